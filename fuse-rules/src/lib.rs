@@ -1,0 +1,5 @@
+//! The fuse rule language.
+
+mod decision;
+
+pub use decision::{Action, Element, OnceKey, Outcome};
