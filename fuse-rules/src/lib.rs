@@ -1,5 +1,55 @@
-//! The fuse rule language.
+//! The fuse rule language: text to checked rules, checked rules to a plan, events to decisions.
+//!
+//! This crate is pure. It reads no file, asks no clock and starts no thread; what it decides is a
+//! function of the rules, the event and the fuses. The runtime around it is `fuse-runtime`.
+//!
+//! ```
+//! use fuse_rules::{Event, Field, FieldType, Fuses, Registry, Ruleset, Schema, SourceSchema};
+//!
+//! let registry = Registry::new()
+//!     .source(SourceSchema::new(Schema::new("queue", "A queue."), Schema::new("event", "")))
+//!     .trigger(Schema::new("page", "Calls a human.").field(Field::required(
+//!         "team",
+//!         FieldType::String,
+//!         "Whom to call.",
+//!     )));
+//! let text = r#"
+//!     source tickets queue { event opened }
+//!     sensor urgent on tickets.opened {
+//!       rule call { when body.severity >= 4  trigger page { team = body.team ?? "ops" } }
+//!     }
+//! "#;
+//! let plan = Ruleset::parse("tickets.rules", text, &registry)?.plan();
+//! let event = Event::new("tickets", "opened", br#"{"severity": 5}"#)?;
+//! for decision in plan.evaluate(&event, &Fuses::default()).fired() {
+//!     assert_eq!(decision.rule, "urgent/call");
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
+mod check;
 mod decision;
+mod diagnostic;
+mod eval;
+mod event;
+mod functions;
+mod fuses;
+mod number;
+mod plan;
+mod ruleset;
+mod schema;
+mod span;
+mod syntax;
+mod value;
 
 pub use decision::{Action, Element, OnceKey, Outcome};
+pub use diagnostic::{Code, Diagnostic, Diagnostics, Label, Severity, Style};
+pub use eval::{Decision, Evaluation};
+pub use event::{Event, InvalidBody, MAX_DEPTH};
+pub use fuses::{Fuses, parse_switch};
+pub use number::{Number, NumberError};
+pub use plan::{Clause, Explained, Explanation, Found, Plan};
+pub use ruleset::{EventInfo, FuseInfo, Loader, RuleInfo, Ruleset};
+pub use schema::{Field, FieldType, Registry, Schema, SourceSchema, Templates};
+pub use syntax::parse_duration;
+pub use span::{FileId, Files, Place, SourceFile, Span};

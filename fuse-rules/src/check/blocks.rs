@@ -1,0 +1,281 @@
+//! Blocks against schemas: unknown, missing, repeated and mistyped fields; defaults.
+
+use std::sync::Arc;
+
+use super::Checker;
+use super::expressions::Scope;
+use super::sources::depends_on_event;
+use super::typed::{Expr, ExprKind, Mapped, MappedValue};
+use crate::diagnostic::{Code, Diagnostic, suggest};
+use crate::schema::{Field, FieldType, Schema, Templates};
+use crate::span::Span;
+use crate::syntax::ast::{self, Block, FieldValue, Text};
+use crate::value::{Kinds, Value};
+
+/// A block with the fields of `defaults` under its own; nested blocks merge likewise.
+pub(super) fn merged<'b>(own: &Block, defaults: impl Iterator<Item = &'b Block>) -> Block {
+    let mut block = own.clone();
+    for default in defaults {
+        merge_under(&mut block, default);
+    }
+    block
+}
+
+fn merge_under(block: &mut Block, default: &Block) {
+    block.incomplete |= default.incomplete;
+    for field in &default.fields {
+        match block.fields.iter_mut().find(|own| own.key.text == field.key.text) {
+            None => block.fields.push(field.clone()),
+            Some(own) => {
+                if let (FieldValue::Block(own), FieldValue::Block(more)) = (&mut own.value, &field.value) {
+                    merge_under(own, more);
+                }
+            }
+        }
+    }
+}
+
+impl Checker<'_> {
+    /// The blocks of this file's `defaults KIND`.
+    pub(super) fn defaults_of<'k>(&self, kind: &'k str) -> impl Iterator<Item = &'k Block> + use<'_, 'k>
+    where
+        Self: 'k,
+    {
+        self.defaults.iter().filter(move |defaults| defaults.kind.text == kind).map(|d| &d.block)
+    }
+
+    /// Checks that this file's `defaults` are for kinds and fields that exist. Their values are
+    /// checked where they are used, in the scope of the rule that they serve.
+    pub(super) fn check_defaults(&mut self) {
+        for defaults in self.defaults {
+            let kind = &defaults.kind;
+            let trigger = self.registry.find_trigger(&kind.text);
+            let source = self.registry.find_source(&kind.text).map(|schema| &schema.source);
+            let Some(schema) = trigger.or(source) else {
+                let triggers = self.registry.triggers().map(Schema::kind);
+                let sources = self.registry.sources().map(|schema| schema.source.kind());
+                let help = suggest::help(&kind.text, triggers.chain(sources), "the kinds are");
+                self.report(
+                    Diagnostic::error(
+                        Code::E0209,
+                        kind.span,
+                        format!("there is no source or trigger `{}`", kind.text),
+                    )
+                    .label("not known")
+                    .maybe_help(help),
+                );
+                continue;
+            };
+            for field in &defaults.block.fields {
+                if !schema.fields().iter().any(|known| known.name == field.key.text) {
+                    self.unknown_field(&field.key, schema.fields());
+                }
+            }
+        }
+    }
+
+    /// Checks the fields that a block gives. What is missing is `complete_block`'s.
+    pub(super) fn block(
+        &mut self,
+        fields: &[Field],
+        block: &Block,
+        scope: &mut Scope,
+        prefix: &str,
+    ) -> Vec<Mapped> {
+        self.repeated(block);
+        let mut mapped = Vec::new();
+        for field in &block.fields {
+            let Some(spec) = fields.iter().find(|spec| spec.name == field.key.text) else {
+                self.unknown_field(&field.key, fields);
+                continue;
+            };
+            if field.optional && spec.required {
+                self.report(
+                    Diagnostic::error(
+                        Code::E0409,
+                        field.key.span,
+                        format!("`{}` may not be left out", spec.name),
+                    )
+                    .label("`?` leaves it out when the value is missing")
+                    .help("remove the `?`, or give a default with `?? \"…\"`"),
+                );
+            }
+            let value = self.mapped(field, &spec.ty, scope, prefix);
+            if let (true, MappedValue::Expr(expr, _)) = (spec.fixed, &value.value) {
+                if !matches!(expr.kind, ExprKind::Const(_)) {
+                    self.report(depends_on_event(expr.span, &spec.name));
+                }
+            }
+            mapped.push(value);
+        }
+        mapped
+    }
+
+    /// Adds the defaults of fields that are left out, and reports those that may not be.
+    pub(super) fn complete_block(
+        &mut self,
+        schema: &Schema,
+        block: &Block,
+        kind: &Text,
+        mapped: &mut Vec<Mapped>,
+    ) {
+        let given = |name: &str| block.fields.iter().find(|field| field.key.text == name);
+        for field in schema.fields().iter().filter(|field| given(&field.name).is_none()) {
+            if let Some(default) = &field.default {
+                mapped.push(default_field(field, default, block.span));
+            } else if field.required && !block.incomplete {
+                self.report(missing(kind, &field.name, &field.ty.describe()));
+            }
+        }
+        for group in schema.groups() {
+            let present: Vec<_> = group.iter().filter_map(|name| given(name)).collect();
+            match present.as_slice() {
+                [] if !block.incomplete => {
+                    let names: Vec<_> = group.iter().map(|name| format!("`{name}`")).collect();
+                    self.report(
+                        Diagnostic::error(
+                            Code::E0402,
+                            kind.span,
+                            format!("`{}` needs {}", kind.text, names.join(" or ")),
+                        )
+                        .label("neither is given")
+                        .help(format!("add one of {}", names.join(", "))),
+                    );
+                }
+                [first, second, ..] => self.report(
+                    Diagnostic::error(
+                        Code::E0408,
+                        second.key.span,
+                        format!("`{}` and `{}` exclude each other", first.key.text, second.key.text),
+                    )
+                    .label("this one or the other")
+                    .related(first.key.span, "the other")
+                    .help("remove one of them"),
+                ),
+                _ => {}
+            }
+        }
+    }
+
+    fn repeated(&mut self, block: &Block) {
+        for (i, field) in block.fields.iter().enumerate() {
+            let earlier = block.fields.iter().take(i).find(|f| f.key.text == field.key.text);
+            if let Some(first) = earlier {
+                self.report(
+                    Diagnostic::error(
+                        Code::E0404,
+                        field.key.span,
+                        format!("`{}` is given twice", field.key.text),
+                    )
+                    .label("given again here")
+                    .related(first.key.span, "first given here")
+                    .help("remove one of them"),
+                );
+            }
+        }
+    }
+
+    fn unknown_field(&mut self, key: &Text, fields: &[Field]) {
+        let known = fields.iter().map(|field| field.name.as_str());
+        let help = suggest::help(&key.text, known, "its fields are");
+        self.report(
+            Diagnostic::error(Code::E0401, key.span, format!("there is no field `{}`", key.text))
+                .label("not known here")
+                .maybe_help(help),
+        );
+    }
+
+    fn mapped(&mut self, field: &ast::Field, ty: &FieldType, scope: &mut Scope, prefix: &str) -> Mapped {
+        let name: Arc<str> = format!("{prefix}{}", field.key.text).into();
+        let block = match &field.value {
+            FieldValue::Block(block) => Some(block),
+            FieldValue::Expr(ast::Expr { kind: ast::ExprKind::Record(block), .. }) => Some(block),
+            FieldValue::Expr(_) => None,
+        };
+        let value = match (block, ty) {
+            (Some(block), FieldType::Map(inner)) => {
+                self.repeated(block);
+                let prefix = format!("{name}.");
+                let entries = block.fields.iter();
+                MappedValue::Block(
+                    entries.map(|entry| self.mapped(entry, inner, scope, &prefix)).collect(),
+                )
+            }
+            (Some(block), _) => {
+                let (expr, kinds) = self.record(block, scope);
+                self.typed(&expr, kinds, ty, &field.key.text);
+                MappedValue::Expr(expr, ty.clone())
+            }
+            (None, _) => {
+                let FieldValue::Expr(expr) = &field.value else {
+                    return Mapped {
+                        name,
+                        key: field.key.text.clone(),
+                        optional: field.optional,
+                        value: MappedValue::Block(Vec::new()),
+                    };
+                };
+                let (expr, kinds) = self.expr(expr, scope);
+                self.typed(&expr, kinds, ty, &field.key.text);
+                MappedValue::Expr(expr, ty.clone())
+            }
+        };
+        Mapped { name, key: field.key.text.clone(), optional: field.optional, value }
+    }
+
+    /// Reports a value that its field can never take.
+    fn typed(&mut self, expr: &Expr, kinds: Kinds, ty: &FieldType, key: &str) {
+        if *ty == FieldType::Expression {
+            return;
+        }
+        if !kinds.meets(ty.kinds()) {
+            let mut problem = Diagnostic::error(
+                Code::E0403,
+                expr.span,
+                format!("`{key}` takes {}", ty.describe()),
+            )
+            .label(format!("this is {kinds}"));
+            if matches!(ty, FieldType::Text(_)) && kinds.within(Kinds::LIST.or(Kinds::MAP)) {
+                problem = problem.help("write `json(…)` for its JSON text");
+            }
+            return self.report(problem);
+        }
+        if let ExprKind::Const(value) = &expr.kind {
+            if let Err(why) = ty.accept(value) {
+                let code = if value.kind().meets(ty.kinds()) { Code::E0406 } else { Code::E0403 };
+                let problem = Diagnostic::error(code, expr.span, format!("`{key}` {why}"));
+                self.report(problem.label("not taken"));
+            }
+        }
+    }
+}
+
+fn missing(kind: &Text, field: &str, ty: &str) -> Diagnostic {
+    let kind_name = &kind.text;
+    Diagnostic::error(Code::E0402, kind.span, format!("`{kind_name}` needs `{field}`"))
+        .label(format!("`{field}` is missing"))
+        .help(format!(
+            "add `{field} = …` ({ty}) here, or for the whole file in `defaults {kind_name} {{ … }}`"
+        ))
+}
+
+/// A field that stands at its schema's default.
+fn default_field(field: &Field, default: &serde_json::Value, span: Span) -> Mapped {
+    let value = constant(default);
+    // The backend gets the default as it is given, whatever the field's type makes of values.
+    let ty = match &value {
+        Value::String(_) => FieldType::Text(Templates::Allowed),
+        _ => FieldType::Any,
+    };
+    Mapped {
+        name: field.name.as_str().into(),
+        key: field.name.clone(),
+        optional: false,
+        value: MappedValue::Expr(Expr { kind: ExprKind::Const(value), span }, ty),
+    }
+}
+
+fn constant(json: &serde_json::Value) -> Value<'static> {
+    let text = json.to_string();
+    Value::read(&text).map_or(Value::Null, Value::into_owned)
+}

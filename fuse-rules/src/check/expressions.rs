@@ -1,0 +1,614 @@
+//! Expressions: names resolved, and every kind of value that can be known compared with what its
+//! place takes.
+
+use std::sync::Arc;
+
+use regex::RegexBuilder;
+
+use super::Checker;
+use super::typed::{
+    CompareOp, Expr, ExprKind, IsTest, Path, Pattern, QuantifierKind, RecordField, Root, Segment,
+    TextOp,
+};
+use crate::diagnostic::{Code, Diagnostic, suggest};
+use crate::functions;
+use crate::number::Number;
+use crate::span::Span;
+use crate::syntax::ast::{self, Block, FieldValue, Text};
+use crate::value::{Kinds, Value};
+
+/// The fields of the root `event`.
+pub(crate) const EVENT_FIELDS: [&str; 6] = ["id", "source", "name", "time", "type", "subject"];
+const ROOTS: [&str; 4] = ["body", "headers", "query", "event"];
+/// The compiled size of a pattern, in bytes: generous for people, too small for an attack.
+const PATTERN_SIZE: usize = 1 << 20;
+
+/// The names that paths may start with, besides the roots.
+#[derive(Clone, Default)]
+pub(super) struct Scope {
+    /// What binders bind, outermost first.
+    bound: Vec<Text>,
+}
+
+impl Scope {
+    /// The scope outside of any binder.
+    pub(super) fn of_event() -> Self {
+        Self::default()
+    }
+}
+
+/// An expression that could not be read or checked; its problem is reported.
+fn broken(span: Span) -> (Expr, Kinds) {
+    (Expr { kind: ExprKind::Const(Value::Null), span }, Kinds::ANY)
+}
+
+impl Checker<'_> {
+    /// A condition: an expression that may be a boolean.
+    pub(super) fn condition(&mut self, expr: &ast::Expr, scope: &mut Scope) -> Expr {
+        let (typed, kinds) = self.expr(expr, scope);
+        if !kinds.meets(Kinds::BOOL) {
+            self.report(
+                Diagnostic::error(Code::E0302, expr.span, "a condition is true or false")
+                    .label(format!("this is {kinds}"))
+                    .help("compare it with something, or ask `is present`"),
+            );
+        }
+        typed
+    }
+
+    /// An expression whose elements are wanted.
+    pub(super) fn list(&mut self, expr: &ast::Expr, scope: &mut Scope, what: &str) -> Expr {
+        let (typed, kinds) = self.expr(expr, scope);
+        if !kinds.meets(Kinds::LIST) {
+            self.report(
+                Diagnostic::error(Code::E0310, expr.span, format!("`{what}` goes through a list"))
+                    .label(format!("this is {kinds}")),
+            );
+        }
+        typed
+    }
+
+    /// Binds a name for what follows in the scope.
+    pub(super) fn bind(&mut self, name: &Text, scope: &mut Scope) {
+        if ROOTS.contains(&name.text.as_str()) {
+            self.report(
+                Diagnostic::error(
+                    Code::E0207,
+                    name.span,
+                    format!("`{}` already names a part of every event", name.text),
+                )
+                .label("taken")
+                .help("choose another name"),
+            );
+        } else if let Some(first) = scope.bound.iter().find(|first| first.text == name.text) {
+            let problem = Diagnostic::error(
+                Code::E0207,
+                name.span,
+                format!("`{}` already names an element here", name.text),
+            )
+            .label("bound again")
+            .related(first.span, "first bound here")
+            .help("choose another name");
+            self.report(problem);
+        }
+        scope.bound.push(name.clone());
+    }
+
+    /// Checks an expression; gives it with the kinds of values that it may have.
+    pub(super) fn expr(&mut self, expr: &ast::Expr, scope: &mut Scope) -> (Expr, Kinds) {
+        let span = expr.span;
+        let constant = |value: Value<'static>| {
+            let kinds = value.kind();
+            (ExprKind::Const(value), kinds)
+        };
+        let (kind, kinds) = match &expr.kind {
+            ast::ExprKind::Error => return broken(span),
+            ast::ExprKind::Paren(inner) => {
+                let (inner, kinds) = self.expr(inner, scope);
+                return (Expr { span, ..inner }, kinds);
+            }
+            ast::ExprKind::Null => constant(Value::Null),
+            ast::ExprKind::Bool(value) => constant(Value::Bool(*value)),
+            ast::ExprKind::Number(number) => constant(Value::Number(*number)),
+            ast::ExprKind::Duration(duration) => constant(Value::Duration(*duration)),
+            ast::ExprKind::Size(bytes) => {
+                constant(Value::Number(Number::from(i64::try_from(*bytes).unwrap_or(i64::MAX))))
+            }
+            ast::ExprKind::String(text) => constant(Value::text(text.clone())),
+            ast::ExprKind::Interpolated(parts) => (self.interpolated(parts, scope, span), Kinds::STRING),
+            ast::ExprKind::List(items) => {
+                let items: Vec<_> = items.iter().map(|item| self.expr(item, scope).0).collect();
+                (folded_list(items), Kinds::LIST)
+            }
+            ast::ExprKind::Record(block) => return self.record(block, scope),
+            ast::ExprKind::Path { root, segments } => return self.path(root, segments, span, scope),
+            ast::ExprKind::Access { base, segments } => {
+                let (base, _) = self.expr(base, scope);
+                (ExprKind::Access { base: Box::new(base), segments: segments.clone() }, Kinds::JSON)
+            }
+            ast::ExprKind::Call { function, arguments } => {
+                return self.call(function, arguments, span, scope);
+            }
+            ast::ExprKind::Quantifier { kind, name, list, body } => {
+                let list = self.list(list, scope, kind.as_str());
+                self.bind(name, scope);
+                let body = self.condition(body, scope);
+                scope.bound.pop();
+                let kinds = if *kind == QuantifierKind::Count { Kinds::NUMBER } else { Kinds::BOOL };
+                let (list, body) = (Box::new(list), Box::new(body));
+                (ExprKind::Quantifier { kind: *kind, list, body, frame: () }, kinds)
+            }
+            ast::ExprKind::Not(inner) => {
+                (ExprKind::Not(Box::new(self.condition(inner, scope))), Kinds::BOOL)
+            }
+            ast::ExprKind::And(all) => {
+                let all = all.iter().map(|part| self.condition(part, scope)).collect();
+                (ExprKind::And(all), Kinds::BOOL)
+            }
+            ast::ExprKind::Or(all) => {
+                let all = all.iter().map(|part| self.condition(part, scope)).collect();
+                (ExprKind::Or(all), Kinds::BOOL)
+            }
+            ast::ExprKind::Compare { op, left, right } => {
+                let (left, left_kinds) = self.expr(left, scope);
+                let (right, right_kinds) = self.expr(right, scope);
+                self.comparable(*op, (&left, left_kinds), (&right, right_kinds), span);
+                let (left, right) = (Box::new(left), Box::new(right));
+                (ExprKind::Compare { op: *op, left, right }, Kinds::BOOL)
+            }
+            ast::ExprKind::In { negated, item, list } => {
+                let (item, item_kinds) = self.expr(item, scope);
+                let list = self.list(list, scope, "in");
+                self.member(item_kinds, &list);
+                let test = ExprKind::In { item: Box::new(item), list: Box::new(list) };
+                if *negated {
+                    (ExprKind::Not(Box::new(Expr { kind: test, span })), Kinds::BOOL)
+                } else {
+                    (test, Kinds::BOOL)
+                }
+            }
+            ast::ExprKind::TextTest { op, left, right } => {
+                return self.text_test(*op, left, right, span, scope);
+            }
+            ast::ExprKind::Is { value, negated, kind } => {
+                let (value, _) = self.expr(value, scope);
+                let Some(test) = is_test(&kind.text) else { return broken(span) };
+                (ExprKind::Is { value: Box::new(value), negated: *negated, test }, Kinds::BOOL)
+            }
+            ast::ExprKind::Coalesce { left, right } => {
+                let (left, left_kinds) = self.expr(left, scope);
+                let (right, right_kinds) = self.expr(right, scope);
+                if left.is_condition() {
+                    self.report(
+                        Diagnostic::error(Code::E0304, left.span, "a condition has no default")
+                            .label("true, false or unknown, never missing")
+                            .help("give the default to the value inside: `(x ?? \"\") == \"prod\"`"),
+                    );
+                }
+                let kinds = left_kinds.minus(Kinds::NULL).or(right_kinds);
+                (ExprKind::Coalesce { left: Box::new(left), right: Box::new(right) }, kinds)
+            }
+            ast::ExprKind::Neg(inner) => {
+                let (inner, kinds) = self.expr(inner, scope);
+                let result = kinds.and(Kinds::NUMBER.or(Kinds::DURATION));
+                if !kinds.meets(result) {
+                    self.error(Code::E0301, span, "`-` takes a number or a duration", &format!("this is {kinds}"));
+                }
+                (ExprKind::Neg(Box::new(inner)), result)
+            }
+            ast::ExprKind::Arith { op, left, right } => {
+                let (left, left_kinds) = self.expr(left, scope);
+                let (right, right_kinds) = self.expr(right, scope);
+                let kinds = arith_kinds(*op, left_kinds, right_kinds);
+                if kinds == Kinds::NOTHING {
+                    let op = op.as_str();
+                    let mut problem = Diagnostic::error(
+                        Code::E0301,
+                        span,
+                        format!("`{op}` does not take {left_kinds} and {right_kinds}"),
+                    )
+                    .label("cannot be computed");
+                    if op == "+" && left_kinds.or(right_kinds).meets(Kinds::STRING) {
+                        problem = problem.help("join texts by interpolation: \"${a}-${b}\"");
+                    }
+                    self.report(problem);
+                }
+                let (left, right) = (Box::new(left), Box::new(right));
+                (ExprKind::Arith { op: *op, left, right }, kinds)
+            }
+        };
+        (Expr { kind, span }, kinds)
+    }
+
+    fn interpolated(&mut self, parts: &[ast::Part], scope: &mut Scope, span: Span) -> ExprKind {
+        let mut typed = Vec::new();
+        for part in parts {
+            match part {
+                ast::Part::Text(text) => {
+                    let kind = ExprKind::Const(Value::text(text.clone()));
+                    typed.push(Expr { kind, span });
+                }
+                ast::Part::Expr(expr) => {
+                    let (expr, kinds) = self.expr(expr, scope);
+                    if !kinds.meets(Kinds::SCALAR) {
+                        self.report(
+                            Diagnostic::error(Code::E0301, expr.span, "`${…}` takes one value")
+                                .label(format!("this is {kinds}"))
+                                .help("write `json(…)` or `join(…)` to make text of it"),
+                        );
+                    }
+                    typed.push(expr);
+                }
+            }
+        }
+        ExprKind::Concat(typed)
+    }
+
+    /// A record literal, or a nested block that stands for a value.
+    pub(super) fn record(&mut self, block: &Block, scope: &mut Scope) -> (Expr, Kinds) {
+        let mut fields: Vec<RecordField> = Vec::new();
+        for field in &block.fields {
+            if fields.iter().any(|earlier| earlier.key == field.key.text) {
+                self.error(
+                    Code::E0404,
+                    field.key.span,
+                    format!("`{}` is given twice", field.key.text),
+                    "given again here",
+                );
+            }
+            let (value, _) = match &field.value {
+                FieldValue::Expr(expr) => self.expr(expr, scope),
+                FieldValue::Block(block) => self.record(block, scope),
+            };
+            fields.push(RecordField { key: field.key.text.clone(), optional: field.optional, value });
+        }
+        let constant: Option<Vec<_>> = fields
+            .iter()
+            .map(|field| match &field.value.kind {
+                ExprKind::Const(value) => Some((field.key.clone().into(), value.clone())),
+                _ => None,
+            })
+            .collect();
+        let kind = constant.map_or_else(|| ExprKind::Record(fields), |map| ExprKind::Const(Value::Map(map)));
+        (Expr { kind, span: block.span }, Kinds::MAP)
+    }
+
+    fn path(&mut self, root: &Text, segments: &[Segment], span: Span, scope: &Scope) -> (Expr, Kinds) {
+        let mut segments = segments.to_vec();
+        let bound = scope.bound.iter().rposition(|name| name.text == root.text);
+        let (resolved, kinds) = match (root.text.as_str(), bound) {
+            (_, Some(level)) => (Root::Element(u32::try_from(level).unwrap_or(u32::MAX)), Kinds::JSON),
+            ("body", _) => (Root::Body, Kinds::JSON),
+            ("headers", _) => {
+                if let Some(Segment::Key(key)) = segments.first_mut() {
+                    key.make_ascii_lowercase();
+                }
+                (Root::Headers, text_map_kinds(&segments))
+            }
+            ("query", _) => (Root::Query, text_map_kinds(&segments)),
+            ("event", _) => {
+                let field = match segments.as_slice() {
+                    [Segment::Key(key)] => key.clone(),
+                    _ => String::new(),
+                };
+                if !EVENT_FIELDS.contains(&field.as_str()) {
+                    let help = suggest::help(&field, EVENT_FIELDS, "its fields are");
+                    self.report(
+                        Diagnostic::error(Code::E0211, span, "`event` has no such field")
+                            .label("not known")
+                            .maybe_help(help.map(|h| format!("{h}; what was sent is `body`"))),
+                    );
+                }
+                (Root::Event, Kinds::STRING)
+            }
+            _ => {
+                self.unknown_root(root, scope);
+                return broken(span);
+            }
+        };
+        let text = path_text(&root.text, &segments);
+        let path = Path { root: resolved, segments, text };
+        (Expr { kind: ExprKind::Path(path), span }, kinds)
+    }
+
+    fn unknown_root(&mut self, root: &Text, scope: &Scope) {
+        let known = scope.bound.iter().map(|name| name.text.as_str()).chain(ROOTS);
+        let near = suggest::nearest(&root.text, known.clone());
+        let help = match near {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!(
+                "a field of what was sent is `body.{0}`; a name for an element comes from `each {0} in …`",
+                root.text
+            ),
+        };
+        self.report(
+            Diagnostic::error(Code::E0201, root.span, format!("nothing here is called `{}`", root.text))
+                .label("not known")
+                .help(help),
+        );
+    }
+
+    fn call(
+        &mut self,
+        name: &Text,
+        arguments: &[ast::Expr],
+        span: Span,
+        scope: &mut Scope,
+    ) -> (Expr, Kinds) {
+        let arguments: Vec<_> = arguments.iter().map(|a| self.expr(a, scope)).collect();
+        let Some(function) = functions::find(&name.text) else {
+            let known = functions::all().map(|function| function.name);
+            let help = suggest::nearest(&name.text, known)
+                .map(|near| format!("did you mean `{near}`?"));
+            self.report(
+                Diagnostic::error(Code::E0202, name.span, format!("there is no function `{}`", name.text))
+                    .label("not known")
+                    .maybe_help(help),
+            );
+            return broken(span);
+        };
+        if arguments.len() != function.params.len() {
+            let (given, wanted) = (arguments.len(), function.params.len());
+            self.report(
+                Diagnostic::error(
+                    Code::E0303,
+                    span,
+                    format!("`{}` takes {wanted} argument{}, not {given}", name.text, plural(wanted)),
+                )
+                .label("wrong number of arguments")
+                .help(format!("call it as `{}`", function.signature())),
+            );
+            return broken(span);
+        }
+        for ((argument, kinds), (param, wanted)) in arguments.iter().zip(function.params) {
+            if !kinds.meets(*wanted) {
+                self.report(
+                    Diagnostic::error(
+                        Code::E0303,
+                        argument.span,
+                        format!("`{param}` of `{}` is {wanted}", function.signature()),
+                    )
+                    .label(format!("this is {kinds}")),
+                );
+            }
+        }
+        let arguments = arguments.into_iter().map(|(argument, _)| argument).collect();
+        (Expr { kind: ExprKind::Call { function, arguments }, span }, function.returns)
+    }
+
+    fn text_test(
+        &mut self,
+        op: TextOp,
+        left: &ast::Expr,
+        right: &ast::Expr,
+        span: Span,
+        scope: &mut Scope,
+    ) -> (Expr, Kinds) {
+        let (value, kinds) = self.expr(left, scope);
+        if !kinds.meets(Kinds::STRING) {
+            let mut problem = Diagnostic::error(
+                Code::E0301,
+                value.span,
+                format!("`{}` tests text", op.as_str()),
+            )
+            .label(format!("this is {kinds}"));
+            if op == TextOp::Contains && kinds.meets(Kinds::LIST) {
+                problem = problem.help("to look for an element, write `x in list`");
+            }
+            self.report(problem);
+        }
+        let value = Box::new(value);
+        if !matches!(op, TextOp::Matches | TextOp::Like) {
+            let (right, kinds) = self.expr(right, scope);
+            if !kinds.meets(Kinds::STRING) {
+                self.report(
+                    Diagnostic::error(Code::E0301, right.span, format!("`{}` looks for text", op.as_str()))
+                        .label(format!("this is {kinds}")),
+                );
+            }
+            let right = Box::new(right);
+            return (Expr { kind: ExprKind::TextTest { op, left: value, right }, span }, Kinds::BOOL);
+        }
+        let source = match &right.kind {
+            ast::ExprKind::String(text) => text.clone(),
+            ast::ExprKind::Error => return broken(span),
+            _ => {
+                self.report(
+                    Diagnostic::error(Code::E0306, right.span, format!("`{}` takes a literal pattern", op.as_str()))
+                        .label("not a literal")
+                        .help("write the pattern here, as in r\"v[0-9]+\"; to compare with a value use `contains` or `==`"),
+                );
+                return broken(span);
+            }
+        };
+        match compile(op, &source) {
+            Ok(regex) => {
+                let pattern = Pattern { op, source, regex };
+                (Expr { kind: ExprKind::Pattern { value, pattern }, span }, Kinds::BOOL)
+            }
+            Err(why) => {
+                self.report(
+                    Diagnostic::error(Code::E0305, right.span, format!("this pattern cannot be compiled: {why}"))
+                        .label("not a pattern")
+                        .help("patterns have no look-around and no back-references; a raw string r\"…\" needs no doubled backslashes"),
+                );
+                broken(span)
+            }
+        }
+    }
+
+    fn comparable(&mut self, op: CompareOp, left: (&Expr, Kinds), right: (&Expr, Kinds), span: Span) {
+        const WHOLE: Kinds = Kinds::LIST.or(Kinds::MAP);
+        const ORDERED: Kinds = Kinds::NUMBER.or(Kinds::DURATION).or(Kinds::TIME);
+        for (expr, kinds) in [left, right] {
+            if kinds == Kinds::NULL {
+                let test = if op == CompareOp::Ne { "is not null" } else { "is null" };
+                return self.report(
+                    Diagnostic::error(Code::E0308, expr.span, "null is asked for, not compared with")
+                        .label("comparing with `null` is never true")
+                        .help(format!("write `… {test}`, or `… is missing` for a field that is not there")),
+                );
+            }
+            if kinds.within(WHOLE) {
+                return self.report(
+                    Diagnostic::error(Code::E0307, expr.span, "lists and records are not compared as a whole")
+                        .label(format!("this is {kinds}"))
+                        .help("test its elements: `any(x in list: x == …)`, or `… in list`"),
+                );
+            }
+            if op.is_order() && kinds == Kinds::STRING {
+                return self.report(
+                    Diagnostic::error(Code::E0309, expr.span, "strings have no order")
+                        .label(format!("`{}` compares numbers, durations and times", op.as_str()))
+                        .help("convert both sides: `int(…)`, `float(…)` or `time(…)`"),
+                );
+            }
+        }
+        let (left_kinds, right_kinds) = (left.1, right.1);
+        let common = left_kinds.and(right_kinds);
+        let possible = if op.is_order() { common.and(ORDERED) } else { common };
+        if possible == Kinds::NOTHING {
+            let mut problem = Diagnostic::error(
+                Code::E0301,
+                span,
+                format!("{left_kinds} and {right_kinds} never compare with `{}`", op.as_str()),
+            )
+            .label("this can never be true");
+            if left_kinds.or(right_kinds).meets(Kinds::STRING) {
+                problem = problem.help("convert one side: `int(…)`, `float(…)`, `time(…)` or `string(…)`");
+            }
+            self.report(problem);
+        }
+    }
+
+    /// Reports elements of a literal list that the item can never equal.
+    fn member(&mut self, item: Kinds, list: &Expr) {
+        let values: Vec<(Kinds, Span)> = match &list.kind {
+            ExprKind::Const(Value::List(values)) => {
+                values.iter().map(|value| (value.kind(), list.span)).collect()
+            }
+            ExprKind::List(items) => items
+                .iter()
+                .filter_map(|item| match &item.kind {
+                    ExprKind::Const(value) => Some((value.kind(), item.span)),
+                    _ => None,
+                })
+                .collect(),
+            _ => return,
+        };
+        if let Some((kinds, span)) = values.iter().find(|(kinds, _)| !kinds.meets(item)) {
+            self.report(
+                Diagnostic::error(Code::E0301, *span, format!("{item} is never equal to {kinds}"))
+                    .label("an element that can never be found")
+                    .help("make the elements of one kind"),
+            );
+        }
+    }
+}
+
+fn plural(count: usize) -> &'static str {
+    if count == 1 { "" } else { "s" }
+}
+
+/// Headers and the query are maps of strings.
+fn text_map_kinds(segments: &[Segment]) -> Kinds {
+    if segments.is_empty() { Kinds::MAP } else { Kinds::STRING }
+}
+
+fn folded_list(items: Vec<Expr>) -> ExprKind {
+    let constant: Option<Vec<Value<'static>>> = items
+        .iter()
+        .map(|item| match &item.kind {
+            ExprKind::Const(value) => Some(value.clone()),
+            _ => None,
+        })
+        .collect();
+    constant.map_or_else(|| ExprKind::List(items), |values| ExprKind::Const(Value::List(values)))
+}
+
+fn is_test(kind: &str) -> Option<IsTest> {
+    Some(match kind {
+        "missing" => IsTest::Missing,
+        "present" => IsTest::Present,
+        "null" => IsTest::Null,
+        "string" => IsTest::String,
+        "int" => IsTest::Int,
+        "float" => IsTest::Float,
+        "bool" => IsTest::Bool,
+        "list" => IsTest::List,
+        "map" => IsTest::Map,
+        _ => return None,
+    })
+}
+
+/// The kinds of a result, over all pairs of kinds that the operator takes.
+fn arith_kinds(op: ast::ArithOp, left: Kinds, right: Kinds) -> Kinds {
+    const N: Kinds = Kinds::NUMBER;
+    const D: Kinds = Kinds::DURATION;
+    const T: Kinds = Kinds::TIME;
+    let table: &[(Kinds, Kinds, Kinds)] = match op {
+        ast::ArithOp::Add => &[(N, N, N), (D, D, D), (T, D, T), (D, T, T)],
+        ast::ArithOp::Sub => &[(N, N, N), (D, D, D), (T, D, T), (T, T, D)],
+        ast::ArithOp::Mul => &[(N, N, N), (D, N, D), (N, D, D)],
+        ast::ArithOp::Div => &[(N, N, N), (D, N, D), (D, D, N)],
+        ast::ArithOp::Rem => &[(N, N, N)],
+    };
+    table
+        .iter()
+        .filter(|(a, b, _)| left.meets(*a) && right.meets(*b))
+        .fold(Kinds::NOTHING, |kinds, (.., result)| kinds.or(*result))
+}
+
+/// A path as an author would write it.
+pub(crate) fn path_text(root: &str, segments: &[Segment]) -> Arc<str> {
+    let mut text = root.to_owned();
+    for segment in segments {
+        match segment {
+            Segment::Key(key) if is_name(key) => {
+                text.push('.');
+                text.push_str(key);
+            }
+            Segment::Key(key) => text.push_str(&format!("[{}]", Value::text(key.clone()).show())),
+            Segment::Index(index) => text.push_str(&format!("[{index}]")),
+        }
+    }
+    text.into()
+}
+
+fn is_name(key: &str) -> bool {
+    key.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && key.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'))
+        && !key.ends_with('-')
+        && !key.contains("--")
+}
+
+/// A pattern that matches the whole text.
+fn compile(op: TextOp, source: &str) -> Result<regex::Regex, String> {
+    let body = if op == TextOp::Like { glob(source) } else { source.to_owned() };
+    // Parsed on its own first: what is put around it may neither complete nor be undone by it.
+    let body = regex_syntax::parse(&body).map_err(|error| match error {
+        regex_syntax::Error::Parse(error) => error.kind().to_string(),
+        regex_syntax::Error::Translate(error) => error.kind().to_string(),
+        other => other.to_string(),
+    })?;
+    RegexBuilder::new(&format!(r"\A(?:{body})\z"))
+        .size_limit(PATTERN_SIZE)
+        .dfa_size_limit(PATTERN_SIZE)
+        .build()
+        .map_err(|_| "it is too large once compiled".to_owned())
+}
+
+/// `*` is any text, `?` any one character, `\` takes the next character as it is.
+fn glob(pattern: &str) -> String {
+    let mut out = String::new();
+    let mut chars = pattern.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            '*' => out.push_str("(?s:.*)"),
+            '?' => out.push_str("(?s:.)"),
+            '\\' => out.push_str(&regex::escape(&chars.next().unwrap_or('\\').to_string())),
+            other => out.push_str(&regex::escape(&other.to_string())),
+        }
+    }
+    out
+}

@@ -1,0 +1,79 @@
+//! Trees to checked rules: names, kinds of values, schemas of blocks. All problems at once: a
+//! fault in one rule does not hide those of the next.
+
+mod blocks;
+mod expressions;
+mod names;
+mod sensors;
+mod sources;
+pub(crate) mod typed;
+
+use crate::diagnostic::{Code, Diagnostic, Severity};
+use crate::schema::Registry;
+use crate::span::{FileId, Files, Span};
+use crate::syntax::ast;
+
+#[cfg(test)]
+pub(crate) use expressions::EVENT_FIELDS;
+pub(crate) use expressions::path_text;
+use names::Names;
+
+/// A file that was read, with the files that it uses.
+#[derive(Debug)]
+pub(crate) struct ParsedFile {
+    pub(crate) id: FileId,
+    pub(crate) tree: ast::File,
+    pub(crate) uses: Vec<FileId>,
+}
+
+/// Checks all files together. `None` where any problem is an error; `problems` says which.
+pub(crate) fn check(
+    files: &Files,
+    parsed: &[ParsedFile],
+    registry: &Registry,
+    problems: &mut Vec<Diagnostic>,
+) -> Option<typed::Rules> {
+    let names = Names::collect(files, parsed, problems);
+    let mut checker = Checker { files, names: &names, registry, problems, file: FileId(0), defaults: &[] };
+    let mut rules = typed::Rules {
+        files: files.clone(),
+        fuses: names.typed_fuses(),
+        sources: Vec::new(),
+        sensors: Vec::new(),
+    };
+    for file in parsed {
+        checker.file = file.id;
+        checker.defaults = &file.tree.defaults;
+        checker.check_defaults();
+        rules.sources.extend(file.tree.sources.iter().map(|source| checker.source(source)));
+    }
+    checker.addresses(parsed, &rules.sources);
+    for file in parsed {
+        checker.file = file.id;
+        checker.defaults = &file.tree.defaults;
+        rules.sensors.extend(file.tree.sensors.iter().map(|sensor| checker.sensor(sensor)));
+    }
+    let failed = problems.iter().any(|problem| problem.severity == Severity::Error);
+    (!failed).then_some(rules)
+}
+
+/// What checking needs to know, and where problems go.
+pub(super) struct Checker<'a> {
+    files: &'a Files,
+    names: &'a Names<'a>,
+    registry: &'a Registry,
+    problems: &'a mut Vec<Diagnostic>,
+    /// The file that is being checked.
+    file: FileId,
+    defaults: &'a [ast::Defaults],
+}
+
+impl Checker<'_> {
+    fn report(&mut self, problem: Diagnostic) {
+        self.problems.push(problem);
+    }
+
+    fn error(&mut self, code: Code, span: Span, message: impl Into<String>, label: &str) {
+        self.report(Diagnostic::error(code, span, message).label(label));
+    }
+}

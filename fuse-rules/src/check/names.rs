@@ -1,0 +1,172 @@
+//! The declarations of all files by name, and who may see which.
+
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::{ParsedFile, typed};
+use crate::diagnostic::{Code, Diagnostic, suggest};
+use crate::span::{FileId, Files};
+use crate::syntax::ast::{self, Text};
+
+/// What can be declared and named elsewhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum What {
+    Fuse,
+    Source,
+    Sensor,
+}
+
+impl What {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Fuse => "fuse",
+            Self::Source => "source",
+            Self::Sensor => "sensor",
+        }
+    }
+}
+
+/// All declared names.
+pub(super) struct Names<'a> {
+    files: &'a Files,
+    declared: FxHashMap<(What, &'a str), (usize, &'a Text)>,
+    fuses: Vec<&'a ast::Fuse>,
+    sources: Vec<&'a ast::Source>,
+    /// For each file, the files whose names it sees.
+    visible: FxHashMap<FileId, FxHashSet<FileId>>,
+}
+
+impl<'a> Names<'a> {
+    /// Collects all declarations; a name declared twice is a problem.
+    pub(super) fn collect(
+        files: &'a Files,
+        parsed: &'a [ParsedFile],
+        problems: &mut Vec<Diagnostic>,
+    ) -> Self {
+        let mut names = Self {
+            files,
+            declared: FxHashMap::default(),
+            fuses: Vec::new(),
+            sources: Vec::new(),
+            visible: FxHashMap::default(),
+        };
+        for file in parsed {
+            let visible = file.uses.iter().copied().chain([file.id]).collect();
+            names.visible.insert(file.id, visible);
+            for fuse in &file.tree.fuses {
+                let index = names.fuses.len();
+                names.fuses.push(fuse);
+                names.declare(What::Fuse, &fuse.name, index, problems);
+            }
+            for source in &file.tree.sources {
+                let index = names.sources.len();
+                names.sources.push(source);
+                names.declare(What::Source, &source.name, index, problems);
+            }
+            for (index, sensor) in file.tree.sensors.iter().enumerate() {
+                names.declare(What::Sensor, &sensor.name, index, problems);
+            }
+        }
+        names
+    }
+
+    fn declare(&mut self, what: What, name: &'a Text, index: usize, problems: &mut Vec<Diagnostic>) {
+        // A head that did not parse has no name; its problem is reported already.
+        if name.text.is_empty() {
+            return;
+        }
+        match self.declared.get(&(what, name.text.as_str())) {
+            Some((_, first)) => problems.push(twice(what.as_str(), name, first)),
+            None => {
+                self.declared.insert((what, &name.text), (index, name));
+            }
+        }
+    }
+
+    pub(super) fn typed_fuses(&self) -> Vec<typed::Fuse> {
+        let typed = |fuse: &&ast::Fuse| typed::Fuse {
+            name: fuse.name.text.clone(),
+            doc: fuse.doc.clone(),
+            default_on: fuse.default_on,
+        };
+        self.fuses.iter().map(typed).collect()
+    }
+
+    /// The index of a fuse, or the problem of naming it.
+    pub(super) fn fuse(&self, name: &Text) -> Result<usize, Box<Diagnostic>> {
+        self.find(What::Fuse, name, Code::E0206)
+    }
+
+    /// A source, or the problem of naming it.
+    pub(super) fn source(&self, name: &Text) -> Result<&'a ast::Source, Box<Diagnostic>> {
+        let index = self.find(What::Source, name, Code::E0205)?;
+        self.sources.get(index).copied().ok_or_else(|| Box::new(self.unknown(What::Source, name, Code::E0205)))
+    }
+
+    fn find(&self, what: What, name: &Text, code: Code) -> Result<usize, Box<Diagnostic>> {
+        let Some((index, at)) = self.declared.get(&(what, name.text.as_str())) else {
+            return Err(Box::new(self.unknown(what, name, code)));
+        };
+        let sees = self.visible.get(&name.span.file);
+        if sees.is_some_and(|files| files.contains(&at.span.file)) {
+            return Ok(*index);
+        }
+        let here = self.files.get(name.span.file).map_or("", |file| file.name());
+        let there = self.files.get(at.span.file).map_or("", |file| file.name());
+        let (what, text) = (what.as_str(), &name.text);
+        Err(Box::new(
+            Diagnostic::error(
+                Code::E0208,
+                name.span,
+                format!("{what} `{text}` is declared in a file that this one does not use"),
+            )
+            .label("not visible here")
+            .related(at.span, "declared here")
+            .help(format!("add `use \"{}\"` at the top of this file", relative(here, there))),
+        ))
+    }
+
+    fn unknown(&self, what: What, name: &Text, code: Code) -> Diagnostic {
+        let known = self.declared.keys().filter(|(w, _)| *w == what).map(|(_, name)| *name);
+        let mut known: Vec<&str> = known.collect();
+        known.sort_unstable();
+        let kind = what.as_str();
+        let help = suggest::help(&name.text, known.iter().copied(), "declared are")
+            .unwrap_or_else(|| match what {
+                What::Fuse => format!("declare it with `fuse {} default off`", name.text),
+                _ => format!("declare it with `{kind} {} …`", name.text),
+            });
+        Diagnostic::error(code, name.span, format!("there is no {kind} `{}`", name.text))
+            .label("not declared")
+            .help(help)
+    }
+}
+
+/// The problem of a name that is already taken.
+pub(super) fn twice(what: &str, name: &Text, first: &Text) -> Diagnostic {
+    Diagnostic::error(Code::E0204, name.span, format!("{what} `{}` is declared twice", name.text))
+        .label("declared again here")
+        .related(first.span, "first declared here")
+        .help("rename one of them")
+}
+
+/// The path of `there` as `here` would write it.
+fn relative(here: &str, there: &str) -> String {
+    let here: Vec<&str> = here.split('/').collect();
+    let there: Vec<&str> = there.split('/').collect();
+    let folders = here.len().saturating_sub(1);
+    let shared = here.iter().take(folders).zip(&there).take_while(|(a, b)| a == b).count();
+    let up = std::iter::repeat_n("..", folders - shared);
+    up.chain(there.into_iter().skip(shared)).collect::<Vec<_>>().join("/")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::relative;
+
+    #[test]
+    fn a_path_is_relative_to_the_file_that_uses_it() {
+        assert_eq!(relative("rules/a.rules", "rules/b.rules"), "b.rules");
+        assert_eq!(relative("rules/x/a.rules", "rules/b.rules"), "../b.rules");
+        assert_eq!(relative("a.rules", "rules/b.rules"), "rules/b.rules");
+    }
+}

@@ -1,0 +1,220 @@
+//! Sensors and rules: clauses, triggers, what is missing.
+
+use super::blocks::merged;
+use super::expressions::Scope;
+use super::typed::{self, Expr};
+use super::{Checker, names};
+use crate::diagnostic::{Code, Diagnostic, suggest};
+use crate::syntax::ast::{self, Text};
+use crate::value::Kinds;
+
+/// How many elements `each` takes where the rules do not say.
+const DEFAULT_MAX: usize = 1_000;
+/// How many elements `max` may allow.
+const MOST_ELEMENTS: u32 = 100_000;
+
+/// The clauses of a sensor or rule, checked.
+struct Shared {
+    requires: Vec<usize>,
+    each: Option<typed::Each>,
+    when: Vec<Expr>,
+}
+
+impl Checker<'_> {
+    pub(super) fn sensor(&mut self, sensor: &ast::Sensor) -> typed::Sensor {
+        if !sensor.broken {
+            self.event_of(sensor);
+        }
+        let mut scope = Scope::of_event();
+        let shared = self.shared(&sensor.shared, &mut scope);
+        if sensor.rules.is_empty() && !sensor.incomplete && !sensor.broken {
+            self.report(
+                Diagnostic::error(
+                    Code::E0503,
+                    sensor.name.span,
+                    format!("sensor `{}` has no rules", sensor.name.text),
+                )
+                .label("this sensor does nothing")
+                .help("add `rule NAME { … }`, or remove the sensor"),
+            );
+        }
+        let mut seen: Vec<&Text> = Vec::new();
+        let mut rules = Vec::new();
+        for rule in &sensor.rules {
+            match seen.iter().find(|first| first.text == rule.name.text && !rule.broken) {
+                Some(first) => self.report(names::twice("rule", &rule.name, first)),
+                None => seen.push(&rule.name),
+            }
+            let mut scope = scope.clone();
+            rules.push(self.rule(sensor, rule, &shared.requires, &mut scope));
+        }
+        typed::Sensor {
+            name: sensor.name.text.clone(),
+            doc: sensor.doc.clone(),
+            source: sensor.source.text.clone(),
+            event: sensor.event.text.clone(),
+            each: shared.each,
+            when: shared.when,
+            rules,
+        }
+    }
+
+    fn event_of(&mut self, sensor: &ast::Sensor) {
+        let source = match self.names.source(&sensor.source) {
+            Ok(source) => source,
+            Err(problem) => return self.report(*problem),
+        };
+        let known = source.events.iter().map(|event| event.name.text.as_str());
+        if known.clone().any(|name| name == sensor.event.text) {
+            return;
+        }
+        let help = suggest::help(&sensor.event.text, known, "its events are");
+        self.report(
+            Diagnostic::error(
+                Code::E0205,
+                sensor.event.span,
+                format!("source `{}` has no event `{}`", source.name.text, sensor.event.text),
+            )
+            .label("not declared")
+            .related(source.name.span, "the source is declared here")
+            .maybe_help(help),
+        );
+    }
+
+    fn rule(
+        &mut self,
+        sensor: &ast::Sensor,
+        rule: &ast::Rule,
+        requires: &[usize],
+        scope: &mut Scope,
+    ) -> typed::Rule {
+        let shared = self.shared(&rule.shared, scope);
+        let mut all_requires = requires.to_vec();
+        all_requires.extend(shared.requires);
+        all_requires.sort_unstable();
+        all_requires.dedup();
+        if let [first, second, ..] = rule.once.as_slice() {
+            self.report(clause_twice("once", second.span, first.span));
+        }
+        let once = rule.once.first().map(|once| self.once(once, scope));
+        if rule.triggers.is_empty() && !rule.incomplete && !rule.broken {
+            self.report(
+                Diagnostic::error(
+                    Code::E0502,
+                    rule.name.span,
+                    format!("rule `{}` triggers nothing", rule.name.text),
+                )
+                .label("no `trigger` in this rule")
+                .help("add `trigger KIND { … }`, for example `trigger log { message = \"…\" }`"),
+            );
+        }
+        let triggers =
+            rule.triggers.iter().filter_map(|trigger| self.trigger(trigger, scope)).collect();
+        typed::Rule {
+            name: format!("{}/{}", sensor.name.text, rule.name.text),
+            doc: rule.doc.clone(),
+            requires: all_requires,
+            each: shared.each,
+            when: shared.when,
+            once,
+            triggers,
+        }
+    }
+
+    fn shared(&mut self, shared: &ast::Shared, scope: &mut Scope) -> Shared {
+        let mut requires = Vec::new();
+        for name in &shared.requires {
+            match self.names.fuse(name) {
+                Ok(fuse) => requires.push(fuse),
+                Err(problem) => self.report(*problem),
+            }
+        }
+        if let [first, second, ..] = shared.each.as_slice() {
+            self.report(clause_twice("each", second.span, first.span));
+        }
+        let each = shared.each.first().map(|each| self.each(each, scope));
+        let when = shared.when.iter().map(|expr| self.condition(expr, scope)).collect();
+        Shared { requires, each, when }
+    }
+
+    fn each(&mut self, each: &ast::Each, scope: &mut Scope) -> typed::Each {
+        let list = self.list(&each.list, scope, "each");
+        let max = match each.max {
+            Some((max, span)) if max == 0 || max > MOST_ELEMENTS => {
+                self.report(
+                    Diagnostic::error(
+                        Code::E0506,
+                        span,
+                        format!("`max` takes a number from 1 to {MOST_ELEMENTS}"),
+                    )
+                    .label("out of range")
+                    .help(format!("leave it out for the default of {DEFAULT_MAX}")),
+                );
+                DEFAULT_MAX
+            }
+            Some((max, _)) => max as usize,
+            None => DEFAULT_MAX,
+        };
+        self.bind(&each.name, scope);
+        typed::Each { name: each.name.text.clone(), list, max }
+    }
+
+    fn once(&mut self, once: &ast::Once, scope: &mut Scope) -> typed::Once {
+        let mut keys = Vec::new();
+        for key in &once.keys {
+            let (expr, kinds) = self.expr(key, scope);
+            if expr.is_condition() || !kinds.meets(Kinds::SCALAR) {
+                self.report(
+                    Diagnostic::error(Code::E0301, key.span, "a key of `once` is one value")
+                        .label(format!("this is {kinds}"))
+                        .help("name what must not repeat, as in `once per alert.fingerprint within 4h`"),
+                );
+            }
+            keys.push(expr);
+        }
+        if once.within.is_zero() {
+            self.report(
+                Diagnostic::error(
+                    Code::E0506,
+                    once.within_span,
+                    "`within` takes a duration longer than nothing",
+                )
+                .label("holds nothing back")
+                .help("write how long a repetition is held back, as in `4h`"),
+            );
+        }
+        typed::Once { keys, within: once.within }
+    }
+
+    fn trigger(&mut self, trigger: &ast::Trigger, scope: &mut Scope) -> Option<typed::Trigger> {
+        let kind = &trigger.kind;
+        let Some(schema) = self.registry.find_trigger(&kind.text) else {
+            let known = self.registry.triggers().map(|schema| schema.kind());
+            let help = suggest::help(&kind.text, known, "the triggers are");
+            self.report(
+                Diagnostic::error(
+                    Code::E0209,
+                    kind.span,
+                    format!("there is no trigger `{}`", kind.text),
+                )
+                .label("not known")
+                .maybe_help(help),
+            );
+            return None;
+        };
+        let block = merged(&trigger.block, self.defaults_of(&kind.text));
+        let mut fields = self.block(schema.fields(), &block, scope, "");
+        self.complete_block(schema, &block, kind, &mut fields);
+        Some(typed::Trigger { kind: kind.text.clone(), fields })
+    }
+}
+
+fn clause_twice(what: &str, second: crate::span::Span, first: crate::span::Span) -> Diagnostic {
+    Diagnostic::error(Code::E0501, second, format!("`{what}` stands here twice"))
+        .label("the second one")
+        .related(first, "the first one")
+        .help(match what {
+            "each" => "put the second `each` in a rule; it runs inside the sensor's",
+            _ => "list all keys in one `once per a, b within D`",
+        })
+}

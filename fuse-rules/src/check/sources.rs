@@ -1,0 +1,189 @@
+//! Sources: their blocks against their kind's schema, their events, their addresses.
+
+use rustc_hash::FxHashMap;
+use serde_json::{Map, Value as Json};
+
+use super::blocks::merged;
+use super::expressions::Scope;
+use super::typed::{self, Expr, ExprKind, MappedValue};
+use super::{Checker, ParsedFile, names};
+use crate::diagnostic::{Code, Diagnostic, suggest};
+use crate::schema::{Field, FieldType, Schema};
+use crate::span::Span;
+use crate::syntax::ast::{self, Block, Text};
+
+/// A source's or event's fields: those with fixed values, and those that are expressions.
+#[derive(Clone, Default)]
+struct Fields {
+    fixed: Map<String, Json>,
+    expressions: Vec<(String, Expr)>,
+}
+
+impl Checker<'_> {
+    pub(super) fn source(&mut self, source: &ast::Source) -> typed::Source {
+        let mut typed = typed::Source {
+            name: source.name.text.clone(),
+            kind: source.kind.text.clone(),
+            doc: source.doc.clone(),
+            events: Vec::new(),
+        };
+        if source.kind.text.is_empty() {
+            return typed;
+        }
+        let Some(schema) = self.registry.find_source(&source.kind.text) else {
+            let known = self.registry.sources().map(|schema| schema.source.kind());
+            let help = suggest::help(&source.kind.text, known, "the kinds of sources are");
+            self.report(
+                Diagnostic::error(
+                    Code::E0209,
+                    source.kind.span,
+                    format!("there is no kind of source `{}`", source.kind.text),
+                )
+                .label("not known")
+                .maybe_help(help),
+            );
+            return typed;
+        };
+        let block = merged(&source.block, self.defaults_of(&source.kind.text));
+        let own = self.source_fields(&schema.source, &block);
+        if source.events.is_empty() && !block.incomplete {
+            self.report(
+                Diagnostic::error(
+                    Code::E0402,
+                    source.name.span,
+                    format!("source `{}` has no event", source.name.text),
+                )
+                .label("nothing can arrive here")
+                .help("name what arrives, as in `event alerts`"),
+            );
+        }
+        let mut seen: Vec<&Text> = Vec::new();
+        for event in &source.events {
+            if let Some(first) = seen.iter().find(|first| first.text == event.name.text) {
+                self.report(names::twice("event", &event.name, first));
+                continue;
+            }
+            seen.push(&event.name);
+            let mut fields = own.clone();
+            if let Some(block) = &event.block {
+                let more = self.source_fields(&schema.event, block);
+                fields.fixed.extend(more.fixed);
+                fields.expressions.retain(|(n, _)| !more.expressions.iter().any(|(m, _)| m == n));
+                fields.expressions.extend(more.expressions);
+            }
+            let incomplete = block.incomplete || event.block.as_ref().is_some_and(|b| b.incomplete);
+            for field in schema.source.fields().iter().chain(schema.event.fields()) {
+                self.complete(field, &mut fields, incomplete, event, source);
+            }
+            typed.events.push(typed::Event {
+                name: event.name.text.clone(),
+                doc: event.doc.clone(),
+                fields: fields.fixed,
+                expressions: fields.expressions,
+            });
+        }
+        typed
+    }
+
+    /// Adds a field's default, or reports that it is missing.
+    fn complete(
+        &mut self,
+        field: &Field,
+        fields: &mut Fields,
+        incomplete: bool,
+        event: &ast::Event,
+        source: &ast::Source,
+    ) {
+        let given = fields.fixed.contains_key(&field.name)
+            || fields.expressions.iter().any(|(name, _)| *name == field.name);
+        if given {
+            return;
+        }
+        if let Some(default) = &field.default {
+            fields.fixed.insert(field.name.clone(), default.clone());
+        } else if field.required && !incomplete {
+            self.report(
+                Diagnostic::error(
+                    Code::E0402,
+                    source.name.span,
+                    format!("source `{}` needs `{}`", source.name.text, field.name),
+                )
+                .label(format!("`{}` is missing for event `{}`", field.name, event.name.text))
+                .help(format!("add `{} = …`: {}", field.name, field.ty.describe())),
+            );
+        }
+    }
+
+    /// The fields of a source's block that were given, each checked by its type.
+    fn source_fields(&mut self, schema: &Schema, block: &Block) -> Fields {
+        let mut scope = Scope::of_event();
+        let mut fields = Fields::default();
+        let optional_all: Vec<Field> = schema
+            .fields()
+            .iter()
+            .map(|field| Field { required: false, default: None, ..field.clone() })
+            .collect();
+        for mapped in self.block(&optional_all, block, &mut scope, "") {
+            let MappedValue::Expr(expr, ty) = mapped.value else { continue };
+            if ty == FieldType::Expression {
+                fields.expressions.push((mapped.key, expr));
+                continue;
+            }
+            match &expr.kind {
+                // A value that its type refuses is reported already.
+                ExprKind::Const(value) => {
+                    if let Ok(json) = ty.accept(value) {
+                        fields.fixed.insert(mapped.key, json);
+                    }
+                }
+                _ => self.report(depends_on_event(expr.span, &mapped.key)),
+            }
+        }
+        fields
+    }
+
+    /// No two events may arrive at one address.
+    pub(super) fn addresses(&mut self, parsed: &[ParsedFile], sources: &[typed::Source]) {
+        let mut taken: FxHashMap<(String, String), Span> = FxHashMap::default();
+        let trees = parsed.iter().flat_map(|file| &file.tree.sources);
+        for (tree, source) in trees.zip(sources) {
+            let Some(schema) = self.registry.find_source(&source.kind) else { continue };
+            if schema.address.is_empty() {
+                continue;
+            }
+            for event in &source.events {
+                let at = tree.events.iter().find(|e| e.name.text == event.name);
+                let Some(span) = at.map(|e| e.name.span) else { continue };
+                let values = schema.address.iter().map(|name| event.fields.get(name));
+                // An incomplete address is reported as a missing field.
+                let Some(values) = values.collect::<Option<Vec<_>>>() else { continue };
+                let shown: Vec<String> = schema
+                    .address
+                    .iter()
+                    .zip(&values)
+                    .map(|(name, value)| format!("{name} {value}"))
+                    .collect();
+                let key = (source.kind.clone(), shown.join(", "));
+                if let Some(first) = taken.get(&key) {
+                    let problem = Diagnostic::error(
+                        Code::E0407,
+                        span,
+                        format!("two events arrive at {}", key.1),
+                    )
+                    .label("this one cannot be told apart")
+                    .related(*first, "from this one")
+                    .help("give one of them another path");
+                    self.report(problem);
+                } else {
+                    taken.insert(key, span);
+                }
+            }
+        }
+    }
+}
+
+pub(super) fn depends_on_event(span: Span, key: &str) -> Diagnostic {
+    Diagnostic::error(Code::E0405, span, format!("`{key}` cannot depend on the event"))
+        .label("this differs from event to event")
+        .help("write a fixed value")
+}

@@ -1,0 +1,257 @@
+//! Checked rules: every name resolved, every literal read, every block complete. Only the checker
+//! makes these, so whoever holds them need not check again.
+
+use std::sync::Arc;
+
+use jiff::SignedDuration;
+use regex::Regex;
+
+use crate::functions::Function;
+use crate::schema::FieldType;
+use crate::span::{Files, Span};
+pub(crate) use crate::syntax::ast::{ArithOp, CompareOp, QuantifierKind, Segment, TextOp};
+use crate::value::Value;
+
+/// The declarations of all files, checked.
+#[derive(Debug)]
+pub(crate) struct Rules {
+    pub(crate) files: Files,
+    pub(crate) fuses: Vec<Fuse>,
+    pub(crate) sources: Vec<Source>,
+    pub(crate) sensors: Vec<Sensor>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Fuse {
+    pub(crate) name: String,
+    pub(crate) doc: Option<String>,
+    pub(crate) default_on: bool,
+}
+
+#[derive(Debug)]
+pub(crate) struct Source {
+    pub(crate) name: String,
+    pub(crate) kind: String,
+    pub(crate) doc: Option<String>,
+    pub(crate) events: Vec<Event>,
+}
+
+/// An event with the fields of its source and its own merged.
+#[derive(Debug)]
+pub(crate) struct Event {
+    pub(crate) name: String,
+    pub(crate) doc: Option<String>,
+    pub(crate) fields: serde_json::Map<String, serde_json::Value>,
+    /// Fields whose value is an expression over the event.
+    pub(crate) expressions: Vec<(String, Expr)>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Sensor {
+    pub(crate) name: String,
+    pub(crate) doc: Option<String>,
+    pub(crate) source: String,
+    pub(crate) event: String,
+    pub(crate) each: Option<Each>,
+    pub(crate) when: Vec<Expr>,
+    pub(crate) rules: Vec<Rule>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Each<P: Reference = Path> {
+    pub(crate) name: String,
+    pub(crate) list: Expr<P>,
+    pub(crate) max: usize,
+}
+
+#[derive(Debug)]
+pub(crate) struct Rule {
+    /// `sensor/rule`.
+    pub(crate) name: String,
+    pub(crate) doc: Option<String>,
+    /// The fuses of the sensor and of the rule, as indices into `Rules::fuses`.
+    pub(crate) requires: Vec<usize>,
+    pub(crate) each: Option<Each>,
+    pub(crate) when: Vec<Expr>,
+    pub(crate) once: Option<Once>,
+    pub(crate) triggers: Vec<Trigger>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Once<P: Reference = Path> {
+    pub(crate) keys: Vec<Expr<P>>,
+    pub(crate) within: SignedDuration,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Trigger<P: Reference = Path> {
+    pub(crate) kind: String,
+    pub(crate) fields: Vec<Mapped<P>>,
+}
+
+/// One field of a trigger block.
+#[derive(Clone, Debug)]
+pub(crate) struct Mapped<P: Reference = Path> {
+    /// The key with those of the blocks around it: `parameters.app-name`.
+    pub(crate) name: Arc<str>,
+    pub(crate) key: String,
+    pub(crate) optional: bool,
+    pub(crate) value: MappedValue<P>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum MappedValue<P: Reference = Path> {
+    Expr(Expr<P>, FieldType),
+    Block(Vec<Mapped<P>>),
+}
+
+/// How an expression names values of the event.
+pub(crate) trait Reference: Clone + std::fmt::Debug {
+    /// What a binder keeps of the elements that it binds.
+    type Frame: Clone + std::fmt::Debug;
+
+    /// The path as the author would write it.
+    fn text(&self) -> &Arc<str>;
+}
+
+impl Reference for Path {
+    type Frame = ();
+
+    fn text(&self) -> &Arc<str> {
+        &self.text
+    }
+}
+
+/// An expression. `P` is how it names a value of the event: by a path here, by a slot in a plan.
+#[derive(Clone, Debug)]
+pub(crate) struct Expr<P: Reference = Path> {
+    pub(crate) kind: ExprKind<P>,
+    pub(crate) span: Span,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum ExprKind<P: Reference = Path> {
+    Const(Value<'static>),
+    Path(P),
+    Access { base: Box<Expr<P>>, segments: Vec<Segment> },
+    /// Interpolation: the texts of all parts.
+    Concat(Vec<Expr<P>>),
+    List(Vec<Expr<P>>),
+    Record(Vec<RecordField<P>>),
+    Call { function: &'static Function, arguments: Vec<Expr<P>> },
+    Neg(Box<Expr<P>>),
+    Arith { op: ArithOp, left: Box<Expr<P>>, right: Box<Expr<P>> },
+    Coalesce { left: Box<Expr<P>>, right: Box<Expr<P>> },
+    Not(Box<Expr<P>>),
+    And(Vec<Expr<P>>),
+    Or(Vec<Expr<P>>),
+    Compare { op: CompareOp, left: Box<Expr<P>>, right: Box<Expr<P>> },
+    In { item: Box<Expr<P>>, list: Box<Expr<P>> },
+    /// `contains`, `starts-with`, `ends-with`.
+    TextTest { op: TextOp, left: Box<Expr<P>>, right: Box<Expr<P>> },
+    /// `matches`, `like`.
+    Pattern { value: Box<Expr<P>>, pattern: Pattern },
+    Is { value: Box<Expr<P>>, negated: bool, test: IsTest },
+    Quantifier { kind: QuantifierKind, list: Box<Expr<P>>, body: Box<Expr<P>>, frame: P::Frame },
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct RecordField<P: Reference = Path> {
+    pub(crate) key: String,
+    pub(crate) optional: bool,
+    pub(crate) value: Expr<P>,
+}
+
+/// A compiled pattern that matches the whole text, with what the author wrote.
+#[derive(Clone, Debug)]
+pub(crate) struct Pattern {
+    pub(crate) op: TextOp,
+    pub(crate) source: String,
+    pub(crate) regex: Regex,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum IsTest {
+    Missing,
+    Present,
+    Null,
+    String,
+    Int,
+    Float,
+    Bool,
+    List,
+    Map,
+}
+
+/// A value of the event: where it starts, and the steps from there.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Path {
+    pub(crate) root: Root,
+    pub(crate) segments: Vec<Segment>,
+    /// As the author would write it.
+    pub(crate) text: Arc<str>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Root {
+    Body,
+    Headers,
+    Query,
+    Event,
+    /// The element that the binder at this level binds; 0 is the outermost.
+    Element(u32),
+}
+
+impl<P: Reference> Expr<P> {
+    /// Whether the expression is a condition: true, false or unknown by its form.
+    pub(crate) fn is_condition(&self) -> bool {
+        match &self.kind {
+            ExprKind::Not(_)
+            | ExprKind::And(_)
+            | ExprKind::Or(_)
+            | ExprKind::Compare { .. }
+            | ExprKind::In { .. }
+            | ExprKind::TextTest { .. }
+            | ExprKind::Pattern { .. }
+            | ExprKind::Is { .. } => true,
+            ExprKind::Quantifier { kind, .. } => *kind != QuantifierKind::Count,
+            _ => false,
+        }
+    }
+
+    /// The expressions that this one is made of, in their order.
+    pub(crate) fn children(&self) -> Vec<&Self> {
+        match &self.kind {
+            ExprKind::Const(_) | ExprKind::Path(_) => Vec::new(),
+            ExprKind::Access { base: one, .. }
+            | ExprKind::Neg(one)
+            | ExprKind::Not(one)
+            | ExprKind::Pattern { value: one, .. }
+            | ExprKind::Is { value: one, .. } => vec![one],
+            ExprKind::Concat(all)
+            | ExprKind::List(all)
+            | ExprKind::And(all)
+            | ExprKind::Or(all)
+            | ExprKind::Call { arguments: all, .. } => all.iter().collect(),
+            ExprKind::Record(fields) => fields.iter().map(|field| &field.value).collect(),
+            ExprKind::Arith { left, right, .. }
+            | ExprKind::Coalesce { left, right }
+            | ExprKind::Compare { left, right, .. }
+            | ExprKind::In { item: left, list: right }
+            | ExprKind::TextTest { left, right, .. }
+            | ExprKind::Quantifier { list: left, body: right, .. } => vec![left, right],
+        }
+    }
+}
+
+impl Expr<Path> {
+    /// Calls `visit` with every path in the expression.
+    pub(crate) fn paths<'e>(&'e self, visit: &mut impl FnMut(&'e Path)) {
+        if let ExprKind::Path(path) = &self.kind {
+            visit(path);
+        }
+        for child in self.children() {
+            child.paths(visit);
+        }
+    }
+}

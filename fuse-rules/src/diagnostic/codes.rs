@@ -1,0 +1,86 @@
+//! The codes of all diagnostics. A code is never given a second meaning; a retired one stays
+//! retired.
+
+use std::fmt;
+
+macro_rules! codes {
+    ($($code:ident = $title:literal,)+) => {
+        /// The stable code of a diagnostic, as in `E0201`.
+        ///
+        /// `E01…` is about how a file is written, `E02…` about names, `E03…` about values and
+        /// types, `E04…` about the fields of blocks, `E05…` about files and declarations as a
+        /// whole, `E09…` about us.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[allow(missing_docs, reason = "each code's title documents it")]
+        pub enum Code { $(#[doc = $title] $code,)+ }
+
+        impl Code {
+            /// Every code, in order.
+            pub const ALL: &[Self] = &[$(Self::$code,)+];
+
+            /// The code as it is printed.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$code => stringify!($code),)+ }
+            }
+
+            /// What the code is about, in a few words.
+            pub fn title(self) -> &'static str {
+                match self { $(Self::$code => $title,)+ }
+            }
+        }
+    };
+}
+
+codes! {
+    E0101 = "something else was expected here",
+    E0102 = "a spelling of another language",
+    E0103 = "a brace or a string is not closed",
+    E0104 = "fields on one line without a comma",
+    E0105 = "comparisons do not chain",
+    E0106 = "an escape that strings do not have",
+    E0107 = "neither a number nor a duration",
+    E0108 = "nested too deeply",
+    E0109 = "a reserved word used as a name",
+    E0201 = "a path starts with an unknown name",
+    E0202 = "an unknown function",
+    E0204 = "declared twice",
+    E0205 = "an unknown source or event",
+    E0206 = "an unknown fuse",
+    E0207 = "a name that hides another",
+    E0208 = "a name from a file that is not used here",
+    E0209 = "an unknown kind of source or trigger",
+    E0210 = "an unknown type after `is`",
+    E0211 = "an unknown field of `event`",
+    E0301 = "operands that can never be compared",
+    E0302 = "a condition that is not true or false",
+    E0303 = "wrong arguments of a function",
+    E0304 = "a default for a condition",
+    E0305 = "a pattern that cannot be compiled",
+    E0306 = "a pattern that is not a literal",
+    E0307 = "a list or record compared as a whole",
+    E0308 = "a comparison with `null`",
+    E0309 = "an order that strings do not have",
+    E0310 = "something that is not a list where elements are wanted",
+    E0401 = "an unknown field",
+    E0402 = "a missing field",
+    E0403 = "a field of the wrong type",
+    E0404 = "a field given twice",
+    E0405 = "a field that cannot depend on the event",
+    E0406 = "a value that the field does not take",
+    E0407 = "two events at one address",
+    E0408 = "fields that exclude each other",
+    E0409 = "a field that may be left out where it may not",
+    E0501 = "a clause given twice",
+    E0502 = "a rule that triggers nothing",
+    E0503 = "a sensor without rules",
+    E0504 = "a file that cannot be read",
+    E0505 = "files that use each other in a circle",
+    E0506 = "a number that a clause does not take",
+    E0507 = "too many problems",
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

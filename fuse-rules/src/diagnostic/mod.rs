@@ -1,0 +1,163 @@
+//! Problems in rules, as data: a code, a severity, a message, places with labels, help. How they
+//! look is decided last, in `render`.
+
+mod codes;
+mod render;
+pub(crate) mod suggest;
+
+use std::fmt;
+
+pub use codes::Code;
+
+use crate::span::{Files, Span};
+
+/// How bad a problem is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// The rules cannot be loaded.
+    Error,
+    /// The rules can be loaded, but somebody should look.
+    Warning,
+}
+
+/// A place, and what is to be said of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Label {
+    /// The place.
+    pub span: Span,
+    /// What is said of it; may be empty.
+    pub text: String,
+}
+
+/// One problem.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// The stable code.
+    pub code: Code,
+    /// How bad it is.
+    pub severity: Severity,
+    /// What is wrong, in one lower-case sentence without a full stop.
+    pub message: String,
+    /// Where; `None` only where there is no place, as for a file that cannot be read.
+    pub label: Option<Label>,
+    /// Other places that explain the first one.
+    pub related: Vec<Label>,
+    /// The way out.
+    pub help: Option<String>,
+}
+
+impl Diagnostic {
+    pub(crate) fn error(code: Code, span: Span, message: impl Into<String>) -> Self {
+        let label = Some(Label { span, text: String::new() });
+        Self { label, ..Self::without_place(code, message) }
+    }
+
+    pub(crate) fn without_place(code: Code, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            severity: Severity::Error,
+            message: message.into(),
+            label: None,
+            related: Vec::new(),
+            help: None,
+        }
+    }
+
+    pub(crate) fn label(mut self, text: impl Into<String>) -> Self {
+        if let Some(label) = &mut self.label {
+            label.text = text.into();
+        }
+        self
+    }
+
+    pub(crate) fn related(mut self, span: Span, text: impl Into<String>) -> Self {
+        self.related.push(Label { span, text: text.into() });
+        self
+    }
+
+    pub(crate) fn help(mut self, text: impl Into<String>) -> Self {
+        self.help = Some(text.into());
+        self
+    }
+
+    pub(crate) fn maybe_help(mut self, text: Option<String>) -> Self {
+        self.help = text.or(self.help);
+        self
+    }
+}
+
+/// All problems of one load, with the files that they are in.
+///
+/// `Display` gives the text that `fuse check` prints, without colour.
+#[derive(Clone, Debug)]
+pub struct Diagnostics {
+    files: Files,
+    list: Vec<Diagnostic>,
+}
+
+impl Diagnostics {
+    /// Puts problems in the order of files and places.
+    pub(crate) fn new(files: Files, mut list: Vec<Diagnostic>) -> Self {
+        list.sort_by_key(|d| (d.label.as_ref().map(|l| l.span), d.code));
+        list.dedup();
+        Self { files, list }
+    }
+
+    /// The problems, in the order of files and places.
+    pub fn iter(&self) -> std::slice::Iter<'_, Diagnostic> {
+        self.list.iter()
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// The files that the places are in.
+    pub fn files(&self) -> &Files {
+        &self.files
+    }
+
+    /// The text for people: each problem with the lines of the file it is in.
+    pub fn to_text(&self, style: Style) -> String {
+        render::text(self, style)
+    }
+
+    /// One JSON object a line: `code`, `severity`, `message`, `help`, `file`, `start` and `end`
+    /// (each `line` and `column`, from 1), `label`, `related`.
+    pub fn to_json_lines(&self) -> String {
+        render::json_lines(self)
+    }
+}
+
+impl<'a> IntoIterator for &'a Diagnostics {
+    type Item = &'a Diagnostic;
+    type IntoIter = std::slice::Iter<'a, Diagnostic>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+impl fmt::Display for Diagnostics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.to_text(Style::Plain))
+    }
+}
+
+impl std::error::Error for Diagnostics {}
+
+/// Whether text carries terminal colours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Style {
+    /// ASCII only, for files and logs.
+    Plain,
+    /// Terminal colours.
+    Colour,
+}

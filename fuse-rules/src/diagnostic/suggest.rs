@@ -1,0 +1,71 @@
+//! "Did you mean": the nearest of some names, where one is near enough.
+
+/// The candidate with the smallest edit distance, if that is at most a third of the name's length
+/// (and at least one, so that short names have a chance). Ties go to the first.
+pub(crate) fn nearest<'a>(
+    name: &str,
+    candidates: impl IntoIterator<Item = &'a str>,
+) -> Option<&'a str> {
+    let limit = (name.chars().count() / 3).max(1);
+    candidates
+        .into_iter()
+        .map(|candidate| (distance(name, candidate), candidate))
+        .filter(|(distance, _)| *distance <= limit)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
+}
+
+/// Help that names the nearest candidate, or else lists what there is.
+pub(crate) fn help<'a>(
+    name: &str,
+    candidates: impl IntoIterator<Item = &'a str> + Clone,
+    what: &str,
+) -> Option<String> {
+    if let Some(near) = nearest(name, candidates.clone()) {
+        return Some(format!("did you mean `{near}`?"));
+    }
+    let all: Vec<_> = candidates.into_iter().map(|c| format!("`{c}`")).collect();
+    (!all.is_empty() && all.len() <= 24).then(|| format!("{what}: {}", all.join(", ")))
+}
+
+/// Edit distance with insertions, deletions, replacements and swaps of neighbours, all of cost 1.
+fn distance(a: &str, b: &str) -> usize {
+    let a: Vec<char> = a.chars().map(|c| c.to_ascii_lowercase()).collect();
+    let b: Vec<char> = b.chars().map(|c| c.to_ascii_lowercase()).collect();
+    let mut before_last: Vec<usize> = Vec::new();
+    let mut last: Vec<usize> = (0..=b.len()).collect();
+    for (i, &x) in a.iter().enumerate() {
+        let mut row = vec![i + 1];
+        for (j, &y) in b.iter().enumerate() {
+            let at = |row: &[usize], k: usize| row.get(k).copied().unwrap_or(usize::MAX / 2);
+            let mut cost = (at(&last, j + 1) + 1)
+                .min(at(&row, j) + 1)
+                .min(at(&last, j) + usize::from(x != y));
+            let swapped = i > 0
+                && j > 0
+                && a.get(i - 1) == Some(&y)
+                && b.get(j - 1) == Some(&x);
+            if swapped {
+                cost = cost.min(at(&before_last, j - 1) + 1);
+            }
+            row.push(cost);
+        }
+        before_last = std::mem::replace(&mut last, row);
+    }
+    last.last().copied().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn near_names_are_found_and_far_ones_are_not() {
+        assert_eq!(nearest("labls", ["annotations", "labels"]), Some("labels"));
+        assert_eq!(nearest("wehn", ["each", "when"]), Some("when"), "a swap costs one");
+        assert_eq!(nearest("lower", ["upper", "log"]), None);
+        assert_eq!(nearest("x", ["y"]), Some("y"), "one letter may be off in a short name");
+        assert_eq!(distance("", "abc"), 3);
+        assert_eq!(distance("kitten", "sitting"), 3);
+    }
+}

@@ -1,0 +1,214 @@
+//! Why each rule did or did not fire: the same walk as evaluation, with every clause put in words.
+
+use serde::Serialize;
+
+use super::machine::{self, Site, Stack};
+use super::ops::{Fault, Truth};
+use super::{Decision, decision};
+use crate::check::typed::{Expr, ExprKind};
+use crate::event::Event;
+use crate::fuses::Fuses;
+use crate::decision::Outcome;
+use crate::plan::{Compiled, Slot};
+use crate::value::DuplicateKey;
+
+/// Every decision on one event with its reason.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Explanation {
+    /// Why the whole event is refused.
+    pub refused: Option<String>,
+    /// One a rule and element, in the order of sensors, rules and elements.
+    pub decisions: Vec<Explained>,
+}
+
+/// A decision and what led to it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Explained {
+    /// The decision. Its reason is never empty.
+    pub decision: Decision,
+    /// The clauses that were looked at, the sensor's first.
+    pub clauses: Vec<Clause>,
+}
+
+/// One `when`, and how it came out.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Clause {
+    /// The condition as it is written.
+    pub text: String,
+    /// Where, as `file:line:column`.
+    pub place: String,
+    /// `true`, `false`, or null for unknown.
+    pub truth: Option<bool>,
+    /// The values that it looked at.
+    pub found: Vec<Found>,
+}
+
+/// A path and what stood there.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Found {
+    /// The path as it is written.
+    pub path: String,
+    /// Its value as JSON, cut where it is long; `None` where it is missing.
+    pub value: Option<String>,
+}
+
+pub(crate) fn explain(plan: &Compiled, event: &Event<'_>, fuses: &Fuses) -> Explanation {
+    let mut decisions = Vec::new();
+    let walked = machine::walk(plan, event, fuses, &mut |site, verdict| {
+        let mut decision = decision(&site.rule.name, site.element, verdict);
+        let explainer = Explainer { plan, stack: site.stack };
+        // Elements that could not be gone through have their reason already.
+        let clauses = clauses(site);
+        let decided_by_clauses = decision.outcome != Outcome::NotMatched || decision.reason.is_empty();
+        let shown = if decided_by_clauses { clauses } else { Vec::new() };
+        decision.reason = explainer.reason(&decision, &shown);
+        let clauses = shown.iter().map(|clause| explainer.clause(clause)).collect();
+        decisions.push((site.order, Explained { decision, clauses }));
+    });
+    if let Err(DuplicateKey(key)) = walked {
+        let refused = machine::refused(plan, event, &key);
+        return Explanation {
+            refused: refused.refused,
+            decisions: refused
+                .decisions
+                .into_iter()
+                .map(|decision| Explained { decision, clauses: Vec::new() })
+                .collect(),
+        };
+    }
+    decisions.sort_by_key(|(order, _)| *order);
+    Explanation { refused: None, decisions: decisions.into_iter().map(|(_, d)| d).collect() }
+}
+
+/// The clauses that were evaluated at a site.
+fn clauses<'p>(site: &Site<'_, 'p, '_>) -> Vec<&'p Expr<Slot>> {
+    let own = site.inner.then_some(site.rule.clauses.as_slice()).unwrap_or_default();
+    site.sensor.clauses.iter().chain(own).collect()
+}
+
+struct Explainer<'x, 's, 'p, 'e> {
+    plan: &'x Compiled,
+    stack: &'x Stack<'s, 'p, 'e>,
+}
+
+impl Explainer<'_, '_, '_, '_> {
+    fn reason(&self, decision: &Decision, clauses: &[&Expr<Slot>]) -> String {
+        match decision.outcome {
+            Outcome::Fired if clauses.is_empty() => "it has no condition".into(),
+            Outcome::Fired => "every condition holds".into(),
+            Outcome::Gated => format!("it matches, but {}", decision.reason),
+            Outcome::Rejected | Outcome::Suppressed => decision.reason.clone(),
+            Outcome::NotMatched => {
+                let deciding = clauses.iter().find(|clause| self.stack.truth(clause) == Ok(false));
+                match deciding {
+                    Some(clause) => self.because(clause, false),
+                    None => decision.reason.clone(),
+                }
+            }
+            Outcome::Unknown => {
+                let deciding = clauses.iter().find(|clause| self.stack.truth(clause).is_err());
+                match deciding {
+                    Some(clause) => {
+                        let atom = self.unknown_part(clause);
+                        format!("{}, so `{}` is unknown", decision.reason, self.text(atom))
+                    }
+                    None => decision.reason.clone(),
+                }
+            }
+        }
+    }
+
+    /// Why an expression has the truth that it has.
+    fn because(&self, expr: &Expr<Slot>, truth: bool) -> String {
+        match &expr.kind {
+            ExprKind::Not(inner) => self.because(inner, !truth),
+            // One false part makes an `and` false; one true part makes an `or` true.
+            ExprKind::And(parts) | ExprKind::Or(parts)
+                if matches!(expr.kind, ExprKind::Or(_)) == truth =>
+            {
+                let deciding = parts.iter().find(|part| self.stack.truth(part) == Ok(truth));
+                deciding.map_or_else(String::new, |part| self.because(part, truth))
+            }
+            ExprKind::And(parts) | ExprKind::Or(parts) => {
+                let each: Vec<_> = parts.iter().map(|part| self.because(part, truth)).collect();
+                each.join(", and ")
+            }
+            _ => {
+                let text = self.text(expr);
+                let found = self.found(expr).iter().map(Found::to_string).collect::<Vec<_>>();
+                if found.is_empty() {
+                    format!("`{text}` is {truth}")
+                } else {
+                    format!("`{text}` is {truth}: {}", found.join(", "))
+                }
+            }
+        }
+    }
+
+    /// The smallest part that is unknown and makes the whole so.
+    fn unknown_part<'x>(&self, expr: &'x Expr<Slot>) -> &'x Expr<Slot> {
+        match &expr.kind {
+            ExprKind::Not(inner) => self.unknown_part(inner),
+            ExprKind::And(parts) | ExprKind::Or(parts) => parts
+                .iter()
+                .find(|part| self.stack.truth(part).is_err())
+                .map_or(expr, |part| self.unknown_part(part)),
+            _ => expr,
+        }
+    }
+
+    fn clause(&self, expr: &Expr<Slot>) -> Clause {
+        let truth: Truth = self.stack.truth(expr);
+        Clause {
+            text: self.text(expr),
+            place: self.plan.files.locate(expr.span),
+            truth: truth.ok(),
+            found: self.found(expr),
+        }
+    }
+
+    /// The expression as it is written, on one line.
+    fn text(&self, expr: &Expr<Slot>) -> String {
+        let text = self.plan.files.text(expr.span);
+        text.lines().map(str::trim).collect::<Vec<_>>().join(" ").trim().to_owned()
+    }
+
+    /// The values of the paths in an expression, each once, without those of elements that are
+    /// bound inside of it.
+    fn found(&self, expr: &Expr<Slot>) -> Vec<Found> {
+        let mut found: Vec<Found> = Vec::new();
+        self.collect(expr, &mut found);
+        found
+    }
+
+    fn collect(&self, expr: &Expr<Slot>, found: &mut Vec<Found>) {
+        match &expr.kind {
+            ExprKind::Path(slot) => {
+                let path = slot.text.to_string();
+                if found.iter().any(|earlier| earlier.path == path) {
+                    return;
+                }
+                match self.stack.value(expr) {
+                    Ok(value) => found.push(Found { path, value: Some(value.show()) }),
+                    Err(Fault::Absent(_)) => found.push(Found { path, value: None }),
+                    Err(Fault::Error(_)) => {}
+                }
+            }
+            ExprKind::Quantifier { list, .. } => self.collect(list, found),
+            _ => {
+                for child in expr.children() {
+                    self.collect(child, found);
+                }
+            }
+        }
+    }
+}
+
+impl std::fmt::Display for Found {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.value {
+            Some(value) => write!(f, "`{}` is {value}", self.path),
+            None => write!(f, "`{}` is missing", self.path),
+        }
+    }
+}

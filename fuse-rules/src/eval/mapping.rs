@@ -1,0 +1,125 @@
+//! Parameter mapping: trigger fields with the event's values filled in, each checked by its type.
+//! Nothing half-filled leaves here.
+
+use serde_json::{Map, Value as Json};
+
+use super::ops::Fault;
+use crate::check::typed::{Expr, ExprKind, Mapped, MappedValue, Once, Reference};
+use crate::decision::OnceKey;
+use crate::schema::{FieldType, TEMPLATE, Templates};
+use crate::value::Value;
+
+/// The fields of an action.
+pub(crate) type Rendered = Map<String, Json>;
+type Evaluate<'f, 'e, P> = &'f mut dyn FnMut(&Expr<P>) -> Result<Value<'e>, Fault>;
+
+/// Fills in all fields, or says why the action is rejected.
+pub(crate) fn render<'e, P: Reference>(
+    fields: &[Mapped<P>],
+    evaluate: Evaluate<'_, 'e, P>,
+) -> Result<Rendered, String> {
+    let mut out = Map::new();
+    for field in fields {
+        let json = match &field.value {
+            MappedValue::Block(inner) => Json::Object(render(inner, evaluate)?),
+            MappedValue::Expr(expr, ty) => match one(field, expr, ty, evaluate)? {
+                Some(json) => json,
+                None => continue,
+            },
+        };
+        out.insert(field.key.clone(), json);
+    }
+    Ok(out)
+}
+
+fn one<'e, P: Reference>(
+    field: &Mapped<P>,
+    expr: &Expr<P>,
+    ty: &FieldType,
+    evaluate: Evaluate<'_, 'e, P>,
+) -> Result<Option<Json>, String> {
+    let name = &field.name;
+    let value = match evaluate(expr) {
+        Ok(Value::Null) if field.optional => return Ok(None),
+        Err(Fault::Absent(_)) if field.optional => return Ok(None),
+        Ok(Value::Null) => return Err(format!("`{name}` needs {}, which is null", super::ops::name(expr))),
+        Err(Fault::Absent(path)) => return Err(format!("`{name}` needs `{path}`, which is missing")),
+        Err(Fault::Error(why)) => return Err(format!("`{name}` has no value: {why}")),
+        Ok(value) => value,
+    };
+    let json = ty.accept(&value).map_err(|why| format!("`{name}` {why}"))?;
+    if let (FieldType::Text(Templates::Refused), Json::String(text)) = (ty, &json) {
+        if smuggles(expr, text, evaluate) {
+            return Err(format!(
+                "`{name}` is {}, and text from an event may not carry `{TEMPLATE}`; say `raw(…)` if it may",
+                value.show()
+            ));
+        }
+    }
+    Ok(Some(json))
+}
+
+/// Whether a text carries `{{` that the author of the rule did not write.
+fn smuggles<'e, P: Reference>(expr: &Expr<P>, text: &str, evaluate: Evaluate<'_, 'e, P>) -> bool {
+    if !text.contains(TEMPLATE) {
+        return false;
+    }
+    match &expr.kind {
+        ExprKind::Const(_) => false,
+        ExprKind::Call { function, .. } if function.name == "raw" => false,
+        ExprKind::Concat(parts) => {
+            // Every `{{` must lie inside one literal part.
+            let mut literal = Vec::new();
+            let mut at = 0;
+            for part in parts {
+                let Ok(value) = evaluate(part) else { return true };
+                let len = value.canonical().map_or(0, |text| text.len());
+                let trusted = match &part.kind {
+                    ExprKind::Const(_) => true,
+                    ExprKind::Call { function, .. } => function.name == "raw",
+                    _ => false,
+                };
+                if trusted {
+                    literal.push(at..at + len);
+                }
+                at += len;
+            }
+            overlapping(text).any(|from| {
+                !literal.iter().any(|range| range.start <= from && from + TEMPLATE.len() <= range.end)
+            })
+        }
+        _ => true,
+    }
+}
+
+/// Where `{{` starts, overlapping ones too.
+fn overlapping(text: &str) -> impl Iterator<Item = usize> {
+    text.as_bytes()
+        .windows(TEMPLATE.len())
+        .enumerate()
+        .filter(|(_, window)| *window == TEMPLATE.as_bytes())
+        .map(|(at, _)| at)
+}
+
+/// The key of `once`, or why the action is rejected.
+pub(crate) fn once_key<'e, P: Reference>(
+    once: &Once<P>,
+    mut evaluate: impl FnMut(&Expr<P>) -> Result<Value<'e>, Fault>,
+) -> Result<OnceKey, String> {
+    let mut values = Vec::new();
+    for key in &once.keys {
+        let name = super::ops::name(key);
+        let value = match evaluate(key) {
+            Ok(Value::Null) => return Err(format!("`once per` needs {name}, which is null")),
+            Ok(value) => value,
+            Err(Fault::Absent(path)) => return Err(format!("`once per` needs `{path}`, which is missing")),
+            Err(Fault::Error(why)) => return Err(format!("`once per` has no key: {why}")),
+        };
+        if value.canonical().is_none() {
+            return Err(format!("`once per` takes single values, but {name} is {}", value.kind()));
+        }
+        values.push(value.to_json_text().map_err(|unheld| format!("{name} is {unheld}"))?);
+    }
+    let within_ms = u64::try_from(once.within.as_millis()).unwrap_or(u64::MAX);
+    Ok(OnceKey { values, within_ms })
+}

@@ -1,0 +1,148 @@
+//! Event to decisions: the evaluator of plans, its slow reference, and explanations.
+
+pub(crate) mod explain;
+pub(crate) mod frame;
+pub(crate) mod machine;
+pub(crate) mod mapping;
+pub(crate) mod ops;
+#[cfg(test)]
+pub(crate) mod reference;
+#[cfg(test)]
+mod tests;
+
+use crate::check::typed;
+use crate::decision::{Action, Element, OnceKey, Outcome};
+use crate::fuses::Fuses;
+use mapping::Rendered;
+use ops::Fault;
+
+/// What one rule decided for one element.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Decision {
+    /// The rule's full name, `sensor/rule`.
+    pub rule: String,
+    /// The element, where an `each` applies.
+    pub element: Element,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// Why, in a sentence; empty for `fired` and `not-matched`, whose reasons `explain` gives.
+    pub reason: String,
+    /// The path whose absence makes an `unknown` one.
+    pub missing: Option<String>,
+    /// What to do, where it fired. A rule with several triggers gives a decision for each.
+    pub action: Option<Action>,
+    /// The key of its `once`, where it fired and has one.
+    pub once: Option<OnceKey>,
+}
+
+/// All decisions on one event, in the order of sensors, rules and elements.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Evaluation {
+    /// Why the whole event is refused; then every decision is `rejected` and nothing is done.
+    pub refused: Option<String>,
+    /// One decision a rule and element.
+    pub decisions: Vec<Decision>,
+}
+
+impl Evaluation {
+    fn of(decisions: Vec<Decision>) -> Self {
+        Self { refused: None, decisions }
+    }
+
+    /// An event in which a key that the rules read stands twice in one object.
+    fn refused<'r>(key: &str, rules: impl Iterator<Item = &'r str>) -> Self {
+        let reason = format!(
+            "the key `{key}` stands twice in one object of the body, so that it cannot be told what it says"
+        );
+        let decisions = rules
+            .map(|rule| Decision {
+                rule: rule.to_owned(),
+                element: None,
+                outcome: Outcome::Rejected,
+                reason: reason.clone(),
+                missing: None,
+                action: None,
+                once: None,
+            })
+            .collect();
+        Self { refused: Some(reason), decisions }
+    }
+
+    /// The decisions that fired.
+    pub fn fired(&self) -> impl Iterator<Item = &Decision> {
+        self.decisions.iter().filter(|decision| decision.outcome == Outcome::Fired)
+    }
+}
+
+/// What evaluating came to, before it is put in words.
+#[derive(Clone, Debug)]
+pub(crate) enum Verdict {
+    /// With a reason only where it is not a condition that decided.
+    NotMatched(String),
+    Unknown(Fault),
+    Gated(String),
+    Rejected(String),
+    Fired { trigger: String, ordinal: u32, fields: Rendered, once: Option<OnceKey> },
+}
+
+/// A verdict as a decision.
+pub(crate) fn decision(rule: &str, element: Option<&[u32]>, verdict: Verdict) -> Decision {
+    let element = element.map(<[u32]>::to_vec);
+    let mut decision = Decision {
+        rule: rule.to_owned(),
+        element,
+        outcome: Outcome::NotMatched,
+        reason: String::new(),
+        missing: None,
+        action: None,
+        once: None,
+    };
+    match verdict {
+        Verdict::NotMatched(why) => decision.reason = why,
+        Verdict::Unknown(fault) => {
+            decision.outcome = Outcome::Unknown;
+            match fault {
+                Fault::Absent(path) => {
+                    decision.reason = format!("`{path}` is missing");
+                    decision.missing = Some(path.to_string());
+                }
+                Fault::Error(why) => decision.reason = why,
+            }
+        }
+        Verdict::Gated(why) => {
+            decision.outcome = Outcome::Gated;
+            decision.reason = why;
+        }
+        Verdict::Rejected(why) => {
+            decision.outcome = Outcome::Rejected;
+            decision.reason = why;
+        }
+        Verdict::Fired { trigger, ordinal, fields, once } => {
+            decision.outcome = Outcome::Fired;
+            decision.action = Some(Action {
+                trigger,
+                rule: rule.to_owned(),
+                element: decision.element.clone(),
+                ordinal,
+                fields,
+            });
+            decision.once = once;
+        }
+    }
+    decision
+}
+
+/// Why a rule that matches is gated: the fuses it requires that are off.
+pub(crate) fn gated(all: &[typed::Fuse], requires: &[usize], fuses: &Fuses) -> Option<String> {
+    let off: Vec<String> = requires
+        .iter()
+        .filter_map(|index| all.get(*index))
+        .filter(|fuse| !fuses.get(&fuse.name).unwrap_or(fuse.default_on))
+        .map(|fuse| format!("`{}`", fuse.name))
+        .collect();
+    match off.as_slice() {
+        [] => None,
+        [one] => Some(format!("fuse {one} is off")),
+        many => Some(format!("fuses {} are off", many.join(", "))),
+    }
+}

@@ -1,0 +1,292 @@
+//! What the operators mean on values: the one definition that the evaluator and its reference
+//! share. The tables in `tests` are its specification.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::check::typed::{ArithOp, CompareOp, Expr, ExprKind, IsTest, Pattern, Reference, TextOp};
+use crate::functions::{Context, Function};
+use crate::number::Number;
+use crate::value::{Kinds, Unheld, Value};
+
+/// Why an expression has no value, or a condition is unknown.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Fault {
+    /// This path is absent.
+    Absent(Arc<str>),
+    /// Something else, in a sentence.
+    Error(String),
+}
+
+/// A value, or why there is none.
+pub(crate) type Valued<'v, 'e> = Result<Cow<'v, Value<'e>>, Fault>;
+/// True, false, or why it is unknown.
+pub(crate) type Truth = Result<bool, Fault>;
+
+pub(crate) fn error<T>(text: impl Into<String>) -> Result<T, Fault> {
+    Err(Fault::Error(text.into()))
+}
+
+/// How an operand is called in a reason.
+pub(crate) fn name<P: Reference>(expr: &Expr<P>) -> String {
+    match &expr.kind {
+        ExprKind::Path(path) => format!("`{}`", path.text()),
+        ExprKind::Const(value) => format!("`{}`", value.show()),
+        ExprKind::Call { function, .. } => format!("the result of `{}`", function.name),
+        ExprKind::Access { base, .. } => format!("a part of {}", name(base)),
+        ExprKind::Coalesce { left, .. } => name(left),
+        ExprKind::Arith { op, .. } => format!("the result of `{}`", op.as_str()),
+        ExprKind::Concat(_) => "the text".into(),
+        _ => "the value".into(),
+    }
+}
+
+/// Kleene's `and`: false if any is, else unknown if any is (for the first such reason).
+pub(crate) fn all(parts: impl Iterator<Item = Truth>) -> Truth {
+    let mut unknown = None;
+    for part in parts {
+        match part {
+            Ok(true) => {}
+            Ok(false) => return Ok(false),
+            Err(fault) => unknown = unknown.or(Some(fault)),
+        }
+    }
+    unknown.map_or(Ok(true), Err)
+}
+
+/// Kleene's `or`: true if any is, else unknown if any is (for the first such reason).
+pub(crate) fn any(parts: impl Iterator<Item = Truth>) -> Truth {
+    all(parts.map(|part| part.map(|truth| !truth))).map(|truth| !truth)
+}
+
+/// A value that stands where a condition is wanted.
+pub(crate) fn condition<P: Reference>(expr: &Expr<P>, value: &Value<'_>) -> Truth {
+    match value {
+        Value::Bool(truth) => Ok(*truth),
+        other => error(format!("{} is {}, not true or false", name(expr), other.kind())),
+    }
+}
+
+/// An operand with how it is called.
+pub(crate) type Operand<'v, 'e> = (&'v Value<'e>, &'v dyn Fn() -> String);
+
+pub(crate) fn compare(op: CompareOp, left: Operand<'_, '_>, right: Operand<'_, '_>) -> Truth {
+    use std::cmp::Ordering;
+    let ordering = match (left.0, right.0) {
+        (Value::Unheld(unheld), _) => return error(format!("{} is {unheld}", left.1())),
+        (_, Value::Unheld(unheld)) => return error(format!("{} is {unheld}", right.1())),
+        (Value::Number(a), Value::Number(b)) => a.cmp(b),
+        (Value::Duration(a), Value::Duration(b)) => a.cmp(b),
+        (Value::Time(a), Value::Time(b)) => a.cmp(b),
+        (a, b) => {
+            let equal = match (a, b) {
+                (Value::Null, Value::Null) => true,
+                (Value::Bool(a), Value::Bool(b)) => a == b,
+                (Value::String(a), Value::String(b)) => a == b,
+                _ => {
+                    let (l, r, op) = (left.1(), right.1(), op.as_str());
+                    let (a, b) = (a.kind(), b.kind());
+                    return error(if a == b {
+                        format!("`{op}` does not compare {a} as a whole ({l} and {r})")
+                    } else {
+                        format!("`{op}` cannot compare {l}, {a}, with {r}, {b}")
+                    });
+                }
+            };
+            if op.is_order() {
+                let what = a.kind();
+                return error(format!("`{}` has no order for {what} ({})", op.as_str(), left.1()));
+            }
+            if equal { Ordering::Equal } else { Ordering::Less }
+        }
+    };
+    Ok(match op {
+        CompareOp::Eq => ordering.is_eq(),
+        CompareOp::Ne => ordering.is_ne(),
+        CompareOp::Lt => ordering.is_lt(),
+        CompareOp::Le => ordering.is_le(),
+        CompareOp::Gt => ordering.is_gt(),
+        CompareOp::Ge => ordering.is_ge(),
+    })
+}
+
+/// `item in list`: the `or` of equalities.
+pub(crate) fn member(item: Operand<'_, '_>, list: Operand<'_, '_>) -> Truth {
+    let Value::List(values) = list.0 else {
+        return error(format!("`in` looks into a list, but {} is {}", list.1(), list.0.kind()));
+    };
+    let element = || format!("an element of {}", list.1());
+    any(values.iter().map(|value| compare(CompareOp::Eq, item, (value, &element))))
+}
+
+pub(crate) fn text_test(op: TextOp, left: Operand<'_, '_>, right: Operand<'_, '_>) -> Truth {
+    let text = text_of(op, left)?;
+    let other = text_of(op, right)?;
+    Ok(match op {
+        TextOp::StartsWith => text.starts_with(other),
+        TextOp::EndsWith => text.ends_with(other),
+        _ => text.contains(other),
+    })
+}
+
+pub(crate) fn pattern(pattern: &Pattern, value: Operand<'_, '_>) -> Truth {
+    Ok(pattern.regex.is_match(text_of(pattern.op, value)?))
+}
+
+fn text_of<'v>(op: TextOp, operand: Operand<'v, '_>) -> Result<&'v str, Fault> {
+    match operand.0 {
+        Value::String(text) => Ok(text),
+        Value::Unheld(unheld) => error(format!("{} is {unheld}", operand.1())),
+        other => error(format!("`{}` tests text, but {} is {}", op.as_str(), operand.1(), other.kind())),
+    }
+}
+
+/// `is …`: never unknown for an absent value, only for one whose computation failed.
+pub(crate) fn is(test: IsTest, value: &Valued<'_, '_>) -> Truth {
+    let value = match value {
+        Ok(value) => value.as_ref(),
+        Err(Fault::Absent(_)) => return Ok(test == IsTest::Missing),
+        Err(fault) => return Err(fault.clone()),
+    };
+    Ok(match test {
+        IsTest::Missing => false,
+        IsTest::Present => true,
+        IsTest::Null => matches!(value, Value::Null),
+        IsTest::String => value.kind() == Kinds::STRING,
+        IsTest::Float => value.kind() == Kinds::NUMBER,
+        IsTest::Int => match value {
+            Value::Number(number) => number.is_integral(),
+            Value::Unheld(Unheld::Number { integral }) => *integral,
+            _ => false,
+        },
+        IsTest::Bool => value.kind() == Kinds::BOOL,
+        IsTest::List => value.kind() == Kinds::LIST,
+        IsTest::Map => value.kind() == Kinds::MAP,
+    })
+}
+
+/// The text of one part of an interpolation. Null makes the whole text absent, as absence does.
+pub(crate) fn part<P: Reference>(expr: &Expr<P>, value: &Value<'_>) -> Result<String, Fault> {
+    match value {
+        Value::Null => {
+            let path = match &expr.kind {
+                ExprKind::Path(path) => path.text().clone(),
+                _ => name(expr).into(),
+            };
+            Err(Fault::Absent(path))
+        }
+        Value::Unheld(unheld) => error(format!("{} is {unheld}", name(expr))),
+        value => match value.canonical() {
+            Some(text) => Ok(text.into_owned()),
+            None => error(format!("{} is {}, which has no text", name(expr), value.kind())),
+        },
+    }
+}
+
+/// Calls a function with arguments that are all there.
+pub(crate) fn call<P: Reference>(
+    function: &Function,
+    exprs: &[Expr<P>],
+    arguments: &[Value<'_>],
+    context: &Context,
+) -> Result<Value<'static>, Fault> {
+    for ((value, expr), (_, wanted)) in arguments.iter().zip(exprs).zip(function.params) {
+        if let Value::Unheld(unheld) = value {
+            return error(format!("{} is {unheld}", name(expr)));
+        }
+        if !value.kind().meets(*wanted) {
+            return error(format!(
+                "`{}` takes {wanted}, but {} is {}",
+                function.name,
+                name(expr),
+                value.kind()
+            ));
+        }
+    }
+    (function.call)(arguments, context)
+        .map_err(|why| Fault::Error(format!("`{}` has no result: {why}", function.signature())))
+}
+
+pub(crate) fn negate<P: Reference>(expr: &Expr<P>, value: &Value<'_>) -> Result<Value<'static>, Fault> {
+    match value {
+        Value::Number(number) => Ok(Value::Number(number.neg())),
+        Value::Duration(duration) => match duration.checked_neg() {
+            Some(negated) => Ok(Value::Duration(negated)),
+            None => error("the duration is too long"),
+        },
+        other => error(format!("`-` takes a number or a duration, but {} is {}", name(expr), other.kind())),
+    }
+}
+
+pub(crate) fn arith(
+    op: ArithOp,
+    left: Operand<'_, '_>,
+    right: Operand<'_, '_>,
+) -> Result<Value<'static>, Fault> {
+    use ArithOp::{Add, Div, Mul, Rem, Sub};
+    for (value, name) in [left, right] {
+        if let Value::Unheld(unheld) = value {
+            return error(format!("{} is {unheld}", name()));
+        }
+    }
+    let by_zero = matches!(op, Div | Rem)
+        && match right.0 {
+            Value::Number(number) => *number == Number::ZERO,
+            Value::Duration(duration) => duration.is_zero(),
+            _ => false,
+        };
+    if by_zero {
+        return error(format!("{} is 0, and nothing is divided by 0", right.1()));
+    }
+    let result = match (op, left.0, right.0) {
+        (Add, Value::Number(a), Value::Number(b)) => a.add(*b).map(Value::Number),
+        (Sub, Value::Number(a), Value::Number(b)) => a.sub(*b).map(Value::Number),
+        (Mul, Value::Number(a), Value::Number(b)) => a.mul(*b).map(Value::Number),
+        (Div, Value::Number(a), Value::Number(b)) => a.div(*b).map(Value::Number),
+        (Rem, Value::Number(a), Value::Number(b)) => a.rem(*b).map(Value::Number),
+        (Add, Value::Duration(a), Value::Duration(b)) => a.checked_add(*b).map(Value::Duration),
+        (Sub, Value::Duration(a), Value::Duration(b)) => a.checked_sub(*b).map(Value::Duration),
+        (Add, Value::Time(t), Value::Duration(d)) | (Add, Value::Duration(d), Value::Time(t)) => {
+            t.checked_add(*d).ok().map(Value::Time)
+        }
+        (Sub, Value::Time(t), Value::Duration(d)) => t.checked_sub(*d).ok().map(Value::Time),
+        (Sub, Value::Time(a), Value::Time(b)) => {
+            Some(Value::Duration(Timestamp::duration_since(*a, *b)))
+        }
+        (Mul, Value::Duration(d), Value::Number(n)) | (Mul, Value::Number(n), Value::Duration(d)) => {
+            nanoseconds(*d).mul(*n).and_then(duration)
+        }
+        (Div, Value::Duration(d), Value::Number(n)) => nanoseconds(*d).div(*n).and_then(duration),
+        (Div, Value::Duration(a), Value::Duration(b)) => {
+            nanoseconds(*a).div(nanoseconds(*b)).map(Value::Number)
+        }
+        (op, a, b) => {
+            return error(format!(
+                "`{}` does not take {}, {}, and {}, {}",
+                op.as_str(),
+                left.1(),
+                a.kind(),
+                right.1(),
+                b.kind()
+            ));
+        }
+    };
+    match result {
+        Some(value) => Ok(value),
+        None => error(format!("the result of `{}` is too large", op.as_str())),
+    }
+}
+
+fn nanoseconds(duration: SignedDuration) -> Number {
+    // At most 63 bits of seconds: 28 digits of nanoseconds, which fit.
+    Number::parse(&duration.as_nanos().to_string()).unwrap_or(Number::ZERO)
+}
+
+fn duration(nanoseconds: Number) -> Option<Value<'static>> {
+    let whole = nanoseconds.truncated()?;
+    let seconds = i64::try_from(whole / 1_000_000_000).ok()?;
+    let rest = i32::try_from(whole % 1_000_000_000).ok()?;
+    Some(Value::Duration(SignedDuration::new(seconds, rest)))
+}

@@ -1,0 +1,433 @@
+//! The slow, obvious evaluator: checked rules, a tree of the whole body, no plan.
+//!
+//! It exists to be right by looking at it. The plan's evaluator is tested against it, decision by
+//! decision and reason by reason.
+
+use std::borrow::Cow;
+
+use super::mapping::{self, Rendered};
+use super::ops::{self, Fault, Truth, Valued, name};
+use super::{Decision, Evaluation, Verdict, decision};
+use crate::check::typed::{
+    Each, Expr, ExprKind, Mapped, MappedValue, Path, QuantifierKind, Root, Rule, Rules, Segment,
+};
+use crate::event::Event;
+use crate::functions::Context;
+use crate::fuses::Fuses;
+use crate::value::{DuplicateKey, Value};
+
+/// Decides an event by the rules as they are written.
+pub(crate) fn evaluate(rules: &Rules, event: &Event<'_>, fuses: &Fuses) -> Evaluation {
+    let world = World::new(event);
+    let mut decisions = Vec::new();
+    let sensors = rules
+        .sensors
+        .iter()
+        .filter(|sensor| sensor.source == event.source() && sensor.event == event.name());
+    // What the rules read is read whole before anything is decided: a key that stands twice
+    // there makes the event one that cannot be trusted.
+    for sensor in sensors.clone() {
+        let mut reader = Reader { world: &world, elements: Vec::new() };
+        let read = reader.scoped(sensor.each.as_ref(), |reader| {
+            reader.exprs(&sensor.when)?;
+            sensor.rules.iter().try_for_each(|rule| {
+                reader.scoped(rule.each.as_ref(), |reader| reader.rule(rule))
+            })
+        });
+        if let Err(DuplicateKey(key)) = read {
+            let rules = sensors.flat_map(|sensor| &sensor.rules).map(|rule| rule.name.as_str());
+            return Evaluation::refused(&key, rules);
+        }
+    }
+    for sensor in sensors {
+        for rule in &sensor.rules {
+            for_each(&world, sensor.each.as_ref(), &[], &mut |elements, path, fault| {
+                if let Some(verdict) = fault {
+                    decisions.push(decision(&rule.name, path, verdict));
+                    return;
+                }
+                let env = Env { world: &world, elements: elements.to_vec() };
+                let outer = ops::all(sensor.when.iter().map(|when| env.truth(when)));
+                let Some(each) = &rule.each else {
+                    let inner = rule.when.iter().map(|when| env.truth(when));
+                    let truth = ops::all(std::iter::once(outer).chain(inner));
+                    decisions.extend(fire(rules, rule, path, fuses, truth, &env));
+                    return;
+                };
+                if outer != Ok(true) {
+                    decisions.extend(fire(rules, rule, path, fuses, outer, &env));
+                    return;
+                }
+                let outer_path = path.map(<[u32]>::to_vec).unwrap_or_default();
+                for_each(&world, Some(each), elements, &mut |elements, path, fault| {
+                    let mut whole = outer_path.clone();
+                    whole.extend(path.unwrap_or_default());
+                    let path = (!whole.is_empty()).then_some(whole.as_slice());
+                    if let Some(verdict) = fault {
+                        decisions.push(decision(&rule.name, path, verdict));
+                        return;
+                    }
+                    let env = Env { world: &world, elements: elements.to_vec() };
+                    let truth = ops::all(rule.when.iter().map(|when| env.truth(when)));
+                    decisions.extend(fire(rules, rule, path, fuses, truth, &env));
+                });
+            });
+        }
+    }
+    Evaluation::of(decisions)
+}
+
+/// Calls `body` for every element of an `each` (or once without one), or with the verdict where
+/// there is none to go through.
+fn for_each<'e>(
+    world: &World<'e>,
+    each: Option<&Each>,
+    outer: &[Value<'e>],
+    body: &mut dyn FnMut(&[Value<'e>], Option<&[u32]>, Option<Verdict>),
+) {
+    let Some(each) = each else { return body(outer, None, None) };
+    let env = Env { world, elements: outer.to_vec() };
+    let list = match env.value(&each.list) {
+        Ok(value) => value.into_owned(),
+        Err(fault) => return body(outer, None, Some(Verdict::Unknown(fault))),
+    };
+    let Value::List(list) = list else {
+        let why = format!("`each` goes through a list, but {} is {}", name(&each.list), list.kind());
+        return body(outer, None, Some(Verdict::Unknown(Fault::Error(why))));
+    };
+    if list.is_empty() {
+        return body(outer, None, Some(Verdict::NotMatched(format!("{} is an empty list", name(&each.list)))));
+    }
+    if list.len() > each.max {
+        let why = format!(
+            "{} has {} elements, more than `max {}` allows",
+            name(&each.list),
+            list.len(),
+            each.max
+        );
+        return body(outer, None, Some(Verdict::Rejected(why)));
+    }
+    for (i, element) in list.into_iter().enumerate() {
+        let mut elements = outer.to_vec();
+        elements.push(element);
+        body(&elements, Some(&[u32::try_from(i).unwrap_or(u32::MAX)]), None);
+    }
+}
+
+/// The decisions of a rule whose condition has been evaluated: one a trigger where it holds.
+fn fire(
+    rules: &Rules,
+    rule: &Rule,
+    path: Option<&[u32]>,
+    fuses: &Fuses,
+    truth: Truth,
+    env: &Env<'_, '_>,
+) -> Vec<Decision> {
+    let mut out = Vec::new();
+    match truth {
+        Ok(false) => out.push(decision(&rule.name, path, Verdict::NotMatched(String::new()))),
+        Err(fault) => out.push(decision(&rule.name, path, Verdict::Unknown(fault))),
+        Ok(true) => {
+            if let Some(gated) = super::gated(rules.fuses.as_slice(), &rule.requires, fuses) {
+                out.push(decision(&rule.name, path, Verdict::Gated(gated)));
+                return out;
+            }
+            let once = rule.once.as_ref().map(|once| {
+                mapping::once_key(once, |expr| env.value(expr).map(Cow::into_owned))
+            });
+            for (ordinal, trigger) in rule.triggers.iter().enumerate() {
+                let verdict = match &once {
+                    Some(Err(why)) => Verdict::Rejected(why.clone()),
+                    _ => match env.fields(&trigger.fields) {
+                        Ok(fields) => Verdict::Fired {
+                            trigger: trigger.kind.clone(),
+                            ordinal: u32::try_from(ordinal).unwrap_or(u32::MAX),
+                            fields,
+                            once: once.clone().and_then(Result::ok),
+                        },
+                        Err(why) => Verdict::Rejected(why),
+                    },
+                };
+                out.push(decision(&rule.name, path, verdict));
+            }
+        }
+    }
+    out
+}
+
+/// The event as trees.
+struct World<'e> {
+    body: Value<'e>,
+    headers: Value<'e>,
+    query: Value<'e>,
+    event: Value<'e>,
+    context: Context,
+}
+
+impl<'e> World<'e> {
+    fn new(event: &Event<'e>) -> Self {
+        let texts = |map: &std::collections::BTreeMap<String, String>| {
+            let entry = |(k, v): (&String, &String)| (k.clone().into(), Value::text(v.clone()));
+            Value::Map(map.iter().map(entry).collect())
+        };
+        let fields = crate::check::EVENT_FIELDS.iter().filter_map(|name| {
+            let value = event.field(name)?.into_owned();
+            Some(((*name).into(), Value::text(value)))
+        });
+        Self {
+            body: Value::read_lenient(event.body()),
+            headers: texts(event.headers()),
+            query: texts(event.queries()),
+            event: Value::Map(fields.collect()),
+            context: Context { received: event.received_at() },
+        }
+    }
+}
+
+/// What names mean at one place of the rules.
+struct Env<'w, 'e> {
+    world: &'w World<'e>,
+    elements: Vec<Value<'e>>,
+}
+
+impl<'e> Env<'_, 'e> {
+    fn root(&self, root: Root) -> Option<&Value<'e>> {
+        Some(match root {
+            Root::Body => &self.world.body,
+            Root::Headers => &self.world.headers,
+            Root::Query => &self.world.query,
+            Root::Event => &self.world.event,
+            Root::Element(level) => self.elements.get(level as usize)?,
+        })
+    }
+
+    fn navigate<'v>(start: Option<&'v Value<'e>>, segments: &[Segment]) -> Option<&'v Value<'e>> {
+        let mut at = start?;
+        for segment in segments {
+            // Duplicates that the rules read have refused the event before.
+            at = at.step(segment).ok()??;
+        }
+        Some(at)
+    }
+
+    fn path(&self, path: &Path) -> Valued<'_, 'e> {
+        match Self::navigate(self.root(path.root), &path.segments) {
+            Some(value) => Ok(Cow::Borrowed(value)),
+            None => Err(Fault::Absent(path.text.clone())),
+        }
+    }
+
+    fn truth(&self, expr: &Expr) -> Truth {
+        match &expr.kind {
+            ExprKind::Not(inner) => self.truth(inner).map(|truth| !truth),
+            ExprKind::And(parts) => ops::all(parts.iter().map(|part| self.truth(part))),
+            ExprKind::Or(parts) => ops::any(parts.iter().map(|part| self.truth(part))),
+            ExprKind::Compare { op, left, right } => {
+                let (l, r) = (self.value(left)?, self.value(right)?);
+                ops::compare(*op, (&l, &|| name(left)), (&r, &|| name(right)))
+            }
+            ExprKind::In { item, list } => {
+                let (i, l) = (self.value(item)?, self.value(list)?);
+                ops::member((&i, &|| name(item)), (&l, &|| name(list)))
+            }
+            ExprKind::TextTest { op, left, right } => {
+                let (l, r) = (self.value(left)?, self.value(right)?);
+                ops::text_test(*op, (&l, &|| name(left)), (&r, &|| name(right)))
+            }
+            ExprKind::Pattern { value, pattern } => {
+                let v = self.value(value)?;
+                ops::pattern(pattern, (&v, &|| name(value)))
+            }
+            ExprKind::Is { value, negated, test } => {
+                ops::is(*test, &self.value(value)).map(|truth| truth != *negated)
+            }
+            ExprKind::Quantifier { kind, list, body, .. } if *kind != QuantifierKind::Count => {
+                let mut each = self.elements(*kind, list)?.into_iter().map(|element| {
+                    let mut elements = self.elements.clone();
+                    elements.push(element);
+                    Env { world: self.world, elements }.truth(body)
+                });
+                match kind {
+                    QuantifierKind::All => ops::all(&mut each),
+                    QuantifierKind::None => ops::any(&mut each).map(|truth| !truth),
+                    _ => ops::any(&mut each),
+                }
+            }
+            _ => ops::condition(expr, self.value(expr)?.as_ref()),
+        }
+    }
+
+    fn elements(&self, kind: QuantifierKind, list: &Expr) -> Result<Vec<Value<'e>>, Fault> {
+        match self.value(list)?.into_owned() {
+            Value::List(values) => Ok(values),
+            other => ops::error(format!(
+                "`{}` goes through a list, but {} is {}",
+                kind.as_str(),
+                name(list),
+                other.kind()
+            )),
+        }
+    }
+
+    fn value(&self, expr: &Expr) -> Valued<'_, 'e> {
+        Ok(Cow::Owned(match &expr.kind {
+            ExprKind::Const(value) => value.clone(),
+            ExprKind::Path(path) => return self.path(path),
+            ExprKind::Access { base, segments } => {
+                let value = self.value(base)?;
+                match Self::navigate(Some(&value), segments) {
+                    Some(part) => part.clone(),
+                    None => return Err(Fault::Absent(name(expr).into())),
+                }
+            }
+            ExprKind::Concat(parts) => {
+                let mut text = String::new();
+                for part in parts {
+                    text.push_str(&ops::part(part, self.value(part)?.as_ref())?);
+                }
+                Value::text(text)
+            }
+            ExprKind::List(items) => {
+                let values = items.iter().map(|item| self.value(item).map(Cow::into_owned));
+                Value::List(values.collect::<Result<_, _>>()?)
+            }
+            ExprKind::Record(fields) => {
+                let mut map = Vec::new();
+                for field in fields {
+                    match self.value(&field.value) {
+                        Ok(value) if field.optional && *value == Value::Null => {}
+                        Ok(value) => map.push((field.key.clone().into(), value.into_owned())),
+                        Err(Fault::Absent(_)) if field.optional => {}
+                        Err(fault) => return Err(fault),
+                    }
+                }
+                Value::Map(map)
+            }
+            ExprKind::Call { function, arguments } => {
+                let values = arguments.iter().map(|argument| self.value(argument).map(Cow::into_owned));
+                let values: Vec<_> = values.collect::<Result<_, _>>()?;
+                ops::call(function, arguments, &values, &self.world.context)?
+            }
+            ExprKind::Neg(inner) => ops::negate(inner, self.value(inner)?.as_ref())?,
+            ExprKind::Arith { op, left, right } => {
+                let (l, r) = (self.value(left)?, self.value(right)?);
+                ops::arith(*op, (&l, &|| name(left)), (&r, &|| name(right)))?
+            }
+            ExprKind::Coalesce { left, right } => match self.value(left) {
+                Ok(value) if *value != Value::Null => return Ok(value),
+                Ok(_) | Err(Fault::Absent(_)) => return self.value(right),
+                Err(fault) => return Err(fault),
+            },
+            ExprKind::Quantifier { kind: QuantifierKind::Count, list, body, .. } => {
+                let mut count = 0_i64;
+                for element in self.elements(QuantifierKind::Count, list)? {
+                    let mut elements = self.elements.clone();
+                    elements.push(element);
+                    count += i64::from(Env { world: self.world, elements }.truth(body)?);
+                }
+                Value::Number(count.into())
+            }
+            _ => Value::Bool(self.truth(expr)?),
+        }))
+    }
+
+    fn fields(&self, fields: &[Mapped]) -> Result<Rendered, String> {
+        mapping::render(fields, &mut |expr| self.value(expr).map(Cow::into_owned))
+    }
+}
+
+/// Goes through everything that rules read, for keys that stand twice.
+struct Reader<'w, 'e> {
+    world: &'w World<'e>,
+    elements: Vec<Value<'e>>,
+}
+
+impl<'e> Reader<'_, 'e> {
+    /// Runs `body` for every element, and once with an unknown element where there is none to
+    /// bind: what does not depend on it is still read.
+    fn scoped(
+        &mut self,
+        each: Option<&Each>,
+        mut body: impl FnMut(&mut Self) -> Result<(), DuplicateKey>,
+    ) -> Result<(), DuplicateKey> {
+        match each {
+            None => body(self),
+            Some(each) => self.bound(&each.list, &mut body),
+        }
+    }
+
+    fn bound(
+        &mut self,
+        list: &Expr,
+        body: &mut dyn FnMut(&mut Self) -> Result<(), DuplicateKey>,
+    ) -> Result<(), DuplicateKey> {
+        let elements = match &list.kind {
+            // The elements of a path are read by what the body asks of them.
+            ExprKind::Path(path) => match self.path(path)? {
+                Some(Value::List(values)) => values.clone(),
+                _ => Vec::new(),
+            },
+            _ => {
+                self.expr(list)?;
+                Vec::new()
+            }
+        };
+        // A string has no parts that could stand twice.
+        for element in elements.into_iter().chain([Value::Null]) {
+            self.elements.push(element);
+            let read = body(self);
+            self.elements.pop();
+            read?;
+        }
+        Ok(())
+    }
+
+    fn path(&self, path: &Path) -> Result<Option<&Value<'e>>, DuplicateKey> {
+        let env = Env { world: self.world, elements: Vec::new() };
+        let mut at = match path.root {
+            Root::Element(level) => self.elements.get(level as usize),
+            Root::Body => Some(&self.world.body),
+            other => {
+                debug_assert!(env.root(other).is_some());
+                return Ok(None);
+            }
+        };
+        for segment in &path.segments {
+            let Some(value) = at else { return Ok(None) };
+            at = value.step(segment)?;
+        }
+        Ok(at)
+    }
+
+    fn exprs(&mut self, exprs: &[Expr]) -> Result<(), DuplicateKey> {
+        exprs.iter().try_for_each(|expr| self.expr(expr))
+    }
+
+    fn expr(&mut self, expr: &Expr) -> Result<(), DuplicateKey> {
+        match &expr.kind {
+            ExprKind::Path(path) => match self.path(path)?.and_then(Value::duplicate) {
+                Some(key) => Err(DuplicateKey(key)),
+                None => Ok(()),
+            },
+            ExprKind::Quantifier { list, body, .. } => {
+                self.bound(list, &mut |reader| reader.expr(body))
+            }
+            _ => expr.children().into_iter().try_for_each(|child| self.expr(child)),
+        }
+    }
+
+    fn rule(&mut self, rule: &Rule) -> Result<(), DuplicateKey> {
+        self.exprs(&rule.when)?;
+        if let Some(once) = &rule.once {
+            self.exprs(&once.keys)?;
+        }
+        rule.triggers.iter().try_for_each(|trigger| self.mapped(&trigger.fields))
+    }
+
+    fn mapped(&mut self, fields: &[Mapped]) -> Result<(), DuplicateKey> {
+        fields.iter().try_for_each(|field| match &field.value {
+            MappedValue::Expr(expr, _) => self.expr(expr),
+            MappedValue::Block(fields) => self.mapped(fields),
+        })
+    }
+}

@@ -1,0 +1,249 @@
+//! An event as rules see it: valid JSON, headers, query, and where it came from.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+
+use jiff::Timestamp;
+
+use crate::span::Place;
+
+/// How deeply lists and objects of a body may nest.
+pub const MAX_DEPTH: usize = 128;
+
+/// An event with a valid body.
+///
+/// ```
+/// use fuse_rules::Event;
+///
+/// let event = Event::new("github", "push", br#"{"ref": "refs/heads/main"}"#)?
+///     .id("72d3162e-cc78-11e3-81ab-4c9367dc0958")
+///     .header("X-GitHub-Event", "push");
+/// assert_eq!(event.source(), "github");
+/// # Ok::<(), fuse_rules::InvalidBody>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Event<'a> {
+    source: Cow<'a, str>,
+    name: Cow<'a, str>,
+    id: Cow<'a, str>,
+    received: Timestamp,
+    headers: BTreeMap<String, String>,
+    query: BTreeMap<String, String>,
+    body: &'a str,
+}
+
+impl<'a> Event<'a> {
+    /// An event of a source, by the names that rules give both. Its id is empty and it was
+    /// received at the Unix epoch until `id` and `received` say otherwise.
+    ///
+    /// # Errors
+    /// A body that is not UTF-8, not JSON (RFC 8259), or nested more than 128 deep.
+    pub fn new(
+        source: impl Into<Cow<'a, str>>,
+        name: impl Into<Cow<'a, str>>,
+        body: &'a [u8],
+    ) -> Result<Self, InvalidBody> {
+        Ok(Self {
+            source: source.into(),
+            name: name.into(),
+            id: Cow::Borrowed(""),
+            received: Timestamp::UNIX_EPOCH,
+            headers: BTreeMap::new(),
+            query: BTreeMap::new(),
+            body: validate(body)?,
+        })
+    }
+
+    /// Sets the event's id.
+    #[must_use]
+    pub fn id(self, id: impl Into<Cow<'a, str>>) -> Self {
+        Self { id: id.into(), ..self }
+    }
+
+    /// Sets when the event was received: what `age(…)` counts from.
+    #[must_use]
+    pub fn received(self, at: Timestamp) -> Self {
+        Self { received: at, ..self }
+    }
+
+    /// Adds a header. Names are case-insensitive; values of one name are joined by `, `.
+    #[must_use]
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        self.headers
+            .entry(name.to_ascii_lowercase())
+            .and_modify(|all| {
+                all.push_str(", ");
+                all.push_str(value);
+            })
+            .or_insert_with(|| value.to_owned());
+        self
+    }
+
+    /// Adds a parameter of the query; the first of a name stays.
+    #[must_use]
+    pub fn query(mut self, name: &str, value: &str) -> Self {
+        self.query.entry(name.to_owned()).or_insert_with(|| value.to_owned());
+        self
+    }
+
+    /// The source's name.
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// The event's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// When it was received.
+    pub fn received_at(&self) -> Timestamp {
+        self.received
+    }
+
+    /// The body: valid JSON text.
+    pub fn body(&self) -> &'a str {
+        self.body
+    }
+
+    pub(crate) fn headers(&self) -> &BTreeMap<String, String> {
+        &self.headers
+    }
+
+    pub(crate) fn queries(&self) -> &BTreeMap<String, String> {
+        &self.query
+    }
+
+    /// A field of the root `event`. `type` and `subject` are those of CloudEvents, where given.
+    pub(crate) fn field(&self, name: &str) -> Option<Cow<'_, str>> {
+        let header = |name: &str| self.headers.get(name).map(|value| Cow::Borrowed(value.as_str()));
+        match name {
+            "id" => Some(Cow::Borrowed(&self.id)),
+            "source" => Some(Cow::Borrowed(&self.source)),
+            "name" => Some(Cow::Borrowed(&self.name)),
+            "time" => Some(Cow::Owned(self.received.to_string())),
+            "type" => header("ce-type"),
+            "subject" => header("ce-subject"),
+            _ => None,
+        }
+    }
+}
+
+/// Why a body is refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InvalidBody {
+    /// Where the fault is; columns count bytes.
+    pub place: Place,
+    /// What is wrong, in a lower-case sentence.
+    pub message: String,
+}
+
+impl fmt::Display for InvalidBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Place { line, column } = self.place;
+        write!(f, "{} at line {line}, column {column}", self.message)
+    }
+}
+
+impl std::error::Error for InvalidBody {}
+
+/// The body as text, if it is RFC 8259's grammar in UTF-8, not too deep. What is valid does not
+/// depend on any rule.
+fn validate(body: &[u8]) -> Result<&str, InvalidBody> {
+    let text = std::str::from_utf8(body).map_err(|error| InvalidBody {
+        place: place(body, error.valid_up_to()),
+        message: "the body is not UTF-8".into(),
+    })?;
+    if let Err(error) = serde_json::from_str::<serde::de::IgnoredAny>(text) {
+        let shown = error.to_string();
+        let message = shown.rsplit_once(" at line ").map_or(shown.as_str(), |(message, _)| message);
+        let place = Place { line: error.line().max(1), column: error.column().max(1) };
+        return Err(InvalidBody { place, message: format!("the body is not JSON: {message}") });
+    }
+    match too_deep(body) {
+        Some(at) => Err(InvalidBody {
+            place: place(body, at),
+            message: format!("the body is nested more than {MAX_DEPTH} deep"),
+        }),
+        None => Ok(text),
+    }
+}
+
+/// The byte of the first bracket of valid JSON that is nested too deep.
+fn too_deep(body: &[u8]) -> Option<usize> {
+    let mut depth = 0_usize;
+    let mut bytes = body.iter().enumerate();
+    while let Some((at, byte)) = bytes.next() {
+        match byte {
+            b'"' => {
+                while let Some((_, byte)) = bytes.next() {
+                    match byte {
+                        b'\\' => drop(bytes.next()),
+                        b'"' => break,
+                        _ => {}
+                    }
+                }
+            }
+            b'{' | b'[' => {
+                depth += 1;
+                if depth > MAX_DEPTH {
+                    return Some(at);
+                }
+            }
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    None
+}
+
+fn place(body: &[u8], at: usize) -> Place {
+    let before = body.get(..at).unwrap_or(body);
+    let line = before.iter().filter(|b| **b == b'\n').count() + 1;
+    let column = before.iter().rev().take_while(|b| **b != b'\n').count() + 1;
+    Place { line, column }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fault(body: &[u8]) -> String {
+        Event::new("s", "e", body).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn validity_is_the_grammars_and_says_where_it_ends() {
+        for valid in ["1e999", "\"\\ud800\"", "{\"a\":1,\"a\":2}", " [ ] ", "null"] {
+            assert!(Event::new("s", "e", valid.as_bytes()).is_ok(), "{valid}");
+        }
+        assert_eq!(fault(b"\xff"), "the body is not UTF-8 at line 1, column 1");
+        assert_eq!(
+            fault(b"{\"message\":\n\"it's \"broken\"\"}"),
+            "the body is not JSON: expected `,` or `}` at line 2, column 8"
+        );
+        for invalid in ["", "{", "[1,]", "01", "\u{feff}1", "1 2", "\"\t\"", "NaN", "'a'"] {
+            assert!(Event::new("s", "e", invalid.as_bytes()).is_err(), "{invalid}");
+        }
+    }
+
+    #[test]
+    fn depth_is_limited_but_brackets_in_strings_are_text() {
+        let nested = |n: usize| format!("{}{}", "[".repeat(n), "]".repeat(n));
+        assert!(Event::new("s", "e", nested(MAX_DEPTH).as_bytes()).is_ok());
+        assert_eq!(
+            fault(nested(MAX_DEPTH + 1).as_bytes()),
+            "the body is nested more than 128 deep at line 1, column 129"
+        );
+        let text = format!("\"\\\"{}\"", "[".repeat(500));
+        assert!(Event::new("s", "e", text.as_bytes()).is_ok());
+        assert!(Event::new("s", "e", nested(100_000).as_bytes()).is_err());
+    }
+
+    #[test]
+    fn headers_of_one_name_are_joined_whatever_their_case() {
+        let event = Event::new("s", "e", b"1").unwrap().header("X-A", "1").header("x-a", "2");
+        assert_eq!(event.headers().get("x-a").map(String::as_str), Some("1, 2"));
+    }
+}

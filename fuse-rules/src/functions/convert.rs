@@ -1,0 +1,92 @@
+//! Conversions, all explicit: `int`, `float`, `string`, `json`, `raw`.
+
+use super::{Context, Function, Outcome};
+use crate::number::Number;
+use crate::value::{Kinds, Value};
+
+pub(super) const FUNCTIONS: &[Function] = &[
+    Function {
+        name: "int",
+        params: &[("value", Kinds::NUMBER.or(Kinds::STRING))],
+        returns: Kinds::NUMBER,
+        doc: "The whole number that a number or its decimal text is; nothing is rounded.",
+        examples: &[
+            (r#"int("42")"#, Some("42")),
+            ("int(3.0)", Some("3")),
+            ("int(3.5)", None),
+            (r#"int("4 2")"#, None),
+        ],
+        call: |arguments, _| {
+            let number = number(arguments)?;
+            if number.is_integral() {
+                Ok(Value::Number(number))
+            } else {
+                Err(format!("`{number}` is not a whole number"))
+            }
+        },
+    },
+    Function {
+        name: "float",
+        params: &[("value", Kinds::NUMBER.or(Kinds::STRING))],
+        returns: Kinds::NUMBER,
+        doc: "The number that a number or its decimal text is.",
+        examples: &[
+            (r#"float("2.50")"#, Some("2.5")),
+            (r#"float("1e3")"#, Some("1000")),
+            (r#"float("x")"#, None),
+        ],
+        call: |arguments, _| number(arguments).map(Value::Number),
+    },
+    Function {
+        name: "string",
+        params: &[("value", Kinds::SCALAR)],
+        returns: Kinds::STRING,
+        doc: "The canonical text of a string, number, boolean, time or duration.",
+        examples: &[
+            ("string(1.50)", Some(r#""1.5""#)),
+            ("string(true)", Some(r#""true""#)),
+            ("string(90s)", Some(r#""1m30s""#)),
+        ],
+        call: |arguments, _| match arguments.first().and_then(Value::canonical) {
+            Some(text) => Ok(Value::text(text.into_owned())),
+            None => Err("it has no text".into()),
+        },
+    },
+    Function {
+        name: "json",
+        params: &[("value", Kinds::ANY)],
+        returns: Kinds::STRING,
+        doc: "The value as compact JSON text.",
+        examples: &[
+            (r#"json(["a", 1.0, null])"#, Some(r#""[\"a\",1,null]""#)),
+            (r#"json("x")"#, Some(r#""\"x\"""#)),
+        ],
+        call: json,
+    },
+    Function {
+        name: "raw",
+        params: &[("value", Kinds::ANY)],
+        returns: Kinds::ANY,
+        doc: "The value itself, marked as one that may carry `{{` into a workflow's template.",
+        examples: &[(r#"raw("{{x}}")"#, Some(r#""{{x}}""#)), ("raw(1)", Some("1"))],
+        call: |arguments, _| {
+            arguments.first().cloned().map(Value::into_owned).ok_or_else(|| "there is no value".into())
+        },
+    },
+];
+
+/// The number that the first argument is, or spells in JSON's way.
+fn number(arguments: &[Value<'_>]) -> Result<Number, String> {
+    match arguments.first() {
+        Some(Value::Number(number)) => Ok(*number),
+        Some(Value::String(text)) => {
+            Number::parse(text).map_err(|_| format!("`{text}` does not spell a number"))
+        }
+        _ => Err("it is no number".into()),
+    }
+}
+
+fn json(arguments: &[Value<'_>], _: &Context) -> Outcome {
+    let Some(value) = arguments.first() else { return Err("there is no value".into()) };
+    value.to_json_text().map(Value::text).map_err(|unheld| format!("it holds {unheld}"))
+}

@@ -1,0 +1,45 @@
+//! Which fuses are on.
+
+use std::collections::BTreeMap;
+
+/// The values of fuses. One that is not set stands at its rules' default.
+///
+/// ```
+/// use fuse_rules::Fuses;
+///
+/// let fuses = Fuses::default().set("cicd", true);
+/// assert_eq!(fuses.get("cicd"), Some(true));
+/// assert_eq!(fuses.get("other"), None);
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Fuses {
+    values: BTreeMap<String, bool>,
+}
+
+impl Fuses {
+    /// Sets a fuse.
+    #[must_use]
+    pub fn set(mut self, name: &str, on: bool) -> Self {
+        self.values.insert(name.to_owned(), on);
+        self
+    }
+
+    /// A fuse's value, where it is set.
+    pub fn get(&self, name: &str) -> Option<bool> {
+        self.values.get(name).copied()
+    }
+}
+
+/// Reads the value of a fuse: `on`, `off`, `true`, `false`, `1` or `0`.
+///
+/// ```
+/// assert_eq!(fuse_rules::parse_switch("on"), Some(true));
+/// assert_eq!(fuse_rules::parse_switch("yes"), None);
+/// ```
+pub fn parse_switch(text: &str) -> Option<bool> {
+    match text {
+        "on" | "true" | "1" => Some(true),
+        "off" | "false" | "0" => Some(false),
+        _ => None,
+    }
+}

@@ -1,0 +1,428 @@
+//! Numbers: decimal, exact, of bounded size.
+//!
+//! A JSON number is read from its text, so `1`, `1.0` and `10e-1` are the same number and
+//! 2^53 + 1 is not 2^53. A number holds up to 36 significant digits and magnitudes up to 10^400;
+//! what does not fit cannot be held, and a rule that reads it is unknown. Sums, products and
+//! quotients that need more digits are rounded to nearest, ties to even.
+
+use std::cmp::Ordering;
+use std::fmt;
+
+/// Significant digits that a number holds.
+const DIGITS: u32 = 36;
+/// 10^36, the first coefficient that is too long.
+const LIMIT: i128 = 10_i128.pow(DIGITS);
+/// The largest exponent of ten of the leading digit, either way.
+const MAGNITUDE: i32 = 400;
+
+/// An exact decimal number: `coefficient` times ten to the `exponent`.
+///
+/// Always normalized (no trailing zeros in the coefficient, zero has exponent 0), so that equal
+/// numbers have equal fields.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Number {
+    coefficient: i128,
+    exponent: i32,
+}
+
+/// Why a number's text gives no number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NumberError {
+    /// It is not a number in JSON's spelling.
+    Malformed,
+    /// More than 36 significant digits, or a magnitude past 10^400 or under 10^-400.
+    OutOfRange {
+        /// Whether the number is a whole one all the same.
+        integral: bool,
+    },
+}
+
+impl Number {
+    /// Zero.
+    pub const ZERO: Self = Self { coefficient: 0, exponent: 0 };
+
+    /// Reads a number in JSON's spelling.
+    ///
+    /// ```
+    /// use fuse_rules::Number;
+    ///
+    /// assert_eq!(Number::parse("1.0"), Number::parse("10e-1"));
+    /// assert_ne!(Number::parse("9007199254740993.0"), Number::parse("9007199254740992"));
+    /// assert!(Number::parse("1e999").is_err());
+    /// ```
+    ///
+    /// # Errors
+    /// Text that is no number, or one that cannot be held.
+    pub fn parse(text: &str) -> Result<Self, NumberError> {
+        let (negative, unsigned) = match text.strip_prefix('-') {
+            Some(rest) => (true, rest),
+            None => (false, text),
+        };
+        let (mantissa, power) = match unsigned.find(['e', 'E']) {
+            Some(at) => {
+                let (mantissa, power) = unsigned.split_at(at);
+                (mantissa, Some(power.get(1..).unwrap_or("")))
+            }
+            None => (unsigned, None),
+        };
+        let (whole, fraction) = match mantissa.split_once('.') {
+            Some((_, "")) => return Err(NumberError::Malformed),
+            Some(parts) => parts,
+            None => (mantissa, ""),
+        };
+        let leading_zero = whole.len() > 1 && whole.starts_with('0');
+        let digits = |part: &str| part.bytes().all(|b| b.is_ascii_digit());
+        if whole.is_empty() || leading_zero || !digits(whole) || !digits(fraction) {
+            return Err(NumberError::Malformed);
+        }
+        let power = power.map_or(Ok(0), parse_power)?;
+
+        // The significant digits, without the zeros on both sides.
+        let all = || whole.bytes().chain(fraction.bytes());
+        let Some(first) = all().position(|b| b != b'0') else { return Ok(Self::ZERO) };
+        let trailing = all().rev().take_while(|b| *b == b'0').count();
+        let count = all().count() - first - trailing;
+        let exponent = power
+            .saturating_sub(i64::try_from(fraction.len()).unwrap_or(i64::MAX))
+            .saturating_add(i64::try_from(trailing).unwrap_or(i64::MAX));
+        let integral = exponent >= 0;
+        let lead = exponent.saturating_add(i64::try_from(count).unwrap_or(i64::MAX));
+        if count > DIGITS as usize || lead.abs() > i64::from(MAGNITUDE) {
+            return Err(NumberError::OutOfRange { integral });
+        }
+        let coefficient = all()
+            .skip(first)
+            .take(count)
+            .fold(0_i128, |sum, digit| sum * 10 + i128::from(digit - b'0'));
+        let exponent = i32::try_from(exponent).map_err(|_| NumberError::OutOfRange { integral })?;
+        Ok(Self { coefficient: if negative { -coefficient } else { coefficient }, exponent })
+    }
+
+    /// Whether the value is a whole number, however it was spelled.
+    pub fn is_integral(self) -> bool {
+        self.exponent >= 0
+    }
+
+    /// The value as an `i64`, if it is a whole number in that range.
+    pub fn to_i64(self) -> Option<i64> {
+        let power = 10_i128.checked_pow(u32::try_from(self.exponent).ok()?)?;
+        i64::try_from(self.coefficient.checked_mul(power)?).ok()
+    }
+
+    /// The whole part, if it fits.
+    pub(crate) fn truncated(self) -> Option<i128> {
+        let power = 10_i128.checked_pow(self.exponent.unsigned_abs());
+        if self.exponent >= 0 {
+            self.coefficient.checked_mul(power?)
+        } else {
+            // A power that does not fit is larger than any coefficient.
+            Some(power.map_or(0, |power| self.coefficient / power))
+        }
+    }
+
+    /// The nearest double, for where a format has no exact numbers.
+    pub fn to_f64(self) -> f64 {
+        format!("{}e{}", self.coefficient, self.exponent).parse().unwrap_or(f64::NAN)
+    }
+
+    /// The sum, or `None` where it cannot be held.
+    pub(crate) fn add(self, other: Self) -> Option<Self> {
+        if self.coefficient == 0 {
+            return Some(other);
+        }
+        if other.coefficient == 0 {
+            return Some(self);
+        }
+        let (high, low) = if self.exponent >= other.exponent { (self, other) } else { (other, self) };
+        // Bring both to one exponent: the higher goes down as far as its digits allow, what is
+        // left of the lower one is rounded away.
+        let gap = u32::try_from(high.exponent - low.exponent).ok()?;
+        let room = DIGITS.saturating_sub(digits(high.coefficient)) + 1;
+        let down = gap.min(room);
+        let coefficient = high.coefficient.checked_mul(10_i128.checked_pow(down)?)?;
+        let rest = round_off(low.coefficient, gap - down);
+        let exponent = high.exponent - i32::try_from(down).ok()?;
+        Self::normalized(coefficient.checked_add(rest)?, exponent)
+    }
+
+    pub(crate) fn neg(self) -> Self {
+        Self { coefficient: -self.coefficient, ..self }
+    }
+
+    pub(crate) fn sub(self, other: Self) -> Option<Self> {
+        self.add(other.neg())
+    }
+
+    /// The product, or `None` where it cannot be held.
+    pub(crate) fn mul(self, other: Self) -> Option<Self> {
+        let exponent = self.exponent.checked_add(other.exponent)?;
+        if let Some(exact) = self.coefficient.checked_mul(other.coefficient) {
+            return Self::normalized(exact, exponent);
+        }
+        // Too long for exact arithmetic: multiply in halves and round.
+        const HALF: i128 = 10_i128.pow(DIGITS / 2);
+        let (a, b) = (self.coefficient.abs(), other.coefficient.abs());
+        let (ah, al, bh, bl) = (a / HALF, a % HALF, b / HALF, b % HALF);
+        let low = al * bl;
+        let middle = ah * bl + al * bh + low / HALF;
+        let high = ah * bh + middle / HALF;
+        let below = (middle % HALF) * HALF + low % HALF;
+        let rounded = match below.cmp(&(LIMIT / 2)) {
+            Ordering::Greater => high + 1,
+            Ordering::Equal => high + (high & 1),
+            Ordering::Less => high,
+        };
+        // `high` may be shorter than 36 digits: keep what fits of the digits below it.
+        let spare = DIGITS - digits(high).min(DIGITS);
+        let (coefficient, dropped) = if spare == 0 {
+            (rounded, DIGITS)
+        } else {
+            let scale = 10_i128.checked_pow(spare)?;
+            let kept = round_off(below, DIGITS - spare);
+            (high.checked_mul(scale)?.checked_add(kept)?, DIGITS - spare)
+        };
+        let sign = self.coefficient.signum() * other.coefficient.signum();
+        Self::normalized(sign * coefficient, exponent.checked_add(i32::try_from(dropped).ok()?)?)
+    }
+
+    /// The quotient, to 36 digits; `None` for a division by zero or what cannot be held.
+    pub(crate) fn div(self, other: Self) -> Option<Self> {
+        if other.coefficient == 0 {
+            return None;
+        }
+        let sign = self.coefficient.signum() * other.coefficient.signum();
+        let divisor = other.coefficient.abs();
+        let mut quotient = self.coefficient.abs() / divisor;
+        let mut rest = self.coefficient.abs() % divisor;
+        let mut exponent = self.exponent.checked_sub(other.exponent)?;
+        while rest != 0 && quotient < LIMIT / 10 {
+            rest *= 10;
+            quotient = quotient * 10 + rest / divisor;
+            rest %= divisor;
+            exponent = exponent.checked_sub(1)?;
+        }
+        let half = rest.cmp(&(divisor - rest));
+        if half == Ordering::Greater || half == Ordering::Equal && quotient & 1 == 1 {
+            quotient += 1;
+        }
+        Self::normalized(sign * quotient, exponent)
+    }
+
+    /// The remainder of a division that truncates, with the sign of the dividend; `None` for a
+    /// division by zero or operands too far apart.
+    pub(crate) fn rem(self, other: Self) -> Option<Self> {
+        if other.coefficient == 0 {
+            return None;
+        }
+        let exponent = self.exponent.min(other.exponent);
+        let scaled = |number: Self| {
+            let power = 10_i128.checked_pow(u32::try_from(number.exponent - exponent).ok()?)?;
+            number.coefficient.checked_mul(power)
+        };
+        Self::normalized(scaled(self)? % scaled(other)?, exponent)
+    }
+
+    /// Brings a result to its canonical form: at most 36 digits, no trailing zeros.
+    fn normalized(mut coefficient: i128, mut exponent: i32) -> Option<Self> {
+        let extra = digits(coefficient).saturating_sub(DIGITS);
+        if extra > 0 {
+            coefficient = round_off(coefficient, extra);
+            exponent = exponent.checked_add(i32::try_from(extra).ok()?)?;
+        }
+        if coefficient == 0 {
+            return Some(Self::ZERO);
+        }
+        while coefficient % 10 == 0 {
+            coefficient /= 10;
+            exponent = exponent.checked_add(1)?;
+        }
+        let lead = exponent.checked_add(i32::try_from(digits(coefficient)).ok()?)?;
+        (lead.abs() <= MAGNITUDE).then_some(Self { coefficient, exponent })
+    }
+
+    /// The position of the leading digit, as a power of ten.
+    fn lead(self) -> i64 {
+        i64::from(self.exponent) + i64::from(digits(self.coefficient))
+    }
+}
+
+fn parse_power(text: &str) -> Result<i64, NumberError> {
+    let (negative, digits) = match text.as_bytes().first() {
+        Some(b'-') => (true, text.get(1..).unwrap_or("")),
+        Some(b'+') => (false, text.get(1..).unwrap_or("")),
+        _ => (false, text),
+    };
+    if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
+        return Err(NumberError::Malformed);
+    }
+    // Saturating keeps what is absurdly far out of range out of range.
+    let power = digits.parse::<i64>().unwrap_or(i64::MAX / 4).min(i64::MAX / 4);
+    Ok(if negative { -power } else { power })
+}
+
+/// How many digits a coefficient has; 0 for 0.
+fn digits(coefficient: i128) -> u32 {
+    coefficient.unsigned_abs().checked_ilog10().map_or(0, |log| log + 1)
+}
+
+/// Drops that many digits, rounding to nearest, ties to even.
+fn round_off(coefficient: i128, count: u32) -> i128 {
+    let Some(power) = 10_i128.checked_pow(count) else { return 0 };
+    let (quotient, rest) = (coefficient / power, (coefficient % power).abs());
+    let up = match rest.cmp(&(power - rest)) {
+        Ordering::Greater => 1,
+        Ordering::Equal if rest != 0 => quotient.abs() & 1,
+        _ => 0,
+    };
+    quotient + up * coefficient.signum()
+}
+
+impl From<i64> for Number {
+    fn from(value: i64) -> Self {
+        // At most 19 digits: always fits.
+        Self::normalized(i128::from(value), 0).unwrap_or(Self::ZERO)
+    }
+}
+
+impl Ord for Number {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let sign = self.coefficient.signum().cmp(&other.coefficient.signum());
+        if sign != Ordering::Equal || self.coefficient == 0 {
+            return sign;
+        }
+        let by_size = self.lead().cmp(&other.lead()).then_with(|| {
+            // The same leading position: stretch both to 37 digits and compare.
+            let stretch = |n: &Self| {
+                let power = 10_i128.checked_pow(DIGITS + 1 - digits(n.coefficient));
+                n.coefficient.abs().saturating_mul(power.unwrap_or(1))
+            };
+            stretch(self).cmp(&stretch(other))
+        });
+        if self.coefficient < 0 { by_size.reverse() } else { by_size }
+    }
+}
+
+impl PartialOrd for Number {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// The canonical text: plain digits where that is short, otherwise with an exponent.
+impl fmt::Display for Number {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let digits = self.coefficient.unsigned_abs().to_string();
+        let sign = if self.coefficient < 0 { "-" } else { "" };
+        let lead = self.lead();
+        if !(-6..=40).contains(&lead) {
+            let (first, rest) = digits.split_at(1);
+            let point = if rest.is_empty() { "" } else { "." };
+            return write!(f, "{sign}{first}{point}{rest}e{}", lead - 1);
+        }
+        match usize::try_from(-self.exponent) {
+            Ok(places) if places > 0 => {
+                let padded = format!("{digits:0>width$}", width = places + 1);
+                let (whole, fraction) = padded.split_at(padded.len() - places);
+                write!(f, "{sign}{whole}.{fraction}")
+            }
+            _ => {
+                let zeros = usize::try_from(self.exponent).unwrap_or(0);
+                write!(f, "{sign}{digits}{}", "0".repeat(zeros))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn n(text: &str) -> Number {
+        Number::parse(text).unwrap()
+    }
+
+    #[test]
+    fn spelling_does_not_matter_and_nothing_is_lost() {
+        assert_eq!(n("1"), n("1.0"));
+        assert_eq!(n("1"), n("10e-1"));
+        assert_eq!(n("-0"), n("0.000e12"));
+        assert_eq!(n("100"), n("1E+2"));
+        assert_ne!(n("9007199254740993.0"), n("9007199254740992"));
+        assert!(n("9007199254740993") > n("9007199254740992.9"));
+        assert!(n("-1e300") < n("1e-300"));
+    }
+
+    #[test]
+    fn what_is_no_number_or_cannot_be_held_is_told_apart() {
+        for text in ["", "-", "01", "1.", ".5", "1e", "1e+", "+1", "0x1", "1_000", "NaN"] {
+            assert_eq!(Number::parse(text), Err(NumberError::Malformed), "{text}");
+        }
+        let huge = "9".repeat(37);
+        for (text, integral) in [("1e999", true), ("1e-999", false), (huge.as_str(), true), ("1e99999999999999999999", true)] {
+            assert_eq!(Number::parse(text), Err(NumberError::OutOfRange { integral }), "{text}");
+        }
+        assert!(Number::parse(&"9".repeat(36)).is_ok());
+        assert!(Number::parse(&format!("1{}", "0".repeat(300))).is_ok());
+    }
+
+    #[test]
+    fn arithmetic_is_exact_where_digits_allow_and_rounds_where_not() {
+        assert_eq!(n("0.1").add(n("0.2")), Some(n("0.3")));
+        assert_eq!(n("1e300").add(n("1")), Some(n("1e300")));
+        assert_eq!(n("3").sub(n("5")), Some(n("-2")));
+        assert_eq!(n("1").div(n("3")).unwrap().to_string(), format!("0.{}", "3".repeat(36)));
+        assert_eq!(n("2").div(n("3")).unwrap().to_string(), format!("0.{}7", "6".repeat(35)));
+        assert_eq!(n("7").div(n("2")), Some(n("3.5")));
+        assert_eq!(n("7").rem(n("-2")), Some(n("1")));
+        assert_eq!(n("5.5").rem(n("2")), Some(n("1.5")));
+        assert_eq!(n("1").div(n("0")), None);
+        assert_eq!(n("1e300").mul(n("1e300")), None);
+        let nines = n(&"9".repeat(36));
+        assert_eq!(nines.mul(nines), Some(n(&format!("{}8e36", "9".repeat(35)))));
+        assert_eq!(nines.add(n("1")), Some(n("1e36")));
+    }
+
+    #[test]
+    fn text_is_canonical() {
+        for (given, shown) in [("1.0", "1"), ("1e3", "1000"), ("-0.50", "-0.5"), ("1e-3", "0.001"), ("1e100", "1e100"), ("1.5e-100", "1.5e-100"), ("0", "0")] {
+            assert_eq!(n(given).to_string(), shown);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn integers_behave_as_integers(a in -1_000_000_000_i64..1_000_000_000, b in -1_000_000_000_i64..1_000_000_000) {
+            let (x, y) = (Number::from(a), Number::from(b));
+            prop_assert_eq!(x.cmp(&y), a.cmp(&b));
+            prop_assert_eq!(x.add(y), Some(Number::from(a + b)));
+            prop_assert_eq!(x.mul(y), Some(Number::from(a * b)));
+            prop_assert_eq!(x.to_i64(), Some(a));
+            if b != 0 {
+                prop_assert_eq!(x.rem(y), Some(Number::from(a % b)));
+            }
+        }
+
+        #[test]
+        fn text_reads_back(c in -LIMIT + 1..LIMIT, e in -300_i32..300) {
+            let number = Number::parse(&format!("{c}e{e}")).unwrap();
+            prop_assert_eq!(Number::parse(&number.to_string()), Ok(number));
+        }
+
+        #[test]
+        fn order_is_the_order_of_differences(a in -LIMIT + 1..LIMIT, b in -LIMIT + 1..LIMIT, e in -40_i32..40) {
+            let (x, y) = (Number::parse(&format!("{a}e{e}")).unwrap(), Number::parse(&b.to_string()).unwrap());
+            let difference = x.sub(y).unwrap();
+            prop_assert_eq!(x.cmp(&y), difference.cmp(&Number::ZERO));
+        }
+
+        #[test]
+        fn products_and_quotients_undo_each_other_nearly(a in 1_i128..LIMIT, b in 1_i128..LIMIT) {
+            let (x, y) = (Number::parse(&a.to_string()).unwrap(), Number::parse(&b.to_string()).unwrap());
+            let back = x.mul(y).unwrap().div(y).unwrap();
+            let off = back.sub(x).unwrap().div(x).unwrap();
+            prop_assert!(off < Number::parse("1e-34").unwrap() && off > Number::parse("-1e-34").unwrap());
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! Checked rules compiled for evaluation: the paths that are read, the conditions to test, the
+//! mappings to fill in, by the event that they are for.
+//!
+//! A plan is immutable, shared by reference and cheap to clone.
+
+mod compile;
+mod listing;
+mod trie;
+
+use std::fmt;
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+
+use crate::check::typed::{self, Expr, Path, Reference, Segment};
+use crate::eval::{Evaluation, explain, machine};
+use crate::event::Event;
+use crate::fuses::Fuses;
+use crate::span::Files;
+
+pub use crate::eval::explain::{Clause, Explained, Explanation, Found};
+pub(crate) use listing::Shown;
+pub(crate) use trie::Trie;
+
+/// Rules compiled for evaluation.
+///
+/// An evaluation is a pure function of the event and the fuses: the same event gives the same
+/// decisions, today and after a restart.
+#[derive(Clone)]
+pub struct Plan {
+    inner: Arc<Compiled>,
+}
+
+/// What a plan holds.
+pub(crate) struct Compiled {
+    pub(crate) files: Files,
+    pub(crate) fuses: Vec<typed::Fuse>,
+    /// By source and event.
+    pub(crate) events: FxHashMap<(String, String), EventPlan>,
+}
+
+/// Everything that is done with one event.
+pub(crate) struct EventPlan {
+    pub(crate) frame: FrameSpec,
+    pub(crate) sensors: Vec<SensorPlan>,
+    /// The expressions of the event's source, which are evaluated when it arrives.
+    pub(crate) arrival: FrameSpec,
+    pub(crate) expressions: Vec<(String, Expr<Slot>)>,
+}
+
+pub(crate) struct SensorPlan {
+    pub(crate) each: Option<EachPlan>,
+    pub(crate) condition: Condition,
+    /// The `when` clauses as they are written, for explanations.
+    pub(crate) clauses: Vec<Expr<Slot>>,
+    pub(crate) rules: Vec<RulePlan>,
+}
+
+pub(crate) struct RulePlan {
+    pub(crate) name: String,
+    pub(crate) requires: Vec<usize>,
+    pub(crate) each: Option<EachPlan>,
+    pub(crate) condition: Condition,
+    pub(crate) clauses: Vec<Expr<Slot>>,
+    pub(crate) once: Option<typed::Once<Slot>>,
+    pub(crate) triggers: Vec<typed::Trigger<Slot>>,
+}
+
+pub(crate) struct EachPlan {
+    pub(crate) list: Expr<Slot>,
+    pub(crate) max: usize,
+    pub(crate) frame: FrameSpec,
+}
+
+/// A condition with negations pushed down to its atoms, which Kleene's logic allows.
+#[derive(Debug)]
+pub(crate) enum Condition {
+    All(Vec<Condition>),
+    Any(Vec<Condition>),
+    /// An atom of a frame, evaluated at most once an element.
+    Atom { frame: usize, index: usize, negated: bool },
+}
+
+/// What is kept of an event, or of an element that a binder binds.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct FrameSpec {
+    /// The paths into the body or the element.
+    pub(crate) trie: Trie,
+    pub(crate) slots: Vec<SlotSpec>,
+    pub(crate) atoms: Vec<Expr<Slot>>,
+}
+
+/// Where a slot's value comes from.
+#[derive(Clone, Debug)]
+pub(crate) struct SlotSpec {
+    pub(crate) text: Arc<str>,
+    pub(crate) origin: Origin,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Origin {
+    /// The trie puts it there.
+    Tree,
+    Headers(Vec<Segment>),
+    Query(Vec<Segment>),
+    Event(Vec<Segment>),
+}
+
+/// A value of the event, by the frame that holds it.
+#[derive(Clone, Debug)]
+pub(crate) struct Slot {
+    /// 0 is the event; then one for each binder around the place, outermost first.
+    pub(crate) frame: usize,
+    pub(crate) index: usize,
+    pub(crate) text: Arc<str>,
+}
+
+impl Reference for Slot {
+    type Frame = Arc<FrameSpec>;
+
+    fn text(&self) -> &Arc<str> {
+        &self.text
+    }
+}
+
+impl Plan {
+    pub(crate) fn compile(rules: &typed::Rules) -> Self {
+        Self { inner: Arc::new(compile::compile(rules)) }
+    }
+
+    /// Decides an event: one decision a rule and element (and trigger, where it fired).
+    pub fn evaluate(&self, event: &Event<'_>, fuses: &Fuses) -> Evaluation {
+        machine::evaluate(&self.inner, event, fuses)
+    }
+
+    /// Decides an event and says why, clause by clause. Slower than `evaluate`, with the same
+    /// decisions.
+    pub fn explain(&self, event: &Event<'_>, fuses: &Fuses) -> Explanation {
+        explain::explain(&self.inner, event, fuses)
+    }
+
+    /// The value of a source's field that is an expression over the event, as canonical text:
+    /// `id`, for example. `None` where there is no such field or it has no value for this event.
+    pub fn source_field(&self, event: &Event<'_>, field: &str) -> Option<String> {
+        machine::source_field(&self.inner, event, field)
+    }
+
+    /// Whether the value of a fuse is on: as set, or else by its rules' default. `None` for a fuse
+    /// that no rule file declares.
+    pub fn is_on(&self, fuse: &str, fuses: &Fuses) -> Option<bool> {
+        let declared = self.inner.fuses.iter().find(|declared| declared.name == fuse)?;
+        Some(fuses.get(fuse).unwrap_or(declared.default_on))
+    }
+
+    /// The plan as text that a person can read: paths, atoms and programs.
+    pub fn listing(&self) -> String {
+        listing::listing(&self.inner)
+    }
+}
+
+impl fmt::Debug for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Plan").field("events", &self.inner.events.len()).finish_non_exhaustive()
+    }
+}
+
+/// A path as it is kept apart from others of a frame.
+fn origin(path: &Path) -> Origin {
+    match path.root {
+        typed::Root::Body | typed::Root::Element(_) => Origin::Tree,
+        typed::Root::Headers => Origin::Headers(path.segments.clone()),
+        typed::Root::Query => Origin::Query(path.segments.clone()),
+        typed::Root::Event => Origin::Event(path.segments.clone()),
+    }
+}

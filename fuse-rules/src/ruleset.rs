@@ -1,0 +1,353 @@
+//! Loading rules: files by a loader, all or nothing.
+
+use std::collections::BTreeMap;
+
+use rustc_hash::FxHashMap;
+use serde_json::{Map, Value as Json};
+
+use crate::check::{self, ParsedFile, typed};
+use crate::diagnostic::{Code, Diagnostic, Diagnostics, Severity};
+use crate::plan::Plan;
+use crate::schema::Registry;
+use crate::span::{FileId, Files, Span};
+use crate::syntax::{self, ast::Text};
+
+/// Where the texts of files come from. The library itself reads nothing.
+///
+/// Names are as the caller gives them, with `/` between folders; a `use` is resolved against the
+/// name of the file it stands in. Any `Fn(&str) -> Result<String, String>` is a loader.
+pub trait Loader {
+    /// The text of a file.
+    ///
+    /// # Errors
+    /// Why there is none, in a few lower-case words.
+    fn load(&self, name: &str) -> Result<String, String>;
+}
+
+impl<F: Fn(&str) -> Result<String, String>> Loader for F {
+    fn load(&self, name: &str) -> Result<String, String> {
+        self(name)
+    }
+}
+
+/// Files in memory, by name.
+impl Loader for BTreeMap<&str, &str> {
+    fn load(&self, name: &str) -> Result<String, String> {
+        self.get(name).map(|text| (*text).to_owned()).ok_or_else(|| "there is no such file".into())
+    }
+}
+
+/// Rules that were read and checked without a fault.
+///
+/// ```
+/// use fuse_rules::{Event, Field, FieldType, Fuses, Registry, Ruleset, Schema, SourceSchema};
+///
+/// let registry = Registry::new()
+///     .source(SourceSchema::new(Schema::new("queue", "A queue."), Schema::new("event", "")))
+///     .trigger(Schema::new("page", "Calls a human.").field(Field::required(
+///         "team",
+///         FieldType::String,
+///         "Whom to call.",
+///     )));
+/// let rules = r#"
+///     source tickets queue { event opened }
+///     sensor urgent on tickets.opened {
+///       rule call { when body.severity >= 4  trigger page { team = body.team } }
+///     }
+/// "#;
+/// let ruleset = Ruleset::parse("tickets.rules", rules, &registry)?;
+/// let plan = ruleset.plan();
+///
+/// let event = Event::new("tickets", "opened", br#"{"severity": 5, "team": "db"}"#)?;
+/// let evaluation = plan.evaluate(&event, &Fuses::default());
+/// let action = evaluation.decisions[0].action.as_ref().expect("it fires");
+/// assert_eq!(action.fields["team"], "db");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Ruleset {
+    rules: typed::Rules,
+}
+
+/// A declared fuse.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FuseInfo<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// The comment above it.
+    pub doc: Option<&'a str>,
+    /// Whether it is on where nothing sets it.
+    pub default_on: bool,
+}
+
+/// A declared event, with its source.
+#[derive(Clone, Copy, Debug)]
+pub struct EventInfo<'a> {
+    /// The source's name.
+    pub source: &'a str,
+    /// The source's kind, as in `webhook`.
+    pub kind: &'a str,
+    /// The event's name.
+    pub name: &'a str,
+    /// The comment above it, or above its source.
+    pub doc: Option<&'a str>,
+    /// The fields of the source's block with the event's own over them, checked by the kind's
+    /// schema, defaults filled in. Expressions are not among them: see `Plan::source_field`.
+    pub fields: &'a Map<String, Json>,
+}
+
+/// A declared rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RuleInfo<'a> {
+    /// Its full name, `sensor/rule`.
+    pub name: &'a str,
+    /// The comment above it.
+    pub doc: Option<&'a str>,
+    /// The source that its sensor binds to.
+    pub source: &'a str,
+    /// The event that its sensor binds to.
+    pub event: &'a str,
+    /// The fuses that it or its sensor requires.
+    pub requires: Vec<&'a str>,
+    /// The kinds of its triggers, in their order.
+    pub triggers: Vec<&'a str>,
+}
+
+impl Ruleset {
+    /// Loads files and what they `use`. All or nothing: with one fault, nothing is loaded.
+    ///
+    /// # Errors
+    /// All problems of all files.
+    pub fn load<S: AsRef<str>>(
+        names: &[S],
+        loader: &dyn Loader,
+        registry: &Registry,
+    ) -> Result<Self, Diagnostics> {
+        let mut reader = Reader { loader, files: Files::default(), problems: Vec::new(), seen: FxHashMap::default(), parsed: Vec::new() };
+        for name in names {
+            reader.read(&normalized(name.as_ref()), None);
+        }
+        reader.circles();
+        let Reader { files, mut problems, parsed, .. } = reader;
+        let rules = check::check(&files, &parsed, registry, &mut problems);
+        let failed = problems.iter().any(|problem| problem.severity == Severity::Error);
+        match rules {
+            Some(rules) if !failed => Ok(Self { rules }),
+            _ => Err(Diagnostics::new(files, problems)),
+        }
+    }
+
+    /// Loads one text that uses no other file.
+    ///
+    /// # Errors
+    /// All its problems.
+    pub fn parse(name: &str, text: &str, registry: &Registry) -> Result<Self, Diagnostics> {
+        Self::load(&[name], &BTreeMap::from([(name, text)]), registry)
+    }
+
+    /// Compiles the rules for evaluation.
+    pub fn plan(&self) -> Plan {
+        Plan::compile(&self.rules)
+    }
+
+    /// The files that were read, in the order in which they were.
+    pub fn files(&self) -> &Files {
+        &self.rules.files
+    }
+
+    /// The declared fuses.
+    pub fn fuses(&self) -> impl Iterator<Item = FuseInfo<'_>> {
+        self.rules.fuses.iter().map(|fuse| FuseInfo {
+            name: &fuse.name,
+            doc: fuse.doc.as_deref(),
+            default_on: fuse.default_on,
+        })
+    }
+
+    /// The declared events.
+    pub fn events(&self) -> impl Iterator<Item = EventInfo<'_>> {
+        self.rules.sources.iter().flat_map(|source| {
+            source.events.iter().map(|event| EventInfo {
+                source: &source.name,
+                kind: &source.kind,
+                name: &event.name,
+                doc: event.doc.as_deref().or(source.doc.as_deref()),
+                fields: &event.fields,
+            })
+        })
+    }
+
+    /// The declared rules.
+    pub fn rules(&self) -> impl Iterator<Item = RuleInfo<'_>> {
+        self.rules.sensors.iter().flat_map(|sensor| {
+            sensor.rules.iter().map(|rule| RuleInfo {
+                name: &rule.name,
+                doc: rule.doc.as_deref().or(sensor.doc.as_deref()),
+                source: &sensor.source,
+                event: &sensor.event,
+                requires: rule
+                    .requires
+                    .iter()
+                    .filter_map(|fuse| self.rules.fuses.get(*fuse))
+                    .map(|fuse| fuse.name.as_str())
+                    .collect(),
+                triggers: rule.triggers.iter().map(|trigger| trigger.kind.as_str()).collect(),
+            })
+        })
+    }
+
+    #[cfg(test)]
+    pub(crate) fn typed(&self) -> &typed::Rules {
+        &self.rules
+    }
+}
+
+/// Reads files, each once, and what they use.
+struct Reader<'a> {
+    loader: &'a dyn Loader,
+    files: Files,
+    problems: Vec<Diagnostic>,
+    /// The index in `parsed` of each file that was read; `None` for one that could not be.
+    seen: FxHashMap<String, Option<usize>>,
+    parsed: Vec<ParsedFile>,
+}
+
+impl Reader<'_> {
+    /// Reads a file that the caller named, or that was used at `from`, and all that it uses.
+    fn read(&mut self, name: &str, from: Option<Span>) {
+        // A list of what is still to be read, not recursion: chains of `use` may be long.
+        let mut waiting = vec![(name.to_owned(), from)];
+        while let Some((name, from)) = waiting.pop() {
+            if self.seen.contains_key(&name) {
+                continue;
+            }
+            let text = match self.loader.load(&name) {
+                Ok(text) => text,
+                Err(why) => {
+                    self.seen.insert(name.clone(), None);
+                    self.unreadable(&name, &why, from);
+                    continue;
+                }
+            };
+            let id = self.files.add(name.clone(), text.clone());
+            let tree = syntax::parse(id, &text, &mut self.problems);
+            for used in tree.uses.iter().rev() {
+                waiting.push((resolved(&name, &used.text), Some(used.span)));
+            }
+            self.seen.insert(name, Some(self.parsed.len()));
+            self.parsed.push(ParsedFile { id, tree, uses: Vec::new() });
+        }
+        self.link();
+    }
+
+    fn unreadable(&mut self, name: &str, why: &str, from: Option<Span>) {
+        let message = format!("`{name}` cannot be read: {why}");
+        self.problems.push(match from {
+            Some(span) => Diagnostic::error(Code::E0504, span, message)
+                .label("used here")
+                .help("a `use` is relative to the file that it stands in"),
+            None => Diagnostic::without_place(Code::E0504, message),
+        });
+    }
+
+    fn name_of(&self, id: FileId) -> String {
+        self.files.get(id).map_or_else(String::new, |file| file.name().to_owned())
+    }
+
+    /// Fills in which files each file uses.
+    fn link(&mut self) {
+        for index in 0..self.parsed.len() {
+            let Some(file) = self.parsed.get(index) else { continue };
+            let name = self.name_of(file.id);
+            let uses = file
+                .tree
+                .uses
+                .iter()
+                .filter_map(|used| self.seen.get(&resolved(&name, &used.text)).copied().flatten())
+                .filter_map(|index| self.parsed.get(index).map(|file| file.id))
+                .collect();
+            if let Some(file) = self.parsed.get_mut(index) {
+                file.uses = uses;
+            }
+        }
+    }
+
+    /// Reports every `use` that closes a circle.
+    fn circles(&mut self) {
+        // 0: not visited, 1: on the way, 2: done.
+        let mut state: Vec<u8> = vec![0; self.parsed.len()];
+        let mut closing: Vec<Text> = Vec::new();
+        for start in 0..self.parsed.len() {
+            // Depth first, with the next use to follow kept for each file on the way.
+            let mut way = vec![(start, 0_usize)];
+            while let Some((at, next)) = way.pop() {
+                let (Some(mark), Some(file)) = (state.get_mut(at), self.parsed.get(at)) else { continue };
+                if next == 0 && *mark != 0 {
+                    continue;
+                }
+                *mark = 1;
+                let Some(used) = file.tree.uses.get(next) else {
+                    *mark = 2;
+                    continue;
+                };
+                way.push((at, next + 1));
+                let name = resolved(&self.name_of(file.id), &used.text);
+                let target = self.seen.get(&name).copied().flatten();
+                let Some(target) = target else { continue };
+                match state.get(target) {
+                    Some(0) => way.push((target, 0)),
+                    Some(1) => closing.push(used.clone()),
+                    _ => {}
+                }
+            }
+        }
+        for used in closing {
+            self.problems.push(
+                Diagnostic::error(Code::E0505, used.span, "files use each other in a circle")
+                    .label("this leads back to this file")
+                    .help("move what both need into a third file that uses neither"),
+            );
+        }
+    }
+}
+
+/// A used file's name, from the name of the file that uses it.
+fn resolved(from: &str, used: &str) -> String {
+    let folder = from.rsplit_once('/').map_or("", |(folder, _)| folder);
+    match used.strip_prefix('/') {
+        Some(_) => used.to_owned(),
+        None if folder.is_empty() && !from.starts_with('/') => normalized(used),
+        None => normalized(&format!("{folder}/{used}")),
+    }
+}
+
+/// The name without `.` and `..` where they can be taken out.
+fn normalized(name: &str) -> String {
+    let mut parts: Vec<&str> = Vec::new();
+    for part in name.split('/') {
+        match part {
+            "." => {}
+            "" if !parts.is_empty() => {}
+            ".." if parts.last().is_some_and(|last| !matches!(*last, ".." | "")) => {
+                parts.pop();
+            }
+            other => parts.push(other),
+        }
+    }
+    parts.join("/")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_resolved_against_the_using_file() {
+        assert_eq!(resolved("rules/a.rules", "b.rules"), "rules/b.rules");
+        assert_eq!(resolved("rules/a.rules", "../x/./b.rules"), "x/b.rules");
+        assert_eq!(resolved("a.rules", "b.rules"), "b.rules");
+        assert_eq!(resolved("a.rules", "../b.rules"), "../b.rules");
+        assert_eq!(resolved("/etc/a.rules", "b.rules"), "/etc/b.rules");
+        assert_eq!(normalized("./rules//a.rules"), "rules/a.rules");
+    }
+}

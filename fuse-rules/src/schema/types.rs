@@ -1,0 +1,258 @@
+//! The types of fields: what each takes, and what a backend gets for it.
+
+use serde_json::Value as Json;
+
+use crate::value::{Kinds, Value};
+
+/// The type of a field.
+#[derive(Clone, Debug, PartialEq)]
+pub enum FieldType {
+    /// A string. The backend gets a JSON string.
+    String,
+    /// Text: a string, number, boolean, time or duration, by its canonical text. The backend gets
+    /// a JSON string. Lists and objects are refused; `json(x)` makes text of them.
+    Text(Templates),
+    /// `true` or `false`.
+    Bool,
+    /// A whole number from the first to the second, both included.
+    Int(i64, i64),
+    /// A duration, such as `10m`, that is not negative. The backend gets milliseconds.
+    Duration,
+    /// A size, such as `1MiB`. The backend gets bytes.
+    Size,
+    /// One of these strings.
+    OneOf(Vec<String>),
+    /// A name as Kubernetes has them: lower-case letters, digits and `-`, at most 63 characters.
+    DnsLabel,
+    /// Such names with dots between them, at most 253 characters.
+    DnsSubdomain,
+    /// The start of such a name, at most so many characters; it may end in `-`.
+    NamePrefix(usize),
+    /// A Kubernetes label's value: letters, digits, `-`, `_` and `.`, at most 63 characters.
+    LabelValue,
+    /// The path of a URL, which starts with `/`.
+    UrlPath,
+    /// A block or record with any keys, all of this type.
+    Map(Box<FieldType>),
+    /// A list with elements of this type.
+    List(Box<FieldType>),
+    /// Any JSON value but null.
+    Any,
+    /// An expression over the event, kept for the backend to evaluate; only in sources.
+    Expression,
+}
+
+/// Whether text that comes from the event may carry `{{`, which some backends expand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Templates {
+    /// It may: the backend expands nothing.
+    Allowed,
+    /// It may not, unless the rule says `raw(…)`; literals of the rules may.
+    Refused,
+}
+
+/// The start that no event's text may have in a field that refuses templates.
+pub(crate) const TEMPLATE: &str = "{{";
+
+impl FieldType {
+    /// What the type takes, for messages: "a whole number from 1 to 65535".
+    pub fn describe(&self) -> String {
+        match self {
+            Self::String => "a string".into(),
+            Self::Text(_) => "text (a string, number, boolean, time or duration)".into(),
+            Self::Bool => "`true` or `false`".into(),
+            Self::Int(i64::MIN, i64::MAX) => "a whole number".into(),
+            Self::Int(least, i64::MAX) => format!("a whole number from {least}"),
+            Self::Int(least, most) => format!("a whole number from {least} to {most}"),
+            Self::Duration => "a duration such as `10m`".into(),
+            Self::Size => "a size such as `1MiB`".into(),
+            Self::OneOf(values) => {
+                let values: Vec<_> = values.iter().map(|v| format!("\"{v}\"")).collect();
+                format!("one of {}", values.join(", "))
+            }
+            Self::DnsLabel => {
+                "a name of lower-case letters, digits and `-`, at most 63 characters".into()
+            }
+            Self::DnsSubdomain => {
+                "a name of lower-case letters, digits, `-` and `.`, at most 253 characters".into()
+            }
+            Self::NamePrefix(most) => format!(
+                "the start of a name: lower-case letters, digits and `-`, at most {most} characters"
+            ),
+            Self::LabelValue => {
+                "a label value: letters, digits, `-`, `_` and `.`, at most 63 characters".into()
+            }
+            Self::UrlPath => "a path such as `/webhook`".into(),
+            Self::Map(ty) => format!("a block whose values are each {}", ty.describe()),
+            Self::List(ty) => format!("a list whose elements are each {}", ty.describe()),
+            Self::Any => "any value".into(),
+            Self::Expression => "an expression over the event".into(),
+        }
+    }
+
+    /// The kinds that a value of this type may have.
+    pub(crate) fn kinds(&self) -> Kinds {
+        match self {
+            Self::String
+            | Self::OneOf(_)
+            | Self::DnsLabel
+            | Self::DnsSubdomain
+            | Self::NamePrefix(_)
+            | Self::LabelValue
+            | Self::UrlPath => Kinds::STRING,
+            Self::Text(_) => Kinds::SCALAR,
+            Self::Bool => Kinds::BOOL,
+            Self::Int(..) | Self::Size => Kinds::NUMBER,
+            Self::Duration => Kinds::DURATION,
+            Self::Map(_) => Kinds::MAP,
+            Self::List(_) => Kinds::LIST,
+            Self::Any | Self::Expression => Kinds::ANY.minus(Kinds::NULL),
+        }
+    }
+
+    /// The value as the backend gets it, or why it is refused: "is …, which is not …".
+    pub(crate) fn accept(&self, value: &Value<'_>) -> Result<Json, String> {
+        let refuse = || Err(format!("is {}, but it takes {}", value.show(), self.describe()));
+        match (self, value) {
+            (Self::Any | Self::Expression, Value::Null) => refuse(),
+            (Self::Any | Self::Expression, _) => {
+                value.to_json().map_err(|unheld| format!("holds {unheld}"))
+            }
+            (_, Value::Unheld(unheld)) => Err(format!("is {unheld}")),
+            (Self::Text(_), _) => match value.canonical() {
+                Some(text) => Ok(Json::String(text.into_owned())),
+                None => refuse(),
+            },
+            (Self::Bool, Value::Bool(value)) => Ok(Json::Bool(*value)),
+            (Self::Int(least, most), Value::Number(number)) => match number.to_i64() {
+                Some(whole) if (*least..=*most).contains(&whole) => Ok(whole.into()),
+                _ => refuse(),
+            },
+            (Self::Size, Value::Number(number)) => match number.to_i64() {
+                Some(bytes) if bytes >= 0 => Ok(bytes.into()),
+                _ => refuse(),
+            },
+            (Self::Duration, Value::Duration(duration)) if !duration.is_negative() => {
+                match i64::try_from(duration.as_millis()) {
+                    Ok(millis) => Ok(millis.into()),
+                    Err(_) => refuse(),
+                }
+            }
+            (Self::Map(ty), Value::Map(map)) => {
+                let mut accepted = serde_json::Map::new();
+                for (key, value) in map {
+                    let json = ty.accept(value).map_err(|why| format!("has `{key}`, which {why}"))?;
+                    accepted.insert(key.clone().into_owned(), json);
+                }
+                Ok(Json::Object(accepted))
+            }
+            (Self::List(ty), Value::List(list)) => list
+                .iter()
+                .map(|value| ty.accept(value).map_err(|why| format!("has an element that {why}")))
+                .collect::<Result<_, _>>()
+                .map(Json::Array),
+            (_, Value::String(text)) if self.accepts_text(text) => {
+                Ok(Json::String(text.clone().into_owned()))
+            }
+            _ => refuse(),
+        }
+    }
+
+    fn accepts_text(&self, text: &str) -> bool {
+        match self {
+            Self::String => true,
+            Self::OneOf(values) => values.iter().any(|value| value == text),
+            Self::DnsLabel => is_dns_label(text, 63),
+            Self::DnsSubdomain => {
+                text.len() <= 253 && text.split('.').all(|label| is_dns_label(label, 253))
+            }
+            Self::NamePrefix(most) => {
+                let name = text.strip_suffix('-').unwrap_or(text);
+                text.len() <= *most && is_dns_label(name, *most)
+            }
+            Self::LabelValue => {
+                let inner = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+                let outer = |b: Option<&u8>| b.is_none_or(u8::is_ascii_alphanumeric);
+                let bytes = text.as_bytes();
+                bytes.len() <= 63
+                    && bytes.iter().copied().all(inner)
+                    && outer(bytes.first())
+                    && outer(bytes.last())
+            }
+            Self::UrlPath => {
+                text.starts_with('/')
+                    && text.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'?' | b'#'))
+            }
+            _ => false,
+        }
+    }
+}
+
+fn is_dns_label(text: &str, most: usize) -> bool {
+    let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    let bytes = text.as_bytes();
+    !bytes.is_empty()
+        && bytes.len() <= most
+        && bytes.iter().copied().all(inner)
+        && bytes.first() != Some(&b'-')
+        && bytes.last() != Some(&b'-')
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn accept(ty: &FieldType, text: &str) -> Option<Json> {
+        ty.accept(&Value::read(text).unwrap()).ok()
+    }
+
+    #[test]
+    fn text_is_the_canonical_text_of_scalars() {
+        let text = FieldType::Text(Templates::Allowed);
+        assert_eq!(accept(&text, "2"), Some(json!("2")));
+        assert_eq!(accept(&text, "2.0"), Some(json!("2")));
+        assert_eq!(accept(&text, "\"2\""), Some(json!("2")));
+        assert_eq!(accept(&text, "true"), Some(json!("true")));
+        for refused in ["null", "[]", "{}", "\"\\ud800\"", "1e999"] {
+            assert_eq!(accept(&text, refused), None, "{refused}");
+        }
+    }
+
+    #[test]
+    fn names_are_those_of_kubernetes() {
+        let max = "a".repeat(63);
+        for (ty, good, bad) in [
+            (FieldType::DnsLabel, vec!["a", "a-1", &max], vec!["", "-a", "a-", "A", "a.b", "a_b"]),
+            (FieldType::DnsSubdomain, vec!["a.b", "a-1.b"], vec!["a..b", ".a", "a.-b"]),
+            (FieldType::NamePrefix(5), vec!["abcd-", "abcde"], vec!["abcdef", "-a", "a--", "-"]),
+            (FieldType::LabelValue, vec!["", "A.b_c-1"], vec!["-a", "a b", "é"]),
+            (FieldType::UrlPath, vec!["/", "/a/b"], vec!["a", "/a b", "/a?b", "/#"]),
+        ] {
+            for text in good {
+                assert!(ty.accepts_text(text), "{ty:?} takes {text}");
+            }
+            for text in bad {
+                assert!(!ty.accepts_text(text), "{ty:?} refuses {text}");
+            }
+        }
+    }
+
+    #[test]
+    fn numbers_are_whole_and_in_range() {
+        let port = FieldType::Int(1, 65_535);
+        assert_eq!(accept(&port, "80"), Some(json!(80)));
+        assert_eq!(accept(&port, "80.0"), Some(json!(80)));
+        for refused in ["0", "65536", "80.5", "\"80\"", "1e30"] {
+            assert_eq!(accept(&port, refused), None, "{refused}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_says_what_is_wrong_inside() {
+        let map = FieldType::Map(Box::new(FieldType::Int(0, 9)));
+        let why = map.accept(&Value::read(r#"{"a":1,"b":10}"#).unwrap()).unwrap_err();
+        assert_eq!(why, "has `b`, which is 10, but it takes a whole number from 0 to 9");
+    }
+}

@@ -1,0 +1,291 @@
+//! The tree of a file as it was written: nothing resolved, every place kept.
+
+use jiff::SignedDuration;
+
+use crate::number::Number;
+use crate::span::Span;
+
+/// A file's declarations, in their order.
+#[derive(Debug, Default)]
+pub(crate) struct File {
+    pub(crate) uses: Vec<Text>,
+    pub(crate) fuses: Vec<Fuse>,
+    pub(crate) defaults: Vec<Defaults>,
+    pub(crate) sources: Vec<Source>,
+    pub(crate) sensors: Vec<Sensor>,
+}
+
+/// A name, or any other piece of text that has a place.
+#[derive(Clone, Debug)]
+pub(crate) struct Text {
+    pub(crate) text: String,
+    pub(crate) span: Span,
+}
+
+#[derive(Debug)]
+pub(crate) struct Fuse {
+    pub(crate) doc: Option<String>,
+    pub(crate) name: Text,
+    pub(crate) default_on: bool,
+}
+
+#[derive(Debug)]
+pub(crate) struct Defaults {
+    pub(crate) kind: Text,
+    pub(crate) block: Block,
+}
+
+#[derive(Debug)]
+pub(crate) struct Source {
+    pub(crate) doc: Option<String>,
+    pub(crate) name: Text,
+    pub(crate) kind: Text,
+    pub(crate) block: Block,
+    pub(crate) events: Vec<Event>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Event {
+    pub(crate) doc: Option<String>,
+    pub(crate) name: Text,
+    pub(crate) block: Option<Block>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Sensor {
+    pub(crate) doc: Option<String>,
+    pub(crate) name: Text,
+    pub(crate) source: Text,
+    pub(crate) event: Text,
+    pub(crate) shared: Shared,
+    pub(crate) rules: Vec<Rule>,
+    /// The header itself did not parse: its problem is reported, its body still checked.
+    pub(crate) broken: bool,
+    /// A rule or clause was dropped by recovery, so that nothing can be said of what is missing.
+    pub(crate) incomplete: bool,
+}
+
+/// The clauses that sensors and rules have in common.
+#[derive(Debug, Default)]
+pub(crate) struct Shared {
+    pub(crate) requires: Vec<Text>,
+    pub(crate) each: Vec<Each>,
+    pub(crate) when: Vec<Expr>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Each {
+    pub(crate) name: Text,
+    pub(crate) list: Expr,
+    pub(crate) max: Option<(u32, Span)>,
+    pub(crate) span: Span,
+}
+
+#[derive(Debug)]
+pub(crate) struct Rule {
+    pub(crate) doc: Option<String>,
+    pub(crate) name: Text,
+    pub(crate) shared: Shared,
+    pub(crate) once: Vec<Once>,
+    pub(crate) triggers: Vec<Trigger>,
+    pub(crate) broken: bool,
+    pub(crate) incomplete: bool,
+}
+
+#[derive(Debug)]
+pub(crate) struct Once {
+    pub(crate) keys: Vec<Expr>,
+    pub(crate) within: SignedDuration,
+    pub(crate) within_span: Span,
+    pub(crate) span: Span,
+}
+
+#[derive(Debug)]
+pub(crate) struct Trigger {
+    pub(crate) kind: Text,
+    pub(crate) block: Block,
+}
+
+/// `{ field = value, nested { … } }`.
+#[derive(Clone, Debug)]
+pub(crate) struct Block {
+    pub(crate) fields: Vec<Field>,
+    pub(crate) span: Span,
+    pub(crate) incomplete: bool,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Field {
+    pub(crate) key: Text,
+    /// `key? = …`: left out when the value is absent.
+    pub(crate) optional: bool,
+    pub(crate) value: FieldValue,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum FieldValue {
+    Expr(Expr),
+    Block(Block),
+}
+
+impl Field {
+    pub(crate) fn value_span(&self) -> Span {
+        match &self.value {
+            FieldValue::Expr(expr) => expr.span,
+            FieldValue::Block(block) => block.span,
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Expr {
+    pub(crate) kind: ExprKind,
+    pub(crate) span: Span,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum ExprKind {
+    Null,
+    Bool(bool),
+    Number(Number),
+    Duration(SignedDuration),
+    /// A size in bytes, as `1MiB`.
+    Size(u64),
+    String(String),
+    Interpolated(Vec<Part>),
+    List(Vec<Expr>),
+    /// A record literal, or a nested block that stands where a value is wanted.
+    Record(Block),
+    /// A name and what touches it.
+    Path { root: Text, segments: Vec<Segment> },
+    /// What touches something else than a name: `split(x, ",")[0]`.
+    Access { base: Box<Expr>, segments: Vec<Segment> },
+    Call { function: Text, arguments: Vec<Expr> },
+    Quantifier { kind: QuantifierKind, name: Text, list: Box<Expr>, body: Box<Expr> },
+    Not(Box<Expr>),
+    Neg(Box<Expr>),
+    And(Vec<Expr>),
+    Or(Vec<Expr>),
+    Compare { op: CompareOp, left: Box<Expr>, right: Box<Expr> },
+    In { negated: bool, item: Box<Expr>, list: Box<Expr> },
+    TextTest { op: TextOp, left: Box<Expr>, right: Box<Expr> },
+    Is { value: Box<Expr>, negated: bool, kind: Text },
+    Coalesce { left: Box<Expr>, right: Box<Expr> },
+    Arith { op: ArithOp, left: Box<Expr>, right: Box<Expr> },
+    Paren(Box<Expr>),
+    /// What could not be read; its problem is already reported.
+    Error,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Part {
+    Text(String),
+    Expr(Expr),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Segment {
+    Key(String),
+    /// From 0; a negative one counts from the end.
+    Index(i64),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum QuantifierKind {
+    Any,
+    All,
+    None,
+    Count,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum CompareOp {
+    Eq,
+    Ne,
+    Lt,
+    Le,
+    Gt,
+    Ge,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum TextOp {
+    Matches,
+    Contains,
+    StartsWith,
+    EndsWith,
+    Like,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum ArithOp {
+    Add,
+    Sub,
+    Mul,
+    Div,
+    Rem,
+}
+
+impl QuantifierKind {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Any => "any",
+            Self::All => "all",
+            Self::None => "none",
+            Self::Count => "count",
+        }
+    }
+}
+
+impl CompareOp {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Eq => "==",
+            Self::Ne => "!=",
+            Self::Lt => "<",
+            Self::Le => "<=",
+            Self::Gt => ">",
+            Self::Ge => ">=",
+        }
+    }
+
+    /// The operator that is true where this one is false.
+    pub(crate) fn negated(self) -> Self {
+        match self {
+            Self::Eq => Self::Ne,
+            Self::Ne => Self::Eq,
+            Self::Lt => Self::Ge,
+            Self::Ge => Self::Lt,
+            Self::Gt => Self::Le,
+            Self::Le => Self::Gt,
+        }
+    }
+
+    pub(crate) fn is_order(self) -> bool {
+        !matches!(self, Self::Eq | Self::Ne)
+    }
+}
+
+impl TextOp {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Matches => "matches",
+            Self::Contains => "contains",
+            Self::StartsWith => "starts-with",
+            Self::EndsWith => "ends-with",
+            Self::Like => "like",
+        }
+    }
+}
+
+impl ArithOp {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Add => "+",
+            Self::Sub => "-",
+            Self::Mul => "*",
+            Self::Div => "/",
+            Self::Rem => "%",
+        }
+    }
+}

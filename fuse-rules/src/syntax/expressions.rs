@@ -1,0 +1,452 @@
+//! pest's pairs to the tree: expressions. pest gives operators and operands in a row; the Pratt
+//! parser makes the tree by the precedence of the language.
+
+use std::sync::LazyLock;
+
+use pest::iterators::Pair;
+use pest::pratt_parser::{Assoc, Op, PrattParser};
+
+use super::ast::{
+    ArithOp, CompareOp, Expr, ExprKind, Part, QuantifierKind, Segment, Text, TextOp,
+};
+use super::lower::Lower;
+use super::{MAX_NESTING, Rule, nesting, strings};
+use crate::diagnostic::{Code, Diagnostic};
+use crate::number::{Number, NumberError};
+use crate::span::Span;
+
+/// From loosest to tightest.
+static PRECEDENCE: LazyLock<PrattParser<Rule>> = LazyLock::new(|| {
+    let left = |rule| Op::infix(rule, Assoc::Left);
+    PrattParser::new()
+        .op(left(Rule::op_or))
+        .op(left(Rule::op_and))
+        .op(Op::prefix(Rule::op_not))
+        .op(left(Rule::op_compare)
+            | left(Rule::op_in)
+            | left(Rule::op_not_in)
+            | left(Rule::op_text)
+            | Op::postfix(Rule::is_test))
+        .op(left(Rule::op_coalesce))
+        .op(left(Rule::op_add) | left(Rule::op_sub))
+        .op(left(Rule::op_mul) | left(Rule::op_div) | left(Rule::op_rem))
+        .op(Op::prefix(Rule::op_neg))
+});
+
+pub(crate) const IS_KINDS: [&str; 9] =
+    ["missing", "present", "null", "string", "int", "float", "bool", "list", "map"];
+
+impl Lower<'_> {
+    /// An expression that stands `depth` levels deep.
+    pub(super) fn expr(&mut self, pair: Pair<'_, Rule>, depth: usize) -> Expr {
+        let span = self.span(&pair);
+        // Operators in a row nest as brackets do, but for `and` and `or`, which make lists.
+        let nesting_operators = pair
+            .clone()
+            .into_inner()
+            .filter(|p| !matches!(p.as_rule(), Rule::term | Rule::op_or | Rule::op_and))
+            .count();
+        let depth = depth + nesting_operators + 1;
+        if depth > MAX_NESTING {
+            self.report(nesting::problem(span));
+            return Expr { kind: ExprKind::Error, span };
+        }
+        // The climber's closures all need `self`; a cell hands it to one at a time.
+        let lower = std::cell::RefCell::new(self);
+        PRECEDENCE
+            .map_primary(|term| lower.borrow_mut().term(term, depth))
+            .map_prefix(|op, value| lower.borrow_mut().prefix(&op, value))
+            .map_postfix(|value, test| lower.borrow_mut().is_test(value, test))
+            .map_infix(|left, op, right| lower.borrow_mut().infix(left, &op, right))
+            .parse(pair.into_inner())
+    }
+
+    fn prefix(&mut self, op: &Pair<'_, Rule>, value: Expr) -> Expr {
+        let op_span = self.span(op);
+        let span = op_span.to(value.span);
+        let kind = match (op.as_rule(), value.kind) {
+            (Rule::op_neg, ExprKind::Number(number)) => ExprKind::Number(number.neg()),
+            (Rule::op_neg, ExprKind::Duration(duration)) => ExprKind::Duration(-duration),
+            (Rule::op_neg, kind) => ExprKind::Neg(Box::new(Expr { kind, span: value.span })),
+            (_, kind) => {
+                if op.as_str() == "!" {
+                    self.alien(op_span, "not");
+                }
+                ExprKind::Not(Box::new(Expr { kind, span: value.span }))
+            }
+        };
+        Expr { kind, span }
+    }
+
+    fn is_test(&mut self, value: Expr, test: Pair<'_, Rule>) -> Expr {
+        let span = value.span.to(self.span(&test));
+        let mut negated = false;
+        let mut kind = None;
+        for part in test.into_inner() {
+            match part.as_rule() {
+                Rule::kw_not => negated = true,
+                Rule::ident => kind = Some(self.text_of(&part)),
+                _ => {}
+            }
+        }
+        let Some(kind) = kind else { return Expr { kind: ExprKind::Error, span } };
+        if !IS_KINDS.contains(&kind.text.as_str()) {
+            self.unknown_word(Code::E0210, &kind, "test", &IS_KINDS);
+            return Expr { kind: ExprKind::Error, span };
+        }
+        Expr { kind: ExprKind::Is { value: Box::new(value), negated, kind }, span }
+    }
+
+    fn infix(&mut self, left: Expr, op: &Pair<'_, Rule>, right: Expr) -> Expr {
+        let span = left.span.to(right.span);
+        let op_span = self.span(op);
+        let comparison = matches!(
+            op.as_rule(),
+            Rule::op_compare | Rule::op_in | Rule::op_not_in | Rule::op_text
+        );
+        if comparison && is_comparison(&left) {
+            self.report(
+                Diagnostic::error(Code::E0105, op_span, "comparisons do not chain")
+                    .label("a second comparison")
+                    .help("join two comparisons with `and`, as in `1 <= x and x < 5`"),
+            );
+            return Expr { kind: ExprKind::Error, span };
+        }
+        let boxed = |left, right| (Box::new(left), Box::new(right));
+        let kind = match op.as_rule() {
+            Rule::op_or => {
+                if op.as_str() == "||" {
+                    self.alien(op_span, "or");
+                }
+                match left.kind {
+                    ExprKind::Or(mut all) => {
+                        all.push(right);
+                        ExprKind::Or(all)
+                    }
+                    kind => ExprKind::Or(vec![Expr { kind, span: left.span }, right]),
+                }
+            }
+            Rule::op_and => {
+                if op.as_str() == "&&" {
+                    self.alien(op_span, "and");
+                }
+                match left.kind {
+                    ExprKind::And(mut all) => {
+                        all.push(right);
+                        ExprKind::And(all)
+                    }
+                    kind => ExprKind::And(vec![Expr { kind, span: left.span }, right]),
+                }
+            }
+            Rule::op_compare => {
+                if op.as_str() == "=~" {
+                    self.alien(op_span, "matches");
+                    return Expr { kind: ExprKind::Error, span };
+                }
+                let op = self.compare_op(op, op_span);
+                let (left, right) = boxed(left, right);
+                ExprKind::Compare { op, left, right }
+            }
+            Rule::op_in | Rule::op_not_in => {
+                let negated = op.as_rule() == Rule::op_not_in;
+                let (item, list) = boxed(left, right);
+                ExprKind::In { negated, item, list }
+            }
+            Rule::op_text => {
+                let op = match op.as_str() {
+                    "matches" => TextOp::Matches,
+                    "contains" => TextOp::Contains,
+                    "starts-with" => TextOp::StartsWith,
+                    "ends-with" => TextOp::EndsWith,
+                    _ => TextOp::Like,
+                };
+                let (left, right) = boxed(left, right);
+                ExprKind::TextTest { op, left, right }
+            }
+            Rule::op_coalesce => {
+                let (left, right) = boxed(left, right);
+                ExprKind::Coalesce { left, right }
+            }
+            rule => {
+                let op = match rule {
+                    Rule::op_add => ArithOp::Add,
+                    Rule::op_sub => ArithOp::Sub,
+                    Rule::op_mul => ArithOp::Mul,
+                    Rule::op_div => ArithOp::Div,
+                    _ => ArithOp::Rem,
+                };
+                let (left, right) = boxed(left, right);
+                ExprKind::Arith { op, left, right }
+            }
+        };
+        Expr { kind, span }
+    }
+
+    fn compare_op(&mut self, op: &Pair<'_, Rule>, span: Span) -> CompareOp {
+        match op.as_str() {
+            "==" => CompareOp::Eq,
+            "!=" => CompareOp::Ne,
+            "<" => CompareOp::Lt,
+            "<=" => CompareOp::Le,
+            ">" => CompareOp::Gt,
+            ">=" => CompareOp::Ge,
+            "!==" | "<>" => {
+                self.alien(span, "!=");
+                CompareOp::Ne
+            }
+            _ => {
+                self.alien(span, "==");
+                CompareOp::Eq
+            }
+        }
+    }
+
+    /// An operand and what touches it.
+    pub(super) fn term(&mut self, pair: Pair<'_, Rule>, depth: usize) -> Expr {
+        let span = self.span(&pair);
+        let mut parts = pair.into_inner();
+        let Some(primary) = parts.next() else { return Expr { kind: ExprKind::Error, span } };
+        let base = self.primary(primary, depth);
+        let more: Vec<Segment> = parts.filter_map(|p| self.segment(p)).collect();
+        if more.is_empty() {
+            return base;
+        }
+        let kind = match base.kind {
+            ExprKind::Path { root, .. } => ExprKind::Path { root, segments: more },
+            ExprKind::Error => ExprKind::Error,
+            _ => ExprKind::Access { base: Box::new(base), segments: more },
+        };
+        Expr { kind, span }
+    }
+
+    /// One step of a path: `.name`, `["key"]`, `[0]`.
+    pub(super) fn segment(&mut self, pair: Pair<'_, Rule>) -> Option<Segment> {
+        let span = self.span(&pair);
+        match pair.as_rule() {
+            Rule::member => {
+                let name = pair.into_inner().find(|p| p.as_rule() == Rule::ident)?;
+                Some(Segment::Key(name.as_str().to_owned()))
+            }
+            Rule::alien_index => {
+                let digits = pair.as_str().trim_start_matches('.').to_owned();
+                self.alien(span, &format!("[{digits}]"));
+                digits.parse().ok().map(Segment::Index)
+            }
+            _ => {
+                let mut negative = false;
+                for part in pair.into_inner() {
+                    match part.as_rule() {
+                        Rule::minus => negative = true,
+                        Rule::integer => {
+                            let index: i64 = part.as_str().parse().unwrap_or(i64::MAX);
+                            return Some(Segment::Index(if negative { -index } else { index }));
+                        }
+                        Rule::string => {
+                            let key = self.string(part, 0);
+                            if let ExprKind::String(text) = key.kind {
+                                return Some(Segment::Key(text));
+                            }
+                            if !matches!(key.kind, ExprKind::Error) {
+                                self.report(
+                                    Diagnostic::error(Code::E0405, key.span, "a key is a fixed text")
+                                        .label("depends on the event")
+                                        .help("name the key, as in `labels[\"app\"]`"),
+                                );
+                            }
+                            return None;
+                        }
+                        _ => {}
+                    }
+                }
+                None
+            }
+        }
+    }
+
+    fn primary(&mut self, pair: Pair<'_, Rule>, depth: usize) -> Expr {
+        let span = self.span(&pair);
+        let kind = match pair.as_rule() {
+            Rule::string => return self.string(pair, depth),
+            Rule::raw_string => {
+                let text = pair.into_inner().find(|p| p.as_rule() == Rule::raw_text);
+                ExprKind::String(text.map_or_else(String::new, |p| p.as_str().to_owned()))
+            }
+            Rule::alien_string => {
+                let text = pair.as_str().trim_matches('\'').to_owned();
+                self.report(
+                    Diagnostic::error(Code::E0102, span, "strings stand in double quotes")
+                        .label("single quotes")
+                        .help(format!("write \"{text}\"")),
+                );
+                ExprKind::String(text)
+            }
+            Rule::number => match Number::parse(pair.as_str()) {
+                Ok(number) => ExprKind::Number(number),
+                Err(error) => self.bad_number(span, Some(error)),
+            },
+            Rule::duration => match strings::parse_duration(pair.as_str()) {
+                Some(duration) => ExprKind::Duration(duration),
+                None => {
+                    self.bad_duration(span);
+                    ExprKind::Error
+                }
+            },
+            Rule::size => match strings::parse_size(pair.as_str()) {
+                Some(size) => ExprKind::Size(size),
+                None => self.bad_number(span, None),
+            },
+            Rule::bad_number => self.bad_number(span, None),
+            Rule::kw_true => ExprKind::Bool(true),
+            Rule::kw_false => ExprKind::Bool(false),
+            Rule::kw_null => ExprKind::Null,
+            Rule::root => ExprKind::Path { root: self.text_of(&pair), segments: Vec::new() },
+            Rule::paren => match pair.into_inner().find(|p| p.as_rule() == Rule::expr) {
+                Some(inner) => ExprKind::Paren(Box::new(self.expr(inner, depth))),
+                None => ExprKind::Error,
+            },
+            Rule::list => {
+                let values = pair.into_inner().filter(|p| p.as_rule() == Rule::value);
+                let values = values.filter_map(|p| p.into_inner().next());
+                ExprKind::List(values.map(|p| self.value(p, depth)).collect())
+            }
+            Rule::quantifier => self.quantifier(pair, depth),
+            Rule::call => self.call(pair, depth),
+            _ => ExprKind::Error,
+        };
+        Expr { kind, span }
+    }
+
+    fn bad_number(&mut self, span: Span, error: Option<NumberError>) -> ExprKind {
+        let text = self.text.get(span.range()).unwrap_or("").to_owned();
+        let problem = match error {
+            Some(NumberError::OutOfRange { .. }) => {
+                Diagnostic::error(Code::E0107, span, format!("`{text}` is too large or too long"))
+                    .help("a number has at most 36 significant digits and a magnitude up to 1e400")
+            }
+            Some(NumberError::Malformed) => {
+                Diagnostic::error(Code::E0107, span, format!("`{text}` is no number"))
+                    .help("a number does not start with a 0 that says nothing")
+            }
+            None => Diagnostic::error(
+                Code::E0107,
+                span,
+                format!("`{text}` is neither a number, a duration nor a size"),
+            )
+            .label("letters touch the digits")
+            .help("durations end in `ms`, `s`, `m`, `h` or `d`, sizes in `KiB`, `MiB` or `GiB`; a name does not start with a digit"),
+        };
+        self.report(problem);
+        ExprKind::Error
+    }
+
+    fn quantifier(&mut self, pair: Pair<'_, Rule>, depth: usize) -> ExprKind {
+        let mut kind = QuantifierKind::Any;
+        let mut name: Option<Text> = None;
+        let mut exprs = Vec::new();
+        for part in pair.into_inner() {
+            match part.as_rule() {
+                Rule::quantifier_word => {
+                    kind = match part.as_str() {
+                        "any" => QuantifierKind::Any,
+                        "all" => QuantifierKind::All,
+                        "none" => QuantifierKind::None,
+                        _ => QuantifierKind::Count,
+                    };
+                }
+                _ => {
+                    for part in part.into_inner() {
+                        match part.as_rule() {
+                            Rule::ident => name = Some(self.text_of(&part)),
+                            Rule::expr => exprs.push(self.expr(part, depth)),
+                            _ => {}
+                        }
+                    }
+                }
+            }
+        }
+        let mut exprs = exprs.into_iter();
+        match (name, exprs.next(), exprs.next()) {
+            (Some(name), Some(list), Some(body)) => ExprKind::Quantifier {
+                kind,
+                name,
+                list: Box::new(list),
+                body: Box::new(body),
+            },
+            _ => ExprKind::Error,
+        }
+    }
+
+    fn call(&mut self, pair: Pair<'_, Rule>, depth: usize) -> ExprKind {
+        let mut function = None;
+        let mut arguments = Vec::new();
+        for part in pair.into_inner() {
+            match part.as_rule() {
+                Rule::function => function = Some(self.text_of(&part)),
+                _ => {
+                    let exprs = part.into_inner().filter(|p| p.as_rule() == Rule::expr);
+                    arguments.extend(exprs.map(|p| self.expr(p, depth)).collect::<Vec<_>>());
+                }
+            }
+        }
+        function.map_or(ExprKind::Error, |function| ExprKind::Call { function, arguments })
+    }
+
+    /// A string, with its escapes read and its `${…}` as parts.
+    pub(super) fn string(&mut self, pair: Pair<'_, Rule>, depth: usize) -> Expr {
+        let span = self.span(&pair);
+        let mut parts: Vec<Part> = Vec::new();
+        let mut text = String::new();
+        for part in pair.into_inner() {
+            let at = self.span(&part);
+            match part.as_rule() {
+                Rule::text => text.push_str(part.as_str()),
+                Rule::escape => {
+                    let escape = part.as_str().strip_prefix('\\').unwrap_or("");
+                    match strings::unescape(escape) {
+                        Some(c) => text.push(c),
+                        None => self.bad_escape(at),
+                    }
+                }
+                Rule::bad_escape => self.bad_escape(at),
+                Rule::interpolation => {
+                    let inner = part.into_inner().find(|p| p.as_rule() == Rule::expr);
+                    if let Some(inner) = inner {
+                        if !text.is_empty() {
+                            parts.push(Part::Text(std::mem::take(&mut text)));
+                        }
+                        parts.push(Part::Expr(self.expr(inner, depth + 1)));
+                    }
+                }
+                Rule::unclosed => self.report(
+                    Diagnostic::error(Code::E0103, span, "this string is not closed on its line")
+                        .label("opened here")
+                        .help("end it with `\"`; a line end in a string is written `\\n`"),
+                ),
+                _ => {}
+            }
+        }
+        if parts.is_empty() {
+            return Expr { kind: ExprKind::String(text), span };
+        }
+        if !text.is_empty() {
+            parts.push(Part::Text(text));
+        }
+        Expr { kind: ExprKind::Interpolated(parts), span }
+    }
+
+    fn bad_escape(&mut self, span: Span) {
+        let text = self.text.get(span.range()).unwrap_or("").to_owned();
+        self.report(
+            Diagnostic::error(Code::E0106, span, format!("strings have no escape `{text}`"))
+                .label("not an escape")
+                .help("the escapes are `\\\"` `\\\\` `\\$` `\\n` `\\r` `\\t` `\\u{e9}`; a raw string r\"…\" has none"),
+        );
+    }
+}
+
+fn is_comparison(expr: &Expr) -> bool {
+    matches!(
+        expr.kind,
+        ExprKind::Compare { .. } | ExprKind::In { .. } | ExprKind::TextTest { .. }
+    )
+}

@@ -1,0 +1,590 @@
+//! pest's pairs to the tree: declarations, clauses and blocks.
+
+use pest::iterators::{Pair, Pairs};
+
+use super::ast::{
+    Block, Defaults, Each, Event, Expr, ExprKind, Field, FieldValue, File, Fuse, Once, Rule as RuleDecl,
+    Segment, Sensor, Shared, Source, Text, Trigger,
+};
+use super::{Rule, recover, strings};
+use crate::diagnostic::{Code, Diagnostic, suggest};
+use crate::span::{FileId, Span};
+
+/// Walks pairs, collecting problems.
+pub(super) struct Lower<'a> {
+    pub(super) file: FileId,
+    pub(super) text: &'a str,
+    pub(super) problems: &'a mut Vec<Diagnostic>,
+}
+
+/// A head that is missing because it did not parse.
+const NAMELESS: &str = "";
+
+impl<'a> Lower<'a> {
+    pub(super) fn new(file: FileId, text: &'a str, problems: &'a mut Vec<Diagnostic>) -> Self {
+        Self { file, text, problems }
+    }
+
+    pub(super) fn file(mut self, pairs: Pairs<'_, Rule>) -> File {
+        let mut file = File::default();
+        for pair in pairs.flat_map(Pair::into_inner) {
+            match pair.as_rule() {
+                Rule::use_decl => file.uses.extend(self.string_in(pair)),
+                Rule::fuse_decl => file.fuses.extend(self.fuse(pair)),
+                Rule::defaults_decl => file.defaults.extend(self.defaults(pair)),
+                Rule::source_decl => file.sources.push(self.source(pair)),
+                Rule::sensor_decl => file.sensors.push(self.sensor(pair)),
+                Rule::bad_declaration => self.bad(&pair, Rule::probe_declaration),
+                _ => {}
+            }
+        }
+        file
+    }
+
+    // ---- Helpers --------------------------------------------------------------------------
+
+    pub(super) fn span(&self, pair: &Pair<'_, Rule>) -> Span {
+        let span = pair.as_span();
+        Span::new(self.file, span.start()..span.end())
+    }
+
+    pub(super) fn text_of(&self, pair: &Pair<'_, Rule>) -> Text {
+        Text { text: pair.as_str().to_owned(), span: self.span(pair) }
+    }
+
+    pub(super) fn report(&mut self, problem: Diagnostic) {
+        self.problems.push(problem);
+    }
+
+    fn bad(&mut self, pair: &Pair<'_, Rule>, probe: Rule) {
+        let span = pair.as_span();
+        let problem = recover::problem(self.file, self.text, span.start(), span.end(), probe);
+        self.report(problem);
+    }
+
+    /// A declared name. A reserved one is a problem, but still names the thing.
+    fn name(&mut self, pair: &Pair<'_, Rule>) -> Text {
+        const RESERVED: [&str; 23] = [
+            "use", "fuse", "defaults", "source", "sensor", "rule", "requires", "each", "when",
+            "once", "trigger", "from", "or", "and", "not", "in", "is", "true", "false", "null",
+            "matches", "contains", "like",
+        ];
+        let name = self.text_of(pair);
+        if RESERVED.contains(&name.text.as_str()) {
+            self.report(
+                Diagnostic::error(
+                    Code::E0109,
+                    name.span,
+                    format!("`{}` is a word of the language and cannot be a name", name.text),
+                )
+                .label("reserved")
+                .help(format!("choose another name, such as `my-{}`", name.text)),
+            );
+        }
+        name
+    }
+
+    /// The comment block straight above a declaration, without its `#`s.
+    fn doc(&self, pair: &Pair<'_, Rule>) -> Option<String> {
+        let before = self.text.get(..pair.as_span().start())?;
+        // Only white space may stand between the comment's line end and the declaration.
+        let (above, indent) = before.rsplit_once('\n')?;
+        if !indent.trim().is_empty() {
+            return None;
+        }
+        let lines: Vec<&str> = above
+            .lines()
+            .rev()
+            .map_while(|line| line.trim_start().strip_prefix('#'))
+            .map(|line| line.strip_prefix(' ').unwrap_or(line).trim_end())
+            .collect();
+        (!lines.is_empty()).then(|| lines.into_iter().rev().collect::<Vec<_>>().join("\n"))
+    }
+
+    /// Reports a block whose closing brace the parser had to make up.
+    fn close(&mut self, pair: &Pair<'_, Rule>, open: Option<Span>, what: &str) {
+        if pair.as_rule() == Rule::close && !pair.as_str().starts_with('}') {
+            let Some(open) = open else { return };
+            self.report(
+                Diagnostic::error(Code::E0103, open, format!("the `{{` of {what} is never closed"))
+                    .label("opened here")
+                    .help("add a `}` before the next declaration"),
+            );
+        }
+    }
+
+    fn string_in(&mut self, pair: Pair<'_, Rule>) -> Option<Text> {
+        let string = pair.into_inner().find(|p| p.as_rule() == Rule::string)?;
+        let span = self.span(&string);
+        let text = self.plain_string(string)?;
+        Some(Text { text, span })
+    }
+
+    /// A string without `${…}`.
+    fn plain_string(&mut self, pair: Pair<'_, Rule>) -> Option<String> {
+        let expr = self.string(pair, 0);
+        match expr.kind {
+            ExprKind::String(text) => Some(text),
+            ExprKind::Interpolated(_) => {
+                self.report(
+                    Diagnostic::error(Code::E0405, expr.span, "this text is fixed and takes no `${…}`")
+                        .label("a fixed text is wanted here")
+                        .help("write `\\${` for a literal `${`"),
+                );
+                None
+            }
+            _ => None,
+        }
+    }
+
+    // ---- Declarations ---------------------------------------------------------------------
+
+    fn fuse(&mut self, pair: Pair<'_, Rule>) -> Option<Fuse> {
+        let doc = self.doc(&pair);
+        let mut name = None;
+        let mut default_on = None;
+        for part in pair.into_inner() {
+            match part.as_rule() {
+                Rule::ident => name = Some(self.name(&part)),
+                Rule::switch => default_on = Some(part.as_str() == "on"),
+                _ => {}
+            }
+        }
+        Some(Fuse { doc, name: name?, default_on: default_on? })
+    }
+
+    fn defaults(&mut self, pair: Pair<'_, Rule>) -> Option<Defaults> {
+        let mut kind = None;
+        let mut block = None;
+        for part in pair.into_inner() {
+            match part.as_rule() {
+                Rule::ident => kind = Some(self.text_of(&part)),
+                Rule::block => block = Some(self.block(part)),
+                _ => {}
+            }
+        }
+        Some(Defaults { kind: kind?, block: block? })
+    }
+
+    fn source(&mut self, pair: Pair<'_, Rule>) -> Source {
+        let doc = self.doc(&pair);
+        let span = self.span(&pair);
+        let nameless = Text { text: NAMELESS.into(), span };
+        let mut source = Source {
+            doc,
+            name: nameless.clone(),
+            kind: nameless,
+            block: Block { fields: Vec::new(), span, incomplete: false },
+            events: Vec::new(),
+        };
+        let mut items = Items::default();
+        for part in pair.into_inner() {
+            match part.as_rule() {
+                Rule::source_head => {
+                    let mut names = part.into_inner();
+                    source.name = names.next().map_or(source.name, |name| self.name(&name));
+                    source.kind = names.next().map_or(source.kind, |kind| self.text_of(&kind));
+                }
+                Rule::bad_head => self.bad(&part, Rule::probe_source_head),
+                Rule::brace_open => items.open = Some(self.span(&part)),
+                Rule::event_decl => {
+                    items.separate(self, &part);
+                    source.events.extend(self.event(part));
+                }
+                Rule::close => self.close(&part, items.open, "this source"),
+                _ => self.block_item(part, &mut source.block, &mut items),
+            }
+        }
+        source
+    }
+
+    fn event(&mut self, pair: Pair<'_, Rule>) -> Option<Event> {
+        let doc = self.doc(&pair);
+        let mut name = None;
+        let mut block = None;
+        for part in pair.into_inner() {
+            match part.as_rule() {
+                Rule::ident => name = Some(self.name(&part)),
+                Rule::block => block = Some(self.block(part)),
+                _ => {}
+            }
+        }
+        Some(Event { doc, name: name?, block })
+    }
+
+    fn sensor(&mut self, pair: Pair<'_, Rule>) -> Sensor {
+        let doc = self.doc(&pair);
+        let nameless = Text { text: NAMELESS.into(), span: self.span(&pair) };
+        let mut sensor = Sensor {
+            doc,
+            name: nameless.clone(),
+            source: nameless.clone(),
+            event: nameless,
+            shared: Shared::default(),
+            rules: Vec::new(),
+            broken: true,
+            incomplete: false,
+        };
+        let mut open = None;
+        for part in pair.into_inner() {
+            match part.as_rule() {
+                Rule::sensor_head => {
+                    sensor.broken = false;
+                    for part in part.into_inner() {
+                        match part.as_rule() {
+                            Rule::ident => sensor.name = self.name(&part),
+                            Rule::event_ref => {
+                                let mut names =
+                                    part.into_inner().filter(|p| p.as_rule() == Rule::ident);
+                                if let (Some(source), Some(event)) = (names.next(), names.next()) {
+                                    sensor.source = self.text_of(&source);
+                                    sensor.event = self.text_of(&event);
+                                }
+                            }
+                            _ => {}
+                        }
+                    }
+                }
+                Rule::bad_head => self.bad(&part, Rule::probe_sensor_head),
+                Rule::brace_open => open = Some(self.span(&part)),
+                Rule::rule_decl => sensor.rules.push(self.rule(part)),
+                Rule::bad_clause => {
+                    sensor.incomplete = true;
+                    self.bad(&part, Rule::probe_clause);
+                }
+                Rule::close => {
+                    let what = format!("sensor `{}`", sensor.name.text);
+                    self.close(&part, open, &what);
+                }
+                _ => self.shared_clause(part, &mut sensor.shared),
+            }
+        }
+        sensor
+    }
+
+    fn rule(&mut self, pair: Pair<'_, Rule>) -> RuleDecl {
+        let doc = self.doc(&pair);
+        let mut rule = RuleDecl {
+            doc,
+            name: Text { text: NAMELESS.into(), span: self.span(&pair) },
+            shared: Shared::default(),
+            once: Vec::new(),
+            triggers: Vec::new(),
+            broken: true,
+            incomplete: false,
+        };
+        let mut open = None;
+        for part in pair.into_inner() {
+            match part.as_rule() {
+                Rule::rule_head => {
+                    if let Some(name) = part.into_inner().next() {
+                        rule.broken = false;
+                        rule.name = self.name(&name);
+                    }
+                }
+                Rule::bad_head => self.bad(&part, Rule::probe_rule_head),
+                Rule::brace_open => open = Some(self.span(&part)),
+                Rule::once_clause => rule.once.extend(self.once(part)),
+                Rule::trigger_clause => rule.triggers.extend(self.trigger(part)),
+                Rule::bad_clause => {
+                    rule.incomplete = true;
+                    self.bad(&part, Rule::probe_clause);
+                }
+                Rule::close => {
+                    let what = format!("rule `{}`", rule.name.text);
+                    self.close(&part, open, &what);
+                }
+                _ => self.shared_clause(part, &mut rule.shared),
+            }
+        }
+        rule
+    }
+
+    // ---- Clauses --------------------------------------------------------------------------
+
+    fn shared_clause(&mut self, pair: Pair<'_, Rule>, shared: &mut Shared) {
+        let span = self.span(&pair);
+        match pair.as_rule() {
+            Rule::requires_clause => {
+                let names = pair.into_inner().filter(|p| p.as_rule() == Rule::ident);
+                shared.requires.extend(names.map(|p| self.text_of(&p)).collect::<Vec<_>>());
+            }
+            Rule::each_clause => shared.each.extend(self.each(pair, span)),
+            Rule::when_clause => {
+                let expr = pair.into_inner().find(|p| p.as_rule() == Rule::expr);
+                shared.when.extend(expr.map(|p| self.expr(p, 0)));
+            }
+            _ => {}
+        }
+    }
+
+    fn each(&mut self, pair: Pair<'_, Rule>, span: Span) -> Option<Each> {
+        let mut name = None;
+        let mut list = None;
+        let mut max = None;
+        for part in pair.into_inner() {
+            match part.as_rule() {
+                Rule::ident => name = Some(self.name(&part)),
+                Rule::expr => list = Some(self.expr(part, 0)),
+                Rule::integer => {
+                    let span = self.span(&part);
+                    // Too long a number is as wrong as 0; the checker says what `max` takes.
+                    max = Some((part.as_str().parse().unwrap_or(0), span));
+                }
+                _ => {}
+            }
+        }
+        Some(Each { name: name?, list: list?, max, span })
+    }
+
+    fn once(&mut self, pair: Pair<'_, Rule>) -> Option<Once> {
+        let span = self.span(&pair);
+        let mut keys = Vec::new();
+        let mut within = None;
+        for part in pair.into_inner() {
+            match part.as_rule() {
+                Rule::expr => keys.push(self.expr(part, 0)),
+                Rule::duration => {
+                    let span = self.span(&part);
+                    match strings::parse_duration(part.as_str()) {
+                        Some(duration) => within = Some((duration, span)),
+                        None => self.bad_duration(span),
+                    }
+                }
+                _ => {}
+            }
+        }
+        let (within, within_span) = within?;
+        Some(Once { keys, within, within_span, span })
+    }
+
+    fn trigger(&mut self, pair: Pair<'_, Rule>) -> Option<Trigger> {
+        let mut kind = None;
+        let mut block = None;
+        for part in pair.into_inner() {
+            match part.as_rule() {
+                Rule::ident => kind = Some(self.text_of(&part)),
+                Rule::block => block = Some(self.block(part)),
+                _ => {}
+            }
+        }
+        Some(Trigger { kind: kind?, block: block? })
+    }
+
+    // ---- Blocks ---------------------------------------------------------------------------
+
+    /// A block or a record: they differ only in where they may stand.
+    pub(super) fn block(&mut self, pair: Pair<'_, Rule>) -> Block {
+        let mut block = Block { fields: Vec::new(), span: self.span(&pair), incomplete: false };
+        let mut items = Items::default();
+        for part in pair.into_inner() {
+            match part.as_rule() {
+                Rule::brace_open => items.open = Some(self.span(&part)),
+                Rule::close => self.close(&part, items.open, "this block"),
+                _ => self.block_item(part, &mut block, &mut items),
+            }
+        }
+        block
+    }
+
+    fn block_item(&mut self, pair: Pair<'_, Rule>, block: &mut Block, items: &mut Items) {
+        match pair.as_rule() {
+            Rule::comma => items.comma(self, &pair),
+            Rule::field => {
+                items.separate(self, &pair);
+                block.fields.extend(self.field(pair));
+            }
+            Rule::nested => {
+                items.separate(self, &pair);
+                block.fields.extend(self.nested(pair));
+            }
+            Rule::from_pick => {
+                items.separate(self, &pair);
+                self.from_pick(pair, block);
+            }
+            Rule::bad_field => {
+                items.last_end = Some(pair.as_span().end());
+                items.comma = false;
+                block.incomplete = true;
+                self.bad(&pair, Rule::probe_field);
+            }
+            _ => {}
+        }
+    }
+
+    fn key(&mut self, pair: Pair<'_, Rule>) -> Option<Text> {
+        let inner = pair.into_inner().next()?;
+        let span = self.span(&inner);
+        match inner.as_rule() {
+            Rule::string => Some(Text { text: self.plain_string(inner)?, span }),
+            _ => Some(self.text_of(&inner)),
+        }
+    }
+
+    fn field(&mut self, pair: Pair<'_, Rule>) -> Option<Field> {
+        let mut key = None;
+        let mut optional = false;
+        let mut value = None;
+        for part in pair.into_inner() {
+            match part.as_rule() {
+                Rule::key => key = self.key(part),
+                Rule::optional => optional = true,
+                Rule::value => value = part.into_inner().next().map(|v| self.value(v, 0)),
+                _ => {}
+            }
+        }
+        Some(Field { key: key?, optional, value: FieldValue::Expr(value?) })
+    }
+
+    /// What a `value` holds: an expression or a record.
+    pub(super) fn value(&mut self, pair: Pair<'_, Rule>, depth: usize) -> Expr {
+        let span = self.span(&pair);
+        match pair.as_rule() {
+            Rule::record => Expr { kind: ExprKind::Record(self.block(pair)), span },
+            _ => self.expr(pair, depth),
+        }
+    }
+
+    fn nested(&mut self, pair: Pair<'_, Rule>) -> Option<Field> {
+        let mut key = None;
+        let mut block = None;
+        for part in pair.into_inner() {
+            match part.as_rule() {
+                Rule::key => key = self.key(part),
+                Rule::block => block = Some(self.block(part)),
+                _ => {}
+            }
+        }
+        Some(Field { key: key?, optional: false, value: FieldValue::Block(block?) })
+    }
+
+    /// `from body { a, b?, c = d }` is `a = body.a, b? = body.b, c = body.d`.
+    fn from_pick(&mut self, pair: Pair<'_, Rule>, block: &mut Block) {
+        let mut base = None;
+        let mut items = Items::default();
+        for part in pair.into_inner() {
+            match part.as_rule() {
+                Rule::term => base = Some(self.term(part, 0)),
+                Rule::brace_open => items.open = Some(self.span(&part)),
+                Rule::close => self.close(&part, items.open, "this `from`"),
+                Rule::comma => items.comma(self, &part),
+                Rule::bad_field => {
+                    block.incomplete = true;
+                    items.last_end = Some(part.as_span().end());
+                    self.bad(&part, Rule::probe_pick);
+                }
+                Rule::pick => {
+                    items.separate(self, &part);
+                    if let Some(base) = &base {
+                        block.fields.extend(self.pick(part, base));
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn pick(&mut self, pair: Pair<'_, Rule>, base: &Expr) -> Option<Field> {
+        let span = self.span(&pair);
+        let mut key = None;
+        let mut optional = false;
+        let mut path = None;
+        for part in pair.into_inner() {
+            match part.as_rule() {
+                Rule::key => key = self.key(part),
+                Rule::optional => optional = true,
+                Rule::pick_path => {
+                    path = Some(
+                        part.into_inner()
+                            .filter_map(|p| match p.as_rule() {
+                                Rule::ident => Some(Segment::Key(p.as_str().to_owned())),
+                                _ => self.segment(p),
+                            })
+                            .collect::<Vec<_>>(),
+                    );
+                }
+                _ => {}
+            }
+        }
+        let key = key?;
+        let more = path.unwrap_or_else(|| vec![Segment::Key(key.text.clone())]);
+        let mut kind = base.kind.clone();
+        match &mut kind {
+            ExprKind::Path { segments, .. } | ExprKind::Access { segments, .. } => {
+                segments.extend(more);
+            }
+            _ => kind = ExprKind::Access { base: Box::new(base.clone()), segments: more },
+        }
+        Some(Field { key, optional, value: FieldValue::Expr(Expr { kind, span }) })
+    }
+
+    pub(super) fn bad_duration(&mut self, span: Span) {
+        let text = self.text.get(span.range()).unwrap_or("");
+        let problem = Diagnostic::error(Code::E0107, span, format!("`{text}` is too long a duration"))
+            .help("a duration is at most a hundred years");
+        self.report(problem);
+    }
+
+    pub(super) fn alien(&mut self, span: Span, right: &str) {
+        let wrong = self.text.get(span.range()).unwrap_or("").to_owned();
+        let problem = Diagnostic::error(Code::E0102, span, format!("`{wrong}` is written `{right}` here"))
+            .label("a spelling of another language")
+            .help(format!("write `{right}`"));
+        self.report(problem);
+    }
+
+    pub(super) fn unknown_word(&mut self, code: Code, at: &Text, what: &str, known: &[&str]) {
+        let help = suggest::help(&at.text, known.iter().copied(), "there are");
+        let problem = Diagnostic::error(code, at.span, format!("there is no {what} `{}`", at.text))
+            .label("not known")
+            .maybe_help(help);
+        self.report(problem);
+    }
+}
+
+/// Checks that the items of a block are set apart by a line end or a comma.
+#[derive(Default)]
+struct Items {
+    open: Option<Span>,
+    /// The byte after the last item, and whether a comma came since.
+    last_end: Option<usize>,
+    comma: bool,
+}
+
+impl Items {
+    fn comma(&mut self, lower: &mut Lower<'_>, pair: &Pair<'_, Rule>) {
+        if self.comma || self.last_end.is_none() {
+            let span = lower.span(pair);
+            lower.report(
+                Diagnostic::error(Code::E0101, span, "this `,` separates nothing")
+                    .label("no field stands before it")
+                    .help("remove it"),
+            );
+        }
+        self.comma = true;
+    }
+
+    fn separate(&mut self, lower: &mut Lower<'_>, pair: &Pair<'_, Rule>) {
+        let start = pair.as_span().start();
+        if let Some(end) = self.last_end.filter(|_| !self.comma) {
+            let between = lower.text.get(end..start).unwrap_or("\n");
+            if !between.contains('\n') {
+                let span = lower.span(pair);
+                let first = pair.as_str().split_whitespace().next().unwrap_or("").to_owned();
+                let at = Span { end: span.start + u32::try_from(first.len()).unwrap_or(1), ..span };
+                lower.report(
+                    Diagnostic::error(
+                        Code::E0104,
+                        at,
+                        "fields on one line are separated by a comma",
+                    )
+                    .label("a second field starts here")
+                    .help(format!("write `, {first}`, or put it on a line of its own")),
+                );
+            }
+        }
+        // Trailing white space belongs to no item.
+        self.last_end = Some(start + pair.as_str().trim_end().len());
+        self.comma = false;
+    }
+}

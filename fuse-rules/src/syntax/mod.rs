@@ -1,0 +1,51 @@
+//! Text to tree. pest reads the grammar; everything here turns its pairs into the tree of
+//! `ast`, and what did not parse into problems that name the fault.
+
+pub(crate) mod ast;
+mod expressions;
+mod lower;
+mod nesting;
+mod recover;
+mod strings;
+
+use pest::Parser;
+
+pub(crate) use strings::duration_text;
+pub use strings::parse_duration;
+
+use crate::diagnostic::{Code, Diagnostic};
+use crate::span::{FileId, Span};
+
+/// The derived parser, kept private so that pest's types stay out of the public face.
+mod grammar {
+    #![allow(missing_docs, reason = "the grammar's own comments document its rules")]
+
+    #[derive(pest_derive::Parser)]
+    #[grammar = "grammar/rules.pest"]
+    pub(super) struct Grammar;
+}
+
+use grammar::{Grammar, Rule};
+
+/// How deeply brackets and operators may nest, together.
+pub(crate) const MAX_NESTING: usize = 256;
+
+/// Reads a file of rules. Every problem is added to `problems`; what could be read is returned.
+pub(crate) fn parse(file: FileId, text: &str, problems: &mut Vec<Diagnostic>) -> ast::File {
+    if let Some(at) = nesting::too_deep(text) {
+        let span = Span::new(file, at..at + 1);
+        problems.push(nesting::problem(span));
+        return ast::File::default();
+    }
+    match Grammar::parse(Rule::file, text) {
+        Ok(pairs) => lower::Lower::new(file, text, problems).file(pairs),
+        // Recovery takes up whatever does not parse, so this is not reached; if it were, the
+        // place is still worth reporting.
+        Err(error) => {
+            let at = recover::position(&error);
+            let span = Span::new(file, at..at);
+            problems.push(Diagnostic::error(Code::E0101, span, "this cannot be read as rules"));
+            ast::File::default()
+        }
+    }
+}

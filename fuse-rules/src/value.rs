@@ -1,0 +1,438 @@
+//! The values that expressions compute with, and how they are read from JSON.
+
+use std::borrow::Cow;
+use std::fmt::{self, Write as _};
+
+use jiff::{SignedDuration, Timestamp};
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use crate::number::{Number, NumberError};
+use crate::syntax::ast::Segment;
+use crate::syntax::duration_text;
+
+/// A value. Strings are borrowed from the event where they stand there unescaped.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Value<'a> {
+    Null,
+    Bool(bool),
+    Number(Number),
+    String(Cow<'a, str>),
+    List(Vec<Value<'a>>),
+    /// In the order of the event; keys are unique.
+    Map(Vec<(Cow<'a, str>, Value<'a>)>),
+    Duration(SignedDuration),
+    Time(Timestamp),
+    /// What JSON's grammar allows but nothing can hold.
+    Unheld(Unheld),
+}
+
+/// Why a valid piece of JSON has no value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unheld {
+    /// A string with half of a surrogate pair.
+    Surrogate,
+    /// A number with too many digits or too large an exponent.
+    Number { integral: bool },
+}
+
+impl fmt::Display for Unheld {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Surrogate => "a string with half of a surrogate pair, which no text can hold",
+            Self::Number { .. } => "a number with more digits than can be compared exactly",
+        })
+    }
+}
+
+/// A key that stands twice in one object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct DuplicateKey(pub(crate) String);
+
+/// A set of kinds of values: what an expression may give, what an operand may be.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Kinds(u16);
+
+impl Kinds {
+    pub(crate) const NOTHING: Self = Self(0);
+    pub(crate) const NULL: Self = Self(1);
+    pub(crate) const BOOL: Self = Self(2);
+    pub(crate) const NUMBER: Self = Self(4);
+    pub(crate) const STRING: Self = Self(8);
+    pub(crate) const LIST: Self = Self(16);
+    pub(crate) const MAP: Self = Self(32);
+    pub(crate) const DURATION: Self = Self(64);
+    pub(crate) const TIME: Self = Self(128);
+    /// What JSON has.
+    pub(crate) const JSON: Self = Self(63);
+    pub(crate) const ANY: Self = Self(255);
+    /// What has a canonical text.
+    pub(crate) const SCALAR: Self = Self(2 | 4 | 8 | 64 | 128);
+
+    const NAMES: [(Self, &'static str, &'static str); 8] = [
+        (Self::NULL, "null", "nulls"),
+        (Self::BOOL, "a boolean", "booleans"),
+        (Self::NUMBER, "a number", "numbers"),
+        (Self::STRING, "a string", "strings"),
+        (Self::LIST, "a list", "lists"),
+        (Self::MAP, "a map", "maps"),
+        (Self::DURATION, "a duration", "durations"),
+        (Self::TIME, "a time", "times"),
+    ];
+
+    pub(crate) const fn or(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    pub(crate) const fn and(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
+    pub(crate) const fn minus(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
+    pub(crate) fn meets(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+
+    pub(crate) fn within(self, other: Self) -> bool {
+        self.0 & !other.0 == 0
+    }
+}
+
+/// "a string or a number", for messages.
+impl fmt::Display for Kinds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if *self == Self::ANY || *self == Self::JSON {
+            return f.write_str("any value");
+        }
+        if *self == Self::SCALAR {
+            return f.write_str("a string, number, boolean, time or duration");
+        }
+        let names: Vec<_> =
+            Self::NAMES.iter().filter(|(kind, ..)| self.meets(*kind)).map(|(_, name, _)| *name).collect();
+        f.write_str(&names.join(" or "))
+    }
+}
+
+impl fmt::Debug for Kinds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Kinds({self})")
+    }
+}
+
+impl<'a> Value<'a> {
+    /// Reads a value from valid JSON text. A key that stands twice anywhere in it is refused.
+    pub(crate) fn read(raw: &'a str) -> Result<Self, DuplicateKey> {
+        let value = Self::read_lenient(raw);
+        value.duplicate().map_or(Ok(value), |key| Err(DuplicateKey(key)))
+    }
+
+    /// Reads a value from valid JSON text; an object keeps a key as often as it stands there. A
+    /// key with half of a surrogate pair can be named by nothing and is left out.
+    pub(crate) fn read_lenient(raw: &'a str) -> Self {
+        let raw = raw.trim_ascii();
+        match raw.as_bytes().first() {
+            Some(b'{') => {
+                let entries = read_entries(raw).into_iter();
+                Self::Map(
+                    entries
+                        .filter_map(|(key, value)| Some((key?, Self::read_lenient(value))))
+                        .collect(),
+                )
+            }
+            Some(b'[') => Self::List(read_list(raw).into_iter().map(Self::read_lenient).collect()),
+            _ => Self::read_scalar(raw),
+        }
+    }
+
+    /// A key that stands twice in one object, here or anywhere inside.
+    pub(crate) fn duplicate(&self) -> Option<String> {
+        match self {
+            Self::List(list) => list.iter().find_map(Self::duplicate),
+            Self::Map(map) => {
+                let mut keys: Vec<&str> = map.iter().map(|(key, _)| key.as_ref()).collect();
+                keys.sort_unstable();
+                let twice = keys.windows(2).find_map(|pair| match pair {
+                    [a, b] if a == b => Some((*a).to_owned()),
+                    _ => None,
+                });
+                twice.or_else(|| map.iter().find_map(|(_, value)| value.duplicate()))
+            }
+            _ => None,
+        }
+    }
+
+    /// Reads anything but a list or an object.
+    pub(crate) fn read_scalar(raw: &'a str) -> Self {
+        match raw.as_bytes().first() {
+            Some(b'"') => read_string(raw).map_or(Self::Unheld(Unheld::Surrogate), Self::String),
+            Some(b't') => Self::Bool(true),
+            Some(b'f') => Self::Bool(false),
+            Some(b'n') => Self::Null,
+            _ => match Number::parse(raw) {
+                Ok(number) => Self::Number(number),
+                Err(NumberError::OutOfRange { integral }) => Self::Unheld(Unheld::Number { integral }),
+                Err(NumberError::Malformed) => Self::Unheld(Unheld::Number { integral: false }),
+            },
+        }
+    }
+
+    pub(crate) fn text(text: impl Into<Cow<'a, str>>) -> Self {
+        Self::String(text.into())
+    }
+
+    /// The kind, for checks and messages. What cannot be held has the kind it was written as.
+    pub(crate) fn kind(&self) -> Kinds {
+        match self {
+            Self::Null => Kinds::NULL,
+            Self::Bool(_) => Kinds::BOOL,
+            Self::Number(_) | Self::Unheld(Unheld::Number { .. }) => Kinds::NUMBER,
+            Self::String(_) | Self::Unheld(Unheld::Surrogate) => Kinds::STRING,
+            Self::List(_) => Kinds::LIST,
+            Self::Map(_) => Kinds::MAP,
+            Self::Duration(_) => Kinds::DURATION,
+            Self::Time(_) => Kinds::TIME,
+        }
+    }
+
+    /// Takes one step of a path. `Err` where the key stands twice.
+    pub(crate) fn step(&self, segment: &Segment) -> Result<Option<&Self>, DuplicateKey> {
+        match segment {
+            Segment::Index(index) => Ok(self.index(*index)),
+            Segment::Key(key) => match self {
+                Self::Map(map) => {
+                    let mut found = map.iter().filter(|(k, _)| k == key).map(|(_, v)| v);
+                    let first = found.next();
+                    if found.next().is_some() {
+                        return Err(DuplicateKey(key.clone()));
+                    }
+                    Ok(first)
+                }
+                _ => Ok(None),
+            },
+        }
+    }
+
+    /// The element of a list; a negative index counts from the end.
+    pub(crate) fn index(&self, index: i64) -> Option<&Self> {
+        match self {
+            Self::List(list) => list.get(position(index, list.len())?),
+            _ => None,
+        }
+    }
+
+    /// The canonical text of a scalar: what interpolation and text fields use.
+    pub(crate) fn canonical(&self) -> Option<Cow<'_, str>> {
+        Some(match self {
+            Self::Bool(true) => "true".into(),
+            Self::Bool(false) => "false".into(),
+            Self::Number(number) => number.to_string().into(),
+            Self::String(text) => Cow::Borrowed(text.as_ref()),
+            Self::Duration(duration) => duration_text(*duration).into(),
+            Self::Time(time) => time.to_string().into(),
+            _ => return None,
+        })
+    }
+
+    /// Compact JSON text. Numbers are exact, times and durations are strings.
+    pub(crate) fn to_json_text(&self) -> Result<String, Unheld> {
+        let mut out = String::new();
+        self.write_json(&mut out)?;
+        Ok(out)
+    }
+
+    fn write_json(&self, out: &mut String) -> Result<(), Unheld> {
+        let quote = |out: &mut String, text: &str| {
+            // A string always serializes.
+            out.push_str(&serde_json::to_string(text).unwrap_or_default());
+        };
+        match self {
+            Self::Null => out.push_str("null"),
+            Self::Number(number) => {
+                let _infallible = write!(out, "{number}");
+            }
+            Self::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
+            Self::String(text) => quote(out, text),
+            Self::Duration(_) | Self::Time(_) => {
+                quote(out, self.canonical().unwrap_or_default().as_ref());
+            }
+            Self::List(list) => {
+                out.push('[');
+                for (i, value) in list.iter().enumerate() {
+                    if i > 0 {
+                        out.push(',');
+                    }
+                    value.write_json(out)?;
+                }
+                out.push(']');
+            }
+            Self::Map(map) => {
+                out.push('{');
+                for (i, (key, value)) in map.iter().enumerate() {
+                    if i > 0 {
+                        out.push(',');
+                    }
+                    quote(out, key);
+                    out.push(':');
+                    value.write_json(out)?;
+                }
+                out.push('}');
+            }
+            Self::Unheld(unheld) => return Err(*unheld),
+        }
+        Ok(())
+    }
+
+    /// The value as `serde_json` holds it: numbers that are neither `i64` nor `u64` become the
+    /// nearest double.
+    pub(crate) fn to_json(&self) -> Result<serde_json::Value, Unheld> {
+        use serde_json::Value as Json;
+        Ok(match self {
+            Self::Null => Json::Null,
+            Self::Bool(value) => Json::Bool(*value),
+            Self::Number(number) => match number.to_i64() {
+                Some(whole) => whole.into(),
+                None => match number.to_string().parse::<u64>() {
+                    Ok(whole) => whole.into(),
+                    Err(_) => number.to_f64().into(),
+                },
+            },
+            Self::String(text) => Json::String(text.clone().into_owned()),
+            Self::Duration(_) | Self::Time(_) => {
+                Json::String(self.canonical().unwrap_or_default().into_owned())
+            }
+            Self::List(list) => Json::Array(list.iter().map(Self::to_json).collect::<Result<_, _>>()?),
+            Self::Map(map) => Json::Object(
+                map.iter()
+                    .map(|(key, value)| Ok((key.clone().into_owned(), value.to_json()?)))
+                    .collect::<Result<_, Unheld>>()?,
+            ),
+            Self::Unheld(unheld) => return Err(*unheld),
+        })
+    }
+
+    pub(crate) fn into_owned(self) -> Value<'static> {
+        match self {
+            Self::Null => Value::Null,
+            Self::Bool(value) => Value::Bool(value),
+            Self::Number(number) => Value::Number(number),
+            Self::String(text) => Value::String(Cow::Owned(text.into_owned())),
+            Self::List(list) => Value::List(list.into_iter().map(Value::into_owned).collect()),
+            Self::Map(map) => Value::Map(
+                map.into_iter()
+                    .map(|(key, value)| (Cow::Owned(key.into_owned()), value.into_owned()))
+                    .collect(),
+            ),
+            Self::Duration(duration) => Value::Duration(duration),
+            Self::Time(time) => Value::Time(time),
+            Self::Unheld(unheld) => Value::Unheld(unheld),
+        }
+    }
+
+    /// How the value is shown to people: JSON, cut where it is long.
+    pub(crate) fn show(&self) -> String {
+        const MOST: usize = 60;
+        let text = self.to_json_text().unwrap_or_else(|unheld| unheld.to_string());
+        match text.char_indices().nth(MOST) {
+            Some((at, _)) => format!("{}…", text.get(..at).unwrap_or("")),
+            None => text,
+        }
+    }
+}
+
+/// The position that an index means in a list of that length.
+pub(crate) fn position(index: i64, len: usize) -> Option<usize> {
+    let at = if index < 0 { i64::try_from(len).ok()?.checked_add(index)? } else { index };
+    usize::try_from(at).ok().filter(|at| *at < len)
+}
+
+/// Reads a JSON string with its quotes; `None` where it has half of a surrogate pair.
+pub(crate) fn read_string(raw: &str) -> Option<Cow<'_, str>> {
+    let inner = raw.strip_prefix('"')?.strip_suffix('"')?;
+    if inner.contains('\\') {
+        serde_json::from_str::<String>(raw).ok().map(Cow::Owned)
+    } else {
+        Some(Cow::Borrowed(inner))
+    }
+}
+
+/// The elements of a JSON list, as their texts; empty for anything else.
+pub(crate) fn read_list(raw: &str) -> Vec<&str> {
+    serde_json::from_str::<Vec<&RawValue>>(raw)
+        .map_or_else(|_| Vec::new(), |items| items.into_iter().map(RawValue::get).collect())
+}
+
+/// The keys and values of a JSON object, values as their texts; empty for anything else. A key
+/// with half of a surrogate pair is `None`.
+pub(crate) fn read_entries(raw: &str) -> Vec<(Option<Cow<'_, str>>, &str)> {
+    serde_json::from_str::<Entries<'_>>(raw).map_or_else(
+        |_| Vec::new(),
+        |entries| entries.0.into_iter().map(|(k, v)| (read_string(k.get()), v.get())).collect(),
+    )
+}
+
+/// An object's keys and values as their texts, nothing decoded.
+struct Entries<'a>(Vec<(&'a RawValue, &'a RawValue)>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Entries<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct EntriesVisitor;
+        impl<'de> Visitor<'de> for EntriesVisitor {
+            type Value = Entries<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut entries = Vec::new();
+                while let Some(entry) = map.next_entry()? {
+                    entries.push(entry);
+                }
+                Ok(Entries(entries))
+            }
+        }
+        deserializer.deserialize_map(EntriesVisitor)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_read_is_what_was_written() {
+        let text = r#"{"a":[1,2.50,"x\n",null,true],"ké":{"b":-0.0}}"#;
+        let value = Value::read(text).unwrap();
+        assert_eq!(value.to_json_text().unwrap(), r#"{"a":[1,2.5,"x\n",null,true],"ké":{"b":0}}"#);
+        let exact = Value::read("9007199254740993").unwrap();
+        assert_eq!(exact.to_json().unwrap(), serde_json::json!(9_007_199_254_740_993_i64));
+    }
+
+    #[test]
+    fn what_cannot_be_held_is_no_error_until_it_is_used() {
+        let surrogate = Value::read(r#"{"a":"\ud800","b":1}"#).unwrap();
+        let at = |key: &str| surrogate.step(&Segment::Key(key.into())).unwrap().unwrap();
+        assert_eq!(at("a"), &Value::Unheld(Unheld::Surrogate));
+        assert_eq!(at("b").show(), "1");
+        assert!(surrogate.to_json().is_err());
+        assert_eq!(Value::read("1e999").unwrap(), Value::Unheld(Unheld::Number { integral: true }));
+        assert_eq!(Value::read(r#"{"\ud800":1}"#).unwrap(), Value::Map(vec![]), "nothing can ask for it");
+    }
+
+    #[test]
+    fn a_key_given_twice_is_refused_however_it_is_spelled() {
+        assert_eq!(Value::read(r#"{"a":1,"\u0061":2}"#), Err(DuplicateKey("a".into())));
+        assert_eq!(Value::read(r#"[{"b":{"a":1,"a":1}}]"#), Err(DuplicateKey("a".into())));
+    }
+
+    #[test]
+    fn indices_count_from_both_ends() {
+        assert_eq!(position(-1, 3), Some(2));
+        assert_eq!(position(3, 3), None);
+        assert_eq!(position(-4, 3), None);
+        assert_eq!(position(i64::MIN, 3), None);
+    }
+}
