@@ -257,8 +257,9 @@ impl Store {
 
 impl Inner {
     fn shut(&self) -> Result<(), StoreError> {
-        self.closed.send_replace(true);
         lock(&self.jobs).take();
+        // Told only now, so that whoever is told finds that no write is taken any more.
+        self.closed.send_replace(true);
         let writer = lock(&self.writer).take();
         if let Some(writer) = writer
             && writer.thread().id() != thread::current().id()
