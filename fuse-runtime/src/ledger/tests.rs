@@ -5,6 +5,8 @@ mod decide;
 mod prune;
 mod settle;
 
+use std::sync::Arc;
+
 use fuse_rules::{Action, Element, Outcome};
 
 use super::{DecisionRecord, EmbeddedLedger, OnceClaim, Verdict};
@@ -16,14 +18,14 @@ use crate::store::support::{at, envelope};
 /// A bus and a ledger over one store.
 struct House {
     store: Store,
-    bus: EmbeddedBus,
+    bus: Arc<EmbeddedBus>,
     ledger: EmbeddedLedger,
 }
 
 impl House {
     async fn of(store: Store) -> Self {
         Self {
-            bus: EmbeddedBus::new(store.clone(), 100_000).await.unwrap(),
+            bus: Arc::new(EmbeddedBus::new(store.clone(), 100_000).await.unwrap()),
             ledger: EmbeddedLedger::new(store.clone()),
             store,
         }

@@ -61,13 +61,17 @@ async fn nothing_is_answered_before_its_commit() {
     let gate = Gate::shut(&store).await;
     let first = start(&store, 1, |t| note(t, "first")).await;
     let (looking, look) = std::sync::mpsc::channel::<()>();
+    let (entered, inside) = tokio::sync::oneshot::channel();
+    let mut entered = Some(entered);
     let second = start(&store, 2, move |t| {
+        entered.take().unwrap().send(()).unwrap();
         let _ = look.recv();
         note(t, "second")
     })
     .await;
     gate.open().await;
-    // The first one's work may be done by now; the batch is not committed while the second works.
+    // The first one's work is done by now, and the batch is not committed while the second works.
+    inside.await.unwrap();
     tokio::task::yield_now().await;
     assert!(!first.is_finished());
     assert_eq!(store.commits(), 1);
