@@ -223,7 +223,7 @@ fn accept(
         last_conflict: None,
     };
     put_row(&mut statuses, key, &status)?;
-    transaction.open_table(EVENTS)?.insert(key, frame)?;
+    transaction.open_table(EVENTS)?.insert(seq, frame)?;
     transaction
         .open_table(IDS)?
         .insert((head.id.as_str(), head.source.as_str()), ())?;
@@ -270,11 +270,11 @@ fn read_ahead(
     let mut bytes = 0_usize;
     for entry in queue.range(from..)? {
         let (seq, key) = entry?;
-        let frame = events.get(key.value())?.ok_or_else(|| {
+        let seq = seq.value();
+        let frame = events.get(seq)?.ok_or_else(|| {
             StoreError::Storage(format!("the queued event `{}` is missing", key.value()))
         })?;
         let event = decode_envelope(frame.value())?;
-        let seq = seq.value();
         bytes = bytes.saturating_add(event.body.len());
         ahead.push(Delivery::new(event, seq));
         if ahead.len() >= AHEAD_EVENTS || bytes >= AHEAD_BYTES {

@@ -67,8 +67,8 @@ fn prune_events(
 /// Forgets the event and all that came of it, if it is over. Whether it was.
 fn forget(transaction: &WriteTransaction, key: &str) -> Result<bool, StoreError> {
     let mut statuses = transaction.open_table(STATUS)?;
-    let acked = get_row::<EventStatus>(&statuses, key)?.is_none_or(|status| status.acked);
-    if !acked {
+    let status: Option<EventStatus> = get_row(&statuses, key)?;
+    if status.as_ref().is_some_and(|status| !status.acked) {
         return Ok(false);
     }
     let mut all_decided = transaction.open_table(DECIDED)?;
@@ -96,7 +96,9 @@ fn forget(transaction: &WriteTransaction, key: &str) -> Result<bool, StoreError>
         let mut ids = transaction.open_table(IDS)?;
         ids.remove((id.as_str(), source.as_str()))?;
     }
-    transaction.open_table(EVENTS)?.remove(key)?;
+    if let Some(status) = status {
+        transaction.open_table(EVENTS)?.remove(status.seq)?;
+    }
     statuses.remove(key)?;
     Ok(true)
 }

@@ -46,7 +46,7 @@ pub(super) fn action_dead_since(state: &ActionState) -> Option<Timestamp> {
 
 /// The record of an event from its rows.
 pub(super) fn assemble<T>(
-    events: &T,
+    events: &impl ReadableTable<u64, &'static [u8]>,
     statuses: &T,
     all_decided: &T,
     actions: &T,
@@ -59,7 +59,7 @@ where
         return Ok(None);
     };
     let frame = events
-        .get(key)?
+        .get(status.seq)?
         .ok_or_else(|| StoreError::Storage(format!("the event `{key}` is missing")))?;
     let mut record = EventRecord {
         event: decode_envelope(frame.value())?,

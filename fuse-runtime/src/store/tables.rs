@@ -17,8 +17,9 @@ pub(crate) const SCHEMA: &str = "schema";
 /// The sequence number that the next accepted event gets.
 pub(crate) const NEXT_SEQ: &str = "next_seq";
 
-/// Event key -> its envelope, framed.
-pub(crate) const EVENTS: Table<'static, &str, &[u8]> = Table::new("events");
+/// Sequence number -> the event's envelope, framed. By number and not by key, so that bodies are
+/// appended side by side instead of spread over the whole tree.
+pub(crate) const EVENTS: Table<'static, u64, &[u8]> = Table::new("events");
 /// Event key -> [`super::EventStatus`]; apart from the envelope as it changes and is small.
 pub(crate) const STATUS: Table<'static, &str, &[u8]> = Table::new("status");
 /// Sequence number -> event key, of the events accepted and not acked. Its length is the backlog.

@@ -15,10 +15,11 @@ use crate::store::{
 async fn rows(house: &House) -> u64 {
     let counted = house.store.read(|t| {
         let mut rows = 0;
-        for table in [EVENTS, STATUS, DECIDED, ACTIONS, ONCE] {
+        for table in [STATUS, DECIDED, ACTIONS, ONCE] {
             rows += t.open_table(table)?.len()?;
         }
-        rows += t.open_table(QUEUE)?.len()? + t.open_table(IDS)?.len()?;
+        rows += t.open_table(EVENTS)?.len()? + t.open_table(QUEUE)?.len()?;
+        rows += t.open_table(IDS)?.len()?;
         rows += t.open_table(TIMES)?.len()? + t.open_table(UNSETTLED)?.len()?;
         rows += t.open_table(DEAD)?.len()? + t.open_table(ONCE_ENDS)?.len()?;
         Ok(rows)
