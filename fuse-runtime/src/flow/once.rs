@@ -1,0 +1,163 @@
+//! `once per KEY within D`: the first occurrence of a key acts, the next ones are held back until
+//! `D` has passed since the first.
+//!
+//! The window is anchored at the first occurrence: what is held back does not extend it. The
+//! caller keeps one [`Claim`] per key and hands it to [`admit`] with the time.
+//!
+//! ```
+//! use std::time::Duration;
+//! use fuse_runtime::flow::once::{Admission, admit};
+//!
+//! let within = Duration::from_secs(60);
+//! let start: jiff::Timestamp = "2026-08-01T10:00:00Z".parse().unwrap();
+//! let Admission::Granted(claim) = admit(None, "a", start, within) else { panic!() };
+//!
+//! let early = start + Duration::from_secs(59);
+//! assert!(matches!(admit(Some(&claim), "b", early, within), Admission::Held { .. }));
+//! assert!(matches!(admit(Some(&claim), "b", start + within, within), Admission::Granted(_)));
+//! ```
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// Who holds a key, and from when until when.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claim {
+    /// Whose occurrence was the first, in the caller's terms.
+    pub owner: String,
+    /// When the first occurrence was.
+    pub since: Timestamp,
+    /// When the key is free again: from this instant on, not after it.
+    pub until: Timestamp,
+}
+
+/// What [`admit`] answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Admission {
+    /// The occurrence acts; this is the claim to keep for the key.
+    Granted(Claim),
+    /// The occurrence is held back; the claim stays as it is.
+    Held {
+        /// When the occurrence that holds the key was.
+        since: Timestamp,
+        /// When the key is free again.
+        until: Timestamp,
+        /// The owner of the claim that holds the key.
+        by: String,
+    },
+}
+
+/// Whether an occurrence by `owner` at `now` acts, given the key's `previous` claim.
+///
+/// It does when there is no claim, when the claim is over (`now` is its `until` or later), or when
+/// `owner` holds the claim already, which then stays as it is. The claim's own end counts, so
+/// `within` is only for a new claim: a rule whose duration was edited follows the new one from the
+/// next window on. A clock that went backwards grants nothing early, as a claim is over only by
+/// its end. A window that would end past the last instant that a timestamp can hold ends there.
+pub fn admit(previous: Option<&Claim>, owner: &str, now: Timestamp, within: Duration) -> Admission {
+    match previous {
+        Some(claim) if now < claim.until && claim.owner == owner => {
+            Admission::Granted(claim.clone())
+        }
+        Some(claim) if now < claim.until => Admission::Held {
+            since: claim.since,
+            until: claim.until,
+            by: claim.owner.clone(),
+        },
+        _ => Admission::Granted(Claim {
+            owner: owner.to_owned(),
+            since: now,
+            until: now.checked_add(within).unwrap_or(Timestamp::MAX),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn granted(admission: Admission) -> Option<Claim> {
+        match admission {
+            Admission::Granted(claim) => Some(claim),
+            Admission::Held { .. } => None,
+        }
+    }
+
+    #[test]
+    fn a_claim_is_over_exactly_at_its_end() {
+        let within = Duration::from_secs(10);
+        let claim = granted(admit(None, "a", at(100), within)).unwrap();
+        let held = Admission::Held {
+            since: at(100),
+            until: at(110),
+            by: "a".into(),
+        };
+        let just_before = at(110) - Duration::from_nanos(1);
+        assert_eq!(admit(Some(&claim), "b", just_before, within), held);
+        let next = granted(admit(Some(&claim), "b", at(110), within)).unwrap();
+        assert_eq!((next.since, next.until), (at(110), at(120)));
+    }
+
+    #[test]
+    fn a_clock_that_went_backwards_grants_nothing() {
+        let claim = granted(admit(None, "a", at(100), Duration::from_secs(10))).unwrap();
+        for now in [at(99), at(-100), Timestamp::MIN] {
+            let answer = admit(Some(&claim), "b", now, Duration::ZERO);
+            assert!(matches!(answer, Admission::Held { .. }), "at {now}");
+        }
+    }
+
+    #[test]
+    fn a_window_that_never_ends_does_not_panic() {
+        let claim = granted(admit(None, "a", at(0), Duration::MAX)).unwrap();
+        assert_eq!(claim.until, Timestamp::MAX);
+    }
+
+    proptest! {
+        /// At most one grant per window, whatever the clock does; windows never overlap; what is
+        /// held back changes nothing; the owner's own repeat changes nothing.
+        #[test]
+        fn windows_of_a_key_never_overlap(
+            occurrences in prop::collection::vec((-50_i64..200, 0_u64..40, "[abc]"), 1..40),
+        ) {
+            let mut claim: Option<Claim> = None;
+            for (second, within, owner) in occurrences {
+                let now = at(second);
+                let within = Duration::from_secs(within);
+                match (admit(claim.as_ref(), &owner, now, within), claim.take()) {
+                    (Admission::Held { since, until, by }, before) => {
+                        let before = before.expect("only a claim holds back");
+                        prop_assert!(now < before.until);
+                        prop_assert_ne!(&owner, &before.owner);
+                        prop_assert_eq!((since, until, &by), (before.since, before.until, &before.owner));
+                        claim = Some(before);
+                    }
+                    (Admission::Granted(new), before) => {
+                        prop_assert_eq!(&new.owner, &owner);
+                        match before {
+                            Some(before) if before == new => prop_assert!(now < before.until || within.is_zero()),
+                            before => {
+                                prop_assert_eq!((new.since, new.until), (now, now + within));
+                                if let Some(before) = before {
+                                    prop_assert!(new.since >= before.until);
+                                }
+                            }
+                        }
+                        // Asking again with the same claim and time answers the same.
+                        let again = admit(Some(&new), &owner, now, within);
+                        prop_assert_eq!(granted(again), Some(new.clone()));
+                        claim = Some(new);
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! Forgetting what is over, a piece at a time, so that the writer stays free for events.
+
+use std::ops::Bound;
+
+use jiff::Timestamp;
+use redb::{ReadableTable, WriteTransaction};
+
+use super::read::{ActionRow, DecidedRow, action_dead_since};
+use crate::event::EventKey;
+use crate::store::{
+    ACTIONS, DEAD, DECIDED, EVENTS, EventStatus, IDS, ONCE, ONCE_ENDS, STATUS, Store, StoreError,
+    TIMES, UNSETTLED, get_row,
+};
+
+/// How many rows one transaction looks at.
+const PIECE: usize = 256;
+
+/// Prunes piece by piece. The number of events forgotten.
+pub(super) async fn prune(store: &Store, older_than: Timestamp) -> Result<u64, StoreError> {
+    let before = older_than.as_nanosecond();
+    let mut events = 0_u64;
+    let mut from = Bound::Unbounded;
+    loop {
+        let (forgotten, last) = store
+            .write(move |transaction| prune_events(transaction, from, before))
+            .await?;
+        events = events.saturating_add(forgotten);
+        // What had to stay is not looked at again.
+        match last {
+            Some(last) => from = Bound::Excluded(last),
+            None => break,
+        }
+    }
+    while store
+        .write(move |transaction| prune_claims(transaction, before))
+        .await?
+    {}
+    Ok(events)
+}
+
+/// Forgets what can go among the next events; how many, and the last one seen if more may follow.
+fn prune_events(
+    transaction: &WriteTransaction,
+    from: Bound<(i128, u64)>,
+    before: i128,
+) -> Result<(u64, Option<(i128, u64)>), StoreError> {
+    let mut times = transaction.open_table(TIMES)?;
+    let mut piece = Vec::new();
+    for entry in times.range::<(i128, u64)>((from, Bound::Excluded((before, 0))))? {
+        let (place, key) = entry?;
+        piece.push((place.value(), key.value().to_owned()));
+        if piece.len() == PIECE {
+            break;
+        }
+    }
+    let mut forgotten = 0_u64;
+    for (place, key) in &piece {
+        if forget(transaction, key)? {
+            times.remove(place)?;
+            forgotten = forgotten.saturating_add(1);
+        }
+    }
+    let last = piece.last().filter(|_| piece.len() == PIECE);
+    Ok((forgotten, last.map(|(place, _)| *place)))
+}
+
+/// Forgets the event and all that came of it, if it is over. Whether it was.
+fn forget(transaction: &WriteTransaction, key: &str) -> Result<bool, StoreError> {
+    let mut statuses = transaction.open_table(STATUS)?;
+    let status: Option<EventStatus> = get_row(&statuses, key)?;
+    if status.as_ref().is_some_and(|status| !status.acked) {
+        return Ok(false);
+    }
+    let mut all_decided = transaction.open_table(DECIDED)?;
+    let decided: Option<DecidedRow> = get_row(&all_decided, key)?;
+    let mut dead = transaction.open_table(DEAD)?;
+    if let Some(decided) = &decided {
+        let unsettled = transaction.open_table(UNSETTLED)?;
+        for id in &decided.actions {
+            if unsettled.get(id.as_str())?.is_some() {
+                return Ok(false);
+            }
+        }
+        let mut actions = transaction.open_table(ACTIONS)?;
+        for id in &decided.actions {
+            let row: Option<ActionRow> = get_row(&actions, id)?;
+            if let Some(at) = row.and_then(|row| action_dead_since(&row.state)) {
+                dead.remove((at.as_nanosecond(), key, id.as_str()))?;
+            }
+            actions.remove(id.as_str())?;
+        }
+        dead.remove((decided.decided.as_nanosecond(), key, ""))?;
+        all_decided.remove(key)?;
+    }
+    if let Some(EventKey { source, id }) = EventKey::decode(key) {
+        let mut ids = transaction.open_table(IDS)?;
+        ids.remove((id.as_str(), source.as_str()))?;
+    }
+    if let Some(status) = status {
+        transaction.open_table(EVENTS)?.remove(status.seq)?;
+    }
+    statuses.remove(key)?;
+    Ok(true)
+}
+
+/// Forgets some of the claims that ended; whether more may follow.
+fn prune_claims(transaction: &WriteTransaction, before: i128) -> Result<bool, StoreError> {
+    let mut ends = transaction.open_table(ONCE_ENDS)?;
+    let mut claims = transaction.open_table(ONCE)?;
+    let mut over = Vec::new();
+    // A claim that ends at this very instant is over.
+    let after = (before.saturating_add(1), "");
+    for entry in ends.range::<(i128, &str)>(..after)? {
+        let (place, _) = entry?;
+        let (until, key) = place.value();
+        over.push((until, key.to_owned()));
+        if over.len() == PIECE {
+            break;
+        }
+    }
+    for (until, key) in &over {
+        ends.remove((*until, key.as_str()))?;
+        claims.remove(key.as_str())?;
+    }
+    Ok(over.len() == PIECE)
+}

@@ -1,0 +1,198 @@
+//! The ledger's rows, and reading them.
+
+use std::ops::Bound;
+
+use fuse_rules::Action;
+use jiff::Timestamp;
+use redb::{ReadTransaction, ReadableTable, ReadableTableMetadata};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    ActionRecord, ActionState, Counts, DeadLetter, DeadLetterKind, DecisionRecord, EventAction,
+    EventRecord,
+};
+use crate::event::EventKey;
+use crate::store::{
+    ACTIONS, DEAD, DECIDED, EVENTS, EventStatus, IDS, STATUS, StoreError, UNSETTLED,
+    decode_envelope, get_row,
+};
+
+/// What was decided about an event, without its actions.
+#[derive(Serialize, Deserialize)]
+pub(super) struct DecidedRow {
+    pub(super) plan: String,
+    pub(super) decided: Timestamp,
+    pub(super) rejected: Option<String>,
+    pub(super) decisions: Vec<DecisionRecord>,
+    /// The actions' ids.
+    pub(super) actions: Vec<String>,
+}
+
+/// An action, apart from its event's row as it changes more often.
+#[derive(Serialize, Deserialize)]
+pub(super) struct ActionRow {
+    pub(super) event: EventKey,
+    pub(super) action: Action,
+    pub(super) state: ActionState,
+}
+
+/// Since when the action is a dead letter, where it is one.
+pub(super) fn action_dead_since(state: &ActionState) -> Option<Timestamp> {
+    match state {
+        ActionState::DeadLettered { at, .. } => Some(*at),
+        _ => None,
+    }
+}
+
+/// The record of an event from its rows.
+pub(super) fn assemble<T>(
+    events: &impl ReadableTable<u64, &'static [u8]>,
+    statuses: &T,
+    all_decided: &T,
+    actions: &T,
+    key: &str,
+) -> Result<Option<EventRecord>, StoreError>
+where
+    T: ReadableTable<&'static str, &'static [u8]>,
+{
+    let Some(status) = get_row::<EventStatus>(statuses, key)? else {
+        return Ok(None);
+    };
+    let frame = events
+        .get(status.seq)?
+        .ok_or_else(|| StoreError::Storage(format!("the event `{key}` is missing")))?;
+    let mut record = EventRecord {
+        event: decode_envelope(frame.value())?,
+        acked: status.acked,
+        decided: None,
+        plan: None,
+        rejected: None,
+        decisions: Vec::new(),
+        actions: Vec::new(),
+        conflicts: status.conflicts,
+        last_conflict: status.last_conflict,
+    };
+    if let Some(row) = get_row::<DecidedRow>(all_decided, key)? {
+        for id in row.actions {
+            record.actions.push(action_of(actions, id)?.action);
+        }
+        record.decided = Some(row.decided);
+        record.plan = Some(row.plan);
+        record.rejected = row.rejected;
+        record.decisions = row.decisions;
+    }
+    Ok(Some(record))
+}
+
+fn action_of(
+    actions: &impl ReadableTable<&'static str, &'static [u8]>,
+    id: String,
+) -> Result<EventAction, StoreError> {
+    let row: ActionRow = get_row(actions, &id)?
+        .ok_or_else(|| StoreError::Storage(format!("the action `{id}` is missing")))?;
+    Ok(EventAction {
+        event: row.event,
+        action: ActionRecord {
+            id,
+            action: row.action,
+            state: row.state,
+        },
+    })
+}
+
+pub(super) fn event(
+    transaction: &ReadTransaction,
+    key: &str,
+) -> Result<Option<EventRecord>, StoreError> {
+    assemble(
+        &transaction.open_table(EVENTS)?,
+        &transaction.open_table(STATUS)?,
+        &transaction.open_table(DECIDED)?,
+        &transaction.open_table(ACTIONS)?,
+        key,
+    )
+}
+
+pub(super) fn find(
+    transaction: &ReadTransaction,
+    id: &str,
+) -> Result<Vec<EventRecord>, StoreError> {
+    let mut found = Vec::new();
+    for entry in transaction
+        .open_table(IDS)?
+        .range::<(&str, &str)>((id, "")..)?
+    {
+        let (place, _) = entry?;
+        let (other, source) = place.value();
+        if other != id {
+            break;
+        }
+        let key = EventKey {
+            source: source.to_owned(),
+            id: id.to_owned(),
+        };
+        found.extend(event(transaction, &key.encode())?);
+    }
+    Ok(found)
+}
+
+pub(super) fn unsettled(
+    transaction: &ReadTransaction,
+    after: Option<&str>,
+    limit: usize,
+) -> Result<Vec<EventAction>, StoreError> {
+    let ids = transaction.open_table(UNSETTLED)?;
+    let actions = transaction.open_table(ACTIONS)?;
+    let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+    let mut found = Vec::new();
+    for entry in ids.range::<&str>((from, Bound::Unbounded))?.take(limit) {
+        let (id, _) = entry?;
+        found.push(action_of(&actions, id.value().to_owned())?);
+    }
+    Ok(found)
+}
+
+pub(super) fn dead_letters(
+    transaction: &ReadTransaction,
+    limit: usize,
+) -> Result<Vec<DeadLetter>, StoreError> {
+    let dead = transaction.open_table(DEAD)?;
+    let actions = transaction.open_table(ACTIONS)?;
+    let all_decided = transaction.open_table(DECIDED)?;
+    let mut found = Vec::new();
+    for entry in dead.iter()?.rev().take(limit) {
+        let (place, _) = entry?;
+        let (_, key, id) = place.value();
+        let lost = || StoreError::Storage(format!("the dead letter of event `{key}` is missing"));
+        if id.is_empty() {
+            let row: DecidedRow = get_row(&all_decided, key)?.ok_or_else(lost)?;
+            found.push(DeadLetter {
+                event: EventKey::decode(key).ok_or_else(lost)?,
+                at: row.decided,
+                kind: DeadLetterKind::Permanent,
+                reason: row.rejected.ok_or_else(lost)?,
+                action: None,
+            });
+            continue;
+        }
+        let EventAction { event, action } = action_of(&actions, id.to_owned())?;
+        let ActionState::DeadLettered { at, kind, reason } = action.state.clone() else {
+            return Err(lost());
+        };
+        found.push(DeadLetter {
+            event,
+            at,
+            kind,
+            reason,
+            action: Some(action),
+        });
+    }
+    Ok(found)
+}
+
+pub(super) fn counts(transaction: &ReadTransaction) -> Result<Counts, StoreError> {
+    Ok(Counts {
+        unsettled: transaction.open_table(UNSETTLED)?.len()?,
+        dead_letters: transaction.open_table(DEAD)?.len()?,
+    })
+}

@@ -1,0 +1,143 @@
+//! What becomes of actions.
+
+use super::super::{ActionState, Counts, DeadLetterKind, Ledger, LedgerError};
+use super::{House, verdict};
+use crate::store::support::at;
+
+fn done(seconds: i64) -> ActionState {
+    ActionState::Done {
+        at: at(seconds),
+        detail: "created `wf-x`".into(),
+    }
+}
+
+fn dead(seconds: i64) -> ActionState {
+    ActionState::DeadLettered {
+        at: at(seconds),
+        kind: DeadLetterKind::Exhausted,
+        reason: "gave up after 5 tries".into(),
+    }
+}
+
+/// A house with decided events of these ids, each with an action of the same id.
+async fn decided(ids: &[&str]) -> House {
+    let house = House::in_memory().await;
+    for id in ids {
+        let event = house.accept(id, 0).await;
+        house.ledger.decide(verdict(&event, id, 0)).await.unwrap();
+    }
+    house
+}
+
+async fn state(house: &House, id: &str) -> ActionState {
+    let found = house.ledger.find(id).await.unwrap();
+    found[0].actions[0].state.clone()
+}
+
+async fn counts(house: &House) -> (u64, u64) {
+    let Counts {
+        unsettled,
+        dead_letters,
+    } = house.ledger.counts().await.unwrap();
+    (unsettled, dead_letters)
+}
+
+#[tokio::test]
+async fn an_action_goes_from_pending_to_intended_to_done() {
+    let house = decided(&["a"]).await;
+    let ledger = &house.ledger;
+    assert_eq!(state(&house, "a").await, ActionState::Pending);
+    ledger.intend("a", at(1)).await.unwrap();
+    ledger.intend("a", at(2)).await.unwrap();
+    assert_eq!(
+        state(&house, "a").await,
+        ActionState::Intended { at: at(2) }
+    );
+    ledger.reopen("a").await.unwrap();
+    assert_eq!(state(&house, "a").await, ActionState::Pending);
+    assert_eq!(counts(&house).await, (1, 0));
+
+    ledger.settle("a", done(3)).await.unwrap();
+    assert_eq!(state(&house, "a").await, done(3));
+    assert!(ledger.find("a").await.unwrap()[0].is_settled());
+    assert_eq!(counts(&house).await, (0, 0));
+}
+
+#[tokio::test]
+async fn a_settled_action_stays_as_it_is() {
+    let house = decided(&["a"]).await;
+    let ledger = &house.ledger;
+    ledger.settle("a", done(3)).await.unwrap();
+    ledger.settle("a", done(3)).await.unwrap();
+    let settled = Err(LedgerError::Settled("a".into()));
+    assert_eq!(ledger.intend("a", at(4)).await, settled);
+    assert_eq!(ledger.settle("a", dead(4)).await, settled);
+    assert_eq!(ledger.reopen("a").await, settled);
+    assert_eq!(state(&house, "a").await, done(3));
+}
+
+#[tokio::test]
+async fn what_is_unknown_or_no_end_is_refused() {
+    let house = decided(&["a"]).await;
+    let ledger = &house.ledger;
+    let unknown = Err(LedgerError::UnknownAction("b".into()));
+    assert_eq!(ledger.intend("b", at(1)).await, unknown);
+    assert_eq!(ledger.settle("b", done(1)).await, unknown);
+    assert_eq!(ledger.reopen("b").await, unknown);
+    for state in [ActionState::Pending, ActionState::Intended { at: at(1) }] {
+        let problem = ledger.settle("a", state).await.unwrap_err();
+        assert!(matches!(problem, LedgerError::Invalid(_)), "{problem}");
+    }
+}
+
+#[tokio::test]
+async fn dead_letters_are_listed_newest_first_and_can_be_replayed() {
+    let house = decided(&["a", "b", "c"]).await;
+    let ledger = &house.ledger;
+    for (id, seconds) in [("b", 1), ("c", 3), ("a", 2)] {
+        ledger.settle(id, dead(seconds)).await.unwrap();
+    }
+    assert_eq!(counts(&house).await, (0, 3));
+    let letters = ledger.dead_letters(2).await.unwrap();
+    let said: Vec<_> = letters
+        .iter()
+        .map(|l| (l.event.id.as_str(), l.at))
+        .collect();
+    assert_eq!(said, [("c", at(3)), ("a", at(2))]);
+    assert_eq!(letters[0].kind, DeadLetterKind::Exhausted);
+    assert_eq!(letters[0].reason, "gave up after 5 tries");
+    assert_eq!(letters[0].action.as_ref().unwrap().state, dead(3));
+
+    ledger.reopen("c").await.unwrap();
+    assert_eq!(counts(&house).await, (1, 2));
+    ledger.settle("c", done(9)).await.unwrap();
+    assert_eq!(counts(&house).await, (0, 2));
+}
+
+#[tokio::test]
+async fn unsettled_actions_are_listed_in_pages() {
+    let house = decided(&["a", "b", "c", "d"]).await;
+    let ledger = &house.ledger;
+    ledger.settle("b", done(1)).await.unwrap();
+    ledger.intend("c", at(1)).await.unwrap();
+    let first = ledger.unsettled(None, 2).await.unwrap();
+    let ids: Vec<_> = first.iter().map(|one| one.action.id.as_str()).collect();
+    assert_eq!(ids, ["a", "c"]);
+    assert_eq!(first[1].event.id, "c");
+    let rest = ledger.unsettled(Some("c"), 2).await.unwrap();
+    let ids: Vec<_> = rest.iter().map(|one| one.action.id.as_str()).collect();
+    assert_eq!(ids, ["d"]);
+}
+
+#[test]
+fn states_have_stable_names_in_json() {
+    let text = serde_json::to_string(&[dead(0), ActionState::Pending]).unwrap();
+    assert_eq!(
+        text,
+        "[{\"state\":\"dead-lettered\",\"at\":\"2026-08-01T10:00:00Z\",\"kind\":\"exhausted\",\
+         \"reason\":\"gave up after 5 tries\"},{\"state\":\"pending\"}]"
+    );
+    let kind = DeadLetterKind::Uncertain;
+    let text = serde_json::to_string(&kind).unwrap();
+    assert_eq!(text, format!("\"{kind}\""));
+}

@@ -1,0 +1,62 @@
+//! The tables. Event keys are [`EventKey::encode`]'s text; times are nanoseconds since 1970; rows
+//! are JSON unless said otherwise.
+//!
+//! What is counted is counted by a table's length, which the database keeps, so that no counter
+//! can drift from what it counts.
+//!
+//! [`EventKey::encode`]: crate::event::EventKey::encode
+
+use redb::{TableDefinition as Table, WriteTransaction};
+
+use super::StoreError;
+
+/// Numbers about the store itself: [`SCHEMA`] and [`NEXT_SEQ`].
+pub(crate) const META: Table<'static, &str, u64> = Table::new("meta");
+/// The version of this layout.
+pub(crate) const SCHEMA: &str = "schema";
+/// The sequence number that the next accepted event gets.
+pub(crate) const NEXT_SEQ: &str = "next_seq";
+
+/// Sequence number -> the event's envelope, framed. By number and not by key, so that bodies are
+/// appended side by side instead of spread over the whole tree.
+pub(crate) const EVENTS: Table<'static, u64, &[u8]> = Table::new("events");
+/// Event key -> [`super::EventStatus`]; apart from the envelope as it changes and is small.
+pub(crate) const STATUS: Table<'static, &str, &[u8]> = Table::new("status");
+/// Sequence number -> event key, of the events accepted and not acked. Its length is the backlog.
+pub(crate) const QUEUE: Table<'static, u64, &str> = Table::new("queue");
+/// (Event id, source): which sources have an event of an id.
+pub(crate) const IDS: Table<'static, (&str, &str), ()> = Table::new("ids");
+/// (Received, sequence number) -> event key: what pruning walks.
+pub(crate) const TIMES: Table<'static, (i128, u64), &str> = Table::new("times");
+
+/// Event key -> what was decided about it.
+pub(crate) const DECIDED: Table<'static, &str, &[u8]> = Table::new("decided");
+/// Action id -> the action, its event and its state.
+pub(crate) const ACTIONS: Table<'static, &str, &[u8]> = Table::new("actions");
+/// The ids of actions that are not settled. Its length is their count.
+pub(crate) const UNSETTLED: Table<'static, &str, ()> = Table::new("unsettled");
+/// (Since, event key, action id or "" for the event as a whole). Its length is the count of dead
+/// letters.
+pub(crate) const DEAD: Table<'static, (i128, &str, &str), ()> = Table::new("dead_letters");
+
+/// Once key -> who holds it.
+pub(crate) const ONCE: Table<'static, &str, &[u8]> = Table::new("once");
+/// (Until, once key): what pruning walks.
+pub(crate) const ONCE_ENDS: Table<'static, (i128, &str), ()> = Table::new("once_ends");
+
+/// Makes every table, so that readers find them from the start.
+pub(super) fn create_tables(transaction: &WriteTransaction) -> Result<(), StoreError> {
+    transaction.open_table(META)?;
+    transaction.open_table(EVENTS)?;
+    transaction.open_table(STATUS)?;
+    transaction.open_table(QUEUE)?;
+    transaction.open_table(IDS)?;
+    transaction.open_table(TIMES)?;
+    transaction.open_table(DECIDED)?;
+    transaction.open_table(ACTIONS)?;
+    transaction.open_table(UNSETTLED)?;
+    transaction.open_table(DEAD)?;
+    transaction.open_table(ONCE)?;
+    transaction.open_table(ONCE_ENDS)?;
+    Ok(())
+}
