@@ -1,1 +1,45 @@
-fn main(){}
+//! The `fuse` command.
+
+mod cli;
+mod commands;
+mod output;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use cli::{Cli, Command};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let result = match cli.command {
+        Command::Check(arguments) => commands::check::run(&arguments),
+        Command::Explain(arguments) => commands::explain::run(&arguments),
+        Command::Run(arguments) => commands::run::run(arguments),
+        Command::Completions(arguments) => commands::completions::run(&arguments),
+    };
+    match result {
+        Ok(exit) => exit.into(),
+        Err(why) => {
+            output::fail(&why);
+            Exit::Usage.into()
+        }
+    }
+}
+
+/// How the command ends. The numbers are documented in the help and never change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Exit {
+    /// All is well.
+    Clean = 0,
+    /// The rules have problems.
+    Problems = 1,
+    /// The command was called wrongly, or a file, port or folder could not be used.
+    Usage = 2,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}

@@ -39,7 +39,10 @@ pub enum NumberError {
 
 impl Number {
     /// Zero.
-    pub const ZERO: Self = Self { coefficient: 0, exponent: 0 };
+    pub const ZERO: Self = Self {
+        coefficient: 0,
+        exponent: 0,
+    };
 
     /// Reads a number in JSON's spelling.
     ///
@@ -79,7 +82,9 @@ impl Number {
 
         // The significant digits, without the zeros on both sides.
         let all = || whole.bytes().chain(fraction.bytes());
-        let Some(first) = all().position(|b| b != b'0') else { return Ok(Self::ZERO) };
+        let Some(first) = all().position(|b| b != b'0') else {
+            return Ok(Self::ZERO);
+        };
         let trailing = all().rev().take_while(|b| *b == b'0').count();
         let count = all().count() - first - trailing;
         let exponent = power
@@ -95,7 +100,10 @@ impl Number {
             .take(count)
             .fold(0_i128, |sum, digit| sum * 10 + i128::from(digit - b'0'));
         let exponent = i32::try_from(exponent).map_err(|_| NumberError::OutOfRange { integral })?;
-        Ok(Self { coefficient: if negative { -coefficient } else { coefficient }, exponent })
+        Ok(Self {
+            coefficient: if negative { -coefficient } else { coefficient },
+            exponent,
+        })
     }
 
     /// Whether the value is a whole number, however it was spelled.
@@ -122,7 +130,9 @@ impl Number {
 
     /// The nearest double, for where a format has no exact numbers.
     pub fn to_f64(self) -> f64 {
-        format!("{}e{}", self.coefficient, self.exponent).parse().unwrap_or(f64::NAN)
+        format!("{}e{}", self.coefficient, self.exponent)
+            .parse()
+            .unwrap_or(f64::NAN)
     }
 
     /// The sum, or `None` where it cannot be held.
@@ -133,7 +143,11 @@ impl Number {
         if other.coefficient == 0 {
             return Some(self);
         }
-        let (high, low) = if self.exponent >= other.exponent { (self, other) } else { (other, self) };
+        let (high, low) = if self.exponent >= other.exponent {
+            (self, other)
+        } else {
+            (other, self)
+        };
         // Bring both to one exponent: the higher goes down as far as its digits allow, what is
         // left of the lower one is rounded away.
         let gap = u32::try_from(high.exponent - low.exponent).ok()?;
@@ -146,7 +160,10 @@ impl Number {
     }
 
     pub(crate) fn neg(self) -> Self {
-        Self { coefficient: -self.coefficient, ..self }
+        Self {
+            coefficient: -self.coefficient,
+            ..self
+        }
     }
 
     pub(crate) fn sub(self, other: Self) -> Option<Self> {
@@ -182,7 +199,10 @@ impl Number {
             (high.checked_mul(scale)?.checked_add(kept)?, DIGITS - spare)
         };
         let sign = self.coefficient.signum() * other.coefficient.signum();
-        Self::normalized(sign * coefficient, exponent.checked_add(i32::try_from(dropped).ok()?)?)
+        Self::normalized(
+            sign * coefficient,
+            exponent.checked_add(i32::try_from(dropped).ok()?)?,
+        )
     }
 
     /// The quotient, to 36 digits; `None` for a division by zero or what cannot be held.
@@ -237,7 +257,10 @@ impl Number {
             exponent = exponent.checked_add(1)?;
         }
         let lead = exponent.checked_add(i32::try_from(digits(coefficient)).ok()?)?;
-        (lead.abs() <= MAGNITUDE).then_some(Self { coefficient, exponent })
+        (lead.abs() <= MAGNITUDE).then_some(Self {
+            coefficient,
+            exponent,
+        })
     }
 
     /// The position of the leading digit, as a power of ten.
@@ -256,18 +279,26 @@ fn parse_power(text: &str) -> Result<i64, NumberError> {
         return Err(NumberError::Malformed);
     }
     // Saturating keeps what is absurdly far out of range out of range.
-    let power = digits.parse::<i64>().unwrap_or(i64::MAX / 4).min(i64::MAX / 4);
+    let power = digits
+        .parse::<i64>()
+        .unwrap_or(i64::MAX / 4)
+        .min(i64::MAX / 4);
     Ok(if negative { -power } else { power })
 }
 
 /// How many digits a coefficient has; 0 for 0.
 fn digits(coefficient: i128) -> u32 {
-    coefficient.unsigned_abs().checked_ilog10().map_or(0, |log| log + 1)
+    coefficient
+        .unsigned_abs()
+        .checked_ilog10()
+        .map_or(0, |log| log + 1)
 }
 
 /// Drops that many digits, rounding to nearest, ties to even.
 fn round_off(coefficient: i128, count: u32) -> i128 {
-    let Some(power) = 10_i128.checked_pow(count) else { return 0 };
+    let Some(power) = 10_i128.checked_pow(count) else {
+        return 0;
+    };
     let (quotient, rest) = (coefficient / power, (coefficient % power).abs());
     let up = match rest.cmp(&(power - rest)) {
         Ordering::Greater => 1,
@@ -298,7 +329,11 @@ impl Ord for Number {
             };
             stretch(self).cmp(&stretch(other))
         });
-        if self.coefficient < 0 { by_size.reverse() } else { by_size }
+        if self.coefficient < 0 {
+            by_size.reverse()
+        } else {
+            by_size
+        }
     }
 }
 
@@ -356,12 +391,23 @@ mod tests {
 
     #[test]
     fn what_is_no_number_or_cannot_be_held_is_told_apart() {
-        for text in ["", "-", "01", "1.", ".5", "1e", "1e+", "+1", "0x1", "1_000", "NaN"] {
+        for text in [
+            "", "-", "01", "1.", ".5", "1e", "1e+", "+1", "0x1", "1_000", "NaN",
+        ] {
             assert_eq!(Number::parse(text), Err(NumberError::Malformed), "{text}");
         }
         let huge = "9".repeat(37);
-        for (text, integral) in [("1e999", true), ("1e-999", false), (huge.as_str(), true), ("1e99999999999999999999", true)] {
-            assert_eq!(Number::parse(text), Err(NumberError::OutOfRange { integral }), "{text}");
+        for (text, integral) in [
+            ("1e999", true),
+            ("1e-999", false),
+            (huge.as_str(), true),
+            ("1e99999999999999999999", true),
+        ] {
+            assert_eq!(
+                Number::parse(text),
+                Err(NumberError::OutOfRange { integral }),
+                "{text}"
+            );
         }
         assert!(Number::parse(&"9".repeat(36)).is_ok());
         assert!(Number::parse(&format!("1{}", "0".repeat(300))).is_ok());
@@ -372,21 +418,38 @@ mod tests {
         assert_eq!(n("0.1").add(n("0.2")), Some(n("0.3")));
         assert_eq!(n("1e300").add(n("1")), Some(n("1e300")));
         assert_eq!(n("3").sub(n("5")), Some(n("-2")));
-        assert_eq!(n("1").div(n("3")).unwrap().to_string(), format!("0.{}", "3".repeat(36)));
-        assert_eq!(n("2").div(n("3")).unwrap().to_string(), format!("0.{}7", "6".repeat(35)));
+        assert_eq!(
+            n("1").div(n("3")).unwrap().to_string(),
+            format!("0.{}", "3".repeat(36))
+        );
+        assert_eq!(
+            n("2").div(n("3")).unwrap().to_string(),
+            format!("0.{}7", "6".repeat(35))
+        );
         assert_eq!(n("7").div(n("2")), Some(n("3.5")));
         assert_eq!(n("7").rem(n("-2")), Some(n("1")));
         assert_eq!(n("5.5").rem(n("2")), Some(n("1.5")));
         assert_eq!(n("1").div(n("0")), None);
         assert_eq!(n("1e300").mul(n("1e300")), None);
         let nines = n(&"9".repeat(36));
-        assert_eq!(nines.mul(nines), Some(n(&format!("{}8e36", "9".repeat(35)))));
+        assert_eq!(
+            nines.mul(nines),
+            Some(n(&format!("{}8e36", "9".repeat(35))))
+        );
         assert_eq!(nines.add(n("1")), Some(n("1e36")));
     }
 
     #[test]
     fn text_is_canonical() {
-        for (given, shown) in [("1.0", "1"), ("1e3", "1000"), ("-0.50", "-0.5"), ("1e-3", "0.001"), ("1e100", "1e100"), ("1.5e-100", "1.5e-100"), ("0", "0")] {
+        for (given, shown) in [
+            ("1.0", "1"),
+            ("1e3", "1000"),
+            ("-0.50", "-0.5"),
+            ("1e-3", "0.001"),
+            ("1e100", "1e100"),
+            ("1.5e-100", "1.5e-100"),
+            ("0", "0"),
+        ] {
             assert_eq!(n(given).to_string(), shown);
         }
     }

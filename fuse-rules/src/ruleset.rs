@@ -33,7 +33,9 @@ impl<F: Fn(&str) -> Result<String, String>> Loader for F {
 /// Files in memory, by name.
 impl Loader for BTreeMap<&str, &str> {
     fn load(&self, name: &str) -> Result<String, String> {
-        self.get(name).map(|text| (*text).to_owned()).ok_or_else(|| "there is no such file".into())
+        self.get(name)
+            .map(|text| (*text).to_owned())
+            .ok_or_else(|| "there is no such file".into())
     }
 }
 
@@ -123,14 +125,27 @@ impl Ruleset {
         loader: &dyn Loader,
         registry: &Registry,
     ) -> Result<Self, Diagnostics> {
-        let mut reader = Reader { loader, files: Files::default(), problems: Vec::new(), seen: FxHashMap::default(), parsed: Vec::new() };
+        let mut reader = Reader {
+            loader,
+            files: Files::default(),
+            problems: Vec::new(),
+            seen: FxHashMap::default(),
+            parsed: Vec::new(),
+        };
         for name in names {
             reader.read(&normalized(name.as_ref()), None);
         }
         reader.circles();
-        let Reader { files, mut problems, parsed, .. } = reader;
+        let Reader {
+            files,
+            mut problems,
+            parsed,
+            ..
+        } = reader;
         let rules = check::check(&files, &parsed, registry, &mut problems);
-        let failed = problems.iter().any(|problem| problem.severity == Severity::Error);
+        let failed = problems
+            .iter()
+            .any(|problem| problem.severity == Severity::Error);
         match rules {
             Some(rules) if !failed => Ok(Self { rules }),
             _ => Err(Diagnostics::new(files, problems)),
@@ -191,7 +206,11 @@ impl Ruleset {
                     .filter_map(|fuse| self.rules.fuses.get(*fuse))
                     .map(|fuse| fuse.name.as_str())
                     .collect(),
-                triggers: rule.triggers.iter().map(|trigger| trigger.kind.as_str()).collect(),
+                triggers: rule
+                    .triggers
+                    .iter()
+                    .map(|trigger| trigger.kind.as_str())
+                    .collect(),
             })
         })
     }
@@ -235,7 +254,11 @@ impl Reader<'_> {
                 waiting.push((resolved(&name, &used.text), Some(used.span)));
             }
             self.seen.insert(name, Some(self.parsed.len()));
-            self.parsed.push(ParsedFile { id, tree, uses: Vec::new() });
+            self.parsed.push(ParsedFile {
+                id,
+                tree,
+                uses: Vec::new(),
+            });
         }
         self.link();
     }
@@ -251,19 +274,28 @@ impl Reader<'_> {
     }
 
     fn name_of(&self, id: FileId) -> String {
-        self.files.get(id).map_or_else(String::new, |file| file.name().to_owned())
+        self.files
+            .get(id)
+            .map_or_else(String::new, |file| file.name().to_owned())
     }
 
     /// Fills in which files each file uses.
     fn link(&mut self) {
         for index in 0..self.parsed.len() {
-            let Some(file) = self.parsed.get(index) else { continue };
+            let Some(file) = self.parsed.get(index) else {
+                continue;
+            };
             let name = self.name_of(file.id);
             let uses = file
                 .tree
                 .uses
                 .iter()
-                .filter_map(|used| self.seen.get(&resolved(&name, &used.text)).copied().flatten())
+                .filter_map(|used| {
+                    self.seen
+                        .get(&resolved(&name, &used.text))
+                        .copied()
+                        .flatten()
+                })
                 .filter_map(|index| self.parsed.get(index).map(|file| file.id))
                 .collect();
             if let Some(file) = self.parsed.get_mut(index) {
@@ -281,7 +313,9 @@ impl Reader<'_> {
             // Depth first, with the next use to follow kept for each file on the way.
             let mut way = vec![(start, 0_usize)];
             while let Some((at, next)) = way.pop() {
-                let (Some(mark), Some(file)) = (state.get_mut(at), self.parsed.get(at)) else { continue };
+                let (Some(mark), Some(file)) = (state.get_mut(at), self.parsed.get(at)) else {
+                    continue;
+                };
                 if next == 0 && *mark != 0 {
                     continue;
                 }

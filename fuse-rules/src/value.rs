@@ -110,8 +110,11 @@ impl fmt::Display for Kinds {
         if *self == Self::SCALAR {
             return f.write_str("a string, number, boolean, time or duration");
         }
-        let names: Vec<_> =
-            Self::NAMES.iter().filter(|(kind, ..)| self.meets(*kind)).map(|(_, name, _)| *name).collect();
+        let names: Vec<_> = Self::NAMES
+            .iter()
+            .filter(|(kind, ..)| self.meets(*kind))
+            .map(|(_, name, _)| *name)
+            .collect();
         f.write_str(&names.join(" or "))
     }
 }
@@ -126,7 +129,9 @@ impl<'a> Value<'a> {
     /// Reads a value from valid JSON text. A key that stands twice anywhere in it is refused.
     pub(crate) fn read(raw: &'a str) -> Result<Self, DuplicateKey> {
         let value = Self::read_lenient(raw);
-        value.duplicate().map_or(Ok(value), |key| Err(DuplicateKey(key)))
+        value
+            .duplicate()
+            .map_or(Ok(value), |key| Err(DuplicateKey(key)))
     }
 
     /// Reads a value from valid JSON text; an object keeps a key as often as it stands there. A
@@ -173,7 +178,9 @@ impl<'a> Value<'a> {
             Some(b'n') => Self::Null,
             _ => match Number::parse(raw) {
                 Ok(number) => Self::Number(number),
-                Err(NumberError::OutOfRange { integral }) => Self::Unheld(Unheld::Number { integral }),
+                Err(NumberError::OutOfRange { integral }) => {
+                    Self::Unheld(Unheld::Number { integral })
+                }
                 Err(NumberError::Malformed) => Self::Unheld(Unheld::Number { integral: false }),
             },
         }
@@ -303,7 +310,9 @@ impl<'a> Value<'a> {
             Self::Duration(_) | Self::Time(_) => {
                 Json::String(self.canonical().unwrap_or_default().into_owned())
             }
-            Self::List(list) => Json::Array(list.iter().map(Self::to_json).collect::<Result<_, _>>()?),
+            Self::List(list) => {
+                Json::Array(list.iter().map(Self::to_json).collect::<Result<_, _>>()?)
+            }
             Self::Map(map) => Json::Object(
                 map.iter()
                     .map(|(key, value)| Ok((key.clone().into_owned(), value.to_json()?)))
@@ -334,7 +343,9 @@ impl<'a> Value<'a> {
     /// How the value is shown to people: JSON, cut where it is long.
     pub(crate) fn show(&self) -> String {
         const MOST: usize = 60;
-        let text = self.to_json_text().unwrap_or_else(|unheld| unheld.to_string());
+        let text = self
+            .to_json_text()
+            .unwrap_or_else(|unheld| unheld.to_string());
         match text.char_indices().nth(MOST) {
             Some((at, _)) => format!("{}…", text.get(..at).unwrap_or("")),
             None => text,
@@ -344,7 +355,11 @@ impl<'a> Value<'a> {
 
 /// The position that an index means in a list of that length.
 pub(crate) fn position(index: i64, len: usize) -> Option<usize> {
-    let at = if index < 0 { i64::try_from(len).ok()?.checked_add(index)? } else { index };
+    let at = if index < 0 {
+        i64::try_from(len).ok()?.checked_add(index)?
+    } else {
+        index
+    };
     usize::try_from(at).ok().filter(|at| *at < len)
 }
 
@@ -360,8 +375,10 @@ pub(crate) fn read_string(raw: &str) -> Option<Cow<'_, str>> {
 
 /// The elements of a JSON list, as their texts; empty for anything else.
 pub(crate) fn read_list(raw: &str) -> Vec<&str> {
-    serde_json::from_str::<Vec<&RawValue>>(raw)
-        .map_or_else(|_| Vec::new(), |items| items.into_iter().map(RawValue::get).collect())
+    serde_json::from_str::<Vec<&RawValue>>(raw).map_or_else(
+        |_| Vec::new(),
+        |items| items.into_iter().map(RawValue::get).collect(),
+    )
 }
 
 /// The keys and values of a JSON object, values as their texts; empty for anything else. A key
@@ -369,7 +386,13 @@ pub(crate) fn read_list(raw: &str) -> Vec<&str> {
 pub(crate) fn read_entries(raw: &str) -> Vec<(Option<Cow<'_, str>>, &str)> {
     serde_json::from_str::<Entries<'_>>(raw).map_or_else(
         |_| Vec::new(),
-        |entries| entries.0.into_iter().map(|(k, v)| (read_string(k.get()), v.get())).collect(),
+        |entries| {
+            entries
+                .0
+                .into_iter()
+                .map(|(k, v)| (read_string(k.get()), v.get()))
+                .collect()
+        },
     )
 }
 
@@ -406,9 +429,15 @@ mod tests {
     fn what_is_read_is_what_was_written() {
         let text = r#"{"a":[1,2.50,"x\n",null,true],"ké":{"b":-0.0}}"#;
         let value = Value::read(text).unwrap();
-        assert_eq!(value.to_json_text().unwrap(), r#"{"a":[1,2.5,"x\n",null,true],"ké":{"b":0}}"#);
+        assert_eq!(
+            value.to_json_text().unwrap(),
+            r#"{"a":[1,2.5,"x\n",null,true],"ké":{"b":0}}"#
+        );
         let exact = Value::read("9007199254740993").unwrap();
-        assert_eq!(exact.to_json().unwrap(), serde_json::json!(9_007_199_254_740_993_i64));
+        assert_eq!(
+            exact.to_json().unwrap(),
+            serde_json::json!(9_007_199_254_740_993_i64)
+        );
     }
 
     #[test]
@@ -418,14 +447,27 @@ mod tests {
         assert_eq!(at("a"), &Value::Unheld(Unheld::Surrogate));
         assert_eq!(at("b").show(), "1");
         assert!(surrogate.to_json().is_err());
-        assert_eq!(Value::read("1e999").unwrap(), Value::Unheld(Unheld::Number { integral: true }));
-        assert_eq!(Value::read(r#"{"\ud800":1}"#).unwrap(), Value::Map(vec![]), "nothing can ask for it");
+        assert_eq!(
+            Value::read("1e999").unwrap(),
+            Value::Unheld(Unheld::Number { integral: true })
+        );
+        assert_eq!(
+            Value::read(r#"{"\ud800":1}"#).unwrap(),
+            Value::Map(vec![]),
+            "nothing can ask for it"
+        );
     }
 
     #[test]
     fn a_key_given_twice_is_refused_however_it_is_spelled() {
-        assert_eq!(Value::read(r#"{"a":1,"\u0061":2}"#), Err(DuplicateKey("a".into())));
-        assert_eq!(Value::read(r#"[{"b":{"a":1,"a":1}}]"#), Err(DuplicateKey("a".into())));
+        assert_eq!(
+            Value::read(r#"{"a":1,"\u0061":2}"#),
+            Err(DuplicateKey("a".into()))
+        );
+        assert_eq!(
+            Value::read(r#"[{"b":{"a":1,"a":1}}]"#),
+            Err(DuplicateKey("a".into()))
+        );
     }
 
     #[test]

@@ -1,12 +1,33 @@
-//! The fuse runtime: takes events in durably, has the rules decide about each one once, and
-//! remembers what was decided and done.
+//! The fuse runtime: takes events in durably, has the rules decide about each once, fires what
+//! they decide, and remembers.
+//!
+//! ```text
+//! source -> intake -> bus (durable, then answered) -> engine: evaluate -> ledger -> trigger
+//! ```
 //!
 //! An [`event::Envelope`] is published on a [`bus::Bus`] and handed out from there; what the rules
 //! decide about it, and what became of each action, is kept in a [`ledger::Ledger`]. The embedded
-//! bus and ledger share one [`store::Store`]: one file in one folder, no server.
+//! bus and ledger share one [`store::Store`]: one file in one folder, no server. [`Runtime`] puts
+//! them together.
+//!
+//! Three doors are open to embedders: [`sources::Source`], [`bus::Bus`] with [`ledger::Ledger`],
+//! and [`triggers::Trigger`].
 
+mod admin;
 pub mod bus;
+pub mod clock;
+mod config;
+pub mod engine;
 pub mod event;
+mod files;
 pub mod flow;
 pub mod ledger;
+mod metrics;
+mod runtime;
+pub mod sources;
 pub mod store;
+pub mod triggers;
+
+pub use config::{Config, ConfigError, Listen, Local, State, SwitchValue, variable};
+pub use files::{Disk, rule_files};
+pub use runtime::{Running, Runtime, StartError, plan_hash, registry};

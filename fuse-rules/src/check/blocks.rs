@@ -24,10 +24,16 @@ pub(super) fn merged<'b>(own: &Block, defaults: impl Iterator<Item = &'b Block>)
 fn merge_under(block: &mut Block, default: &Block) {
     block.incomplete |= default.incomplete;
     for field in &default.fields {
-        match block.fields.iter_mut().find(|own| own.key.text == field.key.text) {
+        match block
+            .fields
+            .iter_mut()
+            .find(|own| own.key.text == field.key.text)
+        {
             None => block.fields.push(field.clone()),
             Some(own) => {
-                if let (FieldValue::Block(own), FieldValue::Block(more)) = (&mut own.value, &field.value) {
+                if let (FieldValue::Block(own), FieldValue::Block(more)) =
+                    (&mut own.value, &field.value)
+                {
                     merge_under(own, more);
                 }
             }
@@ -37,11 +43,17 @@ fn merge_under(block: &mut Block, default: &Block) {
 
 impl Checker<'_> {
     /// The blocks of this file's `defaults KIND`.
-    pub(super) fn defaults_of<'k>(&self, kind: &'k str) -> impl Iterator<Item = &'k Block> + use<'_, 'k>
+    pub(super) fn defaults_of<'k>(
+        &self,
+        kind: &'k str,
+    ) -> impl Iterator<Item = &'k Block> + use<'_, 'k>
     where
         Self: 'k,
     {
-        self.defaults.iter().filter(move |defaults| defaults.kind.text == kind).map(|d| &d.block)
+        self.defaults
+            .iter()
+            .filter(move |defaults| defaults.kind.text == kind)
+            .map(|d| &d.block)
     }
 
     /// Checks that this file's `defaults` are for kinds and fields that exist. Their values are
@@ -50,7 +62,10 @@ impl Checker<'_> {
         for defaults in self.defaults {
             let kind = &defaults.kind;
             let trigger = self.registry.find_trigger(&kind.text);
-            let source = self.registry.find_source(&kind.text).map(|schema| &schema.source);
+            let source = self
+                .registry
+                .find_source(&kind.text)
+                .map(|schema| &schema.source);
             let Some(schema) = trigger.or(source) else {
                 let triggers = self.registry.triggers().map(Schema::kind);
                 let sources = self.registry.sources().map(|schema| schema.source.kind());
@@ -67,7 +82,11 @@ impl Checker<'_> {
                 continue;
             };
             for field in &defaults.block.fields {
-                if !schema.fields().iter().any(|known| known.name == field.key.text) {
+                if !schema
+                    .fields()
+                    .iter()
+                    .any(|known| known.name == field.key.text)
+                {
                     self.unknown_field(&field.key, schema.fields());
                 }
             }
@@ -120,7 +139,11 @@ impl Checker<'_> {
         mapped: &mut Vec<Mapped>,
     ) {
         let given = |name: &str| block.fields.iter().find(|field| field.key.text == name);
-        for field in schema.fields().iter().filter(|field| given(&field.name).is_none()) {
+        for field in schema
+            .fields()
+            .iter()
+            .filter(|field| given(&field.name).is_none())
+        {
             if let Some(default) = &field.default {
                 mapped.push(default_field(field, default, block.span));
             } else if field.required && !block.incomplete {
@@ -146,7 +169,10 @@ impl Checker<'_> {
                     Diagnostic::error(
                         Code::E0408,
                         second.key.span,
-                        format!("`{}` and `{}` exclude each other", first.key.text, second.key.text),
+                        format!(
+                            "`{}` and `{}` exclude each other",
+                            first.key.text, second.key.text
+                        ),
                     )
                     .label("this one or the other")
                     .related(first.key.span, "the other")
@@ -159,7 +185,11 @@ impl Checker<'_> {
 
     fn repeated(&mut self, block: &Block) {
         for (i, field) in block.fields.iter().enumerate() {
-            let earlier = block.fields.iter().take(i).find(|f| f.key.text == field.key.text);
+            let earlier = block
+                .fields
+                .iter()
+                .take(i)
+                .find(|f| f.key.text == field.key.text);
             if let Some(first) = earlier {
                 self.report(
                     Diagnostic::error(
@@ -179,17 +209,30 @@ impl Checker<'_> {
         let known = fields.iter().map(|field| field.name.as_str());
         let help = suggest::help(&key.text, known, "its fields are");
         self.report(
-            Diagnostic::error(Code::E0401, key.span, format!("there is no field `{}`", key.text))
-                .label("not known here")
-                .maybe_help(help),
+            Diagnostic::error(
+                Code::E0401,
+                key.span,
+                format!("there is no field `{}`", key.text),
+            )
+            .label("not known here")
+            .maybe_help(help),
         );
     }
 
-    fn mapped(&mut self, field: &ast::Field, ty: &FieldType, scope: &mut Scope, prefix: &str) -> Mapped {
+    fn mapped(
+        &mut self,
+        field: &ast::Field,
+        ty: &FieldType,
+        scope: &mut Scope,
+        prefix: &str,
+    ) -> Mapped {
         let name: Arc<str> = format!("{prefix}{}", field.key.text).into();
         let block = match &field.value {
             FieldValue::Block(block) => Some(block),
-            FieldValue::Expr(ast::Expr { kind: ast::ExprKind::Record(block), .. }) => Some(block),
+            FieldValue::Expr(ast::Expr {
+                kind: ast::ExprKind::Record(block),
+                ..
+            }) => Some(block),
             FieldValue::Expr(_) => None,
         };
         let value = match (block, ty) {
@@ -198,7 +241,9 @@ impl Checker<'_> {
                 let prefix = format!("{name}.");
                 let entries = block.fields.iter();
                 MappedValue::Block(
-                    entries.map(|entry| self.mapped(entry, inner, scope, &prefix)).collect(),
+                    entries
+                        .map(|entry| self.mapped(entry, inner, scope, &prefix))
+                        .collect(),
                 )
             }
             (Some(block), _) => {
@@ -220,7 +265,12 @@ impl Checker<'_> {
                 MappedValue::Expr(expr, ty.clone())
             }
         };
-        Mapped { name, key: field.key.text.clone(), optional: field.optional, value }
+        Mapped {
+            name,
+            key: field.key.text.clone(),
+            optional: field.optional,
+            value,
+        }
     }
 
     /// Reports a value that its field can never take.
@@ -242,7 +292,11 @@ impl Checker<'_> {
         }
         if let ExprKind::Const(value) = &expr.kind {
             if let Err(why) = ty.accept(value) {
-                let code = if value.kind().meets(ty.kinds()) { Code::E0406 } else { Code::E0403 };
+                let code = if value.kind().meets(ty.kinds()) {
+                    Code::E0406
+                } else {
+                    Code::E0403
+                };
                 let problem = Diagnostic::error(code, expr.span, format!("`{key}` {why}"));
                 self.report(problem.label("not taken"));
             }
@@ -252,11 +306,15 @@ impl Checker<'_> {
 
 fn missing(kind: &Text, field: &str, ty: &str) -> Diagnostic {
     let kind_name = &kind.text;
-    Diagnostic::error(Code::E0402, kind.span, format!("`{kind_name}` needs `{field}`"))
-        .label(format!("`{field}` is missing"))
-        .help(format!(
-            "add `{field} = …` ({ty}) here, or for the whole file in `defaults {kind_name} {{ … }}`"
-        ))
+    Diagnostic::error(
+        Code::E0402,
+        kind.span,
+        format!("`{kind_name}` needs `{field}`"),
+    )
+    .label(format!("`{field}` is missing"))
+    .help(format!(
+        "add `{field} = …` ({ty}) here, or for the whole file in `defaults {kind_name} {{ … }}`"
+    ))
 }
 
 /// A field that stands at its schema's default.
@@ -271,7 +329,13 @@ fn default_field(field: &Field, default: &serde_json::Value, span: Span) -> Mapp
         name: field.name.as_str().into(),
         key: field.name.clone(),
         optional: false,
-        value: MappedValue::Expr(Expr { kind: ExprKind::Const(value), span }, ty),
+        value: MappedValue::Expr(
+            Expr {
+                kind: ExprKind::Const(value),
+                span,
+            },
+            ty,
+        ),
     }
 }
 

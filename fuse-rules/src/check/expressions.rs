@@ -39,7 +39,13 @@ impl Scope {
 
 /// An expression that could not be read or checked; its problem is reported.
 fn broken(span: Span) -> (Expr, Kinds) {
-    (Expr { kind: ExprKind::Const(Value::Null), span }, Kinds::ANY)
+    (
+        Expr {
+            kind: ExprKind::Const(Value::Null),
+            span,
+        },
+        Kinds::ANY,
+    )
 }
 
 impl Checker<'_> {
@@ -61,8 +67,12 @@ impl Checker<'_> {
         let (typed, kinds) = self.expr(expr, scope);
         if !kinds.meets(Kinds::LIST) {
             self.report(
-                Diagnostic::error(Code::E0310, expr.span, format!("`{what}` goes through a list"))
-                    .label(format!("this is {kinds}")),
+                Diagnostic::error(
+                    Code::E0310,
+                    expr.span,
+                    format!("`{what}` goes through a list"),
+                )
+                .label(format!("this is {kinds}")),
             );
         }
         typed
@@ -111,36 +121,67 @@ impl Checker<'_> {
             ast::ExprKind::Bool(value) => constant(Value::Bool(*value)),
             ast::ExprKind::Number(number) => constant(Value::Number(*number)),
             ast::ExprKind::Duration(duration) => constant(Value::Duration(*duration)),
-            ast::ExprKind::Size(bytes) => {
-                constant(Value::Number(Number::from(i64::try_from(*bytes).unwrap_or(i64::MAX))))
-            }
+            ast::ExprKind::Size(bytes) => constant(Value::Number(Number::from(
+                i64::try_from(*bytes).unwrap_or(i64::MAX),
+            ))),
             ast::ExprKind::String(text) => constant(Value::text(text.clone())),
-            ast::ExprKind::Interpolated(parts) => (self.interpolated(parts, scope, span), Kinds::STRING),
+            ast::ExprKind::Interpolated(parts) => {
+                (self.interpolated(parts, scope, span), Kinds::STRING)
+            }
             ast::ExprKind::List(items) => {
                 let items: Vec<_> = items.iter().map(|item| self.expr(item, scope).0).collect();
                 (folded_list(items), Kinds::LIST)
             }
             ast::ExprKind::Record(block) => return self.record(block, scope),
-            ast::ExprKind::Path { root, segments } => return self.path(root, segments, span, scope),
+            ast::ExprKind::Path { root, segments } => {
+                return self.path(root, segments, span, scope);
+            }
             ast::ExprKind::Access { base, segments } => {
                 let (base, _) = self.expr(base, scope);
-                (ExprKind::Access { base: Box::new(base), segments: segments.clone() }, Kinds::JSON)
+                (
+                    ExprKind::Access {
+                        base: Box::new(base),
+                        segments: segments.clone(),
+                    },
+                    Kinds::JSON,
+                )
             }
-            ast::ExprKind::Call { function, arguments } => {
+            ast::ExprKind::Call {
+                function,
+                arguments,
+            } => {
                 return self.call(function, arguments, span, scope);
             }
-            ast::ExprKind::Quantifier { kind, name, list, body } => {
+            ast::ExprKind::Quantifier {
+                kind,
+                name,
+                list,
+                body,
+            } => {
                 let list = self.list(list, scope, kind.as_str());
                 self.bind(name, scope);
                 let body = self.condition(body, scope);
                 scope.bound.pop();
-                let kinds = if *kind == QuantifierKind::Count { Kinds::NUMBER } else { Kinds::BOOL };
+                let kinds = if *kind == QuantifierKind::Count {
+                    Kinds::NUMBER
+                } else {
+                    Kinds::BOOL
+                };
                 let (list, body) = (Box::new(list), Box::new(body));
-                (ExprKind::Quantifier { kind: *kind, list, body, frame: () }, kinds)
+                (
+                    ExprKind::Quantifier {
+                        kind: *kind,
+                        list,
+                        body,
+                        frame: (),
+                    },
+                    kinds,
+                )
             }
-            ast::ExprKind::Not(inner) => {
-                (ExprKind::Not(Box::new(self.condition(inner, scope))), Kinds::BOOL)
-            }
+            ast::ExprKind::Not(inner) => (
+                ExprKind::Not(Box::new(self.condition(inner, scope))),
+                Kinds::BOOL,
+            ),
             ast::ExprKind::And(all) => {
                 let all = all.iter().map(|part| self.condition(part, scope)).collect();
                 (ExprKind::And(all), Kinds::BOOL)
@@ -154,15 +195,32 @@ impl Checker<'_> {
                 let (right, right_kinds) = self.expr(right, scope);
                 self.comparable(*op, (&left, left_kinds), (&right, right_kinds), span);
                 let (left, right) = (Box::new(left), Box::new(right));
-                (ExprKind::Compare { op: *op, left, right }, Kinds::BOOL)
+                (
+                    ExprKind::Compare {
+                        op: *op,
+                        left,
+                        right,
+                    },
+                    Kinds::BOOL,
+                )
             }
-            ast::ExprKind::In { negated, item, list } => {
+            ast::ExprKind::In {
+                negated,
+                item,
+                list,
+            } => {
                 let (item, item_kinds) = self.expr(item, scope);
                 let list = self.list(list, scope, "in");
                 self.member(item_kinds, &list);
-                let test = ExprKind::In { item: Box::new(item), list: Box::new(list) };
+                let test = ExprKind::In {
+                    item: Box::new(item),
+                    list: Box::new(list),
+                };
                 if *negated {
-                    (ExprKind::Not(Box::new(Expr { kind: test, span })), Kinds::BOOL)
+                    (
+                        ExprKind::Not(Box::new(Expr { kind: test, span })),
+                        Kinds::BOOL,
+                    )
                 } else {
                     (test, Kinds::BOOL)
                 }
@@ -170,10 +228,23 @@ impl Checker<'_> {
             ast::ExprKind::TextTest { op, left, right } => {
                 return self.text_test(*op, left, right, span, scope);
             }
-            ast::ExprKind::Is { value, negated, kind } => {
+            ast::ExprKind::Is {
+                value,
+                negated,
+                kind,
+            } => {
                 let (value, _) = self.expr(value, scope);
-                let Some(test) = is_test(&kind.text) else { return broken(span) };
-                (ExprKind::Is { value: Box::new(value), negated: *negated, test }, Kinds::BOOL)
+                let Some(test) = is_test(&kind.text) else {
+                    return broken(span);
+                };
+                (
+                    ExprKind::Is {
+                        value: Box::new(value),
+                        negated: *negated,
+                        test,
+                    },
+                    Kinds::BOOL,
+                )
             }
             ast::ExprKind::Coalesce { left, right } => {
                 let (left, left_kinds) = self.expr(left, scope);
@@ -182,17 +253,30 @@ impl Checker<'_> {
                     self.report(
                         Diagnostic::error(Code::E0304, left.span, "a condition has no default")
                             .label("true, false or unknown, never missing")
-                            .help("give the default to the value inside: `(x ?? \"\") == \"prod\"`"),
+                            .help(
+                                "give the default to the value inside: `(x ?? \"\") == \"prod\"`",
+                            ),
                     );
                 }
                 let kinds = left_kinds.minus(Kinds::NULL).or(right_kinds);
-                (ExprKind::Coalesce { left: Box::new(left), right: Box::new(right) }, kinds)
+                (
+                    ExprKind::Coalesce {
+                        left: Box::new(left),
+                        right: Box::new(right),
+                    },
+                    kinds,
+                )
             }
             ast::ExprKind::Neg(inner) => {
                 let (inner, kinds) = self.expr(inner, scope);
                 let result = kinds.and(Kinds::NUMBER.or(Kinds::DURATION));
                 if !kinds.meets(result) {
-                    self.error(Code::E0301, span, "`-` takes a number or a duration", &format!("this is {kinds}"));
+                    self.error(
+                        Code::E0301,
+                        span,
+                        "`-` takes a number or a duration",
+                        &format!("this is {kinds}"),
+                    );
                 }
                 (ExprKind::Neg(Box::new(inner)), result)
             }
@@ -214,7 +298,14 @@ impl Checker<'_> {
                     self.report(problem);
                 }
                 let (left, right) = (Box::new(left), Box::new(right));
-                (ExprKind::Arith { op: *op, left, right }, kinds)
+                (
+                    ExprKind::Arith {
+                        op: *op,
+                        left,
+                        right,
+                    },
+                    kinds,
+                )
             }
         };
         (Expr { kind, span }, kinds)
@@ -260,7 +351,11 @@ impl Checker<'_> {
                 FieldValue::Expr(expr) => self.expr(expr, scope),
                 FieldValue::Block(block) => self.record(block, scope),
             };
-            fields.push(RecordField { key: field.key.text.clone(), optional: field.optional, value });
+            fields.push(RecordField {
+                key: field.key.text.clone(),
+                optional: field.optional,
+                value,
+            });
         }
         let constant: Option<Vec<_>> = fields
             .iter()
@@ -269,15 +364,33 @@ impl Checker<'_> {
                 _ => None,
             })
             .collect();
-        let kind = constant.map_or_else(|| ExprKind::Record(fields), |map| ExprKind::Const(Value::Map(map)));
-        (Expr { kind, span: block.span }, Kinds::MAP)
+        let kind = constant.map_or_else(
+            || ExprKind::Record(fields),
+            |map| ExprKind::Const(Value::Map(map)),
+        );
+        (
+            Expr {
+                kind,
+                span: block.span,
+            },
+            Kinds::MAP,
+        )
     }
 
-    fn path(&mut self, root: &Text, segments: &[Segment], span: Span, scope: &Scope) -> (Expr, Kinds) {
+    fn path(
+        &mut self,
+        root: &Text,
+        segments: &[Segment],
+        span: Span,
+        scope: &Scope,
+    ) -> (Expr, Kinds) {
         let mut segments = segments.to_vec();
         let bound = scope.bound.iter().rposition(|name| name.text == root.text);
         let (resolved, kinds) = match (root.text.as_str(), bound) {
-            (_, Some(level)) => (Root::Element(u32::try_from(level).unwrap_or(u32::MAX)), Kinds::JSON),
+            (_, Some(level)) => (
+                Root::Element(u32::try_from(level).unwrap_or(u32::MAX)),
+                Kinds::JSON,
+            ),
             ("body", _) => (Root::Body, Kinds::JSON),
             ("headers", _) => {
                 if let Some(Segment::Key(key)) = segments.first_mut() {
@@ -307,12 +420,26 @@ impl Checker<'_> {
             }
         };
         let text = path_text(&root.text, &segments);
-        let path = Path { root: resolved, segments, text };
-        (Expr { kind: ExprKind::Path(path), span }, kinds)
+        let path = Path {
+            root: resolved,
+            segments,
+            text,
+        };
+        (
+            Expr {
+                kind: ExprKind::Path(path),
+                span,
+            },
+            kinds,
+        )
     }
 
     fn unknown_root(&mut self, root: &Text, scope: &Scope) {
-        let known = scope.bound.iter().map(|name| name.text.as_str()).chain(ROOTS);
+        let known = scope
+            .bound
+            .iter()
+            .map(|name| name.text.as_str())
+            .chain(ROOTS);
         let near = suggest::nearest(&root.text, known.clone());
         let help = match near {
             Some(near) => format!("did you mean `{near}`?"),
@@ -322,9 +449,13 @@ impl Checker<'_> {
             ),
         };
         self.report(
-            Diagnostic::error(Code::E0201, root.span, format!("nothing here is called `{}`", root.text))
-                .label("not known")
-                .help(help),
+            Diagnostic::error(
+                Code::E0201,
+                root.span,
+                format!("nothing here is called `{}`", root.text),
+            )
+            .label("not known")
+            .help(help),
         );
     }
 
@@ -338,12 +469,16 @@ impl Checker<'_> {
         let arguments: Vec<_> = arguments.iter().map(|a| self.expr(a, scope)).collect();
         let Some(function) = functions::find(&name.text) else {
             let known = functions::all().map(|function| function.name);
-            let help = suggest::nearest(&name.text, known)
-                .map(|near| format!("did you mean `{near}`?"));
+            let help =
+                suggest::nearest(&name.text, known).map(|near| format!("did you mean `{near}`?"));
             self.report(
-                Diagnostic::error(Code::E0202, name.span, format!("there is no function `{}`", name.text))
-                    .label("not known")
-                    .maybe_help(help),
+                Diagnostic::error(
+                    Code::E0202,
+                    name.span,
+                    format!("there is no function `{}`", name.text),
+                )
+                .label("not known")
+                .maybe_help(help),
             );
             return broken(span);
         };
@@ -353,7 +488,11 @@ impl Checker<'_> {
                 Diagnostic::error(
                     Code::E0303,
                     span,
-                    format!("`{}` takes {wanted} argument{}, not {given}", name.text, plural(wanted)),
+                    format!(
+                        "`{}` takes {wanted} argument{}, not {given}",
+                        name.text,
+                        plural(wanted)
+                    ),
                 )
                 .label("wrong number of arguments")
                 .help(format!("call it as `{}`", function.signature())),
@@ -372,8 +511,20 @@ impl Checker<'_> {
                 );
             }
         }
-        let arguments = arguments.into_iter().map(|(argument, _)| argument).collect();
-        (Expr { kind: ExprKind::Call { function, arguments }, span }, function.returns)
+        let arguments = arguments
+            .into_iter()
+            .map(|(argument, _)| argument)
+            .collect();
+        (
+            Expr {
+                kind: ExprKind::Call {
+                    function,
+                    arguments,
+                },
+                span,
+            },
+            function.returns,
+        )
     }
 
     fn text_test(
@@ -402,12 +553,26 @@ impl Checker<'_> {
             let (right, kinds) = self.expr(right, scope);
             if !kinds.meets(Kinds::STRING) {
                 self.report(
-                    Diagnostic::error(Code::E0301, right.span, format!("`{}` looks for text", op.as_str()))
-                        .label(format!("this is {kinds}")),
+                    Diagnostic::error(
+                        Code::E0301,
+                        right.span,
+                        format!("`{}` looks for text", op.as_str()),
+                    )
+                    .label(format!("this is {kinds}")),
                 );
             }
             let right = Box::new(right);
-            return (Expr { kind: ExprKind::TextTest { op, left: value, right }, span }, Kinds::BOOL);
+            return (
+                Expr {
+                    kind: ExprKind::TextTest {
+                        op,
+                        left: value,
+                        right,
+                    },
+                    span,
+                },
+                Kinds::BOOL,
+            );
         }
         let source = match &right.kind {
             ast::ExprKind::String(text) => text.clone(),
@@ -424,7 +589,13 @@ impl Checker<'_> {
         match compile(op, &source) {
             Ok(regex) => {
                 let pattern = Pattern { op, source, regex };
-                (Expr { kind: ExprKind::Pattern { value, pattern }, span }, Kinds::BOOL)
+                (
+                    Expr {
+                        kind: ExprKind::Pattern { value, pattern },
+                        span,
+                    },
+                    Kinds::BOOL,
+                )
             }
             Err(why) => {
                 self.report(
@@ -437,45 +608,76 @@ impl Checker<'_> {
         }
     }
 
-    fn comparable(&mut self, op: CompareOp, left: (&Expr, Kinds), right: (&Expr, Kinds), span: Span) {
+    fn comparable(
+        &mut self,
+        op: CompareOp,
+        left: (&Expr, Kinds),
+        right: (&Expr, Kinds),
+        span: Span,
+    ) {
         const WHOLE: Kinds = Kinds::LIST.or(Kinds::MAP);
         const ORDERED: Kinds = Kinds::NUMBER.or(Kinds::DURATION).or(Kinds::TIME);
         for (expr, kinds) in [left, right] {
             if kinds == Kinds::NULL {
-                let test = if op == CompareOp::Ne { "is not null" } else { "is null" };
+                let test = if op == CompareOp::Ne {
+                    "is not null"
+                } else {
+                    "is null"
+                };
                 return self.report(
-                    Diagnostic::error(Code::E0308, expr.span, "null is asked for, not compared with")
-                        .label("comparing with `null` is never true")
-                        .help(format!("write `… {test}`, or `… is missing` for a field that is not there")),
+                    Diagnostic::error(
+                        Code::E0308,
+                        expr.span,
+                        "null is asked for, not compared with",
+                    )
+                    .label("comparing with `null` is never true")
+                    .help(format!(
+                        "write `… {test}`, or `… is missing` for a field that is not there"
+                    )),
                 );
             }
             if kinds.within(WHOLE) {
                 return self.report(
-                    Diagnostic::error(Code::E0307, expr.span, "lists and records are not compared as a whole")
-                        .label(format!("this is {kinds}"))
-                        .help("test its elements: `any(x in list: x == …)`, or `… in list`"),
+                    Diagnostic::error(
+                        Code::E0307,
+                        expr.span,
+                        "lists and records are not compared as a whole",
+                    )
+                    .label(format!("this is {kinds}"))
+                    .help("test its elements: `any(x in list: x == …)`, or `… in list`"),
                 );
             }
             if op.is_order() && kinds == Kinds::STRING {
                 return self.report(
                     Diagnostic::error(Code::E0309, expr.span, "strings have no order")
-                        .label(format!("`{}` compares numbers, durations and times", op.as_str()))
+                        .label(format!(
+                            "`{}` compares numbers, durations and times",
+                            op.as_str()
+                        ))
                         .help("convert both sides: `int(…)`, `float(…)` or `time(…)`"),
                 );
             }
         }
         let (left_kinds, right_kinds) = (left.1, right.1);
         let common = left_kinds.and(right_kinds);
-        let possible = if op.is_order() { common.and(ORDERED) } else { common };
+        let possible = if op.is_order() {
+            common.and(ORDERED)
+        } else {
+            common
+        };
         if possible == Kinds::NOTHING {
             let mut problem = Diagnostic::error(
                 Code::E0301,
                 span,
-                format!("{left_kinds} and {right_kinds} never compare with `{}`", op.as_str()),
+                format!(
+                    "{left_kinds} and {right_kinds} never compare with `{}`",
+                    op.as_str()
+                ),
             )
             .label("this can never be true");
             if left_kinds.or(right_kinds).meets(Kinds::STRING) {
-                problem = problem.help("convert one side: `int(…)`, `float(…)`, `time(…)` or `string(…)`");
+                problem = problem
+                    .help("convert one side: `int(…)`, `float(…)`, `time(…)` or `string(…)`");
             }
             self.report(problem);
         }
@@ -484,9 +686,10 @@ impl Checker<'_> {
     /// Reports elements of a literal list that the item can never equal.
     fn member(&mut self, item: Kinds, list: &Expr) {
         let values: Vec<(Kinds, Span)> = match &list.kind {
-            ExprKind::Const(Value::List(values)) => {
-                values.iter().map(|value| (value.kind(), list.span)).collect()
-            }
+            ExprKind::Const(Value::List(values)) => values
+                .iter()
+                .map(|value| (value.kind(), list.span))
+                .collect(),
             ExprKind::List(items) => items
                 .iter()
                 .filter_map(|item| match &item.kind {
@@ -498,9 +701,13 @@ impl Checker<'_> {
         };
         if let Some((kinds, span)) = values.iter().find(|(kinds, _)| !kinds.meets(item)) {
             self.report(
-                Diagnostic::error(Code::E0301, *span, format!("{item} is never equal to {kinds}"))
-                    .label("an element that can never be found")
-                    .help("make the elements of one kind"),
+                Diagnostic::error(
+                    Code::E0301,
+                    *span,
+                    format!("{item} is never equal to {kinds}"),
+                )
+                .label("an element that can never be found")
+                .help("make the elements of one kind"),
             );
         }
     }
@@ -512,7 +719,11 @@ fn plural(count: usize) -> &'static str {
 
 /// Headers and the query are maps of strings.
 fn text_map_kinds(segments: &[Segment]) -> Kinds {
-    if segments.is_empty() { Kinds::MAP } else { Kinds::STRING }
+    if segments.is_empty() {
+        Kinds::MAP
+    } else {
+        Kinds::STRING
+    }
 }
 
 fn folded_list(items: Vec<Expr>) -> ExprKind {
@@ -523,7 +734,10 @@ fn folded_list(items: Vec<Expr>) -> ExprKind {
             _ => None,
         })
         .collect();
-    constant.map_or_else(|| ExprKind::List(items), |values| ExprKind::Const(Value::List(values)))
+    constant.map_or_else(
+        || ExprKind::List(items),
+        |values| ExprKind::Const(Value::List(values)),
+    )
 }
 
 fn is_test(kind: &str) -> Option<IsTest> {
@@ -577,14 +791,20 @@ pub(crate) fn path_text(root: &str, segments: &[Segment]) -> Arc<str> {
 
 fn is_name(key: &str) -> bool {
     key.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-        && key.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'))
+        && key
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'))
         && !key.ends_with('-')
         && !key.contains("--")
 }
 
 /// A pattern that matches the whole text.
 fn compile(op: TextOp, source: &str) -> Result<regex::Regex, String> {
-    let body = if op == TextOp::Like { glob(source) } else { source.to_owned() };
+    let body = if op == TextOp::Like {
+        glob(source)
+    } else {
+        source.to_owned()
+    };
     // Parsed on its own first: what is put around it may neither complete nor be undone by it.
     let body = regex_syntax::parse(&body).map_err(|error| match error {
         regex_syntax::Error::Parse(error) => error.kind().to_string(),

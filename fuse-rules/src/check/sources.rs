@@ -68,7 +68,9 @@ impl Checker<'_> {
             if let Some(block) = &event.block {
                 let more = self.source_fields(&schema.event, block);
                 fields.fixed.extend(more.fixed);
-                fields.expressions.retain(|(n, _)| !more.expressions.iter().any(|(m, _)| m == n));
+                fields
+                    .expressions
+                    .retain(|(n, _)| !more.expressions.iter().any(|(m, _)| m == n));
                 fields.expressions.extend(more.expressions);
             }
             let incomplete = block.incomplete || event.block.as_ref().is_some_and(|b| b.incomplete);
@@ -95,7 +97,10 @@ impl Checker<'_> {
         source: &ast::Source,
     ) {
         let given = fields.fixed.contains_key(&field.name)
-            || fields.expressions.iter().any(|(name, _)| *name == field.name);
+            || fields
+                .expressions
+                .iter()
+                .any(|(name, _)| *name == field.name);
         if given {
             return;
         }
@@ -108,7 +113,10 @@ impl Checker<'_> {
                     source.name.span,
                     format!("source `{}` needs `{}`", source.name.text, field.name),
                 )
-                .label(format!("`{}` is missing for event `{}`", field.name, event.name.text))
+                .label(format!(
+                    "`{}` is missing for event `{}`",
+                    field.name, event.name.text
+                ))
                 .help(format!("add `{} = …`: {}", field.name, field.ty.describe())),
             );
         }
@@ -121,10 +129,16 @@ impl Checker<'_> {
         let optional_all: Vec<Field> = schema
             .fields()
             .iter()
-            .map(|field| Field { required: false, default: None, ..field.clone() })
+            .map(|field| Field {
+                required: false,
+                default: None,
+                ..field.clone()
+            })
             .collect();
         for mapped in self.block(&optional_all, block, &mut scope, "") {
-            let MappedValue::Expr(expr, ty) = mapped.value else { continue };
+            let MappedValue::Expr(expr, ty) = mapped.value else {
+                continue;
+            };
             if ty == FieldType::Expression {
                 fields.expressions.push((mapped.key, expr));
                 continue;
@@ -147,16 +161,22 @@ impl Checker<'_> {
         let mut taken: FxHashMap<(String, String), Span> = FxHashMap::default();
         let trees = parsed.iter().flat_map(|file| &file.tree.sources);
         for (tree, source) in trees.zip(sources) {
-            let Some(schema) = self.registry.find_source(&source.kind) else { continue };
+            let Some(schema) = self.registry.find_source(&source.kind) else {
+                continue;
+            };
             if schema.address.is_empty() {
                 continue;
             }
             for event in &source.events {
                 let at = tree.events.iter().find(|e| e.name.text == event.name);
-                let Some(span) = at.map(|e| e.name.span) else { continue };
+                let Some(span) = at.map(|e| e.name.span) else {
+                    continue;
+                };
                 let values = schema.address.iter().map(|name| event.fields.get(name));
                 // An incomplete address is reported as a missing field.
-                let Some(values) = values.collect::<Option<Vec<_>>>() else { continue };
+                let Some(values) = values.collect::<Option<Vec<_>>>() else {
+                    continue;
+                };
                 let shown: Vec<String> = schema
                     .address
                     .iter()
@@ -183,7 +203,11 @@ impl Checker<'_> {
 }
 
 pub(super) fn depends_on_event(span: Span, key: &str) -> Diagnostic {
-    Diagnostic::error(Code::E0405, span, format!("`{key}` cannot depend on the event"))
-        .label("this differs from event to event")
-        .help("write a fixed value")
+    Diagnostic::error(
+        Code::E0405,
+        span,
+        format!("`{key}` cannot depend on the event"),
+    )
+    .label("this differs from event to event")
+    .help("write a fixed value")
 }

@@ -133,26 +133,62 @@ pub(crate) struct Expr<P: Reference = Path> {
 pub(crate) enum ExprKind<P: Reference = Path> {
     Const(Value<'static>),
     Path(P),
-    Access { base: Box<Expr<P>>, segments: Vec<Segment> },
+    Access {
+        base: Box<Expr<P>>,
+        segments: Vec<Segment>,
+    },
     /// Interpolation: the texts of all parts.
     Concat(Vec<Expr<P>>),
     List(Vec<Expr<P>>),
     Record(Vec<RecordField<P>>),
-    Call { function: &'static Function, arguments: Vec<Expr<P>> },
+    Call {
+        function: &'static Function,
+        arguments: Vec<Expr<P>>,
+    },
     Neg(Box<Expr<P>>),
-    Arith { op: ArithOp, left: Box<Expr<P>>, right: Box<Expr<P>> },
-    Coalesce { left: Box<Expr<P>>, right: Box<Expr<P>> },
+    Arith {
+        op: ArithOp,
+        left: Box<Expr<P>>,
+        right: Box<Expr<P>>,
+    },
+    Coalesce {
+        left: Box<Expr<P>>,
+        right: Box<Expr<P>>,
+    },
     Not(Box<Expr<P>>),
     And(Vec<Expr<P>>),
     Or(Vec<Expr<P>>),
-    Compare { op: CompareOp, left: Box<Expr<P>>, right: Box<Expr<P>> },
-    In { item: Box<Expr<P>>, list: Box<Expr<P>> },
+    Compare {
+        op: CompareOp,
+        left: Box<Expr<P>>,
+        right: Box<Expr<P>>,
+    },
+    In {
+        item: Box<Expr<P>>,
+        list: Box<Expr<P>>,
+    },
     /// `contains`, `starts-with`, `ends-with`.
-    TextTest { op: TextOp, left: Box<Expr<P>>, right: Box<Expr<P>> },
+    TextTest {
+        op: TextOp,
+        left: Box<Expr<P>>,
+        right: Box<Expr<P>>,
+    },
     /// `matches`, `like`.
-    Pattern { value: Box<Expr<P>>, pattern: Pattern },
-    Is { value: Box<Expr<P>>, negated: bool, test: IsTest },
-    Quantifier { kind: QuantifierKind, list: Box<Expr<P>>, body: Box<Expr<P>>, frame: P::Frame },
+    Pattern {
+        value: Box<Expr<P>>,
+        pattern: Pattern,
+    },
+    Is {
+        value: Box<Expr<P>>,
+        negated: bool,
+        test: IsTest,
+    },
+    Quantifier {
+        kind: QuantifierKind,
+        list: Box<Expr<P>>,
+        body: Box<Expr<P>>,
+        frame: P::Frame,
+    },
 }
 
 #[derive(Clone, Debug)]
@@ -237,9 +273,16 @@ impl<P: Reference> Expr<P> {
             ExprKind::Arith { left, right, .. }
             | ExprKind::Coalesce { left, right }
             | ExprKind::Compare { left, right, .. }
-            | ExprKind::In { item: left, list: right }
+            | ExprKind::In {
+                item: left,
+                list: right,
+            }
             | ExprKind::TextTest { left, right, .. }
-            | ExprKind::Quantifier { list: left, body: right, .. } => vec![left, right],
+            | ExprKind::Quantifier {
+                list: left,
+                body: right,
+                ..
+            } => vec![left, right],
         }
     }
 }

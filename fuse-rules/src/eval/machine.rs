@@ -23,11 +23,17 @@ pub(crate) fn evaluate(plan: &Compiled, event: &Event<'_>, fuses: &Fuses) -> Eva
     }
     // Elements are gone through in the outer loop, rules in the inner one; people read by rule.
     decisions.sort_by_key(|(order, _)| *order);
-    Evaluation::of(decisions.into_iter().map(|(_, decision)| decision).collect())
+    Evaluation::of(
+        decisions
+            .into_iter()
+            .map(|(_, decision)| decision)
+            .collect(),
+    )
 }
 
 fn event_plan<'p>(plan: &'p Compiled, event: &Event<'_>) -> Option<&'p EventPlan> {
-    plan.events.get(&(event.source().to_owned(), event.name().to_owned()))
+    plan.events
+        .get(&(event.source().to_owned(), event.name().to_owned()))
 }
 
 pub(super) fn refused(plan: &Compiled, event: &Event<'_>, key: &str) -> Evaluation {
@@ -40,8 +46,13 @@ pub(crate) fn source_field(plan: &Compiled, event: &Event<'_>, field: &str) -> O
     let plan = event_plan(plan, event)?;
     let (_, expr) = plan.expressions.iter().find(|(name, _)| name == field)?;
     let frame = Frame::of_event(&plan.arrival, event).ok()?;
-    let context = Context { received: event.received_at() };
-    let stack = Stack { frames: vec![&frame], context: &context };
+    let context = Context {
+        received: event.received_at(),
+    };
+    let stack = Stack {
+        frames: vec![&frame],
+        context: &context,
+    };
     let value = stack.value(expr).ok()?;
     value.canonical().map(Cow::into_owned)
 }
@@ -67,24 +78,49 @@ pub(super) fn walk(
     fuses: &Fuses,
     report: Report<'_>,
 ) -> Result<(), DuplicateKey> {
-    let Some(event_plan) = event_plan(plan, event) else { return Ok(()) };
-    let context = Context { received: event.received_at() };
+    let Some(event_plan) = event_plan(plan, event) else {
+        return Ok(());
+    };
+    let context = Context {
+        received: event.received_at(),
+    };
     let frame = Frame::of_event(&event_plan.frame, event)?;
-    let stack = Stack { frames: vec![&frame], context: &context };
+    let stack = Stack {
+        frames: vec![&frame],
+        context: &context,
+    };
     let mut order = 0;
     for sensor in &event_plan.sensors {
-        let walk = Walk { plan, fuses, sensor };
-        elements(&stack, sensor.each.as_ref(), &[], &mut |stack, element, verdict| {
-            let outer = verdict.is_none().then(|| stack.condition(&sensor.condition));
-            for (i, rule) in sensor.rules.iter().enumerate() {
-                let at = Site { order: order + i, sensor, rule, element, stack, inner: false };
-                match (&verdict, &outer) {
-                    (Some(verdict), _) => report(&at, verdict.clone()),
-                    (None, Some(outer)) => walk.rule(at, outer, report),
-                    (None, None) => {}
+        let walk = Walk {
+            plan,
+            fuses,
+            sensor,
+        };
+        elements(
+            &stack,
+            sensor.each.as_ref(),
+            &[],
+            &mut |stack, element, verdict| {
+                let outer = verdict
+                    .is_none()
+                    .then(|| stack.condition(&sensor.condition));
+                for (i, rule) in sensor.rules.iter().enumerate() {
+                    let at = Site {
+                        order: order + i,
+                        sensor,
+                        rule,
+                        element,
+                        stack,
+                        inner: false,
+                    };
+                    match (&verdict, &outer) {
+                        (Some(verdict), _) => report(&at, verdict.clone()),
+                        (None, Some(outer)) => walk.rule(at, outer, report),
+                        (None, None) => {}
+                    }
                 }
-            }
-        })?;
+            },
+        )?;
         order += sensor.rules.len();
     }
     Ok(())
@@ -104,20 +140,40 @@ impl Walk<'_, '_> {
                 Ok(false) => Ok(false),
                 outer => ops::all([outer.clone(), inner()].into_iter()),
             };
-            return self.fire(&Site { inner: true, ..site }, truth, report);
+            return self.fire(
+                &Site {
+                    inner: true,
+                    ..site
+                },
+                truth,
+                report,
+            );
         };
         if *outer != Ok(true) {
             return self.fire(&site, outer.clone(), report);
         }
         let path = site.element.unwrap_or_default();
-        let walked = elements(site.stack, Some(each), path, &mut |stack, element, verdict| {
-            let at = Site { element, stack, inner: verdict.is_none(), ..site };
-            match verdict {
-                Some(verdict) => report(&at, verdict),
-                None => self.fire(&at, stack.condition(&site.rule.condition), report),
-            }
-        });
-        debug_assert!(walked.is_ok(), "duplicate keys of elements are found with the event's");
+        let walked = elements(
+            site.stack,
+            Some(each),
+            path,
+            &mut |stack, element, verdict| {
+                let at = Site {
+                    element,
+                    stack,
+                    inner: verdict.is_none(),
+                    ..site
+                };
+                match verdict {
+                    Some(verdict) => report(&at, verdict),
+                    None => self.fire(&at, stack.condition(&site.rule.condition), report),
+                }
+            },
+        );
+        debug_assert!(
+            walked.is_ok(),
+            "duplicate keys of elements are found with the event's"
+        );
     }
 
     fn fire(&self, site: &Site<'_, '_, '_>, truth: Truth, report: Report<'_>) {
@@ -126,12 +182,21 @@ impl Walk<'_, '_> {
             Err(fault) => return report(site, Verdict::Unknown(fault)),
             Ok(true) => {}
         }
-        debug_assert!(self.sensor.rules.iter().any(|rule| std::ptr::eq(rule, site.rule)));
+        debug_assert!(
+            self.sensor
+                .rules
+                .iter()
+                .any(|rule| std::ptr::eq(rule, site.rule))
+        );
         if let Some(why) = gated(&self.plan.fuses, &site.rule.requires, self.fuses) {
             return report(site, Verdict::Gated(why));
         }
         let mut value = |expr: &Expr<Slot>| site.stack.value(expr).map(Cow::into_owned);
-        let once = site.rule.once.as_ref().map(|once| mapping::once_key(once, &mut value));
+        let once = site
+            .rule
+            .once
+            .as_ref()
+            .map(|once| mapping::once_key(once, &mut value));
         let once = match once.transpose() {
             Ok(once) => once,
             Err(why) => {
@@ -193,7 +258,9 @@ fn elements(
     }
     let mut path = path.to_vec();
     for i in 0..len {
-        let Some(frame) = list.frame(i, &each.frame)? else { continue };
+        let Some(frame) = list.frame(i, &each.frame)? else {
+            continue;
+        };
         path.push(u32::try_from(i).unwrap_or(u32::MAX));
         body(&stack.with(&frame), Some(&path), None);
         path.pop();
@@ -225,9 +292,14 @@ impl<'e> List<'_, 'e> {
         spec: &'p crate::plan::FrameSpec,
     ) -> Result<Option<Frame<'p, 'e>>, DuplicateKey> {
         match self {
-            Self::Raw(items) => items.get(index).map(|raw| Frame::of_json(spec, raw)).transpose(),
+            Self::Raw(items) => items
+                .get(index)
+                .map(|raw| Frame::of_json(spec, raw))
+                .transpose(),
             Self::Values(value) => match value.as_ref() {
-                Value::List(values) => Ok(values.get(index).map(|value| Frame::of_value(spec, value))),
+                Value::List(values) => {
+                    Ok(values.get(index).map(|value| Frame::of_value(spec, value)))
+                }
                 _ => Ok(None),
             },
         }
@@ -247,17 +319,30 @@ impl<'s, 'p, 'e> Stack<'s, 'p, 'e> {
     {
         let mut frames: Vec<&'t Frame<'p, 'e>> = self.frames.clone();
         frames.push(frame);
-        Stack { frames, context: self.context }
+        Stack {
+            frames,
+            context: self.context,
+        }
     }
 
     fn condition(&self, condition: &Condition) -> Truth {
         match condition {
             Condition::All(parts) => ops::all(parts.iter().map(|part| self.condition(part))),
             Condition::Any(parts) => ops::any(parts.iter().map(|part| self.condition(part))),
-            Condition::Atom { frame, index, negated } => {
-                let Some(frame) = self.frames.get(*frame) else { return Ok(false) };
-                let Some(atom) = frame.spec.atoms.get(*index) else { return Ok(false) };
-                frame.truth(*index, || self.truth(atom)).map(|truth| truth != *negated)
+            Condition::Atom {
+                frame,
+                index,
+                negated,
+            } => {
+                let Some(frame) = self.frames.get(*frame) else {
+                    return Ok(false);
+                };
+                let Some(atom) = frame.spec.atoms.get(*index) else {
+                    return Ok(false);
+                };
+                frame
+                    .truth(*index, || self.truth(atom))
+                    .map(|truth| truth != *negated)
             }
         }
     }
@@ -283,10 +368,17 @@ impl<'s, 'p, 'e> Stack<'s, 'p, 'e> {
             ExprKind::Pattern { value, pattern } => {
                 ops::pattern(pattern, (&*self.value(value)?, &|| name(value)))
             }
-            ExprKind::Is { value, negated, test } => {
-                ops::is(*test, &self.value(value)).map(|truth| truth != *negated)
-            }
-            ExprKind::Quantifier { kind, list, body, frame } if *kind != QuantifierKind::Count => {
+            ExprKind::Is {
+                value,
+                negated,
+                test,
+            } => ops::is(*test, &self.value(value)).map(|truth| truth != *negated),
+            ExprKind::Quantifier {
+                kind,
+                list,
+                body,
+                frame,
+            } if *kind != QuantifierKind::Count => {
                 let list = self.list(list, kind.as_str())?;
                 let truths = (0..list.len()).filter_map(|i| match list.frame(i, frame) {
                     Ok(element) => Some(self.with(&element?).truth(body)),
@@ -305,7 +397,10 @@ impl<'s, 'p, 'e> Stack<'s, 'p, 'e> {
 
     fn list<'v>(&'v self, expr: &'v Expr<Slot>, what: &str) -> Result<List<'v, 'e>, Fault> {
         let not_a_list = |kind: Kinds| {
-            ops::error(format!("`{what}` goes through a list, but {} is {kind}", name(expr)))
+            ops::error(format!(
+                "`{what}` goes through a list, but {} is {kind}",
+                name(expr)
+            ))
         };
         if let ExprKind::Path(slot) = &expr.kind {
             let frame = self.frames.get(slot.frame);
@@ -366,9 +461,10 @@ impl<'s, 'p, 'e> Stack<'s, 'p, 'e> {
                 }
                 Value::Map(map)
             }
-            ExprKind::Call { function, arguments } => {
-                ops::call(function, arguments, &self.values(arguments)?, self.context)?
-            }
+            ExprKind::Call {
+                function,
+                arguments,
+            } => ops::call(function, arguments, &self.values(arguments)?, self.context)?,
             ExprKind::Neg(inner) => ops::negate(inner, self.value(inner)?.as_ref())?,
             ExprKind::Arith { op, left, right } => {
                 let (l, r) = (self.value(left)?, self.value(right)?);
@@ -379,7 +475,12 @@ impl<'s, 'p, 'e> Stack<'s, 'p, 'e> {
                 Ok(_) | Err(Fault::Absent(_)) => return self.value(right),
                 Err(fault) => return Err(fault),
             },
-            ExprKind::Quantifier { kind: QuantifierKind::Count, list, body, frame } => {
+            ExprKind::Quantifier {
+                kind: QuantifierKind::Count,
+                list,
+                body,
+                frame,
+            } => {
                 let list = self.list(list, QuantifierKind::Count.as_str())?;
                 let mut count = 0_i64;
                 for i in 0..list.len() {
@@ -394,6 +495,9 @@ impl<'s, 'p, 'e> Stack<'s, 'p, 'e> {
     }
 
     fn values(&self, exprs: &[Expr<Slot>]) -> Result<Vec<Value<'e>>, Fault> {
-        exprs.iter().map(|expr| self.value(expr).map(Cow::into_owned)).collect()
+        exprs
+            .iter()
+            .map(|expr| self.value(expr).map(Cow::into_owned))
+            .collect()
     }
 }

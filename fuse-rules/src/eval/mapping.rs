@@ -42,8 +42,15 @@ fn one<'e, P: Reference>(
     let value = match evaluate(expr) {
         Ok(Value::Null) if field.optional => return Ok(None),
         Err(Fault::Absent(_)) if field.optional => return Ok(None),
-        Ok(Value::Null) => return Err(format!("`{name}` needs {}, which is null", super::ops::name(expr))),
-        Err(Fault::Absent(path)) => return Err(format!("`{name}` needs `{path}`, which is missing")),
+        Ok(Value::Null) => {
+            return Err(format!(
+                "`{name}` needs {}, which is null",
+                super::ops::name(expr)
+            ));
+        }
+        Err(Fault::Absent(path)) => {
+            return Err(format!("`{name}` needs `{path}`, which is missing"));
+        }
         Err(Fault::Error(why)) => return Err(format!("`{name}` has no value: {why}")),
         Ok(value) => value,
     };
@@ -72,7 +79,9 @@ fn smuggles<'e, P: Reference>(expr: &Expr<P>, text: &str, evaluate: Evaluate<'_,
             let mut literal = Vec::new();
             let mut at = 0;
             for part in parts {
-                let Ok(value) = evaluate(part) else { return true };
+                let Ok(value) = evaluate(part) else {
+                    return true;
+                };
                 let len = value.canonical().map_or(0, |text| text.len());
                 let trusted = match &part.kind {
                     ExprKind::Const(_) => true,
@@ -85,7 +94,9 @@ fn smuggles<'e, P: Reference>(expr: &Expr<P>, text: &str, evaluate: Evaluate<'_,
                 at += len;
             }
             overlapping(text).any(|from| {
-                !literal.iter().any(|range| range.start <= from && from + TEMPLATE.len() <= range.end)
+                !literal
+                    .iter()
+                    .any(|range| range.start <= from && from + TEMPLATE.len() <= range.end)
             })
         }
         _ => true,
@@ -112,13 +123,22 @@ pub(crate) fn once_key<'e, P: Reference>(
         let value = match evaluate(key) {
             Ok(Value::Null) => return Err(format!("`once per` needs {name}, which is null")),
             Ok(value) => value,
-            Err(Fault::Absent(path)) => return Err(format!("`once per` needs `{path}`, which is missing")),
+            Err(Fault::Absent(path)) => {
+                return Err(format!("`once per` needs `{path}`, which is missing"));
+            }
             Err(Fault::Error(why)) => return Err(format!("`once per` has no key: {why}")),
         };
         if value.canonical().is_none() {
-            return Err(format!("`once per` takes single values, but {name} is {}", value.kind()));
+            return Err(format!(
+                "`once per` takes single values, but {name} is {}",
+                value.kind()
+            ));
         }
-        values.push(value.to_json_text().map_err(|unheld| format!("{name} is {unheld}"))?);
+        values.push(
+            value
+                .to_json_text()
+                .map_err(|unheld| format!("{name} is {unheld}"))?,
+        );
     }
     let within_ms = u64::try_from(once.within.as_millis()).unwrap_or(u64::MAX);
     Ok(OnceKey { values, within_ms })

@@ -46,7 +46,10 @@ pub struct Evaluation {
 
 impl Evaluation {
     fn of(decisions: Vec<Decision>) -> Self {
-        Self { refused: None, decisions }
+        Self {
+            refused: None,
+            decisions,
+        }
     }
 
     /// An event in which a key that the rules read stands twice in one object.
@@ -65,12 +68,17 @@ impl Evaluation {
                 once: None,
             })
             .collect();
-        Self { refused: Some(reason), decisions }
+        Self {
+            refused: Some(reason),
+            decisions,
+        }
     }
 
     /// The decisions that fired.
     pub fn fired(&self) -> impl Iterator<Item = &Decision> {
-        self.decisions.iter().filter(|decision| decision.outcome == Outcome::Fired)
+        self.decisions
+            .iter()
+            .filter(|decision| decision.outcome == Outcome::Fired)
     }
 }
 
@@ -82,7 +90,12 @@ pub(crate) enum Verdict {
     Unknown(Fault),
     Gated(String),
     Rejected(String),
-    Fired { trigger: String, ordinal: u32, fields: Rendered, once: Option<OnceKey> },
+    Fired {
+        trigger: String,
+        ordinal: u32,
+        fields: Rendered,
+        once: Option<OnceKey>,
+    },
 }
 
 /// A verdict as a decision.
@@ -117,7 +130,12 @@ pub(crate) fn decision(rule: &str, element: Option<&[u32]>, verdict: Verdict) ->
             decision.outcome = Outcome::Rejected;
             decision.reason = why;
         }
-        Verdict::Fired { trigger, ordinal, fields, once } => {
+        Verdict::Fired {
+            trigger,
+            ordinal,
+            fields,
+            once,
+        } => {
             decision.outcome = Outcome::Fired;
             decision.action = Some(Action {
                 trigger,

@@ -65,7 +65,11 @@ pub(crate) fn any(parts: impl Iterator<Item = Truth>) -> Truth {
 pub(crate) fn condition<P: Reference>(expr: &Expr<P>, value: &Value<'_>) -> Truth {
     match value {
         Value::Bool(truth) => Ok(*truth),
-        other => error(format!("{} is {}, not true or false", name(expr), other.kind())),
+        other => error(format!(
+            "{} is {}, not true or false",
+            name(expr),
+            other.kind()
+        )),
     }
 }
 
@@ -97,9 +101,17 @@ pub(crate) fn compare(op: CompareOp, left: Operand<'_, '_>, right: Operand<'_, '
             };
             if op.is_order() {
                 let what = a.kind();
-                return error(format!("`{}` has no order for {what} ({})", op.as_str(), left.1()));
+                return error(format!(
+                    "`{}` has no order for {what} ({})",
+                    op.as_str(),
+                    left.1()
+                ));
             }
-            if equal { Ordering::Equal } else { Ordering::Less }
+            if equal {
+                Ordering::Equal
+            } else {
+                Ordering::Less
+            }
         }
     };
     Ok(match op {
@@ -115,10 +127,16 @@ pub(crate) fn compare(op: CompareOp, left: Operand<'_, '_>, right: Operand<'_, '
 /// `item in list`: the `or` of equalities.
 pub(crate) fn member(item: Operand<'_, '_>, list: Operand<'_, '_>) -> Truth {
     let Value::List(values) = list.0 else {
-        return error(format!("`in` looks into a list, but {} is {}", list.1(), list.0.kind()));
+        return error(format!(
+            "`in` looks into a list, but {} is {}",
+            list.1(),
+            list.0.kind()
+        ));
     };
     let element = || format!("an element of {}", list.1());
-    any(values.iter().map(|value| compare(CompareOp::Eq, item, (value, &element))))
+    any(values
+        .iter()
+        .map(|value| compare(CompareOp::Eq, item, (value, &element))))
 }
 
 pub(crate) fn text_test(op: TextOp, left: Operand<'_, '_>, right: Operand<'_, '_>) -> Truth {
@@ -139,7 +157,12 @@ fn text_of<'v>(op: TextOp, operand: Operand<'v, '_>) -> Result<&'v str, Fault> {
     match operand.0 {
         Value::String(text) => Ok(text),
         Value::Unheld(unheld) => error(format!("{} is {unheld}", operand.1())),
-        other => error(format!("`{}` tests text, but {} is {}", op.as_str(), operand.1(), other.kind())),
+        other => error(format!(
+            "`{}` tests text, but {} is {}",
+            op.as_str(),
+            operand.1(),
+            other.kind()
+        )),
     }
 }
 
@@ -180,7 +203,11 @@ pub(crate) fn part<P: Reference>(expr: &Expr<P>, value: &Value<'_>) -> Result<St
         Value::Unheld(unheld) => error(format!("{} is {unheld}", name(expr))),
         value => match value.canonical() {
             Some(text) => Ok(text.into_owned()),
-            None => error(format!("{} is {}, which has no text", name(expr), value.kind())),
+            None => error(format!(
+                "{} is {}, which has no text",
+                name(expr),
+                value.kind()
+            )),
         },
     }
 }
@@ -209,14 +236,21 @@ pub(crate) fn call<P: Reference>(
         .map_err(|why| Fault::Error(format!("`{}` has no result: {why}", function.signature())))
 }
 
-pub(crate) fn negate<P: Reference>(expr: &Expr<P>, value: &Value<'_>) -> Result<Value<'static>, Fault> {
+pub(crate) fn negate<P: Reference>(
+    expr: &Expr<P>,
+    value: &Value<'_>,
+) -> Result<Value<'static>, Fault> {
     match value {
         Value::Number(number) => Ok(Value::Number(number.neg())),
         Value::Duration(duration) => match duration.checked_neg() {
             Some(negated) => Ok(Value::Duration(negated)),
             None => error("the duration is too long"),
         },
-        other => error(format!("`-` takes a number or a duration, but {} is {}", name(expr), other.kind())),
+        other => error(format!(
+            "`-` takes a number or a duration, but {} is {}",
+            name(expr),
+            other.kind()
+        )),
     }
 }
 
@@ -255,9 +289,8 @@ pub(crate) fn arith(
         (Sub, Value::Time(a), Value::Time(b)) => {
             Some(Value::Duration(Timestamp::duration_since(*a, *b)))
         }
-        (Mul, Value::Duration(d), Value::Number(n)) | (Mul, Value::Number(n), Value::Duration(d)) => {
-            nanoseconds(*d).mul(*n).and_then(duration)
-        }
+        (Mul, Value::Duration(d), Value::Number(n))
+        | (Mul, Value::Number(n), Value::Duration(d)) => nanoseconds(*d).mul(*n).and_then(duration),
         (Div, Value::Duration(d), Value::Number(n)) => nanoseconds(*d).div(*n).and_then(duration),
         (Div, Value::Duration(a), Value::Duration(b)) => {
             nanoseconds(*a).div(nanoseconds(*b)).map(Value::Number)

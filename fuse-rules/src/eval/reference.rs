@@ -27,51 +27,73 @@ pub(crate) fn evaluate(rules: &Rules, event: &Event<'_>, fuses: &Fuses) -> Evalu
     // What the rules read is read whole before anything is decided: a key that stands twice
     // there makes the event one that cannot be trusted.
     for sensor in sensors.clone() {
-        let mut reader = Reader { world: &world, elements: Vec::new() };
+        let mut reader = Reader {
+            world: &world,
+            elements: Vec::new(),
+        };
         let read = reader.scoped(sensor.each.as_ref(), |reader| {
             reader.exprs(&sensor.when)?;
-            sensor.rules.iter().try_for_each(|rule| {
-                reader.scoped(rule.each.as_ref(), |reader| reader.rule(rule))
-            })
+            sensor
+                .rules
+                .iter()
+                .try_for_each(|rule| reader.scoped(rule.each.as_ref(), |reader| reader.rule(rule)))
         });
         if let Err(DuplicateKey(key)) = read {
-            let rules = sensors.flat_map(|sensor| &sensor.rules).map(|rule| rule.name.as_str());
+            let rules = sensors
+                .flat_map(|sensor| &sensor.rules)
+                .map(|rule| rule.name.as_str());
             return Evaluation::refused(&key, rules);
         }
     }
     for sensor in sensors {
         for rule in &sensor.rules {
-            for_each(&world, sensor.each.as_ref(), &[], &mut |elements, path, fault| {
-                if let Some(verdict) = fault {
-                    decisions.push(decision(&rule.name, path, verdict));
-                    return;
-                }
-                let env = Env { world: &world, elements: elements.to_vec() };
-                let outer = ops::all(sensor.when.iter().map(|when| env.truth(when)));
-                let Some(each) = &rule.each else {
-                    let inner = rule.when.iter().map(|when| env.truth(when));
-                    let truth = ops::all(std::iter::once(outer).chain(inner));
-                    decisions.extend(fire(rules, rule, path, fuses, truth, &env));
-                    return;
-                };
-                if outer != Ok(true) {
-                    decisions.extend(fire(rules, rule, path, fuses, outer, &env));
-                    return;
-                }
-                let outer_path = path.map(<[u32]>::to_vec).unwrap_or_default();
-                for_each(&world, Some(each), elements, &mut |elements, path, fault| {
-                    let mut whole = outer_path.clone();
-                    whole.extend(path.unwrap_or_default());
-                    let path = (!whole.is_empty()).then_some(whole.as_slice());
+            for_each(
+                &world,
+                sensor.each.as_ref(),
+                &[],
+                &mut |elements, path, fault| {
                     if let Some(verdict) = fault {
                         decisions.push(decision(&rule.name, path, verdict));
                         return;
                     }
-                    let env = Env { world: &world, elements: elements.to_vec() };
-                    let truth = ops::all(rule.when.iter().map(|when| env.truth(when)));
-                    decisions.extend(fire(rules, rule, path, fuses, truth, &env));
-                });
-            });
+                    let env = Env {
+                        world: &world,
+                        elements: elements.to_vec(),
+                    };
+                    let outer = ops::all(sensor.when.iter().map(|when| env.truth(when)));
+                    let Some(each) = &rule.each else {
+                        let inner = rule.when.iter().map(|when| env.truth(when));
+                        let truth = ops::all(std::iter::once(outer).chain(inner));
+                        decisions.extend(fire(rules, rule, path, fuses, truth, &env));
+                        return;
+                    };
+                    if outer != Ok(true) {
+                        decisions.extend(fire(rules, rule, path, fuses, outer, &env));
+                        return;
+                    }
+                    let outer_path = path.map(<[u32]>::to_vec).unwrap_or_default();
+                    for_each(
+                        &world,
+                        Some(each),
+                        elements,
+                        &mut |elements, path, fault| {
+                            let mut whole = outer_path.clone();
+                            whole.extend(path.unwrap_or_default());
+                            let path = (!whole.is_empty()).then_some(whole.as_slice());
+                            if let Some(verdict) = fault {
+                                decisions.push(decision(&rule.name, path, verdict));
+                                return;
+                            }
+                            let env = Env {
+                                world: &world,
+                                elements: elements.to_vec(),
+                            };
+                            let truth = ops::all(rule.when.iter().map(|when| env.truth(when)));
+                            decisions.extend(fire(rules, rule, path, fuses, truth, &env));
+                        },
+                    );
+                },
+            );
         }
     }
     Evaluation::of(decisions)
@@ -85,18 +107,34 @@ fn for_each<'e>(
     outer: &[Value<'e>],
     body: &mut dyn FnMut(&[Value<'e>], Option<&[u32]>, Option<Verdict>),
 ) {
-    let Some(each) = each else { return body(outer, None, None) };
-    let env = Env { world, elements: outer.to_vec() };
+    let Some(each) = each else {
+        return body(outer, None, None);
+    };
+    let env = Env {
+        world,
+        elements: outer.to_vec(),
+    };
     let list = match env.value(&each.list) {
         Ok(value) => value.into_owned(),
         Err(fault) => return body(outer, None, Some(Verdict::Unknown(fault))),
     };
     let Value::List(list) = list else {
-        let why = format!("`each` goes through a list, but {} is {}", name(&each.list), list.kind());
+        let why = format!(
+            "`each` goes through a list, but {} is {}",
+            name(&each.list),
+            list.kind()
+        );
         return body(outer, None, Some(Verdict::Unknown(Fault::Error(why))));
     };
     if list.is_empty() {
-        return body(outer, None, Some(Verdict::NotMatched(format!("{} is an empty list", name(&each.list)))));
+        return body(
+            outer,
+            None,
+            Some(Verdict::NotMatched(format!(
+                "{} is an empty list",
+                name(&each.list)
+            ))),
+        );
     }
     if list.len() > each.max {
         let why = format!(
@@ -110,7 +148,11 @@ fn for_each<'e>(
     for (i, element) in list.into_iter().enumerate() {
         let mut elements = outer.to_vec();
         elements.push(element);
-        body(&elements, Some(&[u32::try_from(i).unwrap_or(u32::MAX)]), None);
+        body(
+            &elements,
+            Some(&[u32::try_from(i).unwrap_or(u32::MAX)]),
+            None,
+        );
     }
 }
 
@@ -125,16 +167,21 @@ fn fire(
 ) -> Vec<Decision> {
     let mut out = Vec::new();
     match truth {
-        Ok(false) => out.push(decision(&rule.name, path, Verdict::NotMatched(String::new()))),
+        Ok(false) => out.push(decision(
+            &rule.name,
+            path,
+            Verdict::NotMatched(String::new()),
+        )),
         Err(fault) => out.push(decision(&rule.name, path, Verdict::Unknown(fault))),
         Ok(true) => {
             if let Some(gated) = super::gated(rules.fuses.as_slice(), &rule.requires, fuses) {
                 out.push(decision(&rule.name, path, Verdict::Gated(gated)));
                 return out;
             }
-            let once = rule.once.as_ref().map(|once| {
-                mapping::once_key(once, |expr| env.value(expr).map(Cow::into_owned))
-            });
+            let once = rule
+                .once
+                .as_ref()
+                .map(|once| mapping::once_key(once, |expr| env.value(expr).map(Cow::into_owned)));
             for (ordinal, trigger) in rule.triggers.iter().enumerate() {
                 let verdict = match &once {
                     Some(Err(why)) => Verdict::Rejected(why.clone()),
@@ -179,7 +226,9 @@ impl<'e> World<'e> {
             headers: texts(event.headers()),
             query: texts(event.queries()),
             event: Value::Map(fields.collect()),
-            context: Context { received: event.received_at() },
+            context: Context {
+                received: event.received_at(),
+            },
         }
     }
 }
@@ -238,14 +287,22 @@ impl<'e> Env<'_, 'e> {
                 let v = self.value(value)?;
                 ops::pattern(pattern, (&v, &|| name(value)))
             }
-            ExprKind::Is { value, negated, test } => {
-                ops::is(*test, &self.value(value)).map(|truth| truth != *negated)
-            }
-            ExprKind::Quantifier { kind, list, body, .. } if *kind != QuantifierKind::Count => {
+            ExprKind::Is {
+                value,
+                negated,
+                test,
+            } => ops::is(*test, &self.value(value)).map(|truth| truth != *negated),
+            ExprKind::Quantifier {
+                kind, list, body, ..
+            } if *kind != QuantifierKind::Count => {
                 let mut each = self.elements(*kind, list)?.into_iter().map(|element| {
                     let mut elements = self.elements.clone();
                     elements.push(element);
-                    Env { world: self.world, elements }.truth(body)
+                    Env {
+                        world: self.world,
+                        elements,
+                    }
+                    .truth(body)
                 });
                 match kind {
                     QuantifierKind::All => ops::all(&mut each),
@@ -288,7 +345,9 @@ impl<'e> Env<'_, 'e> {
                 Value::text(text)
             }
             ExprKind::List(items) => {
-                let values = items.iter().map(|item| self.value(item).map(Cow::into_owned));
+                let values = items
+                    .iter()
+                    .map(|item| self.value(item).map(Cow::into_owned));
                 Value::List(values.collect::<Result<_, _>>()?)
             }
             ExprKind::Record(fields) => {
@@ -303,8 +362,13 @@ impl<'e> Env<'_, 'e> {
                 }
                 Value::Map(map)
             }
-            ExprKind::Call { function, arguments } => {
-                let values = arguments.iter().map(|argument| self.value(argument).map(Cow::into_owned));
+            ExprKind::Call {
+                function,
+                arguments,
+            } => {
+                let values = arguments
+                    .iter()
+                    .map(|argument| self.value(argument).map(Cow::into_owned));
                 let values: Vec<_> = values.collect::<Result<_, _>>()?;
                 ops::call(function, arguments, &values, &self.world.context)?
             }
@@ -318,12 +382,23 @@ impl<'e> Env<'_, 'e> {
                 Ok(_) | Err(Fault::Absent(_)) => return self.value(right),
                 Err(fault) => return Err(fault),
             },
-            ExprKind::Quantifier { kind: QuantifierKind::Count, list, body, .. } => {
+            ExprKind::Quantifier {
+                kind: QuantifierKind::Count,
+                list,
+                body,
+                ..
+            } => {
                 let mut count = 0_i64;
                 for element in self.elements(QuantifierKind::Count, list)? {
                     let mut elements = self.elements.clone();
                     elements.push(element);
-                    count += i64::from(Env { world: self.world, elements }.truth(body)?);
+                    count += i64::from(
+                        Env {
+                            world: self.world,
+                            elements,
+                        }
+                        .truth(body)?,
+                    );
                 }
                 Value::Number(count.into())
             }
@@ -383,7 +458,10 @@ impl<'e> Reader<'_, 'e> {
     }
 
     fn path(&self, path: &Path) -> Result<Option<&Value<'e>>, DuplicateKey> {
-        let env = Env { world: self.world, elements: Vec::new() };
+        let env = Env {
+            world: self.world,
+            elements: Vec::new(),
+        };
         let mut at = match path.root {
             Root::Element(level) => self.elements.get(level as usize),
             Root::Body => Some(&self.world.body),
@@ -412,7 +490,10 @@ impl<'e> Reader<'_, 'e> {
             ExprKind::Quantifier { list, body, .. } => {
                 self.bound(list, &mut |reader| reader.expr(body))
             }
-            _ => expr.children().into_iter().try_for_each(|child| self.expr(child)),
+            _ => expr
+                .children()
+                .into_iter()
+                .try_for_each(|child| self.expr(child)),
         }
     }
 
@@ -421,7 +502,9 @@ impl<'e> Reader<'_, 'e> {
         if let Some(once) = &rule.once {
             self.exprs(&once.keys)?;
         }
-        rule.triggers.iter().try_for_each(|trigger| self.mapped(&trigger.fields))
+        rule.triggers
+            .iter()
+            .try_for_each(|trigger| self.mapped(&trigger.fields))
     }
 
     fn mapped(&mut self, fields: &[Mapped]) -> Result<(), DuplicateKey> {

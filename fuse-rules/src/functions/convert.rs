@@ -68,9 +68,16 @@ pub(super) const FUNCTIONS: &[Function] = &[
         params: &[("value", Kinds::ANY)],
         returns: Kinds::ANY,
         doc: "The value itself, marked as one that may carry `{{` into a workflow's template.",
-        examples: &[(r#"raw("{{x}}")"#, Some(r#""{{x}}""#)), ("raw(1)", Some("1"))],
+        examples: &[
+            (r#"raw("{{x}}")"#, Some(r#""{{x}}""#)),
+            ("raw(1)", Some("1")),
+        ],
         call: |arguments, _| {
-            arguments.first().cloned().map(Value::into_owned).ok_or_else(|| "there is no value".into())
+            arguments
+                .first()
+                .cloned()
+                .map(Value::into_owned)
+                .ok_or_else(|| "there is no value".into())
         },
     },
 ];
@@ -87,6 +94,11 @@ fn number(arguments: &[Value<'_>]) -> Result<Number, String> {
 }
 
 fn json(arguments: &[Value<'_>], _: &Context) -> Outcome {
-    let Some(value) = arguments.first() else { return Err("there is no value".into()) };
-    value.to_json_text().map(Value::text).map_err(|unheld| format!("it holds {unheld}"))
+    let Some(value) = arguments.first() else {
+        return Err("there is no value".into());
+    };
+    value
+        .to_json_text()
+        .map(Value::text)
+        .map_err(|unheld| format!("it holds {unheld}"))
 }

@@ -50,11 +50,56 @@ impl Function {
 
 /// All functions, family by family.
 pub(crate) fn all() -> impl Iterator<Item = &'static Function> + Clone {
-    [text::FUNCTIONS, lists::FUNCTIONS, convert::FUNCTIONS, time::FUNCTIONS].into_iter().flatten()
+    [
+        text::FUNCTIONS,
+        lists::FUNCTIONS,
+        convert::FUNCTIONS,
+        time::FUNCTIONS,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 pub(crate) fn find(name: &str) -> Option<&'static Function> {
     all().find(|function| function.name == name)
+}
+
+/// A function of the language, for documentation and editors.
+#[derive(Clone, Copy, Debug)]
+pub struct FunctionInfo {
+    function: &'static Function,
+}
+
+impl FunctionInfo {
+    /// The name.
+    pub fn name(&self) -> &'static str {
+        self.function.name
+    }
+
+    /// The name with its parameters, as in `split(text, separator)`.
+    pub fn signature(&self) -> String {
+        self.function.signature()
+    }
+
+    /// What it gives, in a sentence.
+    pub fn doc(&self) -> &'static str {
+        self.function.doc
+    }
+
+    /// Calls, and what they give as JSON; `None` where they have no result.
+    pub fn examples(&self) -> &'static [(&'static str, Option<&'static str>)] {
+        self.function.examples
+    }
+}
+
+/// All functions of the language, family by family.
+///
+/// ```
+/// let lower = fuse_rules::functions().find(|function| function.name() == "lower").unwrap();
+/// assert_eq!(lower.signature(), "lower(text)");
+/// ```
+pub fn functions() -> impl Iterator<Item = FunctionInfo> {
+    all().map(|function| FunctionInfo { function })
 }
 
 /// The text of a string argument; empty for what the caller never passes.

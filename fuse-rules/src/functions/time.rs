@@ -16,7 +16,10 @@ pub(super) const FUNCTIONS: &[Function] = &[
                 r#"string(time("2026-08-01T12:00:00+02:00"))"#,
                 Some(r#""2026-08-01T10:00:00Z""#),
             ),
-            (r#"time("2026-08-01T10:00:00.5Z") > time("2026-08-01T10:00:00Z")"#, Some("true")),
+            (
+                r#"time("2026-08-01T10:00:00.5Z") > time("2026-08-01T10:00:00Z")"#,
+                Some("true"),
+            ),
             (r#"time("tomorrow")"#, None),
             (r#"time("2026-08-01")"#, None),
         ],
@@ -40,9 +43,9 @@ pub(super) const FUNCTIONS: &[Function] = &[
 fn instant(arguments: &[Value<'_>]) -> Result<Timestamp, String> {
     match arguments.first() {
         Some(Value::Time(time)) => Ok(*time),
-        Some(Value::String(text)) => {
-            text.parse().map_err(|_| format!("`{text}` is not an RFC 3339 time with an offset"))
-        }
+        Some(Value::String(text)) => text
+            .parse()
+            .map_err(|_| format!("`{text}` is not an RFC 3339 time with an offset")),
         _ => Err("it is no time".into()),
     }
 }

@@ -49,6 +49,7 @@ pub(crate) struct EventPlan {
 }
 
 pub(crate) struct SensorPlan {
+    pub(crate) name: String,
     pub(crate) each: Option<EachPlan>,
     pub(crate) condition: Condition,
     /// The `when` clauses as they are written, for explanations.
@@ -67,6 +68,8 @@ pub(crate) struct RulePlan {
 }
 
 pub(crate) struct EachPlan {
+    /// The name that it binds.
+    pub(crate) name: String,
     pub(crate) list: Expr<Slot>,
     pub(crate) max: usize,
     pub(crate) frame: FrameSpec,
@@ -78,7 +81,11 @@ pub(crate) enum Condition {
     All(Vec<Condition>),
     Any(Vec<Condition>),
     /// An atom of a frame, evaluated at most once an element.
-    Atom { frame: usize, index: usize, negated: bool },
+    Atom {
+        frame: usize,
+        index: usize,
+        negated: bool,
+    },
 }
 
 /// What is kept of an event, or of an element that a binder binds.
@@ -125,7 +132,9 @@ impl Reference for Slot {
 
 impl Plan {
     pub(crate) fn compile(rules: &typed::Rules) -> Self {
-        Self { inner: Arc::new(compile::compile(rules)) }
+        Self {
+            inner: Arc::new(compile::compile(rules)),
+        }
     }
 
     /// Decides an event: one decision a rule and element (and trigger, where it fired).
@@ -148,7 +157,11 @@ impl Plan {
     /// Whether the value of a fuse is on: as set, or else by its rules' default. `None` for a fuse
     /// that no rule file declares.
     pub fn is_on(&self, fuse: &str, fuses: &Fuses) -> Option<bool> {
-        let declared = self.inner.fuses.iter().find(|declared| declared.name == fuse)?;
+        let declared = self
+            .inner
+            .fuses
+            .iter()
+            .find(|declared| declared.name == fuse)?;
         Some(fuses.get(fuse).unwrap_or(declared.default_on))
     }
 
@@ -160,7 +173,9 @@ impl Plan {
 
 impl fmt::Debug for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Plan").field("events", &self.inner.events.len()).finish_non_exhaustive()
+        f.debug_struct("Plan")
+            .field("events", &self.inner.events.len())
+            .finish_non_exhaustive()
     }
 }
 

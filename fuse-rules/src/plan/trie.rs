@@ -24,7 +24,9 @@ pub(crate) struct Trie {
 impl Trie {
     /// The node at the end of these segments, made where it is not there yet.
     pub(crate) fn at(&mut self, segments: &[Segment]) -> &mut Self {
-        let Some((first, rest)) = segments.split_first() else { return self };
+        let Some((first, rest)) = segments.split_first() else {
+            return self;
+        };
         match first {
             Segment::Key(key) => self.keys.entry(key.clone()).or_default().at(rest),
             Segment::Index(index) => self.indices.entry(*index).or_default().at(rest),
@@ -90,11 +92,17 @@ impl Trie {
         Ok(())
     }
 
-    fn fill_keys<'e>(&self, raw: &'e str, slots: &mut [Option<&'e str>]) -> Result<(), DuplicateKey> {
+    fn fill_keys<'e>(
+        &self,
+        raw: &'e str,
+        slots: &mut [Option<&'e str>],
+    ) -> Result<(), DuplicateKey> {
         let mut seen: Vec<Cow<'e, str>> = Vec::new();
         for (key, value) in read_entries(raw) {
             let Some(key) = key else { continue };
-            let Some(child) = self.keys.get(key.as_ref()) else { continue };
+            let Some(child) = self.keys.get(key.as_ref()) else {
+                continue;
+            };
             if seen.contains(&key) {
                 return Err(DuplicateKey(key.into_owned()));
             }

@@ -128,15 +128,6 @@ pub(crate) enum FieldValue {
     Block(Block),
 }
 
-impl Field {
-    pub(crate) fn value_span(&self) -> Span {
-        match &self.value {
-            FieldValue::Expr(expr) => expr.span,
-            FieldValue::Block(block) => block.span,
-        }
-    }
-}
-
 #[derive(Clone, Debug)]
 pub(crate) struct Expr {
     pub(crate) kind: ExprKind,
@@ -157,21 +148,58 @@ pub(crate) enum ExprKind {
     /// A record literal, or a nested block that stands where a value is wanted.
     Record(Block),
     /// A name and what touches it.
-    Path { root: Text, segments: Vec<Segment> },
+    Path {
+        root: Text,
+        segments: Vec<Segment>,
+    },
     /// What touches something else than a name: `split(x, ",")[0]`.
-    Access { base: Box<Expr>, segments: Vec<Segment> },
-    Call { function: Text, arguments: Vec<Expr> },
-    Quantifier { kind: QuantifierKind, name: Text, list: Box<Expr>, body: Box<Expr> },
+    Access {
+        base: Box<Expr>,
+        segments: Vec<Segment>,
+    },
+    Call {
+        function: Text,
+        arguments: Vec<Expr>,
+    },
+    Quantifier {
+        kind: QuantifierKind,
+        name: Text,
+        list: Box<Expr>,
+        body: Box<Expr>,
+    },
     Not(Box<Expr>),
     Neg(Box<Expr>),
     And(Vec<Expr>),
     Or(Vec<Expr>),
-    Compare { op: CompareOp, left: Box<Expr>, right: Box<Expr> },
-    In { negated: bool, item: Box<Expr>, list: Box<Expr> },
-    TextTest { op: TextOp, left: Box<Expr>, right: Box<Expr> },
-    Is { value: Box<Expr>, negated: bool, kind: Text },
-    Coalesce { left: Box<Expr>, right: Box<Expr> },
-    Arith { op: ArithOp, left: Box<Expr>, right: Box<Expr> },
+    Compare {
+        op: CompareOp,
+        left: Box<Expr>,
+        right: Box<Expr>,
+    },
+    In {
+        negated: bool,
+        item: Box<Expr>,
+        list: Box<Expr>,
+    },
+    TextTest {
+        op: TextOp,
+        left: Box<Expr>,
+        right: Box<Expr>,
+    },
+    Is {
+        value: Box<Expr>,
+        negated: bool,
+        kind: Text,
+    },
+    Coalesce {
+        left: Box<Expr>,
+        right: Box<Expr>,
+    },
+    Arith {
+        op: ArithOp,
+        left: Box<Expr>,
+        right: Box<Expr>,
+    },
     Paren(Box<Expr>),
     /// What could not be read; its problem is already reported.
     Error,
@@ -246,18 +274,6 @@ impl CompareOp {
             Self::Le => "<=",
             Self::Gt => ">",
             Self::Ge => ">=",
-        }
-    }
-
-    /// The operator that is true where this one is false.
-    pub(crate) fn negated(self) -> Self {
-        match self {
-            Self::Eq => Self::Ne,
-            Self::Ne => Self::Eq,
-            Self::Lt => Self::Ge,
-            Self::Ge => Self::Lt,
-            Self::Gt => Self::Le,
-            Self::Le => Self::Gt,
         }
     }
 

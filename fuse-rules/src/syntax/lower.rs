@@ -3,8 +3,8 @@
 use pest::iterators::{Pair, Pairs};
 
 use super::ast::{
-    Block, Defaults, Each, Event, Expr, ExprKind, Field, FieldValue, File, Fuse, Once, Rule as RuleDecl,
-    Segment, Sensor, Shared, Source, Text, Trigger,
+    Block, Defaults, Each, Event, Expr, ExprKind, Field, FieldValue, File, Fuse, Once,
+    Rule as RuleDecl, Segment, Sensor, Shared, Source, Text, Trigger,
 };
 use super::{Rule, recover, strings};
 use crate::diagnostic::{Code, Diagnostic, suggest};
@@ -22,7 +22,11 @@ const NAMELESS: &str = "";
 
 impl<'a> Lower<'a> {
     pub(super) fn new(file: FileId, text: &'a str, problems: &'a mut Vec<Diagnostic>) -> Self {
-        Self { file, text, problems }
+        Self {
+            file,
+            text,
+            problems,
+        }
     }
 
     pub(super) fn file(mut self, pairs: Pairs<'_, Rule>) -> File {
@@ -49,7 +53,10 @@ impl<'a> Lower<'a> {
     }
 
     pub(super) fn text_of(&self, pair: &Pair<'_, Rule>) -> Text {
-        Text { text: pair.as_str().to_owned(), span: self.span(pair) }
+        Text {
+            text: pair.as_str().to_owned(),
+            span: self.span(pair),
+        }
     }
 
     pub(super) fn report(&mut self, problem: Diagnostic) {
@@ -75,7 +82,10 @@ impl<'a> Lower<'a> {
                 Diagnostic::error(
                     Code::E0109,
                     name.span,
-                    format!("`{}` is a word of the language and cannot be a name", name.text),
+                    format!(
+                        "`{}` is a word of the language and cannot be a name",
+                        name.text
+                    ),
                 )
                 .label("reserved")
                 .help(format!("choose another name, such as `my-{}`", name.text)),
@@ -106,9 +116,13 @@ impl<'a> Lower<'a> {
         if pair.as_rule() == Rule::close && !pair.as_str().starts_with('}') {
             let Some(open) = open else { return };
             self.report(
-                Diagnostic::error(Code::E0103, open, format!("the `{{` of {what} is never closed"))
-                    .label("opened here")
-                    .help("add a `}` before the next declaration"),
+                Diagnostic::error(
+                    Code::E0103,
+                    open,
+                    format!("the `{{` of {what} is never closed"),
+                )
+                .label("opened here")
+                .help("add a `}` before the next declaration"),
             );
         }
     }
@@ -127,9 +141,13 @@ impl<'a> Lower<'a> {
             ExprKind::String(text) => Some(text),
             ExprKind::Interpolated(_) => {
                 self.report(
-                    Diagnostic::error(Code::E0405, expr.span, "this text is fixed and takes no `${…}`")
-                        .label("a fixed text is wanted here")
-                        .help("write `\\${` for a literal `${`"),
+                    Diagnostic::error(
+                        Code::E0405,
+                        expr.span,
+                        "this text is fixed and takes no `${…}`",
+                    )
+                    .label("a fixed text is wanted here")
+                    .help("write `\\${` for a literal `${`"),
                 );
                 None
             }
@@ -150,7 +168,11 @@ impl<'a> Lower<'a> {
                 _ => {}
             }
         }
-        Some(Fuse { doc, name: name?, default_on: default_on? })
+        Some(Fuse {
+            doc,
+            name: name?,
+            default_on: default_on?,
+        })
     }
 
     fn defaults(&mut self, pair: Pair<'_, Rule>) -> Option<Defaults> {
@@ -163,18 +185,28 @@ impl<'a> Lower<'a> {
                 _ => {}
             }
         }
-        Some(Defaults { kind: kind?, block: block? })
+        Some(Defaults {
+            kind: kind?,
+            block: block?,
+        })
     }
 
     fn source(&mut self, pair: Pair<'_, Rule>) -> Source {
         let doc = self.doc(&pair);
         let span = self.span(&pair);
-        let nameless = Text { text: NAMELESS.into(), span };
+        let nameless = Text {
+            text: NAMELESS.into(),
+            span,
+        };
         let mut source = Source {
             doc,
             name: nameless.clone(),
             kind: nameless,
-            block: Block { fields: Vec::new(), span, incomplete: false },
+            block: Block {
+                fields: Vec::new(),
+                span,
+                incomplete: false,
+            },
             events: Vec::new(),
         };
         let mut items = Items::default();
@@ -209,12 +241,19 @@ impl<'a> Lower<'a> {
                 _ => {}
             }
         }
-        Some(Event { doc, name: name?, block })
+        Some(Event {
+            doc,
+            name: name?,
+            block,
+        })
     }
 
     fn sensor(&mut self, pair: Pair<'_, Rule>) -> Sensor {
         let doc = self.doc(&pair);
-        let nameless = Text { text: NAMELESS.into(), span: self.span(&pair) };
+        let nameless = Text {
+            text: NAMELESS.into(),
+            span: self.span(&pair),
+        };
         let mut sensor = Sensor {
             doc,
             name: nameless.clone(),
@@ -266,7 +305,10 @@ impl<'a> Lower<'a> {
         let doc = self.doc(&pair);
         let mut rule = RuleDecl {
             doc,
-            name: Text { text: NAMELESS.into(), span: self.span(&pair) },
+            name: Text {
+                text: NAMELESS.into(),
+                span: self.span(&pair),
+            },
             shared: Shared::default(),
             once: Vec::new(),
             triggers: Vec::new(),
@@ -307,7 +349,9 @@ impl<'a> Lower<'a> {
         match pair.as_rule() {
             Rule::requires_clause => {
                 let names = pair.into_inner().filter(|p| p.as_rule() == Rule::ident);
-                shared.requires.extend(names.map(|p| self.text_of(&p)).collect::<Vec<_>>());
+                shared
+                    .requires
+                    .extend(names.map(|p| self.text_of(&p)).collect::<Vec<_>>());
             }
             Rule::each_clause => shared.each.extend(self.each(pair, span)),
             Rule::when_clause => {
@@ -334,7 +378,12 @@ impl<'a> Lower<'a> {
                 _ => {}
             }
         }
-        Some(Each { name: name?, list: list?, max, span })
+        Some(Each {
+            name: name?,
+            list: list?,
+            max,
+            span,
+        })
     }
 
     fn once(&mut self, pair: Pair<'_, Rule>) -> Option<Once> {
@@ -355,7 +404,12 @@ impl<'a> Lower<'a> {
             }
         }
         let (within, within_span) = within?;
-        Some(Once { keys, within, within_span, span })
+        Some(Once {
+            keys,
+            within,
+            within_span,
+            span,
+        })
     }
 
     fn trigger(&mut self, pair: Pair<'_, Rule>) -> Option<Trigger> {
@@ -368,14 +422,21 @@ impl<'a> Lower<'a> {
                 _ => {}
             }
         }
-        Some(Trigger { kind: kind?, block: block? })
+        Some(Trigger {
+            kind: kind?,
+            block: block?,
+        })
     }
 
     // ---- Blocks ---------------------------------------------------------------------------
 
     /// A block or a record: they differ only in where they may stand.
     pub(super) fn block(&mut self, pair: Pair<'_, Rule>) -> Block {
-        let mut block = Block { fields: Vec::new(), span: self.span(&pair), incomplete: false };
+        let mut block = Block {
+            fields: Vec::new(),
+            span: self.span(&pair),
+            incomplete: false,
+        };
         let mut items = Items::default();
         for part in pair.into_inner() {
             match part.as_rule() {
@@ -416,7 +477,10 @@ impl<'a> Lower<'a> {
         let inner = pair.into_inner().next()?;
         let span = self.span(&inner);
         match inner.as_rule() {
-            Rule::string => Some(Text { text: self.plain_string(inner)?, span }),
+            Rule::string => Some(Text {
+                text: self.plain_string(inner)?,
+                span,
+            }),
             _ => Some(self.text_of(&inner)),
         }
     }
@@ -433,14 +497,21 @@ impl<'a> Lower<'a> {
                 _ => {}
             }
         }
-        Some(Field { key: key?, optional, value: FieldValue::Expr(value?) })
+        Some(Field {
+            key: key?,
+            optional,
+            value: FieldValue::Expr(value?),
+        })
     }
 
     /// What a `value` holds: an expression or a record.
     pub(super) fn value(&mut self, pair: Pair<'_, Rule>, depth: usize) -> Expr {
         let span = self.span(&pair);
         match pair.as_rule() {
-            Rule::record => Expr { kind: ExprKind::Record(self.block(pair)), span },
+            Rule::record => Expr {
+                kind: ExprKind::Record(self.block(pair)),
+                span,
+            },
             _ => self.expr(pair, depth),
         }
     }
@@ -455,7 +526,11 @@ impl<'a> Lower<'a> {
                 _ => {}
             }
         }
-        Some(Field { key: key?, optional: false, value: FieldValue::Block(block?) })
+        Some(Field {
+            key: key?,
+            optional: false,
+            value: FieldValue::Block(block?),
+        })
     }
 
     /// `from body { a, b?, c = d }` is `a = body.a, b? = body.b, c = body.d`.
@@ -513,23 +588,40 @@ impl<'a> Lower<'a> {
             ExprKind::Path { segments, .. } | ExprKind::Access { segments, .. } => {
                 segments.extend(more);
             }
-            _ => kind = ExprKind::Access { base: Box::new(base.clone()), segments: more },
+            _ => {
+                kind = ExprKind::Access {
+                    base: Box::new(base.clone()),
+                    segments: more,
+                }
+            }
         }
-        Some(Field { key, optional, value: FieldValue::Expr(Expr { kind, span }) })
+        Some(Field {
+            key,
+            optional,
+            value: FieldValue::Expr(Expr { kind, span }),
+        })
     }
 
     pub(super) fn bad_duration(&mut self, span: Span) {
         let text = self.text.get(span.range()).unwrap_or("");
-        let problem = Diagnostic::error(Code::E0107, span, format!("`{text}` is too long a duration"))
-            .help("a duration is at most a hundred years");
+        let problem = Diagnostic::error(
+            Code::E0107,
+            span,
+            format!("`{text}` is too long a duration"),
+        )
+        .help("a duration is at most a hundred years");
         self.report(problem);
     }
 
     pub(super) fn alien(&mut self, span: Span, right: &str) {
         let wrong = self.text.get(span.range()).unwrap_or("").to_owned();
-        let problem = Diagnostic::error(Code::E0102, span, format!("`{wrong}` is written `{right}` here"))
-            .label("a spelling of another language")
-            .help(format!("write `{right}`"));
+        let problem = Diagnostic::error(
+            Code::E0102,
+            span,
+            format!("`{wrong}` is written `{right}` here"),
+        )
+        .label("a spelling of another language")
+        .help(format!("write `{right}`"));
         self.report(problem);
     }
 
@@ -570,8 +662,16 @@ impl Items {
             let between = lower.text.get(end..start).unwrap_or("\n");
             if !between.contains('\n') {
                 let span = lower.span(pair);
-                let first = pair.as_str().split_whitespace().next().unwrap_or("").to_owned();
-                let at = Span { end: span.start + u32::try_from(first.len()).unwrap_or(1), ..span };
+                let first = pair
+                    .as_str()
+                    .split_whitespace()
+                    .next()
+                    .unwrap_or("")
+                    .to_owned();
+                let at = Span {
+                    end: span.start + u32::try_from(first.len()).unwrap_or(1),
+                    ..span
+                };
                 lower.report(
                     Diagnostic::error(
                         Code::E0104,

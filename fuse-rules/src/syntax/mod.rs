@@ -44,7 +44,11 @@ pub(crate) fn parse(file: FileId, text: &str, problems: &mut Vec<Diagnostic>) ->
         Err(error) => {
             let at = recover::position(&error);
             let span = Span::new(file, at..at);
-            problems.push(Diagnostic::error(Code::E0101, span, "this cannot be read as rules"));
+            problems.push(Diagnostic::error(
+                Code::E0101,
+                span,
+                "this cannot be read as rules",
+            ));
             ast::File::default()
         }
     }

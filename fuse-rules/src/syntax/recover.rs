@@ -34,7 +34,11 @@ pub(super) fn problem(
     // A fault that shows only on a later line is one of the line before: something is missing.
     let read = text.get(start..at).unwrap_or("");
     let solid = start + strip_layout(read).len();
-    if at > start && read.get(solid - start..).is_some_and(|gap| gap.contains('\n')) {
+    if at > start
+        && read
+            .get(solid - start..)
+            .is_some_and(|gap| gap.contains('\n'))
+    {
         let from = last_token(text, start, solid);
         let token = text.get(from..solid).unwrap_or("");
         let message = match list(&wanted) {
@@ -47,7 +51,11 @@ pub(super) fn problem(
     let found = token_at(text, at);
     let to = (at + found.len()).min(text.len());
     let span = Span::new(file, at..to);
-    let shown = if found.is_empty() { "the end of the file".to_owned() } else { format!("`{found}`") };
+    let shown = if found.is_empty() {
+        "the end of the file".to_owned()
+    } else {
+        format!("`{found}`")
+    };
     let message = match list(&wanted) {
         Some(wanted) => format!("expected {wanted}, found {shown}"),
         None => format!("{shown} is not expected here"),
@@ -69,11 +77,13 @@ fn hint(text: &str, at: usize, found: &str, at_start: bool) -> Option<String> {
         "-" => Some("put a space on both sides of `-` to subtract".into()),
         ";" => Some("clauses and fields end with their line; leave the `;` out".into()),
         ":" => Some("a field is written `name = value`".into()),
-        "$" => Some("a path starts with `body`, `headers`, `query` or `event`, as in `body.name`".into()),
+        "$" => Some(
+            "a path starts with `body`, `headers`, `query` or `event`, as in `body.name`".into(),
+        ),
         "{" if before.ends_with('=') => None,
-        "[" | "(" if before.len() < at => {
-            Some(format!("`{found}` touches what it belongs to, without a space"))
-        }
+        "[" | "(" if before.len() < at => Some(format!(
+            "`{found}` touches what it belongs to, without a space"
+        )),
         "}" if at_start => Some("there is one `}` too many, or a `{` is missing before it".into()),
         _ if at_start && !WORDS.contains(&found) => {
             let near = suggest::nearest(found, WORDS)?;
@@ -88,7 +98,10 @@ fn strip_layout(text: &str) -> &str {
     let mut end = 0;
     let mut offset = 0;
     for line in text.split_inclusive('\n') {
-        let code = line.split_once('#').map_or(line, |(code, _)| code).trim_end();
+        let code = line
+            .split_once('#')
+            .map_or(line, |(code, _)| code)
+            .trim_end();
         if !code.trim_start().is_empty() {
             end = offset + code.len();
         }
@@ -106,22 +119,36 @@ fn last_token(text: &str, start: usize, end: usize) -> usize {
     let before = text.get(start..end).unwrap_or("");
     let word = |c: char| is_word(c) || c == '-' || c == '.';
     let mut chars = before.char_indices().rev().peekable();
-    let Some(&(last, c)) = chars.peek() else { return start };
+    let Some(&(last, c)) = chars.peek() else {
+        return start;
+    };
     if !is_word(c) {
-        let symbol = |c: char| c.is_ascii_punctuation() && !matches!(c, '"' | ')' | ']' | '}' | '_');
-        let from = before.char_indices().rev().take_while(|(_, c)| symbol(*c)).last();
+        let symbol =
+            |c: char| c.is_ascii_punctuation() && !matches!(c, '"' | ')' | ']' | '}' | '_');
+        let from = before
+            .char_indices()
+            .rev()
+            .take_while(|(_, c)| symbol(*c))
+            .last();
         return start + from.map_or(last, |(i, _)| i);
     }
-    let from = before.char_indices().rev().take_while(|(_, c)| word(*c)).last();
+    let from = before
+        .char_indices()
+        .rev()
+        .take_while(|(_, c)| word(*c))
+        .last();
     start + from.map_or(last, |(i, _)| i)
 }
 
 /// The token that starts at `at`: a word, or one symbol.
 fn token_at(text: &str, at: usize) -> &str {
     let rest = text.get(at..).unwrap_or("");
-    let Some(first) = rest.chars().next() else { return "" };
+    let Some(first) = rest.chars().next() else {
+        return "";
+    };
     let len = if is_word(first) {
-        rest.find(|c: char| !(is_word(c) || c == '-')).unwrap_or(rest.len())
+        rest.find(|c: char| !(is_word(c) || c == '-'))
+            .unwrap_or(rest.len())
     } else if first == '\n' || first == '\r' {
         0
     } else {
@@ -131,7 +158,9 @@ fn token_at(text: &str, at: usize) -> &str {
 }
 
 fn wanted(error: &Error<Rule>) -> Vec<&'static str> {
-    let ErrorVariant::ParsingError { positives, .. } = &error.variant else { return Vec::new() };
+    let ErrorVariant::ParsingError { positives, .. } = &error.variant else {
+        return Vec::new();
+    };
     let mut all: Vec<&'static str> = Vec::new();
     for rule in positives {
         if let Some(word) = describe(*rule).filter(|word| !all.contains(word)) {

@@ -1,0 +1,145 @@
+//! The admin port: health, readiness, metrics, and why each rule did what it did.
+
+mod decisions;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::extract::{Query, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use fuse_rules::{Fuses, Plan};
+use serde::Deserialize;
+use serde_json::json;
+use tokio::net::TcpListener;
+
+use crate::bus::Bus;
+use crate::ledger::Ledger;
+use crate::metrics::Metrics;
+use crate::sources::Stop;
+use crate::triggers::{Readiness, Triggers};
+
+/// What the admin port tells about.
+pub(crate) struct Admin {
+    pub(crate) bus: Arc<dyn Bus>,
+    pub(crate) ledger: Arc<dyn Ledger>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) plan: Plan,
+    pub(crate) plan_hash: String,
+    pub(crate) fuses: Fuses,
+    pub(crate) triggers: Triggers,
+    /// The kinds of triggers that the rules use.
+    pub(crate) used: Vec<String>,
+    pub(crate) max_backlog: u64,
+    pub(crate) stop: Stop,
+}
+
+/// Serves until told to stop.
+pub(crate) async fn serve(admin: Arc<Admin>, listener: TcpListener, address: SocketAddr) {
+    let stop = admin.stop.clone();
+    let app = Router::new()
+        .route(
+            "/healthz",
+            get(|| async { Json(json!({ "status": "ok" })) }),
+        )
+        .route("/readyz", get(ready))
+        .route("/metrics", get(metrics))
+        .route("/decisions", get(decisions))
+        .with_state(admin);
+    let server =
+        axum::serve(listener, app).with_graceful_shutdown(async move { stop.requested().await });
+    if let Err(error) = server.await {
+        tracing::error!(%address, %error, "the admin server failed");
+    }
+}
+
+/// 200 when events can be taken in and acted on; else 503, and what stands in the way.
+async fn ready(State(admin): State<Arc<Admin>>) -> Response {
+    let mut problems = Vec::new();
+    if admin.stop.is_requested() {
+        problems.push("the runtime is stopping".to_owned());
+    }
+    if admin.bus.backlog() >= admin.max_backlog {
+        problems.push(format!(
+            "the queue is full: {} events wait",
+            admin.max_backlog
+        ));
+    }
+    if let Err(error) = admin.ledger.counts().await {
+        problems.push(error.to_string());
+    }
+    for kind in &admin.used {
+        match admin.triggers.get(kind) {
+            None => problems.push(format!("no trigger `{kind}` is part of this runtime")),
+            Some(trigger) => {
+                if let Readiness::NotReady(why) = trigger.readiness().await {
+                    problems.push(format!("trigger `{kind}`: {why}"));
+                }
+            }
+        }
+    }
+    let status = if problems.is_empty() {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    (
+        status,
+        Json(json!({ "ready": problems.is_empty(), "not_ready": problems })),
+    )
+        .into_response()
+}
+
+async fn metrics(State(admin): State<Arc<Admin>>) -> Response {
+    match admin.ledger.counts().await {
+        Ok(counts) => {
+            let backlog = admin.bus.backlog();
+            let text = admin
+                .metrics
+                .render(backlog, counts.unsettled, counts.dead_letters);
+            let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+            ([(header::CONTENT_TYPE, kind)], text).into_response()
+        }
+        Err(error) => failed(StatusCode::SERVICE_UNAVAILABLE, &error.to_string()),
+    }
+}
+
+#[derive(Deserialize)]
+struct Asked {
+    event: Option<String>,
+    source: Option<String>,
+}
+
+async fn decisions(State(admin): State<Arc<Admin>>, Query(asked): Query<Asked>) -> Response {
+    let Some(id) = asked.event else {
+        return failed(
+            StatusCode::BAD_REQUEST,
+            "say which event, as in /decisions?event=ID",
+        );
+    };
+    let mut found = match admin.ledger.find(&id).await {
+        Ok(found) => found,
+        Err(error) => return failed(StatusCode::SERVICE_UNAVAILABLE, &error.to_string()),
+    };
+    if let Some(source) = &asked.source {
+        found.retain(|record| record.event.source == *source);
+    }
+    match found.as_slice() {
+        [] => failed(StatusCode::NOT_FOUND, &format!("no event `{id}` is known")),
+        [record] => Json(decisions::report(&admin, record)).into_response(),
+        several => {
+            let sources: Vec<_> = several.iter().map(|r| r.event.source.as_str()).collect();
+            let why = format!(
+                "the sources {} each have an event `{id}`; add &source=NAME",
+                sources.join(", ")
+            );
+            failed(StatusCode::CONFLICT, &why)
+        }
+    }
+}
+
+fn failed(status: StatusCode, why: &str) -> Response {
+    (status, Json(json!({ "error": why }))).into_response()
+}

@@ -1,0 +1,289 @@
+//! `fuse.toml`, and the values of fuses: the environment over the file over the rules' defaults.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use fuse_rules::{Fuses, Ruleset, parse_duration, parse_switch};
+use serde::{Deserialize, Deserializer};
+
+/// What `fuse.toml` says. Every field may be left out.
+///
+/// ```
+/// let config: fuse_runtime::Config = r#"
+///     [fuses]
+///     cicd = "on"
+///
+///     [state]
+///     dir = "/var/lib/fuse"
+///     keep = "7d"
+/// "#
+/// .parse()?;
+/// assert_eq!(config.state.keep.as_secs(), 7 * 24 * 3600);
+/// # Ok::<(), fuse_runtime::ConfigError>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Values of fuses, by name.
+    pub fuses: BTreeMap<String, SwitchValue>,
+    /// Where to listen.
+    pub listen: Listen,
+    /// What is kept, and where.
+    pub state: State,
+    /// Where `--local` writes objects.
+    pub local: Local,
+}
+
+/// `[listen]`: where to listen.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Listen {
+    /// The address of sources. 127.0.0.1 with `--local`, else all addresses.
+    pub address: Option<IpAddr>,
+    /// The address and port of the admin server. Port 12080 of the sources' address.
+    pub admin: Option<SocketAddr>,
+}
+
+/// `[state]`: what is kept, and where.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct State {
+    /// The state folder: `.fuse`.
+    pub dir: PathBuf,
+    /// How long settled events are kept in the ledger: `7d`. A sender's repetition after that
+    /// counts as a new event.
+    #[serde(deserialize_with = "duration")]
+    pub keep: Duration,
+    /// How many events may wait before senders are told to come back: 100,000.
+    pub max_backlog: u64,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            dir: ".fuse".into(),
+            keep: Duration::from_secs(7 * 24 * 3600),
+            max_backlog: 100_000,
+        }
+    }
+}
+
+/// `[local]`: where `--local` writes objects.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Local {
+    /// The folder: `manifests`.
+    pub out: PathBuf,
+}
+
+impl Default for Local {
+    fn default() -> Self {
+        Self {
+            out: "manifests".into(),
+        }
+    }
+}
+
+/// A fuse's value as TOML may spell it.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
+pub enum SwitchValue {
+    /// `true`
+    Bool(bool),
+    /// `1`
+    Number(i64),
+    /// `"on"`
+    Text(String),
+}
+
+impl SwitchValue {
+    fn value(&self) -> Option<bool> {
+        match self {
+            Self::Bool(on) => Some(*on),
+            Self::Number(number) => parse_switch(&number.to_string()),
+            Self::Text(text) => parse_switch(text),
+        }
+    }
+}
+
+impl std::fmt::Display for SwitchValue {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Bool(on) => write!(f, "{on}"),
+            Self::Number(number) => write!(f, "{number}"),
+            Self::Text(text) => f.write_str(text),
+        }
+    }
+}
+
+/// What is wrong with the configuration.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("`{path}` cannot be read: {why}")]
+    Unreadable {
+        /// The file.
+        path: String,
+        /// Why.
+        why: String,
+    },
+    /// The file is not as it should be; the message shows the place.
+    #[error("{0}")]
+    Invalid(String),
+    /// A fuse's value is none.
+    #[error("{place} is `{value}`, but a fuse is `on`, `off`, `true`, `false`, `1` or `0`")]
+    NotASwitch {
+        /// The variable or the key.
+        place: String,
+        /// The value.
+        value: String,
+    },
+    /// The file sets a fuse that the rules do not declare.
+    #[error("`[fuses]` sets `{name}`, but no rule file declares that fuse{known}")]
+    UnknownFuse {
+        /// The name.
+        name: String,
+        /// The declared ones, for people.
+        known: String,
+    },
+}
+
+impl std::str::FromStr for Config {
+    type Err = ConfigError;
+
+    fn from_str(text: &str) -> Result<Self, ConfigError> {
+        toml::from_str(text)
+            .map_err(|error| ConfigError::Invalid(error.to_string().trim().to_owned()))
+    }
+}
+
+impl Config {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// A file that cannot be read, is not TOML, or has an unknown or mistyped field.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let shown = path.display().to_string();
+        let text = std::fs::read_to_string(path).map_err(|error| ConfigError::Unreadable {
+            path: shown.clone(),
+            why: error.to_string(),
+        })?;
+        text.parse().map_err(|error| match error {
+            ConfigError::Invalid(why) => ConfigError::Invalid(format!("{shown}: {why}")),
+            other => other,
+        })
+    }
+
+    /// The values of the fuses that the rules declare: `FUSE_<NAME>` in the environment over
+    /// `[fuses]`; the rest stands at the rules' defaults. Only declared fuses are looked up.
+    ///
+    /// # Errors
+    /// A value that is none, or a fuse in the file that no rules declare.
+    pub fn fuses(
+        &self,
+        ruleset: &Ruleset,
+        environment: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Fuses, ConfigError> {
+        let declared: Vec<&str> = ruleset.fuses().map(|fuse| fuse.name).collect();
+        if let Some(name) = self
+            .fuses
+            .keys()
+            .find(|name| !declared.contains(&name.as_str()))
+        {
+            let known = match declared.as_slice() {
+                [] => String::new(),
+                all => format!("; declared are {}", all.join(", ")),
+            };
+            return Err(ConfigError::UnknownFuse {
+                name: name.clone(),
+                known,
+            });
+        }
+        let mut fuses = Fuses::default();
+        for name in declared {
+            let variable = variable(name);
+            let (place, value, text) = if let Some(text) = environment(&variable) {
+                (format!("`{variable}`"), parse_switch(&text), text)
+            } else if let Some(value) = self.fuses.get(name) {
+                (
+                    format!("fuse `{name}` in `[fuses]`"),
+                    value.value(),
+                    value.to_string(),
+                )
+            } else {
+                continue;
+            };
+            let Some(on) = value else {
+                return Err(ConfigError::NotASwitch { place, value: text });
+            };
+            fuses = fuses.set(name, on);
+        }
+        Ok(fuses)
+    }
+}
+
+/// The environment variable of a fuse: `FUSE_` and the name in capitals, `-` as `_`.
+pub fn variable(fuse: &str) -> String {
+    format!("FUSE_{}", fuse.to_ascii_uppercase().replace('-', "_"))
+}
+
+fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    parse_duration(&text)
+        .and_then(|duration| duration.try_into().ok())
+        .ok_or_else(|| {
+            serde::de::Error::custom(format!(
+                "`{text}` is no duration; write one as in `7d` or `1h30m`"
+            ))
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ruleset() -> Ruleset {
+        let text = "fuse cicd default off\nfuse new-dc default on\n";
+        Ruleset::parse("x.rules", text, &fuse_rules::Registry::new()).unwrap()
+    }
+
+    fn fuses(toml: &str, variables: &[(&str, &str)]) -> Result<Fuses, ConfigError> {
+        let config: Config = toml.parse().unwrap();
+        config.fuses(&ruleset(), &|name| {
+            let found = variables.iter().find(|(variable, _)| *variable == name);
+            found.map(|(_, value)| (*value).to_owned())
+        })
+    }
+
+    #[test]
+    fn the_environment_wins_over_the_file_over_the_default() {
+        assert_eq!(fuses("", &[]).unwrap(), Fuses::default());
+        let file = "[fuses]\ncicd = 1\nnew-dc = \"off\"\n";
+        assert_eq!(fuses(file, &[]).unwrap().get("cicd"), Some(true));
+        assert_eq!(
+            fuses(file, &[("FUSE_CICD", "off")]).unwrap().get("cicd"),
+            Some(false)
+        );
+        assert_eq!(
+            fuses(file, &[("FUSE_NEW_DC", "true")])
+                .unwrap()
+                .get("new-dc"),
+            Some(true)
+        );
+        // Kubernetes injects such a name for a service called `fuse`.
+        assert!(fuses("", &[("FUSE_PORT", "tcp://10.0.0.1:80")]).is_ok());
+    }
+
+    #[test]
+    fn what_is_no_value_fails() {
+        let shown = |result: Result<Fuses, ConfigError>| result.unwrap_err().to_string();
+        insta::assert_snapshot!(shown(fuses("", &[("FUSE_CICD", "yes")])), @"");
+        insta::assert_snapshot!(shown(fuses("[fuses]\ncicd = 2", &[])), @"");
+        insta::assert_snapshot!(shown(fuses("[fuses]\ncidc = true", &[])), @"");
+        insta::assert_snapshot!("[state]\nkeep = \"soon\"".parse::<Config>().unwrap_err(), @"");
+        insta::assert_snapshot!("[sate]".parse::<Config>().unwrap_err(), @"");
+    }
+}

@@ -1,0 +1,162 @@
+//! Deciding: the rules' decisions as the ledger's verdict, committed before anything is fired.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Instant;
+
+use fuse_rules::{Decision, Evaluation, Fuses, Outcome, Plan};
+use jiff::Timestamp;
+
+use super::{Engine, Step};
+use crate::event::Envelope;
+use crate::ledger::{DecisionRecord, EventRecord, LedgerError, OnceClaim, Verdict};
+use crate::triggers::action_id;
+
+impl Engine {
+    /// The event's record: the one on file, or a new one.
+    pub(super) async fn decided(&self, event: &Envelope) -> Result<EventRecord, LedgerError> {
+        if let Some(record) = self.ledger.event(&event.key()).await? {
+            if record.decided.is_some() {
+                return Ok(record);
+            }
+        }
+        let start = Instant::now();
+        let (verdict, evaluation) = verdict(
+            &self.plan,
+            &self.plan_hash,
+            &self.fuses,
+            event,
+            (self.clock)(),
+        );
+        let record = self.ledger.decide(verdict).await?;
+        self.metrics.deciding(start.elapsed());
+        self.count(&record, &evaluation);
+        (self.watcher)(Step::Decided);
+        Ok(record)
+    }
+
+    fn count(&self, record: &EventRecord, evaluation: &Evaluation) {
+        for decision in &record.decisions {
+            self.metrics
+                .decided(&decision.rule, decision.outcome.as_str());
+        }
+        for decision in &evaluation.decisions {
+            if decision.outcome == Outcome::NotMatched {
+                self.metrics
+                    .decided(&decision.rule, decision.outcome.as_str());
+            }
+            if let Some(path) = &decision.missing {
+                self.metrics.missing(&decision.rule, path);
+            }
+        }
+        // What was decided, never what was sent: payloads stay out of the log.
+        let counted = |outcome| {
+            record
+                .decisions
+                .iter()
+                .filter(|d| d.outcome == outcome)
+                .count()
+        };
+        tracing::info!(
+            source = record.event.source,
+            name = record.event.name,
+            event = record.event.id,
+            fired = counted(Outcome::Fired),
+            gated = counted(Outcome::Gated),
+            suppressed = counted(Outcome::Suppressed),
+            rejected = counted(Outcome::Rejected),
+            unknown = counted(Outcome::Unknown),
+            "decided"
+        );
+        if record.rejected.is_some() {
+            tracing::warn!(
+                source = record.event.source,
+                event = record.event.id,
+                "the event is refused; /decisions says why"
+            );
+        }
+    }
+}
+
+/// Evaluates an event and puts the decisions in the ledger's form. What did not match is left out:
+/// it can be derived from the event and the plan, and recording it would make the cost of an
+/// event follow the number of rules.
+pub fn verdict(
+    plan: &Plan,
+    plan_hash: &str,
+    fuses: &Fuses,
+    event: &Envelope,
+    now: Timestamp,
+) -> (Verdict, Evaluation) {
+    let evaluation = evaluate(plan, fuses, event);
+    let key = event.key();
+    let mut verdict = Verdict {
+        event: key.clone(),
+        plan: plan_hash.to_owned(),
+        decided: now,
+        rejected: evaluation.refused.clone(),
+        decisions: Vec::new(),
+        actions: Vec::new(),
+        once: Vec::new(),
+    };
+    for decision in &evaluation.decisions {
+        if decision.outcome == Outcome::NotMatched {
+            continue;
+        }
+        let id = decision
+            .action
+            .as_ref()
+            .map(|action| action_id(&key, action));
+        if let (Some(id), Some(action)) = (&id, &decision.action) {
+            verdict.actions.push((id.clone(), action.clone()));
+        }
+        verdict.once.extend(claim(event, decision));
+        let reason = match decision.outcome {
+            Outcome::Fired => "every condition holds".to_owned(),
+            _ => decision.reason.clone(),
+        };
+        verdict.decisions.push(DecisionRecord {
+            rule: decision.rule.clone(),
+            element: decision.element.clone(),
+            outcome: decision.outcome,
+            reason,
+            action: id,
+        });
+    }
+    // Several triggers of one rule and element claim its key once, together.
+    verdict.once.dedup_by(|a, b| a.owner == b.owner);
+    (verdict, evaluation)
+}
+
+fn evaluate(plan: &Plan, fuses: &Fuses, event: &Envelope) -> Evaluation {
+    let refused = |why: String| Evaluation {
+        refused: Some(why),
+        decisions: Vec::new(),
+    };
+    let view = match event.view() {
+        Ok(view) => view,
+        Err(invalid) => return refused(invalid.to_string()),
+    };
+    // A fault of ours must not take the other events down with it, nor lose this one.
+    catch_unwind(AssertUnwindSafe(|| plan.evaluate(&view, fuses))).unwrap_or_else(|_| {
+        refused(
+            "evaluating this event failed inside fuse; this is a bug of fuse, please report it"
+                .into(),
+        )
+    })
+}
+
+fn claim(event: &Envelope, decision: &Decision) -> Option<OnceClaim> {
+    let once = decision.once.as_ref()?;
+    let element = serde_json::to_string(&decision.element).unwrap_or_default();
+    Some(OnceClaim {
+        key: format!(
+            "{} {}",
+            decision.rule,
+            serde_json::to_string(&once.values).unwrap_or_default()
+        ),
+        owner: format!("{} {} {element}", event.key().encode(), decision.rule),
+        within_ms: once.within_ms,
+        rule: decision.rule.clone(),
+        element: decision.element.clone(),
+    })
+}

@@ -1,0 +1,120 @@
+//! Files of rules on disk.
+
+use std::path::{Path, PathBuf};
+
+use fuse_rules::Loader;
+
+/// Reads files of rules from disk.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Disk;
+
+/// The largest file that is read as rules, in bytes.
+const LARGEST: u64 = 64 << 20;
+
+impl Loader for Disk {
+    fn load(&self, name: &str) -> Result<String, String> {
+        let size = std::fs::metadata(name).map_err(|error| in_words(&error))?;
+        if size.is_dir() {
+            return Err("it is a folder".into());
+        }
+        if size.len() > LARGEST {
+            return Err(format!("it is larger than {} MiB", LARGEST >> 20));
+        }
+        let bytes = std::fs::read(name).map_err(|error| in_words(&error))?;
+        String::from_utf8(bytes).map_err(|error| {
+            format!(
+                "it is not UTF-8 from byte {} on",
+                error.utf8_error().valid_up_to()
+            )
+        })
+    }
+}
+
+fn in_words(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => "there is no such file".into(),
+        std::io::ErrorKind::PermissionDenied => "it may not be read".into(),
+        _ => error.to_string(),
+    }
+}
+
+/// The files that paths mean: a file is itself, a folder the `.rules` files in it (not in its
+/// subfolders), sorted.
+///
+/// # Errors
+/// A path that cannot be read, or a folder without rules; in words for people.
+pub fn rule_files<P: AsRef<Path>>(paths: &[P]) -> Result<Vec<String>, String> {
+    let mut files = Vec::new();
+    for path in paths {
+        let path = path.as_ref();
+        let shown = path.display();
+        let failed =
+            |error: &std::io::Error| format!("`{shown}` cannot be read: {}", in_words(error));
+        if !std::fs::metadata(path)
+            .map_err(|error| failed(&error))?
+            .is_dir()
+        {
+            files.push(name_of(path)?);
+            continue;
+        }
+        let mut inside: Vec<PathBuf> = Vec::new();
+        for entry in std::fs::read_dir(path).map_err(|error| failed(&error))? {
+            let entry = entry.map_err(|error| failed(&error))?.path();
+            if entry.extension().is_some_and(|ending| ending == "rules") && entry.is_file() {
+                inside.push(entry);
+            }
+        }
+        if inside.is_empty() {
+            return Err(format!("there is no `.rules` file in `{shown}`"));
+        }
+        inside.sort();
+        for file in inside {
+            files.push(name_of(&file)?);
+        }
+    }
+    Ok(files)
+}
+
+fn name_of(path: &Path) -> Result<String, String> {
+    match path.to_str() {
+        Some(name) => Ok(name.to_owned()),
+        None => Err(format!("`{}` is not a name in UTF-8", path.display())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_means_the_rules_in_it_and_not_in_its_subfolders() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        std::fs::create_dir(at("sub")).unwrap();
+        for name in ["b.rules", "a.rules", "notes.txt", "sub/c.rules"] {
+            std::fs::write(at(name), "").unwrap();
+        }
+        let files = rule_files(&[folder.path()]).unwrap();
+        let names: Vec<_> = files
+            .iter()
+            .map(|file| file.rsplit('/').next().unwrap())
+            .collect();
+        assert_eq!(names, ["a.rules", "b.rules"]);
+        assert!(
+            rule_files(&[at("none")])
+                .unwrap_err()
+                .contains("there is no such file")
+        );
+    }
+
+    #[test]
+    fn what_is_no_text_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("x.rules");
+        std::fs::write(&file, b"fuse \xff").unwrap();
+        assert_eq!(
+            Disk.load(file.to_str().unwrap()).unwrap_err(),
+            "it is not UTF-8 from byte 5 on"
+        );
+    }
+}

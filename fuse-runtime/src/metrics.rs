@@ -1,0 +1,194 @@
+//! What is counted, in Prometheus's text format.
+
+use std::time::Duration;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::{Registry, Unit};
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Received {
+    source: String,
+    event: String,
+    result: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Decided {
+    rule: String,
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Missing {
+    rule: String,
+    path: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Acted {
+    trigger: String,
+    result: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct FuseName {
+    fuse: String,
+}
+
+/// Counters, gauges and histograms of one runtime.
+#[derive(Debug)]
+pub(crate) struct Metrics {
+    registry: Registry,
+    received: Family<Received, Counter>,
+    decisions: Family<Decided, Counter>,
+    missing: Family<Missing, Counter>,
+    actions: Family<Acted, Counter>,
+    fuses: Family<FuseName, Gauge>,
+    backlog: Gauge,
+    unsettled: Gauge,
+    dead_letters: Gauge,
+    deciding: Histogram,
+    settling: Histogram,
+}
+
+impl Metrics {
+    pub(crate) fn new() -> Self {
+        let mut registry = Registry::with_prefix("fuse");
+        let received = Family::default();
+        let decisions = Family::default();
+        let missing = Family::default();
+        let actions = Family::default();
+        let fuses = Family::default();
+        let (backlog, unsettled, dead_letters) =
+            (Gauge::default(), Gauge::default(), Gauge::default());
+        // From 10 microseconds to some 10 seconds, and from a millisecond to some 17 minutes.
+        let deciding = Histogram::new(exponential_buckets(1e-5, 4.0, 11));
+        let settling = Histogram::new(exponential_buckets(1e-3, 4.0, 11));
+        registry.register(
+            "events_received",
+            "Requests to sources, by what became of them",
+            received.clone(),
+        );
+        registry.register(
+            "decisions",
+            "Decisions, by rule and outcome",
+            decisions.clone(),
+        );
+        registry.register(
+            "unknown_paths",
+            "Unknown decisions, by the path that was missing",
+            missing.clone(),
+        );
+        registry.register("actions", "Actions, by trigger and result", actions.clone());
+        registry.register("fuse_on", "Whether a fuse is on", fuses.clone());
+        registry.register(
+            "backlog_events",
+            "Events that are accepted and not settled",
+            backlog.clone(),
+        );
+        registry.register(
+            "unsettled_actions",
+            "Actions that are decided and not settled",
+            unsettled.clone(),
+        );
+        registry.register(
+            "dead_letters",
+            "Actions and events that were given up",
+            dead_letters.clone(),
+        );
+        registry.register_with_unit(
+            "decide",
+            "From taking an event off the bus to its decisions being durable",
+            Unit::Seconds,
+            deciding.clone(),
+        );
+        registry.register_with_unit(
+            "settle",
+            "From receiving an event to all its actions being settled",
+            Unit::Seconds,
+            settling.clone(),
+        );
+        Self {
+            registry,
+            received,
+            decisions,
+            missing,
+            actions,
+            fuses,
+            backlog,
+            unsettled,
+            dead_letters,
+            deciding,
+            settling,
+        }
+    }
+
+    pub(crate) fn received(&self, source: &str, event: &str, result: &'static str) {
+        let labels = Received {
+            source: source.into(),
+            event: event.into(),
+            result,
+        };
+        self.received.get_or_create(&labels).inc();
+    }
+
+    pub(crate) fn decided(&self, rule: &str, outcome: &'static str) {
+        self.decisions
+            .get_or_create(&Decided {
+                rule: rule.into(),
+                outcome,
+            })
+            .inc();
+    }
+
+    pub(crate) fn missing(&self, rule: &str, path: &str) {
+        self.missing
+            .get_or_create(&Missing {
+                rule: rule.into(),
+                path: path.into(),
+            })
+            .inc();
+    }
+
+    pub(crate) fn acted(&self, trigger: &str, result: &str) {
+        self.actions
+            .get_or_create(&Acted {
+                trigger: trigger.into(),
+                result: result.into(),
+            })
+            .inc();
+    }
+
+    pub(crate) fn fuse(&self, fuse: &str, on: bool) {
+        self.fuses
+            .get_or_create(&FuseName { fuse: fuse.into() })
+            .set(i64::from(on));
+    }
+
+    pub(crate) fn deciding(&self, took: Duration) {
+        self.deciding.observe(took.as_secs_f64());
+    }
+
+    pub(crate) fn settling(&self, took: Duration) {
+        self.settling.observe(took.as_secs_f64());
+    }
+
+    /// Sets what is counted elsewhere, and gives everything in the text format.
+    pub(crate) fn render(&self, backlog: u64, unsettled: u64, dead_letters: u64) -> String {
+        let gauge = |gauge: &Gauge, value: u64| {
+            gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
+        };
+        gauge(&self.backlog, backlog);
+        gauge(&self.unsettled, unsettled);
+        gauge(&self.dead_letters, dead_letters);
+        let mut text = String::new();
+        // Writing to a string cannot fail.
+        let _infallible = encode(&mut text, &self.registry);
+        text
+    }
+}

@@ -1,0 +1,380 @@
+//! A runtime, put together: sources, bus, engine, triggers, ledger, admin port.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use fuse_rules::{Fuses, Registry, Ruleset};
+use jiff::Timestamp;
+use sha2::{Digest, Sha256};
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+
+use crate::admin::{self, Admin};
+use crate::bus::{Bus, BusError, EmbeddedBus};
+use crate::clock::{self, Clock};
+use crate::engine::{Engine, Policy, Watcher};
+use crate::ledger::{EmbeddedLedger, Ledger};
+use crate::metrics::Metrics;
+use crate::sources::{Bound, Intake, SourceError, Sources, Stop};
+use crate::store::{Store, StoreError};
+use crate::triggers::Triggers;
+
+/// How often what is past its time is removed from the ledger.
+const PRUNE_EVERY: Duration = Duration::from_secs(600);
+
+/// A runtime that is not started yet.
+///
+/// ```no_run
+/// use fuse_rules::Ruleset;
+/// use fuse_runtime::sources::{Sources, Webhook};
+/// use fuse_runtime::store::Store;
+/// use fuse_runtime::triggers::{Manifests, Triggers};
+/// use fuse_runtime::{Disk, Runtime, registry, rule_files};
+///
+/// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+/// let address = std::net::Ipv4Addr::LOCALHOST.into();
+/// let sources = Sources::new().with("webhook", Webhook::new(address));
+/// let triggers = Triggers::local(Manifests::new("manifests"));
+/// let ruleset = Ruleset::load(&rule_files(&["rules"])?, &Disk, &registry(&sources, &triggers))?;
+///
+/// let store = Store::open(".fuse".as_ref())?;
+/// let running = Runtime::new(ruleset, sources, triggers).start(store).await?;
+/// tokio::signal::ctrl_c().await?;
+/// running.stop().await;
+/// # Ok(())
+/// # }
+/// ```
+pub struct Runtime {
+    ruleset: Ruleset,
+    sources: Sources,
+    triggers: Triggers,
+    fuses: Fuses,
+    admin: Option<SocketAddr>,
+    policy: Policy,
+    max_backlog: u64,
+    keep: Duration,
+    grace: Duration,
+    clock: Clock,
+    watcher: Watcher,
+}
+
+/// Why a runtime could not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The bus failed.
+    #[error(transparent)]
+    Bus(#[from] BusError),
+    /// A source could not be bound.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// The admin port could not be opened.
+    #[error("cannot listen on {address}, the admin address: {error}")]
+    Admin {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// The rules use a source or trigger that is not part of the runtime.
+    #[error("the rules use the {what} `{kind}`, which is not part of this runtime")]
+    UnknownKind {
+        /// `source` or `trigger`.
+        what: &'static str,
+        /// The kind.
+        kind: String,
+    },
+}
+
+/// The kinds that sources and triggers register: what rules are checked by.
+pub fn registry(sources: &Sources, triggers: &Triggers) -> Registry {
+    let mut registry = Registry::new();
+    for (_, source) in sources.iter() {
+        registry = registry.source(source.schema());
+    }
+    for (_, trigger) in triggers.iter() {
+        registry = registry.trigger(trigger.schema());
+    }
+    registry
+}
+
+/// A hash of the rules' texts: what the ledger records as the plan that decided.
+pub fn plan_hash(ruleset: &Ruleset) -> String {
+    let mut hash = Sha256::new();
+    for file in ruleset.files().iter() {
+        for part in [file.name(), file.text()] {
+            hash.update((part.len() as u64).to_be_bytes());
+            hash.update(part.as_bytes());
+        }
+    }
+    data_encoding::HEXLOWER.encode(&hash.finalize())
+}
+
+impl Runtime {
+    /// A runtime with every fuse at its default, no admin port, and default policy.
+    pub fn new(ruleset: Ruleset, sources: Sources, triggers: Triggers) -> Self {
+        Self {
+            ruleset,
+            sources,
+            triggers,
+            fuses: Fuses::default(),
+            admin: None,
+            policy: Policy::default(),
+            max_backlog: 100_000,
+            keep: Duration::from_secs(7 * 24 * 3600),
+            grace: Duration::from_secs(20),
+            clock: clock::system(),
+            watcher: Arc::new(|_| {}),
+        }
+    }
+
+    /// Sets the values of fuses.
+    #[must_use]
+    pub fn fuses(self, fuses: Fuses) -> Self {
+        Self { fuses, ..self }
+    }
+
+    /// Serves the admin port at this address.
+    #[must_use]
+    pub fn admin(self, address: SocketAddr) -> Self {
+        Self {
+            admin: Some(address),
+            ..self
+        }
+    }
+
+    /// Sets how the engine tries again, and how much it does at once.
+    #[must_use]
+    pub fn policy(self, policy: Policy) -> Self {
+        Self { policy, ..self }
+    }
+
+    /// Sets how many events may wait before senders are told to come back: 100,000.
+    #[must_use]
+    pub fn max_backlog(self, events: u64) -> Self {
+        Self {
+            max_backlog: events,
+            ..self
+        }
+    }
+
+    /// Sets how long settled events are kept in the ledger: seven days.
+    #[must_use]
+    pub fn keep(self, time: Duration) -> Self {
+        Self { keep: time, ..self }
+    }
+
+    /// Sets how long a stop may take before what is under way is put down: 20 s.
+    #[must_use]
+    pub fn grace(self, time: Duration) -> Self {
+        Self {
+            grace: time,
+            ..self
+        }
+    }
+
+    /// Sets the clock.
+    #[must_use]
+    pub fn clock(self, clock: Clock) -> Self {
+        Self { clock, ..self }
+    }
+
+    /// Sets what is called at every step of the engine.
+    #[must_use]
+    pub fn watcher(self, watcher: Watcher) -> Self {
+        Self { watcher, ..self }
+    }
+
+    /// Starts on a store: everything that can fail fails here.
+    ///
+    /// # Errors
+    /// What could not be opened or bound.
+    pub async fn start(self, store: Store) -> Result<Running, StartError> {
+        let used = self.used_triggers()?;
+        let plan = self.ruleset.plan();
+        let plan_hash = plan_hash(&self.ruleset);
+        let metrics = Arc::new(Metrics::new());
+        for fuse in self.ruleset.fuses() {
+            metrics.fuse(
+                fuse.name,
+                self.fuses.get(fuse.name).unwrap_or(fuse.default_on),
+            );
+        }
+        let bus: Arc<dyn Bus> = Arc::new(EmbeddedBus::new(store.clone(), self.max_backlog).await?);
+        let ledger: Arc<dyn Ledger> = Arc::new(EmbeddedLedger::new(store.clone()));
+        let clock = Arc::clone(&self.clock);
+        let intake = Intake::new(
+            Arc::clone(&bus),
+            plan.clone(),
+            Arc::clone(&clock),
+            Arc::clone(&metrics),
+        );
+        let bound = self.bind(&intake).await?;
+        let mut listening: Vec<String> = bound.iter().flat_map(|bound| bound.listening()).collect();
+        let (stopper, stop) = Stop::new();
+        let mut tasks = JoinSet::new();
+        let mut admin_address = None;
+        if let Some(address) = self.admin {
+            let failed = |error| StartError::Admin { address, error };
+            let listener = TcpListener::bind(address).await.map_err(failed)?;
+            let address = listener.local_addr().map_err(failed)?;
+            admin_address = Some(address);
+            listening.push(format!("admin at http://{address}"));
+            let admin = Arc::new(Admin {
+                bus: Arc::clone(&bus),
+                ledger: Arc::clone(&ledger),
+                metrics: Arc::clone(&metrics),
+                plan: plan.clone(),
+                plan_hash: plan_hash.clone(),
+                fuses: self.fuses.clone(),
+                triggers: self.triggers.clone(),
+                used,
+                max_backlog: self.max_backlog,
+                stop: stop.clone(),
+            });
+            tasks.spawn(admin::serve(admin, listener, address));
+        }
+        let engine = Arc::new(Engine {
+            bus,
+            ledger: Arc::clone(&ledger),
+            plan,
+            plan_hash,
+            fuses: self.fuses,
+            triggers: self.triggers,
+            metrics,
+            clock: Arc::clone(&clock),
+            firing: Semaphore::new(self.policy.actions),
+            policy: self.policy,
+            watcher: self.watcher,
+        });
+        tasks.spawn(engine.run(stop.clone()));
+        for bound in bound {
+            tasks.spawn(bound.serve(stop.clone()));
+        }
+        tasks.spawn(prune(ledger, clock, self.keep, stop));
+        Ok(Running {
+            listening,
+            admin_address,
+            intake,
+            stopper,
+            tasks,
+            store,
+            grace: self.grace,
+        })
+    }
+
+    /// The kinds of triggers that the rules use, all of which must be there.
+    fn used_triggers(&self) -> Result<Vec<String>, StartError> {
+        let mut used: Vec<String> = self
+            .ruleset
+            .rules()
+            .flat_map(|rule| rule.triggers.into_iter().map(str::to_owned))
+            .collect();
+        used.sort();
+        used.dedup();
+        match used.iter().find(|kind| self.triggers.get(kind).is_none()) {
+            Some(kind) => Err(StartError::UnknownKind {
+                what: "trigger",
+                kind: kind.clone(),
+            }),
+            None => Ok(used),
+        }
+    }
+
+    async fn bind(&self, intake: &Intake) -> Result<Vec<Box<dyn Bound>>, StartError> {
+        let mut bound = Vec::new();
+        let known: Vec<&str> = self.sources.iter().map(|(kind, _)| kind).collect();
+        if let Some(event) = self
+            .ruleset
+            .events()
+            .find(|event| !known.contains(&event.kind))
+        {
+            return Err(StartError::UnknownKind {
+                what: "source",
+                kind: event.kind.to_owned(),
+            });
+        }
+        for (kind, source) in self.sources.iter() {
+            let events = Sources::bindings(&self.ruleset, kind);
+            if !events.is_empty() {
+                bound.push(source.bind(events, intake.clone()).await?);
+            }
+        }
+        Ok(bound)
+    }
+}
+
+/// A runtime that runs.
+pub struct Running {
+    listening: Vec<String>,
+    admin_address: Option<SocketAddr>,
+    intake: Intake,
+    stopper: watch::Sender<bool>,
+    tasks: JoinSet<()>,
+    store: Store,
+    grace: Duration,
+}
+
+impl Running {
+    /// What listens where, for people.
+    pub fn listening(&self) -> &[String] {
+        &self.listening
+    }
+
+    /// The admin port's address, where there is one: with the port that was opened, if 0 was
+    /// asked for.
+    pub fn admin_address(&self) -> Option<SocketAddr> {
+        self.admin_address
+    }
+
+    /// Where an embedding service hands in events of its own.
+    pub fn intake(&self) -> &Intake {
+        &self.intake
+    }
+
+    /// Stops: nothing more is taken in, what is under way is finished or put down for the next
+    /// start. Takes no longer than the grace time; `false` if something had to be cut short.
+    pub async fn stop(mut self) -> bool {
+        // Nobody listens any more only where everything has ended already.
+        let _ended = self.stopper.send(true).is_err();
+        let tasks = &mut self.tasks;
+        let finished = tokio::time::timeout(self.grace, async {
+            while tasks.join_next().await.is_some() {}
+        });
+        let in_time = finished.await.is_ok();
+        if !in_time {
+            tracing::warn!("something did not finish in time; the next start takes it up");
+            self.tasks.shutdown().await;
+        }
+        if let Err(error) = self.store.close().await {
+            tracing::error!(%error, "the store did not close cleanly");
+            return false;
+        }
+        in_time
+    }
+}
+
+/// Removes what is past its time, now and then.
+async fn prune(ledger: Arc<dyn Ledger>, clock: Clock, keep: Duration, stop: Stop) {
+    loop {
+        let before: Option<Timestamp> = clock().checked_sub(keep).ok();
+        if let Some(before) = before {
+            match ledger.prune(before).await {
+                Ok(0) => {}
+                Ok(count) => {
+                    tracing::info!(count, "removed settled events that are past their time")
+                }
+                Err(error) => tracing::warn!(%error, "cannot remove what is past its time"),
+            }
+        }
+        tokio::select! {
+            () = stop.requested() => return,
+            () = tokio::time::sleep(PRUNE_EVERY) => {}
+        }
+    }
+}

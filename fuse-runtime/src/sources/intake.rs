@@ -1,0 +1,168 @@
+//! What every source hands its events to: validated, given an id, durable, then answered.
+
+use std::sync::Arc;
+
+use fuse_rules::{Event, InvalidBody, Plan};
+use uuid::Uuid;
+
+use super::Incoming;
+use crate::bus::{Bus, BusError, Published};
+use crate::clock::Clock;
+use crate::event::Envelope;
+use crate::metrics::Metrics;
+
+/// The longest id of a sender, in bytes.
+const LONGEST_ID: usize = 512;
+
+/// Takes events in. Clones share everything.
+#[derive(Clone)]
+pub struct Intake {
+    bus: Arc<dyn Bus>,
+    plan: Plan,
+    clock: Clock,
+    metrics: Arc<Metrics>,
+}
+
+/// An event that is durable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Taken {
+    /// Its id.
+    pub id: String,
+    /// Whether it was known before, so that nothing more will be done.
+    pub known: bool,
+}
+
+/// Why an event was not taken in.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refused {
+    /// Its body is not valid JSON.
+    #[error("{0}")]
+    Invalid(InvalidBody),
+    /// The sender's id is too long.
+    #[error("the event's id is longer than {LONGEST_ID} bytes")]
+    LongId,
+    /// The sender used this id for another body before.
+    #[error("an event with the id `{id}` came before with another body; the first one stands")]
+    Conflict {
+        /// The id.
+        id: String,
+    },
+    /// It could not be made durable; the sender should try again.
+    #[error("{0}")]
+    Unavailable(BusError),
+}
+
+impl Intake {
+    pub(crate) fn new(bus: Arc<dyn Bus>, plan: Plan, clock: Clock, metrics: Arc<Metrics>) -> Self {
+        Self {
+            bus,
+            plan,
+            clock,
+            metrics,
+        }
+    }
+
+    /// Takes an event in. Returns once it is durable.
+    ///
+    /// # Errors
+    /// Why it was refused. Nothing of it is kept then, but for the count of conflicts.
+    pub async fn accept(&self, incoming: Incoming) -> Result<Taken, Refused> {
+        let (source, name) = (incoming.source.clone(), incoming.name.clone());
+        let result = self.try_accept(incoming).await;
+        let outcome = match &result {
+            Ok(Taken { known: false, .. }) => "accepted",
+            Ok(Taken { known: true, .. }) => "known",
+            Err(Refused::Conflict { .. }) => "conflict",
+            Err(Refused::Invalid(_) | Refused::LongId) => "invalid",
+            Err(Refused::Unavailable(_)) => "unavailable",
+        };
+        self.metrics.received(&source, &name, outcome);
+        result
+    }
+
+    async fn try_accept(&self, incoming: Incoming) -> Result<Taken, Refused> {
+        let received = (self.clock)();
+        let id = self.id(&incoming, received)?;
+        let envelope = Envelope {
+            id: id.clone(),
+            source: incoming.source,
+            name: incoming.name,
+            received,
+            headers: incoming.headers,
+            query: incoming.query,
+            body: incoming.body,
+        };
+        match self
+            .bus
+            .publish(envelope)
+            .await
+            .map_err(Refused::Unavailable)?
+        {
+            Published::Accepted => Ok(Taken { id, known: false }),
+            Published::Known => Ok(Taken { id, known: true }),
+            Published::Conflict => Err(Refused::Conflict { id }),
+        }
+    }
+
+    /// The sender's id, where there is one, else a new one that sorts by time.
+    fn id(&self, incoming: &Incoming, received: jiff::Timestamp) -> Result<String, Refused> {
+        let event = view(incoming, "", received).map_err(Refused::Invalid)?;
+        let header = |name: &str| incoming.headers.get(name).filter(|value| !value.is_empty());
+        let cloud_event = || Some(format!("{} {}", header("ce-source")?, header("ce-id")?));
+        let id = incoming
+            .id
+            .clone()
+            .or_else(|| {
+                self.plan
+                    .source_field(&event, "id")
+                    .filter(|id| !id.is_empty())
+            })
+            .or_else(|| header("x-github-delivery").cloned())
+            .or_else(cloud_event);
+        match id {
+            Some(id) if id.len() > LONGEST_ID => Err(Refused::LongId),
+            Some(id) => Ok(id),
+            None => Ok(Uuid::now_v7().to_string()),
+        }
+    }
+}
+
+fn view<'a>(
+    incoming: &'a Incoming,
+    id: &'a str,
+    received: jiff::Timestamp,
+) -> Result<Event<'a>, InvalidBody> {
+    let event = Event::new(
+        incoming.source.as_str(),
+        incoming.name.as_str(),
+        &incoming.body,
+    )?;
+    Ok(with_parts(event, &incoming.headers, &incoming.query)
+        .id(id)
+        .received(received))
+}
+
+type Texts = std::collections::BTreeMap<String, String>;
+
+fn with_parts<'a>(mut event: Event<'a>, headers: &Texts, query: &Texts) -> Event<'a> {
+    for (name, value) in headers {
+        event = event.header(name, value);
+    }
+    for (name, value) in query {
+        event = event.query(name, value);
+    }
+    event
+}
+
+impl Envelope {
+    /// The event as rules see it.
+    ///
+    /// # Errors
+    /// A body that is not valid JSON, which the intake does not let in.
+    pub fn view(&self) -> Result<Event<'_>, InvalidBody> {
+        let event = Event::new(self.source.as_str(), self.name.as_str(), &self.body)?;
+        let event = with_parts(event, &self.headers, &self.query);
+        Ok(event.id(self.id.as_str()).received(self.received))
+    }
+}

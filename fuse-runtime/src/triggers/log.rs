@@ -1,0 +1,70 @@
+//! The trigger `log`: a line in the runtime's log.
+
+use async_trait::async_trait;
+use fuse_rules::{Field, FieldType, Schema, Templates};
+use serde_json::{Value, json};
+
+use super::{ActionRequest, Done, Failure, Probe, Trigger};
+
+/// Writes log lines. What a rule writes here is the rule's choice: it may carry payloads.
+#[derive(Clone, Copy, Debug)]
+pub struct Log;
+
+#[async_trait]
+impl Trigger for Log {
+    fn schema(&self) -> Schema {
+        Schema::new("log", "Writes a line to the log.")
+            .field(Field::required(
+                "message",
+                FieldType::Text(Templates::Allowed),
+                "What the line says.",
+            ))
+            .field(
+                Field::optional(
+                    "level",
+                    FieldType::OneOf(vec!["info".into(), "warn".into(), "error".into()]),
+                    "How loud.",
+                )
+                .default("info"),
+            )
+            .field(Field::optional(
+                "fields",
+                FieldType::Map(Box::new(FieldType::Any)),
+                "Further values of the line.",
+            ))
+    }
+
+    fn render(&self, request: &ActionRequest) -> Result<Value, String> {
+        Ok(json!(request.action.fields))
+    }
+
+    async fn fire(&self, request: &ActionRequest) -> Result<Done, Failure> {
+        let fields = &request.action.fields;
+        let message = fields
+            .get("message")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
+        let more = fields
+            .get("fields")
+            .map(Value::to_string)
+            .unwrap_or_default();
+        let rule = &request.action.rule;
+        match fields.get("level").and_then(Value::as_str) {
+            Some("error") => {
+                tracing::error!(target: "fuse::log", %rule, action = %request.id, fields = %more, "{message}")
+            }
+            Some("warn") => {
+                tracing::warn!(target: "fuse::log", %rule, action = %request.id, fields = %more, "{message}")
+            }
+            _ => {
+                tracing::info!(target: "fuse::log", %rule, action = %request.id, fields = %more, "{message}")
+            }
+        }
+        Ok(Done::new("logged"))
+    }
+
+    async fn probe(&self, _: &ActionRequest) -> Probe {
+        // A line that stands twice in a log, with the same action id, harms nobody.
+        Probe::Repeatable
+    }
+}

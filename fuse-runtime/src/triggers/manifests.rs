@@ -1,0 +1,155 @@
+//! Objects as files: one each, named after the object, ready for `kubectl create -f`.
+
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use super::metadata::ACTION_ID;
+use super::{Done, Failure, Probe, Readiness};
+
+/// Writes Kubernetes objects into a folder, each in a file of its own.
+///
+/// A file appears whole or not at all, and is never overwritten: one that is there already is a
+/// success if the same action made it, a conflict if not.
+#[derive(Clone, Debug)]
+pub struct Manifests {
+    folder: PathBuf,
+}
+
+/// What stands where an object is to be written.
+enum Found {
+    Nothing,
+    Same,
+    Other(String),
+}
+
+impl Manifests {
+    /// A writer into a folder, which is made when the first object is written.
+    pub fn new(folder: impl Into<PathBuf>) -> Self {
+        Self {
+            folder: folder.into(),
+        }
+    }
+
+    /// The folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    pub(super) async fn submit(&self, object: Value) -> Result<Done, Failure> {
+        let this = self.clone();
+        run(move || this.write(&object))
+            .await
+            .unwrap_or_else(|reason| {
+                Err(Failure::Retryable {
+                    reason,
+                    after: None,
+                })
+            })
+    }
+
+    pub(super) async fn find(&self, object: &Value) -> Probe {
+        let (this, object) = (self.clone(), object.clone());
+        let found = run(move || {
+            let path = this.path(&object);
+            look(&path, &object)
+                .map(|found| (path, found))
+                .map_err(|error| error.to_string())
+        });
+        match found.await {
+            Ok(Ok((path, Found::Same))) => {
+                Probe::Done(Done::new(format!("wrote {}", path.display())))
+            }
+            Ok(Ok(_)) => Probe::Absent,
+            Ok(Err(why)) | Err(why) => Probe::Unavailable(why),
+        }
+    }
+
+    pub(super) async fn readiness(&self) -> Readiness {
+        let folder = self.folder.clone();
+        let writable = run(move || {
+            std::fs::create_dir_all(&folder)
+                .and_then(|()| tempfile::NamedTempFile::new_in(&folder).map(drop))
+                .map_err(|error| format!("cannot write to `{}`: {error}", folder.display()))
+        });
+        match writable.await {
+            Ok(Ok(())) => Readiness::Ready,
+            Ok(Err(why)) | Err(why) => Readiness::NotReady(why),
+        }
+    }
+
+    fn path(&self, object: &Value) -> PathBuf {
+        let name = object
+            .pointer("/metadata/name")
+            .and_then(Value::as_str)
+            .unwrap_or("unnamed");
+        self.folder.join(format!("{name}.json"))
+    }
+
+    fn write(&self, object: &Value) -> Result<Done, Failure> {
+        let path = self.path(object);
+        let retry = |error: io::Error| Failure::Retryable {
+            reason: format!("cannot write `{}`: {error}", path.display()),
+            after: None,
+        };
+        let done = || Done::new(format!("wrote {}", path.display()));
+        std::fs::create_dir_all(&self.folder).map_err(retry)?;
+        let mut text = serde_json::to_vec_pretty(object)
+            .map_err(|error| Failure::Permanent(format!("the object is not JSON: {error}")))?;
+        text.push(b'\n');
+        let mut file = tempfile::Builder::new()
+            .prefix(".fuse-")
+            .tempfile_in(&self.folder)
+            .map_err(retry)?;
+        file.write_all(&text)
+            .and_then(|()| file.as_file().sync_all())
+            .map_err(retry)?;
+        match file.persist_noclobber(&path) {
+            Ok(_) => {
+                // The name itself is durable once the folder is.
+                let folder = std::fs::File::open(&self.folder).and_then(|folder| folder.sync_all());
+                folder.map_err(retry)?;
+                Ok(done())
+            }
+            Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => {
+                match look(&path, object).map_err(retry)? {
+                    Found::Same => Ok(done()),
+                    Found::Other(whose) => Err(Failure::Conflict(format!(
+                        "`{}` is there already, made by {whose}",
+                        path.display()
+                    ))),
+                    Found::Nothing => Err(Failure::Retryable {
+                        reason: format!("`{}` came and went", path.display()),
+                        after: None,
+                    }),
+                }
+            }
+            Err(error) => Err(retry(error.error)),
+        }
+    }
+}
+
+fn look(path: &Path, object: &Value) -> io::Result<Found> {
+    let text = match std::fs::read(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::Nothing),
+        Err(error) => return Err(error),
+    };
+    let there: Value = serde_json::from_slice(&text).unwrap_or_default();
+    let annotation = format!("/metadata/annotations/{}", ACTION_ID.replace('/', "~1"));
+    Ok(
+        match (there.pointer(&annotation), object.pointer(&annotation)) {
+            (Some(there), Some(ours)) if there == ours => Found::Same,
+            (Some(there), _) => Found::Other(format!("action {there}")),
+            (None, _) => Found::Other("something else".into()),
+        },
+    )
+}
+
+/// Runs file work off the async threads.
+async fn run<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, String> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|error| format!("the write was cut short: {error}"))
+}

@@ -1,0 +1,279 @@
+//! Trigger backends: what performs actions.
+//!
+//! A backend registers a schema, by which rules are checked; renders an action into what it would
+//! do, which `fuse explain` shows; and fires it. Writing one's own takes those three:
+//!
+//! ```
+//! use async_trait::async_trait;
+//! use fuse_rules::{Field, FieldType, Schema};
+//! use fuse_runtime::triggers::{ActionRequest, Done, Failure, Probe, Trigger};
+//! use serde_json::{Value, json};
+//!
+//! struct Page;
+//!
+//! #[async_trait]
+//! impl Trigger for Page {
+//!     fn schema(&self) -> Schema {
+//!         Schema::new("page", "Calls a human.")
+//!             .field(Field::required("team", FieldType::String, "Whom to call."))
+//!     }
+//!
+//!     fn render(&self, request: &ActionRequest) -> Result<Value, String> {
+//!         Ok(json!({ "call": request.action.fields["team"] }))
+//!     }
+//!
+//!     async fn fire(&self, request: &ActionRequest) -> Result<Done, Failure> {
+//!         // Call the pager's API with `request.id` as its idempotency key.
+//!         Ok(Done::new("called"))
+//!     }
+//!
+//!     async fn probe(&self, _request: &ActionRequest) -> Probe {
+//!         Probe::Repeatable
+//!     }
+//! }
+//! ```
+
+mod job;
+mod log;
+mod manifests;
+mod metadata;
+mod workflow;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use fuse_rules::{Action, Schema};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+pub use job::Job;
+pub use log::Log;
+pub use manifests::Manifests;
+pub use workflow::Workflow;
+
+use crate::event::EventKey;
+
+/// An action to perform, with all that a backend may need to know about it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ActionRequest {
+    /// The action's id: 64 hexadecimal digits, the same however often its event is delivered.
+    pub id: String,
+    /// What to do.
+    pub action: Action,
+    /// The event that it came of.
+    pub event: EventKey,
+    /// The event's name, which its sensor binds to.
+    pub event_name: String,
+}
+
+impl ActionRequest {
+    /// Makes the request of an action, with the id that follows from the event and the action's
+    /// place in the rules.
+    pub fn new(action: Action, event: EventKey, event_name: &str) -> Self {
+        let id = action_id(&event, &action);
+        Self {
+            id,
+            action,
+            event,
+            event_name: event_name.to_owned(),
+        }
+    }
+}
+
+/// The id of an action: a hash of source, event id, rule, element and the trigger's ordinal.
+pub fn action_id(event: &EventKey, action: &Action) -> String {
+    let element = match &action.element {
+        Some(path) => path
+            .iter()
+            .map(u32::to_string)
+            .collect::<Vec<_>>()
+            .join(","),
+        None => "-".to_owned(),
+    };
+    let ordinal = action.ordinal.to_string();
+    let mut hash = Sha256::new();
+    for part in [&event.source, &event.id, &action.rule, &element, &ordinal] {
+        // Lengths keep the parts apart, whatever stands in them.
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part.as_bytes());
+    }
+    data_encoding::HEXLOWER.encode(&hash.finalize())
+}
+
+/// An action that was performed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Done {
+    /// What was made, for people: `wrote manifests/x.json`.
+    pub detail: String,
+}
+
+impl Done {
+    /// Says what was made.
+    pub fn new(detail: impl Into<String>) -> Self {
+        Self {
+            detail: detail.into(),
+        }
+    }
+}
+
+/// Why an action was not performed, and so what is to be done about it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Failure {
+    /// It can never succeed as it is: a dead letter now.
+    #[error("{0}")]
+    Permanent(String),
+    /// Something else has the object's name: a dead letter now.
+    #[error("{0}")]
+    Conflict(String),
+    /// Whether it was performed cannot be known, and doing it twice is worse than not: a dead
+    /// letter for a person to look at.
+    #[error("{0}")]
+    Uncertain(String),
+    /// It may succeed when tried again.
+    #[error("{reason}")]
+    Retryable {
+        /// Why it failed this time.
+        reason: String,
+        /// When the backend asks to be tried again, where it does.
+        after: Option<Duration>,
+    },
+}
+
+/// Whether an action whose attempt was cut short was performed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Probe {
+    /// It was.
+    Done(Done),
+    /// There is no trace of it.
+    Absent,
+    /// It cannot be told, but doing it again does no harm.
+    Repeatable,
+    /// It cannot be told now; why.
+    Unavailable(String),
+}
+
+/// Whether a backend can do its work.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Readiness {
+    /// It can.
+    Ready,
+    /// It cannot; what is missing, in a sentence.
+    NotReady(String),
+}
+
+/// A trigger backend. Object-safe; the runtime holds each as `Arc<dyn Trigger>`.
+#[async_trait]
+pub trait Trigger: Send + Sync + 'static {
+    /// The kind and its fields, by which rules are checked.
+    fn schema(&self) -> Schema;
+
+    /// What firing would do, as JSON: for Kubernetes the exact object.
+    ///
+    /// # Errors
+    /// Why the action cannot be put into that form, for people; it is then a dead letter.
+    fn render(&self, request: &ActionRequest) -> Result<serde_json::Value, String>;
+
+    /// Performs the action. Firing one id twice must perform it once, as far as the backend can
+    /// tell; where it cannot, `probe` says so.
+    ///
+    /// # Errors
+    /// Why it was not performed.
+    async fn fire(&self, request: &ActionRequest) -> Result<Done, Failure>;
+
+    /// Finds out whether an action whose attempt was cut short was performed.
+    async fn probe(&self, request: &ActionRequest) -> Probe;
+
+    /// Whether the backend can do its work now.
+    async fn readiness(&self) -> Readiness {
+        Readiness::Ready
+    }
+}
+
+/// The backends of a runtime, by kind.
+#[derive(Clone, Default)]
+pub struct Triggers {
+    by_kind: BTreeMap<String, Arc<dyn Trigger>>,
+}
+
+impl Triggers {
+    /// No backend.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The built-in ones, with objects written to files.
+    pub fn local(manifests: Manifests) -> Self {
+        Self::new()
+            .with(Workflow::new(manifests.clone()))
+            .with(Job::new(manifests))
+            .with(Log)
+    }
+
+    /// Adds a backend; one of the same kind is replaced.
+    #[must_use]
+    pub fn with(mut self, trigger: impl Trigger) -> Self {
+        self.by_kind
+            .insert(trigger.schema().kind().to_owned(), Arc::new(trigger));
+        self
+    }
+
+    /// The backend of a kind.
+    pub fn get(&self, kind: &str) -> Option<&Arc<dyn Trigger>> {
+        self.by_kind.get(kind)
+    }
+
+    /// All backends with their kinds, sorted.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Arc<dyn Trigger>)> {
+        self.by_kind
+            .iter()
+            .map(|(kind, trigger)| (kind.as_str(), trigger))
+    }
+}
+
+impl std::fmt::Debug for Triggers {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_set().entries(self.by_kind.keys()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn action(rule: &str, element: Option<Vec<u32>>, ordinal: u32) -> Action {
+        Action {
+            trigger: "log".into(),
+            rule: rule.into(),
+            element,
+            ordinal,
+            fields: Default::default(),
+        }
+    }
+
+    #[test]
+    fn an_id_tells_apart_all_that_makes_an_action() {
+        let key = |source: &str, id: &str| EventKey {
+            source: source.into(),
+            id: id.into(),
+        };
+        let ids = [
+            action_id(&key("a", "1"), &action("s/r", None, 0)),
+            action_id(&key("a1", ""), &action("s/r", None, 0)),
+            action_id(&key("a", "2"), &action("s/r", None, 0)),
+            action_id(&key("a", "1"), &action("s/q", None, 0)),
+            action_id(&key("a", "1"), &action("s/r", Some(vec![0]), 0)),
+            action_id(&key("a", "1"), &action("s/r", Some(vec![0, 1]), 0)),
+            action_id(&key("a", "1"), &action("s/r", Some(vec![1]), 0)),
+            action_id(&key("a", "1"), &action("s/r", None, 1)),
+        ];
+        let mut distinct = ids.to_vec();
+        distinct.sort();
+        distinct.dedup();
+        assert_eq!(distinct.len(), ids.len());
+        assert_eq!(ids[0], action_id(&key("a", "1"), &action("s/r", None, 0)));
+        // Ids outlive versions: objects on clusters carry them.
+        assert_eq!(ids[0], "FIXED");
+    }
+}

@@ -1,0 +1,162 @@
+//! The arguments, as data: help texts and shell completions follow from here.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  all is well
+  1  the rules have problems
+  2  wrong usage, or a file, port or folder that cannot be used";
+
+/// Rules that turn infrastructure events into safe actions.
+#[derive(Debug, Parser)]
+#[command(name = "fuse", version, after_help = EXIT_CODES, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Check(Check),
+    Explain(Explain),
+    Run(Run),
+    Completions(Completions),
+}
+
+/// Check rules for mistakes
+///
+/// Reads all files and reports every problem at once, each with its place, its reason and the way
+/// out. Nothing is run.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  fuse check rules
+  fuse check --format json rules/slo-remediation.rules
+
+Exit codes: 0 no problems, 1 problems, 2 wrong usage or a path that cannot be read")]
+pub(crate) struct Check {
+    /// Files of rules, or folders: the `.rules` files in them, not in their subfolders
+    #[arg(required = true, value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+
+    /// How problems are printed; `json` is one object a line
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: Format,
+}
+
+/// Say what the rules would do with an event, and why
+///
+/// Decides the event as a running fuse would, without doing anything, and tells for every rule and
+/// element what became of it: which condition decided, on which value; and for what fires the
+/// exact object that would be submitted.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  fuse explain rules --source alertmanager.slo-alerts --event rules/events/alertmanager-mixed.json
+  fuse explain rules --source backstage.provision --event event.json --fuse cicd=on --format json
+
+Exit codes: 0 explained, 1 the rules have problems, 2 wrong usage or an event that is not JSON")]
+pub(crate) struct Explain {
+    /// Files of rules, or folders of them
+    #[arg(required = true, value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+
+    /// The event's body: a file of JSON, or `-` for standard input
+    #[arg(long, value_name = "FILE")]
+    pub(crate) event: PathBuf,
+
+    /// Which event it is, by the names that the rules give the source and the event
+    #[arg(long, value_name = "SOURCE.EVENT")]
+    pub(crate) source: String,
+
+    /// A header that came with it; may be given several times
+    #[arg(long = "header", value_name = "NAME: VALUE")]
+    pub(crate) headers: Vec<String>,
+
+    /// The value of a fuse; may be given several times
+    ///
+    /// The rules' defaults hold for the others; the environment and `fuse.toml` are not asked.
+    #[arg(long = "fuse", value_name = "NAME=on|off")]
+    pub(crate) fuses: Vec<String>,
+
+    /// When the event was received, as in 2026-08-01T10:00:00Z; now, where it is left out
+    #[arg(long, value_name = "TIME")]
+    pub(crate) at: Option<jiff::Timestamp>,
+
+    /// The event's id, on which the names of objects depend
+    #[arg(long, value_name = "ID", default_value = "example")]
+    pub(crate) id: String,
+
+    /// How the explanation is printed
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: Format,
+}
+
+/// Listen for events and act on them
+///
+/// Serves every port and path that the rules declare. An event is answered once it is durable,
+/// decided once, and each action done once, through crashes and restarts.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Fuses: FUSE_<NAME> in the environment, over [fuses] in fuse.toml, over the rules' default.
+Log: FUSE_LOG sets its level, as in FUSE_LOG=debug.
+
+Examples:
+  fuse run rules --local
+  FUSE_CICD=on fuse run rules --local --out /tmp/objects
+
+Exit codes: 0 stopped by a signal, 1 the rules have problems, 2 it could not start")]
+pub(crate) struct Run {
+    /// Files of rules, or folders of them; the folder `rules` where none is given
+    #[arg(value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+
+    /// Write objects to files instead of submitting them to a cluster
+    ///
+    /// Listens on 127.0.0.1 unless told otherwise.
+    #[arg(long)]
+    pub(crate) local: bool,
+
+    /// The folder that keeps events, decisions and actions [default: .fuse]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) state: Option<PathBuf>,
+
+    /// The folder that `--local` writes objects to [default: manifests]
+    #[arg(long, value_name = "DIR", requires = "local")]
+    pub(crate) out: Option<PathBuf>,
+
+    /// The configuration [default: fuse.toml, where there is one]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+
+    /// The address that sources listen on [default: 127.0.0.1 with --local, else 0.0.0.0]
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) listen: Option<IpAddr>,
+
+    /// The address and port of /healthz, /readyz, /metrics and /decisions [default: port 12080]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub(crate) admin: Option<SocketAddr>,
+}
+
+/// Print a script that completes `fuse` on the command line
+#[derive(Debug, Args)]
+#[command(after_help = "Example: fuse completions bash > /etc/bash_completion.d/fuse")]
+pub(crate) struct Completions {
+    /// The shell
+    #[arg(value_enum)]
+    pub(crate) shell: Shell,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people
+    #[default]
+    Text,
+    /// For programs
+    Json,
+}

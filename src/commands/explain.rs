@@ -1,0 +1,208 @@
+//! `fuse explain`
+
+use std::fmt::Write as _;
+use std::io::Read as _;
+use std::net::Ipv4Addr;
+use std::path::Path;
+
+use fuse_rules::{Event, Explained, Explanation, Found, Fuses, Outcome, Ruleset, parse_switch};
+use fuse_runtime::event::EventKey;
+use fuse_runtime::triggers::{ActionRequest, Triggers};
+use serde_json::{Value, json};
+
+use super::{Ended, kinds, load, problems};
+use crate::cli::{Explain, Format};
+use crate::{Exit, output};
+
+pub(crate) fn run(arguments: &Explain) -> Ended {
+    let ruleset = match load(&arguments.paths)? {
+        Ok(ruleset) => ruleset,
+        Err(diagnostics) => return Ok(problems(&diagnostics, arguments.format)),
+    };
+    let (source, name) = event_name(&ruleset, &arguments.source)?;
+    let fuses = fuses(&ruleset, &arguments.fuses)?;
+    let body = read(&arguments.event)?;
+    let shown = arguments.event.display();
+    let mut event = Event::new(source.as_str(), name.as_str(), &body)
+        .map_err(|invalid| format!("`{shown}` is no event: {invalid}"))?
+        .id(arguments.id.as_str())
+        .received(arguments.at.unwrap_or_else(jiff::Timestamp::now));
+    for header in &arguments.headers {
+        let Some((name, value)) = header.split_once(':') else {
+            return Err(format!(
+                "`{header}` is no header; write it as in `--header 'ce-id: 1'`"
+            ));
+        };
+        event = event.header(name.trim(), value.trim());
+    }
+    let explanation = ruleset.plan().explain(&event, &fuses);
+    let (_, triggers) = kinds(Ipv4Addr::LOCALHOST.into(), Path::new("manifests"));
+    let objects = Objects {
+        triggers: &triggers,
+        event: EventKey {
+            source: source.clone(),
+            id: arguments.id.clone(),
+        },
+        name: &name,
+    };
+    output::print(&match arguments.format {
+        Format::Json => json_text(&explanation, &objects),
+        Format::Text => text(&explanation, &objects, &shown.to_string()),
+    });
+    Ok(Exit::Clean)
+}
+
+/// `SOURCE.EVENT`, if the rules declare it.
+fn event_name(ruleset: &Ruleset, given: &str) -> Result<(String, String), String> {
+    let found = ruleset
+        .events()
+        .find(|event| format!("{}.{}", event.source, event.name) == given);
+    match found {
+        Some(event) => Ok((event.source.to_owned(), event.name.to_owned())),
+        None => {
+            let known: Vec<_> = ruleset
+                .events()
+                .map(|event| format!("{}.{}", event.source, event.name))
+                .collect();
+            Err(format!(
+                "the rules declare no event `{given}`; there are {}",
+                known.join(", ")
+            ))
+        }
+    }
+}
+
+fn fuses(ruleset: &Ruleset, given: &[String]) -> Result<Fuses, String> {
+    let mut fuses = Fuses::default();
+    for text in given {
+        let (name, value) = text.split_once('=').unwrap_or((text, ""));
+        let Some(on) = parse_switch(value) else {
+            return Err(format!(
+                "`--fuse {text}` is no value of a fuse; write `--fuse {name}=on`"
+            ));
+        };
+        if !ruleset.fuses().any(|fuse| fuse.name == name) {
+            let known: Vec<_> = ruleset.fuses().map(|fuse| fuse.name).collect();
+            return Err(format!(
+                "the rules declare no fuse `{name}`; there are {}",
+                known.join(", ")
+            ));
+        }
+        fuses = fuses.set(name, on);
+    }
+    Ok(fuses)
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, String> {
+    let failed = |error: std::io::Error| format!("`{}` cannot be read: {error}", path.display());
+    if path == Path::new("-") {
+        let mut body = Vec::new();
+        std::io::stdin()
+            .lock()
+            .read_to_end(&mut body)
+            .map_err(failed)?;
+        return Ok(body);
+    }
+    std::fs::read(path).map_err(failed)
+}
+
+/// Renders actions as their backends would.
+struct Objects<'a> {
+    triggers: &'a Triggers,
+    event: EventKey,
+    name: &'a str,
+}
+
+impl Objects<'_> {
+    fn of(&self, explained: &Explained) -> Option<(String, Result<Value, String>)> {
+        let action = explained.decision.action.clone()?;
+        let trigger = self.triggers.get(&action.trigger)?;
+        let kind = action.trigger.clone();
+        let request = ActionRequest::new(action, self.event.clone(), self.name);
+        Some((kind, trigger.render(&request)))
+    }
+}
+
+fn json_text(explanation: &Explanation, objects: &Objects<'_>) -> String {
+    let decisions: Vec<Value> = explanation
+        .decisions
+        .iter()
+        .map(|explained| {
+            let decision = &explained.decision;
+            let action = objects.of(explained).map(|(kind, object)| match object {
+                Ok(object) => json!({ "trigger": kind, "object": object }),
+                Err(why) => json!({ "trigger": kind, "object": null, "error": why }),
+            });
+            json!({
+                "rule": decision.rule,
+                "element": decision.element,
+                "outcome": decision.outcome,
+                "reason": decision.reason,
+                "action": action,
+                "conditions": explained.clauses,
+            })
+        })
+        .collect();
+    let event = json!({
+        "id": objects.event.id,
+        "source": objects.event.source,
+        "name": objects.name,
+        "rejected": explanation.refused,
+    });
+    let all = json!({ "event": event, "decisions": decisions });
+    format!("{all:#}\n")
+}
+
+fn text(explanation: &Explanation, objects: &Objects<'_>, file: &str) -> String {
+    let (source, name) = (&objects.event.source, objects.name);
+    let mut out = format!("{source}.{name}, from {file}\n");
+    if let Some(why) = &explanation.refused {
+        return format!("{out}\nrejected as a whole: {why}\n");
+    }
+    if explanation.decisions.is_empty() {
+        return format!("{out}\nno rule listens to this event\n");
+    }
+    // Writing to a string cannot fail.
+    for explained in &explanation.decisions {
+        let decision = &explained.decision;
+        let element = explained
+            .element
+            .as_ref()
+            .map(|e| format!(", {e}"))
+            .unwrap_or_default();
+        let outcome = decision.outcome.as_str().replace('-', " ");
+        let _ok = writeln!(out, "\n{}{element}: {outcome}", decision.rule);
+        let lead = match decision.outcome {
+            Outcome::NotMatched | Outcome::Unknown | Outcome::Rejected => "because ",
+            _ => "",
+        };
+        let _ok = writeln!(out, "  {lead}{}", decision.reason);
+        let matched = matches!(
+            decision.outcome,
+            Outcome::Fired | Outcome::Gated | Outcome::Rejected
+        );
+        for clause in &explained.clauses {
+            // What holds is shown where all of it matters; else only what decided.
+            if matched {
+                let found: Vec<_> = clause.found.iter().map(Found::to_string).collect();
+                let _ok = writeln!(out, "    {}    # {}", clause.text, found.join(", "));
+            } else if clause.truth != Some(true) {
+                let _ok = writeln!(out, "    at {}", clause.place);
+                break;
+            }
+        }
+        match objects.of(explained) {
+            None => {}
+            Some((kind, Ok(object))) => {
+                let _ok = writeln!(out, "  trigger {kind} would submit:");
+                for line in format!("{object:#}").lines() {
+                    let _ok = writeln!(out, "    {line}");
+                }
+            }
+            Some((kind, Err(why))) => {
+                let _ok = writeln!(out, "  trigger {kind} would give a dead letter: {why}");
+            }
+        }
+    }
+    out
+}

@@ -1,0 +1,188 @@
+//! `fuse run`
+
+use std::io::IsTerminal as _;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use fuse_rules::{Fuses, Ruleset, Style};
+use fuse_runtime::store::Store;
+use fuse_runtime::{Config, Disk, Runtime, registry, rule_files, variable};
+use tracing_subscriber::EnvFilter;
+
+use super::{Ended, kinds};
+use crate::cli::Run;
+use crate::{Exit, output};
+
+/// The port of the admin server.
+const ADMIN_PORT: u16 = 12_080;
+
+pub(crate) fn run(arguments: Run) -> Ended {
+    if !arguments.local {
+        return Err(
+            "this version writes objects to files and submits nothing to a cluster; \
+                    add `--local`"
+                .into(),
+        );
+    }
+    let config = config(arguments.config)?;
+    let address = arguments
+        .listen
+        .or(config.listen.address)
+        .unwrap_or(IpAddr::V4(if arguments.local {
+            Ipv4Addr::LOCALHOST
+        } else {
+            Ipv4Addr::UNSPECIFIED
+        }));
+    let admin = arguments
+        .admin
+        .or(config.listen.admin)
+        .unwrap_or_else(|| SocketAddr::new(address, ADMIN_PORT));
+    let out = arguments.out.unwrap_or_else(|| config.local.out.clone());
+    let state = arguments.state.unwrap_or_else(|| config.state.dir.clone());
+
+    let (sources, triggers) = kinds(address, &out);
+    let paths = if arguments.paths.is_empty() {
+        vec![PathBuf::from("rules")]
+    } else {
+        arguments.paths
+    };
+    let files = rule_files(&paths)?;
+    let ruleset = match Ruleset::load(&files, &Disk, &registry(&sources, &triggers)) {
+        Ok(ruleset) => ruleset,
+        Err(diagnostics) => {
+            output::fail(&format!(
+                "the rules have problems\n\n{}",
+                diagnostics.to_text(Style::Colour)
+            ));
+            return Ok(Exit::Problems);
+        }
+    };
+    let environment = |name: &str| std::env::var(name).ok();
+    let fuses = config
+        .fuses(&ruleset, &environment)
+        .map_err(|error| error.to_string())?;
+
+    start_log();
+    let mut banner = vec![
+        format!("fuse {}", env!("CARGO_PKG_VERSION")),
+        format!("state is kept in {}", state.display()),
+        format!("objects are written to {}", out.display()),
+    ];
+    let rules = armed(&ruleset, &fuses);
+    let store = Store::open(&state).map_err(|error| error.to_string())?;
+    let runtime = tokio::runtime::Runtime::new()
+        .map_err(|error| format!("cannot start the async runtime: {error}"))?;
+    runtime.block_on(async {
+        let runtime = Runtime::new(ruleset, sources, triggers)
+            .fuses(fuses)
+            .admin(admin)
+            .keep(config.state.keep)
+            .max_backlog(config.state.max_backlog);
+        // Signals are caught before anything listens, so that none is missed.
+        let signal = Signals::new()?;
+        let running = runtime
+            .start(store)
+            .await
+            .map_err(|error| error.to_string())?;
+        banner.extend(
+            running
+                .listening()
+                .iter()
+                .map(|what| format!("listening: {what}")),
+        );
+        banner.extend(rules);
+        announce(&banner);
+        signal.received().await;
+        tracing::info!("stopping");
+        running.stop().await;
+        tracing::info!("stopped");
+        Ok(Exit::Clean)
+    })
+}
+
+fn config(given: Option<PathBuf>) -> Result<Config, String> {
+    let default = PathBuf::from("fuse.toml");
+    let path = match given {
+        Some(path) => path,
+        None if default.exists() => default,
+        None => return Ok(Config::default()),
+    };
+    Config::read(&path).map_err(|error| error.to_string())
+}
+
+/// A line for each rule: whether it is armed, or which fuse gates it.
+fn armed(ruleset: &Ruleset, fuses: &Fuses) -> Vec<String> {
+    let is_off = |name: &&str| {
+        let default = ruleset.fuses().find(|fuse| fuse.name == *name);
+        !fuses
+            .get(name)
+            .unwrap_or_else(|| default.is_some_and(|fuse| fuse.default_on))
+    };
+    ruleset
+        .rules()
+        .map(|rule| {
+            let off: Vec<&str> = rule.requires.iter().copied().filter(is_off).collect();
+            if off.is_empty() {
+                return format!("armed: {}", rule.name);
+            }
+            let how: Vec<_> = off
+                .iter()
+                .map(|fuse| format!("{}=on", variable(fuse)))
+                .collect();
+            format!(
+                "gated: {} (fuse {} is off; {} turns it on)",
+                rule.name,
+                off.join(", "),
+                how.join(" ")
+            )
+        })
+        .collect()
+}
+
+/// Says what was started: to people on a terminal, else to the log.
+fn announce(lines: &[String]) {
+    if std::io::stderr().is_terminal() {
+        output::print(&format!("{}\n\n", lines.join("\n")));
+    } else {
+        for line in lines {
+            tracing::info!("{line}");
+        }
+    }
+}
+
+/// Text on a terminal, JSON otherwise; to standard error.
+fn start_log() {
+    let filter = EnvFilter::try_from_env("FUSE_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    if std::io::stderr().is_terminal() {
+        log.init();
+    } else {
+        log.json().flatten_event(true).init();
+    }
+}
+
+/// SIGTERM and SIGINT.
+struct Signals {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    fn new() -> Result<Self, String> {
+        use tokio::signal::unix::{SignalKind, signal};
+        let failed = |error: std::io::Error| format!("cannot listen for signals: {error}");
+        Ok(Self {
+            terminate: signal(SignalKind::terminate()).map_err(failed)?,
+            interrupt: signal(SignalKind::interrupt()).map_err(failed)?,
+        })
+    }
+
+    async fn received(mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! Printing: colours on a terminal and only there, and no fuss when the reader has gone.
+
+use std::io::Write as _;
+
+/// Prints to standard output.
+pub(crate) fn print(text: &str) {
+    // A reader that has gone, as in `fuse check | head`, is no error.
+    let _gone = anstream::stdout().lock().write_all(text.as_bytes());
+}
+
+/// Prints why the command failed to standard error.
+pub(crate) fn fail(why: &str) {
+    let _gone = writeln!(anstream::stderr().lock(), "fuse: {why}");
+}
