@@ -155,6 +155,10 @@ fn last_token(text: &str, start: usize, end: usize) -> usize {
     let Some(&(last, c)) = chars.peek() else {
         return start;
     };
+    if c == '"' {
+        let opening = before.get(..last).and_then(|text| text.rfind('"'));
+        return start + opening.unwrap_or(last);
+    }
     if !is_word(c) {
         let symbol =
             |c: char| c.is_ascii_punctuation() && !matches!(c, '"' | ')' | ']' | '}' | '_');
