@@ -5,14 +5,8 @@
 //! cargo bench --bench stages
 //! ```
 
-#![allow(
-    missing_docs,
-    reason = "criterion's macros make undocumented functions"
-)]
-#![allow(
-    clippy::unwrap_used,
-    reason = "a benchmark that cannot be set up must fail loudly"
-)]
+#![allow(missing_docs, reason = "criterion's macros make undocumented functions")]
+#![allow(clippy::unwrap_used, reason = "a benchmark that cannot be set up must fail loudly")]
 
 use std::fmt::Write as _;
 use std::hint::black_box;
@@ -56,10 +50,7 @@ fn alerts(count: usize) -> String {
         )
     };
     let alerts: Vec<_> = (0..count).map(alert).collect();
-    format!(
-        r#"{{"receiver":"fuse","status":"firing","alerts":[{}]}}"#,
-        alerts.join(",")
-    )
+    format!(r#"{{"receiver":"fuse","status":"firing","alerts":[{}]}}"#, alerts.join(","))
 }
 
 fn load(c: &mut Criterion) {
@@ -92,9 +83,7 @@ fn evaluate(c: &mut Criterion) {
             });
         });
         for count in [1, 100] {
-            let plan = Ruleset::parse("bench.rules", &rules(count), &registry)
-                .unwrap()
-                .plan();
+            let plan = Ruleset::parse("bench.rules", &rules(count), &registry).unwrap().plan();
             let id = BenchmarkId::new(format!("{count} rules"), elements);
             group.bench_with_input(id, &body, |b, body| {
                 b.iter(|| {

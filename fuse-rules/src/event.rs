@@ -58,19 +58,13 @@ impl<'a> Event<'a> {
     /// Sets the event's id.
     #[must_use]
     pub fn id(self, id: impl Into<Cow<'a, str>>) -> Self {
-        Self {
-            id: id.into(),
-            ..self
-        }
+        Self { id: id.into(), ..self }
     }
 
     /// Sets when the event was received: what `age(…)` counts from.
     #[must_use]
     pub fn received(self, at: Timestamp) -> Self {
-        Self {
-            received: at,
-            ..self
-        }
+        Self { received: at, ..self }
     }
 
     /// Adds a header. Names are case-insensitive; values of one name are joined by `, `.
@@ -89,9 +83,7 @@ impl<'a> Event<'a> {
     /// Adds a parameter of the query; the first of a name stays.
     #[must_use]
     pub fn query(mut self, name: &str, value: &str) -> Self {
-        self.query
-            .entry(name.to_owned())
-            .or_insert_with(|| value.to_owned());
+        self.query.entry(name.to_owned()).or_insert_with(|| value.to_owned());
         self
     }
 
@@ -125,11 +117,7 @@ impl<'a> Event<'a> {
 
     /// A field of the root `event`. `type` and `subject` are those of CloudEvents, where given.
     pub(crate) fn field(&self, name: &str) -> Option<Cow<'_, str>> {
-        let header = |name: &str| {
-            self.headers
-                .get(name)
-                .map(|value| Cow::Borrowed(value.as_str()))
-        };
+        let header = |name: &str| self.headers.get(name).map(|value| Cow::Borrowed(value.as_str()));
         match name {
             "id" => Some(Cow::Borrowed(&self.id)),
             "source" => Some(Cow::Borrowed(&self.source)),
@@ -169,17 +157,9 @@ fn validate(body: &[u8]) -> Result<&str, InvalidBody> {
     })?;
     if let Err(error) = serde_json::from_str::<serde::de::IgnoredAny>(text) {
         let shown = error.to_string();
-        let message = shown
-            .rsplit_once(" at line ")
-            .map_or(shown.as_str(), |(message, _)| message);
-        let place = Place {
-            line: error.line().max(1),
-            column: error.column().max(1),
-        };
-        return Err(InvalidBody {
-            place,
-            message: format!("the body is not JSON: {message}"),
-        });
+        let message = shown.rsplit_once(" at line ").map_or(shown.as_str(), |(message, _)| message);
+        let place = Place { line: error.line().max(1), column: error.column().max(1) };
+        return Err(InvalidBody { place, message: format!("the body is not JSON: {message}") });
     }
     match too_deep(body) {
         Some(at) => Err(InvalidBody {
@@ -243,21 +223,8 @@ mod tests {
             fault(b"{\"message\":\n\"it's \"broken\"\"}"),
             "the body is not JSON: expected `,` or `}` at line 2, column 8"
         );
-        for invalid in [
-            "",
-            "{",
-            "[1,]",
-            "01",
-            "\u{feff}1",
-            "1 2",
-            "\"\t\"",
-            "NaN",
-            "'a'",
-        ] {
-            assert!(
-                Event::new("s", "e", invalid.as_bytes()).is_err(),
-                "{invalid}"
-            );
+        for invalid in ["", "{", "[1,]", "01", "\u{feff}1", "1 2", "\"\t\"", "NaN", "'a'"] {
+            assert!(Event::new("s", "e", invalid.as_bytes()).is_err(), "{invalid}");
         }
     }
 
@@ -276,10 +243,7 @@ mod tests {
 
     #[test]
     fn headers_of_one_name_are_joined_whatever_their_case() {
-        let event = Event::new("s", "e", b"1")
-            .unwrap()
-            .header("X-A", "1")
-            .header("x-a", "2");
+        let event = Event::new("s", "e", b"1").unwrap().header("X-A", "1").header("x-a", "2");
         assert_eq!(event.headers().get("x-a").map(String::as_str), Some("1, 2"));
     }
 }

@@ -33,9 +33,7 @@ impl<F: Fn(&str) -> Result<String, String>> Loader for F {
 /// Files in memory, by name.
 impl Loader for BTreeMap<&str, &str> {
     fn load(&self, name: &str) -> Result<String, String> {
-        self.get(name)
-            .map(|text| (*text).to_owned())
-            .ok_or_else(|| "there is no such file".into())
+        self.get(name).map(|text| (*text).to_owned()).ok_or_else(|| "there is no such file".into())
     }
 }
 
@@ -136,16 +134,9 @@ impl Ruleset {
             reader.read(&normalized(name.as_ref()), None);
         }
         reader.circles();
-        let Reader {
-            files,
-            mut problems,
-            parsed,
-            ..
-        } = reader;
+        let Reader { files, mut problems, parsed, .. } = reader;
         let rules = check::check(&files, &parsed, registry, &mut problems);
-        let failed = problems
-            .iter()
-            .any(|problem| problem.severity == Severity::Error);
+        let failed = problems.iter().any(|problem| problem.severity == Severity::Error);
         match rules {
             Some(rules) if !failed => Ok(Self { rules }),
             _ => Err(Diagnostics::new(files, problems)),
@@ -206,11 +197,7 @@ impl Ruleset {
                     .filter_map(|fuse| self.rules.fuses.get(*fuse))
                     .map(|fuse| fuse.name.as_str())
                     .collect(),
-                triggers: rule
-                    .triggers
-                    .iter()
-                    .map(|trigger| trigger.kind.as_str())
-                    .collect(),
+                triggers: rule.triggers.iter().map(|trigger| trigger.kind.as_str()).collect(),
             })
         })
     }
@@ -254,11 +241,7 @@ impl Reader<'_> {
                 waiting.push((resolved(&name, &used.text), Some(used.span)));
             }
             self.seen.insert(name, Some(self.parsed.len()));
-            self.parsed.push(ParsedFile {
-                id,
-                tree,
-                uses: Vec::new(),
-            });
+            self.parsed.push(ParsedFile { id, tree, uses: Vec::new() });
         }
         self.link();
     }
@@ -274,9 +257,7 @@ impl Reader<'_> {
     }
 
     fn name_of(&self, id: FileId) -> String {
-        self.files
-            .get(id)
-            .map_or_else(String::new, |file| file.name().to_owned())
+        self.files.get(id).map_or_else(String::new, |file| file.name().to_owned())
     }
 
     /// Fills in which files each file uses.
@@ -290,12 +271,7 @@ impl Reader<'_> {
                 .tree
                 .uses
                 .iter()
-                .filter_map(|used| {
-                    self.seen
-                        .get(&resolved(&name, &used.text))
-                        .copied()
-                        .flatten()
-                })
+                .filter_map(|used| self.seen.get(&resolved(&name, &used.text)).copied().flatten())
                 .filter_map(|index| self.parsed.get(index).map(|file| file.id))
                 .collect();
             if let Some(file) = self.parsed.get_mut(index) {

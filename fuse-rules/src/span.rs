@@ -21,11 +21,7 @@ pub struct Span {
 impl Span {
     pub(crate) fn new(file: FileId, range: Range<usize>) -> Self {
         let cut = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
-        Self {
-            file,
-            start: cut(range.start),
-            end: cut(range.end),
-        }
+        Self { file, start: cut(range.start), end: cut(range.end) }
     }
 
     /// The bytes as a range of indices into the file's text.
@@ -35,11 +31,7 @@ impl Span {
 
     /// The smallest span that covers both. Both are of one file.
     pub(crate) fn to(self, other: Self) -> Self {
-        Self {
-            file: self.file,
-            start: self.start.min(other.start),
-            end: self.end.max(other.end),
-        }
+        Self { file: self.file, start: self.start.min(other.start), end: self.end.max(other.end) }
     }
 }
 
@@ -63,11 +55,8 @@ pub struct SourceFile {
 
 impl SourceFile {
     fn new(name: String, text: String) -> Self {
-        let after_newlines = text
-            .bytes()
-            .enumerate()
-            .filter(|(_, b)| *b == b'\n')
-            .map(|(i, _)| i + 1);
+        let after_newlines =
+            text.bytes().enumerate().filter(|(_, b)| *b == b'\n').map(|(i, _)| i + 1);
         let lines = std::iter::once(0).chain(after_newlines).collect();
         Self { name, text, lines }
     }
@@ -86,19 +75,9 @@ impl SourceFile {
     pub fn place(&self, offset: usize) -> Place {
         let offset = offset.min(self.text.len());
         let line = self.lines.partition_point(|start| *start <= offset);
-        let start = line
-            .checked_sub(1)
-            .and_then(|i| self.lines.get(i))
-            .copied()
-            .unwrap_or(0);
-        let column = self
-            .text
-            .get(start..offset)
-            .map_or(0, |before| before.chars().count());
-        Place {
-            line,
-            column: column + 1,
-        }
+        let start = line.checked_sub(1).and_then(|i| self.lines.get(i)).copied().unwrap_or(0);
+        let column = self.text.get(start..offset).map_or(0, |before| before.chars().count());
+        Place { line, column: column + 1 }
     }
 }
 
@@ -122,9 +101,7 @@ impl Files {
 
     /// The text at a place; empty where there is no such place.
     pub fn text(&self, span: Span) -> &str {
-        self.get(span.file)
-            .and_then(|file| file.text.get(span.range()))
-            .unwrap_or("")
+        self.get(span.file).and_then(|file| file.text.get(span.range())).unwrap_or("")
     }
 
     /// Where a span starts, as `file:line:column`.

@@ -132,9 +132,7 @@ impl<'a> Value<'a> {
     /// Reads a value from valid JSON text. A key that stands twice anywhere in it is refused.
     pub(crate) fn read(raw: &'a str) -> Result<Self, DuplicateKey> {
         let value = Self::read_lenient(raw);
-        value
-            .duplicate()
-            .map_or(Ok(value), |key| Err(DuplicateKey(key)))
+        value.duplicate().map_or(Ok(value), |key| Err(DuplicateKey(key)))
     }
 
     /// Reads a value from valid JSON text; an object keeps a key as often as it stands there. A
@@ -346,9 +344,7 @@ impl<'a> Value<'a> {
     /// How the value is shown to people: JSON, cut where it is long.
     pub(crate) fn show(&self) -> String {
         const MOST: usize = 60;
-        let text = self
-            .to_json_text()
-            .unwrap_or_else(|unheld| unheld.to_string());
+        let text = self.to_json_text().unwrap_or_else(|unheld| unheld.to_string());
         match text.char_indices().nth(MOST) {
             Some((at, _)) => format!("{}…", text.get(..at).unwrap_or("")),
             None => text,
@@ -358,11 +354,7 @@ impl<'a> Value<'a> {
 
 /// The position that an index means in a list of that length.
 pub(crate) fn position(index: i64, len: usize) -> Option<usize> {
-    let at = if index < 0 {
-        i64::try_from(len).ok()?.checked_add(index)?
-    } else {
-        index
-    };
+    let at = if index < 0 { i64::try_from(len).ok()?.checked_add(index)? } else { index };
     usize::try_from(at).ok().filter(|at| *at < len)
 }
 
@@ -378,10 +370,8 @@ pub(crate) fn read_string(raw: &str) -> Option<Cow<'_, str>> {
 
 /// The elements of a JSON list, as their texts; empty for anything else.
 pub(crate) fn read_list(raw: &str) -> Vec<&str> {
-    serde_json::from_str::<Vec<&RawValue>>(raw).map_or_else(
-        |_| Vec::new(),
-        |items| items.into_iter().map(RawValue::get).collect(),
-    )
+    serde_json::from_str::<Vec<&RawValue>>(raw)
+        .map_or_else(|_| Vec::new(), |items| items.into_iter().map(RawValue::get).collect())
 }
 
 /// The keys and values of a JSON object, values as their texts; empty for anything else. A key
@@ -389,13 +379,7 @@ pub(crate) fn read_list(raw: &str) -> Vec<&str> {
 pub(crate) fn read_entries(raw: &str) -> Vec<(Option<Cow<'_, str>>, &str)> {
     serde_json::from_str::<Entries<'_>>(raw).map_or_else(
         |_| Vec::new(),
-        |entries| {
-            entries
-                .0
-                .into_iter()
-                .map(|(k, v)| (read_string(k.get()), v.get()))
-                .collect()
-        },
+        |entries| entries.0.into_iter().map(|(k, v)| (read_string(k.get()), v.get())).collect(),
     )
 }
 
@@ -425,59 +409,4 @@ impl<'de: 'a, 'a> Deserialize<'de> for Entries<'a> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_read_is_what_was_written() {
-        let text = r#"{"a":[1,2.50,"x\n",null,true],"ké":{"b":-0.0}}"#;
-        let value = Value::read(text).unwrap();
-        assert_eq!(
-            value.to_json_text().unwrap(),
-            r#"{"a":[1,2.5,"x\n",null,true],"ké":{"b":0}}"#
-        );
-        let exact = Value::read("9007199254740993").unwrap();
-        assert_eq!(
-            exact.to_json().unwrap(),
-            serde_json::json!(9_007_199_254_740_993_i64)
-        );
-    }
-
-    #[test]
-    fn what_cannot_be_held_is_no_error_until_it_is_used() {
-        let surrogate = Value::read(r#"{"a":"\ud800","b":1}"#).unwrap();
-        let at = |key: &str| surrogate.step(&Segment::Key(key.into())).unwrap().unwrap();
-        assert_eq!(at("a"), &Value::Unheld(Unheld::Surrogate));
-        assert_eq!(at("b").show(), "1");
-        assert!(surrogate.to_json().is_err());
-        assert_eq!(
-            Value::read("1e999").unwrap(),
-            Value::Unheld(Unheld::Number { integral: true })
-        );
-        assert_eq!(
-            Value::read(r#"{"\ud800":1}"#).unwrap(),
-            Value::Map(vec![]),
-            "nothing can ask for it"
-        );
-    }
-
-    #[test]
-    fn a_key_given_twice_is_refused_however_it_is_spelled() {
-        assert_eq!(
-            Value::read(r#"{"a":1,"\u0061":2}"#),
-            Err(DuplicateKey("a".into()))
-        );
-        assert_eq!(
-            Value::read(r#"[{"b":{"a":1,"a":1}}]"#),
-            Err(DuplicateKey("a".into()))
-        );
-    }
-
-    #[test]
-    fn indices_count_from_both_ends() {
-        assert_eq!(position(-1, 3), Some(2));
-        assert_eq!(position(3, 3), None);
-        assert_eq!(position(-4, 3), None);
-        assert_eq!(position(i64::MIN, 3), None);
-    }
-}
+mod tests;

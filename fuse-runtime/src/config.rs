@@ -62,11 +62,7 @@ pub struct State {
 
 impl Default for State {
     fn default() -> Self {
-        Self {
-            dir: ".fuse".into(),
-            keep: Duration::from_secs(7 * 24 * 3600),
-            max_backlog: 100_000,
-        }
+        Self { dir: ".fuse".into(), keep: Duration::from_secs(7 * 24 * 3600), max_backlog: 100_000 }
     }
 }
 
@@ -80,9 +76,7 @@ pub struct Local {
 
 impl Default for Local {
     fn default() -> Self {
-        Self {
-            out: "manifests".into(),
-        }
+        Self { out: "manifests".into() }
     }
 }
 
@@ -188,19 +182,12 @@ impl Config {
         environment: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Fuses, ConfigError> {
         let declared: Vec<&str> = ruleset.fuses().map(|fuse| fuse.name).collect();
-        if let Some(name) = self
-            .fuses
-            .keys()
-            .find(|name| !declared.contains(&name.as_str()))
-        {
+        if let Some(name) = self.fuses.keys().find(|name| !declared.contains(&name.as_str())) {
             let known = match declared.as_slice() {
                 [] => String::new(),
                 all => format!("; declared are {}", all.join(", ")),
             };
-            return Err(ConfigError::UnknownFuse {
-                name: name.clone(),
-                known,
-            });
+            return Err(ConfigError::UnknownFuse { name: name.clone(), known });
         }
         let mut fuses = Fuses::default();
         for name in declared {
@@ -208,11 +195,7 @@ impl Config {
             let (place, value, text) = if let Some(text) = environment(&variable) {
                 (format!("`{variable}`"), parse_switch(&text), text)
             } else if let Some(value) = self.fuses.get(name) {
-                (
-                    format!("fuse `{name}` in `[fuses]`"),
-                    value.value(),
-                    value.to_string(),
-                )
+                (format!("fuse `{name}` in `[fuses]`"), value.value(), value.to_string())
             } else {
                 continue;
             };
@@ -232,13 +215,11 @@ pub fn variable(fuse: &str) -> String {
 
 fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     let text = String::deserialize(deserializer)?;
-    parse_duration(&text)
-        .and_then(|duration| duration.try_into().ok())
-        .ok_or_else(|| {
-            serde::de::Error::custom(format!(
-                "`{text}` is no duration; write one as in `7d` or `1h30m`"
-            ))
-        })
+    parse_duration(&text).and_then(|duration| duration.try_into().ok()).ok_or_else(|| {
+        serde::de::Error::custom(format!(
+            "`{text}` is no duration; write one as in `7d` or `1h30m`"
+        ))
+    })
 }
 
 #[cfg(test)]
@@ -263,16 +244,8 @@ mod tests {
         assert_eq!(fuses("", &[]).unwrap(), Fuses::default());
         let file = "[fuses]\ncicd = 1\nnew-dc = \"off\"\n";
         assert_eq!(fuses(file, &[]).unwrap().get("cicd"), Some(true));
-        assert_eq!(
-            fuses(file, &[("FUSE_CICD", "off")]).unwrap().get("cicd"),
-            Some(false)
-        );
-        assert_eq!(
-            fuses(file, &[("FUSE_NEW_DC", "true")])
-                .unwrap()
-                .get("new-dc"),
-            Some(true)
-        );
+        assert_eq!(fuses(file, &[("FUSE_CICD", "off")]).unwrap().get("cicd"), Some(false));
+        assert_eq!(fuses(file, &[("FUSE_NEW_DC", "true")]).unwrap().get("new-dc"), Some(true));
         // Kubernetes injects such a name for a service called `fuse`.
         assert!(fuses("", &[("FUSE_PORT", "tcp://10.0.0.1:80")]).is_ok());
     }

@@ -38,10 +38,7 @@ pub struct Envelope {
 impl Envelope {
     /// What tells this event from every other one: its source and id.
     pub fn key(&self) -> EventKey {
-        EventKey {
-            source: self.source.clone(),
-            id: self.id.clone(),
-        }
+        EventKey { source: self.source.clone(), id: self.id.clone() }
     }
 
     /// The SHA-256 of the body, in lower-case hexadecimal (64 characters).
@@ -84,10 +81,7 @@ impl EventKey {
         let (source, id) = text.split_once('/')?;
         // In this order: `%252F` stands for `%2F`, not for `/`.
         let source = source.replace("%2F", "/").replace("%25", "%");
-        Some(Self {
-            source,
-            id: id.to_owned(),
-        })
+        Some(Self { source, id: id.to_owned() })
     }
 }
 
@@ -113,9 +107,7 @@ mod base64_text {
         let text = Cow::<'de, str>::deserialize(from)?;
         match BASE64.decode(text.as_bytes()) {
             Ok(bytes) => Ok(Bytes::from(bytes)),
-            Err(problem) => Err(D::Error::custom(format!(
-                "the body is not base64: {problem}"
-            ))),
+            Err(problem) => Err(D::Error::custom(format!("the body is not base64: {problem}"))),
         }
     }
 }

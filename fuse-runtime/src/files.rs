@@ -22,10 +22,7 @@ impl Loader for Disk {
         }
         let bytes = std::fs::read(name).map_err(|error| in_words(&error))?;
         String::from_utf8(bytes).map_err(|error| {
-            format!(
-                "it is not UTF-8 from byte {} on",
-                error.utf8_error().valid_up_to()
-            )
+            format!("it is not UTF-8 from byte {} on", error.utf8_error().valid_up_to())
         })
     }
 }
@@ -50,10 +47,7 @@ pub fn rule_files<P: AsRef<Path>>(paths: &[P]) -> Result<Vec<String>, String> {
         let shown = path.display();
         let failed =
             |error: &std::io::Error| format!("`{shown}` cannot be read: {}", in_words(error));
-        if !std::fs::metadata(path)
-            .map_err(|error| failed(&error))?
-            .is_dir()
-        {
+        if !std::fs::metadata(path).map_err(|error| failed(&error))?.is_dir() {
             files.push(name_of(path)?);
             continue;
         }
@@ -95,16 +89,9 @@ mod tests {
             std::fs::write(at(name), "").unwrap();
         }
         let files = rule_files(&[folder.path()]).unwrap();
-        let names: Vec<_> = files
-            .iter()
-            .map(|file| file.rsplit('/').next().unwrap())
-            .collect();
+        let names: Vec<_> = files.iter().map(|file| file.rsplit('/').next().unwrap()).collect();
         assert_eq!(names, ["a.rules", "b.rules"]);
-        assert!(
-            rule_files(&[at("none")])
-                .unwrap_err()
-                .contains("there is no such file")
-        );
+        assert!(rule_files(&[at("none")]).unwrap_err().contains("there is no such file"));
     }
 
     #[test]

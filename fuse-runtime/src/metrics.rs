@@ -74,11 +74,7 @@ impl Metrics {
             "Requests to sources, by what became of them",
             received.clone(),
         );
-        registry.register(
-            "decisions",
-            "Decisions, by rule and outcome",
-            decisions.clone(),
-        );
+        registry.register("decisions", "Decisions, by rule and outcome", decisions.clone());
         registry.register(
             "unknown_paths",
             "Unknown decisions, by the path that was missing",
@@ -129,45 +125,24 @@ impl Metrics {
     }
 
     pub(crate) fn received(&self, source: &str, event: &str, result: &'static str) {
-        let labels = Received {
-            source: source.into(),
-            event: event.into(),
-            result,
-        };
+        let labels = Received { source: source.into(), event: event.into(), result };
         self.received.get_or_create(&labels).inc();
     }
 
     pub(crate) fn decided(&self, rule: &str, outcome: &'static str) {
-        self.decisions
-            .get_or_create(&Decided {
-                rule: rule.into(),
-                outcome,
-            })
-            .inc();
+        self.decisions.get_or_create(&Decided { rule: rule.into(), outcome }).inc();
     }
 
     pub(crate) fn missing(&self, rule: &str, path: &str) {
-        self.missing
-            .get_or_create(&Missing {
-                rule: rule.into(),
-                path: path.into(),
-            })
-            .inc();
+        self.missing.get_or_create(&Missing { rule: rule.into(), path: path.into() }).inc();
     }
 
     pub(crate) fn acted(&self, trigger: &str, result: &str) {
-        self.actions
-            .get_or_create(&Acted {
-                trigger: trigger.into(),
-                result: result.into(),
-            })
-            .inc();
+        self.actions.get_or_create(&Acted { trigger: trigger.into(), result: result.into() }).inc();
     }
 
     pub(crate) fn fuse(&self, fuse: &str, on: bool) {
-        self.fuses
-            .get_or_create(&FuseName { fuse: fuse.into() })
-            .set(i64::from(on));
+        self.fuses.get_or_create(&FuseName { fuse: fuse.into() }).set(i64::from(on));
     }
 
     pub(crate) fn deciding(&self, took: Duration) {

@@ -142,10 +142,7 @@ impl Runtime {
     /// Serves the admin port at this address.
     #[must_use]
     pub fn admin(self, address: SocketAddr) -> Self {
-        Self {
-            admin: Some(address),
-            ..self
-        }
+        Self { admin: Some(address), ..self }
     }
 
     /// Sets how the engine tries again, and how much it does at once.
@@ -157,10 +154,7 @@ impl Runtime {
     /// Sets how many events may wait before senders are told to come back: 100,000.
     #[must_use]
     pub fn max_backlog(self, events: u64) -> Self {
-        Self {
-            max_backlog: events,
-            ..self
-        }
+        Self { max_backlog: events, ..self }
     }
 
     /// Sets how long settled events are kept in the ledger: seven days.
@@ -172,10 +166,7 @@ impl Runtime {
     /// Sets how long a stop may take before what is under way is put down: 20 s.
     #[must_use]
     pub fn grace(self, time: Duration) -> Self {
-        Self {
-            grace: time,
-            ..self
-        }
+        Self { grace: time, ..self }
     }
 
     /// Sets the clock.
@@ -200,20 +191,13 @@ impl Runtime {
         let plan_hash = plan_hash(&self.ruleset);
         let metrics = Arc::new(Metrics::new());
         for fuse in self.ruleset.fuses() {
-            metrics.fuse(
-                fuse.name,
-                self.fuses.get(fuse.name).unwrap_or(fuse.default_on),
-            );
+            metrics.fuse(fuse.name, self.fuses.get(fuse.name).unwrap_or(fuse.default_on));
         }
         let bus: Arc<dyn Bus> = Arc::new(EmbeddedBus::new(store.clone(), self.max_backlog).await?);
         let ledger: Arc<dyn Ledger> = Arc::new(EmbeddedLedger::new(store.clone()));
         let clock = Arc::clone(&self.clock);
-        let intake = Intake::new(
-            Arc::clone(&bus),
-            plan.clone(),
-            Arc::clone(&clock),
-            Arc::clone(&metrics),
-        );
+        let intake =
+            Intake::new(Arc::clone(&bus), plan.clone(), Arc::clone(&clock), Arc::clone(&metrics));
         let bound = self.bind(&intake).await?;
         let mut listening: Vec<String> = bound.iter().flat_map(|bound| bound.listening()).collect();
         let (stopper, stop) = Stop::new();
@@ -257,15 +241,7 @@ impl Runtime {
             tasks.spawn(bound.serve(stop.clone()));
         }
         tasks.spawn(prune(ledger, clock, self.keep, stop));
-        Ok(Running {
-            listening,
-            admin_address,
-            intake,
-            stopper,
-            tasks,
-            store,
-            grace: self.grace,
-        })
+        Ok(Running { listening, admin_address, intake, stopper, tasks, store, grace: self.grace })
     }
 
     /// The kinds of triggers that the rules use, all of which must be there.
@@ -278,10 +254,7 @@ impl Runtime {
         used.sort();
         used.dedup();
         match used.iter().find(|kind| self.triggers.get(kind).is_none()) {
-            Some(kind) => Err(StartError::UnknownKind {
-                what: "trigger",
-                kind: kind.clone(),
-            }),
+            Some(kind) => Err(StartError::UnknownKind { what: "trigger", kind: kind.clone() }),
             None => Ok(used),
         }
     }
@@ -289,15 +262,8 @@ impl Runtime {
     async fn bind(&self, intake: &Intake) -> Result<Vec<Box<dyn Bound>>, StartError> {
         let mut bound = Vec::new();
         let known: Vec<&str> = self.sources.iter().map(|(kind, _)| kind).collect();
-        if let Some(event) = self
-            .ruleset
-            .events()
-            .find(|event| !known.contains(&event.kind))
-        {
-            return Err(StartError::UnknownKind {
-                what: "source",
-                kind: event.kind.to_owned(),
-            });
+        if let Some(event) = self.ruleset.events().find(|event| !known.contains(&event.kind)) {
+            return Err(StartError::UnknownKind { what: "source", kind: event.kind.to_owned() });
         }
         for (kind, source) in self.sources.iter() {
             let events = Sources::bindings(&self.ruleset, kind);
@@ -343,9 +309,8 @@ impl Running {
         // Nobody listens any more only where everything has ended already.
         let _ended = self.stopper.send(true).is_err();
         let tasks = &mut self.tasks;
-        let finished = tokio::time::timeout(self.grace, async {
-            while tasks.join_next().await.is_some() {}
-        });
+        let finished =
+            tokio::time::timeout(self.grace, async { while tasks.join_next().await.is_some() {} });
         let in_time = finished.await.is_ok();
         if !in_time {
             tracing::warn!("something did not finish in time; the next start takes it up");

@@ -91,12 +91,7 @@ macro_rules! storage_errors {
         }
     )*};
 }
-storage_errors!(
-    redb::TransactionError,
-    redb::TableError,
-    redb::StorageError,
-    redb::CommitError
-);
+storage_errors!(redb::TransactionError, redb::TableError, redb::StorageError, redb::CommitError);
 
 /// One state folder, opened. Clones are handles to the same store.
 ///
@@ -242,16 +237,13 @@ impl Store {
             let database = guard.as_ref().ok_or(StoreError::Closed)?;
             work(&database.begin_read()?)
         });
-        done.await
-            .map_err(|problem| StoreError::Storage(problem.to_string()))?
+        done.await.map_err(|problem| StoreError::Storage(problem.to_string()))?
     }
 
     /// How many writes wait for the writer.
     #[cfg(test)]
     fn waiting(&self) -> usize {
-        lock(&self.inner.jobs)
-            .as_ref()
-            .map_or(0, |jobs| jobs.max_capacity() - jobs.capacity())
+        lock(&self.inner.jobs).as_ref().map_or(0, |jobs| jobs.max_capacity() - jobs.capacity())
     }
 }
 
@@ -267,14 +259,11 @@ impl Inner {
             // A panic in the writer was answered to its callers; there is nothing to add here.
             let _ = writer.join();
         }
-        let mut guard = self
-            .database
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut guard = self.database.write().unwrap_or_else(PoisonError::into_inner);
         match guard.take() {
-            Some(database) => database
-                .close()
-                .map_err(|problem| StoreError::Storage(problem.to_string())),
+            Some(database) => {
+                database.close().map_err(|problem| StoreError::Storage(problem.to_string()))
+            }
             None => Ok(()),
         }
     }

@@ -29,9 +29,7 @@ pub(crate) fn run(arguments: &Explain) -> Ended {
         .received(arguments.at.unwrap_or_else(jiff::Timestamp::now));
     for header in &arguments.headers {
         let Some((name, value)) = header.split_once(':') else {
-            return Err(format!(
-                "`{header}` is no header; write it as in `--header 'ce-id: 1'`"
-            ));
+            return Err(format!("`{header}` is no header; write it as in `--header 'ce-id: 1'`"));
         };
         event = event.header(name.trim(), value.trim());
     }
@@ -39,10 +37,7 @@ pub(crate) fn run(arguments: &Explain) -> Ended {
     let (_, triggers) = kinds(Ipv4Addr::LOCALHOST.into(), Path::new("manifests"));
     let objects = Objects {
         triggers: &triggers,
-        event: EventKey {
-            source: source.clone(),
-            id: arguments.id.clone(),
-        },
+        event: EventKey { source: source.clone(), id: arguments.id.clone() },
         name: &name,
     };
     output::print(&match arguments.format {
@@ -54,20 +49,13 @@ pub(crate) fn run(arguments: &Explain) -> Ended {
 
 /// `SOURCE.EVENT`, if the rules declare it.
 fn event_name(ruleset: &Ruleset, given: &str) -> Result<(String, String), String> {
-    let found = ruleset
-        .events()
-        .find(|event| format!("{}.{}", event.source, event.name) == given);
+    let found = ruleset.events().find(|event| format!("{}.{}", event.source, event.name) == given);
     match found {
         Some(event) => Ok((event.source.to_owned(), event.name.to_owned())),
         None => {
-            let known: Vec<_> = ruleset
-                .events()
-                .map(|event| format!("{}.{}", event.source, event.name))
-                .collect();
-            Err(format!(
-                "the rules declare no event `{given}`; there are {}",
-                known.join(", ")
-            ))
+            let known: Vec<_> =
+                ruleset.events().map(|event| format!("{}.{}", event.source, event.name)).collect();
+            Err(format!("the rules declare no event `{given}`; there are {}", known.join(", ")))
         }
     }
 }
@@ -77,9 +65,7 @@ fn fuses(ruleset: &Ruleset, given: &[String]) -> Result<Fuses, String> {
     for text in given {
         let (name, value) = text.split_once('=').unwrap_or((text, ""));
         let Some(on) = parse_switch(value) else {
-            return Err(format!(
-                "`--fuse {text}` is no value of a fuse; write `--fuse {name}=on`"
-            ));
+            return Err(format!("`--fuse {text}` is no value of a fuse; write `--fuse {name}=on`"));
         };
         if !ruleset.fuses().any(|fuse| fuse.name == name) {
             let known: Vec<_> = ruleset.fuses().map(|fuse| fuse.name).collect();
@@ -97,10 +83,7 @@ fn read(path: &Path) -> Result<Vec<u8>, String> {
     let failed = |error: std::io::Error| format!("`{}` cannot be read: {error}", path.display());
     if path == Path::new("-") {
         let mut body = Vec::new();
-        std::io::stdin()
-            .lock()
-            .read_to_end(&mut body)
-            .map_err(failed)?;
+        std::io::stdin().lock().read_to_end(&mut body).map_err(failed)?;
         return Ok(body);
     }
     std::fs::read(path).map_err(failed)
@@ -165,11 +148,7 @@ fn text(explanation: &Explanation, objects: &Objects<'_>, file: &str) -> String 
     // Writing to a string cannot fail.
     for explained in &explanation.decisions {
         let decision = &explained.decision;
-        let element = explained
-            .element
-            .as_ref()
-            .map(|e| format!(", {e}"))
-            .unwrap_or_default();
+        let element = explained.element.as_ref().map(|e| format!(", {e}")).unwrap_or_default();
         let outcome = decision.outcome.as_str().replace('-', " ");
         let _ok = writeln!(out, "\n{}{element}: {outcome}", decision.rule);
         let lead = match decision.outcome {
@@ -177,10 +156,8 @@ fn text(explanation: &Explanation, objects: &Objects<'_>, file: &str) -> String 
             _ => "",
         };
         let _ok = writeln!(out, "  {lead}{}", decision.reason);
-        let matched = matches!(
-            decision.outcome,
-            Outcome::Fired | Outcome::Gated | Outcome::Rejected
-        );
+        let matched =
+            matches!(decision.outcome, Outcome::Fired | Outcome::Gated | Outcome::Rejected);
         for clause in &explained.clauses {
             // What holds is shown where all of it matters; else only what decided.
             if matched {

@@ -28,11 +28,7 @@ fn kinds(address: IpAddr, out: &Path) -> (Sources, Triggers) {
 /// Loads rules for looking at them: nothing listens, nothing is written.
 fn load(paths: &[PathBuf]) -> Result<Result<Ruleset, Diagnostics>, String> {
     let (sources, triggers) = kinds(Ipv4Addr::LOCALHOST.into(), Path::new("manifests"));
-    Ok(Ruleset::load(
-        &rule_files(paths)?,
-        &Disk,
-        &registry(&sources, &triggers),
-    ))
+    Ok(Ruleset::load(&rule_files(paths)?, &Disk, &registry(&sources, &triggers)))
 }
 
 /// Prints the problems of rules.
@@ -41,10 +37,7 @@ fn problems(diagnostics: &Diagnostics, format: Format) -> Exit {
         Format::Json => output::print(&diagnostics.to_json_lines()),
         Format::Text => {
             output::print(&diagnostics.to_text(Style::Colour));
-            let (count, s) = (
-                diagnostics.len(),
-                if diagnostics.len() == 1 { "" } else { "s" },
-            );
+            let (count, s) = (diagnostics.len(), if diagnostics.len() == 1 { "" } else { "s" });
             output::print(&format!("{count} problem{s}\n"));
         }
     }

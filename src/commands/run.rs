@@ -18,17 +18,13 @@ const ADMIN_PORT: u16 = 12_080;
 
 pub(crate) fn run(arguments: Run) -> Ended {
     if !arguments.local {
-        return Err(
-            "this version writes objects to files and submits nothing to a cluster; \
+        return Err("this version writes objects to files and submits nothing to a cluster; \
                     add `--local`"
-                .into(),
-        );
+            .into());
     }
     let config = config(arguments.config)?;
-    let address = arguments
-        .listen
-        .or(config.listen.address)
-        .unwrap_or(IpAddr::V4(if arguments.local {
+    let address =
+        arguments.listen.or(config.listen.address).unwrap_or(IpAddr::V4(if arguments.local {
             Ipv4Addr::LOCALHOST
         } else {
             Ipv4Addr::UNSPECIFIED
@@ -41,11 +37,8 @@ pub(crate) fn run(arguments: Run) -> Ended {
     let state = arguments.state.unwrap_or_else(|| config.state.dir.clone());
 
     let (sources, triggers) = kinds(address, &out);
-    let paths = if arguments.paths.is_empty() {
-        vec![PathBuf::from("rules")]
-    } else {
-        arguments.paths
-    };
+    let paths =
+        if arguments.paths.is_empty() { vec![PathBuf::from("rules")] } else { arguments.paths };
     let files = rule_files(&paths)?;
     let ruleset = match Ruleset::load(&files, &Disk, &registry(&sources, &triggers)) {
         Ok(ruleset) => ruleset,
@@ -58,9 +51,7 @@ pub(crate) fn run(arguments: Run) -> Ended {
         }
     };
     let environment = |name: &str| std::env::var(name).ok();
-    let fuses = config
-        .fuses(&ruleset, &environment)
-        .map_err(|error| error.to_string())?;
+    let fuses = config.fuses(&ruleset, &environment).map_err(|error| error.to_string())?;
 
     start_log();
     let mut banner = vec![
@@ -80,16 +71,8 @@ pub(crate) fn run(arguments: Run) -> Ended {
             .max_backlog(config.state.max_backlog);
         // Signals are caught before anything listens, so that none is missed.
         let signal = Signals::new()?;
-        let running = runtime
-            .start(store)
-            .await
-            .map_err(|error| error.to_string())?;
-        banner.extend(
-            running
-                .listening()
-                .iter()
-                .map(|what| format!("listening: {what}")),
-        );
+        let running = runtime.start(store).await.map_err(|error| error.to_string())?;
+        banner.extend(running.listening().iter().map(|what| format!("listening: {what}")));
         banner.extend(rules);
         announce(&banner);
         signal.received().await;
@@ -114,9 +97,7 @@ fn config(given: Option<PathBuf>) -> Result<Config, String> {
 fn armed(ruleset: &Ruleset, fuses: &Fuses) -> Vec<String> {
     let is_off = |name: &&str| {
         let default = ruleset.fuses().find(|fuse| fuse.name == *name);
-        !fuses
-            .get(name)
-            .unwrap_or_else(|| default.is_some_and(|fuse| fuse.default_on))
+        !fuses.get(name).unwrap_or_else(|| default.is_some_and(|fuse| fuse.default_on))
     };
     ruleset
         .rules()
@@ -125,10 +106,7 @@ fn armed(ruleset: &Ruleset, fuses: &Fuses) -> Vec<String> {
             if off.is_empty() {
                 return format!("armed: {}", rule.name);
             }
-            let how: Vec<_> = off
-                .iter()
-                .map(|fuse| format!("{}=on", variable(fuse)))
-                .collect();
+            let how: Vec<_> = off.iter().map(|fuse| format!("{}=on", variable(fuse))).collect();
             format!(
                 "gated: {} (fuse {} is off; {} turns it on)",
                 rule.name,
@@ -153,9 +131,7 @@ fn announce(lines: &[String]) {
 /// Text on a terminal, JSON otherwise; to standard error.
 fn start_log() {
     let filter = EnvFilter::try_from_env("FUSE_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr);
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     if std::io::stderr().is_terminal() {
         log.init();
     } else {

@@ -27,12 +27,7 @@ fn every_file_of_the_corpus() {
 
 #[test]
 fn five_mistakes_in_three_rules_are_five_problems_each_at_its_place() {
-    let output = fuse(&[
-        "check",
-        "--format",
-        "json",
-        "tests/corpus/five-mistakes.rules",
-    ]);
+    let output = fuse(&["check", "--format", "json", "tests/corpus/five-mistakes.rules"]);
     assert_eq!(output.status.code(), Some(1));
     let places: Vec<String> = String::from_utf8(output.stdout)
         .unwrap()
@@ -47,16 +42,7 @@ fn five_mistakes_in_three_rules_are_five_problems_each_at_its_place() {
             )
         })
         .collect();
-    assert_eq!(
-        places,
-        [
-            "E0201 14:10",
-            "E0102 19:27",
-            "E0401 23:7",
-            "E0309 28:24",
-            "E0101 29:28"
-        ]
-    );
+    assert_eq!(places, ["E0201 14:10", "E0102 19:27", "E0401 23:7", "E0309 28:24", "E0101 29:28"]);
 }
 
 #[test]
@@ -78,9 +64,5 @@ fn what_cannot_be_read_is_told_from_what_is_wrong() {
     std::fs::write(&file, b"fuse \xff default on").unwrap();
     let output = fuse(&["check", file.to_str().unwrap()]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(
-        String::from_utf8(output.stdout)
-            .unwrap()
-            .contains("it is not UTF-8 from byte 5 on")
-    );
+    assert!(String::from_utf8(output.stdout).unwrap().contains("it is not UTF-8 from byte 5 on"));
 }

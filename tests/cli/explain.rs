@@ -6,9 +6,7 @@ const AT: &str = "2026-08-01T10:05:00Z";
 
 fn explained(source: &str, event: &str, more: &[&str]) -> String {
     let event = format!("rules/events/{event}.json");
-    let mut arguments = vec![
-        "explain", "rules", "--source", source, "--event", &event, "--at", AT,
-    ];
+    let mut arguments = vec!["explain", "rules", "--source", source, "--event", &event, "--at", AT];
     arguments.extend(more);
     ran(&arguments)
 }
@@ -25,11 +23,7 @@ fn a_mixed_group_with_the_fuse_on() {
 #[test]
 fn a_mixed_group_as_json() {
     let more = ["--fuse", "cicd=on", "--format", "json"];
-    insta::assert_snapshot!(explained(
-        "alertmanager.slo-alerts",
-        "alertmanager-mixed",
-        &more
-    ));
+    insta::assert_snapshot!(explained("alertmanager.slo-alerts", "alertmanager-mixed", &more));
 }
 
 /// Every example event, in one line a decision.
@@ -67,10 +61,7 @@ fn every_example_event_of_the_seed() {
                 text("reason")
             ));
             for parameter in parameters.as_array().into_iter().flatten() {
-                all.push_str(&format!(
-                    "    {} = {}\n",
-                    parameter["name"], parameter["value"]
-                ));
+                all.push_str(&format!("    {} = {}\n", parameter["name"], parameter["value"]));
             }
         }
     }
@@ -106,27 +97,14 @@ fn headers_and_the_id_reach_the_rules() {
         "json",
     ]);
     let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(
-        json["decisions"][0]["action"]["object"]["message"],
-        "7 push"
-    );
+    assert_eq!(json["decisions"][0]["action"]["object"]["message"], "7 push");
 }
 
 #[test]
 fn wrong_calls_say_what_there_is() {
     let event = "rules/events/alertmanager-mixed.json";
     for (name, arguments) in [
-        (
-            "unknown event",
-            vec![
-                "explain",
-                "rules",
-                "--source",
-                "alertmanager.x",
-                "--event",
-                event,
-            ],
-        ),
+        ("unknown event", vec!["explain", "rules", "--source", "alertmanager.x", "--event", event]),
         (
             "unknown fuse",
             vec![
@@ -155,14 +133,7 @@ fn wrong_calls_say_what_there_is() {
         ),
         (
             "no event",
-            vec![
-                "explain",
-                "rules",
-                "--source",
-                "alertmanager.slo-alerts",
-                "--event",
-                "none.json",
-            ],
+            vec!["explain", "rules", "--source", "alertmanager.slo-alerts", "--event", "none.json"],
         ),
         (
             "no JSON",

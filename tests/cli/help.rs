@@ -15,12 +15,7 @@ fn completions_are_for_every_shell() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let output = fuse(&["completions", shell]);
         assert!(output.status.success());
-        assert!(
-            String::from_utf8(output.stdout)
-                .unwrap()
-                .contains("explain"),
-            "{shell}"
-        );
+        assert!(String::from_utf8(output.stdout).unwrap().contains("explain"), "{shell}");
     }
 }
 

@@ -21,11 +21,7 @@ fn fuse(arguments: &[&str]) -> Output {
 fn ran(arguments: &[&str]) -> String {
     let output = fuse(arguments);
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
-    let mut out = format!(
-        "exit {}\n{}",
-        output.status.code().unwrap(),
-        text(&output.stdout)
-    );
+    let mut out = format!("exit {}\n{}", output.status.code().unwrap(), text(&output.stdout));
     if !output.stderr.is_empty() {
         out.push_str(&format!("--- stderr\n{}", text(&output.stderr)));
     }

@@ -24,11 +24,7 @@ pub(super) fn merged<'b>(own: &Block, defaults: impl Iterator<Item = &'b Block>)
 fn merge_under(block: &mut Block, default: &Block) {
     block.incomplete |= default.incomplete;
     for field in &default.fields {
-        match block
-            .fields
-            .iter_mut()
-            .find(|own| own.key.text == field.key.text)
-        {
+        match block.fields.iter_mut().find(|own| own.key.text == field.key.text) {
             None => block.fields.push(field.clone()),
             Some(own) => {
                 if let (FieldValue::Block(own), FieldValue::Block(more)) =
@@ -50,10 +46,7 @@ impl Checker<'_> {
     where
         Self: 'k,
     {
-        self.defaults
-            .iter()
-            .filter(move |defaults| defaults.kind.text == kind)
-            .map(|d| &d.block)
+        self.defaults.iter().filter(move |defaults| defaults.kind.text == kind).map(|d| &d.block)
     }
 
     /// Checks that this file's `defaults` are for kinds and fields that exist. Their values are
@@ -62,10 +55,7 @@ impl Checker<'_> {
         for defaults in self.defaults {
             let kind = &defaults.kind;
             let trigger = self.registry.find_trigger(&kind.text);
-            let source = self
-                .registry
-                .find_source(&kind.text)
-                .map(|schema| &schema.source);
+            let source = self.registry.find_source(&kind.text).map(|schema| &schema.source);
             let Some(schema) = trigger.or(source) else {
                 let triggers = self.registry.triggers().map(Schema::kind);
                 let sources = self.registry.sources().map(|schema| schema.source.kind());
@@ -82,11 +72,7 @@ impl Checker<'_> {
                 continue;
             };
             for field in &defaults.block.fields {
-                if !schema
-                    .fields()
-                    .iter()
-                    .any(|known| known.name == field.key.text)
-                {
+                if !schema.fields().iter().any(|known| known.name == field.key.text) {
                     self.unknown_field(&field.key, schema.fields());
                 }
             }
@@ -120,10 +106,10 @@ impl Checker<'_> {
                 );
             }
             let value = self.mapped(field, &spec.ty, scope, prefix);
-            if let (true, MappedValue::Expr(expr, _)) = (spec.fixed, &value.value) {
-                if !matches!(expr.kind, ExprKind::Const(_)) {
-                    self.report(depends_on_event(expr.span, &spec.name));
-                }
+            if let (true, MappedValue::Expr(expr, _)) = (spec.fixed, &value.value)
+                && !matches!(expr.kind, ExprKind::Const(_))
+            {
+                self.report(depends_on_event(expr.span, &spec.name));
             }
             mapped.push(value);
         }
@@ -139,11 +125,7 @@ impl Checker<'_> {
         mapped: &mut Vec<Mapped>,
     ) {
         let given = |name: &str| block.fields.iter().find(|field| field.key.text == name);
-        for field in schema
-            .fields()
-            .iter()
-            .filter(|field| given(&field.name).is_none())
-        {
+        for field in schema.fields().iter().filter(|field| given(&field.name).is_none()) {
             if let Some(default) = &field.default {
                 mapped.push(default_field(field, default, block.span));
             } else if field.required && !block.incomplete && !misspelled(schema, block, &field.name)
@@ -188,11 +170,7 @@ impl Checker<'_> {
 
     fn repeated(&mut self, block: &Block) {
         for (i, field) in block.fields.iter().enumerate() {
-            let earlier = block
-                .fields
-                .iter()
-                .take(i)
-                .find(|f| f.key.text == field.key.text);
+            let earlier = block.fields.iter().take(i).find(|f| f.key.text == field.key.text);
             if let Some(first) = earlier {
                 self.report(
                     Diagnostic::error(
@@ -212,13 +190,9 @@ impl Checker<'_> {
         let known = fields.iter().map(|field| field.name.as_str());
         let help = suggest::help(&key.text, known, "its fields are");
         self.report(
-            Diagnostic::error(
-                Code::E0401,
-                key.span,
-                format!("there is no field `{}`", key.text),
-            )
-            .label("not known here")
-            .maybe_help(help),
+            Diagnostic::error(Code::E0401, key.span, format!("there is no field `{}`", key.text))
+                .label("not known here")
+                .maybe_help(help),
         );
     }
 
@@ -232,10 +206,7 @@ impl Checker<'_> {
         let name: Arc<str> = format!("{prefix}{}", field.key.text).into();
         let block = match &field.value {
             FieldValue::Block(block) => Some(block),
-            FieldValue::Expr(ast::Expr {
-                kind: ast::ExprKind::Record(block),
-                ..
-            }) => Some(block),
+            FieldValue::Expr(ast::Expr { kind: ast::ExprKind::Record(block), .. }) => Some(block),
             FieldValue::Expr(_) => None,
         };
         let value = match (block, ty) {
@@ -244,9 +215,7 @@ impl Checker<'_> {
                 let prefix = format!("{name}.");
                 let entries = block.fields.iter();
                 MappedValue::Block(
-                    entries
-                        .map(|entry| self.mapped(entry, inner, scope, &prefix))
-                        .collect(),
+                    entries.map(|entry| self.mapped(entry, inner, scope, &prefix)).collect(),
                 )
             }
             (Some(block), _) => {
@@ -268,12 +237,7 @@ impl Checker<'_> {
                 MappedValue::Expr(expr, ty.clone())
             }
         };
-        Mapped {
-            name,
-            key: field.key.text.clone(),
-            optional: field.optional,
-            value,
-        }
+        Mapped { name, key: field.key.text.clone(), optional: field.optional, value }
     }
 
     /// Reports a value that its field can never take.
@@ -293,16 +257,12 @@ impl Checker<'_> {
             }
             return self.report(problem);
         }
-        if let ExprKind::Const(value) = &expr.kind {
-            if let Err(why) = ty.accept(value) {
-                let code = if value.kind().meets(ty.kinds()) {
-                    Code::E0406
-                } else {
-                    Code::E0403
-                };
-                let problem = Diagnostic::error(code, expr.span, format!("`{key}` {why}"));
-                self.report(problem.label("not taken"));
-            }
+        if let ExprKind::Const(value) = &expr.kind
+            && let Err(why) = ty.accept(value)
+        {
+            let code = if value.kind().meets(ty.kinds()) { Code::E0406 } else { Code::E0403 };
+            let problem = Diagnostic::error(code, expr.span, format!("`{key}` {why}"));
+            self.report(problem.label("not taken"));
         }
     }
 }
@@ -310,25 +270,17 @@ impl Checker<'_> {
 /// Whether the block has an unknown field whose name is near this one: that slip is reported.
 fn misspelled(schema: &Schema, block: &Block, name: &str) -> bool {
     let known = |key: &str| schema.fields().iter().any(|field| field.name == key);
-    let mut unknown = block
-        .fields
-        .iter()
-        .map(|field| &field.key.text)
-        .filter(|key| !known(key));
+    let mut unknown = block.fields.iter().map(|field| &field.key.text).filter(|key| !known(key));
     unknown.any(|key| suggest::nearest(key, [name]).is_some())
 }
 
 fn missing(kind: &Text, field: &str, ty: &str) -> Diagnostic {
     let kind_name = &kind.text;
-    Diagnostic::error(
-        Code::E0402,
-        kind.span,
-        format!("`{kind_name}` needs `{field}`"),
-    )
-    .label(format!("`{field}` is missing"))
-    .help(format!(
-        "add `{field} = …` ({ty}) here, or for the whole file in `defaults {kind_name} {{ … }}`"
-    ))
+    Diagnostic::error(Code::E0402, kind.span, format!("`{kind_name}` needs `{field}`"))
+        .label(format!("`{field}` is missing"))
+        .help(format!(
+            "add `{field} = …` ({ty}) here, or for the whole file in `defaults {kind_name} {{ … }}`"
+        ))
 }
 
 /// A field that stands at its schema's default.
@@ -343,13 +295,7 @@ fn default_field(field: &Field, default: &serde_json::Value, span: Span) -> Mapp
         name: field.name.as_str().into(),
         key: field.name.clone(),
         optional: false,
-        value: MappedValue::Expr(
-            Expr {
-                kind: ExprKind::Const(value),
-                span,
-            },
-            ty,
-        ),
+        value: MappedValue::Expr(Expr { kind: ExprKind::Const(value), span }, ty),
     }
 }
 

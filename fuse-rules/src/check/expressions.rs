@@ -3,13 +3,9 @@
 
 use std::sync::Arc;
 
-use regex::RegexBuilder;
-
 use super::Checker;
-use super::typed::{
-    CompareOp, Expr, ExprKind, IsTest, Path, Pattern, QuantifierKind, RecordField, Root, Segment,
-    TextOp,
-};
+use super::operands::arith_kinds;
+use super::typed::{Expr, ExprKind, IsTest, Path, QuantifierKind, RecordField, Root, Segment};
 use crate::diagnostic::{Code, Diagnostic, suggest};
 use crate::functions;
 use crate::number::Number;
@@ -20,9 +16,6 @@ use crate::value::{Kinds, Value};
 /// The fields of the root `event`.
 pub(crate) const EVENT_FIELDS: [&str; 6] = ["id", "source", "name", "time", "type", "subject"];
 const ROOTS: [&str; 4] = ["body", "headers", "query", "event"];
-/// The compiled size of a pattern, in bytes: generous for people, too small for an attack.
-const PATTERN_SIZE: usize = 1 << 20;
-
 /// The names that paths may start with, besides the roots.
 #[derive(Clone, Default)]
 pub(super) struct Scope {
@@ -38,14 +31,8 @@ impl Scope {
 }
 
 /// An expression that could not be read or checked; its problem is reported.
-fn broken(span: Span) -> (Expr, Kinds) {
-    (
-        Expr {
-            kind: ExprKind::Const(Value::Null),
-            span,
-        },
-        Kinds::ANY,
-    )
+pub(super) fn broken(span: Span) -> (Expr, Kinds) {
+    (Expr { kind: ExprKind::Const(Value::Null), span }, Kinds::ANY)
 }
 
 impl Checker<'_> {
@@ -67,12 +54,8 @@ impl Checker<'_> {
         let (typed, kinds) = self.expr(expr, scope);
         if !kinds.meets(Kinds::LIST) {
             self.report(
-                Diagnostic::error(
-                    Code::E0310,
-                    expr.span,
-                    format!("`{what}` goes through a list"),
-                )
-                .label(format!("this is {kinds}")),
+                Diagnostic::error(Code::E0310, expr.span, format!("`{what}` goes through a list"))
+                    .label(format!("this is {kinds}")),
             );
         }
         typed
@@ -121,9 +104,9 @@ impl Checker<'_> {
             ast::ExprKind::Bool(value) => constant(Value::Bool(*value)),
             ast::ExprKind::Number(number) => constant(Value::Number(*number)),
             ast::ExprKind::Duration(duration) => constant(Value::Duration(*duration)),
-            ast::ExprKind::Size(bytes) => constant(Value::Number(Number::from(
-                i64::try_from(*bytes).unwrap_or(i64::MAX),
-            ))),
+            ast::ExprKind::Size(bytes) => {
+                constant(Value::Number(Number::from(i64::try_from(*bytes).unwrap_or(i64::MAX))))
+            }
             ast::ExprKind::String(text) => constant(Value::text(text.clone())),
             ast::ExprKind::Interpolated(parts) => {
                 (self.interpolated(parts, scope, span), Kinds::STRING)
@@ -138,50 +121,24 @@ impl Checker<'_> {
             }
             ast::ExprKind::Access { base, segments } => {
                 let (base, _) = self.expr(base, scope);
-                (
-                    ExprKind::Access {
-                        base: Box::new(base),
-                        segments: segments.clone(),
-                    },
-                    Kinds::JSON,
-                )
+                (ExprKind::Access { base: Box::new(base), segments: segments.clone() }, Kinds::JSON)
             }
-            ast::ExprKind::Call {
-                function,
-                arguments,
-            } => {
+            ast::ExprKind::Call { function, arguments } => {
                 return self.call(function, arguments, span, scope);
             }
-            ast::ExprKind::Quantifier {
-                kind,
-                name,
-                list,
-                body,
-            } => {
+            ast::ExprKind::Quantifier { kind, name, list, body } => {
                 let list = self.list(list, scope, kind.as_str());
                 self.bind(name, scope);
                 let body = self.condition(body, scope);
                 scope.bound.pop();
-                let kinds = if *kind == QuantifierKind::Count {
-                    Kinds::NUMBER
-                } else {
-                    Kinds::BOOL
-                };
+                let kinds =
+                    if *kind == QuantifierKind::Count { Kinds::NUMBER } else { Kinds::BOOL };
                 let (list, body) = (Box::new(list), Box::new(body));
-                (
-                    ExprKind::Quantifier {
-                        kind: *kind,
-                        list,
-                        body,
-                        frame: (),
-                    },
-                    kinds,
-                )
+                (ExprKind::Quantifier { kind: *kind, list, body, frame: () }, kinds)
             }
-            ast::ExprKind::Not(inner) => (
-                ExprKind::Not(Box::new(self.condition(inner, scope))),
-                Kinds::BOOL,
-            ),
+            ast::ExprKind::Not(inner) => {
+                (ExprKind::Not(Box::new(self.condition(inner, scope))), Kinds::BOOL)
+            }
             ast::ExprKind::And(all) => {
                 let all = all.iter().map(|part| self.condition(part, scope)).collect();
                 (ExprKind::And(all), Kinds::BOOL)
@@ -195,32 +152,15 @@ impl Checker<'_> {
                 let (right, right_kinds) = self.expr(right, scope);
                 self.comparable(*op, (&left, left_kinds), (&right, right_kinds), span);
                 let (left, right) = (Box::new(left), Box::new(right));
-                (
-                    ExprKind::Compare {
-                        op: *op,
-                        left,
-                        right,
-                    },
-                    Kinds::BOOL,
-                )
+                (ExprKind::Compare { op: *op, left, right }, Kinds::BOOL)
             }
-            ast::ExprKind::In {
-                negated,
-                item,
-                list,
-            } => {
+            ast::ExprKind::In { negated, item, list } => {
                 let (item, item_kinds) = self.expr(item, scope);
                 let list = self.list(list, scope, "in");
                 self.member(item_kinds, &list);
-                let test = ExprKind::In {
-                    item: Box::new(item),
-                    list: Box::new(list),
-                };
+                let test = ExprKind::In { item: Box::new(item), list: Box::new(list) };
                 if *negated {
-                    (
-                        ExprKind::Not(Box::new(Expr { kind: test, span })),
-                        Kinds::BOOL,
-                    )
+                    (ExprKind::Not(Box::new(Expr { kind: test, span })), Kinds::BOOL)
                 } else {
                     (test, Kinds::BOOL)
                 }
@@ -228,23 +168,12 @@ impl Checker<'_> {
             ast::ExprKind::TextTest { op, left, right } => {
                 return self.text_test(*op, left, right, span, scope);
             }
-            ast::ExprKind::Is {
-                value,
-                negated,
-                kind,
-            } => {
+            ast::ExprKind::Is { value, negated, kind } => {
                 let (value, _) = self.expr(value, scope);
                 let Some(test) = is_test(&kind.text) else {
                     return broken(span);
                 };
-                (
-                    ExprKind::Is {
-                        value: Box::new(value),
-                        negated: *negated,
-                        test,
-                    },
-                    Kinds::BOOL,
-                )
+                (ExprKind::Is { value: Box::new(value), negated: *negated, test }, Kinds::BOOL)
             }
             ast::ExprKind::Coalesce { left, right } => {
                 let (left, left_kinds) = self.expr(left, scope);
@@ -259,13 +188,7 @@ impl Checker<'_> {
                     );
                 }
                 let kinds = left_kinds.minus(Kinds::NULL).or(right_kinds);
-                (
-                    ExprKind::Coalesce {
-                        left: Box::new(left),
-                        right: Box::new(right),
-                    },
-                    kinds,
-                )
+                (ExprKind::Coalesce { left: Box::new(left), right: Box::new(right) }, kinds)
             }
             ast::ExprKind::Neg(inner) => {
                 let (inner, kinds) = self.expr(inner, scope);
@@ -301,14 +224,7 @@ impl Checker<'_> {
                     kinds = Kinds::ANY;
                 }
                 let (left, right) = (Box::new(left), Box::new(right));
-                (
-                    ExprKind::Arith {
-                        op: *op,
-                        left,
-                        right,
-                    },
-                    kinds,
-                )
+                (ExprKind::Arith { op: *op, left, right }, kinds)
             }
         };
         (Expr { kind, span }, kinds)
@@ -367,17 +283,9 @@ impl Checker<'_> {
                 _ => None,
             })
             .collect();
-        let kind = constant.map_or_else(
-            || ExprKind::Record(fields),
-            |map| ExprKind::Const(Value::Map(map)),
-        );
-        (
-            Expr {
-                kind,
-                span: block.span,
-            },
-            Kinds::MAP,
-        )
+        let kind = constant
+            .map_or_else(|| ExprKind::Record(fields), |map| ExprKind::Const(Value::Map(map)));
+        (Expr { kind, span: block.span }, Kinds::MAP)
     }
 
     fn path(
@@ -390,10 +298,9 @@ impl Checker<'_> {
         let mut segments = segments.to_vec();
         let bound = scope.bound.iter().rposition(|name| name.text == root.text);
         let (resolved, kinds) = match (root.text.as_str(), bound) {
-            (_, Some(level)) => (
-                Root::Element(u32::try_from(level).unwrap_or(u32::MAX)),
-                Kinds::JSON,
-            ),
+            (_, Some(level)) => {
+                (Root::Element(u32::try_from(level).unwrap_or(u32::MAX)), Kinds::JSON)
+            }
             ("body", _) => (Root::Body, Kinds::JSON),
             ("headers", _) => {
                 if let Some(Segment::Key(key)) = segments.first_mut() {
@@ -423,26 +330,12 @@ impl Checker<'_> {
             }
         };
         let text = path_text(&root.text, &segments);
-        let path = Path {
-            root: resolved,
-            segments,
-            text,
-        };
-        (
-            Expr {
-                kind: ExprKind::Path(path),
-                span,
-            },
-            kinds,
-        )
+        let path = Path { root: resolved, segments, text };
+        (Expr { kind: ExprKind::Path(path), span }, kinds)
     }
 
     fn unknown_root(&mut self, root: &Text, scope: &Scope) {
-        let known = scope
-            .bound
-            .iter()
-            .map(|name| name.text.as_str())
-            .chain(ROOTS);
+        let known = scope.bound.iter().map(|name| name.text.as_str()).chain(ROOTS);
         let near = suggest::nearest(&root.text, known.clone());
         let help = match near {
             Some(near) => format!("did you mean `{near}`?"),
@@ -514,205 +407,8 @@ impl Checker<'_> {
                 );
             }
         }
-        let arguments = arguments
-            .into_iter()
-            .map(|(argument, _)| argument)
-            .collect();
-        (
-            Expr {
-                kind: ExprKind::Call {
-                    function,
-                    arguments,
-                },
-                span,
-            },
-            function.returns,
-        )
-    }
-
-    fn text_test(
-        &mut self,
-        op: TextOp,
-        left: &ast::Expr,
-        right: &ast::Expr,
-        span: Span,
-        scope: &mut Scope,
-    ) -> (Expr, Kinds) {
-        let (value, kinds) = self.expr(left, scope);
-        if !kinds.meets(Kinds::STRING) {
-            let mut problem = Diagnostic::error(
-                Code::E0301,
-                value.span,
-                format!("`{}` tests text", op.as_str()),
-            )
-            .label(format!("this is {kinds}"));
-            if op == TextOp::Contains && kinds.meets(Kinds::LIST) {
-                problem = problem.help("to look for an element, write `x in list`");
-            }
-            self.report(problem);
-        }
-        let value = Box::new(value);
-        if !matches!(op, TextOp::Matches | TextOp::Like) {
-            let (right, kinds) = self.expr(right, scope);
-            if !kinds.meets(Kinds::STRING) {
-                self.report(
-                    Diagnostic::error(
-                        Code::E0301,
-                        right.span,
-                        format!("`{}` looks for text", op.as_str()),
-                    )
-                    .label(format!("this is {kinds}")),
-                );
-            }
-            let right = Box::new(right);
-            return (
-                Expr {
-                    kind: ExprKind::TextTest {
-                        op,
-                        left: value,
-                        right,
-                    },
-                    span,
-                },
-                Kinds::BOOL,
-            );
-        }
-        let source = match &right.kind {
-            ast::ExprKind::String(text) => text.clone(),
-            ast::ExprKind::Error => return broken(span),
-            _ => {
-                self.report(
-                    Diagnostic::error(Code::E0306, right.span, format!("`{}` takes a literal pattern", op.as_str()))
-                        .label("not a literal")
-                        .help("write the pattern here, as in r\"v[0-9]+\"; to compare with a value use `contains` or `==`"),
-                );
-                return broken(span);
-            }
-        };
-        match compile(op, &source) {
-            Ok(regex) => {
-                let pattern = Pattern { op, source, regex };
-                (
-                    Expr {
-                        kind: ExprKind::Pattern { value, pattern },
-                        span,
-                    },
-                    Kinds::BOOL,
-                )
-            }
-            Err(why) => {
-                self.report(
-                    Diagnostic::error(Code::E0305, right.span, format!("this pattern cannot be compiled: {why}"))
-                        .label("not a pattern")
-                        .help("patterns have no look-around and no back-references; a raw string r\"…\" needs no doubled backslashes"),
-                );
-                broken(span)
-            }
-        }
-    }
-
-    fn comparable(
-        &mut self,
-        op: CompareOp,
-        left: (&Expr, Kinds),
-        right: (&Expr, Kinds),
-        span: Span,
-    ) {
-        const WHOLE: Kinds = Kinds::LIST.or(Kinds::MAP);
-        const ORDERED: Kinds = Kinds::NUMBER.or(Kinds::DURATION).or(Kinds::TIME);
-        for (expr, kinds) in [left, right] {
-            if kinds == Kinds::NULL {
-                let test = if op == CompareOp::Ne {
-                    "is not null"
-                } else {
-                    "is null"
-                };
-                return self.report(
-                    Diagnostic::error(
-                        Code::E0308,
-                        expr.span,
-                        "null is asked for, not compared with",
-                    )
-                    .label("comparing with `null` is never true")
-                    .help(format!(
-                        "write `… {test}`, or `… is missing` for a field that is not there"
-                    )),
-                );
-            }
-            if kinds.within(WHOLE) {
-                return self.report(
-                    Diagnostic::error(
-                        Code::E0307,
-                        expr.span,
-                        "lists and records are not compared as a whole",
-                    )
-                    .label(format!("this is {kinds}"))
-                    .help("test its elements: `any(x in list: x == …)`, or `… in list`"),
-                );
-            }
-            if op.is_order() && kinds == Kinds::STRING {
-                return self.report(
-                    Diagnostic::error(Code::E0309, expr.span, "strings have no order")
-                        .label(format!(
-                            "`{}` compares numbers, durations and times",
-                            op.as_str()
-                        ))
-                        .help("convert both sides: `int(…)`, `float(…)` or `time(…)`"),
-                );
-            }
-        }
-        let (left_kinds, right_kinds) = (left.1, right.1);
-        let common = left_kinds.and(right_kinds);
-        let possible = if op.is_order() {
-            common.and(ORDERED)
-        } else {
-            common
-        };
-        if possible == Kinds::NOTHING {
-            let mut problem = Diagnostic::error(
-                Code::E0301,
-                span,
-                format!(
-                    "{left_kinds} and {right_kinds} never compare with `{}`",
-                    op.as_str()
-                ),
-            )
-            .label("this can never be true");
-            if left_kinds.or(right_kinds).meets(Kinds::STRING) {
-                problem = problem
-                    .help("convert one side: `int(…)`, `float(…)`, `time(…)` or `string(…)`");
-            }
-            self.report(problem);
-        }
-    }
-
-    /// Reports elements of a literal list that the item can never equal.
-    fn member(&mut self, item: Kinds, list: &Expr) {
-        let values: Vec<(Kinds, Span)> = match &list.kind {
-            ExprKind::Const(Value::List(values)) => values
-                .iter()
-                .map(|value| (value.kind(), list.span))
-                .collect(),
-            ExprKind::List(items) => items
-                .iter()
-                .filter_map(|item| match &item.kind {
-                    ExprKind::Const(value) => Some((value.kind(), item.span)),
-                    _ => None,
-                })
-                .collect(),
-            _ => return,
-        };
-        if let Some((kinds, span)) = values.iter().find(|(kinds, _)| !kinds.meets(item)) {
-            self.report(
-                Diagnostic::error(
-                    Code::E0301,
-                    *span,
-                    format!("{item} is never equal to {kinds}"),
-                )
-                .label("an element that can never be found")
-                .help("make the elements of one kind"),
-            );
-        }
+        let arguments = arguments.into_iter().map(|(argument, _)| argument).collect();
+        (Expr { kind: ExprKind::Call { function, arguments }, span }, function.returns)
     }
 }
 
@@ -722,11 +418,7 @@ fn plural(count: usize) -> &'static str {
 
 /// Headers and the query are maps of strings.
 fn text_map_kinds(segments: &[Segment]) -> Kinds {
-    if segments.is_empty() {
-        Kinds::MAP
-    } else {
-        Kinds::STRING
-    }
+    if segments.is_empty() { Kinds::MAP } else { Kinds::STRING }
 }
 
 fn folded_list(items: Vec<Expr>) -> ExprKind {
@@ -737,10 +429,7 @@ fn folded_list(items: Vec<Expr>) -> ExprKind {
             _ => None,
         })
         .collect();
-    constant.map_or_else(
-        || ExprKind::List(items),
-        |values| ExprKind::Const(Value::List(values)),
-    )
+    constant.map_or_else(|| ExprKind::List(items), |values| ExprKind::Const(Value::List(values)))
 }
 
 fn is_test(kind: &str) -> Option<IsTest> {
@@ -756,24 +445,6 @@ fn is_test(kind: &str) -> Option<IsTest> {
         "map" => IsTest::Map,
         _ => return None,
     })
-}
-
-/// The kinds of a result, over all pairs of kinds that the operator takes.
-fn arith_kinds(op: ast::ArithOp, left: Kinds, right: Kinds) -> Kinds {
-    const N: Kinds = Kinds::NUMBER;
-    const D: Kinds = Kinds::DURATION;
-    const T: Kinds = Kinds::TIME;
-    let table: &[(Kinds, Kinds, Kinds)] = match op {
-        ast::ArithOp::Add => &[(N, N, N), (D, D, D), (T, D, T), (D, T, T)],
-        ast::ArithOp::Sub => &[(N, N, N), (D, D, D), (T, D, T), (T, T, D)],
-        ast::ArithOp::Mul => &[(N, N, N), (D, N, D), (N, D, D)],
-        ast::ArithOp::Div => &[(N, N, N), (D, N, D), (D, D, N)],
-        ast::ArithOp::Rem => &[(N, N, N)],
-    };
-    table
-        .iter()
-        .filter(|(a, b, _)| left.meets(*a) && right.meets(*b))
-        .fold(Kinds::NOTHING, |kinds, (.., result)| kinds.or(*result))
 }
 
 /// A path as an author would write it.
@@ -794,44 +465,7 @@ pub(crate) fn path_text(root: &str, segments: &[Segment]) -> Arc<str> {
 
 fn is_name(key: &str) -> bool {
     key.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-        && key
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'))
+        && key.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'))
         && !key.ends_with('-')
         && !key.contains("--")
-}
-
-/// A pattern that matches the whole text.
-fn compile(op: TextOp, source: &str) -> Result<regex::Regex, String> {
-    let body = if op == TextOp::Like {
-        glob(source)
-    } else {
-        source.to_owned()
-    };
-    // Parsed on its own first: what is put around it may neither complete nor be undone by it.
-    let body = regex_syntax::parse(&body).map_err(|error| match error {
-        regex_syntax::Error::Parse(error) => error.kind().to_string(),
-        regex_syntax::Error::Translate(error) => error.kind().to_string(),
-        other => other.to_string(),
-    })?;
-    RegexBuilder::new(&format!(r"\A(?:{body})\z"))
-        .size_limit(PATTERN_SIZE)
-        .dfa_size_limit(PATTERN_SIZE)
-        .build()
-        .map_err(|_| "it is too large once compiled".to_owned())
-}
-
-/// `*` is any text, `?` any one character, `\` takes the next character as it is.
-fn glob(pattern: &str) -> String {
-    let mut out = String::new();
-    let mut chars = pattern.chars();
-    while let Some(c) = chars.next() {
-        match c {
-            '*' => out.push_str("(?s:.*)"),
-            '?' => out.push_str("(?s:.)"),
-            '\\' => out.push_str(&regex::escape(&chars.next().unwrap_or('\\').to_string())),
-            other => out.push_str(&regex::escape(&other.to_string())),
-        }
-    }
-    out
 }

@@ -4,6 +4,8 @@
 mod blocks;
 mod expressions;
 mod names;
+mod operands;
+mod patterns;
 mod sensors;
 mod sources;
 #[cfg(test)]
@@ -36,13 +38,7 @@ pub(crate) fn check(
     problems: &mut Vec<Diagnostic>,
 ) -> Option<typed::Rules> {
     let names = Names::collect(files, parsed, problems);
-    let mut checker = Checker {
-        names: &names,
-        registry,
-        problems,
-        file: FileId(0),
-        defaults: &[],
-    };
+    let mut checker = Checker { names: &names, registry, problems, file: FileId(0), defaults: &[] };
     let mut rules = typed::Rules {
         files: files.clone(),
         fuses: names.typed_fuses(),
@@ -53,27 +49,15 @@ pub(crate) fn check(
         checker.file = file.id;
         checker.defaults = &file.tree.defaults;
         checker.check_defaults();
-        rules.sources.extend(
-            file.tree
-                .sources
-                .iter()
-                .map(|source| checker.source(source)),
-        );
+        rules.sources.extend(file.tree.sources.iter().map(|source| checker.source(source)));
     }
     checker.addresses(parsed, &rules.sources);
     for file in parsed {
         checker.file = file.id;
         checker.defaults = &file.tree.defaults;
-        rules.sensors.extend(
-            file.tree
-                .sensors
-                .iter()
-                .map(|sensor| checker.sensor(sensor)),
-        );
+        rules.sensors.extend(file.tree.sensors.iter().map(|sensor| checker.sensor(sensor)));
     }
-    let failed = problems
-        .iter()
-        .any(|problem| problem.severity == Severity::Error);
+    let failed = problems.iter().any(|problem| problem.severity == Severity::Error);
     (!failed).then_some(rules)
 }
 

@@ -119,10 +119,7 @@ impl<'a> Names<'a> {
         if sees.is_some_and(|files| files.contains(&at.span.file)) {
             return Ok(*index);
         }
-        let here = self
-            .files
-            .get(name.span.file)
-            .map_or("", |file| file.name());
+        let here = self.files.get(name.span.file).map_or("", |file| file.name());
         let there = self.files.get(at.span.file).map_or("", |file| file.name());
         let (what, text) = (what.as_str(), &name.text);
         Err(Box::new(
@@ -133,19 +130,12 @@ impl<'a> Names<'a> {
             )
             .label("not visible here")
             .related(at.span, "declared here")
-            .help(format!(
-                "add `use \"{}\"` at the top of this file",
-                relative(here, there)
-            )),
+            .help(format!("add `use \"{}\"` at the top of this file", relative(here, there))),
         ))
     }
 
     fn unknown(&self, what: What, name: &Text, code: Code) -> Diagnostic {
-        let known = self
-            .declared
-            .keys()
-            .filter(|(w, _)| *w == what)
-            .map(|(_, name)| *name);
+        let known = self.declared.keys().filter(|(w, _)| *w == what).map(|(_, name)| *name);
         let mut known: Vec<&str> = known.collect();
         known.sort_unstable();
         let kind = what.as_str();
@@ -156,26 +146,18 @@ impl<'a> Names<'a> {
                     _ => format!("declare it with `{kind} {} …`", name.text),
                 }
             });
-        Diagnostic::error(
-            code,
-            name.span,
-            format!("there is no {kind} `{}`", name.text),
-        )
-        .label("not declared")
-        .help(help)
+        Diagnostic::error(code, name.span, format!("there is no {kind} `{}`", name.text))
+            .label("not declared")
+            .help(help)
     }
 }
 
 /// The problem of a name that is already taken.
 pub(super) fn twice(what: &str, name: &Text, first: &Text) -> Diagnostic {
-    Diagnostic::error(
-        Code::E0204,
-        name.span,
-        format!("{what} `{}` is declared twice", name.text),
-    )
-    .label("declared again here")
-    .related(first.span, "first declared here")
-    .help("rename one of them")
+    Diagnostic::error(Code::E0204, name.span, format!("{what} `{}` is declared twice", name.text))
+        .label("declared again here")
+        .related(first.span, "first declared here")
+        .help("rename one of them")
 }
 
 /// The path of `there` as `here` would write it.
@@ -183,16 +165,9 @@ fn relative(here: &str, there: &str) -> String {
     let here: Vec<&str> = here.split('/').collect();
     let there: Vec<&str> = there.split('/').collect();
     let folders = here.len().saturating_sub(1);
-    let shared = here
-        .iter()
-        .take(folders)
-        .zip(&there)
-        .take_while(|(a, b)| a == b)
-        .count();
+    let shared = here.iter().take(folders).zip(&there).take_while(|(a, b)| a == b).count();
     let up = std::iter::repeat_n("..", folders - shared);
-    up.chain(there.into_iter().skip(shared))
-        .collect::<Vec<_>>()
-        .join("/")
+    up.chain(there.into_iter().skip(shared)).collect::<Vec<_>>().join("/")
 }
 
 #[cfg(test)]

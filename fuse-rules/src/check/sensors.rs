@@ -41,10 +41,7 @@ impl Checker<'_> {
         let mut seen: Vec<&Text> = Vec::new();
         let mut rules = Vec::new();
         for rule in &sensor.rules {
-            match seen
-                .iter()
-                .find(|first| first.text == rule.name.text && !rule.broken)
-            {
+            match seen.iter().find(|first| first.text == rule.name.text && !rule.broken) {
                 Some(first) => self.report(names::twice("rule", &rule.name, first)),
                 None => seen.push(&rule.name),
             }
@@ -76,10 +73,7 @@ impl Checker<'_> {
             Diagnostic::error(
                 Code::E0205,
                 sensor.event.span,
-                format!(
-                    "source `{}` has no event `{}`",
-                    source.name.text, sensor.event.text
-                ),
+                format!("source `{}` has no event `{}`", source.name.text, sensor.event.text),
             )
             .label("not declared")
             .related(source.name.span, "the source is declared here")
@@ -114,11 +108,8 @@ impl Checker<'_> {
                 .help("add `trigger KIND { … }`, for example `trigger log { message = \"…\" }`"),
             );
         }
-        let triggers = rule
-            .triggers
-            .iter()
-            .filter_map(|trigger| self.trigger(trigger, scope))
-            .collect();
+        let triggers =
+            rule.triggers.iter().filter_map(|trigger| self.trigger(trigger, scope)).collect();
         typed::Rule {
             name: format!("{}/{}", sensor.name.text, rule.name.text),
             doc: rule.doc.clone(),
@@ -142,16 +133,8 @@ impl Checker<'_> {
             self.report(clause_twice("each", second.span, first.span));
         }
         let each = shared.each.first().map(|each| self.each(each, scope));
-        let when = shared
-            .when
-            .iter()
-            .map(|expr| self.condition(expr, scope))
-            .collect();
-        Shared {
-            requires,
-            each,
-            when,
-        }
+        let when = shared.when.iter().map(|expr| self.condition(expr, scope)).collect();
+        Shared { requires, each, when }
     }
 
     fn each(&mut self, each: &ast::Each, scope: &mut Scope) -> typed::Each {
@@ -173,11 +156,7 @@ impl Checker<'_> {
             None => DEFAULT_MAX,
         };
         self.bind(&each.name, scope);
-        typed::Each {
-            name: each.name.text.clone(),
-            list,
-            max,
-        }
+        typed::Each { name: each.name.text.clone(), list, max }
     }
 
     fn once(&mut self, once: &ast::Once, scope: &mut Scope) -> typed::Once {
@@ -204,10 +183,7 @@ impl Checker<'_> {
                 .help("write how long a repetition is held back, as in `4h`"),
             );
         }
-        typed::Once {
-            keys,
-            within: once.within,
-        }
+        typed::Once { keys, within: once.within }
     }
 
     fn trigger(&mut self, trigger: &ast::Trigger, scope: &mut Scope) -> Option<typed::Trigger> {
@@ -229,10 +205,7 @@ impl Checker<'_> {
         let block = merged(&trigger.block, self.defaults_of(&kind.text));
         let mut fields = self.block(schema.fields(), &block, scope, "");
         self.complete_block(schema, &block, kind, &mut fields);
-        Some(typed::Trigger {
-            kind: kind.text.clone(),
-            fields,
-        })
+        Some(typed::Trigger { kind: kind.text.clone(), fields })
     }
 }
 

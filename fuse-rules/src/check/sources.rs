@@ -68,9 +68,7 @@ impl Checker<'_> {
             if let Some(block) = &event.block {
                 let more = self.source_fields(&schema.event, block);
                 fields.fixed.extend(more.fixed);
-                fields
-                    .expressions
-                    .retain(|(n, _)| !more.expressions.iter().any(|(m, _)| m == n));
+                fields.expressions.retain(|(n, _)| !more.expressions.iter().any(|(m, _)| m == n));
                 fields.expressions.extend(more.expressions);
             }
             let incomplete = block.incomplete || event.block.as_ref().is_some_and(|b| b.incomplete);
@@ -97,10 +95,7 @@ impl Checker<'_> {
         source: &ast::Source,
     ) {
         let given = fields.fixed.contains_key(&field.name)
-            || fields
-                .expressions
-                .iter()
-                .any(|(name, _)| *name == field.name);
+            || fields.expressions.iter().any(|(name, _)| *name == field.name);
         if given {
             return;
         }
@@ -113,10 +108,7 @@ impl Checker<'_> {
                     source.name.span,
                     format!("source `{}` needs `{}`", source.name.text, field.name),
                 )
-                .label(format!(
-                    "`{}` is missing for event `{}`",
-                    field.name, event.name.text
-                ))
+                .label(format!("`{}` is missing for event `{}`", field.name, event.name.text))
                 .help(format!("add `{} = …`: {}", field.name, field.ty.describe())),
             );
         }
@@ -129,11 +121,7 @@ impl Checker<'_> {
         let optional_all: Vec<Field> = schema
             .fields()
             .iter()
-            .map(|field| Field {
-                required: false,
-                default: None,
-                ..field.clone()
-            })
+            .map(|field| Field { required: false, default: None, ..field.clone() })
             .collect();
         for mapped in self.block(&optional_all, block, &mut scope, "") {
             let MappedValue::Expr(expr, ty) = mapped.value else {
@@ -146,9 +134,7 @@ impl Checker<'_> {
             match &expr.kind {
                 ExprKind::Const(value) => {
                     // A value that its type refuses is reported already; it was given all the same.
-                    fields
-                        .fixed
-                        .insert(mapped.key, ty.accept(value).unwrap_or_default());
+                    fields.fixed.insert(mapped.key, ty.accept(value).unwrap_or_default());
                 }
                 _ => {
                     self.report(depends_on_event(expr.span, &mapped.key));
@@ -206,11 +192,7 @@ impl Checker<'_> {
 }
 
 pub(super) fn depends_on_event(span: Span, key: &str) -> Diagnostic {
-    Diagnostic::error(
-        Code::E0405,
-        span,
-        format!("`{key}` cannot depend on the event"),
-    )
-    .label("this differs from event to event")
-    .help("write a fixed value")
+    Diagnostic::error(Code::E0405, span, format!("`{key}` cannot depend on the event"))
+        .label("this differs from event to event")
+        .help("write a fixed value")
 }

@@ -8,52 +8,28 @@ use crate::schema::{Field, FieldType, Registry, Schema, SourceSchema, Templates}
 
 fn registry() -> Registry {
     let source = Schema::new("hook", "A hook.")
-        .field(Field::required(
-            "port",
-            FieldType::Int(1, 65_535),
-            "The port.",
-        ))
+        .field(Field::required("port", FieldType::Int(1, 65_535), "The port."))
         .field(Field::optional("path", FieldType::UrlPath, "The path."))
         .field(
-            Field::optional(
-                "method",
-                FieldType::OneOf(vec!["GET".into(), "POST".into()]),
-                "",
-            )
-            .default("POST"),
+            Field::optional("method", FieldType::OneOf(vec!["GET".into(), "POST".into()]), "")
+                .default("POST"),
         )
         .field(Field::optional("id", FieldType::Expression, "The id."))
         .field(Field::optional("limit", FieldType::Size, "The limit."));
     let event = Schema::new("event", "An event.")
         .field(Field::required("path", FieldType::UrlPath, "The path."))
-        .field(Field::optional(
-            "method",
-            FieldType::OneOf(vec!["GET".into(), "POST".into()]),
-            "",
-        ));
+        .field(Field::optional("method", FieldType::OneOf(vec!["GET".into(), "POST".into()]), ""));
     let text = FieldType::Text(Templates::Refused);
     Registry::new()
         .source(SourceSchema::new(source, event).address(&["port", "path", "method"]))
         .trigger(
             Schema::new("flow", "Runs something.")
-                .field(Field::optional(
-                    "template",
-                    FieldType::DnsSubdomain,
-                    "What.",
-                ))
+                .field(Field::optional("template", FieldType::DnsSubdomain, "What."))
                 .field(Field::optional("spec", FieldType::Any, "What, in full."))
                 .field(Field::required("namespace", FieldType::DnsLabel, "Where."))
-                .field(Field::optional(
-                    "retries",
-                    FieldType::Int(0, 9),
-                    "How often.",
-                ))
+                .field(Field::optional("retries", FieldType::Int(0, 9), "How often."))
                 .field(Field::optional("after", FieldType::Duration, "When."))
-                .field(Field::optional(
-                    "parameters",
-                    FieldType::Map(Box::new(text)),
-                    "With what.",
-                ))
+                .field(Field::optional("parameters", FieldType::Map(Box::new(text)), "With what."))
                 .field(Field::optional(
                     "tags",
                     FieldType::List(Box::new(FieldType::String)),
@@ -122,10 +98,7 @@ const CASES: &[(&str, &str)] = &[
     ("requires g", "E0206 `g`"),
     ("requires f", ""),
     ("each body in body.xs", "E0207 `body`"),
-    (
-        "each a in body.xs\n when any(a in body.ys: a == 1)",
-        "E0207 `a`",
-    ),
+    ("each a in body.xs\n when any(a in body.ys: a == 1)", "E0207 `a`"),
     ("each a in body.xs\n when any(b in a.ys: b == 1)", ""),
     ("when event.kind == \"a\"", "E0211 `event.kind`"),
     ("when event == \"a\"", "E0211 `event`"),
@@ -159,10 +132,7 @@ const CASES: &[(&str, &str)] = &[
     ("when body.x matches \"a)|(b\"", "E0305 `\"a)|(b\"`"),
     ("when body.x matches r\"(?x) a # b\"", ""),
     ("when body.x matches \"(?=a)\"", "E0305 `\"(?=a)\"`"),
-    (
-        "when body.x matches r\"\\w{1000}{1000}\"",
-        "E0305 `r\"\\w{1000}{1000}\"`",
-    ),
+    ("when body.x matches r\"\\w{1000}{1000}\"", "E0305 `r\"\\w{1000}{1000}\"`"),
     ("when body.x matches body.y", "E0306 `body.y`"),
     ("when body.x like \"a${body.y}\"", "E0306 `\"a${body.y}\"`"),
     ("when body.x == [1]", "E0307 `[1]`"),
@@ -176,14 +146,8 @@ const CASES: &[(&str, &str)] = &[
     ("each a in split(headers.x, \",\")", ""),
     ("when 1 in headers.x", "E0310 `headers.x`"),
     // Clauses.
-    (
-        "each a in body.xs\n each b in a.ys",
-        "E0501 `each b in a.ys`",
-    ),
-    (
-        "once per body.a within 1h\n once per body.b within 1h",
-        "E0501 `once per body.b within 1h`",
-    ),
+    ("each a in body.xs\n each b in a.ys", "E0501 `each b in a.ys`"),
+    ("once per body.a within 1h\n once per body.b within 1h", "E0501 `once per body.b within 1h`"),
     ("once per body.a, body.b within 1h", ""),
     ("once per [1] within 1h", "E0301 `[1]`"),
     ("once per body.a == 1 within 1h", "E0301 `body.a == 1`"),
@@ -196,103 +160,40 @@ const CASES: &[(&str, &str)] = &[
 /// Fields of a trigger `flow`, and what is reported of them.
 const FIELDS: &[(&str, &str)] = &[
     ("namespace = \"n\", template = \"t\"", ""),
-    (
-        "namespace = \"n\", templte = \"t\", template = \"t\"",
-        "E0401 `templte`",
-    ),
+    ("namespace = \"n\", templte = \"t\", template = \"t\"", "E0401 `templte`"),
     ("namspace = \"n\", template = \"t\"", "E0401 `namspace`"),
     ("template = \"t\"", "E0402 `flow`"),
     ("namespace = \"n\"", "E0402 `flow`"),
     ("namespace = \"n\", template = 5", "E0403 `5`"),
-    (
-        "namespace = \"n\", template = \"t\", retries = \"3\"",
-        "E0403 `\"3\"`",
-    ),
-    (
-        "namespace = \"n\", template = \"t\", parameters { a = [1] }",
-        "E0403 `[1]`",
-    ),
-    (
-        "namespace = \"n\", template = \"t\", parameters { a = json([1]), b = 5, c = body.x }",
-        "",
-    ),
-    (
-        "namespace = \"n\", template = \"t\", parameters = 5",
-        "E0403 `5`",
-    ),
-    (
-        "namespace = \"n\", template = \"t\", tags = [1]",
-        "E0406 `[1]`",
-    ),
+    ("namespace = \"n\", template = \"t\", retries = \"3\"", "E0403 `\"3\"`"),
+    ("namespace = \"n\", template = \"t\", parameters { a = [1] }", "E0403 `[1]`"),
+    ("namespace = \"n\", template = \"t\", parameters { a = json([1]), b = 5, c = body.x }", ""),
+    ("namespace = \"n\", template = \"t\", parameters = 5", "E0403 `5`"),
+    ("namespace = \"n\", template = \"t\", tags = [1]", "E0406 `[1]`"),
     ("namespace = \"n\", template = \"t\", tags = [\"a\"]", ""),
-    (
-        "namespace = \"n\", namespace = \"m\", template = \"t\"",
-        "E0404 `namespace`",
-    ),
-    (
-        "namespace = \"n\", template = \"t\", parameters { a = 1, \"a\" = 2 }",
-        "E0404 `\"a\"`",
-    ),
-    (
-        "namespace = \"n\", template = \"t\", mode = body.mode",
-        "E0405 `body.mode`",
-    ),
+    ("namespace = \"n\", namespace = \"m\", template = \"t\"", "E0404 `namespace`"),
+    ("namespace = \"n\", template = \"t\", parameters { a = 1, \"a\" = 2 }", "E0404 `\"a\"`"),
+    ("namespace = \"n\", template = \"t\", mode = body.mode", "E0405 `body.mode`"),
     ("namespace = \"n\", template = \"t\", mode = \"fast\"", ""),
-    (
-        "namespace = \"n\", template = \"t\", mode = \"loud\"",
-        "E0406 `\"loud\"`",
-    ),
-    (
-        "namespace = \"Upper\", template = \"t\"",
-        "E0406 `\"Upper\"`",
-    ),
-    (
-        "namespace = \"n\", template = \"t\", retries = 10",
-        "E0406 `10`",
-    ),
-    (
-        "namespace = \"n\", template = \"t\", after = -5m",
-        "E0406 `-5m`",
-    ),
-    (
-        "namespace = \"n\", template = \"t\", spec = { a = 1 }",
-        "E0408 `spec`",
-    ),
+    ("namespace = \"n\", template = \"t\", mode = \"loud\"", "E0406 `\"loud\"`"),
+    ("namespace = \"Upper\", template = \"t\"", "E0406 `\"Upper\"`"),
+    ("namespace = \"n\", template = \"t\", retries = 10", "E0406 `10`"),
+    ("namespace = \"n\", template = \"t\", after = -5m", "E0406 `-5m`"),
+    ("namespace = \"n\", template = \"t\", spec = { a = 1 }", "E0408 `spec`"),
     ("namespace = \"n\", spec { a { b = body.x } }", ""),
-    (
-        "namespace? = body.ns, template = \"t\"",
-        "E0409 `namespace`",
-    ),
-    (
-        "namespace = body.ns ?? \"n\", template = \"t\", retries? = body.r",
-        "",
-    ),
+    ("namespace? = body.ns, template = \"t\"", "E0409 `namespace`"),
+    ("namespace = body.ns ?? \"n\", template = \"t\", retries? = body.r", ""),
 ];
 
 /// Whole declarations, and what is reported of them.
 const DECLARATIONS: &[(&str, &str)] = &[
     ("fuse f default off", "E0204 `f`"),
     ("fuse g default off", ""),
-    (
-        "sensor x on s.nope { rule r { trigger note {} } }",
-        "E0205 `nope`",
-    ),
-    (
-        "sensor x on nope.e { rule r { trigger note {} } }",
-        "E0205 `nope`",
-    ),
-    (
-        "sensor x on s.e { rule r { trigger note {} } rule r { trigger note {} } }",
-        "E0204 `r`",
-    ),
-    (
-        "sensor when on s.e { rule r { trigger note {} } }",
-        "E0109 `when`",
-    ),
-    (
-        "sensor x on s.e { rule r { trigger nope {} } }",
-        "E0209 `nope`",
-    ),
+    ("sensor x on s.nope { rule r { trigger note {} } }", "E0205 `nope`"),
+    ("sensor x on nope.e { rule r { trigger note {} } }", "E0205 `nope`"),
+    ("sensor x on s.e { rule r { trigger note {} } rule r { trigger note {} } }", "E0204 `r`"),
+    ("sensor when on s.e { rule r { trigger note {} } }", "E0109 `when`"),
+    ("sensor x on s.e { rule r { trigger nope {} } }", "E0209 `nope`"),
     ("source t nope { event e }", "E0209 `nope`"),
     ("defaults nope { a = 1 }", "E0209 `nope`"),
     ("defaults flow { nope = 1 }", "E0401 `nope`"),
@@ -308,45 +209,20 @@ const DECLARATIONS: &[(&str, &str)] = &[
     ("source t hook { port = 2\n event e }", "E0402 `t`"),
     ("source t hook { port = 2\n event e { path = \"/x\" } }", ""),
     ("source t hook { port = 2, path = \"/x\" }", "E0402 `t`"),
-    (
-        "source t hook { port = 2, path = \"/x\", limit = 1MiB\n event e\n event e }",
-        "E0204 `e`",
-    ),
-    (
-        "source t hook { port = body.x, path = \"/x\"\n event e }",
-        "E0405 `body.x`",
-    ),
-    (
-        "source t hook { port = 0, path = \"/x\"\n event e }",
-        "E0406 `0`",
-    ),
-    (
-        "source t hook { port = 2, path = \"x\"\n event e }",
-        "E0406 `\"x\"`",
-    ),
-    (
-        "source t hook { port = 2, path = \"/x\", id = body.id\n event e }",
-        "",
-    ),
-    (
-        "source t hook { port = 1, path = \"/a\"\n event e }",
-        "E0407 `e`",
-    ),
-    (
-        "source t hook { port = 1, path = \"/a\"\n event e { method = \"GET\" } }",
-        "",
-    ),
+    ("source t hook { port = 2, path = \"/x\", limit = 1MiB\n event e\n event e }", "E0204 `e`"),
+    ("source t hook { port = body.x, path = \"/x\"\n event e }", "E0405 `body.x`"),
+    ("source t hook { port = 0, path = \"/x\"\n event e }", "E0406 `0`"),
+    ("source t hook { port = 2, path = \"x\"\n event e }", "E0406 `\"x\"`"),
+    ("source t hook { port = 2, path = \"/x\", id = body.id\n event e }", ""),
+    ("source t hook { port = 1, path = \"/a\"\n event e }", "E0407 `e`"),
+    ("source t hook { port = 1, path = \"/a\"\n event e { method = \"GET\" } }", ""),
     ("sensor x on s.e { rule r { when true } }", "E0502 `r`"),
     ("sensor x on s.e { when true }", "E0503 `x`"),
 ];
 
 fn check(cases: impl IntoIterator<Item = (String, &'static str)>) {
     for (text, expected) in cases {
-        let expected: Vec<&str> = if expected.is_empty() {
-            Vec::new()
-        } else {
-            vec![expected]
-        };
+        let expected: Vec<&str> = if expected.is_empty() { Vec::new() } else { vec![expected] };
         assert_eq!(codes(&text), expected, "{text}");
     }
 }
@@ -354,35 +230,20 @@ fn check(cases: impl IntoIterator<Item = (String, &'static str)>) {
 #[test]
 fn every_case_is_reported_at_its_place_and_every_near_miss_is_not() {
     check(CASES.iter().map(|(text, expected)| (rule(text), *expected)));
-    check(
-        FIELDS
-            .iter()
-            .map(|(text, expected)| (flow(text), *expected)),
-    );
-    check(
-        DECLARATIONS
-            .iter()
-            .map(|(text, expected)| ((*text).to_owned(), *expected)),
-    );
+    check(FIELDS.iter().map(|(text, expected)| (flow(text), *expected)));
+    check(DECLARATIONS.iter().map(|(text, expected)| ((*text).to_owned(), *expected)));
 }
 
 #[test]
 fn every_code_of_the_checker_has_a_case() {
-    let raised: Vec<&str> = CASES
-        .iter()
-        .chain(FIELDS)
-        .chain(DECLARATIONS)
-        .map(|(_, expected)| *expected)
-        .collect();
+    let raised: Vec<&str> =
+        CASES.iter().chain(FIELDS).chain(DECLARATIONS).map(|(_, expected)| *expected).collect();
     // Those of files are below; those of syntax, `is` tests among them, are the syntax's.
     let elsewhere = ["E0208", "E0210", "E0504", "E0505"];
     for code in Code::ALL {
         let name = code.as_str();
         let ours = !name.starts_with("E01") && !elsewhere.contains(&name);
-        assert!(
-            !ours || raised.iter().any(|r| r.starts_with(name)),
-            "{name} has no case"
-        );
+        assert!(!ours || raised.iter().any(|r| r.starts_with(name)), "{name} has no case");
     }
 }
 
@@ -411,11 +272,7 @@ fn names_are_seen_by_direct_use_only() {
     "#);
     let fixed = format!("use \"c.rules\"\n{rules}");
     assert_eq!(
-        report(&[
-            ("rules/a.rules", &fixed),
-            ("rules/b.rules", b),
-            ("rules/c.rules", c)
-        ]),
+        report(&[("rules/a.rules", &fixed), ("rules/b.rules", b), ("rules/c.rules", c)]),
         ""
     );
 }
@@ -472,10 +329,8 @@ fn files_that_cannot_be_read_or_go_in_circles() {
 
 #[test]
 fn duplicates_are_found_across_files() {
-    let files = [
-        ("a.rules", "use \"b.rules\"\nfuse g default on"),
-        ("b.rules", "\n\nfuse g default off"),
-    ];
+    let files =
+        [("a.rules", "use \"b.rules\"\nfuse g default on"), ("b.rules", "\n\nfuse g default off")];
     insta::assert_snapshot!(report(&files), @"
     error[E0204]: fuse `g` is declared twice
      --> b.rules:3:6
@@ -508,9 +363,6 @@ fn a_chain_of_many_uses_is_read_without_recursion() {
         .map(|i| (format!("f{i}.rules"), format!("use \"f{}.rules\"", i + 1)))
         .chain([("f3000.rules".to_owned(), "fuse g default on".to_owned())])
         .collect();
-    let files: Vec<(&str, &str)> = files
-        .iter()
-        .map(|(n, t)| (n.as_str(), t.as_str()))
-        .collect();
+    let files: Vec<(&str, &str)> = files.iter().map(|(n, t)| (n.as_str(), t.as_str())).collect();
     assert_eq!(report(&files), "");
 }

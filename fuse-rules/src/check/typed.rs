@@ -273,16 +273,9 @@ impl<P: Reference> Expr<P> {
             ExprKind::Arith { left, right, .. }
             | ExprKind::Coalesce { left, right }
             | ExprKind::Compare { left, right, .. }
-            | ExprKind::In {
-                item: left,
-                list: right,
-            }
+            | ExprKind::In { item: left, list: right }
             | ExprKind::TextTest { left, right, .. }
-            | ExprKind::Quantifier {
-                list: left,
-                body: right,
-                ..
-            } => vec![left, right],
+            | ExprKind::Quantifier { list: left, body: right, .. } => vec![left, right],
         }
     }
 }

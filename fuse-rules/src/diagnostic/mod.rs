@@ -49,14 +49,8 @@ pub struct Diagnostic {
 
 impl Diagnostic {
     pub(crate) fn error(code: Code, span: Span, message: impl Into<String>) -> Self {
-        let label = Some(Label {
-            span,
-            text: String::new(),
-        });
-        Self {
-            label,
-            ..Self::without_place(code, message)
-        }
+        let label = Some(Label { span, text: String::new() });
+        Self { label, ..Self::without_place(code, message) }
     }
 
     pub(crate) fn without_place(code: Code, message: impl Into<String>) -> Self {
@@ -78,10 +72,7 @@ impl Diagnostic {
     }
 
     pub(crate) fn related(mut self, span: Span, text: impl Into<String>) -> Self {
-        self.related.push(Label {
-            span,
-            text: text.into(),
-        });
+        self.related.push(Label { span, text: text.into() });
         self
     }
 

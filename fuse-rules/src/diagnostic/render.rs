@@ -26,9 +26,7 @@ fn group<'a>(diagnostic: &'a Diagnostic, files: &'a Files) -> Group<'a> {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
     };
-    let title = level
-        .primary_title(&diagnostic.message)
-        .id(diagnostic.code.as_str());
+    let title = level.primary_title(&diagnostic.message).id(diagnostic.code.as_str());
     let mut group = Group::with_title(title);
     // One snippet a file: the file of the fault first, then those of the related places.
     let mut ids: Vec<FileId> = Vec::new();
@@ -39,24 +37,15 @@ fn group<'a>(diagnostic: &'a Diagnostic, files: &'a Files) -> Group<'a> {
     }
     for id in ids {
         let Some(file) = files.get(id) else { continue };
-        let primary = diagnostic
-            .label
-            .iter()
-            .map(|l| (AnnotationKind::Primary, l));
-        let related = diagnostic
-            .related
-            .iter()
-            .map(|l| (AnnotationKind::Context, l));
+        let primary = diagnostic.label.iter().map(|l| (AnnotationKind::Primary, l));
+        let related = diagnostic.related.iter().map(|l| (AnnotationKind::Context, l));
         let annotations: Vec<Annotation<'_>> = primary
             .chain(related)
             .filter(|(_, label)| label.span.file == id)
             .map(|(kind, label)| annotation(kind, label))
             .collect();
-        group = group.element(
-            Snippet::source(file.text())
-                .path(file.name())
-                .annotations(annotations),
-        );
+        group =
+            group.element(Snippet::source(file.text()).path(file.name()).annotations(annotations));
     }
     match &diagnostic.help {
         Some(help) => group.element(Level::HELP.message(help)),
@@ -66,11 +55,7 @@ fn group<'a>(diagnostic: &'a Diagnostic, files: &'a Files) -> Group<'a> {
 
 fn annotation(kind: AnnotationKind, label: &Label) -> Annotation<'_> {
     let annotation = kind.span(label.span.range());
-    if label.text.is_empty() {
-        annotation
-    } else {
-        annotation.label(&label.text)
-    }
+    if label.text.is_empty() { annotation } else { annotation.label(&label.text) }
 }
 
 #[derive(Serialize)]
@@ -94,15 +79,12 @@ struct JsonPlace<'a> {
 
 pub(super) fn json_lines(diagnostics: &Diagnostics) -> String {
     let place = |label: &'_ Label| {
-        diagnostics
-            .files()
-            .get(label.span.file)
-            .map(|file| JsonPlace {
-                file: file.name(),
-                start: file.place(label.span.start as usize),
-                end: file.place(label.span.end as usize),
-                label: "",
-            })
+        diagnostics.files().get(label.span.file).map(|file| JsonPlace {
+            file: file.name(),
+            start: file.place(label.span.start as usize),
+            end: file.place(label.span.end as usize),
+            label: "",
+        })
     };
     let mut out = String::new();
     for diagnostic in diagnostics {
@@ -115,10 +97,7 @@ pub(super) fn json_lines(diagnostics: &Diagnostics) -> String {
             severity: diagnostic.severity,
             message: &diagnostic.message,
             help: diagnostic.help.as_deref(),
-            at: diagnostic
-                .label
-                .as_ref()
-                .and_then(|l| Some(with_text(place(l)?, l))),
+            at: diagnostic.label.as_ref().and_then(|l| Some(with_text(place(l)?, l))),
             related: diagnostic
                 .related
                 .iter()

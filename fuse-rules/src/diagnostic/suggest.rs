@@ -38,9 +38,8 @@ fn distance(a: &str, b: &str) -> usize {
         let mut row = vec![i + 1];
         for (j, &y) in b.iter().enumerate() {
             let at = |row: &[usize], k: usize| row.get(k).copied().unwrap_or(usize::MAX / 2);
-            let mut cost = (at(&last, j + 1) + 1)
-                .min(at(&row, j) + 1)
-                .min(at(&last, j) + usize::from(x != y));
+            let mut cost =
+                (at(&last, j + 1) + 1).min(at(&row, j) + 1).min(at(&last, j) + usize::from(x != y));
             let swapped = i > 0 && j > 0 && a.get(i - 1) == Some(&y) && b.get(j - 1) == Some(&x);
             if swapped {
                 cost = cost.min(at(&before_last, j - 1) + 1);
@@ -59,17 +58,9 @@ mod tests {
     #[test]
     fn near_names_are_found_and_far_ones_are_not() {
         assert_eq!(nearest("labls", ["annotations", "labels"]), Some("labels"));
-        assert_eq!(
-            nearest("wehn", ["each", "when"]),
-            Some("when"),
-            "a swap costs one"
-        );
+        assert_eq!(nearest("wehn", ["each", "when"]), Some("when"), "a swap costs one");
         assert_eq!(nearest("lower", ["upper", "log"]), None);
-        assert_eq!(
-            nearest("x", ["y"]),
-            Some("y"),
-            "one letter may be off in a short name"
-        );
+        assert_eq!(nearest("x", ["y"]), Some("y"), "one letter may be off in a short name");
         assert_eq!(distance("", "abc"), 3);
         assert_eq!(distance("kitten", "sitting"), 3);
     }

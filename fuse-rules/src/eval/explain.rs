@@ -2,8 +2,9 @@
 
 use serde::Serialize;
 
-use super::machine::{self, Site, Stack};
+use super::machine::{self, Site};
 use super::ops::{Fault, Truth};
+use super::stack::Stack;
 use super::{Decision, decision};
 use crate::check::typed::{Expr, ExprKind};
 use crate::decision::Outcome;
@@ -58,33 +59,16 @@ pub(crate) fn explain(plan: &Compiled, event: &Event<'_>, fuses: &Fuses) -> Expl
     let mut decisions = Vec::new();
     let walked = machine::walk(plan, event, fuses, &mut |site, verdict| {
         let mut decision = decision(&site.rule.name, site.element, verdict);
-        let explainer = Explainer {
-            plan,
-            stack: site.stack,
-        };
+        let explainer = Explainer { plan, stack: site.stack };
         // Elements that could not be gone through have their reason already.
         let clauses = clauses(site);
         let decided_by_clauses =
             decision.outcome != Outcome::NotMatched || decision.reason.is_empty();
-        let shown = if decided_by_clauses {
-            clauses
-        } else {
-            Vec::new()
-        };
+        let shown = if decided_by_clauses { clauses } else { Vec::new() };
         decision.reason = explainer.reason(&decision, &shown);
-        let clauses = shown
-            .iter()
-            .map(|clause| explainer.clause(clause))
-            .collect();
+        let clauses = shown.iter().map(|clause| explainer.clause(clause)).collect();
         let element = element(site);
-        decisions.push((
-            site.order,
-            Explained {
-                decision,
-                element,
-                clauses,
-            },
-        ));
+        decisions.push((site.order, Explained { decision, element, clauses }));
     });
     if let Err(DuplicateKey(key)) = walked {
         let refused = machine::refused(plan, event, &key);
@@ -93,42 +77,25 @@ pub(crate) fn explain(plan: &Compiled, event: &Event<'_>, fuses: &Fuses) -> Expl
             decisions: refused
                 .decisions
                 .into_iter()
-                .map(|decision| Explained {
-                    decision,
-                    element: None,
-                    clauses: Vec::new(),
-                })
+                .map(|decision| Explained { decision, element: None, clauses: Vec::new() })
                 .collect(),
         };
     }
     decisions.sort_by_key(|(order, _)| *order);
-    Explanation {
-        refused: None,
-        decisions: decisions.into_iter().map(|(_, d)| d).collect(),
-    }
+    Explanation { refused: None, decisions: decisions.into_iter().map(|(_, d)| d).collect() }
 }
 
 /// `alert 0`, or `alert 0, label 2`.
 fn element(site: &Site<'_, '_, '_>) -> Option<String> {
-    let names = site
-        .sensor
-        .each
-        .iter()
-        .chain(&site.rule.each)
-        .map(|each| &each.name);
-    let parts: Vec<_> = names
-        .zip(site.element?)
-        .map(|(name, index)| format!("{name} {index}"))
-        .collect();
+    let names = site.sensor.each.iter().chain(&site.rule.each).map(|each| &each.name);
+    let parts: Vec<_> =
+        names.zip(site.element?).map(|(name, index)| format!("{name} {index}")).collect();
     Some(parts.join(", "))
 }
 
 /// The clauses that were evaluated at a site.
 fn clauses<'p>(site: &Site<'_, 'p, '_>) -> Vec<&'p Expr<Slot>> {
-    let own = site
-        .inner
-        .then_some(site.rule.clauses.as_slice())
-        .unwrap_or_default();
+    let own = if site.inner { site.rule.clauses.as_slice() } else { Default::default() };
     site.sensor.clauses.iter().chain(own).collect()
 }
 
@@ -145,18 +112,14 @@ impl Explainer<'_, '_, '_, '_> {
             Outcome::Gated => format!("it matches, but {}", decision.reason),
             Outcome::Rejected | Outcome::Suppressed => decision.reason.clone(),
             Outcome::NotMatched => {
-                let deciding = clauses
-                    .iter()
-                    .find(|clause| self.stack.truth(clause) == Ok(false));
+                let deciding = clauses.iter().find(|clause| self.stack.truth(clause) == Ok(false));
                 match deciding {
                     Some(clause) => self.because(clause, false),
                     None => decision.reason.clone(),
                 }
             }
             Outcome::Unknown => {
-                let deciding = clauses
-                    .iter()
-                    .find(|clause| self.stack.truth(clause).is_err());
+                let deciding = clauses.iter().find(|clause| self.stack.truth(clause).is_err());
                 match deciding {
                     Some(clause) => {
                         let atom = self.unknown_part(clause);
@@ -176,9 +139,7 @@ impl Explainer<'_, '_, '_, '_> {
             ExprKind::And(parts) | ExprKind::Or(parts)
                 if matches!(expr.kind, ExprKind::Or(_)) == truth =>
             {
-                let deciding = parts
-                    .iter()
-                    .find(|part| self.stack.truth(part) == Ok(truth));
+                let deciding = parts.iter().find(|part| self.stack.truth(part) == Ok(truth));
                 deciding.map_or_else(String::new, |part| self.because(part, truth))
             }
             ExprKind::And(parts) | ExprKind::Or(parts) => {
@@ -187,11 +148,7 @@ impl Explainer<'_, '_, '_, '_> {
             }
             _ => {
                 let text = self.text(expr);
-                let found = self
-                    .found(expr)
-                    .iter()
-                    .map(Found::to_string)
-                    .collect::<Vec<_>>();
+                let found = self.found(expr).iter().map(Found::to_string).collect::<Vec<_>>();
                 if found.is_empty() {
                     format!("`{text}` is {truth}")
                 } else {
@@ -226,12 +183,7 @@ impl Explainer<'_, '_, '_, '_> {
     /// The expression as it is written, on one line.
     fn text(&self, expr: &Expr<Slot>) -> String {
         let text = self.plan.files.text(expr.span);
-        text.lines()
-            .map(str::trim)
-            .collect::<Vec<_>>()
-            .join(" ")
-            .trim()
-            .to_owned()
+        text.lines().map(str::trim).collect::<Vec<_>>().join(" ").trim().to_owned()
     }
 
     /// The values of the paths in an expression, each once, without those of elements that are
@@ -250,10 +202,7 @@ impl Explainer<'_, '_, '_, '_> {
                     return;
                 }
                 match self.stack.value(expr) {
-                    Ok(value) => found.push(Found {
-                        path,
-                        value: Some(value.show()),
-                    }),
+                    Ok(value) => found.push(Found { path, value: Some(value.show()) }),
                     Err(Fault::Absent(_)) => found.push(Found { path, value: None }),
                     Err(Fault::Error(_)) => {}
                 }

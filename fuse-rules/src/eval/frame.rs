@@ -25,11 +25,7 @@ enum Taken<'e> {
 
 impl<'p, 'e> Frame<'p, 'e> {
     fn new(spec: &'p FrameSpec, slots: Vec<Taken<'e>>) -> Self {
-        Self {
-            spec,
-            slots,
-            truths: RefCell::new(vec![None; spec.atoms.len()]),
-        }
+        Self { spec, slots, truths: RefCell::new(vec![None; spec.atoms.len()]) }
     }
 
     /// The frame of an event. An error is a key that the rules read and that stands twice.
@@ -38,12 +34,12 @@ impl<'p, 'e> Frame<'p, 'e> {
         for (slot, taken) in spec.slots.iter().zip(&mut frame.slots) {
             let value = match &slot.origin {
                 Origin::Tree => continue,
-                Origin::Headers(path) => text_map(path, event.headers(), |name| {
-                    event.headers().get(name).cloned()
-                }),
-                Origin::Query(path) => text_map(path, event.queries(), |name| {
-                    event.queries().get(name).cloned()
-                }),
+                Origin::Headers(path) => {
+                    text_map(path, event.headers(), |name| event.headers().get(name).cloned())
+                }
+                Origin::Query(path) => {
+                    text_map(path, event.queries(), |name| event.queries().get(name).cloned())
+                }
                 Origin::Event(path) => match path.as_slice() {
                     [Segment::Key(name)] => {
                         event.field(name).map(|text| Value::text(text.into_owned()))

@@ -43,10 +43,7 @@ fn one<'e, P: Reference>(
         Ok(Value::Null) if field.optional => return Ok(None),
         Err(Fault::Absent(_)) if field.optional => return Ok(None),
         Ok(Value::Null) => {
-            return Err(format!(
-                "`{name}` needs {}, which is null",
-                super::ops::name(expr)
-            ));
+            return Err(format!("`{name}` needs {}, which is null", super::ops::name(expr)));
         }
         Err(Fault::Absent(path)) => {
             return Err(format!("`{name}` needs `{path}`, which is missing"));
@@ -55,13 +52,13 @@ fn one<'e, P: Reference>(
         Ok(value) => value,
     };
     let json = ty.accept(&value).map_err(|why| format!("`{name}` {why}"))?;
-    if let (FieldType::Text(Templates::Refused), Json::String(text)) = (ty, &json) {
-        if smuggles(expr, text, evaluate) {
-            return Err(format!(
-                "`{name}` is {}, and text from an event may not carry `{TEMPLATE}`; say `raw(…)` if it may",
-                value.show()
-            ));
-        }
+    if let (FieldType::Text(Templates::Refused), Json::String(text)) = (ty, &json)
+        && smuggles(expr, text, evaluate)
+    {
+        return Err(format!(
+            "`{name}` is {}, and text from an event may not carry `{TEMPLATE}`; say `raw(…)` if it may",
+            value.show()
+        ));
     }
     Ok(Some(json))
 }
@@ -129,16 +126,9 @@ pub(crate) fn once_key<'e, P: Reference>(
             Err(Fault::Error(why)) => return Err(format!("`once per` has no key: {why}")),
         };
         if value.canonical().is_none() {
-            return Err(format!(
-                "`once per` takes single values, but {name} is {}",
-                value.kind()
-            ));
+            return Err(format!("`once per` takes single values, but {name} is {}", value.kind()));
         }
-        values.push(
-            value
-                .to_json_text()
-                .map_err(|unheld| format!("{name} is {unheld}"))?,
-        );
+        values.push(value.to_json_text().map_err(|unheld| format!("{name} is {unheld}"))?);
     }
     let within_ms = u64::try_from(once.within.as_millis()).unwrap_or(u64::MAX);
     Ok(OnceKey { values, within_ms })

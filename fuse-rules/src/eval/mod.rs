@@ -7,6 +7,7 @@ pub(crate) mod mapping;
 pub(crate) mod ops;
 #[cfg(test)]
 pub(crate) mod reference;
+mod stack;
 #[cfg(test)]
 mod tests;
 
@@ -46,10 +47,7 @@ pub struct Evaluation {
 
 impl Evaluation {
     fn of(decisions: Vec<Decision>) -> Self {
-        Self {
-            refused: None,
-            decisions,
-        }
+        Self { refused: None, decisions }
     }
 
     /// An event in which a key that the rules read stands twice in one object.
@@ -68,17 +66,12 @@ impl Evaluation {
                 once: None,
             })
             .collect();
-        Self {
-            refused: Some(reason),
-            decisions,
-        }
+        Self { refused: Some(reason), decisions }
     }
 
     /// The decisions that fired.
     pub fn fired(&self) -> impl Iterator<Item = &Decision> {
-        self.decisions
-            .iter()
-            .filter(|decision| decision.outcome == Outcome::Fired)
+        self.decisions.iter().filter(|decision| decision.outcome == Outcome::Fired)
     }
 }
 
@@ -130,12 +123,7 @@ pub(crate) fn decision(rule: &str, element: Option<&[u32]>, verdict: Verdict) ->
             decision.outcome = Outcome::Rejected;
             decision.reason = why;
         }
-        Verdict::Fired {
-            trigger,
-            ordinal,
-            fields,
-            once,
-        } => {
+        Verdict::Fired { trigger, ordinal, fields, once } => {
             decision.outcome = Outcome::Fired;
             decision.action = Some(Action {
                 trigger,

@@ -66,11 +66,7 @@ pub(crate) fn any(parts: impl Iterator<Item = Truth>) -> Truth {
 pub(crate) fn condition<P: Reference>(expr: &Expr<P>, value: &Value<'_>) -> Truth {
     match value {
         Value::Bool(truth) => Ok(*truth),
-        other => error(format!(
-            "{} is {}, not true or false",
-            name(expr),
-            other.kind()
-        )),
+        other => error(format!("{} is {}, not true or false", name(expr), other.kind())),
     }
 }
 
@@ -102,17 +98,9 @@ pub(crate) fn compare(op: CompareOp, left: Operand<'_, '_>, right: Operand<'_, '
             };
             if op.is_order() {
                 let what = a.kind();
-                return error(format!(
-                    "`{}` has no order for {what} ({})",
-                    op.as_str(),
-                    left.1()
-                ));
+                return error(format!("`{}` has no order for {what} ({})", op.as_str(), left.1()));
             }
-            if equal {
-                Ordering::Equal
-            } else {
-                Ordering::Less
-            }
+            if equal { Ordering::Equal } else { Ordering::Less }
         }
     };
     Ok(match op {
@@ -128,16 +116,10 @@ pub(crate) fn compare(op: CompareOp, left: Operand<'_, '_>, right: Operand<'_, '
 /// `item in list`: the `or` of equalities.
 pub(crate) fn member(item: Operand<'_, '_>, list: Operand<'_, '_>) -> Truth {
     let Value::List(values) = list.0 else {
-        return error(format!(
-            "`in` looks into a list, but {} is {}",
-            list.1(),
-            list.0.kind()
-        ));
+        return error(format!("`in` looks into a list, but {} is {}", list.1(), list.0.kind()));
     };
     let element = || format!("an element of {}", list.1());
-    any(values
-        .iter()
-        .map(|value| compare(CompareOp::Eq, item, (value, &element))))
+    any(values.iter().map(|value| compare(CompareOp::Eq, item, (value, &element))))
 }
 
 pub(crate) fn text_test(op: TextOp, left: Operand<'_, '_>, right: Operand<'_, '_>) -> Truth {
@@ -158,12 +140,9 @@ fn text_of<'v>(op: TextOp, operand: Operand<'v, '_>) -> Result<&'v str, Fault> {
     match operand.0 {
         Value::String(text) => Ok(text),
         Value::Unheld(unheld) => error(format!("{} is {unheld}", operand.1())),
-        other => error(format!(
-            "`{}` tests text, but {} is {}",
-            op.as_str(),
-            operand.1(),
-            other.kind()
-        )),
+        other => {
+            error(format!("`{}` tests text, but {} is {}", op.as_str(), operand.1(), other.kind()))
+        }
     }
 }
 
@@ -201,11 +180,7 @@ pub(crate) fn part<P: Reference>(expr: &Expr<P>, value: &Value<'_>) -> Result<St
         Value::Unheld(unheld) => error(format!("{} is {unheld}", name(expr))),
         value => match value.canonical() {
             Some(text) => Ok(text.into_owned()),
-            None => error(format!(
-                "{} is {}, which has no text",
-                name(expr),
-                value.kind()
-            )),
+            None => error(format!("{} is {}, which has no text", name(expr), value.kind())),
         },
     }
 }

@@ -3,13 +3,17 @@
 //! It exists to be right by looking at it. The plan's evaluator is tested against it, decision by
 //! decision and reason by reason.
 
+mod duplicates;
+
 use std::borrow::Cow;
+
+use duplicates::Reader;
 
 use super::mapping::{self, Rendered};
 use super::ops::{self, Fault, Truth, Valued, name};
 use super::{Decision, Evaluation, Verdict, decision};
 use crate::check::typed::{
-    Each, Expr, ExprKind, Mapped, MappedValue, Path, QuantifierKind, Root, Rule, Rules, Segment,
+    Each, Expr, ExprKind, Mapped, Path, QuantifierKind, Root, Rule, Rules, Segment,
 };
 use crate::event::Event;
 use crate::functions::Context;
@@ -28,10 +32,7 @@ pub(crate) fn evaluate(rules: &Rules, event: &Event<'_>, fuses: &Fuses) -> Evalu
     // What the rules read is read whole before anything is decided: a key that stands twice
     // there makes the event one that cannot be trusted.
     for sensor in sensors.clone() {
-        let mut reader = Reader {
-            world: &world,
-            elements: Vec::new(),
-        };
+        let mut reader = Reader { world: &world, elements: Vec::new() };
         let read = reader.scoped(sensor.each.as_ref(), |reader| {
             reader.exprs(&sensor.when)?;
             sensor
@@ -40,65 +41,50 @@ pub(crate) fn evaluate(rules: &Rules, event: &Event<'_>, fuses: &Fuses) -> Evalu
                 .try_for_each(|rule| reader.scoped(rule.each.as_ref(), |reader| reader.rule(rule)))
         });
         if let Err(DuplicateKey(key)) = read {
-            let rules = sensors
-                .flat_map(|sensor| &sensor.rules)
-                .map(|rule| rule.name.as_str());
+            let rules = sensors.flat_map(|sensor| &sensor.rules).map(|rule| rule.name.as_str());
             return Evaluation::refused(&key, rules);
         }
     }
     for sensor in sensors {
         for rule in &sensor.rules {
-            for_each(
-                &world,
-                sensor.each.as_ref(),
-                &[],
-                &mut |elements, path, fault| {
+            for_each(&world, sensor.each.as_ref(), &[], &mut |elements, path, fault| {
+                if let Some(verdict) = fault {
+                    decisions.push(decision(&rule.name, path, verdict));
+                    return;
+                }
+                let env = Env { world: &world, elements: elements.to_vec() };
+                let outer = ops::all(sensor.when.iter().map(|when| env.truth(when)));
+                let Some(each) = &rule.each else {
+                    let inner = rule.when.iter().map(|when| env.truth(when));
+                    let truth = ops::all(std::iter::once(outer).chain(inner));
+                    decisions.extend(fire(rules, rule, path, fuses, truth, &env));
+                    return;
+                };
+                if outer != Ok(true) {
+                    decisions.extend(fire(rules, rule, path, fuses, outer, &env));
+                    return;
+                }
+                let outer_path = path.map(<[u32]>::to_vec).unwrap_or_default();
+                for_each(&world, Some(each), elements, &mut |elements, path, fault| {
+                    let mut whole = outer_path.clone();
+                    whole.extend(path.unwrap_or_default());
+                    let path = (!whole.is_empty()).then_some(whole.as_slice());
                     if let Some(verdict) = fault {
                         decisions.push(decision(&rule.name, path, verdict));
                         return;
                     }
-                    let env = Env {
-                        world: &world,
-                        elements: elements.to_vec(),
-                    };
-                    let outer = ops::all(sensor.when.iter().map(|when| env.truth(when)));
-                    let Some(each) = &rule.each else {
-                        let inner = rule.when.iter().map(|when| env.truth(when));
-                        let truth = ops::all(std::iter::once(outer).chain(inner));
-                        decisions.extend(fire(rules, rule, path, fuses, truth, &env));
-                        return;
-                    };
-                    if outer != Ok(true) {
-                        decisions.extend(fire(rules, rule, path, fuses, outer, &env));
-                        return;
-                    }
-                    let outer_path = path.map(<[u32]>::to_vec).unwrap_or_default();
-                    for_each(
-                        &world,
-                        Some(each),
-                        elements,
-                        &mut |elements, path, fault| {
-                            let mut whole = outer_path.clone();
-                            whole.extend(path.unwrap_or_default());
-                            let path = (!whole.is_empty()).then_some(whole.as_slice());
-                            if let Some(verdict) = fault {
-                                decisions.push(decision(&rule.name, path, verdict));
-                                return;
-                            }
-                            let env = Env {
-                                world: &world,
-                                elements: elements.to_vec(),
-                            };
-                            let truth = ops::all(rule.when.iter().map(|when| env.truth(when)));
-                            decisions.extend(fire(rules, rule, path, fuses, truth, &env));
-                        },
-                    );
-                },
-            );
+                    let env = Env { world: &world, elements: elements.to_vec() };
+                    let truth = ops::all(rule.when.iter().map(|when| env.truth(when)));
+                    decisions.extend(fire(rules, rule, path, fuses, truth, &env));
+                });
+            });
         }
     }
     Evaluation::of(decisions)
 }
+
+/// Takes the bound elements, the index path, and the verdict where there is no element.
+type PerElement<'b, 'e> = &'b mut dyn FnMut(&[Value<'e>], Option<&[u32]>, Option<Verdict>);
 
 /// Calls `body` for every element of an `each` (or once without one), or with the verdict where
 /// there is none to go through.
@@ -106,35 +92,26 @@ fn for_each<'e>(
     world: &World<'e>,
     each: Option<&Each>,
     outer: &[Value<'e>],
-    body: &mut dyn FnMut(&[Value<'e>], Option<&[u32]>, Option<Verdict>),
+    body: PerElement<'_, 'e>,
 ) {
     let Some(each) = each else {
         return body(outer, None, None);
     };
-    let env = Env {
-        world,
-        elements: outer.to_vec(),
-    };
+    let env = Env { world, elements: outer.to_vec() };
     let list = match env.value(&each.list) {
         Ok(value) => value.into_owned(),
         Err(fault) => return body(outer, None, Some(Verdict::Unknown(fault))),
     };
     let Value::List(list) = list else {
-        let why = format!(
-            "`each` goes through a list, but {} is {}",
-            name(&each.list),
-            list.kind()
-        );
+        let why =
+            format!("`each` goes through a list, but {} is {}", name(&each.list), list.kind());
         return body(outer, None, Some(Verdict::Unknown(Fault::Error(why))));
     };
     if list.is_empty() {
         return body(
             outer,
             None,
-            Some(Verdict::NotMatched(format!(
-                "{} is an empty list",
-                name(&each.list)
-            ))),
+            Some(Verdict::NotMatched(format!("{} is an empty list", name(&each.list)))),
         );
     }
     if list.len() > each.max {
@@ -149,11 +126,7 @@ fn for_each<'e>(
     for (i, element) in list.into_iter().enumerate() {
         let mut elements = outer.to_vec();
         elements.push(element);
-        body(
-            &elements,
-            Some(&[u32::try_from(i).unwrap_or(u32::MAX)]),
-            None,
-        );
+        body(&elements, Some(&[u32::try_from(i).unwrap_or(u32::MAX)]), None);
     }
 }
 
@@ -168,11 +141,7 @@ fn fire(
 ) -> Vec<Decision> {
     let mut out = Vec::new();
     match truth {
-        Ok(false) => out.push(decision(
-            &rule.name,
-            path,
-            Verdict::NotMatched(String::new()),
-        )),
+        Ok(false) => out.push(decision(&rule.name, path, Verdict::NotMatched(String::new()))),
         Err(fault) => out.push(decision(&rule.name, path, Verdict::Unknown(fault))),
         Ok(true) => {
             if let Some(gated) = super::gated(rules.fuses.as_slice(), &rule.requires, fuses) {
@@ -227,9 +196,7 @@ impl<'e> World<'e> {
             headers: texts(event.headers()),
             query: texts(event.queries()),
             event: Value::Map(fields.collect()),
-            context: Context {
-                received: event.received_at(),
-            },
+            context: Context { received: event.received_at() },
         }
     }
 }
@@ -288,22 +255,14 @@ impl<'e> Env<'_, 'e> {
                 let v = self.value(value)?;
                 ops::pattern(pattern, (&v, &|| name(value)))
             }
-            ExprKind::Is {
-                value,
-                negated,
-                test,
-            } => ops::is(*test, &self.value(value)).map(|truth| truth != *negated),
-            ExprKind::Quantifier {
-                kind, list, body, ..
-            } if *kind != QuantifierKind::Count => {
+            ExprKind::Is { value, negated, test } => {
+                ops::is(*test, &self.value(value)).map(|truth| truth != *negated)
+            }
+            ExprKind::Quantifier { kind, list, body, .. } if *kind != QuantifierKind::Count => {
                 let mut each = self.elements(*kind, list)?.into_iter().map(|element| {
                     let mut elements = self.elements.clone();
                     elements.push(element);
-                    Env {
-                        world: self.world,
-                        elements,
-                    }
-                    .truth(body)
+                    Env { world: self.world, elements }.truth(body)
                 });
                 match kind {
                     QuantifierKind::All => ops::all(&mut each),
@@ -346,9 +305,7 @@ impl<'e> Env<'_, 'e> {
                 Value::text(text)
             }
             ExprKind::List(items) => {
-                let values = items
-                    .iter()
-                    .map(|item| self.value(item).map(Cow::into_owned));
+                let values = items.iter().map(|item| self.value(item).map(Cow::into_owned));
                 Value::List(values.collect::<Result<_, _>>()?)
             }
             ExprKind::Record(fields) => {
@@ -363,13 +320,9 @@ impl<'e> Env<'_, 'e> {
                 }
                 Value::Map(map)
             }
-            ExprKind::Call {
-                function,
-                arguments,
-            } => {
-                let values = arguments
-                    .iter()
-                    .map(|argument| self.value(argument).map(Cow::into_owned));
+            ExprKind::Call { function, arguments } => {
+                let values =
+                    arguments.iter().map(|argument| self.value(argument).map(Cow::into_owned));
                 let values: Vec<_> = values.collect::<Result<_, _>>()?;
                 ops::call(function, arguments, &values, &self.world.context)?
             }
@@ -383,23 +336,12 @@ impl<'e> Env<'_, 'e> {
                 Ok(_) | Err(Fault::Absent(_)) => return self.value(right),
                 Err(fault) => return Err(fault),
             },
-            ExprKind::Quantifier {
-                kind: QuantifierKind::Count,
-                list,
-                body,
-                ..
-            } => {
+            ExprKind::Quantifier { kind: QuantifierKind::Count, list, body, .. } => {
                 let mut count = 0_i64;
                 for element in self.elements(QuantifierKind::Count, list)? {
                     let mut elements = self.elements.clone();
                     elements.push(element);
-                    count += i64::from(
-                        Env {
-                            world: self.world,
-                            elements,
-                        }
-                        .truth(body)?,
-                    );
+                    count += i64::from(Env { world: self.world, elements }.truth(body)?);
                 }
                 Value::Number(count.into())
             }
@@ -409,109 +351,5 @@ impl<'e> Env<'_, 'e> {
 
     fn fields(&self, fields: &[Mapped]) -> Result<Rendered, String> {
         mapping::render(fields, &mut |expr| self.value(expr).map(Cow::into_owned))
-    }
-}
-
-/// Goes through everything that rules read, for keys that stand twice.
-struct Reader<'w, 'e> {
-    world: &'w World<'e>,
-    elements: Vec<Value<'e>>,
-}
-
-impl<'e> Reader<'_, 'e> {
-    /// Runs `body` for every element, and once with an unknown element where there is none to
-    /// bind: what does not depend on it is still read.
-    fn scoped(
-        &mut self,
-        each: Option<&Each>,
-        mut body: impl FnMut(&mut Self) -> Result<(), DuplicateKey>,
-    ) -> Result<(), DuplicateKey> {
-        match each {
-            None => body(self),
-            Some(each) => self.bound(&each.list, &mut body),
-        }
-    }
-
-    fn bound(
-        &mut self,
-        list: &Expr,
-        body: &mut dyn FnMut(&mut Self) -> Result<(), DuplicateKey>,
-    ) -> Result<(), DuplicateKey> {
-        let elements = match &list.kind {
-            // The elements of a path are read by what the body asks of them.
-            ExprKind::Path(path) => match self.path(path)? {
-                Some(Value::List(values)) => values.clone(),
-                _ => Vec::new(),
-            },
-            _ => {
-                self.expr(list)?;
-                Vec::new()
-            }
-        };
-        // A string has no parts that could stand twice.
-        for element in elements.into_iter().chain([Value::Null]) {
-            self.elements.push(element);
-            let read = body(self);
-            self.elements.pop();
-            read?;
-        }
-        Ok(())
-    }
-
-    fn path(&self, path: &Path) -> Result<Option<&Value<'e>>, DuplicateKey> {
-        let env = Env {
-            world: self.world,
-            elements: Vec::new(),
-        };
-        let mut at = match path.root {
-            Root::Element(level) => self.elements.get(level as usize),
-            Root::Body => Some(&self.world.body),
-            other => {
-                debug_assert!(env.root(other).is_some());
-                return Ok(None);
-            }
-        };
-        for segment in &path.segments {
-            let Some(value) = at else { return Ok(None) };
-            at = value.step(segment)?;
-        }
-        Ok(at)
-    }
-
-    fn exprs(&mut self, exprs: &[Expr]) -> Result<(), DuplicateKey> {
-        exprs.iter().try_for_each(|expr| self.expr(expr))
-    }
-
-    fn expr(&mut self, expr: &Expr) -> Result<(), DuplicateKey> {
-        match &expr.kind {
-            ExprKind::Path(path) => match self.path(path)?.and_then(Value::duplicate) {
-                Some(key) => Err(DuplicateKey(key)),
-                None => Ok(()),
-            },
-            ExprKind::Quantifier { list, body, .. } => {
-                self.bound(list, &mut |reader| reader.expr(body))
-            }
-            _ => expr
-                .children()
-                .into_iter()
-                .try_for_each(|child| self.expr(child)),
-        }
-    }
-
-    fn rule(&mut self, rule: &Rule) -> Result<(), DuplicateKey> {
-        self.exprs(&rule.when)?;
-        if let Some(once) = &rule.once {
-            self.exprs(&once.keys)?;
-        }
-        rule.triggers
-            .iter()
-            .try_for_each(|trigger| self.mapped(&trigger.fields))
-    }
-
-    fn mapped(&mut self, fields: &[Mapped]) -> Result<(), DuplicateKey> {
-        fields.iter().try_for_each(|field| match &field.value {
-            MappedValue::Expr(expr, _) => self.expr(expr),
-            MappedValue::Block(fields) => self.mapped(fields),
-        })
     }
 }

@@ -24,21 +24,15 @@ pub(crate) fn registry() -> Registry {
             )),
             Schema::new("event", "An event."),
         ))
-        .trigger(
-            Schema::new("note", "Notes something.").field(Field::optional(
-                "value",
-                FieldType::Any,
-                "What.",
-            )),
-        )
+        .trigger(Schema::new("note", "Notes something.").field(Field::optional(
+            "value",
+            FieldType::Any,
+            "What.",
+        )))
         .trigger(
             Schema::new("text", "Says something.")
                 .field(Field::required("text", text.clone(), "What."))
-                .field(Field::optional(
-                    "texts",
-                    FieldType::Map(Box::new(text)),
-                    "More.",
-                ))
+                .field(Field::optional("texts", FieldType::Map(Box::new(text)), "More."))
                 .field(Field::optional("name", FieldType::DnsLabel, "A name.")),
         )
 }
@@ -70,39 +64,21 @@ pub(crate) fn decide(ruleset: &Ruleset, event: &Event<'_>, fuses: &Fuses) -> Eva
         // Where several keys stand twice, either may be the one that is named.
         return planned;
     }
-    assert_eq!(
-        planned,
-        obvious,
-        "the plan and the reference differ on {}",
-        event.body()
-    );
+    assert_eq!(planned, obvious, "the plan and the reference differ on {}", event.body());
     let explained: Vec<Decision> = plan
         .explain(event, fuses)
         .decisions
         .into_iter()
         .map(|explained| {
-            assert!(
-                !explained.decision.reason.is_empty(),
-                "every decision has a reason"
-            );
+            assert!(!explained.decision.reason.is_empty(), "every decision has a reason");
             explained.decision
         })
         .collect();
     for (decision, explained) in planned.decisions.iter().zip(&explained) {
-        let same = (
-            decision.outcome,
-            &decision.rule,
-            &decision.element,
-            &decision.action,
-        );
+        let same = (decision.outcome, &decision.rule, &decision.element, &decision.action);
         assert_eq!(
             same,
-            (
-                explained.outcome,
-                &explained.rule,
-                &explained.element,
-                &explained.action
-            )
+            (explained.outcome, &explained.rule, &explained.element, &explained.action)
         );
     }
     assert_eq!(planned.decisions.len(), explained.len());

@@ -68,10 +68,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         params: &[("value", Kinds::ANY)],
         returns: Kinds::ANY,
         doc: "The value itself, marked as one that may carry `{{` into a workflow's template.",
-        examples: &[
-            (r#"raw("{{x}}")"#, Some(r#""{{x}}""#)),
-            ("raw(1)", Some("1")),
-        ],
+        examples: &[(r#"raw("{{x}}")"#, Some(r#""{{x}}""#)), ("raw(1)", Some("1"))],
         call: |arguments, _| {
             arguments
                 .first()
@@ -97,8 +94,5 @@ fn json(arguments: &[Value<'_>], _: &Context) -> Outcome {
     let Some(value) = arguments.first() else {
         return Err("there is no value".into());
     };
-    value
-        .to_json_text()
-        .map(Value::text)
-        .map_err(|unheld| format!("it holds {unheld}"))
+    value.to_json_text().map(Value::text).map_err(|unheld| format!("it holds {unheld}"))
 }

@@ -21,8 +21,6 @@ pub(super) const FUNCTIONS: &[Function] = &[Function {
             Some(Value::Map(map)) => map.len(),
             _ => 0,
         };
-        Ok(Value::Number(Number::from(
-            i64::try_from(count).unwrap_or(i64::MAX),
-        )))
+        Ok(Value::Number(Number::from(i64::try_from(count).unwrap_or(i64::MAX))))
     },
 }];

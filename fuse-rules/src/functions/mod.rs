@@ -50,14 +50,7 @@ impl Function {
 
 /// All functions, family by family.
 pub(crate) fn all() -> impl Iterator<Item = &'static Function> + Clone {
-    [
-        text::FUNCTIONS,
-        lists::FUNCTIONS,
-        convert::FUNCTIONS,
-        time::FUNCTIONS,
-    ]
-    .into_iter()
-    .flatten()
+    [text::FUNCTIONS, lists::FUNCTIONS, convert::FUNCTIONS, time::FUNCTIONS].into_iter().flatten()
 }
 
 pub(crate) fn find(name: &str) -> Option<&'static Function> {

@@ -20,10 +20,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         params: &[("text", Kinds::STRING)],
         returns: Kinds::STRING,
         doc: "The text in upper case.",
-        examples: &[
-            (r#"upper("dev")"#, Some(r#""DEV""#)),
-            (r#"upper("")"#, Some(r#""""#)),
-        ],
+        examples: &[(r#"upper("dev")"#, Some(r#""DEV""#)), (r#"upper("")"#, Some(r#""""#))],
         call: |arguments, _| Ok(Value::text(string(arguments, 0).to_uppercase())),
     },
     Function {
@@ -31,19 +28,12 @@ pub(super) const FUNCTIONS: &[Function] = &[
         params: &[("text", Kinds::STRING)],
         returns: Kinds::STRING,
         doc: "The text without the white space at both ends.",
-        examples: &[
-            (r#"trim("  x y ")"#, Some(r#""x y""#)),
-            (r#"trim("\n")"#, Some(r#""""#)),
-        ],
+        examples: &[(r#"trim("  x y ")"#, Some(r#""x y""#)), (r#"trim("\n")"#, Some(r#""""#))],
         call: |arguments, _| Ok(Value::text(string(arguments, 0).trim().to_owned())),
     },
     Function {
         name: "replace",
-        params: &[
-            ("text", Kinds::STRING),
-            ("from", Kinds::STRING),
-            ("to", Kinds::STRING),
-        ],
+        params: &[("text", Kinds::STRING), ("from", Kinds::STRING), ("to", Kinds::STRING)],
         returns: Kinds::STRING,
         doc: "The text with every `from` replaced by `to`, from left to right; `from` is not empty.",
         examples: &[
@@ -83,19 +73,11 @@ pub(super) const FUNCTIONS: &[Function] = &[
 const LONGEST: usize = 4 << 20;
 
 fn replace(arguments: &[Value<'_>], _: &Context) -> Outcome {
-    let (text, from, to) = (
-        string(arguments, 0),
-        string(arguments, 1),
-        string(arguments, 2),
-    );
+    let (text, from, to) = (string(arguments, 0), string(arguments, 1), string(arguments, 2));
     if from.is_empty() {
         return Err("there is nothing to replace: the second argument is empty".into());
     }
-    let grown = text
-        .matches(from)
-        .count()
-        .saturating_mul(to.len())
-        .saturating_add(text.len());
+    let grown = text.matches(from).count().saturating_mul(to.len()).saturating_add(text.len());
     if grown > LONGEST {
         return Err(format!("the result would be longer than {LONGEST} bytes"));
     }
@@ -108,9 +90,7 @@ fn split(arguments: &[Value<'_>], _: &Context) -> Outcome {
         return Err("the separator is empty".into());
     }
     let pieces = string(arguments, 0).split(separator);
-    Ok(Value::List(
-        pieces.map(|piece| Value::text(piece.to_owned())).collect(),
-    ))
+    Ok(Value::List(pieces.map(|piece| Value::text(piece.to_owned())).collect()))
 }
 
 fn join(arguments: &[Value<'_>], _: &Context) -> Outcome {
@@ -125,11 +105,9 @@ fn join(arguments: &[Value<'_>], _: &Context) -> Outcome {
         texts.push(text);
     }
     let separator = string(arguments, 1);
-    let grown = texts
-        .iter()
-        .fold(separator.len().saturating_mul(texts.len()), |sum, text| {
-            sum.saturating_add(text.len())
-        });
+    let grown = texts.iter().fold(separator.len().saturating_mul(texts.len()), |sum, text| {
+        sum.saturating_add(text.len())
+    });
     if grown > LONGEST {
         return Err(format!("the result would be longer than {LONGEST} bytes"));
     }

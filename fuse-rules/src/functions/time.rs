@@ -12,14 +12,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
         returns: Kinds::TIME,
         doc: "The instant that an RFC 3339 text names, as `2026-08-01T10:00:00Z`.",
         examples: &[
-            (
-                r#"string(time("2026-08-01T12:00:00+02:00"))"#,
-                Some(r#""2026-08-01T10:00:00Z""#),
-            ),
-            (
-                r#"time("2026-08-01T10:00:00.5Z") > time("2026-08-01T10:00:00Z")"#,
-                Some("true"),
-            ),
+            (r#"string(time("2026-08-01T12:00:00+02:00"))"#, Some(r#""2026-08-01T10:00:00Z""#)),
+            (r#"time("2026-08-01T10:00:00.5Z") > time("2026-08-01T10:00:00Z")"#, Some("true")),
             (r#"time("tomorrow")"#, None),
             (r#"time("2026-08-01")"#, None),
         ],
@@ -43,9 +37,9 @@ pub(super) const FUNCTIONS: &[Function] = &[
 fn instant(arguments: &[Value<'_>]) -> Result<Timestamp, String> {
     match arguments.first() {
         Some(Value::Time(time)) => Ok(*time),
-        Some(Value::String(text)) => text
-            .parse()
-            .map_err(|_| format!("`{text}` is not an RFC 3339 time with an offset")),
+        Some(Value::String(text)) => {
+            text.parse().map_err(|_| format!("`{text}` is not an RFC 3339 time with an offset"))
+        }
         _ => Err("it is no time".into()),
     }
 }

@@ -20,10 +20,7 @@ pub(super) fn compile(rules: &Rules) -> Compiled {
                 .sensors
                 .iter()
                 .filter(|sensor| sensor.source == source.name && sensor.event == event.name);
-            events.insert(
-                (source.name.clone(), event.name.clone()),
-                event_plan(event, sensors),
-            );
+            events.insert((source.name.clone(), event.name.clone()), event_plan(event, sensors));
         }
     }
     let fuses = rules
@@ -35,11 +32,7 @@ pub(super) fn compile(rules: &Rules) -> Compiled {
             default_on: fuse.default_on,
         })
         .collect();
-    Compiled {
-        files: rules.files.clone(),
-        fuses,
-        events,
-    }
+    Compiled { files: rules.files.clone(), fuses, events }
 }
 
 fn event_plan<'r>(
@@ -47,19 +40,11 @@ fn event_plan<'r>(
     sensors: impl Iterator<Item = &'r typed::Sensor>,
 ) -> EventPlan {
     let mut arrival = Compiler::new();
-    let expressions = event
-        .expressions
-        .iter()
-        .map(|(name, expr)| (name.clone(), arrival.expr(expr)))
-        .collect();
+    let expressions =
+        event.expressions.iter().map(|(name, expr)| (name.clone(), arrival.expr(expr))).collect();
     let mut compiler = Compiler::new();
     let sensors = sensors.map(|sensor| compiler.sensor(sensor)).collect();
-    EventPlan {
-        frame: compiler.pop(),
-        sensors,
-        arrival: arrival.pop(),
-        expressions,
-    }
+    EventPlan { frame: compiler.pop(), sensors, arrival: arrival.pop(), expressions }
 }
 
 /// A frame that is being filled.
@@ -78,9 +63,7 @@ struct Compiler {
 
 impl Compiler {
     fn new() -> Self {
-        Self {
-            frames: vec![Frame::default()],
-        }
+        Self { frames: vec![Frame::default()] }
     }
 
     fn pop(&mut self) -> FrameSpec {
@@ -93,13 +76,7 @@ impl Compiler {
         let clauses = sensor.when.iter().map(|when| self.expr(when)).collect();
         let rules = sensor.rules.iter().map(|rule| self.rule(rule)).collect();
         let each = self.close(sensor.each.as_ref(), open);
-        SensorPlan {
-            name: sensor.name.clone(),
-            each,
-            condition,
-            clauses,
-            rules,
-        }
+        SensorPlan { name: sensor.name.clone(), each, condition, clauses, rules }
     }
 
     fn rule(&mut self, rule: &typed::Rule) -> RulePlan {
@@ -140,23 +117,17 @@ impl Compiler {
     fn close(&mut self, each: Option<&Each>, list: Option<Expr<Slot>>) -> Option<EachPlan> {
         let (each, list) = (each?, list?);
         let frame = self.bind(&each.list);
-        Some(EachPlan {
-            name: each.name.clone(),
-            list,
-            max: each.max,
-            frame,
-        })
+        Some(EachPlan { name: each.name.clone(), list, max: each.max, frame })
     }
 
     /// Closes the innermost frame, which binds the elements of this list.
     fn bind(&mut self, list: &Expr) -> FrameSpec {
         let spec = self.pop();
-        if let ExprKind::Path(path) = &list.kind {
-            if let Some(frame) = self.frames.get_mut(frame_of(path.root)) {
-                if matches!(path.root, Root::Body | Root::Element(_)) {
-                    frame.spec.trie.at(&path.segments).bind(&spec.trie);
-                }
-            }
+        if let ExprKind::Path(path) = &list.kind
+            && let Some(frame) = self.frames.get_mut(frame_of(path.root))
+            && matches!(path.root, Root::Body | Root::Element(_))
+        {
+            frame.spec.trie.at(&path.segments).bind(&spec.trie);
         }
         spec
     }
@@ -164,10 +135,9 @@ impl Compiler {
     /// A list that a binder goes through: of a path, only what the binder asks for is read.
     fn list(&mut self, list: &Expr) -> Expr<Slot> {
         match &list.kind {
-            ExprKind::Path(path) => Expr {
-                kind: ExprKind::Path(self.slot(path, false)),
-                span: list.span,
-            },
+            ExprKind::Path(path) => {
+                Expr { kind: ExprKind::Path(self.slot(path, false)), span: list.span }
+            }
             _ => self.expr(list),
         }
     }
@@ -177,19 +147,12 @@ impl Compiler {
         let text = path.text.clone();
         let Some(frame) = self.frames.get_mut(number) else {
             // Not reached: the checker binds a name only inside of its binder.
-            return Slot {
-                frame: number,
-                index: usize::MAX,
-                text,
-            };
+            return Slot { frame: number, index: usize::MAX, text };
         };
         let next = frame.slots.len();
         let index = *frame.slots.entry(path.clone()).or_insert(next);
         if index == next {
-            frame.spec.slots.push(SlotSpec {
-                text: text.clone(),
-                origin: origin(path),
-            });
+            frame.spec.slots.push(SlotSpec { text: text.clone(), origin: origin(path) });
         }
         if matches!(path.root, Root::Body | Root::Element(_)) {
             let node = frame.spec.trie.at(&path.segments);
@@ -198,21 +161,12 @@ impl Compiler {
                 node.read_whole();
             }
         }
-        Slot {
-            frame: number,
-            index,
-            text,
-        }
+        Slot { frame: number, index, text }
     }
 
     /// The `and` of clauses.
     fn conditions(&mut self, clauses: &[Expr]) -> Condition {
-        Condition::All(
-            clauses
-                .iter()
-                .map(|clause| self.condition(clause, false))
-                .collect(),
-        )
+        Condition::All(clauses.iter().map(|clause| self.condition(clause, false)).collect())
     }
 
     fn condition(&mut self, expr: &Expr, negated: bool) -> Condition {
@@ -220,15 +174,8 @@ impl Compiler {
             ExprKind::Not(inner) => self.condition(inner, !negated),
             ExprKind::And(parts) | ExprKind::Or(parts) => {
                 let all = matches!(expr.kind, ExprKind::And(_)) != negated;
-                let parts = parts
-                    .iter()
-                    .map(|part| self.condition(part, negated))
-                    .collect();
-                if all {
-                    Condition::All(parts)
-                } else {
-                    Condition::Any(parts)
-                }
+                let parts = parts.iter().map(|part| self.condition(part, negated)).collect();
+                if all { Condition::All(parts) } else { Condition::Any(parts) }
             }
             _ => self.atom(expr, negated),
         }
@@ -255,11 +202,7 @@ impl Compiler {
         if index == next {
             frame.spec.atoms.push(expr);
         }
-        Condition::Atom {
-            frame: number,
-            index,
-            negated,
-        }
+        Condition::Atom { frame: number, index, negated }
     }
 
     fn mapped(&mut self, fields: &[Mapped]) -> Vec<Mapped<Slot>> {
@@ -290,10 +233,9 @@ impl Compiler {
         let kind = match &expr.kind {
             ExprKind::Const(value) => ExprKind::Const(value.clone()),
             ExprKind::Path(path) => ExprKind::Path(self.slot(path, true)),
-            ExprKind::Access { base, segments } => ExprKind::Access {
-                base: self.boxed(base),
-                segments: segments.clone(),
-            },
+            ExprKind::Access { base, segments } => {
+                ExprKind::Access { base: self.boxed(base), segments: segments.clone() }
+            }
             ExprKind::Concat(parts) => ExprKind::Concat(self.exprs(parts)),
             ExprKind::List(items) => ExprKind::List(self.exprs(items)),
             ExprKind::Record(fields) => ExprKind::Record(
@@ -306,75 +248,43 @@ impl Compiler {
                     })
                     .collect(),
             ),
-            ExprKind::Call {
-                function,
-                arguments,
-            } => ExprKind::Call {
-                function,
-                arguments: self.exprs(arguments),
-            },
+            ExprKind::Call { function, arguments } => {
+                ExprKind::Call { function, arguments: self.exprs(arguments) }
+            }
             ExprKind::Neg(inner) => ExprKind::Neg(self.boxed(inner)),
-            ExprKind::Arith { op, left, right } => ExprKind::Arith {
-                op: *op,
-                left: self.boxed(left),
-                right: self.boxed(right),
-            },
-            ExprKind::Coalesce { left, right } => ExprKind::Coalesce {
-                left: self.boxed(left),
-                right: self.boxed(right),
-            },
+            ExprKind::Arith { op, left, right } => {
+                ExprKind::Arith { op: *op, left: self.boxed(left), right: self.boxed(right) }
+            }
+            ExprKind::Coalesce { left, right } => {
+                ExprKind::Coalesce { left: self.boxed(left), right: self.boxed(right) }
+            }
             ExprKind::Not(inner) => ExprKind::Not(self.boxed(inner)),
             ExprKind::And(parts) => ExprKind::And(self.exprs(parts)),
             ExprKind::Or(parts) => ExprKind::Or(self.exprs(parts)),
-            ExprKind::Compare { op, left, right } => ExprKind::Compare {
-                op: *op,
-                left: self.boxed(left),
-                right: self.boxed(right),
-            },
-            ExprKind::In { item, list } => ExprKind::In {
-                item: self.boxed(item),
-                list: self.boxed(list),
-            },
-            ExprKind::TextTest { op, left, right } => ExprKind::TextTest {
-                op: *op,
-                left: self.boxed(left),
-                right: self.boxed(right),
-            },
-            ExprKind::Pattern { value, pattern } => ExprKind::Pattern {
-                value: self.boxed(value),
-                pattern: pattern.clone(),
-            },
-            ExprKind::Is {
-                value,
-                negated,
-                test,
-            } => ExprKind::Is {
-                value: self.boxed(value),
-                negated: *negated,
-                test: *test,
-            },
-            ExprKind::Quantifier {
-                kind,
-                list: source,
-                body,
-                frame: (),
-            } => {
+            ExprKind::Compare { op, left, right } => {
+                ExprKind::Compare { op: *op, left: self.boxed(left), right: self.boxed(right) }
+            }
+            ExprKind::In { item, list } => {
+                ExprKind::In { item: self.boxed(item), list: self.boxed(list) }
+            }
+            ExprKind::TextTest { op, left, right } => {
+                ExprKind::TextTest { op: *op, left: self.boxed(left), right: self.boxed(right) }
+            }
+            ExprKind::Pattern { value, pattern } => {
+                ExprKind::Pattern { value: self.boxed(value), pattern: pattern.clone() }
+            }
+            ExprKind::Is { value, negated, test } => {
+                ExprKind::Is { value: self.boxed(value), negated: *negated, test: *test }
+            }
+            ExprKind::Quantifier { kind, list: source, body, frame: () } => {
                 let list = Box::new(self.list(source));
                 self.frames.push(Frame::default());
                 let body = self.boxed(body);
                 let frame = Arc::new(self.bind(source));
-                ExprKind::Quantifier {
-                    kind: *kind,
-                    list,
-                    body,
-                    frame,
-                }
+                ExprKind::Quantifier { kind: *kind, list, body, frame }
             }
         };
-        Expr {
-            kind,
-            span: expr.span,
-        }
+        Expr { kind, span: expr.span }
     }
 }
 

@@ -30,12 +30,7 @@ impl<P: Reference> Display for Shown<'_, P> {
             ExprKind::Const(value) => constant(value, f),
             ExprKind::Path(path) => f.write_str(path.text()),
             ExprKind::Access { base, segments } => {
-                write!(
-                    f,
-                    "{}{}",
-                    Shown(base),
-                    crate::check::path_text("", segments)
-                )
+                write!(f, "{}{}", Shown(base), crate::check::path_text("", segments))
             }
             ExprKind::Concat(parts) => write!(f, "concat({})", Many(parts, ", ")),
             ExprKind::List(items) => write!(f, "[{}]", Many(items, ", ")),
@@ -47,10 +42,7 @@ impl<P: Reference> Display for Shown<'_, P> {
                 }
                 f.write_str("}")
             }
-            ExprKind::Call {
-                function,
-                arguments,
-            } => {
+            ExprKind::Call { function, arguments } => {
                 write!(f, "{}({})", function.name, Many(arguments, ", "))
             }
             ExprKind::Neg(inner) => write!(f, "-({})", Shown(inner)),
@@ -71,30 +63,14 @@ impl<P: Reference> Display for Shown<'_, P> {
                 write!(f, "{} {} {}", Shown(left), op.as_str(), Shown(right))
             }
             ExprKind::Pattern { value, pattern } => {
-                let raw = if pattern.op == TextOp::Matches {
-                    "r"
-                } else {
-                    ""
-                };
-                write!(
-                    f,
-                    "{} {} {raw}{:?}",
-                    Shown(value),
-                    pattern.op.as_str(),
-                    pattern.source
-                )
+                let raw = if pattern.op == TextOp::Matches { "r" } else { "" };
+                write!(f, "{} {} {raw}{:?}", Shown(value), pattern.op.as_str(), pattern.source)
             }
-            ExprKind::Is {
-                value,
-                negated,
-                test,
-            } => {
+            ExprKind::Is { value, negated, test } => {
                 let not = if *negated { "not " } else { "" };
                 write!(f, "{} is {not}{}", Shown(value), test.as_str())
             }
-            ExprKind::Quantifier {
-                kind, list, body, ..
-            } => {
+            ExprKind::Quantifier { kind, list, body, .. } => {
                 write!(f, "{}({}: {})", kind.as_str(), Shown(list), Shown(body))
             }
         }
@@ -153,10 +129,7 @@ pub(super) fn listing(plan: &Compiled) -> String {
             let _ok = writeln!(out, "    when {}", program(&sensor.condition));
             for rule in &sensor.rules {
                 let _ok = writeln!(out, "    rule {}", rule.name);
-                let fuses = rule
-                    .requires
-                    .iter()
-                    .filter_map(|index| plan.fuses.get(*index));
+                let fuses = rule.requires.iter().filter_map(|index| plan.fuses.get(*index));
                 for fuse in fuses {
                     let _ok = writeln!(out, "      requires {}", fuse.name);
                 }
@@ -165,11 +138,8 @@ pub(super) fn listing(plan: &Compiled) -> String {
                 if let Some(once) = &rule.once {
                     let within = Value::Duration(once.within);
                     let within = within.canonical().unwrap_or_default();
-                    let _ok = writeln!(
-                        out,
-                        "      once per {} within {within}",
-                        Many(&once.keys, ", ")
-                    );
+                    let _ok =
+                        writeln!(out, "      once per {} within {within}", Many(&once.keys, ", "));
                 }
                 for trigger in &rule.triggers {
                     let _ok = writeln!(out, "      trigger {}", trigger.kind);
@@ -192,13 +162,8 @@ fn frame(out: &mut String, indent: &str, frame: &FrameSpec) {
 
 fn each(out: &mut String, indent: &str, each: Option<&EachPlan>) {
     if let Some(each) = each {
-        let _ok = writeln!(
-            out,
-            "{indent}each {} in {} max {}",
-            each.name,
-            Shown(&each.list),
-            each.max
-        );
+        let _ok =
+            writeln!(out, "{indent}each {} in {} max {}", each.name, Shown(&each.list), each.max);
         frame(out, &format!("{indent}  "), &each.frame);
     }
 }
@@ -222,11 +187,7 @@ fn program(condition: &Condition) -> String {
         Condition::All(parts) if parts.is_empty() => "always".into(),
         Condition::All(parts) => format!("all({})", list(parts)),
         Condition::Any(parts) => format!("any({})", list(parts)),
-        Condition::Atom {
-            frame,
-            index,
-            negated,
-        } => {
+        Condition::Atom { frame, index, negated } => {
             format!("{}f{frame}.a{index}", if *negated { "not " } else { "" })
         }
     }

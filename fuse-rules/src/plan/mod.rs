@@ -132,9 +132,7 @@ impl Reference for Slot {
 
 impl Plan {
     pub(crate) fn compile(rules: &typed::Rules) -> Self {
-        Self {
-            inner: Arc::new(compile::compile(rules)),
-        }
+        Self { inner: Arc::new(compile::compile(rules)) }
     }
 
     /// Decides an event: one decision a rule and element (and trigger, where it fired).
@@ -157,11 +155,7 @@ impl Plan {
     /// Whether the value of a fuse is on: as set, or else by its rules' default. `None` for a fuse
     /// that no rule file declares.
     pub fn is_on(&self, fuse: &str, fuses: &Fuses) -> Option<bool> {
-        let declared = self
-            .inner
-            .fuses
-            .iter()
-            .find(|declared| declared.name == fuse)?;
+        let declared = self.inner.fuses.iter().find(|declared| declared.name == fuse)?;
         Some(fuses.get(fuse).unwrap_or(declared.default_on))
     }
 
@@ -173,9 +167,7 @@ impl Plan {
 
 impl fmt::Debug for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Plan")
-            .field("events", &self.inner.events.len())
-            .finish_non_exhaustive()
+        f.debug_struct("Plan").field("events", &self.inner.events.len()).finish_non_exhaustive()
     }
 }
 

@@ -25,41 +25,24 @@ pub struct Field {
 impl Field {
     /// A field that must be given.
     pub fn required(name: &str, ty: FieldType, doc: &str) -> Self {
-        Self {
-            name: name.into(),
-            ty,
-            required: true,
-            fixed: false,
-            default: None,
-            doc: doc.into(),
-        }
+        Self { name: name.into(), ty, required: true, fixed: false, default: None, doc: doc.into() }
     }
 
     /// A field that may be left out.
     pub fn optional(name: &str, ty: FieldType, doc: &str) -> Self {
-        Self {
-            required: false,
-            ..Self::required(name, ty, doc)
-        }
+        Self { required: false, ..Self::required(name, ty, doc) }
     }
 
     /// The field's value is the same for every event: it may not depend on one.
     #[must_use]
     pub fn fixed(self) -> Self {
-        Self {
-            fixed: true,
-            ..self
-        }
+        Self { fixed: true, ..self }
     }
 
     /// What the backend gets where the field is left out.
     #[must_use]
     pub fn default(self, value: impl Into<serde_json::Value>) -> Self {
-        Self {
-            required: false,
-            default: Some(value.into()),
-            ..self
-        }
+        Self { required: false, default: Some(value.into()), ..self }
     }
 
     /// The field's name.
@@ -94,12 +77,7 @@ pub struct Schema {
 impl Schema {
     /// An empty schema for a kind, with a sentence that says what the kind does.
     pub fn new(kind: &str, doc: &str) -> Self {
-        Self {
-            kind: kind.into(),
-            doc: doc.into(),
-            fields: Vec::new(),
-            one_of: Vec::new(),
-        }
+        Self { kind: kind.into(), doc: doc.into(), fields: Vec::new(), one_of: Vec::new() }
     }
 
     /// Adds a field.
@@ -112,8 +90,7 @@ impl Schema {
     /// Exactly one of these (optional) fields must be given.
     #[must_use]
     pub fn one_of(mut self, names: &[&str]) -> Self {
-        self.one_of
-            .push(names.iter().map(|name| (*name).to_owned()).collect());
+        self.one_of.push(names.iter().map(|name| (*name).to_owned()).collect());
         self
     }
 
@@ -149,11 +126,7 @@ impl SourceSchema {
     /// A kind of source. A field of `event` that is also one of `source` overrides it for that
     /// event.
     pub fn new(source: Schema, event: Schema) -> Self {
-        Self {
-            source,
-            event,
-            address: Vec::new(),
-        }
+        Self { source, event, address: Vec::new() }
     }
 
     /// The fields that together say where an event arrives: no two events may have the same.

@@ -112,13 +112,7 @@ impl FieldType {
 
     /// The value as the backend gets it, or why it is refused: "is …, which is not …".
     pub(crate) fn accept(&self, value: &Value<'_>) -> Result<Json, String> {
-        let refuse = || {
-            Err(format!(
-                "is {}, but it takes {}",
-                value.show(),
-                self.describe()
-            ))
-        };
+        let refuse = || Err(format!("is {}, but it takes {}", value.show(), self.describe()));
         match (self, value) {
             (Self::Any | Self::Expression, Value::Null) => refuse(),
             (Self::Any | Self::Expression, _) => {
@@ -147,19 +141,15 @@ impl FieldType {
             (Self::Map(ty), Value::Map(map)) => {
                 let mut accepted = serde_json::Map::new();
                 for (key, value) in map {
-                    let json = ty
-                        .accept(value)
-                        .map_err(|why| format!("has `{key}`, which {why}"))?;
+                    let json =
+                        ty.accept(value).map_err(|why| format!("has `{key}`, which {why}"))?;
                     accepted.insert(key.clone().into_owned(), json);
                 }
                 Ok(Json::Object(accepted))
             }
             (Self::List(ty), Value::List(list)) => list
                 .iter()
-                .map(|value| {
-                    ty.accept(value)
-                        .map_err(|why| format!("has an element that {why}"))
-                })
+                .map(|value| ty.accept(value).map_err(|why| format!("has an element that {why}")))
                 .collect::<Result<_, _>>()
                 .map(Json::Array),
             (_, Value::String(text)) if self.accepts_text(text) => {
@@ -192,9 +182,7 @@ impl FieldType {
             }
             Self::UrlPath => {
                 text.starts_with('/')
-                    && text
-                        .bytes()
-                        .all(|b| b.is_ascii_graphic() && !matches!(b, b'?' | b'#'))
+                    && text.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'?' | b'#'))
             }
             _ => false,
         }
@@ -237,31 +225,11 @@ mod tests {
     fn names_are_those_of_kubernetes() {
         let max = "a".repeat(63);
         for (ty, good, bad) in [
-            (
-                FieldType::DnsLabel,
-                vec!["a", "a-1", &max],
-                vec!["", "-a", "a-", "A", "a.b", "a_b"],
-            ),
-            (
-                FieldType::DnsSubdomain,
-                vec!["a.b", "a-1.b"],
-                vec!["a..b", ".a", "a.-b"],
-            ),
-            (
-                FieldType::NamePrefix(5),
-                vec!["abcd-", "abcde"],
-                vec!["abcdef", "-a", "a--", "-"],
-            ),
-            (
-                FieldType::LabelValue,
-                vec!["", "A.b_c-1"],
-                vec!["-a", "a b", "é"],
-            ),
-            (
-                FieldType::UrlPath,
-                vec!["/", "/a/b"],
-                vec!["a", "/a b", "/a?b", "/#"],
-            ),
+            (FieldType::DnsLabel, vec!["a", "a-1", &max], vec!["", "-a", "a-", "A", "a.b", "a_b"]),
+            (FieldType::DnsSubdomain, vec!["a.b", "a-1.b"], vec!["a..b", ".a", "a.-b"]),
+            (FieldType::NamePrefix(5), vec!["abcd-", "abcde"], vec!["abcdef", "-a", "a--", "-"]),
+            (FieldType::LabelValue, vec!["", "A.b_c-1"], vec!["-a", "a b", "é"]),
+            (FieldType::UrlPath, vec!["/", "/a/b"], vec!["a", "/a b", "/a?b", "/#"]),
         ] {
             for text in good {
                 assert!(ty.accepts_text(text), "{ty:?} takes {text}");
@@ -285,12 +253,7 @@ mod tests {
     #[test]
     fn a_refusal_says_what_is_wrong_inside() {
         let map = FieldType::Map(Box::new(FieldType::Int(0, 9)));
-        let why = map
-            .accept(&Value::read(r#"{"a":1,"b":10}"#).unwrap())
-            .unwrap_err();
-        assert_eq!(
-            why,
-            "has `b`, which is 10, but it takes a whole number from 0 to 9"
-        );
+        let why = map.accept(&Value::read(r#"{"a":1,"b":10}"#).unwrap()).unwrap_err();
+        assert_eq!(why, "has `b`, which is 10, but it takes a whole number from 0 to 9");
     }
 }

@@ -31,9 +31,8 @@ static PRECEDENCE: LazyLock<PrattParser<Rule>> = LazyLock::new(|| {
         .op(Op::prefix(Rule::op_neg))
 });
 
-pub(crate) const IS_KINDS: [&str; 9] = [
-    "missing", "present", "null", "string", "int", "float", "bool", "list", "map",
-];
+pub(crate) const IS_KINDS: [&str; 9] =
+    ["missing", "present", "null", "string", "int", "float", "bool", "list", "map"];
 
 impl Lower<'_> {
     /// An expression that stands `depth` levels deep.
@@ -48,10 +47,7 @@ impl Lower<'_> {
         let depth = depth + nesting_operators + 1;
         if depth > MAX_NESTING {
             self.report(nesting::problem(span));
-            return Expr {
-                kind: ExprKind::Error,
-                span,
-            };
+            return Expr { kind: ExprKind::Error, span };
         }
         // The climber's closures all need `self`; a cell hands it to one at a time.
         let lower = std::cell::RefCell::new(self);
@@ -69,18 +65,12 @@ impl Lower<'_> {
         let kind = match (op.as_rule(), value.kind) {
             (Rule::op_neg, ExprKind::Number(number)) => ExprKind::Number(number.neg()),
             (Rule::op_neg, ExprKind::Duration(duration)) => ExprKind::Duration(-duration),
-            (Rule::op_neg, kind) => ExprKind::Neg(Box::new(Expr {
-                kind,
-                span: value.span,
-            })),
+            (Rule::op_neg, kind) => ExprKind::Neg(Box::new(Expr { kind, span: value.span })),
             (_, kind) => {
                 if op.as_str() == "!" {
                     self.alien(op_span, "not");
                 }
-                ExprKind::Not(Box::new(Expr {
-                    kind,
-                    span: value.span,
-                }))
+                ExprKind::Not(Box::new(Expr { kind, span: value.span }))
             }
         };
         Expr { kind, span }
@@ -98,26 +88,13 @@ impl Lower<'_> {
             }
         }
         let Some(kind) = kind else {
-            return Expr {
-                kind: ExprKind::Error,
-                span,
-            };
+            return Expr { kind: ExprKind::Error, span };
         };
         if !IS_KINDS.contains(&kind.text.as_str()) {
             self.unknown_word(Code::E0210, &kind, "test", &IS_KINDS);
-            return Expr {
-                kind: ExprKind::Error,
-                span,
-            };
+            return Expr { kind: ExprKind::Error, span };
         }
-        Expr {
-            kind: ExprKind::Is {
-                value: Box::new(value),
-                negated,
-                kind,
-            },
-            span,
-        }
+        Expr { kind: ExprKind::Is { value: Box::new(value), negated, kind }, span }
     }
 
     fn infix(&mut self, left: Expr, op: &Pair<'_, Rule>, right: Expr) -> Expr {
@@ -133,10 +110,7 @@ impl Lower<'_> {
                     .label("a second comparison")
                     .help("join two comparisons with `and`, as in `1 <= x and x < 5`"),
             );
-            return Expr {
-                kind: ExprKind::Error,
-                span,
-            };
+            return Expr { kind: ExprKind::Error, span };
         }
         let boxed = |left, right| (Box::new(left), Box::new(right));
         let kind = match op.as_rule() {
@@ -149,13 +123,7 @@ impl Lower<'_> {
                         all.push(right);
                         ExprKind::Or(all)
                     }
-                    kind => ExprKind::Or(vec![
-                        Expr {
-                            kind,
-                            span: left.span,
-                        },
-                        right,
-                    ]),
+                    kind => ExprKind::Or(vec![Expr { kind, span: left.span }, right]),
                 }
             }
             Rule::op_and => {
@@ -167,22 +135,13 @@ impl Lower<'_> {
                         all.push(right);
                         ExprKind::And(all)
                     }
-                    kind => ExprKind::And(vec![
-                        Expr {
-                            kind,
-                            span: left.span,
-                        },
-                        right,
-                    ]),
+                    kind => ExprKind::And(vec![Expr { kind, span: left.span }, right]),
                 }
             }
             Rule::op_compare => {
                 if op.as_str() == "=~" {
                     self.alien(op_span, "matches");
-                    return Expr {
-                        kind: ExprKind::Error,
-                        span,
-                    };
+                    return Expr { kind: ExprKind::Error, span };
                 }
                 let op = self.compare_op(op, op_span);
                 let (left, right) = boxed(left, right);
@@ -191,11 +150,7 @@ impl Lower<'_> {
             Rule::op_in | Rule::op_not_in => {
                 let negated = op.as_rule() == Rule::op_not_in;
                 let (item, list) = boxed(left, right);
-                ExprKind::In {
-                    negated,
-                    item,
-                    list,
-                }
+                ExprKind::In { negated, item, list }
             }
             Rule::op_text => {
                 let op = match op.as_str() {
@@ -251,10 +206,7 @@ impl Lower<'_> {
         let span = self.span(&pair);
         let mut parts = pair.into_inner();
         let Some(primary) = parts.next() else {
-            return Expr {
-                kind: ExprKind::Error,
-                span,
-            };
+            return Expr { kind: ExprKind::Error, span };
         };
         let base = self.primary(primary, depth);
         let more: Vec<Segment> = parts.filter_map(|p| self.segment(p)).collect();
@@ -262,15 +214,9 @@ impl Lower<'_> {
             return base;
         }
         let kind = match base.kind {
-            ExprKind::Path { root, .. } => ExprKind::Path {
-                root,
-                segments: more,
-            },
+            ExprKind::Path { root, .. } => ExprKind::Path { root, segments: more },
             ExprKind::Error => ExprKind::Error,
-            _ => ExprKind::Access {
-                base: Box::new(base),
-                segments: more,
-            },
+            _ => ExprKind::Access { base: Box::new(base), segments: more },
         };
         Expr { kind, span }
     }
@@ -359,10 +305,7 @@ impl Lower<'_> {
             Rule::kw_true => ExprKind::Bool(true),
             Rule::kw_false => ExprKind::Bool(false),
             Rule::kw_null => ExprKind::Null,
-            Rule::root => ExprKind::Path {
-                root: self.text_of(&pair),
-                segments: Vec::new(),
-            },
+            Rule::root => ExprKind::Path { root: self.text_of(&pair), segments: Vec::new() },
             Rule::paren => match pair.into_inner().find(|p| p.as_rule() == Rule::expr) {
                 Some(inner) => ExprKind::Paren(Box::new(self.expr(inner, depth))),
                 None => ExprKind::Error,
@@ -429,12 +372,9 @@ impl Lower<'_> {
         }
         let mut exprs = exprs.into_iter();
         match (name, exprs.next(), exprs.next()) {
-            (Some(name), Some(list), Some(body)) => ExprKind::Quantifier {
-                kind,
-                name,
-                list: Box::new(list),
-                body: Box::new(body),
-            },
+            (Some(name), Some(list), Some(body)) => {
+                ExprKind::Quantifier { kind, name, list: Box::new(list), body: Box::new(body) }
+            }
             _ => ExprKind::Error,
         }
     }
@@ -451,10 +391,7 @@ impl Lower<'_> {
                 }
             }
         }
-        function.map_or(ExprKind::Error, |function| ExprKind::Call {
-            function,
-            arguments,
-        })
+        function.map_or(ExprKind::Error, |function| ExprKind::Call { function, arguments })
     }
 
     /// A string, with its escapes read and its `${…}` as parts.
@@ -493,27 +430,18 @@ impl Lower<'_> {
                         .label("opened here")
                         .help("end it with `\"`; a line end in a string is written `\\n`"),
                     );
-                    return Expr {
-                        kind: ExprKind::Error,
-                        span,
-                    };
+                    return Expr { kind: ExprKind::Error, span };
                 }
                 _ => {}
             }
         }
         if parts.is_empty() {
-            return Expr {
-                kind: ExprKind::String(text),
-                span,
-            };
+            return Expr { kind: ExprKind::String(text), span };
         }
         if !text.is_empty() {
             parts.push(Part::Text(text));
         }
-        Expr {
-            kind: ExprKind::Interpolated(parts),
-            span,
-        }
+        Expr { kind: ExprKind::Interpolated(parts), span }
     }
 
     fn bad_escape(&mut self, span: Span) {
@@ -527,8 +455,5 @@ impl Lower<'_> {
 }
 
 fn is_comparison(expr: &Expr) -> bool {
-    matches!(
-        expr.kind,
-        ExprKind::Compare { .. } | ExprKind::In { .. } | ExprKind::TextTest { .. }
-    )
+    matches!(expr.kind, ExprKind::Compare { .. } | ExprKind::In { .. } | ExprKind::TextTest { .. })
 }

@@ -3,9 +3,10 @@
 use pest::iterators::{Pair, Pairs};
 
 use super::ast::{
-    Block, Defaults, Each, Event, Expr, ExprKind, Field, FieldValue, File, Fuse, Once,
-    Rule as RuleDecl, Segment, Sensor, Shared, Source, Text, Trigger,
+    Block, Defaults, Each, Event, ExprKind, File, Fuse, Once, Rule as RuleDecl, Sensor, Shared,
+    Source, Text, Trigger,
 };
+use super::blocks::Items;
 use super::{Rule, recover, strings};
 use crate::diagnostic::{Code, Diagnostic, suggest};
 use crate::span::{FileId, Span};
@@ -22,11 +23,7 @@ const NAMELESS: &str = "";
 
 impl<'a> Lower<'a> {
     pub(super) fn new(file: FileId, text: &'a str, problems: &'a mut Vec<Diagnostic>) -> Self {
-        Self {
-            file,
-            text,
-            problems,
-        }
+        Self { file, text, problems }
     }
 
     pub(super) fn file(mut self, pairs: Pairs<'_, Rule>) -> File {
@@ -57,23 +54,16 @@ impl<'a> Lower<'a> {
     }
 
     pub(super) fn text_of(&self, pair: &Pair<'_, Rule>) -> Text {
-        Text {
-            text: pair.as_str().to_owned(),
-            span: self.span(pair),
-        }
+        Text { text: pair.as_str().to_owned(), span: self.span(pair) }
     }
 
     pub(super) fn report(&mut self, problem: Diagnostic) {
         self.problems.push(problem);
     }
 
-    fn bad(&mut self, pair: &Pair<'_, Rule>, probe: Rule, before: Option<usize>) {
+    pub(super) fn bad(&mut self, pair: &Pair<'_, Rule>, probe: Rule, before: Option<usize>) {
         let span = pair.as_span();
-        let junk = recover::Junk {
-            before,
-            start: span.start(),
-            end: span.end(),
-        };
+        let junk = recover::Junk { before, start: span.start(), end: span.end() };
         let problem = recover::problem(self.file, self.text, junk, probe);
         self.report(problem);
     }
@@ -82,11 +72,7 @@ impl<'a> Lower<'a> {
     fn bad_head(&mut self, pair: &Pair<'_, Rule>, probe: Rule) {
         let span = pair.as_span();
         // The brace belongs to what is probed: a head may end too early.
-        let junk = recover::Junk {
-            before: None,
-            start: span.start(),
-            end: span.end() + 1,
-        };
+        let junk = recover::Junk { before: None, start: span.start(), end: span.end() + 1 };
         let problem = recover::problem(self.file, self.text, junk, probe);
         self.report(problem);
     }
@@ -104,10 +90,7 @@ impl<'a> Lower<'a> {
                 Diagnostic::error(
                     Code::E0109,
                     name.span,
-                    format!(
-                        "`{}` is a word of the language and cannot be a name",
-                        name.text
-                    ),
+                    format!("`{}` is a word of the language and cannot be a name", name.text),
                 )
                 .label("reserved")
                 .help(format!("choose another name, such as `my-{}`", name.text)),
@@ -134,17 +117,13 @@ impl<'a> Lower<'a> {
     }
 
     /// Reports a block whose closing brace the parser had to make up.
-    fn close(&mut self, pair: &Pair<'_, Rule>, open: Option<Span>, what: &str) {
+    pub(super) fn close(&mut self, pair: &Pair<'_, Rule>, open: Option<Span>, what: &str) {
         if pair.as_rule() == Rule::close && !pair.as_str().starts_with('}') {
             let Some(open) = open else { return };
             self.report(
-                Diagnostic::error(
-                    Code::E0103,
-                    open,
-                    format!("the `{{` of {what} is never closed"),
-                )
-                .label("opened here")
-                .help("add a `}` before the next declaration"),
+                Diagnostic::error(Code::E0103, open, format!("the `{{` of {what} is never closed"))
+                    .label("opened here")
+                    .help("add a `}` before the next declaration"),
             );
         }
     }
@@ -157,7 +136,7 @@ impl<'a> Lower<'a> {
     }
 
     /// A string without `${…}`.
-    fn plain_string(&mut self, pair: Pair<'_, Rule>) -> Option<String> {
+    pub(super) fn plain_string(&mut self, pair: Pair<'_, Rule>) -> Option<String> {
         let expr = self.string(pair, 0);
         match expr.kind {
             ExprKind::String(text) => Some(text),
@@ -190,11 +169,7 @@ impl<'a> Lower<'a> {
                 _ => {}
             }
         }
-        Some(Fuse {
-            doc,
-            name: name?,
-            default_on: default_on?,
-        })
+        Some(Fuse { doc, name: name?, default_on: default_on? })
     }
 
     fn defaults(&mut self, pair: Pair<'_, Rule>) -> Option<Defaults> {
@@ -207,28 +182,18 @@ impl<'a> Lower<'a> {
                 _ => {}
             }
         }
-        Some(Defaults {
-            kind: kind?,
-            block: block?,
-        })
+        Some(Defaults { kind: kind?, block: block? })
     }
 
     fn source(&mut self, pair: Pair<'_, Rule>) -> Source {
         let doc = self.doc(&pair);
         let span = self.span(&pair);
-        let nameless = Text {
-            text: NAMELESS.into(),
-            span,
-        };
+        let nameless = Text { text: NAMELESS.into(), span };
         let mut source = Source {
             doc,
             name: nameless.clone(),
             kind: nameless,
-            block: Block {
-                fields: Vec::new(),
-                span,
-                incomplete: false,
-            },
+            block: Block { fields: Vec::new(), span, incomplete: false },
             events: Vec::new(),
         };
         let mut items = Items::default();
@@ -263,19 +228,12 @@ impl<'a> Lower<'a> {
                 _ => {}
             }
         }
-        Some(Event {
-            doc,
-            name: name?,
-            block,
-        })
+        Some(Event { doc, name: name?, block })
     }
 
     fn sensor(&mut self, pair: Pair<'_, Rule>) -> Sensor {
         let doc = self.doc(&pair);
-        let nameless = Text {
-            text: NAMELESS.into(),
-            span: self.span(&pair),
-        };
+        let nameless = Text { text: NAMELESS.into(), span: self.span(&pair) };
         let mut sensor = Sensor {
             doc,
             name: nameless.clone(),
@@ -330,10 +288,7 @@ impl<'a> Lower<'a> {
         let doc = self.doc(&pair);
         let mut rule = RuleDecl {
             doc,
-            name: Text {
-                text: NAMELESS.into(),
-                span: self.span(&pair),
-            },
+            name: Text { text: NAMELESS.into(), span: self.span(&pair) },
             shared: Shared::default(),
             once: Vec::new(),
             triggers: Vec::new(),
@@ -377,9 +332,7 @@ impl<'a> Lower<'a> {
         match pair.as_rule() {
             Rule::requires_clause => {
                 let names = pair.into_inner().filter(|p| p.as_rule() == Rule::fuse_name);
-                shared
-                    .requires
-                    .extend(names.map(|p| self.text_of(&p)).collect::<Vec<_>>());
+                shared.requires.extend(names.map(|p| self.text_of(&p)).collect::<Vec<_>>());
             }
             Rule::each_clause => shared.each.extend(self.each(pair, span)),
             Rule::when_clause => {
@@ -406,12 +359,7 @@ impl<'a> Lower<'a> {
                 _ => {}
             }
         }
-        Some(Each {
-            name: name?,
-            list: list?,
-            max,
-            span,
-        })
+        Some(Each { name: name?, list: list?, max, span })
     }
 
     fn once(&mut self, pair: Pair<'_, Rule>) -> Option<Once> {
@@ -432,12 +380,7 @@ impl<'a> Lower<'a> {
             }
         }
         let (within, within_span) = within?;
-        Some(Once {
-            keys,
-            within,
-            within_span,
-            span,
-        })
+        Some(Once { keys, within, within_span, span })
     }
 
     fn trigger(&mut self, pair: Pair<'_, Rule>) -> Option<Trigger> {
@@ -450,206 +393,23 @@ impl<'a> Lower<'a> {
                 _ => {}
             }
         }
-        Some(Trigger {
-            kind: kind?,
-            block: block?,
-        })
-    }
-
-    // ---- Blocks ---------------------------------------------------------------------------
-
-    /// A block or a record: they differ only in where they may stand.
-    pub(super) fn block(&mut self, pair: Pair<'_, Rule>) -> Block {
-        let mut block = Block {
-            fields: Vec::new(),
-            span: self.span(&pair),
-            incomplete: false,
-        };
-        let mut items = Items::default();
-        for part in pair.into_inner() {
-            match part.as_rule() {
-                Rule::brace_open => items.open = Some(self.span(&part)),
-                Rule::close => self.close(&part, items.open, "this block"),
-                _ => self.block_item(part, &mut block, &mut items),
-            }
-        }
-        block
-    }
-
-    fn block_item(&mut self, pair: Pair<'_, Rule>, block: &mut Block, items: &mut Items) {
-        match pair.as_rule() {
-            Rule::comma => items.comma(self, &pair),
-            Rule::field => {
-                items.separate(self, &pair);
-                block.fields.extend(self.field(pair));
-            }
-            Rule::nested => {
-                items.separate(self, &pair);
-                block.fields.extend(self.nested(pair));
-            }
-            Rule::from_pick => {
-                items.separate(self, &pair);
-                self.from_pick(pair, block);
-            }
-            Rule::bad_field => {
-                items.last_end = Some(pair.as_span().end());
-                items.comma = false;
-                block.incomplete = true;
-                self.bad(&pair, Rule::probe_field, items.before);
-            }
-            _ => {}
-        }
-    }
-
-    fn key(&mut self, pair: Pair<'_, Rule>) -> Option<Text> {
-        let inner = pair.into_inner().next()?;
-        let span = self.span(&inner);
-        match inner.as_rule() {
-            Rule::string => Some(Text {
-                text: self.plain_string(inner)?,
-                span,
-            }),
-            _ => Some(self.text_of(&inner)),
-        }
-    }
-
-    fn field(&mut self, pair: Pair<'_, Rule>) -> Option<Field> {
-        let mut key = None;
-        let mut optional = false;
-        let mut value = None;
-        for part in pair.into_inner() {
-            match part.as_rule() {
-                Rule::key => key = self.key(part),
-                Rule::optional => optional = true,
-                Rule::value => value = part.into_inner().next().map(|v| self.value(v, 0)),
-                _ => {}
-            }
-        }
-        Some(Field {
-            key: key?,
-            optional,
-            value: FieldValue::Expr(value?),
-        })
-    }
-
-    /// What a `value` holds: an expression or a record.
-    pub(super) fn value(&mut self, pair: Pair<'_, Rule>, depth: usize) -> Expr {
-        let span = self.span(&pair);
-        match pair.as_rule() {
-            Rule::record => Expr {
-                kind: ExprKind::Record(self.block(pair)),
-                span,
-            },
-            _ => self.expr(pair, depth),
-        }
-    }
-
-    fn nested(&mut self, pair: Pair<'_, Rule>) -> Option<Field> {
-        let mut key = None;
-        let mut block = None;
-        for part in pair.into_inner() {
-            match part.as_rule() {
-                Rule::key => key = self.key(part),
-                Rule::block => block = Some(self.block(part)),
-                _ => {}
-            }
-        }
-        Some(Field {
-            key: key?,
-            optional: false,
-            value: FieldValue::Block(block?),
-        })
-    }
-
-    /// `from body { a, b?, c = d }` is `a = body.a, b? = body.b, c = body.d`.
-    fn from_pick(&mut self, pair: Pair<'_, Rule>, block: &mut Block) {
-        let mut base = None;
-        let mut items = Items::default();
-        for part in pair.into_inner() {
-            match part.as_rule() {
-                Rule::term => base = Some(self.term(part, 0)),
-                Rule::brace_open => items.open = Some(self.span(&part)),
-                Rule::close => self.close(&part, items.open, "this `from`"),
-                Rule::comma => items.comma(self, &part),
-                Rule::bad_field => {
-                    block.incomplete = true;
-                    items.last_end = Some(part.as_span().end());
-                    self.bad(&part, Rule::probe_pick, items.before);
-                }
-                Rule::pick => {
-                    items.separate(self, &part);
-                    if let Some(base) = &base {
-                        block.fields.extend(self.pick(part, base));
-                    }
-                }
-                _ => {}
-            }
-        }
-    }
-
-    fn pick(&mut self, pair: Pair<'_, Rule>, base: &Expr) -> Option<Field> {
-        let span = self.span(&pair);
-        let mut key = None;
-        let mut optional = false;
-        let mut path = None;
-        for part in pair.into_inner() {
-            match part.as_rule() {
-                Rule::key => key = self.key(part),
-                Rule::optional => optional = true,
-                Rule::pick_path => {
-                    path = Some(
-                        part.into_inner()
-                            .filter_map(|p| match p.as_rule() {
-                                Rule::ident => Some(Segment::Key(p.as_str().to_owned())),
-                                _ => self.segment(p),
-                            })
-                            .collect::<Vec<_>>(),
-                    );
-                }
-                _ => {}
-            }
-        }
-        let key = key?;
-        let more = path.unwrap_or_else(|| vec![Segment::Key(key.text.clone())]);
-        let mut kind = base.kind.clone();
-        match &mut kind {
-            ExprKind::Path { segments, .. } | ExprKind::Access { segments, .. } => {
-                segments.extend(more);
-            }
-            _ => {
-                kind = ExprKind::Access {
-                    base: Box::new(base.clone()),
-                    segments: more,
-                }
-            }
-        }
-        Some(Field {
-            key,
-            optional,
-            value: FieldValue::Expr(Expr { kind, span }),
-        })
+        Some(Trigger { kind: kind?, block: block? })
     }
 
     pub(super) fn bad_duration(&mut self, span: Span) {
         let text = self.text.get(span.range()).unwrap_or("");
-        let problem = Diagnostic::error(
-            Code::E0107,
-            span,
-            format!("`{text}` is too long a duration"),
-        )
-        .help("a duration is at most a hundred years");
+        let problem =
+            Diagnostic::error(Code::E0107, span, format!("`{text}` is too long a duration"))
+                .help("a duration is at most a hundred years");
         self.report(problem);
     }
 
     pub(super) fn alien(&mut self, span: Span, right: &str) {
         let wrong = self.text.get(span.range()).unwrap_or("").to_owned();
-        let problem = Diagnostic::error(
-            Code::E0102,
-            span,
-            format!("`{wrong}` is written `{right}` here"),
-        )
-        .label("a spelling of another language")
-        .help(format!("write `{right}`"));
+        let problem =
+            Diagnostic::error(Code::E0102, span, format!("`{wrong}` is written `{right}` here"))
+                .label("a spelling of another language")
+                .help(format!("write `{right}`"));
         self.report(problem);
     }
 
@@ -664,67 +424,5 @@ impl<'a> Lower<'a> {
 
 /// `rule `x``, or `this rule` where its name did not parse.
 fn titled(what: &str, name: &str) -> String {
-    if name.is_empty() {
-        format!("this {what}")
-    } else {
-        format!("{what} `{name}`")
-    }
-}
-
-/// Checks that the items of a block are set apart by a line end or a comma.
-#[derive(Default)]
-struct Items {
-    open: Option<Span>,
-    /// The byte after the last item, and whether a comma came since.
-    last_end: Option<usize>,
-    comma: bool,
-    /// Where the last item starts.
-    before: Option<usize>,
-}
-
-impl Items {
-    fn comma(&mut self, lower: &mut Lower<'_>, pair: &Pair<'_, Rule>) {
-        if self.comma || self.last_end.is_none() {
-            let span = lower.span(pair);
-            lower.report(
-                Diagnostic::error(Code::E0101, span, "this `,` separates nothing")
-                    .label("no field stands before it")
-                    .help("remove it"),
-            );
-        }
-        self.comma = true;
-    }
-
-    fn separate(&mut self, lower: &mut Lower<'_>, pair: &Pair<'_, Rule>) {
-        let start = pair.as_span().start();
-        if let Some(end) = self.last_end.filter(|_| !self.comma) {
-            let between = lower.text.get(end..start).unwrap_or("\n");
-            if !between.contains('\n') {
-                let span = lower.span(pair);
-                let first = pair
-                    .as_str()
-                    .split_whitespace()
-                    .next()
-                    .unwrap_or("")
-                    .to_owned();
-                let at = Span {
-                    end: span.start + u32::try_from(first.len()).unwrap_or(1),
-                    ..span
-                };
-                lower.report(
-                    Diagnostic::error(
-                        Code::E0104,
-                        at,
-                        "fields on one line are separated by a comma",
-                    )
-                    .label("a second field starts here")
-                    .help(format!("write `, {first}`, or put it on a line of its own")),
-                );
-            }
-        }
-        // Trailing white space belongs to no item.
-        self.last_end = Some(start + pair.as_str().trim_end().len());
-        self.comma = false;
-        self.before = Some(start);
-    }
+    if name.is_empty() { format!("this {what}") } else { format!("{what} `{name}`") }
 }

@@ -2,6 +2,7 @@
 //! `ast`, and what did not parse into problems that name the fault.
 
 pub(crate) mod ast;
+mod blocks;
 mod expressions;
 mod lower;
 mod nesting;
@@ -48,11 +49,7 @@ pub(crate) fn parse(file: FileId, text: &str, problems: &mut Vec<Diagnostic>) ->
         Err(error) => {
             let at = recover::position(&error);
             let span = Span::new(file, at..at);
-            problems.push(Diagnostic::error(
-                Code::E0101,
-                span,
-                "this cannot be read as rules",
-            ));
+            problems.push(Diagnostic::error(Code::E0101, span, "this cannot be read as rules"));
             ast::File::default()
         }
     }

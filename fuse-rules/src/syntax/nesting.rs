@@ -6,13 +6,9 @@ use crate::span::Span;
 
 /// The problem of too deep a nesting.
 pub(super) fn problem(span: Span) -> Diagnostic {
-    Diagnostic::error(
-        Code::E0108,
-        span,
-        format!("this is nested more than {MAX_NESTING} deep"),
-    )
-    .label("too deep from here on")
-    .help("split the condition into several `when` clauses, which are and-ed")
+    Diagnostic::error(Code::E0108, span, format!("this is nested more than {MAX_NESTING} deep"))
+        .label("too deep from here on")
+        .help("split the condition into several `when` clauses, which are and-ed")
 }
 
 /// The byte of the first bracket that stands deeper than the limit. Brackets in comments and in
@@ -102,14 +98,8 @@ mod tests {
         let deep = "(".repeat(MAX_NESTING + 1);
         assert_eq!(too_deep(&deep), Some(MAX_NESTING));
         assert_eq!(too_deep(&"()".repeat(1000)), None);
-        assert_eq!(
-            too_deep(&format!("# {deep}\n\"{deep}\" r\"{deep}\" r#\"{deep}\"\"#")),
-            None
-        );
-        assert!(
-            too_deep(&format!("\"${{{deep}}}\"")).is_some(),
-            "interpolation nests"
-        );
+        assert_eq!(too_deep(&format!("# {deep}\n\"{deep}\" r\"{deep}\" r#\"{deep}\"\"#")), None);
+        assert!(too_deep(&format!("\"${{{deep}}}\"")).is_some(), "interpolation nests");
         assert_eq!(too_deep(&"\"${x}\"\n".repeat(1000)), None);
         assert!(too_deep(&"\"${".repeat(1000)).is_some());
         assert_eq!(too_deep("\"\\"), None);

@@ -43,12 +43,8 @@ pub(super) fn problem(file: FileId, text: &str, junk: Junk, probe: Rule) -> Diag
     // A fault that shows only on a later line is one of the line before: something is missing.
     let read = text.get(start..at).unwrap_or("");
     let solid = start + strip_layout(read).len();
-    let past_line = read
-        .get(solid - start..)
-        .is_some_and(|gap| gap.contains('\n'));
-    let nothing_left = text
-        .get(at..junk.end)
-        .is_none_or(|rest| rest.trim().is_empty());
+    let past_line = read.get(solid - start..).is_some_and(|gap| gap.contains('\n'));
+    let nothing_left = text.get(at..junk.end).is_none_or(|rest| rest.trim().is_empty());
     if at > start && (past_line || nothing_left) {
         let from = last_token(text, start, solid);
         let token = text.get(from..solid).unwrap_or("");
@@ -74,11 +70,9 @@ pub(super) fn problem(file: FileId, text: &str, junk: Junk, probe: Rule) -> Diag
         None => Diagnostic::error(Code::E0101, span, format!("{shown} is not expected here")),
     };
     let leftover = at == start
-        && junk.before.is_some_and(|before| {
-            !text
-                .get(before..start)
-                .is_some_and(|line| line.contains('\n'))
-        });
+        && junk
+            .before
+            .is_some_and(|before| !text.get(before..start).is_some_and(|line| line.contains('\n')));
     let joined = || "two conditions are joined by `and` or `or`".to_owned();
     let help = hint(text, at, found, at == start).or_else(|| leftover.then(joined));
     problem.maybe_help(help)
@@ -109,14 +103,12 @@ fn hint(text: &str, at: usize, found: &str, at_start: bool) -> Option<String> {
         word if before.ends_with('.')
             && word.starts_with(|c: char| !c.is_ascii() && is_word(c)) =>
         {
-            Some(format!(
-                "a key that is no name stands in brackets: `[\"{word}\"]`"
-            ))
+            Some(format!("a key that is no name stands in brackets: `[\"{word}\"]`"))
         }
         "{" if before.ends_with('=') => None,
-        "[" | "(" if before.len() < at => Some(format!(
-            "`{found}` touches what it belongs to, without a space"
-        )),
+        "[" | "(" if before.len() < at => {
+            Some(format!("`{found}` touches what it belongs to, without a space"))
+        }
         "}" if at_start => Some("there is one `}` too many, or a `{` is missing before it".into()),
         _ if at_start && !WORDS.contains(&found) => {
             let near = suggest::nearest(found, WORDS)?;
@@ -131,10 +123,7 @@ fn strip_layout(text: &str) -> &str {
     let mut end = 0;
     let mut offset = 0;
     for line in text.split_inclusive('\n') {
-        let code = line
-            .split_once('#')
-            .map_or(line, |(code, _)| code)
-            .trim_end();
+        let code = line.split_once('#').map_or(line, |(code, _)| code).trim_end();
         if !code.trim_start().is_empty() {
             end = offset + code.len();
         }
@@ -162,18 +151,10 @@ fn last_token(text: &str, start: usize, end: usize) -> usize {
     if !is_word(c) {
         let symbol =
             |c: char| c.is_ascii_punctuation() && !matches!(c, '"' | ')' | ']' | '}' | '_');
-        let from = before
-            .char_indices()
-            .rev()
-            .take_while(|(_, c)| symbol(*c))
-            .last();
+        let from = before.char_indices().rev().take_while(|(_, c)| symbol(*c)).last();
         return start + from.map_or(last, |(i, _)| i);
     }
-    let from = before
-        .char_indices()
-        .rev()
-        .take_while(|(_, c)| word(*c))
-        .last();
+    let from = before.char_indices().rev().take_while(|(_, c)| word(*c)).last();
     start + from.map_or(last, |(i, _)| i)
 }
 
@@ -184,19 +165,14 @@ fn token_at(text: &str, at: usize) -> &str {
         return "";
     };
     let len = if is_word(first) {
-        rest.find(|c: char| !(is_word(c) || c == '-'))
-            .unwrap_or(rest.len())
+        rest.find(|c: char| !(is_word(c) || c == '-')).unwrap_or(rest.len())
     } else if first == '\n' || first == '\r' {
         0
     } else {
         first.len_utf8()
     };
     let token = rest.get(..len).unwrap_or("");
-    if is_word(first) {
-        token.trim_end_matches('-')
-    } else {
-        token
-    }
+    if is_word(first) { token.trim_end_matches('-') } else { token }
 }
 
 fn wanted(error: &Error<Rule>) -> Vec<&'static str> {
@@ -216,8 +192,8 @@ fn wanted(error: &Error<Rule>) -> Vec<&'static str> {
     }
     // What may go on an expression says little where something else must follow it.
     let goes_on = |word: &&str| matches!(*word, "`in`" | "`.`");
-    if !all.iter().all(|word| goes_on(&word)) {
-        all.retain(|word| !goes_on(&word));
+    if !all.iter().all(&goes_on) {
+        all.retain(|word| !goes_on(word));
     }
     all.sort_by_key(|word| (word.starts_with('`'), *word != A_NAME));
     all

@@ -30,9 +30,7 @@ pub fn parse_duration(text: &str) -> Option<SignedDuration> {
         let digits = rest.find(|c: char| !c.is_ascii_digit())?;
         let count: i64 = rest.get(..digits)?.parse().ok()?;
         rest = rest.get(digits..)?;
-        let unit = rest
-            .find(|c: char| c.is_ascii_digit())
-            .unwrap_or(rest.len());
+        let unit = rest.find(|c: char| c.is_ascii_digit()).unwrap_or(rest.len());
         let part = match rest.get(..unit)? {
             "ms" => Some(SignedDuration::from_millis(count)),
             "s" => Some(SignedDuration::from_secs(count)),
@@ -56,13 +54,9 @@ pub(crate) fn duration_text(duration: SignedDuration) -> String {
     let all = duration.as_nanos().unsigned_abs();
     let mut millis = all / 1_000_000;
     let mut text = String::new();
-    for (unit, size) in [
-        ("d", 86_400_000),
-        ("h", 3_600_000),
-        ("m", 60_000),
-        ("s", 1_000),
-        ("ms", 1),
-    ] {
+    for (unit, size) in
+        [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)]
+    {
         if millis >= size {
             text.push_str(&format!("{}{unit}", millis / size));
             millis %= size;
@@ -94,19 +88,9 @@ mod tests {
     #[test]
     fn durations_and_sizes_read_as_written() {
         assert_eq!(parse_duration("1h30m"), Some(SignedDuration::from_mins(90)));
-        assert_eq!(
-            parse_duration("250ms"),
-            Some(SignedDuration::from_millis(250))
-        );
+        assert_eq!(parse_duration("250ms"), Some(SignedDuration::from_millis(250)));
         assert_eq!(parse_duration("7d"), Some(SignedDuration::from_hours(168)));
-        for bad in [
-            "",
-            "10",
-            "m",
-            "10x",
-            "99999999999999999999d",
-            "9999999999999d",
-        ] {
+        for bad in ["", "10", "m", "10x", "99999999999999999999d", "9999999999999d"] {
             assert_eq!(parse_duration(bad), None, "{bad}");
         }
         for text in ["1d2h3m4s5ms", "0s", "90d"] {

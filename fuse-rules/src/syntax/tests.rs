@@ -10,20 +10,14 @@ fn read(text: &str) -> (String, String) {
     let id = files.add("test.rules".into(), text.to_owned());
     let mut problems = Vec::new();
     let file = parse(id, text, &mut problems);
-    (
-        tree::tree(&file),
-        Diagnostics::new(files, problems).to_string(),
-    )
+    (tree::tree(&file), Diagnostics::new(files, problems).to_string())
 }
 
 /// The tree of one condition.
 fn condition(text: &str) -> String {
     let (tree, problems) = read(&format!("sensor s on a.b {{ when {text}\n }}"));
     assert_eq!(problems, "", "{text}");
-    let line = tree
-        .lines()
-        .find(|line| line.trim_start().starts_with("when "))
-        .unwrap();
+    let line = tree.lines().find(|line| line.trim_start().starts_with("when ")).unwrap();
     line.trim_start().trim_start_matches("when ").to_owned()
 }
 
@@ -37,11 +31,7 @@ fn codes(text: &str) -> Vec<String> {
         .iter()
         .map(|problem| {
             let place = files.locate(problem.label.as_ref().unwrap().span);
-            format!(
-                "{} {}",
-                problem.code,
-                place.strip_prefix("test.rules:").unwrap()
-            )
+            format!("{} {}", problem.code, place.strip_prefix("test.rules:").unwrap())
         })
         .collect()
 }
@@ -110,30 +100,21 @@ fn precedence() {
         ("a not in [1, 2]", "(not-in a (list 1 2))"),
         ("a in b or c", "(or (in a b) c)"),
         ("a % 2 == 0", "(== (% a 2) 0)"),
-        (
-            "x matches r\"v[0-9]+\" and y",
-            r#"(and (matches x "v[0-9]+") y)"#,
-        ),
+        ("x matches r\"v[0-9]+\" and y", r#"(and (matches x "v[0-9]+") y)"#),
         ("x starts-with \"a\"", r#"(starts-with x "a")"#),
         (
             "any(l in body.labels: l.name == \"deploy\")",
             r#"(any l body/labels (== l/name "deploy"))"#,
         ),
         ("count(l in xs: l) >= 2", "(>= (count l xs l) 2)"),
-        (
-            "split(x, \",\")[0] == \"a\"",
-            r#"(== (get (split x ",") /0) "a")"#,
-        ),
+        ("split(x, \",\")[0] == \"a\"", r#"(== (get (split x ",") /0) "a")"#),
         ("(a ?? b).c", "(get (paren (?? a b)) /c)"),
         ("a[-1].b[\"c.d\"]", "a/-1/b/c.d"),
         ("a-b", "a-b"),
         ("a - b", "(- a b)"),
         ("body.when.rule.in", "body/when/rule/in"),
         ("age(x) > 1h30m", "(> (age x) 1h30m)"),
-        (
-            "\"a${b}c${d + 1}\" == e",
-            r#"(== (text "a" b "c" (+ d 1)) e)"#,
-        ),
+        ("\"a${b}c${d + 1}\" == e", r#"(== (text "a" b "c" (+ d 1)) e)"#),
         ("\"$x \\${y} {{z}}\" == e", r#"(== "$x ${y} {{z}}" e)"#),
         ("1.50e2 == 150", "(== 150 150)"),
     ] {

@@ -13,10 +13,7 @@ pub(super) fn tree(file: &File) -> String {
     }
     for fuse in &file.fuses {
         out.doc(0, fuse.doc.as_deref());
-        out.line(
-            0,
-            &format!("fuse {} default {}", fuse.name.text, fuse.default_on),
-        );
+        out.line(0, &format!("fuse {} default {}", fuse.name.text, fuse.default_on));
     }
     for defaults in &file.defaults {
         out.line(0, &format!("defaults {}", defaults.kind.text));
@@ -24,10 +21,7 @@ pub(super) fn tree(file: &File) -> String {
     }
     for source in &file.sources {
         out.doc(0, source.doc.as_deref());
-        out.line(
-            0,
-            &format!("source {} {}", source.name.text, source.kind.text),
-        );
+        out.line(0, &format!("source {} {}", source.name.text, source.kind.text));
         out.block(1, &source.block);
         for event in &source.events {
             out.doc(1, event.doc.as_deref());
@@ -81,14 +75,8 @@ impl Tree {
             self.line(depth, &format!("requires {}", fuse.text));
         }
         for each in &shared.each {
-            let max = each
-                .max
-                .map(|(max, _)| format!(" max {max}"))
-                .unwrap_or_default();
-            self.line(
-                depth,
-                &format!("each {} in {}{max}", each.name.text, expr(&each.list)),
-            );
+            let max = each.max.map(|(max, _)| format!(" max {max}")).unwrap_or_default();
+            self.line(depth, &format!("each {} in {}{max}", each.name.text, expr(&each.list)));
         }
         for when in &shared.when {
             self.line(depth, &format!("when {}", expr(when)));
@@ -100,10 +88,7 @@ impl Tree {
             let mark = if field.optional { "?" } else { "" };
             match &field.value {
                 FieldValue::Expr(value) => {
-                    self.line(
-                        depth,
-                        &format!("{}{mark} = {}", field.key.text, expr(value)),
-                    );
+                    self.line(depth, &format!("{}{mark} = {}", field.key.text, expr(value)));
                 }
                 FieldValue::Block(inner) => {
                     self.line(depth, &field.key.text);
@@ -145,23 +130,9 @@ pub(super) fn expr(e: &Expr) -> String {
         }
         ExprKind::Path { root, segments } => format!("{}{}", root.text, steps(segments)),
         ExprKind::Access { base, segments } => format!("(get {} {})", expr(base), steps(segments)),
-        ExprKind::Call {
-            function,
-            arguments,
-        } => list(&function.text, arguments),
-        ExprKind::Quantifier {
-            kind,
-            name,
-            list,
-            body,
-        } => {
-            format!(
-                "({} {} {} {})",
-                kind.as_str(),
-                name.text,
-                expr(list),
-                expr(body)
-            )
+        ExprKind::Call { function, arguments } => list(&function.text, arguments),
+        ExprKind::Quantifier { kind, name, list, body } => {
+            format!("({} {} {} {})", kind.as_str(), name.text, expr(list), expr(body))
         }
         ExprKind::Not(inner) => format!("(not {})", expr(inner)),
         ExprKind::Neg(inner) => format!("(- {})", expr(inner)),
@@ -170,22 +141,14 @@ pub(super) fn expr(e: &Expr) -> String {
         ExprKind::Compare { op, left, right } => {
             format!("({} {} {})", op.as_str(), expr(left), expr(right))
         }
-        ExprKind::In {
-            negated,
-            item,
-            list,
-        } => {
+        ExprKind::In { negated, item, list } => {
             let op = if *negated { "not-in" } else { "in" };
             format!("({op} {} {})", expr(item), expr(list))
         }
         ExprKind::TextTest { op, left, right } => {
             format!("({} {} {})", op.as_str(), expr(left), expr(right))
         }
-        ExprKind::Is {
-            value,
-            negated,
-            kind,
-        } => {
+        ExprKind::Is { value, negated, kind } => {
             let op = if *negated { "is-not" } else { "is" };
             format!("({op} {} {})", expr(value), kind.text)
         }

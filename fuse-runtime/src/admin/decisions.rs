@@ -50,10 +50,7 @@ struct ActionLine {
 }
 
 pub(super) fn report(admin: &Admin, record: &EventRecord) -> Report {
-    let same_plan = record
-        .plan
-        .as_ref()
-        .is_none_or(|plan| *plan == admin.plan_hash);
+    let same_plan = record.plan.as_ref().is_none_or(|plan| *plan == admin.plan_hash);
     let explained = match record.event.view() {
         Ok(event) if same_plan => admin.plan.explain(&event, &admin.fuses).decisions,
         _ => Vec::new(),
@@ -73,11 +70,8 @@ pub(super) fn report(admin: &Admin, record: &EventRecord) -> Report {
                 None => decisions.push(derived_line(explained)),
             }
         }
-        decisions.extend(
-            recorded
-                .into_iter()
-                .map(|decision| recorded_line(admin, record, decision)),
-        );
+        decisions
+            .extend(recorded.into_iter().map(|decision| recorded_line(admin, record, decision)));
     }
     let state = match (record.decided, record.acked) {
         (None, _) => "waiting",

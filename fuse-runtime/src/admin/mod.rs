@@ -40,10 +40,7 @@ pub(crate) struct Admin {
 pub(crate) async fn serve(admin: Arc<Admin>, listener: TcpListener, address: SocketAddr) {
     let stop = admin.stop.clone();
     let app = Router::new()
-        .route(
-            "/healthz",
-            get(|| async { Json(json!({ "status": "ok" })) }),
-        )
+        .route("/healthz", get(|| async { Json(json!({ "status": "ok" })) }))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
         .route("/decisions", get(decisions))
@@ -62,10 +59,7 @@ async fn ready(State(admin): State<Arc<Admin>>) -> Response {
         problems.push("the runtime is stopping".to_owned());
     }
     if admin.bus.backlog() >= admin.max_backlog {
-        problems.push(format!(
-            "the queue is full: {} events wait",
-            admin.max_backlog
-        ));
+        problems.push(format!("the queue is full: {} events wait", admin.max_backlog));
     }
     if let Err(error) = admin.ledger.counts().await {
         problems.push(error.to_string());
@@ -80,25 +74,15 @@ async fn ready(State(admin): State<Arc<Admin>>) -> Response {
             }
         }
     }
-    let status = if problems.is_empty() {
-        StatusCode::OK
-    } else {
-        StatusCode::SERVICE_UNAVAILABLE
-    };
-    (
-        status,
-        Json(json!({ "ready": problems.is_empty(), "not_ready": problems })),
-    )
-        .into_response()
+    let status = if problems.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(json!({ "ready": problems.is_empty(), "not_ready": problems }))).into_response()
 }
 
 async fn metrics(State(admin): State<Arc<Admin>>) -> Response {
     match admin.ledger.counts().await {
         Ok(counts) => {
             let backlog = admin.bus.backlog();
-            let text = admin
-                .metrics
-                .render(backlog, counts.unsettled, counts.dead_letters);
+            let text = admin.metrics.render(backlog, counts.unsettled, counts.dead_letters);
             let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
             ([(header::CONTENT_TYPE, kind)], text).into_response()
         }
@@ -114,10 +98,7 @@ struct Asked {
 
 async fn decisions(State(admin): State<Arc<Admin>>, Query(asked): Query<Asked>) -> Response {
     let Some(id) = asked.event else {
-        return failed(
-            StatusCode::BAD_REQUEST,
-            "say which event, as in /decisions?event=ID",
-        );
+        return failed(StatusCode::BAD_REQUEST, "say which event, as in /decisions?event=ID");
     };
     let mut found = match admin.ledger.find(&id).await {
         Ok(found) => found,

@@ -60,21 +60,14 @@ impl EmbeddedBus {
     /// [`BusError::Closed`] and [`BusError::Storage`].
     pub async fn new(store: Store, max_backlog: u64) -> Result<Self, BusError> {
         let signal = store.read(read_signal).await?;
-        Ok(Self {
-            store,
-            max_backlog,
-            out: Mutex::default(),
-            signal: watch::Sender::new(signal),
-        })
+        Ok(Self { store, max_backlog, out: Mutex::default(), signal: watch::Sender::new(signal) })
     }
 
     /// Fetches more of the queue into `out`, where there is more.
     async fn fetch(&self, out: &mut Out) -> Result<(), BusError> {
         let from = out.fetched;
-        let (ahead, fetched) = self
-            .store
-            .read(move |transaction| read_ahead(transaction, from))
-            .await?;
+        let (ahead, fetched) =
+            self.store.read(move |transaction| read_ahead(transaction, from)).await?;
         // Together and after the wait, so that dropping the future changes nothing.
         out.ahead.extend(ahead);
         out.fetched = fetched;
@@ -90,11 +83,7 @@ impl Bus for EmbeddedBus {
         let frame = encode_envelope(&event)?;
         let limit = self.max_backlog;
         let signal = self.signal.clone();
-        let head = Head {
-            id: event.id,
-            source: event.source,
-            received: event.received,
-        };
+        let head = Head { id: event.id, source: event.source, received: event.received };
         self.store
             .write_then(
                 move |transaction| accept(transaction, &key, &hash, &frame, &head, limit),
@@ -165,8 +154,7 @@ impl Bus for EmbeddedBus {
         let mut out = self.out.lock().await;
         out.returned.insert(delivery.token(), delivery);
         drop(out);
-        self.signal
-            .send_modify(|signal| signal.given_back = signal.given_back.wrapping_add(1));
+        self.signal.send_modify(|signal| signal.given_back = signal.given_back.wrapping_add(1));
         Ok(())
     }
 
@@ -215,21 +203,12 @@ fn accept(
     // Never reused, so that a late ack cannot hit another event.
     let seq = meta.get(NEXT_SEQ)?.map_or(0, |next| next.value());
     meta.insert(NEXT_SEQ, seq.saturating_add(1))?;
-    let status = EventStatus {
-        seq,
-        hash: hash.to_owned(),
-        acked: false,
-        conflicts: 0,
-        last_conflict: None,
-    };
+    let status =
+        EventStatus { seq, hash: hash.to_owned(), acked: false, conflicts: 0, last_conflict: None };
     put_row(&mut statuses, key, &status)?;
     transaction.open_table(EVENTS)?.insert(seq, frame)?;
-    transaction
-        .open_table(IDS)?
-        .insert((head.id.as_str(), head.source.as_str()), ())?;
-    transaction
-        .open_table(TIMES)?
-        .insert((head.received.as_nanosecond(), seq), key)?;
+    transaction.open_table(IDS)?.insert((head.id.as_str(), head.source.as_str()), ())?;
+    transaction.open_table(TIMES)?.insert((head.received.as_nanosecond(), seq), key)?;
     queue.insert(seq, key)?;
     let backlog = queue.len()?;
     Ok(Some(Acceptance::New { seq, backlog }))

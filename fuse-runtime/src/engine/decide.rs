@@ -14,19 +14,14 @@ use crate::triggers::action_id;
 impl Engine {
     /// The event's record: the one on file, or a new one.
     pub(super) async fn decided(&self, event: &Envelope) -> Result<EventRecord, LedgerError> {
-        if let Some(record) = self.ledger.event(&event.key()).await? {
-            if record.decided.is_some() {
-                return Ok(record);
-            }
+        if let Some(record) = self.ledger.event(&event.key()).await?
+            && record.decided.is_some()
+        {
+            return Ok(record);
         }
         let start = Instant::now();
-        let (verdict, evaluation) = verdict(
-            &self.plan,
-            &self.plan_hash,
-            &self.fuses,
-            event,
-            (self.clock)(),
-        );
+        let (verdict, evaluation) =
+            verdict(&self.plan, &self.plan_hash, &self.fuses, event, (self.clock)());
         let record = self.ledger.decide(verdict).await?;
         self.metrics.deciding(start.elapsed());
         self.count(&record, &evaluation);
@@ -36,26 +31,18 @@ impl Engine {
 
     fn count(&self, record: &EventRecord, evaluation: &Evaluation) {
         for decision in &record.decisions {
-            self.metrics
-                .decided(&decision.rule, decision.outcome.as_str());
+            self.metrics.decided(&decision.rule, decision.outcome.as_str());
         }
         for decision in &evaluation.decisions {
             if decision.outcome == Outcome::NotMatched {
-                self.metrics
-                    .decided(&decision.rule, decision.outcome.as_str());
+                self.metrics.decided(&decision.rule, decision.outcome.as_str());
             }
             if let Some(path) = &decision.missing {
                 self.metrics.missing(&decision.rule, path);
             }
         }
         // What was decided, never what was sent: payloads stay out of the log.
-        let counted = |outcome| {
-            record
-                .decisions
-                .iter()
-                .filter(|d| d.outcome == outcome)
-                .count()
-        };
+        let counted = |outcome| record.decisions.iter().filter(|d| d.outcome == outcome).count();
         tracing::info!(
             source = record.event.source,
             name = record.event.name,
@@ -102,10 +89,7 @@ pub fn verdict(
         if decision.outcome == Outcome::NotMatched {
             continue;
         }
-        let id = decision
-            .action
-            .as_ref()
-            .map(|action| action_id(&key, action));
+        let id = decision.action.as_ref().map(|action| action_id(&key, action));
         if let (Some(id), Some(action)) = (&id, &decision.action) {
             verdict.actions.push((id.clone(), action.clone()));
         }
@@ -128,10 +112,7 @@ pub fn verdict(
 }
 
 fn evaluate(plan: &Plan, fuses: &Fuses, event: &Envelope) -> Evaluation {
-    let refused = |why: String| Evaluation {
-        refused: Some(why),
-        decisions: Vec::new(),
-    };
+    let refused = |why: String| Evaluation { refused: Some(why), decisions: Vec::new() };
     let view = match event.view() {
         Ok(view) => view,
         Err(invalid) => return refused(invalid.to_string()),

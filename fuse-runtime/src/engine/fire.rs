@@ -25,9 +25,7 @@ impl Engine {
         };
         let Some(trigger) = self.triggers.get(&kind) else {
             let why = format!("no trigger `{kind}` is part of this runtime");
-            return self
-                .settle(&request, dead(DeadLetterKind::Permanent, why))
-                .await;
+            return self.settle(&request, dead(DeadLetterKind::Permanent, why)).await;
         };
         let mut intended = match record.state {
             ActionState::Intended { at } => Some(at),
@@ -83,16 +81,11 @@ impl Engine {
                 Probe::Done(done) => return Ok(Ok(done)),
                 Probe::Repeatable => {}
                 Probe::Unavailable(reason) => {
-                    return Ok(Err(Failure::Retryable {
-                        reason,
-                        after: None,
-                    }));
+                    return Ok(Err(Failure::Retryable { reason, after: None }));
                 }
                 Probe::Absent => {
-                    let age: Duration = (self.clock)()
-                        .duration_since(at)
-                        .try_into()
-                        .unwrap_or_default();
+                    let age: Duration =
+                        (self.clock)().duration_since(at).try_into().unwrap_or_default();
                     if age > self.policy.uncertain_after {
                         let why = format!(
                             "firing was about to begin at {at} and left no trace; it may have been done and cleaned up since"
@@ -112,13 +105,8 @@ impl Engine {
     }
 
     fn wait(&self, attempt: u32, after: Option<Duration>) -> Duration {
-        let doubled = self
-            .policy
-            .backoff
-            .saturating_mul(2_u32.saturating_pow(attempt - 1));
-        doubled
-            .min(self.policy.longest_backoff)
-            .max(after.unwrap_or_default())
+        let doubled = self.policy.backoff.saturating_mul(2_u32.saturating_pow(attempt - 1));
+        doubled.min(self.policy.longest_backoff).max(after.unwrap_or_default())
     }
 
     async fn settle(&self, request: &ActionRequest, end: End) -> Result<(), Interrupted> {
@@ -144,11 +132,7 @@ impl Engine {
                     kind = why.as_str(),
                     "dead letter; /decisions says why"
                 );
-                ActionState::DeadLettered {
-                    at,
-                    kind: why,
-                    reason,
-                }
+                ActionState::DeadLettered { at, kind: why, reason }
             }
         };
         self.ledger.settle(&request.id, state).await?;

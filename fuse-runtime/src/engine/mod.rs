@@ -163,10 +163,7 @@ impl Engine {
 
     async fn settle_event(&self, delivery: &Delivery, stop: &Stop) -> Result<(), Interrupted> {
         let record = self.decided(delivery.event()).await?;
-        let open = record
-            .actions
-            .into_iter()
-            .filter(|action| !action.state.is_settled());
+        let open = record.actions.into_iter().filter(|action| !action.state.is_settled());
         let fired = open.map(|action| self.perform(&record.event, action, stop));
         // All are tried, whatever becomes of the others.
         for result in join_all(fired).await {
@@ -202,15 +199,8 @@ async fn join_all<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output>
                 }
             }
         }
-        if waiting {
-            Poll::Pending
-        } else {
-            Poll::Ready(())
-        }
+        if waiting { Poll::Pending } else { Poll::Ready(()) }
     })
     .await;
-    pending
-        .into_iter()
-        .filter_map(|(_, output)| output)
-        .collect()
+    pending.into_iter().filter_map(|(_, output)| output).collect()
 }

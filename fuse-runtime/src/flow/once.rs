@@ -61,11 +61,9 @@ pub fn admit(previous: Option<&Claim>, owner: &str, now: Timestamp, within: Dura
         Some(claim) if now < claim.until && claim.owner == owner => {
             Admission::Granted(claim.clone())
         }
-        Some(claim) if now < claim.until => Admission::Held {
-            since: claim.since,
-            until: claim.until,
-            by: claim.owner.clone(),
-        },
+        Some(claim) if now < claim.until => {
+            Admission::Held { since: claim.since, until: claim.until, by: claim.owner.clone() }
+        }
         _ => Admission::Granted(Claim {
             owner: owner.to_owned(),
             since: now,
@@ -95,11 +93,7 @@ mod tests {
     fn a_claim_is_over_exactly_at_its_end() {
         let within = Duration::from_secs(10);
         let claim = granted(admit(None, "a", at(100), within)).unwrap();
-        let held = Admission::Held {
-            since: at(100),
-            until: at(110),
-            by: "a".into(),
-        };
+        let held = Admission::Held { since: at(100), until: at(110), by: "a".into() };
         let just_before = at(110) - Duration::from_nanos(1);
         assert_eq!(admit(Some(&claim), "b", just_before, within), held);
         let next = granted(admit(Some(&claim), "b", at(110), within)).unwrap();

@@ -33,9 +33,7 @@ impl EmbeddedLedger {
 #[async_trait]
 impl Ledger for EmbeddedLedger {
     async fn decide(&self, verdict: Verdict) -> Result<EventRecord, LedgerError> {
-        self.store
-            .write(move |transaction| decide(transaction, &verdict))
-            .await?
+        self.store.write(move |transaction| decide(transaction, &verdict)).await?
     }
 
     async fn event(&self, event: &EventKey) -> Result<Option<EventRecord>, LedgerError> {
@@ -46,10 +44,7 @@ impl Ledger for EmbeddedLedger {
 
     async fn find(&self, id: &str) -> Result<Vec<EventRecord>, LedgerError> {
         let id = id.to_owned();
-        Ok(self
-            .store
-            .read(move |transaction| read::find(transaction, &id))
-            .await?)
+        Ok(self.store.read(move |transaction| read::find(transaction, &id)).await?)
     }
 
     async fn intend(&self, action: &str, at: Timestamp) -> Result<(), LedgerError> {
@@ -104,10 +99,7 @@ impl Ledger for EmbeddedLedger {
     }
 
     async fn dead_letters(&self, limit: usize) -> Result<Vec<DeadLetter>, LedgerError> {
-        Ok(self
-            .store
-            .read(move |transaction| read::dead_letters(transaction, limit))
-            .await?)
+        Ok(self.store.read(move |transaction| read::dead_letters(transaction, limit)).await?)
     }
 
     async fn counts(&self) -> Result<Counts, LedgerError> {
@@ -140,24 +132,13 @@ fn decide(
         return Ok(Err(LedgerError::Invalid(problem)));
     }
 
-    let once::Applied {
-        decisions,
-        actions: fired,
-    } = once::apply(transaction, verdict)?;
+    let once::Applied { decisions, actions: fired } = once::apply(transaction, verdict)?;
     let mut unsettled = transaction.open_table(UNSETTLED)?;
     for (id, action) in fired {
-        let row = ActionRow {
-            event: verdict.event.clone(),
-            action,
-            state: ActionState::Pending,
-        };
+        let row = ActionRow { event: verdict.event.clone(), action, state: ActionState::Pending };
         put_row(&mut actions, &id, &row)?;
         unsettled.insert(id.as_str(), ())?;
-        record.actions.push(ActionRecord {
-            id,
-            action: row.action,
-            state: row.state,
-        });
+        record.actions.push(ActionRecord { id, action: row.action, state: row.state });
     }
     let row = DecidedRow {
         plan: verdict.plan.clone(),

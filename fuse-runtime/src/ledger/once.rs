@@ -80,10 +80,7 @@ fn file(
     }
     let within = Duration::from_millis(claim.within_ms);
     let on_file = previous.as_ref().map(|row| &row.claim);
-    let new = match (
-        admit(on_file, &claim.owner, verdict.decided, within),
-        &previous,
-    ) {
+    let new = match (admit(on_file, &claim.owner, verdict.decided, within), &previous) {
         (Admission::Granted(new), _) => new,
         (Admission::Held { .. }, Some(row)) => return Ok(Some(held(row))),
         // Only a claim on file can hold a key.
@@ -94,10 +91,7 @@ fn file(
         ends.remove((old.until.as_nanosecond(), claim.key.as_str()))?;
     }
     ends.insert((new.until.as_nanosecond(), claim.key.as_str()), ())?;
-    let row = ClaimRow {
-        claim: new,
-        event: verdict.event.clone(),
-    };
+    let row = ClaimRow { claim: new, event: verdict.event.clone() };
     put_row(&mut table, &claim.key, &row)?;
     Ok(None)
 }

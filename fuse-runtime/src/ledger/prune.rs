@@ -21,9 +21,8 @@ pub(super) async fn prune(store: &Store, older_than: Timestamp) -> Result<u64, S
     let mut events = 0_u64;
     let mut from = Bound::Unbounded;
     loop {
-        let (forgotten, last) = store
-            .write(move |transaction| prune_events(transaction, from, before))
-            .await?;
+        let (forgotten, last) =
+            store.write(move |transaction| prune_events(transaction, from, before)).await?;
         events = events.saturating_add(forgotten);
         // What had to stay is not looked at again.
         match last {
@@ -31,10 +30,7 @@ pub(super) async fn prune(store: &Store, older_than: Timestamp) -> Result<u64, S
             None => break,
         }
     }
-    while store
-        .write(move |transaction| prune_claims(transaction, before))
-        .await?
-    {}
+    while store.write(move |transaction| prune_claims(transaction, before)).await? {}
     Ok(events)
 }
 

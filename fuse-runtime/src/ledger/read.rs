@@ -92,11 +92,7 @@ fn action_of(
         .ok_or_else(|| StoreError::Storage(format!("the action `{id}` is missing")))?;
     Ok(EventAction {
         event: row.event,
-        action: ActionRecord {
-            id,
-            action: row.action,
-            state: row.state,
-        },
+        action: ActionRecord { id, action: row.action, state: row.state },
     })
 }
 
@@ -118,19 +114,13 @@ pub(super) fn find(
     id: &str,
 ) -> Result<Vec<EventRecord>, StoreError> {
     let mut found = Vec::new();
-    for entry in transaction
-        .open_table(IDS)?
-        .range::<(&str, &str)>((id, "")..)?
-    {
+    for entry in transaction.open_table(IDS)?.range::<(&str, &str)>((id, "")..)? {
         let (place, _) = entry?;
         let (other, source) = place.value();
         if other != id {
             break;
         }
-        let key = EventKey {
-            source: source.to_owned(),
-            id: id.to_owned(),
-        };
+        let key = EventKey { source: source.to_owned(), id: id.to_owned() };
         found.extend(event(transaction, &key.encode())?);
     }
     Ok(found)
@@ -179,13 +169,7 @@ pub(super) fn dead_letters(
         let ActionState::DeadLettered { at, kind, reason } = action.state.clone() else {
             return Err(lost());
         };
-        found.push(DeadLetter {
-            event,
-            at,
-            kind,
-            reason,
-            action: Some(action),
-        });
+        found.push(DeadLetter { event, at, kind, reason, action: Some(action) });
     }
     Ok(found)
 }

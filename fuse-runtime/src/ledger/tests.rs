@@ -54,13 +54,7 @@ impl House {
 fn action(rule: &str, element: Element) -> Action {
     let mut fields = serde_json::Map::new();
     fields.insert("url".into(), "https://example.com".into());
-    Action {
-        trigger: "http".into(),
-        rule: rule.into(),
-        element,
-        ordinal: 0,
-        fields,
-    }
+    Action { trigger: "http".into(), rule: rule.into(), element, ordinal: 0, fields }
 }
 
 fn fired(rule: &str, element: Element, id: &str) -> DecisionRecord {

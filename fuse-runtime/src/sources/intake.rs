@@ -55,12 +55,7 @@ pub enum Refused {
 
 impl Intake {
     pub(crate) fn new(bus: Arc<dyn Bus>, plan: Plan, clock: Clock, metrics: Arc<Metrics>) -> Self {
-        Self {
-            bus,
-            plan,
-            clock,
-            metrics,
-        }
+        Self { bus, plan, clock, metrics }
     }
 
     /// Takes an event in. Returns once it is durable.
@@ -93,12 +88,7 @@ impl Intake {
             query: incoming.query,
             body: incoming.body,
         };
-        match self
-            .bus
-            .publish(envelope)
-            .await
-            .map_err(Refused::Unavailable)?
-        {
+        match self.bus.publish(envelope).await.map_err(Refused::Unavailable)? {
             Published::Accepted => Ok(Taken { id, known: false }),
             Published::Known => Ok(Taken { id, known: true }),
             Published::Conflict => Err(Refused::Conflict { id }),
@@ -113,11 +103,7 @@ impl Intake {
         let id = incoming
             .id
             .clone()
-            .or_else(|| {
-                self.plan
-                    .source_field(&event, "id")
-                    .filter(|id| !id.is_empty())
-            })
+            .or_else(|| self.plan.source_field(&event, "id").filter(|id| !id.is_empty()))
             .or_else(|| header("x-github-delivery").cloned())
             .or_else(cloud_event);
         match id {
@@ -133,14 +119,8 @@ fn view<'a>(
     id: &'a str,
     received: jiff::Timestamp,
 ) -> Result<Event<'a>, InvalidBody> {
-    let event = Event::new(
-        incoming.source.as_str(),
-        incoming.name.as_str(),
-        &incoming.body,
-    )?;
-    Ok(with_parts(event, &incoming.headers, &incoming.query)
-        .id(id)
-        .received(received))
+    let event = Event::new(incoming.source.as_str(), incoming.name.as_str(), &incoming.body)?;
+    Ok(with_parts(event, &incoming.headers, &incoming.query).id(id).received(received))
 }
 
 type Texts = std::collections::BTreeMap<String, String>;

@@ -83,12 +83,7 @@ pub struct Incoming {
 impl Incoming {
     /// An event without headers or query.
     pub fn json(source: &str, name: &str, body: impl Into<Bytes>) -> Self {
-        Self {
-            source: source.into(),
-            name: name.into(),
-            body: body.into(),
-            ..Self::default()
-        }
+        Self { source: source.into(), name: name.into(), body: body.into(), ..Self::default() }
     }
 }
 
@@ -183,9 +178,7 @@ impl Sources {
 
     /// All kinds, sorted.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Arc<dyn Source>)> {
-        self.by_kind
-            .iter()
-            .map(|(kind, source)| (kind.as_str(), source))
+        self.by_kind.iter().map(|(kind, source)| (kind.as_str(), source))
     }
 
     /// The events of a kind that the rules declare.

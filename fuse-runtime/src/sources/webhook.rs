@@ -40,13 +40,8 @@ impl Webhook {
 #[async_trait]
 impl Source for Webhook {
     fn schema(&self) -> SourceSchema {
-        let path = || {
-            Field::optional(
-                "path",
-                FieldType::UrlPath,
-                "The path that events are sent to.",
-            )
-        };
+        let path =
+            || Field::optional("path", FieldType::UrlPath, "The path that events are sent to.");
         let id = || {
             Field::optional(
                 "id",
@@ -60,11 +55,7 @@ impl Source for Webhook {
         let format_doc = "How the body is read, whatever the sender's Content-Type says.";
         let limit_doc = "The largest body that is taken.";
         let source = Schema::new("webhook", "Takes events in over HTTP.")
-            .field(Field::required(
-                "port",
-                FieldType::Int(1, 65_535),
-                "The port to listen on.",
-            ))
+            .field(Field::required("port", FieldType::Int(1, 65_535), "The port to listen on."))
             .field(path())
             .field(Field::optional("method", method(), method_doc).default("POST"))
             .field(Field::optional("format", format(), format_doc).default("json"))
@@ -99,11 +90,7 @@ impl Source for Webhook {
             let listener = TcpListener::bind(address)
                 .await
                 .map_err(|error| SourceError(format!("cannot listen on {address}: {error}")))?;
-            servers.push(Server {
-                listener,
-                address,
-                routes,
-            });
+            servers.push(Server { listener, address, routes });
         }
         Ok(Box::new(Listening { servers, intake }))
     }
@@ -122,13 +109,7 @@ struct Route {
 
 impl Route {
     fn of(event: EventBinding) -> Result<(u16, Self), SourceError> {
-        let text = |name: &str| {
-            event
-                .fields
-                .get(name)
-                .and_then(Value::as_str)
-                .map(str::to_owned)
-        };
+        let text = |name: &str| event.fields.get(name).and_then(Value::as_str).map(str::to_owned);
         let number = |name: &str| event.fields.get(name).and_then(Value::as_u64);
         let port = number("port").and_then(|port| u16::try_from(port).ok());
         let limit = number("body-limit").and_then(|limit| usize::try_from(limit).ok());
@@ -141,17 +122,7 @@ impl Route {
                 "`{source}.{name}` has no port, path, method, format or body limit"
             )));
         };
-        Ok((
-            port,
-            Self {
-                source: event.source,
-                event: event.name,
-                path,
-                method,
-                format,
-                limit,
-            },
-        ))
+        Ok((port, Self { source: event.source, event: event.name, path, method, format, limit }))
     }
 }
 
@@ -170,36 +141,16 @@ struct Listening {
 impl Bound for Listening {
     fn listening(&self) -> Vec<String> {
         let line = |server: &Server, route: &Route| {
-            let (
-                address,
-                Route {
-                    source,
-                    event,
-                    path,
-                    method,
-                    ..
-                },
-            ) = (server.address, route);
+            let (address, Route { source, event, path, method, .. }) = (server.address, route);
             format!("{source}.{event} at {method} http://{address}{path}")
         };
-        self.servers
-            .iter()
-            .flat_map(|s| s.routes.iter().map(move |r| line(s, r)))
-            .collect()
+        self.servers.iter().flat_map(|s| s.routes.iter().map(move |r| line(s, r))).collect()
     }
 
     async fn serve(self: Box<Self>, stop: Stop) {
         let mut serving = tokio::task::JoinSet::new();
-        for Server {
-            listener,
-            address,
-            routes,
-        } in self.servers
-        {
-            let state = Arc::new(Port {
-                routes,
-                intake: self.intake.clone(),
-            });
+        for Server { listener, address, routes } in self.servers {
+            let state = Arc::new(Port { routes, intake: self.intake.clone() });
             let app = Router::new().fallback(receive).with_state(state);
             let stop = stop.clone();
             serving.spawn(async move {
@@ -222,30 +173,15 @@ struct Port {
 
 async fn receive(State(port): State<Arc<Port>>, request: Request<Body>) -> Response {
     let path = request.uri().path();
-    let here: Vec<&Route> = port
-        .routes
-        .iter()
-        .filter(|route| route.path == path)
-        .collect();
+    let here: Vec<&Route> = port.routes.iter().filter(|route| route.path == path).collect();
     if here.is_empty() {
-        let known: Vec<_> = port
-            .routes
-            .iter()
-            .map(|route| route.path.as_str())
-            .collect();
-        let why = format!(
-            "nothing is sent to `{path}` here, only to {}",
-            known.join(", ")
-        );
+        let known: Vec<_> = port.routes.iter().map(|route| route.path.as_str()).collect();
+        let why = format!("nothing is sent to `{path}` here, only to {}", known.join(", "));
         return refuse(StatusCode::NOT_FOUND, json!({ "error": why }));
     }
     let method = request.method().as_str();
     let Some(route) = here.iter().find(|route| route.method == method) else {
-        let methods = here
-            .iter()
-            .map(|route| route.method.as_str())
-            .collect::<Vec<_>>()
-            .join(", ");
+        let methods = here.iter().map(|route| route.method.as_str()).collect::<Vec<_>>().join(", ");
         let why =
             format!("`{path}` takes {methods}, not {method}; set the sender's method to {methods}");
         let mut response = refuse(StatusCode::METHOD_NOT_ALLOWED, json!({ "error": why }));
@@ -309,16 +245,12 @@ async fn read(body: Body, limit: usize) -> Result<Bytes, Box<Response>> {
             StatusCode::PAYLOAD_TOO_LARGE,
             format!("the body is larger than {limit} bytes, which is this source's `body-limit`"),
         )),
-        Ok(Err(error)) => Err(refused(
-            StatusCode::BAD_REQUEST,
-            format!("the body could not be read: {error}"),
-        )),
+        Ok(Err(error)) => {
+            Err(refused(StatusCode::BAD_REQUEST, format!("the body could not be read: {error}")))
+        }
         Err(_) => Err(refused(
             StatusCode::REQUEST_TIMEOUT,
-            format!(
-                "the body did not arrive within {} s",
-                BODY_TIMEOUT.as_secs()
-            ),
+            format!("the body did not arrive within {} s", BODY_TIMEOUT.as_secs()),
         )),
     }
 }
@@ -327,9 +259,7 @@ async fn read(body: Body, limit: usize) -> Result<Bytes, Box<Response>> {
 fn pairs(encoded: &[u8]) -> BTreeMap<String, String> {
     let mut pairs = BTreeMap::new();
     for (name, value) in form_urlencoded::parse(encoded) {
-        pairs
-            .entry(name.into_owned())
-            .or_insert_with(|| value.into_owned());
+        pairs.entry(name.into_owned()).or_insert_with(|| value.into_owned());
     }
     pairs
 }
@@ -341,11 +271,7 @@ fn object(pairs: &BTreeMap<String, String>) -> Bytes {
 fn answer(taken: Result<super::Taken, Refused>) -> Response {
     match taken {
         Ok(taken) => {
-            let status = if taken.known {
-                StatusCode::OK
-            } else {
-                StatusCode::ACCEPTED
-            };
+            let status = if taken.known { StatusCode::OK } else { StatusCode::ACCEPTED };
             (status, axum::Json(json!({ "event": taken.id }))).into_response()
         }
         Err(Refused::Invalid(invalid)) => {
@@ -356,10 +282,9 @@ fn answer(taken: Result<super::Taken, Refused>) -> Response {
             });
             refuse(StatusCode::BAD_REQUEST, why)
         }
-        Err(refused @ Refused::Conflict { .. }) => refuse(
-            StatusCode::CONFLICT,
-            json!({ "error": refused.to_string() }),
-        ),
+        Err(refused @ Refused::Conflict { .. }) => {
+            refuse(StatusCode::CONFLICT, json!({ "error": refused.to_string() }))
+        }
         Err(refused @ Refused::Unavailable(_)) => {
             let why = json!({ "error": refused.to_string() });
             let mut response = refuse(StatusCode::SERVICE_UNAVAILABLE, why);
@@ -368,10 +293,7 @@ fn answer(taken: Result<super::Taken, Refused>) -> Response {
                 .insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER));
             response
         }
-        Err(refused) => refuse(
-            StatusCode::BAD_REQUEST,
-            json!({ "error": refused.to_string() }),
-        ),
+        Err(refused) => refuse(StatusCode::BAD_REQUEST, json!({ "error": refused.to_string() })),
     }
 }
 

@@ -26,11 +26,7 @@ pub(super) fn file(dir: &Path) -> Result<Database, StoreError> {
     let path = dir.join(FILE_NAME);
     let file = open_private(&path).map_err(|problem| cannot_open(&path, &problem))?;
     let database = FileBackend::new(file)
-        .and_then(|backend| {
-            Builder::new()
-                .set_cache_size(CACHE_BYTES)
-                .create_with_backend(backend)
-        })
+        .and_then(|backend| Builder::new().set_cache_size(CACHE_BYTES).create_with_backend(backend))
         .map_err(|problem| refused(&path, &problem))?;
     prepare(&database, &path)?;
     // A new file's name is safe only once its folder is flushed as well.
@@ -65,9 +61,7 @@ fn prepare(database: &Database, path: &Path) -> Result<(), StoreError> {
             let mut transaction = database.begin_write()?;
             transaction.set_quick_repair(true);
             create_tables(&transaction)?;
-            transaction
-                .open_table(META)?
-                .insert(SCHEMA, SCHEMA_VERSION)?;
+            transaction.open_table(META)?.insert(SCHEMA, SCHEMA_VERSION)?;
             Ok(transaction.commit()?)
         }
     }
@@ -84,9 +78,7 @@ fn schema_of(database: &Database) -> Result<Option<u64>, StoreError> {
 fn refused(path: &Path, problem: &DatabaseError) -> StoreError {
     match problem {
         DatabaseError::DatabaseAlreadyOpen | DatabaseError::LockProtocolMismatch => {
-            StoreError::Locked {
-                path: path.display().to_string(),
-            }
+            StoreError::Locked { path: path.display().to_string() }
         }
         DatabaseError::Storage(redb::StorageError::Io(problem))
             if problem.kind() == std::io::ErrorKind::InvalidData =>
@@ -98,8 +90,5 @@ fn refused(path: &Path, problem: &DatabaseError) -> StoreError {
 }
 
 fn cannot_open(path: &Path, problem: &dyn std::fmt::Display) -> StoreError {
-    StoreError::Open {
-        path: path.display().to_string(),
-        problem: problem.to_string(),
-    }
+    StoreError::Open { path: path.display().to_string(), problem: problem.to_string() }
 }

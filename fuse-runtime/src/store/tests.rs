@@ -135,10 +135,7 @@ async fn closing_waits_for_the_writes_under_way() {
         async move { store.close().await }
     });
     store.closed().await;
-    assert_eq!(
-        store.write(|t| note(t, "late")).await,
-        Err(StoreError::Closed)
-    );
+    assert_eq!(store.write(|t| note(t, "late")).await, Err(StoreError::Closed));
     assert!(!closing.is_finished());
     gate.open().await;
     write.await.unwrap().unwrap();
@@ -180,17 +177,7 @@ async fn a_newer_layout_is_refused() {
     store.write(newer).await.unwrap();
     store.close().await.unwrap();
     let problem = Store::open(folder.path()).unwrap_err();
-    assert!(
-        matches!(
-            problem,
-            StoreError::Newer {
-                found: 7,
-                supported: 1,
-                ..
-            }
-        ),
-        "{problem}"
-    );
+    assert!(matches!(problem, StoreError::Newer { found: 7, supported: 1, .. }), "{problem}");
 }
 
 #[tokio::test]
@@ -198,10 +185,7 @@ async fn what_is_no_store_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join(FILE_NAME), "x".repeat(8192)).unwrap();
     let problem = Store::open(folder.path()).unwrap_err().to_string();
-    assert!(
-        problem.ends_with("it is not a fuse store, or it is damaged"),
-        "{problem}"
-    );
+    assert!(problem.ends_with("it is not a fuse store, or it is damaged"), "{problem}");
 
     let file = folder.path().join("file");
     fs::write(&file, "").unwrap();
@@ -217,9 +201,6 @@ async fn the_file_is_for_its_owner_alone() {
     let folder = tempfile::tempdir().unwrap();
     let state = folder.path().join("made").join("on the way");
     let _store = Store::open(&state).unwrap();
-    let mode = fs::metadata(state.join(FILE_NAME))
-        .unwrap()
-        .permissions()
-        .mode();
+    let mode = fs::metadata(state.join(FILE_NAME)).unwrap().permissions().mode();
     assert_eq!(mode & 0o077, 0, "{mode:o}");
 }

@@ -33,12 +33,7 @@ pub(super) struct Work<T, F, A> {
 
 impl<T, F, A> Work<T, F, A> {
     pub(super) fn new(work: F, after: A, answer: oneshot::Sender<Result<T, StoreError>>) -> Self {
-        Self {
-            work,
-            after,
-            outcome: Err(StoreError::Closed),
-            answer,
-        }
+        Self { work, after, outcome: Err(StoreError::Closed), answer }
     }
 }
 

@@ -28,36 +28,20 @@ impl Trigger for Job {
         let texts = || FieldType::Map(Box::new(FieldType::Text(Templates::Allowed)));
         let strings = || FieldType::List(Box::new(FieldType::Text(Templates::Allowed)));
         Schema::new("job", "Runs a Kubernetes Job.")
-            .field(Field::required(
-                "namespace",
-                FieldType::DnsLabel,
-                "Where the job runs.",
-            ))
+            .field(Field::required("namespace", FieldType::DnsLabel, "Where the job runs."))
             .field(Field::optional(
                 "name-prefix",
                 FieldType::NamePrefix(LONGEST_PREFIX),
                 "The start of the job's name; the rule's name and `-` where it is left out.",
             ))
-            .field(Field::optional(
-                "image",
-                FieldType::String,
-                "The image of its one container.",
-            ))
+            .field(Field::optional("image", FieldType::String, "The image of its one container."))
             .field(Field::optional(
                 "pod-template",
                 FieldType::Any,
                 "A whole pod template, instead of `image`.",
             ))
-            .field(Field::optional(
-                "command",
-                strings(),
-                "The command, in place of the image's.",
-            ))
-            .field(Field::optional(
-                "args",
-                strings(),
-                "The command's arguments.",
-            ))
+            .field(Field::optional("command", strings(), "The command, in place of the image's."))
+            .field(Field::optional("args", strings(), "The command's arguments."))
             .field(Field::optional(
                 "env",
                 texts(),
@@ -78,21 +62,13 @@ impl Trigger for Job {
                 FieldType::Duration,
                 "How long the finished job is kept.",
             ))
-            .field(Field::optional(
-                "deadline",
-                FieldType::Duration,
-                "How long the job may take.",
-            ))
+            .field(Field::optional("deadline", FieldType::Duration, "How long the job may take."))
             .field(Field::optional(
                 "labels",
                 FieldType::Map(Box::new(FieldType::LabelValue)),
                 "Labels of the job.",
             ))
-            .field(Field::optional(
-                "annotations",
-                texts(),
-                "Annotations of the job.",
-            ))
+            .field(Field::optional("annotations", texts(), "Annotations of the job."))
             .one_of(&["image", "pod-template"])
     }
 
@@ -100,18 +76,19 @@ impl Trigger for Job {
         let fields = &request.action.fields;
         let mut template = match (fields.get("image"), fields.get("pod-template")) {
             (Some(image), None) => {
-                let mut container = json!({ "name": "main", "image": image });
+                let mut container = Map::new();
+                container.insert("name".into(), "main".into());
+                container.insert("image".into(), image.clone());
                 for field in ["command", "args"] {
                     if let Some(value) = fields.get(field) {
-                        container[field] = value.clone();
+                        container.insert(field.into(), value.clone());
                     }
                 }
                 json!({ "spec": { "containers": [container] } })
             }
             (None, Some(template)) => {
-                if let Some(field) = ["command", "args"]
-                    .into_iter()
-                    .find(|f| fields.contains_key(*f))
+                if let Some(field) =
+                    ["command", "args"].into_iter().find(|f| fields.contains_key(*f))
                 {
                     return Err(format!(
                         "`{field}` goes with `image`; write it into the `pod-template`"
@@ -121,9 +98,7 @@ impl Trigger for Job {
             }
             _ => return Err("one of `image` and `pod-template` must be given".into()),
         };
-        let containers = template
-            .pointer_mut("/spec/containers")
-            .and_then(Value::as_array_mut);
+        let containers = template.pointer_mut("/spec/containers").and_then(Value::as_array_mut);
         let Some(containers) = containers.filter(|containers| !containers.is_empty()) else {
             return Err("`pod-template` has no list `spec.containers`".into());
         };
@@ -133,22 +108,15 @@ impl Trigger for Job {
             }
         }
         if let Some(Value::Object(spec)) = template.pointer_mut("/spec") {
-            spec.entry("restartPolicy")
-                .or_insert_with(|| "Never".into());
+            spec.entry("restartPolicy").or_insert_with(|| "Never".into());
             if let Some(account) = fields.get("service-account") {
                 spec.insert("serviceAccountName".into(), account.clone());
             }
         }
         let mut spec = Map::new();
-        let backoff = fields
-            .get("backoff-limit")
-            .cloned()
-            .unwrap_or_else(|| 0.into());
+        let backoff = fields.get("backoff-limit").cloned().unwrap_or_else(|| 0.into());
         spec.insert("backoffLimit".into(), backoff);
-        let durations = [
-            ("ttl", "ttlSecondsAfterFinished"),
-            ("deadline", "activeDeadlineSeconds"),
-        ];
+        let durations = [("ttl", "ttlSecondsAfterFinished"), ("deadline", "activeDeadlineSeconds")];
         for (field, key) in durations {
             if let Some(millis) = fields.get(field).and_then(Value::as_i64) {
                 // Kubernetes counts seconds; a part of one counts whole.
@@ -190,13 +158,7 @@ fn rule_prefix(rule: &str) -> String {
     let name = rule.rsplit('/').next().unwrap_or(rule);
     let name: String = name
         .chars()
-        .map(|c| {
-            if c.is_ascii_alphanumeric() {
-                c.to_ascii_lowercase()
-            } else {
-                '-'
-            }
-        })
+        .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' })
         .collect();
     default_prefix(name.trim_start_matches('-'))
 }
@@ -205,9 +167,7 @@ fn add_env(container: &mut Value, env: &Map<String, Value>) -> Result<(), String
     let Value::Object(container) = container else {
         return Err("a container of `pod-template` is not a record".into());
     };
-    let list = container
-        .entry("env")
-        .or_insert_with(|| Value::Array(Vec::new()));
+    let list = container.entry("env").or_insert_with(|| Value::Array(Vec::new()));
     let Value::Array(list) = list else {
         return Err("`env` of a container of `pod-template` is not a list".into());
     };

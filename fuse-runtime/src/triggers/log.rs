@@ -40,14 +40,8 @@ impl Trigger for Log {
 
     async fn fire(&self, request: &ActionRequest) -> Result<Done, Failure> {
         let fields = &request.action.fields;
-        let message = fields
-            .get("message")
-            .and_then(Value::as_str)
-            .unwrap_or_default();
-        let more = fields
-            .get("fields")
-            .map(Value::to_string)
-            .unwrap_or_default();
+        let message = fields.get("message").and_then(Value::as_str).unwrap_or_default();
+        let more = fields.get("fields").map(Value::to_string).unwrap_or_default();
         let rule = &request.action.rule;
         match fields.get("level").and_then(Value::as_str) {
             Some("error") => {

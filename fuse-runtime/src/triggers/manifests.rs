@@ -27,9 +27,7 @@ enum Found {
 impl Manifests {
     /// A writer into a folder, which is made when the first object is written.
     pub fn new(folder: impl Into<PathBuf>) -> Self {
-        Self {
-            folder: folder.into(),
-        }
+        Self { folder: folder.into() }
     }
 
     /// The folder.
@@ -41,21 +39,14 @@ impl Manifests {
         let this = self.clone();
         run(move || this.write(&object))
             .await
-            .unwrap_or_else(|reason| {
-                Err(Failure::Retryable {
-                    reason,
-                    after: None,
-                })
-            })
+            .unwrap_or_else(|reason| Err(Failure::Retryable { reason, after: None }))
     }
 
     pub(super) async fn find(&self, object: &Value) -> Probe {
         let (this, object) = (self.clone(), object.clone());
         let found = run(move || {
             let path = this.path(&object);
-            look(&path, &object)
-                .map(|found| (path, found))
-                .map_err(|error| error.to_string())
+            look(&path, &object).map(|found| (path, found)).map_err(|error| error.to_string())
         });
         match found.await {
             Ok(Ok((path, Found::Same))) => {
@@ -80,10 +71,7 @@ impl Manifests {
     }
 
     fn path(&self, object: &Value) -> PathBuf {
-        let name = object
-            .pointer("/metadata/name")
-            .and_then(Value::as_str)
-            .unwrap_or("unnamed");
+        let name = object.pointer("/metadata/name").and_then(Value::as_str).unwrap_or("unnamed");
         self.folder.join(format!("{name}.json"))
     }
 
@@ -98,13 +86,9 @@ impl Manifests {
         let mut text = serde_json::to_vec_pretty(object)
             .map_err(|error| Failure::Permanent(format!("the object is not JSON: {error}")))?;
         text.push(b'\n');
-        let mut file = tempfile::Builder::new()
-            .prefix(".fuse-")
-            .tempfile_in(&self.folder)
-            .map_err(retry)?;
-        file.write_all(&text)
-            .and_then(|()| file.as_file().sync_all())
-            .map_err(retry)?;
+        let mut file =
+            tempfile::Builder::new().prefix(".fuse-").tempfile_in(&self.folder).map_err(retry)?;
+        file.write_all(&text).and_then(|()| file.as_file().sync_all()).map_err(retry)?;
         match file.persist_noclobber(&path) {
             Ok(_) => {
                 // The name itself is durable once the folder is.
@@ -138,13 +122,11 @@ fn look(path: &Path, object: &Value) -> io::Result<Found> {
     };
     let there: Value = serde_json::from_slice(&text).unwrap_or_default();
     let annotation = format!("/metadata/annotations/{}", ACTION_ID.replace('/', "~1"));
-    Ok(
-        match (there.pointer(&annotation), object.pointer(&annotation)) {
-            (Some(there), Some(ours)) if there == ours => Found::Same,
-            (Some(there), _) => Found::Other(format!("action {there}")),
-            (None, _) => Found::Other("something else".into()),
-        },
-    )
+    Ok(match (there.pointer(&annotation), object.pointer(&annotation)) {
+        (Some(there), Some(ours)) if there == ours => Found::Same,
+        (Some(there), _) => Found::Other(format!("action {there}")),
+        (None, _) => Found::Other("something else".into()),
+    })
 }
 
 /// Runs file work off the async threads.

@@ -15,18 +15,14 @@ pub(super) const LONGEST_PREFIX: usize = 47;
 
 /// Sixteen base32 characters of a hash: what names and label values can carry.
 fn short(hash: &[u8]) -> String {
-    let mut text = data_encoding::BASE32_NOPAD
-        .encode(hash)
-        .to_ascii_lowercase();
+    let mut text = data_encoding::BASE32_NOPAD.encode(hash).to_ascii_lowercase();
     text.truncate(16);
     text
 }
 
 /// The object's name: the prefix and 16 characters of the action's id.
 pub(super) fn name(prefix: &str, request: &ActionRequest) -> String {
-    let id = data_encoding::HEXLOWER_PERMISSIVE
-        .decode(request.id.as_bytes())
-        .unwrap_or_default();
+    let id = data_encoding::HEXLOWER_PERMISSIVE.decode(request.id.as_bytes()).unwrap_or_default();
     format!("{prefix}{}", short(&id))
 }
 
@@ -36,30 +32,19 @@ pub(super) fn metadata(prefix: &str, request: &ActionRequest) -> Result<Value, S
     let mut labels = own(fields, "labels")?;
     let mut annotations = own(fields, "annotations")?;
     let rule = &request.action.rule;
-    let id = data_encoding::HEXLOWER_PERMISSIVE
-        .decode(request.id.as_bytes())
-        .unwrap_or_default();
+    let id = data_encoding::HEXLOWER_PERMISSIVE.decode(request.id.as_bytes()).unwrap_or_default();
     labels.insert("app.kubernetes.io/managed-by".into(), "fuse".into());
     labels.insert(format!("{DOMAIN}/action"), short(&id).into());
-    labels.insert(
-        format!("{DOMAIN}/rule"),
-        short(&Sha256::digest(rule.as_bytes())).into(),
-    );
+    labels.insert(format!("{DOMAIN}/rule"), short(&Sha256::digest(rule.as_bytes())).into());
     annotations.insert(ACTION_ID.into(), request.id.clone().into());
-    annotations.insert(
-        format!("{DOMAIN}/event-id"),
-        request.event.id.clone().into(),
-    );
+    annotations.insert(format!("{DOMAIN}/event-id"), request.event.id.clone().into());
     annotations.insert(
         format!("{DOMAIN}/event"),
         format!("{}.{}", request.event.source, request.event_name).into(),
     );
     annotations.insert(format!("{DOMAIN}/rule"), rule.clone().into());
     if let Some(element) = &request.action.element {
-        annotations.insert(
-            format!("{DOMAIN}/element"),
-            json!(element).to_string().into(),
-        );
+        annotations.insert(format!("{DOMAIN}/element"), json!(element).to_string().into());
     }
     Ok(json!({
         "name": name(prefix, request),
@@ -89,13 +74,8 @@ fn is_key(key: &str) -> bool {
     };
     let inner = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
     let edges = |text: &str| {
-        text.bytes()
-            .next()
-            .is_some_and(|b| b.is_ascii_alphanumeric())
-            && text
-                .bytes()
-                .last()
-                .is_some_and(|b| b.is_ascii_alphanumeric())
+        text.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric())
+            && text.bytes().last().is_some_and(|b| b.is_ascii_alphanumeric())
     };
     let named = name.len() <= 63 && name.bytes().all(inner) && edges(name);
     named
@@ -112,17 +92,7 @@ mod tests {
         for good in ["a", "app.kubernetes.io/name", "A_b.c-1"] {
             assert!(is_key(good), "{good}");
         }
-        for bad in [
-            "",
-            "/",
-            "a/",
-            "/a",
-            "a/b/c",
-            "-a",
-            "a b",
-            &"a".repeat(64),
-            "_x/a",
-        ] {
+        for bad in ["", "/", "a/", "/a", "a/b/c", "-a", "a b", &"a".repeat(64), "_x/a"] {
             assert!(!is_key(bad), "{bad}");
         }
     }

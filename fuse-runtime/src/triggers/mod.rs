@@ -73,23 +73,14 @@ impl ActionRequest {
     /// place in the rules.
     pub fn new(action: Action, event: EventKey, event_name: &str) -> Self {
         let id = action_id(&event, &action);
-        Self {
-            id,
-            action,
-            event,
-            event_name: event_name.to_owned(),
-        }
+        Self { id, action, event, event_name: event_name.to_owned() }
     }
 }
 
 /// The id of an action: a hash of source, event id, rule, element and the trigger's ordinal.
 pub fn action_id(event: &EventKey, action: &Action) -> String {
     let element = match &action.element {
-        Some(path) => path
-            .iter()
-            .map(u32::to_string)
-            .collect::<Vec<_>>()
-            .join(","),
+        Some(path) => path.iter().map(u32::to_string).collect::<Vec<_>>().join(","),
         None => "-".to_owned(),
     };
     let ordinal = action.ordinal.to_string();
@@ -112,9 +103,7 @@ pub struct Done {
 impl Done {
     /// Says what was made.
     pub fn new(detail: impl Into<String>) -> Self {
-        Self {
-            detail: detail.into(),
-        }
+        Self { detail: detail.into() }
     }
 }
 
@@ -205,17 +194,13 @@ impl Triggers {
 
     /// The built-in ones, with objects written to files.
     pub fn local(manifests: Manifests) -> Self {
-        Self::new()
-            .with(Workflow::new(manifests.clone()))
-            .with(Job::new(manifests))
-            .with(Log)
+        Self::new().with(Workflow::new(manifests.clone())).with(Job::new(manifests)).with(Log)
     }
 
     /// Adds a backend; one of the same kind is replaced.
     #[must_use]
     pub fn with(mut self, trigger: impl Trigger) -> Self {
-        self.by_kind
-            .insert(trigger.schema().kind().to_owned(), Arc::new(trigger));
+        self.by_kind.insert(trigger.schema().kind().to_owned(), Arc::new(trigger));
         self
     }
 
@@ -226,9 +211,7 @@ impl Triggers {
 
     /// All backends with their kinds, sorted.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Arc<dyn Trigger>)> {
-        self.by_kind
-            .iter()
-            .map(|(kind, trigger)| (kind.as_str(), trigger))
+        self.by_kind.iter().map(|(kind, trigger)| (kind.as_str(), trigger))
     }
 }
 
@@ -254,10 +237,7 @@ mod tests {
 
     #[test]
     fn an_id_tells_apart_all_that_makes_an_action() {
-        let key = |source: &str, id: &str| EventKey {
-            source: source.into(),
-            id: id.into(),
-        };
+        let key = |source: &str, id: &str| EventKey { source: source.into(), id: id.into() };
         let ids = [
             action_id(&key("a", "1"), &action("s/r", None, 0)),
             action_id(&key("a1", ""), &action("s/r", None, 0)),
@@ -274,9 +254,6 @@ mod tests {
         assert_eq!(distinct.len(), ids.len());
         assert_eq!(ids[0], action_id(&key("a", "1"), &action("s/r", None, 0)));
         // Ids outlive versions: objects on clusters carry them.
-        assert_eq!(
-            ids[0],
-            "b724a337d715fd8bf97ade3805d0b67adc581e239b8d831c94db79af0b457f00"
-        );
+        assert_eq!(ids[0], "b724a337d715fd8bf97ade3805d0b67adc581e239b8d831c94db79af0b457f00");
     }
 }

@@ -78,10 +78,11 @@ impl Trigger for Workflow {
             None => default_prefix(template),
         };
         let mut spec = Map::new();
-        let mut reference = json!({ "name": template });
-        if cluster {
-            reference["clusterScope"] = true.into();
-        }
+        let reference = if cluster {
+            json!({ "name": template, "clusterScope": true })
+        } else {
+            json!({ "name": template })
+        };
         spec.insert("workflowTemplateRef".into(), reference);
         if let Some(account) = text("service-account") {
             spec.insert("serviceAccountName".into(), account.into());

@@ -11,17 +11,10 @@ fn lines(rules: &str, body: &str, fuses: &Fuses) -> String {
     let evaluation = decide(&ruleset, &event(body), fuses);
     let mut out = String::new();
     for decision in evaluation.decisions {
-        let element = decision
-            .element
-            .map_or("-".to_owned(), |path| format!("{path:?}"));
-        let fields = decision
-            .action
-            .map(|action| serde_json::to_string(&action.fields).unwrap());
+        let element = decision.element.map_or("-".to_owned(), |path| format!("{path:?}"));
+        let fields = decision.action.map(|action| serde_json::to_string(&action.fields).unwrap());
         let tail = fields.unwrap_or(decision.reason);
-        out.push_str(&format!(
-            "{} {element} {} {tail}\n",
-            decision.rule, decision.outcome
-        ));
+        out.push_str(&format!("{} {element} {} {tail}\n", decision.rule, decision.outcome));
     }
     out
 }
@@ -60,10 +53,7 @@ fn each_decides_element_by_element() {
 fn what_is_no_list_of_elements() {
     let rules = "sensor s on q.e { each a in body.alerts max 2  rule r { trigger note {} } }";
     for (body, expected) in [
-        (
-            r#"{"alerts":[]}"#,
-            "s/r - not-matched `body.alerts` is an empty list\n",
-        ),
+        (r#"{"alerts":[]}"#, "s/r - not-matched `body.alerts` is an empty list\n"),
         ("{}", "s/r - unknown `body.alerts` is missing\n"),
         (
             r#"{"alerts":{}}"#,
@@ -77,10 +67,7 @@ fn what_is_no_list_of_elements() {
             r#"{"alerts":[1,2,3]}"#,
             "s/r - rejected `body.alerts` has 3 elements, more than `max 2` allows\n",
         ),
-        (
-            r#"{"alerts":[1,2]}"#,
-            "s/r [0] fired {}\ns/r [1] fired {}\n",
-        ),
+        (r#"{"alerts":[1,2]}"#, "s/r [0] fired {}\ns/r [1] fired {}\n"),
     ] {
         assert_eq!(lines(rules, body, &Fuses::default()), expected, "{body}");
     }
@@ -204,11 +191,7 @@ fn text_of_an_event_carries_no_template() {
 fn once_needs_its_whole_key() {
     let rules = "sensor s on q.e { rule r { once per body.a, body.b within 4h  trigger note {} } }";
     let ruleset = load(&format!("source q queue {{ event e }}\n{rules}"));
-    let decided = |body| {
-        decide(&ruleset, &event(body), &Fuses::default())
-            .decisions
-            .remove(0)
-    };
+    let decided = |body| decide(&ruleset, &event(body), &Fuses::default()).decisions.remove(0);
     let once = decided(r#"{"a":1.0,"b":"x"}"#).once.unwrap();
     assert_eq!(
         (once.values, once.within_ms),
@@ -219,18 +202,9 @@ fn once_needs_its_whole_key() {
         assert_eq!(decision.outcome, Outcome::Rejected);
         decision.reason
     };
-    assert_eq!(
-        why(r#"{"a":1}"#),
-        "`once per` needs `body.b`, which is missing"
-    );
-    assert_eq!(
-        why(r#"{"a":1,"b":null}"#),
-        "`once per` needs `body.b`, which is null"
-    );
-    assert_eq!(
-        why(r#"{"a":1,"b":[]}"#),
-        "`once per` takes single values, but `body.b` is a list"
-    );
+    assert_eq!(why(r#"{"a":1}"#), "`once per` needs `body.b`, which is missing");
+    assert_eq!(why(r#"{"a":1,"b":null}"#), "`once per` needs `body.b`, which is null");
+    assert_eq!(why(r#"{"a":1,"b":[]}"#), "`once per` takes single values, but `body.b` is a list");
 }
 
 #[test]
@@ -242,11 +216,7 @@ fn a_key_that_stands_twice_refuses_the_event_if_a_rule_reads_it() {
           rule r { when a.x == 1 and any(l in a.ls: l.n == 1)  trigger note { value = body.whole } }
         }";
     let ruleset = load(rules);
-    let refused = |body| {
-        decide(&ruleset, &event(body), &Fuses::default())
-            .refused
-            .is_some()
-    };
+    let refused = |body| decide(&ruleset, &event(body), &Fuses::default()).refused.is_some();
     for (body, expected) in [
         (r#"{"alerts":[{"x":2}],"other":{"a":1,"a":2}}"#, false),
         (r#"{"alerts":[{"x":2,"y":1,"y":2}]}"#, false),
@@ -259,45 +229,25 @@ fn a_key_that_stands_twice_refuses_the_event_if_a_rule_reads_it() {
     ] {
         assert_eq!(refused(body), expected, "{body}");
     }
-    let evaluation = decide(
-        &ruleset,
-        &event(r#"{"alerts":[{"x":1,"x":1}]}"#),
-        &Fuses::default(),
-    );
+    let evaluation = decide(&ruleset, &event(r#"{"alerts":[{"x":1,"x":1}]}"#), &Fuses::default());
     assert!(
-        evaluation
-            .decisions
-            .iter()
-            .all(|d| d.outcome == Outcome::Rejected && d.action.is_none())
+        evaluation.decisions.iter().all(|d| d.outcome == Outcome::Rejected && d.action.is_none())
     );
 }
 
 #[test]
 fn an_event_that_no_sensor_listens_to_decides_nothing() {
     let ruleset = load("source q queue { event e }");
-    assert!(
-        decide(&ruleset, &event("{}"), &Fuses::default())
-            .decisions
-            .is_empty()
-    );
+    assert!(decide(&ruleset, &event("{}"), &Fuses::default()).decisions.is_empty());
     let other = Event::new("q", "unheard", b"{}").unwrap();
-    assert!(
-        ruleset
-            .plan()
-            .evaluate(&other, &Fuses::default())
-            .decisions
-            .is_empty()
-    );
+    assert!(ruleset.plan().evaluate(&other, &Fuses::default()).decisions.is_empty());
 }
 
 #[test]
 fn a_source_field_is_an_expression_over_the_event() {
     let ruleset = load("source q queue { id = \"${body.a}-${headers.x-kind}\"\n event e }");
     let plan = ruleset.plan();
-    assert_eq!(
-        plan.source_field(&event(r#"{"a":7}"#), "id").as_deref(),
-        Some("7-push")
-    );
+    assert_eq!(plan.source_field(&event(r#"{"a":7}"#), "id").as_deref(), Some("7-push"));
     assert_eq!(plan.source_field(&event("{}"), "id"), None);
     assert_eq!(plan.source_field(&event("{}"), "other"), None);
 }

@@ -181,13 +181,9 @@ fn object(depth: u32) -> BoxedStrategy<String> {
         .collect();
     if depth > 0 {
         let objects = prop::collection::vec(object(depth - 1), 0..4);
-        let objects = objects
-            .prop_map(|items| format!("[{}]", items.join(", ")))
-            .boxed();
+        let objects = objects.prop_map(|items| format!("[{}]", items.join(", "))).boxed();
         let items = prop::collection::vec(leaf(), 0..4);
-        let items = items
-            .prop_map(|items| format!("[{}]", items.join(", ")))
-            .boxed();
+        let items = items.prop_map(|items| format!("[{}]", items.join(", "))).boxed();
         for (key, shape) in [("list", objects), ("items", items)] {
             let entry = anything(shape).prop_map(move |value| format!("\"{key}\": {value}"));
             fields.push(prop::option::weighted(0.85, entry).boxed());

@@ -300,51 +300,27 @@ fn values() {
     let body = r#"{"s":"a","n":1.50,"z":null,"l":[1,"x"],"m":{"k":[true]},"t":true}"#;
     for (text, expected) in [
         (r#""${body.s}-${body.n}-${body.t}""#, Ok(r#""a-1.5-true""#)),
-        (
-            r#""${body.q}""#,
-            Err("`value` needs `body.q`, which is missing"),
-        ),
-        (
-            r#""x${body.z}""#,
-            Err("`value` needs `body.z`, which is missing"),
-        ),
+        (r#""${body.q}""#, Err("`value` needs `body.q`, which is missing")),
+        (r#""x${body.z}""#, Err("`value` needs `body.z`, which is missing")),
         (r#"("${body.q}" ?? "none")"#, Ok(r#""none""#)),
-        (
-            r#""${body.l}""#,
-            Err("`value` has no value: `body.l` is a list, which has no text"),
-        ),
+        (r#""${body.l}""#, Err("`value` has no value: `body.l` is a list, which has no text")),
         ("body.m", Ok(r#"{"k":[true]}"#)),
         ("body.l", Ok(r#"[1,"x"]"#)),
         ("body.z", Err("`value` needs `body.z`, which is null")),
         ("[body.s, 1 + 1]", Ok(r#"["a",2]"#)),
         ("[body.q]", Err("`value` needs `body.q`, which is missing")),
-        (
-            "{ a = body.s, b? = body.q, c? = body.z, \"d e\" = 1 }",
-            Ok(r#"{"a":"a","d e":1}"#),
-        ),
-        (
-            "{ a = body.q }",
-            Err("`value` needs `body.q`, which is missing"),
-        ),
+        ("{ a = body.s, b? = body.q, c? = body.z, \"d e\" = 1 }", Ok(r#"{"a":"a","d e":1}"#)),
+        ("{ a = body.q }", Err("`value` needs `body.q`, which is missing")),
         (r#"body.s == "a""#, Ok("true")),
-        (
-            "body.q == 1",
-            Err("`value` needs `body.q`, which is missing"),
-        ),
+        ("body.q == 1", Err("`value` needs `body.q`, which is missing")),
         ("json(body.m)", Ok(r#""{\"k\":[true]}""#)),
         ("headers.X-Kind", Ok(r#""push""#)),
         ("query.page", Ok(r#""2""#)),
         ("event.id", Ok(r#""1""#)),
         ("event.source", Ok(r#""q""#)),
         ("event.time", Ok(r#""2026-08-01T10:10:00Z""#)),
-        (
-            "event.subject",
-            Err("`value` needs `event.subject`, which is missing"),
-        ),
-        (
-            "query.none",
-            Err("`value` needs `query.none`, which is missing"),
-        ),
+        ("event.subject", Err("`value` needs `event.subject`, which is missing")),
+        ("query.none", Err("`value` needs `query.none`, which is missing")),
         ("1MiB", Ok("1048576")),
         (r#"split(body.s, ",")[0]"#, Ok(r#""a""#)),
         (
@@ -353,11 +329,7 @@ fn values() {
         ),
     ] {
         let actual = value(text, body);
-        assert_eq!(
-            actual.as_deref().map_err(String::as_str),
-            expected,
-            "{text}"
-        );
+        assert_eq!(actual.as_deref().map_err(String::as_str), expected, "{text}");
     }
 }
 
@@ -366,48 +338,21 @@ fn reasons_name_the_path_and_what_was_found() {
     let body = r#"{"s":"abc","n":1,"l":[1],"h":"\ud800"}"#;
     for (text, expected) in [
         ("body.q == 1", "`body.q` is missing"),
-        (
-            "body.s > 1",
-            "`>` cannot compare `body.s`, a string, with `1`, a number",
-        ),
-        (
-            "body.l == body.l",
-            "`==` does not compare a list as a whole (`body.l` and `body.l`)",
-        ),
-        (
-            "body.s < body.s",
-            "`<` has no order for a string (`body.s`)",
-        ),
-        (
-            "lower(body.n) == \"a\"",
-            "`lower` takes a string, but `body.n` is a number",
-        ),
-        (
-            "int(body.s) == 1",
-            "`int(value)` has no result: `abc` does not spell a number",
-        ),
-        (
-            "body.n contains \"a\"",
-            "`contains` tests text, but `body.n` is a number",
-        ),
-        (
-            "body.s in body.s",
-            "`in` looks into a list, but `body.s` is a string",
-        ),
-        (
-            "any(x in body.s: x)",
-            "`any` goes through a list, but `body.s` is a string",
-        ),
+        ("body.s > 1", "`>` cannot compare `body.s`, a string, with `1`, a number"),
+        ("body.l == body.l", "`==` does not compare a list as a whole (`body.l` and `body.l`)"),
+        ("body.s < body.s", "`<` has no order for a string (`body.s`)"),
+        ("lower(body.n) == \"a\"", "`lower` takes a string, but `body.n` is a number"),
+        ("int(body.s) == 1", "`int(value)` has no result: `abc` does not spell a number"),
+        ("body.n contains \"a\"", "`contains` tests text, but `body.n` is a number"),
+        ("body.s in body.s", "`in` looks into a list, but `body.s` is a string"),
+        ("any(x in body.s: x)", "`any` goes through a list, but `body.s` is a string"),
         ("body.s", "`body.s` is a string, not true or false"),
         ("body.n / 0 == 1", "`0` is 0, and nothing is divided by 0"),
         (
             "body.h == \"x\"",
             "`body.h` is a string with half of a surrogate pair, which no text can hold",
         ),
-        (
-            "body.n - body.s == 1",
-            "`-` does not take `body.n`, a number, and `body.s`, a string",
-        ),
+        ("body.n - body.s == 1", "`-` does not take `body.n`, a number, and `body.s`, a string"),
     ] {
         assert_eq!(condition(text, body), (U, expected.to_owned()), "{text}");
     }

@@ -17,11 +17,7 @@ async fn an_event_is_decided_once() {
     assert_eq!((waiting.decided, &waiting.plan), (None, &None));
     assert!(!waiting.is_settled());
 
-    let first = house
-        .ledger
-        .decide(verdict(&event, "act", 1))
-        .await
-        .unwrap();
+    let first = house.ledger.decide(verdict(&event, "act", 1)).await.unwrap();
     assert_eq!(first.decided, Some(at(1)));
     assert_eq!(first.plan.as_deref(), Some("plan-1"));
     assert_eq!(first.actions.len(), 1);
@@ -40,16 +36,10 @@ async fn an_event_is_decided_once() {
 #[tokio::test]
 async fn an_event_that_was_not_accepted_is_not_decided() {
     let house = House::in_memory().await;
-    let event = EventKey {
-        source: "github".into(),
-        id: "e".into(),
-    };
+    let event = EventKey { source: "github".into(), id: "e".into() };
     let problem = house.ledger.decide(verdict(&event, "act", 1)).await;
     let problem = problem.unwrap_err();
-    assert_eq!(
-        problem.to_string(),
-        "there is no event `e` of source `github`"
-    );
+    assert_eq!(problem.to_string(), "there is no event `e` of source `github`");
     assert_eq!(house.ledger.event(&event).await.unwrap(), None);
 }
 
@@ -58,11 +48,7 @@ async fn a_verdict_that_contradicts_itself_is_refused_whole() {
     let house = House::in_memory().await;
     let event = house.accept("e", 0).await;
     let other = house.accept("other", 0).await;
-    house
-        .ledger
-        .decide(verdict(&other, "taken", 1))
-        .await
-        .unwrap();
+    house.ledger.decide(verdict(&other, "taken", 1)).await.unwrap();
 
     let mut twice = verdict(&event, "act", 1);
     twice.actions.push(twice.actions[0].clone());
@@ -111,17 +97,11 @@ async fn events_are_found_by_id_whatever_their_source() {
     house.accept("sam", 0).await;
     let other = envelope("a source", "same", "{}");
     house.bus.publish(other.clone()).await.unwrap();
-    house
-        .ledger
-        .decide(verdict(&other.key(), "act", 1))
-        .await
-        .unwrap();
+    house.ledger.decide(verdict(&other.key(), "act", 1)).await.unwrap();
 
     let found = house.ledger.find("same").await.unwrap();
-    let said: Vec<_> = found
-        .iter()
-        .map(|record| (record.event.source.as_str(), record.decided))
-        .collect();
+    let said: Vec<_> =
+        found.iter().map(|record| (record.event.source.as_str(), record.decided)).collect();
     assert_eq!(said, [("a source", Some(at(1))), ("github", None)]);
     assert!(house.ledger.find("nothing").await.unwrap().is_empty());
 }
@@ -210,13 +190,7 @@ async fn the_first_of_two_elements_with_one_key_wins() {
     let ids: Vec<_> = record.actions.iter().map(|a| a.id.as_str()).collect();
     assert_eq!(ids, ["act-0", "act-2"]);
     let counts = house.ledger.counts().await.unwrap();
-    assert_eq!(
-        counts,
-        Counts {
-            unsettled: 2,
-            dead_letters: 0
-        }
-    );
+    assert_eq!(counts, Counts { unsettled: 2, dead_letters: 0 });
 }
 
 #[tokio::test]

@@ -59,13 +59,7 @@ async fn only_what_is_acked_settled_and_old_goes() {
         assert_eq!(found.len(), usize::from(stays), "{id}");
     }
     let counts = house.ledger.counts().await.unwrap();
-    assert_eq!(
-        counts,
-        Counts {
-            unsettled: 1,
-            dead_letters: 2
-        }
-    );
+    assert_eq!(counts, Counts { unsettled: 1, dead_letters: 2 });
 
     // What had to stay goes once it is over.
     house.ledger.settle("held", dead(7)).await.unwrap();
@@ -125,9 +119,8 @@ async fn claims_go_when_they_are_over_and_not_before() {
         house.ledger.decide(verdict).await.unwrap();
     }
     let claims = async || {
-        let counted = house
-            .store
-            .read(|t| Ok((t.open_table(ONCE)?.len()?, t.open_table(ONCE_ENDS)?.len()?)));
+        let counted =
+            house.store.read(|t| Ok((t.open_table(ONCE)?.len()?, t.open_table(ONCE_ENDS)?.len()?)));
         counted.await.unwrap()
     };
     assert_eq!(claims().await, (2, 2));

@@ -5,10 +5,7 @@ use super::{House, verdict};
 use crate::store::support::at;
 
 fn done(seconds: i64) -> ActionState {
-    ActionState::Done {
-        at: at(seconds),
-        detail: "created `wf-x`".into(),
-    }
+    ActionState::Done { at: at(seconds), detail: "created `wf-x`".into() }
 }
 
 fn dead(seconds: i64) -> ActionState {
@@ -35,10 +32,7 @@ async fn state(house: &House, id: &str) -> ActionState {
 }
 
 async fn counts(house: &House) -> (u64, u64) {
-    let Counts {
-        unsettled,
-        dead_letters,
-    } = house.ledger.counts().await.unwrap();
+    let Counts { unsettled, dead_letters } = house.ledger.counts().await.unwrap();
     (unsettled, dead_letters)
 }
 
@@ -49,10 +43,7 @@ async fn an_action_goes_from_pending_to_intended_to_done() {
     assert_eq!(state(&house, "a").await, ActionState::Pending);
     ledger.intend("a", at(1)).await.unwrap();
     ledger.intend("a", at(2)).await.unwrap();
-    assert_eq!(
-        state(&house, "a").await,
-        ActionState::Intended { at: at(2) }
-    );
+    assert_eq!(state(&house, "a").await, ActionState::Intended { at: at(2) });
     ledger.reopen("a").await.unwrap();
     assert_eq!(state(&house, "a").await, ActionState::Pending);
     assert_eq!(counts(&house).await, (1, 0));
@@ -99,10 +90,7 @@ async fn dead_letters_are_listed_newest_first_and_can_be_replayed() {
     }
     assert_eq!(counts(&house).await, (0, 3));
     let letters = ledger.dead_letters(2).await.unwrap();
-    let said: Vec<_> = letters
-        .iter()
-        .map(|l| (l.event.id.as_str(), l.at))
-        .collect();
+    let said: Vec<_> = letters.iter().map(|l| (l.event.id.as_str(), l.at)).collect();
     assert_eq!(said, [("c", at(3)), ("a", at(2))]);
     assert_eq!(letters[0].kind, DeadLetterKind::Exhausted);
     assert_eq!(letters[0].reason, "gave up after 5 tries");

@@ -1,0 +1,112 @@
+//! Tests of text: `matches` and `like` with their compiled patterns, and the plain ones.
+
+use regex::RegexBuilder;
+
+use super::Checker;
+use super::expressions::{Scope, broken};
+use super::typed::{Expr, ExprKind, Pattern, TextOp};
+use crate::diagnostic::{Code, Diagnostic};
+use crate::span::Span;
+use crate::syntax::ast;
+use crate::value::Kinds;
+
+/// The compiled size of a pattern, in bytes: generous for people, too small for an attack.
+const PATTERN_SIZE: usize = 1 << 20;
+
+impl Checker<'_> {
+    pub(super) fn text_test(
+        &mut self,
+        op: TextOp,
+        left: &ast::Expr,
+        right: &ast::Expr,
+        span: Span,
+        scope: &mut Scope,
+    ) -> (Expr, Kinds) {
+        let (value, kinds) = self.expr(left, scope);
+        if !kinds.meets(Kinds::STRING) {
+            let mut problem =
+                Diagnostic::error(Code::E0301, value.span, format!("`{}` tests text", op.as_str()))
+                    .label(format!("this is {kinds}"));
+            if op == TextOp::Contains && kinds.meets(Kinds::LIST) {
+                problem = problem.help("to look for an element, write `x in list`");
+            }
+            self.report(problem);
+        }
+        let value = Box::new(value);
+        if !matches!(op, TextOp::Matches | TextOp::Like) {
+            let (right, kinds) = self.expr(right, scope);
+            if !kinds.meets(Kinds::STRING) {
+                self.report(
+                    Diagnostic::error(
+                        Code::E0301,
+                        right.span,
+                        format!("`{}` looks for text", op.as_str()),
+                    )
+                    .label(format!("this is {kinds}")),
+                );
+            }
+            let right = Box::new(right);
+            return (
+                Expr { kind: ExprKind::TextTest { op, left: value, right }, span },
+                Kinds::BOOL,
+            );
+        }
+        let source = match &right.kind {
+            ast::ExprKind::String(text) => text.clone(),
+            ast::ExprKind::Error => return broken(span),
+            _ => {
+                self.report(
+                    Diagnostic::error(Code::E0306, right.span, format!("`{}` takes a literal pattern", op.as_str()))
+                        .label("not a literal")
+                        .help("write the pattern here, as in r\"v[0-9]+\"; to compare with a value use `contains` or `==`"),
+                );
+                return broken(span);
+            }
+        };
+        match compile(op, &source) {
+            Ok(regex) => {
+                let pattern = Pattern { op, source, regex };
+                (Expr { kind: ExprKind::Pattern { value, pattern }, span }, Kinds::BOOL)
+            }
+            Err(why) => {
+                self.report(
+                    Diagnostic::error(Code::E0305, right.span, format!("this pattern cannot be compiled: {why}"))
+                        .label("not a pattern")
+                        .help("patterns have no look-around and no back-references; a raw string r\"…\" needs no doubled backslashes"),
+                );
+                broken(span)
+            }
+        }
+    }
+}
+
+/// A pattern that matches the whole text.
+fn compile(op: TextOp, source: &str) -> Result<regex::Regex, String> {
+    let body = if op == TextOp::Like { glob(source) } else { source.to_owned() };
+    // Parsed on its own first: what is put around it may neither complete nor be undone by it.
+    let body = regex_syntax::parse(&body).map_err(|error| match error {
+        regex_syntax::Error::Parse(error) => error.kind().to_string(),
+        regex_syntax::Error::Translate(error) => error.kind().to_string(),
+        other => other.to_string(),
+    })?;
+    RegexBuilder::new(&format!(r"\A(?:{body})\z"))
+        .size_limit(PATTERN_SIZE)
+        .dfa_size_limit(PATTERN_SIZE)
+        .build()
+        .map_err(|_| "it is too large once compiled".to_owned())
+}
+
+/// `*` is any text, `?` any one character, `\` takes the next character as it is.
+fn glob(pattern: &str) -> String {
+    let mut out = String::new();
+    let mut chars = pattern.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            '*' => out.push_str("(?s:.*)"),
+            '?' => out.push_str("(?s:.)"),
+            '\\' => out.push_str(&regex::escape(&chars.next().unwrap_or('\\').to_string())),
+            other => out.push_str(&regex::escape(&other.to_string())),
+        }
+    }
+    out
+}

@@ -1,0 +1,101 @@
+//! Keys that stand twice, found by going through everything that the rules read.
+
+use super::{Env, World};
+use crate::check::typed::{Each, Expr, ExprKind, Mapped, MappedValue, Path, Root, Rule};
+use crate::value::{DuplicateKey, Value};
+
+/// Goes through everything that rules read, for keys that stand twice.
+pub(super) struct Reader<'w, 'e> {
+    pub(super) world: &'w World<'e>,
+    pub(super) elements: Vec<Value<'e>>,
+}
+
+impl<'e> Reader<'_, 'e> {
+    /// Runs `body` for every element, and once with an unknown element where there is none to
+    /// bind: what does not depend on it is still read.
+    pub(super) fn scoped(
+        &mut self,
+        each: Option<&Each>,
+        mut body: impl FnMut(&mut Self) -> Result<(), DuplicateKey>,
+    ) -> Result<(), DuplicateKey> {
+        match each {
+            None => body(self),
+            Some(each) => self.bound(&each.list, &mut body),
+        }
+    }
+
+    fn bound(
+        &mut self,
+        list: &Expr,
+        body: &mut dyn FnMut(&mut Self) -> Result<(), DuplicateKey>,
+    ) -> Result<(), DuplicateKey> {
+        let elements = match &list.kind {
+            // The elements of a path are read by what the body asks of them.
+            ExprKind::Path(path) => match self.path(path)? {
+                Some(Value::List(values)) => values.clone(),
+                _ => Vec::new(),
+            },
+            _ => {
+                self.expr(list)?;
+                Vec::new()
+            }
+        };
+        // A string has no parts that could stand twice.
+        for element in elements.into_iter().chain([Value::Null]) {
+            self.elements.push(element);
+            let read = body(self);
+            self.elements.pop();
+            read?;
+        }
+        Ok(())
+    }
+
+    fn path(&self, path: &Path) -> Result<Option<&Value<'e>>, DuplicateKey> {
+        let env = Env { world: self.world, elements: Vec::new() };
+        let mut at = match path.root {
+            Root::Element(level) => self.elements.get(level as usize),
+            Root::Body => Some(&self.world.body),
+            other => {
+                debug_assert!(env.root(other).is_some());
+                return Ok(None);
+            }
+        };
+        for segment in &path.segments {
+            let Some(value) = at else { return Ok(None) };
+            at = value.step(segment)?;
+        }
+        Ok(at)
+    }
+
+    pub(super) fn exprs(&mut self, exprs: &[Expr]) -> Result<(), DuplicateKey> {
+        exprs.iter().try_for_each(|expr| self.expr(expr))
+    }
+
+    fn expr(&mut self, expr: &Expr) -> Result<(), DuplicateKey> {
+        match &expr.kind {
+            ExprKind::Path(path) => match self.path(path)?.and_then(Value::duplicate) {
+                Some(key) => Err(DuplicateKey(key)),
+                None => Ok(()),
+            },
+            ExprKind::Quantifier { list, body, .. } => {
+                self.bound(list, &mut |reader| reader.expr(body))
+            }
+            _ => expr.children().into_iter().try_for_each(|child| self.expr(child)),
+        }
+    }
+
+    pub(super) fn rule(&mut self, rule: &Rule) -> Result<(), DuplicateKey> {
+        self.exprs(&rule.when)?;
+        if let Some(once) = &rule.once {
+            self.exprs(&once.keys)?;
+        }
+        rule.triggers.iter().try_for_each(|trigger| self.mapped(&trigger.fields))
+    }
+
+    fn mapped(&mut self, fields: &[Mapped]) -> Result<(), DuplicateKey> {
+        fields.iter().try_for_each(|field| match &field.value {
+            MappedValue::Expr(expr, _) => self.expr(expr),
+            MappedValue::Block(fields) => self.mapped(fields),
+        })
+    }
+}

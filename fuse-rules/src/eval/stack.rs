@@ -1,0 +1,225 @@
+//! The frames at one place of the rules, and the values and truths of expressions there.
+
+use std::borrow::Cow;
+
+use super::frame::Frame;
+use super::ops::{self, Fault, Truth, Valued, name};
+use crate::check::typed::{Expr, ExprKind, QuantifierKind};
+use crate::functions::Context;
+use crate::plan::{Condition, FrameSpec, Shown, Slot};
+use crate::value::{DuplicateKey, Kinds, Value, read_list};
+
+/// The elements of a list, before they are looked into.
+pub(super) enum List<'v, 'e> {
+    Raw(Vec<&'e str>),
+    Values(Cow<'v, Value<'e>>),
+}
+
+impl<'e> List<'_, 'e> {
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::Raw(items) => items.len(),
+            Self::Values(value) => match value.as_ref() {
+                Value::List(values) => values.len(),
+                _ => 0,
+            },
+        }
+    }
+
+    /// The frame of the element at `index`.
+    pub(super) fn frame<'p>(
+        &self,
+        index: usize,
+        spec: &'p FrameSpec,
+    ) -> Result<Option<Frame<'p, 'e>>, DuplicateKey> {
+        match self {
+            Self::Raw(items) => items.get(index).map(|raw| Frame::of_json(spec, raw)).transpose(),
+            Self::Values(value) => match value.as_ref() {
+                Value::List(values) => {
+                    Ok(values.get(index).map(|value| Frame::of_value(spec, value)))
+                }
+                _ => Ok(None),
+            },
+        }
+    }
+}
+
+/// The frames at one place, the event's first.
+pub(super) struct Stack<'s, 'p, 'e> {
+    frames: Vec<&'s Frame<'p, 'e>>,
+    context: &'s Context,
+}
+
+impl<'s, 'p, 'e> Stack<'s, 'p, 'e> {
+    /// The frames at the event, outside of any binder.
+    pub(super) fn new(event: &'s Frame<'p, 'e>, context: &'s Context) -> Self {
+        Self { frames: vec![event], context }
+    }
+
+    /// The frames with one more, of an element.
+    pub(super) fn with<'t>(&self, frame: &'t Frame<'p, 'e>) -> Stack<'t, 'p, 'e>
+    where
+        's: 't,
+    {
+        let mut frames: Vec<&'t Frame<'p, 'e>> = self.frames.clone();
+        frames.push(frame);
+        Stack { frames, context: self.context }
+    }
+
+    /// The truth of a compiled condition.
+    pub(super) fn condition(&self, condition: &Condition) -> Truth {
+        match condition {
+            Condition::All(parts) => ops::all(parts.iter().map(|part| self.condition(part))),
+            Condition::Any(parts) => ops::any(parts.iter().map(|part| self.condition(part))),
+            Condition::Atom { frame, index, negated } => {
+                let Some(frame) = self.frames.get(*frame) else {
+                    return Ok(false);
+                };
+                let Some(atom) = frame.spec.atoms.get(*index) else {
+                    return Ok(false);
+                };
+                frame.truth(*index, || self.truth(atom)).map(|truth| truth != *negated)
+            }
+        }
+    }
+
+    /// The truth of an expression that stands as a condition.
+    pub(super) fn truth(&self, expr: &Expr<Slot>) -> Truth {
+        match &expr.kind {
+            ExprKind::Not(inner) => self.truth(inner).map(|truth| !truth),
+            ExprKind::And(parts) => ops::all(parts.iter().map(|part| self.truth(part))),
+            ExprKind::Or(parts) => ops::any(parts.iter().map(|part| self.truth(part))),
+            ExprKind::Compare { op, left, right } => {
+                let (l, r) = (self.value(left)?, self.value(right)?);
+                ops::compare(*op, (&l, &|| name(left)), (&r, &|| name(right)))
+            }
+            ExprKind::In { item, list } => {
+                let (i, l) = (self.value(item)?, self.value(list)?);
+                ops::member((&i, &|| name(item)), (&l, &|| name(list)))
+            }
+            ExprKind::TextTest { op, left, right } => {
+                let (l, r) = (self.value(left)?, self.value(right)?);
+                ops::text_test(*op, (&l, &|| name(left)), (&r, &|| name(right)))
+            }
+            ExprKind::Pattern { value, pattern } => {
+                ops::pattern(pattern, (&*self.value(value)?, &|| name(value)))
+            }
+            ExprKind::Is { value, negated, test } => {
+                ops::is(*test, &self.value(value)).map(|truth| truth != *negated)
+            }
+            ExprKind::Quantifier { kind, list, body, frame } if *kind != QuantifierKind::Count => {
+                let list = self.list(list, kind.as_str())?;
+                let truths = (0..list.len()).filter_map(|i| match list.frame(i, frame) {
+                    Ok(element) => Some(self.with(&element?).truth(body)),
+                    // Not reached: duplicate keys are found with the event's.
+                    Err(DuplicateKey(key)) => Some(ops::error(format!("`{key}` stands twice"))),
+                });
+                match kind {
+                    QuantifierKind::All => ops::all(truths),
+                    QuantifierKind::None => ops::any(truths).map(|truth| !truth),
+                    _ => ops::any(truths),
+                }
+            }
+            _ => ops::condition(expr, self.value(expr)?.as_ref()),
+        }
+    }
+
+    /// The elements that a binder goes through.
+    pub(super) fn list<'v>(
+        &'v self,
+        expr: &'v Expr<Slot>,
+        what: &str,
+    ) -> Result<List<'v, 'e>, Fault> {
+        let not_a_list = |kind: Kinds| {
+            ops::error(format!("`{what}` goes through a list, but {} is {kind}", name(expr)))
+        };
+        if let ExprKind::Path(slot) = &expr.kind {
+            let frame = self.frames.get(slot.frame);
+            if let Some(raw) = frame.and_then(|frame| frame.raw(slot.index)) {
+                return match raw.as_bytes().first() {
+                    Some(b'[') => Ok(List::Raw(read_list(raw))),
+                    Some(b'{') => not_a_list(Kinds::MAP),
+                    _ => not_a_list(Value::read_scalar(raw).kind()),
+                };
+            }
+        }
+        let value = self.value(expr)?;
+        match value.as_ref() {
+            Value::List(_) => Ok(List::Values(value)),
+            other => not_a_list(other.kind()),
+        }
+    }
+
+    /// The value of an expression.
+    pub(super) fn value<'v>(&'v self, expr: &'v Expr<Slot>) -> Valued<'v, 'e> {
+        Ok(Cow::Owned(match &expr.kind {
+            ExprKind::Const(value) => return Ok(Cow::Borrowed(value)),
+            ExprKind::Path(slot) => {
+                let frame = self.frames.get(slot.frame);
+                return match frame.and_then(|frame| frame.value(slot.index)) {
+                    Some(value) => Ok(Cow::Borrowed(value)),
+                    None => Err(Fault::Absent(slot.text.clone())),
+                };
+            }
+            ExprKind::Access { base, segments } => {
+                let value = self.value(base)?;
+                let mut at = Some(value.as_ref());
+                for segment in segments {
+                    at = at.and_then(|value| value.step(segment).ok().flatten());
+                }
+                match at {
+                    Some(part) => part.clone(),
+                    None => return Err(Fault::Absent(Shown(expr).to_string().into())),
+                }
+            }
+            ExprKind::Concat(parts) => {
+                let mut text = String::new();
+                for part in parts {
+                    text.push_str(&ops::part(part, self.value(part)?.as_ref())?);
+                }
+                Value::text(text)
+            }
+            ExprKind::List(items) => Value::List(self.values(items)?),
+            ExprKind::Record(fields) => {
+                let mut map = Vec::with_capacity(fields.len());
+                for field in fields {
+                    match self.value(&field.value) {
+                        Ok(value) if field.optional && *value == Value::Null => {}
+                        Ok(value) => map.push((field.key.clone().into(), value.into_owned())),
+                        Err(Fault::Absent(_)) if field.optional => {}
+                        Err(fault) => return Err(fault),
+                    }
+                }
+                Value::Map(map)
+            }
+            ExprKind::Call { function, arguments } => {
+                ops::call(function, arguments, &self.values(arguments)?, self.context)?
+            }
+            ExprKind::Neg(inner) => ops::negate(inner, self.value(inner)?.as_ref())?,
+            ExprKind::Arith { op, left, right } => {
+                let (l, r) = (self.value(left)?, self.value(right)?);
+                ops::arith(*op, (&l, &|| name(left)), (&r, &|| name(right)))?
+            }
+            ExprKind::Coalesce { left, right } => match self.value(left) {
+                Ok(value) if *value != Value::Null => return Ok(value),
+                Ok(_) | Err(Fault::Absent(_)) => return self.value(right),
+                Err(fault) => return Err(fault),
+            },
+            ExprKind::Quantifier { kind: QuantifierKind::Count, list, body, frame } => {
+                let list = self.list(list, QuantifierKind::Count.as_str())?;
+                let mut count = 0_i64;
+                for i in 0..list.len() {
+                    if let Ok(Some(element)) = list.frame(i, frame) {
+                        count += i64::from(self.with(&element).truth(body)?);
+                    }
+                }
+                Value::Number(count.into())
+            }
+            _ => Value::Bool(self.truth(expr)?),
+        }))
+    }
+
+    fn values(&self, exprs: &[Expr<Slot>]) -> Result<Vec<Value<'e>>, Fault> {
+        exprs.iter().map(|expr| self.value(expr).map(Cow::into_owned)).collect()
+    }
+}
