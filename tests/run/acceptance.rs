@@ -1,0 +1,99 @@
+use crate::support::{ALERTS, Setup, decision, example, outcomes};
+
+#[tokio::test]
+async fn a_gated_rule_is_visible_and_so_is_why_the_other_alert_did_not_match() {
+    let fuse = Setup::seed().start().await;
+    let id = fuse
+        .post(ALERTS, example("alertmanager-mixed.json"))
+        .await
+        .event(202);
+    let report = fuse.settled(&id).await;
+
+    let gated = decision(&report, "argocd-unhealthy", Some(0));
+    assert_eq!(gated["outcome"], "gated", "{report:#}");
+    let reason = gated["reason"].as_str().unwrap();
+    assert!(reason.contains("cicd"), "{reason}");
+    assert_eq!(gated["action"], serde_json::Value::Null);
+
+    let resolved = decision(&report, "argocd-unhealthy", Some(1));
+    assert_eq!(resolved["outcome"], "not-matched", "{report:#}");
+    let reason = resolved["reason"].as_str().unwrap();
+    assert!(
+        reason.contains("alert.status") && reason.contains("resolved"),
+        "{reason}"
+    );
+
+    let other_rule = decision(&report, "externalsecret-failure", Some(0));
+    assert_eq!(other_rule["outcome"], "not-matched", "{report:#}");
+    let reason = other_rule["reason"].as_str().unwrap();
+    assert!(reason.contains("argocd-application-health"), "{reason}");
+
+    assert_eq!(
+        outcomes(&report).into_iter().collect::<Vec<_>>(),
+        ["gated", "not-matched"]
+    );
+    assert!(fuse.manifests().is_empty());
+}
+
+#[tokio::test]
+async fn with_the_fuse_on_one_manifest_is_written_and_a_repetition_changes_nothing() {
+    let mut fuse = Setup::seed().armed().start().await;
+    let body = example("alertmanager-mixed.json");
+    let first = fuse.post_as(ALERTS, "1", body.clone()).await;
+    let id = first.event(202);
+    let report = fuse.settled(&id).await;
+
+    let fired = decision(&report, "argocd-unhealthy", Some(0));
+    assert_eq!(fired["outcome"], "fired", "{report:#}");
+    assert_eq!(fired["action"]["state"], "done", "{report:#}");
+    let written = fuse.manifests();
+    assert_eq!(fired["action"]["object"], fuse.manifest());
+
+    let file = fuse.out().join(written.keys().next().unwrap());
+    let bytes = std::fs::read_to_string(&file).unwrap();
+    insta::assert_snapshot!("manifest", bytes);
+    // The file is as durable as its name, and its name is the object's.
+    let name = fuse.manifest()["metadata"]["name"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    assert_eq!(
+        file.file_name().unwrap().to_str().unwrap(),
+        format!("{name}.json")
+    );
+
+    let made = std::fs::metadata(&file).unwrap().modified().unwrap();
+    assert_eq!(fuse.post_as(ALERTS, "1", body.clone()).await.event(200), id);
+    assert_eq!(fuse.settled(&id).await, report);
+    assert_eq!(fuse.manifests(), written);
+
+    // Nor do a `kill -9` and a restart, whoever asks afterwards.
+    fuse.kill();
+    fuse.start_again().await;
+    assert_eq!(fuse.settled(&id).await, report);
+    assert_eq!(fuse.post_as(ALERTS, "1", body).await.event(200), id);
+    assert_eq!(fuse.settled(&id).await, report);
+    assert_eq!(fuse.manifests(), written);
+    assert_eq!(std::fs::metadata(&file).unwrap().modified().unwrap(), made);
+}
+
+/// What a person does first: the folder is fresh, and `fuse.toml` arms the rules.
+#[tokio::test]
+async fn fuse_toml_turns_a_fuse_on_and_the_environment_is_over_it() {
+    let mut fuse = Setup::seed().toml("[fuses]\ncicd = true\n").start().await;
+    let body = example("alertmanager-mixed.json");
+    let id = fuse.post_as(ALERTS, "1", body.clone()).await.event(202);
+    fuse.settled(&id).await;
+    assert_eq!(fuse.manifests().len(), 1);
+
+    fuse.kill();
+    fuse.set("FUSE_CICD", "off");
+    fuse.start_again().await;
+    let id = fuse.post_as(ALERTS, "2", body).await.event(202);
+    let report = fuse.settled(&id).await;
+    assert_eq!(
+        decision(&report, "argocd-unhealthy", Some(0))["outcome"],
+        "gated"
+    );
+    assert_eq!(fuse.manifests().len(), 1);
+}

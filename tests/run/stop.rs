@@ -1,0 +1,139 @@
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::time::Duration;
+
+use crate::support::{ALERTS, Fuse, NOTIFICATION, Setup, example, until};
+
+/// Sends a request but for its body, and comes back once the process asked for that: from then
+/// on, the request is under way.
+fn begin(fuse: &Fuse, door: (u16, &str), body: &str) -> BufReader<TcpStream> {
+    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, fuse.port(door.0))).unwrap();
+    stream
+        .set_read_timeout(Some(Duration::from_secs(60)))
+        .unwrap();
+    let (path, length) = (door.1, body.len());
+    write!(
+        stream,
+        "POST {path} HTTP/1.1\r\nhost: fuse\r\nce-id: under-way\r\nce-source: test\r\n\
+         content-length: {length}\r\nexpect: 100-continue\r\n\r\n"
+    )
+    .unwrap();
+    let mut reader = BufReader::new(stream);
+    let mut line = String::new();
+    reader.read_line(&mut line).unwrap();
+    assert_eq!(line, "HTTP/1.1 100 Continue\r\n");
+    reader.read_line(&mut line).unwrap();
+    reader
+}
+
+#[tokio::test]
+async fn sigterm_finishes_the_request_under_way_and_loses_nothing() {
+    let mut fuse = Setup::seed().armed().start().await;
+    let body = example("alertmanager-mixed.json");
+    let before = fuse
+        .post_as(NOTIFICATION, "before", example("argocd-sync-failed.json"))
+        .await;
+    let before = before.event(202);
+    let mut request = begin(&fuse, ALERTS, &body);
+    fuse.terminate();
+    until("fuse is stopping", async || {
+        fuse.log().contains("stopping").then_some(())
+    })
+    .await;
+
+    request.get_mut().write_all(body.as_bytes()).unwrap();
+    let mut answer = String::new();
+    request.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 202 "), "{answer}");
+    assert_eq!(fuse.ended().await, Some(0), "{}", fuse.log());
+    assert!(fuse.log().contains("\"stopped\""), "{}", fuse.log());
+
+    fuse.start_again().await;
+    fuse.settled(&before).await;
+    fuse.settled("test under-way").await;
+    assert_eq!(fuse.manifests().len(), 2);
+}
+
+#[tokio::test]
+async fn sigterm_puts_down_what_is_being_tried_again() {
+    let mut fuse = Setup::seed().armed().start().await;
+    std::fs::remove_dir(fuse.out()).unwrap();
+    std::fs::write(fuse.out(), "in the way").unwrap();
+    let id = fuse
+        .post(ALERTS, example("alertmanager-both.json"))
+        .await
+        .event(202);
+    until("it tries again", async || {
+        fuse.log().contains("trying again").then_some(())
+    })
+    .await;
+    fuse.terminate();
+    assert_eq!(fuse.ended().await, Some(0), "{}", fuse.log());
+    assert!(
+        fuse.log().contains("put down until the next start"),
+        "{}",
+        fuse.log()
+    );
+
+    std::fs::remove_file(fuse.out()).unwrap();
+    fuse.start_again().await;
+    fuse.settled(&id).await;
+    assert_eq!(fuse.manifests().len(), 2);
+}
+
+#[tokio::test]
+async fn two_processes_do_not_share_a_state_folder() {
+    let first = Setup::seed().start().await;
+    let state = first.folder().join(".fuse");
+    let toml = format!("[state]\ndir = {:?}\n", state.to_str().unwrap());
+    let (code, said) = Setup::seed().toml(&toml).lay_out().start_in_vain().await;
+    assert_eq!(code, Some(2), "{said}");
+    assert!(
+        said.contains("fuse.redb` is in use by another process"),
+        "{said}"
+    );
+    // The first one is none the worse for it.
+    first
+        .post(ALERTS, example("alertmanager-mixed.json"))
+        .await
+        .event(202);
+}
+
+#[tokio::test]
+async fn a_fuse_that_is_neither_on_nor_off_fails_the_start() {
+    let mut fuse = Setup::seed().variable("FUSE_CICD", "maybe").lay_out();
+    let (code, said) = fuse.start_in_vain().await;
+    assert_eq!(code, Some(2), "{said}");
+    assert_eq!(
+        said,
+        "fuse: `FUSE_CICD` is `maybe`, but a fuse is `on`, `off`, `true`, `false`, `1` or `0`\n"
+    );
+    assert!(!fuse.folder().join(".fuse").exists());
+}
+
+#[tokio::test]
+async fn a_port_in_use_fails_the_start_and_is_named() {
+    for port in [ALERTS.0, 12_080] {
+        let mut fuse = Setup::seed().lay_out();
+        let address = (Ipv4Addr::LOCALHOST, fuse.port(port));
+        let _taken = TcpListener::bind(address).unwrap();
+        let (code, said) = fuse.start_in_vain().await;
+        assert_eq!(code, Some(2), "{said}");
+        let expected = format!("cannot listen on 127.0.0.1:{}", fuse.port(port));
+        assert!(
+            said.contains(&expected) && said.contains("in use"),
+            "{said}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn rules_with_problems_fail_the_start_with_a_code_of_their_own() {
+    let mut fuse = Setup::rules("sensor s on nowhere.event { }").lay_out();
+    let (code, said) = fuse.start_in_vain().await;
+    assert_eq!(code, Some(1), "{said}");
+    assert!(
+        said.contains("the rules have problems") && said.contains("nowhere"),
+        "{said}"
+    );
+}
