@@ -4,3 +4,9 @@
 #[cfg(test)]
 mod support;
 
+/// Nothing is lost and nothing is done twice, wherever the process dies.
+#[cfg(test)]
+mod crash;
+/// `fuse run` from outside: what it answers, decides, writes, tells and logs, and how it ends.
+#[cfg(test)]
+mod run;
