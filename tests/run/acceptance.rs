@@ -97,3 +97,44 @@ async fn fuse_toml_turns_a_fuse_on_and_the_environment_is_over_it() {
     );
     assert_eq!(fuse.manifests().len(), 1);
 }
+
+/// The name follows from the event's id, so that somebody may have taken it.
+#[tokio::test]
+async fn a_file_of_somebody_else_stays_and_the_action_becomes_a_dead_letter() {
+    const NAME: &str = "remediate-argocd-rawikpcvmghjvfi6.json";
+    let fuse = Setup::seed().armed().start().await;
+    std::fs::write(fuse.out().join(NAME), "{\"mine\": true}").unwrap();
+    let body = example("alertmanager-mixed.json");
+    let id = fuse.post_as(ALERTS, "1", body).await.event(202);
+    let report = fuse.settled(&id).await;
+    let action = &decision(&report, "argocd-unhealthy", Some(0))["action"];
+    assert_eq!(action["state"], "dead-lettered", "{report:#}");
+    assert_eq!(action["kind"], "conflict", "{report:#}");
+    let reason = action["reason"].as_str().unwrap();
+    assert!(reason.contains(NAME), "{reason}");
+    assert_eq!(fuse.manifest(), serde_json::json!({"mine": true}));
+    assert_eq!(fuse.metric("fuse_dead_letters").await, Some(1.0));
+}
+
+#[tokio::test]
+async fn a_report_says_when_the_rules_are_not_those_that_decided() {
+    let mut fuse = Setup::seed().armed().start().await;
+    let body = example("alertmanager-mixed.json");
+    let id = fuse.post_as(ALERTS, "1", body).await.event(202);
+    assert!(fuse.settled(&id).await["note"].is_null());
+    fuse.kill();
+    let rules = fuse.folder().join("rules/slo-remediation.rules");
+    let text = std::fs::read_to_string(&rules).unwrap();
+    std::fs::write(&rules, text.replace("argocd-unhealthy {", "renamed {")).unwrap();
+    fuse.start_again().await;
+    let report = fuse.settled(&id).await;
+    assert!(
+        report["note"]
+            .as_str()
+            .unwrap()
+            .contains("the rules have changed")
+    );
+    let fired = decision(&report, "argocd-unhealthy", Some(0));
+    assert_eq!(fired["action"]["state"], "done", "{report:#}");
+    assert_eq!(fuse.manifests().len(), 1);
+}

@@ -1,7 +1,7 @@
 use reqwest::Method;
 use serde_json::json;
 
-use crate::support::{ALERTS, Setup, example};
+use crate::support::{ALERTS, PROVISION, Reply, Setup, client, example};
 
 const WITH_ID: &str = r#"
 source tickets webhook {
@@ -71,10 +71,7 @@ async fn the_same_id_at_another_source_is_another_event() {
     let fuse = Setup::seed().start().await;
     let body = example("alertmanager-empty.json");
     fuse.post_as(ALERTS, "1", body.clone()).await.event(202);
-    let id = fuse
-        .post_as(crate::support::PROVISION, "1", body)
-        .await
-        .event(202);
+    let id = fuse.post_as(PROVISION, "1", body).await.event(202);
     // Which one is meant must be said then.
     let path = format!("/decisions?event={}", id.replace(' ', "%20"));
     let why = fuse.admin(&path).await.error(409);
@@ -91,4 +88,26 @@ async fn an_id_that_is_too_long_is_refused() {
     let reply = fuse.request(Method::POST, ALERTS, &headers, "{}").await;
     let why = reply.error(400);
     assert!(why.contains("512 bytes"), "{why}");
+}
+
+#[tokio::test]
+async fn of_several_posts_of_one_event_at_once_one_is_the_first() {
+    let fuse = Setup::seed().armed().start().await;
+    let body = example("alertmanager-mixed.json");
+    let mut posts = tokio::task::JoinSet::new();
+    for _ in 0..8 {
+        let url = fuse.url(ALERTS.0, ALERTS.1);
+        let request = client().post(url).body(body.clone());
+        let request = request.header("ce-id", "1").header("ce-source", "test");
+        posts.spawn(async move { Reply::of(request.send().await.unwrap()).await.unwrap() });
+    }
+    let mut statuses = Vec::new();
+    for reply in posts.join_all().await {
+        assert_eq!(reply.event(reply.status), "test 1");
+        statuses.push(reply.status);
+    }
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 200, 200, 200, 200, 200, 200, 202]);
+    fuse.settled("test 1").await;
+    assert_eq!(fuse.manifests().len(), 1);
 }

@@ -2,16 +2,22 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::time::Duration;
 
-use crate::support::{ALERTS, Fuse, NOTIFICATION, Setup, example, until};
+use fuse_rules::Ruleset;
+use fuse_runtime::sources::{Sources, Webhook};
+use fuse_runtime::store::Store;
+use fuse_runtime::triggers::{Manifests, Triggers};
+use fuse_runtime::{Disk, Runtime, registry, rule_files};
+
+use crate::support::{ALERTS, NOTIFICATION, Setup, example, until};
 
 /// Sends a request but for its body, and comes back once the process asked for that: from then
 /// on, the request is under way.
-fn begin(fuse: &Fuse, door: (u16, &str), body: &str) -> BufReader<TcpStream> {
-    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, fuse.port(door.0))).unwrap();
+fn begin(port: u16, path: &str, body: &str) -> BufReader<TcpStream> {
+    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
     stream
         .set_read_timeout(Some(Duration::from_secs(60)))
         .unwrap();
-    let (path, length) = (door.1, body.len());
+    let length = body.len();
     write!(
         stream,
         "POST {path} HTTP/1.1\r\nhost: fuse\r\nce-id: under-way\r\nce-source: test\r\n\
@@ -34,7 +40,7 @@ async fn sigterm_finishes_the_request_under_way_and_loses_nothing() {
         .post_as(NOTIFICATION, "before", example("argocd-sync-failed.json"))
         .await;
     let before = before.event(202);
-    let mut request = begin(&fuse, ALERTS, &body);
+    let mut request = begin(fuse.port(ALERTS.0), ALERTS.1, &body);
     fuse.terminate();
     until("fuse is stopping", async || {
         fuse.log().contains("stopping").then_some(())
@@ -79,6 +85,47 @@ async fn sigterm_puts_down_what_is_being_tried_again() {
     fuse.start_again().await;
     fuse.settled(&id).await;
     assert_eq!(fuse.manifests().len(), 2);
+}
+
+#[tokio::test]
+async fn connections_that_say_nothing_do_not_hold_a_stop_up() {
+    let mut fuse = Setup::seed().start().await;
+    let connect = || TcpStream::connect((Ipv4Addr::LOCALHOST, fuse.port(ALERTS.0))).unwrap();
+    let _silent = connect();
+    // One that had its answer and stays.
+    let mut idle = BufReader::new(connect());
+    write!(idle.get_mut(), "GET /none HTTP/1.1\r\nhost: fuse\r\n\r\n").unwrap();
+    let mut line = String::new();
+    idle.read_line(&mut line).unwrap();
+    assert_eq!(line, "HTTP/1.1 404 Not Found\r\n");
+    fuse.terminate();
+    assert_eq!(fuse.ended().await, Some(0));
+    assert!(
+        !fuse.log().contains("did not finish in time"),
+        "{}",
+        fuse.log()
+    );
+}
+
+/// The command waits 20 s for such a one; here, it is less.
+#[tokio::test]
+async fn a_sender_that_never_ends_does_not_hold_a_stop_up_for_ever() {
+    let fuse = Setup::seed().lay_out();
+    let sources = Sources::new().with("webhook", Webhook::new(Ipv4Addr::LOCALHOST.into()));
+    let triggers = Triggers::local(Manifests::new(fuse.out()));
+    let files = rule_files(&[fuse.folder().join("rules")]).unwrap();
+    let rules = Ruleset::load(&files, &Disk, &registry(&sources, &triggers)).unwrap();
+    let running = Runtime::new(rules, sources, triggers)
+        .grace(Duration::from_millis(100))
+        .start(Store::open(&fuse.folder().join(".fuse")).unwrap())
+        .await
+        .unwrap();
+    let port = fuse.port(ALERTS.0);
+    let body = example("alertmanager-mixed.json");
+    let request = tokio::task::spawn_blocking(move || begin(port, ALERTS.1, &body));
+    let _request = request.await.unwrap();
+    let stopped = tokio::time::timeout(Duration::from_secs(30), running.stop()).await;
+    assert_eq!(stopped, Ok(false));
 }
 
 #[tokio::test]
