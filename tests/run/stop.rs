@@ -46,6 +46,10 @@ async fn sigterm_finishes_the_request_under_way_and_loses_nothing() {
         fuse.log().contains("stopping").then_some(())
     })
     .await;
+    // It takes in nothing new, but waits for what it began.
+    let address = (Ipv4Addr::LOCALHOST, fuse.port(ALERTS.0));
+    until("nobody listens", async || TcpStream::connect(address).err()).await;
+    fuse.assert_stays(Duration::from_millis(300)).await;
 
     request.get_mut().write_all(body.as_bytes()).unwrap();
     let mut answer = String::new();
