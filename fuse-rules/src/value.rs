@@ -104,8 +104,11 @@ impl Kinds {
 /// "a string or a number", for messages.
 impl fmt::Display for Kinds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if *self == Self::ANY || *self == Self::JSON {
+        if *self == Self::ANY {
             return f.write_str("any value");
+        }
+        if *self == Self::JSON {
+            return f.write_str("a value of the event");
         }
         if *self == Self::SCALAR {
             return f.write_str("a string, number, boolean, time or duration");

@@ -146,14 +146,17 @@ impl Checker<'_> {
         {
             if let Some(default) = &field.default {
                 mapped.push(default_field(field, default, block.span));
-            } else if field.required && !block.incomplete {
+            } else if field.required && !block.incomplete && !misspelled(schema, block, &field.name)
+            {
                 self.report(missing(kind, &field.name, &field.ty.describe()));
             }
         }
         for group in schema.groups() {
             let present: Vec<_> = group.iter().filter_map(|name| given(name)).collect();
             match present.as_slice() {
-                [] if !block.incomplete => {
+                [] if !block.incomplete
+                    && !group.iter().any(|name| misspelled(schema, block, name)) =>
+                {
                     let names: Vec<_> = group.iter().map(|name| format!("`{name}`")).collect();
                     self.report(
                         Diagnostic::error(
@@ -302,6 +305,17 @@ impl Checker<'_> {
             }
         }
     }
+}
+
+/// Whether the block has an unknown field whose name is near this one: that slip is reported.
+fn misspelled(schema: &Schema, block: &Block, name: &str) -> bool {
+    let known = |key: &str| schema.fields().iter().any(|field| field.name == key);
+    let mut unknown = block
+        .fields
+        .iter()
+        .map(|field| &field.key.text)
+        .filter(|key| !known(key));
+    unknown.any(|key| suggest::nearest(key, [name]).is_some())
 }
 
 fn missing(kind: &Text, field: &str, ty: &str) -> Diagnostic {

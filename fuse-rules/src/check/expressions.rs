@@ -269,8 +269,9 @@ impl Checker<'_> {
             }
             ast::ExprKind::Neg(inner) => {
                 let (inner, kinds) = self.expr(inner, scope);
-                let result = kinds.and(Kinds::NUMBER.or(Kinds::DURATION));
-                if !kinds.meets(result) {
+                let mut result = kinds.and(Kinds::NUMBER.or(Kinds::DURATION));
+                if result == Kinds::NOTHING {
+                    result = Kinds::ANY;
                     self.error(
                         Code::E0301,
                         span,
@@ -283,7 +284,7 @@ impl Checker<'_> {
             ast::ExprKind::Arith { op, left, right } => {
                 let (left, left_kinds) = self.expr(left, scope);
                 let (right, right_kinds) = self.expr(right, scope);
-                let kinds = arith_kinds(*op, left_kinds, right_kinds);
+                let mut kinds = arith_kinds(*op, left_kinds, right_kinds);
                 if kinds == Kinds::NOTHING {
                     let op = op.as_str();
                     let mut problem = Diagnostic::error(
@@ -296,6 +297,8 @@ impl Checker<'_> {
                         problem = problem.help("join texts by interpolation: \"${a}-${b}\"");
                     }
                     self.report(problem);
+                    // What cannot be computed is reported once.
+                    kinds = Kinds::ANY;
                 }
                 let (left, right) = (Box::new(left), Box::new(right));
                 (

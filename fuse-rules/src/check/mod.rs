@@ -6,6 +6,8 @@ mod expressions;
 mod names;
 mod sensors;
 mod sources;
+#[cfg(test)]
+mod tests;
 pub(crate) mod typed;
 
 use crate::diagnostic::{Code, Diagnostic, Severity};

@@ -144,13 +144,16 @@ impl Checker<'_> {
                 continue;
             }
             match &expr.kind {
-                // A value that its type refuses is reported already.
                 ExprKind::Const(value) => {
-                    if let Ok(json) = ty.accept(value) {
-                        fields.fixed.insert(mapped.key, json);
-                    }
+                    // A value that its type refuses is reported already; it was given all the same.
+                    fields
+                        .fixed
+                        .insert(mapped.key, ty.accept(value).unwrap_or_default());
                 }
-                _ => self.report(depends_on_event(expr.span, &mapped.key)),
+                _ => {
+                    self.report(depends_on_event(expr.span, &mapped.key));
+                    fields.fixed.insert(mapped.key, Json::Null);
+                }
             }
         }
         fields

@@ -76,7 +76,7 @@ codes! {
     E0504 = "a file that cannot be read",
     E0505 = "files that use each other in a circle",
     E0506 = "a number that a clause does not take",
-    E0507 = "too many problems",
+
 }
 
 impl fmt::Display for Code {

@@ -10,7 +10,7 @@ use crate::check::typed::{Expr, ExprKind, QuantifierKind};
 use crate::event::Event;
 use crate::functions::Context;
 use crate::fuses::Fuses;
-use crate::plan::{Compiled, Condition, EachPlan, EventPlan, RulePlan, SensorPlan, Slot};
+use crate::plan::{Compiled, Condition, EachPlan, EventPlan, RulePlan, SensorPlan, Shown, Slot};
 use crate::value::{DuplicateKey, Kinds, Value, read_list};
 
 pub(crate) fn evaluate(plan: &Compiled, event: &Event<'_>, fuses: &Fuses) -> Evaluation {
@@ -438,7 +438,7 @@ impl<'s, 'p, 'e> Stack<'s, 'p, 'e> {
                 }
                 match at {
                     Some(part) => part.clone(),
-                    None => return Err(Fault::Absent(name(expr).into())),
+                    None => return Err(Fault::Absent(Shown(expr).to_string().into())),
                 }
             }
             ExprKind::Concat(parts) => {

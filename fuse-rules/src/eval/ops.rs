@@ -9,6 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::check::typed::{ArithOp, CompareOp, Expr, ExprKind, IsTest, Pattern, Reference, TextOp};
 use crate::functions::{Context, Function};
 use crate::number::Number;
+use crate::plan::Shown;
 use crate::value::{Kinds, Unheld, Value};
 
 /// Why an expression has no value, or a condition is unknown.
@@ -194,10 +195,7 @@ pub(crate) fn is(test: IsTest, value: &Valued<'_, '_>) -> Truth {
 pub(crate) fn part<P: Reference>(expr: &Expr<P>, value: &Value<'_>) -> Result<String, Fault> {
     match value {
         Value::Null => {
-            let path = match &expr.kind {
-                ExprKind::Path(path) => path.text().clone(),
-                _ => name(expr).into(),
-            };
+            let path = Shown(expr).to_string().into();
             Err(Fault::Absent(path))
         }
         Value::Unheld(unheld) => error(format!("{} is {unheld}", name(expr))),

@@ -14,6 +14,7 @@ use crate::check::typed::{
 use crate::event::Event;
 use crate::functions::Context;
 use crate::fuses::Fuses;
+use crate::plan::Shown;
 use crate::value::{DuplicateKey, Value};
 
 /// Decides an event by the rules as they are written.
@@ -334,7 +335,7 @@ impl<'e> Env<'_, 'e> {
                 let value = self.value(base)?;
                 match Self::navigate(Some(&value), segments) {
                     Some(part) => part.clone(),
-                    None => return Err(Fault::Absent(name(expr).into())),
+                    None => return Err(Fault::Absent(Shown(expr).to_string().into())),
                 }
             }
             ExprKind::Concat(parts) => {

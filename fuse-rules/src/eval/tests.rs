@@ -1,1 +1,134 @@
+//! What expressions mean, as tables; each row is evaluated by the plan and by the reference.
 
+mod agreement;
+mod events;
+mod generate;
+mod tables;
+
+use crate::decision::Outcome;
+use crate::eval::{Decision, Evaluation, reference};
+use crate::event::Event;
+use crate::fuses::Fuses;
+use crate::ruleset::Ruleset;
+use crate::schema::{Field, FieldType, Registry, Schema, SourceSchema, Templates};
+
+/// A source `q` without fields, and triggers `note` (anything) and `text` (texts).
+pub(crate) fn registry() -> Registry {
+    let text = FieldType::Text(Templates::Refused);
+    Registry::new()
+        .source(SourceSchema::new(
+            Schema::new("queue", "A queue.").field(Field::optional(
+                "id",
+                FieldType::Expression,
+                "Id.",
+            )),
+            Schema::new("event", "An event."),
+        ))
+        .trigger(
+            Schema::new("note", "Notes something.").field(Field::optional(
+                "value",
+                FieldType::Any,
+                "What.",
+            )),
+        )
+        .trigger(
+            Schema::new("text", "Says something.")
+                .field(Field::required("text", text.clone(), "What."))
+                .field(Field::optional(
+                    "texts",
+                    FieldType::Map(Box::new(text)),
+                    "More.",
+                ))
+                .field(Field::optional("name", FieldType::DnsLabel, "A name.")),
+        )
+}
+
+/// Loads rules that must be right.
+pub(crate) fn load(text: &str) -> Ruleset {
+    Ruleset::parse("test.rules", text, &registry())
+        .unwrap_or_else(|problems| panic!("{problems}\n{text}"))
+}
+
+/// When the events of tests are received.
+pub(crate) const RECEIVED: &str = "2026-08-01T10:10:00Z";
+
+pub(crate) fn event(body: &str) -> Event<'_> {
+    Event::new("q", "e", body.as_bytes())
+        .unwrap_or_else(|invalid| panic!("{invalid}\n{body}"))
+        .id("1")
+        .received(RECEIVED.parse().unwrap())
+        .header("X-Kind", "push")
+        .query("page", "2")
+}
+
+/// Decides by the plan and by the reference, which must agree.
+pub(crate) fn decide(ruleset: &Ruleset, event: &Event<'_>, fuses: &Fuses) -> Evaluation {
+    let plan = ruleset.plan();
+    let planned = plan.evaluate(event, fuses);
+    let obvious = reference::evaluate(ruleset.typed(), event, fuses);
+    if planned.refused.is_some() && obvious.refused.is_some() {
+        // Where several keys stand twice, either may be the one that is named.
+        return planned;
+    }
+    assert_eq!(
+        planned,
+        obvious,
+        "the plan and the reference differ on {}",
+        event.body()
+    );
+    let explained: Vec<Decision> = plan
+        .explain(event, fuses)
+        .decisions
+        .into_iter()
+        .map(|explained| {
+            assert!(
+                !explained.decision.reason.is_empty(),
+                "every decision has a reason"
+            );
+            explained.decision
+        })
+        .collect();
+    for (decision, explained) in planned.decisions.iter().zip(&explained) {
+        let same = (
+            decision.outcome,
+            &decision.rule,
+            &decision.element,
+            &decision.action,
+        );
+        assert_eq!(
+            same,
+            (
+                explained.outcome,
+                &explained.rule,
+                &explained.element,
+                &explained.action
+            )
+        );
+    }
+    assert_eq!(planned.decisions.len(), explained.len());
+    planned
+}
+
+/// The outcome and reason of one condition on one body.
+fn condition(text: &str, body: &str) -> (Outcome, String) {
+    let ruleset = load(&format!(
+        "source q queue {{ event e }}\nsensor s on q.e {{ rule r {{ when {text}\n trigger note {{}} }} }}"
+    ));
+    let mut evaluation = decide(&ruleset, &event(body), &Fuses::default());
+    assert_eq!(evaluation.decisions.len(), 1);
+    let decision = evaluation.decisions.remove(0);
+    (decision.outcome, decision.reason)
+}
+
+/// The value of one expression on one body, as JSON, or why it has none.
+fn value(text: &str, body: &str) -> Result<String, String> {
+    let ruleset = load(&format!(
+        "source q queue {{ event e }}\nsensor s on q.e {{ rule r {{ trigger note {{ value = {text}\n }} }} }}"
+    ));
+    let mut evaluation = decide(&ruleset, &event(body), &Fuses::default());
+    let decision = evaluation.decisions.remove(0);
+    match decision.action {
+        Some(action) => Ok(action.fields.get("value").unwrap().to_string()),
+        None => Err(decision.reason),
+    }
+}

@@ -483,11 +483,21 @@ impl Lower<'_> {
                         parts.push(Part::Expr(self.expr(inner, depth + 1)));
                     }
                 }
-                Rule::unclosed => self.report(
-                    Diagnostic::error(Code::E0103, span, "this string is not closed on its line")
+                Rule::unclosed => {
+                    self.report(
+                        Diagnostic::error(
+                            Code::E0103,
+                            span,
+                            "this string is not closed on its line",
+                        )
                         .label("opened here")
                         .help("end it with `\"`; a line end in a string is written `\\n`"),
-                ),
+                    );
+                    return Expr {
+                        kind: ExprKind::Error,
+                        span,
+                    };
+                }
                 _ => {}
             }
         }

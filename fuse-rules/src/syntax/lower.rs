@@ -31,16 +31,19 @@ impl<'a> Lower<'a> {
 
     pub(super) fn file(mut self, pairs: Pairs<'_, Rule>) -> File {
         let mut file = File::default();
+        let mut before = None;
         for pair in pairs.flat_map(Pair::into_inner) {
+            let start = pair.as_span().start();
             match pair.as_rule() {
                 Rule::use_decl => file.uses.extend(self.string_in(pair)),
                 Rule::fuse_decl => file.fuses.extend(self.fuse(pair)),
                 Rule::defaults_decl => file.defaults.extend(self.defaults(pair)),
                 Rule::source_decl => file.sources.push(self.source(pair)),
                 Rule::sensor_decl => file.sensors.push(self.sensor(pair)),
-                Rule::bad_declaration => self.bad(&pair, Rule::probe_declaration),
+                Rule::bad_declaration => self.bad(&pair, Rule::probe_declaration, before),
                 _ => {}
             }
+            before = Some(start);
         }
         file
     }
@@ -48,8 +51,9 @@ impl<'a> Lower<'a> {
     // ---- Helpers --------------------------------------------------------------------------
 
     pub(super) fn span(&self, pair: &Pair<'_, Rule>) -> Span {
-        let span = pair.as_span();
-        Span::new(self.file, span.start()..span.end())
+        // pest counts the white space that it skips before something optional to the pair.
+        let start = pair.as_span().start();
+        Span::new(self.file, start..start + pair.as_str().trim_end().len())
     }
 
     pub(super) fn text_of(&self, pair: &Pair<'_, Rule>) -> Text {
@@ -63,9 +67,27 @@ impl<'a> Lower<'a> {
         self.problems.push(problem);
     }
 
-    fn bad(&mut self, pair: &Pair<'_, Rule>, probe: Rule) {
+    fn bad(&mut self, pair: &Pair<'_, Rule>, probe: Rule, before: Option<usize>) {
         let span = pair.as_span();
-        let problem = recover::problem(self.file, self.text, span.start(), span.end(), probe);
+        let junk = recover::Junk {
+            before,
+            start: span.start(),
+            end: span.end(),
+        };
+        let problem = recover::problem(self.file, self.text, junk, probe);
+        self.report(problem);
+    }
+
+    /// What should stand between a declaration's word and its brace.
+    fn bad_head(&mut self, pair: &Pair<'_, Rule>, probe: Rule) {
+        let span = pair.as_span();
+        // The brace belongs to what is probed: a head may end too early.
+        let junk = recover::Junk {
+            before: None,
+            start: span.start(),
+            end: span.end() + 1,
+        };
+        let problem = recover::problem(self.file, self.text, junk, probe);
         self.report(problem);
     }
 
@@ -217,7 +239,7 @@ impl<'a> Lower<'a> {
                     source.name = names.next().map_or(source.name, |name| self.name(&name));
                     source.kind = names.next().map_or(source.kind, |kind| self.text_of(&kind));
                 }
-                Rule::bad_head => self.bad(&part, Rule::probe_source_head),
+                Rule::bad_head => self.bad_head(&part, Rule::probe_source_head),
                 Rule::brace_open => items.open = Some(self.span(&part)),
                 Rule::event_decl => {
                     items.separate(self, &part);
@@ -265,7 +287,9 @@ impl<'a> Lower<'a> {
             incomplete: false,
         };
         let mut open = None;
+        let mut before = None;
         for part in pair.into_inner() {
+            let start = part.as_span().start();
             match part.as_rule() {
                 Rule::sensor_head => {
                     sensor.broken = false;
@@ -284,19 +308,20 @@ impl<'a> Lower<'a> {
                         }
                     }
                 }
-                Rule::bad_head => self.bad(&part, Rule::probe_sensor_head),
+                Rule::bad_head => self.bad_head(&part, Rule::probe_sensor_head),
                 Rule::brace_open => open = Some(self.span(&part)),
                 Rule::rule_decl => sensor.rules.push(self.rule(part)),
                 Rule::bad_clause => {
                     sensor.incomplete = true;
-                    self.bad(&part, Rule::probe_clause);
+                    self.bad(&part, Rule::probe_clause, before);
                 }
                 Rule::close => {
-                    let what = format!("sensor `{}`", sensor.name.text);
+                    let what = titled("sensor", &sensor.name.text);
                     self.close(&part, open, &what);
                 }
                 _ => self.shared_clause(part, &mut sensor.shared),
             }
+            before = Some(start);
         }
         sensor
     }
@@ -316,7 +341,9 @@ impl<'a> Lower<'a> {
             incomplete: false,
         };
         let mut open = None;
+        let mut before = None;
         for part in pair.into_inner() {
+            let start = part.as_span().start();
             match part.as_rule() {
                 Rule::rule_head => {
                     if let Some(name) = part.into_inner().next() {
@@ -324,20 +351,21 @@ impl<'a> Lower<'a> {
                         rule.name = self.name(&name);
                     }
                 }
-                Rule::bad_head => self.bad(&part, Rule::probe_rule_head),
+                Rule::bad_head => self.bad_head(&part, Rule::probe_rule_head),
                 Rule::brace_open => open = Some(self.span(&part)),
                 Rule::once_clause => rule.once.extend(self.once(part)),
                 Rule::trigger_clause => rule.triggers.extend(self.trigger(part)),
                 Rule::bad_clause => {
                     rule.incomplete = true;
-                    self.bad(&part, Rule::probe_clause);
+                    self.bad(&part, Rule::probe_clause, before);
                 }
                 Rule::close => {
-                    let what = format!("rule `{}`", rule.name.text);
+                    let what = titled("rule", &rule.name.text);
                     self.close(&part, open, &what);
                 }
                 _ => self.shared_clause(part, &mut rule.shared),
             }
+            before = Some(start);
         }
         rule
     }
@@ -348,7 +376,7 @@ impl<'a> Lower<'a> {
         let span = self.span(&pair);
         match pair.as_rule() {
             Rule::requires_clause => {
-                let names = pair.into_inner().filter(|p| p.as_rule() == Rule::ident);
+                let names = pair.into_inner().filter(|p| p.as_rule() == Rule::fuse_name);
                 shared
                     .requires
                     .extend(names.map(|p| self.text_of(&p)).collect::<Vec<_>>());
@@ -467,7 +495,7 @@ impl<'a> Lower<'a> {
                 items.last_end = Some(pair.as_span().end());
                 items.comma = false;
                 block.incomplete = true;
-                self.bad(&pair, Rule::probe_field);
+                self.bad(&pair, Rule::probe_field, items.before);
             }
             _ => {}
         }
@@ -546,7 +574,7 @@ impl<'a> Lower<'a> {
                 Rule::bad_field => {
                     block.incomplete = true;
                     items.last_end = Some(part.as_span().end());
-                    self.bad(&part, Rule::probe_pick);
+                    self.bad(&part, Rule::probe_pick, items.before);
                 }
                 Rule::pick => {
                     items.separate(self, &part);
@@ -634,6 +662,15 @@ impl<'a> Lower<'a> {
     }
 }
 
+/// `rule `x``, or `this rule` where its name did not parse.
+fn titled(what: &str, name: &str) -> String {
+    if name.is_empty() {
+        format!("this {what}")
+    } else {
+        format!("{what} `{name}`")
+    }
+}
+
 /// Checks that the items of a block are set apart by a line end or a comma.
 #[derive(Default)]
 struct Items {
@@ -641,6 +678,8 @@ struct Items {
     /// The byte after the last item, and whether a comma came since.
     last_end: Option<usize>,
     comma: bool,
+    /// Where the last item starts.
+    before: Option<usize>,
 }
 
 impl Items {
@@ -686,5 +725,6 @@ impl Items {
         // Trailing white space belongs to no item.
         self.last_end = Some(start + pair.as_str().trim_end().len());
         self.comma = false;
+        self.before = Some(start);
     }
 }

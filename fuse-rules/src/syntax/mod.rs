@@ -7,6 +7,10 @@ mod lower;
 mod nesting;
 mod recover;
 mod strings;
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod tree;
 
 use pest::Parser;
 

@@ -17,28 +17,39 @@ pub(super) fn position(error: &Error<Rule>) -> usize {
     }
 }
 
-/// The problem of the text at `start..end`, which did not parse as `probe`.
-pub(super) fn problem(
-    file: FileId,
-    text: &str,
-    start: usize,
-    end: usize,
-    probe: Rule,
-) -> Diagnostic {
-    let rest = text.get(start..).unwrap_or("");
-    let (at, wanted) = match Grammar::parse(probe, rest) {
-        Err(error) => (start + position(&error), wanted(&error)),
-        // It parses on its own, so it is what stands before it that is at fault.
-        Ok(_) => (start, Vec::new()),
-    };
+/// What recovery took up.
+#[derive(Clone, Copy)]
+pub(super) struct Junk {
+    /// Where what stands before it in the same place starts, if something does.
+    pub(super) before: Option<usize>,
+    pub(super) start: usize,
+    pub(super) end: usize,
+}
+
+/// The problem of what did not parse as `probe`.
+pub(super) fn problem(file: FileId, text: &str, junk: Junk, probe: Rule) -> Diagnostic {
+    let start = junk.start;
+    let (mut at, mut wanted) = failure(text, start, junk.end, probe);
+    if at == start {
+        // It makes no sense from its first character on. Perhaps it belongs to what stands before
+        // it, which was read as far as it made sense.
+        if let Some(before) = junk.before {
+            let (from_before, wanted_there) = failure(text, before, junk.end, probe);
+            if from_before > start {
+                (at, wanted) = (from_before, wanted_there);
+            }
+        }
+    }
     // A fault that shows only on a later line is one of the line before: something is missing.
     let read = text.get(start..at).unwrap_or("");
     let solid = start + strip_layout(read).len();
-    if at > start
-        && read
-            .get(solid - start..)
-            .is_some_and(|gap| gap.contains('\n'))
-    {
+    let past_line = read
+        .get(solid - start..)
+        .is_some_and(|gap| gap.contains('\n'));
+    let nothing_left = text
+        .get(at..junk.end)
+        .is_none_or(|rest| rest.trim().is_empty());
+    if at > start && (past_line || nothing_left) {
         let from = last_token(text, start, solid);
         let token = text.get(from..solid).unwrap_or("");
         let message = match list(&wanted) {
@@ -46,24 +57,39 @@ pub(super) fn problem(
             None => format!("something is missing after `{token}`"),
         };
         return Diagnostic::error(Code::E0101, Span::new(file, from..solid), message)
-            .label("nothing follows on this line or the next");
+            .label("what should follow is missing");
     }
     let found = token_at(text, at);
-    let to = (at + found.len()).min(text.len());
-    let span = Span::new(file, at..to);
-    let shown = if found.is_empty() {
-        "the end of the file".to_owned()
-    } else {
-        format!("`{found}`")
+    let span = Span::new(file, at..(at + found.len()).min(text.len()));
+    let shown = match found {
+        "" if at >= text.len() => "the end of the file".to_owned(),
+        "" => "the end of the line".to_owned(),
+        found => format!("`{found}`"),
     };
-    let message = match list(&wanted) {
-        Some(wanted) => format!("expected {wanted}, found {shown}"),
-        None => format!("{shown} is not expected here"),
+    let problem = match list(&wanted) {
+        Some(wanted) => {
+            let message = format!("expected {wanted}, found {shown}");
+            Diagnostic::error(Code::E0101, span, message).label("not expected here")
+        }
+        None => Diagnostic::error(Code::E0101, span, format!("{shown} is not expected here")),
     };
-    let problem = Diagnostic::error(Code::E0101, span, message).label("not expected here");
-    let problem = problem.maybe_help(hint(text, at, found, at == start));
-    debug_assert!(end >= start, "recovery takes up at least one character");
-    problem
+    let leftover = at == start
+        && junk.before.is_some_and(|before| {
+            !text
+                .get(before..start)
+                .is_some_and(|line| line.contains('\n'))
+        });
+    let joined = || "two conditions are joined by `and` or `or`".to_owned();
+    let help = hint(text, at, found, at == start).or_else(|| leftover.then(joined));
+    problem.maybe_help(help)
+}
+
+/// How far the text reads as `probe`, and what was wanted there.
+fn failure(text: &str, start: usize, end: usize, probe: Rule) -> (usize, Vec<&'static str>) {
+    match Grammar::parse(probe, text.get(start..end).unwrap_or("")) {
+        Err(error) => (start + position(&error), wanted(&error)),
+        Ok(_) => (start, Vec::new()),
+    }
 }
 
 /// Help for slips that are easy to name.
@@ -80,6 +106,13 @@ fn hint(text: &str, at: usize, found: &str, at_start: bool) -> Option<String> {
         "$" => Some(
             "a path starts with `body`, `headers`, `query` or `event`, as in `body.name`".into(),
         ),
+        word if before.ends_with('.')
+            && word.starts_with(|c: char| !c.is_ascii() && is_word(c)) =>
+        {
+            Some(format!(
+                "a key that is no name stands in brackets: `[\"{word}\"]`"
+            ))
+        }
         "{" if before.ends_with('=') => None,
         "[" | "(" if before.len() < at => Some(format!(
             "`{found}` touches what it belongs to, without a space"
@@ -122,6 +155,10 @@ fn last_token(text: &str, start: usize, end: usize) -> usize {
     let Some(&(last, c)) = chars.peek() else {
         return start;
     };
+    if c == '"' {
+        let opening = before.get(..last).and_then(|text| text.rfind('"'));
+        return start + opening.unwrap_or(last);
+    }
     if !is_word(c) {
         let symbol =
             |c: char| c.is_ascii_punctuation() && !matches!(c, '"' | ')' | ']' | '}' | '_');
@@ -154,7 +191,12 @@ fn token_at(text: &str, at: usize) -> &str {
     } else {
         first.len_utf8()
     };
-    rest.get(..len).unwrap_or("").trim_end_matches('-')
+    let token = rest.get(..len).unwrap_or("");
+    if is_word(first) {
+        token.trim_end_matches('-')
+    } else {
+        token
+    }
 }
 
 fn wanted(error: &Error<Rule>) -> Vec<&'static str> {
@@ -171,6 +213,11 @@ fn wanted(error: &Error<Rule>) -> Vec<&'static str> {
     // nothing more.
     if all.contains(&AN_EXPRESSION) {
         all.retain(|word| *word == AN_EXPRESSION || word.starts_with('`') && word.len() == 3);
+    }
+    // What may go on an expression says little where something else must follow it.
+    let goes_on = |word: &&str| matches!(*word, "`in`" | "`.`");
+    if !all.iter().all(|word| goes_on(&word)) {
+        all.retain(|word| !goes_on(&word));
     }
     all.sort_by_key(|word| (word.starts_with('`'), *word != A_NAME));
     all
@@ -192,7 +239,7 @@ const A_NAME: &str = "a name";
 /// What a rule is called in messages; `None` for what says nothing to an author.
 fn describe(rule: Rule) -> Option<&'static str> {
     Some(match rule {
-        Rule::ident => A_NAME,
+        Rule::ident | Rule::fuse_name => A_NAME,
         Rule::kw_use => "`use`",
         Rule::kw_fuse => "`fuse`",
         Rule::kw_default => "`default`",

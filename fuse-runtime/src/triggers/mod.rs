@@ -274,6 +274,9 @@ mod tests {
         assert_eq!(distinct.len(), ids.len());
         assert_eq!(ids[0], action_id(&key("a", "1"), &action("s/r", None, 0)));
         // Ids outlive versions: objects on clusters carry them.
-        assert_eq!(ids[0], "FIXED");
+        assert_eq!(
+            ids[0],
+            "b724a337d715fd8bf97ade3805d0b67adc581e239b8d831c94db79af0b457f00"
+        );
     }
 }

@@ -1,0 +1,516 @@
+//! What the checker reports: for each code a case that raises it and a near miss that does not.
+
+use std::collections::BTreeMap;
+
+use crate::diagnostic::{Code, Diagnostics};
+use crate::ruleset::Ruleset;
+use crate::schema::{Field, FieldType, Registry, Schema, SourceSchema, Templates};
+
+fn registry() -> Registry {
+    let source = Schema::new("hook", "A hook.")
+        .field(Field::required(
+            "port",
+            FieldType::Int(1, 65_535),
+            "The port.",
+        ))
+        .field(Field::optional("path", FieldType::UrlPath, "The path."))
+        .field(
+            Field::optional(
+                "method",
+                FieldType::OneOf(vec!["GET".into(), "POST".into()]),
+                "",
+            )
+            .default("POST"),
+        )
+        .field(Field::optional("id", FieldType::Expression, "The id."))
+        .field(Field::optional("limit", FieldType::Size, "The limit."));
+    let event = Schema::new("event", "An event.")
+        .field(Field::required("path", FieldType::UrlPath, "The path."))
+        .field(Field::optional(
+            "method",
+            FieldType::OneOf(vec!["GET".into(), "POST".into()]),
+            "",
+        ));
+    let text = FieldType::Text(Templates::Refused);
+    Registry::new()
+        .source(SourceSchema::new(source, event).address(&["port", "path", "method"]))
+        .trigger(
+            Schema::new("flow", "Runs something.")
+                .field(Field::optional(
+                    "template",
+                    FieldType::DnsSubdomain,
+                    "What.",
+                ))
+                .field(Field::optional("spec", FieldType::Any, "What, in full."))
+                .field(Field::required("namespace", FieldType::DnsLabel, "Where."))
+                .field(Field::optional(
+                    "retries",
+                    FieldType::Int(0, 9),
+                    "How often.",
+                ))
+                .field(Field::optional("after", FieldType::Duration, "When."))
+                .field(Field::optional(
+                    "parameters",
+                    FieldType::Map(Box::new(text)),
+                    "With what.",
+                ))
+                .field(Field::optional(
+                    "tags",
+                    FieldType::List(Box::new(FieldType::String)),
+                    "Tags.",
+                ))
+                .field(
+                    Field::optional(
+                        "mode",
+                        FieldType::OneOf(vec!["fast".into(), "safe".into()]),
+                        "How.",
+                    )
+                    .fixed(),
+                )
+                .one_of(&["template", "spec"]),
+        )
+        .trigger(Schema::new("note", "Notes."))
+}
+
+const PRELUDE: &str = "\
+source s hook { port = 1, path = \"/a\"
+  event e
+}
+fuse f default on
+";
+
+fn problems_of(files: &[(&str, &str)]) -> Option<Diagnostics> {
+    let loader: BTreeMap<&str, &str> = files.iter().copied().collect();
+    Ruleset::load(&[files[0].0], &loader, &registry()).err()
+}
+
+/// The codes and places of all problems, in rules after the prelude.
+fn codes(text: &str) -> Vec<String> {
+    let whole = format!("{PRELUDE}{text}");
+    let Some(problems) = problems_of(&[("test.rules", &whole)]) else {
+        return Vec::new();
+    };
+    problems
+        .iter()
+        .map(|problem| {
+            let Some(label) = &problem.label else {
+                return problem.code.to_string();
+            };
+            format!("{} `{}`", problem.code, problems.files().text(label.span))
+        })
+        .collect()
+}
+
+fn rule(body: &str) -> String {
+    format!("sensor x on s.e {{ rule r {{\n{body}\n trigger note {{}} }} }}")
+}
+
+fn flow(fields: &str) -> String {
+    format!("sensor x on s.e {{ rule r {{ trigger flow {{ {fields} }} }} }}")
+}
+
+/// Rules, and what is reported of them: nothing for a near miss.
+const CASES: &[(&str, &str)] = &[
+    // Names.
+    ("when bod.x == 1", "E0201 `bod`"),
+    ("when body.x == y", "E0201 `y`"),
+    ("when body.x == body.y", ""),
+    ("when any(l in body.x: k == 1)", "E0201 `k`"),
+    ("when any(l in body.x: l == 1) and l == 1", "E0201 `l`"),
+    ("when lowr(body.x) == \"a\"", "E0202 `lowr`"),
+    ("when lower(body.x) == \"a\"", ""),
+    ("requires g", "E0206 `g`"),
+    ("requires f", ""),
+    ("each body in body.xs", "E0207 `body`"),
+    (
+        "each a in body.xs\n when any(a in body.ys: a == 1)",
+        "E0207 `a`",
+    ),
+    ("each a in body.xs\n when any(b in a.ys: b == 1)", ""),
+    ("when event.kind == \"a\"", "E0211 `event.kind`"),
+    ("when event == \"a\"", "E0211 `event`"),
+    ("when event.type == \"a\"", ""),
+    // Values and types.
+    ("when \"8080\" == 8080", "E0301 `\"8080\" == 8080`"),
+    ("when body.x == 8080", ""),
+    ("when headers.a == 1", "E0301 `headers.a == 1`"),
+    ("when len(body.x) > \"2\"", "E0309 `\"2\"`"),
+    ("when len(body.x) > 2", ""),
+    ("when age(body.x) > 10", "E0301 `age(body.x) > 10`"),
+    ("when age(body.x) > 10m", ""),
+    ("when body.x < true", "E0301 `body.x < true`"),
+    ("when headers.a < body.b", "E0309 `headers.a`"),
+    ("when 1 + \"a\" == 2", "E0301 `1 + \"a\"`"),
+    ("when -\"a\" == 1", "E0301 `-\"a\"`"),
+    ("when body.x + 1 == 2", ""),
+    ("when headers.a in [1, \"b\"]", "E0301 `[1, \"b\"]`"),
+    ("when headers.a in [\"a\", \"b\"]", ""),
+    ("when [1] contains \"a\"", "E0301 `[1]`"),
+    ("when body.x contains 5", "E0301 `5`"),
+    ("when \"${[1]}\" == body.x", "E0301 `[1]`"),
+    ("when \"abc\"", "E0302 `\"abc\"`"),
+    ("when len(body.x) and true", "E0302 `len(body.x)`"),
+    ("when body.flag and true", ""),
+    ("when lower(body.x, 1) == \"a\"", "E0303 `lower(body.x, 1)`"),
+    ("when lower(1) == \"a\"", "E0303 `1`"),
+    ("when (body.x == 1) ?? true", "E0304 `(body.x == 1)`"),
+    ("when (body.x ?? true) == true", ""),
+    ("when body.x matches \"(\"", "E0305 `\"(\"`"),
+    ("when body.x matches \"a)|(b\"", "E0305 `\"a)|(b\"`"),
+    ("when body.x matches r\"(?x) a # b\"", ""),
+    ("when body.x matches \"(?=a)\"", "E0305 `\"(?=a)\"`"),
+    (
+        "when body.x matches r\"\\w{1000}{1000}\"",
+        "E0305 `r\"\\w{1000}{1000}\"`",
+    ),
+    ("when body.x matches body.y", "E0306 `body.y`"),
+    ("when body.x like \"a${body.y}\"", "E0306 `\"a${body.y}\"`"),
+    ("when body.x == [1]", "E0307 `[1]`"),
+    ("when body.x == null", "E0308 `null`"),
+    ("when null != body.x", "E0308 `null`"),
+    ("when body.x is null", ""),
+    ("when body.x > \"a\"", "E0309 `\"a\"`"),
+    ("when time(body.x) > time(\"2026-08-01T00:00:00Z\")", ""),
+    ("when any(x in 5: x)", "E0310 `5`"),
+    ("each a in headers.x", "E0310 `headers.x`"),
+    ("each a in split(headers.x, \",\")", ""),
+    ("when 1 in headers.x", "E0310 `headers.x`"),
+    // Clauses.
+    (
+        "each a in body.xs\n each b in a.ys",
+        "E0501 `each b in a.ys`",
+    ),
+    (
+        "once per body.a within 1h\n once per body.b within 1h",
+        "E0501 `once per body.b within 1h`",
+    ),
+    ("once per body.a, body.b within 1h", ""),
+    ("once per [1] within 1h", "E0301 `[1]`"),
+    ("once per body.a == 1 within 1h", "E0301 `body.a == 1`"),
+    ("once per body.a within 0s", "E0506 `0s`"),
+    ("each a in body.xs max 0", "E0506 `0`"),
+    ("each a in body.xs max 99999999999", "E0506 `99999999999`"),
+    ("each a in body.xs max 100000", ""),
+];
+
+/// Fields of a trigger `flow`, and what is reported of them.
+const FIELDS: &[(&str, &str)] = &[
+    ("namespace = \"n\", template = \"t\"", ""),
+    (
+        "namespace = \"n\", templte = \"t\", template = \"t\"",
+        "E0401 `templte`",
+    ),
+    ("namspace = \"n\", template = \"t\"", "E0401 `namspace`"),
+    ("template = \"t\"", "E0402 `flow`"),
+    ("namespace = \"n\"", "E0402 `flow`"),
+    ("namespace = \"n\", template = 5", "E0403 `5`"),
+    (
+        "namespace = \"n\", template = \"t\", retries = \"3\"",
+        "E0403 `\"3\"`",
+    ),
+    (
+        "namespace = \"n\", template = \"t\", parameters { a = [1] }",
+        "E0403 `[1]`",
+    ),
+    (
+        "namespace = \"n\", template = \"t\", parameters { a = json([1]), b = 5, c = body.x }",
+        "",
+    ),
+    (
+        "namespace = \"n\", template = \"t\", parameters = 5",
+        "E0403 `5`",
+    ),
+    (
+        "namespace = \"n\", template = \"t\", tags = [1]",
+        "E0406 `[1]`",
+    ),
+    ("namespace = \"n\", template = \"t\", tags = [\"a\"]", ""),
+    (
+        "namespace = \"n\", namespace = \"m\", template = \"t\"",
+        "E0404 `namespace`",
+    ),
+    (
+        "namespace = \"n\", template = \"t\", parameters { a = 1, \"a\" = 2 }",
+        "E0404 `\"a\"`",
+    ),
+    (
+        "namespace = \"n\", template = \"t\", mode = body.mode",
+        "E0405 `body.mode`",
+    ),
+    ("namespace = \"n\", template = \"t\", mode = \"fast\"", ""),
+    (
+        "namespace = \"n\", template = \"t\", mode = \"loud\"",
+        "E0406 `\"loud\"`",
+    ),
+    (
+        "namespace = \"Upper\", template = \"t\"",
+        "E0406 `\"Upper\"`",
+    ),
+    (
+        "namespace = \"n\", template = \"t\", retries = 10",
+        "E0406 `10`",
+    ),
+    (
+        "namespace = \"n\", template = \"t\", after = -5m",
+        "E0406 `-5m`",
+    ),
+    (
+        "namespace = \"n\", template = \"t\", spec = { a = 1 }",
+        "E0408 `spec`",
+    ),
+    ("namespace = \"n\", spec { a { b = body.x } }", ""),
+    (
+        "namespace? = body.ns, template = \"t\"",
+        "E0409 `namespace`",
+    ),
+    (
+        "namespace = body.ns ?? \"n\", template = \"t\", retries? = body.r",
+        "",
+    ),
+];
+
+/// Whole declarations, and what is reported of them.
+const DECLARATIONS: &[(&str, &str)] = &[
+    ("fuse f default off", "E0204 `f`"),
+    ("fuse g default off", ""),
+    (
+        "sensor x on s.nope { rule r { trigger note {} } }",
+        "E0205 `nope`",
+    ),
+    (
+        "sensor x on nope.e { rule r { trigger note {} } }",
+        "E0205 `nope`",
+    ),
+    (
+        "sensor x on s.e { rule r { trigger note {} } rule r { trigger note {} } }",
+        "E0204 `r`",
+    ),
+    (
+        "sensor when on s.e { rule r { trigger note {} } }",
+        "E0109 `when`",
+    ),
+    (
+        "sensor x on s.e { rule r { trigger nope {} } }",
+        "E0209 `nope`",
+    ),
+    ("source t nope { event e }", "E0209 `nope`"),
+    ("defaults nope { a = 1 }", "E0209 `nope`"),
+    ("defaults flow { nope = 1 }", "E0401 `nope`"),
+    (
+        "defaults flow { namespace = \"n\" }\nsensor x on s.e { rule r { trigger flow { template = \"t\" } } }",
+        "",
+    ),
+    (
+        "defaults flow { parameters { a = body.x } }\nsensor x on s.e { rule r { trigger flow { namespace = \"n\", template = \"t\", parameters { b = 1 } } } }",
+        "",
+    ),
+    ("source t hook { path = \"/x\"\n event e }", "E0402 `t`"),
+    ("source t hook { port = 2\n event e }", "E0402 `t`"),
+    ("source t hook { port = 2\n event e { path = \"/x\" } }", ""),
+    ("source t hook { port = 2, path = \"/x\" }", "E0402 `t`"),
+    (
+        "source t hook { port = 2, path = \"/x\", limit = 1MiB\n event e\n event e }",
+        "E0204 `e`",
+    ),
+    (
+        "source t hook { port = body.x, path = \"/x\"\n event e }",
+        "E0405 `body.x`",
+    ),
+    (
+        "source t hook { port = 0, path = \"/x\"\n event e }",
+        "E0406 `0`",
+    ),
+    (
+        "source t hook { port = 2, path = \"x\"\n event e }",
+        "E0406 `\"x\"`",
+    ),
+    (
+        "source t hook { port = 2, path = \"/x\", id = body.id\n event e }",
+        "",
+    ),
+    (
+        "source t hook { port = 1, path = \"/a\"\n event e }",
+        "E0407 `e`",
+    ),
+    (
+        "source t hook { port = 1, path = \"/a\"\n event e { method = \"GET\" } }",
+        "",
+    ),
+    ("sensor x on s.e { rule r { when true } }", "E0502 `r`"),
+    ("sensor x on s.e { when true }", "E0503 `x`"),
+];
+
+fn check(cases: impl IntoIterator<Item = (String, &'static str)>) {
+    for (text, expected) in cases {
+        let expected: Vec<&str> = if expected.is_empty() {
+            Vec::new()
+        } else {
+            vec![expected]
+        };
+        assert_eq!(codes(&text), expected, "{text}");
+    }
+}
+
+#[test]
+fn every_case_is_reported_at_its_place_and_every_near_miss_is_not() {
+    check(CASES.iter().map(|(text, expected)| (rule(text), *expected)));
+    check(
+        FIELDS
+            .iter()
+            .map(|(text, expected)| (flow(text), *expected)),
+    );
+    check(
+        DECLARATIONS
+            .iter()
+            .map(|(text, expected)| ((*text).to_owned(), *expected)),
+    );
+}
+
+#[test]
+fn every_code_of_the_checker_has_a_case() {
+    let raised: Vec<&str> = CASES
+        .iter()
+        .chain(FIELDS)
+        .chain(DECLARATIONS)
+        .map(|(_, expected)| *expected)
+        .collect();
+    // Those of files are below; those of syntax, `is` tests among them, are the syntax's.
+    let elsewhere = ["E0208", "E0210", "E0504", "E0505"];
+    for code in Code::ALL {
+        let name = code.as_str();
+        let ours = !name.starts_with("E01") && !elsewhere.contains(&name);
+        assert!(
+            !ours || raised.iter().any(|r| r.starts_with(name)),
+            "{name} has no case"
+        );
+    }
+}
+
+fn report(files: &[(&str, &str)]) -> String {
+    problems_of(files).map_or_else(String::new, |problems| problems.to_string())
+}
+
+#[test]
+fn names_are_seen_by_direct_use_only() {
+    let rules = "use \"b.rules\"\nsensor x on s.e { requires g\n rule r { trigger note {} } }";
+    let b = "use \"c.rules\"\nsource s hook { port = 1, path = \"/a\"\n event e }";
+    let c = "fuse g default on";
+    insta::assert_snapshot!(report(&[("rules/a.rules", rules), ("rules/b.rules", b), ("rules/c.rules", c)]), @r#"
+    error[E0208]: fuse `g` is declared in a file that this one does not use
+     --> rules/a.rules:2:28
+      |
+    2 | sensor x on s.e { requires g
+      |                            ^ not visible here
+      |
+     ::: rules/c.rules:1:6
+      |
+    1 | fuse g default on
+      |      - declared here
+      |
+      = help: add `use "c.rules"` at the top of this file
+    "#);
+    let fixed = format!("use \"c.rules\"\n{rules}");
+    assert_eq!(
+        report(&[
+            ("rules/a.rules", &fixed),
+            ("rules/b.rules", b),
+            ("rules/c.rules", c)
+        ]),
+        ""
+    );
+}
+
+#[test]
+fn files_that_cannot_be_read_or_go_in_circles() {
+    insta::assert_snapshot!(report(&[("a.rules", "use \"none.rules\"")]), @r#"
+    error[E0504]: `none.rules` cannot be read: there is no such file
+     --> a.rules:1:5
+      |
+    1 | use "none.rules"
+      |     ^^^^^^^^^^^^ used here
+      |
+      = help: a `use` is relative to the file that it stands in
+    "#);
+    let circle = [
+        ("a.rules", "use \"b.rules\""),
+        ("b.rules", "use \"c.rules\""),
+        ("c.rules", "use \"a.rules\""),
+    ];
+    insta::assert_snapshot!(report(&circle), @r#"
+    error[E0505]: files use each other in a circle
+     --> c.rules:1:5
+      |
+    1 | use "a.rules"
+      |     ^^^^^^^^^ this leads back to this file
+      |
+      = help: move what both need into a third file that uses neither
+    "#);
+    let itself = [("a.rules", "use \"./a.rules\"")];
+    insta::assert_snapshot!(report(&itself), @r#"
+    error[E0505]: files use each other in a circle
+     --> a.rules:1:5
+      |
+    1 | use "./a.rules"
+      |     ^^^^^^^^^^^ this leads back to this file
+      |
+      = help: move what both need into a third file that uses neither
+    "#);
+    let diamond = [
+        ("a.rules", "use \"b.rules\"\nuse \"c.rules\""),
+        ("b.rules", "use \"d.rules\""),
+        ("c.rules", "use \"d.rules\""),
+        ("d.rules", "fuse g default on"),
+    ];
+    assert_eq!(report(&diamond), "", "used twice is no circle");
+    assert!(
+        Ruleset::load(&["none.rules"], &BTreeMap::new(), &registry())
+            .unwrap_err()
+            .to_string()
+            .contains("E0504")
+    );
+}
+
+#[test]
+fn duplicates_are_found_across_files() {
+    let files = [
+        ("a.rules", "use \"b.rules\"\nfuse g default on"),
+        ("b.rules", "\n\nfuse g default off"),
+    ];
+    insta::assert_snapshot!(report(&files), @"
+    error[E0204]: fuse `g` is declared twice
+     --> b.rules:3:6
+      |
+    3 | fuse g default off
+      |      ^ declared again here
+      |
+     ::: a.rules:2:6
+      |
+    2 | fuse g default on
+      |      - first declared here
+      |
+      = help: rename one of them
+    ");
+}
+
+#[test]
+fn problems_as_text_and_as_json() {
+    let text = format!(
+        "{PRELUDE}sensor x on s.e {{\n  requires ff\n  rule r {{\n    when body.état == null\n    trigger flow {{ templat = \"t\", namespace = \"n\" }}\n  }}\n}}\n"
+    );
+    let problems = problems_of(&[("test.rules", &text)]).unwrap();
+    insta::assert_snapshot!(problems.to_string());
+    insta::assert_snapshot!(problems.to_json_lines());
+}
+
+#[test]
+fn a_chain_of_many_uses_is_read_without_recursion() {
+    let files: Vec<(String, String)> = (0..3_000)
+        .map(|i| (format!("f{i}.rules"), format!("use \"f{}.rules\"", i + 1)))
+        .chain([("f3000.rules".to_owned(), "fuse g default on".to_owned())])
+        .collect();
+    let files: Vec<(&str, &str)> = files
+        .iter()
+        .map(|(n, t)| (n.as_str(), t.as_str()))
+        .collect();
+    assert_eq!(report(&files), "");
+}

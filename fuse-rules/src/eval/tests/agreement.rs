@@ -1,0 +1,73 @@
+//! The plan and the reference agree, on generated rules and events; and evaluation's own laws.
+
+use proptest::prelude::*;
+use proptest::strategy::ValueTree as _;
+use proptest::test_runner::{Config, TestRunner};
+
+use super::generate::{body, rules};
+use super::{decide, event, registry};
+use crate::decision::Outcome;
+use crate::fuses::Fuses;
+use crate::ruleset::Ruleset;
+
+proptest! {
+    #![proptest_config(Config { cases: 1_000, ..Config::default() })]
+
+    #[test]
+    fn the_plan_and_the_reference_agree(text in rules(), bodies in prop::collection::vec(body(), 4), on in any::<bool>()) {
+        // Rules that do not check are somebody else's test; that most do is asserted below.
+        if let Ok(ruleset) = Ruleset::parse("test.rules", &text, &registry()) {
+            for body in bodies {
+                // `decide` compares, reasons and all.
+                decide(&ruleset, &event(&body), &Fuses::default().set("gate", on));
+            }
+        }
+    }
+
+    #[test]
+    fn the_spelling_of_an_event_does_not_matter(text in rules(), body in body()) {
+        if let Ok(ruleset) = Ruleset::parse("test.rules", &text, &registry()) {
+            let fuses = Fuses::default().set("gate", true);
+            let spaced = body.replace(": ", " :\n\t").replace(", ", " , ").replace("\"a\"", "\"\\u0061\"");
+            let plain = decide(&ruleset, &event(&body), &fuses);
+            prop_assert_eq!(plain, decide(&ruleset, &event(&spaced), &fuses));
+        }
+    }
+}
+
+/// The agreement above would mean little if hardly anything was decided.
+#[test]
+fn what_is_generated_is_worth_comparing() {
+    let mut runner = TestRunner::deterministic();
+    let (mut checked, mut all) = (0, 0);
+    let mut outcomes = std::collections::BTreeMap::<Outcome, u32>::new();
+    let mut refused = 0;
+    for _ in 0..600 {
+        let text = rules().new_tree(&mut runner).unwrap().current();
+        all += 1;
+        let Ok(ruleset) = Ruleset::parse("test.rules", &text, &registry()) else {
+            continue;
+        };
+        checked += 1;
+        for _ in 0..4 {
+            let body = body().new_tree(&mut runner).unwrap().current();
+            let evaluation = decide(&ruleset, &event(&body), &Fuses::default());
+            refused += u32::from(evaluation.refused.is_some());
+            for decision in evaluation.decisions {
+                *outcomes.entry(decision.outcome).or_default() += 1;
+            }
+        }
+    }
+    let decided: u32 = outcomes.values().sum();
+    let share =
+        |outcome| f64::from(outcomes.get(&outcome).copied().unwrap_or(0)) / f64::from(decided);
+    println!(
+        "{checked} of {all} rule files check; {decided} decisions: {outcomes:?}; {refused} events refused"
+    );
+    assert!(checked * 2 > all, "most rules must check");
+    assert!(share(Outcome::Fired) > 0.08, "too few fire");
+    assert!(share(Outcome::Unknown) > 0.1, "too few are unknown");
+    assert!(share(Outcome::NotMatched) > 0.1, "too few do not match");
+    assert!(outcomes.contains_key(&Outcome::Gated) && outcomes.contains_key(&Outcome::Rejected));
+    assert!(refused > 0, "no event was refused");
+}

@@ -1,0 +1,323 @@
+//! Whole events: elements, fuses, mappings, refusals.
+
+use super::{decide, event, load};
+use crate::decision::Outcome;
+use crate::event::Event;
+use crate::fuses::Fuses;
+
+/// `rule element outcome reason` a line.
+fn lines(rules: &str, body: &str, fuses: &Fuses) -> String {
+    let ruleset = load(&format!("source q queue {{ event e }}\n{rules}"));
+    let evaluation = decide(&ruleset, &event(body), fuses);
+    let mut out = String::new();
+    for decision in evaluation.decisions {
+        let element = decision
+            .element
+            .map_or("-".to_owned(), |path| format!("{path:?}"));
+        let fields = decision
+            .action
+            .map(|action| serde_json::to_string(&action.fields).unwrap());
+        let tail = fields.unwrap_or(decision.reason);
+        out.push_str(&format!(
+            "{} {element} {} {tail}\n",
+            decision.rule, decision.outcome
+        ));
+    }
+    out
+}
+
+#[test]
+fn each_decides_element_by_element() {
+    let rules = r#"
+        sensor s on q.e {
+          each a in body.alerts
+          when a.status == "firing"
+          rule one { when a.slo == "x"  trigger text { text = a.name } }
+          rule two { trigger text { text = "${a.name}!" } }
+        }"#;
+    let body = r#"{"alerts":[
+        {"status":"firing","slo":"x","name":"p"},
+        {"status":"resolved","slo":"x","name":"q"},
+        {"status":"firing","slo":"y"},
+        {"status":"firing"},
+        7
+    ]}"#;
+    insta::assert_snapshot!(lines(rules, body, &Fuses::default()), @r#"
+    s/one [0] fired {"text":"p"}
+    s/one [1] not-matched 
+    s/one [2] not-matched 
+    s/one [3] unknown `a.slo` is missing
+    s/one [4] unknown `a.status` is missing
+    s/two [0] fired {"text":"p!"}
+    s/two [1] not-matched 
+    s/two [2] rejected `text` needs `a.name`, which is missing
+    s/two [3] rejected `text` needs `a.name`, which is missing
+    s/two [4] unknown `a.status` is missing
+    "#);
+}
+
+#[test]
+fn what_is_no_list_of_elements() {
+    let rules = "sensor s on q.e { each a in body.alerts max 2  rule r { trigger note {} } }";
+    for (body, expected) in [
+        (
+            r#"{"alerts":[]}"#,
+            "s/r - not-matched `body.alerts` is an empty list\n",
+        ),
+        ("{}", "s/r - unknown `body.alerts` is missing\n"),
+        (
+            r#"{"alerts":{}}"#,
+            "s/r - unknown `each` goes through a list, but `body.alerts` is a map\n",
+        ),
+        (
+            r#"{"alerts":null}"#,
+            "s/r - unknown `each` goes through a list, but `body.alerts` is null\n",
+        ),
+        (
+            r#"{"alerts":[1,2,3]}"#,
+            "s/r - rejected `body.alerts` has 3 elements, more than `max 2` allows\n",
+        ),
+        (
+            r#"{"alerts":[1,2]}"#,
+            "s/r [0] fired {}\ns/r [1] fired {}\n",
+        ),
+    ] {
+        assert_eq!(lines(rules, body, &Fuses::default()), expected, "{body}");
+    }
+}
+
+#[test]
+fn a_second_each_gives_index_paths() {
+    let rules = r#"
+        sensor s on q.e {
+          each a in body.as
+          when a.on
+          rule r { each b in a.bs  when b > 1  trigger note { value = b } }
+          rule plain { trigger note {} }
+        }
+        sensor t on q.e { rule only { each b in body.bs  trigger note { value = b } } }"#;
+    let body = r#"{"as":[{"on":true,"bs":[1,2,"x"]},{"on":false,"bs":[9]},{"on":true,"bs":[]},{"on":true},{"bs":[5]}],"bs":[3]}"#;
+    insta::assert_snapshot!(lines(rules, body, &Fuses::default()), @r#"
+    s/r [0, 0] not-matched 
+    s/r [0, 1] fired {"value":2}
+    s/r [0, 2] unknown `>` cannot compare `b`, a string, with `1`, a number
+    s/r [1] not-matched 
+    s/r [2] not-matched `a.bs` is an empty list
+    s/r [3] unknown `a.bs` is missing
+    s/r [4] unknown `a.on` is missing
+    s/plain [0] fired {}
+    s/plain [1] not-matched 
+    s/plain [2] fired {}
+    s/plain [3] fired {}
+    s/plain [4] unknown `a.on` is missing
+    t/only [0] fired {"value":3}
+    "#);
+}
+
+#[test]
+fn fuses_gate_what_would_have_fired() {
+    let rules = "
+        fuse a default off
+        fuse b default on
+        sensor s on q.e {
+          requires a
+          rule r { requires b  when body.x  trigger note {} }
+          rule unmappable { when body.x  trigger note { value = body.none } }
+        }";
+    let fired = r#"{"x":true}"#;
+    let decided = |body, fuses: Fuses| lines(rules, body, &fuses);
+    let off = Fuses::default();
+    insta::assert_snapshot!(decided(fired, off.clone()), @"
+    s/r - gated fuse `a` is off
+    s/unmappable - gated fuse `a` is off
+    ");
+    insta::assert_snapshot!(decided(r#"{"x":false}"#, off.clone()), @"
+    s/r - not-matched 
+    s/unmappable - not-matched
+    ");
+    insta::assert_snapshot!(decided(fired, off.clone().set("b", false)), @"
+    s/r - gated fuses `a`, `b` are off
+    s/unmappable - gated fuse `a` is off
+    ");
+    insta::assert_snapshot!(decided(fired, off.set("a", true)), @"
+    s/r - fired {}
+    s/unmappable - rejected `value` needs `body.none`, which is missing
+    ");
+}
+
+#[test]
+fn mappings_are_whole_or_rejected() {
+    let rules = r#"
+        sensor s on q.e {
+          rule ok { trigger text { text = body.n, texts { a = body.t, b? = body.none, c? = body.z } } }
+          rule missing { trigger text { text = body.none } }
+          rule nothing { trigger text { text = body.z } }
+          rule list { trigger text { text = body.l } }
+          rule json { trigger text { text = json(body.l) } }
+          rule nested { trigger text { text = "x", texts { from body { t, none } } } }
+          rule name { trigger text { text = "x", name = body.upper } }
+          rule both { trigger text { text = body.t }  trigger text { text = body.none } }
+        }"#;
+    let body = r#"{"n":2.50,"t":"v","z":null,"l":[1],"upper":"Not A Label"}"#;
+    insta::assert_snapshot!(lines(rules, body, &Fuses::default()), @r#"
+    s/ok - fired {"text":"2.5","texts":{"a":"v"}}
+    s/missing - rejected `text` needs `body.none`, which is missing
+    s/nothing - rejected `text` needs `body.z`, which is null
+    s/list - rejected `text` is [1], but it takes text (a string, number, boolean, time or duration)
+    s/json - fired {"text":"[1]"}
+    s/nested - rejected `texts.none` needs `body.none`, which is missing
+    s/name - rejected `name` is "Not A Label", but it takes a name of lower-case letters, digits and `-`, at most 63 characters
+    s/both - fired {"text":"v"}
+    s/both - rejected `text` needs `body.none`, which is missing
+    "#);
+}
+
+#[test]
+fn text_of_an_event_carries_no_template() {
+    let rules = r#"
+        sensor s on q.e {
+          rule literal { trigger text { text = "{{workflow.name}}-${body.plain}" } }
+          rule hostile { trigger text { text = body.hostile } }
+          rule inside { trigger text { text = "x${body.hostile}" } }
+          rule spliced { trigger text { text = "{${body.brace}x" } }
+          rule double { trigger text { text = "${body.brace}${body.brace}" } }
+          rule called { trigger text { text = lower(body.hostile) } }
+          rule defaulted { trigger text { text = body.none ?? "{{x}}" } }
+          rule raw { trigger text { text = raw(body.hostile) } }
+          rule rawinside { trigger text { text = "a${raw(body.hostile)}" } }
+        }"#;
+    let body = r#"{"plain":"p","hostile":"{{=1}}","brace":"{"}"#;
+    insta::assert_snapshot!(lines(rules, body, &Fuses::default()), @r#"
+    s/literal - fired {"text":"{{workflow.name}}-p"}
+    s/hostile - rejected `text` is "{{=1}}", and text from an event may not carry `{{`; say `raw(…)` if it may
+    s/inside - rejected `text` is "x{{=1}}", and text from an event may not carry `{{`; say `raw(…)` if it may
+    s/spliced - rejected `text` is "{{x", and text from an event may not carry `{{`; say `raw(…)` if it may
+    s/double - rejected `text` is "{{", and text from an event may not carry `{{`; say `raw(…)` if it may
+    s/called - rejected `text` is "{{=1}}", and text from an event may not carry `{{`; say `raw(…)` if it may
+    s/defaulted - rejected `text` is "{{x}}", and text from an event may not carry `{{`; say `raw(…)` if it may
+    s/raw - fired {"text":"{{=1}}"}
+    s/rawinside - fired {"text":"a{{=1}}"}
+    "#);
+}
+
+#[test]
+fn once_needs_its_whole_key() {
+    let rules = "sensor s on q.e { rule r { once per body.a, body.b within 4h  trigger note {} } }";
+    let ruleset = load(&format!("source q queue {{ event e }}\n{rules}"));
+    let decided = |body| {
+        decide(&ruleset, &event(body), &Fuses::default())
+            .decisions
+            .remove(0)
+    };
+    let once = decided(r#"{"a":1.0,"b":"x"}"#).once.unwrap();
+    assert_eq!(
+        (once.values, once.within_ms),
+        (vec!["1".to_owned(), "\"x\"".to_owned()], 4 * 3_600_000)
+    );
+    let why = |body| {
+        let decision = decided(body);
+        assert_eq!(decision.outcome, Outcome::Rejected);
+        decision.reason
+    };
+    assert_eq!(
+        why(r#"{"a":1}"#),
+        "`once per` needs `body.b`, which is missing"
+    );
+    assert_eq!(
+        why(r#"{"a":1,"b":null}"#),
+        "`once per` needs `body.b`, which is null"
+    );
+    assert_eq!(
+        why(r#"{"a":1,"b":[]}"#),
+        "`once per` takes single values, but `body.b` is a list"
+    );
+}
+
+#[test]
+fn a_key_that_stands_twice_refuses_the_event_if_a_rule_reads_it() {
+    let rules = "
+        source q queue { event e }
+        sensor s on q.e {
+          each a in body.alerts
+          rule r { when a.x == 1 and any(l in a.ls: l.n == 1)  trigger note { value = body.whole } }
+        }";
+    let ruleset = load(rules);
+    let refused = |body| {
+        decide(&ruleset, &event(body), &Fuses::default())
+            .refused
+            .is_some()
+    };
+    for (body, expected) in [
+        (r#"{"alerts":[{"x":2}],"other":{"a":1,"a":2}}"#, false),
+        (r#"{"alerts":[{"x":2,"y":1,"y":2}]}"#, false),
+        (r#"{"alerts":[{"x":2,"x":2}]}"#, true),
+        (r#"{"alerts":[{"x":2},{"x":2,"\u0078":2}]}"#, true),
+        (r#"{"alerts":[{"x":2,"ls":[{"n":1},{"n":1,"n":2}]}]}"#, true),
+        (r#"{"alerts":[{"x":2,"ls":[{"m":1,"m":2}]}]}"#, false),
+        (r#"{"alerts":[],"alerts":[]}"#, true),
+        (r#"{"alerts":[],"whole":{"deep":[{"a":1,"a":1}]}}"#, true),
+    ] {
+        assert_eq!(refused(body), expected, "{body}");
+    }
+    let evaluation = decide(
+        &ruleset,
+        &event(r#"{"alerts":[{"x":1,"x":1}]}"#),
+        &Fuses::default(),
+    );
+    assert!(
+        evaluation
+            .decisions
+            .iter()
+            .all(|d| d.outcome == Outcome::Rejected && d.action.is_none())
+    );
+}
+
+#[test]
+fn an_event_that_no_sensor_listens_to_decides_nothing() {
+    let ruleset = load("source q queue { event e }");
+    assert!(
+        decide(&ruleset, &event("{}"), &Fuses::default())
+            .decisions
+            .is_empty()
+    );
+    let other = Event::new("q", "unheard", b"{}").unwrap();
+    assert!(
+        ruleset
+            .plan()
+            .evaluate(&other, &Fuses::default())
+            .decisions
+            .is_empty()
+    );
+}
+
+#[test]
+fn a_source_field_is_an_expression_over_the_event() {
+    let ruleset = load("source q queue { id = \"${body.a}-${headers.x-kind}\"\n event e }");
+    let plan = ruleset.plan();
+    assert_eq!(
+        plan.source_field(&event(r#"{"a":7}"#), "id").as_deref(),
+        Some("7-push")
+    );
+    assert_eq!(plan.source_field(&event("{}"), "id"), None);
+    assert_eq!(plan.source_field(&event("{}"), "other"), None);
+}
+
+#[test]
+fn the_plan_can_be_read() {
+    let rules = r#"
+        source q queue { id = body.id, event e }
+        fuse f default on
+        sensor s on q.e {
+          requires f
+          each a in body.alerts max 5
+          when not (a.status == "resolved" or a.muted)
+          rule r {
+            when a.slo == "x" and body.kind in ["k", "l"] and headers.x-kind is present
+            when any(l in a.ls: l.name like "*.prod")
+            once per a.id within 10m
+            trigger text { text = a.name ?? "none", texts { k? = a.k } }
+          }
+          rule again { when a.slo == "x" or age(a.at) > 5m  trigger note {} }
+        }"#;
+    insta::assert_snapshot!(load(rules).plan().listing());
+}

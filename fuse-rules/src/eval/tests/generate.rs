@@ -1,0 +1,208 @@
+//! Generated rules and events, for the laws: texts of rules that mostly check, and bodies that
+//! mostly have what the rules ask for.
+
+use proptest::prelude::*;
+
+/// Keys that rules and bodies share, so that paths often meet something.
+const KEYS: [&str; 5] = ["a", "b", "c", "list", "items"];
+const TEXTS: [&str; 6] = ["x", "y", "prod", "", "12", "é\\n"];
+
+/// A path from one of these names: mostly to what bodies and elements have.
+fn path(roots: Vec<String>) -> impl Strategy<Value = String> {
+    let step = prop_oneof![
+        6 => prop::sample::select(&KEYS[..]).prop_map(|key| format!(".{key}")),
+        1 => (-2_i64..3).prop_map(|index| format!("[{index}]")),
+    ];
+    let steps = prop_oneof![
+        8 => prop::sample::select(&[".a", ".b", ".c"][..]).prop_map(str::to_owned),
+        2 => prop::collection::vec(step, 0..3).prop_map(|steps| steps.concat()),
+    ];
+    (prop::sample::select(roots), steps).prop_map(|(root, steps)| format!("{root}{steps}"))
+}
+
+/// A path that mostly leads to a list.
+fn list(roots: Vec<String>) -> impl Strategy<Value = String> {
+    let step = prop_oneof![
+        6 => Just(".list".to_owned()),
+        2 => Just(".items".to_owned()),
+        1 => prop::sample::select(&KEYS[..]).prop_map(|key| format!(".{key}")),
+    ];
+    (prop::sample::select(roots), step).prop_map(|(root, step)| format!("{root}{step}"))
+}
+
+fn literal() -> impl Strategy<Value = String> {
+    prop_oneof![
+        3 => prop::sample::select(&TEXTS[..]).prop_map(|text| format!("\"{text}\"")),
+        3 => prop::sample::select(&["0", "1", "2", "1.0", "-3", "9007199254740993"][..])
+            .prop_map(str::to_owned),
+        1 => prop::sample::select(&["true", "false"][..]).prop_map(str::to_owned),
+    ]
+}
+
+/// A value: what may stand at both sides of a comparison.
+fn value(roots: Vec<String>, depth: u32) -> BoxedStrategy<String> {
+    let leaf = prop_oneof![4 => path(roots.clone()), 2 => literal()];
+    if depth == 0 {
+        return leaf.boxed();
+    }
+    let inner = value(roots.clone(), depth - 1);
+    let list = list(roots.clone());
+    prop_oneof![
+        6 => leaf,
+        1 => (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("({a} ?? {b})")),
+        1 => (path(roots.clone()), path(roots.clone())).prop_map(|(a, b)| format!("({a} + {b})")),
+        1 => path(roots.clone()).prop_map(|a| format!("\"t-${{{a}}}\"")),
+        1 => prop::sample::select(&["lower", "int", "len", "string", "json", "trim"][..])
+            .prop_flat_map(move |f| path(roots.clone()).prop_map(move |p| format!("{f}({p})"))),
+        1 => list.prop_map(move |l| format!("count(n{depth} in {l}: n{depth}.a == 1)")),
+    ]
+    .boxed()
+}
+
+/// A condition.
+fn condition(roots: Vec<String>, depth: u32) -> BoxedStrategy<String> {
+    let one = value(roots.clone(), 1);
+    let leaf = prop_oneof![
+        4 => (path(roots.clone()), prop::sample::select(&["==", "!="][..]), one.clone())
+            .prop_map(|(a, op, b)| format!("{a} {op} {b}")),
+        2 => (path(roots.clone()), prop::sample::select(&["<", "<=", ">", ">="][..]), path(roots.clone()))
+            .prop_map(|(a, op, b)| format!("{a} {op} {b}")),
+        1 => (path(roots.clone()), literal(), literal())
+            .prop_map(|(a, b, c)| format!("{a} in [{b}, {c}]")),
+        1 => (path(roots.clone()), path(roots.clone())).prop_map(|(a, b)| format!("{a} not in {b}")),
+        1 => (path(roots.clone()), prop::sample::select(&["contains", "starts-with", "ends-with"][..]), prop::sample::select(&TEXTS[..]))
+            .prop_map(|(a, op, b)| format!("{a} {op} \"{b}\"")),
+        1 => (path(roots.clone()), prop::sample::select(&["matches r\"[a-z]+\"", "like \"p*\""][..]))
+            .prop_map(|(a, test)| format!("{a} {test}")),
+        2 => (path(roots.clone()), prop::sample::select(&["missing", "present", "null", "string", "int", "float", "bool", "list", "map", "not missing", "not string"][..]))
+            .prop_map(|(a, kind)| format!("{a} is {kind}")),
+        1 => path(roots.clone()),
+    ];
+    if depth == 0 {
+        return leaf.boxed();
+    }
+    let inner = condition(roots.clone(), depth - 1);
+    let name = format!("e{depth}");
+    let mut bound = roots.clone();
+    // Elements are asked about more often than what is around them.
+    bound.extend([name.clone(), name.clone(), name.clone()]);
+    let body = condition(bound, depth - 1);
+    prop_oneof![
+        4 => leaf,
+        2 => (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("({a} and {b})")),
+        2 => (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("({a} or {b})")),
+        2 => inner.prop_map(|a| format!("not ({a})")),
+        2 => (prop::sample::select(&["any", "all", "none"][..]), list(roots), body)
+            .prop_map(move |(kind, list, body)| format!("{kind}({name} in {list}: {body})")),
+    ]
+    .boxed()
+}
+
+/// A sensor with one to three rules. With `each`, paths start at its element most of the time.
+fn sensor(number: usize) -> impl Strategy<Value = String> {
+    let sensor_each = prop::option::weighted(0.6, list(vec!["body".into()]));
+    sensor_each.prop_flat_map(move |list| {
+        let mut roots = vec!["body".to_owned()];
+        let each = list.map_or_else(String::new, |list| {
+            roots.extend(["alert".to_owned(), "alert".to_owned()]);
+            format!("each alert in {list} max 3\n")
+        });
+        let when = prop::option::of(condition(roots.clone(), 1));
+        let rules = prop::collection::vec(rule(roots), 1..4);
+        (when, rules).prop_map(move |(when, rules)| {
+            let when = when.map_or_else(String::new, |when| format!("when {when}\n"));
+            let rules: String = rules
+                .iter()
+                .enumerate()
+                .map(|(i, rule)| format!("rule r{i} {{\n{rule}}}\n"))
+                .collect();
+            format!("sensor s{number} on q.e {{\n{each}{when}{rules}}}\n")
+        })
+    })
+}
+
+fn rule(roots: Vec<String>) -> impl Strategy<Value = String> {
+    let each = prop::option::weighted(0.25, list(roots.clone()));
+    each.prop_flat_map(move |list| {
+        let mut roots = roots.clone();
+        let each = list.map_or_else(String::new, |list| {
+            roots.push("item".into());
+            format!("each item in {list}\n")
+        });
+        let requires = prop::bool::weighted(0.2);
+        let once = prop::option::weighted(0.2, path(roots.clone()));
+        let whens = prop::collection::vec(condition(roots.clone(), 2), 0..3);
+        let mapping = value(roots, 1);
+        (requires, once, whens, mapping, prop::bool::weighted(0.75)).prop_map(
+            move |(requires, once, whens, mapping, optional)| {
+                let requires = if requires { "requires gate\n" } else { "" };
+                let once =
+                    once.map_or_else(String::new, |key| format!("once per {key} within 1h\n"));
+                let whens: String = whens.iter().map(|when| format!("when {when}\n")).collect();
+                let mark = if optional { "?" } else { "" };
+                format!(
+                    "{requires}{each}{whens}{once}trigger note {{ value{mark} = {mapping}\n }}\n"
+                )
+            },
+        )
+    })
+}
+
+/// A file of rules over the event `q.e`.
+pub(crate) fn rules() -> impl Strategy<Value = String> {
+    (sensor(0), prop::option::of(sensor(1))).prop_map(|(first, second)| {
+        format!(
+            "source q queue {{ event e }}\nfuse gate default off\n{first}{}",
+            second.unwrap_or_default()
+        )
+    })
+}
+
+fn leaf() -> impl Strategy<Value = String> {
+    prop_oneof![
+        8 => prop::sample::select(&TEXTS[..]).prop_map(|text| format!("\"{text}\"")),
+        8 => prop::sample::select(&["0", "1", "1.0", "10e-1", "2", "-3", "9007199254740993", "9007199254740992"][..])
+            .prop_map(str::to_owned),
+        3 => prop::sample::select(&["true", "false", "null"][..]).prop_map(str::to_owned),
+        1 => prop::sample::select(&["1e999", "\"\\ud800\"", "\"\\u0078\""][..]).prop_map(str::to_owned),
+    ]
+}
+
+/// An object with some of the keys, each mostly of the shape that its name promises; one in fifty
+/// has a key twice.
+fn object(depth: u32) -> BoxedStrategy<String> {
+    let anything = |shape: BoxedStrategy<String>| prop_oneof![9 => shape, 1 => leaf()];
+    let mut fields: Vec<BoxedStrategy<Option<String>>> = ["a", "b", "c"]
+        .into_iter()
+        .map(|key| {
+            let entry = leaf().prop_map(move |value| format!("\"{key}\": {value}"));
+            prop::option::weighted(0.85, entry).boxed()
+        })
+        .collect();
+    if depth > 0 {
+        let objects = prop::collection::vec(object(depth - 1), 0..4);
+        let objects = objects
+            .prop_map(|items| format!("[{}]", items.join(", ")))
+            .boxed();
+        let items = prop::collection::vec(leaf(), 0..4);
+        let items = items
+            .prop_map(|items| format!("[{}]", items.join(", ")))
+            .boxed();
+        for (key, shape) in [("list", objects), ("items", items)] {
+            let entry = anything(shape).prop_map(move |value| format!("\"{key}\": {value}"));
+            fields.push(prop::option::weighted(0.85, entry).boxed());
+        }
+    }
+    (fields, prop::bool::weighted(0.02))
+        .prop_map(|(fields, twice)| {
+            let mut entries: Vec<String> = fields.into_iter().flatten().collect();
+            entries.extend(entries.first().filter(|_| twice).cloned());
+            format!("{{{}}}", entries.join(", "))
+        })
+        .boxed()
+}
+
+/// A body: JSON text, sometimes with keys that stand twice and numbers that cannot be held.
+pub(crate) fn body() -> impl Strategy<Value = String> {
+    prop_oneof![40 => object(2), 1 => leaf()]
+}

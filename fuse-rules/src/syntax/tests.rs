@@ -1,0 +1,361 @@
+//! Trees of texts, precedence, layout, and recovery.
+
+use super::*;
+use crate::diagnostic::Diagnostics;
+use crate::span::Files;
+
+/// Reads a text; gives its tree and its problems as text.
+fn read(text: &str) -> (String, String) {
+    let mut files = Files::default();
+    let id = files.add("test.rules".into(), text.to_owned());
+    let mut problems = Vec::new();
+    let file = parse(id, text, &mut problems);
+    (
+        tree::tree(&file),
+        Diagnostics::new(files, problems).to_string(),
+    )
+}
+
+/// The tree of one condition.
+fn condition(text: &str) -> String {
+    let (tree, problems) = read(&format!("sensor s on a.b {{ when {text}\n }}"));
+    assert_eq!(problems, "", "{text}");
+    let line = tree
+        .lines()
+        .find(|line| line.trim_start().starts_with("when "))
+        .unwrap();
+    line.trim_start().trim_start_matches("when ").to_owned()
+}
+
+/// The codes and places (`line:column`) of all problems.
+fn codes(text: &str) -> Vec<String> {
+    let mut files = Files::default();
+    let id = files.add("test.rules".into(), text.to_owned());
+    let mut problems = Vec::new();
+    parse(id, text, &mut problems);
+    Diagnostics::new(files.clone(), problems)
+        .iter()
+        .map(|problem| {
+            let place = files.locate(problem.label.as_ref().unwrap().span);
+            format!(
+                "{} {}",
+                problem.code,
+                place.strip_prefix("test.rules:").unwrap()
+            )
+        })
+        .collect()
+}
+
+#[test]
+fn a_file_with_everything() {
+    let text = r##"
+# Not a doc: a line stands between.
+
+use "sources.rules"
+# The gate.
+# Second line.
+fuse cicd default off
+fuse other default on # trailing
+defaults workflow { namespace = "cicd", labels { team = "x" } }
+# Arrivals.
+source alertmanager webhook {
+  port = 12000, path = "/webhook"
+  id = body.id
+  # Inner.
+  event slo-alerts
+  event other { path = "/other", method = "GET" }
+}
+sensor s on alertmanager.slo-alerts {
+  requires cicd, other
+  each alert in body.alerts max 10
+  when alert.status == "firing"
+  # Heals.
+  rule r {
+    requires other
+    each x in alert.xs
+    when x is present
+    once per alert.fingerprint, x within 4h30m
+    trigger workflow {
+      template = "t-${x}-\u{e9}"
+      in = 1, not = 2
+      is = r#"a"b\"#
+      "quoted key" = [1, "two", { three = 3 },]
+      from body { appName, owner?, image = docker["x.y"].z, "k-1" = k }
+      contains { from = 1GiB, event = null }
+      record = { a? = x, "b c" = -5m }
+    }
+    trigger log { message = "{{x}}" }
+  }
+}
+"##;
+    let (tree, problems) = read(text);
+    assert_eq!(problems, "");
+    insta::assert_snapshot!(tree);
+}
+
+#[test]
+fn precedence() {
+    for (text, expected) in [
+        ("a or b and c", "(or a (and b c))"),
+        ("a or b or c", "(or a b c)"),
+        ("a and (b or c)", "(and a (paren (or b c)))"),
+        ("not a == b and c", "(and (not (== a b)) c)"),
+        ("not not a", "(not (not a))"),
+        ("a == b ?? c", "(== a (?? b c))"),
+        ("a ?? b is missing", "(is (?? a b) missing)"),
+        ("not a is not string", "(not (is-not a string))"),
+        ("a + b * c - d", "(- (+ a (* b c)) d)"),
+        ("a ?? b + 1", "(?? a (+ b 1))"),
+        ("-a * -5", "(* (- a) -5)"),
+        ("a not in [1, 2]", "(not-in a (list 1 2))"),
+        ("a in b or c", "(or (in a b) c)"),
+        ("a % 2 == 0", "(== (% a 2) 0)"),
+        (
+            "x matches r\"v[0-9]+\" and y",
+            r#"(and (matches x "v[0-9]+") y)"#,
+        ),
+        ("x starts-with \"a\"", r#"(starts-with x "a")"#),
+        (
+            "any(l in body.labels: l.name == \"deploy\")",
+            r#"(any l body/labels (== l/name "deploy"))"#,
+        ),
+        ("count(l in xs: l) >= 2", "(>= (count l xs l) 2)"),
+        (
+            "split(x, \",\")[0] == \"a\"",
+            r#"(== (get (split x ",") /0) "a")"#,
+        ),
+        ("(a ?? b).c", "(get (paren (?? a b)) /c)"),
+        ("a[-1].b[\"c.d\"]", "a/-1/b/c.d"),
+        ("a-b", "a-b"),
+        ("a - b", "(- a b)"),
+        ("body.when.rule.in", "body/when/rule/in"),
+        ("age(x) > 1h30m", "(> (age x) 1h30m)"),
+        (
+            "\"a${b}c${d + 1}\" == e",
+            r#"(== (text "a" b "c" (+ d 1)) e)"#,
+        ),
+        ("\"$x \\${y} {{z}}\" == e", r#"(== "$x ${y} {{z}}" e)"#),
+        ("1.50e2 == 150", "(== 150 150)"),
+    ] {
+        assert_eq!(condition(text), expected, "{text}");
+    }
+}
+
+#[test]
+fn line_ends_mean_nothing_but_between_fields() {
+    assert_eq!(condition("a\n  ==\n  1 and # why\n b"), "(and (== a 1) b)");
+    let (tree, problems) = read("source s k { a = x\n[1] = 2\n b = y\n -1 }");
+    // A bracket or a minus on a new line belongs to nothing: it is no field either.
+    assert_eq!(tree.lines().count(), 3, "{tree}");
+    assert_eq!(problems.matches("error[").count(), 2, "{problems}");
+    let (tree, problems) =
+        read("source s k { a = x\n contains { b = 1 }\n in = 2\n not = 3\n is = 4 }");
+    assert_eq!(problems, "");
+    insta::assert_snapshot!(tree, @r"
+    source s k
+      a = x
+      contains
+        b = 1
+      in = 2
+      not = 3
+      is = 4
+    ");
+}
+
+#[test]
+fn each_slip_costs_one_error_at_its_place() {
+    let rule = |body: &str| format!("sensor s on a.b {{ rule r {{\n{body}\n}} }}");
+    for (body, expected) in [
+        ("when a && b", vec!["E0102 2:8"]),
+        ("when a || !b", vec!["E0102 2:8", "E0102 2:11"]),
+        ("when a = b", vec!["E0102 2:8"]),
+        ("when a === b", vec!["E0102 2:8"]),
+        ("when a !== b", vec!["E0102 2:8"]),
+        ("when a =~ \"x\"", vec!["E0102 2:8"]),
+        ("when a.0 == 1", vec!["E0102 2:7"]),
+        ("when a == 'x'", vec!["E0102 2:11"]),
+        ("when 1 < a < 5", vec!["E0105 2:12"]),
+        ("when a == 12x", vec!["E0107 2:11"]),
+        ("when a == 10m-x", vec!["E0107 2:11"]),
+        ("when a == 1e999", vec!["E0107 2:11"]),
+        ("when a == \"\\q\"", vec!["E0106 2:12"]),
+        ("when a == \"x", vec!["E0103 2:11"]),
+        ("when a ==", vec!["E0101 2:8"]),
+        ("when a == == b", vec!["E0101 2:11"]),
+        ("when (a == b", vec!["E0101 2:12"]),
+        ("when a == b c", vec!["E0101 2:13"]),
+        ("when a -b", vec!["E0101 2:8"]),
+        ("when a is strin", vec!["E0210 2:11"]),
+        ("wehn a", vec!["E0101 2:1"]),
+        ("each a b", vec!["E0101 2:8"]),
+        ("requires a b", vec!["E0101 2:12"]),
+        ("once per a", vec!["E0101 2:10"]),
+        ("trigger log { a = 1 b = 2 }", vec!["E0104 2:21"]),
+        ("trigger log { a = 1; b = 2 }", vec!["E0101 2:20"]),
+        ("trigger log { a: 1 }", vec!["E0101 2:16"]),
+        ("trigger log { , a = 1 }", vec!["E0101 2:15"]),
+        ("trigger log { a = b. }", vec!["E0101 2:20"]),
+        ("trigger log { \"a${b}\" = 1 }", vec!["E0405 2:15"]),
+        ("when any(x in y x)", vec!["E0101 2:17"]),
+    ] {
+        assert_eq!(codes(&rule(body)), expected, "{body}");
+    }
+}
+
+#[test]
+fn recovery_goes_on_with_the_next_clause_rule_and_declaration() {
+    let text = "\
+fuse a default maybe
+sensor x on a.b {
+  when (
+  requires
+  rule one {
+    when a ==
+      and b
+    when c == \"ok\"
+    trigger log { m = 1, n = , o = 3 }
+  }
+  rul two { when d }
+  rule three { when e
+  rule four { when f ) }
+}
+sensr y on c.d { when g }
+fuse z default on
+}
+";
+    let (tree, problems) = read(text);
+    insta::assert_snapshot!(tree, @r#"
+    fuse z default true
+    sensor x on a.b
+      rule one
+        when a
+        when (== c "ok")
+        trigger log
+          m = 1
+          o = 3
+      rule three
+        when e
+      rule four
+        when f
+    "#);
+    insta::assert_snapshot!(problems, @"
+    error[E0101]: expected `on` or `off`, found `maybe`
+     --> test.rules:1:16
+      |
+    1 | fuse a default maybe
+      |                ^^^^^ not expected here
+
+    error[E0101]: expected an expression after `(`
+     --> test.rules:3:8
+      |
+    3 |   when (
+      |        ^ what should follow is missing
+
+    error[E0101]: expected a name after `requires`
+     --> test.rules:4:3
+      |
+    4 |   requires
+      |   ^^^^^^^^ what should follow is missing
+
+    error[E0101]: expected an expression after `==`
+     --> test.rules:6:12
+      |
+    6 |     when a ==
+      |            ^^ what should follow is missing
+
+    error[E0101]: expected an expression after `=`
+     --> test.rules:9:28
+      |
+    9 |     trigger log { m = 1, n = , o = 3 }
+      |                            ^ what should follow is missing
+
+    error[E0101]: `rul` is not expected here
+      --> test.rules:11:3
+       |
+    11 |   rul two { when d }
+       |   ^^^
+       |
+       = help: did you mean `rule`?
+
+    error[E0103]: the `{` of rule `three` is never closed
+      --> test.rules:12:14
+       |
+    12 |   rule three { when e
+       |              ^ opened here
+       |
+       = help: add a `}` before the next declaration
+
+    error[E0101]: `)` is not expected here
+      --> test.rules:13:22
+       |
+    13 |   rule four { when f ) }
+       |                      ^
+       |
+       = help: two conditions are joined by `and` or `or`
+
+    error[E0101]: `sensr` is not expected here
+      --> test.rules:15:1
+       |
+    15 | sensr y on c.d { when g }
+       | ^^^^^
+       |
+       = help: did you mean `sensor`?
+
+    error[E0101]: `}` is not expected here
+      --> test.rules:17:1
+       |
+    17 | }
+       | ^
+       |
+       = help: there is one `}` too many, or a `{` is missing before it
+    ");
+}
+
+#[test]
+fn hostile_texts_are_errors_in_bounded_time() {
+    let deep = format!("sensor s on a.b {{ when {}a", "(".repeat(100_000));
+    assert_eq!(codes(&deep).len(), 1);
+    for text in [
+        "not ".repeat(5_000),
+        "a + ".repeat(5_000),
+        "a == 1 or ".repeat(5_000) + "b",
+        "[".repeat(200),
+        "any(x in ".repeat(200),
+        "\"${".repeat(200),
+        "{ a { ".repeat(120),
+        "}".repeat(1_000),
+        "\0\u{7f}\u{202e}".repeat(100),
+    ] {
+        // Whatever it says, it says it, and soon.
+        let _problems = codes(&format!("sensor s on a.b {{ when {text}\n }}"));
+        let _problems = codes(&format!("source s k {{ a = {text}\n }}"));
+        let _problems = codes(&text);
+    }
+}
+
+mod laws {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn no_text_panics_or_is_silent(text in "\\PC{0,200}") {
+            let (tree, problems) = read(&text);
+            let blank = |c| c == ' ' || c == '\t' || c == '\u{feff}';
+            let nothing = text.lines().map(|line| line.trim_matches(blank)).all(|l| l.is_empty() || l.starts_with('#'));
+            prop_assert!(nothing || !tree.is_empty() || !problems.is_empty());
+        }
+
+        #[test]
+        fn pieces_of_the_language_in_any_order_never_panic(
+            pieces in prop::collection::vec(prop::sample::select(vec![
+                "sensor s on a.b {", "rule r {", "}", "when", "a == ", "\"x", "\"", "${", "(", ")", "[", "]",
+                "trigger log {", "b = ", "from body {", "each x in ", "once per ", "within 4h", "\n", ",", "#",
+                "not ", " and ", " or ", "-", "1", "10m", "r\"", "use \"f\"", "fuse f default on", "?", "any(x in ",
+            ]), 0..40),
+        ) {
+            let _read = read(&pieces.concat());
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! The tree as text, one node a line, for snapshots.
+
+use std::fmt::Write as _;
+
+use super::ast::{Block, Expr, ExprKind, FieldValue, File, Part, Segment, Shared};
+use super::duration_text;
+
+/// The whole file as text. Places are left out.
+pub(super) fn tree(file: &File) -> String {
+    let mut out = Tree::default();
+    for used in &file.uses {
+        out.line(0, &format!("use {:?}", used.text));
+    }
+    for fuse in &file.fuses {
+        out.doc(0, fuse.doc.as_deref());
+        out.line(
+            0,
+            &format!("fuse {} default {}", fuse.name.text, fuse.default_on),
+        );
+    }
+    for defaults in &file.defaults {
+        out.line(0, &format!("defaults {}", defaults.kind.text));
+        out.block(1, &defaults.block);
+    }
+    for source in &file.sources {
+        out.doc(0, source.doc.as_deref());
+        out.line(
+            0,
+            &format!("source {} {}", source.name.text, source.kind.text),
+        );
+        out.block(1, &source.block);
+        for event in &source.events {
+            out.doc(1, event.doc.as_deref());
+            out.line(1, &format!("event {}", event.name.text));
+            if let Some(block) = &event.block {
+                out.block(2, block);
+            }
+        }
+    }
+    for sensor in &file.sensors {
+        out.doc(0, sensor.doc.as_deref());
+        let (name, source, event) = (&sensor.name.text, &sensor.source.text, &sensor.event.text);
+        out.line(0, &format!("sensor {name} on {source}.{event}"));
+        out.shared(1, &sensor.shared);
+        for rule in &sensor.rules {
+            out.doc(1, rule.doc.as_deref());
+            out.line(1, &format!("rule {}", rule.name.text));
+            out.shared(2, &rule.shared);
+            for once in &rule.once {
+                let keys: Vec<_> = once.keys.iter().map(expr).collect();
+                let within = duration_text(once.within);
+                out.line(2, &format!("once per {} within {within}", keys.join(", ")));
+            }
+            for trigger in &rule.triggers {
+                out.line(2, &format!("trigger {}", trigger.kind.text));
+                out.block(3, &trigger.block);
+            }
+        }
+    }
+    out.text
+}
+
+#[derive(Default)]
+struct Tree {
+    text: String,
+}
+
+impl Tree {
+    fn line(&mut self, depth: usize, text: &str) {
+        writeln!(self.text, "{}{text}", "  ".repeat(depth)).unwrap();
+    }
+
+    fn doc(&mut self, depth: usize, doc: Option<&str>) {
+        if let Some(doc) = doc {
+            self.line(depth, &format!("doc {doc:?}"));
+        }
+    }
+
+    fn shared(&mut self, depth: usize, shared: &Shared) {
+        for fuse in &shared.requires {
+            self.line(depth, &format!("requires {}", fuse.text));
+        }
+        for each in &shared.each {
+            let max = each
+                .max
+                .map(|(max, _)| format!(" max {max}"))
+                .unwrap_or_default();
+            self.line(
+                depth,
+                &format!("each {} in {}{max}", each.name.text, expr(&each.list)),
+            );
+        }
+        for when in &shared.when {
+            self.line(depth, &format!("when {}", expr(when)));
+        }
+    }
+
+    fn block(&mut self, depth: usize, block: &Block) {
+        for field in &block.fields {
+            let mark = if field.optional { "?" } else { "" };
+            match &field.value {
+                FieldValue::Expr(value) => {
+                    self.line(
+                        depth,
+                        &format!("{}{mark} = {}", field.key.text, expr(value)),
+                    );
+                }
+                FieldValue::Block(inner) => {
+                    self.line(depth, &field.key.text);
+                    self.block(depth + 1, inner);
+                }
+            }
+        }
+    }
+}
+
+/// An expression with its operator first: `(== a "x")`.
+pub(super) fn expr(e: &Expr) -> String {
+    let list = |op: &str, parts: &[Expr]| {
+        let parts: Vec<_> = parts.iter().map(expr).collect();
+        format!("({op} {})", parts.join(" "))
+    };
+    match &e.kind {
+        ExprKind::Null => "null".into(),
+        ExprKind::Bool(value) => value.to_string(),
+        ExprKind::Number(number) => number.to_string(),
+        ExprKind::Duration(duration) => duration_text(*duration),
+        ExprKind::Size(bytes) => format!("{bytes}B"),
+        ExprKind::String(text) => format!("{text:?}"),
+        ExprKind::Interpolated(parts) => {
+            let parts: Vec<_> = parts
+                .iter()
+                .map(|part| match part {
+                    Part::Text(text) => format!("{text:?}"),
+                    Part::Expr(inner) => expr(inner),
+                })
+                .collect();
+            format!("(text {})", parts.join(" "))
+        }
+        ExprKind::List(items) => list("list", items),
+        ExprKind::Record(block) => {
+            let mut tree = Tree::default();
+            tree.block(0, block);
+            format!("(record {})", tree.text.trim().replace('\n', "; "))
+        }
+        ExprKind::Path { root, segments } => format!("{}{}", root.text, steps(segments)),
+        ExprKind::Access { base, segments } => format!("(get {} {})", expr(base), steps(segments)),
+        ExprKind::Call {
+            function,
+            arguments,
+        } => list(&function.text, arguments),
+        ExprKind::Quantifier {
+            kind,
+            name,
+            list,
+            body,
+        } => {
+            format!(
+                "({} {} {} {})",
+                kind.as_str(),
+                name.text,
+                expr(list),
+                expr(body)
+            )
+        }
+        ExprKind::Not(inner) => format!("(not {})", expr(inner)),
+        ExprKind::Neg(inner) => format!("(- {})", expr(inner)),
+        ExprKind::And(parts) => list("and", parts),
+        ExprKind::Or(parts) => list("or", parts),
+        ExprKind::Compare { op, left, right } => {
+            format!("({} {} {})", op.as_str(), expr(left), expr(right))
+        }
+        ExprKind::In {
+            negated,
+            item,
+            list,
+        } => {
+            let op = if *negated { "not-in" } else { "in" };
+            format!("({op} {} {})", expr(item), expr(list))
+        }
+        ExprKind::TextTest { op, left, right } => {
+            format!("({} {} {})", op.as_str(), expr(left), expr(right))
+        }
+        ExprKind::Is {
+            value,
+            negated,
+            kind,
+        } => {
+            let op = if *negated { "is-not" } else { "is" };
+            format!("({op} {} {})", expr(value), kind.text)
+        }
+        ExprKind::Coalesce { left, right } => format!("(?? {} {})", expr(left), expr(right)),
+        ExprKind::Arith { op, left, right } => {
+            format!("({} {} {})", op.as_str(), expr(left), expr(right))
+        }
+        ExprKind::Paren(inner) => format!("(paren {})", expr(inner)),
+        ExprKind::Error => "(error)".into(),
+    }
+}
+
+fn steps(segments: &[Segment]) -> String {
+    segments
+        .iter()
+        .map(|segment| match segment {
+            Segment::Key(key) => format!("/{key}"),
+            Segment::Index(index) => format!("/{index}"),
+        })
+        .collect()
+}

@@ -1,0 +1,86 @@
+//! `fuse check`
+
+use super::{fuse, ran, root};
+
+#[test]
+fn the_seeds_rules_are_clean() {
+    insta::assert_snapshot!(ran(&["check", "rules"]), @"
+    exit 0
+    no problems in 4 files: 3 events, 4 rules
+    ");
+    insta::assert_snapshot!(ran(&["check", "--format", "json", "rules"]), @"exit 0");
+}
+
+#[test]
+fn every_file_of_the_corpus() {
+    let mut files: Vec<_> = std::fs::read_dir(root().join("tests/corpus"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    files.sort();
+    assert!(files.len() >= 4);
+    for file in files {
+        let path = format!("tests/corpus/{file}");
+        insta::assert_snapshot!(file.replace(".rules", ""), ran(&["check", &path]));
+    }
+}
+
+#[test]
+fn five_mistakes_in_three_rules_are_five_problems_each_at_its_place() {
+    let output = fuse(&[
+        "check",
+        "--format",
+        "json",
+        "tests/corpus/five-mistakes.rules",
+    ]);
+    assert_eq!(output.status.code(), Some(1));
+    let places: Vec<String> = String::from_utf8(output.stdout)
+        .unwrap()
+        .lines()
+        .map(|line| {
+            let problem: serde_json::Value = serde_json::from_str(line).unwrap();
+            format!(
+                "{} {}:{}",
+                problem["code"].as_str().unwrap(),
+                problem["start"]["line"],
+                problem["start"]["column"]
+            )
+        })
+        .collect();
+    assert_eq!(
+        places,
+        [
+            "E0201 14:10",
+            "E0102 19:27",
+            "E0401 23:7",
+            "E0309 28:24",
+            "E0101 29:28"
+        ]
+    );
+}
+
+#[test]
+fn what_cannot_be_read_is_told_from_what_is_wrong() {
+    insta::assert_snapshot!(ran(&["check", "no-such.rules"]), @"
+    exit 2
+    --- stderr
+    fuse: `no-such.rules` cannot be read: there is no such file
+    ");
+    insta::assert_snapshot!(ran(&["check", "docs"]), @"
+    exit 2
+    --- stderr
+    fuse: there is no `.rules` file in `docs`
+    ");
+    let usage = fuse(&["check"]);
+    assert_eq!(usage.status.code(), Some(2));
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("x.rules");
+    std::fs::write(&file, b"fuse \xff default on").unwrap();
+    let output = fuse(&["check", file.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        String::from_utf8(output.stdout)
+            .unwrap()
+            .contains("it is not UTF-8 from byte 5 on")
+    );
+}

@@ -1,0 +1,34 @@
+//! Help texts, completions, and calls that are refused.
+
+use super::{fuse, ran};
+
+#[test]
+fn help_is_for_newcomers() {
+    insta::assert_snapshot!("help", ran(&["--help"]));
+    for command in ["check", "explain", "run", "completions"] {
+        insta::assert_snapshot!(format!("help-{command}"), ran(&[command, "--help"]));
+    }
+}
+
+#[test]
+fn completions_are_for_every_shell() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let output = fuse(&["completions", shell]);
+        assert!(output.status.success());
+        assert!(
+            String::from_utf8(output.stdout)
+                .unwrap()
+                .contains("explain"),
+            "{shell}"
+        );
+    }
+}
+
+#[test]
+fn run_without_local_says_what_this_version_cannot_do() {
+    insta::assert_snapshot!(ran(&["run", "rules"]), @"
+    exit 2
+    --- stderr
+    fuse: this version writes objects to files and submits nothing to a cluster; add `--local`
+    ");
+}

@@ -1,0 +1,37 @@
+//! What is run and how: the real binary, in the repository's root.
+
+mod check;
+mod explain;
+mod help;
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+/// Runs `fuse` with these arguments, in the repository's root.
+fn fuse(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_fuse"))
+        .args(arguments)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .env_clear()
+        .output()
+        .unwrap()
+}
+
+/// The exit code, standard output and standard error, for snapshots.
+fn ran(arguments: &[&str]) -> String {
+    let output = fuse(arguments);
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    let mut out = format!(
+        "exit {}\n{}",
+        output.status.code().unwrap(),
+        text(&output.stdout)
+    );
+    if !output.stderr.is_empty() {
+        out.push_str(&format!("--- stderr\n{}", text(&output.stderr)));
+    }
+    out
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
