@@ -1,5 +1,17 @@
 //! The product as its users meet it. One binary, one module a subject.
 
-/// What is run and how: the command from outside.
+/// The command line: what its subcommands print, and their exit codes.
 #[cfg(test)]
 mod cli;
+
+/// Starts the real `fuse` on a folder of its own, posts to it, kills and restarts it.
+#[cfg(test)]
+mod support;
+
+/// `fuse run` from outside: what it answers, decides, writes, tells and logs, and how it ends.
+#[cfg(test)]
+mod run;
+
+/// Nothing is lost and nothing is done twice, wherever the process dies.
+#[cfg(test)]
+mod crash;

@@ -1,0 +1,12 @@
+/// What the issue asks for: one post, `/decisions`, one manifest, once.
+mod acceptance;
+/// Every status that a source answers with, and what stands in the body.
+mod answers;
+/// What is decided about bodies as senders really send them.
+mod bodies;
+/// Where an event's id comes from.
+mod ids;
+/// `/metrics`, `/readyz` and the log.
+mod observe;
+/// How it ends, and when it does not start.
+mod stop;
