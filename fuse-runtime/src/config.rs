@@ -253,10 +253,22 @@ mod tests {
     #[test]
     fn what_is_no_value_fails() {
         let shown = |result: Result<Fuses, ConfigError>| result.unwrap_err().to_string();
-        insta::assert_snapshot!(shown(fuses("", &[("FUSE_CICD", "yes")])), @"");
-        insta::assert_snapshot!(shown(fuses("[fuses]\ncicd = 2", &[])), @"");
-        insta::assert_snapshot!(shown(fuses("[fuses]\ncidc = true", &[])), @"");
-        insta::assert_snapshot!("[state]\nkeep = \"soon\"".parse::<Config>().unwrap_err(), @"");
-        insta::assert_snapshot!("[sate]".parse::<Config>().unwrap_err(), @"");
+        insta::assert_snapshot!(shown(fuses("", &[("FUSE_CICD", "yes")])), @"`FUSE_CICD` is `yes`, but a fuse is `on`, `off`, `true`, `false`, `1` or `0`");
+        insta::assert_snapshot!(shown(fuses("[fuses]\ncicd = 2", &[])), @"fuse `cicd` in `[fuses]` is `2`, but a fuse is `on`, `off`, `true`, `false`, `1` or `0`");
+        insta::assert_snapshot!(shown(fuses("[fuses]\ncidc = true", &[])), @"`[fuses]` sets `cidc`, but no rule file declares that fuse; declared are cicd, new-dc");
+        insta::assert_snapshot!("[state]\nkeep = \"soon\"".parse::<Config>().unwrap_err(), @r#"
+        TOML parse error at line 2, column 8
+          |
+        2 | keep = "soon"
+          |        ^^^^^^
+        `soon` is no duration; write one as in `7d` or `1h30m`
+        "#);
+        insta::assert_snapshot!("[sate]".parse::<Config>().unwrap_err(), @"
+        TOML parse error at line 1, column 2
+          |
+        1 | [sate]
+          |  ^^^^
+        unknown field `sate`, expected one of `fuses`, `listen`, `state`, `local`
+        ");
     }
 }

@@ -36,7 +36,9 @@ impl Engine {
             attempt += 1;
             let end = match self.attempt(trigger.as_ref(), &request, intended).await? {
                 Ok(done) => End::Done(done),
-                Err(Failure::Retryable { reason, after }) if attempt < self.policy.attempts => {
+                Err(Failure::Retryable { reason, perhaps_done, after })
+                    if attempt < self.policy.attempts =>
+                {
                     let wait = self.wait(attempt, after);
                     tracing::warn!(
                         action = request.id,
@@ -45,14 +47,20 @@ impl Engine {
                         ?wait,
                         "trying again"
                     );
-                    self.metrics.acted(&kind, "retried");
                     tracing::debug!(action = request.id, reason, "why");
+                    self.metrics.acted(&kind, "retried");
+                    // What certainly did not happen leaves no intent behind that a later start
+                    // would have to be uncertain about.
+                    intended = if perhaps_done {
+                        Some((self.clock)())
+                    } else {
+                        self.ledger.reopen(&request.id).await?;
+                        None
+                    };
+                    self.pause(wait, stop).await;
                     if stop.is_requested() {
                         return Err(Interrupted::Stopping);
                     }
-                    self.pause(wait, stop).await;
-                    // From now on there is an intent of ours that may have come through.
-                    intended = Some((self.clock)());
                     continue;
                 }
                 Err(Failure::Retryable { reason, .. }) => End::Dead(
@@ -81,7 +89,7 @@ impl Engine {
                 Probe::Done(done) => return Ok(Ok(done)),
                 Probe::Repeatable => {}
                 Probe::Unavailable(reason) => {
-                    return Ok(Err(Failure::Retryable { reason, after: None }));
+                    return Ok(Err(Failure::Retryable { reason, perhaps_done: true, after: None }));
                 }
                 Probe::Absent => {
                     let age: Duration =

@@ -8,6 +8,8 @@
 
 mod decide;
 mod fire;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -37,9 +37,9 @@ impl Manifests {
 
     pub(super) async fn submit(&self, object: Value) -> Result<Done, Failure> {
         let this = self.clone();
-        run(move || this.write(&object))
-            .await
-            .unwrap_or_else(|reason| Err(Failure::Retryable { reason, after: None }))
+        run(move || this.write(&object)).await.unwrap_or_else(|reason| {
+            Err(Failure::Retryable { reason, perhaps_done: true, after: None })
+        })
     }
 
     pub(super) async fn find(&self, object: &Value) -> Probe {
@@ -77,10 +77,13 @@ impl Manifests {
 
     fn write(&self, object: &Value) -> Result<Done, Failure> {
         let path = self.path(object);
-        let retry = |error: io::Error| Failure::Retryable {
+        let failed = |error: io::Error, perhaps_done| Failure::Retryable {
             reason: format!("cannot write `{}`: {error}", path.display()),
+            perhaps_done,
             after: None,
         };
+        // Until the file has its name, nothing is done.
+        let retry = |error| failed(error, false);
         let done = || Done::new(format!("wrote {}", path.display()));
         std::fs::create_dir_all(&self.folder).map_err(retry)?;
         let mut text = serde_json::to_vec_pretty(object)
@@ -93,7 +96,7 @@ impl Manifests {
             Ok(_) => {
                 // The name itself is durable once the folder is.
                 let folder = std::fs::File::open(&self.folder).and_then(|folder| folder.sync_all());
-                folder.map_err(retry)?;
+                folder.map_err(|error| failed(error, true))?;
                 Ok(done())
             }
             Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => {
@@ -105,6 +108,7 @@ impl Manifests {
                     ))),
                     Found::Nothing => Err(Failure::Retryable {
                         reason: format!("`{}` came and went", path.display()),
+                        perhaps_done: true,
                         after: None,
                     }),
                 }
@@ -117,7 +121,12 @@ impl Manifests {
 fn look(path: &Path, object: &Value) -> io::Result<Found> {
     let text = match std::fs::read(path) {
         Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::Nothing),
+        // Where the folder itself is none, there is no file in it.
+        Err(error)
+            if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) =>
+        {
+            return Ok(Found::Nothing);
+        }
         Err(error) => return Err(error),
     };
     let there: Value = serde_json::from_slice(&text).unwrap_or_default();

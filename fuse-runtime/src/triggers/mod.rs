@@ -125,6 +125,9 @@ pub enum Failure {
     Retryable {
         /// Why it failed this time.
         reason: String,
+        /// Whether the attempt may have performed the action all the same, as when an answer was
+        /// lost. `false` only where it is certain that nothing was done.
+        perhaps_done: bool,
         /// When the backend asks to be tried again, where it does.
         after: Option<Duration>,
     },

@@ -1,0 +1,147 @@
+//! What becomes of actions whose backend fails, by a backend that fails as it is told.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use fuse_rules::{Ruleset, Schema, SourceSchema};
+use tokio::sync::mpsc;
+
+use super::Policy;
+use crate::ledger::{ActionState, DeadLetterKind, EmbeddedLedger, Ledger};
+use crate::sources::{Bound, EventBinding, Incoming, Intake, Source, SourceError, Sources, Stop};
+use crate::store::Store;
+use crate::triggers::{ActionRequest, Done, Failure, Probe, Trigger, Triggers};
+use crate::{Runtime, registry};
+
+/// A source that never sends anything of its own.
+struct Silent;
+
+#[async_trait]
+impl Source for Silent {
+    fn schema(&self) -> SourceSchema {
+        SourceSchema::new(Schema::new("silent", "Sends nothing."), Schema::new("event", ""))
+    }
+
+    async fn bind(&self, _: Vec<EventBinding>, _: Intake) -> Result<Box<dyn Bound>, SourceError> {
+        Ok(Box::new(Self))
+    }
+}
+
+#[async_trait]
+impl Bound for Silent {
+    fn listening(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    async fn serve(self: Box<Self>, _: Stop) {}
+}
+
+/// Gives the next of these results, and says that it was asked.
+struct Scripted {
+    results: Mutex<VecDeque<Result<Done, Failure>>>,
+    fired: mpsc::UnboundedSender<()>,
+}
+
+#[async_trait]
+impl Trigger for Scripted {
+    fn schema(&self) -> Schema {
+        Schema::new("scripted", "Does as it is told.")
+    }
+
+    fn render(&self, _: &ActionRequest) -> Result<serde_json::Value, String> {
+        Ok(serde_json::Value::Null)
+    }
+
+    async fn fire(&self, _: &ActionRequest) -> Result<Done, Failure> {
+        let result = self.results.lock().unwrap().pop_front();
+        self.fired.send(()).unwrap();
+        result.unwrap_or_else(|| Ok(Done::new("done at last")))
+    }
+
+    async fn probe(&self, _: &ActionRequest) -> Probe {
+        Probe::Absent
+    }
+}
+
+fn failing(perhaps_done: bool) -> Result<Done, Failure> {
+    Err(Failure::Retryable { reason: "the backend is away".into(), perhaps_done, after: None })
+}
+
+/// Runs one event through until the backend was asked so often; stops; gives the action's state.
+async fn state_after(
+    results: Vec<Result<Done, Failure>>,
+    asked: usize,
+    backoff: Duration,
+) -> ActionState {
+    let folder = tempfile::tempdir().unwrap();
+    let (fired, mut firings) = mpsc::unbounded_channel();
+    let triggers = Triggers::new().with(Scripted { results: Mutex::new(results.into()), fired });
+    let sources = Sources::new().with("silent", Silent);
+    let text = "source q silent { event e }\nsensor s on q.e { rule r { trigger scripted {} } }";
+    let ruleset = Ruleset::parse("test.rules", text, &registry(&sources, &triggers)).unwrap();
+    let policy = Policy { attempts: 3, backoff, longest_backoff: backoff, ..Policy::default() };
+    let (acked, mut acks) = mpsc::unbounded_channel();
+    let running = Runtime::new(ruleset, sources, triggers)
+        .policy(policy)
+        .watcher(Arc::new(move |step| {
+            if step == super::Step::Acked {
+                // Nobody waits for it any more where the test stops earlier.
+                let _gone = acked.send(());
+            }
+        }))
+        .start(Store::open(folder.path()).unwrap())
+        .await
+        .unwrap();
+    let taken = running.intake().accept(Incoming::json("q", "e", "{}")).await.unwrap();
+    for _ in 0..asked {
+        firings.recv().await.unwrap();
+    }
+    if backoff < Duration::from_secs(1) {
+        acks.recv().await.unwrap();
+    }
+    assert!(running.stop().await, "the stop is in time");
+    let store = Store::open(folder.path()).unwrap();
+    let mut found = EmbeddedLedger::new(store).find(&taken.id).await.unwrap();
+    found.remove(0).actions.remove(0).state
+}
+
+const SOON: Duration = Duration::from_millis(1);
+const NEVER: Duration = Duration::from_secs(3600);
+
+#[tokio::test]
+async fn what_fails_for_a_while_is_done_in_the_end() {
+    let state = state_after(vec![failing(false), failing(true)], 3, SOON).await;
+    assert!(matches!(state, ActionState::Done { detail, .. } if detail == "done at last"));
+}
+
+#[tokio::test]
+async fn what_keeps_failing_is_a_dead_letter_with_the_count() {
+    let state = state_after(vec![failing(false), failing(true), failing(false)], 3, SOON).await;
+    let ActionState::DeadLettered { kind, reason, .. } = state else { panic!("{state:?}") };
+    assert_eq!(kind, DeadLetterKind::Exhausted);
+    assert_eq!(reason, "the backend is away (tried 3 times)");
+}
+
+#[tokio::test]
+async fn what_cannot_succeed_is_not_tried_again() {
+    for (failure, expected) in [
+        (Failure::Permanent("no".into()), DeadLetterKind::Permanent),
+        (Failure::Conflict("no".into()), DeadLetterKind::Conflict),
+        (Failure::Uncertain("no".into()), DeadLetterKind::Uncertain),
+    ] {
+        let state = state_after(vec![Err(failure)], 1, SOON).await;
+        let ActionState::DeadLettered { kind, reason, .. } = state else { panic!("{state:?}") };
+        assert_eq!((kind, reason.as_str()), (expected, "no"));
+    }
+}
+
+/// Put down between two attempts, an action is as open as before the first one, unless the attempt
+/// may have come through: only then may a later start be uncertain about it.
+#[tokio::test]
+async fn a_stop_between_attempts_leaves_no_doubt_where_there_is_none() {
+    assert_eq!(state_after(vec![failing(false)], 1, NEVER).await, ActionState::Pending);
+    let state = state_after(vec![failing(true)], 1, NEVER).await;
+    assert!(matches!(state, ActionState::Intended { .. }), "{state:?}");
+}
