@@ -53,7 +53,8 @@ pub(crate) struct Check {
 ///
 /// Decides the event as a running fuse would, without doing anything, and tells for every rule and
 /// element what became of it: which condition decided, on which value; and for what fires the
-/// exact object that would be submitted.
+/// exact object that would be submitted. Earlier events are not known to it: what `once` would hold
+/// back because of them is not held back here.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -85,12 +86,14 @@ pub(crate) struct Explain {
     pub(crate) fuses: Vec<String>,
 
     /// When the event was received, as in 2026-08-01T10:00:00Z; now, where it is left out
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = time)]
     pub(crate) at: Option<jiff::Timestamp>,
 
     /// The event's id, on which the names of objects depend
-    #[arg(long, value_name = "ID", default_value = "example")]
-    pub(crate) id: String,
+    ///
+    /// Where it is left out: the sender's, as a running fuse would find it, else `example`.
+    #[arg(long, value_name = "ID")]
+    pub(crate) id: Option<String>,
 
     /// How the explanation is printed
     #[arg(long, value_enum, default_value_t)]
@@ -150,6 +153,10 @@ pub(crate) struct Completions {
     /// The shell
     #[arg(value_enum)]
     pub(crate) shell: Shell,
+}
+
+fn time(text: &str) -> Result<jiff::Timestamp, String> {
+    text.parse().map_err(|_| "write it as 2026-08-01T10:00:00Z".to_owned())
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]

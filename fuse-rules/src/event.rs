@@ -107,6 +107,11 @@ impl<'a> Event<'a> {
         self.body
     }
 
+    /// The value of a header, by its name in any case.
+    pub fn header_value(&self, name: &str) -> Option<&str> {
+        self.headers.get(&name.to_ascii_lowercase()).map(String::as_str)
+    }
+
     pub(crate) fn headers(&self) -> &BTreeMap<String, String> {
         &self.headers
     }

@@ -53,4 +53,4 @@ pub use plan::{Clause, Explained, Explanation, Found, Plan};
 pub use ruleset::{EventInfo, FuseInfo, Loader, RuleInfo, Ruleset};
 pub use schema::{Field, FieldType, Registry, Schema, SourceSchema, Templates};
 pub use span::{FileId, Files, Place, SourceFile, Span};
-pub use syntax::parse_duration;
+pub use syntax::{parse_duration, show_duration};

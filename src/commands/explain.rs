@@ -5,8 +5,11 @@ use std::io::Read as _;
 use std::net::Ipv4Addr;
 use std::path::Path;
 
-use fuse_rules::{Event, Explained, Explanation, Found, Fuses, Outcome, Ruleset, parse_switch};
+use fuse_rules::{
+    Element, Event, Explained, Explanation, Found, Fuses, OnceKey, Outcome, Ruleset, parse_switch,
+};
 use fuse_runtime::event::EventKey;
+use fuse_runtime::sources::sender_id;
 use fuse_runtime::triggers::{ActionRequest, Triggers};
 use serde_json::{Value, json};
 
@@ -25,7 +28,6 @@ pub(crate) fn run(arguments: &Explain) -> Ended {
     let shown = arguments.event.display();
     let mut event = Event::new(source.as_str(), name.as_str(), &body)
         .map_err(|invalid| format!("`{shown}` is no event: {invalid}"))?
-        .id(arguments.id.as_str())
         .received(arguments.at.unwrap_or_else(jiff::Timestamp::now));
     for header in &arguments.headers {
         let Some((name, value)) = header.split_once(':') else {
@@ -33,11 +35,15 @@ pub(crate) fn run(arguments: &Explain) -> Ended {
         };
         event = event.header(name.trim(), value.trim());
     }
-    let explanation = ruleset.plan().explain(&event, &fuses);
+    let plan = ruleset.plan();
+    let id = arguments.id.clone().or_else(|| sender_id(&plan, &event));
+    let id = id.unwrap_or_else(|| "example".to_owned());
+    let mut explanation = plan.explain(&event.id(id.as_str()), &fuses);
+    hold_back(&mut explanation);
     let (_, triggers) = kinds(Ipv4Addr::LOCALHOST.into(), Path::new("manifests"));
     let objects = Objects {
         triggers: &triggers,
-        event: EventKey { source: source.clone(), id: arguments.id.clone() },
+        event: EventKey { source: source.clone(), id },
         name: &name,
     };
     output::print(&match arguments.format {
@@ -45,6 +51,27 @@ pub(crate) fn run(arguments: &Explain) -> Ended {
         Format::Text => text(&explanation, &objects, &shown.to_string()),
     });
     Ok(Exit::Clean)
+}
+
+/// Applies `once` within the event, as the ledger would: of decisions with one key the first fires.
+fn hold_back(explanation: &mut Explanation) {
+    let mut seen: Vec<(String, OnceKey, Element)> = Vec::new();
+    for explained in &mut explanation.decisions {
+        let decision = &mut explained.decision;
+        let Some(key) = decision.once.clone() else { continue };
+        let (rule, element) = (decision.rule.clone(), decision.element.clone());
+        match seen.iter().find(|(r, k, _)| *r == rule && *k == key) {
+            // Several triggers of one rule and element share their key.
+            Some((.., first)) if *first == element => {}
+            Some((.., first)) => {
+                let first = first.as_ref().map(|path| format!("{path:?}")).unwrap_or_default();
+                decision.outcome = Outcome::Suppressed;
+                decision.reason = format!("`once per` fired already for element {first}");
+                decision.action = None;
+            }
+            None => seen.push((rule, key, element)),
+        }
+    }
 }
 
 /// `SOURCE.EVENT`, if the rules declare it.
@@ -55,8 +82,17 @@ fn event_name(ruleset: &Ruleset, given: &str) -> Result<(String, String), String
         None => {
             let known: Vec<_> =
                 ruleset.events().map(|event| format!("{}.{}", event.source, event.name)).collect();
-            Err(format!("the rules declare no event `{given}`; there are {}", known.join(", ")))
+            Err(format!("the rules declare no event `{given}`; {}", there_are(&known)))
         }
+    }
+}
+
+fn there_are<S: AsRef<str>>(known: &[S]) -> String {
+    let known: Vec<&str> = known.iter().map(AsRef::as_ref).collect();
+    if known.is_empty() {
+        "there are none".into()
+    } else {
+        format!("there are {}", known.join(", "))
     }
 }
 
@@ -69,10 +105,7 @@ fn fuses(ruleset: &Ruleset, given: &[String]) -> Result<Fuses, String> {
         };
         if !ruleset.fuses().any(|fuse| fuse.name == name) {
             let known: Vec<_> = ruleset.fuses().map(|fuse| fuse.name).collect();
-            return Err(format!(
-                "the rules declare no fuse `{name}`; there are {}",
-                known.join(", ")
-            ));
+            return Err(format!("the rules declare no fuse `{name}`; {}", there_are(&known)));
         }
         fuses = fuses.set(name, on);
     }
@@ -138,7 +171,7 @@ fn json_text(explanation: &Explanation, objects: &Objects<'_>) -> String {
 
 fn text(explanation: &Explanation, objects: &Objects<'_>, file: &str) -> String {
     let (source, name) = (&objects.event.source, objects.name);
-    let mut out = format!("{source}.{name}, from {file}\n");
+    let mut out = format!("{source}.{name}, from {file}, id `{}`\n", objects.event.id);
     if let Some(why) = &explanation.refused {
         return format!("{out}\nrejected as a whole: {why}\n");
     }
@@ -157,21 +190,28 @@ fn text(explanation: &Explanation, objects: &Objects<'_>, file: &str) -> String 
         };
         let _ok = writeln!(out, "  {lead}{}", decision.reason);
         let matched =
-            matches!(decision.outcome, Outcome::Fired | Outcome::Gated | Outcome::Rejected);
-        for clause in &explained.clauses {
-            // What holds is shown where all of it matters; else only what decided.
-            if matched {
-                let found: Vec<_> = clause.found.iter().map(Found::to_string).collect();
-                let _ok = writeln!(out, "    {}    # {}", clause.text, found.join(", "));
-            } else if clause.truth != Some(true) {
-                let _ok = writeln!(out, "    at {}", clause.place);
-                break;
-            }
+            matches!(decision.outcome, Outcome::Fired | Outcome::Gated | Outcome::Suppressed);
+        if decision.outcome == Outcome::Rejected && !explained.clauses.is_empty() {
+            let _ok = writeln!(out, "  though every condition holds");
+        }
+        // What holds is shown where all of it matters; else only where it was decided.
+        for clause in explained.clauses.iter().filter(|_| matched) {
+            let found: Vec<_> = clause.found.iter().map(Found::to_string).collect();
+            let comment = if found.is_empty() { "" } else { "    # " };
+            let _ok = writeln!(out, "    {}{comment}{}", clause.text, found.join(", "));
+        }
+        if let Some(clause) = explained.deciding.and_then(|index| explained.clauses.get(index)) {
+            let _ok = writeln!(out, "    at {}", clause.place);
+        }
+        if let (Some(once), Outcome::Fired) = (&decision.once, decision.outcome) {
+            let within = fuse_rules::show_duration(once.within_ms);
+            let _ok = writeln!(out, "  once per {} within {within}", once.values.join(", "));
         }
         match objects.of(explained) {
             None => {}
             Some((kind, Ok(object))) => {
-                let _ok = writeln!(out, "  trigger {kind} would submit:");
+                let does = if kind == "log" { "log" } else { "submit" };
+                let _ok = writeln!(out, "  trigger {kind} would {does}:");
                 for line in format!("{object:#}").lines() {
                     let _ok = writeln!(out, "    {line}");
                 }

@@ -4,7 +4,7 @@ use std::io::IsTerminal as _;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
-use fuse_rules::{Fuses, Ruleset, Style};
+use fuse_rules::{Fuses, Ruleset, Style, parse_switch};
 use fuse_runtime::store::Store;
 use fuse_runtime::{Config, Disk, Runtime, registry, rule_files, variable};
 use tracing_subscriber::EnvFilter;
@@ -54,6 +54,9 @@ pub(crate) fn run(arguments: Run) -> Ended {
     let fuses = config.fuses(&ruleset, &environment).map_err(|error| error.to_string())?;
 
     start_log();
+    for name in unknown_switches(&ruleset) {
+        tracing::warn!("{name} is set like a fuse, but the rules declare no such fuse");
+    }
     let mut banner = vec![
         format!("fuse {}", env!("CARGO_PKG_VERSION")),
         format!("state is kept in {}", state.display()),
@@ -81,6 +84,22 @@ pub(crate) fn run(arguments: Run) -> Ended {
         tracing::info!("stopped");
         Ok(Exit::Clean)
     })
+}
+
+/// Variables that look like the value of a fuse and name none. Others that begin with `FUSE_`, such
+/// as Kubernetes injects for a service called `fuse`, are no switches.
+fn unknown_switches(ruleset: &Ruleset) -> Vec<String> {
+    let declared: Vec<String> = ruleset.fuses().map(|fuse| variable(fuse.name)).collect();
+    let unknown = |name: &str, value: &str| {
+        name.starts_with("FUSE_")
+            && parse_switch(value).is_some()
+            && !declared.iter().any(|known| known == name)
+    };
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .filter(|(name, value)| unknown(name, value))
+        .map(|(name, _)| name)
+        .collect()
 }
 
 fn config(given: Option<PathBuf>) -> Result<Config, String> {

@@ -66,3 +66,16 @@ fn what_cannot_be_read_is_told_from_what_is_wrong() {
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8(output.stdout).unwrap().contains("it is not UTF-8 from byte 5 on"));
 }
+
+#[test]
+fn the_rule_that_the_readme_shows_is_right() {
+    let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
+    let section = readme.split("\n## A rule\n").nth(1).unwrap();
+    let rule = section.split("```").nth(1).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("readme.rules");
+    std::fs::write(&file, rule).unwrap();
+    let output = fuse(&["check", file.to_str().unwrap()]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    assert!(rule.lines().count() <= 14, "about ten lines");
+}

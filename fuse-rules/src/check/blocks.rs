@@ -246,18 +246,17 @@ impl Checker<'_> {
             return;
         }
         if !kinds.meets(ty.kinds()) {
-            let mut problem = Diagnostic::error(
+            let problem = Diagnostic::error(
                 Code::E0403,
                 expr.span,
                 format!("`{key}` takes {}", ty.describe()),
             )
             .label(format!("this is {kinds}"));
-            if matches!(ty, FieldType::Text(_)) && kinds.within(Kinds::LIST.or(Kinds::MAP)) {
-                problem = problem.help("write `json(…)` for its JSON text");
-            }
-            return self.report(problem);
+            return self.report(problem.maybe_help(way_out(ty, kinds)));
         }
+        // What could not be checked claims every kind, and is reported already.
         if let ExprKind::Const(value) = &expr.kind
+            && kinds == value.kind()
             && let Err(why) = ty.accept(value)
         {
             let code = if value.kind().meets(ty.kinds()) { Code::E0406 } else { Code::E0403 };
@@ -272,6 +271,23 @@ fn misspelled(schema: &Schema, block: &Block, name: &str) -> bool {
     let known = |key: &str| schema.fields().iter().any(|field| field.name == key);
     let mut unknown = block.fields.iter().map(|field| &field.key.text).filter(|key| !known(key));
     unknown.any(|key| suggest::nearest(key, [name]).is_some())
+}
+
+/// How a value of another kind is usually meant.
+fn way_out(ty: &FieldType, kinds: Kinds) -> Option<String> {
+    let text = match (ty, kinds) {
+        (FieldType::Text(_), _) if kinds.within(Kinds::LIST.or(Kinds::MAP)) => {
+            "write `json(…)` for its JSON text"
+        }
+        (FieldType::Duration, _) => "a duration has a unit and no quotes, as in `90s` or `1h`",
+        (FieldType::Size, _) => "a size has a unit and no quotes, as in `1MiB`",
+        (FieldType::Int(..), Kinds::STRING) => "write the number without quotes",
+        (FieldType::Bool, Kinds::STRING) => "write `true` or `false` without quotes",
+        (FieldType::List(_), _) => "write a list, as in `[\"a\", \"b\"]`",
+        (FieldType::Map(_), _) => "write a block, as in `{ name = \"value\" }`",
+        _ => return None,
+    };
+    Some(text.to_owned())
 }
 
 fn missing(kind: &Text, field: &str, ty: &str) -> Diagnostic {

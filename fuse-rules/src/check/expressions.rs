@@ -325,7 +325,7 @@ impl Checker<'_> {
                 (Root::Event, Kinds::STRING)
             }
             _ => {
-                self.unknown_root(root, scope);
+                self.unknown_root(root, segments.is_empty(), scope);
                 return broken(span);
             }
         };
@@ -334,24 +334,27 @@ impl Checker<'_> {
         (Expr { kind: ExprKind::Path(path), span }, kinds)
     }
 
-    fn unknown_root(&mut self, root: &Text, scope: &Scope) {
+    fn unknown_root(&mut self, root: &Text, alone: bool, scope: &Scope) {
         let known = scope.bound.iter().map(|name| name.text.as_str()).chain(ROOTS);
-        let near = suggest::nearest(&root.text, known.clone());
-        let help = match near {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => format!(
-                "a field of what was sent is `body.{0}`; a name for an element comes from `each {0} in …`",
-                root.text
+        let name = &root.text;
+        let help = match (suggest::nearest(name, known), name.as_str()) {
+            (_, "True" | "yes" | "Yes" | "TRUE") => "write `true`".to_owned(),
+            (_, "False" | "no" | "No" | "FALSE") => "write `false`".to_owned(),
+            (_, "nil" | "None" | "undefined" | "missing") => {
+                "ask `is missing`, or `is null` for a value that is null".to_owned()
+            }
+            (Some(near), _) => format!("did you mean `{near}`?"),
+            (None, _) if alone => format!(
+                "text stands in quotes: \"{name}\"; a field of what was sent is `body.{name}`"
+            ),
+            (None, _) => format!(
+                "a field of what was sent is `body.{name}`; a name for an element comes from `each {name} in …`"
             ),
         };
         self.report(
-            Diagnostic::error(
-                Code::E0201,
-                root.span,
-                format!("nothing here is called `{}`", root.text),
-            )
-            .label("not known")
-            .help(help),
+            Diagnostic::error(Code::E0201, root.span, format!("nothing here is called `{name}`"))
+                .label("not known")
+                .help(help),
         );
     }
 

@@ -1,18 +1,31 @@
 //! "Did you mean": the nearest of some names, where one is near enough.
 
 /// The candidate with the smallest edit distance, if that is at most a third of the name's length
-/// (and at least one, so that short names have a chance). Ties go to the first.
+/// (and at least one, so that short names have a chance); else one that shares a part: `params` is
+/// near `parameters`, `workflow-template` near `template`. Ties go to the first.
 pub(crate) fn nearest<'a>(
     name: &str,
-    candidates: impl IntoIterator<Item = &'a str>,
+    candidates: impl IntoIterator<Item = &'a str> + Clone,
 ) -> Option<&'a str> {
     let limit = (name.chars().count() / 3).max(1);
+    let by_part = candidates.clone().into_iter().find(|candidate| shares_a_part(name, candidate));
     candidates
         .into_iter()
         .map(|candidate| (distance(name, candidate), candidate))
         .filter(|(distance, _)| *distance <= limit)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
+        .or(by_part)
+}
+
+/// Whether one contains the other, or both begin alike.
+fn shares_a_part(name: &str, candidate: &str) -> bool {
+    const LEAST: usize = 4;
+    let long = |text: &str| text.len() >= LEAST;
+    let begin = name.bytes().zip(candidate.bytes()).take_while(|(a, b)| a == b).count();
+    begin > LEAST
+        || long(candidate) && name.contains(candidate)
+        || long(name) && candidate.contains(name)
 }
 
 /// Help that names the nearest candidate, or else lists what there is.
@@ -61,6 +74,9 @@ mod tests {
         assert_eq!(nearest("wehn", ["each", "when"]), Some("when"), "a swap costs one");
         assert_eq!(nearest("lower", ["upper", "log"]), None);
         assert_eq!(nearest("x", ["y"]), Some("y"), "one letter may be off in a short name");
+        assert_eq!(nearest("params", ["labels", "parameters"]), Some("parameters"));
+        assert_eq!(nearest("workflow-template", ["template"]), Some("template"));
+        assert_eq!(nearest("log", ["logging"]), None, "a short name is part of too much");
         assert_eq!(distance("", "abc"), 3);
         assert_eq!(distance("kitten", "sitting"), 3);
     }

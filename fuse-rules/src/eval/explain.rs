@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use super::machine::{self, Site};
-use super::ops::{Fault, Truth};
+use super::machine::{self, Evaluated, Site};
+use super::ops::Truth;
 use super::stack::Stack;
 use super::{Decision, decision};
 use crate::check::typed::{Expr, ExprKind};
@@ -31,6 +31,8 @@ pub struct Explained {
     pub element: Option<String>,
     /// The clauses that were looked at, the sensor's first.
     pub clauses: Vec<Clause>,
+    /// The clause that made a `not-matched` or `unknown` one, where it was a clause that did.
+    pub deciding: Option<usize>,
 }
 
 /// One `when`, and how it came out.
@@ -60,15 +62,12 @@ pub(crate) fn explain(plan: &Compiled, event: &Event<'_>, fuses: &Fuses) -> Expl
     let walked = machine::walk(plan, event, fuses, &mut |site, verdict| {
         let mut decision = decision(&site.rule.name, site.element, verdict);
         let explainer = Explainer { plan, stack: site.stack };
-        // Elements that could not be gone through have their reason already.
-        let clauses = clauses(site);
-        let decided_by_clauses =
-            decision.outcome != Outcome::NotMatched || decision.reason.is_empty();
-        let shown = if decided_by_clauses { clauses } else { Vec::new() };
-        decision.reason = explainer.reason(&decision, &shown);
+        let shown = clauses(site);
+        let deciding = explainer.deciding(&decision, &shown);
+        decision.reason = explainer.reason(&decision, &shown, deciding);
         let clauses = shown.iter().map(|clause| explainer.clause(clause)).collect();
         let element = element(site);
-        decisions.push((site.order, Explained { decision, element, clauses }));
+        decisions.push((site.order, Explained { decision, element, clauses, deciding }));
     });
     if let Err(DuplicateKey(key)) = walked {
         let refused = machine::refused(plan, event, &key);
@@ -77,7 +76,12 @@ pub(crate) fn explain(plan: &Compiled, event: &Event<'_>, fuses: &Fuses) -> Expl
             decisions: refused
                 .decisions
                 .into_iter()
-                .map(|decision| Explained { decision, element: None, clauses: Vec::new() })
+                .map(|decision| Explained {
+                    decision,
+                    element: None,
+                    clauses: Vec::new(),
+                    deciding: None,
+                })
                 .collect(),
         };
     }
@@ -95,8 +99,13 @@ fn element(site: &Site<'_, '_, '_>) -> Option<String> {
 
 /// The clauses that were evaluated at a site.
 fn clauses<'p>(site: &Site<'_, 'p, '_>) -> Vec<&'p Expr<Slot>> {
-    let own = if site.inner { site.rule.clauses.as_slice() } else { Default::default() };
-    site.sensor.clauses.iter().chain(own).collect()
+    let (sensor, rule) = (site.sensor.clauses.as_slice(), site.rule.clauses.as_slice());
+    let (sensor, rule) = match site.evaluated {
+        Evaluated::Nothing => (&[] as &[_], &[] as &[_]),
+        Evaluated::Sensor => (sensor, &[] as &[_]),
+        Evaluated::Rule => (sensor, rule),
+    };
+    sensor.iter().chain(rule).collect()
 }
 
 struct Explainer<'x, 's, 'p, 'e> {
@@ -105,36 +114,48 @@ struct Explainer<'x, 's, 'p, 'e> {
 }
 
 impl Explainer<'_, '_, '_, '_> {
-    fn reason(&self, decision: &Decision, clauses: &[&Expr<Slot>]) -> String {
+    /// The clause that made it not match, or unknown.
+    fn deciding(&self, decision: &Decision, clauses: &[&Expr<Slot>]) -> Option<usize> {
+        let mut truths = clauses.iter().map(|clause| self.stack.truth(clause));
         match decision.outcome {
-            Outcome::Fired if clauses.is_empty() => "it has no condition".into(),
-            Outcome::Fired => "every condition holds".into(),
-            Outcome::Gated => format!("it matches, but {}", decision.reason),
-            Outcome::Rejected | Outcome::Suppressed => decision.reason.clone(),
-            Outcome::NotMatched => {
-                let deciding = clauses.iter().find(|clause| self.stack.truth(clause) == Ok(false));
-                match deciding {
-                    Some(clause) => self.because(clause, false),
-                    None => decision.reason.clone(),
+            Outcome::NotMatched => truths.position(|truth| truth == Ok(false)),
+            Outcome::Unknown => truths.position(|truth| truth.is_err()),
+            _ => None,
+        }
+    }
+
+    fn reason(
+        &self,
+        decision: &Decision,
+        clauses: &[&Expr<Slot>],
+        deciding: Option<usize>,
+    ) -> String {
+        let deciding = deciding.and_then(|index| clauses.get(index));
+        match (decision.outcome, deciding) {
+            (Outcome::Fired, _) if clauses.is_empty() => "it has no condition".into(),
+            (Outcome::Fired, _) => "every condition holds".into(),
+            (Outcome::Gated, _) => format!("it matches, but {}", decision.reason),
+            (Outcome::NotMatched, Some(clause)) => self.because(clause, false),
+            (Outcome::Unknown, Some(clause)) => {
+                let atom = self.text(self.unknown_part(clause));
+                // A path that stands as a condition says enough by itself.
+                if decision.reason.starts_with(&format!("`{atom}` ")) {
+                    return decision.reason.clone();
                 }
+                format!("{}, so `{atom}` is unknown", decision.reason)
             }
-            Outcome::Unknown => {
-                let deciding = clauses.iter().find(|clause| self.stack.truth(clause).is_err());
-                match deciding {
-                    Some(clause) => {
-                        let atom = self.unknown_part(clause);
-                        format!("{}, so `{}` is unknown", decision.reason, self.text(atom))
-                    }
-                    None => decision.reason.clone(),
-                }
-            }
+            _ => decision.reason.clone(),
         }
     }
 
     /// Why an expression has the truth that it has.
     fn because(&self, expr: &Expr<Slot>, truth: bool) -> String {
         match &expr.kind {
-            ExprKind::Not(inner) => self.because(inner, !truth),
+            ExprKind::Not(inner)
+                if matches!(inner.kind, ExprKind::And(_) | ExprKind::Or(_) | ExprKind::Not(_)) =>
+            {
+                self.because(inner, !truth)
+            }
             // One false part makes an `and` false; one true part makes an `or` true.
             ExprKind::And(parts) | ExprKind::Or(parts)
                 if matches!(expr.kind, ExprKind::Or(_)) == truth =>
@@ -203,8 +224,8 @@ impl Explainer<'_, '_, '_, '_> {
                 }
                 match self.stack.value(expr) {
                     Ok(value) => found.push(Found { path, value: Some(value.show()) }),
-                    Err(Fault::Absent(_)) => found.push(Found { path, value: None }),
-                    Err(Fault::Error(_)) => {}
+                    Err(fault) if fault.is_absence() => found.push(Found { path, value: None }),
+                    Err(_) => {}
                 }
             }
             ExprKind::Quantifier { list, .. } => self.collect(list, found),

@@ -55,8 +55,19 @@ pub(super) struct Site<'s, 'p, 'e> {
     pub(super) rule: &'p RulePlan,
     pub(super) element: Option<&'s [u32]>,
     pub(super) stack: &'s Stack<'s, 'p, 'e>,
-    /// Whether the rule's own clauses were evaluated, or only its sensor's.
-    pub(super) inner: bool,
+    /// Which clauses were evaluated there.
+    pub(super) evaluated: Evaluated,
+}
+
+/// Which clauses led to a verdict.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Evaluated {
+    /// None: there was no element to evaluate them for.
+    Nothing,
+    /// Those of the sensor.
+    Sensor,
+    /// Those of the sensor and of the rule.
+    Rule,
 }
 
 type Report<'r> = &'r mut dyn FnMut(&Site<'_, '_, '_>, Verdict);
@@ -79,8 +90,9 @@ pub(super) fn walk(
         let walk = Walk { plan, fuses, sensor };
         elements(&stack, sensor.each.as_ref(), &[], &mut |stack, element, verdict| {
             let outer = verdict.is_none().then(|| stack.condition(&sensor.condition));
+            let evaluated = if outer.is_some() { Evaluated::Sensor } else { Evaluated::Nothing };
             for (i, rule) in sensor.rules.iter().enumerate() {
-                let at = Site { order: order + i, sensor, rule, element, stack, inner: false };
+                let at = Site { order: order + i, sensor, rule, element, stack, evaluated };
                 match (&verdict, &outer) {
                     (Some(verdict), _) => report(&at, verdict.clone()),
                     (None, Some(outer)) => walk.rule(at, outer, report),
@@ -107,14 +119,15 @@ impl Walk<'_, '_> {
                 Ok(false) => Ok(false),
                 outer => ops::all([outer.clone(), inner()].into_iter()),
             };
-            return self.fire(&Site { inner: true, ..site }, truth, report);
+            return self.fire(&Site { evaluated: Evaluated::Rule, ..site }, truth, report);
         };
         if *outer != Ok(true) {
             return self.fire(&site, outer.clone(), report);
         }
         let path = site.element.unwrap_or_default();
         let walked = elements(site.stack, Some(each), path, &mut |stack, element, verdict| {
-            let at = Site { element, stack, inner: verdict.is_none(), ..site };
+            let evaluated = if verdict.is_none() { Evaluated::Rule } else { Evaluated::Sensor };
+            let at = Site { element, stack, evaluated, ..site };
             match verdict {
                 Some(verdict) => report(&at, verdict),
                 None => self.fire(&at, stack.condition(&site.rule.condition), report),

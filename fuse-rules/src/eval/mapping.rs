@@ -41,14 +41,12 @@ fn one<'e, P: Reference>(
     let name = &field.name;
     let value = match evaluate(expr) {
         Ok(Value::Null) if field.optional => return Ok(None),
-        Err(Fault::Absent(_)) if field.optional => return Ok(None),
+        Err(fault) if field.optional && fault.is_absence() => return Ok(None),
         Ok(Value::Null) => {
             return Err(format!("`{name}` needs {}, which is null", super::ops::name(expr)));
         }
-        Err(Fault::Absent(path)) => {
-            return Err(format!("`{name}` needs `{path}`, which is missing"));
-        }
-        Err(Fault::Error(why)) => return Err(format!("`{name}` has no value: {why}")),
+        Err(fault) if fault.is_absence() => return Err(format!("`{name}` needs {fault}")),
+        Err(fault) => return Err(format!("`{name}` has no value: {fault}")),
         Ok(value) => value,
     };
     let json = ty.accept(&value).map_err(|why| format!("`{name}` {why}"))?;
@@ -120,10 +118,8 @@ pub(crate) fn once_key<'e, P: Reference>(
         let value = match evaluate(key) {
             Ok(Value::Null) => return Err(format!("`once per` needs {name}, which is null")),
             Ok(value) => value,
-            Err(Fault::Absent(path)) => {
-                return Err(format!("`once per` needs `{path}`, which is missing"));
-            }
-            Err(Fault::Error(why)) => return Err(format!("`once per` has no key: {why}")),
+            Err(fault) if fault.is_absence() => return Err(format!("`once per` needs {fault}")),
+            Err(fault) => return Err(format!("`once per` has no key: {fault}")),
         };
         if value.canonical().is_none() {
             return Err(format!("`once per` takes single values, but {name} is {}", value.kind()));

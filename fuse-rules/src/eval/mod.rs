@@ -112,6 +112,7 @@ pub(crate) fn decision(rule: &str, element: Option<&[u32]>, verdict: Verdict) ->
                     decision.reason = format!("`{path}` is missing");
                     decision.missing = Some(path.to_string());
                 }
+                Fault::Null(path) => decision.reason = format!("`{path}` is null"),
                 Fault::Error(why) => decision.reason = why,
             }
         }

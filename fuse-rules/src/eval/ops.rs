@@ -15,8 +15,10 @@ use crate::value::{Kinds, Unheld, Value};
 /// Why an expression has no value, or a condition is unknown.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Fault {
-    /// This path is absent.
+    /// There is no value: this path is absent.
     Absent(Arc<str>),
+    /// There is no value: this is null, where text is made of it.
+    Null(Arc<str>),
     /// Something else, in a sentence.
     Error(String),
 }
@@ -25,6 +27,24 @@ pub(crate) enum Fault {
 pub(crate) type Valued<'v, 'e> = Result<Cow<'v, Value<'e>>, Fault>;
 /// True, false, or why it is unknown.
 pub(crate) type Truth = Result<bool, Fault>;
+
+impl Fault {
+    /// Whether a default may stand in for the value.
+    pub(crate) fn is_absence(&self) -> bool {
+        matches!(self, Self::Absent(_) | Self::Null(_))
+    }
+}
+
+/// In words, as the object of a sentence: `x`, which is missing.
+impl std::fmt::Display for Fault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Absent(path) => write!(f, "`{path}`, which is missing"),
+            Self::Null(path) => write!(f, "`{path}`, which is null"),
+            Self::Error(why) => f.write_str(why),
+        }
+    }
+}
 
 pub(crate) fn error<T>(text: impl Into<String>) -> Result<T, Fault> {
     Err(Fault::Error(text.into()))
@@ -150,7 +170,7 @@ fn text_of<'v>(op: TextOp, operand: Operand<'v, '_>) -> Result<&'v str, Fault> {
 pub(crate) fn is(test: IsTest, value: &Valued<'_, '_>) -> Truth {
     let value = match value {
         Ok(value) => value.as_ref(),
-        Err(Fault::Absent(_)) => return Ok(test == IsTest::Missing),
+        Err(fault) if fault.is_absence() => return Ok(test == IsTest::Missing),
         Err(fault) => return Err(fault.clone()),
     };
     Ok(match test {
@@ -175,7 +195,7 @@ pub(crate) fn part<P: Reference>(expr: &Expr<P>, value: &Value<'_>) -> Result<St
     match value {
         Value::Null => {
             let path = Shown(expr).to_string().into();
-            Err(Fault::Absent(path))
+            Err(Fault::Null(path))
         }
         Value::Unheld(unheld) => error(format!("{} is {unheld}", name(expr))),
         value => match value.canonical() {
@@ -205,8 +225,10 @@ pub(crate) fn call<P: Reference>(
             ));
         }
     }
-    (function.call)(arguments, context)
-        .map_err(|why| Fault::Error(format!("`{}` has no result: {why}", function.signature())))
+    (function.call)(arguments, context).map_err(|why| {
+        let shown: Vec<_> = exprs.iter().map(|expr| Shown(expr).to_string()).collect();
+        Fault::Error(format!("`{}({})` has no result: {why}", function.name, shown.join(", ")))
+    })
 }
 
 pub(crate) fn negate<P: Reference>(

@@ -314,7 +314,7 @@ impl<'e> Env<'_, 'e> {
                     match self.value(&field.value) {
                         Ok(value) if field.optional && *value == Value::Null => {}
                         Ok(value) => map.push((field.key.clone().into(), value.into_owned())),
-                        Err(Fault::Absent(_)) if field.optional => {}
+                        Err(fault) if field.optional && fault.is_absence() => {}
                         Err(fault) => return Err(fault),
                     }
                 }
@@ -333,8 +333,8 @@ impl<'e> Env<'_, 'e> {
             }
             ExprKind::Coalesce { left, right } => match self.value(left) {
                 Ok(value) if *value != Value::Null => return Ok(value),
-                Ok(_) | Err(Fault::Absent(_)) => return self.value(right),
-                Err(fault) => return Err(fault),
+                Err(fault) if !fault.is_absence() => return Err(fault),
+                _ => return self.value(right),
             },
             ExprKind::Quantifier { kind: QuantifierKind::Count, list, body, .. } => {
                 let mut count = 0_i64;

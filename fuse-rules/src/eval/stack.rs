@@ -186,7 +186,7 @@ impl<'s, 'p, 'e> Stack<'s, 'p, 'e> {
                     match self.value(&field.value) {
                         Ok(value) if field.optional && *value == Value::Null => {}
                         Ok(value) => map.push((field.key.clone().into(), value.into_owned())),
-                        Err(Fault::Absent(_)) if field.optional => {}
+                        Err(fault) if field.optional && fault.is_absence() => {}
                         Err(fault) => return Err(fault),
                     }
                 }
@@ -202,8 +202,8 @@ impl<'s, 'p, 'e> Stack<'s, 'p, 'e> {
             }
             ExprKind::Coalesce { left, right } => match self.value(left) {
                 Ok(value) if *value != Value::Null => return Ok(value),
-                Ok(_) | Err(Fault::Absent(_)) => return self.value(right),
-                Err(fault) => return Err(fault),
+                Err(fault) if !fault.is_absence() => return Err(fault),
+                _ => return self.value(right),
             },
             ExprKind::Quantifier { kind: QuantifierKind::Count, list, body, frame } => {
                 let list = self.list(list, QuantifierKind::Count.as_str())?;

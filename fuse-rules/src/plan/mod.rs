@@ -152,6 +152,13 @@ impl Plan {
         machine::source_field(&self.inner, event, field)
     }
 
+    /// Whether the source of an event gives this field as an expression.
+    pub fn has_source_field(&self, event: &Event<'_>, field: &str) -> bool {
+        let key = (event.source().to_owned(), event.name().to_owned());
+        let event = self.inner.events.get(&key);
+        event.is_some_and(|event| event.expressions.iter().any(|(name, _)| name == field))
+    }
+
     /// Whether the value of a fuse is on: as set, or else by its rules' default. `None` for a fuse
     /// that no rule file declares.
     pub fn is_on(&self, fuse: &str, fuses: &Fuses) -> Option<bool> {

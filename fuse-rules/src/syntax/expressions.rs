@@ -91,7 +91,7 @@ impl Lower<'_> {
             return Expr { kind: ExprKind::Error, span };
         };
         if !IS_KINDS.contains(&kind.text.as_str()) {
-            self.unknown_word(Code::E0210, &kind, "test", &IS_KINDS);
+            self.unknown_test(&kind);
             return Expr { kind: ExprKind::Error, span };
         }
         Expr { kind: ExprKind::Is { value: Box::new(value), negated, kind }, span }

@@ -7,6 +7,7 @@ use super::ast::{
     Source, Text, Trigger,
 };
 use super::blocks::Items;
+use super::expressions::IS_KINDS;
 use super::{Rule, recover, strings};
 use crate::diagnostic::{Code, Diagnostic, suggest};
 use crate::span::{FileId, Span};
@@ -413,12 +414,22 @@ impl<'a> Lower<'a> {
         self.report(problem);
     }
 
-    pub(super) fn unknown_word(&mut self, code: Code, at: &Text, what: &str, known: &[&str]) {
-        let help = suggest::help(&at.text, known.iter().copied(), "there are");
-        let problem = Diagnostic::error(code, at.span, format!("there is no {what} `{}`", at.text))
-            .label("not known")
-            .maybe_help(help);
-        self.report(problem);
+    /// A word after `is` that asks for nothing.
+    pub(super) fn unknown_test(&mut self, word: &Text) {
+        let help = match word.text.as_str() {
+            "true" | "false" => Some(format!("write `== {}`", word.text)),
+            "absent" | "undefined" | "none" | "nil" => Some("write `is missing`".to_owned()),
+            "defined" | "set" | "there" => Some("write `is present`".to_owned()),
+            "empty" => Some("write `len(…) == 0`".to_owned()),
+            "number" => Some("write `is float`, or `is int` for a whole one".to_owned()),
+            "array" => Some("write `is list`".to_owned()),
+            "object" | "record" => Some("write `is map`".to_owned()),
+            other => suggest::help(other, IS_KINDS, "there are"),
+        };
+        let message = format!("there is no test `{}`", word.text);
+        self.report(
+            Diagnostic::error(Code::E0210, word.span, message).label("not known").maybe_help(help),
+        );
     }
 }
 

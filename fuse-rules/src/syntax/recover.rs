@@ -52,8 +52,10 @@ pub(super) fn problem(file: FileId, text: &str, junk: Junk, probe: Rule) -> Diag
             Some(wanted) => format!("expected {wanted} after `{token}`"),
             None => format!("something is missing after `{token}`"),
         };
+        let within = "say for how long, as in `once per body.id within 4h`";
         return Diagnostic::error(Code::E0101, Span::new(file, from..solid), message)
-            .label("what should follow is missing");
+            .label("what should follow is missing")
+            .maybe_help(wanted.contains(&"`within`").then(|| within.to_owned()));
     }
     let found = token_at(text, at);
     let span = Span::new(file, at..(at + found.len()).min(text.len()));
@@ -62,6 +64,12 @@ pub(super) fn problem(file: FileId, text: &str, junk: Junk, probe: Rule) -> Diag
         "" => "the end of the line".to_owned(),
         found => format!("`{found}`"),
     };
+    if probe == Rule::probe_sensor_head && wanted == ["`.`"] {
+        let message = "a sensor listens to an event of a source";
+        return Diagnostic::error(Code::E0101, Span::new(file, at..at + 1), message)
+            .label("the event is missing")
+            .help("name both, as in `alertmanager.slo-alerts`");
+    }
     let problem = match list(&wanted) {
         Some(wanted) => {
             let message = format!("expected {wanted}, found {shown}");
@@ -93,13 +101,27 @@ fn hint(text: &str, at: usize, found: &str, at_start: bool) -> Option<String> {
         "trigger", "event",
     ];
     let before = text.get(..at).unwrap_or("").trim_end_matches([' ', '\t']);
+    let after = text.get(at + found.len()..).unwrap_or("");
+    if let Some(spelling) = foreign(found) {
+        return Some(format!("write {spelling}"));
+    }
     match found {
+        "-" if before.ends_with('\n') && after.starts_with(' ') => {
+            Some("a list is written `[\"a\", \"b\"]`".into())
+        }
         "-" => Some("put a space on both sides of `-` to subtract".into()),
+        "/" if after.starts_with(['/', '*']) => Some("comments start with `#`".into()),
         ";" => Some("clauses and fields end with their line; leave the `;` out".into()),
+        ":" if after.trim_start_matches([' ', '\t']).starts_with('\n') => {
+            Some("a block is written `name { … }`".into())
+        }
         ":" => Some("a field is written `name = value`".into()),
         "$" => Some(
             "a path starts with `body`, `headers`, `query` or `event`, as in `body.name`".into(),
         ),
+        "\"" if before.ends_with(" is") || before.ends_with(" not") => {
+            Some("`is` asks for a kind of value; to compare write `== \"…\"`".into())
+        }
         word if before.ends_with('.')
             && word.starts_with(|c: char| !c.is_ascii() && is_word(c)) =>
         {
@@ -116,6 +138,28 @@ fn hint(text: &str, at: usize, found: &str, at_start: bool) -> Option<String> {
         }
         _ => None,
     }
+}
+
+/// What words of other languages are called here.
+fn foreign(word: &str) -> Option<&'static str> {
+    Some(match word {
+        "startsWith" | "hasPrefix" | "startswith" => {
+            "`starts-with`, as in `body.a starts-with \"x\"`"
+        }
+        "endsWith" | "hasSuffix" | "endswith" => "`ends-with`, as in `body.a ends-with \"x\"`",
+        "exists" | "defined" => "`is present`, as in `body.a is present`",
+        "equals" | "eq" => "`==`",
+        "AND" => "`and`",
+        "OR" => "`or`",
+        "NOT" => "`not`",
+        "IN" => "`in`",
+        "for" | "foreach" | "loop" => "`each x in …`",
+        "if" | "where" | "match" => "`when …`",
+        "dedupe" | "unique" | "throttle" => "`once per … within …`",
+        "action" | "then" | "do" => "`trigger …`",
+        "import" | "include" => "`use \"file.rules\"`",
+        _ => return None,
+    })
 }
 
 /// The text without the white space and comments at its end.

@@ -68,6 +68,15 @@ pub(crate) fn duration_text(duration: SignedDuration) -> String {
     format!("{sign}{text}")
 }
 
+/// A number of milliseconds in the spelling of rules: `4h`, `1m30s`.
+///
+/// ```
+/// assert_eq!(fuse_rules::show_duration(90_000), "1m30s");
+/// ```
+pub fn show_duration(milliseconds: u64) -> String {
+    duration_text(SignedDuration::from_millis(i64::try_from(milliseconds).unwrap_or(i64::MAX)))
+}
+
 /// Reads a size in bytes: `1MiB`.
 pub(super) fn parse_size(text: &str) -> Option<u64> {
     let digits = text.find(|c: char| !c.is_ascii_digit())?;

@@ -109,7 +109,12 @@ async fn decisions(State(admin): State<Arc<Admin>>, Query(asked): Query<Asked>) 
     }
     match found.as_slice() {
         [] => failed(StatusCode::NOT_FOUND, &format!("no event `{id}` is known")),
-        [record] => Json(decisions::report(&admin, record)).into_response(),
+        [record] => {
+            // Read by people as often as by programs.
+            let report = serde_json::to_string_pretty(&decisions::report(&admin, record));
+            let text = report.unwrap_or_default() + "\n";
+            ([(header::CONTENT_TYPE, "application/json")], text).into_response()
+        }
         several => {
             let sources: Vec<_> = several.iter().map(|r| r.event.source.as_str()).collect();
             let why = format!(

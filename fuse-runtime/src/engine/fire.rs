@@ -123,6 +123,8 @@ impl Engine {
             End::Done(Done { detail }) => {
                 self.metrics.acted(kind, "done");
                 tracing::info!(
+                    source = request.event.source,
+                    event = request.event.id,
                     action = request.id,
                     trigger = kind,
                     rule = request.action.rule,
@@ -134,6 +136,8 @@ impl Engine {
             End::Dead(why, reason) => {
                 self.metrics.acted(kind, why.as_str());
                 tracing::error!(
+                    source = request.event.source,
+                    event = request.event.id,
                     action = request.id,
                     trigger = kind,
                     rule = request.action.rule,

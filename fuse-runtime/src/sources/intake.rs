@@ -98,20 +98,31 @@ impl Intake {
     /// The sender's id, where there is one, else a new one that sorts by time.
     fn id(&self, incoming: &Incoming, received: jiff::Timestamp) -> Result<String, Refused> {
         let event = view(incoming, "", received).map_err(Refused::Invalid)?;
-        let header = |name: &str| incoming.headers.get(name).filter(|value| !value.is_empty());
-        let cloud_event = || Some(format!("{} {}", header("ce-source")?, header("ce-id")?));
-        let id = incoming
-            .id
-            .clone()
-            .or_else(|| self.plan.source_field(&event, "id").filter(|id| !id.is_empty()))
-            .or_else(|| header("x-github-delivery").cloned())
-            .or_else(cloud_event);
+        let id = incoming.id.clone().or_else(|| sender_id(&self.plan, &event));
+        if id.is_none() && self.plan.has_source_field(&event, "id") {
+            tracing::warn!(
+                source = incoming.source,
+                name = incoming.name,
+                "the source's `id` has no value for this event: a repetition of it will not be known"
+            );
+        }
         match id {
             Some(id) if id.len() > LONGEST_ID => Err(Refused::LongId),
             Some(id) => Ok(id),
             None => Ok(Uuid::now_v7().to_string()),
         }
     }
+}
+
+/// The sender's id of an event: by the `id` of its source, else by the headers that GitHub
+/// (`X-GitHub-Delivery`) and CloudEvents (`ce-source` and `ce-id`, joined by a space) send.
+pub fn sender_id(plan: &Plan, event: &Event<'_>) -> Option<String> {
+    let header = |name: &str| event.header_value(name).filter(|value| !value.is_empty());
+    let cloud_event = || Some(format!("{} {}", header("ce-source")?, header("ce-id")?));
+    plan.source_field(event, "id")
+        .filter(|id| !id.is_empty())
+        .or_else(|| header("x-github-delivery").map(str::to_owned))
+        .or_else(cloud_event)
 }
 
 fn view<'a>(

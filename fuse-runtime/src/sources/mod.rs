@@ -59,7 +59,7 @@ use bytes::Bytes;
 use fuse_rules::{Ruleset, SourceSchema};
 use tokio::sync::watch;
 
-pub use intake::{Intake, Refused, Taken};
+pub use intake::{Intake, Refused, Taken, sender_id};
 pub use webhook::Webhook;
 
 /// What arrived at a source, before it is an event.

@@ -37,7 +37,7 @@ impl Trigger for Job {
             .field(Field::optional("image", FieldType::String, "The image of its one container."))
             .field(Field::optional(
                 "pod-template",
-                FieldType::Any,
+                FieldType::Map(Box::new(FieldType::Any)),
                 "A whole pod template, instead of `image`.",
             ))
             .field(Field::optional("command", strings(), "The command, in place of the image's."))

@@ -37,6 +37,8 @@ mod job;
 mod log;
 mod manifests;
 mod metadata;
+#[cfg(test)]
+mod tests;
 mod workflow;
 
 use std::collections::BTreeMap;
@@ -221,42 +223,5 @@ impl Triggers {
 impl std::fmt::Debug for Triggers {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_set().entries(self.by_kind.keys()).finish()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn action(rule: &str, element: Option<Vec<u32>>, ordinal: u32) -> Action {
-        Action {
-            trigger: "log".into(),
-            rule: rule.into(),
-            element,
-            ordinal,
-            fields: Default::default(),
-        }
-    }
-
-    #[test]
-    fn an_id_tells_apart_all_that_makes_an_action() {
-        let key = |source: &str, id: &str| EventKey { source: source.into(), id: id.into() };
-        let ids = [
-            action_id(&key("a", "1"), &action("s/r", None, 0)),
-            action_id(&key("a1", ""), &action("s/r", None, 0)),
-            action_id(&key("a", "2"), &action("s/r", None, 0)),
-            action_id(&key("a", "1"), &action("s/q", None, 0)),
-            action_id(&key("a", "1"), &action("s/r", Some(vec![0]), 0)),
-            action_id(&key("a", "1"), &action("s/r", Some(vec![0, 1]), 0)),
-            action_id(&key("a", "1"), &action("s/r", Some(vec![1]), 0)),
-            action_id(&key("a", "1"), &action("s/r", None, 1)),
-        ];
-        let mut distinct = ids.to_vec();
-        distinct.sort();
-        distinct.dedup();
-        assert_eq!(distinct.len(), ids.len());
-        assert_eq!(ids[0], action_id(&key("a", "1"), &action("s/r", None, 0)));
-        // Ids outlive versions: objects on clusters carry them.
-        assert_eq!(ids[0], "b724a337d715fd8bf97ade3805d0b67adc581e239b8d831c94db79af0b457f00");
     }
 }

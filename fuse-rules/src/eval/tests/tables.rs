@@ -301,7 +301,7 @@ fn values() {
     for (text, expected) in [
         (r#""${body.s}-${body.n}-${body.t}""#, Ok(r#""a-1.5-true""#)),
         (r#""${body.q}""#, Err("`value` needs `body.q`, which is missing")),
-        (r#""x${body.z}""#, Err("`value` needs `body.z`, which is missing")),
+        (r#""x${body.z}""#, Err("`value` needs `body.z`, which is null")),
         (r#"("${body.q}" ?? "none")"#, Ok(r#""none""#)),
         (r#""${body.l}""#, Err("`value` has no value: `body.l` is a list, which has no text")),
         ("body.m", Ok(r#"{"k":[true]}"#)),
@@ -342,7 +342,7 @@ fn reasons_name_the_path_and_what_was_found() {
         ("body.l == body.l", "`==` does not compare a list as a whole (`body.l` and `body.l`)"),
         ("body.s < body.s", "`<` has no order for a string (`body.s`)"),
         ("lower(body.n) == \"a\"", "`lower` takes a string, but `body.n` is a number"),
-        ("int(body.s) == 1", "`int(value)` has no result: `abc` does not spell a number"),
+        ("int(body.s) == 1", "`int(body.s)` has no result: `abc` does not spell a number"),
         ("body.n contains \"a\"", "`contains` tests text, but `body.n` is a number"),
         ("body.s in body.s", "`in` looks into a list, but `body.s` is a string"),
         ("any(x in body.s: x)", "`any` goes through a list, but `body.s` is a string"),
@@ -366,4 +366,18 @@ fn every_example_of_every_function_holds() {
             assert_eq!(actual.as_deref().ok(), *expected, "{call}: {actual:?}");
         }
     }
+}
+
+/// As deep as rules may nest: nothing that recurses over them overflows a test thread's stack.
+#[test]
+fn the_deepest_rules_are_evaluated() {
+    for (open, close, count) in [("not (", ")", 30), ("(", ")", 60)] {
+        let text = format!("{}body.t{}", open.repeat(count), close.repeat(count));
+        let (outcome, reason) = condition(&text, r#"{"t":true}"#);
+        assert_eq!(outcome, T, "{reason}");
+    }
+    let list = format!("{}1{}", "[".repeat(60), "]".repeat(60));
+    assert!(value(&list, "{}").is_ok());
+    let binders: String = (0..20).map(|i| format!("any(x{i} in [{i}]: ")).collect();
+    assert_eq!(condition(&format!("{binders}x19 == 19{}", ")".repeat(20)), "{}").0, T);
 }
