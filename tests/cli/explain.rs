@@ -163,3 +163,69 @@ fn wrong_calls_say_what_there_is() {
         insta::assert_snapshot!(name.replace(' ', "-"), ran(&arguments));
     }
 }
+
+/// Explains one event by rules of its own.
+fn explained_by(rules: &str, body: &str, more: &[&str]) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let (rules, event) = (file("test.rules", rules), file("event.json", body));
+    let mut arguments = vec!["explain", &rules, "--source", "q.e", "--event", &event, "--at", AT];
+    arguments.extend(more);
+    ran(&arguments).replace(folder.path().to_str().unwrap(), "FOLDER")
+}
+
+#[test]
+fn the_place_is_that_of_the_clause_that_decided() {
+    let rules = "\
+source q webhook { port = 1, path = \"/\", id = headers.x-id
+  event e }
+sensor s on q.e { rule r {
+  when body.s == \"f\" and body.a == \"x\"
+  when body.b is present
+  when not body.c
+  trigger log { message = \"x\" }
+} }";
+    insta::assert_snapshot!(explained_by(rules, r#"{"s":"f","c":false}"#, &[]), @"
+    exit 0
+    q.e, from FOLDER/event.json, id `example`
+
+    s/r: not matched
+      because `body.b is present` is false: `body.b` is missing
+        at FOLDER/test.rules:5:8
+    ");
+    insta::assert_snapshot!(explained_by(rules, r#"{"s":"f","a":"x","b":1,"c":true}"#, &[]), @"
+    exit 0
+    q.e, from FOLDER/event.json, id `example`
+
+    s/r: not matched
+      because `not body.c` is false: `body.c` is true
+        at FOLDER/test.rules:6:8
+    ");
+    insta::assert_snapshot!(explained_by(rules, r#"{"s":"f","a":"x","b":1,"c":"no"}"#, &["--header", "X-Id: 7"]), @"
+    exit 0
+    q.e, from FOLDER/event.json, id `7`
+
+    s/r: unknown
+      because `body.c` is a string, not true or false
+        at FOLDER/test.rules:6:8
+    ");
+}
+
+#[test]
+fn once_holds_back_within_the_event_and_the_id_is_the_senders() {
+    let rules = "\
+source q webhook { port = 1, path = \"/\", id = body.id
+  event e }
+sensor s on q.e {
+  each a in body.as
+  rule r { once per a.k within 2h
+    trigger log { message = a.k }
+    trigger log { message = event.id } }
+}";
+    let body = r#"{"id":"d1","as":[{"k":"x"},{"k":"y"},{"k":"x"},{"k":null}]}"#;
+    insta::assert_snapshot!(explained_by(rules, body, &[]));
+}

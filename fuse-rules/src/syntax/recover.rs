@@ -77,7 +77,10 @@ pub(super) fn problem(file: FileId, text: &str, junk: Junk, probe: Rule) -> Diag
         }
         None => Diagnostic::error(Code::E0101, span, format!("{shown} is not expected here")),
     };
-    let leftover = at == start
+    // What a condition may begin with.
+    let condition = ["body", "headers", "query", "event", "not", "("].contains(&found);
+    let leftover = condition
+        && at == start
         && junk
             .before
             .is_some_and(|before| !text.get(before..start).is_some_and(|line| line.contains('\n')));
