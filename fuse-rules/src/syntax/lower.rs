@@ -78,14 +78,18 @@ impl<'a> Lower<'a> {
         self.report(problem);
     }
 
-    /// A declared name. A reserved one is a problem, but still names the thing.
     fn name(&mut self, pair: &Pair<'_, Rule>) -> Text {
+        let name = self.text_of(pair);
+        self.declared(name)
+    }
+
+    /// A declared name. A reserved one is a problem, but still names the thing.
+    fn declared(&mut self, name: Text) -> Text {
         const RESERVED: [&str; 23] = [
             "use", "fuse", "defaults", "source", "sensor", "rule", "requires", "each", "when",
             "once", "trigger", "from", "or", "and", "not", "in", "is", "true", "false", "null",
             "matches", "contains", "like",
         ];
-        let name = self.text_of(pair);
         if RESERVED.contains(&name.text.as_str()) {
             self.report(
                 Diagnostic::error(
@@ -174,16 +178,22 @@ impl<'a> Lower<'a> {
     }
 
     fn defaults(&mut self, pair: Pair<'_, Rule>) -> Option<Defaults> {
-        let mut kind = None;
+        let (kind, block) = self.name_and_block(pair);
+        Some(Defaults { kind: kind?, block: block? })
+    }
+
+    /// The first name and the block of a construct that has both.
+    fn name_and_block(&mut self, pair: Pair<'_, Rule>) -> (Option<Text>, Option<Block>) {
+        let mut name = None;
         let mut block = None;
         for part in pair.into_inner() {
             match part.as_rule() {
-                Rule::ident => kind = Some(self.text_of(&part)),
+                Rule::ident => name = Some(self.text_of(&part)),
                 Rule::block => block = Some(self.block(part)),
                 _ => {}
             }
         }
-        Some(Defaults { kind: kind?, block: block? })
+        (name, block)
     }
 
     fn source(&mut self, pair: Pair<'_, Rule>) -> Source {
@@ -220,16 +230,8 @@ impl<'a> Lower<'a> {
 
     fn event(&mut self, pair: Pair<'_, Rule>) -> Option<Event> {
         let doc = self.doc(&pair);
-        let mut name = None;
-        let mut block = None;
-        for part in pair.into_inner() {
-            match part.as_rule() {
-                Rule::ident => name = Some(self.name(&part)),
-                Rule::block => block = Some(self.block(part)),
-                _ => {}
-            }
-        }
-        Some(Event { doc, name: name?, block })
+        let (name, block) = self.name_and_block(pair);
+        Some(Event { doc, name: self.declared(name?), block })
     }
 
     fn sensor(&mut self, pair: Pair<'_, Rule>) -> Sensor {
@@ -385,15 +387,7 @@ impl<'a> Lower<'a> {
     }
 
     fn trigger(&mut self, pair: Pair<'_, Rule>) -> Option<Trigger> {
-        let mut kind = None;
-        let mut block = None;
-        for part in pair.into_inner() {
-            match part.as_rule() {
-                Rule::ident => kind = Some(self.text_of(&part)),
-                Rule::block => block = Some(self.block(part)),
-                _ => {}
-            }
-        }
+        let (kind, block) = self.name_and_block(pair);
         Some(Trigger { kind: kind?, block: block? })
     }
 

@@ -137,15 +137,11 @@ impl Trigger for Job {
     }
 
     async fn fire(&self, request: &ActionRequest) -> Result<Done, Failure> {
-        let object = self.render(request).map_err(Failure::Permanent)?;
-        self.objects.submit(object).await
+        self.objects.submit(self.render(request)).await
     }
 
     async fn probe(&self, request: &ActionRequest) -> Probe {
-        match self.render(request) {
-            Ok(object) => self.objects.find(&object).await,
-            Err(_) => Probe::Absent,
-        }
+        self.objects.find(self.render(request)).await
     }
 
     async fn readiness(&self) -> Readiness {

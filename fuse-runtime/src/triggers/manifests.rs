@@ -35,15 +35,19 @@ impl Manifests {
         &self.folder
     }
 
-    pub(super) async fn submit(&self, object: Value) -> Result<Done, Failure> {
+    /// Writes an object, or says why it could not be rendered.
+    pub(super) async fn submit(&self, rendered: Result<Value, String>) -> Result<Done, Failure> {
+        let object = rendered.map_err(Failure::Permanent)?;
         let this = self.clone();
         run(move || this.write(&object)).await.unwrap_or_else(|reason| {
             Err(Failure::Retryable { reason, perhaps_done: true, after: None })
         })
     }
 
-    pub(super) async fn find(&self, object: &Value) -> Probe {
-        let (this, object) = (self.clone(), object.clone());
+    /// Looks whether an object was written.
+    pub(super) async fn find(&self, rendered: Result<Value, String>) -> Probe {
+        let Ok(object) = rendered else { return Probe::Absent };
+        let this = self.clone();
         let found = run(move || {
             let path = this.path(&object);
             look(&path, &object).map(|found| (path, found)).map_err(|error| error.to_string())

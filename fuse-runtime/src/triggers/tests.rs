@@ -116,11 +116,11 @@ async fn a_file_appears_once_and_is_never_overwritten() {
     let folder = tempfile::tempdir().unwrap();
     let manifests = Manifests::new(folder.path().join("out"));
     let object = |id: &str| serde_json::json!({ "metadata": { "name": "x", "annotations": { "fuse.rules/action-id": id } } });
-    assert_eq!(manifests.find(&object("1")).await, Probe::Absent);
-    let done = manifests.submit(object("1")).await.unwrap();
-    assert_eq!(manifests.submit(object("1")).await, Ok(done.clone()), "the same action");
-    assert_eq!(manifests.find(&object("1")).await, Probe::Done(done));
-    let conflict = manifests.submit(object("2")).await.unwrap_err();
+    assert_eq!(manifests.find(Ok(object("1"))).await, Probe::Absent);
+    let done = manifests.submit(Ok(object("1"))).await.unwrap();
+    assert_eq!(manifests.submit(Ok(object("1"))).await, Ok(done.clone()), "the same action");
+    assert_eq!(manifests.find(Ok(object("1"))).await, Probe::Done(done));
+    let conflict = manifests.submit(Ok(object("2"))).await.unwrap_err();
     assert!(
         matches!(&conflict, Failure::Conflict(why) if why.contains("made by action \"1\"")),
         "{conflict}"
@@ -134,7 +134,7 @@ async fn a_file_appears_once_and_is_never_overwritten() {
 
     std::fs::write(folder.path().join("file"), "").unwrap();
     let blocked = Manifests::new(folder.path().join("file"));
-    let failure = blocked.submit(object("1")).await.unwrap_err();
+    let failure = blocked.submit(Ok(object("1"))).await.unwrap_err();
     assert!(matches!(failure, Failure::Retryable { perhaps_done: false, .. }), "{failure}");
     assert!(matches!(blocked.readiness().await, Readiness::NotReady(_)));
 }
