@@ -304,7 +304,11 @@ impl<'a> Value<'a> {
                 Some(whole) => whole.into(),
                 None => match number.to_string().parse::<u64>() {
                     Ok(whole) => whole.into(),
-                    Err(_) => number.to_f64().into(),
+                    // A double would make it infinite.
+                    Err(_) => match number.to_f64() {
+                        double if double.is_finite() => double.into(),
+                        _ => return Err(Unheld::Number { integral: number.is_integral() }),
+                    },
                 },
             },
             Self::String(text) => Json::String(text.clone().into_owned()),

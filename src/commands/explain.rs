@@ -36,8 +36,12 @@ pub(crate) fn run(arguments: &Explain) -> Ended {
         event = event.header(name.trim(), value.trim());
     }
     let plan = ruleset.plan();
-    let id = arguments.id.clone().or_else(|| sender_id(&plan, &event));
-    let id = id.unwrap_or_else(|| "example".to_owned());
+    let id = match arguments.id.clone() {
+        Some(id) => id,
+        None => sender_id(&plan, &event)
+            .map_err(|why| format!("`{shown}` has no id: {why}"))?
+            .unwrap_or_else(|| "example".to_owned()),
+    };
     let mut explanation = plan.explain(&event.id(id.as_str()), &fuses);
     hold_back(&mut explanation);
     let (_, triggers) = kinds(Ipv4Addr::LOCALHOST.into(), Path::new("manifests"));

@@ -174,12 +174,16 @@ async fn text_and_forms_are_read_as_the_source_says_whatever_the_sender_calls_th
     assert_eq!(decision(&report, "say", None)["outcome"], "fired", "{report:#}");
     assert_eq!(parameters(&fuse.manifest())["words"], "down & out \"7\"");
 
-    let id = send((12_001, "/forms"), "state=red+hot&who=m%C3%BCller&who=other").await.event(202);
+    let id = send((12_001, "/forms"), "state=red+hot&who=m%C3%BCller").await.event(202);
     let report = fuse.settled(&id).await;
     assert_eq!(decision(&report, "fill", None)["outcome"], "fired", "{report:#}");
     let written = fuse.manifests();
     let filled = written.iter().find(|(name, _)| name.starts_with("fill-")).unwrap();
     assert_eq!(parameters(filled.1)["who"], "müller");
+
+    // Two readings of one event are none.
+    let reply = send((12_001, "/forms"), "state=red+hot&who=a&who=b").await;
+    assert!(reply.error(400).contains("`who` is given twice"));
 
     let reply = fuse.post((12_000, "/plain"), vec![0xff]).await;
     assert!(reply.error(400).contains("not UTF-8"));

@@ -27,13 +27,30 @@ fn merge_under(block: &mut Block, default: &Block) {
         match block.fields.iter_mut().find(|own| own.key.text == field.key.text) {
             None => block.fields.push(field.clone()),
             Some(own) => {
-                if let (FieldValue::Block(own), FieldValue::Block(more)) =
-                    (&mut own.value, &field.value)
+                if let (Some(own), Some(more)) =
+                    (as_block_mut(&mut own.value), as_block(&field.value))
                 {
                     merge_under(own, more);
                 }
             }
         }
+    }
+}
+
+/// A block, or a record literal, which means the same.
+fn as_block(value: &FieldValue) -> Option<&Block> {
+    match value {
+        FieldValue::Block(block) => Some(block),
+        FieldValue::Expr(ast::Expr { kind: ast::ExprKind::Record(block), .. }) => Some(block),
+        FieldValue::Expr(_) => None,
+    }
+}
+
+fn as_block_mut(value: &mut FieldValue) -> Option<&mut Block> {
+    match value {
+        FieldValue::Block(block) => Some(block),
+        FieldValue::Expr(ast::Expr { kind: ast::ExprKind::Record(block), .. }) => Some(block),
+        FieldValue::Expr(_) => None,
     }
 }
 
@@ -204,11 +221,7 @@ impl Checker<'_> {
         prefix: &str,
     ) -> Mapped {
         let name: Arc<str> = format!("{prefix}{}", field.key.text).into();
-        let block = match &field.value {
-            FieldValue::Block(block) => Some(block),
-            FieldValue::Expr(ast::Expr { kind: ast::ExprKind::Record(block), .. }) => Some(block),
-            FieldValue::Expr(_) => None,
-        };
+        let block = as_block(&field.value);
         let value = match (block, ty) {
             (Some(block), FieldType::Map(inner)) => {
                 self.repeated(block);

@@ -170,6 +170,11 @@ impl Checker<'_> {
             }
             ast::ExprKind::Is { value, negated, kind } => {
                 let (value, _) = self.expr(value, scope);
+                self.no_absence(
+                    &value,
+                    "is never missing",
+                    "ask it of the value inside: `x is missing`",
+                );
                 let Some(test) = is_test(&kind.text) else {
                     return broken(span);
                 };
@@ -178,15 +183,11 @@ impl Checker<'_> {
             ast::ExprKind::Coalesce { left, right } => {
                 let (left, left_kinds) = self.expr(left, scope);
                 let (right, right_kinds) = self.expr(right, scope);
-                if left.is_condition() {
-                    self.report(
-                        Diagnostic::error(Code::E0304, left.span, "a condition has no default")
-                            .label("true, false or unknown, never missing")
-                            .help(
-                                "give the default to the value inside: `(x ?? \"\") == \"prod\"`",
-                            ),
-                    );
-                }
+                self.no_absence(
+                    &left,
+                    "has no default",
+                    "give the default to the value inside: `(x ?? \"\") == \"prod\"`",
+                );
                 let kinds = left_kinds.minus(Kinds::NULL).or(right_kinds);
                 (ExprKind::Coalesce { left: Box::new(left), right: Box::new(right) }, kinds)
             }
@@ -228,6 +229,24 @@ impl Checker<'_> {
             }
         };
         (Expr { kind, span }, kinds)
+    }
+
+    /// A condition, or a count of one, is no value that could be absent.
+    fn no_absence(&mut self, expr: &Expr, what: &str, help: &str) {
+        let count = matches!(&expr.kind, ExprKind::Quantifier { kind: QuantifierKind::Count, .. });
+        if expr.is_condition() || count {
+            let subject = if count { "a count" } else { "a condition" };
+            let help = if count {
+                "give the default to the list: `count(x in (list ?? []): …)`"
+            } else {
+                help
+            };
+            self.report(
+                Diagnostic::error(Code::E0304, expr.span, format!("{subject} {what}"))
+                    .label("known or unknown, but never missing")
+                    .help(help),
+            );
+        }
     }
 
     fn interpolated(&mut self, parts: &[ast::Part], scope: &mut Scope, span: Span) -> ExprKind {
@@ -321,6 +340,7 @@ impl Checker<'_> {
                             .label("not known")
                             .maybe_help(help.map(|h| format!("{h}; what was sent is `body`"))),
                     );
+                    return broken(span);
                 }
                 (Root::Event, Kinds::STRING)
             }
@@ -459,7 +479,11 @@ pub(crate) fn path_text(root: &str, segments: &[Segment]) -> Arc<str> {
                 text.push('.');
                 text.push_str(key);
             }
-            Segment::Key(key) => text.push_str(&format!("[{}]", Value::text(key.clone()).show())),
+            // Whole, however long: different paths have different texts.
+            Segment::Key(key) => {
+                let key = Value::text(key.clone()).to_json_text().unwrap_or_default();
+                text.push_str(&format!("[{key}]"));
+            }
             Segment::Index(index) => text.push_str(&format!("[{index}]")),
         }
     }

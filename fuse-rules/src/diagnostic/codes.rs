@@ -54,7 +54,7 @@ codes! {
     E0301 = "operands that can never be compared",
     E0302 = "a condition that is not true or false",
     E0303 = "wrong arguments of a function",
-    E0304 = "a default for a condition",
+    E0304 = "absence of a condition, which is never absent",
     E0305 = "a pattern that cannot be compiled",
     E0306 = "a pattern that is not a literal",
     E0307 = "a list or record compared as a whole",

@@ -5,11 +5,10 @@ use std::borrow::Cow;
 use super::frame::Frame;
 use super::mapping;
 use super::ops::{self, Truth, name};
-use super::stack::Stack;
+use super::stack::{Stack, Work};
 use super::{Evaluation, Verdict, decision, gated};
 use crate::check::typed::Expr;
 use crate::event::Event;
-use crate::functions::Context;
 use crate::fuses::Fuses;
 use crate::plan::{Compiled, EachPlan, EventPlan, RulePlan, SensorPlan, Slot};
 use crate::value::DuplicateKey;
@@ -37,14 +36,19 @@ pub(super) fn refused(plan: &Compiled, event: &Event<'_>, key: &str) -> Evaluati
     Evaluation::refused(key, rules.map(|rule| rule.name.as_str()))
 }
 
-pub(crate) fn source_field(plan: &Compiled, event: &Event<'_>, field: &str) -> Option<String> {
-    let plan = event_plan(plan, event)?;
-    let (_, expr) = plan.expressions.iter().find(|(name, _)| name == field)?;
-    let frame = Frame::of_event(&plan.arrival, event).ok()?;
-    let context = Context { received: event.received_at() };
-    let stack = Stack::new(&frame, &context);
-    let value = stack.value(expr).ok()?;
-    value.canonical().map(Cow::into_owned)
+pub(crate) fn source_field(
+    plan: &Compiled,
+    event: &Event<'_>,
+    field: &str,
+) -> Result<Option<String>, DuplicateKey> {
+    let found = event_plan(plan, event)
+        .and_then(|plan| Some((plan, plan.expressions.iter().find(|(name, _)| name == field)?)));
+    let Some((plan, (_, expr))) = found else { return Ok(None) };
+    let frame = Frame::of_event(&plan.arrival, event)?;
+    let work = Work::new(event.received_at());
+    let stack = Stack::new(&frame, &work);
+    let value = stack.value(expr).ok();
+    Ok(value.and_then(|value| value.canonical().map(Cow::into_owned)))
 }
 
 /// One rule at one element, with what is known there.
@@ -82,9 +86,9 @@ pub(super) fn walk(
     let Some(event_plan) = event_plan(plan, event) else {
         return Ok(());
     };
-    let context = Context { received: event.received_at() };
+    let work = Work::new(event.received_at());
     let frame = Frame::of_event(&event_plan.frame, event)?;
-    let stack = Stack::new(&frame, &context);
+    let stack = Stack::new(&frame, &work);
     let mut order = 0;
     for sensor in &event_plan.sensors {
         let walk = Walk { plan, fuses, sensor };

@@ -50,9 +50,7 @@ fn one<'e, P: Reference>(
         Ok(value) => value,
     };
     let json = ty.accept(&value).map_err(|why| format!("`{name}` {why}"))?;
-    if let (FieldType::Text(Templates::Refused), Json::String(text)) = (ty, &json)
-        && smuggles(expr, text, evaluate)
-    {
+    if refuses_templates(ty) && smuggles(expr, &json, evaluate) {
         return Err(format!(
             "`{name}` is {}, and text from an event may not carry `{TEMPLATE}`; say `raw(…)` if it may",
             value.show()
@@ -61,45 +59,68 @@ fn one<'e, P: Reference>(
     Ok(Some(json))
 }
 
-/// Whether a text carries `{{` that the author of the rule did not write.
-fn smuggles<'e, P: Reference>(expr: &Expr<P>, text: &str, evaluate: Evaluate<'_, 'e, P>) -> bool {
-    if !text.contains(TEMPLATE) {
+/// Whether a field of this type takes texts that may not carry `{{`.
+fn refuses_templates(ty: &FieldType) -> bool {
+    match ty {
+        FieldType::Text(templates) => *templates == Templates::Refused,
+        FieldType::Map(inner) | FieldType::List(inner) => refuses_templates(inner),
+        _ => false,
+    }
+}
+
+/// Whether a value carries `{{` that the author of the rule did not write, in a text or a key.
+fn smuggles<'e, P: Reference>(expr: &Expr<P>, json: &Json, evaluate: Evaluate<'_, 'e, P>) -> bool {
+    if !carries_template(json) {
         return false;
     }
     match &expr.kind {
         ExprKind::Const(_) => false,
-        ExprKind::Call { function, .. } if function.name == "raw" => false,
+        ExprKind::Call { function, .. } => function.name != "raw",
+        // The side that gave the value answers for it.
+        ExprKind::Coalesce { left, right } => match evaluate(left) {
+            Ok(value) if value != Value::Null => smuggles(left, json, evaluate),
+            _ => smuggles(right, json, evaluate),
+        },
         ExprKind::Concat(parts) => {
-            // Every `{{` must lie inside one literal part.
-            let mut literal = Vec::new();
+            let Json::String(text) = json else { return true };
+            // Every `{{` must lie inside one trusted part.
+            let mut trusted = Vec::new();
             let mut at = 0;
             for part in parts {
-                let Ok(value) = evaluate(part) else {
-                    return true;
-                };
+                let Ok(value) = evaluate(part) else { return true };
                 let len = value.canonical().map_or(0, |text| text.len());
-                let trusted = match &part.kind {
+                let written = match &part.kind {
                     ExprKind::Const(_) => true,
                     ExprKind::Call { function, .. } => function.name == "raw",
                     _ => false,
                 };
-                if trusted {
-                    literal.push(at..at + len);
+                if written {
+                    trusted.push(at..at + len);
                 }
                 at += len;
             }
-            overlapping(text).any(|from| {
-                !literal
-                    .iter()
-                    .any(|range| range.start <= from && from + TEMPLATE.len() <= range.end)
+            templates(text).any(|from| {
+                let to = from + TEMPLATE.len();
+                !trusted.iter().any(|range| range.start <= from && to <= range.end)
             })
         }
         _ => true,
     }
 }
 
+fn carries_template(json: &Json) -> bool {
+    match json {
+        Json::String(text) => text.contains(TEMPLATE),
+        Json::Array(items) => items.iter().any(carries_template),
+        Json::Object(map) => {
+            map.iter().any(|(key, value)| key.contains(TEMPLATE) || carries_template(value))
+        }
+        _ => false,
+    }
+}
+
 /// Where `{{` starts, overlapping ones too.
-fn overlapping(text: &str) -> impl Iterator<Item = usize> {
+fn templates(text: &str) -> impl Iterator<Item = usize> {
     text.as_bytes()
         .windows(TEMPLATE.len())
         .enumerate()

@@ -108,7 +108,7 @@ pub(crate) fn decision(rule: &str, element: Option<&[u32]>, verdict: Verdict) ->
         Verdict::Unknown(fault) => {
             decision.outcome = Outcome::Unknown;
             match fault {
-                Fault::Absent(path) => {
+                Fault::Absent(path) | Fault::Unknown(path) => {
                     decision.reason = format!("`{path}` is missing");
                     decision.missing = Some(path.to_string());
                 }

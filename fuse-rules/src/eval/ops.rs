@@ -19,6 +19,9 @@ pub(crate) enum Fault {
     Absent(Arc<str>),
     /// There is no value: this is null, where text is made of it.
     Null(Arc<str>),
+    /// A condition that stands for a value is unknown, because this path is absent. No default
+    /// stands in for it, or a negation would fire on absence after all.
+    Unknown(Arc<str>),
     /// Something else, in a sentence.
     Error(String),
 }
@@ -29,6 +32,14 @@ pub(crate) type Valued<'v, 'e> = Result<Cow<'v, Value<'e>>, Fault>;
 pub(crate) type Truth = Result<bool, Fault>;
 
 impl Fault {
+    /// The fault of a condition whose truth is taken as a value.
+    pub(crate) fn of_condition(self) -> Self {
+        match self {
+            Self::Absent(path) | Self::Null(path) => Self::Unknown(path),
+            other => other,
+        }
+    }
+
     /// Whether a default may stand in for the value.
     pub(crate) fn is_absence(&self) -> bool {
         matches!(self, Self::Absent(_) | Self::Null(_))
@@ -41,6 +52,7 @@ impl std::fmt::Display for Fault {
         match self {
             Self::Absent(path) => write!(f, "`{path}`, which is missing"),
             Self::Null(path) => write!(f, "`{path}`, which is null"),
+            Self::Unknown(path) => write!(f, "`{path}` is missing, so that a condition is unknown"),
             Self::Error(why) => f.write_str(why),
         }
     }

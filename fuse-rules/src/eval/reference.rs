@@ -338,14 +338,20 @@ impl<'e> Env<'_, 'e> {
             },
             ExprKind::Quantifier { kind: QuantifierKind::Count, list, body, .. } => {
                 let mut count = 0_i64;
-                for element in self.elements(QuantifierKind::Count, list)? {
+                for element in
+                    self.elements(QuantifierKind::Count, list).map_err(Fault::of_condition)?
+                {
                     let mut elements = self.elements.clone();
                     elements.push(element);
-                    count += i64::from(Env { world: self.world, elements }.truth(body)?);
+                    count += i64::from(
+                        Env { world: self.world, elements }
+                            .truth(body)
+                            .map_err(Fault::of_condition)?,
+                    );
                 }
                 Value::Number(count.into())
             }
-            _ => Value::Bool(self.truth(expr)?),
+            _ => Value::Bool(self.truth(expr).map_err(Fault::of_condition)?),
         }))
     }
 

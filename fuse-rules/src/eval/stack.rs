@@ -1,6 +1,9 @@
 //! The frames at one place of the rules, and the values and truths of expressions there.
 
 use std::borrow::Cow;
+use std::cell::Cell;
+
+use jiff::Timestamp;
 
 use super::frame::Frame;
 use super::ops::{self, Fault, Truth, Valued, name};
@@ -8,6 +11,35 @@ use crate::check::typed::{Expr, ExprKind, QuantifierKind};
 use crate::functions::Context;
 use crate::plan::{Condition, FrameSpec, Shown, Slot};
 use crate::value::{DuplicateKey, Kinds, Value, read_list};
+
+/// How much evaluating one event may cost, in elements looked at. Reading 64 bytes counts as one.
+/// Far more than rules for people need, and about a second's work.
+const MOST_WORK: u64 = 1_000_000;
+const BYTES: usize = 64;
+
+/// What one evaluation knows of its event, and how much of its budget it has used.
+pub(super) struct Work {
+    context: Context,
+    done: Cell<u64>,
+}
+
+impl Work {
+    pub(super) fn new(received: Timestamp) -> Self {
+        Self { context: Context { received }, done: Cell::new(0) }
+    }
+
+    /// Counts work. Past the budget every further piece is refused, so that what is left ends soon.
+    fn spend(&self, elements: usize, bytes: usize) -> Result<(), Fault> {
+        let more = u64::try_from(elements + bytes / BYTES).unwrap_or(u64::MAX);
+        self.done.set(self.done.get().saturating_add(more));
+        if self.done.get() > MOST_WORK {
+            return ops::error(format!(
+                "the rules look at more than {MOST_WORK} elements of this event, which is too much work"
+            ));
+        }
+        Ok(())
+    }
+}
 
 /// The elements of a list, before they are looked into.
 pub(super) enum List<'v, 'e> {
@@ -47,13 +79,13 @@ impl<'e> List<'_, 'e> {
 /// The frames at one place, the event's first.
 pub(super) struct Stack<'s, 'p, 'e> {
     frames: Vec<&'s Frame<'p, 'e>>,
-    context: &'s Context,
+    work: &'s Work,
 }
 
 impl<'s, 'p, 'e> Stack<'s, 'p, 'e> {
     /// The frames at the event, outside of any binder.
-    pub(super) fn new(event: &'s Frame<'p, 'e>, context: &'s Context) -> Self {
-        Self { frames: vec![event], context }
+    pub(super) fn new(event: &'s Frame<'p, 'e>, work: &'s Work) -> Self {
+        Self { frames: vec![event], work }
     }
 
     /// The frames with one more, of an element.
@@ -63,7 +95,7 @@ impl<'s, 'p, 'e> Stack<'s, 'p, 'e> {
     {
         let mut frames: Vec<&'t Frame<'p, 'e>> = self.frames.clone();
         frames.push(frame);
-        Stack { frames, context: self.context }
+        Stack { frames, work: self.work }
     }
 
     /// The truth of a compiled condition.
@@ -95,14 +127,18 @@ impl<'s, 'p, 'e> Stack<'s, 'p, 'e> {
             }
             ExprKind::In { item, list } => {
                 let (i, l) = (self.value(item)?, self.value(list)?);
+                self.work.spend(size(&l), 0)?;
                 ops::member((&i, &|| name(item)), (&l, &|| name(list)))
             }
             ExprKind::TextTest { op, left, right } => {
                 let (l, r) = (self.value(left)?, self.value(right)?);
+                self.work.spend(1, size(&l))?;
                 ops::text_test(*op, (&l, &|| name(left)), (&r, &|| name(right)))
             }
             ExprKind::Pattern { value, pattern } => {
-                ops::pattern(pattern, (&*self.value(value)?, &|| name(value)))
+                let text = self.value(value)?;
+                self.work.spend(1, size(&text))?;
+                ops::pattern(pattern, (&text, &|| name(value)))
             }
             ExprKind::Is { value, negated, test } => {
                 ops::is(*test, &self.value(value)).map(|truth| truth != *negated)
@@ -137,7 +173,12 @@ impl<'s, 'p, 'e> Stack<'s, 'p, 'e> {
             let frame = self.frames.get(slot.frame);
             if let Some(raw) = frame.and_then(|frame| frame.raw(slot.index)) {
                 return match raw.as_bytes().first() {
-                    Some(b'[') => Ok(List::Raw(read_list(raw))),
+                    Some(b'[') => {
+                        self.work.spend(0, raw.len())?;
+                        let items = read_list(raw);
+                        self.work.spend(items.len(), 0)?;
+                        Ok(List::Raw(items))
+                    }
                     Some(b'{') => not_a_list(Kinds::MAP),
                     _ => not_a_list(Value::read_scalar(raw).kind()),
                 };
@@ -145,7 +186,10 @@ impl<'s, 'p, 'e> Stack<'s, 'p, 'e> {
         }
         let value = self.value(expr)?;
         match value.as_ref() {
-            Value::List(_) => Ok(List::Values(value)),
+            Value::List(items) => {
+                self.work.spend(items.len(), 0)?;
+                Ok(List::Values(value))
+            }
             other => not_a_list(other.kind()),
         }
     }
@@ -177,6 +221,7 @@ impl<'s, 'p, 'e> Stack<'s, 'p, 'e> {
                 for part in parts {
                     text.push_str(&ops::part(part, self.value(part)?.as_ref())?);
                 }
+                self.work.spend(1, text.len())?;
                 Value::text(text)
             }
             ExprKind::List(items) => Value::List(self.values(items)?),
@@ -193,7 +238,11 @@ impl<'s, 'p, 'e> Stack<'s, 'p, 'e> {
                 Value::Map(map)
             }
             ExprKind::Call { function, arguments } => {
-                ops::call(function, arguments, &self.values(arguments)?, self.context)?
+                let values = self.values(arguments)?;
+                self.work.spend(1, values.iter().map(size).sum())?;
+                let result = ops::call(function, arguments, &values, &self.work.context)?;
+                self.work.spend(0, size(&result))?;
+                result
             }
             ExprKind::Neg(inner) => ops::negate(inner, self.value(inner)?.as_ref())?,
             ExprKind::Arith { op, left, right } => {
@@ -206,20 +255,33 @@ impl<'s, 'p, 'e> Stack<'s, 'p, 'e> {
                 _ => return self.value(right),
             },
             ExprKind::Quantifier { kind: QuantifierKind::Count, list, body, frame } => {
-                let list = self.list(list, QuantifierKind::Count.as_str())?;
+                let list = self.list(list, QuantifierKind::Count.as_str());
+                let list = list.map_err(Fault::of_condition)?;
                 let mut count = 0_i64;
                 for i in 0..list.len() {
                     if let Ok(Some(element)) = list.frame(i, frame) {
-                        count += i64::from(self.with(&element).truth(body)?);
+                        count += i64::from(
+                            self.with(&element).truth(body).map_err(Fault::of_condition)?,
+                        );
                     }
                 }
                 Value::Number(count.into())
             }
-            _ => Value::Bool(self.truth(expr)?),
+            _ => Value::Bool(self.truth(expr).map_err(Fault::of_condition)?),
         }))
     }
 
     fn values(&self, exprs: &[Expr<Slot>]) -> Result<Vec<Value<'e>>, Fault> {
         exprs.iter().map(|expr| self.value(expr).map(Cow::into_owned)).collect()
+    }
+}
+
+/// The elements of a list or a map, or the bytes of a text.
+fn size(value: &Value<'_>) -> usize {
+    match value {
+        Value::List(items) => items.len(),
+        Value::Map(map) => map.len(),
+        Value::String(text) => text.len(),
+        _ => 1,
     }
 }

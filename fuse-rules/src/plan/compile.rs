@@ -52,8 +52,9 @@ fn event_plan<'r>(
 struct Frame {
     spec: FrameSpec,
     slots: FxHashMap<Path, usize>,
-    /// Atoms by their text, which tells apart what differs.
-    atoms: FxHashMap<String, usize>,
+    /// Atoms by how many frames stood around them and by their text. The number matters to the
+    /// binders inside of an atom, whose frames are counted from the outermost.
+    atoms: FxHashMap<(usize, String), usize>,
 }
 
 /// Compiles what stands at one place: the frames of the binders around it, the event's first.
@@ -198,7 +199,7 @@ impl Compiler {
             return Condition::Any(Vec::new());
         };
         let next = frame.spec.atoms.len();
-        let index = *frame.atoms.entry(text).or_insert(next);
+        let index = *frame.atoms.entry((depth, text)).or_insert(next);
         if index == next {
             frame.spec.atoms.push(expr);
         }

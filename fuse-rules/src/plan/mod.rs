@@ -17,6 +17,7 @@ use crate::eval::{Evaluation, explain, machine};
 use crate::event::Event;
 use crate::fuses::Fuses;
 use crate::span::Files;
+use crate::value::DuplicateKey;
 
 pub use crate::eval::explain::{Clause, Explained, Explanation, Found};
 pub(crate) use listing::Shown;
@@ -148,8 +149,14 @@ impl Plan {
 
     /// The value of a source's field that is an expression over the event, as canonical text:
     /// `id`, for example. `None` where there is no such field or it has no value for this event.
-    pub fn source_field(&self, event: &Event<'_>, field: &str) -> Option<String> {
-        machine::source_field(&self.inner, event, field)
+    ///
+    /// # Errors
+    /// A key that the expression reads stands twice in one object of the body: which one, in a
+    /// sentence.
+    pub fn source_field(&self, event: &Event<'_>, field: &str) -> Result<Option<String>, String> {
+        machine::source_field(&self.inner, event, field).map_err(|DuplicateKey(key)| {
+            format!("the key `{key}` stands twice in one object of the body")
+        })
     }
 
     /// Whether the source of an event gives this field as an expression.

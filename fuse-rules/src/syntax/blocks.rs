@@ -188,7 +188,7 @@ impl Items {
         let start = pair.as_span().start();
         if let Some(end) = self.last_end.filter(|_| !self.comma) {
             let between = lower.text.get(end..start).unwrap_or("\n");
-            if !between.contains('\n') {
+            if !between.contains(['\n', '\r']) {
                 let span = lower.span(pair);
                 let first = pair.as_str().split_whitespace().next().unwrap_or("").to_owned();
                 let at = Span { end: span.start + u32::try_from(first.len()).unwrap_or(1), ..span };

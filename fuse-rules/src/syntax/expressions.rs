@@ -10,6 +10,7 @@ use super::ast::{ArithOp, CompareOp, Expr, ExprKind, Part, QuantifierKind, Segme
 use super::lower::Lower;
 use super::{MAX_NESTING, Rule, nesting, strings};
 use crate::diagnostic::{Code, Diagnostic};
+use crate::event::MAX_DEPTH;
 use crate::number::{Number, NumberError};
 use crate::span::Span;
 
@@ -39,12 +40,16 @@ impl Lower<'_> {
     pub(super) fn expr(&mut self, pair: Pair<'_, Rule>, depth: usize) -> Expr {
         let span = self.span(&pair);
         // Operators in a row nest as brackets do, but for `and` and `or`, which make lists.
-        let nesting_operators = pair
-            .clone()
-            .into_inner()
-            .filter(|p| !matches!(p.as_rule(), Rule::term | Rule::op_or | Rule::op_and))
-            .count();
-        let depth = depth + nesting_operators + 1;
+        let (mut operators, mut most) = (0, 0);
+        for part in pair.clone().into_inner() {
+            match part.as_rule() {
+                Rule::op_or | Rule::op_and => operators = 0,
+                Rule::term => {}
+                _ => operators += 1,
+            }
+            most = most.max(operators);
+        }
+        let depth = depth + most + 1;
         if depth > MAX_NESTING {
             self.report(nesting::problem(span));
             return Expr { kind: ExprKind::Error, span };
@@ -77,7 +82,11 @@ impl Lower<'_> {
     }
 
     fn is_test(&mut self, value: Expr, test: Pair<'_, Rule>) -> Expr {
-        let span = value.span.to(self.span(&test));
+        let test_span = self.span(&test);
+        let span = value.span.to(test_span);
+        if is_comparison(&value) {
+            return self.chained(test_span, span);
+        }
         let mut negated = false;
         let mut kind = None;
         for part in test.into_inner() {
@@ -97,6 +106,15 @@ impl Lower<'_> {
         Expr { kind: ExprKind::Is { value: Box::new(value), negated, kind }, span }
     }
 
+    fn chained(&mut self, second: Span, whole: Span) -> Expr {
+        self.report(
+            Diagnostic::error(Code::E0105, second, "comparisons do not chain")
+                .label("a second comparison")
+                .help("join two comparisons with `and`, as in `1 <= x and x < 5`"),
+        );
+        Expr { kind: ExprKind::Error, span: whole }
+    }
+
     fn infix(&mut self, left: Expr, op: &Pair<'_, Rule>, right: Expr) -> Expr {
         let span = left.span.to(right.span);
         let op_span = self.span(op);
@@ -105,12 +123,7 @@ impl Lower<'_> {
             Rule::op_compare | Rule::op_in | Rule::op_not_in | Rule::op_text
         );
         if comparison && is_comparison(&left) {
-            self.report(
-                Diagnostic::error(Code::E0105, op_span, "comparisons do not chain")
-                    .label("a second comparison")
-                    .help("join two comparisons with `and`, as in `1 <= x and x < 5`"),
-            );
-            return Expr { kind: ExprKind::Error, span };
+            return self.chained(op_span, span);
         }
         let boxed = |left, right| (Box::new(left), Box::new(right));
         let kind = match op.as_rule() {
@@ -210,6 +223,12 @@ impl Lower<'_> {
         };
         let base = self.primary(primary, depth);
         let more: Vec<Segment> = parts.filter_map(|p| self.segment(p)).collect();
+        // Nothing in an event is deeper, and what goes along paths recurses.
+        if more.len() > MAX_DEPTH {
+            let message = format!("a path has at most {MAX_DEPTH} steps");
+            self.report(Diagnostic::error(Code::E0108, span, message).label("too long"));
+            return Expr { kind: ExprKind::Error, span };
+        }
         if more.is_empty() {
             return base;
         }
@@ -240,7 +259,12 @@ impl Lower<'_> {
                     match part.as_rule() {
                         Rule::minus => negative = true,
                         Rule::integer => {
-                            let index: i64 = part.as_str().parse().unwrap_or(i64::MAX);
+                            let Ok(index) = part.as_str().parse::<i64>() else {
+                                let at = self.span(&part);
+                                let message = format!("`{}` is too large an index", part.as_str());
+                                self.report(Diagnostic::error(Code::E0107, at, message));
+                                return None;
+                            };
                             return Some(Segment::Index(if negative { -index } else { index }));
                         }
                         Rule::string => {
@@ -327,7 +351,7 @@ impl Lower<'_> {
         let problem = match error {
             Some(NumberError::OutOfRange { .. }) => {
                 Diagnostic::error(Code::E0107, span, format!("`{text}` is too large or too long"))
-                    .help("a number has at most 36 significant digits and a magnitude up to 1e400")
+                    .help("a number has at most 36 significant digits and a magnitude under 1e400")
             }
             Some(NumberError::Malformed) => {
                 Diagnostic::error(Code::E0107, span, format!("`{text}` is no number"))
@@ -362,7 +386,7 @@ impl Lower<'_> {
                 _ => {
                     for part in part.into_inner() {
                         match part.as_rule() {
-                            Rule::ident => name = Some(self.text_of(&part)),
+                            Rule::ident => name = Some(self.name(&part)),
                             Rule::expr => exprs.push(self.expr(part, depth)),
                             _ => {}
                         }
@@ -455,5 +479,6 @@ impl Lower<'_> {
 }
 
 fn is_comparison(expr: &Expr) -> bool {
-    matches!(expr.kind, ExprKind::Compare { .. } | ExprKind::In { .. } | ExprKind::TextTest { .. })
+    use ExprKind::{Compare, In, Is, TextTest};
+    matches!(expr.kind, Compare { .. } | In { .. } | TextTest { .. } | Is { .. })
 }

@@ -78,17 +78,39 @@ impl<'a> Lower<'a> {
         self.report(problem);
     }
 
-    fn name(&mut self, pair: &Pair<'_, Rule>) -> Text {
+    pub(super) fn name(&mut self, pair: &Pair<'_, Rule>) -> Text {
         let name = self.text_of(pair);
         self.declared(name)
     }
 
     /// A declared name. A reserved one is a problem, but still names the thing.
     fn declared(&mut self, name: Text) -> Text {
-        const RESERVED: [&str; 23] = [
-            "use", "fuse", "defaults", "source", "sensor", "rule", "requires", "each", "when",
-            "once", "trigger", "from", "or", "and", "not", "in", "is", "true", "false", "null",
-            "matches", "contains", "like",
+        const RESERVED: [&str; 25] = [
+            "use",
+            "fuse",
+            "defaults",
+            "source",
+            "sensor",
+            "rule",
+            "requires",
+            "each",
+            "when",
+            "once",
+            "trigger",
+            "from",
+            "or",
+            "and",
+            "not",
+            "in",
+            "is",
+            "true",
+            "false",
+            "null",
+            "matches",
+            "contains",
+            "like",
+            "starts-with",
+            "ends-with",
         ];
         if RESERVED.contains(&name.text.as_str()) {
             self.report(

@@ -36,10 +36,13 @@ pub(super) fn too_deep(text: &str) -> Option<usize> {
         } else {
             match byte {
                 b'#' => at = line_end(bytes, at),
-                b'"' => match raw_hashes(bytes, at) {
-                    Some(hashes) => at = raw_end(bytes, at, hashes),
-                    None => in_string = true,
-                },
+                b'r' => {
+                    if let Some(hashes) = raw_hashes(bytes, at) {
+                        at = raw_end(bytes, at + 1 + hashes, hashes);
+                    }
+                }
+                b'"' => in_string = true,
+                b'\'' => at = quote_end(bytes, at),
                 b'(' | b'[' | b'{' => depth += 1,
                 b')' | b']' => depth = depth.saturating_sub(1),
                 b'}' => {
@@ -62,16 +65,24 @@ pub(super) fn too_deep(text: &str) -> Option<usize> {
 
 fn line_end(bytes: &[u8], from: usize) -> usize {
     let rest = bytes.get(from..).unwrap_or(&[]);
-    from + rest.iter().position(|b| *b == b'\n').unwrap_or(rest.len())
+    from + rest.iter().position(|b| matches!(b, b'\n' | b'\r')).unwrap_or(rest.len())
 }
 
-/// If the quote at `at` opens a raw string, how many `#` stand between its `r` and the quote.
+/// The end of what stands in single quotes, if that is on the same line; else the quote itself.
+fn quote_end(bytes: &[u8], from: usize) -> usize {
+    let line = bytes.get(from + 1..line_end(bytes, from)).unwrap_or(&[]);
+    line.iter().position(|b| *b == b'\'').map_or(from, |len| from + 1 + len)
+}
+
+/// If the `r` at `at` opens a raw string, how many `#` stand between it and its quote.
 fn raw_hashes(bytes: &[u8], at: usize) -> Option<usize> {
-    let before = bytes.get(..at)?;
-    let hashes = before.iter().rev().take_while(|b| **b == b'#').count();
-    let mut head = before.iter().rev().skip(hashes);
-    let follows_name = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-');
-    (head.next() == Some(&b'r') && !head.next().is_some_and(follows_name)).then_some(hashes)
+    let follows_name = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
+    if at.checked_sub(1).and_then(|before| bytes.get(before)).is_some_and(follows_name) {
+        return None;
+    }
+    let rest = bytes.get(at + 1..)?;
+    let hashes = rest.iter().take_while(|b| **b == b'#').count();
+    (rest.get(hashes) == Some(&b'"')).then_some(hashes)
 }
 
 /// The last byte of the raw string whose quote stands at `at`.
@@ -103,5 +114,9 @@ mod tests {
         assert_eq!(too_deep(&"\"${x}\"\n".repeat(1000)), None);
         assert!(too_deep(&"\"${".repeat(1000)).is_some());
         assert_eq!(too_deep("\"\\"), None);
+        for text in ["x matches r#\"a\"# and ", "x == '#' and ", "x == '\"' and ", "# c\r"] {
+            let at = text.len() + MAX_NESTING;
+            assert_eq!(too_deep(&format!("{text}{deep}")), Some(at), "{text}");
+        }
     }
 }

@@ -156,6 +156,10 @@ fn each_slip_costs_one_error_at_its_place() {
         ("when a.0 == 1", vec!["E0102 2:7"]),
         ("when a == 'x'", vec!["E0102 2:11"]),
         ("when 1 < a < 5", vec!["E0105 2:12"]),
+        ("when a == 1 is missing", vec!["E0105 2:13"]),
+        ("when a is string == true", vec!["E0105 2:18"]),
+        ("when a[99999999999999999999] == 1", vec!["E0107 2:8"]),
+        ("when any(starts-with in a: true)", vec!["E0109 2:10"]),
         ("when a == 12x", vec!["E0107 2:11"]),
         ("when a == 10m-x", vec!["E0107 2:11"]),
         ("when a == 1e999", vec!["E0107 2:11"]),
@@ -271,8 +275,6 @@ fuse z default on
        |
     13 |   rule four { when f ) }
        |                      ^
-       |
-       = help: two conditions are joined by `and` or `or`
 
     error[E0101]: `sensr` is not expected here
       --> test.rules:15:1
@@ -290,6 +292,14 @@ fuse z default on
        |
        = help: there is one `}` too many, or a `{` is missing before it
     ");
+}
+
+#[test]
+fn many_comparisons_in_a_row_are_no_nesting() {
+    let row = vec!["a == 1"; 500].join(" or ");
+    assert_eq!(condition(&row).matches("== a 1").count(), 500);
+    let path = format!("when body{}", ".a".repeat(200_000));
+    assert_eq!(codes(&format!("sensor s on a.b {{ {path} }}")), ["E0108 1:24"]);
 }
 
 #[test]

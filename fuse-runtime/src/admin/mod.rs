@@ -111,8 +111,15 @@ async fn decisions(State(admin): State<Arc<Admin>>, Query(asked): Query<Asked>) 
         [] => failed(StatusCode::NOT_FOUND, &format!("no event `{id}` is known")),
         [record] => {
             // Read by people as often as by programs.
-            let report = serde_json::to_string_pretty(&decisions::report(&admin, record));
-            let text = report.unwrap_or_default() + "\n";
+            let (admin, record) = (Arc::clone(&admin), record.clone());
+            let report = tokio::task::spawn_blocking(move || {
+                serde_json::to_string_pretty(&decisions::report(&admin, &record))
+            });
+            let Ok(Ok(text)) = report.await else {
+                let why = "explaining this event failed inside fuse; please report it";
+                return failed(StatusCode::INTERNAL_SERVER_ERROR, why);
+            };
+            let text = text + "\n";
             ([(header::CONTENT_TYPE, "application/json")], text).into_response()
         }
         several => {

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::{Engine, Step};
 use crate::event::Envelope;
 use crate::ledger::{DecisionRecord, EventRecord, LedgerError, OnceClaim, Verdict};
-use crate::triggers::action_id;
+use crate::triggers::{ActionRequest, Triggers, action_id};
 
 impl Engine {
     /// The event's record: the one on file, or a new one.
@@ -20,8 +20,15 @@ impl Engine {
             return Ok(record);
         }
         let start = Instant::now();
-        let (verdict, evaluation) =
-            verdict(&self.plan, &self.plan_hash, &self.fuses, event, (self.clock)());
+        // Off the async threads: a costly event must not hold up the others, nor the admin port.
+        let (plan, hash, fuses) = (self.plan.clone(), self.plan_hash.clone(), self.fuses.clone());
+        let (triggers, event, now) = (self.triggers.clone(), event.clone(), (self.clock)());
+        let decided = tokio::task::spawn_blocking(move || {
+            verdict(&plan, &hash, &fuses, &triggers, &event, now)
+        });
+        let (verdict, evaluation) = decided
+            .await
+            .map_err(|error| LedgerError::Storage(format!("deciding was cut short: {error}")))?;
         let record = self.ledger.decide(verdict).await?;
         self.metrics.deciding(start.elapsed());
         self.count(&record, &evaluation);
@@ -64,18 +71,22 @@ impl Engine {
     }
 }
 
-/// Evaluates an event and puts the decisions in the ledger's form. What did not match is left out:
+/// Evaluates an event, has the actions rendered once, and puts the decisions in the ledger's form. What did not match is left out:
 /// it can be derived from the event and the plan, and recording it would make the cost of an
 /// event follow the number of rules.
 pub fn verdict(
     plan: &Plan,
     plan_hash: &str,
     fuses: &Fuses,
+    triggers: &Triggers,
     event: &Envelope,
     now: Timestamp,
 ) -> (Verdict, Evaluation) {
-    let evaluation = evaluate(plan, fuses, event);
+    let mut evaluation = evaluate(plan, fuses, event);
     let key = event.key();
+    for decision in &mut evaluation.decisions {
+        reject_what_cannot_be_rendered(decision, triggers, event);
+    }
     let mut verdict = Verdict {
         event: key.clone(),
         plan: plan_hash.to_owned(),
@@ -124,6 +135,23 @@ fn evaluate(plan: &Plan, fuses: &Fuses, event: &Envelope) -> Evaluation {
                 .into(),
         )
     })
+}
+
+/// What a backend cannot put into its form is rejected now, before it uses up a key of `once`.
+fn reject_what_cannot_be_rendered(decision: &mut Decision, triggers: &Triggers, event: &Envelope) {
+    let Some(action) = decision.action.clone() else { return };
+    let Some(trigger) = triggers.get(&action.trigger) else { return };
+    let request = ActionRequest::new(action, event.key(), &event.name);
+    let rendered = catch_unwind(AssertUnwindSafe(|| trigger.render(&request)));
+    let why = match rendered {
+        Ok(Ok(_)) => return,
+        Ok(Err(why)) => why,
+        Err(_) => "rendering this action failed inside its trigger; please report it".into(),
+    };
+    decision.outcome = Outcome::Rejected;
+    decision.reason = why;
+    decision.action = None;
+    decision.once = None;
 }
 
 fn claim(event: &Envelope, decision: &Decision) -> Option<OnceClaim> {

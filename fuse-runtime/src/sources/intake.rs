@@ -39,6 +39,9 @@ pub enum Refused {
     /// Its body is not valid JSON.
     #[error("{0}")]
     Invalid(InvalidBody),
+    /// The sender's id is none that can be used; why.
+    #[error("{0}")]
+    BadId(String),
     /// The sender's id is too long.
     #[error("the event's id is longer than {LONGEST_ID} bytes")]
     LongId,
@@ -69,7 +72,7 @@ impl Intake {
             Ok(Taken { known: false, .. }) => "accepted",
             Ok(Taken { known: true, .. }) => "known",
             Err(Refused::Conflict { .. }) => "conflict",
-            Err(Refused::Invalid(_) | Refused::LongId) => "invalid",
+            Err(Refused::Invalid(_) | Refused::LongId | Refused::BadId(_)) => "invalid",
             Err(Refused::Unavailable(_)) => "unavailable",
         };
         self.metrics.received(&source, &name, outcome);
@@ -98,7 +101,10 @@ impl Intake {
     /// The sender's id, where there is one, else a new one that sorts by time.
     fn id(&self, incoming: &Incoming, received: jiff::Timestamp) -> Result<String, Refused> {
         let event = view(incoming, "", received).map_err(Refused::Invalid)?;
-        let id = incoming.id.clone().or_else(|| sender_id(&self.plan, &event));
+        let id = match incoming.id.clone() {
+            Some(id) => Some(id),
+            None => sender_id(&self.plan, &event).map_err(Refused::BadId)?,
+        };
         if id.is_none() && self.plan.has_source_field(&event, "id") {
             tracing::warn!(
                 source = incoming.source,
@@ -108,6 +114,10 @@ impl Intake {
         }
         match id {
             Some(id) if id.len() > LONGEST_ID => Err(Refused::LongId),
+            // Ids stand in annotations of objects, some of which expand templates.
+            Some(id) if id.contains("{{") => Err(Refused::BadId(
+                "the event's id carries `{{`, which a workflow would expand".into(),
+            )),
             Some(id) => Ok(id),
             None => Ok(Uuid::now_v7().to_string()),
         }
@@ -116,13 +126,19 @@ impl Intake {
 
 /// The sender's id of an event: by the `id` of its source, else by the headers that GitHub
 /// (`X-GitHub-Delivery`) and CloudEvents (`ce-source` and `ce-id`, joined by a space) send.
-pub fn sender_id(plan: &Plan, event: &Event<'_>) -> Option<String> {
+///
+/// # Errors
+/// A key that the `id` reads stands twice in one object, so that there are two ids.
+pub fn sender_id(plan: &Plan, event: &Event<'_>) -> Result<Option<String>, String> {
     let header = |name: &str| event.header_value(name).filter(|value| !value.is_empty());
-    let cloud_event = || Some(format!("{} {}", header("ce-source")?, header("ce-id")?));
-    plan.source_field(event, "id")
+    // A source of CloudEvents is a URI, which has no spaces; one that has is kept apart.
+    let source = || Some(header("ce-source")?.replace(' ', "%20"));
+    let cloud_event = || Some(format!("{} {}", source()?, header("ce-id")?));
+    Ok(plan
+        .source_field(event, "id")?
         .filter(|id| !id.is_empty())
         .or_else(|| header("x-github-delivery").map(str::to_owned))
-        .or_else(cloud_event)
+        .or_else(cloud_event))
 }
 
 fn view<'a>(

@@ -210,13 +210,14 @@ async fn incoming(route: &Route, request: Request<Body>) -> Result<Incoming, Box
             })
             .or_insert_with(|| value.into_owned());
     }
-    let query = pairs(parts.uri.query().unwrap_or("").as_bytes());
+    let encoded = parts.uri.query().unwrap_or("").as_bytes();
+    let query = pairs(encoded);
     let body = if route.method == "GET" {
-        object(&query)
+        unambiguous(encoded)?
     } else {
         let bytes = read(body, route.limit).await?;
         match route.format.as_str() {
-            "form" => object(&pairs(&bytes)),
+            "form" => unambiguous(&bytes)?,
             "text" => match std::str::from_utf8(&bytes) {
                 Ok(text) => Value::String(text.to_owned()).to_string().into(),
                 Err(_) => {
@@ -264,8 +265,17 @@ fn pairs(encoded: &[u8]) -> BTreeMap<String, String> {
     pairs
 }
 
-fn object(pairs: &BTreeMap<String, String>) -> Bytes {
-    json!(pairs).to_string().into()
+/// A query or form as a body. A name that stands twice would be two readings of one event.
+fn unambiguous(encoded: &[u8]) -> Result<Bytes, Box<Response>> {
+    let pairs = pairs(encoded);
+    let mut seen = std::collections::BTreeSet::new();
+    for (name, _) in form_urlencoded::parse(encoded) {
+        if !seen.insert(name.clone()) {
+            let why = json!({ "error": format!("the parameter `{name}` is given twice") });
+            return Err(Box::new(refuse(StatusCode::BAD_REQUEST, why)));
+        }
+    }
+    Ok(json!(pairs).to_string().into())
 }
 
 fn answer(taken: Result<super::Taken, Refused>) -> Response {

@@ -156,7 +156,9 @@ fn rule_prefix(rule: &str) -> String {
         .chars()
         .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' })
         .collect();
-    default_prefix(name.trim_start_matches('-'))
+    let name = name.trim_start_matches('-');
+    // A name of nothing but `_` leaves nothing that an object could be called by.
+    default_prefix(if name.is_empty() { "job" } else { name })
 }
 
 fn add_env(container: &mut Value, env: &Map<String, Value>) -> Result<(), String> {

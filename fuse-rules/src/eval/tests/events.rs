@@ -181,7 +181,7 @@ fn text_of_an_event_carries_no_template() {
     s/spliced - rejected `text` is "{{x", and text from an event may not carry `{{`; say `raw(…)` if it may
     s/double - rejected `text` is "{{", and text from an event may not carry `{{`; say `raw(…)` if it may
     s/called - rejected `text` is "{{=1}}", and text from an event may not carry `{{`; say `raw(…)` if it may
-    s/defaulted - rejected `text` is "{{x}}", and text from an event may not carry `{{`; say `raw(…)` if it may
+    s/defaulted - fired {"text":"{{x}}"}
     s/raw - fired {"text":"{{=1}}"}
     s/rawinside - fired {"text":"a{{=1}}"}
     "#);
@@ -247,9 +247,11 @@ fn an_event_that_no_sensor_listens_to_decides_nothing() {
 fn a_source_field_is_an_expression_over_the_event() {
     let ruleset = load("source q queue { id = \"${body.a}-${headers.x-kind}\"\n event e }");
     let plan = ruleset.plan();
-    assert_eq!(plan.source_field(&event(r#"{"a":7}"#), "id").as_deref(), Some("7-push"));
-    assert_eq!(plan.source_field(&event("{}"), "id"), None);
-    assert_eq!(plan.source_field(&event("{}"), "other"), None);
+    let id = |body| plan.source_field(&event(body), "id");
+    assert_eq!(id(r#"{"a":7}"#), Ok(Some("7-push".into())));
+    assert_eq!(id("{}"), Ok(None));
+    assert!(id(r#"{"a":7,"a":8}"#).unwrap_err().contains("`a` stands twice"));
+    assert_eq!(plan.source_field(&event("{}"), "other"), Ok(None));
 }
 
 #[test]
@@ -270,4 +272,72 @@ fn the_plan_can_be_read() {
           rule again { when a.slo == "x" or age(a.at) > 5m  trigger note {} }
         }"#;
     insta::assert_snapshot!(load(rules).plan().listing());
+}
+
+/// Two places that say the same about elements of the event, one inside of an `each` and one not.
+#[test]
+fn an_atom_is_shared_only_where_it_means_the_same() {
+    let one = "sensor one on q.e { when body.never == \"x\"
+        rule r { when any(x in body.a: x.v == 1)  trigger note {} } }";
+    let two = "sensor two on q.e { each alert in body.alerts
+        when alert.v is int
+        rule r { when any(x in body.a: x.v == 1)  trigger note {} } }";
+    let body = r#"{"never":"y","a":[{"v":7}],"alerts":[{"v":1}]}"#;
+    let expected = "one/r - not-matched \ntwo/r [0] not-matched \n";
+    assert_eq!(lines(&format!("{one}\n{two}"), body, &Fuses::default()), expected);
+    let other_way = "two/r [0] not-matched \none/r - not-matched \n";
+    assert_eq!(lines(&format!("{two}\n{one}"), body, &Fuses::default()), other_way);
+}
+
+#[test]
+fn templates_are_refused_wherever_they_hide() {
+    let rules = r#"
+        sensor s on q.e {
+          rule values { trigger text { text = "x", texts = body.values } }
+          rule keys { trigger text { text = "x", texts = body.keys } }
+          rule clean { trigger text { text = "x", texts = body.clean } }
+          rule default { trigger text { text = body.none ?? "{{workflow.name}}" } }
+          rule given { trigger text { text = body.hostile ?? "{{workflow.name}}" } }
+          rule trusted { trigger text { text = "x", texts = raw(body.values) } }
+        }"#;
+    let body =
+        r#"{"values":{"a":"{{x}}"},"keys":{"{{k}}":"1"},"clean":{"a":"1"},"hostile":"{{=1}}"}"#;
+    insta::assert_snapshot!(lines(rules, body, &Fuses::default()), @r#"
+    s/values - rejected `texts` is {"a":"{{x}}"}, and text from an event may not carry `{{`; say `raw(…)` if it may
+    s/keys - rejected `texts` is {"{{k}}":"1"}, and text from an event may not carry `{{`; say `raw(…)` if it may
+    s/clean - fired {"text":"x","texts":{"a":"1"}}
+    s/default - fired {"text":"{{workflow.name}}"}
+    s/given - rejected `text` is "{{=1}}", and text from an event may not carry `{{`; say `raw(…)` if it may
+    s/trusted - fired {"text":"x","texts":{"a":"{{x}}"}}
+    "#);
+}
+
+#[test]
+fn long_keys_are_told_apart() {
+    let long = "k".repeat(80);
+    let rules = format!(
+        "sensor s on q.e {{ rule r {{ when body[\"{long}A\"] == 2  when body[\"{long}B\"] == 2  trigger note {{}} }} }}"
+    );
+    let body = format!(r#"{{"{long}A":2,"{long}B":1}}"#);
+    assert_eq!(lines(&rules, &body, &Fuses::default()), "s/r - not-matched \n");
+}
+
+/// A small event that asks for work without end gets an answer soon, and fires nothing.
+#[test]
+fn work_is_bounded() {
+    let ruleset = load(
+        "source q queue { event e }
+        sensor s on q.e {
+          rule nested { when any(x in body.a: any(y in body.b: x == y))  trigger note {} }
+          rule member { when any(x in body.a: x in body.b)  trigger note {} }
+          rule split { when any(x in body.a: any(y in split(body.t, \",\"): x == y))  trigger note {} }
+        }",
+    );
+    let ones = format!("[{}1]", "1,".repeat(4_000));
+    let body =
+        format!(r#"{{"a":{ones},"b":{},"t":"{}"}}"#, ones.replace('1', "2"), "2,".repeat(4_000));
+    for decision in ruleset.plan().evaluate(&event(&body), &Fuses::default()).decisions {
+        assert_eq!(decision.outcome, Outcome::Unknown, "{}", decision.rule);
+        assert!(decision.reason.contains("too much work"), "{}", decision.reason);
+    }
 }

@@ -59,6 +59,15 @@ fn value(roots: Vec<String>, depth: u32) -> BoxedStrategy<String> {
     .boxed()
 }
 
+/// Conditions that many places of many rules share, whatever stands around them: what is kept of
+/// one place must not be taken for another.
+const SHARED: [&str; 4] = [
+    "any(z in body.list: z.a == 1)",
+    "none(z in body.list: z.b == \"x\")",
+    "count(z in body.items: z == 1) > 0",
+    "body.a == 1",
+];
+
 /// A condition.
 fn condition(roots: Vec<String>, depth: u32) -> BoxedStrategy<String> {
     let one = value(roots.clone(), 1);
@@ -77,6 +86,7 @@ fn condition(roots: Vec<String>, depth: u32) -> BoxedStrategy<String> {
         2 => (path(roots.clone()), prop::sample::select(&["missing", "present", "null", "string", "int", "float", "bool", "list", "map", "not missing", "not string"][..]))
             .prop_map(|(a, kind)| format!("{a} is {kind}")),
         1 => path(roots.clone()),
+        3 => prop::sample::select(&SHARED[..]).prop_map(str::to_owned),
     ];
     if depth == 0 {
         return leaf.boxed();

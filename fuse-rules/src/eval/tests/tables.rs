@@ -208,6 +208,24 @@ fn a_default_stands_in_for_absence_and_nothing_else() {
     );
 }
 
+/// However a condition is dressed up as a value, its unknown is not an absence.
+#[test]
+fn a_default_never_stands_in_for_an_unknown_condition() {
+    check(
+        r#"{"l":[{"sev":"critical"}]}"#,
+        &[
+            ("[body.env != \"prod\"][0] ?? true", U),
+            ("raw(body.env != \"prod\") ?? true", U),
+            ("(body.f ?? (body.env != \"prod\")) ?? true", U),
+            (r#"("${body.env != "prod"}" ?? "true") == "true""#, U),
+            ("[body.env == \"prod\"] is missing", U),
+            ("[count(x in body.l: x.severity == 1)][0] is missing", U),
+            ("[count(x in body.none: x.severity == 1)][0] ?? 0 == 0", U),
+            ("count(x in (body.none ?? []): x == 1) == 0", T),
+        ],
+    );
+}
+
 #[test]
 fn membership_is_the_or_of_equalities() {
     check(
@@ -312,7 +330,7 @@ fn values() {
         ("{ a = body.s, b? = body.q, c? = body.z, \"d e\" = 1 }", Ok(r#"{"a":"a","d e":1}"#)),
         ("{ a = body.q }", Err("`value` needs `body.q`, which is missing")),
         (r#"body.s == "a""#, Ok("true")),
-        ("body.q == 1", Err("`value` needs `body.q`, which is missing")),
+        ("body.q == 1", Err("`value` has no value: `body.q` is missing, so that a condition is unknown")),
         ("json(body.m)", Ok(r#""{\"k\":[true]}""#)),
         ("headers.X-Kind", Ok(r#""push""#)),
         ("query.page", Ok(r#""2""#)),
