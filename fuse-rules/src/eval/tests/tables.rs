@@ -330,7 +330,10 @@ fn values() {
         ("{ a = body.s, b? = body.q, c? = body.z, \"d e\" = 1 }", Ok(r#"{"a":"a","d e":1}"#)),
         ("{ a = body.q }", Err("`value` needs `body.q`, which is missing")),
         (r#"body.s == "a""#, Ok("true")),
-        ("body.q == 1", Err("`value` has no value: `body.q` is missing, so that a condition is unknown")),
+        (
+            "body.q == 1",
+            Err("`value` has no value: `body.q` is missing, so that a condition is unknown"),
+        ),
         ("json(body.m)", Ok(r#""{\"k\":[true]}""#)),
         ("headers.X-Kind", Ok(r#""push""#)),
         ("query.page", Ok(r#""2""#)),
