@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 /// the fourfold of an array of numbers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Envelope {
-    /// What the sender calls this event; unique within its source.
+    /// What the sender calls this event; unique among the events of its source and name.
     pub id: String,
     /// The name of the source that it arrived at.
     pub source: String,
@@ -36,9 +36,9 @@ pub struct Envelope {
 }
 
 impl Envelope {
-    /// What tells this event from every other one: its source and id.
+    /// What tells this event from every other one: its source, name and id.
     pub fn key(&self) -> EventKey {
-        EventKey { source: self.source.clone(), id: self.id.clone() }
+        EventKey { source: self.source.clone(), name: self.name.clone(), id: self.id.clone() }
     }
 
     /// The SHA-256 of the body, in lower-case hexadecimal (64 characters).
@@ -47,42 +47,59 @@ impl Envelope {
     }
 }
 
-/// Which event: ids are the senders' and only unique within one source.
+/// Which event: ids are the senders' and only unique within one event of one source, as what is
+/// created and later deleted has one id.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct EventKey {
     /// The name of the source.
     pub source: String,
+    /// The event's name, which sensors bind to.
+    pub name: String,
     /// The sender's id of the event.
     pub id: String,
 }
 
 impl EventKey {
-    /// The key as one text, `source/id`. Two different keys never give the same text: a `/` in the
-    /// source is written `%2F` and a `%` in it `%25`; the id stands as it is.
+    /// The event as rules name it: `source.name`.
+    pub fn full_name(&self) -> String {
+        format!("{}.{}", self.source, self.name)
+    }
+
+    /// The key as one text, `source.name/id`. Two different keys never give the same text: in the
+    /// source and the name a `%` is written `%25`, a `/` `%2F` and a `.` `%2E`; the id stands as
+    /// it is.
     ///
     /// ```
     /// use fuse_runtime::event::EventKey;
     ///
-    /// let key = EventKey { source: "git/hub".into(), id: "a/b".into() };
-    /// assert_eq!(key.encode(), "git%2Fhub/a/b");
-    /// assert_eq!(EventKey::decode("git%2Fhub/a/b"), Some(key));
+    /// let key = EventKey { source: "git/hub".into(), name: "push".into(), id: "a/b.c".into() };
+    /// assert_eq!(key.encode(), "git%2Fhub.push/a/b.c");
+    /// assert_eq!(EventKey::decode("git%2Fhub.push/a/b.c"), Some(key));
     /// ```
     pub fn encode(&self) -> String {
-        let source: Cow<'_, str> = if self.source.contains(['%', '/']) {
-            Cow::Owned(self.source.replace('%', "%25").replace('/', "%2F"))
-        } else {
-            Cow::Borrowed(&self.source)
-        };
-        format!("{source}/{}", self.id)
+        format!("{}.{}/{}", escape(&self.source), escape(&self.name), self.id)
     }
 
-    /// The key that [`EventKey::encode`] gave `text` for. `None` where `text` holds no `/`.
+    /// The key that [`EventKey::encode`] gave `text` for. `None` where `text` holds no `/`, or no
+    /// `.` before it.
     pub fn decode(text: &str) -> Option<Self> {
-        let (source, id) = text.split_once('/')?;
-        // In this order: `%252F` stands for `%2F`, not for `/`.
-        let source = source.replace("%2F", "/").replace("%25", "%");
-        Some(Self { source, id: id.to_owned() })
+        let (event, id) = text.split_once('/')?;
+        let (source, name) = event.split_once('.')?;
+        Some(Self { source: unescape(source), name: unescape(name), id: id.to_owned() })
     }
+}
+
+fn escape(part: &str) -> Cow<'_, str> {
+    if part.contains(['%', '/', '.']) {
+        Cow::Owned(part.replace('%', "%25").replace('/', "%2F").replace('.', "%2E"))
+    } else {
+        Cow::Borrowed(part)
+    }
+}
+
+fn unescape(part: &str) -> String {
+    // In this order: `%252F` stands for `%2F`, not for `/`.
+    part.replace("%2E", ".").replace("%2F", "/").replace("%25", "%")
 }
 
 impl fmt::Display for EventKey {
@@ -169,8 +186,12 @@ mod tests {
 
         // Few letters, so that the troublesome ones meet.
         #[test]
-        fn a_key_survives_its_text(source in "[a%/25F]{0,8}", id in "[a%/25F]{0,8}") {
-            let key = EventKey { source, id };
+        fn a_key_survives_its_text(
+            source in "[a%/.25EF]{0,8}",
+            name in "[a%/.25EF]{0,8}",
+            id in "[a%/.25EF]{0,8}",
+        ) {
+            let key = EventKey { source, name, id };
             prop_assert_eq!(EventKey::decode(&key.encode()), Some(key));
         }
     }

@@ -47,8 +47,7 @@ pub(crate) fn run(arguments: &Explain) -> Ended {
     let (_, triggers) = kinds(Ipv4Addr::LOCALHOST.into(), Path::new("manifests"));
     let objects = Objects {
         triggers: &triggers,
-        event: EventKey { source: source.clone(), id },
-        name: &name,
+        event: EventKey { source: source.clone(), name: name.clone(), id },
     };
     output::print(&match arguments.format {
         Format::Json => json_text(&explanation, &objects),
@@ -130,7 +129,6 @@ fn read(path: &Path) -> Result<Vec<u8>, String> {
 struct Objects<'a> {
     triggers: &'a Triggers,
     event: EventKey,
-    name: &'a str,
 }
 
 impl Objects<'_> {
@@ -138,7 +136,7 @@ impl Objects<'_> {
         let action = explained.decision.action.clone()?;
         let trigger = self.triggers.get(&action.trigger)?;
         let kind = action.trigger.clone();
-        let request = ActionRequest::new(action, self.event.clone(), self.name);
+        let request = ActionRequest::new(action, self.event.clone());
         Some((kind, trigger.render(&request)))
     }
 }
@@ -166,7 +164,7 @@ fn json_text(explanation: &Explanation, objects: &Objects<'_>) -> String {
     let event = json!({
         "id": objects.event.id,
         "source": objects.event.source,
-        "name": objects.name,
+        "name": objects.event.name,
         "rejected": explanation.refused,
     });
     let all = json!({ "event": event, "decisions": decisions });
@@ -174,8 +172,8 @@ fn json_text(explanation: &Explanation, objects: &Objects<'_>) -> String {
 }
 
 fn text(explanation: &Explanation, objects: &Objects<'_>, file: &str) -> String {
-    let (source, name) = (&objects.event.source, objects.name);
-    let mut out = format!("{source}.{name}, from {file}, id `{}`\n", objects.event.id);
+    let EventKey { id, .. } = &objects.event;
+    let mut out = format!("{}, from {file}, id `{id}`\n", objects.event.full_name());
     if let Some(why) = &explanation.refused {
         return format!("{out}\nrejected as a whole: {why}\n");
     }

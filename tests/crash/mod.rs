@@ -188,7 +188,8 @@ struct Recovered {
 }
 
 async fn record(ledger: &EmbeddedLedger) -> EventRecord {
-    let key = EventKey { source: "alertmanager".into(), id: ID.into() };
+    let (source, name) = ("alertmanager".into(), "slo-alerts".into());
+    let key = EventKey { source, name, id: ID.into() };
     ledger.event(&key).await.unwrap().expect("it was accepted")
 }
 

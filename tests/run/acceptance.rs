@@ -83,7 +83,7 @@ async fn fuse_toml_turns_a_fuse_on_and_the_environment_is_over_it() {
 /// The name follows from the event's id, so that somebody may have taken it.
 #[tokio::test]
 async fn a_file_of_somebody_else_stays_and_the_action_becomes_a_dead_letter() {
-    const NAME: &str = "remediate-argocd-rawikpcvmghjvfi6.json";
+    const NAME: &str = "remediate-argocd-wa74sj5z4lyivuzq.json";
     let fuse = Setup::seed().armed().start().await;
     std::fs::write(fuse.out().join(NAME), "{\"mine\": true}").unwrap();
     let body = example("alertmanager-mixed.json");

@@ -1,7 +1,7 @@
 use reqwest::Method;
 use serde_json::json;
 
-use crate::support::{ALERTS, PROVISION, Reply, Setup, client, example};
+use crate::support::{ALERTS, PROVISION, Reply, Setup, client, example, until};
 
 const WITH_ID: &str = r#"
 source tickets webhook {
@@ -68,9 +68,75 @@ async fn the_same_id_at_another_source_is_another_event() {
     // Which one is meant must be said then.
     let path = format!("/decisions?event={}", id.replace(' ', "%20"));
     let why = fuse.admin(&path).await.error(409);
-    assert!(why.contains("alertmanager, backstage"), "{why}");
+    assert!(why.contains("alertmanager.slo-alerts, backstage.provision"), "{why}");
     let one = fuse.admin(&format!("{path}&source=backstage")).await.json();
     assert_eq!(one["event"]["name"], "provision");
+}
+
+const LIFE: &str = r#"
+source tickets webhook {
+  port = 12000
+  id   = body.id
+  event opened { path = "/opened" }
+  event closed { path = "/closed" }
+}
+source other webhook {
+  port = 12001
+  event opened { path = "/opened" }
+}
+sensor opening on tickets.opened {
+  rule note { trigger log { message = "opened" } }
+}
+sensor closing on tickets.closed {
+  rule note { trigger log { message = "closed" } }
+}
+"#;
+const OPENED: (u16, &str) = (12_000, "/opened");
+const CLOSED: (u16, &str) = (12_000, "/closed");
+
+/// What is opened and later closed has one id, and perhaps one body.
+#[tokio::test]
+async fn the_same_id_at_another_event_of_the_source_is_another_event() {
+    let fuse = Setup::rules(LIFE).start().await;
+    let body = json!({"id": "T-17"}).to_string();
+    assert_eq!(fuse.post(OPENED, body.clone()).await.event(202), "T-17");
+    assert_eq!(fuse.post(CLOSED, body.clone()).await.event(202), "T-17");
+    // To each of them it is known now, and another body is another matter.
+    fuse.post(OPENED, body.clone()).await.event(200);
+    fuse.post(CLOSED, body).await.event(200);
+    let other = json!({"id": "T-17", "x": 1}).to_string();
+    fuse.post(OPENED, other).await.error(409);
+
+    // `source=` may name the source, where that is enough, or the event.
+    const PATH: &str = "/decisions?event=T-17";
+    for path in [PATH.to_owned(), format!("{PATH}&source=tickets")] {
+        let why = fuse.admin(&path).await.error(409);
+        assert!(why.contains("tickets.closed, tickets.opened"), "{why}");
+        assert!(why.contains("&source=NAME.EVENT"), "{why}");
+    }
+    fuse.admin(&format!("{PATH}&source=tickets.gone")).await.error(404);
+    for (name, conflicts) in [("opened", 1), ("closed", 0)] {
+        let path = format!("{PATH}&source=tickets.{name}");
+        let report = until("it is settled", async || {
+            let report = fuse.admin(&path).await.json();
+            (report["event"]["state"] == "settled").then_some(report)
+        })
+        .await;
+        assert_eq!(report["event"]["name"], name, "{report:#}");
+        assert_eq!(report["event"]["conflicts"], conflicts, "{report:#}");
+        let decisions = report["decisions"].as_array().unwrap();
+        assert_eq!(decisions.len(), 1, "{report:#}");
+        assert_eq!(decisions[0]["action"]["state"], "done", "{report:#}");
+        assert_eq!(decisions[0]["action"]["object"]["message"], name, "{report:#}");
+    }
+
+    let ours = [("x-github-delivery", "T-17")];
+    let elsewhere = (12_001, "/opened");
+    fuse.request(Method::POST, elsewhere, &ours, "{}").await.event(202);
+    let why = fuse.admin(PATH).await.error(409);
+    assert!(why.contains("other.opened, tickets.closed, tickets.opened"), "{why}");
+    let report = fuse.admin(&format!("{PATH}&source=other")).await.json();
+    assert_eq!(report["event"]["source"], "other", "{report:#}");
 }
 
 #[tokio::test]

@@ -112,7 +112,6 @@ fn recorded_line(admin: &Admin, record: &EventRecord, decision: &DecisionRecord)
             id: id.clone(),
             action: action.action.clone(),
             event: record.event.key(),
-            event_name: record.event.name.clone(),
         };
         let trigger = admin.triggers.get(&action.action.trigger);
         Some(ActionLine {

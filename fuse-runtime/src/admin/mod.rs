@@ -105,7 +105,9 @@ async fn decisions(State(admin): State<Arc<Admin>>, Query(asked): Query<Asked>) 
         Err(error) => return failed(StatusCode::SERVICE_UNAVAILABLE, &error.to_string()),
     };
     if let Some(source) = &asked.source {
-        found.retain(|record| record.event.source == *source);
+        found.retain(|record| {
+            record.event.source == *source || record.event.key().full_name() == *source
+        });
     }
     match found.as_slice() {
         [] => failed(StatusCode::NOT_FOUND, &format!("no event `{id}` is known")),
@@ -123,10 +125,10 @@ async fn decisions(State(admin): State<Arc<Admin>>, Query(asked): Query<Asked>) 
             ([(header::CONTENT_TYPE, "application/json")], text).into_response()
         }
         several => {
-            let sources: Vec<_> = several.iter().map(|r| r.event.source.as_str()).collect();
+            let events: Vec<_> = several.iter().map(|r| r.event.key().full_name()).collect();
             let why = format!(
-                "the sources {} each have an event `{id}`; add &source=NAME",
-                sources.join(", ")
+                "each of {} has an event `{id}`; add &source=NAME or &source=NAME.EVENT",
+                events.join(", ")
             );
             failed(StatusCode::CONFLICT, &why)
         }

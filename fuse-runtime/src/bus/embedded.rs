@@ -8,10 +8,10 @@ use redb::{ReadTransaction, ReadableTable, ReadableTableMetadata, WriteTransacti
 use tokio::sync::{Mutex, watch};
 
 use super::{Bus, BusError, Delivery, Published};
-use crate::event::Envelope;
+use crate::event::{Envelope, EventKey};
 use crate::store::{
     EVENTS, EventStatus, IDS, META, NEXT_SEQ, QUEUE, STATUS, Store, StoreError, TIMES,
-    decode_envelope, encode_envelope, get_row, put_row,
+    decode_envelope, encode_envelope, get_row, id_place, put_row,
 };
 
 /// How many events one read of the queue fetches ahead.
@@ -78,15 +78,15 @@ impl EmbeddedBus {
 #[async_trait]
 impl Bus for EmbeddedBus {
     async fn publish(&self, event: Envelope) -> Result<Published, BusError> {
-        let key = event.key().encode();
+        let key = event.key();
         let hash = event.body_hash();
         let frame = encode_envelope(&event)?;
         let limit = self.max_backlog;
         let signal = self.signal.clone();
-        let head = Head { id: event.id, source: event.source, received: event.received };
+        let received = event.received;
         self.store
             .write_then(
-                move |transaction| accept(transaction, &key, &hash, &frame, &head, limit),
+                move |transaction| accept(transaction, &key, &hash, &frame, received, limit),
                 move |accepted| {
                     if let Some(Acceptance::New { seq, backlog }) = *accepted {
                         signal.send_modify(|signal| {
@@ -163,13 +163,6 @@ impl Bus for EmbeddedBus {
     }
 }
 
-/// What the tables need of an envelope besides its frame.
-struct Head {
-    id: String,
-    source: String,
-    received: Timestamp,
-}
-
 enum Acceptance {
     New { seq: u64, backlog: u64 },
     Known,
@@ -179,19 +172,21 @@ enum Acceptance {
 /// `None` when the queue is full.
 fn accept(
     transaction: &WriteTransaction,
-    key: &str,
+    event: &EventKey,
     hash: &str,
     frame: &[u8],
-    head: &Head,
+    received: Timestamp,
     limit: u64,
 ) -> Result<Option<Acceptance>, StoreError> {
+    let key = event.encode();
+    let key = key.as_str();
     let mut statuses = transaction.open_table(STATUS)?;
     if let Some(mut status) = get_row::<EventStatus>(&statuses, key)? {
         if status.hash == hash {
             return Ok(Some(Acceptance::Known));
         }
         status.conflicts = status.conflicts.saturating_add(1);
-        status.last_conflict = Some(head.received);
+        status.last_conflict = Some(received);
         put_row(&mut statuses, key, &status)?;
         return Ok(Some(Acceptance::Conflict));
     }
@@ -207,8 +202,8 @@ fn accept(
         EventStatus { seq, hash: hash.to_owned(), acked: false, conflicts: 0, last_conflict: None };
     put_row(&mut statuses, key, &status)?;
     transaction.open_table(EVENTS)?.insert(seq, frame)?;
-    transaction.open_table(IDS)?.insert((head.id.as_str(), head.source.as_str()), ())?;
-    transaction.open_table(TIMES)?.insert((head.received.as_nanosecond(), seq), key)?;
+    transaction.open_table(IDS)?.insert(id_place(event), ())?;
+    transaction.open_table(TIMES)?.insert((received.as_nanosecond(), seq), key)?;
     queue.insert(seq, key)?;
     let backlog = queue.len()?;
     Ok(Some(Acceptance::New { seq, backlog }))

@@ -20,10 +20,10 @@ pub use embedded::EmbeddedBus;
 pub enum Published {
     /// It is new: it is in the queue and on disk.
     Accepted,
-    /// An event of that source and id with the same body was accepted before; nothing changed.
-    /// The first one may be done already.
+    /// An event of that source, name and id with the same body was accepted before; nothing
+    /// changed. The first one may be done already.
     Known,
-    /// An event of that source and id with *another* body was accepted before. Nothing was
+    /// An event of that source, name and id with *another* body was accepted before. Nothing was
     /// queued; that it happened is recorded on the first one.
     Conflict,
 }

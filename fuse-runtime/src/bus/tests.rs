@@ -183,10 +183,14 @@ async fn a_repeat_is_known_and_another_body_is_a_conflict() {
         other.received = at(seconds);
         assert_eq!(bus.publish(other).await, Ok(Published::Conflict));
     }
-    // Ids are scoped by source.
+    // Ids are scoped by source and name.
     let elsewhere = envelope("gitlab", "a", "{\"other\":1}");
     assert_eq!(bus.publish(elsewhere).await, Ok(Published::Accepted));
-    assert_eq!(bus.backlog(), 2);
+    let mut named = envelope("github", "a", "{}");
+    named.name = "ping".into();
+    assert_eq!(bus.publish(named.clone()).await, Ok(Published::Accepted));
+    assert_eq!(bus.publish(named).await, Ok(Published::Known));
+    assert_eq!(bus.backlog(), 3);
 
     let record = EmbeddedLedger::new(store).event(&event.key()).await;
     let record = record.unwrap().unwrap();
@@ -197,7 +201,7 @@ async fn a_repeat_is_known_and_another_body_is_a_conflict() {
     let delivery = bus.next().await.unwrap();
     bus.ack(&delivery).await.unwrap();
     assert_eq!(bus.publish(event).await, Ok(Published::Known));
-    assert_eq!(bus.backlog(), 1);
+    assert_eq!(bus.backlog(), 2);
 }
 
 #[tokio::test]

@@ -141,7 +141,7 @@ fn evaluate(plan: &Plan, fuses: &Fuses, event: &Envelope) -> Evaluation {
 fn reject_what_cannot_be_rendered(decision: &mut Decision, triggers: &Triggers, event: &Envelope) {
     let Some(action) = decision.action.clone() else { return };
     let Some(trigger) = triggers.get(&action.trigger) else { return };
-    let request = ActionRequest::new(action, event.key(), &event.name);
+    let request = ActionRequest::new(action, event.key());
     let rendered = catch_unwind(AssertUnwindSafe(|| trigger.render(&request)));
     let why = match rendered {
         Ok(Ok(_)) => return,

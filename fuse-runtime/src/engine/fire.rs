@@ -17,12 +17,7 @@ impl Engine {
         stop: &Stop,
     ) -> Result<(), Interrupted> {
         let kind = record.action.trigger.clone();
-        let request = ActionRequest {
-            id: record.id,
-            action: record.action,
-            event: event.key(),
-            event_name: event.name.clone(),
-        };
+        let request = ActionRequest { id: record.id, action: record.action, event: event.key() };
         let Some(trigger) = self.triggers.get(&kind) else {
             let why = format!("no trigger `{kind}` is part of this runtime");
             return self.settle(&request, dead(DeadLetterKind::Permanent, why)).await;
@@ -124,6 +119,7 @@ impl Engine {
                 self.metrics.acted(kind, "done");
                 tracing::info!(
                     source = request.event.source,
+                    name = request.event.name,
                     event = request.event.id,
                     action = request.id,
                     trigger = kind,
@@ -137,6 +133,7 @@ impl Engine {
                 self.metrics.acted(kind, why.as_str());
                 tracing::error!(
                     source = request.event.source,
+                    name = request.event.name,
                     event = request.event.id,
                     action = request.id,
                     trigger = kind,

@@ -149,15 +149,16 @@ impl Engine {
             Err(Interrupted::Stopping | Interrupted::Bus(BusError::Closed)) => {
                 tracing::info!(
                     source = key.source,
+                    name = key.name,
                     event = key.id,
                     "put down until the next start"
                 );
             }
             Err(error) => {
-                tracing::error!(source = key.source, event = key.id, %error, "cannot settle the event; trying again");
+                tracing::error!(source = key.source, name = key.name, event = key.id, %error, "cannot settle the event; trying again");
                 self.pause(self.policy.backoff, stop).await;
                 if let Err(error) = self.bus.give_back(delivery).await {
-                    tracing::error!(source = key.source, event = key.id, %error, "the event waits for the next start");
+                    tracing::error!(source = key.source, name = key.name, event = key.id, %error, "the event waits for the next start");
                 }
             }
         }

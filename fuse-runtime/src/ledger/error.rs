@@ -8,7 +8,7 @@ use crate::store::StoreError;
 #[non_exhaustive]
 pub enum LedgerError {
     /// The event was never accepted, or it was pruned.
-    #[error("there is no event `{}` of source `{}`", .0.id, .0.source)]
+    #[error("there is no event `{}` of `{}`", .0.id, .0.full_name())]
     UnknownEvent(EventKey),
     /// There is no such action, or its event was pruned.
     #[error("there is no action `{0}`")]

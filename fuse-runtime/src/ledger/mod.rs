@@ -53,8 +53,8 @@ pub trait Ledger: Send + Sync + 'static {
     /// Only those of a closed ledger and of storage, as for the other reads.
     async fn event(&self, event: &EventKey) -> Result<Option<EventRecord>, LedgerError>;
 
-    /// The events of that id, in the order of their sources, as an id is unique in its source
-    /// alone.
+    /// The events of that id, in the order of their sources and names: an id is unique among the
+    /// events of one source and name alone.
     ///
     /// # Errors
     ///

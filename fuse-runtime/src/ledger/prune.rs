@@ -9,7 +9,7 @@ use super::read::{ActionRow, DecidedRow, action_dead_since};
 use crate::event::EventKey;
 use crate::store::{
     ACTIONS, DEAD, DECIDED, EVENTS, EventStatus, IDS, ONCE, ONCE_ENDS, STATUS, Store, StoreError,
-    TIMES, UNSETTLED, get_row,
+    TIMES, UNSETTLED, get_row, id_place,
 };
 
 /// How many rows one transaction looks at.
@@ -88,9 +88,8 @@ fn forget(transaction: &WriteTransaction, key: &str) -> Result<bool, StoreError>
         dead.remove((decided.decided.as_nanosecond(), key, ""))?;
         all_decided.remove(key)?;
     }
-    if let Some(EventKey { source, id }) = EventKey::decode(key) {
-        let mut ids = transaction.open_table(IDS)?;
-        ids.remove((id.as_str(), source.as_str()))?;
+    if let Some(event) = EventKey::decode(key) {
+        transaction.open_table(IDS)?.remove(id_place(&event))?;
     }
     if let Some(status) = status {
         transaction.open_table(EVENTS)?.remove(status.seq)?;

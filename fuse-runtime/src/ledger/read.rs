@@ -114,13 +114,14 @@ pub(super) fn find(
     id: &str,
 ) -> Result<Vec<EventRecord>, StoreError> {
     let mut found = Vec::new();
-    for entry in transaction.open_table(IDS)?.range::<(&str, &str)>((id, "")..)? {
+    for entry in transaction.open_table(IDS)?.range::<(&str, &str, &str)>((id, "", "")..)? {
         let (place, _) = entry?;
-        let (other, source) = place.value();
+        let (other, source, name) = place.value();
         if other != id {
             break;
         }
-        let key = EventKey { source: source.to_owned(), id: id.to_owned() };
+        let (source, name) = (source.to_owned(), name.to_owned());
+        let key = EventKey { source, name, id: id.to_owned() };
         found.extend(event(transaction, &key.encode())?);
     }
     Ok(found)

@@ -3,12 +3,11 @@
 //!
 //! What is counted is counted by a table's length, which the database keeps, so that no counter
 //! can drift from what it counts.
-//!
-//! [`EventKey::encode`]: crate::event::EventKey::encode
 
 use redb::{TableDefinition as Table, WriteTransaction};
 
 use super::StoreError;
+use crate::event::EventKey;
 
 /// Numbers about the store itself: [`SCHEMA`] and [`NEXT_SEQ`].
 pub(crate) const META: Table<'static, &str, u64> = Table::new("meta");
@@ -24,8 +23,8 @@ pub(crate) const EVENTS: Table<'static, u64, &[u8]> = Table::new("events");
 pub(crate) const STATUS: Table<'static, &str, &[u8]> = Table::new("status");
 /// Sequence number -> event key, of the events accepted and not acked. Its length is the backlog.
 pub(crate) const QUEUE: Table<'static, u64, &str> = Table::new("queue");
-/// (Event id, source): which sources have an event of an id.
-pub(crate) const IDS: Table<'static, (&str, &str), ()> = Table::new("ids");
+/// [`id_place`]: which events have an id.
+pub(crate) const IDS: Table<'static, (&str, &str, &str), ()> = Table::new("ids");
 /// (Received, sequence number) -> event key: what pruning walks.
 pub(crate) const TIMES: Table<'static, (i128, u64), &str> = Table::new("times");
 
@@ -43,6 +42,11 @@ pub(crate) const DEAD: Table<'static, (i128, &str, &str), ()> = Table::new("dead
 pub(crate) const ONCE: Table<'static, &str, &[u8]> = Table::new("once");
 /// (Until, once key): what pruning walks.
 pub(crate) const ONCE_ENDS: Table<'static, (i128, &str), ()> = Table::new("once_ends");
+
+/// The event's place in [`IDS`]: id, source, name.
+pub(crate) fn id_place(event: &EventKey) -> (&str, &str, &str) {
+    (&event.id, &event.source, &event.name)
+}
 
 /// Makes every table, so that readers find them from the start.
 pub(super) fn create_tables(transaction: &WriteTransaction) -> Result<(), StoreError> {

@@ -38,10 +38,7 @@ pub(super) fn metadata(prefix: &str, request: &ActionRequest) -> Result<Value, S
     labels.insert(format!("{DOMAIN}/rule"), short(&Sha256::digest(rule.as_bytes())).into());
     annotations.insert(ACTION_ID.into(), request.id.clone().into());
     annotations.insert(format!("{DOMAIN}/event-id"), request.event.id.clone().into());
-    annotations.insert(
-        format!("{DOMAIN}/event"),
-        format!("{}.{}", request.event.source, request.event_name).into(),
-    );
+    annotations.insert(format!("{DOMAIN}/event"), request.event.full_name().into());
     annotations.insert(format!("{DOMAIN}/rule"), rule.clone().into());
     if let Some(element) = &request.action.element {
         annotations.insert(format!("{DOMAIN}/element"), json!(element).to_string().into());

@@ -66,20 +66,19 @@ pub struct ActionRequest {
     pub action: Action,
     /// The event that it came of.
     pub event: EventKey,
-    /// The event's name, which its sensor binds to.
-    pub event_name: String,
 }
 
 impl ActionRequest {
     /// Makes the request of an action, with the id that follows from the event and the action's
     /// place in the rules.
-    pub fn new(action: Action, event: EventKey, event_name: &str) -> Self {
+    pub fn new(action: Action, event: EventKey) -> Self {
         let id = action_id(&event, &action);
-        Self { id, action, event, event_name: event_name.to_owned() }
+        Self { id, action, event }
     }
 }
 
-/// The id of an action: a hash of source, event id, rule, element and the trigger's ordinal.
+/// The id of an action: a hash of the event's source, name and id, the rule, the element and the
+/// trigger's ordinal.
 pub fn action_id(event: &EventKey, action: &Action) -> String {
     let element = match &action.element {
         Some(path) => path.iter().map(u32::to_string).collect::<Vec<_>>().join(","),
@@ -87,7 +86,7 @@ pub fn action_id(event: &EventKey, action: &Action) -> String {
     };
     let ordinal = action.ordinal.to_string();
     let mut hash = Sha256::new();
-    for part in [&event.source, &event.id, &action.rule, &element, &ordinal] {
+    for part in [&event.source, &event.name, &event.id, &action.rule, &element, &ordinal] {
         // Lengths keep the parts apart, whatever stands in them.
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part.as_bytes());

@@ -15,10 +15,17 @@ fn action(rule: &str, element: Option<Vec<u32>>, ordinal: u32) -> Action {
 
 #[test]
 fn an_id_tells_apart_all_that_makes_an_action() {
-    let key = |source: &str, id: &str| EventKey { source: source.into(), id: id.into() };
+    let named = |source: &str, name: &str, id: &str| EventKey {
+        source: source.into(),
+        name: name.into(),
+        id: id.into(),
+    };
+    let key = |source, id| named(source, "e", id);
     let ids = [
         action_id(&key("a", "1"), &action("s/r", None, 0)),
         action_id(&key("a1", ""), &action("s/r", None, 0)),
+        action_id(&named("a", "e1", ""), &action("s/r", None, 0)),
+        action_id(&named("a", "f", "1"), &action("s/r", None, 0)),
         action_id(&key("a", "2"), &action("s/r", None, 0)),
         action_id(&key("a", "1"), &action("s/q", None, 0)),
         action_id(&key("a", "1"), &action("s/r", Some(vec![0]), 0)),
@@ -31,7 +38,7 @@ fn an_id_tells_apart_all_that_makes_an_action() {
     distinct.dedup();
     assert_eq!(distinct.len(), ids.len());
     // Ids outlive versions: objects on clusters carry them.
-    assert_eq!(ids[0], "b724a337d715fd8bf97ade3805d0b67adc581e239b8d831c94db79af0b457f00");
+    assert_eq!(ids[0], "911816a300082e3e8bc2d6100a995a42a97f5256bf611270e6726ff0bd1438c8");
 }
 
 /// What the triggers of one rule would submit for this event, one after the other.
@@ -52,8 +59,8 @@ fn rendered(triggers: &str) -> String {
             continue;
         };
         let kind = action.trigger.clone();
-        let request =
-            ActionRequest::new(action, EventKey { source: "q".into(), id: "1".into() }, "e");
+        let event = EventKey { source: "q".into(), name: "e".into(), id: "1".into() };
+        let request = ActionRequest::new(action, event);
         match backends.get(&kind).unwrap().render(&request) {
             Ok(object) => out.push_str(&format!("{object:#}\n")),
             Err(why) => out.push_str(&format!("cannot be rendered: {why}\n")),

@@ -16,7 +16,7 @@ use crate::store::{FILE_NAME, Store};
 const FOLDER: &str = "FUSE_TEST_CRASH_FOLDER";
 
 fn key(id: &str) -> EventKey {
-    EventKey { source: "github".into(), id: id.into() }
+    EventKey { source: "github".into(), name: "push".into(), id: id.into() }
 }
 
 /// Accepts two events, decides one and means to fire its action.

@@ -4,7 +4,7 @@ use fuse_rules::Outcome;
 
 use super::super::{ActionState, Counts, Ledger, LedgerError};
 use super::{House, action, claim, fired, verdict};
-use crate::bus::Bus;
+use crate::bus::{Bus, Published};
 use crate::event::EventKey;
 use crate::store::Store;
 use crate::store::support::{at, envelope};
@@ -36,10 +36,10 @@ async fn an_event_is_decided_once() {
 #[tokio::test]
 async fn an_event_that_was_not_accepted_is_not_decided() {
     let house = House::in_memory().await;
-    let event = EventKey { source: "github".into(), id: "e".into() };
+    let event = EventKey { source: "github".into(), name: "push".into(), id: "e".into() };
     let problem = house.ledger.decide(verdict(&event, "act", 1)).await;
     let problem = problem.unwrap_err();
-    assert_eq!(problem.to_string(), "there is no event `e` of source `github`");
+    assert_eq!(problem.to_string(), "there is no event `e` of `github.push`");
     assert_eq!(house.ledger.event(&event).await.unwrap(), None);
 }
 
@@ -87,6 +87,27 @@ async fn a_refused_event_is_a_dead_letter() {
     assert_eq!((&letters[0].event, letters[0].at), (&event, at(3)));
     assert_eq!(letters[0].reason, "the key `a` stands twice");
     assert!(letters[0].action.is_none());
+}
+
+#[tokio::test]
+async fn one_id_at_two_events_of_a_source_is_two_events() {
+    let house = House::in_memory().await;
+    let push = house.accept("same", 0).await;
+    let mut other = envelope("github", "same", "{}");
+    other.name = "ping".into();
+    let ping = other.key();
+    assert_eq!(house.bus.publish(other.clone()).await, Ok(Published::Accepted));
+    assert_eq!(house.bus.publish(other).await, Ok(Published::Known));
+    assert_eq!(house.bus.backlog(), 2);
+
+    for (event, act, seconds) in [(&push, "act-push", 1), (&ping, "act-ping", 2)] {
+        let record = house.ledger.decide(verdict(event, act, seconds)).await.unwrap();
+        assert_eq!((record.event.key(), record.decided), (event.clone(), Some(at(seconds))));
+        assert_eq!(record.actions[0].id, act);
+    }
+    let found = house.ledger.find("same").await.unwrap();
+    let keys: Vec<_> = found.iter().map(|record| record.event.key()).collect();
+    assert_eq!(keys, [ping, push]);
 }
 
 #[tokio::test]
