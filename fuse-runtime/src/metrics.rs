@@ -94,7 +94,7 @@ impl Metrics {
         );
         registry.register(
             "dead_letters",
-            "Actions and events that were given up",
+            "Actions, decisions and events that were given up",
             dead_letters.clone(),
         );
         registry.register_with_unit(

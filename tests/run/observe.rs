@@ -63,7 +63,8 @@ async fn metrics_count_what_happened() {
         ("fuse_fuse_on{fuse=\"cicd\"}".into(), 1.0),
         ("fuse_backlog_events".into(), 0.0),
         ("fuse_unsettled_actions".into(), 0.0),
-        ("fuse_dead_letters".into(), 0.0),
+        // The two rejected decisions.
+        ("fuse_dead_letters".into(), 2.0),
         ("fuse_decide_seconds_count".into(), 4.0),
         ("fuse_settle_seconds_count".into(), 4.0),
     ] {

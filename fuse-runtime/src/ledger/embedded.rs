@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use redb::{ReadTransaction, ReadableTable, WriteTransaction};
 
+use super::dead::{self, Dead};
 use super::read::{self, ActionRow, DecidedRow, action_dead_since, assemble};
 use super::{
     ActionRecord, ActionState, Counts, DeadLetter, EventAction, EventRecord, Ledger, LedgerError,
@@ -148,9 +149,9 @@ fn decide(
         actions: record.actions.iter().map(|one| one.id.clone()).collect(),
     };
     put_row(&mut all_decided, &key, &row)?;
-    if row.rejected.is_some() {
-        let mut dead = transaction.open_table(DEAD)?;
-        dead.insert((row.decided.as_nanosecond(), key.as_str(), ""), ())?;
+    let mut dead = transaction.open_table(DEAD)?;
+    for letter in dead::from_the_start(&row) {
+        dead.insert((row.decided.as_nanosecond(), key.as_str(), &*letter.encode()), ())?;
     }
     record.decided = Some(row.decided);
     record.plan = Some(row.plan);
@@ -197,12 +198,13 @@ fn change(
         return Ok(Err(LedgerError::Settled(id.to_owned())));
     };
     let event = row.event.encode();
+    let letter = Dead::Action(id).encode();
     let mut dead = transaction.open_table(DEAD)?;
     if let Some(at) = action_dead_since(&row.state) {
-        dead.remove((at.as_nanosecond(), event.as_str(), id))?;
+        dead.remove((at.as_nanosecond(), event.as_str(), &*letter))?;
     }
     if let Some(at) = action_dead_since(&state) {
-        dead.insert((at.as_nanosecond(), event.as_str(), id), ())?;
+        dead.insert((at.as_nanosecond(), event.as_str(), &*letter), ())?;
     }
     let mut unsettled = transaction.open_table(UNSETTLED)?;
     if state.is_settled() {

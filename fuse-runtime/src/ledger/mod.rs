@@ -5,6 +5,7 @@
 //! before anything is fired; whoever handles the event again, after a crash or a reload of the
 //! rules, gets that record and goes on from it.
 
+mod dead;
 mod embedded;
 mod error;
 mod once;
@@ -99,8 +100,8 @@ pub trait Ledger: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<EventAction>, LedgerError>;
 
-    /// Up to `limit` dead letters, the newest first: actions that were given up, and events that
-    /// were refused as a whole.
+    /// Up to `limit` dead letters, the newest first: actions that were given up, decisions that
+    /// were rejected, and events that were refused as a whole.
     ///
     /// # Errors
     ///

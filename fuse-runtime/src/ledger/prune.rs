@@ -5,6 +5,7 @@ use std::ops::Bound;
 use jiff::Timestamp;
 use redb::{ReadableTable, WriteTransaction};
 
+use super::dead::{self, Dead};
 use super::read::{ActionRow, DecidedRow, action_dead_since};
 use crate::event::EventKey;
 use crate::store::{
@@ -81,11 +82,13 @@ fn forget(transaction: &WriteTransaction, key: &str) -> Result<bool, StoreError>
         for id in &decided.actions {
             let row: Option<ActionRow> = get_row(&actions, id)?;
             if let Some(at) = row.and_then(|row| action_dead_since(&row.state)) {
-                dead.remove((at.as_nanosecond(), key, id.as_str()))?;
+                dead.remove((at.as_nanosecond(), key, &*Dead::Action(id).encode()))?;
             }
             actions.remove(id.as_str())?;
         }
-        dead.remove((decided.decided.as_nanosecond(), key, ""))?;
+        for letter in dead::from_the_start(decided) {
+            dead.remove((decided.decided.as_nanosecond(), key, &*letter.encode()))?;
+        }
         all_decided.remove(key)?;
     }
     if let Some(event) = EventKey::decode(key) {

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use redb::{ReadTransaction, ReadableTable, ReadableTableMetadata};
 use serde::{Deserialize, Serialize};
 
+use super::dead::Dead;
 use super::{
     ActionRecord, ActionState, Counts, DeadLetter, DeadLetterKind, DecisionRecord, EventAction,
     EventRecord,
@@ -150,29 +151,52 @@ pub(super) fn dead_letters(
     let dead = transaction.open_table(DEAD)?;
     let actions = transaction.open_table(ACTIONS)?;
     let all_decided = transaction.open_table(DECIDED)?;
+    let mut last: Option<(String, DecidedRow)> = None;
     let mut found = Vec::new();
     for entry in dead.iter()?.rev().take(limit) {
         let (place, _) = entry?;
-        let (_, key, id) = place.value();
+        let (_, key, letter) = place.value();
         let lost = || StoreError::Storage(format!("the dead letter of event `{key}` is missing"));
-        if id.is_empty() {
-            let row: DecidedRow = get_row(&all_decided, key)?.ok_or_else(lost)?;
-            found.push(DeadLetter {
-                event: EventKey::decode(key).ok_or_else(lost)?,
-                at: row.decided,
-                kind: DeadLetterKind::Permanent,
-                reason: row.rejected.ok_or_else(lost)?,
-                action: None,
-            });
-            continue;
-        }
-        let EventAction { event, action } = action_of(&actions, id.to_owned())?;
-        let ActionState::DeadLettered { at, kind, reason } = action.state.clone() else {
-            return Err(lost());
+        let which = Dead::decode(letter).ok_or_else(lost)?;
+        let letter = if let Dead::Action(id) = which {
+            dead_action(action_of(&actions, id.to_owned())?)
+        } else {
+            // Those of one event come one after the other.
+            let (event, row) = match last.take().filter(|(other, _)| other == key) {
+                Some(last) => last,
+                None => (key.to_owned(), get_row(&all_decided, key)?.ok_or_else(lost)?),
+            };
+            let letter = dead_decision(key, &row, which);
+            last = Some((event, row));
+            letter
         };
-        found.push(DeadLetter { event, at, kind, reason, action: Some(action) });
+        found.push(letter.ok_or_else(lost)?);
     }
     Ok(found)
+}
+
+/// The dead letter of an action that was given up.
+fn dead_action(EventAction { event, action }: EventAction) -> Option<DeadLetter> {
+    let ActionState::DeadLettered { at, kind, reason } = action.state.clone() else {
+        return None;
+    };
+    let (rule, element) = (Some(action.action.rule.clone()), action.action.element.clone());
+    Some(DeadLetter { event, at, kind, reason, action: Some(action), rule, element })
+}
+
+/// The dead letter of a rejected decision, or of a refused event.
+fn dead_decision(key: &str, row: &DecidedRow, which: Dead<'_>) -> Option<DeadLetter> {
+    let (rule, element, reason) = match which {
+        Dead::Decision(index) => {
+            let decision = row.decisions.get(index)?.clone();
+            (Some(decision.rule), decision.element, decision.reason)
+        }
+        Dead::Event => (None, None, row.rejected.clone()?),
+        Dead::Action(_) => return None,
+    };
+    let (at, kind) = (row.decided, DeadLetterKind::Permanent);
+    let event = EventKey::decode(key)?;
+    Some(DeadLetter { event, at, kind, reason, action: None, rule, element })
 }
 
 pub(super) fn counts(transaction: &ReadTransaction) -> Result<Counts, StoreError> {

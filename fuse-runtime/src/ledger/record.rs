@@ -101,7 +101,7 @@ impl ActionState {
     }
 }
 
-/// In which way an action failed for good.
+/// In which way something failed for good.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum DeadLetterKind {
@@ -142,19 +142,23 @@ pub struct EventAction {
     pub action: ActionRecord,
 }
 
-/// An action that was given up, or an event that was refused.
+/// An action that was given up, a decision that was rejected, or an event that was refused.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DeadLetter {
     /// The event.
     pub event: EventKey,
     /// When it was given up.
     pub at: Timestamp,
-    /// In which way; a refused event is `permanent`.
+    /// In which way; a rejected decision and a refused event are `permanent`.
     pub kind: DeadLetterKind,
     /// Why, for people.
     pub reason: String,
-    /// The action; `None` where the event was refused as a whole.
+    /// The action; `None` where there is none, as the decision was rejected or the event refused.
     pub action: Option<ActionRecord>,
+    /// The rule, as in [`DecisionRecord::rule`]; `None` where the event was refused as a whole.
+    pub rule: Option<String>,
+    /// The element that it is about, where it is about one.
+    pub element: Element,
 }
 
 /// What the ledger counts.
@@ -162,7 +166,7 @@ pub struct DeadLetter {
 pub struct Counts {
     /// Actions that are not settled.
     pub unsettled: u64,
-    /// Dead letters, of actions and of events.
+    /// Dead letters, of actions, decisions and events.
     pub dead_letters: u64,
 }
 

@@ -67,6 +67,16 @@ fn fired(rule: &str, element: Element, id: &str) -> DecisionRecord {
     }
 }
 
+fn rejected(rule: &str, element: Element, reason: &str) -> DecisionRecord {
+    DecisionRecord {
+        rule: rule.into(),
+        element,
+        outcome: Outcome::Rejected,
+        reason: reason.into(),
+        action: None,
+    }
+}
+
 fn claim(key: &str, owner: &str, element: Element) -> OnceClaim {
     OnceClaim {
         key: key.into(),

@@ -34,8 +34,8 @@ pub(crate) const DECIDED: Table<'static, &str, &[u8]> = Table::new("decided");
 pub(crate) const ACTIONS: Table<'static, &str, &[u8]> = Table::new("actions");
 /// The ids of actions that are not settled. Its length is their count.
 pub(crate) const UNSETTLED: Table<'static, &str, ()> = Table::new("unsettled");
-/// (Since, event key, action id or "" for the event as a whole). Its length is the count of dead
-/// letters.
+/// (Since, event key, which of what came of the event, as the ledger writes it). Its length is the
+/// count of dead letters.
 pub(crate) const DEAD: Table<'static, (i128, &str, &str), ()> = Table::new("dead_letters");
 
 /// Once key -> who holds it.

@@ -2,8 +2,8 @@
 
 use fuse_rules::Outcome;
 
-use super::super::{ActionState, Counts, Ledger, LedgerError};
-use super::{House, action, claim, fired, verdict};
+use super::super::{ActionState, Counts, DeadLetterKind, Ledger, LedgerError};
+use super::{House, action, claim, fired, rejected, verdict};
 use crate::bus::{Bus, Published};
 use crate::event::EventKey;
 use crate::store::Store;
@@ -87,6 +87,63 @@ async fn a_refused_event_is_a_dead_letter() {
     assert_eq!((&letters[0].event, letters[0].at), (&event, at(3)));
     assert_eq!(letters[0].reason, "the key `a` stands twice");
     assert!(letters[0].action.is_none());
+    assert_eq!((&letters[0].rule, &letters[0].element), (&None, &None));
+}
+
+#[tokio::test]
+async fn decisions_that_an_event_was_refused_with_are_no_dead_letters_of_their_own() {
+    let house = House::in_memory().await;
+    let event = house.accept("e", 0).await;
+    let mut refused = verdict(&event, "act", 3);
+    refused.decisions = vec![rejected("s/r", None, "the event is refused")];
+    refused.actions.clear();
+    refused.rejected = Some("the key `a` stands twice".into());
+    house.ledger.decide(refused).await.unwrap();
+    let letters = house.ledger.dead_letters(10).await.unwrap();
+    let reasons: Vec<_> = letters.iter().map(|letter| letter.reason.as_str()).collect();
+    assert_eq!(reasons, ["the key `a` stands twice"]);
+}
+
+#[tokio::test]
+async fn rejected_decisions_are_dead_letters_across_restarts() {
+    let folder = tempfile::tempdir().unwrap();
+    let house = House::of(Store::open(folder.path()).unwrap()).await;
+    let event = house.accept("e", 0).await;
+    let mut partly = verdict(&event, "act", 3);
+    partly.decisions.push(rejected("s/r", Some(vec![0]), "`name` is absent"));
+    // Two triggers of one rule and element.
+    partly.decisions.push(rejected("s/r", Some(vec![1]), "`name` is null"));
+    partly.decisions.push(rejected("s/r", Some(vec![1]), "`env` is a map"));
+    house.ledger.decide(partly.clone()).await.unwrap();
+    // Deciding again adds nothing.
+    house.ledger.decide(partly).await.unwrap();
+    let other = house.accept("other", 0).await;
+    let mut whole = verdict(&other, "unused", 2);
+    whole.decisions = vec![rejected("s/each", None, "`body.alerts` has 501 elements")];
+    whole.actions.clear();
+    assert!(house.ledger.decide(whole).await.unwrap().is_settled());
+    drop(house);
+
+    let house = House::of(Store::open(folder.path()).unwrap()).await;
+    let counts = house.ledger.counts().await.unwrap();
+    assert_eq!(counts, Counts { unsettled: 1, dead_letters: 4 });
+    let letters = house.ledger.dead_letters(10).await.unwrap();
+    assert!(letters.iter().all(|l| l.kind == DeadLetterKind::Permanent && l.action.is_none()));
+    let said: Vec<_> = letters
+        .into_iter()
+        .map(|l| (l.event, l.at, l.rule.unwrap(), l.element, l.reason))
+        .collect();
+    let of_event = |element, why: &str| {
+        (event.clone(), at(3), "s/r".to_owned(), Some(vec![element]), why.to_owned())
+    };
+    let expected = [
+        of_event(1, "`env` is a map"),
+        of_event(1, "`name` is null"),
+        of_event(0, "`name` is absent"),
+        (other, at(2), "s/each".to_owned(), None, "`body.alerts` has 501 elements".to_owned()),
+    ];
+    assert_eq!(said, expected);
+    assert_eq!(house.ledger.dead_letters(2).await.unwrap().len(), 2);
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use redb::ReadableTableMetadata;
 use tokio::task::JoinSet;
 
 use super::super::{ActionState, Counts, DeadLetterKind, Ledger};
-use super::{House, claim, verdict};
+use super::{House, claim, rejected, verdict};
 use crate::bus::{Bus, Published};
 use crate::store::support::{at, envelope};
 use crate::store::{
@@ -80,6 +80,33 @@ async fn refused_events_leave_no_dead_letter_behind() {
     refused.actions.clear();
     refused.rejected = Some("no".into());
     house.ledger.decide(refused).await.unwrap();
+    house.ack_next().await;
+    assert_eq!(house.ledger.prune(at(1)).await.unwrap(), 1);
+    assert_eq!(rows(&house).await, 0);
+}
+
+#[tokio::test]
+async fn rejected_decisions_leave_no_dead_letter_behind() {
+    let house = House::in_memory().await;
+    // The same id at two events: each goes with its own.
+    let mut other = envelope("github", "e", "{}");
+    other.name = "ping".into();
+    let events = [house.accept("e", 0).await, other.key()];
+    house.bus.publish(other).await.unwrap();
+    for event in &events {
+        let mut partly = verdict(event, &event.name, 3);
+        for element in 0..12 {
+            partly.decisions.push(rejected("s/r", Some(vec![element]), "`name` is absent"));
+        }
+        house.ledger.decide(partly).await.unwrap();
+        house.ledger.settle(&event.name, dead(3)).await.unwrap();
+    }
+    assert_eq!(house.ledger.counts().await.unwrap().dead_letters, 26);
+    house.ack_next().await;
+    assert_eq!(house.ledger.prune(at(1)).await.unwrap(), 1);
+    assert_eq!(house.ledger.counts().await.unwrap().dead_letters, 13);
+    let left = house.ledger.find("e").await.unwrap();
+    assert_eq!(left.iter().map(|record| record.event.key()).collect::<Vec<_>>(), events[1..]);
     house.ack_next().await;
     assert_eq!(house.ledger.prune(at(1)).await.unwrap(), 1);
     assert_eq!(rows(&house).await, 0);

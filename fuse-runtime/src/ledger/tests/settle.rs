@@ -95,6 +95,7 @@ async fn dead_letters_are_listed_newest_first_and_can_be_replayed() {
     assert_eq!(letters[0].kind, DeadLetterKind::Exhausted);
     assert_eq!(letters[0].reason, "gave up after 5 tries");
     assert_eq!(letters[0].action.as_ref().unwrap().state, dead(3));
+    assert_eq!((letters[0].rule.as_deref(), &letters[0].element), (Some("s/r"), &None));
 
     ledger.reopen("c").await.unwrap();
     assert_eq!(counts(&house).await, (1, 2));
