@@ -167,6 +167,15 @@ impl Checker<'_> {
                         .help(format!("add one of {}", names.join(", "))),
                     );
                 }
+                [only] if only.optional => self.report(
+                    Diagnostic::error(
+                        Code::E0409,
+                        only.key.span,
+                        format!("`{}` may not be left out", only.key.text),
+                    )
+                    .label("nothing else stands in for it")
+                    .help("remove the `?`, or give a default with `?? \"…\"`"),
+                ),
                 [first, second, ..] => self.report(
                     Diagnostic::error(
                         Code::E0408,

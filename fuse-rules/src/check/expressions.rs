@@ -1,11 +1,10 @@
 //! Expressions: names resolved, and every kind of value that can be known compared with what its
 //! place takes.
 
-use std::sync::Arc;
-
 use super::Checker;
 use super::operands::arith_kinds;
-use super::typed::{Expr, ExprKind, IsTest, Path, QuantifierKind, RecordField, Root, Segment};
+use super::paths::ROOTS;
+use super::typed::{Expr, ExprKind, IsTest, QuantifierKind, RecordField};
 use crate::diagnostic::{Code, Diagnostic, suggest};
 use crate::functions;
 use crate::number::Number;
@@ -13,14 +12,11 @@ use crate::span::Span;
 use crate::syntax::ast::{self, Block, FieldValue, Text};
 use crate::value::{Kinds, Value};
 
-/// The fields of the root `event`.
-pub(crate) const EVENT_FIELDS: [&str; 6] = ["id", "source", "name", "time", "type", "subject"];
-const ROOTS: [&str; 4] = ["body", "headers", "query", "event"];
 /// The names that paths may start with, besides the roots.
 #[derive(Clone, Default)]
 pub(super) struct Scope {
     /// What binders bind, outermost first.
-    bound: Vec<Text>,
+    pub(super) bound: Vec<Text>,
 }
 
 impl Scope {
@@ -307,77 +303,6 @@ impl Checker<'_> {
         (Expr { kind, span: block.span }, Kinds::MAP)
     }
 
-    fn path(
-        &mut self,
-        root: &Text,
-        segments: &[Segment],
-        span: Span,
-        scope: &Scope,
-    ) -> (Expr, Kinds) {
-        let mut segments = segments.to_vec();
-        let bound = scope.bound.iter().rposition(|name| name.text == root.text);
-        let (resolved, kinds) = match (root.text.as_str(), bound) {
-            (_, Some(level)) => {
-                (Root::Element(u32::try_from(level).unwrap_or(u32::MAX)), Kinds::JSON)
-            }
-            ("body", _) => (Root::Body, Kinds::JSON),
-            ("headers", _) => {
-                if let Some(Segment::Key(key)) = segments.first_mut() {
-                    key.make_ascii_lowercase();
-                }
-                (Root::Headers, text_map_kinds(&segments))
-            }
-            ("query", _) => (Root::Query, text_map_kinds(&segments)),
-            ("event", _) => {
-                let field = match segments.as_slice() {
-                    [Segment::Key(key)] => key.clone(),
-                    _ => String::new(),
-                };
-                if !EVENT_FIELDS.contains(&field.as_str()) {
-                    let help = suggest::help(&field, EVENT_FIELDS, "its fields are");
-                    self.report(
-                        Diagnostic::error(Code::E0211, span, "`event` has no such field")
-                            .label("not known")
-                            .maybe_help(help.map(|h| format!("{h}; what was sent is `body`"))),
-                    );
-                    return broken(span);
-                }
-                (Root::Event, Kinds::STRING)
-            }
-            _ => {
-                self.unknown_root(root, segments.is_empty(), scope);
-                return broken(span);
-            }
-        };
-        let text = path_text(&root.text, &segments);
-        let path = Path { root: resolved, segments, text };
-        (Expr { kind: ExprKind::Path(path), span }, kinds)
-    }
-
-    fn unknown_root(&mut self, root: &Text, alone: bool, scope: &Scope) {
-        let known = scope.bound.iter().map(|name| name.text.as_str()).chain(ROOTS);
-        let name = &root.text;
-        let help = match (suggest::nearest(name, known), name.as_str()) {
-            (_, "True" | "yes" | "Yes" | "TRUE") => "write `true`".to_owned(),
-            (_, "False" | "no" | "No" | "FALSE") => "write `false`".to_owned(),
-            (_, "nil" | "None" | "undefined" | "missing") => {
-                "ask `is missing`, or `is null` for a value that is null".to_owned()
-            }
-            (Some(near), _) => format!("did you mean `{near}`?"),
-            (None, _) if alone => format!(
-                "text stands in quotes: \"{name}\"; a field of what was sent is `body.{name}`"
-            ),
-            (None, _) => format!(
-                "a field of what was sent is `body.{name}`; a name for an element comes from `each {name} in …`"
-            ),
-        };
-        self.report(
-            Diagnostic::error(Code::E0201, root.span, format!("nothing here is called `{name}`"))
-                .label("not known")
-                .help(help),
-        );
-    }
-
     fn call(
         &mut self,
         name: &Text,
@@ -439,11 +364,6 @@ fn plural(count: usize) -> &'static str {
     if count == 1 { "" } else { "s" }
 }
 
-/// Headers and the query are maps of strings.
-fn text_map_kinds(segments: &[Segment]) -> Kinds {
-    if segments.is_empty() { Kinds::MAP } else { Kinds::STRING }
-}
-
 fn folded_list(items: Vec<Expr>) -> ExprKind {
     let constant: Option<Vec<Value<'static>>> = items
         .iter()
@@ -468,31 +388,4 @@ fn is_test(kind: &str) -> Option<IsTest> {
         "map" => IsTest::Map,
         _ => return None,
     })
-}
-
-/// A path as an author would write it.
-pub(crate) fn path_text(root: &str, segments: &[Segment]) -> Arc<str> {
-    let mut text = root.to_owned();
-    for segment in segments {
-        match segment {
-            Segment::Key(key) if is_name(key) => {
-                text.push('.');
-                text.push_str(key);
-            }
-            // Whole, however long: different paths have different texts.
-            Segment::Key(key) => {
-                let key = Value::text(key.clone()).to_json_text().unwrap_or_default();
-                text.push_str(&format!("[{key}]"));
-            }
-            Segment::Index(index) => text.push_str(&format!("[{index}]")),
-        }
-    }
-    text.into()
-}
-
-fn is_name(key: &str) -> bool {
-    key.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-        && key.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'))
-        && !key.ends_with('-')
-        && !key.contains("--")
 }

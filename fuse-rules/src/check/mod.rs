@@ -5,6 +5,7 @@ mod blocks;
 mod expressions;
 mod names;
 mod operands;
+mod paths;
 mod patterns;
 mod sensors;
 mod sources;
@@ -17,10 +18,10 @@ use crate::schema::Registry;
 use crate::span::{FileId, Files, Span};
 use crate::syntax::ast;
 
-#[cfg(test)]
-pub(crate) use expressions::EVENT_FIELDS;
-pub(crate) use expressions::path_text;
 use names::Names;
+#[cfg(test)]
+pub(crate) use paths::EVENT_FIELDS;
+pub(crate) use paths::path_text;
 
 /// A file that was read, with the files that it uses.
 #[derive(Debug)]

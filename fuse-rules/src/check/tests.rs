@@ -100,6 +100,8 @@ const CASES: &[(&str, &str)] = &[
     ("each body in body.xs", "E0207 `body`"),
     ("each a in body.xs\n when any(a in body.ys: a == 1)", "E0207 `a`"),
     ("each a in body.xs\n when any(b in a.ys: b == 1)", ""),
+    ("when headers.a.b == \"x\"", "E0301 `headers.a.b`"),
+    ("when query[0] == \"x\"", "E0301 `query[0]`"),
     ("when event.foo == 1", "E0211 `event.foo`"),
     ("when event.kind == \"a\"", "E0211 `event.kind`"),
     ("when event == \"a\"", "E0211 `event`"),
@@ -185,6 +187,7 @@ const FIELDS: &[(&str, &str)] = &[
     ("namespace = \"n\", template = \"t\", spec = { a = 1 }", "E0408 `spec`"),
     ("namespace = \"n\", spec { a { b = body.x } }", ""),
     ("namespace? = body.ns, template = \"t\"", "E0409 `namespace`"),
+    ("namespace = \"n\", template? = body.t", "E0409 `template`"),
     ("namespace = body.ns ?? \"n\", template = \"t\", retries? = body.r", ""),
 ];
 

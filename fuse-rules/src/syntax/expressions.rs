@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use pest::iterators::Pair;
 use pest::pratt_parser::{Assoc, Op, PrattParser};
 
-use super::ast::{ArithOp, CompareOp, Expr, ExprKind, Part, QuantifierKind, Segment, Text, TextOp};
+use super::ast::{ArithOp, CompareOp, Expr, ExprKind, QuantifierKind, Segment, Text, TextOp};
 use super::lower::Lower;
 use super::{MAX_NESTING, Rule, nesting, strings};
 use crate::diagnostic::{Code, Diagnostic};
@@ -416,65 +416,6 @@ impl Lower<'_> {
             }
         }
         function.map_or(ExprKind::Error, |function| ExprKind::Call { function, arguments })
-    }
-
-    /// A string, with its escapes read and its `${…}` as parts.
-    pub(super) fn string(&mut self, pair: Pair<'_, Rule>, depth: usize) -> Expr {
-        let span = self.span(&pair);
-        let mut parts: Vec<Part> = Vec::new();
-        let mut text = String::new();
-        for part in pair.into_inner() {
-            let at = self.span(&part);
-            match part.as_rule() {
-                Rule::text => text.push_str(part.as_str()),
-                Rule::escape => {
-                    let escape = part.as_str().strip_prefix('\\').unwrap_or("");
-                    match strings::unescape(escape) {
-                        Some(c) => text.push(c),
-                        None => self.bad_escape(at),
-                    }
-                }
-                Rule::bad_escape => self.bad_escape(at),
-                Rule::interpolation => {
-                    let inner = part.into_inner().find(|p| p.as_rule() == Rule::expr);
-                    if let Some(inner) = inner {
-                        if !text.is_empty() {
-                            parts.push(Part::Text(std::mem::take(&mut text)));
-                        }
-                        parts.push(Part::Expr(self.expr(inner, depth + 1)));
-                    }
-                }
-                Rule::unclosed => {
-                    self.report(
-                        Diagnostic::error(
-                            Code::E0103,
-                            span,
-                            "this string is not closed on its line",
-                        )
-                        .label("opened here")
-                        .help("end it with `\"`; a line end in a string is written `\\n`"),
-                    );
-                    return Expr { kind: ExprKind::Error, span };
-                }
-                _ => {}
-            }
-        }
-        if parts.is_empty() {
-            return Expr { kind: ExprKind::String(text), span };
-        }
-        if !text.is_empty() {
-            parts.push(Part::Text(text));
-        }
-        Expr { kind: ExprKind::Interpolated(parts), span }
-    }
-
-    fn bad_escape(&mut self, span: Span) {
-        let text = self.text.get(span.range()).unwrap_or("").to_owned();
-        self.report(
-            Diagnostic::error(Code::E0106, span, format!("strings have no escape `{text}`"))
-                .label("not an escape")
-                .help("the escapes are `\\\"` `\\\\` `\\$` `\\n` `\\r` `\\t` `\\u{e9}`; a raw string r\"…\" has none"),
-        );
     }
 }
 

@@ -10,6 +10,7 @@ mod recover;
 mod strings;
 #[cfg(test)]
 mod tests;
+mod texts;
 #[cfg(test)]
 mod tree;
 

@@ -1,0 +1,130 @@
+//! Paths: what they start with, and what can be known of where they lead.
+
+use std::sync::Arc;
+
+use super::Checker;
+use super::expressions::{Scope, broken};
+use super::typed::{Expr, ExprKind, Path, Root, Segment};
+use crate::diagnostic::{Code, Diagnostic, suggest};
+use crate::span::Span;
+use crate::syntax::ast::Text;
+use crate::value::{Kinds, Value};
+
+/// The fields of the root `event`.
+pub(crate) const EVENT_FIELDS: [&str; 6] = ["id", "source", "name", "time", "type", "subject"];
+pub(super) const ROOTS: [&str; 4] = ["body", "headers", "query", "event"];
+
+impl Checker<'_> {
+    pub(super) fn path(
+        &mut self,
+        root: &Text,
+        segments: &[Segment],
+        span: Span,
+        scope: &Scope,
+    ) -> (Expr, Kinds) {
+        let mut segments = segments.to_vec();
+        let bound = scope.bound.iter().rposition(|name| name.text == root.text);
+        let (resolved, kinds) = match (root.text.as_str(), bound) {
+            (_, Some(level)) => {
+                (Root::Element(u32::try_from(level).unwrap_or(u32::MAX)), Kinds::JSON)
+            }
+            ("body", _) => (Root::Body, Kinds::JSON),
+            ("headers", _) => {
+                if let Some(Segment::Key(key)) = segments.first_mut() {
+                    key.make_ascii_lowercase();
+                }
+                (Root::Headers, text_map_kinds(&segments))
+            }
+            ("query", _) => (Root::Query, text_map_kinds(&segments)),
+            ("event", _) => {
+                let field = match segments.as_slice() {
+                    [Segment::Key(key)] => key.clone(),
+                    _ => String::new(),
+                };
+                if !EVENT_FIELDS.contains(&field.as_str()) {
+                    let help = suggest::help(&field, EVENT_FIELDS, "its fields are");
+                    self.report(
+                        Diagnostic::error(Code::E0211, span, "`event` has no such field")
+                            .label("not known")
+                            .maybe_help(help.map(|h| format!("{h}; what was sent is `body`"))),
+                    );
+                    return broken(span);
+                }
+                (Root::Event, Kinds::STRING)
+            }
+            _ => {
+                self.unknown_root(root, segments.is_empty(), scope);
+                return broken(span);
+            }
+        };
+        let inside = matches!(segments.as_slice(), [Segment::Index(_), ..] | [_, _, ..]);
+        if matches!(resolved, Root::Headers | Root::Query) && inside {
+            let what = if resolved == Root::Headers { "header" } else { "parameter" };
+            self.report(
+                Diagnostic::error(Code::E0301, span, format!("a {what} is one string"))
+                    .label("nothing is inside of it")
+                    .help(format!("name it whole, as in `{}[\"x-name\"]`", root.text)),
+            );
+            return broken(span);
+        }
+        let text = path_text(&root.text, &segments);
+        let path = Path { root: resolved, segments, text };
+        (Expr { kind: ExprKind::Path(path), span }, kinds)
+    }
+
+    fn unknown_root(&mut self, root: &Text, alone: bool, scope: &Scope) {
+        let known = scope.bound.iter().map(|name| name.text.as_str()).chain(ROOTS);
+        let name = &root.text;
+        let help = match (suggest::nearest(name, known), name.as_str()) {
+            (_, "True" | "yes" | "Yes" | "TRUE") => "write `true`".to_owned(),
+            (_, "False" | "no" | "No" | "FALSE") => "write `false`".to_owned(),
+            (_, "nil" | "None" | "undefined" | "missing") => {
+                "ask `is missing`, or `is null` for a value that is null".to_owned()
+            }
+            (Some(near), _) => format!("did you mean `{near}`?"),
+            (None, _) if alone => format!(
+                "text stands in quotes: \"{name}\"; a field of what was sent is `body.{name}`"
+            ),
+            (None, _) => format!(
+                "a field of what was sent is `body.{name}`; a name for an element comes from `each {name} in …`"
+            ),
+        };
+        self.report(
+            Diagnostic::error(Code::E0201, root.span, format!("nothing here is called `{name}`"))
+                .label("not known")
+                .help(help),
+        );
+    }
+}
+
+/// Headers and the query are maps of strings.
+fn text_map_kinds(segments: &[Segment]) -> Kinds {
+    if segments.is_empty() { Kinds::MAP } else { Kinds::STRING }
+}
+
+/// A path as an author would write it.
+pub(crate) fn path_text(root: &str, segments: &[Segment]) -> Arc<str> {
+    let mut text = root.to_owned();
+    for segment in segments {
+        match segment {
+            Segment::Key(key) if is_name(key) => {
+                text.push('.');
+                text.push_str(key);
+            }
+            // Whole, however long: different paths have different texts.
+            Segment::Key(key) => {
+                let key = Value::text(key.clone()).to_json_text().unwrap_or_default();
+                text.push_str(&format!("[{key}]"));
+            }
+            Segment::Index(index) => text.push_str(&format!("[{index}]")),
+        }
+    }
+    text.into()
+}
+
+fn is_name(key: &str) -> bool {
+    key.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && key.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'))
+        && !key.ends_with('-')
+        && !key.contains("--")
+}
