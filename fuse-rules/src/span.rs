@@ -81,6 +81,25 @@ impl SourceFile {
     }
 }
 
+/// Some whole lines of a file.
+pub(crate) struct Lines {
+    /// The number of the first, from 1.
+    pub(crate) first: usize,
+    /// The byte at which it starts.
+    pub(crate) offset: usize,
+}
+
+impl SourceFile {
+    /// The whole lines from the one of byte `start` to the one of byte `end`, with their text.
+    pub(crate) fn lines(&self, start: Option<usize>, end: Option<usize>) -> Option<(Lines, &str)> {
+        let first = self.place(start?).line;
+        let offset = *self.lines.get(first - 1)?;
+        let last = self.place(end?).line;
+        let until = self.lines.get(last).copied().unwrap_or(self.text.len());
+        Some((Lines { first, offset }, self.text.get(offset..until)?))
+    }
+}
+
 /// The files of one load, shared by everything that speaks of places in them.
 #[derive(Clone, Debug, Default)]
 pub struct Files {

@@ -39,13 +39,23 @@ fn group<'a>(diagnostic: &'a Diagnostic, files: &'a Files) -> Group<'a> {
         let Some(file) = files.get(id) else { continue };
         let primary = diagnostic.label.iter().map(|l| (AnnotationKind::Primary, l));
         let related = diagnostic.related.iter().map(|l| (AnnotationKind::Context, l));
-        let annotations: Vec<Annotation<'_>> = primary
-            .chain(related)
-            .filter(|(_, label)| label.span.file == id)
-            .map(|(kind, label)| annotation(kind, label))
+        let here: Vec<(AnnotationKind, &Label)> =
+            primary.chain(related).filter(|(_, label)| label.span.file == id).collect();
+        // Only the lines that are spoken of: a report of many problems must not read the whole file
+        // for each.
+        let starts = here.iter().map(|(_, label)| label.span.range().start);
+        let ends = here.iter().map(|(_, label)| label.span.range().end);
+        let Some((lines, text)) = file.lines(starts.min(), ends.max()) else { continue };
+        let annotations: Vec<Annotation<'_>> = here
+            .into_iter()
+            .map(|(kind, label)| annotation(kind, label, lines.offset, text.len()))
             .collect();
-        group =
-            group.element(Snippet::source(file.text()).path(file.name()).annotations(annotations));
+        group = group.element(
+            Snippet::source(text)
+                .line_start(lines.first)
+                .path(file.name())
+                .annotations(annotations),
+        );
     }
     match &diagnostic.help {
         Some(help) => group.element(Level::HELP.message(help)),
@@ -53,8 +63,10 @@ fn group<'a>(diagnostic: &'a Diagnostic, files: &'a Files) -> Group<'a> {
     }
 }
 
-fn annotation(kind: AnnotationKind, label: &Label) -> Annotation<'_> {
-    let annotation = kind.span(label.span.range());
+fn annotation(kind: AnnotationKind, label: &Label, offset: usize, len: usize) -> Annotation<'_> {
+    let range = label.span.range();
+    let inside = |at: usize| at.saturating_sub(offset).min(len);
+    let annotation = kind.span(inside(range.start)..inside(range.end));
     if label.text.is_empty() { annotation } else { annotation.label(&label.text) }
 }
 
