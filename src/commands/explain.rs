@@ -8,6 +8,7 @@ use std::path::Path;
 use fuse_rules::{
     Element, Event, Explained, Explanation, Found, Fuses, OnceKey, Outcome, Ruleset, parse_switch,
 };
+use fuse_runtime::engine::reject_unrenderable;
 use fuse_runtime::event::EventKey;
 use fuse_runtime::sources::sender_id;
 use fuse_runtime::triggers::{ActionRequest, Triggers};
@@ -43,12 +44,15 @@ pub(crate) fn run(arguments: &Explain) -> Ended {
             .unwrap_or_else(|| "example".to_owned()),
     };
     let mut explanation = plan.explain(&event.id(id.as_str()), &fuses);
-    hold_back(&mut explanation);
     let (_, triggers) = kinds(Ipv4Addr::LOCALHOST.into(), Path::new("manifests"));
     let objects = Objects {
         triggers: &triggers,
         event: EventKey { source: source.clone(), name: name.clone(), id },
     };
+    for explained in &mut explanation.decisions {
+        reject_unrenderable(&mut explained.decision, &triggers, &objects.event);
+    }
+    hold_back(&mut explanation);
     output::print(&match arguments.format {
         Format::Json => json_text(&explanation, &objects),
         Format::Text => text(&explanation, &objects, &shown.to_string()),

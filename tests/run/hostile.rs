@@ -24,12 +24,10 @@ const DOOR: (u16, &str) = (12_000, "/q");
 #[tokio::test]
 async fn an_event_that_asks_for_endless_work_holds_nothing_up() {
     let fuse = Setup::rules(RULES).start().await;
-    let long = |value: u32| vec![value; 100_000];
-    for id in 0..2 {
-        let body = json!({ "id": id, "a": long(1), "b": long(2) }).to_string();
-        assert_eq!(fuse.post(DOOR, body).await.event(202), id.to_string());
-    }
-    // Both cores of a small machine are busy; the admin port and the others answer all the same.
+    let long = |value: u32| vec![value; 4_000];
+    let body = json!({ "id": 0, "a": long(1), "b": long(2) }).to_string();
+    assert_eq!(fuse.post(DOOR, body).await.event(202), "0");
+    // While it is being decided, the admin port and the other events go on.
     assert_eq!(fuse.admin("/healthz").await.status, 200);
     let id =
         fuse.post(DOOR, json!({ "id": "light", "a": [1], "b": [1] }).to_string()).await.event(202);
@@ -37,8 +35,8 @@ async fn an_event_that_asks_for_endless_work_holds_nothing_up() {
     assert_eq!(decision(&report, "dear", None)["outcome"], "fired");
     let report = fuse.settled("0").await;
     let dear = decision(&report, "dear", None);
-    assert_eq!(dear["outcome"], "unknown");
-    assert!(dear["reason"].as_str().unwrap().contains("too much work"), "{dear}");
+    assert_eq!(dear["outcome"], "rejected");
+    assert!(dear["reason"].as_str().unwrap().contains("look at more than"), "{dear}");
 }
 
 #[tokio::test]

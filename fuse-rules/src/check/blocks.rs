@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use rustc_hash::FxHashMap;
+
 use super::Checker;
 use super::expressions::Scope;
 use super::sources::depends_on_event;
@@ -194,20 +196,23 @@ impl Checker<'_> {
         }
     }
 
-    fn repeated(&mut self, block: &Block) {
-        for (i, field) in block.fields.iter().enumerate() {
-            let earlier = block.fields.iter().take(i).find(|f| f.key.text == field.key.text);
-            if let Some(first) = earlier {
-                self.report(
+    pub(super) fn repeated(&mut self, block: &Block) {
+        let mut seen: FxHashMap<&str, Span> = FxHashMap::default();
+        for field in &block.fields {
+            match seen.get(field.key.text.as_str()) {
+                Some(first) => self.report(
                     Diagnostic::error(
                         Code::E0404,
                         field.key.span,
                         format!("`{}` is given twice", field.key.text),
                     )
                     .label("given again here")
-                    .related(first.key.span, "first given here")
+                    .related(*first, "first given here")
                     .help("remove one of them"),
-                );
+                ),
+                None => {
+                    seen.insert(&field.key.text, field.key.span);
+                }
             }
         }
     }

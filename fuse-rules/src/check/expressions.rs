@@ -271,16 +271,9 @@ impl Checker<'_> {
 
     /// A record literal, or a nested block that stands for a value.
     pub(super) fn record(&mut self, block: &Block, scope: &mut Scope) -> (Expr, Kinds) {
+        self.repeated(block);
         let mut fields: Vec<RecordField> = Vec::new();
         for field in &block.fields {
-            if fields.iter().any(|earlier| earlier.key == field.key.text) {
-                self.error(
-                    Code::E0404,
-                    field.key.span,
-                    format!("`{}` is given twice", field.key.text),
-                    "given again here",
-                );
-            }
             let (value, _) = match &field.value {
                 FieldValue::Expr(expr) => self.expr(expr, scope),
                 FieldValue::Block(block) => self.record(block, scope),

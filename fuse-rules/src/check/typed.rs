@@ -278,16 +278,14 @@ impl<P: Reference> Expr<P> {
             | ExprKind::Quantifier { list: left, body: right, .. } => vec![left, right],
         }
     }
-}
 
-impl Expr<Path> {
-    /// Calls `visit` with every path in the expression.
-    pub(crate) fn paths<'e>(&'e self, visit: &mut impl FnMut(&'e Path)) {
+    /// Calls `visit` with every path (or slot) in the expression, in its order.
+    pub(crate) fn references<'e>(&'e self, visit: &mut impl FnMut(&'e P)) {
         if let ExprKind::Path(path) = &self.kind {
             visit(path);
         }
         for child in self.children() {
-            child.paths(visit);
+            child.references(visit);
         }
     }
 }

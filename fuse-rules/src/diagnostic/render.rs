@@ -1,5 +1,7 @@
 //! How problems look: text with the lines of the file, or JSON lines.
 
+use std::fmt::Write as _;
+
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Renderer, Snippet};
 use serde::Serialize;
@@ -14,12 +16,19 @@ pub(super) fn text(diagnostics: &Diagnostics, style: Style) -> String {
     }
     .decor_style(DecorStyle::Ascii);
     let mut out = String::new();
-    for diagnostic in diagnostics {
+    for diagnostic in diagnostics.iter().take(MOST) {
         out.push_str(&renderer.render(&[group(diagnostic, diagnostics.files())]));
         out.push_str("\n\n");
     }
+    if let Some(more) = diagnostics.len().checked_sub(MOST).filter(|more| *more > 0) {
+        // Writing to a string cannot fail.
+        let _ok = writeln!(out, "... and {more} more; `--format json` has them all\n");
+    }
     out
 }
+
+/// How many problems are shown to people; nobody reads on.
+const MOST: usize = 200;
 
 fn group<'a>(diagnostic: &'a Diagnostic, files: &'a Files) -> Group<'a> {
     let level = match diagnostic.severity {

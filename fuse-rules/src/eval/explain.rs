@@ -4,14 +4,13 @@ use serde::Serialize;
 
 use super::machine::{self, Evaluated, Site};
 use super::ops::Truth;
-use super::stack::Stack;
+use super::stack::{Stack, Work};
 use super::{Decision, decision};
 use crate::check::typed::{Expr, ExprKind};
 use crate::decision::Outcome;
 use crate::event::Event;
 use crate::fuses::Fuses;
 use crate::plan::{Compiled, Slot};
-use crate::value::DuplicateKey;
 
 /// Every decision on one event with its reason.
 #[derive(Clone, Debug, PartialEq)]
@@ -58,24 +57,14 @@ pub struct Found {
 }
 
 pub(crate) fn explain(plan: &Compiled, event: &Event<'_>, fuses: &Fuses) -> Explanation {
-    let mut decisions = Vec::new();
-    let walked = machine::walk(plan, event, fuses, &mut |site, verdict| {
-        let mut decision = decision(&site.rule.name, site.element, verdict);
-        let explainer = Explainer { plan, stack: site.stack };
-        let shown = clauses(site);
-        let deciding = explainer.deciding(&decision, &shown);
-        decision.reason = explainer.reason(&decision, &shown, deciding);
-        let clauses = shown.iter().map(|clause| explainer.clause(clause)).collect();
-        let element = element(site);
-        decisions.push((site.order, Explained { decision, element, clauses, deciding }));
-    });
-    if let Err(DuplicateKey(key)) = walked {
-        let refused = machine::refused(plan, event, &key);
+    // What is refused is refused here too; what is not is known to be bounded, and going through
+    // it again to explain it costs the decisions nothing.
+    let evaluation = machine::evaluate(plan, event, fuses);
+    if evaluation.refused.is_some() {
+        let decisions = evaluation.decisions.into_iter();
         return Explanation {
-            refused: refused.refused,
-            decisions: refused
-                .decisions
-                .into_iter()
+            refused: evaluation.refused,
+            decisions: decisions
                 .map(|decision| Explained {
                     decision,
                     element: None,
@@ -85,6 +74,19 @@ pub(crate) fn explain(plan: &Compiled, event: &Event<'_>, fuses: &Fuses) -> Expl
                 .collect(),
         };
     }
+    let mut decisions = Vec::new();
+    let work = Work::unlimited(event.received_at());
+    let walked = machine::walk(plan, event, fuses, &work, &mut |site, verdict| {
+        let mut decision = decision(&site.rule.name, site.element, verdict);
+        let explainer = Explainer { plan, stack: site.stack };
+        let shown = clauses(site);
+        let deciding = explainer.deciding(&decision, &shown);
+        decision.reason = explainer.reason(&decision, &shown, deciding);
+        let clauses = shown.iter().map(|clause| explainer.clause(clause)).collect();
+        let element = element(site);
+        decisions.push((site.order, Explained { decision, element, clauses, deciding }));
+    });
+    debug_assert!(walked.is_ok(), "what can be evaluated can be explained");
     decisions.sort_by_key(|(order, _)| *order);
     Explanation { refused: None, decisions: decisions.into_iter().map(|(_, d)| d).collect() }
 }

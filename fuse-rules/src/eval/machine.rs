@@ -15,11 +15,12 @@ use crate::value::DuplicateKey;
 
 pub(crate) fn evaluate(plan: &Compiled, event: &Event<'_>, fuses: &Fuses) -> Evaluation {
     let mut decisions = Vec::new();
-    let walked = walk(plan, event, fuses, &mut |site, verdict| {
+    let work = Work::new(event.received_at());
+    let walked = walk(plan, event, fuses, &work, &mut |site, verdict| {
         decisions.push((site.order, decision(&site.rule.name, site.element, verdict)));
     });
-    if let Err(DuplicateKey(key)) = walked {
-        return refused(plan, event, &key);
+    if let Err(why) = walked {
+        return refused(plan, event, &why);
     }
     // Elements are gone through in the outer loop, rules in the inner one; people read by rule.
     decisions.sort_by_key(|(order, _)| *order);
@@ -30,10 +31,10 @@ fn event_plan<'p>(plan: &'p Compiled, event: &Event<'_>) -> Option<&'p EventPlan
     plan.events.get(&(event.source().to_owned(), event.name().to_owned()))
 }
 
-pub(super) fn refused(plan: &Compiled, event: &Event<'_>, key: &str) -> Evaluation {
+fn refused(plan: &Compiled, event: &Event<'_>, why: &str) -> Evaluation {
     let sensors = event_plan(plan, event).map_or(&[] as &[SensorPlan], |event| &event.sensors);
     let rules = sensors.iter().flat_map(|sensor| &sensor.rules);
-    Evaluation::refused(key, rules.map(|rule| rule.name.as_str()))
+    Evaluation::refused(why, rules.map(|rule| rule.name.as_str()))
 }
 
 pub(crate) fn source_field(
@@ -81,14 +82,14 @@ pub(super) fn walk(
     plan: &Compiled,
     event: &Event<'_>,
     fuses: &Fuses,
+    work: &Work,
     report: Report<'_>,
-) -> Result<(), DuplicateKey> {
+) -> Result<(), String> {
     let Some(event_plan) = event_plan(plan, event) else {
         return Ok(());
     };
-    let work = Work::new(event.received_at());
-    let frame = Frame::of_event(&event_plan.frame, event)?;
-    let stack = Stack::new(&frame, &work);
+    let frame = Frame::of_event(&event_plan.frame, event).map_err(twice)?;
+    let stack = Stack::new(&frame, work);
     let mut order = 0;
     for sensor in &event_plan.sensors {
         let walk = Walk { plan, fuses, sensor };
@@ -103,10 +104,18 @@ pub(super) fn walk(
                     (None, None) => {}
                 }
             }
-        })?;
+        })
+        .map_err(twice)?;
+        if let Some(why) = work.exceeded() {
+            return Err(why);
+        }
         order += sensor.rules.len();
     }
     Ok(())
+}
+
+fn twice(DuplicateKey(key): DuplicateKey) -> String {
+    super::twice(&key)
 }
 
 struct Walk<'p, 'f> {
@@ -150,7 +159,7 @@ impl Walk<'_, '_> {
         if let Some(why) = gated(&self.plan.fuses, &site.rule.requires, self.fuses) {
             return report(site, Verdict::Gated(why));
         }
-        let mut value = |expr: &Expr<Slot>| site.stack.value(expr).map(Cow::into_owned);
+        let mut value = |expr: &Expr<Slot>| site.stack.rendered(expr);
         let once = site.rule.once.as_ref().map(|once| mapping::once_key(once, &mut value));
         let once = match once.transpose() {
             Ok(once) => once,

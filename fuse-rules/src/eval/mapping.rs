@@ -74,27 +74,24 @@ fn smuggles<'e, P: Reference>(expr: &Expr<P>, json: &Json, evaluate: Evaluate<'_
         return false;
     }
     match &expr.kind {
-        ExprKind::Const(_) => false,
-        ExprKind::Call { function, .. } => function.name != "raw",
-        // The side that gave the value answers for it.
         ExprKind::Coalesce { left, right } => match evaluate(left) {
-            Ok(value) if value != Value::Null => smuggles(left, json, evaluate),
-            _ => smuggles(right, json, evaluate),
+            // The side that gave the value answers for it; a failure answers for nothing.
+            Ok(Value::Null) => smuggles(right, json, evaluate),
+            Err(fault) if fault.is_absence() => smuggles(right, json, evaluate),
+            Ok(_) => smuggles(left, json, evaluate),
+            Err(_) => true,
         },
         ExprKind::Concat(parts) => {
             let Json::String(text) = json else { return true };
-            // Every `{{` must lie inside one trusted part.
+            // Every `{{` must lie inside one part that does not smuggle it.
             let mut trusted = Vec::new();
             let mut at = 0;
             for part in parts {
                 let Ok(value) = evaluate(part) else { return true };
-                let len = value.canonical().map_or(0, |text| text.len());
-                let written = match &part.kind {
-                    ExprKind::Const(_) => true,
-                    ExprKind::Call { function, .. } => function.name == "raw",
-                    _ => false,
-                };
-                if written {
+                let Some(piece) = value.canonical() else { return true };
+                let (len, piece) = (piece.len(), Json::String(piece.into_owned()));
+                // A piece without a whole `{{` may still hold half of one.
+                if carries_template(&piece) && !smuggles(part, &piece, evaluate) {
                     trusted.push(at..at + len);
                 }
                 at += len;
@@ -104,6 +101,8 @@ fn smuggles<'e, P: Reference>(expr: &Expr<P>, json: &Json, evaluate: Evaluate<'_
                 !trusted.iter().any(|range| range.start <= from && to <= range.end)
             })
         }
+        ExprKind::Const(_) => false,
+        ExprKind::Call { function, .. } => function.name != "raw",
         _ => true,
     }
 }

@@ -50,29 +50,33 @@ impl Evaluation {
         Self { refused: None, decisions }
     }
 
-    /// An event in which a key that the rules read stands twice in one object.
-    fn refused<'r>(key: &str, rules: impl Iterator<Item = &'r str>) -> Self {
-        let reason = format!(
-            "the key `{key}` stands twice in one object of the body, so that it cannot be told what it says"
-        );
+    /// An event that is refused as a whole, for this reason.
+    fn refused<'r>(reason: &str, rules: impl Iterator<Item = &'r str>) -> Self {
         let decisions = rules
             .map(|rule| Decision {
                 rule: rule.to_owned(),
                 element: None,
                 outcome: Outcome::Rejected,
-                reason: reason.clone(),
+                reason: reason.to_owned(),
                 missing: None,
                 action: None,
                 once: None,
             })
             .collect();
-        Self { refused: Some(reason), decisions }
+        Self { refused: Some(reason.to_owned()), decisions }
     }
 
     /// The decisions that fired.
     pub fn fired(&self) -> impl Iterator<Item = &Decision> {
         self.decisions.iter().filter(|decision| decision.outcome == Outcome::Fired)
     }
+}
+
+/// Why an event is refused in which a key that the rules read stands twice in one object.
+fn twice(key: &str) -> String {
+    format!(
+        "the key `{key}` stands twice in one object of the body, so that it cannot be told what it says"
+    )
 }
 
 /// What evaluating came to, before it is put in words.

@@ -42,7 +42,7 @@ pub(crate) fn evaluate(rules: &Rules, event: &Event<'_>, fuses: &Fuses) -> Evalu
         });
         if let Err(DuplicateKey(key)) = read {
             let rules = sensors.flat_map(|sensor| &sensor.rules).map(|rule| rule.name.as_str());
-            return Evaluation::refused(&key, rules);
+            return Evaluation::refused(&super::twice(&key), rules);
         }
     }
     for sensor in sensors {

@@ -12,32 +12,51 @@ use crate::functions::Context;
 use crate::plan::{Condition, FrameSpec, Shown, Slot};
 use crate::value::{DuplicateKey, Kinds, Value, read_list};
 
-/// How much evaluating one event may cost, in elements looked at. Reading 64 bytes counts as one.
-/// Far more than rules for people need, and about a second's work.
-const MOST_WORK: u64 = 1_000_000;
+/// How much deciding one event may cost, in values looked at. Reading or copying 64 bytes counts as
+/// one. Far more than rules for people need, and some seconds' work at the most.
+const MOST_WORK: u64 = 2_000_000;
 const BYTES: usize = 64;
+/// What is rendered is kept, in memory and on disk, so that it counts for more.
+const RENDERED: usize = 16;
 
-/// What one evaluation knows of its event, and how much of its budget it has used.
+/// What one evaluation knows of its event, and how much work it has done.
 pub(super) struct Work {
     context: Context,
     done: Cell<u64>,
+    limit: u64,
 }
 
 impl Work {
     pub(super) fn new(received: Timestamp) -> Self {
-        Self { context: Context { received }, done: Cell::new(0) }
+        Self { context: Context { received }, done: Cell::new(0), limit: MOST_WORK }
     }
 
-    /// Counts work. Past the budget every further piece is refused, so that what is left ends soon.
-    fn spend(&self, elements: usize, bytes: usize) -> Result<(), Fault> {
-        let more = u64::try_from(elements + bytes / BYTES).unwrap_or(u64::MAX);
+    /// For going again through what is known to be bounded.
+    pub(super) fn unlimited(received: Timestamp) -> Self {
+        Self { limit: u64::MAX, ..Self::new(received) }
+    }
+
+    /// Why the event is refused, if deciding it took too much. It is refused as a whole, so that
+    /// no decision depends on what was decided before it.
+    pub(super) fn exceeded(&self) -> Option<String> {
+        (self.done.get() > self.limit).then(|| {
+            format!("the rules would have to look at more than {} values of this event", self.limit)
+        })
+    }
+
+    /// Counts work. Past the limit every further piece fails, so that what is left ends soon.
+    fn spend(&self, values: usize, bytes: usize) -> Result<(), Fault> {
+        let more = u64::try_from(values + bytes / BYTES).unwrap_or(u64::MAX);
         self.done.set(self.done.get().saturating_add(more));
-        if self.done.get() > MOST_WORK {
-            return ops::error(format!(
-                "the rules look at more than {MOST_WORK} elements of this event, which is too much work"
-            ));
+        match self.exceeded() {
+            Some(why) => ops::error(why),
+            None => Ok(()),
         }
-        Ok(())
+    }
+
+    fn spend_on(&self, value: &Value<'_>) -> Result<(), Fault> {
+        let (values, bytes) = weight(value);
+        self.spend(values, bytes)
     }
 }
 
@@ -127,17 +146,17 @@ impl<'s, 'p, 'e> Stack<'s, 'p, 'e> {
             }
             ExprKind::In { item, list } => {
                 let (i, l) = (self.value(item)?, self.value(list)?);
-                self.work.spend(size(&l), 0)?;
+                self.work.spend_on(&l)?;
                 ops::member((&i, &|| name(item)), (&l, &|| name(list)))
             }
             ExprKind::TextTest { op, left, right } => {
                 let (l, r) = (self.value(left)?, self.value(right)?);
-                self.work.spend(1, size(&l))?;
+                self.work.spend_on(&l)?;
                 ops::text_test(*op, (&l, &|| name(left)), (&r, &|| name(right)))
             }
             ExprKind::Pattern { value, pattern } => {
                 let text = self.value(value)?;
-                self.work.spend(1, size(&text))?;
+                self.work.spend_on(&text)?;
                 ops::pattern(pattern, (&text, &|| name(value)))
             }
             ExprKind::Is { value, negated, test } => {
@@ -212,7 +231,10 @@ impl<'s, 'p, 'e> Stack<'s, 'p, 'e> {
                     at = at.and_then(|value| value.step(segment).ok().flatten());
                 }
                 match at {
-                    Some(part) => part.clone(),
+                    Some(part) => {
+                        self.work.spend_on(part)?;
+                        part.clone()
+                    }
                     None => return Err(Fault::Absent(Shown(expr).to_string().into())),
                 }
             }
@@ -230,7 +252,10 @@ impl<'s, 'p, 'e> Stack<'s, 'p, 'e> {
                 for field in fields {
                     match self.value(&field.value) {
                         Ok(value) if field.optional && *value == Value::Null => {}
-                        Ok(value) => map.push((field.key.clone().into(), value.into_owned())),
+                        Ok(value) => {
+                            self.work.spend_on(&value)?;
+                            map.push((field.key.clone().into(), value.into_owned()));
+                        }
                         Err(fault) if field.optional && fault.is_absence() => {}
                         Err(fault) => return Err(fault),
                     }
@@ -239,9 +264,8 @@ impl<'s, 'p, 'e> Stack<'s, 'p, 'e> {
             }
             ExprKind::Call { function, arguments } => {
                 let values = self.values(arguments)?;
-                self.work.spend(1, values.iter().map(size).sum())?;
                 let result = ops::call(function, arguments, &values, &self.work.context)?;
-                self.work.spend(0, size(&result))?;
+                self.work.spend_on(&result)?;
                 result
             }
             ExprKind::Neg(inner) => ops::negate(inner, self.value(inner)?.as_ref())?,
@@ -272,16 +296,32 @@ impl<'s, 'p, 'e> Stack<'s, 'p, 'e> {
     }
 
     fn values(&self, exprs: &[Expr<Slot>]) -> Result<Vec<Value<'e>>, Fault> {
-        exprs.iter().map(|expr| self.value(expr).map(Cow::into_owned)).collect()
+        let owned = |expr| {
+            let value = self.value(expr)?;
+            self.work.spend_on(&value)?;
+            Ok(value.into_owned())
+        };
+        exprs.iter().map(owned).collect()
+    }
+
+    /// A value that becomes part of an action.
+    pub(super) fn rendered(&self, expr: &Expr<Slot>) -> Result<Value<'e>, Fault> {
+        let value = self.value(expr)?;
+        let (values, bytes) = weight(&value);
+        self.work.spend(values, bytes.saturating_mul(RENDERED))?;
+        Ok(value.into_owned())
     }
 }
 
-/// The elements of a list or a map, or the bytes of a text.
-fn size(value: &Value<'_>) -> usize {
+/// How many values a value is made of, and how many bytes of text.
+fn weight(value: &Value<'_>) -> (usize, usize) {
+    let sum = |(a, b): (usize, usize), (c, d): (usize, usize)| (a + c, b + d);
     match value {
-        Value::List(items) => items.len(),
-        Value::Map(map) => map.len(),
-        Value::String(text) => text.len(),
-        _ => 1,
+        Value::List(items) => items.iter().map(weight).fold((1, 0), sum),
+        Value::Map(map) => {
+            map.iter().map(|(key, value)| sum(weight(value), (0, key.len()))).fold((1, 0), sum)
+        }
+        Value::String(text) => (1, text.len()),
+        _ => (1, 0),
     }
 }

@@ -187,14 +187,17 @@ impl Compiler {
         let mut number = 0;
         let depth = self.frames.len();
         // Elements bound inside of the atom itself are none of these frames.
-        expr.paths(&mut |path| {
+        expr.references(&mut |path| {
             let frame = frame_of(path.root);
             if frame < depth {
                 number = number.max(frame);
             }
         });
         let expr = self.expr(expr);
-        let text = Shown(&expr).to_string();
+        // The text does not say which binder a name is bound by; the slots do.
+        let mut slots = Vec::new();
+        expr.references(&mut |slot| slots.push((slot.frame, slot.index)));
+        let text = format!("{} {slots:?}", Shown(&expr));
         let Some(frame) = self.frames.get_mut(number) else {
             return Condition::Any(Vec::new());
         };

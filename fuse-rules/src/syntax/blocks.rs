@@ -57,7 +57,7 @@ impl Lower<'_> {
         let inner = pair.into_inner().next()?;
         let span = self.span(&inner);
         match inner.as_rule() {
-            Rule::string => Some(Text { text: self.plain_string(inner)?, span }),
+            Rule::plain_string => Some(Text { text: self.plain_string(inner)?, span }),
             _ => Some(self.text_of(&inner)),
         }
     }

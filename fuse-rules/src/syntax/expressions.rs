@@ -267,23 +267,8 @@ impl Lower<'_> {
                             };
                             return Some(Segment::Index(if negative { -index } else { index }));
                         }
-                        Rule::string => {
-                            let key = self.string(part, 0);
-                            if let ExprKind::String(text) = key.kind {
-                                return Some(Segment::Key(text));
-                            }
-                            if !matches!(key.kind, ExprKind::Error) {
-                                self.report(
-                                    Diagnostic::error(
-                                        Code::E0405,
-                                        key.span,
-                                        "a key is a fixed text",
-                                    )
-                                    .label("depends on the event")
-                                    .help("name the key, as in `labels[\"app\"]`"),
-                                );
-                            }
-                            return None;
+                        Rule::plain_string => {
+                            return self.plain_string(part).map(Segment::Key);
                         }
                         _ => {}
                     }

@@ -156,29 +156,26 @@ impl<'a> Lower<'a> {
     }
 
     fn string_in(&mut self, pair: Pair<'_, Rule>) -> Option<Text> {
-        let string = pair.into_inner().find(|p| p.as_rule() == Rule::string)?;
+        let string = pair.into_inner().find(|p| p.as_rule() == Rule::plain_string)?;
         let span = self.span(&string);
         let text = self.plain_string(string)?;
         Some(Text { text, span })
     }
 
-    /// A string without `${…}`.
+    /// A string that takes no `${…}`.
     pub(super) fn plain_string(&mut self, pair: Pair<'_, Rule>) -> Option<String> {
+        let written = pair.as_str().contains("${") && !pair.as_str().contains("\\${");
         let expr = self.string(pair, 0);
-        match expr.kind {
-            ExprKind::String(text) => Some(text),
-            ExprKind::Interpolated(_) => {
-                self.report(
-                    Diagnostic::error(
-                        Code::E0405,
-                        expr.span,
-                        "this text is fixed and takes no `${…}`",
-                    )
+        if written {
+            self.report(
+                Diagnostic::error(Code::E0405, expr.span, "this text is fixed and takes no `${…}`")
                     .label("a fixed text is wanted here")
                     .help("write `\\${` for a literal `${`"),
-                );
-                None
-            }
+            );
+            return None;
+        }
+        match expr.kind {
+            ExprKind::String(text) => Some(text),
             _ => None,
         }
     }

@@ -289,7 +289,7 @@ fn describe(rule: Rule) -> Option<&'static str> {
         Rule::colon => "`:`",
         Rule::dot => "`.`",
         Rule::assign => "`=`",
-        Rule::string | Rule::quote => "a string",
+        Rule::string | Rule::plain_string | Rule::quote => "a string",
         Rule::integer => "a whole number",
         Rule::duration => "a duration such as `10m`",
         Rule::expr | Rule::term | Rule::root | Rule::value | Rule::function => AN_EXPRESSION,

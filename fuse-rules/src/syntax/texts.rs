@@ -17,7 +17,7 @@ impl Lower<'_> {
         for part in pair.into_inner() {
             let at = self.span(&part);
             match part.as_rule() {
-                Rule::text => text.push_str(part.as_str()),
+                Rule::text | Rule::plain_text => text.push_str(part.as_str()),
                 Rule::escape => {
                     let escape = part.as_str().strip_prefix('\\').unwrap_or("");
                     match strings::unescape(escape) {

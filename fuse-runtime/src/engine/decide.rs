@@ -7,7 +7,7 @@ use fuse_rules::{Decision, Evaluation, Fuses, Outcome, Plan};
 use jiff::Timestamp;
 
 use super::{Engine, Step};
-use crate::event::Envelope;
+use crate::event::{Envelope, EventKey};
 use crate::ledger::{DecisionRecord, EventRecord, LedgerError, OnceClaim, Verdict};
 use crate::triggers::{ActionRequest, Triggers, action_id};
 
@@ -85,7 +85,7 @@ pub fn verdict(
     let mut evaluation = evaluate(plan, fuses, event);
     let key = event.key();
     for decision in &mut evaluation.decisions {
-        reject_what_cannot_be_rendered(decision, triggers, event);
+        reject_unrenderable(decision, triggers, &key);
     }
     let mut verdict = Verdict {
         event: key.clone(),
@@ -96,13 +96,13 @@ pub fn verdict(
         actions: Vec::new(),
         once: Vec::new(),
     };
-    for decision in &evaluation.decisions {
+    for decision in &mut evaluation.decisions {
         if decision.outcome == Outcome::NotMatched {
             continue;
         }
         let id = decision.action.as_ref().map(|action| action_id(&key, action));
-        if let (Some(id), Some(action)) = (&id, &decision.action) {
-            verdict.actions.push((id.clone(), action.clone()));
+        if let (Some(id), Some(action)) = (&id, decision.action.take()) {
+            verdict.actions.push((id.clone(), action));
         }
         verdict.once.extend(claim(event, decision));
         let reason = match decision.outcome {
@@ -137,20 +137,23 @@ fn evaluate(plan: &Plan, fuses: &Fuses, event: &Envelope) -> Evaluation {
     })
 }
 
-/// What a backend cannot put into its form is rejected now, before it uses up a key of `once`.
-fn reject_what_cannot_be_rendered(decision: &mut Decision, triggers: &Triggers, event: &Envelope) {
-    let Some(action) = decision.action.clone() else { return };
-    let Some(trigger) = triggers.get(&action.trigger) else { return };
-    let request = ActionRequest::new(action, event.key());
+/// Makes a decision whose action its backend cannot put into its form a rejected one, before the
+/// action uses up a key of `once`.
+pub fn reject_unrenderable(decision: &mut Decision, triggers: &Triggers, event: &EventKey) {
+    let trigger = decision.action.as_ref().and_then(|action| triggers.get(&action.trigger));
+    let Some((trigger, action)) = trigger.cloned().zip(decision.action.take()) else { return };
+    let request = ActionRequest::new(action, event.clone());
     let rendered = catch_unwind(AssertUnwindSafe(|| trigger.render(&request)));
     let why = match rendered {
-        Ok(Ok(_)) => return,
+        Ok(Ok(_)) => {
+            decision.action = Some(request.action);
+            return;
+        }
         Ok(Err(why)) => why,
         Err(_) => "rendering this action failed inside its trigger; please report it".into(),
     };
     decision.outcome = Outcome::Rejected;
     decision.reason = why;
-    decision.action = None;
     decision.once = None;
 }
 

@@ -299,6 +299,9 @@ fn templates_are_refused_wherever_they_hide() {
           rule default { trigger text { text = body.none ?? "{{workflow.name}}" } }
           rule given { trigger text { text = body.hostile ?? "{{workflow.name}}" } }
           rule trusted { trigger text { text = "x", texts = raw(body.values) } }
+          rule inside { trigger text { text = "p-${raw(body.hostile) ?? "-"}" } }
+          rule written { trigger text { text = "p-${body.none ?? "{{workflow.uid}}"}" } }
+          rule hidden { trigger text { text = "p-${body.hostile ?? "-"}" } }
         }"#;
     let body =
         r#"{"values":{"a":"{{x}}"},"keys":{"{{k}}":"1"},"clean":{"a":"1"},"hostile":"{{=1}}"}"#;
@@ -309,6 +312,9 @@ fn templates_are_refused_wherever_they_hide() {
     s/default - fired {"text":"{{workflow.name}}"}
     s/given - rejected `text` is "{{=1}}", and text from an event may not carry `{{`; say `raw(…)` if it may
     s/trusted - fired {"text":"x","texts":{"a":"{{x}}"}}
+    s/inside - fired {"text":"p-{{=1}}"}
+    s/written - fired {"text":"p-{{workflow.uid}}"}
+    s/hidden - rejected `text` is "p-{{=1}}", and text from an event may not carry `{{`; say `raw(…)` if it may
     "#);
 }
 
@@ -322,22 +328,51 @@ fn long_keys_are_told_apart() {
     assert_eq!(lines(&rules, &body, &Fuses::default()), "s/r - not-matched \n");
 }
 
-/// A small event that asks for work without end gets an answer soon, and fires nothing.
+/// A small event that asks for work without end is refused soon, whatever the order of the rules.
 #[test]
 fn work_is_bounded() {
-    let ruleset = load(
-        "source q queue { event e }
-        sensor s on q.e {
-          rule nested { when any(x in body.a: any(y in body.b: x == y))  trigger note {} }
-          rule member { when any(x in body.a: x in body.b)  trigger note {} }
-          rule split { when any(x in body.a: any(y in split(body.t, \",\"): x == y))  trigger note {} }
-        }",
-    );
-    let ones = format!("[{}1]", "1,".repeat(4_000));
-    let body =
-        format!(r#"{{"a":{ones},"b":{},"t":"{}"}}"#, ones.replace('1', "2"), "2,".repeat(4_000));
-    for decision in ruleset.plan().evaluate(&event(&body), &Fuses::default()).decisions {
-        assert_eq!(decision.outcome, Outcome::Unknown, "{}", decision.rule);
-        assert!(decision.reason.contains("too much work"), "{}", decision.reason);
+    let cheap = "rule cheap { when body.t starts-with \"2\"  trigger note {} }";
+    let long = |one: &str| format!("[{}{one}]", format!("{one},").repeat(4_000));
+    let text = "2,".repeat(4_000);
+    let body = format!(r#"{{"a":{},"b":{},"t":"{text}"}}"#, long("1"), long("2"));
+    let refused = |rules: String| {
+        let text = format!("source q queue {{ event e }}\nsensor s on q.e {{ {rules} }}");
+        let evaluation = load(&text).plan().evaluate(&event(&body), &Fuses::default());
+        assert!(evaluation.refused.unwrap().contains("look at more than"), "{text}");
+        assert!(evaluation.decisions.iter().all(|d| d.outcome == Outcome::Rejected));
+    };
+    let dear = |when: &str| format!("rule dear {{ {when}\n trigger note {{}} }}");
+    let nested = dear("when any(x in body.a: any(y in body.b: x == y))");
+    refused(format!("{nested} {cheap}"));
+    refused(format!("{cheap} {nested}"));
+    for when in [
+        "when any(x in body.a: x in body.b)",
+        "when any(x in body.a: x in [body.b, 5])",
+        "when any(x in body.a: any(y in split(body.t, \",\"): x == y))",
+        "each x in body.a max 10000\n when json([x, body.b]) == \"\"",
+    ] {
+        refused(dear(when));
     }
+    let copies = "sensor s on q.e { each x in body.a max 10000\n rule r { trigger note { value = body.t } } }";
+    let ruleset = load(&format!("source q queue {{ event e }}\n{copies}"));
+    assert!(ruleset.plan().evaluate(&event(&body), &Fuses::default()).refused.is_some());
+}
+
+/// The names of nested binders may be swapped: which list a name goes through is what counts.
+#[test]
+fn atoms_that_read_alike_are_told_apart() {
+    let first = "rule first { when any(a in body.xs: any(b in body.ys: a == 1))  trigger note {} }";
+    let second =
+        "rule second { when any(b in body.xs: any(a in body.ys: a == 1))  trigger note {} }";
+    let body = r#"{"xs":[1],"ys":[2]}"#;
+    let decided =
+        |rules: &str| lines(&format!("sensor s on q.e {{ {rules} }}"), body, &Fuses::default());
+    assert_eq!(
+        decided(&format!("{first} {second}")),
+        "s/first - fired {}\ns/second - not-matched \n"
+    );
+    assert_eq!(
+        decided(&format!("{second} {first}")),
+        "s/second - not-matched \ns/first - fired {}\n"
+    );
 }
