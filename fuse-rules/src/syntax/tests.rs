@@ -327,6 +327,14 @@ fn hostile_texts_are_errors_in_bounded_time() {
     }
 }
 
+/// Strings that hold lists that hold records whose keys look like strings: read once a level.
+#[test]
+fn nested_keys_are_not_read_again_and_again() {
+    let text =
+        (0..14).fold("1".to_owned(), |inner, _| format!("{{ z z\n \"${{[{inner}]}}\" : 1 }}"));
+    assert!(!codes(&format!("source s k {{ a = {text} }}")).is_empty());
+}
+
 mod laws {
     use proptest::prelude::*;
 
