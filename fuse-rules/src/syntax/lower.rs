@@ -1,14 +1,13 @@
-//! pest's pairs to the tree: declarations, clauses and blocks.
+//! pest's pairs to the tree: declarations.
 
 use pest::iterators::{Pair, Pairs};
 
 use super::ast::{
-    Block, Defaults, Each, Event, ExprKind, File, Fuse, Once, Rule as RuleDecl, Sensor, Shared,
-    Source, Text, Trigger,
+    Block, Defaults, Event, ExprKind, File, Fuse, Rule as RuleDecl, Sensor, Shared, Source, Text,
 };
 use super::blocks::Items;
 use super::expressions::IS_KINDS;
-use super::{Rule, recover, strings};
+use super::{Rule, recover};
 use crate::diagnostic::{Code, Diagnostic, suggest};
 use crate::span::{FileId, Span};
 
@@ -202,7 +201,7 @@ impl<'a> Lower<'a> {
     }
 
     /// The first name and the block of a construct that has both.
-    fn name_and_block(&mut self, pair: Pair<'_, Rule>) -> (Option<Text>, Option<Block>) {
+    pub(super) fn name_and_block(&mut self, pair: Pair<'_, Rule>) -> (Option<Text>, Option<Block>) {
         let mut name = None;
         let mut block = None;
         for part in pair.into_inner() {
@@ -345,69 +344,6 @@ impl<'a> Lower<'a> {
             before = Some(start);
         }
         rule
-    }
-
-    // ---- Clauses --------------------------------------------------------------------------
-
-    fn shared_clause(&mut self, pair: Pair<'_, Rule>, shared: &mut Shared) {
-        let span = self.span(&pair);
-        match pair.as_rule() {
-            Rule::requires_clause => {
-                let names = pair.into_inner().filter(|p| p.as_rule() == Rule::fuse_name);
-                shared.requires.extend(names.map(|p| self.text_of(&p)).collect::<Vec<_>>());
-            }
-            Rule::each_clause => shared.each.extend(self.each(pair, span)),
-            Rule::when_clause => {
-                let expr = pair.into_inner().find(|p| p.as_rule() == Rule::expr);
-                shared.when.extend(expr.map(|p| self.expr(p, 0)));
-            }
-            _ => {}
-        }
-    }
-
-    fn each(&mut self, pair: Pair<'_, Rule>, span: Span) -> Option<Each> {
-        let mut name = None;
-        let mut list = None;
-        let mut max = None;
-        for part in pair.into_inner() {
-            match part.as_rule() {
-                Rule::ident => name = Some(self.name(&part)),
-                Rule::expr => list = Some(self.expr(part, 0)),
-                Rule::integer => {
-                    let span = self.span(&part);
-                    // Too long a number is as wrong as 0; the checker says what `max` takes.
-                    max = Some((part.as_str().parse().unwrap_or(0), span));
-                }
-                _ => {}
-            }
-        }
-        Some(Each { name: name?, list: list?, max, span })
-    }
-
-    fn once(&mut self, pair: Pair<'_, Rule>) -> Option<Once> {
-        let span = self.span(&pair);
-        let mut keys = Vec::new();
-        let mut within = None;
-        for part in pair.into_inner() {
-            match part.as_rule() {
-                Rule::expr => keys.push(self.expr(part, 0)),
-                Rule::duration => {
-                    let span = self.span(&part);
-                    match strings::parse_duration(part.as_str()) {
-                        Some(duration) => within = Some((duration, span)),
-                        None => self.bad_duration(span),
-                    }
-                }
-                _ => {}
-            }
-        }
-        let (within, within_span) = within?;
-        Some(Once { keys, within, within_span, span })
-    }
-
-    fn trigger(&mut self, pair: Pair<'_, Rule>) -> Option<Trigger> {
-        let (kind, block) = self.name_and_block(pair);
-        Some(Trigger { kind: kind?, block: block? })
     }
 
     pub(super) fn bad_duration(&mut self, span: Span) {

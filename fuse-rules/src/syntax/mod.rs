@@ -3,6 +3,7 @@
 
 pub(crate) mod ast;
 mod blocks;
+mod clauses;
 mod expressions;
 mod lower;
 mod nesting;

@@ -74,7 +74,7 @@ impl Engine {
 /// Evaluates an event, has the actions rendered once, and puts the decisions in the ledger's form. What did not match is left out:
 /// it can be derived from the event and the plan, and recording it would make the cost of an
 /// event follow the number of rules.
-pub fn verdict(
+fn verdict(
     plan: &Plan,
     plan_hash: &str,
     fuses: &Fuses,

@@ -25,7 +25,7 @@ use crate::metrics::Metrics;
 use crate::sources::Stop;
 use crate::triggers::Triggers;
 
-pub use decide::{reject_unrenderable, verdict};
+pub use decide::reject_unrenderable;
 
 /// A point in the life of an event, for who watches the engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

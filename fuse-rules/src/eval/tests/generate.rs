@@ -65,7 +65,7 @@ const SHARED: [&str; 6] = [
     "any(z in body.list: z.a == 1)",
     "none(z in body.list: z.b == \"x\")",
     "count(z in body.items: z == 1) > 0",
-    "any(y in body.list: any(z in body.items: y.a == 1))",
+    "any(y in body.list: any(z in body.items: y == 1))",
     "any(z in body.list: any(y in body.items: y == 1))",
     "body.a == 1",
 ];

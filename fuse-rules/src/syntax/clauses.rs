@@ -1,0 +1,71 @@
+//! pest's pairs to the tree: the clauses of sensors and rules.
+
+use pest::iterators::Pair;
+
+use super::ast::{Each, Once, Shared, Trigger};
+use super::lower::Lower;
+use super::{Rule, strings};
+use crate::span::Span;
+
+impl Lower<'_> {
+    pub(super) fn shared_clause(&mut self, pair: Pair<'_, Rule>, shared: &mut Shared) {
+        let span = self.span(&pair);
+        match pair.as_rule() {
+            Rule::requires_clause => {
+                let names = pair.into_inner().filter(|p| p.as_rule() == Rule::fuse_name);
+                shared.requires.extend(names.map(|p| self.text_of(&p)).collect::<Vec<_>>());
+            }
+            Rule::each_clause => shared.each.extend(self.each(pair, span)),
+            Rule::when_clause => {
+                let expr = pair.into_inner().find(|p| p.as_rule() == Rule::expr);
+                shared.when.extend(expr.map(|p| self.expr(p, 0)));
+            }
+            _ => {}
+        }
+    }
+
+    fn each(&mut self, pair: Pair<'_, Rule>, span: Span) -> Option<Each> {
+        let mut name = None;
+        let mut list = None;
+        let mut max = None;
+        for part in pair.into_inner() {
+            match part.as_rule() {
+                Rule::ident => name = Some(self.name(&part)),
+                Rule::expr => list = Some(self.expr(part, 0)),
+                Rule::integer => {
+                    let span = self.span(&part);
+                    // Too long a number is as wrong as 0; the checker says what `max` takes.
+                    max = Some((part.as_str().parse().unwrap_or(0), span));
+                }
+                _ => {}
+            }
+        }
+        Some(Each { name: name?, list: list?, max, span })
+    }
+
+    pub(super) fn once(&mut self, pair: Pair<'_, Rule>) -> Option<Once> {
+        let span = self.span(&pair);
+        let mut keys = Vec::new();
+        let mut within = None;
+        for part in pair.into_inner() {
+            match part.as_rule() {
+                Rule::expr => keys.push(self.expr(part, 0)),
+                Rule::duration => {
+                    let span = self.span(&part);
+                    match strings::parse_duration(part.as_str()) {
+                        Some(duration) => within = Some((duration, span)),
+                        None => self.bad_duration(span),
+                    }
+                }
+                _ => {}
+            }
+        }
+        let (within, within_span) = within?;
+        Some(Once { keys, within, within_span, span })
+    }
+
+    pub(super) fn trigger(&mut self, pair: Pair<'_, Rule>) -> Option<Trigger> {
+        let (kind, block) = self.name_and_block(pair);
+        Some(Trigger { kind: kind?, block: block? })
+    }
+}
