@@ -1,0 +1,47 @@
+{{- define "fuse.fullname" -}}
+{{- if contains .Chart.Name .Release.Name -}}
+{{- .Release.Name | trunc 56 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-%s" .Release.Name .Chart.Name | trunc 56 | trimSuffix "-" -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "fuse.selectorLabels" -}}
+app.kubernetes.io/name: {{ .Chart.Name }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
+{{- define "fuse.labels" -}}
+{{ include "fuse.selectorLabels" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
+{{- end -}}
+
+{{- define "fuse.serviceAccountName" -}}
+{{- if .Values.serviceAccount.create -}}
+{{- default (include "fuse.fullname" .) .Values.serviceAccount.name -}}
+{{- else -}}
+{{- default "default" .Values.serviceAccount.name -}}
+{{- end -}}
+{{- end -}}
+
+{{/* The data of the ConfigMap of rules. */}}
+{{- define "fuse.rules" -}}
+{{- if .Values.rules -}}
+{{- toYaml .Values.rules -}}
+{{- else -}}
+{{- $files := .Files.Glob "files/rules/*.rules" -}}
+{{- if not $files -}}
+{{- fail "the chart was packaged without its rules; give some as `rules`" -}}
+{{- end -}}
+{{- $files.AsConfig -}}
+{{- end -}}
+{{- end -}}
+
+{{/* The values of fuses, as the variables that set them. */}}
+{{- define "fuse.switches" -}}
+{{- range $name, $value := .Values.fuses }}
+FUSE_{{ $name | upper | replace "-" "_" }}: {{ $value | quote }}
+{{- end }}
+{{- end -}}
