@@ -103,7 +103,8 @@ pub(crate) struct Explain {
 /// Listen for events and act on them
 ///
 /// Serves every port and path that the rules declare. An event is answered once it is durable,
-/// decided once, and each action done once, through crashes and restarts.
+/// decided once, and each action done once, through crashes and restarts: on the cluster that the
+/// kubeconfig names, or with `--local` as files.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Fuses: FUSE_<NAME> in the environment, over [fuses] in fuse.toml, over the rules' default.
@@ -112,6 +113,7 @@ Log: FUSE_LOG sets its level, as in FUSE_LOG=debug.
 Examples:
   fuse run rules --local
   FUSE_CICD=on fuse run rules --local --out /tmp/objects
+  FUSE_CICD=on fuse run rules --context staging
 
 Exit codes: 0 stopped by a signal, 1 the rules have problems, 2 it could not start")]
 pub(crate) struct Run {
@@ -119,10 +121,13 @@ pub(crate) struct Run {
     #[arg(value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
 
+    #[command(flatten)]
+    pub(crate) cluster: Cluster,
+
     /// Write objects to files instead of submitting them to a cluster
     ///
     /// Listens on 127.0.0.1 unless told otherwise.
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["kubeconfig", "context"])]
     pub(crate) local: bool,
 
     /// The folder that keeps events, decisions and actions [default: .fuse]
@@ -144,6 +149,18 @@ pub(crate) struct Run {
     /// The address and port of /healthz, /readyz, /metrics and /decisions [default: port 12080]
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub(crate) admin: Option<SocketAddr>,
+}
+
+/// Which cluster to act on.
+#[derive(Debug, Args)]
+pub(crate) struct Cluster {
+    /// The kubeconfig [default: KUBECONFIG, else ~/.kube/config, else the pod's service account]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) kubeconfig: Option<PathBuf>,
+
+    /// The kubeconfig's context [default: its current one]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) context: Option<String>,
 }
 
 /// Print a script that completes `fuse` on the command line

@@ -11,6 +11,8 @@ use clap::Parser;
 use cli::{Cli, Command};
 
 fn main() -> ExitCode {
+    // Whoever installed one before us has chosen.
+    let _chosen = rustls::crypto::ring::default_provider().install_default();
     let cli = Cli::parse();
     let result = match cli.command {
         Command::Check(arguments) => commands::check::run(&arguments),

@@ -7,6 +7,7 @@ use serde_json::{Map, Value as Json};
 
 use crate::check::{self, ParsedFile, typed};
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, Severity};
+use crate::outline::TriggerInfo;
 use crate::plan::Plan;
 use crate::schema::Registry;
 use crate::span::{FileId, Files, Span};
@@ -109,8 +110,8 @@ pub struct RuleInfo<'a> {
     pub event: &'a str,
     /// The fuses that it or its sensor requires.
     pub requires: Vec<&'a str>,
-    /// The kinds of its triggers, in their order.
-    pub triggers: Vec<&'a str>,
+    /// Its triggers, in their order, as far as they are known before any event.
+    pub triggers: Vec<TriggerInfo>,
 }
 
 impl Ruleset {
@@ -135,7 +136,7 @@ impl Ruleset {
         }
         reader.circles();
         let Reader { files, mut problems, parsed, .. } = reader;
-        let rules = check::check(&files, &parsed, registry, &mut problems);
+        let rules = check::check(files.clone(), &parsed, registry, loader, &mut problems);
         let failed = problems.iter().any(|problem| problem.severity == Severity::Error);
         match rules {
             Some(rules) if !failed => Ok(Self { rules }),
@@ -197,7 +198,7 @@ impl Ruleset {
                     .filter_map(|fuse| self.rules.fuses.get(*fuse))
                     .map(|fuse| fuse.name.as_str())
                     .collect(),
-                triggers: rule.triggers.iter().map(|trigger| trigger.kind.as_str()).collect(),
+                triggers: rule.triggers.iter().map(TriggerInfo::of).collect(),
             })
         })
     }
@@ -322,7 +323,7 @@ impl Reader<'_> {
 }
 
 /// A used file's name, from the name of the file that uses it.
-fn resolved(from: &str, used: &str) -> String {
+pub(crate) fn resolved(from: &str, used: &str) -> String {
     let folder = from.rsplit_once('/').map_or("", |(folder, _)| folder);
     match used.strip_prefix('/') {
         Some(_) => used.to_owned(),

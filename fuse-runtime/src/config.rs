@@ -32,8 +32,39 @@ pub struct Config {
     pub listen: Listen,
     /// What is kept, and where.
     pub state: State,
+    /// Which cluster to act on.
+    pub cluster: ClusterAccess,
+    /// How long and how much is held that cannot be done yet.
+    pub held: Held,
     /// Where `--local` writes objects.
     pub local: Local,
+}
+
+/// `[cluster]`: which cluster to act on.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ClusterAccess {
+    /// The kubeconfig: `KUBECONFIG`, else `~/.kube/config`, else the pod's service account.
+    pub kubeconfig: Option<PathBuf>,
+    /// The kubeconfig's context: its current one.
+    pub context: Option<String>,
+}
+
+/// `[held]`: actions that wait for something that is missing on the cluster.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Held {
+    /// How long an action waits before it is a dead letter: `24h`.
+    #[serde(deserialize_with = "duration")]
+    pub keep: Duration,
+    /// How many actions of one trigger wait; those past it are dead letters: 10,000.
+    pub max: usize,
+}
+
+impl Default for Held {
+    fn default() -> Self {
+        Self { keep: Duration::from_secs(24 * 3600), max: 10_000 }
+    }
 }
 
 /// `[listen]`: where to listen.
@@ -268,7 +299,7 @@ mod tests {
           |
         1 | [sate]
           |  ^^^^
-        unknown field `sate`, expected one of `fuses`, `listen`, `state`, `local`
+        unknown field `sate`, expected one of `fuses`, `listen`, `state`, `cluster`, `held`, `local`
         ");
     }
 }

@@ -16,6 +16,7 @@
 mod admin;
 pub mod bus;
 pub mod clock;
+pub mod cluster;
 mod config;
 pub mod engine;
 pub mod event;
@@ -28,6 +29,8 @@ pub mod sources;
 pub mod store;
 pub mod triggers;
 
-pub use config::{Config, ConfigError, Listen, Local, State, SwitchValue, variable};
+pub use config::{
+    ClusterAccess, Config, ConfigError, Held, Listen, Local, State, SwitchValue, variable,
+};
 pub use files::{Disk, rule_files};
 pub use runtime::{Running, Runtime, StartError, plan_hash, registry};

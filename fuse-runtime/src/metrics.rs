@@ -36,6 +36,11 @@ struct Acted {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct TriggerKind {
+    trigger: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct FuseName {
     fuse: String,
 }
@@ -48,6 +53,7 @@ pub(crate) struct Metrics {
     decisions: Family<Decided, Counter>,
     missing: Family<Missing, Counter>,
     actions: Family<Acted, Counter>,
+    held: Family<TriggerKind, Gauge>,
     fuses: Family<FuseName, Gauge>,
     backlog: Gauge,
     unsettled: Gauge,
@@ -63,6 +69,7 @@ impl Metrics {
         let decisions = Family::default();
         let missing = Family::default();
         let actions = Family::default();
+        let held = Family::default();
         let fuses = Family::default();
         let (backlog, unsettled, dead_letters) =
             (Gauge::default(), Gauge::default(), Gauge::default());
@@ -81,6 +88,11 @@ impl Metrics {
             missing.clone(),
         );
         registry.register("actions", "Actions, by trigger and result", actions.clone());
+        registry.register(
+            "held_actions",
+            "Actions that wait for something that is missing",
+            held.clone(),
+        );
         registry.register("fuse_on", "Whether a fuse is on", fuses.clone());
         registry.register(
             "backlog_events",
@@ -115,6 +127,7 @@ impl Metrics {
             decisions,
             missing,
             actions,
+            held,
             fuses,
             backlog,
             unsettled,
@@ -139,6 +152,11 @@ impl Metrics {
 
     pub(crate) fn acted(&self, trigger: &str, result: &str) {
         self.actions.get_or_create(&Acted { trigger: trigger.into(), result: result.into() }).inc();
+    }
+
+    pub(crate) fn held(&self, trigger: &str, count: usize) {
+        let gauge = self.held.get_or_create(&TriggerKind { trigger: trigger.into() });
+        gauge.set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
     pub(crate) fn fuse(&self, fuse: &str, on: bool) {

@@ -1,5 +1,6 @@
 //! A runtime, put together: sources, bus, engine, triggers, ledger, admin port.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,8 +15,9 @@ use tokio::task::JoinSet;
 use crate::admin::{self, Admin};
 use crate::bus::{Bus, BusError, EmbeddedBus};
 use crate::clock::{self, Clock};
-use crate::engine::{Engine, Policy, Watcher};
-use crate::ledger::{EmbeddedLedger, Ledger};
+use crate::cluster::{Need, Place, needs};
+use crate::engine::{Engine, Follower, Policy, Waiting, Watch, Watcher};
+use crate::ledger::{EmbeddedLedger, Ledger, LedgerError};
 use crate::metrics::Metrics;
 use crate::sources::{Bound, Intake, SourceError, Sources, Stop};
 use crate::store::{Store, StoreError};
@@ -70,6 +72,9 @@ pub enum StartError {
     /// The bus failed.
     #[error(transparent)]
     Bus(#[from] BusError),
+    /// The ledger failed.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
     /// A source could not be bound.
     #[error(transparent)]
     Source(#[from] SourceError),
@@ -201,6 +206,7 @@ impl Runtime {
         let bound = self.bind(&intake).await?;
         let mut listening: Vec<String> = bound.iter().flat_map(|bound| bound.listening()).collect();
         let (stopper, stop) = Stop::new();
+        let (waiting, unfollowed) = (Arc::<Waiting>::default(), Arc::default());
         let mut tasks = JoinSet::new();
         let mut admin_address = None;
         if let Some(address) = self.admin {
@@ -218,10 +224,24 @@ impl Runtime {
                 fuses: self.fuses.clone(),
                 triggers: self.triggers.clone(),
                 used,
+                waiting: Arc::clone(&waiting),
+                unfollowed: Arc::clone(&unfollowed),
                 max_backlog: self.max_backlog,
                 stop: stop.clone(),
             });
             tasks.spawn(admin::serve(admin, listener, address));
+        }
+        if let Some(cluster) = self.triggers.acts_on() {
+            let follower = Arc::new(Follower {
+                cluster: cluster.clone(),
+                ledger: Arc::clone(&ledger),
+                metrics: Arc::clone(&metrics),
+                clock: Arc::clone(&clock),
+                problems: unfollowed,
+            });
+            for watch in self.watches() {
+                tasks.spawn(Arc::clone(&follower).run(watch, stop.clone()));
+            }
         }
         let engine = Arc::new(Engine {
             bus,
@@ -235,7 +255,10 @@ impl Runtime {
             firing: Semaphore::new(self.policy.actions),
             policy: self.policy,
             watcher: self.watcher,
+            waiting,
         });
+        let open = engine.recall().await?;
+        tasks.spawn(Arc::clone(&engine).look_after_held(open, stop.clone()));
         tasks.spawn(engine.run(stop.clone()));
         for bound in bound {
             tasks.spawn(bound.serve(stop.clone()));
@@ -249,7 +272,7 @@ impl Runtime {
         let mut used: Vec<String> = self
             .ruleset
             .rules()
-            .flat_map(|rule| rule.triggers.into_iter().map(str::to_owned))
+            .flat_map(|rule| rule.triggers.into_iter().map(|trigger| trigger.kind))
             .collect();
         used.sort();
         used.dedup();
@@ -257,6 +280,26 @@ impl Runtime {
             Some(kind) => Err(StartError::UnknownKind { what: "trigger", kind: kind.clone() }),
             None => Ok(used),
         }
+    }
+
+    /// The kinds of objects that the rules make, and where.
+    fn watches(&self) -> BTreeSet<Watch> {
+        let needs = needs(&self.ruleset, &self.triggers);
+        let watched = needs.into_iter().filter_map(|need| match need.need {
+            Need::Follow { api_version, kind, place } => Some(Watch { api_version, kind, place }),
+            _ => None,
+        });
+        let mut watched: BTreeSet<Watch> = watched.collect();
+        // A watch of all namespaces sees those of each.
+        let everywhere: Vec<Watch> =
+            watched.iter().filter(|watch| watch.place == Place::Anywhere).cloned().collect();
+        watched.retain(|watch| {
+            watch.place.namespace().is_none()
+                || !everywhere
+                    .iter()
+                    .any(|all| all.kind == watch.kind && all.api_version == watch.api_version)
+        });
+        watched
     }
 
     async fn bind(&self, intake: &Intake) -> Result<Vec<Box<dyn Bound>>, StartError> {

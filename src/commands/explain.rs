@@ -2,7 +2,6 @@
 
 use std::fmt::Write as _;
 use std::io::Read as _;
-use std::net::Ipv4Addr;
 use std::path::Path;
 
 use fuse_rules::{
@@ -44,7 +43,7 @@ pub(crate) fn run(arguments: &Explain) -> Ended {
             .unwrap_or_else(|| "example".to_owned()),
     };
     let mut explanation = plan.explain(&event.id(id.as_str()), &fuses);
-    let (_, triggers) = kinds(Ipv4Addr::LOCALHOST.into(), Path::new("manifests"));
+    let (_, triggers) = kinds();
     let objects = Objects {
         triggers: &triggers,
         event: EventKey { source: source.clone(), name: name.clone(), id },

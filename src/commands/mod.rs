@@ -6,29 +6,54 @@ pub(crate) mod explain;
 pub(crate) mod run;
 
 use std::net::{IpAddr, Ipv4Addr};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use fuse_rules::{Diagnostics, Ruleset, Style};
+use fuse_runtime::cluster::Access;
 use fuse_runtime::sources::{Sources, Webhook};
 use fuse_runtime::triggers::{Manifests, Triggers};
-use fuse_runtime::{Disk, registry, rule_files};
+use fuse_runtime::{Config, Disk, registry, rule_files};
 
-use crate::cli::Format;
+use crate::cli::{self, Format};
 use crate::{Exit, output};
 
 /// How a subcommand ends, or why it could not do its work.
 type Ended = Result<Exit, String>;
 
-/// The built-in sources and triggers.
-fn kinds(address: IpAddr, out: &Path) -> (Sources, Triggers) {
-    let sources = Sources::new().with("webhook", Webhook::new(address));
-    (sources, Triggers::local(Manifests::new(out)))
+/// The built-in sources.
+fn sources(address: IpAddr) -> Sources {
+    Sources::new().with("webhook", Webhook::new(address))
 }
 
-/// Loads rules for looking at them: nothing listens, nothing is written.
+/// The built-in sources and triggers, for looking at rules: nothing listens, nothing is written.
+fn kinds() -> (Sources, Triggers) {
+    let triggers = Triggers::local(Manifests::new("manifests"));
+    (sources(Ipv4Addr::LOCALHOST.into()), triggers)
+}
+
+/// Loads rules for looking at them.
 fn load(paths: &[PathBuf]) -> Result<Result<Ruleset, Diagnostics>, String> {
-    let (sources, triggers) = kinds(Ipv4Addr::LOCALHOST.into(), Path::new("manifests"));
+    let (sources, triggers) = kinds();
     Ok(Ruleset::load(&rule_files(paths)?, &Disk, &registry(&sources, &triggers)))
+}
+
+/// The configuration: the given file, else `fuse.toml` where there is one.
+fn config(given: Option<PathBuf>) -> Result<Config, String> {
+    let default = PathBuf::from("fuse.toml");
+    let path = match given {
+        Some(path) => path,
+        None if default.exists() => default,
+        None => return Ok(Config::default()),
+    };
+    Config::read(&path).map_err(|error| error.to_string())
+}
+
+/// Which cluster: options win over the configuration.
+fn access(options: cli::Cluster, config: &Config) -> Access {
+    Access {
+        kubeconfig: options.kubeconfig.or_else(|| config.cluster.kubeconfig.clone()),
+        context: options.context.or_else(|| config.cluster.context.clone()),
+    }
 }
 
 /// Prints the problems of rules.

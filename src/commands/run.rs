@@ -5,11 +5,14 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use fuse_rules::{Fuses, Ruleset, Style, parse_switch};
+use fuse_runtime::cluster::Cluster;
+use fuse_runtime::engine::Policy;
 use fuse_runtime::store::Store;
-use fuse_runtime::{Config, Disk, Runtime, registry, rule_files, variable};
+use fuse_runtime::triggers::{Manifests, Triggers};
+use fuse_runtime::{Disk, Runtime, registry, rule_files, variable};
 use tracing_subscriber::EnvFilter;
 
-use super::{Ended, kinds};
+use super::{Ended, config, kinds, sources};
 use crate::cli::Run;
 use crate::{Exit, output};
 
@@ -17,11 +20,6 @@ use crate::{Exit, output};
 const ADMIN_PORT: u16 = 12_080;
 
 pub(crate) fn run(arguments: Run) -> Ended {
-    if !arguments.local {
-        return Err("this version writes objects to files and submits nothing to a cluster; \
-                    add `--local`"
-            .into());
-    }
     let config = config(arguments.config)?;
     let address =
         arguments.listen.or(config.listen.address).unwrap_or(IpAddr::V4(if arguments.local {
@@ -36,11 +34,11 @@ pub(crate) fn run(arguments: Run) -> Ended {
     let out = arguments.out.unwrap_or_else(|| config.local.out.clone());
     let state = arguments.state.unwrap_or_else(|| config.state.dir.clone());
 
-    let (sources, triggers) = kinds(address, &out);
     let paths =
         if arguments.paths.is_empty() { vec![PathBuf::from("rules")] } else { arguments.paths };
     let files = rule_files(&paths)?;
-    let ruleset = match Ruleset::load(&files, &Disk, &registry(&sources, &triggers)) {
+    let (known_sources, known_triggers) = kinds();
+    let ruleset = match Ruleset::load(&files, &Disk, &registry(&known_sources, &known_triggers)) {
         Ok(ruleset) => ruleset,
         Err(diagnostics) => {
             output::fail(&format!(
@@ -60,15 +58,26 @@ pub(crate) fn run(arguments: Run) -> Ended {
     let mut banner = vec![
         format!("fuse {}", env!("CARGO_PKG_VERSION")),
         format!("state is kept in {}", state.display()),
-        format!("objects are written to {}", out.display()),
     ];
     let rules = armed(&ruleset, &fuses);
     let store = Store::open(&state).map_err(|error| error.to_string())?;
     let runtime = tokio::runtime::Runtime::new()
         .map_err(|error| format!("cannot start the async runtime: {error}"))?;
     runtime.block_on(async {
-        let runtime = Runtime::new(ruleset, sources, triggers)
+        let triggers = if arguments.local {
+            banner.push(format!("objects are written to {}", out.display()));
+            Triggers::local(Manifests::new(out))
+        } else {
+            let access = super::access(arguments.cluster, &config);
+            let cluster = Cluster::connect(&access).await.map_err(|error| error.to_string())?;
+            banner.push(format!("objects are submitted to {}", cluster.url()));
+            Triggers::cluster(cluster)
+        };
+        let policy =
+            Policy { held_for: config.held.keep, held_most: config.held.max, ..Policy::default() };
+        let runtime = Runtime::new(ruleset, sources(address), triggers)
             .fuses(fuses)
+            .policy(policy)
             .admin(admin)
             .keep(config.state.keep)
             .max_backlog(config.state.max_backlog);
@@ -100,16 +109,6 @@ fn unknown_switches(ruleset: &Ruleset) -> Vec<String> {
         .filter(|(name, value)| unknown(name, value))
         .map(|(name, _)| name)
         .collect()
-}
-
-fn config(given: Option<PathBuf>) -> Result<Config, String> {
-    let default = PathBuf::from("fuse.toml");
-    let path = match given {
-        Some(path) => path,
-        None if default.exists() => default,
-        None => return Ok(Config::default()),
-    };
-    Config::read(&path).map_err(|error| error.to_string())
 }
 
 /// A line for each rule: whether it is armed, or which fuse gates it.

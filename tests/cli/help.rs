@@ -21,9 +21,9 @@ fn completions_are_for_every_shell() {
 
 #[test]
 fn run_without_local_says_what_this_version_cannot_do() {
-    insta::assert_snapshot!(ran(&["run", "rules"]), @"
+    insta::assert_snapshot!(ran(&["run", "rules"]), @r#"
     exit 2
     --- stderr
-    fuse: this version writes objects to files and submits nothing to a cluster; add `--local`
-    ");
+    fuse: no cluster to act on: there is no usable kubeconfig, and this is no pod of a cluster (failed to infer config: in-cluster: (failed to read an incluster environment variable: environment variable not found), kubeconfig: (failed to read kubeconfig from '"/root/.kube/config"': No such file or directory (os error 2))); set KUBECONFIG, or write objects to files with `--local`
+    "#);
 }

@@ -25,7 +25,7 @@ use fuse_runtime::ledger::{ActionState, EmbeddedLedger, EventRecord, Ledger as _
 use fuse_runtime::sources::{Sources, Webhook};
 use fuse_runtime::store::Store;
 use fuse_runtime::triggers::{
-    ActionRequest, Done, Failure, Manifests, Probe, Trigger, Triggers, Workflow,
+    ActionRequest, Done, Failure, Manifests, Probe, Submit, Trigger, Triggers,
 };
 use fuse_runtime::{Disk, Running, Runtime, registry, rule_files};
 use jiff::Timestamp;
@@ -206,8 +206,10 @@ async fn post(port: u16) -> Reply {
 async fn start(folder: &Path, armed: bool, clock: Clock, watcher: Watcher) -> (Running, Store) {
     let sources = Sources::new().with("webhook", Webhook::new(Ipv4Addr::LOCALHOST.into()));
     let manifests = Manifests::new(folder.join("manifests"));
-    let triggers = Triggers::new()
-        .with(Journalled { workflow: Workflow::new(manifests), journal: folder.join("journal") });
+    let triggers = Triggers::new().with(Journalled {
+        workflow: Submit::workflow(manifests),
+        journal: folder.join("journal"),
+    });
     let files = rule_files(&[folder.join("rules")]).unwrap();
     let ruleset = Ruleset::load(&files, &Disk, &registry(&sources, &triggers)).unwrap();
     let store = Store::open(&folder.join(".fuse")).unwrap();
@@ -227,7 +229,7 @@ async fn start(folder: &Path, armed: bool, clock: Clock, watcher: Watcher) -> (R
 /// The trigger `workflow`, which is blind to repetitions: names of files follow from actions, so
 /// that firing twice would not show in the folder. The journal gets a line each time.
 struct Journalled {
-    workflow: Workflow,
+    workflow: Submit,
     journal: PathBuf,
 }
 

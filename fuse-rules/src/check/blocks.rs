@@ -152,23 +152,19 @@ impl Checker<'_> {
                 self.report(missing(kind, &field.name, &field.ty.describe()));
             }
         }
-        for group in schema.groups() {
+        let nothing_of = |group: &[String]| {
+            !block.incomplete
+                && !group
+                    .iter()
+                    .any(|name| given(name).is_some() || misspelled(schema, block, name))
+        };
+        for group in schema.any_of_groups().iter().filter(|group| nothing_of(group)) {
+            self.report(none_of(kind, group));
+        }
+        for group in schema.one_of_groups() {
             let present: Vec<_> = group.iter().filter_map(|name| given(name)).collect();
             match present.as_slice() {
-                [] if !block.incomplete
-                    && !group.iter().any(|name| misspelled(schema, block, name)) =>
-                {
-                    let names: Vec<_> = group.iter().map(|name| format!("`{name}`")).collect();
-                    self.report(
-                        Diagnostic::error(
-                            Code::E0402,
-                            kind.span,
-                            format!("`{}` needs {}", kind.text, names.join(" or ")),
-                        )
-                        .label("neither is given")
-                        .help(format!("add one of {}", names.join(", "))),
-                    );
-                }
+                [] if nothing_of(group) => self.report(none_of(kind, group)),
                 [only] if only.optional => self.report(
                     Diagnostic::error(
                         Code::E0409,
@@ -261,6 +257,10 @@ impl Checker<'_> {
                 };
                 let (expr, kinds) = self.expr(expr, scope);
                 self.typed(&expr, kinds, ty, &field.key.text);
+                let expr = match ty {
+                    FieldType::File => self.include(expr, &field.key.text),
+                    _ => expr,
+                };
                 MappedValue::Expr(expr, ty.clone())
             }
         };
@@ -326,13 +326,22 @@ fn missing(kind: &Text, field: &str, ty: &str) -> Diagnostic {
         ))
 }
 
+/// None of a group's fields is given.
+fn none_of(kind: &Text, group: &[String]) -> Diagnostic {
+    let names: Vec<_> = group.iter().map(|name| format!("`{name}`")).collect();
+    let needs = format!("`{}` needs {}", kind.text, names.join(" or "));
+    Diagnostic::error(Code::E0402, kind.span, needs)
+        .label(if names.len() == 2 { "neither is given" } else { "none is given" })
+        .help(format!("add one of {}", names.join(", ")))
+}
+
 /// A field that stands at its schema's default.
 fn default_field(field: &Field, default: &serde_json::Value, span: Span) -> Mapped {
     let value = constant(default);
     // The backend gets the default as it is given, whatever the field's type makes of values.
     let ty = match &value {
         Value::String(_) => FieldType::Text(Templates::Allowed),
-        _ => FieldType::Any,
+        _ => FieldType::Any(Templates::Allowed),
     };
     Mapped {
         name: field.name.as_str().into(),

@@ -3,6 +3,7 @@
 
 mod blocks;
 mod expressions;
+mod inclusions;
 mod names;
 mod operands;
 mod paths;
@@ -14,10 +15,12 @@ mod tests;
 pub(crate) mod typed;
 
 use crate::diagnostic::{Code, Diagnostic, Severity};
+use crate::ruleset::Loader;
 use crate::schema::Registry;
 use crate::span::{FileId, Files, Span};
 use crate::syntax::ast;
 
+use inclusions::Inclusions;
 use names::Names;
 #[cfg(test)]
 pub(crate) use paths::EVENT_FIELDS;
@@ -33,15 +36,23 @@ pub(crate) struct ParsedFile {
 
 /// Checks all files together. `None` where any problem is an error; `problems` says which.
 pub(crate) fn check(
-    files: &Files,
+    files: Files,
     parsed: &[ParsedFile],
     registry: &Registry,
+    loader: &dyn Loader,
     problems: &mut Vec<Diagnostic>,
 ) -> Option<typed::Rules> {
-    let names = Names::collect(files, parsed, problems);
-    let mut checker = Checker { names: &names, registry, problems, file: FileId(0), defaults: &[] };
+    let names = Names::collect(&files, parsed, problems);
+    let mut checker = Checker {
+        names: &names,
+        registry,
+        problems,
+        file: FileId(0),
+        defaults: &[],
+        inclusions: Inclusions::new(files.clone(), loader),
+    };
     let mut rules = typed::Rules {
-        files: files.clone(),
+        files: Files::default(),
         fuses: names.typed_fuses(),
         sources: Vec::new(),
         sensors: Vec::new(),
@@ -58,6 +69,8 @@ pub(crate) fn check(
         checker.defaults = &file.tree.defaults;
         rules.sensors.extend(file.tree.sensors.iter().map(|sensor| checker.sensor(sensor)));
     }
+    // With the files that were taken in, so that a change of them is a change of the rules.
+    rules.files = checker.inclusions.into_files();
     let failed = problems.iter().any(|problem| problem.severity == Severity::Error);
     (!failed).then_some(rules)
 }
@@ -70,6 +83,7 @@ pub(super) struct Checker<'a> {
     /// The file that is being checked.
     file: FileId,
     defaults: &'a [ast::Defaults],
+    inclusions: Inclusions<'a>,
 }
 
 impl Checker<'_> {

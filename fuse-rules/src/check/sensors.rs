@@ -5,6 +5,7 @@ use super::expressions::Scope;
 use super::typed::{self, Expr};
 use super::{Checker, names};
 use crate::diagnostic::{Code, Diagnostic, suggest};
+use crate::outline::TriggerInfo;
 use crate::syntax::ast::{self, Text};
 use crate::value::Kinds;
 
@@ -203,9 +204,17 @@ impl Checker<'_> {
             return None;
         };
         let block = merged(&trigger.block, self.defaults_of(&kind.text));
+        let before = self.problems.len();
         let mut fields = self.block(schema.fields(), &block, scope, "");
         self.complete_block(schema, &block, kind, &mut fields);
-        Some(typed::Trigger { kind: kind.text.clone(), fields })
+        let trigger = typed::Trigger { kind: kind.text.clone(), fields };
+        if let Some(verify) = schema.verifier()
+            && self.problems.len() == before
+            && let Err(why) = verify(&TriggerInfo::of(&trigger))
+        {
+            self.error(Code::E0410, kind.span, format!("`{}` {why}", kind.text), "in this block");
+        }
+        Some(trigger)
     }
 }
 

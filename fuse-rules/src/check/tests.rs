@@ -25,7 +25,11 @@ fn registry() -> Registry {
         .trigger(
             Schema::new("flow", "Runs something.")
                 .field(Field::optional("template", FieldType::DnsSubdomain, "What."))
-                .field(Field::optional("spec", FieldType::Any, "What, in full."))
+                .field(Field::optional(
+                    "spec",
+                    FieldType::Any(Templates::Allowed),
+                    "What, in full.",
+                ))
                 .field(Field::required("namespace", FieldType::DnsLabel, "Where."))
                 .field(Field::optional("retries", FieldType::Int(0, 9), "How often."))
                 .field(Field::optional("after", FieldType::Duration, "When."))
@@ -43,7 +47,11 @@ fn registry() -> Registry {
                     )
                     .fixed(),
                 )
-                .one_of(&["template", "spec"]),
+                .one_of(&["template", "spec"])
+                .verify(|block| match (block.get("tags"), block.text("mode")) {
+                    (Some(_), Some("safe")) => Err("has `tags`, which safe ones have not".into()),
+                    _ => Ok(()),
+                }),
         )
         .trigger(Schema::new("note", "Notes."))
 }
@@ -188,6 +196,8 @@ const FIELDS: &[(&str, &str)] = &[
     ("namespace = \"n\", spec { a { b = body.x } }", ""),
     ("namespace? = body.ns, template = \"t\"", "E0409 `namespace`"),
     ("namespace = \"n\", template? = body.t", "E0409 `template`"),
+    ("namespace = \"n\", template = \"t\", tags = [\"a\"], mode = \"safe\"", "E0410 `flow`"),
+    ("namespace = \"n\", template = \"t\", tags = [\"a\"], mode = \"fast\"", ""),
     ("namespace = body.ns ?? \"n\", template = \"t\", retries? = body.r", ""),
 ];
 

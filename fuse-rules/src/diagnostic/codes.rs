@@ -70,6 +70,7 @@ codes! {
     E0407 = "two events at one address",
     E0408 = "fields that exclude each other",
     E0409 = "a field that may be left out where it may not",
+    E0410 = "fields that do not go together",
     E0501 = "a clause given twice",
     E0502 = "a rule that triggers nothing",
     E0503 = "a sensor without rules",

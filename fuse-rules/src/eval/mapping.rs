@@ -62,7 +62,7 @@ fn one<'e, P: Reference>(
 /// Whether a field of this type takes texts that may not carry `{{`.
 fn refuses_templates(ty: &FieldType) -> bool {
     match ty {
-        FieldType::Text(templates) => *templates == Templates::Refused,
+        FieldType::Text(templates) | FieldType::Any(templates) => *templates == Templates::Refused,
         FieldType::Map(inner) | FieldType::List(inner) => refuses_templates(inner),
         _ => false,
     }
@@ -102,6 +102,16 @@ fn smuggles<'e, P: Reference>(expr: &Expr<P>, json: &Json, evaluate: Evaluate<'_
             })
         }
         ExprKind::Const(_) => false,
+        // Keys stand in the rules; each value answers for itself.
+        ExprKind::Record(fields) => fields.iter().any(|field| {
+            json.get(&field.key).is_some_and(|json| smuggles(&field.value, json, evaluate))
+        }),
+        ExprKind::List(items) => match json {
+            Json::Array(values) if values.len() == items.len() => {
+                items.iter().zip(values).any(|(item, json)| smuggles(item, json, evaluate))
+            }
+            _ => true,
+        },
         ExprKind::Call { function, .. } => function.name != "raw",
         _ => true,
     }

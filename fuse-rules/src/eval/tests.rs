@@ -26,7 +26,7 @@ pub(crate) fn registry() -> Registry {
         ))
         .trigger(Schema::new("note", "Notes something.").field(Field::optional(
             "value",
-            FieldType::Any,
+            FieldType::Any(Templates::Allowed),
             "What.",
         )))
         .trigger(

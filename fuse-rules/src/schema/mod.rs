@@ -8,6 +8,8 @@ mod types;
 
 use indexmap::IndexMap;
 
+use crate::outline::TriggerInfo;
+
 pub(crate) use types::TEMPLATE;
 pub use types::{FieldType, Templates};
 
@@ -72,12 +74,24 @@ pub struct Schema {
     doc: String,
     fields: Vec<Field>,
     one_of: Vec<Vec<String>>,
+    any_of: Vec<Vec<String>>,
+    verify: Option<Verify>,
 }
+
+/// Looks at a block as a whole: what is wrong with it, in words for people.
+pub type Verify = fn(&TriggerInfo) -> Result<(), String>;
 
 impl Schema {
     /// An empty schema for a kind, with a sentence that says what the kind does.
     pub fn new(kind: &str, doc: &str) -> Self {
-        Self { kind: kind.into(), doc: doc.into(), fields: Vec::new(), one_of: Vec::new() }
+        Self {
+            kind: kind.into(),
+            doc: doc.into(),
+            fields: Vec::new(),
+            one_of: Vec::new(),
+            any_of: Vec::new(),
+            verify: None,
+        }
     }
 
     /// Adds a field.
@@ -92,6 +106,20 @@ impl Schema {
     pub fn one_of(mut self, names: &[&str]) -> Self {
         self.one_of.push(names.iter().map(|name| (*name).to_owned()).collect());
         self
+    }
+
+    /// At least one of these (optional) fields must be given.
+    #[must_use]
+    pub fn any_of(mut self, names: &[&str]) -> Self {
+        self.any_of.push(names.iter().map(|name| (*name).to_owned()).collect());
+        self
+    }
+
+    /// Adds a check of a block as a whole, for what its fields cannot say one by one. It sees what
+    /// is known before any event, and is asked only about blocks whose fields have no fault.
+    #[must_use]
+    pub fn verify(self, verify: Verify) -> Self {
+        Self { verify: Some(verify), ..self }
     }
 
     /// The kind, as it stands in rules.
@@ -109,8 +137,16 @@ impl Schema {
         &self.fields
     }
 
-    pub(crate) fn groups(&self) -> &[Vec<String>] {
+    pub(crate) fn one_of_groups(&self) -> &[Vec<String>] {
         &self.one_of
+    }
+
+    pub(crate) fn any_of_groups(&self) -> &[Vec<String>] {
+        &self.any_of
+    }
+
+    pub(crate) fn verifier(&self) -> Option<Verify> {
+        self.verify
     }
 }
 

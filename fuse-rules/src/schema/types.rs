@@ -37,7 +37,9 @@ pub enum FieldType {
     /// A list with elements of this type.
     List(Box<FieldType>),
     /// Any JSON value but null.
-    Any,
+    Any(Templates),
+    /// The name of a file, next to the rules' own; a literal. The backend gets the file's text.
+    File,
     /// An expression over the event, kept for the backend to evaluate; only in sources.
     Expression,
 }
@@ -85,7 +87,8 @@ impl FieldType {
             Self::UrlPath => "a path such as `/webhook`".into(),
             Self::Map(ty) => format!("a block whose values are each {}", ty.describe()),
             Self::List(ty) => format!("a list whose elements are each {}", ty.describe()),
-            Self::Any => "any value".into(),
+            Self::Any(_) => "any value".into(),
+            Self::File => "the name of a file, in quotes".into(),
             Self::Expression => "an expression over the event".into(),
         }
     }
@@ -99,14 +102,15 @@ impl FieldType {
             | Self::DnsSubdomain
             | Self::NamePrefix(_)
             | Self::LabelValue
-            | Self::UrlPath => Kinds::STRING,
+            | Self::UrlPath
+            | Self::File => Kinds::STRING,
             Self::Text(_) => Kinds::SCALAR,
             Self::Bool => Kinds::BOOL,
             Self::Int(..) | Self::Size => Kinds::NUMBER,
             Self::Duration => Kinds::DURATION,
             Self::Map(_) => Kinds::MAP,
             Self::List(_) => Kinds::LIST,
-            Self::Any | Self::Expression => Kinds::ANY.minus(Kinds::NULL),
+            Self::Any(_) | Self::Expression => Kinds::ANY.minus(Kinds::NULL),
         }
     }
 
@@ -114,8 +118,8 @@ impl FieldType {
     pub(crate) fn accept(&self, value: &Value<'_>) -> Result<Json, String> {
         let refuse = || Err(format!("is {}, but it takes {}", value.show(), self.describe()));
         match (self, value) {
-            (Self::Any | Self::Expression, Value::Null) => refuse(),
-            (Self::Any | Self::Expression, _) => {
+            (Self::Any(_) | Self::Expression, Value::Null) => refuse(),
+            (Self::Any(_) | Self::Expression, _) => {
                 value.to_json().map_err(|unheld| format!("holds {unheld}"))
             }
             (_, Value::Unheld(unheld)) => Err(format!("is {unheld}")),
@@ -161,7 +165,7 @@ impl FieldType {
 
     fn accepts_text(&self, text: &str) -> bool {
         match self {
-            Self::String => true,
+            Self::String | Self::File => true,
             Self::OneOf(values) => values.iter().any(|value| value == text),
             Self::DnsLabel => is_dns_label(text, 63),
             Self::DnsSubdomain => {

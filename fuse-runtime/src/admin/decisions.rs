@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::Admin;
-use crate::ledger::{ActionState, DecisionRecord, EventRecord};
+use crate::ledger::{ActionState, DecisionRecord, EventRecord, Observed};
 
 #[derive(Serialize)]
 pub(super) struct Report {
@@ -45,6 +45,9 @@ struct ActionLine {
     trigger: String,
     #[serde(flatten)]
     state: ActionState,
+    /// What its object came to, where it has one that is followed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    observed: Option<Observed>,
     /// What was to be done: the rendered object, where the trigger makes one.
     object: Option<Value>,
 }
@@ -112,12 +115,14 @@ fn recorded_line(admin: &Admin, record: &EventRecord, decision: &DecisionRecord)
             id: id.clone(),
             action: action.action.clone(),
             event: record.event.key(),
+            noted: None,
         };
         let trigger = admin.triggers.get(&action.action.trigger);
         Some(ActionLine {
             id: id.clone(),
             trigger: action.action.trigger.clone(),
             state: action.state.clone(),
+            observed: action.observed.clone(),
             object: trigger.and_then(|trigger| trigger.render(&request).ok()),
         })
     });

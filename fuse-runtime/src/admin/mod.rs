@@ -2,8 +2,9 @@
 
 mod decisions;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::extract::{Query, State};
 use axum::http::{StatusCode, header};
@@ -16,6 +17,7 @@ use serde_json::json;
 use tokio::net::TcpListener;
 
 use crate::bus::Bus;
+use crate::engine::{Group, Waiting, Watch};
 use crate::ledger::Ledger;
 use crate::metrics::Metrics;
 use crate::sources::Stop;
@@ -32,6 +34,9 @@ pub(crate) struct Admin {
     pub(crate) triggers: Triggers,
     /// The kinds of triggers that the rules use.
     pub(crate) used: Vec<String>,
+    pub(crate) waiting: Arc<Waiting>,
+    /// What stands in the way of following objects.
+    pub(crate) unfollowed: Arc<Mutex<BTreeMap<Watch, String>>>,
     pub(crate) max_backlog: u64,
     pub(crate) stop: Stop,
 }
@@ -52,8 +57,20 @@ pub(crate) async fn serve(admin: Arc<Admin>, listener: TcpListener, address: Soc
     }
 }
 
-/// 200 when events can be taken in and acted on; else 503, and what stands in the way.
+/// 200 as long as events can be taken in: what cannot be acted on yet is kept, and turning senders
+/// away would lose it. What stands in the way of either is said.
 async fn ready(State(admin): State<Arc<Admin>>) -> Response {
+    let mut problems = closed(&admin).await;
+    let accepting = problems.is_empty();
+    problems.extend(not_acting(&admin).await);
+    let status = if accepting { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let answer =
+        json!({ "accepting": accepting, "ready": problems.is_empty(), "not_ready": problems });
+    (status, Json(answer)).into_response()
+}
+
+/// What stands in the way of taking events in.
+async fn closed(admin: &Admin) -> Vec<String> {
     let mut problems = Vec::new();
     if admin.stop.is_requested() {
         problems.push("the runtime is stopping".to_owned());
@@ -64,6 +81,12 @@ async fn ready(State(admin): State<Arc<Admin>>) -> Response {
     if let Err(error) = admin.ledger.counts().await {
         problems.push(error.to_string());
     }
+    problems
+}
+
+/// What stands in the way of acting.
+async fn not_acting(admin: &Admin) -> Vec<String> {
+    let mut problems = Vec::new();
     for kind in &admin.used {
         match admin.triggers.get(kind) {
             None => problems.push(format!("no trigger `{kind}` is part of this runtime")),
@@ -74,14 +97,27 @@ async fn ready(State(admin): State<Arc<Admin>>) -> Response {
             }
         }
     }
-    let status = if problems.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, Json(json!({ "ready": problems.is_empty(), "not_ready": problems }))).into_response()
+    for group in admin.waiting.summary() {
+        let Group { trigger, reason, count, since } = group;
+        let (s, verb) = if count == 1 { ("", "is") } else { ("s", "are") };
+        problems.push(format!(
+            "trigger `{trigger}`: {reason}; {count} action{s} {verb} held since {since}"
+        ));
+    }
+    let unfollowed = admin.unfollowed.lock().unwrap_or_else(PoisonError::into_inner);
+    for (watch, why) in unfollowed.iter() {
+        problems.push(format!("cannot follow `{}` {}: {why}", watch.kind, watch.place));
+    }
+    problems
 }
 
 async fn metrics(State(admin): State<Arc<Admin>>) -> Response {
     match admin.ledger.counts().await {
         Ok(counts) => {
             let backlog = admin.bus.backlog();
+            for kind in &admin.used {
+                admin.metrics.held(kind, admin.waiting.count(kind));
+            }
             let text = admin.metrics.render(backlog, counts.unsettled, counts.dead_letters);
             let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
             ([(header::CONTENT_TYPE, kind)], text).into_response()

@@ -1,35 +1,34 @@
-//! Firing: intent first, then the backend, then the record; again where that may help.
+//! Firing: intent first, then the backend, then the record; again where that may help, and held
+//! where something is missing.
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::{Engine, Interrupted, Step};
-use crate::event::Envelope;
-use crate::ledger::{ActionRecord, ActionState, DeadLetterKind};
+use crate::ledger::{ActionState, DeadLetterKind, EventAction, Tried};
 use crate::sources::Stop;
-use crate::triggers::{ActionRequest, Done, Failure, Probe, Trigger};
+use crate::triggers::{ActionRequest, Done, Failure, Probe, Readiness, Trigger};
 
 impl Engine {
-    /// Performs an action: done, or a dead letter, when this returns.
+    /// Performs an action: done, a dead letter, or held, when this returns.
     pub(super) async fn perform(
         &self,
-        event: &Envelope,
-        record: ActionRecord,
+        EventAction { event, action }: EventAction,
         stop: &Stop,
     ) -> Result<(), Interrupted> {
-        let kind = record.action.trigger.clone();
-        let request = ActionRequest { id: record.id, action: record.action, event: event.key() };
+        let kind = action.action.trigger.clone();
+        let (mut tried, held) = (action.state.tried(), held_since(&action.state));
+        let mut request =
+            ActionRequest { id: action.id, action: action.action, event, noted: None };
         let Some(trigger) = self.triggers.get(&kind) else {
             let why = format!("no trigger `{kind}` is part of this runtime");
-            return self.settle(&request, dead(DeadLetterKind::Permanent, why)).await;
-        };
-        let mut intended = match record.state {
-            ActionState::Intended { at } => Some(at),
-            _ => None,
+            return self.settle(&request, End::Dead(DeadLetterKind::Permanent, why)).await;
         };
         let mut attempt = 0;
         loop {
             attempt += 1;
-            let end = match self.attempt(trigger.as_ref(), &request, intended).await? {
+            let end = match self.attempt(trigger.as_ref(), &mut request, &mut tried).await? {
                 Ok(done) => End::Done(done),
                 Err(Failure::Retryable { reason, perhaps_done, after })
                     if attempt < self.policy.attempts =>
@@ -44,29 +43,40 @@ impl Engine {
                     );
                     tracing::debug!(action = request.id, reason, "why");
                     self.metrics.acted(&kind, "retried");
-                    // What certainly did not happen leaves no intent behind that a later start
-                    // would have to be uncertain about.
-                    intended = if perhaps_done {
-                        Some((self.clock)())
-                    } else {
-                        self.ledger.reopen(&request.id).await?;
-                        None
-                    };
+                    if !perhaps_done {
+                        self.undone(&request, &mut tried).await?;
+                    }
                     self.pause(wait, stop).await;
                     if stop.is_requested() {
                         return Err(Interrupted::Stopping);
                     }
                     continue;
                 }
-                Err(Failure::Retryable { reason, .. }) => End::Dead(
-                    DeadLetterKind::Exhausted,
-                    format!("{reason} (tried {attempt} times)"),
-                ),
+                Err(Failure::Retryable { reason, perhaps_done, .. }) => {
+                    if !perhaps_done {
+                        self.undone(&request, &mut tried).await?;
+                    }
+                    // A backend that is away is no fault of the action: it waits for it.
+                    match trigger.readiness_for(&request).await {
+                        Readiness::NotReady(why) => End::Held(why),
+                        Readiness::Ready => {
+                            let why = format!("{reason} (tried {attempt} times)");
+                            End::Dead(DeadLetterKind::Exhausted, why)
+                        }
+                    }
+                }
+                Err(Failure::NotReady(why)) => {
+                    tried = None;
+                    End::Held(why)
+                }
                 Err(Failure::Permanent(why)) => End::Dead(DeadLetterKind::Permanent, why),
                 Err(Failure::Conflict(why)) => End::Dead(DeadLetterKind::Conflict, why),
                 Err(Failure::Uncertain(why)) => End::Dead(DeadLetterKind::Uncertain, why),
             };
-            return self.settle(&request, end).await;
+            return match end {
+                End::Held(why) => self.hold(request, why, tried, held).await,
+                end => self.settle(&request, end).await,
+            };
         }
     }
 
@@ -74,12 +84,13 @@ impl Engine {
     async fn attempt(
         &self,
         trigger: &dyn Trigger,
-        request: &ActionRequest,
-        intended: Option<jiff::Timestamp>,
+        request: &mut ActionRequest,
+        tried: &mut Option<Tried>,
     ) -> Result<Result<Done, Failure>, Interrupted> {
         // The semaphore is never closed.
         let _place = self.firing.acquire().await.ok();
-        if let Some(at) = intended {
+        if let Some(Tried { at, noted }) = tried.clone() {
+            request.noted = noted;
             match trigger.probe(request).await {
                 Probe::Done(done) => return Ok(Ok(done)),
                 Probe::Repeatable => {}
@@ -97,8 +108,15 @@ impl Engine {
                     }
                 }
             }
+        } else {
+            match trigger.prepare(request).await {
+                Ok(noted) => request.noted = noted,
+                Err(failure) => return Ok(Err(failure.certain())),
+            }
         }
-        self.ledger.intend(&request.id, (self.clock)()).await?;
+        let attempt = Tried { at: (self.clock)(), noted: request.noted.clone() };
+        self.ledger.intend(&request.id, attempt.clone()).await?;
+        *tried = Some(attempt);
         (self.watcher)(Step::Intended);
         let result = trigger.fire(request).await;
         if result.is_ok() {
@@ -107,12 +125,70 @@ impl Engine {
         Ok(result)
     }
 
+    /// What certainly did not happen leaves no intent behind that a later start would have to be
+    /// uncertain about.
+    async fn undone(
+        &self,
+        request: &ActionRequest,
+        tried: &mut Option<Tried>,
+    ) -> Result<(), Interrupted> {
+        self.ledger.reopen(&request.id).await?;
+        *tried = None;
+        Ok(())
+    }
+
     fn wait(&self, attempt: u32, after: Option<Duration>) -> Duration {
         let doubled = self.policy.backoff.saturating_mul(2_u32.saturating_pow(attempt - 1));
         doubled.min(self.policy.longest_backoff).max(after.unwrap_or_default())
     }
 
-    async fn settle(&self, request: &ActionRequest, end: End) -> Result<(), Interrupted> {
+    /// Puts an action aside until what it needs is there, unless too many wait or it waits too long.
+    async fn hold(
+        &self,
+        request: ActionRequest,
+        reason: String,
+        tried: Option<Tried>,
+        held: Option<Timestamp>,
+    ) -> Result<(), Interrupted> {
+        let (now, kind) = ((self.clock)(), request.action.trigger.clone());
+        let since = held.unwrap_or(now);
+        if self.is_too_old(since, now) {
+            return self.settle(&request, given_up(&reason, since)).await;
+        }
+        if held.is_none() && self.waiting.count(&kind) >= self.policy.held_most {
+            let most = self.policy.held_most;
+            let why = format!("{reason}; {most} actions wait already");
+            return self.settle(&request, End::Dead(DeadLetterKind::NotReady, why)).await;
+        }
+        self.ledger.hold(&request.id, since, reason.clone(), tried.clone()).await?;
+        if held.is_none() {
+            self.metrics.acted(&kind, "held");
+            tracing::warn!(
+                source = request.event.source,
+                name = request.event.name,
+                event = request.event.id,
+                action = request.id,
+                trigger = kind,
+                rule = request.action.rule,
+                missing = reason,
+                "held until what it needs is there"
+            );
+        }
+        self.waiting.add(since, reason, request, tried);
+        (self.watcher)(Step::Held);
+        Ok(())
+    }
+
+    pub(super) fn is_too_old(&self, since: Timestamp, now: Timestamp) -> bool {
+        let age: Duration = now.duration_since(since).try_into().unwrap_or_default();
+        age > self.policy.held_for
+    }
+
+    pub(super) async fn settle(
+        &self,
+        request: &ActionRequest,
+        end: End,
+    ) -> Result<(), Interrupted> {
         let (at, kind) = ((self.clock)(), &request.action.trigger);
         let state = match end {
             End::Done(Done { detail }) => {
@@ -143,6 +219,8 @@ impl Engine {
                 );
                 ActionState::DeadLettered { at, kind: why, reason }
             }
+            // What is held has not ended.
+            End::Held(_) => return Ok(()),
         };
         self.ledger.settle(&request.id, state).await?;
         (self.watcher)(Step::Recorded);
@@ -150,12 +228,21 @@ impl Engine {
     }
 }
 
-/// How an action ends.
-enum End {
+/// How an attempt at an action ends.
+pub(super) enum End {
     Done(Done),
     Dead(DeadLetterKind, String),
+    Held(String),
 }
 
-fn dead(kind: DeadLetterKind, reason: String) -> End {
-    End::Dead(kind, reason)
+/// The end of an action that was held for too long.
+pub(super) fn given_up(reason: &str, since: Timestamp) -> End {
+    End::Dead(DeadLetterKind::NotReady, format!("{reason}; held since {since}"))
+}
+
+fn held_since(state: &ActionState) -> Option<Timestamp> {
+    match state {
+        ActionState::Held { since, .. } => Some(*since),
+        _ => None,
+    }
 }

@@ -2,12 +2,15 @@
 //!
 //! ```text
 //! bus.next -> evaluate -> ledger.decide -> for each action: intend, fire, settle -> bus.ack
+//!                                                             \-> hold -> ... -> fire, settle
 //! ```
 //! Each arrow is durable before the next begins, so that a crash between any two resumes from what
 //! is on record: an event is never decided twice, an action never fired without its intent.
 
 mod decide;
 mod fire;
+mod follow;
+mod held;
 #[cfg(test)]
 mod tests;
 
@@ -20,12 +23,14 @@ use tokio::task::JoinSet;
 
 use crate::bus::{Bus, BusError, Delivery};
 use crate::clock::Clock;
-use crate::ledger::{Ledger, LedgerError};
+use crate::ledger::{ActionRecord, EventAction, Ledger, LedgerError};
 use crate::metrics::Metrics;
 use crate::sources::Stop;
 use crate::triggers::Triggers;
 
 pub use decide::reject_unrenderable;
+pub(crate) use follow::{Follower, Watch};
+pub(crate) use held::{Group, Waiting};
 
 /// A point in the life of an event, for who watches the engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -40,6 +45,8 @@ pub enum Step {
     Fired,
     /// That is durable.
     Recorded,
+    /// It is durable that an action waits for something that is missing.
+    Held,
     /// The event is off the bus for good.
     Acked,
 }
@@ -62,11 +69,17 @@ pub struct Policy {
     pub longest_backoff: Duration,
     /// How old an intent without a trace may be before the action counts as uncertain.
     pub uncertain_after: Duration,
+    /// How often it is looked whether what held actions wait for is there.
+    pub recheck: Duration,
+    /// How long an action may be held before it becomes a dead letter.
+    pub held_for: Duration,
+    /// How many actions of one trigger may be held; those past it become dead letters.
+    pub held_most: usize,
 }
 
 impl Default for Policy {
     /// 64 events and 16 actions at once, 8 attempts from 1 s to 1 min apart, uncertain after
-    /// 5 min.
+    /// 5 min; what is missing is looked for every 2 s, for a day, by 10,000 actions a trigger.
     fn default() -> Self {
         Self {
             events: 64,
@@ -75,6 +88,9 @@ impl Default for Policy {
             backoff: Duration::from_secs(1),
             longest_backoff: Duration::from_secs(60),
             uncertain_after: Duration::from_secs(300),
+            recheck: Duration::from_secs(2),
+            held_for: Duration::from_secs(24 * 3600),
+            held_most: 10_000,
         }
     }
 }
@@ -94,6 +110,7 @@ pub(crate) struct Engine {
     pub(crate) watcher: Watcher,
     /// Places for actions that are being fired.
     pub(crate) firing: Semaphore,
+    pub(crate) waiting: Arc<Waiting>,
 }
 
 /// Why work on an event was put down; a restart takes it up again.
@@ -166,8 +183,11 @@ impl Engine {
 
     async fn settle_event(&self, delivery: &Delivery, stop: &Stop) -> Result<(), Interrupted> {
         let record = self.decided(delivery.event()).await?;
-        let open = record.actions.into_iter().filter(|action| !action.state.is_settled());
-        let fired = open.map(|action| self.perform(&record.event, action, stop));
+        // What was held is looked after elsewhere, and no longer the delivery's.
+        let is_open = |action: &ActionRecord| !action.state.is_settled() && !action.off_bus;
+        let open = record.actions.into_iter().filter(is_open);
+        let fired = open
+            .map(|action| self.perform(EventAction { event: record.event.key(), action }, stop));
         // All are tried, whatever becomes of the others.
         for result in join_all(fired).await {
             result?;
@@ -180,7 +200,7 @@ impl Engine {
     }
 
     /// Waits, but not past the time to stop.
-    async fn pause(&self, time: Duration, stop: &Stop) {
+    pub(crate) async fn pause(&self, time: Duration, stop: &Stop) {
         tokio::select! {
             () = stop.requested() => {}
             () = tokio::time::sleep(time) => {}

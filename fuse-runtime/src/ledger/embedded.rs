@@ -10,11 +10,12 @@ use super::dead::{self, Dead};
 use super::read::{self, ActionRow, DecidedRow, action_dead_since, assemble};
 use super::{
     ActionRecord, ActionState, Counts, DeadLetter, EventAction, EventRecord, Ledger, LedgerError,
-    Verdict, once, prune,
+    Observed, ObservedResult, Tried, Verdict, once, prune,
 };
 use crate::event::EventKey;
 use crate::store::{
-    ACTIONS, DEAD, DECIDED, EVENTS, STATUS, Store, StoreError, UNSETTLED, get_row, put_row,
+    ACTIONS, DEAD, DECIDED, EVENTS, HELD, RUNNING, STATUS, Store, StoreError, UNSETTLED, get_row,
+    put_row,
 };
 
 /// A [`Ledger`] over a [`Store`], the same one that the bus is over: an event can be decided once
@@ -48,15 +49,43 @@ impl Ledger for EmbeddedLedger {
         Ok(self.store.read(move |transaction| read::find(transaction, &id)).await?)
     }
 
-    async fn intend(&self, action: &str, at: Timestamp) -> Result<(), LedgerError> {
+    async fn action(&self, id: &str) -> Result<Option<EventAction>, LedgerError> {
+        let id = id.to_owned();
+        Ok(self.store.read(move |transaction| read::action(transaction, id)).await?)
+    }
+
+    async fn intend(&self, action: &str, attempt: Tried) -> Result<(), LedgerError> {
         let id = action.to_owned();
+        let Tried { at, noted } = attempt;
         self.store
             .write(move |transaction| {
                 change(transaction, &id, |state| {
-                    (!state.is_settled()).then_some(ActionState::Intended { at })
+                    let noted = noted.clone();
+                    (!state.is_settled()).then_some(ActionState::Intended { at, noted })
                 })
             })
             .await?
+    }
+
+    async fn hold(
+        &self,
+        action: &str,
+        since: Timestamp,
+        reason: String,
+        tried: Option<Tried>,
+    ) -> Result<(), LedgerError> {
+        let id = action.to_owned();
+        let held = ActionState::Held { since, reason, tried };
+        self.store
+            .write(move |transaction| {
+                change(transaction, &id, |state| (!state.is_settled()).then(|| held.clone()))
+            })
+            .await?
+    }
+
+    async fn observe(&self, action: &str, observed: Observed) -> Result<bool, LedgerError> {
+        let id = action.to_owned();
+        self.store.write(move |transaction| observe(transaction, &id, &observed)).await?
     }
 
     async fn settle(&self, action: &str, state: ActionState) -> Result<(), LedgerError> {
@@ -95,7 +124,31 @@ impl Ledger for EmbeddedLedger {
         let after = after.map(str::to_owned);
         Ok(self
             .store
-            .read(move |transaction| read::unsettled(transaction, after.as_deref(), limit))
+            .read(move |transaction| read::listed(transaction, UNSETTLED, after.as_deref(), limit))
+            .await?)
+    }
+
+    async fn held(
+        &self,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<EventAction>, LedgerError> {
+        let after = after.map(str::to_owned);
+        Ok(self
+            .store
+            .read(move |transaction| read::listed(transaction, HELD, after.as_deref(), limit))
+            .await?)
+    }
+
+    async fn running(
+        &self,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<EventAction>, LedgerError> {
+        let after = after.map(str::to_owned);
+        Ok(self
+            .store
+            .read(move |transaction| read::listed(transaction, RUNNING, after.as_deref(), limit))
             .await?)
     }
 
@@ -136,10 +189,22 @@ fn decide(
     let once::Applied { decisions, actions: fired } = once::apply(transaction, verdict)?;
     let mut unsettled = transaction.open_table(UNSETTLED)?;
     for (id, action) in fired {
-        let row = ActionRow { event: verdict.event.clone(), action, state: ActionState::Pending };
+        let row = ActionRow {
+            event: verdict.event.clone(),
+            action,
+            state: ActionState::Pending,
+            off_bus: false,
+            observed: None,
+        };
         put_row(&mut actions, &id, &row)?;
         unsettled.insert(id.as_str(), ())?;
-        record.actions.push(ActionRecord { id, action: row.action, state: row.state });
+        record.actions.push(ActionRecord {
+            id,
+            action: row.action,
+            state: row.state,
+            off_bus: false,
+            observed: None,
+        });
     }
     let row = DecidedRow {
         plan: verdict.plan.clone(),
@@ -184,6 +249,36 @@ fn contradiction(
         .map(|id| format!("a decision names the action `{id}`, which the verdict does not hold")))
 }
 
+/// Records what the object of an action came to; whether that is news. The end stays the end.
+fn observe(
+    transaction: &WriteTransaction,
+    id: &str,
+    observed: &Observed,
+) -> Result<Result<bool, LedgerError>, StoreError> {
+    let mut actions = transaction.open_table(ACTIONS)?;
+    let Some(mut row) = get_row::<ActionRow>(&actions, id)? else {
+        return Ok(Err(LedgerError::UnknownAction(id.to_owned())));
+    };
+    let is_news = row.observed.as_ref().is_none_or(|before| {
+        let same = before.result == observed.result
+            && before.phase == observed.phase
+            && before.message == observed.message;
+        before.result == ObservedResult::Running && !same
+    });
+    if !is_news {
+        return Ok(Ok(false));
+    }
+    let mut running = transaction.open_table(RUNNING)?;
+    if observed.result == ObservedResult::Running {
+        running.insert(id, ())?;
+    } else {
+        running.remove(id)?;
+    }
+    row.observed = Some(observed.clone());
+    put_row(&mut actions, id, &row)?;
+    Ok(Ok(true))
+}
+
 /// Changes an action's state to what `next` gives; `None` where its state must stay.
 fn change(
     transaction: &WriteTransaction,
@@ -209,8 +304,13 @@ fn change(
     let mut unsettled = transaction.open_table(UNSETTLED)?;
     if state.is_settled() {
         unsettled.remove(id)?;
+        transaction.open_table(HELD)?.remove(id)?;
     } else {
         unsettled.insert(id, ())?;
+    }
+    if matches!(state, ActionState::Held { .. }) {
+        transaction.open_table(HELD)?.insert(id, ())?;
+        row.off_bus = true;
     }
     row.state = state;
     put_row(&mut actions, id, &row)?;

@@ -25,7 +25,7 @@ pub use embedded::EmbeddedLedger;
 pub use error::LedgerError;
 pub use record::{
     ActionRecord, ActionState, Counts, DeadLetter, DeadLetterKind, DecisionRecord, EventAction,
-    EventRecord, OnceClaim, Verdict,
+    EventRecord, Observed, ObservedResult, OnceClaim, Tried, Verdict,
 };
 
 /// What remembers events, decisions and actions.
@@ -62,14 +62,43 @@ pub trait Ledger: Send + Sync + 'static {
     /// Only those of a closed ledger and of storage.
     async fn find(&self, id: &str) -> Result<Vec<EventRecord>, LedgerError>;
 
-    /// Records that an action is about to be fired, before it is. Recording it again moves the
-    /// time: it is that of the latest attempt.
+    /// An action with its event; `None` where there is none, or its event was pruned.
+    ///
+    /// # Errors
+    ///
+    /// Only those of a closed ledger and of storage.
+    async fn action(&self, id: &str) -> Result<Option<EventAction>, LedgerError>;
+
+    /// Records that an action is about to be fired, before it is, with what its trigger noted.
+    /// Recording it again replaces that: it is of the latest attempt.
     ///
     /// # Errors
     ///
     /// [`LedgerError::UnknownAction`], and [`LedgerError::Settled`] for an action that must not
     /// be fired any more.
-    async fn intend(&self, action: &str, at: Timestamp) -> Result<(), LedgerError>;
+    async fn intend(&self, action: &str, attempt: Tried) -> Result<(), LedgerError>;
+
+    /// Records that an action waits for something that is missing. From then on it is not the
+    /// event's delivery that brings it up again but [`Ledger::held`], until it is settled.
+    ///
+    /// # Errors
+    ///
+    /// [`LedgerError::UnknownAction`], and [`LedgerError::Settled`].
+    async fn hold(
+        &self,
+        action: &str,
+        since: Timestamp,
+        reason: String,
+        tried: Option<Tried>,
+    ) -> Result<(), LedgerError>;
+
+    /// Records what the object of an action came to. Whether that was news: the same again is not,
+    /// and nothing is after the end.
+    ///
+    /// # Errors
+    ///
+    /// [`LedgerError::UnknownAction`]: the object is another ledger's, or its event was pruned.
+    async fn observe(&self, action: &str, observed: Observed) -> Result<bool, LedgerError>;
 
     /// Records how an action ended. Recording the same end again does nothing.
     ///
@@ -95,6 +124,30 @@ pub trait Ledger: Send + Sync + 'static {
     ///
     /// Only those of a closed ledger and of storage.
     async fn unsettled(
+        &self,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<EventAction>, LedgerError>;
+
+    /// Up to `limit` actions that left the bus unsettled, those with ids after `after`, sorted by
+    /// id: held ones, and those that were tried again since.
+    ///
+    /// # Errors
+    ///
+    /// Only those of a closed ledger and of storage.
+    async fn held(
+        &self,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<EventAction>, LedgerError>;
+
+    /// Up to `limit` actions whose objects are seen and not over, those with ids after `after`,
+    /// sorted by id.
+    ///
+    /// # Errors
+    ///
+    /// Only those of a closed ledger and of storage.
+    async fn running(
         &self,
         after: Option<&str>,
         limit: usize,

@@ -9,8 +9,8 @@ use super::dead::{self, Dead};
 use super::read::{ActionRow, DecidedRow, action_dead_since};
 use crate::event::EventKey;
 use crate::store::{
-    ACTIONS, DEAD, DECIDED, EVENTS, EventStatus, IDS, ONCE, ONCE_ENDS, STATUS, Store, StoreError,
-    TIMES, UNSETTLED, get_row, id_place,
+    ACTIONS, DEAD, DECIDED, EVENTS, EventStatus, IDS, ONCE, ONCE_ENDS, RUNNING, STATUS, Store,
+    StoreError, TIMES, UNSETTLED, get_row, id_place,
 };
 
 /// How many rows one transaction looks at.
@@ -85,6 +85,7 @@ fn forget(transaction: &WriteTransaction, key: &str) -> Result<bool, StoreError>
                 dead.remove((at.as_nanosecond(), key, &*Dead::Action(id).encode()))?;
             }
             actions.remove(id.as_str())?;
+            transaction.open_table(RUNNING)?.remove(id.as_str())?;
         }
         for letter in dead::from_the_start(decided) {
             dead.remove((decided.decided.as_nanosecond(), key, &*letter.encode()))?;

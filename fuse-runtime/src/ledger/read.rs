@@ -4,13 +4,13 @@ use std::ops::Bound;
 
 use fuse_rules::Action;
 use jiff::Timestamp;
-use redb::{ReadTransaction, ReadableTable, ReadableTableMetadata};
+use redb::{ReadTransaction, ReadableTable, ReadableTableMetadata, TableDefinition};
 use serde::{Deserialize, Serialize};
 
 use super::dead::Dead;
 use super::{
     ActionRecord, ActionState, Counts, DeadLetter, DeadLetterKind, DecisionRecord, EventAction,
-    EventRecord,
+    EventRecord, Observed,
 };
 use crate::event::EventKey;
 use crate::store::{
@@ -35,6 +35,17 @@ pub(super) struct ActionRow {
     pub(super) event: EventKey,
     pub(super) action: Action,
     pub(super) state: ActionState,
+    #[serde(default)]
+    pub(super) off_bus: bool,
+    #[serde(default)]
+    pub(super) observed: Option<Observed>,
+}
+
+impl ActionRow {
+    fn with_id(self, id: String) -> EventAction {
+        let Self { event, action, state, off_bus, observed } = self;
+        EventAction { event, action: ActionRecord { id, action, state, off_bus, observed } }
+    }
 }
 
 /// Since when the action is a dead letter, where it is one.
@@ -91,10 +102,7 @@ fn action_of(
 ) -> Result<EventAction, StoreError> {
     let row: ActionRow = get_row(actions, &id)?
         .ok_or_else(|| StoreError::Storage(format!("the action `{id}` is missing")))?;
-    Ok(EventAction {
-        event: row.event,
-        action: ActionRecord { id, action: row.action, state: row.state },
-    })
+    Ok(row.with_id(id))
 }
 
 pub(super) fn event(
@@ -128,12 +136,22 @@ pub(super) fn find(
     Ok(found)
 }
 
-pub(super) fn unsettled(
+pub(super) fn action(
     transaction: &ReadTransaction,
+    id: String,
+) -> Result<Option<EventAction>, StoreError> {
+    let row: Option<ActionRow> = get_row(&transaction.open_table(ACTIONS)?, &id)?;
+    Ok(row.map(|row| row.with_id(id)))
+}
+
+/// The actions whose ids a table lists.
+pub(super) fn listed(
+    transaction: &ReadTransaction,
+    table: TableDefinition<'static, &'static str, ()>,
     after: Option<&str>,
     limit: usize,
 ) -> Result<Vec<EventAction>, StoreError> {
-    let ids = transaction.open_table(UNSETTLED)?;
+    let ids = transaction.open_table(table)?;
     let actions = transaction.open_table(ACTIONS)?;
     let from = after.map_or(Bound::Unbounded, Bound::Excluded);
     let mut found = Vec::new();

@@ -30,7 +30,7 @@ pub struct EventRecord {
 }
 
 impl EventRecord {
-    /// Whether the event is decided and nothing is left to do: the event can be acked.
+    /// Whether the event is decided and each of its actions is done or given up.
     pub fn is_settled(&self) -> bool {
         self.decided.is_some() && self.actions.iter().all(|action| action.state.is_settled())
     }
@@ -60,6 +60,12 @@ pub struct ActionRecord {
     pub action: Action,
     /// What became of it.
     pub state: ActionState,
+    /// Whether it was held, and so left the bus: no delivery brings it up again.
+    #[serde(default)]
+    pub off_bus: bool,
+    /// What its object came to, where it has one that is followed.
+    #[serde(default)]
+    pub observed: Option<Observed>,
 }
 
 /// What became of an action.
@@ -72,6 +78,19 @@ pub enum ActionState {
     Intended {
         /// When the latest attempt was about to be made.
         at: Timestamp,
+        /// What the trigger had noted before.
+        #[serde(default)]
+        noted: Option<String>,
+    },
+    /// It waits for something that is missing, off the bus.
+    Held {
+        /// Since when.
+        since: Timestamp,
+        /// What is missing, for people.
+        reason: String,
+        /// The attempt that may have been made before, where one may.
+        #[serde(default)]
+        tried: Option<Tried>,
     },
     /// It was done.
     Done {
@@ -91,11 +110,76 @@ pub enum ActionState {
     },
 }
 
+/// An attempt of which it is not known what became of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tried {
+    /// When it was about to be made.
+    pub at: Timestamp,
+    /// What the trigger had noted before.
+    #[serde(default)]
+    pub noted: Option<String>,
+}
+
+/// What the object of an action came to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Observed {
+    /// What that means for the action.
+    pub result: ObservedResult,
+    /// The object's own word for it, as in `Succeeded`.
+    pub phase: String,
+    /// What the object says about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// The object's kind, as in `Workflow`.
+    pub kind: String,
+    /// Its namespace, where it has one.
+    pub namespace: Option<String>,
+    /// Its name.
+    pub name: String,
+    /// When that was seen first.
+    pub at: Timestamp,
+}
+
+/// Whether the work that an action began is over, and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ObservedResult {
+    /// It is not over.
+    Running,
+    /// It succeeded.
+    Succeeded,
+    /// It failed.
+    Failed,
+    /// Its object was deleted before it was over.
+    Gone,
+}
+
+impl ObservedResult {
+    /// The result's name in messages, metrics and JSON, as in `succeeded`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::Gone => "gone",
+        }
+    }
+}
+
 impl ActionState {
+    /// The attempt whose end is not known, where there is one.
+    pub fn tried(&self) -> Option<Tried> {
+        match self {
+            Self::Intended { at, noted } => Some(Tried { at: *at, noted: noted.clone() }),
+            Self::Held { tried, .. } => tried.clone(),
+            _ => None,
+        }
+    }
+
     /// Whether it is an end: done or given up.
     pub fn is_settled(&self) -> bool {
         match self {
-            Self::Pending | Self::Intended { .. } => false,
+            Self::Pending | Self::Intended { .. } | Self::Held { .. } => false,
             Self::Done { .. } | Self::DeadLettered { .. } => true,
         }
     }
@@ -113,6 +197,8 @@ pub enum DeadLetterKind {
     Uncertain,
     /// Something else already has its name.
     Conflict,
+    /// What it needs was missing for too long, or for too many.
+    NotReady,
 }
 
 impl DeadLetterKind {
@@ -123,6 +209,7 @@ impl DeadLetterKind {
             Self::Exhausted => "exhausted",
             Self::Uncertain => "uncertain",
             Self::Conflict => "conflict",
+            Self::NotReady => "not-ready",
         }
     }
 }
@@ -164,7 +251,7 @@ pub struct DeadLetter {
 /// What the ledger counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
-    /// Actions that are not settled.
+    /// Actions that are not settled, those that left the bus among them.
     pub unsettled: u64,
     /// Dead letters, of actions, decisions and events.
     pub dead_letters: u64,

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use fuse_rules::{Action, Element, Outcome};
 
-use super::{DecisionRecord, EmbeddedLedger, OnceClaim, Verdict};
+use super::{DecisionRecord, EmbeddedLedger, OnceClaim, Tried, Verdict};
 use crate::bus::{Bus, EmbeddedBus};
 use crate::event::EventKey;
 use crate::store::Store;
@@ -49,6 +49,11 @@ impl House {
         let delivery = self.bus.next().await.unwrap();
         self.bus.ack(&delivery).await.unwrap();
     }
+}
+
+/// An attempt begun so many seconds after the start.
+fn attempt(seconds: i64) -> Tried {
+    Tried { at: at(seconds), noted: None }
 }
 
 fn action(rule: &str, element: Element) -> Action {

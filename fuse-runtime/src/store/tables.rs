@@ -34,6 +34,10 @@ pub(crate) const DECIDED: Table<'static, &str, &[u8]> = Table::new("decided");
 pub(crate) const ACTIONS: Table<'static, &str, &[u8]> = Table::new("actions");
 /// The ids of actions that are not settled. Its length is their count.
 pub(crate) const UNSETTLED: Table<'static, &str, ()> = Table::new("unsettled");
+/// The ids of actions that left the bus unsettled: held, or tried again since.
+pub(crate) const HELD: Table<'static, &str, ()> = Table::new("held");
+/// The ids of actions whose objects are seen and not over.
+pub(crate) const RUNNING: Table<'static, &str, ()> = Table::new("running");
 /// (Since, event key, which of what came of the event, as the ledger writes it). Its length is the
 /// count of dead letters.
 pub(crate) const DEAD: Table<'static, (i128, &str, &str), ()> = Table::new("dead_letters");
@@ -59,6 +63,8 @@ pub(super) fn create_tables(transaction: &WriteTransaction) -> Result<(), StoreE
     transaction.open_table(DECIDED)?;
     transaction.open_table(ACTIONS)?;
     transaction.open_table(UNSETTLED)?;
+    transaction.open_table(HELD)?;
+    transaction.open_table(RUNNING)?;
     transaction.open_table(DEAD)?;
     transaction.open_table(ONCE)?;
     transaction.open_table(ONCE_ENDS)?;

@@ -1,178 +1,287 @@
-//! The trigger `job`: a Kubernetes Job.
+//! The trigger `job`: a Kubernetes Job, from an image, a pod template or a CronJob.
 
-use async_trait::async_trait;
-use fuse_rules::{Field, FieldType, Schema, Templates};
+use fuse_rules::{Field, FieldType, Outline, Schema, Templates, TriggerInfo};
 use serde_json::{Map, Value, json};
 
-use super::manifests::Manifests;
+use super::ActionRequest;
 use super::metadata::{self, LONGEST_PREFIX};
-use super::workflow::default_prefix;
-use super::{ActionRequest, Done, Failure, Probe, Readiness, Trigger};
+use super::workflow::rule_prefix;
+use crate::cluster::{Change, FromCronJob, Need, Operation, Place, Target};
 
-/// Submits Kubernetes Jobs.
-#[derive(Clone, Debug)]
-pub struct Job {
-    objects: Manifests,
+pub(super) fn schema() -> Schema {
+    let texts = || FieldType::Map(Box::new(FieldType::Text(Templates::Allowed)));
+    let strings = || FieldType::List(Box::new(FieldType::Text(Templates::Allowed)));
+    Schema::new("job", "Runs a Kubernetes Job.")
+        .field(Field::optional(
+            "namespace",
+            FieldType::DnsLabel,
+            "Where the job runs; the CronJob's namespace where it is left out.",
+        ))
+        .field(Field::optional(
+            "name-prefix",
+            FieldType::NamePrefix(LONGEST_PREFIX),
+            "The start of the job's name; the rule's name and `-` where it is left out.",
+        ))
+        .field(Field::optional("image", FieldType::String, "The image of its one container."))
+        .field(Field::optional(
+            "pod-template",
+            FieldType::Map(Box::new(FieldType::Any(Templates::Allowed))),
+            "A whole pod template, instead of `image`.",
+        ))
+        .field(Field::optional(
+            "from-cronjob",
+            FieldType::String,
+            "A CronJob as `namespace/name`, whose template is run, instead of `image`.",
+        ))
+        .field(Field::optional("command", strings(), "The command, in place of the image's."))
+        .field(Field::optional("args", strings(), "The command's arguments."))
+        .field(Field::optional(
+            "env",
+            texts(),
+            "Environment variables of every container: how the event's values get in.",
+        ))
+        .field(Field::optional(
+            "service-account",
+            FieldType::DnsSubdomain,
+            "The service account that the job runs as.",
+        ))
+        .field(Field::optional(
+            "backoff-limit",
+            FieldType::Int(0, i32::MAX.into()),
+            "How often Kubernetes tries again. Where it is left out: 0, or what the CronJob says.",
+        ))
+        .field(Field::optional("ttl", FieldType::Duration, "How long the finished job is kept."))
+        .field(Field::optional("deadline", FieldType::Duration, "How long the job may take."))
+        .field(Field::optional(
+            "labels",
+            FieldType::Map(Box::new(FieldType::LabelValue)),
+            "Labels of the job.",
+        ))
+        .field(Field::optional("annotations", texts(), "Annotations of the job."))
+        .one_of(&["image", "pod-template", "from-cronjob"])
+        .any_of(&["namespace", "from-cronjob"])
+        .verify(verify)
 }
 
-impl Job {
-    /// A backend that hands its objects to this writer.
-    pub fn new(objects: Manifests) -> Self {
-        Self { objects }
+/// What the fields cannot say one by one.
+fn verify(block: &TriggerInfo) -> Result<(), String> {
+    if let Some(field) = ["command", "args"].into_iter().find(|field| block.get(field).is_some())
+        && block.get("image").is_none()
+    {
+        return Err(format!("has `{field}`, which goes with `image`; a template has its own"));
     }
-}
-
-#[async_trait]
-impl Trigger for Job {
-    fn schema(&self) -> Schema {
-        let texts = || FieldType::Map(Box::new(FieldType::Text(Templates::Allowed)));
-        let strings = || FieldType::List(Box::new(FieldType::Text(Templates::Allowed)));
-        Schema::new("job", "Runs a Kubernetes Job.")
-            .field(Field::required("namespace", FieldType::DnsLabel, "Where the job runs."))
-            .field(Field::optional(
-                "name-prefix",
-                FieldType::NamePrefix(LONGEST_PREFIX),
-                "The start of the job's name; the rule's name and `-` where it is left out.",
-            ))
-            .field(Field::optional("image", FieldType::String, "The image of its one container."))
-            .field(Field::optional(
-                "pod-template",
-                FieldType::Map(Box::new(FieldType::Any)),
-                "A whole pod template, instead of `image`.",
-            ))
-            .field(Field::optional("command", strings(), "The command, in place of the image's."))
-            .field(Field::optional("args", strings(), "The command's arguments."))
-            .field(Field::optional(
-                "env",
-                texts(),
-                "Environment variables of every container: how the event's values get in.",
-            ))
-            .field(Field::optional(
-                "service-account",
-                FieldType::DnsSubdomain,
-                "The service account that the job runs as.",
-            ))
-            .field(Field::optional(
-                "backoff-limit",
-                FieldType::Int(0, i32::MAX.into()),
-                "How often Kubernetes tries again; 0 where it is left out.",
-            ))
-            .field(Field::optional(
-                "ttl",
-                FieldType::Duration,
-                "How long the finished job is kept.",
-            ))
-            .field(Field::optional("deadline", FieldType::Duration, "How long the job may take."))
-            .field(Field::optional(
-                "labels",
-                FieldType::Map(Box::new(FieldType::LabelValue)),
-                "Labels of the job.",
-            ))
-            .field(Field::optional("annotations", texts(), "Annotations of the job."))
-            .one_of(&["image", "pod-template"])
-    }
-
-    fn render(&self, request: &ActionRequest) -> Result<Value, String> {
-        let fields = &request.action.fields;
-        let mut template = match (fields.get("image"), fields.get("pod-template")) {
-            (Some(image), None) => {
-                let mut container = Map::new();
-                container.insert("name".into(), "main".into());
-                container.insert("image".into(), image.clone());
-                for field in ["command", "args"] {
-                    if let Some(value) = fields.get(field) {
-                        container.insert(field.into(), value.clone());
-                    }
-                }
-                json!({ "spec": { "containers": [container] } })
-            }
-            (None, Some(template)) => {
-                if let Some(field) =
-                    ["command", "args"].into_iter().find(|f| fields.contains_key(*f))
-                {
-                    return Err(format!(
-                        "`{field}` goes with `image`; write it into the `pod-template`"
-                    ));
-                }
-                template.clone()
-            }
-            _ => return Err("one of `image` and `pod-template` must be given".into()),
-        };
-        let containers = template.pointer_mut("/spec/containers").and_then(Value::as_array_mut);
-        let Some(containers) = containers.filter(|containers| !containers.is_empty()) else {
-            return Err("`pod-template` has no list `spec.containers`".into());
-        };
-        if let Some(Value::Object(env)) = fields.get("env") {
-            for container in containers {
-                add_env(container, env)?;
-            }
-        }
-        if let Some(Value::Object(spec)) = template.pointer_mut("/spec") {
-            spec.entry("restartPolicy").or_insert_with(|| "Never".into());
-            if let Some(account) = fields.get("service-account") {
-                spec.insert("serviceAccountName".into(), account.clone());
-            }
-        }
-        let mut spec = Map::new();
-        let backoff = fields.get("backoff-limit").cloned().unwrap_or_else(|| 0.into());
-        spec.insert("backoffLimit".into(), backoff);
-        let durations = [("ttl", "ttlSecondsAfterFinished"), ("deadline", "activeDeadlineSeconds")];
-        for (field, key) in durations {
-            if let Some(millis) = fields.get(field).and_then(Value::as_i64) {
-                // Kubernetes counts seconds; a part of one counts whole.
-                spec.insert(key.into(), ((millis + 999) / 1000).into());
-            }
-        }
-        spec.insert("template".into(), template);
-        let prefix = match fields.get("name-prefix").and_then(Value::as_str) {
-            Some(prefix) => prefix.to_owned(),
-            None => rule_prefix(&request.action.rule),
-        };
-        Ok(json!({
-            "apiVersion": "batch/v1",
-            "kind": "Job",
-            "metadata": metadata::metadata(&prefix, request)?,
-            "spec": spec,
-        }))
-    }
-
-    async fn fire(&self, request: &ActionRequest) -> Result<Done, Failure> {
-        self.objects.submit(self.render(request)).await
-    }
-
-    async fn probe(&self, request: &ActionRequest) -> Probe {
-        self.objects.find(self.render(request)).await
-    }
-
-    async fn readiness(&self) -> Readiness {
-        self.objects.readiness().await
+    match block.text("from-cronjob") {
+        Some(from) => cron_job(from).map(drop),
+        None => Ok(()),
     }
 }
 
-/// The start of a job's name, from that of its rule; rule names may have capitals and `_`.
-fn rule_prefix(rule: &str) -> String {
-    let name = rule.rsplit('/').next().unwrap_or(rule);
-    let name: String = name
-        .chars()
-        .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' })
-        .collect();
-    let name = name.trim_start_matches('-');
-    // A name of nothing but `_` leaves nothing that an object could be called by.
-    default_prefix(if name.is_empty() { "job" } else { name })
-}
-
-fn add_env(container: &mut Value, env: &Map<String, Value>) -> Result<(), String> {
-    let Value::Object(container) = container else {
-        return Err("a container of `pod-template` is not a record".into());
+/// `namespace/name`.
+fn cron_job(from: &str) -> Result<(&str, &str), String> {
+    let label = |text: &str| {
+        let inner =
+            |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'.');
+        !text.is_empty() && text.len() <= 253 && text.bytes().all(inner)
     };
-    let list = container.entry("env").or_insert_with(|| Value::Array(Vec::new()));
-    let Value::Array(list) = list else {
-        return Err("`env` of a container of `pod-template` is not a list".into());
+    from.split_once('/')
+        .filter(|(namespace, name)| label(namespace) && label(name))
+        .ok_or_else(|| format!("has a `from-cronjob` that is no `namespace/name`: `{from}`"))
+}
+
+pub(super) fn change(request: &ActionRequest) -> Result<Change, String> {
+    let fields = &request.action.fields;
+    let text = |name: &str| fields.get(name).and_then(Value::as_str);
+    let from = text("from-cronjob").map(cron_job).transpose()?;
+    let namespace = text("namespace").or(from.map(|(namespace, _)| namespace));
+    let namespace = namespace.ok_or("`namespace` must be given")?;
+    let mut spec = Map::new();
+    match fields.get("backoff-limit") {
+        Some(limit) => {
+            spec.insert("backoffLimit".into(), limit.clone());
+        }
+        None if from.is_none() => {
+            spec.insert("backoffLimit".into(), 0.into());
+        }
+        None => {}
+    }
+    let durations = [("ttl", "ttlSecondsAfterFinished"), ("deadline", "activeDeadlineSeconds")];
+    for (field, key) in durations {
+        if let Some(millis) = fields.get(field).and_then(Value::as_i64) {
+            // Kubernetes counts seconds; a part of one counts whole.
+            spec.insert(key.into(), ((millis + 999) / 1000).into());
+        }
+    }
+    let mut from_cron_job = None;
+    if let Some((namespace, name)) = from {
+        // The template is the cluster's; what the rule says goes over it when it is submitted.
+        if let Some(account) = fields.get("service-account") {
+            let template = json!({ "spec": { "serviceAccountName": account } });
+            spec.insert("template".into(), template);
+        }
+        let env = match fields.get("env") {
+            Some(Value::Object(env)) => env.clone(),
+            _ => Map::new(),
+        };
+        let (namespace, name) = (namespace.to_owned(), name.to_owned());
+        from_cron_job = Some(FromCronJob { namespace, name, env });
+    } else {
+        spec.insert("template".into(), template(fields)?);
+    }
+    let prefix = match text("name-prefix") {
+        Some(prefix) => prefix.to_owned(),
+        None => rule_prefix(&request.action.rule, "job"),
     };
-    for (name, value) in env {
-        // The mapping wins over what the template has under that name.
-        list.retain(|entry| entry.get("name").and_then(Value::as_str) != Some(name));
-        list.push(json!({ "name": name, "value": value }));
+    let name = metadata::name(&prefix, request);
+    let mut metadata = metadata::metadata(&name, Some(namespace), request)?;
+    if let (Some(from), Some(Value::Object(annotations))) =
+        (text("from-cronjob"), metadata.get_mut("annotations"))
+    {
+        // As `kubectl create job --from` marks its jobs.
+        annotations.insert("cronjob.kubernetes.io/instantiate".into(), "manual".into());
+        annotations.insert("fuse.rules/from-cronjob".into(), from.into());
+    }
+    let body =
+        json!({ "apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": spec });
+    Ok(Change {
+        action: request.id.clone(),
+        operation: Operation::Create,
+        target: Target {
+            api_version: "batch/v1".into(),
+            kind: "Job".into(),
+            namespace: Some(namespace.to_owned()),
+            name,
+        },
+        body,
+        requires: Vec::new(),
+        from_cron_job,
+    })
+}
+
+/// The pod template of a job that is not a CronJob's.
+fn template(fields: &Map<String, Value>) -> Result<Value, String> {
+    let mut template = match (fields.get("image"), fields.get("pod-template")) {
+        (Some(image), None) => {
+            let mut container = Map::new();
+            container.insert("name".into(), "main".into());
+            container.insert("image".into(), image.clone());
+            for field in ["command", "args"] {
+                if let Some(value) = fields.get(field) {
+                    container.insert(field.into(), value.clone());
+                }
+            }
+            json!({ "spec": { "containers": [container] } })
+        }
+        (None, Some(template)) => template.clone(),
+        _ => return Err("one of `image` and `pod-template` must be given".into()),
+    };
+    if let Some(Value::Object(env)) = fields.get("env") {
+        add_env(&mut template, env)?;
+    } else {
+        containers(&mut template)?;
+    }
+    if let Some(Value::Object(spec)) = template.pointer_mut("/spec") {
+        spec.entry("restartPolicy").or_insert_with(|| "Never".into());
+        if let Some(account) = fields.get("service-account") {
+            spec.insert("serviceAccountName".into(), account.clone());
+        }
+    }
+    Ok(template)
+}
+
+/// The job that a CronJob would start, with what the rule says over it.
+///
+/// # Errors
+/// A CronJob without a pod template.
+pub(crate) fn instantiate(
+    job: &Value,
+    cron_job: &Value,
+    env: &Map<String, Value>,
+) -> Result<Value, String> {
+    let none = "the CronJob has no `spec.jobTemplate.spec.template`";
+    let template = cron_job.pointer("/spec/jobTemplate").ok_or(none)?;
+    let mut metadata = Map::new();
+    for part in ["labels", "annotations"] {
+        if let Some(own) = template.get("metadata").and_then(|metadata| metadata.get(part)) {
+            metadata.insert(part.into(), own.clone());
+        }
+    }
+    let same = |key: &str| cron_job.pointer(key) == job.pointer(key);
+    if let (Some(name), Some(uid), true) = (
+        cron_job.pointer("/metadata/name"),
+        cron_job.pointer("/metadata/uid"),
+        same("/metadata/namespace"),
+    ) {
+        let version = cron_job.get("apiVersion");
+        let owner = json!({ "apiVersion": version, "kind": "CronJob", "name": name, "uid": uid });
+        metadata.insert("ownerReferences".into(), json!([owner]));
+    }
+    let spec = template.get("spec").ok_or(none)?;
+    let mut made = json!({ "metadata": metadata, "spec": spec });
+    over(&mut made, job);
+    if !env.is_empty() {
+        add_env(made.pointer_mut("/spec/template").ok_or(none)?, env)?;
+    }
+    Ok(made)
+}
+
+/// Lays one record over another: records merge, all else is replaced.
+fn over(under: &mut Value, top: &Value) {
+    match (under, top) {
+        (Value::Object(under), Value::Object(top)) => {
+            for (key, value) in top {
+                over(under.entry(key.as_str()).or_insert(Value::Null), value);
+            }
+        }
+        (under, top) => *under = top.clone(),
+    }
+}
+
+/// The containers of a pod template.
+fn containers(template: &mut Value) -> Result<&mut Vec<Value>, String> {
+    let containers = template.pointer_mut("/spec/containers").and_then(Value::as_array_mut);
+    containers
+        .filter(|containers| !containers.is_empty())
+        .ok_or_else(|| "`pod-template` has no list `spec.containers`".into())
+}
+
+/// Sets environment variables of every container; what the template has under their names goes.
+fn add_env(template: &mut Value, env: &Map<String, Value>) -> Result<(), String> {
+    for container in containers(template)? {
+        let Value::Object(container) = container else {
+            return Err("a container of `pod-template` is not a record".into());
+        };
+        let list = container.entry("env").or_insert_with(|| Value::Array(Vec::new()));
+        let Value::Array(list) = list else {
+            return Err("`env` of a container of `pod-template` is not a list".into());
+        };
+        for (name, value) in env {
+            list.retain(|entry| entry.get("name").and_then(Value::as_str) != Some(name));
+            list.push(json!({ "name": name, "value": value }));
+        }
     }
     Ok(())
+}
+
+pub(super) fn needs(block: &TriggerInfo) -> Vec<Need> {
+    let from = match block.get("from-cronjob") {
+        Some(Outline::Constant(Value::String(from))) => cron_job(from).ok(),
+        _ => None,
+    };
+    let place = match (block.get("namespace"), from) {
+        (None, Some((namespace, _))) => Place::Namespace(namespace.to_owned()),
+        (given, _) => Place::of(given),
+    };
+    let mut needs = Need::created("batch/v1", "Job", &place);
+    if block.get("from-cronjob").is_some() {
+        let place =
+            from.map_or(Place::Anywhere, |(namespace, _)| Place::Namespace(namespace.into()));
+        let name = from.map(|(_, name)| name);
+        needs.push(Need::access("batch/v1", "CronJob", &["get"], &place, name));
+        if let Some(name) = name {
+            let (kind, name) = ("CronJob", name.to_owned());
+            needs.push(Need::Object { api_version: "batch/v1", kind, place, name });
+        }
+    }
+    needs.extend(Need::service_account(block, &place));
+    needs
 }

@@ -29,7 +29,7 @@ impl Trigger for Log {
             )
             .field(Field::optional(
                 "fields",
-                FieldType::Map(Box::new(FieldType::Any)),
+                FieldType::Map(Box::new(FieldType::Any(Templates::Allowed))),
                 "Further values of the line.",
             ))
     }

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::metadata::ACTION_ID;
+use super::metadata::{ACTION_ID, suffix};
 use super::{Done, Failure, Probe, Readiness};
+use crate::cluster::{Change, Operation};
 
 /// Writes Kubernetes objects into a folder, each in a file of its own.
 ///
@@ -35,22 +36,19 @@ impl Manifests {
         &self.folder
     }
 
-    /// Writes an object, or says why it could not be rendered.
-    pub(super) async fn submit(&self, rendered: Result<Value, String>) -> Result<Done, Failure> {
-        let object = rendered.map_err(Failure::Permanent)?;
-        let this = self.clone();
-        run(move || this.write(&object)).await.unwrap_or_else(|reason| {
+    /// Writes what a change would do.
+    pub(super) async fn submit(&self, change: &Change) -> Result<Done, Failure> {
+        let (this, path, shown) = (self.clone(), self.path(change), change.shown());
+        run(move || this.write(&path, &shown)).await.unwrap_or_else(|reason| {
             Err(Failure::Retryable { reason, perhaps_done: true, after: None })
         })
     }
 
-    /// Looks whether an object was written.
-    pub(super) async fn find(&self, rendered: Result<Value, String>) -> Probe {
-        let Ok(object) = rendered else { return Probe::Absent };
-        let this = self.clone();
+    /// Looks whether a change was written.
+    pub(super) async fn find(&self, change: &Change) -> Probe {
+        let (path, shown) = (self.path(change), change.shown());
         let found = run(move || {
-            let path = this.path(&object);
-            look(&path, &object).map(|found| (path, found)).map_err(|error| error.to_string())
+            look(&path, &shown).map(|found| (path, found)).map_err(|error| error.to_string())
         });
         match found.await {
             Ok(Ok((path, Found::Same))) => {
@@ -74,13 +72,18 @@ impl Manifests {
         }
     }
 
-    fn path(&self, object: &Value) -> PathBuf {
-        let name = object.pointer("/metadata/name").and_then(Value::as_str).unwrap_or("unnamed");
-        self.folder.join(format!("{name}.json"))
+    /// One file an action: an object whose name is not the action's alone gets the action's part.
+    fn path(&self, change: &Change) -> PathBuf {
+        let (name, suffix) = (&change.target.name, suffix(&change.action));
+        let stem = if name.ends_with(&suffix) { name.clone() } else { format!("{name}-{suffix}") };
+        let ending = match change.operation {
+            Operation::Create | Operation::Apply { .. } => "json".to_owned(),
+            other => format!("{}.json", other.as_str()),
+        };
+        self.folder.join(format!("{stem}.{ending}"))
     }
 
-    fn write(&self, object: &Value) -> Result<Done, Failure> {
-        let path = self.path(object);
+    fn write(&self, path: &Path, object: &Value) -> Result<Done, Failure> {
         let failed = |error: io::Error, perhaps_done| Failure::Retryable {
             reason: format!("cannot write `{}`: {error}", path.display()),
             perhaps_done,
@@ -96,7 +99,7 @@ impl Manifests {
         let mut file =
             tempfile::Builder::new().prefix(".fuse-").tempfile_in(&self.folder).map_err(retry)?;
         file.write_all(&text).and_then(|()| file.as_file().sync_all()).map_err(retry)?;
-        match file.persist_noclobber(&path) {
+        match file.persist_noclobber(path) {
             Ok(_) => {
                 // The name itself is durable once the folder is.
                 let folder = std::fs::File::open(&self.folder).and_then(|folder| folder.sync_all());
@@ -104,7 +107,7 @@ impl Manifests {
                 Ok(done())
             }
             Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => {
-                match look(&path, object).map_err(retry)? {
+                match look(path, object).map_err(retry)? {
                     Found::Same => Ok(done()),
                     Found::Other(whose) => Err(Failure::Conflict(format!(
                         "`{}` is there already, made by {whose}",
@@ -134,12 +137,17 @@ fn look(path: &Path, object: &Value) -> io::Result<Found> {
         Err(error) => return Err(error),
     };
     let there: Value = serde_json::from_slice(&text).unwrap_or_default();
-    let annotation = format!("/metadata/annotations/{}", ACTION_ID.replace('/', "~1"));
-    Ok(match (there.pointer(&annotation), object.pointer(&annotation)) {
+    Ok(match (owner(&there), owner(object)) {
         (Some(there), Some(ours)) if there == ours => Found::Same,
         (Some(there), _) => Found::Other(format!("action {there}")),
         (None, _) => Found::Other("something else".into()),
     })
+}
+
+/// The action that a file is of.
+fn owner(shown: &Value) -> Option<&Value> {
+    let annotation = format!("/metadata/annotations/{}", ACTION_ID.replace('/', "~1"));
+    shown.pointer(&annotation).or_else(|| shown.get("action"))
 }
 
 /// Runs file work off the async threads.

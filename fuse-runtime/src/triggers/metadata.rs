@@ -9,7 +9,11 @@ use super::ActionRequest;
 /// The prefix of our labels and annotations.
 const DOMAIN: &str = "fuse.rules";
 /// The annotation that says which action made the object.
-pub(super) const ACTION_ID: &str = "fuse.rules/action-id";
+pub(crate) const ACTION_ID: &str = "fuse.rules/action-id";
+/// The annotation that names the latest actions that changed an object, each by its start.
+pub(crate) const ACTIONS: &str = "fuse.rules/actions";
+/// The label that every object made by fuse carries.
+pub(crate) const ACTION: &str = "fuse.rules/action";
 /// The longest prefix that leaves room for the suffix in a 63-character name.
 pub(super) const LONGEST_PREFIX: usize = 47;
 
@@ -20,21 +24,42 @@ fn short(hash: &[u8]) -> String {
     text
 }
 
-/// The object's name: the prefix and 16 characters of the action's id.
+/// The action's part of a name: 16 characters of its id.
+pub(super) fn suffix(action: &str) -> String {
+    short(&data_encoding::HEXLOWER_PERMISSIVE.decode(action.as_bytes()).unwrap_or_default())
+}
+
+/// The object's name: the prefix and the action's part.
 pub(super) fn name(prefix: &str, request: &ActionRequest) -> String {
-    let id = data_encoding::HEXLOWER_PERMISSIVE.decode(request.id.as_bytes()).unwrap_or_default();
-    format!("{prefix}{}", short(&id))
+    format!("{prefix}{}", suffix(&request.id))
 }
 
 /// The object's metadata, with the rule's own labels and annotations under ours.
-pub(super) fn metadata(prefix: &str, request: &ActionRequest) -> Result<Value, String> {
+pub(super) fn metadata(
+    name: &str,
+    namespace: Option<&str>,
+    request: &ActionRequest,
+) -> Result<Value, String> {
     let fields = &request.action.fields;
-    let mut labels = own(fields, "labels")?;
-    let mut annotations = own(fields, "annotations")?;
+    let mut metadata = Map::new();
+    metadata.insert("name".into(), name.into());
+    if let Some(namespace) = namespace {
+        metadata.insert("namespace".into(), namespace.into());
+    }
+    let (labels, annotations) = (own(fields, "labels")?, own(fields, "annotations")?);
+    metadata.insert("labels".into(), labels.into());
+    metadata.insert("annotations".into(), annotations.into());
+    sign(&mut metadata, request);
+    Ok(metadata.into())
+}
+
+/// Adds our labels and annotations to an object's metadata.
+pub(super) fn sign(metadata: &mut Map<String, Value>, request: &ActionRequest) {
+    let mut labels = record(metadata.remove("labels"));
+    let mut annotations = record(metadata.remove("annotations"));
     let rule = &request.action.rule;
-    let id = data_encoding::HEXLOWER_PERMISSIVE.decode(request.id.as_bytes()).unwrap_or_default();
     labels.insert("app.kubernetes.io/managed-by".into(), "fuse".into());
-    labels.insert(format!("{DOMAIN}/action"), short(&id).into());
+    labels.insert(ACTION.into(), suffix(&request.id).into());
     labels.insert(format!("{DOMAIN}/rule"), short(&Sha256::digest(rule.as_bytes())).into());
     annotations.insert(ACTION_ID.into(), request.id.clone().into());
     annotations.insert(format!("{DOMAIN}/event-id"), request.event.id.clone().into());
@@ -43,16 +68,19 @@ pub(super) fn metadata(prefix: &str, request: &ActionRequest) -> Result<Value, S
     if let Some(element) = &request.action.element {
         annotations.insert(format!("{DOMAIN}/element"), json!(element).to_string().into());
     }
-    Ok(json!({
-        "name": name(prefix, request),
-        "namespace": fields.get("namespace"),
-        "labels": labels,
-        "annotations": annotations,
-    }))
+    metadata.insert("labels".into(), labels.into());
+    metadata.insert("annotations".into(), annotations.into());
+}
+
+fn record(value: Option<Value>) -> Map<String, Value> {
+    match value {
+        Some(Value::Object(map)) => map,
+        _ => Map::new(),
+    }
 }
 
 /// Labels or annotations that the rule gives. Their values are checked by the schema.
-fn own(fields: &Map<String, Value>, field: &str) -> Result<Map<String, Value>, String> {
+pub(super) fn own(fields: &Map<String, Value>, field: &str) -> Result<Map<String, Value>, String> {
     let Some(Value::Object(own)) = fields.get(field) else {
         return Ok(Map::new());
     };

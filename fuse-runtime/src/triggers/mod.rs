@@ -33,10 +33,14 @@
 //! }
 //! ```
 
-mod job;
+pub(crate) mod job;
 mod log;
 mod manifests;
-mod metadata;
+pub(crate) mod metadata;
+mod object;
+mod objects;
+mod submit;
+mod template;
 #[cfg(test)]
 mod tests;
 mod workflow;
@@ -46,15 +50,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use fuse_rules::{Action, Schema};
+use fuse_rules::{Action, Schema, TriggerInfo};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-pub use job::Job;
 pub use log::Log;
 pub use manifests::Manifests;
-pub use workflow::Workflow;
+pub use objects::Objects;
+pub use submit::Submit;
 
+use crate::cluster::{Cluster, Need};
 use crate::event::EventKey;
 
 /// An action to perform, with all that a backend may need to know about it.
@@ -66,6 +71,9 @@ pub struct ActionRequest {
     pub action: Action,
     /// The event that it came of.
     pub event: EventKey,
+    /// What [`Trigger::prepare`] gave before the first attempt.
+    #[serde(default)]
+    pub noted: Option<String>,
 }
 
 impl ActionRequest {
@@ -73,7 +81,7 @@ impl ActionRequest {
     /// place in the rules.
     pub fn new(action: Action, event: EventKey) -> Self {
         let id = action_id(&event, &action);
-        Self { id, action, event }
+        Self { id, action, event, noted: None }
     }
 }
 
@@ -121,6 +129,10 @@ pub enum Failure {
     /// letter for a person to look at.
     #[error("{0}")]
     Uncertain(String),
+    /// Something that it needs is missing, and a person has to see to it: what, in a sentence. It
+    /// was certainly not performed. It is held until [`Trigger::readiness_for`] says that it can.
+    #[error("{0}")]
+    NotReady(String),
     /// It may succeed when tried again.
     #[error("{reason}")]
     Retryable {
@@ -132,6 +144,19 @@ pub enum Failure {
         /// When the backend asks to be tried again, where it does.
         after: Option<Duration>,
     },
+}
+
+impl Failure {
+    /// The failure of something that went before the attempt itself: nothing was done.
+    #[must_use]
+    pub fn certain(self) -> Self {
+        match self {
+            Self::Retryable { reason, after, .. } => {
+                Self::Retryable { reason, perhaps_done: false, after }
+            }
+            other => other,
+        }
+    }
 }
 
 /// Whether an action whose attempt was cut short was performed.
@@ -168,6 +193,16 @@ pub trait Trigger: Send + Sync + 'static {
     /// Why the action cannot be put into that form, for people; it is then a dead letter.
     fn render(&self, request: &ActionRequest) -> Result<serde_json::Value, String>;
 
+    /// What must be known of the world to tell an attempt that came through from one that did not,
+    /// as the uid of an object that is to be deleted. It is put on record with the intent to fire,
+    /// and handed to [`Trigger::fire`] and [`Trigger::probe`] as [`ActionRequest::noted`].
+    ///
+    /// # Errors
+    /// Why that cannot be known now.
+    async fn prepare(&self, _request: &ActionRequest) -> Result<Option<String>, Failure> {
+        Ok(None)
+    }
+
     /// Performs the action. Firing one id twice must perform it once, as far as the backend can
     /// tell; where it cannot, `probe` says so.
     ///
@@ -182,12 +217,24 @@ pub trait Trigger: Send + Sync + 'static {
     async fn readiness(&self) -> Readiness {
         Readiness::Ready
     }
+
+    /// Whether this very action could be performed now, found out cheaply and without performing
+    /// it. It decides when a held action is tried again.
+    async fn readiness_for(&self, _request: &ActionRequest) -> Readiness {
+        self.readiness().await
+    }
+
+    /// What a block of this kind needs of the cluster, as far as it is known before any event.
+    fn needs(&self, _block: &TriggerInfo) -> Vec<Need> {
+        Vec::new()
+    }
 }
 
 /// The backends of a runtime, by kind.
 #[derive(Clone, Default)]
 pub struct Triggers {
     by_kind: BTreeMap<String, Arc<dyn Trigger>>,
+    cluster: Option<Cluster>,
 }
 
 impl Triggers {
@@ -198,7 +245,27 @@ impl Triggers {
 
     /// The built-in ones, with objects written to files.
     pub fn local(manifests: Manifests) -> Self {
-        Self::new().with(Workflow::new(manifests.clone())).with(Job::new(manifests)).with(Log)
+        Self::built_in(&Objects::Files(manifests))
+    }
+
+    /// The built-in ones, with objects submitted to a cluster.
+    pub fn cluster(cluster: Cluster) -> Self {
+        let built_in = Self::built_in(&Objects::Cluster(cluster.clone()));
+        Self { cluster: Some(cluster), ..built_in }
+    }
+
+    /// The cluster that the built-in triggers act on, where they do. Objects made there are
+    /// followed.
+    pub fn acts_on(&self) -> Option<&Cluster> {
+        self.cluster.as_ref()
+    }
+
+    fn built_in(objects: &Objects) -> Self {
+        Self::new()
+            .with(Submit::workflow(objects.clone()))
+            .with(Submit::job(objects.clone()))
+            .with(Submit::object(objects.clone()))
+            .with(Log)
     }
 
     /// Adds a backend; one of the same kind is replaced.

@@ -13,6 +13,15 @@ fn action(rule: &str, element: Option<Vec<u32>>, ordinal: u32) -> Action {
     Action { trigger: "log".into(), rule: rule.into(), element, ordinal, fields }
 }
 
+/// A request for a Namespace called `x`.
+fn named(id: &str) -> ActionRequest {
+    let fields = serde_json::json!({ "api-version": "v1", "kind": "Namespace", "name": "x" });
+    let mut action = action("s/r", None, 0);
+    action.fields = fields.as_object().unwrap().clone();
+    let event = EventKey { source: "q".into(), name: "e".into(), id: id.into() };
+    ActionRequest { id: id.into(), ..ActionRequest::new(action, event) }
+}
+
 #[test]
 fn an_id_tells_apart_all_that_makes_an_action() {
     let named = |source: &str, name: &str, id: &str| EventKey {
@@ -41,15 +50,30 @@ fn an_id_tells_apart_all_that_makes_an_action() {
     assert_eq!(ids[0], "911816a300082e3e8bc2d6100a995a42a97f5256bf611270e6726ff0bd1438c8");
 }
 
-/// What the triggers of one rule would submit for this event, one after the other.
-fn rendered(triggers: &str) -> String {
+/// Rules with these triggers, and files that they take in.
+fn ruleset(triggers: &str) -> Result<Ruleset, fuse_rules::Diagnostics> {
     let sources = Sources::new().with("webhook", Webhook::new([127, 0, 0, 1].into()));
     let backends = Triggers::local(Manifests::new("unused"));
+    let triggers = match triggers.trim_start().starts_with("trigger") {
+        true => triggers.to_owned(),
+        false => format!("trigger {triggers}"),
+    };
     let text = format!(
         "source q webhook {{ port = 1, path = \"/\"\n event e }}\nsensor s on q.e {{ rule Some_Rule {{ {triggers} }} }}"
     );
-    let ruleset = Ruleset::parse("test.rules", &text, &registry(&sources, &backends))
-        .unwrap_or_else(|problems| panic!("{problems}"));
+    let namespace = "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: ns-${name}\n";
+    let files = std::collections::BTreeMap::from([
+        ("test.rules", text.as_str()),
+        ("ns.yaml", namespace),
+        ("broken.yaml", "a: ["),
+    ]);
+    Ruleset::load(&["test.rules"], &files, &registry(&sources, &backends))
+}
+
+/// What the triggers of one rule would submit for this event, one after the other.
+fn rendered(triggers: &str) -> String {
+    let backends = Triggers::local(Manifests::new("unused"));
+    let ruleset = ruleset(triggers).unwrap_or_else(|problems| panic!("{problems}"));
     let body = br#"{"name":"pay","n":2.0,"team":"Retail","cmd":["sh","-c"]}"#;
     let event = Event::new("q", "e", body).unwrap();
     let mut out = String::new();
@@ -103,8 +127,69 @@ fn jobs() {
           env { NAME = body.name }
         }
         trigger job { namespace = "cicd", pod-template { spec { containers = [] } } }
-        trigger job { namespace = "cicd", pod-template { spec { containers = [{ name = "a" }] } }, args = ["x"] }
+        trigger job { from-cronjob = "backup/nightly", env { NAME = body.name }, service-account = "runner", deadline = 10m }
+        trigger job { from-cronjob = "backup/nightly", namespace = "cicd", name-prefix = "now-" }
         "#
+    ));
+}
+
+#[test]
+fn objects() {
+    insta::assert_snapshot!(rendered(
+        r#"
+        trigger object { api-version = "v1", kind = "Namespace", name = body.name, labels { team = body.team } }
+        trigger object {
+          operation = "apply"
+          manifest { apiVersion = "v1", kind = "ConfigMap", metadata { name = "x", namespace = "n" }, data { team = body.team, count = string(body.n) } }
+          annotations { why = "for ${body.name}" }
+        }
+        trigger object { api-version = "v1", kind = "ConfigMap", namespace = "n", name-prefix = "cm-" }
+        trigger object {
+          operation = "patch", api-version = "apps/v1", kind = "Deployment", namespace = "n", name = body.name
+          patch = { spec = { replicas = body.n } }, patch-type = "strategic"
+        }
+        trigger object {
+          operation = "patch", api-version = "apps/v1", kind = "Deployment", namespace = "n", name = "x"
+          patch = [{ op = "replace", path = "/spec/replicas", value = body.n }], patch-type = "json"
+        }
+        trigger object { operation = "delete", api-version = "external-secrets.io/v1", kind = "ExternalSecret", namespace = "n", name = body.name }
+        trigger object { operation = "delete", api-version = "v1", kind = "ConfigMap", namespace = "n", name = body.team }
+        "#
+    ));
+}
+
+/// What blocks are told that cannot be.
+#[test]
+fn blocks_that_cannot_be_are_refused_before_any_event() {
+    let told = |trigger: &str| {
+        let problems = ruleset(trigger).unwrap_err().to_string();
+        problems.lines().next().unwrap().to_owned()
+    };
+    let cases = [
+        "job { namespace = \"n\", pod-template { spec { containers = [] } }, args = [\"x\"] }",
+        "job { image = \"i\" }",
+        "job { from-cronjob = \"nightly\" }",
+        "workflow { namespace = \"n\" }",
+        "object { kind = \"Pod\", name = \"x\" }",
+        "object { api-version = \"v1\", kind = \"Pod\" }",
+        "object { api-version = \"v1\", kind = \"Pod\", name = \"x\", patch = {} }",
+        "object { operation = \"patch\", api-version = \"v1\", kind = \"Pod\", name = \"x\" }",
+        "object { operation = \"delete\", api-version = \"v1\", kind = \"Pod\", name = \"x\", labels { a = \"b\" } }",
+        "object { manifest { apiVersion = \"v1\", kind = \"Pod\", metadata { generateName = \"x-\", name = \"x\" } } }",
+        "object { api-version = \"v1\", kind = \"Pod\", name = \"x\", name-prefix = \"x-\" }",
+        "object { template-file = \"gone.yaml\" }",
+        "object { template-file = \"ns.yaml\" }",
+        "object { template-file = \"ns.yaml\", values { name = body.name, size = 1 } }",
+        "object { template-file = \"broken.yaml\" }",
+    ];
+    let told: Vec<String> = cases.iter().map(|case| format!("{case}\n  {}", told(case))).collect();
+    insta::assert_snapshot!(told.join("\n"));
+}
+
+#[test]
+fn a_template_file_is_filled_in() {
+    insta::assert_snapshot!(rendered(
+        "trigger object { template-file = \"ns.yaml\", values { name = body.name } }"
     ));
 }
 
@@ -122,26 +207,31 @@ fn log_lines() {
 async fn a_file_appears_once_and_is_never_overwritten() {
     let folder = tempfile::tempdir().unwrap();
     let manifests = Manifests::new(folder.path().join("out"));
-    let object = |id: &str| serde_json::json!({ "metadata": { "name": "x", "annotations": { "fuse.rules/action-id": id } } });
-    assert_eq!(manifests.find(Ok(object("1"))).await, Probe::Absent);
-    let done = manifests.submit(Ok(object("1"))).await.unwrap();
-    assert_eq!(manifests.submit(Ok(object("1"))).await, Ok(done.clone()), "the same action");
-    assert_eq!(manifests.find(Ok(object("1"))).await, Probe::Done(done));
-    let conflict = manifests.submit(Ok(object("2"))).await.unwrap_err();
+    // Two ids whose files have one name.
+    let change = |last: &str| object::change(&named(&format!("{}{last}", "a".repeat(62)))).unwrap();
+    assert_eq!(manifests.find(&change("01")).await, Probe::Absent);
+    let done = manifests.submit(&change("01")).await.unwrap();
+    assert_eq!(manifests.submit(&change("01")).await, Ok(done.clone()), "the same action");
+    assert_eq!(manifests.find(&change("01")).await, Probe::Done(done));
+    let conflict = manifests.submit(&change("02")).await.unwrap_err();
     assert!(
-        matches!(&conflict, Failure::Conflict(why) if why.contains("made by action \"1\"")),
+        matches!(&conflict, Failure::Conflict(why) if why.contains("made by action \"aaa")),
         "{conflict}"
     );
     let names = |path: &Path| {
         let entries = std::fs::read_dir(path).unwrap();
         entries.map(|entry| entry.unwrap().file_name()).collect::<Vec<_>>()
     };
-    assert_eq!(names(manifests.folder()), ["x.json"], "no half-written file is left");
+    assert_eq!(
+        names(manifests.folder()),
+        ["x-vkvkvkvkvkvkvkvk.json"],
+        "no half-written file is left"
+    );
     assert_eq!(manifests.readiness().await, Readiness::Ready);
 
     std::fs::write(folder.path().join("file"), "").unwrap();
     let blocked = Manifests::new(folder.path().join("file"));
-    let failure = blocked.submit(Ok(object("1"))).await.unwrap_err();
+    let failure = blocked.submit(&change("01")).await.unwrap_err();
     assert!(matches!(failure, Failure::Retryable { perhaps_done: false, .. }), "{failure}");
     assert!(matches!(blocked.readiness().await, Readiness::NotReady(_)));
 }

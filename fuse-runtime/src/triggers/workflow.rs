@@ -1,117 +1,167 @@
-//! The trigger `workflow`: an Argo Workflow from a template.
+//! The trigger `workflow`: an Argo Workflow, from a template or from a whole spec.
 
-use async_trait::async_trait;
-use fuse_rules::{Field, FieldType, Schema, Templates};
+use fuse_rules::{Field, FieldType, Outline, Schema, Templates, TriggerInfo};
 use serde_json::{Map, Value, json};
 
-use super::manifests::Manifests;
+use super::ActionRequest;
 use super::metadata::{self, LONGEST_PREFIX};
-use super::{ActionRequest, Done, Failure, Probe, Readiness, Trigger};
+use crate::cluster::{Change, Need, Operation, Place, Target};
 
-/// Submits Argo Workflows.
-#[derive(Clone, Debug)]
-pub struct Workflow {
-    objects: Manifests,
+const API_VERSION: &str = "argoproj.io/v1alpha1";
+
+pub(super) fn schema() -> Schema {
+    let text = || FieldType::Text(Templates::Refused);
+    Schema::new("workflow", "Submits an Argo Workflow, from a template or from a whole spec.")
+        .field(Field::optional(
+            "template",
+            FieldType::DnsSubdomain,
+            "The WorkflowTemplate, in the namespace of the workflow.",
+        ))
+        .field(Field::optional(
+            "cluster-template",
+            FieldType::DnsSubdomain,
+            "The ClusterWorkflowTemplate.",
+        ))
+        .field(Field::optional(
+            "spec",
+            FieldType::Map(Box::new(FieldType::Any(Templates::Refused))),
+            "The workflow's whole spec, instead of a template. Argo's own `{{…}}` may stand in it; text of the event may not carry them.",
+        ))
+        .field(Field::required("namespace", FieldType::DnsLabel, "Where the workflow runs."))
+        .field(Field::optional(
+            "name-prefix",
+            FieldType::NamePrefix(LONGEST_PREFIX),
+            "The start of the workflow's name. Where it is left out: the name of the template, else of the rule, and `-`.",
+        ))
+        .field(Field::optional(
+            "service-account",
+            FieldType::DnsSubdomain,
+            "The service account that the workflow runs as.",
+        ))
+        .field(Field::optional(
+            "parameters",
+            FieldType::Map(Box::new(text())),
+            "The workflow's parameters. Argo's are strings: scalars are given by their text.",
+        ))
+        .field(Field::optional(
+            "labels",
+            FieldType::Map(Box::new(FieldType::LabelValue)),
+            "Labels of the workflow.",
+        ))
+        .field(Field::optional(
+            "annotations",
+            FieldType::Map(Box::new(text())),
+            "Annotations of the workflow.",
+        ))
+        .one_of(&["template", "cluster-template", "spec"])
 }
 
-impl Workflow {
-    /// A backend that hands its objects to this writer.
-    pub fn new(objects: Manifests) -> Self {
-        Self { objects }
+pub(super) fn change(request: &ActionRequest) -> Result<Change, String> {
+    let fields = &request.action.fields;
+    let text = |name: &str| fields.get(name).and_then(Value::as_str);
+    let namespace = text("namespace").ok_or("`namespace` must be given")?;
+    let mut requires = Vec::new();
+    let mut spec = match fields.get("spec") {
+        Some(Value::Object(spec)) => spec.clone(),
+        _ => Map::new(),
+    };
+    let template = text("template").or_else(|| text("cluster-template"));
+    if let Some(name) = template {
+        let cluster = text("template").is_none();
+        let mut reference = Map::from_iter([("name".to_owned(), name.into())]);
+        if cluster {
+            reference.insert("clusterScope".into(), true.into());
+        }
+        spec.insert("workflowTemplateRef".into(), reference.into());
+        requires.push(template_target(cluster, namespace, name));
+    } else if spec.is_empty() {
+        return Err("one of `template`, `cluster-template` and `spec` must be given".into());
+    }
+    if let Some(account) = text("service-account") {
+        spec.insert("serviceAccountName".into(), account.into());
+    }
+    if let Some(Value::Object(given)) = fields.get("parameters") {
+        add_parameters(&mut spec, given)?;
+    }
+    let prefix = match (text("name-prefix"), template) {
+        (Some(prefix), _) => prefix.to_owned(),
+        (None, Some(template)) => default_prefix(template),
+        (None, None) => rule_prefix(&request.action.rule, "workflow"),
+    };
+    let name = metadata::name(&prefix, request);
+    let body = json!({
+        "apiVersion": API_VERSION,
+        "kind": "Workflow",
+        "metadata": metadata::metadata(&name, Some(namespace), request)?,
+        "spec": spec,
+    });
+    Ok(Change {
+        action: request.id.clone(),
+        operation: Operation::Create,
+        target: Target {
+            api_version: API_VERSION.into(),
+            kind: "Workflow".into(),
+            namespace: Some(namespace.to_owned()),
+            name,
+        },
+        body,
+        requires,
+        from_cron_job: None,
+    })
+}
+
+/// Adds the rule's parameters to those that the spec has; the rule's win.
+fn add_parameters(spec: &mut Map<String, Value>, given: &Map<String, Value>) -> Result<(), String> {
+    let arguments = spec.entry("arguments").or_insert_with(|| json!({}));
+    let Value::Object(arguments) = arguments else {
+        return Err("`arguments` of `spec` is not a record".into());
+    };
+    let list = arguments.entry("parameters").or_insert_with(|| json!([]));
+    let Value::Array(list) = list else {
+        return Err("`arguments.parameters` of `spec` is not a list".into());
+    };
+    for (name, value) in given {
+        list.retain(|one| one.get("name").and_then(Value::as_str) != Some(name));
+        list.push(json!({ "name": name, "value": value }));
+    }
+    Ok(())
+}
+
+fn template_target(cluster: bool, namespace: &str, name: &str) -> Target {
+    let kind = if cluster { "ClusterWorkflowTemplate" } else { "WorkflowTemplate" };
+    Target {
+        api_version: API_VERSION.into(),
+        kind: kind.into(),
+        namespace: (!cluster).then(|| namespace.to_owned()),
+        name: name.to_owned(),
     }
 }
 
-#[async_trait]
-impl Trigger for Workflow {
-    fn schema(&self) -> Schema {
-        let text = || FieldType::Text(Templates::Refused);
-        Schema::new("workflow", "Submits an Argo Workflow from a template.")
-            .field(Field::optional(
-                "template",
-                FieldType::DnsSubdomain,
-                "The WorkflowTemplate, in the namespace of the workflow.",
-            ))
-            .field(Field::optional(
-                "cluster-template",
-                FieldType::DnsSubdomain,
-                "The ClusterWorkflowTemplate.",
-            ))
-            .field(Field::required("namespace", FieldType::DnsLabel, "Where the workflow runs."))
-            .field(Field::optional(
-                "name-prefix",
-                FieldType::NamePrefix(LONGEST_PREFIX),
-                "The start of the workflow's name; the template's name and `-` where it is left out.",
-            ))
-            .field(Field::optional(
-                "service-account",
-                FieldType::DnsSubdomain,
-                "The service account that the workflow runs as.",
-            ))
-            .field(Field::optional(
-                "parameters",
-                FieldType::Map(Box::new(text())),
-                "The workflow's parameters. Argo's are strings: scalars are given by their text.",
-            ))
-            .field(Field::optional(
-                "labels",
-                FieldType::Map(Box::new(FieldType::LabelValue)),
-                "Labels of the workflow.",
-            ))
-            .field(Field::optional(
-                "annotations",
-                FieldType::Map(Box::new(text())),
-                "Annotations of the workflow.",
-            ))
-            .one_of(&["template", "cluster-template"])
-    }
-
-    fn render(&self, request: &ActionRequest) -> Result<Value, String> {
-        let fields = &request.action.fields;
-        let text = |name: &str| fields.get(name).and_then(Value::as_str);
-        let (template, cluster) = match (text("template"), text("cluster-template")) {
-            (Some(template), None) => (template, false),
-            (None, Some(template)) => (template, true),
-            _ => return Err("one of `template` and `cluster-template` must be given".into()),
-        };
-        let prefix = match text("name-prefix") {
-            Some(prefix) => prefix.to_owned(),
-            None => default_prefix(template),
-        };
-        let mut spec = Map::new();
-        let reference = if cluster {
-            json!({ "name": template, "clusterScope": true })
-        } else {
-            json!({ "name": template })
-        };
-        spec.insert("workflowTemplateRef".into(), reference);
-        if let Some(account) = text("service-account") {
-            spec.insert("serviceAccountName".into(), account.into());
+pub(super) fn needs(block: &TriggerInfo) -> Vec<Need> {
+    let place = Place::of(block.get("namespace"));
+    let mut needs = Need::created(API_VERSION, "Workflow", &place);
+    let parameters = block.get("parameters").map(Outline::entries).unwrap_or_default();
+    for (field, kind, cluster) in [
+        ("template", "WorkflowTemplate", false),
+        ("cluster-template", "ClusterWorkflowTemplate", true),
+    ] {
+        let Some(outline) = block.get(field) else { continue };
+        let place = if cluster { Place::Outside } else { place.clone() };
+        let name = constant(outline);
+        needs.push(Need::access(API_VERSION, kind, &["get"], &place, name.as_deref()));
+        if let Some(name) = name {
+            let parameters = parameters.clone();
+            needs.push(Need::Template { kind, place, name, parameters });
         }
-        if let Some(Value::Object(parameters)) = fields.get("parameters") {
-            let parameters: Vec<Value> = parameters
-                .iter()
-                .map(|(name, value)| json!({ "name": name, "value": value }))
-                .collect();
-            spec.insert("arguments".into(), json!({ "parameters": parameters }));
-        }
-        Ok(json!({
-            "apiVersion": "argoproj.io/v1alpha1",
-            "kind": "Workflow",
-            "metadata": metadata::metadata(&prefix, request)?,
-            "spec": spec,
-        }))
     }
+    needs.extend(Need::service_account(block, &place));
+    needs
+}
 
-    async fn fire(&self, request: &ActionRequest) -> Result<Done, Failure> {
-        self.objects.submit(self.render(request)).await
-    }
-
-    async fn probe(&self, request: &ActionRequest) -> Probe {
-        self.objects.find(self.render(request)).await
-    }
-
-    async fn readiness(&self) -> Readiness {
-        self.objects.readiness().await
+fn constant(outline: &Outline) -> Option<String> {
+    match outline {
+        Outline::Constant(Value::String(text)) => Some(text.clone()),
+        _ => None,
     }
 }
 
@@ -121,4 +171,16 @@ pub(super) fn default_prefix(template: &str) -> String {
     let mut prefix: String = template.replace('.', "-");
     prefix.truncate(LONGEST_PREFIX - 1);
     format!("{}-", prefix.trim_end_matches('-'))
+}
+
+/// The start of a name, from that of a rule; rule names may have capitals and `_`.
+pub(super) fn rule_prefix(rule: &str, otherwise: &str) -> String {
+    let name = rule.rsplit('/').next().unwrap_or(rule);
+    let name: String = name
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' })
+        .collect();
+    let name = name.trim_start_matches('-');
+    // A name of nothing but `_` leaves nothing that an object could be called by.
+    default_prefix(if name.is_empty() { otherwise } else { name })
 }

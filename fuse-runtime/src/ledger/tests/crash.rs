@@ -7,7 +7,7 @@ use std::process::Command;
 use fuse_rules::Outcome;
 
 use super::super::{ActionState, Ledger};
-use super::{House, claim, verdict};
+use super::{House, attempt, claim, verdict};
 use crate::bus::Bus;
 use crate::event::EventKey;
 use crate::store::support::at;
@@ -29,7 +29,7 @@ async fn work(folder: &Path) -> House {
     let mut verdict = verdict(&delivery.event().key(), "act", 1);
     verdict.once = vec![claim("s/r k", "a", None)];
     house.ledger.decide(verdict).await.unwrap();
-    house.ledger.intend("act", at(2)).await.unwrap();
+    house.ledger.intend("act", attempt(2)).await.unwrap();
     house
 }
 
@@ -44,7 +44,7 @@ async fn go_on(folder: &Path) {
     let record = house.ledger.decide(other).await.unwrap();
     assert_eq!(record.plan.as_deref(), Some("plan-1"));
     assert_eq!(record.actions[0].id, "act");
-    assert_eq!(record.actions[0].state, ActionState::Intended { at: at(2) });
+    assert_eq!(record.actions[0].state, ActionState::Intended { at: at(2), noted: None });
 
     assert_eq!(house.bus.next().await.unwrap().event().id, "b");
     let mut held = verdict(&key("b"), "act-b", 9);

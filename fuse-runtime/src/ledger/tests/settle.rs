@@ -1,7 +1,7 @@
 //! What becomes of actions.
 
 use super::super::{ActionState, Counts, DeadLetterKind, Ledger, LedgerError};
-use super::{House, verdict};
+use super::{House, attempt, verdict};
 use crate::store::support::at;
 
 fn done(seconds: i64) -> ActionState {
@@ -41,9 +41,9 @@ async fn an_action_goes_from_pending_to_intended_to_done() {
     let house = decided(&["a"]).await;
     let ledger = &house.ledger;
     assert_eq!(state(&house, "a").await, ActionState::Pending);
-    ledger.intend("a", at(1)).await.unwrap();
-    ledger.intend("a", at(2)).await.unwrap();
-    assert_eq!(state(&house, "a").await, ActionState::Intended { at: at(2) });
+    ledger.intend("a", attempt(1)).await.unwrap();
+    ledger.intend("a", attempt(2)).await.unwrap();
+    assert_eq!(state(&house, "a").await, ActionState::Intended { at: at(2), noted: None });
     ledger.reopen("a").await.unwrap();
     assert_eq!(state(&house, "a").await, ActionState::Pending);
     assert_eq!(counts(&house).await, (1, 0));
@@ -61,7 +61,7 @@ async fn a_settled_action_stays_as_it_is() {
     ledger.settle("a", done(3)).await.unwrap();
     ledger.settle("a", done(3)).await.unwrap();
     let settled = Err(LedgerError::Settled("a".into()));
-    assert_eq!(ledger.intend("a", at(4)).await, settled);
+    assert_eq!(ledger.intend("a", attempt(4)).await, settled);
     assert_eq!(ledger.settle("a", dead(4)).await, settled);
     assert_eq!(ledger.reopen("a").await, settled);
     assert_eq!(state(&house, "a").await, done(3));
@@ -72,10 +72,10 @@ async fn what_is_unknown_or_no_end_is_refused() {
     let house = decided(&["a"]).await;
     let ledger = &house.ledger;
     let unknown = Err(LedgerError::UnknownAction("b".into()));
-    assert_eq!(ledger.intend("b", at(1)).await, unknown);
+    assert_eq!(ledger.intend("b", attempt(1)).await, unknown);
     assert_eq!(ledger.settle("b", done(1)).await, unknown);
     assert_eq!(ledger.reopen("b").await, unknown);
-    for state in [ActionState::Pending, ActionState::Intended { at: at(1) }] {
+    for state in [ActionState::Pending, ActionState::Intended { at: at(1), noted: None }] {
         let problem = ledger.settle("a", state).await.unwrap_err();
         assert!(matches!(problem, LedgerError::Invalid(_)), "{problem}");
     }
@@ -108,7 +108,7 @@ async fn unsettled_actions_are_listed_in_pages() {
     let house = decided(&["a", "b", "c", "d"]).await;
     let ledger = &house.ledger;
     ledger.settle("b", done(1)).await.unwrap();
-    ledger.intend("c", at(1)).await.unwrap();
+    ledger.intend("c", attempt(1)).await.unwrap();
     let first = ledger.unsettled(None, 2).await.unwrap();
     let ids: Vec<_> = first.iter().map(|one| one.action.id.as_str()).collect();
     assert_eq!(ids, ["a", "c"]);

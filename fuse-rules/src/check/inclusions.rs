@@ -1,0 +1,68 @@
+//! Files that fields take in whole, such as a manifest: read through the loader, each once.
+
+use rustc_hash::FxHashMap;
+
+use super::Checker;
+use super::typed::{Expr, ExprKind};
+use crate::diagnostic::{Code, Diagnostic};
+use crate::ruleset::{Loader, resolved};
+use crate::span::Files;
+use crate::value::Value;
+
+/// The files of the rules, and those that their fields take in.
+pub(super) struct Inclusions<'a> {
+    files: Files,
+    loader: &'a dyn Loader,
+    read: FxHashMap<String, Result<String, String>>,
+}
+
+impl<'a> Inclusions<'a> {
+    pub(super) fn new(files: Files, loader: &'a dyn Loader) -> Self {
+        Self { files, loader, read: FxHashMap::default() }
+    }
+
+    pub(super) fn into_files(self) -> Files {
+        self.files
+    }
+
+    fn read(&mut self, name: String) -> Result<String, String> {
+        if let Some(known) = self.read.get(&name) {
+            return known.clone();
+        }
+        let text = self.loader.load(&name);
+        if let Ok(text) = &text {
+            self.files.add(name.clone(), text.clone());
+        }
+        self.read.insert(name, text.clone());
+        text
+    }
+}
+
+impl Checker<'_> {
+    /// The file's text in place of its name.
+    pub(super) fn include(&mut self, expr: Expr, key: &str) -> Expr {
+        let ExprKind::Const(Value::String(used)) = &expr.kind else {
+            let problem = format!("`{key}` takes the name of a file, in quotes");
+            self.error(Code::E0405, expr.span, problem, "this is no literal");
+            return expr;
+        };
+        // The name stands in the file of the expression, which may be that of the `defaults`.
+        let from = self.inclusions.files.get(expr.span.file);
+        let name = resolved(from.map_or("", |file| file.name()), used);
+        match self.inclusions.read(name.clone()) {
+            Ok(text) => Expr { kind: ExprKind::Const(Value::String(text.into())), ..expr },
+            Err(why) => {
+                self.report(
+                    Diagnostic::error(
+                        Code::E0504,
+                        expr.span,
+                        format!("`{name}` cannot be read: {why}"),
+                    )
+                    .label("taken in here")
+                    .help("a file is named relative to the rules that take it in"),
+                );
+                expr
+            }
+        }
+    }
+}

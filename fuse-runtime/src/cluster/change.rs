@@ -1,0 +1,146 @@
+//! One thing to do to one object: what triggers ask for, as data.
+
+use serde_json::{Map, Value, json};
+
+/// The change that an action makes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Change {
+    /// The action's id.
+    pub action: String,
+    /// What to do.
+    pub operation: Operation,
+    /// To which object.
+    pub target: Target,
+    /// The object to create or apply; the patch; null for a deletion.
+    pub body: Value,
+    /// What the object names and cannot do without.
+    pub requires: Vec<Target>,
+    /// Where the rest of the object comes from.
+    pub from_cron_job: Option<FromCronJob>,
+}
+
+/// What is done to an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operation {
+    /// It is made; one that is there is a conflict.
+    Create,
+    /// It is made, or brought to what the rule says (server-side apply).
+    Apply {
+        /// Whether fields that others own are taken over.
+        force: bool,
+    },
+    /// It is changed; it must be there.
+    Patch(Patch),
+    /// It is deleted.
+    Delete(Propagation),
+}
+
+/// How a patch is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Patch {
+    /// RFC 7396.
+    Merge,
+    /// Kubernetes' own: lists merge by key. Not for custom resources.
+    Strategic,
+    /// RFC 6902, a list of operations.
+    Json,
+}
+
+/// What becomes of the objects that the deleted one owns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Propagation {
+    /// They go after it.
+    Background,
+    /// They go before it.
+    Foreground,
+    /// They stay.
+    Orphan,
+}
+
+/// An object on the cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// As in `batch/v1`.
+    pub api_version: String,
+    /// As in `Job`.
+    pub kind: String,
+    /// `None` for objects outside namespaces.
+    pub namespace: Option<String>,
+    /// Its name.
+    pub name: String,
+}
+
+/// A job made from the template of a CronJob.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FromCronJob {
+    /// The CronJob's namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// Environment variables for every container.
+    pub env: Map<String, Value>,
+}
+
+impl Operation {
+    /// The operation's name in rules and messages.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Apply { .. } => "apply",
+            Self::Patch(_) => "patch",
+            Self::Delete(_) => "delete",
+        }
+    }
+}
+
+impl Patch {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Merge => "merge",
+            Self::Strategic => "strategic",
+            Self::Json => "json",
+        }
+    }
+}
+
+impl Propagation {
+    pub(super) fn policy(self) -> kube::api::PropagationPolicy {
+        match self {
+            Self::Background => kube::api::PropagationPolicy::Background,
+            Self::Foreground => kube::api::PropagationPolicy::Foreground,
+            Self::Orphan => kube::api::PropagationPolicy::Orphan,
+        }
+    }
+}
+
+impl std::fmt::Display for Target {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.namespace {
+            Some(namespace) => write!(f, "{} {namespace}/{}", self.kind, self.name),
+            None => write!(f, "{} {}", self.kind, self.name),
+        }
+    }
+}
+
+impl Change {
+    /// What is shown to people, and written to files: the object itself where one is made, else
+    /// what is done to which object.
+    pub fn shown(&self) -> Value {
+        let target = json!({
+            "apiVersion": self.target.api_version,
+            "kind": self.target.kind,
+            "namespace": self.target.namespace,
+            "name": self.target.name,
+        });
+        match self.operation {
+            Operation::Create | Operation::Apply { .. } => self.body.clone(),
+            Operation::Patch(patch) => json!({
+                "operation": "patch", "type": patch.as_str(), "target": target, "patch": self.body,
+                "action": self.action,
+            }),
+            Operation::Delete(_) => json!({
+                "operation": "delete", "target": target, "action": self.action,
+            }),
+        }
+    }
+}

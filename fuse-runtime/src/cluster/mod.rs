@@ -1,0 +1,161 @@
+//! A Kubernetes cluster: connecting to it, asking it, changing objects once, following them.
+//!
+//! The connection (TLS, credentials, kubeconfig) is kube's. Its own retries are off: what is tried
+//! again, and when, is the engine's to decide, so every answer is told apart here.
+
+mod call;
+mod change;
+mod kinds;
+mod needs;
+mod refusal;
+mod submit;
+mod watch;
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use kube::Client;
+use kube::config::{Config, KubeConfigOptions, Kubeconfig};
+
+pub use change::{Change, FromCronJob, Operation, Patch, Propagation, Target};
+pub use kinds::Kind;
+pub use needs::{Need, Permission, Place, RuleNeed, needs};
+pub use refusal::Refusal;
+pub(crate) use watch::{Followed, Seen};
+
+/// How long one request may take. Nothing that fuse asks for takes a healthy server that long.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long opening a connection may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Which cluster, and as whom.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Access {
+    /// The kubeconfig. Where it is left out: `KUBECONFIG`, else `~/.kube/config`, else the service
+    /// account of the pod.
+    pub kubeconfig: Option<PathBuf>,
+    /// The kubeconfig's context. Where it is left out: the current one.
+    pub context: Option<String>,
+}
+
+/// A connection to a cluster. Cheap to clone; opened when it is first used.
+#[derive(Clone)]
+pub struct Cluster {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    client: Client,
+    url: String,
+    timeout: Duration,
+    /// What discovery found: by API version and kind.
+    kinds: RwLock<HashMap<(String, String), Kind>>,
+}
+
+/// Why a cluster cannot be connected to, before anything is sent.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// There is no usable configuration.
+    #[error("no cluster to act on: {0}")]
+    Config(String),
+    /// The configuration is there, but no connection can be made of it.
+    #[error("the cluster's configuration cannot be used: {0}")]
+    Client(String),
+}
+
+impl Cluster {
+    /// Reads the configuration. Whether the cluster answers shows when it is first asked.
+    ///
+    /// # Errors
+    /// No configuration, or one that cannot be used.
+    pub async fn connect(access: &Access) -> Result<Self, ConnectError> {
+        let mut config = config(access).await?;
+        config.default_retry = false;
+        config.connect_timeout = Some(CONNECT_TIMEOUT);
+        Self::new(config)
+    }
+
+    /// A connection with a configuration of one's own. Its `default_retry` should be off: an engine
+    /// that retries what retries by itself waits far too long.
+    ///
+    /// # Errors
+    /// A configuration that cannot be used, as with a broken certificate.
+    pub fn new(config: Config) -> Result<Self, ConnectError> {
+        let url = config.cluster_url.to_string().trim_end_matches('/').to_owned();
+        let client =
+            Client::try_from(config).map_err(|error| ConnectError::Client(in_full(&error)))?;
+        let kinds = RwLock::default();
+        let inner = Inner { client, url, timeout: REQUEST_TIMEOUT, kinds };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// The address of the API server.
+    pub fn url(&self) -> &str {
+        &self.inner.url
+    }
+
+    pub(crate) fn client(&self) -> &Client {
+        &self.inner.client
+    }
+
+    fn known(&self, api_version: &str, kind: &str) -> Option<Kind> {
+        let kinds = self.inner.kinds.read().unwrap_or_else(PoisonError::into_inner);
+        kinds.get(&(api_version.to_owned(), kind.to_owned())).cloned()
+    }
+
+    fn remember(&self, kind: Kind) {
+        let mut kinds = self.inner.kinds.write().unwrap_or_else(PoisonError::into_inner);
+        kinds.insert((kind.api_version().to_owned(), kind.kind().to_owned()), kind);
+    }
+
+    fn forget(&self, kind: &Kind) {
+        let mut kinds = self.inner.kinds.write().unwrap_or_else(PoisonError::into_inner);
+        kinds.remove(&(kind.api_version().to_owned(), kind.kind().to_owned()));
+    }
+}
+
+impl std::fmt::Debug for Cluster {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Cluster").field("url", &self.inner.url).finish_non_exhaustive()
+    }
+}
+
+async fn config(access: &Access) -> Result<Config, ConnectError> {
+    let options = KubeConfigOptions { context: access.context.clone(), ..Default::default() };
+    if let Some(path) = &access.kubeconfig {
+        let failed = |error: kube::config::KubeconfigError| {
+            ConnectError::Config(format!("{}: {}", path.display(), in_full(&error)))
+        };
+        let kubeconfig = Kubeconfig::read_from(path).map_err(failed)?;
+        return Config::from_custom_kubeconfig(kubeconfig, &options).await.map_err(failed);
+    }
+    if access.context.is_some() {
+        let found = Config::from_kubeconfig(&options).await;
+        return found.map_err(|error| ConnectError::Config(in_full(&error)));
+    }
+    let found = Config::infer().await;
+    found.map_err(|error| {
+        ConnectError::Config(format!(
+            "there is no usable kubeconfig, and this is no pod of a cluster ({}); set KUBECONFIG, or \
+             write objects to files with `--local`",
+            in_full(&error)
+        ))
+    })
+}
+
+/// An error with all that caused it, each said once.
+fn in_full(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let more = cause.to_string();
+        if !text.contains(&more) {
+            text = format!("{text}: {more}");
+        }
+        source = cause.source();
+    }
+    text
+}

@@ -1,0 +1,183 @@
+//! What rules need of a cluster, as far as it is known before any event: what `fuse doctor` checks,
+//! `fuse rbac` prints and the runtime follows.
+
+use fuse_rules::{Outline, OutlineField, Ruleset, TriggerInfo};
+use serde_json::Value;
+
+use crate::triggers::Triggers;
+
+/// A need, and which rule has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RuleNeed {
+    /// The rule's full name, `sensor/rule`.
+    pub rule: String,
+    /// What it needs.
+    pub need: Need,
+}
+
+/// What all rules need of the cluster, in their order.
+pub fn needs(ruleset: &Ruleset, triggers: &Triggers) -> Vec<RuleNeed> {
+    let mut all = Vec::new();
+    for rule in ruleset.rules() {
+        for block in &rule.triggers {
+            let Some(trigger) = triggers.get(&block.kind) else { continue };
+            let of_rule = |need| RuleNeed { rule: rule.name.to_owned(), need };
+            all.extend(trigger.needs(block).into_iter().map(of_rule));
+        }
+    }
+    all
+}
+
+/// Where objects live.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Place {
+    /// In this namespace.
+    Namespace(String),
+    /// In a namespace that the event names, or in any.
+    Anywhere,
+    /// Outside namespaces.
+    Outside,
+}
+
+/// Something that a trigger block needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// A kind of objects.
+    Kind {
+        /// As in `argoproj.io/v1alpha1`.
+        api_version: String,
+        /// As in `Workflow`.
+        kind: String,
+    },
+    /// A namespace.
+    Namespace(String),
+    /// An object.
+    Object {
+        /// As in `v1`.
+        api_version: &'static str,
+        /// As in `ServiceAccount`.
+        kind: &'static str,
+        /// Where it is.
+        place: Place,
+        /// Its name.
+        name: String,
+    },
+    /// A WorkflowTemplate or ClusterWorkflowTemplate that takes these parameters.
+    Template {
+        /// Which of the two.
+        kind: &'static str,
+        /// Where it is.
+        place: Place,
+        /// Its name.
+        name: String,
+        /// What the rule gives it.
+        parameters: Vec<OutlineField>,
+    },
+    /// A permission.
+    Access(Permission),
+    /// Objects that are watched after they are submitted.
+    Follow {
+        /// As in `batch/v1`.
+        api_version: String,
+        /// As in `Job`.
+        kind: String,
+        /// Where they are.
+        place: Place,
+    },
+}
+
+/// What may be done with which objects.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Permission {
+    /// As in `argoproj.io/v1alpha1`.
+    pub api_version: String,
+    /// As in `Workflow`.
+    pub kind: String,
+    /// As in `create`.
+    pub verbs: Vec<&'static str>,
+    /// Where.
+    pub place: Place,
+    /// The one object that it is about; `None` for all.
+    pub name: Option<String>,
+}
+
+impl Place {
+    /// The namespace that a field names.
+    pub fn of(field: Option<&Outline>) -> Self {
+        match field {
+            Some(Outline::Constant(Value::String(namespace))) => Self::Namespace(namespace.clone()),
+            Some(_) => Self::Anywhere,
+            None => Self::Outside,
+        }
+    }
+
+    /// The namespace, where it is known.
+    pub fn namespace(&self) -> Option<&str> {
+        match self {
+            Self::Namespace(namespace) => Some(namespace),
+            Self::Anywhere | Self::Outside => None,
+        }
+    }
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Namespace(namespace) => write!(f, "in namespace `{namespace}`"),
+            Self::Anywhere => f.write_str("in any namespace"),
+            Self::Outside => f.write_str("outside namespaces"),
+        }
+    }
+}
+
+impl Need {
+    /// What creating objects of a kind and following them needs.
+    pub fn created(api_version: &str, kind: &str, place: &Place) -> Vec<Self> {
+        let mut needs = Self::used(api_version, kind, &["create", "get"], place, None);
+        needs.push(Self::access(api_version, kind, &["list", "watch"], place, None));
+        needs.push(Self::Follow {
+            api_version: api_version.into(),
+            kind: kind.into(),
+            place: place.clone(),
+        });
+        needs
+    }
+
+    /// What using objects of a kind needs.
+    pub fn used(
+        api_version: &str,
+        kind: &str,
+        verbs: &[&'static str],
+        place: &Place,
+        name: Option<&str>,
+    ) -> Vec<Self> {
+        let mut needs = vec![Self::Kind { api_version: api_version.into(), kind: kind.into() }];
+        needs.extend(place.namespace().map(|namespace| Self::Namespace(namespace.to_owned())));
+        needs.push(Self::access(api_version, kind, verbs, place, name));
+        needs
+    }
+
+    /// A permission.
+    pub fn access(
+        api_version: &str,
+        kind: &str,
+        verbs: &[&'static str],
+        place: &Place,
+        name: Option<&str>,
+    ) -> Self {
+        Self::Access(Permission {
+            api_version: api_version.into(),
+            kind: kind.into(),
+            verbs: verbs.to_vec(),
+            place: place.clone(),
+            name: name.map(str::to_owned),
+        })
+    }
+
+    /// The service account of a block's `service-account`, where both it and its place are known.
+    pub fn service_account(block: &TriggerInfo, place: &Place) -> Option<Self> {
+        let name = block.text("service-account")?.to_owned();
+        place.namespace()?;
+        Some(Self::Object { api_version: "v1", kind: "ServiceAccount", place: place.clone(), name })
+    }
+}

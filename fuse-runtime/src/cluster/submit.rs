@@ -1,0 +1,424 @@
+//! Making a change once.
+//!
+//! | operation | how a second attempt knows of the first |
+//! |---|---|
+//! | create | by the object: its name follows from the action, its annotation is the action's id |
+//! | apply, patch | by a mark in the object's annotations, written with the change itself and only over the object that was read |
+//! | delete | by the object's uid, which is on record before: one made anew has another |
+
+use http::Request;
+use kube::api::{DeleteParams, GetParams, PatchParams, PostParams, Preconditions};
+use kube::core::request;
+use serde_json::{Value, json};
+
+use super::{Change, Cluster, Kind, Operation, Patch, Refusal, Target};
+use crate::triggers::metadata::{ACTION_ID, ACTIONS};
+use crate::triggers::{Done, Failure, Probe, Readiness, job};
+
+/// Who changes objects, as their managed fields tell.
+const MANAGER: &str = "fuse";
+/// How many of the latest actions an object's mark names.
+const MARKS: usize = 32;
+/// How often a change is begun anew because the object changed in between.
+const RACES: usize = 8;
+
+type Sent = Result<Request<Vec<u8>>, request::Error>;
+
+impl Cluster {
+    /// What must be on record before the change is made: the uid of what is to be deleted.
+    pub(crate) async fn prepare(&self, change: &Change) -> Result<Option<String>, Failure> {
+        let Operation::Delete(_) = change.operation else { return Ok(None) };
+        let kind = self.kind_of(&change.target).await?;
+        let found = self.get(&kind, &change.target).await.map_err(Refusal::into_failure)?;
+        Ok(found.as_ref().and_then(uid))
+    }
+
+    /// Makes the change.
+    pub(crate) async fn submit(
+        &self,
+        change: &Change,
+        noted: Option<&str>,
+    ) -> Result<Done, Failure> {
+        // Until here nothing is asked for that could be done without our knowing.
+        let kind = self.kind_of(&change.target).await.map_err(Failure::certain)?;
+        self.required(change).await.map_err(Failure::certain)?;
+        let done = match change.operation {
+            Operation::Create => self.create(&kind, change).await,
+            Operation::Apply { .. } | Operation::Patch(_) => self.patch(&kind, change, false).await,
+            Operation::Delete(_) => self.delete(&kind, change, noted).await,
+        };
+        if let Err(Failure::NotReady(_)) = &done {
+            // The kind may have gone since it was found.
+            self.forget(&kind);
+        }
+        done
+    }
+
+    /// Whether the change was made by an earlier attempt.
+    pub(crate) async fn find(&self, change: &Change, noted: Option<&str>) -> Probe {
+        let found = match self.kind_of(&change.target).await {
+            Ok(kind) => self
+                .get(&kind, &change.target)
+                .await
+                .map_err(|refusal| refusal.message().to_owned()),
+            Err(failure) => Err(failure.to_string()),
+        };
+        let target = &change.target;
+        match (found, change.operation) {
+            (Err(why), _) => Probe::Unavailable(why),
+            (Ok(Some(there)), Operation::Create) if owner(&there) == Some(&change.action) => {
+                Probe::Done(Done::new(format!("created {target}")))
+            }
+            (Ok(Some(there)), Operation::Apply { .. } | Operation::Patch(_))
+                if marks(&there).any(|mark| mark == change.mark()) =>
+            {
+                Probe::Done(Done::new(format!("{} {target}", change.past())))
+            }
+            (Ok(there), Operation::Delete(_)) => {
+                let there = there.filter(|there| !is_going(there));
+                match (there.as_ref().and_then(uid), noted) {
+                    (Some(uid), Some(noted)) if uid == noted => Probe::Absent,
+                    (_, Some(_)) => Probe::Done(Done::new(format!("deleted {target}"))),
+                    (_, None) => Probe::Done(nothing_to_delete(target)),
+                }
+            }
+            (Ok(_), _) => Probe::Absent,
+        }
+    }
+
+    /// Whether the change could be made now, found out without making it.
+    pub(crate) async fn readiness_for(&self, change: &Change) -> Readiness {
+        match self.rehearse(change).await {
+            Err(Failure::NotReady(why) | Failure::Retryable { reason: why, .. }) => {
+                Readiness::NotReady(why)
+            }
+            // What fails for good fails when it is tried, with its reason.
+            Ok(()) | Err(_) => Readiness::Ready,
+        }
+    }
+
+    async fn rehearse(&self, change: &Change) -> Result<(), Failure> {
+        let kind = self.kind_of(&change.target).await?;
+        self.required(change).await?;
+        let path = request::Request::new(kind.path(change.target.namespace.as_deref()));
+        let asked = match change.operation {
+            Operation::Create => {
+                let body = self.completed(change).await?;
+                let dry = PostParams { dry_run: true, ..PostParams::default() };
+                self.call(path.create(&dry, bytes(&body)?)).await
+            }
+            Operation::Apply { .. } | Operation::Patch(_) => {
+                return self.patch(&kind, change, true).await.map(drop);
+            }
+            Operation::Delete(_) => {
+                let dry = DeleteParams { dry_run: true, ..DeleteParams::default() };
+                self.call(path.delete(&change.target.name, &dry)).await
+            }
+        };
+        match asked {
+            Ok(_) => Ok(()),
+            Err(refusal) if refusal.already_exists() => Ok(()),
+            Err(refusal) if refusal.is_absent(&change.target.name) => Ok(()),
+            Err(refusal) => {
+                let failure = refusal.into_failure();
+                if let Failure::NotReady(_) = &failure {
+                    self.forget(&kind);
+                }
+                Err(failure)
+            }
+        }
+    }
+
+    /// Whether the API server answers at all.
+    pub(crate) async fn readiness(&self) -> Readiness {
+        let request =
+            Request::get("/version").body(Vec::new()).map_err(request::Error::BuildRequest);
+        match self.call(request).await {
+            Ok(_) => Readiness::Ready,
+            Err(refusal) => Readiness::NotReady(refusal.message().to_owned()),
+        }
+    }
+
+    async fn kind_of(&self, target: &Target) -> Result<Kind, Failure> {
+        let kind = self.kind(&target.api_version, &target.kind).await?;
+        match (kind.is_namespaced(), &target.namespace) {
+            (true, None) => Err(Failure::Permanent(format!(
+                "a `{}` lives in a namespace; give `namespace`",
+                target.kind
+            ))),
+            (false, Some(_)) => Err(Failure::Permanent(format!(
+                "a `{}` lives outside namespaces; leave `namespace` out",
+                target.kind
+            ))),
+            _ => Ok(kind),
+        }
+    }
+
+    /// Looks that what the object names is there: submitted without it, it would hang or fail.
+    async fn required(&self, change: &Change) -> Result<(), Failure> {
+        for target in &change.requires {
+            let kind = self.kind_of(target).await?;
+            match self.get(&kind, target).await {
+                Ok(Some(_)) => {}
+                Ok(None) => return Err(Failure::NotReady(absent(target))),
+                Err(refusal) => {
+                    self.forget(&kind);
+                    return Err(refusal.into_failure());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// An object; `None` where there is none of that name.
+    pub(super) async fn get(&self, kind: &Kind, target: &Target) -> Result<Option<Value>, Refusal> {
+        let path = request::Request::new(kind.path(target.namespace.as_deref()));
+        match self.call(path.get(&target.name, &GetParams::default())).await {
+            Ok(object) => Ok(Some(object)),
+            Err(refusal) if refusal.is_absent(&target.name) => Ok(None),
+            Err(refusal) => Err(refusal),
+        }
+    }
+
+    async fn create(&self, kind: &Kind, change: &Change) -> Result<Done, Failure> {
+        let target = &change.target;
+        let body = self.completed(change).await.map_err(Failure::certain)?;
+        let path = request::Request::new(kind.path(target.namespace.as_deref()));
+        let params = PostParams { field_manager: Some(MANAGER.into()), ..PostParams::default() };
+        let refusal = match self.call(path.create(&params, bytes(&body)?)).await {
+            Ok(_) => return Ok(Done::new(format!("created {target}"))),
+            Err(refusal) if refusal.already_exists() => refusal,
+            Err(refusal) => return Err(refusal.into_failure()),
+        };
+        match self.get(kind, target).await.map_err(Refusal::into_failure)? {
+            Some(there) => match owner(&there) {
+                Some(owner) if owner == change.action => Ok(Done::new(format!("created {target}"))),
+                Some(owner) => Err(Failure::Conflict(format!(
+                    "{target} is there already, made by action {owner}"
+                ))),
+                None => Err(Failure::Conflict(format!(
+                    "{target} is there already, made by something else"
+                ))),
+            },
+            None => Err(Failure::Retryable {
+                reason: format!("{target} came and went: {}", refusal.message()),
+                perhaps_done: true,
+                after: None,
+            }),
+        }
+    }
+
+    /// The object with what only the cluster knows.
+    async fn completed(&self, change: &Change) -> Result<Value, Failure> {
+        let Some(from) = &change.from_cron_job else { return Ok(change.body.clone()) };
+        // CronJobs were beta until Kubernetes 1.21.
+        for version in ["batch/v1", "batch/v1beta1"] {
+            let target = Target {
+                api_version: version.into(),
+                kind: "CronJob".into(),
+                namespace: Some(from.namespace.clone()),
+                name: from.name.clone(),
+            };
+            let served = self.discover(version, "CronJob").await.map_err(Refusal::into_failure)?;
+            let Some(kind) = served else { continue };
+            return match self.get(&kind, &target).await.map_err(Refusal::into_failure)? {
+                Some(cron_job) => {
+                    job::instantiate(&change.body, &cron_job, &from.env).map_err(Failure::Permanent)
+                }
+                None => Err(Failure::NotReady(absent(&target))),
+            };
+        }
+        Err(Failure::NotReady(super::kinds::unserved("batch/v1", "CronJob")))
+    }
+
+    /// Applies or patches, over the very object that was read, with our mark among the changes.
+    async fn patch(&self, kind: &Kind, change: &Change, dry_run: bool) -> Result<Done, Failure> {
+        let target = &change.target;
+        let mark = change.mark();
+        let mut outdated = None;
+        for _ in 0..RACES {
+            let there = self.get(kind, target).await.map_err(Refusal::into_failure)?;
+            if there.as_ref().is_some_and(|there| marks(there).any(|one| one == mark)) {
+                return Ok(Done::new(format!("{} {target}", change.past())));
+            }
+            if there.is_none() && matches!(change.operation, Operation::Patch(_)) {
+                return Err(Failure::Permanent(format!("there is no {target} to patch")));
+            }
+            let sent = change.patched(kind, there.as_ref(), dry_run)?;
+            match self.call(sent).await {
+                Ok(_) => return Ok(Done::new(format!("{} {target}", change.past()))),
+                Err(refusal) if refusal.is_outdated() => outdated = Some(refusal),
+                Err(refusal) => return Err(refusal.into_failure()),
+            }
+        }
+        let why = outdated.map(|refusal| refusal.message().to_owned()).unwrap_or_default();
+        Err(Failure::Retryable {
+            reason: format!("{target} keeps changing: {why}"),
+            perhaps_done: false,
+            after: None,
+        })
+    }
+
+    async fn delete(
+        &self,
+        kind: &Kind,
+        change: &Change,
+        noted: Option<&str>,
+    ) -> Result<Done, Failure> {
+        let target = &change.target;
+        let (Operation::Delete(propagation), Some(noted)) = (change.operation, noted) else {
+            return Ok(nothing_to_delete(target));
+        };
+        let params = DeleteParams {
+            propagation_policy: Some(propagation.policy()),
+            preconditions: Some(Preconditions {
+                uid: Some(noted.to_owned()),
+                resource_version: None,
+            }),
+            ..DeleteParams::default()
+        };
+        let path = request::Request::new(kind.path(target.namespace.as_deref()));
+        match self.call(path.delete(&target.name, &params)).await {
+            Ok(_) => Ok(Done::new(format!("deleted {target}"))),
+            // It is gone, or another of its name has taken its place.
+            Err(refusal) if refusal.is_absent(&target.name) || refusal.is_outdated() => {
+                Ok(Done::new(format!("deleted {target}")))
+            }
+            Err(refusal) => Err(refusal.into_failure()),
+        }
+    }
+}
+
+impl Change {
+    /// Our mark in an object that is changed: the start of the action's id.
+    fn mark(&self) -> &str {
+        self.action.get(..16).unwrap_or(&self.action)
+    }
+
+    fn past(&self) -> &'static str {
+        match self.operation {
+            Operation::Apply { .. } => "applied",
+            _ => "patched",
+        }
+    }
+
+    /// The request that changes the object that was read, and no other version of it.
+    fn patched(&self, kind: &Kind, there: Option<&Value>, dry_run: bool) -> Result<Sent, Failure> {
+        let path = request::Request::new(kind.path(self.target.namespace.as_deref()));
+        let name = &self.target.name;
+        let before: Vec<&str> = there.into_iter().flat_map(marks).collect();
+        let kept = before.len().saturating_sub(MARKS - 1);
+        let mut all = before.get(kept..).unwrap_or_default().to_vec();
+        all.push(self.mark());
+        let all = all.join(",");
+        let version = there.and_then(|there| there.pointer("/metadata/resourceVersion")).cloned();
+        let mut params = PatchParams { dry_run, ..PatchParams::default() };
+        params.field_manager = Some(MANAGER.into());
+        if let Operation::Patch(Patch::Json) = self.operation {
+            let Value::Array(own) = &self.body else {
+                return Err(Failure::Permanent("a JSON patch is a list of operations".into()));
+            };
+            let annotations = there.and_then(|there| there.pointer("/metadata/annotations"));
+            let mut operations = vec![
+                json!({ "op": "test", "path": "/metadata/resourceVersion", "value": version }),
+            ];
+            operations.extend(own.iter().cloned());
+            if annotations.is_none() {
+                let empty = json!({ "op": "add", "path": "/metadata/annotations", "value": {} });
+                operations.push(empty);
+            }
+            let key = ACTIONS.replace('/', "~1");
+            let path_of_mark = format!("/metadata/annotations/{key}");
+            operations.push(json!({ "op": "add", "path": path_of_mark, "value": all }));
+            return Ok(path.patch(name, &params, &raw(Patch::Json, &json!(operations))?));
+        }
+        let mut body = self.body.clone();
+        let metadata = object(&mut body, "metadata")?;
+        if let Some(version) = version {
+            metadata.insert("resourceVersion".into(), version);
+        }
+        let annotations = metadata.entry("annotations").or_insert_with(|| json!({}));
+        if !annotations.is_object() {
+            *annotations = json!({});
+        }
+        if let Value::Object(annotations) = annotations {
+            annotations.insert(ACTIONS.into(), all.into());
+        }
+        match self.operation {
+            Operation::Patch(patch) => Ok(path.patch(name, &params, &raw(patch, &body)?)),
+            Operation::Apply { force } => {
+                params.force = force;
+                Ok(path.patch(name, &params, &kube::api::Patch::Apply(&body)))
+            }
+            _ => Err(Failure::Permanent("this is no patch".into())),
+        }
+    }
+}
+
+/// The patch in its form.
+fn raw(patch: Patch, body: &Value) -> Result<kube::api::Patch<Value>, Failure> {
+    Ok(match patch {
+        Patch::Merge => kube::api::Patch::Merge(body.clone()),
+        Patch::Strategic => kube::api::Patch::Strategic(body.clone()),
+        Patch::Json => {
+            let patch = serde_json::from_value(body.clone()).map_err(|error| {
+                Failure::Permanent(format!("`patch` is no JSON patch: {error}"))
+            })?;
+            kube::api::Patch::Json(patch)
+        }
+    })
+}
+
+fn object<'v>(
+    body: &'v mut Value,
+    key: &str,
+) -> Result<&'v mut serde_json::Map<String, Value>, Failure> {
+    let Value::Object(map) = body else {
+        return Err(Failure::Permanent("the object is not a record".into()));
+    };
+    match map.entry(key).or_insert_with(|| json!({})) {
+        Value::Object(inner) => Ok(inner),
+        _ => Err(Failure::Permanent(format!("`{key}` is not a record"))),
+    }
+}
+
+fn bytes(body: &Value) -> Result<Vec<u8>, Failure> {
+    serde_json::to_vec(body)
+        .map_err(|error| Failure::Permanent(format!("the object is not JSON: {error}")))
+}
+
+fn annotation<'o>(object: &'o Value, key: &str) -> Option<&'o str> {
+    object.get("metadata")?.get("annotations")?.get(key)?.as_str()
+}
+
+/// The action that made an object.
+pub(super) fn owner(object: &Value) -> Option<&str> {
+    annotation(object, ACTION_ID)
+}
+
+/// The latest actions that changed an object.
+fn marks(object: &Value) -> impl Iterator<Item = &str> {
+    annotation(object, ACTIONS).unwrap_or_default().split(',').filter(|mark| !mark.is_empty())
+}
+
+fn uid(object: &Value) -> Option<String> {
+    Some(object.pointer("/metadata/uid")?.as_str()?.to_owned())
+}
+
+/// Whether it is being deleted already.
+fn is_going(object: &Value) -> bool {
+    object.pointer("/metadata/deletionTimestamp").is_some()
+}
+
+fn nothing_to_delete(target: &Target) -> Done {
+    Done::new(format!("there was no {target} to delete"))
+}
+
+/// That an object is not there, and where it is looked for.
+pub(super) fn absent(target: &Target) -> String {
+    let Target { kind, name, namespace, .. } = target;
+    match namespace {
+        Some(namespace) => format!("{kind} `{name}` does not exist in namespace `{namespace}`"),
+        None => format!("{kind} `{name}` does not exist"),
+    }
+}

@@ -1,0 +1,152 @@
+//! Watching objects that fuse made. kube's watcher lists, watches, and starts anew after a dropped
+//! connection or a `410 Gone`; what comes of it here is what each object came to.
+
+use futures_util::{Stream, StreamExt};
+use kube::Api;
+use kube::api::DynamicObject;
+use kube::runtime::WatchStreamExt;
+use kube::runtime::watcher::{self, Event, watcher};
+use serde_json::Value;
+
+use super::{Cluster, Place};
+use crate::ledger::ObservedResult;
+use crate::triggers::Failure;
+use crate::triggers::metadata::{ACTION, ACTION_ID};
+
+/// What a watch saw.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Seen {
+    /// The list begins (anew).
+    Listing,
+    /// An object, new or changed.
+    Object(Followed),
+    /// An object was deleted.
+    Deleted(Followed),
+    /// The list is complete: what was not among it is not there.
+    Listed,
+}
+
+/// An object of an action, and what it came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Followed {
+    pub(crate) action: String,
+    pub(crate) namespace: Option<String>,
+    pub(crate) name: String,
+    pub(crate) result: ObservedResult,
+    pub(crate) phase: String,
+    pub(crate) message: Option<String>,
+}
+
+impl Cluster {
+    /// Watches the objects of a kind that carry our label. Failures are told and got over.
+    ///
+    /// # Errors
+    /// The kind is not served, or the cluster cannot be asked.
+    pub(crate) async fn watch(
+        &self,
+        api_version: &str,
+        kind: &str,
+        place: &Place,
+    ) -> Result<impl Stream<Item = Result<Seen, String>> + Send + use<>, Failure> {
+        let kind = self.kind(api_version, kind).await?;
+        let client = self.client().clone();
+        let api: Api<DynamicObject> = match place.namespace() {
+            Some(namespace) => Api::namespaced_with(client, namespace, kind.resource()),
+            None => Api::all_with(client, kind.resource()),
+        };
+        let ours = watcher::Config::default().labels(ACTION);
+        let seen = watcher(api, ours).default_backoff().filter_map(move |event| {
+            std::future::ready(match event {
+                Ok(Event::Init) => Some(Ok(Seen::Listing)),
+                Ok(Event::InitDone) => Some(Ok(Seen::Listed)),
+                Ok(Event::Apply(object) | Event::InitApply(object)) => {
+                    followed(kind.kind(), object).map(|followed| Ok(Seen::Object(followed)))
+                }
+                Ok(Event::Delete(object)) => {
+                    followed(kind.kind(), object).map(|followed| Ok(Seen::Deleted(followed)))
+                }
+                Err(error) => Some(Err(super::in_full(&error))),
+            })
+        });
+        Ok(seen)
+    }
+}
+
+fn followed(kind: &str, object: DynamicObject) -> Option<Followed> {
+    let action = object.metadata.annotations.as_ref()?.get(ACTION_ID)?.clone();
+    let status = object.data.get("status").unwrap_or(&Value::Null);
+    let (result, phase, message) = outcome(kind, status);
+    Some(Followed {
+        action,
+        namespace: object.metadata.namespace,
+        name: object.metadata.name?,
+        result,
+        phase,
+        message,
+    })
+}
+
+/// What an object's status says: whether the work is over, its word for it, and why.
+fn outcome(kind: &str, status: &Value) -> (ObservedResult, String, Option<String>) {
+    let text = |value: &Value, key: &str| {
+        value.get(key).and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned)
+    };
+    if kind == "Job" {
+        let conditions = status.get("conditions").and_then(Value::as_array);
+        let holding = conditions
+            .into_iter()
+            .flatten()
+            .filter(|condition| condition.get("status").and_then(Value::as_str) == Some("True"));
+        for condition in holding {
+            let result = match condition.get("type").and_then(Value::as_str) {
+                Some("Complete") => ObservedResult::Succeeded,
+                Some("Failed") => ObservedResult::Failed,
+                _ => continue,
+            };
+            let phase = text(condition, "type").unwrap_or_default();
+            let message = text(condition, "message").or_else(|| text(condition, "reason"));
+            return (result, phase, message);
+        }
+        let active = status.get("active").and_then(Value::as_i64).unwrap_or(0) > 0;
+        let phase = if active { "Running" } else { "Pending" };
+        return (ObservedResult::Running, phase.into(), None);
+    }
+    let phase = text(status, "phase").unwrap_or_else(|| "Pending".into());
+    let result = match phase.as_str() {
+        "Succeeded" => ObservedResult::Succeeded,
+        "Failed" | "Error" => ObservedResult::Failed,
+        _ => ObservedResult::Running,
+    };
+    (result, phase, text(status, "message"))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn each_kind_says_in_its_way_how_it_went() {
+        let told = |kind, status: Value| {
+            let (result, phase, message) = outcome(kind, &status);
+            format!("{} {phase} {}", result.as_str(), message.unwrap_or_default())
+        };
+        assert_eq!(told("Workflow", json!({})), "running Pending ");
+        assert_eq!(
+            told("Workflow", json!({ "phase": "Running", "message": "" })),
+            "running Running "
+        );
+        assert_eq!(told("Workflow", json!({ "phase": "Succeeded" })), "succeeded Succeeded ");
+        assert_eq!(
+            told("Workflow", json!({ "phase": "Error", "message": "template not found" })),
+            "failed Error template not found"
+        );
+        assert_eq!(told("Job", json!({})), "running Pending ");
+        assert_eq!(told("Job", json!({ "active": 1 })), "running Running ");
+        let conditions = json!({ "conditions": [
+            { "type": "Suspended", "status": "True" }, { "type": "Complete", "status": "False" },
+            { "type": "Failed", "status": "True", "reason": "BackoffLimitExceeded" } ] });
+        assert_eq!(told("Job", conditions), "failed Failed BackoffLimitExceeded");
+    }
+}

@@ -1,0 +1,182 @@
+//! Following what actions made: "did it help?" has an answer in the ledger and the metrics.
+//!
+//! One watch for each kind and place that the rules make objects in. What it sees of objects that
+//! other ledgers know is none of ours.
+
+use std::collections::{BTreeMap, HashSet};
+use std::pin::pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures_util::StreamExt;
+
+use crate::clock::Clock;
+use crate::cluster::{Cluster, Followed, Place, Seen};
+use crate::ledger::{Ledger, LedgerError, Observed, ObservedResult};
+use crate::metrics::Metrics;
+use crate::sources::Stop;
+
+/// How long to wait before asking again for a kind that the cluster does not serve.
+const AGAIN: Duration = Duration::from_secs(2);
+/// How many actions are read from the ledger at once.
+const PAGE: usize = 256;
+
+/// Follows the objects of actions.
+pub(crate) struct Follower {
+    pub(crate) cluster: Cluster,
+    pub(crate) ledger: Arc<dyn Ledger>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) clock: Clock,
+    /// What stands in the way of each watch, where something does.
+    pub(crate) problems: Arc<Mutex<BTreeMap<Watch, String>>>,
+}
+
+/// Which objects are watched.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Watch {
+    pub(crate) api_version: String,
+    pub(crate) kind: String,
+    pub(crate) place: Place,
+}
+
+impl Follower {
+    /// Follows the objects of one watch until told to stop.
+    pub(crate) async fn run(self: Arc<Self>, watch: Watch, stop: Stop) {
+        loop {
+            tokio::select! {
+                () = stop.requested() => return,
+                () = self.follow(&watch) => {}
+            }
+            tokio::select! {
+                () = stop.requested() => return,
+                () = tokio::time::sleep(AGAIN) => {}
+            }
+        }
+    }
+
+    async fn follow(&self, watch: &Watch) {
+        let Watch { api_version, kind, place } = watch;
+        let seen = match self.cluster.watch(api_version, kind, place).await {
+            Ok(seen) => seen,
+            Err(failure) => return self.problem(watch, Some(failure.to_string())),
+        };
+        let mut seen = pin!(seen);
+        let mut listed = HashSet::new();
+        while let Some(event) = seen.next().await {
+            let event = match event {
+                Ok(event) => event,
+                Err(why) => {
+                    self.problem(watch, Some(why));
+                    continue;
+                }
+            };
+            let recorded = match event {
+                Seen::Listing => {
+                    listed.clear();
+                    Ok(())
+                }
+                Seen::Object(followed) => {
+                    listed.insert(followed.action.clone());
+                    self.observe(watch, followed).await
+                }
+                Seen::Deleted(mut followed) => {
+                    if followed.result == ObservedResult::Running {
+                        followed.result = ObservedResult::Gone;
+                    }
+                    self.observe(watch, followed).await
+                }
+                Seen::Listed => {
+                    self.problem(watch, None);
+                    self.gone(watch, &std::mem::take(&mut listed)).await
+                }
+            };
+            if let Err(error) = recorded {
+                tracing::error!(kind, %error, "cannot record what objects came to; watching anew");
+                return;
+            }
+        }
+    }
+
+    /// What was running when it was last seen and is not among the listed is gone.
+    async fn gone(&self, watch: &Watch, listed: &HashSet<String>) -> Result<(), LedgerError> {
+        let mut last: Option<String> = None;
+        loop {
+            let page = self.ledger.running(last.as_deref(), PAGE).await?;
+            let Some(end) = page.last() else { return Ok(()) };
+            last = Some(end.action.id.clone());
+            for one in page {
+                let Some(observed) = one.action.observed else { continue };
+                let here = watch.place.namespace().is_none()
+                    || watch.place.namespace() == observed.namespace.as_deref();
+                if observed.kind != watch.kind || !here || listed.contains(&one.action.id) {
+                    continue;
+                }
+                let followed = Followed {
+                    action: one.action.id,
+                    namespace: observed.namespace,
+                    name: observed.name,
+                    result: ObservedResult::Gone,
+                    phase: observed.phase,
+                    message: observed.message,
+                };
+                self.observe(watch, followed).await?;
+            }
+        }
+    }
+
+    async fn observe(&self, watch: &Watch, followed: Followed) -> Result<(), LedgerError> {
+        let Followed { action, namespace, name, result, phase, message } = followed;
+        let kind = watch.kind.clone();
+        let observed =
+            Observed { result, phase, message, kind, namespace, name, at: (self.clock)() };
+        let is_over = result != ObservedResult::Running;
+        match self.ledger.observe(&action, observed.clone()).await {
+            Ok(true) if is_over => {
+                let trigger = self.trigger_of(&action).await?;
+                self.metrics.acted(&trigger, result.as_str());
+                let Observed { kind, namespace, name, phase, .. } = observed;
+                tracing::info!(
+                    action,
+                    trigger,
+                    kind,
+                    namespace,
+                    name,
+                    phase,
+                    result = result.as_str(),
+                    "over"
+                );
+                Ok(())
+            }
+            Ok(_) => Ok(()),
+            // Another fuse's, or one that was forgotten.
+            Err(LedgerError::UnknownAction(_)) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn trigger_of(&self, action: &str) -> Result<String, LedgerError> {
+        let found = self.ledger.action(action).await?;
+        Ok(found.map(|one| one.action.action.trigger).unwrap_or_default())
+    }
+
+    fn problem(&self, watch: &Watch, why: Option<String>) {
+        let mut problems = self.problems.lock().unwrap_or_else(PoisonError::into_inner);
+        match why {
+            Some(why) => {
+                if problems.get(watch) != Some(&why) {
+                    let place = watch.place.to_string();
+                    tracing::warn!(
+                        kind = watch.kind,
+                        place,
+                        why,
+                        "cannot follow objects; trying again"
+                    );
+                }
+                problems.insert(watch.clone(), why);
+            }
+            None => {
+                problems.remove(watch);
+            }
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! Template files of objects: YAML with `${name}` in its strings, filled in after it is parsed, so
+//! that no value can change the shape of what it stands in.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value};
+
+/// Reads a template: one YAML (or JSON) document.
+pub(super) fn parse(text: &str) -> Result<Value, String> {
+    let parsed: Value = serde_saphyr::from_str(text)
+        .map_err(|error| format!("has a `template-file` that is not one YAML document: {error}"))?;
+    if parsed.is_object() {
+        Ok(parsed)
+    } else {
+        Err("has a `template-file` that holds no object".into())
+    }
+}
+
+/// The names that a template's strings refer to.
+///
+/// # Errors
+/// A `${` that is not closed, or is no name.
+pub(super) fn placeholders(template: &Value) -> Result<BTreeSet<String>, String> {
+    let mut names = BTreeSet::new();
+    visit(template, &mut |text| {
+        for piece in pieces(text)? {
+            if let Piece::Name(name) = piece {
+                names.insert(name.to_owned());
+            }
+        }
+        Ok(())
+    })?;
+    Ok(names)
+}
+
+/// The template with values in place of names. A string that is one name and nothing else becomes
+/// the value as it is, number or record; within a string, only scalars have a text.
+pub(super) fn fill(template: &Value, values: &Map<String, Value>) -> Result<Value, String> {
+    Ok(match template {
+        Value::String(text) => fill_text(text, values)?,
+        Value::Array(items) => {
+            Value::Array(items.iter().map(|item| fill(item, values)).collect::<Result<_, _>>()?)
+        }
+        Value::Object(map) => Value::Object(
+            map.iter()
+                .map(|(key, value)| Ok((key.clone(), fill(value, values)?)))
+                .collect::<Result<_, String>>()?,
+        ),
+        other => other.clone(),
+    })
+}
+
+fn fill_text(text: &str, values: &Map<String, Value>) -> Result<Value, String> {
+    let pieces = pieces(text)?;
+    let value = |name: &str| {
+        values
+            .get(name)
+            .ok_or_else(|| format!("`values` has no `{name}`, which the template needs"))
+    };
+    if let [Piece::Name(name)] = pieces.as_slice() {
+        return value(name).cloned();
+    }
+    let mut filled = String::new();
+    for piece in pieces {
+        match piece {
+            Piece::Text(text) => filled.push_str(text),
+            Piece::Name(name) => match value(name)? {
+                Value::String(text) => filled.push_str(text),
+                scalar @ (Value::Number(_) | Value::Bool(_)) => {
+                    filled.push_str(&scalar.to_string())
+                }
+                _ => return Err(format!("`values.{name}` is no text, but stands within a string")),
+            },
+        }
+    }
+    Ok(Value::String(filled))
+}
+
+enum Piece<'t> {
+    Text(&'t str),
+    Name(&'t str),
+}
+
+/// A string's parts; `$${` stands for `${` itself.
+fn pieces(text: &str) -> Result<Vec<Piece<'_>>, String> {
+    let mut pieces = Vec::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("${") {
+        if let Some(escaped) = before.strip_suffix('$') {
+            pieces.extend([Piece::Text(escaped), Piece::Text("${")]);
+            rest = after;
+            continue;
+        }
+        let is_name = |name: &str| {
+            !name.is_empty()
+                && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
+        };
+        let Some((name, after)) = after.split_once('}').filter(|(name, _)| is_name(name)) else {
+            return Err(format!(
+                "the template has `${{` in `{text}`, but no name and `}}` after it; `$${{` stands for `${{` itself"
+            ));
+        };
+        if !before.is_empty() {
+            pieces.push(Piece::Text(before));
+        }
+        pieces.push(Piece::Name(name));
+        rest = after;
+    }
+    if !rest.is_empty() || pieces.is_empty() {
+        pieces.push(Piece::Text(rest));
+    }
+    Ok(pieces)
+}
+
+fn visit(value: &Value, text: &mut impl FnMut(&str) -> Result<(), String>) -> Result<(), String> {
+    match value {
+        Value::String(string) => text(string),
+        Value::Array(items) => items.iter().try_for_each(|item| visit(item, text)),
+        Value::Object(map) => map.values().try_for_each(|value| visit(value, text)),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn values() -> Map<String, Value> {
+        let values = json!({ "name": "pay", "n": 2, "evil": "x\nkind: Secret", "map": { "a": 1 } });
+        values.as_object().unwrap().clone()
+    }
+
+    #[test]
+    fn values_keep_their_types_and_cannot_change_the_shape() {
+        let template = parse(
+            "replicas: ${n}\nname: ns-${name}-${n}\nnote: ${evil}\nspec: ${map}\nraw: $${name}\n",
+        )
+        .unwrap();
+        assert_eq!(
+            fill(&template, &values()).unwrap(),
+            json!({ "replicas": 2, "name": "ns-pay-2", "note": "x\nkind: Secret",
+                    "spec": { "a": 1 }, "raw": "${name}" })
+        );
+        let names = placeholders(&template).unwrap();
+        assert_eq!(names.into_iter().collect::<Vec<_>>(), ["evil", "map", "n", "name"]);
+    }
+
+    #[test]
+    fn what_cannot_be_filled_in_is_an_error() {
+        for (text, why) in [
+            ("a: ${gone}", "`values` has no `gone`, which the template needs"),
+            ("a: x${map}", "`values.map` is no text, but stands within a string"),
+        ] {
+            assert_eq!(fill(&parse(text).unwrap(), &values()).unwrap_err(), why);
+        }
+        assert!(placeholders(&parse("a: ${b c}").unwrap()).unwrap_err().contains("no name"));
+        assert!(parse("a: [").is_err());
+        assert_eq!(parse("text").unwrap_err(), "has a `template-file` that holds no object");
+        assert!(parse("a: 1\n---\nb: 2\n").is_err());
+    }
+}
