@@ -49,7 +49,7 @@ pub use event::{Event, InvalidBody, MAX_DEPTH};
 pub use functions::{FunctionInfo, functions};
 pub use fuses::{Fuses, parse_switch};
 pub use number::{Number, NumberError};
-pub use plan::{Clause, Explained, Explanation, Found, Plan};
+pub use plan::{BodyField, Clause, Explained, Explanation, Found, Plan};
 pub use ruleset::{EventInfo, FuseInfo, Loader, RuleInfo, Ruleset};
 pub use schema::{Field, FieldType, Registry, Schema, SourceSchema, Templates};
 pub use span::{FileId, Files, Place, SourceFile, Span};
