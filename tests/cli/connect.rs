@@ -148,15 +148,15 @@ fn what_a_sender_cannot_send_is_refused() {
     let source = |more: &str| {
         format!("source alertmanager webhook {{ port = 1, path = \"/a\", {more}\n event e }}")
     };
-    insta::assert_snapshot!(printed(&source("method = \"PUT\""), &["alertmanager"]), @"
+    insta::assert_snapshot!(printed(&source("method = \"PUT\""), &["alertmanager"]), @r#"
     exit 2
     --- stderr
-    fuse: `alertmanager.e` takes PUT, but Alertmanager is to send it by POST
-    ");
+    fuse: `alertmanager.e` takes PUT, but Alertmanager sends it by POST; write `method = "POST"` in its source
+    "#);
     insta::assert_snapshot!(printed(&source("format = \"form\""), &["alertmanager"]), @"
     exit 2
     --- stderr
-    fuse: `alertmanager.e` is read as `form`, but Alertmanager sends JSON
+    fuse: `alertmanager.e` is read as `form`, but Alertmanager sends JSON; leave `format` out of its source
     ");
     insta::assert_snapshot!(ran(&["connect", "argocd", "--url", "fuse:80"]), @"
     exit 2

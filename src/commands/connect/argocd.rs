@@ -47,62 +47,50 @@ const KNOWN: [(&str, &str); 12] = [
 ];
 
 pub(super) fn text(door: &Door) -> String {
-    let Door { event, method, .. } = door;
-    let url = yaml::quoted(&door.url());
     let fields = body::tree(&door.fields);
     let kind = fields.iter().find(|node| node.is_kind());
     let asked = kind.map_or(&[][..], |node| node.strings);
     let mut chosen: Vec<&Notification> =
-        NOTIFICATIONS.iter().filter(|n| asked.iter().any(|kind| kind == n.kind)).collect();
+        NOTIFICATIONS.iter().filter(|known| asked.iter().any(|kind| kind == known.kind)).collect();
     if chosen.is_empty() {
         chosen = NOTIFICATIONS.iter().collect();
     }
-    let mut templates = String::new();
+    let kind = kind.map_or("eventType", |node| node.key);
+    let read: Vec<_> =
+        fields.iter().filter(|node| node.key != kind && node.key != "message").collect();
+
     let mut unknown = Vec::new();
-    for Notification { name, when, .. } in &chosen {
-        // Writing to a string cannot fail.
-        let _ok = write!(
-            templates,
-            r"
-  template.{name}: |
-    webhook:
-      fuse:
-        # Left out, it is GET.
-        method: {method}
-        body: |
-"
-        );
-        unknown.clear();
-        for line in json(&fields, kind, chosen_of(name), &mut unknown).lines() {
-            let _ok = writeln!(templates, "          {line}");
-        }
-        let _ok =
-            write!(templates, "  trigger.{name}: |\n    - when: {when}\n      send: [{name}]\n");
-    }
-    let names: Vec<_> = chosen.iter().map(|notification| notification.name).collect();
-    let names = names.join(", ");
-    let mut notes = String::new();
+    let values: Vec<_> = read
+        .iter()
+        .map(|node| format!("{}: {}", literal(node.key), value(node, &[], &mut unknown)))
+        .collect();
+    let templates: String =
+        chosen.iter().map(|known| template(known, &door.method, kind, &values)).collect();
     let others: Vec<_> = asked
         .iter()
-        .filter(|kind| !chosen.iter().any(|notification| notification.kind == **kind))
+        .filter(|asked| !chosen.iter().any(|known| known.kind == **asked))
         .map(|kind| yaml::quoted(kind))
         .collect();
-    if let (Some(node), false) = (kind, others.is_empty()) {
-        let _ok = write!(
+    let mut notes = String::new();
+    // Writing to a string cannot fail.
+    if !others.is_empty() {
+        let _ok = writeln!(
             notes,
-            "# The rules also ask `body.{}` to be one of these, for which you write templates and\n\
-             # triggers yourself: {}.\n",
-            node.key,
+            "# The rules also ask `{kind}` to be one of these, for which you write templates and\n\
+             # triggers yourself: {}.",
             others.join(", ")
         );
     }
     if !unknown.is_empty() {
-        let _ok = write!(
+        let _ok = writeln!(
             notes,
-            "# Put a Go template in the place of each `null`: {} could be anything.\n",
+            "# Put a Go template in the place of each `null`: {} could be anything.",
             unknown.join(", ")
         );
     }
+    let (event, url) = (&door.event, yaml::quoted(&door.url()));
+    let names: Vec<_> = chosen.iter().map(|known| known.name).collect();
+    let names = names.join(", ");
     format!(
         r#"# Argo CD's notifications send `{event}` to fuse.
 # Merge the keys under `data` into the ConfigMap that you have. `subscriptions` is one key: where it
@@ -133,25 +121,30 @@ data:
     )
 }
 
-fn chosen_of(name: &str) -> Option<&'static Notification> {
-    NOTIFICATIONS.iter().find(|notification| notification.name == name)
-}
-
-/// The body: what the rules read, with the kind first and the message last.
-fn json(
-    fields: &[Node<'_>],
-    kind: Option<&Node<'_>>,
-    notification: Option<&Notification>,
-    unknown: &mut Vec<String>,
-) -> String {
-    let says = |of: fn(&Notification) -> &'static str| notification.map(of).unwrap_or_default();
-    let kind = kind.map_or("eventType", |node| node.key);
-    let mut lines = vec![format!("{}: {}", literal(kind), literal(says(|n| n.kind)))];
-    for node in fields.iter().filter(|node| node.key != kind && node.key != "message") {
-        lines.push(format!("{}: {}", literal(node.key), value(node, &[], unknown)));
-    }
-    lines.push(format!("\"message\": {{{{ {} | toJson }}}}", says(|n| n.message)));
-    format!("{{\n  {}\n}}\n", lines.join(",\n  "))
+/// A template and its trigger. The body is the kind, these values and the message.
+fn template(known: &Notification, method: &str, kind: &str, values: &[String]) -> String {
+    let Notification { name, when, message, .. } = known;
+    let first = format!("{}: {}", literal(kind), literal(known.kind));
+    let last = format!("\"message\": {{{{ {message} | toJson }}}}");
+    let lines: Vec<_> =
+        [&first].into_iter().chain(values).chain([&last]).map(String::as_str).collect();
+    let lines = lines.join(",\n            ");
+    format!(
+        r"
+  template.{name}: |
+    webhook:
+      fuse:
+        # Left out, it is GET.
+        method: {method}
+        body: |
+          {{
+            {lines}
+          }}
+  trigger.{name}: |
+    - when: {when}
+      send: [{name}]
+"
+    )
 }
 
 /// The value of a key: a template, or an object of them.

@@ -67,10 +67,15 @@ impl Door {
         let who = sender.name();
         let methods = if sender == Sender::Alertmanager { &["POST"][..] } else { &["POST", "PUT"] };
         if !methods.contains(&method) {
-            return Err(format!("`{name}` takes {method}, but {who} is to send it by POST"));
+            return Err(format!(
+                "`{name}` takes {method}, but {who} sends it by POST; write `method = \"POST\"` in its \
+                 source"
+            ));
         }
         if let Some(format @ ("form" | "text")) = text("format") {
-            return Err(format!("`{name}` is read as `{format}`, but {who} sends JSON"));
+            return Err(format!(
+                "`{name}` is read as `{format}`, but {who} sends JSON; leave `format` out of its source"
+            ));
         }
         Ok(Self {
             base: base.at(port),
