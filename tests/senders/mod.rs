@@ -17,7 +17,8 @@ fn program(variable: &str, names: &[&str]) -> Option<PathBuf> {
         .flat_map(|folder| names.iter().map(move |name| folder.join(name)))
         .find(|path| path.is_file());
     if found.is_none() {
-        let why = format!("{} is not on the path, nor is {variable} set", names.join(" or "));
+        let why =
+            format!("there is no {} on the path, and {variable} is not set", names.join(" or "));
         assert!(std::env::var_os("CI").is_none(), "{why}, and in CI nothing is skipped");
         let _ok = writeln!(std::io::stderr(), "SKIPPED, since {why}");
     }

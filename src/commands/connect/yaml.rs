@@ -60,6 +60,10 @@ mod tests {
                 let yaml: serde_json::Value =
                     serde_saphyr::from_str(&format!("k: {written}\n")).unwrap();
                 assert_eq!(yaml["k"], text);
+                // A longer key would need another form.
+                if text.len() > 1_000 {
+                    continue;
+                }
                 let key: serde_json::Value =
                     serde_saphyr::from_str(&format!("{written}: v\n")).unwrap();
                 assert_eq!(key[text], "v");
