@@ -25,6 +25,7 @@ pub(crate) enum Command {
     Check(Check),
     Explain(Explain),
     Run(Run),
+    Connect(Connect),
     Completions(Completions),
 }
 
@@ -163,6 +164,44 @@ pub(crate) struct Cluster {
     pub(crate) context: Option<String>,
 }
 
+/// Print the configuration that makes a sender send its events to fuse
+///
+/// The rules say at which port and path an event arrives and what they read of its body; from that
+/// follows the sender's side. What is printed is YAML, with the reasons in comments: as it is, it
+/// works; what to merge into a configuration that you have, it says.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  fuse connect alertmanager > alertmanager.yml
+  fuse connect backstage rules --url https://fuse.example.com/hooks
+  fuse connect argocd rules --event argocd.notification
+
+Exit codes: 0 printed, 1 the rules have problems, 2 wrong usage or no such event")]
+pub(crate) struct Connect {
+    /// Who sends
+    #[arg(value_enum)]
+    pub(crate) sender: Sender,
+
+    /// Files of rules, or folders of them; the folder `rules` where none is given
+    #[arg(value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+
+    /// Under which URL the sender reaches fuse
+    ///
+    /// With neither port nor path, as of a service with the ports of the rules, the event's own port
+    /// is added. With a port or a path, as of an ingress, it stays as it is. The event's path
+    /// follows in any case. The default is the service `fuse` in the namespace `cicd`.
+    #[arg(long, value_name = "URL", default_value = "http://fuse.cicd.svc")]
+    pub(crate) url: String,
+
+    /// Which event it sends, by the names that the rules give the source and the event
+    ///
+    /// Where it is left out: the one event of the source that is called like the sender, or whose
+    /// name begins so.
+    #[arg(long, value_name = "SOURCE.EVENT")]
+    pub(crate) event: Option<String>,
+}
+
 /// Print a script that completes `fuse` on the command line
 #[derive(Debug, Args)]
 #[command(after_help = "Example: fuse completions bash > /etc/bash_completion.d/fuse")]
@@ -174,6 +213,17 @@ pub(crate) struct Completions {
 
 fn time(text: &str) -> Result<jiff::Timestamp, String> {
     text.parse().map_err(|_| "write it as 2026-08-01T10:00:00Z".to_owned())
+}
+
+/// What `fuse connect` knows how to configure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Sender {
+    /// Prometheus Alertmanager: a whole alertmanager.yml
+    Alertmanager,
+    /// Backstage: a proxy endpoint, and a step of a software template
+    Backstage,
+    /// Argo CD notifications: argocd-notifications-cm
+    Argocd,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]

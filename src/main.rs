@@ -18,6 +18,7 @@ fn main() -> ExitCode {
         Command::Check(arguments) => commands::check::run(&arguments),
         Command::Explain(arguments) => commands::explain::run(&arguments),
         Command::Run(arguments) => commands::run::run(arguments),
+        Command::Connect(arguments) => commands::connect::run(&arguments),
         Command::Completions(arguments) => commands::completions::run(&arguments),
     };
     match result {

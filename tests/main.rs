@@ -15,3 +15,7 @@ mod run;
 /// Nothing is lost and nothing is done twice, wherever the process dies.
 #[cfg(test)]
 mod crash;
+
+/// Real senders, configured as `fuse connect` prints it.
+#[cfg(test)]
+mod senders;

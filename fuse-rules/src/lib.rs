@@ -51,7 +51,7 @@ pub use functions::{FunctionInfo, functions};
 pub use fuses::{Fuses, parse_switch};
 pub use number::{Number, NumberError};
 pub use outline::{Outline, OutlineField, TriggerInfo};
-pub use plan::{Clause, Explained, Explanation, Found, Plan};
+pub use plan::{BodyField, Clause, Explained, Explanation, Found, Plan};
 pub use ruleset::{EventInfo, FuseInfo, Loader, RuleInfo, Ruleset};
 pub use schema::{Field, FieldType, Registry, Schema, SourceSchema, Templates, Verify};
 pub use span::{FileId, Files, Place, SourceFile, Span};

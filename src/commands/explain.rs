@@ -93,7 +93,7 @@ fn event_name(ruleset: &Ruleset, given: &str) -> Result<(String, String), String
     }
 }
 
-fn there_are<S: AsRef<str>>(known: &[S]) -> String {
+pub(super) fn there_are<S: AsRef<str>>(known: &[S]) -> String {
     let known: Vec<&str> = known.iter().map(AsRef::as_ref).collect();
     if known.is_empty() {
         "there are none".into()

@@ -1,6 +1,7 @@
 //! What is run and how: the real binary, in the repository's root.
 
 mod check;
+mod connect;
 mod explain;
 mod help;
 

@@ -13,7 +13,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 pub(crate) use http::{Reply, client};
-pub(crate) use ports::Ports;
+pub(crate) use ports::{Ports, free as free_port};
 use process::Process;
 
 /// How often something is looked for before a test gives up, and the wait in between: a minute,

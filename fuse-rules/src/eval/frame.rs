@@ -33,7 +33,7 @@ impl<'p, 'e> Frame<'p, 'e> {
         let mut frame = Self::of_json(spec, event.body())?;
         for (slot, taken) in spec.slots.iter().zip(&mut frame.slots) {
             let value = match &slot.origin {
-                Origin::Tree => continue,
+                Origin::Tree(_) => continue,
                 Origin::Headers(path) => {
                     text_map(path, event.headers(), |name| event.headers().get(name).cloned())
                 }

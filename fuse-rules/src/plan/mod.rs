@@ -5,6 +5,7 @@
 
 mod compile;
 mod listing;
+mod reads;
 mod trie;
 
 use std::fmt;
@@ -21,6 +22,7 @@ use crate::value::DuplicateKey;
 
 pub use crate::eval::explain::{Clause, Explained, Explanation, Found};
 pub(crate) use listing::Shown;
+pub use reads::BodyField;
 pub(crate) use trie::Trie;
 
 /// Rules compiled for evaluation.
@@ -107,8 +109,8 @@ pub(crate) struct SlotSpec {
 
 #[derive(Clone, Debug)]
 pub(crate) enum Origin {
-    /// The trie puts it there.
-    Tree,
+    /// The trie puts it there, from the end of these steps.
+    Tree(Vec<Segment>),
     Headers(Vec<Segment>),
     Query(Vec<Segment>),
     Event(Vec<Segment>),
@@ -166,6 +168,34 @@ impl Plan {
         event.is_some_and(|event| event.expressions.iter().any(|(name, _)| name == field))
     }
 
+    /// What the rules read of the body of an event, in the order in which they first read it: what
+    /// its sender has to send. Empty for an event that no rules are for.
+    ///
+    /// ```
+    /// use fuse_rules::{Field, FieldType, Registry, Ruleset, Schema, SourceSchema};
+    ///
+    /// let registry = Registry::new()
+    ///     .source(SourceSchema::new(Schema::new("queue", "A queue."), Schema::new("event", "")))
+    ///     .trigger(Schema::new("page", "").field(Field::required("team", FieldType::String, "")));
+    /// let rules = r#"
+    ///     source tickets queue { event opened }
+    ///     sensor urgent on tickets.opened {
+    ///       rule call { when body.kind == "outage"  trigger page { team = body.team.name } }
+    ///     }
+    /// "#;
+    /// let plan = Ruleset::parse("tickets.rules", rules, &registry)?.plan();
+    ///
+    /// let fields = plan.body_fields("tickets", "opened");
+    /// assert_eq!(fields[0].keys, ["kind"]);
+    /// assert_eq!(fields[0].strings, ["outage"]);
+    /// assert_eq!(fields[1].keys, ["team", "name"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn body_fields(&self, source: &str, event: &str) -> Vec<BodyField> {
+        let event = self.inner.events.get(&(source.to_owned(), event.to_owned()));
+        event.map(reads::body_fields).unwrap_or_default()
+    }
+
     /// Whether the value of a fuse is on: as set, or else by its rules' default. `None` for a fuse
     /// that no rule file declares.
     pub fn is_on(&self, fuse: &str, fuses: &Fuses) -> Option<bool> {
@@ -188,7 +218,7 @@ impl fmt::Debug for Plan {
 /// A path as it is kept apart from others of a frame.
 fn origin(path: &Path) -> Origin {
     match path.root {
-        typed::Root::Body | typed::Root::Element(_) => Origin::Tree,
+        typed::Root::Body | typed::Root::Element(_) => Origin::Tree(path.segments.clone()),
         typed::Root::Headers => Origin::Headers(path.segments.clone()),
         typed::Root::Query => Origin::Query(path.segments.clone()),
         typed::Root::Event => Origin::Event(path.segments.clone()),

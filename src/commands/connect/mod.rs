@@ -1,0 +1,147 @@
+//! `fuse connect`: the sender's side of an event, from the rules.
+
+mod alertmanager;
+mod argocd;
+mod backstage;
+mod body;
+mod url;
+mod yaml;
+
+use std::path::PathBuf;
+
+use fuse_rules::{BodyField, EventInfo, Ruleset};
+use serde_json::Value;
+
+use super::explain::there_are;
+use super::{Ended, load, problems};
+use crate::cli::{Connect, Format, Sender};
+use crate::{Exit, output};
+use url::Base;
+
+pub(crate) fn run(arguments: &Connect) -> Ended {
+    let base = Base::parse(&arguments.url)?;
+    let default = [PathBuf::from("rules")];
+    let paths = if arguments.paths.is_empty() { &default[..] } else { &arguments.paths };
+    let ruleset = match load(paths)? {
+        Ok(ruleset) => ruleset,
+        Err(diagnostics) => return Ok(problems(&diagnostics, Format::Text)),
+    };
+    let sender = arguments.sender;
+    let event = match &arguments.event {
+        Some(name) => named(&ruleset, name)?,
+        None => fed_by(&ruleset, sender)?,
+    };
+    let door = Door::of(&ruleset, &event, &base, sender)?;
+    output::print(&match sender {
+        Sender::Alertmanager => alertmanager::text(&door),
+        Sender::Backstage => backstage::text(&door),
+        Sender::Argocd => argocd::text(&door),
+    });
+    Ok(Exit::Clean)
+}
+
+/// Where an event arrives, and what its rules want of it.
+struct Door {
+    /// `source.event`.
+    event: String,
+    /// The URL without the event's path, and the path.
+    base: String,
+    path: String,
+    method: String,
+    fields: Vec<BodyField>,
+}
+
+impl Door {
+    fn of(
+        ruleset: &Ruleset,
+        event: &EventInfo<'_>,
+        base: &Base,
+        sender: Sender,
+    ) -> Result<Self, String> {
+        let name = full_name(event);
+        let text = |key: &str| event.fields.get(key).and_then(Value::as_str);
+        let port = event.fields.get("port").and_then(Value::as_u64);
+        let (Some(port), Some(path), Some(method)) = (port, text("path"), text("method")) else {
+            return Err(format!("`{name}` does not arrive over HTTP, so no sender can send it"));
+        };
+        let who = sender.name();
+        let methods = if sender == Sender::Alertmanager { &["POST"][..] } else { &["POST", "PUT"] };
+        if !methods.contains(&method) {
+            return Err(format!(
+                "`{name}` takes {method}, but {who} sends it by POST; write `method = \"POST\"` in its \
+                 source"
+            ));
+        }
+        if let Some(format @ ("form" | "text")) = text("format") {
+            return Err(format!(
+                "`{name}` is read as `{format}`, but {who} sends JSON; leave `format` out of its source"
+            ));
+        }
+        Ok(Self {
+            base: base.at(port),
+            path: path.to_owned(),
+            method: method.to_owned(),
+            fields: ruleset.plan().body_fields(event.source, event.name),
+            event: name,
+        })
+    }
+
+    fn url(&self) -> String {
+        format!("{}{}", self.base, self.path)
+    }
+}
+
+fn full_name(event: &EventInfo<'_>) -> String {
+    format!("{}.{}", event.source, event.name)
+}
+
+fn named<'a>(ruleset: &'a Ruleset, name: &str) -> Result<EventInfo<'a>, String> {
+    ruleset.events().find(|event| full_name(event) == name).ok_or_else(|| {
+        let known: Vec<_> = ruleset.events().map(|event| full_name(&event)).collect();
+        format!("the rules declare no event `{name}`; {}", there_are(&known))
+    })
+}
+
+/// The event of the source that is called like the sender, else of the one whose name begins so.
+fn fed_by(ruleset: &Ruleset, sender: Sender) -> Result<EventInfo<'_>, String> {
+    let word = sender.word();
+    let mut found: Vec<_> = ruleset.events().filter(|event| event.source == word).collect();
+    if found.is_empty() {
+        found = ruleset.events().filter(|event| event.source.starts_with(word)).collect();
+    }
+    if let [event] = found.as_slice() {
+        return Ok(*event);
+    }
+    let several = !found.is_empty();
+    let among: Vec<_> = if several { found } else { ruleset.events().collect() };
+    let names: Vec<_> = among.iter().map(full_name).collect();
+    let Some(first) = names.first() else {
+        return Err("the rules declare no event that a sender could send".into());
+    };
+    let why = if several {
+        format!("{} may send more than one event", sender.name())
+    } else {
+        format!("the rules have no source whose name begins with `{word}`")
+    };
+    let is = if let [_] = names.as_slice() { "there is" } else { "there are" };
+    Err(format!("{why}; say which it is, as in `--event {first}`: {is} {}", names.join(", ")))
+}
+
+impl Sender {
+    /// How its sources are called.
+    fn word(self) -> &'static str {
+        match self {
+            Self::Alertmanager => "alertmanager",
+            Self::Backstage => "backstage",
+            Self::Argocd => "argocd",
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Alertmanager => "Alertmanager",
+            Self::Backstage => "Backstage",
+            Self::Argocd => "Argo CD",
+        }
+    }
+}
