@@ -15,3 +15,7 @@ mod run;
 /// Nothing is lost and nothing is done twice, wherever the process dies.
 #[cfg(test)]
 mod crash;
+
+/// Against a real Kubernetes API server.
+#[cfg(test)]
+mod cluster;

@@ -39,7 +39,7 @@ impl Ports {
 /// outgoing connections too, of which the tests make many: one of them could have it by the time
 /// it is used, or used again after a restart. So: one below those, each once in this process, and
 /// in another order than in another process.
-fn free() -> u16 {
+pub(super) fn free() -> u16 {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     const FIRST: u32 = 16_384;
     const COUNT: u32 = 16_000;

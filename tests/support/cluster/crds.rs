@@ -1,0 +1,79 @@
+//! The CRDs that the product works with: small ones of our own, or others' in full.
+
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+use super::objects::{Objects, documents, status_of, text};
+use super::until;
+use crate::support::root;
+
+const VARIABLE: &str = "FUSE_TEST_CRDS";
+const CRD: &str = "apiextensions.k8s.io/v1/CustomResourceDefinition";
+
+fn definitions() -> Vec<Value> {
+    let folder = match std::env::var_os(VARIABLE).filter(|folder| !folder.is_empty()) {
+        Some(folder) => PathBuf::from(folder),
+        None => root().join("tests/cluster/crds"),
+    };
+    let entries = std::fs::read_dir(&folder)
+        .unwrap_or_else(|error| panic!("{VARIABLE}: {}: {error}", folder.display()));
+    let mut files: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+    files.retain(|file| file.extension().is_some_and(|end| end == "yaml" || end == "yml"));
+    files.sort();
+    assert!(!files.is_empty(), "{VARIABLE}: no YAML files in {}", folder.display());
+    files.iter().flat_map(|file| documents(&std::fs::read_to_string(file).unwrap())).collect()
+}
+
+pub(super) async fn install(objects: &Objects) {
+    let definitions = definitions();
+    for definition in &definitions {
+        // Not applied: with the owners of their fields, the full ones do not fit into etcd.
+        match objects.create(definition.clone()).await {
+            Ok(_) => {}
+            Err(error) if status_of(&error) == Some(409) => {}
+            Err(error) => panic!("{}: {error}", text(definition, "/metadata/name")),
+        }
+    }
+    for definition in &definitions {
+        wait(objects, definition).await;
+    }
+}
+
+pub(super) async fn delete(objects: &Objects) {
+    let definitions = definitions();
+    for definition in &definitions {
+        let name = text(definition, "/metadata/name");
+        match objects.delete(CRD, "", name).await {
+            Ok(()) => {}
+            Err(error) if status_of(&error) == Some(404) => {}
+            Err(error) => panic!("{name}: {error}"),
+        }
+    }
+    for kind in definitions.iter().flat_map(kinds) {
+        objects.wait_served(&kind, false).await;
+    }
+}
+
+/// Waits until the definition is established and its objects are served.
+pub(super) async fn wait(objects: &Objects, definition: &Value) {
+    let name = text(definition, "/metadata/name");
+    until(&format!("established: {name}"), async || {
+        let now = objects.get(CRD, "", name).await.ok()?;
+        let conditions = now.pointer("/status/conditions")?.as_array()?;
+        let mut established = conditions.iter().filter(|one| one["type"] == "Established");
+        established.any(|one| one["status"] == "True").then_some(())
+    })
+    .await;
+    for kind in kinds(definition) {
+        objects.wait_served(&kind, true).await;
+    }
+}
+
+/// What it defines, in each version that is served.
+fn kinds(definition: &Value) -> Vec<String> {
+    let (group, kind) = (text(definition, "/spec/group"), text(definition, "/spec/names/kind"));
+    let versions = definition["spec"]["versions"].as_array().unwrap();
+    let served = versions.iter().filter(|version| version["served"] == true);
+    served.map(|version| format!("{group}/{}/{kind}", text(version, "/name"))).collect()
+}
