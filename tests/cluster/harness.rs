@@ -6,7 +6,7 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use serde_json::{Value, json};
 
 use crate::support::cluster::{
-    ADMIN, CONFIG_MAP, ControlPlane, NARROW, Objects, WORKFLOW, status_of,
+    ADMIN, CONFIG_MAP, ControlPlane, NARROW, Objects, Proxy, WORKFLOW, calm, status_of,
 };
 use crate::support::until;
 
@@ -157,12 +157,21 @@ async fn one_of_its_own_stops_and_starts_and_gains_and_loses_crds() {
     objects.create(workflow(&namespace, "one")).await.unwrap();
     objects.create(config_map(&namespace, "one")).await.unwrap();
 
+    let proxy = Proxy::start(&cluster, calm()).await;
+    let through = proxy.objects(ADMIN).await;
+    through.get(CONFIG_MAP, &namespace, "one").await.unwrap();
+
     cluster.stop_api_server();
+    let cut = through.get(CONFIG_MAP, &namespace, "one").await.unwrap_err();
+    assert_eq!(status_of(&cut), None, "{cut:?}");
     let unreachable = objects.get(CONFIG_MAP, &namespace, "one").await.unwrap_err();
     assert_eq!(status_of(&unreachable), None, "{unreachable:?}");
     cluster.start_api_server().await;
-    // The same client, without a word of the stop.
-    assert_eq!(objects.get(CONFIG_MAP, &namespace, "one").await.unwrap()["data"]["key"], "value");
+    // The same clients, without a word of the stop.
+    for objects in [&objects, &through] {
+        let read = objects.get(CONFIG_MAP, &namespace, "one").await.unwrap();
+        assert_eq!(read["data"]["key"], "value");
+    }
     until("the workflow is served again", async || {
         objects.get(WORKFLOW, &namespace, "one").await.ok()
     })
@@ -170,4 +179,7 @@ async fn one_of_its_own_stops_and_starts_and_gains_and_loses_crds() {
 
     cluster.delete_crds().await;
     assert!(objects.create(workflow(&namespace, "late")).await.is_err());
+    cluster.install_crds().await;
+    // They are the same definitions, but not the same objects.
+    assert!(objects.list(WORKFLOW, &namespace).await.unwrap().is_empty());
 }

@@ -1,6 +1,6 @@
 //! The CRDs that the product works with: small ones of our own, or others' in full.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
@@ -11,18 +11,29 @@ use crate::support::root;
 const VARIABLE: &str = "FUSE_TEST_CRDS";
 const CRD: &str = "apiextensions.k8s.io/v1/CustomResourceDefinition";
 
+/// Ours, but for those that the folder in the variable has.
 fn definitions() -> Vec<Value> {
-    let folder = match std::env::var_os(VARIABLE).filter(|folder| !folder.is_empty()) {
-        Some(folder) => PathBuf::from(folder),
-        None => root().join("tests/cluster/crds"),
-    };
-    let entries = std::fs::read_dir(&folder)
+    let mut definitions = read(&root().join("tests/cluster/crds"));
+    if let Some(folder) = std::env::var_os(VARIABLE).filter(|folder| !folder.is_empty()) {
+        let theirs = read(Path::new(&folder));
+        assert!(!theirs.is_empty(), "{VARIABLE}: no YAML in {}", folder.display());
+        definitions.retain(|ours| theirs.iter().all(|one| name(one) != name(ours)));
+        definitions.extend(theirs);
+    }
+    definitions
+}
+
+fn read(folder: &Path) -> Vec<Value> {
+    let entries = std::fs::read_dir(folder)
         .unwrap_or_else(|error| panic!("{VARIABLE}: {}: {error}", folder.display()));
     let mut files: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
     files.retain(|file| file.extension().is_some_and(|end| end == "yaml" || end == "yml"));
     files.sort();
-    assert!(!files.is_empty(), "{VARIABLE}: no YAML files in {}", folder.display());
     files.iter().flat_map(|file| documents(&std::fs::read_to_string(file).unwrap())).collect()
+}
+
+fn name(definition: &Value) -> &str {
+    text(definition, "/metadata/name")
 }
 
 pub(super) async fn install(objects: &Objects) {
@@ -32,7 +43,7 @@ pub(super) async fn install(objects: &Objects) {
         match objects.create(definition.clone()).await {
             Ok(_) => {}
             Err(error) if status_of(&error) == Some(409) => {}
-            Err(error) => panic!("{}: {error}", text(definition, "/metadata/name")),
+            Err(error) => panic!("{}: {error}", name(definition)),
         }
     }
     for definition in &definitions {
@@ -43,21 +54,29 @@ pub(super) async fn install(objects: &Objects) {
 pub(super) async fn delete(objects: &Objects) {
     let definitions = definitions();
     for definition in &definitions {
-        let name = text(definition, "/metadata/name");
+        let name = name(definition);
         match objects.delete(CRD, "", name).await {
             Ok(()) => {}
             Err(error) if status_of(&error) == Some(404) => {}
             Err(error) => panic!("{name}: {error}"),
         }
     }
-    for kind in definitions.iter().flat_map(kinds) {
-        objects.wait_served(&kind, false).await;
+    for definition in &definitions {
+        // It stays until its objects are gone, and its kind is served a little longer.
+        until(&format!("gone: {}", name(definition)), async || {
+            let error = objects.get(CRD, "", name(definition)).await.err()?;
+            (status_of(&error) == Some(404)).then_some(())
+        })
+        .await;
+        for kind in kinds(definition) {
+            objects.wait_served(&kind, false).await;
+        }
     }
 }
 
 /// Waits until the definition is established and its objects are served.
 pub(super) async fn wait(objects: &Objects, definition: &Value) {
-    let name = text(definition, "/metadata/name");
+    let name = name(definition);
     until(&format!("established: {name}"), async || {
         let now = objects.get(CRD, "", name).await.ok()?;
         let conditions = now.pointer("/status/conditions")?.as_array()?;

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use hyper::Request;
 use serde_json::json;
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, Semaphore, SemaphorePermit};
 
 pub(crate) use objects::{Objects, status_of};
 pub(crate) use proxy::{Fault, Proxy, at_random, calm, in_turn};
@@ -46,6 +46,7 @@ pub(crate) struct ControlPlane {
     port: u16,
     etcd_port: u16,
     watchdog: Watchdog,
+    _turn: Option<SemaphorePermit<'static>>,
 }
 
 impl ControlPlane {
@@ -62,12 +63,15 @@ impl ControlPlane {
         Some(started.await.as_ref().unwrap_or_else(|why| panic!("no control plane: {why}")))
     }
 
-    /// One of the test's own, without CRDs, for what would disturb others. Takes as long as
-    /// everything else together: share where you can.
+    /// One of the test's own, without CRDs, for what would disturb others. There is one at a
+    /// time, as each takes some seconds and half a gigabyte: share where you can.
     pub(crate) async fn start() -> Option<Self> {
+        static TURNS: Semaphore = Semaphore::const_new(1);
         let assets = assets::folder()?;
+        let turn = TURNS.acquire().await.unwrap();
         let started = Self::launch(&assets).await;
-        Some(started.unwrap_or_else(|why| panic!("no control plane: {why}")))
+        let plane = started.unwrap_or_else(|why| panic!("no control plane: {why}"));
+        Some(Self { _turn: Some(turn), ..plane })
     }
 
     async fn launch(assets: &Path) -> Result<Self, String> {
@@ -99,6 +103,7 @@ impl ControlPlane {
             port: ports::free(),
             etcd_port,
             watchdog,
+            _turn: None,
         };
         plane.try_start_api_server().await?;
         Ok(plane)
@@ -181,8 +186,8 @@ impl ControlPlane {
         self.admin().await.token_of(namespace, service_account).await.unwrap()
     }
 
-    /// The CRDs of `tests/cluster/crds`, or those of the folder that `FUSE_TEST_CRDS` names; waits
-    /// until their objects are served.
+    /// The CRDs of `tests/cluster/crds`, each replaced by the one of its name in the folder that
+    /// `FUSE_TEST_CRDS` names, where there is one; waits until their objects are served.
     pub(crate) async fn install_crds(&self) {
         crds::install(&self.admin().await).await;
     }

@@ -133,9 +133,15 @@ impl Objects {
 
     /// Waits until the kind is served, or is not.
     pub(super) async fn wait_served(&self, kind: &str, served: bool) {
-        until(&format!("served: {kind}"), async || {
-            let listed = self.list(kind, "").await;
-            (listed.is_ok() == served).then_some(())
+        until(&format!("served: {kind}: {served}"), async || {
+            let now = match self.list(kind, "").await {
+                Ok(_) => true,
+                Err(kube::Error::Discovery(_)) => false,
+                Err(error) if status_of(&error) == Some(404) => false,
+                // For the moment, nobody knows.
+                Err(_) => return None,
+            };
+            (now == served).then_some(())
         })
         .await;
     }
