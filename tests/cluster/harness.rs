@@ -182,4 +182,10 @@ async fn one_of_its_own_stops_and_starts_and_gains_and_loses_crds() {
     cluster.install_crds().await;
     // They are the same definitions, but not the same objects.
     assert!(objects.list(WORKFLOW, &namespace).await.unwrap().is_empty());
+
+    let file = cluster.kubeconfig(ADMIN);
+    assert!(file.exists());
+    drop(cluster);
+    assert!(!file.parent().unwrap().exists());
+    assert!(objects.list(CONFIG_MAP, &namespace).await.is_err());
 }

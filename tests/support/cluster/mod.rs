@@ -218,6 +218,10 @@ fn api_server_arguments(port: u16, etcd_port: u16) -> Vec<String> {
         format!("--etcd-servers=http://127.0.0.1:{etcd_port}"),
         "--bind-address=127.0.0.1".into(),
         format!("--secure-port={port}"),
+        // Without one it looks for a way out of this machine, and there need not be any. It is
+        // not a thing to be made known to the cluster, though.
+        "--advertise-address=127.0.0.1".into(),
+        "--endpoint-reconciler-type=none".into(),
         "--cert-dir=certificates".into(),
         "--service-cluster-ip-range=10.0.0.0/24".into(),
         "--authorization-mode=RBAC".into(),
