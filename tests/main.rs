@@ -19,3 +19,7 @@ mod crash;
 /// Real senders, configured as `fuse connect` prints it.
 #[cfg(test)]
 mod senders;
+
+/// Against a real Kubernetes API server.
+#[cfg(test)]
+mod cluster;

@@ -1,5 +1,6 @@
 //! A real `fuse` in a temporary folder, for tests that look at it from outside.
 
+pub(crate) mod cluster;
 mod http;
 mod ports;
 mod process;

@@ -109,13 +109,13 @@ fn strings(expr: &Expr<Slot>) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use crate::schema::{Field, FieldType, Registry, Schema, SourceSchema};
+    use crate::schema::{Field, FieldType, Registry, Schema, SourceSchema, Templates};
     use crate::{BodyField, Ruleset};
 
     fn fields(sensor: &str) -> Vec<BodyField> {
         let queue =
             Schema::new("queue", "").field(Field::optional("id", FieldType::Expression, ""));
-        let message = Field::required("message", FieldType::Any, "");
+        let message = Field::required("message", FieldType::Any(Templates::Allowed), "");
         let registry = Registry::new()
             .source(SourceSchema::new(queue, Schema::new("event", "")))
             .trigger(Schema::new("log", "").field(message));
