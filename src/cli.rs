@@ -25,6 +25,8 @@ pub(crate) enum Command {
     Check(Check),
     Explain(Explain),
     Run(Run),
+    Doctor(Doctor),
+    Rbac(Rbac),
     Connect(Connect),
     Completions(Completions),
 }
@@ -150,6 +152,67 @@ pub(crate) struct Run {
     /// The address and port of /healthz, /readyz, /metrics and /decisions [default: port 12080]
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub(crate) admin: Option<SocketAddr>,
+}
+
+/// Find out whether a cluster has what the rules need
+///
+/// Looks at everything that the rules would use: the API server, kinds, namespaces, service accounts,
+/// WorkflowTemplates and their parameters, the secrets that they name, and the permissions for exactly
+/// what the rules would do. Says what to do for each thing that is missing. Nothing is changed.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  fuse doctor rules
+  fuse doctor rules --context staging --as system:serviceaccount:cicd:fuse
+  fuse doctor rules --format json
+
+Exit codes: 0 ready, 1 something is missing or the rules have problems, 2 wrong usage or no cluster")]
+pub(crate) struct Doctor {
+    /// Files of rules, or folders of them; the folder `rules` where none is given
+    #[arg(value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) cluster: Cluster,
+
+    /// Look at permissions as this user, as in system:serviceaccount:cicd:fuse
+    ///
+    /// Your own account must be permitted to impersonate it.
+    #[arg(long = "as", value_name = "USER")]
+    pub(crate) acting_as: Option<String>,
+
+    /// The configuration [default: fuse.toml, where there is one]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+
+    /// How findings are printed
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: Format,
+}
+
+/// Print the permissions that the rules need, as Kubernetes roles
+///
+/// One Role for each namespace that the rules act in, and a ClusterRole where the namespace depends on
+/// the event, each with its binding. Nothing more than the rules need is in them.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  fuse rbac rules | kubectl apply -f -
+  fuse rbac rules --service-account automation/fuse
+
+Exit codes: 0 printed, 1 the rules have problems, 2 wrong usage")]
+pub(crate) struct Rbac {
+    /// Files of rules, or folders of them; the folder `rules` where none is given
+    #[arg(value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+
+    /// The account that fuse runs as
+    #[arg(long, value_name = "NAMESPACE/NAME", default_value = "cicd/fuse")]
+    pub(crate) service_account: String,
+
+    /// How the roles are printed: `text` is YAML
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: Format,
 }
 
 /// Which cluster to act on.

@@ -17,6 +17,8 @@ fn main() -> ExitCode {
     let result = match cli.command {
         Command::Check(arguments) => commands::check::run(&arguments),
         Command::Explain(arguments) => commands::explain::run(&arguments),
+        Command::Doctor(arguments) => commands::doctor::run(arguments),
+        Command::Rbac(arguments) => commands::rbac::run(&arguments),
         Command::Run(arguments) => commands::run::run(arguments),
         Command::Connect(arguments) => commands::connect::run(&arguments),
         Command::Completions(arguments) => commands::completions::run(&arguments),

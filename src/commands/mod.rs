@@ -3,7 +3,9 @@
 pub(crate) mod check;
 pub(crate) mod completions;
 pub(crate) mod connect;
+pub(crate) mod doctor;
 pub(crate) mod explain;
+pub(crate) mod rbac;
 pub(crate) mod run;
 
 use std::net::{IpAddr, Ipv4Addr};
@@ -49,11 +51,18 @@ fn config(given: Option<PathBuf>) -> Result<Config, String> {
     Config::read(&path).map_err(|error| error.to_string())
 }
 
+/// What async work runs on.
+fn async_runtime() -> Result<tokio::runtime::Runtime, String> {
+    tokio::runtime::Runtime::new()
+        .map_err(|error| format!("cannot start the async runtime: {error}"))
+}
+
 /// Which cluster: options win over the configuration.
 fn access(options: cli::Cluster, config: &Config) -> Access {
     Access {
         kubeconfig: options.kubeconfig.or_else(|| config.cluster.kubeconfig.clone()),
         context: options.context.or_else(|| config.cluster.context.clone()),
+        acting_as: None,
     }
 }
 

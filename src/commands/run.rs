@@ -5,14 +5,15 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use fuse_rules::{Fuses, Ruleset, Style, parse_switch};
-use fuse_runtime::cluster::Cluster;
+use fuse_runtime::cluster::{Cluster, Finding, Report, examine};
 use fuse_runtime::engine::Policy;
 use fuse_runtime::store::Store;
 use fuse_runtime::triggers::{Manifests, Triggers};
 use fuse_runtime::{Disk, Runtime, registry, rule_files, variable};
 use tracing_subscriber::EnvFilter;
 
-use super::{Ended, config, kinds, sources};
+use super::doctor::needs_of;
+use super::{Ended, async_runtime, config, kinds, sources};
 use crate::cli::Run;
 use crate::{Exit, output};
 
@@ -61,9 +62,10 @@ pub(crate) fn run(arguments: Run) -> Ended {
     ];
     let rules = armed(&ruleset, &fuses);
     let store = Store::open(&state).map_err(|error| error.to_string())?;
-    let runtime = tokio::runtime::Runtime::new()
-        .map_err(|error| format!("cannot start the async runtime: {error}"))?;
+    let needs = needs_of(&ruleset);
+    let runtime = async_runtime()?;
     runtime.block_on(async {
+        let mut doctor = None;
         let triggers = if arguments.local {
             banner.push(format!("objects are written to {}", out.display()));
             Triggers::local(Manifests::new(out))
@@ -71,6 +73,7 @@ pub(crate) fn run(arguments: Run) -> Ended {
             let access = super::access(arguments.cluster, &config);
             let cluster = Cluster::connect(&access).await.map_err(|error| error.to_string())?;
             banner.push(format!("objects are submitted to {}", cluster.url()));
+            doctor = Some(cluster.clone());
             Triggers::cluster(cluster)
         };
         let policy =
@@ -87,12 +90,29 @@ pub(crate) fn run(arguments: Run) -> Ended {
         banner.extend(running.listening().iter().map(|what| format!("listening: {what}")));
         banner.extend(rules);
         announce(&banner);
+        if let Some(cluster) = doctor {
+            // Beside the work: what is missing is held, and no reason to keep senders waiting.
+            tokio::spawn(async move { log(&examine(&cluster, &needs).await) });
+        }
         signal.received().await;
         tracing::info!("stopping");
         running.stop().await;
         tracing::info!("stopped");
         Ok(Exit::Clean)
     })
+}
+
+/// Says what the cluster lacks, as `fuse doctor` does.
+fn log(report: &Report) {
+    for Finding { what, fix, rules } in &report.problems {
+        tracing::warn!(what, fix, needed_by = rules.join(", "), "the cluster is not ready");
+    }
+    for Finding { what, fix, .. } in &report.unchecked {
+        tracing::info!(what, why = fix, "not checked");
+    }
+    if report.ready {
+        tracing::info!(checked = report.checked, "the cluster has what the rules need");
+    }
 }
 
 /// Variables that look like the value of a fuse and name none. Others that begin with `FUSE_`, such

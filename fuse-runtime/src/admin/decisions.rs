@@ -23,7 +23,7 @@ struct EventSummary {
     source: String,
     name: String,
     received: String,
-    /// `waiting`, `decided` or `settled`.
+    /// `waiting`, `decided`, `held` or `settled`.
     state: &'static str,
     decided: Option<String>,
     rejected: Option<String>,
@@ -76,9 +76,11 @@ pub(super) fn report(admin: &Admin, record: &EventRecord) -> Report {
         decisions
             .extend(recorded.into_iter().map(|decision| recorded_line(admin, record, decision)));
     }
+    let held = record.actions.iter().any(|one| one.off_bus && !one.state.is_settled());
     let state = match (record.decided, record.acked) {
         (None, _) => "waiting",
         (Some(_), false) => "decided",
+        (Some(_), true) if held => "held",
         (Some(_), true) => "settled",
     };
     Report {

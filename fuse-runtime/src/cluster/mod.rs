@@ -5,8 +5,10 @@
 
 mod call;
 mod change;
+mod doctor;
 mod kinds;
 mod needs;
+pub mod rbac;
 mod refusal;
 mod submit;
 mod watch;
@@ -20,6 +22,7 @@ use kube::Client;
 use kube::config::{Config, KubeConfigOptions, Kubeconfig};
 
 pub use change::{Change, FromCronJob, Operation, Patch, Propagation, Target};
+pub use doctor::{Finding, Report, examine};
 pub use kinds::Kind;
 pub use needs::{Need, Permission, Place, RuleNeed, needs};
 pub use refusal::Refusal;
@@ -38,6 +41,9 @@ pub struct Access {
     pub kubeconfig: Option<PathBuf>,
     /// The kubeconfig's context. Where it is left out: the current one.
     pub context: Option<String>,
+    /// The user to impersonate, as in `system:serviceaccount:cicd:fuse`; one's own where it is left
+    /// out.
+    pub acting_as: Option<String>,
 }
 
 /// A connection to a cluster. Cheap to clone; opened when it is first used.
@@ -75,6 +81,9 @@ impl Cluster {
         let mut config = config(access).await?;
         config.default_retry = false;
         config.connect_timeout = Some(CONNECT_TIMEOUT);
+        if access.acting_as.is_some() {
+            config.auth_info.impersonate.clone_from(&access.acting_as);
+        }
         Self::new(config)
     }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use kube::core::Status;
 
+use super::Target;
 use crate::triggers::Failure;
 
 /// The cause of a refusal: the namespace is going.
@@ -96,10 +97,15 @@ impl Refusal {
         self.is(409, "Conflict")
     }
 
-    /// There is no object of that name (a missing kind or namespace is another matter).
-    pub fn is_absent(&self, name: &str) -> bool {
+    /// There is no such object (a missing kind or namespace is another matter).
+    pub fn is_absent(&self, target: &Target) -> bool {
         let Why::Answer { code: 404, missing: Some(missing), .. } = &self.why else { return false };
-        missing.name == name && missing.kind != "namespaces"
+        missing.name == target.name && (missing.kind != "namespaces" || target.kind == "Namespace")
+    }
+
+    /// The namespace is missing.
+    pub fn is_without_namespace(&self) -> bool {
+        matches!(&self.why, Why::Answer { missing: Some(missing), .. } if missing.kind == "namespaces")
     }
 
     /// The path itself is unknown to the server: it does not serve that kind.

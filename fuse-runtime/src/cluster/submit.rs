@@ -118,7 +118,7 @@ impl Cluster {
         match asked {
             Ok(_) => Ok(()),
             Err(refusal) if refusal.already_exists() => Ok(()),
-            Err(refusal) if refusal.is_absent(&change.target.name) => Ok(()),
+            Err(refusal) if refusal.is_absent(&change.target) => Ok(()),
             Err(refusal) => {
                 let failure = refusal.into_failure();
                 if let Failure::NotReady(_) = &failure {
@@ -160,7 +160,10 @@ impl Cluster {
             let kind = self.kind_of(target).await?;
             match self.get(&kind, target).await {
                 Ok(Some(_)) => {}
-                Ok(None) => return Err(Failure::NotReady(absent(target))),
+                Ok(None) => {
+                    let deeper = self.deeper(change).await;
+                    return Err(Failure::NotReady(deeper.unwrap_or_else(|| absent(target))));
+                }
                 Err(refusal) => {
                     self.forget(&kind);
                     return Err(refusal.into_failure());
@@ -170,12 +173,22 @@ impl Cluster {
         Ok(())
     }
 
+    /// Where even the namespace is missing, that is what to say.
+    async fn deeper(&self, change: &Change) -> Option<String> {
+        let kind = self.kind_of(&change.target).await.ok()?;
+        let path = request::Request::new(kind.path(change.target.namespace.as_deref()));
+        let dry = PostParams { dry_run: true, ..PostParams::default() };
+        let body = bytes(&change.body).ok()?;
+        let refusal = self.call(path.create(&dry, body)).await.err()?;
+        refusal.is_without_namespace().then(|| refusal.into_failure().to_string())
+    }
+
     /// An object; `None` where there is none of that name.
     pub(super) async fn get(&self, kind: &Kind, target: &Target) -> Result<Option<Value>, Refusal> {
         let path = request::Request::new(kind.path(target.namespace.as_deref()));
         match self.call(path.get(&target.name, &GetParams::default())).await {
             Ok(object) => Ok(Some(object)),
-            Err(refusal) if refusal.is_absent(&target.name) => Ok(None),
+            Err(refusal) if refusal.is_absent(target) => Ok(None),
             Err(refusal) => Err(refusal),
         }
     }
@@ -281,7 +294,7 @@ impl Cluster {
         match self.call(path.delete(&target.name, &params)).await {
             Ok(_) => Ok(Done::new(format!("deleted {target}"))),
             // It is gone, or another of its name has taken its place.
-            Err(refusal) if refusal.is_absent(&target.name) || refusal.is_outdated() => {
+            Err(refusal) if refusal.is_absent(target) || refusal.is_outdated() => {
                 Ok(Done::new(format!("deleted {target}")))
             }
             Err(refusal) => Err(refusal.into_failure()),

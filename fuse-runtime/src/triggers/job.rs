@@ -277,6 +277,7 @@ pub(super) fn needs(block: &TriggerInfo) -> Vec<Need> {
             from.map_or(Place::Anywhere, |(namespace, _)| Place::Namespace(namespace.into()));
         let name = from.map(|(_, name)| name);
         needs.push(Need::access("batch/v1", "CronJob", &["get"], &place, name));
+        needs.extend(place.namespace().map(|namespace| Need::Namespace(namespace.to_owned())));
         if let Some(name) = name {
             let (kind, name) = ("CronJob", name.to_owned());
             needs.push(Need::Object { api_version: "batch/v1", kind, place, name });

@@ -148,7 +148,7 @@ pub(super) fn needs(block: &TriggerInfo) -> Vec<Need> {
         let Some(outline) = block.get(field) else { continue };
         let place = if cluster { Place::Outside } else { place.clone() };
         let name = constant(outline);
-        needs.push(Need::access(API_VERSION, kind, &["get"], &place, name.as_deref()));
+        needs.extend(Need::used(API_VERSION, kind, &["get"], &place, name.as_deref()));
         if let Some(name) = name {
             let parameters = parameters.clone();
             needs.push(Need::Template { kind, place, name, parameters });

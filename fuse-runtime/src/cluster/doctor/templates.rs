@@ -1,0 +1,272 @@
+//! WorkflowTemplates against what rules give them: parameters, and the secrets that they name.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use fuse_rules::{Outline, OutlineField};
+use serde_json::Value;
+
+use super::{Examination, Found, collect, target};
+use crate::cluster::{Need, Place, RuleNeed};
+
+const API_VERSION: &str = "argoproj.io/v1alpha1";
+
+/// A secret that a template names, and the keys of it.
+type Secrets = BTreeMap<String, BTreeSet<String>>;
+
+impl Examination<'_> {
+    pub(super) async fn templates(&mut self, needs: &[RuleNeed]) {
+        let templates = collect(needs, |need| match need {
+            Need::Template { kind, place, name, .. } => Some((*kind, place.clone(), name.clone())),
+            _ => None,
+        });
+        let mut secrets: BTreeMap<(Place, String), (BTreeSet<String>, Vec<String>)> =
+            BTreeMap::new();
+        for ((kind, place, name), rules) in templates {
+            let wanted = target(API_VERSION, kind, &place, &name);
+            let template = match self.look(&wanted).await {
+                Found::There(template) => template,
+                Found::Missing => {
+                    let fix = format!("apply the {kind}, or correct its name in the rules");
+                    self.problem(crate::cluster::submit::absent(&wanted), fix, &rules);
+                    continue;
+                }
+                Found::Unchecked(why) => {
+                    self.unchecked(format!("whether {wanted} exists"), why, &rules);
+                    continue;
+                }
+            };
+            let takes = Takes::of(&template);
+            for RuleNeed { rule, need } in needs {
+                if let Need::Template { kind: k, place: p, name: n, parameters } = need
+                    && (*k, p, n) == (kind, &place, &name)
+                {
+                    self.report.checked += 1;
+                    for (what, fix) in takes.problems(rule, &wanted.to_string(), parameters) {
+                        self.problem(what, fix, std::slice::from_ref(rule));
+                    }
+                }
+            }
+            // A cluster's template runs where the workflow does, which its rules say.
+            if let Place::Namespace(_) = place {
+                let mut named = Secrets::new();
+                secrets_of(template.get("spec").unwrap_or(&Value::Null), &mut named);
+                for (secret, keys) in named {
+                    let (all, by) = secrets.entry((place.clone(), secret)).or_default();
+                    all.extend(keys);
+                    by.extend(
+                        rules.iter().filter(|rule| !by.contains(rule)).cloned().collect::<Vec<_>>(),
+                    );
+                }
+            }
+        }
+        for ((place, name), (keys, rules)) in secrets {
+            self.secret(&place, &name, &keys, &rules).await;
+        }
+    }
+
+    async fn secret(
+        &mut self,
+        place: &Place,
+        name: &str,
+        keys: &BTreeSet<String>,
+        rules: &[String],
+    ) {
+        let wanted = target("v1", "Secret", place, name);
+        let namespace = place.namespace().unwrap_or_default();
+        match self.look(&wanted).await {
+            Found::There(secret) => {
+                let has = |key: &String| secret.get("data").is_some_and(|d| d.get(key).is_some());
+                for key in keys.iter().filter(|key| !has(key)) {
+                    let what = format!("{wanted} has no key `{key}`, which a template reads");
+                    self.problem(what, format!("add `{key}` to the secret"), rules);
+                }
+            }
+            Found::Missing => {
+                let keys: String =
+                    keys.iter().map(|key| format!(" --from-literal={key}=…")).collect();
+                let what = format!(
+                    "Secret `{name}` does not exist in namespace `{namespace}`; a template names it"
+                );
+                let fix =
+                    format!("kubectl create secret generic {name} --namespace {namespace}{keys}");
+                self.problem(what, fix, rules);
+            }
+            Found::Unchecked(why) => self.unchecked(format!("whether {wanted} exists"), why, rules),
+        }
+    }
+}
+
+/// The parameters of a template.
+struct Takes {
+    parameters: Vec<Parameter>,
+}
+
+struct Parameter {
+    name: String,
+    required: bool,
+    choices: Option<Vec<String>>,
+}
+
+impl Takes {
+    fn of(template: &Value) -> Self {
+        let listed = template.pointer("/spec/arguments/parameters").and_then(Value::as_array);
+        let parameter = |parameter: &Value| {
+            let has = |key: &str| parameter.get(key).is_some_and(|value| !value.is_null());
+            let choices = parameter.get("enum").and_then(Value::as_array).map(|choices| {
+                choices
+                    .iter()
+                    .map(|choice| choice.as_str().unwrap_or_default().to_owned())
+                    .collect()
+            });
+            Some(Parameter {
+                name: parameter.get("name")?.as_str()?.to_owned(),
+                required: !has("value") && !has("default") && !has("valueFrom"),
+                choices,
+            })
+        };
+        Self { parameters: listed.into_iter().flatten().filter_map(parameter).collect() }
+    }
+
+    /// What does not fit, and what to do about it.
+    fn problems(
+        &self,
+        rule: &str,
+        template: &str,
+        given: &[OutlineField],
+    ) -> Vec<(String, String)> {
+        let mut problems = Vec::new();
+        for field in given {
+            let Some(parameter) = self.parameters.iter().find(|one| one.name == field.key) else {
+                let known: Vec<_> =
+                    self.parameters.iter().map(|one| format!("`{}`", one.name)).collect();
+                let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+                problems.push((
+                    format!(
+                        "`{rule}` gives the parameter `{}`, which {template} does not take",
+                        field.key
+                    ),
+                    format!("it takes {known}"),
+                ));
+                continue;
+            };
+            if let (Outline::Constant(Value::String(value)), Some(choices)) =
+                (&field.value, &parameter.choices)
+                && !choices.contains(value)
+            {
+                problems.push((
+                    format!(
+                        "`{rule}` gives `{}` as `{value}`, which {template} does not allow",
+                        field.key
+                    ),
+                    format!("it allows {}", choices.join(", ")),
+                ));
+            }
+        }
+        for parameter in self.parameters.iter().filter(|parameter| parameter.required) {
+            let name = &parameter.name;
+            match given.iter().find(|field| field.key == *name) {
+                None => problems.push((
+                    format!("`{rule}` does not give the parameter `{name}`, which {template} needs"),
+                    format!("add `{name} = …` to the rule's `parameters`, or a default to the template"),
+                )),
+                Some(field) if field.optional => problems.push((
+                    format!(
+                        "`{rule}` leaves the parameter `{name}` out when its value is missing, but {template} needs it"
+                    ),
+                    format!("write `{name} = … ?? \"…\"`, or give the template a default"),
+                )),
+                Some(_) => {}
+            }
+        }
+        problems
+    }
+}
+
+/// The secrets that a spec names, wherever in it, but for those that it can do without.
+fn secrets_of(spec: &Value, found: &mut Secrets) {
+    match spec {
+        Value::Array(items) => items.iter().for_each(|item| secrets_of(item, found)),
+        Value::Object(map) => {
+            for (key, value) in map {
+                let named = match key.as_str() {
+                    "secret" => value.get("secretName"),
+                    "secretRef" => value.get("name"),
+                    // `secretKeyRef`, and Argo's `accessKeySecret`, `passwordSecret` and the like.
+                    _ if key == "secretKeyRef" || key.ends_with("Secret") => value.get("name"),
+                    _ => None,
+                };
+                let optional = value.get("optional") == Some(&Value::Bool(true));
+                // A name with a template in it is known only when the workflow runs.
+                let named =
+                    named.and_then(Value::as_str).filter(|name| !optional && !name.contains("{{"));
+                if let Some(name) = named {
+                    let key = value.get("key").and_then(Value::as_str);
+                    let items = value.get("items").and_then(Value::as_array);
+                    let items = items
+                        .into_iter()
+                        .flatten()
+                        .filter_map(|item| item.get("key").and_then(Value::as_str));
+                    let keys = found.entry(name.to_owned()).or_default();
+                    keys.extend(key.into_iter().chain(items).map(str::to_owned));
+                }
+                if key == "imagePullSecrets" {
+                    let names = value.as_array().into_iter().flatten();
+                    for name in names.filter_map(|one| one.get("name").and_then(Value::as_str)) {
+                        found.entry(name.to_owned()).or_default();
+                    }
+                }
+                secrets_of(value, found);
+            }
+        }
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn given(key: &str, optional: bool, value: Outline) -> OutlineField {
+        OutlineField { key: key.into(), optional, value }
+    }
+
+    #[test]
+    fn parameters_are_compared_by_name_need_and_choice() {
+        let template = json!({ "spec": { "arguments": { "parameters": [
+            { "name": "app" }, { "name": "mode", "default": "soft", "enum": ["soft", "hard"] },
+            { "name": "replicas" }, { "name": "note", "value": "" } ] } } });
+        let constant = |text: &str| Outline::Constant(text.into());
+        let given = [
+            given("app", true, Outline::Computed),
+            given("mode", false, constant("loud")),
+            given("replcas", false, Outline::Computed),
+        ];
+        let told: Vec<String> = Takes::of(&template)
+            .problems("s/r", "WorkflowTemplate n/t", &given)
+            .into_iter()
+            .map(|(what, fix)| format!("{what}\n  {fix}"))
+            .collect();
+        insta::assert_snapshot!(told.join("\n"));
+    }
+
+    #[test]
+    fn secrets_are_found_wherever_they_stand() {
+        let spec = json!({
+            "imagePullSecrets": [{ "name": "pull" }],
+            "volumes": [{ "secret": { "secretName": "vol", "items": [{ "key": "a" }] } },
+                        { "secret": { "secretName": "maybe", "optional": true } }],
+            "templates": [{ "container": {
+                "env": [{ "valueFrom": { "secretKeyRef": { "name": "env", "key": "token" } } },
+                        { "valueFrom": { "secretKeyRef": { "name": "{{x}}", "key": "k" } } }],
+                "envFrom": [{ "secretRef": { "name": "all" } }] },
+                "inputs": { "artifacts": [{ "s3": { "accessKeySecret": { "name": "s3", "key": "id" } } }] } }],
+        });
+        let mut found = Secrets::new();
+        secrets_of(&spec, &mut found);
+        let told: Vec<String> =
+            found.iter().map(|(name, keys)| format!("{name} {keys:?}")).collect();
+        assert_eq!(told, ["all {}", "env {\"token\"}", "pull {}", "s3 {\"id\"}", "vol {\"a\"}"]);
+    }
+}

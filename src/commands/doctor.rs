@@ -1,0 +1,69 @@
+//! `fuse doctor`
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use fuse_rules::Ruleset;
+use fuse_runtime::Config;
+use fuse_runtime::cluster::{Access, Cluster, Finding, Report, RuleNeed, examine, needs};
+
+use super::{Ended, access, config, kinds, load, problems};
+use crate::cli::{Doctor, Format};
+use crate::{Exit, output};
+
+pub(crate) fn run(arguments: Doctor) -> Ended {
+    let config: Config = config(arguments.config)?;
+    let paths =
+        if arguments.paths.is_empty() { vec![PathBuf::from("rules")] } else { arguments.paths };
+    let ruleset = match load(&paths)? {
+        Ok(ruleset) => ruleset,
+        Err(diagnostics) => return Ok(problems(&diagnostics, arguments.format)),
+    };
+    let needs = needs_of(&ruleset);
+    let access = Access { acting_as: arguments.acting_as, ..access(arguments.cluster, &config) };
+    let runtime = super::async_runtime()?;
+    let report = runtime.block_on(async {
+        let cluster = Cluster::connect(&access).await.map_err(|error| error.to_string())?;
+        Ok::<_, String>(examine(&cluster, &needs).await)
+    })?;
+    match arguments.format {
+        Format::Text => output::print(&text(&report)),
+        Format::Json => {
+            let json = serde_json::to_string_pretty(&report).map_err(|error| error.to_string())?;
+            output::print(&format!("{json}\n"));
+        }
+    }
+    Ok(if report.ready { Exit::Clean } else { Exit::Problems })
+}
+
+/// What the rules need of the cluster.
+pub(super) fn needs_of(ruleset: &Ruleset) -> Vec<RuleNeed> {
+    let (_, triggers) = kinds();
+    needs(ruleset, &triggers)
+}
+
+fn text(report: &Report) -> String {
+    let mut out = format!("{}\n", report.cluster);
+    let mut list = |title: &str, findings: &[Finding], label: &str| {
+        if findings.is_empty() {
+            return;
+        }
+        let _infallible = writeln!(out, "\n{title}:");
+        for Finding { what, fix, rules } in findings {
+            let _infallible = writeln!(out, "- {what}\n  {label}: {fix}");
+            if !rules.is_empty() {
+                let _infallible = writeln!(out, "  needed by: {}", rules.join(", "));
+            }
+        }
+    };
+    list("not ready", &report.problems, "do");
+    list("could not be checked", &report.unchecked, "because");
+    let s = |count: usize| if count == 1 { "" } else { "s" };
+    let count = report.problems.len();
+    let end = if report.ready {
+        format!("\nready: {} thing{} looked at, no problem\n", report.checked, s(report.checked))
+    } else {
+        format!("\n{count} problem{}\n", s(count))
+    };
+    out + &end
+}

@@ -1,0 +1,55 @@
+//! `fuse rbac`
+
+use std::path::PathBuf;
+
+use fuse_runtime::cluster::rbac::{Account, roles};
+use serde_json::{Value, json};
+
+use super::doctor::needs_of;
+use super::{Ended, load, problems};
+use crate::cli::{Format, Rbac};
+use crate::{Exit, output};
+
+pub(crate) fn run(arguments: &Rbac) -> Ended {
+    let default = [PathBuf::from("rules")];
+    let paths = if arguments.paths.is_empty() { &default } else { arguments.paths.as_slice() };
+    let ruleset = match load(paths)? {
+        Ok(ruleset) => ruleset,
+        Err(diagnostics) => return Ok(problems(&diagnostics, arguments.format)),
+    };
+    let named = arguments.service_account.split_once('/');
+    let Some((namespace, name)) =
+        named.filter(|(namespace, name)| is_name(namespace) && is_name(name))
+    else {
+        return Err(format!(
+            "`{}` is no service account; write it as `cicd/fuse`, the namespace first",
+            arguments.service_account
+        ));
+    };
+    let account = Account { namespace: namespace.to_owned(), name: name.to_owned() };
+    let roles = roles(&needs_of(&ruleset), &account);
+    match arguments.format {
+        Format::Json => {
+            let list = json!({ "apiVersion": "v1", "kind": "List", "items": roles });
+            output::print(&format!("{list:#}\n"));
+        }
+        Format::Text if roles.is_empty() => {
+            output::print("# The rules do nothing on a cluster: they need no permission.\n");
+        }
+        Format::Text => {
+            let documents: Result<Vec<String>, String> = roles.iter().map(yaml).collect();
+            output::print(&documents?.join("---\n"));
+        }
+    }
+    Ok(Exit::Clean)
+}
+
+fn yaml(object: &Value) -> Result<String, String> {
+    let text = serde_saphyr::to_string(object).map_err(|error| error.to_string())?;
+    Ok(format!("{}\n", text.trim_end()))
+}
+
+fn is_name(name: &str) -> bool {
+    let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'.');
+    !name.is_empty() && name.len() <= 253 && name.bytes().all(inner)
+}
