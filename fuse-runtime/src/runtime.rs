@@ -263,8 +263,9 @@ impl Runtime {
         for bound in bound {
             tasks.spawn(bound.serve(stop.clone()));
         }
-        tasks.spawn(prune(ledger, clock, self.keep, stop));
-        Ok(Running { listening, admin_address, intake, stopper, tasks, store, grace: self.grace })
+        tasks.spawn(prune(Arc::clone(&ledger), clock, self.keep, stop));
+        let grace = self.grace;
+        Ok(Running { listening, admin_address, intake, ledger, stopper, tasks, store, grace })
     }
 
     /// The kinds of triggers that the rules use, all of which must be there.
@@ -323,6 +324,7 @@ pub struct Running {
     listening: Vec<String>,
     admin_address: Option<SocketAddr>,
     intake: Intake,
+    ledger: Arc<dyn Ledger>,
     stopper: watch::Sender<bool>,
     tasks: JoinSet<()>,
     store: Store,
@@ -339,6 +341,11 @@ impl Running {
     /// asked for.
     pub fn admin_address(&self) -> Option<SocketAddr> {
         self.admin_address
+    }
+
+    /// What was decided and done, to be read.
+    pub fn ledger(&self) -> &Arc<dyn Ledger> {
+        &self.ledger
     }
 
     /// Where an embedding service hands in events of its own.

@@ -157,7 +157,7 @@ impl Engine {
         }
         if held.is_none() && self.waiting.count(&kind) >= self.policy.held_most {
             let most = self.policy.held_most;
-            let why = format!("{reason}; {most} actions wait already");
+            let why = format!("{reason}; as many actions wait already as may: {most}");
             return self.settle(&request, End::Dead(DeadLetterKind::NotReady, why)).await;
         }
         self.ledger.hold(&request.id, since, reason.clone(), tried.clone()).await?;

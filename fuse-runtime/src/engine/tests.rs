@@ -1,5 +1,7 @@
 //! What becomes of actions whose backend fails, by a backend that fails as it is told.
 
+mod held;
+
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

@@ -1,6 +1,8 @@
 //! What becomes of actions.
 
-use super::super::{ActionState, Counts, DeadLetterKind, Ledger, LedgerError};
+use super::super::{
+    ActionState, Counts, DeadLetterKind, EventAction, Ledger, LedgerError, Observed, ObservedResult,
+};
 use super::{House, attempt, verdict};
 use crate::store::support::at;
 
@@ -129,4 +131,59 @@ fn states_have_stable_names_in_json() {
     let kind = DeadLetterKind::Uncertain;
     let text = serde_json::to_string(&kind).unwrap();
     assert_eq!(text, format!("\"{kind}\""));
+}
+
+fn observed(result: ObservedResult, phase: &str) -> Observed {
+    Observed {
+        result,
+        phase: phase.into(),
+        message: None,
+        kind: "Workflow".into(),
+        namespace: Some("cicd".into()),
+        name: "wf-x".into(),
+        at: at(9),
+    }
+}
+
+async fn ids(listed: impl Future<Output = Result<Vec<EventAction>, LedgerError>>) -> Vec<String> {
+    listed.await.unwrap().into_iter().map(|one| one.action.id).collect()
+}
+
+#[tokio::test]
+async fn what_is_held_stays_off_the_bus_until_it_is_settled() {
+    let house = decided(&["a", "b"]).await;
+    let ledger = &house.ledger;
+    ledger.hold("a", at(1), "no namespace".into(), Some(attempt(0))).await.unwrap();
+    assert_eq!(ids(ledger.held(None, 9)).await, ["a"]);
+    assert_eq!(state(&house, "a").await.tried(), Some(attempt(0)));
+    assert_eq!(counts(&house).await, (2, 0));
+    // Tried again, it is still not the delivery's.
+    ledger.intend("a", attempt(2)).await.unwrap();
+    assert!(ledger.action("a").await.unwrap().unwrap().action.off_bus);
+    ledger.reopen("a").await.unwrap();
+    assert_eq!(ids(ledger.held(None, 9)).await, ["a"]);
+    ledger.settle("a", done(3)).await.unwrap();
+    assert_eq!(ids(ledger.held(None, 9)).await, [""; 0]);
+    let settled = Err(LedgerError::Settled("a".into()));
+    assert_eq!(ledger.hold("a", at(4), "no namespace".into(), None).await, settled);
+    assert_eq!(ids(ledger.unsettled(None, 9)).await, ["b"]);
+}
+
+#[tokio::test]
+async fn what_an_object_came_to_is_news_once_and_the_end_is_the_end() {
+    let house = decided(&["a"]).await;
+    let ledger = &house.ledger;
+    let running = observed(ObservedResult::Running, "Pending");
+    assert_eq!(ledger.observe("a", running.clone()).await, Ok(true));
+    assert_eq!(ledger.observe("a", running.clone()).await, Ok(false));
+    assert_eq!(ids(ledger.running(None, 9)).await, ["a"]);
+    assert_eq!(ledger.observe("a", observed(ObservedResult::Running, "Running")).await, Ok(true));
+    let failed = observed(ObservedResult::Failed, "Failed");
+    assert_eq!(ledger.observe("a", failed.clone()).await, Ok(true));
+    assert_eq!(ledger.observe("a", observed(ObservedResult::Gone, "Failed")).await, Ok(false));
+    assert_eq!(ids(ledger.running(None, 9)).await, [""; 0]);
+    let one = ledger.action("a").await.unwrap().unwrap();
+    assert_eq!(one.action.observed, Some(failed));
+    let unknown = Err(LedgerError::UnknownAction("z".into()));
+    assert_eq!(ledger.observe("z", running).await, unknown);
 }

@@ -1,0 +1,192 @@
+//! What becomes of actions whose backend lacks something, by a backend that lacks it until told.
+
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use fuse_rules::{Ruleset, Schema};
+use jiff::Timestamp;
+use tempfile::TempDir;
+use tokio::sync::mpsc;
+
+use super::Silent;
+use crate::engine::{Policy, Step};
+use crate::ledger::{ActionState, DeadLetterKind, EmbeddedLedger, EventRecord, Ledger};
+use crate::sources::{Incoming, Sources};
+use crate::store::Store;
+use crate::triggers::{ActionRequest, Done, Failure, Probe, Readiness, Trigger, Triggers};
+use crate::{Running, Runtime, registry};
+
+/// What the backend lacks; nothing where it has all.
+type Lack = Arc<Mutex<Option<&'static str>>>;
+
+struct Lacking {
+    lack: Lack,
+    fired: mpsc::UnboundedSender<String>,
+}
+
+#[async_trait]
+impl Trigger for Lacking {
+    fn schema(&self) -> Schema {
+        Schema::new("lacking", "Lacks something until told.")
+    }
+
+    fn render(&self, _: &ActionRequest) -> Result<serde_json::Value, String> {
+        Ok(serde_json::Value::Null)
+    }
+
+    async fn fire(&self, request: &ActionRequest) -> Result<Done, Failure> {
+        if let Some(what) = *self.lack.lock().unwrap() {
+            return Err(Failure::NotReady(what.into()));
+        }
+        self.fired.send(request.id.clone()).unwrap();
+        Ok(Done::new("done"))
+    }
+
+    async fn probe(&self, _: &ActionRequest) -> Probe {
+        Probe::Absent
+    }
+
+    async fn readiness_for(&self, _: &ActionRequest) -> Readiness {
+        match *self.lack.lock().unwrap() {
+            Some(what) => Readiness::NotReady(what.into()),
+            None => Readiness::Ready,
+        }
+    }
+}
+
+/// A runtime that is started again and again on one folder.
+struct House {
+    folder: TempDir,
+    lack: Lack,
+    now: Arc<Mutex<Timestamp>>,
+    firings: mpsc::UnboundedReceiver<String>,
+    fired: mpsc::UnboundedSender<String>,
+    steps: mpsc::UnboundedReceiver<Step>,
+    step: mpsc::UnboundedSender<Step>,
+    policy: Policy,
+}
+
+impl House {
+    fn new() -> Self {
+        let (fired, firings) = mpsc::unbounded_channel();
+        let (step, steps) = mpsc::unbounded_channel();
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+            lack: Arc::new(Mutex::new(Some("the pager is unplugged"))),
+            now: Arc::new(Mutex::new(Timestamp::UNIX_EPOCH)),
+            firings,
+            fired,
+            steps,
+            step,
+            policy: Policy { recheck: Duration::from_millis(1), ..Policy::default() },
+        }
+    }
+
+    async fn start(&self) -> Running {
+        let backend = Lacking { lack: Arc::clone(&self.lack), fired: self.fired.clone() };
+        let triggers = Triggers::new().with(backend);
+        let sources = Sources::new().with("silent", Silent);
+        let text = "source q silent { event e }\nsensor s on q.e { rule r { trigger lacking {} } }";
+        let ruleset = Ruleset::parse("test.rules", text, &registry(&sources, &triggers)).unwrap();
+        let (now, step) = (Arc::clone(&self.now), self.step.clone());
+        Runtime::new(ruleset, sources, triggers)
+            .policy(self.policy.clone())
+            .clock(Arc::new(move || *now.lock().unwrap()))
+            .watcher(Arc::new(move |taken| step.send(taken).unwrap()))
+            .start(Store::open(self.folder.path()).unwrap())
+            .await
+            .unwrap()
+    }
+
+    async fn until(&mut self, step: Step) {
+        while self.steps.recv().await.unwrap() != step {}
+    }
+
+    async fn record(&self, id: &str) -> EventRecord {
+        let store = Store::open(self.folder.path()).unwrap();
+        let mut found = EmbeddedLedger::new(store).find(id).await.unwrap();
+        found.remove(0)
+    }
+}
+
+async fn accept(running: &Running) -> String {
+    running.intake().accept(Incoming::json("q", "e", "{}")).await.unwrap().id
+}
+
+#[tokio::test]
+async fn what_is_held_leaves_the_bus_outlives_a_restart_and_is_done_once() {
+    let mut house = House::new();
+    let running = house.start().await;
+    let id = accept(&running).await;
+    house.until(Step::Acked).await;
+    assert!(running.stop().await);
+    let record = house.record(&id).await;
+    let action = &record.actions[0];
+    assert!(record.acked && action.off_bus && !record.is_settled());
+    let ActionState::Held { reason, tried, .. } = &action.state else {
+        panic!("{:?}", action.state)
+    };
+    assert_eq!((reason.as_str(), tried), ("the pager is unplugged", &None));
+
+    let running = house.start().await;
+    *house.lack.lock().unwrap() = None;
+    let fired = house.firings.recv().await.unwrap();
+    house.until(Step::Recorded).await;
+    assert!(running.stop().await);
+    assert!(house.firings.try_recv().is_err(), "once");
+    let record = house.record(&id).await;
+    assert_eq!(record.actions[0].id, fired);
+    assert!(record.is_settled() && matches!(record.actions[0].state, ActionState::Done { .. }));
+}
+
+#[tokio::test]
+async fn when_something_else_is_missing_that_is_what_is_said() {
+    let mut house = House::new();
+    let running = house.start().await;
+    let id = accept(&running).await;
+    house.until(Step::Held).await;
+    *house.lack.lock().unwrap() = Some("the line is cut");
+    let ledger = running.ledger();
+    loop {
+        let found = ledger.find(&id).await.unwrap();
+        match &found[0].actions[0].state {
+            ActionState::Held { reason, .. } if reason == "the line is cut" => break,
+            _ => tokio::task::yield_now().await,
+        }
+    }
+    assert!(running.stop().await);
+}
+
+#[tokio::test]
+async fn too_many_are_given_up_and_can_be_told_apart() {
+    let mut house = House::new();
+    house.policy.held_most = 1;
+    let running = house.start().await;
+    let first = accept(&running).await;
+    house.until(Step::Acked).await;
+    let second = accept(&running).await;
+    house.until(Step::Acked).await;
+    assert!(running.stop().await);
+    assert!(matches!(house.record(&first).await.actions[0].state, ActionState::Held { .. }));
+    let state = house.record(&second).await.actions.remove(0).state;
+    let ActionState::DeadLettered { kind, reason, .. } = state else { panic!("{state:?}") };
+    assert_eq!(kind, DeadLetterKind::NotReady);
+    assert_eq!(reason, "the pager is unplugged; as many actions wait already as may: 1");
+}
+
+#[tokio::test]
+async fn what_waits_too_long_is_given_up() {
+    let mut house = House::new();
+    let running = house.start().await;
+    let id = accept(&running).await;
+    house.until(Step::Held).await;
+    *house.now.lock().unwrap() = "1970-01-02T00:00:01Z".parse().unwrap();
+    house.until(Step::Recorded).await;
+    assert!(running.stop().await);
+    let state = house.record(&id).await.actions.remove(0).state;
+    let ActionState::DeadLettered { kind, reason, .. } = state else { panic!("{state:?}") };
+    assert_eq!(kind, DeadLetterKind::NotReady);
+    assert_eq!(reason, "the pager is unplugged; held since 1970-01-01T00:00:00Z");
+}
