@@ -5,8 +5,7 @@ use std::process::{Child, Command, Stdio};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::program;
-use crate::support::{ALERTS, Fuse, Setup, client, free_port, parameters, until};
+use crate::support::{ALERTS, Fuse, Setup, client, free_port, parameters, program, until};
 
 /// Groups are sent at once, and looked at again soon: as printed it would take a minute.
 const SOON: [(&str, &str); 2] =

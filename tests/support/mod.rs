@@ -4,6 +4,7 @@ pub(crate) mod cluster;
 mod http;
 mod ports;
 mod process;
+mod program;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -16,6 +17,7 @@ use tempfile::TempDir;
 pub(crate) use http::{Reply, client};
 pub(crate) use ports::{Ports, free as free_port};
 use process::Process;
+pub(crate) use program::program;
 
 /// How often something is looked for before a test gives up, and the wait in between: a minute,
 /// so that a busy machine fails no test.
@@ -55,6 +57,7 @@ pub(crate) struct Setup {
     rules: Vec<(String, String)>,
     toml: Option<String>,
     variables: BTreeMap<String, String>,
+    kubeconfig: Option<PathBuf>,
 }
 
 impl Setup {
@@ -83,6 +86,20 @@ impl Setup {
 
     pub(crate) fn variable(mut self, name: &str, value: &str) -> Self {
         self.variables.insert(name.into(), value.into());
+        self
+    }
+
+    /// On this cluster, instead of `--local`.
+    pub(crate) fn cluster(mut self, kubeconfig: PathBuf) -> Self {
+        self.kubeconfig = Some(kubeconfig);
+        self
+    }
+
+    /// With the seed's objects in this namespace, instead of `cicd`.
+    pub(crate) fn in_namespace(mut self, namespace: &str) -> Self {
+        for (_, text) in &mut self.rules {
+            *text = text.replace("\"cicd\"", &format!("{namespace:?}"));
+        }
         self
     }
 
@@ -171,10 +188,15 @@ impl Fuse {
         }
     }
 
+    fn process(&self) -> Process {
+        let Setup { variables, kubeconfig, .. } = &self.setup;
+        Process::start(self.folder(), self.ports.admin(), variables, kubeconfig.as_deref())
+    }
+
     /// Starts the process. `Err` with its exit code and what it said, where it ended at once.
     pub(crate) async fn try_start(&mut self) -> Result<(), String> {
         assert!(self.process.is_none(), "it runs already");
-        let mut process = Process::start(self.folder(), self.ports.admin(), &self.setup.variables);
+        let mut process = self.process();
         let ready = self.url(Ports::ADMIN, "/readyz");
         let client = self.client.clone();
         let started = until("fuse starts", async || {
@@ -208,7 +230,7 @@ impl Fuse {
 
     /// Starts it where that must fail: the exit code and what it said.
     pub(crate) async fn start_in_vain(&mut self) -> (Option<i32>, String) {
-        let mut process = Process::start(self.folder(), self.ports.admin(), &self.setup.variables);
+        let mut process = self.process();
         let code = until("fuse gives up", async || process.ended()).await;
         (code, process.finish())
     }

@@ -332,8 +332,10 @@ impl Change {
                 return Err(Failure::Permanent("a JSON patch is a list of operations".into()));
             };
             let annotations = there.and_then(|there| there.pointer("/metadata/annotations"));
+            // Not a `test`: one that fails is refused as any patch that does not fit, while another
+            // version is refused as what it is, a conflict.
             let mut operations = vec![
-                json!({ "op": "test", "path": "/metadata/resourceVersion", "value": version }),
+                json!({ "op": "replace", "path": "/metadata/resourceVersion", "value": version }),
             ];
             operations.extend(own.iter().cloned());
             if annotations.is_none() {
