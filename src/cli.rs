@@ -9,7 +9,7 @@ use clap_complete::Shell;
 const EXIT_CODES: &str = "\
 Exit codes:
   0  all is well
-  1  the rules have problems
+  1  the rules, or the cluster that they are for, have problems
   2  wrong usage, or a file, port or folder that cannot be used";
 
 /// Rules that turn infrastructure events into safe actions.

@@ -37,7 +37,7 @@ fn main() -> ExitCode {
 enum Exit {
     /// All is well.
     Clean = 0,
-    /// The rules have problems.
+    /// The rules, or the cluster that they are for, have problems.
     Problems = 1,
     /// The command was called wrongly, or a file, port or folder could not be used.
     Usage = 2,

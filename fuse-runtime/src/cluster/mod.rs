@@ -19,7 +19,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use kube::Client;
-use kube::config::{Config, KubeConfigOptions, Kubeconfig};
+use kube::config::{Config, KubeConfigOptions, Kubeconfig, KubeconfigError};
 
 pub use change::{Change, FromCronJob, Operation, Patch, Propagation, Target};
 pub use doctor::{Finding, Report, examine};
@@ -135,24 +135,34 @@ impl std::fmt::Debug for Cluster {
 async fn config(access: &Access) -> Result<Config, ConnectError> {
     let options = KubeConfigOptions { context: access.context.clone(), ..Default::default() };
     if let Some(path) = &access.kubeconfig {
-        let failed = |error: kube::config::KubeconfigError| {
+        let failed = |error: KubeconfigError| {
             ConnectError::Config(format!("{}: {}", path.display(), in_full(&error)))
         };
         let kubeconfig = Kubeconfig::read_from(path).map_err(failed)?;
         return Config::from_custom_kubeconfig(kubeconfig, &options).await.map_err(failed);
     }
-    if access.context.is_some() {
-        let found = Config::from_kubeconfig(&options).await;
-        return found.map_err(|error| ConnectError::Config(in_full(&error)));
+    match Config::from_kubeconfig(&options).await {
+        Ok(config) => Ok(config),
+        // In a pod there is none; elsewhere one that is asked for must be there.
+        Err(error) if is_none(&error) && access.context.is_none() => {
+            Config::incluster().map_err(|_| ConnectError::Config(NO_CONFIG.into()))
+        }
+        Err(error) => Err(ConnectError::Config(in_full(&error))),
     }
-    let found = Config::infer().await;
-    found.map_err(|error| {
-        ConnectError::Config(format!(
-            "there is no usable kubeconfig, and this is no pod of a cluster ({}); set KUBECONFIG, or \
-             write objects to files with `--local`",
-            in_full(&error)
-        ))
-    })
+}
+
+const NO_CONFIG: &str = "there is no kubeconfig in ~/.kube/config, KUBECONFIG names none, and this is \
+    no pod of a cluster; name one, or write objects to files with `--local`";
+
+/// Whether there is simply no kubeconfig.
+fn is_none(error: &KubeconfigError) -> bool {
+    match error {
+        KubeconfigError::FindPath => true,
+        KubeconfigError::ReadConfig(error, _) => {
+            error.kind() == std::io::ErrorKind::NotFound && std::env::var_os("KUBECONFIG").is_none()
+        }
+        _ => false,
+    }
 }
 
 /// An error with all that caused it, each said once.

@@ -145,7 +145,7 @@ impl Takes {
                         "`{rule}` gives the parameter `{}`, which {template} does not take",
                         field.key
                     ),
-                    format!("it takes {known}"),
+                    format!("leave it out, or correct its name; the template takes {known}"),
                 ));
                 continue;
             };
@@ -158,7 +158,7 @@ impl Takes {
                         "`{rule}` gives `{}` as `{value}`, which {template} does not allow",
                         field.key
                     ),
-                    format!("it allows {}", choices.join(", ")),
+                    format!("give one of {}", choices.join(", ")),
                 ));
             }
         }
