@@ -1,3 +1,5 @@
+/// Nothing is lost and nothing done twice, whatever fails at once.
+mod chaos;
 /// The harness itself: the control plane and its objects.
 mod harness;
 /// The harness's proxy: each fault is seen as what it is.
