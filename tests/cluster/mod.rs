@@ -4,3 +4,5 @@ mod chaos;
 mod harness;
 /// The harness's proxy: each fault is seen as what it is.
 mod proxy;
+/// Every step at which a process can die, with the objects on a cluster.
+mod steps;
