@@ -1,6 +1,15 @@
+//! Against a real Kubernetes API server: what rules do there, and what becomes of it when things go
+//! wrong.
+
+/// The whole under fire: killed, cut off, lied to; every object once.
+mod chaos;
+/// What `deploy` has.
+mod deploy;
 mod doctor;
 /// The harness itself: the control plane and its objects.
 mod harness;
 /// The harness's proxy: each fault is seen as what it is.
 mod proxy;
 mod rbac;
+/// Killed at every step.
+mod steps;

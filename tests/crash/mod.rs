@@ -19,6 +19,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use fuse_rules::{Fuses, Ruleset, Schema};
 use fuse_runtime::clock::Clock;
+use fuse_runtime::cluster::{Access, Cluster};
 use fuse_runtime::engine::{Policy, Step, Watcher};
 use fuse_runtime::event::EventKey;
 use fuse_runtime::ledger::{ActionState, EmbeddedLedger, EventRecord, Ledger as _};
@@ -31,6 +32,7 @@ use fuse_runtime::{Disk, Running, Runtime, registry, rule_files};
 use jiff::Timestamp;
 use serde_json::Value;
 
+use crate::support::cluster::{ADMIN, ControlPlane};
 use crate::support::{ALERTS, Fuse, Reply, Setup, client, example};
 
 /// What the child is told by: the step, which one of its occurrences, and the folder and port.
@@ -39,12 +41,15 @@ const OCCURRENCE: &str = "FUSE_TEST_CRASH_OCCURRENCE";
 const FOLDER: &str = "FUSE_TEST_CRASH_FOLDER";
 const PORT: &str = "FUSE_TEST_CRASH_PORT";
 
+/// The file in the folder that names the cluster, where one is acted on.
+const KUBECONFIG: &str = "kubeconfig.yaml";
+
 /// The child's clock stands still, so that intents are as old as the restart's clock says.
 const THEN: &str = "2026-08-01T10:00:00Z";
 
 /// The event that is posted: its id, and the number of actions that are to come of it.
-const ID: &str = "test 1";
-const ACTIONS: usize = 2;
+pub(crate) const ID: &str = "test 1";
+pub(crate) const ACTIONS: usize = 2;
 
 /// Not a test, but the process that dies. Does nothing where no test asks for it.
 #[test]
@@ -88,14 +93,14 @@ fn child() {
 }
 
 /// So many seconds after the child's time, for good.
-fn at(seconds: i64) -> Clock {
+pub(crate) fn at(seconds: i64) -> Clock {
     let then: Timestamp = THEN.parse().unwrap();
     let now = then + jiff::SignedDuration::from_secs(seconds);
     Arc::new(move || now)
 }
 
 /// Rules, a state folder, manifests and a journal, on which processes die and start.
-struct Scene {
+pub(crate) struct Scene {
     fuse: Fuse,
 }
 
@@ -104,12 +109,20 @@ impl Scene {
         Self { fuse: Setup::seed().lay_out() }
     }
 
+    /// On this cluster, instead of manifests and a journal; with the seed's objects in this
+    /// namespace.
+    pub(crate) fn on(cluster: &ControlPlane, namespace: &str) -> Self {
+        let fuse = Setup::seed().in_namespace(namespace).lay_out();
+        std::fs::copy(cluster.kubeconfig(ADMIN), fuse.folder().join(KUBECONFIG)).unwrap();
+        Self { fuse }
+    }
+
     fn folder(&self) -> &Path {
         self.fuse.folder()
     }
 
     /// Has a child post the event and die at a step.
-    fn die(&self, step: &str, occurrence: u32) {
+    pub(crate) fn die(&self, step: &str, occurrence: u32) {
         let output = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "crash::child", "--nocapture"])
             .env(STEP, step)
@@ -125,7 +138,7 @@ impl Scene {
     }
 
     /// Starts again, this time without dying, and waits until the event is settled.
-    async fn recover(&self, armed: bool, clock: Clock) -> Recovered {
+    pub(crate) async fn recover(&self, armed: bool, clock: Clock) -> Recovered {
         let (steps, mut stepped) = tokio::sync::mpsc::unbounded_channel();
         let watcher: Watcher = Arc::new(move |step| {
             // Nobody listens once the event is settled.
@@ -135,11 +148,12 @@ impl Scene {
         let ledger = EmbeddedLedger::new(store);
         let mut steps = Vec::new();
         let mut record = record(&ledger).await;
-        while !record.acked {
+        while !(record.acked && record.is_settled()) {
             let step = tokio::time::timeout(Duration::from_secs(60), stepped.recv()).await;
             let step = step.expect("the event is settled").unwrap();
             steps.push(step);
-            if step == Step::Acked {
+            // What was held is recorded later.
+            if matches!(step, Step::Acked | Step::Recorded) {
                 record = self::record(&ledger).await;
             }
         }
@@ -181,10 +195,10 @@ impl Scene {
     }
 }
 
-struct Recovered {
-    record: EventRecord,
+pub(crate) struct Recovered {
+    pub(crate) record: EventRecord,
     /// What the engine did after the crash.
-    steps: Vec<Step>,
+    pub(crate) steps: Vec<Step>,
 }
 
 async fn record(ledger: &EmbeddedLedger) -> EventRecord {
@@ -205,16 +219,21 @@ async fn post(port: u16) -> Reply {
 /// Starts the runtime as the command does, but with a watcher, a clock and a journal.
 async fn start(folder: &Path, armed: bool, clock: Clock, watcher: Watcher) -> (Running, Store) {
     let sources = Sources::new().with("webhook", Webhook::new(Ipv4Addr::LOCALHOST.into()));
-    let manifests = Manifests::new(folder.join("manifests"));
-    let triggers = Triggers::new().with(Journalled {
-        workflow: Submit::workflow(manifests),
-        journal: folder.join("journal"),
-    });
+    let kubeconfig = Some(folder.join(KUBECONFIG)).filter(|file| file.exists());
+    let triggers = if kubeconfig.is_some() {
+        let access = Access { kubeconfig, context: None };
+        Triggers::cluster(Cluster::connect(&access).await.unwrap())
+    } else {
+        let manifests = Manifests::new(folder.join("manifests"));
+        let workflow = Submit::workflow(manifests);
+        Triggers::new().with(Journalled { workflow, journal: folder.join("journal") })
+    };
     let files = rule_files(&[folder.join("rules")]).unwrap();
     let ruleset = Ruleset::load(&files, &Disk, &registry(&sources, &triggers)).unwrap();
     let store = Store::open(&folder.join(".fuse")).unwrap();
     // One action after the other, so that a step says what was done before it.
-    let policy = Policy { actions: 1, ..Policy::default() };
+    let recheck = Duration::from_millis(100);
+    let policy = Policy { actions: 1, recheck, ..Policy::default() };
     let running = Runtime::new(ruleset, sources, triggers)
         .policy(policy)
         .fuses(Fuses::default().set("cicd", armed))

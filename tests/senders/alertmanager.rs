@@ -5,6 +5,7 @@ use std::process::{Child, Command, Stdio};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::support::cluster::{ADMIN, ControlPlane, Objects, WORKFLOW};
 use crate::support::{ALERTS, Fuse, Setup, client, free_port, parameters, program, until};
 
 /// Groups are sent at once, and looked at again soon: as printed it would take a minute.
@@ -13,10 +14,8 @@ const SOON: [(&str, &str); 2] =
 const ACCEPTED: &str = "fuse_events_received_total{source=\"alertmanager\",\
                         event=\"slo-alerts\",result=\"accepted\"}";
 
-/// What alerts are sent to, and where what they cause is seen: files, as yet.
-async fn receiver() -> Fuse {
-    Setup::seed().armed().start().await
-}
+/// The templates that the rules for alerts name.
+const TEMPLATES: [&str; 2] = ["remediate-argocd-unhealthy", "remediate-externalsecret-failure"];
 
 /// A running Alertmanager; killed when dropped.
 struct Alertmanager {
@@ -122,19 +121,31 @@ fn resolved(mut alert: Value) -> Value {
     alert
 }
 
-/// Waits until there are as many manifests: their templates with their parameters, sorted.
-async fn remediations(fuse: &Fuse, count: usize) -> Vec<String> {
+/// A workflow's template with its parameters.
+fn remediation(object: &Value) -> String {
+    let template = object["spec"]["workflowTemplateRef"]["name"].as_str().unwrap();
+    format!("{template} {}", json!(parameters(object)))
+}
+
+/// What there is when there are as many manifests, sorted.
+async fn written(fuse: &Fuse, count: usize) -> Vec<String> {
     let manifests = until("the manifests are written", async || {
         Some(fuse.manifests()).filter(|manifests| manifests.len() >= count)
     })
     .await;
-    let mut shown: Vec<_> = manifests
-        .values()
-        .map(|object| {
-            let template = object["spec"]["workflowTemplateRef"]["name"].as_str().unwrap();
-            format!("{template} {}", json!(parameters(object)))
-        })
-        .collect();
+    let mut shown: Vec<_> = manifests.values().map(remediation).collect();
+    shown.sort();
+    shown
+}
+
+/// What there is when there are as many workflows in the namespace, sorted.
+async fn submitted(objects: &Objects, namespace: &str, count: usize) -> Vec<String> {
+    let workflows = until("the workflows are there", async || {
+        let found = objects.list(WORKFLOW, namespace).await.unwrap();
+        Some(found).filter(|found| found.len() >= count)
+    })
+    .await;
+    let mut shown: Vec<_> = workflows.iter().map(remediation).collect();
     shown.sort();
     shown
 }
@@ -145,32 +156,46 @@ const PAYMENTS: &str = r#"remediate-argocd-unhealthy {"app-name":"payments","nam
 const TOKEN: &str =
     r#"remediate-externalsecret-failure {"externalsecret-name":"token","namespace":"monitoring"}"#;
 
+/// From the alert to the workflow on an API server, with nothing made up in between.
 #[tokio::test]
 async fn alerts_become_workflows_and_their_end_is_not_even_sent() {
-    let fuse = receiver().await;
+    let Some(cluster) = ControlPlane::shared().await else { return };
+    let (namespace, objects) = (cluster.namespace("alerts").await, cluster.admin().await);
+    for name in TEMPLATES {
+        let template = json!({
+            "apiVersion": "argoproj.io/v1alpha1",
+            "kind": "WorkflowTemplate",
+            "metadata": { "name": name, "namespace": namespace },
+            "spec": { "entrypoint": "main", "templates": [{ "name": "main", "suspend": {} }] },
+        });
+        objects.create(template).await.unwrap();
+    }
+    let setup = Setup::seed().in_namespace(&namespace).cluster(cluster.kubeconfig(ADMIN));
+    let fuse = setup.armed().start().await;
     let Some(alertmanager) = Alertmanager::start(&fuse, &SOON).await else { return };
     alertmanager.post(&[alert(HEALTH, "payments"), alert("latency", "payments")]).await;
-    assert_eq!(remediations(&fuse, 1).await, [PAYMENTS]);
+    assert_eq!(submitted(&objects, &namespace, 1).await, [PAYMENTS]);
 
     alertmanager.post(&[resolved(alert(HEALTH, "payments"))]).await;
     alertmanager.saw_the_end().await;
     alertmanager.post(&[alert(SECRETS, "token")]).await;
-    assert_eq!(remediations(&fuse, 2).await, [PAYMENTS, TOKEN]);
+    assert_eq!(submitted(&objects, &namespace, 2).await, [PAYMENTS, TOKEN]);
     // One request for each of the three alerts, also for that which no rule is for.
     until("all alerts have arrived", async || {
         (fuse.metric(ACCEPTED).await >= Some(3.0)).then_some(())
     })
     .await;
     assert_eq!(fuse.metric(ACCEPTED).await, Some(3.0), "{}", fuse.log());
+    assert_eq!(fuse.metric("fuse_dead_letters").await, Some(0.0), "{}", fuse.log());
 }
 
 #[tokio::test]
 async fn an_end_that_is_sent_does_nothing() {
-    let fuse = receiver().await;
+    let fuse = Setup::seed().armed().start().await;
     let changes = [SOON[0], SOON[1], ("send_resolved: false", "send_resolved: true")];
     let Some(alertmanager) = Alertmanager::start(&fuse, &changes).await else { return };
     alertmanager.post(&[alert(HEALTH, "payments")]).await;
-    assert_eq!(remediations(&fuse, 1).await, [PAYMENTS]);
+    assert_eq!(written(&fuse, 1).await, [PAYMENTS]);
 
     alertmanager.post(&[resolved(alert(HEALTH, "payments"))]).await;
     until("the end is taken in and settled", async || {
@@ -179,5 +204,5 @@ async fn an_end_that_is_sent_does_nothing() {
     })
     .await;
     assert_eq!(fuse.metric(ACCEPTED).await, Some(2.0), "{}", fuse.log());
-    assert_eq!(remediations(&fuse, 1).await, [PAYMENTS]);
+    assert_eq!(written(&fuse, 1).await, [PAYMENTS]);
 }

@@ -18,8 +18,8 @@ use hyper::Request;
 use serde_json::json;
 use tokio::sync::{OnceCell, Semaphore, SemaphorePermit};
 
-pub(crate) use objects::{Objects, status_of};
-pub(crate) use proxy::{Fault, Proxy, at_random, calm, in_turn};
+pub(crate) use objects::{Objects, documents, status_of};
+pub(crate) use proxy::{Fault, Proxy, at_random, calm, in_turn, random};
 use server::Server;
 use watchdog::Watchdog;
 

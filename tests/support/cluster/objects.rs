@@ -156,7 +156,7 @@ pub(crate) fn status_of(error: &kube::Error) -> Option<u16> {
 }
 
 /// The documents of a YAML text, but for empty ones.
-pub(super) fn documents(yaml: &str) -> Vec<Value> {
+pub(crate) fn documents(yaml: &str) -> Vec<Value> {
     serde_saphyr::from_multiple(yaml).unwrap()
 }
 

@@ -16,7 +16,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
-pub(crate) use fault::{Fault, Plan, Seen, at_random, calm, in_turn};
+pub(crate) use fault::{Fault, Plan, Seen, at_random, calm, in_turn, random};
 
 use super::{ControlPlane, kubeconfig};
 
@@ -86,6 +86,11 @@ impl Proxy {
     /// How many requests there were of a verb to a resource, such as `create` and `workflows`.
     pub(crate) fn count(&self, verb: &str, resource: &str) -> usize {
         self.state.count(verb, resource)
+    }
+
+    /// How many requests there were in all.
+    pub(crate) fn requests(&self) -> usize {
+        self.state.seen.lock().unwrap().len()
     }
 
     /// How many faults there were, by their names.

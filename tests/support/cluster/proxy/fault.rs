@@ -114,7 +114,7 @@ pub(crate) fn at_random(seed: u64, rates: impl IntoIterator<Item = (u64, Fault)>
     assert!(rates.iter().map(|(rate, _)| rate).sum::<u64>() <= 100, "{rates:?}");
     let mut state = seed;
     Box::new(move |_| {
-        let mut left = next(&mut state) % 100;
+        let mut left = random(&mut state) % 100;
         for (rate, fault) in &rates {
             match left.checked_sub(*rate) {
                 Some(rest) => left = rest,
@@ -125,8 +125,8 @@ pub(crate) fn at_random(seed: u64, rates: impl IntoIterator<Item = (u64, Fault)>
     })
 }
 
-/// SplitMix64.
-fn next(state: &mut u64) -> u64 {
+/// The next number of a sequence that its first state, the seed, tells (SplitMix64).
+pub(crate) fn random(state: &mut u64) -> u64 {
     *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let mut mixed = *state;
     mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

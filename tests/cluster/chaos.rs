@@ -1,0 +1,383 @@
+//! Many events, a process that is killed again and again, and an API server that fails in every way
+//! at once: in the end the cluster has what was asked for, and nothing twice.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use crate::support::cluster::{
+    ADMIN, ControlPlane, Fault, Objects, Proxy, WORKFLOW, at_random, calm, random,
+};
+use crate::support::{ALERTS, Fuse, Setup, client, until};
+
+/// A workflow for each item, and a line in the event's tally. A line is added by a patch that adds
+/// another one each time that it is made: nothing but fuse sees to it that it is made once.
+const RULES: &str = r#"
+source portal webhook {
+  port = 12000
+  path = "/webhook"
+  event order
+}
+sensor orders on portal.order {
+  rule item {
+    each item in body.items
+    when item.number >= 0
+    trigger workflow {
+      namespace = "cicd"
+      template = "provision"
+      parameters { order = body.order, item = item.number }
+    }
+  }
+  rule tally {
+    when body.order >= 0
+    trigger object {
+      operation = "patch"
+      api-version = "argoproj.io/v1alpha1"
+      kind = "Workflow"
+      namespace = "cicd"
+      name = body.tally
+      patch-type = "json"
+      patch = [{
+        op = "add", path = "/spec/arguments/parameters/-"
+        value = { name = body.line, value = "x" }
+      }]
+    }
+  }
+}
+"#;
+
+/// How many events add to one tally.
+const LINES: usize = 20;
+/// How many events may be sent and not yet acted on, about.
+const AHEAD: usize = 30;
+/// How many senders there are.
+const SENDERS: usize = 6;
+
+/// Every tenth event has more than one item.
+fn items(event: usize) -> usize {
+    if event % 10 == 3 { 3 } else { 1 }
+}
+
+fn body(event: usize) -> String {
+    let items: Vec<Value> = (0..items(event)).map(|number| json!({ "number": number })).collect();
+    json!({
+        "order": event, "tally": tally(event), "line": format!("line-{event}"), "items": items,
+    })
+    .to_string()
+}
+
+fn tally(event: usize) -> String {
+    format!("tally-{}", event / LINES)
+}
+
+fn base(kind: &str, namespace: &str, name: &str) -> Value {
+    json!({
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": kind,
+        "metadata": { "name": name, "namespace": namespace },
+        "spec": {
+            "arguments": { "parameters": [] },
+            "entrypoint": "main",
+            "templates": [{ "name": "main", "suspend": {} }],
+        },
+    })
+}
+
+/// So many events, a namespace, and what is there before.
+struct Scene {
+    events: usize,
+    namespace: String,
+    objects: Objects,
+}
+
+impl Scene {
+    async fn new(cluster: &ControlPlane, events: usize) -> Self {
+        let namespace = cluster.namespace("chaos").await;
+        let objects = cluster.admin().await;
+        objects.create(base("WorkflowTemplate", &namespace, "provision")).await.unwrap();
+        for event in (0..events).step_by(LINES) {
+            objects.create(base("Workflow", &namespace, &tally(event))).await.unwrap();
+        }
+        Self { events, namespace, objects }
+    }
+
+    fn setup(&self) -> Setup {
+        Setup::rules(RULES).in_namespace(&self.namespace)
+    }
+
+    /// How many workflows there are to be in the end.
+    fn workflows(&self) -> usize {
+        (0..self.events).map(items).sum()
+    }
+
+    /// Waits until nothing is under way, and looks that nothing is missing, twice or given up.
+    async fn assert_all_done_once(&self, fuse: &Fuse) {
+        until("all is settled", async || settled(fuse).await.then_some(())).await;
+        assert_no_dead_letters(fuse, self.events).await;
+
+        let mut workflows = BTreeMap::new();
+        let mut lines = BTreeMap::new();
+        for object in self.objects.list(WORKFLOW, &self.namespace).await.unwrap() {
+            let parameters = object["spec"]["arguments"]["parameters"].as_array().unwrap();
+            if object["metadata"]["name"].as_str().unwrap().starts_with("tally-") {
+                for line in parameters {
+                    *lines.entry(line["name"].as_str().unwrap().to_owned()).or_insert(0) += 1;
+                }
+                continue;
+            }
+            let value = |name: &str| {
+                let found = parameters.iter().find(|parameter| parameter["name"] == name);
+                found.unwrap()["value"].as_str().unwrap().to_owned()
+            };
+            let event = &object["metadata"]["annotations"]["fuse.rules/event-id"];
+            let key = (event.as_str().unwrap().to_owned(), value("order"), value("item"));
+            *workflows.entry(key).or_insert(0) += 1;
+        }
+        let expected = (0..self.events).flat_map(|event| {
+            (0..items(event))
+                .map(move |item| (format!("test {event}"), event.to_string(), item.to_string()))
+        });
+        assert_same(&workflows, expected);
+        assert_same(&lines, (0..self.events).map(|event| format!("line-{event}")));
+
+        for event in 0..self.events {
+            let report = fuse.settled(&format!("test {event}")).await;
+            let decisions = report["decisions"].as_array().unwrap();
+            assert_eq!(decisions.len(), items(event) + 1, "{report:#}");
+            for decision in decisions {
+                assert_eq!(decision["action"]["state"], "done", "{report:#}");
+            }
+        }
+    }
+}
+
+/// Each of these once, and nothing else.
+#[track_caller]
+fn assert_same<K: Ord + std::fmt::Debug>(
+    found: &BTreeMap<K, i32>,
+    expected: impl Iterator<Item = K>,
+) {
+    let expected: BTreeMap<K, i32> = expected.map(|key| (key, 1)).collect();
+    let missing: Vec<&K> = expected.keys().filter(|key| !found.contains_key(key)).collect();
+    let others: Vec<_> = found.iter().filter(|(key, n)| expected.get(key) != Some(n)).collect();
+    assert!(
+        missing.is_empty() && others.is_empty(),
+        "{} missing: {missing:?}; {} twice or unasked for: {others:?}",
+        missing.len(),
+        others.len()
+    );
+}
+
+/// That nothing was given up, else what and why.
+async fn assert_no_dead_letters(fuse: &Fuse, events: usize) {
+    if fuse.metric("fuse_dead_letters").await == Some(0.0) {
+        return;
+    }
+    let mut dead = Vec::new();
+    for event in 0..events {
+        let report = fuse.admin(&format!("/decisions?event=test%20{event}")).await.json();
+        let decisions = report["decisions"].as_array().cloned().unwrap_or_default();
+        let actions = decisions.iter().map(|decision| decision["action"].to_string());
+        dead.extend(actions.filter(|action| action.contains("dead-lettered")));
+    }
+    panic!("dead letters: {dead:#?}\n{}", fuse.log());
+}
+
+async fn settled(fuse: &Fuse) -> bool {
+    let text = fuse.admin("/metrics").await.text;
+    let is_zero = |name: &str| text.lines().any(|line| line == format!("{name} 0"));
+    is_zero("fuse_backlog_events") && is_zero("fuse_unsettled_actions")
+}
+
+/// Senders that send until they are answered, as real ones do.
+struct Senders {
+    tasks: JoinSet<()>,
+    counts: Arc<Counts>,
+    events: usize,
+    allowed: usize,
+}
+
+struct Counts {
+    next: AtomicUsize,
+    /// How many events may be sent so far.
+    places: Semaphore,
+    retries: AtomicUsize,
+    /// How many were answered with 200, since an earlier post was taken in.
+    known: AtomicUsize,
+}
+
+impl Senders {
+    fn start(fuse: &Fuse, events: usize) -> Self {
+        let counts = Arc::new(Counts {
+            next: AtomicUsize::new(0),
+            places: Semaphore::new(0),
+            retries: AtomicUsize::new(0),
+            known: AtomicUsize::new(0),
+        });
+        let mut tasks = JoinSet::new();
+        for _ in 0..SENDERS {
+            tasks.spawn(send(fuse.url(ALERTS.0, ALERTS.1), Arc::clone(&counts), events));
+        }
+        Self { tasks, counts, events, allowed: 0 }
+    }
+
+    /// So many events may be sent in all.
+    fn allow(&mut self, events: usize) {
+        let more = events.saturating_sub(self.allowed);
+        self.counts.places.add_permits(more);
+        self.allowed += more;
+    }
+
+    fn sent_all(&mut self) -> bool {
+        while let Some(ended) = self.tasks.try_join_next() {
+            ended.unwrap();
+        }
+        self.tasks.is_empty()
+    }
+
+    async fn all_sent(&mut self) {
+        self.allow(self.events);
+        while let Some(ended) = self.tasks.join_next().await {
+            ended.unwrap();
+        }
+    }
+
+    fn summary(&self) -> String {
+        let count = |count: &AtomicUsize| count.load(Ordering::SeqCst);
+        let (retries, known) = (count(&self.counts.retries), count(&self.counts.known));
+        format!("{retries} posts without an answer, {known} answered as known")
+    }
+}
+
+async fn send(url: String, counts: Arc<Counts>, events: usize) {
+    let client = client();
+    loop {
+        let event = counts.next.fetch_add(1, Ordering::SeqCst);
+        if event >= events {
+            return;
+        }
+        counts.places.acquire().await.unwrap().forget();
+        // Some are sent twice, though they were answered.
+        for _ in 0..=usize::from(event.is_multiple_of(7)) {
+            let mut tries = 0;
+            let status = loop {
+                let request = client
+                    .post(&url)
+                    .header("ce-id", event.to_string())
+                    .header("ce-source", "test")
+                    .body(body(event));
+                match request.send().await {
+                    Ok(answer) if answer.status().is_success() => break answer.status(),
+                    other => assert!(tries < 3_000, "not taken in: {other:?}"),
+                }
+                tries += 1;
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            };
+            counts.retries.fetch_add(tries, Ordering::SeqCst);
+            counts.known.fetch_add(usize::from(status == 200), Ordering::SeqCst);
+        }
+    }
+}
+
+/// Some 28 % of all requests fail or are late.
+const FAULTS: [(u64, Fault); 8] = [
+    (5, Fault::Delay(Duration::from_millis(100))),
+    (2, Fault::Delay(Duration::from_millis(700))),
+    (4, Fault::Busy(1)),
+    (3, Fault::Status(500)),
+    (3, Fault::Status(503)),
+    (4, Fault::CutBefore),
+    (4, Fault::CutAfter),
+    (3, Fault::CutWithin),
+];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_hundred_events_under_kill_9_and_a_flaky_api_server() {
+    let Some(cluster) = ControlPlane::shared().await else { return };
+    let start = Instant::now();
+    let scene = Scene::new(cluster, 200).await;
+    let seed = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), 0);
+    println!("seed {seed:#x}");
+    let mut chance = seed;
+    let proxy = Proxy::start(cluster, at_random(seed, FAULTS)).await;
+    let mut fuse = scene.setup().cluster(proxy.kubeconfig(ADMIN)).start().await;
+
+    let mut senders = Senders::start(&fuse, scene.events);
+    let mut kills = 0;
+    loop {
+        // Killed after so many requests, whatever is under way then.
+        let then = proxy.requests() + 20 + usize::try_from(random(&mut chance) % 60).unwrap();
+        let over = until("there is something to kill", async || {
+            senders.allow(proxy.count("create", "workflows") + AHEAD);
+            if proxy.requests() >= then {
+                return Some(false);
+            }
+            (senders.sent_all() && settled(&fuse).await).then_some(true)
+        })
+        .await;
+        if over {
+            break;
+        }
+        assert_no_dead_letters(&fuse, scene.events).await;
+        fuse.kill();
+        kills += 1;
+        fuse.start_again().await;
+    }
+    scene.assert_all_done_once(&fuse).await;
+
+    let faults = proxy.faults();
+    assert!(kills >= 10, "only {kills} kills");
+    assert_eq!(faults.len(), 6, "not of every sort: {faults:?}");
+    println!(
+        "{} events, {kills} kills, {} faults: {} workflows and {} lines, none twice, none missing",
+        scene.events,
+        faults.values().sum::<usize>(),
+        scene.workflows(),
+        scene.events,
+    );
+    println!("{:.1?}, {} requests, {}", start.elapsed(), proxy.requests(), senders.summary());
+    println!("{faults:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_api_server_that_goes_away_under_load_and_fuse_with_it() {
+    let Some(mut cluster) = ControlPlane::start().await else { return };
+    cluster.install_crds().await;
+    let scene = Scene::new(&cluster, 60).await;
+    // It counts, and does nothing else.
+    let proxy = Proxy::start(&cluster, calm()).await;
+    let mut fuse = scene.setup().cluster(proxy.kubeconfig(ADMIN)).start().await;
+    let mut senders = Senders::start(&fuse, scene.events);
+    senders.allow(20);
+    until("it is at work", async || (proxy.count("create", "workflows") >= 10).then_some(())).await;
+    cluster.stop_api_server();
+    let before = proxy.requests();
+    // Events are taken in all the same.
+    senders.allow(40);
+    until("it has tried in vain", async || (proxy.requests() > before + 20).then_some(())).await;
+    fuse.kill();
+    fuse.start_again().await;
+    senders.all_sent().await;
+    assert!(!settled(&fuse).await);
+    assert_eq!(fuse.admin("/readyz").await.status, 200);
+
+    cluster.start_api_server().await;
+    // Once more, while it is at work again.
+    let before = proxy.requests();
+    until("it is at work again", async || (proxy.requests() > before + 20).then_some(())).await;
+    cluster.stop_api_server();
+    cluster.start_api_server().await;
+    scene.assert_all_done_once(&fuse).await;
+    println!(
+        "{} events, the API server stopped twice: {} workflows and {} lines, none twice, none \
+         missing",
+        scene.events,
+        scene.workflows(),
+        scene.events
+    );
+}

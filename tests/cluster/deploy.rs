@@ -1,0 +1,262 @@
+//! What `deploy` has is taken by a real API server, and with it fuse may do what the rules need.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::{Value, json};
+
+use crate::support::cluster::{ControlPlane, WORKFLOW, documents, status_of};
+use crate::support::{ALERTS, Door, NOTIFICATION, PROVISION, Setup, example, program, root, until};
+
+const WORKFLOW_TEMPLATE: &str = "argoproj.io/v1alpha1/WorkflowTemplate";
+const EVERYTHING: &str =
+    "workflows.enabled=true,networkPolicy.enabled=true,legacySenderNames.enabled=true";
+/// Other namespaces than ours, and hardly anything of its own.
+const ELSEWHERE: &str = "
+rbac:
+  roles:
+    - namespace: flows
+      rules: [{apiGroups: [batch], resources: [jobs], verbs: [create, get]}]
+workflows: {enabled: true, namespace: flows}
+persistence: {enabled: false}
+serviceAccount: {create: false}
+existingConfigMap: mine
+fuses: {}
+";
+
+#[track_caller]
+fn said(output: Output) -> String {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// `kubectl kustomize` of a folder in `deploy/kustomize`. None where there is no kubectl.
+#[track_caller]
+fn kustomized(folder: &str) -> Option<String> {
+    let kubectl = program("FUSE_TEST_KUBECTL", &["kubectl"])?;
+    let folder = root().join("deploy/kustomize").join(folder);
+    Some(said(Command::new(kubectl).arg("kustomize").arg(folder).output().unwrap()))
+}
+
+/// `helm template` of the chart. None where there is no helm.
+fn try_helm(namespace: &str, arguments: &[&str]) -> Option<Output> {
+    let helm = program("FUSE_TEST_HELM", &["helm"])?;
+    let mut command = Command::new(helm);
+    command.args(["template", "fuse"]).arg(root().join("deploy/helm/fuse"));
+    Some(command.args(["--namespace", namespace]).args(arguments).output().unwrap())
+}
+
+#[track_caller]
+fn helm(namespace: &str, arguments: &[&str]) -> Option<String> {
+    try_helm(namespace, arguments).map(said)
+}
+
+/// The rules that `rules` has, by their files' names.
+fn rules() -> BTreeMap<String, String> {
+    let files = std::fs::read_dir(root().join("rules")).unwrap();
+    let files = files.map(|file| file.unwrap().path());
+    let is_rules = |file: &std::path::PathBuf| file.extension().is_some_and(|e| e == "rules");
+    let named = |file: std::path::PathBuf| {
+        let name = file.file_name().unwrap().to_str().unwrap().to_owned();
+        (name, std::fs::read_to_string(&file).unwrap())
+    };
+    files.filter(is_rules).map(named).collect()
+}
+
+/// The one object of a kind whose name starts so.
+#[track_caller]
+fn one<'a>(objects: &'a [Value], kind: &str, name: &str) -> &'a Value {
+    let is_it = |object: &&Value| {
+        object["kind"] == kind && object["metadata"]["name"].as_str().unwrap().starts_with(name)
+    };
+    let found: Vec<&Value> = objects.iter().filter(is_it).collect();
+    assert_eq!(found.len(), 1, "{kind} {name}");
+    found[0]
+}
+
+async fn make_namespace(cluster: &ControlPlane, name: &str) {
+    let namespace =
+        json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": name } });
+    cluster.admin().await.create(namespace).await.unwrap();
+}
+
+async fn apply(cluster: &ControlPlane, manifests: &str, namespace: &str) {
+    cluster.admin().await.apply_yaml(manifests, namespace).await.unwrap();
+}
+
+/// With what the manifests grant and configure, `fuse run` takes the seed's events, acts on all of
+/// them, and misses nothing.
+async fn assert_enough_for_the_rules(cluster: &ControlPlane, manifests: &str) {
+    let objects = documents(manifests);
+    let rules_there = &one(&objects, "ConfigMap", "fuse-rules")["data"];
+    assert_eq!(rules_there, &json!(rules()));
+    let deployment = one(&objects, "Deployment", "fuse");
+    let container = &deployment["spec"]["template"]["spec"]["containers"][0];
+    let arguments: Vec<String> = serde_json::from_value(container["args"].clone()).unwrap();
+    // Nothing is run, but the options are read.
+    let fuse = Command::new(env!("CARGO_BIN_EXE_fuse")).args(&arguments).arg("--help").output();
+    said(fuse.unwrap());
+
+    let token = cluster.token_of("cicd", "fuse").await;
+    let config = one(&objects, "ConfigMap", "fuse-config")["data"]["fuse.toml"].as_str().unwrap();
+    let switches = one(&objects, "ConfigMap", "fuse-switches")["data"].as_object().unwrap();
+    assert_eq!(switches["FUSE_CICD"], "off");
+    let setup = Setup::seed().cluster(cluster.kubeconfig(&token)).toml(config).armed();
+    let fuse = setup.start().await;
+    let events: [(Door, &str, usize); 3] = [
+        (ALERTS, "alertmanager-both.json", 2),
+        (PROVISION, "backstage-provision.json", 1),
+        (NOTIFICATION, "argocd-sync-failed.json", 1),
+    ];
+    let mut made = BTreeSet::new();
+    for (door, name, actions) in events {
+        let event = fuse.post_as(door, name, example(name)).await.event(202);
+        let report = fuse.settled(&event).await;
+        let decisions = report["decisions"].as_array().unwrap();
+        let done = decisions.iter().filter(|decision| decision["action"]["state"] == "done");
+        assert_eq!(done.count(), actions, "{report:#}\n{}", fuse.log());
+        made.insert(event);
+    }
+    until("it is ready, and follows what it made", async || {
+        (fuse.admin("/readyz").await.json()["ready"] == true).then_some(())
+    })
+    .await;
+
+    let admin = cluster.admin().await;
+    let mut templates = BTreeSet::new();
+    for workflow in admin.list(WORKFLOW, "cicd").await.unwrap() {
+        let event = workflow["metadata"]["annotations"]["fuse.rules/event-id"].as_str().unwrap();
+        assert!(made.contains(event), "{workflow:#}");
+        let name = workflow["spec"]["workflowTemplateRef"]["name"].as_str().unwrap();
+        let template = admin.get(WORKFLOW_TEMPLATE, "cicd", name).await.unwrap();
+        // What the rule gives is what the template takes.
+        let given = parameters(&workflow);
+        let taken = parameters(&template);
+        let must = taken.iter().filter(|(_, has_value)| !**has_value).map(|(name, _)| name);
+        assert!(given.keys().all(|name| taken.contains_key(name)), "{given:?}, not {taken:?}");
+        assert!(must.clone().all(|name| given.contains_key(name)), "{given:?}, not {taken:?}");
+        templates.insert(name.to_owned());
+    }
+    assert_eq!(templates.len(), 3, "{templates:?}");
+
+    // That is all that it may do.
+    let own = cluster.objects(&token).await;
+    let listed = own.list("v1/Secret", "cicd").await;
+    assert_eq!(status_of(&listed.unwrap_err()), Some(403));
+    let elsewhere = own.list(WORKFLOW, "default").await;
+    assert_eq!(status_of(&elsewhere.unwrap_err()), Some(403));
+}
+
+/// The parameters of a workflow or template, and which have a value.
+fn parameters(object: &Value) -> BTreeMap<String, bool> {
+    let list = object.pointer("/spec/arguments/parameters").and_then(Value::as_array);
+    let named = |one: &Value| {
+        let has_value = one.get("value").or_else(|| one.get("valueFrom")).is_some();
+        (one["name"].as_str().unwrap().to_owned(), has_value)
+    };
+    list.into_iter().flatten().map(named).collect()
+}
+
+#[tokio::test]
+async fn with_kustomize() {
+    let (Some(base), Some(full)) = (kustomized("base"), kustomized("full")) else { return };
+    let Some(cluster) = ControlPlane::start().await else { return };
+    cluster.install_crds().await;
+    apply(&cluster, &base, "default").await;
+    apply(&cluster, &full, "default").await;
+    assert_enough_for_the_rules(&cluster, &full).await;
+}
+
+#[tokio::test]
+async fn with_helm() {
+    let Some(default) = helm("cicd", &[]) else { return };
+    let Some(everything) = helm("cicd", &["--set", EVERYTHING]) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let values = folder.path().join("values.yaml");
+    std::fs::write(&values, ELSEWHERE).unwrap();
+    let Some(elsewhere) = helm("other", &["--values", path(&values)]) else { return };
+    let Some(cluster) = ControlPlane::start().await else { return };
+    cluster.install_crds().await;
+    for namespace in ["other", "flows", "cicd"] {
+        make_namespace(&cluster, namespace).await;
+    }
+    apply(&cluster, &elsewhere, "other").await;
+    let admin = cluster.admin().await;
+    let role = admin.get("rbac.authorization.k8s.io/v1/Role", "flows", "fuse").await.unwrap();
+    assert_eq!(role["rules"][0]["resources"], json!(["jobs"]));
+    assert_eq!(admin.list(WORKFLOW_TEMPLATE, "flows").await.unwrap().len(), 3);
+    assert!(admin.list(WORKFLOW_TEMPLATE, "other").await.unwrap().is_empty());
+
+    apply(&cluster, &default, "cicd").await;
+    apply(&cluster, &everything, "cicd").await;
+    assert_enough_for_the_rules(&cluster, &everything).await;
+}
+
+fn path(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+#[test]
+fn what_the_chart_does_not_know_it_refuses() {
+    for (value, why) in [
+        ("fuses.cicd=maybe", "fuses"),
+        ("bogus=1", "bogus"),
+        // The admin port is no source's.
+        ("sources.admin=1", "admin"),
+    ] {
+        let Some(output) = try_helm("cicd", &["--set", value]) else { return };
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success(), "{value}");
+        assert!(said.contains(why), "{value}: {said}");
+    }
+}
+
+#[test]
+fn the_chart_and_the_kustomization_say_the_same() {
+    let (Some(helm), Some(kustomized)) = (helm("cicd", &["--set", EVERYTHING]), kustomized("full"))
+    else {
+        return;
+    };
+    let (helm, kustomized) = (documents(&helm), documents(&kustomized));
+    for (kind, name, pointer) in [
+        ("Role", "fuse", "/rules"),
+        ("ConfigMap", "fuse-rules", "/data"),
+        ("ConfigMap", "argo-workflow-settings", "/data"),
+        ("Deployment", "fuse", "/spec/template/spec/containers/0/args"),
+        ("Deployment", "fuse", "/spec/template/spec/containers/0/securityContext"),
+        ("WorkflowTemplate", "provision-app-workflow", "/spec"),
+        ("WorkflowTemplate", "remediate-argocd-unhealthy", "/spec"),
+        ("WorkflowTemplate", "remediate-externalsecret-failure", "/spec"),
+    ] {
+        let of = |objects: &[Value]| one(objects, kind, name).pointer(pointer).cloned();
+        assert!(of(&helm).is_some(), "{kind} {name}");
+        assert_eq!(of(&helm), of(&kustomized), "{kind} {name}");
+    }
+    let services = |objects: &[Value]| -> BTreeSet<String> {
+        let services = objects.iter().filter(|object| object["kind"] == "Service");
+        let port = |port: &Value| format!("{}:{}", port["name"], port["port"]);
+        services
+            .map(|service| {
+                let ports = service["spec"]["ports"].as_array().unwrap();
+                let ports: BTreeSet<String> = ports.iter().map(port).collect();
+                format!("{} {ports:?}", service["metadata"]["name"])
+            })
+            .collect()
+    };
+    assert_eq!(services(&helm), services(&kustomized));
+}
+
+#[test]
+fn the_kustomization_of_the_rules_has_them_all() {
+    let text = std::fs::read_to_string(root().join("rules/kustomization.yaml")).unwrap();
+    let kustomization = &documents(&text)[0];
+    let listed: BTreeSet<&str> = kustomization["configMapGenerator"][0]["files"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|file| file.as_str().unwrap())
+        .collect();
+    let there = rules();
+    assert_eq!(listed, there.keys().map(String::as_str).collect());
+}
