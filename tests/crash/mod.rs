@@ -221,7 +221,7 @@ async fn start(folder: &Path, armed: bool, clock: Clock, watcher: Watcher) -> (R
     let sources = Sources::new().with("webhook", Webhook::new(Ipv4Addr::LOCALHOST.into()));
     let kubeconfig = Some(folder.join(KUBECONFIG)).filter(|file| file.exists());
     let triggers = if kubeconfig.is_some() {
-        let access = Access { kubeconfig, context: None };
+        let access = Access { kubeconfig, ..Access::default() };
         Triggers::cluster(Cluster::connect(&access).await.unwrap())
     } else {
         let manifests = Manifests::new(folder.join("manifests"));
