@@ -17,16 +17,7 @@ pub(crate) fn run(arguments: &Rbac) -> Ended {
         Ok(ruleset) => ruleset,
         Err(diagnostics) => return Ok(problems(&diagnostics, arguments.format)),
     };
-    let named = arguments.service_account.split_once('/');
-    let Some((namespace, name)) =
-        named.filter(|(namespace, name)| is_name(namespace) && is_name(name))
-    else {
-        return Err(format!(
-            "`{}` is no service account; write it as `cicd/fuse`, the namespace first",
-            arguments.service_account
-        ));
-    };
-    let account = Account { namespace: namespace.to_owned(), name: name.to_owned() };
+    let account: Account = arguments.service_account.parse()?;
     let roles = roles(&needs_of(&ruleset), &account);
     match arguments.format {
         Format::Json => {
@@ -47,9 +38,4 @@ pub(crate) fn run(arguments: &Rbac) -> Ended {
 fn yaml(object: &Value) -> Result<String, String> {
     let text = serde_saphyr::to_string(object).map_err(|error| error.to_string())?;
     Ok(format!("{}\n", text.trim_end()))
-}
-
-fn is_name(name: &str) -> bool {
-    let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'.');
-    !name.is_empty() && name.len() <= 253 && name.bytes().all(inner)
 }

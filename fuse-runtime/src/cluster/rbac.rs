@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::kinds::usual;
 use super::{Need, Permission, Place, RuleNeed};
+use crate::triggers::metadata::is_name;
 
 /// Whom permissions are given to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,6 +15,23 @@ pub struct Account {
     pub namespace: String,
     /// Its name.
     pub name: String,
+}
+
+impl std::str::FromStr for Account {
+    type Err = String;
+
+    /// From `namespace/name`.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parts = text.split_once('/');
+        match parts.filter(|(namespace, name)| is_name(namespace) && is_name(name)) {
+            Some((namespace, name)) => {
+                Ok(Self { namespace: namespace.to_owned(), name: name.to_owned() })
+            }
+            None => Err(format!(
+                "`{text}` is no service account; write it as `cicd/fuse`, the namespace first"
+            )),
+        }
+    }
 }
 
 /// Roles with their bindings: one for each namespace that the rules act in, one for the whole

@@ -78,13 +78,8 @@ fn verify(block: &TriggerInfo) -> Result<(), String> {
 
 /// `namespace/name`.
 fn cron_job(from: &str) -> Result<(&str, &str), String> {
-    let label = |text: &str| {
-        let inner =
-            |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'.');
-        !text.is_empty() && text.len() <= 253 && text.bytes().all(inner)
-    };
     from.split_once('/')
-        .filter(|(namespace, name)| label(namespace) && label(name))
+        .filter(|(namespace, name)| metadata::is_name(namespace) && metadata::is_name(name))
         .ok_or_else(|| format!("has a `from-cronjob` that is no `namespace/name`: `{from}`"))
 }
 

@@ -92,6 +92,15 @@ pub(super) fn own(fields: &Map<String, Value>, field: &str) -> Result<Map<String
     }
 }
 
+/// Whether it is a name that an object may have: lower-case letters, digits, `-` and `.`.
+pub(crate) fn is_name(name: &str) -> bool {
+    let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'.');
+    let edge = |b: Option<&u8>| b.is_some_and(u8::is_ascii_alphanumeric);
+    let bytes = name.as_bytes();
+    let edges = edge(bytes.first()) && edge(bytes.last());
+    edges && bytes.len() <= 253 && bytes.iter().copied().all(inner)
+}
+
 fn is_key(key: &str) -> bool {
     let (domain, name) = match key.split_once('/') {
         Some((domain, name)) => (Some(domain), name),

@@ -261,7 +261,7 @@ pub(super) fn change(request: &ActionRequest) -> Result<Change, String> {
         name: part(&metadata, "name").ok_or("`name` must be given")?,
     };
     for (what, name) in [("name", Some(&target.name)), ("namespace", target.namespace.as_ref())] {
-        if let Some(name) = name.filter(|name| !is_name(name)) {
+        if let Some(name) = name.filter(|name| !metadata::is_name(name)) {
             return Err(format!(
                 "the {what} `{name}` is none: lower-case letters, digits, `-` and `.`"
             ));
@@ -308,16 +308,6 @@ fn base(fields: &Map<String, Value>) -> Result<Map<String, Value>, String> {
         Value::Object(object) => Ok(object),
         _ => Err("the object is not a record".into()),
     }
-}
-
-fn is_name(name: &str) -> bool {
-    let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'.');
-    let edge = |b: Option<&u8>| b.is_some_and(u8::is_ascii_alphanumeric);
-    let bytes = name.as_bytes();
-    bytes.len() <= 253
-        && bytes.iter().copied().all(inner)
-        && edge(bytes.first())
-        && edge(bytes.last())
 }
 
 pub(super) fn needs(block: &TriggerInfo) -> Vec<Need> {
