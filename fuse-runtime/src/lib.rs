@@ -10,6 +10,10 @@
 //! bus and ledger share one [`store::Store`]: one file in one folder, no server. [`Runtime`] puts
 //! them together.
 //!
+//! The built-in triggers act on a [`cluster::Cluster`], or with [`triggers::Manifests`] on files. Their
+//! client for Kubernetes wants the version of its types chosen once, by the program that embeds
+//! this crate: `k8s-openapi = { version = "0.29", features = ["latest"] }` among its dependencies.
+//!
 //! Three doors are open to embedders: [`sources::Source`], [`bus::Bus`] with [`ledger::Ledger`],
 //! and [`triggers::Trigger`].
 

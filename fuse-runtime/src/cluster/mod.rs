@@ -2,6 +2,21 @@
 //!
 //! The connection (TLS, credentials, kubeconfig) is kube's. Its own retries are off: what is tried
 //! again, and when, is the engine's to decide, so every answer is told apart here.
+//!
+//! ```no_run
+//! use fuse_rules::Ruleset;
+//! use fuse_runtime::cluster::{Access, Cluster, examine, needs};
+//! use fuse_runtime::triggers::Triggers;
+//!
+//! # async fn run(ruleset: Ruleset) -> Result<(), fuse_runtime::cluster::ConnectError> {
+//! let cluster = Cluster::connect(&Access::default()).await?;
+//! let triggers = Triggers::cluster(cluster.clone());
+//! for problem in examine(&cluster, &needs(&ruleset, &triggers)).await.problems {
+//!     println!("{}: {}", problem.what, problem.fix);
+//! }
+//! # Ok(())
+//! # }
+//! ```
 
 mod call;
 mod change;
