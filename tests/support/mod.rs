@@ -55,6 +55,7 @@ pub(crate) struct Setup {
     rules: Vec<(String, String)>,
     toml: Option<String>,
     variables: BTreeMap<String, String>,
+    cluster: Option<PathBuf>,
 }
 
 impl Setup {
@@ -83,6 +84,25 @@ impl Setup {
 
     pub(crate) fn variable(mut self, name: &str, value: &str) -> Self {
         self.variables.insert(name.into(), value.into());
+        self
+    }
+
+    /// Acts on the cluster that the kubeconfig names, instead of writing files.
+    pub(crate) fn cluster(self, kubeconfig: PathBuf) -> Self {
+        Self { cluster: Some(kubeconfig), ..self }
+    }
+
+    /// Each occurrence of a text in the rules replaced.
+    pub(crate) fn with(mut self, from: &str, to: &str) -> Self {
+        for (_, text) in &mut self.rules {
+            *text = text.replace(from, to);
+        }
+        self
+    }
+
+    /// With another file beside the rules.
+    pub(crate) fn file(mut self, name: &str, text: &str) -> Self {
+        self.rules.push((name.into(), text.into()));
         self
     }
 
@@ -171,10 +191,15 @@ impl Fuse {
         }
     }
 
+    fn process(&self) -> Process {
+        let Setup { variables, cluster, .. } = &self.setup;
+        Process::start(self.folder(), self.ports.admin(), variables, cluster.as_deref())
+    }
+
     /// Starts the process. `Err` with its exit code and what it said, where it ended at once.
     pub(crate) async fn try_start(&mut self) -> Result<(), String> {
         assert!(self.process.is_none(), "it runs already");
-        let mut process = Process::start(self.folder(), self.ports.admin(), &self.setup.variables);
+        let mut process = self.process();
         let ready = self.url(Ports::ADMIN, "/readyz");
         let client = self.client.clone();
         let started = until("fuse starts", async || {
@@ -208,7 +233,7 @@ impl Fuse {
 
     /// Starts it where that must fail: the exit code and what it said.
     pub(crate) async fn start_in_vain(&mut self) -> (Option<i32>, String) {
-        let mut process = Process::start(self.folder(), self.ports.admin(), &self.setup.variables);
+        let mut process = self.process();
         let code = until("fuse gives up", async || process.ended()).await;
         (code, process.finish())
     }

@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
-/// A running `fuse run rules --local`; killed when dropped.
+/// A running `fuse run rules`; killed when dropped.
 pub(super) struct Process {
     child: Child,
     said: Arc<Mutex<Vec<u8>>>,
@@ -15,10 +15,21 @@ pub(super) struct Process {
 }
 
 impl Process {
-    pub(super) fn start(folder: &Path, admin: u16, variables: &BTreeMap<String, String>) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_fuse"))
-            .args(["run", "rules", "--local", "--admin"])
-            .arg(format!("127.0.0.1:{admin}"))
+    /// On the cluster that the kubeconfig names, else with `--local`.
+    pub(super) fn start(
+        folder: &Path,
+        admin: u16,
+        variables: &BTreeMap<String, String>,
+        kubeconfig: Option<&Path>,
+    ) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_fuse"));
+        command.args(["run", "rules", "--listen", "127.0.0.1", "--admin"]);
+        command.arg(format!("127.0.0.1:{admin}"));
+        match kubeconfig {
+            Some(kubeconfig) => command.arg("--kubeconfig").arg(kubeconfig),
+            None => command.arg("--local"),
+        };
+        let mut child = command
             .current_dir(folder)
             .env_remove("FUSE_CICD")
             .env_remove("FUSE_LOG")
