@@ -180,6 +180,11 @@ impl Fuse {
         self.setup.variables.insert(variable.into(), value.into());
     }
 
+    /// From the next start on, the cluster that the kubeconfig names.
+    pub(crate) fn act_on(&mut self, kubeconfig: PathBuf) {
+        self.setup.cluster = Some(kubeconfig);
+    }
+
     fn write_rules(&mut self) {
         let rules = self.folder().join("rules");
         std::fs::create_dir_all(&rules).unwrap();
