@@ -8,8 +8,16 @@ mod deploy;
 mod doctor;
 /// The harness itself: the control plane and its objects.
 mod harness;
+/// Objects of any kind.
+mod objects;
 /// The harness's proxy: each fault is seen as what it is.
 mod proxy;
 mod rbac;
+/// What can be answered to a request, or not.
+mod refusals;
+/// What the following share.
+mod scene;
 /// Killed at every step.
 mod steps;
+/// Workflows and jobs, field by field, each once.
+mod submit;

@@ -90,16 +90,26 @@ impl Setup {
     }
 
     /// On this cluster, instead of `--local`.
-    pub(crate) fn cluster(mut self, kubeconfig: PathBuf) -> Self {
-        self.kubeconfig = Some(kubeconfig);
-        self
+    pub(crate) fn cluster(self, kubeconfig: PathBuf) -> Self {
+        Self { kubeconfig: Some(kubeconfig), ..self }
     }
 
     /// With the seed's objects in this namespace, instead of `cicd`.
-    pub(crate) fn in_namespace(mut self, namespace: &str) -> Self {
+    pub(crate) fn in_namespace(self, namespace: &str) -> Self {
+        self.with("\"cicd\"", &format!("{namespace:?}"))
+    }
+
+    /// Each occurrence of a text in the rules replaced.
+    pub(crate) fn with(mut self, from: &str, to: &str) -> Self {
         for (_, text) in &mut self.rules {
-            *text = text.replace("\"cicd\"", &format!("{namespace:?}"));
+            *text = text.replace(from, to);
         }
+        self
+    }
+
+    /// With another file beside the rules.
+    pub(crate) fn file(mut self, name: &str, text: &str) -> Self {
+        self.rules.push((name.into(), text.into()));
         self
     }
 
@@ -175,6 +185,11 @@ impl Fuse {
 
     pub(crate) fn set(&mut self, variable: &str, value: &str) {
         self.setup.variables.insert(variable.into(), value.into());
+    }
+
+    /// From the next start on, the cluster that the kubeconfig names.
+    pub(crate) fn act_on(&mut self, kubeconfig: PathBuf) {
+        self.setup.kubeconfig = Some(kubeconfig);
     }
 
     fn write_rules(&mut self) {
