@@ -22,6 +22,7 @@ mod call;
 mod change;
 mod doctor;
 mod kinds;
+mod marks;
 mod needs;
 pub mod rbac;
 mod refusal;

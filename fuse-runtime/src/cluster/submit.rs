@@ -7,22 +7,19 @@
 //! | delete | by the object's uid, which is on record before: one made anew has another |
 
 use http::Request;
-use kube::api::{DeleteParams, GetParams, PatchParams, PostParams, Preconditions};
+use kube::api::{DeleteParams, GetParams, PostParams, Preconditions};
 use kube::core::request;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::{Change, Cluster, Kind, Operation, Patch, Refusal, Target};
-use crate::triggers::metadata::{ACTION_ID, ACTIONS};
+use super::marks::marks;
+use super::{Change, Cluster, Kind, Operation, Refusal, Target};
+use crate::triggers::metadata::ACTION_ID;
 use crate::triggers::{Done, Failure, Probe, Readiness, job};
 
 /// Who changes objects, as their managed fields tell.
-const MANAGER: &str = "fuse";
-/// How many of the latest actions an object's mark names.
-const MARKS: usize = 32;
+pub(super) const MANAGER: &str = "fuse";
 /// How often a change is begun anew because the object changed in between.
 const RACES: usize = 8;
-
-type Sent = Result<Request<Vec<u8>>, request::Error>;
 
 impl Cluster {
     /// What must be on record before the change is made: the uid of what is to be deleted.
@@ -302,116 +299,18 @@ impl Cluster {
     }
 }
 
-impl Change {
-    /// Our mark in an object that is changed: the start of the action's id.
-    fn mark(&self) -> &str {
-        self.action.get(..16).unwrap_or(&self.action)
-    }
-
-    fn past(&self) -> &'static str {
-        match self.operation {
-            Operation::Apply { .. } => "applied",
-            _ => "patched",
-        }
-    }
-
-    /// The request that changes the object that was read, and no other version of it.
-    fn patched(&self, kind: &Kind, there: Option<&Value>, dry_run: bool) -> Result<Sent, Failure> {
-        let path = request::Request::new(kind.path(self.target.namespace.as_deref()));
-        let name = &self.target.name;
-        let before: Vec<&str> = there.into_iter().flat_map(marks).collect();
-        let kept = before.len().saturating_sub(MARKS - 1);
-        let mut all = before.get(kept..).unwrap_or_default().to_vec();
-        all.push(self.mark());
-        let all = all.join(",");
-        let version = there.and_then(|there| there.pointer("/metadata/resourceVersion")).cloned();
-        let mut params = PatchParams { dry_run, ..PatchParams::default() };
-        params.field_manager = Some(MANAGER.into());
-        if let Operation::Patch(Patch::Json) = self.operation {
-            let Value::Array(own) = &self.body else {
-                return Err(Failure::Permanent("a JSON patch is a list of operations".into()));
-            };
-            let annotations = there.and_then(|there| there.pointer("/metadata/annotations"));
-            let mut operations = own.clone();
-            if annotations.is_none() {
-                let empty = json!({ "op": "add", "path": "/metadata/annotations", "value": {} });
-                operations.push(empty);
-            }
-            let key = ACTIONS.replace('/', "~1");
-            let path_of_mark = format!("/metadata/annotations/{key}");
-            operations.push(json!({ "op": "add", "path": path_of_mark, "value": all }));
-            // Not `test`: the server answers a test that fails as it does a patch that is wrong.
-            let path_of_version = "/metadata/resourceVersion";
-            operations.push(json!({ "op": "add", "path": path_of_version, "value": version }));
-            return Ok(path.patch(name, &params, &raw(Patch::Json, &json!(operations))?));
-        }
-        let mut body = self.body.clone();
-        let metadata = object(&mut body, "metadata")?;
-        if let Some(version) = version {
-            metadata.insert("resourceVersion".into(), version);
-        }
-        let annotations = metadata.entry("annotations").or_insert_with(|| json!({}));
-        if !annotations.is_object() {
-            *annotations = json!({});
-        }
-        if let Value::Object(annotations) = annotations {
-            annotations.insert(ACTIONS.into(), all.into());
-        }
-        match self.operation {
-            Operation::Patch(patch) => Ok(path.patch(name, &params, &raw(patch, &body)?)),
-            Operation::Apply { force } => {
-                params.force = force;
-                Ok(path.patch(name, &params, &kube::api::Patch::Apply(&body)))
-            }
-            _ => Err(Failure::Permanent("this is no patch".into())),
-        }
-    }
-}
-
-/// The patch in its form.
-fn raw(patch: Patch, body: &Value) -> Result<kube::api::Patch<Value>, Failure> {
-    Ok(match patch {
-        Patch::Merge => kube::api::Patch::Merge(body.clone()),
-        Patch::Strategic => kube::api::Patch::Strategic(body.clone()),
-        Patch::Json => {
-            let patch = serde_json::from_value(body.clone()).map_err(|error| {
-                Failure::Permanent(format!("`patch` is no JSON patch: {error}"))
-            })?;
-            kube::api::Patch::Json(patch)
-        }
-    })
-}
-
-fn object<'v>(
-    body: &'v mut Value,
-    key: &str,
-) -> Result<&'v mut serde_json::Map<String, Value>, Failure> {
-    let Value::Object(map) = body else {
-        return Err(Failure::Permanent("the object is not a record".into()));
-    };
-    match map.entry(key).or_insert_with(|| json!({})) {
-        Value::Object(inner) => Ok(inner),
-        _ => Err(Failure::Permanent(format!("`{key}` is not a record"))),
-    }
-}
-
 fn bytes(body: &Value) -> Result<Vec<u8>, Failure> {
     serde_json::to_vec(body)
         .map_err(|error| Failure::Permanent(format!("the object is not JSON: {error}")))
 }
 
-fn annotation<'o>(object: &'o Value, key: &str) -> Option<&'o str> {
+pub(super) fn annotation<'o>(object: &'o Value, key: &str) -> Option<&'o str> {
     object.get("metadata")?.get("annotations")?.get(key)?.as_str()
 }
 
 /// The action that made an object.
 pub(super) fn owner(object: &Value) -> Option<&str> {
     annotation(object, ACTION_ID)
-}
-
-/// The latest actions that changed an object.
-fn marks(object: &Value) -> impl Iterator<Item = &str> {
-    annotation(object, ACTIONS).unwrap_or_default().split(',').filter(|mark| !mark.is_empty())
 }
 
 fn uid(object: &Value) -> Option<String> {

@@ -157,11 +157,12 @@ impl Engine {
         }
         // Actions of one event get here at once: each with a place before any is on record.
         if held.is_none() && !self.waiting.reserve(&kind, self.policy.held_most) {
-            let most = self.policy.held_most;
-            let why = format!("{reason}; as many actions wait already as may: {most}");
-            return self.settle(&request, End::Dead(DeadLetterKind::NotReady, why)).await;
+            return self.no_room(&request, reason, tried).await;
         }
         let recorded = self.ledger.hold(&request.id, since, reason.clone(), tried.clone()).await;
+        if recorded.is_ok() {
+            self.waiting.add(since, reason.clone(), request.clone(), tried);
+        }
         if held.is_none() {
             self.waiting.vacate(&kind);
         }
@@ -179,9 +180,33 @@ impl Engine {
                 "held until what it needs is there"
             );
         }
-        self.waiting.add(since, reason, request, tried);
         (self.watcher)(Step::Held);
         Ok(())
+    }
+
+    /// As many actions wait as may. Where something is missing, this one is given up, so that the
+    /// others' way stays free. Where the backend as a whole is away, there is no way to keep free:
+    /// the event stays on the bus, which is kept for it.
+    async fn no_room(
+        &self,
+        request: &ActionRequest,
+        reason: String,
+        tried: Option<Tried>,
+    ) -> Result<(), Interrupted> {
+        let trigger = self.triggers.get(&request.action.trigger);
+        let readiness = match trigger {
+            Some(trigger) => trigger.readiness().await,
+            None => Readiness::Ready,
+        };
+        if let Readiness::NotReady(_) = readiness {
+            if tried.is_none() {
+                self.ledger.reopen(&request.id).await?;
+            }
+            return Err(Interrupted::Full);
+        }
+        let most = self.policy.held_most;
+        let why = format!("{reason}; as many actions wait already as may: {most}");
+        self.settle(request, End::Dead(DeadLetterKind::NotReady, why)).await
     }
 
     pub(super) fn is_too_old(&self, since: Timestamp, now: Timestamp) -> bool {

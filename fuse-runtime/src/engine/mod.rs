@@ -118,6 +118,8 @@ pub(crate) struct Engine {
 enum Interrupted {
     #[error("the runtime is stopping")]
     Stopping,
+    #[error("what actions wait for is away, and as many of them wait as may")]
+    Full,
     #[error(transparent)]
     Ledger(#[from] LedgerError),
     #[error(transparent)]
@@ -170,6 +172,12 @@ impl Engine {
                     event = key.id,
                     "put down until the next start"
                 );
+            }
+            Err(Interrupted::Full) => {
+                self.pause(self.policy.recheck, stop).await;
+                if let Err(error) = self.bus.give_back(delivery).await {
+                    tracing::error!(source = key.source, name = key.name, event = key.id, %error, "the event waits for the next start");
+                }
             }
             Err(error) => {
                 tracing::error!(source = key.source, name = key.name, event = key.id, %error, "cannot settle the event; trying again");

@@ -48,6 +48,13 @@ impl Trigger for Lacking {
         Probe::Absent
     }
 
+    async fn readiness(&self) -> Readiness {
+        match *self.lack.lock().unwrap() {
+            Some(AWAY) => Readiness::NotReady(AWAY.into()),
+            _ => Readiness::Ready,
+        }
+    }
+
     async fn readiness_for(&self, _: &ActionRequest) -> Readiness {
         match *self.lack.lock().unwrap() {
             Some(what) => Readiness::NotReady(what.into()),
@@ -55,6 +62,8 @@ impl Trigger for Lacking {
         }
     }
 }
+
+const AWAY: &str = "the exchange is away";
 
 /// A runtime that is started again and again on one folder.
 struct House {
@@ -174,6 +183,29 @@ async fn too_many_are_given_up_and_can_be_told_apart() {
     let ActionState::DeadLettered { kind, reason, .. } = state else { panic!("{state:?}") };
     assert_eq!(kind, DeadLetterKind::NotReady);
     assert_eq!(reason, "the pager is unplugged; as many actions wait already as may: 1");
+}
+
+#[tokio::test]
+async fn while_the_backend_is_away_what_has_no_room_stays_on_the_bus() {
+    let mut house = House::new();
+    house.policy.held_most = 1;
+    *house.lack.lock().unwrap() = Some(AWAY);
+    let running = house.start().await;
+    let first = accept(&running).await;
+    house.until(Step::Acked).await;
+    let second = accept(&running).await;
+    house.until(Step::Intended).await;
+    // Handed out again and again, until the backend is back.
+    house.until(Step::Taken).await;
+    *house.lack.lock().unwrap() = None;
+    house.until(Step::Acked).await;
+    house.firings.recv().await.unwrap();
+    house.firings.recv().await.unwrap();
+    assert!(running.stop().await);
+    assert!(house.firings.try_recv().is_err(), "each once");
+    for id in [first, second] {
+        assert!(house.record(&id).await.is_settled());
+    }
 }
 
 #[tokio::test]
