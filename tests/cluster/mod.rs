@@ -1,3 +1,5 @@
+/// What objects come to.
+mod follow;
 /// The harness itself: the control plane and its objects.
 mod harness;
 /// What is missing is waited for.

@@ -151,7 +151,8 @@ fn patch(kind: &str, patch: &str) -> String {
     )
 }
 
-const APPEND: &str = r#"[{ op = "add", path = "/imagePullSecrets/-", value = { name = body.name } }]"#;
+const APPEND: &str =
+    r#"[{ op = "add", path = "/imagePullSecrets/-", value = { name = body.name } }]"#;
 
 impl Scene {
     async fn account(&self) -> Value {

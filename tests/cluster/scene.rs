@@ -142,12 +142,7 @@ pub(super) async fn phase(fuse: &Fuse, event: &str, phase: &str) -> Value {
     action_where(fuse, event, phase, is).await["observed"].clone()
 }
 
-async fn action_where(
-    fuse: &Fuse,
-    event: &str,
-    what: &str,
-    is: impl Fn(&Value) -> bool,
-) -> Value {
+async fn action_where(fuse: &Fuse, event: &str, what: &str, is: impl Fn(&Value) -> bool) -> Value {
     let path = format!("/decisions?event={}", event.replace(' ', "%20"));
     until(&format!("`{event}` is {what}"), async || {
         let report = fuse.admin(&path).await.json();

@@ -161,8 +161,7 @@ impl Engine {
             let why = format!("{reason}; {most} actions wait already");
             return self.settle(&request, End::Dead(DeadLetterKind::NotReady, why)).await;
         }
-        let recorded =
-            self.ledger.hold(&request.id, since, reason.clone(), tried.clone()).await;
+        let recorded = self.ledger.hold(&request.id, since, reason.clone(), tried.clone()).await;
         if held.is_none() {
             self.waiting.vacate(&kind);
         }
