@@ -6,8 +6,12 @@ mod chaos;
 /// What `deploy` has.
 mod deploy;
 mod doctor;
+/// What objects come to.
+mod follow;
 /// The harness itself: the control plane and its objects.
 mod harness;
+/// What is missing is waited for.
+mod held;
 /// Objects of any kind.
 mod objects;
 /// The harness's proxy: each fault is seen as what it is.

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::StreamExt;
+use tokio::time::Instant;
 
 use crate::clock::Clock;
 use crate::cluster::{Cluster, Followed, Place, Seen};
@@ -39,6 +40,14 @@ pub(crate) struct Watch {
     pub(crate) place: Place,
 }
 
+/// Waits until a time has passed; for ever, where there is none.
+async fn passed(time: Option<Instant>) {
+    match time {
+        Some(time) => tokio::time::sleep_until(time).await,
+        None => std::future::pending().await,
+    }
+}
+
 impl Follower {
     /// Follows the objects of one watch until told to stop.
     pub(crate) async fn run(self: Arc<Self>, watch: Watch, stop: Stop) {
@@ -62,7 +71,18 @@ impl Follower {
         };
         let mut seen = pin!(seen);
         let mut listed = HashSet::new();
-        while let Some(event) = seen.next().await {
+        // A list may be permitted where a watch is not: only one that lasts is in order.
+        let mut lasting = None;
+        loop {
+            let event = tokio::select! {
+                event = seen.next() => event,
+                () = passed(lasting) => {
+                    self.problem(watch, None);
+                    lasting = None;
+                    continue;
+                }
+            };
+            let Some(event) = event else { return };
             let event = match event {
                 Ok(event) => event,
                 // Begun anew with a list, as only a list tells that all is seen again: a watch that
@@ -85,7 +105,7 @@ impl Follower {
                     self.observe(watch, followed).await
                 }
                 Seen::Listed => {
-                    self.problem(watch, None);
+                    lasting = Some(Instant::now() + AGAIN);
                     self.gone(watch, &std::mem::take(&mut listed)).await
                 }
             };
