@@ -133,7 +133,7 @@ pub(crate) struct Run {
     #[arg(long, conflicts_with_all = ["kubeconfig", "context"])]
     pub(crate) local: bool,
 
-    /// The folder that keeps events, decisions and actions [default: .fuse]
+    /// The folder that keeps events, decisions and actions [default: .fuse, with --local .fuse-local]
     #[arg(long, value_name = "DIR")]
     pub(crate) state: Option<PathBuf>,
 

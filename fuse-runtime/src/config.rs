@@ -81,8 +81,8 @@ pub struct Listen {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct State {
-    /// The state folder: `.fuse`.
-    pub dir: PathBuf,
+    /// The state folder. `.fuse`, or with `--local` `.fuse-local`, where it is left out.
+    pub dir: Option<PathBuf>,
     /// How long settled events are kept in the ledger: `7d`. A sender's repetition after that
     /// counts as a new event.
     #[serde(deserialize_with = "duration")]
@@ -93,7 +93,7 @@ pub struct State {
 
 impl Default for State {
     fn default() -> Self {
-        Self { dir: ".fuse".into(), keep: Duration::from_secs(7 * 24 * 3600), max_backlog: 100_000 }
+        Self { dir: None, keep: Duration::from_secs(7 * 24 * 3600), max_backlog: 100_000 }
     }
 }
 

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 
 use fuse_rules::Ruleset;
 use fuse_runtime::Config;
-use fuse_runtime::cluster::{Access, Cluster, Finding, Report, RuleNeed, examine, needs};
+use fuse_runtime::cluster::{
+    Access, Cluster, Finding, Need, Place, Report, RuleNeed, examine_for, needs,
+};
 
 use super::{Ended, access, config, kinds, load, problems};
 use crate::cli::{Doctor, Format};
@@ -19,12 +21,21 @@ pub(crate) fn run(arguments: Doctor) -> Ended {
         Ok(ruleset) => ruleset,
         Err(diagnostics) => return Ok(problems(&diagnostics, arguments.format)),
     };
-    let needs = needs_of(&ruleset);
-    let access = Access { acting_as: arguments.acting_as, ..access(arguments.cluster, &config) };
+    let mut needs = needs_of(&ruleset);
+    let access = access(arguments.cluster, &config);
+    let acting_as = arguments.acting_as;
+    needs.extend(acting_as.as_deref().and_then(account));
     let runtime = super::async_runtime()?;
     let report = runtime.block_on(async {
         let cluster = Cluster::connect(&access).await.map_err(|error| error.to_string())?;
-        Ok::<_, String>(examine(&cluster, &needs).await)
+        let acting = match acting_as {
+            None => cluster.clone(),
+            acting_as => {
+                let access = Access { acting_as, ..access };
+                Cluster::connect(&access).await.map_err(|error| error.to_string())?
+            }
+        };
+        Ok::<_, String>(examine_for(&cluster, &acting, &needs).await)
     })?;
     match arguments.format {
         Format::Text => output::print(&text(&report)),
@@ -34,6 +45,16 @@ pub(crate) fn run(arguments: Doctor) -> Ended {
         }
     }
     Ok(if report.ready { Exit::Clean } else { Exit::Problems })
+}
+
+/// That the service account of such a user name exists: permissions can be given to one that does
+/// not.
+fn account(user: &str) -> Option<RuleNeed> {
+    let (namespace, name) = user.strip_prefix("system:serviceaccount:")?.split_once(':')?;
+    let place = Place::Namespace(namespace.to_owned());
+    let (api_version, kind, name) = ("v1", "ServiceAccount", name.to_owned());
+    let need = Need::Object { api_version, kind, place, name };
+    Some(RuleNeed { rule: format!("--as {user}"), need })
 }
 
 /// What the rules need of the cluster.

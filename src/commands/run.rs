@@ -17,6 +17,8 @@ use super::{Ended, async_runtime, config, kinds, sources};
 use crate::cli::Run;
 use crate::{Exit, output};
 
+/// The variable that sets the level of the log.
+const LOG: &str = "FUSE_LOG";
 /// The port of the admin server.
 const ADMIN_PORT: u16 = 12_080;
 
@@ -33,7 +35,10 @@ pub(crate) fn run(arguments: Run) -> Ended {
         .or(config.listen.admin)
         .unwrap_or_else(|| SocketAddr::new(address, ADMIN_PORT));
     let out = arguments.out.unwrap_or_else(|| config.local.out.clone());
-    let state = arguments.state.unwrap_or_else(|| config.state.dir.clone());
+    // What was done to files is not done on a cluster, so each has a memory of its own.
+    let default = if arguments.local { ".fuse-local" } else { ".fuse" };
+    let state =
+        arguments.state.or(config.state.dir.clone()).unwrap_or_else(|| PathBuf::from(default));
 
     let paths =
         if arguments.paths.is_empty() { vec![PathBuf::from("rules")] } else { arguments.paths };
@@ -49,6 +54,11 @@ pub(crate) fn run(arguments: Run) -> Ended {
             return Ok(Exit::Problems);
         }
     };
+    if ruleset.fuses().any(|fuse| variable(fuse.name) == LOG) {
+        return Err(format!(
+            "`{LOG}` sets the level of the log, and would be read as the fuse `log` too; call the fuse something else"
+        ));
+    }
     let environment = |name: &str| std::env::var(name).ok();
     let fuses = config.fuses(&ruleset, &environment).map_err(|error| error.to_string())?;
 
@@ -71,7 +81,9 @@ pub(crate) fn run(arguments: Run) -> Ended {
             Triggers::local(Manifests::new(out))
         } else {
             let access = super::access(arguments.cluster, &config);
-            let cluster = Cluster::connect(&access).await.map_err(|error| error.to_string())?;
+            let cluster = Cluster::connect(&access)
+                .await
+                .map_err(|error| format!("{error}, or write objects to files with `--local`"))?;
             banner.push(format!("objects are submitted to {}", cluster.url()));
             doctor = Some(cluster.clone());
             Triggers::cluster(cluster)
@@ -168,7 +180,7 @@ fn announce(lines: &[String]) {
 
 /// Text on a terminal, JSON otherwise; to standard error.
 fn start_log() {
-    let filter = EnvFilter::try_from_env("FUSE_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = EnvFilter::try_from_env(LOG).unwrap_or_else(|_| EnvFilter::new("info"));
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     if std::io::stderr().is_terminal() {
         log.init();

@@ -230,7 +230,7 @@ async fn start(folder: &Path, armed: bool, clock: Clock, watcher: Watcher) -> (R
     };
     let files = rule_files(&[folder.join("rules")]).unwrap();
     let ruleset = Ruleset::load(&files, &Disk, &registry(&sources, &triggers)).unwrap();
-    let store = Store::open(&folder.join(".fuse")).unwrap();
+    let store = Store::open(&folder.join(".fuse-local")).unwrap();
     // One action after the other, so that a step says what was done before it.
     let recheck = Duration::from_millis(100);
     let policy = Policy { actions: 1, recheck, ..Policy::default() };

@@ -114,9 +114,7 @@ fn find(served: &Value, api_version: &str, kind: &str) -> Option<Kind> {
 pub(super) fn unserved(api_version: &str, kind: &str) -> String {
     let resource = usual(api_version, kind);
     let what = format!("the cluster does not serve `{kind}` of `{api_version}`");
-    // Kubernetes' own groups have no dot, or end in `k8s.io`.
-    let built_in = !resource.group.contains('.') || resource.group.ends_with(".k8s.io");
-    if built_in {
+    if super::needs::is_built_in(api_version) {
         what
     } else {
         format!("the CustomResourceDefinition `{}` is not installed: {what}", full_name(&resource))

@@ -36,6 +36,7 @@ impl Change {
         kind: &Kind,
         there: Option<&Value>,
         dry_run: bool,
+        over_own: bool,
     ) -> Result<Sent, Failure> {
         let path = request::Request::new(kind.path(self.target.namespace.as_deref()));
         let name = &self.target.name;
@@ -82,7 +83,7 @@ impl Change {
         match self.operation {
             Operation::Patch(patch) => Ok(path.patch(name, &params, &raw(patch, &body)?)),
             Operation::Apply { force } => {
-                params.force = force;
+                params.force = force || over_own;
                 Ok(path.patch(name, &params, &kube::api::Patch::Apply(&body)))
             }
             _ => Err(Failure::Permanent("this is no patch".into())),

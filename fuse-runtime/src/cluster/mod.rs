@@ -38,7 +38,7 @@ use kube::Client;
 use kube::config::{Config, KubeConfigOptions, Kubeconfig, KubeconfigError};
 
 pub use change::{Change, FromCronJob, Operation, Patch, Propagation, Target};
-pub use doctor::{Finding, Report, examine};
+pub use doctor::{Finding, Report, examine, examine_for};
 pub use kinds::Kind;
 pub use needs::{Need, Permission, Place, RuleNeed, needs};
 pub use refusal::Refusal;
@@ -168,7 +168,7 @@ async fn config(access: &Access) -> Result<Config, ConnectError> {
 }
 
 const NO_CONFIG: &str = "there is no kubeconfig in ~/.kube/config, KUBECONFIG names none, and this is \
-    no pod of a cluster; name one, or write objects to files with `--local`";
+    no pod of a cluster; name one with `--kubeconfig`";
 
 /// Whether there is simply no kubeconfig.
 fn is_none(error: &KubeconfigError) -> bool {

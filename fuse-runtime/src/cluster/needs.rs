@@ -6,6 +6,12 @@ use serde_json::Value;
 
 use crate::triggers::Triggers;
 
+/// Whether an API version is of Kubernetes itself.
+pub(super) fn is_built_in(api_version: &str) -> bool {
+    let group = api_version.split_once('/').map_or("", |(group, _)| group);
+    !group.contains('.') || group.ends_with(".k8s.io")
+}
+
 /// A need, and which rule has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RuleNeed {
@@ -131,9 +137,13 @@ impl std::fmt::Display for Place {
 }
 
 impl Need {
-    /// What creating objects of a kind and following them needs.
+    /// What creating objects of a kind needs, and following those that do some work.
     pub fn created(api_version: &str, kind: &str, place: &Place) -> Vec<Self> {
         let mut needs = Self::used(api_version, kind, &["create", "get"], place, None);
+        // Of Kubernetes' own kinds, these two come to an end of their own.
+        if is_built_in(api_version) && !matches!(kind, "Job" | "Pod") {
+            return needs;
+        }
         needs.push(Self::access(api_version, kind, &["list", "watch"], place, None));
         needs.push(Self::Follow {
             api_version: api_version.into(),

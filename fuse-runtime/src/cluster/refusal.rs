@@ -11,6 +11,8 @@ use crate::triggers::Failure;
 const TERMINATING: &str = "NamespaceTerminating";
 /// The cause of a refusal: others own the fields that were applied.
 const FIELDS: &str = "FieldManagerConflict";
+/// How the server begins to say that the fields are those of what fuse did before.
+const OURS: &str = "conflict with \"fuse\"";
 
 /// Why a request was not done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,7 +33,14 @@ enum Why {
     /// No answer: perhaps done.
     Lost,
     /// The server's answer.
-    Answer { code: u16, reason: String, missing: Option<Missing>, after: Option<Duration> },
+    Answer {
+        code: u16,
+        reason: String,
+        missing: Option<Missing>,
+        after: Option<Duration>,
+        /// The fields in conflict are all fuse's own.
+        own: bool,
+    },
 }
 
 /// What a 404 is about.
@@ -63,10 +72,10 @@ impl Refusal {
             // Proxies and the server's own outermost layers answer in plain text.
             let text = String::from_utf8_lossy(body);
             let text = text.trim().chars().take(300).collect::<String>();
-            let why = Why::Answer { code, reason: String::new(), missing: None, after };
+            let why = Why::Answer { code, reason: String::new(), missing: None, after, own: false };
             return Self { why, message: format!("{code} {text}").trim_end().to_owned() };
         };
-        let (mut after, mut missing, mut reason) = (after, None, status.reason);
+        let (mut after, mut missing, mut reason, mut own) = (after, None, status.reason, false);
         if let Some(details) = status.details {
             let seconds = u64::from(details.retry_after_seconds);
             after = after.or((seconds > 0).then(|| Duration::from_secs(seconds)));
@@ -75,12 +84,16 @@ impl Refusal {
             if let Some(cause) = details.causes.iter().find(|cause| telling(&cause.reason)) {
                 reason.clone_from(&cause.reason);
             }
+            let mut conflicts =
+                details.causes.iter().filter(|cause| cause.reason == FIELDS).peekable();
+            own = conflicts.peek().is_some()
+                && conflicts.all(|cause| cause.message.starts_with(OURS));
             missing = (code == 404 && !details.name.is_empty())
                 .then_some(Missing { kind: details.kind, name: details.name });
         }
         let message =
             if status.message.is_empty() { format!("{code} {reason}") } else { status.message };
-        Self { why: Why::Answer { code, reason, missing, after }, message }
+        Self { why: Why::Answer { code, reason, missing, after, own }, message }
     }
 
     fn is(&self, code: u16, reason: &str) -> bool {
@@ -101,6 +114,16 @@ impl Refusal {
     pub fn is_absent(&self, target: &Target) -> bool {
         let Why::Answer { code: 404, missing: Some(missing), .. } = &self.why else { return false };
         missing.name == target.name && (missing.kind != "namespaces" || target.kind == "Namespace")
+    }
+
+    /// What was applied conflicts only with what fuse itself did in another way.
+    pub fn conflicts_with_fuse(&self) -> bool {
+        matches!(self.why, Why::Answer { own: true, .. })
+    }
+
+    /// It was not accepted who fuse is.
+    pub fn is_unauthorized(&self) -> bool {
+        matches!(self.why, Why::Unauthorized | Why::Answer { code: 401, .. })
     }
 
     /// The namespace is missing.
@@ -133,7 +156,7 @@ impl Refusal {
             // What is away is waited for as what is missing is: it may take longer than any backoff.
             Why::Unauthorized | Why::Unreachable => Failure::NotReady(reason),
             Why::Lost => retry(reason, true, None),
-            Why::Answer { code, reason: kind, missing, after } => match code {
+            Why::Answer { code, reason: kind, missing, after, .. } => match code {
                 401 => Failure::NotReady(format!(
                     "the API server does not accept fuse's credentials: {reason}"
                 )),

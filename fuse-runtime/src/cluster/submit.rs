@@ -128,12 +128,16 @@ impl Cluster {
 
     /// Whether the API server answers at all.
     pub(crate) async fn readiness(&self) -> Readiness {
-        let request =
-            Request::get("/version").body(Vec::new()).map_err(request::Error::BuildRequest);
-        match self.call(request).await {
-            Ok(_) => Readiness::Ready,
+        match self.reach().await {
+            Ok(()) => Readiness::Ready,
             Err(refusal) => Readiness::NotReady(refusal.message().to_owned()),
         }
+    }
+
+    pub(super) async fn reach(&self) -> Result<(), Refusal> {
+        let request =
+            Request::get("/version").body(Vec::new()).map_err(request::Error::BuildRequest);
+        self.call(request).await.map(drop)
     }
 
     async fn kind_of(&self, target: &Target) -> Result<Kind, Failure> {
@@ -246,6 +250,8 @@ impl Cluster {
         let target = &change.target;
         let mark = change.mark();
         let mut outdated = None;
+        // Fields that fuse itself created or patched are not others'.
+        let mut over_own = false;
         for _ in 0..RACES {
             let there = self.get(kind, target).await.map_err(Refusal::into_failure)?;
             if there.as_ref().is_some_and(|there| marks(there).any(|one| one == mark)) {
@@ -254,9 +260,10 @@ impl Cluster {
             if there.is_none() && matches!(change.operation, Operation::Patch(_)) {
                 return Err(Failure::Permanent(format!("there is no {target} to patch")));
             }
-            let sent = change.patched(kind, there.as_ref(), dry_run)?;
+            let sent = change.patched(kind, there.as_ref(), dry_run, over_own)?;
             match self.call(sent).await {
                 Ok(_) => return Ok(Done::new(format!("{} {target}", change.past()))),
+                Err(refusal) if refusal.conflicts_with_fuse() && !over_own => over_own = true,
                 Err(refusal) if refusal.is_outdated() => outdated = Some(refusal),
                 Err(refusal) => return Err(refusal.into_failure()),
             }

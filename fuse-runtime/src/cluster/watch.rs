@@ -65,17 +65,29 @@ impl Cluster {
                 Ok(Event::Delete(object)) => {
                     followed(kind.kind(), object).map(|followed| Ok(Seen::Deleted(followed)))
                 }
-                Err(error) => Some(Err(super::in_full(&error))),
+                Err(error) => Some(Err(told(&error))),
             })
         });
         Ok(seen)
     }
 }
 
+/// What went wrong, in the server's words where it has some.
+fn told(error: &watcher::Error) -> String {
+    use watcher::Error::{InitialListFailed, WatchError, WatchFailed, WatchStartFailed};
+    match error {
+        InitialListFailed(kube::Error::Api(status))
+        | WatchStartFailed(kube::Error::Api(status))
+        | WatchFailed(kube::Error::Api(status))
+        | WatchError(status) => status.message.clone(),
+        other => super::in_full(other),
+    }
+}
+
 fn followed(kind: &str, object: DynamicObject) -> Option<Followed> {
     let action = object.metadata.annotations.as_ref()?.get(ACTION_ID)?.clone();
     let status = object.data.get("status").unwrap_or(&Value::Null);
-    let (result, phase, message) = outcome(kind, status);
+    let (result, phase, message) = outcome(kind, status)?;
     Some(Followed {
         action,
         namespace: object.metadata.namespace,
@@ -86,8 +98,9 @@ fn followed(kind: &str, object: DynamicObject) -> Option<Followed> {
     })
 }
 
-/// What an object's status says: whether the work is over, its word for it, and why.
-fn outcome(kind: &str, status: &Value) -> (ObservedResult, String, Option<String>) {
+/// What an object's status says: whether the work is over, its word for it, and why. Nothing for an
+/// object that does no work.
+fn outcome(kind: &str, status: &Value) -> Option<(ObservedResult, String, Option<String>)> {
     let text = |value: &Value, key: &str| {
         value.get(key).and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned)
     };
@@ -105,19 +118,21 @@ fn outcome(kind: &str, status: &Value) -> (ObservedResult, String, Option<String
             };
             let phase = text(condition, "type").unwrap_or_default();
             let message = text(condition, "message").or_else(|| text(condition, "reason"));
-            return (result, phase, message);
+            return Some((result, phase, message));
         }
         let active = status.get("active").and_then(Value::as_i64).unwrap_or(0) > 0;
         let phase = if active { "Running" } else { "Pending" };
-        return (ObservedResult::Running, phase.into(), None);
+        return Some((ObservedResult::Running, phase.into(), None));
     }
-    let phase = text(status, "phase").unwrap_or_else(|| "Pending".into());
+    let none = || (kind == "Workflow").then(|| "Pending".to_owned());
+    let phase = text(status, "phase").or_else(none)?;
     let result = match phase.as_str() {
         "Succeeded" => ObservedResult::Succeeded,
         "Failed" | "Error" => ObservedResult::Failed,
-        _ => ObservedResult::Running,
+        "Pending" | "Running" => ObservedResult::Running,
+        _ => return None,
     };
-    (result, phase, text(status, "message"))
+    Some((result, phase, text(status, "message")))
 }
 
 #[cfg(test)]
@@ -129,7 +144,9 @@ mod tests {
     #[test]
     fn each_kind_says_in_its_way_how_it_went() {
         let told = |kind, status: Value| {
-            let (result, phase, message) = outcome(kind, &status);
+            let Some((result, phase, message)) = outcome(kind, &status) else {
+                return "nothing".to_owned();
+            };
             format!("{} {phase} {}", result.as_str(), message.unwrap_or_default())
         };
         assert_eq!(told("Workflow", json!({})), "running Pending ");
@@ -142,6 +159,9 @@ mod tests {
             told("Workflow", json!({ "phase": "Error", "message": "template not found" })),
             "failed Error template not found"
         );
+        assert_eq!(told("ConfigMap", json!({})), "nothing");
+        assert_eq!(told("Namespace", json!({ "phase": "Active" })), "nothing");
+        assert_eq!(told("Pod", json!({ "phase": "Failed" })), "failed Failed ");
         assert_eq!(told("Job", json!({})), "running Pending ");
         assert_eq!(told("Job", json!({ "active": 1 })), "running Running ");
         let conditions = json!({ "conditions": [

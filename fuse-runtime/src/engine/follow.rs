@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use crate::clock::Clock;
 use crate::cluster::{Cluster, Followed, Place, Seen};
-use crate::ledger::{Ledger, LedgerError, Observed, ObservedResult};
+use crate::ledger::{EventAction, Ledger, LedgerError, Observed, ObservedResult};
 use crate::metrics::Metrics;
 use crate::sources::Stop;
 
@@ -150,22 +150,7 @@ impl Follower {
             Observed { result, phase, message, kind, namespace, name, at: (self.clock)() };
         let is_over = result != ObservedResult::Running;
         match self.ledger.observe(&action, observed.clone()).await {
-            Ok(true) if is_over => {
-                let trigger = self.trigger_of(&action).await?;
-                self.metrics.acted(&trigger, result.as_str());
-                let Observed { kind, namespace, name, phase, .. } = observed;
-                tracing::info!(
-                    action,
-                    trigger,
-                    kind,
-                    namespace,
-                    name,
-                    phase,
-                    result = result.as_str(),
-                    "over"
-                );
-                Ok(())
-            }
+            Ok(true) if is_over => self.over(&action, &observed).await,
             Ok(_) => Ok(()),
             // Another fuse's, or one that was forgotten.
             Err(LedgerError::UnknownAction(_)) => Ok(()),
@@ -173,9 +158,46 @@ impl Follower {
         }
     }
 
-    async fn trigger_of(&self, action: &str) -> Result<String, LedgerError> {
-        let found = self.ledger.action(action).await?;
-        Ok(found.map(|one| one.action.action.trigger).unwrap_or_default())
+    /// Counts and tells how the work that an action began came to its end.
+    async fn over(&self, id: &str, observed: &Observed) -> Result<(), LedgerError> {
+        let Some(EventAction { event, action }) = self.ledger.action(id).await? else {
+            return Ok(());
+        };
+        let (trigger, rule) = (&action.action.trigger, &action.action.rule);
+        let Observed { kind, namespace, name, phase, result, .. } = observed;
+        self.metrics.acted(trigger, result.as_str());
+        let (source, event_name, event) = (event.source, event.name, event.id);
+        let result = result.as_str();
+        if observed.result == ObservedResult::Succeeded {
+            tracing::info!(
+                source,
+                name = event_name,
+                event,
+                action = id,
+                rule,
+                kind,
+                namespace,
+                object = name,
+                phase,
+                result,
+                "the work is over"
+            );
+        } else {
+            tracing::warn!(
+                source,
+                name = event_name,
+                event,
+                action = id,
+                rule,
+                kind,
+                namespace,
+                object = name,
+                phase,
+                result,
+                "the work is over"
+            );
+        }
+        Ok(())
     }
 
     fn problem(&self, watch: &Watch, why: Option<String>) {

@@ -79,7 +79,7 @@ fn verify(block: &TriggerInfo) -> Result<(), String> {
 /// `namespace/name`.
 fn cron_job(from: &str) -> Result<(&str, &str), String> {
     from.split_once('/')
-        .filter(|(namespace, name)| metadata::is_name(namespace) && metadata::is_name(name))
+        .filter(|(namespace, name)| metadata::is_namespace(namespace) && metadata::is_name(name))
         .ok_or_else(|| format!("has a `from-cronjob` that is no `namespace/name`: `{from}`"))
 }
 

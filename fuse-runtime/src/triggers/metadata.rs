@@ -101,6 +101,11 @@ pub(crate) fn is_name(name: &str) -> bool {
     edges && bytes.len() <= 253 && bytes.iter().copied().all(inner)
 }
 
+/// Whether it is a name that a namespace may have.
+pub(crate) fn is_namespace(name: &str) -> bool {
+    is_name(name) && name.len() <= 63 && !name.contains('.')
+}
+
 fn is_key(key: &str) -> bool {
     let (domain, name) = match key.split_once('/') {
         Some((domain, name)) => (Some(domain), name),

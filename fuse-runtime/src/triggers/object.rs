@@ -139,12 +139,30 @@ fn verify(block: &TriggerInfo) -> Result<(), String> {
             Err("has a name and a `name-prefix`; one of them is the name".into())
         }
         "apply" | "patch" | "delete" if !given("name") && !named => Err("needs `name`".into()),
-        "patch" if !given("patch") => Err("needs `patch`".into()),
+        "patch" => patch(block),
         _ if base.has(&["metadata", "generateName"]) => {
             Err("has `generateName`; write `name-prefix`, whose names follow from the action"
                 .into())
         }
         _ => Ok(()),
+    }
+}
+
+/// Whether the patch is of its type, as far as that is known.
+fn patch(block: &TriggerInfo) -> Result<(), String> {
+    let is_list = match block.get("patch") {
+        None => return Err("needs `patch`".into()),
+        Some(Outline::Computed) => return Ok(()),
+        Some(Outline::Constant(value)) if !value.is_array() && !value.is_object() => {
+            return Err("has a `patch` that is neither a record nor a list".into());
+        }
+        Some(outline) => matches!(outline, Outline::Constant(Value::Array(_))),
+    };
+    match (block.text("patch-type"), is_list) {
+        (Some("json"), false) => Err("has a `patch` of the type `json`, which is a list".into()),
+        (Some("json"), true) => Ok(()),
+        (_, true) => Err("has a list as its `patch`; write `patch-type = \"json\"`".into()),
+        (_, false) => Ok(()),
     }
 }
 
@@ -260,12 +278,16 @@ pub(super) fn change(request: &ActionRequest) -> Result<Change, String> {
         namespace: part(&metadata, "namespace"),
         name: part(&metadata, "name").ok_or("`name` must be given")?,
     };
-    for (what, name) in [("name", Some(&target.name)), ("namespace", target.namespace.as_ref())] {
-        if let Some(name) = name.filter(|name| !metadata::is_name(name)) {
-            return Err(format!(
-                "the {what} `{name}` is none: lower-case letters, digits, `-` and `.`"
-            ));
-        }
+    if !metadata::is_name(&target.name) {
+        let name = &target.name;
+        return Err(format!(
+            "no object can be called `{name}`: names have lower-case letters, digits, `-` and `.`"
+        ));
+    }
+    if let Some(name) = target.namespace.as_deref().filter(|name| !metadata::is_namespace(name)) {
+        return Err(format!(
+            "no namespace can be called `{name}`: their names have lower-case letters, digits and `-`"
+        ));
     }
     let body = match operation {
         Operation::Delete(_) => Value::Null,

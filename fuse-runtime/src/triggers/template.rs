@@ -7,8 +7,20 @@ use serde_json::{Map, Value};
 
 /// Reads a template: one YAML (or JSON) document.
 pub(super) fn parse(text: &str) -> Result<Value, String> {
-    let parsed: Value = serde_saphyr::from_str(text)
-        .map_err(|error| format!("has a `template-file` that is not one YAML document: {error}"))?;
+    let parsed: Value = serde_saphyr::from_str(text).map_err(|error| {
+        if let Ok(several) = serde_saphyr::from_multiple::<Value>(text)
+            && several.len() > 1
+        {
+            let count = several.len();
+            return format!(
+                "has a `template-file` with {count} YAML documents; it takes one object"
+            );
+        }
+        // What comes after the first line is a picture of the place.
+        let error = error.to_string();
+        let error = error.lines().next().unwrap_or_default().trim_start_matches("error: ");
+        format!("has a `template-file` that is not YAML: {error}")
+    })?;
     if parsed.is_object() {
         Ok(parsed)
     } else {

@@ -54,6 +54,12 @@ pub(super) fn schema() -> Schema {
             "Annotations of the workflow.",
         ))
         .one_of(&["template", "cluster-template", "spec"])
+        .verify(|block| match block.get("spec") {
+            Some(Outline::Constant(Value::Object(spec))) if spec.is_empty() => {
+                Err("has an empty `spec`".into())
+            }
+            _ => Ok(()),
+        })
 }
 
 pub(super) fn change(request: &ActionRequest) -> Result<Change, String> {

@@ -3,6 +3,7 @@
 //! Everything is looked at, so that one run names all that is missing. What may not be looked at is
 //! said to be unchecked, and is no problem.
 
+mod named;
 mod permissions;
 mod templates;
 
@@ -12,8 +13,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::kinds::{full_name, unserved, usual};
-use super::{Cluster, Kind, Need, Place, Refusal, RuleNeed, Target};
-use crate::triggers::Readiness;
+use super::needs::is_built_in;
+use super::{Cluster, Kind, Need, Permission, Place, Refusal, RuleNeed, Target};
 
 /// What was found.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -41,18 +42,35 @@ pub struct Finding {
     pub rules: Vec<String>,
 }
 
-/// Examines a cluster.
+/// Examines a cluster, as whom it is connected to it as.
 pub async fn examine(cluster: &Cluster, needs: &[RuleNeed]) -> Report {
+    examine_for(cluster, cluster, needs).await
+}
+
+/// Examines a cluster with the eyes of `cluster`, and the permissions of whom `acting` is connected
+/// as.
+pub async fn examine_for(cluster: &Cluster, acting: &Cluster, needs: &[RuleNeed]) -> Report {
     let mut examination = Examination {
         cluster,
+        acting,
         report: Report { cluster: cluster.url().to_owned(), ..Report::default() },
     };
-    if let Readiness::NotReady(why) = cluster.readiness().await {
-        let fix =
-            "start the API server, or name another cluster with `--kubeconfig` or `--context`";
-        examination.problem(why, fix, &[]);
-    } else {
-        examination.all(needs).await;
+    let mut reached = cluster.reach().await;
+    if reached.is_ok() {
+        reached = acting.reach().await;
+    }
+    match reached {
+        Ok(()) => examination.all(needs).await,
+        Err(refusal) => {
+            let fix = if refusal.is_unauthorized() {
+                "renew the credentials in the kubeconfig"
+            } else if refusal.is_denied() {
+                "permit your account to impersonate that one, or leave `--as` out"
+            } else {
+                "start the API server, or name another cluster with `--kubeconfig` or `--context`"
+            };
+            examination.problem(refusal.message(), fix, &[]);
+        }
     }
     let mut report = examination.report;
     report.ready = report.problems.is_empty();
@@ -61,6 +79,8 @@ pub async fn examine(cluster: &Cluster, needs: &[RuleNeed]) -> Report {
 
 struct Examination<'a> {
     cluster: &'a Cluster,
+    /// The connection of the account whose permissions are asked about.
+    acting: &'a Cluster,
     report: Report,
 }
 
@@ -92,6 +112,15 @@ impl Examination<'_> {
         for ((api_version, kind), rules) in kinds {
             self.kind(&api_version, &kind, &rules).await;
         }
+        let places = collect(needs, |need| match need {
+            Need::Access(Permission { api_version, kind, place, .. }) => {
+                Some((api_version.clone(), kind.clone(), place.clone()))
+            }
+            _ => None,
+        });
+        for ((api_version, kind, place), rules) in places {
+            self.place((&api_version, &kind, &place), &rules).await;
+        }
         let namespaces = collect(needs, |need| match need {
             Need::Namespace(namespace) => Some(namespace.clone()),
             _ => None,
@@ -119,6 +148,10 @@ impl Examination<'_> {
             Ok(None) => {
                 let group = usual(api_version, kind).group;
                 let fix = match group.as_str() {
+                    _ if is_built_in(api_version) => {
+                        "correct `api-version` or `kind` in the rules, as in `apps/v1` and `Deployment`"
+                            .to_owned()
+                    }
                     "argoproj.io" => "install Argo Workflows".to_owned(),
                     group => format!("install what provides `{group}`"),
                 };
@@ -128,6 +161,22 @@ impl Examination<'_> {
                 let what = full_name(&usual(api_version, kind));
                 self.unchecked(format!("whether `{what}` is served"), refusal.message(), rules);
             }
+        }
+    }
+
+    /// Whether a kind lives where the rules look for it.
+    async fn place(&mut self, (api_version, kind, place): (&str, &str, &Place), rules: &[String]) {
+        let Ok(Some(served)) = self.cluster.discover(api_version, kind).await else { return };
+        match (served.is_namespaced(), place) {
+            (true, Place::Outside) => {
+                let what = format!("a `{kind}` lives in a namespace, and the rules give none");
+                self.problem(what, "add `namespace = …` to the trigger", rules);
+            }
+            (false, Place::Namespace(_) | Place::Anywhere) => {
+                let what = format!("a `{kind}` lives outside namespaces, and the rules give one");
+                self.problem(what, "take `namespace` out of the trigger", rules);
+            }
+            _ => {}
         }
     }
 

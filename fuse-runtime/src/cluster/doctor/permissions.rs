@@ -41,7 +41,7 @@ impl Examination<'_> {
         }
         if !denied.is_empty() {
             let verbs = denied.join(", ");
-            let fix = "apply what `fuse rbac` prints for these rules";
+            let fix = "apply what `fuse rbac` prints for these rules and the account";
             self.problem(format!("this account may not {verbs} {what}"), fix, rules);
         }
     }
@@ -68,7 +68,7 @@ impl Examination<'_> {
             .header(http::header::CONTENT_TYPE, "application/json")
             .body(review.to_string().into_bytes())
             .map_err(request::Error::BuildRequest);
-        let answer = self.cluster.call(request).await?;
+        let answer = self.acting.call(request).await?;
         Ok(answer.pointer("/status/allowed") == Some(&Value::Bool(true)))
     }
 }

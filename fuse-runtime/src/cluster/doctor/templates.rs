@@ -1,17 +1,15 @@
-//! WorkflowTemplates against what rules give them: parameters, and the secrets that they name.
+//! WorkflowTemplates against what rules give them, and what they name themselves.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use fuse_rules::{Outline, OutlineField};
 use serde_json::Value;
 
+use super::named::Named;
 use super::{Examination, Found, collect, target};
 use crate::cluster::{Need, Place, RuleNeed};
 
 const API_VERSION: &str = "argoproj.io/v1alpha1";
-
-/// A secret that a template names, and the keys of it.
-type Secrets = BTreeMap<String, BTreeSet<String>>;
 
 impl Examination<'_> {
     pub(super) async fn templates(&mut self, needs: &[RuleNeed]) {
@@ -19,8 +17,7 @@ impl Examination<'_> {
             Need::Template { kind, place, name, .. } => Some((*kind, place.clone(), name.clone())),
             _ => None,
         });
-        let mut secrets: BTreeMap<(Place, String), (BTreeSet<String>, Vec<String>)> =
-            BTreeMap::new();
+        let mut named: BTreeMap<Place, Named> = BTreeMap::new();
         for ((kind, place, name), rules) in templates {
             let wanted = target(API_VERSION, kind, &place, &name);
             let template = match self.look(&wanted).await {
@@ -48,50 +45,12 @@ impl Examination<'_> {
             }
             // A cluster's template runs where the workflow does, which its rules say.
             if let Place::Namespace(_) = place {
-                let mut named = Secrets::new();
-                secrets_of(template.get("spec").unwrap_or(&Value::Null), &mut named);
-                for (secret, keys) in named {
-                    let (all, by) = secrets.entry((place.clone(), secret)).or_default();
-                    all.extend(keys);
-                    by.extend(
-                        rules.iter().filter(|rule| !by.contains(rule)).cloned().collect::<Vec<_>>(),
-                    );
-                }
+                let spec = template.get("spec").unwrap_or(&Value::Null);
+                named.entry(place).or_default().collect(spec, &rules);
             }
         }
-        for ((place, name), (keys, rules)) in secrets {
-            self.secret(&place, &name, &keys, &rules).await;
-        }
-    }
-
-    async fn secret(
-        &mut self,
-        place: &Place,
-        name: &str,
-        keys: &BTreeSet<String>,
-        rules: &[String],
-    ) {
-        let wanted = target("v1", "Secret", place, name);
-        let namespace = place.namespace().unwrap_or_default();
-        match self.look(&wanted).await {
-            Found::There(secret) => {
-                let has = |key: &String| secret.get("data").is_some_and(|d| d.get(key).is_some());
-                for key in keys.iter().filter(|key| !has(key)) {
-                    let what = format!("{wanted} has no key `{key}`, which a template reads");
-                    self.problem(what, format!("add `{key}` to the secret"), rules);
-                }
-            }
-            Found::Missing => {
-                let keys: String =
-                    keys.iter().map(|key| format!(" --from-literal={key}=…")).collect();
-                let what = format!(
-                    "Secret `{name}` does not exist in namespace `{namespace}`; a template names it"
-                );
-                let fix =
-                    format!("kubectl create secret generic {name} --namespace {namespace}{keys}");
-                self.problem(what, fix, rules);
-            }
-            Found::Unchecked(why) => self.unchecked(format!("whether {wanted} exists"), why, rules),
+        for (place, named) in named {
+            self.named(&place, named).await;
         }
     }
 }
@@ -182,46 +141,6 @@ impl Takes {
     }
 }
 
-/// The secrets that a spec names, wherever in it, but for those that it can do without.
-fn secrets_of(spec: &Value, found: &mut Secrets) {
-    match spec {
-        Value::Array(items) => items.iter().for_each(|item| secrets_of(item, found)),
-        Value::Object(map) => {
-            for (key, value) in map {
-                let named = match key.as_str() {
-                    "secret" => value.get("secretName"),
-                    "secretRef" => value.get("name"),
-                    // `secretKeyRef`, and Argo's `accessKeySecret`, `passwordSecret` and the like.
-                    _ if key == "secretKeyRef" || key.ends_with("Secret") => value.get("name"),
-                    _ => None,
-                };
-                let optional = value.get("optional") == Some(&Value::Bool(true));
-                // A name with a template in it is known only when the workflow runs.
-                let named =
-                    named.and_then(Value::as_str).filter(|name| !optional && !name.contains("{{"));
-                if let Some(name) = named {
-                    let key = value.get("key").and_then(Value::as_str);
-                    let items = value.get("items").and_then(Value::as_array);
-                    let items = items
-                        .into_iter()
-                        .flatten()
-                        .filter_map(|item| item.get("key").and_then(Value::as_str));
-                    let keys = found.entry(name.to_owned()).or_default();
-                    keys.extend(key.into_iter().chain(items).map(str::to_owned));
-                }
-                if key == "imagePullSecrets" {
-                    let names = value.as_array().into_iter().flatten();
-                    for name in names.filter_map(|one| one.get("name").and_then(Value::as_str)) {
-                        found.entry(name.to_owned()).or_default();
-                    }
-                }
-                secrets_of(value, found);
-            }
-        }
-        _ => {}
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -249,24 +168,5 @@ mod tests {
             .map(|(what, fix)| format!("{what}\n  {fix}"))
             .collect();
         insta::assert_snapshot!(told.join("\n"));
-    }
-
-    #[test]
-    fn secrets_are_found_wherever_they_stand() {
-        let spec = json!({
-            "imagePullSecrets": [{ "name": "pull" }],
-            "volumes": [{ "secret": { "secretName": "vol", "items": [{ "key": "a" }] } },
-                        { "secret": { "secretName": "maybe", "optional": true } }],
-            "templates": [{ "container": {
-                "env": [{ "valueFrom": { "secretKeyRef": { "name": "env", "key": "token" } } },
-                        { "valueFrom": { "secretKeyRef": { "name": "{{x}}", "key": "k" } } }],
-                "envFrom": [{ "secretRef": { "name": "all" } }] },
-                "inputs": { "artifacts": [{ "s3": { "accessKeySecret": { "name": "s3", "key": "id" } } }] } }],
-        });
-        let mut found = Secrets::new();
-        secrets_of(&spec, &mut found);
-        let told: Vec<String> =
-            found.iter().map(|(name, keys)| format!("{name} {keys:?}")).collect();
-        assert_eq!(told, ["all {}", "env {\"token\"}", "pull {}", "s3 {\"id\"}", "vol {\"a\"}"]);
     }
 }
