@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use crate::support::cluster::{
-    ADMIN, ControlPlane, Fault, Objects, Proxy, WORKFLOW, at_random, calm, random,
+    ADMIN, ControlPlane, Fault, Objects, Proxy, Seen, WORKFLOW, at_random, calm, random,
 };
 use crate::support::{ALERTS, Fuse, Setup, client, until};
 
