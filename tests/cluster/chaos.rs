@@ -109,7 +109,7 @@ impl Scene {
     }
 
     fn setup(&self) -> Setup {
-        Setup::rules(RULES).in_namespace(&self.namespace)
+        Setup::rules(RULES).with("\"cicd\"", &format!("{:?}", self.namespace))
     }
 
     /// How many workflows there are to be in the end.

@@ -57,7 +57,7 @@ pub(crate) struct Setup {
     rules: Vec<(String, String)>,
     toml: Option<String>,
     variables: BTreeMap<String, String>,
-    kubeconfig: Option<PathBuf>,
+    cluster: Option<PathBuf>,
 }
 
 impl Setup {
@@ -89,17 +89,22 @@ impl Setup {
         self
     }
 
-    /// On this cluster, instead of `--local`.
-    pub(crate) fn cluster(mut self, kubeconfig: PathBuf) -> Self {
-        self.kubeconfig = Some(kubeconfig);
+    /// Acts on the cluster that the kubeconfig names, instead of writing files.
+    pub(crate) fn cluster(self, kubeconfig: PathBuf) -> Self {
+        Self { cluster: Some(kubeconfig), ..self }
+    }
+
+    /// Each occurrence of a text in the rules replaced.
+    pub(crate) fn with(mut self, from: &str, to: &str) -> Self {
+        for (_, text) in &mut self.rules {
+            *text = text.replace(from, to);
+        }
         self
     }
 
-    /// With the seed's objects in this namespace, instead of `cicd`.
-    pub(crate) fn in_namespace(mut self, namespace: &str) -> Self {
-        for (_, text) in &mut self.rules {
-            *text = text.replace("\"cicd\"", &format!("{namespace:?}"));
-        }
+    /// With another file beside the rules.
+    pub(crate) fn file(mut self, name: &str, text: &str) -> Self {
+        self.rules.push((name.into(), text.into()));
         self
     }
 
@@ -177,6 +182,11 @@ impl Fuse {
         self.setup.variables.insert(variable.into(), value.into());
     }
 
+    /// From the next start on, the cluster that the kubeconfig names.
+    pub(crate) fn act_on(&mut self, kubeconfig: PathBuf) {
+        self.setup.cluster = Some(kubeconfig);
+    }
+
     fn write_rules(&mut self) {
         let rules = self.folder().join("rules");
         std::fs::create_dir_all(&rules).unwrap();
@@ -189,8 +199,8 @@ impl Fuse {
     }
 
     fn process(&self) -> Process {
-        let Setup { variables, kubeconfig, .. } = &self.setup;
-        Process::start(self.folder(), self.ports.admin(), variables, kubeconfig.as_deref())
+        let Setup { variables, cluster, .. } = &self.setup;
+        Process::start(self.folder(), self.ports.admin(), variables, cluster.as_deref())
     }
 
     /// Starts the process. `Err` with its exit code and what it said, where it ended at once.
