@@ -124,8 +124,8 @@ impl Refusal {
             |reason, perhaps_done, after| Failure::Retryable { reason, perhaps_done, after };
         match self.why {
             Why::Unsendable => Failure::Permanent(reason),
-            Why::Unauthorized => Failure::NotReady(reason),
-            Why::Unreachable => retry(reason, false, None),
+            // What is away is waited for as what is missing is: it may take longer than any backoff.
+            Why::Unauthorized | Why::Unreachable => Failure::NotReady(reason),
             Why::Lost => retry(reason, true, None),
             Why::Answer { code, reason: kind, missing, after } => match code {
                 401 => Failure::NotReady(format!(

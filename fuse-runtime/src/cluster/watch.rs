@@ -1,10 +1,9 @@
-//! Watching objects that fuse made. kube's watcher lists, watches, and starts anew after a dropped
-//! connection or a `410 Gone`; what comes of it here is what each object came to.
+//! Watching objects that fuse made. kube's watcher lists, watches, and watches on where the server
+//! ends a watch as it does now and then; what comes of it here is what each object came to.
 
 use futures_util::{Stream, StreamExt};
 use kube::Api;
 use kube::api::DynamicObject;
-use kube::runtime::WatchStreamExt;
 use kube::runtime::watcher::{self, Event, watcher};
 use serde_json::Value;
 
@@ -38,7 +37,8 @@ pub(crate) struct Followed {
 }
 
 impl Cluster {
-    /// Watches the objects of a kind that carry our label. Failures are told and got over.
+    /// Watches the objects of a kind that carry our label. What fails ends it: whoever watches
+    /// begins anew.
     ///
     /// # Errors
     /// The kind is not served, or the cluster cannot be asked.
@@ -55,7 +55,7 @@ impl Cluster {
             None => Api::all_with(client, kind.resource()),
         };
         let ours = watcher::Config::default().labels(ACTION);
-        let seen = watcher(api, ours).default_backoff().filter_map(move |event| {
+        let seen = watcher(api, ours).filter_map(move |event| {
             std::future::ready(match event {
                 Ok(Event::Init) => Some(Ok(Seen::Listing)),
                 Ok(Event::InitDone) => Some(Ok(Seen::Listed)),

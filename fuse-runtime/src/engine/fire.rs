@@ -155,12 +155,17 @@ impl Engine {
         if self.is_too_old(since, now) {
             return self.settle(&request, given_up(&reason, since)).await;
         }
-        if held.is_none() && self.waiting.count(&kind) >= self.policy.held_most {
+        // Actions of one event get here at once: each with a place before any is on record.
+        if held.is_none() && !self.waiting.reserve(&kind, self.policy.held_most) {
             let most = self.policy.held_most;
             let why = format!("{reason}; {most} actions wait already");
             return self.settle(&request, End::Dead(DeadLetterKind::NotReady, why)).await;
         }
-        self.ledger.hold(&request.id, since, reason.clone(), tried.clone()).await?;
+        let recorded = self.ledger.hold(&request.id, since, reason.clone(), tried.clone()).await;
+        if held.is_none() {
+            self.waiting.vacate(&kind);
+        }
+        recorded?;
         if held.is_none() {
             self.metrics.acted(&kind, "held");
             tracing::warn!(

@@ -16,7 +16,7 @@ use crate::ledger::{Ledger, LedgerError, Observed, ObservedResult};
 use crate::metrics::Metrics;
 use crate::sources::Stop;
 
-/// How long to wait before asking again for a kind that the cluster does not serve.
+/// How long to wait before watching anew what could not be watched.
 const AGAIN: Duration = Duration::from_secs(2);
 /// How many actions are read from the ledger at once.
 const PAGE: usize = 256;
@@ -65,10 +65,9 @@ impl Follower {
         while let Some(event) = seen.next().await {
             let event = match event {
                 Ok(event) => event,
-                Err(why) => {
-                    self.problem(watch, Some(why));
-                    continue;
-                }
+                // Begun anew with a list, as only a list tells that all is seen again: a watch that
+                // goes on from where it was says nothing, or is told for ever that it is too old.
+                Err(why) => return self.problem(watch, Some(why)),
             };
             let recorded = match event {
                 Seen::Listing => {

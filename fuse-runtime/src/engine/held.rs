@@ -32,6 +32,8 @@ struct Groups {
     by_reason: BTreeMap<Reason, BTreeMap<(Timestamp, String), Held>>,
     /// Whose turn it is to be asked about.
     turns: VecDeque<Reason>,
+    /// How many actions of each trigger are about to be added.
+    places: BTreeMap<String, usize>,
 }
 
 /// The trigger, and what is missing.
@@ -51,6 +53,13 @@ pub(crate) struct Group {
     pub(crate) reason: String,
     pub(crate) count: usize,
     pub(crate) since: Timestamp,
+}
+
+impl Groups {
+    fn count(&self, trigger: &str) -> usize {
+        let of_trigger = self.by_reason.iter().filter(|((kind, _), _)| kind == trigger);
+        of_trigger.map(|(_, group)| group.len()).sum()
+    }
 }
 
 impl Waiting {
@@ -74,11 +83,27 @@ impl Waiting {
         group.insert((since, request.id.clone()), Held { since, request, tried });
     }
 
+    /// Keeps a place for an action that is about to be added, until that is given back;
+    /// `false` where so many wait already.
+    pub(super) fn reserve(&self, trigger: &str, most: usize) -> bool {
+        let mut groups = self.groups();
+        let count = groups.count(trigger);
+        let places = groups.places.entry(trigger.to_owned()).or_default();
+        let has_room = count.saturating_add(*places) < most;
+        *places = places.saturating_add(usize::from(has_room));
+        has_room
+    }
+
+    /// Gives a place back that was kept.
+    pub(super) fn vacate(&self, trigger: &str) {
+        if let Some(places) = self.groups().places.get_mut(trigger) {
+            *places = places.saturating_sub(1);
+        }
+    }
+
     /// How many actions of a trigger wait.
     pub(crate) fn count(&self, trigger: &str) -> usize {
-        let groups = self.groups();
-        let of_trigger = groups.by_reason.iter().filter(|((kind, _), _)| kind == trigger);
-        of_trigger.map(|(_, group)| group.len()).sum()
+        self.groups().count(trigger)
     }
 
     /// What is waited for, sorted.
@@ -127,7 +152,7 @@ impl Waiting {
             }
         }
         groups.by_reason.retain(|_, group| !group.is_empty());
-        let Groups { by_reason, turns } = &mut *groups;
+        let Groups { by_reason, turns, .. } = &mut *groups;
         turns.retain(|reason| by_reason.contains_key(reason));
         taken
     }

@@ -110,6 +110,36 @@ impl Objects {
         Ok(json(&patched))
     }
 
+    /// Merges into the object's annotations.
+    pub(crate) async fn annotate(
+        &self,
+        kind: &str,
+        namespace: &str,
+        name: &str,
+        annotations: &Value,
+    ) -> Result<Value> {
+        let patch = json!({ "metadata": { "annotations": annotations } });
+        let api = self.api(kind, namespace).await?;
+        Ok(json(&api.patch(name, &PatchParams::default(), &Patch::Merge(&patch)).await?))
+    }
+
+    /// Lets go of a namespace that is being deleted, as its controller would once it is empty.
+    pub(crate) async fn finalize(&self, namespace: &str) -> Result<()> {
+        let path = format!("/api/v1/namespaces/{namespace}/finalize");
+        let body = json!({
+            "apiVersion": "v1",
+            "kind": "Namespace",
+            "metadata": { "name": namespace },
+            "spec": { "finalizers": [] },
+        });
+        let request = hyper::Request::put(path)
+            .header("content-type", "application/json")
+            .body(body.to_string().into_bytes())
+            .unwrap();
+        self.client.request::<Value>(request).await?;
+        Ok(())
+    }
+
     pub(crate) async fn delete(&self, kind: &str, namespace: &str, name: &str) -> Result<()> {
         let api = self.api(kind, namespace).await?;
         api.delete(name, &kube::api::DeleteParams::default()).await?;
