@@ -9,7 +9,6 @@ use crate::support::{Door, Fuse, Setup, until};
 pub(super) const DOOR: Door = (12_000, "/do");
 
 pub(super) const JOB: &str = "batch/v1/Job";
-pub(super) const TEMPLATE: &str = "argoproj.io/v1alpha1/WorkflowTemplate";
 pub(super) const NAMESPACE: &str = "v1/Namespace";
 
 /// An inline workflow, and one from a template.
