@@ -31,7 +31,7 @@ async fn a_workflow_is_followed_to_its_end() {
     assert_eq!(observed(&fuse, &event, "running").await["phase"], "Pending");
     tell(&name, json!({ "phase": "Running" })).await;
     assert_eq!(phase(&fuse, &event, "Running").await["result"], "running");
-    tell(&name, json!({ "phase": "Succeeded", "message": "" })).await;
+    tell(&name, json!({ "phase": "Succeeded" })).await;
     let seen = observed(&fuse, &event, "succeeded").await;
     assert_eq!(
         (&seen["phase"], &seen["kind"], &seen["namespace"], &seen["name"]),

@@ -112,7 +112,7 @@ impl Scene {
     /// On this cluster, instead of manifests and a journal; with the seed's objects in this
     /// namespace.
     pub(crate) fn on(cluster: &ControlPlane, namespace: &str) -> Self {
-        let fuse = Setup::seed().in_namespace(namespace).lay_out();
+        let fuse = Setup::seed().with("\"cicd\"", &format!("{namespace:?}")).lay_out();
         std::fs::copy(cluster.kubeconfig(ADMIN), fuse.folder().join(KUBECONFIG)).unwrap();
         Self { fuse }
     }

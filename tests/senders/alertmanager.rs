@@ -170,7 +170,9 @@ async fn alerts_become_workflows_and_their_end_is_not_even_sent() {
         });
         objects.create(template).await.unwrap();
     }
-    let setup = Setup::seed().in_namespace(&namespace).cluster(cluster.kubeconfig(ADMIN));
+    let setup = Setup::seed()
+        .with("\"cicd\"", &format!("{namespace:?}"))
+        .cluster(cluster.kubeconfig(ADMIN));
     let fuse = setup.armed().start().await;
     let Some(alertmanager) = Alertmanager::start(&fuse, &SOON).await else { return };
     alertmanager.post(&[alert(HEALTH, "payments"), alert("latency", "payments")]).await;

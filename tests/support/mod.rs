@@ -57,7 +57,7 @@ pub(crate) struct Setup {
     rules: Vec<(String, String)>,
     toml: Option<String>,
     variables: BTreeMap<String, String>,
-    kubeconfig: Option<PathBuf>,
+    cluster: Option<PathBuf>,
 }
 
 impl Setup {
@@ -89,14 +89,9 @@ impl Setup {
         self
     }
 
-    /// On this cluster, instead of `--local`.
+    /// Acts on the cluster that the kubeconfig names, instead of writing files.
     pub(crate) fn cluster(self, kubeconfig: PathBuf) -> Self {
-        Self { kubeconfig: Some(kubeconfig), ..self }
-    }
-
-    /// With the seed's objects in this namespace, instead of `cicd`.
-    pub(crate) fn in_namespace(self, namespace: &str) -> Self {
-        self.with("\"cicd\"", &format!("{namespace:?}"))
+        Self { cluster: Some(kubeconfig), ..self }
     }
 
     /// Each occurrence of a text in the rules replaced.
@@ -189,7 +184,7 @@ impl Fuse {
 
     /// From the next start on, the cluster that the kubeconfig names.
     pub(crate) fn act_on(&mut self, kubeconfig: PathBuf) {
-        self.setup.kubeconfig = Some(kubeconfig);
+        self.setup.cluster = Some(kubeconfig);
     }
 
     fn write_rules(&mut self) {
@@ -204,8 +199,8 @@ impl Fuse {
     }
 
     fn process(&self) -> Process {
-        let Setup { variables, kubeconfig, .. } = &self.setup;
-        Process::start(self.folder(), self.ports.admin(), variables, kubeconfig.as_deref())
+        let Setup { variables, cluster, .. } = &self.setup;
+        Process::start(self.folder(), self.ports.admin(), variables, cluster.as_deref())
     }
 
     /// Starts the process. `Err` with its exit code and what it said, where it ended at once.

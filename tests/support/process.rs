@@ -15,7 +15,7 @@ pub(super) struct Process {
 }
 
 impl Process {
-    /// On the cluster of the kubeconfig; without one, `--local`.
+    /// On the cluster that the kubeconfig names, else with `--local`.
     pub(super) fn start(
         folder: &Path,
         admin: u16,
@@ -23,13 +23,13 @@ impl Process {
         kubeconfig: Option<&Path>,
     ) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_fuse"));
-        command.args(["run", "rules"]);
+        command.args(["run", "rules", "--listen", "127.0.0.1", "--admin"]);
+        command.arg(format!("127.0.0.1:{admin}"));
         match kubeconfig {
+            Some(kubeconfig) => command.arg("--kubeconfig").arg(kubeconfig),
             None => command.arg("--local"),
-            Some(file) => command.args(["--listen", "127.0.0.1", "--kubeconfig"]).arg(file),
         };
         let mut child = command
-            .arg(format!("--admin=127.0.0.1:{admin}"))
             .current_dir(folder)
             .env_remove("FUSE_CICD")
             .env_remove("FUSE_LOG")

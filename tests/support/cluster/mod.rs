@@ -19,7 +19,7 @@ use serde_json::json;
 use tokio::sync::{OnceCell, Semaphore, SemaphorePermit};
 
 pub(crate) use objects::{Objects, documents, status_of};
-pub(crate) use proxy::{Fault, Plan, Proxy, at_random, calm, in_turn, random};
+pub(crate) use proxy::{Fault, Plan, Proxy, Seen, at_random, calm, in_turn, random};
 use server::Server;
 use watchdog::Watchdog;
 
