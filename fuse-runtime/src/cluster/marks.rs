@@ -13,13 +13,37 @@ use crate::triggers::Failure;
 use crate::triggers::metadata::ACTIONS;
 
 /// How many of the latest actions an object's mark names.
-const MARKS: usize = 32;
+const MARKS: usize = 256;
+
+/// Whether an object carries the mark of an action.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Made {
+    Yes,
+    No,
+    /// So many actions came after it that its mark would be gone.
+    Unknown,
+}
 
 type Sent = Result<Request<Vec<u8>>, request::Error>;
 
 impl Change {
+    /// Whether the change was made to an object, of which this was the latest mark before.
+    pub(super) fn made(&self, there: Option<&Value>, noted: Option<&str>) -> Made {
+        let all: Vec<&str> = there.into_iter().flat_map(marks).collect();
+        if all.contains(&self.mark()) {
+            return Made::Yes;
+        }
+        match noted {
+            // What stood there before ours still does, so ours would too.
+            Some(before) if all.contains(&before) => Made::No,
+            Some(_) => Made::Unknown,
+            None if all.len() >= MARKS => Made::Unknown,
+            None => Made::No,
+        }
+    }
+
     /// Our mark in an object that is changed: the start of the action's id.
-    pub(super) fn mark(&self) -> &str {
+    fn mark(&self) -> &str {
         self.action.get(..16).unwrap_or(&self.action)
     }
 
@@ -116,6 +140,48 @@ fn object<'v>(body: &'v mut Value, key: &str) -> Result<&'v mut Map<String, Valu
 }
 
 /// The latest actions that changed an object.
-pub(super) fn marks(object: &Value) -> impl Iterator<Item = &str> {
+fn marks(object: &Value) -> impl Iterator<Item = &str> {
     annotation(object, ACTIONS).unwrap_or_default().split(',').filter(|mark| !mark.is_empty())
+}
+
+/// The latest mark of an object.
+pub(super) fn latest(object: &Value) -> Option<String> {
+    marks(object).last().map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::Target;
+
+    #[test]
+    fn a_mark_that_may_have_been_pushed_out_is_no_proof() {
+        let change = Change {
+            action: format!("{:064}", 7),
+            operation: Operation::Patch(Patch::Merge),
+            target: Target {
+                api_version: "v1".into(),
+                kind: "ConfigMap".into(),
+                namespace: Some("n".into()),
+                name: "x".into(),
+            },
+            body: json!({}),
+            requires: Vec::new(),
+            from_cron_job: None,
+        };
+        let object =
+            |marks: &[&str]| json!({ "metadata": { "annotations": { ACTIONS: marks.join(",") } } });
+        let ours = change.mark();
+        let made = |object: &Value, noted| change.made(Some(object), noted);
+        assert_eq!(made(&object(&["a", ours, "b"]), Some("gone")), Made::Yes);
+        assert_eq!(made(&object(&["a", "b"]), Some("a")), Made::No);
+        assert_eq!(made(&object(&["b"]), Some("a")), Made::Unknown);
+        assert_eq!(made(&object(&[]), None), Made::No);
+        let many: Vec<String> = (0..MARKS).map(|number| number.to_string()).collect();
+        let many: Vec<&str> = many.iter().map(String::as_str).collect();
+        assert_eq!(made(&object(&many), None), Made::Unknown);
+        assert_eq!(change.made(None, Some("a")), Made::Unknown);
+        assert_eq!(change.made(None, None), Made::No);
+        assert_eq!(latest(&object(&["a", "b"])).as_deref(), Some("b"));
+    }
 }

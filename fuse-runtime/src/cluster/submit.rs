@@ -11,7 +11,7 @@ use kube::api::{DeleteParams, GetParams, PostParams, Preconditions};
 use kube::core::request;
 use serde_json::Value;
 
-use super::marks::marks;
+use super::marks::{Made, latest};
 use super::{Change, Cluster, Kind, Operation, Refusal, Target};
 use crate::triggers::metadata::ACTION_ID;
 use crate::triggers::{Done, Failure, Probe, Readiness, job};
@@ -22,12 +22,18 @@ pub(super) const MANAGER: &str = "fuse";
 const RACES: usize = 8;
 
 impl Cluster {
-    /// What must be on record before the change is made: the uid of what is to be deleted.
+    /// What must be on record before the change is made: the uid of what is to be deleted, the
+    /// latest mark of what is to be changed.
     pub(crate) async fn prepare(&self, change: &Change) -> Result<Option<String>, Failure> {
-        let Operation::Delete(_) = change.operation else { return Ok(None) };
+        if change.operation == Operation::Create {
+            return Ok(None);
+        }
         let kind = self.kind_of(&change.target).await?;
         let found = self.get(&kind, &change.target).await.map_err(Refusal::into_failure)?;
-        Ok(found.as_ref().and_then(uid))
+        Ok(match change.operation {
+            Operation::Delete(_) => found.as_ref().and_then(uid),
+            _ => found.as_ref().and_then(latest),
+        })
     }
 
     /// Makes the change.
@@ -66,10 +72,15 @@ impl Cluster {
             (Ok(Some(there)), Operation::Create) if owner(&there) == Some(&change.action) => {
                 Probe::Done(Done::new(format!("created {target}")))
             }
-            (Ok(Some(there)), Operation::Apply { .. } | Operation::Patch(_))
-                if marks(&there).any(|mark| mark == change.mark()) =>
-            {
-                Probe::Done(Done::new(format!("{} {target}", change.past())))
+            (Ok(there), Operation::Apply { .. } | Operation::Patch(_)) => {
+                match change.made(there.as_ref(), noted) {
+                    Made::Yes => Probe::Done(Done::new(format!("{} {target}", change.past()))),
+                    Made::No => Probe::Absent,
+                    Made::Unknown => Probe::Unknown(format!(
+                        "{target} has changed so much since firing began that it does not tell any more whether it was {}",
+                        change.past()
+                    )),
+                }
             }
             (Ok(there), Operation::Delete(_)) => {
                 let there = there.filter(|there| !is_going(there));
@@ -248,13 +259,13 @@ impl Cluster {
     /// Applies or patches, over the very object that was read, with our mark among the changes.
     async fn patch(&self, kind: &Kind, change: &Change, dry_run: bool) -> Result<Done, Failure> {
         let target = &change.target;
-        let mark = change.mark();
         let mut outdated = None;
         // Fields that fuse itself created or patched are not others'.
         let mut over_own = false;
         for _ in 0..RACES {
-            let there = self.get(kind, target).await.map_err(Refusal::into_failure)?;
-            if there.as_ref().is_some_and(|there| marks(there).any(|one| one == mark)) {
+            let there = self.get(kind, target).await.map_err(Refusal::into_failure);
+            let there = there.map_err(Failure::certain)?;
+            if change.made(there.as_ref(), None) == Made::Yes {
                 return Ok(Done::new(format!("{} {target}", change.past())));
             }
             if there.is_none() && matches!(change.operation, Operation::Patch(_)) {

@@ -94,6 +94,7 @@ impl Engine {
             match trigger.probe(request).await {
                 Probe::Done(done) => return Ok(Ok(done)),
                 Probe::Repeatable => {}
+                Probe::Unknown(why) => return Ok(Err(Failure::Uncertain(why))),
                 Probe::Unavailable(reason) => {
                     return Ok(Err(Failure::Retryable { reason, perhaps_done: true, after: None }));
                 }

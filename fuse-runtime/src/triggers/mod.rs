@@ -168,6 +168,8 @@ pub enum Probe {
     Absent,
     /// It cannot be told, but doing it again does no harm.
     Repeatable,
+    /// It cannot be told any more; why.
+    Unknown(String),
     /// It cannot be told now; why.
     Unavailable(String),
 }
