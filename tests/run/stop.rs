@@ -114,7 +114,7 @@ async fn a_sender_that_never_ends_does_not_hold_a_stop_up_for_ever() {
 #[tokio::test]
 async fn two_processes_do_not_share_a_state_folder() {
     let first = Setup::seed().start().await;
-    let state = first.folder().join(".fuse");
+    let state = first.folder().join(".fuse-local");
     let toml = format!("[state]\ndir = {:?}\n", state.to_str().unwrap());
     let (code, said) = Setup::seed().toml(&toml).lay_out().start_in_vain().await;
     assert_eq!(code, Some(2), "{said}");
@@ -132,7 +132,7 @@ async fn a_fuse_that_is_neither_on_nor_off_fails_the_start() {
         said,
         "fuse: `FUSE_CICD` is `maybe`, but a fuse is `on`, `off`, `true`, `false`, `1` or `0`\n"
     );
-    assert!(!fuse.folder().join(".fuse").exists());
+    assert!(!fuse.folder().join(".fuse-local").exists());
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use serde_json::{Map, Value as Json};
 use super::ops::Fault;
 use crate::check::typed::{Expr, ExprKind, Mapped, MappedValue, Once, Reference};
 use crate::decision::OnceKey;
-use crate::schema::{FieldType, TEMPLATE, Templates};
+use crate::schema::FieldType;
 use crate::value::Value;
 
 /// The fields of an action.
@@ -50,65 +50,72 @@ fn one<'e, P: Reference>(
         Ok(value) => value,
     };
     let json = ty.accept(&value).map_err(|why| format!("`{name}` {why}"))?;
-    if refuses_templates(ty) && smuggles(expr, &json, evaluate) {
-        return Err(format!(
-            "`{name}` is {}, and text from an event may not carry `{TEMPLATE}`; say `raw(…)` if it may",
-            value.show()
-        ));
+    for marker in refused(ty) {
+        if smuggles(expr, &json, marker, evaluate) {
+            return Err(format!(
+                "`{name}` is {}, and text from an event may not carry `{marker}`; say `raw(…)` if it may",
+                value.show()
+            ));
+        }
     }
     Ok(Some(json))
 }
 
-/// Whether a field of this type takes texts that may not carry `{{`.
-fn refuses_templates(ty: &FieldType) -> bool {
+/// What texts of the event may not carry in a field of this type.
+fn refused(ty: &FieldType) -> &'static [&'static str] {
     match ty {
-        FieldType::Text(templates) | FieldType::Any(templates) => *templates == Templates::Refused,
-        FieldType::Map(inner) | FieldType::List(inner) => refuses_templates(inner),
-        _ => false,
+        FieldType::Text(templates) | FieldType::Any(templates) => templates.refused(),
+        FieldType::Map(inner) | FieldType::List(inner) => refused(inner),
+        _ => &[],
     }
 }
 
-/// Whether a value carries `{{` that the author of the rule did not write, in a text or a key.
-fn smuggles<'e, P: Reference>(expr: &Expr<P>, json: &Json, evaluate: Evaluate<'_, 'e, P>) -> bool {
-    if !carries_template(json) {
+/// Whether a value carries a marker, such as `{{`, that the author of the rule did not write, in a text or a key.
+fn smuggles<'e, P: Reference>(
+    expr: &Expr<P>,
+    json: &Json,
+    marker: &str,
+    evaluate: Evaluate<'_, 'e, P>,
+) -> bool {
+    if !carries(json, marker) {
         return false;
     }
     match &expr.kind {
         ExprKind::Coalesce { left, right } => match evaluate(left) {
             // The side that gave the value answers for it; a failure answers for nothing.
-            Ok(Value::Null) => smuggles(right, json, evaluate),
-            Err(fault) if fault.is_absence() => smuggles(right, json, evaluate),
-            Ok(_) => smuggles(left, json, evaluate),
+            Ok(Value::Null) => smuggles(right, json, marker, evaluate),
+            Err(fault) if fault.is_absence() => smuggles(right, json, marker, evaluate),
+            Ok(_) => smuggles(left, json, marker, evaluate),
             Err(_) => true,
         },
         ExprKind::Concat(parts) => {
             let Json::String(text) = json else { return true };
-            // Every `{{` must lie inside one part that does not smuggle it.
+            // Every marker must lie inside one part that does not smuggle it.
             let mut trusted = Vec::new();
             let mut at = 0;
             for part in parts {
                 let Ok(value) = evaluate(part) else { return true };
                 let Some(piece) = value.canonical() else { return true };
                 let (len, piece) = (piece.len(), Json::String(piece.into_owned()));
-                // A piece without a whole `{{` may still hold half of one.
-                if carries_template(&piece) && !smuggles(part, &piece, evaluate) {
+                // A piece without a whole marker may still hold half of one.
+                if carries(&piece, marker) && !smuggles(part, &piece, marker, evaluate) {
                     trusted.push(at..at + len);
                 }
                 at += len;
             }
-            templates(text).any(|from| {
-                let to = from + TEMPLATE.len();
+            places(text, marker).any(|from| {
+                let to = from + marker.len();
                 !trusted.iter().any(|range| range.start <= from && to <= range.end)
             })
         }
         ExprKind::Const(_) => false,
         // Keys stand in the rules; each value answers for itself.
         ExprKind::Record(fields) => fields.iter().any(|field| {
-            json.get(&field.key).is_some_and(|json| smuggles(&field.value, json, evaluate))
+            json.get(&field.key).is_some_and(|json| smuggles(&field.value, json, marker, evaluate))
         }),
         ExprKind::List(items) => match json {
             Json::Array(values) if values.len() == items.len() => {
-                items.iter().zip(values).any(|(item, json)| smuggles(item, json, evaluate))
+                items.iter().zip(values).any(|(item, json)| smuggles(item, json, marker, evaluate))
             }
             _ => true,
         },
@@ -117,23 +124,23 @@ fn smuggles<'e, P: Reference>(expr: &Expr<P>, json: &Json, evaluate: Evaluate<'_
     }
 }
 
-fn carries_template(json: &Json) -> bool {
+fn carries(json: &Json, marker: &str) -> bool {
     match json {
-        Json::String(text) => text.contains(TEMPLATE),
-        Json::Array(items) => items.iter().any(carries_template),
+        Json::String(text) => text.contains(marker),
+        Json::Array(items) => items.iter().any(|item| carries(item, marker)),
         Json::Object(map) => {
-            map.iter().any(|(key, value)| key.contains(TEMPLATE) || carries_template(value))
+            map.iter().any(|(key, value)| key.contains(marker) || carries(value, marker))
         }
         _ => false,
     }
 }
 
-/// Where `{{` starts, overlapping ones too.
-fn templates(text: &str) -> impl Iterator<Item = usize> {
+/// Where a marker starts, overlapping ones too.
+fn places(text: &str, marker: &str) -> impl Iterator<Item = usize> {
     text.as_bytes()
-        .windows(TEMPLATE.len())
+        .windows(marker.len())
         .enumerate()
-        .filter(|(_, window)| *window == TEMPLATE.as_bytes())
+        .filter(|(_, window)| *window == marker.as_bytes())
         .map(|(at, _)| at)
 }
 

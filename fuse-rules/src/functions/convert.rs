@@ -67,7 +67,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         name: "raw",
         params: &[("value", Kinds::ANY)],
         returns: Kinds::ANY,
-        doc: "The value itself, marked as one that may carry `{{` into a workflow's template.",
+        doc: "The value itself, marked as one that may carry what backends expand, `{{` and `$(`.",
         examples: &[(r#"raw("{{x}}")"#, Some(r#""{{x}}""#)), ("raw(1)", Some("1"))],
         call: |arguments, _| {
             arguments

@@ -10,7 +10,6 @@ use indexmap::IndexMap;
 
 use crate::outline::TriggerInfo;
 
-pub(crate) use types::TEMPLATE;
 pub use types::{FieldType, Templates};
 
 /// One field of a block.

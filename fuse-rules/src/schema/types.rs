@@ -44,17 +44,28 @@ pub enum FieldType {
     Expression,
 }
 
-/// Whether text that comes from the event may carry `{{`, which some backends expand.
+/// Whether text that comes from the event may carry what backends expand: `{{…}}`, which Argo fills
+/// in, and `$(…)`, which Kubernetes replaces by a variable of the container, secrets among them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Templates {
     /// It may: the backend expands nothing.
     Allowed,
-    /// It may not, unless the rule says `raw(…)`; literals of the rules may.
+    /// It may carry neither, unless the rule says `raw(…)`; literals of the rules may.
     Refused,
+    /// It may carry `{{`, but not `$(`.
+    VariablesRefused,
 }
 
-/// The start that no event's text may have in a field that refuses templates.
-pub(crate) const TEMPLATE: &str = "{{";
+impl Templates {
+    /// What text of the event may not carry.
+    pub(crate) fn refused(self) -> &'static [&'static str] {
+        match self {
+            Self::Allowed => &[],
+            Self::Refused => &["{{", "$("],
+            Self::VariablesRefused => &["$("],
+        }
+    }
+}
 
 impl FieldType {
     /// What the type takes, for messages: "a whole number from 1 to 65535".

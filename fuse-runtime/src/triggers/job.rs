@@ -9,8 +9,10 @@ use super::workflow::rule_prefix;
 use crate::cluster::{Change, FromCronJob, Need, Operation, Place, Target};
 
 pub(super) fn schema() -> Schema {
-    let texts = || FieldType::Map(Box::new(FieldType::Text(Templates::Allowed)));
-    let strings = || FieldType::List(Box::new(FieldType::Text(Templates::Allowed)));
+    // Kubernetes expands `$(…)` in the variables and the command of a container.
+    let text = || FieldType::Text(Templates::VariablesRefused);
+    let texts = || FieldType::Map(Box::new(text()));
+    let strings = || FieldType::List(Box::new(text()));
     Schema::new("job", "Runs a Kubernetes Job.")
         .field(Field::optional(
             "namespace",
@@ -25,7 +27,7 @@ pub(super) fn schema() -> Schema {
         .field(Field::optional("image", FieldType::String, "The image of its one container."))
         .field(Field::optional(
             "pod-template",
-            FieldType::Map(Box::new(FieldType::Any(Templates::Allowed))),
+            FieldType::Map(Box::new(FieldType::Any(Templates::VariablesRefused))),
             "A whole pod template, instead of `image`.",
         ))
         .field(Field::optional(

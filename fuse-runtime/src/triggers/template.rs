@@ -72,8 +72,9 @@ fn fill_text(text: &str, values: &Map<String, Value>) -> Result<Value, String> {
     if let [Piece::Name(name)] = pieces.as_slice() {
         return value(name).cloned();
     }
-    let mut filled = String::new();
+    let (mut filled, mut whole) = (String::new(), [0; 2]);
     for piece in pieces {
+        let before = filled.len();
         match piece {
             Piece::Text(text) => filled.push_str(text),
             Piece::Name(name) => match value(name)? {
@@ -84,9 +85,22 @@ fn fill_text(text: &str, values: &Map<String, Value>) -> Result<Value, String> {
                 _ => return Err(format!("`values.{name}` is no text, but stands within a string")),
             },
         }
+        let added = filled.get(before..).unwrap_or_default();
+        for (count, marker) in whole.iter_mut().zip(EXPANDED) {
+            *count += added.matches(marker).count();
+        }
+    }
+    // Each part may carry them where the rules allow it; no two parts may make one together.
+    for (count, marker) in whole.into_iter().zip(EXPANDED) {
+        if filled.matches(marker).count() != count {
+            return Err(format!("a value of `values` would make `{marker}` of the text around it"));
+        }
     }
     Ok(Value::String(filled))
 }
+
+/// What Argo and Kubernetes expand.
+const EXPANDED: [&str; 2] = ["{{", "$("];
 
 enum Piece<'t> {
     Text(&'t str),
@@ -140,7 +154,7 @@ mod tests {
     use super::*;
 
     fn values() -> Map<String, Value> {
-        let values = json!({ "name": "pay", "n": 2, "evil": "x\nkind: Secret", "map": { "a": 1 } });
+        let values = json!({ "name": "pay", "n": 2, "evil": "x\nkind: Secret", "map": { "a": 1 }, "brace": "{x}}" });
         values.as_object().unwrap().clone()
     }
 
@@ -163,6 +177,7 @@ mod tests {
     fn what_cannot_be_filled_in_is_an_error() {
         for (text, why) in [
             ("a: ${gone}", "`values` has no `gone`, which the template needs"),
+            ("a: \"{${brace}\"", "a value of `values` would make `{{` of the text around it"),
             ("a: x${map}", "`values.map` is no text, but stands within a string"),
         ] {
             assert_eq!(fill(&parse(text).unwrap(), &values()).unwrap_err(), why);

@@ -74,7 +74,7 @@ fn ruleset(triggers: &str) -> Result<Ruleset, fuse_rules::Diagnostics> {
 fn rendered(triggers: &str) -> String {
     let backends = Triggers::local(Manifests::new("unused"));
     let ruleset = ruleset(triggers).unwrap_or_else(|problems| panic!("{problems}"));
-    let body = br#"{"name":"pay","n":2.0,"team":"Retail","cmd":["sh","-c"]}"#;
+    let body = br#"{"name":"pay","n":2.0,"team":"Retail","cmd":["sh","-c"],"evil":"$(TOKEN)"}"#;
     let event = Event::new("q", "e", body).unwrap();
     let mut out = String::new();
     for decision in ruleset.plan().evaluate(&event, &Fuses::default()).decisions {
@@ -105,6 +105,9 @@ fn workflows() {
         }
         trigger workflow { template = "t", namespace = body.name }
         trigger workflow { template = "t", namespace = body.team }
+        trigger workflow { template = "t", namespace = "n", parameters { a = body.evil } }
+        trigger workflow { namespace = "n", spec { entrypoint = "m", templates = [{ name = "m", container = { image = "i", args = ["{{workflow.name}}", body.evil] } }] } }
+        trigger workflow { namespace = "n", spec { entrypoint = "m", templates = [{ name = "m", container = { image = "i", args = ["{{workflow.name}}", body.name] } }] }, parameters { a = body.name } }
         trigger workflow { template = "t", namespace = "n", labels { "not a key" = "x" } }
         "#
     ));
@@ -129,6 +132,10 @@ fn jobs() {
         trigger job { namespace = "cicd", pod-template { spec { containers = [] } } }
         trigger job { from-cronjob = "backup/nightly", env { NAME = body.name }, service-account = "runner", deadline = 10m }
         trigger job { from-cronjob = "backup/nightly", namespace = "cicd", name-prefix = "now-" }
+        trigger job { namespace = "cicd", image = "i", env { A = body.evil } }
+        trigger job { namespace = "cicd", image = "i", args = ["--of=${body.evil}"] }
+        trigger job { namespace = "cicd", pod-template { spec { containers = [{ name = "a", args = [body.evil] }] } } }
+        trigger job { namespace = "cicd", image = "i", env { A = raw(body.evil), B = "$(A)" }, args = ["$(A)", "{{x}}"] }
         "#
     ));
 }
