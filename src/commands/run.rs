@@ -19,6 +19,8 @@ use crate::{Exit, output};
 
 /// The variable that sets the level of the log.
 const LOG: &str = "FUSE_LOG";
+/// The log's levels where nothing sets them: what fails is told by fuse itself, with what it means.
+const LEVELS: &str = "info,kube_client::client::builder=off";
 /// The port of the admin server.
 const ADMIN_PORT: u16 = 12_080;
 
@@ -74,7 +76,7 @@ pub(crate) fn run(arguments: Run) -> Ended {
     let store = Store::open(&state).map_err(|error| error.to_string())?;
     let needs = needs_of(&ruleset);
     let runtime = async_runtime()?;
-    runtime.block_on(async {
+    let ended = runtime.block_on(async {
         let mut doctor = None;
         let triggers = if arguments.local {
             banner.push(format!("objects are written to {}", out.display()));
@@ -111,7 +113,10 @@ pub(crate) fn run(arguments: Run) -> Ended {
         running.stop().await;
         tracing::info!("stopped");
         Ok(Exit::Clean)
-    })
+    });
+    // What is still stuck, as a credential plugin that does not answer, must not keep the process.
+    runtime.shutdown_background();
+    ended
 }
 
 /// Says what the cluster lacks, as `fuse doctor` does.
@@ -180,7 +185,7 @@ fn announce(lines: &[String]) {
 
 /// Text on a terminal, JSON otherwise; to standard error.
 fn start_log() {
-    let filter = EnvFilter::try_from_env(LOG).unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = EnvFilter::try_from_env(LOG).unwrap_or_else(|_| EnvFilter::new(LEVELS));
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     if std::io::stderr().is_terminal() {
         log.init();

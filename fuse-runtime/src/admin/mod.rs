@@ -5,6 +5,7 @@ mod decisions;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use axum::extract::{Query, State};
 use axum::http::{StatusCode, header};
@@ -17,11 +18,16 @@ use serde_json::json;
 use tokio::net::TcpListener;
 
 use crate::bus::Bus;
-use crate::engine::{Group, Waiting, Watch};
+use crate::engine::{Group, Waiting, Watch, join_all};
 use crate::ledger::Ledger;
 use crate::metrics::Metrics;
 use crate::sources::Stop;
 use crate::triggers::{Readiness, Triggers};
+
+/// How long a backend may take to say whether it is ready.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// How many reasons to hold actions are listed.
+const SHOWN: usize = 50;
 
 /// What the admin port tells about.
 pub(crate) struct Admin {
@@ -87,22 +93,32 @@ async fn closed(admin: &Admin) -> Vec<String> {
 /// What stands in the way of acting.
 async fn not_acting(admin: &Admin) -> Vec<String> {
     let mut problems = Vec::new();
-    for kind in &admin.used {
-        match admin.triggers.get(kind) {
-            None => problems.push(format!("no trigger `{kind}` is part of this runtime")),
-            Some(trigger) => {
-                if let Readiness::NotReady(why) = trigger.readiness().await {
-                    problems.push(format!("trigger `{kind}`: {why}"));
-                }
-            }
+    // All at once and not for long: whoever asks has little patience.
+    let asked = admin.used.iter().map(|kind| async move {
+        let Some(trigger) = admin.triggers.get(kind) else {
+            return Some(format!("no trigger `{kind}` is part of this runtime"));
+        };
+        match tokio::time::timeout(PATIENCE, trigger.readiness()).await {
+            Ok(Readiness::Ready) => None,
+            Ok(Readiness::NotReady(why)) => Some(format!("trigger `{kind}`: {why}")),
+            Err(_) => Some(format!(
+                "trigger `{kind}`: its backend does not answer within {} s",
+                PATIENCE.as_secs()
+            )),
         }
-    }
-    for group in admin.waiting.summary() {
+    });
+    problems.extend(join_all(asked).await.into_iter().flatten());
+    let waiting = admin.waiting.summary();
+    let more = waiting.len().saturating_sub(SHOWN);
+    for group in waiting.into_iter().take(SHOWN) {
         let Group { trigger, reason, count, since } = group;
         let (s, verb) = if count == 1 { ("", "is") } else { ("s", "are") };
         problems.push(format!(
             "trigger `{trigger}`: {reason}; {count} action{s} {verb} held since {since}"
         ));
+    }
+    if more > 0 {
+        problems.push(format!("actions are held for {more} further reasons"));
     }
     let unfollowed = admin.unfollowed.lock().unwrap_or_else(PoisonError::into_inner);
     for (watch, why) in unfollowed.iter() {
@@ -115,8 +131,10 @@ async fn metrics(State(admin): State<Arc<Admin>>) -> Response {
     match admin.ledger.counts().await {
         Ok(counts) => {
             let backlog = admin.bus.backlog();
-            for kind in &admin.used {
-                admin.metrics.held(kind, admin.waiting.count(kind));
+            // Also of triggers that the rules used earlier.
+            let used = admin.used.iter().cloned();
+            for kind in used.chain(admin.waiting.triggers()) {
+                admin.metrics.held(&kind, admin.waiting.count(&kind));
             }
             let text = admin.metrics.render(backlog, counts.unsettled, counts.dead_letters);
             let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";

@@ -7,6 +7,8 @@ use serde_json::{Map, Value, json};
 pub struct Change {
     /// The action's id.
     pub action: String,
+    /// Who applies, as the object's managed fields tell: fuse, for a rule.
+    pub manager: String,
     /// What to do.
     pub operation: Operation,
     /// To which object.

@@ -76,6 +76,9 @@ impl Change {
             let Value::Array(own) = &self.body else {
                 return Err(Failure::Permanent("a JSON patch is a list of operations".into()));
             };
+            if own.iter().any(takes_metadata) {
+                return Err(Failure::Permanent(NEEDS_METADATA.into()));
+            }
             let annotations = there.and_then(|there| there.pointer("/metadata/annotations"));
             let mut operations = Vec::new();
             if annotations.is_none() {
@@ -93,6 +96,10 @@ impl Change {
             return Ok(path.patch(name, &params, &raw(Patch::Json, &json!(operations))?));
         }
         let mut body = self.body.clone();
+        let null = |pointer| body.pointer(pointer).is_some_and(Value::is_null);
+        if null("/metadata") || null("/metadata/annotations") {
+            return Err(Failure::Permanent(NEEDS_METADATA.into()));
+        }
         let metadata = object(&mut body, "metadata")?;
         if let Some(version) = version {
             metadata.insert("resourceVersion".into(), version);
@@ -108,10 +115,28 @@ impl Change {
             Operation::Patch(patch) => Ok(path.patch(name, &params, &raw(patch, &body)?)),
             Operation::Apply { force } => {
                 params.force = force || over_own;
+                // One for each rule: what two rules apply to one object, neither takes from the other.
+                params.field_manager = Some(self.manager.clone());
                 Ok(path.patch(name, &params, &kube::api::Patch::Apply(&body)))
             }
             _ => Err(Failure::Permanent("this is no patch".into())),
         }
+    }
+}
+
+/// What a patch may not do.
+const NEEDS_METADATA: &str = "a patch may not take all annotations away: one of them says that it \
+    was made, so that it is made once; take away those that you mean";
+
+/// Whether an operation of a JSON patch takes the annotations away, or all that is about the object.
+fn takes_metadata(operation: &Value) -> bool {
+    let text = |key: &str| operation.get(key).and_then(Value::as_str).unwrap_or_default();
+    let whole = |path: &str| matches!(path, "" | "/metadata" | "/metadata/annotations");
+    match text("op") {
+        "remove" => whole(text("path")),
+        "move" => whole(text("from")),
+        "replace" | "add" => matches!(text("path"), "" | "/metadata"),
+        _ => false,
     }
 }
 
@@ -158,6 +183,7 @@ mod tests {
     fn a_mark_that_may_have_been_pushed_out_is_no_proof() {
         let change = Change {
             action: format!("{:064}", 7),
+            manager: "fuse".into(),
             operation: Operation::Patch(Patch::Merge),
             target: Target {
                 api_version: "v1".into(),

@@ -12,7 +12,7 @@ const TERMINATING: &str = "NamespaceTerminating";
 /// The cause of a refusal: others own the fields that were applied.
 const FIELDS: &str = "FieldManagerConflict";
 /// How the server begins to say that the fields are those of what fuse did before.
-const OURS: &str = "conflict with \"fuse\"";
+const OURS: [&str; 2] = ["conflict with \"fuse\"", "conflict with \"fuse-"];
 
 /// Why a request was not done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +32,8 @@ enum Why {
     Unauthorized,
     /// No answer: perhaps done.
     Lost,
+    /// An answer that is no API server's, as of a proxy or a login page.
+    Stranger,
     /// The server's answer.
     Answer {
         code: u16,
@@ -72,6 +74,10 @@ impl Refusal {
             // Proxies and the server's own outermost layers answer in plain text.
             let text = String::from_utf8_lossy(body);
             let text = text.trim().chars().take(300).collect::<String>();
+            if !matches!(code, 404 | 408 | 429 | 500..) {
+                let message = format!("what answers is no API server: {code} {text}");
+                return Self { why: Why::Stranger, message };
+            }
             let why = Why::Answer { code, reason: String::new(), missing: None, after, own: false };
             return Self { why, message: format!("{code} {text}").trim_end().to_owned() };
         };
@@ -87,7 +93,7 @@ impl Refusal {
             let mut conflicts =
                 details.causes.iter().filter(|cause| cause.reason == FIELDS).peekable();
             own = conflicts.peek().is_some()
-                && conflicts.all(|cause| cause.message.starts_with(OURS));
+                && conflicts.all(|cause| OURS.iter().any(|ours| cause.message.starts_with(ours)));
             missing = (code == 404 && !details.name.is_empty())
                 .then_some(Missing { kind: details.kind, name: details.name });
         }
@@ -154,7 +160,7 @@ impl Refusal {
         match self.why {
             Why::Unsendable => Failure::Permanent(reason),
             // What is away is waited for as what is missing is: it may take longer than any backoff.
-            Why::Unauthorized | Why::Unreachable => Failure::NotReady(reason),
+            Why::Unauthorized | Why::Unreachable | Why::Stranger => Failure::NotReady(reason),
             Why::Lost => retry(reason, true, None),
             Why::Answer { code, reason: kind, missing, after, .. } => match code {
                 401 => Failure::NotReady(format!(
@@ -163,9 +169,14 @@ impl Refusal {
                 403 if kind == TERMINATING || reason.contains("being terminated") => {
                     retry(reason, false, after)
                 }
-                403 if is_rbac(&reason) => Failure::NotReady(format!(
-                    "fuse is not permitted to do this: {reason}; `fuse rbac` prints what it needs"
-                )),
+                403 if is_rbac(&reason) => {
+                    // The object's own name before it would make each object a case of its own.
+                    let who = reason.split_once(" is forbidden: ").map_or(&*reason, |(_, who)| who);
+                    Failure::NotReady(format!(
+                        "fuse is not permitted to do this: {who}; `fuse rbac` prints what it needs"
+                    ))
+                }
+                403 if is_persons(&reason) => Failure::NotReady(reason),
                 403 if is_quota(&reason) => retry(reason, false, after),
                 404 => match missing {
                     Some(Missing { kind, name }) if kind == "namespaces" => {
@@ -175,7 +186,10 @@ impl Refusal {
                 },
                 // The server refuses these at the door.
                 429 => retry(reason, false, after),
-                408 | 500 | 502 | 503 | 504 => retry(reason, true, after),
+                // It did not get as far as doing it.
+                503 => retry(reason, false, after),
+                500 if reason.contains("failed calling webhook") => retry(reason, false, after),
+                408 | 500.. => retry(reason, true, after),
                 409 if kind != FIELDS => retry(reason, false, after),
                 _ => Failure::Permanent(reason),
             },
@@ -185,7 +199,15 @@ impl Refusal {
 
 /// Whether a 403 is a missing permission: the authorizer's wording, whatever authorizer it is.
 fn is_rbac(message: &str) -> bool {
-    message.contains(" cannot ") && message.contains("User \"")
+    message.contains("User \"")
+        && message.contains(" cannot ")
+        && !message.contains("denied the request")
+}
+
+/// Whether a 403 is something else that a person can bring.
+fn is_persons(message: &str) -> bool {
+    message.contains("attempting to grant RBAC permissions not currently held")
+        || message.contains("no PriorityClass with name")
 }
 
 /// Whether a 403 is a quota that is used up, and may have room again.
@@ -251,7 +273,7 @@ mod tests {
         );
         let told = answer(503, &json!({ "details": { "retryAfterSeconds": 3 } }));
         assert!(
-            matches!(told, Failure::Retryable { after, perhaps_done: true, .. } if after == seconds(3))
+            matches!(told, Failure::Retryable { after, perhaps_done: false, .. } if after == seconds(3))
         );
         for code in [408, 500, 502, 504] {
             assert!(matches!(answer(code, &json!({})), Failure::Retryable { .. }), "{code}");
@@ -259,6 +281,21 @@ mod tests {
         for code in [400, 405, 413, 415, 422] {
             assert!(matches!(answer(code, &json!({})), Failure::Permanent(_)), "{code}");
         }
+    }
+
+    #[test]
+    fn only_an_api_server_refuses_for_good() {
+        for (code, text) in
+            [(400, "Client sent an HTTP request to an HTTPS server."), (302, ""), (403, "<html>")]
+        {
+            let told = Refusal::from_answer(code, text.as_bytes(), None).into_failure();
+            assert!(
+                matches!(&told, Failure::NotReady(why) if why.contains("no API server")),
+                "{told}"
+            );
+        }
+        let webhook = json!({ "message": "Internal error occurred: failed calling webhook \"x\"" });
+        assert!(matches!(answer(500, &webhook), Failure::Retryable { perhaps_done: false, .. }));
     }
 
     #[test]

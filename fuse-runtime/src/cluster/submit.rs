@@ -24,9 +24,16 @@ const RACES: usize = 8;
 impl Cluster {
     /// What must be on record before the change is made: the uid of what is to be deleted, the
     /// latest mark of what is to be changed.
-    pub(crate) async fn prepare(&self, change: &Change) -> Result<Option<String>, Failure> {
-        if change.operation == Operation::Create {
-            return Ok(None);
+    pub(crate) async fn prepare(
+        &self,
+        change: &Change,
+        noted: Option<&str>,
+    ) -> Result<Option<String>, Failure> {
+        match (change.operation, noted) {
+            (Operation::Create, _) => return Ok(None),
+            // What is to be deleted is what was there at first, not what was made anew since.
+            (Operation::Delete(_), Some(uid)) => return Ok(Some(uid.to_owned())),
+            _ => {}
         }
         let kind = self.kind_of(&change.target).await?;
         let found = self.get(&kind, &change.target).await.map_err(Refusal::into_failure)?;
@@ -119,13 +126,18 @@ impl Cluster {
                 return self.patch(&kind, change, true).await.map(drop);
             }
             Operation::Delete(_) => {
+                self.get(&kind, &change.target).await.map_err(Refusal::into_failure)?;
                 let dry = DeleteParams { dry_run: true, ..DeleteParams::default() };
                 self.call(path.delete(&change.target.name, &dry)).await
             }
         };
         match asked {
             Ok(_) => Ok(()),
-            Err(refusal) if refusal.already_exists() => Ok(()),
+            // Whose it is will have to be looked at.
+            Err(refusal) if refusal.already_exists() => {
+                let looked = self.get(&kind, &change.target).await;
+                looked.map(drop).map_err(Refusal::into_failure)
+            }
             Err(refusal) if refusal.is_absent(&change.target) => Ok(()),
             Err(refusal) => {
                 let failure = refusal.into_failure();

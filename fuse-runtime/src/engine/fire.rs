@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::held::Held;
 use super::{Engine, Interrupted, Step};
 use crate::ledger::{ActionState, DeadLetterKind, EventAction, Tried};
 use crate::sources::Stop;
@@ -19,8 +20,8 @@ impl Engine {
     ) -> Result<(), Interrupted> {
         let kind = action.action.trigger.clone();
         let (mut tried, held) = (action.state.tried(), held_since(&action.state));
-        let mut request =
-            ActionRequest { id: action.id, action: action.action, event, noted: None };
+        let noted = action.state.noted();
+        let mut request = ActionRequest { id: action.id, action: action.action, event, noted };
         let Some(trigger) = self.triggers.get(&kind) else {
             let why = format!("no trigger `{kind}` is part of this runtime");
             return self.settle(&request, End::Dead(DeadLetterKind::Permanent, why)).await;
@@ -30,54 +31,90 @@ impl Engine {
             attempt += 1;
             let end = match self.attempt(trigger.as_ref(), &mut request, &mut tried).await? {
                 Ok(done) => End::Done(done),
-                Err(Failure::Retryable { reason, perhaps_done, after })
-                    if attempt < self.policy.attempts =>
-                {
+                Err(Failure::Retryable { reason, perhaps_done, after }) => {
+                    if !perhaps_done {
+                        self.undone(&request, &mut tried).await?;
+                    }
                     let wait = self.wait(attempt, after);
-                    tracing::warn!(
-                        action = request.id,
-                        trigger = kind,
-                        attempt,
-                        ?wait,
-                        "trying again"
-                    );
-                    tracing::debug!(action = request.id, reason, "why");
-                    self.metrics.acted(&kind, "retried");
-                    if !perhaps_done {
-                        self.undone(&request, &mut tried).await?;
-                    }
-                    self.pause(wait, stop).await;
-                    if stop.is_requested() {
-                        return Err(Interrupted::Stopping);
-                    }
-                    continue;
-                }
-                Err(Failure::Retryable { reason, perhaps_done, .. }) => {
-                    if !perhaps_done {
-                        self.undone(&request, &mut tried).await?;
-                    }
-                    // A backend that is away is no fault of the action: it waits for it.
-                    match trigger.readiness_for(&request).await {
-                        Readiness::NotReady(why) => End::Held(why),
-                        Readiness::Ready => {
-                            let why = format!("{reason} (tried {attempt} times)");
-                            End::Dead(DeadLetterKind::Exhausted, why)
+                    let why = self.aside(trigger.as_ref(), &request, attempt, wait, &reason).await;
+                    if let Some(end) = why {
+                        self.settle_doubt(trigger.as_ref(), &request, &mut tried, end).await?
+                    } else {
+                        tracing::warn!(
+                            action = request.id,
+                            trigger = kind,
+                            attempt,
+                            ?wait,
+                            "trying again"
+                        );
+                        tracing::debug!(action = request.id, reason, "why");
+                        self.metrics.acted(&kind, "retried");
+                        self.pause(wait, stop).await;
+                        if stop.is_requested() {
+                            return Err(Interrupted::Stopping);
                         }
+                        continue;
                     }
                 }
                 Err(Failure::NotReady(why)) => {
                     tried = None;
-                    End::Held(why)
+                    End::Held(why, None)
                 }
                 Err(Failure::Permanent(why)) => End::Dead(DeadLetterKind::Permanent, why),
                 Err(Failure::Conflict(why)) => End::Dead(DeadLetterKind::Conflict, why),
                 Err(Failure::Uncertain(why)) => End::Dead(DeadLetterKind::Uncertain, why),
             };
             return match end {
-                End::Held(why) => self.hold(request, why, tried, held).await,
+                End::Held(why, until) => self.hold(request, why, tried, held, until).await,
                 end => self.settle(&request, end).await,
             };
         }
+    }
+
+    /// Whether an action that failed for now is better put aside, or given up: its place among those
+    /// that are worked on is not for waiting.
+    async fn aside(
+        &self,
+        trigger: &dyn Trigger,
+        request: &ActionRequest,
+        attempt: u32,
+        wait: Duration,
+        reason: &str,
+    ) -> Option<End> {
+        if wait > self.policy.longest_backoff {
+            return Some(End::Held(reason.to_owned(), (self.clock)().checked_add(wait).ok()));
+        }
+        if attempt < self.policy.hold_after.min(self.policy.attempts) {
+            return None;
+        }
+        match trigger.readiness_for(request).await {
+            Readiness::NotReady(why) => Some(End::Held(why, None)),
+            Readiness::Ready if attempt >= self.policy.attempts => {
+                let why = format!("{reason} (tried {attempt} times)");
+                Some(End::Dead(DeadLetterKind::Exhausted, why))
+            }
+            Readiness::Ready => None,
+        }
+    }
+
+    /// Finds out now what became of an attempt before its action is put aside: later, nothing may be
+    /// left to tell.
+    async fn settle_doubt(
+        &self,
+        trigger: &dyn Trigger,
+        request: &ActionRequest,
+        tried: &mut Option<Tried>,
+        end: End,
+    ) -> Result<End, Interrupted> {
+        if tried.is_none() || !matches!(end, End::Held(..)) {
+            return Ok(end);
+        }
+        match trigger.probe(request).await {
+            Probe::Done(done) => return Ok(End::Done(done)),
+            Probe::Absent => self.undone(request, tried).await?,
+            Probe::Repeatable | Probe::Unknown(_) | Probe::Unavailable(_) => {}
+        }
+        Ok(end)
     }
 
     /// One attempt. Where an earlier one was cut short, what became of that is found out first.
@@ -150,6 +187,7 @@ impl Engine {
         reason: String,
         tried: Option<Tried>,
         held: Option<Timestamp>,
+        until: Option<Timestamp>,
     ) -> Result<(), Interrupted> {
         let (now, kind) = ((self.clock)(), request.action.trigger.clone());
         let since = held.unwrap_or(now);
@@ -160,9 +198,16 @@ impl Engine {
         if held.is_none() && !self.waiting.reserve(&kind, self.policy.held_most) {
             return self.no_room(&request, reason, tried).await;
         }
-        let recorded = self.ledger.hold(&request.id, since, reason.clone(), tried.clone()).await;
+        let state = ActionState::Held {
+            since,
+            reason: reason.clone(),
+            tried: tried.clone(),
+            noted: request.noted.clone(),
+        };
+        let recorded = self.ledger.hold(&request.id, state).await;
         if recorded.is_ok() {
-            self.waiting.add(since, reason.clone(), request.clone(), tried);
+            let held = Held { since, request: request.clone(), tried, until };
+            self.waiting.add(reason.clone(), held);
         }
         if held.is_none() {
             self.waiting.vacate(&kind);
@@ -251,7 +296,7 @@ impl Engine {
                 ActionState::DeadLettered { at, kind: why, reason }
             }
             // What is held has not ended.
-            End::Held(_) => return Ok(()),
+            End::Held(..) => return Ok(()),
         };
         self.ledger.settle(&request.id, state).await?;
         (self.watcher)(Step::Recorded);
@@ -263,7 +308,8 @@ impl Engine {
 pub(super) enum End {
     Done(Done),
     Dead(DeadLetterKind, String),
-    Held(String),
+    /// For what, and not to be tried before when.
+    Held(String, Option<Timestamp>),
 }
 
 /// The end of an action that was held for too long.

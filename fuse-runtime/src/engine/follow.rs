@@ -127,7 +127,9 @@ impl Follower {
                 let Some(observed) = one.action.observed else { continue };
                 let here = watch.place.namespace().is_none()
                     || watch.place.namespace() == observed.namespace.as_deref();
-                if observed.kind != watch.kind || !here || listed.contains(&one.action.id) {
+                let same_kind =
+                    observed.kind == watch.kind && observed.api_version == watch.api_version;
+                if !same_kind || !here || listed.contains(&one.action.id) {
                     continue;
                 }
                 let followed = Followed {
@@ -145,9 +147,17 @@ impl Follower {
 
     async fn observe(&self, watch: &Watch, followed: Followed) -> Result<(), LedgerError> {
         let Followed { action, namespace, name, result, phase, message } = followed;
-        let kind = watch.kind.clone();
-        let observed =
-            Observed { result, phase, message, kind, namespace, name, at: (self.clock)() };
+        let (api_version, kind) = (watch.api_version.clone(), watch.kind.clone());
+        let observed = Observed {
+            result,
+            phase,
+            message,
+            api_version,
+            kind,
+            namespace,
+            name,
+            at: (self.clock)(),
+        };
         let is_over = result != ObservedResult::Running;
         match self.ledger.observe(&action, observed.clone()).await {
             Ok(true) if is_over => self.over(&action, &observed).await,

@@ -3,7 +3,7 @@
 //! They are on record in the ledger; what is here is the order of it. Now and then the oldest of
 //! each group asks its trigger whether it could be performed. If so, the whole group is.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
@@ -39,11 +39,14 @@ struct Groups {
 /// The trigger, and what is missing.
 type Reason = (String, String);
 
+/// An action that waits.
 #[derive(Clone, Debug)]
-struct Held {
-    since: Timestamp,
-    request: ActionRequest,
-    tried: Option<Tried>,
+pub(super) struct Held {
+    pub(super) since: Timestamp,
+    pub(super) request: ActionRequest,
+    pub(super) tried: Option<Tried>,
+    /// Not to be asked about before, as the backend wishes.
+    pub(super) until: Option<Timestamp>,
 }
 
 /// A group, for people.
@@ -67,20 +70,14 @@ impl Waiting {
         self.groups.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn add(
-        &self,
-        since: Timestamp,
-        reason: String,
-        request: ActionRequest,
-        tried: Option<Tried>,
-    ) {
+    pub(super) fn add(&self, reason: String, held: Held) {
         let mut groups = self.groups();
-        let reason = (request.action.trigger.clone(), reason);
+        let reason = (held.request.action.trigger.clone(), reason);
         if !groups.by_reason.contains_key(&reason) {
             groups.turns.push_back(reason.clone());
         }
         let group = groups.by_reason.entry(reason).or_default();
-        group.insert((since, request.id.clone()), Held { since, request, tried });
+        group.insert((held.since, held.request.id.clone()), held);
     }
 
     /// Keeps a place for an action that is about to be added, until that is given back;
@@ -132,11 +129,25 @@ impl Waiting {
         asked
     }
 
-    /// Takes a whole group out.
-    fn take(&self, reason: &Reason) -> Vec<Held> {
+    /// Takes the oldest of a group out.
+    fn take(&self, reason: &Reason, most: usize) -> Vec<Held> {
         let mut groups = self.groups();
-        groups.turns.retain(|other| other != reason);
-        groups.by_reason.remove(reason).unwrap_or_default().into_values().collect()
+        let mut taken = Vec::new();
+        if let Some(group) = groups.by_reason.get_mut(reason) {
+            while let Some((_, held)) = (taken.len() < most).then(|| group.pop_first()).flatten() {
+                taken.push(held);
+            }
+            if group.is_empty() {
+                groups.by_reason.remove(reason);
+                groups.turns.retain(|other| other != reason);
+            }
+        }
+        taken
+    }
+
+    /// The triggers of which actions wait.
+    pub(crate) fn triggers(&self) -> BTreeSet<String> {
+        self.groups().by_reason.keys().map(|(trigger, _)| trigger.clone()).collect()
     }
 
     /// Takes out what was held before a time.
@@ -160,9 +171,9 @@ impl Waiting {
 
 impl Held {
     fn action(self, reason: &Reason) -> EventAction {
-        let Self { since, request, tried } = self;
-        let state = ActionState::Held { since, reason: reason.1.clone(), tried };
-        let ActionRequest { id, action, event, .. } = request;
+        let Self { since, request, tried, .. } = self;
+        let ActionRequest { id, action, event, noted } = request;
+        let state = ActionState::Held { since, reason: reason.1.clone(), tried, noted };
         EventAction {
             event,
             action: ActionRecord { id, action, state, off_bus: true, observed: None },
@@ -180,13 +191,14 @@ impl Engine {
             let Some(end) = page.last() else { return Ok(open) };
             last = Some(end.action.id.clone());
             for one in page {
-                let ActionState::Held { since, reason, tried } = one.action.state.clone() else {
+                let ActionState::Held { since, reason, tried, noted } = one.action.state.clone()
+                else {
                     open.push(one);
                     continue;
                 };
                 let ActionRecord { id, action, .. } = one.action;
-                let request = ActionRequest { id, action, event: one.event, noted: None };
-                self.waiting.add(since, reason, request, tried);
+                let request = ActionRequest { id, action, event: one.event, noted };
+                self.waiting.add(reason, Held { since, request, tried, until: None });
             }
         }
     }
@@ -216,21 +228,23 @@ impl Engine {
         while working.join_next().await.is_some() {}
     }
 
-    async fn again(&self, action: EventAction, stop: &Stop) {
-        if stop.is_requested() {
-            return;
-        }
+    /// Performs an action that left the bus, until that is on record.
+    async fn again(&self, mut action: EventAction, stop: &Stop) {
         let id = action.action.id.clone();
-        let (back, reason) = (action.clone(), "it could not be recorded".to_owned());
-        match self.perform(action, stop).await {
-            Ok(()) | Err(Interrupted::Stopping) => {}
-            Err(error) => {
-                tracing::error!(action = id, %error, "cannot settle the action; trying again");
-                let EventAction { event, action } = back;
-                let since = (self.clock)();
-                let tried = action.state.tried();
-                let request = ActionRequest { id, action: action.action, event, noted: None };
-                self.waiting.add(since, reason, request, tried);
+        while !stop.is_requested() {
+            match self.perform(action.clone(), stop).await {
+                Ok(()) | Err(Interrupted::Stopping) => return,
+                Err(error) => {
+                    tracing::error!(action = id, %error, "cannot settle the action; trying again");
+                }
+            }
+            self.pause(self.policy.backoff, stop).await;
+            // From what is on record now: a part of it may have been done.
+            match self.ledger.action(&id).await {
+                Ok(Some(now)) if now.action.state.is_settled() => return,
+                Ok(Some(now)) => action = now,
+                Ok(None) => return,
+                Err(error) => tracing::error!(action = id, %error, "cannot read the action"),
             }
         }
     }
@@ -241,54 +255,55 @@ impl Engine {
             let end = given_up(&reason.1, held.since);
             if let Err(error) = self.settle(&held.request, end).await {
                 tracing::error!(action = held.request.id, %error, "cannot give the action up; trying again");
-                self.waiting.add(held.since, reason.1, held.request, held.tried);
+                self.waiting.add(reason.1, held);
             }
         }
     }
 
-    /// Asks about the groups whose turn it is; the actions that need wait no longer.
+    /// Asks about the groups whose turn it is; the actions that need wait no longer for what they
+    /// waited for.
     async fn released(&self, stop: &Stop) -> Vec<EventAction> {
+        let away = self.away().await;
+        let now = (self.clock)();
+        let due = |(reason, oldest): &(Reason, Held)| {
+            !away.contains(&reason.0) && oldest.until.is_none_or(|until| until <= now)
+        };
+        let asked =
+            self.waiting.next().into_iter().filter(due).map(|(reason, oldest)| async move {
+                let readiness = match self.triggers.get(&reason.0) {
+                    Some(trigger) => trigger.readiness_for(&oldest.request).await,
+                    // Performing it says what is wrong.
+                    None => Readiness::Ready,
+                };
+                (reason, readiness)
+            });
         let mut released = Vec::new();
-        let asked = self.waiting.next().into_iter().map(|(reason, oldest)| async move {
-            let readiness = match self.triggers.get(&reason.0) {
-                Some(trigger) => trigger.readiness_for(&oldest.request).await,
-                // Performing it says what is wrong.
-                None => Readiness::Ready,
-            };
-            (reason, readiness)
-        });
         for (reason, readiness) in super::join_all(asked).await {
             if stop.is_requested() {
                 break;
             }
-            match readiness {
-                Readiness::Ready => {
-                    let group = self.waiting.take(&reason);
-                    tracing::info!(
-                        trigger = reason.0,
-                        was_missing = reason.1,
-                        count = group.len(),
-                        "what held actions waited for is there"
-                    );
-                    released.extend(group.into_iter().map(|held| held.action(&reason)));
-                }
-                Readiness::NotReady(why) if why != reason.1 => self.regroup(&reason, &why).await,
-                Readiness::NotReady(_) => {}
-            }
+            let most = match &readiness {
+                Readiness::Ready => usize::MAX,
+                // What this one waits for is there; the others find out what they lack, each for
+                // itself, and not all at once.
+                Readiness::NotReady(why) if *why != reason.1 => self.policy.events,
+                Readiness::NotReady(_) => continue,
+            };
+            let group = self.waiting.take(&reason, most);
+            let (trigger, was_missing, count) = (&reason.0, &reason.1, group.len());
+            tracing::info!(trigger, was_missing, count, "held actions are tried again");
+            released.extend(group.into_iter().map(|held| held.action(&reason)));
         }
         released
     }
 
-    /// Something else is missing now.
-    async fn regroup(&self, before: &Reason, now: &str) {
-        tracing::warn!(trigger = before.0, missing = now, "held actions wait for something else");
-        for Held { since, request, tried } in self.waiting.take(before) {
-            let recorded =
-                self.ledger.hold(&request.id, since, now.to_owned(), tried.clone()).await;
-            if let Err(error) = recorded {
-                tracing::error!(action = request.id, %error, "cannot record what the action waits for");
-            }
-            self.waiting.add(since, now.to_owned(), request, tried);
-        }
+    /// The triggers whose backend is away as a whole: what is held for them lacks what it lacked.
+    async fn away(&self) -> BTreeSet<String> {
+        let asked = self.waiting.triggers().into_iter().map(|kind| async move {
+            let trigger = self.triggers.get(&kind)?;
+            let readiness = trigger.readiness().await;
+            matches!(readiness, Readiness::NotReady(_)).then_some(kind)
+        });
+        super::join_all(asked).await.into_iter().flatten().collect()
     }
 }

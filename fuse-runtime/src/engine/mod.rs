@@ -69,6 +69,9 @@ pub struct Policy {
     pub longest_backoff: Duration,
     /// How old an intent without a trace may be before the action counts as uncertain.
     pub uncertain_after: Duration,
+    /// After how many attempts it is asked whether the backend could do the action at all. Where it
+    /// could not, the action is held.
+    pub hold_after: u32,
     /// How often it is looked whether what held actions wait for is there.
     pub recheck: Duration,
     /// How long an action may be held before it becomes a dead letter.
@@ -78,8 +81,8 @@ pub struct Policy {
 }
 
 impl Default for Policy {
-    /// 64 events and 16 actions at once, 8 attempts from 1 s to 1 min apart, uncertain after
-    /// 5 min; what is missing is looked for every 2 s, for a day, by 10,000 actions a trigger.
+    /// 64 events and 16 actions at once, 8 attempts from 1 s to 1 min apart, held after 3 where the
+    /// backend is away, uncertain after 5 min; what is missing is looked for every 2 s, for a day, by 10,000 actions a trigger.
     fn default() -> Self {
         Self {
             events: 64,
@@ -88,6 +91,7 @@ impl Default for Policy {
             backoff: Duration::from_secs(1),
             longest_backoff: Duration::from_secs(60),
             uncertain_after: Duration::from_secs(300),
+            hold_after: 3,
             recheck: Duration::from_secs(2),
             held_for: Duration::from_secs(24 * 3600),
             held_most: 10_000,
@@ -217,7 +221,7 @@ impl Engine {
 }
 
 /// Drives all futures at once, in this task.
-async fn join_all<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output> {
+pub(crate) async fn join_all<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output> {
     use std::task::Poll;
     let mut pending: Vec<_> = futures.map(|future| (Box::pin(future), None)).collect();
     std::future::poll_fn(|context| {

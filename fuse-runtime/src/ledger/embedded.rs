@@ -67,15 +67,12 @@ impl Ledger for EmbeddedLedger {
             .await?
     }
 
-    async fn hold(
-        &self,
-        action: &str,
-        since: Timestamp,
-        reason: String,
-        tried: Option<Tried>,
-    ) -> Result<(), LedgerError> {
+    async fn hold(&self, action: &str, held: ActionState) -> Result<(), LedgerError> {
+        if !matches!(held, ActionState::Held { .. }) {
+            let why = format!("action `{action}` can not be held with a state that is none");
+            return Err(LedgerError::Invalid(why));
+        }
         let id = action.to_owned();
-        let held = ActionState::Held { since, reason, tried };
         self.store
             .write(move |transaction| {
                 change(transaction, &id, |state| (!state.is_settled()).then(|| held.clone()))

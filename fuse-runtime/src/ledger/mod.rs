@@ -83,14 +83,9 @@ pub trait Ledger: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// [`LedgerError::UnknownAction`], and [`LedgerError::Settled`].
-    async fn hold(
-        &self,
-        action: &str,
-        since: Timestamp,
-        reason: String,
-        tried: Option<Tried>,
-    ) -> Result<(), LedgerError>;
+    /// [`LedgerError::UnknownAction`], [`LedgerError::Settled`], and [`LedgerError::Invalid`] for a
+    /// `state` that is another than [`ActionState::Held`].
+    async fn hold(&self, action: &str, state: ActionState) -> Result<(), LedgerError>;
 
     /// Records what the object of an action came to. Whether that was news: the same again is not,
     /// and nothing is after the end.

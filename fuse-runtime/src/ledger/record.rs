@@ -91,6 +91,9 @@ pub enum ActionState {
         /// The attempt that may have been made before, where one may.
         #[serde(default)]
         tried: Option<Tried>,
+        /// What the trigger had noted, where it had.
+        #[serde(default)]
+        noted: Option<String>,
     },
     /// It was done.
     Done {
@@ -130,6 +133,9 @@ pub struct Observed {
     /// What the object says about it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
+    /// The object's API version, as in `batch/v1`.
+    #[serde(default)]
+    pub api_version: String,
     /// The object's kind, as in `Workflow`.
     pub kind: String,
     /// Its namespace, where it has one.
@@ -167,6 +173,14 @@ impl ObservedResult {
 }
 
 impl ActionState {
+    /// What the trigger noted before the latest attempt.
+    pub fn noted(&self) -> Option<String> {
+        match self {
+            Self::Intended { noted, .. } | Self::Held { noted, .. } => noted.clone(),
+            _ => None,
+        }
+    }
+
     /// The attempt whose end is not known, where there is one.
     pub fn tried(&self) -> Option<Tried> {
         match self {

@@ -141,6 +141,7 @@ pub(super) fn change(request: &ActionRequest) -> Result<Change, String> {
         json!({ "apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": spec });
     Ok(Change {
         action: request.id.clone(),
+        manager: metadata::manager(request),
         operation: Operation::Create,
         target: Target {
             api_version: "batch/v1".into(),

@@ -34,6 +34,12 @@ pub(super) fn name(prefix: &str, request: &ActionRequest) -> String {
     format!("{prefix}{}", suffix(&request.id))
 }
 
+/// The field manager of what a rule's trigger applies.
+pub(super) fn manager(request: &ActionRequest) -> String {
+    let rule = short(&Sha256::digest(request.action.rule.as_bytes()));
+    format!("fuse-{rule}-{}", request.action.ordinal)
+}
+
 /// The object's metadata, with the rule's own labels and annotations under ours.
 pub(super) fn metadata(
     name: &str,
@@ -97,8 +103,8 @@ pub(crate) fn is_name(name: &str) -> bool {
     let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'.');
     let edge = |b: Option<&u8>| b.is_some_and(u8::is_ascii_alphanumeric);
     let bytes = name.as_bytes();
-    let edges = edge(bytes.first()) && edge(bytes.last());
-    edges && bytes.len() <= 253 && bytes.iter().copied().all(inner)
+    let edges = |label: &[u8]| edge(label.first()) && edge(label.last());
+    bytes.split(|b| *b == b'.').all(edges) && bytes.len() <= 253 && bytes.iter().copied().all(inner)
 }
 
 /// Whether it is a name that a namespace may have.

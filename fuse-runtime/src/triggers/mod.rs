@@ -197,7 +197,8 @@ pub trait Trigger: Send + Sync + 'static {
 
     /// What must be known of the world to tell an attempt that came through from one that did not,
     /// as the uid of an object that is to be deleted. It is put on record with the intent to fire,
-    /// and handed to [`Trigger::fire`] and [`Trigger::probe`] as [`ActionRequest::noted`].
+    /// and handed to [`Trigger::fire`] and [`Trigger::probe`] as [`ActionRequest::noted`]. Where an
+    /// earlier attempt came to nothing, what it noted is handed to this one, to be kept or replaced.
     ///
     /// # Errors
     /// Why that cannot be known now.

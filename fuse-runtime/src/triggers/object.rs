@@ -307,6 +307,7 @@ pub(super) fn change(request: &ActionRequest) -> Result<Change, String> {
     };
     Ok(Change {
         action: request.id.clone(),
+        manager: metadata::manager(request),
         operation,
         target,
         body,

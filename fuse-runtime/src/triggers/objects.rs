@@ -25,10 +25,14 @@ impl From<Cluster> for Objects {
 }
 
 impl Objects {
-    pub(super) async fn prepare(&self, change: &Change) -> Result<Option<String>, Failure> {
+    pub(super) async fn prepare(
+        &self,
+        change: &Change,
+        noted: Option<&str>,
+    ) -> Result<Option<String>, Failure> {
         match self {
             Self::Files(_) => Ok(None),
-            Self::Cluster(cluster) => cluster.prepare(change).await,
+            Self::Cluster(cluster) => cluster.prepare(change, noted).await,
         }
     }
 

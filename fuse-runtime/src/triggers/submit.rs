@@ -58,7 +58,7 @@ impl Trigger for Submit {
 
     async fn prepare(&self, request: &ActionRequest) -> Result<Option<String>, Failure> {
         let change = (self.kind.change)(request).map_err(Failure::Permanent)?;
-        self.objects.prepare(&change).await
+        self.objects.prepare(&change, request.noted.as_deref()).await
     }
 
     async fn fire(&self, request: &ActionRequest) -> Result<Done, Failure> {

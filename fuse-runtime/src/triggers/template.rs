@@ -7,7 +7,9 @@ use serde_json::{Map, Value};
 
 /// Reads a template: one YAML (or JSON) document.
 pub(super) fn parse(text: &str) -> Result<Value, String> {
-    let parsed: Value = serde_saphyr::from_str(text).map_err(|error| {
+    // Modes of files are written as in `0644`, which is octal to everything that reads manifests.
+    let options = serde_saphyr::options! { legacy_octal_numbers: true };
+    let parsed: Value = serde_saphyr::from_str_with_options(text, options).map_err(|error| {
         if let Ok(several) = serde_saphyr::from_multiple::<Value>(text)
             && several.len() > 1
         {
@@ -171,6 +173,12 @@ mod tests {
         );
         let names = placeholders(&template).unwrap();
         assert_eq!(names.into_iter().collect::<Vec<_>>(), ["evil", "map", "n", "name"]);
+    }
+
+    #[test]
+    fn numbers_are_what_kubectl_takes_them_for() {
+        let parsed = parse("mode: 0644\nport: 8080\nname: \"0644\"\n").unwrap();
+        assert_eq!(parsed, json!({ "mode": 420, "port": 8080, "name": "0644" }));
     }
 
     #[test]

@@ -103,6 +103,7 @@ pub(super) fn change(request: &ActionRequest) -> Result<Change, String> {
     });
     Ok(Change {
         action: request.id.clone(),
+        manager: metadata::manager(request),
         operation: Operation::Create,
         target: Target {
             api_version: API_VERSION.into(),

@@ -40,7 +40,8 @@ impl Named {
 
     fn field(&mut self, key: &str, value: &Value, rules: &[String]) {
         let (kind, name) = match key {
-            "secret" => ("Secret", value.get("secretName")),
+            // Of a volume, and of a projected one.
+            "secret" => ("Secret", value.get("secretName").or(value.get("name"))),
             "secretRef" | "secretKeyRef" => ("Secret", value.get("name")),
             "configMap" | "configMapRef" | "configMapKeyRef" => ("ConfigMap", value.get("name")),
             "serviceAccountName" => ("ServiceAccount", Some(value)),

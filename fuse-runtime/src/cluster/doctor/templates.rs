@@ -58,6 +58,8 @@ impl Examination<'_> {
 /// The parameters of a template.
 struct Takes {
     parameters: Vec<Parameter>,
+    /// The template's text: it may use parameters that it does not declare.
+    text: String,
 }
 
 struct Parameter {
@@ -83,7 +85,8 @@ impl Takes {
                 choices,
             })
         };
-        Self { parameters: listed.into_iter().flatten().filter_map(parameter).collect() }
+        let parameters = listed.into_iter().flatten().filter_map(parameter).collect();
+        Self { parameters, text: template.to_string() }
     }
 
     /// What does not fit, and what to do about it.
@@ -96,6 +99,9 @@ impl Takes {
         let mut problems = Vec::new();
         for field in given {
             let Some(parameter) = self.parameters.iter().find(|one| one.name == field.key) else {
+                if self.text.contains(&format!("workflow.parameters.{}", field.key)) {
+                    continue;
+                }
                 let known: Vec<_> =
                     self.parameters.iter().map(|one| format!("`{}`", one.name)).collect();
                 let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };

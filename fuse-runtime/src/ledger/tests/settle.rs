@@ -138,6 +138,7 @@ fn observed(result: ObservedResult, phase: &str) -> Observed {
         result,
         phase: phase.into(),
         message: None,
+        api_version: "argoproj.io/v1alpha1".into(),
         kind: "Workflow".into(),
         namespace: Some("cicd".into()),
         name: "wf-x".into(),
@@ -153,7 +154,14 @@ async fn ids(listed: impl Future<Output = Result<Vec<EventAction>, LedgerError>>
 async fn what_is_held_stays_off_the_bus_until_it_is_settled() {
     let house = decided(&["a", "b"]).await;
     let ledger = &house.ledger;
-    ledger.hold("a", at(1), "no namespace".into(), Some(attempt(0))).await.unwrap();
+    let held = |tried| ActionState::Held {
+        since: at(1),
+        reason: "no namespace".into(),
+        tried,
+        noted: Some("uid".into()),
+    };
+    ledger.hold("a", held(Some(attempt(0)))).await.unwrap();
+    assert_eq!(state(&house, "a").await.noted().as_deref(), Some("uid"));
     assert_eq!(ids(ledger.held(None, 9)).await, ["a"]);
     assert_eq!(state(&house, "a").await.tried(), Some(attempt(0)));
     assert_eq!(counts(&house).await, (2, 0));
@@ -165,7 +173,7 @@ async fn what_is_held_stays_off_the_bus_until_it_is_settled() {
     ledger.settle("a", done(3)).await.unwrap();
     assert_eq!(ids(ledger.held(None, 9)).await, [""; 0]);
     let settled = Err(LedgerError::Settled("a".into()));
-    assert_eq!(ledger.hold("a", at(4), "no namespace".into(), None).await, settled);
+    assert_eq!(ledger.hold("a", held(None)).await, settled);
     assert_eq!(ids(ledger.unsettled(None, 9)).await, ["b"]);
 }
 
