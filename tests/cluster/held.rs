@@ -15,7 +15,8 @@ async fn hold_two(fuse: &Fuse, body: &serde_json::Value, why: &str) {
     for id in ["1", "2"] {
         let held = act(fuse, id, body.clone(), "held").await;
         assert_eq!(held["reason"], why);
-        fuse.settled(&format!("test {id}")).await;
+        // The event has left the bus.
+        fuse.decisions(&format!("test {id}"), "held").await;
     }
     assert_eq!(scene::held(fuse, "workflow").await, 2.0);
     assert_eq!(fuse.metric("fuse_backlog_events").await, Some(0.0));
@@ -255,7 +256,7 @@ async fn no_more_wait_than_may_and_none_for_longer_than_it_may() {
     }
     let dead = act(&fuse, "3", body.clone(), "dead-lettered").await;
     let why = format!(
-        "WorkflowTemplate `heal` does not exist in namespace `{}`; 2 actions wait already",
+        "WorkflowTemplate `heal` does not exist in namespace `{}`; as many actions wait already as may: 2",
         scene.namespace
     );
     assert_eq!((&dead["kind"], &dead["reason"]), (&json!("not-ready"), &json!(why)));
@@ -284,7 +285,7 @@ async fn an_event_of_many_elements_is_held_to_the_same_bound() {
     let setup = Setup::rules(&each).armed().cluster(scene.cluster.kubeconfig(ADMIN));
     let fuse = setup.toml("[held]\nmax = 2\n").start().await;
     let event = post(&fuse, "1", json!({ "do": 0, "apps": ["a", "b", "c", "d", "e"] })).await;
-    let report = fuse.settled(&event).await;
+    let report = fuse.decisions(&event, "held").await;
     let decisions = report["decisions"].as_array().unwrap();
     let held = decisions.iter().filter(|one| one["action"]["state"] == "held");
     assert_eq!((held.count(), decisions.len()), (2, 5), "{report:#}");

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::cluster::{ADMIN, ControlPlane, Objects, Plan, Proxy};
+use crate::support::cluster::{ADMIN, ControlPlane, Objects, Plan, Proxy, calm};
 use crate::support::{Door, Fuse, Setup, until};
 
 /// Where the events of [`rules`] arrive.
@@ -65,9 +65,18 @@ impl Scene {
 
     /// A fuse behind a proxy.
     pub(super) async fn behind(&self, plan: Plan, triggers: &[&str]) -> (Proxy, Fuse) {
-        let proxy = Proxy::start(self.cluster, plan).await;
+        let proxy = Proxy::start(self.cluster, calm()).await;
         let setup = self.setup(triggers).cluster(proxy.kubeconfig(ADMIN));
-        (proxy, setup.start().await)
+        let fuse = setup.start().await;
+        // What fuse looks at when it starts meets no fault that is meant for something else.
+        until("fuse has looked at the cluster", async || {
+            let log = fuse.log();
+            let looked = ["the cluster has what the rules need", "the cluster is not ready"];
+            looked.iter().any(|said| log.contains(said)).then_some(())
+        })
+        .await;
+        proxy.plan(plan);
+        (proxy, fuse)
     }
 
     /// The objects of a kind in the namespace.

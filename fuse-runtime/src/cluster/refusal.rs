@@ -11,8 +11,6 @@ use crate::triggers::Failure;
 const TERMINATING: &str = "NamespaceTerminating";
 /// The cause of a refusal: others own the fields that were applied.
 const FIELDS: &str = "FieldManagerConflict";
-/// How the server begins to say that the fields are those of what fuse did before.
-const OURS: [&str; 2] = ["conflict with \"fuse\"", "conflict with \"fuse-"];
 
 /// Why a request was not done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,8 +90,7 @@ impl Refusal {
             }
             let mut conflicts =
                 details.causes.iter().filter(|cause| cause.reason == FIELDS).peekable();
-            own = conflicts.peek().is_some()
-                && conflicts.all(|cause| OURS.iter().any(|ours| cause.message.starts_with(ours)));
+            own = conflicts.peek().is_some() && conflicts.all(|cause| is_own(&cause.message));
             missing = (code == 404 && !details.name.is_empty())
                 .then_some(Missing { kind: details.kind, name: details.name });
         }
@@ -197,6 +194,17 @@ impl Refusal {
     }
 }
 
+/// Whether a conflict is with what fuse did before: as itself, or for a rule (16 characters and the
+/// trigger's number).
+fn is_own(conflict: &str) -> bool {
+    let manager = conflict.strip_prefix("conflict with \"fuse").unwrap_or_default();
+    let rule = |rest: &str| {
+        let (rule, number) = rest.split_once('-').unwrap_or_default();
+        rule.len() == 16 && number.starts_with(|c: char| c.is_ascii_digit())
+    };
+    manager.starts_with('"') || manager.strip_prefix('-').is_some_and(rule)
+}
+
 /// Whether a 403 is a missing permission: the authorizer's wording, whatever authorizer it is.
 fn is_rbac(message: &str) -> bool {
     message.contains("User \"")
@@ -296,6 +304,15 @@ mod tests {
         }
         let webhook = json!({ "message": "Internal error occurred: failed calling webhook \"x\"" });
         assert!(matches!(answer(500, &webhook), Failure::Retryable { perhaps_done: false, .. }));
+    }
+
+    #[test]
+    fn fuse_is_not_in_conflict_with_itself() {
+        assert!(is_own("conflict with \"fuse\" using v1"));
+        assert!(is_own("conflict with \"fuse-xa4bysdzyb3kotie-0\" using v1"));
+        for other in ["fuse-tests", "fused", "kubectl"] {
+            assert!(!is_own(&format!("conflict with \"{other}\"")), "{other}");
+        }
     }
 
     #[test]

@@ -18,12 +18,19 @@ use crate::store::Store;
 use crate::triggers::{ActionRequest, Done, Failure, Probe, Readiness, Trigger, Triggers};
 use crate::{Running, Runtime, registry};
 
-/// What the backend lacks; nothing where it has all.
-type Lack = Arc<Mutex<Option<&'static str>>>;
+/// What the backend lacks for an event, or for any (`*`); nothing where it has all.
+type Lack = Arc<Mutex<Vec<(String, &'static str)>>>;
 
 struct Lacking {
     lack: Lack,
     fired: mpsc::UnboundedSender<String>,
+}
+
+impl Lacking {
+    fn lacks(&self, event: &str) -> Option<&'static str> {
+        let lack = self.lack.lock().unwrap();
+        lack.iter().find(|(of, _)| of == "*" || of == event).map(|(_, what)| *what)
+    }
 }
 
 #[async_trait]
@@ -37,7 +44,7 @@ impl Trigger for Lacking {
     }
 
     async fn fire(&self, request: &ActionRequest) -> Result<Done, Failure> {
-        if let Some(what) = *self.lack.lock().unwrap() {
+        if let Some(what) = self.lacks(&request.event.id) {
             return Err(Failure::NotReady(what.into()));
         }
         self.fired.send(request.id.clone()).unwrap();
@@ -49,14 +56,14 @@ impl Trigger for Lacking {
     }
 
     async fn readiness(&self) -> Readiness {
-        match *self.lack.lock().unwrap() {
+        match self.lacks("*") {
             Some(AWAY) => Readiness::NotReady(AWAY.into()),
             _ => Readiness::Ready,
         }
     }
 
-    async fn readiness_for(&self, _: &ActionRequest) -> Readiness {
-        match *self.lack.lock().unwrap() {
+    async fn readiness_for(&self, request: &ActionRequest) -> Readiness {
+        match self.lacks(&request.event.id) {
             Some(what) => Readiness::NotReady(what.into()),
             None => Readiness::Ready,
         }
@@ -83,7 +90,7 @@ impl House {
         let (step, steps) = mpsc::unbounded_channel();
         Self {
             folder: tempfile::tempdir().unwrap(),
-            lack: Arc::new(Mutex::new(Some("the pager is unplugged"))),
+            lack: Arc::new(Mutex::new(vec![("*".into(), "the pager is unplugged")])),
             now: Arc::new(Mutex::new(Timestamp::UNIX_EPOCH)),
             firings,
             fired,
@@ -107,6 +114,11 @@ impl House {
             .start(Store::open(self.folder.path()).unwrap())
             .await
             .unwrap()
+    }
+
+    fn lacks(&self, lack: &[(&str, &'static str)]) {
+        *self.lack.lock().unwrap() =
+            lack.iter().map(|(event, what)| ((*event).to_owned(), *what)).collect();
     }
 
     async fn until(&mut self, step: Step) {
@@ -140,7 +152,7 @@ async fn what_is_held_leaves_the_bus_outlives_a_restart_and_is_done_once() {
     assert_eq!((reason.as_str(), tried), ("the pager is unplugged", &None));
 
     let running = house.start().await;
-    *house.lack.lock().unwrap() = None;
+    house.lack.lock().unwrap().clear();
     let fired = house.firings.recv().await.unwrap();
     house.until(Step::Recorded).await;
     assert!(running.stop().await);
@@ -156,7 +168,7 @@ async fn when_something_else_is_missing_that_is_what_is_said() {
     let running = house.start().await;
     let id = accept(&running).await;
     house.until(Step::Held).await;
-    *house.lack.lock().unwrap() = Some("the line is cut");
+    house.lacks(&[("*", "the line is cut")]);
     let ledger = running.ledger();
     loop {
         let found = ledger.find(&id).await.unwrap();
@@ -166,6 +178,36 @@ async fn when_something_else_is_missing_that_is_what_is_said() {
         }
     }
     assert!(running.stop().await);
+}
+
+/// What one of those that waited together lacks now says nothing of the others.
+#[tokio::test]
+async fn each_goes_by_what_it_lacks_itself() {
+    let mut house = House::new();
+    let running = house.start().await;
+    let (first, second) = (accept(&running).await, accept(&running).await);
+    house.until(Step::Acked).await;
+    house.until(Step::Acked).await;
+    // The first one will never go; the second would.
+    house.lacks(&[(&first, "nobody is on duty")]);
+    house.firings.recv().await.unwrap();
+    house.until(Step::Recorded).await;
+    // Away and back: what was missing is still what is missing.
+    house.lacks(&[("*", AWAY)]);
+    let third = accept(&running).await;
+    house.until(Step::Acked).await;
+    house.lacks(&[(&first, "nobody is on duty")]);
+    house.firings.recv().await.unwrap();
+    house.until(Step::Recorded).await;
+    assert!(running.stop().await);
+    for id in [&second, &third] {
+        assert!(house.record(id).await.is_settled());
+    }
+    let state = house.record(&first).await.actions.remove(0).state;
+    assert!(
+        matches!(&state, ActionState::Held { reason, .. } if reason == "nobody is on duty"),
+        "{state:?}"
+    );
 }
 
 #[tokio::test]
@@ -189,7 +231,7 @@ async fn too_many_are_given_up_and_can_be_told_apart() {
 async fn while_the_backend_is_away_what_has_no_room_stays_on_the_bus() {
     let mut house = House::new();
     house.policy.held_most = 1;
-    *house.lack.lock().unwrap() = Some(AWAY);
+    house.lacks(&[("*", AWAY)]);
     let running = house.start().await;
     let first = accept(&running).await;
     house.until(Step::Acked).await;
@@ -197,7 +239,7 @@ async fn while_the_backend_is_away_what_has_no_room_stays_on_the_bus() {
     house.until(Step::Intended).await;
     // Handed out again and again, until the backend is back.
     house.until(Step::Taken).await;
-    *house.lack.lock().unwrap() = None;
+    house.lack.lock().unwrap().clear();
     house.until(Step::Acked).await;
     house.firings.recv().await.unwrap();
     house.firings.recv().await.unwrap();
