@@ -1,6 +1,8 @@
 //! Against a real Kubernetes API server: what rules do there, and what becomes of it when things go
 //! wrong.
 
+/// What others changed in between.
+mod changes;
 /// The whole under fire: killed, cut off, lied to; every object once.
 mod chaos;
 /// What `deploy` has.
