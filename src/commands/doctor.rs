@@ -26,7 +26,7 @@ pub(crate) fn run(arguments: Doctor) -> Ended {
     let acting_as = arguments.acting_as;
     needs.extend(acting_as.as_deref().and_then(account));
     let runtime = super::async_runtime()?;
-    let report = runtime.block_on(async {
+    let examined = runtime.block_on(async {
         let cluster = Cluster::connect(&access).await.map_err(|error| error.to_string())?;
         let acting = match acting_as {
             None => cluster.clone(),
@@ -36,7 +36,10 @@ pub(crate) fn run(arguments: Doctor) -> Ended {
             }
         };
         Ok::<_, String>(examine_for(&cluster, &acting, &needs).await)
-    })?;
+    });
+    // A credential plugin that does not answer must not keep the process.
+    runtime.shutdown_background();
+    let report = examined?;
     match arguments.format {
         Format::Text => output::print(&text(&report)),
         Format::Json => {

@@ -94,6 +94,21 @@ impl Cluster {
     /// # Errors
     /// No configuration, or one that cannot be used.
     pub async fn connect(access: &Access) -> Result<Self, ConnectError> {
+        // A plugin that gets the credentials runs here, and may hang.
+        let (access, runtime) = (access.clone(), tokio::runtime::Handle::current());
+        let connecting =
+            tokio::task::spawn_blocking(move || runtime.block_on(Self::connect_now(&access)));
+        match tokio::time::timeout(REQUEST_TIMEOUT, connecting).await {
+            Ok(Ok(connected)) => connected,
+            Ok(Err(error)) => Err(ConnectError::Client(format!("it was cut short: {error}"))),
+            Err(_) => Err(ConnectError::Client(format!(
+                "the credentials did not come within {} s",
+                REQUEST_TIMEOUT.as_secs()
+            ))),
+        }
+    }
+
+    async fn connect_now(access: &Access) -> Result<Self, ConnectError> {
         let mut config = config(access).await?;
         config.default_retry = false;
         config.connect_timeout = Some(CONNECT_TIMEOUT);
