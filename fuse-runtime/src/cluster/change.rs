@@ -4,26 +4,26 @@ use serde_json::{Map, Value, json};
 
 /// The change that an action makes.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Change {
+pub(crate) struct Change {
     /// The action's id.
-    pub action: String,
+    pub(crate) action: String,
     /// Who applies, as the object's managed fields tell: fuse, for a rule.
-    pub manager: String,
+    pub(crate) manager: String,
     /// What to do.
-    pub operation: Operation,
+    pub(crate) operation: Operation,
     /// To which object.
-    pub target: Target,
+    pub(crate) target: Target,
     /// The object to create or apply; the patch; null for a deletion.
-    pub body: Value,
+    pub(crate) body: Value,
     /// What the object names and cannot do without.
-    pub requires: Vec<Target>,
+    pub(crate) requires: Vec<Target>,
     /// Where the rest of the object comes from.
-    pub from_cron_job: Option<FromCronJob>,
+    pub(crate) from_cron_job: Option<FromCronJob>,
 }
 
 /// What is done to an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Operation {
+pub(crate) enum Operation {
     /// It is made; one that is there is a conflict.
     Create,
     /// It is made, or brought to what the rule says (server-side apply).
@@ -39,7 +39,7 @@ pub enum Operation {
 
 /// How a patch is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Patch {
+pub(crate) enum Patch {
     /// RFC 7396.
     Merge,
     /// Kubernetes' own: lists merge by key. Not for custom resources.
@@ -50,7 +50,7 @@ pub enum Patch {
 
 /// What becomes of the objects that the deleted one owns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Propagation {
+pub(crate) enum Propagation {
     /// They go after it.
     Background,
     /// They go before it.
@@ -61,31 +61,31 @@ pub enum Propagation {
 
 /// An object on the cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Target {
+pub(crate) struct Target {
     /// As in `batch/v1`.
-    pub api_version: String,
+    pub(crate) api_version: String,
     /// As in `Job`.
-    pub kind: String,
+    pub(crate) kind: String,
     /// `None` for objects outside namespaces.
-    pub namespace: Option<String>,
+    pub(crate) namespace: Option<String>,
     /// Its name.
-    pub name: String,
+    pub(crate) name: String,
 }
 
 /// A job made from the template of a CronJob.
 #[derive(Clone, Debug, PartialEq)]
-pub struct FromCronJob {
+pub(crate) struct FromCronJob {
     /// The CronJob's namespace.
-    pub namespace: String,
+    pub(crate) namespace: String,
     /// Its name.
-    pub name: String,
+    pub(crate) name: String,
     /// Environment variables for every container.
-    pub env: Map<String, Value>,
+    pub(crate) env: Map<String, Value>,
 }
 
 impl Operation {
     /// The operation's name in rules and messages.
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Create => "create",
             Self::Apply { .. } => "apply",
@@ -127,7 +127,7 @@ impl std::fmt::Display for Target {
 impl Change {
     /// What is shown to people, and written to files: the object itself where one is made, else
     /// what is done to which object.
-    pub fn shown(&self) -> Value {
+    pub(crate) fn shown(&self) -> Value {
         let target = json!({
             "apiVersion": self.target.api_version,
             "kind": self.target.kind,

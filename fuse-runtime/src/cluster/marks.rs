@@ -1,6 +1,7 @@
 //! Patches and server-side apply with our mark: the latest actions that changed an object, in one of
 //! its annotations. It is written together with the change and only over the version of the object
-//! that was read, so that an action whose mark is there was done, and one whose is not was not.
+//! that was read: an action whose mark is there was done; one whose is not was not, unless so many
+//! came after it that it would be gone.
 
 use http::Request;
 use kube::api::PatchParams;

@@ -37,11 +37,11 @@ use std::time::Duration;
 use kube::Client;
 use kube::config::{Config, KubeConfigOptions, Kubeconfig, KubeconfigError};
 
-pub use change::{Change, FromCronJob, Operation, Patch, Propagation, Target};
+pub(crate) use change::{Change, FromCronJob, Operation, Patch, Propagation, Target};
 pub use doctor::{Finding, Report, examine, examine_for};
 pub use kinds::Kind;
 pub use needs::{Need, Permission, Place, RuleNeed, needs};
-pub use refusal::Refusal;
+pub(crate) use refusal::Refusal;
 pub(crate) use watch::{Followed, Seen};
 
 /// How long one request may take. Nothing that fuse asks for takes a healthy server that long.

@@ -14,7 +14,7 @@ const FIELDS: &str = "FieldManagerConflict";
 
 /// Why a request was not done.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
+pub(crate) struct Refusal {
     why: Why,
     /// In the words of the server, or ours.
     message: String,
@@ -104,53 +104,53 @@ impl Refusal {
     }
 
     /// The object is there already.
-    pub fn already_exists(&self) -> bool {
+    pub(crate) fn already_exists(&self) -> bool {
         self.is(409, "AlreadyExists")
     }
 
     /// The object is not as it was when it was read.
-    pub fn is_outdated(&self) -> bool {
+    pub(crate) fn is_outdated(&self) -> bool {
         self.is(409, "Conflict")
     }
 
     /// There is no such object (a missing kind or namespace is another matter).
-    pub fn is_absent(&self, target: &Target) -> bool {
+    pub(crate) fn is_absent(&self, target: &Target) -> bool {
         let Why::Answer { code: 404, missing: Some(missing), .. } = &self.why else { return false };
         missing.name == target.name && (missing.kind != "namespaces" || target.kind == "Namespace")
     }
 
     /// What was applied conflicts only with what fuse itself did in another way.
-    pub fn conflicts_with_fuse(&self) -> bool {
+    pub(crate) fn conflicts_with_fuse(&self) -> bool {
         matches!(self.why, Why::Answer { own: true, .. })
     }
 
     /// It was not accepted who fuse is.
-    pub fn is_unauthorized(&self) -> bool {
+    pub(crate) fn is_unauthorized(&self) -> bool {
         matches!(self.why, Why::Unauthorized | Why::Answer { code: 401, .. })
     }
 
     /// The namespace is missing.
-    pub fn is_without_namespace(&self) -> bool {
+    pub(crate) fn is_without_namespace(&self) -> bool {
         matches!(&self.why, Why::Answer { missing: Some(missing), .. } if missing.kind == "namespaces")
     }
 
     /// The path itself is unknown to the server: it does not serve that kind.
-    pub fn is_unserved(&self) -> bool {
+    pub(crate) fn is_unserved(&self) -> bool {
         matches!(&self.why, Why::Answer { code: 404, missing: None, .. })
     }
 
     /// It may not be done by whom fuse acts as.
-    pub fn is_denied(&self) -> bool {
+    pub(crate) fn is_denied(&self) -> bool {
         matches!(self.why, Why::Answer { code: 403, .. }) && is_rbac(&self.message)
     }
 
     /// What went wrong, for people.
-    pub fn message(&self) -> &str {
+    pub(crate) fn message(&self) -> &str {
         &self.message
     }
 
     /// What it means for an action.
-    pub fn into_failure(self) -> Failure {
+    pub(crate) fn into_failure(self) -> Failure {
         let reason = self.message;
         let retry =
             |reason, perhaps_done, after| Failure::Retryable { reason, perhaps_done, after };

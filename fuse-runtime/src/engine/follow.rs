@@ -178,34 +178,27 @@ impl Follower {
         self.metrics.acted(trigger, result.as_str());
         let (source, event_name, event) = (event.source, event.name, event.id);
         let result = result.as_str();
-        if observed.result == ObservedResult::Succeeded {
-            tracing::info!(
-                source,
-                name = event_name,
-                event,
-                action = id,
-                rule,
-                kind,
-                namespace,
-                object = name,
-                phase,
-                result,
-                "the work is over"
-            );
-        } else {
-            tracing::warn!(
-                source,
-                name = event_name,
-                event,
-                action = id,
-                rule,
-                kind,
-                namespace,
-                object = name,
-                phase,
-                result,
-                "the work is over"
-            );
+        // The level of a line must be known when it is compiled.
+        macro_rules! tell {
+            ($level:ident) => {
+                tracing::$level!(
+                    source,
+                    name = event_name,
+                    event,
+                    action = id,
+                    rule,
+                    kind,
+                    namespace,
+                    object = name,
+                    phase,
+                    result,
+                    "the work is over"
+                )
+            };
+        }
+        match observed.result {
+            ObservedResult::Succeeded => tell!(info),
+            _ => tell!(warn),
         }
         Ok(())
     }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use redb::{ReadTransaction, ReadableTable, WriteTransaction};
+use redb::{ReadTransaction, ReadableTable, TableDefinition, WriteTransaction};
 
 use super::dead::{self, Dead};
 use super::read::{self, ActionRow, DecidedRow, action_dead_since, assemble};
@@ -29,6 +29,22 @@ impl EmbeddedLedger {
     /// The ledger of `store`.
     pub fn new(store: Store) -> Self {
         Self { store }
+    }
+}
+
+impl EmbeddedLedger {
+    /// The actions whose ids a table lists, page by page.
+    async fn listed(
+        &self,
+        table: TableDefinition<'static, &'static str, ()>,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<EventAction>, LedgerError> {
+        let after = after.map(str::to_owned);
+        let read = move |transaction: &ReadTransaction| {
+            read::listed(transaction, table, after.as_deref(), limit)
+        };
+        Ok(self.store.read(read).await?)
     }
 }
 
@@ -118,11 +134,7 @@ impl Ledger for EmbeddedLedger {
         after: Option<&str>,
         limit: usize,
     ) -> Result<Vec<EventAction>, LedgerError> {
-        let after = after.map(str::to_owned);
-        Ok(self
-            .store
-            .read(move |transaction| read::listed(transaction, UNSETTLED, after.as_deref(), limit))
-            .await?)
+        self.listed(UNSETTLED, after, limit).await
     }
 
     async fn held(
@@ -130,11 +142,7 @@ impl Ledger for EmbeddedLedger {
         after: Option<&str>,
         limit: usize,
     ) -> Result<Vec<EventAction>, LedgerError> {
-        let after = after.map(str::to_owned);
-        Ok(self
-            .store
-            .read(move |transaction| read::listed(transaction, HELD, after.as_deref(), limit))
-            .await?)
+        self.listed(HELD, after, limit).await
     }
 
     async fn running(
@@ -142,11 +150,7 @@ impl Ledger for EmbeddedLedger {
         after: Option<&str>,
         limit: usize,
     ) -> Result<Vec<EventAction>, LedgerError> {
-        let after = after.map(str::to_owned);
-        Ok(self
-            .store
-            .read(move |transaction| read::listed(transaction, RUNNING, after.as_deref(), limit))
-            .await?)
+        self.listed(RUNNING, after, limit).await
     }
 
     async fn dead_letters(&self, limit: usize) -> Result<Vec<DeadLetter>, LedgerError> {
