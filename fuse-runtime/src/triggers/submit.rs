@@ -9,8 +9,8 @@ use super::objects::Objects;
 use super::{ActionRequest, Done, Failure, Probe, Readiness, Trigger, job, object, workflow};
 use crate::cluster::{Change, Need};
 
-/// A trigger that makes one change of an object of each action and has it made once: on a cluster, or as a
-/// file.
+/// A trigger that makes one change of an object of each action and has it made once: on a cluster,
+/// or as a file.
 #[derive(Clone, Debug)]
 pub struct Submit {
     kind: Kind,
