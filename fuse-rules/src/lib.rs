@@ -40,6 +40,7 @@ mod plan;
 mod ruleset;
 mod schema;
 mod span;
+mod standard;
 mod syntax;
 mod value;
 

@@ -11,7 +11,11 @@ use crate::outline::TriggerInfo;
 use crate::plan::Plan;
 use crate::schema::Registry;
 use crate::span::{FileId, Files, Span};
-use crate::syntax::{self, ast::Text};
+use crate::standard;
+use crate::syntax::{
+    self,
+    ast::{Text, Use},
+};
 
 /// Where the texts of files come from. The library itself reads nothing.
 ///
@@ -228,7 +232,7 @@ impl Reader<'_> {
             if self.seen.contains_key(&name) {
                 continue;
             }
-            let text = match self.loader.load(&name) {
+            let text = match self.text(&name) {
                 Ok(text) => text,
                 Err(why) => {
                     self.seen.insert(name.clone(), None);
@@ -239,12 +243,25 @@ impl Reader<'_> {
             let id = self.files.add(name.clone(), text.clone());
             let tree = syntax::parse(id, &text, &mut self.problems);
             for used in tree.uses.iter().rev() {
-                waiting.push((resolved(&name, &used.text), Some(used.span)));
+                if used.std && standard::text(&used.name.text).is_none() {
+                    self.problems.push(standard::unknown(&used.name));
+                } else {
+                    waiting.push((target(&name, used), Some(used.name.span)));
+                }
             }
             self.seen.insert(name, Some(self.parsed.len()));
             self.parsed.push(ParsedFile { id, tree, uses: Vec::new() });
         }
         self.link();
+    }
+
+    fn text(&self, name: &str) -> Result<String, String> {
+        match standard::module_of(name) {
+            Some(module) => standard::text(module)
+                .map(str::to_owned)
+                .ok_or_else(|| "there is no such module".into()),
+            None => self.loader.load(name),
+        }
     }
 
     fn unreadable(&mut self, name: &str, why: &str, from: Option<Span>) {
@@ -272,7 +289,7 @@ impl Reader<'_> {
                 .tree
                 .uses
                 .iter()
-                .filter_map(|used| self.seen.get(&resolved(&name, &used.text)).copied().flatten())
+                .filter_map(|used| self.seen.get(&target(&name, used)).copied().flatten())
                 .filter_map(|index| self.parsed.get(index).map(|file| file.id))
                 .collect();
             if let Some(file) = self.parsed.get_mut(index) {
@@ -302,12 +319,12 @@ impl Reader<'_> {
                     continue;
                 };
                 way.push((at, next + 1));
-                let name = resolved(&self.name_of(file.id), &used.text);
+                let name = target(&self.name_of(file.id), used);
                 let target = self.seen.get(&name).copied().flatten();
                 let Some(target) = target else { continue };
                 match state.get(target) {
                     Some(0) => way.push((target, 0)),
-                    Some(1) => closing.push(used.clone()),
+                    Some(1) => closing.push(used.name.clone()),
                     _ => {}
                 }
             }
@@ -320,6 +337,11 @@ impl Reader<'_> {
             );
         }
     }
+}
+
+/// The name of what a `use` takes in.
+fn target(from: &str, used: &Use) -> String {
+    if used.std { standard::file_name(&used.name.text) } else { resolved(from, &used.name.text) }
 }
 
 /// A used file's name, from the name of the file that uses it.

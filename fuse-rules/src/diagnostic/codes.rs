@@ -77,7 +77,7 @@ codes! {
     E0504 = "a file that cannot be read",
     E0505 = "files that use each other in a circle",
     E0506 = "a number that a clause does not take",
-
+    E0507 = "an unknown module of the standard library",
 }
 
 impl fmt::Display for Code {

@@ -8,7 +8,10 @@ use crate::span::Span;
 /// A file's declarations, in their order.
 #[derive(Debug, Default)]
 pub(crate) struct File {
-    pub(crate) uses: Vec<Text>,
+    pub(crate) uses: Vec<Use>,
+    pub(crate) types: Vec<TypeDecl>,
+    pub(crate) consts: Vec<Const>,
+    pub(crate) conditions: Vec<Condition>,
     pub(crate) fuses: Vec<Fuse>,
     pub(crate) defaults: Vec<Defaults>,
     pub(crate) sources: Vec<Source>,
@@ -20,6 +23,88 @@ pub(crate) struct File {
 pub(crate) struct Text {
     pub(crate) text: String,
     pub(crate) span: Span,
+}
+
+/// `use "file.rules"`, or `use std "module"`.
+#[derive(Clone, Debug)]
+pub(crate) struct Use {
+    pub(crate) std: bool,
+    pub(crate) name: Text,
+}
+
+/// `type NAME = …`.
+#[derive(Debug)]
+pub(crate) struct TypeDecl {
+    pub(crate) doc: Option<String>,
+    pub(crate) name: Text,
+    pub(crate) value: TypeValue,
+}
+
+/// What a declared type is.
+#[derive(Debug)]
+pub(crate) enum TypeValue {
+    Type(Type),
+    /// The file of a JSON Schema.
+    JsonSchema(Text),
+}
+
+/// `const NAME = …`.
+#[derive(Debug)]
+pub(crate) struct Const {
+    pub(crate) doc: Option<String>,
+    pub(crate) name: Text,
+    pub(crate) value: Expr,
+}
+
+/// `condition NAME(…) = …`.
+#[derive(Debug)]
+pub(crate) struct Condition {
+    pub(crate) doc: Option<String>,
+    pub(crate) name: Text,
+    pub(crate) parameters: Vec<Parameter>,
+    pub(crate) body: Expr,
+}
+
+#[derive(Debug)]
+pub(crate) struct Parameter {
+    pub(crate) name: Text,
+    pub(crate) ty: Option<Type>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Type {
+    pub(crate) kind: TypeKind,
+    pub(crate) span: Span,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum TypeKind {
+    /// `string`, a declared name, or `module.name`.
+    Name {
+        module: Option<String>,
+        name: String,
+    },
+    String(String),
+    Number(Number),
+    Bool(bool),
+    List(Box<Type>),
+    Map(Box<Type>),
+    Record {
+        fields: Vec<TypeField>,
+        /// Other fields may be there too: `...`.
+        open: bool,
+    },
+    Union(Vec<Type>),
+    /// What could not be read; its problem is already reported.
+    Error,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct TypeField {
+    pub(crate) doc: Option<String>,
+    pub(crate) key: Text,
+    pub(crate) optional: bool,
+    pub(crate) ty: Type,
 }
 
 #[derive(Debug)]
@@ -48,6 +133,7 @@ pub(crate) struct Source {
 pub(crate) struct Event {
     pub(crate) doc: Option<String>,
     pub(crate) name: Text,
+    pub(crate) ty: Option<Type>,
     pub(crate) block: Option<Block>,
 }
 
@@ -224,6 +310,12 @@ pub(crate) enum QuantifierKind {
     All,
     None,
     Count,
+    /// The elements for which the body is true.
+    Filter,
+    /// The body's value for each element.
+    Map,
+    /// The first element for which the body is true.
+    First,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -261,6 +353,9 @@ impl QuantifierKind {
             Self::All => "all",
             Self::None => "none",
             Self::Count => "count",
+            Self::Filter => "filter",
+            Self::Map => "map",
+            Self::First => "first",
         }
     }
 }

@@ -44,16 +44,14 @@ impl Lower<'_> {
                 self.picks(pair, block);
             }
             Rule::bad_field => {
-                items.last_end = Some(pair.as_span().end());
-                items.comma = false;
                 block.incomplete = true;
-                self.bad(&pair, Rule::probe_field, items.before);
+                items.bad(self, &pair, Rule::probe_field);
             }
             _ => {}
         }
     }
 
-    fn key(&mut self, pair: Pair<'_, Rule>) -> Option<Text> {
+    pub(super) fn key(&mut self, pair: Pair<'_, Rule>) -> Option<Text> {
         let inner = pair.into_inner().next()?;
         let span = self.span(&inner);
         match inner.as_rule() {
@@ -111,8 +109,7 @@ impl Lower<'_> {
                 Rule::comma => items.comma(self, &part),
                 Rule::bad_field => {
                     block.incomplete = true;
-                    items.last_end = Some(part.as_span().end());
-                    self.bad(&part, Rule::probe_pick, items.before);
+                    items.bad(self, &part, Rule::probe_pick);
                 }
                 Rule::pick => {
                     items.separate(self, &part);
@@ -182,6 +179,13 @@ impl Items {
             );
         }
         self.comma = true;
+    }
+
+    /// Takes up an item that did not parse.
+    pub(super) fn bad(&mut self, lower: &mut Lower<'_>, pair: &Pair<'_, Rule>, probe: Rule) {
+        self.last_end = Some(pair.as_span().end());
+        self.comma = false;
+        lower.bad(pair, probe, self.before);
     }
 
     pub(super) fn separate(&mut self, lower: &mut Lower<'_>, pair: &Pair<'_, Rule>) {

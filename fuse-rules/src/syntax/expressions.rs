@@ -331,7 +331,7 @@ impl Lower<'_> {
         Expr { kind, span }
     }
 
-    fn bad_number(&mut self, span: Span, error: Option<NumberError>) -> ExprKind {
+    pub(super) fn bad_number(&mut self, span: Span, error: Option<NumberError>) -> ExprKind {
         let text = self.text.get(span.range()).unwrap_or("").to_owned();
         let problem = match error {
             Some(NumberError::OutOfRange { .. }) => {
@@ -365,6 +365,9 @@ impl Lower<'_> {
                         "any" => QuantifierKind::Any,
                         "all" => QuantifierKind::All,
                         "none" => QuantifierKind::None,
+                        "filter" => QuantifierKind::Filter,
+                        "map" => QuantifierKind::Map,
+                        "first" => QuantifierKind::First,
                         _ => QuantifierKind::Count,
                     };
                 }
@@ -373,6 +376,10 @@ impl Lower<'_> {
                         match part.as_rule() {
                             Rule::ident => name = Some(self.name(&part)),
                             Rule::expr => exprs.push(self.expr(part, depth)),
+                            Rule::value => {
+                                exprs
+                                    .extend(part.into_inner().next().map(|v| self.value(v, depth)));
+                            }
                             _ => {}
                         }
                     }

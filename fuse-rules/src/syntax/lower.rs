@@ -3,7 +3,8 @@
 use pest::iterators::{Pair, Pairs};
 
 use super::ast::{
-    Block, Defaults, Event, ExprKind, File, Fuse, Rule as RuleDecl, Sensor, Shared, Source, Text,
+    Block, Condition, Const, Defaults, Event, ExprKind, File, Fuse, Parameter, Rule as RuleDecl,
+    Sensor, Shared, Source, Text, Use,
 };
 use super::blocks::Items;
 use super::expressions::IS_KINDS;
@@ -32,7 +33,10 @@ impl<'a> Lower<'a> {
         for pair in pairs.flat_map(Pair::into_inner) {
             let start = pair.as_span().start();
             match pair.as_rule() {
-                Rule::use_decl => file.uses.extend(self.string_in(pair)),
+                Rule::use_decl => file.uses.extend(self.used(pair)),
+                Rule::type_decl => file.types.extend(self.type_decl(pair)),
+                Rule::const_decl => file.consts.extend(self.const_decl(pair)),
+                Rule::condition_decl => file.conditions.extend(self.condition_decl(pair)),
                 Rule::fuse_decl => file.fuses.extend(self.fuse(pair)),
                 Rule::defaults_decl => file.defaults.extend(self.defaults(pair)),
                 Rule::source_decl => file.sources.push(self.source(pair)),
@@ -126,7 +130,7 @@ impl<'a> Lower<'a> {
     }
 
     /// The comment block straight above a declaration, without its `#`s.
-    fn doc(&self, pair: &Pair<'_, Rule>) -> Option<String> {
+    pub(super) fn doc(&self, pair: &Pair<'_, Rule>) -> Option<String> {
         let before = self.text.get(..pair.as_span().start())?;
         // Only white space may stand between the comment's line end and the declaration.
         let (above, indent) = before.rsplit_once('\n')?;
@@ -154,7 +158,7 @@ impl<'a> Lower<'a> {
         }
     }
 
-    fn string_in(&mut self, pair: Pair<'_, Rule>) -> Option<Text> {
+    pub(super) fn string_in(&mut self, pair: Pair<'_, Rule>) -> Option<Text> {
         let string = pair.into_inner().find(|p| p.as_rule() == Rule::plain_string)?;
         let span = self.span(&string);
         let text = self.plain_string(string)?;
@@ -180,6 +184,46 @@ impl<'a> Lower<'a> {
     }
 
     // ---- Declarations ---------------------------------------------------------------------
+
+    fn used(&mut self, pair: Pair<'_, Rule>) -> Option<Use> {
+        let std = pair.clone().into_inner().any(|p| p.as_rule() == Rule::kw_std);
+        Some(Use { std, name: self.string_in(pair)? })
+    }
+
+    fn const_decl(&mut self, pair: Pair<'_, Rule>) -> Option<Const> {
+        let doc = self.doc(&pair);
+        let mut name = None;
+        let mut value = None;
+        for part in pair.into_inner() {
+            match part.as_rule() {
+                Rule::ident => name = Some(self.name(&part)),
+                Rule::value => value = part.into_inner().next().map(|v| self.value(v, 0)),
+                _ => {}
+            }
+        }
+        Some(Const { doc, name: name?, value: value? })
+    }
+
+    fn condition_decl(&mut self, pair: Pair<'_, Rule>) -> Option<Condition> {
+        let doc = self.doc(&pair);
+        let mut name = None;
+        let mut parameters = Vec::new();
+        let mut body = None;
+        for part in pair.into_inner() {
+            match part.as_rule() {
+                Rule::ident => name = Some(self.name(&part)),
+                Rule::parameter => {
+                    let mut parts = part.into_inner();
+                    let Some(name) = parts.next().map(|p| self.name(&p)) else { continue };
+                    let ty = parts.find(|p| p.as_rule() == Rule::type_expr);
+                    parameters.push(Parameter { name, ty: ty.map(|ty| self.type_expr(ty, 0)) });
+                }
+                Rule::expr => body = Some(self.expr(part, 0)),
+                _ => {}
+            }
+        }
+        Some(Condition { doc, name: name?, parameters, body: body? })
+    }
 
     fn fuse(&mut self, pair: Pair<'_, Rule>) -> Option<Fuse> {
         let doc = self.doc(&pair);
@@ -248,8 +292,10 @@ impl<'a> Lower<'a> {
 
     fn event(&mut self, pair: Pair<'_, Rule>) -> Option<Event> {
         let doc = self.doc(&pair);
+        let ty = pair.clone().into_inner().find(|p| p.as_rule() == Rule::type_expr);
+        let ty = ty.map(|ty| self.type_expr(ty, 0));
         let (name, block) = self.name_and_block(pair);
-        Some(Event { doc, name: self.declared(name?), block })
+        Some(Event { doc, name: self.declared(name?), ty, block })
     }
 
     fn sensor(&mut self, pair: Pair<'_, Rule>) -> Sensor {

@@ -14,6 +14,7 @@ mod tests;
 mod texts;
 #[cfg(test)]
 mod tree;
+mod types;
 
 use pest::Parser;
 

@@ -19,6 +19,8 @@ pub(super) fn too_deep(text: &str) -> Option<usize> {
     // The depth at which each string that is open around us goes on.
     let mut strings: Vec<usize> = Vec::new();
     let mut in_string = false;
+    // Those of `list<…>` and `map<…>`, counted apart: `<` and `>` compare, too.
+    let mut angles = 0_usize;
     let mut at = 0;
     while let Some(&byte) = bytes.get(at) {
         if in_string {
@@ -43,6 +45,8 @@ pub(super) fn too_deep(text: &str) -> Option<usize> {
                 }
                 b'"' => in_string = true,
                 b'\'' => at = quote_end(bytes, at),
+                b'<' if is_generic(bytes, at) => angles += 1,
+                b'>' => angles = angles.saturating_sub(1),
                 b'(' | b'[' | b'{' => depth += 1,
                 b')' | b']' => depth = depth.saturating_sub(1),
                 b'}' => {
@@ -55,12 +59,20 @@ pub(super) fn too_deep(text: &str) -> Option<usize> {
                 _ => {}
             }
         }
-        if depth > MAX_NESTING {
+        if depth + angles > MAX_NESTING {
             return Some(at);
         }
         at += 1;
     }
     None
+}
+
+/// Whether the `<` at `at` touches the word `list` or `map`.
+fn is_generic(bytes: &[u8], at: usize) -> bool {
+    let before = bytes.get(..at).unwrap_or(&[]);
+    let rest = before.strip_suffix(b"list").or_else(|| before.strip_suffix(b"map"));
+    let goes_on = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
+    rest.is_some_and(|rest| !rest.last().is_some_and(goes_on))
 }
 
 fn line_end(bytes: &[u8], from: usize) -> usize {
@@ -113,6 +125,9 @@ mod tests {
         assert!(too_deep(&format!("\"${{{deep}}}\"")).is_some(), "interpolation nests");
         assert_eq!(too_deep(&"\"${x}\"\n".repeat(1000)), None);
         assert!(too_deep(&"\"${".repeat(1000)).is_some());
+        assert!(too_deep(&"list<".repeat(1000)).is_some());
+        assert_eq!(too_deep(&"list<x> ".repeat(1000)), None);
+        assert_eq!(too_deep(&"body.list<3 and x<y ".repeat(1000)), None);
         assert_eq!(too_deep("\"\\"), None);
         for text in ["x matches r#\"a\"# and ", "x == '#' and ", "x == '\"' and ", "# c\r"] {
             let at = text.len() + MAX_NESTING;

@@ -237,8 +237,12 @@ fn wanted(error: &Error<Rule>) -> Vec<&'static str> {
     if all.contains(&AN_EXPRESSION) {
         all.retain(|word| *word == AN_EXPRESSION || word.starts_with('`') && word.len() == 3);
     }
+    // A type may begin in many ways, and go on with a `|`.
+    if all.contains(&A_TYPE) {
+        all.retain(|word| *word == A_TYPE);
+    }
     // What may go on an expression says little where something else must follow it.
-    let goes_on = |word: &&str| matches!(*word, "`in`" | "`.`");
+    let goes_on = |word: &&str| matches!(*word, "`in`" | "`.`" | "`|`");
     if !all.iter().all(&goes_on) {
         all.retain(|word| !goes_on(word));
     }
@@ -258,12 +262,30 @@ fn list(words: &[&str]) -> Option<String> {
 
 const AN_EXPRESSION: &str = "an expression";
 const A_NAME: &str = "a name";
+const A_TYPE: &str = "a type";
 
 /// What a rule is called in messages; `None` for what says nothing to an author.
 fn describe(rule: Rule) -> Option<&'static str> {
     Some(match rule {
         Rule::ident | Rule::fuse_name => A_NAME,
         Rule::kw_use => "`use`",
+        Rule::kw_std => "`std`",
+        Rule::kw_type | Rule::type_decl => "`type`",
+        Rule::kw_const | Rule::const_decl => "`const`",
+        Rule::kw_condition | Rule::condition_decl => "`condition`",
+        Rule::kw_schema | Rule::json_schema => "`json-schema`",
+        Rule::bar => "`|`",
+        Rule::angle_open => "`<`",
+        Rule::angle_close => "`>`",
+        Rule::type_expr
+        | Rule::type_generic
+        | Rule::type_record
+        | Rule::type_paren
+        | Rule::type_literal
+        | Rule::type_name => A_TYPE,
+        Rule::type_field => "a field",
+        Rule::type_rest => "`...`",
+        Rule::parameter => "a parameter",
         Rule::kw_fuse => "`fuse`",
         Rule::kw_default => "`default`",
         Rule::kw_defaults => "`defaults`",

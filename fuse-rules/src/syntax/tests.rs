@@ -361,3 +361,57 @@ mod laws {
         }
     }
 }
+
+#[test]
+fn types_constants_and_conditions() {
+    let (tree, problems) = read(
+        r#"
+        use std "github"
+        # A push.
+        type push = {
+          # The branch.
+          ref: string, forced?: bool
+          "x y": list<map<int>>
+          kind: | "a" | "b" | -1 | true | null
+          owner: (github.user | { id: int, ... })
+          ...
+        }
+        type order = json-schema "order.json"
+        const loud = ["critical", { a = 1 }]
+        # Ends in prod.
+        condition is-prod(name: string, x) = name like "*-prod" and x
+        source s webhook {
+          event pushed : push { path = "/p" }
+          event plain
+          event inline : { a: string, ... }
+        }
+        sensor x on s.pushed { rule r {
+          when first(c in filter(c in body.commits: c.ok): c.id == 1) is present
+          trigger log { message = json(map(c in body.commits: { id = c.id })) }
+        } }
+    "#,
+    );
+    assert_eq!(problems, "");
+    insta::assert_snapshot!(tree);
+}
+
+#[test]
+fn a_fault_in_a_type_is_one_problem_at_its_place() {
+    for (text, wanted) in [
+        ("type a = { b string, c: int }", "E0101 1:14"),
+        ("type a = list<string", "E0101 1:15"),
+        ("type a = ", "E0101 1:8"),
+        ("type a = string |", "E0101 1:17"),
+        ("type a string", "E0101 1:8"),
+        ("type a = { b: int", "E0103 1:10"),
+        ("type a = { b = int }", "E0101 1:14"),
+        ("source s webhook { event a : { b: } }", "E0101 1:33"),
+        ("source s webhook { event a: string, event b : }", "E0101 1:45"),
+        ("condition c = 1", "E0101 1:13"),
+        ("condition c(a: ) = a", "E0101 1:16"),
+        ("const = 1", "E0101 1:7"),
+        ("use std github", "E0101 1:9"),
+    ] {
+        assert_eq!(codes(text), [wanted], "{text}");
+    }
+}

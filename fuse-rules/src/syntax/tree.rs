@@ -2,14 +2,45 @@
 
 use std::fmt::Write as _;
 
-use super::ast::{Block, Expr, ExprKind, FieldValue, File, Part, Segment, Shared};
+use super::ast::{
+    Block, Expr, ExprKind, FieldValue, File, Part, Segment, Shared, Type, TypeKind, TypeValue,
+};
 use super::duration_text;
 
 /// The whole file as text. Places are left out.
 pub(super) fn tree(file: &File) -> String {
     let mut out = Tree::default();
     for used in &file.uses {
-        out.line(0, &format!("use {:?}", used.text));
+        let std = if used.std { "std " } else { "" };
+        out.line(0, &format!("use {std}{:?}", used.name.text));
+    }
+    for decl in &file.types {
+        out.doc(0, decl.doc.as_deref());
+        match &decl.value {
+            TypeValue::Type(ty) => {
+                out.line(0, &format!("type {} = {}", decl.name.text, type_text(ty)));
+            }
+            TypeValue::JsonSchema(name) => {
+                out.line(0, &format!("type {} = json-schema {:?}", decl.name.text, name.text));
+            }
+        }
+    }
+    for decl in &file.consts {
+        out.doc(0, decl.doc.as_deref());
+        out.line(0, &format!("const {} = {}", decl.name.text, expr(&decl.value)));
+    }
+    for decl in &file.conditions {
+        out.doc(0, decl.doc.as_deref());
+        let parameters: Vec<_> = decl
+            .parameters
+            .iter()
+            .map(|p| match &p.ty {
+                Some(ty) => format!("{}: {}", p.name.text, type_text(ty)),
+                None => p.name.text.clone(),
+            })
+            .collect();
+        let (name, body) = (&decl.name.text, expr(&decl.body));
+        out.line(0, &format!("condition {name}({}) = {body}", parameters.join(", ")));
     }
     for fuse in &file.fuses {
         out.doc(0, fuse.doc.as_deref());
@@ -25,7 +56,8 @@ pub(super) fn tree(file: &File) -> String {
         out.block(1, &source.block);
         for event in &source.events {
             out.doc(1, event.doc.as_deref());
-            out.line(1, &format!("event {}", event.name.text));
+            let ty = event.ty.as_ref().map(|ty| format!(" : {}", type_text(ty)));
+            out.line(1, &format!("event {}{}", event.name.text, ty.unwrap_or_default()));
             if let Some(block) = &event.block {
                 out.block(2, block);
             }
@@ -96,6 +128,37 @@ impl Tree {
                 }
             }
         }
+    }
+}
+
+/// A type in one line, without its comments.
+fn type_text(ty: &Type) -> String {
+    match &ty.kind {
+        TypeKind::Name { module: Some(module), name } => format!("{module}.{name}"),
+        TypeKind::Name { module: None, name } => name.clone(),
+        TypeKind::String(text) => format!("{text:?}"),
+        TypeKind::Number(number) => number.to_string(),
+        TypeKind::Bool(value) => value.to_string(),
+        TypeKind::List(inner) => format!("list<{}>", type_text(inner)),
+        TypeKind::Map(inner) => format!("map<{}>", type_text(inner)),
+        TypeKind::Record { fields, open } => {
+            let mut parts: Vec<_> = fields
+                .iter()
+                .map(|field| {
+                    let doc = field.doc.as_ref().map(|doc| format!("({doc}) "));
+                    let mark = if field.optional { "?" } else { "" };
+                    let doc = doc.unwrap_or_default();
+                    format!("{doc}{}{mark}: {}", field.key.text, type_text(&field.ty))
+                })
+                .collect();
+            parts.extend(open.then(|| "...".to_owned()));
+            format!("{{ {} }}", parts.join(", "))
+        }
+        TypeKind::Union(all) => {
+            let all: Vec<_> = all.iter().map(type_text).collect();
+            format!("({})", all.join(" | "))
+        }
+        TypeKind::Error => "(error)".into(),
     }
 }
 
