@@ -3,7 +3,7 @@
 
 use super::Checker;
 use super::operands::arith_kinds;
-use super::paths::ROOTS;
+use super::paths::{ROOTS, segments};
 use super::typed::{Expr, ExprKind, IsTest, QuantifierKind, RecordField};
 use crate::diagnostic::{Code, Diagnostic, suggest};
 use crate::functions;
@@ -112,12 +112,12 @@ impl Checker<'_> {
                 (folded_list(items), Kinds::LIST)
             }
             ast::ExprKind::Record(block) => return self.record(block, scope),
-            ast::ExprKind::Path { root, segments } => {
-                return self.path(root, segments, span, scope);
+            ast::ExprKind::Path { root, steps } => {
+                return self.path(root, steps, span, scope);
             }
-            ast::ExprKind::Access { base, segments } => {
+            ast::ExprKind::Access { base, steps } => {
                 let (base, _) = self.expr(base, scope);
-                (ExprKind::Access { base: Box::new(base), segments: segments.clone() }, Kinds::JSON)
+                (ExprKind::Access { base: Box::new(base), segments: segments(steps) }, Kinds::JSON)
             }
             ast::ExprKind::Call { function, arguments } => {
                 return self.call(function, arguments, span, scope);

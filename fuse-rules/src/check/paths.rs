@@ -7,7 +7,7 @@ use super::expressions::{Scope, broken};
 use super::typed::{Expr, ExprKind, Path, Root, Segment};
 use crate::diagnostic::{Code, Diagnostic, suggest};
 use crate::span::Span;
-use crate::syntax::ast::Text;
+use crate::syntax::ast::{Step, Text};
 use crate::value::{Kinds, Value};
 
 /// The fields of the root `event`.
@@ -18,11 +18,11 @@ impl Checker<'_> {
     pub(super) fn path(
         &mut self,
         root: &Text,
-        segments: &[Segment],
+        steps: &[Step],
         span: Span,
         scope: &Scope,
     ) -> (Expr, Kinds) {
-        let mut segments = segments.to_vec();
+        let mut segments = segments(steps);
         let bound = scope.bound.iter().rposition(|name| name.text == root.text);
         let (resolved, kinds) = match (root.text.as_str(), bound) {
             (_, Some(level)) => {
@@ -95,6 +95,11 @@ impl Checker<'_> {
                 .help(help),
         );
     }
+}
+
+/// The steps as they are evaluated.
+pub(super) fn segments(steps: &[Step]) -> Vec<Segment> {
+    steps.iter().map(|step| step.segment.clone()).collect()
 }
 
 /// Headers and the query are maps of strings.

@@ -234,6 +234,8 @@ const DECLARATIONS: &[(&str, &str)] = &[
     ("source t hook { port = 1, path = \"/a\"\n event e { method = \"GET\" } }", ""),
     ("sensor x on s.e { rule r { when true } }", "E0502 `r`"),
     ("sensor x on s.e { when true }", "E0503 `x`"),
+    ("use std \"githb\"", "E0507 `\"githb\"`"),
+    ("use std \"alertmanager\"", ""),
 ];
 
 fn check(cases: impl IntoIterator<Item = (String, &'static str)>) {

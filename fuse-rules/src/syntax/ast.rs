@@ -236,12 +236,12 @@ pub(crate) enum ExprKind {
     /// A name and what touches it.
     Path {
         root: Text,
-        segments: Vec<Segment>,
+        steps: Vec<Step>,
     },
     /// What touches something else than a name: `split(x, ",")[0]`.
     Access {
         base: Box<Expr>,
-        segments: Vec<Segment>,
+        steps: Vec<Step>,
     },
     Call {
         function: Text,
@@ -295,6 +295,15 @@ pub(crate) enum ExprKind {
 pub(crate) enum Part {
     Text(String),
     Expr(Expr),
+}
+
+/// A step of a path as it is written.
+#[derive(Clone, Debug)]
+pub(crate) struct Step {
+    pub(crate) segment: Segment,
+    /// Written `["key"]` and not `.key`: a key that no type need know.
+    pub(crate) quoted: bool,
+    pub(crate) span: Span,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -3,7 +3,7 @@
 use pest::iterators::Pair;
 
 use super::Rule;
-use super::ast::{Block, Expr, ExprKind, Field, FieldValue, Segment, Text};
+use super::ast::{Block, Expr, ExprKind, Field, FieldValue, Segment, Step, Text};
 use super::lower::Lower;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::span::Span;
@@ -135,8 +135,12 @@ impl Lower<'_> {
                     path = Some(
                         part.into_inner()
                             .filter_map(|p| match p.as_rule() {
-                                Rule::ident => Some(Segment::Key(p.as_str().to_owned())),
-                                _ => self.segment(p),
+                                Rule::ident => Some(Step {
+                                    segment: Segment::Key(p.as_str().to_owned()),
+                                    quoted: false,
+                                    span: self.span(&p),
+                                }),
+                                _ => self.step(p),
                             })
                             .collect::<Vec<_>>(),
                     );
@@ -145,13 +149,15 @@ impl Lower<'_> {
             }
         }
         let key = key?;
-        let more = path.unwrap_or_else(|| vec![Segment::Key(key.text.clone())]);
+        let quoted = self.text.get(key.span.range()).is_some_and(|text| text.starts_with('"'));
+        let own = || Step { segment: Segment::Key(key.text.clone()), quoted, span: key.span };
+        let more = path.unwrap_or_else(|| vec![own()]);
         let mut kind = base.kind.clone();
         match &mut kind {
-            ExprKind::Path { segments, .. } | ExprKind::Access { segments, .. } => {
-                segments.extend(more);
+            ExprKind::Path { steps, .. } | ExprKind::Access { steps, .. } => {
+                steps.extend(more);
             }
-            _ => kind = ExprKind::Access { base: Box::new(base.clone()), segments: more },
+            _ => kind = ExprKind::Access { base: Box::new(base.clone()), steps: more },
         }
         Some(Field { key, optional, value: FieldValue::Expr(Expr { kind, span }) })
     }

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use pest::iterators::Pair;
 use pest::pratt_parser::{Assoc, Op, PrattParser};
 
-use super::ast::{ArithOp, CompareOp, Expr, ExprKind, QuantifierKind, Segment, Text, TextOp};
+use super::ast::{ArithOp, CompareOp, Expr, ExprKind, QuantifierKind, Segment, Step, Text, TextOp};
 use super::lower::Lower;
 use super::{MAX_NESTING, Rule, nesting, strings};
 use crate::diagnostic::{Code, Diagnostic};
@@ -222,7 +222,7 @@ impl Lower<'_> {
             return Expr { kind: ExprKind::Error, span };
         };
         let base = self.primary(primary, depth);
-        let more: Vec<Segment> = parts.filter_map(|p| self.segment(p)).collect();
+        let more: Vec<Step> = parts.filter_map(|p| self.step(p)).collect();
         // Nothing in an event is deeper, and what goes along paths recurses.
         if more.len() > MAX_DEPTH {
             let message = format!("a path has at most {MAX_DEPTH} steps");
@@ -233,15 +233,25 @@ impl Lower<'_> {
             return base;
         }
         let kind = match base.kind {
-            ExprKind::Path { root, .. } => ExprKind::Path { root, segments: more },
+            ExprKind::Path { root, .. } => ExprKind::Path { root, steps: more },
             ExprKind::Error => ExprKind::Error,
-            _ => ExprKind::Access { base: Box::new(base), segments: more },
+            _ => ExprKind::Access { base: Box::new(base), steps: more },
         };
         Expr { kind, span }
     }
 
     /// One step of a path: `.name`, `["key"]`, `[0]`.
-    pub(super) fn segment(&mut self, pair: Pair<'_, Rule>) -> Option<Segment> {
+    pub(super) fn step(&mut self, pair: Pair<'_, Rule>) -> Option<Step> {
+        let mut span = self.span(&pair);
+        let quoted = pair.as_rule() == Rule::index;
+        let touches = pair.as_str().starts_with('.');
+        let segment = self.segment(pair)?;
+        // The name alone, without its dot.
+        span.start += u32::from(touches);
+        Some(Step { segment, quoted, span })
+    }
+
+    fn segment(&mut self, pair: Pair<'_, Rule>) -> Option<Segment> {
         let span = self.span(&pair);
         match pair.as_rule() {
             Rule::member => {
@@ -314,7 +324,7 @@ impl Lower<'_> {
             Rule::kw_true => ExprKind::Bool(true),
             Rule::kw_false => ExprKind::Bool(false),
             Rule::kw_null => ExprKind::Null,
-            Rule::root => ExprKind::Path { root: self.text_of(&pair), segments: Vec::new() },
+            Rule::root => ExprKind::Path { root: self.text_of(&pair), steps: Vec::new() },
             Rule::paren => match pair.into_inner().find(|p| p.as_rule() == Rule::expr) {
                 Some(inner) => ExprKind::Paren(Box::new(self.expr(inner, depth))),
                 None => ExprKind::Error,

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::ast::{
-    Block, Expr, ExprKind, FieldValue, File, Part, Segment, Shared, Type, TypeKind, TypeValue,
+    Block, Expr, ExprKind, FieldValue, File, Part, Segment, Shared, Step, Type, TypeKind, TypeValue,
 };
 use super::duration_text;
 
@@ -191,8 +191,8 @@ pub(super) fn expr(e: &Expr) -> String {
             tree.block(0, block);
             format!("(record {})", tree.text.trim().replace('\n', "; "))
         }
-        ExprKind::Path { root, segments } => format!("{}{}", root.text, steps(segments)),
-        ExprKind::Access { base, segments } => format!("(get {} {})", expr(base), steps(segments)),
+        ExprKind::Path { root, steps } => format!("{}{}", root.text, segments(steps)),
+        ExprKind::Access { base, steps } => format!("(get {} {})", expr(base), segments(steps)),
         ExprKind::Call { function, arguments } => list(&function.text, arguments),
         ExprKind::Quantifier { kind, name, list, body } => {
             format!("({} {} {} {})", kind.as_str(), name.text, expr(list), expr(body))
@@ -224,10 +224,10 @@ pub(super) fn expr(e: &Expr) -> String {
     }
 }
 
-fn steps(segments: &[Segment]) -> String {
-    segments
+fn segments(steps: &[Step]) -> String {
+    steps
         .iter()
-        .map(|segment| match segment {
+        .map(|step| match &step.segment {
             Segment::Key(key) => format!("/{key}"),
             Segment::Index(index) => format!("/{index}"),
         })
