@@ -125,12 +125,15 @@ impl Checker<'_> {
             ast::ExprKind::Quantifier { kind, name, list, body } => {
                 let list = self.list(list, scope, kind.as_str());
                 self.bind(name, scope);
-                let body = self.condition(body, scope);
+                let body = match kind {
+                    QuantifierKind::Map => self.expr(body, scope).0,
+                    _ => self.condition(body, scope),
+                };
                 scope.bound.pop();
-                let kinds =
-                    if *kind == QuantifierKind::Count { Kinds::NUMBER } else { Kinds::BOOL };
                 let (list, body) = (Box::new(list), Box::new(body));
-                (ExprKind::Quantifier { kind: *kind, list, body, frame: () }, kinds)
+                let name = name.text.as_str().into();
+                let typed = ExprKind::Quantifier { kind: *kind, name, list, body, frame: () };
+                (typed, quantifier_kinds(*kind))
             }
             ast::ExprKind::Not(inner) => {
                 (ExprKind::Not(Box::new(self.condition(inner, scope))), Kinds::BOOL)
@@ -366,6 +369,15 @@ fn folded_list(items: Vec<Expr>) -> ExprKind {
         })
         .collect();
     constant.map_or_else(|| ExprKind::List(items), |values| ExprKind::Const(Value::List(values)))
+}
+
+fn quantifier_kinds(kind: QuantifierKind) -> Kinds {
+    match kind {
+        QuantifierKind::Any | QuantifierKind::All | QuantifierKind::None => Kinds::BOOL,
+        QuantifierKind::Count => Kinds::NUMBER,
+        QuantifierKind::Filter | QuantifierKind::Map => Kinds::LIST,
+        QuantifierKind::First => Kinds::ANY,
+    }
 }
 
 fn is_test(kind: &str) -> Option<IsTest> {

@@ -185,6 +185,8 @@ pub(crate) enum ExprKind<P: Reference = Path> {
     },
     Quantifier {
         kind: QuantifierKind,
+        /// The name that it binds.
+        name: Arc<str>,
         list: Box<Expr<P>>,
         body: Box<Expr<P>>,
         frame: P::Frame,
@@ -250,7 +252,7 @@ impl<P: Reference> Expr<P> {
             | ExprKind::TextTest { .. }
             | ExprKind::Pattern { .. }
             | ExprKind::Is { .. } => true,
-            ExprKind::Quantifier { kind, .. } => *kind != QuantifierKind::Count,
+            ExprKind::Quantifier { kind, .. } => kind.is_condition(),
             _ => false,
         }
     }

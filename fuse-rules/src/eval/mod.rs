@@ -1,5 +1,6 @@
 //! Event to decisions: the evaluator of plans, its slow reference, and explanations.
 
+mod elements;
 pub(crate) mod explain;
 pub(crate) mod frame;
 pub(crate) mod machine;

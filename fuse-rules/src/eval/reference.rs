@@ -258,12 +258,11 @@ impl<'e> Env<'_, 'e> {
             ExprKind::Is { value, negated, test } => {
                 ops::is(*test, &self.value(value)).map(|truth| truth != *negated)
             }
-            ExprKind::Quantifier { kind, list, body, .. } if *kind != QuantifierKind::Count => {
-                let mut each = self.elements(*kind, list)?.into_iter().map(|element| {
-                    let mut elements = self.elements.clone();
-                    elements.push(element);
-                    Env { world: self.world, elements }.truth(body)
-                });
+            ExprKind::Quantifier { kind, list, body, .. } if kind.is_condition() => {
+                let mut each = self
+                    .elements(*kind, list)?
+                    .into_iter()
+                    .map(|element| self.with(element).truth(body));
                 match kind {
                     QuantifierKind::All => ops::all(&mut each),
                     QuantifierKind::None => ops::any(&mut each).map(|truth| !truth),
@@ -272,6 +271,18 @@ impl<'e> Env<'_, 'e> {
             }
             _ => ops::condition(expr, self.value(expr)?.as_ref()),
         }
+    }
+
+    /// What names mean where this element is bound.
+    fn with(&self, element: Value<'e>) -> Self {
+        let mut elements = self.elements.clone();
+        elements.push(element);
+        Env { world: self.world, elements }
+    }
+
+    /// Whether a condition holds for an element; unknown is no absence.
+    fn holds(&self, element: &Value<'e>, body: &Expr) -> Result<bool, Fault> {
+        self.with(element.clone()).truth(body).map_err(Fault::of_condition)
     }
 
     fn elements(&self, kind: QuantifierKind, list: &Expr) -> Result<Vec<Value<'e>>, Fault> {
@@ -337,19 +348,37 @@ impl<'e> Env<'_, 'e> {
                 _ => return self.value(right),
             },
             ExprKind::Quantifier { kind: QuantifierKind::Count, list, body, .. } => {
+                let elements =
+                    self.elements(QuantifierKind::Count, list).map_err(Fault::of_condition)?;
                 let mut count = 0_i64;
-                for element in
-                    self.elements(QuantifierKind::Count, list).map_err(Fault::of_condition)?
-                {
-                    let mut elements = self.elements.clone();
-                    elements.push(element);
-                    count += i64::from(
-                        Env { world: self.world, elements }
-                            .truth(body)
-                            .map_err(Fault::of_condition)?,
-                    );
+                for element in elements {
+                    count += i64::from(self.holds(&element, body)?);
                 }
                 Value::Number(count.into())
+            }
+            ExprKind::Quantifier { kind: QuantifierKind::Map, list, body, .. } => {
+                let elements = self.elements(QuantifierKind::Map, list)?;
+                let values = elements
+                    .into_iter()
+                    .map(|element| self.with(element).value(body).map(Cow::into_owned));
+                Value::List(values.collect::<Result<_, _>>()?)
+            }
+            ExprKind::Quantifier { kind: QuantifierKind::Filter, list, body, .. } => {
+                let mut kept = Vec::new();
+                for element in self.elements(QuantifierKind::Filter, list)? {
+                    if self.holds(&element, body)? {
+                        kept.push(element);
+                    }
+                }
+                Value::List(kept)
+            }
+            ExprKind::Quantifier { kind: QuantifierKind::First, list, body, .. } => {
+                for element in self.elements(QuantifierKind::First, list)? {
+                    if self.holds(&element, body)? {
+                        return Ok(Cow::Owned(element));
+                    }
+                }
+                return Err(Fault::Absent(Shown(expr).to_string().into()));
             }
             _ => Value::Bool(self.truth(expr).map_err(Fault::of_condition)?),
         }))

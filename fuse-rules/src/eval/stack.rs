@@ -45,7 +45,7 @@ impl Work {
     }
 
     /// Counts work. Past the limit every further piece fails, so that what is left ends soon.
-    fn spend(&self, values: usize, bytes: usize) -> Result<(), Fault> {
+    pub(super) fn spend(&self, values: usize, bytes: usize) -> Result<(), Fault> {
         let more = u64::try_from(values + bytes / BYTES).unwrap_or(u64::MAX);
         self.done.set(self.done.get().saturating_add(more));
         match self.exceeded() {
@@ -54,51 +54,16 @@ impl Work {
         }
     }
 
-    fn spend_on(&self, value: &Value<'_>) -> Result<(), Fault> {
+    pub(super) fn spend_on(&self, value: &Value<'_>) -> Result<(), Fault> {
         let (values, bytes) = weight(value);
         self.spend(values, bytes)
     }
 }
 
-/// The elements of a list, before they are looked into.
-pub(super) enum List<'v, 'e> {
-    Raw(Vec<&'e str>),
-    Values(Cow<'v, Value<'e>>),
-}
-
-impl<'e> List<'_, 'e> {
-    pub(super) fn len(&self) -> usize {
-        match self {
-            Self::Raw(items) => items.len(),
-            Self::Values(value) => match value.as_ref() {
-                Value::List(values) => values.len(),
-                _ => 0,
-            },
-        }
-    }
-
-    /// The frame of the element at `index`.
-    pub(super) fn frame<'p>(
-        &self,
-        index: usize,
-        spec: &'p FrameSpec,
-    ) -> Result<Option<Frame<'p, 'e>>, DuplicateKey> {
-        match self {
-            Self::Raw(items) => items.get(index).map(|raw| Frame::of_json(spec, raw)).transpose(),
-            Self::Values(value) => match value.as_ref() {
-                Value::List(values) => {
-                    Ok(values.get(index).map(|value| Frame::of_value(spec, value)))
-                }
-                _ => Ok(None),
-            },
-        }
-    }
-}
-
 /// The frames at one place, the event's first.
 pub(super) struct Stack<'s, 'p, 'e> {
-    frames: Vec<&'s Frame<'p, 'e>>,
-    work: &'s Work,
+    pub(super) frames: Vec<&'s Frame<'p, 'e>>,
+    pub(super) work: &'s Work,
 }
 
 impl<'s, 'p, 'e> Stack<'s, 'p, 'e> {
@@ -162,7 +127,7 @@ impl<'s, 'p, 'e> Stack<'s, 'p, 'e> {
             ExprKind::Is { value, negated, test } => {
                 ops::is(*test, &self.value(value)).map(|truth| truth != *negated)
             }
-            ExprKind::Quantifier { kind, list, body, frame } if *kind != QuantifierKind::Count => {
+            ExprKind::Quantifier { kind, list, body, frame, .. } if kind.is_condition() => {
                 let list = self.list(list, kind.as_str())?;
                 let truths = (0..list.len()).filter_map(|i| match list.frame(i, frame) {
                     Ok(element) => Some(self.with(&element?).truth(body)),
@@ -176,40 +141,6 @@ impl<'s, 'p, 'e> Stack<'s, 'p, 'e> {
                 }
             }
             _ => ops::condition(expr, self.value(expr)?.as_ref()),
-        }
-    }
-
-    /// The elements that a binder goes through.
-    pub(super) fn list<'v>(
-        &'v self,
-        expr: &'v Expr<Slot>,
-        what: &str,
-    ) -> Result<List<'v, 'e>, Fault> {
-        let not_a_list = |kind: Kinds| {
-            ops::error(format!("`{what}` goes through a list, but {} is {kind}", name(expr)))
-        };
-        if let ExprKind::Path(slot) = &expr.kind {
-            let frame = self.frames.get(slot.frame);
-            if let Some(raw) = frame.and_then(|frame| frame.raw(slot.index)) {
-                return match raw.as_bytes().first() {
-                    Some(b'[') => {
-                        self.work.spend(0, raw.len())?;
-                        let items = read_list(raw);
-                        self.work.spend(items.len(), 0)?;
-                        Ok(List::Raw(items))
-                    }
-                    Some(b'{') => not_a_list(Kinds::MAP),
-                    _ => not_a_list(Value::read_scalar(raw).kind()),
-                };
-            }
-        }
-        let value = self.value(expr)?;
-        match value.as_ref() {
-            Value::List(items) => {
-                self.work.spend(items.len(), 0)?;
-                Ok(List::Values(value))
-            }
-            other => not_a_list(other.kind()),
         }
     }
 
@@ -235,7 +166,7 @@ impl<'s, 'p, 'e> Stack<'s, 'p, 'e> {
                         self.work.spend_on(part)?;
                         part.clone()
                     }
-                    None => return Err(Fault::Absent(Shown(expr).to_string().into())),
+                    None => return Err(absent(expr)),
                 }
             }
             ExprKind::Concat(parts) => {
@@ -278,18 +209,22 @@ impl<'s, 'p, 'e> Stack<'s, 'p, 'e> {
                 Err(fault) if !fault.is_absence() => return Err(fault),
                 _ => return self.value(right),
             },
-            ExprKind::Quantifier { kind: QuantifierKind::Count, list, body, frame } => {
+            ExprKind::Quantifier { kind: QuantifierKind::Count, list, body, frame, .. } => {
                 let list = self.list(list, QuantifierKind::Count.as_str());
                 let list = list.map_err(Fault::of_condition)?;
                 let mut count = 0_i64;
                 for i in 0..list.len() {
-                    if let Ok(Some(element)) = list.frame(i, frame) {
-                        count += i64::from(
-                            self.with(&element).truth(body).map_err(Fault::of_condition)?,
-                        );
-                    }
+                    count += i64::from(self.holds(&list, i, frame, body)?);
                 }
                 Value::Number(count.into())
+            }
+            ExprKind::Quantifier { kind, list, body, frame, .. } if !kind.is_condition() => {
+                let list = self.list(list, kind.as_str())?;
+                match kind {
+                    QuantifierKind::Map => self.mapped(&list, frame, body)?,
+                    QuantifierKind::First => self.first(expr, &list, frame, body)?,
+                    _ => self.filtered(&list, frame, body)?,
+                }
             }
             _ => Value::Bool(self.truth(expr).map_err(Fault::of_condition)?),
         }))
@@ -311,6 +246,11 @@ impl<'s, 'p, 'e> Stack<'s, 'p, 'e> {
         self.work.spend(values, bytes.saturating_mul(RENDERED))?;
         Ok(value.into_owned())
     }
+}
+
+/// The fault of what is not there, called by its text.
+pub(super) fn absent(expr: &Expr<Slot>) -> Fault {
+    Fault::Absent(Shown(expr).to_string().into())
 }
 
 /// How many values a value is made of, and how many bytes of text.

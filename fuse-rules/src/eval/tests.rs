@@ -1,6 +1,7 @@
 //! What expressions mean, as tables; each row is evaluated by the plan and by the reference.
 
 mod agreement;
+mod comprehensions;
 mod events;
 mod generate;
 mod tables;

@@ -280,12 +280,16 @@ impl Compiler {
             ExprKind::Is { value, negated, test } => {
                 ExprKind::Is { value: self.boxed(value), negated: *negated, test: *test }
             }
-            ExprKind::Quantifier { kind, list: source, body, frame: () } => {
+            ExprKind::Quantifier { kind, name, list: source, body, frame: () } => {
                 let list = Box::new(self.list(source));
-                self.frames.push(Frame::default());
+                let mut element = Frame::default();
+                if kind.keeps_elements() {
+                    element.spec.trie.read_whole();
+                }
+                self.frames.push(element);
                 let body = self.boxed(body);
                 let frame = Arc::new(self.bind(source));
-                ExprKind::Quantifier { kind: *kind, list, body, frame }
+                ExprKind::Quantifier { kind: *kind, name: name.clone(), list, body, frame }
             }
         };
         Expr { kind, span: expr.span }

@@ -70,8 +70,8 @@ impl<P: Reference> Display for Shown<'_, P> {
                 let not = if *negated { "not " } else { "" };
                 write!(f, "{} is {not}{}", Shown(value), test.as_str())
             }
-            ExprKind::Quantifier { kind, list, body, .. } => {
-                write!(f, "{}({}: {})", kind.as_str(), Shown(list), Shown(body))
+            ExprKind::Quantifier { kind, name, list, body, .. } => {
+                write!(f, "{}({name} in {}: {})", kind.as_str(), Shown(list), Shown(body))
             }
         }
     }

@@ -367,6 +367,16 @@ impl QuantifierKind {
             Self::First => "first",
         }
     }
+
+    /// Whether it is true, false or unknown, and no other value.
+    pub(crate) fn is_condition(self) -> bool {
+        matches!(self, Self::Any | Self::All | Self::None)
+    }
+
+    /// Whether its value is made of elements as they are, so that all of them is read.
+    pub(crate) fn keeps_elements(self) -> bool {
+        matches!(self, Self::Filter | Self::First)
+    }
 }
 
 impl CompareOp {

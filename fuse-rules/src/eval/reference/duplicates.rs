@@ -77,9 +77,14 @@ impl<'e> Reader<'_, 'e> {
                 Some(key) => Err(DuplicateKey(key)),
                 None => Ok(()),
             },
-            ExprKind::Quantifier { list, body, .. } => {
-                self.bound(list, &mut |reader| reader.expr(body))
-            }
+            ExprKind::Quantifier { kind, list, body, .. } => self.bound(list, &mut |reader| {
+                reader.expr(body)?;
+                let kept = reader.elements.last().filter(|_| kind.keeps_elements());
+                match kept.and_then(Value::duplicate) {
+                    Some(key) => Err(DuplicateKey(key)),
+                    None => Ok(()),
+                }
+            }),
             _ => expr.children().into_iter().try_for_each(|child| self.expr(child)),
         }
     }

@@ -302,6 +302,9 @@ fn templates_are_refused_wherever_they_hide() {
           rule inside { trigger text { text = "p-${raw(body.hostile) ?? "-"}" } }
           rule written { trigger text { text = "p-${body.none ?? "{{workflow.uid}}"}" } }
           rule hidden { trigger text { text = "p-${body.hostile ?? "-"}" } }
+          rule mapped { trigger text { text = join(map(x in ["a"]: "${x}${body.hostile}"), "") } }
+          rule first { trigger text { text = first(x in [body.hostile]: true) ?? "{{x}}" } }
+          rule none { trigger text { text = first(x in [body.hostile]: false) ?? "{{x}}" } }
         }"#;
     let body =
         r#"{"values":{"a":"{{x}}"},"keys":{"{{k}}":"1"},"clean":{"a":"1"},"hostile":"{{=1}}"}"#;
@@ -315,6 +318,9 @@ fn templates_are_refused_wherever_they_hide() {
     s/inside - fired {"text":"p-{{=1}}"}
     s/written - fired {"text":"p-{{workflow.uid}}"}
     s/hidden - rejected `text` is "p-{{=1}}", and text from an event may not carry `{{`; say `raw(…)` if it may
+    s/mapped - rejected `text` is "a{{=1}}", and text from an event may not carry `{{`; say `raw(…)` if it may
+    s/first - rejected `text` is "{{=1}}", and text from an event may not carry `{{`; say `raw(…)` if it may
+    s/none - fired {"text":"{{x}}"}
     "#);
 }
 
@@ -349,6 +355,9 @@ fn work_is_bounded() {
         "when any(x in body.a: x in body.b)",
         "when any(x in body.a: x in [body.b, 5])",
         "when any(x in body.a: any(y in split(body.t, \",\"): x == y))",
+        "when len(map(x in body.a: map(y in body.b: y))) == 1",
+        "when len(filter(x in body.a: len(filter(y in body.b: true)) == x)) == 1",
+        "when any(x in body.a: first(y in [body.b]: true)[0] == x)",
         "each x in body.a max 10000\n when json([x, body.b]) == \"\"",
     ] {
         refused(dear(when));

@@ -20,6 +20,22 @@ fn path(roots: Vec<String>) -> impl Strategy<Value = String> {
     (prop::sample::select(roots), steps).prop_map(|(root, steps)| format!("{root}{steps}"))
 }
 
+/// Elements to go through: mostly a path that leads to a list, sometimes a list made of one.
+fn elements(roots: Vec<String>) -> BoxedStrategy<String> {
+    let made = |roots: Vec<String>| {
+        let body = prop_oneof![
+            (prop::sample::select(&KEYS[..]), literal())
+                .prop_map(|(key, value)| format!("filter(f in {{}}: f.{key} == {value})")),
+            Just("filter(f in {}: f == 1)".to_owned()),
+            Just("map(m in {}: m.a)".to_owned()),
+            Just("map(m in {}: { a = m.b ?? 0, b? = m.a, c = m })".to_owned()),
+            Just("filter(f in map(m in {}: m): f.b is present)".to_owned()),
+        ];
+        (body, list(roots)).prop_map(|(body, list)| body.replacen("{}", &list, 1))
+    };
+    prop_oneof![4 => list(roots.clone()), 1 => made(roots)].boxed()
+}
+
 /// A path that mostly leads to a list.
 fn list(roots: Vec<String>) -> impl Strategy<Value = String> {
     let step = prop_oneof![
@@ -52,22 +68,31 @@ fn value(roots: Vec<String>, depth: u32) -> BoxedStrategy<String> {
         1 => (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("({a} ?? {b})")),
         1 => (path(roots.clone()), path(roots.clone())).prop_map(|(a, b)| format!("({a} + {b})")),
         1 => path(roots.clone()).prop_map(|a| format!("\"t-${{{a}}}\"")),
-        1 => prop::sample::select(&["lower", "int", "len", "string", "json", "trim"][..])
-            .prop_flat_map(move |f| path(roots.clone()).prop_map(move |p| format!("{f}({p})"))),
+        1 => (prop::sample::select(&["lower", "int", "len", "string", "json", "trim"][..]), path(roots.clone()))
+            .prop_map(|(f, p)| format!("{f}({p})")),
         1 => list.prop_map(move |l| format!("count(n{depth} in {l}: n{depth}.a == 1)")),
+        1 => (elements(roots.clone()), prop::sample::select(&[".a == 1", ".b is present", " != \"x\"", ".c == body.c"][..]), prop::sample::select(&["", " ?? body.a", ".a"][..]))
+            .prop_map(move |(l, test, rest)| {
+                let first = format!("first(t{depth} in {l}: t{depth}{test})");
+                if rest.starts_with('.') { format!("{first}{rest}") } else { format!("({first}{rest})") }
+            }),
+        1 => elements(roots).prop_map(move |l| format!("len({l})")),
     ]
     .boxed()
 }
 
 /// Conditions that many places of many rules share, whatever stands around them: what is kept of
 /// one place must not be taken for another.
-const SHARED: [&str; 6] = [
+const SHARED: [&str; 9] = [
     "any(z in body.list: z.a == 1)",
     "none(z in body.list: z.b == \"x\")",
     "count(z in body.items: z == 1) > 0",
     "any(y in body.list: any(z in body.items: y == 1))",
     "any(z in body.list: any(y in body.items: y == 1))",
     "body.a == 1",
+    "len(filter(z in body.list: z.a == 1)) > 0",
+    "first(z in body.list: z.a == 1).b == 2",
+    "1 in map(z in body.list: z.a)",
 ];
 
 /// A condition.
@@ -104,7 +129,7 @@ fn condition(roots: Vec<String>, depth: u32) -> BoxedStrategy<String> {
         2 => (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("({a} and {b})")),
         2 => (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("({a} or {b})")),
         2 => inner.prop_map(|a| format!("not ({a})")),
-        2 => (prop::sample::select(&["any", "all", "none"][..]), list(roots), body)
+        2 => (prop::sample::select(&["any", "all", "none"][..]), elements(roots), body)
             .prop_map(move |(kind, list, body)| format!("{kind}({name} in {list}: {body})")),
     ]
     .boxed()
@@ -112,7 +137,7 @@ fn condition(roots: Vec<String>, depth: u32) -> BoxedStrategy<String> {
 
 /// A sensor with one to three rules. With `each`, paths start at its element most of the time.
 fn sensor(number: usize) -> impl Strategy<Value = String> {
-    let sensor_each = prop::option::weighted(0.6, list(vec!["body".into()]));
+    let sensor_each = prop::option::weighted(0.6, elements(vec!["body".into()]));
     sensor_each.prop_flat_map(move |list| {
         let mut roots = vec!["body".to_owned()];
         let each = list.map_or_else(String::new, |list| {
@@ -134,7 +159,7 @@ fn sensor(number: usize) -> impl Strategy<Value = String> {
 }
 
 fn rule(roots: Vec<String>) -> impl Strategy<Value = String> {
-    let each = prop::option::weighted(0.25, list(roots.clone()));
+    let each = prop::option::weighted(0.25, elements(roots.clone()));
     each.prop_flat_map(move |list| {
         let mut roots = roots.clone();
         let each = list.map_or_else(String::new, |list| {
@@ -144,7 +169,7 @@ fn rule(roots: Vec<String>) -> impl Strategy<Value = String> {
         let requires = prop::bool::weighted(0.2);
         let once = prop::option::weighted(0.2, path(roots.clone()));
         let whens = prop::collection::vec(condition(roots.clone(), 2), 0..3);
-        let mapping = value(roots, 1);
+        let mapping = prop_oneof![4 => value(roots.clone(), 1), 1 => elements(roots)];
         (requires, once, whens, mapping, prop::bool::weighted(0.75)).prop_map(
             move |(requires, once, whens, mapping, optional)| {
                 let requires = if requires { "requires gate\n" } else { "" };

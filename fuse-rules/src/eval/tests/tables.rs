@@ -4,11 +4,11 @@ use super::{condition, value};
 use crate::decision::Outcome;
 use crate::functions;
 
-const T: Outcome = Outcome::Fired;
-const F: Outcome = Outcome::NotMatched;
-const U: Outcome = Outcome::Unknown;
+pub(super) const T: Outcome = Outcome::Fired;
+pub(super) const F: Outcome = Outcome::NotMatched;
+pub(super) const U: Outcome = Outcome::Unknown;
 
-fn check(body: &str, table: &[(&str, Outcome)]) {
+pub(super) fn check(body: &str, table: &[(&str, Outcome)]) {
     for (text, expected) in table {
         let (outcome, reason) = condition(text, body);
         assert_eq!(outcome, *expected, "{text} on {body}: {reason}");
