@@ -42,6 +42,7 @@ mod schema;
 mod span;
 mod standard;
 mod syntax;
+mod types;
 mod value;
 
 pub use decision::{Action, Element, OnceKey, Outcome};

@@ -50,7 +50,7 @@ impl fmt::Display for Unheld {
 pub(crate) struct DuplicateKey(pub(crate) String);
 
 /// A set of kinds of values: what an expression may give, what an operand may be.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Kinds(u16);
 
 impl Kinds {
@@ -66,6 +66,17 @@ impl Kinds {
     /// What JSON has.
     pub(crate) const JSON: Self = Self(63);
     pub(crate) const ANY: Self = Self(255);
+    /// One by one.
+    pub(crate) const SINGLE: [Self; 8] = [
+        Self::NULL,
+        Self::BOOL,
+        Self::NUMBER,
+        Self::STRING,
+        Self::LIST,
+        Self::MAP,
+        Self::DURATION,
+        Self::TIME,
+    ];
     /// What has a canonical text.
     pub(crate) const SCALAR: Self = Self(2 | 4 | 8 | 64 | 128);
 

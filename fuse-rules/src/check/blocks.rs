@@ -5,13 +5,16 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use super::Checker;
-use super::expressions::Scope;
+use super::operands::missing_of;
+use super::scope::Scope;
 use super::sources::depends_on_event;
 use super::typed::{Expr, ExprKind, Mapped, MappedValue};
 use crate::diagnostic::{Code, Diagnostic, suggest};
+use crate::plan::Shown;
 use crate::schema::{Field, FieldType, Schema, Templates};
 use crate::span::Span;
 use crate::syntax::ast::{self, Block, FieldValue, Text};
+use crate::types::{Known, Missing};
 use crate::value::{Kinds, Value};
 
 /// A block with the fields of `defaults` under its own; nested blocks merge likewise.
@@ -242,8 +245,8 @@ impl Checker<'_> {
                 )
             }
             (Some(block), _) => {
-                let (expr, kinds) = self.record(block, scope);
-                self.typed(&expr, kinds, ty, &field.key.text);
+                let (expr, known) = self.record(block, scope);
+                self.typed(&expr, &known, ty, field);
                 MappedValue::Expr(expr, ty.clone())
             }
             (None, _) => {
@@ -255,8 +258,8 @@ impl Checker<'_> {
                         value: MappedValue::Block(Vec::new()),
                     };
                 };
-                let (expr, kinds) = self.expr(expr, scope);
-                self.typed(&expr, kinds, ty, &field.key.text);
+                let (expr, known) = self.expr(expr, scope);
+                self.typed(&expr, &known, ty, field);
                 let expr = match ty {
                     FieldType::File => self.include(expr, &field.key.text),
                     _ => expr,
@@ -268,11 +271,12 @@ impl Checker<'_> {
     }
 
     /// Reports a value that its field can never take.
-    fn typed(&mut self, expr: &Expr, kinds: Kinds, ty: &FieldType, key: &str) {
+    fn typed(&mut self, expr: &Expr, known: &Known, ty: &FieldType, field: &ast::Field) {
         if *ty == FieldType::Expression {
             return;
         }
-        if !kinds.meets(ty.kinds()) {
+        let (key, kinds) = (field.key.text.as_str(), known.kinds());
+        if !kinds.meets(ty.kinds()) && !known.ty.is_nothing() {
             let problem = Diagnostic::error(
                 Code::E0403,
                 expr.span,
@@ -280,6 +284,10 @@ impl Checker<'_> {
             )
             .label(format!("this is {kinds}"));
             return self.report(problem.maybe_help(way_out(ty, kinds)));
+        }
+        self.one_kind(expr, known, ty.kinds(), &format!("`{key}`"));
+        if !field.optional {
+            self.needed(key, Some(ty), expr, &missing_of(expr, known));
         }
         // What could not be checked claims every kind, and is reported already.
         if let ExprKind::Const(value) = &expr.kind
@@ -290,6 +298,43 @@ impl Checker<'_> {
             let problem = Diagnostic::error(code, expr.span, format!("`{key}` {why}"));
             self.report(problem.label("not taken"));
         }
+    }
+}
+
+impl Checker<'_> {
+    /// Reports a value that may be missing where one is needed. Where only the sender can know, as
+    /// for a key of a map, the action is rejected when it is not there.
+    pub(super) fn needed(
+        &mut self,
+        key: &str,
+        ty: Option<&FieldType>,
+        expr: &Expr,
+        missing: &Missing,
+    ) {
+        let Missing::Declared(path) = missing else { return };
+        let default = match ty.map(FieldType::kinds) {
+            Some(Kinds::NUMBER) => "0",
+            Some(Kinds::BOOL) => "false",
+            _ => "\"…\"",
+        };
+        let shown = Shown(expr);
+        let ask = format!("ask first: `when {path} is present`");
+        let help = match ty {
+            Some(_) if expr.is_condition() => ask,
+            Some(_) => format!(
+                "give a default: `{shown} ?? {default}`, leave it out: `{key}? = …`, or {ask}"
+            ),
+            None => format!("give a default: `{shown} ?? {default}`, or {ask}"),
+        };
+        self.report(
+            Diagnostic::error(
+                Code::E0312,
+                expr.span,
+                format!("`{key}` needs a value, but `{path}` may be missing or null"),
+            )
+            .label("may be missing")
+            .help(help),
+        );
     }
 }
 

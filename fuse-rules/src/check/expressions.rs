@@ -1,64 +1,69 @@
-//! Expressions: names resolved, and every kind of value that can be known compared with what its
-//! place takes.
+//! Expressions: names resolved, types compared with what their places take.
 
 use super::Checker;
-use super::operands::arith_kinds;
+use super::operands::missing_of;
 use super::paths::{ROOTS, segments};
+use super::scope::{Bound, Scope};
 use super::typed::{Expr, ExprKind, IsTest, QuantifierKind, RecordField};
-use crate::diagnostic::{Code, Diagnostic, suggest};
-use crate::functions;
+use crate::diagnostic::{Code, Diagnostic};
 use crate::number::Number;
+use crate::plan::Shown;
 use crate::span::Span;
 use crate::syntax::ast::{self, Block, FieldValue, Text};
+use crate::types::{Field, Known, Missing, Record, Rest, Ty};
 use crate::value::{Kinds, Value};
 
-/// The names that paths may start with, besides the roots.
-#[derive(Clone, Default)]
-pub(super) struct Scope {
-    /// What binders bind, outermost first.
-    pub(super) bound: Vec<Text>,
-}
-
-impl Scope {
-    /// The scope outside of any binder.
-    pub(super) fn of_event() -> Self {
-        Self::default()
-    }
-}
-
 /// An expression that could not be read or checked; its problem is reported.
-pub(super) fn broken(span: Span) -> (Expr, Kinds) {
-    (Expr { kind: ExprKind::Const(Value::Null), span }, Kinds::ANY)
+pub(super) fn broken(span: Span) -> (Expr, Known) {
+    (Expr { kind: ExprKind::Const(Value::Null), span }, Known::unchecked())
 }
 
 impl Checker<'_> {
-    /// A condition: an expression that may be a boolean.
-    pub(super) fn condition(&mut self, expr: &ast::Expr, scope: &mut Scope) -> Expr {
-        let (typed, kinds) = self.expr(expr, scope);
-        if !kinds.meets(Kinds::BOOL) {
+    /// A condition: an expression that is true or false.
+    pub(super) fn condition(&mut self, expr: &ast::Expr, scope: &mut Scope) -> (Expr, Known) {
+        let (typed, known) = self.expr(expr, scope);
+        if !known.kinds().meets(Kinds::BOOL) && !known.ty.is_nothing() {
             self.report(
                 Diagnostic::error(Code::E0302, expr.span, "a condition is true or false")
-                    .label(format!("this is {kinds}"))
+                    .label(format!("this is {}", known.kinds()))
                     .help("compare it with something, or ask `is present`"),
             );
+        } else {
+            self.one_kind(&typed, &known, Kinds::BOOL, "a condition");
         }
-        typed
+        let missing = missing_of(&typed, &known);
+        (typed, Known { ty: Ty::bool(), missing })
     }
 
-    /// An expression whose elements are wanted.
-    pub(super) fn list(&mut self, expr: &ast::Expr, scope: &mut Scope, what: &str) -> Expr {
-        let (typed, kinds) = self.expr(expr, scope);
-        if !kinds.meets(Kinds::LIST) {
+    /// A condition that what follows may rely on.
+    pub(super) fn assumed(&mut self, expr: &ast::Expr, scope: &mut Scope) -> (Expr, Known) {
+        let (typed, known) = self.condition(expr, scope);
+        scope.assume(&typed, true);
+        (typed, known)
+    }
+
+    /// An expression whose elements are wanted; gives what is known of the list.
+    pub(super) fn list(
+        &mut self,
+        expr: &ast::Expr,
+        scope: &mut Scope,
+        what: &str,
+    ) -> (Expr, Known) {
+        let (typed, known) = self.expr(expr, scope);
+        if !known.kinds().meets(Kinds::LIST) && !known.ty.is_nothing() {
             self.report(
                 Diagnostic::error(Code::E0310, expr.span, format!("`{what}` goes through a list"))
-                    .label(format!("this is {kinds}")),
+                    .label(format!("this is {}", known.kinds())),
             );
+            return (typed, Known::unchecked());
         }
-        typed
+        self.one_kind(&typed, &known, Kinds::LIST, &format!("`{what}`"));
+        let missing = missing_of(&typed, &known);
+        (typed, Known { ty: known.ty, missing })
     }
 
     /// Binds a name for what follows in the scope.
-    pub(super) fn bind(&mut self, name: &Text, scope: &mut Scope) {
+    pub(super) fn bind(&mut self, name: &Text, element: Ty, scope: &mut Scope) {
         if ROOTS.contains(&name.text.as_str()) {
             self.report(
                 Diagnostic::error(
@@ -69,32 +74,32 @@ impl Checker<'_> {
                 .label("taken")
                 .help("choose another name"),
             );
-        } else if let Some(first) = scope.bound.iter().find(|first| first.text == name.text) {
+        } else if let Some(first) = scope.bound.iter().find(|first| first.name.text == name.text) {
             let problem = Diagnostic::error(
                 Code::E0207,
                 name.span,
                 format!("`{}` already names an element here", name.text),
             )
             .label("bound again")
-            .related(first.span, "first bound here")
+            .related(first.name.span, "first bound here")
             .help("choose another name");
             self.report(problem);
         }
-        scope.bound.push(name.clone());
+        scope.bound.push(Bound { name: name.clone(), element: Known::present(element) });
     }
 
-    /// Checks an expression; gives it with the kinds of values that it may have.
-    pub(super) fn expr(&mut self, expr: &ast::Expr, scope: &mut Scope) -> (Expr, Kinds) {
+    /// Checks an expression; gives it with what is known of its value.
+    pub(super) fn expr(&mut self, expr: &ast::Expr, scope: &mut Scope) -> (Expr, Known) {
         let span = expr.span;
         let constant = |value: Value<'static>| {
-            let kinds = value.kind();
-            (ExprKind::Const(value), kinds)
+            let known = Known::present(Ty::of_value(&value));
+            (ExprKind::Const(value), known)
         };
-        let (kind, kinds) = match &expr.kind {
+        let (kind, known) = match &expr.kind {
             ast::ExprKind::Error => return broken(span),
             ast::ExprKind::Paren(inner) => {
-                let (inner, kinds) = self.expr(inner, scope);
-                return (Expr { span, ..inner }, kinds);
+                let (inner, known) = self.expr(inner, scope);
+                return (Expr { span, ..inner }, known);
             }
             ast::ExprKind::Null => constant(Value::Null),
             ast::ExprKind::Bool(value) => constant(Value::Bool(*value)),
@@ -104,130 +109,151 @@ impl Checker<'_> {
                 constant(Value::Number(Number::from(i64::try_from(*bytes).unwrap_or(i64::MAX))))
             }
             ast::ExprKind::String(text) => constant(Value::text(text.clone())),
-            ast::ExprKind::Interpolated(parts) => {
-                (self.interpolated(parts, scope, span), Kinds::STRING)
-            }
-            ast::ExprKind::List(items) => {
-                let items: Vec<_> = items.iter().map(|item| self.expr(item, scope).0).collect();
-                (folded_list(items), Kinds::LIST)
-            }
+            ast::ExprKind::Interpolated(parts) => self.interpolated(parts, scope, span),
+            ast::ExprKind::List(items) => self.list_literal(items, scope),
             ast::ExprKind::Record(block) => return self.record(block, scope),
-            ast::ExprKind::Path { root, steps } => {
-                return self.path(root, steps, span, scope);
-            }
+            ast::ExprKind::Path { root, steps } => return self.path(root, steps, span, scope),
             ast::ExprKind::Access { base, steps } => {
-                let (base, _) = self.expr(base, scope);
-                (ExprKind::Access { base: Box::new(base), segments: segments(steps) }, Kinds::JSON)
+                let (base, known) = self.expr(base, scope);
+                let shown = |_| Shown(&base).to_string().into();
+                let Some(known) = self.steps(known, steps, 0, &shown) else { return broken(span) };
+                (ExprKind::Access { base: Box::new(base), segments: segments(steps) }, known)
             }
             ast::ExprKind::Call { function, arguments } => {
                 return self.call(function, arguments, span, scope);
             }
             ast::ExprKind::Quantifier { kind, name, list, body } => {
-                let list = self.list(list, scope, kind.as_str());
-                self.bind(name, scope);
-                let body = match kind {
-                    QuantifierKind::Map => self.expr(body, scope).0,
-                    _ => self.condition(body, scope),
-                };
-                scope.bound.pop();
-                let (list, body) = (Box::new(list), Box::new(body));
-                let name = name.text.as_str().into();
-                let typed = ExprKind::Quantifier { kind: *kind, name, list, body, frame: () };
-                (typed, quantifier_kinds(*kind))
+                self.quantifier(*kind, name, list, body, scope)
             }
             ast::ExprKind::Not(inner) => {
-                (ExprKind::Not(Box::new(self.condition(inner, scope))), Kinds::BOOL)
+                let (inner, known) = self.condition(inner, scope);
+                (ExprKind::Not(Box::new(inner)), known)
             }
             ast::ExprKind::And(all) => {
-                let all = all.iter().map(|part| self.condition(part, scope)).collect();
-                (ExprKind::And(all), Kinds::BOOL)
+                let (all, known) = self.joined(all, true, scope);
+                (ExprKind::And(all), known)
             }
             ast::ExprKind::Or(all) => {
-                let all = all.iter().map(|part| self.condition(part, scope)).collect();
-                (ExprKind::Or(all), Kinds::BOOL)
+                let (all, known) = self.joined(all, false, scope);
+                (ExprKind::Or(all), known)
             }
             ast::ExprKind::Compare { op, left, right } => {
-                let (left, left_kinds) = self.expr(left, scope);
-                let (right, right_kinds) = self.expr(right, scope);
-                self.comparable(*op, (&left, left_kinds), (&right, right_kinds), span);
-                let (left, right) = (Box::new(left), Box::new(right));
-                (ExprKind::Compare { op: *op, left, right }, Kinds::BOOL)
+                let left = self.expr(left, scope);
+                let right = self.expr(right, scope);
+                let missing = missing_of(&left.0, &left.1).max(missing_of(&right.0, &right.1));
+                self.comparable(*op, &left, &right, span);
+                let (left, right) = (Box::new(left.0), Box::new(right.0));
+                (ExprKind::Compare { op: *op, left, right }, truth(missing))
             }
             ast::ExprKind::In { negated, item, list } => {
-                let (item, item_kinds) = self.expr(item, scope);
+                let item = self.expr(item, scope);
                 let list = self.list(list, scope, "in");
-                self.member(item_kinds, &list);
-                let test = ExprKind::In { item: Box::new(item), list: Box::new(list) };
-                if *negated {
-                    (ExprKind::Not(Box::new(Expr { kind: test, span })), Kinds::BOOL)
-                } else {
-                    (test, Kinds::BOOL)
-                }
+                self.member(&item, &list);
+                let nulls = Known { ty: list.1.ty.element(), missing: Missing::Never };
+                let missing = missing_of(&item.0, &item.1)
+                    .max(list.1.missing)
+                    .max(missing_of(&list.0, &nulls));
+                let test = ExprKind::In { item: Box::new(item.0), list: Box::new(list.0) };
+                let test = match negated {
+                    true => ExprKind::Not(Box::new(Expr { kind: test, span })),
+                    false => test,
+                };
+                (test, truth(missing))
             }
             ast::ExprKind::TextTest { op, left, right } => {
                 return self.text_test(*op, left, right, span, scope);
             }
             ast::ExprKind::Is { value, negated, kind } => {
-                let (value, _) = self.expr(value, scope);
+                let (value, known) = self.expr(value, scope);
                 self.no_absence(
                     &value,
                     "is never missing",
                     "ask it of the value inside: `x is missing`",
                 );
-                let Some(test) = is_test(&kind.text) else {
-                    return broken(span);
-                };
-                (ExprKind::Is { value: Box::new(value), negated: *negated, test }, Kinds::BOOL)
+                let Some(test) = is_test(&kind.text) else { return broken(span) };
+                self.possible(test, *negated, &value, &known, span);
+                let test = ExprKind::Is { value: Box::new(value), negated: *negated, test };
+                (test, truth(Missing::Never))
             }
             ast::ExprKind::Coalesce { left, right } => {
-                let (left, left_kinds) = self.expr(left, scope);
-                let (right, right_kinds) = self.expr(right, scope);
+                let (left, known) = self.expr(left, scope);
+                let (right, other) = self.expr(right, scope);
                 self.no_absence(
                     &left,
                     "has no default",
                     "give the default to the value inside: `(x ?? \"\") == \"prod\"`",
                 );
-                let kinds = left_kinds.minus(Kinds::NULL).or(right_kinds);
-                (ExprKind::Coalesce { left: Box::new(left), right: Box::new(right) }, kinds)
+                let needed = known.missing > Missing::Never || known.kinds().meets(Kinds::NULL);
+                let known = if needed {
+                    Known { missing: Missing::Never, ..known.there() }.or(other)
+                } else {
+                    known
+                };
+                (ExprKind::Coalesce { left: Box::new(left), right: Box::new(right) }, known)
             }
-            ast::ExprKind::Neg(inner) => {
-                let (inner, kinds) = self.expr(inner, scope);
-                let mut result = kinds.and(Kinds::NUMBER.or(Kinds::DURATION));
-                if result == Kinds::NOTHING {
-                    result = Kinds::ANY;
-                    self.error(
-                        Code::E0301,
-                        span,
-                        "`-` takes a number or a duration",
-                        &format!("this is {kinds}"),
-                    );
-                }
-                (ExprKind::Neg(Box::new(inner)), result)
-            }
+            ast::ExprKind::Neg(inner) => self.negated(inner, span, scope),
             ast::ExprKind::Arith { op, left, right } => {
-                let (left, left_kinds) = self.expr(left, scope);
-                let (right, right_kinds) = self.expr(right, scope);
-                let mut kinds = arith_kinds(*op, left_kinds, right_kinds);
-                if kinds == Kinds::NOTHING {
-                    let op = op.as_str();
-                    let mut problem = Diagnostic::error(
-                        Code::E0301,
-                        span,
-                        format!("`{op}` does not take {left_kinds} and {right_kinds}"),
-                    )
-                    .label("cannot be computed");
-                    if op == "+" && left_kinds.or(right_kinds).meets(Kinds::STRING) {
-                        problem = problem.help("join texts by interpolation: \"${a}-${b}\"");
-                    }
-                    self.report(problem);
-                    // What cannot be computed is reported once.
-                    kinds = Kinds::ANY;
-                }
-                let (left, right) = (Box::new(left), Box::new(right));
-                (ExprKind::Arith { op: *op, left, right }, kinds)
+                self.arithmetic(*op, left, right, span, scope)
             }
         };
-        (Expr { kind, span }, kinds)
+        (Expr { kind, span }, known)
+    }
+
+    /// Conditions joined by `and` or `or`: each is looked at where those before it hold, or do not.
+    fn joined(&mut self, all: &[ast::Expr], and: bool, scope: &mut Scope) -> (Vec<Expr>, Known) {
+        let mark = scope.mark();
+        let mut missing = Missing::Never;
+        let mut typed = Vec::with_capacity(all.len());
+        for part in all {
+            let (part, known) = self.condition(part, scope);
+            missing = missing.max(known.missing);
+            scope.assume(&part, and);
+            typed.push(part);
+        }
+        scope.back_to(mark);
+        (typed, truth(missing))
+    }
+
+    fn quantifier(
+        &mut self,
+        kind: QuantifierKind,
+        name: &Text,
+        list: &ast::Expr,
+        body: &ast::Expr,
+        scope: &mut Scope,
+    ) -> (ExprKind, Known) {
+        let (list, known) = self.list(list, scope, kind.as_str());
+        let mark = scope.mark();
+        self.bind(name, known.ty.element(), scope);
+        let (body, of_body) = match kind {
+            QuantifierKind::Map => self.expr(body, scope),
+            QuantifierKind::Filter | QuantifierKind::First => self.assumed(body, scope),
+            _ => self.condition(body, scope),
+        };
+        let kept = scope.bound.len().checked_sub(1).and_then(|level| u32::try_from(level).ok());
+        let kept = kept.map(|level| scope.known(&(super::typed::Root::Element(level), Vec::new())));
+        scope.back_to(mark);
+        scope.bound.pop();
+        let kept = kept.map_or_else(Ty::any, |known| known.ty);
+        let missing = known.missing.max(of_body.missing);
+        let (list, body) = (Box::new(list), Box::new(body));
+        let name = name.text.as_str().into();
+        let typed = ExprKind::Quantifier { kind, name, list, body, frame: () };
+        let ty = match kind {
+            QuantifierKind::Any | QuantifierKind::All | QuantifierKind::None => Ty::bool(),
+            QuantifierKind::Count => Ty::int(),
+            QuantifierKind::Filter => Ty::list(kept),
+            QuantifierKind::Map => Ty::list(of_body.ty),
+            QuantifierKind::First => {
+                let none = match known.ty.is_any() {
+                    true => Missing::Open,
+                    false => Missing::Declared("first(…)".into()),
+                };
+                let missing = missing.max(none);
+                return (typed, Known { ty: kept, missing });
+            }
+        };
+        (typed, Known { ty, missing })
     }
 
     /// A condition, or a count of one, is no value that could be absent.
@@ -248,8 +274,14 @@ impl Checker<'_> {
         }
     }
 
-    fn interpolated(&mut self, parts: &[ast::Part], scope: &mut Scope, span: Span) -> ExprKind {
+    fn interpolated(
+        &mut self,
+        parts: &[ast::Part],
+        scope: &mut Scope,
+        span: Span,
+    ) -> (ExprKind, Known) {
         let mut typed = Vec::new();
+        let mut missing = Missing::Never;
         for part in parts {
             match part {
                 ast::Part::Text(text) => {
@@ -257,30 +289,58 @@ impl Checker<'_> {
                     typed.push(Expr { kind, span });
                 }
                 ast::Part::Expr(expr) => {
-                    let (expr, kinds) = self.expr(expr, scope);
-                    if !kinds.meets(Kinds::SCALAR) {
+                    let (expr, known) = self.expr(expr, scope);
+                    if !known.kinds().meets(Kinds::SCALAR) && !known.ty.is_nothing() {
                         self.report(
                             Diagnostic::error(Code::E0301, expr.span, "`${…}` takes one value")
-                                .label(format!("this is {kinds}"))
+                                .label(format!("this is {}", known.kinds()))
                                 .help("write `json(…)` or `join(…)` to make text of it"),
                         );
+                    } else {
+                        self.one_kind(&expr, &known, Kinds::SCALAR, "`${…}`");
                     }
+                    missing = missing.max(missing_of(&expr, &known));
                     typed.push(expr);
                 }
             }
         }
-        ExprKind::Concat(typed)
+        (ExprKind::Concat(typed), Known { ty: Ty::string(), missing })
+    }
+
+    fn list_literal(&mut self, items: &[ast::Expr], scope: &mut Scope) -> (ExprKind, Known) {
+        let mut element = Ty::nothing();
+        let mut missing = Missing::Never;
+        let mut typed = Vec::with_capacity(items.len());
+        for item in items {
+            let (item, known) = self.expr(item, scope);
+            element = element.or(known.ty);
+            missing = missing.max(known.missing);
+            typed.push(item);
+        }
+        (folded_list(typed), Known { ty: Ty::list(element), missing })
     }
 
     /// A record literal, or a nested block that stands for a value.
-    pub(super) fn record(&mut self, block: &Block, scope: &mut Scope) -> (Expr, Kinds) {
+    pub(super) fn record(&mut self, block: &Block, scope: &mut Scope) -> (Expr, Known) {
         self.repeated(block);
         let mut fields: Vec<RecordField> = Vec::new();
+        let mut record = Record { rest: Rest::Nothing, ..Record::default() };
+        let mut missing = Missing::Never;
         for field in &block.fields {
-            let (value, _) = match &field.value {
+            let (value, known) = match &field.value {
                 FieldValue::Expr(expr) => self.expr(expr, scope),
                 FieldValue::Block(block) => self.record(block, scope),
             };
+            let ty = match field.optional {
+                true => known.ty.not_null(),
+                false => {
+                    missing = missing.max(known.missing);
+                    known.ty
+                }
+            };
+            record
+                .fields
+                .insert(field.key.text.as_str().into(), Field { ty, optional: field.optional });
             fields.push(RecordField {
                 key: field.key.text.clone(),
                 optional: field.optional,
@@ -296,68 +356,13 @@ impl Checker<'_> {
             .collect();
         let kind = constant
             .map_or_else(|| ExprKind::Record(fields), |map| ExprKind::Const(Value::Map(map)));
-        (Expr { kind, span: block.span }, Kinds::MAP)
-    }
-
-    fn call(
-        &mut self,
-        name: &Text,
-        arguments: &[ast::Expr],
-        span: Span,
-        scope: &mut Scope,
-    ) -> (Expr, Kinds) {
-        let arguments: Vec<_> = arguments.iter().map(|a| self.expr(a, scope)).collect();
-        let Some(function) = functions::find(&name.text) else {
-            let known = functions::all().map(|function| function.name);
-            let help =
-                suggest::nearest(&name.text, known).map(|near| format!("did you mean `{near}`?"));
-            self.report(
-                Diagnostic::error(
-                    Code::E0202,
-                    name.span,
-                    format!("there is no function `{}`", name.text),
-                )
-                .label("not known")
-                .maybe_help(help),
-            );
-            return broken(span);
-        };
-        if arguments.len() != function.params.len() {
-            let (given, wanted) = (arguments.len(), function.params.len());
-            self.report(
-                Diagnostic::error(
-                    Code::E0303,
-                    span,
-                    format!(
-                        "`{}` takes {wanted} argument{}, not {given}",
-                        name.text,
-                        plural(wanted)
-                    ),
-                )
-                .label("wrong number of arguments")
-                .help(format!("call it as `{}`", function.signature())),
-            );
-            return broken(span);
-        }
-        for ((argument, kinds), (param, wanted)) in arguments.iter().zip(function.params) {
-            if !kinds.meets(*wanted) {
-                self.report(
-                    Diagnostic::error(
-                        Code::E0303,
-                        argument.span,
-                        format!("`{param}` of `{}` is {wanted}", function.signature()),
-                    )
-                    .label(format!("this is {kinds}")),
-                );
-            }
-        }
-        let arguments = arguments.into_iter().map(|(argument, _)| argument).collect();
-        (Expr { kind: ExprKind::Call { function, arguments }, span }, function.returns)
+        (Expr { kind, span: block.span }, Known { ty: Ty::record(record), missing })
     }
 }
 
-fn plural(count: usize) -> &'static str {
-    if count == 1 { "" } else { "s" }
+/// A condition that is unknown where something is missing.
+pub(super) fn truth(missing: Missing) -> Known {
+    Known { ty: Ty::bool(), missing }
 }
 
 fn folded_list(items: Vec<Expr>) -> ExprKind {
@@ -369,15 +374,6 @@ fn folded_list(items: Vec<Expr>) -> ExprKind {
         })
         .collect();
     constant.map_or_else(|| ExprKind::List(items), |values| ExprKind::Const(Value::List(values)))
-}
-
-fn quantifier_kinds(kind: QuantifierKind) -> Kinds {
-    match kind {
-        QuantifierKind::Any | QuantifierKind::All | QuantifierKind::None => Kinds::BOOL,
-        QuantifierKind::Count => Kinds::NUMBER,
-        QuantifierKind::Filter | QuantifierKind::Map => Kinds::LIST,
-        QuantifierKind::First => Kinds::ANY,
-    }
 }
 
 fn is_test(kind: &str) -> Option<IsTest> {

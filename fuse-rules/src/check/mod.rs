@@ -1,17 +1,21 @@
 //! Trees to checked rules: names, kinds of values, schemas of blocks. All problems at once: a
 //! fault in one rule does not hide those of the next.
 
+mod assume;
 mod blocks;
+mod calls;
 mod expressions;
 mod inclusions;
 mod names;
 mod operands;
 mod paths;
 mod patterns;
+mod scope;
 mod sensors;
 mod sources;
 #[cfg(test)]
 mod tests;
+mod type_names;
 pub(crate) mod typed;
 
 use crate::diagnostic::{Code, Diagnostic, Severity};
@@ -20,11 +24,15 @@ use crate::schema::Registry;
 use crate::span::{FileId, Files, Span};
 use crate::syntax::ast;
 
+use rustc_hash::FxHashMap;
+
+use crate::types::Ty;
 use inclusions::Inclusions;
 use names::Names;
 #[cfg(test)]
 pub(crate) use paths::EVENT_FIELDS;
 pub(crate) use paths::path_text;
+use type_names::Types;
 
 /// A file that was read, with the files that it uses.
 #[derive(Debug)]
@@ -50,7 +58,10 @@ pub(crate) fn check(
         file: FileId(0),
         defaults: &[],
         inclusions: Inclusions::new(files.clone(), loader),
+        types: Types::default(),
+        bodies: FxHashMap::default(),
     };
+    checker.resolve_types();
     let mut rules = typed::Rules {
         files: Files::default(),
         fuses: names.typed_fuses(),
@@ -84,6 +95,9 @@ pub(super) struct Checker<'a> {
     file: FileId,
     defaults: &'a [ast::Defaults],
     inclusions: Inclusions<'a>,
+    types: Types,
+    /// What the events carry, by source and event.
+    bodies: FxHashMap<(String, String), Ty>,
 }
 
 impl Checker<'_> {

@@ -1,15 +1,20 @@
 //! The declarations of all files by name, and who may see which.
 
+use std::collections::hash_map::Entry;
+
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use super::type_names::{self, qualified};
 use super::{ParsedFile, typed};
 use crate::diagnostic::{Code, Diagnostic, suggest};
-use crate::span::{FileId, Files};
+use crate::span::{FileId, Files, Span};
+use crate::standard;
 use crate::syntax::ast::{self, Text};
 
 /// What can be declared and named elsewhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum What {
+    Type,
     Fuse,
     Source,
     Sensor,
@@ -18,6 +23,7 @@ pub(super) enum What {
 impl What {
     fn as_str(self) -> &'static str {
         match self {
+            Self::Type => "type",
             Self::Fuse => "fuse",
             Self::Source => "source",
             Self::Sensor => "sensor",
@@ -28,7 +34,8 @@ impl What {
 /// All declared names.
 pub(super) struct Names<'a> {
     files: &'a Files,
-    declared: FxHashMap<(What, &'a str), (usize, &'a Text)>,
+    declared: FxHashMap<(What, String), (usize, &'a Text)>,
+    types: Vec<&'a ast::TypeDecl>,
     fuses: Vec<&'a ast::Fuse>,
     sources: Vec<&'a ast::Source>,
     /// For each file, the files whose names it sees.
@@ -45,6 +52,7 @@ impl<'a> Names<'a> {
         let mut names = Self {
             files,
             declared: FxHashMap::default(),
+            types: Vec::new(),
             fuses: Vec::new(),
             sources: Vec::new(),
             visible: FxHashMap::default(),
@@ -52,6 +60,13 @@ impl<'a> Names<'a> {
         for file in parsed {
             let visible = file.uses.iter().copied().chain([file.id]).collect();
             names.visible.insert(file.id, visible);
+            let module = names.module_of(file.id);
+            for decl in &file.tree.types {
+                let index = names.types.len();
+                names.types.push(decl);
+                let name = qualified(module, &decl.name.text);
+                names.declare_as(What::Type, name, &decl.name, index, problems);
+            }
             for fuse in &file.tree.fuses {
                 let index = names.fuses.len();
                 names.fuses.push(fuse);
@@ -77,15 +92,66 @@ impl<'a> Names<'a> {
         problems: &mut Vec<Diagnostic>,
     ) {
         // A head that did not parse has no name; its problem is reported already.
-        if name.text.is_empty() {
-            return;
+        if !name.text.is_empty() {
+            self.declare_as(what, name.text.clone(), name, index, problems);
         }
-        match self.declared.get(&(what, name.text.as_str())) {
-            Some((_, first)) => problems.push(twice(what.as_str(), name, first)),
-            None => {
-                self.declared.insert((what, &name.text), (index, name));
+    }
+
+    fn declare_as(
+        &mut self,
+        what: What,
+        key: String,
+        name: &'a Text,
+        index: usize,
+        problems: &mut Vec<Diagnostic>,
+    ) {
+        match self.declared.entry((what, key)) {
+            Entry::Occupied(taken) => problems.push(twice(what.as_str(), name, taken.get().1)),
+            Entry::Vacant(free) => {
+                free.insert((index, name));
             }
         }
+    }
+
+    /// The module of the standard library that a file is.
+    fn module_of(&self, file: FileId) -> Option<&'a str> {
+        standard::module_of(self.files.get(file)?.name())
+    }
+
+    /// The declared types.
+    pub(super) fn types(&self) -> &[&'a ast::TypeDecl] {
+        &self.types
+    }
+
+    /// The index of a type that is named at a place, or the problem of naming it.
+    pub(super) fn ty(
+        &self,
+        module: Option<&str>,
+        name: &str,
+        span: Span,
+    ) -> Result<usize, Box<Diagnostic>> {
+        // A module of the library names its own types without itself.
+        let own = module.or_else(|| self.module_of(span.file));
+        let key = (What::Type, qualified(own, name));
+        let seen = self.declared.get(&key).filter(|(_, at)| self.sees(span.file, at.span.file));
+        if let Some((index, _)) = seen {
+            return Ok(*index);
+        }
+        // Where a file of the rules declares it, the way out is to use that file.
+        if module.is_none() && self.declared.contains_key(&key) {
+            let name = Text { text: name.to_owned(), span };
+            return self.find(What::Type, &name, Code::E0208);
+        }
+        let visible = self.declared.iter().filter(|((what, _), (_, at))| {
+            *what == What::Type && self.sees(span.file, at.span.file)
+        });
+        let mut visible: Vec<&str> = visible.map(|((_, name), _)| name.as_str()).collect();
+        visible.sort_unstable();
+        Err(Box::new(type_names::unknown(module, name, span, visible.into_iter())))
+    }
+
+    fn sees(&self, from: FileId, declared_in: FileId) -> bool {
+        self.visible.get(&from).is_some_and(|files| files.contains(&declared_in))
     }
 
     pub(super) fn typed_fuses(&self) -> Vec<typed::Fuse> {
@@ -112,11 +178,10 @@ impl<'a> Names<'a> {
     }
 
     fn find(&self, what: What, name: &Text, code: Code) -> Result<usize, Box<Diagnostic>> {
-        let Some((index, at)) = self.declared.get(&(what, name.text.as_str())) else {
+        let Some((index, at)) = self.declared.get(&(what, name.text.clone())) else {
             return Err(Box::new(self.unknown(what, name, code)));
         };
-        let sees = self.visible.get(&name.span.file);
-        if sees.is_some_and(|files| files.contains(&at.span.file)) {
+        if self.sees(name.span.file, at.span.file) {
             return Ok(*index);
         }
         let here = self.files.get(name.span.file).map_or("", |file| file.name());
@@ -135,7 +200,7 @@ impl<'a> Names<'a> {
     }
 
     fn unknown(&self, what: What, name: &Text, code: Code) -> Diagnostic {
-        let known = self.declared.keys().filter(|(w, _)| *w == what).map(|(_, name)| *name);
+        let known = self.declared.keys().filter(|(w, _)| *w == what).map(|(_, name)| name.as_str());
         let mut known: Vec<&str> = known.collect();
         known.sort_unstable();
         let kind = what.as_str();

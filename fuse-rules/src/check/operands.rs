@@ -1,58 +1,34 @@
-//! What operators take: which kinds of values can meet, and what comes of it.
+//! What operators take: which values can meet, and what comes of it.
 
 use super::Checker;
-use super::typed::{CompareOp, Expr, ExprKind};
-use crate::diagnostic::{Code, Diagnostic};
+use super::expressions::{broken, truth};
+use super::scope::Scope;
+use super::typed::{CompareOp, Expr, ExprKind, IsTest};
+use crate::diagnostic::{Code, Diagnostic, suggest};
+use crate::plan::Shown;
 use crate::span::Span;
 use crate::syntax::ast;
+use crate::types::{Known, Missing, Ty};
 use crate::value::{Kinds, Value};
+
+const WHOLE: Kinds = Kinds::LIST.or(Kinds::MAP);
+const ORDERED: Kinds = Kinds::NUMBER.or(Kinds::DURATION).or(Kinds::TIME);
 
 impl Checker<'_> {
     pub(super) fn comparable(
         &mut self,
         op: CompareOp,
-        left: (&Expr, Kinds),
-        right: (&Expr, Kinds),
+        left: &(Expr, Known),
+        right: &(Expr, Known),
         span: Span,
     ) {
-        const WHOLE: Kinds = Kinds::LIST.or(Kinds::MAP);
-        const ORDERED: Kinds = Kinds::NUMBER.or(Kinds::DURATION).or(Kinds::TIME);
-        for (expr, kinds) in [left, right] {
-            if kinds == Kinds::NULL {
-                let test = if op == CompareOp::Ne { "is not null" } else { "is null" };
-                return self.report(
-                    Diagnostic::error(
-                        Code::E0308,
-                        expr.span,
-                        "null is asked for, not compared with",
-                    )
-                    .label("comparing with `null` is never true")
-                    .help(format!(
-                        "write `… {test}`, or `… is missing` for a field that is not there"
-                    )),
-                );
-            }
-            if kinds.within(WHOLE) {
-                return self.report(
-                    Diagnostic::error(
-                        Code::E0307,
-                        expr.span,
-                        "lists and records are not compared as a whole",
-                    )
-                    .label(format!("this is {kinds}"))
-                    .help("test its elements: `any(x in list: x == …)`, or `… in list`"),
-                );
-            }
-            if op.is_order() && kinds == Kinds::STRING {
-                return self.report(
-                    Diagnostic::error(Code::E0309, expr.span, "strings have no order")
-                        .label(format!("`{}` compares numbers, durations and times", op.as_str()))
-                        .help("convert both sides: `int(…)`, `float(…)` or `time(…)`"),
-                );
+        for (expr, known) in [left, right] {
+            if let Some(problem) = never_compared(op, expr, known) {
+                return self.report(problem);
             }
         }
-        let (left_kinds, right_kinds) = (left.1, right.1);
-        let common = left_kinds.and(right_kinds);
+        let (left_kinds, right_kinds) = (left.1.kinds(), right.1.kinds());
+        let common = left_kinds.and(right_kinds).minus(Kinds::NULL);
         let possible = if op.is_order() { common.and(ORDERED) } else { common };
         if possible == Kinds::NOTHING {
             let mut problem = Diagnostic::error(
@@ -65,33 +41,302 @@ impl Checker<'_> {
                 problem = problem
                     .help("convert one side: `int(…)`, `float(…)`, `time(…)` or `string(…)`");
             }
-            self.report(problem);
+            return self.report(problem);
+        }
+        if !op.is_order() && !left.1.ty.meets(&right.1.ty) {
+            return self.report(never_equal(left, right, span));
+        }
+        for (own, other) in [(left, right), (right, left)] {
+            let wanted = match () {
+                // What has no type is compared on trust.
+                () if other.1.ty.is_any() => Kinds::ANY.minus(WHOLE),
+                () if !several(other.1.kinds()) => other.1.kinds(),
+                // Where both are of several kinds, one has to be told first.
+                () if several(own.1.kinds()) => single(possible),
+                () => continue,
+            };
+            if self.one_kind(&own.0, &own.1, wanted, &format!("`{}`", op.as_str())) {
+                return;
+            }
         }
     }
 
-    /// Reports elements of a literal list that the item can never equal.
-    pub(super) fn member(&mut self, item: Kinds, list: &Expr) {
-        let values: Vec<(Kinds, Span)> = match &list.kind {
+    /// Reports elements of a list that the item can never equal, and kinds that cannot be compared.
+    pub(super) fn member(&mut self, item: &(Expr, Known), list: &(Expr, Known)) {
+        let element = list.1.ty.element();
+        if item.1.ty.is_nothing() || element.is_nothing() {
+            return;
+        }
+        let literals: Vec<(Ty, Span)> = match &list.0.kind {
             ExprKind::Const(Value::List(values)) => {
-                values.iter().map(|value| (value.kind(), list.span)).collect()
+                values.iter().map(|value| (Ty::of_value(value), list.0.span)).collect()
             }
             ExprKind::List(items) => items
                 .iter()
                 .filter_map(|item| match &item.kind {
-                    ExprKind::Const(value) => Some((value.kind(), item.span)),
+                    ExprKind::Const(value) => Some((Ty::of_value(value), item.span)),
                     _ => None,
                 })
                 .collect(),
-            _ => return,
+            _ => Vec::new(),
         };
-        if let Some((kinds, span)) = values.iter().find(|(kinds, _)| !kinds.meets(item)) {
-            self.report(
-                Diagnostic::error(Code::E0301, *span, format!("{item} is never equal to {kinds}"))
+        for (literal, span) in literals {
+            if !literal.kinds().meets(item.1.kinds()) {
+                let (item, literal) = (item.1.kinds(), literal.kinds());
+                return self.report(
+                    Diagnostic::error(
+                        Code::E0301,
+                        span,
+                        format!("{item} is never equal to {literal}"),
+                    )
                     .label("an element that can never be found")
                     .help("make the elements of one kind"),
+                );
+            }
+            if !literal.meets(&item.1.ty) {
+                return self.report(never(item, &literal, span));
+            }
+        }
+        if !element.meets(&item.1.ty) {
+            return self.report(never(item, &element, list.0.span));
+        }
+        self.one_kind(&item.0, &item.1, element.kinds(), "`in`");
+    }
+
+    /// Reports a value of several kinds where only some of them can be used. Of what has no type
+    /// nothing is demanded, and null is like absence. Gives whether there was something to report.
+    pub(super) fn one_kind(
+        &mut self,
+        expr: &Expr,
+        known: &Known,
+        wanted: Kinds,
+        what: &str,
+    ) -> bool {
+        let kinds = known.kinds().minus(Kinds::NULL);
+        if known.ty.is_any() || kinds.within(wanted) {
+            return false;
+        }
+        let name = Shown(expr).to_string();
+        let numbers = Kinds::NUMBER.or(Kinds::STRING);
+        let help = match kinds.and(wanted) {
+            Kinds::NUMBER if kinds == numbers => {
+                format!("convert it, as in `int({name})`, or ask first: `{name} is float and …`")
+            }
+            Kinds::STRING if kinds.within(Kinds::SCALAR) => {
+                format!(
+                    "convert it, as in `string({name})`, or ask first: `{name} is string and …`"
+                )
+            }
+            usable => match test_for(usable) {
+                Some(test) => format!("ask first: `{name} is {test} and …`"),
+                None => "ask first what it is, as in `… is string and …`".to_owned(),
+            },
+        };
+        self.report(
+            Diagnostic::error(
+                Code::E0313,
+                expr.span,
+                format!("{what} takes {wanted}, but this may be {}", kinds.minus(wanted)),
+            )
+            .label(format!("here it is {}", known.ty))
+            .help(help),
+        );
+        true
+    }
+
+    /// Reports an `is` that can never hold, or always does, by the type of the value. Whether a
+    /// value is there may be asked of any: senders change.
+    pub(super) fn possible(
+        &mut self,
+        test: IsTest,
+        negated: bool,
+        value: &Expr,
+        known: &Known,
+        span: Span,
+    ) {
+        let asked = matches!(test, IsTest::Missing | IsTest::Present);
+        if asked || known.ty.is_any() || known.ty.is_nothing() {
+            return;
+        }
+        if known.ty.clone().tested(test, true).is_nothing() {
+            let (name, not) = (Shown(value), if negated { "not " } else { "" });
+            let always = if negated { "always" } else { "never" };
+            self.report(
+                Diagnostic::error(
+                    Code::E0311,
+                    span,
+                    format!("`{name} is {not}{}` {always} holds", test.as_str()),
+                )
+                .label(format!("here it is {}", known.ty)),
             );
         }
     }
+
+    pub(super) fn negated(
+        &mut self,
+        inner: &ast::Expr,
+        span: Span,
+        scope: &mut Scope,
+    ) -> (ExprKind, Known) {
+        const TAKES: Kinds = Kinds::NUMBER.or(Kinds::DURATION);
+        let (inner, known) = self.expr(inner, scope);
+        let kinds = known.kinds();
+        let mut result = kinds.and(TAKES);
+        if result == Kinds::NOTHING {
+            result = Kinds::ANY;
+            let label = format!("this is {kinds}");
+            self.error(Code::E0301, span, "`-` takes a number or a duration", &label);
+        } else {
+            self.one_kind(&inner, &known, TAKES, "`-`");
+        }
+        let missing = missing_of(&inner, &known);
+        (ExprKind::Neg(Box::new(inner)), Known { ty: Ty::of_kinds(result), missing })
+    }
+
+    pub(super) fn arithmetic(
+        &mut self,
+        op: ast::ArithOp,
+        left: &ast::Expr,
+        right: &ast::Expr,
+        span: Span,
+        scope: &mut Scope,
+    ) -> (ExprKind, Known) {
+        let left = self.expr(left, scope);
+        let right = self.expr(right, scope);
+        let (left_kinds, right_kinds) = (left.1.kinds(), right.1.kinds());
+        let result = arith_kinds(op, left_kinds, right_kinds);
+        let missing = missing_of(&left.0, &left.1).max(missing_of(&right.0, &right.1));
+        if result == Kinds::NOTHING {
+            let op = op.as_str();
+            let mut problem = Diagnostic::error(
+                Code::E0301,
+                span,
+                format!("`{op}` does not take {left_kinds} and {right_kinds}"),
+            )
+            .label("cannot be computed");
+            if op == "+" && left_kinds.or(right_kinds).meets(Kinds::STRING) {
+                problem = problem.help("join texts by interpolation: \"${a}-${b}\"");
+            }
+            self.report(problem);
+            // What cannot be computed is reported once.
+            return (broken(span).0.kind, Known::unchecked());
+        }
+        let what = format!("`{}`", op.as_str());
+        for (own, other, own_is_left) in [(&left, &right, true), (&right, &left, false)] {
+            let fits = |kind: Kinds| {
+                let (l, r) =
+                    if own_is_left { (kind, other.1.kinds()) } else { (other.1.kinds(), kind) };
+                arith_kinds(op, l, r) != Kinds::NOTHING
+            };
+            let wanted = [Kinds::NUMBER, Kinds::DURATION, Kinds::TIME].into_iter();
+            let wanted = wanted.filter(|kind| fits(*kind)).fold(Kinds::NOTHING, Kinds::or);
+            self.one_kind(&own.0, &own.1, wanted, &what);
+        }
+        let whole = |known: &Known| known.ty.clone().tested(IsTest::Int, true) == known.ty;
+        let keeps_whole = !matches!(op, ast::ArithOp::Div | ast::ArithOp::Rem);
+        let ty = match result {
+            Kinds::NUMBER if keeps_whole && whole(&left.1) && whole(&right.1) => Ty::int(),
+            result => Ty::of_kinds(result),
+        };
+        let (left, right) = (Box::new(left.0), Box::new(right.0));
+        (ExprKind::Arith { op, left, right }, Known { ty, missing })
+    }
+}
+
+/// Whether a value may be missing where null is as good as absent.
+pub(super) fn missing_of(expr: &Expr, known: &Known) -> Missing {
+    if known.ty.may_be_null() {
+        let name = match &expr.kind {
+            ExprKind::Path(path) => path.text.clone(),
+            _ => Shown(expr).to_string().into(),
+        };
+        return known.missing.clone().max(Missing::Declared(name));
+    }
+    known.missing.clone()
+}
+
+/// The problem of an operand that nothing is compared with.
+fn never_compared(op: CompareOp, expr: &Expr, known: &Known) -> Option<Diagnostic> {
+    let kinds = known.kinds();
+    if kinds == Kinds::NULL {
+        let test = if op == CompareOp::Ne { "is not null" } else { "is null" };
+        return Some(
+            Diagnostic::error(Code::E0308, expr.span, "null is asked for, not compared with")
+                .label("comparing with `null` is never true")
+                .help(format!("write `… {test}`, or `… is missing` for a field that is not there")),
+        );
+    }
+    if kinds == Kinds::NOTHING {
+        return Some(
+            Diagnostic::error(Code::E0311, expr.span, "this has no value here")
+                .label("what stands before it rules out every value")
+                .help("one of the conditions contradicts the other"),
+        );
+    }
+    if kinds.minus(Kinds::NULL).within(WHOLE) {
+        return Some(
+            Diagnostic::error(
+                Code::E0307,
+                expr.span,
+                "lists and records are not compared as a whole",
+            )
+            .label(format!("this is {kinds}"))
+            .help("test its elements: `any(x in list: x == …)`, or `… in list`"),
+        );
+    }
+    if op.is_order() && kinds.minus(Kinds::NULL) == Kinds::STRING {
+        return Some(
+            Diagnostic::error(Code::E0309, expr.span, "strings have no order")
+                .label(format!("`{}` compares numbers, durations and times", op.as_str()))
+                .help("convert both sides: `int(…)`, `float(…)` or `time(…)`"),
+        );
+    }
+    None
+}
+
+/// The problem of a comparison whose sides have no value in common.
+fn never_equal(left: &(Expr, Known), right: &(Expr, Known), span: Span) -> Diagnostic {
+    let is_const = |side: &(Expr, Known)| matches!(side.0.kind, ExprKind::Const(_));
+    let (value, literal) = if is_const(left) { (right, left) } else { (left, right) };
+    let place = if is_const(literal) { literal.0.span } else { span };
+    never(value, &literal.1.ty, place)
+}
+
+/// The problem of a value that another never has.
+fn never(value: &(Expr, Known), literal: &Ty, span: Span) -> Diagnostic {
+    let name = Shown(&value.0);
+    let near = literal.literal_strings().and_then(|mut all| {
+        let only = all.next()?;
+        let known = value.1.ty.literal_strings()?;
+        suggest::nearest(only, known).map(|near| format!("did you mean \"{near}\"?"))
+    });
+    Diagnostic::error(Code::E0311, span, format!("`{name}` is never {literal}"))
+        .label(format!("here it is {}", value.1.ty))
+        .maybe_help(near)
+}
+
+/// Whether there is more than one kind, null aside.
+fn several(kinds: Kinds) -> bool {
+    let kinds = kinds.minus(Kinds::NULL);
+    kinds != single(kinds)
+}
+
+/// The first of some kinds.
+fn single(kinds: Kinds) -> Kinds {
+    let first = Kinds::SINGLE.into_iter().find(|kind| kinds.meets(*kind));
+    first.unwrap_or(Kinds::NOTHING)
+}
+
+/// The test that asks for a kind.
+fn test_for(kinds: Kinds) -> Option<&'static str> {
+    Some(match kinds {
+        Kinds::STRING => "string",
+        Kinds::NUMBER => "float",
+        Kinds::BOOL => "bool",
+        Kinds::LIST => "list",
+        Kinds::MAP => "map",
+        _ => return None,
+    })
 }
 
 /// The kinds of a result, over all pairs of kinds that the operator takes.
@@ -110,4 +355,10 @@ pub(super) fn arith_kinds(op: ast::ArithOp, left: Kinds, right: Kinds) -> Kinds 
         .iter()
         .filter(|(a, b, _)| left.meets(*a) && right.meets(*b))
         .fold(Kinds::NOTHING, |kinds, (.., result)| kinds.or(*result))
+}
+
+/// The truth of a test of text.
+pub(super) fn text_truth(sides: &[(&Expr, &Known)]) -> Known {
+    let missing = sides.iter().map(|(expr, known)| missing_of(expr, known));
+    truth(missing.fold(Missing::Never, Missing::max))
 }

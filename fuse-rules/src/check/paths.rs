@@ -1,13 +1,15 @@
-//! Paths: what they start with, and what can be known of where they lead.
+//! Paths: what they start with, and what is known of where they lead.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use super::Checker;
-use super::expressions::{Scope, broken};
+use super::expressions::broken;
+use super::scope::Scope;
 use super::typed::{Expr, ExprKind, Path, Root, Segment};
 use crate::diagnostic::{Code, Diagnostic, suggest};
 use crate::span::Span;
 use crate::syntax::ast::{Step, Text};
+use crate::types::{Field, Format, Known, Record, Rest, Ty, Wrong};
 use crate::value::{Kinds, Value};
 
 /// The fields of the root `event`.
@@ -21,59 +23,62 @@ impl Checker<'_> {
         steps: &[Step],
         span: Span,
         scope: &Scope,
-    ) -> (Expr, Kinds) {
+    ) -> (Expr, Known) {
         let mut segments = segments(steps);
-        let bound = scope.bound.iter().rposition(|name| name.text == root.text);
-        let (resolved, kinds) = match (root.text.as_str(), bound) {
-            (_, Some(level)) => {
-                (Root::Element(u32::try_from(level).unwrap_or(u32::MAX)), Kinds::JSON)
-            }
-            ("body", _) => (Root::Body, Kinds::JSON),
+        let resolved = match (root.text.as_str(), scope.level(&root.text)) {
+            (_, Some(level)) => Root::Element(u32::try_from(level).unwrap_or(u32::MAX)),
+            ("body", _) => Root::Body,
             ("headers", _) => {
                 if let Some(Segment::Key(key)) = segments.first_mut() {
                     key.make_ascii_lowercase();
                 }
-                (Root::Headers, text_map_kinds(&segments))
+                Root::Headers
             }
-            ("query", _) => (Root::Query, text_map_kinds(&segments)),
-            ("event", _) => {
-                let field = match segments.as_slice() {
-                    [Segment::Key(key)] => key.clone(),
-                    _ => String::new(),
-                };
-                if !EVENT_FIELDS.contains(&field.as_str()) {
-                    let help = suggest::help(&field, EVENT_FIELDS, "its fields are");
-                    self.report(
-                        Diagnostic::error(Code::E0211, span, "`event` has no such field")
-                            .label("not known")
-                            .maybe_help(help.map(|h| format!("{h}; what was sent is `body`"))),
-                    );
-                    return broken(span);
-                }
-                (Root::Event, Kinds::STRING)
-            }
+            ("query", _) => Root::Query,
+            ("event", _) => Root::Event,
             _ => {
                 self.unknown_root(root, segments.is_empty(), scope);
                 return broken(span);
             }
         };
-        let inside = matches!(segments.as_slice(), [Segment::Index(_), ..] | [_, _, ..]);
-        if matches!(resolved, Root::Headers | Root::Query) && inside {
-            let what = if resolved == Root::Headers { "header" } else { "parameter" };
-            self.report(
-                Diagnostic::error(Code::E0301, span, format!("a {what} is one string"))
-                    .label("nothing is inside of it")
-                    .help(format!("name it whole, as in `{}[\"x-name\"]`", root.text)),
-            );
+        if let Some(problem) = misused(resolved, root, &segments, span) {
+            self.report(problem);
             return broken(span);
         }
+        let (from, known) = scope.start(resolved, &segments);
+        let base = |at: usize| scope.text(resolved, segments.get(..at).unwrap_or(&[]));
+        let Some(known) = self.steps(known, steps.get(from..).unwrap_or(&[]), from, &base) else {
+            return broken(span);
+        };
         let text = path_text(&root.text, &segments);
         let path = Path { root: resolved, segments, text };
-        (Expr { kind: ExprKind::Path(path), span }, kinds)
+        (Expr { kind: ExprKind::Path(path), span }, known)
+    }
+
+    /// Follows steps from a value; `None` where one leads nowhere, which is reported. `base` names
+    /// the value before a step, and `from` is the number of the first.
+    pub(super) fn steps(
+        &mut self,
+        mut known: Known,
+        steps: &[Step],
+        from: usize,
+        base: &dyn Fn(usize) -> Arc<str>,
+    ) -> Option<Known> {
+        for (at, step) in steps.iter().enumerate() {
+            let base = || base(from + at);
+            match known.step(&step.segment, step.quoted, &base) {
+                Ok(next) => known = next,
+                Err(wrong) => {
+                    self.report(nowhere(step, &known, &base(), wrong));
+                    return None;
+                }
+            }
+        }
+        Some(known)
     }
 
     fn unknown_root(&mut self, root: &Text, alone: bool, scope: &Scope) {
-        let known = scope.bound.iter().map(|name| name.text.as_str()).chain(ROOTS);
+        let known = scope.bound.iter().map(|bound| bound.name.text.as_str()).chain(ROOTS);
         let name = &root.text;
         let help = match (suggest::nearest(name, known), name.as_str()) {
             (_, "True" | "yes" | "Yes" | "TRUE") => "write `true`".to_owned(),
@@ -97,14 +102,91 @@ impl Checker<'_> {
     }
 }
 
+/// A use of `event`, a header or a parameter that can be told from the path alone.
+fn misused(resolved: Root, root: &Text, segments: &[Segment], span: Span) -> Option<Diagnostic> {
+    match (resolved, segments) {
+        (Root::Event, [Segment::Key(key)]) if EVENT_FIELDS.contains(&key.as_str()) => None,
+        (Root::Event, _) => {
+            let field = match segments {
+                [Segment::Key(key)] => key.as_str(),
+                _ => "",
+            };
+            let help = suggest::help(field, EVENT_FIELDS, "its fields are");
+            Some(
+                Diagnostic::error(Code::E0211, span, "`event` has no such field")
+                    .label("not known")
+                    .maybe_help(help.map(|h| format!("{h}; what was sent is `body`"))),
+            )
+        }
+        (Root::Headers | Root::Query, [Segment::Index(_), ..] | [_, _, ..]) => {
+            let what = if resolved == Root::Headers { "header" } else { "parameter" };
+            Some(
+                Diagnostic::error(Code::E0301, span, format!("a {what} is one string"))
+                    .label("nothing is inside of it")
+                    .help(format!("name it whole, as in `{}[\"x-name\"]`", root.text)),
+            )
+        }
+        _ => None,
+    }
+}
+
+/// The problem of a step that leads nowhere.
+fn nowhere(step: &Step, from: &Known, base: &str, wrong: Wrong) -> Diagnostic {
+    let problem = |message: String| Diagnostic::error(Code::E0203, step.span, message);
+    let (names, open) = match (&step.segment, wrong) {
+        (Segment::Key(_), Wrong::NoField { known, open }) => (known, open),
+        (Segment::Index(_), _) => {
+            return problem(format!("`{base}` is {}, which has no elements", from.kinds()))
+                .label("not a list");
+        }
+        (Segment::Key(key), Wrong::NothingInside) => {
+            let problem = problem(format!("`{base}` is {}, which has no fields", from.kinds()))
+                .label("nothing is inside of it");
+            return if from.kinds().meets(Kinds::LIST) {
+                problem.help(format!(
+                    "go through its elements: `each x in {base}`, or `any(x in {base}: x.{key} …)`"
+                ))
+            } else {
+                problem
+            };
+        }
+    };
+    let Segment::Key(key) = &step.segment else { return problem("this leads nowhere".to_owned()) };
+    let near = suggest::nearest(key, names.iter().map(AsRef::as_ref));
+    let listed: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    let by_key = Value::text(key.as_str()).to_json_text().unwrap_or_default();
+    let help = match (near, open) {
+        (Some(near), _) => format!("did you mean `{near}`?"),
+        (None, false) if listed.is_empty() => "its type has no fields".to_owned(),
+        (None, false) => format!("its fields are: {}", listed.join(", ")),
+        (None, true) if listed.len() <= 12 => format!(
+            "its fields are: {}; one that its type does not list is read as `{base}[{by_key}]`",
+            listed.join(", ")
+        ),
+        (None, true) => {
+            format!("a field that its type does not list is read as `{base}[{by_key}]`")
+        }
+    };
+    problem(format!("`{base}` has no field `{key}`")).label("not in its type").help(help)
+}
+
+/// The type of `event`.
+pub(super) fn event_type() -> Ty {
+    static TYPE: LazyLock<Ty> = LazyLock::new(|| {
+        let field = |name: &str| {
+            let ty = if name == "time" { Ty::format(Format::Timestamp) } else { Ty::string() };
+            (Arc::from(name), Field { ty, optional: false })
+        };
+        // `type` and `subject` are there where the sender says so, in the headers of CloudEvents.
+        let fields = ["id", "source", "name", "time"].into_iter().map(field).collect();
+        Ty::record(Record { fields, rest: Rest::Each(Ty::string()) })
+    });
+    TYPE.clone()
+}
+
 /// The steps as they are evaluated.
 pub(super) fn segments(steps: &[Step]) -> Vec<Segment> {
     steps.iter().map(|step| step.segment.clone()).collect()
-}
-
-/// Headers and the query are maps of strings.
-fn text_map_kinds(segments: &[Segment]) -> Kinds {
-    if segments.is_empty() { Kinds::MAP } else { Kinds::STRING }
 }
 
 /// A path as an author would write it.

@@ -3,11 +3,14 @@
 use regex::RegexBuilder;
 
 use super::Checker;
-use super::expressions::{Scope, broken};
+use super::expressions::broken;
+use super::operands::text_truth;
+use super::scope::Scope;
 use super::typed::{Expr, ExprKind, Pattern, TextOp};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::span::Span;
 use crate::syntax::ast;
+use crate::types::Known;
 use crate::value::Kinds;
 
 /// The compiled size of a pattern, in bytes: generous for people, too small for an attack.
@@ -21,9 +24,10 @@ impl Checker<'_> {
         right: &ast::Expr,
         span: Span,
         scope: &mut Scope,
-    ) -> (Expr, Kinds) {
-        let (value, kinds) = self.expr(left, scope);
-        if !kinds.meets(Kinds::STRING) {
+    ) -> (Expr, Known) {
+        let (value, known) = self.expr(left, scope);
+        let kinds = known.kinds();
+        if !kinds.meets(Kinds::STRING) && !known.ty.is_nothing() {
             let mut problem =
                 Diagnostic::error(Code::E0301, value.span, format!("`{}` tests text", op.as_str()))
                     .label(format!("this is {kinds}"));
@@ -31,11 +35,13 @@ impl Checker<'_> {
                 problem = problem.help("to look for an element, write `x in list`");
             }
             self.report(problem);
+        } else {
+            self.one_kind(&value, &known, Kinds::STRING, &format!("`{}`", op.as_str()));
         }
-        let value = Box::new(value);
         if !matches!(op, TextOp::Matches | TextOp::Like) {
-            let (right, kinds) = self.expr(right, scope);
-            if !kinds.meets(Kinds::STRING) {
+            let (right, other) = self.expr(right, scope);
+            let kinds = other.kinds();
+            if !kinds.meets(Kinds::STRING) && !other.ty.is_nothing() {
                 self.report(
                     Diagnostic::error(
                         Code::E0301,
@@ -44,12 +50,12 @@ impl Checker<'_> {
                     )
                     .label(format!("this is {kinds}")),
                 );
+            } else {
+                self.one_kind(&right, &other, Kinds::STRING, &format!("`{}`", op.as_str()));
             }
-            let right = Box::new(right);
-            return (
-                Expr { kind: ExprKind::TextTest { op, left: value, right }, span },
-                Kinds::BOOL,
-            );
+            let truth = text_truth(&[(&value, &known), (&right, &other)]);
+            let (left, right) = (Box::new(value), Box::new(right));
+            return (Expr { kind: ExprKind::TextTest { op, left, right }, span }, truth);
         }
         let source = match &right.kind {
             ast::ExprKind::String(text) => text.clone(),
@@ -66,7 +72,9 @@ impl Checker<'_> {
         match compile(op, &source) {
             Ok(regex) => {
                 let pattern = Pattern { op, source, regex };
-                (Expr { kind: ExprKind::Pattern { value, pattern }, span }, Kinds::BOOL)
+                let truth = text_truth(&[(&value, &known)]);
+                let value = Box::new(value);
+                (Expr { kind: ExprKind::Pattern { value, pattern }, span }, truth)
             }
             Err(why) => {
                 self.report(

@@ -1,12 +1,14 @@
 //! Sensors and rules: clauses, triggers, what is missing.
 
 use super::blocks::merged;
-use super::expressions::Scope;
+use super::operands::missing_of;
+use super::scope::Scope;
 use super::typed::{self, Expr};
 use super::{Checker, names};
 use crate::diagnostic::{Code, Diagnostic, suggest};
 use crate::outline::TriggerInfo;
 use crate::syntax::ast::{self, Text};
+use crate::types::Ty;
 use crate::value::Kinds;
 
 /// How many elements `each` takes where the rules do not say.
@@ -23,10 +25,8 @@ struct Shared {
 
 impl Checker<'_> {
     pub(super) fn sensor(&mut self, sensor: &ast::Sensor) -> typed::Sensor {
-        if !sensor.broken {
-            self.event_of(sensor);
-        }
-        let mut scope = Scope::of_event();
+        let body = if sensor.broken { Ty::any() } else { self.event_of(sensor) };
+        let mut scope = Scope::of_event(body);
         let shared = self.shared(&sensor.shared, &mut scope);
         if sensor.rules.is_empty() && !sensor.incomplete && !sensor.broken {
             self.report(
@@ -46,8 +46,10 @@ impl Checker<'_> {
                 Some(first) => self.report(names::twice("rule", &rule.name, first)),
                 None => seen.push(&rule.name),
             }
-            let mut scope = scope.clone();
+            let (mark, bound) = (scope.mark(), scope.bound.len());
             rules.push(self.rule(sensor, rule, &shared.requires, &mut scope));
+            scope.back_to(mark);
+            scope.bound.truncate(bound);
         }
         typed::Sensor {
             name: sensor.name.text.clone(),
@@ -60,14 +62,19 @@ impl Checker<'_> {
         }
     }
 
-    fn event_of(&mut self, sensor: &ast::Sensor) {
+    /// The type of what the sensor's event carries.
+    fn event_of(&mut self, sensor: &ast::Sensor) -> Ty {
         let source = match self.names.source(&sensor.source) {
             Ok(source) => source,
-            Err(problem) => return self.report(*problem),
+            Err(problem) => {
+                self.report(*problem);
+                return Ty::any();
+            }
         };
         let known = source.events.iter().map(|event| event.name.text.as_str());
         if known.clone().any(|name| name == sensor.event.text) {
-            return;
+            let key = (source.name.text.clone(), sensor.event.text.clone());
+            return self.bodies.get(&key).cloned().unwrap_or_else(Ty::any);
         }
         let help = suggest::help(&sensor.event.text, known, "its events are");
         self.report(
@@ -80,6 +87,7 @@ impl Checker<'_> {
             .related(source.name.span, "the source is declared here")
             .maybe_help(help),
         );
+        Ty::any()
     }
 
     fn rule(
@@ -134,12 +142,12 @@ impl Checker<'_> {
             self.report(clause_twice("each", second.span, first.span));
         }
         let each = shared.each.first().map(|each| self.each(each, scope));
-        let when = shared.when.iter().map(|expr| self.condition(expr, scope)).collect();
+        let when = shared.when.iter().map(|expr| self.assumed(expr, scope).0).collect();
         Shared { requires, each, when }
     }
 
     fn each(&mut self, each: &ast::Each, scope: &mut Scope) -> typed::Each {
-        let list = self.list(&each.list, scope, "each");
+        let (list, known) = self.list(&each.list, scope, "each");
         let max = match each.max {
             Some((max, span)) if max == 0 || max > MOST_ELEMENTS => {
                 self.report(
@@ -156,20 +164,25 @@ impl Checker<'_> {
             Some((max, _)) => max as usize,
             None => DEFAULT_MAX,
         };
-        self.bind(&each.name, scope);
+        scope.assume_kind(&list, Kinds::LIST);
+        self.bind(&each.name, known.ty.element(), scope);
         typed::Each { name: each.name.text.clone(), list, max }
     }
 
     fn once(&mut self, once: &ast::Once, scope: &mut Scope) -> typed::Once {
         let mut keys = Vec::new();
         for key in &once.keys {
-            let (expr, kinds) = self.expr(key, scope);
-            if expr.is_condition() || !kinds.meets(Kinds::SCALAR) {
+            let (expr, known) = self.expr(key, scope);
+            let kinds = known.kinds();
+            if expr.is_condition() || !kinds.meets(Kinds::SCALAR) && !known.ty.is_nothing() {
                 self.report(
                     Diagnostic::error(Code::E0301, key.span, "a key of `once` is one value")
                         .label(format!("this is {kinds}"))
                         .help("name what must not repeat, as in `once per alert.fingerprint within 4h`"),
                 );
+            } else {
+                self.one_kind(&expr, &known, Kinds::SCALAR, "a key of `once`");
+                self.needed("once per", None, &expr, &missing_of(&expr, &known));
             }
             keys.push(expr);
         }

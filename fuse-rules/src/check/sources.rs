@@ -4,13 +4,14 @@ use rustc_hash::FxHashMap;
 use serde_json::{Map, Value as Json};
 
 use super::blocks::merged;
-use super::expressions::Scope;
+use super::scope::Scope;
 use super::typed::{self, Expr, ExprKind, MappedValue};
 use super::{Checker, ParsedFile, names};
 use crate::diagnostic::{Code, Diagnostic, suggest};
 use crate::schema::{Field, FieldType, Schema};
 use crate::span::Span;
 use crate::syntax::ast::{self, Block, Text};
+use crate::types::Ty;
 
 /// A source's or event's fields: those with fixed values, and those that are expressions.
 #[derive(Clone, Default)]
@@ -45,7 +46,12 @@ impl Checker<'_> {
             return typed;
         };
         let block = merged(&source.block, self.defaults_of(&source.kind.text));
-        let own = self.source_fields(&schema.source, &block);
+        let bodies: Vec<_> =
+            source.events.iter().map(|e| e.ty.as_ref().map(|ty| self.resolve(ty))).collect();
+        // What stands in the source is said of all its events.
+        let any_body = bodies.iter().map(|body| body.clone().unwrap_or_else(Ty::any));
+        let any_body = any_body.reduce(Ty::or).unwrap_or_else(Ty::any);
+        let own = self.source_fields(&schema.source, &block, any_body);
         if source.events.is_empty() && !block.incomplete {
             self.report(
                 Diagnostic::error(
@@ -58,15 +64,20 @@ impl Checker<'_> {
             );
         }
         let mut seen: Vec<&Text> = Vec::new();
-        for event in &source.events {
+        for (event, body) in source.events.iter().zip(bodies) {
             if let Some(first) = seen.iter().find(|first| first.text == event.name.text) {
                 self.report(names::twice("event", &event.name, first));
                 continue;
             }
             seen.push(&event.name);
             let mut fields = own.clone();
+            if let Some(ty) = &body {
+                let key = (source.name.text.clone(), event.name.text.clone());
+                self.bodies.insert(key, ty.clone());
+            }
             if let Some(block) = &event.block {
-                let more = self.source_fields(&schema.event, block);
+                let ty = body.clone().unwrap_or_else(Ty::any);
+                let more = self.source_fields(&schema.event, block, ty);
                 fields.fixed.extend(more.fixed);
                 fields.expressions.retain(|(n, _)| !more.expressions.iter().any(|(m, _)| m == n));
                 fields.expressions.extend(more.expressions);
@@ -78,6 +89,7 @@ impl Checker<'_> {
             typed.events.push(typed::Event {
                 name: event.name.text.clone(),
                 doc: event.doc.clone(),
+                ty: body,
                 fields: fields.fixed,
                 expressions: fields.expressions,
             });
@@ -115,8 +127,8 @@ impl Checker<'_> {
     }
 
     /// The fields of a source's block that were given, each checked by its type.
-    fn source_fields(&mut self, schema: &Schema, block: &Block) -> Fields {
-        let mut scope = Scope::of_event();
+    fn source_fields(&mut self, schema: &Schema, block: &Block, body: Ty) -> Fields {
+        let mut scope = Scope::of_event(body);
         let mut fields = Fields::default();
         let optional_all: Vec<Field> = schema
             .fields()

@@ -10,6 +10,7 @@ use crate::functions::Function;
 use crate::schema::FieldType;
 use crate::span::{Files, Span};
 pub(crate) use crate::syntax::ast::{ArithOp, CompareOp, QuantifierKind, Segment, TextOp};
+use crate::types::Ty;
 use crate::value::Value;
 
 /// The declarations of all files, checked.
@@ -41,6 +42,8 @@ pub(crate) struct Source {
 pub(crate) struct Event {
     pub(crate) name: String,
     pub(crate) doc: Option<String>,
+    /// What its body is declared to be.
+    pub(crate) ty: Option<Ty>,
     pub(crate) fields: serde_json::Map<String, serde_json::Value>,
     /// Fields whose value is an expression over the event.
     pub(crate) expressions: Vec<(String, Expr)>,

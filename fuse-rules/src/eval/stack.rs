@@ -9,8 +9,8 @@ use super::frame::Frame;
 use super::ops::{self, Fault, Truth, Valued, name};
 use crate::check::typed::{Expr, ExprKind, QuantifierKind};
 use crate::functions::Context;
-use crate::plan::{Condition, FrameSpec, Shown, Slot};
-use crate::value::{DuplicateKey, Kinds, Value, read_list};
+use crate::plan::{Condition, Shown, Slot};
+use crate::value::{DuplicateKey, Value};
 
 /// How much deciding one event may cost, in values looked at. Reading or copying 64 bytes counts as
 /// one. Far more than rules for people need, and some seconds' work at the most.

@@ -96,7 +96,7 @@ fn constant(value: &Value<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
 }
 
 impl IsTest {
-    fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Missing => "missing",
             Self::Present => "present",

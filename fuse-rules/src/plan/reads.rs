@@ -130,7 +130,7 @@ mod tests {
     #[test]
     fn fields_are_named_once_in_the_order_of_reading() {
         let sensor = "sensor s on q.e {
-            when body.kind in [\"a\", \"b\"]
+            when body.kind in [\"a\", \"b\", \"c\"]
             each x in body.list
             rule r { when body.kind == \"a\" and x.y == \"no\"
               trigger log { message = \"${body.n.m} ${x.z} ${headers.h} ${body.at[0].k}\" } }

@@ -160,8 +160,16 @@ pub struct SourceSchema {
 impl SourceSchema {
     /// A kind of source. A field of `event` that is also one of `source` overrides it for that
     /// event.
+    ///
+    /// Every source also takes `mismatch`: what becomes of an event that is not of its declared
+    /// type. `accept`, the default, decides it all the same; `reject` makes all its decisions
+    /// `rejected`.
     pub fn new(source: Schema, event: Schema) -> Self {
-        Self { source, event, address: Vec::new() }
+        let policies = FieldType::OneOf(vec!["accept".to_owned(), "reject".to_owned()]);
+        let doc = "What becomes of an event that is not of its type.";
+        let mismatch = Field::optional("mismatch", policies, doc);
+        let source = source.field(mismatch.clone().default("accept"));
+        Self { source, event: event.field(mismatch), address: Vec::new() }
     }
 
     /// The fields that together say where an event arrives: no two events may have the same.

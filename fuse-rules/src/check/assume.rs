@@ -1,0 +1,200 @@
+//! What a condition that holds, or does not, tells of the values that it asks about.
+//!
+//! A comparison that is true or false tells that its operands are there, since it would be unknown
+//! otherwise. So a condition tells something both ways.
+
+use rustc_hash::FxHashMap;
+
+use super::scope::{Key, Scope, key};
+use super::typed::{CompareOp, Expr, ExprKind, IsTest, QuantifierKind};
+use crate::types::{Known, Missing, Ty};
+use crate::value::{Kinds, Value};
+
+impl Scope {
+    /// Takes in that a condition is true, or that it is false.
+    pub(super) fn assume(&mut self, condition: &Expr, holds: bool) {
+        match &condition.kind {
+            ExprKind::Not(inner) => self.assume(inner, !holds),
+            ExprKind::And(parts) if holds => parts.iter().for_each(|part| self.assume(part, true)),
+            ExprKind::Or(parts) if !holds => parts.iter().for_each(|part| self.assume(part, false)),
+            ExprKind::And(parts) | ExprKind::Or(parts) => self.assume_one_of(parts, holds),
+            ExprKind::Compare { op, left, right } => {
+                self.assume_compared(left, right);
+                self.assume_compared(right, left);
+                match (op, holds) {
+                    (CompareOp::Eq, true) | (CompareOp::Ne, false) => {
+                        self.assume_equal(left, right)
+                    }
+                    (CompareOp::Eq, false) | (CompareOp::Ne, true) => {
+                        self.assume_unequal(left, right);
+                        self.assume_unequal(right, left);
+                    }
+                    _ => {}
+                }
+            }
+            ExprKind::In { item, list } => {
+                self.assume_compared(item, list);
+                self.assume_there(list);
+                if let (ExprKind::Path(path), true) = (&item.kind, holds)
+                    && let Some(element) = self.known_of(list).map(|known| known.ty.element())
+                {
+                    let known = self.known(&key(path));
+                    self.learn(key(path), Known::present(known.ty.equal_to(&element)));
+                }
+            }
+            ExprKind::TextTest { left, right, .. } => {
+                self.assume_kind(left, Kinds::STRING);
+                self.assume_kind(right, Kinds::STRING);
+            }
+            ExprKind::Pattern { value, .. } => self.assume_kind(value, Kinds::STRING),
+            ExprKind::Is { value, negated, test } => {
+                self.assume_test(value, *test, holds != *negated)
+            }
+            ExprKind::Quantifier { kind, list, .. } if *kind != QuantifierKind::Count => {
+                self.assume_kind(list, Kinds::LIST);
+            }
+            ExprKind::Path(path) => {
+                let known = self.known(&key(path)).there();
+                let truth = Ty::of_value(&Value::Bool(holds));
+                self.learn(key(path), Known::present(known.ty.equal_to(&truth)));
+            }
+            _ => self.assume_there(condition),
+        }
+    }
+
+    /// One of the conditions is so: what all of them tell of a value is known.
+    fn assume_one_of(&mut self, parts: &[Expr], holds: bool) {
+        let mut common: Option<FxHashMap<Key, Known>> = None;
+        for part in parts {
+            let mark = self.mark();
+            self.assume(part, holds);
+            let mut learnt = self.learnt_since(mark);
+            self.back_to(mark);
+            common = Some(match common {
+                None => learnt,
+                Some(common) => common
+                    .into_iter()
+                    .filter_map(|(key, known)| {
+                        let other = learnt.remove(&key)?;
+                        Some((key, known.or(other)))
+                    })
+                    .collect(),
+            });
+        }
+        let mut common: Vec<_> = common.unwrap_or_default().into_iter().collect();
+        // The outer values first, so that what is learnt of inner ones is said of them.
+        common.sort_by_key(|((_, segments), _)| segments.len());
+        for (key, known) in common {
+            self.learn(key, known);
+        }
+    }
+
+    /// An operand is there; and not null, unless the other one may be null as well.
+    fn assume_compared(&mut self, operand: &Expr, other: &Expr) {
+        let other = self.known_of(other).map(|known| {
+            let element = known.ty.element();
+            known.ty.or(element)
+        });
+        if other.is_some_and(|ty| !ty.kinds().meets(Kinds::NULL)) {
+            self.assume_there(operand);
+        } else {
+            self.assume_there_or_null(operand);
+        }
+    }
+
+    /// The value of an expression is there and not null, and so is all that it is made of.
+    fn assume_there(&mut self, expr: &Expr) {
+        match &expr.kind {
+            ExprKind::Path(path) => {
+                let known = self.known(&key(path)).there();
+                self.learn(key(path), known);
+            }
+            ExprKind::Access { base: one, .. } | ExprKind::Neg(one) => self.assume_there(one),
+            ExprKind::Concat(all) => all.iter().for_each(|part| self.assume_there(part)),
+            ExprKind::Arith { left, right, .. } => {
+                self.assume_there(left);
+                self.assume_there(right);
+            }
+            ExprKind::Call { function, arguments } => {
+                for (argument, (_, takes)) in arguments.iter().zip(function.params) {
+                    if !takes.meets(Kinds::NULL) {
+                        self.assume_there(argument);
+                    }
+                }
+            }
+            ExprKind::Quantifier { list, .. } => self.assume_kind(list, Kinds::LIST),
+            _ => {}
+        }
+    }
+
+    /// The value of an expression is there and of this kind.
+    pub(super) fn assume_kind(&mut self, expr: &Expr, kind: Kinds) {
+        self.assume_there(expr);
+        if let ExprKind::Path(path) = &expr.kind {
+            let known = self.known(&key(path));
+            self.learn(key(path), Known::present(known.ty.equal_to(&Ty::of_kinds(kind))));
+        }
+    }
+
+    fn assume_equal(&mut self, left: &Expr, right: &Expr) {
+        let known = |scope: &Self, expr| scope.known_of(expr).map(|known| known.ty);
+        let (Some(left_ty), Some(right_ty)) = (known(self, left), known(self, right)) else {
+            return;
+        };
+        for (expr, own, other) in [(left, &left_ty, &right_ty), (right, &right_ty, &left_ty)] {
+            if let ExprKind::Path(path) = &expr.kind {
+                self.learn(key(path), Known::present(own.equal_to(other)));
+            }
+        }
+    }
+
+    fn assume_unequal(&mut self, expr: &Expr, other: &Expr) {
+        if let (ExprKind::Path(path), ExprKind::Const(value)) = (&expr.kind, &other.kind) {
+            let known = self.known(&key(path));
+            self.learn(key(path), Known::present(known.ty.unequal_to(&Ty::of_value(value))));
+        }
+    }
+
+    fn assume_test(&mut self, value: &Expr, test: IsTest, holds: bool) {
+        let ExprKind::Path(path) = &value.kind else {
+            // What has a value, or one of some kind, is there; and so is what it is made of.
+            if holds != (test == IsTest::Missing) && !matches!(test, IsTest::Null) {
+                self.assume_there_or_null(value);
+            }
+            return;
+        };
+        let known = self.known(&key(path));
+        let known = match (test, holds) {
+            (IsTest::Missing, true) | (IsTest::Present, false) => {
+                let missing = known.missing.max(Missing::Declared(path.text.clone()));
+                Known { ty: Ty::nothing(), missing }
+            }
+            (IsTest::Missing, false) | (IsTest::Present, true) => Known::present(known.ty),
+            (_, true) => Known::present(known.ty.tested(test, true)),
+            (_, false) => Known { ty: known.ty.tested(test, false), missing: known.missing },
+        };
+        self.learn(key(path), known);
+    }
+
+    /// The value of an expression is there, though it may be null.
+    fn assume_there_or_null(&mut self, expr: &Expr) {
+        match &expr.kind {
+            ExprKind::Path(path) => {
+                let known = self.known(&key(path));
+                self.learn(key(path), Known::present(known.ty));
+            }
+            ExprKind::Access { base, .. } => self.assume_there(base),
+            ExprKind::Coalesce { .. } => {}
+            _ => self.assume_there(expr),
+        }
+    }
+
+    /// What is known of a literal or of a value of the event.
+    fn known_of(&self, expr: &Expr) -> Option<Known> {
+        match &expr.kind {
+            ExprKind::Const(value) => Some(Known::present(Ty::of_value(value))),
+            ExprKind::Path(path) => Some(self.known(&key(path))),
+            _ => None,
+        }
+    }
+}

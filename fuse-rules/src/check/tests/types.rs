@@ -1,0 +1,255 @@
+//! What declared types find: unknown fields, values that never are, what may be missing, what has
+//! to be asked first.
+
+use super::{check, codes};
+
+/// An event of many types, and a rule over it.
+fn typed(when: &str) -> String {
+    rule(&format!("when {when}"), "trigger note {}")
+}
+
+fn rule(clauses: &str, trigger: &str) -> String {
+    format!(
+        r#"
+type user = {{ name: string, mail?: string | null }}
+type shape = {{ kind: "circle", radius: float }} | {{ kind: "square", side: int }}
+source t hook {{ port = 9, path = "/t"
+  event e : {{
+    status: "firing" | "resolved"
+    count: int
+    replicas: int | string
+    flag: bool
+    at: timestamp
+    owner?: user
+    users: list<user>
+    labels: map<string>
+    shape: shape
+    note: string | null
+    free: any
+    only: {{ a: int, ... }}
+    ...
+  }}
+}}
+sensor y on t.e {{ rule r {{
+{clauses}
+{trigger} }} }}"#
+    )
+}
+
+const CASES: &[(&str, &str)] = &[
+    // Fields.
+    ("body.status == \"firing\"", ""),
+    ("body.stats == \"firing\"", "E0203 `stats`"),
+    ("body[\"stats\"] == \"firing\"", ""),
+    ("body.owner.nam == \"x\"", "E0203 `nam`"),
+    ("body.owner[\"nam\"] == \"x\"", "E0203 `[\"nam\"]`"),
+    ("body.status.x == 1", "E0203 `x`"),
+    ("body.users.name == \"x\"", "E0203 `name`"),
+    ("body.users[0].nme == \"x\"", "E0203 `nme`"),
+    ("body.count[0] == 1", "E0203 `[0]`"),
+    ("body.labels.anything == \"x\"", ""),
+    ("body.labels[\"a/b\"] == \"x\"", ""),
+    ("body.free.x[1].y == 1", ""),
+    ("body.only.b == 1", "E0203 `b`"),
+    ("body.shape.radius > 1", ""),
+    ("body.shape.radus > 1", "E0203 `radus`"),
+    ("any(u in body.users: u.nam == \"x\")", "E0203 `nam`"),
+    ("any(u in body.users: u.name == \"x\")", ""),
+    ("filter(u in body.users: u.name == \"x\")[0].nam == \"y\"", "E0203 `nam`"),
+    ("first(u in body.users: u.name == \"x\").mail == \"y\"", ""),
+    ("map(u in body.users: u.name)[0].x == \"y\"", "E0203 `x`"),
+    // What it never is.
+    ("body.status == \"fireing\"", "E0311 `\"fireing\"`"),
+    ("\"fireing\" == body.status", "E0311 `\"fireing\"`"),
+    ("body.status != \"fireing\"", "E0311 `\"fireing\"`"),
+    ("body.status in [\"firing\", \"x\"]", "E0311 `[\"firing\", \"x\"]`"),
+    ("body.status in [\"firing\"]", ""),
+    ("body.shape.kind == \"cirle\"", "E0311 `\"cirle\"`"),
+    ("body.count == 1.5", "E0311 `1.5`"),
+    ("body.count == 1.0", ""),
+    ("body.count is string", "E0311 `body.count is string`"),
+    ("body.count is null", "E0311 `body.count is null`"),
+    ("body.count is missing", ""),
+    ("body.note is null", ""),
+    ("body.note is string", ""),
+    ("body.status == \"firing\" and body.status == \"resolved\"", "E0311 `\"resolved\"`"),
+    ("body.free == 1 and body.free == 2", "E0311 `2`"),
+    ("body.free is missing and body.free == 2", "E0311 `body.free`"),
+    // Kinds.
+    ("body.count == \"2\"", "E0301 `body.count == \"2\"`"),
+    ("body.at > \"2026-01-01T00:00:00Z\"", "E0309 `body.at`"),
+    ("time(body.at) > time(event.time)", ""),
+    ("body.status", "E0302 `body.status`"),
+    ("body.flag", ""),
+    ("not body.flag", ""),
+    ("body.count + body.status == 1", "E0301 `body.count + body.status`"),
+    ("lower(body.count) == \"x\"", "E0303 `body.count`"),
+    ("body.note starts-with \"x\"", ""),
+    // Several kinds.
+    ("body.replicas > 2", "E0313 `body.replicas`"),
+    ("body.replicas == \"2\"", "E0313 `body.replicas`"),
+    ("body.replicas in [1, 2]", "E0313 `body.replicas`"),
+    ("body.replicas == body.replicas", "E0313 `body.replicas`"),
+    ("body.replicas is int and body.replicas > 2", ""),
+    ("body.replicas is not string and body.replicas > 2", ""),
+    ("body.replicas is string or body.replicas > 2", ""),
+    ("body.replicas is string and body.replicas > 2", "E0309 `body.replicas`"),
+    ("not (body.replicas is string) and body.replicas + 1 > 2", ""),
+    ("body.replicas + 1 > 2", "E0313 `body.replicas`"),
+    ("-body.replicas > 2", "E0313 `body.replicas`"),
+    ("int(body.replicas) > 2", ""),
+    ("lower(body.replicas) == \"x\"", "E0313 `body.replicas`"),
+    ("body.replicas like \"2*\"", "E0313 `body.replicas`"),
+    ("body.replicas", "E0302 `body.replicas`"),
+    ("(body.replicas ?? 1) > 2", "E0313 `(body.replicas ?? 1)`"),
+    ("body.replicas == body.free", ""),
+    ("body.free > 2", ""),
+    // What conditions tell.
+    ("body.shape.kind == \"circle\" and body.shape.radius > 1", ""),
+    ("body.shape.kind == \"circle\" and body.shape.side > 1", "E0203 `side`"),
+    ("body.shape.kind != \"circle\" and body.shape.side > 1", ""),
+    ("not (body.shape.kind == \"circle\") and body.shape.radius > 1", "E0203 `radius`"),
+    ("body.shape.kind in [\"circle\"] and body.shape.side > 1", "E0203 `side`"),
+    (
+        "(body.shape.kind == \"circle\" or body.shape.kind == \"square\") and body.shape.side > 1",
+        "",
+    ),
+    ("body.shape.kind == \"circle\" or body.shape.side > 1", ""),
+    ("body.shape.kind == \"circle\" or body.shape.radius > 1", "E0203 `radius`"),
+    ("any(u in body.users: u.mail is string and u.mail == \"x\")", ""),
+];
+
+#[test]
+fn types_find_what_can_never_be() {
+    check(CASES.iter().map(|(when, expected)| (typed(when), *expected)));
+}
+
+/// Fields of a trigger after some clauses.
+const FIELDS: &[(&str, &str, &str)] = &[
+    ("", "after = body.owner.name", "E0403 `body.owner.name`"),
+    ("", "parameters { a = body.owner.name }", "E0312 `body.owner.name`"),
+    ("", "parameters { a? = body.owner.name }", ""),
+    ("", "parameters { a = body.owner.name ?? \"x\" }", ""),
+    ("when body.owner is present", "parameters { a = body.owner.name }", ""),
+    ("when body.owner.name == \"x\"", "parameters { a = body.owner.name }", ""),
+    ("when body.owner.name != \"x\"", "parameters { a = body.owner.name }", ""),
+    (
+        "when body.owner.mail is not null",
+        "parameters { a = body.owner.mail }",
+        "E0312 `body.owner.mail`",
+    ),
+    ("when body.owner.mail is string", "parameters { a = body.owner.mail }", ""),
+    (
+        "when body.owner is present or body.flag",
+        "parameters { a = body.owner.name }",
+        "E0312 `body.owner.name`",
+    ),
+    (
+        "when body.owner.name == \"x\" or body.owner.name == \"y\"",
+        "parameters { a = body.owner.name }",
+        "",
+    ),
+    ("", "parameters { a = \"${body.owner.name}\" }", "E0312 `\"${body.owner.name}\"`"),
+    ("", "parameters { a = body.note }", "E0312 `body.note`"),
+    ("", "parameters { a = body.note ?? \"\" }", ""),
+    ("", "parameters { a = body.labels.x }", ""),
+    ("", "parameters { a = body.users[0].name }", ""),
+    ("", "parameters { a = body.users[0].mail }", "E0312 `body.users[0].mail`"),
+    ("", "parameters { a = body.owner.name == \"x\" }", "E0312 `body.owner.name == \"x\"`"),
+    ("", "parameters { a = body.replicas }", ""),
+    ("", "parameters { a = body.free.x }", ""),
+    ("", "parameters { a = body.users }", "E0403 `body.users`"),
+    ("", "parameters { from body { status, count } }", ""),
+    ("", "parameters { from body { owner } }", "E0403 `owner`"),
+    ("", "parameters { from body.owner { name, mail? } }", "E0312 `name`"),
+    ("", "retries = body.replicas", "E0313 `body.replicas`"),
+    ("when body.replicas is int", "retries = body.replicas", ""),
+    ("each u in body.users", "parameters { a = u.name, b? = u.mail }", ""),
+    ("each u in body.users", "parameters { a = u.mail }", "E0312 `u.mail`"),
+    ("each u in body.status", "parameters { a = u.mail }", "E0310 `body.status`"),
+    ("once per body.owner.name within 1h", "", "E0312 `body.owner.name`"),
+    ("once per body.labels.x within 1h", "", ""),
+    (
+        "",
+        "parameters { a = first(u in body.users: u.name == \"x\").name }",
+        "E0312 `first(u in body.users: u.name == \"x\").name`",
+    ),
+];
+
+#[test]
+fn what_may_be_missing_needs_a_default_where_a_value_is_required() {
+    let trigger =
+        |fields: &str| format!("trigger flow {{ template = \"t\", namespace = \"n\", {fields} }}");
+    check(FIELDS.iter().map(|(clauses, fields, expected)| {
+        (rule(clauses, &trigger(fields.trim_end_matches(','))).replace(",  }", " }"), *expected)
+    }));
+}
+
+const TYPES: &[(&str, &str)] = &[
+    ("type a = strin", "E0217 `strin`"),
+    ("type a = number", "E0217 `number`"),
+    ("type a = alertmanager.v4", "E0217 `alertmanager.v4`"),
+    ("use std \"alertmanager\"\ntype a = alertmanager.v4", ""),
+    ("use std \"alertmanager\"\ntype a = alertmanager.v3", "E0217 `alertmanager.v3`"),
+    ("use std \"alertmanager\"\ntype a = alert", "E0217 `alert`"),
+    ("type a = list<b>\ntype b = { c?: a }", "E0218 `a`"),
+    ("type a = a", "E0218 `a`"),
+    ("type a = list<b>\ntype b = string", ""),
+    ("type string = int", "E0207 `string`"),
+    ("type a = int\ntype a = int", "E0204 `a`"),
+    ("type a = { b: int, b: int }", "E0404 `b`"),
+    ("type a = \"x\" | 1 | -2.5 | true | null | { \"a b\"?: bytes }", ""),
+];
+
+#[test]
+fn types_are_declared_once_and_made_of_others() {
+    check(TYPES.iter().map(|(text, expected)| ((*text).to_owned(), *expected)));
+}
+
+#[test]
+fn types_that_grow_without_bound_are_refused() {
+    let chain = |step: &dyn Fn(usize) -> String| {
+        let all: Vec<String> = (1..400).map(|i| format!("type t{i} = {}", step(i - 1))).collect();
+        format!("type t0 = int\n{}", all.join("\n"))
+    };
+    assert_eq!(codes(&chain(&|i| format!("t{i}"))), Vec::<String>::new());
+    let deep = codes(&chain(&|i| format!("list<t{i}>")));
+    assert_eq!(deep.len(), 3, "{deep:?}");
+    assert!(deep.iter().all(|code| code.starts_with("E0219")));
+    let doubling = codes(&chain(&|i| format!("{{ a: t{i}, b: t{i} }}")));
+    assert!(doubling.iter().all(|code| code.starts_with("E0219")), "{doubling:?}");
+}
+
+#[test]
+fn each_clause_relies_on_those_before_it() {
+    let text = rule(
+        "when body.replicas is int\n when body.replicas > 2",
+        "trigger note {} }\n rule q { when body.replicas > 2 trigger note {}",
+    );
+    assert_eq!(codes(&text), ["E0313 `body.replicas`"], "only in the rule that did not ask");
+}
+
+#[test]
+fn messages() {
+    let text = [
+        "body.stats == 1",
+        "body.only.b == 1",
+        "body.owner.nam == \"x\"",
+        "body.users.name == \"x\"",
+        "body.status == \"fireing\"",
+        "body.replicas > 2",
+        "body.count is string",
+        "body.at < body.at",
+    ]
+    .map(|when| format!("  when {when}"))
+    .join("\n");
+    let whole = format!(
+        "{}{}",
+        super::PRELUDE,
+        rule(
+            &text,
+            "trigger flow { template = \"t\", namespace = \"n\", parameters { a = body.owner.name } }"
+        )
+    );
+    insta::assert_snapshot!(super::report(&[("test.rules", &whole)]));
+}

@@ -1,0 +1,260 @@
+//! Sets of scalars: some literals, those of a format, or all.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::number::Number;
+use crate::syntax::parse_duration;
+
+/// What strings of a declared format look like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Format {
+    /// An RFC 3339 time, which `time()` takes.
+    Timestamp,
+    /// A duration as the rules write it, which `duration()` takes.
+    Duration,
+    /// Base64 with padding.
+    Bytes,
+}
+
+impl Format {
+    pub(crate) const ALL: [Self; 3] = [Self::Timestamp, Self::Duration, Self::Bytes];
+
+    /// The name of its type.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Timestamp => "timestamp",
+            Self::Duration => "duration",
+            Self::Bytes => "bytes",
+        }
+    }
+
+    pub(super) fn accepts(self, text: &str) -> bool {
+        match self {
+            Self::Timestamp => text.parse::<Timestamp>().is_ok(),
+            Self::Duration => parse_duration(text).is_some(),
+            Self::Bytes => data_encoding::BASE64.decode(text.as_bytes()).is_ok(),
+        }
+    }
+
+    fn bit(self) -> u8 {
+        1 << self as u8
+    }
+}
+
+/// Some of true and false.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Bools {
+    can_be_true: bool,
+    can_be_false: bool,
+}
+
+impl Bools {
+    pub(super) const ALL: Self = Self { can_be_true: true, can_be_false: true };
+
+    pub(super) fn only(truth: bool) -> Self {
+        Self { can_be_true: truth, can_be_false: !truth }
+    }
+
+    pub(super) fn or(self, other: Self) -> Self {
+        Self {
+            can_be_true: self.can_be_true || other.can_be_true,
+            can_be_false: self.can_be_false || other.can_be_false,
+        }
+    }
+
+    pub(super) fn and(self, other: Self) -> Self {
+        Self {
+            can_be_true: self.can_be_true && other.can_be_true,
+            can_be_false: self.can_be_false && other.can_be_false,
+        }
+    }
+
+    pub(super) fn is_empty(self) -> bool {
+        !self.can_be_true && !self.can_be_false
+    }
+
+    pub(super) fn has(self, truth: bool) -> bool {
+        if truth { self.can_be_true } else { self.can_be_false }
+    }
+}
+
+/// Some numbers.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Numbers {
+    all: bool,
+    integers: bool,
+    literals: BTreeSet<Number>,
+}
+
+impl Numbers {
+    pub(super) fn all() -> Self {
+        Self { all: true, ..Self::default() }
+    }
+
+    pub(super) fn int() -> Self {
+        Self { integers: true, ..Self::default() }
+    }
+
+    pub(super) fn only(number: Number) -> Self {
+        Self { literals: BTreeSet::from([number]), ..Self::default() }
+    }
+
+    pub(super) fn or(mut self, other: Self) -> Self {
+        self.all |= other.all;
+        self.integers |= other.integers;
+        self.literals.extend(other.literals);
+        self.literals.retain(|n| !self.all && !(self.integers && n.is_integral()));
+        self.integers &= !self.all;
+        self
+    }
+
+    /// At least the numbers that both have.
+    pub(super) fn and(&self, other: &Self) -> Self {
+        let mut both = Self {
+            all: self.all && other.all,
+            integers: self.integers && (other.integers || other.all)
+                || other.integers && (self.integers || self.all),
+            literals: BTreeSet::new(),
+        };
+        let all = self.literals.iter().chain(&other.literals).copied();
+        both.literals = all.filter(|n| self.has(*n) && other.has(*n)).collect();
+        Self::default().or(both)
+    }
+
+    /// Those that are whole.
+    pub(super) fn integral(&self) -> Self {
+        self.and(&Self::int())
+    }
+
+    /// Without the one that `other` is, where it is one.
+    pub(super) fn minus(mut self, other: &Self) -> Self {
+        if let (false, false, 1, Some(only)) =
+            (other.all, other.integers, other.literals.len(), other.literals.first())
+        {
+            self.literals.remove(only);
+        }
+        self
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        !self.all && !self.integers && self.literals.is_empty()
+    }
+
+    pub(super) fn has(&self, number: Number) -> bool {
+        self.all || self.integers && number.is_integral() || self.literals.contains(&number)
+    }
+
+    /// Whether it has one that cannot be held; only whether that is whole is known.
+    pub(super) fn has_unheld(&self, integral: bool) -> bool {
+        self.all || self.integers && integral
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.literals.len()
+    }
+
+    /// As it is written in a type, one entry an alternative.
+    pub(super) fn words(&self) -> impl Iterator<Item = String> + '_ {
+        let all = self.all.then(|| "float".to_owned());
+        let integers = self.integers.then(|| "int".to_owned());
+        all.into_iter().chain(integers).chain(self.literals.iter().map(Number::to_string))
+    }
+}
+
+/// Some strings.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Strings {
+    all: bool,
+    /// A bit for each format.
+    formats: u8,
+    literals: BTreeSet<Arc<str>>,
+}
+
+impl Strings {
+    pub(super) fn all() -> Self {
+        Self { all: true, ..Self::default() }
+    }
+
+    pub(super) fn format(format: Format) -> Self {
+        Self { formats: format.bit(), ..Self::default() }
+    }
+
+    pub(super) fn only(text: &str) -> Self {
+        Self { literals: BTreeSet::from([text.into()]), ..Self::default() }
+    }
+
+    pub(super) fn or(mut self, other: Self) -> Self {
+        self.all |= other.all;
+        if self.all {
+            return Self::all();
+        }
+        self.formats |= other.formats;
+        self.literals.extend(other.literals);
+        self
+    }
+
+    /// At least the strings that both have.
+    pub(super) fn and(&self, other: &Self) -> Self {
+        match (self.all, other.all) {
+            (true, _) => return other.clone(),
+            (_, true) => return self.clone(),
+            _ => {}
+        }
+        let all = self.literals.iter().chain(&other.literals);
+        let literals = all.filter(|text| self.has(text) && other.has(text)).cloned().collect();
+        // Two formats may have strings in common: `5m` is no time, but it may be base64.
+        let formats = match (self.formats, other.formats) {
+            (0, _) | (_, 0) => 0,
+            (own, other) if own & other != 0 => own & other,
+            (own, other) => own | other,
+        };
+        Self { all: false, formats, literals }
+    }
+
+    /// Without the one that `other` is, where it is one.
+    pub(super) fn minus(mut self, other: &Self) -> Self {
+        if let (false, 0, 1, Some(only)) =
+            (other.all, other.formats, other.literals.len(), other.literals.first())
+        {
+            self.literals.remove(only);
+        }
+        self
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        !self.all && self.formats == 0 && self.literals.is_empty()
+    }
+
+    pub(super) fn has(&self, text: &str) -> bool {
+        self.all
+            || self.literals.contains(text)
+            || Format::ALL.iter().any(|f| self.formats & f.bit() != 0 && f.accepts(text))
+    }
+
+    /// Whether it has every string, also those that no text can hold.
+    pub(super) fn has_all(&self) -> bool {
+        self.all
+    }
+
+    pub(super) fn literals(&self) -> Option<impl Iterator<Item = &str> + Clone> {
+        let only = !self.all && self.formats == 0 && !self.literals.is_empty();
+        only.then(|| self.literals.iter().map(AsRef::as_ref))
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.literals.len()
+    }
+
+    /// As it is written in a type, one entry an alternative.
+    pub(super) fn words(&self) -> impl Iterator<Item = String> + '_ {
+        let all = self.all.then(|| "string".to_owned());
+        let formats = Format::ALL.iter().filter(|f| self.formats & f.bit() != 0);
+        let formats = formats.map(|f| f.as_str().to_owned());
+        let literals =
+            self.literals.iter().map(|text| serde_json::Value::from(&**text).to_string());
+        all.into_iter().chain(formats).chain(literals)
+    }
+}

@@ -1,0 +1,87 @@
+//! One step of a path: what is known of the field or element that it leads to.
+
+use std::sync::Arc;
+
+use super::{Known, Missing, Rest, Ty};
+use crate::syntax::ast::Segment;
+use crate::value::Kinds;
+
+/// Why a step leads nowhere.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Wrong {
+    /// No map of the type has such a field; these it has.
+    NoField { known: Vec<Arc<str>>, open: bool },
+    /// It has no map at all, or no list.
+    NothingInside,
+}
+
+impl Known {
+    /// What a step leads to. `base` names the value that it starts from; `quoted` tells a key that
+    /// need not be known from a field that must be.
+    pub(crate) fn step(
+        &self,
+        segment: &Segment,
+        quoted: bool,
+        base: &dyn Fn() -> Arc<str>,
+    ) -> Result<Self, Wrong> {
+        if self.ty.any {
+            return Ok(Self::any());
+        }
+        let inner = match segment {
+            Segment::Key(key) => self.ty.field(key, quoted, base)?,
+            Segment::Index(_) if self.ty.lists.is_empty() => return Err(Wrong::NothingInside),
+            Segment::Index(_) => Self { ty: self.ty.element(), missing: Missing::Open },
+        };
+        let leads = match segment {
+            Segment::Key(_) => Kinds::MAP,
+            Segment::Index(_) => Kinds::LIST,
+        };
+        // Where it is something else, such as null, there is nothing inside of it.
+        let elsewhere = match self.kinds().minus(leads) {
+            Kinds::NOTHING => Missing::Never,
+            _ => Missing::Declared(base()),
+        };
+        let missing = inner.missing.max(elsewhere).max(self.missing.clone());
+        Ok(Self { ty: inner.ty, missing })
+    }
+}
+
+impl Ty {
+    fn field(&self, key: &str, quoted: bool, base: &dyn Fn() -> Arc<str>) -> Result<Known, Wrong> {
+        if self.maps.is_empty() {
+            return Err(Wrong::NothingInside);
+        }
+        let listed = self.maps.iter().any(|map| map.fields.contains_key(key));
+        let declared = || Missing::Declared(super::show::joined(&base(), key));
+        let mut found = Known { ty: Self::nothing(), missing: Missing::Never };
+        let mut known = listed;
+        for map in &self.maps {
+            let (ty, missing) = match (map.fields.get(key), &map.rest) {
+                (Some(field), _) if field.optional => (field.ty.clone(), declared()),
+                (Some(field), _) => (field.ty.clone(), Missing::Never),
+                (None, Rest::Each(ty)) => {
+                    known = true;
+                    (ty.clone(), Missing::Open)
+                }
+                (None, Rest::Open) => {
+                    known |= quoted;
+                    (Self::any(), Missing::Open)
+                }
+                (None, Rest::Nothing) => (Self::nothing(), declared()),
+            };
+            found.ty = found.ty.or(ty);
+            found.missing = found.missing.max(missing);
+        }
+        if known {
+            return Ok(found);
+        }
+        let mut names: Vec<Arc<str>> = Vec::new();
+        for map in &self.maps {
+            names.extend(
+                map.fields.keys().filter(|name| !names.contains(name)).cloned().collect::<Vec<_>>(),
+            );
+        }
+        let open = self.maps.iter().any(|map| map.rest == Rest::Open);
+        Err(Wrong::NoField { known: names, open })
+    }
+}
