@@ -30,6 +30,12 @@ struct Missing {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Mismatched {
+    source: String,
+    event: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Acted {
     trigger: String,
     result: String,
@@ -52,6 +58,7 @@ pub(crate) struct Metrics {
     received: Family<Received, Counter>,
     decisions: Family<Decided, Counter>,
     missing: Family<Missing, Counter>,
+    mismatched: Family<Mismatched, Counter>,
     actions: Family<Acted, Counter>,
     held: Family<TriggerKind, Gauge>,
     fuses: Family<FuseName, Gauge>,
@@ -68,6 +75,7 @@ impl Metrics {
         let received = Family::default();
         let decisions = Family::default();
         let missing = Family::default();
+        let mismatched = Family::default();
         let actions = Family::default();
         let held = Family::default();
         let fuses = Family::default();
@@ -86,6 +94,11 @@ impl Metrics {
             "unknown_paths",
             "Unknown decisions, by the path that was missing",
             missing.clone(),
+        );
+        registry.register(
+            "events_mismatched",
+            "Events that are not of their declared type",
+            mismatched.clone(),
         );
         registry.register("actions", "Actions, by trigger and result", actions.clone());
         registry.register(
@@ -126,6 +139,7 @@ impl Metrics {
             received,
             decisions,
             missing,
+            mismatched,
             actions,
             held,
             fuses,
@@ -148,6 +162,11 @@ impl Metrics {
 
     pub(crate) fn missing(&self, rule: &str, path: &str) {
         self.missing.get_or_create(&Missing { rule: rule.into(), path: path.into() }).inc();
+    }
+
+    pub(crate) fn mismatched(&self, source: &str, event: &str) {
+        let labels = Mismatched { source: source.into(), event: event.into() };
+        self.mismatched.get_or_create(&labels).inc();
     }
 
     pub(crate) fn acted(&self, trigger: &str, result: &str) {

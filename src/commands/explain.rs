@@ -169,6 +169,7 @@ fn json_text(explanation: &Explanation, objects: &Objects<'_>) -> String {
         "source": objects.event.source,
         "name": objects.event.name,
         "rejected": explanation.refused,
+        "mismatch": explanation.mismatch,
     });
     let all = json!({ "event": event, "decisions": decisions });
     format!("{all:#}\n")
@@ -179,6 +180,10 @@ fn text(explanation: &Explanation, objects: &Objects<'_>, file: &str) -> String 
     let mut out = format!("{}, from {file}, id `{id}`\n", objects.event.full_name());
     if let Some(why) = &explanation.refused {
         return format!("{out}\nrejected as a whole: {why}\n");
+    }
+    if let Some(why) = &explanation.mismatch {
+        // Writing to a string cannot fail.
+        let _ok = writeln!(out, "\nnot of its type: {why}");
     }
     if explanation.decisions.is_empty() {
         return format!("{out}\nno rule listens to this event\n");

@@ -49,6 +49,13 @@ pub(crate) struct Event {
     pub(crate) expressions: Vec<(String, Expr)>,
 }
 
+impl Event {
+    /// Whether an event that is not of its type is refused.
+    pub(crate) fn rejects(&self) -> bool {
+        self.fields.get("mismatch").is_some_and(|policy| policy == "reject")
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct Sensor {
     pub(crate) name: String,

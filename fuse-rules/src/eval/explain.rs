@@ -17,6 +17,8 @@ use crate::plan::{Compiled, Slot};
 pub struct Explanation {
     /// Why the whole event is refused.
     pub refused: Option<String>,
+    /// Where the event is not of its declared type, whatever became of it.
+    pub mismatch: Option<String>,
     /// One a rule and element, in the order of sensors, rules and elements.
     pub decisions: Vec<Explained>,
 }
@@ -64,6 +66,7 @@ pub(crate) fn explain(plan: &Compiled, event: &Event<'_>, fuses: &Fuses) -> Expl
         let decisions = evaluation.decisions.into_iter();
         return Explanation {
             refused: evaluation.refused,
+            mismatch: evaluation.mismatch,
             decisions: decisions
                 .map(|decision| Explained {
                     decision,
@@ -88,7 +91,8 @@ pub(crate) fn explain(plan: &Compiled, event: &Event<'_>, fuses: &Fuses) -> Expl
     });
     debug_assert!(walked.is_ok(), "what can be evaluated can be explained");
     decisions.sort_by_key(|(order, _)| *order);
-    Explanation { refused: None, decisions: decisions.into_iter().map(|(_, d)| d).collect() }
+    let decisions = decisions.into_iter().map(|(_, d)| d).collect();
+    Explanation { refused: None, mismatch: evaluation.mismatch, decisions }
 }
 
 /// `alert 0`, or `alert 0, label 2`.

@@ -11,20 +11,34 @@ use crate::check::typed::Expr;
 use crate::event::Event;
 use crate::fuses::Fuses;
 use crate::plan::{Compiled, EachPlan, EventPlan, RulePlan, SensorPlan, Slot};
-use crate::value::DuplicateKey;
+use crate::value::{DuplicateKey, Value};
 
 pub(crate) fn evaluate(plan: &Compiled, event: &Event<'_>, fuses: &Fuses) -> Evaluation {
+    let mismatch = mismatch(plan, event);
+    if let Some(why) = &mismatch
+        && event_plan(plan, event).is_some_and(|event| event.rejects)
+    {
+        return Evaluation { mismatch: mismatch.clone(), ..refused(plan, event, why) };
+    }
     let mut decisions = Vec::new();
     let work = Work::new(event.received_at());
     let walked = walk(plan, event, fuses, &work, &mut |site, verdict| {
         decisions.push((site.order, decision(&site.rule.name, site.element, verdict)));
     });
     if let Err(why) = walked {
-        return refused(plan, event, &why);
+        return Evaluation { mismatch, ..refused(plan, event, &why) };
     }
     // Elements are gone through in the outer loop, rules in the inner one; people read by rule.
     decisions.sort_by_key(|(order, _)| *order);
-    Evaluation::of(decisions.into_iter().map(|(_, decision)| decision).collect())
+    let decisions = decisions.into_iter().map(|(_, decision)| decision).collect();
+    Evaluation { mismatch, ..Evaluation::of(decisions) }
+}
+
+/// Where an event is not of its declared type, in a sentence.
+pub(crate) fn mismatch(plan: &Compiled, event: &Event<'_>) -> Option<String> {
+    let ty = event_plan(plan, event)?.ty.as_ref()?;
+    let mismatch = ty.mismatch(&Value::read_lenient(event.body()))?;
+    Some(mismatch.message("body"))
 }
 
 fn event_plan<'p>(plan: &'p Compiled, event: &Event<'_>) -> Option<&'p EventPlan> {

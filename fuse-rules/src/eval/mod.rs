@@ -42,13 +42,15 @@ pub struct Decision {
 pub struct Evaluation {
     /// Why the whole event is refused; then every decision is `rejected` and nothing is done.
     pub refused: Option<String>,
+    /// Where the event is not of its declared type, whatever became of it.
+    pub mismatch: Option<String>,
     /// One decision a rule and element.
     pub decisions: Vec<Decision>,
 }
 
 impl Evaluation {
     fn of(decisions: Vec<Decision>) -> Self {
-        Self { refused: None, decisions }
+        Self { refused: None, mismatch: None, decisions }
     }
 
     /// An event that is refused as a whole, for this reason.
@@ -64,7 +66,7 @@ impl Evaluation {
                 once: None,
             })
             .collect();
-        Self { refused: Some(reason.to_owned()), decisions }
+        Self { refused: Some(reason.to_owned()), mismatch: None, decisions }
     }
 
     /// The decisions that fired.

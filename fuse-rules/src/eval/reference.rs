@@ -24,11 +24,24 @@ use crate::value::{DuplicateKey, Value};
 /// Decides an event by the rules as they are written.
 pub(crate) fn evaluate(rules: &Rules, event: &Event<'_>, fuses: &Fuses) -> Evaluation {
     let world = World::new(event);
+    let declared = rules
+        .sources
+        .iter()
+        .filter(|source| source.name == event.source())
+        .flat_map(|source| &source.events)
+        .find(|declared| declared.name == event.name());
+    let mismatch = declared
+        .and_then(|declared| declared.ty.as_ref()?.mismatch(&world.body))
+        .map(|mismatch| mismatch.message("body"));
     let mut decisions = Vec::new();
     let sensors = rules
         .sensors
         .iter()
         .filter(|sensor| sensor.source == event.source() && sensor.event == event.name());
+    if let (Some(why), true) = (&mismatch, declared.is_some_and(|declared| declared.rejects())) {
+        let rules = sensors.flat_map(|sensor| &sensor.rules).map(|rule| rule.name.as_str());
+        return Evaluation { mismatch: mismatch.clone(), ..Evaluation::refused(why, rules) };
+    }
     // What the rules read is read whole before anything is decided: a key that stands twice
     // there makes the event one that cannot be trusted.
     for sensor in sensors.clone() {
@@ -42,7 +55,7 @@ pub(crate) fn evaluate(rules: &Rules, event: &Event<'_>, fuses: &Fuses) -> Evalu
         });
         if let Err(DuplicateKey(key)) = read {
             let rules = sensors.flat_map(|sensor| &sensor.rules).map(|rule| rule.name.as_str());
-            return Evaluation::refused(&super::twice(&key), rules);
+            return Evaluation { mismatch, ..Evaluation::refused(&super::twice(&key), rules) };
         }
     }
     for sensor in sensors {
@@ -80,7 +93,7 @@ pub(crate) fn evaluate(rules: &Rules, event: &Event<'_>, fuses: &Fuses) -> Evalu
             });
         }
     }
-    Evaluation::of(decisions)
+    Evaluation { mismatch, ..Evaluation::of(decisions) }
 }
 
 /// Takes the bound elements, the index path, and the verdict where there is no element.

@@ -4,6 +4,7 @@ mod agreement;
 mod comprehensions;
 mod events;
 mod generate;
+mod mismatch;
 mod tables;
 
 use crate::decision::Outcome;

@@ -44,7 +44,14 @@ fn event_plan<'r>(
         event.expressions.iter().map(|(name, expr)| (name.clone(), arrival.expr(expr))).collect();
     let mut compiler = Compiler::new();
     let sensors = sensors.map(|sensor| compiler.sensor(sensor)).collect();
-    EventPlan { frame: compiler.pop(), sensors, arrival: arrival.pop(), expressions }
+    EventPlan {
+        ty: event.ty.clone(),
+        rejects: event.rejects(),
+        frame: compiler.pop(),
+        sensors,
+        arrival: arrival.pop(),
+        expressions,
+    }
 }
 
 /// A frame that is being filled.

@@ -18,6 +18,7 @@ use crate::eval::{Evaluation, explain, machine};
 use crate::event::Event;
 use crate::fuses::Fuses;
 use crate::span::Files;
+use crate::types::Ty;
 use crate::value::DuplicateKey;
 
 pub use crate::eval::explain::{Clause, Explained, Explanation, Found};
@@ -44,6 +45,10 @@ pub(crate) struct Compiled {
 
 /// Everything that is done with one event.
 pub(crate) struct EventPlan {
+    /// What its body is declared to be.
+    pub(crate) ty: Option<Ty>,
+    /// Whether one that is not of its type is refused.
+    pub(crate) rejects: bool,
     pub(crate) frame: FrameSpec,
     pub(crate) sensors: Vec<SensorPlan>,
     /// The expressions of the event's source, which are evaluated when it arrives.
@@ -147,6 +152,12 @@ impl Plan {
     /// decisions.
     pub fn explain(&self, event: &Event<'_>, fuses: &Fuses) -> Explanation {
         explain::explain(&self.inner, event, fuses)
+    }
+
+    /// Where an event is not of the type that its rules declare: which value, what it is and what its
+    /// type says, in a sentence. `None` where it is, or where no type is declared.
+    pub fn mismatch(&self, event: &Event<'_>) -> Option<String> {
+        machine::mismatch(&self.inner, event)
     }
 
     /// The value of a source's field that is an expression over the event, as canonical text:

@@ -17,7 +17,6 @@ use indexmap::IndexMap;
 
 use crate::value::{Kinds, Value};
 
-pub(crate) use accept::Mismatch;
 pub(crate) use scalars::Format;
 use scalars::{Bools, Numbers, Strings};
 pub(crate) use step::Wrong;

@@ -27,6 +27,8 @@ struct EventSummary {
     state: &'static str,
     decided: Option<String>,
     rejected: Option<String>,
+    /// Where the event is not of its declared type, whatever became of it.
+    mismatch: Option<String>,
     conflicts: u32,
 }
 
@@ -92,6 +94,7 @@ pub(super) fn report(admin: &Admin, record: &EventRecord) -> Report {
             state,
             decided: record.decided.map(|at| at.to_string()),
             rejected: record.rejected.clone(),
+            mismatch: record.mismatch.clone(),
             conflicts: record.conflicts,
         },
         decisions,

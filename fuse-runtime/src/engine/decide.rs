@@ -48,6 +48,9 @@ impl Engine {
                 self.metrics.missing(&decision.rule, path);
             }
         }
+        if record.mismatch.is_some() {
+            self.metrics.mismatched(&record.event.source, &record.event.name);
+        }
         // What was decided, never what was sent: payloads stay out of the log.
         let counted = |outcome| record.decisions.iter().filter(|d| d.outcome == outcome).count();
         tracing::info!(
@@ -92,6 +95,7 @@ fn verdict(
         plan: plan_hash.to_owned(),
         decided: now,
         rejected: evaluation.refused.clone(),
+        mismatch: evaluation.mismatch.clone(),
         decisions: Vec::new(),
         actions: Vec::new(),
         once: Vec::new(),
@@ -123,7 +127,8 @@ fn verdict(
 }
 
 fn evaluate(plan: &Plan, fuses: &Fuses, event: &Envelope) -> Evaluation {
-    let refused = |why: String| Evaluation { refused: Some(why), decisions: Vec::new() };
+    let refused =
+        |why: String| Evaluation { refused: Some(why), mismatch: None, decisions: Vec::new() };
     let view = match event.view() {
         Ok(view) => view,
         Err(invalid) => return refused(invalid.to_string()),

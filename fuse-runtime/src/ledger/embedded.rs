@@ -211,6 +211,7 @@ fn decide(
         plan: verdict.plan.clone(),
         decided: verdict.decided,
         rejected: verdict.rejected.clone(),
+        mismatch: verdict.mismatch.clone(),
         decisions,
         actions: record.actions.iter().map(|one| one.id.clone()).collect(),
     };
@@ -222,6 +223,7 @@ fn decide(
     record.decided = Some(row.decided);
     record.plan = Some(row.plan);
     record.rejected = row.rejected;
+    record.mismatch = row.mismatch;
     record.decisions = row.decisions;
     Ok(Ok(record))
 }

@@ -24,6 +24,8 @@ pub(super) struct DecidedRow {
     pub(super) plan: String,
     pub(super) decided: Timestamp,
     pub(super) rejected: Option<String>,
+    #[serde(default)]
+    pub(super) mismatch: Option<String>,
     pub(super) decisions: Vec<DecisionRecord>,
     /// The actions' ids.
     pub(super) actions: Vec<String>,
@@ -79,6 +81,7 @@ where
         decided: None,
         plan: None,
         rejected: None,
+        mismatch: None,
         decisions: Vec::new(),
         actions: Vec::new(),
         conflicts: status.conflicts,
@@ -91,6 +94,7 @@ where
         record.decided = Some(row.decided);
         record.plan = Some(row.plan);
         record.rejected = row.rejected;
+        record.mismatch = row.mismatch;
         record.decisions = row.decisions;
     }
     Ok(Some(record))

@@ -19,6 +19,9 @@ pub struct EventRecord {
     pub plan: Option<String>,
     /// Why the whole event was refused, where it was.
     pub rejected: Option<String>,
+    /// Where the event is not of its declared type, whatever became of it.
+    #[serde(default)]
+    pub mismatch: Option<String>,
     /// What was decided, rule by rule.
     pub decisions: Vec<DecisionRecord>,
     /// The actions that came of it, in the order of the verdict.
@@ -282,6 +285,8 @@ pub struct Verdict {
     pub decided: Timestamp,
     /// Why the whole event is refused, where it is.
     pub rejected: Option<String>,
+    /// Where the event is not of its declared type, whatever became of it.
+    pub mismatch: Option<String>,
     /// What was decided, rule by rule. An action that one names must be in `actions`.
     pub decisions: Vec<DecisionRecord>,
     /// The actions, each with its id. They are recorded as pending.

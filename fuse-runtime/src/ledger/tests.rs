@@ -99,6 +99,7 @@ fn verdict(event: &EventKey, id: &str, seconds: i64) -> Verdict {
         plan: "plan-1".into(),
         decided: at(seconds),
         rejected: None,
+        mismatch: None,
         decisions: vec![fired("s/r", None, id)],
         actions: vec![(id.into(), action("s/r", None))],
         once: Vec::new(),
