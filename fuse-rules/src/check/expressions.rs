@@ -5,8 +5,7 @@ use super::Checker;
 use super::operands::arith_kinds;
 use super::paths::{ROOTS, segments};
 use super::typed::{Expr, ExprKind, IsTest, QuantifierKind, RecordField};
-use crate::diagnostic::{Code, Diagnostic, suggest};
-use crate::functions;
+use crate::diagnostic::{Code, Diagnostic};
 use crate::number::Number;
 use crate::span::Span;
 use crate::syntax::ast::{self, Block, FieldValue, Text};
@@ -117,7 +116,7 @@ impl Checker<'_> {
             }
             ast::ExprKind::Access { base, steps } => {
                 let (base, _) = self.expr(base, scope);
-                (ExprKind::Access { base: Box::new(base), segments: segments(steps) }, Kinds::JSON)
+                (ExprKind::Access { base: Box::new(base), segments: segments(steps) }, Kinds::ANY)
             }
             ast::ExprKind::Call { function, arguments } => {
                 return self.call(function, arguments, span, scope);
@@ -298,66 +297,6 @@ impl Checker<'_> {
             .map_or_else(|| ExprKind::Record(fields), |map| ExprKind::Const(Value::Map(map)));
         (Expr { kind, span: block.span }, Kinds::MAP)
     }
-
-    fn call(
-        &mut self,
-        name: &Text,
-        arguments: &[ast::Expr],
-        span: Span,
-        scope: &mut Scope,
-    ) -> (Expr, Kinds) {
-        let arguments: Vec<_> = arguments.iter().map(|a| self.expr(a, scope)).collect();
-        let Some(function) = functions::find(&name.text) else {
-            let known = functions::all().map(|function| function.name);
-            let help =
-                suggest::nearest(&name.text, known).map(|near| format!("did you mean `{near}`?"));
-            self.report(
-                Diagnostic::error(
-                    Code::E0202,
-                    name.span,
-                    format!("there is no function `{}`", name.text),
-                )
-                .label("not known")
-                .maybe_help(help),
-            );
-            return broken(span);
-        };
-        if arguments.len() != function.params.len() {
-            let (given, wanted) = (arguments.len(), function.params.len());
-            self.report(
-                Diagnostic::error(
-                    Code::E0303,
-                    span,
-                    format!(
-                        "`{}` takes {wanted} argument{}, not {given}",
-                        name.text,
-                        plural(wanted)
-                    ),
-                )
-                .label("wrong number of arguments")
-                .help(format!("call it as `{}`", function.signature())),
-            );
-            return broken(span);
-        }
-        for ((argument, kinds), (param, wanted)) in arguments.iter().zip(function.params) {
-            if !kinds.meets(*wanted) {
-                self.report(
-                    Diagnostic::error(
-                        Code::E0303,
-                        argument.span,
-                        format!("`{param}` of `{}` is {wanted}", function.signature()),
-                    )
-                    .label(format!("this is {kinds}")),
-                );
-            }
-        }
-        let arguments = arguments.into_iter().map(|(argument, _)| argument).collect();
-        (Expr { kind: ExprKind::Call { function, arguments }, span }, function.returns)
-    }
-}
-
-fn plural(count: usize) -> &'static str {
-    if count == 1 { "" } else { "s" }
 }
 
 fn folded_list(items: Vec<Expr>) -> ExprKind {

@@ -2,6 +2,7 @@
 //! fault in one rule does not hide those of the next.
 
 mod blocks;
+mod calls;
 mod expressions;
 mod inclusions;
 mod names;

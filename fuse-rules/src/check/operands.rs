@@ -16,7 +16,6 @@ impl Checker<'_> {
         span: Span,
     ) {
         const WHOLE: Kinds = Kinds::LIST.or(Kinds::MAP);
-        const ORDERED: Kinds = Kinds::NUMBER.or(Kinds::DURATION).or(Kinds::TIME);
         for (expr, kinds) in [left, right] {
             if kinds == Kinds::NULL {
                 let test = if op == CompareOp::Ne { "is not null" } else { "is null" };
@@ -46,14 +45,17 @@ impl Checker<'_> {
             if op.is_order() && kinds == Kinds::STRING {
                 return self.report(
                     Diagnostic::error(Code::E0309, expr.span, "strings have no order")
-                        .label(format!("`{}` compares numbers, durations and times", op.as_str()))
-                        .help("convert both sides: `int(…)`, `float(…)` or `time(…)`"),
+                        .label(format!(
+                            "`{}` compares numbers, durations, times and versions",
+                            op.as_str()
+                        ))
+                        .help("convert both sides: `int(…)`, `float(…)`, `time(…)` or `semver(…)`"),
                 );
             }
         }
         let (left_kinds, right_kinds) = (left.1, right.1);
         let common = left_kinds.and(right_kinds);
-        let possible = if op.is_order() { common.and(ORDERED) } else { common };
+        let possible = if op.is_order() { common.and(Kinds::ORDERED) } else { common };
         if possible == Kinds::NOTHING {
             let mut problem = Diagnostic::error(
                 Code::E0301,
@@ -62,8 +64,9 @@ impl Checker<'_> {
             )
             .label("this can never be true");
             if left_kinds.or(right_kinds).meets(Kinds::STRING) {
-                problem = problem
-                    .help("convert one side: `int(…)`, `float(…)`, `time(…)` or `string(…)`");
+                problem = problem.help(
+                    "convert one side: `int(…)`, `float(…)`, `time(…)`, `semver(…)` or `string(…)`",
+                );
             }
             self.report(problem);
         }
