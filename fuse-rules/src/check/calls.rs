@@ -2,7 +2,7 @@
 
 use super::expressions::{Scope, broken};
 use super::typed::{Expr, ExprKind};
-use super::Checker;
+use super::{Checker, foreign};
 use crate::diagnostic::{Code, Diagnostic, Severity, suggest};
 use crate::eval::ops;
 use crate::functions::{self, Call, Function};
@@ -113,7 +113,9 @@ fn constant(expr: &Expr) -> Option<&Value<'static>> {
 /// What is written instead of a function that there is not.
 fn way_out(name: &str) -> Option<String> {
     let known = functions::all().map(|function| function.name);
-    suggest::nearest(name, known).map(|near| format!("did you mean `{near}`?"))
+    foreign::instead_of(name)
+        .map(str::to_owned)
+        .or_else(|| suggest::nearest(name, known).map(|near| format!("did you mean `{near}`?")))
 }
 
 fn wrong_count(function: &Function, given: usize, span: Span) -> Diagnostic {

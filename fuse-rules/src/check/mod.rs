@@ -4,6 +4,7 @@
 mod blocks;
 mod calls;
 mod expressions;
+mod foreign;
 mod inclusions;
 mod names;
 mod operands;

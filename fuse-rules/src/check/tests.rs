@@ -157,6 +157,10 @@ const CASES: &[(&str, &str)] = &[
     ("once per semver(body.x) within 1h", ""),
     ("when \"${semver(body.x)}\" == \"1.0.0\"", ""),
     ("when max([1, 2]) == 2", ""),
+    ("when startsWith(body.x, \"a\")", "E0202 `startsWith`"),
+    ("when contains(body.x, \"a\")", "E0202 `contains`"),
+    ("when body.x contains (\"a\")", ""),
+    ("when body.x contains(\"a\")", ""),
     ("when (body.x == 1) ?? true", "E0304 `(body.x == 1)`"),
     ("when (body.x ?? true) == true", ""),
     ("when (count(x in body.l: x == 1) ?? 0) == 0", "E0304 `count(x in body.l: x == 1)`"),
@@ -403,4 +407,37 @@ fn a_chain_of_many_uses_is_read_without_recursion() {
         .collect();
     let files: Vec<(&str, &str)> = files.iter().map(|(n, t)| (n.as_str(), t.as_str())).collect();
     assert_eq!(report(&files), "");
+}
+
+#[test]
+fn what_no_event_can_give_a_result_is_reported_with_the_reason() {
+    let text = format!(
+        "{PRELUDE}{}",
+        rule(
+            "when age(body.a) > duration(\"soon\")\n when now() > time(body.b)\n when contains(body.c, \"x\")"
+        )
+    );
+    insta::assert_snapshot!(report(&[("a.rules", &text)]), @r#"
+    error[E0303]: `duration("soon")` has no result: `soon` is not a duration such as `1h30m`
+     --> a.rules:6:20
+      |
+    6 | when age(body.a) > duration("soon")
+      |                    ^^^^^^^^^^^^^^^^ whatever the event
+
+    error[E0202]: there is no function `now`
+     --> a.rules:7:7
+      |
+    7 |  when now() > time(body.b)
+      |       ^^^ not known
+      |
+      = help: there is no clock but the event's: write `age(x)` for how long ago `x` was, `event.time` for when the event was received, or `time(text)` for the instant that a text names
+
+    error[E0202]: there is no function `contains`
+     --> a.rules:8:7
+      |
+    8 |  when contains(body.c, "x")
+      |       ^^^^^^^^ not known
+      |
+      = help: write `text contains "x"`, or `x in list` for an element
+    "#);
 }
