@@ -49,8 +49,7 @@ impl Checker<'_> {
                     )
                     .label(format!("this is {kinds}")),
                 );
-            } else if let Some(why) = constant(argument).and_then(|it| functions::fault(param, it))
-            {
+            } else if let Some(why) = constant(argument).and_then(|it| function.fault(param, it)) {
                 self.report(
                     Diagnostic::error(Code::E0303, argument.span, why)
                         .label(format!("this is `{param}` of `{signature}`")),

@@ -142,6 +142,7 @@ const CASES: &[(&str, &str)] = &[
     ("when time-of-day(event.time, \"Europe/Madird\") > 9h", "E0303 `\"Europe/Madird\"`"),
     ("when time-of-day(event.time, \"Europe/Madrid\") > 9h", ""),
     ("when split(body.x, \"\") == body.y", "E0303 `\"\"`"),
+    ("when join(body.x, \"\") == body.y", ""),
     ("when cidr-contains(\"10.0.0.0\", body.x)", "E0303 `\"10.0.0.0\"`"),
     ("when cidr-contains(\"10.0.0.0/8\", body.x)", ""),
     ("when sum([1, bod.x]) > 1", "E0201 `bod`"),

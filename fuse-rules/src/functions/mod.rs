@@ -74,6 +74,19 @@ impl Function {
         format!("{}({})", self.name, params.join(", "))
     }
 
+    /// Why no call has a result where this constant is the argument for this parameter.
+    pub(crate) fn fault(&self, param: &str, constant: &Value<'_>) -> Option<String> {
+        let Value::String(text) = constant else {
+            return None;
+        };
+        match (self.name, param) {
+            (_, "zone") => calendar::zone(text).err(),
+            (_, "network") => net::network(text).err(),
+            ("split", "separator") | ("replace", "from") => not_empty(param, text).err(),
+            _ => None,
+        }
+    }
+
     /// The type of the result in words: "a list of strings".
     pub(crate) fn returned(&self) -> String {
         self.returns.describe(self.params)
@@ -101,20 +114,6 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Function> + Clone {
 
 pub(crate) fn find(name: &str) -> Option<&'static Function> {
     all().find(|function| function.name == name)
-}
-
-/// Why a constant is an argument of no call that has a result. Parameters of one name take the same
-/// in all functions.
-pub(crate) fn fault(param: &str, constant: &Value<'_>) -> Option<String> {
-    let Value::String(text) = constant else {
-        return None;
-    };
-    match param {
-        "zone" => calendar::zone(text).err(),
-        "network" => net::network(text).err(),
-        "separator" | "from" => not_empty(param, text).err(),
-        _ => None,
-    }
 }
 
 /// A function of the language, for documentation and editors.
