@@ -152,6 +152,24 @@ impl Number {
         Self { coefficient: -self.coefficient, ..self }
     }
 
+    pub(crate) fn abs(self) -> Self {
+        Self { coefficient: self.coefficient.abs(), ..self }
+    }
+
+    /// The nearest whole number; from halfway, the one farther from zero.
+    pub(crate) fn round(self) -> Self {
+        if self.is_integral() {
+            return self;
+        }
+        // A power that does not fit is more than twice any coefficient.
+        let Some(power) = 10_i128.checked_pow(self.exponent.unsigned_abs()) else {
+            return Self::ZERO;
+        };
+        let (whole, rest) = (self.coefficient / power, (self.coefficient % power).abs());
+        let up = if rest >= power - rest { self.coefficient.signum() } else { 0 };
+        Self::normalized(whole + up, 0).unwrap_or(Self::ZERO)
+    }
+
     pub(crate) fn sub(self, other: Self) -> Option<Self> {
         self.add(other.neg())
     }

@@ -33,6 +33,11 @@ impl Span {
     pub(crate) fn to(self, other: Self) -> Self {
         Self { file: self.file, start: self.start.min(other.start), end: self.end.max(other.end) }
     }
+
+    /// Whether the other lies within this one.
+    pub(crate) fn contains(self, other: Self) -> bool {
+        self.file == other.file && self.to(other) == self
+    }
 }
 
 /// A line and a column, both from 1; the column counts characters, not bytes.

@@ -1,15 +1,21 @@
 //! The values that expressions compute with, and how they are read from JSON.
 
+mod kinds;
+
 use std::borrow::Cow;
+use std::cmp::Ordering;
 use std::fmt::{self, Write as _};
 
 use jiff::{SignedDuration, Timestamp};
+use semver::Version;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::number::{Number, NumberError};
 use crate::syntax::ast::Segment;
 use crate::syntax::duration_text;
+
+pub(crate) use kinds::Kinds;
 
 /// A value. Strings are borrowed from the event where they stand there unescaped.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,6 +29,8 @@ pub(crate) enum Value<'a> {
     Map(Vec<(Cow<'a, str>, Value<'a>)>),
     Duration(SignedDuration),
     Time(Timestamp),
+    /// Ordered by precedence, which build metadata is no part of.
+    Version(Version),
     /// What JSON's grammar allows but nothing can hold.
     Unheld(Unheld),
 }
@@ -48,96 +56,6 @@ impl fmt::Display for Unheld {
 /// A key that stands twice in one object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct DuplicateKey(pub(crate) String);
-
-/// A set of kinds of values: what an expression may give, what an operand may be.
-#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
-pub(crate) struct Kinds(u16);
-
-impl Kinds {
-    pub(crate) const NOTHING: Self = Self(0);
-    pub(crate) const NULL: Self = Self(1);
-    pub(crate) const BOOL: Self = Self(2);
-    pub(crate) const NUMBER: Self = Self(4);
-    pub(crate) const STRING: Self = Self(8);
-    pub(crate) const LIST: Self = Self(16);
-    pub(crate) const MAP: Self = Self(32);
-    pub(crate) const DURATION: Self = Self(64);
-    pub(crate) const TIME: Self = Self(128);
-    /// What JSON has.
-    pub(crate) const JSON: Self = Self(63);
-    pub(crate) const ANY: Self = Self(255);
-    /// One by one.
-    pub(crate) const SINGLE: [Self; 8] = [
-        Self::NULL,
-        Self::BOOL,
-        Self::NUMBER,
-        Self::STRING,
-        Self::LIST,
-        Self::MAP,
-        Self::DURATION,
-        Self::TIME,
-    ];
-    /// What has a canonical text.
-    pub(crate) const SCALAR: Self = Self(2 | 4 | 8 | 64 | 128);
-
-    const NAMES: [(Self, &'static str, &'static str); 8] = [
-        (Self::NULL, "null", "nulls"),
-        (Self::BOOL, "a boolean", "booleans"),
-        (Self::NUMBER, "a number", "numbers"),
-        (Self::STRING, "a string", "strings"),
-        (Self::LIST, "a list", "lists"),
-        (Self::MAP, "a map", "maps"),
-        (Self::DURATION, "a duration", "durations"),
-        (Self::TIME, "a time", "times"),
-    ];
-
-    pub(crate) const fn or(self, other: Self) -> Self {
-        Self(self.0 | other.0)
-    }
-
-    pub(crate) const fn and(self, other: Self) -> Self {
-        Self(self.0 & other.0)
-    }
-
-    pub(crate) const fn minus(self, other: Self) -> Self {
-        Self(self.0 & !other.0)
-    }
-
-    pub(crate) fn meets(self, other: Self) -> bool {
-        self.0 & other.0 != 0
-    }
-
-    pub(crate) fn within(self, other: Self) -> bool {
-        self.0 & !other.0 == 0
-    }
-}
-
-/// "a string or a number", for messages.
-impl fmt::Display for Kinds {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if *self == Self::ANY {
-            return f.write_str("any value");
-        }
-        if *self == Self::JSON {
-            return f.write_str("a value of the event");
-        }
-        if *self == Self::SCALAR {
-            return f.write_str("a string, number, boolean, time or duration");
-        }
-        let names: Vec<_> = Self::NAMES
-            .iter()
-            .filter(|(kind, ..)| self.meets(*kind))
-            .map(|(_, name, _)| *name)
-            .collect();
-        f.write_str(&names.join(" or "))
-    }
-}
-
-impl fmt::Debug for Kinds {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Kinds({self})")
-    }
-}
 
 impl<'a> Value<'a> {
     /// Reads a value from valid JSON text. A key that stands twice anywhere in it is refused.
@@ -213,7 +131,19 @@ impl<'a> Value<'a> {
             Self::Map(_) => Kinds::MAP,
             Self::Duration(_) => Kinds::DURATION,
             Self::Time(_) => Kinds::TIME,
+            Self::Version(_) => Kinds::VERSION,
         }
+    }
+
+    /// The order of two values of one kind that has an order.
+    pub(crate) fn order(&self, other: &Value<'_>) -> Option<Ordering> {
+        Some(match (self, other) {
+            (Self::Number(a), Value::Number(b)) => a.cmp(b),
+            (Self::Duration(a), Value::Duration(b)) => a.cmp(b),
+            (Self::Time(a), Value::Time(b)) => a.cmp(b),
+            (Self::Version(a), Value::Version(b)) => a.cmp_precedence(b),
+            _ => return None,
+        })
     }
 
     /// Takes one step of a path. `Err` where the key stands twice.
@@ -251,11 +181,12 @@ impl<'a> Value<'a> {
             Self::String(text) => Cow::Borrowed(text.as_ref()),
             Self::Duration(duration) => duration_text(*duration).into(),
             Self::Time(time) => time.to_string().into(),
+            Self::Version(version) => version.to_string().into(),
             _ => return None,
         })
     }
 
-    /// Compact JSON text. Numbers are exact, times and durations are strings.
+    /// Compact JSON text. Numbers are exact; times, durations and versions are strings.
     pub(crate) fn to_json_text(&self) -> Result<String, Unheld> {
         let mut out = String::new();
         self.write_json(&mut out)?;
@@ -274,7 +205,7 @@ impl<'a> Value<'a> {
             }
             Self::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
             Self::String(text) => quote(out, text),
-            Self::Duration(_) | Self::Time(_) => {
+            Self::Duration(_) | Self::Time(_) | Self::Version(_) => {
                 quote(out, self.canonical().unwrap_or_default().as_ref());
             }
             Self::List(list) => {
@@ -323,7 +254,7 @@ impl<'a> Value<'a> {
                 },
             },
             Self::String(text) => Json::String(text.clone().into_owned()),
-            Self::Duration(_) | Self::Time(_) => {
+            Self::Duration(_) | Self::Time(_) | Self::Version(_) => {
                 Json::String(self.canonical().unwrap_or_default().into_owned())
             }
             Self::List(list) => {
@@ -352,18 +283,26 @@ impl<'a> Value<'a> {
             ),
             Self::Duration(duration) => Value::Duration(duration),
             Self::Time(time) => Value::Time(time),
+            Self::Version(version) => Value::Version(version),
             Self::Unheld(unheld) => Value::Unheld(unheld),
         }
     }
 
     /// How the value is shown to people: JSON, cut where it is long.
     pub(crate) fn show(&self) -> String {
-        const MOST: usize = 60;
-        let text = self.to_json_text().unwrap_or_else(|unheld| unheld.to_string());
-        match text.char_indices().nth(MOST) {
-            Some((at, _)) => format!("{}…", text.get(..at).unwrap_or("")),
-            None => text,
+        match self.to_json_text() {
+            Ok(text) => cut(&text).into_owned(),
+            Err(unheld) => unheld.to_string(),
         }
+    }
+}
+
+/// A text for people, cut where it is long.
+pub(crate) fn cut(text: &str) -> Cow<'_, str> {
+    const MOST: usize = 60;
+    match text.char_indices().nth(MOST) {
+        Some((at, _)) => format!("{}…", text.get(..at).unwrap_or("")).into(),
+        None => text.into(),
     }
 }
 

@@ -1,16 +1,19 @@
-//! Calls of functions: their names, the number of their arguments and what each takes.
+//! Calls of functions: the name, the arguments, and results that are known before any event.
 
-use super::Checker;
+use std::sync::Arc;
+
 use super::expressions::broken;
 use super::operands::missing_of;
 use super::scope::Scope;
 use super::typed::{Expr, ExprKind};
-use crate::diagnostic::{Code, Diagnostic, suggest};
-use crate::functions::{self, Function};
+use super::{Checker, foreign};
+use crate::diagnostic::{Code, Diagnostic, Severity, suggest};
+use crate::eval::ops;
+use crate::functions::{self, Call, Function, Returns};
 use crate::span::Span;
 use crate::syntax::ast::{self, Text};
-use crate::types::{Known, Missing, Ty};
-use crate::value::Kinds;
+use crate::types::{Field, Known, Missing, Record, Rest, Ty};
+use crate::value::{Kinds, Value};
 
 impl Checker<'_> {
     pub(super) fn call(
@@ -20,11 +23,9 @@ impl Checker<'_> {
         span: Span,
         scope: &mut Scope,
     ) -> (Expr, Known) {
-        let arguments: Vec<_> = arguments.iter().map(|a| self.expr(a, scope)).collect();
+        let (arguments, known): (Vec<_>, Vec<_>) =
+            arguments.iter().map(|argument| self.expr(argument, scope)).unzip();
         let Some(function) = functions::find(&name.text) else {
-            let known = functions::all().map(|function| function.name);
-            let help =
-                suggest::nearest(&name.text, known).map(|near| format!("did you mean `{near}`?"));
             self.report(
                 Diagnostic::error(
                     Code::E0202,
@@ -32,70 +33,131 @@ impl Checker<'_> {
                     format!("there is no function `{}`", name.text),
                 )
                 .label("not known")
-                .maybe_help(help),
+                .maybe_help(way_out(&name.text)),
             );
             return broken(span);
         };
         if arguments.len() != function.params.len() {
-            let (given, wanted) = (arguments.len(), function.params.len());
-            self.report(
-                Diagnostic::error(
-                    Code::E0303,
-                    span,
-                    format!(
-                        "`{}` takes {wanted} argument{}, not {given}",
-                        name.text,
-                        plural(wanted)
-                    ),
-                )
-                .label("wrong number of arguments")
-                .help(format!("call it as `{}`", function.signature())),
-            );
+            self.report(wrong_count(function, arguments.len(), span));
             return broken(span);
         }
         let mut missing = Missing::Never;
-        for ((argument, known), (param, wanted)) in arguments.iter().zip(function.params) {
-            missing = missing.max(if wanted.meets(Kinds::NULL) {
-                known.missing.clone()
-            } else {
-                missing_of(argument, known)
+        for ((argument, known), (param, wanted)) in
+            arguments.iter().zip(&known).zip(function.params)
+        {
+            missing = missing.max(match wanted.meets(Kinds::NULL) {
+                true => known.missing.clone(),
+                false => missing_of(argument, known),
             });
-            self.argument(function, param, *wanted, argument, known);
+            let (signature, kinds) = (function.signature(), known.kinds());
+            if !kinds.meets(*wanted) && !known.ty.is_nothing() {
+                self.report(
+                    Diagnostic::error(
+                        Code::E0303,
+                        argument.span,
+                        format!("`{param}` of `{signature}` is {wanted}"),
+                    )
+                    .label(format!("this is {kinds}")),
+                );
+            } else if let Some(why) = constant(argument).and_then(|it| function.fault(param, it)) {
+                self.report(
+                    Diagnostic::error(Code::E0303, argument.span, why)
+                        .label(format!("this is `{param}` of `{signature}`")),
+                );
+            } else {
+                self.one_kind(argument, known, *wanted, &format!("`{}`", function.name));
+            }
         }
-        let known = Known { ty: returned(function, &arguments), missing };
-        let arguments = arguments.into_iter().map(|(argument, _)| argument).collect();
-        (Expr { kind: ExprKind::Call { function, arguments }, span }, known)
+        if self.is_faulty(span) {
+            return broken(span);
+        }
+        match folded(function, &arguments) {
+            Some(Ok(value)) => {
+                let known = Known::present(Ty::of_value(&value));
+                (Expr { kind: ExprKind::Const(value), span }, known)
+            }
+            Some(Err(why)) => {
+                let why = ops::no_result(function, &arguments, &why);
+                self.report(Diagnostic::error(Code::E0303, span, why).label("whatever the event"));
+                broken(span)
+            }
+            None => {
+                let known = Known { ty: returned(function, &known), missing };
+                (Expr { kind: ExprKind::Call { function, arguments }, span }, known)
+            }
+        }
     }
 
-    fn argument(
-        &mut self,
-        function: &Function,
-        param: &str,
-        wanted: Kinds,
-        argument: &Expr,
-        known: &Known,
-    ) {
-        let kinds = known.kinds();
-        if kinds.meets(wanted) || known.ty.is_nothing() {
-            self.one_kind(argument, known, wanted, &format!("`{}`", function.name));
-            return;
-        }
-        self.report(
-            Diagnostic::error(
-                Code::E0303,
-                argument.span,
-                format!("`{param}` of `{}` is {wanted}", function.signature()),
-            )
-            .label(format!("this is {kinds}")),
-        );
+    /// Whether an error was reported in this place, by whatever stage.
+    fn is_faulty(&self, place: Span) -> bool {
+        self.problems
+            .iter()
+            .filter(|problem| problem.severity == Severity::Error)
+            .any(|problem| problem.label.as_ref().is_some_and(|label| place.contains(label.span)))
     }
 }
 
 /// The type of what a function gives for these arguments.
-fn returned(function: &Function, _arguments: &[(Expr, Known)]) -> Ty {
-    Ty::of_kinds(function.returns)
+fn returned(function: &Function, arguments: &[Known]) -> Ty {
+    let argument = |index: usize| {
+        let known = arguments.get(index).map_or_else(Ty::any, |known| known.ty.clone());
+        let wanted = function.params.get(index).map_or(Kinds::ANY, |(_, wanted)| *wanted);
+        // Of what has no type, what the function takes is known all the same.
+        if known.is_any() { Ty::of_kinds(known.kinds().and(wanted)) } else { known }
+    };
+    match &function.returns {
+        Returns::Of(kinds) => Ty::of_kinds(*kinds),
+        Returns::Int => Ty::int(),
+        Returns::ListOf(kinds) => Ty::list(Ty::of_kinds(*kinds)),
+        Returns::Argument(index) => argument(*index).widened(),
+        Returns::Element(index) => argument(*index).element(),
+        Returns::ElementsOf(index) => Ty::list(argument(*index).held()),
+        Returns::Record(fields) => {
+            let field = |(name, kinds, optional): &(&str, Kinds, bool)| {
+                let ty = Ty::of_kinds(*kinds);
+                (Arc::from(*name), Field { ty, optional: *optional })
+            };
+            let fields = fields.iter().map(field).collect();
+            Ty::record(Record { fields, rest: Rest::Nothing })
+        }
+    }
 }
 
-fn plural(count: usize) -> &'static str {
-    if count == 1 { "" } else { "s" }
+/// The result of a call that depends on no event. `raw` stays a call: it marks its argument.
+fn folded(function: &Function, arguments: &[Expr]) -> Option<functions::Outcome> {
+    let Call::Pure(call) = function.call else {
+        return None;
+    };
+    if function.name == "raw" {
+        return None;
+    }
+    let values: Option<Vec<_>> = arguments.iter().map(|it| constant(it).cloned()).collect();
+    Some(call(&values?))
+}
+
+fn constant(expr: &Expr) -> Option<&Value<'static>> {
+    match &expr.kind {
+        ExprKind::Const(value) => Some(value),
+        _ => None,
+    }
+}
+
+/// What is written instead of a function that there is not.
+fn way_out(name: &str) -> Option<String> {
+    let known = functions::all().map(|function| function.name);
+    foreign::instead_of(name)
+        .map(str::to_owned)
+        .or_else(|| suggest::nearest(name, known).map(|near| format!("did you mean `{near}`?")))
+}
+
+fn wrong_count(function: &Function, given: usize, span: Span) -> Diagnostic {
+    let wanted = function.params.len();
+    let plural = if wanted == 1 { "" } else { "s" };
+    Diagnostic::error(
+        Code::E0303,
+        span,
+        format!("`{}` takes {wanted} argument{plural}, not {given}", function.name),
+    )
+    .label("wrong number of arguments")
+    .help(format!("call it as `{}`", function.signature()))
 }

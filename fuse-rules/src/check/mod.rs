@@ -5,6 +5,7 @@ mod assume;
 mod blocks;
 mod calls;
 mod expressions;
+mod foreign;
 mod inclusions;
 mod names;
 mod operands;

@@ -12,7 +12,6 @@ use crate::types::{Known, Missing, Ty};
 use crate::value::{Kinds, Value};
 
 const WHOLE: Kinds = Kinds::LIST.or(Kinds::MAP);
-const ORDERED: Kinds = Kinds::NUMBER.or(Kinds::DURATION).or(Kinds::TIME);
 
 impl Checker<'_> {
     pub(super) fn comparable(
@@ -29,7 +28,7 @@ impl Checker<'_> {
         }
         let (left_kinds, right_kinds) = (left.1.kinds(), right.1.kinds());
         let common = left_kinds.and(right_kinds).minus(Kinds::NULL);
-        let possible = if op.is_order() { common.and(ORDERED) } else { common };
+        let possible = if op.is_order() { common.and(Kinds::ORDERED) } else { common };
         if possible == Kinds::NOTHING {
             let mut problem = Diagnostic::error(
                 Code::E0301,
@@ -38,12 +37,15 @@ impl Checker<'_> {
             )
             .label("this can never be true");
             if left_kinds.or(right_kinds).meets(Kinds::STRING) {
-                problem = problem
-                    .help("convert one side: `int(…)`, `float(…)`, `time(…)` or `string(…)`");
+                problem = problem.help(
+                    "convert one side: `int(…)`, `float(…)`, `time(…)`, `semver(…)` or `string(…)`",
+                );
             }
             return self.report(problem);
         }
-        if !op.is_order() && !left.1.ty.meets(&right.1.ty) {
+        let fixed = |side: &(Expr, Known)| matches!(side.0.kind, ExprKind::Const(_));
+        // Two constants may well be compared: one may be a switch.
+        if !op.is_order() && !left.1.ty.meets(&right.1.ty) && !(fixed(left) && fixed(right)) {
             return self.report(never_equal(left, right, span));
         }
         for (own, other) in [(left, right), (right, left)] {
@@ -64,6 +66,7 @@ impl Checker<'_> {
     /// Reports elements of a list that the item can never equal, and kinds that cannot be compared.
     pub(super) fn member(&mut self, item: &(Expr, Known), list: &(Expr, Known)) {
         let element = list.1.ty.element();
+        let fixed = matches!(item.0.kind, ExprKind::Const(_));
         if item.1.ty.is_nothing() || element.is_nothing() {
             return;
         }
@@ -93,11 +96,11 @@ impl Checker<'_> {
                     .help("make the elements of one kind"),
                 );
             }
-            if !literal.meets(&item.1.ty) {
+            if !literal.meets(&item.1.ty) && !fixed {
                 return self.report(never(item, &literal, span));
             }
         }
-        if !element.meets(&item.1.ty) {
+        if !element.meets(&item.1.ty) && !fixed {
             return self.report(never(item, &element, list.0.span));
         }
         self.one_kind(&item.0, &item.1, element.kinds(), "`in`");
@@ -287,8 +290,8 @@ fn never_compared(op: CompareOp, expr: &Expr, known: &Known) -> Option<Diagnosti
     if op.is_order() && kinds.minus(Kinds::NULL) == Kinds::STRING {
         return Some(
             Diagnostic::error(Code::E0309, expr.span, "strings have no order")
-                .label(format!("`{}` compares numbers, durations and times", op.as_str()))
-                .help("convert both sides: `int(…)`, `float(…)` or `time(…)`"),
+                .label(format!("`{}` compares numbers, durations, times and versions", op.as_str()))
+                .help("convert both sides: `int(…)`, `float(…)`, `time(…)` or `semver(…)`"),
         );
     }
     None

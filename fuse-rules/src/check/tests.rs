@@ -1,5 +1,7 @@
 //! What the checker reports: for each code a case that raises it and a near miss that does not.
 
+mod types;
+
 use std::collections::BTreeMap;
 
 use crate::diagnostic::{Code, Diagnostics};
@@ -137,6 +139,31 @@ const CASES: &[(&str, &str)] = &[
     ("when body.flag and true", ""),
     ("when lower(body.x, 1) == \"a\"", "E0303 `lower(body.x, 1)`"),
     ("when lower(1) == \"a\"", "E0303 `1`"),
+    ("when time(\"tomorrow\") < time(body.x)", "E0303 `time(\"tomorrow\")`"),
+    ("when time(\"2026-08-01T00:00:00Z\") < time(body.x)", ""),
+    ("when time-of-day(event.time, \"Europe/Madird\") > 9h", "E0303 `\"Europe/Madird\"`"),
+    ("when time-of-day(event.time, \"Europe/Madrid\") > 9h", ""),
+    ("when split(body.x, \"\") == body.y", "E0303 `\"\"`"),
+    ("when join(body.x, \"\") == body.y", ""),
+    ("when cidr-contains(\"10.0.0.0\", body.x)", "E0303 `\"10.0.0.0\"`"),
+    ("when cidr-contains(\"10.0.0.0/8\", body.x)", ""),
+    ("when sum([1, bod.x]) > 1", "E0201 `bod`"),
+    ("when sum([1, 'a']) > 1", "E0102 `'a'`"),
+    ("when int(lower(\"A\")) == 1", "E0303 `int(lower(\"A\"))`"),
+    ("when semver(body.x) > body.y", "E0301 `semver(body.x) > body.y`"),
+    ("when semver(body.x) > \"1.4.0\"", "E0309 `\"1.4.0\"`"),
+    ("when semver(body.x) > semver(\"v1.4.0\")", ""),
+    (
+        "when semver(body.x) in [semver(\"1.4.0\"), \"1.5.0\"]",
+        "E0301 `[semver(\"1.4.0\"), \"1.5.0\"]`",
+    ),
+    ("once per semver(body.x) within 1h", ""),
+    ("when \"${semver(body.x)}\" == \"1.0.0\"", ""),
+    ("when max([1, 2]) == 2", ""),
+    ("when startsWith(body.x, \"a\")", "E0202 `startsWith`"),
+    ("when contains(body.x, \"a\")", "E0202 `contains`"),
+    ("when body.x contains (\"a\")", ""),
+    ("when body.x contains(\"a\")", ""),
     ("when (body.x == 1) ?? true", "E0304 `(body.x == 1)`"),
     ("when (body.x ?? true) == true", ""),
     ("when (count(x in body.l: x == 1) ?? 0) == 0", "E0304 `count(x in body.l: x == 1)`"),
@@ -388,4 +415,35 @@ fn a_chain_of_many_uses_is_read_without_recursion() {
     assert_eq!(report(&files), "");
 }
 
-mod types;
+#[test]
+fn what_no_event_can_give_a_result_is_reported_with_the_reason() {
+    let text = format!(
+        "{PRELUDE}{}",
+        rule(
+            "when age(body.a) > duration(\"soon\")\n when now() > time(body.b)\n when contains(body.c, \"x\")"
+        )
+    );
+    insta::assert_snapshot!(report(&[("a.rules", &text)]), @r#"
+    error[E0303]: `duration("soon")` has no result: `soon` is not a duration such as `1h30m`
+     --> a.rules:6:20
+      |
+    6 | when age(body.a) > duration("soon")
+      |                    ^^^^^^^^^^^^^^^^ whatever the event
+
+    error[E0202]: there is no function `now`
+     --> a.rules:7:7
+      |
+    7 |  when now() > time(body.b)
+      |       ^^^ not known
+      |
+      = help: there is no clock but the event's: write `age(x)` for how long ago `x` was, `event.time` for when the event was received, or `time(text)` for the instant that a text names
+
+    error[E0202]: there is no function `contains`
+     --> a.rules:8:7
+      |
+    8 |  when contains(body.c, "x")
+      |       ^^^^^^^^ not known
+      |
+      = help: write `text contains "x"`, or `x in list` for an element
+    "#);
+}

@@ -2,6 +2,7 @@
 //! share. The tables in `tests` are its specification.
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
@@ -107,34 +108,15 @@ pub(crate) fn condition<P: Reference>(expr: &Expr<P>, value: &Value<'_>) -> Trut
 pub(crate) type Operand<'v, 'e> = (&'v Value<'e>, &'v dyn Fn() -> String);
 
 pub(crate) fn compare(op: CompareOp, left: Operand<'_, '_>, right: Operand<'_, '_>) -> Truth {
-    use std::cmp::Ordering;
-    let ordering = match (left.0, right.0) {
-        (Value::Unheld(unheld), _) => return error(format!("{} is {unheld}", left.1())),
-        (_, Value::Unheld(unheld)) => return error(format!("{} is {unheld}", right.1())),
-        (Value::Number(a), Value::Number(b)) => a.cmp(b),
-        (Value::Duration(a), Value::Duration(b)) => a.cmp(b),
-        (Value::Time(a), Value::Time(b)) => a.cmp(b),
-        (a, b) => {
-            let equal = match (a, b) {
-                (Value::Null, Value::Null) => true,
-                (Value::Bool(a), Value::Bool(b)) => a == b,
-                (Value::String(a), Value::String(b)) => a == b,
-                _ => {
-                    let (l, r, op) = (left.1(), right.1(), op.as_str());
-                    let (a, b) = (a.kind(), b.kind());
-                    return error(if a == b {
-                        format!("`{op}` does not compare {a} as a whole ({l} and {r})")
-                    } else {
-                        format!("`{op}` cannot compare {l}, {a}, with {r}, {b}")
-                    });
-                }
-            };
-            if op.is_order() {
-                let what = a.kind();
-                return error(format!("`{}` has no order for {what} ({})", op.as_str(), left.1()));
-            }
-            if equal { Ordering::Equal } else { Ordering::Less }
+    for (value, name) in [left, right] {
+        if let Value::Unheld(unheld) = value {
+            return error(format!("{} is {unheld}", name()));
         }
+    }
+    let ordering = match left.0.order(right.0) {
+        Some(ordering) => ordering,
+        None if equal(op, left, right)? => Ordering::Equal,
+        None => Ordering::Less,
     };
     Ok(match op {
         CompareOp::Eq => ordering.is_eq(),
@@ -144,6 +126,29 @@ pub(crate) fn compare(op: CompareOp, left: Operand<'_, '_>, right: Operand<'_, '
         CompareOp::Gt => ordering.is_gt(),
         CompareOp::Ge => ordering.is_ge(),
     })
+}
+
+/// Whether two values that have no order are equal, if they can be asked.
+fn equal(op: CompareOp, left: Operand<'_, '_>, right: Operand<'_, '_>) -> Truth {
+    let equal = match (left.0, right.0) {
+        (Value::Null, Value::Null) => true,
+        (Value::Bool(a), Value::Bool(b)) => a == b,
+        (Value::String(a), Value::String(b)) => a == b,
+        (a, b) => {
+            let (l, r, op) = (left.1(), right.1(), op.as_str());
+            let (a, b) = (a.kind(), b.kind());
+            return error(if a == b {
+                format!("`{op}` does not compare {a} as a whole ({l} and {r})")
+            } else {
+                format!("`{op}` cannot compare {l}, {a}, with {r}, {b}")
+            });
+        }
+    };
+    if op.is_order() {
+        let what = left.0.kind();
+        return error(format!("`{}` has no order for {what} ({})", op.as_str(), left.1()));
+    }
+    Ok(equal)
 }
 
 /// `item in list`: the `or` of equalities.
@@ -238,10 +243,14 @@ pub(crate) fn call<P: Reference>(
             ));
         }
     }
-    (function.call)(arguments, context).map_err(|why| {
-        let shown: Vec<_> = exprs.iter().map(|expr| Shown(expr).to_string()).collect();
-        Fault::Error(format!("`{}({})` has no result: {why}", function.name, shown.join(", ")))
-    })
+    let result = function.call(arguments, context);
+    result.map_err(|why| Fault::Error(no_result(function, exprs, &why)))
+}
+
+/// Why a call has no result, in a sentence.
+pub(crate) fn no_result<P: Reference>(function: &Function, exprs: &[Expr<P>], why: &str) -> String {
+    let shown: Vec<_> = exprs.iter().map(|expr| Shown(expr).to_string()).collect();
+    format!("`{}({})` has no result: {why}", function.name, shown.join(", "))
 }
 
 pub(crate) fn negate<P: Reference>(

@@ -98,11 +98,16 @@ fn condition(text: &str, body: &str) -> (Outcome, String) {
     (decision.outcome, decision.reason)
 }
 
+/// Rules that note the value of one expression.
+fn noting(text: &str) -> String {
+    format!(
+        "source q queue {{ event e }}\nsensor s on q.e {{ rule r {{ trigger note {{ value = {text}\n }} }} }}"
+    )
+}
+
 /// The value of one expression on one body, as JSON, or why it has none.
 fn value(text: &str, body: &str) -> Result<String, String> {
-    let ruleset = load(&format!(
-        "source q queue {{ event e }}\nsensor s on q.e {{ rule r {{ trigger note {{ value = {text}\n }} }} }}"
-    ));
+    let ruleset = load(&noting(text));
     let mut evaluation = decide(&ruleset, &event(body), &Fuses::default());
     let decision = evaluation.decisions.remove(0);
     match decision.action {

@@ -1,14 +1,15 @@
-//! Conversions, all explicit: `int`, `float`, `string`, `json`, `raw`.
+//! Conversions, all explicit: `int`, `float`, `string`, `duration`, `json`, `raw`.
 
-use super::{Context, Function, Outcome};
+use super::{Call, Function, Outcome, Returns};
 use crate::number::Number;
-use crate::value::{Kinds, Value};
+use crate::syntax::parse_duration;
+use crate::value::{Kinds, Value, cut};
 
 pub(super) const FUNCTIONS: &[Function] = &[
     Function {
         name: "int",
         params: &[("value", Kinds::NUMBER.or(Kinds::STRING))],
-        returns: Kinds::NUMBER,
+        returns: Returns::Int,
         doc: "The whole number that a number or its decimal text is; nothing is rounded.",
         examples: &[
             (r#"int("42")"#, Some("42")),
@@ -16,66 +17,79 @@ pub(super) const FUNCTIONS: &[Function] = &[
             ("int(3.5)", None),
             (r#"int("4 2")"#, None),
         ],
-        call: |arguments, _| {
+        call: Call::Pure(|arguments| {
             let number = number(arguments)?;
             if number.is_integral() {
                 Ok(Value::Number(number))
             } else {
                 Err(format!("`{number}` is not a whole number"))
             }
-        },
+        }),
     },
     Function {
         name: "float",
         params: &[("value", Kinds::NUMBER.or(Kinds::STRING))],
-        returns: Kinds::NUMBER,
+        returns: Returns::Of(Kinds::NUMBER),
         doc: "The number that a number or its decimal text is.",
         examples: &[
             (r#"float("2.50")"#, Some("2.5")),
             (r#"float("1e3")"#, Some("1000")),
             (r#"float("x")"#, None),
         ],
-        call: |arguments, _| number(arguments).map(Value::Number),
+        call: Call::Pure(|arguments| number(arguments).map(Value::Number)),
     },
     Function {
         name: "string",
         params: &[("value", Kinds::SCALAR)],
-        returns: Kinds::STRING,
-        doc: "The canonical text of a string, number, boolean, time or duration.",
+        returns: Returns::Of(Kinds::STRING),
+        doc: "The canonical text of a string, number, boolean, time, duration or version.",
         examples: &[
             ("string(1.50)", Some(r#""1.5""#)),
             ("string(true)", Some(r#""true""#)),
             ("string(90s)", Some(r#""1m30s""#)),
         ],
-        call: |arguments, _| match arguments.first().and_then(Value::canonical) {
+        call: Call::Pure(|arguments| match arguments.first().and_then(Value::canonical) {
             Some(text) => Ok(Value::text(text.into_owned())),
             None => Err("it has no text".into()),
-        },
+        }),
+    },
+    Function {
+        name: "duration",
+        params: &[("value", Kinds::STRING.or(Kinds::DURATION))],
+        returns: Returns::Of(Kinds::DURATION),
+        doc: "The duration that a text spells as rules do, as `1h30m`.",
+        examples: &[
+            (r#"duration("1h30m") == 90m"#, Some("true")),
+            (r#"string(duration("90s"))"#, Some(r#""1m30s""#)),
+            (r#"duration("soon")"#, None),
+            (r#"duration("1.5h")"#, None),
+        ],
+        call: Call::Pure(duration),
     },
     Function {
         name: "json",
         params: &[("value", Kinds::ANY)],
-        returns: Kinds::STRING,
+        returns: Returns::Of(Kinds::STRING),
         doc: "The value as compact JSON text.",
         examples: &[
             (r#"json(["a", 1.0, null])"#, Some(r#""[\"a\",1,null]""#)),
             (r#"json("x")"#, Some(r#""\"x\"""#)),
         ],
-        call: json,
+        call: Call::Pure(json),
     },
     Function {
         name: "raw",
         params: &[("value", Kinds::ANY)],
-        returns: Kinds::ANY,
+        returns: Returns::Argument(0),
         doc: "The value itself, marked as one that may carry what backends expand, `{{` and `$(`.",
         examples: &[(r#"raw("{{x}}")"#, Some(r#""{{x}}""#)), ("raw(1)", Some("1"))],
-        call: |arguments, _| {
+        call: Call::Pure(|arguments| {
             arguments
                 .first()
                 .cloned()
                 .map(Value::into_owned)
                 .ok_or_else(|| "there is no value".into())
-        },
+        }),
     },
 ];
 
@@ -84,13 +98,23 @@ fn number(arguments: &[Value<'_>]) -> Result<Number, String> {
     match arguments.first() {
         Some(Value::Number(number)) => Ok(*number),
         Some(Value::String(text)) => {
-            Number::parse(text).map_err(|_| format!("`{text}` does not spell a number"))
+            Number::parse(text).map_err(|_| format!("`{}` does not spell a number", cut(text)))
         }
         _ => Err("it is no number".into()),
     }
 }
 
-fn json(arguments: &[Value<'_>], _: &Context) -> Outcome {
+fn duration(arguments: &[Value<'_>]) -> Outcome {
+    match arguments.first() {
+        Some(Value::Duration(duration)) => Ok(Value::Duration(*duration)),
+        Some(Value::String(text)) => parse_duration(text)
+            .map(Value::Duration)
+            .ok_or_else(|| format!("`{}` is not a duration such as `1h30m`", cut(text))),
+        _ => Err("it is no duration".into()),
+    }
+}
+
+fn json(arguments: &[Value<'_>]) -> Outcome {
     let Some(value) = arguments.first() else {
         return Err("there is no value".into());
     };

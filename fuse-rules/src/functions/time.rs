@@ -1,15 +1,18 @@
-//! Time: `time`, `age`. The only clock is when the event was received.
+//! Instants: `time`, `age`. The only clock is when the event was received.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
-use super::{Context, Function, Outcome};
-use crate::value::{Kinds, Value};
+use super::{Call, Context, Function, Outcome, Returns};
+use crate::value::{Kinds, Value, cut};
+
+/// What names an instant.
+pub(super) const INSTANT: Kinds = Kinds::STRING.or(Kinds::TIME);
 
 pub(super) const FUNCTIONS: &[Function] = &[
     Function {
         name: "time",
-        params: &[("value", Kinds::STRING.or(Kinds::TIME))],
-        returns: Kinds::TIME,
+        params: &[("value", INSTANT)],
+        returns: Returns::Of(Kinds::TIME),
         doc: "The instant that an RFC 3339 text names, as `2026-08-01T10:00:00Z`.",
         examples: &[
             (r#"string(time("2026-08-01T12:00:00+02:00"))"#, Some(r#""2026-08-01T10:00:00Z""#)),
@@ -17,12 +20,12 @@ pub(super) const FUNCTIONS: &[Function] = &[
             (r#"time("tomorrow")"#, None),
             (r#"time("2026-08-01")"#, None),
         ],
-        call: |arguments, _| instant(arguments).map(Value::Time),
+        call: Call::Pure(|arguments| instant(arguments).map(Value::Time)),
     },
     Function {
         name: "age",
-        params: &[("value", Kinds::STRING.or(Kinds::TIME))],
-        returns: Kinds::DURATION,
+        params: &[("value", INSTANT)],
+        returns: Returns::Of(Kinds::DURATION),
         doc: "How long before the event was received that instant was; negative if it was after.",
         // The examples' event is received at 2026-08-01T10:10:00Z.
         examples: &[
@@ -30,21 +33,21 @@ pub(super) const FUNCTIONS: &[Function] = &[
             (r#"age("2026-08-01T10:11:00Z") < 0s"#, Some("true")),
             (r#"age("yesterday")"#, None),
         ],
-        call: age,
+        call: Call::Clock(age),
     },
 ];
 
-fn instant(arguments: &[Value<'_>]) -> Result<Timestamp, String> {
+/// The instant that the first argument is or names.
+pub(super) fn instant(arguments: &[Value<'_>]) -> Result<Timestamp, String> {
     match arguments.first() {
         Some(Value::Time(time)) => Ok(*time),
-        Some(Value::String(text)) => {
-            text.parse().map_err(|_| format!("`{text}` is not an RFC 3339 time with an offset"))
-        }
+        Some(Value::String(text)) => text
+            .parse()
+            .map_err(|_| format!("`{}` is not an RFC 3339 time with an offset", cut(text))),
         _ => Err("it is no time".into()),
     }
 }
 
 fn age(arguments: &[Value<'_>], context: &Context) -> Outcome {
-    let age: SignedDuration = context.received.duration_since(instant(arguments)?);
-    Ok(Value::Duration(age))
+    Ok(Value::Duration(context.received.duration_since(instant(arguments)?)))
 }

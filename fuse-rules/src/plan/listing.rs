@@ -80,7 +80,9 @@ impl<P: Reference> Display for Shown<'_, P> {
 fn constant(value: &Value<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     match value {
         // Unlike strings of the same text.
-        Value::Duration(_) | Value::Time(_) => f.write_str(&value.canonical().unwrap_or_default()),
+        Value::Duration(_) | Value::Time(_) | Value::Version(_) => {
+            f.write_str(&value.canonical().unwrap_or_default())
+        }
         Value::List(items) => {
             f.write_char('[')?;
             for (i, item) in items.iter().enumerate() {
@@ -90,6 +92,15 @@ fn constant(value: &Value<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 constant(item, f)?;
             }
             f.write_char(']')
+        }
+        Value::Map(map) => {
+            f.write_str("{ ")?;
+            for (key, value) in map {
+                write!(f, "{key:?} = ")?;
+                constant(value, f)?;
+                f.write_str(", ")?;
+            }
+            f.write_char('}')
         }
         other => f.write_str(&other.to_json_text().unwrap_or_default()),
     }

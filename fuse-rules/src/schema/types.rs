@@ -9,7 +9,7 @@ use crate::value::{Kinds, Value};
 pub enum FieldType {
     /// A string. The backend gets a JSON string.
     String,
-    /// Text: a string, number, boolean, time or duration, by its canonical text. The backend gets
+    /// Text: a string, number, boolean, time, duration or version, by its canonical text. The backend gets
     /// a JSON string. Lists and objects are refused; `json(x)` makes text of them.
     Text(Templates),
     /// `true` or `false`.
@@ -72,7 +72,7 @@ impl FieldType {
     pub fn describe(&self) -> String {
         match self {
             Self::String => "a string".into(),
-            Self::Text(_) => "text (a string, number, boolean, time or duration)".into(),
+            Self::Text(_) => "text (a string, number, boolean, time, duration or version)".into(),
             Self::Bool => "`true` or `false`".into(),
             Self::Int(i64::MIN, i64::MAX) => "a whole number".into(),
             Self::Int(least, i64::MAX) => format!("a whole number from {least}"),

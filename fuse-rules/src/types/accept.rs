@@ -114,17 +114,15 @@ impl Looker {
 
     /// Whether one alternative takes it; else why the one does not that comes furthest.
     fn any_of<T>(&mut self, all: &[T], mut look: impl FnMut(&mut Self, &T) -> Looked) -> Looked {
-        let mut furthest: Option<Box<Mismatch>> = None;
+        let mut furthest: Option<(usize, Box<Mismatch>)> = None;
         for one in all {
-            match look(self, one) {
-                Ok(()) => return Ok(()),
-                Err(why) => {
-                    if furthest.as_ref().is_none_or(|far| far.path.len() < why.path.len()) {
-                        furthest = Some(why);
-                    }
-                }
+            let left = self.left;
+            let Err(why) = look(self, one) else { return Ok(()) };
+            let passed = left - self.left;
+            if furthest.as_ref().is_none_or(|(most, _)| *most < passed) {
+                furthest = Some((passed, why));
             }
         }
-        furthest.map_or(Ok(()), Err)
+        furthest.map_or(Ok(()), |(_, why)| Err(why))
     }
 }

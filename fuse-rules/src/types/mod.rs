@@ -248,6 +248,35 @@ impl Ty {
         self.lists.iter().fold(Self::nothing(), |ty, list| ty.or((**list).clone()))
     }
 
+    /// The type of what its maps hold under their keys.
+    pub(crate) fn held(&self) -> Self {
+        if self.any {
+            return Self::any();
+        }
+        let mut held = Self::nothing();
+        for map in &self.maps {
+            held = map.fields.values().fold(held, |held, field| held.or(field.ty.clone()));
+            held = match &map.rest {
+                Rest::Nothing => held,
+                Rest::Open => held.or(Self::any()),
+                Rest::Each(ty) => held.or(ty.clone()),
+            };
+        }
+        held
+    }
+
+    /// With all scalars of the kinds of which it has some.
+    pub(crate) fn widened(mut self) -> Self {
+        self.numbers = self.numbers.widened();
+        if !self.strings.is_empty() {
+            self.strings = Strings::all();
+        }
+        if !self.bools.is_empty() {
+            self.bools = Bools::ALL;
+        }
+        self
+    }
+
     /// The kinds of maps that it has.
     pub(crate) fn records(&self) -> &[Arc<Record>] {
         &self.maps

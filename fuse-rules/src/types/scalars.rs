@@ -124,6 +124,16 @@ impl Numbers {
         Self::default().or(both)
     }
 
+    /// All whole numbers, or all numbers, where it has some.
+    pub(super) fn widened(&self) -> Self {
+        let integral = self.literals.iter().all(|number| number.is_integral());
+        match self.is_empty() {
+            true => Self::default(),
+            false if !self.all && integral => Self::int(),
+            false => Self::all(),
+        }
+    }
+
     /// Those that are whole.
     pub(super) fn integral(&self) -> Self {
         self.and(&Self::int())

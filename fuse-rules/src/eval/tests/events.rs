@@ -150,7 +150,7 @@ fn mappings_are_whole_or_rejected() {
     s/ok - fired {"text":"2.5","texts":{"a":"v"}}
     s/missing - rejected `text` needs `body.none`, which is missing
     s/nothing - rejected `text` needs `body.z`, which is null
-    s/list - rejected `text` is [1], but it takes text (a string, number, boolean, time or duration)
+    s/list - rejected `text` is [1], but it takes text (a string, number, boolean, time, duration or version)
     s/json - fired {"text":"[1]"}
     s/nested - rejected `texts.none` needs `body.none`, which is missing
     s/name - rejected `name` is "Not A Label", but it takes a name of lower-case letters, digits and `-`, at most 63 characters

@@ -6,6 +6,8 @@ use proptest::prelude::*;
 /// Keys that rules and bodies share, so that paths often meet something.
 const KEYS: [&str; 5] = ["a", "b", "c", "list", "items"];
 const TEXTS: [&str; 6] = ["x", "y", "prod", "", "12", "é\\n"];
+/// Functions of one value that give a single one.
+const FUNCTIONS: [&str; 7] = ["lower", "int", "len", "string", "json", "trim", "sha256"];
 
 /// A path from one of these names: mostly to what bodies and elements have.
 fn path(roots: Vec<String>) -> impl Strategy<Value = String> {
@@ -30,6 +32,9 @@ fn elements(roots: Vec<String>) -> BoxedStrategy<String> {
             Just("map(m in {}: m.a)".to_owned()),
             Just("map(m in {}: { a = m.b ?? 0, b? = m.a, c = m })".to_owned()),
             Just("filter(f in map(m in {}: m): f.b is present)".to_owned()),
+            Just("sort(map(m in {}: m.a))".to_owned()),
+            Just("unique({})".to_owned()),
+            Just("values(first(m in {}: true))".to_owned()),
         ];
         (body, list(roots)).prop_map(|(body, list)| body.replacen("{}", &list, 1))
     };
@@ -68,7 +73,7 @@ fn value(roots: Vec<String>, depth: u32) -> BoxedStrategy<String> {
         1 => (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("({a} ?? {b})")),
         1 => (path(roots.clone()), path(roots.clone())).prop_map(|(a, b)| format!("({a} + {b})")),
         1 => path(roots.clone()).prop_map(|a| format!("\"t-${{{a}}}\"")),
-        1 => (prop::sample::select(&["lower", "int", "len", "string", "json", "trim"][..]), path(roots.clone()))
+        1 => (prop::sample::select(&FUNCTIONS[..]), path(roots.clone()))
             .prop_map(|(f, p)| format!("{f}({p})")),
         1 => list.prop_map(move |l| format!("count(n{depth} in {l}: n{depth}.a == 1)")),
         1 => (elements(roots.clone()), prop::sample::select(&[".a == 1", ".b is present", " != \"x\"", ".c == body.c"][..]), prop::sample::select(&["", " ?? body.a", ".a"][..]))
@@ -83,7 +88,7 @@ fn value(roots: Vec<String>, depth: u32) -> BoxedStrategy<String> {
 
 /// Conditions that many places of many rules share, whatever stands around them: what is kept of
 /// one place must not be taken for another.
-const SHARED: [&str; 9] = [
+const SHARED: [&str; 13] = [
     "any(z in body.list: z.a == 1)",
     "none(z in body.list: z.b == \"x\")",
     "count(z in body.items: z == 1) > 0",
@@ -93,6 +98,10 @@ const SHARED: [&str; 9] = [
     "len(filter(z in body.list: z.a == 1)) > 0",
     "first(z in body.list: z.a == 1).b == 2",
     "1 in map(z in body.list: z.a)",
+    "len(unique(body.items)) < 3",
+    "len(keys(body)) > 1",
+    "max(map(z in body.list: len(keys(z)))) > 0",
+    "semver(\"1.${body.a}.0\") >= semver(\"v1.1.0\")",
 ];
 
 /// A condition.

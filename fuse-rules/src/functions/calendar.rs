@@ -1,0 +1,138 @@
+//! Instants as clocks and calendars show them: `time-of-day`, `weekday`, `format-time`, `parse-time`.
+//! Zones come from the database that is built in, so that no result depends on the machine.
+
+use std::sync::LazyLock;
+
+use jiff::Zoned;
+use jiff::civil::{Time, Weekday};
+use jiff::fmt::strtime;
+use jiff::tz::{TimeZone, TimeZoneDatabase};
+
+use super::time::{INSTANT, instant};
+use super::{Call, Function, Outcome, Returns, string};
+use crate::value::{Kinds, Value, cut};
+
+pub(super) const FUNCTIONS: &[Function] = &[
+    Function {
+        name: "time-of-day",
+        params: &[("time", INSTANT), ("zone", Kinds::STRING)],
+        returns: Returns::Of(Kinds::DURATION),
+        doc: "What a clock in a time zone shows at that instant, as hours and minutes since midnight.",
+        examples: &[
+            (r#"time-of-day("2026-08-01T10:30:00Z", "Europe/Madrid") == 12h30m"#, Some("true")),
+            // Three hours after midnight, on the day on which summer time begins.
+            (r#"time-of-day("2026-03-29T02:00:00Z", "Europe/Madrid") == 4h"#, Some("true")),
+            (r#"time-of-day("2026-08-01T10:30:00Z", "Europe/Madird")"#, None),
+        ],
+        call: Call::Pure(|arguments| {
+            let time = zoned(arguments, 1)?.time();
+            Ok(Value::Duration(time.duration_since(Time::midnight())))
+        }),
+    },
+    Function {
+        name: "weekday",
+        params: &[("time", INSTANT), ("zone", Kinds::STRING)],
+        returns: Returns::Of(Kinds::STRING),
+        doc: "The day of the week at that instant in a time zone: `mon`, `tue`, `wed`, `thu`, `fri`, `sat` or `sun`.",
+        examples: &[
+            (r#"weekday("2026-08-01T10:00:00Z", "UTC")"#, Some(r#""sat""#)),
+            (
+                r#"weekday("2026-08-02T22:30:00Z", "Europe/Madrid") in ["sat", "sun"]"#,
+                Some("false"),
+            ),
+            (r#"weekday("saturday", "UTC")"#, None),
+        ],
+        call: Call::Pure(|arguments| Ok(Value::text(day(zoned(arguments, 1)?.weekday())))),
+    },
+    Function {
+        name: "format-time",
+        params: &[("time", INSTANT), ("format", Kinds::STRING), ("zone", Kinds::STRING)],
+        returns: Returns::Of(Kinds::STRING),
+        doc: "The instant in a time zone, by a format of strftime such as `%Y-%m-%d %H:%M`.",
+        examples: &[
+            (
+                r#"format-time("2026-08-01T10:30:00Z", "%Y-%m-%d %H:%M", "Europe/Madrid")"#,
+                Some(r#""2026-08-01 12:30""#),
+            ),
+            (r#"format-time("2026-08-01T10:30:00Z", "%a %d %b", "UTC")"#, Some(r#""Sat 01 Aug""#)),
+            (r#"format-time("2026-08-01T10:30:00Z", "%!", "UTC")"#, None),
+        ],
+        call: Call::Pure(format_time),
+    },
+    Function {
+        name: "parse-time",
+        params: &[("text", Kinds::STRING), ("format", Kinds::STRING)],
+        returns: Returns::Of(Kinds::TIME),
+        doc: "The instant that a text names by a format of strptime, which reads a date, a time and an offset (`%z`), or seconds since 1970 (`%s`).",
+        examples: &[
+            (
+                r#"string(parse-time("01/Aug/2026:12:30:00 +0200", "%d/%b/%Y:%H:%M:%S %z"))"#,
+                Some(r#""2026-08-01T10:30:00Z""#),
+            ),
+            (r#"string(parse-time("1785580200", "%s"))"#, Some(r#""2026-08-01T10:30:00Z""#)),
+            (r#"parse-time("2026-08-01 10:30", "%Y-%m-%d %H:%M")"#, None),
+            (r#"parse-time("noon", "%H:%M %z")"#, None),
+        ],
+        call: Call::Pure(parse_time),
+    },
+];
+
+/// The longest format, in bytes: a letter of it may stand for some hundred characters.
+const LONGEST_FORMAT: usize = 1_024;
+
+static ZONES: LazyLock<TimeZoneDatabase> = LazyLock::new(TimeZoneDatabase::bundled);
+
+/// The time zone of this name.
+pub(super) fn zone(name: &str) -> Result<TimeZone, String> {
+    ZONES
+        .get(name)
+        .map_err(|_| format!("`{}` is not a time zone such as `Europe/Madrid`", cut(name)))
+}
+
+/// The first argument in the zone that the argument at this index names.
+fn zoned(arguments: &[Value<'_>], index: usize) -> Result<Zoned, String> {
+    let zone = zone(string(arguments, index))?;
+    Ok(instant(arguments)?.to_zoned(zone))
+}
+
+fn day(day: Weekday) -> &'static str {
+    match day {
+        Weekday::Monday => "mon",
+        Weekday::Tuesday => "tue",
+        Weekday::Wednesday => "wed",
+        Weekday::Thursday => "thu",
+        Weekday::Friday => "fri",
+        Weekday::Saturday => "sat",
+        Weekday::Sunday => "sun",
+    }
+}
+
+fn format_time(arguments: &[Value<'_>]) -> Outcome {
+    let format = format(arguments)?;
+    strtime::format(format, &zoned(arguments, 2)?)
+        .map(Value::text)
+        .map_err(|_| format!("`{}` is not a format such as `%Y-%m-%d`", cut(format)))
+}
+
+fn parse_time(arguments: &[Value<'_>]) -> Outcome {
+    let (text, format) = (string(arguments, 0), format(arguments)?);
+    let Ok(parsed) = strtime::parse(format, text) else {
+        return Err(format!("`{}` does not read as `{}`", cut(text), cut(format)));
+    };
+    parsed.to_timestamp().map(Value::Time).map_err(|_| {
+        format!(
+            "`{}`, read as `{}`, has not all of a date, a time and an offset (`%z`)",
+            cut(text),
+            cut(format)
+        )
+    })
+}
+
+/// The format, which is the second argument.
+fn format<'v>(arguments: &'v [Value<'_>]) -> Result<&'v str, String> {
+    let format = string(arguments, 1);
+    if format.len() > LONGEST_FORMAT {
+        return Err(format!("the format is longer than {LONGEST_FORMAT} bytes"));
+    }
+    Ok(format)
+}

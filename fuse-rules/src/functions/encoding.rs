@@ -1,0 +1,99 @@
+//! Encodings: `base64`, `base64-decode`, `hex`, `hex-decode`, `sha256`.
+
+use data_encoding::{BASE64, BASE64_NOPAD, HEXLOWER, HEXLOWER_PERMISSIVE};
+use sha2::{Digest as _, Sha256};
+
+use super::{Call, Function, Outcome, Returns, fits, string};
+use crate::value::{Kinds, Value, cut};
+
+pub(super) const FUNCTIONS: &[Function] = &[
+    Function {
+        name: "base64",
+        params: &[("text", Kinds::STRING)],
+        returns: Returns::Of(Kinds::STRING),
+        doc: "The text's bytes in UTF-8 as base64, padded.",
+        examples: &[
+            (r#"base64("fuse")"#, Some(r#""ZnVzZQ==""#)),
+            (r#"base64("é")"#, Some(r#""w6k=""#)),
+        ],
+        call: Call::Pure(|arguments| encoded(arguments, &BASE64)),
+    },
+    Function {
+        name: "base64-decode",
+        params: &[("text", Kinds::STRING)],
+        returns: Returns::Of(Kinds::STRING),
+        doc: "The text that base64 encodes, in either alphabet, padded or not; what it encodes is UTF-8.",
+        examples: &[
+            (r#"base64-decode("ZnVzZQ==")"#, Some(r#""fuse""#)),
+            (r#"base64-decode("Pz8_")"#, Some(r#""???""#)),
+            (r#"base64-decode("/w==")"#, None),
+            (r#"base64-decode("a b")"#, None),
+        ],
+        call: Call::Pure(base64_decode),
+    },
+    Function {
+        name: "hex",
+        params: &[("text", Kinds::STRING)],
+        returns: Returns::Of(Kinds::STRING),
+        doc: "The text's bytes in UTF-8 as hexadecimal digits, in lower case.",
+        examples: &[(r#"hex("é!")"#, Some(r#""c3a921""#)), (r#"hex("")"#, Some(r#""""#))],
+        call: Call::Pure(|arguments| encoded(arguments, &HEXLOWER)),
+    },
+    Function {
+        name: "hex-decode",
+        params: &[("text", Kinds::STRING)],
+        returns: Returns::Of(Kinds::STRING),
+        doc: "The text whose bytes the hexadecimal digits are; the bytes are UTF-8.",
+        examples: &[
+            (r#"hex-decode("66757365")"#, Some(r#""fuse""#)),
+            (r#"hex-decode("C3a9")"#, Some(r#""é""#)),
+            (r#"hex-decode("abc")"#, None),
+            (r#"hex-decode("ff")"#, None),
+        ],
+        call: Call::Pure(|arguments| {
+            let text = string(arguments, 0);
+            match HEXLOWER_PERMISSIVE.decode(text.as_bytes()) {
+                Ok(bytes) => decoded(bytes, text),
+                Err(_) => Err(format!("`{}` is not pairs of hexadecimal digits", cut(text))),
+            }
+        }),
+    },
+    Function {
+        name: "sha256",
+        params: &[("text", Kinds::STRING)],
+        returns: Returns::Of(Kinds::STRING),
+        doc: "The SHA-256 digest of the text's bytes in UTF-8, as 64 hexadecimal digits.",
+        examples: &[
+            (
+                r#"sha256("abc")"#,
+                Some(r#""ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad""#),
+            ),
+            (r#"sha256("abc") == sha256("abd")"#, Some("false")),
+        ],
+        call: Call::Pure(|arguments| {
+            let digest = Sha256::digest(string(arguments, 0));
+            Ok(Value::text(HEXLOWER.encode(&digest)))
+        }),
+    },
+];
+
+fn encoded(arguments: &[Value<'_>], encoding: &data_encoding::Encoding) -> Outcome {
+    let text = string(arguments, 0);
+    fits(encoding.encode_len(text.len()))?;
+    Ok(Value::text(encoding.encode(text.as_bytes())))
+}
+
+fn base64_decode(arguments: &[Value<'_>]) -> Outcome {
+    let text = string(arguments, 0);
+    let standard = text.trim_end_matches('=').replace('-', "+").replace('_', "/");
+    match BASE64_NOPAD.decode(standard.as_bytes()) {
+        Ok(bytes) => decoded(bytes, text),
+        Err(_) => Err(format!("`{}` is not base64", cut(text))),
+    }
+}
+
+fn decoded(bytes: Vec<u8>, text: &str) -> Outcome {
+    String::from_utf8(bytes)
+        .map(Value::text)
+        .map_err(|_| format!("the bytes that `{}` encodes are not UTF-8", cut(text)))
+}

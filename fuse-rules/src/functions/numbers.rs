@@ -1,0 +1,110 @@
+//! Numbers: `abs`, `round`, and over lists `min`, `max`, `sum`.
+
+use std::cmp::Ordering;
+
+use super::{Call, Function, Outcome, Returns, list, of_one_kind};
+use crate::number::Number;
+use crate::value::{Kinds, Value};
+
+pub(super) const FUNCTIONS: &[Function] = &[
+    Function {
+        name: "abs",
+        params: &[("value", Kinds::NUMBER.or(Kinds::DURATION))],
+        returns: Returns::Argument(0),
+        doc: "A number or duration without its sign.",
+        examples: &[
+            ("abs(-1.5)", Some("1.5")),
+            ("abs(2)", Some("2")),
+            ("abs(-5m) == 5m", Some("true")),
+        ],
+        call: Call::Pure(abs),
+    },
+    Function {
+        name: "round",
+        params: &[("number", Kinds::NUMBER)],
+        returns: Returns::Int,
+        doc: "The nearest whole number; from halfway, the one farther from zero.",
+        examples: &[
+            ("round(2.4)", Some("2")),
+            ("round(2.5)", Some("3")),
+            ("round(-2.5)", Some("-3")),
+        ],
+        call: Call::Pure(|arguments| match arguments.first() {
+            Some(Value::Number(number)) => Ok(Value::Number(number.round())),
+            _ => Err("it is no number".into()),
+        }),
+    },
+    Function {
+        name: "min",
+        params: &[("list", Kinds::LIST)],
+        returns: Returns::Element(0),
+        doc: "The smallest element of a list of numbers, durations, times or versions; the list is not empty.",
+        examples: &[
+            ("min([3, 1.5, 2])", Some("1.5")),
+            ("min([2h, 30m]) == 30m", Some("true")),
+            ("min([])", None),
+            (r#"min(["a", "b"])"#, None),
+        ],
+        call: Call::Pure(|arguments| most(arguments, Ordering::Less)),
+    },
+    Function {
+        name: "max",
+        params: &[("list", Kinds::LIST)],
+        returns: Returns::Element(0),
+        doc: "The largest element of a list of numbers, durations, times or versions; the list is not empty.",
+        examples: &[
+            ("max([3, 1.5, 2])", Some("3")),
+            (r#"string(max([semver("1.9.0"), semver("1.10.0")]))"#, Some(r#""1.10.0""#)),
+            ("max([1, 2h])", None),
+        ],
+        call: Call::Pure(|arguments| most(arguments, Ordering::Greater)),
+    },
+    Function {
+        name: "sum",
+        params: &[("list", Kinds::LIST)],
+        returns: Returns::Of(Kinds::NUMBER),
+        doc: "The sum of a list of numbers; 0 of an empty one.",
+        examples: &[
+            ("sum([0.1, 0.2])", Some("0.3")),
+            ("sum([])", Some("0")),
+            (r#"sum([1, "2"])"#, None),
+        ],
+        call: Call::Pure(sum),
+    },
+];
+
+fn abs(arguments: &[Value<'_>]) -> Outcome {
+    match arguments.first() {
+        Some(Value::Number(number)) => Ok(Value::Number(number.abs())),
+        Some(Value::Duration(duration)) if duration.is_negative() => duration
+            .checked_neg()
+            .map(Value::Duration)
+            .ok_or_else(|| "the duration is too long".into()),
+        Some(Value::Duration(duration)) => Ok(Value::Duration(*duration)),
+        _ => Err("it is no number".into()),
+    }
+}
+
+/// The first element that is beyond all others on one side.
+fn most(arguments: &[Value<'_>], side: Ordering) -> Outcome {
+    let values = list(arguments, 0);
+    of_one_kind(values, Kinds::ORDERED)?;
+    values
+        .iter()
+        .reduce(|most, value| if value.order(most) == Some(side) { value } else { most })
+        .map(|value| value.clone().into_owned())
+        .ok_or_else(|| "the list is empty".into())
+}
+
+fn sum(arguments: &[Value<'_>]) -> Outcome {
+    let values = list(arguments, 0);
+    of_one_kind(values, Kinds::NUMBER)?;
+    values
+        .iter()
+        .try_fold(Number::ZERO, |sum, value| match value {
+            Value::Number(number) => sum.add(*number),
+            _ => Some(sum),
+        })
+        .map(Value::Number)
+        .ok_or_else(|| "the sum is too large".into())
+}

@@ -1,0 +1,77 @@
+//! What functions give, as precisely as a signature can say it.
+
+use crate::value::Kinds;
+
+/// What a function gives.
+#[derive(Debug)]
+pub(crate) enum Returns {
+    /// A value of these kinds.
+    Of(Kinds),
+    /// A whole number.
+    Int,
+    /// A list of values of these kinds.
+    ListOf(Kinds),
+    /// A value of the same type as this argument.
+    Argument(usize),
+    /// An element of this argument, which is a list.
+    Element(usize),
+    /// A list of what this argument, which is a map, has under its keys.
+    ElementsOf(usize),
+    /// A map with these keys: what each holds, and whether it may be missing.
+    Record(&'static [(&'static str, Kinds, bool)]),
+}
+
+impl Returns {
+    /// The kinds of the results, where the arguments have these kinds.
+    pub(crate) fn kinds(&self, arguments: &[Kinds]) -> Kinds {
+        match self {
+            Self::Of(kinds) => *kinds,
+            Self::Int => Kinds::NUMBER,
+            Self::ListOf(_) | Self::ElementsOf(_) => Kinds::LIST,
+            Self::Argument(index) => arguments.get(*index).copied().unwrap_or(Kinds::ANY),
+            Self::Element(_) => Kinds::ANY,
+            Self::Record(_) => Kinds::MAP,
+        }
+    }
+
+    /// The type in words, for a function with these parameters.
+    pub(super) fn describe(&self, params: &[(&str, Kinds)]) -> String {
+        let param = |index: &usize| params.get(*index).map_or("", |(name, _)| name);
+        match self {
+            Self::Of(kinds) => kinds.to_string(),
+            Self::Int => "a whole number".into(),
+            Self::ListOf(kinds) => format!("a list of {}", kinds.plural()),
+            Self::Argument(index) => format!("that of `{}`", param(index)),
+            Self::Element(index) => format!("that of the elements of `{}`", param(index)),
+            Self::ElementsOf(index) => format!("a list of what `{}` holds", param(index)),
+            Self::Record(fields) => {
+                let all: Vec<_> = fields
+                    .iter()
+                    .map(|(name, _, optional)| {
+                        format!("`{name}{}`", if *optional { "?" } else { "" })
+                    })
+                    .collect();
+                format!("a map with {}", all.join(", "))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::functions;
+
+    #[test]
+    fn types_in_words() {
+        for (name, expected) in [
+            ("len", "a whole number"),
+            ("split", "a list of strings"),
+            ("abs", "that of `value`"),
+            ("max", "that of the elements of `list`"),
+            ("values", "a list of what `map` holds"),
+            ("url", "a map with `scheme`, `host?`, `port?`, `path`, `query`, `fragment?`"),
+        ] {
+            assert_eq!(functions::find(name).unwrap().returned(), expected);
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! What holds for every function: its documentation, and that no arguments can make it fail otherwise
+//! than with a reason.
+
+use std::path::Path;
+
+use jiff::{SignedDuration, Timestamp};
+use proptest::prelude::*;
+use semver::Version;
+
+use super::*;
+use crate::number::Number;
+use crate::value::Unheld;
+
+#[test]
+fn names_are_unique_and_every_function_is_documented() {
+    let mut names: Vec<_> = all().map(|f| f.name).collect();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), all().count());
+    for function in all() {
+        assert!(function.doc.ends_with('.'), "{}", function.name);
+        assert!(function.examples.len() >= 2, "{}", function.name);
+        let own = |(call, _): &&(&str, _)| call.contains(&format!("{}(", function.name));
+        assert!(function.examples.iter().find(own).is_some(), "{}", function.name);
+    }
+}
+
+/// `docs/language.md` has the functions; `UPDATE_DOCS=1` writes them anew.
+#[test]
+fn the_documentation_has_every_function() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/language.md");
+    let Ok(text) = std::fs::read_to_string(&page) else {
+        println!("skipped: the documentation is not part of the package");
+        return;
+    };
+    let (start, end) = ("<!-- functions -->\n", "<!-- end of functions -->\n");
+    let (before, rest) = text.split_once(start).unwrap();
+    let (_, after) = rest.split_once(end).unwrap();
+    let expected = format!("{before}{start}{}{end}{after}", table());
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(&page, expected).unwrap();
+    } else {
+        assert!(text == expected, "docs/language.md: run this test with UPDATE_DOCS=1");
+    }
+}
+
+/// The functions as a table in Markdown, each with its first example.
+fn table() -> String {
+    let mut table = String::from("| function | type | gives | example |\n|---|---|---|---|\n");
+    for function in all() {
+        let (call, result) = function.examples[0];
+        let result = result.map_or_else(String::new, |result| format!(" is `{result}`"));
+        let (signature, returns, doc) = (function.signature(), function.returned(), function.doc);
+        assert!(![&signature, doc, call, &result].iter().any(|cell| cell.contains('|')));
+        table.push_str(&format!("| `{signature}` | {returns} | {doc} | `{call}`{result} |\n"));
+    }
+    table
+}
+
+fn text() -> impl Strategy<Value = String> {
+    let known = [
+        "",
+        "v1.2.3",
+        "1.2.3-rc.1+b",
+        "10.0.0.0/8",
+        "10.1.2.3",
+        "::1",
+        "2001:db8::/129",
+        "Europe/Madrid",
+        "UTC",
+        "%Y-%m-%dT%H:%M:%S%z",
+        "%255Y%-255f%:z%Q%c",
+        "%s",
+        "%",
+        "-9999999999999",
+        "1h30m",
+        "1e400",
+        "2026-08-01T10:00:00Z",
+        "-009999-01-01T00:00:00Z",
+        "9999-12-30T22:00:00Z",
+        "https://a.b:1/c?d=e&d=f#g",
+        "http://[::1]/",
+        "data:,x",
+        "ZnVzZQ==",
+        "_-",
+        "c3a9",
+        "é",
+    ];
+    prop_oneof![
+        3 => prop::sample::select(known.to_vec()).prop_map(str::to_owned),
+        1 => ".{0,12}",
+        1 => "[0-9a-fA-F%:./+-]{0,12}",
+    ]
+}
+
+fn number() -> impl Strategy<Value = Number> {
+    prop_oneof![
+        any::<i64>().prop_map(Number::from),
+        (any::<i64>(), -399_i32..380).prop_map(|(digits, power)| {
+            Number::parse(&format!("{digits}e{power}")).unwrap_or(Number::ZERO)
+        }),
+        Just(Number::parse(&"9".repeat(36)).unwrap()),
+    ]
+}
+
+fn single() -> BoxedStrategy<Value<'static>> {
+    let seconds = Timestamp::MIN.as_second()..=Timestamp::MAX.as_second();
+    prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::Bool),
+        number().prop_map(Value::Number),
+        text().prop_map(Value::text),
+        (any::<i64>(), 0..1_000_000_000).prop_map(|(s, n): (i64, i32)| Value::Duration(
+            SignedDuration::new(s, if s < 0 { -n } else { n })
+        )),
+        seconds.prop_map(|s| Value::Time(Timestamp::from_second(s).unwrap())),
+        (0_u64..3, 0_u64..3, prop::sample::select(&["", "-a", "-1", "+b"][..])).prop_map(
+            |(a, b, rest)| { Value::Version(Version::parse(&format!("{a}.{b}.0{rest}")).unwrap()) }
+        ),
+        Just(Value::Unheld(Unheld::Surrogate)),
+        Just(Value::Unheld(Unheld::Number { integral: true })),
+    ]
+    .boxed()
+}
+
+fn value() -> BoxedStrategy<Value<'static>> {
+    let list = |element| prop::collection::vec(element, 0..4).prop_map(Value::List);
+    // Lists of one kind, as most functions want them.
+    let alike = (single(), 0_usize..4).prop_map(|(value, count)| Value::List(vec![value; count]));
+    let numbers = list(number().prop_map(Value::Number).boxed());
+    let entries = prop::collection::btree_map(text(), single(), 0..3);
+    let map = entries.prop_map(|map| {
+        Value::Map(map.into_iter().map(|(key, value)| (key.into(), value)).collect())
+    });
+    prop_oneof![6 => single(), 1 => list(single()), 1 => alike, 1 => numbers, 1 => map].boxed()
+}
+
+/// Whether a result is of the type that the function declares.
+fn holds(returns: &Returns, arguments: &[Value<'_>], result: &Value<'_>) -> bool {
+    let each = |result: &Value<'_>, holds: &dyn Fn(&Value<'_>) -> bool| match result {
+        Value::List(list) => list.iter().all(holds),
+        _ => false,
+    };
+    match returns {
+        Returns::Of(kinds) => result.kind().within(*kinds),
+        Returns::Int => matches!(result, Value::Number(number) if number.is_integral()),
+        Returns::ListOf(kinds) => each(result, &|value| value.kind().within(*kinds)),
+        Returns::Argument(index) => match (&arguments[*index], result) {
+            (Value::List(given), result) => each(result, &|value| given.contains(value)),
+            (given, result) => given.kind() == result.kind(),
+        },
+        Returns::Element(index) => {
+            each(&arguments[*index], &|_| true) && list(arguments, *index).contains(result)
+        }
+        Returns::ElementsOf(index) => match &arguments[*index] {
+            Value::Map(map) => each(result, &|value| map.iter().any(|(_, held)| held == value)),
+            _ => false,
+        },
+        Returns::Record(fields) => {
+            let Value::Map(map) = result else { return false };
+            let field = |key: &str| map.iter().find(|(k, _)| k == key).map(|(_, value)| value);
+            map.iter().all(|(key, _)| fields.iter().any(|(name, ..)| name == key))
+                && fields.iter().all(|(name, kinds, optional)| match field(name) {
+                    Some(value) => value.kind().within(*kinds),
+                    None => *optional,
+                })
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1_000, ..ProptestConfig::default() })]
+
+    /// Total, of the declared type, and the same each time.
+    #[test]
+    fn every_function_takes_whatever_its_signature_says(values in prop::collection::vec(value(), 32)) {
+        let context = Context { received: Timestamp::UNIX_EPOCH };
+        for function in all() {
+            let mut values = values.iter();
+            let fitting = function.params.iter().map_while(|(_, wanted)| {
+                values.find(|value| {
+                    !matches!(value, Value::Unheld(_)) && value.kind().within(*wanted)
+                })
+            });
+            let arguments: Vec<Value<'_>> = fitting.cloned().collect();
+            if arguments.len() < function.params.len() {
+                continue;
+            }
+            let arguments = arguments.as_slice();
+            let result = function.call(arguments, &context);
+            if let Ok(value) = &result {
+                prop_assert!(
+                    holds(&function.returns, arguments, value),
+                    "{} of {arguments:?} gives {value:?}", function.name
+                );
+            }
+            prop_assert_eq!(&result, &function.call(arguments, &context), "{}", function.name);
+        }
+    }
+
+    #[test]
+    fn what_is_encoded_decodes(text in ".{0,40}") {
+        let context = Context { received: Timestamp::UNIX_EPOCH };
+        for (encode, decode) in [("base64", "base64-decode"), ("hex", "hex-decode")] {
+            let encoded = find(encode).unwrap().call(&[Value::text(text.clone())], &context).unwrap();
+            let decoded = find(decode).unwrap().call(&[encoded], &context).unwrap();
+            prop_assert_eq!(decoded, Value::text(text.clone()));
+        }
+    }
+
+    #[test]
+    fn what_is_sorted_is_in_order(numbers in prop::collection::vec(number(), 0..6)) {
+        let context = Context { received: Timestamp::UNIX_EPOCH };
+        let given = Value::List(numbers.iter().copied().map(Value::Number).collect());
+        let mut expected = numbers;
+        expected.sort_unstable();
+        let expected = Value::List(expected.into_iter().map(Value::Number).collect());
+        prop_assert_eq!(find("sort").unwrap().call(&[given], &context).unwrap(), expected);
+    }
+}
