@@ -2,8 +2,10 @@
 //! place takes.
 
 use super::Checker;
+use super::names::What;
 use super::operands::arith_kinds;
-use super::paths::{ROOTS, segments};
+use super::paths::segments;
+use super::scope::Place;
 use super::typed::{Expr, ExprKind, IsTest, QuantifierKind, RecordField};
 use crate::diagnostic::{Code, Diagnostic, suggest};
 use crate::functions;
@@ -17,12 +19,19 @@ use crate::value::{Kinds, Value};
 pub(super) struct Scope {
     /// What binders bind, outermost first.
     pub(super) bound: Vec<Text>,
+    /// The kinds of those that are parameters of a condition; they stand first.
+    pub(super) parameters: Vec<Kinds>,
+    pub(super) place: Place,
 }
 
 impl Scope {
     /// The scope outside of any binder.
     pub(super) fn of_event() -> Self {
         Self::default()
+    }
+
+    pub(super) fn of(place: Place) -> Self {
+        Self { place, ..Self::default() }
     }
 }
 
@@ -59,17 +68,7 @@ impl Checker<'_> {
 
     /// Binds a name for what follows in the scope.
     pub(super) fn bind(&mut self, name: &Text, scope: &mut Scope) {
-        if ROOTS.contains(&name.text.as_str()) {
-            self.report(
-                Diagnostic::error(
-                    Code::E0207,
-                    name.span,
-                    format!("`{}` already names a part of every event", name.text),
-                )
-                .label("taken")
-                .help("choose another name"),
-            );
-        } else if let Some(first) = scope.bound.iter().find(|first| first.text == name.text) {
+        if let Some(first) = scope.bound.iter().find(|first| first.text == name.text) {
             let problem = Diagnostic::error(
                 Code::E0207,
                 name.span,
@@ -79,6 +78,8 @@ impl Checker<'_> {
             .related(first.span, "first bound here")
             .help("choose another name");
             self.report(problem);
+        } else {
+            self.is_free(name);
         }
         scope.bound.push(name.clone());
     }
@@ -290,6 +291,7 @@ impl Checker<'_> {
         let constant: Option<Vec<_>> = fields
             .iter()
             .map(|field| match &field.value.kind {
+                ExprKind::Const(Value::Null) if field.optional => None,
                 ExprKind::Const(value) => Some((field.key.clone().into(), value.clone())),
                 _ => None,
             })
@@ -308,7 +310,11 @@ impl Checker<'_> {
     ) -> (Expr, Kinds) {
         let arguments: Vec<_> = arguments.iter().map(|a| self.expr(a, scope)).collect();
         let Some(function) = functions::find(&name.text) else {
-            let known = functions::all().map(|function| function.name);
+            if let Some(call) = self.named_call(name, &arguments, span, scope) {
+                return call;
+            }
+            let conditions = self.names.all_seen(What::Condition, name.span.file);
+            let known = functions::all().map(|function| function.name).chain(conditions);
             let help =
                 suggest::nearest(&name.text, known).map(|near| format!("did you mean `{near}`?"));
             self.report(
@@ -328,11 +334,7 @@ impl Checker<'_> {
                 Diagnostic::error(
                     Code::E0303,
                     span,
-                    format!(
-                        "`{}` takes {wanted} argument{}, not {given}",
-                        name.text,
-                        plural(wanted)
-                    ),
+                    format!("`{}` takes {}, not {given}", name.text, counted(wanted, "argument")),
                 )
                 .label("wrong number of arguments")
                 .help(format!("call it as `{}`", function.signature())),
@@ -356,8 +358,9 @@ impl Checker<'_> {
     }
 }
 
-fn plural(count: usize) -> &'static str {
-    if count == 1 { "" } else { "s" }
+/// `1 argument`, `2 arguments`.
+pub(super) fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 fn folded_list(items: Vec<Expr>) -> ExprKind {

@@ -13,6 +13,8 @@ pub(super) enum What {
     Fuse,
     Source,
     Sensor,
+    Const,
+    Condition,
 }
 
 impl What {
@@ -21,6 +23,8 @@ impl What {
             Self::Fuse => "fuse",
             Self::Source => "source",
             Self::Sensor => "sensor",
+            Self::Const => "const",
+            Self::Condition => "condition",
         }
     }
 }
@@ -31,6 +35,8 @@ pub(super) struct Names<'a> {
     declared: FxHashMap<(What, &'a str), (usize, &'a Text)>,
     fuses: Vec<&'a ast::Fuse>,
     sources: Vec<&'a ast::Source>,
+    consts: Vec<&'a ast::Const>,
+    conditions: Vec<&'a ast::Condition>,
     /// For each file, the files whose names it sees.
     visible: FxHashMap<FileId, FxHashSet<FileId>>,
 }
@@ -47,6 +53,8 @@ impl<'a> Names<'a> {
             declared: FxHashMap::default(),
             fuses: Vec::new(),
             sources: Vec::new(),
+            consts: Vec::new(),
+            conditions: Vec::new(),
             visible: FxHashMap::default(),
         };
         for file in parsed {
@@ -61,6 +69,16 @@ impl<'a> Names<'a> {
                 let index = names.sources.len();
                 names.sources.push(source);
                 names.declare(What::Source, &source.name, index, problems);
+            }
+            for declared in &file.tree.consts {
+                let index = names.consts.len();
+                names.consts.push(declared);
+                names.declare(What::Const, &declared.name, index, problems);
+            }
+            for declared in &file.tree.conditions {
+                let index = names.conditions.len();
+                names.conditions.push(declared);
+                names.declare(What::Condition, &declared.name, index, problems);
             }
             for (index, sensor) in file.tree.sensors.iter().enumerate() {
                 names.declare(What::Sensor, &sensor.name, index, problems);
@@ -112,17 +130,53 @@ impl<'a> Names<'a> {
     }
 
     fn find(&self, what: What, name: &Text, code: Code) -> Result<usize, Box<Diagnostic>> {
-        let Some((index, at)) = self.declared.get(&(what, name.text.as_str())) else {
-            return Err(Box::new(self.unknown(what, name, code)));
-        };
-        let sees = self.visible.get(&name.span.file);
-        if sees.is_some_and(|files| files.contains(&at.span.file)) {
-            return Ok(*index);
-        }
+        let elsewhere = || self.elsewhere(what, name);
+        self.seen(what, name)
+            .ok_or_else(|| Box::new(elsewhere().unwrap_or_else(|| self.unknown(what, name, code))))
+    }
+
+    /// The declared constants.
+    pub(super) fn consts(&self) -> &[&'a ast::Const] {
+        &self.consts
+    }
+
+    /// The declared conditions.
+    pub(super) fn conditions(&self) -> &[&'a ast::Condition] {
+        &self.conditions
+    }
+
+    /// Where a name is declared that can be seen from where it stands.
+    pub(super) fn declaration(&self, what: What, name: &Text) -> Option<&'a Text> {
+        let (_, at) = self.declared.get(&(what, name.text.as_str()))?;
+        self.sees(name.span.file, at).then_some(at)
+    }
+
+    /// The index of what a name means where it stands.
+    pub(super) fn seen(&self, what: What, name: &Text) -> Option<usize> {
+        let (index, at) = self.declared.get(&(what, name.text.as_str()))?;
+        self.sees(name.span.file, at).then_some(*index)
+    }
+
+    /// The names that can be seen in a file, sorted.
+    pub(super) fn all_seen(&self, what: What, file: FileId) -> Vec<&'a str> {
+        let seen =
+            self.declared.iter().filter(|((w, _), (_, at))| *w == what && self.sees(file, at));
+        let mut names: Vec<&str> = seen.map(|((_, name), _)| *name).collect();
+        names.sort_unstable();
+        names
+    }
+
+    fn sees(&self, file: FileId, at: &Text) -> bool {
+        self.visible.get(&file).is_some_and(|files| files.contains(&at.span.file))
+    }
+
+    /// The problem of a name that is declared where it cannot be seen.
+    pub(super) fn elsewhere(&self, what: What, name: &Text) -> Option<Diagnostic> {
+        let (_, at) = self.declared.get(&(what, name.text.as_str()))?;
         let here = self.files.get(name.span.file).map_or("", |file| file.name());
         let there = self.files.get(at.span.file).map_or("", |file| file.name());
         let (what, text) = (what.as_str(), &name.text);
-        Err(Box::new(
+        Some(
             Diagnostic::error(
                 Code::E0208,
                 name.span,
@@ -131,7 +185,7 @@ impl<'a> Names<'a> {
             .label("not visible here")
             .related(at.span, "declared here")
             .help(format!("add `use \"{}\"` at the top of this file", relative(here, there))),
-        ))
+        )
     }
 
     fn unknown(&self, what: What, name: &Text, code: Code) -> Diagnostic {

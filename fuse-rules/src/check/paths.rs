@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use super::Checker;
 use super::expressions::{Scope, broken};
+use super::names::What;
+use super::scope::Place;
 use super::typed::{Expr, ExprKind, Path, Root, Segment};
 use crate::diagnostic::{Code, Diagnostic, suggest};
 use crate::span::Span;
@@ -24,9 +26,14 @@ impl Checker<'_> {
     ) -> (Expr, Kinds) {
         let mut segments = segments(steps);
         let bound = scope.bound.iter().rposition(|name| name.text == root.text);
+        if bound.is_none() && ROOTS.contains(&root.text.as_str()) && self.no_event(root, scope) {
+            return broken(span);
+        }
         let (resolved, kinds) = match (root.text.as_str(), bound) {
             (_, Some(level)) => {
-                (Root::Element(u32::try_from(level).unwrap_or(u32::MAX)), Kinds::JSON)
+                let parameter = scope.parameters.get(level).filter(|_| segments.is_empty());
+                let level = u32::try_from(level).unwrap_or(u32::MAX);
+                (Root::Element(level), parameter.copied().unwrap_or(Kinds::JSON))
             }
             ("body", _) => (Root::Body, Kinds::JSON),
             ("headers", _) => {
@@ -53,6 +60,9 @@ impl Checker<'_> {
                 (Root::Event, Kinds::STRING)
             }
             _ => {
+                if let Some(constant) = self.constant_path(root, steps, span) {
+                    return constant;
+                }
                 self.unknown_root(root, segments.is_empty(), scope);
                 return broken(span);
             }
@@ -72,8 +82,33 @@ impl Checker<'_> {
         (Expr { kind: ExprKind::Path(path), span }, kinds)
     }
 
+    /// Reports a part of the event where there is none.
+    fn no_event(&mut self, root: &Text, scope: &Scope) -> bool {
+        let name = &root.text;
+        let (message, help) = match &scope.place {
+            Place::Rule => return false,
+            Place::Const => (
+                "a constant does not depend on the event".to_owned(),
+                "write a value, or a condition with a parameter: `condition is-x(p) = …`"
+                    .to_owned(),
+            ),
+            Place::Condition(condition) => (
+                format!(
+                    "condition `{condition}` sees its parameters and constants, and not `{name}`"
+                ),
+                format!("add a parameter, and pass it: `{condition}({name})`"),
+            ),
+        };
+        let problem = Diagnostic::error(Code::E0213, root.span, message);
+        self.report(problem.label("a part of the event").help(help));
+        true
+    }
+
     fn unknown_root(&mut self, root: &Text, alone: bool, scope: &Scope) {
-        let known = scope.bound.iter().map(|name| name.text.as_str()).chain(ROOTS);
+        let roots = if matches!(scope.place, Place::Rule) { &ROOTS[..] } else { &[] };
+        let consts = self.names.all_seen(What::Const, root.span.file);
+        let bound = scope.bound.iter().map(|name| name.text.as_str());
+        let known = bound.chain(roots.iter().copied()).chain(consts);
         let name = &root.text;
         let help = match (suggest::nearest(name, known), name.as_str()) {
             (_, "True" | "yes" | "Yes" | "TRUE") => "write `true`".to_owned(),
@@ -82,6 +117,11 @@ impl Checker<'_> {
                 "ask `is missing`, or `is null` for a value that is null".to_owned()
             }
             (Some(near), _) => format!("did you mean `{near}`?"),
+            (None, _) if roots.is_empty() => {
+                format!(
+                    "text stands in quotes: \"{name}\"; a constant is declared with `const {name} = …`"
+                )
+            }
             (None, _) if alone => format!(
                 "text stands in quotes: \"{name}\"; a field of what was sent is `body.{name}`"
             ),

@@ -9,8 +9,8 @@ use super::frame::Frame;
 use super::ops::{self, Fault, Truth, Valued, name};
 use crate::check::typed::{Expr, ExprKind, QuantifierKind};
 use crate::functions::Context;
-use crate::plan::{Condition, FrameSpec, Shown, Slot};
-use crate::value::{DuplicateKey, Kinds, Value, read_list};
+use crate::plan::{Condition, Shown, Slot};
+use crate::value::{DuplicateKey, Value};
 
 /// How much deciding one event may cost, in values looked at. Reading or copying 64 bytes counts as
 /// one. Far more than rules for people need, and some seconds' work at the most.
@@ -254,7 +254,7 @@ pub(super) fn absent(expr: &Expr<Slot>) -> Fault {
 }
 
 /// How many values a value is made of, and how many bytes of text.
-fn weight(value: &Value<'_>) -> (usize, usize) {
+pub(crate) fn weight(value: &Value<'_>) -> (usize, usize) {
     let sum = |(a, b): (usize, usize), (c, d): (usize, usize)| (a + c, b + d);
     match value {
         Value::List(items) => items.iter().map(weight).fold((1, 0), sum),

@@ -41,6 +41,11 @@ impl std::fmt::Debug for Function {
 }
 
 impl Function {
+    /// Whether its result depends on when the event was received.
+    pub(crate) fn reads_clock(&self) -> bool {
+        self.name == "age"
+    }
+
     /// `split(text, separator)`.
     pub(crate) fn signature(&self) -> String {
         let params: Vec<_> = self.params.iter().map(|(name, _)| *name).collect();

@@ -21,6 +21,7 @@ use crate::span::Files;
 use crate::value::DuplicateKey;
 
 pub use crate::eval::explain::{Clause, Explained, Explanation, Found};
+pub(crate) use compile::alone;
 pub(crate) use listing::Shown;
 pub use reads::BodyField;
 pub(crate) use trie::Trie;
