@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::expressions::broken;
+use super::names::What;
 use super::operands::missing_of;
 use super::scope::Scope;
 use super::typed::{Expr, ExprKind};
@@ -23,9 +24,14 @@ impl Checker<'_> {
         span: Span,
         scope: &mut Scope,
     ) -> (Expr, Known) {
-        let (arguments, known): (Vec<_>, Vec<_>) =
-            arguments.iter().map(|argument| self.expr(argument, scope)).unzip();
+        let arguments: Vec<_> =
+            arguments.iter().map(|argument| self.expr(argument, scope)).collect();
         let Some(function) = functions::find(&name.text) else {
+            if let Some(call) = self.named_call(name, &arguments, span, scope) {
+                return call;
+            }
+            let conditions = self.names.all_seen(What::Condition, name.span.file);
+            let help = way_out(&name.text, &conditions);
             self.report(
                 Diagnostic::error(
                     Code::E0202,
@@ -33,10 +39,11 @@ impl Checker<'_> {
                     format!("there is no function `{}`", name.text),
                 )
                 .label("not known")
-                .maybe_help(way_out(&name.text)),
+                .maybe_help(help),
             );
             return broken(span);
         };
+        let (arguments, known): (Vec<_>, Vec<_>) = arguments.into_iter().unzip();
         if arguments.len() != function.params.len() {
             self.report(wrong_count(function, arguments.len(), span));
             return broken(span);
@@ -143,21 +150,21 @@ fn constant(expr: &Expr) -> Option<&Value<'static>> {
 }
 
 /// What is written instead of a function that there is not.
-fn way_out(name: &str) -> Option<String> {
-    let known = functions::all().map(|function| function.name);
+fn way_out(name: &str, conditions: &[&str]) -> Option<String> {
+    let known = functions::all().map(|function| function.name).chain(conditions.iter().copied());
     foreign::instead_of(name)
         .map(str::to_owned)
         .or_else(|| suggest::nearest(name, known).map(|near| format!("did you mean `{near}`?")))
 }
 
+/// `1 argument`, `2 arguments`.
+pub(super) fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
 fn wrong_count(function: &Function, given: usize, span: Span) -> Diagnostic {
-    let wanted = function.params.len();
-    let plural = if wanted == 1 { "" } else { "s" };
-    Diagnostic::error(
-        Code::E0303,
-        span,
-        format!("`{}` takes {wanted} argument{plural}, not {given}", function.name),
-    )
-    .label("wrong number of arguments")
-    .help(format!("call it as `{}`", function.signature()))
+    let wanted = counted(function.params.len(), "argument");
+    Diagnostic::error(Code::E0303, span, format!("`{}` takes {wanted}, not {given}", function.name))
+        .label("wrong number of arguments")
+        .help(format!("call it as `{}`", function.signature()))
 }

@@ -2,7 +2,7 @@
 
 use super::Checker;
 use super::operands::missing_of;
-use super::paths::{ROOTS, segments};
+use super::paths::segments;
 use super::scope::{Bound, Scope};
 use super::typed::{Expr, ExprKind, IsTest, QuantifierKind, RecordField};
 use crate::diagnostic::{Code, Diagnostic};
@@ -64,17 +64,7 @@ impl Checker<'_> {
 
     /// Binds a name for what follows in the scope.
     pub(super) fn bind(&mut self, name: &Text, element: Ty, scope: &mut Scope) {
-        if ROOTS.contains(&name.text.as_str()) {
-            self.report(
-                Diagnostic::error(
-                    Code::E0207,
-                    name.span,
-                    format!("`{}` already names a part of every event", name.text),
-                )
-                .label("taken")
-                .help("choose another name"),
-            );
-        } else if let Some(first) = scope.bound.iter().find(|first| first.name.text == name.text) {
+        if let Some(first) = scope.bound.iter().find(|first| first.name.text == name.text) {
             let problem = Diagnostic::error(
                 Code::E0207,
                 name.span,
@@ -84,6 +74,8 @@ impl Checker<'_> {
             .related(first.name.span, "first bound here")
             .help("choose another name");
             self.report(problem);
+        } else {
+            self.is_free(name);
         }
         scope.bound.push(Bound { name: name.clone(), element: Known::present(element) });
     }
@@ -350,6 +342,7 @@ impl Checker<'_> {
         let constant: Option<Vec<_>> = fields
             .iter()
             .map(|field| match &field.value.kind {
+                ExprKind::Const(Value::Null) if field.optional => None,
                 ExprKind::Const(value) => Some((field.key.clone().into(), value.clone())),
                 _ => None,
             })

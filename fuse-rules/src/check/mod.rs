@@ -2,13 +2,18 @@
 //! fault in one rule does not hide those of the next.
 
 mod assume;
+mod bindings;
 mod blocks;
 mod calls;
+mod conditions;
+mod constants;
 mod expressions;
 mod foreign;
 mod inclusions;
+mod inline;
 mod names;
 mod operands;
+mod order;
 mod paths;
 mod patterns;
 mod scope;
@@ -24,12 +29,15 @@ use crate::ruleset::Loader;
 use crate::schema::Registry;
 use crate::span::{FileId, Files, Span};
 use crate::syntax::ast;
+use crate::value::Value;
 
 use rustc_hash::FxHashMap;
 
 use crate::types::Ty;
 use inclusions::Inclusions;
-use names::Names;
+use inline::Template;
+use names::{Names, What};
+use order::{Definition, Ordered};
 #[cfg(test)]
 pub(crate) use paths::EVENT_FIELDS;
 pub(crate) use paths::path_text;
@@ -61,8 +69,12 @@ pub(crate) fn check(
         inclusions: Inclusions::new(files.clone(), loader),
         types: Types::default(),
         bodies: FxHashMap::default(),
+        constants: Vec::new(),
+        templates: Vec::new(),
+        left_to_inline: Some(conditions::LARGEST_OF_ALL),
     };
     checker.resolve_types();
+    checker.define();
     let mut rules = typed::Rules {
         files: Files::default(),
         fuses: names.typed_fuses(),
@@ -99,9 +111,44 @@ pub(super) struct Checker<'a> {
     types: Types,
     /// What the events carry, by source and event.
     bodies: FxHashMap<(String, String), Ty>,
+    /// The values of constants; `None` for one that has none.
+    constants: Vec<Option<Value<'static>>>,
+    /// The bodies of conditions; `None` for one that has no meaning.
+    templates: Vec<Option<Template>>,
+    /// How much calls of conditions may still come to; `None` once it is reported that they come to
+    /// too much.
+    left_to_inline: Option<usize>,
 }
 
 impl Checker<'_> {
+    /// Checks constants and named conditions, each after those that it uses.
+    fn define(&mut self) {
+        let names = self.names;
+        self.constants = vec![None; names.consts().len()];
+        self.templates = names.conditions().iter().map(|_| None).collect();
+        for Ordered { definition: (what, index), uses, circular } in self.order() {
+            let sound = !circular && uses.iter().all(|used| self.is_sound(*used));
+            if let (What::Const, Some(declared)) = (what, names.consts().get(index)) {
+                let value = self.constant(declared, sound);
+                if let Some(place) = self.constants.get_mut(index) {
+                    *place = value;
+                }
+            } else if let Some(declared) = names.conditions().get(index) {
+                let template = self.named(declared, sound);
+                if let Some(place) = self.templates.get_mut(index) {
+                    *place = template;
+                }
+            }
+        }
+    }
+
+    fn is_sound(&self, (what, index): Definition) -> bool {
+        match what {
+            What::Const => self.constants.get(index).is_some_and(Option::is_some),
+            _ => self.templates.get(index).is_some_and(Option::is_some),
+        }
+    }
+
     fn report(&mut self, problem: Diagnostic) {
         self.problems.push(problem);
     }

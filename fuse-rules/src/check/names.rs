@@ -18,6 +18,8 @@ pub(super) enum What {
     Fuse,
     Source,
     Sensor,
+    Const,
+    Condition,
 }
 
 impl What {
@@ -27,6 +29,8 @@ impl What {
             Self::Fuse => "fuse",
             Self::Source => "source",
             Self::Sensor => "sensor",
+            Self::Const => "const",
+            Self::Condition => "condition",
         }
     }
 }
@@ -38,6 +42,8 @@ pub(super) struct Names<'a> {
     types: Vec<&'a ast::TypeDecl>,
     fuses: Vec<&'a ast::Fuse>,
     sources: Vec<&'a ast::Source>,
+    consts: Vec<&'a ast::Const>,
+    conditions: Vec<&'a ast::Condition>,
     /// For each file, the files whose names it sees.
     visible: FxHashMap<FileId, FxHashSet<FileId>>,
 }
@@ -55,6 +61,8 @@ impl<'a> Names<'a> {
             types: Vec::new(),
             fuses: Vec::new(),
             sources: Vec::new(),
+            consts: Vec::new(),
+            conditions: Vec::new(),
             visible: FxHashMap::default(),
         };
         for file in parsed {
@@ -76,6 +84,16 @@ impl<'a> Names<'a> {
                 let index = names.sources.len();
                 names.sources.push(source);
                 names.declare(What::Source, &source.name, index, problems);
+            }
+            for declared in &file.tree.consts {
+                let index = names.consts.len();
+                names.consts.push(declared);
+                names.declare(What::Const, &declared.name, index, problems);
+            }
+            for declared in &file.tree.conditions {
+                let index = names.conditions.len();
+                names.conditions.push(declared);
+                names.declare(What::Condition, &declared.name, index, problems);
             }
             for (index, sensor) in file.tree.sensors.iter().enumerate() {
                 names.declare(What::Sensor, &sensor.name, index, problems);
@@ -142,11 +160,7 @@ impl<'a> Names<'a> {
             let name = Text { text: name.to_owned(), span };
             return self.find(What::Type, &name, Code::E0208);
         }
-        let visible = self.declared.iter().filter(|((what, _), (_, at))| {
-            *what == What::Type && self.sees(span.file, at.span.file)
-        });
-        let mut visible: Vec<&str> = visible.map(|((_, name), _)| name.as_str()).collect();
-        visible.sort_unstable();
+        let visible = self.all_seen(What::Type, span.file);
         Err(Box::new(type_names::unknown(module, name, span, visible.into_iter())))
     }
 
@@ -178,16 +192,51 @@ impl<'a> Names<'a> {
     }
 
     fn find(&self, what: What, name: &Text, code: Code) -> Result<usize, Box<Diagnostic>> {
-        let Some((index, at)) = self.declared.get(&(what, name.text.clone())) else {
-            return Err(Box::new(self.unknown(what, name, code)));
-        };
-        if self.sees(name.span.file, at.span.file) {
-            return Ok(*index);
-        }
+        let elsewhere = || self.elsewhere(what, name);
+        self.seen(what, name)
+            .ok_or_else(|| Box::new(elsewhere().unwrap_or_else(|| self.unknown(what, name, code))))
+    }
+
+    /// The declared constants.
+    pub(super) fn consts(&self) -> &[&'a ast::Const] {
+        &self.consts
+    }
+
+    /// The declared conditions.
+    pub(super) fn conditions(&self) -> &[&'a ast::Condition] {
+        &self.conditions
+    }
+
+    /// Where a name is declared that can be seen from where it stands.
+    pub(super) fn declaration(&self, what: What, name: &Text) -> Option<&'a Text> {
+        let (_, at) = self.declared.get(&(what, name.text.clone()))?;
+        self.sees(name.span.file, at.span.file).then_some(*at)
+    }
+
+    /// The index of what a name means where it stands.
+    pub(super) fn seen(&self, what: What, name: &Text) -> Option<usize> {
+        let (index, at) = self.declared.get(&(what, name.text.clone()))?;
+        self.sees(name.span.file, at.span.file).then_some(*index)
+    }
+
+    /// The names that can be seen in a file, sorted.
+    pub(super) fn all_seen(&self, what: What, file: FileId) -> Vec<&str> {
+        let seen = self
+            .declared
+            .iter()
+            .filter(|((w, _), (_, at))| *w == what && self.sees(file, at.span.file));
+        let mut names: Vec<&str> = seen.map(|((_, name), _)| name.as_str()).collect();
+        names.sort_unstable();
+        names
+    }
+
+    /// The problem of a name that is declared where it cannot be seen.
+    pub(super) fn elsewhere(&self, what: What, name: &Text) -> Option<Diagnostic> {
+        let (_, at) = self.declared.get(&(what, name.text.clone()))?;
         let here = self.files.get(name.span.file).map_or("", |file| file.name());
         let there = self.files.get(at.span.file).map_or("", |file| file.name());
         let (what, text) = (what.as_str(), &name.text);
-        Err(Box::new(
+        Some(
             Diagnostic::error(
                 Code::E0208,
                 name.span,
@@ -196,7 +245,7 @@ impl<'a> Names<'a> {
             .label("not visible here")
             .related(at.span, "declared here")
             .help(format!("add `use \"{}\"` at the top of this file", relative(here, there))),
-        ))
+        )
     }
 
     fn unknown(&self, what: What, name: &Text, code: Code) -> Diagnostic {

@@ -4,7 +4,8 @@ use std::sync::{Arc, LazyLock};
 
 use super::Checker;
 use super::expressions::broken;
-use super::scope::Scope;
+use super::names::What;
+use super::scope::{Place, Scope};
 use super::typed::{Expr, ExprKind, Path, Root, Segment};
 use crate::diagnostic::{Code, Diagnostic, suggest};
 use crate::span::Span;
@@ -25,6 +26,10 @@ impl Checker<'_> {
         scope: &Scope,
     ) -> (Expr, Known) {
         let mut segments = segments(steps);
+        let bound = scope.level(&root.text).is_some();
+        if !bound && ROOTS.contains(&root.text.as_str()) && self.no_event(root, scope) {
+            return broken(span);
+        }
         let resolved = match (root.text.as_str(), scope.level(&root.text)) {
             (_, Some(level)) => Root::Element(u32::try_from(level).unwrap_or(u32::MAX)),
             ("body", _) => Root::Body,
@@ -37,6 +42,9 @@ impl Checker<'_> {
             ("query", _) => Root::Query,
             ("event", _) => Root::Event,
             _ => {
+                if let Some(constant) = self.constant_path(root, steps, span) {
+                    return constant;
+                }
                 self.unknown_root(root, segments.is_empty(), scope);
                 return broken(span);
             }
@@ -77,8 +85,33 @@ impl Checker<'_> {
         Some(known)
     }
 
+    /// Reports a part of the event where there is none.
+    fn no_event(&mut self, root: &Text, scope: &Scope) -> bool {
+        let name = &root.text;
+        let (message, help) = match &scope.place {
+            Place::Rule => return false,
+            Place::Const => (
+                "a constant does not depend on the event".to_owned(),
+                "write a value, or a condition with a parameter: `condition is-x(p) = …`"
+                    .to_owned(),
+            ),
+            Place::Condition(condition) => (
+                format!(
+                    "condition `{condition}` sees its parameters and constants, and not `{name}`"
+                ),
+                format!("add a parameter, and pass it: `{condition}({name})`"),
+            ),
+        };
+        let problem = Diagnostic::error(Code::E0213, root.span, message);
+        self.report(problem.label("a part of the event").help(help));
+        true
+    }
+
     fn unknown_root(&mut self, root: &Text, alone: bool, scope: &Scope) {
-        let known = scope.bound.iter().map(|bound| bound.name.text.as_str()).chain(ROOTS);
+        let roots = if matches!(scope.place, Place::Rule) { &ROOTS[..] } else { &[] };
+        let consts = self.names.all_seen(What::Const, root.span.file);
+        let bound = scope.bound.iter().map(|bound| bound.name.text.as_str());
+        let known = bound.chain(roots.iter().copied()).chain(consts);
         let name = &root.text;
         let help = match (suggest::nearest(name, known), name.as_str()) {
             (_, "True" | "yes" | "Yes" | "TRUE") => "write `true`".to_owned(),
@@ -87,6 +120,9 @@ impl Checker<'_> {
                 "ask `is missing`, or `is null` for a value that is null".to_owned()
             }
             (Some(near), _) => format!("did you mean `{near}`?"),
+            (None, _) if roots.is_empty() => format!(
+                "text stands in quotes: \"{name}\"; a constant is declared with `const {name} = …`"
+            ),
             (None, _) if alone => format!(
                 "text stands in quotes: \"{name}\"; a field of what was sent is `body.{name}`"
             ),

@@ -11,7 +11,7 @@ use crate::diagnostic::{Code, Diagnostic};
 use crate::span::Span;
 use crate::syntax::ast;
 use crate::types::Known;
-use crate::value::Kinds;
+use crate::value::{Kinds, Value};
 
 /// The compiled size of a pattern, in bytes: generous for people, too small for an attack.
 const PATTERN_SIZE: usize = 1 << 20;
@@ -57,17 +57,8 @@ impl Checker<'_> {
             let (left, right) = (Box::new(value), Box::new(right));
             return (Expr { kind: ExprKind::TextTest { op, left, right }, span }, truth);
         }
-        let source = match &right.kind {
-            ast::ExprKind::String(text) => text.clone(),
-            ast::ExprKind::Error => return broken(span),
-            _ => {
-                self.report(
-                    Diagnostic::error(Code::E0306, right.span, format!("`{}` takes a literal pattern", op.as_str()))
-                        .label("not a literal")
-                        .help("write the pattern here, as in r\"v[0-9]+\"; to compare with a value use `contains` or `==`"),
-                );
-                return broken(span);
-            }
+        let Some(source) = self.pattern(op, right, scope) else {
+            return broken(span);
         };
         match compile(op, &source) {
             Ok(regex) => {
@@ -85,6 +76,31 @@ impl Checker<'_> {
                 broken(span)
             }
         }
+    }
+}
+
+impl Checker<'_> {
+    /// The text of a pattern: a literal, or a constant.
+    fn pattern(&mut self, op: TextOp, right: &ast::Expr, scope: &mut Scope) -> Option<String> {
+        if let ast::ExprKind::String(text) = &right.kind {
+            return Some(text.clone());
+        }
+        let before = self.problems.len();
+        let (expr, known) = self.expr(right, scope);
+        if self.problems.len() > before {
+            return None;
+        }
+        match &expr.kind {
+            ExprKind::Const(Value::String(text)) => return Some(text.clone().into_owned()),
+            // Its problem is reported where it is declared.
+            ExprKind::Const(_) if known.kinds() == Kinds::ANY => {}
+            _ => self.report(
+                Diagnostic::error(Code::E0306, right.span, format!("`{}` takes a literal pattern", op.as_str()))
+                    .label("not a literal")
+                    .help("write the pattern here, as in r\"v[0-9]+\", or name a constant; to compare with a value use `contains` or `==`"),
+            ),
+        }
+        None
     }
 }
 

@@ -12,12 +12,22 @@ use crate::types::{Known, Missing, Ty};
 /// A value of the event, however it is written.
 pub(super) type Key = (Root, Vec<Segment>);
 
+/// What an expression is a part of, which says what it may read.
+#[derive(Clone)]
+pub(super) enum Place {
+    Rule,
+    Const,
+    /// The body of a condition of this name.
+    Condition(String),
+}
+
 /// The names that paths may start with, and what is known of values.
 pub(super) struct Scope {
     /// What binders bind, outermost first.
     pub(super) bound: Vec<Bound>,
     /// The type of the event's body.
     body: Ty,
+    pub(super) place: Place,
     /// What is known of values besides what their types say.
     facts: FxHashMap<Key, Known>,
     /// The facts as they were before each change, for going back.
@@ -38,7 +48,18 @@ pub(super) struct Mark(usize);
 impl Scope {
     /// The scope of an event whose body has this type, outside of any binder.
     pub(super) fn of_event(body: Ty) -> Self {
-        Self { bound: Vec::new(), body, facts: FxHashMap::default(), before: Vec::new() }
+        Self { body, ..Self::of(Place::Rule) }
+    }
+
+    /// The scope of a place that sees no event.
+    pub(super) fn of(place: Place) -> Self {
+        Self {
+            bound: Vec::new(),
+            body: Ty::any(),
+            place,
+            facts: FxHashMap::default(),
+            before: Vec::new(),
+        }
     }
 
     /// The level at which a name is bound.

@@ -62,7 +62,7 @@ impl Checker<'_> {
                 let at = *at;
                 if let Some((next, span)) = waiting.pop() {
                     if on_the_way.get(next).copied().unwrap_or(false) {
-                        self.circle(span);
+                        self.circle_of_types(span);
                     } else {
                         self.visit(next, &mut visited, &mut on_the_way, &mut way);
                     }
@@ -118,7 +118,7 @@ impl Checker<'_> {
         }
     }
 
-    fn circle(&mut self, span: Span) {
+    fn circle_of_types(&mut self, span: Span) {
         self.report(
             Diagnostic::error(Code::E0218, span, "this type is made of itself")
                 .label("leads back to the type that it stands in")
@@ -156,7 +156,7 @@ impl Checker<'_> {
             TypeKind::String(text) => Resolved::flat(Ty::of_value(&Value::text(text.as_str()))),
             TypeKind::Number(number) => Resolved::flat(Ty::of_value(&Value::Number(*number))),
             TypeKind::Bool(truth) => Resolved::flat(Ty::of_value(&Value::Bool(*truth))),
-            TypeKind::Name { module, name } => self.named(module.as_deref(), name, ty.span),
+            TypeKind::Name { module, name } => self.named_type(module.as_deref(), name, ty.span),
             TypeKind::List(inner) => {
                 let inner = self.type_of(inner);
                 Resolved { ty: Ty::list(inner.ty), depth: inner.depth + 1 }
@@ -218,7 +218,7 @@ impl Checker<'_> {
         Resolved { ty: Ty::record(Record { fields: typed, rest }), depth: depth + 1 }
     }
 
-    fn named(&mut self, module: Option<&str>, name: &str, span: Span) -> Resolved {
+    fn named_type(&mut self, module: Option<&str>, name: &str, span: Span) -> Resolved {
         if let (None, Some(ty)) = (module, built_in(name)) {
             return Resolved::flat(ty);
         }

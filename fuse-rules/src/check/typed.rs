@@ -291,6 +291,30 @@ impl<P: Reference> Expr<P> {
         }
     }
 
+    /// The same, to change them.
+    pub(crate) fn children_mut(&mut self) -> Vec<&mut Self> {
+        match &mut self.kind {
+            ExprKind::Const(_) | ExprKind::Path(_) => Vec::new(),
+            ExprKind::Access { base: one, .. }
+            | ExprKind::Neg(one)
+            | ExprKind::Not(one)
+            | ExprKind::Pattern { value: one, .. }
+            | ExprKind::Is { value: one, .. } => vec![one],
+            ExprKind::Concat(all)
+            | ExprKind::List(all)
+            | ExprKind::And(all)
+            | ExprKind::Or(all)
+            | ExprKind::Call { arguments: all, .. } => all.iter_mut().collect(),
+            ExprKind::Record(fields) => fields.iter_mut().map(|field| &mut field.value).collect(),
+            ExprKind::Arith { left, right, .. }
+            | ExprKind::Coalesce { left, right }
+            | ExprKind::Compare { left, right, .. }
+            | ExprKind::In { item: left, list: right }
+            | ExprKind::TextTest { left, right, .. }
+            | ExprKind::Quantifier { list: left, body: right, .. } => vec![left, right],
+        }
+    }
+
     /// Calls `visit` with every path (or slot) in the expression, in its order.
     pub(crate) fn references<'e>(&'e self, visit: &mut impl FnMut(&'e P)) {
         if let ExprKind::Path(path) = &self.kind {

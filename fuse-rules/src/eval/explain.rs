@@ -154,14 +154,18 @@ impl Explainer<'_, '_, '_, '_> {
         }
     }
 
-    /// Why an expression has the truth that it has.
+    /// Why an expression has the truth that it has. A named condition is called by its call first.
     fn because(&self, expr: &Expr<Slot>, truth: bool) -> String {
+        if stands_for_a_call(expr) && has_parts(expr) {
+            let why = self.because_of_parts(expr, truth);
+            return format!("`{}` is {truth}, since {why}", self.text(expr));
+        }
+        self.because_of_parts(expr, truth)
+    }
+
+    fn because_of_parts(&self, expr: &Expr<Slot>, truth: bool) -> String {
         match &expr.kind {
-            ExprKind::Not(inner)
-                if matches!(inner.kind, ExprKind::And(_) | ExprKind::Or(_) | ExprKind::Not(_)) =>
-            {
-                self.because(inner, !truth)
-            }
+            ExprKind::Not(inner) if has_parts(inner) => self.because(inner, !truth),
             // One false part makes an `and` false; one true part makes an `or` true.
             ExprKind::And(parts) | ExprKind::Or(parts)
                 if matches!(expr.kind, ExprKind::Or(_)) == truth =>
@@ -242,6 +246,23 @@ impl Explainer<'_, '_, '_, '_> {
             }
         }
     }
+}
+
+/// Whether why it is true or false is told by its parts.
+fn has_parts(expr: &Expr<Slot>) -> bool {
+    match &expr.kind {
+        ExprKind::Not(inner) => has_parts(inner),
+        kind => matches!(kind, ExprKind::And(_) | ExprKind::Or(_)),
+    }
+}
+
+/// Whether it is the body of a named condition, which is written elsewhere than its parts.
+fn stands_for_a_call(expr: &Expr<Slot>) -> bool {
+    let within = |part: &&Expr<Slot>| {
+        let (part, whole) = (part.span, expr.span);
+        part.file == whole.file && whole.start <= part.start && part.end <= whole.end
+    };
+    !expr.children().iter().all(within)
 }
 
 impl std::fmt::Display for Found {

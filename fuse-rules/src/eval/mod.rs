@@ -1,5 +1,6 @@
 //! Event to decisions: the evaluator of plans, its slow reference, and explanations.
 
+mod constant;
 mod elements;
 pub(crate) mod explain;
 pub(crate) mod frame;
@@ -15,8 +16,10 @@ mod tests;
 use crate::check::typed;
 use crate::decision::{Action, Element, OnceKey, Outcome};
 use crate::fuses::Fuses;
+pub(crate) use constant::constant;
 use mapping::Rendered;
 use ops::Fault;
+pub(crate) use stack::weight;
 
 /// What one rule decided for one element.
 #[derive(Clone, Debug, PartialEq)]
@@ -114,13 +117,9 @@ pub(crate) fn decision(rule: &str, element: Option<&[u32]>, verdict: Verdict) ->
         Verdict::NotMatched(why) => decision.reason = why,
         Verdict::Unknown(fault) => {
             decision.outcome = Outcome::Unknown;
-            match fault {
-                Fault::Absent(path) | Fault::Unknown(path) => {
-                    decision.reason = format!("`{path}` is missing");
-                    decision.missing = Some(path.to_string());
-                }
-                Fault::Null(path) => decision.reason = format!("`{path}` is null"),
-                Fault::Error(why) => decision.reason = why,
+            decision.reason = fault.reason();
+            if let Fault::Absent(path) | Fault::Unknown(path) = fault {
+                decision.missing = Some(path.to_string());
             }
         }
         Verdict::Gated(why) => {

@@ -41,6 +41,15 @@ impl Fault {
         }
     }
 
+    /// In words, as a sentence.
+    pub(crate) fn reason(&self) -> String {
+        match self {
+            Self::Absent(path) | Self::Unknown(path) => format!("`{path}` is missing"),
+            Self::Null(path) => format!("`{path}` is null"),
+            Self::Error(why) => why.clone(),
+        }
+    }
+
     /// Whether a default may stand in for the value.
     pub(crate) fn is_absence(&self) -> bool {
         matches!(self, Self::Absent(_) | Self::Null(_))

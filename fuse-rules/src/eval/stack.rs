@@ -254,7 +254,7 @@ pub(super) fn absent(expr: &Expr<Slot>) -> Fault {
 }
 
 /// How many values a value is made of, and how many bytes of text.
-fn weight(value: &Value<'_>) -> (usize, usize) {
+pub(crate) fn weight(value: &Value<'_>) -> (usize, usize) {
     let sum = |(a, b): (usize, usize), (c, d): (usize, usize)| (a + c, b + d);
     match value {
         Value::List(items) => items.iter().map(weight).fold((1, 0), sum),

@@ -2,6 +2,7 @@
 
 mod agreement;
 mod comprehensions;
+mod definitions;
 mod events;
 mod generate;
 mod mismatch;

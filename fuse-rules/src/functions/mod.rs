@@ -68,6 +68,11 @@ impl Function {
         }
     }
 
+    /// Whether its result depends on when the event was received.
+    pub(crate) fn reads_clock(&self) -> bool {
+        matches!(self.call, Call::Clock(_))
+    }
+
     /// `split(text, separator)`.
     pub(crate) fn signature(&self) -> String {
         let params: Vec<_> = self.params.iter().map(|(name, _)| *name).collect();

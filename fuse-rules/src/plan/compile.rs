@@ -35,6 +35,13 @@ pub(super) fn compile(rules: &Rules) -> Compiled {
     Compiled { files: rules.files.clone(), fuses, events }
 }
 
+/// An expression that reads no event, with the frame around it.
+pub(crate) fn alone(expr: &Expr) -> (FrameSpec, Expr<Slot>) {
+    let mut compiler = Compiler::new();
+    let expr = compiler.expr(expr);
+    (compiler.pop(), expr)
+}
+
 fn event_plan<'r>(
     event: &typed::Event,
     sensors: impl Iterator<Item = &'r typed::Sensor>,

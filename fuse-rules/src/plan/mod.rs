@@ -22,6 +22,7 @@ use crate::types::Ty;
 use crate::value::DuplicateKey;
 
 pub use crate::eval::explain::{Clause, Explained, Explanation, Found};
+pub(crate) use compile::alone;
 pub(crate) use listing::Shown;
 pub use reads::BodyField;
 pub(crate) use trie::Trie;

@@ -10,6 +10,7 @@ mod show;
 mod step;
 #[cfg(test)]
 mod tests;
+mod within;
 
 use std::sync::Arc;
 

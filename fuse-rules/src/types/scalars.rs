@@ -124,6 +124,12 @@ impl Numbers {
         Self::default().or(both)
     }
 
+    /// Whether the other has all of them.
+    pub(super) fn within(&self, other: &Self) -> bool {
+        let all = other.all || !self.all && (!self.integers || other.integers);
+        all && self.literals.iter().all(|number| other.has(*number))
+    }
+
     /// All whole numbers, or all numbers, where it has some.
     pub(super) fn widened(&self) -> Self {
         let integral = self.literals.iter().all(|number| number.is_integral());
@@ -232,6 +238,12 @@ impl Strings {
             self.literals.remove(only);
         }
         self
+    }
+
+    /// Whether the other has all of them.
+    pub(super) fn within(&self, other: &Self) -> bool {
+        let formats = !self.all && self.formats & !other.formats == 0;
+        other.all || formats && self.literals.iter().all(|text| other.has(text))
     }
 
     pub(super) fn is_empty(&self) -> bool {

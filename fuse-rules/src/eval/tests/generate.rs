@@ -144,6 +144,11 @@ fn condition(roots: Vec<String>, depth: u32) -> BoxedStrategy<String> {
     .boxed()
 }
 
+/// A condition over these names alone.
+pub(crate) fn bound_condition(names: Vec<String>) -> BoxedStrategy<String> {
+    condition(names, 2).prop_filter("reads the event itself", |text| !text.contains("body")).boxed()
+}
+
 /// A sensor with one to three rules. With `each`, paths start at its element most of the time.
 fn sensor(number: usize) -> impl Strategy<Value = String> {
     let sensor_each = prop::option::weighted(0.6, elements(vec!["body".into()]));

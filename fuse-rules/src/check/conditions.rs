@@ -1,0 +1,195 @@
+//! Named conditions: their bodies, checked once, and their calls, in whose place the body stands.
+
+use super::Checker;
+use super::calls::counted;
+use super::expressions::{broken, truth};
+use super::inline::{Template, depth, size};
+use super::names::{What, twice};
+use super::operands::missing_of;
+use super::scope::{Bound, Place, Scope};
+use super::typed::Expr;
+use crate::diagnostic::{Code, Diagnostic};
+use crate::functions;
+use crate::span::Span;
+use crate::syntax::ast::{self, Text};
+use crate::types::{Known, Missing, Ty};
+
+/// How many parts a condition may have once those that it uses are written out.
+const LARGEST: usize = 10_000;
+/// How deep it may nest then: as deep as what is written.
+const DEEPEST: usize = 64;
+/// How many parts all calls of all rules may come to.
+pub(super) const LARGEST_OF_ALL: usize = 500_000;
+
+impl Checker<'_> {
+    /// A named condition, ready for its calls; `None` where it has no meaning, which is reported.
+    /// `sound` says whether all that it uses has one.
+    pub(super) fn named(&mut self, declared: &ast::Condition, sound: bool) -> Option<Template> {
+        let before = self.problems.len();
+        self.is_no_function(&declared.name);
+        let mut scope = Scope::of(Place::Condition(declared.name.text.clone()));
+        let mut seen: Vec<&Text> = Vec::new();
+        for parameter in &declared.parameters {
+            let name = &parameter.name;
+            match seen.iter().find(|first| first.text == name.text) {
+                Some(first) => self.report(twice("parameter", name, first)),
+                None => self.is_free(name),
+            }
+            seen.push(name);
+            let ty = parameter.ty.as_ref().map_or_else(Ty::any, |ty| self.resolve(ty));
+            let element = Known { ty, missing: Missing::Open };
+            scope.bound.push(Bound { name: name.clone(), element });
+        }
+        let (body, known) = self.condition(&declared.body, &mut scope);
+        self.only_first_too_large(before);
+        if !sound || self.problems.len() > before {
+            return None;
+        }
+        if size(&body) > LARGEST || depth(&body) > DEEPEST {
+            self.too_large(&declared.name, declared.name.span);
+            return None;
+        }
+        let parameters = scope.bound.into_iter().map(|bound| bound.element.ty).collect();
+        Some(Template::new(body, known.missing, parameters))
+    }
+
+    /// Of the problems since then, keeps one that a condition is too large.
+    fn only_first_too_large(&mut self, since: usize) {
+        let since = since.min(self.problems.len());
+        let mut reported = false;
+        let problems = self.problems.split_off(since);
+        self.problems.extend(problems.into_iter().filter(|problem| {
+            let too_large = problem.code == Code::E0216;
+            let again = too_large && reported;
+            reported |= too_large;
+            !again
+        }));
+    }
+
+    /// A call of a named condition; `None` where no condition is called so.
+    pub(super) fn named_call(
+        &mut self,
+        name: &Text,
+        arguments: &[(Expr, Known)],
+        span: Span,
+        scope: &Scope,
+    ) -> Option<(Expr, Known)> {
+        let Some(index) = self.names.seen(What::Condition, name) else {
+            let problem = self.names.elsewhere(What::Condition, name)?;
+            self.report(problem);
+            return Some(broken(span));
+        };
+        let declared = self.names.conditions().get(index)?;
+        let without = (broken(span).0, truth(Missing::Open));
+        let (given, wanted) = (arguments.len(), declared.parameters.len());
+        if given != wanted {
+            self.report(
+                Diagnostic::error(
+                    Code::E0303,
+                    span,
+                    format!("`{}` takes {}, not {given}", name.text, counted(wanted, "argument")),
+                )
+                .label("wrong number of arguments")
+                .related(declared.name.span, "declared here")
+                .help(format!("call it as `{}`", signature(declared))),
+            );
+            return Some(without);
+        }
+        // Where it has no meaning, that is reported.
+        let Some(template) = self.templates.get(index).and_then(Option::as_ref) else {
+            return Some(without);
+        };
+        let mut missing = template.missing.clone();
+        let mut unfit = Vec::new();
+        for ((argument, known), (parameter, wanted)) in
+            arguments.iter().zip(declared.parameters.iter().zip(&template.parameters))
+        {
+            missing = missing.max(missing_of(argument, known));
+            if !known.ty.clone().not_null().within(wanted) {
+                unfit.push(unfit_argument(declared, parameter, wanted, argument, known));
+            }
+        }
+        let arguments: Vec<Expr> = arguments.iter().map(|(argument, _)| argument.clone()).collect();
+        let size = template.size_with(&arguments);
+        unfit.into_iter().for_each(|problem| self.report(problem));
+        if size > LARGEST {
+            self.too_large(name, span);
+            return Some(without);
+        }
+        // Once there is no more, that is reported.
+        let Some(left) = self.left_to_inline else { return Some(without) };
+        self.left_to_inline = left.checked_sub(size);
+        if self.left_to_inline.is_none() {
+            self.report(
+                Diagnostic::error(
+                    Code::E0216,
+                    span,
+                    "all calls of conditions together are too large once written out",
+                )
+                .label(format!("from here on more than {LARGEST_OF_ALL} parts"))
+                .help(
+                    "call large conditions less often: in the sensor and not in each of its rules",
+                ),
+            );
+            return Some(without);
+        }
+        Some((
+            self.templates.get(index)?.as_ref()?.call(&arguments, scope.bound.len(), span),
+            truth(missing),
+        ))
+    }
+
+    fn too_large(&mut self, name: &Text, span: Span) {
+        self.report(
+            Diagnostic::error(
+                Code::E0216,
+                span,
+                format!("condition `{}` is too large once what it uses is written out", name.text),
+            )
+            .label(format!("more than {LARGEST} parts, or more than {DEEPEST} deep"))
+            .help("use fewer conditions in it, or each of them less often"),
+        );
+    }
+
+    /// Reports a condition that is called like something that is called the same way.
+    fn is_no_function(&mut self, name: &Text) {
+        const QUANTIFIERS: [&str; 7] = ["any", "all", "none", "count", "filter", "map", "first"];
+        let what = if functions::find(&name.text).is_some() {
+            "function"
+        } else if QUANTIFIERS.contains(&name.text.as_str()) {
+            "quantifier"
+        } else {
+            return;
+        };
+        self.report(
+            Diagnostic::error(
+                Code::E0207,
+                name.span,
+                format!("`{}` is already a {what} of the language", name.text),
+            )
+            .label("taken")
+            .help("choose another name"),
+        );
+    }
+}
+
+/// The problem of an argument that may be what its parameter is not.
+fn unfit_argument(
+    declared: &ast::Condition,
+    parameter: &ast::Parameter,
+    wanted: &Ty,
+    argument: &Expr,
+    known: &Known,
+) -> Diagnostic {
+    let message = format!("`{}` of `{}` is {wanted}", parameter.name.text, signature(declared));
+    Diagnostic::error(Code::E0303, argument.span, message)
+        .label(format!("this is {}", known.ty))
+        .related(parameter.name.span, "declared here")
+}
+
+/// `is-prod(name)`.
+fn signature(declared: &ast::Condition) -> String {
+    let parameters: Vec<_> =
+        declared.parameters.iter().map(|parameter| parameter.name.text.as_str()).collect();
+    format!("{}({})", declared.name.text, parameters.join(", "))
+}

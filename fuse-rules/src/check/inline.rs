@@ -1,0 +1,146 @@
+//! Named conditions in place of their calls: the arguments stand where the parameters stood, and
+//! what the condition binds is numbered on from what is bound around the call.
+
+use std::sync::Arc;
+
+use super::paths::path_text;
+use super::typed::{Expr, ExprKind, Path, Root, Segment};
+use crate::eval;
+use crate::span::Span;
+use crate::types::{Missing, Ty};
+
+/// The body of a condition. Its parameters stand as the outermost elements.
+#[derive(Debug)]
+pub(super) struct Template {
+    body: Expr,
+    /// Whether it may be unknown though its arguments are there.
+    pub(super) missing: Missing,
+    /// The types of its parameters.
+    pub(super) parameters: Vec<Ty>,
+    size: usize,
+    /// How often each parameter stands in the body.
+    uses: Vec<usize>,
+}
+
+impl Template {
+    pub(super) fn new(body: Expr, missing: Missing, parameters: Vec<Ty>) -> Self {
+        let mut uses = vec![0; parameters.len()];
+        body.references(&mut |path| {
+            if let Some(count) = level(path).and_then(|level| uses.get_mut(level)) {
+                *count += 1;
+            }
+        });
+        // A bare path is no condition by its form, and would take a default for its absence.
+        let body = if body.is_condition() {
+            body
+        } else {
+            Expr { span: body.span, kind: ExprKind::And(vec![body]) }
+        };
+        Self { size: size(&body), body, missing, parameters, uses }
+    }
+
+    /// How many nodes a call with these arguments comes to.
+    pub(super) fn size_with(&self, arguments: &[Expr]) -> usize {
+        let arguments = arguments.iter().zip(&self.uses);
+        arguments.fold(self.size, |sum, (argument, uses)| {
+            sum.saturating_add(size(argument).saturating_mul(*uses))
+        })
+    }
+
+    /// The body with these arguments, at a place with so many names bound around it.
+    pub(super) fn call(&self, arguments: &[Expr], bound: usize, span: Span) -> Expr {
+        let mut expr = self.body.clone();
+        substitute(&mut expr, &Call { arguments, bound }, 0);
+        Expr { span, ..expr }
+    }
+}
+
+/// How many nodes an expression has; the values of its constants count too.
+pub(super) fn size(expr: &Expr) -> usize {
+    let own = match &expr.kind {
+        ExprKind::Const(value) => eval::weight(value).0,
+        _ => 1,
+    };
+    expr.children().into_iter().fold(own, |sum, child| sum.saturating_add(size(child)))
+}
+
+/// How deep an expression nests.
+pub(super) fn depth(expr: &Expr) -> usize {
+    1 + expr.children().into_iter().map(depth).max().unwrap_or(0)
+}
+
+struct Call<'a> {
+    arguments: &'a [Expr],
+    /// How many names are bound around the call.
+    bound: usize,
+}
+
+/// Puts the arguments in, below so many binders of the condition itself.
+fn substitute(expr: &mut Expr, call: &Call<'_>, inner: usize) {
+    match &mut expr.kind {
+        ExprKind::Path(path) => match level(path) {
+            Some(level) => match call.arguments.get(level) {
+                Some(argument) => *expr = call.argument(argument, &path.segments, expr.span, inner),
+                None => path.root = element(level - call.arguments.len() + call.bound),
+            },
+            None => {}
+        },
+        ExprKind::Quantifier { list, body, .. } => {
+            substitute(list, call, inner);
+            substitute(body, call, inner + 1);
+        }
+        _ => expr.children_mut().into_iter().for_each(|child| substitute(child, call, inner)),
+    }
+}
+
+impl Call<'_> {
+    /// An argument, and what a path of the condition takes of it.
+    fn argument(&self, argument: &Expr, segments: &[Segment], span: Span, inner: usize) -> Expr {
+        let mut argument = argument.clone();
+        shift(&mut argument, self.bound, inner);
+        if segments.is_empty() {
+            return argument;
+        }
+        let kind = match argument.kind {
+            ExprKind::Path(path) => ExprKind::Path(extended(path, segments)),
+            _ => ExprKind::Access { base: Box::new(argument), segments: segments.to_vec() },
+        };
+        Expr { kind, span }
+    }
+}
+
+/// Numbers what an argument binds on from the binders of the condition that it now stands in.
+fn shift(expr: &mut Expr, bound: usize, inner: usize) {
+    if let ExprKind::Path(path) = &mut expr.kind
+        && let Some(level) = level(path).filter(|level| *level >= bound)
+    {
+        path.root = element(level + inner);
+    }
+    expr.children_mut().into_iter().for_each(|child| shift(child, bound, inner));
+}
+
+fn extended(path: Path, more: &[Segment]) -> Path {
+    let mut more = more.to_vec();
+    // Names of headers have no case.
+    if path.root == Root::Headers
+        && path.segments.is_empty()
+        && let Some(Segment::Key(key)) = more.first_mut()
+    {
+        key.make_ascii_lowercase();
+    }
+    let text: Arc<str> = format!("{}{}", path.text, path_text("", &more)).into();
+    let mut segments = path.segments;
+    segments.append(&mut more);
+    Path { root: path.root, segments, text }
+}
+
+fn level(path: &Path) -> Option<usize> {
+    match path.root {
+        Root::Element(level) => Some(level as usize),
+        _ => None,
+    }
+}
+
+fn element(level: usize) -> Root {
+    Root::Element(u32::try_from(level).unwrap_or(u32::MAX))
+}

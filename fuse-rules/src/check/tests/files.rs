@@ -1,0 +1,112 @@
+//! Problems of several files: what is seen where, what cannot be read, what stands twice.
+
+use std::collections::BTreeMap;
+
+use super::{registry, report};
+use crate::ruleset::Ruleset;
+
+#[test]
+fn names_are_seen_by_direct_use_only() {
+    let rules = "use \"b.rules\"\nsensor x on s.e { requires g\n rule r { trigger note {} } }";
+    let b = "use \"c.rules\"\nsource s hook { port = 1, path = \"/a\"\n event e }";
+    let c = "fuse g default on";
+    insta::assert_snapshot!(report(&[("rules/a.rules", rules), ("rules/b.rules", b), ("rules/c.rules", c)]), @r#"
+    error[E0208]: fuse `g` is declared in a file that this one does not use
+     --> rules/a.rules:2:28
+      |
+    2 | sensor x on s.e { requires g
+      |                            ^ not visible here
+      |
+     ::: rules/c.rules:1:6
+      |
+    1 | fuse g default on
+      |      - declared here
+      |
+      = help: add `use "c.rules"` at the top of this file
+    "#);
+    let fixed = format!("use \"c.rules\"\n{rules}");
+    assert_eq!(
+        report(&[("rules/a.rules", &fixed), ("rules/b.rules", b), ("rules/c.rules", c)]),
+        ""
+    );
+}
+
+#[test]
+fn files_that_cannot_be_read_or_go_in_circles() {
+    insta::assert_snapshot!(report(&[("a.rules", "use \"none.rules\"")]), @r#"
+    error[E0504]: `none.rules` cannot be read: there is no such file
+     --> a.rules:1:5
+      |
+    1 | use "none.rules"
+      |     ^^^^^^^^^^^^ used here
+      |
+      = help: a `use` is relative to the file that it stands in
+    "#);
+    let circle = [
+        ("a.rules", "use \"b.rules\""),
+        ("b.rules", "use \"c.rules\""),
+        ("c.rules", "use \"a.rules\""),
+    ];
+    insta::assert_snapshot!(report(&circle), @r#"
+    error[E0505]: files use each other in a circle
+     --> c.rules:1:5
+      |
+    1 | use "a.rules"
+      |     ^^^^^^^^^ this leads back to this file
+      |
+      = help: move what both need into a third file that uses neither
+    "#);
+    let itself = [("a.rules", "use \"./a.rules\"")];
+    insta::assert_snapshot!(report(&itself), @r#"
+    error[E0505]: files use each other in a circle
+     --> a.rules:1:5
+      |
+    1 | use "./a.rules"
+      |     ^^^^^^^^^^^ this leads back to this file
+      |
+      = help: move what both need into a third file that uses neither
+    "#);
+    let diamond = [
+        ("a.rules", "use \"b.rules\"\nuse \"c.rules\""),
+        ("b.rules", "use \"d.rules\""),
+        ("c.rules", "use \"d.rules\""),
+        ("d.rules", "fuse g default on"),
+    ];
+    assert_eq!(report(&diamond), "", "used twice is no circle");
+    assert!(
+        Ruleset::load(&["none.rules"], &BTreeMap::new(), &registry())
+            .unwrap_err()
+            .to_string()
+            .contains("E0504")
+    );
+}
+
+#[test]
+fn duplicates_are_found_across_files() {
+    let files =
+        [("a.rules", "use \"b.rules\"\nfuse g default on"), ("b.rules", "\n\nfuse g default off")];
+    insta::assert_snapshot!(report(&files), @"
+    error[E0204]: fuse `g` is declared twice
+     --> b.rules:3:6
+      |
+    3 | fuse g default off
+      |      ^ declared again here
+      |
+     ::: a.rules:2:6
+      |
+    2 | fuse g default on
+      |      - first declared here
+      |
+      = help: rename one of them
+    ");
+}
+
+#[test]
+fn a_chain_of_many_uses_is_read_without_recursion() {
+    let files: Vec<(String, String)> = (0..3_000)
+        .map(|i| (format!("f{i}.rules"), format!("use \"f{}.rules\"", i + 1)))
+        .chain([("f3000.rules".to_owned(), "fuse g default on".to_owned())])
+        .collect();
+    let files: Vec<(&str, &str)> = files.iter().map(|(n, t)| (n.as_str(), t.as_str())).collect();
+    assert_eq!(report(&files), "");
+}
