@@ -27,6 +27,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+#[cfg(test)]
+mod accepts;
 mod check;
 mod decision;
 mod diagnostic;
@@ -34,6 +36,7 @@ mod eval;
 mod event;
 mod functions;
 mod fuses;
+mod json_schema;
 mod number;
 mod outline;
 mod plan;
