@@ -107,12 +107,13 @@ impl Types {
                     return Ok(());
                 }
                 // The one that came furthest says most.
-                let why = whys.into_iter().filter_map(Result::err).max_by_key(String::len);
+                let far = |why: &String| why.split(':').next().map_or(0, str::len);
+                let why = whys.into_iter().filter_map(Result::err).max_by_key(far);
                 return Err(why.unwrap_or_default());
             }
             TypeKind::Error => false,
         };
-        if fits { Ok(()) } else { Err(format!(": {value} is no {:?}", ty.kind)) }
+        if fits { Ok(()) } else { Err(format!(": {value} does not fit")) }
     }
 }
 

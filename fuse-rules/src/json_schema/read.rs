@@ -124,7 +124,9 @@ impl<'a> Reader<'a> {
         let before = self.faults.len();
         let set = self.schema(at, schema, depth);
         if set.is_empty() && self.faults.len() == before {
-            return self.fault(at, "no value fits this", None);
+            let help = "its keywords exclude each other; `additionalProperties: false` forbids all \
+                        but the `properties` right beside it";
+            return self.fault(at, "no value fits this", Some(help.into()));
         }
         set
     }

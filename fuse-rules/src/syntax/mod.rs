@@ -20,6 +20,8 @@ use pest::Parser;
 
 pub(crate) use strings::duration_text;
 pub use strings::{parse_duration, show_duration};
+#[cfg(test)]
+pub(crate) use tree::type_text;
 
 use crate::diagnostic::{Code, Diagnostic};
 use crate::span::{FileId, Span};
