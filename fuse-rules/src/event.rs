@@ -155,7 +155,7 @@ impl std::error::Error for InvalidBody {}
 
 /// The body as text, if it is RFC 8259's grammar in UTF-8, not too deep. What is valid does not
 /// depend on any rule.
-fn validate(body: &[u8]) -> Result<&str, InvalidBody> {
+pub(crate) fn validate(body: &[u8]) -> Result<&str, InvalidBody> {
     let text = std::str::from_utf8(body).map_err(|error| InvalidBody {
         place: place(body, error.valid_up_to()),
         message: "the body is not UTF-8".into(),
