@@ -24,6 +24,7 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     Check(Check),
     Explain(Explain),
+    InferType(InferType),
     Run(Run),
     Doctor(Doctor),
     Rbac(Rbac),
@@ -101,6 +102,30 @@ pub(crate) struct Explain {
     /// How the explanation is printed
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: Format,
+}
+
+/// Print a type that example events have
+///
+/// The type accepts all the examples: fields that some of them lack are optional, others may be
+/// there too. Put it into your rules, give it to an event as in `event placed : order`, and a path
+/// that the event does not have is an error.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  fuse infer-type rules/events/alertmanager-*.json --name group
+  fuse infer-type samples --name order > order.rules
+  kubectl get pod fuse-0 -o json | fuse infer-type - --name pod
+
+Exit codes: 0 printed, 2 wrong usage or an event that is not JSON")]
+pub(crate) struct InferType {
+    /// Files of JSON, each the body of one event; folders, for the `.json` files in them; `-` for
+    /// standard input
+    #[arg(required = true, value_name = "EVENTS")]
+    pub(crate) events: Vec<PathBuf>,
+
+    /// The type's name
+    #[arg(long, value_name = "NAME", default_value = "payload")]
+    pub(crate) name: String,
 }
 
 /// Listen for events and act on them

@@ -155,24 +155,27 @@ impl std::error::Error for InvalidBody {}
 
 /// The body as text, if it is RFC 8259's grammar in UTF-8, not too deep. What is valid does not
 /// depend on any rule.
-fn validate(body: &[u8]) -> Result<&str, InvalidBody> {
+pub(crate) fn validate(body: &[u8]) -> Result<&str, InvalidBody> {
     let text = std::str::from_utf8(body).map_err(|error| InvalidBody {
         place: place(body, error.valid_up_to()),
         message: "the body is not UTF-8".into(),
     })?;
+    match json_fault(text) {
+        Some((place, fault)) => Err(InvalidBody { place, message: format!("the body is {fault}") }),
+        None => Ok(text),
+    }
+}
+
+/// Why a text is not JSON that values can be read from, as in `not JSON: …`, and where.
+pub(crate) fn json_fault(text: &str) -> Option<(Place, String)> {
     if let Err(error) = serde_json::from_str::<serde::de::IgnoredAny>(text) {
         let shown = error.to_string();
         let message = shown.rsplit_once(" at line ").map_or(shown.as_str(), |(message, _)| message);
         let place = Place { line: error.line().max(1), column: error.column().max(1) };
-        return Err(InvalidBody { place, message: format!("the body is not JSON: {message}") });
+        return Some((place, format!("not JSON: {message}")));
     }
-    match too_deep(body) {
-        Some(at) => Err(InvalidBody {
-            place: place(body, at),
-            message: format!("the body is nested more than {MAX_DEPTH} deep"),
-        }),
-        None => Ok(text),
-    }
+    let at = too_deep(text.as_bytes())?;
+    Some((place(text.as_bytes(), at), format!("nested more than {MAX_DEPTH} deep")))
 }
 
 /// The byte of the first bracket of valid JSON that is nested too deep.

@@ -27,6 +27,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+#[cfg(test)]
+mod accepts;
 mod check;
 mod decision;
 mod diagnostic;
@@ -34,6 +36,8 @@ mod eval;
 mod event;
 mod functions;
 mod fuses;
+mod infer;
+mod json_schema;
 mod number;
 mod outline;
 mod plan;
@@ -51,6 +55,7 @@ pub use eval::{Decision, Evaluation};
 pub use event::{Event, InvalidBody, MAX_DEPTH};
 pub use functions::{FunctionInfo, functions};
 pub use fuses::{Fuses, parse_switch};
+pub use infer::TypeInference;
 pub use number::{Number, NumberError};
 pub use outline::{Outline, OutlineField, TriggerInfo};
 pub use plan::{BodyField, Clause, Explained, Explanation, Found, Plan};

@@ -7,6 +7,7 @@ use serde_json::{Map, Value as Json};
 
 use crate::check::{self, ParsedFile, typed};
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, Severity};
+use crate::json_schema;
 use crate::outline::TriggerInfo;
 use crate::plan::Plan;
 use crate::schema::Registry;
@@ -241,7 +242,14 @@ impl Reader<'_> {
                 }
             };
             let id = self.files.add(name.clone(), text.clone());
-            let tree = syntax::parse(id, &text, &mut self.problems);
+            let mut tree = syntax::parse(id, &text, &mut self.problems);
+            json_schema::take_in(
+                &mut tree,
+                &name,
+                &mut self.files,
+                self.loader,
+                &mut self.problems,
+            );
             for used in tree.uses.iter().rev() {
                 if used.std && standard::text(&used.name.text).is_none() {
                     self.problems.push(standard::unknown(&used.name));

@@ -1,9 +1,18 @@
 //! The standard library: types of what well-known senders send, compiled in.
 
+#[cfg(test)]
+mod tests;
+
 use crate::diagnostic::{Code, Diagnostic, suggest};
 use crate::syntax::ast::Text;
 
-const MODULES: &[(&str, &str)] = &[("alertmanager", include_str!("../std/alertmanager.rules"))];
+const MODULES: &[(&str, &str)] = &[
+    ("alertmanager", include_str!("../std/alertmanager.rules")),
+    ("argocd", include_str!("../std/argocd.rules")),
+    ("backstage", include_str!("../std/backstage.rules")),
+    ("cloudevents", include_str!("../std/cloudevents.rules")),
+    ("github", include_str!("../std/github.rules")),
+];
 
 /// What the names of its files start with. No file that a `use` names can have such a name.
 const PREFIX: &str = "std:";

@@ -1,8 +1,6 @@
 //! `fuse explain`
 
 use std::fmt::Write as _;
-use std::io::Read as _;
-use std::path::Path;
 
 use fuse_rules::{
     Element, Event, Explained, Explanation, Found, Fuses, OnceKey, Outcome, Ruleset, parse_switch,
@@ -13,7 +11,7 @@ use fuse_runtime::sources::sender_id;
 use fuse_runtime::triggers::{ActionRequest, Triggers};
 use serde_json::{Value, json};
 
-use super::{Ended, kinds, load, problems};
+use super::{Ended, kinds, load, problems, read_event};
 use crate::cli::{Explain, Format};
 use crate::{Exit, output};
 
@@ -24,7 +22,7 @@ pub(crate) fn run(arguments: &Explain) -> Ended {
     };
     let (source, name) = event_name(&ruleset, &arguments.source)?;
     let fuses = fuses(&ruleset, &arguments.fuses)?;
-    let body = read(&arguments.event)?;
+    let body = read_event(&arguments.event)?;
     let shown = arguments.event.display();
     let mut event = Event::new(source.as_str(), name.as_str(), &body)
         .map_err(|invalid| format!("`{shown}` is no event: {invalid}"))?
@@ -116,16 +114,6 @@ fn fuses(ruleset: &Ruleset, given: &[String]) -> Result<Fuses, String> {
         fuses = fuses.set(name, on);
     }
     Ok(fuses)
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, String> {
-    let failed = |error: std::io::Error| format!("`{}` cannot be read: {error}", path.display());
-    if path == Path::new("-") {
-        let mut body = Vec::new();
-        std::io::stdin().lock().read_to_end(&mut body).map_err(failed)?;
-        return Ok(body);
-    }
-    std::fs::read(path).map_err(failed)
 }
 
 /// Renders actions as their backends would.

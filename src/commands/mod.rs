@@ -5,11 +5,13 @@ pub(crate) mod completions;
 pub(crate) mod connect;
 pub(crate) mod doctor;
 pub(crate) mod explain;
+pub(crate) mod infer_type;
 pub(crate) mod rbac;
 pub(crate) mod run;
 
+use std::io::Read as _;
 use std::net::{IpAddr, Ipv4Addr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use fuse_rules::{Diagnostics, Ruleset, Style};
 use fuse_runtime::cluster::Access;
@@ -38,6 +40,17 @@ fn kinds() -> (Sources, Triggers) {
 fn load(paths: &[PathBuf]) -> Result<Result<Ruleset, Diagnostics>, String> {
     let (sources, triggers) = kinds();
     Ok(Ruleset::load(&rule_files(paths)?, &Disk, &registry(&sources, &triggers)))
+}
+
+/// The body of an event: a file's bytes, or what comes on standard input for `-`.
+fn read_event(path: &Path) -> Result<Vec<u8>, String> {
+    let failed = |error: std::io::Error| format!("`{}` cannot be read: {error}", path.display());
+    if path == Path::new("-") {
+        let mut body = Vec::new();
+        std::io::stdin().lock().read_to_end(&mut body).map_err(failed)?;
+        return Ok(body);
+    }
+    std::fs::read(path).map_err(failed)
 }
 
 /// The configuration: the given file, else `fuse.toml` where there is one.

@@ -90,6 +90,7 @@ codes! {
     E0505 = "files that use each other in a circle",
     E0506 = "a number that a clause does not take",
     E0507 = "an unknown module of the standard library",
+    E0508 = "a JSON Schema that cannot be read as a type",
 }
 
 impl fmt::Display for Code {

@@ -44,7 +44,7 @@ pub(crate) struct TypeDecl {
 #[derive(Debug)]
 pub(crate) enum TypeValue {
     Type(Type),
-    /// The file of a JSON Schema.
+    /// The file of a JSON Schema. Loading puts its type in the place of its name.
     JsonSchema(Text),
 }
 

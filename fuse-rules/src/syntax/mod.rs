@@ -18,8 +18,10 @@ mod types;
 
 use pest::Parser;
 
-pub(crate) use strings::duration_text;
+pub(crate) use strings::{duration_text, quoted};
 pub use strings::{parse_duration, show_duration};
+#[cfg(test)]
+pub(crate) use tree::type_text;
 
 use crate::diagnostic::{Code, Diagnostic};
 use crate::span::{FileId, Span};
@@ -57,4 +59,10 @@ pub(crate) fn parse(file: FileId, text: &str, problems: &mut Vec<Diagnostic>) ->
             ast::File::default()
         }
     }
+}
+
+/// Whether a text is a name as the grammar has it: of a field, of what is declared.
+pub(crate) fn is_name(text: &str) -> bool {
+    let parsed = Grammar::parse(Rule::ident, text);
+    parsed.is_ok_and(|mut pairs| pairs.next().is_some_and(|pair| pair.as_str() == text))
 }

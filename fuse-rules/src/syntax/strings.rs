@@ -16,6 +16,23 @@ pub(super) fn unescape(escape: &str) -> Option<char> {
     }
 }
 
+/// A text in the quotes and escapes of the rules, without `${…}`.
+pub(crate) fn quoted(text: &str) -> String {
+    let mut out = "\"".to_owned();
+    for c in text.chars() {
+        match c {
+            '"' | '\\' | '$' => out.extend(['\\', c]),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            c if c.is_control() => out.push_str(&format!("\\u{{{:x}}}", u32::from(c))),
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    out
+}
+
 /// Reads a duration as rules spell it: `10s`, `5m`, `4h`, `7d`, `250ms`, `1h30m`.
 ///
 /// ```
@@ -111,6 +128,7 @@ mod tests {
 
     #[test]
     fn escapes() {
+        assert_eq!(quoted("a\"b\\${c}\n\r\t\u{7}é"), r#""a\"b\\\${c}\n\r\t\u{7}é""#);
         assert_eq!(unescape("u{e9}"), Some('é'));
         assert_eq!(unescape("u{d800}"), None, "half of a pair is no character");
         assert_eq!(unescape("q"), None);

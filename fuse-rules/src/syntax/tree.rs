@@ -131,8 +131,8 @@ impl Tree {
     }
 }
 
-/// A type in one line, without its comments.
-fn type_text(ty: &Type) -> String {
+/// A type in one line, with its comments in brackets.
+pub(crate) fn type_text(ty: &Type) -> String {
     match &ty.kind {
         TypeKind::Name { module: Some(module), name } => format!("{module}.{name}"),
         TypeKind::Name { module: None, name } => name.clone(),

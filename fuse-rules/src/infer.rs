@@ -1,0 +1,279 @@
+//! A type from example events. It accepts all of them, and says no more of the next one than they
+//! give reason to.
+
+#[cfg(test)]
+mod tests;
+mod write;
+
+use std::collections::BTreeMap;
+
+use indexmap::IndexMap;
+use jiff::Timestamp;
+
+use crate::event::{InvalidBody, validate};
+use crate::span::FileId;
+use crate::syntax::{is_name, parse};
+use crate::value::{Unheld, Value};
+
+/// More different texts than this are no list of choices.
+const MAX_WORDS: usize = 8;
+/// A longer text is no choice.
+const MAX_WORD: usize = 32;
+
+/// Learns the type of events from examples.
+///
+/// Fields that are not in all examples are optional, records are open, and what was always null or
+/// an empty list may be anything. Texts are `timestamp` where all of them are times, and a union of
+/// literals only where a few words came again and again in many events. Objects with many keys that
+/// differ from one to the next, or whose keys are no names, are maps. The order of the examples
+/// does not matter.
+///
+/// ```
+/// let mut examples = fuse_rules::TypeInference::new();
+/// examples.add(br#"{"order": 17, "at": "2026-08-01T10:00:00Z"}"#)?;
+/// examples.add(br#"{"order": 18, "at": "2026-08-01T10:05:00Z", "note": null}"#)?;
+/// assert_eq!(
+///     examples.declaration("order").as_deref(),
+///     Some("type order = {\n  order: int\n  at: timestamp\n  note?: any\n  ...\n}\n"),
+/// );
+/// # Ok::<(), fuse_rules::InvalidBody>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct TypeInference {
+    events: usize,
+    shape: Shape,
+}
+
+impl TypeInference {
+    /// Without examples: any value.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds an example: the body of one event.
+    ///
+    /// # Errors
+    /// A body that no event can have: see [`Event::new`](crate::Event::new).
+    pub fn add(&mut self, body: &[u8]) -> Result<(), InvalidBody> {
+        let value = Value::read_lenient(validate(body)?);
+        self.events += 1;
+        self.shape.add(&value, self.events);
+        Ok(())
+    }
+
+    /// The declaration `type NAME = …`, as it is written in a file of rules; `None` where a type
+    /// cannot have that name.
+    pub fn declaration(&self, name: &str) -> Option<String> {
+        let text = format!("type {name} = any");
+        let mut problems = Vec::new();
+        let tree = parse(FileId(0), &text, &mut problems);
+        let declared = tree.types.iter().any(|decl| decl.name.text == name);
+        (declared && problems.is_empty())
+            .then(|| format!("type {name} = {}\n", write::text(&self.shape)))
+    }
+}
+
+/// What was seen at one place of the examples, by kind.
+#[derive(Clone, Debug, Default)]
+struct Shape {
+    null: bool,
+    bool: bool,
+    numbers: Option<Numbers>,
+    strings: Option<Strings>,
+    /// The elements of all lists.
+    list: Option<Box<Shape>>,
+    object: Option<Object>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Numbers {
+    whole: bool,
+}
+
+#[derive(Clone, Debug)]
+struct Strings {
+    /// Each is a time.
+    times: bool,
+    /// Each word that was seen; `None` where one is no word, or where there are too many.
+    words: Option<BTreeMap<String, Word>>,
+}
+
+/// In how many events a word was seen, and in which last.
+#[derive(Clone, Copy, Debug, Default)]
+struct Word {
+    events: usize,
+    last: usize,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Object {
+    /// How many objects there were.
+    seen: usize,
+    fields: IndexMap<String, Field>,
+}
+
+#[derive(Clone, Debug)]
+struct Field {
+    /// In how many objects it was, and in which last.
+    seen: usize,
+    last: usize,
+    /// The first place that it had among the fields of an object.
+    position: usize,
+    shape: Shape,
+}
+
+impl Shape {
+    fn add(&mut self, value: &Value<'_>, event: usize) {
+        match value {
+            Value::Null => self.null = true,
+            Value::Bool(_) => self.bool = true,
+            Value::Number(number) => self.number(number.is_integral()),
+            Value::Unheld(Unheld::Number { integral }) => self.number(*integral),
+            Value::Unheld(Unheld::Surrogate) => {
+                self.strings = Some(Strings { times: false, words: None });
+            }
+            Value::String(text) => {
+                self.strings.get_or_insert_with(Strings::none).add(text, event);
+            }
+            Value::List(items) => {
+                let elements = self.list.get_or_insert_default();
+                for item in items {
+                    elements.add(item, event);
+                }
+            }
+            Value::Map(entries) => {
+                let object = self.object.get_or_insert_default();
+                object.seen += 1;
+                for (position, (key, value)) in entries.iter().enumerate() {
+                    object.field(key, position).add(value, event);
+                }
+            }
+            // JSON has none.
+            Value::Duration(_) | Value::Time(_) => {}
+        }
+    }
+
+    fn number(&mut self, whole: bool) {
+        let before = self.numbers.is_none_or(|numbers| numbers.whole);
+        self.numbers = Some(Numbers { whole: before && whole });
+    }
+
+    /// Takes in what was seen at another place.
+    fn merge(&mut self, other: &Self) {
+        self.null |= other.null;
+        self.bool |= other.bool;
+        if let Some(numbers) = other.numbers {
+            self.number(numbers.whole);
+        }
+        if let Some(strings) = &other.strings {
+            let own = self.strings.get_or_insert_with(Strings::none);
+            own.times &= strings.times;
+            // Words of different places are not counted together.
+            own.words = None;
+        }
+        if let Some(elements) = &other.list {
+            self.list.get_or_insert_default().merge(elements);
+        }
+        if let Some(object) = &other.object {
+            self.object.get_or_insert_default().merge(object);
+        }
+    }
+
+    /// How many kinds of values were seen, null aside.
+    fn kinds(&self) -> usize {
+        [
+            self.bool,
+            self.numbers.is_some(),
+            self.strings.is_some(),
+            self.list.is_some(),
+            self.object.is_some(),
+        ]
+        .into_iter()
+        .filter(|seen| *seen)
+        .count()
+    }
+}
+
+impl Strings {
+    fn none() -> Self {
+        Self { times: true, words: Some(BTreeMap::new()) }
+    }
+
+    fn add(&mut self, text: &str, event: usize) {
+        self.times = self.times && text.parse::<Timestamp>().is_ok();
+        if text.len() > MAX_WORD || !is_name(text) {
+            self.words = None;
+        }
+        let Some(words) = &mut self.words else { return };
+        let word = words.entry(text.to_owned()).or_default();
+        if word.last != event {
+            *word = Word { events: word.events + 1, last: event };
+        }
+        if words.len() > MAX_WORDS {
+            self.words = None;
+        }
+    }
+
+    /// The words, where they look like a list of choices that is complete: several of them, in many
+    /// events, each in some.
+    fn choices(&self) -> Option<impl Iterator<Item = &str>> {
+        const EVENTS_A_WORD: usize = 10;
+        const LEAST: usize = 3;
+        let words = self.words.as_ref().filter(|words| words.len() > 1)?;
+        let all: usize = words.values().map(|word| word.events).sum();
+        let often = words.values().all(|word| word.events >= LEAST);
+        (often && all >= EVENTS_A_WORD * words.len()).then(|| words.keys().map(String::as_str))
+    }
+}
+
+impl Field {
+    fn at(position: usize) -> Self {
+        Self { seen: 0, last: 0, position, shape: Shape::default() }
+    }
+}
+
+impl Object {
+    /// The shape of a field that the object that is being read has.
+    fn field(&mut self, key: &str, position: usize) -> &mut Shape {
+        let field = self.fields.entry(key.to_owned()).or_insert_with(|| Field::at(position));
+        // A key may stand twice in one object.
+        if field.last != self.seen {
+            field.seen += 1;
+            field.last = self.seen;
+        }
+        field.position = field.position.min(position);
+        &mut field.shape
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.seen += other.seen;
+        for (key, theirs) in &other.fields {
+            let field =
+                self.fields.entry(key.clone()).or_insert_with(|| Field::at(theirs.position));
+            field.seen += theirs.seen;
+            field.position = field.position.min(theirs.position);
+            field.shape.merge(&theirs.shape);
+        }
+    }
+
+    /// What all values have in common, where the keys are data and no names of fields.
+    fn as_map(&self) -> Option<Shape> {
+        /// More fields than this are no record that anybody wrote.
+        const MANY: usize = 256;
+        /// Fewer keys say nothing.
+        const SOME: usize = 12;
+        let count = self.fields.len();
+        let odd = self.fields.keys().filter(|key| !is_name(key)).count();
+        let seen: usize = self.fields.values().map(|field| field.seen).sum();
+        let differing = count >= SOME && seen * 2 < self.seen * count;
+        if count <= MANY && odd * 2 <= count && !differing {
+            return None;
+        }
+        let mut all = Shape::default();
+        for field in self.fields.values() {
+            all.merge(&field.shape);
+        }
+        let alike = count > MANY || odd * 2 > count || all.kinds() <= 1;
+        alike.then_some(all)
+    }
+}

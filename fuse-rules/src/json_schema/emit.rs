@@ -1,0 +1,65 @@
+//! A set of values as a type of the rules.
+
+use super::sets::{Numbers, Object, Set, Slots, Strings};
+use crate::span::Span;
+use crate::syntax::ast::{Text, Type, TypeField, TypeKind};
+
+/// The type of a set's values, or one that has them all; every place in it is `span`.
+pub(super) fn emit(set: Set, span: Span) -> Type {
+    let slots = match set {
+        Set::Any => return named("any", span),
+        Set::Of(slots) if *slots == Slots::full() => return named("any", span),
+        Set::Of(slots) => *slots,
+    };
+    let Slots { null, yes, no, numbers, strings, list, object } = slots;
+    let ty = |kind| Type { kind, span };
+    let mut kinds = Vec::new();
+    match strings {
+        Strings::All => kinds.push(named("string", span)),
+        Strings::Timestamps => kinds.push(named("timestamp", span)),
+        Strings::Base64 => kinds.push(named("bytes", span)),
+        Strings::Only(some) => kinds.extend(some.into_iter().map(|s| ty(TypeKind::String(s)))),
+    }
+    match numbers {
+        Numbers::All => kinds.push(named("float", span)),
+        Numbers::Whole => kinds.push(named("int", span)),
+        Numbers::Only(some) => kinds.extend(some.into_iter().map(|n| ty(TypeKind::Number(n)))),
+    }
+    match (yes, no) {
+        (true, true) => kinds.push(named("bool", span)),
+        (true, false) => kinds.push(ty(TypeKind::Bool(true))),
+        (false, true) => kinds.push(ty(TypeKind::Bool(false))),
+        (false, false) => {}
+    }
+    kinds.extend(list.map(|elements| ty(TypeKind::List(Box::new(elements_of(elements, span))))));
+    kinds.extend(object.map(|object| ty(record(object, span))));
+    kinds.extend(null.then(|| named("null", span)));
+    match kinds.len() {
+        0 => ty(TypeKind::Error),
+        1 => kinds.pop().unwrap_or_else(|| named("any", span)),
+        _ => ty(TypeKind::Union(kinds)),
+    }
+}
+
+fn named(name: &str, span: Span) -> Type {
+    Type { kind: TypeKind::Name { module: None, name: name.into() }, span }
+}
+
+fn elements_of(elements: Set, span: Span) -> Type {
+    // A list that can only be empty: no type says so.
+    if elements.is_empty() { named("any", span) } else { emit(elements, span) }
+}
+
+fn record(object: Object, span: Span) -> TypeKind {
+    let open = !object.rest.is_empty();
+    if open && object.fields.is_empty() {
+        return TypeKind::Map(Box::new(emit(object.rest, span)));
+    }
+    let fields = object.fields.into_iter().map(|(key, field)| TypeField {
+        doc: field.doc,
+        key: Text { text: key, span },
+        optional: !field.required,
+        ty: emit(field.set, span),
+    });
+    TypeKind::Record { fields: fields.collect(), open }
+}

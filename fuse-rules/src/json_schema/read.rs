@@ -1,0 +1,371 @@
+//! The keywords of a schema to the set of values that it allows.
+
+use indexmap::IndexMap;
+use percent_encoding::percent_decode_str;
+
+use super::sets::{Field, Numbers, Object, Set, Slots, Strings};
+use crate::diagnostic::suggest;
+use crate::syntax::MAX_NESTING;
+use crate::value::Value;
+
+/// How many schemas are read, those counted again to which several references lead.
+const MAX_SCHEMAS: usize = 20_000;
+
+/// What a type cannot come near to, so that leaving it out would hide what the schema is for.
+const UNSUPPORTED: &[&str] = &[
+    "not",
+    "if",
+    "dependentSchemas",
+    "dependentRequired",
+    "dependencies",
+    "patternProperties",
+    "unevaluatedProperties",
+    "unevaluatedItems",
+    "prefixItems",
+    "$dynamicRef",
+    "$dynamicAnchor",
+    "$recursiveRef",
+    "$recursiveAnchor",
+    "$anchor",
+];
+
+const TYPES: &[&str] = &["null", "boolean", "integer", "number", "string", "array", "object"];
+
+/// What is wrong with a schema, and where in its file.
+#[derive(Debug, PartialEq)]
+pub(super) struct Fault {
+    /// A JSON pointer.
+    pub(super) at: String,
+    pub(super) message: String,
+    pub(super) help: Option<String>,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Draft {
+    Seven,
+    Later,
+}
+
+type Entries<'a> = [(std::borrow::Cow<'a, str>, Value<'a>)];
+
+/// The values that a whole file allows, and all that is wrong with it.
+pub(super) fn read(root: &Value<'_>) -> (Set, Vec<Fault>) {
+    let mut reader = Reader {
+        root,
+        draft: Draft::Later,
+        faults: Vec::new(),
+        schemas: 0,
+        within: vec![String::new()],
+    };
+    if reader.choose_draft() {
+        let set = reader.value("", root, 0);
+        return (set, reader.faults);
+    }
+    (Set::Any, reader.faults)
+}
+
+/// What a schema says of itself to people.
+pub(super) fn doc(schema: &Value<'_>) -> Option<String> {
+    let Value::Map(entries) = schema else { return None };
+    let text = |key| match get(entries, key) {
+        Some(Value::String(text)) => Some(text.trim()).filter(|text| !text.is_empty()),
+        _ => None,
+    };
+    text("description").or_else(|| text("title")).map(str::to_owned)
+}
+
+fn get<'a, 'v>(entries: &'a Entries<'v>, key: &str) -> Option<&'a Value<'v>> {
+    entries.iter().find(|(name, _)| name == key).map(|(_, value)| value)
+}
+
+struct Reader<'a> {
+    root: &'a Value<'a>,
+    draft: Draft,
+    faults: Vec<Fault>,
+    schemas: usize,
+    /// Where the references lead that are being followed.
+    within: Vec<String>,
+}
+
+impl<'a> Reader<'a> {
+    fn fault(&mut self, at: &str, message: impl Into<String>, help: Option<String>) -> Set {
+        let fault = Fault { at: at.into(), message: message.into(), help };
+        if !self.faults.contains(&fault) {
+            self.faults.push(fault);
+        }
+        Set::Any
+    }
+
+    /// Whether `$schema` is a draft that can be read.
+    fn choose_draft(&mut self) -> bool {
+        let Value::Map(entries) = self.root else { return true };
+        let given = match get(entries, "$schema") {
+            None => return true,
+            Some(Value::String(given)) => given.trim_end_matches('#'),
+            Some(_) => "",
+        };
+        let address = given.trim_start_matches("https://").trim_start_matches("http://");
+        match address {
+            "json-schema.org/draft/2020-12/schema" => {}
+            "json-schema.org/draft-07/schema" => self.draft = Draft::Seven,
+            _ => {
+                let help = "those that can be read are `https://json-schema.org/draft/2020-12/schema` \
+                            and `http://json-schema.org/draft-07/schema#`";
+                let message = format!("the draft `{given}` is not supported");
+                self.fault("/$schema", message, Some(help.into()));
+                return false;
+            }
+        }
+        true
+    }
+
+    /// A schema that some value must fit.
+    fn value(&mut self, at: &str, schema: &'a Value<'a>, depth: usize) -> Set {
+        let before = self.faults.len();
+        let set = self.schema(at, schema, depth);
+        if set.is_empty() && self.faults.len() == before {
+            let help = "its keywords exclude each other; `additionalProperties: false` forbids all \
+                        but the `properties` right beside it";
+            return self.fault(at, "no value fits this", Some(help.into()));
+        }
+        set
+    }
+
+    fn schema(&mut self, at: &str, schema: &'a Value<'a>, depth: usize) -> Set {
+        self.schemas += 1;
+        if self.schemas > MAX_SCHEMAS {
+            let message = format!("with its references this is more than {MAX_SCHEMAS} schemas");
+            // At the root, so that it is said once.
+            return self.fault("", message, Some("write a type of what the rules read".into()));
+        }
+        if depth > MAX_NESTING {
+            return self.fault(at, format!("this is nested more than {MAX_NESTING} deep"), None);
+        }
+        match schema {
+            Value::Bool(true) => Set::Any,
+            Value::Bool(false) => self.fault(at, "no value fits `false`", None),
+            Value::Map(entries) => self.keywords(at, entries, depth),
+            _ => self.fault(at, "a schema is an object, `true` or `false`", None),
+        }
+    }
+
+    fn keywords(&mut self, at: &str, entries: &'a Entries<'a>, depth: usize) -> Set {
+        let reference = get(entries, "$ref");
+        if let (Some(reference), Draft::Seven) = (reference, self.draft) {
+            // In this draft a reference hides what stands beside it.
+            return self.reference(at, reference, depth);
+        }
+        for keyword in UNSUPPORTED.iter().filter(|keyword| get(entries, keyword).is_some()) {
+            let help = "leave it out of the file, or write the type in the rules";
+            self.fault(at, format!("`{keyword}` is not supported"), Some(help.into()));
+        }
+        if !at.is_empty() && get(entries, "$id").is_some() {
+            self.fault(at, "an `$id` inside a schema is not supported", None);
+        }
+        let mut set = self.own(at, entries, depth);
+        if let Some(reference) = reference {
+            set = set.meet(self.reference(at, reference, depth));
+        }
+        if let Some(values) = get(entries, "enum") {
+            set = match values {
+                Value::List(values) => {
+                    let one = values.iter().map(exactly);
+                    set.meet(one.fold(Set::nothing(), Set::join))
+                }
+                _ => self.fault(at, "`enum` takes a list", None),
+            };
+        }
+        if let Some(value) = get(entries, "const") {
+            set = set.meet(exactly(value));
+        }
+        for (index, part) in self.schemas_of(at, entries, "allOf").iter().enumerate() {
+            let part = self.schema(&format!("{at}/allOf/{index}"), part, depth + 1);
+            set = set.meet(part);
+        }
+        for keyword in ["anyOf", "oneOf"] {
+            let parts = self.schemas_of(at, entries, keyword);
+            let mut any = Set::nothing();
+            for (index, part) in parts.iter().enumerate() {
+                any = any.join(self.schema(&format!("{at}/{keyword}/{index}"), part, depth + 1));
+            }
+            if !parts.is_empty() {
+                set = set.meet(any);
+            }
+        }
+        set
+    }
+
+    /// What the keywords say that are about one kind of value each.
+    fn own(&mut self, at: &str, entries: &'a Entries<'a>, depth: usize) -> Set {
+        let mut slots = Slots::full();
+        let text = |key| match get(entries, key) {
+            Some(Value::String(text)) => Some(text.as_ref()),
+            _ => None,
+        };
+        if text("format") == Some("date-time") {
+            slots.strings = Strings::Timestamps;
+        } else if text("contentEncoding") == Some("base64") {
+            slots.strings = Strings::Base64;
+        }
+        match get(entries, "items") {
+            None => {}
+            Some(Value::List(_)) => {
+                self.fault(at, "`items` with one schema for each place is not supported", None);
+            }
+            Some(items) => {
+                slots.list = Some(self.value(&format!("{at}/items"), items, depth + 1));
+            }
+        }
+        slots.object = Some(self.object(at, entries, depth));
+        let Some(types) = get(entries, "type") else {
+            return Set::of(slots);
+        };
+        let types = match types {
+            Value::List(types) => types.as_slice(),
+            one => std::slice::from_ref(one),
+        };
+        let mut kept = Slots::default();
+        for ty in types {
+            let name = if let Value::String(name) = ty { name.as_ref() } else { "" };
+            match name {
+                "null" => kept.null = true,
+                "boolean" => (kept.yes, kept.no) = (true, true),
+                "integer" if kept.numbers != Numbers::All => kept.numbers = Numbers::Whole,
+                "integer" => {}
+                "number" => kept.numbers = Numbers::All,
+                "string" => kept.strings = slots.strings.clone(),
+                "array" => kept.list = slots.list.take(),
+                "object" => kept.object = slots.object.take(),
+                _ => {
+                    let help = suggest::help(name, TYPES.iter().copied(), "the types are");
+                    return self.fault(at, format!("there is no type {}", ty.show()), help);
+                }
+            }
+        }
+        Set::of(kept)
+    }
+
+    fn object(&mut self, at: &str, entries: &'a Entries<'a>, depth: usize) -> Object {
+        let mut fields = IndexMap::new();
+        match get(entries, "properties") {
+            None => {}
+            Some(Value::Map(properties)) => {
+                for (key, schema) in properties {
+                    let at = format!("{at}/properties/{}", escaped(key));
+                    let set = self.value(&at, schema, depth + 1);
+                    let field = Field { doc: doc(schema), required: false, set };
+                    fields.insert(key.clone().into_owned(), field);
+                }
+            }
+            Some(_) => drop(self.fault(at, "`properties` takes an object", None)),
+        }
+        let rest = match get(entries, "additionalProperties") {
+            None => Set::Any,
+            Some(Value::Bool(false)) => Set::nothing(),
+            Some(rest) => self.value(&format!("{at}/additionalProperties"), rest, depth + 1),
+        };
+        match get(entries, "required") {
+            None => {}
+            Some(Value::List(required)) => {
+                for name in required {
+                    let Value::String(name) = name else {
+                        self.fault(at, "`required` takes a list of names", None);
+                        continue;
+                    };
+                    fields
+                        .entry(name.clone().into_owned())
+                        .or_insert_with(|| Field { doc: None, required: true, set: rest.clone() })
+                        .required = true;
+                }
+            }
+            Some(_) => drop(self.fault(at, "`required` takes a list of names", None)),
+        }
+        if let Some((name, _)) = fields.iter().find(|(_, field)| field.set.is_empty()) {
+            let message = format!("`{name}` is required, but `additionalProperties` forbids it");
+            self.fault(at, message, None);
+        }
+        Object { fields, rest }
+    }
+
+    /// The schemas of a keyword that takes a list of them.
+    fn schemas_of(&mut self, at: &str, entries: &'a Entries<'a>, key: &str) -> &'a [Value<'a>] {
+        match get(entries, key) {
+            None => &[],
+            Some(Value::List(schemas)) if !schemas.is_empty() => schemas,
+            Some(_) => {
+                self.fault(at, format!("`{key}` takes a list of schemas"), None);
+                &[]
+            }
+        }
+    }
+
+    fn reference(&mut self, at: &str, reference: &Value<'_>, depth: usize) -> Set {
+        let Value::String(reference) = reference else {
+            return self.fault(at, "`$ref` takes a string", None);
+        };
+        let decoded = percent_decode_str(reference).decode_utf8_lossy();
+        let Some(pointer) = decoded.strip_prefix('#').map(str::to_owned) else {
+            let help = "copy what it leads to under `$defs` of this file";
+            let message = format!("the reference `{reference}` leads out of the file");
+            return self.fault(at, message, Some(help.into()));
+        };
+        if !pointer.is_empty() && !pointer.starts_with('/') {
+            let help = "write it as in `#/$defs/name`";
+            let message = format!("the reference `{reference}` to an anchor is not supported");
+            return self.fault(at, message, Some(help.into()));
+        }
+        if self.within.contains(&pointer) {
+            let help = "leave out what repeats itself: its type is then `any`";
+            let message = format!("the reference `{reference}` leads back to what it stands in");
+            return self.fault(at, message, Some(help.into()));
+        }
+        let Some(target) = find(self.root, &pointer) else {
+            return self.fault(at, format!("nothing stands at `{reference}`"), None);
+        };
+        self.within.push(pointer.clone());
+        let set = self.schema(&pointer, target, depth + 1);
+        self.within.pop();
+        set
+    }
+}
+
+/// The set of one value.
+fn exactly(value: &Value<'_>) -> Set {
+    let mut slots = Slots::default();
+    match value {
+        Value::Null => slots.null = true,
+        Value::Bool(true) => slots.yes = true,
+        Value::Bool(false) => slots.no = true,
+        Value::Number(number) => slots.numbers = Numbers::one(*number),
+        Value::String(text) => slots.strings = Strings::one(text.clone().into_owned()),
+        Value::List(items) => {
+            slots.list = Some(items.iter().map(exactly).fold(Set::nothing(), Set::join));
+        }
+        Value::Map(entries) => {
+            let field = |value| Field { doc: None, required: true, set: exactly(value) };
+            let fields =
+                entries.iter().map(|(key, value)| (key.clone().into_owned(), field(value)));
+            slots.object = Some(Object { fields: fields.collect(), rest: Set::nothing() });
+        }
+        // A number that nothing can hold; the others do not come from JSON.
+        Value::Unheld(_) | Value::Duration(_) | Value::Time(_) => return Set::Any,
+    }
+    Set::of(slots)
+}
+
+/// What a JSON pointer leads to.
+fn find<'a>(root: &'a Value<'a>, pointer: &str) -> Option<&'a Value<'a>> {
+    pointer.split('/').skip(1).try_fold(root, |value, step| {
+        let step = step.replace("~1", "/").replace("~0", "~");
+        match value {
+            Value::Map(entries) => get(entries, &step),
+            Value::List(items) => items.get(step.parse::<usize>().ok()?),
+            _ => None,
+        }
+    })
+}
+
+/// A key as a step of a JSON pointer.
+fn escaped(key: &str) -> String {
+    key.replace('~', "~0").replace('/', "~1")
+}

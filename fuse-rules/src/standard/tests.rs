@@ -1,0 +1,135 @@
+//! Every module reads without problems and accepts what its sender sends.
+
+use serde_json::{Value as Json, json};
+
+use super::MODULES;
+use crate::accepts::Types;
+use crate::{Registry, Ruleset};
+
+/// An example event of the repository, by the name of its file.
+fn example(name: &str) -> Json {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../rules/events");
+    let text = std::fs::read_to_string(format!("{folder}/{name}.json")).unwrap();
+    serde_json::from_str(&text).unwrap()
+}
+
+#[test]
+fn every_module_can_be_used_and_says_what_it_is_for() {
+    for (module, text) in MODULES {
+        assert!(text.starts_with("# "), "{module}");
+        let rules = format!("use std \"{module}\"");
+        Ruleset::parse("t.rules", &rules, &Registry::new()).unwrap();
+    }
+    let count = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/std")).unwrap().count();
+    assert_eq!(MODULES.len(), count, "a file of `std` is not compiled in");
+}
+
+#[test]
+fn types_accept_the_example_events() {
+    for (ty, events) in [
+        (
+            "alertmanager.v4",
+            vec![
+                "alertmanager-both",
+                "alertmanager-empty",
+                "alertmanager-missing-labels",
+                "alertmanager-mixed",
+                "alertmanager-resolved",
+            ],
+        ),
+        (
+            "argocd.notification",
+            vec![
+                "argocd-health-degraded",
+                "argocd-no-namespace",
+                "argocd-other",
+                "argocd-sync-failed",
+            ],
+        ),
+        (
+            "backstage.provision",
+            vec![
+                "backstage-provision",
+                "backstage-provision-hostile",
+                "backstage-provision-no-owner",
+                "backstage-provision-strings",
+            ],
+        ),
+        ("cloudevents.event", vec!["cloudevents-event"]),
+        ("github.push", vec!["github-push", "github-push-deleted"]),
+        ("github.pull_request", vec!["github-pull-request"]),
+        ("github.release", vec!["github-release"]),
+        ("github.workflow_run", vec!["github-workflow-run"]),
+        ("github.issue_comment", vec!["github-issue-comment"]),
+    ] {
+        let (module, name) = ty.split_once('.').unwrap();
+        let types = Types::standard(module);
+        for event in events {
+            assert_eq!(types.check(name, &example(event)), Ok(()), "{ty} and {event}");
+        }
+    }
+}
+
+/// What changes from sender to sender, and from event to event.
+#[test]
+fn types_accept_what_varies() {
+    let with = |event: &str, pointer: &str, value: Json| {
+        let mut event = example(event);
+        *event.pointer_mut(pointer).unwrap() = value;
+        event
+    };
+    let without = |event: &str, key: &str| {
+        let mut event = example(event);
+        event.as_object_mut().unwrap().shift_remove(key).unwrap();
+        event
+    };
+    for (ty, event) in [
+        ("alertmanager.v4", without("alertmanager-both", "truncatedAlerts")),
+        ("backstage.provision", json!({ "eventType": "provision-app", "appName": "pay" })),
+        (
+            "cloudevents.event",
+            json!({ "specversion": "1.0", "id": "1", "source": "/", "type": "t", "data_base64": "AAE=" }),
+        ),
+        ("github.push", without("github-push", "sender")),
+        ("github.push", without("github-push", "organization")),
+        ("github.push", with("github-push", "/repository/pushed_at", Json::Null)),
+        ("github.push", with("github-push", "/pusher", json!({ "name": "deploy key" }))),
+        ("github.pull_request", with("github-pull-request", "/pull_request/user", Json::Null)),
+        ("github.pull_request", with("github-pull-request", "/pull_request/body", json!("text"))),
+        ("github.pull_request", with("github-pull-request", "/action", json!("enqueued"))),
+        ("github.release", with("github-release", "/release/author", Json::Null)),
+        ("github.release", with("github-release", "/release/published_at", Json::Null)),
+        ("github.workflow_run", with("github-workflow-run", "/workflow", Json::Null)),
+        (
+            "github.workflow_run",
+            with("github-workflow-run", "/workflow_run/head_branch", Json::Null),
+        ),
+        (
+            "github.workflow_run",
+            with("github-workflow-run", "/workflow_run/conclusion", Json::Null),
+        ),
+        ("github.issue_comment", with("github-issue-comment", "/comment/user", Json::Null)),
+    ] {
+        let (module, name) = ty.split_once('.').unwrap();
+        assert_eq!(Types::standard(module).check(name, &event), Ok(()), "{ty}: {event}");
+    }
+}
+
+#[test]
+fn types_refuse_what_is_something_else() {
+    for (ty, event, at) in [
+        ("alertmanager.v4", "github-push", "/version"),
+        ("argocd.notification", "backstage-provision", "/app"),
+        ("backstage.provision", "argocd-sync-failed", "/appName"),
+        ("cloudevents.event", "github-push", "/id"),
+        ("github.push", "github-pull-request", "/ref"),
+        ("github.pull_request", "github-push", "/action"),
+        ("github.release", "github-pull-request", "/release"),
+        ("github.workflow_run", "github-release", "/workflow"),
+        ("github.issue_comment", "github-release", "/comment"),
+    ] {
+        let (module, name) = ty.split_once('.').unwrap();
+        let why = Types::standard(module).check(name, &example(event)).unwrap_err();
+        assert_eq!(why, format!("{at}: missing"), "{ty} and {event}");
+    }
+}
