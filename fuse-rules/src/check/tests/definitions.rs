@@ -35,7 +35,7 @@ const CASES: &[(&str, &str)] = &[
     ("condition c(p) = \"x\"", "E0302 `\"x\"`"),
     ("condition c(p: list<string>) = p", "E0302 `p`"),
     ("condition c(p: string) = p > 5", "E0309 `p`"),
-    ("condition c(p: int | duration) = p > 5", ""),
+    ("condition c(p: int | duration) = p is int and p > 5", ""),
     ("condition c(p) = q == 1", "E0201 `q`"),
     ("condition c(p) = c(p.x)", "E0214 `c`"),
     ("condition c(p) = d(p)\ncondition d(p) = not c(p)", "E0214 `c`"),
