@@ -62,7 +62,7 @@ impl<'e> Stack<'_, '_, 'e> {
         what: &str,
     ) -> Result<List<'v, 'e>, Fault> {
         let not_a_list = |kind: Kinds| {
-            ops::error(format!("`{what}` goes through a list, but {} is {kind}", name(expr)))
+            ops::mismatch(format!("`{what}` goes through a list, but {} is {kind}", name(expr)))
         };
         if let ExprKind::Path(slot) = &expr.kind {
             let frame = self.frames.get(slot.frame);

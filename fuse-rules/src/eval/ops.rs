@@ -23,6 +23,8 @@ pub(crate) enum Fault {
     /// A condition that stands for a value is unknown, because this path is absent. No default
     /// stands in for it, or a negation would fire on absence after all.
     Unknown(Arc<str>),
+    /// A value is of a kind that its place does not take, in a sentence.
+    Mismatch(String),
     /// Something else, in a sentence.
     Error(String),
 }
@@ -46,7 +48,7 @@ impl Fault {
         match self {
             Self::Absent(path) | Self::Unknown(path) => format!("`{path}` is missing"),
             Self::Null(path) => format!("`{path}` is null"),
-            Self::Error(why) => why.clone(),
+            Self::Mismatch(why) | Self::Error(why) => why.clone(),
         }
     }
 
@@ -63,9 +65,14 @@ impl std::fmt::Display for Fault {
             Self::Absent(path) => write!(f, "`{path}`, which is missing"),
             Self::Null(path) => write!(f, "`{path}`, which is null"),
             Self::Unknown(path) => write!(f, "`{path}` is missing, so that a condition is unknown"),
-            Self::Error(why) => f.write_str(why),
+            Self::Mismatch(why) | Self::Error(why) => f.write_str(why),
         }
     }
+}
+
+/// A value of a kind that its place does not take.
+pub(crate) fn mismatch<T>(text: impl Into<String>) -> Result<T, Fault> {
+    Err(Fault::Mismatch(text.into()))
 }
 
 pub(crate) fn error<T>(text: impl Into<String>) -> Result<T, Fault> {
@@ -109,7 +116,7 @@ pub(crate) fn any(parts: impl Iterator<Item = Truth>) -> Truth {
 pub(crate) fn condition<P: Reference>(expr: &Expr<P>, value: &Value<'_>) -> Truth {
     match value {
         Value::Bool(truth) => Ok(*truth),
-        other => error(format!("{} is {}, not true or false", name(expr), other.kind())),
+        other => mismatch(format!("{} is {}, not true or false", name(expr), other.kind())),
     }
 }
 
@@ -146,7 +153,7 @@ fn equal(op: CompareOp, left: Operand<'_, '_>, right: Operand<'_, '_>) -> Truth 
         (a, b) => {
             let (l, r, op) = (left.1(), right.1(), op.as_str());
             let (a, b) = (a.kind(), b.kind());
-            return error(if a == b {
+            return mismatch(if a == b {
                 format!("`{op}` does not compare {a} as a whole ({l} and {r})")
             } else {
                 format!("`{op}` cannot compare {l}, {a}, with {r}, {b}")
@@ -155,7 +162,7 @@ fn equal(op: CompareOp, left: Operand<'_, '_>, right: Operand<'_, '_>) -> Truth 
     };
     if op.is_order() {
         let what = left.0.kind();
-        return error(format!("`{}` has no order for {what} ({})", op.as_str(), left.1()));
+        return mismatch(format!("`{}` has no order for {what} ({})", op.as_str(), left.1()));
     }
     Ok(equal)
 }
@@ -163,7 +170,7 @@ fn equal(op: CompareOp, left: Operand<'_, '_>, right: Operand<'_, '_>) -> Truth 
 /// `item in list`: the `or` of equalities.
 pub(crate) fn member(item: Operand<'_, '_>, list: Operand<'_, '_>) -> Truth {
     let Value::List(values) = list.0 else {
-        return error(format!("`in` looks into a list, but {} is {}", list.1(), list.0.kind()));
+        return mismatch(format!("`in` looks into a list, but {} is {}", list.1(), list.0.kind()));
     };
     let element = || format!("an element of {}", list.1());
     any(values.iter().map(|value| compare(CompareOp::Eq, item, (value, &element))))
@@ -188,7 +195,7 @@ fn text_of<'v>(op: TextOp, operand: Operand<'v, '_>) -> Result<&'v str, Fault> {
         Value::String(text) => Ok(text),
         Value::Unheld(unheld) => error(format!("{} is {unheld}", operand.1())),
         other => {
-            error(format!("`{}` tests text, but {} is {}", op.as_str(), operand.1(), other.kind()))
+            mismatch(format!("`{}` tests text, but {} is {}", op.as_str(), operand.1(), other.kind()))
         }
     }
 }
@@ -227,7 +234,7 @@ pub(crate) fn part<P: Reference>(expr: &Expr<P>, value: &Value<'_>) -> Result<St
         Value::Unheld(unheld) => error(format!("{} is {unheld}", name(expr))),
         value => match value.canonical() {
             Some(text) => Ok(text.into_owned()),
-            None => error(format!("{} is {}, which has no text", name(expr), value.kind())),
+            None => mismatch(format!("{} is {}, which has no text", name(expr), value.kind())),
         },
     }
 }
@@ -244,7 +251,7 @@ pub(crate) fn call<P: Reference>(
             return error(format!("{} is {unheld}", name(expr)));
         }
         if !value.kind().meets(*wanted) {
-            return error(format!(
+            return mismatch(format!(
                 "`{}` takes {wanted}, but {} is {}",
                 function.name,
                 name(expr),
@@ -272,7 +279,7 @@ pub(crate) fn negate<P: Reference>(
             Some(negated) => Ok(Value::Duration(negated)),
             None => error("the duration is too long"),
         },
-        other => error(format!(
+        other => mismatch(format!(
             "`-` takes a number or a duration, but {} is {}",
             name(expr),
             other.kind()
@@ -322,7 +329,7 @@ pub(crate) fn arith(
             nanoseconds(*a).div(nanoseconds(*b)).map(Value::Number)
         }
         (op, a, b) => {
-            return error(format!(
+            return mismatch(format!(
                 "`{}` does not take {}, {}, and {}, {}",
                 op.as_str(),
                 left.1(),

@@ -118,7 +118,7 @@ fn for_each<'e>(
     let Value::List(list) = list else {
         let why =
             format!("`each` goes through a list, but {} is {}", name(&each.list), list.kind());
-        return body(outer, None, Some(Verdict::Unknown(Fault::Error(why))));
+        return body(outer, None, Some(Verdict::Unknown(Fault::Mismatch(why))));
     };
     if list.is_empty() {
         return body(
@@ -301,7 +301,7 @@ impl<'e> Env<'_, 'e> {
     fn elements(&self, kind: QuantifierKind, list: &Expr) -> Result<Vec<Value<'e>>, Fault> {
         match self.value(list)?.into_owned() {
             Value::List(values) => Ok(values),
-            other => ops::error(format!(
+            other => ops::mismatch(format!(
                 "`{}` goes through a list, but {} is {}",
                 kind.as_str(),
                 name(list),
