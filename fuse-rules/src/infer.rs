@@ -149,7 +149,7 @@ impl Shape {
                 }
             }
             // JSON has none.
-            Value::Duration(_) | Value::Time(_) => {}
+            Value::Duration(_) | Value::Time(_) | Value::Version(_) => {}
         }
     }
 

@@ -348,7 +348,9 @@ fn exactly(value: &Value<'_>) -> Set {
             slots.object = Some(Object { fields: fields.collect(), rest: Set::nothing() });
         }
         // A number that nothing can hold; the others do not come from JSON.
-        Value::Unheld(_) | Value::Duration(_) | Value::Time(_) => return Set::Any,
+        Value::Unheld(_) | Value::Duration(_) | Value::Time(_) | Value::Version(_) => {
+            return Set::Any;
+        }
     }
     Set::of(slots)
 }
