@@ -117,7 +117,8 @@ fn returned(function: &Function, arguments: &[Known]) -> Ty {
         Returns::Int => Ty::int(),
         Returns::ListOf(kinds) => Ty::list(Ty::of_kinds(*kinds)),
         Returns::Argument(index) => argument(*index).widened(),
-        Returns::Element(index) => argument(*index).element(),
+        // A null element has no order, so that there is no result.
+        Returns::Element(index) => argument(*index).element().not_null(),
         Returns::ElementsOf(index) => Ty::list(argument(*index).held()),
         Returns::Record(fields) => {
             let field = |(name, kinds, optional): &(&str, Kinds, bool)| {

@@ -4,6 +4,7 @@ mod agreement;
 mod comprehensions;
 mod definitions;
 mod events;
+mod functions;
 mod generate;
 mod mismatch;
 mod tables;

@@ -22,18 +22,6 @@ pub(crate) enum Returns {
 }
 
 impl Returns {
-    /// The kinds of the results, where the arguments have these kinds.
-    pub(crate) fn kinds(&self, arguments: &[Kinds]) -> Kinds {
-        match self {
-            Self::Of(kinds) => *kinds,
-            Self::Int => Kinds::NUMBER,
-            Self::ListOf(_) | Self::ElementsOf(_) => Kinds::LIST,
-            Self::Argument(index) => arguments.get(*index).copied().unwrap_or(Kinds::ANY),
-            Self::Element(_) => Kinds::ANY,
-            Self::Record(_) => Kinds::MAP,
-        }
-    }
-
     /// The type in words, for a function with these parameters.
     pub(super) fn describe(&self, params: &[(&str, Kinds)]) -> String {
         let param = |index: &usize| params.get(*index).map_or("", |(name, _)| name);
