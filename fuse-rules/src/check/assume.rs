@@ -7,7 +7,7 @@ use rustc_hash::FxHashMap;
 
 use super::scope::{Key, Scope, key};
 use super::typed::{CompareOp, Expr, ExprKind, IsTest, QuantifierKind};
-use crate::types::{Known, Missing, Ty};
+use crate::types::{Known, Lack, Missing, Ty};
 use crate::value::{Kinds, Value};
 
 impl Scope {
@@ -166,12 +166,12 @@ impl Scope {
         let known = self.known(&key(path));
         let known = match (test, holds) {
             (IsTest::Missing, true) | (IsTest::Present, false) => {
-                let missing = known.missing.max(Missing::Declared(path.text.clone()));
-                Known { ty: Ty::nothing(), missing }
+                let lack = Lack::absent(Missing::Declared(path.text.clone()));
+                Known { ty: Ty::nothing(), lack: known.lack.max(lack) }
             }
             (IsTest::Missing, false) | (IsTest::Present, true) => Known::present(known.ty),
             (_, true) => Known::present(known.ty.tested(test, true)),
-            (_, false) => Known { ty: known.ty.tested(test, false), missing: known.missing },
+            (_, false) => Known { ty: known.ty.tested(test, false), lack: known.lack },
         };
         self.learn(key(path), known);
     }

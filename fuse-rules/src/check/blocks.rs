@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use super::Checker;
-use super::operands::missing_of;
+use super::operands::lack_of;
 use super::scope::Scope;
 use super::sources::depends_on_event;
 use super::typed::{Expr, ExprKind, Mapped, MappedValue};
@@ -14,7 +14,7 @@ use crate::plan::Shown;
 use crate::schema::{Field, FieldType, Schema, Templates};
 use crate::span::Span;
 use crate::syntax::ast::{self, Block, FieldValue, Text};
-use crate::types::{Known, Missing};
+use crate::types::{Known, Lack, Missing};
 use crate::value::{Kinds, Value};
 
 /// A block with the fields of `defaults` under its own; nested blocks merge likewise.
@@ -286,9 +286,12 @@ impl Checker<'_> {
             return self.report(problem.maybe_help(way_out(ty, kinds)));
         }
         self.one_kind(expr, known, ty.kinds(), &format!("`{key}`"));
-        if !field.optional {
-            self.needed(key, Some(ty), expr, &missing_of(expr, known));
+        let mut lack = lack_of(expr, known);
+        if field.optional {
+            // What is absent is left out; of what is unknown nobody knows.
+            lack.absent = Missing::Never;
         }
+        self.needed(key, Some(ty), expr, &lack);
         // What could not be checked claims every kind, and is reported already.
         if let ExprKind::Const(value) = &expr.kind
             && kinds == value.kind()
@@ -304,14 +307,12 @@ impl Checker<'_> {
 impl Checker<'_> {
     /// Reports a value that may be missing where one is needed. Where only the sender can know, as
     /// for a key of a map, the action is rejected when it is not there.
-    pub(super) fn needed(
-        &mut self,
-        key: &str,
-        ty: Option<&FieldType>,
-        expr: &Expr,
-        missing: &Missing,
-    ) {
-        let Missing::Declared(path) = missing else { return };
+    pub(super) fn needed(&mut self, key: &str, ty: Option<&FieldType>, expr: &Expr, lack: &Lack) {
+        let (path, unknown) = match (&lack.absent, &lack.unknown) {
+            (Missing::Declared(path), _) => (path, false),
+            (_, Missing::Declared(path)) => (path, true),
+            _ => return,
+        };
         let default = match ty.map(FieldType::kinds) {
             Some(Kinds::NUMBER) => "0",
             Some(Kinds::BOOL) => "false",
@@ -320,7 +321,7 @@ impl Checker<'_> {
         let shown = Shown(expr);
         let ask = format!("ask first: `when {path} is present`");
         let help = match ty {
-            Some(_) if expr.is_condition() => ask,
+            _ if unknown => ask,
             Some(_) => format!(
                 "give a default: `{shown} ?? {default}`, leave it out: `{key}? = …`, or {ask}"
             ),

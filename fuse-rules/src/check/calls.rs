@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::expressions::broken;
 use super::names::What;
-use super::operands::missing_of;
+use super::operands::lack_of_operand;
 use super::scope::Scope;
 use super::typed::{Expr, ExprKind};
 use super::{Checker, foreign};
@@ -13,7 +13,7 @@ use crate::eval::ops;
 use crate::functions::{self, Call, Function, Returns};
 use crate::span::Span;
 use crate::syntax::ast::{self, Text};
-use crate::types::{Field, Known, Missing, Record, Rest, Ty};
+use crate::types::{Field, Known, Lack, Record, Rest, Ty};
 use crate::value::{Kinds, Value};
 
 impl Checker<'_> {
@@ -48,13 +48,13 @@ impl Checker<'_> {
             self.report(wrong_count(function, arguments.len(), span));
             return broken(span);
         }
-        let mut missing = Missing::Never;
+        let mut lack = Lack::NEVER;
         for ((argument, known), (param, wanted)) in
             arguments.iter().zip(&known).zip(function.params)
         {
-            missing = missing.max(match wanted.meets(Kinds::NULL) {
-                true => known.missing.clone(),
-                false => missing_of(argument, known),
+            lack = lack.max(match wanted.meets(Kinds::NULL) {
+                true => known.lack.clone(),
+                false => lack_of_operand(argument, known),
             });
             let (signature, kinds) = (function.signature(), known.kinds());
             if !kinds.meets(*wanted) && !known.ty.is_nothing() {
@@ -89,7 +89,7 @@ impl Checker<'_> {
                 broken(span)
             }
             None => {
-                let known = Known { ty: returned(function, &known), missing };
+                let known = Known { ty: returned(function, &known), lack };
                 (Expr { kind: ExprKind::Call { function, arguments }, span }, known)
             }
         }

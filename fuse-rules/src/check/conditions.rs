@@ -5,14 +5,14 @@ use super::calls::counted;
 use super::expressions::{broken, truth};
 use super::inline::{Template, depth, size};
 use super::names::{What, twice};
-use super::operands::missing_of;
+use super::operands::lack_of;
 use super::scope::{Bound, Place, Scope};
 use super::typed::Expr;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::functions;
 use crate::span::Span;
 use crate::syntax::ast::{self, Text};
-use crate::types::{Known, Missing, Ty};
+use crate::types::{Known, Lack, Missing, Ty};
 
 /// How many parts a condition may have once those that it uses are written out.
 const LARGEST: usize = 10_000;
@@ -37,7 +37,7 @@ impl Checker<'_> {
             }
             seen.push(name);
             let ty = parameter.ty.as_ref().map_or_else(Ty::any, |ty| self.resolve(ty));
-            let element = Known { ty, missing: Missing::Open };
+            let element = Known { ty, lack: Lack::absent(Missing::Open) };
             scope.bound.push(Bound { name: name.clone(), element });
         }
         let (body, known) = self.condition(&declared.body, &mut scope);
@@ -50,7 +50,7 @@ impl Checker<'_> {
             return None;
         }
         let parameters = scope.bound.into_iter().map(|bound| bound.element.ty).collect();
-        Some(Template::new(body, known.missing, parameters))
+        Some(Template::new(body, known.lack, parameters))
     }
 
     /// Of the problems since then, keeps one that a condition is too large.
@@ -80,7 +80,7 @@ impl Checker<'_> {
             return Some(broken(span));
         };
         let declared = self.names.conditions().get(index)?;
-        let without = (broken(span).0, truth(Missing::Open));
+        let without = (broken(span).0, truth(Lack::absent(Missing::Open)));
         let (given, wanted) = (arguments.len(), declared.parameters.len());
         if given != wanted {
             self.report(
@@ -99,12 +99,12 @@ impl Checker<'_> {
         let Some(template) = self.templates.get(index).and_then(Option::as_ref) else {
             return Some(without);
         };
-        let mut missing = template.missing.clone();
+        let mut lack = template.lack.clone();
         let mut unfit = Vec::new();
         for ((argument, known), (parameter, wanted)) in
             arguments.iter().zip(declared.parameters.iter().zip(&template.parameters))
         {
-            missing = missing.max(missing_of(argument, known));
+            lack = lack.max(lack_of(argument, known));
             if !known.ty.clone().not_null().within(wanted) {
                 unfit.push(unfit_argument(declared, parameter, wanted, argument, known));
             }
@@ -135,7 +135,7 @@ impl Checker<'_> {
         }
         Some((
             self.templates.get(index)?.as_ref()?.call(&arguments, scope.bound.len(), span),
-            truth(missing),
+            truth(lack),
         ))
     }
 

@@ -1,7 +1,7 @@
 //! Expressions: names resolved, types compared with what their places take.
 
 use super::Checker;
-use super::operands::missing_of;
+use super::operands::{lack_of, lack_of_operand};
 use super::paths::segments;
 use super::scope::{Bound, Scope};
 use super::typed::{Expr, ExprKind, IsTest, QuantifierKind, RecordField};
@@ -10,7 +10,7 @@ use crate::number::Number;
 use crate::plan::Shown;
 use crate::span::Span;
 use crate::syntax::ast::{self, Block, FieldValue, Text};
-use crate::types::{Field, Known, Missing, Record, Rest, Ty};
+use crate::types::{Field, Known, Lack, Missing, Record, Rest, Ty};
 use crate::value::{Kinds, Value};
 
 /// An expression that could not be read or checked; its problem is reported.
@@ -31,8 +31,8 @@ impl Checker<'_> {
         } else {
             self.one_kind(&typed, &known, Kinds::BOOL, "a condition");
         }
-        let missing = missing_of(&typed, &known);
-        (typed, Known { ty: Ty::bool(), missing })
+        let lack = lack_of(&typed, &known);
+        (typed, truth(lack))
     }
 
     /// A condition that what follows may rely on.
@@ -58,8 +58,8 @@ impl Checker<'_> {
             return (typed, Known::unchecked());
         }
         self.one_kind(&typed, &known, Kinds::LIST, &format!("`{what}`"));
-        let missing = missing_of(&typed, &known);
-        (typed, Known { ty: known.ty, missing })
+        let lack = lack_of_operand(&typed, &known);
+        (typed, Known { ty: known.ty, lack })
     }
 
     /// Binds a name for what follows in the scope.
@@ -82,6 +82,13 @@ impl Checker<'_> {
 
     /// Checks an expression; gives it with what is known of its value.
     pub(super) fn expr(&mut self, expr: &ast::Expr, scope: &mut Scope) -> (Expr, Known) {
+        let checked = self.checked(expr, scope);
+        #[cfg(test)]
+        self.known.insert(expr.span, checked.1.clone());
+        checked
+    }
+
+    fn checked(&mut self, expr: &ast::Expr, scope: &mut Scope) -> (Expr, Known) {
         let span = expr.span;
         let constant = |value: Value<'static>| {
             let known = Known::present(Ty::of_value(&value));
@@ -132,25 +139,23 @@ impl Checker<'_> {
             ast::ExprKind::Compare { op, left, right } => {
                 let left = self.expr(left, scope);
                 let right = self.expr(right, scope);
-                let missing = missing_of(&left.0, &left.1).max(missing_of(&right.0, &right.1));
+                let lack = lack_of(&left.0, &left.1).max(lack_of(&right.0, &right.1));
                 self.comparable(*op, &left, &right, span);
                 let (left, right) = (Box::new(left.0), Box::new(right.0));
-                (ExprKind::Compare { op: *op, left, right }, truth(missing))
+                (ExprKind::Compare { op: *op, left, right }, truth(lack))
             }
             ast::ExprKind::In { negated, item, list } => {
                 let item = self.expr(item, scope);
                 let list = self.list(list, scope, "in");
                 self.member(&item, &list);
-                let nulls = Known { ty: list.1.ty.element(), missing: Missing::Never };
-                let missing = missing_of(&item.0, &item.1)
-                    .max(list.1.missing)
-                    .max(missing_of(&list.0, &nulls));
+                let nulls = Known::present(list.1.ty.element());
+                let lack = lack_of(&item.0, &item.1).max(list.1.lack).max(lack_of(&list.0, &nulls));
                 let test = ExprKind::In { item: Box::new(item.0), list: Box::new(list.0) };
                 let test = match negated {
                     true => ExprKind::Not(Box::new(Expr { kind: test, span })),
                     false => test,
                 };
-                (test, truth(missing))
+                (test, truth(lack))
             }
             ast::ExprKind::TextTest { op, left, right } => {
                 return self.text_test(*op, left, right, span, scope);
@@ -165,7 +170,7 @@ impl Checker<'_> {
                 let Some(test) = is_test(&kind.text) else { return broken(span) };
                 self.possible(test, *negated, &value, &known, span);
                 let test = ExprKind::Is { value: Box::new(value), negated: *negated, test };
-                (test, truth(Missing::Never))
+                (test, truth(Lack { absent: Missing::Never, ..known.lack }))
             }
             ast::ExprKind::Coalesce { left, right } => {
                 let (left, known) = self.expr(left, scope);
@@ -175,9 +180,11 @@ impl Checker<'_> {
                     "has no default",
                     "give the default to the value inside: `(x ?? \"\") == \"prod\"`",
                 );
-                let needed = known.missing > Missing::Never || known.kinds().meets(Kinds::NULL);
+                let needed = known.lack.absent > Missing::Never || known.kinds().meets(Kinds::NULL);
                 let known = if needed {
-                    Known { missing: Missing::Never, ..known.there() }.or(other)
+                    let unknown = known.lack.unknown.clone();
+                    let lack = Lack { absent: Missing::Never, unknown };
+                    Known { lack, ..known.there() }.or(other)
                 } else {
                     known
                 };
@@ -194,16 +201,16 @@ impl Checker<'_> {
     /// Conditions joined by `and` or `or`: each is looked at where those before it hold, or do not.
     fn joined(&mut self, all: &[ast::Expr], and: bool, scope: &mut Scope) -> (Vec<Expr>, Known) {
         let mark = scope.mark();
-        let mut missing = Missing::Never;
+        let mut lack = Lack::NEVER;
         let mut typed = Vec::with_capacity(all.len());
         for part in all {
             let (part, known) = self.condition(part, scope);
-            missing = missing.max(known.missing);
+            lack = lack.max(known.lack);
             scope.assume(&part, and);
             typed.push(part);
         }
         scope.back_to(mark);
-        (typed, truth(missing))
+        (typed, truth(lack))
     }
 
     fn quantifier(
@@ -227,25 +234,33 @@ impl Checker<'_> {
         scope.back_to(mark);
         scope.bound.pop();
         let kept = kept.map_or_else(Ty::any, |known| known.ty);
-        let missing = known.missing.max(of_body.missing);
         let (list, body) = (Box::new(list), Box::new(body));
         let name = name.text.as_str().into();
         let typed = ExprKind::Quantifier { kind, name, list, body, frame: () };
-        let ty = match kind {
-            QuantifierKind::Any | QuantifierKind::All | QuantifierKind::None => Ty::bool(),
-            QuantifierKind::Count => Ty::int(),
-            QuantifierKind::Filter => Ty::list(kept),
-            QuantifierKind::Map => Ty::list(of_body.ty),
+        // Where an element's condition is unknown, so is what comes of it; but of `map` it is the
+        // values of the elements that may be missing.
+        let (list_lack, body_lack) = (known.lack, of_body.lack);
+        let known = match kind {
+            QuantifierKind::Any | QuantifierKind::All | QuantifierKind::None => {
+                truth(list_lack.max(body_lack))
+            }
+            QuantifierKind::Count => Known { ty: Ty::int(), ..truth(list_lack.max(body_lack)) },
+            QuantifierKind::Filter => {
+                Known { ty: Ty::list(kept), lack: list_lack.max(body_lack.of_condition()) }
+            }
+            QuantifierKind::Map => {
+                Known { ty: Ty::list(of_body.ty), lack: list_lack.max(body_lack) }
+            }
             QuantifierKind::First => {
                 let none = match known.ty.is_any() {
                     true => Missing::Open,
                     false => Missing::Declared("first(…)".into()),
                 };
-                let missing = missing.max(none);
-                return (typed, Known { ty: kept, missing });
+                let lack = list_lack.max(body_lack.of_condition()).max(Lack::absent(none));
+                Known { ty: kept, lack }
             }
         };
-        (typed, Known { ty, missing })
+        (typed, known)
     }
 
     /// A condition, or a count of one, is no value that could be absent.
@@ -273,7 +288,7 @@ impl Checker<'_> {
         span: Span,
     ) -> (ExprKind, Known) {
         let mut typed = Vec::new();
-        let mut missing = Missing::Never;
+        let mut lack = Lack::NEVER;
         for part in parts {
             match part {
                 ast::Part::Text(text) => {
@@ -291,25 +306,25 @@ impl Checker<'_> {
                     } else {
                         self.one_kind(&expr, &known, Kinds::SCALAR, "`${…}`");
                     }
-                    missing = missing.max(missing_of(&expr, &known));
+                    lack = lack.max(lack_of(&expr, &known));
                     typed.push(expr);
                 }
             }
         }
-        (ExprKind::Concat(typed), Known { ty: Ty::string(), missing })
+        (ExprKind::Concat(typed), Known { ty: Ty::string(), lack })
     }
 
     fn list_literal(&mut self, items: &[ast::Expr], scope: &mut Scope) -> (ExprKind, Known) {
         let mut element = Ty::nothing();
-        let mut missing = Missing::Never;
+        let mut lack = Lack::NEVER;
         let mut typed = Vec::with_capacity(items.len());
         for item in items {
             let (item, known) = self.expr(item, scope);
             element = element.or(known.ty);
-            missing = missing.max(known.missing);
+            lack = lack.max(known.lack);
             typed.push(item);
         }
-        (folded_list(typed), Known { ty: Ty::list(element), missing })
+        (folded_list(typed), Known { ty: Ty::list(element), lack })
     }
 
     /// A record literal, or a nested block that stands for a value.
@@ -317,16 +332,19 @@ impl Checker<'_> {
         self.repeated(block);
         let mut fields: Vec<RecordField> = Vec::new();
         let mut record = Record { rest: Rest::Nothing, ..Record::default() };
-        let mut missing = Missing::Never;
+        let mut lack = Lack::NEVER;
         for field in &block.fields {
             let (value, known) = match &field.value {
                 FieldValue::Expr(expr) => self.expr(expr, scope),
                 FieldValue::Block(block) => self.record(block, scope),
             };
             let ty = match field.optional {
-                true => known.ty.not_null(),
+                true => {
+                    lack.unknown = lack.unknown.max(known.lack.unknown);
+                    known.ty.not_null()
+                }
                 false => {
-                    missing = missing.max(known.missing);
+                    lack = lack.max(known.lack);
                     known.ty
                 }
             };
@@ -349,13 +367,16 @@ impl Checker<'_> {
             .collect();
         let kind = constant
             .map_or_else(|| ExprKind::Record(fields), |map| ExprKind::Const(Value::Map(map)));
-        (Expr { kind, span: block.span }, Known { ty: Ty::record(record), missing })
+        let known = Known { ty: Ty::record(record), lack };
+        #[cfg(test)]
+        self.known.insert(block.span, known.clone());
+        (Expr { kind, span: block.span }, known)
     }
 }
 
 /// A condition that is unknown where something is missing.
-pub(super) fn truth(missing: Missing) -> Known {
-    Known { ty: Ty::bool(), missing }
+pub(super) fn truth(lack: Lack) -> Known {
+    Known { ty: Ty::bool(), lack: lack.of_condition() }
 }
 
 fn folded_list(items: Vec<Expr>) -> ExprKind {

@@ -7,14 +7,14 @@ use super::paths::path_text;
 use super::typed::{Expr, ExprKind, Path, Root, Segment};
 use crate::eval;
 use crate::span::Span;
-use crate::types::{Missing, Ty};
+use crate::types::{Lack, Ty};
 
 /// The body of a condition. Its parameters stand as the outermost elements.
 #[derive(Debug)]
 pub(super) struct Template {
     body: Expr,
     /// Whether it may be unknown though its arguments are there.
-    pub(super) missing: Missing,
+    pub(super) lack: Lack,
     /// The types of its parameters.
     pub(super) parameters: Vec<Ty>,
     size: usize,
@@ -23,7 +23,7 @@ pub(super) struct Template {
 }
 
 impl Template {
-    pub(super) fn new(body: Expr, missing: Missing, parameters: Vec<Ty>) -> Self {
+    pub(super) fn new(body: Expr, lack: Lack, parameters: Vec<Ty>) -> Self {
         let mut uses = vec![0; parameters.len()];
         body.references(&mut |path| {
             if let Some(count) = level(path).and_then(|level| uses.get_mut(level)) {
@@ -36,7 +36,7 @@ impl Template {
         } else {
             Expr { span: body.span, kind: ExprKind::And(vec![body]) }
         };
-        Self { size: size(&body), body, missing, parameters, uses }
+        Self { size: size(&body), body, lack, parameters, uses }
     }
 
     /// How many nodes a call with these arguments comes to.

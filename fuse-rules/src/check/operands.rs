@@ -8,7 +8,7 @@ use crate::diagnostic::{Code, Diagnostic, suggest};
 use crate::plan::Shown;
 use crate::span::Span;
 use crate::syntax::ast;
-use crate::types::{Known, Missing, Ty};
+use crate::types::{Known, Lack, Missing, Ty};
 use crate::value::{Kinds, Value};
 
 const WHOLE: Kinds = Kinds::LIST.or(Kinds::MAP);
@@ -49,18 +49,26 @@ impl Checker<'_> {
             return self.report(never_equal(left, right, span));
         }
         for (own, other) in [(left, right), (right, left)] {
-            let wanted = match () {
-                // What has no type is compared on trust.
-                () if other.1.ty.is_any() => Kinds::ANY.minus(WHOLE),
-                () if !several(other.1.kinds()) => other.1.kinds(),
-                // Where both are of several kinds, one has to be told first.
-                () if several(own.1.kinds()) => single(possible),
-                () => continue,
-            };
-            if self.one_kind(&own.0, &own.1, wanted, &format!("`{}`", op.as_str())) {
+            let what = format!("`{}`", op.as_str());
+            if self.of_one_kind_with(&own.0, &own.1, &other.1.ty, &what) {
                 return;
             }
         }
+    }
+
+    /// Reports a value of several kinds that is compared with what has but one of them, or with what
+    /// is of several kinds itself.
+    fn of_one_kind_with(&mut self, own: &Expr, known: &Known, other: &Ty, what: &str) -> bool {
+        let kinds = other.kinds();
+        let wanted = match () {
+            // What has no type is compared on trust.
+            () if other.is_any() => Kinds::ANY.minus(WHOLE),
+            () if !several(kinds) => kinds,
+            // Where both are of several kinds, one has to be told first.
+            () if several(known.kinds()) => single(known.kinds().and(kinds).minus(Kinds::NULL)),
+            () => return false,
+        };
+        self.one_kind(own, known, wanted, what)
     }
 
     /// Reports elements of a list that the item can never equal, and kinds that cannot be compared.
@@ -103,7 +111,10 @@ impl Checker<'_> {
         if !element.meets(&item.1.ty) && !fixed {
             return self.report(never(item, &element, list.0.span));
         }
-        self.one_kind(&item.0, &item.1, element.kinds(), "`in`");
+        if !self.of_one_kind_with(&item.0, &item.1, &element, "`in`") {
+            let elements = Known::present(element);
+            self.of_one_kind_with(&list.0, &elements, &item.1.ty, "`in`");
+        }
     }
 
     /// Reports a value of several kinds where only some of them can be used. Of what has no type
@@ -192,8 +203,8 @@ impl Checker<'_> {
         } else {
             self.one_kind(&inner, &known, TAKES, "`-`");
         }
-        let missing = missing_of(&inner, &known);
-        (ExprKind::Neg(Box::new(inner)), Known { ty: Ty::of_kinds(result), missing })
+        let lack = lack_of_operand(&inner, &known);
+        (ExprKind::Neg(Box::new(inner)), Known { ty: Ty::of_kinds(result), lack })
     }
 
     pub(super) fn arithmetic(
@@ -208,7 +219,7 @@ impl Checker<'_> {
         let right = self.expr(right, scope);
         let (left_kinds, right_kinds) = (left.1.kinds(), right.1.kinds());
         let result = arith_kinds(op, left_kinds, right_kinds);
-        let missing = missing_of(&left.0, &left.1).max(missing_of(&right.0, &right.1));
+        let lack = lack_of_operand(&left.0, &left.1).max(lack_of_operand(&right.0, &right.1));
         if result == Kinds::NOTHING {
             let op = op.as_str();
             let mut problem = Diagnostic::error(
@@ -242,20 +253,27 @@ impl Checker<'_> {
             result => Ty::of_kinds(result),
         };
         let (left, right) = (Box::new(left.0), Box::new(right.0));
-        (ExprKind::Arith { op, left, right }, Known { ty, missing })
+        (ExprKind::Arith { op, left, right }, Known { ty, lack })
     }
 }
 
-/// Whether a value may be missing where null is as good as absent.
-pub(super) fn missing_of(expr: &Expr, known: &Known) -> Missing {
-    if known.ty.may_be_null() {
-        let name = match &expr.kind {
-            ExprKind::Path(path) => path.text.clone(),
-            _ => Shown(expr).to_string().into(),
-        };
-        return known.missing.clone().max(Missing::Declared(name));
+/// What an expression lacks where null is as good as absent.
+pub(super) fn lack_of(expr: &Expr, known: &Known) -> Lack {
+    known.lack.clone().max(Lack::absent(null_of(expr, known)))
+}
+
+/// What an operand lacks: with null nothing can be computed, and no default helps.
+pub(super) fn lack_of_operand(expr: &Expr, known: &Known) -> Lack {
+    known.lack.clone().max(Lack { unknown: null_of(expr, known), ..Lack::NEVER })
+}
+
+fn null_of(expr: &Expr, known: &Known) -> Missing {
+    match &expr.kind {
+        _ if known.ty.is_any() => Missing::Open,
+        _ if !known.ty.may_be_null() => Missing::Never,
+        ExprKind::Path(path) => Missing::Declared(path.text.clone()),
+        _ => Missing::Declared(Shown(expr).to_string().into()),
     }
-    known.missing.clone()
 }
 
 /// The problem of an operand that nothing is compared with.
@@ -362,6 +380,6 @@ pub(super) fn arith_kinds(op: ast::ArithOp, left: Kinds, right: Kinds) -> Kinds 
 
 /// The truth of a test of text.
 pub(super) fn text_truth(sides: &[(&Expr, &Known)]) -> Known {
-    let missing = sides.iter().map(|(expr, known)| missing_of(expr, known));
-    truth(missing.fold(Missing::Never, Missing::max))
+    let lacks = sides.iter().map(|(expr, known)| lack_of(expr, known));
+    truth(lacks.fold(Lack::NEVER, Lack::max))
 }

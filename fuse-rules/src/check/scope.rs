@@ -7,7 +7,7 @@ use rustc_hash::FxHashMap;
 use super::paths::path_text;
 use super::typed::{Path, Root, Segment};
 use crate::syntax::ast::Text;
-use crate::types::{Known, Missing, Ty};
+use crate::types::{Known, Lack, Missing, Ty};
 
 /// A value of the event, however it is written.
 pub(super) type Key = (Root, Vec<Segment>);
@@ -92,16 +92,16 @@ impl Scope {
     /// Takes a fact in, and what it tells of the values around it.
     pub(super) fn learn(&mut self, key: Key, known: Known) {
         // What contradicts itself is reported where it stands; it would only be said again.
-        let contradicts = known.ty.is_nothing() && known.missing == Missing::Never;
+        let contradicts = known.ty.is_nothing() && known.lack.absent == Missing::Never;
         if contradicts || self.facts.get(&key) == Some(&known) {
             return;
         }
-        let around = key.1.split_last().filter(|_| known.missing == Missing::Never);
+        let around = key.1.split_last().filter(|_| known.lack.absent == Missing::Never);
         if let Some((last, parent)) = around {
             let parent = (key.0, parent.to_vec());
             let was = self.known(&parent);
             let ty = was.ty.clone().leading_to(last, &known);
-            let is = Known { ty, missing: Missing::Never };
+            let is = Known::present(ty);
             if is != was {
                 self.learn(parent, is);
             }
@@ -116,7 +116,8 @@ impl Scope {
         for (at, segment) in segments.iter().enumerate().skip(from) {
             let base = || self.text(*root, segments.get(..at).unwrap_or(&[]));
             let next = known.step(segment, true, &base);
-            let nothing = || Known { ty: Ty::nothing(), missing: Missing::Declared(base()) };
+            let nothing =
+                || Known { ty: Ty::nothing(), lack: Lack::absent(Missing::Declared(base())) };
             known = next.unwrap_or_else(|_| nothing());
         }
         known

@@ -1,7 +1,7 @@
 //! Sensors and rules: clauses, triggers, what is missing.
 
 use super::blocks::merged;
-use super::operands::missing_of;
+use super::operands::lack_of;
 use super::scope::Scope;
 use super::typed::{self, Expr};
 use super::{Checker, names};
@@ -182,7 +182,7 @@ impl Checker<'_> {
                 );
             } else {
                 self.one_kind(&expr, &known, Kinds::SCALAR, "a key of `once`");
-                self.needed("once per", None, &expr, &missing_of(&expr, &known));
+                self.needed("once per", None, &expr, &lack_of(&expr, &known));
             }
             keys.push(expr);
         }

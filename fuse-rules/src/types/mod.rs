@@ -72,27 +72,54 @@ pub(crate) enum Missing {
     Declared(Arc<str>),
 }
 
+/// In which ways an expression may have no value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Lack {
+    /// It may be absent, and a default may stand in for it.
+    pub(crate) absent: Missing,
+    /// A condition in it may be unknown, which no default helps.
+    pub(crate) unknown: Missing,
+}
+
 /// What is known of an expression: its values, and whether it may have none.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Known {
     pub(crate) ty: Ty,
-    pub(crate) missing: Missing,
+    pub(crate) lack: Lack,
+}
+
+impl Lack {
+    pub(crate) const NEVER: Self = Self { absent: Missing::Never, unknown: Missing::Never };
+
+    pub(crate) fn absent(absent: Missing) -> Self {
+        Self { absent, ..Self::NEVER }
+    }
+
+    /// What is made of both lacks what either does.
+    pub(crate) fn max(self, other: Self) -> Self {
+        Self { absent: self.absent.max(other.absent), unknown: self.unknown.max(other.unknown) }
+    }
+
+    /// What a condition over it lacks: it is unknown, and never absent.
+    pub(crate) fn of_condition(self) -> Self {
+        Self { absent: Missing::Never, unknown: self.absent.max(self.unknown) }
+    }
 }
 
 impl Known {
     /// A value that is always there.
     pub(crate) fn present(ty: Ty) -> Self {
-        Self { ty, missing: Missing::Never }
+        Self { ty, lack: Lack::NEVER }
     }
 
     /// A value of the event of which nothing is known.
     pub(crate) fn any() -> Self {
-        Self { ty: Ty::any(), missing: Missing::Open }
+        Self { ty: Ty::any(), lack: Lack::absent(Missing::Open) }
     }
 
     /// What cannot be checked, as its problem is reported: anything, so that it costs no second one.
     pub(crate) fn unchecked() -> Self {
-        Self { ty: Ty::of_kinds(Kinds::ANY), missing: Missing::Open }
+        Self { ty: Ty::of_kinds(Kinds::ANY), lack: Lack::absent(Missing::Open) }
     }
 
     pub(crate) fn kinds(&self) -> Kinds {

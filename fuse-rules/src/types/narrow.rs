@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::scalars::Bools;
-use super::{Known, Missing, Record, Rest, Ty};
+use super::{Known, Lack, Record, Rest, Ty};
 use crate::check::typed::IsTest;
 use crate::syntax::ast::Segment;
 use crate::value::Kinds;
@@ -127,11 +127,11 @@ impl Ty {
 impl Known {
     /// What is known where the value is there, and not null.
     pub(crate) fn there(self) -> Self {
-        Self { ty: self.ty.not_null(), missing: Missing::Never }
+        Self { ty: self.ty.not_null(), lack: Lack::NEVER }
     }
 
     /// What is known of a value that is one of the two.
     pub(crate) fn or(self, other: Self) -> Self {
-        Self { ty: self.ty.or(other.ty), missing: self.missing.max(other.missing) }
+        Self { ty: self.ty.or(other.ty), lack: self.lack.max(other.lack) }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Known, Missing, Rest, Ty};
+use super::{Known, Lack, Missing, Rest, Ty};
 use crate::syntax::ast::Segment;
 use crate::value::Kinds;
 
@@ -30,7 +30,7 @@ impl Known {
         let inner = match segment {
             Segment::Key(key) => self.ty.field(key, quoted, base)?,
             Segment::Index(_) if self.ty.lists.is_empty() => return Err(Wrong::NothingInside),
-            Segment::Index(_) => Self { ty: self.ty.element(), missing: Missing::Open },
+            Segment::Index(_) => Self { ty: self.ty.element(), lack: Lack::absent(Missing::Open) },
         };
         let leads = match segment {
             Segment::Key(_) => Kinds::MAP,
@@ -41,8 +41,8 @@ impl Known {
             Kinds::NOTHING => Missing::Never,
             _ => Missing::Declared(base()),
         };
-        let missing = inner.missing.max(elsewhere).max(self.missing.clone());
-        Ok(Self { ty: inner.ty, missing })
+        let lack = inner.lack.max(Lack::absent(elsewhere)).max(self.lack.clone());
+        Ok(Self { ty: inner.ty, lack })
     }
 }
 
@@ -53,7 +53,7 @@ impl Ty {
         }
         let listed = self.maps.iter().any(|map| map.fields.contains_key(key));
         let declared = || Missing::Declared(super::show::joined(&base(), key));
-        let mut found = Known { ty: Self::nothing(), missing: Missing::Never };
+        let mut found = Known::present(Self::nothing());
         let mut known = listed;
         for map in &self.maps {
             let (ty, missing) = match (map.fields.get(key), &map.rest) {
@@ -70,7 +70,7 @@ impl Ty {
                 (None, Rest::Nothing) => (Self::nothing(), declared()),
             };
             found.ty = found.ty.or(ty);
-            found.missing = found.missing.max(missing);
+            found.lack.absent = found.lack.absent.max(missing);
         }
         if known {
             return Ok(found);

@@ -89,7 +89,7 @@ fn every_case_is_reported_at_its_place_and_every_near_miss_is_not() {
     for (clause, expected) in CLAUSES {
         let text = format!("{GIVEN}{}", super::rule(clause));
         let mut found = codes(&text);
-        assert_eq!(found.remove(0), "E0215 `int(\"x\")`", "{text}");
+        assert_eq!(found.remove(0), "E0303 `int(\"x\")`", "{text}");
         let expected: Vec<&str> = if expected.is_empty() { vec![] } else { vec![expected] };
         assert_eq!(found, expected, "{clause}");
     }
