@@ -82,6 +82,13 @@ impl Checker<'_> {
 
     /// Checks an expression; gives it with what is known of its value.
     pub(super) fn expr(&mut self, expr: &ast::Expr, scope: &mut Scope) -> (Expr, Known) {
+        let checked = self.checked(expr, scope);
+        #[cfg(test)]
+        self.known.insert(expr.span, checked.1.clone());
+        checked
+    }
+
+    fn checked(&mut self, expr: &ast::Expr, scope: &mut Scope) -> (Expr, Known) {
         let span = expr.span;
         let constant = |value: Value<'static>| {
             let known = Known::present(Ty::of_value(&value));
@@ -349,7 +356,10 @@ impl Checker<'_> {
             .collect();
         let kind = constant
             .map_or_else(|| ExprKind::Record(fields), |map| ExprKind::Const(Value::Map(map)));
-        (Expr { kind, span: block.span }, Known { ty: Ty::record(record), missing })
+        let known = Known { ty: Ty::record(record), missing };
+        #[cfg(test)]
+        self.known.insert(block.span, known.clone());
+        (Expr { kind, span: block.span }, known)
     }
 }
 

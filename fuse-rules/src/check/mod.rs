@@ -33,6 +33,8 @@ use crate::value::Value;
 
 use rustc_hash::FxHashMap;
 
+#[cfg(test)]
+use crate::types::Known;
 use crate::types::Ty;
 use inclusions::Inclusions;
 use inline::Template;
@@ -71,6 +73,8 @@ pub(crate) fn check(
         bodies: FxHashMap::default(),
         constants: Vec::new(),
         templates: Vec::new(),
+        #[cfg(test)]
+        known: FxHashMap::default(),
         left_to_inline: Some(conditions::LARGEST_OF_ALL),
     };
     checker.resolve_types();
@@ -80,6 +84,8 @@ pub(crate) fn check(
         fuses: names.typed_fuses(),
         sources: Vec::new(),
         sensors: Vec::new(),
+        #[cfg(test)]
+        known: FxHashMap::default(),
     };
     for file in parsed {
         checker.file = file.id;
@@ -92,6 +98,10 @@ pub(crate) fn check(
         checker.file = file.id;
         checker.defaults = &file.tree.defaults;
         rules.sensors.extend(file.tree.sensors.iter().map(|sensor| checker.sensor(sensor)));
+    }
+    #[cfg(test)]
+    {
+        rules.known = std::mem::take(&mut checker.known);
     }
     // With the files that were taken in, so that a change of them is a change of the rules.
     rules.files = checker.inclusions.into_files();
@@ -115,6 +125,9 @@ pub(super) struct Checker<'a> {
     constants: Vec<Option<Value<'static>>>,
     /// The bodies of conditions; `None` for one that has no meaning.
     templates: Vec<Option<Template>>,
+    /// What was found of each expression, for the tests that compare it with what comes of it.
+    #[cfg(test)]
+    known: FxHashMap<Span, Known>,
     /// How much calls of conditions may still come to; `None` once it is reported that they come to
     /// too much.
     left_to_inline: Option<usize>,

@@ -20,6 +20,9 @@ pub(crate) struct Rules {
     pub(crate) fuses: Vec<Fuse>,
     pub(crate) sources: Vec<Source>,
     pub(crate) sensors: Vec<Sensor>,
+    /// What the checker found of each expression.
+    #[cfg(test)]
+    pub(crate) known: rustc_hash::FxHashMap<Span, crate::types::Known>,
 }
 
 #[derive(Debug)]

@@ -3,6 +3,7 @@
 //! It exists to be right by looking at it. The plan's evaluator is tested against it, decision by
 //! decision and reason by reason.
 
+pub(crate) mod claims;
 mod duplicates;
 
 use std::borrow::Cow;
@@ -220,7 +221,7 @@ struct Env<'w, 'e> {
     elements: Vec<Value<'e>>,
 }
 
-impl<'e> Env<'_, 'e> {
+impl<'w, 'e> Env<'w, 'e> {
     fn root(&self, root: Root) -> Option<&Value<'e>> {
         Some(match root {
             Root::Body => &self.world.body,

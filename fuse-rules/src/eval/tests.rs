@@ -7,6 +7,7 @@ mod events;
 mod functions;
 mod generate;
 mod mismatch;
+mod soundness;
 mod tables;
 
 use crate::decision::Outcome;

@@ -1,0 +1,141 @@
+//! What the checker claims of each expression, held against what comes of it.
+//!
+//! Only what is reached is looked at: a part of an `and` counts where those before it are true.
+
+use super::{Env, World};
+use crate::check::typed::{Expr, ExprKind, Mapped, MappedValue, QuantifierKind, Rules, Sensor};
+use crate::eval::ops::Fault;
+use crate::event::Event;
+use crate::plan::Shown;
+use crate::types::{Known, Missing};
+use crate::value::Value;
+
+/// The claims that an event refutes, each in a sentence.
+pub(crate) fn refuted(rules: &Rules, event: &Event<'_>) -> Vec<String> {
+    let world = World::new(event);
+    let mut looker = Looker { rules, found: Vec::new() };
+    for sensor in &rules.sensors {
+        let env = Env { world: &world, elements: Vec::new() };
+        looker.sensor(sensor, &env);
+    }
+    looker.found
+}
+
+struct Looker<'r> {
+    rules: &'r Rules,
+    found: Vec<String>,
+}
+
+impl Looker<'_> {
+    fn sensor(&mut self, sensor: &Sensor, env: &Env<'_, '_>) {
+        let Some(each) = &sensor.each else { return self.clauses(sensor, env) };
+        self.look(&each.list, env);
+        if let Ok(Value::List(items)) = env.value(&each.list).map(std::borrow::Cow::into_owned) {
+            for item in items {
+                self.clauses(sensor, &env.with(item));
+            }
+        }
+    }
+
+    fn clauses(&mut self, sensor: &Sensor, env: &Env<'_, '_>) {
+        for rule in &sensor.rules {
+            let mut all = sensor.when.iter().chain(&rule.when);
+            let holds = all.all(|when| {
+                self.look(when, env);
+                env.truth(when) == Ok(true)
+            });
+            if holds {
+                rule.triggers.iter().for_each(|trigger| self.fields(&trigger.fields, env));
+            }
+        }
+    }
+
+    fn fields(&mut self, fields: &[Mapped], env: &Env<'_, '_>) {
+        for field in fields {
+            match &field.value {
+                MappedValue::Block(inner) => self.fields(inner, env),
+                MappedValue::Expr(expr, _) => {
+                    self.look(expr, env);
+                    let is_missing = match env.value(expr) {
+                        Ok(value) => *value == Value::Null,
+                        Err(Fault::Error(_) | Fault::Mismatch(_)) => false,
+                        Err(_) => true,
+                    };
+                    let known = self.known(expr);
+                    let warned = known.is_some_and(|k| k.missing == Missing::Open || k.ty.is_any());
+                    if is_missing && !field.optional && !warned {
+                        self.found.push(format!("`{}` is missing unwarned", Shown(expr)));
+                    }
+                }
+            }
+        }
+    }
+
+    fn known(&self, expr: &Expr) -> Option<&Known> {
+        self.rules.known.get(&expr.span)
+    }
+
+    fn look(&mut self, expr: &Expr, env: &Env<'_, '_>) {
+        match &expr.kind {
+            ExprKind::And(parts) | ExprKind::Or(parts) => {
+                let goes_on = matches!(expr.kind, ExprKind::And(_));
+                for part in parts {
+                    self.look(part, env);
+                    if env.truth(part) != Ok(goes_on) {
+                        break;
+                    }
+                }
+            }
+            ExprKind::Coalesce { left, right } => {
+                self.look(left, env);
+                match env.value(left) {
+                    Ok(value) if *value != Value::Null => {}
+                    Err(fault) if !fault.is_absence() => {}
+                    _ => self.look(right, env),
+                }
+            }
+            ExprKind::Quantifier { list, body, kind, .. } => {
+                self.look(list, env);
+                let items = env.value(list).map(std::borrow::Cow::into_owned);
+                for item in if let Ok(Value::List(items)) = items { items } else { Vec::new() } {
+                    let inner = env.with(item);
+                    self.look(body, &inner);
+                    // The first one ends it.
+                    if *kind == QuantifierKind::First && inner.truth(body) != Ok(false) {
+                        break;
+                    }
+                }
+            }
+            _ => expr.children().into_iter().for_each(|child| self.look(child, env)),
+        }
+        self.claim(expr, env);
+    }
+
+    fn claim(&mut self, expr: &Expr, env: &Env<'_, '_>) {
+        // Parts of texts and what a negation is made of have no place of their own.
+        let Some(known) = self.known(expr) else { return };
+        let value = match expr.is_condition() {
+            true => env.truth(expr).map(Value::Bool),
+            false => env.value(expr).map(std::borrow::Cow::into_owned),
+        };
+        let warned = known.missing != Missing::Never;
+        let why = match value {
+            Ok(value) => match known.ty.mismatch(&value) {
+                Some(mismatch) => mismatch.message("value"),
+                None => return,
+            },
+            // A function may have no result for a value, whatever its type.
+            Err(Fault::Error(_)) => return,
+            Err(Fault::Mismatch(_)) if warned || self.trusts(expr) => return,
+            Err(_) if warned => return,
+            Err(fault) => fault.to_string(),
+        };
+        self.found.push(format!("`{}` is said to be {known:?}: {why}", Shown(expr)));
+    }
+
+    /// Whether something of what nothing is known of is in the expression.
+    fn trusts(&self, expr: &Expr) -> bool {
+        self.known(expr).is_some_and(|known| known.ty.is_any())
+            || expr.children().into_iter().any(|child| self.trusts(child))
+    }
+}
