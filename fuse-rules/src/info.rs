@@ -44,6 +44,8 @@ pub struct EventInfo<'a> {
     pub name: &'a str,
     /// The comment above it.
     pub doc: Option<&'a str>,
+    /// What its body is declared to be, as it was written: a name or a whole type.
+    pub ty: Option<&'a str>,
     /// The fields of the source's block with the event's own over them, checked by the kind's
     /// schema, defaults filled in. Expressions are not among them: see `Plan::source_field`.
     pub fields: &'a Map<String, Json>,
@@ -196,6 +198,7 @@ impl Ruleset {
             kind: &source.kind,
             name: &event.name,
             doc: event.doc.as_deref(),
+            ty: event.ty_span.map(|span| self.files().text(span)),
             fields: &event.fields,
             expressions: event.expressions.iter().map(expression).collect(),
         }

@@ -19,7 +19,10 @@ fuse unused default off
 source s webhook {
   port = 1, path = "/a"
   id = lower(headers["x-id"])
-  event e
+  event e : {
+    a: string, # Of `a`.
+    b: "</a>" | null, xs: list<any>
+  }
   event f { path = "/``b" }
 }
 sensor t on s.e {

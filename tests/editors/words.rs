@@ -23,7 +23,7 @@ fn words(of: impl Fn(&str) -> bool) -> BTreeSet<String> {
 
 fn is_word_list(name: &str) -> bool {
     name.starts_with("kw_")
-        || ["reserved", "switch", "op_text", "quantifier_word", "generic_word"].contains(&name)
+        || ["reserved", "switch", "text_word", "quantifier_word", "generic_word"].contains(&name)
 }
 
 #[test]

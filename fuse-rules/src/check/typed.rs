@@ -47,6 +47,8 @@ pub(crate) struct Event {
     pub(crate) doc: Option<String>,
     /// What its body is declared to be.
     pub(crate) ty: Option<Ty>,
+    /// Where that stands.
+    pub(crate) ty_span: Option<Span>,
     pub(crate) fields: serde_json::Map<String, serde_json::Value>,
     /// Fields whose value is an expression over the event.
     pub(crate) expressions: Vec<(String, Expr)>,

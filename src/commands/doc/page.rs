@@ -84,6 +84,9 @@ fn a_source(source: &SourceInfo<'_>, sensors: &[SensorInfo<'_>]) -> String {
 fn an_event(event: &EventInfo<'_>, sensors: &[SensorInfo<'_>]) -> String {
     let name = format!("{}.{}", event.source, event.name);
     let mut parts = heading(4, "event", &name, &name, event.doc);
+    if let Some(ty) = event.ty {
+        parts.push(format!("Type:\n\n{}", block(&outdented(ty))));
+    }
     let fixed = event.fields.iter().map(|(key, value)| format!("{key} = {value}"));
     let lines: Vec<String> = fixed.chain(event.expressions.iter().map(written)).collect();
     if !lines.is_empty() {
@@ -156,6 +159,14 @@ fn a_fuse(fuse: &FuseInfo<'_>, sensors: &[SensorInfo<'_>]) -> String {
         rules => format!("Required by: {}\n", rules.join(", ")),
     });
     parts.join("\n")
+}
+
+/// The lines of what stood further in: its last line starts where its first one did.
+fn outdented(text: &str) -> Vec<String> {
+    let last = text.lines().last().unwrap_or_default();
+    let indent = last.len() - last.trim_start().len();
+    let line = |line: &str| line.strip_prefix(&" ".repeat(indent)).unwrap_or(line).to_owned();
+    text.lines().map(line).collect()
 }
 
 fn written(field: &Written) -> String {
