@@ -293,9 +293,9 @@ pub(crate) struct Connect {
 
 /// Print a page that documents the rules
 ///
-/// One page of Markdown, with links in it: every source and its events, sensor, rule and fuse, with the
-/// comment above it and what it says. Comments are taken as text, in which what stands in back-quotes is
-/// code.
+/// One page of Markdown, with links in it: every source and its events, sensor, rule, fuse, type, constant
+/// and condition, with the comment above it and what it says. Comments are taken as text, in which what
+/// stands in back-quotes is code.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

@@ -20,6 +20,30 @@ pub struct FuseInfo<'a> {
     pub default_on: bool,
 }
 
+/// What a name can stand for besides a part of the runtime.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DefinitionKind {
+    /// `type NAME = …`
+    Type,
+    /// `const NAME = …`
+    Const,
+    /// `condition NAME(…) = …`
+    Condition,
+}
+
+/// A declared type, constant or condition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DefinitionInfo<'a> {
+    /// Which of them.
+    pub kind: DefinitionKind,
+    /// Its name.
+    pub name: &'a str,
+    /// The comment above it.
+    pub doc: Option<&'a str>,
+    /// It as it was written, from its name on.
+    pub text: &'a str,
+}
+
 /// A declared source.
 #[derive(Clone, Debug)]
 pub struct SourceInfo<'a> {
@@ -138,6 +162,16 @@ impl Ruleset {
         })
     }
 
+    /// The declared types, constants and conditions, without those of the standard library.
+    pub fn definitions(&self) -> impl Iterator<Item = DefinitionInfo<'_>> {
+        self.typed().definitions.iter().map(|definition| DefinitionInfo {
+            kind: definition.kind,
+            name: self.files().text(definition.name),
+            doc: definition.doc.as_deref(),
+            text: self.files().text(definition.span),
+        })
+    }
+
     /// The declared sources.
     pub fn sources(&self) -> impl Iterator<Item = SourceInfo<'_>> {
         self.typed().sources.iter().map(|source| SourceInfo {
@@ -162,7 +196,7 @@ impl Ruleset {
     ///     .source(SourceSchema::new(Schema::new("queue", "A queue."), Schema::new("event", "")))
     ///     .trigger(Schema::new("page", "Calls a human."));
     /// let text = r#"source q queue { event e }
-    ///               # Wakes somebody up.
+    ///               ## Wakes somebody up.
     ///               sensor s on q.e { when body.severity >= 4  rule r { trigger page {} } }"#;
     /// let ruleset = Ruleset::parse("x.rules", text, &registry)?;
     /// let sensor = ruleset.sensors().next().unwrap();

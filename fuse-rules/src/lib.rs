@@ -58,7 +58,8 @@ pub use functions::{FunctionInfo, functions};
 pub use fuses::{Fuses, parse_switch};
 pub use infer::TypeInference;
 pub use info::{
-    EachInfo, EventInfo, FuseInfo, OnceInfo, RuleInfo, SensorInfo, SourceInfo, Written,
+    DefinitionInfo, DefinitionKind, EachInfo, EventInfo, FuseInfo, OnceInfo, RuleInfo, SensorInfo,
+    SourceInfo, Written,
 };
 pub use number::{Number, NumberError};
 pub use outline::{Outline, OutlineField, TriggerInfo};

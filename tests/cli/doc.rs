@@ -23,8 +23,17 @@ source s webhook {
     a: string, # Of `a`.
     b: "</a>" | null, xs: list<any>
   }
-  event f { path = "/``b" }
+  event f : shape { path = "/``b" }
 }
+# The shape
+# of `f`.
+type shape = {
+  # Of it.
+  a?: int
+}
+const limits = { a = 1, b = ["|"] }
+# # Not a heading.
+condition bad(text: string) = text in ["`"]
 sensor t on s.e {
   requires odd_name_
   when body.a matches r"```"

@@ -1,7 +1,8 @@
 //! The page that `fuse doc` makes.
 
 use fuse_rules::{
-    EachInfo, EventInfo, FuseInfo, RuleInfo, Ruleset, SensorInfo, SourceInfo, Written,
+    DefinitionInfo, DefinitionKind, EachInfo, EventInfo, FuseInfo, RuleInfo, Ruleset, SensorInfo,
+    SourceInfo, Written,
 };
 
 use super::markdown::{block, code, prose};
@@ -11,23 +12,47 @@ pub(super) fn page(ruleset: &Ruleset) -> String {
     let sources: Vec<_> = ruleset.sources().collect();
     let sensors: Vec<_> = ruleset.sensors().collect();
     let fuses: Vec<_> = ruleset.fuses().collect();
+    let definitions: Vec<_> = ruleset.definitions().collect();
+    let of = |kind| definitions.iter().filter(move |definition| definition.kind == kind);
     let files: Vec<_> = ruleset.files().iter().map(|file| code(file.name())).collect();
 
     let mut parts = vec![
         "# Rules\n".to_owned(),
         format!("Made by `fuse doc` from {}.\n", files.join(", ")),
-        contents(&sources, &sensors, &fuses),
+        contents(&sources, &sensors, &fuses, &definitions),
     ];
-    parts.extend(section("Sources", sources.iter().map(|source| a_source(source, &sensors))));
+    parts.extend(section(
+        "Sources",
+        sources.iter().map(|source| a_source(source, &sensors, &definitions)),
+    ));
     parts.extend(section("Sensors", sensors.iter().map(a_sensor)));
     parts.extend(section("Fuses", fuses.iter().map(|fuse| a_fuse(fuse, &sensors))));
+    for (kind, title) in KINDS {
+        parts.extend(section(title, of(kind).map(a_definition)));
+    }
     parts.join("\n")
+}
+
+const KINDS: [(DefinitionKind, &str); 3] = [
+    (DefinitionKind::Type, "Types"),
+    (DefinitionKind::Const, "Constants"),
+    (DefinitionKind::Condition, "Conditions"),
+];
+
+/// The word that declares it.
+fn word(kind: DefinitionKind) -> &'static str {
+    match kind {
+        DefinitionKind::Type => "type",
+        DefinitionKind::Const => "const",
+        DefinitionKind::Condition => "condition",
+    }
 }
 
 fn contents(
     sources: &[SourceInfo<'_>],
     sensors: &[SensorInfo<'_>],
     fuses: &[FuseInfo<'_>],
+    definitions: &[DefinitionInfo<'_>],
 ) -> String {
     let mut out = String::new();
     let mut list = |what: &str, links: Vec<String>| {
@@ -39,6 +64,10 @@ fn contents(
     list("Sensors", sensors.iter().map(|sensor| link("sensor", sensor.name)).collect());
     list("Rules", sensors.iter().flat_map(|sensor| &sensor.rules).map(rule_link).collect());
     list("Fuses", fuses.iter().map(|fuse| link("fuse", fuse.name)).collect());
+    for (kind, title) in KINDS {
+        let those = definitions.iter().filter(|definition| definition.kind == kind);
+        list(title, those.map(|definition| link(word(kind), definition.name)).collect());
+    }
     out
 }
 
@@ -74,18 +103,35 @@ fn event_link(source: &str, event: &str) -> String {
     link("event", &format!("{source}.{event}"))
 }
 
-fn a_source(source: &SourceInfo<'_>, sensors: &[SensorInfo<'_>]) -> String {
+fn a_source(
+    source: &SourceInfo<'_>,
+    sensors: &[SensorInfo<'_>],
+    definitions: &[DefinitionInfo<'_>],
+) -> String {
     let mut parts = heading(3, "source", source.name, source.name, source.doc);
     parts.push(format!("Kind: {}\n", code(source.kind)));
-    parts.extend(source.events.iter().map(|event| an_event(event, sensors)));
+    parts.extend(source.events.iter().map(|event| an_event(event, sensors, definitions)));
     parts.join("\n")
 }
 
-fn an_event(event: &EventInfo<'_>, sensors: &[SensorInfo<'_>]) -> String {
+fn an_event(
+    event: &EventInfo<'_>,
+    sensors: &[SensorInfo<'_>],
+    definitions: &[DefinitionInfo<'_>],
+) -> String {
     let name = format!("{}.{}", event.source, event.name);
     let mut parts = heading(4, "event", &name, &name, event.doc);
     if let Some(ty) = event.ty {
-        parts.push(format!("Type:\n\n{}", block(&outdented(ty))));
+        let named = |definition: &DefinitionInfo<'_>| {
+            definition.kind == DefinitionKind::Type && definition.name == ty
+        };
+        parts.push(if definitions.iter().any(named) {
+            format!("Type: {}\n", link("type", ty))
+        } else if !ty.contains('\n') {
+            format!("Type: {}\n", code(ty))
+        } else {
+            format!("Type:\n\n{}", block(&outdented(ty)))
+        });
     }
     let fixed = event.fields.iter().map(|(key, value)| format!("{key} = {value}"));
     let lines: Vec<String> = fixed.chain(event.expressions.iter().map(written)).collect();
@@ -158,6 +204,13 @@ fn a_fuse(fuse: &FuseInfo<'_>, sensors: &[SensorInfo<'_>]) -> String {
         [] => "No rule requires it.\n".to_owned(),
         rules => format!("Required by: {}\n", rules.join(", ")),
     });
+    parts.join("\n")
+}
+
+fn a_definition(definition: &DefinitionInfo<'_>) -> String {
+    let word = word(definition.kind);
+    let mut parts = heading(3, word, definition.name, definition.name, definition.doc);
+    parts.push(block(&outdented(&format!("{word} {}", definition.text))));
     parts.join("\n")
 }
 
