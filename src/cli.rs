@@ -29,6 +29,7 @@ pub(crate) enum Command {
     Doctor(Doctor),
     Rbac(Rbac),
     Connect(Connect),
+    Doc(Doc),
     Completions(Completions),
 }
 
@@ -288,6 +289,28 @@ pub(crate) struct Connect {
     /// name begins so.
     #[arg(long, value_name = "SOURCE.EVENT")]
     pub(crate) event: Option<String>,
+}
+
+/// Print a page that documents the rules
+///
+/// One page of Markdown, with links in it: every source and its events, sensor, rule, fuse, type, constant
+/// and condition, with the comment above it and what it says. Comments are taken as text, in which what
+/// stands in back-quotes is code.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  fuse doc rules --output docs/rules.md
+  fuse doc rules | less
+
+Exit codes: 0 printed, 1 the rules have problems, 2 wrong usage or a file that cannot be written")]
+pub(crate) struct Doc {
+    /// Files of rules, or folders of them; the folder `rules` where none is given
+    #[arg(value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+
+    /// The file to write instead of standard output
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
 }
 
 /// Print a script that completes `fuse` on the command line

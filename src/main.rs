@@ -18,6 +18,7 @@ fn main() -> ExitCode {
         Command::Check(arguments) => commands::check::run(&arguments),
         Command::Explain(arguments) => commands::explain::run(&arguments),
         Command::InferType(arguments) => commands::infer_type::run(&arguments),
+        Command::Doc(arguments) => commands::doc::run(&arguments),
         Command::Doctor(arguments) => commands::doctor::run(arguments),
         Command::Rbac(arguments) => commands::rbac::run(&arguments),
         Command::Run(arguments) => commands::run::run(arguments),

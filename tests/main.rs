@@ -16,6 +16,10 @@ mod run;
 #[cfg(test)]
 mod crash;
 
+/// The grammar of editors.
+#[cfg(test)]
+mod editors;
+
 /// Real senders, configured as `fuse connect` prints it.
 #[cfg(test)]
 mod senders;

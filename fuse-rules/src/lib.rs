@@ -37,6 +37,7 @@ mod event;
 mod functions;
 mod fuses;
 mod infer;
+mod info;
 mod json_schema;
 mod number;
 mod outline;
@@ -56,10 +57,14 @@ pub use event::{Event, InvalidBody, MAX_DEPTH};
 pub use functions::{FunctionInfo, functions};
 pub use fuses::{Fuses, parse_switch};
 pub use infer::TypeInference;
+pub use info::{
+    DefinitionInfo, DefinitionKind, EachInfo, EventInfo, FuseInfo, OnceInfo, RuleInfo, SensorInfo,
+    SourceInfo, Written,
+};
 pub use number::{Number, NumberError};
 pub use outline::{Outline, OutlineField, TriggerInfo};
 pub use plan::{BodyField, Clause, Explained, Explanation, Found, Plan};
-pub use ruleset::{EventInfo, FuseInfo, Loader, RuleInfo, Ruleset};
+pub use ruleset::{Loader, Ruleset};
 pub use schema::{Field, FieldType, Registry, Schema, SourceSchema, Templates, Verify};
 pub use span::{FileId, Files, Place, SourceFile, Span};
 pub use syntax::{parse_duration, show_duration};

@@ -3,12 +3,10 @@
 use std::collections::BTreeMap;
 
 use rustc_hash::FxHashMap;
-use serde_json::{Map, Value as Json};
 
 use crate::check::{self, ParsedFile, typed};
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, Severity};
 use crate::json_schema;
-use crate::outline::TriggerInfo;
 use crate::plan::Plan;
 use crate::schema::Registry;
 use crate::span::{FileId, Files, Span};
@@ -75,50 +73,6 @@ pub struct Ruleset {
     rules: typed::Rules,
 }
 
-/// A declared fuse.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FuseInfo<'a> {
-    /// Its name.
-    pub name: &'a str,
-    /// The comment above it.
-    pub doc: Option<&'a str>,
-    /// Whether it is on where nothing sets it.
-    pub default_on: bool,
-}
-
-/// A declared event, with its source.
-#[derive(Clone, Copy, Debug)]
-pub struct EventInfo<'a> {
-    /// The source's name.
-    pub source: &'a str,
-    /// The source's kind, as in `webhook`.
-    pub kind: &'a str,
-    /// The event's name.
-    pub name: &'a str,
-    /// The comment above it, or above its source.
-    pub doc: Option<&'a str>,
-    /// The fields of the source's block with the event's own over them, checked by the kind's
-    /// schema, defaults filled in. Expressions are not among them: see `Plan::source_field`.
-    pub fields: &'a Map<String, Json>,
-}
-
-/// A declared rule.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RuleInfo<'a> {
-    /// Its full name, `sensor/rule`.
-    pub name: &'a str,
-    /// The comment above it.
-    pub doc: Option<&'a str>,
-    /// The source that its sensor binds to.
-    pub source: &'a str,
-    /// The event that its sensor binds to.
-    pub event: &'a str,
-    /// The fuses that it or its sensor requires.
-    pub requires: Vec<&'a str>,
-    /// Its triggers, in their order, as far as they are known before any event.
-    pub triggers: Vec<TriggerInfo>,
-}
-
 impl Ruleset {
     /// Loads files and what they `use`. All or nothing: with one fault, nothing is loaded.
     ///
@@ -167,48 +121,6 @@ impl Ruleset {
         &self.rules.files
     }
 
-    /// The declared fuses.
-    pub fn fuses(&self) -> impl Iterator<Item = FuseInfo<'_>> {
-        self.rules.fuses.iter().map(|fuse| FuseInfo {
-            name: &fuse.name,
-            doc: fuse.doc.as_deref(),
-            default_on: fuse.default_on,
-        })
-    }
-
-    /// The declared events.
-    pub fn events(&self) -> impl Iterator<Item = EventInfo<'_>> {
-        self.rules.sources.iter().flat_map(|source| {
-            source.events.iter().map(|event| EventInfo {
-                source: &source.name,
-                kind: &source.kind,
-                name: &event.name,
-                doc: event.doc.as_deref().or(source.doc.as_deref()),
-                fields: &event.fields,
-            })
-        })
-    }
-
-    /// The declared rules.
-    pub fn rules(&self) -> impl Iterator<Item = RuleInfo<'_>> {
-        self.rules.sensors.iter().flat_map(|sensor| {
-            sensor.rules.iter().map(|rule| RuleInfo {
-                name: &rule.name,
-                doc: rule.doc.as_deref().or(sensor.doc.as_deref()),
-                source: &sensor.source,
-                event: &sensor.event,
-                requires: rule
-                    .requires
-                    .iter()
-                    .filter_map(|fuse| self.rules.fuses.get(*fuse))
-                    .map(|fuse| fuse.name.as_str())
-                    .collect(),
-                triggers: rule.triggers.iter().map(TriggerInfo::of).collect(),
-            })
-        })
-    }
-
-    #[cfg(test)]
     pub(crate) fn typed(&self) -> &typed::Rules {
         &self.rules
     }

@@ -2,6 +2,7 @@
 
 mod check;
 mod connect;
+mod doc;
 mod explain;
 mod help;
 

@@ -17,7 +17,7 @@ use tempfile::TempDir;
 pub(crate) use http::{Reply, client};
 pub(crate) use ports::{Ports, free as free_port};
 use process::Process;
-pub(crate) use program::program;
+pub(crate) use program::{program, skipped};
 
 /// How often something is looked for before a test gives up, and the wait in between: a minute,
 /// so that a busy machine fails no test.

@@ -19,8 +19,13 @@ pub(crate) fn program(variable: &str, names: &[&str]) -> Option<PathBuf> {
     if found.is_none() {
         let why =
             format!("there is no {} on the path, and {variable} is not set", names.join(" or "));
-        assert!(std::env::var_os("CI").is_none(), "{why}, and in CI nothing is skipped");
-        let _ok = writeln!(std::io::stderr(), "SKIPPED, since {why}");
+        skipped(&why);
     }
     found
+}
+
+/// Says that a test is skipped, and why. Where `CI` is set it fails instead.
+pub(crate) fn skipped(why: &str) {
+    assert!(std::env::var_os("CI").is_none(), "{why}, and in CI nothing is skipped");
+    let _ok = writeln!(std::io::stderr(), "SKIPPED, since {why}");
 }

@@ -7,6 +7,7 @@ mod blocks;
 mod calls;
 mod conditions;
 mod constants;
+mod definitions;
 mod expressions;
 mod foreign;
 mod inclusions;
@@ -81,6 +82,7 @@ pub(crate) fn check(
     checker.define();
     let mut rules = typed::Rules {
         files: Files::default(),
+        definitions: definitions::of(&files, parsed),
         fuses: names.typed_fuses(),
         sources: Vec::new(),
         sensors: Vec::new(),

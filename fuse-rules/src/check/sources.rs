@@ -90,6 +90,7 @@ impl Checker<'_> {
                 name: event.name.text.clone(),
                 doc: event.doc.clone(),
                 ty: body,
+                ty_span: event.ty.as_ref().map(|ty| ty.span),
                 fields: fields.fixed,
                 expressions: fields.expressions,
             });

@@ -7,6 +7,7 @@ use jiff::SignedDuration;
 use regex::Regex;
 
 use crate::functions::Function;
+use crate::info::DefinitionKind;
 use crate::schema::FieldType;
 use crate::span::{Files, Span};
 pub(crate) use crate::syntax::ast::{ArithOp, CompareOp, QuantifierKind, Segment, TextOp};
@@ -17,12 +18,23 @@ use crate::value::Value;
 #[derive(Debug)]
 pub(crate) struct Rules {
     pub(crate) files: Files,
+    pub(crate) definitions: Vec<Definition>,
     pub(crate) fuses: Vec<Fuse>,
     pub(crate) sources: Vec<Source>,
     pub(crate) sensors: Vec<Sensor>,
     /// What the checker found of each expression.
     #[cfg(test)]
     pub(crate) known: rustc_hash::FxHashMap<Span, crate::types::Known>,
+}
+
+/// A type, constant or condition, for who lists them: where they are used they are taken in.
+#[derive(Debug)]
+pub(crate) struct Definition {
+    pub(crate) kind: DefinitionKind,
+    pub(crate) doc: Option<String>,
+    pub(crate) name: Span,
+    /// From the name on.
+    pub(crate) span: Span,
 }
 
 #[derive(Debug)]
@@ -47,6 +59,8 @@ pub(crate) struct Event {
     pub(crate) doc: Option<String>,
     /// What its body is declared to be.
     pub(crate) ty: Option<Ty>,
+    /// Where that stands.
+    pub(crate) ty_span: Option<Span>,
     pub(crate) fields: serde_json::Map<String, serde_json::Value>,
     /// Fields whose value is an expression over the event.
     pub(crate) expressions: Vec<(String, Expr)>,

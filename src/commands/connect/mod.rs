@@ -110,7 +110,7 @@ fn fed_by(ruleset: &Ruleset, sender: Sender) -> Result<EventInfo<'_>, String> {
         found = ruleset.events().filter(|event| event.source.starts_with(word)).collect();
     }
     if let [event] = found.as_slice() {
-        return Ok(*event);
+        return Ok(event.clone());
     }
     let several = !found.is_empty();
     let among: Vec<_> = if several { found } else { ruleset.events().collect() };

@@ -1,0 +1,39 @@
+//! What files define besides what runs: types, constants and conditions, with their comments.
+
+use super::ParsedFile;
+use super::typed::Definition;
+use crate::info::DefinitionKind;
+use crate::span::{Files, Span};
+use crate::standard;
+use crate::syntax::ast::{self, Text, TypeValue};
+
+/// Those of all files but the standard library's, by kind, in the order of the files.
+pub(super) fn of(files: &Files, parsed: &[ParsedFile]) -> Vec<Definition> {
+    let own = |file: &&ParsedFile| {
+        files.get(file.id).is_some_and(|file| standard::module_of(file.name()).is_none())
+    };
+    parsed.iter().filter(own).flat_map(|file| of_file(&file.tree)).collect()
+}
+
+fn of_file(tree: &ast::File) -> impl Iterator<Item = Definition> {
+    let types = tree.types.iter().map(|declared| {
+        let value = match &declared.value {
+            TypeValue::Type(ty) => ty.span,
+            TypeValue::JsonSchema(file) => file.span,
+        };
+        definition(DefinitionKind::Type, declared.doc.as_ref(), &declared.name, value)
+    });
+    let consts = tree.consts.iter().map(|declared| {
+        let (name, value) = (&declared.name, declared.value.span);
+        definition(DefinitionKind::Const, declared.doc.as_ref(), name, value)
+    });
+    let conditions = tree.conditions.iter().map(|declared| {
+        let (name, body) = (&declared.name, declared.body.span);
+        definition(DefinitionKind::Condition, declared.doc.as_ref(), name, body)
+    });
+    types.chain(consts).chain(conditions)
+}
+
+fn definition(kind: DefinitionKind, doc: Option<&String>, name: &Text, value: Span) -> Definition {
+    Definition { kind, doc: doc.cloned(), name: name.span, span: name.span.to(value) }
+}

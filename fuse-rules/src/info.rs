@@ -1,0 +1,296 @@
+//! What rules declare, as data for whoever lists, documents or serves it.
+
+use serde_json::{Map, Value as Json};
+
+use crate::check::typed::{self, Expr, ExprKind, Mapped, MappedValue};
+use crate::outline::TriggerInfo;
+use crate::plan::Shown;
+use crate::ruleset::Ruleset;
+use crate::span::Files;
+use crate::value::Value;
+
+/// A declared fuse.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FuseInfo<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// The comment above it.
+    pub doc: Option<&'a str>,
+    /// Whether it is on where nothing sets it.
+    pub default_on: bool,
+}
+
+/// What a name can stand for besides a part of the runtime.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DefinitionKind {
+    /// `type NAME = …`
+    Type,
+    /// `const NAME = …`
+    Const,
+    /// `condition NAME(…) = …`
+    Condition,
+}
+
+/// A declared type, constant or condition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DefinitionInfo<'a> {
+    /// Which of them.
+    pub kind: DefinitionKind,
+    /// Its name.
+    pub name: &'a str,
+    /// The comment above it.
+    pub doc: Option<&'a str>,
+    /// It as it was written, from its name on.
+    pub text: &'a str,
+}
+
+/// A declared source.
+#[derive(Clone, Debug)]
+pub struct SourceInfo<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Its kind, as in `webhook`.
+    pub kind: &'a str,
+    /// The comment above it.
+    pub doc: Option<&'a str>,
+    /// Its events, in their order.
+    pub events: Vec<EventInfo<'a>>,
+}
+
+/// A declared event, with its source.
+#[derive(Clone, Debug)]
+pub struct EventInfo<'a> {
+    /// The source's name.
+    pub source: &'a str,
+    /// The source's kind, as in `webhook`.
+    pub kind: &'a str,
+    /// The event's name.
+    pub name: &'a str,
+    /// The comment above it.
+    pub doc: Option<&'a str>,
+    /// What its body is declared to be, as it was written: a name or a whole type.
+    pub ty: Option<&'a str>,
+    /// The fields of the source's block with the event's own over them, checked by the kind's
+    /// schema, defaults filled in. Expressions are not among them: see `Plan::source_field`.
+    pub fields: &'a Map<String, Json>,
+    /// The fields that are expressions over the event.
+    pub expressions: Vec<Written>,
+}
+
+/// A declared sensor.
+#[derive(Clone, Debug)]
+pub struct SensorInfo<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// The comment above it.
+    pub doc: Option<&'a str>,
+    /// The source that it binds to.
+    pub source: &'a str,
+    /// The event that it binds to.
+    pub event: &'a str,
+    /// Its own `each`.
+    pub each: Option<EachInfo<'a>>,
+    /// Its own conditions, all of which have to be true.
+    pub when: Vec<String>,
+    /// Its rules, in their order.
+    pub rules: Vec<RuleInfo<'a>>,
+}
+
+/// A declared rule.
+#[derive(Clone, Debug)]
+pub struct RuleInfo<'a> {
+    /// Its full name, `sensor/rule`.
+    pub name: &'a str,
+    /// The comment above it.
+    pub doc: Option<&'a str>,
+    /// The source that its sensor binds to.
+    pub source: &'a str,
+    /// The event that its sensor binds to.
+    pub event: &'a str,
+    /// The fuses that it or its sensor requires.
+    pub requires: Vec<&'a str>,
+    /// Its own `each`.
+    pub each: Option<EachInfo<'a>>,
+    /// Its own conditions, all of which have to be true.
+    pub when: Vec<String>,
+    /// What must not happen twice.
+    pub once: Option<OnceInfo>,
+    /// Its triggers, in their order, as far as they are known before any event.
+    pub triggers: Vec<TriggerInfo>,
+    /// The fields of each of these triggers, as the rules have them.
+    pub written: Vec<Vec<Written>>,
+}
+
+/// `each NAME in LIST max N`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EachInfo<'a> {
+    /// What an element is called.
+    pub name: &'a str,
+    /// The list, as an expression.
+    pub list: String,
+    /// How many elements it may have.
+    pub max: usize,
+}
+
+/// `once per KEY, … within D`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OnceInfo {
+    /// The keys, as expressions.
+    pub keys: Vec<String>,
+    /// The duration, as in `4h`.
+    pub within: String,
+}
+
+/// A field with its value as an expression, with those of `defaults` and of the schema.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// Its key, with those of the blocks around it: `parameters.app-name`.
+    pub name: String,
+    /// Whether it is left out when its value is missing.
+    pub optional: bool,
+    /// The expression.
+    pub value: String,
+}
+
+impl Ruleset {
+    /// The declared fuses.
+    pub fn fuses(&self) -> impl Iterator<Item = FuseInfo<'_>> {
+        self.typed().fuses.iter().map(|fuse| FuseInfo {
+            name: &fuse.name,
+            doc: fuse.doc.as_deref(),
+            default_on: fuse.default_on,
+        })
+    }
+
+    /// The declared types, constants and conditions, without those of the standard library.
+    pub fn definitions(&self) -> impl Iterator<Item = DefinitionInfo<'_>> {
+        self.typed().definitions.iter().map(|definition| DefinitionInfo {
+            kind: definition.kind,
+            name: self.files().text(definition.name),
+            doc: definition.doc.as_deref(),
+            text: self.files().text(definition.span),
+        })
+    }
+
+    /// The declared sources.
+    pub fn sources(&self) -> impl Iterator<Item = SourceInfo<'_>> {
+        self.typed().sources.iter().map(|source| SourceInfo {
+            name: &source.name,
+            kind: &source.kind,
+            doc: source.doc.as_deref(),
+            events: source.events.iter().map(|event| self.event(source, event)).collect(),
+        })
+    }
+
+    /// The declared events.
+    pub fn events(&self) -> impl Iterator<Item = EventInfo<'_>> {
+        self.sources().flat_map(|source| source.events)
+    }
+
+    /// The declared sensors.
+    ///
+    /// ```
+    /// use fuse_rules::{Registry, Ruleset, Schema, SourceSchema};
+    ///
+    /// let registry = Registry::new()
+    ///     .source(SourceSchema::new(Schema::new("queue", "A queue."), Schema::new("event", "")))
+    ///     .trigger(Schema::new("page", "Calls a human."));
+    /// let text = r#"source q queue { event e }
+    ///               ## Wakes somebody up.
+    ///               sensor s on q.e { when body.severity >= 4  rule r { trigger page {} } }"#;
+    /// let ruleset = Ruleset::parse("x.rules", text, &registry)?;
+    /// let sensor = ruleset.sensors().next().unwrap();
+    /// assert_eq!(sensor.doc, Some("Wakes somebody up."));
+    /// assert_eq!(sensor.when, ["body.severity >= 4"]);
+    /// # Ok::<(), fuse_rules::Diagnostics>(())
+    /// ```
+    pub fn sensors(&self) -> impl Iterator<Item = SensorInfo<'_>> {
+        self.typed().sensors.iter().map(|sensor| SensorInfo {
+            name: &sensor.name,
+            doc: sensor.doc.as_deref(),
+            source: &sensor.source,
+            event: &sensor.event,
+            each: sensor.each.as_ref().map(|each| self.each(each)),
+            when: self.texts(&sensor.when),
+            rules: sensor.rules.iter().map(|rule| self.rule(sensor, rule)).collect(),
+        })
+    }
+
+    /// The declared rules.
+    pub fn rules(&self) -> impl Iterator<Item = RuleInfo<'_>> {
+        self.sensors().flat_map(|sensor| sensor.rules)
+    }
+
+    fn event<'a>(&'a self, source: &'a typed::Source, event: &'a typed::Event) -> EventInfo<'a> {
+        let expression = |(name, expr): &(String, Expr)| Written {
+            name: name.clone(),
+            optional: false,
+            value: text(self.files(), expr),
+        };
+        EventInfo {
+            source: &source.name,
+            kind: &source.kind,
+            name: &event.name,
+            doc: event.doc.as_deref(),
+            ty: event.ty_span.map(|span| self.files().text(span)),
+            fields: &event.fields,
+            expressions: event.expressions.iter().map(expression).collect(),
+        }
+    }
+
+    fn rule<'a>(&'a self, sensor: &'a typed::Sensor, rule: &'a typed::Rule) -> RuleInfo<'a> {
+        let fuses = rule.requires.iter().filter_map(|fuse| self.typed().fuses.get(*fuse));
+        let written = |trigger: &typed::Trigger| {
+            let mut all = Vec::new();
+            collect(self.files(), &trigger.fields, &mut all);
+            all
+        };
+        RuleInfo {
+            name: &rule.name,
+            doc: rule.doc.as_deref(),
+            source: &sensor.source,
+            event: &sensor.event,
+            requires: fuses.map(|fuse| fuse.name.as_str()).collect(),
+            each: rule.each.as_ref().map(|each| self.each(each)),
+            when: self.texts(&rule.when),
+            once: rule.once.as_ref().map(|once| OnceInfo {
+                keys: self.texts(&once.keys),
+                within: Value::Duration(once.within).canonical().unwrap_or_default().into(),
+            }),
+            triggers: rule.triggers.iter().map(TriggerInfo::of).collect(),
+            written: rule.triggers.iter().map(written).collect(),
+        }
+    }
+
+    fn each<'a>(&self, each: &'a typed::Each) -> EachInfo<'a> {
+        EachInfo { name: &each.name, list: text(self.files(), &each.list), max: each.max }
+    }
+
+    fn texts(&self, exprs: &[Expr]) -> Vec<String> {
+        exprs.iter().map(|expr| text(self.files(), expr)).collect()
+    }
+}
+
+fn collect(files: &Files, fields: &[Mapped], into: &mut Vec<Written>) {
+    for field in fields {
+        match &field.value {
+            MappedValue::Block(inner) => collect(files, inner, into),
+            MappedValue::Expr(expr, _) => into.push(Written {
+                name: field.name.to_string(),
+                optional: field.optional,
+                value: text(files, expr),
+            }),
+        }
+    }
+}
+
+/// An expression on one line: as it was written, unless its place says less than it does (a default,
+/// a pick of `from`) or has several lines, which may carry comments.
+fn text(files: &Files, expr: &Expr) -> String {
+    let written = files.text(expr.span);
+    match &expr.kind {
+        ExprKind::Const(_) | ExprKind::Path(_) => Shown(expr).to_string(),
+        _ if written.is_empty() || written.contains('\n') => Shown(expr).to_string(),
+        _ => written.to_owned(),
+    }
+}

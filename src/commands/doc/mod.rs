@@ -1,0 +1,24 @@
+//! `fuse doc`
+
+mod markdown;
+mod page;
+
+use super::{Ended, load, problems};
+use crate::cli::{Doc, Format};
+use crate::{Exit, output};
+
+pub(crate) fn run(arguments: &Doc) -> Ended {
+    let default = [std::path::PathBuf::from("rules")];
+    let paths = if arguments.paths.is_empty() { &default } else { arguments.paths.as_slice() };
+    let ruleset = match load(paths)? {
+        Ok(ruleset) => ruleset,
+        Err(diagnostics) => return Ok(problems(&diagnostics, Format::Text)),
+    };
+    let page = page::page(&ruleset);
+    match &arguments.output {
+        None => output::print(&page),
+        Some(file) => std::fs::write(file, page)
+            .map_err(|error| format!("`{}` cannot be written: {error}", file.display()))?,
+    }
+    Ok(Exit::Clean)
+}
