@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use serde_json::{Map, Value as Json, json};
 
 use super::*;
-use crate::accepts::Types;
+use crate::accepts::Typed;
 
 fn inferred(examples: impl IntoIterator<Item = Json>) -> String {
     let mut inference = TypeInference::new();
@@ -153,9 +153,9 @@ fn value() -> impl Strategy<Value = Json> {
 proptest! {
     #[test]
     fn a_type_is_written_correctly_and_accepts_its_examples(examples in prop::collection::vec(value(), 0..6)) {
-        let types = Types::parse(&inferred(examples.clone()));
+        let typed = Typed::new(&inferred(examples.clone()), "t");
         for example in examples {
-            prop_assert_eq!(types.check("t", &example), Ok(()));
+            prop_assert_eq!(typed.mismatch(&example.to_string()), None);
         }
     }
 
