@@ -4,6 +4,7 @@ mod check;
 mod connect;
 mod explain;
 mod help;
+mod infer_type;
 
 use std::path::Path;
 use std::process::{Command, Output};
