@@ -25,8 +25,68 @@ fn inferred(prefix: &str, more: &[&str]) -> String {
 
 #[test]
 fn the_repositorys_events() {
-    insta::assert_snapshot!(inferred("alertmanager-", &["--name", "group"]), @"");
-    insta::assert_snapshot!(inferred("backstage-", &["--name", "provision"]), @"");
+    insta::assert_snapshot!(inferred("alertmanager-", &["--name", "group"]), @"
+    exit 0
+    type group = {
+      receiver: string
+      status: string
+      alerts: list<{
+        status: string
+        labels: {
+          alertname: string
+          slo?: string
+          name?: string
+          severity?: string
+          dest_namespace?: string
+          namespace?: string
+          ...
+        }
+        annotations: {
+          summary: string
+          ...
+        }
+        startsAt: timestamp
+        endsAt: timestamp
+        generatorURL: string
+        fingerprint: string
+        ...
+      }>
+      notification_reason: string
+      groupLabels: {
+        alertname: string
+        ...
+      }
+      commonLabels: {
+        alertname: string
+        severity: string
+        ...
+      }
+      commonAnnotations: map<any>
+      routeLabels: map<any>
+      externalURL: string
+      version: string
+      groupKey: string
+      truncatedAlerts: int
+      ...
+    }
+    ");
+    insta::assert_snapshot!(inferred("backstage-", &["--name", "provision"]), @"
+    exit 0
+    type provision = {
+      eventType: string
+      appName: string
+      repoUrl: string
+      businessUnit: string
+      owner?: string
+      environment: string
+      containerPort: string | int
+      replicas: string | int
+      dockerRegistry: string
+      dockerImageName: string
+      dockerImageTag: string
+      ...
+    }
+    ");
 }
 
 /// What is printed is read again, with an event that has the type.
@@ -64,10 +124,26 @@ fn a_folder_and_standard_input() {
 
 #[test]
 fn what_is_no_event_is_refused() {
-    insta::assert_snapshot!(ran(&["infer-type", "rules/events/argocd-broken.json"]), @"");
-    insta::assert_snapshot!(ran(&["infer-type", "none.json"]), @"");
-    insta::assert_snapshot!(ran(&["infer-type", "docs"]), @"");
+    insta::assert_snapshot!(ran(&["infer-type", "rules/events/argocd-broken.json"]), @"
+    exit 2
+    --- stderr
+    fuse: `rules/events/argocd-broken.json` is no event: the body is not JSON: expected `,` or `}` at line 5, column 29
+    ");
+    insta::assert_snapshot!(ran(&["infer-type", "none.json"]), @"
+    exit 2
+    --- stderr
+    fuse: `none.json` cannot be read: there is no such file
+    ");
+    insta::assert_snapshot!(ran(&["infer-type", "docs"]), @"
+    exit 2
+    --- stderr
+    fuse: there is no `.json` file in `docs`
+    ");
     let cloudevent = "rules/events/cloudevents-event.json";
-    insta::assert_snapshot!(ran(&["infer-type", cloudevent, "--name", "a b"]), @"");
+    insta::assert_snapshot!(ran(&["infer-type", cloudevent, "--name", "a b"]), @"
+    exit 2
+    --- stderr
+    fuse: a type cannot be called `a b`; write a name as in `--name order-placed`
+    ");
     assert_eq!(fuse(&["infer-type"]).status.code(), Some(2));
 }

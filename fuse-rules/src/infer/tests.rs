@@ -118,7 +118,7 @@ fn what_is_nested_deeply_may_be_anything() {
 #[test]
 fn only_names_can_be_declared() {
     let inference = TypeInference::new();
-    for name in ["", "a b", "a = int\ntype b", "1a", "rule", "a.b", "a-", " a"] {
+    for name in ["", "a b", "a = int\ntype b", "1a", "rule", "a.b", "a-", " a", "int"] {
         assert_eq!(inference.declaration(name), None, "{name}");
     }
     assert!(inference.declaration("order-placed").is_some());
