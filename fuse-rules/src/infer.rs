@@ -68,8 +68,8 @@ impl TypeInference {
         let text = format!("type {name} = any");
         let mut problems = Vec::new();
         let tree = parse(FileId(0), &text, &mut problems);
-        let declared = tree.types.iter().any(|decl| decl.name.text == name)
-            && !BUILT_IN.contains(&name);
+        let declared =
+            tree.types.iter().any(|decl| decl.name.text == name) && !BUILT_IN.contains(&name);
         (declared && problems.is_empty())
             .then(|| format!("type {name} = {}\n", write::text(&self.shape)))
     }
