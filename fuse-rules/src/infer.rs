@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use indexmap::IndexMap;
 use jiff::Timestamp;
 
+use crate::check::BUILT_IN;
 use crate::event::{InvalidBody, validate};
 use crate::span::FileId;
 use crate::syntax::{is_name, parse};
@@ -67,7 +68,8 @@ impl TypeInference {
         let text = format!("type {name} = any");
         let mut problems = Vec::new();
         let tree = parse(FileId(0), &text, &mut problems);
-        let declared = tree.types.iter().any(|decl| decl.name.text == name);
+        let declared =
+            tree.types.iter().any(|decl| decl.name.text == name) && !BUILT_IN.contains(&name);
         (declared && problems.is_empty())
             .then(|| format!("type {name} = {}\n", write::text(&self.shape)))
     }

@@ -41,6 +41,14 @@ fn in_words(error: &std::io::Error) -> String {
 /// # Errors
 /// A path that cannot be read, or a folder without rules; in words for people.
 pub fn rule_files<P: AsRef<Path>>(paths: &[P]) -> Result<Vec<String>, String> {
+    files_with_ending(paths, "rules")
+}
+
+/// The same for files with another ending, as in `json`.
+///
+/// # Errors
+/// A path that cannot be read, or a folder without such files; in words for people.
+pub fn files_with_ending<P: AsRef<Path>>(paths: &[P], ending: &str) -> Result<Vec<String>, String> {
     let mut files = Vec::new();
     for path in paths {
         let path = path.as_ref();
@@ -54,12 +62,12 @@ pub fn rule_files<P: AsRef<Path>>(paths: &[P]) -> Result<Vec<String>, String> {
         let mut inside: Vec<PathBuf> = Vec::new();
         for entry in std::fs::read_dir(path).map_err(|error| failed(&error))? {
             let entry = entry.map_err(|error| failed(&error))?.path();
-            if entry.extension().is_some_and(|ending| ending == "rules") && entry.is_file() {
+            if entry.extension().is_some_and(|own| own == ending) && entry.is_file() {
                 inside.push(entry);
             }
         }
         if inside.is_empty() {
-            return Err(format!("there is no `.rules` file in `{shown}`"));
+            return Err(format!("there is no `.{ending}` file in `{shown}`"));
         }
         inside.sort();
         for file in inside {

@@ -36,5 +36,5 @@ pub mod triggers;
 pub use config::{
     ClusterAccess, Config, ConfigError, Held, Listen, Local, State, SwitchValue, variable,
 };
-pub use files::{Disk, rule_files};
+pub use files::{Disk, files_with_ending, rule_files};
 pub use runtime::{Running, Runtime, StartError, plan_hash, registry};

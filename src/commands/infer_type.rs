@@ -1,9 +1,9 @@
 //! `fuse infer-type`
 
-use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use fuse_rules::TypeInference;
+use fuse_runtime::files_with_ending;
 
 use super::{Ended, read_event};
 use crate::cli::InferType;
@@ -30,28 +30,11 @@ pub(crate) fn run(arguments: &InferType) -> Ended {
 fn files(given: &[PathBuf]) -> Result<Vec<PathBuf>, String> {
     let mut files = Vec::new();
     for path in given {
-        if !path.is_dir() {
+        if path == Path::new("-") {
             files.push(path.clone());
-            continue;
+        } else {
+            files.extend(files_with_ending(&[path], "json")?.into_iter().map(PathBuf::from));
         }
-        let mut found = in_folder(path)
-            .map_err(|error| format!("`{}` cannot be read: {error}", path.display()))?;
-        if found.is_empty() {
-            return Err(format!("`{}` has no `.json` files in it", path.display()));
-        }
-        found.sort();
-        files.append(&mut found);
     }
     Ok(files)
-}
-
-fn in_folder(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(folder)? {
-        let path = entry?.path();
-        if path.extension() == Some(OsStr::new("json")) && path.is_file() {
-            found.push(path);
-        }
-    }
-    Ok(found)
 }

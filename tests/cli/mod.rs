@@ -5,6 +5,7 @@ mod connect;
 mod doc;
 mod explain;
 mod help;
+mod infer_type;
 
 use std::path::Path;
 use std::process::{Command, Output};

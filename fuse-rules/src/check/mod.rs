@@ -44,6 +44,7 @@ use order::{Definition, Ordered};
 #[cfg(test)]
 pub(crate) use paths::EVENT_FIELDS;
 pub(crate) use paths::path_text;
+pub(crate) use type_names::BUILT_IN;
 use type_names::Types;
 
 /// A file that was read, with the files that it uses.

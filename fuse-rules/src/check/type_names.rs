@@ -19,7 +19,7 @@ use crate::value::Value;
 /// takes in the alternatives of another.
 const MOST: usize = 1_000_000;
 
-pub(super) const BUILT_IN: [&str; 9] =
+pub(crate) const BUILT_IN: [&str; 9] =
     ["any", "bool", "bytes", "duration", "float", "int", "null", "string", "timestamp"];
 
 /// The declared types, as far as they are resolved.

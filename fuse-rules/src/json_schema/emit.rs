@@ -11,7 +11,7 @@ pub(super) fn emit(set: Set, span: Span) -> Type {
         Set::Of(slots) if *slots == Slots::full() => return named("any", span),
         Set::Of(slots) => *slots,
     };
-    let Slots { null, yes, no, numbers, strings, list, object } = slots;
+    let Slots { null, yes, no, numbers, strings, list, objects } = slots;
     let ty = |kind| Type { kind, span };
     let mut kinds = Vec::new();
     match strings {
@@ -32,7 +32,7 @@ pub(super) fn emit(set: Set, span: Span) -> Type {
         (false, false) => {}
     }
     kinds.extend(list.map(|elements| ty(TypeKind::List(Box::new(elements_of(elements, span))))));
-    kinds.extend(object.map(|object| ty(record(object, span))));
+    kinds.extend(objects.into_iter().map(|object| ty(record(object, span))));
     kinds.extend(null.then(|| named("null", span)));
     match kinds.len() {
         0 => ty(TypeKind::Error),

@@ -3,7 +3,7 @@
 use indexmap::IndexMap;
 use percent_encoding::percent_decode_str;
 
-use super::sets::{Field, Numbers, Object, Set, Slots, Strings};
+use super::sets::{Budget, Field, Numbers, Object, Set, Slots, Strings};
 use crate::diagnostic::suggest;
 use crate::syntax::MAX_NESTING;
 use crate::value::Value;
@@ -55,10 +55,14 @@ pub(super) fn read(root: &Value<'_>) -> (Set, Vec<Fault>) {
         draft: Draft::Later,
         faults: Vec::new(),
         schemas: 0,
+        budget: Budget::new(),
         within: vec![String::new()],
     };
     if reader.choose_draft() {
         let set = reader.value("", root, 0);
+        if reader.budget.exceeded {
+            reader.too_large();
+        }
         return (set, reader.faults);
     }
     (Set::Any, reader.faults)
@@ -83,6 +87,7 @@ struct Reader<'a> {
     draft: Draft,
     faults: Vec<Fault>,
     schemas: usize,
+    budget: Budget,
     /// Where the references lead that are being followed.
     within: Vec<String>,
 }
@@ -94,6 +99,12 @@ impl<'a> Reader<'a> {
             self.faults.push(fault);
         }
         Set::Any
+    }
+
+    /// Said of the root, so that it is said once.
+    fn too_large(&mut self) -> Set {
+        let help = "write a type of what the rules read";
+        self.fault("", "with its references this is too large", Some(help.into()))
     }
 
     /// Whether `$schema` is a draft that can be read.
@@ -134,9 +145,7 @@ impl<'a> Reader<'a> {
     fn schema(&mut self, at: &str, schema: &'a Value<'a>, depth: usize) -> Set {
         self.schemas += 1;
         if self.schemas > MAX_SCHEMAS {
-            let message = format!("with its references this is more than {MAX_SCHEMAS} schemas");
-            // At the root, so that it is said once.
-            return self.fault("", message, Some("write a type of what the rules read".into()));
+            return self.too_large();
         }
         if depth > MAX_NESTING {
             return self.fault(at, format!("this is nested more than {MAX_NESTING} deep"), None);
@@ -164,32 +173,35 @@ impl<'a> Reader<'a> {
         }
         let mut set = self.own(at, entries, depth);
         if let Some(reference) = reference {
-            set = set.meet(self.reference(at, reference, depth));
+            let referred = self.reference(at, reference, depth);
+            set = set.meet(referred, &mut self.budget);
         }
         if let Some(values) = get(entries, "enum") {
             set = match values {
                 Value::List(values) => {
-                    let one = values.iter().map(exactly);
-                    set.meet(one.fold(Set::nothing(), Set::join))
+                    let listed = any_of(values, &mut self.budget);
+                    set.meet(listed, &mut self.budget)
                 }
                 _ => self.fault(at, "`enum` takes a list", None),
             };
         }
         if let Some(value) = get(entries, "const") {
-            set = set.meet(exactly(value));
+            let only = exactly(value, &mut self.budget);
+            set = set.meet(only, &mut self.budget);
         }
         for (index, part) in self.schemas_of(at, entries, "allOf").iter().enumerate() {
             let part = self.schema(&format!("{at}/allOf/{index}"), part, depth + 1);
-            set = set.meet(part);
+            set = set.meet(part, &mut self.budget);
         }
         for keyword in ["anyOf", "oneOf"] {
             let parts = self.schemas_of(at, entries, keyword);
             let mut any = Set::nothing();
             for (index, part) in parts.iter().enumerate() {
-                any = any.join(self.schema(&format!("{at}/{keyword}/{index}"), part, depth + 1));
+                let part = self.schema(&format!("{at}/{keyword}/{index}"), part, depth + 1);
+                any = any.join(part, &mut self.budget);
             }
             if !parts.is_empty() {
-                set = set.meet(any);
+                set = set.meet(any, &mut self.budget);
             }
         }
         set
@@ -216,7 +228,7 @@ impl<'a> Reader<'a> {
                 slots.list = Some(self.value(&format!("{at}/items"), items, depth + 1));
             }
         }
-        slots.object = Some(self.object(at, entries, depth));
+        slots.objects = vec![self.object(at, entries, depth)];
         let Some(types) = get(entries, "type") else {
             return Set::of(slots);
         };
@@ -235,7 +247,7 @@ impl<'a> Reader<'a> {
                 "number" => kept.numbers = Numbers::All,
                 "string" => kept.strings = slots.strings.clone(),
                 "array" => kept.list = slots.list.take(),
-                "object" => kept.object = slots.object.take(),
+                "object" => kept.objects = std::mem::take(&mut slots.objects),
                 _ => {
                     let help = suggest::help(name, TYPES.iter().copied(), "the types are");
                     return self.fault(at, format!("there is no type {}", ty.show()), help);
@@ -272,10 +284,9 @@ impl<'a> Reader<'a> {
                         self.fault(at, "`required` takes a list of names", None);
                         continue;
                     };
-                    fields
-                        .entry(name.clone().into_owned())
-                        .or_insert_with(|| Field { doc: None, required: true, set: rest.clone() })
-                        .required = true;
+                    let rest = || Field { doc: None, required: true, set: self.budget.copy(&rest) };
+                    let field = fields.entry(name.clone().into_owned()).or_insert_with(rest);
+                    field.required = true;
                 }
             }
             Some(_) => drop(self.fault(at, "`required` takes a list of names", None)),
@@ -330,7 +341,7 @@ impl<'a> Reader<'a> {
 }
 
 /// The set of one value.
-fn exactly(value: &Value<'_>) -> Set {
+fn exactly(value: &Value<'_>, budget: &mut Budget) -> Set {
     let mut slots = Slots::default();
     match value {
         Value::Null => slots.null = true,
@@ -339,13 +350,14 @@ fn exactly(value: &Value<'_>) -> Set {
         Value::Number(number) => slots.numbers = Numbers::one(*number),
         Value::String(text) => slots.strings = Strings::one(text.clone().into_owned()),
         Value::List(items) => {
-            slots.list = Some(items.iter().map(exactly).fold(Set::nothing(), Set::join));
+            slots.list = Some(any_of(items, budget));
         }
         Value::Map(entries) => {
-            let field = |value| Field { doc: None, required: true, set: exactly(value) };
-            let fields =
-                entries.iter().map(|(key, value)| (key.clone().into_owned(), field(value)));
-            slots.object = Some(Object { fields: fields.collect(), rest: Set::nothing() });
+            let fields = entries.iter().map(|(key, value)| {
+                let set = exactly(value, budget);
+                (key.clone().into_owned(), Field { doc: None, required: true, set })
+            });
+            slots.objects = vec![Object { fields: fields.collect(), rest: Set::nothing() }];
         }
         // A number that nothing can hold; the others do not come from JSON.
         Value::Unheld(_) | Value::Duration(_) | Value::Time(_) | Value::Version(_) => {
@@ -353,6 +365,14 @@ fn exactly(value: &Value<'_>) -> Set {
         }
     }
     Set::of(slots)
+}
+
+/// The set of some values.
+fn any_of(values: &[Value<'_>], budget: &mut Budget) -> Set {
+    values.iter().fold(Set::nothing(), |set, value| {
+        let one = exactly(value, budget);
+        set.join(one, budget)
+    })
 }
 
 /// What a JSON pointer leads to.

@@ -5,6 +5,39 @@ use indexmap::{IndexMap, IndexSet};
 
 use crate::number::Number;
 
+/// How many kinds of objects are told apart in one set.
+const MAX_ALTERNATIVES: usize = 16;
+
+/// How much may be copied while the sets of one schema are made: copies of copies multiply.
+#[derive(Debug)]
+pub(super) struct Budget {
+    left: usize,
+    pub(super) exceeded: bool,
+}
+
+impl Budget {
+    pub(super) fn new() -> Self {
+        Self { left: 200_000, exceeded: false }
+    }
+
+    /// A copy, or every value where that would be too much.
+    pub(super) fn copy(&mut self, set: &Set) -> Set {
+        if self.pay(set.size()) { set.clone() } else { Set::Any }
+    }
+
+    fn copy_object(&mut self, object: &Object) -> Object {
+        if self.pay(object.size()) { object.clone() } else { Object::any() }
+    }
+
+    fn pay(&mut self, size: usize) -> bool {
+        match self.left.checked_sub(size) {
+            Some(left) => self.left = left,
+            None => self.exceeded = true,
+        }
+        !self.exceeded
+    }
+}
+
 /// A set of values.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Set {
@@ -22,7 +55,8 @@ pub(super) struct Slots {
     pub(super) strings: Strings,
     /// The elements of lists.
     pub(super) list: Option<Set>,
-    pub(super) object: Option<Object>,
+    /// Kinds of objects: one of `oneOf` each.
+    pub(super) objects: Vec<Object>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -76,7 +110,7 @@ impl Slots {
             numbers: Numbers::All,
             strings: Strings::All,
             list: Some(Set::Any),
-            object: Some(Object::any()),
+            objects: vec![Object::any()],
         }
     }
 
@@ -90,8 +124,12 @@ impl Object {
         Self { fields: IndexMap::new(), rest: Set::Any }
     }
 
+    fn size(&self) -> usize {
+        1 + self.fields.values().map(|field| 1 + field.set.size()).sum::<usize>() + self.rest.size()
+    }
+
     /// What is in both; `None` where that is nothing.
-    fn meet(mut self, mut other: Self) -> Option<Self> {
+    fn meet(mut self, mut other: Self, budget: &mut Budget) -> Option<Self> {
         for (key, field) in &mut self.fields {
             let theirs = match other.fields.shift_remove(key) {
                 Some(theirs) => {
@@ -99,24 +137,24 @@ impl Object {
                     field.doc = field.doc.take().or(theirs.doc);
                     theirs.set
                 }
-                None => other.rest.clone(),
+                None => budget.copy(&other.rest),
             };
-            field.set = std::mem::replace(&mut field.set, Set::Any).meet(theirs);
+            field.set = std::mem::replace(&mut field.set, Set::Any).meet(theirs, budget);
         }
         for (key, mut theirs) in other.fields {
-            theirs.set = self.rest.clone().meet(theirs.set);
+            theirs.set = budget.copy(&self.rest).meet(theirs.set, budget);
             self.fields.insert(key, theirs);
         }
         if self.fields.values().any(|field| field.required && field.set.is_empty()) {
             return None;
         }
         self.fields.retain(|_, field| !field.set.is_empty());
-        self.rest = self.rest.meet(other.rest);
+        self.rest = self.rest.meet(other.rest, budget);
         Some(self)
     }
 
     /// What is in either, and perhaps more.
-    fn join(mut self, mut other: Self) -> Self {
+    fn join(mut self, mut other: Self, budget: &mut Budget) -> Self {
         for (key, field) in &mut self.fields {
             let theirs = match other.fields.shift_remove(key) {
                 Some(theirs) => {
@@ -126,22 +164,26 @@ impl Object {
                 }
                 None => {
                     field.required = false;
-                    other.rest.clone()
+                    budget.copy(&other.rest)
                 }
             };
-            field.set = std::mem::replace(&mut field.set, Set::Any).join(theirs);
+            field.set = std::mem::replace(&mut field.set, Set::Any).join(theirs, budget);
         }
         for (key, mut theirs) in other.fields {
             theirs.required = false;
-            theirs.set = self.rest.clone().join(theirs.set);
+            theirs.set = budget.copy(&self.rest).join(theirs.set, budget);
             self.fields.insert(key, theirs);
         }
-        self.rest = self.rest.join(other.rest);
+        self.rest = self.rest.join(other.rest, budget);
         self
     }
 }
 
 impl Numbers {
+    fn len(&self) -> usize {
+        if let Self::Only(some) = self { some.len() } else { 0 }
+    }
+
     pub(super) fn one(number: Number) -> Self {
         Self::Only(IndexSet::from([number]))
     }
@@ -177,6 +219,10 @@ impl Numbers {
 }
 
 impl Strings {
+    fn len(&self) -> usize {
+        if let Self::Only(some) = self { some.len() } else { 0 }
+    }
+
     pub(super) fn one(text: String) -> Self {
         Self::Only(IndexSet::from([text]))
     }
@@ -216,12 +262,24 @@ impl Set {
         Self::Of(Box::new(slots))
     }
 
+    /// How many sets are in it.
+    fn size(&self) -> usize {
+        match self {
+            Self::Any => 0,
+            Self::Of(slots) => {
+                let list = slots.list.as_ref().map_or(0, Self::size);
+                let objects: usize = slots.objects.iter().map(Object::size).sum();
+                1 + list + objects + slots.numbers.len() + slots.strings.len()
+            }
+        }
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         matches!(self, Self::Of(slots) if slots.is_empty())
     }
 
     /// What is in both, and perhaps more.
-    pub(super) fn meet(self, other: Self) -> Self {
+    pub(super) fn meet(self, other: Self, budget: &mut Budget) -> Self {
         let (one, other) = match (self, other) {
             (Self::Any, set) | (set, Self::Any) => return set,
             (Self::Of(one), Self::Of(other)) => (*one, *other),
@@ -232,13 +290,13 @@ impl Set {
             no: one.no && other.no,
             numbers: one.numbers.meet(other.numbers),
             strings: one.strings.meet(other.strings),
-            list: one.list.zip(other.list).map(|(one, other)| one.meet(other)),
-            object: one.object.zip(other.object).and_then(|(one, other)| one.meet(other)),
+            list: one.list.zip(other.list).map(|(one, other)| one.meet(other, budget)),
+            objects: common(one.objects, other.objects, budget),
         })
     }
 
     /// What is in either, and perhaps more.
-    pub(super) fn join(self, other: Self) -> Self {
+    pub(super) fn join(self, other: Self, budget: &mut Budget) -> Self {
         let (one, other) = match (self, other) {
             (Self::Any, _) | (_, Self::Any) => return Self::Any,
             (Self::Of(one), Self::Of(other)) => (*one, *other),
@@ -249,16 +307,40 @@ impl Set {
             no: one.no || other.no,
             numbers: one.numbers.join(other.numbers),
             strings: one.strings.join(other.strings),
-            list: either(one.list, other.list, Self::join),
-            object: either(one.object, other.object, Object::join),
+            list: match (one.list, other.list) {
+                (Some(one), Some(other)) => Some(one.join(other, budget)),
+                (one, other) => one.or(other),
+            },
+            objects: alternatives(one.objects.into_iter().chain(other.objects), budget),
         })
     }
 }
 
-/// Both together, or the one that is there.
-fn either<T>(one: Option<T>, other: Option<T>, join: impl Fn(T, T) -> T) -> Option<T> {
-    match (one, other) {
-        (Some(one), Some(other)) => Some(join(one, other)),
-        (one, other) => one.or(other),
+/// What each of some objects has in common with each of others.
+fn common(some: Vec<Object>, others: Vec<Object>, budget: &mut Budget) -> Vec<Object> {
+    let mut all = Vec::new();
+    for one in &some {
+        for other in &others {
+            let (one, other) = (budget.copy_object(one), budget.copy_object(other));
+            all.extend(one.meet(other, budget));
+        }
     }
+    alternatives(all.into_iter(), budget)
+}
+
+/// Each once; those that are too many become one.
+fn alternatives(objects: impl Iterator<Item = Object>, budget: &mut Budget) -> Vec<Object> {
+    let mut all: Vec<Object> = Vec::new();
+    for object in objects {
+        if all.contains(&object) {
+            continue;
+        }
+        match all.pop() {
+            Some(last) if all.len() + 1 == MAX_ALTERNATIVES => {
+                all.push(last.join(object, budget));
+            }
+            last => all.extend(last.into_iter().chain([object])),
+        }
+    }
+    all
 }

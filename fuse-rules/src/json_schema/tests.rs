@@ -76,12 +76,12 @@ fn each_keyword_that_is_read() {
             r#"{"type": "object", "oneOf": [
                 {"properties": {"kind": {"const": "a"}, "a": {"type": "string"}}, "required": ["kind", "a"]},
                 {"properties": {"kind": {"const": "b"}}, "required": ["kind"]}]}"#,
-            r#"{ kind: ("a" | "b"), a?: any, ... }"#,
+            r#"({ kind: "a", a: string, ... } | { kind: "b", ... })"#,
         ),
         (
             r#"{"type": "object", "properties": {"a": {"type": "string"}},
                 "anyOf": [{"required": ["a"]}, {"required": ["b"]}]}"#,
-            "{ a?: string, b?: any, ... }",
+            "({ a: string, ... } | { a?: string, b: any, ... })",
         ),
         (
             r#"{"allOf": [
@@ -210,7 +210,26 @@ fn what_has_no_end_is_a_problem() {
         r##"{{"$ref": "#/$defs/d0", "$defs": {{ {}, "d30": true }} }}"##,
         definitions.join(",")
     );
-    assert_eq!(faults(&schema), ["`s.json`: with its references this is more than 20000 schemas"]);
+    assert_eq!(faults(&schema), ["`s.json`: with its references this is too large"]);
+
+    // What stands beside sixteen alternatives is in each of them, level by level.
+    let names: Vec<_> = (0..16).map(|i| format!("{i:?}")).collect();
+    let choices: Vec<_> =
+        names.iter().map(|i| format!(r#"{{"properties": {{"k": {{"const": {i}}}}}}}"#)).collect();
+    let choices = choices.join(",");
+    let level = |inner: String, _| {
+        format!(r#"{{"type": "object", "properties": {{"x": {inner}}}, "oneOf": [{choices}]}}"#)
+    };
+    let schema = (0..12).fold("true".to_owned(), level);
+    assert_eq!(faults(&schema), ["`s.json`: with its references this is too large"]);
+    // The type of all other fields is that of each that is required.
+    let names: Vec<_> = names.iter().map(|i| format!("\"{i}\"")).collect();
+    let names = names.join(",");
+    let level = |inner: String, _| {
+        format!(r#"{{"type": "object", "additionalProperties": {inner}, "required": [{names}]}}"#)
+    };
+    let schema = (0..12).fold(r#"{"type": "string"}"#.to_owned(), level);
+    assert_eq!(faults(&schema), ["`s.json`: with its references this is too large"]);
 
     let nested = |n: usize| format!("{}true{}", r#"{"items":"#.repeat(n), "}".repeat(n));
     read(&nested(60));
@@ -258,4 +277,16 @@ fn problems_stand_where_the_file_is_named() {
       |
       = help: a file is named relative to the rules that take it in
     "#);
+}
+
+#[test]
+fn objects_of_too_many_kinds_become_one() {
+    let kinds = |count: usize| {
+        let kind = |i| format!(r#"{{"type": "object", "properties": {{"k": {{"const": {i}}}}}}}"#);
+        let kinds: Vec<_> = (0..count).map(kind).collect();
+        read(&format!(r#"{{"oneOf": [{}]}}"#, kinds.join(",")))
+    };
+    assert_eq!(kinds(16).matches("k?").count(), 16);
+    assert_eq!(kinds(40).matches("k?").count(), 16);
+    assert!(kinds(40).contains("k?: (15 | 16 | 17"), "{}", kinds(40));
 }

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use serde_json::{Map, Value as Json, json};
 
 use super::{import, span};
-use crate::accepts::Types;
+use crate::accepts::Typed;
 
 const KEYS: [&str; 4] = ["a", "b", "c", "x y"];
 
@@ -99,23 +99,21 @@ proptest! {
     #[test]
     fn a_type_accepts_whatever_its_schema_does(schema in file(), values in prop::collection::vec(value(), 8)) {
         let validator = jsonschema::options().should_validate_formats(true).build(&schema).unwrap();
-        let imported = import("s.json", &schema.to_string(), span());
-        let types = Types::parse("");
-        for value in values {
-            if validator.is_valid(&value) {
-                match &imported {
-                    Ok(imported) => {
-                        let accepted = types.accepts(&imported.ty, &value);
-                        prop_assert_eq!(accepted, Ok(()), "{} for {}", schema, value);
-                    }
-                    // Some part is empty, though the whole is not.
-                    Err(problems) => for problem in problems {
-                        let message = &problem.message;
-                        let empty = message.contains("no value fits") || message.contains("forbids it");
-                        prop_assert!(empty, "{}", message);
-                    }
+        let text = schema.to_string();
+        let typed = match import("s.json", &text, span()) {
+            Ok(_) => Typed::with_file("type t = json-schema \"s.json\"", "t", ("s.json", &text)),
+            Err(problems) => {
+                for problem in problems {
+                    // Some part is empty, though the whole need not be.
+                    let message = &problem.message;
+                    let empty = message.contains("no value fits") || message.contains("forbids it");
+                    prop_assert!(empty, "{}", message);
                 }
+                return Ok(());
             }
+        };
+        for value in values.iter().filter(|value| validator.is_valid(value)) {
+            prop_assert_eq!(typed.mismatch(&value.to_string()), None, "{} for {}", schema, value);
         }
     }
 }
