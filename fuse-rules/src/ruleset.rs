@@ -6,6 +6,7 @@ use rustc_hash::FxHashMap;
 use serde_json::{Map, Value as Json};
 
 use crate::check::{self, ParsedFile, typed};
+use crate::cost::{self, RuleCost};
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, Severity};
 use crate::json_schema;
 use crate::outline::TriggerInfo;
@@ -206,6 +207,37 @@ impl Ruleset {
                 triggers: rule.triggers.iter().map(TriggerInfo::of).collect(),
             })
         })
+    }
+
+    /// What each rule can cost, in their order: a bound on the values that one event can make it
+    /// look at.
+    ///
+    /// ```
+    /// use fuse_rules::{Registry, Ruleset, Schema, SourceSchema};
+    ///
+    /// let registry = Registry::new()
+    ///     .source(SourceSchema::new(Schema::new("queue", "A queue."), Schema::new("event", "")))
+    ///     .trigger(Schema::new("page", "Calls a human."));
+    /// let text = r#"source q queue { event e }
+    ///               sensor s on q.e { each x in body.list max 50
+    ///                                 rule r { when x.a == 1  trigger page {} } }"#;
+    /// let ruleset = Ruleset::parse("x.rules", text, &registry)?;
+    /// assert_eq!(ruleset.costs().next().unwrap().cost, 101);
+    /// # Ok::<(), fuse_rules::Diagnostics>(())
+    /// ```
+    pub fn costs(&self) -> impl Iterator<Item = RuleCost<'_>> {
+        cost::costs(&self.rules)
+    }
+
+    /// Whether no rule can cost more than this.
+    ///
+    /// # Errors
+    /// The problems of those that can.
+    pub fn within_cost(&self, most: u64) -> Result<(), Diagnostics> {
+        match cost::problems(&self.rules, most) {
+            problems if problems.is_empty() => Ok(()),
+            problems => Err(Diagnostics::new(self.rules.files.clone(), problems)),
+        }
     }
 
     #[cfg(test)]

@@ -194,9 +194,12 @@ fn text_of<'v>(op: TextOp, operand: Operand<'v, '_>) -> Result<&'v str, Fault> {
     match operand.0 {
         Value::String(text) => Ok(text),
         Value::Unheld(unheld) => error(format!("{} is {unheld}", operand.1())),
-        other => {
-            mismatch(format!("`{}` tests text, but {} is {}", op.as_str(), operand.1(), other.kind()))
-        }
+        other => mismatch(format!(
+            "`{}` tests text, but {} is {}",
+            op.as_str(),
+            operand.1(),
+            other.kind()
+        )),
     }
 }
 
