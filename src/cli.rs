@@ -42,12 +42,24 @@ pub(crate) enum Command {
 Examples:
   fuse check rules
   fuse check --format json rules/slo-remediation.rules
+  fuse check --cost rules
 
 Exit codes: 0 no problems, 1 problems, 2 wrong usage or a path that cannot be read")]
 pub(crate) struct Check {
     /// Files of rules, or folders: the `.rules` files in them, not in their subfolders
     #[arg(required = true, value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
+
+    /// Print what each rule can cost, the dearest first
+    ///
+    /// A bound on the values that one event can make a rule look at, and the part of the rule that
+    /// most of it comes from. Rules past `max_cost` of the configuration are problems in any case.
+    #[arg(long)]
+    pub(crate) cost: bool,
+
+    /// The configuration [default: fuse.toml, where there is one]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
 
     /// How problems are printed; `json` is one object a line
     #[arg(long, value_enum, default_value_t)]

@@ -30,6 +30,7 @@
 #[cfg(test)]
 mod accepts;
 mod check;
+mod cost;
 mod decision;
 mod diagnostic;
 mod eval;
@@ -50,6 +51,7 @@ mod syntax;
 mod types;
 mod value;
 
+pub use cost::{CostPart, RuleCost};
 pub use decision::{Action, Element, OnceKey, Outcome};
 pub use diagnostic::{Code, Diagnostic, Diagnostics, Label, Severity, Style};
 pub use eval::{Decision, Evaluation};

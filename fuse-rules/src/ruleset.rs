@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use rustc_hash::FxHashMap;
 
 use crate::check::{self, ParsedFile, typed};
+use crate::cost::{self, RuleCost};
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, Severity};
 use crate::json_schema;
 use crate::plan::Plan;
@@ -119,6 +120,37 @@ impl Ruleset {
     /// The files that were read, in the order in which they were.
     pub fn files(&self) -> &Files {
         &self.rules.files
+    }
+
+    /// What each rule can cost, in their order: a bound on the values that one event can make it
+    /// look at.
+    ///
+    /// ```
+    /// use fuse_rules::{Registry, Ruleset, Schema, SourceSchema};
+    ///
+    /// let registry = Registry::new()
+    ///     .source(SourceSchema::new(Schema::new("queue", "A queue."), Schema::new("event", "")))
+    ///     .trigger(Schema::new("page", "Calls a human."));
+    /// let text = r#"source q queue { event e }
+    ///               sensor s on q.e { each x in body.list max 50
+    ///                                 rule r { when x.a == 1  trigger page {} } }"#;
+    /// let ruleset = Ruleset::parse("x.rules", text, &registry)?;
+    /// assert_eq!(ruleset.costs().next().unwrap().cost, 101);
+    /// # Ok::<(), fuse_rules::Diagnostics>(())
+    /// ```
+    pub fn costs(&self) -> impl Iterator<Item = RuleCost<'_>> {
+        cost::costs(&self.rules)
+    }
+
+    /// Whether no rule can cost more than this.
+    ///
+    /// # Errors
+    /// The problems of those that can.
+    pub fn within_cost(&self, most: u64) -> Result<(), Diagnostics> {
+        match cost::problems(&self.rules, most) {
+            problems if problems.is_empty() => Ok(()),
+            problems => Err(Diagnostics::new(self.rules.files.clone(), problems)),
+        }
     }
 
     pub(crate) fn typed(&self) -> &typed::Rules {

@@ -38,6 +38,24 @@ pub struct Config {
     pub held: Held,
     /// Where `--local` writes objects.
     pub local: Local,
+    /// What rules may be.
+    pub rules: Rules,
+}
+
+/// `[rules]`: what rules may be.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Rules {
+    /// How many values one event may make a rule look at, by the bound that
+    /// [`Ruleset::costs`] computes: 100,000,000. Rules that could look at more are refused.
+    pub max_cost: u64,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        // An `each` with a quantifier or two inside; not three lists of any length in each other.
+        Self { max_cost: 100_000_000 }
+    }
 }
 
 /// `[cluster]`: which cluster to act on.
@@ -299,7 +317,7 @@ mod tests {
           |
         1 | [sate]
           |  ^^^^
-        unknown field `sate`, expected one of `fuses`, `listen`, `state`, `cluster`, `held`, `local`
+        unknown field `sate`, expected one of `fuses`, `listen`, `state`, `cluster`, `held`, `local`, `rules`
         ");
     }
 }

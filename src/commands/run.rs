@@ -46,7 +46,11 @@ pub(crate) fn run(arguments: Run) -> Ended {
         if arguments.paths.is_empty() { vec![PathBuf::from("rules")] } else { arguments.paths };
     let files = rule_files(&paths)?;
     let (known_sources, known_triggers) = kinds();
-    let ruleset = match Ruleset::load(&files, &Disk, &registry(&known_sources, &known_triggers)) {
+    let loaded = Ruleset::load(&files, &Disk, &registry(&known_sources, &known_triggers));
+    let ruleset = match loaded.and_then(|ruleset| {
+        ruleset.within_cost(config.rules.max_cost)?;
+        Ok(ruleset)
+    }) {
         Ok(ruleset) => ruleset,
         Err(diagnostics) => {
             output::fail(&format!(

@@ -46,6 +46,26 @@ fn five_mistakes_in_three_rules_are_five_problems_each_at_its_place() {
 }
 
 #[test]
+fn what_rules_can_cost() {
+    insta::assert_snapshot!(ran(&["check", "--cost", "rules"]));
+    insta::assert_snapshot!(ran(&[
+        "check",
+        "--cost",
+        "--format",
+        "json",
+        "rules/slo-remediation.rules"
+    ]));
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("fuse.toml");
+    let limited = |toml: &str| {
+        std::fs::write(&config, toml).unwrap();
+        ran(&["check", "--config", config.to_str().unwrap(), "rules/slo-remediation.rules"])
+    };
+    insta::assert_snapshot!(limited("[rules]\nmax_cost = 100"));
+    assert!(limited("[rules]\nmax_cost = 100000").starts_with("exit 0"));
+}
+
+#[test]
 fn what_cannot_be_read_is_told_from_what_is_wrong() {
     insta::assert_snapshot!(ran(&["check", "no-such.rules"]), @"
     exit 2

@@ -36,8 +36,11 @@ impl Checker<'_> {
                 None => self.is_free(name),
             }
             seen.push(name);
-            let ty = parameter.ty.as_ref().map_or_else(Ty::any, |ty| self.resolve(ty));
-            let element = Known { ty, lack: Lack::absent(Missing::Open) };
+            let element = match &parameter.ty {
+                Some(ty) => Known { ty: self.resolve(ty), lack: Lack::absent(Missing::Open) },
+                // Of any kind, times and durations among them.
+                None => Known::unchecked(),
+            };
             scope.bound.push(Bound { name: name.clone(), element });
         }
         let (body, known) = self.condition(&declared.body, &mut scope);

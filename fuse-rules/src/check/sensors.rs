@@ -121,6 +121,7 @@ impl Checker<'_> {
             rule.triggers.iter().filter_map(|trigger| self.trigger(trigger, scope)).collect();
         typed::Rule {
             name: format!("{}/{}", sensor.name.text, rule.name.text),
+            span: rule.name.span,
             doc: rule.doc.clone(),
             requires: all_requires,
             each: shared.each,

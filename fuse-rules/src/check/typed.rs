@@ -95,6 +95,8 @@ pub(crate) struct Each<P: Reference = Path> {
 pub(crate) struct Rule {
     /// `sensor/rule`.
     pub(crate) name: String,
+    /// Where its name stands.
+    pub(crate) span: Span,
     pub(crate) doc: Option<String>,
     /// The fuses of the sensor and of the rule, as indices into `Rules::fuses`.
     pub(crate) requires: Vec<usize>,

@@ -11,7 +11,7 @@ pub(crate) mod ops;
 pub(crate) mod reference;
 mod stack;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use crate::check::typed;
 use crate::decision::{Action, Element, OnceKey, Outcome};

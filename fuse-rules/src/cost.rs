@@ -1,0 +1,265 @@
+//! How much work one event can ask of a rule at most, known before any event.
+//!
+//! The work is counted in values that are looked at. How long the lists of an event are is not
+//! known, so `each` counts as what its `max` allows and every other list as a thousand elements.
+
+use crate::check::typed::{Each, Expr, ExprKind, Mapped, MappedValue, QuantifierKind, Rule, Rules};
+use crate::diagnostic::{Code, Diagnostic};
+use crate::span::{Files, Span};
+use crate::value::Value;
+
+/// How many elements a list counts as, where it is not known.
+const LIST: u64 = 1_000;
+/// What a pattern, a test of text or the call of a function counts as.
+const CALL: u64 = 10;
+
+/// What a rule can cost, with its sensor's part.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RuleCost<'a> {
+    /// The rule's full name, `sensor/rule`.
+    pub rule: &'a str,
+    /// How many values one event can make it look at, at most.
+    pub cost: u64,
+    /// What most of it comes from; `None` where it looks at nothing.
+    pub dearest: Option<CostPart>,
+}
+
+/// One clause, key or parameter of a rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CostPart {
+    /// As it is written, on one line.
+    pub text: String,
+    /// Where, as `file:line:column`.
+    pub place: String,
+    /// What it costs, as often as it is looked at.
+    pub cost: u64,
+}
+
+/// The costs of all rules, in their order.
+pub(crate) fn costs(rules: &Rules) -> impl Iterator<Item = RuleCost<'_>> {
+    all(rules).map(|(rule, parts)| RuleCost {
+        rule: &rule.name,
+        cost: parts.sum(),
+        dearest: parts.dearest().map(|(cost, span)| CostPart {
+            text: one_line(&rules.files, span),
+            place: rules.files.locate(span),
+            cost,
+        }),
+    })
+}
+
+/// The problems of rules that can cost more than this.
+pub(crate) fn problems(rules: &Rules, most: u64) -> Vec<Diagnostic> {
+    let dear = all(rules).filter(|(_, parts)| parts.sum() > most);
+    dear.map(|(rule, parts)| {
+        let message = format!(
+            "rule `{}` could look at {} values of one event, more than the {} that are allowed",
+            rule.name,
+            with_commas(parts.sum()),
+            with_commas(most)
+        );
+        let mut problem = Diagnostic::error(Code::E0509, rule.span, message)
+            .label("too dear")
+            .help("lower the `max` of its `each`, nest fewer quantifiers, or raise `max_cost` of `[rules]` in fuse.toml");
+        if let Some((cost, span)) = parts.dearest() {
+            problem = problem.related(span, format!("{} of them here", with_commas(cost)));
+        }
+        problem
+    })
+    .collect()
+}
+
+/// `12,000`.
+fn with_commas(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+fn one_line(files: &Files, span: Span) -> String {
+    files.text(span).split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Every rule with what it is made of, its sensor's clauses first.
+fn all(rules: &Rules) -> impl Iterator<Item = (&Rule, Parts)> {
+    rules.sensors.iter().flat_map(|sensor| {
+        sensor.rules.iter().map(|rule| {
+            let mut parts = Parts { times: 1, parts: Vec::new() };
+            parts.each(sensor.each.as_ref());
+            parts.exprs(&sensor.when);
+            parts.each(rule.each.as_ref());
+            parts.exprs(&rule.when);
+            if let Some(once) = &rule.once {
+                parts.exprs(&once.keys);
+            }
+            rule.triggers.iter().for_each(|trigger| parts.mapped(&trigger.fields));
+            (rule, parts)
+        })
+    })
+}
+
+/// What the clauses of a rule cost.
+struct Parts {
+    /// How often the next one is looked at.
+    times: u64,
+    parts: Vec<(u64, Span)>,
+}
+
+impl Parts {
+    fn sum(&self) -> u64 {
+        self.parts.iter().fold(0, |sum, (cost, _)| sum.saturating_add(*cost))
+    }
+
+    /// The dearest part; of equal ones the first.
+    fn dearest(&self) -> Option<(u64, Span)> {
+        let dearest = self.parts.iter().rev().max_by_key(|(cost, _)| *cost);
+        dearest.copied().filter(|(cost, _)| *cost > 0)
+    }
+
+    fn add(&mut self, cost: u64, span: Span) {
+        self.parts.push((cost.saturating_mul(self.times), span));
+    }
+
+    /// Goes through a list: what follows is looked at once for each element.
+    fn each(&mut self, each: Option<&Each>) {
+        if let Some(each) = each {
+            let elements = u64::try_from(each.max).unwrap_or(u64::MAX);
+            self.add(cost(&each.list).saturating_add(elements), each.list.span);
+            self.times = self.times.saturating_mul(elements);
+        }
+    }
+
+    fn exprs(&mut self, exprs: &[Expr]) {
+        exprs.iter().for_each(|expr| self.add(cost(expr), expr.span));
+    }
+
+    fn mapped(&mut self, fields: &[Mapped]) {
+        for field in fields {
+            match &field.value {
+                MappedValue::Expr(expr, _) => self.add(cost(expr), expr.span),
+                MappedValue::Block(inner) => self.mapped(inner),
+            }
+        }
+    }
+}
+
+/// How many values an expression looks at.
+fn cost(expr: &Expr) -> u64 {
+    let parts = || expr.children().into_iter().map(cost).fold(0, u64::saturating_add);
+    match &expr.kind {
+        ExprKind::Const(_) => 0,
+        ExprKind::Path(_) => 1,
+        ExprKind::Quantifier { list, body, .. } => {
+            let elements = elements(list).saturating_mul(cost(body).saturating_add(1));
+            cost(list).saturating_add(elements)
+        }
+        ExprKind::In { list, .. } => parts().saturating_add(elements(list)),
+        ExprKind::Call { .. } | ExprKind::Pattern { .. } | ExprKind::TextTest { .. } => {
+            parts().saturating_add(CALL)
+        }
+        _ => parts(),
+    }
+}
+
+/// How many elements a list may have.
+fn elements(list: &Expr) -> u64 {
+    match &list.kind {
+        ExprKind::Const(Value::List(items)) => u64::try_from(items.len()).unwrap_or(u64::MAX),
+        ExprKind::List(items) => u64::try_from(items.len()).unwrap_or(u64::MAX),
+        ExprKind::Quantifier {
+            kind: QuantifierKind::Filter | QuantifierKind::Map, list, ..
+        } => elements(list),
+        ExprKind::Coalesce { left, right } => elements(left).max(elements(right)),
+        _ => LIST,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use crate::eval::tests::{load, registry};
+    use crate::ruleset::Ruleset;
+
+    fn rules(clauses: &str) -> String {
+        format!(
+            "source q queue {{ event e }}\nconst known = [\"a\", \"b\"]\ncondition has(l, n) = any(x in l: x.n == n)\nsensor s on q.e {{ {clauses} }}"
+        )
+    }
+
+    #[test]
+    fn lists_multiply_and_max_bounds_them() {
+        let cost = |clauses: &str| {
+            let text = rules(&format!("rule r {{ {clauses}\n trigger note {{}} }}"));
+            load(&text).costs().next().unwrap().cost
+        };
+        for (clauses, expected) in [
+            ("", 0),
+            ("when true", 0),
+            ("when body.a == 1", 1),
+            ("when body.a == body.b and not (body.c ?? 1) == 2", 3),
+            ("when body.a like \"x*\"", 11),
+            ("when lower(body.a) contains body.b", 22),
+            ("when body.a in known", 3),
+            ("when body.a in body.l", 1_002),
+            ("when any(x in body.l: x.a == 1)", 2_001),
+            ("when any(x in known: x == body.a)", 6),
+            ("when any(x in filter(y in body.l: y.a == 1): x.b == 2)", 4_001),
+            ("when any(x in body.l: any(y in x.l: y == 1))", 1_000 * 2_002 + 1),
+            ("when has(body.l, body.n)", 3_001),
+            ("each x in body.l max 10\n when x.a == 1 and x.b == 1", 11 + 20),
+            ("each x in body.l\n when x.a == 1", 1_001 + 1_000),
+            ("once per body.a, body.b within 1h", 2),
+        ] {
+            assert_eq!(cost(clauses), expected, "{clauses}");
+        }
+        let text = rules(
+            "each a in body.l max 10\n when a.x == 1\n rule r { each b in a.m max 20\n when b.y == 2\n trigger note { value = { k = b.z, l = [b.v, a.v] } } }",
+        );
+        let ruleset = load(&text);
+        let cost = ruleset.costs().next().unwrap();
+        assert_eq!(cost.cost, 11 + 10 + 10 * 21 + 200 + 3 * 200);
+        let dearest = cost.dearest.unwrap();
+        assert_eq!((dearest.text.as_str(), dearest.cost), ("{ k = b.z, l = [b.v, a.v] }", 600));
+        let nested: String = (0..12).map(|i| format!("any(x{i} in body.l: ")).collect();
+        assert_eq!(
+            load(&rules(&format!(
+                "rule r {{ when {nested}true{}\n trigger note {{}} }}",
+                ")".repeat(12)
+            )))
+            .costs()
+            .next()
+            .unwrap()
+            .cost,
+            u64::MAX
+        );
+    }
+
+    #[test]
+    fn what_is_too_dear_is_told_with_its_dearest_part() {
+        let text = rules(
+            "each a in body.l\n rule cheap { when a.x == 1\n trigger note {} }\n rule dear { when a.x == 1 and has(a.l, body.n)\n trigger note {} }",
+        );
+        let loaded = BTreeMap::from([("test.rules", text.as_str())]);
+        let ruleset = Ruleset::load(&["test.rules"], &loaded, &registry()).unwrap();
+        assert!(ruleset.within_cost(3_003_000).is_err());
+        assert!(ruleset.within_cost(3_003_001).is_ok());
+        insta::assert_snapshot!(ruleset.within_cost(1_000_000).unwrap_err(), @"
+        error[E0509]: rule `s/dear` could look at 3,003,001 values of one event, more than the 1,000,000 that are allowed
+         --> test.rules:7:7
+          |
+        7 |  rule dear { when a.x == 1 and has(a.l, body.n)
+          |       ^^^^        ----------------------------- 3,002,000 of them here
+          |       |
+          |       too dear
+          |
+          = help: lower the `max` of its `each`, nest fewer quantifiers, or raise `max_cost` of `[rules]` in fuse.toml
+        ");
+    }
+}
