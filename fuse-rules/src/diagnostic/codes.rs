@@ -91,6 +91,7 @@ codes! {
     E0506 = "a number that a clause does not take",
     E0507 = "an unknown module of the standard library",
     E0508 = "a JSON Schema that cannot be read as a type",
+    E0901 = "a fault of fuse itself",
 }
 
 impl fmt::Display for Code {
