@@ -7,6 +7,7 @@ pub(crate) mod doc;
 pub(crate) mod doctor;
 pub(crate) mod explain;
 pub(crate) mod infer_type;
+pub(crate) mod fmt;
 pub(crate) mod rbac;
 pub(crate) mod run;
 

@@ -3,7 +3,7 @@
 use pest::iterators::Pair;
 
 use super::doc::{Doc, group, text};
-use super::expressions::Place;
+use super::expressions::{Place, ends_in_bracket};
 use super::layout::{Body, Layout, Style};
 use crate::syntax::Rule;
 
@@ -15,17 +15,19 @@ impl<'a> Layout<'a> {
         }
         let mut docs = Vec::new();
         let mut after_comma = false;
+        let mut bracketed = false;
         for part in pair.into_inner() {
             let rule = part.as_rule();
             if rule == Rule::comma {
                 docs.push(text(","));
-            } else if after_comma || matches!(rule, Rule::kw_within | Rule::kw_max) {
+            } else if after_comma || rule == Rule::kw_within || rule == Rule::kw_max && !bracketed {
                 let mut more = vec![Doc::Line];
                 more.extend(self.comments(part.as_span().start()));
                 more.push(self.clause_part(part));
                 docs.push(Doc::Nest(more));
             } else {
                 docs.extend((!docs.is_empty()).then_some(Doc::Space));
+                bracketed = rule == Rule::expr && ends_in_bracket(&part);
                 docs.push(self.clause_part(part));
             }
             after_comma = rule == Rule::comma;

@@ -15,12 +15,15 @@ pub(super) enum Place {
     Alone,
 }
 
+/// How tightly comparisons bind. They do not chain.
+const COMPARISON: u8 = 3;
+
 /// How tightly an infix operator binds; `None` for everything else.
 pub(super) fn tightness(rule: Rule) -> Option<u8> {
     match rule {
         Rule::op_or => Some(1),
         Rule::op_and => Some(2),
-        Rule::op_compare | Rule::op_in | Rule::op_not_in | Rule::op_text => Some(3),
+        Rule::op_compare | Rule::op_in | Rule::op_not_in | Rule::op_text => Some(COMPARISON),
         Rule::op_coalesce => Some(4),
         Rule::op_add | Rule::op_sub => Some(5),
         Rule::op_mul | Rule::op_div | Rule::op_rem => Some(6),
@@ -50,27 +53,28 @@ impl<'a> Layout<'a> {
         let is_split = |part: &Pair<'a, Rule>| tightness(part.as_rule()) == Some(loosest);
         let mut operands = parts.split(is_split);
         let first = operands.next().unwrap_or(&[]);
-        let mut before_is_bracketed = is_bracketed(first);
-        let first = self.chain(first, Place::Behind);
+        let mut brackets = is_bracketed(first);
+        let mut docs = vec![self.chain(first, Place::Behind)];
         let mut rest = Vec::new();
         for (operator, operand) in parts.iter().filter(|part| is_split(part)).zip(operands) {
             let bracketed = is_bracketed(operand);
             // What is in brackets has places for line ends of its own.
-            let hugs = loosest == 3 && (bracketed || before_is_bracketed);
-            rest.push(if hugs { Doc::Space } else { Doc::Line });
+            let hugs = loosest == COMPARISON && (brackets || bracketed);
+            let line = if hugs { &mut docs } else { &mut rest };
+            line.push(if hugs { Doc::Space } else { Doc::Line });
             // Comments on both sides of the operator stand before it.
             if let Some(next) = operand.first() {
-                rest.extend(self.comments(next.as_span().start()));
+                line.extend(self.comments(next.as_span().start()));
             }
-            rest.push(text(spelling(operator)));
-            rest.push(Doc::Space);
-            rest.push(self.chain(operand, Place::Behind));
-            before_is_bracketed = bracketed;
+            line.extend([text(spelling(operator)), Doc::Space]);
+            line.push(self.chain(operand, Place::Behind));
+            brackets = bracketed;
         }
         match place {
-            Place::Behind => group(vec![first, Doc::Nest(rest)]),
-            Place::Alone => group([first].into_iter().chain(rest).collect()),
+            Place::Behind => docs.push(Doc::Nest(rest)),
+            Place::Alone => docs.extend(rest),
         }
+        group(docs)
     }
 
     /// An operand with what stands before and after it: `not -x is missing`.
@@ -136,16 +140,22 @@ impl<'a> Layout<'a> {
         Doc::Tight(docs)
     }
 
-    /// A list or arguments.
+    /// A list or arguments. One that is all there is and has brackets of its own shares the lines of
+    /// those around it.
     fn elements(&mut self, pair: Pair<'a, Rule>, close: &'static str) -> Doc<'a> {
         let mut parts = pair.into_inner();
         let open = parts.next().map_or(text(""), |open| self.token(&open));
-        let units = self.units(parts, |layout, part| {
+        let mut bracketed = false;
+        let mut units = self.units(parts, |layout, part| {
+            bracketed = ends_in_bracket(&part);
             Body::Plain(vec![match part.as_rule() {
                 Rule::value => layout.value(part, Place::Behind),
                 _ => layout.expr(part, Place::Behind),
             }])
         });
+        if bracketed && let Some(only) = units.only() {
+            return group([open].into_iter().chain(only).chain([text(close)]).collect());
+        }
         units.bracketed(vec![open], close, Style::Elements)
     }
 
@@ -207,6 +217,17 @@ impl<'a> Layout<'a> {
 /// Whether a line may end between the operators of an expression.
 pub(super) fn is_split(expr: &Pair<'_, Rule>) -> bool {
     expr.clone().into_inner().any(|part| matches!(part.as_rule(), Rule::op_or | Rule::op_and))
+}
+
+/// Whether this is a record, or one operand that ends in a bracket.
+pub(super) fn ends_in_bracket(value: &Pair<'_, Rule>) -> bool {
+    let parts: Vec<_> = value.clone().into_inner().collect();
+    match parts.as_slice() {
+        [inner] if value.as_rule() == Rule::value => {
+            inner.as_rule() == Rule::record || ends_in_bracket(inner)
+        }
+        parts => is_bracketed(parts),
+    }
 }
 
 /// Whether this is one operand that ends in a bracket.

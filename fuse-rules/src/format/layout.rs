@@ -144,6 +144,19 @@ impl<'a> Units<'a> {
         self.list.is_empty() && self.opening.is_none() && self.closing.is_empty()
     }
 
+    /// The layout of the one unit that there is, where no comments stand around it.
+    pub(super) fn only(&mut self) -> Option<Vec<Doc<'a>>> {
+        let bare = self.opening.is_none() && self.closing.is_empty();
+        match self.list.as_mut_slice() {
+            [Unit { lead, trailing: None, body: Body::Plain(docs), .. }]
+                if bare && lead.is_empty() =>
+            {
+                Some(std::mem::take(docs))
+            }
+            _ => None,
+        }
+    }
+
     /// Whether this is one plain field, which may share the line of its braces.
     pub(super) fn is_one_field(&self) -> bool {
         matches!(self.list.as_slice(), [Unit { rule: Rule::field, .. }])

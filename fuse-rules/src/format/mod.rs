@@ -49,8 +49,8 @@ pub fn format(name: &str, text: &str) -> Result<String, Diagnostics> {
     let file = files.add(name.to_owned(), text.to_owned());
     let mut problems = Vec::new();
     syntax::parse(file, text, &mut problems);
-    let laid_out = syntax::pieces(text).map(|pieces| declarations::file(text, pieces));
     if problems.is_empty() {
+        let laid_out = syntax::pieces(text).map(|pieces| declarations::file(text, pieces));
         match laid_out {
             Some(laid_out) if verify::is_same(text, &laid_out) => return Ok(laid_out),
             _ => problems.push(fault(name)),

@@ -31,10 +31,7 @@ impl<'a> Layout<'a> {
             Rule::type_generic => {
                 let mut parts = pair.into_inner();
                 let word = parts.next().map(|word| self.token(&word));
-                let enclosed = self.enclosed_type(parts.flat_map(|part| match part.as_rule() {
-                    Rule::generic_body => part.into_inner().collect(),
-                    _ => vec![part],
-                }));
+                let enclosed = self.enclosed_type(parts.flat_map(Pair::into_inner));
                 word.into_iter().chain([enclosed]).collect()
             }
             Rule::type_paren => vec![self.enclosed_type(pair.into_inner())],

@@ -81,10 +81,11 @@ impl<'a> Walk<'a, '_> {
             }
         }
         let mut parts = pair.into_inner().filter(|part| !is_separator(part)).peekable();
-        if parts.peek().is_none() {
+        if parts.peek().is_none() || rule == Rule::raw_string {
             let piece = spelling(&whole);
             self.at = start + piece.len();
-            out.push(Piece::Text(piece));
+            out.extend([Piece::Text(piece), Piece::End]);
+            return;
         }
         // What stands before the brace, what may stand in any order, and the closing brace.
         let mut chunks: Vec<((u8, u8), Vec<Piece<'a>>)> = Vec::new();
@@ -99,7 +100,7 @@ impl<'a> Walk<'a, '_> {
             let operator = tightness(part.as_rule()).is_some();
             // Comments behind an operator count as before it.
             let next = if operator { parts.peek().unwrap_or(&part) } else { &part };
-            let to = next.as_span().start();
+            let to = start_of(next);
             let gap = Gap::read(self.text, self.at, to);
             self.at = to;
             match chunks.last_mut() {
@@ -142,6 +143,15 @@ fn is_ordered(rule: Rule) -> bool {
         rule,
         Rule::file | Rule::source_decl | Rule::sensor_decl | Rule::rule_decl | Rule::type_record
     )
+}
+
+/// Where a part starts, but for a bar that may be left out.
+fn start_of(part: &Pair<'_, Rule>) -> usize {
+    let first = match part.as_rule() {
+        Rule::type_expr => part.clone().into_inner().find(|inner| !is_separator(inner)),
+        _ => None,
+    };
+    first.as_ref().unwrap_or(part).as_span().start()
 }
 
 /// What only sets its neighbours apart.

@@ -11,7 +11,7 @@ mod nesting;
 mod recover;
 mod strings;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod texts;
 #[cfg(test)]
 mod tree;

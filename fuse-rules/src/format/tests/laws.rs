@@ -1,0 +1,54 @@
+//! What holds for every file.
+
+use proptest::prelude::*;
+
+use super::{files, generate, laid_out, mangle, pretty_assertions};
+
+fn bytes() -> impl Strategy<Value = Vec<u8>> {
+    prop::collection::vec(any::<u8>(), 0..600)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_layout_says_the_same_and_is_its_own(bytes in bytes()) {
+        let out = laid_out(&generate::file(&bytes));
+        prop_assert!(!out.contains("\n\n\n") && !out.starts_with('\n') && !out.ends_with("\n\n"), "{out}");
+        prop_assert!(out.lines().all(|line| line.trim_end() == line), "{out}");
+        for (above, line) in out.lines().zip(out.lines().skip(1)) {
+            prop_assert!(!(above.ends_with('{') && line.is_empty()), "{out}");
+            prop_assert!(!(above.is_empty() && line.trim_start() == "}"), "{out}");
+        }
+    }
+
+    #[test]
+    fn a_mangled_file_is_restored(bytes in bytes(), mangling in bytes()) {
+        let text = laid_out(&generate::file(&bytes));
+        pretty_assertions(&laid_out(&mangle::file(&text, &mangling)), &text);
+    }
+
+    #[test]
+    fn the_repositorys_files_are_restored(mangling in prop::collection::vec(any::<u8>(), 1..2000)) {
+        for (_, text) in files() {
+            let mangled = mangle::file(&text, &mangling);
+            pretty_assertions(&laid_out(&mangled), &text);
+        }
+    }
+}
+
+/// Texts that are no rules, or hardly: they are refused or have a layout.
+#[test]
+fn hostile_texts_are_refused_or_stable() {
+    for text in crate::syntax::tests::hostile_texts() {
+        for text in [
+            format!("sensor s on a.b {{ when {text}\n }}"),
+            format!("source s k {{ a = {text}\n }}"),
+            text,
+        ] {
+            if let Ok(out) = super::format("x", &text) {
+                assert_eq!(super::format("x", &out).unwrap(), out);
+            }
+        }
+    }
+}
