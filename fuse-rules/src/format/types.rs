@@ -15,6 +15,20 @@ impl<'a> Layout<'a> {
             let term = terms.pop().map(|term| group(self.type_term(term)));
             return space.into_iter().chain(term).collect();
         }
+        // A record brings lines of its own: `{ … } | null`.
+        if terms.iter().filter(|term| term.as_rule() == Rule::type_record).count() == 1 {
+            let mut docs = Vec::new();
+            for term in terms {
+                if !docs.is_empty() {
+                    docs.extend([Doc::Space, Doc::Nest(self.comments(term.as_span().start()))]);
+                    docs.extend([text("|"), Doc::Space]);
+                } else if spaced {
+                    docs.push(Doc::Space);
+                }
+                docs.extend(self.type_term(term));
+            }
+            return docs;
+        }
         let mut docs = Vec::new();
         for term in terms {
             let is_first = docs.is_empty();

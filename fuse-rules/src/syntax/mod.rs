@@ -19,15 +19,11 @@ mod types;
 
 use std::ops::Range;
 
-<<<<<<< HEAD
-pub(crate) use strings::{duration_text, quoted};
-=======
 use pest::Parser;
 use pest::iterators::Pair;
 
 pub(crate) use docs::{BLANK, doc, is_one_line_end};
-pub(crate) use strings::duration_text;
->>>>>>> f58979e (Lay rules out in one canonical way)
+pub(crate) use strings::{duration_text, quoted};
 pub use strings::{parse_duration, show_duration};
 #[cfg(test)]
 pub(crate) use tree::type_text;
@@ -72,12 +68,12 @@ pub(crate) fn parse(file: FileId, text: &str, problems: &mut Vec<Diagnostic>) ->
     }
 }
 
-<<<<<<< HEAD
 /// Whether a text is a name as the grammar has it: of a field, of what is declared.
 pub(crate) fn is_name(text: &str) -> bool {
     let parsed = Grammar::parse(Rule::ident, text);
     parsed.is_ok_and(|mut pairs| pairs.next().is_some_and(|pair| pair.as_str() == text))
-=======
+}
+
 /// The pieces of a text that [`parse`] reads without a problem: everything but white space and
 /// comments. `None` where there was one.
 pub(crate) fn pieces(text: &str) -> Option<Pair<'_, Rule>> {
@@ -87,5 +83,4 @@ pub(crate) fn pieces(text: &str) -> Option<Pair<'_, Rule>> {
 /// The comments of such a text.
 pub(crate) fn comments(text: &str) -> Vec<Range<usize>> {
     nesting::scan(text).comments
->>>>>>> f58979e (Lay rules out in one canonical way)
 }

@@ -28,7 +28,7 @@ impl Generator<'_> {
         match self.choose(14) {
             1 => self.out.push('\n'),
             2 => self.out.push_str("\r\n\n"),
-            3 => self.out.push_str("\t\t\u{feff}"),
+            3 => self.out.push_str("\t\t"),
             n @ 4..=6 => {
                 self.comments += 1;
                 let before = ["  ", "\n", "\n\n  "][n - 4];
