@@ -20,7 +20,10 @@ fn ran_in(folder: &Path, arguments: &[&str]) -> String {
 
 #[test]
 fn the_repositorys_rules_are_laid_out() {
-    insta::assert_snapshot!(ran(&["fmt", "--check", "rules", "rules/std"]), @"");
+    insta::assert_snapshot!(ran(&["fmt", "--check", "rules", "rules/std"]), @"
+    exit 0
+    0 would change, 9 unchanged
+    ");
 }
 
 #[test]
@@ -33,13 +36,55 @@ fn files_are_laid_out_in_place_and_the_others_are_left() {
     std::fs::write(path("broken.rules"), "fuse a  default\n").unwrap();
     let tidied = std::fs::metadata(path("tidy.rules")).unwrap().modified().unwrap();
 
-    insta::assert_snapshot!(ran_in(folder.path(), &["fmt", "--check", "DIR"]), @"");
-    insta::assert_snapshot!(ran_in(folder.path(), &["fmt", "--diff", "DIR/messy.rules"]), @"");
-    insta::assert_snapshot!(ran_in(folder.path(), &["fmt", "--check", "--diff", "DIR/messy.rules"]), @"");
+    insta::assert_snapshot!(ran_in(folder.path(), &["fmt", "--check", "DIR"]), @"
+    exit 1
+    error[E0101]: expected `on` or `off` after `default`
+     --> DIR/broken.rules:1:9
+      |
+    1 | fuse a  default
+      |         ^^^^^^^ what should follow is missing
+
+    1 problem
+    would lay out DIR/messy.rules
+    1 would change, 1 unchanged
+    ");
+    insta::assert_snapshot!(ran_in(folder.path(), &["fmt", "--diff", "DIR/messy.rules"]), @"
+    exit 0
+    --- DIR/messy.rules
+    +++ DIR/messy.rules
+    @@ -1,4 +1,2 @@
+     fuse a default on
+    -
+    -
+    -fuse b   default off # why
+    +fuse b default off  # why
+    ");
+    insta::assert_snapshot!(ran_in(folder.path(), &["fmt", "--check", "--diff", "DIR/messy.rules"]), @"
+    exit 1
+    --- DIR/messy.rules
+    +++ DIR/messy.rules
+    @@ -1,4 +1,2 @@
+     fuse a default on
+    -
+    -
+    -fuse b   default off # why
+    +fuse b default off  # why
+    ");
     let text = |name: &str| std::fs::read_to_string(path(name)).unwrap();
     assert_eq!(text("messy.rules"), MESSY, "nothing was written");
 
-    insta::assert_snapshot!(ran_in(folder.path(), &["fmt", "DIR", "DIR/messy.rules"]), @"");
+    insta::assert_snapshot!(ran_in(folder.path(), &["fmt", "DIR", "DIR/messy.rules"]), @"
+    exit 1
+    error[E0101]: expected `on` or `off` after `default`
+     --> DIR/broken.rules:1:9
+      |
+    1 | fuse a  default
+      |         ^^^^^^^ what should follow is missing
+
+    1 problem
+    laid out DIR/messy.rules
+    1 changed, 1 unchanged
+    ");
     assert_eq!(text("messy.rules"), TIDY);
     assert_eq!(text("messy.txt"), MESSY);
     assert_eq!(text("broken.rules"), "fuse a  default\n");
@@ -92,7 +137,15 @@ fn standard_input_goes_to_standard_output() {
 
 #[test]
 fn wrong_usage() {
-    insta::assert_snapshot!(ran(&["fmt", "-", "rules"]), @"");
-    insta::assert_snapshot!(ran(&["fmt", "no-such.rules"]), @"");
+    insta::assert_snapshot!(ran(&["fmt", "-", "rules"]), @"
+    exit 2
+    --- stderr
+    fuse: `-` reads standard input and stands alone
+    ");
+    insta::assert_snapshot!(ran(&["fmt", "no-such.rules"]), @"
+    exit 2
+    --- stderr
+    fuse: `no-such.rules` cannot be read: there is no such file
+    ");
     assert_eq!(fuse(&["fmt"]).status.code(), Some(2));
 }
