@@ -23,6 +23,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Check(Check),
+    Fmt(Fmt),
     Explain(Explain),
     InferType(InferType),
     Run(Run),
@@ -64,6 +65,34 @@ pub(crate) struct Check {
     /// How problems are printed; `json` is one object a line
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: Format,
+}
+
+/// Lay files of rules out in the one style that there is
+///
+/// Only white space, line ends, commas and the order of clauses change; comments stay with what they
+/// stand at. What is written is read again first and means the same. A file that does not parse is
+/// left as it is, with its problems; rules that would not pass the checks are laid out, too.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  fuse fmt rules
+  fuse fmt --check --diff rules
+  fuse fmt - < rules/sources.rules
+
+Exit codes: 0 laid out, 1 a file does not parse, or with --check would change, 2 wrong usage or a
+file that cannot be read or written")]
+pub(crate) struct Fmt {
+    /// Files of rules, or folders of them; `-` reads standard input and prints the layout
+    #[arg(required = true, value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+
+    /// Write nothing; name the files that would change
+    #[arg(long)]
+    pub(crate) check: bool,
+
+    /// Write nothing; print what would change
+    #[arg(long)]
+    pub(crate) diff: bool,
 }
 
 /// Say what the rules would do with an event, and why

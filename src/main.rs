@@ -16,6 +16,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let result = match cli.command {
         Command::Check(arguments) => commands::check::run(&arguments),
+        Command::Fmt(arguments) => commands::fmt::run(&arguments),
         Command::Explain(arguments) => commands::explain::run(&arguments),
         Command::InferType(arguments) => commands::infer_type::run(&arguments),
         Command::Doc(arguments) => commands::doc::run(&arguments),

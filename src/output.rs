@@ -8,6 +8,11 @@ pub(crate) fn print(text: &str) {
     let _gone = anstream::stdout().lock().write_all(text.as_bytes());
 }
 
+/// Prints to standard error.
+pub(crate) fn print_aside(text: &str) {
+    let _gone = anstream::stderr().lock().write_all(text.as_bytes());
+}
+
 /// Prints why the command failed to standard error.
 pub(crate) fn fail(why: &str) {
     let _gone = writeln!(anstream::stderr().lock(), "fuse: {why}");

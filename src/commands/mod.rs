@@ -6,6 +6,7 @@ pub(crate) mod connect;
 pub(crate) mod doc;
 pub(crate) mod doctor;
 pub(crate) mod explain;
+pub(crate) mod fmt;
 pub(crate) mod infer_type;
 pub(crate) mod rbac;
 pub(crate) mod run;

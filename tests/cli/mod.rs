@@ -4,6 +4,7 @@ mod check;
 mod connect;
 mod doc;
 mod explain;
+mod fmt;
 mod help;
 mod infer_type;
 

@@ -92,6 +92,7 @@ codes! {
     E0507 = "an unknown module of the standard library",
     E0508 = "a JSON Schema that cannot be read as a type",
     E0509 = "a rule that can cost too much",
+    E0901 = "a fault of fuse itself",
 }
 
 impl fmt::Display for Code {

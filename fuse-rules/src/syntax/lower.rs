@@ -1,5 +1,7 @@
 //! pest's pairs to the tree: declarations.
 
+use std::ops::Range;
+
 use pest::iterators::{Pair, Pairs};
 
 use super::ast::{
@@ -16,6 +18,7 @@ use crate::span::{FileId, Span};
 pub(super) struct Lower<'a> {
     pub(super) file: FileId,
     pub(super) text: &'a str,
+    comments: &'a [Range<usize>],
     pub(super) problems: &'a mut Vec<Diagnostic>,
 }
 
@@ -23,8 +26,13 @@ pub(super) struct Lower<'a> {
 const NAMELESS: &str = "";
 
 impl<'a> Lower<'a> {
-    pub(super) fn new(file: FileId, text: &'a str, problems: &'a mut Vec<Diagnostic>) -> Self {
-        Self { file, text, problems }
+    pub(super) fn new(
+        file: FileId,
+        text: &'a str,
+        comments: &'a [Range<usize>],
+        problems: &'a mut Vec<Diagnostic>,
+    ) -> Self {
+        Self { file, text, comments, problems }
     }
 
     pub(super) fn file(mut self, pairs: Pairs<'_, Rule>) -> File {
@@ -129,21 +137,8 @@ impl<'a> Lower<'a> {
         name
     }
 
-    /// The comment block straight above a declaration, without its `#`s.
     pub(super) fn doc(&self, pair: &Pair<'_, Rule>) -> Option<String> {
-        let before = self.text.get(..pair.as_span().start())?;
-        // Only white space may stand between the comment's line end and the declaration.
-        let (above, indent) = before.rsplit_once('\n')?;
-        if !indent.trim().is_empty() {
-            return None;
-        }
-        let lines: Vec<&str> = above
-            .lines()
-            .rev()
-            .map_while(|line| line.trim_start().strip_prefix('#'))
-            .map(|line| line.strip_prefix(' ').unwrap_or(line).trim_end())
-            .collect();
-        (!lines.is_empty()).then(|| lines.into_iter().rev().collect::<Vec<_>>().join("\n"))
+        super::doc(self.text, self.comments, pair.as_span().start())
     }
 
     /// Reports a block whose closing brace the parser had to make up.
@@ -167,7 +162,8 @@ impl<'a> Lower<'a> {
 
     /// A string that takes no `${…}`.
     pub(super) fn plain_string(&mut self, pair: Pair<'_, Rule>) -> Option<String> {
-        let written = pair.as_str().contains("${") && !pair.as_str().contains("\\${");
+        let mut parts = pair.clone().into_inner();
+        let written = parts.any(|p| p.as_rule() == Rule::plain_text && p.as_str().contains("${"));
         let expr = self.string(pair, 0);
         if written {
             self.report(

@@ -4,20 +4,25 @@
 pub(crate) mod ast;
 mod blocks;
 mod clauses;
+mod docs;
 mod expressions;
 mod lower;
 mod nesting;
 mod recover;
 mod strings;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod texts;
 #[cfg(test)]
 mod tree;
 mod types;
 
-use pest::Parser;
+use std::ops::Range;
 
+use pest::Parser;
+use pest::iterators::Pair;
+
+pub(crate) use docs::{BLANK, doc, is_one_line_end};
 pub(crate) use strings::{duration_text, quoted};
 pub use strings::{parse_duration, show_duration};
 #[cfg(test)]
@@ -35,7 +40,8 @@ mod grammar {
     pub(super) struct Grammar;
 }
 
-use grammar::{Grammar, Rule};
+use grammar::Grammar;
+pub(crate) use grammar::Rule;
 
 /// How deeply brackets and operators may nest, together. More than anybody reads, and a third of
 /// what a 2 MiB stack holds in a debug build, where a level costs up to 10 KiB.
@@ -43,13 +49,14 @@ pub(crate) const MAX_NESTING: usize = 64;
 
 /// Reads a file of rules. Every problem is added to `problems`; what could be read is returned.
 pub(crate) fn parse(file: FileId, text: &str, problems: &mut Vec<Diagnostic>) -> ast::File {
-    if let Some(at) = nesting::too_deep(text) {
+    let scan = nesting::scan(text);
+    if let Some(at) = scan.too_deep {
         let span = Span::new(file, at..at + 1);
         problems.push(nesting::problem(span));
         return ast::File::default();
     }
     match Grammar::parse(Rule::file, text) {
-        Ok(pairs) => lower::Lower::new(file, text, problems).file(pairs),
+        Ok(pairs) => lower::Lower::new(file, text, &scan.comments, problems).file(pairs),
         // Recovery takes up whatever does not parse, so this is not reached; if it were, the
         // place is still worth reporting.
         Err(error) => {
@@ -65,4 +72,15 @@ pub(crate) fn parse(file: FileId, text: &str, problems: &mut Vec<Diagnostic>) ->
 pub(crate) fn is_name(text: &str) -> bool {
     let parsed = Grammar::parse(Rule::ident, text);
     parsed.is_ok_and(|mut pairs| pairs.next().is_some_and(|pair| pair.as_str() == text))
+}
+
+/// The pieces of a text that [`parse`] reads without a problem: everything but white space and
+/// comments. `None` where there was one.
+pub(crate) fn pieces(text: &str) -> Option<Pair<'_, Rule>> {
+    Grammar::parse(Rule::file, text).ok()?.next()
+}
+
+/// The comments of such a text.
+pub(crate) fn comments(text: &str) -> Vec<Range<usize>> {
+    nesting::scan(text).comments
 }

@@ -1,4 +1,7 @@
-//! How deeply brackets nest, before anything recursive looks at the text.
+//! One pass over the bytes, before anything recursive looks at the text: how deeply brackets nest,
+//! and where the comments are.
+
+use std::ops::Range;
 
 use super::MAX_NESTING;
 use crate::diagnostic::{Code, Diagnostic};
@@ -11,9 +14,18 @@ pub(super) fn problem(span: Span) -> Diagnostic {
         .help("split the condition into several `when` clauses, which are and-ed")
 }
 
-/// The byte of the first bracket that stands deeper than the limit. Brackets in comments and in
-/// the text of strings do not count; those in `${…}` do.
-pub(super) fn too_deep(text: &str) -> Option<usize> {
+/// What the pass finds.
+#[derive(Default)]
+pub(super) struct Scan {
+    /// The byte of the first bracket that stands deeper than the limit. Brackets in comments and in
+    /// the text of strings do not count; those in `${…}` do.
+    pub(super) too_deep: Option<usize>,
+    /// The comments before that byte, without their line ends.
+    pub(super) comments: Vec<Range<usize>>,
+}
+
+pub(super) fn scan(text: &str) -> Scan {
+    let mut scan = Scan::default();
     let bytes = text.as_bytes();
     let mut depth = 0_usize;
     // The depth at which each string that is open around us goes on.
@@ -37,7 +49,11 @@ pub(super) fn too_deep(text: &str) -> Option<usize> {
             }
         } else {
             match byte {
-                b'#' => at = line_end(bytes, at),
+                b'#' => {
+                    let end = line_end(bytes, at);
+                    scan.comments.push(at..end);
+                    at = end;
+                }
                 b'r' => {
                     if let Some(hashes) = raw_hashes(bytes, at) {
                         at = raw_end(bytes, at + 1 + hashes, hashes);
@@ -60,11 +76,12 @@ pub(super) fn too_deep(text: &str) -> Option<usize> {
             }
         }
         if depth + angles > MAX_NESTING {
-            return Some(at);
+            scan.too_deep = Some(at);
+            break;
         }
         at += 1;
     }
-    None
+    scan
 }
 
 /// Whether the `<` at `at` touches the word `list` or `map`.
@@ -115,6 +132,18 @@ fn raw_end(bytes: &[u8], at: usize, hashes: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn too_deep(text: &str) -> Option<usize> {
+        scan(text).too_deep
+    }
+
+    #[test]
+    fn comments_are_told_from_strings() {
+        let text = "a # b\r\n# c\n\"# d ${ e # f\n} # g\" # h\nr\"\n# i\" r#\"\n# \"#j\n#";
+        let comments = scan(text).comments;
+        let found: Vec<_> = comments.into_iter().map(|range| &text[range]).collect();
+        assert_eq!(found, ["# b", "# c", "# f", "# h", "#"]);
+    }
 
     #[test]
     fn only_brackets_that_nest_count() {

@@ -181,6 +181,7 @@ fn each_slip_costs_one_error_at_its_place() {
         ("trigger log { , a = 1 }", vec!["E0101 2:15"]),
         ("trigger log { a = b. }", vec!["E0101 2:20"]),
         ("trigger log { \"a${b}\" = 1 }", vec!["E0405 2:15"]),
+        ("trigger log { \"\\${a} ${b}\" = 1 }", vec!["E0405 2:15"]),
         ("when any(x in y x)", vec!["E0101 2:17"]),
     ] {
         assert_eq!(codes(&rule(body)), expected, "{body}");
@@ -306,7 +307,17 @@ fn many_comparisons_in_a_row_are_no_nesting() {
 fn hostile_texts_are_errors_in_bounded_time() {
     let deep = format!("sensor s on a.b {{ when {}a", "(".repeat(100_000));
     assert_eq!(codes(&deep).len(), 1);
-    for text in [
+    for text in hostile_texts() {
+        // Whatever it says, it says it, and soon.
+        let _problems = codes(&format!("sensor s on a.b {{ when {text}\n }}"));
+        let _problems = codes(&format!("source s k {{ a = {text}\n }}"));
+        let _problems = codes(&text);
+    }
+}
+
+/// What nobody writes.
+pub(crate) fn hostile_texts() -> Vec<String> {
+    vec![
         "not ".repeat(5_000),
         "a + ".repeat(5_000),
         "a == 1 or ".repeat(5_000) + "b",
@@ -319,12 +330,7 @@ fn hostile_texts_are_errors_in_bounded_time() {
         "{ a { ".repeat(100_000),
         "}".repeat(1_000),
         "\0\u{7f}\u{202e}".repeat(100),
-    ] {
-        // Whatever it says, it says it, and soon.
-        let _problems = codes(&format!("sensor s on a.b {{ when {text}\n }}"));
-        let _problems = codes(&format!("source s k {{ a = {text}\n }}"));
-        let _problems = codes(&text);
-    }
+    ]
 }
 
 /// Strings that hold lists that hold records whose keys look like strings: read once a level.
@@ -359,6 +365,24 @@ mod laws {
         ) {
             let _read = read(&pieces.concat());
         }
+    }
+}
+
+#[test]
+fn the_comment_straight_above_is_the_documentation() {
+    for (text, doc) in [
+        ("\u{feff}# a\n# b\nfuse f default on", Some("a\nb")),
+        ("# a\r# b\r\n\tfuse f default on", Some("a\nb")),
+        ("# a\n\nfuse f default on", None),
+        ("fuse g default on # a\nfuse f default on", None),
+        ("const c = r\"\n# a\"\nfuse f default on", None),
+        ("# a\n\n# b\nfuse f default on", Some("b")),
+    ] {
+        let (tree, problems) = read(text);
+        assert_eq!(problems, "");
+        let wanted = doc.map_or(String::new(), |doc| format!("doc {doc:?}\n"));
+        assert!(tree.contains(&format!("{wanted}fuse f")), "{text:?}\n{tree}");
+        assert_eq!(tree.contains("doc"), doc.is_some(), "{text:?}\n{tree}");
     }
 }
 

@@ -1,0 +1,45 @@
+//! The layout of clauses.
+
+use pest::iterators::Pair;
+
+use super::doc::{Doc, group, text};
+use super::expressions::{Place, ends_in_bracket};
+use super::layout::{Body, Layout, Style};
+use crate::syntax::Rule;
+
+impl<'a> Layout<'a> {
+    /// A clause of a sensor or rule; a rule is one of its sensor.
+    pub(super) fn clause(&mut self, pair: Pair<'a, Rule>) -> Body<'a> {
+        if pair.as_rule() == Rule::rule_decl {
+            return Body::Plain(self.with_body(pair, Self::clause));
+        }
+        let mut docs = Vec::new();
+        let mut after_comma = false;
+        let mut bracketed = false;
+        for part in pair.into_inner() {
+            let rule = part.as_rule();
+            if rule == Rule::comma {
+                docs.push(text(","));
+            } else if after_comma || rule == Rule::kw_within || rule == Rule::kw_max && !bracketed {
+                let mut more = vec![Doc::Line];
+                more.extend(self.comments(part.as_span().start()));
+                more.push(self.clause_part(part));
+                docs.push(Doc::Nest(more));
+            } else {
+                docs.extend((!docs.is_empty()).then_some(Doc::Space));
+                bracketed = rule == Rule::expr && ends_in_bracket(&part);
+                docs.push(self.clause_part(part));
+            }
+            after_comma = rule == Rule::comma;
+        }
+        Body::Plain(vec![group(docs)])
+    }
+
+    fn clause_part(&mut self, pair: Pair<'a, Rule>) -> Doc<'a> {
+        match pair.as_rule() {
+            Rule::expr => self.expr(pair, Place::Behind),
+            Rule::block => self.block(pair, Style::Lines),
+            _ => self.token(&pair),
+        }
+    }
+}

@@ -1,0 +1,240 @@
+//! The layout of expressions and types' literals: chains of operators, and what stands in brackets.
+
+use pest::iterators::Pair;
+
+use super::doc::{Doc, group, text};
+use super::layout::{Body, Layout, Style, spelling};
+use crate::syntax::Rule;
+
+/// Where an expression stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// Behind something: its further lines are indented.
+    Behind,
+    /// At the start of a line that is its own where it is broken.
+    Alone,
+}
+
+/// How tightly comparisons bind. They do not chain.
+const COMPARISON: u8 = 3;
+
+/// How tightly an infix operator binds; `None` for everything else.
+pub(super) fn tightness(rule: Rule) -> Option<u8> {
+    match rule {
+        Rule::op_or => Some(1),
+        Rule::op_and => Some(2),
+        Rule::op_compare | Rule::op_in | Rule::op_not_in | Rule::op_text => Some(COMPARISON),
+        Rule::op_coalesce => Some(4),
+        Rule::op_add | Rule::op_sub => Some(5),
+        Rule::op_mul | Rule::op_div | Rule::op_rem => Some(6),
+        _ => None,
+    }
+}
+
+impl<'a> Layout<'a> {
+    /// A `value`: a record or an expression.
+    pub(super) fn value(&mut self, pair: Pair<'a, Rule>, place: Place) -> Doc<'a> {
+        let inner = pair.into_inner().next();
+        inner.map_or(text(""), |inner| match inner.as_rule() {
+            Rule::record => self.block(inner, Style::Record),
+            _ => self.expr(inner, place),
+        })
+    }
+
+    pub(super) fn expr(&mut self, pair: Pair<'a, Rule>, place: Place) -> Doc<'a> {
+        let parts: Vec<_> = pair.into_inner().collect();
+        self.chain(&parts, place)
+    }
+
+    /// Operands and operators in a row. Lines end before operators, the loosest ones first.
+    fn chain(&mut self, parts: &[Pair<'a, Rule>], place: Place) -> Doc<'a> {
+        let loosest = parts.iter().filter_map(|part| tightness(part.as_rule())).min();
+        let Some(loosest) = loosest else { return self.operand(parts) };
+        let is_split = |part: &Pair<'a, Rule>| tightness(part.as_rule()) == Some(loosest);
+        let mut operands = parts.split(is_split);
+        let first = operands.next().unwrap_or(&[]);
+        let mut brackets = is_bracketed(first);
+        let mut docs = vec![self.chain(first, Place::Behind)];
+        let mut rest = Vec::new();
+        for (operator, operand) in parts.iter().filter(|part| is_split(part)).zip(operands) {
+            let bracketed = is_bracketed(operand);
+            // What is in brackets has places for line ends of its own.
+            let hugs = loosest == COMPARISON && (brackets || bracketed);
+            let line = if hugs { &mut docs } else { &mut rest };
+            line.push(if hugs { Doc::Space } else { Doc::Line });
+            // Comments on both sides of the operator stand before it.
+            if let Some(next) = operand.first() {
+                line.extend(self.comments(next.as_span().start()));
+            }
+            line.extend([text(spelling(operator)), Doc::Space]);
+            line.push(self.chain(operand, Place::Behind));
+            brackets = bracketed;
+        }
+        match place {
+            Place::Behind => docs.push(Doc::Nest(rest)),
+            Place::Alone => docs.extend(rest),
+        }
+        group(docs)
+    }
+
+    /// An operand with what stands before and after it: `not -x is missing`.
+    fn operand(&mut self, parts: &[Pair<'a, Rule>]) -> Doc<'a> {
+        let mut docs = Vec::new();
+        for part in parts {
+            match part.as_rule() {
+                Rule::op_not => docs.extend([self.token(part), Doc::Space]),
+                Rule::op_neg => docs.push(self.token(part)),
+                Rule::is_test => {
+                    docs.push(Doc::Space);
+                    docs.extend(self.words(part.clone().into_inner()));
+                }
+                _ => docs.push(self.term(part.clone())),
+            }
+        }
+        group(docs)
+    }
+
+    /// An operand and what touches it.
+    pub(super) fn term(&mut self, pair: Pair<'a, Rule>) -> Doc<'a> {
+        let mut docs = Vec::new();
+        for part in pair.into_inner() {
+            match part.as_rule() {
+                Rule::index => docs.extend(self.touching(part)),
+                Rule::string => docs.push(self.string(part)),
+                Rule::list => docs.push(self.elements(part, "]")),
+                Rule::paren => docs.push(self.paren(part)),
+                Rule::quantifier => docs.extend(self.quantifier(part)),
+                Rule::call => {
+                    for part in part.into_inner() {
+                        docs.push(match part.as_rule() {
+                            Rule::arguments => self.elements(part, ")"),
+                            _ => self.token(&part),
+                        });
+                    }
+                }
+                _ => docs.push(self.token(&part)),
+            }
+        }
+        group(docs)
+    }
+
+    /// Pieces with nothing between them: `[-1]`.
+    pub(super) fn touching(&mut self, pair: Pair<'a, Rule>) -> Vec<Doc<'a>> {
+        pair.into_inner().map(|part| self.token(&part)).collect()
+    }
+
+    fn string(&mut self, pair: Pair<'a, Rule>) -> Doc<'a> {
+        let mut docs = Vec::new();
+        for part in pair.into_inner() {
+            if part.as_rule() != Rule::interpolation {
+                docs.push(self.token(&part));
+                continue;
+            }
+            for part in part.into_inner() {
+                docs.push(match part.as_rule() {
+                    Rule::expr => self.expr(part, Place::Behind),
+                    _ => self.token(&part),
+                });
+            }
+        }
+        Doc::Tight(docs)
+    }
+
+    /// A list or arguments. One that is all there is and has brackets of its own shares the lines of
+    /// those around it.
+    fn elements(&mut self, pair: Pair<'a, Rule>, close: &'static str) -> Doc<'a> {
+        let mut parts = pair.into_inner();
+        let open = parts.next().map_or(text(""), |open| self.token(&open));
+        let mut bracketed = false;
+        let mut units = self.units(parts, |layout, part| {
+            bracketed = ends_in_bracket(&part);
+            Body::Plain(vec![match part.as_rule() {
+                Rule::value => layout.value(part, Place::Behind),
+                _ => layout.expr(part, Place::Behind),
+            }])
+        });
+        if bracketed && let Some(only) = units.only() {
+            return group([open].into_iter().chain(only).chain([text(close)]).collect());
+        }
+        units.bracketed(vec![open], close, Style::Elements)
+    }
+
+    fn paren(&mut self, pair: Pair<'a, Rule>) -> Doc<'a> {
+        let mut outer = Vec::new();
+        let mut inner = vec![Doc::Soft];
+        let mut close = None;
+        for part in pair.into_inner() {
+            match part.as_rule() {
+                Rule::expr => {
+                    inner.extend(self.comments(part.as_span().start()));
+                    inner.push(self.expr(part, Place::Alone));
+                }
+                Rule::paren_close => {
+                    inner.extend(self.comments(part.as_span().start()));
+                    close = Some(self.token(&part));
+                }
+                _ => outer.push(self.token(&part)),
+            }
+        }
+        outer.extend([Doc::Nest(inner), Doc::Soft]);
+        outer.extend(close);
+        group(outer)
+    }
+
+    /// `any(x in LIST: CONDITION)`.
+    fn quantifier(&mut self, pair: Pair<'a, Rule>) -> Vec<Doc<'a>> {
+        let mut parts = pair.into_inner();
+        let word = parts.next().map(|word| self.token(&word));
+        let mut outer = Vec::new();
+        let mut inner = vec![Doc::Soft];
+        let mut close = None;
+        for part in parts.flat_map(Pair::into_inner) {
+            match part.as_rule() {
+                Rule::paren_open => outer.push(self.token(&part)),
+                Rule::ident => {
+                    inner.extend(self.comments(part.as_span().start()));
+                    inner.push(self.token(&part));
+                }
+                Rule::kw_in => inner.extend([Doc::Space, self.token(&part)]),
+                Rule::expr => inner.extend([Doc::Space, self.expr(part, Place::Behind)]),
+                Rule::colon => inner.extend([self.token(&part), Doc::Line]),
+                Rule::value => {
+                    inner.extend(self.comments(part.as_span().start()));
+                    inner.push(self.value(part, Place::Alone));
+                }
+                _ => {
+                    inner.extend(self.comments(part.as_span().start()));
+                    close = Some(self.token(&part));
+                }
+            }
+        }
+        outer.extend([Doc::Nest(inner), Doc::Soft]);
+        outer.extend(close);
+        word.into_iter().chain([group(outer)]).collect()
+    }
+}
+
+/// Whether a line may end between the operators of an expression.
+pub(super) fn is_split(expr: &Pair<'_, Rule>) -> bool {
+    expr.clone().into_inner().any(|part| matches!(part.as_rule(), Rule::op_or | Rule::op_and))
+}
+
+/// Whether this is a record, or one operand that ends in a bracket.
+pub(super) fn ends_in_bracket(value: &Pair<'_, Rule>) -> bool {
+    let parts: Vec<_> = value.clone().into_inner().collect();
+    match parts.as_slice() {
+        [inner] if value.as_rule() == Rule::value => {
+            inner.as_rule() == Rule::record || ends_in_bracket(inner)
+        }
+        parts => is_bracketed(parts),
+    }
+}
+
+/// Whether this is one operand that ends in a bracket.
+fn is_bracketed(parts: &[Pair<'_, Rule>]) -> bool {
+    let [term] = parts else { return false };
+    let last = term.clone().into_inner().next_back();
+    last.is_some_and(|last| {
+        matches!(last.as_rule(), Rule::list | Rule::paren | Rule::quantifier | Rule::call)
+    })
+}

@@ -1,0 +1,265 @@
+//! Pieces to a layout: what all constructs have in common. Every piece takes the comments before it
+//! along.
+
+use std::borrow::Cow;
+
+use pest::iterators::Pair;
+
+use super::doc::{Doc, group, if_broken, text};
+use super::gap::{Comment, Gap};
+use super::order::rank;
+use crate::syntax::Rule;
+
+/// Walks the pieces of a file in their order.
+pub(super) struct Layout<'a> {
+    text: &'a str,
+    /// The byte after the last piece.
+    at: usize,
+}
+
+/// Something that has lines of its own where what it stands in is broken: a clause, a field, an
+/// element.
+pub(super) struct Unit<'a> {
+    /// The comments above it.
+    pub(super) lead: Vec<Comment<'a>>,
+    pub(super) rule: Rule,
+    rank: u8,
+    pub(super) body: Body<'a>,
+    /// The comment behind it.
+    pub(super) trailing: Option<&'a str>,
+}
+
+pub(super) enum Body<'a> {
+    Plain(Vec<Doc<'a>>),
+    /// A field: its `=` is aligned with those of its neighbours.
+    Field {
+        key: Vec<Doc<'a>>,
+        width: usize,
+        rest: Vec<Doc<'a>>,
+    },
+}
+
+/// The units between two brackets, or of a whole file.
+pub(super) struct Units<'a> {
+    /// The comment behind the opening bracket.
+    pub(super) opening: Option<&'a str>,
+    pub(super) list: Vec<Unit<'a>>,
+    /// The comments before the closing bracket.
+    pub(super) closing: Vec<Comment<'a>>,
+}
+
+impl<'a> Layout<'a> {
+    pub(super) fn new(text: &'a str) -> Self {
+        Self { text, at: 0 }
+    }
+
+    /// Goes on at byte `to`.
+    pub(super) fn skip(&mut self, to: usize) {
+        self.at = to;
+    }
+
+    /// A piece, after the comments before it.
+    pub(super) fn token(&mut self, pair: &Pair<'a, Rule>) -> Doc<'a> {
+        let piece = spelling(pair);
+        let start = pair.as_span().start();
+        let comments = self.comments(start);
+        self.at = start + piece.len();
+        if comments.is_empty() {
+            return text(piece);
+        }
+        // Comments amid a line: what goes on after them is indented.
+        Doc::Nest(comments.into_iter().chain([text(piece)]).collect())
+    }
+
+    /// Pieces with spaces between them.
+    pub(super) fn words(&mut self, pairs: impl Iterator<Item = Pair<'a, Rule>>) -> Vec<Doc<'a>> {
+        let mut docs = Vec::new();
+        for pair in pairs {
+            if !docs.is_empty() {
+                docs.push(Doc::Space);
+            }
+            docs.push(self.token(&pair));
+        }
+        docs
+    }
+
+    /// The comments up to byte `to`. What else there is before it has been printed, or will be.
+    pub(super) fn gap(&mut self, to: usize) -> Gap<'a> {
+        let gap = Gap::read(self.text, self.at, to);
+        self.at = self.at.max(to);
+        gap
+    }
+
+    /// As [`Self::gap`], as a layout.
+    pub(super) fn comments(&mut self, to: usize) -> Vec<Doc<'a>> {
+        let gap = self.gap(to);
+        let own = gap.own.into_iter().map(|comment| Doc::Comment(comment.text));
+        gap.trailing.map(Doc::Trailing).into_iter().chain(own).collect()
+    }
+
+    /// What stands between brackets, up to and with the closing one, in canonical order.
+    pub(super) fn units(
+        &mut self,
+        pairs: impl Iterator<Item = Pair<'a, Rule>>,
+        mut unit: impl FnMut(&mut Self, Pair<'a, Rule>) -> Body<'a>,
+    ) -> Units<'a> {
+        let mut units = Units { opening: None, list: Vec::new(), closing: Vec::new() };
+        for pair in pairs {
+            let rule = pair.as_rule();
+            if matches!(rule, Rule::comma) {
+                continue;
+            }
+            let gap = self.gap(pair.as_span().start());
+            match units.list.last_mut() {
+                Some(last) => last.trailing = gap.trailing,
+                None => units.opening = gap.trailing,
+            }
+            if matches!(rule, Rule::close | Rule::bracket_close | Rule::paren_close | Rule::EOI) {
+                self.at = pair.as_span().start() + pair.as_str().trim_end().len();
+                units.closing = gap.own;
+                continue;
+            }
+            let rank = rank(&pair);
+            let body = unit(self, pair);
+            units.list.push(Unit { lead: gap.own, rule, rank, body, trailing: None });
+        }
+        units.list.sort_by_key(|unit| unit.rank);
+        units
+    }
+}
+
+/// What stands between units of a broken bracket, and what else their kind asks for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Style {
+    /// Elements: commas between them, and after the last one where they are broken.
+    Elements,
+    /// Fields of a record: commas only where they stand on one line.
+    Record,
+    /// Clauses and fields, each on a line of its own in any case.
+    Lines,
+}
+
+impl<'a> Units<'a> {
+    pub(super) fn is_empty(&self) -> bool {
+        self.list.is_empty() && self.opening.is_none() && self.closing.is_empty()
+    }
+
+    /// The layout of the one unit that there is, where no comments stand around it.
+    pub(super) fn only(&mut self) -> Option<Vec<Doc<'a>>> {
+        let bare = self.opening.is_none() && self.closing.is_empty();
+        match self.list.as_mut_slice() {
+            [Unit { lead, trailing: None, body: Body::Plain(docs), .. }]
+                if bare && lead.is_empty() =>
+            {
+                Some(std::mem::take(docs))
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether this is one plain field, which may share the line of its braces.
+    pub(super) fn is_one_field(&self) -> bool {
+        matches!(self.list.as_slice(), [Unit { rule: Rule::field, .. }])
+    }
+
+    /// The units between brackets; `docs` are what stands up to and with the opening one.
+    pub(super) fn bracketed(
+        self,
+        mut docs: Vec<Doc<'a>>,
+        close: &'static str,
+        style: Style,
+    ) -> Doc<'a> {
+        if self.is_empty() {
+            docs.push(text(close));
+            return group(docs);
+        }
+        let edge = || match style {
+            Style::Lines => Doc::Hard,
+            Style::Record => Doc::Line,
+            Style::Elements => Doc::Soft,
+        };
+        let mut inner = vec![edge()];
+        let widths = paddings(&self.list);
+        let count = self.list.len();
+        for (i, (unit, padding)) in self.list.into_iter().zip(widths).enumerate() {
+            let is_last = i + 1 == count;
+            if unit.rule == Rule::rule_decl && i > 0 {
+                inner.push(Doc::Blank);
+            }
+            // Where a comment documents what it stands above, one that stands apart stays so.
+            inner.extend(lead(&unit.lead, is_documented(unit.rule)));
+            match unit.body {
+                Body::Plain(docs) => inner.extend(docs),
+                Body::Field { key, rest, .. } => {
+                    inner.extend(key);
+                    inner.push(if_broken(" ".repeat(padding)));
+                    inner.extend(rest);
+                }
+            }
+            match style {
+                Style::Elements if is_last => inner.push(if_broken(",")),
+                Style::Elements => inner.push(text(",")),
+                Style::Record if !is_last => {
+                    inner.push(Doc::Either { broken: Cow::Borrowed(""), flat: "," });
+                }
+                _ => {}
+            }
+            inner.extend(unit.trailing.map(Doc::Trailing));
+            if !is_last {
+                inner.push(if style == Style::Lines { Doc::Hard } else { Doc::Line });
+            } else if unit.rule == Rule::rule_decl && !self.closing.is_empty() {
+                inner.push(Doc::Blank);
+            }
+        }
+        inner.extend(lead(&self.closing, false));
+        docs.extend(self.opening.map(Doc::Trailing));
+        docs.extend([Doc::Nest(inner), edge(), text(close)]);
+        group(docs)
+    }
+}
+
+/// A piece as it is written.
+pub(super) fn spelling<'a>(piece: &Pair<'a, Rule>) -> &'a str {
+    match piece.as_rule() {
+        // pest counts the white space before what must not follow to these, and that within this.
+        Rule::assign => "=",
+        Rule::optional => "?",
+        Rule::op_not_in => "not in",
+        _ => piece.as_str(),
+    }
+}
+
+/// Comments on lines of their own.
+pub(super) fn lead<'a>(comments: &[Comment<'a>], keep_apart: bool) -> Vec<Doc<'a>> {
+    let mut docs = Vec::new();
+    for comment in comments {
+        docs.push(Doc::Comment(comment.text));
+        if comment.apart && keep_apart {
+            docs.push(Doc::Blank);
+        }
+    }
+    docs
+}
+
+/// Whether the comment above it is its documentation.
+fn is_documented(rule: Rule) -> bool {
+    matches!(rule, Rule::event_decl | Rule::rule_decl | Rule::type_field)
+}
+
+/// How many spaces stand before the `=` of each field, so that those of neighbours are aligned.
+/// What is no field and what has comments above it begins anew.
+fn paddings(units: &[Unit<'_>]) -> Vec<usize> {
+    let width = |unit: &Unit<'_>| match unit.body {
+        Body::Field { width, .. } => Some(width),
+        Body::Plain(_) => None,
+    };
+    let together =
+        |a: &Unit<'_>, b: &Unit<'_>| width(a).is_some() && width(b).is_some() && b.lead.is_empty();
+    units
+        .chunk_by(together)
+        .flat_map(|run| {
+            let widest = run.iter().filter_map(width).max().unwrap_or(0);
+            run.iter().map(move |unit| widest - width(unit).unwrap_or(widest))
+        })
+        .collect()
+}

@@ -1,0 +1,68 @@
+//! One layout for all files of rules. The pieces of a file are laid out anew from what they are;
+//! nothing depends on how they stood, but for comments, which stay with what they stand at.
+
+mod blocks;
+mod clauses;
+mod declarations;
+mod doc;
+mod expressions;
+mod gap;
+mod layout;
+mod order;
+mod print;
+#[cfg(test)]
+mod tests;
+mod types;
+mod verify;
+
+use crate::diagnostic::{Code, Diagnostic, Diagnostics};
+use crate::span::Files;
+use crate::syntax;
+
+/// Lays a file of rules out as all files of rules are.
+///
+/// There are no options: the layout follows from the rules and their comments, so that a file has
+/// exactly one. Names and types are not looked at, so rules that do not pass the checks can be laid
+/// out, too. What is returned is read again and means the same, comment by comment.
+///
+/// ```
+/// let text = "sensor s on a.b{requires c when body.n>3 # enough\nrule r{trigger log{message=\"n\"}}}";
+/// assert_eq!(fuse_rules::format("s.rules", text)?, r#"sensor s on a.b {
+///   requires c
+///   when body.n > 3  # enough
+///
+///   rule r {
+///     trigger log {
+///       message = "n"
+///     }
+///   }
+/// }
+/// "#);
+/// assert!(fuse_rules::format("s.rules", "sensor s on a.b { when }").is_err());
+/// # Ok::<(), fuse_rules::Diagnostics>(())
+/// ```
+///
+/// # Errors
+/// All problems of how the file is written. `name` is what they call it.
+pub fn format(name: &str, text: &str) -> Result<String, Diagnostics> {
+    let mut files = Files::default();
+    let file = files.add(name.to_owned(), text.to_owned());
+    let mut problems = Vec::new();
+    syntax::parse(file, text, &mut problems);
+    if problems.is_empty() {
+        let laid_out = syntax::pieces(text).map(|pieces| declarations::file(text, pieces));
+        match laid_out {
+            Some(laid_out) if verify::is_same(text, &laid_out) => return Ok(laid_out),
+            _ => problems.push(fault(name)),
+        }
+    }
+    Err(Diagnostics::new(files, problems))
+}
+
+/// The problem of a layout that would not mean the same.
+fn fault(name: &str) -> Diagnostic {
+    let message =
+        format!("the layout of `{name}` would change what it says; this is a fault of fuse");
+    Diagnostic::without_place(Code::E0901, message)
+        .help("nothing is changed; please report this, with the file")
+}

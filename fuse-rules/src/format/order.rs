@@ -1,0 +1,24 @@
+//! The canonical order of what may stand in any order.
+
+use pest::iterators::Pair;
+
+use crate::syntax::Rule;
+
+/// Where a part of a file, source, sensor, rule or record type stands among its like. Parts of one
+/// rank keep the author's order.
+pub(super) fn rank(pair: &Pair<'_, Rule>) -> u8 {
+    match pair.as_rule() {
+        Rule::use_decl => {
+            let std = pair.clone().into_inner().any(|part| part.as_rule() == Rule::kw_std);
+            if std { 0 } else { 1 }
+        }
+        Rule::requires_clause => 0,
+        Rule::each_clause => 1,
+        Rule::when_clause => 2,
+        Rule::once_clause => 3,
+        Rule::trigger_clause | Rule::rule_decl => 4,
+        // After the fields of a source and of a type.
+        Rule::event_decl | Rule::type_rest => 3,
+        _ => 2,
+    }
+}

@@ -1,0 +1,375 @@
+//! Files of rules made from bytes: everything that the grammar has, with comments and white space
+//! wherever they may stand.
+
+/// Makes texts from bytes. Where the bytes end, everything is as short as it can be.
+pub(super) struct Generator<'a> {
+    bytes: std::slice::Iter<'a, u8>,
+    out: String,
+    comments: usize,
+    depth: usize,
+}
+
+/// A file of rules.
+pub(super) fn file(bytes: &[u8]) -> String {
+    let mut make = Generator { bytes: bytes.iter(), out: String::new(), comments: 0, depth: 0 };
+    while make.bytes.len() > 0 {
+        make.declaration();
+    }
+    make.out
+}
+
+impl Generator<'_> {
+    /// A number under `n`.
+    fn choose(&mut self, n: usize) -> usize {
+        usize::from(self.bytes.next().copied().unwrap_or(0)) % n
+    }
+
+    fn gap(&mut self) {
+        match self.choose(14) {
+            1 => self.out.push('\n'),
+            2 => self.out.push_str("\r\n\n"),
+            3 => self.out.push_str("\t\t"),
+            n @ 4..=6 => {
+                self.comments += 1;
+                let before = ["  ", "\n", "\n\n  "][n - 4];
+                let after = ["\n", "\r\n", "\r", "\n\n"][self.choose(4)];
+                self.out.push_str(&format!("{before}# {}{after}", self.comments));
+                self.gap();
+            }
+            _ => self.out.push(' '),
+        }
+    }
+
+    /// A piece with a gap before it.
+    fn t(&mut self, text: &str) {
+        self.gap();
+        self.out.push_str(text);
+    }
+
+    fn all(&mut self, texts: &[&str]) {
+        texts.iter().for_each(|text| self.t(text));
+    }
+
+    fn one_of(&mut self, texts: &[&str]) {
+        let i = self.choose(texts.len());
+        self.t(texts[i]);
+    }
+
+    fn name(&mut self) {
+        self.one_of(&["a", "b-c", "name_of", "x9"]);
+    }
+
+    /// What is separated by line ends or commas, between braces.
+    fn braces(&mut self, mut item: impl FnMut(&mut Self)) {
+        self.t("{");
+        for _ in 0..self.choose(4) {
+            item(self);
+            if self.choose(2) == 0 {
+                self.out.push('\n');
+            } else {
+                self.t(",");
+            }
+        }
+        self.t("}");
+    }
+
+    fn several(&mut self, mut item: impl FnMut(&mut Self)) {
+        item(self);
+        for _ in 0..self.choose(3) {
+            self.t(",");
+            item(self);
+        }
+    }
+
+    fn declaration(&mut self) {
+        match self.choose(9) {
+            0 => self.all(&["fuse", "f", "default", "on"]),
+            1 => self.all(&["use", "\"x.rules\""]),
+            2 => self.all(&["use", "std", "\"x\""]),
+            3 => {
+                self.all(&["type", "t", "="]);
+                self.ty();
+            }
+            4 => {
+                self.all(&["const", "c", "="]);
+                self.value();
+            }
+            5 => {
+                self.all(&["condition", "c", "("]);
+                self.several(|make| {
+                    make.name();
+                    if make.choose(2) == 1 {
+                        make.t(":");
+                        make.ty();
+                    }
+                });
+                self.all(&[")", "="]);
+                self.expr();
+            }
+            6 => {
+                self.all(&["defaults", "workflow"]);
+                self.block();
+            }
+            7 => self.source(),
+            _ => self.sensor(),
+        }
+    }
+
+    fn source(&mut self) {
+        self.all(&["source", "s", "webhook"]);
+        self.braces(|make| {
+            if make.choose(2) == 0 {
+                return make.item();
+            }
+            make.all(&["event", "e"]);
+            if make.choose(2) == 1 {
+                make.t(":");
+                make.ty();
+            }
+            if make.choose(2) == 1 {
+                make.block();
+            }
+        });
+    }
+
+    fn sensor(&mut self) {
+        self.all(&["sensor", "s", "on", "a.b", "{"]);
+        for _ in 0..self.choose(6) {
+            if self.choose(3) != 2 {
+                self.shared();
+                continue;
+            }
+            self.all(&["rule", "r", "{"]);
+            for _ in 0..self.choose(6) {
+                match self.choose(4) {
+                    0 => {
+                        self.all(&["trigger", "log"]);
+                        self.block();
+                    }
+                    1 => {
+                        self.all(&["once", "per"]);
+                        self.several(Self::expr);
+                        self.all(&["within", "1h30m"]);
+                    }
+                    _ => self.shared(),
+                }
+            }
+            self.t("}");
+        }
+        self.t("}");
+    }
+
+    fn shared(&mut self) {
+        match self.choose(3) {
+            0 => {
+                self.t("when");
+                self.expr();
+            }
+            1 => {
+                self.t("requires");
+                self.several(Self::name);
+            }
+            _ => {
+                self.all(&["each", "x", "in"]);
+                self.expr();
+                if self.choose(2) == 1 {
+                    self.all(&["max", "10"]);
+                }
+            }
+        }
+    }
+
+    fn key(&mut self) {
+        self.one_of(&["a", "in", "a-long-key", "\"k # e\\\"y\"", "from-x", "when"]);
+    }
+
+    fn block(&mut self) {
+        self.depth += 1;
+        self.braces(Self::item);
+        self.depth -= 1;
+    }
+
+    fn item(&mut self) {
+        match self.choose(if self.depth > 4 { 2 } else { 4 }) {
+            2 => {
+                self.key();
+                self.block();
+            }
+            3 => {
+                self.t("from");
+                self.one_of(&["body", "f(x)", "a[0].b"]);
+                self.braces(|make| {
+                    make.key();
+                    match make.choose(4) {
+                        1 => make.t("?"),
+                        2 => make.all(&["=", "a.b[0]"]),
+                        3 => make.all(&["?", "=", "[\"k\"].c"]),
+                        _ => {}
+                    }
+                });
+            }
+            _ => self.field(),
+        }
+    }
+
+    fn field(&mut self) {
+        self.key();
+        if self.choose(3) == 1 {
+            self.t("?");
+        }
+        self.t("=");
+        self.value();
+    }
+
+    fn value(&mut self) {
+        self.depth += 1;
+        if self.depth < 6 && self.choose(4) == 1 {
+            self.braces(Self::field);
+        } else {
+            self.expr();
+        }
+        self.depth -= 1;
+    }
+
+    fn expr(&mut self) {
+        self.depth += 1;
+        self.operand();
+        for _ in 0..self.choose(3) {
+            if self.depth > 5 {
+                break;
+            }
+            match self.choose(8) {
+                0 => self.t("and"),
+                1 => self.t("or"),
+                2 => self.t("??"),
+                3 => self.one_of(&["+", "*", "%", "/"]),
+                4 => {
+                    self.t("-");
+                    self.out.push(' ');
+                }
+                // Comparisons do not chain.
+                n => {
+                    self.t("and");
+                    self.operand();
+                    match n {
+                        5 => self.all(&["not", "in"]),
+                        6 => self.one_of(&["==", "<", ">=", "matches", "starts-with"]),
+                        _ => {
+                            self.all(&["is", "not", "missing"]);
+                            self.t("and");
+                        }
+                    }
+                    self.operand();
+                    self.t("or");
+                }
+            }
+            self.operand();
+        }
+        self.depth -= 1;
+    }
+
+    fn operand(&mut self) {
+        self.depth += 1;
+        match self.choose(if self.depth > 6 { 8 } else { 16 }) {
+            0 => self.t("x"),
+            1 => self.t("-12.50"),
+            2 => self.t("\"te#xt \\\"\""),
+            3 => self.t("r#\"ra\"w # \\\"#"),
+            4 => self.t("r\"two\n # lines\""),
+            5 => self.t("body.a-b[\"c\"]"),
+            6 => self.one_of(&["null", "true", "1h30m", "2KiB", "1e3"]),
+            7 => self.t("a-name-that-is-rather-long-so-that-lines-are.broken"),
+            8 => {
+                self.t("(");
+                self.expr();
+                self.t(")");
+                self.out.push_str(".a[");
+                self.all(&["-", "1", "]"]);
+            }
+            9 | 10 => {
+                self.t("[");
+                if self.choose(3) > 0 {
+                    self.several(Self::value);
+                    if self.choose(2) == 1 {
+                        self.t(",");
+                    }
+                }
+                self.t("]");
+            }
+            11 => {
+                self.t("f(");
+                self.several(Self::expr);
+                self.t(")");
+            }
+            12 => {
+                self.one_of(&["any(", "filter(", "map("]);
+                self.all(&["q", "in"]);
+                self.expr();
+                self.t(":");
+                self.value();
+                self.t(")");
+            }
+            13 => {
+                self.t("\"a${");
+                self.expr();
+                self.t("} b\"");
+            }
+            14 => {
+                self.t("(not");
+                self.expr();
+                self.t(")");
+            }
+            _ => {
+                self.t("(");
+                self.expr();
+                self.t(")");
+            }
+        }
+        self.depth -= 1;
+    }
+
+    fn ty(&mut self) {
+        self.depth += 1;
+        if self.choose(5) == 1 {
+            self.t("|");
+        }
+        self.term();
+        for _ in 0..self.choose(3) {
+            self.t("|");
+            self.term();
+        }
+        self.depth -= 1;
+    }
+
+    fn term(&mut self) {
+        match self.choose(if self.depth > 4 { 4 } else { 7 }) {
+            0 => self.t("string"),
+            1 => self.t("github.push"),
+            2 => self.all(&["-", "1"]),
+            3 => self.one_of(&["\"a # b\"", "true", "null"]),
+            4 => {
+                self.one_of(&["list<", "map<"]);
+                self.ty();
+                self.t(">");
+            }
+            5 => {
+                self.t("(");
+                self.ty();
+                self.t(")");
+            }
+            _ => {
+                self.braces(|make| {
+                    if make.choose(5) == 1 {
+                        return make.t("...");
+                    }
+                    make.key();
+                    if make.choose(3) == 1 {
+                        make.t("?");
+                    }
+                    make.t(":");
+                    make.ty();
+                });
+            }
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! The last check of a layout: it says what the file said, piece by piece and comment by comment.
+
+use std::ops::Range;
+
+use pest::iterators::Pair;
+
+use super::declarations::header;
+use super::expressions::tightness;
+use super::gap::Gap;
+use super::layout::spelling;
+use super::order::rank;
+use crate::span::FileId;
+use crate::syntax::{self, Rule};
+
+/// Whether two files of rules differ in nothing but their layout.
+pub(super) fn is_same(before: &str, after: &str) -> bool {
+    let read = Read::new(before);
+    read.is_some() && read == Read::new(after)
+}
+
+/// What a file says, however it is laid out.
+#[derive(Debug, PartialEq, Eq)]
+struct Read<'a> {
+    /// Its pieces in canonical order, each comment between those that it stands between.
+    pieces: Vec<Piece<'a>>,
+    /// Its comments, sorted; found in another way.
+    comments: Vec<&'a str>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Piece<'a> {
+    Start(Rule),
+    Text(&'a str),
+    End,
+    Doc(String),
+    Comment(&'a str),
+    /// A comment behind the piece before it.
+    Trailing(&'a str),
+}
+
+impl<'a> Read<'a> {
+    /// `None` where the text does not parse.
+    fn new(text: &'a str) -> Option<Self> {
+        let mut problems = Vec::new();
+        syntax::parse(FileId(0), text, &mut problems);
+        if !problems.is_empty() {
+            return None;
+        }
+        let file = syntax::pieces(text)?;
+        let ranges = syntax::comments(text);
+        let mut comments: Vec<_> =
+            ranges.iter().filter_map(|range| text.get(range.clone())).map(str::trim_end).collect();
+        comments.sort_unstable();
+        let mut pieces = Vec::new();
+        let mut walk = Walk { text, comments: &ranges, at: 0 };
+        walk.pieces(file, &mut pieces);
+        Some(Self { pieces, comments })
+    }
+}
+
+struct Walk<'a, 'c> {
+    text: &'a str,
+    comments: &'c [Range<usize>],
+    /// The byte after the last piece.
+    at: usize,
+}
+
+impl<'a> Walk<'a, '_> {
+    fn pieces(&mut self, pair: Pair<'a, Rule>, out: &mut Vec<Piece<'a>>) {
+        let rule = pair.as_rule();
+        let start = pair.as_span().start();
+        if is_documented(rule) {
+            out.extend(syntax::doc(self.text, self.comments, start).map(Piece::Doc));
+        }
+        out.push(Piece::Start(rule));
+        let whole = pair.clone();
+        if rule == Rule::file {
+            for comment in header(self.text, &whole) {
+                out.push(Piece::Comment(comment.text));
+                self.at = comment.end;
+            }
+        }
+        let mut parts = pair.into_inner().filter(|part| !is_separator(part)).peekable();
+        if parts.peek().is_none() || rule == Rule::raw_string {
+            let piece = spelling(&whole);
+            self.at = start + piece.len();
+            out.extend([Piece::Text(piece), Piece::End]);
+            return;
+        }
+        // What stands before the brace, what may stand in any order, and the closing brace.
+        let mut chunks: Vec<((u8, u8), Vec<Piece<'a>>)> = Vec::new();
+        let mut opened = rule == Rule::file;
+        while let Some(part) = parts.next() {
+            let order = match part.as_rule() {
+                Rule::close | Rule::EOI => (2, 0),
+                _ if opened && is_ordered(rule) => (1, rank(&part)),
+                _ => (0, 0),
+            };
+            opened |= part.as_rule() == Rule::brace_open;
+            let operator = tightness(part.as_rule()).is_some();
+            // Comments behind an operator count as before it.
+            let next = if operator { parts.peek().unwrap_or(&part) } else { &part };
+            let to = start_of(next);
+            let gap = Gap::read(self.text, self.at, to);
+            self.at = to;
+            match chunks.last_mut() {
+                Some((_, last)) => last.extend(gap.trailing.map(Piece::Trailing)),
+                None => out.extend(gap.trailing.map(Piece::Trailing)),
+            }
+            let mut chunk: Vec<_> = gap.own.iter().map(|own| Piece::Comment(own.text)).collect();
+            if operator {
+                chunk.push(Piece::Text(spelling(&part)));
+            } else {
+                self.pieces(part, &mut chunk);
+            }
+            chunks.push((order, chunk));
+        }
+        chunks.sort_by_key(|(order, _)| *order);
+        out.extend(chunks.into_iter().flat_map(|(_, chunk)| chunk));
+        out.push(Piece::End);
+    }
+}
+
+/// Whether its tree keeps the comment above it.
+fn is_documented(rule: Rule) -> bool {
+    matches!(
+        rule,
+        Rule::type_decl
+            | Rule::const_decl
+            | Rule::condition_decl
+            | Rule::fuse_decl
+            | Rule::source_decl
+            | Rule::event_decl
+            | Rule::sensor_decl
+            | Rule::rule_decl
+            | Rule::type_field
+    )
+}
+
+/// Whether its parts may stand in any order.
+fn is_ordered(rule: Rule) -> bool {
+    matches!(
+        rule,
+        Rule::file | Rule::source_decl | Rule::sensor_decl | Rule::rule_decl | Rule::type_record
+    )
+}
+
+/// Where a part starts, but for a bar that may be left out.
+fn start_of(part: &Pair<'_, Rule>) -> usize {
+    let first = match part.as_rule() {
+        Rule::type_expr => part.clone().into_inner().find(|inner| !is_separator(inner)),
+        _ => None,
+    };
+    first.as_ref().unwrap_or(part).as_span().start()
+}
+
+/// What only sets its neighbours apart.
+fn is_separator(part: &Pair<'_, Rule>) -> bool {
+    matches!(part.as_rule(), Rule::comma | Rule::bar)
+}

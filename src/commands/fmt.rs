@@ -1,0 +1,97 @@
+//! `fuse fmt`
+
+use std::fs;
+use std::io::{self, Read as _, Write as _};
+use std::path::Path;
+
+use fuse_rules::{Loader as _, Style};
+use fuse_runtime::{Disk, rule_files};
+use similar::TextDiff;
+use tempfile::NamedTempFile;
+
+use super::{Ended, problems};
+use crate::cli::{Fmt, Format};
+use crate::{Exit, output};
+
+pub(crate) fn run(arguments: &Fmt) -> Ended {
+    let is_input = |path: &Path| path == Path::new("-");
+    match arguments.paths.as_slice() {
+        [path] if is_input(path) => return standard_input(arguments),
+        paths if paths.iter().any(|path| is_input(path)) => {
+            return Err("`-` reads standard input and stands alone".to_owned());
+        }
+        _ => {}
+    }
+    let mut files = rule_files(&arguments.paths)?;
+    files.sort();
+    files.dedup();
+    let (mut changed, mut unchanged, mut exit) = (0, 0, Exit::Clean);
+    for file in &files {
+        let text = Disk.load(file).map_err(|why| format!("`{file}` cannot be read: {why}"))?;
+        match fuse_rules::format(file, &text) {
+            Err(diagnostics) => exit = problems(&diagnostics, Format::Text),
+            Ok(laid_out) if laid_out == text => unchanged += 1,
+            Ok(laid_out) => {
+                changed += 1;
+                if !would_change(arguments, file, &text, &laid_out) {
+                    replace(Path::new(file), &laid_out)
+                        .map_err(|error| format!("`{file}` cannot be written: {error}"))?;
+                    output::print(&format!("laid out {file}\n"));
+                } else if arguments.check {
+                    exit = Exit::Problems;
+                }
+            }
+        }
+    }
+    if !arguments.diff {
+        let would = if arguments.check { "would change" } else { "changed" };
+        output::print(&format!("{changed} {would}, {unchanged} unchanged\n"));
+    }
+    Ok(exit)
+}
+
+/// Reads standard input; prints the layout, or problems beside it.
+fn standard_input(arguments: &Fmt) -> Ended {
+    const NAME: &str = "standard input";
+    let mut text = String::new();
+    io::stdin()
+        .read_to_string(&mut text)
+        .map_err(|error| format!("{NAME} cannot be read: {error}"))?;
+    match fuse_rules::format(NAME, &text) {
+        Err(diagnostics) => {
+            output::print_aside(&diagnostics.to_text(Style::Colour));
+            Ok(Exit::Problems)
+        }
+        Ok(laid_out) if arguments.check || arguments.diff => {
+            let changes = laid_out != text && would_change(arguments, NAME, &text, &laid_out);
+            Ok(if changes && arguments.check { Exit::Problems } else { Exit::Clean })
+        }
+        Ok(laid_out) => {
+            output::print(&laid_out);
+            Ok(Exit::Clean)
+        }
+    }
+}
+
+/// Says how a file would change, where it is only asked for that.
+fn would_change(arguments: &Fmt, name: &str, text: &str, laid_out: &str) -> bool {
+    if arguments.diff {
+        let diff = TextDiff::from_lines(text, laid_out);
+        output::print(&diff.unified_diff().header(name, name).to_string());
+    } else if arguments.check {
+        output::print(&format!("would lay out {name}\n"));
+    }
+    arguments.check || arguments.diff
+}
+
+/// Replaces a file as a whole or not at all. A link stays a link; permissions stay.
+fn replace(path: &Path, text: &str) -> io::Result<()> {
+    let path = fs::canonicalize(path)?;
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let mut new = NamedTempFile::new_in(folder)?;
+    new.write_all(text.as_bytes())?;
+    new.as_file().set_permissions(fs::metadata(&path)?.permissions())?;
+    new.as_file().sync_all()?;
+    new.persist(&path)?;
+    Ok(())
+}
