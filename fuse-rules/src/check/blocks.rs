@@ -258,6 +258,12 @@ impl Checker<'_> {
                         value: MappedValue::Block(Vec::new()),
                     };
                 };
+                if *ty == FieldType::Secret {
+                    let secret = self.secret(expr, &field.key.text);
+                    let value = MappedValue::Expr(secret, ty.clone());
+                    let key = field.key.text.clone();
+                    return Mapped { name, key, optional: field.optional, value };
+                }
                 let (expr, known) = self.expr(expr, scope);
                 self.typed(&expr, &known, ty, field);
                 let expr = match ty {

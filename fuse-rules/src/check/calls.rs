@@ -7,7 +7,7 @@ use super::names::What;
 use super::operands::lack_of_operand;
 use super::scope::Scope;
 use super::typed::{Expr, ExprKind};
-use super::{Checker, foreign};
+use super::{Checker, foreign, secrets};
 use crate::diagnostic::{Code, Diagnostic, Severity, suggest};
 use crate::eval::ops;
 use crate::functions::{self, Call, Function, Returns};
@@ -27,6 +27,10 @@ impl Checker<'_> {
         let arguments: Vec<_> =
             arguments.iter().map(|argument| self.expr(argument, scope)).collect();
         let Some(function) = functions::find(&name.text) else {
+            if secrets::is_place(&name.text) {
+                self.secret_elsewhere(name, span);
+                return broken(span);
+            }
             if let Some(call) = self.named_call(name, &arguments, span, scope) {
                 return call;
             }

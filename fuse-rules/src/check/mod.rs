@@ -18,6 +18,7 @@ mod order;
 mod paths;
 mod patterns;
 mod scope;
+mod secrets;
 mod sensors;
 mod sources;
 #[cfg(test)]

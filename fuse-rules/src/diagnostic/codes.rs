@@ -73,6 +73,7 @@ codes! {
     E0311 = "a value that it never has",
     E0312 = "a value that may be missing where one is required",
     E0313 = "a value of several kinds where one is wanted",
+    E0314 = "a secret where none may be",
     E0401 = "an unknown field",
     E0402 = "a missing field",
     E0403 = "a field of the wrong type",

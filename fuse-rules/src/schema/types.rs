@@ -40,6 +40,28 @@ pub enum FieldType {
     Any(Templates),
     /// The name of a file, next to the rules' own; a literal. The backend gets the file's text.
     File,
+    /// A secret, by where it is kept: `secret("name", "key")`, `env("NAME")` or `file("/path")`. The
+    /// backend gets one of `{"secret": {"name", "key"}}`, `{"env": {"name"}}` and `{"file": {"path"}}`,
+    /// and reads it itself. Nothing else of the rules can hold a secret.
+    ///
+    /// ```
+    /// use fuse_rules::{Field, FieldType, Outline, Registry, Ruleset, Schema, SourceSchema};
+    ///
+    /// let registry = Registry::new()
+    ///     .source(SourceSchema::new(Schema::new("queue", "A queue."), Schema::new("event", "")))
+    ///     .trigger(
+    ///         Schema::new("page", "Calls a human.")
+    ///             .field(Field::required("token", FieldType::Secret, "The pager's token.")),
+    ///     );
+    /// let rules = r#"source q queue { event e }
+    ///                sensor s on q.e { rule r { trigger page { token = env("PAGER_TOKEN") } } }"#;
+    /// let ruleset = Ruleset::parse("x.rules", rules, &registry)?;
+    /// let page = &ruleset.rules().next().unwrap().triggers[0];
+    /// let Some(Outline::Constant(token)) = page.get("token") else { panic!() };
+    /// assert_eq!(token["env"]["name"], "PAGER_TOKEN");
+    /// # Ok::<(), fuse_rules::Diagnostics>(())
+    /// ```
+    Secret,
     /// An expression over the event, kept for the backend to evaluate; only in sources.
     Expression,
 }
@@ -100,6 +122,9 @@ impl FieldType {
             Self::List(ty) => format!("a list whose elements are each {}", ty.describe()),
             Self::Any(_) => "any value".into(),
             Self::File => "the name of a file, in quotes".into(),
+            Self::Secret => {
+                "a secret: `secret(\"name\", \"key\")`, `env(\"NAME\")` or `file(\"/path\")`".into()
+            }
             Self::Expression => "an expression over the event".into(),
         }
     }
@@ -119,7 +144,7 @@ impl FieldType {
             Self::Bool => Kinds::BOOL,
             Self::Int(..) | Self::Size => Kinds::NUMBER,
             Self::Duration => Kinds::DURATION,
-            Self::Map(_) => Kinds::MAP,
+            Self::Map(_) | Self::Secret => Kinds::MAP,
             Self::List(_) => Kinds::LIST,
             Self::Any(_) | Self::Expression => Kinds::ANY.minus(Kinds::NULL),
         }
@@ -130,7 +155,7 @@ impl FieldType {
         let refuse = || Err(format!("is {}, but it takes {}", value.show(), self.describe()));
         match (self, value) {
             (Self::Any(_) | Self::Expression, Value::Null) => refuse(),
-            (Self::Any(_) | Self::Expression, _) => {
+            (Self::Secret, Value::Map(_)) | (Self::Any(_) | Self::Expression, _) => {
                 value.to_json().map_err(|unheld| format!("holds {unheld}"))
             }
             (_, Value::Unheld(unheld)) => Err(format!("is {unheld}")),

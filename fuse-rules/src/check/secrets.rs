@@ -1,0 +1,84 @@
+//! Secrets: where they are kept is named in the rules, what they are is not. They stand in fields that
+//! take one and nowhere else, so that none is compared, joined to a text or logged.
+
+use super::Checker;
+use super::typed::{Expr, ExprKind};
+use crate::diagnostic::{Code, Diagnostic};
+use crate::schema::FieldType;
+use crate::span::Span;
+use crate::syntax::ast::{self, Text};
+use crate::value::Value;
+
+/// What names a place of secrets, with what it takes.
+const PLACES: [(&str, &[&str]); 3] =
+    [("secret", &["name", "key"]), ("env", &["name"]), ("file", &["path"])];
+
+pub(super) fn is_place(name: &str) -> bool {
+    PLACES.iter().any(|(place, _)| *place == name)
+}
+
+impl Checker<'_> {
+    /// The value of a field that takes a secret: where it is kept, as a record.
+    pub(super) fn secret(&mut self, value: &ast::Expr, key: &str) -> Expr {
+        let span = value.span;
+        let without = Expr { kind: ExprKind::Const(Value::Null), span };
+        let ast::ExprKind::Call { function, arguments } = &value.kind else {
+            self.report(no_place(span, key, "not the place of a secret"));
+            return without;
+        };
+        let Some((place, takes)) = PLACES.iter().find(|(place, _)| *place == function.text) else {
+            self.report(no_place(span, key, "no place of secrets"));
+            return without;
+        };
+        let texts: Vec<&String> = arguments
+            .iter()
+            .filter_map(|argument| match &argument.kind {
+                ast::ExprKind::String(text) if !text.is_empty() => Some(text),
+                _ => None,
+            })
+            .collect();
+        if texts.len() != takes.len() || texts.len() != arguments.len() {
+            self.report(
+                Diagnostic::error(
+                    Code::E0303,
+                    span,
+                    format!("`{place}` takes texts that stand here: {}", takes.join(", ")),
+                )
+                .label("not what it takes")
+                .help(format!("write it as `{}`", example(place))),
+            );
+            return without;
+        }
+        let record: Vec<_> = takes
+            .iter()
+            .zip(texts)
+            .map(|(name, text)| ((*name).into(), Value::text(text.clone())))
+            .collect();
+        let record = Value::Map(vec![((*place).into(), Value::Map(record))]);
+        Expr { kind: ExprKind::Const(record), span }
+    }
+
+    /// Reports a secret in an expression.
+    pub(super) fn secret_elsewhere(&mut self, name: &Text, span: Span) {
+        self.report(
+            Diagnostic::error(Code::E0314, span, "a secret stands here, where none may be")
+                .label(format!("`{}` names a secret", name.text))
+                .help("give it to a field that takes a secret; it is never compared, joined or logged"),
+        );
+    }
+}
+
+fn no_place(span: Span, key: &str, label: &str) -> Diagnostic {
+    let message = format!("`{key}` takes {}", FieldType::Secret.describe());
+    Diagnostic::error(Code::E0403, span, message)
+        .label(label)
+        .help("keep the secret itself out of the rules: say where it is kept")
+}
+
+fn example(place: &str) -> &'static str {
+    match place {
+        "secret" => "secret(\"name\", \"key\")",
+        "env" => "env(\"NAME\")",
+        _ => "file(\"/path\")",
+    }
+}
