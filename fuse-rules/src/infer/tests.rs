@@ -104,7 +104,8 @@ fn words_that_come_again_and_again_are_choices() {
     let mut rare = many(&["open", "closed"], 20);
     rare.extend([event("merged"), event("merged")]);
     assert_eq!(ty(rare), "string", "where a word is rare, others may not have come yet");
-    let one_event = json!({ "state": "x", "list": (["a", "b"].repeat(50)) });
+    let list = ["a", "b"].repeat(50);
+    let one_event = json!({ "list": list });
     assert!(inferred([one_event]).contains("list: list<string>"), "one event says little");
 }
 
