@@ -66,6 +66,18 @@ fn what_rules_can_cost() {
 }
 
 #[test]
+fn rules_that_cost_too_much_do_not_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("fuse.toml");
+    std::fs::write(&config, "[rules]\nmax_cost = 100").unwrap();
+    let config = config.to_str().unwrap();
+    let output = fuse(&["run", "--local", "--config", config, "rules/slo-remediation.rules"]);
+    assert_eq!(output.status.code(), Some(1));
+    let why = String::from_utf8(output.stderr).unwrap();
+    assert!(why.contains("the rules have problems") && why.contains("E0509"), "{why}");
+}
+
+#[test]
 fn what_cannot_be_read_is_told_from_what_is_wrong() {
     insta::assert_snapshot!(ran(&["check", "no-such.rules"]), @"
     exit 2

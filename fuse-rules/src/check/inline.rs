@@ -78,13 +78,13 @@ struct Call<'a> {
 /// Puts the arguments in, below so many binders of the condition itself.
 fn substitute(expr: &mut Expr, call: &Call<'_>, inner: usize) {
     match &mut expr.kind {
-        ExprKind::Path(path) => match level(path) {
-            Some(level) => match call.arguments.get(level) {
+        ExprKind::Path(path) => {
+            let Some(level) = level(path) else { return };
+            match call.arguments.get(level) {
                 Some(argument) => *expr = call.argument(argument, &path.segments, expr.span, inner),
                 None => path.root = element(level - call.arguments.len() + call.bound),
-            },
-            None => {}
-        },
+            }
+        }
         ExprKind::Quantifier { list, body, .. } => {
             substitute(list, call, inner);
             substitute(body, call, inner + 1);
