@@ -24,6 +24,7 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     Check(Check),
     Fmt(Fmt),
+    ExplainCode(ExplainCode),
     Explain(Explain),
     InferType(InferType),
     Run(Run),
@@ -37,15 +38,16 @@ pub(crate) enum Command {
 /// Check rules for mistakes
 ///
 /// Reads all files and reports every problem at once, each with its place, its reason and the way
-/// out. Nothing is run.
+/// out. Nothing is run. Warnings are printed too, and change no exit code.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   fuse check rules
+  fuse check --fix rules
   fuse check --format json rules/slo-remediation.rules
   fuse check --cost rules
 
-Exit codes: 0 no problems, 1 problems, 2 wrong usage or a path that cannot be read")]
+Exit codes: 0 no problems, 1 problems, 2 wrong usage or a path that cannot be read or written")]
 pub(crate) struct Check {
     /// Files of rules, or folders: the `.rules` files in them, not in their subfolders
     #[arg(required = true, value_name = "PATH")]
@@ -62,9 +64,30 @@ pub(crate) struct Check {
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
 
-    /// How problems are printed; `json` is one object a line
+    /// Apply the fixes that are surely meant, and report what is left
+    ///
+    /// What is only a guess, such as a name that is near, is shown and left to you.
+    #[arg(long)]
+    pub(crate) fix: bool,
+
+    /// How problems are printed
     #[arg(long, value_enum, default_value_t)]
-    pub(crate) format: Format,
+    pub(crate) format: ProblemFormat,
+}
+
+/// Say what a code of `fuse check` means
+///
+/// Prints the page of the code: what is wrong, why it is an error, an example and what to write
+/// instead. Without a code, prints all of them.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example: fuse explain-code E0301
+
+Exit codes: 0 printed, 2 no such code")]
+pub(crate) struct ExplainCode {
+    /// The code, as `fuse check` prints it
+    #[arg(value_name = "CODE")]
+    pub(crate) code: Option<String>,
 }
 
 /// Lay files of rules out in the one style that there is
@@ -385,4 +408,27 @@ pub(crate) enum Format {
     Text,
     /// For programs
     Json,
+}
+
+/// How the problems of rules are printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ProblemFormat {
+    /// For people
+    #[default]
+    Text,
+    /// One JSON object a line
+    Json,
+    /// SARIF 2.1.0, for code scanners
+    Sarif,
+    /// Commands that make GitHub annotate a change
+    Github,
+}
+
+impl From<Format> for ProblemFormat {
+    fn from(format: Format) -> Self {
+        match format {
+            Format::Text => Self::Text,
+            Format::Json => Self::Json,
+        }
+    }
 }

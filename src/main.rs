@@ -17,6 +17,7 @@ fn main() -> ExitCode {
     let result = match cli.command {
         Command::Check(arguments) => commands::check::run(&arguments),
         Command::Fmt(arguments) => commands::fmt::run(&arguments),
+        Command::ExplainCode(arguments) => commands::explain_code::run(&arguments),
         Command::Explain(arguments) => commands::explain::run(&arguments),
         Command::InferType(arguments) => commands::infer_type::run(&arguments),
         Command::Doc(arguments) => commands::doc::run(&arguments),

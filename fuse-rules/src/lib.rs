@@ -44,6 +44,7 @@ mod json_schema;
 mod number;
 mod outline;
 mod plan;
+mod repair;
 mod ruleset;
 mod schema;
 mod span;
@@ -54,7 +55,9 @@ mod value;
 
 pub use cost::{CostPart, RuleCost};
 pub use decision::{Action, Element, OnceKey, Outcome};
-pub use diagnostic::{Code, Diagnostic, Diagnostics, Label, Severity, Style};
+pub use diagnostic::{
+    Code, Diagnostic, Diagnostics, Edit, Fix, Label, Severity, Style, UnknownCode,
+};
 pub use eval::{Decision, Evaluation};
 pub use event::{Event, InvalidBody, MAX_DEPTH};
 pub use format::format;
@@ -68,6 +71,7 @@ pub use info::{
 pub use number::{Number, NumberError};
 pub use outline::{Outline, OutlineField, TriggerInfo};
 pub use plan::{BodyField, Clause, Explained, Explanation, Found, Plan};
+pub use repair::Repair;
 pub use ruleset::{Loader, Ruleset};
 pub use schema::{Field, FieldType, Registry, Schema, SourceSchema, Templates, Verify};
 pub use span::{FileId, Files, Place, SourceFile, Span};

@@ -72,6 +72,7 @@ impl Loader for BTreeMap<&str, &str> {
 #[derive(Debug)]
 pub struct Ruleset {
     rules: typed::Rules,
+    warnings: Diagnostics,
 }
 
 impl Ruleset {
@@ -99,7 +100,10 @@ impl Ruleset {
         let rules = check::check(files.clone(), &parsed, registry, loader, &mut problems);
         let failed = problems.iter().any(|problem| problem.severity == Severity::Error);
         match rules {
-            Some(rules) if !failed => Ok(Self { rules }),
+            Some(rules) if !failed => {
+                let warnings = Diagnostics::new(rules.files.clone(), problems);
+                Ok(Self { rules, warnings })
+            }
             _ => Err(Diagnostics::new(files, problems)),
         }
     }
@@ -110,6 +114,11 @@ impl Ruleset {
     /// All its problems.
     pub fn parse(name: &str, text: &str, registry: &Registry) -> Result<Self, Diagnostics> {
         Self::load(&[name], &BTreeMap::from([(name, text)]), registry)
+    }
+
+    /// What somebody should look at, although the rules can be loaded. Often there is nothing.
+    pub fn warnings(&self) -> &Diagnostics {
+        &self.warnings
     }
 
     /// Compiles the rules for evaluation.

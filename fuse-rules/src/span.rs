@@ -136,6 +136,11 @@ impl Files {
         })
     }
 
+    /// All files with their ids, in the order in which they were read.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = (FileId, &SourceFile)> {
+        (0..).map(FileId).zip(self.files.iter())
+    }
+
     /// All files, in the order in which they were read.
     pub fn iter(&self) -> impl Iterator<Item = &SourceFile> {
         self.files.iter()

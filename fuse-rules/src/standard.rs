@@ -3,7 +3,7 @@
 #[cfg(test)]
 mod tests;
 
-use crate::diagnostic::{Code, Diagnostic, suggest};
+use crate::diagnostic::{Code, Diagnostic};
 use crate::syntax::ast::Text;
 
 const MODULES: &[(&str, &str)] = &[
@@ -36,9 +36,9 @@ pub(crate) fn module_of(file: &str) -> Option<&str> {
 pub(crate) fn unknown(name: &Text) -> Diagnostic {
     let known = MODULES.iter().map(|(name, _)| *name);
     let message = format!("the standard library has no module `{}`", name.text);
-    Diagnostic::error(Code::E0507, name.span, message).label("not known").maybe_help(suggest::help(
-        &name.text,
+    Diagnostic::error(Code::E0507, name.span, message).label("not known").suggest(
+        name,
         known,
         "its modules are",
-    ))
+    )
 }

@@ -2,26 +2,26 @@
 
 use fuse_rules::{RuleCost, Ruleset};
 
-use super::{Ended, config, load, problems};
-use crate::cli::{Check, Format};
-use crate::{Exit, output};
+use super::fix::fix;
+use super::{Ended, config, counted, load, problems};
+use crate::cli::{Check, ProblemFormat};
+use crate::output;
 
 pub(crate) fn run(arguments: &Check) -> Ended {
     let config = config(arguments.config.clone())?;
-    let ruleset = match load(&arguments.paths)? {
+    let outcome = if arguments.fix { fix(arguments)? } else { load(&arguments.paths)? };
+    let ruleset = match &outcome {
         Ok(ruleset) => ruleset,
-        Err(diagnostics) => return Ok(problems(&diagnostics, arguments.format)),
+        Err(diagnostics) => return Ok(problems(diagnostics, arguments.format)),
     };
     if arguments.cost {
-        output::print(&costs(&ruleset, arguments.format));
+        output::print(&costs(ruleset, arguments.format));
     }
     if let Err(diagnostics) = ruleset.within_cost(config.rules.max_cost) {
         return Ok(problems(&diagnostics, arguments.format));
     }
-    if arguments.format == Format::Text {
-        let counted = |count: usize, what: &str| {
-            format!("{count} {what}{}", if count == 1 { "" } else { "s" })
-        };
+    let exit = problems(ruleset.warnings(), arguments.format);
+    if arguments.format == ProblemFormat::Text {
         output::print(&format!(
             "no problems in {}: {}, {}\n",
             counted(ruleset.files().iter().count(), "file"),
@@ -29,16 +29,18 @@ pub(crate) fn run(arguments: &Check) -> Ended {
             counted(ruleset.rules().count(), "rule"),
         ));
     }
-    Ok(Exit::Clean)
+    Ok(exit)
 }
 
 /// What each rule can cost, the dearest first.
-fn costs(ruleset: &Ruleset, format: Format) -> String {
+fn costs(ruleset: &Ruleset, format: ProblemFormat) -> String {
     let mut costs: Vec<RuleCost<'_>> = ruleset.costs().collect();
     costs.sort_by_key(|cost| std::cmp::Reverse(cost.cost));
     match format {
-        Format::Json => costs.iter().map(|cost| format!("{}\n", json(cost))).collect(),
-        Format::Text => {
+        ProblemFormat::Json => costs.iter().map(|cost| format!("{}\n", json(cost))).collect(),
+        // The others are for problems.
+        ProblemFormat::Sarif | ProblemFormat::Github => String::new(),
+        ProblemFormat::Text => {
             let number = costs.first().map_or(0, |cost| cost.cost.to_string().len()).max(4);
             let name = costs.iter().map(|cost| cost.rule.len()).max().unwrap_or(0).max(4);
             let head = format!("{:>number$}  {:name$}  dearest part\n", "cost", "rule");

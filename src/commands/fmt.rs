@@ -1,14 +1,13 @@
 //! `fuse fmt`
 
-use std::fs;
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read as _};
 use std::path::Path;
 
 use fuse_rules::{Loader as _, Style};
 use fuse_runtime::{Disk, rule_files};
 use similar::TextDiff;
-use tempfile::NamedTempFile;
 
+use super::replace::replace;
 use super::{Ended, problems};
 use crate::cli::{Fmt, Format};
 use crate::{Exit, output};
@@ -82,16 +81,4 @@ fn would_change(arguments: &Fmt, name: &str, text: &str, laid_out: &str) -> bool
         output::print(&format!("would lay out {name}\n"));
     }
     arguments.check || arguments.diff
-}
-
-/// Replaces a file as a whole or not at all. A link stays a link; permissions stay.
-fn replace(path: &Path, text: &str) -> io::Result<()> {
-    let path = fs::canonicalize(path)?;
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let mut new = NamedTempFile::new_in(folder)?;
-    new.write_all(text.as_bytes())?;
-    new.as_file().set_permissions(fs::metadata(&path)?.permissions())?;
-    new.as_file().sync_all()?;
-    new.persist(&path)?;
-    Ok(())
 }

@@ -6,22 +6,25 @@ pub(crate) mod connect;
 pub(crate) mod doc;
 pub(crate) mod doctor;
 pub(crate) mod explain;
+pub(crate) mod explain_code;
+mod fix;
 pub(crate) mod fmt;
 pub(crate) mod infer_type;
 pub(crate) mod rbac;
+mod replace;
 pub(crate) mod run;
 
 use std::io::Read as _;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 
-use fuse_rules::{Diagnostics, Ruleset, Style};
+use fuse_rules::{Diagnostics, Ruleset, Severity, Style};
 use fuse_runtime::cluster::Access;
 use fuse_runtime::sources::{Sources, Webhook};
 use fuse_runtime::triggers::{Manifests, Triggers};
 use fuse_runtime::{Config, Disk, registry, rule_files};
 
-use crate::cli::{self, Format};
+use crate::cli::{self, ProblemFormat};
 use crate::{Exit, output};
 
 /// How a subcommand ends, or why it could not do its work.
@@ -81,15 +84,36 @@ fn access(options: cli::Cluster, config: &Config) -> Access {
     }
 }
 
-/// Prints the problems of rules.
-fn problems(diagnostics: &Diagnostics, format: Format) -> Exit {
-    match format {
-        Format::Json => output::print(&diagnostics.to_json_lines()),
-        Format::Text => {
-            output::print(&diagnostics.to_text(Style::Colour));
-            let (count, s) = (diagnostics.len(), if diagnostics.len() == 1 { "" } else { "s" });
-            output::print(&format!("{count} problem{s}\n"));
-        }
+/// Prints the problems of rules, and how the command ends because of them.
+fn problems(diagnostics: &Diagnostics, format: impl Into<ProblemFormat>) -> Exit {
+    output::print(&match format.into() {
+        ProblemFormat::Json => diagnostics.to_json_lines(),
+        ProblemFormat::Sarif => diagnostics.to_sarif(),
+        ProblemFormat::Github => diagnostics.to_github(),
+        ProblemFormat::Text => diagnostics.to_text(Style::Colour) + &summary(diagnostics),
+    });
+    if diagnostics.has_errors() { Exit::Problems } else { Exit::Clean }
+}
+
+/// How many problems there are, and where more is said of them.
+fn summary(diagnostics: &Diagnostics) -> String {
+    let warnings = diagnostics.iter().filter(|d| d.severity == Severity::Warning).count();
+    let counts: Vec<String> = [(diagnostics.len() - warnings, "problem"), (warnings, "warning")]
+        .into_iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, what)| counted(count, what))
+        .collect();
+    match diagnostics.iter().next() {
+        Some(first) => format!(
+            "{}\nfor more about one of them: fuse explain-code {}\n",
+            counts.join(", "),
+            first.code
+        ),
+        None => String::new(),
     }
-    Exit::Problems
+}
+
+/// `1 rule`, `2 rules`.
+fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }

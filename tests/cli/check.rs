@@ -6,7 +6,7 @@ use super::{fuse, ran, root};
 fn the_seeds_rules_are_clean() {
     insta::assert_snapshot!(ran(&["check", "rules"]), @"
     exit 0
-    no problems in 4 files: 3 events, 4 rules
+    no problems in 7 files: 3 events, 4 rules
     ");
     insta::assert_snapshot!(ran(&["check", "--format", "json", "rules"]), @"exit 0");
 }
@@ -21,8 +21,50 @@ fn every_file_of_the_corpus() {
     assert!(files.len() >= 4);
     for file in files {
         let path = format!("tests/corpus/{file}");
+        assert_eq!(found(&path), wanted(&path), "{path}");
         insta::assert_snapshot!(file.replace(".rules", ""), ran(&["check", &path]));
     }
+}
+
+/// What a file of the corpus says is wrong with it: below a line, `#~`, the code and the text that
+/// it marks.
+fn wanted(path: &str) -> Vec<(usize, String)> {
+    let text = std::fs::read_to_string(root().join(path)).unwrap();
+    let mut wanted = Vec::new();
+    let mut last = 0;
+    for (number, line) in (1..).zip(text.lines()) {
+        match line.trim_start().strip_prefix("#~ ") {
+            Some(problem) => wanted.push((last, problem.to_owned())),
+            None => last = number,
+        }
+    }
+    wanted
+}
+
+/// What is found in it: the line, the code and the text that is marked, to the end of its line.
+fn found(path: &str) -> Vec<(usize, String)> {
+    let text = std::fs::read_to_string(root().join(path)).unwrap();
+    let output = fuse(&["check", "--format", "json", path]);
+    let problems = String::from_utf8(output.stdout).unwrap();
+    problems
+        .lines()
+        .map(|line| {
+            let problem: serde_json::Value = serde_json::from_str(line).unwrap();
+            let at = |end: &str, part: &str| -> usize {
+                problem[end][part].as_u64().unwrap().try_into().unwrap()
+            };
+            let line = at("start", "line");
+            let start = at("start", "column") - 1;
+            let length = if at("end", "line") == line {
+                at("end", "column") - 1 - start
+            } else {
+                usize::MAX
+            };
+            let shown = text.lines().nth(line - 1).unwrap();
+            let marked: String = shown.chars().skip(start).take(length).collect();
+            (line, format!("{} {marked}", problem["code"].as_str().unwrap()).trim_end().to_owned())
+        })
+        .collect()
 }
 
 #[test]
@@ -42,7 +84,7 @@ fn five_mistakes_in_three_rules_are_five_problems_each_at_its_place() {
             )
         })
         .collect();
-    assert_eq!(places, ["E0201 14:10", "E0102 19:27", "E0401 23:7", "E0309 28:24", "E0101 29:28"]);
+    assert_eq!(places, ["E0201 14:10", "E0102 20:27", "E0401 25:7", "E0309 31:24", "E0101 33:28"]);
 }
 
 #[test]

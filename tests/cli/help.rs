@@ -5,8 +5,17 @@ use super::{fuse, ran};
 #[test]
 fn help_is_for_newcomers() {
     insta::assert_snapshot!("help", ran(&["--help"]));
-    for command in ["check", "fmt", "explain", "infer-type", "run", "connect", "doc", "completions"]
-    {
+    for command in [
+        "check",
+        "explain-code",
+        "fmt",
+        "explain",
+        "infer-type",
+        "run",
+        "connect",
+        "doc",
+        "completions",
+    ] {
         insta::assert_snapshot!(format!("help-{command}"), ran(&[command, "--help"]));
     }
 }

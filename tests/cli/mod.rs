@@ -4,6 +4,8 @@ mod check;
 mod connect;
 mod doc;
 mod explain;
+mod explain_code;
+mod fix;
 mod fmt;
 mod help;
 mod infer_type;

@@ -9,11 +9,12 @@ use super::operands::lack_of;
 use super::scope::Scope;
 use super::sources::depends_on_event;
 use super::typed::{Expr, ExprKind, Mapped, MappedValue};
-use crate::diagnostic::{Code, Diagnostic, suggest};
+use crate::diagnostic::{Code, Diagnostic, Fix, suggest};
 use crate::plan::Shown;
 use crate::schema::{Field, FieldType, Schema, Templates};
 use crate::span::Span;
 use crate::syntax::ast::{self, Block, FieldValue, Text};
+use crate::syntax::parse_duration;
 use crate::types::{Known, Lack, Missing};
 use crate::value::{Kinds, Value};
 
@@ -81,7 +82,6 @@ impl Checker<'_> {
             let Some(schema) = trigger.or(source) else {
                 let triggers = self.registry.triggers().map(Schema::kind);
                 let sources = self.registry.sources().map(|schema| schema.source.kind());
-                let help = suggest::help(&kind.text, triggers.chain(sources), "the kinds are");
                 self.report(
                     Diagnostic::error(
                         Code::E0209,
@@ -89,7 +89,7 @@ impl Checker<'_> {
                         format!("there is no source or trigger `{}`", kind.text),
                     )
                     .label("not known")
-                    .maybe_help(help),
+                    .suggest(kind, triggers.chain(sources), "the kinds are"),
                 );
                 continue;
             };
@@ -124,7 +124,8 @@ impl Checker<'_> {
                         format!("`{}` may not be left out", spec.name),
                     )
                     .label("`?` leaves it out when the value is missing")
-                    .help("remove the `?`, or give a default with `?? \"…\"`"),
+                    .help("remove the `?`, or give a default with `?? \"…\"`")
+                    .maybe_fix(self.without_mark(&field.key)),
                 );
             }
             let value = self.mapped(field, &spec.ty, scope, prefix);
@@ -175,7 +176,8 @@ impl Checker<'_> {
                         format!("`{}` may not be left out", only.key.text),
                     )
                     .label("nothing else stands in for it")
-                    .help("remove the `?`, or give a default with `?? \"…\"`"),
+                    .help("remove the `?`, or give a default with `?? \"…\"`")
+                    .maybe_fix(self.without_mark(&only.key)),
                 ),
                 [first, second, ..] => self.report(
                     Diagnostic::error(
@@ -193,6 +195,12 @@ impl Checker<'_> {
                 _ => {}
             }
         }
+    }
+
+    /// A field without the `?` after its key.
+    fn without_mark(&self, key: &Text) -> Option<Fix> {
+        let after = Span { start: key.span.end, end: key.span.end + 1, ..key.span };
+        (self.text(after) == "?").then(|| Fix::new("remove the `?`", after, ""))
     }
 
     pub(super) fn repeated(&mut self, block: &Block) {
@@ -218,11 +226,10 @@ impl Checker<'_> {
 
     fn unknown_field(&mut self, key: &Text, fields: &[Field]) {
         let known = fields.iter().map(|field| field.name.as_str());
-        let help = suggest::help(&key.text, known, "its fields are");
         self.report(
             Diagnostic::error(Code::E0401, key.span, format!("there is no field `{}`", key.text))
                 .label("not known here")
-                .maybe_help(help),
+                .suggest(key, known, "its fields are"),
         );
     }
 
@@ -288,8 +295,10 @@ impl Checker<'_> {
                 expr.span,
                 format!("`{key}` takes {}", ty.describe()),
             )
-            .label(format!("this is {kinds}"));
-            return self.report(problem.maybe_help(way_out(ty, kinds)));
+            .label(format!("this is {kinds}"))
+            .maybe_help(way_out(ty, kinds))
+            .maybe_fix(unquoted(ty, expr));
+            return self.report(problem);
         }
         self.one_kind(expr, known, ty.kinds(), &format!("`{key}`"));
         let mut lack = lack_of(expr, known);
@@ -350,6 +359,18 @@ fn misspelled(schema: &Schema, block: &Block, name: &str) -> bool {
     let known = |key: &str| schema.fields().iter().any(|field| field.name == key);
     let mut unknown = block.fields.iter().map(|field| &field.key.text).filter(|key| !known(key));
     unknown.any(|key| suggest::nearest(key, [name]).is_some())
+}
+
+/// A value that stands in quotes and should not.
+fn unquoted(ty: &FieldType, expr: &Expr) -> Option<Fix> {
+    let ExprKind::Const(Value::String(text)) = &expr.kind else { return None };
+    let meant = match ty {
+        FieldType::Duration => parse_duration(text).is_some(),
+        FieldType::Int(..) => text.parse::<i64>().is_ok_and(|n| n.to_string() == **text),
+        FieldType::Bool => matches!(&**text, "true" | "false"),
+        _ => false,
+    };
+    meant.then(|| Fix::safe(format!("write `{text}`"), expr.span, text.clone().into_owned()))
 }
 
 /// How a value of another kind is usually meant.

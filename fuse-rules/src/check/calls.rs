@@ -8,7 +8,7 @@ use super::operands::lack_of_operand;
 use super::scope::Scope;
 use super::typed::{Expr, ExprKind};
 use super::{Checker, foreign, secrets};
-use crate::diagnostic::{Code, Diagnostic, Severity, suggest};
+use crate::diagnostic::{Code, Diagnostic, Fix, Severity, suggest};
 use crate::eval::ops;
 use crate::functions::{self, Call, Function, Returns};
 use crate::span::Span;
@@ -35,7 +35,7 @@ impl Checker<'_> {
                 return call;
             }
             let conditions = self.names.all_seen(What::Condition, name.span.file);
-            let help = way_out(&name.text, &conditions);
+            let (help, fix) = way_out(name, &conditions);
             self.report(
                 Diagnostic::error(
                     Code::E0202,
@@ -43,7 +43,8 @@ impl Checker<'_> {
                     format!("there is no function `{}`", name.text),
                 )
                 .label("not known")
-                .maybe_help(help),
+                .maybe_help(help)
+                .maybe_fix(fix),
             );
             return broken(span);
         };
@@ -155,11 +156,12 @@ fn constant(expr: &Expr) -> Option<&Value<'static>> {
 }
 
 /// What is written instead of a function that there is not.
-fn way_out(name: &str, conditions: &[&str]) -> Option<String> {
+fn way_out(name: &Text, conditions: &[&str]) -> (Option<String>, Option<Fix>) {
     let known = functions::all().map(|function| function.name).chain(conditions.iter().copied());
-    foreign::instead_of(name)
-        .map(str::to_owned)
-        .or_else(|| suggest::nearest(name, known).map(|near| format!("did you mean `{near}`?")))
+    match foreign::instead_of(&name.text) {
+        Some(instead) => (Some(instead.to_owned()), None),
+        None => (None, suggest::fix(&name.text, name.span, known)),
+    }
 }
 
 /// `1 argument`, `2 arguments`.

@@ -4,7 +4,7 @@ use super::Checker;
 use super::operands::{lack_of, lack_of_operand};
 use super::paths::segments;
 use super::scope::{Bound, Scope};
-use super::typed::{Expr, ExprKind, IsTest, QuantifierKind, RecordField};
+use super::typed::{Expr, ExprKind, IsTest, QuantifierKind, RecordField, Root};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::number::Number;
 use crate::plan::Shown;
@@ -22,7 +22,16 @@ impl Checker<'_> {
     /// A condition: an expression that is true or false.
     pub(super) fn condition(&mut self, expr: &ast::Expr, scope: &mut Scope) -> (Expr, Known) {
         let (typed, known) = self.expr(expr, scope);
-        if !known.kinds().meets(Kinds::BOOL) && !known.ty.is_nothing() {
+        // The whole of what was sent: an object, or nothing to go by.
+        let whole = matches!(&typed.kind, ExprKind::Path(path)
+            if path.root == Root::Body && path.segments.is_empty());
+        if whole && known.kinds().meets(Kinds::BOOL) {
+            self.report(
+                Diagnostic::error(Code::E0302, expr.span, "a condition is true or false")
+                    .label("this is the whole body")
+                    .help("compare a field of it, as in `body.action == \"closed\"`"),
+            );
+        } else if !known.kinds().meets(Kinds::BOOL) && !known.ty.is_nothing() {
             self.report(
                 Diagnostic::error(Code::E0302, expr.span, "a condition is true or false")
                     .label(format!("this is {}", known.kinds()))
@@ -107,8 +116,14 @@ impl Checker<'_> {
             ast::ExprKind::Size(bytes) => {
                 constant(Value::Number(Number::from(i64::try_from(*bytes).unwrap_or(i64::MAX))))
             }
-            ast::ExprKind::String(text) => constant(Value::text(text.clone())),
-            ast::ExprKind::Interpolated(parts) => self.interpolated(parts, scope, span),
+            ast::ExprKind::String(text) => {
+                self.unfilled(span, scope);
+                constant(Value::text(text.clone()))
+            }
+            ast::ExprKind::Interpolated(parts) => {
+                self.unfilled(span, scope);
+                self.interpolated(parts, scope, span)
+            }
             ast::ExprKind::List(items) => self.list_literal(items, scope),
             ast::ExprKind::Record(block) => return self.record(block, scope),
             ast::ExprKind::Path { root, steps } => return self.path(root, steps, span, scope),

@@ -6,7 +6,7 @@ use super::Checker;
 use super::typed::{Expr, ExprKind};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::ruleset::{Loader, resolved};
-use crate::span::Files;
+use crate::span::{Files, Span};
 use crate::value::Value;
 
 /// The files of the rules, and those that their fields take in.
@@ -19,6 +19,10 @@ pub(super) struct Inclusions<'a> {
 impl<'a> Inclusions<'a> {
     pub(super) fn new(files: Files, loader: &'a dyn Loader) -> Self {
         Self { files, loader, read: FxHashMap::default() }
+    }
+
+    pub(super) fn text(&self, span: Span) -> &str {
+        self.files.text(span)
     }
 
     pub(super) fn into_files(self) -> Files {

@@ -23,6 +23,7 @@ mod sensors;
 mod sources;
 #[cfg(test)]
 mod tests;
+mod texts;
 mod type_names;
 pub(crate) mod typed;
 
@@ -44,7 +45,7 @@ use names::{Names, What};
 use order::{Definition, Ordered};
 #[cfg(test)]
 pub(crate) use paths::EVENT_FIELDS;
-pub(crate) use paths::path_text;
+pub(crate) use paths::{ROOTS, path_text};
 pub(crate) use type_names::BUILT_IN;
 use type_names::Types;
 
@@ -168,6 +169,15 @@ impl Checker<'_> {
 
     fn report(&mut self, problem: Diagnostic) {
         self.problems.push(problem);
+    }
+
+    fn has_errors_since(&self, before: usize) -> bool {
+        self.problems.iter().skip(before).any(|problem| problem.severity == Severity::Error)
+    }
+
+    /// What stands at a place.
+    fn text(&self, span: Span) -> &str {
+        self.inclusions.text(span)
     }
 
     fn error(&mut self, code: Code, span: Span, message: impl Into<String>, label: &str) {

@@ -6,7 +6,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::type_names::{self, qualified};
 use super::{ParsedFile, typed};
-use crate::diagnostic::{Code, Diagnostic, suggest};
+use crate::diagnostic::{Code, Diagnostic, Fix, suggest};
 use crate::span::{FileId, Files, Span};
 use crate::standard;
 use crate::syntax::ast::{self, Text};
@@ -244,7 +244,7 @@ impl<'a> Names<'a> {
             )
             .label("not visible here")
             .related(at.span, "declared here")
-            .help(format!("add `use \"{}\"` at the top of this file", relative(here, there))),
+            .fix(missing_use(name.span, &relative(here, there))),
         )
     }
 
@@ -263,7 +263,15 @@ impl<'a> Names<'a> {
         Diagnostic::error(code, name.span, format!("there is no {kind} `{}`", name.text))
             .label("not declared")
             .help(help)
+            .maybe_fix(suggest::fix(&name.text, name.span, known))
     }
+}
+
+/// A `use` at the top of the file that something is named in.
+fn missing_use(at: Span, file: &str) -> Fix {
+    let line = format!("use \"{file}\"");
+    let top = Span { start: 0, end: 0, ..at };
+    Fix::new(format!("add `{line}` at the top of this file"), top, format!("{line}\n"))
 }
 
 /// The problem of a name that is already taken.

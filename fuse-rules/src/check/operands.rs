@@ -4,7 +4,7 @@ use super::Checker;
 use super::expressions::{broken, truth};
 use super::scope::Scope;
 use super::typed::{CompareOp, Expr, ExprKind, IsTest};
-use crate::diagnostic::{Code, Diagnostic, suggest};
+use crate::diagnostic::{Code, Diagnostic, Fix, suggest};
 use crate::plan::Shown;
 use crate::span::Span;
 use crate::syntax::ast;
@@ -23,7 +23,10 @@ impl Checker<'_> {
     ) {
         for (expr, known) in [left, right] {
             if let Some(problem) = never_compared(op, expr, known) {
-                return self.report(problem);
+                let other = if expr.span == left.0.span { right } else { left };
+                let null = known.kinds() == Kinds::NULL && other.1.kinds() != Kinds::NULL;
+                let fix = null.then(|| self.asked_for(op, &other.0, span));
+                return self.report(problem.maybe_fix(fix));
             }
         }
         let (left_kinds, right_kinds) = (left.1.kinds(), right.1.kinds());
@@ -69,6 +72,14 @@ impl Checker<'_> {
             () => return false,
         };
         self.one_kind(own, known, wanted, what)
+    }
+
+    /// A comparison with null as a question.
+    fn asked_for(&self, op: CompareOp, value: &Expr, span: Span) -> Fix {
+        let test = if op == CompareOp::Ne { "is not null" } else { "is null" };
+        let written = format!("{} {test}", self.text(value.span));
+        // What is missing is not null either, so that only `is null` fails closed.
+        Fix::new(format!("write `{written}`"), span, written).safe_if(op == CompareOp::Eq)
     }
 
     /// Reports elements of a list that the item can never equal, and kinds that cannot be compared.

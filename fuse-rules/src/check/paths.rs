@@ -7,7 +7,7 @@ use super::expressions::broken;
 use super::names::What;
 use super::scope::{Place, Scope};
 use super::typed::{Expr, ExprKind, Path, Root, Segment};
-use crate::diagnostic::{Code, Diagnostic, suggest};
+use crate::diagnostic::{Code, Diagnostic, Fix, suggest};
 use crate::span::Span;
 use crate::syntax::ast::{Step, Text};
 use crate::types::{Field, Format, Known, Record, Rest, Ty, Wrong};
@@ -15,7 +15,7 @@ use crate::value::{Kinds, Value};
 
 /// The fields of the root `event`.
 pub(crate) const EVENT_FIELDS: [&str; 6] = ["id", "source", "name", "time", "type", "subject"];
-pub(super) const ROOTS: [&str; 4] = ["body", "headers", "query", "event"];
+pub(crate) const ROOTS: [&str; 4] = ["body", "headers", "query", "event"];
 
 impl Checker<'_> {
     pub(super) fn path(
@@ -113,7 +113,7 @@ impl Checker<'_> {
         let bound = scope.bound.iter().map(|bound| bound.name.text.as_str());
         let known = bound.chain(roots.iter().copied()).chain(consts);
         let name = &root.text;
-        let help = match (suggest::nearest(name, known), name.as_str()) {
+        let help = match (suggest::nearest(name, known.clone()), name.as_str()) {
             (_, "True" | "yes" | "Yes" | "TRUE") => "write `true`".to_owned(),
             (_, "False" | "no" | "No" | "FALSE") => "write `false`".to_owned(),
             (_, "nil" | "None" | "undefined" | "missing") => {
@@ -130,10 +130,17 @@ impl Checker<'_> {
                 "a field of what was sent is `body.{name}`; a name for an element comes from `each {name} in …`"
             ),
         };
+        let fix = match name.as_str() {
+            "True" | "TRUE" | "yes" | "Yes" => Some(Fix::safe("write `true`", root.span, "true")),
+            "False" | "FALSE" | "no" | "No" => Some(Fix::safe("write `false`", root.span, "false")),
+            "nil" | "None" | "undefined" | "missing" => None,
+            _ => suggest::fix(name, root.span, known),
+        };
         self.report(
             Diagnostic::error(Code::E0201, root.span, format!("nothing here is called `{name}`"))
                 .label("not known")
-                .help(help),
+                .help(help)
+                .maybe_fix(fix),
         );
     }
 }
@@ -203,7 +210,13 @@ fn nowhere(step: &Step, from: &Known, base: &str, wrong: Wrong) -> Diagnostic {
             format!("a field that its type does not list is read as `{base}[{by_key}]`")
         }
     };
-    problem(format!("`{base}` has no field `{key}`")).label("not in its type").help(help)
+    // A key in brackets has another span than its text.
+    let bare = step.span.range().len() == key.len();
+    let fix = near.filter(|_| bare).map(|near| Fix::new(help.clone(), step.span, near));
+    problem(format!("`{base}` has no field `{key}`"))
+        .label("not in its type")
+        .help(help)
+        .maybe_fix(fix)
 }
 
 /// The type of `event`.

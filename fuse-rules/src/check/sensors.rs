@@ -5,7 +5,7 @@ use super::operands::lack_of;
 use super::scope::Scope;
 use super::typed::{self, Expr};
 use super::{Checker, names};
-use crate::diagnostic::{Code, Diagnostic, suggest};
+use crate::diagnostic::{Code, Diagnostic};
 use crate::outline::TriggerInfo;
 use crate::syntax::ast::{self, Text};
 use crate::types::Ty;
@@ -76,7 +76,6 @@ impl Checker<'_> {
             let key = (source.name.text.clone(), sensor.event.text.clone());
             return self.bodies.get(&key).cloned().unwrap_or_else(Ty::any);
         }
-        let help = suggest::help(&sensor.event.text, known, "its events are");
         self.report(
             Diagnostic::error(
                 Code::E0205,
@@ -85,7 +84,7 @@ impl Checker<'_> {
             )
             .label("not declared")
             .related(source.name.span, "the source is declared here")
-            .maybe_help(help),
+            .suggest(&sensor.event, known, "its events are"),
         );
         Ty::any()
     }
@@ -205,7 +204,6 @@ impl Checker<'_> {
         let kind = &trigger.kind;
         let Some(schema) = self.registry.find_trigger(&kind.text) else {
             let known = self.registry.triggers().map(|schema| schema.kind());
-            let help = suggest::help(&kind.text, known, "the triggers are");
             self.report(
                 Diagnostic::error(
                     Code::E0209,
@@ -213,7 +211,7 @@ impl Checker<'_> {
                     format!("there is no trigger `{}`", kind.text),
                 )
                 .label("not known")
-                .maybe_help(help),
+                .suggest(kind, known, "the triggers are"),
             );
             return None;
         };
@@ -223,12 +221,34 @@ impl Checker<'_> {
         self.complete_block(schema, &block, kind, &mut fields);
         let trigger = typed::Trigger { kind: kind.text.clone(), fields };
         if let Some(verify) = schema.verifier()
-            && self.problems.len() == before
+            && !block.incomplete
+            && !self.has_errors_since(before)
             && let Err(why) = verify(&TriggerInfo::of(&trigger))
         {
-            self.error(Code::E0410, kind.span, format!("`{}` {why}", kind.text), "in this block");
+            self.report(refused(kind, &block, &why));
         }
         Some(trigger)
+    }
+}
+
+/// A block that its kind refuses as a whole: at the first of its fields that the reason names.
+fn refused(kind: &Text, block: &ast::Block, why: &str) -> Diagnostic {
+    let named = why.split('`').skip(1).step_by(2);
+    let given = named
+        .filter_map(|name| block.fields.iter().find(|field| field.key.text == name))
+        .map(|field| &field.key)
+        .next();
+    let message = format!("`{}` {why}", kind.text);
+    match given {
+        Some(key) if why.starts_with("has") => Diagnostic::error(Code::E0410, key.span, message)
+            .label("does not go with the rest of the block")
+            .help(format!("remove `{}`, or what it does not go with", key.text)),
+        Some(key) => {
+            Diagnostic::error(Code::E0410, key.span, message).label("does not go as it is")
+        }
+        None => Diagnostic::error(Code::E0410, kind.span, message)
+            .label("in this block")
+            .help("add what is missing to this block, or to the file's `defaults`"),
     }
 }
 

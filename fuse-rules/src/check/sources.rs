@@ -7,7 +7,7 @@ use super::blocks::merged;
 use super::scope::Scope;
 use super::typed::{self, Expr, ExprKind, MappedValue};
 use super::{Checker, ParsedFile, names};
-use crate::diagnostic::{Code, Diagnostic, suggest};
+use crate::diagnostic::{Code, Diagnostic};
 use crate::schema::{Field, FieldType, Schema};
 use crate::span::Span;
 use crate::syntax::ast::{self, Block, Text};
@@ -33,7 +33,6 @@ impl Checker<'_> {
         }
         let Some(schema) = self.registry.find_source(&source.kind.text) else {
             let known = self.registry.sources().map(|schema| schema.source.kind());
-            let help = suggest::help(&source.kind.text, known, "the kinds of sources are");
             self.report(
                 Diagnostic::error(
                     Code::E0209,
@@ -41,7 +40,7 @@ impl Checker<'_> {
                     format!("there is no kind of source `{}`", source.kind.text),
                 )
                 .label("not known")
-                .maybe_help(help),
+                .suggest(&source.kind, known, "the kinds of sources are"),
             );
             return typed;
         };

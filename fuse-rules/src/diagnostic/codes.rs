@@ -2,6 +2,9 @@
 //! retired.
 
 use std::fmt;
+use std::str::FromStr;
+
+use super::suggest;
 
 macro_rules! codes {
     ($($code:ident = $title:literal,)+) => {
@@ -27,6 +30,22 @@ macro_rules! codes {
             pub fn title(self) -> &'static str {
                 match self { $(Self::$code => $title,)+ }
             }
+
+            /// The code's page in Markdown: what is wrong, why it is an error, an example and
+            /// what to write instead.
+            ///
+            /// ```
+            /// assert!(fuse_rules::Code::E0102.page().starts_with("# E0102: "));
+            /// ```
+            pub fn page(self) -> &'static str {
+                match self {
+                    $(Self::$code => include_str!(concat!(
+                        "../../errors/",
+                        stringify!($code),
+                        ".md"
+                    )),)+
+                }
+            }
         }
     };
 }
@@ -41,6 +60,7 @@ codes! {
     E0107 = "neither a number nor a duration",
     E0108 = "nested too deeply",
     E0109 = "a reserved word used as a name",
+    E0110 = "a text that looks filled in and is not",
     E0201 = "a path starts with an unknown name",
     E0202 = "an unknown function",
     E0203 = "a field that the event's type does not have",
@@ -95,6 +115,38 @@ codes! {
     E0509 = "a rule that can cost too much",
     E0901 = "a fault of fuse itself",
 }
+
+impl FromStr for Code {
+    type Err = UnknownCode;
+
+    /// Reads a code, in letters of any case.
+    fn from_str(text: &str) -> Result<Self, UnknownCode> {
+        let known = Self::ALL.iter().find(|code| code.as_str().eq_ignore_ascii_case(text));
+        known.copied().ok_or_else(|| {
+            let near = suggest::nearest(text, Self::ALL.iter().map(|code| code.as_str()));
+            UnknownCode { text: text.to_owned(), near }
+        })
+    }
+}
+
+/// A text that is no code.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnknownCode {
+    text: String,
+    near: Option<&'static str>,
+}
+
+impl fmt::Display for UnknownCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "there is no code `{}`", self.text)?;
+        match self.near {
+            Some(near) => write!(f, "; did you mean `{near}`?"),
+            None => write!(f, "; a code is printed with each problem, as in `{}`", Code::E0101),
+        }
+    }
+}
+
+impl std::error::Error for UnknownCode {}
 
 impl fmt::Display for Code {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,13 +1,20 @@
-//! Problems in rules, as data: a code, a severity, a message, places with labels, help. How they
-//! look is decided last, in `render`.
+//! Problems in rules, as data: a code, a severity, a message, places with labels, help, a fix. How
+//! they look is decided last: as text, JSON lines, SARIF or annotations of GitHub.
 
 mod codes;
-mod render;
+pub(crate) mod fix;
+mod github;
+mod json;
+mod sarif;
 pub(crate) mod suggest;
+#[cfg(test)]
+mod tests;
+mod text;
 
 use std::fmt;
 
-pub use codes::Code;
+pub use codes::{Code, UnknownCode};
+pub use fix::{Edit, Fix};
 
 use crate::span::{Files, Span};
 
@@ -45,12 +52,18 @@ pub struct Diagnostic {
     pub related: Vec<Label>,
     /// The way out.
     pub help: Option<String>,
+    /// The way out as a change of the text, where there is one.
+    pub fix: Option<Box<Fix>>,
 }
 
 impl Diagnostic {
     pub(crate) fn error(code: Code, span: Span, message: impl Into<String>) -> Self {
         let label = Some(Label { span, text: String::new() });
         Self { label, ..Self::without_place(code, message) }
+    }
+
+    pub(crate) fn warning(code: Code, span: Span, message: impl Into<String>) -> Self {
+        Self { severity: Severity::Warning, ..Self::error(code, span, message) }
     }
 
     pub(crate) fn without_place(code: Code, message: impl Into<String>) -> Self {
@@ -61,6 +74,7 @@ impl Diagnostic {
             label: None,
             related: Vec::new(),
             help: None,
+            fix: None,
         }
     }
 
@@ -84,6 +98,20 @@ impl Diagnostic {
     pub(crate) fn maybe_help(mut self, text: Option<String>) -> Self {
         self.help = text.or(self.help);
         self
+    }
+
+    /// A fix; where nothing else is said of the way out, its title says it.
+    pub(crate) fn fix(mut self, fix: Fix) -> Self {
+        self.help.get_or_insert_with(|| fix.title.clone());
+        self.fix = Some(Box::new(fix));
+        self
+    }
+
+    pub(crate) fn maybe_fix(self, fix: Option<Fix>) -> Self {
+        match fix {
+            Some(fix) => self.fix(fix),
+            None => self,
+        }
     }
 }
 
@@ -124,15 +152,37 @@ impl Diagnostics {
         &self.files
     }
 
+    /// Whether any problem is an error, so that nothing was loaded.
+    pub fn has_errors(&self) -> bool {
+        self.iter().any(|problem| problem.severity == Severity::Error)
+    }
+
     /// The text for people: each problem with the lines of the file it is in.
     pub fn to_text(&self, style: Style) -> String {
-        render::text(self, style)
+        text::text(self, style)
     }
 
     /// One JSON object a line: `code`, `severity`, `message`, `help`, `file`, `start` and `end`
-    /// (each `line` and `column`, from 1), `label`, `related`.
+    /// (each `line` and `column`, from 1), `label`, `related`, `fix`.
     pub fn to_json_lines(&self) -> String {
-        render::json_lines(self)
+        json::json_lines(self)
+    }
+
+    /// A log in the format SARIF 2.1.0, as code scanners exchange it.
+    ///
+    /// ```
+    /// use fuse_rules::{Registry, Ruleset};
+    ///
+    /// let problems = Ruleset::parse("a.rules", "fuse on", &Registry::new()).unwrap_err();
+    /// assert!(problems.to_sarif().contains(r#""version": "2.1.0""#));
+    /// ```
+    pub fn to_sarif(&self) -> String {
+        sarif::sarif(self)
+    }
+
+    /// Workflow commands that make GitHub annotate the lines of a change, one a problem.
+    pub fn to_github(&self) -> String {
+        github::github(self)
     }
 }
 

@@ -30,7 +30,7 @@ pub(crate) fn take_in(
         let TypeValue::JsonSchema(used) = &decl.value else { continue };
         let name = resolved(from, &used.text);
         let imported = load(&name, used, files, loader)
-            .map_err(|problem| vec![problem])
+            .map_err(|problem| vec![*problem])
             .and_then(|text| import(&name, &text, used.span));
         decl.value = TypeValue::Type(match imported {
             Ok(Imported { doc, ty }) => {
@@ -50,7 +50,7 @@ fn load(
     used: &Text,
     files: &mut Files,
     loader: &dyn Loader,
-) -> Result<String, Diagnostic> {
+) -> Result<String, Box<Diagnostic>> {
     if let Some(file) = files.iter().find(|file| file.name() == name) {
         return Ok(file.text().to_owned());
     }
@@ -61,9 +61,11 @@ fn load(
         }
         Err(why) => {
             let message = format!("`{name}` cannot be read: {why}");
-            Err(Diagnostic::error(Code::E0504, used.span, message)
-                .label("taken in here")
-                .help("a file is named relative to the rules that take it in"))
+            Err(Box::new(
+                Diagnostic::error(Code::E0504, used.span, message)
+                    .label("taken in here")
+                    .help("a file is named relative to the rules that take it in"),
+            ))
         }
     }
 }

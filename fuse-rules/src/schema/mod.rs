@@ -77,7 +77,8 @@ pub struct Schema {
     verify: Option<Verify>,
 }
 
-/// Looks at a block as a whole: what is wrong with it, in words for people.
+/// Looks at a block as a whole: what is wrong with it, in words for people, as in ``has `tags`, which
+/// go with …``. The first field of the block that it names in back-quotes is shown as the place.
 pub type Verify = fn(&TriggerInfo) -> Result<(), String>;
 
 impl Schema {

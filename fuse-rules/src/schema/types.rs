@@ -118,6 +118,8 @@ impl FieldType {
                 "a label value: letters, digits, `-`, `_` and `.`, at most 63 characters".into()
             }
             Self::UrlPath => "a path such as `/webhook`".into(),
+            Self::Map(ty) if matches!(**ty, Self::Any(_)) => "a block".into(),
+            Self::List(ty) if matches!(**ty, Self::Any(_)) => "a list".into(),
             Self::Map(ty) => format!("a block whose values are each {}", ty.describe()),
             Self::List(ty) => format!("a list whose elements are each {}", ty.describe()),
             Self::Any(_) => "any value".into(),

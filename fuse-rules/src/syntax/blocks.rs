@@ -5,7 +5,7 @@ use pest::iterators::Pair;
 use super::Rule;
 use super::ast::{Block, Expr, ExprKind, Field, FieldValue, Segment, Step, Text};
 use super::lower::Lower;
-use crate::diagnostic::{Code, Diagnostic};
+use crate::diagnostic::{Code, Diagnostic, Fix};
 use crate::span::Span;
 
 impl Lower<'_> {
@@ -31,13 +31,23 @@ impl Lower<'_> {
     ) {
         match pair.as_rule() {
             Rule::comma => items.comma(self, &pair),
+            Rule::alien_semicolon => {
+                self.alien_semicolon(&pair);
+                items.comma = true;
+            }
+            // What is indented under a `key:` of YAML is reported with it.
+            _ if items.in_yaml(self, &pair) => {}
             Rule::field => {
                 items.separate(self, &pair);
-                block.fields.extend(self.field(pair));
+                let field = self.field(pair);
+                block.incomplete |= field.is_none();
+                block.fields.extend(field);
             }
             Rule::nested => {
                 items.separate(self, &pair);
-                block.fields.extend(self.nested(pair));
+                let field = self.nested(pair);
+                block.incomplete |= field.is_none();
+                block.fields.extend(field);
             }
             Rule::from_pick => {
                 items.separate(self, &pair);
@@ -45,7 +55,9 @@ impl Lower<'_> {
             }
             Rule::bad_field => {
                 block.incomplete = true;
-                items.bad(self, &pair, Rule::probe_field);
+                if !items.yaml(self, &pair) {
+                    items.bad(self, &pair, Rule::probe_field);
+                }
             }
             _ => {}
         }
@@ -56,21 +68,41 @@ impl Lower<'_> {
         let span = self.span(&inner);
         match inner.as_rule() {
             Rule::plain_string => Some(Text { text: self.plain_string(inner)?, span }),
+            Rule::alien_string => Some(self.alien_string(&inner)),
+            Rule::alien_key => {
+                self.alien_key(span, None);
+                None
+            }
             _ => Some(self.text_of(&inner)),
         }
     }
 
     fn field(&mut self, pair: Pair<'_, Rule>) -> Option<Field> {
+        let whole = self.span(&pair);
         let mut key = None;
         let mut optional = false;
         let mut value = None;
+        let mut alien = None;
+        let mut before = whole.start;
         for part in pair.into_inner() {
+            let span = self.span(&part);
             match part.as_rule() {
+                Rule::key if is_dotted(&part) => self.alien_key(span, Some(whole)),
                 Rule::key => key = self.key(part),
                 Rule::optional => optional = true,
-                Rule::value => value = part.into_inner().next().map(|v| self.value(v, 0)),
+                Rule::alien_assign => alien = Some((span, before)),
+                Rule::value | Rule::alien_scalar => {
+                    value = match part.as_rule() {
+                        Rule::value => part.into_inner().next().map(|v| self.value(v, 0)),
+                        _ => None,
+                    };
+                    if let Some((mark, key_end)) = alien {
+                        value = self.alien_assign(mark, key_end, value, span);
+                    }
+                }
                 _ => {}
             }
+            before = span.end;
         }
         Some(Field { key: key?, optional, value: FieldValue::Expr(value?) })
     }
@@ -107,6 +139,10 @@ impl Lower<'_> {
                 Rule::brace_open => items.open = Some(self.span(&part)),
                 Rule::close => self.close(&part, items.open, "this `from`"),
                 Rule::comma => items.comma(self, &part),
+                Rule::alien_semicolon => {
+                    self.alien_semicolon(&part);
+                    items.comma = true;
+                }
                 Rule::bad_field => {
                     block.incomplete = true;
                     items.bad(self, &part, Rule::probe_pick);
@@ -172,16 +208,53 @@ pub(super) struct Items {
     comma: bool,
     /// Where the last item starts.
     before: Option<usize>,
+    /// How far a `key:` of YAML is indented whose lines we are in.
+    yaml: Option<usize>,
 }
 
 impl Items {
+    /// Whether an item stands under a `key:` of YAML.
+    fn in_yaml(&mut self, lower: &Lower<'_>, pair: &Pair<'_, Rule>) -> bool {
+        let inside = self.yaml.is_some_and(|indent| indent_of(lower, pair) > indent);
+        if !inside {
+            self.yaml = None;
+        }
+        inside
+    }
+
+    /// Reports a `key:` of YAML that what is indented under it follows.
+    fn yaml(&mut self, lower: &mut Lower<'_>, pair: &Pair<'_, Rule>) -> bool {
+        let line = pair.as_str().lines().next().unwrap_or("");
+        let line = line.split('#').next().unwrap_or("").trim_end();
+        let Some(key) = line.strip_suffix(':').map(str::trim_end) else {
+            return false;
+        };
+        if key.is_empty()
+            || !key.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '_' | '.'))
+        {
+            return false;
+        }
+        self.yaml = Some(indent_of(lower, pair));
+        let start = pair.as_span().start() + line.len() - 1;
+        lower.report(
+            Diagnostic::error(
+                Code::E0102,
+                Span::new(lower.file, start..start + 1),
+                format!("`{key}:` is written `{key} {{ … }}` here"),
+            )
+            .label("a spelling of another language")
+            .help("a block stands in braces, and a list is written `[\"a\", \"b\"]`"),
+        );
+        true
+    }
+
     pub(super) fn comma(&mut self, lower: &mut Lower<'_>, pair: &Pair<'_, Rule>) {
         if self.comma || self.last_end.is_none() {
             let span = lower.span(pair);
             lower.report(
                 Diagnostic::error(Code::E0101, span, "this `,` separates nothing")
                     .label("no field stands before it")
-                    .help("remove it"),
+                    .fix(Fix::safe("remove it", span, "")),
             );
         }
         self.comma = true;
@@ -202,6 +275,8 @@ impl Items {
                 let span = lower.span(pair);
                 let first = pair.as_str().split_whitespace().next().unwrap_or("").to_owned();
                 let at = Span { end: span.start + u32::try_from(first.len()).unwrap_or(1), ..span };
+                let title = format!("write `, {first}`, or put it on a line of its own");
+                let fix = Fix::safe(title, Span::new(lower.file, end..end), ",");
                 lower.report(
                     Diagnostic::error(
                         Code::E0104,
@@ -209,7 +284,7 @@ impl Items {
                         "fields on one line are separated by a comma",
                     )
                     .label("a second field starts here")
-                    .help(format!("write `, {first}`, or put it on a line of its own")),
+                    .fix(fix),
                 );
             }
         }
@@ -218,4 +293,15 @@ impl Items {
         self.comma = false;
         self.before = Some(start);
     }
+}
+
+/// How many bytes stand before an item on its line.
+fn indent_of(lower: &Lower<'_>, pair: &Pair<'_, Rule>) -> usize {
+    let start = pair.as_span().start();
+    let before = lower.text.get(..start).unwrap_or("");
+    start - before.rfind('\n').map_or(0, |newline| newline + 1)
+}
+
+fn is_dotted(key: &Pair<'_, Rule>) -> bool {
+    key.clone().into_inner().next().is_some_and(|inner| inner.as_rule() == Rule::alien_key)
 }

@@ -12,13 +12,23 @@ impl Lower<'_> {
         let span = self.span(&pair);
         match pair.as_rule() {
             Rule::requires_clause => {
-                let names = pair.into_inner().filter(|p| p.as_rule() == Rule::fuse_name);
-                shared.requires.extend(names.map(|p| self.text_of(&p)).collect::<Vec<_>>());
+                for part in pair.into_inner() {
+                    match part.as_rule() {
+                        Rule::alien_colon => self.alien_colon(&part),
+                        Rule::fuse_name => shared.requires.push(self.text_of(&part)),
+                        _ => {}
+                    }
+                }
             }
             Rule::each_clause => shared.each.extend(self.each(pair, span)),
             Rule::when_clause => {
-                let expr = pair.into_inner().find(|p| p.as_rule() == Rule::expr);
-                shared.when.extend(expr.map(|p| self.expr(p, 0)));
+                for part in pair.into_inner() {
+                    match part.as_rule() {
+                        Rule::alien_colon => self.alien_colon(&part),
+                        Rule::expr => shared.when.push(self.expr(part, 0)),
+                        _ => {}
+                    }
+                }
             }
             _ => {}
         }
@@ -32,6 +42,7 @@ impl Lower<'_> {
             match part.as_rule() {
                 Rule::ident => name = Some(self.name(&part)),
                 Rule::expr => list = Some(self.expr(part, 0)),
+                Rule::alien_colon => self.alien_colon(&part),
                 Rule::integer => {
                     let span = self.span(&part);
                     // Too long a number is as wrong as 0; the checker says what `max` takes.
@@ -50,9 +61,13 @@ impl Lower<'_> {
         for part in pair.into_inner() {
             match part.as_rule() {
                 Rule::expr => keys.push(self.expr(part, 0)),
-                Rule::duration => {
+                Rule::duration | Rule::alien_duration => {
                     let span = self.span(&part);
-                    match strings::parse_duration(part.as_str()) {
+                    let text = match part.as_rule() {
+                        Rule::alien_duration => self.alien_duration(span),
+                        _ => part.as_str().to_owned(),
+                    };
+                    match strings::parse_duration(&text) {
                         Some(duration) => within = Some((duration, span)),
                         None => self.bad_duration(span),
                     }

@@ -6,10 +6,10 @@ use std::sync::LazyLock;
 use pest::iterators::Pair;
 use pest::pratt_parser::{Assoc, Op, PrattParser};
 
-use super::ast::{ArithOp, CompareOp, Expr, ExprKind, QuantifierKind, Segment, Step, Text, TextOp};
+use super::ast::{ArithOp, CompareOp, Expr, ExprKind, Segment, Step, TextOp};
 use super::lower::Lower;
 use super::{MAX_NESTING, Rule, nesting, strings};
-use crate::diagnostic::{Code, Diagnostic};
+use crate::diagnostic::{Code, Diagnostic, Fix};
 use crate::event::MAX_DEPTH;
 use crate::number::{Number, NumberError};
 use crate::span::Span;
@@ -72,41 +72,17 @@ impl Lower<'_> {
             (Rule::op_neg, ExprKind::Duration(duration)) => ExprKind::Duration(-duration),
             (Rule::op_neg, kind) => ExprKind::Neg(Box::new(Expr { kind, span: value.span })),
             (_, kind) => {
+                let value = Expr { kind, span: value.span };
                 if op.as_str() == "!" {
-                    self.alien(op_span, "not");
+                    self.alien_not(op_span, &value);
                 }
-                ExprKind::Not(Box::new(Expr { kind, span: value.span }))
+                ExprKind::Not(Box::new(value))
             }
         };
         Expr { kind, span }
     }
 
-    fn is_test(&mut self, value: Expr, test: Pair<'_, Rule>) -> Expr {
-        let test_span = self.span(&test);
-        let span = value.span.to(test_span);
-        if is_comparison(&value) {
-            return self.chained(test_span, span);
-        }
-        let mut negated = false;
-        let mut kind = None;
-        for part in test.into_inner() {
-            match part.as_rule() {
-                Rule::kw_not => negated = true,
-                Rule::ident => kind = Some(self.text_of(&part)),
-                _ => {}
-            }
-        }
-        let Some(kind) = kind else {
-            return Expr { kind: ExprKind::Error, span };
-        };
-        if !IS_KINDS.contains(&kind.text.as_str()) {
-            self.unknown_test(&kind);
-            return Expr { kind: ExprKind::Error, span };
-        }
-        Expr { kind: ExprKind::Is { value: Box::new(value), negated, kind }, span }
-    }
-
-    fn chained(&mut self, second: Span, whole: Span) -> Expr {
+    pub(super) fn chained(&mut self, second: Span, whole: Span) -> Expr {
         self.report(
             Diagnostic::error(Code::E0105, second, "comparisons do not chain")
                 .label("a second comparison")
@@ -128,6 +104,12 @@ impl Lower<'_> {
         let boxed = |left, right| (Box::new(left), Box::new(right));
         let kind = match op.as_rule() {
             Rule::op_or => {
+                if op.as_str() == "||" && is_literal(&right) && !is_condition(&left) {
+                    // A default, as `||` gives one elsewhere.
+                    self.alien_with(op_span, "??", Fix::new("write `??`", op_span, "??"));
+                    let (left, right) = boxed(left, right);
+                    return Expr { kind: ExprKind::Coalesce { left, right }, span };
+                }
                 if op.as_str() == "||" {
                     self.alien(op_span, "or");
                 }
@@ -153,7 +135,9 @@ impl Lower<'_> {
             }
             Rule::op_compare => {
                 if op.as_str() == "=~" {
-                    self.alien(op_span, "matches");
+                    // Elsewhere it looks for the pattern anywhere in the text.
+                    let title = "write `matches`, with a pattern for the whole text";
+                    self.alien_with(op_span, "matches", Fix::new(title, op_span, "matches"));
                     return Expr { kind: ExprKind::Error, span };
                 }
                 let op = self.compare_op(op, op_span);
@@ -162,6 +146,9 @@ impl Lower<'_> {
             }
             Rule::op_in | Rule::op_not_in => {
                 let negated = op.as_rule() == Rule::op_not_in;
+                if op.as_str().starts_with('!') {
+                    self.alien(op_span, "not in");
+                }
                 let (item, list) = boxed(left, right);
                 ExprKind::In { negated, item, list }
             }
@@ -221,7 +208,8 @@ impl Lower<'_> {
         let Some(primary) = parts.next() else {
             return Expr { kind: ExprKind::Error, span };
         };
-        let base = self.primary(primary, depth);
+        let alone = parts.peek().is_none();
+        let base = self.primary(primary, depth, alone);
         let more: Vec<Step> = parts.filter_map(|p| self.step(p)).collect();
         // Nothing in an event is deeper, and what goes along paths recurses.
         if more.len() > MAX_DEPTH {
@@ -280,6 +268,9 @@ impl Lower<'_> {
                         Rule::plain_string => {
                             return self.plain_string(part).map(Segment::Key);
                         }
+                        Rule::alien_string => {
+                            return Some(Segment::Key(self.alien_string(&part).text));
+                        }
                         _ => {}
                     }
                 }
@@ -288,23 +279,13 @@ impl Lower<'_> {
         }
     }
 
-    fn primary(&mut self, pair: Pair<'_, Rule>, depth: usize) -> Expr {
+    /// An operand; `alone` where nothing touches it.
+    fn primary(&mut self, pair: Pair<'_, Rule>, depth: usize, alone: bool) -> Expr {
         let span = self.span(&pair);
         let kind = match pair.as_rule() {
             Rule::string => return self.string(pair, depth),
-            Rule::raw_string => {
-                let text = pair.into_inner().find(|p| p.as_rule() == Rule::raw_text);
-                ExprKind::String(text.map_or_else(String::new, |p| p.as_str().to_owned()))
-            }
-            Rule::alien_string => {
-                let text = pair.as_str().trim_matches('\'').to_owned();
-                self.report(
-                    Diagnostic::error(Code::E0102, span, "strings stand in double quotes")
-                        .label("single quotes")
-                        .help(format!("write \"{text}\"")),
-                );
-                ExprKind::String(text)
-            }
+            Rule::raw_string => return self.raw_string(pair),
+            Rule::alien_string => ExprKind::String(self.alien_string(&pair).text),
             Rule::number => match Number::parse(pair.as_str()) {
                 Ok(number) => ExprKind::Number(number),
                 Err(error) => self.bad_number(span, Some(error)),
@@ -320,7 +301,13 @@ impl Lower<'_> {
                 Some(size) => ExprKind::Size(size),
                 None => self.bad_number(span, None),
             },
+            Rule::alien_duration => {
+                let text = self.alien_duration(span);
+                strings::parse_duration(&text).map_or(ExprKind::Error, ExprKind::Duration)
+            }
             Rule::bad_number => self.bad_number(span, None),
+            Rule::alien_root => self.alien_root(span, alone),
+            Rule::alien_hole => self.alien_hole(span),
             Rule::kw_true => ExprKind::Bool(true),
             Rule::kw_false => ExprKind::Bool(false),
             Rule::kw_null => ExprKind::Null,
@@ -363,65 +350,21 @@ impl Lower<'_> {
         self.report(problem);
         ExprKind::Error
     }
-
-    fn quantifier(&mut self, pair: Pair<'_, Rule>, depth: usize) -> ExprKind {
-        let mut kind = QuantifierKind::Any;
-        let mut name: Option<Text> = None;
-        let mut exprs = Vec::new();
-        for part in pair.into_inner() {
-            match part.as_rule() {
-                Rule::quantifier_word => {
-                    kind = match part.as_str() {
-                        "any" => QuantifierKind::Any,
-                        "all" => QuantifierKind::All,
-                        "none" => QuantifierKind::None,
-                        "filter" => QuantifierKind::Filter,
-                        "map" => QuantifierKind::Map,
-                        "first" => QuantifierKind::First,
-                        _ => QuantifierKind::Count,
-                    };
-                }
-                _ => {
-                    for part in part.into_inner() {
-                        match part.as_rule() {
-                            Rule::ident => name = Some(self.name(&part)),
-                            Rule::expr => exprs.push(self.expr(part, depth)),
-                            Rule::value => {
-                                exprs
-                                    .extend(part.into_inner().next().map(|v| self.value(v, depth)));
-                            }
-                            _ => {}
-                        }
-                    }
-                }
-            }
-        }
-        let mut exprs = exprs.into_iter();
-        match (name, exprs.next(), exprs.next()) {
-            (Some(name), Some(list), Some(body)) => {
-                ExprKind::Quantifier { kind, name, list: Box::new(list), body: Box::new(body) }
-            }
-            _ => ExprKind::Error,
-        }
-    }
-
-    fn call(&mut self, pair: Pair<'_, Rule>, depth: usize) -> ExprKind {
-        let mut function = None;
-        let mut arguments = Vec::new();
-        for part in pair.into_inner() {
-            match part.as_rule() {
-                Rule::function => function = Some(self.text_of(&part)),
-                _ => {
-                    let exprs = part.into_inner().filter(|p| p.as_rule() == Rule::expr);
-                    arguments.extend(exprs.map(|p| self.expr(p, depth)).collect::<Vec<_>>());
-                }
-            }
-        }
-        function.map_or(ExprKind::Error, |function| ExprKind::Call { function, arguments })
-    }
 }
 
-fn is_comparison(expr: &Expr) -> bool {
+/// Whether it is a value that is surely no condition.
+fn is_literal(expr: &Expr) -> bool {
+    use ExprKind::{Duration, Interpolated, List, Number, Size, String};
+    matches!(expr.kind, Number(_) | String(_) | Duration(_) | Size(_) | Interpolated(_) | List(_))
+}
+
+/// Whether it is a condition by its form.
+fn is_condition(expr: &Expr) -> bool {
+    use ExprKind::{And, Not, Or};
+    is_comparison(expr) || matches!(expr.kind, And(_) | Or(_) | Not(_))
+}
+
+pub(super) fn is_comparison(expr: &Expr) -> bool {
     use ExprKind::{Compare, In, Is, TextTest};
     matches!(expr.kind, Compare { .. } | In { .. } | TextTest { .. } | Is { .. })
 }

@@ -5,13 +5,11 @@ use std::ops::Range;
 use pest::iterators::{Pair, Pairs};
 
 use super::ast::{
-    Block, Condition, Const, Defaults, Event, ExprKind, File, Fuse, Parameter, Rule as RuleDecl,
-    Sensor, Shared, Source, Text, Use,
+    Block, Condition, Const, Defaults, Event, ExprKind, File, Fuse, Parameter, Source, Text, Use,
 };
 use super::blocks::Items;
-use super::expressions::IS_KINDS;
 use super::{Rule, recover};
-use crate::diagnostic::{Code, Diagnostic, suggest};
+use crate::diagnostic::{Code, Diagnostic};
 use crate::span::{FileId, Span};
 
 /// Walks pairs, collecting problems.
@@ -23,7 +21,7 @@ pub(super) struct Lower<'a> {
 }
 
 /// A head that is missing because it did not parse.
-const NAMELESS: &str = "";
+pub(super) const NAMELESS: &str = "";
 
 impl<'a> Lower<'a> {
     pub(super) fn new(
@@ -49,7 +47,8 @@ impl<'a> Lower<'a> {
                 Rule::defaults_decl => file.defaults.extend(self.defaults(pair)),
                 Rule::source_decl => file.sources.push(self.source(pair)),
                 Rule::sensor_decl => file.sensors.push(self.sensor(pair)),
-                Rule::bad_declaration => self.bad(&pair, Rule::probe_declaration, before),
+                Rule::alien_end => self.alien_end(&pair),
+                Rule::bad_declaration => self.bad_declarations(&pair, before),
                 _ => {}
             }
             before = Some(start);
@@ -80,8 +79,20 @@ impl<'a> Lower<'a> {
         self.report(problem);
     }
 
+    /// What is no declaration: each that begins like one is a problem of its own.
+    fn bad_declarations(&mut self, pair: &Pair<'_, Rule>, mut before: Option<usize>) {
+        let span = pair.as_span();
+        for (start, end) in recover::pieces(pair.as_str()) {
+            let (start, end) = (span.start() + start, span.start() + end);
+            let junk = recover::Junk { before, start, end };
+            let problem = recover::problem(self.file, self.text, junk, Rule::probe_declaration);
+            self.report(problem);
+            before = Some(start);
+        }
+    }
+
     /// What should stand between a declaration's word and its brace.
-    fn bad_head(&mut self, pair: &Pair<'_, Rule>, probe: Rule) {
+    pub(super) fn bad_head(&mut self, pair: &Pair<'_, Rule>, probe: Rule) {
         let span = pair.as_span();
         // The brace belongs to what is probed: a head may end too early.
         let junk = recover::Junk { before: None, start: span.start(), end: span.end() + 1 };
@@ -154,7 +165,12 @@ impl<'a> Lower<'a> {
     }
 
     pub(super) fn string_in(&mut self, pair: Pair<'_, Rule>) -> Option<Text> {
-        let string = pair.into_inner().find(|p| p.as_rule() == Rule::plain_string)?;
+        let quoted =
+            |p: &Pair<'_, Rule>| matches!(p.as_rule(), Rule::plain_string | Rule::alien_string);
+        let string = pair.into_inner().find(quoted)?;
+        if string.as_rule() == Rule::alien_string {
+            return Some(self.alien_string(&string));
+        }
         let span = self.span(&string);
         let text = self.plain_string(string)?;
         Some(Text { text, span })
@@ -229,6 +245,15 @@ impl<'a> Lower<'a> {
             match part.as_rule() {
                 Rule::ident => name = Some(self.name(&part)),
                 Rule::switch => default_on = Some(part.as_str() == "on"),
+                Rule::bad_fuse => {
+                    self.bad(&part, Rule::probe_fuse, None);
+                    name = part
+                        .into_inner()
+                        .find(|p| p.as_rule() == Rule::ident)
+                        .map(|p| self.name(&p));
+                    // Where it starts is reported; that it is declared is known.
+                    default_on = Some(false);
+                }
                 _ => {}
             }
         }
@@ -247,6 +272,7 @@ impl<'a> Lower<'a> {
         for part in pair.into_inner() {
             match part.as_rule() {
                 Rule::ident => name = Some(self.text_of(&part)),
+                Rule::alien_colon => self.alien_colon(&part),
                 Rule::block => block = Some(self.block(part)),
                 _ => {}
             }
@@ -294,100 +320,6 @@ impl<'a> Lower<'a> {
         Some(Event { doc, name: self.declared(name?), ty, block })
     }
 
-    fn sensor(&mut self, pair: Pair<'_, Rule>) -> Sensor {
-        let doc = self.doc(&pair);
-        let nameless = Text { text: NAMELESS.into(), span: self.span(&pair) };
-        let mut sensor = Sensor {
-            doc,
-            name: nameless.clone(),
-            source: nameless.clone(),
-            event: nameless,
-            shared: Shared::default(),
-            rules: Vec::new(),
-            broken: true,
-            incomplete: false,
-        };
-        let mut open = None;
-        let mut before = None;
-        for part in pair.into_inner() {
-            let start = part.as_span().start();
-            match part.as_rule() {
-                Rule::sensor_head => {
-                    sensor.broken = false;
-                    for part in part.into_inner() {
-                        match part.as_rule() {
-                            Rule::ident => sensor.name = self.name(&part),
-                            Rule::event_ref => {
-                                let mut names =
-                                    part.into_inner().filter(|p| p.as_rule() == Rule::ident);
-                                if let (Some(source), Some(event)) = (names.next(), names.next()) {
-                                    sensor.source = self.text_of(&source);
-                                    sensor.event = self.text_of(&event);
-                                }
-                            }
-                            _ => {}
-                        }
-                    }
-                }
-                Rule::bad_head => self.bad_head(&part, Rule::probe_sensor_head),
-                Rule::brace_open => open = Some(self.span(&part)),
-                Rule::rule_decl => sensor.rules.push(self.rule(part)),
-                Rule::bad_clause => {
-                    sensor.incomplete = true;
-                    self.bad(&part, Rule::probe_clause, before);
-                }
-                Rule::close => {
-                    let what = titled("sensor", &sensor.name.text);
-                    self.close(&part, open, &what);
-                }
-                _ => self.shared_clause(part, &mut sensor.shared),
-            }
-            before = Some(start);
-        }
-        sensor
-    }
-
-    fn rule(&mut self, pair: Pair<'_, Rule>) -> RuleDecl {
-        let doc = self.doc(&pair);
-        let mut rule = RuleDecl {
-            doc,
-            name: Text { text: NAMELESS.into(), span: self.span(&pair) },
-            shared: Shared::default(),
-            once: Vec::new(),
-            triggers: Vec::new(),
-            broken: true,
-            incomplete: false,
-        };
-        let mut open = None;
-        let mut before = None;
-        for part in pair.into_inner() {
-            let start = part.as_span().start();
-            match part.as_rule() {
-                Rule::rule_head => {
-                    if let Some(name) = part.into_inner().next() {
-                        rule.broken = false;
-                        rule.name = self.name(&name);
-                    }
-                }
-                Rule::bad_head => self.bad_head(&part, Rule::probe_rule_head),
-                Rule::brace_open => open = Some(self.span(&part)),
-                Rule::once_clause => rule.once.extend(self.once(part)),
-                Rule::trigger_clause => rule.triggers.extend(self.trigger(part)),
-                Rule::bad_clause => {
-                    rule.incomplete = true;
-                    self.bad(&part, Rule::probe_clause, before);
-                }
-                Rule::close => {
-                    let what = titled("rule", &rule.name.text);
-                    self.close(&part, open, &what);
-                }
-                _ => self.shared_clause(part, &mut rule.shared),
-            }
-            before = Some(start);
-        }
-        rule
-    }
-
     pub(super) fn bad_duration(&mut self, span: Span) {
         let text = self.text.get(span.range()).unwrap_or("");
         let problem =
@@ -395,36 +327,4 @@ impl<'a> Lower<'a> {
                 .help("a duration is at most a hundred years");
         self.report(problem);
     }
-
-    pub(super) fn alien(&mut self, span: Span, right: &str) {
-        let wrong = self.text.get(span.range()).unwrap_or("").to_owned();
-        let problem =
-            Diagnostic::error(Code::E0102, span, format!("`{wrong}` is written `{right}` here"))
-                .label("a spelling of another language")
-                .help(format!("write `{right}`"));
-        self.report(problem);
-    }
-
-    /// A word after `is` that asks for nothing.
-    pub(super) fn unknown_test(&mut self, word: &Text) {
-        let help = match word.text.as_str() {
-            "true" | "false" => Some(format!("write `== {}`", word.text)),
-            "absent" | "undefined" | "none" | "nil" => Some("write `is missing`".to_owned()),
-            "defined" | "set" | "there" => Some("write `is present`".to_owned()),
-            "empty" => Some("write `len(…) == 0`".to_owned()),
-            "number" => Some("write `is float`, or `is int` for a whole one".to_owned()),
-            "array" => Some("write `is list`".to_owned()),
-            "object" | "record" => Some("write `is map`".to_owned()),
-            other => suggest::help(other, IS_KINDS, "there are"),
-        };
-        let message = format!("there is no test `{}`", word.text);
-        self.report(
-            Diagnostic::error(Code::E0210, word.span, message).label("not known").maybe_help(help),
-        );
-    }
-}
-
-/// `rule `x``, or `this rule` where its name did not parse.
-fn titled(what: &str, name: &str) -> String {
-    if name.is_empty() { format!("this {what}") } else { format!("{what} `{name}`") }
 }

@@ -1,14 +1,18 @@
 //! Text to tree. pest reads the grammar; everything here turns its pairs into the tree of
 //! `ast`, and what did not parse into problems that name the fault.
 
+mod aliens;
 pub(crate) mod ast;
 mod blocks;
+mod calls;
 mod clauses;
 mod docs;
 mod expressions;
+mod hints;
 mod lower;
 mod nesting;
 mod recover;
+mod sensors;
 mod strings;
 #[cfg(test)]
 pub(crate) mod tests;

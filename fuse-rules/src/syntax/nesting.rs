@@ -60,7 +60,8 @@ pub(super) fn scan(text: &str) -> Scan {
                     }
                 }
                 b'"' => in_string = true,
-                b'\'' => at = quote_end(bytes, at),
+                b'\'' => at = quote_end(bytes, at, byte, true),
+                b'`' => at = quote_end(bytes, at, byte, false),
                 b'<' if is_generic(bytes, at) => angles += 1,
                 b'>' => angles = angles.saturating_sub(1),
                 b'(' | b'[' | b'{' => depth += 1,
@@ -97,10 +98,18 @@ fn line_end(bytes: &[u8], from: usize) -> usize {
     from + rest.iter().position(|b| matches!(b, b'\n' | b'\r')).unwrap_or(rest.len())
 }
 
-/// The end of what stands in single quotes, if that is on the same line; else the quote itself.
-fn quote_end(bytes: &[u8], from: usize) -> usize {
-    let line = bytes.get(from + 1..line_end(bytes, from)).unwrap_or(&[]);
-    line.iter().position(|b| *b == b'\'').map_or(from, |len| from + 1 + len)
+/// The end of what stands in quotes of another kind, if that is on the same line; else the quote
+/// itself.
+fn quote_end(bytes: &[u8], from: usize, quote: u8, escapes: bool) -> usize {
+    let line = bytes.get(..line_end(bytes, from)).unwrap_or(bytes);
+    let mut at = from + 1;
+    while let Some(&byte) = line.get(at) {
+        if byte == quote {
+            return at;
+        }
+        at += if escapes && byte == b'\\' { 2 } else { 1 };
+    }
+    from
 }
 
 /// If the `r` at `at` opens a raw string, how many `#` stand between it and its quote.
@@ -114,10 +123,13 @@ fn raw_hashes(bytes: &[u8], at: usize) -> Option<usize> {
     (rest.get(hashes) == Some(&b'"')).then_some(hashes)
 }
 
-/// The last byte of the raw string whose quote stands at `at`.
+/// The last byte of the raw string whose quote stands at `at`. One without `#` ends with its line,
+/// and so does one that is never closed.
 fn raw_end(bytes: &[u8], at: usize, hashes: usize) -> usize {
+    let line = line_end(bytes, at);
+    let last = if hashes == 0 { line } else { bytes.len() };
     let mut end = at + 1;
-    while end < bytes.len() {
+    while end < last {
         let closing = bytes.get(end + 1..end + 1 + hashes);
         let closes = bytes.get(end) == Some(&b'"')
             && closing.is_some_and(|tail| tail.iter().all(|b| *b == b'#'));
@@ -126,7 +138,7 @@ fn raw_end(bytes: &[u8], at: usize, hashes: usize) -> usize {
         }
         end += 1;
     }
-    end
+    line
 }
 
 #[cfg(test)]
@@ -158,6 +170,11 @@ mod tests {
         assert_eq!(too_deep(&"list<x> ".repeat(1000)), None);
         assert_eq!(too_deep(&"body.list<3 and x<y ".repeat(1000)), None);
         assert_eq!(too_deep("\"\\"), None);
+        let text = "'a\\'' ";
+        assert!(too_deep(&format!("{text}{deep}'")).is_some(), "the escaped quote closes nothing");
+        for text in ["r\"", "r#\"", "r#\"\"", "'", "`"] {
+            assert!(too_deep(&format!("{text}\n{deep}")).is_some(), "{text} is never closed");
+        }
         for text in ["x matches r#\"a\"# and ", "x == '#' and ", "x == '\"' and ", "# c\r"] {
             let at = text.len() + MAX_NESTING;
             assert_eq!(too_deep(&format!("{text}{deep}")), Some(at), "{text}");

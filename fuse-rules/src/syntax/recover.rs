@@ -6,6 +6,7 @@
 use pest::Parser;
 use pest::error::{Error, ErrorVariant, InputLocation};
 
+use super::hints::{self, Stop, WORDS};
 use super::{Grammar, Rule};
 use crate::diagnostic::{Code, Diagnostic, suggest};
 use crate::span::{FileId, Span};
@@ -52,10 +53,16 @@ pub(super) fn problem(file: FileId, text: &str, junk: Junk, probe: Rule) -> Diag
             Some(wanted) => format!("expected {wanted} after `{token}`"),
             None => format!("something is missing after `{token}`"),
         };
-        let within = "say for how long, as in `once per body.id within 4h`";
+        let help = match probe {
+            Rule::probe_fuse => Some("say how it starts, as in `fuse cicd default off`"),
+            _ if wanted.contains(&"`within`") => {
+                Some("say for how long, as in `once per body.id within 4h`")
+            }
+            _ => None,
+        };
         return Diagnostic::error(Code::E0101, Span::new(file, from..solid), message)
             .label("what should follow is missing")
-            .maybe_help(wanted.contains(&"`within`").then(|| within.to_owned()));
+            .maybe_help(help.map(str::to_owned));
     }
     let found = token_at(text, at);
     let span = Span::new(file, at..(at + found.len()).min(text.len()));
@@ -77,16 +84,9 @@ pub(super) fn problem(file: FileId, text: &str, junk: Junk, probe: Rule) -> Diag
         }
         None => Diagnostic::error(Code::E0101, span, format!("{shown} is not expected here")),
     };
-    // What a condition may begin with.
-    let condition = ["body", "headers", "query", "event", "not", "("].contains(&found);
-    let leftover = condition
-        && at == start
-        && junk
-            .before
-            .is_some_and(|before| !text.get(before..start).is_some_and(|line| line.contains('\n')));
-    let joined = || "two conditions are joined by `and` or `or`".to_owned();
-    let help = hint(text, at, found, at == start).or_else(|| leftover.then(joined));
-    problem.maybe_help(help)
+    let stop = Stop { text, found, span, at_start: at == start, probe, before: junk.before };
+    let hint = hints::hint(stop);
+    problem.maybe_help(hint.help).maybe_fix(hint.fix)
 }
 
 /// How far the text reads as `probe`, and what was wanted there.
@@ -97,72 +97,21 @@ fn failure(text: &str, start: usize, end: usize, probe: Rule) -> (usize, Vec<&'s
     }
 }
 
-/// Help for slips that are easy to name.
-fn hint(text: &str, at: usize, found: &str, at_start: bool) -> Option<String> {
-    const WORDS: [&str; 12] = [
-        "use", "fuse", "defaults", "source", "sensor", "rule", "requires", "each", "when", "once",
-        "trigger", "event",
-    ];
-    let before = text.get(..at).unwrap_or("").trim_end_matches([' ', '\t']);
-    let after = text.get(at + found.len()..).unwrap_or("");
-    if let Some(spelling) = foreign(found) {
-        return Some(format!("write {spelling}"));
+/// The parts of what is no declaration, as ranges of it: a line that is not indented and begins
+/// like a declaration begins a new one.
+pub(super) fn pieces(text: &str) -> Vec<(usize, usize)> {
+    let mut starts = vec![0];
+    let mut offset = 0;
+    for line in text.split_inclusive('\n') {
+        let word = line.split(|c: char| !(is_word(c) || c == '-')).next().unwrap_or("");
+        let begins = line.trim_end().ends_with('{') || suggest::nearest(word, WORDS).is_some();
+        if offset > 0 && !word.is_empty() && begins {
+            starts.push(offset);
+        }
+        offset += line.len();
     }
-    match found {
-        "-" if before.ends_with('\n') && after.starts_with(' ') => {
-            Some("a list is written `[\"a\", \"b\"]`".into())
-        }
-        "-" => Some("put a space on both sides of `-` to subtract".into()),
-        "/" if after.starts_with(['/', '*']) => Some("comments start with `#`".into()),
-        ";" => Some("clauses and fields end with their line; leave the `;` out".into()),
-        ":" if after.trim_start_matches([' ', '\t']).starts_with('\n') => {
-            Some("a block is written `name { … }`".into())
-        }
-        ":" => Some("a field is written `name = value`".into()),
-        "$" => Some(
-            "a path starts with `body`, `headers`, `query` or `event`, as in `body.name`".into(),
-        ),
-        "\"" if before.ends_with(" is") || before.ends_with(" not") => {
-            Some("`is` asks for a kind of value; to compare write `== \"…\"`".into())
-        }
-        word if before.ends_with('.')
-            && word.starts_with(|c: char| !c.is_ascii() && is_word(c)) =>
-        {
-            Some(format!("a key that is no name stands in brackets: `[\"{word}\"]`"))
-        }
-        "{" if before.ends_with('=') => None,
-        "[" | "(" if before.len() < at => {
-            Some(format!("`{found}` touches what it belongs to, without a space"))
-        }
-        "}" if at_start => Some("there is one `}` too many, or a `{` is missing before it".into()),
-        _ if at_start && !WORDS.contains(&found) => {
-            let near = suggest::nearest(found, WORDS)?;
-            Some(format!("did you mean `{near}`?"))
-        }
-        _ => None,
-    }
-}
-
-/// What words of other languages are called here.
-fn foreign(word: &str) -> Option<&'static str> {
-    Some(match word {
-        "startsWith" | "hasPrefix" | "startswith" => {
-            "`starts-with`, as in `body.a starts-with \"x\"`"
-        }
-        "endsWith" | "hasSuffix" | "endswith" => "`ends-with`, as in `body.a ends-with \"x\"`",
-        "exists" | "defined" => "`is present`, as in `body.a is present`",
-        "equals" | "eq" => "`==`",
-        "AND" => "`and`",
-        "OR" => "`or`",
-        "NOT" => "`not`",
-        "IN" => "`in`",
-        "for" | "foreach" | "loop" => "`each x in …`",
-        "if" | "where" | "match" => "`when …`",
-        "dedupe" | "unique" | "throttle" => "`once per … within …`",
-        "action" | "then" | "do" => "`trigger …`",
-        "import" | "include" => "`use \"file.rules\"`",
-        _ => return None,
-    })
+    let ends = starts.iter().skip(1).copied().chain([text.len()]);
+    starts.iter().copied().zip(ends).collect()
 }
 
 /// The text without the white space and comments at its end.
@@ -179,7 +128,7 @@ fn strip_layout(text: &str) -> &str {
     text.get(..end).unwrap_or(text)
 }
 
-fn is_word(c: char) -> bool {
+pub(super) fn is_word(c: char) -> bool {
     c.is_alphanumeric() || c == '_'
 }
 
@@ -313,7 +262,7 @@ fn describe(rule: Rule) -> Option<&'static str> {
         Rule::assign => "`=`",
         Rule::string | Rule::plain_string | Rule::quote => "a string",
         Rule::integer => "a whole number",
-        Rule::duration => "a duration such as `10m`",
+        Rule::duration | Rule::alien_duration => "a duration such as `10m`",
         Rule::expr | Rule::term | Rule::root | Rule::value | Rule::function => AN_EXPRESSION,
         Rule::block => "`{`",
         Rule::use_decl => "`use`",

@@ -176,8 +176,39 @@ fn each_slip_costs_one_error_at_its_place() {
         ("requires a b", vec!["E0101 2:12"]),
         ("once per a", vec!["E0101 2:10"]),
         ("trigger log { a = 1 b = 2 }", vec!["E0104 2:21"]),
-        ("trigger log { a = 1; b = 2 }", vec!["E0101 2:20"]),
-        ("trigger log { a: 1 }", vec!["E0101 2:16"]),
+        ("trigger log { a = 1; b = 2 }", vec!["E0102 2:20"]),
+        ("trigger log { a: 1 }", vec!["E0102 2:16"]),
+        (
+            "trigger log { \"a\": 1, b => 2, c := 3, d == 4 }",
+            vec!["E0102 2:18", "E0102 2:25", "E0102 2:33", "E0102 2:41"],
+        ),
+        ("trigger log { a: apps/v1, b: ghcr.io/x/y:1.4 }", vec!["E0102 2:16", "E0102 2:28"]),
+        ("trigger log {\n a:\n   b: c\n   - d\n e = 1\n}", vec!["E0102 3:3"]),
+        ("trigger log { a.b.c = 1 }", vec!["E0102 2:15"]),
+        ("trigger log { 'a' = 'b' }", vec!["E0102 2:15", "E0102 2:21"]),
+        ("trigger log { a = {{ body.x }} }", vec!["E0102 2:19"]),
+        ("trigger log { a = ${body.x} }", vec!["E0102 2:19"]),
+        ("trigger log { from body { a; b } }", vec!["E0102 2:28"]),
+        ("trigger: log { a = { b = 1; } }", vec!["E0102 2:8", "E0102 2:27"]),
+        ("when: a\n requires: b\n each: x in y", vec!["E0102 2:5", "E0102 3:10", "E0102 4:6"]),
+        ("when a; when b,\n when c:", vec!["E0102 2:7", "E0102 2:15", "E0102 3:8"]),
+        ("when a, b", vec!["E0101 2:7"]),
+        ("when a || [] == b", vec!["E0102 2:8"]),
+        ("when a == 'it\\'s'", vec!["E0102 2:11"]),
+        ("when a !in b", vec!["E0102 2:8"]),
+        ("when a['b'] == `c`", vec!["E0102 2:8", "E0102 2:16"]),
+        ("when $.a == $b", vec!["E0102 2:6", "E0102 2:13"]),
+        ("when $ == 1", vec!["E0102 2:6"]),
+        ("when len (a) > 1 and any (x in y: x)", vec!["E0102 2:9", "E0102 2:25"]),
+        ("when age(a) > 10 minutes", vec!["E0102 2:15"]),
+        ("once per a within 4 h", vec!["E0102 2:19"]),
+        ("once per a within 10min", vec!["E0102 2:19"]),
+        ("once per a within 4 years", vec!["E0101 2:19"]),
+        ("once within 4h", vec!["E0101 2:6"]),
+        ("when a matches r\"x\n when b == \"y\"", vec!["E0103 2:16"]),
+        ("when a matches r#\"x\"\n when b", vec!["E0103 2:16"]),
+        ("when a ??", vec!["E0101 2:8"]),
+        ("when a ??\n when b == 1", vec!["E0101 2:8"]),
         ("trigger log { , a = 1 }", vec!["E0101 2:15"]),
         ("trigger log { a = b. }", vec!["E0101 2:20"]),
         ("trigger log { \"a${b}\" = 1 }", vec!["E0405 2:15"]),
@@ -185,6 +216,20 @@ fn each_slip_costs_one_error_at_its_place() {
         ("when any(x in y x)", vec!["E0101 2:17"]),
     ] {
         assert_eq!(codes(&rule(body)), expected, "{body}");
+    }
+    for (text, expected) in [
+        ("fuse a default maybe\nsensor s on a.b { requires a }", vec!["E0101 1:16"]),
+        ("fuse a default\nfuse b default on", vec!["E0101 1:8"]),
+        ("fuse a = off; fuse b default on;", vec!["E0101 1:8", "E0102 1:13", "E0102 1:32"]),
+        ("use 'a.rules'", vec!["E0102 1:5"]),
+        (
+            "sensr a on b.c {\n}\nsorce d e {\n}\nfuze f default on",
+            vec!["E0101 1:1", "E0101 3:1", "E0101 5:1"],
+        ),
+        ("some text\nthat is no rule", vec!["E0101 1:1"]),
+        ("rule r { when a }", vec!["E0101 1:1"]),
+    ] {
+        assert_eq!(codes(text), expected, "{text}");
     }
 }
 
@@ -211,10 +256,11 @@ fuse z default on
 ";
     let (tree, problems) = read(text);
     insta::assert_snapshot!(tree, @r#"
+    fuse a default false
     fuse z default true
     sensor x on a.b
       rule one
-        when a
+        when (error)
         when (== c "ok")
         trigger log
           m = 1
@@ -222,7 +268,7 @@ fuse z default on
       rule three
         when e
       rule four
-        when f
+        when (error)
     "#);
     insta::assert_snapshot!(problems, @"
     error[E0101]: expected `on` or `off`, found `maybe`
@@ -230,6 +276,8 @@ fuse z default on
       |
     1 | fuse a default maybe
       |                ^^^^^ not expected here
+      |
+      = help: say how it starts, as in `fuse cicd default off`
 
     error[E0101]: expected an expression after `(`
      --> test.rules:3:8
@@ -261,7 +309,10 @@ fuse z default on
     11 |   rul two { when d }
        |   ^^^
        |
-       = help: did you mean `rule`?
+    help: did you mean `rule`?
+       |
+    11 |   rule two { when d }
+       |      +
 
     error[E0103]: the `{` of rule `three` is never closed
       --> test.rules:12:14
@@ -283,7 +334,10 @@ fuse z default on
     15 | sensr y on c.d { when g }
        | ^^^^^
        |
-       = help: did you mean `sensor`?
+    help: did you mean `sensor`?
+       |
+    15 | sensor y on c.d { when g }
+       |     +
 
     error[E0101]: `}` is not expected here
       --> test.rules:17:1

@@ -59,6 +59,33 @@ impl Lower<'_> {
         Expr { kind: ExprKind::Interpolated(parts), span }
     }
 
+    /// A string without escapes.
+    pub(super) fn raw_string(&mut self, pair: Pair<'_, Rule>) -> Expr {
+        let span = self.span(&pair);
+        let mut text = String::new();
+        let mut closed = true;
+        for part in pair.into_inner() {
+            match part.as_rule() {
+                Rule::raw_text | Rule::raw_block => text.push_str(part.as_str()),
+                Rule::unclosed | Rule::unclosed_raw => closed = false,
+                _ => {}
+            }
+        }
+        if closed {
+            return Expr { kind: ExprKind::String(text), span };
+        }
+        let several = self.written(span).starts_with("r#");
+        let (message, help) = if several {
+            let message = "this raw string is never closed";
+            (message, "end it with `\"` and as many `#` as it begins with")
+        } else {
+            let message = "this raw string is not closed on its line";
+            (message, "end it with `\"`; on several lines it is written r#\"…\"#")
+        };
+        self.report(Diagnostic::error(Code::E0103, span, message).label("opened here").help(help));
+        Expr { kind: ExprKind::Error, span }
+    }
+
     fn bad_escape(&mut self, span: Span) {
         let text = self.text.get(span.range()).unwrap_or("").to_owned();
         self.report(

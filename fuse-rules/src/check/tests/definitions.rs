@@ -133,7 +133,10 @@ sensor x on s.e { rule r { when is-prod(body.x) and body.y in names  trigger not
     1 | const names = ["a"]
       |       ----- declared here
       |
-      = help: add `use "c.rules"` at the top of this file
+    help: add `use "c.rules"` at the top of this file
+      |
+    1 + use "c.rules"
+      |
     "#);
     let files = [
         ("a.rules", rules),
@@ -152,7 +155,10 @@ sensor x on s.e { rule r { when is-prod(body.x) and body.y in names  trigger not
     1 | condition is-prod(p) = p
       |           ------- declared here
       |
-      = help: add `use "c.rules"` at the top of this file
+    help: add `use "c.rules"` at the top of this file
+      |
+    1 + use "c.rules"
+      |
 
     error[E0208]: const `names` is declared in a file that this one does not use
      --> a.rules:4:63
@@ -165,7 +171,10 @@ sensor x on s.e { rule r { when is-prod(body.x) and body.y in names  trigger not
     2 | const names = [1]
       |       ----- declared here
       |
-      = help: add `use "c.rules"` at the top of this file
+    help: add `use "c.rules"` at the top of this file
+      |
+    1 + use "c.rules"
+      |
     "#);
 }
 

@@ -22,7 +22,10 @@ fn names_are_seen_by_direct_use_only() {
     1 | fuse g default on
       |      - declared here
       |
-      = help: add `use "c.rules"` at the top of this file
+    help: add `use "c.rules"` at the top of this file
+      |
+    1 + use "c.rules"
+      |
     "#);
     let fixed = format!("use \"c.rules\"\n{rules}");
     assert_eq!(

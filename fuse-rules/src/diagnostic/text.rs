@@ -1,13 +1,14 @@
-//! How problems look: text with the lines of the file, or JSON lines.
+//! Problems as text for people: each with the lines of the file that it is in, and what to write
+//! instead.
 
 use std::fmt::Write as _;
+use std::ops::Range;
 
 use annotate_snippets::renderer::DecorStyle;
-use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Renderer, Snippet};
-use serde::Serialize;
+use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Patch, Renderer, Snippet};
 
-use super::{Diagnostic, Diagnostics, Label, Severity, Style};
-use crate::span::{FileId, Files, Place};
+use super::{Diagnostic, Diagnostics, Fix, Label, Severity, Style};
+use crate::span::{FileId, Files, Span};
 
 pub(super) fn text(diagnostics: &Diagnostics, style: Style) -> String {
     let renderer = match style {
@@ -17,7 +18,9 @@ pub(super) fn text(diagnostics: &Diagnostics, style: Style) -> String {
     .decor_style(DecorStyle::Ascii);
     let mut out = String::new();
     for diagnostic in diagnostics.iter().take(MOST) {
-        out.push_str(&renderer.render(&[group(diagnostic, diagnostics.files())]));
+        let mut groups = vec![group(diagnostic, diagnostics.files())];
+        groups.extend(diagnostic.fix.as_ref().map(|fix| suggestion(fix, diagnostics.files())));
+        out.push_str(&renderer.render(&groups));
         out.push_str("\n\n");
     }
     if let Some(more) = diagnostics.len().checked_sub(MOST).filter(|more| *more > 0) {
@@ -66,68 +69,41 @@ fn group<'a>(diagnostic: &'a Diagnostic, files: &'a Files) -> Group<'a> {
                 .annotations(annotations),
         );
     }
-    match &diagnostic.help {
+    // What a fix says, it says below.
+    let said = |help: &&String| diagnostic.fix.as_ref().is_some_and(|fix| fix.title == **help);
+    match diagnostic.help.as_ref().filter(|help| !said(help)) {
         Some(help) => group.element(Level::HELP.message(help)),
         None => group,
     }
 }
 
+/// The lines that a fix changes, before and after.
+fn suggestion<'a>(fix: &'a Fix, files: &'a Files) -> Group<'a> {
+    let mut group = Group::with_title(Level::HELP.secondary_title(&fix.title));
+    let mut ids: Vec<FileId> = fix.edits.iter().map(|edit| edit.span.file).collect();
+    ids.dedup();
+    for id in ids {
+        let Some(file) = files.get(id) else { continue };
+        let here = || fix.edits.iter().filter(|edit| edit.span.file == id);
+        let starts = here().map(|edit| edit.span.range().start);
+        let ends = here().map(|edit| edit.span.range().end);
+        let Some((lines, text)) = file.lines(starts.min(), ends.max()) else { continue };
+        let patches = here().map(|edit| {
+            Patch::new(inside(edit.span, lines.offset, text.len()), edit.text.as_str())
+        });
+        group = group.element(Snippet::source(text).line_start(lines.first).patches(patches));
+    }
+    group
+}
+
 fn annotation(kind: AnnotationKind, label: &Label, offset: usize, len: usize) -> Annotation<'_> {
-    let range = label.span.range();
-    let inside = |at: usize| at.saturating_sub(offset).min(len);
-    let annotation = kind.span(inside(range.start)..inside(range.end));
+    let annotation = kind.span(inside(label.span, offset, len));
     if label.text.is_empty() { annotation } else { annotation.label(&label.text) }
 }
 
-#[derive(Serialize)]
-struct JsonLine<'a> {
-    code: &'a str,
-    severity: Severity,
-    message: &'a str,
-    help: Option<&'a str>,
-    #[serde(flatten)]
-    at: Option<JsonPlace<'a>>,
-    related: Vec<JsonPlace<'a>>,
-}
-
-#[derive(Serialize)]
-struct JsonPlace<'a> {
-    file: &'a str,
-    start: Place,
-    end: Place,
-    label: &'a str,
-}
-
-pub(super) fn json_lines(diagnostics: &Diagnostics) -> String {
-    let place = |label: &'_ Label| {
-        diagnostics.files().get(label.span.file).map(|file| JsonPlace {
-            file: file.name(),
-            start: file.place(label.span.start as usize),
-            end: file.place(label.span.end as usize),
-            label: "",
-        })
-    };
-    let mut out = String::new();
-    for diagnostic in diagnostics {
-        fn with_text<'a>(mut at: JsonPlace<'a>, label: &'a Label) -> JsonPlace<'a> {
-            at.label = &label.text;
-            at
-        }
-        let line = JsonLine {
-            code: diagnostic.code.as_str(),
-            severity: diagnostic.severity,
-            message: &diagnostic.message,
-            help: diagnostic.help.as_deref(),
-            at: diagnostic.label.as_ref().and_then(|l| Some(with_text(place(l)?, l))),
-            related: diagnostic
-                .related
-                .iter()
-                .filter_map(|l| Some(with_text(place(l)?, l)))
-                .collect(),
-        };
-        // Plain strings and numbers always serialize.
-        out.push_str(&serde_json::to_string(&line).unwrap_or_default());
-        out.push('\n');
-    }
-    out
+/// A place as a range of a piece of the file that starts at `offset`.
+fn inside(span: Span, offset: usize, len: usize) -> Range<usize> {
+    let cut = |at: usize| at.saturating_sub(offset).min(len);
+    let range = span.range();
+    cut(range.start)..cut(range.end)
 }

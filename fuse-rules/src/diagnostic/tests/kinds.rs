@@ -1,0 +1,88 @@
+//! Kinds of sources and triggers like those of the runtime, as far as the pages speak of them.
+
+use crate::outline::TriggerInfo;
+use crate::schema::{Field, FieldType, Registry, Schema, SourceSchema, Templates};
+
+pub(super) fn registry() -> Registry {
+    let path = || Field::optional("path", FieldType::UrlPath, "");
+    let method = || Field::optional("method", one_of(&["GET", "POST"]), "");
+    let source = Schema::new("webhook", "")
+        .field(Field::required("port", FieldType::Int(1, 65_535), ""))
+        .field(path())
+        .field(method().default("POST"));
+    let event = Schema::new("event", "")
+        .field(Field::required("path", FieldType::UrlPath, ""))
+        .field(method());
+    let texts = || FieldType::Map(Box::new(FieldType::Text(Templates::Refused)));
+    let any = || FieldType::Any(Templates::Allowed);
+    let namespace = || Field::required("namespace", FieldType::DnsLabel, "");
+    let string = |name| Field::optional(name, FieldType::String, "");
+    Registry::new()
+        .source(SourceSchema::new(source, event).address(&["port", "path", "method"]))
+        .trigger(
+            Schema::new("workflow", "")
+                .field(Field::optional("template", FieldType::DnsSubdomain, ""))
+                .field(Field::optional("spec", any(), ""))
+                .field(namespace())
+                .field(Field::optional("parameters", texts(), ""))
+                .one_of(&["template", "spec"]),
+        )
+        .trigger(
+            Schema::new("job", "")
+                .field(Field::required("image", FieldType::String, ""))
+                .field(namespace())
+                .field(Field::optional("ttl", FieldType::Duration, "")),
+        )
+        .trigger(
+            Schema::new("object", "")
+                .field(Field::optional("operation", one_of(&["create", "delete"]), "").fixed())
+                .field(string("api-version").fixed())
+                .field(string("kind").fixed())
+                .field(string("namespace"))
+                .field(string("name"))
+                .field(Field::optional("manifest", FieldType::Map(Box::new(any())), ""))
+                .verify(verify),
+        )
+        .trigger(
+            Schema::new("log", "")
+                .field(Field::required("message", FieldType::Text(Templates::Allowed), ""))
+                .field(Field::optional("level", one_of(&["info", "warn", "error"]), "").fixed()),
+        )
+}
+
+fn one_of(words: &[&str]) -> FieldType {
+    FieldType::OneOf(words.iter().map(|word| (*word).to_owned()).collect())
+}
+
+fn verify(block: &TriggerInfo) -> Result<(), String> {
+    match (block.text("operation"), block.get("manifest")) {
+        (Some("delete"), Some(_)) => {
+            Err("has `manifest`, which does not go with the operation `delete`".into())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What stands before the examples of the pages.
+const PRELUDE: &str = "\
+source gh webhook {
+  port = 12080
+  path = \"/gh\"
+  event push
+}
+fuse cicd default off
+";
+
+/// An example of a page as a whole file of rules: a clause stands in a rule, a rule's trigger and
+/// what else is needed are there.
+pub(super) fn whole(example: &str) -> String {
+    let word = example.split([' ', ':']).next().unwrap();
+    let clauses = match word {
+        "requires" | "each" | "when" | "once" => {
+            format!("{example}\ntrigger log {{ message = \"x\" }}")
+        }
+        "trigger" => example.to_owned(),
+        _ => return format!("{PRELUDE}{example}\n"),
+    };
+    format!("{PRELUDE}sensor example on gh.push {{\nrule one {{\n{clauses}\n}}\n}}\n")
+}

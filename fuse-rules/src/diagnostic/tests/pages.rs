@@ -1,0 +1,140 @@
+//! The pages of the codes, in `docs/errors`: each is the case of its code and the near miss.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+use super::kinds::{registry, whole};
+use crate::diagnostic::Code;
+use crate::ruleset::Ruleset;
+
+/// An example of a page, with the files that belong to it.
+struct Example {
+    fails: bool,
+    files: BTreeMap<String, String>,
+}
+
+/// The fenced blocks of a page: `rules fails`, `rules passes`, and after each of them, by their
+/// name, other files that belong to it.
+fn examples(page: &str) -> Vec<Example> {
+    let mut examples: Vec<Example> = Vec::new();
+    for block in page.split("\n```rules ").skip(1) {
+        let (word, rest) = block.split_once('\n').unwrap();
+        let text = rest.split_once("\n```").unwrap().0;
+        if word == "fails" || word == "passes" {
+            let files = BTreeMap::from([("main.rules".to_owned(), whole(text))]);
+            examples.push(Example { fails: word == "fails", files });
+        } else {
+            let example = examples.last_mut().expect("a file belongs to an example");
+            example.files.insert(word.to_owned(), format!("{text}\n"));
+        }
+    }
+    examples
+}
+
+/// What a rule may cost where nothing else is configured.
+const MOST_COST: u64 = 100_000_000;
+
+/// The codes of everything that is said of an example.
+fn codes(example: &Example) -> (BTreeSet<Code>, String) {
+    let names = example.files.keys().map(String::as_str);
+    let names: Vec<&str> = names.filter(|name| name.ends_with(".rules")).collect();
+    let files: BTreeMap<&str, &str> =
+        example.files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+    let loaded = Ruleset::load(&names, &files, &registry());
+    let problems = match &loaded {
+        Ok(ruleset) => match ruleset.within_cost(MOST_COST) {
+            Ok(()) => ruleset.warnings().clone(),
+            Err(problems) => problems,
+        },
+        Err(problems) => problems.clone(),
+    };
+    (problems.iter().map(|problem| problem.code).collect(), problems.to_string())
+}
+
+#[test]
+fn every_page_has_an_example_that_raises_its_code_alone_and_one_that_raises_none() {
+    let mut wrong = Vec::new();
+    for code in Code::ALL {
+        let page = code.page();
+        let heading = format!("# {code}: {}\n", code.title());
+        assert!(page.starts_with(&heading), "docs/errors/{code}.md begins with `{heading}`");
+        // No rules show a fault of our own.
+        if code.as_str().starts_with("E09") {
+            continue;
+        }
+        for part in ["\n## Example\n", "\n## Fix\n"] {
+            assert!(page.contains(part), "docs/errors/{code}.md has no part `{}`", part.trim());
+        }
+        let examples = examples(page);
+        for fails in [true, false] {
+            let word = if fails { "fails" } else { "passes" };
+            assert!(
+                examples.iter().any(|example| example.fails == fails),
+                "docs/errors/{code}.md has no block ```rules {word}"
+            );
+        }
+        for example in &examples {
+            let wanted = if example.fails { BTreeSet::from([*code]) } else { BTreeSet::new() };
+            let (found, text) = codes(example);
+            if found != wanted {
+                wrong.push(format!("an example of docs/errors/{code}.md says:\n{text}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn codes_are_read_in_any_case_and_a_wrong_one_has_a_neighbour() {
+    insta::assert_snapshot!("e0100".parse::<Code>().unwrap_err(), @"there is no code `e0100`; did you mean `E0101`?");
+    assert_eq!("e0101".parse(), Ok(Code::E0101));
+    assert_eq!("E0101".parse(), Ok(Code::E0101));
+    insta::assert_snapshot!("when".parse::<Code>().unwrap_err(), @"there is no code `when`; a code is printed with each problem, as in `E0101`");
+}
+
+/// What the index says besides its list.
+const HEAD: &str = "\
+# The codes of problems
+
+Every problem that `fuse check` prints has a code that never changes its meaning. `fuse explain-code E0301`
+prints the page of one; the pages are here, too.
+
+An example leaves out what does not matter: a clause stands in a rule, a rule in a sensor on `gh.push`, an event of
+the source `gh`, and there is a fuse `cicd`. The examples run as tests: those that fail raise their own code and no
+other, those that pass raise none.
+";
+
+const FAMILIES: &[(&str, &str)] = &[
+    ("E01", "How a file is written"),
+    ("E02", "Names"),
+    ("E03", "Values and types"),
+    ("E04", "Fields of blocks"),
+    ("E05", "Files and declarations"),
+    ("E09", "Faults of our own"),
+];
+
+fn index() -> String {
+    let mut index = HEAD.to_owned();
+    for (prefix, title) in FAMILIES {
+        let codes: Vec<_> =
+            Code::ALL.iter().filter(|code| code.as_str().starts_with(prefix)).collect();
+        if codes.is_empty() {
+            continue;
+        }
+        write!(index, "\n## {title}\n\n").unwrap();
+        for code in codes {
+            writeln!(index, "- [{code}]({code}.md): {}", code.title()).unwrap();
+        }
+    }
+    index
+}
+
+#[test]
+fn the_index_lists_every_code() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/errors/README.md");
+    if std::env::var_os("FUSE_WRITE_INDEX").is_some() {
+        std::fs::write(path, index()).unwrap();
+    }
+    let written = std::fs::read_to_string(path).unwrap_or_default();
+    assert_eq!(written, index(), "write it by `FUSE_WRITE_INDEX=1 cargo test -p fuse-rules index`");
+}

@@ -1,0 +1,82 @@
+//! Applying fixes: the safe ones of all files, again and again until none is left.
+
+use std::collections::BTreeMap;
+
+use crate::diagnostic::Diagnostics;
+use crate::diagnostic::fix::Edits;
+use crate::ruleset::{Loader, Ruleset};
+use crate::schema::Registry;
+
+/// A fix may uncover the next problem. Each round applies at least one fix, so that this is many.
+const MOST_ROUNDS: usize = 100;
+
+/// Rules with their safe fixes applied, in memory: nothing is written.
+#[derive(Debug)]
+pub struct Repair {
+    /// The files that changed, by name, with their new text.
+    pub files: BTreeMap<String, String>,
+    /// What was applied: where, as `file:line:column` in the text as it was then, and what.
+    pub applied: Vec<(String, String)>,
+    /// The rules after that, or the problems that are left.
+    pub outcome: Result<Ruleset, Diagnostics>,
+}
+
+impl Ruleset {
+    /// Loads files as [`Ruleset::load`] does, applying the safe fixes of their problems until none
+    /// is left. Fixes that are not safe are left to the author.
+    ///
+    /// ```
+    /// use std::collections::BTreeMap;
+    /// use fuse_rules::{Registry, Ruleset};
+    ///
+    /// let files = BTreeMap::from([("a.rules", "fuse a default on;\n")]);
+    /// let repair = Ruleset::repair(&["a.rules"], &files, &Registry::new());
+    /// assert_eq!(repair.files["a.rules"], "fuse a default on\n");
+    /// assert!(repair.outcome.is_ok());
+    /// ```
+    pub fn repair<S: AsRef<str>>(names: &[S], loader: &dyn Loader, registry: &Registry) -> Repair {
+        let mut files: BTreeMap<String, String> = BTreeMap::new();
+        let mut applied = Vec::new();
+        let load = |files: &BTreeMap<String, String>| {
+            let changed = |name: &str| match files.get(name) {
+                Some(text) => Ok(text.clone()),
+                None => loader.load(name),
+            };
+            Self::load(names, &changed, registry)
+        };
+        let mut outcome = load(&files);
+        for _ in 0..MOST_ROUNDS {
+            let more = match &outcome {
+                Ok(ruleset) => apply(ruleset.warnings(), &mut applied),
+                Err(problems) => apply(problems, &mut applied),
+            };
+            if more.is_empty() {
+                break;
+            }
+            files.extend(more);
+            outcome = load(&files);
+        }
+        Repair { files, applied, outcome }
+    }
+}
+
+/// The files that the safe fixes change.
+fn apply(problems: &Diagnostics, applied: &mut Vec<(String, String)>) -> Vec<(String, String)> {
+    let mut edits = Edits::default();
+    for problem in problems {
+        let Some(fix) = problem.fix.as_ref().filter(|fix| fix.safe) else { continue };
+        if edits.take(fix)
+            && let Some(edit) = fix.edits.first()
+        {
+            applied.push((problems.files().locate(edit.span), fix.title.clone()));
+        }
+    }
+    problems
+        .files()
+        .ids()
+        .filter_map(|(id, file)| {
+            let text = edits.apply(id, file.text());
+            (text != file.text()).then(|| (file.name().to_owned(), text))
+        })
+        .collect()
+}

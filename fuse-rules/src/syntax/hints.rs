@@ -1,0 +1,204 @@
+//! The way out of slips that are easy to name: habits of other languages, and words that stand
+//! where they do not belong.
+
+use super::Rule;
+use super::recover::is_word;
+use crate::diagnostic::{Fix, suggest};
+use crate::span::Span;
+
+/// Where reading stopped.
+#[derive(Clone, Copy)]
+pub(super) struct Stop<'a> {
+    pub(super) text: &'a str,
+    /// The token that was not expected, and where it stands.
+    pub(super) found: &'a str,
+    pub(super) span: Span,
+    /// Whether nothing before it was read.
+    pub(super) at_start: bool,
+    /// What should have been there.
+    pub(super) probe: Rule,
+    /// Where what stands before it in the same place starts, if something does.
+    pub(super) before: Option<usize>,
+}
+
+/// The help of a slip, and the fix where it has one.
+#[derive(Default)]
+pub(super) struct Hint {
+    pub(super) help: Option<String>,
+    pub(super) fix: Option<Fix>,
+}
+
+impl Hint {
+    fn help(text: impl Into<String>) -> Self {
+        Self { help: Some(text.into()), fix: None }
+    }
+
+    fn fix(fix: Fix) -> Self {
+        Self { help: None, fix: Some(fix) }
+    }
+}
+
+/// The words that begin something.
+pub(super) const WORDS: [&str; 12] = [
+    "use", "fuse", "defaults", "source", "sensor", "rule", "requires", "each", "when", "once",
+    "trigger", "event",
+];
+const TEXT_TESTS: [&str; 5] = ["matches", "contains", "starts-with", "ends-with", "like"];
+const UNITS: [&str; 5] = ["ms", "s", "m", "h", "d"];
+
+pub(super) fn hint(stop: Stop<'_>) -> Hint {
+    let found = stop.found;
+    let at = stop.span.range().start;
+    let before = stop.text.get(..at).unwrap_or("").trim_end_matches([' ', '\t']);
+    let after = stop.text.get(at + found.len()..).unwrap_or("");
+    let touches = before.len() == at;
+    if stop.probe == Rule::probe_fuse {
+        return fuse(stop, before);
+    }
+    if stop.at_start
+        && let Some(place) = misplaced(found, stop.probe)
+    {
+        return Hint::help(place);
+    }
+    if let Some((spelling, fix)) = foreign(found) {
+        let title = format!("write {spelling}");
+        return match fix.filter(|_| !stop.at_start || goes_on(stop)) {
+            Some(right) => Hint::fix(Fix::safe(title, stop.span, right)),
+            None => Hint::help(title),
+        };
+    }
+    match found {
+        "-" if before.ends_with('\n') && after.starts_with(' ') => {
+            Hint::help("a list is written `[\"a\", \"b\"]`")
+        }
+        "-" => Hint::help("put a space on both sides of `-` to subtract"),
+        "/" if after.starts_with(['/', '*']) => Hint::help("comments start with `#`"),
+        ":" if after.trim_start_matches([' ', '\t']).starts_with('\n') => {
+            Hint::help("a block is written `name { … }`")
+        }
+        "$" => Hint::help(
+            "a path starts with `body`, `headers`, `query` or `event`, as in `body.name`",
+        ),
+        "'" | "`" => Hint::help("strings stand in double quotes, as in \"text\""),
+        "\"" if before.ends_with(" is") || before.ends_with(" not") => {
+            Hint::help("`is` asks for a kind of value; to compare write `== \"…\"`")
+        }
+        "\"" if before.ends_with("within") => {
+            Hint::help("a duration has a unit and no quotes, as in `90s` or `1h`")
+        }
+        word if before.ends_with('.')
+            && word.starts_with(|c: char| !c.is_ascii() && is_word(c)) =>
+        {
+            Hint::help(format!("a key that is no name stands in brackets: `[\"{word}\"]`"))
+        }
+        word if TEXT_TESTS.contains(&word) && after.starts_with('(') => Hint::help(format!(
+            "`{word}` stands between what it compares, as in `body.name {word} \"x\"`"
+        )),
+        "within" if before.ends_with("once") => {
+            Hint::help("say what must not repeat, as in `once per body.id within 4h`")
+        }
+        unit if UNITS.contains(&unit) && before.ends_with(|c: char| c.is_ascii_digit()) => {
+            Hint::help(format!("a duration touches its unit, as in `10{unit}`"))
+        }
+        "," if goes_on(stop) => {
+            Hint::help("two conditions are joined by `and`, or stand in two `when`s")
+        }
+        "{" if before.ends_with('=') => Hint::default(),
+        "(" if touches && before.ends_with(|c: char| is_word(c)) => {
+            Hint::help("values have no methods; functions are called as in `len(body.items)`")
+        }
+        "[" | "(" if !touches => {
+            Hint::help(format!("`{found}` touches what it belongs to, without a space"))
+        }
+        "}" if stop.at_start => {
+            Hint::help("there is one `}` too many, or a `{` is missing before it")
+        }
+        _ if stop.at_start && !WORDS.contains(&found) => match suggest::nearest(found, WORDS) {
+            Some(near) => Hint::fix(Fix::new(format!("did you mean `{near}`?"), stop.span, near)),
+            None => joined(stop),
+        },
+        _ => joined(stop),
+    }
+}
+
+/// A second condition in one clause.
+fn joined(stop: Stop<'_>) -> Hint {
+    // What a condition may begin with.
+    let condition = ["body", "headers", "query", "event", "not", "("].contains(&stop.found);
+    if condition && stop.at_start && goes_on(stop) {
+        Hint::help("two conditions are joined by `and` or `or`")
+    } else {
+        Hint::default()
+    }
+}
+
+/// Whether something stands before it on its line, which it should go on.
+fn goes_on(stop: Stop<'_>) -> bool {
+    stop.before.is_some_and(|before| {
+        let between = stop.text.get(before..stop.span.range().start);
+        !between.is_some_and(|line| line.contains('\n'))
+    })
+}
+
+/// A fuse whose start cannot be read.
+fn fuse(stop: Stop<'_>, before: &str) -> Hint {
+    let right = match stop.found {
+        "true" | "True" | "yes" | "1" | "enabled" | "ON" | "On" => "on",
+        "false" | "False" | "no" | "0" | "disabled" | "OFF" | "Off" => "off",
+        "on" | "off" if before.ends_with(|c: char| is_word(c)) => {
+            let right = format!("default {}", stop.found);
+            return Hint::fix(Fix::safe(format!("write `{right}`"), stop.span, right));
+        }
+        _ => return Hint::help("say how it starts, as in `fuse cicd default off`"),
+    };
+    if before.ends_with("default") {
+        Hint::fix(Fix::safe(format!("write `{right}`"), stop.span, right))
+    } else {
+        Hint::help(format!("say how it starts, as in `fuse cicd default {right}`"))
+    }
+}
+
+/// Where a word belongs that stands elsewhere.
+fn misplaced(word: &str, probe: Rule) -> Option<&'static str> {
+    Some(match (word, probe) {
+        ("rule", Rule::probe_declaration) => {
+            "a rule stands in a sensor: `sensor NAME on SOURCE.EVENT { rule … }`"
+        }
+        ("requires" | "each" | "when", Rule::probe_declaration) => {
+            "a clause stands in a sensor or in a rule"
+        }
+        ("once" | "trigger", _) => "a clause stands in a rule: `rule NAME { … }`",
+        ("event", Rule::probe_declaration) => {
+            "an event stands in its source: `source NAME KIND { event … }`"
+        }
+        ("use" | "fuse" | "defaults" | "source" | "sensor", Rule::probe_clause) => {
+            "a declaration stands outside of sensors and rules"
+        }
+        ("rule", Rule::probe_clause) => "rules stand side by side in a sensor, each with a name",
+        _ => return None,
+    })
+}
+
+/// What words of other languages are called here, and the text that takes their place.
+fn foreign(word: &str) -> Option<(&'static str, Option<&'static str>)> {
+    Some(match word {
+        "startsWith" | "hasPrefix" | "startswith" | "starts_with" => {
+            ("`starts-with`, as in `body.a starts-with \"x\"`", Some("starts-with"))
+        }
+        "endsWith" | "hasSuffix" | "endswith" | "ends_with" => {
+            ("`ends-with`, as in `body.a ends-with \"x\"`", Some("ends-with"))
+        }
+        "exists" | "defined" => ("`is present`, as in `body.a is present`", Some("is present")),
+        "equals" | "eq" => ("`==`", Some("==")),
+        "AND" | "And" => ("`and`", Some("and")),
+        "OR" | "Or" => ("`or`", Some("or")),
+        "NOT" | "Not" => ("`not`", Some("not")),
+        "IN" => ("`in`", Some("in")),
+        "for" | "foreach" | "loop" => ("`each x in …`", None),
+        "if" | "where" | "match" => ("`when …`", None),
+        "dedupe" | "unique" | "throttle" => ("`once per … within …`", None),
+        "action" | "then" | "do" => ("`trigger …`", None),
+        "import" | "include" => ("`use \"file.rules\"`", None),
+        _ => return None,
+    })
+}

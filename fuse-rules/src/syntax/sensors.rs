@@ -1,0 +1,122 @@
+//! pest's pairs to the tree: sensors and rules.
+
+use pest::iterators::Pair;
+
+use super::Rule;
+use super::ast::{ExprKind, Rule as RuleDecl, Sensor, Shared, Text};
+use super::lower::{Lower, NAMELESS};
+
+impl Lower<'_> {
+    pub(super) fn sensor(&mut self, pair: Pair<'_, Rule>) -> Sensor {
+        let doc = self.doc(&pair);
+        let nameless = Text { text: NAMELESS.into(), span: self.span(&pair) };
+        let mut sensor = Sensor {
+            doc,
+            name: nameless.clone(),
+            source: nameless.clone(),
+            event: nameless,
+            shared: Shared::default(),
+            rules: Vec::new(),
+            broken: true,
+            incomplete: false,
+        };
+        let mut open = None;
+        let mut before = None;
+        for part in pair.into_inner() {
+            let start = part.as_span().start();
+            match part.as_rule() {
+                Rule::sensor_head => {
+                    sensor.broken = false;
+                    for part in part.into_inner() {
+                        match part.as_rule() {
+                            Rule::ident => sensor.name = self.name(&part),
+                            Rule::event_ref => {
+                                let mut names =
+                                    part.into_inner().filter(|p| p.as_rule() == Rule::ident);
+                                if let (Some(source), Some(event)) = (names.next(), names.next()) {
+                                    sensor.source = self.text_of(&source);
+                                    sensor.event = self.text_of(&event);
+                                }
+                            }
+                            _ => {}
+                        }
+                    }
+                }
+                Rule::bad_head => self.bad_head(&part, Rule::probe_sensor_head),
+                Rule::brace_open => open = Some(self.span(&part)),
+                Rule::rule_decl => sensor.rules.push(self.rule(part)),
+                Rule::alien_end => self.alien_end(&part),
+                Rule::bad_clause => {
+                    sensor.incomplete = true;
+                    self.bad_clause(&part, before, &mut sensor.shared);
+                }
+                Rule::close => {
+                    let what = titled("sensor", &sensor.name.text);
+                    self.close(&part, open, &what);
+                }
+                _ => self.shared_clause(part, &mut sensor.shared),
+            }
+            before = Some(start);
+        }
+        sensor
+    }
+
+    fn rule(&mut self, pair: Pair<'_, Rule>) -> RuleDecl {
+        let doc = self.doc(&pair);
+        let mut rule = RuleDecl {
+            doc,
+            name: Text { text: NAMELESS.into(), span: self.span(&pair) },
+            shared: Shared::default(),
+            once: Vec::new(),
+            triggers: Vec::new(),
+            broken: true,
+            incomplete: false,
+        };
+        let mut open = None;
+        let mut before = None;
+        for part in pair.into_inner() {
+            let start = part.as_span().start();
+            match part.as_rule() {
+                Rule::rule_head => {
+                    if let Some(name) = part.into_inner().next() {
+                        rule.broken = false;
+                        rule.name = self.name(&name);
+                    }
+                }
+                Rule::bad_head => self.bad_head(&part, Rule::probe_rule_head),
+                Rule::brace_open => open = Some(self.span(&part)),
+                Rule::once_clause => rule.once.extend(self.once(part)),
+                Rule::trigger_clause => rule.triggers.extend(self.trigger(part)),
+                Rule::alien_end => self.alien_end(&part),
+                Rule::bad_clause => {
+                    rule.incomplete = true;
+                    self.bad_clause(&part, before, &mut rule.shared);
+                }
+                Rule::close => {
+                    let what = titled("rule", &rule.name.text);
+                    self.close(&part, open, &what);
+                }
+                _ => self.shared_clause(part, &mut rule.shared),
+            }
+            before = Some(start);
+        }
+        rule
+    }
+
+    /// What is no clause. A condition that it goes on with was read only in part.
+    fn bad_clause(&mut self, pair: &Pair<'_, Rule>, before: Option<usize>, shared: &mut Shared) {
+        self.bad(pair, Rule::probe_clause, before);
+        let start = pair.as_span().start();
+        let line = before.and_then(|before| self.text.get(before..start));
+        if line.is_some_and(|line| line.starts_with("when") && !line.contains('\n'))
+            && let Some(condition) = shared.when.last_mut()
+        {
+            condition.kind = ExprKind::Error;
+        }
+    }
+}
+
+/// `rule `x``, or `this rule` where its name did not parse.
+fn titled(what: &str, name: &str) -> String {
+    if name.is_empty() { format!("this {what}") } else { format!("{what} `{name}`") }
+}

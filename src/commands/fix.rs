@@ -1,0 +1,31 @@
+//! `fuse check --fix`: the fixes that are surely meant, written to the files.
+
+use std::path::Path;
+
+use fuse_rules::{Diagnostics, Ruleset};
+use fuse_runtime::{Disk, registry, rule_files};
+
+use super::kinds;
+use super::replace::replace;
+use crate::cli::{Check, ProblemFormat};
+use crate::output;
+
+/// Applies what is safe, and gives the rules as they are then.
+pub(super) fn fix(arguments: &Check) -> Result<Result<Ruleset, Diagnostics>, String> {
+    let (sources, triggers) = kinds();
+    let files = rule_files(&arguments.paths)?;
+    let repair = Ruleset::repair(&files, &Disk, &registry(&sources, &triggers));
+    for (name, text) in &repair.files {
+        replace(Path::new(name), text)
+            .map_err(|why| format!("`{name}` cannot be written: {why}"))?;
+    }
+    if arguments.format == ProblemFormat::Text {
+        for (place, title) in &repair.applied {
+            output::print(&format!("fixed {place}: {title}\n"));
+        }
+        if !repair.applied.is_empty() {
+            output::print("\n");
+        }
+    }
+    Ok(repair.outcome)
+}
