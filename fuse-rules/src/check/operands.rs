@@ -48,7 +48,8 @@ impl Checker<'_> {
         }
         let fixed = |side: &(Expr, Known)| matches!(side.0.kind, ExprKind::Const(_));
         // Two constants may well be compared: one may be a switch.
-        if !op.is_order() && !left.1.ty.meets(&right.1.ty) && !(fixed(left) && fixed(right)) {
+        let both_fixed = fixed(left) && fixed(right);
+        if !op.is_order() && !left.1.ty.meets(&right.1.ty) && !both_fixed {
             return self.report(never_equal(left, right, span));
         }
         for (own, other) in [(left, right), (right, left)] {

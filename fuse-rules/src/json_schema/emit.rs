@@ -56,7 +56,6 @@ fn record(object: Object, span: Span) -> TypeKind {
         return TypeKind::Map(Box::new(emit(object.rest, span)));
     }
     let fields = object.fields.into_iter().map(|(key, field)| TypeField {
-        doc: field.doc,
         key: Text { text: key, span },
         optional: !field.required,
         ty: emit(field.set, span),

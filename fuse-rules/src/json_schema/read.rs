@@ -265,7 +265,7 @@ impl<'a> Reader<'a> {
                 for (key, schema) in properties {
                     let at = format!("{at}/properties/{}", escaped(key));
                     let set = self.value(&at, schema, depth + 1);
-                    let field = Field { doc: doc(schema), required: false, set };
+                    let field = Field { required: false, set };
                     fields.insert(key.clone().into_owned(), field);
                 }
             }
@@ -284,7 +284,7 @@ impl<'a> Reader<'a> {
                         self.fault(at, "`required` takes a list of names", None);
                         continue;
                     };
-                    let rest = || Field { doc: None, required: true, set: self.budget.copy(&rest) };
+                    let rest = || Field { required: true, set: self.budget.copy(&rest) };
                     let field = fields.entry(name.clone().into_owned()).or_insert_with(rest);
                     field.required = true;
                 }
@@ -355,7 +355,7 @@ fn exactly(value: &Value<'_>, budget: &mut Budget) -> Set {
         Value::Map(entries) => {
             let fields = entries.iter().map(|(key, value)| {
                 let set = exactly(value, budget);
-                (key.clone().into_owned(), Field { doc: None, required: true, set })
+                (key.clone().into_owned(), Field { required: true, set })
             });
             slots.objects = vec![Object { fields: fields.collect(), rest: Set::nothing() }];
         }

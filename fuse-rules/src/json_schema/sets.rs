@@ -83,7 +83,6 @@ pub(super) struct Object {
 
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Field {
-    pub(super) doc: Option<String>,
     pub(super) required: bool,
     pub(super) set: Set,
 }
@@ -134,7 +133,6 @@ impl Object {
             let theirs = match other.fields.shift_remove(key) {
                 Some(theirs) => {
                     field.required |= theirs.required;
-                    field.doc = field.doc.take().or(theirs.doc);
                     theirs.set
                 }
                 None => budget.copy(&other.rest),
@@ -159,7 +157,6 @@ impl Object {
             let theirs = match other.fields.shift_remove(key) {
                 Some(theirs) => {
                     field.required &= theirs.required;
-                    field.doc = field.doc.take().or(theirs.doc);
                     theirs.set
                 }
                 None => {

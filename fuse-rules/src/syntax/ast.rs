@@ -101,7 +101,6 @@ pub(crate) enum TypeKind {
 
 #[derive(Clone, Debug)]
 pub(crate) struct TypeField {
-    pub(crate) doc: Option<String>,
     pub(crate) key: Text,
     pub(crate) optional: bool,
     pub(crate) ty: Type,

@@ -145,10 +145,8 @@ pub(crate) fn type_text(ty: &Type) -> String {
             let mut parts: Vec<_> = fields
                 .iter()
                 .map(|field| {
-                    let doc = field.doc.as_ref().map(|doc| format!("({doc}) "));
                     let mark = if field.optional { "?" } else { "" };
-                    let doc = doc.unwrap_or_default();
-                    format!("{doc}{}{mark}: {}", field.key.text, type_text(&field.ty))
+                    format!("{}{mark}: {}", field.key.text, type_text(&field.ty))
                 })
                 .collect();
             parts.extend(open.then(|| "...".to_owned()));

@@ -115,7 +115,6 @@ impl Lower<'_> {
     }
 
     fn type_field(&mut self, pair: Pair<'_, Rule>, depth: usize) -> Option<TypeField> {
-        let doc = self.doc(&pair);
         let mut key = None;
         let mut optional = false;
         let mut ty = None;
@@ -127,7 +126,7 @@ impl Lower<'_> {
                 _ => {}
             }
         }
-        Some(TypeField { doc, key: key?, optional, ty: ty? })
+        Some(TypeField { key: key?, optional, ty: ty? })
     }
 
     fn type_literal(&mut self, pair: Pair<'_, Rule>) -> TypeKind {

@@ -305,11 +305,6 @@ impl Ty {
         self
     }
 
-    /// The kinds of maps that it has.
-    pub(crate) fn records(&self) -> &[Arc<Record>] {
-        &self.maps
-    }
-
     /// The strings that it has, where they are some literals and nothing else.
     pub(crate) fn literal_strings(&self) -> Option<impl Iterator<Item = &str> + Clone> {
         self.strings.literals()

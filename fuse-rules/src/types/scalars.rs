@@ -106,7 +106,7 @@ impl Numbers {
         self.all |= other.all;
         self.integers |= other.integers;
         self.literals.extend(other.literals);
-        self.literals.retain(|n| !self.all && !(self.integers && n.is_integral()));
+        self.literals.retain(|n| !(self.all || self.integers && n.is_integral()));
         self.integers &= !self.all;
         self
     }
