@@ -29,7 +29,7 @@ impl<'a> Layout<'a> {
     pub(super) fn item(&mut self, pair: Pair<'a, Rule>) -> Body<'a> {
         match pair.as_rule() {
             Rule::field => self.field(pair),
-            Rule::from_pick => Body::Plain(vec![self.from_pick(pair)]),
+            Rule::from_pick => Body::Plain(vec![self.picks(pair)]),
             _ => {
                 let mut docs = Vec::new();
                 for part in pair.into_inner() {
@@ -63,7 +63,7 @@ impl<'a> Layout<'a> {
     }
 
     /// `from body { a, b?, c = d }`: as many to a line as there is room for.
-    fn from_pick(&mut self, pair: Pair<'a, Rule>) -> Doc<'a> {
+    fn picks(&mut self, pair: Pair<'a, Rule>) -> Doc<'a> {
         let mut docs = Vec::new();
         let mut parts = pair.into_inner();
         for part in parts.by_ref() {
