@@ -12,12 +12,15 @@ use crate::syntax::Rule;
 /// A file in its canonical layout.
 pub(super) fn file<'a>(source: &'a str, pair: Pair<'a, Rule>) -> String {
     let mut layout = Layout::new(source);
-    let header = header(source, &pair);
+    let mut header = header(source, &pair);
     if let Some(last) = header.last() {
         layout.skip(last.end);
     }
-    let units =
+    let mut units =
         layout.units(pair.into_inner(), |layout, part| Body::Plain(layout.declaration(part)));
+    if let Some(first) = units.list.first_mut() {
+        header.extend(first.lead.drain(..apart(&first.lead)));
+    }
 
     let mut out = print(&lead(&header, true));
     // The kind of the declaration above, where that is one line without a comment above it.
@@ -60,9 +63,13 @@ pub(super) fn header<'a>(source: &'a str, file: &Pair<'a, Rule>) -> Vec<Comment<
     let first = first.filter(|first| first.as_rule() != Rule::EOI);
     let Some(first) = first else { return Vec::new() };
     let mut comments = Gap::read(source, 0, first.as_span().start()).own;
-    let end = comments.iter().rposition(|comment| comment.apart).map_or(0, |last| last + 1);
-    comments.truncate(end);
+    comments.truncate(apart(&comments));
     comments
+}
+
+/// How many of these comments stand apart from what follows them.
+fn apart(comments: &[Comment<'_>]) -> usize {
+    comments.iter().rposition(|comment| comment.apart).map_or(0, |last| last + 1)
 }
 
 impl<'a> Layout<'a> {

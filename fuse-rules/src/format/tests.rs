@@ -76,6 +76,14 @@ fn files_of_little() {
 }
 
 #[test]
+fn what_comes_first_has_the_header_of_the_file() {
+    let text =
+        "fuse f default on\n# apart\n\n# why\nuse \"a\"\n# far\n\nuse std \"b\"\nuse std \"c\"";
+    let wanted = "# far\n\nuse std \"b\"\nuse std \"c\"\n\n# apart\n\n# why\nuse \"a\"\n\nfuse f default on\n";
+    assert_eq!(laid_out(text), wanted);
+}
+
+#[test]
 fn a_file_with_a_fault_is_refused_with_its_problems() {
     for (text, code) in [
         ("sensor s on a.b { when a && b }", "E0102"),

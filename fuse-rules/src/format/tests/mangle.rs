@@ -100,6 +100,10 @@ impl<'a> Mangle<'a, '_> {
                 };
                 before.push_str(&lines);
             }
+            if is_item && before.is_empty() {
+                // Another chunk may come before it.
+                before.push(' ');
+            }
             match chunks.last_mut() {
                 Some((_, last)) => last.push_str(&behind),
                 None => before.insert_str(0, &behind),
