@@ -151,7 +151,7 @@ mod tests {
 
     #[test]
     fn comments_are_told_from_strings() {
-        let text = "a # b\r\n# c\n\"# d ${ e # f\n} # g\" # h\nr\"\n# i\" r#\"\n# \"#j\n#";
+        let text = "a # b\r\n# c\n\"# d ${ e # f\n} # g\" # h\nr##\"\n# i\"## r#\"\n# \"#j\n#";
         let comments = scan(text).comments;
         let found: Vec<_> = comments.into_iter().map(|range| &text[range]).collect();
         assert_eq!(found, ["# b", "# c", "# f", "# h", "#"]);

@@ -429,7 +429,7 @@ fn the_comment_straight_above_is_the_documentation() {
         ("# a\r# b\r\n\tfuse f default on", Some("a\nb")),
         ("# a\n\nfuse f default on", None),
         ("fuse g default on # a\nfuse f default on", None),
-        ("const c = r\"\n# a\"\nfuse f default on", None),
+        ("const c = r#\"\n# a\"#\nfuse f default on", None),
         ("# a\n\n# b\nfuse f default on", Some("b")),
     ] {
         let (tree, problems) = read(text);

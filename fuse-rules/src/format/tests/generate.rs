@@ -275,7 +275,7 @@ impl Generator<'_> {
             1 => self.t("-12.50"),
             2 => self.t("\"te#xt \\\"\""),
             3 => self.t("r#\"ra\"w # \\\"#"),
-            4 => self.t("r\"two\n # lines\""),
+            4 => self.t("r#\"two\n # lines\"#"),
             5 => self.t("body.a-b[\"c\"]"),
             6 => self.one_of(&["null", "true", "1h30m", "2KiB", "1e3"]),
             7 => self.t("a-name-that-is-rather-long-so-that-lines-are.broken"),
