@@ -43,8 +43,11 @@ fn files_are_laid_out_in_place_and_the_others_are_left() {
       |
     1 | fuse a  default
       |         ^^^^^^^ what should follow is missing
+      |
+      = help: say how it starts, as in `fuse cicd default off`
 
     1 problem
+    for more about one of them: fuse explain-code E0101
     would lay out DIR/messy.rules
     1 would change, 1 unchanged
     ");
@@ -80,8 +83,11 @@ fn files_are_laid_out_in_place_and_the_others_are_left() {
       |
     1 | fuse a  default
       |         ^^^^^^^ what should follow is missing
+      |
+      = help: say how it starts, as in `fuse cicd default off`
 
     1 problem
+    for more about one of them: fuse explain-code E0101
     laid out DIR/messy.rules
     1 changed, 1 unchanged
     ");
