@@ -297,3 +297,18 @@ fn the_tour_ends_as_it_is_shown() {
         }
     }
 }
+
+#[test]
+fn links_to_places_of_the_page_lead_somewhere() {
+    let page = page();
+    let anchor = |heading: &str| {
+        let kept = heading.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
+        kept.collect::<String>().trim().to_lowercase().replace(' ', "-")
+    };
+    let headings: Vec<String> =
+        page.lines().filter(|line| line.starts_with('#')).map(anchor).collect();
+    for link in page.split("](#").skip(1) {
+        let link = link.split(')').next().unwrap();
+        assert!(headings.iter().any(|heading| heading == link), "there is no `#{link}`");
+    }
+}
