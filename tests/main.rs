@@ -4,6 +4,10 @@
 #[cfg(test)]
 mod cli;
 
+/// The reference of the language, example by example.
+#[cfg(test)]
+mod docs;
+
 /// Starts the real `fuse` on a folder of its own, posts to it, kills and restarts it.
 #[cfg(test)]
 mod support;

@@ -173,6 +173,11 @@ impl SourceSchema {
         Self { source, event: event.field(mismatch), address: Vec::new() }
     }
 
+    /// The fields of the source itself.
+    pub fn source(&self) -> &Schema {
+        &self.source
+    }
+
     /// The fields that together say where an event arrives: no two events may have the same.
     #[must_use]
     pub fn address(mut self, fields: &[&str]) -> Self {
