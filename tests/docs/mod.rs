@@ -111,7 +111,10 @@ fn rules(files: &BTreeMap<&str, &str>, example: &Example) -> Result<(), String> 
         let codes: Vec<_> = problems.iter().map(|problem| problem.code.as_str()).collect();
         return (codes == example.codes()).then_some(()).ok_or_else(|| problems.to_string());
     }
-    load(files, &text).map_err(|problems| problems.to_string())?;
+    let ruleset = load(files, &text).map_err(|problems| problems.to_string())?;
+    if !ruleset.warnings().is_empty() {
+        return Err(ruleset.warnings().to_string());
+    }
     let laid_out = match example.is("rule") {
         true => laid_out(&example.text),
         false => fuse_rules::format("example.rules", &text).map_err(|why| why.to_string())?,
