@@ -85,7 +85,7 @@ fn laid_out(clauses: &str) -> String {
 
 /// What the page shows of the command is what the command says.
 #[test]
-fn the_tour_ends_as_it_is_shown() {
+fn the_command_prints_what_is_shown() {
     let page = page();
     let examples = examples(&page);
     let folder = tempfile::tempdir().unwrap();
