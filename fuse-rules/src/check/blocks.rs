@@ -333,7 +333,11 @@ impl Checker<'_> {
             Some(Kinds::BOOL) => "false",
             _ => "\"…\"",
         };
-        let shown = Shown(expr);
+        // A default stands best inside of a text, next to what may be missing.
+        let shown = match &expr.kind {
+            ExprKind::Concat(_) => path.to_string(),
+            _ => Shown(expr).to_string(),
+        };
         let ask = format!("ask first: `when {path} is present`");
         let help = match ty {
             _ if unknown => ask,

@@ -25,7 +25,7 @@ impl Checker<'_> {
             if let Some(problem) = never_compared(op, expr, known) {
                 let other = if expr.span == left.0.span { right } else { left };
                 let null = known.kinds() == Kinds::NULL && other.1.kinds() != Kinds::NULL;
-                let fix = null.then(|| self.asked_for(op, &other.0, span));
+                let fix = null.then(|| self.asked_for(op, &other.0, &other.1, span));
                 return self.report(problem.maybe_fix(fix));
             }
         }
@@ -76,8 +76,14 @@ impl Checker<'_> {
     }
 
     /// A comparison with null as a question.
-    fn asked_for(&self, op: CompareOp, value: &Expr, span: Span) -> Fix {
-        let test = if op == CompareOp::Ne { "is not null" } else { "is null" };
+    fn asked_for(&self, op: CompareOp, value: &Expr, known: &Known, span: Span) -> Fix {
+        let nullable = known.ty.is_any() || known.ty.may_be_null();
+        let test = match (op == CompareOp::Ne, nullable) {
+            (true, true) => "is not null",
+            (true, false) => "is present",
+            (false, true) => "is null",
+            (false, false) => "is missing",
+        };
         let written = format!("{} {test}", self.text(value.span));
         // What is missing is not null either, so that only `is null` fails closed.
         Fix::new(format!("write `{written}`"), span, written).safe_if(op == CompareOp::Eq)
@@ -232,6 +238,11 @@ impl Checker<'_> {
         let (left_kinds, right_kinds) = (left.1.kinds(), right.1.kinds());
         let result = arith_kinds(op, left_kinds, right_kinds);
         let lack = lack_of_operand(&left.0, &left.1).max(lack_of_operand(&right.0, &right.1));
+        // What could not be checked is reported already.
+        let unchecked = left_kinds == Kinds::ANY || right_kinds == Kinds::ANY;
+        if result == Kinds::NOTHING && unchecked {
+            return (broken(span).0.kind, Known::unchecked());
+        }
         if result == Kinds::NOTHING {
             let op = op.as_str();
             let mut problem = Diagnostic::error(

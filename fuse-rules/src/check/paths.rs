@@ -113,7 +113,12 @@ impl Checker<'_> {
         let bound = scope.bound.iter().map(|bound| bound.name.text.as_str());
         let known = bound.chain(roots.iter().copied()).chain(consts);
         let name = &root.text;
-        let help = match (suggest::nearest(name, known.clone()), name.as_str()) {
+        let fields = scope.known(&(Root::Body, Vec::new()));
+        let of_body = matches!(scope.place, Place::Rule)
+            && !fields.ty.is_any()
+            && fields.step(&Segment::Key(name.clone()), false, &|| "body".into()).is_ok();
+        let help = match (suggest::misspelt(name, known.clone()), name.as_str()) {
+            _ if of_body => format!("did you mean `body.{name}`?"),
             (_, "True" | "yes" | "Yes" | "TRUE") => "write `true`".to_owned(),
             (_, "False" | "no" | "No" | "FALSE") => "write `false`".to_owned(),
             (_, "nil" | "None" | "undefined" | "missing") => {

@@ -22,7 +22,10 @@ impl Checker<'_> {
                 let inner = hole.trim_matches(['$', '{', '}', ' ']);
                 let path = match inner.strip_prefix('.') {
                     Some(rest) if hole.starts_with("$.") => format!("body.{rest}"),
-                    _ => inner.to_owned(),
+                    // As the incumbents write it.
+                    _ => inner
+                        .strip_prefix("event.body")
+                        .map_or_else(|| inner.to_owned(), |rest| format!("body{rest}")),
                 };
                 if !known(path.split(['.', '[']).next()?) {
                     return None;

@@ -11,15 +11,22 @@ pub(crate) fn nearest<'a>(
     name: &str,
     candidates: impl IntoIterator<Item = &'a str> + Clone,
 ) -> Option<&'a str> {
-    let limit = (name.chars().count() / 3).max(1);
     let by_part = candidates.clone().into_iter().find(|candidate| shares_a_part(name, candidate));
+    misspelt(name, candidates).or(by_part)
+}
+
+/// The candidate with the smallest edit distance, if that is near enough.
+pub(crate) fn misspelt<'a>(
+    name: &str,
+    candidates: impl IntoIterator<Item = &'a str>,
+) -> Option<&'a str> {
+    let limit = (name.chars().count() / 3).max(1);
     candidates
         .into_iter()
         .map(|candidate| (distance(name, candidate), candidate))
         .filter(|(distance, _)| *distance <= limit)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
-        .or(by_part)
 }
 
 /// Whether one contains the other, or both begin alike.

@@ -45,13 +45,6 @@ fn the_repositorys_files_are_laid_out() {
 }
 
 #[test]
-fn the_file_that_the_documentation_shows_is_laid_out() {
-    let text = std::fs::read_to_string("../docs/language.md").unwrap();
-    let shown = text.split("```\n").nth(1).unwrap();
-    assert_eq!(laid_out(shown), shown);
-}
-
-#[test]
 fn one_of_each() {
     insta::assert_snapshot!(laid_out(include_str!("tests/one-of-each.txt")));
 }

@@ -90,6 +90,16 @@ impl Lower<'_> {
             );
             return ExprKind::Error;
         }
+        // `$.body.name`: the root stands there already.
+        let after = self.text.get(span.range().end..).unwrap_or("");
+        let named = after.strip_prefix('.').map_or("", |rest| {
+            rest.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or("")
+        });
+        if ROOTS.contains(&named) {
+            let with_dot = Span { end: span.end + 1, ..span };
+            self.alien_with(span, named, Fix::safe(format!("write `{named}`"), with_dot, ""));
+            return ExprKind::Error;
+        }
         self.alien(span, "body");
         ExprKind::Path { root: Text { text: "body".into(), span }, steps: Vec::new() }
     }

@@ -100,6 +100,9 @@ pub(super) fn hint(stop: Stop<'_>) -> Hint {
         unit if UNITS.contains(&unit) && before.ends_with(|c: char| c.is_ascii_digit()) => {
             Hint::help(format!("a duration touches its unit, as in `10{unit}`"))
         }
+        "," if goes_on(stop) && in_parentheses(before) => {
+            Hint::help("a list is written with brackets: `[\"a\", \"b\"]`")
+        }
         "," if goes_on(stop) => {
             Hint::help("two conditions are joined by `and`, or stand in two `when`s")
         }
@@ -200,5 +203,14 @@ fn foreign(word: &str) -> Option<(&'static str, Option<&'static str>)> {
         "action" | "then" | "do" => ("`trigger …`", None),
         "import" | "include" => ("`use \"file.rules\"`", None),
         _ => return None,
+    })
+}
+
+/// Whether what stands before, on its line, goes through the parentheses after an `in`.
+fn in_parentheses(before: &str) -> bool {
+    let line = before.rsplit('\n').next().unwrap_or("");
+    line.rfind('(').is_some_and(|at| {
+        line.get(..at).is_some_and(|start| start.trim_end().ends_with(" in"))
+            && !line.get(at..).is_some_and(|rest| rest.contains(')'))
     })
 }

@@ -240,6 +240,11 @@ fn messages() {
         "body.replicas > 2",
         "body.count is string",
         "body.at < body.at",
+        "status == \"firing\"",
+        "body.status != null",
+        "\"a\" + \"/\" + body.status == \"\"",
+        "$.body.status == \"firing\"",
+        "body.status in (\"firing\", \"resolved\")",
     ]
     .map(|when| format!("  when {when}"))
     .join("\n");
