@@ -26,7 +26,9 @@ impl Checker<'_> {
                 let other = if expr.span == left.0.span { right } else { left };
                 let null = known.kinds() == Kinds::NULL && other.1.kinds() != Kinds::NULL;
                 let fix = null.then(|| self.asked_for(op, &other.0, &other.1, span));
-                return self.report(problem.maybe_fix(fix));
+                // What is to be written says more than how it is written in general.
+                let help = problem.help.clone().filter(|_| fix.is_none());
+                return self.report(Diagnostic { help, ..problem }.maybe_fix(fix));
             }
         }
         let (left_kinds, right_kinds) = (left.1.kinds(), right.1.kinds());
