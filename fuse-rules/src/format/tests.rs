@@ -45,6 +45,23 @@ fn the_repositorys_files_are_laid_out() {
 }
 
 #[test]
+fn the_files_that_the_documentation_shows_are_laid_out() {
+    let text = std::fs::read_to_string("../docs/language.md").unwrap();
+    // Examples of rules' clauses and of expressions are no files.
+    let is_file = |info: &str| !info.split(' ').any(|word| word == "rule" || word == "expr");
+    let shown: Vec<_> = text
+        .split("\n```rules")
+        .skip(1)
+        .filter_map(|rest| rest.split("\n```").next()?.split_once('\n'))
+        .filter(|(info, _)| is_file(info))
+        .collect();
+    assert!(!shown.is_empty());
+    for (name, text) in shown {
+        assert_eq!(laid_out(text), format!("{text}\n"), "{name}");
+    }
+}
+
+#[test]
 fn one_of_each() {
     insta::assert_snapshot!(laid_out(include_str!("tests/one-of-each.txt")));
 }
