@@ -33,7 +33,12 @@ impl Scope {
                 }
             }
             ExprKind::In { item, list } => {
-                self.assume_compared(item, list);
+                if holds {
+                    self.assume_compared(item, list);
+                } else {
+                    // Null is in no empty list.
+                    self.assume_there_or_null(item);
+                }
                 self.assume_there(list);
                 if let (ExprKind::Path(path), true) = (&item.kind, holds)
                     && let Some(element) = self.known_of(list).map(|known| known.ty.element())

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use super::Checker;
-use super::operands::lack_of;
+use super::operands::{lack_of, test_for};
 use super::scope::Scope;
 use super::sources::depends_on_event;
 use super::typed::{Expr, ExprKind, Mapped, MappedValue};
@@ -306,7 +306,7 @@ impl Checker<'_> {
             // What is absent is left out; of what is unknown nobody knows.
             lack.absent = Missing::Never;
         }
-        self.needed(key, Some(ty), expr, &lack);
+        self.needed(key, Some(ty), (expr, known), &lack);
         // What could not be checked claims every kind, and is reported already.
         if let ExprKind::Const(value) = &expr.kind
             && kinds == value.kind()
@@ -322,7 +322,13 @@ impl Checker<'_> {
 impl Checker<'_> {
     /// Reports a value that may be missing where one is needed. Where only the sender can know, as
     /// for a key of a map, the action is rejected when it is not there.
-    pub(super) fn needed(&mut self, key: &str, ty: Option<&FieldType>, expr: &Expr, lack: &Lack) {
+    pub(super) fn needed(
+        &mut self,
+        key: &str,
+        ty: Option<&FieldType>,
+        (expr, known): (&Expr, &Known),
+        lack: &Lack,
+    ) {
         let (path, unknown) = match (&lack.absent, &lack.unknown) {
             (Missing::Declared(path), _) => (path, false),
             (_, Missing::Declared(path)) => (path, true),
@@ -338,7 +344,13 @@ impl Checker<'_> {
             ExprKind::Concat(_) => path.to_string(),
             _ => Shown(expr).to_string(),
         };
-        let ask = format!("ask first: `when {path} is present`");
+        // Null is present, so that what may be null is asked for its kind.
+        let kinds = known.kinds().minus(Kinds::NULL);
+        let test = match &expr.kind {
+            ExprKind::Path(own) if own.text == *path && known.ty.may_be_null() => test_for(kinds),
+            _ => None,
+        };
+        let ask = format!("ask first: `when {path} is {}`", test.unwrap_or("present"));
         let help = match ty {
             _ if unknown => ask,
             Some(_) => format!(

@@ -11,6 +11,7 @@ use super::{Checker, foreign, secrets};
 use crate::diagnostic::{Code, Diagnostic, Fix, Severity, suggest};
 use crate::eval::ops;
 use crate::functions::{self, Call, Function, Returns};
+use crate::plan::Shown;
 use crate::span::Span;
 use crate::syntax::ast::{self, Text};
 use crate::types::{Field, Known, Lack, Record, Rest, Ty};
@@ -78,6 +79,11 @@ impl Checker<'_> {
                 );
             } else {
                 self.one_kind(argument, known, *wanted, &format!("`{}`", function.name));
+                if let Some((elements, alike)) = function.takes_elements()
+                    && wanted.meets(Kinds::LIST)
+                {
+                    lack = lack.max(self.elements(function, argument, known, elements, alike));
+                }
             }
         }
         if self.is_faulty(span) {
@@ -97,6 +103,40 @@ impl Checker<'_> {
                 let known = Known { ty: returned(function, &known), lack };
                 (Expr { kind: ExprKind::Call { function, arguments }, span }, known)
             }
+        }
+    }
+
+    /// Reports a list with elements that the function does not take; gives what is lacked where some
+    /// of them may be null.
+    fn elements(
+        &mut self,
+        function: &Function,
+        list: &Expr,
+        known: &Known,
+        wanted: Kinds,
+        alike: bool,
+    ) -> Lack {
+        let element = Known::present(known.ty.element());
+        let kinds = element.kinds().minus(Kinds::NULL);
+        if element.ty.is_any() || kinds == Kinds::NOTHING || self.is_faulty(list.span) {
+            return Lack::NEVER;
+        }
+        if !kinds.within(wanted) || alike && !Kinds::SINGLE.contains(&kinds) {
+            let name = function.name;
+            let what = if alike { " of one kind" } else { "" };
+            self.report(
+                Diagnostic::error(
+                    Code::E0303,
+                    list.span,
+                    format!("the elements for `{name}` are each {wanted}{what}"),
+                )
+                .label(format!("these are {}", element.ty))
+                .help(format!("make them so first: `{name}(map(x in {}: …))`", Shown(list))),
+            );
+        }
+        match wanted.meets(Kinds::NULL) {
+            true => Lack::NEVER,
+            false => lack_of_operand(list, &element),
         }
     }
 

@@ -21,7 +21,8 @@ impl Checker<'_> {
         right: &(Expr, Known),
         span: Span,
     ) {
-        for (expr, known) in [left, right] {
+        let null_first = right.1.kinds() == Kinds::NULL;
+        for (expr, known) in if null_first { [right, left] } else { [left, right] } {
             if let Some(problem) = never_compared(op, expr, known) {
                 let other = if expr.span == left.0.span { right } else { left };
                 let null = known.kinds() == Kinds::NULL && other.1.kinds() != Kinds::NULL;
@@ -87,8 +88,10 @@ impl Checker<'_> {
             (false, false) => "is missing",
         };
         let written = format!("{} {test}", self.text(value.span));
-        // What is missing is not null either, so that only `is null` fails closed.
-        Fix::new(format!("write `{written}`"), span, written).safe_if(op == CompareOp::Eq)
+        // A comparison with what is missing is unknown, and a question is not: below a `not` that
+        // makes a difference.
+        let there = known.lack == Lack::NEVER;
+        Fix::new(format!("write `{written}`"), span, written).safe_if(op == CompareOp::Eq && there)
     }
 
     /// Reports elements of a list that the item can never equal, and kinds that cannot be compared.
@@ -131,6 +134,21 @@ impl Checker<'_> {
         if !element.meets(&item.1.ty) && !fixed {
             return self.report(never(item, &element, list.0.span));
         }
+        if !element.is_any() && element.kinds().minus(Kinds::NULL).within(WHOLE) {
+            let of = element.kinds().minus(Kinds::NULL).plural();
+            let list = &list.0;
+            let problem = Diagnostic::error(
+                Code::E0307,
+                list.span,
+                "`in` compares elements, and lists and records are not compared as a whole",
+            );
+            let path = Shown(list);
+            return self.report(
+                problem
+                    .label(format!("a list of {of}"))
+                    .help(format!("test a field of each: `any(x in {path}: x.name == …)`")),
+            );
+        }
         if !self.of_one_kind_with(&item.0, &item.1, &element, "`in`") {
             let elements = Known::present(element);
             self.of_one_kind_with(&list.0, &elements, &item.1.ty, "`in`");
@@ -156,7 +174,7 @@ impl Checker<'_> {
             Kinds::NUMBER if kinds == numbers => {
                 format!("convert it, as in `int({name})`, or ask first: `{name} is float and …`")
             }
-            Kinds::STRING if kinds.within(Kinds::SCALAR) => {
+            Kinds::STRING if kinds.within(Kinds::SCALAR) && wanted == Kinds::STRING => {
                 format!(
                     "convert it, as in `string({name})`, or ask first: `{name} is string and …`"
                 )
@@ -224,7 +242,11 @@ impl Checker<'_> {
             self.one_kind(&inner, &known, TAKES, "`-`");
         }
         let lack = lack_of_operand(&inner, &known);
-        (ExprKind::Neg(Box::new(inner)), Known { ty: Ty::of_kinds(result), lack })
+        let ty = match result {
+            Kinds::NUMBER if is_whole(&known) => Ty::int(),
+            result => Ty::of_kinds(result),
+        };
+        (ExprKind::Neg(Box::new(inner)), Known { ty, lack })
     }
 
     pub(super) fn arithmetic(
@@ -271,10 +293,9 @@ impl Checker<'_> {
             let wanted = wanted.filter(|kind| fits(*kind)).fold(Kinds::NOTHING, Kinds::or);
             self.one_kind(&own.0, &own.1, wanted, &what);
         }
-        let whole = |known: &Known| known.ty.clone().tested(IsTest::Int, true) == known.ty;
-        let keeps_whole = !matches!(op, ast::ArithOp::Div | ast::ArithOp::Rem);
+        let keeps_whole = op != ast::ArithOp::Div;
         let ty = match result {
-            Kinds::NUMBER if keeps_whole && whole(&left.1) && whole(&right.1) => Ty::int(),
+            Kinds::NUMBER if keeps_whole && is_whole(&left.1) && is_whole(&right.1) => Ty::int(),
             result => Ty::of_kinds(result),
         };
         let (left, right) = (Box::new(left.0), Box::new(right.0));
@@ -361,6 +382,12 @@ fn never(value: &(Expr, Known), literal: &Ty, span: Span) -> Diagnostic {
         .maybe_help(near)
 }
 
+/// Whether all its numbers are whole.
+fn is_whole(known: &Known) -> bool {
+    let numbers = known.ty.clone().tested(IsTest::Float, true);
+    !known.ty.is_any() && numbers.clone().tested(IsTest::Int, true) == numbers
+}
+
 /// Whether there is more than one kind, null aside.
 fn several(kinds: Kinds) -> bool {
     let kinds = kinds.minus(Kinds::NULL);
@@ -374,7 +401,7 @@ fn single(kinds: Kinds) -> Kinds {
 }
 
 /// The test that asks for a kind.
-fn test_for(kinds: Kinds) -> Option<&'static str> {
+pub(super) fn test_for(kinds: Kinds) -> Option<&'static str> {
     Some(match kinds {
         Kinds::STRING => "string",
         Kinds::NUMBER => "float",

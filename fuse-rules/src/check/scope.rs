@@ -129,7 +129,7 @@ impl Scope {
             let mut key = (root, segments.to_vec());
             loop {
                 if let Some(known) = self.facts.get(&key) {
-                    return (key.1.len(), known.clone());
+                    return (key.1.len(), self.within_parent(known, &key));
                 }
                 if key.1.pop().is_none() {
                     break;
@@ -146,6 +146,20 @@ impl Scope {
             }
         };
         (0, known)
+    }
+
+    /// A fact, with what was learnt since of the value that it is a part of.
+    fn within_parent(&self, fact: &Known, (root, segments): &Key) -> Known {
+        let mut known = fact.clone();
+        if let Some((last, parent)) = segments.split_last()
+            && let Ok(part) = self.known(&(*root, parent.to_vec())).step(last, true, &|| "".into())
+        {
+            let ty = known.ty.equal_to(&part.ty);
+            if !ty.is_nothing() {
+                known.ty = ty;
+            }
+        }
+        known
     }
 
     /// A path as an author would write it.

@@ -182,7 +182,7 @@ impl Checker<'_> {
                 );
             } else {
                 self.one_kind(&expr, &known, Kinds::SCALAR, "a key of `once`");
-                self.needed("once per", None, &expr, &lack_of(&expr, &known));
+                self.needed("once per", None, (&expr, &known), &lack_of(&expr, &known));
             }
             keys.push(expr);
         }

@@ -92,6 +92,19 @@ impl Function {
         }
     }
 
+    /// What the elements of its list have to be, and whether all of one kind; `None` where they may be
+    /// anything.
+    pub(crate) fn takes_elements(&self) -> Option<(Kinds, bool)> {
+        Some(match self.name {
+            "join" => (Kinds::SCALAR, false),
+            "sum" => (Kinds::NUMBER, false),
+            "min" | "max" => (Kinds::ORDERED, true),
+            "sort" => (Kinds::ORDERED.or(Kinds::STRING), true),
+            "unique" => (Kinds::SCALAR.or(Kinds::NULL), false),
+            _ => return None,
+        })
+    }
+
     /// The type of the result in words: "a list of strings".
     pub(crate) fn returned(&self) -> String {
         self.returns.describe(self.params)

@@ -25,6 +25,7 @@ source t hook {{ port = 9, path = "/t"
     labels: map<string>
     shape: shape
     note: string | null
+    size: {{ kind: "a", of?: int }} | {{ kind: "b", of?: string }}
     free: any
     only: {{ a: int, ... }}
     ...
@@ -104,9 +105,19 @@ const CASES: &[(&str, &str)] = &[
     ("(body.replicas ?? 1) > 2", "E0313 `(body.replicas ?? 1)`"),
     ("body.replicas == body.free", ""),
     ("body.free > 2", ""),
+    // Elements of lists.
+    ("join(map(u in body.users: u.name), \",\") == \"x\"", ""),
+    ("join(body.users, \",\") == \"x\"", "E0303 `body.users`"),
+    ("sum(map(u in body.users: u.name)) > 1", "E0303 `map(u in body.users: u.name)`"),
+    ("sort([body.count, body.status])[0] == \"x\"", "E0303 `[body.count, body.status]`"),
+    ("\"a\" in body.users", "E0307 `body.users`"),
+    ("\"a\" in map(u in body.users: u.name)", ""),
+    ("body.owner == null", "E0308 `null`"),
+    ("age(body.replicas) > 1m", "E0313 `body.replicas`"),
     // What conditions tell.
     ("body.shape.kind == \"circle\" and body.shape.radius > 1", ""),
     ("body.shape.kind == \"circle\" and body.shape.side > 1", "E0203 `side`"),
+    ("body.size.of is present and body.size.kind == \"a\" and body.size.of > 1", ""),
     ("body.shape.kind != \"circle\" and body.shape.side > 1", ""),
     ("not (body.shape.kind == \"circle\") and body.shape.radius > 1", "E0203 `radius`"),
     ("body.shape.kind in [\"circle\"] and body.shape.side > 1", "E0203 `side`"),
@@ -152,6 +163,8 @@ const FIELDS: &[(&str, &str, &str)] = &[
     ("", "parameters { a = \"${body.owner.name}\" }", "E0312 `\"${body.owner.name}\"`"),
     ("", "parameters { a = body.note }", "E0312 `body.note`"),
     ("", "parameters { a = body.note ?? \"\" }", ""),
+    ("when body.note not in [\"x\"]", "parameters { a = body.note }", "E0312 `body.note`"),
+    ("when body.note in [\"x\"]", "parameters { a = body.note }", ""),
     ("", "parameters { a = body.labels.x }", ""),
     ("", "parameters { a = body.users[0].name }", ""),
     ("", "parameters { a = body.users[0].mail }", "E0312 `body.users[0].mail`"),
