@@ -32,7 +32,7 @@ pub use strings::{parse_duration, show_duration};
 #[cfg(test)]
 pub(crate) use tree::type_text;
 
-use crate::diagnostic::{Code, Diagnostic};
+use crate::diagnostic::Diagnostic;
 use crate::span::{FileId, Span};
 
 /// The derived parser, kept private so that pest's types stay out of the public face.
@@ -59,17 +59,18 @@ pub(crate) fn parse(file: FileId, text: &str, problems: &mut Vec<Diagnostic>) ->
         problems.push(nesting::problem(span));
         return ast::File::default();
     }
-    match Grammar::parse(Rule::file, text) {
-        Ok(pairs) => lower::Lower::new(file, text, &scan.comments, problems).file(pairs),
-        // Recovery takes up whatever does not parse, so this is not reached; if it were, the
-        // place is still worth reporting.
-        Err(error) => {
-            let at = recover::position(&error);
-            let span = Span::new(file, at..at);
-            problems.push(Diagnostic::error(Code::E0101, span, "this cannot be read as rules"));
-            ast::File::default()
-        }
-    }
+    // What does not parse may hide brackets from the pass over the bytes, so the depth of what was
+    // read counts, too. Recovery takes up whatever does not parse; pest gives up only where brackets
+    // nest so deep that the stack runs out.
+    let too_deep = match Grammar::parse(Rule::file, text) {
+        Ok(pairs) => match nesting::too_deep(&pairs) {
+            None => return lower::Lower::new(file, text, &scan.comments, problems).file(pairs),
+            Some(at) => at,
+        },
+        Err(error) => recover::position(&error),
+    };
+    problems.push(nesting::problem(Span::new(file, too_deep..too_deep)));
+    ast::File::default()
 }
 
 /// Whether a text is a name as the grammar has it: of a field, of what is declared.

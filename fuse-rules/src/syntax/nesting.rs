@@ -1,9 +1,12 @@
-//! One pass over the bytes, before anything recursive looks at the text: how deeply brackets nest,
-//! and where the comments are.
+//! How deeply brackets nest: by a pass over the bytes before anything recursive looks at the text,
+//! which also finds the comments, and by one over the pieces before anything of ours does.
 
 use std::ops::Range;
 
-use super::MAX_NESTING;
+use pest::Token;
+use pest::iterators::Pairs;
+
+use super::{MAX_NESTING, Rule};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::span::Span;
 
@@ -12,6 +15,41 @@ pub(super) fn problem(span: Span) -> Diagnostic {
     Diagnostic::error(Code::E0108, span, format!("this is nested more than {MAX_NESTING} deep"))
         .label("too deep from here on")
         .help("split the condition into several `when` clauses, which are and-ed")
+}
+
+/// The byte of the first piece that stands deeper than the limit.
+pub(super) fn too_deep(pairs: &Pairs<'_, Rule>) -> Option<usize> {
+    let mut depth = 0_usize;
+    for token in pairs.clone().tokens() {
+        match token {
+            Token::Start { rule, pos } if nests(rule) => {
+                depth += 1;
+                if depth > MAX_NESTING {
+                    return Some(pos.pos());
+                }
+            }
+            Token::End { rule, .. } if nests(rule) => depth -= 1,
+            _ => {}
+        }
+    }
+    None
+}
+
+/// Whether pieces of this rule may stand in each other.
+fn nests(rule: Rule) -> bool {
+    matches!(
+        rule,
+        Rule::paren
+            | Rule::list
+            | Rule::quantifier_body
+            | Rule::arguments
+            | Rule::interpolation
+            | Rule::block
+            | Rule::record
+            | Rule::generic_body
+            | Rule::type_record
+            | Rule::type_paren
+    )
 }
 
 /// What the pass finds.

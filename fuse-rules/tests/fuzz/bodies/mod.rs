@@ -1,0 +1,135 @@
+//! What a fuzzer does with bytes. The targets under `fuzz/` take this file in, too.
+
+mod stitch;
+
+use std::collections::BTreeMap;
+
+use arbitrary::Unstructured;
+use fuse_rules::{
+    Diagnostics, Event, Field, FieldType, Fuses, Registry, Ruleset, Schema, SourceSchema, Style,
+    Templates, TypeInference, format as laid_out,
+};
+
+/// Any bytes as a file of rules.
+pub(crate) fn parse(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    match Ruleset::parse("a.rules", &text, &registry()) {
+        Ok(ruleset) => drop(ruleset.plan().listing()),
+        Err(problems) => report(&problems),
+    }
+}
+
+/// Any bytes as a file that is laid out.
+pub(crate) fn format(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    match laid_out("a.rules", &text) {
+        Ok(once) => {
+            let twice = laid_out("a.rules", &once).unwrap_or_default();
+            assert_eq!(twice, once, "a layout is its own");
+        }
+        Err(problems) => {
+            report(&problems);
+            let ours = problems.iter().any(|problem| problem.code.as_str() == "E0901");
+            assert!(!ours, "the layout would change what it says: {text}");
+        }
+    }
+}
+
+/// Files made of the language: what passes the checks is evaluated.
+pub(crate) fn check(bytes: &[u8]) {
+    let mut choices = Unstructured::new(bytes);
+    let files =
+        ["a.rules", "b.rules", "s.json"].map(|name| (name, stitch::file(name, &mut choices)));
+    let body = stitch::body(&mut choices);
+    let loader: BTreeMap<&str, &str> =
+        files.iter().map(|(name, text)| (*name, text.as_str())).collect();
+    let loaded = Ruleset::load(&["a.rules"], &loader, &registry());
+    if let Ok(text) = laid_out("a.rules", &files[0].1) {
+        let mut loader = loader.clone();
+        loader.insert("a.rules", &text);
+        let again = Ruleset::load(&["a.rules"], &loader, &registry());
+        assert_eq!(again.is_ok(), loaded.is_ok(), "a layout passes where its file does: {text}");
+    }
+    match loaded {
+        Ok(ruleset) => evaluate(&ruleset, &body),
+        Err(problems) => report(&problems),
+    }
+}
+
+fn evaluate(ruleset: &Ruleset, body: &str) {
+    let (costs, plan) = (ruleset.costs().count(), ruleset.plan());
+    assert_eq!(costs, ruleset.rules().count());
+    assert!(!plan.listing().is_empty());
+    let (_, _, _) =
+        (ruleset.definitions().count(), ruleset.sensors().count(), ruleset.events().count());
+    if let Err(problems) = ruleset.within_cost(1_000) {
+        report(&problems);
+    }
+    let mut inference = TypeInference::new();
+    if inference.add(body.as_bytes()).is_ok() {
+        let declared = inference.declaration("inferred").unwrap_or_default();
+        assert!(laid_out("t.rules", &declared).is_ok(), "what is inferred is a type: {declared}");
+    }
+    for name in ["e", "g"] {
+        let Ok(event) = Event::new("s", name, body.as_bytes()) else { continue };
+        let event = event.header("a", "1").query("x", "y");
+        for fuses in [Fuses::default(), Fuses::default().set("f", true)] {
+            let evaluation = plan.evaluate(&event, &fuses);
+            let explained = plan.explain(&event, &fuses);
+            // Their reasons are worded differently.
+            assert_eq!(explained.decisions.len(), evaluation.decisions.len());
+            for (one, other) in explained.decisions.iter().zip(&evaluation.decisions) {
+                let one = &one.decision;
+                let (rule, outcome) = ((&one.rule, &one.element), (&one.outcome, &one.once));
+                assert_eq!(rule, (&other.rule, &other.element));
+                assert_eq!(outcome, (&other.outcome, &other.once), "{}", one.reason);
+                assert_eq!(one.action, other.action);
+            }
+        }
+        let _id = plan.source_field(&event, "id");
+    }
+}
+
+/// Problems are told, whatever they are.
+fn report(problems: &Diagnostics) {
+    assert!(!problems.is_empty());
+    assert!(
+        !problems.to_text(Style::Plain).is_empty() && !problems.to_text(Style::Colour).is_empty()
+    );
+    assert_eq!(problems.to_json_lines().lines().count(), problems.len());
+}
+
+/// A source and triggers as real ones are.
+fn registry() -> Registry {
+    let method = || FieldType::OneOf(vec!["GET".into(), "POST".into()]);
+    let source = Schema::new("hook", "A hook.")
+        .field(Field::required("port", FieldType::Int(1, 65_535), "The port."))
+        .field(Field::optional("path", FieldType::UrlPath, "The path."))
+        .field(Field::optional("method", method(), "").default("POST"))
+        .field(Field::optional("id", FieldType::Expression, "The id."))
+        .field(Field::optional("limit", FieldType::Size, "The limit."));
+    let event = Schema::new("event", "An event.")
+        .field(Field::optional("path", FieldType::UrlPath, "The path."))
+        .field(Field::optional("method", method(), ""));
+    let text = FieldType::Text(Templates::Refused);
+    let flow = Schema::new("flow", "Runs something.")
+        .field(Field::optional("template", FieldType::DnsSubdomain, "What."))
+        .field(Field::optional("spec", FieldType::Any(Templates::Allowed), "What, in full."))
+        .field(Field::required("namespace", FieldType::DnsLabel, "Where."))
+        .field(Field::optional("retries", FieldType::Int(0, 9), "How often."))
+        .field(Field::optional("after", FieldType::Duration, "When."))
+        .field(Field::optional("prefix", FieldType::NamePrefix(9), "A prefix."))
+        .field(Field::optional("file", FieldType::File, "A file."))
+        .field(Field::optional("parameters", FieldType::Map(Box::new(text)), "With what."))
+        .field(Field::optional("tags", FieldType::List(Box::new(FieldType::LabelValue)), "Tags."))
+        .field(Field::optional("fast", FieldType::Bool, "How.").fixed())
+        .one_of(&["template", "spec"])
+        .verify(|block| match (block.get("tags"), block.text("template")) {
+            (Some(_), Some("x")) => Err("has `tags`, which this has not".into()),
+            _ => Ok(()),
+        });
+    Registry::new()
+        .source(SourceSchema::new(source, event).address(&["port", "path", "method"]))
+        .trigger(flow)
+        .trigger(Schema::new("note", "Notes."))
+}
