@@ -123,6 +123,15 @@ impl Files {
         self.files.get(id.0 as usize)
     }
 
+    /// The place, widened where it begins or ends inside of a character.
+    pub(crate) fn of_whole_characters(&self, span: Span) -> Span {
+        let Some(file) = self.get(span.file) else { return span };
+        let range = span.range();
+        let start = file.text.floor_char_boundary(range.start);
+        let end = file.text.ceil_char_boundary(range.end).max(start);
+        Span::new(span.file, start..end)
+    }
+
     /// The text at a place; empty where there is no such place.
     pub fn text(&self, span: Span) -> &str {
         self.get(span.file).and_then(|file| file.text.get(span.range())).unwrap_or("")

@@ -49,9 +49,9 @@ async fn a_missing_value_rejects_the_action_and_is_named() {
     let fuse = Setup::seed().armed().start().await;
     let id = fuse.post(NOTIFICATION, example("argocd-no-namespace.json")).await.event(202);
     let report = fuse.settled(&id).await;
-    let rejected = decision(&report, "unhealthy-app", None);
-    assert_eq!(rejected["outcome"], "rejected", "{report:#}");
-    let reason = rejected["reason"].as_str().unwrap();
+    let left_alone = decision(&report, "unhealthy-app", None);
+    assert_eq!(left_alone["outcome"], "not-matched", "{report:#}");
+    let reason = left_alone["reason"].as_str().unwrap();
     assert!(reason.contains("body.namespace"), "{reason}");
 
     // One alert's missing label is no matter of the others'.
@@ -70,6 +70,10 @@ async fn a_missing_value_rejects_the_action_and_is_named() {
     let report = fuse.settled(&id).await;
     let reason = decision(&report, "provision-app", None)["reason"].as_str().unwrap();
     assert!(reason.contains("body.owner"), "{reason}");
+    // By its type it has one, so that this is told and counted.
+    assert_eq!(report["event"]["mismatch"], "`body.owner` is missing");
+    let counted = "fuse_events_mismatched_total{source=\"backstage\",event=\"provision\"}";
+    assert_eq!(fuse.metric(counted).await, Some(1.0));
     assert!(fuse.manifests().is_empty());
 }
 

@@ -127,6 +127,14 @@ pub struct Diagnostics {
 impl Diagnostics {
     /// Puts problems in the order of files and places.
     pub(crate) fn new(files: Files, mut list: Vec<Diagnostic>) -> Self {
+        for problem in &mut list {
+            let labels = problem.label.iter_mut().chain(&mut problem.related);
+            let edits = problem.fix.iter_mut().flat_map(|fix| &mut fix.edits);
+            let spans = labels.map(|label| &mut label.span);
+            for span in spans.chain(edits.map(|edit| &mut edit.span)) {
+                *span = files.of_whole_characters(*span);
+            }
+        }
         list.sort_by_key(|d| (d.label.as_ref().map(|l| l.span), d.code));
         list.dedup();
         Self { files, list }
