@@ -307,6 +307,17 @@ impl Checker<'_> {
             lack.absent = Missing::Never;
         }
         self.needed(key, Some(ty), (expr, known), &lack);
+        if let (FieldType::OneOf(values), Some(mut words)) = (ty, known.ty.literal_strings())
+            && !matches!(expr.kind, ExprKind::Const(_))
+            && !words.any(|word| values.iter().any(|value| value == word))
+        {
+            let problem = Diagnostic::error(
+                Code::E0406,
+                expr.span,
+                format!("`{key}` takes {}", ty.describe()),
+            );
+            self.report(problem.label(format!("here it is {}", known.ty)));
+        }
         // What could not be checked claims every kind, and is reported already.
         if let ExprKind::Const(value) = &expr.kind
             && kinds == value.kind()

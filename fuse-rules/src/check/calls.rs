@@ -159,6 +159,10 @@ fn returned(function: &Function, arguments: &[Known]) -> Ty {
     };
     match &function.returns {
         Returns::Of(kinds) => Ty::of_kinds(*kinds),
+        Returns::Words(words) => {
+            let word = |word: &&'static str| Ty::of_value(&Value::text(*word));
+            words.iter().map(word).fold(Ty::nothing(), Ty::or)
+        }
         Returns::Int => Ty::int(),
         Returns::ListOf(kinds) => Ty::list(Ty::of_kinds(*kinds)),
         Returns::Argument(index) => argument(*index).widened(),

@@ -32,7 +32,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function {
         name: "weekday",
         params: &[("time", INSTANT), ("zone", Kinds::STRING)],
-        returns: Returns::Of(Kinds::STRING),
+        returns: Returns::Words(&["mon", "tue", "wed", "thu", "fri", "sat", "sun"]),
         doc: "The day of the week at that instant in a time zone: `mon`, `tue`, `wed`, `thu`, `fri`, `sat` or `sun`.",
         examples: &[
             (r#"weekday("2026-08-01T10:00:00Z", "UTC")"#, Some(r#""sat""#)),

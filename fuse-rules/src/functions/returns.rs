@@ -7,6 +7,8 @@ use crate::value::Kinds;
 pub(crate) enum Returns {
     /// A value of these kinds.
     Of(Kinds),
+    /// One of these texts.
+    Words(&'static [&'static str]),
     /// A whole number.
     Int,
     /// A list of values of these kinds.
@@ -27,6 +29,7 @@ impl Returns {
         let param = |index: &usize| params.get(*index).map_or("", |(name, _)| name);
         match self {
             Self::Of(kinds) => kinds.to_string(),
+            Self::Words(_) => Kinds::STRING.to_string(),
             Self::Int => "a whole number".into(),
             Self::ListOf(kinds) => format!("a list of {}", kinds.plural()),
             Self::Argument(index) => format!("that of `{}`", param(index)),

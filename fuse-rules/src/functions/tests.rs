@@ -143,6 +143,7 @@ fn holds(returns: &Returns, arguments: &[Value<'_>], result: &Value<'_>) -> bool
     };
     match returns {
         Returns::Of(kinds) => result.kind().within(*kinds),
+        Returns::Words(words) => matches!(result, Value::String(text) if words.contains(&&**text)),
         Returns::Int => matches!(result, Value::Number(number) if number.is_integral()),
         Returns::ListOf(kinds) => each(result, &|value| value.kind().within(*kinds)),
         Returns::Argument(index) => match (&arguments[*index], result) {

@@ -114,6 +114,8 @@ const CASES: &[(&str, &str)] = &[
     ("\"a\" in map(u in body.users: u.name)", ""),
     ("body.owner == null", "E0308 `null`"),
     ("age(body.replicas) > 1m", "E0313 `body.replicas`"),
+    ("weekday(body.at, \"UTC\") in [\"sat\", \"sunday\"]", "E0311 `[\"sat\", \"sunday\"]`"),
+    ("weekday(body.at, \"UTC\") in [\"sat\", \"sun\"]", ""),
     // What conditions tell.
     ("body.shape.kind == \"circle\" and body.shape.radius > 1", ""),
     ("body.shape.kind == \"circle\" and body.shape.side > 1", "E0203 `side`"),
