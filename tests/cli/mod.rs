@@ -8,6 +8,7 @@ mod explain_code;
 mod fix;
 mod fmt;
 mod help;
+mod hostile;
 mod infer_type;
 
 use std::path::Path;

@@ -56,6 +56,9 @@ pub struct Diagnostic {
     pub fix: Option<Box<Fix>>,
 }
 
+/// The bytes of a message, a label or a help past which it is cut.
+const MOST_TEXT: usize = 2_000;
+
 impl Diagnostic {
     pub(crate) fn error(code: Code, span: Span, message: impl Into<String>) -> Self {
         let label = Some(Label { span, text: String::new() });
@@ -100,6 +103,17 @@ impl Diagnostic {
         self
     }
 
+    /// Cuts what is quoted at great length in the middle: names may be megabytes long.
+    fn shorten(&mut self) {
+        let labels = self.label.iter_mut().chain(&mut self.related).map(|label| &mut label.text);
+        let texts = labels.chain([&mut self.message]).chain(&mut self.help);
+        for text in texts.filter(|text| text.len() > MOST_TEXT) {
+            let start = text.floor_char_boundary(MOST_TEXT / 2);
+            let end = text.ceil_char_boundary(text.len() - MOST_TEXT / 4);
+            text.replace_range(start..end, "…");
+        }
+    }
+
     /// A fix; where nothing else is said of the way out, its title says it.
     pub(crate) fn fix(mut self, fix: Fix) -> Self {
         self.help.get_or_insert_with(|| fix.title.clone());
@@ -128,6 +142,7 @@ impl Diagnostics {
     /// Puts problems in the order of files and places.
     pub(crate) fn new(files: Files, mut list: Vec<Diagnostic>) -> Self {
         for problem in &mut list {
+            problem.shorten();
             let labels = problem.label.iter_mut().chain(&mut problem.related);
             let edits = problem.fix.iter_mut().flat_map(|fix| &mut fix.edits);
             let spans = labels.map(|label| &mut label.span);
