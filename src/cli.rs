@@ -27,6 +27,8 @@ pub(crate) enum Command {
     ExplainCode(ExplainCode),
     Explain(Explain),
     InferType(InferType),
+    Plan(Plan),
+    Bench(Bench),
     Run(Run),
     Doctor(Doctor),
     Rbac(Rbac),
@@ -167,6 +169,63 @@ pub(crate) struct Explain {
     /// How the explanation is printed
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: Format,
+}
+
+/// Show how the rules are evaluated, and what finds each of them
+///
+/// Lists for each event what is taken out of its body, the parts of all conditions, and for every rule
+/// the value that makes it a candidate: rules whose value an event does not have are never looked at. A
+/// rule that nothing finds is decided for each event and element.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example: fuse plan rules
+
+Exit codes: 0 printed, 1 the rules have problems, 2 wrong usage or a path that cannot be read")]
+pub(crate) struct Plan {
+    /// Files of rules, or folders of them
+    #[arg(required = true, value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+}
+
+/// Measure how fast the rules decide your events
+///
+/// Decides every event again and again, in turns with only validating the same bytes, which anything
+/// that reads events must do; their ratio says what the rules add. Nothing is done with what fires.
+/// Conditions are what is measured, so fuses are taken to be on.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  fuse bench rules --events events.jsonl --source github.push
+  fuse bench rules --events rules/events/alertmanager-mixed.json --source alertmanager.slo-alerts
+  fuse bench rules --events events.jsonl --json
+
+Exit codes: 0 measured, 1 the rules have problems, 2 wrong usage or an event that cannot be read")]
+pub(crate) struct Bench {
+    /// Files of rules, or folders of them
+    #[arg(required = true, value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+
+    /// The bodies of events, one a line (JSON Lines), or one in the whole file; may be given several
+    /// times; `-` for standard input
+    #[arg(long, value_name = "FILE", required = true)]
+    pub(crate) events: Vec<PathBuf>,
+
+    /// Which event they are; may be left out where the rules are for one alone
+    #[arg(long, value_name = "SOURCE.EVENT")]
+    pub(crate) source: Option<String>,
+
+    /// A header that came with each; may be given several times
+    #[arg(long = "header", value_name = "NAME: VALUE")]
+    pub(crate) headers: Vec<String>,
+
+    /// How long to measure
+    #[arg(long, value_name = "DURATION", default_value = "3s", value_parser = duration)]
+    pub(crate) time: std::time::Duration,
+
+    /// Print JSON: `events`, `bytes`, `rules`, `matches`, `ns_per_event`, `floor_ns_per_event`,
+    /// `ratio`, `load_ms`, `rss_bytes`, `rule_hits`, `refused`
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// Print a type that example events have
@@ -431,4 +490,10 @@ impl From<Format> for ProblemFormat {
             Format::Json => Self::Json,
         }
     }
+}
+
+/// A duration as rules write it, as in `3s`.
+fn duration(text: &str) -> Result<std::time::Duration, String> {
+    let duration = fuse_rules::parse_duration(text).and_then(|duration| duration.try_into().ok());
+    duration.ok_or_else(|| "write a number and its unit, as in `3s`".to_owned())
 }

@@ -20,6 +20,8 @@ fn main() -> ExitCode {
         Command::ExplainCode(arguments) => commands::explain_code::run(&arguments),
         Command::Explain(arguments) => commands::explain::run(&arguments),
         Command::InferType(arguments) => commands::infer_type::run(&arguments),
+        Command::Plan(arguments) => commands::plan::run(&arguments),
+        Command::Bench(arguments) => commands::bench::run(&arguments),
         Command::Doc(arguments) => commands::doc::run(&arguments),
         Command::Doctor(arguments) => commands::doctor::run(arguments),
         Command::Rbac(arguments) => commands::rbac::run(&arguments),

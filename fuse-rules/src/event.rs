@@ -6,6 +6,7 @@ use std::fmt;
 
 use jiff::Timestamp;
 
+use crate::scan;
 use crate::span::Place;
 
 /// How deeply lists and objects of a body may nest.
@@ -31,6 +32,8 @@ pub struct Event<'a> {
     headers: BTreeMap<String, String>,
     query: BTreeMap<String, String>,
     body: &'a str,
+    /// Whether the body is known to be valid.
+    is_read: bool,
 }
 
 impl<'a> Event<'a> {
@@ -44,6 +47,33 @@ impl<'a> Event<'a> {
         name: impl Into<Cow<'a, str>>,
         body: &'a [u8],
     ) -> Result<Self, InvalidBody> {
+        let event = Self::unread(source, name, body)?;
+        match event.fault() {
+            Some(fault) => Err(fault),
+            None => Ok(Self { is_read: true, ..event }),
+        }
+    }
+
+    /// An event whose body is not validated yet: evaluating it does that in the same pass that reads
+    /// it, and refuses it, with the place in the reason, where it is not JSON.
+    ///
+    /// ```
+    /// use fuse_rules::{Event, Fuses, Registry, Ruleset};
+    ///
+    /// let plan = Ruleset::parse("a.rules", "", &Registry::new())?.plan();
+    /// let event = Event::unread("github", "push", b"{\"ref\":")?;
+    /// let refused = plan.evaluate(&event, &Fuses::default()).refused;
+    /// assert!(refused.unwrap().starts_with("the body is not JSON"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// A body that is not UTF-8.
+    pub fn unread(
+        source: impl Into<Cow<'a, str>>,
+        name: impl Into<Cow<'a, str>>,
+        body: &'a [u8],
+    ) -> Result<Self, InvalidBody> {
         Ok(Self {
             source: source.into(),
             name: name.into(),
@@ -51,7 +81,8 @@ impl<'a> Event<'a> {
             received: Timestamp::UNIX_EPOCH,
             headers: BTreeMap::new(),
             query: BTreeMap::new(),
-            body: validate(body)?,
+            body: utf8(body)?,
+            is_read: false,
         })
     }
 
@@ -102,7 +133,7 @@ impl<'a> Event<'a> {
         self.received
     }
 
-    /// The body: valid JSON text.
+    /// The body: JSON text, valid but for an event that is [unread](Self::unread).
     pub fn body(&self) -> &'a str {
         self.body
     }
@@ -110,6 +141,16 @@ impl<'a> Event<'a> {
     /// The value of a header, by its name in any case.
     pub fn header_value(&self, name: &str) -> Option<&str> {
         self.headers.get(&name.to_ascii_lowercase()).map(String::as_str)
+    }
+
+    /// Why the body is not valid, where it is not.
+    pub(crate) fn fault(&self) -> Option<InvalidBody> {
+        if self.is_read || scan::is_valid(self.body) {
+            return None;
+        }
+        // Slower, and with a place.
+        let (place, fault) = json_fault(self.body)?;
+        Some(InvalidBody { place, message: format!("the body is {fault}") })
     }
 
     pub(crate) fn headers(&self) -> &BTreeMap<String, String> {
@@ -153,17 +194,11 @@ impl fmt::Display for InvalidBody {
 
 impl std::error::Error for InvalidBody {}
 
-/// The body as text, if it is RFC 8259's grammar in UTF-8, not too deep. What is valid does not
-/// depend on any rule.
-pub(crate) fn validate(body: &[u8]) -> Result<&str, InvalidBody> {
-    let text = std::str::from_utf8(body).map_err(|error| InvalidBody {
+fn utf8(body: &[u8]) -> Result<&str, InvalidBody> {
+    std::str::from_utf8(body).map_err(|error| InvalidBody {
         place: place(body, error.valid_up_to()),
         message: "the body is not UTF-8".into(),
-    })?;
-    match json_fault(text) {
-        Some((place, fault)) => Err(InvalidBody { place, message: format!("the body is {fault}") }),
-        None => Ok(text),
-    }
+    })
 }
 
 /// Why a text is not JSON that values can be read from, as in `not JSON: …`, and where.
@@ -206,7 +241,8 @@ fn too_deep(body: &[u8]) -> Option<usize> {
     None
 }
 
-fn place(body: &[u8], at: usize) -> Place {
+/// The line and column of a byte; columns count bytes.
+pub(crate) fn place(body: &[u8], at: usize) -> Place {
     let before = body.get(..at).unwrap_or(body);
     let line = before.iter().filter(|b| **b == b'\n').count() + 1;
     let column = before.iter().rev().take_while(|b| **b != b'\n').count() + 1;

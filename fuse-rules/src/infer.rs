@@ -11,7 +11,7 @@ use indexmap::IndexMap;
 use jiff::Timestamp;
 
 use crate::check::BUILT_IN;
-use crate::event::{InvalidBody, validate};
+use crate::event::{Event, InvalidBody};
 use crate::span::FileId;
 use crate::syntax::{is_name, parse};
 use crate::value::{Unheld, Value};
@@ -56,7 +56,7 @@ impl TypeInference {
     /// # Errors
     /// A body that no event can have: see [`Event::new`](crate::Event::new).
     pub fn add(&mut self, body: &[u8]) -> Result<(), InvalidBody> {
-        let value = Value::read_lenient(validate(body)?);
+        let value = Value::read_lenient(Event::new("", "", body)?.body());
         self.events += 1;
         self.shape.add(&value, self.events);
         Ok(())

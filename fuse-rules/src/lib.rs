@@ -46,6 +46,7 @@ mod outline;
 mod plan;
 mod repair;
 mod ruleset;
+mod scan;
 mod schema;
 mod span;
 mod standard;

@@ -14,12 +14,16 @@ const DIGITS: u32 = 36;
 const LIMIT: i128 = 10_i128.pow(DIGITS);
 /// The largest exponent of ten of the leading digit, either way.
 const MAGNITUDE: i32 = 400;
+/// The longest text of a number.
+const SPELLED: usize = 1_000;
 
 /// An exact decimal number: `coefficient` times ten to the `exponent`.
 ///
 /// Always normalized (no trailing zeros in the coefficient, zero has exponent 0), so that equal
 /// numbers have equal fields.
+// Numbers stand in every value: 24 bytes, where the alignment of `i128` would make it 32.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(Rust, packed(8))]
 pub struct Number {
     coefficient: i128,
     exponent: i32,
@@ -30,7 +34,8 @@ pub struct Number {
 pub enum NumberError {
     /// It is not a number in JSON's spelling.
     Malformed,
-    /// More than 36 significant digits, or a magnitude past 10^400 or under 10^-400.
+    /// More than 36 significant digits, a magnitude past 10^400 or under 10^-400, or a text of more than
+    /// 1,000 characters.
     OutOfRange {
         /// Whether the number is a whole one all the same.
         integral: bool,
@@ -54,6 +59,12 @@ impl Number {
     /// # Errors
     /// Text that is no number, or one that cannot be held.
     pub fn parse(text: &str) -> Result<Self, NumberError> {
+        if text.len() > SPELLED {
+            // Reading it again and again would be work without end.
+            let digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+            let integral = digits(text.strip_prefix('-').unwrap_or(text));
+            return Err(NumberError::OutOfRange { integral });
+        }
         let (negative, unsigned) = match text.strip_prefix('-') {
             Some(rest) => (true, rest),
             None => (false, text),
@@ -100,6 +111,15 @@ impl Number {
         Ok(Self { coefficient: if negative { -coefficient } else { coefficient }, exponent })
     }
 
+    /// Whether a text in JSON's spelling is a whole number, one that cannot be held too.
+    pub(crate) fn is_whole(text: &str) -> bool {
+        match Self::parse(text) {
+            Ok(number) => number.is_integral(),
+            Err(NumberError::OutOfRange { integral }) => integral,
+            Err(NumberError::Malformed) => false,
+        }
+    }
+
     /// Whether the value is a whole number, however it was spelled.
     pub fn is_integral(self) -> bool {
         self.exponent >= 0
@@ -124,7 +144,8 @@ impl Number {
 
     /// The nearest double, for where a format has no exact numbers.
     pub fn to_f64(self) -> f64 {
-        format!("{}e{}", self.coefficient, self.exponent).parse().unwrap_or(f64::NAN)
+        let Self { coefficient, exponent } = self;
+        format!("{coefficient}e{exponent}").parse().unwrap_or(f64::NAN)
     }
 
     /// The sum, or `None` where it cannot be held.

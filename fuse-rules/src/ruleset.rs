@@ -162,6 +162,13 @@ impl Ruleset {
         }
     }
 
+    /// Decides an event by the reference, which fuzzers hold the plan against.
+    #[cfg(fuzzing)]
+    #[doc(hidden)]
+    pub fn reference(&self, event: &crate::Event<'_>, fuses: &crate::Fuses) -> crate::Evaluation {
+        crate::eval::reference::evaluate(&self.rules, event, fuses)
+    }
+
     pub(crate) fn typed(&self) -> &typed::Rules {
         &self.rules
     }

@@ -30,7 +30,7 @@ pub(crate) enum Value<'a> {
     Duration(SignedDuration),
     Time(Timestamp),
     /// Ordered by precedence, which build metadata is no part of.
-    Version(Version),
+    Version(Box<Version>),
     /// What JSON's grammar allows but nothing can hold.
     Unheld(Unheld),
 }

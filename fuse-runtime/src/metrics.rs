@@ -25,12 +25,13 @@ struct Decided {
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Missing {
-    rule: String,
+    source: String,
+    event: String,
     path: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Mismatched {
+struct EventName {
     source: String,
     event: String,
 }
@@ -58,7 +59,8 @@ pub(crate) struct Metrics {
     received: Family<Received, Counter>,
     decisions: Family<Decided, Counter>,
     missing: Family<Missing, Counter>,
-    mismatched: Family<Mismatched, Counter>,
+    decided: Family<EventName, Counter>,
+    mismatched: Family<EventName, Counter>,
     actions: Family<Acted, Counter>,
     held: Family<TriggerKind, Gauge>,
     fuses: Family<FuseName, Gauge>,
@@ -75,6 +77,7 @@ impl Metrics {
         let received = Family::default();
         let decisions = Family::default();
         let missing = Family::default();
+        let decided = Family::default();
         let mismatched = Family::default();
         let actions = Family::default();
         let held = Family::default();
@@ -89,10 +92,15 @@ impl Metrics {
             "Requests to sources, by what became of them",
             received.clone(),
         );
-        registry.register("decisions", "Decisions, by rule and outcome", decisions.clone());
+        registry.register("events_decided", "Events that were decided", decided.clone());
+        registry.register(
+            "decisions",
+            "Decisions that something comes of, by rule and outcome",
+            decisions.clone(),
+        );
         registry.register(
             "unknown_paths",
-            "Unknown decisions, by the path that was missing",
+            "Events that lack a path without which a rule cannot fire",
             missing.clone(),
         );
         registry.register(
@@ -139,6 +147,7 @@ impl Metrics {
             received,
             decisions,
             missing,
+            decided,
             mismatched,
             actions,
             held,
@@ -160,12 +169,18 @@ impl Metrics {
         self.decisions.get_or_create(&Decided { rule: rule.into(), outcome }).inc();
     }
 
-    pub(crate) fn missing(&self, rule: &str, path: &str) {
-        self.missing.get_or_create(&Missing { rule: rule.into(), path: path.into() }).inc();
+    pub(crate) fn events_decided(&self, source: &str, event: &str) {
+        let labels = EventName { source: source.into(), event: event.into() };
+        self.decided.get_or_create(&labels).inc();
+    }
+
+    pub(crate) fn missing(&self, source: &str, event: &str, path: &str) {
+        let labels = Missing { source: source.into(), event: event.into(), path: path.into() };
+        self.missing.get_or_create(&labels).inc();
     }
 
     pub(crate) fn mismatched(&self, source: &str, event: &str) {
-        let labels = Mismatched { source: source.into(), event: event.into() };
+        let labels = EventName { source: source.into(), event: event.into() };
         self.mismatched.get_or_create(&labels).inc();
     }
 

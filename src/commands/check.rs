@@ -37,7 +37,12 @@ fn costs(ruleset: &Ruleset, format: ProblemFormat) -> String {
     let mut costs: Vec<RuleCost<'_>> = ruleset.costs().collect();
     costs.sort_by_key(|cost| std::cmp::Reverse(cost.cost));
     match format {
-        ProblemFormat::Json => costs.iter().map(|cost| format!("{}\n", json(cost))).collect(),
+        ProblemFormat::Json => {
+            let plan = ruleset.plan();
+            let always = plan.always_decided();
+            let found = |cost: &RuleCost<'_>| always.binary_search(&cost.rule).is_err();
+            costs.iter().map(|cost| format!("{}\n", json(cost, found(cost)))).collect()
+        }
         // The others are for problems.
         ProblemFormat::Sarif | ProblemFormat::Github => String::new(),
         ProblemFormat::Text => {
@@ -52,14 +57,32 @@ fn costs(ruleset: &Ruleset, format: ProblemFormat) -> String {
                 let line = format!("{:>number$}  {:name$}  {part}", cost.cost, cost.rule);
                 format!("{}\n", line.trim_end())
             };
-            head + &costs.iter().map(line).collect::<String>() + "\n"
+            head + &costs.iter().map(line).collect::<String>() + &always_decided(ruleset) + "\n"
         }
     }
 }
 
-fn json(cost: &RuleCost<'_>) -> serde_json::Value {
+/// The rules that no value of an event finds, for people.
+fn always_decided(ruleset: &Ruleset) -> String {
+    let plan = ruleset.plan();
+    let names = plan.always_decided();
+    if names.is_empty() {
+        return String::new();
+    }
+    format!(
+        "\ndecided for every event, as no value finds them (fuse plan says more): {}\n",
+        names.join(", ")
+    )
+}
+
+fn json(cost: &RuleCost<'_>, found: bool) -> serde_json::Value {
     let dearest = cost.dearest.as_ref().map(
         |part| serde_json::json!({ "text": part.text, "place": part.place, "cost": part.cost }),
     );
-    serde_json::json!({ "rule": cost.rule, "cost": cost.cost, "dearest": dearest })
+    serde_json::json!({
+        "rule": cost.rule,
+        "cost": cost.cost,
+        "dearest": dearest,
+        "always_decided": !found,
+    })
 }

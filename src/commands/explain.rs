@@ -28,10 +28,8 @@ pub(crate) fn run(arguments: &Explain) -> Ended {
         .map_err(|invalid| format!("`{shown}` is no event: {invalid}"))?
         .received(arguments.at.unwrap_or_else(jiff::Timestamp::now));
     for header in &arguments.headers {
-        let Some((name, value)) = header.split_once(':') else {
-            return Err(format!("`{header}` is no header; write it as in `--header 'ce-id: 1'`"));
-        };
-        event = event.header(name.trim(), value.trim());
+        let (name, value) = self::header(header)?;
+        event = event.header(name, value);
     }
     let plan = ruleset.plan();
     let id = match arguments.id.clone() {
@@ -78,8 +76,14 @@ fn hold_back(explanation: &mut Explanation) {
     }
 }
 
+/// The name and value of a header, as in `ce-id: 1`.
+pub(super) fn header(text: &str) -> Result<(&str, &str), String> {
+    let found = text.split_once(':').map(|(name, value)| (name.trim(), value.trim()));
+    found.ok_or_else(|| format!("`{text}` is no header; write it as in `--header 'ce-id: 1'`"))
+}
+
 /// `SOURCE.EVENT`, if the rules declare it.
-fn event_name(ruleset: &Ruleset, given: &str) -> Result<(String, String), String> {
+pub(super) fn event_name(ruleset: &Ruleset, given: &str) -> Result<(String, String), String> {
     let found = ruleset.events().find(|event| format!("{}.{}", event.source, event.name) == given);
     match found {
         Some(event) => Ok((event.source.to_owned(), event.name.to_owned())),

@@ -1,5 +1,6 @@
 //! One module a subcommand. Each gives how the command ends, or why it could not do its work.
 
+pub(crate) mod bench;
 pub(crate) mod check;
 pub(crate) mod completions;
 pub(crate) mod connect;
@@ -10,6 +11,7 @@ pub(crate) mod explain_code;
 mod fix;
 pub(crate) mod fmt;
 pub(crate) mod infer_type;
+pub(crate) mod plan;
 pub(crate) mod rbac;
 mod replace;
 pub(crate) mod run;

@@ -153,3 +153,20 @@ fn the_rule_that_the_readme_shows_is_right() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
     assert!(rule.lines().count() <= 14, "about ten lines");
 }
+
+/// Rules that are looked at for every event are named.
+#[test]
+fn rules_that_nothing_finds() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("a.rules");
+    let rules = "source q webhook { port = 1, path = \"/\"\n event e }\nsensor s on q.e {\n\
+        rule found { when body.a == 1  trigger log { message = \"x\" } }\n\
+        rule not-found { when len(body.b) > 1  trigger log { message = \"x\" } } }\n";
+    std::fs::write(&file, rules).unwrap();
+    let output = fuse(&["check", "--cost", file.to_str().unwrap()]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    let line = text.lines().find(|line| line.starts_with("decided for every event"));
+    let wanted =
+        "decided for every event, as no value finds them (fuse plan says more): s/not-found";
+    assert_eq!(line, Some(wanted), "{text}");
+}

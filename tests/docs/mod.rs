@@ -95,5 +95,5 @@ fn decided(rules: &str, files: &BTreeMap<&str, &str>, body: &str) -> Result<Deci
         .received("2026-08-01T10:10:00Z".parse().unwrap())
         .header("X-GitHub-Event", "push")
         .query("page", "2");
-    Ok(ruleset.plan().evaluate(&event, &Fuses::default()).decisions.remove(0))
+    Ok(ruleset.plan().evaluate_all(&event, &Fuses::default()).decisions.remove(0))
 }

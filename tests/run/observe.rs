@@ -54,11 +54,15 @@ async fn metrics_count_what_happened() {
         (received("argocd", "notification", "invalid"), 1.0),
         (decided(unhealthy, "fired"), 1.0),
         (decided(unhealthy, "suppressed"), 1.0),
-        (decided(unhealthy, "not-matched"), 2.0),
         (decided(unhealthy, "rejected"), 1.0),
-        (decided(unhealthy, "unknown"), 1.0),
         (decided("app-provisioning/provision-app", "rejected"), 1.0),
-        (format!("fuse_unknown_paths_total{{rule=\"{unhealthy}\",path=\"{path}\"}}"), 1.0),
+        (
+            format!(
+                "fuse_unknown_paths_total{{source=\"alertmanager\",event=\"slo-alerts\",path=\"{path}\"}}"
+            ),
+            1.0,
+        ),
+        ("fuse_events_decided_total{source=\"alertmanager\",event=\"slo-alerts\"}".to_owned(), 3.0),
         ("fuse_actions_total{trigger=\"workflow\",result=\"done\"}".into(), 1.0),
         ("fuse_fuse_on{fuse=\"cicd\"}".into(), 1.0),
         ("fuse_backlog_events".into(), 0.0),

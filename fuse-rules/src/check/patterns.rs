@@ -1,5 +1,7 @@
 //! Tests of text: `matches` and `like` with their compiled patterns, and the plain ones.
 
+use std::sync::Arc;
+
 use regex::RegexBuilder;
 
 use super::Checker;
@@ -62,7 +64,7 @@ impl Checker<'_> {
         };
         match compile(op, &source) {
             Ok(regex) => {
-                let pattern = Pattern { op, source, regex };
+                let pattern = Arc::new(Pattern { op, source, regex });
                 let truth = text_truth(&[(&value, &known)]);
                 let value = Box::new(value);
                 (Expr { kind: ExprKind::Pattern { value, pattern }, span }, truth)

@@ -1,5 +1,7 @@
 //! Sensors and rules: clauses, triggers, what is missing.
 
+use rustc_hash::FxHashMap;
+
 use super::blocks::merged;
 use super::operands::lack_of;
 use super::scope::Scope;
@@ -39,12 +41,13 @@ impl Checker<'_> {
                 .help("add `rule NAME { … }`, or remove the sensor"),
             );
         }
-        let mut seen: Vec<&Text> = Vec::new();
+        let mut seen: FxHashMap<&str, &Text> = FxHashMap::default();
         let mut rules = Vec::new();
         for rule in &sensor.rules {
-            match seen.iter().find(|first| first.text == rule.name.text && !rule.broken) {
+            let name = rule.name.text.as_str();
+            match seen.get(name).filter(|_| !rule.broken) {
                 Some(first) => self.report(names::twice("rule", &rule.name, first)),
-                None => seen.push(&rule.name),
+                None => drop(seen.entry(name).or_insert(&rule.name)),
             }
             let (mark, bound) = (scope.mark(), scope.bound.len());
             rules.push(self.rule(sensor, rule, &shared.requires, &mut scope));

@@ -205,7 +205,7 @@ pub(crate) enum ExprKind<P: Reference = Path> {
     /// `matches`, `like`.
     Pattern {
         value: Box<Expr<P>>,
-        pattern: Pattern,
+        pattern: Arc<Pattern>,
     },
     Is {
         value: Box<Expr<P>>,

@@ -7,19 +7,27 @@ use super::frame::Frame;
 use super::ops::{self, Fault, name};
 use super::stack::{Stack, absent};
 use crate::check::typed::{Expr, ExprKind};
-use crate::plan::{FrameSpec, Slot};
-use crate::value::{DuplicateKey, Kinds, Value, read_list};
+use crate::plan::Slot;
+use crate::scan::{Extract, Held};
+use crate::value::{Kinds, Value, read_list};
 
 /// The elements of a list, before they are looked into.
 pub(super) enum List<'v, 'e> {
-    Raw(Vec<&'e str>),
+    /// Their frames are there, from this one on.
+    Rows {
+        extract: &'e Extract,
+        body: &'e str,
+        raw: &'e str,
+        first: usize,
+        len: usize,
+    },
     Values(Cow<'v, Value<'e>>),
 }
 
 impl<'e> List<'_, 'e> {
     pub(super) fn len(&self) -> usize {
         match self {
-            Self::Raw(items) => items.len(),
+            Self::Rows { len, .. } => *len,
             Self::Values(value) => match value.as_ref() {
                 Value::List(values) => values.len(),
                 _ => 0,
@@ -27,34 +35,39 @@ impl<'e> List<'_, 'e> {
         }
     }
 
-    /// The element at `index` as a value.
-    fn value(&self, index: usize) -> Option<Value<'e>> {
+    /// The elements as values.
+    fn values(&self) -> Vec<Cow<'_, Value<'e>>> {
         match self {
-            // Duplicate keys have refused the event when its frame was made.
-            Self::Raw(items) => items.get(index).map(|raw| Value::read_lenient(raw)),
-            Self::Values(value) => value.index(i64::try_from(index).ok()?).cloned(),
+            // Duplicate keys have refused the event when it was read.
+            Self::Rows { raw, .. } => {
+                let items = read_list(raw).into_iter();
+                items.map(|raw| Cow::Owned(Value::read_lenient(raw))).collect()
+            }
+            Self::Values(value) => match value.as_ref() {
+                Value::List(values) => values.iter().map(Cow::Borrowed).collect(),
+                _ => Vec::new(),
+            },
         }
     }
 
-    /// The frame of the element at `index`.
-    pub(super) fn frame<'p>(
-        &self,
-        index: usize,
-        spec: &'p FrameSpec,
-    ) -> Result<Option<Frame<'p, 'e>>, DuplicateKey> {
+    /// The frame of the element at `index`, of this group.
+    pub(super) fn frame(&self, stack: &Stack<'_, 'e>, index: usize, group: usize) -> Frame<'e> {
         match self {
-            Self::Raw(items) => items.get(index).map(|raw| Frame::of_json(spec, raw)).transpose(),
+            Self::Rows { extract, body, first, .. } => {
+                Frame::Row { extract, body, group, row: first + index }
+            }
             Self::Values(value) => match value.as_ref() {
-                Value::List(values) => {
-                    Ok(values.get(index).map(|value| Frame::of_value(spec, value)))
-                }
-                _ => Ok(None),
+                Value::List(values) => match values.get(index) {
+                    Some(value) => Frame::of_value(stack.frames, group, value),
+                    None => Frame::Made(Vec::new()),
+                },
+                _ => Frame::Made(Vec::new()),
             },
         }
     }
 }
 
-impl<'e> Stack<'_, '_, 'e> {
+impl<'e> Stack<'_, 'e> {
     /// The elements that a binder goes through.
     pub(super) fn list<'v>(
         &'v self,
@@ -64,19 +77,16 @@ impl<'e> Stack<'_, '_, 'e> {
         let not_a_list = |kind: Kinds| {
             ops::mismatch(format!("`{what}` goes through a list, but {} is {kind}", name(expr)))
         };
-        if let ExprKind::Path(slot) = &expr.kind {
-            let frame = self.frames.get(slot.frame);
-            if let Some(raw) = frame.and_then(|frame| frame.raw(slot.index)) {
-                return match raw.as_bytes().first() {
-                    Some(b'[') => {
-                        self.work.spend(0, raw.len())?;
-                        let items = read_list(raw);
-                        self.work.spend(items.len(), 0)?;
-                        Ok(List::Raw(items))
-                    }
-                    Some(b'{') => not_a_list(Kinds::MAP),
-                    _ => not_a_list(Value::read_scalar(raw).kind()),
-                };
+        if let ExprKind::Path(slot) = &expr.kind
+            && let Some(Frame::Row { extract, body, .. }) = self.level(slot.level)
+            && let Some(entry) = self.level(slot.level).and_then(|frame| frame.entry(slot.index))
+            && entry.held == Held::List
+        {
+            let raw = extract.text(entry, body);
+            self.work.spend(0, raw.len())?;
+            if let Some((first, len)) = entry.elements() {
+                self.work.spend(len, 0)?;
+                return Ok(List::Rows { extract, body, raw, first, len });
             }
         }
         let value = self.value(expr)?;
@@ -94,26 +104,25 @@ impl<'e> Stack<'_, '_, 'e> {
         &self,
         list: &List<'_, 'e>,
         index: usize,
-        frame: &FrameSpec,
+        group: usize,
         body: &Expr<Slot>,
     ) -> Result<bool, Fault> {
-        match list.frame(index, frame) {
-            Ok(Some(element)) => self.with(&element).truth(body).map_err(Fault::of_condition),
-            _ => Ok(false),
-        }
+        let element = list.frame(self, index, group);
+        self.with(&element).truth(body).map_err(Fault::of_condition)
     }
 
     /// `filter`: the elements for which the body is true.
     pub(super) fn filtered(
         &self,
         list: &List<'_, 'e>,
-        frame: &FrameSpec,
+        group: usize,
         body: &Expr<Slot>,
     ) -> Result<Value<'e>, Fault> {
         let mut kept = Vec::new();
-        for i in 0..list.len() {
-            if self.holds(list, i, frame, body)? {
-                kept.extend(self.element(list, i)?);
+        for (i, element) in list.values().into_iter().enumerate() {
+            if self.holds(list, i, group, body)? {
+                self.work.spend_on(&element)?;
+                kept.push(element.into_owned());
             }
         }
         Ok(Value::List(kept))
@@ -124,12 +133,13 @@ impl<'e> Stack<'_, '_, 'e> {
         &self,
         expr: &Expr<Slot>,
         list: &List<'_, 'e>,
-        frame: &FrameSpec,
+        group: usize,
         body: &Expr<Slot>,
     ) -> Result<Value<'e>, Fault> {
-        for i in 0..list.len() {
-            if self.holds(list, i, frame, body)? {
-                return self.element(list, i)?.ok_or_else(|| absent(expr));
+        for (i, element) in list.values().into_iter().enumerate() {
+            if self.holds(list, i, group, body)? {
+                self.work.spend_on(&element)?;
+                return Ok(element.into_owned());
             }
         }
         Err(absent(expr))
@@ -139,27 +149,17 @@ impl<'e> Stack<'_, '_, 'e> {
     pub(super) fn mapped(
         &self,
         list: &List<'_, 'e>,
-        frame: &FrameSpec,
+        group: usize,
         body: &Expr<Slot>,
     ) -> Result<Value<'e>, Fault> {
         let mut values = Vec::with_capacity(list.len());
         for i in 0..list.len() {
-            if let Ok(Some(element)) = list.frame(i, frame) {
-                let stack = self.with(&element);
-                let value = stack.value(body)?;
-                self.work.spend_on(&value)?;
-                values.push(value.into_owned());
-            }
+            let element = list.frame(self, i, group);
+            let stack = self.with(&element);
+            let value = stack.value(body)?;
+            self.work.spend_on(&value)?;
+            values.push(value.into_owned());
         }
         Ok(Value::List(values))
-    }
-
-    /// An element as a value of its own.
-    fn element(&self, list: &List<'_, 'e>, index: usize) -> Result<Option<Value<'e>>, Fault> {
-        let element = list.value(index);
-        if let Some(value) = &element {
-            self.work.spend_on(value)?;
-        }
-        Ok(element)
     }
 }

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::machine::{self, Evaluated, Site};
 use super::ops::Truth;
 use super::stack::{Stack, Work};
-use super::{Decision, decision};
+use super::{Decision, decide, decision};
 use crate::check::typed::{Expr, ExprKind};
 use crate::decision::Outcome;
 use crate::event::Event;
@@ -19,7 +19,8 @@ pub struct Explanation {
     pub refused: Option<String>,
     /// Where the event is not of its declared type, whatever became of it.
     pub mismatch: Option<String>,
-    /// One a rule and element, in the order of sensors, rules and elements.
+    /// One a rule and element, in the order of sensors, rules and elements; where telling why would
+    /// take too long, only what [`evaluate`](crate::Plan::evaluate) gives.
     pub decisions: Vec<Explained>,
 }
 
@@ -59,26 +60,15 @@ pub struct Found {
 }
 
 pub(crate) fn explain(plan: &Compiled, event: &Event<'_>, fuses: &Fuses) -> Explanation {
-    // What is refused is refused here too; what is not is known to be bounded, and going through
-    // it again to explain it costs the decisions nothing.
-    let evaluation = machine::evaluate(plan, event, fuses);
-    if evaluation.refused.is_some() {
-        let decisions = evaluation.decisions.into_iter();
-        return Explanation {
-            refused: evaluation.refused,
-            mismatch: evaluation.mismatch,
-            decisions: decisions
-                .map(|decision| Explained {
-                    decision,
-                    element: None,
-                    clauses: Vec::new(),
-                    deciding: None,
-                })
-                .collect(),
-        };
+    let mismatch = machine::mismatch(plan, event);
+    let decided = decide::evaluate(plan, event, fuses);
+    if let Some(why) = decided.refused {
+        let decisions = machine::refused(plan, event, &why).decisions;
+        let decisions = decisions.into_iter().map(unexplained).collect();
+        return Explanation { refused: Some(why), mismatch, decisions };
     }
     let mut decisions = Vec::new();
-    let work = Work::unlimited(event.received_at());
+    let work = Work::to_explain(event.received_at());
     let walked = machine::walk(plan, event, fuses, &work, &mut |site, verdict| {
         let mut decision = decision(&site.rule.name, site.element, verdict);
         let explainer = Explainer { plan, stack: site.stack };
@@ -89,15 +79,26 @@ pub(crate) fn explain(plan: &Compiled, event: &Event<'_>, fuses: &Fuses) -> Expl
         let element = element(site);
         decisions.push((site.order, Explained { decision, element, clauses, deciding }));
     });
-    debug_assert!(walked.is_ok(), "what can be evaluated can be explained");
+    if walked.is_err() {
+        // Deciding looked at the candidates alone, and that was little enough.
+        let decisions = decided.decisions.into_iter().map(unexplained).collect();
+        return Explanation { refused: None, mismatch, decisions };
+    }
     decisions.sort_by_key(|(order, _)| *order);
     let decisions = decisions.into_iter().map(|(_, d)| d).collect();
-    Explanation { refused: None, mismatch: evaluation.mismatch, decisions }
+    Explanation { refused: None, mismatch, decisions }
+}
+
+fn unexplained(mut decision: Decision) -> Explained {
+    if decision.reason.is_empty() {
+        decision.reason = "why would take too long to tell".into();
+    }
+    Explained { decision, element: None, clauses: Vec::new(), deciding: None }
 }
 
 /// `alert 0`, or `alert 0, label 2`.
 fn element(site: &Site<'_, '_, '_>) -> Option<String> {
-    let names = site.sensor.each.iter().chain(&site.rule.each).map(|each| &each.name);
+    let names = site.sensor.each.iter().chain(site.rule.each.as_deref()).map(|each| &each.name);
     let parts: Vec<_> =
         names.zip(site.element?).map(|(name, index)| format!("{name} {index}")).collect();
     Some(parts.join(", "))
@@ -114,12 +115,12 @@ fn clauses<'p>(site: &Site<'_, 'p, '_>) -> Vec<&'p Expr<Slot>> {
     sensor.iter().chain(rule).collect()
 }
 
-struct Explainer<'x, 's, 'p, 'e> {
+struct Explainer<'x, 's, 'e> {
     plan: &'x Compiled,
-    stack: &'x Stack<'s, 'p, 'e>,
+    stack: &'x Stack<'s, 'e>,
 }
 
-impl Explainer<'_, '_, '_, '_> {
+impl Explainer<'_, '_, '_> {
     /// The clause that made it not match, or unknown.
     fn deciding(&self, decision: &Decision, clauses: &[&Expr<Slot>]) -> Option<usize> {
         let mut truths = clauses.iter().map(|clause| self.stack.truth(clause));

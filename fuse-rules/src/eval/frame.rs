@@ -1,124 +1,100 @@
 //! What is known of an event, or of one element of it, while it is evaluated.
 
-use std::cell::{OnceCell, RefCell};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 
-use super::ops::Truth;
 use crate::check::typed::Segment;
 use crate::event::Event;
-use crate::plan::{FrameSpec, Origin};
-use crate::value::{DuplicateKey, Value};
+use crate::plan::{Frames, Origin};
+use crate::scan::{Entry, Extract, Refused, find};
+use crate::value::Value;
 
-/// The values of a frame's slots and the truths of its atoms, both as far as they were asked for.
-pub(crate) struct Frame<'p, 'e> {
-    pub(crate) spec: &'p FrameSpec,
-    slots: Vec<Taken<'e>>,
-    truths: RefCell<Vec<Option<Truth>>>,
+/// The values of a frame's slots.
+pub(crate) enum Frame<'e> {
+    /// Those that were taken out of the body.
+    Row { extract: &'e Extract, body: &'e str, group: usize, row: usize },
+    /// Those of an element that was computed.
+    Made(Vec<(u32, Value<'e>)>),
 }
 
-/// The value of a slot.
-enum Taken<'e> {
-    Absent,
-    /// JSON text, read when it is first asked for.
-    Raw(&'e str, OnceCell<Value<'e>>),
-    Value(Value<'e>),
-}
-
-impl<'p, 'e> Frame<'p, 'e> {
-    fn new(spec: &'p FrameSpec, slots: Vec<Taken<'e>>) -> Self {
-        Self { spec, slots, truths: RefCell::new(vec![None; spec.atoms.len()]) }
-    }
-
-    /// The frame of an event. An error is a key that the rules read and that stands twice.
-    pub(crate) fn of_event(spec: &'p FrameSpec, event: &Event<'e>) -> Result<Self, DuplicateKey> {
-        let mut frame = Self::of_json(spec, event.body())?;
-        for (slot, taken) in spec.slots.iter().zip(&mut frame.slots) {
-            let value = match &slot.origin {
-                Origin::Tree(_) => continue,
-                Origin::Headers(path) => {
-                    text_map(path, event.headers(), |name| event.headers().get(name).cloned())
-                }
-                Origin::Query(path) => {
-                    text_map(path, event.queries(), |name| event.queries().get(name).cloned())
-                }
-                Origin::Event(path) => match path.as_slice() {
-                    [Segment::Key(name)] => {
-                        event.field(name).map(|text| Value::text(text.into_owned()))
-                    }
-                    _ => None,
-                },
-            };
-            if let Some(value) = value {
-                *taken = Taken::Value(value);
-            }
-        }
-        Ok(frame)
-    }
-
-    /// The frame of JSON text: a body, or an element of one.
-    pub(crate) fn of_json(spec: &'p FrameSpec, raw: &'e str) -> Result<Self, DuplicateKey> {
-        let mut texts = vec![None; spec.slots.len()];
-        spec.trie.fill(raw, &mut texts)?;
-        let slots = texts
-            .into_iter()
-            .map(|text| text.map_or(Taken::Absent, |raw| Taken::Raw(raw, OnceCell::new())))
-            .collect();
-        Ok(Self::new(spec, slots))
+impl<'e> Frame<'e> {
+    /// The frame of the event itself.
+    pub(crate) fn of_event(extract: &'e Extract, body: &'e str) -> Self {
+        Self::Row { extract, body, group: 0, row: 0 }
     }
 
     /// The frame of an element that was computed.
-    pub(crate) fn of_value(spec: &'p FrameSpec, value: &Value<'e>) -> Self {
-        let mut slots: Vec<Taken<'e>> = spec.slots.iter().map(|_| Taken::Absent).collect();
-        spec.trie.fill_value(value, &mut |slot, part| {
-            if let Some(taken) = slots.get_mut(slot) {
-                *taken = Taken::Value(part.clone());
-            }
-        });
-        Self::new(spec, slots)
+    pub(crate) fn of_value(frames: &Frames, group: usize, value: &Value<'e>) -> Self {
+        let mut slots = Vec::new();
+        let start = frames.groups.get(group).map_or(0, |group| group.start);
+        frames.trie.fill(start, value, &mut |slot, part| slots.push((slot, part.clone())));
+        Self::Made(slots)
     }
 
     /// The value of a slot; `None` where it is absent.
-    pub(crate) fn value(&self, slot: usize) -> Option<&Value<'e>> {
-        match self.slots.get(slot)? {
-            Taken::Absent => None,
-            // Duplicate keys have refused the event when the frame was made.
-            Taken::Raw(raw, value) => Some(value.get_or_init(|| Value::read_lenient(raw))),
-            Taken::Value(value) => Some(value),
+    pub(crate) fn value<'v>(&'v self, slot: u32) -> Option<Cow<'v, Value<'e>>> {
+        match self {
+            Self::Row { extract, body, .. } => Some(extract.value(self.entry(slot)?, body)),
+            Self::Made(slots) => {
+                let found = slots.iter().find(|(place, _)| *place == slot);
+                found.map(|(_, value)| Cow::Borrowed(value))
+            }
         }
     }
 
-    /// The JSON text of a slot, where it has one.
-    pub(crate) fn raw(&self, slot: usize) -> Option<&'e str> {
-        match self.slots.get(slot)? {
-            Taken::Raw(raw, _) => Some(raw),
-            _ => None,
+    /// What was taken out of the body for a slot.
+    pub(crate) fn entry(&self, slot: u32) -> Option<&'e Entry> {
+        match self {
+            Self::Row { extract, group, row, .. } => find(extract.row(*group, *row), slot),
+            Self::Made(_) => None,
         }
-    }
-
-    /// The truth of an atom, evaluated the first time.
-    pub(crate) fn truth(&self, atom: usize, evaluate: impl FnOnce() -> Truth) -> Truth {
-        if let Some(Some(truth)) = self.truths.borrow().get(atom) {
-            return truth.clone();
-        }
-        let truth = evaluate();
-        if let Some(place) = self.truths.borrow_mut().get_mut(atom) {
-            *place = Some(truth.clone());
-        }
-        truth
     }
 }
 
-/// A path into a map of strings.
-fn text_map<'e>(
-    path: &[Segment],
-    all: &std::collections::BTreeMap<String, String>,
-    get: impl Fn(&str) -> Option<String>,
-) -> Option<Value<'e>> {
+/// Reads an event for its rules: its body, and of the rest what they ask for.
+pub(crate) fn read(
+    extract: &mut Extract,
+    frames: &Frames,
+    event: &Event<'_>,
+) -> Result<(), Refused> {
+    let most = |group: usize| frames.groups.get(group).map_or(0, |group| group.most);
+    extract.read(&frames.trie, frames.groups.len(), &most, event.body())?;
+    let Some(group) = frames.groups.first() else { return Ok(()) };
+    for slot in frames.outside.iter().copied() {
+        let Some(spec) = group.slots.get(slot as usize) else { continue };
+        match &spec.origin {
+            Origin::Tree(_) => {}
+            Origin::Headers(path) => {
+                text_map(extract, slot, path, event.headers());
+            }
+            Origin::Query(path) => {
+                text_map(extract, slot, path, event.queries());
+            }
+            Origin::Event(path) => {
+                if let [Segment::Key(name)] = path.as_slice()
+                    && let Some(text) = event.field(name)
+                {
+                    extract.add_text(slot, text);
+                }
+            }
+        }
+    }
+    extract.added();
+    Ok(())
+}
+
+/// Adds what is at the end of a path into a map of strings.
+fn text_map(extract: &mut Extract, slot: u32, path: &[Segment], all: &BTreeMap<String, String>) {
     match path {
         [] => {
             let entry = |(k, v): (&String, &String)| (k.clone().into(), Value::text(v.clone()));
-            Some(Value::Map(all.iter().map(entry).collect()))
+            extract.add_value(slot, Value::Map(all.iter().map(entry).collect()));
         }
-        [Segment::Key(name)] => get(name).map(Value::text),
-        _ => None,
+        [Segment::Key(name)] => {
+            if let Some(text) = all.get(name) {
+                extract.add_text(slot, text);
+            }
+        }
+        _ => {}
     }
 }

@@ -1,22 +1,23 @@
-//! The evaluator of plans.
+//! The evaluator of plans that gives every decision, those that nothing comes of too.
 
 use std::borrow::Cow;
 
-use super::frame::Frame;
+use super::frame::{self, Frame};
 use super::mapping;
 use super::ops::{self, Truth, name};
 use super::stack::{Stack, Work};
-use super::{Evaluation, Verdict, decision, gated};
-use crate::check::typed::Expr;
+use super::{Evaluation, Verdict, decision, gated, refusal};
+use crate::check::typed::{self, Expr};
 use crate::event::Event;
 use crate::fuses::Fuses;
 use crate::plan::{Compiled, EachPlan, EventPlan, RulePlan, SensorPlan, Slot};
-use crate::value::{DuplicateKey, Value};
+use crate::scan::Extract;
+use crate::value::Value;
 
 pub(crate) fn evaluate(plan: &Compiled, event: &Event<'_>, fuses: &Fuses) -> Evaluation {
     let mismatch = mismatch(plan, event);
     if let Some(why) = &mismatch
-        && event_plan(plan, event).is_some_and(|event| event.rejects)
+        && plan.event(event.source(), event.name()).is_some_and(|event| event.rejects)
     {
         return Evaluation { mismatch: mismatch.clone(), ..refused(plan, event, why) };
     }
@@ -36,17 +37,16 @@ pub(crate) fn evaluate(plan: &Compiled, event: &Event<'_>, fuses: &Fuses) -> Eva
 
 /// Where an event is not of its declared type, in a sentence.
 pub(crate) fn mismatch(plan: &Compiled, event: &Event<'_>) -> Option<String> {
-    let ty = event_plan(plan, event)?.ty.as_ref()?;
+    let ty = plan.event(event.source(), event.name())?.ty.as_ref()?;
+    event.fault().is_none().then_some(())?;
     let mismatch = ty.mismatch(&Value::read_lenient(event.body()))?;
     Some(mismatch.message("body"))
 }
 
-fn event_plan<'p>(plan: &'p Compiled, event: &Event<'_>) -> Option<&'p EventPlan> {
-    plan.events.get(&(event.source().to_owned(), event.name().to_owned()))
-}
-
-fn refused(plan: &Compiled, event: &Event<'_>, why: &str) -> Evaluation {
-    let sensors = event_plan(plan, event).map_or(&[] as &[SensorPlan], |event| &event.sensors);
+/// The decisions on an event that is refused: every rule rejects it.
+pub(super) fn refused(plan: &Compiled, event: &Event<'_>, why: &str) -> Evaluation {
+    let event = plan.event(event.source(), event.name());
+    let sensors = event.map_or(&[] as &[SensorPlan], |event| &event.sensors);
     let rules = sensors.iter().flat_map(|sensor| &sensor.rules);
     Evaluation::refused(why, rules.map(|rule| rule.name.as_str()))
 }
@@ -55,13 +55,16 @@ pub(crate) fn source_field(
     plan: &Compiled,
     event: &Event<'_>,
     field: &str,
-) -> Result<Option<String>, DuplicateKey> {
-    let found = event_plan(plan, event)
+) -> Result<Option<String>, String> {
+    let found = plan
+        .event(event.source(), event.name())
         .and_then(|plan| Some((plan, plan.expressions.iter().find(|(name, _)| name == field)?)));
     let Some((plan, (_, expr))) = found else { return Ok(None) };
-    let frame = Frame::of_event(&plan.arrival, event)?;
+    let mut extract = Extract::default();
+    frame::read(&mut extract, &plan.arrival, event).map_err(|why| refusal(why, event))?;
     let work = Work::new(event.received_at());
-    let stack = Stack::new(&frame, &work);
+    let frame = Frame::of_event(&extract, event.body());
+    let stack = Stack::new(&frame, &plan.arrival, &work);
     let value = stack.value(expr).ok();
     Ok(value.and_then(|value| value.canonical().map(Cow::into_owned)))
 }
@@ -73,7 +76,7 @@ pub(super) struct Site<'s, 'p, 'e> {
     pub(super) sensor: &'p SensorPlan,
     pub(super) rule: &'p RulePlan,
     pub(super) element: Option<&'s [u32]>,
-    pub(super) stack: &'s Stack<'s, 'p, 'e>,
+    pub(super) stack: &'s Stack<'s, 'e>,
     /// Which clauses were evaluated there.
     pub(super) evaluated: Evaluated,
 }
@@ -89,7 +92,8 @@ pub(super) enum Evaluated {
     Rule,
 }
 
-type Report<'r> = &'r mut dyn FnMut(&Site<'_, '_, '_>, Verdict);
+/// What each rule came to at each element.
+pub(super) type Report<'r> = &'r mut dyn FnMut(&Site<'_, '_, '_>, Verdict);
 
 /// Evaluates every rule of the event at every element and reports what each came to.
 pub(super) fn walk(
@@ -99,149 +103,175 @@ pub(super) fn walk(
     work: &Work,
     report: Report<'_>,
 ) -> Result<(), String> {
-    let Some(event_plan) = event_plan(plan, event) else {
-        return Ok(());
+    let Some(event_plan) = plan.event(event.source(), event.name()) else {
+        return event.fault().map_or(Ok(()), |fault| Err(fault.to_string()));
     };
-    let frame = Frame::of_event(&event_plan.frame, event).map_err(twice)?;
-    let stack = Stack::new(&frame, work);
-    let mut order = 0;
+    let mut scratch = plan.pool.take();
+    let read = frame::read(&mut scratch.extract, &event_plan.frames, event);
+    if let Err(why) = read {
+        return Err(refusal(why, event));
+    }
+    let frame = Frame::of_event(&scratch.extract, event.body());
+    let stack = Stack::new(&frame, &event_plan.frames, work);
     for sensor in &event_plan.sensors {
-        let walk = Walk { plan, fuses, sensor };
-        elements(&stack, sensor.each.as_ref(), &[], &mut |stack, element, verdict| {
-            let outer = verdict.is_none().then(|| stack.condition(&sensor.condition));
-            let evaluated = if outer.is_some() { Evaluated::Sensor } else { Evaluated::Nothing };
-            for (i, rule) in sensor.rules.iter().enumerate() {
-                let at = Site { order: order + i, sensor, rule, element, stack, evaluated };
-                match (&verdict, &outer) {
-                    (Some(verdict), _) => report(&at, verdict.clone()),
-                    (None, Some(outer)) => walk.rule(at, outer, report),
-                    (None, None) => {}
-                }
-            }
-        })
-        .map_err(twice)?;
+        let walk = Walk { fuses: &plan.fuses, set: fuses, sensor };
+        walk.rules(&stack, &sensor.rules, sensor.first, report);
         if let Some(why) = work.exceeded() {
             return Err(why);
         }
-        order += sensor.rules.len();
     }
+    plan.pool.put(scratch);
     Ok(())
 }
 
-fn twice(DuplicateKey(key): DuplicateKey) -> String {
-    super::twice(&key)
+/// Walks some rules of an event, as `walk` does all of them.
+pub(super) fn walk_rules(
+    plan: &Compiled,
+    event_plan: &EventPlan,
+    stack: &Stack<'_, '_>,
+    fuses: &Fuses,
+    report: Report<'_>,
+) {
+    for at in &event_plan.walked {
+        if let Some((sensor, rule)) = event_plan.rule(*at) {
+            let walk = Walk { fuses: &plan.fuses, set: fuses, sensor };
+            let order = sensor.first + at.rule as usize;
+            walk.rules(stack, std::slice::from_ref(rule), order, report);
+        }
+    }
 }
 
 struct Walk<'p, 'f> {
-    plan: &'p Compiled,
-    fuses: &'f Fuses,
+    fuses: &'p [typed::Fuse],
+    set: &'f Fuses,
     sensor: &'p SensorPlan,
 }
 
 impl Walk<'_, '_> {
+    /// Evaluates rules of the sensor at every element, the first of them in this order.
+    fn rules(&self, stack: &Stack<'_, '_>, rules: &[RulePlan], order: usize, report: Report<'_>) {
+        let sensor = self.sensor;
+        elements(stack, sensor.each.as_ref(), &[], &mut |stack, element, verdict| {
+            let outer = verdict.is_none().then(|| stack.all(&sensor.clauses));
+            let evaluated = if outer.is_some() { Evaluated::Sensor } else { Evaluated::Nothing };
+            for (i, rule) in rules.iter().enumerate() {
+                let at = Site { order: order + i, sensor, rule, element, stack, evaluated };
+                match (&verdict, &outer) {
+                    (Some(verdict), _) => report(&at, verdict.clone()),
+                    (None, Some(outer)) => self.rule(at, outer, report),
+                    (None, None) => {}
+                }
+            }
+        });
+    }
+
     fn rule(&self, site: Site<'_, '_, '_>, outer: &Truth, report: Report<'_>) {
         let Some(each) = &site.rule.each else {
-            let inner = || site.stack.condition(&site.rule.condition);
             let truth = match outer {
                 Ok(false) => Ok(false),
-                outer => ops::all([outer.clone(), inner()].into_iter()),
+                outer => {
+                    let inner = site.stack.all(&site.rule.clauses);
+                    ops::all([outer.clone(), inner].into_iter())
+                }
             };
-            return self.fire(&Site { evaluated: Evaluated::Rule, ..site }, truth, report);
+            return self.decide(&Site { evaluated: Evaluated::Rule, ..site }, truth, report);
         };
         if *outer != Ok(true) {
-            return self.fire(&site, outer.clone(), report);
+            return self.decide(&site, outer.clone(), report);
         }
         let path = site.element.unwrap_or_default();
-        let walked = elements(site.stack, Some(each), path, &mut |stack, element, verdict| {
+        elements(site.stack, Some(&**each), path, &mut |stack, element, verdict| {
             let evaluated = if verdict.is_none() { Evaluated::Rule } else { Evaluated::Sensor };
             let at = Site { element, stack, evaluated, ..site };
             match verdict {
                 Some(verdict) => report(&at, verdict),
-                None => self.fire(&at, stack.condition(&site.rule.condition), report),
+                None => self.decide(&at, stack.all(&site.rule.clauses), report),
             }
         });
-        debug_assert!(walked.is_ok(), "duplicate keys of elements are found with the event's");
     }
 
-    fn fire(&self, site: &Site<'_, '_, '_>, truth: Truth, report: Report<'_>) {
+    fn decide(&self, site: &Site<'_, '_, '_>, truth: Truth, report: Report<'_>) {
         match truth {
-            Ok(false) => return report(site, Verdict::NotMatched(String::new())),
-            Err(fault) => return report(site, Verdict::Unknown(fault)),
-            Ok(true) => {}
-        }
-        debug_assert!(self.sensor.rules.iter().any(|rule| std::ptr::eq(rule, site.rule)));
-        if let Some(why) = gated(&self.plan.fuses, &site.rule.requires, self.fuses) {
-            return report(site, Verdict::Gated(why));
-        }
-        let mut value = |expr: &Expr<Slot>| site.stack.rendered(expr);
-        let once = site.rule.once.as_ref().map(|once| mapping::once_key(once, &mut value));
-        let once = match once.transpose() {
-            Ok(once) => once,
-            Err(why) => {
-                for _ in &site.rule.triggers {
-                    report(site, Verdict::Rejected(why.clone()));
-                }
-                return;
+            Ok(false) => report(site, Verdict::NotMatched(String::new())),
+            Err(fault) => report(site, Verdict::Unknown(fault)),
+            Ok(true) => {
+                fire(self.fuses, self.set, site.rule, site.stack, &mut |verdict| {
+                    report(site, verdict);
+                });
             }
-        };
-        for (ordinal, trigger) in site.rule.triggers.iter().enumerate() {
-            let verdict = match mapping::render(&trigger.fields, &mut value) {
-                Ok(fields) => Verdict::Fired {
-                    trigger: trigger.kind.clone(),
-                    ordinal: u32::try_from(ordinal).unwrap_or(u32::MAX),
-                    fields,
-                    once: once.clone(),
-                },
-                Err(why) => Verdict::Rejected(why),
-            };
-            report(site, verdict);
         }
+    }
+}
+
+/// What comes of a rule whose conditions are true: a verdict for each trigger, or one that its
+/// fuses are off.
+pub(super) fn fire(
+    declared: &[typed::Fuse],
+    fuses: &Fuses,
+    rule: &RulePlan,
+    stack: &Stack<'_, '_>,
+    report: &mut dyn FnMut(Verdict),
+) {
+    if let Some(why) = gated(declared, &rule.requires, fuses) {
+        return report(Verdict::Gated(why));
+    }
+    let mut value = |expr: &Expr<Slot>| stack.rendered(expr);
+    let once = rule.once.as_ref().map(|once| mapping::once_key(once, &mut value));
+    let once = match once.transpose() {
+        Ok(once) => once,
+        Err(why) => {
+            for _ in &rule.triggers {
+                report(Verdict::Rejected(why.clone()));
+            }
+            return;
+        }
+    };
+    for (ordinal, trigger) in rule.triggers.iter().enumerate() {
+        report(match mapping::render(&trigger.fields, &mut value) {
+            Ok(fields) => Verdict::Fired {
+                trigger: trigger.kind.clone(),
+                ordinal: u32::try_from(ordinal).unwrap_or(u32::MAX),
+                fields,
+                once: once.clone(),
+            },
+            Err(why) => Verdict::Rejected(why),
+        });
     }
 }
 
 /// What `elements` calls: the frames with the element's, the index path so far, and, where there
 /// is no element to go through, the verdict that stands instead.
-type PerElement<'r> = &'r mut dyn FnMut(&Stack<'_, '_, '_>, Option<&[u32]>, Option<Verdict>);
+type PerElement<'r> = &'r mut dyn FnMut(&Stack<'_, '_>, Option<&[u32]>, Option<Verdict>);
 
 /// Goes through the elements of an `each`, or once through where there is none.
-fn elements(
-    stack: &Stack<'_, '_, '_>,
-    each: Option<&EachPlan>,
-    path: &[u32],
-    body: PerElement<'_>,
-) -> Result<(), DuplicateKey> {
+fn elements(stack: &Stack<'_, '_>, each: Option<&EachPlan>, path: &[u32], body: PerElement<'_>) {
     let here = (!path.is_empty()).then_some(path);
     let Some(each) = each else {
-        body(stack, here, None);
-        return Ok(());
+        return body(stack, here, None);
     };
     let list = match stack.list(&each.list, "each") {
         Ok(list) => list,
-        Err(fault) => {
-            body(stack, here, Some(Verdict::Unknown(fault)));
-            return Ok(());
-        }
+        Err(fault) => return body(stack, here, Some(Verdict::Unknown(fault))),
     };
     let len = list.len();
     if len == 0 {
         let why = format!("{} is an empty list", name(&each.list));
-        body(stack, here, Some(Verdict::NotMatched(why)));
-        return Ok(());
+        return body(stack, here, Some(Verdict::NotMatched(why)));
     }
     if len > each.max {
-        let (name, max) = (name(&each.list), each.max);
-        let why = format!("{name} has {len} elements, more than `max {max}` allows");
-        body(stack, here, Some(Verdict::Rejected(why)));
-        return Ok(());
+        return body(stack, here, Some(too_many(each, len)));
     }
     let mut path = path.to_vec();
     for i in 0..len {
-        let Some(frame) = list.frame(i, &each.frame)? else {
-            continue;
-        };
+        let frame = list.frame(stack, i, each.group);
         path.push(u32::try_from(i).unwrap_or(u32::MAX));
         body(&stack.with(&frame), Some(&path), None);
         path.pop();
     }
-    Ok(())
+}
+
+/// The verdict on a list that is longer than its `each` allows.
+pub(super) fn too_many(each: &EachPlan, len: usize) -> Verdict {
+    let (name, max) = (name(&each.list), each.max);
+    Verdict::Rejected(format!("{name} has {len} elements, more than `max {max}` allows"))
 }

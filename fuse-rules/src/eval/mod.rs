@@ -1,13 +1,16 @@
 //! Event to decisions: the evaluator of plans, its slow reference, and explanations.
 
+mod atoms;
 mod constant;
+pub(crate) mod decide;
 mod elements;
 pub(crate) mod explain;
 pub(crate) mod frame;
 pub(crate) mod machine;
 pub(crate) mod mapping;
+pub(crate) mod missing;
 pub(crate) mod ops;
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 pub(crate) mod reference;
 mod stack;
 #[cfg(test)]
@@ -15,11 +18,15 @@ pub(crate) mod tests;
 
 use crate::check::typed;
 use crate::decision::{Action, Element, OnceKey, Outcome};
+use crate::event::{self, Event};
 use crate::fuses::Fuses;
+use crate::scan::Refused;
+use crate::span::Place;
 pub(crate) use constant::constant;
+pub(crate) use decide::Pool;
 use mapping::Rendered;
 use ops::Fault;
-pub(crate) use stack::weight;
+pub(crate) use stack::{Work, weight};
 
 /// What one rule decided for one element.
 #[derive(Clone, Debug, PartialEq)]
@@ -40,14 +47,16 @@ pub struct Decision {
     pub once: Option<OnceKey>,
 }
 
-/// All decisions on one event, in the order of sensors, rules and elements.
+/// What was decided on one event.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Evaluation {
-    /// Why the whole event is refused; then every decision is `rejected` and nothing is done.
+    /// Why the whole event is refused; then nothing is done.
     pub refused: Option<String>,
-    /// Where the event is not of its declared type, whatever became of it.
+    /// Where the event is not of its declared type, in a sentence. Looked for by `evaluate_all`, and by
+    /// `evaluate` where the source rejects such events; else [`Plan::mismatch`](crate::Plan::mismatch)
+    /// tells.
     pub mismatch: Option<String>,
-    /// One decision a rule and element.
+    /// In the order of sensors, rules and elements.
     pub decisions: Vec<Decision>,
 }
 
@@ -75,6 +84,20 @@ impl Evaluation {
     /// The decisions that fired.
     pub fn fired(&self) -> impl Iterator<Item = &Decision> {
         self.decisions.iter().filter(|decision| decision.outcome == Outcome::Fired)
+    }
+}
+
+/// Why an event is refused that gives no values.
+fn refusal(why: Refused, event: &Event<'_>) -> String {
+    match why {
+        Refused::Duplicate(key, at) => {
+            let Place { line, column } = event::place(event.body().as_bytes(), at);
+            format!("{} (again at line {line}, column {column})", twice(&key))
+        }
+        Refused::Invalid => match event.fault() {
+            Some(fault) => fault.to_string(),
+            None => "the body cannot be read; this is a bug of fuse, please report it".into(),
+        },
     }
 }
 

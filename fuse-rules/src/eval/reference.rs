@@ -3,6 +3,7 @@
 //! It exists to be right by looking at it. The plan's evaluator is tested against it, decision by
 //! decision and reason by reason.
 
+#[cfg(test)]
 pub(crate) mod claims;
 mod duplicates;
 

@@ -9,8 +9,8 @@ use super::frame::Frame;
 use super::ops::{self, Fault, Truth, Valued, name};
 use crate::check::typed::{Expr, ExprKind, QuantifierKind};
 use crate::functions::Context;
-use crate::plan::{Condition, Shown, Slot};
-use crate::value::{DuplicateKey, Value};
+use crate::plan::{Frames, Shown, Slot};
+use crate::value::Value;
 
 /// How much deciding one event may cost, in values looked at. Reading or copying 64 bytes counts as
 /// one. Far more than rules for people need, and some seconds' work at the most.
@@ -20,7 +20,8 @@ const BYTES: usize = 64;
 const RENDERED: usize = 16;
 
 /// What one evaluation knows of its event, and how much work it has done.
-pub(super) struct Work {
+#[derive(Debug)]
+pub(crate) struct Work {
     context: Context,
     done: Cell<u64>,
     limit: u64,
@@ -31,9 +32,9 @@ impl Work {
         Self { context: Context { received }, done: Cell::new(0), limit: MOST_WORK }
     }
 
-    /// For going again through what is known to be bounded.
-    pub(super) fn unlimited(received: Timestamp) -> Self {
-        Self { limit: u64::MAX, ..Self::new(received) }
+    /// For explaining, which looks at every rule, and at each of its parts several times.
+    pub(super) fn to_explain(received: Timestamp) -> Self {
+        Self { limit: 50 * MOST_WORK, ..Self::new(received) }
     }
 
     /// Why the event is refused, if deciding it took too much. It is refused as a whole, so that
@@ -45,7 +46,7 @@ impl Work {
     }
 
     /// Counts work. Past the limit every further piece fails, so that what is left ends soon.
-    pub(super) fn spend(&self, values: usize, bytes: usize) -> Result<(), Fault> {
+    pub(crate) fn spend(&self, values: usize, bytes: usize) -> Result<(), Fault> {
         let more = u64::try_from(values + bytes / BYTES).unwrap_or(u64::MAX);
         self.done.set(self.done.get().saturating_add(more));
         match self.exceeded() {
@@ -60,43 +61,40 @@ impl Work {
     }
 }
 
-/// The frames at one place, the event's first.
-pub(super) struct Stack<'s, 'p, 'e> {
-    pub(super) frames: Vec<&'s Frame<'p, 'e>>,
+/// The frames at one place: the innermost, with those around it. The event's is the outermost, of
+/// level 0.
+pub(super) struct Stack<'s, 'e> {
+    frame: &'s Frame<'e>,
+    outer: Option<&'s Stack<'s, 'e>>,
+    level: u32,
+    pub(super) frames: &'s Frames,
     pub(super) work: &'s Work,
 }
 
-impl<'s, 'p, 'e> Stack<'s, 'p, 'e> {
+impl<'s, 'e> Stack<'s, 'e> {
     /// The frames at the event, outside of any binder.
-    pub(super) fn new(event: &'s Frame<'p, 'e>, work: &'s Work) -> Self {
-        Self { frames: vec![event], work }
+    pub(super) fn new(event: &'s Frame<'e>, frames: &'s Frames, work: &'s Work) -> Self {
+        Self { frame: event, outer: None, level: 0, frames, work }
     }
 
     /// The frames with one more, of an element.
-    pub(super) fn with<'t>(&self, frame: &'t Frame<'p, 'e>) -> Stack<'t, 'p, 'e>
-    where
-        's: 't,
-    {
-        let mut frames: Vec<&'t Frame<'p, 'e>> = self.frames.clone();
-        frames.push(frame);
-        Stack { frames, work: self.work }
+    pub(super) fn with<'t>(&'t self, frame: &'t Frame<'e>) -> Stack<'t, 'e> {
+        let level = self.level + 1;
+        Stack { frame, outer: Some(self), level, frames: self.frames, work: self.work }
     }
 
-    /// The truth of a compiled condition.
-    pub(super) fn condition(&self, condition: &Condition) -> Truth {
-        match condition {
-            Condition::All(parts) => ops::all(parts.iter().map(|part| self.condition(part))),
-            Condition::Any(parts) => ops::any(parts.iter().map(|part| self.condition(part))),
-            Condition::Atom { frame, index, negated } => {
-                let Some(frame) = self.frames.get(*frame) else {
-                    return Ok(false);
-                };
-                let Some(atom) = frame.spec.atoms.get(*index) else {
-                    return Ok(false);
-                };
-                frame.truth(*index, || self.truth(atom)).map(|truth| truth != *negated)
-            }
+    /// The frame of a level.
+    pub(super) fn level(&self, level: u32) -> Option<&Frame<'e>> {
+        let mut at = self;
+        while at.level > level {
+            at = at.outer?;
         }
+        (at.level == level).then_some(at.frame)
+    }
+
+    /// The truth of clauses, which are and-ed.
+    pub(super) fn all(&self, clauses: &[Expr<Slot>]) -> Truth {
+        ops::all(clauses.iter().map(|clause| self.truth(clause)))
     }
 
     /// The truth of an expression that stands as a condition.
@@ -129,10 +127,9 @@ impl<'s, 'p, 'e> Stack<'s, 'p, 'e> {
             }
             ExprKind::Quantifier { kind, list, body, frame, .. } if kind.is_condition() => {
                 let list = self.list(list, kind.as_str())?;
-                let truths = (0..list.len()).filter_map(|i| match list.frame(i, frame) {
-                    Ok(element) => Some(self.with(&element?).truth(body)),
-                    // Not reached: duplicate keys are found with the event's.
-                    Err(DuplicateKey(key)) => Some(ops::error(format!("`{key}` stands twice"))),
+                let truths = (0..list.len()).map(|i| {
+                    let element = list.frame(self, i, *frame);
+                    self.with(&element).truth(body)
                 });
                 match kind {
                     QuantifierKind::All => ops::all(truths),
@@ -149,11 +146,9 @@ impl<'s, 'p, 'e> Stack<'s, 'p, 'e> {
         Ok(Cow::Owned(match &expr.kind {
             ExprKind::Const(value) => return Ok(Cow::Borrowed(value)),
             ExprKind::Path(slot) => {
-                let frame = self.frames.get(slot.frame);
-                return match frame.and_then(|frame| frame.value(slot.index)) {
-                    Some(value) => Ok(Cow::Borrowed(value)),
-                    None => Err(Fault::Absent(slot.text.clone())),
-                };
+                let frame = self.level(slot.level);
+                let value = frame.and_then(|frame| frame.value(slot.index));
+                return value.ok_or_else(|| Fault::Absent(slot.text.clone()));
             }
             ExprKind::Access { base, segments } => {
                 let value = self.value(base)?;
@@ -214,16 +209,16 @@ impl<'s, 'p, 'e> Stack<'s, 'p, 'e> {
                 let list = list.map_err(Fault::of_condition)?;
                 let mut count = 0_i64;
                 for i in 0..list.len() {
-                    count += i64::from(self.holds(&list, i, frame, body)?);
+                    count += i64::from(self.holds(&list, i, *frame, body)?);
                 }
                 Value::Number(count.into())
             }
             ExprKind::Quantifier { kind, list, body, frame, .. } if !kind.is_condition() => {
                 let list = self.list(list, kind.as_str())?;
                 match kind {
-                    QuantifierKind::Map => self.mapped(&list, frame, body)?,
-                    QuantifierKind::First => self.first(expr, &list, frame, body)?,
-                    _ => self.filtered(&list, frame, body)?,
+                    QuantifierKind::Map => self.mapped(&list, *frame, body)?,
+                    QuantifierKind::First => self.first(expr, &list, *frame, body)?,
+                    _ => self.filtered(&list, *frame, body)?,
                 }
             }
             _ => Value::Bool(self.truth(expr).map_err(Fault::of_condition)?),

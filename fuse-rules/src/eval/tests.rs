@@ -6,6 +6,8 @@ mod definitions;
 mod events;
 mod functions;
 mod generate;
+mod large;
+mod many;
 mod mismatch;
 mod soundness;
 mod tables;
@@ -14,6 +16,7 @@ use crate::decision::Outcome;
 use crate::eval::{Decision, Evaluation, reference};
 use crate::event::Event;
 use crate::fuses::Fuses;
+use crate::plan::Plan;
 use crate::ruleset::Ruleset;
 use crate::schema::{Field, FieldType, Registry, Schema, SourceSchema, Templates};
 
@@ -60,16 +63,18 @@ pub(crate) fn event(body: &str) -> Event<'_> {
         .query("page", "2")
 }
 
-/// Decides by the plan and by the reference, which must agree.
+/// Decides by the plan and by the reference, which must agree, and by the index, which must find the
+/// same. Gives every decision.
 pub(crate) fn decide(ruleset: &Ruleset, event: &Event<'_>, fuses: &Fuses) -> Evaluation {
     let plan = ruleset.plan();
-    let planned = plan.evaluate(event, fuses);
+    let planned = plan.evaluate_all(event, fuses);
     let obvious = reference::evaluate(ruleset.typed(), event, fuses);
     if planned.refused.is_some() && obvious.refused.is_some() {
         // Where several keys stand twice, either may be the one that is named.
         return planned;
     }
     assert_eq!(planned, obvious, "the plan and the reference differ on {}", event.body());
+    agrees_on_what_acts(&plan, event, fuses, &obvious);
     let explained: Vec<Decision> = plan
         .explain(event, fuses)
         .decisions
@@ -88,6 +93,19 @@ pub(crate) fn decide(ruleset: &Ruleset, event: &Event<'_>, fuses: &Fuses) -> Eva
     }
     assert_eq!(planned.decisions.len(), explained.len());
     planned
+}
+
+/// What the index finds is what the reference says of it, and nothing that acts is lost.
+fn agrees_on_what_acts(plan: &Plan, event: &Event<'_>, fuses: &Fuses, obvious: &Evaluation) {
+    let found = plan.evaluate(event, fuses);
+    let acts =
+        |decision: &&Decision| !matches!(decision.outcome, Outcome::NotMatched | Outcome::Unknown);
+    let refused = obvious.refused.is_some();
+    let wanted = obvious.decisions.iter().filter(acts).filter(|_| !refused);
+    let wanted: Vec<&Decision> = wanted.collect();
+    let found_all: Vec<&Decision> = found.decisions.iter().collect();
+    assert_eq!(found_all, wanted, "the index differs on {}\n{}", event.body(), plan.listing());
+    assert_eq!(found.refused, obvious.refused);
 }
 
 /// The outcome and reason of one condition on one body.

@@ -23,6 +23,7 @@ use crate::value::{Kinds, Value};
 pub(crate) use returns::Returns;
 
 /// What a function may know besides its arguments.
+#[derive(Debug)]
 pub(crate) struct Context {
     /// When the event was received. There is no other clock.
     pub(crate) received: Timestamp,

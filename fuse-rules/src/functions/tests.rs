@@ -115,7 +115,9 @@ fn single() -> BoxedStrategy<Value<'static>> {
         )),
         seconds.prop_map(|s| Value::Time(Timestamp::from_second(s).unwrap())),
         (0_u64..3, 0_u64..3, prop::sample::select(&["", "-a", "-1", "+b"][..])).prop_map(
-            |(a, b, rest)| { Value::Version(Version::parse(&format!("{a}.{b}.0{rest}")).unwrap()) }
+            |(a, b, rest)| {
+                Value::Version(Box::new(Version::parse(&format!("{a}.{b}.0{rest}")).unwrap()))
+            }
         ),
         Just(Value::Unheld(Unheld::Surrogate)),
         Just(Value::Unheld(Unheld::Number { integral: true })),

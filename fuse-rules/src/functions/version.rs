@@ -24,7 +24,7 @@ fn semver(arguments: &[Value<'_>]) -> Outcome {
     match arguments.first() {
         Some(Value::Version(version)) => Ok(Value::Version(version.clone())),
         Some(Value::String(text)) => Version::parse(text.strip_prefix('v').unwrap_or(text))
-            .map(Value::Version)
+            .map(|version| Value::Version(Box::new(version)))
             .map_err(|_| format!("`{}` is not a version such as `1.4.0`", cut(text))),
         _ => Err("it is no version".into()),
     }

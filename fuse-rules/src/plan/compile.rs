@@ -1,26 +1,31 @@
 //! Checked rules to a plan.
 
-use std::sync::Arc;
-
 use rustc_hash::FxHashMap;
 
+use super::index::{self, Candidate};
+use super::program::{Builder, Elements, Ref};
+use super::test::At;
 use super::{
-    Compiled, Condition, EachPlan, EventPlan, FrameSpec, RulePlan, SensorPlan, Shown, Slot,
-    SlotSpec, origin,
+    Compiled, EachPlan, EventPlan, Frames, Group, RuleAt, RulePlan, SensorPlan, Slot, SlotSpec,
+    origin,
 };
 use crate::check::typed::{
-    self, Each, Expr, ExprKind, Mapped, MappedValue, Path, RecordField, Root, Rules,
+    self, Each, Expr, ExprKind, Mapped, MappedValue, Path, QuantifierKind, RecordField, Root,
+    Rules, Segment,
 };
+use crate::eval::Pool;
 
 pub(super) fn compile(rules: &Rules) -> Compiled {
-    let mut events = FxHashMap::default();
+    let mut sensors: FxHashMap<(&str, &str), Vec<&typed::Sensor>> = FxHashMap::default();
+    for sensor in &rules.sensors {
+        sensors.entry((&sensor.source, &sensor.event)).or_default().push(sensor);
+    }
+    let mut events: FxHashMap<String, FxHashMap<String, EventPlan>> = FxHashMap::default();
     for source in &rules.sources {
         for event in &source.events {
-            let sensors = rules
-                .sensors
-                .iter()
-                .filter(|sensor| sensor.source == source.name && sensor.event == event.name);
-            events.insert((source.name.clone(), event.name.clone()), event_plan(event, sensors));
+            let sensors = sensors.remove(&(&*source.name, &*event.name)).unwrap_or_default();
+            let plan = event_plan(event, &sensors);
+            events.entry(source.name.clone()).or_default().insert(event.name.clone(), plan);
         }
     }
     let fuses = rules
@@ -32,75 +37,125 @@ pub(super) fn compile(rules: &Rules) -> Compiled {
             default_on: fuse.default_on,
         })
         .collect();
-    Compiled { files: rules.files.clone(), fuses, events }
+    Compiled { files: rules.files.clone(), fuses, events, pool: Pool::default() }
 }
 
-/// An expression that reads no event, with the frame around it.
-pub(crate) fn alone(expr: &Expr) -> (FrameSpec, Expr<Slot>) {
+/// An expression that reads no event, with the frames around it.
+pub(crate) fn alone(expr: &Expr) -> (Frames, Expr<Slot>) {
     let mut compiler = Compiler::new();
     let expr = compiler.expr(expr);
-    (compiler.pop(), expr)
+    (compiler.frames, expr)
 }
 
-fn event_plan<'r>(
-    event: &typed::Event,
-    sensors: impl Iterator<Item = &'r typed::Sensor>,
-) -> EventPlan {
+fn event_plan(event: &typed::Event, sensors: &[&typed::Sensor]) -> EventPlan {
     let mut arrival = Compiler::new();
     let expressions =
         event.expressions.iter().map(|(name, expr)| (name.clone(), arrival.expr(expr))).collect();
     let mut compiler = Compiler::new();
-    let sensors = sensors.map(|sensor| compiler.sensor(sensor)).collect();
+    let mut first = 0;
+    let sensors: Vec<SensorPlan> = (0..)
+        .zip(sensors)
+        .map(|(number, sensor)| {
+            let plan = compiler.sensor(number, first, sensor);
+            first += plan.rules.len();
+            plan
+        })
+        .collect();
+    let programs = compiler.programs.finish();
+    let (rules, sites) = index::build(compiler.candidates, &programs, &compiler.frames);
     EventPlan {
         ty: event.ty.clone(),
         rejects: event.rejects(),
-        frame: compiler.pop(),
+        frames: compiler.frames,
         sensors,
-        arrival: arrival.pop(),
+        programs,
+        rules,
+        sites,
+        walked: compiler.walked,
+        arrival: arrival.frames,
         expressions,
     }
 }
 
-/// A frame that is being filled.
-#[derive(Default)]
-struct Frame {
-    spec: FrameSpec,
-    slots: FxHashMap<Path, usize>,
-    /// Atoms by how many frames stood around them and by their text. The number matters to the
-    /// binders inside of an atom, whose frames are counted from the outermost.
-    atoms: FxHashMap<(usize, String), usize>,
-}
+/// What tells the slots of a group apart: the root, and the steps from there.
+type SlotKey = (Option<Root>, Vec<Segment>);
 
-/// Compiles what stands at one place: the frames of the binders around it, the event's first.
+/// Compiles what stands at one place.
 struct Compiler {
-    frames: Vec<Frame>,
+    frames: Frames,
+    /// The slots of each group.
+    slots: Vec<FxHashMap<SlotKey, u32>>,
+    /// The groups of lists in the body, by the group and slot of the list.
+    lists: FxHashMap<(usize, u32), usize>,
+    /// The groups of the frames around the place, the event's first.
+    stack: Vec<usize>,
+    programs: Builder,
+    /// The rules that an index can find.
+    candidates: Vec<Candidate>,
+    walked: Vec<RuleAt>,
 }
 
 impl Compiler {
     fn new() -> Self {
-        Self { frames: vec![Frame::default()] }
+        let mut compiler = Self {
+            frames: Frames::default(),
+            slots: Vec::new(),
+            lists: FxHashMap::default(),
+            stack: Vec::new(),
+            programs: Builder::default(),
+            candidates: Vec::new(),
+            walked: Vec::new(),
+        };
+        // The trie has the node of the body from the start.
+        let event = compiler.group(super::Trie::BODY, None);
+        compiler.stack.push(event);
+        compiler
     }
 
-    fn pop(&mut self) -> FrameSpec {
-        self.frames.pop().unwrap_or_default().spec
+    fn group(&mut self, start: usize, list: Option<(usize, u32)>) -> usize {
+        self.frames.groups.push(Group { start, slots: Vec::new(), most: LIST, list });
+        self.slots.push(FxHashMap::default());
+        self.frames.groups.len() - 1
     }
 
-    fn sensor(&mut self, sensor: &typed::Sensor) -> SensorPlan {
-        let open = self.open(sensor.each.as_ref());
+    fn sensor(&mut self, number: u32, first: usize, sensor: &typed::Sensor) -> SensorPlan {
+        let each = self.open(sensor.each.as_ref());
         let condition = self.conditions(&sensor.when);
+        if sensor.rules.len() > 1 {
+            self.programs.share(condition.node);
+        }
         let clauses = sensor.when.iter().map(|when| self.expr(when)).collect();
-        let rules = sensor.rules.iter().map(|rule| self.rule(rule)).collect();
-        let each = self.close(sensor.each.as_ref(), open);
-        SensorPlan { name: sensor.name.clone(), each, condition, clauses, rules }
+        let computed = each.as_ref().is_some_and(|each| self.is_computed(each));
+        let rules = (0..).zip(&sensor.rules).map(|(index, rule)| {
+            let at = RuleAt { sensor: number, rule: index };
+            self.rule(at, rule, condition, each.as_ref(), computed)
+        });
+        let rules = rules.collect();
+        self.close(each.as_ref());
+        SensorPlan { name: sensor.name.clone(), first, each, condition, clauses, rules }
     }
 
-    fn rule(&mut self, rule: &typed::Rule) -> RulePlan {
-        let open = self.open(rule.each.as_ref());
+    fn rule(
+        &mut self,
+        at: RuleAt,
+        rule: &typed::Rule,
+        outer: Ref,
+        around: Option<&EachPlan>,
+        computed: bool,
+    ) -> RulePlan {
+        let each = self.open(rule.each.as_ref());
         let condition = self.conditions(&rule.when);
         let clauses = rule.when.iter().map(|when| self.expr(when)).collect();
-        let once = rule.once.as_ref().map(|once| typed::Once {
-            keys: once.keys.iter().map(|key| self.expr(key)).collect(),
-            within: once.within,
+        if computed || each.as_ref().is_some_and(|each| self.is_computed(each)) {
+            self.walked.push(at);
+        } else {
+            let lists = around.into_iter().chain(&each).map(|each| each.max).collect();
+            let groups = self.stack.clone();
+            self.candidates.push(Candidate { at, groups, lists, outer, condition });
+        }
+        let once = rule.once.as_ref().map(|once| {
+            let keys = once.keys.iter().map(|key| self.expr(key)).collect();
+            Box::new(typed::Once { keys, within: once.within })
         });
         let triggers = rule
             .triggers
@@ -110,11 +165,11 @@ impl Compiler {
                 fields: self.mapped(&trigger.fields),
             })
             .collect();
-        let each = self.close(rule.each.as_ref(), open);
+        self.close(each.as_ref());
         RulePlan {
             name: rule.name.clone(),
             requires: rule.requires.clone(),
-            each,
+            each: each.map(Box::new),
             condition,
             clauses,
             once,
@@ -122,105 +177,139 @@ impl Compiler {
         }
     }
 
-    /// Opens the frame of an `each`; gives its list, which is read outside of that frame.
-    fn open(&mut self, each: Option<&Each>) -> Option<Expr<Slot>> {
-        let list = self.list(&each?.list);
-        self.frames.push(Frame::default());
-        Some(list)
+    /// Opens the frame of an `each`, whose list is read outside of it.
+    fn open(&mut self, each: Option<&Each>) -> Option<EachPlan> {
+        let each = each?;
+        let (list, group) = self.bind(&each.list);
+        if let Some(group) = self.frames.groups.get_mut(group) {
+            group.most = group.most.max(each.max);
+        }
+        Some(EachPlan { name: each.name.clone(), list, max: each.max, group })
     }
 
-    fn close(&mut self, each: Option<&Each>, list: Option<Expr<Slot>>) -> Option<EachPlan> {
-        let (each, list) = (each?, list?);
-        let frame = self.bind(&each.list);
-        Some(EachPlan { name: each.name.clone(), list, max: each.max, frame })
+    fn close(&mut self, each: Option<&EachPlan>) {
+        if each.is_some() {
+            self.stack.pop();
+        }
     }
 
-    /// Closes the innermost frame, which binds the elements of this list.
-    fn bind(&mut self, list: &Expr) -> FrameSpec {
-        let spec = self.pop();
+    /// Whether the list of an `each` does not stand in the body.
+    fn is_computed(&self, each: &EachPlan) -> bool {
+        self.frames.groups.get(each.group).is_none_or(|group| group.list.is_none())
+    }
+
+    /// Opens the frame of a list's elements. Of a path, only what is asked of the elements is read;
+    /// whoever goes through the same list shares its frames.
+    fn bind(&mut self, list: &Expr) -> (Expr<Slot>, usize) {
         if let ExprKind::Path(path) = &list.kind
-            && let Some(frame) = self.frames.get_mut(frame_of(path.root))
             && matches!(path.root, Root::Body | Root::Element(_))
+            && let Some(around) = self.stack.get(level_of(path.root)).copied()
         {
-            frame.spec.trie.at(&path.segments).bind(&spec.trie);
+            let slot = self.slot(path, false);
+            let place = (around, slot.index);
+            let group = match self.lists.get(&place) {
+                Some(group) => *group,
+                None => {
+                    let start = self.frames.trie.start();
+                    let group = self.group(start, Some(place));
+                    self.lists.insert(place, group);
+                    let from = self.frames.groups.get(around).map_or(0, |group| group.start);
+                    let node = self.frames.trie.at(from, &path.segments);
+                    self.frames.trie.change(node, |node| node.elements = Some((group, start)));
+                    group
+                }
+            };
+            self.stack.push(group);
+            return (Expr { kind: ExprKind::Path(slot), span: list.span }, group);
         }
-        spec
-    }
-
-    /// A list that a binder goes through: of a path, only what the binder asks for is read.
-    fn list(&mut self, list: &Expr) -> Expr<Slot> {
-        match &list.kind {
-            ExprKind::Path(path) => {
-                Expr { kind: ExprKind::Path(self.slot(path, false)), span: list.span }
-            }
-            _ => self.expr(list),
-        }
+        let list = self.expr(list);
+        let start = self.frames.trie.start();
+        let group = self.group(start, None);
+        self.stack.push(group);
+        (list, group)
     }
 
     fn slot(&mut self, path: &Path, whole: bool) -> Slot {
-        let number = frame_of(path.root);
+        let level = level_of(path.root);
         let text = path.text.clone();
-        let Some(frame) = self.frames.get_mut(number) else {
+        let in_tree = matches!(path.root, Root::Body | Root::Element(_));
+        let group = self.stack.get(level).copied().unwrap_or_default();
+        let level = u32::try_from(level).unwrap_or(u32::MAX);
+        let (Some(slots), Some(spec)) =
+            (self.slots.get_mut(group), self.frames.groups.get_mut(group))
+        else {
             // Not reached: the checker binds a name only inside of its binder.
-            return Slot { frame: number, index: usize::MAX, text };
+            return Slot { level, index: u32::MAX, text };
         };
-        let next = frame.slots.len();
-        let index = *frame.slots.entry(path.clone()).or_insert(next);
+        let key = ((!in_tree).then_some(path.root), path.segments.clone());
+        let next = u32::try_from(slots.len()).unwrap_or(u32::MAX);
+        let index = *slots.entry(key).or_insert(next);
         if index == next {
-            frame.spec.slots.push(SlotSpec { text: text.clone(), origin: origin(path) });
-        }
-        if matches!(path.root, Root::Body | Root::Element(_)) {
-            let node = frame.spec.trie.at(&path.segments);
-            node.put(index);
-            if whole {
-                node.read_whole();
+            spec.slots.push(SlotSpec { text: text.clone(), origin: origin(path) });
+            if !in_tree {
+                self.frames.outside.push(index);
             }
         }
-        Slot { frame: number, index, text }
+        // One text for all that write it alike.
+        let first = spec.slots.get(index as usize).map(|spec| spec.text.clone());
+        let text = first.filter(|first| *first == text).unwrap_or(text);
+        if in_tree {
+            let node = self.frames.trie.at(spec.start, &path.segments);
+            self.frames.trie.change(node, |node| {
+                node.slot = Some(index);
+                node.whole |= whole;
+            });
+        }
+        Slot { level, index, text }
     }
 
     /// The `and` of clauses.
-    fn conditions(&mut self, clauses: &[Expr]) -> Condition {
-        Condition::All(clauses.iter().map(|clause| self.condition(clause, false)).collect())
+    fn conditions(&mut self, clauses: &[Expr]) -> Ref {
+        let parts: Vec<Ref> = clauses.iter().map(|clause| self.condition(clause, false)).collect();
+        self.programs.join(true, parts)
     }
 
-    fn condition(&mut self, expr: &Expr, negated: bool) -> Condition {
+    fn condition(&mut self, expr: &Expr, negated: bool) -> Ref {
         match &expr.kind {
             ExprKind::Not(inner) => self.condition(inner, !negated),
             ExprKind::And(parts) | ExprKind::Or(parts) => {
                 let all = matches!(expr.kind, ExprKind::And(_)) != negated;
-                let parts = parts.iter().map(|part| self.condition(part, negated)).collect();
-                if all { Condition::All(parts) } else { Condition::Any(parts) }
+                let parts: Vec<Ref> =
+                    parts.iter().map(|part| self.condition(part, negated)).collect();
+                self.programs.join(all, parts)
             }
-            _ => self.atom(expr, negated),
+            ExprKind::Quantifier { kind, list, body, .. } if kind.is_condition() => {
+                let whole = self.expr(expr);
+                // `all` is that there is none for which it is not so.
+                let all = *kind == QuantifierKind::All;
+                let (bound, group) = self.bind(list);
+                let part = self.condition(body, all);
+                self.stack.pop();
+                let frames = self.frames_around();
+                let in_body =
+                    self.frames.groups.get(group).is_some_and(|group| group.list.is_some());
+                let atom = match bound.kind {
+                    ExprKind::Path(slot) if in_body => {
+                        let list = At { level: slot.level, slot: slot.index };
+                        let of_none = *kind != QuantifierKind::Any;
+                        let elements = Elements { list, group, part, negated: of_none };
+                        self.programs.among(&whole, &frames, elements)
+                    }
+                    _ => self.programs.atom(&whole, &frames),
+                };
+                Ref { negated: atom.negated != negated, ..atom }
+            }
+            _ => {
+                let expr = self.expr(expr);
+                let atom = self.programs.atom(&expr, &self.frames_around());
+                Ref { negated: atom.negated != negated, ..atom }
+            }
         }
     }
 
-    /// Interns an atom in the innermost frame that it reads.
-    fn atom(&mut self, expr: &Expr, negated: bool) -> Condition {
-        let mut number = 0;
-        let depth = self.frames.len();
-        // Elements bound inside of the atom itself are none of these frames.
-        expr.references(&mut |path| {
-            let frame = frame_of(path.root);
-            if frame < depth {
-                number = number.max(frame);
-            }
-        });
-        let expr = self.expr(expr);
-        // The text does not say which binder a name is bound by; the slots do.
-        let mut slots = Vec::new();
-        expr.references(&mut |slot| slots.push((slot.frame, slot.index)));
-        let text = format!("{} {slots:?}", Shown(&expr));
-        let Some(frame) = self.frames.get_mut(number) else {
-            return Condition::Any(Vec::new());
-        };
-        let next = frame.spec.atoms.len();
-        let index = *frame.atoms.entry((depth, text)).or_insert(next);
-        if index == next {
-            frame.spec.atoms.push(expr);
-        }
-        Condition::Atom { frame: number, index, negated }
+    /// The groups of the frames around the place, for the programs.
+    fn frames_around(&self) -> Vec<u32> {
+        self.stack.iter().map(|group| u32::try_from(*group).unwrap_or(u32::MAX)).collect()
     }
 
     fn mapped(&mut self, fields: &[Mapped]) -> Vec<Mapped<Slot>> {
@@ -294,15 +383,15 @@ impl Compiler {
             ExprKind::Is { value, negated, test } => {
                 ExprKind::Is { value: self.boxed(value), negated: *negated, test: *test }
             }
-            ExprKind::Quantifier { kind, name, list: source, body, frame: () } => {
-                let list = Box::new(self.list(source));
-                let mut element = Frame::default();
+            ExprKind::Quantifier { kind, name, list, body, frame: () } => {
+                let (list, frame) = self.bind(list);
                 if kind.keeps_elements() {
-                    element.spec.trie.read_whole();
+                    let start = self.frames.groups.get(frame).map_or(0, |group| group.start);
+                    self.frames.trie.change(start, |node| node.whole = true);
                 }
-                self.frames.push(element);
                 let body = self.boxed(body);
-                let frame = Arc::new(self.bind(source));
+                self.stack.pop();
+                let list = Box::new(list);
                 ExprKind::Quantifier { kind: *kind, name: name.clone(), list, body, frame }
             }
         };
@@ -310,7 +399,10 @@ impl Compiler {
     }
 }
 
-fn frame_of(root: Root) -> usize {
+/// How many elements of a list are taken out at most, where no `each` wants more.
+const LIST: usize = 1_000;
+
+fn level_of(root: Root) -> usize {
     match root {
         Root::Element(level) => level as usize + 1,
         _ => 0,

@@ -2,13 +2,34 @@
 
 use std::fmt::{self, Display, Write as _};
 
-use super::{Compiled, Condition, EachPlan, FrameSpec};
+use rustc_hash::FxHashMap;
+
+use super::index::{self, Access};
+use super::program::{NodeKind, Programs, Ref};
+use super::test::{At, Const, Test};
+use super::{Compiled, EachPlan, EventPlan, Frames, RuleAt};
 use crate::check::typed::{Expr, ExprKind, IsTest, Mapped, MappedValue, Reference, TextOp};
 use crate::value::Value;
 
 /// An expression as text, with parentheses around every operation, so that different expressions
 /// have different texts.
 pub(crate) struct Shown<'a, P: Reference>(pub(crate) &'a Expr<P>);
+
+/// An operand: in parentheses where it is a comparison or the like, which has none of its own.
+struct Operand<'a, P: Reference>(&'a Expr<P>);
+
+impl<P: Reference> Display for Operand<'_, P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0.kind {
+            ExprKind::Compare { .. }
+            | ExprKind::In { .. }
+            | ExprKind::TextTest { .. }
+            | ExprKind::Pattern { .. }
+            | ExprKind::Is { .. } => write!(f, "({})", Shown(self.0)),
+            _ => Shown(self.0).fmt(f),
+        }
+    }
+}
 
 struct Many<'a, P: Reference>(&'a [Expr<P>], &'static str);
 
@@ -56,19 +77,19 @@ impl<P: Reference> Display for Shown<'_, P> {
             ExprKind::And(parts) => write!(f, "({})", Many(parts, " and ")),
             ExprKind::Or(parts) => write!(f, "({})", Many(parts, " or ")),
             ExprKind::Compare { op, left, right } => {
-                write!(f, "{} {} {}", Shown(left), op.as_str(), Shown(right))
+                write!(f, "{} {} {}", Operand(left), op.as_str(), Operand(right))
             }
-            ExprKind::In { item, list } => write!(f, "{} in {}", Shown(item), Shown(list)),
+            ExprKind::In { item, list } => write!(f, "{} in {}", Operand(item), Operand(list)),
             ExprKind::TextTest { op, left, right } => {
-                write!(f, "{} {} {}", Shown(left), op.as_str(), Shown(right))
+                write!(f, "{} {} {}", Operand(left), op.as_str(), Operand(right))
             }
             ExprKind::Pattern { value, pattern } => {
                 let raw = if pattern.op == TextOp::Matches { "r" } else { "" };
-                write!(f, "{} {} {raw}{:?}", Shown(value), pattern.op.as_str(), pattern.source)
+                write!(f, "{} {} {raw}{:?}", Operand(value), pattern.op.as_str(), pattern.source)
             }
             ExprKind::Is { value, negated, test } => {
                 let not = if *negated { "not " } else { "" };
-                write!(f, "{} is {not}{}", Shown(value), test.as_str())
+                write!(f, "{} is {not}{}", Operand(value), test.as_str())
             }
             ExprKind::Quantifier { kind, name, list, body, .. } => {
                 write!(f, "{}({name} in {}: {})", kind.as_str(), Shown(list), Shown(body))
@@ -124,28 +145,36 @@ impl IsTest {
 
 /// The whole plan.
 pub(super) fn listing(plan: &Compiled) -> String {
-    let mut events: Vec<_> = plan.events.iter().collect();
-    events.sort_by_key(|(key, _)| *key);
+    let mut events: Vec<_> = plan
+        .events
+        .iter()
+        .flat_map(|(source, events)| events.iter().map(move |(name, event)| (source, name, event)))
+        .collect();
+    events.sort_by_key(|(source, name, _)| (*source, *name));
     let mut out = String::new();
     // Writing to a string cannot fail.
-    for ((source, name), event) in events {
+    for (source, name, event) in events {
         let _ok = writeln!(out, "event {source}.{name}");
         for (field, expr) in &event.expressions {
             let _ok = writeln!(out, "  {field} = {}", Shown(expr));
         }
-        frame(&mut out, "  ", &event.frame);
-        for sensor in &event.sensors {
+        frames(&mut out, &event.frames);
+        programs(&mut out, &event.programs);
+        let found = Found::of(event);
+        for (number, sensor) in (0..).zip(&event.sensors) {
             let _ok = writeln!(out, "  sensor {}", sensor.name);
             each(&mut out, "    ", sensor.each.as_ref());
-            let _ok = writeln!(out, "    when {}", program(&sensor.condition));
-            for rule in &sensor.rules {
+            let _ok = writeln!(out, "    when {}", part(sensor.condition));
+            for (index, rule) in (0..).zip(&sensor.rules) {
                 let _ok = writeln!(out, "    rule {}", rule.name);
+                let by = found.by(RuleAt { sensor: number, rule: index });
+                let _ok = writeln!(out, "      found by {by}");
                 let fuses = rule.requires.iter().filter_map(|index| plan.fuses.get(*index));
                 for fuse in fuses {
                     let _ok = writeln!(out, "      requires {}", fuse.name);
                 }
-                each(&mut out, "      ", rule.each.as_ref());
-                let _ok = writeln!(out, "      when {}", program(&rule.condition));
+                each(&mut out, "      ", rule.each.as_deref());
+                let _ok = writeln!(out, "      when {}", part(rule.condition));
                 if let Some(once) = &rule.once {
                     let within = Value::Duration(once.within);
                     let within = within.canonical().unwrap_or_default();
@@ -162,20 +191,145 @@ pub(super) fn listing(plan: &Compiled) -> String {
     out
 }
 
-fn frame(out: &mut String, indent: &str, frame: &FrameSpec) {
-    for (i, slot) in frame.slots.iter().enumerate() {
-        let _ok = writeln!(out, "{indent}slot {i}: {}", slot.text);
+/// What is taken out of the body: `frame 1, of the elements of frame 0 slot 2`.
+fn frames(out: &mut String, frames: &Frames) {
+    for (i, group) in frames.groups.iter().enumerate() {
+        let of = match group.list {
+            Some((group, slot)) => format!(", the elements of f{group}.s{slot}"),
+            None if i == 0 => ", the event".into(),
+            None => ", the elements of what is computed".into(),
+        };
+        let _ok = writeln!(out, "  frame {i}{of}");
+        for (i, slot) in group.slots.iter().enumerate() {
+            let _ok = writeln!(out, "    slot {i}: {}", slot.text);
+        }
     }
-    for (i, atom) in frame.atoms.iter().enumerate() {
-        let _ok = writeln!(out, "{indent}atom {i}: {}", Shown(atom));
+}
+
+/// The parts of all conditions, each once; those that are decided once a frame are marked.
+fn programs(out: &mut String, programs: &Programs) {
+    for (i, node) in programs.nodes().iter().enumerate() {
+        let list = |parts: &[Ref]| parts.iter().map(|p| part(*p)).collect::<Vec<_>>().join(", ");
+        let what = match &node.kind {
+            NodeKind::All(parts) if parts.is_empty() => "always".into(),
+            NodeKind::All(parts) => format!("all({})", list(parts)),
+            NodeKind::Any(parts) => format!("any({})", list(parts)),
+            NodeKind::Test(test) => shown_test(test),
+            NodeKind::Among(among) => format!(
+                "any element of {}, as f{}, has {}",
+                shown_at(among.list),
+                among.level,
+                part(among.part)
+            ),
+        };
+        let once = if node.memo.is_some() { ", once a frame" } else { "" };
+        let _ok = writeln!(out, "  part {i}: {what}{once}");
+    }
+}
+
+fn part(part: Ref) -> String {
+    format!("{}p{}", if part.negated { "not " } else { "" }, part.node)
+}
+
+fn shown_at(at: At) -> String {
+    format!("f{}.s{}", at.level, at.slot)
+}
+
+fn shown_const(value: &Const) -> String {
+    match value {
+        Const::Null => "null".into(),
+        Const::Bool(value) => value.to_string(),
+        Const::Number(number) => number.to_string(),
+        Const::Text(text) => format!("{text:?}"),
+    }
+}
+
+/// Paths stand there as level and slot.
+fn shown_test(test: &Test) -> String {
+    let of = |at: &At, rest: String| format!("{} {rest}", shown_at(*at));
+    match test {
+        Test::Equal(at, value) => of(at, format!("== {}", shown_const(value))),
+        Test::Less(at, than) => of(at, format!("< {than}")),
+        Test::Greater(at, than) => of(at, format!("> {than}")),
+        Test::OneOf(at, list) => {
+            let list: Vec<_> = list.iter().map(shown_const).collect();
+            of(at, format!("in [{}]", list.join(", ")))
+        }
+        Test::Text(at, op, text) => of(at, format!("{} {text:?}", op.as_str())),
+        Test::Pattern(at, pattern) => {
+            of(at, format!("{} {:?}", pattern.op.as_str(), pattern.source))
+        }
+        Test::Is(at, test) => of(at, format!("is {}", test.as_str())),
+        Test::Expr(_, expr) => Shown(expr).to_string(),
+    }
+}
+
+/// What leads from values of an event to each rule.
+struct Found<'p> {
+    event: &'p EventPlan,
+    rules: Vec<(RuleAt, Option<Vec<Access>>)>,
+    /// The constants, by their hashes.
+    constants: FxHashMap<u64, String>,
+}
+
+impl<'p> Found<'p> {
+    fn of(event: &'p EventPlan) -> Self {
+        let mut constants = FxHashMap::default();
+        for node in event.programs.nodes() {
+            let values = match &node.kind {
+                NodeKind::Test(Test::Equal(_, value)) => std::slice::from_ref(value),
+                NodeKind::Test(Test::OneOf(_, list)) => list,
+                _ => &[],
+            };
+            constants.extend(values.iter().map(|value| (value.hash(), shown_const(value))));
+        }
+        Self { event, rules: index::chosen(event), constants }
+    }
+
+    fn by(&self, rule: RuleAt) -> String {
+        if self.event.walked.contains(&rule) {
+            return "nothing: its list is computed, so that it is always decided".into();
+        }
+        let at = self.rules.binary_search_by_key(&rule, |(at, _)| *at);
+        match at.ok().and_then(|at| self.rules.get(at)) {
+            Some((_, Some(accesses))) if accesses.is_empty() => "nothing: it cannot fire".into(),
+            Some((_, Some(accesses))) => {
+                accesses.iter().map(|one| self.access(one)).collect::<Vec<_>>().join(", or ")
+            }
+            _ => "nothing: it is always decided".into(),
+        }
+    }
+
+    fn access(&self, access: &Access) -> String {
+        match access {
+            Access::Equal(at, hash) => self.equal(*at, *hash),
+            Access::Together(all, _) => {
+                let all: Vec<_> = all.iter().map(|(at, hash)| self.equal(*at, *hash)).collect();
+                all.join(" together with ")
+            }
+            Access::Within(at, interval) => interval.show().replacen('_', &shown_at(*at), 1),
+            Access::Among(at, _, inner) => {
+                format!("an element of {} with {}", shown_at(*at), self.access(inner))
+            }
+            Access::Prefix(at, text) => format!("the start {text:?} of {}", shown_at(*at)),
+            Access::Suffix(at, text) => format!("the end {text:?} of {}", shown_at(*at)),
+            Access::Contains(at, text) => format!("the part {text:?} of {}", shown_at(*at)),
+            Access::Is(at, state) => format!("{} being {}", shown_at(*at), state.show()),
+        }
+    }
+
+    fn equal(&self, at: At, hash: u64) -> String {
+        // Those of patterns stand in no comparison.
+        let value = self.constants.get(&hash).map_or("a text of its pattern", String::as_str);
+        format!("{} == {value}", shown_at(at))
     }
 }
 
 fn each(out: &mut String, indent: &str, each: Option<&EachPlan>) {
     if let Some(each) = each {
+        let (list, group) = (Shown(&each.list), each.group);
         let _ok =
-            writeln!(out, "{indent}each {} in {} max {}", each.name, Shown(&each.list), each.max);
-        frame(out, &format!("{indent}  "), &each.frame);
+            writeln!(out, "{indent}each {} in {list} max {}, frame {group}", each.name, each.max);
     }
 }
 
@@ -187,19 +341,6 @@ fn fields<P: Reference>(out: &mut String, fields_of: &[Mapped<P>]) {
                 let mark = if field.optional { "?" } else { "" };
                 let _ok = writeln!(out, "        {}{mark} = {}", field.name, Shown(expr));
             }
-        }
-    }
-}
-
-/// `all(f0.a1, not f1.a0)`: the atoms by frame and number.
-fn program(condition: &Condition) -> String {
-    let list = |parts: &[Condition]| parts.iter().map(program).collect::<Vec<_>>().join(", ");
-    match condition {
-        Condition::All(parts) if parts.is_empty() => "always".into(),
-        Condition::All(parts) => format!("all({})", list(parts)),
-        Condition::Any(parts) => format!("any({})", list(parts)),
-        Condition::Atom { frame, index, negated } => {
-            format!("{}f{frame}.a{index}", if *negated { "not " } else { "" })
         }
     }
 }

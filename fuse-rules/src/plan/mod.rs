@@ -4,8 +4,11 @@
 //! A plan is immutable, shared by reference and cheap to clone.
 
 mod compile;
+mod index;
 mod listing;
+mod program;
 mod reads;
+mod test;
 mod trie;
 
 use std::fmt;
@@ -14,18 +17,20 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use crate::check::typed::{self, Expr, Path, Reference, Segment};
-use crate::eval::{Evaluation, explain, machine};
+use crate::eval::{Evaluation, Pool, decide, explain, machine, missing};
 use crate::event::Event;
 use crate::fuses::Fuses;
 use crate::span::Files;
 use crate::types::Ty;
-use crate::value::DuplicateKey;
 
 pub use crate::eval::explain::{Clause, Explained, Explanation, Found};
 pub(crate) use compile::alone;
+pub(crate) use index::{Lookup, Memory, Site, dedup};
 pub(crate) use listing::Shown;
+pub(crate) use program::{Among, NodeKind, Programs, Ref};
 pub use reads::BodyField;
-pub(crate) use trie::Trie;
+pub(crate) use test::{Const, Test};
+pub(crate) use trie::{Node, Trie};
 
 /// Rules compiled for evaluation.
 ///
@@ -40,8 +45,10 @@ pub struct Plan {
 pub(crate) struct Compiled {
     pub(crate) files: Files,
     pub(crate) fuses: Vec<typed::Fuse>,
-    /// By source and event.
-    pub(crate) events: FxHashMap<(String, String), EventPlan>,
+    /// By source, then by event.
+    pub(crate) events: FxHashMap<String, FxHashMap<String, EventPlan>>,
+    /// The memory that deciding takes, kept from one event to the next.
+    pub(crate) pool: Pool,
 }
 
 /// Everything that is done with one event.
@@ -50,17 +57,34 @@ pub(crate) struct EventPlan {
     pub(crate) ty: Option<Ty>,
     /// Whether one that is not of its type is refused.
     pub(crate) rejects: bool,
-    pub(crate) frame: FrameSpec,
+    pub(crate) frames: Frames,
     pub(crate) sensors: Vec<SensorPlan>,
+    /// The conditions of all rules, what they share once.
+    pub(crate) programs: Programs,
+    /// The rules that the sites find, as sensor and place in it.
+    pub(crate) rules: Vec<RuleAt>,
+    /// The places of the rules, each with the index that finds its candidates.
+    pub(crate) sites: Vec<Site>,
+    /// Rules that go through a list that is computed: no index finds them.
+    pub(crate) walked: Vec<RuleAt>,
     /// The expressions of the event's source, which are evaluated when it arrives.
-    pub(crate) arrival: FrameSpec,
+    pub(crate) arrival: Frames,
     pub(crate) expressions: Vec<(String, Expr<Slot>)>,
+}
+
+/// A rule, by its sensor and its place in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct RuleAt {
+    pub(crate) sensor: u32,
+    pub(crate) rule: u32,
 }
 
 pub(crate) struct SensorPlan {
     pub(crate) name: String,
+    /// The number of its first rule among all rules of the event.
+    pub(crate) first: usize,
     pub(crate) each: Option<EachPlan>,
-    pub(crate) condition: Condition,
+    pub(crate) condition: Ref,
     /// The `when` clauses as they are written, for explanations.
     pub(crate) clauses: Vec<Expr<Slot>>,
     pub(crate) rules: Vec<RulePlan>,
@@ -69,10 +93,10 @@ pub(crate) struct SensorPlan {
 pub(crate) struct RulePlan {
     pub(crate) name: String,
     pub(crate) requires: Vec<usize>,
-    pub(crate) each: Option<EachPlan>,
-    pub(crate) condition: Condition,
+    pub(crate) each: Option<Box<EachPlan>>,
+    pub(crate) condition: Ref,
     pub(crate) clauses: Vec<Expr<Slot>>,
-    pub(crate) once: Option<typed::Once<Slot>>,
+    pub(crate) once: Option<Box<typed::Once<Slot>>>,
     pub(crate) triggers: Vec<typed::Trigger<Slot>>,
 }
 
@@ -81,29 +105,29 @@ pub(crate) struct EachPlan {
     pub(crate) name: String,
     pub(crate) list: Expr<Slot>,
     pub(crate) max: usize,
-    pub(crate) frame: FrameSpec,
+    pub(crate) group: usize,
 }
 
-/// A condition with negations pushed down to its atoms, which Kleene's logic allows.
-#[derive(Debug)]
-pub(crate) enum Condition {
-    All(Vec<Condition>),
-    Any(Vec<Condition>),
-    /// An atom of a frame, evaluated at most once an element.
-    Atom {
-        frame: usize,
-        index: usize,
-        negated: bool,
-    },
-}
-
-/// What is kept of an event, or of an element that a binder binds.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct FrameSpec {
-    /// The paths into the body or the element.
+/// What is taken out of an event: the paths, and the frames that their values are put into.
+#[derive(Debug, Default)]
+pub(crate) struct Frames {
     pub(crate) trie: Trie,
+    /// The event itself first, then the elements of each list.
+    pub(crate) groups: Vec<Group>,
+    /// The slots of the event's frame that are not of its body.
+    pub(crate) outside: Vec<u32>,
+}
+
+/// Frames of one shape: the event, or the elements of a list that rules go through.
+#[derive(Debug)]
+pub(crate) struct Group {
+    /// The node that its paths start from.
+    pub(crate) start: usize,
     pub(crate) slots: Vec<SlotSpec>,
-    pub(crate) atoms: Vec<Expr<Slot>>,
+    /// How many elements rules want at most.
+    pub(crate) most: usize,
+    /// Where the list is, if it stands in the body: the group, and the slot in it.
+    pub(crate) list: Option<(usize, u32)>,
 }
 
 /// Where a slot's value comes from.
@@ -126,13 +150,13 @@ pub(crate) enum Origin {
 #[derive(Clone, Debug)]
 pub(crate) struct Slot {
     /// 0 is the event; then one for each binder around the place, outermost first.
-    pub(crate) frame: usize,
-    pub(crate) index: usize,
+    pub(crate) level: u32,
+    pub(crate) index: u32,
     pub(crate) text: Arc<str>,
 }
 
 impl Reference for Slot {
-    type Frame = Arc<FrameSpec>;
+    type Frame = usize;
 
     fn text(&self) -> &Arc<str> {
         &self.text
@@ -144,15 +168,43 @@ impl Plan {
         Self { inner: Arc::new(compile::compile(rules)) }
     }
 
-    /// Decides an event: one decision a rule and element (and trigger, where it fired).
+    /// Decides an event: what fired, and what would have but was gated or rejected, in the order of
+    /// sensors, rules and elements. Its cost follows these, not the number of rules; why the others
+    /// did not fire [`explain`](Self::explain) says.
     pub fn evaluate(&self, event: &Event<'_>, fuses: &Fuses) -> Evaluation {
+        decide::evaluate(&self.inner, event, fuses)
+    }
+
+    /// Decides an event and gives one decision a rule and element (and trigger, where it fired),
+    /// those that did not match or are unknown too. Its cost follows the number of rules.
+    pub fn evaluate_all(&self, event: &Event<'_>, fuses: &Fuses) -> Evaluation {
         machine::evaluate(&self.inner, event, fuses)
     }
 
-    /// Decides an event and says why, clause by clause. Slower than `evaluate`, with the same
-    /// decisions.
+    /// Decides an event and says why, clause by clause, for every rule and element. Slower than
+    /// `evaluate`, with the same decisions.
     pub fn explain(&self, event: &Event<'_>, fuses: &Fuses) -> Explanation {
         explain::explain(&self.inner, event, fuses)
+    }
+
+    /// The paths that an event lacks and without which a rule of it cannot fire, each once: those that
+    /// conditions ask about other than by `is`. Deciding does not need to know; who counts does.
+    ///
+    /// ```
+    /// use fuse_rules::{Event, Registry, Ruleset, Schema, SourceSchema};
+    ///
+    /// let registry = Registry::new()
+    ///     .source(SourceSchema::new(Schema::new("queue", "A queue."), Schema::new("event", "")))
+    ///     .trigger(Schema::new("page", "Calls a human."));
+    /// let rules = r#"source q queue { event e }
+    ///                sensor s on q.e { rule r { when body.severity >= 4  trigger page {} } }"#;
+    /// let plan = Ruleset::parse("a.rules", rules, &registry)?.plan();
+    /// let event = Event::new("q", "e", br#"{"severty": 5}"#)?;
+    /// assert_eq!(plan.missing(&event), ["body.severity"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn missing(&self, event: &Event<'_>) -> Vec<String> {
+        missing::missing(&self.inner, event)
     }
 
     /// Where an event is not of the type that its rules declare: which value, what it is and what its
@@ -165,18 +217,15 @@ impl Plan {
     /// `id`, for example. `None` where there is no such field or it has no value for this event.
     ///
     /// # Errors
-    /// A key that the expression reads stands twice in one object of the body: which one, in a
-    /// sentence.
+    /// The body is not JSON, or a key that the expression reads stands twice in one object of it:
+    /// which one, in a sentence.
     pub fn source_field(&self, event: &Event<'_>, field: &str) -> Result<Option<String>, String> {
-        machine::source_field(&self.inner, event, field).map_err(|DuplicateKey(key)| {
-            format!("the key `{key}` stands twice in one object of the body")
-        })
+        machine::source_field(&self.inner, event, field)
     }
 
     /// Whether the source of an event gives this field as an expression.
     pub fn has_source_field(&self, event: &Event<'_>, field: &str) -> bool {
-        let key = (event.source().to_owned(), event.name().to_owned());
-        let event = self.inner.events.get(&key);
+        let event = self.inner.event(event.source(), event.name());
         event.is_some_and(|event| event.expressions.iter().any(|(name, _)| name == field))
     }
 
@@ -204,7 +253,7 @@ impl Plan {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn body_fields(&self, source: &str, event: &str) -> Vec<BodyField> {
-        let event = self.inner.events.get(&(source.to_owned(), event.to_owned()));
+        let event = self.inner.event(source, event);
         event.map(reads::body_fields).unwrap_or_default()
     }
 
@@ -215,9 +264,38 @@ impl Plan {
         Some(fuses.get(fuse).unwrap_or(declared.default_on))
     }
 
+    /// The rules that are decided for every event and element, as nothing that must be true of a value
+    /// finds them, in the order of their names. What they cost follows their number.
+    pub fn always_decided(&self) -> Vec<&str> {
+        let events = self.inner.events.values().flat_map(FxHashMap::values);
+        let names = events.flat_map(|event| {
+            let rest = event.sites.iter().flat_map(|site| &site.rest);
+            let rest = rest.filter_map(|rule| event.rules.get(*rule as usize));
+            let rules = rest.chain(&event.walked).filter_map(|at| event.rule(*at));
+            rules.map(|(_, rule)| rule.name.as_str())
+        });
+        let mut names: Vec<&str> = names.collect();
+        names.sort_unstable();
+        names
+    }
+
     /// The plan as text that a person can read: paths, atoms and programs.
     pub fn listing(&self) -> String {
         listing::listing(&self.inner)
+    }
+}
+
+impl Compiled {
+    pub(crate) fn event(&self, source: &str, name: &str) -> Option<&EventPlan> {
+        self.events.get(source)?.get(name)
+    }
+}
+
+impl EventPlan {
+    /// A rule with its sensor.
+    pub(crate) fn rule(&self, at: RuleAt) -> Option<(&SensorPlan, &RulePlan)> {
+        let sensor = self.sensors.get(at.sensor as usize)?;
+        Some((sensor, sensor.rules.get(at.rule as usize)?))
     }
 }
 

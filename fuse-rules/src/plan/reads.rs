@@ -1,6 +1,6 @@
 //! What rules read of a body, for those who configure its sender.
 
-use super::{Condition, EventPlan, FrameSpec, Origin, Slot};
+use super::{EventPlan, Frames, Group, Origin, Slot};
 use crate::check::typed::{CompareOp, Expr, ExprKind, Segment};
 use crate::value::Value;
 
@@ -17,15 +17,19 @@ pub struct BodyField {
 
 pub(super) fn body_fields(event: &EventPlan) -> Vec<BodyField> {
     let mut fields: Vec<BodyField> = Vec::new();
-    for slot in event.frame.slots.iter().chain(&event.arrival.slots) {
+    let of_event =
+        |frames: &'_ Frames| frames.groups.first().map(|group: &Group| group.slots.clone());
+    let slots = [&event.frames, &event.arrival].into_iter().filter_map(of_event);
+    for slot in slots.flatten() {
         if let Origin::Tree(segments) = &slot.origin {
             add(&mut fields, keys(segments));
         }
     }
+    let Some(group) = event.frames.groups.first() else { return fields };
     for sensor in &event.sensors {
-        compared(&sensor.condition, &event.frame, &mut fields);
-        for rule in &sensor.rules {
-            compared(&rule.condition, &event.frame, &mut fields);
+        let rules = sensor.rules.iter().flat_map(|rule| &rule.clauses);
+        for clause in sensor.clauses.iter().chain(rules) {
+            compared(clause, false, group, &mut fields);
         }
     }
     fields
@@ -46,33 +50,30 @@ fn add(fields: &mut Vec<BodyField>, keys: Vec<String>) {
 }
 
 /// Adds what the atoms that must hold compare values of the body with.
-fn compared(condition: &Condition, frame: &FrameSpec, fields: &mut [BodyField]) {
-    match condition {
-        Condition::All(parts) | Condition::Any(parts) => {
-            parts.iter().for_each(|part| compared(part, frame, fields));
+fn compared(expr: &Expr<Slot>, negated: bool, group: &Group, fields: &mut [BodyField]) {
+    match &expr.kind {
+        ExprKind::Not(inner) => return compared(inner, !negated, group, fields),
+        ExprKind::And(parts) | ExprKind::Or(parts) => {
+            return parts.iter().for_each(|part| compared(part, negated, group, fields));
         }
-        Condition::Atom { frame: 0, index, negated: false } => {
-            let Some((slot, strings)) = frame.atoms.get(*index).and_then(comparison) else {
-                return;
-            };
-            let Some(Origin::Tree(segments)) = frame.slots.get(slot).map(|slot| &slot.origin)
-            else {
-                return;
-            };
-            // A value inside of a list is not the list.
-            if segments.iter().any(|segment| matches!(segment, Segment::Index(_))) {
-                return;
-            }
-            let keys = keys(segments);
-            if let Some(field) = fields.iter_mut().find(|field| field.keys == keys) {
-                for string in strings {
-                    if !field.strings.contains(&string) {
-                        field.strings.push(string);
-                    }
-                }
+        _ if negated => return,
+        _ => {}
+    }
+    let Some((slot, strings)) = comparison(expr) else { return };
+    let Some(Origin::Tree(segments)) = group.slots.get(slot).map(|slot| &slot.origin) else {
+        return;
+    };
+    // A value inside of a list is not the list.
+    if segments.iter().any(|segment| matches!(segment, Segment::Index(_))) {
+        return;
+    }
+    let keys = keys(segments);
+    if let Some(field) = fields.iter_mut().find(|field| field.keys == keys) {
+        for string in strings {
+            if !field.strings.contains(&string) {
+                field.strings.push(string);
             }
         }
-        Condition::Atom { .. } => {}
     }
 }
 
@@ -87,7 +88,7 @@ fn comparison(atom: &Expr<Slot>) -> Option<(usize, Vec<String>)> {
         _ => return None,
     };
     match &value.kind {
-        ExprKind::Path(slot) if slot.frame == 0 => Some((slot.index, strings(among))),
+        ExprKind::Path(slot) if slot.level == 0 => Some((slot.index as usize, strings(among))),
         _ => None,
     }
 }

@@ -1,154 +1,146 @@
 //! The paths that rules read, as a trie: what of a body is taken, and what is skipped.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use rustc_hash::FxHashMap;
 
 use crate::check::typed::Segment;
-use crate::value::{DuplicateKey, Value, position, read_entries, read_list};
+use crate::value::Value;
+
+/// All paths of an event's rules. The first node is the body; each group of elements has a node of
+/// its own, below the list that they are of.
+#[derive(Clone, Debug)]
+pub(crate) struct Trie {
+    nodes: Vec<Node>,
+}
 
 /// One step of the paths.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Trie {
-    /// Where the value at this step is put.
-    slot: Option<usize>,
+pub(crate) struct Node {
+    /// The slot of its frame that the value here is put into.
+    pub(crate) slot: Option<u32>,
     /// Whether the value is used as a whole, so that all its keys are read.
-    whole: bool,
-    keys: FxHashMap<String, Trie>,
-    indices: BTreeMap<i64, Trie>,
-    /// What binders read of the elements here.
-    elements: Option<Box<Trie>>,
+    pub(crate) whole: bool,
+    pub(crate) keys: Keys,
+    /// Elements by position; negative ones count from the end.
+    pub(crate) indices: BTreeMap<i64, usize>,
+    /// The group that the elements of the list here are, and the node that they start from.
+    pub(crate) elements: Option<(usize, usize)>,
+}
+
+/// How many keys are looked for one after the other.
+const FEW: usize = 8;
+
+/// The keys of a step, with the nodes that they lead to.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Keys {
+    few: Vec<(Box<str>, usize)>,
+    /// All of them, where they are many.
+    many: FxHashMap<Box<str>, usize>,
+}
+
+impl Keys {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.few.is_empty()
+    }
+
+    #[inline]
+    pub(crate) fn get(&self, key: &str) -> Option<usize> {
+        if self.many.is_empty() {
+            return self.few.iter().find(|(name, _)| **name == *key).map(|(_, node)| *node);
+        }
+        self.many.get(key).copied()
+    }
+
+    fn insert(&mut self, key: &str, node: usize) {
+        if self.many.is_empty() && self.few.len() < FEW {
+            return self.few.push((key.into(), node));
+        }
+        if self.many.is_empty() {
+            self.many.extend(self.few.iter().cloned());
+        }
+        self.many.insert(key.into(), node);
+    }
+
+    fn iter(&self) -> impl Iterator<Item = (&str, usize)> {
+        let few = self.many.is_empty().then_some(&self.few).into_iter().flatten();
+        few.map(|(key, node)| (&**key, *node)).chain(self.many.iter().map(|(k, n)| (&**k, *n)))
+    }
+}
+
+impl Default for Trie {
+    fn default() -> Self {
+        Self { nodes: vec![Node::default()] }
+    }
 }
 
 impl Trie {
-    /// The node at the end of these segments, made where it is not there yet.
-    pub(crate) fn at(&mut self, segments: &[Segment]) -> &mut Self {
-        let Some((first, rest)) = segments.split_first() else {
-            return self;
-        };
-        match first {
-            Segment::Key(key) => self.keys.entry(key.clone()).or_default().at(rest),
-            Segment::Index(index) => self.indices.entry(*index).or_default().at(rest),
-        }
+    /// The node of the body.
+    pub(crate) const BODY: usize = 0;
+
+    pub(crate) fn node(&self, node: usize) -> Option<&Node> {
+        self.nodes.get(node)
     }
 
-    pub(crate) fn put(&mut self, slot: usize) {
-        self.slot = Some(slot);
+    pub(crate) fn len(&self) -> usize {
+        self.nodes.len()
     }
 
-    pub(crate) fn read_whole(&mut self) {
-        self.whole = true;
+    /// A node that no other leads to: the start of elements.
+    pub(crate) fn start(&mut self) -> usize {
+        self.nodes.push(Node::default());
+        self.nodes.len() - 1
     }
 
-    /// Adds what a binder reads of the elements of the list here.
-    pub(crate) fn bind(&mut self, element: &Self) {
-        self.elements.get_or_insert_default().merge(element);
+    /// The node at the end of these segments from another, made where it is not there yet.
+    pub(crate) fn at(&mut self, from: usize, segments: &[Segment]) -> usize {
+        segments.iter().fold(from, |at, segment| self.step(at, segment))
     }
 
-    fn merge(&mut self, other: &Self) {
-        self.whole |= other.whole;
-        for (key, child) in &other.keys {
-            self.keys.entry(key.clone()).or_default().merge(child);
-        }
-        for (index, child) in &other.indices {
-            self.at(&[Segment::Index(*index)]).merge(child);
-        }
-        if let Some(elements) = &other.elements {
-            self.bind(elements);
-        }
-    }
-
-    /// Takes the values out of valid JSON text. A key that the rules read and that stands twice
-    /// is an error, in the elements of bound lists too.
-    pub(crate) fn fill<'e>(
-        &self,
-        raw: &'e str,
-        slots: &mut [Option<&'e str>],
-    ) -> Result<(), DuplicateKey> {
-        let raw = raw.trim_ascii();
-        if let Some(place) = self.slot.and_then(|slot| slots.get_mut(slot)) {
-            *place = Some(raw);
-        }
-        match raw.as_bytes().first() {
-            Some(b'{') => {
-                if self.whole {
-                    Value::read(raw)?;
-                }
-                if !self.keys.is_empty() {
-                    self.fill_keys(raw, slots)?;
+    fn step(&mut self, from: usize, segment: &Segment) -> usize {
+        let found = self.nodes.get(from).and_then(|node| match segment {
+            Segment::Key(key) => node.keys.get(key),
+            Segment::Index(index) => node.indices.get(index).copied(),
+        });
+        found.unwrap_or_else(|| {
+            let to = self.start();
+            if let Some(node) = self.nodes.get_mut(from) {
+                match segment {
+                    Segment::Key(key) => node.keys.insert(key, to),
+                    Segment::Index(index) => drop(node.indices.insert(*index, to)),
                 }
             }
-            Some(b'[') => {
-                if self.whole {
-                    Value::read(raw)?;
-                }
-                if !self.indices.is_empty() || self.elements.is_some() {
-                    self.fill_elements(raw, slots)?;
-                }
-            }
-            _ => {}
-        }
-        Ok(())
+            to
+        })
     }
 
-    fn fill_keys<'e>(
-        &self,
-        raw: &'e str,
-        slots: &mut [Option<&'e str>],
-    ) -> Result<(), DuplicateKey> {
-        let mut seen: Vec<Cow<'e, str>> = Vec::new();
-        for (key, value) in read_entries(raw) {
-            let Some(key) = key else { continue };
-            let Some(child) = self.keys.get(key.as_ref()) else {
-                continue;
-            };
-            if seen.contains(&key) {
-                return Err(DuplicateKey(key.into_owned()));
-            }
-            child.fill(value, slots)?;
-            seen.push(key);
+    pub(crate) fn change(&mut self, node: usize, change: impl FnOnce(&mut Node)) {
+        if let Some(node) = self.nodes.get_mut(node) {
+            change(node);
         }
-        Ok(())
-    }
-
-    fn fill_elements<'e>(
-        &self,
-        raw: &'e str,
-        slots: &mut [Option<&'e str>],
-    ) -> Result<(), DuplicateKey> {
-        let items = read_list(raw);
-        for (index, child) in &self.indices {
-            let item = position(*index, items.len()).and_then(|at| items.get(at));
-            if let Some(item) = item {
-                child.fill(item, slots)?;
-            }
-        }
-        if let Some(elements) = &self.elements {
-            for item in items {
-                elements.fill(item, &mut [])?;
-            }
-        }
-        Ok(())
     }
 
     /// Takes the values out of a value that was computed: the elements of `split(…)`, for example.
-    pub(crate) fn fill_value<'v, 'e>(
+    pub(crate) fn fill<'v, 'e>(
         &self,
+        node: usize,
         value: &'v Value<'e>,
-        put: &mut dyn FnMut(usize, &'v Value<'e>),
+        put: &mut dyn FnMut(u32, &'v Value<'e>),
     ) {
-        if let Some(slot) = self.slot {
+        let Some(node) = self.nodes.get(node) else { return };
+        if let Some(slot) = node.slot {
             put(slot, value);
         }
-        for (key, child) in &self.keys {
-            if let Ok(Some(part)) = value.step(&Segment::Key(key.clone())) {
-                child.fill_value(part, put);
+        if let Value::Map(_) = value {
+            for (key, child) in node.keys.iter() {
+                if let Ok(Some(part)) = value.step(&Segment::Key(key.to_owned())) {
+                    self.fill(child, part, put);
+                }
             }
         }
-        for (index, child) in &self.indices {
+        for (index, child) in &node.indices {
             if let Some(part) = value.index(*index) {
-                child.fill_value(part, put);
+                self.fill(*child, part, put);
             }
         }
     }

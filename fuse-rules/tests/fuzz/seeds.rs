@@ -48,8 +48,7 @@ fn piece(bytes: &[u8], at: prop::sample::Index, len: usize) -> std::ops::Range<u
     start..(start + len).min(bytes.len())
 }
 
-fn run(cases: u32, test: impl Fn(&[u8])) {
-    let seeds = seeds();
+fn run(cases: u32, seeds: Vec<String>, test: impl Fn(&[u8])) {
     let config = ProptestConfig {
         rng_seed: RngSeed::Fixed(1),
         failure_persistence: None,
@@ -76,16 +75,32 @@ fn run(cases: u32, test: impl Fn(&[u8])) {
 
 #[test]
 fn mutated_rules_are_parsed() {
-    run(400, bodies::parse);
+    run(400, seeds(), bodies::parse);
 }
 
 #[test]
 fn mutated_rules_are_laid_out() {
-    run(400, bodies::format);
+    run(400, seeds(), bodies::format);
+}
+
+/// Bodies that the rules of the target ask about.
+fn events() -> Vec<String> {
+    let texts = [
+        r#"{"a":"x","b":1,"l":[{"k":"x","n":2,"l":[1,{"k":"x"}]},{"k":null}],"m":[{"k":"x"}]}"#,
+        r#"{"a":"abyz","b":-1.5e0,"c":7,"d":null,"o":{"p":{"q":true},"r":[1,2,{"s":"\u00e9"}]},"l":[]}"#,
+        r#"{"a":"mm","b":9007199254740993,"c":"\ud83d\ude00","l":[[],{"k":2},3,{"n":1e999}]}"#,
+        r#"[{"a":"a\"b\\"}, "\ud800", 0.10, -0, true, false, null]"#,
+    ];
+    texts.map(str::to_owned).into()
+}
+
+#[test]
+fn mutated_events_are_decided() {
+    run(4_000, events(), bodies::event);
 }
 
 #[test]
 fn stitched_rules_are_checked_and_evaluated() {
     bodies::check(&[]);
-    run(400, bodies::check);
+    run(400, seeds(), bodies::check);
 }

@@ -26,30 +26,27 @@ impl Engine {
         let decided = tokio::task::spawn_blocking(move || {
             verdict(&plan, &hash, &fuses, &triggers, &event, now)
         });
-        let (verdict, evaluation) = decided
+        let (verdict, missing) = decided
             .await
             .map_err(|error| LedgerError::Storage(format!("deciding was cut short: {error}")))?;
         let record = self.ledger.decide(verdict).await?;
         self.metrics.deciding(start.elapsed());
-        self.count(&record, &evaluation);
+        self.count(&record, &missing);
         (self.watcher)(Step::Decided);
         Ok(record)
     }
 
-    fn count(&self, record: &EventRecord, evaluation: &Evaluation) {
+    fn count(&self, record: &EventRecord, missing: &[String]) {
+        let (source, event) = (&record.event.source, &record.event.name);
+        self.metrics.events_decided(source, event);
         for decision in &record.decisions {
             self.metrics.decided(&decision.rule, decision.outcome.as_str());
         }
-        for decision in &evaluation.decisions {
-            if decision.outcome == Outcome::NotMatched {
-                self.metrics.decided(&decision.rule, decision.outcome.as_str());
-            }
-            if let Some(path) = &decision.missing {
-                self.metrics.missing(&decision.rule, path);
-            }
+        for path in missing {
+            self.metrics.missing(source, event, path);
         }
         if record.mismatch.is_some() {
-            self.metrics.mismatched(&record.event.source, &record.event.name);
+            self.metrics.mismatched(source, event);
         }
         // What was decided, never what was sent: payloads stay out of the log.
         let counted = |outcome| record.decisions.iter().filter(|d| d.outcome == outcome).count();
@@ -61,7 +58,6 @@ impl Engine {
             gated = counted(Outcome::Gated),
             suppressed = counted(Outcome::Suppressed),
             rejected = counted(Outcome::Rejected),
-            unknown = counted(Outcome::Unknown),
             "decided"
         );
         if record.rejected.is_some() {
@@ -74,9 +70,9 @@ impl Engine {
     }
 }
 
-/// Evaluates an event, has the actions rendered once, and puts the decisions in the ledger's form. What did not match is left out:
-/// it can be derived from the event and the plan, and recording it would make the cost of an
-/// event follow the number of rules.
+/// Evaluates an event, has the actions rendered once, and puts the decisions in the ledger's form, beside
+/// the paths that it lacks. What did not match is left out: it can be derived from the event and the
+/// plan, and recording it would make the cost of an event follow the number of rules.
 fn verdict(
     plan: &Plan,
     plan_hash: &str,
@@ -84,8 +80,8 @@ fn verdict(
     triggers: &Triggers,
     event: &Envelope,
     now: Timestamp,
-) -> (Verdict, Evaluation) {
-    let mut evaluation = evaluate(plan, fuses, event);
+) -> (Verdict, Vec<String>) {
+    let Evaluated { mut evaluation, mismatch, missing } = evaluate(plan, fuses, event);
     let key = event.key();
     for decision in &mut evaluation.decisions {
         reject_unrenderable(decision, triggers, &key);
@@ -94,28 +90,25 @@ fn verdict(
         event: key.clone(),
         plan: plan_hash.to_owned(),
         decided: now,
-        rejected: evaluation.refused.clone(),
-        mismatch: evaluation.mismatch.clone(),
+        rejected: evaluation.refused,
+        mismatch,
         decisions: Vec::new(),
         actions: Vec::new(),
         once: Vec::new(),
     };
-    for decision in &mut evaluation.decisions {
-        if decision.outcome == Outcome::NotMatched {
-            continue;
-        }
+    for mut decision in evaluation.decisions {
         let id = decision.action.as_ref().map(|action| action_id(&key, action));
         if let (Some(id), Some(action)) = (&id, decision.action.take()) {
             verdict.actions.push((id.clone(), action));
         }
-        verdict.once.extend(claim(event, decision));
+        verdict.once.extend(claim(event, &decision));
         let reason = match decision.outcome {
             Outcome::Fired => "every condition holds".to_owned(),
-            _ => decision.reason.clone(),
+            _ => decision.reason,
         };
         verdict.decisions.push(DecisionRecord {
-            rule: decision.rule.clone(),
-            element: decision.element.clone(),
+            rule: decision.rule,
+            element: decision.element,
             outcome: decision.outcome,
             reason,
             action: id,
@@ -123,18 +116,33 @@ fn verdict(
     }
     // Several triggers of one rule and element claim its key once, together.
     verdict.once.dedup_by(|a, b| a.owner == b.owner);
-    (verdict, evaluation)
+    (verdict, missing)
 }
 
-fn evaluate(plan: &Plan, fuses: &Fuses, event: &Envelope) -> Evaluation {
-    let refused =
-        |why: String| Evaluation { refused: Some(why), mismatch: None, decisions: Vec::new() };
+/// What the rules say of an event, and what is counted of it.
+struct Evaluated {
+    evaluation: Evaluation,
+    mismatch: Option<String>,
+    missing: Vec<String>,
+}
+
+fn evaluate(plan: &Plan, fuses: &Fuses, event: &Envelope) -> Evaluated {
+    let refused = |why: String| Evaluated {
+        evaluation: Evaluation { refused: Some(why), mismatch: None, decisions: Vec::new() },
+        mismatch: None,
+        missing: Vec::new(),
+    };
     let view = match event.view() {
         Ok(view) => view,
         Err(invalid) => return refused(invalid.to_string()),
     };
     // A fault of ours must not take the other events down with it, nor lose this one.
-    catch_unwind(AssertUnwindSafe(|| plan.evaluate(&view, fuses))).unwrap_or_else(|_| {
+    let evaluated = catch_unwind(AssertUnwindSafe(|| Evaluated {
+        evaluation: plan.evaluate(&view, fuses),
+        mismatch: plan.mismatch(&view),
+        missing: plan.missing(&view),
+    }));
+    evaluated.unwrap_or_else(|_| {
         refused(
             "evaluating this event failed inside fuse; this is a bug of fuse, please report it"
                 .into(),

@@ -3,12 +3,14 @@
 mod stitch;
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use arbitrary::Unstructured;
 use fuse_rules::{
-    Diagnostics, Event, Field, FieldType, Fuses, Registry, Ruleset, Schema, SourceSchema, Style,
-    Templates, TypeInference, format as laid_out,
+    Decision, Diagnostics, Evaluation, Event, Field, FieldType, Fuses, Outcome, Plan, Registry,
+    Ruleset, Schema, SourceSchema, Style, Templates, TypeInference, format as laid_out,
 };
+use serde::de::IgnoredAny;
 
 /// Any bytes as a file of rules.
 pub(crate) fn parse(bytes: &[u8]) {
@@ -74,7 +76,7 @@ fn evaluate(ruleset: &Ruleset, body: &str) {
         let Ok(event) = Event::new("s", name, body.as_bytes()) else { continue };
         let event = event.header("a", "1").query("x", "y");
         for fuses in [Fuses::default(), Fuses::default().set("f", true)] {
-            let evaluation = plan.evaluate(&event, &fuses);
+            let evaluation = plan.evaluate_all(&event, &fuses);
             let explained = plan.explain(&event, &fuses);
             // Their reasons are worded differently.
             assert_eq!(explained.decisions.len(), evaluation.decisions.len());
@@ -85,8 +87,70 @@ fn evaluate(ruleset: &Ruleset, body: &str) {
                 assert_eq!(outcome, (&other.outcome, &other.once), "{}", one.reason);
                 assert_eq!(one.action, other.action);
             }
+            found(&plan, &event, &fuses, &evaluation);
+            #[cfg(fuzzing)]
+            reference(ruleset, &event, &fuses, &evaluation);
         }
         let _id = plan.source_field(&event, "id");
+    }
+}
+
+/// The plan says what the obvious evaluator says, which knows no bound on work.
+#[cfg(fuzzing)]
+fn reference(ruleset: &Ruleset, event: &Event<'_>, fuses: &Fuses, planned: &Evaluation) {
+    let obvious = ruleset.reference(event, fuses);
+    match (&planned.refused, &obvious.refused) {
+        (None, _) => assert_eq!(*planned, obvious),
+        (Some(_), Some(_)) => {}
+        (Some(why), None) => assert!(why.starts_with("the rules would have to look at"), "{why}"),
+    }
+}
+
+/// Any bytes as the body of an event, for rules that ask for everything.
+pub(crate) fn event(bytes: &[u8]) {
+    static PLAN: LazyLock<Plan> = LazyLock::new(|| {
+        let rules = include_str!("event.rules");
+        let value = Field::optional("value", FieldType::Any(Templates::Allowed), "");
+        let registry = registry().trigger(Schema::new("tell", "Tells something.").field(value));
+        Ruleset::parse("event.rules", rules, &registry).unwrap_or_else(|why| panic!("{why}")).plan()
+    });
+    let unread = Event::unread("s", "e", bytes);
+    let text = std::str::from_utf8(bytes).ok();
+    assert_eq!(unread.is_ok(), text.is_some());
+    let (Ok(unread), Some(text)) = (unread, text) else { return };
+    let is_json = serde_json::from_str::<IgnoredAny>(text).is_ok();
+    for fuses in [Fuses::default(), Fuses::default().set("f", true)] {
+        let evaluation = PLAN.evaluate(&unread, &fuses);
+        match Event::new("s", "e", bytes) {
+            Ok(event) => {
+                assert!(is_json, "{text}");
+                found(&PLAN, &event, &fuses, &PLAN.evaluate_all(&event, &fuses));
+                assert_eq!(evaluation, PLAN.evaluate(&event, &fuses));
+                assert_eq!(PLAN.explain(&event, &fuses).refused, evaluation.refused);
+                let _paths = PLAN.missing(&event);
+            }
+            Err(invalid) => {
+                assert!(!is_json || invalid.message.contains("nested"), "{text}");
+                assert_eq!(evaluation.refused, Some(invalid.to_string()));
+            }
+        }
+    }
+}
+
+/// The index finds what acts, and nothing else.
+fn found(plan: &Plan, event: &Event<'_>, fuses: &Fuses, all: &Evaluation) {
+    let found = plan.evaluate(event, fuses);
+    // The index looks at less, and so refuses less for how much there is to look at.
+    if found.refused.is_some() && all.refused.is_some() {
+        assert!(found.decisions.is_empty());
+    } else if found.refused == all.refused {
+        let acts = |decision: &&Decision| {
+            !matches!(decision.outcome, Outcome::NotMatched | Outcome::Unknown)
+        };
+        let wanted: Vec<&Decision> = all.decisions.iter().filter(acts).collect();
+        assert_eq!(found.decisions.iter().collect::<Vec<_>>(), wanted, "{}", plan.listing());
+    } else {
+        assert!(found.refused.is_none(), "{:?}", found.refused);
     }
 }
 

@@ -1,0 +1,534 @@
+//! The fast evaluator of plans: candidates by the index, then their conditions, then the actions of
+//! those that hold. Nothing is kept of what does not fire.
+
+use std::sync::{Mutex, PoisonError};
+
+use super::atoms::{self, Values};
+use super::frame::{self, Frame};
+use super::machine::{self, too_many};
+use super::stack::{Stack, Work};
+use super::{Decision, Evaluation, Verdict, decision, refusal};
+use crate::event::Event;
+use crate::fuses::Fuses;
+use crate::plan::{
+    Among, Compiled, EachPlan, EventPlan, Lookup, Memory, NodeKind, Ref, RulePlan, SensorPlan,
+    Site, Test, dedup,
+};
+use crate::scan::{Extract, Held, find};
+
+/// The memory that deciding takes, kept for the next event.
+#[derive(Debug, Default)]
+pub(crate) struct Scratch {
+    pub(crate) extract: Extract,
+    /// The truths of parts that several rules share, each with the number of the frame that it is
+    /// of: `number << 2 | truth`.
+    truths: Vec<u32>,
+    /// How many frames were looked at.
+    frames: u32,
+    /// The candidates of the place.
+    found: Vec<u32>,
+    /// What the frames around the sites find, by site and level.
+    around: Vec<[Around; LEVELS]>,
+    memory: Memory,
+}
+
+/// What a frame finds for a site.
+#[derive(Debug, Default)]
+struct Around {
+    /// The number of the frame.
+    number: u32,
+    found: Vec<u32>,
+}
+
+impl Scratch {
+    /// How many bytes it keeps.
+    fn memory(&self) -> usize {
+        let around = self.around.iter().flatten().map(|around| around.found.capacity());
+        let rules = around.sum::<usize>() + self.found.capacity() + self.truths.capacity();
+        self.extract.memory() + self.memory.len() + rules * size_of::<u32>()
+    }
+}
+
+/// How many bytes a scratch may keep of what it read.
+const MOST_KEPT: usize = 32 << 20;
+
+/// How many scratches are kept: as many as events may be decided at once.
+const MOST_AT_ONCE: usize = 64;
+
+/// Scratches that nobody uses at the moment.
+#[derive(Debug, Default)]
+pub(crate) struct Pool(Mutex<Vec<Scratch>>);
+
+impl Pool {
+    pub(crate) fn take(&self) -> Scratch {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
+    }
+
+    pub(crate) fn put(&self, mut scratch: Scratch) {
+        // What one large event took is not kept for good.
+        if scratch.memory() > MOST_KEPT {
+            return;
+        }
+        scratch.extract.forget();
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() < MOST_AT_ONCE {
+            kept.push(scratch);
+        }
+    }
+}
+
+pub(crate) fn evaluate(plan: &Compiled, event: &Event<'_>, fuses: &Fuses) -> Evaluation {
+    let Some(event_plan) = plan.event(event.source(), event.name()) else {
+        return match event.fault() {
+            Some(fault) => refused(fault.to_string()),
+            None => Evaluation::of(Vec::new()),
+        };
+    };
+    if event_plan.rejects
+        && let Some(why) = machine::mismatch(plan, event)
+    {
+        return Evaluation { mismatch: Some(why.clone()), ..refused(why) };
+    }
+    let mut scratch = plan.pool.take();
+    let read = frame::read(&mut scratch.extract, &event_plan.frames, event);
+    let decided = match read {
+        Ok(()) => decide(plan, event_plan, event, fuses, &mut scratch),
+        Err(why) => Err(refusal(why, event)),
+    };
+    plan.pool.put(scratch);
+    match decided {
+        Ok(decisions) => Evaluation::of(decisions),
+        Err(why) => refused(why),
+    }
+}
+
+/// Of an event that is refused, nothing more is said: it would follow the number of rules.
+fn refused(why: String) -> Evaluation {
+    Evaluation { refused: Some(why), ..Evaluation::of(Vec::new()) }
+}
+
+fn decide(
+    plan: &Compiled,
+    event_plan: &EventPlan,
+    event: &Event<'_>,
+    fuses: &Fuses,
+    scratch: &mut Scratch,
+) -> Result<Vec<Decision>, String> {
+    let memos = event_plan.programs.memos as usize;
+    // Numbers of frames are told from those of other events until they wrap.
+    if scratch.truths.len() < memos || scratch.frames > u32::MAX / 8 {
+        scratch.truths.clear();
+        scratch.truths.resize(memos, 0);
+        scratch.frames = 0;
+        scratch.around.clear();
+    }
+    let Scratch { extract, truths, frames, found, around, memory } = scratch;
+    found.clear();
+    if around.len() < event_plan.sites.len() {
+        around.resize_with(event_plan.sites.len(), Default::default);
+    }
+    let work = Work::new(event.received_at());
+    let mut decider = Decider {
+        plan,
+        event_plan,
+        fuses,
+        extract,
+        body: event.body(),
+        work: &work,
+        truths,
+        frames,
+        found,
+        around,
+        memory,
+        rows: [Row::default(); LEVELS],
+        decisions: Vec::new(),
+    };
+    decider.enter(0);
+    decider.site(0, 0);
+    decider.walked();
+    if let Some(why) = work.exceeded() {
+        return Err(why);
+    }
+    let mut decisions = decider.decisions;
+    decisions.sort_by_key(|(order, _)| *order);
+    Ok(decisions.into_iter().map(|(_, decision)| decision).collect())
+}
+
+/// The event, the `each` of a sensor, that of a rule, and some quantifiers.
+const LEVELS: usize = 6;
+
+/// The frame of a level, while it is looked at.
+#[derive(Clone, Copy, Default)]
+struct Row {
+    group: usize,
+    row: usize,
+    /// Its place in the list, and how many there are.
+    index: usize,
+    len: usize,
+    /// Tells it from every other frame.
+    number: u32,
+}
+
+/// How many values a decision counts as.
+const DECISION: usize = 16;
+
+struct Decider<'d> {
+    plan: &'d Compiled,
+    event_plan: &'d EventPlan,
+    fuses: &'d Fuses,
+    extract: &'d Extract,
+    body: &'d str,
+    work: &'d Work,
+    truths: &'d mut Vec<u32>,
+    frames: &'d mut u32,
+    found: &'d mut Vec<u32>,
+    around: &'d mut Vec<[Around; LEVELS]>,
+    memory: &'d mut Memory,
+    rows: [Row; LEVELS],
+    decisions: Vec<(usize, Decision)>,
+}
+
+impl<'d> Decider<'d> {
+    fn row(&self, level: usize) -> Row {
+        self.rows.get(level).copied().unwrap_or_default()
+    }
+
+    /// Begins with another frame at a level.
+    fn enter(&mut self, level: usize) {
+        *self.frames += 1;
+        if let Some(row) = self.rows.get_mut(level) {
+            row.number = *self.frames;
+        }
+    }
+
+    /// Decides the rules of a site, whose frames are of this level, and of the sites inside of it.
+    fn site(&mut self, number: usize, level: usize) {
+        let event_plan = self.event_plan;
+        let Some(site) = event_plan.sites.get(number) else { return };
+        if site.list.is_some() {
+            let Some((len, _)) = self.list_of(site, level) else { return };
+            if len > site.least {
+                self.overflow(site, level, len);
+            }
+        }
+        self.found.clear();
+        for around in 0..level {
+            self.look_around(number, site, around);
+        }
+        dedup(self.found, 0);
+        let around = self.found.len();
+        let finds = site.levels.get(level).is_some_and(|level| !level.is_empty());
+        if finds || around > 0 || !site.rest.is_empty() {
+            self.each_row(site, level, &mut |decider| {
+                decider.found.truncate(around);
+                decider.look_up(site, level);
+                decider.candidates(site, level);
+            });
+        }
+        if !site.inner.is_empty() {
+            self.each_row(site, level, &mut |decider| {
+                for inner in &site.inner {
+                    decider.site(*inner, level + 1);
+                }
+            });
+        }
+    }
+
+    /// Adds what the frame of a level around a site finds for it: looked up once for the frame.
+    fn look_around(&mut self, number: usize, site: &'d Site, level: usize) {
+        let row = self.row(level);
+        let place = |around: &'_ mut Vec<[Around; LEVELS]>| {
+            around.get_mut(number).and_then(|site| site.get_mut(level)).map(std::mem::take)
+        };
+        let Some(mut kept) = place(self.around) else { return };
+        if kept.number != row.number {
+            let start = self.found.len();
+            self.look_up(site, level);
+            kept.number = row.number;
+            kept.found.clear();
+            kept.found.extend_from_slice(self.found.get(start..).unwrap_or_default());
+        } else {
+            self.found.extend_from_slice(&kept.found);
+        }
+        if let Some(place) = self.around.get_mut(number).and_then(|site| site.get_mut(level)) {
+            *place = kept;
+        }
+    }
+
+    /// The length of the list of a site, and the first frame, where there are frames.
+    fn list_of(&self, site: &Site, level: usize) -> Option<(usize, Option<usize>)> {
+        let (around, slot) = site.list?;
+        debug_assert!(around < level, "a list stands around its elements");
+        let row = self.row(around);
+        let entry = find(self.extract.row(row.group, row.row), slot)?;
+        if entry.held != Held::List {
+            return None;
+        }
+        Some((entry.len(), entry.elements().map(|(first, _)| first)))
+    }
+
+    /// Goes through the frames of a site.
+    fn each_row(&mut self, site: &'d Site, level: usize, body: &mut dyn FnMut(&mut Self)) {
+        let group = site.groups.last().copied().unwrap_or(0);
+        if site.list.is_none() {
+            return body(self);
+        }
+        let Some((len, Some(first))) = self.list_of(site, level) else { return };
+        for index in 0..len {
+            // An event that asks for too much is refused as a whole.
+            if self.work.spend(1, 0).is_err() {
+                return;
+            }
+            if let Some(row) = self.rows.get_mut(level) {
+                *row = Row { group, row: first + index, index, len, number: 0 };
+            }
+            self.enter(level);
+            body(self);
+        }
+    }
+
+    /// Adds the rules of a site that the frame of a level finds.
+    fn look_up(&mut self, site: &Site, level: usize) {
+        let Some(index) = site.levels.get(level).filter(|index| !index.is_empty()) else { return };
+        let row = self.row(level);
+        let row = self.extract.row(row.group, row.row);
+        index.find(
+            row,
+            &mut Lookup {
+                extract: self.extract,
+                body: self.body,
+                work: self.work,
+                memory: self.memory,
+                found: self.found,
+            },
+        );
+    }
+
+    /// Decides the candidates that were found, and the rules that are always ones, in their order.
+    fn candidates(&mut self, site: &'d Site, level: usize) {
+        let around = self.found.len();
+        if around == 0 && site.rest.is_empty() {
+            return;
+        }
+        // What is found around is sorted, and stays for the next frame: the rest is put in a copy.
+        let start = self.found.len();
+        self.found.extend_from_within(..);
+        self.found.extend_from_slice(&site.rest);
+        dedup(self.found, start);
+        for at in start..self.found.len() {
+            let Some(rule) = self.found.get(at).copied() else { break };
+            self.candidate(rule, level);
+        }
+    }
+
+    fn candidate(&mut self, rule: u32, level: usize) {
+        let event_plan = self.event_plan;
+        let Some(at) = event_plan.rules.get(rule as usize) else { return };
+        let Some((sensor, rule)) = event_plan.rule(*at) else { return };
+        if self.work.spend(1, 0).is_err() {
+            return;
+        }
+        let fits = self.eaches(sensor, rule).all(|(level, each)| self.row(level).len <= each.max);
+        if !fits || self.holds(sensor.condition) != Some(true) {
+            return;
+        }
+        if self.holds(rule.condition) == Some(true) {
+            let element: Vec<u32> = (1..=level).map(|level| self.index(level)).collect();
+            let order = sensor.first + at.rule as usize;
+            self.fire(rule, order, level, &element);
+        }
+    }
+
+    fn index(&self, level: usize) -> u32 {
+        u32::try_from(self.row(level).index).unwrap_or(u32::MAX)
+    }
+
+    /// The `each`s around a rule's condition, by their levels.
+    fn eaches<'p>(
+        &self,
+        sensor: &'p SensorPlan,
+        rule: &'p RulePlan,
+    ) -> impl Iterator<Item = (usize, &'p EachPlan)> + use<'p> {
+        (1..).zip(sensor.each.iter().chain(rule.each.as_deref()))
+    }
+
+    /// Rejects the rules whose list, which a site goes through, is longer than they allow.
+    fn overflow(&mut self, site: &'d Site, level: usize, len: usize) {
+        let event_plan = self.event_plan;
+        for rule in &site.through {
+            let Some(at) = event_plan.rules.get(*rule as usize) else { continue };
+            let Some((sensor, rule)) = event_plan.rule(*at) else { continue };
+            let mut eaches = self.eaches(sensor, rule);
+            let Some((_, each)) = eaches.find(|(of, each)| *of == level && each.max < len) else {
+                continue;
+            };
+            let fits = self.eaches(sensor, rule).take_while(|(of, _)| *of < level);
+            let fits = fits.into_iter().all(|(of, each)| self.row(of).len <= each.max);
+            // That of a rule counts only where its sensor's conditions hold.
+            let own = rule.each.as_deref().is_some_and(|own| std::ptr::eq(own, each));
+            if fits && (!own || self.holds(sensor.condition) == Some(true)) {
+                let element: Vec<u32> = (1..level).map(|level| self.index(level)).collect();
+                let order = sensor.first + at.rule as usize;
+                self.decided(rule, order, &element, too_many(each, len));
+            }
+        }
+    }
+
+    fn fire(&mut self, rule: &RulePlan, order: usize, level: usize, element: &[u32]) {
+        let mut verdicts = Vec::new();
+        self.with_stack(level, &mut |stack, plan, fuses| {
+            machine::fire(&plan.fuses, fuses, rule, stack, &mut |verdict| verdicts.push(verdict));
+        });
+        for verdict in verdicts {
+            self.decided(rule, order, element, verdict);
+        }
+    }
+
+    fn decided(&mut self, rule: &RulePlan, order: usize, element: &[u32], verdict: Verdict) {
+        // Decisions are kept: past the limit the event is refused, and they are for nothing.
+        if self.work.spend(DECISION, 0).is_err() {
+            return;
+        }
+        let element = (!element.is_empty()).then_some(element);
+        self.decisions.push((order, decision(&rule.name, element, verdict)));
+    }
+
+    /// The rules whose lists are computed, one by one.
+    fn walked(&mut self) {
+        if self.event_plan.walked.is_empty() {
+            return;
+        }
+        let event_plan = self.event_plan;
+        let mut decided = Vec::new();
+        self.with_stack(0, &mut |stack, plan, fuses| {
+            machine::walk_rules(plan, event_plan, stack, fuses, &mut |site, verdict| {
+                if !matches!(verdict, Verdict::NotMatched(_) | Verdict::Unknown(_)) {
+                    decided.push((site.order, decision(&site.rule.name, site.element, verdict)));
+                }
+            });
+        });
+        self.decisions.extend(decided);
+    }
+
+    /// Calls `body` with the frames up to a level.
+    fn with_stack(&self, level: usize, body: &mut dyn FnMut(&Stack<'_, '_>, &'d Compiled, &Fuses)) {
+        let frames: [Frame<'_>; LEVELS] = self.rows.map(|row| Frame::Row {
+            extract: self.extract,
+            body: self.body,
+            group: row.group,
+            row: row.row,
+        });
+        let [event, inner @ ..] = &frames;
+        let stack = Stack::new(event, &self.event_plan.frames, self.work);
+        let inner = inner.get(..level).unwrap_or_default();
+        nested(&stack, inner, &mut |stack| body(stack, self.plan, self.fuses));
+    }
+
+    /// Whether a part of a program is true or false; `None` where it is unknown.
+    fn holds(&mut self, part: Ref) -> Option<bool> {
+        let event_plan = self.event_plan;
+        let node = event_plan.programs.node(part.node)?;
+        let number = self.row(node.level as usize).number;
+        let kept = node.memo.and_then(|memo| self.truths.get(memo as usize)).copied();
+        let truth = match kept.filter(|kept| kept >> 2 == number) {
+            Some(kept) => truth_of(kept),
+            None => {
+                let truth = match &node.kind {
+                    NodeKind::All(parts) => self.all(parts, true),
+                    NodeKind::Any(parts) => self.all(parts, false).map(|truth| !truth),
+                    NodeKind::Test(test) => self.test(test),
+                    NodeKind::Among(among) => self.among(among),
+                };
+                if let Some(place) = node.memo.and_then(|memo| self.truths.get_mut(memo as usize)) {
+                    *place = number << 2 | kept_of(truth);
+                }
+                truth
+            }
+        };
+        truth.map(|truth| truth != part.negated)
+    }
+
+    /// Kleene's `and` of parts, or of their negations.
+    fn all(&mut self, parts: &[Ref], of: bool) -> Option<bool> {
+        let mut all = Some(true);
+        for part in parts {
+            match self.holds(*part) {
+                Some(truth) if truth != of => return Some(false),
+                Some(_) => {}
+                None => all = None,
+            }
+        }
+        all
+    }
+
+    /// Whether a part holds for any element: Kleene's `or`.
+    fn among(&mut self, among: &Among) -> Option<bool> {
+        let row = self.row(among.list.level as usize);
+        let list = find(self.extract.row(row.group, row.row), among.list.slot)?;
+        if list.held != Held::List {
+            return None;
+        }
+        let level = among.level as usize;
+        let Some((first, len)) = list.elements().filter(|_| level < LEVELS) else {
+            return self.test(&among.whole).map(|truth| truth != among.whole_negated);
+        };
+        // A rule further inside has a frame of its own there.
+        let own = self.row(level);
+        let mut any = Some(false);
+        for index in 0..len {
+            // Past the limit the event is refused, whatever comes of this.
+            if self.work.spend(1, 0).is_err() {
+                break;
+            }
+            if let Some(row) = self.rows.get_mut(level) {
+                *row = Row { group: among.group, row: first + index, index, len, number: 0 };
+            }
+            self.enter(level);
+            match self.holds(among.part) {
+                Some(true) => {
+                    any = Some(true);
+                    break;
+                }
+                Some(false) => {}
+                None => any = None,
+            }
+        }
+        if let Some(row) = self.rows.get_mut(level) {
+            *row = own;
+        }
+        any
+    }
+
+    fn test(&mut self, test: &Test) -> Option<bool> {
+        let Test::Expr(level, expr) = test else {
+            let at = test.at()?;
+            let row = self.row(at.level as usize);
+            let entry = find(self.extract.row(row.group, row.row), at.slot);
+            let values = Values { extract: self.extract, body: self.body, work: self.work };
+            return atoms::holds(test, entry, &values);
+        };
+        let mut truth = None;
+        self.with_stack(*level as usize, &mut |stack, _, _| truth = stack.truth(expr).ok());
+        truth
+    }
+}
+
+/// Calls `body` with these frames on the stack.
+fn nested<'e>(stack: &Stack<'_, 'e>, frames: &[Frame<'e>], body: &mut dyn FnMut(&Stack<'_, 'e>)) {
+    match frames.split_first() {
+        None => body(stack),
+        Some((first, rest)) => nested(&stack.with(first), rest, body),
+    }
+}
+
+fn truth_of(kept: u32) -> Option<bool> {
+    match kept & 3 {
+        1 => Some(false),
+        2 => Some(true),
+        _ => None,
+    }
+}
+
+fn kept_of(truth: Option<bool>) -> u32 {
+    truth.map_or(0, |truth| 1 + u32::from(truth))
+}

@@ -1,0 +1,392 @@
+//! The index over the values of one frame.
+
+use std::ops::Range;
+
+use aho_corasick::AhoCorasick;
+use rustc_hash::FxHashMap;
+
+use super::access::Access;
+use super::affix::Prefixes;
+use super::interval::{Interval, Intervals};
+use super::state::State;
+use crate::eval::Work;
+use crate::plan::test::{number_hash, text_hash};
+use crate::scan::{Entry, Extract, Held, find};
+
+/// How many different sets of values are looked up together at most.
+const SETS: usize = 64;
+
+/// The rules of a site that values of one frame find.
+#[derive(Debug, Default)]
+pub(crate) struct Level {
+    /// The rules under each constant, or under several together.
+    constants: FxHashMap<u64, Range<u32>>,
+    found: Box<[u32]>,
+    /// The slots whose constants are looked up together.
+    sets: Vec<Box<[u32]>>,
+    /// All rules, for elements that were not taken out; empty for frames that always are.
+    all: Box<[u32]>,
+    /// What else is known of slots.
+    slots: FxHashMap<u32, Box<BySlot>>,
+    /// Rules that want values to be missing.
+    missing: Vec<(u32, Box<[u32]>)>,
+    /// The rules that the elements of lists find, by the slot of the list and the group of its elements.
+    among: Vec<(u32, usize, Level)>,
+    empty: bool,
+}
+
+/// The rules that one value finds.
+#[derive(Debug, Default)]
+struct BySlot {
+    constants: bool,
+    intervals: Option<Intervals>,
+    prefixes: Option<Prefixes>,
+    /// By their ends, backwards.
+    suffixes: Option<Prefixes>,
+    parts: Option<Parts>,
+    states: Vec<(State, Box<[u32]>)>,
+}
+
+/// The rules that texts find which have another text somewhere in them.
+#[derive(Debug)]
+struct Parts {
+    automaton: AhoCorasick,
+    rules: Vec<Box<[u32]>>,
+}
+
+/// What looking up needs besides the values.
+pub(crate) struct Lookup<'l> {
+    pub(crate) extract: &'l Extract,
+    pub(crate) body: &'l str,
+    pub(crate) work: &'l Work,
+    pub(crate) memory: &'l mut Memory,
+    /// The rules that were found.
+    pub(crate) found: &'l mut Vec<u32>,
+}
+
+/// Memory that looking up takes.
+#[derive(Debug, Default)]
+pub(crate) struct Memory {
+    backwards: Vec<u8>,
+    /// A bit for each part that a text was found to have.
+    seen: Vec<u64>,
+}
+
+impl Memory {
+    /// How many bytes it keeps.
+    pub(crate) fn len(&self) -> usize {
+        self.backwards.capacity() + self.seen.capacity() * size_of::<u64>()
+    }
+}
+
+impl Level {
+    /// Whether no value of this frame finds anything.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.empty
+    }
+
+    /// Adds the rules that may fire with the values of a row. Some may be added twice.
+    pub(crate) fn find(&self, row: &[Entry], lookup: &mut Lookup<'_>) {
+        for entry in row {
+            if let Some(slot) = self.slots.get(&entry.slot) {
+                self.one(slot, entry, lookup);
+            }
+        }
+        'sets: for set in &self.sets {
+            let mut key = SET;
+            for slot in set {
+                let hash = find(row, *slot).and_then(|entry| hash(entry, lookup));
+                let Some(hash) = hash else { continue 'sets };
+                key = join(key, *slot, hash);
+            }
+            self.constant(key, lookup);
+        }
+        for (slot, rules) in &self.missing {
+            if find(row, *slot).is_none() {
+                lookup.found.extend_from_slice(rules);
+            }
+        }
+        for (slot, group, level) in &self.among {
+            let Some(list) = find(row, *slot).filter(|entry| entry.held == Held::List) else {
+                continue;
+            };
+            match list.elements() {
+                Some((first, len)) => {
+                    let start = lookup.found.len();
+                    for at in first..first + len {
+                        // Past the limit the event is refused, whatever is found.
+                        if lookup.work.spend(1, 0).is_err() {
+                            break;
+                        }
+                        level.find(lookup.extract.row(*group, at), lookup);
+                        // The same rules again and again are one.
+                        if lookup.found.len() - start > 2 * level.all.len() {
+                            dedup(lookup.found, start);
+                        }
+                    }
+                }
+                // Too many to be taken out: any of them may be the one.
+                None => lookup.found.extend_from_slice(&level.all),
+            }
+        }
+    }
+
+    fn one(&self, slot: &BySlot, entry: &Entry, lookup: &mut Lookup<'_>) {
+        let (extract, body) = (lookup.extract, lookup.body);
+        if slot.constants
+            && let Some(hash) = hash(entry, lookup)
+        {
+            self.constant(join(ONE, entry.slot, hash), lookup);
+        }
+        if let Some(intervals) = &slot.intervals
+            && let Some(number) = extract.number(entry, body)
+        {
+            intervals.find(&number, lookup.found);
+        }
+        if let Held::Text | Held::Decoded = entry.held {
+            let text = extract.text(entry, body);
+            if let Some(prefixes) = &slot.prefixes {
+                prefixes.find(text.as_bytes(), lookup.found);
+            }
+            if let Some(suffixes) = &slot.suffixes {
+                let backwards = &mut lookup.memory.backwards;
+                backwards.clear();
+                backwards.extend(text.bytes().rev().take(suffixes.longest()));
+                suffixes.find(backwards, lookup.found);
+            }
+            if let Some(parts) = &slot.parts {
+                parts.find(text, lookup);
+            }
+        }
+        let state = State::of_held(entry.held);
+        for (_, rules) in slot.states.iter().filter(|(wanted, _)| wanted.meets(state)) {
+            lookup.found.extend_from_slice(rules);
+        }
+    }
+
+    fn constant(&self, key: u64, lookup: &mut Lookup<'_>) {
+        if let Some(range) = self.constants.get(&key) {
+            let rules = self.found.get(range.start as usize..range.end as usize);
+            lookup.found.extend_from_slice(rules.unwrap_or_default());
+        }
+    }
+}
+
+/// Leaves each rule from a place on once, in their order.
+pub(crate) fn dedup(found: &mut Vec<u32>, start: usize) {
+    if let Some(part) = found.get_mut(start..) {
+        part.sort_unstable();
+    }
+    let mut kept = start;
+    for at in start..found.len() {
+        if at == start || found.get(at) != found.get(kept - 1) {
+            found.swap(kept, at);
+            kept += 1;
+        }
+    }
+    found.truncate(kept);
+}
+
+/// The bytes that finding a part again counts as.
+const SEEN_AGAIN: usize = 64;
+const ONE: u64 = 0;
+const SET: u64 = 1;
+
+/// The key of a value together with those before it.
+#[inline]
+fn join(key: u64, slot: u32, hash: u64) -> u64 {
+    (key.rotate_left(23) ^ hash ^ u64::from(slot).wrapping_mul(0x9e37_79b9_7f4a_7c15))
+        .wrapping_mul(0xff51_afd7_ed55_8ccd)
+}
+
+/// The hash of a value that constants may equal.
+#[inline]
+fn hash(entry: &Entry, lookup: &Lookup<'_>) -> Option<u64> {
+    let (extract, body) = (lookup.extract, lookup.body);
+    Some(match entry.held {
+        Held::Text | Held::Decoded => text_hash(extract.text(entry, body)),
+        Held::Number => number_hash(&extract.number(entry, body)?),
+        // As `Const::hash` has it.
+        Held::Null => 1,
+        Held::False => 2,
+        Held::True => 3,
+        Held::Surrogate | Held::List | Held::Map => return None,
+    })
+}
+
+/// Texts with the rules that look for them.
+type Affixes = Vec<(Box<[u8]>, u32)>;
+
+/// Gathers what a level is made of.
+#[derive(Default)]
+pub(super) struct Builder {
+    constants: Vec<(u64, u32)>,
+    sets: Vec<Box<[u32]>>,
+    single: Vec<u32>,
+    intervals: FxHashMap<u32, Vec<(Interval, u32)>>,
+    prefixes: FxHashMap<u32, Affixes>,
+    suffixes: FxHashMap<u32, Affixes>,
+    parts: FxHashMap<u32, Vec<(Box<str>, u32)>>,
+    states: FxHashMap<(u32, State), Vec<u32>>,
+    among: FxHashMap<(u32, usize), Builder>,
+    /// All rules, where they are of elements.
+    all: Vec<u32>,
+}
+
+impl Builder {
+    pub(super) fn add(&mut self, access: Access, rule: u32) {
+        match access {
+            Access::Among(at, group, inner) => {
+                let elements = self.among.entry((at.slot, group)).or_default();
+                elements.all.push(rule);
+                elements.add(*inner, rule);
+            }
+            Access::Equal(at, hash) => self.equal(at.slot, hash, rule),
+            Access::Together(all, best) => {
+                let slots: Box<[u32]> = all.iter().map(|(at, _)| at.slot).collect();
+                if !self.sets.contains(&slots) {
+                    if self.sets.len() >= SETS {
+                        if let Some((at, hash)) = all.get(best) {
+                            self.equal(at.slot, *hash, rule);
+                        }
+                        return;
+                    }
+                    self.sets.push(slots);
+                }
+                let key = all.iter().fold(SET, |key, (at, hash)| join(key, at.slot, *hash));
+                self.constants.push((key, rule));
+            }
+            Access::Within(at, interval) => {
+                self.intervals.entry(at.slot).or_default().push((interval, rule));
+            }
+            Access::Prefix(at, text) => {
+                let text = text.into_boxed_bytes();
+                self.prefixes.entry(at.slot).or_default().push((text, rule));
+            }
+            Access::Suffix(at, text) => {
+                let text = text.bytes().rev().collect();
+                self.suffixes.entry(at.slot).or_default().push((text, rule));
+            }
+            Access::Contains(at, text) => {
+                self.parts.entry(at.slot).or_default().push((text, rule));
+            }
+            Access::Is(at, state) => self.states.entry((at.slot, state)).or_default().push(rule),
+        }
+    }
+
+    fn equal(&mut self, slot: u32, hash: u64, rule: u32) {
+        if self.single.last() != Some(&slot) {
+            self.single.push(slot);
+        }
+        self.constants.push((join(ONE, slot, hash), rule));
+    }
+
+    pub(super) fn finish(mut self) -> Level {
+        let mut by_slot: FxHashMap<u32, Box<BySlot>> = FxHashMap::default();
+        let mut at = |slot: u32, change: &mut dyn FnMut(&mut BySlot)| {
+            change(by_slot.entry(slot).or_default());
+        };
+        for slot in self.single {
+            at(slot, &mut |slot| slot.constants = true);
+        }
+        for (slot, mut all) in self.intervals {
+            at(slot, &mut |slot| slot.intervals = Some(Intervals::new(std::mem::take(&mut all))));
+        }
+        for (slot, mut all) in self.prefixes {
+            at(slot, &mut |slot| slot.prefixes = Some(Prefixes::new(std::mem::take(&mut all))));
+        }
+        for (slot, mut all) in self.suffixes {
+            at(slot, &mut |slot| slot.suffixes = Some(Prefixes::new(std::mem::take(&mut all))));
+        }
+        for (slot, all) in self.parts {
+            let state = (slot, State::TEXT);
+            match Parts::new(&all) {
+                Some(parts) => {
+                    let mut parts = Some(parts);
+                    at(slot, &mut |slot| slot.parts = parts.take());
+                }
+                // Too many to be looked for at once: any text will do.
+                None => {
+                    self.states.entry(state).or_default().extend(all.iter().map(|(_, rule)| *rule))
+                }
+            }
+        }
+        let mut missing = Vec::new();
+        let mut states: Vec<_> = self.states.into_iter().collect();
+        states.sort_unstable_by_key(|(key, _)| *key);
+        for ((slot, state), rules) in states {
+            let rules: Box<[u32]> = rules.into();
+            if state.meets(State::ABSENT) {
+                missing.push((slot, rules.clone()));
+            }
+            if state != State::ABSENT {
+                at(slot, &mut |slot| slot.states.push((state, rules.clone())));
+            }
+        }
+        self.constants.sort_unstable();
+        self.constants.dedup();
+        let mut constants = FxHashMap::default();
+        let mut end = 0;
+        for same in self.constants.chunk_by(|(a, _), (b, _)| a == b) {
+            let start = end;
+            end += u32::try_from(same.len()).unwrap_or(u32::MAX);
+            if let Some((key, _)) = same.first() {
+                constants.insert(*key, start..end);
+            }
+        }
+        constants.shrink_to_fit();
+        by_slot.shrink_to_fit();
+        let found = self.constants.into_iter().map(|(_, rule)| rule).collect();
+        let mut among: Vec<_> = self
+            .among
+            .into_iter()
+            .map(|((slot, group), level)| (slot, group, level.finish()))
+            .collect();
+        among.sort_unstable_by_key(|(slot, group, _)| (*slot, *group));
+        self.all.sort_unstable();
+        self.all.dedup();
+        let empty =
+            constants.is_empty() && missing.is_empty() && among.is_empty() && by_slot.is_empty();
+        Level {
+            constants,
+            found,
+            sets: self.sets,
+            slots: by_slot,
+            missing,
+            among,
+            all: self.all.into(),
+            empty,
+        }
+    }
+}
+
+impl Parts {
+    fn find(&self, text: &str, lookup: &mut Lookup<'_>) {
+        let seen = &mut lookup.memory.seen;
+        seen.clear();
+        seen.resize(self.rules.len().div_ceil(64), 0);
+        for part in self.automaton.find_overlapping_iter(text) {
+            let part = part.pattern().as_usize();
+            let Some(word) = seen.get_mut(part / 64) else { continue };
+            let bit = 1 << (part % 64);
+            if *word & bit == 0 {
+                *word |= bit;
+                lookup.found.extend(self.rules.get(part).into_iter().flatten());
+            } else if lookup.work.spend(0, SEEN_AGAIN).is_err() {
+                // What stands there often, many times over, is work.
+                return;
+            }
+        }
+    }
+
+    fn new(all: &[(Box<str>, u32)]) -> Option<Self> {
+        let mut rules: FxHashMap<&str, Vec<u32>> = FxHashMap::default();
+        for (text, rule) in all {
+            rules.entry(text).or_default().push(*rule);
+        }
+        let mut rules: Vec<(&str, Vec<u32>)> = rules.into_iter().collect();
+        rules.sort_unstable();
+        let automaton = AhoCorasick::new(rules.iter().map(|(text, _)| text)).ok()?;
+        Some(Self { automaton, rules: rules.into_iter().map(|(_, rules)| rules.into()).collect() })
+    }
+}

@@ -1,0 +1,206 @@
+//! Which rules may fire, found from the values of an event: each rule is kept under something that
+//! must be true for it to fire, the rarest that there is. What is found is then decided; what is
+//! not found cannot fire.
+
+mod access;
+mod affix;
+mod interval;
+mod level;
+mod pattern;
+mod state;
+#[cfg(test)]
+mod tests;
+
+use rustc_hash::FxHashMap;
+
+pub(crate) use access::Access;
+use access::{Choice, Counts};
+pub(crate) use level::{Level, Lookup, Memory, dedup};
+
+use super::program::{NodeKind, Programs, Ref};
+use super::test::Test;
+use super::{EventPlan, Frames, RuleAt};
+
+/// The levels of a site, the event's first.
+pub(crate) type Levels = Box<[Level]>;
+
+/// Rules that are decided at one place: for the event, or for each element of one list, or of a
+/// list in it.
+#[derive(Debug)]
+pub(crate) struct Site {
+    /// The groups of the frames there, the event's first.
+    pub(crate) groups: Box<[usize]>,
+    /// The sites inside of this one.
+    pub(crate) inner: Vec<usize>,
+    /// Where the list is that this site goes through: the level of its frame, and the slot.
+    pub(crate) list: Option<(usize, u32)>,
+    pub(crate) levels: Levels,
+    /// Rules that no index finds: they are decided for every element.
+    pub(crate) rest: Vec<u32>,
+    /// All rules of the site.
+    pub(crate) rules: Vec<u32>,
+    /// Values without which a rule cannot fire, by level and slot.
+    pub(crate) needed: Vec<(usize, u32)>,
+    /// The rules that go through the list of this site, those of the sites inside of it too.
+    pub(crate) through: Vec<u32>,
+    /// The smallest `max` that these have for the list.
+    pub(crate) least: usize,
+}
+
+/// A rule that an index may find.
+pub(super) struct Candidate {
+    pub(super) at: RuleAt,
+    /// The groups of the frames around its condition.
+    pub(super) groups: Vec<usize>,
+    /// What the `each`s around it allow at most.
+    pub(super) lists: Vec<usize>,
+    pub(super) outer: Ref,
+    pub(super) condition: Ref,
+}
+
+/// Puts the rules of an event at their sites.
+pub(super) fn build(
+    candidates: Vec<Candidate>,
+    programs: &Programs,
+    frames: &Frames,
+) -> (Vec<RuleAt>, Vec<Site>) {
+    let mut sites = Sites { frames, sites: Vec::new(), known: FxHashMap::default() };
+    sites.at(&[0]);
+    let placed: Vec<usize> =
+        candidates.iter().map(|candidate| sites.at(&candidate.groups)).collect();
+    let Sites { mut sites, known, .. } = sites;
+    for (number, candidate) in (0..).zip(&candidates) {
+        for (outer, max) in (2..).zip(&candidate.lists) {
+            let groups = candidate.groups.get(..outer).and_then(|groups| known.get(groups));
+            if let Some(site) = groups.and_then(|site| sites.get_mut(*site)) {
+                site.through.push(number);
+                site.least = site.least.min(*max);
+            }
+        }
+    }
+    let mut counts: Vec<Counts> = sites.iter().map(|_| Counts::default()).collect();
+    for (candidate, site) in candidates.iter().zip(&placed) {
+        if let Some(counts) = counts.get_mut(*site) {
+            counts.add(programs, candidate.outer);
+            counts.add(programs, candidate.condition);
+        }
+    }
+    let mut levels: Vec<Vec<level::Builder>> = sites
+        .iter()
+        .map(|site| site.groups.iter().map(|_| level::Builder::default()).collect())
+        .collect();
+    for ((number, candidate), at) in (0..).zip(&candidates).zip(&placed) {
+        let (Some(site), Some(counts), Some(levels)) =
+            (sites.get_mut(*at), counts.get(*at), levels.get_mut(*at))
+        else {
+            continue;
+        };
+        site.rules.push(number);
+        for part in conjuncts(programs, candidate.outer, candidate.condition) {
+            if let Some(NodeKind::Test(test)) = programs.node(part.node).map(|node| &node.kind)
+                && let Some(at) = test.at()
+                && !matches!(test, Test::Is(..))
+            {
+                site.needed.push((at.level as usize, at.slot));
+            }
+        }
+        match choose(counts, programs, candidate.outer, candidate.condition) {
+            None => site.rest.push(number),
+            Some(choice) => {
+                for access in choice.accesses {
+                    if let Some(level) = levels.get_mut(access.level() as usize) {
+                        level.add(access, number);
+                    }
+                }
+            }
+        }
+    }
+    for (site, levels) in sites.iter_mut().zip(levels) {
+        site.needed.sort_unstable();
+        site.needed.dedup();
+        site.needed.shrink_to_fit();
+        site.levels = levels.into_iter().map(level::Builder::finish).collect();
+    }
+    (candidates.into_iter().map(|candidate| candidate.at).collect(), sites)
+}
+
+/// The best access of a rule, by both of its conditions.
+fn choose(counts: &Counts, programs: &Programs, outer: Ref, condition: Ref) -> Option<Choice> {
+    counts.of_all(programs, &conjuncts(programs, outer, condition))
+}
+
+/// What must be true for a rule to fire.
+fn conjuncts(programs: &Programs, outer: Ref, condition: Ref) -> Vec<Ref> {
+    let mut parts: Vec<Ref> = Vec::new();
+    for part in [outer, condition] {
+        match programs.node(part.node).map(|node| &node.kind) {
+            Some(NodeKind::All(inner)) => parts.extend(inner),
+            _ => parts.push(part),
+        }
+    }
+    parts
+}
+
+struct Sites<'f> {
+    frames: &'f Frames,
+    sites: Vec<Site>,
+    known: FxHashMap<Vec<usize>, usize>,
+}
+
+impl Sites<'_> {
+    /// The site with these groups, made with those around it where it is not there yet.
+    fn at(&mut self, groups: &[usize]) -> usize {
+        if let Some(site) = self.known.get(groups) {
+            return *site;
+        }
+        let outer = groups.split_last().filter(|(_, outer)| !outer.is_empty());
+        let around = outer.map(|(_, outer)| self.at(outer));
+        let site = self.sites.len();
+        if let Some(around) = around.and_then(|around| self.sites.get_mut(around)) {
+            around.inner.push(site);
+        }
+        let list = groups.last().and_then(|group| self.frames.groups.get(*group)?.list);
+        let list = list.and_then(|(group, slot)| {
+            // The nearest frame of the group that has the list.
+            let level = groups.iter().rev().skip(1).position(|around| *around == group)?;
+            Some((groups.len() - 2 - level, slot))
+        });
+        self.sites.push(Site {
+            groups: groups.into(),
+            inner: Vec::new(),
+            list,
+            levels: Box::default(),
+            rest: Vec::new(),
+            rules: Vec::new(),
+            needed: Vec::new(),
+            through: Vec::new(),
+            least: usize::MAX,
+        });
+        self.known.insert(groups.to_vec(), site);
+        site
+    }
+}
+
+/// What each rule of an event is found by, for listings: `None` for one that is always decided.
+pub(crate) fn chosen(plan: &EventPlan) -> Vec<(RuleAt, Option<Vec<Access>>)> {
+    let mut all = Vec::new();
+    for site in &plan.sites {
+        let rules = || site.rules.iter().filter_map(|rule| plan.rules.get(*rule as usize));
+        let conditions = |at: RuleAt| {
+            let (sensor, rule) = plan.rule(at)?;
+            Some((sensor.condition, rule.condition))
+        };
+        let mut counts = Counts::default();
+        for (outer, condition) in rules().filter_map(|at| conditions(*at)) {
+            counts.add(&plan.programs, outer);
+            counts.add(&plan.programs, condition);
+        }
+        for at in rules() {
+            let choice = conditions(*at)
+                .and_then(|(outer, condition)| choose(&counts, &plan.programs, outer, condition));
+            all.push((*at, choice.map(|choice| choice.accesses)));
+        }
+    }
+    all.sort_by_key(|(at, _)| *at);
+    all
+}

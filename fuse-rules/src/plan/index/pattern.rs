@@ -1,0 +1,127 @@
+//! The literal texts that a pattern's matches must have.
+
+use regex_syntax::hir::literal::{self, ExtractKind, Extractor};
+use regex_syntax::hir::{Hir, HirKind};
+
+use super::access::Access;
+use crate::check::typed::{Pattern, TextOp};
+use crate::plan::test::{At, text_hash};
+
+/// A text that must be there, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Literal {
+    Whole(Box<str>),
+    Start(Box<str>),
+    End(Box<str>),
+    Inside(Box<str>),
+}
+
+/// How many texts a pattern may stand for.
+const MOST: usize = 64;
+/// How many characters a class may have to be spelled out.
+const CLASS: usize = 4;
+
+impl Literal {
+    pub(crate) fn likely(&self) -> f64 {
+        match self {
+            Self::Whole(text) => likely(text) / 2.0,
+            Self::Start(text) | Self::End(text) | Self::Inside(text) => likely(text),
+        }
+    }
+
+    pub(crate) fn access(self, at: At) -> Access {
+        match self {
+            Self::Whole(text) => Access::Equal(at, text_hash(&text)),
+            Self::Start(text) => Access::Prefix(at, text),
+            Self::End(text) => Access::Suffix(at, text),
+            Self::Inside(text) => Access::Contains(at, text),
+        }
+    }
+}
+
+/// How likely a text of an event is guessed to have this in it: the longer, the less.
+pub(crate) fn likely(literal: &str) -> f64 {
+    0.5 / (1.0 + literal.chars().count() as f64)
+}
+
+/// Texts one of which every match has; `None` where none is known.
+pub(crate) fn literals(pattern: &Pattern) -> Option<Vec<Literal>> {
+    match pattern.op {
+        TextOp::Like => of_glob(&pattern.source),
+        _ => of_regex(&pattern.source),
+    }
+}
+
+/// `*` stands for any text, `?` for any character.
+fn of_glob(glob: &str) -> Option<Vec<Literal>> {
+    // The next character may be one that stands for itself.
+    if glob.contains('\\') {
+        return None;
+    }
+    let parts: Vec<&str> = glob.split(['*', '?']).collect();
+    let (first, last) = (*parts.first()?, *parts.last()?);
+    if parts.len() == 1 {
+        return Some(vec![Literal::Whole(first.into())]);
+    }
+    let inside = parts.iter().max_by_key(|part| part.len()).copied()?;
+    let longest = first.len().max(last.len()).max(inside.len());
+    Some(vec![match longest {
+        0 => return None,
+        len if first.len() == len => Literal::Start(first.into()),
+        len if last.len() == len => Literal::End(last.into()),
+        _ => Literal::Inside(inside.into()),
+    }])
+}
+
+fn of_regex(regex: &str) -> Option<Vec<Literal>> {
+    let hir = regex_syntax::parse(regex).ok()?;
+    let start = extracted(&hir, ExtractKind::Prefix);
+    if let Some((literals, true)) = &start {
+        return Some(literals.iter().map(|text| Literal::Whole(text.clone())).collect());
+    }
+    let end = extracted(&hir, ExtractKind::Suffix);
+    let shortest = |found: &Option<(Vec<Box<str>>, bool)>| {
+        found.as_ref().and_then(|(texts, _)| texts.iter().map(|text| text.len()).min()).unwrap_or(0)
+    };
+    let inside = inside(&hir).map_or(0, |text| text.len());
+    let longest = shortest(&start).max(shortest(&end)).max(inside);
+    if longest == 0 {
+        return None;
+    }
+    if shortest(&start) == longest {
+        return start.map(|(texts, _)| texts.into_iter().map(Literal::Start).collect());
+    }
+    if shortest(&end) == longest {
+        return end.map(|(texts, _)| texts.into_iter().map(Literal::End).collect());
+    }
+    self::inside(&hir).map(|text| vec![Literal::Inside(text)])
+}
+
+/// The texts that matches start or end with, and whether they are the whole matches.
+fn extracted(hir: &Hir, kind: ExtractKind) -> Option<(Vec<Box<str>>, bool)> {
+    let mut extractor = Extractor::new();
+    extractor.kind(kind).limit_class(CLASS).limit_total(MOST);
+    let found = extractor.extract(hir);
+    let literals = found.literals()?;
+    let whole = literals.iter().all(literal::Literal::is_exact);
+    let mut texts = Vec::new();
+    for literal in literals {
+        let text = std::str::from_utf8(literal.as_bytes()).ok()?;
+        // A start that is empty says nothing; a whole match that is empty does.
+        if text.is_empty() && !whole {
+            return None;
+        }
+        texts.push(text.into());
+    }
+    (!texts.is_empty()).then_some((texts, whole))
+}
+
+/// The longest literal that stands in a row of parts.
+fn inside(hir: &Hir) -> Option<Box<str>> {
+    match hir.kind() {
+        HirKind::Capture(capture) => inside(&capture.sub),
+        HirKind::Literal(literal) => std::str::from_utf8(&literal.0).ok().map(Into::into),
+        HirKind::Concat(parts) => parts.iter().filter_map(inside).max_by_key(|text| text.len()),
+        _ => None,
+    }
+}

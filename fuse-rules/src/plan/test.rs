@@ -1,0 +1,170 @@
+//! Atoms: what is asked of one value of an event.
+
+use std::hash::{BuildHasher as _, Hash};
+use std::sync::Arc;
+
+use rustc_hash::FxBuildHasher;
+
+use super::Slot;
+use crate::check::typed::{CompareOp, Expr, ExprKind, IsTest, Pattern, TextOp};
+use crate::number::Number;
+use crate::value::Value;
+
+/// A value of the event: the level of its frame, and the slot in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct At {
+    pub(crate) level: u32,
+    pub(crate) slot: u32,
+}
+
+/// A constant that values are compared with.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Const {
+    Null,
+    Bool(bool),
+    Number(Box<Number>),
+    Text(Box<str>),
+}
+
+/// An atom. Those that ask one value about constants are spelled out; they take no memory to
+/// decide, and most of them an index can find.
+#[derive(Debug)]
+pub(crate) enum Test {
+    Equal(At, Const),
+    Less(At, Box<Number>),
+    Greater(At, Box<Number>),
+    OneOf(At, Box<[Const]>),
+    Text(At, TextOp, Box<str>),
+    Pattern(At, Arc<Pattern>),
+    Is(At, IsTest),
+    /// Anything else, with the level of the innermost frame around it.
+    Expr(u32, Box<Expr<Slot>>),
+}
+
+impl Const {
+    pub(crate) fn of(value: &Value<'_>) -> Option<Self> {
+        Some(match value {
+            Value::Null => Self::Null,
+            Value::Bool(value) => Self::Bool(*value),
+            Value::Number(number) => Self::Number(Box::new(*number)),
+            Value::String(text) => Self::Text(text.as_ref().into()),
+            _ => return None,
+        })
+    }
+
+    /// A number that equal constants share, and hardly any others.
+    pub(crate) fn hash(&self) -> u64 {
+        match self {
+            Self::Null => 1,
+            Self::Bool(false) => 2,
+            Self::Bool(true) => 3,
+            Self::Number(number) => number_hash(number),
+            Self::Text(text) => text_hash(text),
+        }
+    }
+}
+
+/// The same of a number.
+pub(crate) fn number_hash(number: &Number) -> u64 {
+    FxBuildHasher.hash_one(number)
+}
+
+/// The same of a text.
+#[inline]
+pub(crate) fn text_hash(text: &str) -> u64 {
+    FxBuildHasher.hash_one(text)
+}
+
+impl Test {
+    /// An expression as an atom, and whether it is the atom's negation. The innermost frame around
+    /// it has this level.
+    pub(super) fn of(expr: &Expr<Slot>, level: u32) -> (Self, bool) {
+        spelled(&expr.kind).unwrap_or_else(|| (Self::Expr(level, Box::new(expr.clone())), false))
+    }
+
+    /// Where its value is; `None` for an expression.
+    pub(crate) fn at(&self) -> Option<At> {
+        match self {
+            Self::Equal(at, _)
+            | Self::Less(at, _)
+            | Self::Greater(at, _)
+            | Self::OneOf(at, _)
+            | Self::Text(at, ..)
+            | Self::Pattern(at, _)
+            | Self::Is(at, _) => Some(*at),
+            Self::Expr(..) => None,
+        }
+    }
+}
+
+fn spelled(kind: &ExprKind<Slot>) -> Option<(Test, bool)> {
+    Some(match kind {
+        ExprKind::Compare { op, left, right } => {
+            let (at, value, op) = match (place(left), place(right)) {
+                (Some(at), None) => (at, constant(right)?, *op),
+                (None, Some(at)) => (at, constant(left)?, turned(*op)),
+                _ => return None,
+            };
+            let number = || match value {
+                Value::Number(number) => Some(Box::new(*number)),
+                _ => None,
+            };
+            match op {
+                CompareOp::Eq => (Test::Equal(at, Const::of(value)?), false),
+                CompareOp::Ne => (Test::Equal(at, Const::of(value)?), true),
+                CompareOp::Lt => (Test::Less(at, number()?), false),
+                CompareOp::Ge => (Test::Less(at, number()?), true),
+                CompareOp::Gt => (Test::Greater(at, number()?), false),
+                CompareOp::Le => (Test::Greater(at, number()?), true),
+            }
+        }
+        ExprKind::In { item, list } => {
+            let items: Option<Vec<Const>> = match &list.kind {
+                ExprKind::Const(Value::List(items)) => items.iter().map(Const::of).collect(),
+                ExprKind::List(items) => {
+                    items.iter().map(|item| Const::of(constant(item)?)).collect()
+                }
+                _ => None,
+            };
+            (Test::OneOf(place(item)?, items?.into()), false)
+        }
+        ExprKind::TextTest { op, left, right } => match constant(right)? {
+            Value::String(text) => (Test::Text(place(left)?, *op, text.as_ref().into()), false),
+            _ => return None,
+        },
+        ExprKind::Pattern { value, pattern } => {
+            (Test::Pattern(place(value)?, pattern.clone()), false)
+        }
+        ExprKind::Is { value, negated, test } => (Test::Is(place(value)?, *test), *negated),
+        // What stands for itself is asked to be true.
+        ExprKind::Path(slot) => {
+            (Test::Equal(At { level: slot.level, slot: slot.index }, Const::Bool(true)), false)
+        }
+        _ => return None,
+    })
+}
+
+fn place(expr: &Expr<Slot>) -> Option<At> {
+    match &expr.kind {
+        ExprKind::Path(slot) => Some(At { level: slot.level, slot: slot.index }),
+        _ => None,
+    }
+}
+
+fn constant(expr: &Expr<Slot>) -> Option<&Value<'static>> {
+    match &expr.kind {
+        ExprKind::Const(value) => Some(value),
+        _ => None,
+    }
+}
+
+/// The operator that says the same with its sides changed.
+fn turned(op: CompareOp) -> CompareOp {
+    match op {
+        CompareOp::Lt => CompareOp::Gt,
+        CompareOp::Le => CompareOp::Ge,
+        CompareOp::Gt => CompareOp::Lt,
+        CompareOp::Ge => CompareOp::Le,
+        same => same,
+    }
+}

@@ -1,0 +1,307 @@
+//! Reading JSON's grammar, sixteen bytes at a time where it is strings and numbers.
+//!
+//! `None` says that the text is not JSON, or nested too deep; where and why, `event::json_fault`
+//! tells, which is slower.
+
+use wide::u8x16;
+
+use crate::event::MAX_DEPTH;
+
+/// A place in a text that is being read.
+#[derive(Clone)]
+pub(super) struct Cursor<'t> {
+    text: &'t str,
+    at: usize,
+}
+
+/// The key of an object, with its quotes.
+pub(super) struct Key<'t> {
+    pub(super) text: &'t str,
+    pub(super) at: usize,
+    pub(super) escaped: bool,
+}
+
+/// What a value is, as its text shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Seen {
+    Null,
+    True,
+    False,
+    Number,
+    String { escaped: bool },
+    List,
+    Map,
+}
+
+/// Bytes looked at together.
+const WIDTH: usize = 16;
+
+impl<'t> Cursor<'t> {
+    pub(super) fn new(text: &'t str) -> Self {
+        Self { text, at: 0 }
+    }
+
+    pub(super) fn at(&self) -> usize {
+        self.at
+    }
+
+    /// The text from a place up to here.
+    pub(super) fn since(&self, start: usize) -> &'t str {
+        self.text.get(start..self.at).unwrap_or("")
+    }
+
+    /// A cursor at another place of the same text.
+    pub(super) fn back_to(&self, at: usize) -> Self {
+        Self { text: self.text, at }
+    }
+
+    /// Whether nothing but white space is left.
+    pub(super) fn is_at_end(&mut self) -> bool {
+        self.space();
+        self.at == self.text.len()
+    }
+
+    #[inline(always)]
+    fn peek(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.at).copied()
+    }
+
+    #[inline(always)]
+    fn bytes(&self) -> Option<[u8; WIDTH]> {
+        self.text.as_bytes().get(self.at..self.at + WIDTH)?.try_into().ok()
+    }
+
+    #[inline(always)]
+    fn space(&mut self) {
+        while let Some(b' ' | b'\n' | b'\r' | b'\t') = self.peek() {
+            self.at += 1;
+        }
+    }
+
+    /// The next byte that is not white space.
+    #[inline(always)]
+    fn next(&mut self) -> Option<u8> {
+        let byte = self.peek()?;
+        if byte > b' ' {
+            return Some(byte);
+        }
+        self.space();
+        self.peek()
+    }
+
+    /// Skips a value and says what it is. So many brackets are open around it.
+    #[inline(always)]
+    pub(super) fn value(&mut self, depth: usize) -> Option<Seen> {
+        match self.next()? {
+            b'"' => self.string().map(|escaped| Seen::String { escaped }),
+            b'{' => self.skip(depth).map(|()| Seen::Map),
+            b'[' => self.skip(depth).map(|()| Seen::List),
+            b't' => self.word(b"true").map(|()| Seen::True),
+            b'f' => self.word(b"false").map(|()| Seen::False),
+            b'n' => self.word(b"null").map(|()| Seen::Null),
+            _ => self.number().map(|()| Seen::Number),
+        }
+    }
+
+    /// What comes next, before it is read.
+    pub(super) fn opens(&mut self) -> Option<u8> {
+        self.next()
+    }
+
+    /// Takes the bracket that opens an object or a list; `false` where it is closed at once.
+    pub(super) fn open(&mut self, close: u8, depth: usize) -> Option<bool> {
+        if depth >= MAX_DEPTH {
+            return None;
+        }
+        self.at += 1;
+        let empty = self.next()? == close;
+        self.at += usize::from(empty);
+        Some(!empty)
+    }
+
+    /// Takes what follows an entry or element: `true` for a comma, `false` for the end.
+    pub(super) fn more(&mut self, close: u8) -> Option<bool> {
+        let byte = self.next()?;
+        self.at += 1;
+        match byte {
+            b',' => {
+                self.next()?;
+                Some(true)
+            }
+            byte if byte == close => Some(false),
+            _ => None,
+        }
+    }
+
+    /// Takes a key and the colon behind it.
+    #[inline(always)]
+    pub(super) fn key(&mut self) -> Option<Key<'t>> {
+        let start = self.at;
+        if self.peek()? != b'"' {
+            return None;
+        }
+        let escaped = self.string()?;
+        let text = self.since(start);
+        if self.next()? != b':' {
+            return None;
+        }
+        self.at += 1;
+        Some(Key { text, at: start, escaped })
+    }
+
+    /// Skips a value of any kind, without recursion.
+    pub(super) fn skip(&mut self, depth: usize) -> Option<()> {
+        // A bit for each bracket that is open here, the innermost lowest: 1 for an object.
+        let mut objects = 0_u128;
+        let mut open = 0;
+        loop {
+            match self.next()? {
+                b'"' => drop(self.string()?),
+                b'{' => {
+                    if self.open(b'}', depth + open)? {
+                        (objects, open) = (objects << 1 | 1, open + 1);
+                        self.key()?;
+                        continue;
+                    }
+                }
+                b'[' => {
+                    if self.open(b']', depth + open)? {
+                        (objects, open) = (objects << 1, open + 1);
+                        continue;
+                    }
+                }
+                b't' => self.word(b"true")?,
+                b'f' => self.word(b"false")?,
+                b'n' => self.word(b"null")?,
+                _ => self.number()?,
+            }
+            // What follows a value.
+            loop {
+                if open == 0 {
+                    return Some(());
+                }
+                let byte = self.next()?;
+                self.at += 1;
+                let in_object = objects & 1 == 1;
+                match byte {
+                    b',' => {
+                        if in_object {
+                            self.next()?;
+                            self.key()?;
+                        }
+                        break;
+                    }
+                    b'}' if in_object => {}
+                    b']' if !in_object => {}
+                    _ => return None,
+                }
+                (objects, open) = (objects >> 1, open - 1);
+            }
+        }
+    }
+
+    /// Skips a string, at its quote, and says whether it has escapes.
+    #[inline(always)]
+    fn string(&mut self) -> Option<bool> {
+        self.at += 1;
+        let mut escaped = false;
+        loop {
+            while let Some(bytes) = self.bytes() {
+                let text = u8x16::from(bytes);
+                let is = |byte| text.simd_eq(u8x16::splat(byte));
+                let control = text.min(u8x16::splat(0x1f)).simd_eq(text);
+                let special = (is(b'"') | is(b'\\') | control).to_bitmask();
+                if special == 0 {
+                    self.at += WIDTH;
+                    continue;
+                }
+                self.at += special.trailing_zeros() as usize;
+                break;
+            }
+            // Where the text ends soon, one byte after the other.
+            loop {
+                match self.peek()? {
+                    b'"' => {
+                        self.at += 1;
+                        return Some(escaped);
+                    }
+                    b'\\' => {
+                        escaped = true;
+                        self.escape()?;
+                        break;
+                    }
+                    0..b' ' => return None,
+                    _ => self.at += 1,
+                }
+            }
+        }
+    }
+
+    #[cold]
+    fn escape(&mut self) -> Option<()> {
+        let bytes = self.text.as_bytes();
+        self.at += match bytes.get(self.at + 1)? {
+            b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => 2,
+            b'u' => {
+                let digits = bytes.get(self.at + 2..self.at + 6)?;
+                digits.iter().all(u8::is_ascii_hexdigit).then_some(6)?
+            }
+            _ => return None,
+        };
+        Some(())
+    }
+
+    #[inline(always)]
+    fn number(&mut self) -> Option<()> {
+        if let Some(b'1'..=b'9') = self.peek()
+            && let Some(bytes) = self.bytes()
+        {
+            let digits = u8x16::from(bytes) - u8x16::splat(b'0');
+            let is_digit = digits.min(u8x16::splat(9)).simd_eq(digits).to_bitmask();
+            let count = is_digit.trailing_ones() as usize;
+            let after = bytes.get(count);
+            if after.is_some_and(|byte| !matches!(byte, b'.' | b'e' | b'E')) {
+                self.at += count;
+                return Some(());
+            }
+        }
+        self.any_number()
+    }
+
+    fn any_number(&mut self) -> Option<()> {
+        if self.peek() == Some(b'-') {
+            self.at += 1;
+        }
+        match self.peek()? {
+            b'0' => self.at += 1,
+            b'1'..=b'9' => self.digits()?,
+            _ => return None,
+        }
+        if self.peek() == Some(b'.') {
+            self.at += 1;
+            self.digits()?;
+        }
+        if let Some(b'e' | b'E') = self.peek() {
+            self.at += 1;
+            if let Some(b'+' | b'-') = self.peek() {
+                self.at += 1;
+            }
+            self.digits()?;
+        }
+        Some(())
+    }
+
+    fn digits(&mut self) -> Option<()> {
+        let start = self.at;
+        while let Some(b'0'..=b'9') = self.peek() {
+            self.at += 1;
+        }
+        (self.at > start).then_some(())
+    }
+
+    #[inline(always)]
+    fn word(&mut self, word: &[u8]) -> Option<()> {
+        let end = self.at + word.len();
+        (self.text.as_bytes().get(self.at..end)? == word).then(|| self.at = end)
+    }
+}

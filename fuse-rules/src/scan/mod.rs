@@ -1,0 +1,19 @@
+//! One pass over an event's bytes: it validates them, takes out what the rules ask for, and skips
+//! the rest.
+
+mod cursor;
+mod extract;
+mod text;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use extract::{Entry, Extract, Held, Refused, find};
+
+use cursor::Cursor;
+
+/// Whether a text is JSON (RFC 8259), nested no deeper than an event may be.
+pub(crate) fn is_valid(text: &str) -> bool {
+    let mut cursor = Cursor::new(text);
+    cursor.skip(0).is_some() && cursor.is_at_end()
+}

@@ -1,0 +1,15 @@
+//! `fuse plan`
+
+use super::{Ended, load, problems};
+use crate::cli::{Plan, ProblemFormat};
+use crate::{Exit, output};
+
+pub(crate) fn run(arguments: &Plan) -> Ended {
+    match load(&arguments.paths)? {
+        Ok(ruleset) => {
+            output::print(&ruleset.plan().listing());
+            Ok(Exit::Clean)
+        }
+        Err(diagnostics) => Ok(problems(&diagnostics, ProblemFormat::Text)),
+    }
+}
