@@ -1,81 +1,17 @@
 //! The fast evaluator of plans: candidates by the index, then their conditions, then the actions of
 //! those that hold. Nothing is kept of what does not fire.
 
-use std::sync::{Mutex, PoisonError};
-
-use super::atoms::{self, Values};
 use super::frame::{self, Frame};
 use super::machine::{self, too_many};
+use super::scratch::{Around, LEVELS, Scratch};
 use super::stack::{Stack, Work};
 use super::{Decision, Evaluation, Verdict, decision, refusal};
 use crate::event::Event;
 use crate::fuses::Fuses;
 use crate::plan::{
-    Among, Compiled, EachPlan, EventPlan, Lookup, Memory, NodeKind, Ref, RulePlan, SensorPlan,
-    Site, Test, dedup,
+    Compiled, EachPlan, EventPlan, Lookup, Memory, RulePlan, SensorPlan, Site, dedup,
 };
 use crate::scan::{Extract, Held, find};
-
-/// The memory that deciding takes, kept for the next event.
-#[derive(Debug, Default)]
-pub(crate) struct Scratch {
-    pub(crate) extract: Extract,
-    /// The truths of parts that several rules share, each with the number of the frame that it is
-    /// of: `number << 2 | truth`.
-    truths: Vec<u32>,
-    /// How many frames were looked at.
-    frames: u32,
-    /// The candidates of the place.
-    found: Vec<u32>,
-    /// What the frames around the sites find, by site and level.
-    around: Vec<[Around; LEVELS]>,
-    memory: Memory,
-}
-
-/// What a frame finds for a site.
-#[derive(Debug, Default)]
-struct Around {
-    /// The number of the frame.
-    number: u32,
-    found: Vec<u32>,
-}
-
-impl Scratch {
-    /// How many bytes it keeps.
-    fn memory(&self) -> usize {
-        let around = self.around.iter().flatten().map(|around| around.found.capacity());
-        let rules = around.sum::<usize>() + self.found.capacity() + self.truths.capacity();
-        self.extract.memory() + self.memory.len() + rules * size_of::<u32>()
-    }
-}
-
-/// How many bytes a scratch may keep of what it read.
-const MOST_KEPT: usize = 32 << 20;
-
-/// How many scratches are kept: as many as events may be decided at once.
-const MOST_AT_ONCE: usize = 64;
-
-/// Scratches that nobody uses at the moment.
-#[derive(Debug, Default)]
-pub(crate) struct Pool(Mutex<Vec<Scratch>>);
-
-impl Pool {
-    pub(crate) fn take(&self) -> Scratch {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
-    }
-
-    pub(crate) fn put(&self, mut scratch: Scratch) {
-        // What one large event took is not kept for good.
-        if scratch.memory() > MOST_KEPT {
-            return;
-        }
-        scratch.extract.forget();
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.len() < MOST_AT_ONCE {
-            kept.push(scratch);
-        }
-    }
-}
 
 pub(crate) fn evaluate(plan: &Compiled, event: &Event<'_>, fuses: &Fuses) -> Evaluation {
     let Some(event_plan) = plan.event(event.source(), event.name()) else {
@@ -154,47 +90,44 @@ fn decide(
     Ok(decisions.into_iter().map(|(_, decision)| decision).collect())
 }
 
-/// The event, the `each` of a sensor, that of a rule, and some quantifiers.
-const LEVELS: usize = 6;
-
 /// The frame of a level, while it is looked at.
 #[derive(Clone, Copy, Default)]
-struct Row {
-    group: usize,
-    row: usize,
+pub(super) struct Row {
+    pub(super) group: usize,
+    pub(super) row: usize,
     /// Its place in the list, and how many there are.
-    index: usize,
-    len: usize,
+    pub(super) index: usize,
+    pub(super) len: usize,
     /// Tells it from every other frame.
-    number: u32,
+    pub(super) number: u32,
 }
 
 /// How many values a decision counts as.
 const DECISION: usize = 16;
 
-struct Decider<'d> {
+pub(super) struct Decider<'d> {
     plan: &'d Compiled,
-    event_plan: &'d EventPlan,
+    pub(super) event_plan: &'d EventPlan,
     fuses: &'d Fuses,
-    extract: &'d Extract,
-    body: &'d str,
-    work: &'d Work,
-    truths: &'d mut Vec<u32>,
+    pub(super) extract: &'d Extract,
+    pub(super) body: &'d str,
+    pub(super) work: &'d Work,
+    pub(super) truths: &'d mut Vec<u32>,
     frames: &'d mut u32,
     found: &'d mut Vec<u32>,
     around: &'d mut Vec<[Around; LEVELS]>,
     memory: &'d mut Memory,
-    rows: [Row; LEVELS],
+    pub(super) rows: [Row; LEVELS],
     decisions: Vec<(usize, Decision)>,
 }
 
 impl<'d> Decider<'d> {
-    fn row(&self, level: usize) -> Row {
+    pub(super) fn row(&self, level: usize) -> Row {
         self.rows.get(level).copied().unwrap_or_default()
     }
 
     /// Begins with another frame at a level.
-    fn enter(&mut self, level: usize) {
+    pub(super) fn enter(&mut self, level: usize) {
         *self.frames += 1;
         if let Some(row) = self.rows.get_mut(level) {
             row.number = *self.frames;
@@ -237,10 +170,8 @@ impl<'d> Decider<'d> {
     /// Adds what the frame of a level around a site finds for it: looked up once for the frame.
     fn look_around(&mut self, number: usize, site: &'d Site, level: usize) {
         let row = self.row(level);
-        let place = |around: &'_ mut Vec<[Around; LEVELS]>| {
-            around.get_mut(number).and_then(|site| site.get_mut(level)).map(std::mem::take)
-        };
-        let Some(mut kept) = place(self.around) else { return };
+        let place = self.around.get_mut(number).and_then(|site| site.get_mut(level));
+        let Some(mut kept) = place.map(std::mem::take) else { return };
         if kept.number != row.number {
             let start = self.found.len();
             self.look_up(site, level);
@@ -411,7 +342,11 @@ impl<'d> Decider<'d> {
     }
 
     /// Calls `body` with the frames up to a level.
-    fn with_stack(&self, level: usize, body: &mut dyn FnMut(&Stack<'_, '_>, &'d Compiled, &Fuses)) {
+    pub(super) fn with_stack(
+        &self,
+        level: usize,
+        body: &mut dyn FnMut(&Stack<'_, '_>, &'d Compiled, &Fuses),
+    ) {
         let frames: [Frame<'_>; LEVELS] = self.rows.map(|row| Frame::Row {
             extract: self.extract,
             body: self.body,
@@ -423,94 +358,6 @@ impl<'d> Decider<'d> {
         let inner = inner.get(..level).unwrap_or_default();
         nested(&stack, inner, &mut |stack| body(stack, self.plan, self.fuses));
     }
-
-    /// Whether a part of a program is true or false; `None` where it is unknown.
-    fn holds(&mut self, part: Ref) -> Option<bool> {
-        let event_plan = self.event_plan;
-        let node = event_plan.programs.node(part.node)?;
-        let number = self.row(node.level as usize).number;
-        let kept = node.memo.and_then(|memo| self.truths.get(memo as usize)).copied();
-        let truth = match kept.filter(|kept| kept >> 2 == number) {
-            Some(kept) => truth_of(kept),
-            None => {
-                let truth = match &node.kind {
-                    NodeKind::All(parts) => self.all(parts, true),
-                    NodeKind::Any(parts) => self.all(parts, false).map(|truth| !truth),
-                    NodeKind::Test(test) => self.test(test),
-                    NodeKind::Among(among) => self.among(among),
-                };
-                if let Some(place) = node.memo.and_then(|memo| self.truths.get_mut(memo as usize)) {
-                    *place = number << 2 | kept_of(truth);
-                }
-                truth
-            }
-        };
-        truth.map(|truth| truth != part.negated)
-    }
-
-    /// Kleene's `and` of parts, or of their negations.
-    fn all(&mut self, parts: &[Ref], of: bool) -> Option<bool> {
-        let mut all = Some(true);
-        for part in parts {
-            match self.holds(*part) {
-                Some(truth) if truth != of => return Some(false),
-                Some(_) => {}
-                None => all = None,
-            }
-        }
-        all
-    }
-
-    /// Whether a part holds for any element: Kleene's `or`.
-    fn among(&mut self, among: &Among) -> Option<bool> {
-        let row = self.row(among.list.level as usize);
-        let list = find(self.extract.row(row.group, row.row), among.list.slot)?;
-        if list.held != Held::List {
-            return None;
-        }
-        let level = among.level as usize;
-        let Some((first, len)) = list.elements().filter(|_| level < LEVELS) else {
-            return self.test(&among.whole).map(|truth| truth != among.whole_negated);
-        };
-        // A rule further inside has a frame of its own there.
-        let own = self.row(level);
-        let mut any = Some(false);
-        for index in 0..len {
-            // Past the limit the event is refused, whatever comes of this.
-            if self.work.spend(1, 0).is_err() {
-                break;
-            }
-            if let Some(row) = self.rows.get_mut(level) {
-                *row = Row { group: among.group, row: first + index, index, len, number: 0 };
-            }
-            self.enter(level);
-            match self.holds(among.part) {
-                Some(true) => {
-                    any = Some(true);
-                    break;
-                }
-                Some(false) => {}
-                None => any = None,
-            }
-        }
-        if let Some(row) = self.rows.get_mut(level) {
-            *row = own;
-        }
-        any
-    }
-
-    fn test(&mut self, test: &Test) -> Option<bool> {
-        let Test::Expr(level, expr) = test else {
-            let at = test.at()?;
-            let row = self.row(at.level as usize);
-            let entry = find(self.extract.row(row.group, row.row), at.slot);
-            let values = Values { extract: self.extract, body: self.body, work: self.work };
-            return atoms::holds(test, entry, &values);
-        };
-        let mut truth = None;
-        self.with_stack(*level as usize, &mut |stack, _, _| truth = stack.truth(expr).ok());
-        truth
-    }
 }
 
 /// Calls `body` with these frames on the stack.
@@ -519,16 +366,4 @@ fn nested<'e>(stack: &Stack<'_, 'e>, frames: &[Frame<'e>], body: &mut dyn FnMut(
         None => body(stack),
         Some((first, rest)) => nested(&stack.with(first), rest, body),
     }
-}
-
-fn truth_of(kept: u32) -> Option<bool> {
-    match kept & 3 {
-        1 => Some(false),
-        2 => Some(true),
-        _ => None,
-    }
-}
-
-fn kept_of(truth: Option<bool>) -> u32 {
-    truth.map_or(0, |truth| 1 + u32::from(truth))
 }

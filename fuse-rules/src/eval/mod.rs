@@ -10,8 +10,10 @@ pub(crate) mod machine;
 pub(crate) mod mapping;
 pub(crate) mod missing;
 pub(crate) mod ops;
+mod programs;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod reference;
+mod scratch;
 mod stack;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -23,9 +25,9 @@ use crate::fuses::Fuses;
 use crate::scan::Refused;
 use crate::span::Place;
 pub(crate) use constant::constant;
-pub(crate) use decide::Pool;
 use mapping::Rendered;
 use ops::Fault;
+pub(crate) use scratch::Pool;
 pub(crate) use stack::{Work, weight};
 
 /// What one rule decided for one element.

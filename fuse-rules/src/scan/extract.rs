@@ -3,15 +3,12 @@
 use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::fmt::Write as _;
-use std::hash::BuildHasher as _;
 
-use rustc_hash::FxBuildHasher;
-
-use super::cursor::{Cursor, Key, Seen};
-use super::text::unescape;
+use super::cursor::Cursor;
+use super::pass::Pass;
 use crate::number::Number;
-use crate::plan::{Node, Trie};
-use crate::value::{Unheld, Value, position};
+use crate::plan::Trie;
+use crate::value::{Unheld, Value};
 
 /// The values of an event that its rules ask for, by group: the event itself first, then those of
 /// the elements of each list that rules go through.
@@ -19,26 +16,26 @@ use crate::value::{Unheld, Value, position};
 /// Made to be used again: clearing it keeps its memory.
 #[derive(Debug, Default)]
 pub(crate) struct Extract {
-    groups: Vec<Rows>,
+    pub(super) groups: Vec<Rows>,
     /// The texts that do not stand in the body as they are.
-    decoded: String,
+    pub(super) decoded: String,
     /// For each node of the trie, the last object that had it as a key.
-    stamps: Vec<u32>,
-    objects: u32,
+    pub(super) stamps: Vec<u32>,
+    pub(super) objects: u32,
     /// The keys of the objects around the place where all keys are read: hashes and places.
-    keys: Vec<(u64, usize)>,
+    pub(super) keys: Vec<(u64, usize)>,
     /// A key that stands twice, and where it does so again.
-    duplicate: Option<(String, usize)>,
+    pub(super) duplicate: Option<(String, usize)>,
     /// Whether elements are only looked at, as there are more than are kept.
-    passing: bool,
+    pub(super) passing: bool,
 }
 
 /// The frames of one group: one an element.
 #[derive(Debug, Default)]
 pub(crate) struct Rows {
-    entries: Vec<Entry>,
+    pub(super) entries: Vec<Entry>,
     /// Where the entries of each row start and end.
-    rows: Vec<(u32, u32)>,
+    pub(super) rows: Vec<(u32, u32)>,
 }
 
 /// The value of a slot.
@@ -47,12 +44,12 @@ pub(crate) struct Entry {
     pub(crate) slot: u32,
     pub(crate) held: Held,
     /// Where its text is: for a string, without the quotes.
-    start: u32,
-    end: u32,
+    pub(super) start: u32,
+    pub(super) end: u32,
     /// How many elements a list has that rules go through.
-    len: u32,
+    pub(super) len: u32,
     /// The first row of these elements, where they were taken out.
-    first: Option<u32>,
+    pub(super) first: Option<u32>,
     /// A list or a map, once it was read.
     read: OnceCell<Box<Value<'static>>>,
 }
@@ -216,14 +213,14 @@ impl Extract {
         }
     }
 
-    fn begin(&mut self, group: usize) {
+    pub(super) fn begin(&mut self, group: usize) {
         if let Some(rows) = self.groups.get_mut(group) {
             let at = offset(rows.entries.len());
             rows.rows.push((at, at));
         }
     }
 
-    fn end(&mut self, group: usize) {
+    pub(super) fn end(&mut self, group: usize) {
         if let Some(Rows { entries, rows }) = self.groups.get_mut(group)
             && let Some((start, end)) = rows.last_mut()
         {
@@ -238,7 +235,7 @@ impl Extract {
 }
 
 impl Entry {
-    fn new(slot: u32, held: Held, start: usize, end: usize) -> Self {
+    pub(super) fn new(slot: u32, held: Held, start: usize, end: usize) -> Self {
         let (start, end) = (offset(start), offset(end));
         Self { slot, held, start, end, len: 0, first: None, read: OnceCell::new() }
     }
@@ -268,263 +265,6 @@ pub(crate) fn find(row: &[Entry], slot: u32) -> Option<&Entry> {
 const FEW: usize = 8;
 
 /// A place in a body, which is at most as long as 32 bits can say.
-fn offset(at: usize) -> u32 {
+pub(super) fn offset(at: usize) -> u32 {
     u32::try_from(at).unwrap_or(u32::MAX)
-}
-
-struct Pass<'p> {
-    trie: &'p Trie,
-    most: Most<'p>,
-    out: &'p mut Extract,
-}
-
-impl Pass<'_> {
-    /// Reads the value here, in a frame of that group, with so many brackets open around it.
-    fn value(
-        &mut self,
-        cursor: &mut Cursor<'_>,
-        node: usize,
-        group: usize,
-        depth: usize,
-    ) -> Option<()> {
-        let node = self.trie.node(node)?;
-        let opens = cursor.opens()?;
-        let start = cursor.at();
-        let mut rows = (0, None);
-        let seen = match opens {
-            b'{' if !node.keys.is_empty() => {
-                self.object(cursor, node, group, depth)?;
-                Seen::Map
-            }
-            b'[' if node.elements.is_some() || !node.indices.is_empty() => {
-                rows = self.list(cursor, node, group, depth)?;
-                Seen::List
-            }
-            _ => cursor.value(depth)?,
-        };
-        if node.whole && matches!(seen, Seen::Map | Seen::List) {
-            let mut again = cursor.back_to(start);
-            self.keys_of(&mut again, depth)?;
-        }
-        if let Some(slot) = node.slot
-            && !self.out.passing
-        {
-            self.put(slot, seen, start, cursor, group, rows);
-        }
-        Some(())
-    }
-
-    fn put(
-        &mut self,
-        slot: u32,
-        seen: Seen,
-        start: usize,
-        cursor: &Cursor<'_>,
-        group: usize,
-        (len, first): (u32, Option<u32>),
-    ) {
-        let end = cursor.at();
-        let mut entry = Entry::new(slot, Held::Null, start, end);
-        (entry.len, entry.first) = (len, first);
-        entry.held = match seen {
-            Seen::Null => Held::Null,
-            Seen::True => Held::True,
-            Seen::False => Held::False,
-            Seen::Number => Held::Number,
-            Seen::List => Held::List,
-            Seen::Map => Held::Map,
-            Seen::String { escaped: false } => {
-                (entry.start, entry.end) = (offset(start + 1), offset(end - 1));
-                Held::Text
-            }
-            Seen::String { escaped: true } => {
-                let from = self.out.decoded.len();
-                if unescape(inner(cursor.since(start)), &mut self.out.decoded) {
-                    (entry.start, entry.end) = (offset(from), offset(self.out.decoded.len()));
-                    Held::Decoded
-                } else {
-                    Held::Surrogate
-                }
-            }
-        };
-        if let Some(rows) = self.out.groups.get_mut(group) {
-            rows.entries.push(entry);
-        }
-    }
-
-    fn object(
-        &mut self,
-        cursor: &mut Cursor<'_>,
-        node: &Node,
-        group: usize,
-        depth: usize,
-    ) -> Option<()> {
-        self.out.objects = self.out.objects.wrapping_add(1);
-        let object = self.out.objects;
-        let mut more = cursor.open(b'}', depth)?;
-        while more {
-            let key = cursor.key()?;
-            match self.child(node, &key) {
-                None => cursor.skip(depth + 1)?,
-                Some(child) => {
-                    if let Some(stamp) = self.out.stamps.get_mut(child) {
-                        if *stamp == object {
-                            self.twice(&key);
-                        } else {
-                            *stamp = object;
-                        }
-                    }
-                    self.value(cursor, child, group, depth + 1)?;
-                }
-            }
-            more = cursor.more(b'}')?;
-        }
-        Some(())
-    }
-
-    #[inline]
-    fn child(&mut self, node: &Node, key: &Key<'_>) -> Option<usize> {
-        if !key.escaped {
-            return node.keys.get(inner(key.text));
-        }
-        // A key with half of a surrogate pair can be named by nothing.
-        let from = self.out.decoded.len();
-        let decoded = unescape(inner(key.text), &mut self.out.decoded);
-        let child = self.out.decoded.get(from..).and_then(|key| node.keys.get(key));
-        self.out.decoded.truncate(from);
-        child.filter(|_| decoded)
-    }
-
-    fn twice(&mut self, key: &Key<'_>) {
-        let mut name = String::new();
-        unescape(inner(key.text), &mut name);
-        self.out.duplicate.get_or_insert((name, key.at));
-    }
-
-    /// Reads a list; gives how many elements it has, and their first row, where they were taken out.
-    fn list(
-        &mut self,
-        cursor: &mut Cursor<'_>,
-        node: &Node,
-        group: usize,
-        depth: usize,
-    ) -> Option<(u32, Option<u32>)> {
-        let list = cursor.at();
-        let was_passing = self.out.passing;
-        let most = node.elements.map_or(0, |(group, _)| (self.most)(group));
-        let first = node.elements.and_then(|(group, _)| self.out.groups.get(group));
-        let first = first.map_or(0, |rows| rows.rows.len());
-        let mut count = 0;
-        let mut more = cursor.open(b']', depth)?;
-        while more {
-            cursor.opens()?;
-            let start = cursor.at();
-            match node.elements {
-                Some((elements, child)) => {
-                    self.out.passing = was_passing || count >= most;
-                    if self.out.passing {
-                        self.value(cursor, child, elements, depth + 1)?;
-                    } else {
-                        self.out.begin(elements);
-                        self.value(cursor, child, elements, depth + 1)?;
-                        self.out.end(elements);
-                    }
-                }
-                None => cursor.skip(depth + 1)?,
-            }
-            self.out.passing = was_passing;
-            let here = i64::try_from(count).ok()?;
-            if let Some(child) = node.indices.get(&here) {
-                self.value(&mut cursor.back_to(start), *child, group, depth + 1)?;
-            }
-            count += 1;
-            more = cursor.more(b']')?;
-        }
-        for (index, child) in node.indices.range(..0) {
-            if let Some(at) = position(*index, count) {
-                let mut again = cursor.back_to(list);
-                again.open(b']', depth)?;
-                for _ in 0..at {
-                    again.skip(depth + 1)?;
-                    again.more(b']')?;
-                }
-                self.value(&mut again, *child, group, depth + 1)?;
-            }
-        }
-        let taken = node.elements.is_some() && count <= most && !was_passing;
-        Some((offset(count), taken.then_some(offset(first))))
-    }
-
-    /// Looks for keys that stand twice in one object, anywhere in the value here.
-    fn keys_of(&mut self, cursor: &mut Cursor<'_>, depth: usize) -> Option<()> {
-        let close = match cursor.opens()? {
-            b'{' => b'}',
-            b'[' => b']',
-            _ => return cursor.value(depth).map(drop),
-        };
-        let outer = self.out.keys.len();
-        let mut more = cursor.open(close, depth)?;
-        while more {
-            if close == b'}' {
-                let key = cursor.key()?;
-                self.note(&key);
-            }
-            self.keys_of(cursor, depth + 1)?;
-            more = cursor.more(close)?;
-        }
-        self.compare_keys(cursor, outer);
-        self.out.keys.truncate(outer);
-        Some(())
-    }
-
-    /// Notes a key by its hash and place.
-    fn note(&mut self, key: &Key<'_>) {
-        let plain = inner(key.text);
-        let hash = if key.escaped {
-            let from = self.out.decoded.len();
-            let decoded = unescape(plain, &mut self.out.decoded);
-            let hash = self.out.decoded.get(from..).map(hash);
-            self.out.decoded.truncate(from);
-            hash.filter(|_| decoded)
-        } else {
-            Some(hash(plain))
-        };
-        // A key with half of a surrogate pair can be named by nothing.
-        self.out.keys.extend(hash.map(|hash| (hash, key.at)));
-    }
-
-    /// Compares the keys of one object, noted from `outer` on.
-    fn compare_keys(&mut self, cursor: &Cursor<'_>, outer: usize) {
-        let keys = self.out.keys.get_mut(outer..).unwrap_or_default();
-        keys.sort_unstable();
-        for alike in keys.chunk_by(|(a, _), (b, _)| a == b).filter(|alike| alike.len() > 1) {
-            // Different keys may have one hash, and somebody may have seen to it.
-            let text = |(_, at): &(u64, usize)| {
-                let mut text = String::new();
-                if let Some(key) = cursor.back_to(*at).key() {
-                    unescape(inner(key.text), &mut text);
-                }
-                (text, *at)
-            };
-            let mut texts: Vec<(String, usize)> = alike.iter().map(text).collect();
-            texts.sort_unstable();
-            let twice = texts.windows(2).find_map(|pair| match pair {
-                [(a, _), (b, at)] if a == b => Some((a.clone(), *at)),
-                _ => None,
-            });
-            if let Some(twice) = twice {
-                self.out.duplicate.get_or_insert(twice);
-                return;
-            }
-        }
-    }
-}
-
-fn hash(text: &str) -> u64 {
-    FxBuildHasher.hash_one(text)
-}
-
-/// A string without its quotes.
-fn inner(string: &str) -> &str {
-    string.get(1..string.len().saturating_sub(1)).unwrap_or("")
 }

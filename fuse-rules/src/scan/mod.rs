@@ -3,6 +3,7 @@
 
 mod cursor;
 mod extract;
+mod pass;
 mod text;
 
 #[cfg(test)]

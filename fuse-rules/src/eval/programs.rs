@@ -1,0 +1,109 @@
+//! Whether parts of programs hold, as Kleene's logic has it: only whether, not why not.
+
+use super::atoms::{self, Values};
+use super::decide::{Decider, Row};
+use super::scratch::LEVELS;
+use crate::plan::{Among, NodeKind, Ref, Test};
+use crate::scan::{Held, find};
+
+impl Decider<'_> {
+    /// Whether a part of a program is true or false; `None` where it is unknown.
+    pub(super) fn holds(&mut self, part: Ref) -> Option<bool> {
+        let event_plan = self.event_plan;
+        let node = event_plan.programs.node(part.node)?;
+        let number = self.row(node.level as usize).number;
+        let kept = node.memo.and_then(|memo| self.truths.get(memo as usize)).copied();
+        let truth = match kept.filter(|kept| kept >> 2 == number) {
+            Some(kept) => truth_of(kept),
+            None => {
+                let truth = match &node.kind {
+                    NodeKind::All(parts) => self.all(parts, true),
+                    NodeKind::Any(parts) => self.all(parts, false).map(|truth| !truth),
+                    NodeKind::Test(test) => self.test(test),
+                    NodeKind::Among(among) => self.among(among),
+                };
+                if let Some(place) = node.memo.and_then(|memo| self.truths.get_mut(memo as usize)) {
+                    *place = number << 2 | kept_of(truth);
+                }
+                truth
+            }
+        };
+        truth.map(|truth| truth != part.negated)
+    }
+
+    /// Kleene's `and` of parts, or of their negations.
+    fn all(&mut self, parts: &[Ref], of: bool) -> Option<bool> {
+        let mut all = Some(true);
+        for part in parts {
+            match self.holds(*part) {
+                Some(truth) if truth != of => return Some(false),
+                Some(_) => {}
+                None => all = None,
+            }
+        }
+        all
+    }
+
+    /// Whether a part holds for any element: Kleene's `or`.
+    fn among(&mut self, among: &Among) -> Option<bool> {
+        let row = self.row(among.list.level as usize);
+        let list = find(self.extract.row(row.group, row.row), among.list.slot)?;
+        if list.held != Held::List {
+            return None;
+        }
+        let level = among.level as usize;
+        let Some((first, len)) = list.elements().filter(|_| level < LEVELS) else {
+            return self.test(&among.whole).map(|truth| truth != among.whole_negated);
+        };
+        // A rule further inside has a frame of its own there.
+        let own = self.row(level);
+        let mut any = Some(false);
+        for index in 0..len {
+            // Past the limit the event is refused, whatever comes of this.
+            if self.work.spend(1, 0).is_err() {
+                break;
+            }
+            if let Some(row) = self.rows.get_mut(level) {
+                *row = Row { group: among.group, row: first + index, index, len, number: 0 };
+            }
+            self.enter(level);
+            match self.holds(among.part) {
+                Some(true) => {
+                    any = Some(true);
+                    break;
+                }
+                Some(false) => {}
+                None => any = None,
+            }
+        }
+        if let Some(row) = self.rows.get_mut(level) {
+            *row = own;
+        }
+        any
+    }
+
+    fn test(&mut self, test: &Test) -> Option<bool> {
+        let Test::Expr(level, expr) = test else {
+            let at = test.at()?;
+            let row = self.row(at.level as usize);
+            let entry = find(self.extract.row(row.group, row.row), at.slot);
+            let values = Values { extract: self.extract, body: self.body, work: self.work };
+            return atoms::holds(test, entry, &values);
+        };
+        let mut truth = None;
+        self.with_stack(*level as usize, &mut |stack, _, _| truth = stack.truth(expr).ok());
+        truth
+    }
+}
+
+fn truth_of(kept: u32) -> Option<bool> {
+    match kept & 3 {
+        1 => Some(false),
+        2 => Some(true),
+        _ => None,
+    }
+}
+
+fn kept_of(truth: Option<bool>) -> u32 {
+    truth.map_or(0, |truth| 1 + u32::from(truth))
+}

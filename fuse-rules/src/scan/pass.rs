@@ -1,0 +1,269 @@
+//! The pass over a body along the trie of the paths that rules read.
+
+use std::hash::BuildHasher as _;
+
+use rustc_hash::FxBuildHasher;
+
+use super::cursor::{Cursor, Key, Seen};
+use super::extract::{Entry, Extract, Held, Most, offset};
+use super::text::unescape;
+use crate::plan::{Node, Trie};
+use crate::value::position;
+
+/// One pass. `None` of its functions says that the body is not JSON, or nested too deep.
+pub(super) struct Pass<'p> {
+    pub(super) trie: &'p Trie,
+    pub(super) most: Most<'p>,
+    pub(super) out: &'p mut Extract,
+}
+
+impl Pass<'_> {
+    /// Reads the value here, in a frame of that group, with so many brackets open around it.
+    pub(super) fn value(
+        &mut self,
+        cursor: &mut Cursor<'_>,
+        node: usize,
+        group: usize,
+        depth: usize,
+    ) -> Option<()> {
+        let node = self.trie.node(node)?;
+        let opens = cursor.opens()?;
+        let start = cursor.at();
+        let mut rows = (0, None);
+        let seen = match opens {
+            b'{' if !node.keys.is_empty() => {
+                self.object(cursor, node, group, depth)?;
+                Seen::Map
+            }
+            b'[' if node.elements.is_some() || !node.indices.is_empty() => {
+                rows = self.list(cursor, node, group, depth)?;
+                Seen::List
+            }
+            _ => cursor.value(depth)?,
+        };
+        if node.whole && matches!(seen, Seen::Map | Seen::List) {
+            let mut again = cursor.back_to(start);
+            self.keys_of(&mut again, depth)?;
+        }
+        if let Some(slot) = node.slot
+            && !self.out.passing
+        {
+            self.put(slot, seen, start, cursor, group, rows);
+        }
+        Some(())
+    }
+
+    fn put(
+        &mut self,
+        slot: u32,
+        seen: Seen,
+        start: usize,
+        cursor: &Cursor<'_>,
+        group: usize,
+        (len, first): (u32, Option<u32>),
+    ) {
+        let end = cursor.at();
+        let mut entry = Entry::new(slot, Held::Null, start, end);
+        (entry.len, entry.first) = (len, first);
+        entry.held = match seen {
+            Seen::Null => Held::Null,
+            Seen::True => Held::True,
+            Seen::False => Held::False,
+            Seen::Number => Held::Number,
+            Seen::List => Held::List,
+            Seen::Map => Held::Map,
+            Seen::String { escaped: false } => {
+                (entry.start, entry.end) = (offset(start + 1), offset(end - 1));
+                Held::Text
+            }
+            Seen::String { escaped: true } => {
+                let from = self.out.decoded.len();
+                if unescape(inner(cursor.since(start)), &mut self.out.decoded) {
+                    (entry.start, entry.end) = (offset(from), offset(self.out.decoded.len()));
+                    Held::Decoded
+                } else {
+                    Held::Surrogate
+                }
+            }
+        };
+        if let Some(rows) = self.out.groups.get_mut(group) {
+            rows.entries.push(entry);
+        }
+    }
+
+    fn object(
+        &mut self,
+        cursor: &mut Cursor<'_>,
+        node: &Node,
+        group: usize,
+        depth: usize,
+    ) -> Option<()> {
+        self.out.objects = self.out.objects.wrapping_add(1);
+        let object = self.out.objects;
+        let mut more = cursor.open(b'}', depth)?;
+        while more {
+            let key = cursor.key()?;
+            match self.child(node, &key) {
+                None => cursor.skip(depth + 1)?,
+                Some(child) => {
+                    if let Some(stamp) = self.out.stamps.get_mut(child) {
+                        if *stamp == object {
+                            self.twice(&key);
+                        } else {
+                            *stamp = object;
+                        }
+                    }
+                    self.value(cursor, child, group, depth + 1)?;
+                }
+            }
+            more = cursor.more(b'}')?;
+        }
+        Some(())
+    }
+
+    #[inline]
+    fn child(&mut self, node: &Node, key: &Key<'_>) -> Option<usize> {
+        if !key.escaped {
+            return node.keys.get(inner(key.text));
+        }
+        // A key with half of a surrogate pair can be named by nothing.
+        let from = self.out.decoded.len();
+        let decoded = unescape(inner(key.text), &mut self.out.decoded);
+        let child = self.out.decoded.get(from..).and_then(|key| node.keys.get(key));
+        self.out.decoded.truncate(from);
+        child.filter(|_| decoded)
+    }
+
+    fn twice(&mut self, key: &Key<'_>) {
+        let mut name = String::new();
+        unescape(inner(key.text), &mut name);
+        self.out.duplicate.get_or_insert((name, key.at));
+    }
+
+    /// Reads a list; gives how many elements it has, and their first row, where they were taken out.
+    fn list(
+        &mut self,
+        cursor: &mut Cursor<'_>,
+        node: &Node,
+        group: usize,
+        depth: usize,
+    ) -> Option<(u32, Option<u32>)> {
+        let list = cursor.at();
+        let was_passing = self.out.passing;
+        let most = node.elements.map_or(0, |(group, _)| (self.most)(group));
+        let first = node.elements.and_then(|(group, _)| self.out.groups.get(group));
+        let first = first.map_or(0, |rows| rows.rows.len());
+        let mut count = 0;
+        let mut more = cursor.open(b']', depth)?;
+        while more {
+            cursor.opens()?;
+            let start = cursor.at();
+            match node.elements {
+                Some((elements, child)) => {
+                    self.out.passing = was_passing || count >= most;
+                    if self.out.passing {
+                        self.value(cursor, child, elements, depth + 1)?;
+                    } else {
+                        self.out.begin(elements);
+                        self.value(cursor, child, elements, depth + 1)?;
+                        self.out.end(elements);
+                    }
+                }
+                None => cursor.skip(depth + 1)?,
+            }
+            self.out.passing = was_passing;
+            let here = i64::try_from(count).ok()?;
+            if let Some(child) = node.indices.get(&here) {
+                self.value(&mut cursor.back_to(start), *child, group, depth + 1)?;
+            }
+            count += 1;
+            more = cursor.more(b']')?;
+        }
+        for (index, child) in node.indices.range(..0) {
+            if let Some(at) = position(*index, count) {
+                let mut again = cursor.back_to(list);
+                again.open(b']', depth)?;
+                for _ in 0..at {
+                    again.skip(depth + 1)?;
+                    again.more(b']')?;
+                }
+                self.value(&mut again, *child, group, depth + 1)?;
+            }
+        }
+        let taken = node.elements.is_some() && count <= most && !was_passing;
+        Some((offset(count), taken.then_some(offset(first))))
+    }
+
+    /// Looks for keys that stand twice in one object, anywhere in the value here.
+    fn keys_of(&mut self, cursor: &mut Cursor<'_>, depth: usize) -> Option<()> {
+        let close = match cursor.opens()? {
+            b'{' => b'}',
+            b'[' => b']',
+            _ => return cursor.value(depth).map(drop),
+        };
+        let outer = self.out.keys.len();
+        let mut more = cursor.open(close, depth)?;
+        while more {
+            if close == b'}' {
+                let key = cursor.key()?;
+                self.note(&key);
+            }
+            self.keys_of(cursor, depth + 1)?;
+            more = cursor.more(close)?;
+        }
+        self.compare_keys(cursor, outer);
+        self.out.keys.truncate(outer);
+        Some(())
+    }
+
+    /// Notes a key by its hash and place.
+    fn note(&mut self, key: &Key<'_>) {
+        let plain = inner(key.text);
+        let hash = if key.escaped {
+            let from = self.out.decoded.len();
+            let decoded = unescape(plain, &mut self.out.decoded);
+            let hash = self.out.decoded.get(from..).map(hash);
+            self.out.decoded.truncate(from);
+            hash.filter(|_| decoded)
+        } else {
+            Some(hash(plain))
+        };
+        // A key with half of a surrogate pair can be named by nothing.
+        self.out.keys.extend(hash.map(|hash| (hash, key.at)));
+    }
+
+    /// Compares the keys of one object, noted from `outer` on.
+    fn compare_keys(&mut self, cursor: &Cursor<'_>, outer: usize) {
+        let keys = self.out.keys.get_mut(outer..).unwrap_or_default();
+        keys.sort_unstable();
+        for alike in keys.chunk_by(|(a, _), (b, _)| a == b).filter(|alike| alike.len() > 1) {
+            // Different keys may have one hash, and somebody may have seen to it.
+            let text = |(_, at): &(u64, usize)| {
+                let mut text = String::new();
+                if let Some(key) = cursor.back_to(*at).key() {
+                    unescape(inner(key.text), &mut text);
+                }
+                (text, *at)
+            };
+            let mut texts: Vec<(String, usize)> = alike.iter().map(text).collect();
+            texts.sort_unstable();
+            let twice = texts.windows(2).find_map(|pair| match pair {
+                [(a, _), (b, at)] if a == b => Some((a.clone(), *at)),
+                _ => None,
+            });
+            if let Some(twice) = twice {
+                self.out.duplicate.get_or_insert(twice);
+                return;
+            }
+        }
+    }
+}
+
+fn hash(text: &str) -> u64 {
+    FxBuildHasher.hash_one(text)
+}
+
+/// A string without its quotes.
+fn inner(string: &str) -> &str {
+    string.get(1..string.len().saturating_sub(1)).unwrap_or("")
+}
