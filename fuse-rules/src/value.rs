@@ -8,10 +8,9 @@ use std::fmt::{self, Write as _};
 
 use jiff::{SignedDuration, Timestamp};
 use semver::Version;
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
-use serde_json::value::RawValue;
 
 use crate::number::{Number, NumberError};
+use crate::scan;
 use crate::syntax::ast::Segment;
 use crate::syntax::duration_text;
 
@@ -67,19 +66,7 @@ impl<'a> Value<'a> {
     /// Reads a value from valid JSON text; an object keeps a key as often as it stands there. A
     /// key with half of a surrogate pair can be named by nothing and is left out.
     pub(crate) fn read_lenient(raw: &'a str) -> Self {
-        let raw = raw.trim_ascii();
-        match raw.as_bytes().first() {
-            Some(b'{') => {
-                let entries = read_entries(raw).into_iter();
-                Self::Map(
-                    entries
-                        .filter_map(|(key, value)| Some((key?, Self::read_lenient(value))))
-                        .collect(),
-                )
-            }
-            Some(b'[') => Self::List(read_list(raw).into_iter().map(Self::read_lenient).collect()),
-            _ => Self::read_scalar(raw),
-        }
+        scan::tree(raw).unwrap_or(Self::Null)
     }
 
     /// A key that stands twice in one object, here or anywhere inside.
@@ -319,46 +306,6 @@ pub(crate) fn read_string(raw: &str) -> Option<Cow<'_, str>> {
         serde_json::from_str::<String>(raw).ok().map(Cow::Owned)
     } else {
         Some(Cow::Borrowed(inner))
-    }
-}
-
-/// The elements of a JSON list, as their texts; empty for anything else.
-pub(crate) fn read_list(raw: &str) -> Vec<&str> {
-    serde_json::from_str::<Vec<&RawValue>>(raw)
-        .map_or_else(|_| Vec::new(), |items| items.into_iter().map(RawValue::get).collect())
-}
-
-/// The keys and values of a JSON object, values as their texts; empty for anything else. A key
-/// with half of a surrogate pair is `None`.
-pub(crate) fn read_entries(raw: &str) -> Vec<(Option<Cow<'_, str>>, &str)> {
-    serde_json::from_str::<Entries<'_>>(raw).map_or_else(
-        |_| Vec::new(),
-        |entries| entries.0.into_iter().map(|(k, v)| (read_string(k.get()), v.get())).collect(),
-    )
-}
-
-/// An object's keys and values as their texts, nothing decoded.
-struct Entries<'a>(Vec<(&'a RawValue, &'a RawValue)>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for Entries<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct EntriesVisitor;
-        impl<'de> Visitor<'de> for EntriesVisitor {
-            type Value = Entries<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut entries = Vec::new();
-                while let Some(entry) = map.next_entry()? {
-                    entries.push(entry);
-                }
-                Ok(Entries(entries))
-            }
-        }
-        deserializer.deserialize_map(EntriesVisitor)
     }
 }
 

@@ -9,7 +9,7 @@ use super::stack::{Stack, absent};
 use crate::check::typed::{Expr, ExprKind};
 use crate::plan::Slot;
 use crate::scan::{Extract, Held};
-use crate::value::{Kinds, Value, read_list};
+use crate::value::{Kinds, Value};
 
 /// The elements of a list, before they are looked into.
 pub(super) enum List<'v, 'e> {
@@ -39,10 +39,10 @@ impl<'e> List<'_, 'e> {
     fn values(&self) -> Vec<Cow<'_, Value<'e>>> {
         match self {
             // Duplicate keys have refused the event when it was read.
-            Self::Rows { raw, .. } => {
-                let items = read_list(raw).into_iter();
-                items.map(|raw| Cow::Owned(Value::read_lenient(raw))).collect()
-            }
+            Self::Rows { raw, .. } => match Value::read_lenient(raw) {
+                Value::List(values) => values.into_iter().map(Cow::Owned).collect(),
+                _ => Vec::new(),
+            },
             Self::Values(value) => match value.as_ref() {
                 Value::List(values) => values.iter().map(Cow::Borrowed).collect(),
                 _ => Vec::new(),

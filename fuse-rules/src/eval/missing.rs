@@ -3,6 +3,7 @@
 use rustc_hash::FxHashSet;
 
 use super::frame;
+use super::stack::Work;
 use crate::event::Event;
 use crate::plan::{Compiled, EventPlan, Site};
 use crate::scan::{Entry, Extract, find};
@@ -13,7 +14,9 @@ pub(crate) fn missing(plan: &Compiled, event: &Event<'_>) -> Vec<String> {
     let mut scratch = plan.pool.take();
     let mut found = FxHashSet::default();
     if frame::read(&mut scratch.extract, &event_plan.frames, event).is_ok() {
-        look(event_plan, &scratch.extract, 0, &[0], &mut found);
+        let work = Work::new(event.received_at());
+        let search = Search { plan: event_plan, extract: &scratch.extract, work: &work };
+        search.look(0, &[0], &mut found);
     }
     plan.pool.put(scratch);
     let mut found: Vec<_> = found.into_iter().collect();
@@ -25,31 +28,39 @@ pub(crate) fn missing(plan: &Compiled, event: &Event<'_>) -> Vec<String> {
     found.into_iter().filter_map(text).collect()
 }
 
-/// Looks at the frames of a site that are these rows, one a level, and at those inside of them.
-fn look(
-    plan: &EventPlan,
-    extract: &Extract,
-    site: usize,
-    rows: &[usize],
-    found: &mut FxHashSet<(usize, u32)>,
-) {
-    let Some(site) = plan.sites.get(site) else { return };
-    for (level, slot) in &site.needed {
-        if entry(site, extract, rows, *level, *slot).is_none() {
-            found.extend(site.groups.get(*level).map(|group| (*group, *slot)));
+/// Where it is looked for what is missing, and how much more.
+struct Search<'s> {
+    plan: &'s EventPlan,
+    extract: &'s Extract,
+    work: &'s Work,
+}
+
+impl Search<'_> {
+    /// Looks at the frames of a site that are these rows, one a level, and at those inside of them. An
+    /// event that asks for too much is looked at in part.
+    fn look(&self, site: usize, rows: &[usize], found: &mut FxHashSet<(usize, u32)>) {
+        let Self { plan, extract, work } = self;
+        let Some(site) = plan.sites.get(site) else { return };
+        if work.spend(1 + site.needed.len(), 0).is_err() {
+            return;
         }
-    }
-    for number in &site.inner {
-        let inner = plan.sites.get(*number).and_then(|inner| inner.list);
-        let Some((level, slot)) = inner else { continue };
-        let Some(list) = entry(site, extract, rows, level, slot) else {
-            found.extend(site.groups.get(level).map(|group| (*group, slot)));
-            continue;
-        };
-        if let Some((first, len)) = list.elements() {
-            for row in first..first + len {
-                let rows: Vec<usize> = rows.iter().copied().chain([row]).collect();
-                look(plan, extract, *number, &rows, found);
+        for (level, slot) in &site.needed {
+            if entry(site, extract, rows, *level, *slot).is_none() {
+                found.extend(site.groups.get(*level).map(|group| (*group, *slot)));
+            }
+        }
+        for number in &site.inner {
+            let inner = plan.sites.get(*number).and_then(|inner| inner.list);
+            let Some((level, slot)) = inner else { continue };
+            let Some(list) = entry(site, extract, rows, level, slot) else {
+                found.extend(site.groups.get(level).map(|group| (*group, slot)));
+                continue;
+            };
+            if let Some((first, len)) = list.elements() {
+                for row in first..first + len {
+                    let rows: Vec<usize> = rows.iter().copied().chain([row]).collect();
+                    self.look(*number, &rows, found);
+                }
             }
         }
     }

@@ -5,11 +5,13 @@ mod cursor;
 mod extract;
 mod pass;
 mod text;
+mod tree;
 
 #[cfg(test)]
 mod tests;
 
 pub(crate) use extract::{Entry, Extract, Held, Refused, find};
+pub(crate) use tree::tree;
 
 use cursor::Cursor;
 

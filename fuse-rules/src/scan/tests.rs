@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 use serde::de::IgnoredAny;
 
-use super::is_valid;
 use super::text::unescape;
+use super::{is_valid, tree};
 use crate::event::{MAX_DEPTH, json_fault};
 
 const VALID: &[&str] = &[
@@ -160,6 +160,17 @@ fn depth_is_limited() {
     }
 }
 
+/// With all numbers as doubles, which is what both can hold.
+fn as_f64(value: serde_json::Value) -> serde_json::Value {
+    use serde_json::Value as Json;
+    match value {
+        Json::Number(number) => number.as_f64().into(),
+        Json::Array(items) => items.into_iter().map(as_f64).collect(),
+        Json::Object(map) => map.into_iter().map(|(key, value)| (key, as_f64(value))).collect(),
+        other => other,
+    }
+}
+
 /// Texts that are JSON, or nearly.
 fn text() -> impl Strategy<Value = String> {
     let piece = prop::sample::select(
@@ -210,6 +221,19 @@ proptest! {
     #[test]
     fn what_is_valid_is_what_serde_json_takes(text in text()) {
         prop_assert_eq!(is_valid(&text), json_fault(&text).is_none(), "{:?}", text);
+    }
+
+    #[test]
+    fn trees_are_what_serde_json_reads(text in text()) {
+        let tree = tree(&text);
+        prop_assert_eq!(tree.is_some(), is_valid(&text));
+        // It has no halves of pairs, and other keys that stand twice.
+        if let (Some(tree), Ok(wanted)) = (tree, serde_json::from_str::<serde_json::Value>(&text))
+            && tree.duplicate().is_none()
+            && let Ok(read) = tree.to_json()
+        {
+            prop_assert_eq!(as_f64(read), as_f64(wanted));
+        }
     }
 
     #[test]

@@ -1,0 +1,54 @@
+//! A whole text as a value.
+
+use std::borrow::Cow;
+
+use super::cursor::{Cursor, Key};
+use super::text::unescape;
+use crate::value::Value;
+
+/// Reads JSON; `None` where it is none. An object keeps a key as often as it stands there; a key with
+/// half of a surrogate pair can be named by nothing and is left out.
+pub(crate) fn tree(text: &str) -> Option<Value<'_>> {
+    let mut cursor = Cursor::new(text);
+    let value = value(&mut cursor, 0)?;
+    cursor.is_at_end().then_some(value)
+}
+
+fn value<'t>(cursor: &mut Cursor<'t>, depth: usize) -> Option<Value<'t>> {
+    match cursor.opens()? {
+        b'{' => {
+            let mut entries = Vec::new();
+            let mut more = cursor.open(b'}', depth)?;
+            while more {
+                let key = name(&cursor.key()?);
+                let value = value(cursor, depth + 1)?;
+                entries.extend(key.map(|key| (key, value)));
+                more = cursor.more(b'}')?;
+            }
+            Some(Value::Map(entries))
+        }
+        b'[' => {
+            let mut items = Vec::new();
+            let mut more = cursor.open(b']', depth)?;
+            while more {
+                items.push(value(cursor, depth + 1)?);
+                more = cursor.more(b']')?;
+            }
+            Some(Value::List(items))
+        }
+        _ => {
+            let start = cursor.at();
+            cursor.value(depth)?;
+            Some(Value::read_scalar(cursor.since(start)))
+        }
+    }
+}
+
+fn name<'t>(key: &Key<'t>) -> Option<Cow<'t, str>> {
+    let inner = key.text.get(1..key.text.len().saturating_sub(1))?;
+    if !key.escaped {
+        return Some(Cow::Borrowed(inner));
+    }
+    let mut text = String::new();
+    unescape(inner, &mut text).then_some(Cow::Owned(text))
+}
