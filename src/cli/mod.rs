@@ -1,0 +1,82 @@
+//! The arguments, as data: help texts and shell completions follow from here.
+
+mod rules;
+mod running;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+pub(crate) use rules::{Bench, Check, Doc, Explain, ExplainCode, Fmt, InferType, Plan};
+pub(crate) use running::{Cluster, Connect, Doctor, Rbac, Run, Sender};
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  all is well
+  1  the rules, or the cluster that they are for, have problems
+  2  wrong usage, or a file, port or folder that cannot be used";
+
+/// Rules that turn infrastructure events into safe actions.
+#[derive(Debug, Parser)]
+#[command(name = "fuse", version, after_help = EXIT_CODES, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Check(Check),
+    Fmt(Fmt),
+    ExplainCode(ExplainCode),
+    Explain(Explain),
+    InferType(InferType),
+    Plan(Plan),
+    Bench(Bench),
+    Run(Run),
+    Doctor(Doctor),
+    Rbac(Rbac),
+    Connect(Connect),
+    Doc(Doc),
+    Completions(Completions),
+}
+
+/// Print a script that completes `fuse` on the command line
+#[derive(Debug, Args)]
+#[command(after_help = "Example: fuse completions bash > /etc/bash_completion.d/fuse")]
+pub(crate) struct Completions {
+    /// The shell
+    #[arg(value_enum)]
+    pub(crate) shell: Shell,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people
+    #[default]
+    Text,
+    /// For programs
+    Json,
+}
+
+/// How the problems of rules are printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ProblemFormat {
+    /// For people
+    #[default]
+    Text,
+    /// One JSON object a line
+    Json,
+    /// SARIF 2.1.0, for code scanners
+    Sarif,
+    /// Commands that make GitHub annotate a change
+    Github,
+}
+
+impl From<Format> for ProblemFormat {
+    fn from(format: Format) -> Self {
+        match format {
+            Format::Text => Self::Text,
+            Format::Json => Self::Json,
+        }
+    }
+}
