@@ -43,7 +43,7 @@ use inclusions::Inclusions;
 use inline::Template;
 use names::{Names, What};
 use order::{Definition, Ordered};
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 pub(crate) use paths::EVENT_FIELDS;
 pub(crate) use paths::{ROOTS, path_text};
 pub(crate) use type_names::BUILT_IN;
