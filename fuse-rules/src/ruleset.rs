@@ -72,6 +72,8 @@ impl Loader for BTreeMap<&str, &str> {
 #[derive(Debug)]
 pub struct Ruleset {
     rules: typed::Rules,
+    /// The files as they are written, where they were loaded in detail.
+    trees: Vec<ParsedFile>,
     warnings: Diagnostics,
 }
 
@@ -85,6 +87,30 @@ impl Ruleset {
         loader: &dyn Loader,
         registry: &Registry,
     ) -> Result<Self, Diagnostics> {
+        // The tests of this library compare what the checker finds with what comes of it.
+        Self::read(names, loader, registry, cfg!(test))
+    }
+
+    /// Loads files as [`Ruleset::load`] does, and keeps what tools want to know of rules besides: how
+    /// they are written, and what the checker found of each expression. It takes several times the
+    /// memory; the plan is the same.
+    ///
+    /// # Errors
+    /// All problems of all files.
+    pub fn load_in_detail<S: AsRef<str>>(
+        names: &[S],
+        loader: &dyn Loader,
+        registry: &Registry,
+    ) -> Result<Self, Diagnostics> {
+        Self::read(names, loader, registry, true)
+    }
+
+    fn read<S: AsRef<str>>(
+        names: &[S],
+        loader: &dyn Loader,
+        registry: &Registry,
+        detail: bool,
+    ) -> Result<Self, Diagnostics> {
         let mut reader = Reader {
             loader,
             files: Files::default(),
@@ -97,12 +123,12 @@ impl Ruleset {
         }
         reader.circles();
         let Reader { files, mut problems, parsed, .. } = reader;
-        let rules = check::check(files.clone(), &parsed, registry, loader, &mut problems);
+        let rules = check::check(files.clone(), &parsed, registry, loader, detail, &mut problems);
         let failed = problems.iter().any(|problem| problem.severity == Severity::Error);
         match rules {
             Some(rules) if !failed => {
                 let warnings = Diagnostics::new(rules.files.clone(), problems);
-                Ok(Self { rules, warnings })
+                Ok(Self { rules, trees: if detail { parsed } else { Vec::new() }, warnings })
             }
             _ => Err(Diagnostics::new(files, problems)),
         }
@@ -167,6 +193,11 @@ impl Ruleset {
     #[doc(hidden)]
     pub fn reference(&self, event: &crate::Event<'_>, fuses: &crate::Fuses) -> crate::Evaluation {
         crate::eval::reference::evaluate(&self.rules, event, fuses)
+    }
+
+    /// The files as they are written; none where they were not loaded in detail.
+    pub(crate) fn trees(&self) -> &[ParsedFile] {
+        &self.trees
     }
 
     pub(crate) fn typed(&self) -> &typed::Rules {

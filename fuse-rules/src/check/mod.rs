@@ -36,16 +36,12 @@ use crate::value::Value;
 
 use rustc_hash::FxHashMap;
 
-#[cfg(test)]
-use crate::types::Known;
-use crate::types::Ty;
+use crate::types::{Known, Ty};
 use inclusions::Inclusions;
 use inline::Template;
 use names::{Names, What};
 use order::{Definition, Ordered};
-#[cfg(any(test, fuzzing))]
-pub(crate) use paths::EVENT_FIELDS;
-pub(crate) use paths::{ROOTS, path_text};
+pub(crate) use paths::{EVENT_FIELDS, ROOTS, path_text};
 pub(crate) use type_names::BUILT_IN;
 use type_names::Types;
 
@@ -57,12 +53,14 @@ pub(crate) struct ParsedFile {
     pub(crate) uses: Vec<FileId>,
 }
 
-/// Checks all files together. `None` where any problem is an error; `problems` says which.
+/// Checks all files together. `None` where any problem is an error; `problems` says which. What is found
+/// of each expression is kept where `keep` asks for it.
 pub(crate) fn check(
     files: Files,
     parsed: &[ParsedFile],
     registry: &Registry,
     loader: &dyn Loader,
+    keep: bool,
     problems: &mut Vec<Diagnostic>,
 ) -> Option<typed::Rules> {
     let names = Names::collect(&files, parsed, problems);
@@ -77,7 +75,7 @@ pub(crate) fn check(
         bodies: FxHashMap::default(),
         constants: Vec::new(),
         templates: Vec::new(),
-        #[cfg(test)]
+        keep,
         known: FxHashMap::default(),
         left_to_inline: Some(conditions::LARGEST_OF_ALL),
     };
@@ -89,7 +87,6 @@ pub(crate) fn check(
         fuses: names.typed_fuses(),
         sources: Vec::new(),
         sensors: Vec::new(),
-        #[cfg(test)]
         known: FxHashMap::default(),
     };
     for file in parsed {
@@ -104,10 +101,7 @@ pub(crate) fn check(
         checker.defaults = &file.tree.defaults;
         rules.sensors.extend(file.tree.sensors.iter().map(|sensor| checker.sensor(sensor)));
     }
-    #[cfg(test)]
-    {
-        rules.known = std::mem::take(&mut checker.known);
-    }
+    rules.known = std::mem::take(&mut checker.known);
     // With the files that were taken in, so that a change of them is a change of the rules.
     rules.files = checker.inclusions.into_files();
     let failed = problems.iter().any(|problem| problem.severity == Severity::Error);
@@ -130,8 +124,8 @@ pub(super) struct Checker<'a> {
     constants: Vec<Option<Value<'static>>>,
     /// The bodies of conditions; `None` for one that has no meaning.
     templates: Vec<Option<Template>>,
-    /// What was found of each expression, for the tests that compare it with what comes of it.
-    #[cfg(test)]
+    /// Whether to keep what is found of each expression.
+    keep: bool,
     known: FxHashMap<Span, Known>,
     /// How much calls of conditions may still come to; `None` once it is reported that they come to
     /// too much.

@@ -171,6 +171,7 @@ impl<'a> Names<'a> {
     pub(super) fn typed_fuses(&self) -> Vec<typed::Fuse> {
         let typed = |fuse: &&ast::Fuse| typed::Fuse {
             name: fuse.name.text.clone(),
+            span: fuse.name.span,
             doc: fuse.doc.clone(),
             default_on: fuse.default_on,
         };

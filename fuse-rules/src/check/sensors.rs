@@ -56,6 +56,7 @@ impl Checker<'_> {
         }
         typed::Sensor {
             name: sensor.name.text.clone(),
+            span: sensor.name.span,
             doc: sensor.doc.clone(),
             source: sensor.source.text.clone(),
             event: sensor.event.text.clone(),
@@ -222,7 +223,7 @@ impl Checker<'_> {
         let before = self.problems.len();
         let mut fields = self.block(schema.fields(), &block, scope, "");
         self.complete_block(schema, &block, kind, &mut fields);
-        let trigger = typed::Trigger { kind: kind.text.clone(), fields };
+        let trigger = typed::Trigger { kind: kind.text.clone(), span: kind.span, fields };
         if let Some(verify) = schema.verifier()
             && !block.incomplete
             && !self.has_errors_since(before)

@@ -24,6 +24,7 @@ impl Checker<'_> {
     pub(super) fn source(&mut self, source: &ast::Source) -> typed::Source {
         let mut typed = typed::Source {
             name: source.name.text.clone(),
+            span: source.name.span,
             kind: source.kind.text.clone(),
             doc: source.doc.clone(),
             events: Vec::new(),
@@ -87,6 +88,7 @@ impl Checker<'_> {
             }
             typed.events.push(typed::Event {
                 name: event.name.text.clone(),
+                span: event.name.span,
                 doc: event.doc.clone(),
                 ty: body,
                 ty_span: event.ty.as_ref().map(|ty| ty.span),

@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use jiff::SignedDuration;
 use regex::Regex;
+use rustc_hash::FxHashMap;
 
 use crate::functions::Function;
 use crate::info::DefinitionKind;
 use crate::schema::FieldType;
 use crate::span::{Files, Span};
 pub(crate) use crate::syntax::ast::{ArithOp, CompareOp, QuantifierKind, Segment, TextOp};
-use crate::types::Ty;
+use crate::types::{Known, Ty};
 use crate::value::Value;
 
 /// The declarations of all files, checked.
@@ -22,9 +23,8 @@ pub(crate) struct Rules {
     pub(crate) fuses: Vec<Fuse>,
     pub(crate) sources: Vec<Source>,
     pub(crate) sensors: Vec<Sensor>,
-    /// What the checker found of each expression.
-    #[cfg(test)]
-    pub(crate) known: rustc_hash::FxHashMap<Span, crate::types::Known>,
+    /// What the checker found of each expression, where it was asked to keep that.
+    pub(crate) known: FxHashMap<Span, Known>,
 }
 
 /// A type, constant or condition, for who lists them: where they are used they are taken in.
@@ -40,6 +40,8 @@ pub(crate) struct Definition {
 #[derive(Debug)]
 pub(crate) struct Fuse {
     pub(crate) name: String,
+    /// Where its name stands.
+    pub(crate) span: Span,
     pub(crate) doc: Option<String>,
     pub(crate) default_on: bool,
 }
@@ -47,6 +49,8 @@ pub(crate) struct Fuse {
 #[derive(Debug)]
 pub(crate) struct Source {
     pub(crate) name: String,
+    /// Where its name stands.
+    pub(crate) span: Span,
     pub(crate) kind: String,
     pub(crate) doc: Option<String>,
     pub(crate) events: Vec<Event>,
@@ -56,6 +60,8 @@ pub(crate) struct Source {
 #[derive(Debug)]
 pub(crate) struct Event {
     pub(crate) name: String,
+    /// Where its name stands.
+    pub(crate) span: Span,
     pub(crate) doc: Option<String>,
     /// What its body is declared to be.
     pub(crate) ty: Option<Ty>,
@@ -76,6 +82,8 @@ impl Event {
 #[derive(Debug)]
 pub(crate) struct Sensor {
     pub(crate) name: String,
+    /// Where its name stands.
+    pub(crate) span: Span,
     pub(crate) doc: Option<String>,
     pub(crate) source: String,
     pub(crate) event: String,
@@ -115,6 +123,8 @@ pub(crate) struct Once<P: Reference = Path> {
 #[derive(Clone, Debug)]
 pub(crate) struct Trigger<P: Reference = Path> {
     pub(crate) kind: String,
+    /// Where its kind stands.
+    pub(crate) span: Span,
     pub(crate) fields: Vec<Mapped<P>>,
 }
 

@@ -11,7 +11,6 @@ pub(crate) mod mapping;
 pub(crate) mod missing;
 pub(crate) mod ops;
 mod programs;
-#[cfg(any(test, fuzzing))]
 pub(crate) mod reference;
 mod scratch;
 mod stack;

@@ -1,7 +1,8 @@
 //! The slow, obvious evaluator: checked rules, a tree of the whole body, no plan.
 //!
 //! It exists to be right by looking at it. The plan's evaluator is tested against it, decision by
-//! decision and reason by reason.
+//! decision and reason by reason. It can be watched while it decides one rule, which is what coverage,
+//! mutants and fuzzing of rules are made of.
 
 #[cfg(test)]
 pub(crate) mod claims;
@@ -15,7 +16,7 @@ use super::mapping::{self, Rendered};
 use super::ops::{self, Fault, Truth, Valued, name};
 use super::{Decision, Evaluation, Verdict, decision};
 use crate::check::typed::{
-    Each, Expr, ExprKind, Mapped, Path, QuantifierKind, Root, Rule, Rules, Segment,
+    Each, Expr, ExprKind, Mapped, Path, QuantifierKind, Root, Rule, Rules, Segment, Sensor,
 };
 use crate::event::Event;
 use crate::functions::Context;
@@ -25,7 +26,7 @@ use crate::value::{DuplicateKey, Value};
 
 /// Decides an event by the rules as they are written.
 pub(crate) fn evaluate(rules: &Rules, event: &Event<'_>, fuses: &Fuses) -> Evaluation {
-    let world = World::new(event);
+    let world = World::new(event, None);
     let declared = rules
         .sources
         .iter()
@@ -62,40 +63,53 @@ pub(crate) fn evaluate(rules: &Rules, event: &Event<'_>, fuses: &Fuses) -> Evalu
     }
     for sensor in sensors {
         for rule in &sensor.rules {
-            for_each(&world, sensor.each.as_ref(), &[], &mut |elements, path, fault| {
-                if let Some(verdict) = fault {
-                    decisions.push(decision(&rule.name, path, verdict));
-                    return;
-                }
-                let env = Env { world: &world, elements: elements.to_vec() };
-                let outer = ops::all(sensor.when.iter().map(|when| env.truth(when)));
-                let Some(each) = &rule.each else {
-                    let inner = rule.when.iter().map(|when| env.truth(when));
-                    let truth = ops::all(std::iter::once(outer).chain(inner));
-                    decisions.extend(fire(rules, rule, path, fuses, truth, &env));
-                    return;
-                };
-                if outer != Ok(true) {
-                    decisions.extend(fire(rules, rule, path, fuses, outer, &env));
-                    return;
-                }
-                let outer_path = path.map(<[u32]>::to_vec).unwrap_or_default();
-                for_each(&world, Some(each), elements, &mut |elements, path, fault| {
-                    let mut whole = outer_path.clone();
-                    whole.extend(path.unwrap_or_default());
-                    let path = (!whole.is_empty()).then_some(whole.as_slice());
-                    if let Some(verdict) = fault {
-                        decisions.push(decision(&rule.name, path, verdict));
-                        return;
-                    }
-                    let env = Env { world: &world, elements: elements.to_vec() };
-                    let truth = ops::all(rule.when.iter().map(|when| env.truth(when)));
-                    decisions.extend(fire(rules, rule, path, fuses, truth, &env));
-                });
-            });
+            decisions.extend(decide(rules, sensor, rule, &world, fuses));
         }
     }
     Evaluation { mismatch, ..Evaluation::of(decisions) }
+}
+
+/// What one rule decides on an event that is not refused.
+pub(crate) fn decide(
+    rules: &Rules,
+    sensor: &Sensor,
+    rule: &Rule,
+    world: &World<'_>,
+    fuses: &Fuses,
+) -> Vec<Decision> {
+    let mut decisions = Vec::new();
+    for_each(world, sensor.each.as_ref(), &[], &mut |elements, path, fault| {
+        if let Some(verdict) = fault {
+            decisions.push(decision(&rule.name, path, verdict));
+            return;
+        }
+        let env = Env { world, elements: elements.to_vec() };
+        let outer = ops::all(sensor.when.iter().map(|when| env.truth(when)));
+        let Some(each) = &rule.each else {
+            let inner = rule.when.iter().map(|when| env.truth(when));
+            let truth = ops::all(std::iter::once(outer).chain(inner));
+            decisions.extend(fire(rules, rule, path, fuses, truth, &env));
+            return;
+        };
+        if outer != Ok(true) {
+            decisions.extend(fire(rules, rule, path, fuses, outer, &env));
+            return;
+        }
+        let outer_path = path.map(<[u32]>::to_vec).unwrap_or_default();
+        for_each(world, Some(each), elements, &mut |elements, path, fault| {
+            let mut whole = outer_path.clone();
+            whole.extend(path.unwrap_or_default());
+            let path = (!whole.is_empty()).then_some(whole.as_slice());
+            if let Some(verdict) = fault {
+                decisions.push(decision(&rule.name, path, verdict));
+                return;
+            }
+            let env = Env { world, elements: elements.to_vec() };
+            let truth = ops::all(rule.when.iter().map(|when| env.truth(when)));
+            decisions.extend(fire(rules, rule, path, fuses, truth, &env));
+        });
+    });
+    decisions
 }
 
 /// Takes the bound elements, the index path, and the verdict where there is no element.
@@ -187,17 +201,21 @@ fn fire(
     out
 }
 
+/// Is told the truth of each condition, and of each part of one, that is looked at.
+pub(crate) type Watch<'w> = &'w dyn Fn(&Expr, &Truth);
+
 /// The event as trees.
-struct World<'e> {
+pub(crate) struct World<'e> {
     body: Value<'e>,
     headers: Value<'e>,
     query: Value<'e>,
     event: Value<'e>,
     context: Context,
+    watch: Option<Watch<'e>>,
 }
 
 impl<'e> World<'e> {
-    fn new(event: &Event<'e>) -> Self {
+    pub(crate) fn new(event: &Event<'e>, watch: Option<Watch<'e>>) -> Self {
         let texts = |map: &std::collections::BTreeMap<String, String>| {
             let entry = |(k, v): (&String, &String)| (k.clone().into(), Value::text(v.clone()));
             Value::Map(map.iter().map(entry).collect())
@@ -212,6 +230,7 @@ impl<'e> World<'e> {
             query: texts(event.queries()),
             event: Value::Map(fields.collect()),
             context: Context { received: event.received_at() },
+            watch,
         }
     }
 }
@@ -250,6 +269,14 @@ impl<'w, 'e> Env<'w, 'e> {
     }
 
     fn truth(&self, expr: &Expr) -> Truth {
+        let truth = self.truth_of(expr);
+        if let Some(watch) = self.world.watch {
+            watch(expr, &truth);
+        }
+        truth
+    }
+
+    fn truth_of(&self, expr: &Expr) -> Truth {
         match &expr.kind {
             ExprKind::Not(inner) => self.truth(inner).map(|truth| !truth),
             ExprKind::And(parts) => ops::all(parts.iter().map(|part| self.truth(part))),

@@ -33,6 +33,7 @@ pub(super) fn compile(rules: &Rules) -> Compiled {
         .iter()
         .map(|fuse| typed::Fuse {
             name: fuse.name.clone(),
+            span: fuse.span,
             doc: fuse.doc.clone(),
             default_on: fuse.default_on,
         })
@@ -162,6 +163,7 @@ impl Compiler {
             .iter()
             .map(|trigger| typed::Trigger {
                 kind: trigger.kind.clone(),
+                span: trigger.span,
                 fields: self.mapped(&trigger.fields),
             })
             .collect();

@@ -12,7 +12,7 @@ use crate::value::Value;
 
 /// The claims that an event refutes, each in a sentence.
 pub(crate) fn refuted(rules: &Rules, event: &Event<'_>) -> Vec<String> {
-    let world = World::new(event);
+    let world = World::new(event, None);
     let mut looker = Looker { rules, found: Vec::new() };
     for sensor in &rules.sensors {
         let env = Env { world: &world, elements: Vec::new() };
