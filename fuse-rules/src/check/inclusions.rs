@@ -21,6 +21,11 @@ impl<'a> Inclusions<'a> {
         Self { files, loader, read: FxHashMap::default() }
     }
 
+    /// The name of the file that a place is in.
+    pub(super) fn file_name(&self, span: Span) -> String {
+        self.files.get(span.file).map_or_else(String::new, |file| file.name().to_owned())
+    }
+
     pub(super) fn text(&self, span: Span) -> &str {
         self.files.text(span)
     }

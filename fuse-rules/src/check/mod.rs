@@ -21,6 +21,7 @@ mod scope;
 mod secrets;
 mod sensors;
 mod sources;
+mod test_blocks;
 #[cfg(test)]
 mod tests;
 mod texts;
@@ -87,6 +88,7 @@ pub(crate) fn check(
         fuses: names.typed_fuses(),
         sources: Vec::new(),
         sensors: Vec::new(),
+        tests: Vec::new(),
         known: FxHashMap::default(),
     };
     for file in parsed {
@@ -100,6 +102,15 @@ pub(crate) fn check(
         checker.file = file.id;
         checker.defaults = &file.tree.defaults;
         rules.sensors.extend(file.tree.sensors.iter().map(|sensor| checker.sensor(sensor)));
+    }
+    let mut tests = Vec::new();
+    let known = test_blocks::Rules::of(&rules.sensors, parsed);
+    for file in parsed {
+        checker.file = file.id;
+        tests.extend(checker.tests(&file.tree.tests, &known));
+    }
+    if keep {
+        rules.tests = tests;
     }
     rules.known = std::mem::take(&mut checker.known);
     // With the files that were taken in, so that a change of them is a change of the rules.

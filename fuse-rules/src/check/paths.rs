@@ -95,6 +95,10 @@ impl Checker<'_> {
                 "write a value, or a condition with a parameter: `condition is-x(p) = …`"
                     .to_owned(),
             ),
+            Place::Test => (
+                "what a test says does not depend on an event".to_owned(),
+                "write the value itself, or the name of a constant".to_owned(),
+            ),
             Place::Condition(condition) => (
                 format!(
                     "condition `{condition}` sees its parameters and constants, and not `{name}`"

@@ -17,6 +17,8 @@ pub(super) type Key = (Root, Vec<Segment>);
 pub(super) enum Place {
     Rule,
     Const,
+    /// What a test sends or expects.
+    Test,
     /// The body of a condition of this name.
     Condition(String),
 }

@@ -12,7 +12,7 @@ macro_rules! codes {
         ///
         /// `E01…` is about how a file is written, `E02…` about names, `E03…` about values and
         /// types, `E04…` about the fields of blocks, `E05…` about files and declarations as a
-        /// whole, `E09…` about us.
+        /// whole, `E06…` about tests, `E09…` about us.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[allow(missing_docs, reason = "each code's title documents it")]
         pub enum Code { $(#[doc = $title] $code,)+ }
@@ -113,6 +113,11 @@ codes! {
     E0507 = "an unknown module of the standard library",
     E0508 = "a JSON Schema that cannot be read as a type",
     E0509 = "a rule that can cost too much",
+    E0601 = "a rule that a test cannot mean",
+    E0602 = "a test that sends nothing to expect something of",
+    E0603 = "an expected field that the rule never gives",
+    E0604 = "an expectation that is never met",
+    E0605 = "a test that does not pass",
     E0901 = "a fault of fuse itself",
 }
 

@@ -1,4 +1,4 @@
-//! The layout of clauses.
+//! The layout of clauses, and of the steps of tests.
 
 use pest::iterators::Pair;
 
@@ -33,6 +33,44 @@ impl<'a> Layout<'a> {
             after_comma = rule == Rule::comma;
         }
         Body::Plain(vec![group(docs)])
+    }
+
+    /// A step of a test: its words on one line, its blocks behind them.
+    pub(super) fn step(&mut self, pair: Pair<'a, Rule>) -> Body<'a> {
+        let mut docs = Vec::new();
+        self.step_parts(pair, &mut docs);
+        Body::Plain(vec![group(docs)])
+    }
+
+    fn step_parts(&mut self, pair: Pair<'a, Rule>, docs: &mut Vec<Doc<'a>>) {
+        for part in pair.into_inner() {
+            match part.as_rule() {
+                Rule::send_file
+                | Rule::send_body
+                | Rule::send_headers
+                | Rule::send_query
+                | Rule::expect_nothing
+                | Rule::expect_no
+                | Rule::expect_rule
+                | Rule::expect_count
+                | Rule::expect_element
+                | Rule::expect_reason => {
+                    self.step_parts(part, docs);
+                    continue;
+                }
+                Rule::comma => {
+                    docs.push(text(","));
+                    continue;
+                }
+                _ => {}
+            }
+            docs.extend((!docs.is_empty()).then_some(Doc::Space));
+            docs.push(match part.as_rule() {
+                Rule::block => self.small_block(part),
+                Rule::value => self.value(part, Place::Behind),
+                _ => self.token(&part),
+            });
+        }
     }
 
     fn clause_part(&mut self, pair: Pair<'a, Rule>) -> Doc<'a> {

@@ -79,6 +79,7 @@ impl<'a> Layout<'a> {
             Rule::condition_decl => self.condition(pair),
             Rule::source_decl => self.with_body(pair, Self::source_item),
             Rule::sensor_decl => self.with_body(pair, Self::clause),
+            Rule::test_decl => self.with_body(pair, Self::step),
             _ => self.named(pair),
         }
     }
@@ -115,7 +116,7 @@ impl<'a> Layout<'a> {
                     docs.push(self.token(&part));
                     break;
                 }
-                Rule::source_head | Rule::sensor_head | Rule::rule_head => {
+                Rule::source_head | Rule::sensor_head | Rule::rule_head | Rule::test_head => {
                     docs.extend(self.words(part.into_inner()));
                 }
                 _ => docs.push(self.token(&part)),

@@ -39,9 +39,9 @@ impl Hint {
 }
 
 /// The words that begin something.
-pub(super) const WORDS: [&str; 12] = [
+pub(super) const WORDS: [&str; 13] = [
     "use", "fuse", "defaults", "source", "sensor", "rule", "requires", "each", "when", "once",
-    "trigger", "event",
+    "trigger", "event", "test",
 ];
 const TEXT_TESTS: [&str; 5] = ["matches", "contains", "starts-with", "ends-with", "like"];
 const UNITS: [&str; 5] = ["ms", "s", "m", "h", "d"];

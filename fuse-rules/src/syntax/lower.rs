@@ -47,6 +47,7 @@ impl<'a> Lower<'a> {
                 Rule::defaults_decl => file.defaults.extend(self.defaults(pair)),
                 Rule::source_decl => file.sources.push(self.source(pair)),
                 Rule::sensor_decl => file.sensors.push(self.sensor(pair)),
+                Rule::test_decl => file.tests.push(self.test(pair)),
                 Rule::alien_end => self.alien_end(&pair),
                 Rule::bad_declaration => self.bad_declarations(&pair, before),
                 _ => {}

@@ -14,6 +14,7 @@ mod nesting;
 mod recover;
 mod sensors;
 mod strings;
+mod test_blocks;
 #[cfg(test)]
 pub(crate) mod tests;
 mod texts;

@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 
 use super::ast::{
-    Block, Expr, ExprKind, FieldValue, File, Part, Segment, Shared, Step, Type, TypeKind, TypeValue,
+    Block, Expected, Expr, ExprKind, FieldValue, File, Part, Segment, Shared, Step, TestStep, Type,
+    TypeKind, TypeValue,
 };
 use super::duration_text;
 
@@ -83,6 +84,11 @@ pub(super) fn tree(file: &File) -> String {
             }
         }
     }
+    for test in &file.tests {
+        out.doc(0, test.doc.as_deref());
+        out.line(0, &format!("test {:?}", test.name.text));
+        test.steps.iter().for_each(|step| out.step(1, step));
+    }
     out.text
 }
 
@@ -99,6 +105,51 @@ impl Tree {
     fn doc(&mut self, depth: usize, doc: Option<&str>) {
         if let Some(doc) = doc {
             self.line(depth, &format!("doc {doc:?}"));
+        }
+    }
+
+    fn step(&mut self, depth: usize, step: &TestStep) {
+        match step {
+            TestStep::With { fuse, on } => self.line(depth, &format!("with {} {on}", fuse.text)),
+            TestStep::At(time) => self.line(depth, &format!("at {}", time.text)),
+            TestStep::Send(send) => {
+                self.line(depth, &format!("send {}.{}", send.source.text, send.event.text));
+                for file in &send.files {
+                    self.line(depth + 1, &format!("from {:?}", file.text));
+                }
+                for body in &send.bodies {
+                    self.line(depth + 1, &format!("body {}", expr(body)));
+                }
+                for (what, blocks) in [("headers", &send.headers), ("query", &send.queries)] {
+                    for block in blocks {
+                        self.line(depth + 1, what);
+                        self.block(depth + 2, block);
+                    }
+                }
+            }
+            TestStep::Expect(expect) => match &expect.what {
+                Expected::NothingElse => self.line(depth, "expect nothing else"),
+                Expected::No(rule) => self.line(depth, &format!("expect no {}", rule.text)),
+                Expected::Rule(rule) => {
+                    let mut text = format!("expect {}", rule.rule.text);
+                    if let Some(outcome) = &rule.outcome {
+                        text += &format!(" {}", outcome.text);
+                    }
+                    if let Some((count, _)) = rule.count {
+                        text += &format!(" {count} times");
+                    }
+                    if let Some((element, _)) = &rule.element {
+                        text += &format!(" for {element:?}");
+                    }
+                    if let Some(because) = &rule.because {
+                        text += &format!(" because {:?}", because.text);
+                    }
+                    self.line(depth, &text);
+                    if let Some(fields) = &rule.fields {
+                        self.block(depth + 1, fields);
+                    }
+                }
+            },
         }
     }
 

@@ -1,0 +1,398 @@
+//! Tests: their names resolved, their values computed, and what they expect held against what rules
+//! can do at all. Files of events are not read here: rules are loaded where these are not.
+
+use std::collections::BTreeMap;
+
+use rustc_hash::FxHashMap;
+use serde_json::Value as Json;
+
+use super::scope::{Place, Scope};
+use super::typed::{
+    Body, Expect, Expected, ExpectedRule, Mapped, MappedValue, Rule, Send, Sensor, Test, TestStep,
+};
+use super::{Checker, ParsedFile, names};
+use crate::decision::Outcome;
+use crate::diagnostic::{Code, Diagnostic, suggest};
+use crate::eval;
+use crate::ruleset::resolved;
+use crate::span::Span;
+use crate::syntax::ast::{self, Block, RuleRef};
+use crate::value::Value;
+
+/// The rules that tests may name.
+pub(super) struct Rules<'r> {
+    /// By full name.
+    all: BTreeMap<&'r str, (&'r Sensor, &'r Rule)>,
+    /// The full names by the name alone.
+    short: FxHashMap<&'r str, Vec<&'r str>>,
+    /// Whether no rule was lost to a fault, so that one which is not here does not exist.
+    whole: bool,
+}
+
+impl<'r> Rules<'r> {
+    pub(super) fn of(sensors: &'r [Sensor], parsed: &[ParsedFile]) -> Self {
+        let mut sensors_of = parsed.iter().flat_map(|file| &file.tree.sensors);
+        let whole =
+            !sensors_of.any(|s| s.broken || s.incomplete || s.rules.iter().any(|rule| rule.broken));
+        let mut rules = Self { all: BTreeMap::new(), short: FxHashMap::default(), whole };
+        for sensor in sensors {
+            for rule in &sensor.rules {
+                rules.all.insert(&rule.name, (sensor, rule));
+                let (_, short) = rule.name.rsplit_once('/').unwrap_or(("", &rule.name));
+                rules.short.entry(short).or_default().push(&rule.name);
+            }
+        }
+        rules
+    }
+}
+
+impl Checker<'_> {
+    /// Checks the tests of one file.
+    pub(super) fn tests(&mut self, tests: &[ast::Test], rules: &Rules<'_>) -> Vec<Test> {
+        let mut seen: FxHashMap<&str, &ast::Text> = FxHashMap::default();
+        let mut checked = Vec::new();
+        for test in tests {
+            match seen.get(test.name.text.as_str()).filter(|_| !test.incomplete) {
+                Some(first) => self.report(names::twice("test", &test.name, first)),
+                None => drop(seen.entry(&test.name.text).or_insert(&test.name)),
+            }
+            checked.push(self.test(test, rules));
+        }
+        checked
+    }
+
+    fn test(&mut self, test: &ast::Test, rules: &Rules<'_>) -> Test {
+        let mut steps = Vec::new();
+        let mut sent: Vec<(&str, &str)> = Vec::new();
+        for step in &test.steps {
+            match step {
+                ast::TestStep::With { fuse, on } => match self.names.fuse(fuse) {
+                    Ok(_) => steps.push(TestStep::With { fuse: fuse.text.clone(), on: *on }),
+                    Err(problem) => self.report(*problem),
+                },
+                ast::TestStep::At(time) => match time.text.parse() {
+                    Ok(time) => steps.push(TestStep::At(time)),
+                    Err(_) => self.report(
+                        Diagnostic::error(Code::E0406, time.span, "`at` takes a point in time")
+                            .label("this is none")
+                            .help("write it as in `at \"2026-08-01T10:00:00Z\"`"),
+                    ),
+                },
+                ast::TestStep::Send(send) => {
+                    sent.push((&send.source.text, &send.event.text));
+                    steps.extend(self.send(send).map(TestStep::Send));
+                }
+                ast::TestStep::Expect(expect) => {
+                    if sent.is_empty() && !test.incomplete {
+                        self.report(
+                            Diagnostic::error(
+                                Code::E0602,
+                                expect.span,
+                                "nothing has been sent before this",
+                            )
+                            .label("there is nothing to expect yet")
+                            .help("put the `send` above what it leads to"),
+                        );
+                    }
+                    let what = self.expected(&expect.what, &sent, rules);
+                    steps.extend(
+                        what.map(|what| TestStep::Expect(Expect { what, span: expect.span })),
+                    );
+                }
+            }
+        }
+        Test { name: test.name.text.clone(), span: test.name.span, whole: test.span, steps }
+    }
+
+    fn send(&mut self, send: &ast::Send) -> Option<Send> {
+        let source = match self.names.source(&send.source) {
+            Ok(source) => source,
+            Err(problem) => {
+                self.report(*problem);
+                return None;
+            }
+        };
+        let events = source.events.iter().map(|event| event.name.text.as_str());
+        if !events.clone().any(|name| name == send.event.text) {
+            let message =
+                format!("source `{}` has no event `{}`", source.name.text, send.event.text);
+            self.report(
+                Diagnostic::error(Code::E0205, send.event.span, message)
+                    .label("not declared")
+                    .related(source.name.span, "the source is declared here")
+                    .suggest(&send.event, events, "its events are"),
+            );
+        }
+        let body = match (send.files.as_slice(), send.bodies.as_slice()) {
+            ([file], []) => {
+                let from = self.inclusions.file_name(file.span);
+                Body::File { name: resolved(&from, &file.text), span: file.span }
+            }
+            ([], [body]) => Body::Json(self.json_text(body)?),
+            (files, bodies) => {
+                let given = files.len() + bodies.len();
+                self.report(
+                    Diagnostic::error(Code::E0602, send.span, "an event is sent with one body")
+                        .label(if given == 0 { "it has none" } else { "it has several" })
+                        .help("write `from \"event.json\"`, or `body { … }`"),
+                );
+                return None;
+            }
+        };
+        Some(Send {
+            source: send.source.text.clone(),
+            event: send.event.text.clone(),
+            body,
+            headers: send.headers.iter().flat_map(|block| self.texts(block)).collect(),
+            query: send.queries.iter().flat_map(|block| self.texts(block)).collect(),
+            span: send.span,
+        })
+    }
+
+    /// A block whose fields are texts.
+    fn texts(&mut self, block: &Block) -> Vec<(String, String)> {
+        let Some(Json::Object(map)) = self.block_value(block) else { return Vec::new() };
+        let text = |value: Json| match value {
+            Json::String(text) => text,
+            other => other.to_string(),
+        };
+        map.into_iter().map(|(key, value)| (key, text(value))).collect()
+    }
+
+    /// The value of an expression that no event is needed for, as the JSON that is sent.
+    fn json_text(&mut self, expr: &ast::Expr) -> Option<String> {
+        let value = self.fixed(expr)?;
+        match value.to_json_text() {
+            Ok(text) => Some(text),
+            Err(unheld) => {
+                let why = format!("this is no JSON: {unheld}");
+                self.error(Code::E0406, expr.span, why, "cannot be sent");
+                None
+            }
+        }
+    }
+
+    fn fixed(&mut self, expr: &ast::Expr) -> Option<Value<'static>> {
+        let before = self.problems.len();
+        let mut scope = Scope::of(Place::Test);
+        let (typed, _) = self.expr(expr, &mut scope);
+        if self.has_errors_since(before) {
+            return None;
+        }
+        match eval::constant(&typed) {
+            Ok(value) => Some(value),
+            Err(fault) => {
+                let message = format!("this has no value: {}", fault.reason());
+                self.error(Code::E0215, expr.span, message, "this cannot be computed");
+                None
+            }
+        }
+    }
+
+    fn block_value(&mut self, block: &Block) -> Option<Json> {
+        let kind = ast::ExprKind::Record(block.clone());
+        let value = self.fixed(&ast::Expr { kind, span: block.span })?;
+        value.to_json().ok()
+    }
+
+    fn expected(
+        &mut self,
+        expected: &ast::Expected,
+        sent: &[(&str, &str)],
+        rules: &Rules<'_>,
+    ) -> Option<Expected> {
+        Some(match expected {
+            ast::Expected::NothingElse => Expected::NothingElse,
+            ast::Expected::No(rule) => {
+                Expected::No(self.rule_named(rule, sent, rules)?.1.name.clone())
+            }
+            ast::Expected::Rule(expected) => {
+                Expected::Rule(Box::new(self.expected_rule(expected, sent, rules)?))
+            }
+        })
+    }
+
+    fn expected_rule(
+        &mut self,
+        expected: &ast::ExpectedRule,
+        sent: &[(&str, &str)],
+        rules: &Rules<'_>,
+    ) -> Option<ExpectedRule> {
+        let (sensor, rule) = self.rule_named(&expected.rule, sent, rules)?;
+        let outcome = match &expected.outcome {
+            Some(outcome) => {
+                let named = Outcome::ALL.into_iter().find(|known| known.as_str() == outcome.text);
+                let named = named.unwrap_or(Outcome::Fired);
+                self.possible_outcome(named, outcome.span, rule);
+                named
+            }
+            None => Outcome::Fired,
+        };
+        if let Some((path, span)) = &expected.element {
+            let depth = [&sensor.each, &rule.each].into_iter().flatten().count();
+            if path.len() != depth {
+                self.never(
+                    *span,
+                    match depth {
+                        0 => format!("rule `{}` goes through no list", rule.name),
+                        1 => format!("rule `{}` goes through one list", rule.name),
+                        _ => format!("rule `{}` goes through two lists", rule.name),
+                    },
+                    match depth {
+                        0 => "leave `for element` out, or give the rule an `each`",
+                        1 => "name the element by one number, as in `for element 0`",
+                        _ => "name the element by a number for each, as in `for element 0, 1`",
+                    },
+                );
+            }
+        }
+        let fields = expected.fields.as_ref().and_then(|block| {
+            if outcome != Outcome::Fired {
+                self.never(
+                    block.span,
+                    format!("only what fired has fields, and `{outcome}` is expected"),
+                    "leave the block out, or expect the rule to fire",
+                );
+            }
+            let given: Vec<_> = rule.triggers.iter().map(|trigger| &trigger.fields).collect();
+            self.given_fields(block, &given, rule);
+            match self.block_value(block)? {
+                Json::Object(map) => Some((map, block.span)),
+                _ => None,
+            }
+        });
+        Some(ExpectedRule {
+            rule: rule.name.clone(),
+            outcome,
+            count: expected.count.map(|(count, _)| count),
+            element: expected.element.as_ref().map(|(path, _)| path.clone()),
+            because: expected.because.as_ref().map(|because| because.text.clone()),
+            fields,
+        })
+    }
+
+    /// Reports an outcome that nothing in the rule leads to.
+    fn possible_outcome(&mut self, outcome: Outcome, span: Span, rule: &Rule) {
+        match outcome {
+            Outcome::Gated if rule.requires.is_empty() => self.never(
+                span,
+                format!("rule `{}` is never gated: it requires no fuse", rule.name),
+                "add `requires FUSE` to the rule, or expect another outcome",
+            ),
+            Outcome::Suppressed if rule.once.is_none() => self.never(
+                span,
+                format!("rule `{}` is never suppressed: it has no `once`", rule.name),
+                "add `once per … within …` to the rule, or expect another outcome",
+            ),
+            _ => {}
+        }
+    }
+
+    fn never(&mut self, span: Span, message: String, help: &str) {
+        let problem = Diagnostic::error(Code::E0604, span, message);
+        self.report(problem.label("this never happens").help(help));
+    }
+
+    /// Reports expected fields that no trigger of the rule gives.
+    fn given_fields(&mut self, block: &Block, given: &[&Vec<Mapped>], rule: &Rule) {
+        for field in &block.fields {
+            let key = field.key.text.as_str();
+            let found: Vec<&Mapped> =
+                given.iter().flat_map(|fields| fields.iter().filter(|f| f.key == key)).collect();
+            if found.is_empty() {
+                let known = given.iter().flat_map(|fields| fields.iter().map(|f| f.key.as_str()));
+                self.report(
+                    Diagnostic::error(
+                        Code::E0603,
+                        field.key.span,
+                        format!("rule `{}` gives no `{key}` here", rule.name),
+                    )
+                    .label("never given")
+                    .suggest(&field.key, known, "it gives"),
+                );
+                continue;
+            }
+            if let ast::FieldValue::Block(inner) = &field.value {
+                let blocks = found.iter().map(|field| match &field.value {
+                    MappedValue::Block(fields) => Some(fields),
+                    MappedValue::Expr(..) => None,
+                });
+                // What an expression gives is not known before the test runs.
+                if let Some(blocks) = blocks.collect::<Option<Vec<_>>>() {
+                    self.given_fields(inner, &blocks, rule);
+                }
+            }
+        }
+    }
+
+    /// The rule that a test means: by its full name, or by its own where one sensor that listens to
+    /// what was sent has it.
+    fn rule_named<'r>(
+        &mut self,
+        name: &RuleRef,
+        sent: &[(&str, &str)],
+        rules: &Rules<'r>,
+    ) -> Option<(&'r Sensor, &'r Rule)> {
+        let listens = |sensor: &Sensor| {
+            sent.iter().any(|(source, event)| sensor.source == *source && sensor.event == *event)
+        };
+        let named: Vec<_> = match rules.all.get(name.text.as_str()) {
+            Some(rule) => vec![*rule],
+            None => {
+                let full = rules.short.get(name.text.as_str()).into_iter().flatten();
+                full.filter_map(|full| rules.all.get(full).copied()).collect()
+            }
+        };
+        let mut listening = named.iter().filter(|(sensor, _)| listens(sensor));
+        match (listening.next(), listening.next(), named.first()) {
+            (Some(one), None, _) => return Some(*one),
+            (Some((_, first)), Some((_, second)), _) => self.report(
+                Diagnostic::error(
+                    Code::E0601,
+                    name.span,
+                    format!("two rules are called `{}`", name.text),
+                )
+                .label("which one?")
+                .related(first.span, "this one")
+                .related(second.span, "or this one")
+                .help(format!("write `{}` or `{}`", first.name, second.name)),
+            ),
+            (None, _, Some((sensor, rule))) if !sent.is_empty() => self.report(
+                Diagnostic::error(
+                    Code::E0601,
+                    name.span,
+                    format!("rule `{}` does not listen to what is sent", rule.name),
+                )
+                .label("never decided in this test")
+                .related(rule.span, "the rule is here")
+                .help(format!(
+                    "send an event that it is for: `send {}.{} …`",
+                    sensor.source, sensor.event
+                )),
+            ),
+            (None, _, None) if rules.whole => {
+                let text = ast::Text { text: name.text.clone(), span: name.span };
+                let known: Vec<&str> = if name.text.contains('/') {
+                    rules.all.keys().copied().collect()
+                } else {
+                    rules.short.keys().copied().collect()
+                };
+                let near = suggest::misspelt(&name.text, known.iter().copied());
+                let problem = Diagnostic::error(
+                    Code::E0601,
+                    name.span,
+                    format!("there is no rule `{}`", name.text),
+                )
+                .label("not declared");
+                self.report(match near {
+                    Some(_) => problem.suggest(&text, known.iter().copied(), "the rules are"),
+                    None => problem.help(
+                        "name a rule as it is declared; the file that has it is taken in by `use`",
+                    ),
+                });
+            }
+            _ => {}
+        }
+        None
+    }
+}
