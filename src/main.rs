@@ -18,6 +18,7 @@ fn main() -> ExitCode {
         Command::Check(arguments) => commands::check::run(&arguments),
         Command::Fmt(arguments) => commands::fmt::run(&arguments),
         Command::ExplainCode(arguments) => commands::explain_code::run(&arguments),
+        Command::Test(arguments) => commands::test::run(&arguments),
         Command::Explain(arguments) => commands::explain::run(&arguments),
         Command::InferType(arguments) => commands::infer_type::run(&arguments),
         Command::Plan(arguments) => commands::plan::run(&arguments),

@@ -129,6 +129,12 @@ impl<'a> Event<'a> {
     }
 
     /// When it was received.
+    /// Its id; empty until `id` says otherwise.
+    pub fn event_id(&self) -> &str {
+        &self.id
+    }
+
+    /// When it was received.
     pub fn received_at(&self) -> Timestamp {
         self.received
     }

@@ -51,6 +51,7 @@ mod schema;
 mod span;
 mod standard;
 mod syntax;
+mod testing;
 mod types;
 mod value;
 
@@ -77,3 +78,4 @@ pub use ruleset::{Loader, Ruleset};
 pub use schema::{Field, FieldType, Registry, Schema, SourceSchema, Templates, Verify};
 pub use span::{FileId, Files, Place, SourceFile, Span};
 pub use syntax::{parse_duration, show_duration};
+pub use testing::{AtomCoverage, Backends, Coverage, Mutant, RuleCoverage, Tests};

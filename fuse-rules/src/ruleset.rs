@@ -354,7 +354,7 @@ pub(crate) fn resolved(from: &str, used: &str) -> String {
 }
 
 /// The name without `.` and `..` where they can be taken out.
-fn normalized(name: &str) -> String {
+pub(crate) fn normalized(name: &str) -> String {
     let mut parts: Vec<&str> = Vec::new();
     for part in name.split('/') {
         match part {

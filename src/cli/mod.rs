@@ -2,12 +2,14 @@
 
 mod rules;
 mod running;
+mod test;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 pub(crate) use rules::{Bench, Check, Doc, Explain, ExplainCode, Fmt, InferType, Plan};
 pub(crate) use running::{Cluster, Connect, Doctor, Rbac, Run, Sender};
+pub(crate) use test::{Test, TestFormat};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -28,6 +30,7 @@ pub(crate) enum Command {
     Check(Check),
     Fmt(Fmt),
     ExplainCode(ExplainCode),
+    Test(Test),
     Explain(Explain),
     InferType(InferType),
     Plan(Plan),

@@ -15,6 +15,7 @@ pub(crate) mod plan;
 pub(crate) mod rbac;
 mod replace;
 pub(crate) mod run;
+pub(crate) mod test;
 
 use std::io::Read as _;
 use std::net::{IpAddr, Ipv4Addr};

@@ -11,6 +11,7 @@ mod help;
 mod hostile;
 mod infer_type;
 mod plan;
+mod test;
 
 use std::path::Path;
 use std::process::{Command, Output};

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::process::Command;
 
+use fuse_rules::Tests;
 use serde_json::Value;
 
 use super::page::{Example, examples};
@@ -53,6 +54,10 @@ fn rules(files: &BTreeMap<&str, &str>, example: &Example) -> Result<(), String> 
     let ruleset = load(files, &text).map_err(|problems| problems.to_string())?;
     if !ruleset.warnings().is_empty() {
         return Err(ruleset.warnings().to_string());
+    }
+    let tests = Tests::new(&ruleset, files);
+    if let Some(problems) = (0..tests.len()).find_map(|test| tests.run(test).err()) {
+        return Err(problems.to_string());
     }
     let laid_out = match example.is("rule") {
         true => laid_out(&example.text),

@@ -23,7 +23,8 @@ fn words(of: impl Fn(&str) -> bool) -> BTreeSet<String> {
 
 fn is_word_list(name: &str) -> bool {
     name.starts_with("kw_")
-        || ["reserved", "switch", "text_word", "quantifier_word", "generic_word"].contains(&name)
+        || ["outcome", "reserved", "switch", "text_word", "quantifier_word", "generic_word"]
+            .contains(&name)
 }
 
 #[test]

@@ -385,6 +385,7 @@ impl Checker<'_> {
                 )
                 .label("not declared");
                 self.report(match near {
+                    _ if name.text == "nothing" => problem.help("write `expect nothing else`"),
                     Some(_) => problem.suggest(&text, known.iter().copied(), "the rules are"),
                     None => problem.help(
                         "name a rule as it is declared; the file that has it is taken in by `use`",

@@ -82,7 +82,7 @@ impl Event {
     }
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Sensor {
     pub(crate) name: String,
     /// Where its name stands.
@@ -102,7 +102,7 @@ pub(crate) struct Each<P: Reference = Path> {
     pub(crate) max: usize,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Rule {
     /// `sensor/rule`.
     pub(crate) name: String,

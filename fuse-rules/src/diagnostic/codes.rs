@@ -118,6 +118,8 @@ codes! {
     E0603 = "an expected field that the rule never gives",
     E0604 = "an expectation that is never met",
     E0605 = "a test that does not pass",
+    E0606 = "a part of the rules that no test covers",
+    E0607 = "a fault that no test finds",
     E0901 = "a fault of fuse itself",
 }
 

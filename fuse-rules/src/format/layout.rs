@@ -181,9 +181,11 @@ impl<'a> Units<'a> {
         let mut inner = vec![edge()];
         let widths = paddings(&self.list);
         let count = self.list.len();
+        let mut before = None;
         for (i, (unit, padding)) in self.list.into_iter().zip(widths).enumerate() {
             let is_last = i + 1 == count;
-            if unit.rule == Rule::rule_decl && i > 0 {
+            let rule = unit.rule;
+            if before.is_some_and(|before| stand_apart(before, rule)) {
                 inner.push(Doc::Blank);
             }
             // Where a comment documents what it stands above, one that stands apart stays so.
@@ -205,6 +207,7 @@ impl<'a> Units<'a> {
                 _ => {}
             }
             inner.extend(unit.trailing.map(Doc::Trailing));
+            before = Some(rule);
             if !is_last {
                 inner.push(if style == Style::Lines { Doc::Hard } else { Doc::Line });
             } else if unit.rule == Rule::rule_decl && !self.closing.is_empty() {
@@ -215,6 +218,16 @@ impl<'a> Units<'a> {
         docs.extend(self.opening.map(Doc::Trailing));
         docs.extend([Doc::Nest(inner), edge(), text(close)]);
         group(docs)
+    }
+}
+
+/// Whether an empty line stands between a unit and the one before it: rules are apart, and in a test
+/// what is sent from what was expected before.
+fn stand_apart(before: Rule, rule: Rule) -> bool {
+    match rule {
+        Rule::rule_decl => true,
+        Rule::with_step | Rule::at_step | Rule::send_step => before == Rule::expect_step,
+        _ => false,
     }
 }
 

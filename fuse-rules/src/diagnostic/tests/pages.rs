@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use super::kinds::{registry, whole};
-use crate::diagnostic::Code;
+use crate::diagnostic::{Code, Diagnostics};
 use crate::ruleset::Ruleset;
+use crate::testing::Tests;
 
 /// An example of a page, with the files that belong to it.
 struct Example {
@@ -35,20 +36,35 @@ fn examples(page: &str) -> Vec<Example> {
 const MOST_COST: u64 = 100_000_000;
 
 /// The codes of everything that is said of an example.
-fn codes(example: &Example) -> (BTreeSet<Code>, String) {
+fn codes(example: &Example, page: Code) -> (BTreeSet<Code>, String) {
     let names = example.files.keys().map(String::as_str);
     let names: Vec<&str> = names.filter(|name| name.ends_with(".rules")).collect();
     let files: BTreeMap<&str, &str> =
         example.files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
-    let loaded = Ruleset::load(&names, &files, &registry());
+    let loaded = Ruleset::load_in_detail(&names, &files, &registry());
     let problems = match &loaded {
         Ok(ruleset) => match ruleset.within_cost(MOST_COST) {
+            Ok(()) if ruleset.warnings().is_empty() => of_tests(ruleset, &files, page),
             Ok(()) => ruleset.warnings().clone(),
             Err(problems) => problems,
         },
         Err(problems) => problems.clone(),
     };
     (problems.iter().map(|problem| problem.code).collect(), problems.to_string())
+}
+
+/// What the tests of an example come to, or what they leave open, where the page is about that.
+fn of_tests(ruleset: &Ruleset, files: &BTreeMap<&str, &str>, page: Code) -> Diagnostics {
+    let tests = Tests::new(ruleset, files);
+    let all = 0..tests.len();
+    match page {
+        Code::E0606 => tests.uncovered(&tests.coverage(all)),
+        Code::E0607 => tests.survivors(&tests.mutants(all, &mut |_, _| {})),
+        _ => all
+            .filter_map(|test| tests.run(test).err())
+            .next()
+            .unwrap_or_else(|| ruleset.warnings().clone()),
+    }
 }
 
 #[test]
@@ -75,7 +91,7 @@ fn every_page_has_an_example_that_raises_its_code_alone_and_one_that_raises_none
         }
         for example in &examples {
             let wanted = if example.fails { BTreeSet::from([*code]) } else { BTreeSet::new() };
-            let (found, text) = codes(example);
+            let (found, text) = codes(example, *code);
             if found != wanted {
                 wrong.push(format!("an example of docs/errors/{code}.md says:\n{text}"));
             }

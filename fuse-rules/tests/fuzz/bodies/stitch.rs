@@ -22,6 +22,8 @@ const DECLARATIONS: &[&str] = &[
     "sensor z on s.e { each j in body.l when j.x @Y rule r { @C @C @G } }\n",
     "@R",
     "@R @R @R @R @R\n",
+    "test \"t\" { with fuse f on send s.e body { x = @L, l = [@L] } expect r once { @B } expect nothing else }\n",
+    "test \"u\" { at \"2026-08-01T10:00:00Z\" send s.g body @V expect y/q gated for element 1 because \"f\" expect no r }\n",
 ];
 
 const SOURCE_FIELDS: &[&str] = &[

@@ -1,0 +1,141 @@
+//! Mutants: rules with one small fault each. A test that passes with the fault does not test what
+//! the fault is about; a mutant that passes all tests survives, and shows what is not tested.
+
+mod make;
+
+use rustc_hash::FxHashMap;
+use serde::Serialize;
+
+use super::Tests;
+use super::play::{Claims, Played};
+use crate::check::typed::Sensor;
+use crate::eval::reference::{self, World};
+use crate::eval::{Decision, Evaluation};
+use crate::span::Span;
+use make::Fault;
+
+/// A rule, or a sensor's clause, with a fault in it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Mutant {
+    /// Where the fault is.
+    #[serde(skip)]
+    pub span: Span,
+    /// The same as `file:line:column`.
+    pub place: String,
+    /// What was changed, as in `` `==` becomes `!=` ``.
+    pub what: String,
+    /// The rules that have the fault, by their full names.
+    pub rules: Vec<String>,
+    /// The test that failed because of it; `None` where it survived.
+    pub killed_by: Option<String>,
+}
+
+/// What the tests of one rule set do, without a fault.
+struct Baseline<'t> {
+    /// By number; tests that do not pass are left out.
+    tests: Vec<(usize, Vec<Played<'t>>)>,
+    /// The tests that send an event, by source and event, as indices into `tests`.
+    sending: FxHashMap<(&'t str, &'t str), Vec<usize>>,
+}
+
+impl Tests<'_> {
+    /// Plants one fault after the other into the rules, and says of each whether one of these
+    /// tests, by their numbers, finds it. Tests that fail without a fault are left out.
+    ///
+    /// `next` is called before each fault with how many are done and how many there are.
+    pub fn mutants(
+        &self,
+        tests: impl IntoIterator<Item = usize>,
+        next: &mut dyn FnMut(usize, usize),
+    ) -> Vec<Mutant> {
+        let baseline = self.baseline(tests);
+        let faults = make::faults(self.ruleset);
+        let count = faults.len();
+        let mut mutants = Vec::with_capacity(count);
+        for (done, fault) in faults.into_iter().enumerate() {
+            next(done, count);
+            let killed_by = self.killer(&fault, &baseline).map(|test| self.name(test).to_owned());
+            mutants.push(Mutant {
+                span: fault.span,
+                place: self.ruleset.files().locate(fault.span),
+                what: fault.what,
+                rules: fault.sensor.rules.iter().map(|rule| rule.name.clone()).collect(),
+                killed_by,
+            });
+        }
+        mutants
+    }
+
+    fn baseline(&self, tests: impl IntoIterator<Item = usize>) -> Baseline<'_> {
+        let mut baseline = Baseline { tests: Vec::new(), sending: FxHashMap::default() };
+        for number in tests {
+            let Some(test) = self.all().get(number) else { continue };
+            let Ok(mut played) = self.play(test) else { continue };
+            if !self.passes(test, &played) {
+                continue;
+            }
+            // Every decision, as `once` is counted anew with those of the fault among them.
+            for sent in &mut played {
+                sent.evaluation = self.plan.evaluate_all(&sent.event, &sent.fuses);
+                let key = (sent.send.source.as_str(), sent.send.event.as_str());
+                let sending = baseline.sending.entry(key).or_default();
+                if sending.last() != Some(&baseline.tests.len()) {
+                    sending.push(baseline.tests.len());
+                }
+            }
+            baseline.tests.push((number, played));
+        }
+        baseline
+    }
+
+    /// The first test that fails with a fault.
+    fn killer(&self, fault: &Fault, baseline: &Baseline<'_>) -> Option<usize> {
+        let key = (fault.sensor.source.as_str(), fault.sensor.event.as_str());
+        let sending = baseline.sending.get(&key)?;
+        let tests = sending.iter().filter_map(|at| baseline.tests.get(*at));
+        tests.into_iter().find_map(|(number, played)| {
+            let test = self.all().get(*number)?;
+            (!self.passes(test, &self.replay(&fault.sensor, played))).then_some(*number)
+        })
+    }
+
+    /// The same events, with the decisions of a sensor's rules made by these instead.
+    fn replay<'t>(&self, sensor: &Sensor, played: &[Played<'t>]) -> Vec<Played<'t>> {
+        let mut claims = Claims::default();
+        let replayed = played.iter().enumerate().map(|(number, sent)| {
+            let mut evaluation = match listens(sensor, sent) {
+                true => self.with_fault(sensor, sent),
+                false => sent.evaluation.clone(),
+            };
+            self.settle(&mut evaluation, &sent.event);
+            claims.admit(number, sent.event.received_at(), &mut evaluation);
+            Played {
+                send: sent.send,
+                event: sent.event.clone(),
+                fuses: sent.fuses.clone(),
+                evaluation,
+            }
+        });
+        replayed.collect()
+    }
+
+    fn with_fault(&self, sensor: &Sensor, sent: &Played<'_>) -> Evaluation {
+        // What is refused is so whatever its rules say.
+        if sent.evaluation.refused.is_some() {
+            return sent.evaluation.clone();
+        }
+        let world = World::new(&sent.event, None);
+        let is_of = |decision: &Decision| sensor.rules.iter().any(|r| r.name == decision.rule);
+        let others = sent.evaluation.decisions.iter().filter(|decision| !is_of(decision));
+        let mut decisions: Vec<Decision> = others.cloned().collect();
+        for rule in &sensor.rules {
+            let typed = self.ruleset.typed();
+            decisions.extend(reference::decide(typed, sensor, rule, &world, &sent.fuses));
+        }
+        Evaluation { decisions, ..sent.evaluation.clone() }
+    }
+}
+
+fn listens(sensor: &Sensor, sent: &Played<'_>) -> bool {
+    sensor.source == sent.send.source && sensor.event == sent.send.event
+}

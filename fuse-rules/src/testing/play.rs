@@ -1,0 +1,151 @@
+//! Sending a test's events: each is decided at its time, with its fuses, after those before it.
+
+use jiff::{SignedDuration, Timestamp};
+use rustc_hash::FxHashMap;
+
+use super::{Tests, failed, wants_all};
+use crate::check::typed::{Body, Send, Test, TestStep};
+use crate::decision::{Element, Outcome};
+use crate::diagnostic::Diagnostic;
+use crate::eval::{Decision, Evaluation};
+use crate::event::Event;
+use crate::fuses::Fuses;
+
+/// When events are received where a test does not say: 2026-01-01T00:00:00Z.
+const START: Timestamp = Timestamp::constant(1_767_225_600, 0);
+
+/// An event that was sent, and what was decided.
+pub(super) struct Played<'t> {
+    pub(super) send: &'t Send,
+    pub(super) event: Event<'t>,
+    pub(super) fuses: Fuses,
+    pub(super) evaluation: Evaluation,
+}
+
+/// Who holds a key of `once`, and until when.
+struct Claim {
+    event: usize,
+    element: Element,
+    until: Timestamp,
+}
+
+/// The keys that are held, by rule and values.
+#[derive(Default)]
+pub(super) struct Claims(FxHashMap<(String, Vec<String>), Claim>);
+
+impl<'r> Tests<'r> {
+    /// Sends the events of a test.
+    pub(super) fn play<'t>(&'t self, test: &'t Test) -> Result<Vec<Played<'t>>, Box<Diagnostic>> {
+        let every = wants_all(test);
+        let mut played = self.events(test)?;
+        let mut claims = Claims::default();
+        for (number, sent) in played.iter_mut().enumerate() {
+            let Played { event, fuses, .. } = sent;
+            let mut evaluation = match every {
+                true => self.plan.evaluate_all(event, fuses),
+                false => self.plan.evaluate(event, fuses),
+            };
+            self.settle(&mut evaluation, event);
+            claims.admit(number, event.received_at(), &mut evaluation);
+            sent.evaluation = evaluation;
+        }
+        Ok(played)
+    }
+
+    /// The events of a test, not yet decided.
+    pub(super) fn events<'t>(&'t self, test: &'t Test) -> Result<Vec<Played<'t>>, Box<Diagnostic>> {
+        let mut fuses = Fuses::default();
+        let mut now = START;
+        let mut events = Vec::new();
+        for step in &test.steps {
+            match step {
+                TestStep::With { fuse, on } => fuses = fuses.set(fuse, *on),
+                TestStep::At(time) => now = *time,
+                TestStep::Send(send) => {
+                    let event = self.event(send, events.len())?.received(now);
+                    let evaluation =
+                        Evaluation { refused: None, mismatch: None, decisions: Vec::new() };
+                    events.push(Played { send, event, fuses: fuses.clone(), evaluation });
+                }
+                TestStep::Expect(_) => {}
+            }
+        }
+        Ok(events)
+    }
+
+    fn event<'t>(&'t self, send: &'t Send, number: usize) -> Result<Event<'t>, Box<Diagnostic>> {
+        let (body, span) = match &send.body {
+            Body::Json(text) => (text.as_str(), send.span),
+            Body::File { name, span } => match self.files.get(name) {
+                Some(Ok(text)) => (text.as_str(), *span),
+                Some(Err(why)) => {
+                    let message = format!("`{name}` cannot be read: {why}");
+                    return Err(Box::new(
+                        failed(*span, message)
+                            .label("sent here")
+                            .help("the file is looked for beside the one that the test is in"),
+                    ));
+                }
+                None => ("null", *span),
+            },
+        };
+        let event = Event::new(send.source.as_str(), send.event.as_str(), body.as_bytes());
+        let mut event = event.map_err(|fault| {
+            Box::new(failed(span, format!("this is no event: {fault}")).label("sent here"))
+        })?;
+        for (name, value) in &send.headers {
+            event = event.header(name, value);
+        }
+        for (name, value) in &send.query {
+            event = event.query(name, value);
+        }
+        let id = self.plan.source_field(&event, "id").ok().flatten().filter(|id| !id.is_empty());
+        Ok(event.id(id.unwrap_or_else(|| format!("test-{}", number + 1))))
+    }
+
+    /// Has the backends look at what fired.
+    pub(super) fn settle(&self, evaluation: &mut Evaluation, event: &Event<'_>) {
+        if let Some(backends) = self.backends {
+            for decision in &mut evaluation.decisions {
+                backends(decision, event);
+            }
+        }
+    }
+}
+
+impl Claims {
+    /// Holds back what fired with a key that an earlier event or element holds.
+    pub(super) fn admit(&mut self, event: usize, now: Timestamp, evaluation: &mut Evaluation) {
+        for decision in &mut evaluation.decisions {
+            let Some(once) = decision.once.as_ref().filter(|_| fired(decision)) else { continue };
+            let key = (decision.rule.clone(), once.values.clone());
+            let owned = |claim: &Claim| claim.event == event && claim.element == decision.element;
+            match self.0.get(&key) {
+                Some(claim) if now < claim.until && !owned(claim) => {
+                    decision.outcome = Outcome::Suppressed;
+                    decision.reason = format!(
+                        "`once per` fired already {}, and holds back until {}",
+                        match &claim.element {
+                            Some(path) => format!("for element {path:?}"),
+                            None => "for an earlier event".into(),
+                        },
+                        claim.until
+                    );
+                    decision.action = None;
+                }
+                Some(claim) if now < claim.until => {}
+                _ => {
+                    let within = i64::try_from(once.within_ms).unwrap_or(i64::MAX);
+                    let within = SignedDuration::from_millis(within);
+                    let until = now.checked_add(within).unwrap_or(Timestamp::MAX);
+                    let element = decision.element.clone();
+                    self.0.insert(key, Claim { event, element, until });
+                }
+            }
+        }
+    }
+}
+
+fn fired(decision: &Decision) -> bool {
+    decision.outcome == Outcome::Fired
+}

@@ -1,0 +1,173 @@
+use std::collections::BTreeMap;
+
+use crate::diagnostic::Diagnostics;
+use crate::ruleset::Ruleset;
+use crate::schema::{Field, FieldType, Registry, Schema, SourceSchema};
+use crate::testing::Tests;
+
+const RULES: &str = r#"
+fuse gate default on
+source q queue { event e }
+sensor s on q.e {
+  requires gate
+  each x in body.xs
+  rule r {
+    when x.a > 1 and x.b != "no"
+    once per x.key within 1h
+    trigger page { team = x.team, limits { cpu = 1, names = [x.team, { deep = 1 }] } }
+    trigger page { team = "all" }
+  }
+}
+sensor t on q.e { rule r { when body.t  trigger page { team = "t" } } }
+"#;
+
+fn registry() -> Registry {
+    Registry::new()
+        .source(SourceSchema::new(Schema::new("queue", ""), Schema::new("event", "")))
+        .trigger(
+            Schema::new("page", "")
+                .field(Field::required("team", FieldType::String, ""))
+                .field(Field::optional("limits", FieldType::Any(crate::Templates::Allowed), "")),
+        )
+}
+
+fn load(tests: &str) -> Result<Ruleset, Diagnostics> {
+    let text = format!("{RULES}{tests}");
+    let files = BTreeMap::from([("a.rules", text.as_str())]);
+    Ruleset::load_in_detail(&["a.rules"], &files, &registry())
+}
+
+fn files() -> BTreeMap<&'static str, &'static str> {
+    BTreeMap::from([("e.json", r#"{"xs": [{"a": 2, "b": "", "key": 1, "team": "db"}]}"#)])
+}
+
+/// What a test that has these steps says.
+fn outcome(steps: &str) -> String {
+    let ruleset = load(&format!("test \"t\" {{ {steps} }}")).unwrap_or_else(|why| panic!("{why}"));
+    match Tests::new(&ruleset, &files()).run(0) {
+        Ok(()) => "passes".into(),
+        Err(problems) => problems
+            .iter()
+            .map(|p| format!("{}: {}", p.message, p.label.as_ref().map_or("", |l| &l.text)))
+            .collect::<Vec<_>>()
+            .join("\n"),
+    }
+}
+
+#[test]
+fn expectations_that_are_met() {
+    let sent = "send q.e from \"e.json\"";
+    for steps in [
+        "expect s/r",
+        "expect s/r once",
+        "expect s/r for element 0",
+        "expect s/r { team = \"db\" }",
+        "expect s/r { team = \"all\" }",
+        "expect s/r once { limits { cpu = 1.0 } }",
+        "expect s/r { limits { names = [\"db\", { deep = 1 }] } }",
+        "expect no t/r expect s/r once expect nothing else",
+        "expect t/r unknown because \"`body.t` is missing\"",
+    ] {
+        assert_eq!(outcome(&format!("{sent} {steps}")), "passes", "{steps}");
+    }
+    for steps in [
+        "with fuse gate off send q.e from \"e.json\" expect s/r gated once expect nothing else",
+        "send q.e body { xs = [] } expect s/r not-matched expect nothing else",
+        "send q.e body { xs = [{ a = 1, b = \"\" }] } expect s/r not-matched for element 0",
+        "send q.e body { t = true, xs = [{ a = 2, b = \"\" }] } expect s/r rejected expect t/r once expect nothing else",
+        // Within the hour, then after it.
+        "at \"2026-01-01T00:00:00Z\" send q.e from \"e.json\" send q.e from \"e.json\" expect s/r once
+         expect s/r suppressed once
+         at \"2026-01-01T00:59:59Z\" send q.e from \"e.json\" expect s/r suppressed expect nothing else
+         at \"2026-01-01T01:00:00Z\" send q.e from \"e.json\" expect s/r once",
+        // Two elements with one key.
+        "send q.e body { xs = [{ a = 2, b = \"\", key = 1, team = \"x\" }, { a = 2, b = \"\", key = 1, team = \"y\" }] }
+         expect s/r once { team = \"x\" } expect s/r suppressed for element 1",
+    ] {
+        assert_eq!(outcome(steps), "passes", "{steps}");
+    }
+}
+
+#[test]
+fn expectations_that_are_not_met_say_what_came_instead() {
+    let told: Vec<String> = [
+        "send q.e from \"e.json\" expect t/r",
+        "send q.e from \"e.json\" expect no s/r",
+        "send q.e from \"e.json\" expect s/r 2 times",
+        "send q.e from \"e.json\" expect s/r gated",
+        "send q.e from \"e.json\" expect s/r not-matched",
+        "send q.e from \"e.json\" expect s/r for element 3",
+        "send q.e from \"e.json\" expect s/r { team = \"web\", limits { cpu = 2, gpu = 1, names = [] } }",
+        "send q.e from \"e.json\" expect t/r unknown because \"nothing\" expect s/r",
+        "send q.e from \"e.json\" expect nothing else",
+        "send q.e from \"e.json\"",
+        "send q.e from \"none.json\" expect s/r",
+        "with fuse gate off send q.e from \"e.json\" expect s/r",
+        "send q.e body { xs = [{ a = 2, b = \"no\" }, { a = 2 }, { a = 2, b = \"\" }] } expect s/r",
+        "send q.e body [1, 1] expect s/r once",
+    ]
+    .iter()
+    .map(|steps| format!("{steps}\n{}\n", outcome(steps)))
+    .collect();
+    insta::assert_snapshot!(told.join("\n"));
+}
+
+#[test]
+fn coverage_tells_what_no_test_shows() {
+    let ruleset = load(
+        "test \"a\" { send q.e from \"e.json\" expect s/r }
+         test \"b\" { send q.e body { xs = [{ a = 0 }, { a = 2, b = \"no\" }, { a = 2 }] } expect no s/r }",
+    )
+    .unwrap();
+    let tests = Tests::new(&ruleset, &files());
+    insta::assert_snapshot!(tests.uncovered(&tests.coverage(0..2)).to_string());
+    let mut merged = tests.coverage([0]);
+    merged.merge(&tests.coverage([1]));
+    assert_eq!(merged.counts(), tests.coverage(0..2).counts());
+    assert_eq!(tests.coverage([]).counts().1, 0);
+}
+
+#[test]
+fn mutants_that_survive_are_told() {
+    let ruleset = load(
+        "test \"a\" { send q.e from \"e.json\" expect s/r once { team = \"db\" } expect nothing else }
+         test \"b\" { send q.e body { xs = [{ a = 0, b = \"\" }, { a = 2, b = \"no\" }] } expect no s/r }",
+    )
+    .unwrap();
+    let tests = Tests::new(&ruleset, &files());
+    let mutants = tests.mutants(0..2, &mut |_, _| {});
+    let told: Vec<String> = mutants
+        .iter()
+        .map(|m| {
+            format!("{} {}: {}", m.place, m.what, m.killed_by.as_deref().unwrap_or("SURVIVED"))
+        })
+        .collect();
+    insta::assert_snapshot!(told.join("\n"));
+}
+
+/// Expectations written anew are met, and what they say is laid out.
+#[test]
+fn updated_tests_pass() {
+    let tests = [
+        "test \"a\" { send q.e from \"e.json\" }",
+        "test \"b\" { send q.e from \"e.json\" expect s/r 3 times { team = \"x\" } expect no t/r }",
+        "test \"c\" { send q.e from \"e.json\" expect no s/r expect t/r expect nothing else }",
+        "test \"d\" { with fuse gate off send q.e from \"e.json\" expect s/r once { team = \"x\" } }",
+        "test \"e\" { send q.e body { xs = [{ a = 2, b = \"\" }] } expect s/r { team = \"x\" } }",
+        "test \"f\" { send q.e body { xs = [{ a = 2, b = \"\", key = 1, team = \"quo\\\"te \\${x} \\n\" }] } }",
+    ];
+    let ruleset = load(&tests.join("\n")).unwrap();
+    let tests = Tests::new(&ruleset, &files());
+    assert!((0..tests.len()).all(|test| tests.run(test).is_err()));
+    let updated = tests.updated(0..tests.len());
+    let text = &updated["a.rules"];
+    insta::assert_snapshot!(text.split_once("\ntest ").unwrap().1);
+    let again = BTreeMap::from([("a.rules", text.as_str())]);
+    let again = Ruleset::load_in_detail(&["a.rules"], &again, &registry()).unwrap();
+    let tests = Tests::new(&again, &files());
+    for test in 0..tests.len() {
+        let outcome = tests.run(test);
+        assert!(outcome.is_ok(), "{}: {}", tests.name(test), outcome.unwrap_err());
+    }
+    assert_eq!(tests.updated(0..tests.len()).len(), 0);
+}

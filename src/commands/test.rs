@@ -1,0 +1,154 @@
+//! `fuse test`
+
+mod report;
+mod source_view;
+
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use fuse_rules::{Coverage, Decision, Diagnostics, Event, Mutant, Ruleset, Tests};
+use fuse_runtime::engine::reject_unrenderable;
+use fuse_runtime::event::EventKey;
+use fuse_runtime::triggers::Triggers;
+use fuse_runtime::{Disk, registry, rule_files};
+use indicatif::ProgressBar;
+
+use super::replace::replace;
+use super::{Ended, kinds, problems};
+use crate::cli::{Format, Test, TestFormat};
+use crate::{Exit, output};
+
+/// A test that was run.
+struct Ran {
+    number: usize,
+    took: Duration,
+    outcome: Result<(), Diagnostics>,
+}
+
+pub(crate) fn run(arguments: &Test) -> Ended {
+    let (sources, triggers) = kinds();
+    let names = rule_files(&arguments.paths)?;
+    let registry = registry(&sources, &triggers);
+    let ruleset = match Ruleset::load_in_detail(&names, &Disk, &registry) {
+        Ok(ruleset) => ruleset,
+        Err(diagnostics) => return Ok(problems(&diagnostics, Format::Text)),
+    };
+    let backends = |decision: &mut Decision, event: &Event<'_>| render(&triggers, decision, event);
+    let tests = Tests::new(&ruleset, &Disk).backends(&backends);
+    let chosen = chosen(&tests, &names, arguments.filter.as_deref());
+    if arguments.update {
+        return update(&tests, &chosen);
+    }
+    let started = Instant::now();
+    let ran = in_parallel(&chosen, |number| {
+        let started = Instant::now();
+        let outcome = tests.run(number);
+        Ran { number, took: started.elapsed(), outcome }
+    });
+    let took = started.elapsed();
+    let failed = ran.iter().filter(|ran| ran.outcome.is_err()).count();
+    output::print(&match arguments.format {
+        TestFormat::Text => report::text(&tests, &ran, took, arguments.verbose),
+        TestFormat::Json => report::json(&tests, &ran),
+        TestFormat::Junit => report::junit(&tests, &ran, took)?,
+    });
+    let mut exit = if failed > 0 { Exit::Problems } else { Exit::Clean };
+    if arguments.coverage {
+        let coverage = coverage(&tests, &chosen);
+        if told(&tests, &coverage, arguments)? < arguments.fail_under.unwrap_or(0.0) {
+            exit = Exit::Problems;
+        }
+    }
+    if arguments.mutate && failed > 0 {
+        output::print_aside("no faults are planted while tests fail\n");
+    } else if arguments.mutate {
+        let mutants = mutants(&tests, &chosen);
+        output::print(&report::mutants(&tests, &mutants, arguments.format));
+        if mutants.iter().any(|mutant| mutant.killed_by.is_none()) {
+            exit = Exit::Problems;
+        }
+    }
+    Ok(exit)
+}
+
+/// The tests of the named files (not of those that they use) whose name has the filter in it.
+fn chosen(tests: &Tests<'_>, names: &[String], filter: Option<&str>) -> Vec<usize> {
+    let fits = |test: &usize| filter.is_none_or(|filter| tests.name(*test).contains(filter));
+    tests.of_files(names).into_iter().filter(fits).collect()
+}
+
+/// What the backend makes of a decision: an action that it cannot render is rejected.
+fn render(triggers: &Triggers, decision: &mut Decision, event: &Event<'_>) {
+    let (source, name) = (event.source().to_owned(), event.name().to_owned());
+    let key = EventKey { source, name, id: event.event_id().to_owned() };
+    reject_unrenderable(decision, triggers, &key);
+}
+
+/// Does something for each number, on all cores. What comes of it is in their order.
+fn in_parallel<T: Send>(numbers: &[usize], each: impl Fn(usize) -> T + Sync) -> Vec<T> {
+    let workers = thread::available_parallelism().map_or(1, usize::from);
+    let share = numbers.len().div_ceil(workers).max(1);
+    thread::scope(|scope| {
+        let each = &each;
+        let work =
+            |chunk: &[usize]| -> Vec<T> { chunk.iter().map(|number| each(*number)).collect() };
+        let workers: Vec<_> =
+            numbers.chunks(share).map(|chunk| scope.spawn(move || work(chunk))).collect();
+        // A worker that panics has printed why.
+        workers.into_iter().filter_map(|worker| worker.join().ok()).flatten().collect()
+    })
+}
+
+fn coverage(tests: &Tests<'_>, chosen: &[usize]) -> Coverage {
+    let each = in_parallel(chosen, |number| tests.coverage([number]));
+    let mut whole = tests.coverage([]);
+    each.iter().for_each(|coverage| whole.merge(coverage));
+    whole
+}
+
+/// Prints coverage and writes the files that are asked for; gives the percentage.
+fn told(tests: &Tests<'_>, coverage: &Coverage, arguments: &Test) -> Result<f64, String> {
+    let percent = coverage.percent();
+    output::print(&report::coverage(tests, coverage, arguments.format));
+    if let Some(least) = arguments.fail_under.filter(|least| percent < *least) {
+        output::print_aside(&format!("coverage {percent:.1} % is less than {least} %\n"));
+    }
+    let files = tests.files();
+    if let Some(path) = &arguments.html {
+        write(path, &source_view::html(files, coverage))?;
+    }
+    if let Some(path) = &arguments.lcov {
+        write(path, &source_view::lcov(files, coverage))?;
+    }
+    Ok(percent)
+}
+
+fn write(path: &Path, text: &str) -> Result<(), String> {
+    std::fs::write(path, text)
+        .map_err(|error| format!("`{}` cannot be written: {error}", path.display()))
+}
+
+fn mutants(tests: &Tests<'_>, chosen: &[usize]) -> Vec<Mutant> {
+    let bar = ProgressBar::new(0);
+    let mutants = tests.mutants(chosen.iter().copied(), &mut |done, count| {
+        bar.set_length(count as u64);
+        bar.set_position(done as u64);
+    });
+    bar.finish_and_clear();
+    mutants
+}
+
+/// Writes the expectations of tests anew.
+fn update(tests: &Tests<'_>, chosen: &[usize]) -> Ended {
+    let files = tests.updated(chosen.iter().copied());
+    for (name, text) in &files {
+        replace(Path::new(name), text)
+            .map_err(|error| format!("`{name}` cannot be written: {error}"))?;
+        output::print(&format!("updated {name}\n"));
+    }
+    if files.is_empty() {
+        output::print("every expectation is met\n");
+    }
+    Ok(Exit::Clean)
+}

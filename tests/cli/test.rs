@@ -1,0 +1,136 @@
+//! `fuse test`: outcomes, formats, coverage, planted faults, expectations written anew.
+
+use std::process::Command;
+
+use super::ran;
+
+const RULES: &str = r#"source q webhook {
+  port = 12000
+  path = "/q"
+  event e
+}
+
+sensor s on q.e {
+  rule told {
+    when body.level >= 3
+    trigger log { message = "level ${body.level}" }
+  }
+}
+"#;
+
+const TESTS: &str = r#"use "a.rules"
+
+test "a high one is told" {
+  send q.e from "high.json"
+  expect told once { message = "level 5" }
+}
+
+test "a low one is not" {
+  send q.e body { level = 2 }
+  expect no told
+}
+"#;
+
+/// A folder with rules, their tests in a file of their own, and an event.
+fn folder(tests: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("a.rules"), RULES).unwrap();
+    std::fs::write(folder.path().join("b.rules"), tests).unwrap();
+    std::fs::write(folder.path().join("high.json"), "{\"level\": 5}").unwrap();
+    folder
+}
+
+fn output(folder: &tempfile::TempDir, arguments: &[&str]) -> String {
+    let output = Command::new(env!("CARGO_BIN_EXE_fuse"))
+        .args(arguments)
+        .current_dir(folder.path())
+        .env_clear()
+        .output()
+        .unwrap();
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    let all = format!(
+        "exit {}\n{}{}",
+        output.status.code().unwrap(),
+        text(&output.stdout),
+        text(&output.stderr)
+    );
+    // Times differ from run to run.
+    let mut out = String::new();
+    for line in all.split_inclusive('\n') {
+        match line.split_once(", in ") {
+            Some((before, rest)) if rest.ends_with("s\n") => out += &format!("{before}, in TIME\n"),
+            _ => out += line,
+        }
+    }
+    out
+}
+
+#[test]
+fn the_rules_of_this_repository_are_covered_and_every_planted_fault_is_found() {
+    let output = ran(&["test", "rules", "--coverage", "--fail-under", "100", "--mutate"]);
+    assert!(output.starts_with("exit 0"), "{output}");
+    assert!(output.contains("coverage 100.0 %"), "{output}");
+    assert!(output.contains(" found by tests, 0 not"), "{output}");
+}
+
+#[test]
+fn tests_pass_and_fail() {
+    let good = folder(TESTS);
+    let bad = folder(&TESTS.replace("level 5", "level 6").replace("expect no told", "expect told"));
+    let arguments = ["test", "a.rules", "b.rules", "--verbose"];
+    insta::assert_snapshot!(output(&good, &arguments) + &output(&bad, &["test", "."]));
+    // Tests of files that are only used are not run.
+    assert!(output(&good, &["test", "a.rules"]).contains("0 tests passed"));
+    assert!(output(&bad, &["test", ".", "--filter", "nothing like it"]).starts_with("exit 0"));
+}
+
+#[test]
+fn formats_for_programs() {
+    let bad = folder(&TESTS.replace("level 5", "level 6"));
+    let seconds = |text: String| {
+        let mut out = String::new();
+        for (i, part) in text.split("\"seconds\":").enumerate() {
+            let rest = if i == 0 { part } else { part.split_once(',').unwrap().1 };
+            out += if i == 0 { "" } else { "\"seconds\":TIME," };
+            out += rest;
+        }
+        let mut whole = String::new();
+        for (i, part) in out.split(" time=\"").enumerate() {
+            let rest = if i == 0 { part } else { part.split_once('"').unwrap().1 };
+            whole += if i == 0 { "" } else { " time=\"TIME\"" };
+            whole += rest;
+        }
+        whole
+    };
+    insta::assert_snapshot!(
+        seconds(output(&bad, &["test", ".", "--format", "json"]))
+            + &seconds(output(&bad, &["test", ".", "--format", "junit"]))
+    );
+}
+
+#[test]
+fn coverage_and_its_files() {
+    let folder = folder(TESTS);
+    let arguments =
+        ["test", ".", "--coverage", "--fail-under", "90", "--html", "c.html", "--lcov", "c.info"];
+    let text = output(&folder, &arguments);
+    let read = |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap();
+    let html = read("c.html");
+    assert!(html.contains("data-missing=\"unknown\">body.level &gt;= 3</mark>"), "{html}");
+    insta::assert_snapshot!(format!("{text}{}", read("c.info")));
+}
+
+#[test]
+fn faults_that_no_test_finds() {
+    insta::assert_snapshot!(output(&folder(TESTS), &["test", ".", "--mutate"]));
+}
+
+#[test]
+fn expectations_are_written_anew() {
+    let folder = folder(&TESTS.replace("level 5", "level 6"));
+    let first = output(&folder, &["test", ".", "--update"]);
+    assert_eq!(first, "exit 0\nupdated b.rules\n");
+    assert_eq!(std::fs::read_to_string(folder.path().join("b.rules")).unwrap(), TESTS);
+    let second = output(&folder, &["test", ".", "--update"]);
+    assert_eq!(second, "exit 0\nevery expectation is met\n");
+}
