@@ -36,6 +36,7 @@ fn types_accept_the_example_events() {
         (
             "alertmanager.v4",
             vec![
+                "alertmanager-apart",
                 "alertmanager-both",
                 "alertmanager-empty",
                 "alertmanager-missing-labels",
