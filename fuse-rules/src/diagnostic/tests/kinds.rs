@@ -3,7 +3,7 @@
 use crate::outline::TriggerInfo;
 use crate::schema::{Field, FieldType, Registry, Schema, SourceSchema, Templates};
 
-pub(super) fn registry() -> Registry {
+pub(crate) fn registry() -> Registry {
     let path = || Field::optional("path", FieldType::UrlPath, "");
     let method = || Field::optional("method", one_of(&["GET", "POST"]), "");
     let source = Schema::new("webhook", "")
@@ -75,7 +75,7 @@ fuse cicd default off
 
 /// An example of a page as a whole file of rules: a clause stands in a rule, a rule's trigger and
 /// what else is needed are there.
-pub(super) fn whole(example: &str) -> String {
+pub(crate) fn whole(example: &str) -> String {
     let word = example.split([' ', ':']).next().unwrap();
     let clauses = match word {
         "requires" | "each" | "when" | "once" => {
