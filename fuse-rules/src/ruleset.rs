@@ -368,7 +368,7 @@ impl Reader<'_> {
 }
 
 /// The name of what a `use` takes in.
-fn target(from: &str, used: &Use) -> String {
+pub(crate) fn target(from: &str, used: &Use) -> String {
     if used.std { standard::file_name(&used.name.text) } else { resolved(from, &used.name.text) }
 }
 

@@ -9,7 +9,7 @@ use super::uses::Uses;
 use super::{Lint, walk};
 use crate::check::{ParsedFile, typed};
 use crate::diagnostic::{Diagnostic, Severity, Topic};
-use crate::ruleset::Ruleset;
+use crate::ruleset::{Ruleset, target};
 use crate::schema::Registry;
 use crate::span::{FileId, Files, Span};
 use crate::standard;
@@ -29,6 +29,7 @@ pub(crate) struct Context<'a> {
     named: &'a [FileId],
     written: OnceCell<FxHashMap<Span, &'a ast::Expr>>,
     uses: OnceCell<Uses<'a>>,
+    by_name: OnceCell<FxHashMap<&'a str, usize>>,
 }
 
 impl<'a> Context<'a> {
@@ -44,6 +45,7 @@ impl<'a> Context<'a> {
             named: ruleset.named(),
             written: OnceCell::new(),
             uses: OnceCell::new(),
+            by_name: OnceCell::new(),
         };
         let allows = context.trees().map(|file| Allows::of(file.id, files)).collect();
         Some(Self { allows, ..context })
@@ -54,6 +56,21 @@ impl<'a> Context<'a> {
         let files = self.files;
         self.trees.iter().filter(move |file| {
             files.get(file.id).is_some_and(|file| standard::module_of(file.name()).is_none())
+        })
+    }
+
+    /// The file that a `use` of another one takes in.
+    pub(crate) fn used(&self, file: &ParsedFile, used: &ast::Use) -> Option<&'a ParsedFile> {
+        let name = self.files.get(file.id)?.name();
+        let id = self.by_name().get(target(name, used).as_str())?;
+        self.trees.get(*id)
+    }
+
+    fn by_name(&self) -> &FxHashMap<&'a str, usize> {
+        self.by_name.get_or_init(|| {
+            let name = |file: &ParsedFile| Some(self.files.get(file.id)?.name());
+            let all = self.trees.iter().enumerate();
+            all.filter_map(|(at, file)| Some((name(file)?, at))).collect()
         })
     }
 

@@ -6,6 +6,7 @@ mod context;
 mod level;
 mod lints;
 mod page;
+mod reads;
 #[cfg(test)]
 pub(crate) mod tests;
 mod uses;

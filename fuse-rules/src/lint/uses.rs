@@ -4,7 +4,7 @@ use rustc_hash::FxHashSet;
 
 use super::walk;
 use crate::check::ParsedFile;
-use crate::syntax::ast::{Event, ExprKind, Type, TypeKind, TypeValue};
+use crate::syntax::ast::{Event, ExprKind, File, Type, TypeKind, TypeValue};
 
 /// The names that are used, by what they can stand for. Names are unique among all files, and a name
 /// that an element is bound to is taken by nothing else.
@@ -59,7 +59,16 @@ impl<'a> Uses<'a> {
         self.types.iter().any(|(own, _)| *own == Some(module))
     }
 
-    pub(super) fn file(&mut self, file: &'a ParsedFile) {
+    /// Whether anything is named that a file declares.
+    pub(crate) fn any_of(&self, file: &File) -> bool {
+        file.consts.iter().any(|declared| self.is_used_as_value(&declared.name.text))
+            || file.conditions.iter().any(|declared| self.is_called(&declared.name.text))
+            || file.types.iter().any(|declared| self.is_type(None, &declared.name.text))
+            || file.fuses.iter().any(|declared| self.is_required(&declared.name.text))
+            || file.sources.iter().any(|declared| self.is_source(&declared.name.text))
+    }
+
+    fn file(&mut self, file: &'a ParsedFile) {
         let tree = &file.tree;
         walk::expressions(tree, &mut |expr| match &expr.kind {
             ExprKind::Path { root, .. } => drop(self.values.insert(&root.text)),
