@@ -16,6 +16,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let result = match cli.command {
         Command::Check(arguments) => commands::check::run(&arguments),
+        Command::Lint(arguments) => commands::lint::run(&arguments),
         Command::Fmt(arguments) => commands::fmt::run(&arguments),
         Command::ExplainCode(arguments) => commands::explain_code::run(&arguments),
         Command::Test(arguments) => commands::test::run(&arguments),

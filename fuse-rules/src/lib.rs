@@ -41,6 +41,7 @@ mod fuses;
 mod infer;
 mod info;
 mod json_schema;
+mod lint;
 mod number;
 mod outline;
 mod plan;
@@ -58,7 +59,7 @@ mod value;
 pub use cost::{CostPart, RuleCost};
 pub use decision::{Action, Element, OnceKey, Outcome};
 pub use diagnostic::{
-    Code, Diagnostic, Diagnostics, Edit, Fix, Label, Severity, Style, UnknownCode,
+    Code, Diagnostic, Diagnostics, Edit, Fix, Label, Severity, Style, Topic, UnknownCode,
 };
 pub use eval::{Decision, Evaluation};
 pub use event::{Event, InvalidBody, MAX_DEPTH};
@@ -70,6 +71,7 @@ pub use info::{
     DefinitionInfo, DefinitionKind, EachInfo, EventInfo, FuseInfo, OnceInfo, RuleInfo, SensorInfo,
     SourceInfo, Written,
 };
+pub use lint::{Level, Lint, Lints, UnknownLint};
 pub use number::{Number, NumberError};
 pub use outline::{Outline, OutlineField, TriggerInfo};
 pub use plan::{BodyField, Clause, Explained, Explanation, Found, Plan};

@@ -1,11 +1,14 @@
-//! Applying fixes: the safe ones of all files, again and again until none is left.
+//! Applying fixes: the safe ones of all files, again and again until none is left, what lints find
+//! included.
 
 use std::collections::BTreeMap;
 
-use crate::diagnostic::Diagnostics;
 use crate::diagnostic::fix::Edits;
+use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::lint::Lints;
 use crate::ruleset::{Loader, Ruleset};
 use crate::schema::Registry;
+use crate::span::Files;
 
 /// A fix may uncover the next problem. Each round applies at least one fix, so that this is many.
 const MOST_ROUNDS: usize = 100;
@@ -17,24 +20,29 @@ pub struct Repair {
     pub files: BTreeMap<String, String>,
     /// What was applied: where, as `file:line:column` in the text as it was then, and what.
     pub applied: Vec<(String, String)>,
-    /// The rules after that, or the problems that are left.
+    /// The rules after that, loaded in detail, or the problems that are left.
     pub outcome: Result<Ruleset, Diagnostics>,
 }
 
 impl Ruleset {
-    /// Loads files as [`Ruleset::load`] does, applying the safe fixes of their problems until none
-    /// is left. Fixes that are not safe are left to the author.
+    /// Loads files as [`Ruleset::load_in_detail`] does, applying the safe fixes of their problems, and
+    /// of what these lints find, until none is left. Fixes that are not safe are left to the author.
     ///
     /// ```
     /// use std::collections::BTreeMap;
-    /// use fuse_rules::{Registry, Ruleset};
+    /// use fuse_rules::{Lints, Registry, Ruleset};
     ///
     /// let files = BTreeMap::from([("a.rules", "fuse a default on;\n")]);
-    /// let repair = Ruleset::repair(&["a.rules"], &files, &Registry::new());
+    /// let repair = Ruleset::repair(&["a.rules"], &files, &Registry::new(), &Lints::none());
     /// assert_eq!(repair.files["a.rules"], "fuse a default on\n");
     /// assert!(repair.outcome.is_ok());
     /// ```
-    pub fn repair<S: AsRef<str>>(names: &[S], loader: &dyn Loader, registry: &Registry) -> Repair {
+    pub fn repair<S: AsRef<str>>(
+        names: &[S],
+        loader: &dyn Loader,
+        registry: &Registry,
+        lints: &Lints,
+    ) -> Repair {
         let mut files: BTreeMap<String, String> = BTreeMap::new();
         let mut applied = Vec::new();
         let load = |files: &BTreeMap<String, String>| {
@@ -42,13 +50,16 @@ impl Ruleset {
                 Some(text) => Ok(text.clone()),
                 None => loader.load(name),
             };
-            Self::load(names, &changed, registry)
+            Self::load_in_detail(names, &changed, registry)
         };
         let mut outcome = load(&files);
         for _ in 0..MOST_ROUNDS {
             let more = match &outcome {
-                Ok(ruleset) => apply(ruleset.warnings(), &mut applied),
-                Err(problems) => apply(problems, &mut applied),
+                Ok(ruleset) => {
+                    let found = lints.run(ruleset);
+                    apply(ruleset.warnings().iter().chain(&found), ruleset.files(), &mut applied)
+                }
+                Err(problems) => apply(problems.iter(), problems.files(), &mut applied),
             };
             if more.is_empty() {
                 break;
@@ -61,19 +72,21 @@ impl Ruleset {
 }
 
 /// The files that the safe fixes change.
-fn apply(problems: &Diagnostics, applied: &mut Vec<(String, String)>) -> Vec<(String, String)> {
+fn apply<'p>(
+    problems: impl Iterator<Item = &'p Diagnostic>,
+    all: &Files,
+    applied: &mut Vec<(String, String)>,
+) -> Vec<(String, String)> {
     let mut edits = Edits::default();
     for problem in problems {
         let Some(fix) = problem.fix.as_ref().filter(|fix| fix.safe) else { continue };
         if edits.take(fix)
             && let Some(edit) = fix.edits.first()
         {
-            applied.push((problems.files().locate(edit.span), fix.title.clone()));
+            applied.push((all.locate(edit.span), fix.title.clone()));
         }
     }
-    problems
-        .files()
-        .ids()
+    all.ids()
         .filter_map(|(id, file)| {
             let text = edits.apply(id, file.text());
             (text != file.text()).then(|| (file.name().to_owned(), text))

@@ -72,9 +72,18 @@ impl Loader for BTreeMap<&str, &str> {
 #[derive(Debug)]
 pub struct Ruleset {
     rules: typed::Rules,
-    /// The files as they are written, where they were loaded in detail.
-    trees: Vec<ParsedFile>,
+    detail: Option<Detail>,
     warnings: Diagnostics,
+}
+
+/// What tools want to know of rules besides.
+#[derive(Debug)]
+struct Detail {
+    /// The files as they are written.
+    trees: Vec<ParsedFile>,
+    /// Those of them that the caller named.
+    named: Vec<FileId>,
+    registry: Registry,
 }
 
 impl Ruleset {
@@ -109,7 +118,7 @@ impl Ruleset {
         names: &[S],
         loader: &dyn Loader,
         registry: &Registry,
-        detail: bool,
+        keep: bool,
     ) -> Result<Self, Diagnostics> {
         let mut reader = Reader {
             loader,
@@ -122,13 +131,16 @@ impl Ruleset {
             reader.read(&normalized(name.as_ref()), None);
         }
         reader.circles();
+        let named = names.iter().filter_map(|name| reader.id(&normalized(name.as_ref()))).collect();
         let Reader { files, mut problems, parsed, .. } = reader;
-        let rules = check::check(files.clone(), &parsed, registry, loader, detail, &mut problems);
+        let rules = check::check(files.clone(), &parsed, registry, loader, keep, &mut problems);
         let failed = problems.iter().any(|problem| problem.severity == Severity::Error);
         match rules {
             Some(rules) if !failed => {
                 let warnings = Diagnostics::new(rules.files.clone(), problems);
-                Ok(Self { rules, trees: if detail { parsed } else { Vec::new() }, warnings })
+                let detail = || Detail { trees: parsed, named, registry: registry.clone() };
+                let detail = keep.then(detail);
+                Ok(Self { rules, detail, warnings })
             }
             _ => Err(Diagnostics::new(files, problems)),
         }
@@ -197,7 +209,18 @@ impl Ruleset {
 
     /// The files as they are written; none where they were not loaded in detail.
     pub(crate) fn trees(&self) -> &[ParsedFile] {
-        &self.trees
+        self.detail.as_ref().map_or(&[], |detail| &detail.trees)
+    }
+
+    /// The files that the caller named, without those that they use; none where they were not loaded
+    /// in detail.
+    pub(crate) fn named(&self) -> &[FileId] {
+        self.detail.as_ref().map_or(&[], |detail| &detail.named)
+    }
+
+    /// The kinds that the rules were checked by, where they were loaded in detail.
+    pub(crate) fn registry(&self) -> Option<&Registry> {
+        self.detail.as_ref().map(|detail| &detail.registry)
     }
 
     pub(crate) fn typed(&self) -> &typed::Rules {
@@ -273,6 +296,12 @@ impl Reader<'_> {
         });
     }
 
+    /// The file of this name, where it was read.
+    fn id(&self, name: &str) -> Option<FileId> {
+        let index = self.seen.get(name).copied().flatten()?;
+        Some(self.parsed.get(index)?.id)
+    }
+
     fn name_of(&self, id: FileId) -> String {
         self.files.get(id).map_or_else(String::new, |file| file.name().to_owned())
     }
@@ -339,7 +368,7 @@ impl Reader<'_> {
 }
 
 /// The name of what a `use` takes in.
-fn target(from: &str, used: &Use) -> String {
+pub(crate) fn target(from: &str, used: &Use) -> String {
     if used.std { standard::file_name(&used.name.text) } else { resolved(from, &used.name.text) }
 }
 

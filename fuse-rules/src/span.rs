@@ -145,6 +145,10 @@ impl Files {
         })
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.files.len()
+    }
+
     /// All files with their ids, in the order in which they were read.
     pub(crate) fn ids(&self) -> impl Iterator<Item = (FileId, &SourceFile)> {
         (0..).map(FileId).zip(self.files.iter())

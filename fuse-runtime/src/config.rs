@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use fuse_rules::{Fuses, Ruleset, parse_duration, parse_switch};
+use fuse_rules::{Fuses, Level, Lint, Lints, Ruleset, parse_duration, parse_switch};
 use serde::{Deserialize, Deserializer};
 
 /// What `fuse.toml` says. Every field may be left out.
@@ -40,6 +40,19 @@ pub struct Config {
     pub local: Local,
     /// What rules may be.
     pub rules: Rules,
+    /// The levels of lints, by name; `fuse lint` and `fuse check` ask for them.
+    pub lint: BTreeMap<LintName, Level>,
+}
+
+/// The name of a lint, as `[lint]` has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LintName(pub &'static Lint);
+
+impl<'de> Deserialize<'de> for LintName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        Lint::find(&name).map(Self).map_err(serde::de::Error::custom)
+    }
 }
 
 /// `[rules]`: what rules may be.
@@ -220,6 +233,12 @@ impl Config {
         })
     }
 
+    /// The lints at the levels that `[lint]` gives them.
+    pub fn lints(&self) -> Lints {
+        let levels = self.lint.iter();
+        levels.fold(Lints::default(), |lints, (name, level)| lints.level(name.0, *level))
+    }
+
     /// The values of the fuses that the rules declare: `FUSE_<NAME>` in the environment over
     /// `[fuses]`; the rest stands at the rules' defaults. Only declared fuses are looked up.
     ///
@@ -300,6 +319,16 @@ mod tests {
     }
 
     #[test]
+    fn lints_have_levels() {
+        let config: Config = "[lint]\nunused-const = \"deny\"\n".parse().unwrap();
+        let unused = Lint::find("unused-const").unwrap();
+        assert_eq!(config.lints().level_of(unused), Level::Deny);
+        assert_eq!(Config::default().lints().level_of(unused), unused.level());
+        insta::assert_snapshot!("[lint]\nunused-cons = \"deny\"".parse::<Config>().unwrap_err(), @"");
+        insta::assert_snapshot!("[lint]\nunused-const = \"error\"".parse::<Config>().unwrap_err(), @"");
+    }
+
+    #[test]
     fn what_is_no_value_fails() {
         let shown = |result: Result<Fuses, ConfigError>| result.unwrap_err().to_string();
         insta::assert_snapshot!(shown(fuses("", &[("FUSE_CICD", "yes")])), @"`FUSE_CICD` is `yes`, but a fuse is `on`, `off`, `true`, `false`, `1` or `0`");
@@ -317,7 +346,7 @@ mod tests {
           |
         1 | [sate]
           |  ^^^^
-        unknown field `sate`, expected one of `fuses`, `listen`, `state`, `cluster`, `held`, `local`, `rules`
+        unknown field `sate`, expected one of `fuses`, `listen`, `state`, `cluster`, `held`, `local`, `rules`, `lint`
         ");
     }
 }

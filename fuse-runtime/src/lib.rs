@@ -34,7 +34,8 @@ pub mod store;
 pub mod triggers;
 
 pub use config::{
-    ClusterAccess, Config, ConfigError, Held, Listen, Local, Rules, State, SwitchValue, variable,
+    ClusterAccess, Config, ConfigError, Held, LintName, Listen, Local, Rules, State, SwitchValue,
+    variable,
 };
 pub use files::{Disk, files_with_ending, rule_files};
 pub use runtime::{Running, Runtime, StartError, plan_hash, registry};

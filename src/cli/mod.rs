@@ -1,5 +1,6 @@
 //! The arguments, as data: help texts and shell completions follow from here.
 
+mod lint;
 mod rules;
 mod running;
 mod test;
@@ -7,6 +8,7 @@ mod test;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+pub(crate) use lint::{ALL, Levels, Lint, WARNINGS};
 pub(crate) use rules::{Bench, Check, Doc, Explain, ExplainCode, Fmt, InferType, Plan};
 pub(crate) use running::{Cluster, Connect, Doctor, Rbac, Run, Sender};
 pub(crate) use test::{Test, TestFormat};
@@ -28,6 +30,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Check(Check),
+    Lint(Lint),
     Fmt(Fmt),
     ExplainCode(ExplainCode),
     Test(Test),

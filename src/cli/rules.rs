@@ -9,7 +9,8 @@ use super::{Format, ProblemFormat};
 /// Check rules for mistakes
 ///
 /// Reads all files and reports every problem at once, each with its place, its reason and the way
-/// out. Nothing is run. Warnings are printed too, and change no exit code.
+/// out; lints that are denied are among them. Nothing is run. Warnings are printed too, and change no
+/// exit code.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -46,17 +47,19 @@ pub(crate) struct Check {
     pub(crate) format: ProblemFormat,
 }
 
-/// Say what a code of `fuse check` means
+/// Say what a code of `fuse check` or a lint means
 ///
-/// Prints the page of the code: what is wrong, why it is an error, an example and what to write
-/// instead. Without a code, prints all of them.
+/// Prints the page of the code or lint: what is wrong, why that matters, an example and what to write
+/// instead. Without one, lists all of them.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Example: fuse explain-code E0301
+Examples:
+  fuse explain-code E0301
+  fuse explain-code unused-const
 
-Exit codes: 0 printed, 2 no such code")]
+Exit codes: 0 printed, 2 no such code or lint")]
 pub(crate) struct ExplainCode {
-    /// The code, as `fuse check` prints it
+    /// The code or the lint's name, as `fuse check` and `fuse lint` print it
     #[arg(value_name = "CODE")]
     pub(crate) code: Option<String>,
 }

@@ -3,13 +3,17 @@
 use fuse_rules::{RuleCost, Ruleset};
 
 use super::fix::fix;
-use super::{Ended, config, counted, load, problems};
+use super::{Ended, config, counted, load_in_detail, problems};
 use crate::cli::{Check, ProblemFormat};
 use crate::output;
 
 pub(crate) fn run(arguments: &Check) -> Ended {
     let config = config(arguments.config.clone())?;
-    let outcome = if arguments.fix { fix(arguments)? } else { load(&arguments.paths)? };
+    let lints = config.lints().only_errors();
+    let outcome = match arguments.fix {
+        true => fix(&arguments.paths, arguments.format, &lints)?,
+        false => load_in_detail(&arguments.paths)?,
+    };
     let ruleset = match &outcome {
         Ok(ruleset) => ruleset,
         Err(diagnostics) => return Ok(problems(diagnostics, arguments.format)),
@@ -20,16 +24,22 @@ pub(crate) fn run(arguments: &Check) -> Ended {
     if let Err(diagnostics) = ruleset.within_cost(config.rules.max_cost) {
         return Ok(problems(&diagnostics, arguments.format));
     }
-    let exit = problems(ruleset.warnings(), arguments.format);
-    if arguments.format == ProblemFormat::Text {
-        output::print(&format!(
-            "no problems in {}: {}, {}\n",
-            counted(ruleset.files().iter().count(), "file"),
-            counted(ruleset.events().count(), "event"),
-            counted(ruleset.rules().count(), "rule"),
-        ));
+    let found = ruleset.warnings().clone().and(lints.run(ruleset));
+    let exit = problems(&found, arguments.format);
+    if arguments.format == ProblemFormat::Text && !found.has_errors() {
+        output::print(&format!("no problems in {}\n", counts(ruleset)));
     }
     Ok(exit)
+}
+
+/// How much was looked at.
+pub(super) fn counts(ruleset: &Ruleset) -> String {
+    format!(
+        "{}: {}, {}",
+        counted(ruleset.files().iter().count(), "file"),
+        counted(ruleset.events().count(), "event"),
+        counted(ruleset.rules().count(), "rule"),
+    )
 }
 
 /// What each rule can cost, the dearest first.

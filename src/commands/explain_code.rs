@@ -1,6 +1,6 @@
 //! `fuse explain-code`
 
-use fuse_rules::Code;
+use fuse_rules::{Code, Lint, Topic};
 
 use super::Ended;
 use crate::cli::ExplainCode;
@@ -9,16 +9,35 @@ use crate::{Exit, output};
 pub(crate) fn run(arguments: &ExplainCode) -> Ended {
     match &arguments.code {
         Some(code) => {
-            let code: Code = code
-                .parse()
-                .map_err(|unknown| format!("{unknown}; `fuse explain-code` prints all of them"))?;
-            output::print(code.page());
+            let topic = topic(code)
+                .map_err(|why| format!("{why}; `fuse explain-code` prints all of them"))?;
+            output::print(&topic.page());
         }
         None => {
-            for code in Code::ALL {
-                output::print(&format!("{code}  {}\n", code.title()));
+            let lints = Lint::all().map(Topic::Lint);
+            let topics: Vec<Topic> =
+                Code::ALL.iter().copied().map(Topic::Code).chain(lints).collect();
+            let width = topics.iter().map(|topic| topic.as_str().len()).max().unwrap_or(0);
+            for topic in topics {
+                let name = topic.as_str();
+                let width = if matches!(topic, Topic::Code(_)) { name.len() } else { width };
+                output::print(&format!("{name:width$}  {}\n", topic.title()));
             }
         }
     }
     Ok(Exit::Clean)
+}
+
+/// A code in letters of any case, or a lint.
+fn topic(name: &str) -> Result<Topic, String> {
+    let code = match name.parse::<Code>() {
+        Ok(code) => return Ok(code.into()),
+        Err(unknown) => unknown,
+    };
+    match Lint::find(&name.to_ascii_lowercase()) {
+        Ok(lint) => Ok(Topic::Lint(lint)),
+        // A hyphen, or a lint that is near, says that a lint was meant.
+        Err(unknown) if name.contains('-') || unknown.near().is_some() => Err(unknown.to_string()),
+        Err(_) => Err(code.to_string()),
+    }
 }

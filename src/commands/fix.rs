@@ -1,25 +1,29 @@
-//! `fuse check --fix`: the fixes that are surely meant, written to the files.
+//! `--fix`: the fixes that are surely meant, written to the files.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use fuse_rules::{Diagnostics, Ruleset};
+use fuse_rules::{Diagnostics, Lints, Ruleset};
 use fuse_runtime::{Disk, registry, rule_files};
 
 use super::kinds;
 use super::replace::replace;
-use crate::cli::{Check, ProblemFormat};
+use crate::cli::ProblemFormat;
 use crate::output;
 
 /// Applies what is safe, and gives the rules as they are then.
-pub(super) fn fix(arguments: &Check) -> Result<Result<Ruleset, Diagnostics>, String> {
+pub(super) fn fix(
+    paths: &[PathBuf],
+    format: ProblemFormat,
+    lints: &Lints,
+) -> Result<Result<Ruleset, Diagnostics>, String> {
     let (sources, triggers) = kinds();
-    let files = rule_files(&arguments.paths)?;
-    let repair = Ruleset::repair(&files, &Disk, &registry(&sources, &triggers));
+    let files = rule_files(paths)?;
+    let repair = Ruleset::repair(&files, &Disk, &registry(&sources, &triggers), lints);
     for (name, text) in &repair.files {
         replace(Path::new(name), text)
             .map_err(|why| format!("`{name}` cannot be written: {why}"))?;
     }
-    if arguments.format == ProblemFormat::Text {
+    if format == ProblemFormat::Text {
         for (place, title) in &repair.applied {
             output::print(&format!("fixed {place}: {title}\n"));
         }

@@ -11,6 +11,7 @@ pub(crate) mod explain_code;
 mod fix;
 pub(crate) mod fmt;
 pub(crate) mod infer_type;
+pub(crate) mod lint;
 pub(crate) mod plan;
 pub(crate) mod rbac;
 mod replace;
@@ -48,6 +49,13 @@ fn kinds() -> (Sources, Triggers) {
 fn load(paths: &[PathBuf]) -> Result<Result<Ruleset, Diagnostics>, String> {
     let (sources, triggers) = kinds();
     Ok(Ruleset::load(&rule_files(paths)?, &Disk, &registry(&sources, &triggers)))
+}
+
+/// Loads rules with all that lints want to know.
+fn load_in_detail(paths: &[PathBuf]) -> Result<Result<Ruleset, Diagnostics>, String> {
+    let (sources, triggers) = kinds();
+    let registry = registry(&sources, &triggers);
+    Ok(Ruleset::load_in_detail(&rule_files(paths)?, &Disk, &registry))
 }
 
 /// The body of an event: a file's bytes, or what comes on standard input for `-`.
@@ -110,7 +118,7 @@ fn summary(diagnostics: &Diagnostics) -> String {
         Some(first) => format!(
             "{}\nfor more about one of them: fuse explain-code {}\n",
             counts.join(", "),
-            first.code
+            first.topic
         ),
         None => String::new(),
     }

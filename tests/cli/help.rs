@@ -7,6 +7,7 @@ fn help_is_for_newcomers() {
     insta::assert_snapshot!("help", ran(&["--help"]));
     for command in [
         "check",
+        "lint",
         "explain-code",
         "fmt",
         "explain",

@@ -10,6 +10,7 @@ mod fmt;
 mod help;
 mod hostile;
 mod infer_type;
+mod lint;
 mod plan;
 mod test;
 

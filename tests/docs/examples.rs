@@ -48,7 +48,7 @@ fn rules(files: &BTreeMap<&str, &str>, example: &Example) -> Result<(), String> 
     };
     if example.is("fails") {
         let problems = load(files, &text).err().ok_or("this is right")?;
-        let codes: Vec<_> = problems.iter().map(|problem| problem.code.as_str()).collect();
+        let codes: Vec<_> = problems.iter().map(|problem| problem.topic.as_str()).collect();
         return (codes == example.codes()).then_some(()).ok_or_else(|| problems.to_string());
     }
     let ruleset = load(files, &text).map_err(|problems| problems.to_string())?;

@@ -62,7 +62,7 @@ impl Checker<'_> {
         let mut reported = false;
         let problems = self.problems.split_off(since);
         self.problems.extend(problems.into_iter().filter(|problem| {
-            let too_large = problem.code == Code::E0216;
+            let too_large = problem.topic == Code::E0216;
             let again = too_large && reported;
             reported |= too_large;
             !again

@@ -83,9 +83,9 @@ fn codes(text: &str) -> Vec<String> {
         .iter()
         .map(|problem| {
             let Some(label) = &problem.label else {
-                return problem.code.to_string();
+                return problem.topic.to_string();
             };
-            format!("{} `{}`", problem.code, problems.files().text(label.span))
+            format!("{} `{}`", problem.topic, problems.files().text(label.span))
         })
         .collect()
 }

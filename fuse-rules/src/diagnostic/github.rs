@@ -25,7 +25,7 @@ fn command(diagnostic: &Diagnostic, files: &Files) -> String {
             properties.push(("endColumn", end.column.to_string()));
         }
     }
-    properties.push(("title", format!("{} {}", diagnostic.code, diagnostic.code.title())));
+    properties.push(("title", format!("{} {}", diagnostic.topic, diagnostic.topic.title())));
     let properties: Vec<String> =
         properties.into_iter().map(|(key, value)| format!("{key}={}", property(&value))).collect();
     let mut message = diagnostic.message.clone();

@@ -61,7 +61,7 @@ fn line<'a>(diagnostic: &'a Diagnostic, files: &'a Files) -> Line<'a> {
     let labelled =
         |label: &'a super::Label| Some(Labelled { at: at(files, label.span)?, label: &label.text });
     Line {
-        code: diagnostic.code.as_str(),
+        code: diagnostic.topic.as_str(),
         severity: diagnostic.severity,
         message: &diagnostic.message,
         help: diagnostic.help.as_deref(),

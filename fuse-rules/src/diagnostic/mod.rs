@@ -1,5 +1,5 @@
-//! Problems in rules, as data: a code, a severity, a message, places with labels, help, a fix. How
-//! they look is decided last: as text, JSON lines, SARIF or annotations of GitHub.
+//! Problems in rules, as data: a code or a lint, a severity, a message, places with labels, help, a
+//! fix. How they look is decided last: as text, JSON lines, SARIF or annotations of GitHub.
 
 mod codes;
 pub(crate) mod fix;
@@ -8,13 +8,15 @@ mod json;
 mod sarif;
 pub(crate) mod suggest;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod text;
+mod topic;
 
 use std::fmt;
 
 pub use codes::{Code, UnknownCode};
 pub use fix::{Edit, Fix};
+pub use topic::Topic;
 
 use crate::span::{Files, Span};
 
@@ -22,7 +24,7 @@ use crate::span::{Files, Span};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
-    /// The rules cannot be loaded.
+    /// The rules cannot be loaded, or are as they must not be.
     Error,
     /// The rules can be loaded, but somebody should look.
     Warning,
@@ -40,8 +42,8 @@ pub struct Label {
 /// One problem.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
-    /// The stable code.
-    pub code: Code,
+    /// What it is one of: a fault with a stable code, or what a lint finds.
+    pub topic: Topic,
     /// How bad it is.
     pub severity: Severity,
     /// What is wrong, in one lower-case sentence without a full stop.
@@ -60,18 +62,18 @@ pub struct Diagnostic {
 const MOST_TEXT: usize = 2_000;
 
 impl Diagnostic {
-    pub(crate) fn error(code: Code, span: Span, message: impl Into<String>) -> Self {
+    pub(crate) fn error(topic: impl Into<Topic>, span: Span, message: impl Into<String>) -> Self {
         let label = Some(Label { span, text: String::new() });
-        Self { label, ..Self::without_place(code, message) }
+        Self { label, ..Self::without_place(topic, message) }
     }
 
     pub(crate) fn warning(code: Code, span: Span, message: impl Into<String>) -> Self {
         Self { severity: Severity::Warning, ..Self::error(code, span, message) }
     }
 
-    pub(crate) fn without_place(code: Code, message: impl Into<String>) -> Self {
+    pub(crate) fn without_place(topic: impl Into<Topic>, message: impl Into<String>) -> Self {
         Self {
-            code,
+            topic: topic.into(),
             severity: Severity::Error,
             message: message.into(),
             label: None,
@@ -150,9 +152,17 @@ impl Diagnostics {
                 *span = files.of_whole_characters(*span);
             }
         }
-        list.sort_by_key(|d| (d.label.as_ref().map(|l| l.span), d.code));
+        list.sort_by_key(|d| (d.label.as_ref().map(|l| l.span), d.topic));
         list.dedup();
         Self { files, list }
+    }
+
+    /// These problems and others of the same rules, in the order of files and places.
+    #[must_use]
+    pub fn and(self, others: Self) -> Self {
+        // Whoever found the others may have looked at more files, which come after those of the rules.
+        let files = if others.files.len() > self.files.len() { others.files } else { self.files };
+        Self::new(files, self.list.into_iter().chain(others.list).collect())
     }
 
     /// The problems, in the order of files and places.

@@ -1,10 +1,12 @@
 //! Problems as SARIF 2.1.0, the format in which code scanners exchange results. Only what we have to
 //! say is here; the tests hold it against the standard's own schema.
 
+use std::borrow::Cow;
+
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 
-use super::{Code, Diagnostic, Diagnostics, Label, Severity};
+use super::{Diagnostic, Diagnostics, Label, Severity, Topic};
 use crate::span::{Files, Span};
 
 const SCHEMA: &str =
@@ -52,8 +54,8 @@ struct Rule {
 
 #[derive(Serialize)]
 struct Help {
-    text: &'static str,
-    markdown: &'static str,
+    text: Cow<'static, str>,
+    markdown: Cow<'static, str>,
 }
 
 #[derive(Serialize)]
@@ -132,9 +134,9 @@ struct Replacement<'a> {
 }
 
 pub(super) fn sarif(diagnostics: &Diagnostics) -> String {
-    let mut codes: Vec<Code> = diagnostics.iter().map(|diagnostic| diagnostic.code).collect();
-    codes.sort_unstable();
-    codes.dedup();
+    let mut topics: Vec<Topic> = diagnostics.iter().map(|diagnostic| diagnostic.topic).collect();
+    topics.sort_unstable();
+    topics.dedup();
     let files = diagnostics.files();
     let log = Log {
         schema: SCHEMA,
@@ -144,11 +146,11 @@ pub(super) fn sarif(diagnostics: &Diagnostics) -> String {
                 driver: Driver {
                     name: "fuse",
                     version: env!("CARGO_PKG_VERSION"),
-                    rules: codes.iter().copied().map(rule).collect(),
+                    rules: topics.iter().copied().map(rule).collect(),
                 },
             },
             column_kind: "unicodeCodePoints",
-            results: diagnostics.iter().map(|problem| finding(problem, &codes, files)).collect(),
+            results: diagnostics.iter().map(|problem| finding(problem, &topics, files)).collect(),
         }],
     };
     // Plain strings and numbers always serialize.
@@ -157,23 +159,23 @@ pub(super) fn sarif(diagnostics: &Diagnostics) -> String {
     text
 }
 
-fn rule(code: Code) -> Rule {
+fn rule(topic: Topic) -> Rule {
     Rule {
-        id: code.as_str(),
-        short_description: Message { text: code.title() },
-        help: Help { text: code.page(), markdown: code.page() },
+        id: topic.as_str(),
+        short_description: Message { text: topic.title() },
+        help: Help { text: topic.page(), markdown: topic.page() },
     }
 }
 
-fn finding<'a>(problem: &'a Diagnostic, codes: &[Code], files: &Files) -> Finding<'a> {
+fn finding<'a>(problem: &'a Diagnostic, topics: &[Topic], files: &Files) -> Finding<'a> {
     let message = match &problem.help {
         Some(help) => format!("{} (help: {help})", problem.message),
         None => problem.message.clone(),
     };
     let locate = |label: &'a Label| location(label, files);
     Finding {
-        rule_id: problem.code.as_str(),
-        rule_index: codes.iter().position(|code| *code == problem.code).unwrap_or_default(),
+        rule_id: problem.topic.as_str(),
+        rule_index: topics.iter().position(|topic| *topic == problem.topic).unwrap_or_default(),
         level: match problem.severity {
             Severity::Error => "error",
             Severity::Warning => "warning",

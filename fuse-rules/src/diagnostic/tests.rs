@@ -1,7 +1,7 @@
 //! Every code has a page whose examples hold; what is printed is what its format wants.
 
 mod formats;
-mod kinds;
+pub(crate) mod kinds;
 mod pages;
 mod repair;
 

@@ -38,7 +38,7 @@ fn group<'a>(diagnostic: &'a Diagnostic, files: &'a Files) -> Group<'a> {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
     };
-    let title = level.primary_title(&diagnostic.message).id(diagnostic.code.as_str());
+    let title = level.primary_title(&diagnostic.message).id(diagnostic.topic.as_str());
     let mut group = Group::with_title(title);
     // One snippet a file: the file of the fault first, then those of the related places.
     let mut ids: Vec<FileId> = Vec::new();

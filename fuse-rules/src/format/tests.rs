@@ -102,7 +102,7 @@ fn a_file_with_a_fault_is_refused_with_its_problems() {
         (&format!("const a = {}1{}", "[".repeat(65), "]".repeat(65)), "E0108"),
     ] {
         let problems = format("test.rules", text).unwrap_err();
-        assert_eq!(problems.iter().map(|p| p.code.as_str()).collect::<Vec<_>>(), [code], "{text}");
+        assert_eq!(problems.iter().map(|p| p.topic.as_str()).collect::<Vec<_>>(), [code], "{text}");
     }
     let unknown = "sensor s on no.such { rule r { when nobody == len() } }";
     assert!(format("test.rules", unknown).is_ok(), "names and types are not looked at");

@@ -20,13 +20,22 @@ pub struct Field {
     pub(crate) required: bool,
     pub(crate) fixed: bool,
     pub(crate) default: Option<serde_json::Value>,
+    pub(crate) otherwise: Option<Vec<String>>,
     pub(crate) doc: String,
 }
 
 impl Field {
     /// A field that must be given.
     pub fn required(name: &str, ty: FieldType, doc: &str) -> Self {
-        Self { name: name.into(), ty, required: true, fixed: false, default: None, doc: doc.into() }
+        Self {
+            name: name.into(),
+            ty,
+            required: true,
+            fixed: false,
+            default: None,
+            otherwise: None,
+            doc: doc.into(),
+        }
     }
 
     /// A field that may be left out.
@@ -44,6 +53,14 @@ impl Field {
     #[must_use]
     pub fn default(self, value: impl Into<serde_json::Value>) -> Self {
         Self { required: false, default: Some(value.into()), ..self }
+    }
+
+    /// Where the field is left out, its value follows from the first of these fields that is given, else
+    /// from the rule's name: what is too long of it is cut.
+    #[must_use]
+    pub fn otherwise(self, fields: &[&str]) -> Self {
+        let fields = fields.iter().map(|name| (*name).to_owned()).collect();
+        Self { required: false, otherwise: Some(fields), ..self }
     }
 
     /// The field's name.
@@ -75,6 +92,7 @@ pub struct Schema {
     one_of: Vec<Vec<String>>,
     any_of: Vec<Vec<String>>,
     verify: Option<Verify>,
+    only_tells: bool,
 }
 
 /// Looks at a block as a whole: what is wrong with it, in words for people, as in ``has `tags`, which
@@ -91,6 +109,7 @@ impl Schema {
             one_of: Vec::new(),
             any_of: Vec::new(),
             verify: None,
+            only_tells: false,
         }
     }
 
@@ -120,6 +139,18 @@ impl Schema {
     #[must_use]
     pub fn verify(self, verify: Verify) -> Self {
         Self { verify: Some(verify), ..self }
+    }
+
+    /// Says that a trigger of this kind tells of something and changes nothing, so that nobody needs a way
+    /// to stop it.
+    #[must_use]
+    pub fn tells(self) -> Self {
+        Self { only_tells: true, ..self }
+    }
+
+    /// Whether a trigger of this kind changes nothing.
+    pub fn only_tells(&self) -> bool {
+        self.only_tells
     }
 
     /// The kind, as it stands in rules.

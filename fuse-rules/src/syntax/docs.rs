@@ -1,4 +1,5 @@
-//! The documentation of a declaration: the comment block straight above it.
+//! The documentation of a declaration: the comment block straight above it, without what it says to
+//! us.
 
 use std::ops::Range;
 
@@ -18,6 +19,7 @@ pub(crate) fn doc(text: &str, comments: &[Range<usize>], at: usize) -> Option<St
             is_alone(text, comment.start) && is_one_line_end(between)
         })
         .filter_map(|comment| text.get(comment.start + 1..comment.end))
+        .filter(|line| directive(line).is_none())
         .map(|line| line.strip_prefix(' ').unwrap_or(line).trim_end())
         .collect();
     lines.reverse();
@@ -25,7 +27,7 @@ pub(crate) fn doc(text: &str, comments: &[Range<usize>], at: usize) -> Option<St
 }
 
 /// Whether nothing but white space stands before this byte in its line.
-fn is_alone(text: &str, at: usize) -> bool {
+pub(crate) fn is_alone(text: &str, at: usize) -> bool {
     let before = text.get(..at).unwrap_or("");
     before.trim_end_matches(BLANK).chars().next_back().is_none_or(is_line_end)
 }
@@ -37,4 +39,12 @@ pub(crate) fn is_one_line_end(text: &str) -> bool {
 
 fn is_line_end(c: char) -> bool {
     matches!(c, '\n' | '\r')
+}
+
+/// What a comment, without its `#`, says to us and not to people: in `fuse: allow(…) because …` what
+/// stands after the colon.
+pub(crate) fn directive(comment: &str) -> Option<&str> {
+    let said = comment.trim_start().strip_prefix("fuse:")?.trim_start();
+    let word = said.trim_start_matches(|c: char| c.is_ascii_alphabetic());
+    (word.len() < said.len() && word.trim_start().starts_with('(')).then_some(said)
 }

@@ -27,7 +27,7 @@ use std::ops::Range;
 use pest::Parser;
 use pest::iterators::Pair;
 
-pub(crate) use docs::{BLANK, doc, is_one_line_end};
+pub(crate) use docs::{BLANK, directive, doc, is_alone, is_one_line_end};
 pub(crate) use strings::{duration_text, quoted};
 pub use strings::{parse_duration, show_duration};
 #[cfg(test)]

@@ -31,7 +31,7 @@ fn codes(text: &str) -> Vec<String> {
         .iter()
         .map(|problem| {
             let place = files.locate(problem.label.as_ref().unwrap().span);
-            format!("{} {}", problem.code, place.strip_prefix("test.rules:").unwrap())
+            format!("{} {}", problem.topic, place.strip_prefix("test.rules:").unwrap())
         })
         .collect()
 }

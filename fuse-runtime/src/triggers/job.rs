@@ -19,11 +19,14 @@ pub(super) fn schema() -> Schema {
             FieldType::DnsLabel,
             "Where the job runs; the CronJob's namespace where it is left out.",
         ))
-        .field(Field::optional(
-            "name-prefix",
-            FieldType::NamePrefix(LONGEST_PREFIX),
-            "The start of the job's name; the rule's name and `-` where it is left out.",
-        ))
+        .field(
+            Field::optional(
+                "name-prefix",
+                FieldType::NamePrefix(LONGEST_PREFIX),
+                "The start of the job's name; the rule's name and `-` where it is left out.",
+            )
+            .otherwise(&[]),
+        )
         .field(Field::optional("image", FieldType::String, "The image of its one container."))
         .field(Field::optional(
             "pod-template",

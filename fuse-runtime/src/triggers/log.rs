@@ -14,6 +14,7 @@ pub struct Log;
 impl Trigger for Log {
     fn schema(&self) -> Schema {
         Schema::new("log", "Writes a line to the log.")
+            .tells()
             .field(Field::required(
                 "message",
                 FieldType::Text(Templates::Allowed),

@@ -28,11 +28,14 @@ pub(super) fn schema() -> Schema {
             "The workflow's whole spec, instead of a template. Argo's own `{{…}}` may stand in it; text of the event may not carry them.",
         ))
         .field(Field::required("namespace", FieldType::DnsLabel, "Where the workflow runs."))
-        .field(Field::optional(
-            "name-prefix",
-            FieldType::NamePrefix(LONGEST_PREFIX),
-            "The start of the workflow's name. Where it is left out: the name of the template, else of the rule, and `-`.",
-        ))
+        .field(
+            Field::optional(
+                "name-prefix",
+                FieldType::NamePrefix(LONGEST_PREFIX),
+                "The start of the workflow's name. Where it is left out: the name of the template, else of the rule, and `-`.",
+            )
+            .otherwise(&["template", "cluster-template"]),
+        )
         .field(Field::optional(
             "service-account",
             FieldType::DnsSubdomain,

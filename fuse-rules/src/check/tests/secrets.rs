@@ -20,7 +20,7 @@ fn load(fields: &str) -> Result<Ruleset, Vec<String>> {
     Ruleset::parse("x.rules", &rules, &registry()).map_err(|problems| {
         let one = |problem: &crate::Diagnostic| {
             let place = problem.label.as_ref().map_or("", |l| problems.files().text(l.span));
-            format!("{} `{place}`", problem.code)
+            format!("{} `{place}`", problem.topic)
         };
         problems.iter().map(one).collect()
     })

@@ -3,7 +3,7 @@
 use crate::outline::TriggerInfo;
 use crate::schema::{Field, FieldType, Registry, Schema, SourceSchema, Templates};
 
-pub(super) fn registry() -> Registry {
+pub(crate) fn registry() -> Registry {
     let path = || Field::optional("path", FieldType::UrlPath, "");
     let method = || Field::optional("method", one_of(&["GET", "POST"]), "");
     let source = Schema::new("webhook", "")
@@ -14,6 +14,10 @@ pub(super) fn registry() -> Registry {
         .field(Field::required("path", FieldType::UrlPath, ""))
         .field(method());
     let texts = || FieldType::Map(Box::new(FieldType::Text(Templates::Refused)));
+    let texts_list = || FieldType::List(Box::new(FieldType::Text(Templates::Refused)));
+    let prefix = |from: &[&str]| {
+        Field::optional("name-prefix", FieldType::NamePrefix(47), "").otherwise(from)
+    };
     let any = || FieldType::Any(Templates::Allowed);
     let namespace = || Field::required("namespace", FieldType::DnsLabel, "");
     let string = |name| Field::optional(name, FieldType::String, "");
@@ -22,6 +26,7 @@ pub(super) fn registry() -> Registry {
         .trigger(
             Schema::new("workflow", "")
                 .field(Field::optional("template", FieldType::DnsSubdomain, ""))
+                .field(prefix(&["template"]))
                 .field(Field::optional("spec", any(), ""))
                 .field(namespace())
                 .field(Field::optional("parameters", texts(), ""))
@@ -31,6 +36,9 @@ pub(super) fn registry() -> Registry {
             Schema::new("job", "")
                 .field(Field::required("image", FieldType::String, ""))
                 .field(namespace())
+                .field(prefix(&[]))
+                .field(Field::optional("command", texts_list(), ""))
+                .field(Field::optional("env", texts(), ""))
                 .field(Field::optional("ttl", FieldType::Duration, "")),
         )
         .trigger(
@@ -45,6 +53,7 @@ pub(super) fn registry() -> Registry {
         )
         .trigger(
             Schema::new("log", "")
+                .tells()
                 .field(Field::required("message", FieldType::Text(Templates::Allowed), ""))
                 .field(Field::optional("level", one_of(&["info", "warn", "error"]), "").fixed()),
         )
@@ -75,7 +84,7 @@ fuse cicd default off
 
 /// An example of a page as a whole file of rules: a clause stands in a rule, a rule's trigger and
 /// what else is needed are there.
-pub(super) fn whole(example: &str) -> String {
+pub(crate) fn whole(example: &str) -> String {
     let word = example.split([' ', ':']).next().unwrap();
     let clauses = match word {
         "requires" | "each" | "when" | "once" => {

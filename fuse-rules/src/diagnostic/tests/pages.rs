@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use super::kinds::{registry, whole};
-use crate::diagnostic::{Code, Diagnostics};
+use crate::diagnostic::{Code, Diagnostics, Topic};
 use crate::ruleset::Ruleset;
 use crate::testing::Tests;
 
@@ -36,7 +36,7 @@ fn examples(page: &str) -> Vec<Example> {
 const MOST_COST: u64 = 100_000_000;
 
 /// The codes of everything that is said of an example.
-fn codes(example: &Example, page: Code) -> (BTreeSet<Code>, String) {
+fn codes(example: &Example, page: Code) -> (BTreeSet<Topic>, String) {
     let names = example.files.keys().map(String::as_str);
     let names: Vec<&str> = names.filter(|name| name.ends_with(".rules")).collect();
     let files: BTreeMap<&str, &str> =
@@ -50,7 +50,7 @@ fn codes(example: &Example, page: Code) -> (BTreeSet<Code>, String) {
         },
         Err(problems) => problems.clone(),
     };
-    (problems.iter().map(|problem| problem.code).collect(), problems.to_string())
+    (problems.iter().map(|problem| problem.topic).collect(), problems.to_string())
 }
 
 /// What the tests of an example come to, or what they leave open, where the page is about that.
@@ -90,7 +90,8 @@ fn every_page_has_an_example_that_raises_its_code_alone_and_one_that_raises_none
             );
         }
         for example in &examples {
-            let wanted = if example.fails { BTreeSet::from([*code]) } else { BTreeSet::new() };
+            let wanted =
+                if example.fails { BTreeSet::from([Topic::Code(*code)]) } else { BTreeSet::new() };
             let (found, text) = codes(example, *code);
             if found != wanted {
                 wrong.push(format!("an example of docs/errors/{code}.md says:\n{text}"));

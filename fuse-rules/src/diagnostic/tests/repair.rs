@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::kinds::{registry, whole};
-use crate::diagnostic::{Code, Diagnostics};
+use crate::diagnostic::{Code, Diagnostics, Topic};
+use crate::lint::Lints;
 use crate::repair::Repair;
 use crate::ruleset::Ruleset;
 
 fn repair(text: &str) -> (String, Repair) {
     let files = BTreeMap::from([("a.rules", text)]);
-    let repair = Ruleset::repair(&["a.rules"], &files, &registry());
+    let repair = Ruleset::repair(&["a.rules"], &files, &registry(), &Lints::none());
     let fixed = repair.files.get("a.rules").map_or(text, String::as_str).to_owned();
     (fixed, repair)
 }
@@ -23,8 +24,8 @@ fn problems(repair: &Repair) -> &Diagnostics {
     }
 }
 
-fn codes(problems: &Diagnostics) -> Vec<Code> {
-    problems.iter().map(|problem| problem.code).collect()
+fn codes(problems: &Diagnostics) -> Vec<Topic> {
+    problems.iter().map(|problem| problem.topic).collect()
 }
 
 /// Slips with a safe fix, as they are after it.

@@ -20,8 +20,8 @@ fn every_example_of_every_function_holds() {
                 (Err(problems), None) => {
                     assert_eq!(problems.len(), 1, "{call}: {problems}");
                     assert_eq!(
-                        problems.iter().next().map(|p| p.code),
-                        Some(Code::E0303),
+                        problems.iter().next().map(|p| p.topic),
+                        Some(Code::E0303.into()),
                         "{problems}"
                     );
                 }

@@ -109,7 +109,7 @@ fn what_is_generated_is_worth_checking() {
             }
             Err(problems) => {
                 for problem in &problems {
-                    *codes.entry(problem.code.to_string()).or_default() += 1;
+                    *codes.entry(problem.topic.to_string()).or_default() += 1;
                 }
             }
         }

@@ -31,7 +31,7 @@ pub(crate) fn format(bytes: &[u8]) {
         }
         Err(problems) => {
             report(&problems);
-            let ours = problems.iter().any(|problem| problem.code.as_str() == "E0901");
+            let ours = problems.iter().any(|problem| problem.topic.as_str() == "E0901");
             assert!(!ours, "the layout would change what it says: {text}");
         }
     }

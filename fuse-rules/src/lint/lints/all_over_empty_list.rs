@@ -1,0 +1,126 @@
+//! `all-over-empty-list`
+
+use crate::check::typed::{Expr, ExprKind, QuantifierKind, Rule, Sensor};
+use crate::lint::context::{Context, Findings};
+use crate::lint::reads::{self, Bound, Part, Step, Whole};
+use crate::lint::{Level, Lint};
+use crate::span::Span;
+
+pub(super) static LINT: Lint = Lint {
+    name: "all-over-empty-list",
+    title: "`all` where the list may be empty",
+    level: Level::Warn,
+    finds: "`all` over an empty list is true, so that the rule fires on an event that has none of what it asks about. Nothing is said \
+where the rule also asks whether the list has an element: by `any`, `count` or `len` over it, or by `each`; and none of `none`, \
+which reads as what it is.",
+    instead: "Ask for an element, too.",
+    flags: &[
+        "\
+when all(check in body.checks: check.state == \"ok\")
+#~ all(check in body.checks: check.state == \"ok\")
+",
+        "\
+when not (body.draft == true or not all(check in body.checks: check.state == \"ok\"))
+#~ all(check in body.checks: check.state == \"ok\")
+when len(body.other) > 0
+",
+    ],
+    passes: &[
+        "when len(body.checks) > 0 and all(check in body.checks: check.state == \"ok\")",
+        "when not all(check in body.checks: check.state == \"ok\")",
+        "\
+when any(check in body.checks: check.name == \"build\")
+when all(check in body.checks: check.state == \"ok\")
+",
+        "when none(check in body.checks: check.state == \"bad\")",
+        "when count(check in body.checks: true) >= 2 and all(check in body.checks: check.state == \"ok\")",
+        "\
+each check in body.checks
+when all(other in body.checks: other.state == \"ok\")
+",
+        "when all(check in [body.a, body.b]: check == \"ok\")",
+    ],
+    look,
+};
+
+fn look(context: &Context<'_>, out: &mut Findings) {
+    for sensor in &context.rules.sensors {
+        for rule in &sensor.rules {
+            look_at(sensor, rule, context, out);
+        }
+    }
+}
+
+fn look_at(sensor: &Sensor, rule: &Rule, context: &Context<'_>, out: &mut Findings) {
+    let mut all: Vec<(Whole<'_>, Span)> = Vec::new();
+    let mut filled: Vec<Whole<'_>> = Vec::new();
+    reads::roots(sensor, rule, &mut |part, expr, bound| match part {
+        Part::Each => filled.extend(bound.of(expr)),
+        Part::When => {
+            positive(expr, true, bound, &mut |list, span| all.extend(list.map(|list| (list, span))));
+            reads::below(expr, bound, &mut |expr, bound| filled.extend(asked(expr, bound)));
+        }
+        _ => {}
+    });
+    for (list, span) in all.iter().filter(|(list, _)| !filled.contains(list)) {
+        let name = list.steps.iter().rev().find_map(|step| match step {
+            Step::Key(key) => Some(*key),
+            _ => None,
+        });
+        let name = name.unwrap_or("the list");
+        let text = context.text(*span);
+        let inside = text.split_once(" in ").and_then(|(_, rest)| rest.split_once(':'));
+        let list = inside.map_or("…", |(list, _)| list.trim());
+        out.add(*span, format!("this is true where `{name}` is empty"), |problem| {
+            problem.label("true of no element at all").help(format!(
+                "ask for an element, too: `len({list}) > 0 and …`"
+            ))
+        });
+    }
+}
+
+/// Calls `visit` with each `all` whose truth helps the condition to be true, and its list.
+fn positive<'a>(
+    expr: &'a Expr,
+    helps: bool,
+    bound: &mut Bound<'a>,
+    visit: &mut impl FnMut(Option<Whole<'a>>, Span),
+) {
+    match &expr.kind {
+        ExprKind::Not(inner) => positive(inner, !helps, bound, visit),
+        ExprKind::And(parts) | ExprKind::Or(parts) => {
+            parts.iter().for_each(|part| positive(part, helps, bound, visit));
+        }
+        ExprKind::Quantifier { kind, list, body, .. } => {
+            if *kind == QuantifierKind::All && helps {
+                visit(bound.of(list), expr.span);
+            }
+            if let QuantifierKind::Any | QuantifierKind::All = kind {
+                bound.bind(list);
+                positive(body, helps, bound, visit);
+                bound.unbind();
+            }
+        }
+        _ => {}
+    }
+}
+
+/// The list of which an expression says whether it has an element.
+fn asked<'a>(expr: &'a Expr, bound: &Bound<'a>) -> Option<Whole<'a>> {
+    match &expr.kind {
+        ExprKind::Quantifier { kind: QuantifierKind::Any | QuantifierKind::Count, list, .. } => {
+            bound.of(list)
+        }
+        ExprKind::Call { function, arguments } if function.name == "len" => {
+            bound.of(arguments.first()?)
+        }
+        ExprKind::Path(_) => {
+            // An element by its number is there or the condition is unknown.
+            let mut whole = bound.of(expr)?;
+            let at = whole.steps.iter().rposition(|step| matches!(step, Step::Index(_)))?;
+            whole.steps.truncate(at);
+            Some(whole)
+        }
+        _ => None,
+    }
+}

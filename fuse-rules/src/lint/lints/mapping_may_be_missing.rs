@@ -1,0 +1,118 @@
+//! `mapping-may-be-missing`
+
+use crate::check::typed::{Expr, ExprKind, Mapped};
+use crate::lint::context::{Context, Findings};
+use crate::lint::reads;
+use crate::lint::{Level, Lint};
+use crate::span::Span;
+use crate::types::Missing;
+
+pub(super) static LINT: Lint = Lint {
+    name: "mapping-may-be-missing",
+    title: "a field whose value may be missing, as far as anybody knows",
+    level: Level::Warn,
+    finds: "A field of a trigger takes a value of which nothing is known, since the event has no type or the type says `any` there. An \
+event without it makes the rule fire into nothing: the decision is `rejected`, and the action is not done. Of an event with a type fuse knows, and \
+says so as an error (E0312); nothing is said of labels and other keys of a `map`.",
+    instead: "Give the event a type (`fuse infer-type` writes one), ask for the value in a condition, give it a default with `??`, or leave the field \
+out with `?` where the value is missing.",
+    flags: &[
+        "\
+sensor example on gh.push {
+  rule build {
+    when body.ref == \"refs/heads/main\"
+    trigger workflow {
+      template  = \"build\"
+      namespace = \"ci\"
+      parameters {
+        ref = body.ref
+        url = body.repository.clone_url
+#~ body.repository.clone_url
+      }
+    }
+  }
+}
+",
+        "\
+trigger log { message = \"${body.a}\" }
+#~ \"${body.a}\"
+",
+    ],
+    passes: &[
+        "\
+sensor example on gh.push {
+  rule build {
+    when body.ref == \"refs/heads/main\"
+    when body.repository.clone_url is present
+    trigger workflow {
+      template  = \"build\"
+      namespace = \"ci\"
+      parameters {
+        ref = body.ref
+        url = body.repository.clone_url
+      }
+    }
+  }
+}
+",
+        "trigger log { message = body.text ?? \"none\" }",
+        "trigger workflow { template = \"t\", namespace = \"n\", parameters { a? = body.a } }",
+        "trigger log { message = headers[\"x-text\"] ?? event.id }",
+        "\
+use std \"alertmanager\"
+
+source am webhook {
+  port = 12000
+  path = \"/am\"
+  event alerts : alertmanager.v4
+}
+
+sensor s on am.alerts {
+  each alert in body.alerts
+  rule r {
+    trigger log { message = alert.labels.name }
+  }
+}
+",
+    ],
+    look,
+};
+
+fn look(context: &Context<'_>, out: &mut Findings) {
+    for rule in context.rules.sensors.iter().flat_map(|sensor| &sensor.rules) {
+        for trigger in &rule.triggers {
+            let mut places: Vec<(&Mapped, Span)> = Vec::new();
+            reads::fields(&trigger.fields, &mut |field, expr| {
+                if !field.optional && of_nothing_known(expr, context) {
+                    places.push((field, expr.span));
+                }
+            });
+            let Some(((field, span), others)) = places.split_first() else { continue };
+            let name = &field.name;
+            let message = match others.len() {
+                0 => format!("`{name}` is given a value that may be missing"),
+                more => format!("`{name}` and {more} other fields are given values that may be missing"),
+            };
+            out.add(*span, message, |problem| {
+                let problem = problem.label("nothing says that it is there").help(
+                    "give the event a type, ask for it in a condition (`is present`), or give it a default (`?? …`)",
+                );
+                others.iter().take(4).fold(problem, |problem, (_, span)| problem.related(*span, "nor this"))
+            });
+        }
+    }
+}
+
+/// Whether an expression may have no value, as nothing is known of something that it reads.
+fn of_nothing_known(expr: &Expr, context: &Context<'_>) -> bool {
+    let lack = context.known(expr.span).map(|known| &known.lack);
+    let may_be_missing = lack.is_some_and(|lack| lack.absent == Missing::Open);
+    may_be_missing && reads_unknown(expr, context)
+}
+
+fn reads_unknown(expr: &Expr, context: &Context<'_>) -> bool {
+    match &expr.kind {
+        ExprKind::Path(_) => context.known(expr.span).is_some_and(|known| known.ty.is_any()),
+        _ => expr.children().into_iter().any(|child| reads_unknown(child, context)),
+    }
+}

@@ -1,0 +1,36 @@
+//! All lints, each in a file of its own.
+
+use super::Lint;
+
+macro_rules! lints {
+    ($($module:ident,)+) => {
+        $(mod $module;)+
+
+        /// All lints, in the order in which they run.
+        pub(super) static ALL: &[&Lint] = &[$(&$module::LINT,)+];
+    };
+}
+
+lints! {
+    all_over_empty_list,
+    constant_once_key,
+    cross_element,
+    group_status,
+    long_name_prefix,
+    malformed_allow,
+    mapping_may_be_missing,
+    mixed_and_or,
+    no_fuse,
+    unanchored_match,
+    undocumented_rule,
+    untrusted_text,
+    unused_condition,
+    unused_const,
+    unused_event,
+    unused_fuse,
+    unused_source,
+    unused_type,
+    unused_use,
+    // It looks at what the others left.
+    unused_allow,
+}

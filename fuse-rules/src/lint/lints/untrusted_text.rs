@@ -1,0 +1,208 @@
+//! `untrusted-text`
+
+use crate::check::typed::{CompareOp, Expr, ExprKind, Mapped, Root, Rule, Sensor, TextOp};
+use crate::lint::context::{Context, Findings};
+use crate::lint::reads::{self, Bound, Part, Step, Whole};
+use crate::lint::{Level, Lint};
+
+pub(super) static LINT: Lint = Lint {
+    name: "untrusted-text",
+    title: "text that anybody can write, given to something that acts",
+    level: Level::Warn,
+    finds: "Whoever opens a pull request, an issue or a comment chooses its title, its text, the name of the branch and what the commits say; \
+nobody has to allow it first. Where such a text is given to a workflow, a job or an object, it sooner or later stands in a shell \
+command, a file name or a URL, and says more there than it should.
+
+What counts as such, wherever it stands in the body: `title` and `body` of `pull_request`, `issue` and `discussion`; `body` of `comment` and \
+`review`; `ref` and `label` of the `head` of a pull request, and `full_name`, `description` and `default_branch` of its `repo`; `head_branch` and \
+`display_title` of `workflow_run`; `message` of `head_commit`, `commit` and `commits`; `name` and `email` of `author`, `committer` and \
+`pusher`; `page_name` of `pages`.
+
+Where it may not go: any field of a trigger that changes something, but for `labels`, `annotations` and `env`, which are no command. A `sha256`, \
+`url-encode`, `base64`, `hex` or `len` of it may go anywhere. Nothing is said where a condition of the rule tests the text by `matches`, `in` or `==`.",
+    instead: "Give what nobody else chooses, such as a number or a commit's SHA, or test the text first: by a pattern that only has what is harmless.",
+    flags: &[
+        "\
+sensor example on gh.push {
+  rule preview {
+    when body.action == \"opened\"
+    trigger workflow {
+      template  = \"preview\"
+      namespace = \"ci\"
+      parameters {
+        branch = body.pull_request.head.ref
+#~ body.pull_request.head.ref
+        commit = body.pull_request.head.sha
+      }
+    }
+  }
+}
+",
+        "\
+sensor example on gh.push {
+  each commit in body.commits
+  rule one {
+    when commit.message starts-with \"deploy \"
+    trigger job { image = \"x\", namespace = \"n\", command = [\"sh\", \"-c\", \"echo ${lower(commit.message)}\"] }
+#~ commit.message
+  }
+}
+",
+        "\
+when not (body.issue.title == \"x\") and body.comment.body like \"/deploy *\"
+trigger workflow { template = \"t\", namespace = \"n\", parameters { a = body.issue.title ?? \"\", b = body.comment.body } }
+#~ body.issue.title
+#~ body.comment.body
+",
+    ],
+    passes: &[
+        "\
+sensor example on gh.push {
+  rule preview {
+    when body.action == \"opened\"
+    when body.pull_request.head.ref matches r\"[A-Za-z0-9/_.-]+\"
+    trigger workflow {
+      template  = \"preview\"
+      namespace = \"ci\"
+      parameters {
+        branch = body.pull_request.head.ref
+        commit = body.pull_request.head.sha
+      }
+    }
+  }
+}
+",
+        "trigger log { message = body.pull_request.title }",
+        "trigger workflow { template = \"t\", namespace = \"n\", parameters { a = sha256(body.issue.title), b = body.issue.number } }",
+        "trigger job { image = \"x\", namespace = \"n\", env { TITLE = body.issue.title } }",
+        "\
+when lower(body.comment.body) in [\"/deploy\", \"/retry\"]
+trigger workflow { template = \"t\", namespace = \"n\", parameters { a = body.comment.body } }
+",
+    ],
+    look,
+};
+
+/// Where outsiders write: the record, and its fields.
+const OUTSIDERS: [(&str, &[&str]); 16] = [
+    ("pull_request", &["title", "body"]),
+    ("issue", &["title", "body"]),
+    ("discussion", &["title", "body"]),
+    ("comment", &["body"]),
+    ("review", &["body"]),
+    ("head", &["ref", "label"]),
+    ("repo", &["full_name", "description", "default_branch"]),
+    ("workflow_run", &["head_branch", "display_title"]),
+    ("head_commit", &["message"]),
+    ("commit", &["message"]),
+    ("commits", &["message"]),
+    ("author", &["name", "email"]),
+    ("committer", &["name", "email"]),
+    ("pusher", &["name", "email"]),
+    ("pages", &["page_name"]),
+    ("page", &["page_name"]),
+];
+
+/// Fields in which a text is no command.
+const HARMLESS_FIELDS: [&str; 3] = ["labels", "annotations", "env"];
+
+/// Functions whose result says nothing that their argument wants to say.
+const HARMLESS_CALLS: [&str; 11] = [
+    "age", "base64", "float", "hex", "int", "len", "semver", "sha256", "time", "url-encode", "duration",
+];
+
+fn look(context: &Context<'_>, out: &mut Findings) {
+    for sensor in &context.rules.sensors {
+        for rule in &sensor.rules {
+            look_at(sensor, rule, context, out);
+        }
+    }
+}
+
+fn look_at(sensor: &Sensor, rule: &Rule, context: &Context<'_>, out: &mut Findings) {
+    let mut tested: Vec<Whole<'_>> = Vec::new();
+    let mut found = Vec::new();
+    reads::roots(sensor, rule, &mut |part, expr, bound| match part {
+        Part::When => reads::required(expr, &mut |part| tested.extend(test(part, bound))),
+        Part::Field(trigger, field) if acts(&trigger.kind, field, context) => {
+            flows(expr, bound, &mut |whole, expr| found.push((whole, expr.span, field)));
+        }
+        _ => {}
+    });
+    for (_, span, field) in found.iter().filter(|(whole, ..)| !tested.contains(whole)) {
+        let (text, name) = (context.text(*span), &field.name);
+        out.add(*span, format!("anybody can write this text, and it is given to `{name}`"), |problem| {
+            problem.label("what an outsider writes").help(format!(
+                "test it first, as in `when {text} matches r\"[A-Za-z0-9/_.-]+\"`, or give what nobody else chooses, such as a number or a SHA"
+            ))
+        });
+    }
+}
+
+/// Whether what a field is given acts.
+fn acts(kind: &str, field: &Mapped, context: &Context<'_>) -> bool {
+    let tells = context.registry.find_trigger(kind).is_some_and(|schema| schema.only_tells());
+    let outer = field.name.split('.').next().unwrap_or_default();
+    !tells && !HARMLESS_FIELDS.contains(&outer)
+}
+
+/// The value that a condition tests as a text.
+fn test<'a>(condition: &'a Expr, bound: &Bound<'a>) -> Option<Whole<'a>> {
+    match &condition.kind {
+        ExprKind::Pattern { value, pattern } if pattern.op == TextOp::Matches => inside(value, bound),
+        ExprKind::In { item, .. } => inside(item, bound),
+        ExprKind::Compare { op: CompareOp::Eq, left, right } => {
+            inside(left, bound).or_else(|| inside(right, bound))
+        }
+        _ => None,
+    }
+}
+
+/// A value, perhaps changed by a function or with a default.
+fn inside<'a>(expr: &'a Expr, bound: &Bound<'a>) -> Option<Whole<'a>> {
+    match &expr.kind {
+        ExprKind::Call { arguments, .. } => inside(arguments.first()?, bound),
+        ExprKind::Coalesce { left, .. } => inside(left, bound),
+        _ => bound.of(expr),
+    }
+}
+
+/// Calls `visit` with each text of outsiders that goes into a value as it is.
+fn flows<'a>(
+    expr: &'a Expr,
+    bound: &mut Bound<'a>,
+    visit: &mut impl FnMut(Whole<'a>, &'a Expr),
+) {
+    match &expr.kind {
+        ExprKind::Path(path) => {
+            if let Some(whole) = bound.whole(path).filter(is_outsiders) {
+                visit(whole, expr);
+            }
+        }
+        ExprKind::Call { function, .. } if HARMLESS_CALLS.contains(&function.name) => {}
+        ExprKind::Quantifier { list, body, kind, .. } => {
+            flows(list, bound, visit);
+            if !kind.is_condition() && !kind.keeps_elements() {
+                bound.bind(list);
+                flows(body, bound, visit);
+                bound.unbind();
+            }
+        }
+        _ if expr.is_condition() => {}
+        _ => expr.children().into_iter().for_each(|child| flows(child, bound, visit)),
+    }
+}
+
+/// Whether outsiders write what stands at a path.
+fn is_outsiders(whole: &Whole<'_>) -> bool {
+    let mut keys = whole.steps.iter().rev().filter_map(|step| match step {
+        Step::Key(key) => Some(*key),
+        _ => None,
+    });
+    let (Some(field), Some(record)) = (keys.next(), keys.next()) else { return false };
+    whole.root == Root::Body
+        && matches!(whole.steps.last(), Some(Step::Key(_)))
+        && OUTSIDERS.iter().any(|(name, fields)| *name == record && fields.contains(&field))
+        // The repository itself is ours; that of a head may be anybody's.
+        && (record != "repo" || keys.next() == Some("head"))
+}

@@ -1,0 +1,82 @@
+//! Every lint finds what its examples mark, and nothing in those that it passes.
+
+mod allow;
+mod pages;
+
+use std::collections::BTreeMap;
+
+use super::page::{FILE, marks, unmarked};
+use super::{Level, Lint, Lints};
+use crate::diagnostic::Diagnostics;
+use crate::diagnostic::tests::kinds::{registry, whole};
+use crate::ruleset::Ruleset;
+
+/// An example as a file of rules: one that declares a source is a file as it is.
+pub(crate) fn file(example: &str) -> String {
+    if example.starts_with("source ")
+        || example.contains("\nsource ")
+        || example.starts_with("use ")
+    {
+        example.to_owned()
+    } else {
+        whole(example)
+    }
+}
+
+/// The rules of an example, which may take in the standard library and nothing else.
+pub(crate) fn load(text: &str) -> Ruleset {
+    let files = BTreeMap::from([("main.rules", text)]);
+    Ruleset::load_in_detail(&["main.rules"], &files, &registry())
+        .unwrap_or_else(|problems| panic!("{problems}\n{text}"))
+}
+
+/// What one lint alone finds in a file.
+pub(crate) fn found(lint: &'static Lint, text: &str) -> Diagnostics {
+    // What looks at the others' findings needs them.
+    let lints =
+        if lint.name() == "unused-allow" { Lints::all_at(Level::Warn) } else { Lints::none() };
+    lints.level(lint, Level::Warn).run(&load(text))
+}
+
+/// The line, from 0, and the text of each place that one lint marks; text of several lines is marked up to
+/// the end of the first.
+fn marked(lint: &'static Lint, text: &str) -> Vec<(usize, String)> {
+    let problems = found(lint, text);
+    let own = problems.iter().filter(|problem| problem.topic.as_str() == lint.name());
+    let mut marked: Vec<(usize, String)> = own
+        .map(|problem| {
+            let span = problem.label.as_ref().unwrap().span;
+            let file = problems.files().get(span.file).unwrap();
+            assert_eq!(file.name(), "main.rules");
+            let text = problems.files().text(span).lines().next().unwrap_or_default().trim_end();
+            (file.place(span.range().start).line - 1, text.to_owned())
+        })
+        .collect();
+    marked.sort();
+    marked
+}
+
+#[test]
+fn every_lint_marks_what_its_examples_say_and_nothing_else() {
+    let mut wrong = Vec::new();
+    for lint in Lint::all() {
+        assert!(!lint.flags.is_empty() && !lint.passes.is_empty(), "{lint} has no examples");
+        for example in lint.flags.iter().chain(lint.passes) {
+            let text = file(example);
+            let mut wanted = marks(&text);
+            wanted.sort();
+            let found = marked(lint, &unmarked(&text));
+            if found != wanted {
+                wrong.push(format!("{lint}: {found:?} and not {wanted:?} in\n{text}"));
+            }
+        }
+        for example in lint.flags {
+            assert!(!marks(example).is_empty(), "{lint}: nothing is marked in\n{example}");
+        }
+        for example in lint.passes {
+            assert!(marks(example).is_empty(), "{lint}: something is marked in\n{example}");
+        }
+        let _templates = FILE;
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}

@@ -1,0 +1,88 @@
+//! Going through rules as they are written.
+
+use crate::syntax::ast::{Block, Expr, ExprKind, FieldValue, File, Part, Shared};
+
+/// Calls `visit` with every expression of a file, the outer before the inner ones.
+pub(crate) fn expressions<'a>(file: &'a File, visit: &mut impl FnMut(&'a Expr)) {
+    roots(file, &mut |expr| below(expr, visit));
+}
+
+/// Calls `visit` with every expression of a file that stands in no other.
+pub(crate) fn roots<'a>(file: &'a File, visit: &mut impl FnMut(&'a Expr)) {
+    file.consts.iter().for_each(|declared| visit(&declared.value));
+    file.conditions.iter().for_each(|declared| visit(&declared.body));
+    file.defaults.iter().for_each(|defaults| block(&defaults.block, visit));
+    for source in &file.sources {
+        block(&source.block, visit);
+        source.events.iter().filter_map(|event| event.block.as_ref()).for_each(|b| block(b, visit));
+    }
+    for sensor in &file.sensors {
+        shared(&sensor.shared, visit);
+        for rule in &sensor.rules {
+            shared(&rule.shared, visit);
+            rule.once.iter().flat_map(|once| &once.keys).for_each(&mut *visit);
+            rule.triggers.iter().for_each(|trigger| block(&trigger.block, visit));
+        }
+    }
+}
+
+fn shared<'a>(shared: &'a Shared, visit: &mut impl FnMut(&'a Expr)) {
+    shared.each.iter().for_each(|each| visit(&each.list));
+    shared.when.iter().for_each(visit);
+}
+
+/// The values of a block, and of the blocks in it.
+pub(crate) fn block<'a>(block: &'a Block, visit: &mut impl FnMut(&'a Expr)) {
+    for field in &block.fields {
+        match &field.value {
+            FieldValue::Expr(expr) => visit(expr),
+            FieldValue::Block(inner) => self::block(inner, visit),
+        }
+    }
+}
+
+/// Calls `visit` with an expression and all in it.
+pub(crate) fn below<'a>(expr: &'a Expr, visit: &mut impl FnMut(&'a Expr)) {
+    visit(expr);
+    children(expr, &mut |child| below(child, visit));
+}
+
+/// The expressions that an expression is made of, in their order.
+pub(crate) fn children<'a>(expr: &'a Expr, visit: &mut impl FnMut(&'a Expr)) {
+    match &expr.kind {
+        ExprKind::Interpolated(parts) => {
+            for part in parts {
+                if let Part::Expr(expr) = part {
+                    visit(expr);
+                }
+            }
+        }
+        ExprKind::List(all)
+        | ExprKind::And(all)
+        | ExprKind::Or(all)
+        | ExprKind::Call { arguments: all, .. } => all.iter().for_each(visit),
+        ExprKind::Record(record) => block(record, visit),
+        ExprKind::Access { base: one, .. }
+        | ExprKind::Not(one)
+        | ExprKind::Neg(one)
+        | ExprKind::Paren(one)
+        | ExprKind::Is { value: one, .. } => visit(one),
+        ExprKind::Compare { left, right, .. }
+        | ExprKind::In { item: left, list: right, .. }
+        | ExprKind::TextTest { left, right, .. }
+        | ExprKind::Coalesce { left, right }
+        | ExprKind::Arith { left, right, .. }
+        | ExprKind::Quantifier { list: left, body: right, .. } => {
+            visit(left);
+            visit(right);
+        }
+        ExprKind::Null
+        | ExprKind::Bool(_)
+        | ExprKind::Number(_)
+        | ExprKind::Duration(_)
+        | ExprKind::Size(_)
+        | ExprKind::String(_)
+        | ExprKind::Path { .. }
+        | ExprKind::Error => {}
+    }
+}
