@@ -34,6 +34,11 @@ impl Outcome {
         Self::Rejected,
     ];
 
+    /// Whether the condition is true, whatever became of the action. A refused event counts as well.
+    pub fn holds(self) -> bool {
+        matches!(self, Self::Fired | Self::Gated | Self::Suppressed | Self::Rejected)
+    }
+
     /// The outcome's name in messages, metrics and JSON, as in `not-matched`.
     ///
     /// ```

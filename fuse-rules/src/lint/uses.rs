@@ -4,7 +4,7 @@ use rustc_hash::FxHashSet;
 
 use super::walk;
 use crate::check::ParsedFile;
-use crate::syntax::ast::{Event, ExprKind, File, Type, TypeKind, TypeValue};
+use crate::syntax::ast::{Event, Expected, ExprKind, File, TestStep, Type, TypeKind, TypeValue};
 
 /// The names that are used, by what they can stand for. Names are unique among all files, and a name
 /// that an element is bound to is taken by nothing else.
@@ -18,6 +18,9 @@ pub(crate) struct Uses<'a> {
     fuses: FxHashSet<&'a str>,
     events: FxHashSet<(&'a str, &'a str)>,
     sources: FxHashSet<&'a str>,
+    /// What tests name: fuses that they set, and rules, by the last part of their names.
+    set: FxHashSet<&'a str>,
+    expected: FxHashSet<&'a str>,
 }
 
 impl<'a> Uses<'a> {
@@ -66,6 +69,10 @@ impl<'a> Uses<'a> {
             || file.types.iter().any(|declared| self.is_type(None, &declared.name.text))
             || file.fuses.iter().any(|declared| self.is_required(&declared.name.text))
             || file.sources.iter().any(|declared| self.is_source(&declared.name.text))
+            || file.fuses.iter().any(|declared| self.set.contains(declared.name.text.as_str()))
+            || file.sensors.iter().any(|sensor| {
+                sensor.rules.iter().any(|rule| self.expected.contains(rule.name.text.as_str()))
+            })
     }
 
     fn file(&mut self, file: &'a ParsedFile) {
@@ -86,6 +93,7 @@ impl<'a> Uses<'a> {
         types
             .chain(events.filter_map(|event: &Event| event.ty.as_ref()))
             .for_each(|ty| self.ty(ty));
+        tree.tests.iter().flat_map(|test| &test.steps).for_each(|step| self.step(step));
         for sensor in &tree.sensors {
             self.sources.insert(&sensor.source.text);
             self.events.insert((&sensor.source.text, &sensor.event.text));
@@ -93,6 +101,26 @@ impl<'a> Uses<'a> {
             let required = sensor.shared.requires.iter().chain(rules);
             self.fuses.extend(required.map(|name| name.text.as_str()));
         }
+    }
+
+    /// What a test names. It sends events, and nothing listens because of that.
+    fn step(&mut self, step: &'a TestStep) {
+        let rule = match step {
+            TestStep::With { fuse, .. } => {
+                self.set.insert(&fuse.text);
+                return;
+            }
+            TestStep::Send(send) => {
+                self.sources.insert(&send.source.text);
+                return;
+            }
+            TestStep::Expect(Expect { what: Expected::No(rule), .. }) => rule,
+            TestStep::Expect(Expect { what: Expected::Rule(expected), .. }) => &expected.rule,
+            TestStep::Expect(Expect { what: Expected::NothingElse, .. }) | TestStep::At(_) => {
+                return;
+            }
+        };
+        self.expected.insert(rule.text.rsplit('/').next().unwrap_or(&rule.text));
     }
 
     fn ty(&mut self, ty: &'a Type) {

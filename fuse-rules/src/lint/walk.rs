@@ -1,6 +1,8 @@
 //! Going through rules as they are written.
 
-use crate::syntax::ast::{Block, Expr, ExprKind, FieldValue, File, Part, Shared};
+use crate::syntax::ast::{
+    Block, Expect, Expected, Expr, ExprKind, FieldValue, File, Part, Shared, TestStep,
+};
 
 /// Calls `visit` with every expression of a file, the outer before the inner ones.
 pub(crate) fn expressions<'a>(file: &'a File, visit: &mut impl FnMut(&'a Expr)) {
@@ -22,6 +24,19 @@ pub(crate) fn roots<'a>(file: &'a File, visit: &mut impl FnMut(&'a Expr)) {
             shared(&rule.shared, visit);
             rule.once.iter().flat_map(|once| &once.keys).for_each(&mut *visit);
             rule.triggers.iter().for_each(|trigger| block(&trigger.block, visit));
+        }
+    }
+    for step in file.tests.iter().flat_map(|test| &test.steps) {
+        match step {
+            TestStep::Send(send) => {
+                send.bodies.iter().for_each(&mut *visit);
+                let blocks = send.headers.iter().chain(&send.queries);
+                blocks.for_each(|fields| block(fields, visit));
+            }
+            TestStep::Expect(Expect { what: Expected::Rule(rule), .. }) => {
+                rule.fields.iter().for_each(|fields| block(fields, visit));
+            }
+            _ => {}
         }
     }
 }

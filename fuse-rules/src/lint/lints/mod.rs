@@ -21,6 +21,7 @@ lints! {
     mapping_may_be_missing,
     mixed_and_or,
     no_fuse,
+    rule_without_test,
     unanchored_match,
     undocumented_rule,
     untrusted_text,
