@@ -4,7 +4,9 @@ use rustc_hash::FxHashSet;
 
 use super::walk;
 use crate::check::ParsedFile;
-use crate::syntax::ast::{Event, Expected, ExprKind, File, TestStep, Type, TypeKind, TypeValue};
+use crate::syntax::ast::{
+    Event, Expect, Expected, ExprKind, File, TestStep, Type, TypeKind, TypeValue,
+};
 
 /// The names that are used, by what they can stand for. Names are unique among all files, and a name
 /// that an element is bound to is taken by nothing else.
