@@ -38,6 +38,7 @@ mod event;
 mod format;
 mod functions;
 mod fuses;
+mod fuzzing;
 mod infer;
 mod info;
 mod json_schema;
@@ -66,6 +67,7 @@ pub use event::{Event, InvalidBody, MAX_DEPTH};
 pub use format::format;
 pub use functions::{FunctionInfo, functions};
 pub use fuses::{Fuses, parse_switch};
+pub use fuzzing::{Finding, FindingKind, FoundEvent, Fuzzer};
 pub use infer::TypeInference;
 pub use info::{
     DefinitionInfo, DefinitionKind, EachInfo, EventInfo, FuseInfo, OnceInfo, RuleInfo, SensorInfo,

@@ -204,7 +204,7 @@ impl Ruleset {
     #[cfg(fuzzing)]
     #[doc(hidden)]
     pub fn reference(&self, event: &crate::Event<'_>, fuses: &crate::Fuses) -> crate::Evaluation {
-        crate::eval::reference::evaluate(&self.rules, event, fuses)
+        crate::eval::reference::evaluate(&self.rules, event, fuses, None)
     }
 
     /// The files as they are written; none where they were not loaded in detail.

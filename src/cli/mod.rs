@@ -1,5 +1,6 @@
 //! The arguments, as data: help texts and shell completions follow from here.
 
+mod fuzz;
 mod lint;
 mod rules;
 mod running;
@@ -8,6 +9,7 @@ mod test;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+pub(crate) use fuzz::Fuzz;
 pub(crate) use lint::{ALL, Levels, Lint, WARNINGS};
 pub(crate) use rules::{Bench, Check, Doc, Explain, ExplainCode, Fmt, InferType, Plan};
 pub(crate) use running::{Cluster, Connect, Doctor, Rbac, Run, Sender};
@@ -34,6 +36,7 @@ pub(crate) enum Command {
     Fmt(Fmt),
     ExplainCode(ExplainCode),
     Test(Test),
+    Fuzz(Fuzz),
     Explain(Explain),
     InferType(InferType),
     Plan(Plan),

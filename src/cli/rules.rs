@@ -251,7 +251,7 @@ fn time(text: &str) -> Result<jiff::Timestamp, String> {
 }
 
 /// A duration as rules write it, as in `3s`.
-fn duration(text: &str) -> Result<std::time::Duration, String> {
+pub(super) fn duration(text: &str) -> Result<std::time::Duration, String> {
     let duration = fuse_rules::parse_duration(text).and_then(|duration| duration.try_into().ok());
     duration.ok_or_else(|| "write a number and its unit, as in `3s`".to_owned())
 }

@@ -79,7 +79,7 @@ fn chosen(tests: &Tests<'_>, names: &[String], filter: Option<&str>) -> Vec<usiz
 }
 
 /// What the backend makes of a decision: an action that it cannot render is rejected.
-fn render(triggers: &Triggers, decision: &mut Decision, event: &Event<'_>) {
+pub(super) fn render(triggers: &Triggers, decision: &mut Decision, event: &Event<'_>) {
     let (source, name) = (event.source().to_owned(), event.name().to_owned());
     let key = EventKey { source, name, id: event.event_id().to_owned() };
     reject_unrenderable(decision, triggers, &key);

@@ -120,6 +120,7 @@ codes! {
     E0605 = "a test that does not pass",
     E0606 = "a part of the rules that no test covers",
     E0607 = "a fault that no test finds",
+    E0608 = "something that fuzzing found",
     E0901 = "a fault of fuse itself",
 }
 

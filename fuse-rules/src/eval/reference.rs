@@ -25,8 +25,13 @@ use crate::plan::Shown;
 use crate::value::{DuplicateKey, Value};
 
 /// Decides an event by the rules as they are written.
-pub(crate) fn evaluate(rules: &Rules, event: &Event<'_>, fuses: &Fuses) -> Evaluation {
-    let world = World::new(event, None);
+pub(crate) fn evaluate<'e>(
+    rules: &Rules,
+    event: &Event<'e>,
+    fuses: &Fuses,
+    watch: Option<Watch<'e>>,
+) -> Evaluation {
+    let world = World::new(event, watch);
     let declared = rules
         .sources
         .iter()

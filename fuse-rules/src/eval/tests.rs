@@ -68,7 +68,7 @@ pub(crate) fn event(body: &str) -> Event<'_> {
 pub(crate) fn decide(ruleset: &Ruleset, event: &Event<'_>, fuses: &Fuses) -> Evaluation {
     let plan = ruleset.plan();
     let planned = plan.evaluate_all(event, fuses);
-    let obvious = reference::evaluate(ruleset.typed(), event, fuses);
+    let obvious = reference::evaluate(ruleset.typed(), event, fuses, None);
     if planned.refused.is_some() && obvious.refused.is_some() {
         // Where several keys stand twice, either may be the one that is named.
         return planned;

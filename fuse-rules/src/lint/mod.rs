@@ -5,8 +5,9 @@ mod allow;
 mod context;
 mod level;
 mod lints;
+pub(crate) mod outsiders;
 mod page;
-mod reads;
+pub(crate) mod reads;
 #[cfg(test)]
 pub(crate) mod tests;
 mod uses;

@@ -130,6 +130,29 @@ impl<'r> Tests<'r> {
         test.map_or_else(String::new, |test| self.ruleset.files().locate(test.span))
     }
 
+    /// Calls `each` with every decision that a test expects by its outcome.
+    pub(crate) fn expected(&self, each: &mut dyn FnMut(&Decision)) {
+        for test in self.all() {
+            let Ok(played) = self.play(test) else { continue };
+            for group in groups(test, &played) {
+                for expect in &group.expected {
+                    if let typed::Expected::Rule(expected) = &expect.what {
+                        let sent = group.sent.iter().flat_map(|sent| &sent.evaluation.decisions);
+                        sent.filter(|d| d.rule == expected.rule && d.outcome == expected.outcome)
+                            .for_each(&mut *each);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Calls `each` with every event that a test sends.
+    pub(crate) fn sent(&self, each: &mut dyn FnMut(&Event<'_>)) {
+        for test in self.all() {
+            self.events(test).iter().flatten().for_each(|sent| each(&sent.event));
+        }
+    }
+
     /// The files of the rules.
     pub fn files(&self) -> &'r Files {
         self.ruleset.files()

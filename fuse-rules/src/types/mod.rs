@@ -5,6 +5,7 @@
 
 mod accept;
 mod narrow;
+mod sample;
 mod scalars;
 mod show;
 mod step;

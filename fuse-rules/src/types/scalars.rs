@@ -90,6 +90,10 @@ pub(super) struct Numbers {
 }
 
 impl Numbers {
+    pub(super) fn literals(&self) -> impl Iterator<Item = &Number> {
+        self.literals.iter()
+    }
+
     pub(super) fn all() -> Self {
         Self { all: true, ..Self::default() }
     }
@@ -190,6 +194,10 @@ pub(super) struct Strings {
 }
 
 impl Strings {
+    pub(super) fn has_format(&self, format: Format) -> bool {
+        self.formats & format.bit() != 0
+    }
+
     pub(super) fn all() -> Self {
         Self { all: true, ..Self::default() }
     }

@@ -231,7 +231,7 @@ fn the_index_finds_what_the_reference_says() {
             let body = object(&mut random, 2);
             let (event, fuses) = (event(&body), Fuses::default().set("gate", random.one_in(2)));
             let found = plan.evaluate(&event, &fuses);
-            let obvious = reference::evaluate(ruleset.typed(), &event, &fuses);
+            let obvious = reference::evaluate(ruleset.typed(), &event, &fuses, None);
             compared += count;
             // Of several keys that stand twice, either may be named.
             assert_eq!(found.refused.is_some(), obvious.refused.is_some(), "{body}");

@@ -1,8 +1,9 @@
 //! `untrusted-text`
 
-use crate::check::typed::{CompareOp, Expr, ExprKind, Mapped, Root, Rule, Sensor, TextOp};
+use crate::check::typed::{CompareOp, Expr, ExprKind, Mapped, Rule, Sensor, TextOp};
 use crate::lint::context::{Context, Findings};
-use crate::lint::reads::{self, Bound, Part, Step, Whole};
+use crate::lint::outsiders::HARMLESS_FIELDS;
+use crate::lint::reads::{self, Bound, Part, Whole};
 use crate::lint::{Level, Lint};
 
 pub(super) static LINT: Lint = Lint {
@@ -83,29 +84,6 @@ trigger workflow { template = \"t\", namespace = \"n\", parameters { a = body.co
     look,
 };
 
-/// Where outsiders write: the record, and its fields.
-const OUTSIDERS: [(&str, &[&str]); 16] = [
-    ("pull_request", &["title", "body"]),
-    ("issue", &["title", "body"]),
-    ("discussion", &["title", "body"]),
-    ("comment", &["body"]),
-    ("review", &["body"]),
-    ("head", &["ref", "label"]),
-    ("repo", &["full_name", "description", "default_branch"]),
-    ("workflow_run", &["head_branch", "display_title"]),
-    ("head_commit", &["message"]),
-    ("commit", &["message"]),
-    ("commits", &["message"]),
-    ("author", &["name", "email"]),
-    ("committer", &["name", "email"]),
-    ("pusher", &["name", "email"]),
-    ("pages", &["page_name"]),
-    ("page", &["page_name"]),
-];
-
-/// Fields in which a text is no command.
-const HARMLESS_FIELDS: [&str; 3] = ["labels", "annotations", "env"];
-
 /// Functions whose result says nothing that their argument wants to say.
 const HARMLESS_CALLS: [&str; 11] = [
     "age", "base64", "float", "hex", "int", "len", "semver", "sha256", "time", "url-encode", "duration",
@@ -175,7 +153,7 @@ fn flows<'a>(
 ) {
     match &expr.kind {
         ExprKind::Path(path) => {
-            if let Some(whole) = bound.whole(path).filter(is_outsiders) {
+            if let Some(whole) = bound.whole(path).filter(Whole::is_outsiders) {
                 visit(whole, expr);
             }
         }
@@ -191,18 +169,4 @@ fn flows<'a>(
         _ if expr.is_condition() => {}
         _ => expr.children().into_iter().for_each(|child| flows(child, bound, visit)),
     }
-}
-
-/// Whether outsiders write what stands at a path.
-fn is_outsiders(whole: &Whole<'_>) -> bool {
-    let mut keys = whole.steps.iter().rev().filter_map(|step| match step {
-        Step::Key(key) => Some(*key),
-        _ => None,
-    });
-    let (Some(field), Some(record)) = (keys.next(), keys.next()) else { return false };
-    whole.root == Root::Body
-        && matches!(whole.steps.last(), Some(Step::Key(_)))
-        && OUTSIDERS.iter().any(|(name, fields)| *name == record && fields.contains(&field))
-        // The repository itself is ours; that of a head may be anybody's.
-        && (record != "repo" || keys.next() == Some("head"))
 }

@@ -1,0 +1,48 @@
+//! What the rules' own tests say: what they expect is no news, and their events are good ones to
+//! change.
+
+use std::collections::BTreeSet;
+
+use super::draft::Draft;
+use super::finding::{Key, What};
+use crate::decision::Outcome;
+use crate::testing::Tests;
+
+/// Rejections and unknowns that tests expect.
+#[derive(Debug, Default)]
+pub(super) struct Expected(BTreeSet<Key>);
+
+impl Expected {
+    pub(super) fn of(tests: &Tests<'_>) -> Self {
+        let mut keys = BTreeSet::new();
+        tests.expected(&mut |decision| {
+            let rule = decision.rule.clone();
+            let told = decision.missing.clone().unwrap_or_else(|| decision.reason.clone());
+            let (what, detail) = match decision.outcome {
+                Outcome::Rejected => (What::Rejected, decision.reason.clone()),
+                Outcome::Unknown => (What::Unknown, told),
+                _ => return,
+            };
+            keys.insert(Key { rule, what, detail });
+        });
+        Self(keys)
+    }
+
+    pub(super) fn knows(&self, key: &Key) -> bool {
+        self.0.contains(key)
+    }
+}
+
+/// The events of tests, with the names of their sources and their own.
+pub(super) fn events(tests: &Tests<'_>) -> Vec<(String, String, Draft)> {
+    let mut found = Vec::new();
+    tests.sent(&mut |event| {
+        if let Ok(body) = serde_json::from_str(event.body()) {
+            let mut draft = Draft::of(body);
+            draft.headers = event.headers().clone();
+            draft.query = event.queries().clone();
+            found.push((event.source().to_owned(), event.name().to_owned(), draft));
+        }
+    });
+    found
+}

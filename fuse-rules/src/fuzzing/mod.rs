@@ -1,0 +1,231 @@
+//! Fuzzing rules: events are made from the types, paths and constants of the rules and changed again and
+//! again; those that show something new of the rules are kept and changed further. What is found is
+//! what an author would not have thought of: rules that never fire, values that are missing, texts of
+//! outsiders that reach what acts.
+//!
+//! Everything follows from the seed. Nothing here asks a clock: who fuzzes decides when it is enough.
+
+mod draft;
+mod finding;
+mod known;
+mod mutate;
+mod run;
+mod shrink;
+mod spots;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use fastrand::Rng;
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use crate::check::typed::{Rule, Sensor};
+use crate::diagnostic::Diagnostics;
+use crate::fuses::Fuses;
+use crate::plan::Plan;
+use crate::ruleset::Ruleset;
+use crate::testing::{Backends, Tests};
+use draft::Draft;
+pub use finding::{Finding, FindingKind, FoundEvent};
+use run::Feature;
+use spots::Spots;
+
+/// How many events are kept of one event's kind for changing them further.
+const MOST_KEPT: usize = 2_000;
+
+/// Fuzzes the rules of a rule set that was [loaded in detail](Ruleset::load_in_detail).
+///
+/// ```
+/// use fuse_rules::{FindingKind, Fuzzer, Registry, Ruleset, Schema, SourceSchema};
+///
+/// let registry = Registry::new()
+///     .source(SourceSchema::new(Schema::new("queue", "A queue."), Schema::new("event", "")))
+///     .trigger(Schema::new("page", "Calls a human."));
+/// let text = r#"source q queue { event e }
+///               sensor s on q.e { rule r { when body.a == 1 and body.a == 2  trigger page {} } }"#;
+/// let ruleset = Ruleset::load_in_detail(&["a.rules"], &|_: &str| Ok(text.into()), &registry)?;
+/// let mut fuzzer = Fuzzer::new(&ruleset, 42);
+/// for _ in 0..1_000 {
+///     fuzzer.step();
+/// }
+/// let found = fuzzer.findings();
+/// assert!(found.iter().any(|finding| finding.kind == FindingKind::NeverFired));
+/// # Ok::<(), fuse_rules::Diagnostics>(())
+/// ```
+pub struct Fuzzer<'r> {
+    ruleset: &'r Ruleset,
+    plan: Plan,
+    rng: Rng,
+    fuses: Fuses,
+    backends: Option<Backends<'r>>,
+    /// What is fuzzed, an event after the other in turns.
+    targets: Vec<Target<'r>>,
+    /// What was seen of the rules.
+    features: FxHashSet<Feature>,
+    /// The smallest event of each kind of thing that was found.
+    found: BTreeMap<finding::Key, finding::Held>,
+    /// How often each rule fired, and each two of them for one event and element.
+    fired: FxHashMap<&'r str, u64>,
+    together: FxHashMap<(&'r str, &'r str), u64>,
+    /// What the rules' own tests expect.
+    expected: known::Expected,
+    runs: u64,
+    begun: bool,
+}
+
+/// An event, with the rules that listen to it.
+struct Target<'r> {
+    source: &'r str,
+    name: &'r str,
+    rules: Vec<(&'r Sensor, &'r Rule)>,
+    spots: Spots,
+    /// The events that showed something new.
+    kept: Vec<Draft>,
+}
+
+impl std::fmt::Debug for Fuzzer<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Fuzzer").field("runs", &self.runs).finish_non_exhaustive()
+    }
+}
+
+impl<'r> Fuzzer<'r> {
+    /// A fuzzer that does the same for the same rules and seed. All fuses are on.
+    pub fn new(ruleset: &'r Ruleset, seed: u64) -> Self {
+        let typed = ruleset.typed();
+        let mut targets: Vec<Target<'r>> = Vec::new();
+        for sensor in &typed.sensors {
+            let at =
+                targets.iter().position(|t| t.source == sensor.source && t.name == sensor.event);
+            let at = at.unwrap_or_else(|| {
+                targets.push(Target {
+                    source: &sensor.source,
+                    name: &sensor.event,
+                    rules: Vec::new(),
+                    spots: Spots::default(),
+                    kept: Vec::new(),
+                });
+                targets.len() - 1
+            });
+            if let Some(target) = targets.get_mut(at) {
+                target.rules.extend(sensor.rules.iter().map(|rule| (sensor, rule)));
+            }
+        }
+        for target in &mut targets {
+            let declared = typed.sources.iter().filter(|source| source.name == target.source);
+            let declared = declared.flat_map(|source| &source.events);
+            let ty = declared.filter(|event| event.name == target.name).find_map(|e| e.ty.clone());
+            target.spots = Spots::of(&target.rules, ty);
+        }
+        let fuses = typed.fuses.iter().fold(Fuses::default(), |fuses, f| fuses.set(&f.name, true));
+        Self {
+            ruleset,
+            plan: ruleset.plan(),
+            rng: Rng::with_seed(seed),
+            fuses,
+            backends: None,
+            targets,
+            features: FxHashSet::default(),
+            found: BTreeMap::new(),
+            fired: FxHashMap::default(),
+            together: FxHashMap::default(),
+            expected: known::Expected::default(),
+            runs: 0,
+            begun: false,
+        }
+    }
+
+    /// Fuzzes the rules of this name alone: a full name, or its last part.
+    ///
+    /// # Errors
+    /// There is none; the names that there are.
+    pub fn only(mut self, rule: &str) -> Result<Self, Vec<String>> {
+        let named = |full: &str| full == rule || full.rsplit('/').next() == Some(rule);
+        let all = self.ruleset.rules().map(|rule| rule.name.to_owned()).collect();
+        for target in &mut self.targets {
+            target.rules.retain(|(_, rule)| named(&rule.name));
+        }
+        self.targets.retain(|target| !target.rules.is_empty());
+        if self.targets.is_empty() { Err(all) } else { Ok(self) }
+    }
+
+    /// Has a backend look at everything that fires.
+    #[must_use]
+    pub fn backends(self, backends: Backends<'r>) -> Self {
+        Self { backends: Some(backends), ..self }
+    }
+
+    /// Takes what the rules' tests expect as known: a rejection or an unknown that a test expects is no
+    /// news. The events of the tests are changed further, too.
+    #[must_use]
+    pub fn tests(mut self, tests: &Tests<'_>) -> Self {
+        self.expected = known::Expected::of(tests);
+        for (source, name, draft) in known::events(tests) {
+            self.take(&source, &name, draft);
+        }
+        self
+    }
+
+    /// An event to begin with. One that is not JSON, or of an event that no rule listens to, is left out.
+    pub fn seed(&mut self, source: &str, name: &str, body: &str) {
+        if let Ok(body) = serde_json::from_str(body) {
+            self.take(source, name, Draft::of(body));
+        }
+    }
+
+    fn take(&mut self, source: &str, name: &str, draft: Draft) {
+        let at = self.targets.iter().position(|t| t.source == source && t.name == name);
+        if let Some(at) = at {
+            self.try_out(at, draft);
+        }
+    }
+
+    /// The first events of a target: the simplest of its type, and one that each path is there in.
+    fn begin(&mut self, at: usize) {
+        let Some(target) = self.targets.get(at) else { return };
+        let drafts = target.spots.beginnings(&mut self.rng);
+        drafts.into_iter().for_each(|draft| self.try_out(at, draft));
+    }
+
+    /// Makes one event and decides it.
+    pub fn step(&mut self) {
+        if !self.begun {
+            self.begun = true;
+            (0..self.targets.len()).for_each(|at| self.begin(at));
+        }
+        if self.targets.is_empty() {
+            return;
+        }
+        let at = usize::try_from(self.runs).unwrap_or(0) % self.targets.len();
+        let Some(target) = self.targets.get(at) else { return };
+        let draft = mutate::next(target, &mut self.rng);
+        self.try_out(at, draft);
+    }
+
+    /// How many events were decided.
+    pub fn runs(&self) -> u64 {
+        self.runs
+    }
+
+    /// How many different things were seen of the rules: outcomes, truths, and how far each came.
+    pub fn seen(&self) -> usize {
+        self.features.len()
+    }
+
+    /// How many rules fired, of how many.
+    pub fn fired(&self) -> (usize, usize) {
+        let rules = self.targets.iter().flat_map(|target| &target.rules);
+        (self.fired.len(), rules.count())
+    }
+
+    /// What was found, in the order of the rules.
+    pub fn findings(&self) -> Vec<Finding> {
+        finding::all(self)
+    }
+
+    /// The same as warnings, each at its place.
+    pub fn problems(&self) -> Diagnostics {
+        finding::problems(self)
+    }
+}

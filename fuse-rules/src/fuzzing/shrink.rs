@@ -1,0 +1,94 @@
+//! Making an event smaller that shows something, as long as it still does.
+
+use serde_json::{Value as Json, json};
+
+use super::Fuzzer;
+use super::draft::Draft;
+use super::finding::Key;
+
+/// How many smaller events are tried.
+const MOST_TRIED: usize = 400;
+
+impl Fuzzer<'_> {
+    /// A smaller event of which the same is found.
+    pub(super) fn shrunk(&self, at: usize, draft: &Draft, key: &Key) -> Draft {
+        let Some(target) = self.targets.get(at) else { return draft.clone() };
+        let shows =
+            |draft: &Draft| self.run(target, draft).is_some_and(|run| run.keys.contains(key));
+        let mut best = draft.clone();
+        let mut tried = 0;
+        loop {
+            let before = best.size();
+            for smaller in smaller(&best) {
+                tried += 1;
+                if tried > MOST_TRIED {
+                    return best;
+                }
+                if smaller.size() < best.size() && shows(&smaller) {
+                    best = smaller;
+                    break;
+                }
+            }
+            if best.size() == before {
+                return best;
+            }
+        }
+    }
+}
+
+/// Events with one thing less, the largest steps first.
+fn smaller(draft: &Draft) -> Vec<Draft> {
+    let mut out = Vec::new();
+    let mut bodies = Vec::new();
+    parts(&draft.body, &mut |body| bodies.push(body));
+    bodies.sort_by_cached_key(|body| body.to_string().len());
+    out.extend(bodies.into_iter().map(|body| Draft { body, ..draft.clone() }));
+    for key in draft.headers.keys() {
+        let mut fewer = draft.clone();
+        fewer.headers.remove(key);
+        out.push(fewer);
+    }
+    for key in draft.query.keys() {
+        let mut fewer = draft.clone();
+        fewer.query.remove(key);
+        out.push(fewer);
+    }
+    out
+}
+
+/// Calls `each` with the value with one of its parts left out or made simple.
+fn parts(value: &Json, each: &mut dyn FnMut(Json)) {
+    match value {
+        Json::Object(map) => {
+            for (key, inner) in map {
+                let mut fewer = map.clone();
+                fewer.shift_remove(key);
+                each(Json::Object(fewer));
+                parts(inner, &mut |inner| {
+                    let mut with = map.clone();
+                    with.insert(key.clone(), inner);
+                    each(Json::Object(with));
+                });
+            }
+        }
+        Json::Array(items) => {
+            if items.len() > 2 {
+                each(Json::Array(items.iter().take(items.len() / 2).cloned().collect()));
+            }
+            for (i, inner) in items.iter().enumerate().take(10) {
+                let mut fewer = items.clone();
+                fewer.remove(i);
+                each(Json::Array(fewer));
+                parts(inner, &mut |inner| {
+                    let mut with = items.clone();
+                    if let Some(place) = with.get_mut(i) {
+                        *place = inner;
+                    }
+                    each(Json::Array(with));
+                });
+            }
+        }
+        Json::String(text) if text.chars().count() > 4 => each(json!("x")),
+        _ => {}
+    }
+}

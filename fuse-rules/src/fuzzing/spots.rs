@@ -1,0 +1,249 @@
+//! The places of an event that rules look at, with the values that make a difference there: what they
+//! are compared with, and what is nearly that.
+
+use fastrand::Rng;
+use indexmap::IndexMap;
+use regex_syntax::hir::{Class, Hir, HirKind};
+use serde_json::{Value as Json, json};
+
+use super::draft::{Draft, Step, make, received};
+use crate::check::typed::{Expr, ExprKind, Pattern, Root, Rule, Sensor, TextOp};
+use crate::lint::reads::{self, Bound, Part, Whole};
+use crate::types::Ty;
+use crate::value::Value;
+
+/// A place that is read, from the body, the headers or the query.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Place {
+    pub(super) root: Root,
+    pub(super) steps: Vec<Step>,
+}
+
+/// What to try at a place.
+#[derive(Debug, Default)]
+pub(super) struct Spot {
+    pub(super) values: Vec<Json>,
+    /// Whether rules go through it as a list.
+    pub(super) is_list: bool,
+    /// Whether outsiders write it.
+    pub(super) is_outsiders: bool,
+}
+
+/// All places of one event that its rules read.
+#[derive(Debug, Default)]
+pub(super) struct Spots {
+    pub(super) ty: Option<Ty>,
+    pub(super) all: IndexMap<Place, Spot>,
+}
+
+impl Spots {
+    pub(super) fn of(rules: &[(&Sensor, &Rule)], ty: Option<Ty>) -> Self {
+        let mut spots = Self { ty, all: IndexMap::new() };
+        for (sensor, rule) in rules {
+            reads::roots(sensor, rule, &mut |part, expr, bound| {
+                if let Part::Each = part
+                    && let Some(whole) = bound.of(expr)
+                {
+                    spots.at(&whole).is_list = true;
+                }
+                reads::below(expr, bound, &mut |expr, bound| spots.look(expr, bound));
+            });
+        }
+        spots
+    }
+
+    fn at(&mut self, whole: &Whole<'_>) -> &mut Spot {
+        let steps = whole.steps.iter().map(|step| match step {
+            reads::Step::Key(key) => Step::Key((*key).to_owned()),
+            reads::Step::Index(index) => Step::Index(*index),
+            reads::Step::Each => Step::Some,
+        });
+        let spot = self.all.entry(Place { root: whole.root, steps: steps.collect() }).or_default();
+        spot.is_outsiders = whole.is_outsiders();
+        spot
+    }
+
+    /// What an expression says of the paths that it is made of.
+    fn look(&mut self, expr: &Expr, bound: &Bound<'_>) {
+        if let Some(whole) = bound.of(expr) {
+            self.at(&whole);
+        }
+        if let ExprKind::Quantifier { list, .. } = &expr.kind
+            && let Some(whole) = bound.of(list)
+        {
+            self.at(&whole).is_list = true;
+        }
+        // Logic says nothing of values.
+        if !expr.is_condition()
+            || matches!(expr.kind, ExprKind::And(_) | ExprKind::Or(_) | ExprKind::Not(_))
+        {
+            return;
+        }
+        let (mut values, mut paths) = (Vec::new(), Vec::new());
+        gather(expr, bound, &mut values, &mut paths);
+        for whole in paths {
+            let spot = self.at(&whole);
+            for value in &values {
+                if !spot.values.contains(value) {
+                    spot.values.push(value.clone());
+                }
+            }
+        }
+    }
+
+    /// Events to begin with: the simplest of the type, and ones in which all places are there.
+    pub(super) fn beginnings(&self, rng: &mut Rng) -> Vec<Draft> {
+        let simple = match &self.ty {
+            Some(ty) => ty.sample(&mut |_| 0),
+            None => json!({}),
+        };
+        let mut drafts = vec![Draft::of(simple.clone())];
+        for round in 0..4 {
+            let mut draft = Draft::of(simple.clone());
+            for (place, spot) in &self.all {
+                let value = match round {
+                    0 => spot.values.first().cloned(),
+                    _ => (!spot.values.is_empty())
+                        .then(|| spot.values.get(rng.usize(..spot.values.len())).cloned())
+                        .flatten(),
+                };
+                // A list or map that others are inside of is made with them.
+                if value.is_some() || !self.is_around(place) {
+                    set(&mut draft, place, value.unwrap_or_else(|| json!("text")), rng);
+                }
+            }
+            drafts.push(draft);
+        }
+        drafts
+    }
+
+    fn is_around(&self, place: &Place) -> bool {
+        let inside = |other: &Place| {
+            other.root == place.root
+                && other.steps.len() > place.steps.len()
+                && other.steps.starts_with(&place.steps)
+        };
+        self.all.keys().any(inside)
+    }
+}
+
+/// Puts a value at a place.
+pub(super) fn set(draft: &mut Draft, place: &Place, value: Json, rng: &mut Rng) {
+    let key = match place.steps.first() {
+        Some(Step::Key(key)) => key.clone(),
+        _ => String::new(),
+    };
+    let text = |value: Json| match value {
+        Json::String(text) => text,
+        other => other.to_string(),
+    };
+    match place.root {
+        Root::Headers => drop(draft.headers.insert(key, text(value))),
+        Root::Query => drop(draft.query.insert(key, text(value))),
+        Root::Body => {
+            if let Some(at) = make(&mut draft.body, &place.steps, &mut |n| rng.usize(..n.max(1))) {
+                *at = value;
+            }
+        }
+        Root::Event | Root::Element(_) => {}
+    }
+}
+
+/// The values that an elementary condition is about, with their neighbours, and the paths in it.
+fn gather<'a>(
+    expr: &'a Expr,
+    bound: &Bound<'a>,
+    values: &mut Vec<Json>,
+    paths: &mut Vec<Whole<'a>>,
+) {
+    match &expr.kind {
+        ExprKind::Const(value) => near(value, values),
+        ExprKind::Path(path) => paths.extend(bound.whole(path)),
+        ExprKind::Pattern { value, pattern } => {
+            values.extend(like(pattern).into_iter().flat_map(|text| {
+                [json!(text), json!(format!("{text}x")), json!(format!("x{text}"))]
+            }));
+            gather(value, bound, values, paths);
+        }
+        // What it binds is gone through by itself.
+        ExprKind::Quantifier { list, .. } => gather(list, bound, values, paths),
+        _ => expr.children().into_iter().for_each(|child| gather(child, bound, values, paths)),
+    }
+}
+
+/// A value and what is nearly it.
+fn near(value: &Value<'_>, values: &mut Vec<Json>) {
+    match value {
+        Value::String(text) => {
+            let shorter: String =
+                text.chars().take(text.chars().count().saturating_sub(1)).collect();
+            values.extend([
+                json!(text),
+                json!(shorter),
+                json!(format!("{text}x")),
+                json!(format!("x{text}")),
+                json!(text.to_uppercase()),
+            ]);
+        }
+        Value::Number(number) => {
+            let number = number.to_f64();
+            for near in [number, number + 1.0, number - 1.0] {
+                // Whole numbers are written as such.
+                match near.to_string().parse::<i64>() {
+                    Ok(whole) => values.push(json!(whole)),
+                    Err(_) => values.push(json!(near)),
+                }
+            }
+        }
+        Value::Bool(_) => values.extend([json!(true), json!(false)]),
+        Value::List(items) => items.iter().for_each(|item| near(item, values)),
+        Value::Duration(duration) => {
+            // Times around the moment at which events are received.
+            for seconds in [duration.as_secs() - 1, duration.as_secs(), duration.as_secs() + 1] {
+                let ago = jiff::SignedDuration::from_secs(seconds);
+                values.extend(received().checked_sub(ago).ok().map(|t| json!(t.to_string())));
+                values.extend(received().checked_add(ago).ok().map(|t| json!(t.to_string())));
+            }
+        }
+        other => {
+            values.extend(other.to_json().ok().or_else(|| other.canonical().map(|t| json!(t))))
+        }
+    }
+}
+
+/// A text that a pattern matches, where one is easily made.
+fn like(pattern: &Pattern) -> Option<String> {
+    if pattern.op == TextOp::Like {
+        return Some(pattern.source.replace(['*', '?'], "a"));
+    }
+    let hir = regex_syntax::parse(&pattern.source).ok()?;
+    let mut text = String::new();
+    matching(&hir, &mut text)?;
+    Some(text)
+}
+
+/// How long a text is made.
+const LONGEST: usize = 1_000;
+
+fn matching(hir: &Hir, text: &mut String) -> Option<()> {
+    if text.len() > LONGEST {
+        return None;
+    }
+    match hir.kind() {
+        HirKind::Empty | HirKind::Look(_) => {}
+        HirKind::Literal(literal) => text.push_str(std::str::from_utf8(&literal.0).ok()?),
+        HirKind::Class(Class::Unicode(class)) => text.push(class.ranges().first()?.start()),
+        HirKind::Class(Class::Bytes(class)) => {
+            text.push(char::from(class.ranges().first()?.start()))
+        }
+        HirKind::Repetition(repetition) => {
+            for _ in 0..repetition.min.max(u32::from(repetition.max != Some(0))) {
+                matching(&repetition.sub, text)?;
+            }
+        }
+        HirKind::Capture(capture) => matching(&capture.sub, text)?,
+        HirKind::Concat(parts) => parts.iter().try_for_each(|part| matching(part, text))?,
+        HirKind::Alternation(parts) => matching(parts.first()?, text)?,
+    }
+    Some(())
+}

@@ -1,0 +1,92 @@
+//! Values of a type, for events that are made up.
+
+use serde_json::{Map, Value as Json, json};
+
+use super::{Format, Rest, Ty};
+use crate::value::Kinds;
+
+/// How deep values of types are made.
+const DEEPEST: usize = 16;
+
+impl Ty {
+    /// One of its values. `choose` gives a number under the one that it is asked with; where it is always
+    /// 0, the value is the simplest: of maps what has to be there, of lists one element.
+    pub(crate) fn sample(&self, choose: &mut dyn FnMut(usize) -> usize) -> Json {
+        self.made(choose, DEEPEST)
+    }
+
+    fn made(&self, choose: &mut dyn FnMut(usize) -> usize, depth: usize) -> Json {
+        let Some(depth) = depth.checked_sub(1) else { return Json::Null };
+        let kinds = [
+            (!self.maps.is_empty(), Kinds::MAP),
+            (!self.strings.is_empty(), Kinds::STRING),
+            (!self.numbers.is_empty(), Kinds::NUMBER),
+            (!self.lists.is_empty(), Kinds::LIST),
+            (!self.bools.is_empty(), Kinds::BOOL),
+            (self.null, Kinds::NULL),
+        ];
+        let kinds: Vec<Kinds> =
+            kinds.iter().filter(|(has, _)| *has).map(|(_, kind)| *kind).collect();
+        match kinds.get(choose(kinds.len().max(1))).copied() {
+            Some(Kinds::MAP) => self.some_map(choose, depth),
+            Some(Kinds::STRING) => self.some_string(choose),
+            Some(Kinds::NUMBER) => self.some_number(choose),
+            Some(Kinds::LIST) => self.some_list(choose, depth),
+            Some(Kinds::BOOL) => {
+                json!(self.bools.has(true) && (choose(2) == 0 || !self.bools.has(false)))
+            }
+            Some(_) => Json::Null,
+            // Anything, or nothing at all.
+            None => json!("text"),
+        }
+    }
+
+    fn some_map(&self, choose: &mut dyn FnMut(usize) -> usize, depth: usize) -> Json {
+        let mut out = Map::new();
+        let Some(record) = self.maps.get(choose(self.maps.len().max(1))) else {
+            return Json::Object(out);
+        };
+        for (key, field) in &record.fields {
+            if !field.optional || choose(2) == 1 {
+                out.insert(key.to_string(), field.ty.made(choose, depth));
+            }
+        }
+        if let Rest::Each(ty) = &record.rest {
+            for key in ["a", "b"].iter().take(choose(3)) {
+                out.insert((*key).to_owned(), ty.made(choose, depth));
+            }
+        }
+        Json::Object(out)
+    }
+
+    fn some_list(&self, choose: &mut dyn FnMut(usize) -> usize, depth: usize) -> Json {
+        let Some(element) = self.lists.get(choose(self.lists.len().max(1))) else {
+            return json!([]);
+        };
+        // One, then none or several.
+        let count = [1, 0, 2, 3].get(choose(4)).copied().unwrap_or(1);
+        Json::Array((0..count).map(|_| element.made(choose, depth)).collect())
+    }
+
+    fn some_string(&self, choose: &mut dyn FnMut(usize) -> usize) -> Json {
+        let literals: Vec<&str> = self.literal_strings().into_iter().flatten().collect();
+        if let Some(literal) = literals.get(choose(literals.len().max(1))) {
+            return json!(literal);
+        }
+        let format = Format::ALL.into_iter().find(|format| self.strings.has_format(*format));
+        json!(match format {
+            Some(Format::Timestamp) => "2026-01-01T00:00:00Z",
+            Some(Format::Duration) => "5m",
+            Some(Format::Bytes) => "dGV4dA==",
+            None => "text",
+        })
+    }
+
+    fn some_number(&self, choose: &mut dyn FnMut(usize) -> usize) -> Json {
+        let literals: Vec<_> = self.numbers.literals().copied().collect();
+        match literals.get(choose(literals.len().max(1))) {
+            Some(number) => serde_json::from_str(&number.to_string()).unwrap_or(json!(1)),
+            None => json!([1, 0, 3, -1].get(choose(4)).copied().unwrap_or(1)),
+        }
+    }
+}

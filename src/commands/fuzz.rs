@@ -1,0 +1,108 @@
+//! `fuse fuzz`
+
+mod save;
+
+use std::time::{Duration, Instant};
+
+use fuse_rules::{Decision, Event, Finding, Fuzzer, Ruleset, Style, Tests};
+use fuse_runtime::{Disk, files_with_ending, registry, rule_files};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
+
+use super::test::render;
+use super::{Ended, counted, kinds, problems, read_event};
+use crate::cli::{Format, Fuzz};
+use crate::{Exit, output};
+
+/// How many events are decided before the clock is looked at.
+const BETWEEN_LOOKS: u64 = 64;
+
+pub(crate) fn run(arguments: &Fuzz) -> Ended {
+    let (sources, triggers) = kinds();
+    let names = rule_files(&arguments.paths)?;
+    let ruleset = match Ruleset::load_in_detail(&names, &Disk, &registry(&sources, &triggers)) {
+        Ok(ruleset) => ruleset,
+        Err(diagnostics) => return Ok(problems(&diagnostics, arguments.format)),
+    };
+    let backends = |decision: &mut Decision, event: &Event<'_>| render(&triggers, decision, event);
+    let tests = Tests::new(&ruleset, &Disk).backends(&backends);
+    let seed = arguments.seed.unwrap_or_else(any_seed);
+    let mut fuzzer = Fuzzer::new(&ruleset, seed).backends(&backends);
+    if let Some(rule) = &arguments.rule {
+        fuzzer = fuzzer.only(rule).map_err(|names| {
+            format!("there is no rule `{rule}`; {}", super::explain::there_are(&names))
+        })?;
+    }
+    fuzzer = fuzzer.tests(&tests);
+    for path in files_with_ending(&arguments.events, "json")? {
+        let body = String::from_utf8_lossy(&read_event(path.as_ref())?).into_owned();
+        // Whichever events it may be: one that it is not shows nothing new.
+        for event in ruleset.events() {
+            fuzzer.seed(event.source, event.name, &body);
+        }
+    }
+    go_on(&mut fuzzer, arguments);
+    let findings = fuzzer.findings();
+    match arguments.format {
+        Format::Text => output::print(&text(&fuzzer, &findings, seed)),
+        Format::Json => {
+            let lines = findings.iter().map(|finding| format!("{}\n", json!(finding)));
+            output::print(&lines.collect::<String>());
+        }
+    }
+    if let Some(folder) = &arguments.save {
+        save::save(folder, &ruleset, &findings)?;
+    }
+    Ok(if findings.is_empty() { Exit::Clean } else { Exit::Problems })
+}
+
+/// A seed that nobody chose.
+fn any_seed() -> u64 {
+    u64::from(jiff::Timestamp::now().subsec_nanosecond().unsigned_abs())
+}
+
+fn go_on(fuzzer: &mut Fuzzer<'_>, arguments: &Fuzz) {
+    let started = Instant::now();
+    let bar = ProgressBar::new(arguments.time.as_secs());
+    if let Ok(style) = ProgressStyle::with_template("{bar:30} {elapsed} of {len} s  {msg}") {
+        bar.set_style(style);
+    }
+    let is_over = |fuzzer: &Fuzzer<'_>| match arguments.runs {
+        Some(runs) => fuzzer.runs() >= runs,
+        None => started.elapsed() >= arguments.time,
+    };
+    let mut told = Duration::ZERO;
+    while !is_over(fuzzer) {
+        for _ in 0..arguments.runs.map_or(BETWEEN_LOOKS, |_| 1) {
+            fuzzer.step();
+        }
+        if started.elapsed() - told > Duration::from_millis(200) {
+            told = started.elapsed();
+            let (fired, rules) = fuzzer.fired();
+            bar.set_position(told.as_secs());
+            bar.set_message(format!(
+                "{} events, {} things seen, {fired} of {rules} rules fired",
+                fuzzer.runs(),
+                fuzzer.seen()
+            ));
+        }
+    }
+    bar.finish_and_clear();
+}
+
+fn text(fuzzer: &Fuzzer<'_>, findings: &[Finding], seed: u64) -> String {
+    let (fired, rules) = fuzzer.fired();
+    let found = match findings.len() {
+        0 => "nothing found".to_owned(),
+        count => counted(count, "finding"),
+    };
+    format!(
+        "{}{found}: {} decided, {fired} of {} fired, {} things seen of them\n\
+         again with: --seed {seed} --runs {}\n",
+        fuzzer.problems().to_text(Style::Colour),
+        counted(usize::try_from(fuzzer.runs()).unwrap_or(usize::MAX), "event"),
+        counted(rules, "rule"),
+        fuzzer.seen(),
+        fuzzer.runs(),
+    )
+}
