@@ -3,11 +3,12 @@
 use std::rc::Rc;
 
 use super::domain::Automata;
+use super::fit::{Fit, Fitter};
 use super::goal::{Choice, Goal, State, Wanted};
 use super::guess::Guesser;
 use super::key;
 use super::lists::{self, Elements};
-use super::places::{Places, Scope, Step};
+use super::places::{Id, Places, Scope, Step};
 use super::solve::{Outcome, STEPS, Search};
 use super::truths::Truths;
 use super::witness::{Made, Witness};
@@ -15,6 +16,7 @@ use super::{Answer, Events, Placed};
 use crate::check::typed::{Each, Expr};
 use crate::eval::reference::{self, World};
 use crate::types::Ty;
+use crate::value::Value;
 
 /// How many events are made for one question.
 const EVENTS: usize = 24;
@@ -41,7 +43,11 @@ impl<'r> Ask<'_, 'r> {
         let outcome = self.search(self.ty, pose, &mut |ask, state, witness| {
             found = ask.verified(witness, verify);
             if found.is_none() && !state.opaque.is_empty() && tries > 0 {
-                let mut guesser = Guesser { automata: ask.automata, ty: ask.ty, of: ask.of, tries };
+                let ty = ask.ty;
+                let make = &mut |state: &State<'_>, scope: &[Id], automata: &mut Automata| {
+                    made(state, scope, ty, automata)
+                };
+                let mut guesser = Guesser { automata: ask.automata, of: ask.of, make, tries };
                 let narrowed = guesser.guess(state);
                 tries = guesser.tries;
                 if let Made::Event(witness) = Witness::of(&narrowed.places, ask.ty, ask.automata) {
@@ -106,6 +112,23 @@ impl<'r> Ask<'_, 'r> {
         witness.element = witness.world(self.of, |world| verify(world))??;
         Some(witness)
     }
+}
+
+/// The event of a state, and the elements that the scope binds in it.
+fn made(
+    state: &State<'_>,
+    scope: &[Id],
+    ty: Option<&Ty>,
+    automata: &mut Automata,
+) -> Option<(Box<Witness>, Vec<Value<'static>>)> {
+    let Made::Event(witness) = Witness::of(&state.places, ty, automata) else { return None };
+    let mut element = |id: &Id| {
+        match Fitter::new(&state.places, automata).fit(Some(*id), None, false) {
+            Fit::Value(value) => value,
+            _ => None,
+        }
+    };
+    Some((witness, scope.iter().map(&mut element).collect::<Option<_>>()?))
 }
 
 /// Binds one element of each list; the scope inside, and what is so of the elements.

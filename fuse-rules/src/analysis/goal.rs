@@ -6,7 +6,7 @@ use rustc_hash::FxHashMap;
 
 use super::atom::{self, Atom};
 use super::domain::Domain;
-use super::key;
+use super::key::{self, Meanings};
 use super::lists::{self, Elements};
 use super::places::{Id, Places, Scope, Step};
 use super::strict;
@@ -58,8 +58,8 @@ pub(super) struct Universal<'r> {
 #[derive(Clone, Debug)]
 pub(super) struct State<'r> {
     pub(super) places: Places,
-    /// The truths that expressions may have of which nothing else is understood.
-    symbols: FxHashMap<String, Truths>,
+    /// What expressions may come to of which nothing else is understood.
+    symbols: FxHashMap<String, Meanings>,
     universals: Vec<Universal<'r>>,
     pub(super) choices: Vec<Rc<Choice<'r>>>,
     /// What is wanted of these expressions, too.
@@ -189,10 +189,10 @@ impl<'r> State<'r> {
 
     /// Equal texts have equal truths.
     fn symbol(&mut self, expr: &Expr, scope: &Scope, want: Truths) -> Met {
-        let (key, negated) = key::of(expr, scope);
-        let known = self.symbols.entry(key).or_insert(Truths::ALL);
-        *known = known.and(want.negated_if(negated));
-        if *known == Truths::NONE { Err(Contradiction) } else { Ok(()) }
+        let (key, meanings) = key::of(expr, scope, want);
+        let known = self.symbols.entry(key).or_insert(Meanings::ALL);
+        *known = known.and(meanings);
+        if *known == Meanings::NONE { Err(Contradiction) } else { Ok(()) }
     }
 
     pub(super) fn say_of_all(&mut self, universal: Universal<'r>, open: &mut Vec<Goal<'r>>) {

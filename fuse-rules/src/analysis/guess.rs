@@ -3,24 +3,29 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::domain::{Automata, Bits, Domain, Numbers, Pick, Texts};
-use super::fit::{Fit, Fitter};
 use super::goal::{State, Wanted};
 use super::places::Id;
 use super::truths::Truths;
-use super::witness::{Made, Witness};
+use super::witness::Witness;
 use crate::check::typed::{Expr, ExprKind, Root};
 use crate::eval::reference;
 use crate::number::Number;
-use crate::types::Ty;
 use crate::value::Value;
 
 /// How many values of one place are tried.
 const VALUES: usize = 40;
 
+/// Makes the event that a state stands for, and the elements that the scope binds in it.
+pub(super) type Make<'a> = &'a mut dyn FnMut(
+    &State<'_>,
+    &[Id],
+    &mut Automata,
+) -> Option<(Box<Witness>, Vec<Value<'static>>)>;
+
 pub(super) struct Guesser<'a> {
     pub(super) automata: &'a mut Automata,
-    pub(super) ty: Option<&'a Ty>,
     pub(super) of: (&'a str, &'a str),
+    pub(super) make: Make<'a>,
     /// How many more events are made.
     pub(super) tries: usize,
 }
@@ -112,16 +117,9 @@ impl Guesser<'_> {
     fn meets(&mut self, state: &State<'_>, wanted: &Wanted<'_>) -> bool {
         let Some(left) = self.tries.checked_sub(1) else { return false };
         self.tries = left;
-        let Made::Event(witness) = Witness::of(&state.places, self.ty, self.automata) else {
+        let Some((witness, elements)) = (self.make)(state, &wanted.scope, self.automata) else {
             return false;
         };
-        let mut elements = Vec::new();
-        for id in wanted.scope.iter() {
-            match Fitter::new(&state.places, self.automata).fit(Some(*id), None, false) {
-                Fit::Value(Some(value)) => elements.push(value),
-                _ => return false,
-            }
-        }
         let truth = witness.world(self.of, |world| {
             Truths::of(&reference::truth(world, elements.clone(), wanted.expr))
         });

@@ -4,13 +4,61 @@ use std::fmt::Write as _;
 
 use super::atom::turned;
 use super::places::Id;
+use super::truths::Truths;
 use crate::check::typed::{CompareOp, Expr, ExprKind, Path, QuantifierKind, Root};
 
-/// The text of a condition, and whether the condition is the negation of what the text says.
-pub(super) fn of(expr: &Expr, scope: &[Id]) -> (String, bool) {
+/// The text of a condition, and what the text may stand for where the condition has one of these truths.
+pub(super) fn of(expr: &Expr, scope: &[Id], want: Truths) -> (String, Meanings) {
     let mut key = Key { scope, out: String::new() };
-    let negated = key.condition(expr);
-    (key.out, negated)
+    let meanings = key.condition(expr, want);
+    (key.out, meanings)
+}
+
+/// What a text may stand for: a truth, or how two values compare.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Meanings(u8);
+
+impl Meanings {
+    pub(super) const NONE: Self = Self(0);
+    pub(super) const ALL: Self = Self(u8::MAX);
+    const LESS: u8 = 1;
+    const EQUAL: u8 = 2;
+    const GREATER: u8 = 4;
+    /// Values without an order that are the same, or are not.
+    const SAME: u8 = 8;
+    const OTHER: u8 = 16;
+    const UNKNOWN: u8 = 32;
+
+    pub(super) const fn and(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
+    fn truths(want: Truths) -> Self {
+        let parts = [(Truths::TRUE, 1), (Truths::FALSE, 2), (Truths::UNKNOWN, 4)];
+        Self(parts.iter().filter(|(truth, _)| want.has(*truth)).map(|(_, bit)| bit).sum())
+    }
+
+    /// How two values compare where `op` of them has one of these truths.
+    fn compared(op: CompareOp, want: Truths) -> Self {
+        let ordered = Self::LESS | Self::EQUAL | Self::GREATER;
+        let apart = Self::SAME | Self::OTHER;
+        let (holds, decided) = match op {
+            CompareOp::Eq => (Self::EQUAL | Self::SAME, ordered | apart),
+            CompareOp::Ne => (Self::LESS | Self::GREATER | Self::OTHER, ordered | apart),
+            CompareOp::Lt => (Self::LESS, ordered),
+            CompareOp::Le => (Self::LESS | Self::EQUAL, ordered),
+            CompareOp::Gt => (Self::GREATER, ordered),
+            CompareOp::Ge => (Self::GREATER | Self::EQUAL, ordered),
+        };
+        let all = ordered | apart | Self::UNKNOWN;
+        let parts = [
+            (Truths::TRUE, holds),
+            (Truths::FALSE, decided & !holds),
+            (Truths::UNKNOWN, all & !decided),
+        ];
+        let wanted = parts.iter().filter(|(truth, _)| want.has(*truth));
+        Self(wanted.fold(0, |all, (_, bits)| all | bits))
+    }
 }
 
 /// The text of an expression.
@@ -30,38 +78,30 @@ impl Key<'_> {
         let _infallible = self.out.write_fmt(what);
     }
 
-    fn condition(&mut self, expr: &Expr) -> bool {
+    fn condition(&mut self, expr: &Expr, want: Truths) -> Meanings {
         match &expr.kind {
-            ExprKind::Not(inner) => !self.condition(inner),
+            ExprKind::Not(inner) => self.condition(inner, want.negated()),
             ExprKind::Compare { op, left, right } => {
-                let (op, left, right, negated) = match op {
-                    CompareOp::Eq | CompareOp::Lt => (*op, left, right, false),
-                    CompareOp::Ne => (CompareOp::Eq, left, right, true),
-                    CompareOp::Ge => (CompareOp::Lt, left, right, true),
-                    CompareOp::Gt => (turned(*op), right, left, false),
-                    CompareOp::Le => (CompareOp::Lt, right, left, true),
-                };
-                let mut sides = [left, right].map(|side| of_value(side, self.scope));
-                if op == CompareOp::Eq {
-                    sides.sort();
-                }
-                let [first, second] = sides;
-                self.tell(format_args!("({op:?} {first} {second})"));
-                negated
+                let sides = [left, right].map(|side| of_value(side, self.scope));
+                let [left, right] = &sides;
+                let (op, first, second) =
+                    if left <= right { (*op, left, right) } else { (turned(*op), right, left) };
+                self.tell(format_args!("(compare {first} {second})"));
+                Meanings::compared(op, want)
             }
             ExprKind::Is { value, negated, test } => {
                 self.tell(format_args!("(is {test:?} "));
                 self.value(value);
                 self.out.push(')');
-                *negated
+                Meanings::truths(want.negated_if(*negated))
             }
             ExprKind::Quantifier { kind: QuantifierKind::None, list, body, .. } => {
                 self.parts("Any", &[list, body]);
-                true
+                Meanings::truths(want.negated())
             }
             _ => {
                 self.value(expr);
-                false
+                Meanings::truths(want)
             }
         }
     }

@@ -9,7 +9,9 @@
 
 mod ask;
 mod atom;
+mod change;
 mod clauses;
+mod closest;
 mod domain;
 mod fit;
 mod goal;
@@ -30,7 +32,11 @@ use crate::check::typed::{Each, Expr, Rule, Rules, Sensor};
 use crate::eval::reference::World;
 use ask::{Ask, all_true, none_true};
 #[allow(unused_imports, reason = "its callers come one by one")]
+pub(crate) use change::Change;
+#[allow(unused_imports, reason = "its callers come one by one")]
 pub(crate) use clauses::{Clause, Finding};
+#[allow(unused_imports, reason = "its callers come one by one")]
+pub(crate) use closest::Closest;
 use domain::Automata;
 use goal::Goal;
 pub(crate) use truths::Truths;

@@ -93,6 +93,11 @@ impl Places {
         self.all.get(id.0)
     }
 
+    /// The type of what may stand there, where the event has to be of its type.
+    pub(super) fn ty(&self, id: Id) -> Option<Ty> {
+        self.at(id)?.known.as_ref().map(|known| known.ty.clone())
+    }
+
     pub(super) fn children(&self, id: Id) -> impl Iterator<Item = (Id, &Place)> {
         let children = self.at(id).map_or(&[][..], |place| &place.children);
         children.iter().filter_map(|id| Some((*id, self.at(*id)?)))

@@ -3,7 +3,9 @@
 use std::rc::Rc;
 
 use super::atom::{self, Atom};
+use super::closest::distance;
 use super::goal::{Choice, Goal, State};
+use super::lists::Elements;
 
 /// What came of a search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +53,11 @@ impl<'r> Search<'_, 'r> {
         let Some((_, at)) = least else { return (self.leaf)(&state) };
         let choice: Rc<Choice<'r>> = state.choices.remove(at);
         let mut unsure = !choice.exact;
-        for way in choice.ways.iter().filter(|way| may_be(&state, way)) {
+        let mut ways: Vec<_> = choice.ways.iter().filter(|way| may_be(&state, way)).collect();
+        if let Elements::Of(body) = &state.elements {
+            ways.sort_by_cached_key(|way| distance(&state, way, body));
+        }
+        for way in ways {
             let mut next = state.clone();
             if next.meet(way.clone(), &mut self.steps).is_err() {
                 continue;

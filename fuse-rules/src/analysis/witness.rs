@@ -79,6 +79,26 @@ impl Witness {
         Made::Event(Box::new(witness))
     }
 
+    pub(super) fn from_event(event: &Event<'_>) -> Self {
+        Self {
+            body: Value::read_lenient(event.body()).into_owned(),
+            headers: event.headers().clone(),
+            query: event.queries().clone(),
+            id: event.field("id").unwrap_or_default().into_owned(),
+            received: event.received_at(),
+            element: Vec::new(),
+        }
+    }
+
+    /// A field of the root `event` that can differ from one event of a name to the other.
+    pub(super) fn field(&self, name: &str) -> Option<String> {
+        match name {
+            "id" => Some(self.id.clone()),
+            "time" => Some(self.received.to_string()),
+            _ => None,
+        }
+    }
+
     /// The body as text; `None` where it has what JSON's text cannot be made of.
     pub(crate) fn text(&self) -> Option<String> {
         self.body.to_json_text().ok()
@@ -108,7 +128,7 @@ impl Witness {
     }
 }
 
-fn texts(map: Value<'_>) -> BTreeMap<String, String> {
+pub(super) fn texts(map: Value<'_>) -> BTreeMap<String, String> {
     let Value::Map(entries) = map else { return BTreeMap::new() };
     let text = |(key, value): (std::borrow::Cow<'_, str>, Value<'_>)| match value {
         Value::String(text) => Some((key.into_owned(), text.into_owned())),

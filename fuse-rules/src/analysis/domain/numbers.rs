@@ -143,7 +143,11 @@ impl Numbers {
             found.extend(inside);
         }
         found.retain(|number| self.has(*number));
-        let distance = |number: &Number| near.and_then(|near| number.sub(near)).map(Number::abs);
+        // Who counts in whole numbers goes on to do so.
+        let distance = |number: &Number| {
+            let odd = near.is_some_and(|near| near.is_integral() != number.is_integral());
+            (odd, near.and_then(|near| number.sub(near)).map(Number::abs))
+        };
         let best = match near {
             Some(_) => found.into_iter().min_by_key(distance),
             None => found.into_iter().next(),

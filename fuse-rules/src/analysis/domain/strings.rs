@@ -174,6 +174,13 @@ fn guesses(tests: &[(Test, bool)]) -> Vec<String> {
         let parts = [start, inside, end].map(|part| if part.is_empty() { "x".into() } else { part });
         found.push(parts.join("-"));
     }
+    if tests.iter().any(|(test, passes)| *passes && matches!(test, Test::Type(_))) {
+        let started = Format::ALL.map(Format::example).map(|example| {
+            let start = longest(&starts);
+            format!("{start}{}", example.get(start.len()..).unwrap_or(""))
+        });
+        found.extend(started);
+    }
     // Nothing at all is the least telling of texts.
     found.retain(|text| !text.is_empty());
     found.extend(["x", "y", ""].map(str::to_owned));

@@ -1,7 +1,9 @@
 //! What is found and proven, as tables, and against evaluation.
 
 mod claims;
+mod closest;
 mod generate;
+mod large;
 mod tables;
 
 use super::{Analysis, Answer, Events, Placed, Witness};

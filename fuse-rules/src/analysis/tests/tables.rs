@@ -102,6 +102,8 @@ fn of_what_is_not_understood() {
         "body.a == body.b and body.b != body.a",
         "body.a < body.b and body.b < body.a",
         "body.a < body.b and body.a >= body.b",
+        "body.a == body.b and body.a < body.b",
+        "body.a <= body.b and body.a >= body.b and body.a != body.b",
         "lower(body.a) == \"prod\"",
         "lower(body.a) == \"Prod\"",
         "lower(body.a) == \"prod\" and body.a != \"prod\"",
