@@ -29,6 +29,8 @@
 
 #[cfg(test)]
 mod accepts;
+#[allow(dead_code, reason = "its callers come one by one")]
+mod analysis;
 mod check;
 mod cost;
 mod decision;

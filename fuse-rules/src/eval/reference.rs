@@ -83,22 +83,70 @@ pub(crate) fn decide(
     fuses: &Fuses,
 ) -> Vec<Decision> {
     let mut decisions = Vec::new();
+    conditions(sensor, rule, world, &mut |path, told| match told {
+        Ok((truth, env)) => decisions.extend(fire(rules, rule, path, fuses, truth, env)),
+        Err(verdict) => decisions.push(decision(&rule.name, path, verdict)),
+    });
+    decisions
+}
+
+/// The truth of a rule's conditions for each element, where there are some; those of its sensor alone
+/// where these do not hold.
+pub(crate) fn truths(sensor: &Sensor, rule: &Rule, world: &World<'_>) -> Vec<(Vec<u32>, Truth)> {
+    let mut truths = Vec::new();
+    conditions(sensor, rule, world, &mut |path, told| {
+        if let Ok((truth, _)) = told {
+            truths.push((path.unwrap_or_default().to_vec(), truth));
+        }
+    });
+    truths
+}
+
+/// Every element of the first list, of the list of each in the second, and so on, with its index path.
+pub(crate) fn elements<'e>(
+    world: &World<'e>,
+    eachs: &[&Each],
+) -> Vec<(Vec<u32>, Vec<Value<'e>>)> {
+    let mut found = vec![(Vec::new(), Vec::new())];
+    for each in eachs {
+        let mut inner = Vec::new();
+        for (outer, bound) in found {
+            for_each(world, Some(each), &bound, &mut |elements, path, fault| {
+                if fault.is_none() {
+                    let path = outer.iter().chain(path.unwrap_or_default()).copied().collect();
+                    inner.push((path, elements.to_vec()));
+                }
+            });
+        }
+        found = inner;
+    }
+    found
+}
+
+/// The truth of one condition, where these elements are bound around it.
+pub(crate) fn truth<'e>(world: &World<'e>, elements: Vec<Value<'e>>, expr: &Expr) -> Truth {
+    Env { world, elements }.truth(expr)
+}
+
+/// Takes the index path, and the truth of the conditions there or the verdict where there is no element.
+type Told<'b> =
+    &'b mut dyn FnMut(Option<&[u32]>, Result<(Truth, &Env<'_, '_>), Verdict>);
+
+/// Calls `told` for every element that a rule goes through, or once.
+fn conditions(sensor: &Sensor, rule: &Rule, world: &World<'_>, told: Told<'_>) {
     for_each(world, sensor.each.as_ref(), &[], &mut |elements, path, fault| {
         if let Some(verdict) = fault {
-            decisions.push(decision(&rule.name, path, verdict));
-            return;
+            return told(path, Err(verdict));
         }
         let env = Env { world, elements: elements.to_vec() };
         let outer = ops::all(sensor.when.iter().map(|when| env.truth(when)));
         let Some(each) = &rule.each else {
             let inner = rule.when.iter().map(|when| env.truth(when));
             let truth = ops::all(std::iter::once(outer).chain(inner));
-            decisions.extend(fire(rules, rule, path, fuses, truth, &env));
-            return;
+            return told(path, Ok((truth, &env)));
         };
         if outer != Ok(true) {
-            decisions.extend(fire(rules, rule, path, fuses, outer, &env));
-            return;
+            return told(path, Ok((outer, &env)));
         }
         let outer_path = path.map(<[u32]>::to_vec).unwrap_or_default();
         for_each(world, Some(each), elements, &mut |elements, path, fault| {
@@ -106,15 +154,13 @@ pub(crate) fn decide(
             whole.extend(path.unwrap_or_default());
             let path = (!whole.is_empty()).then_some(whole.as_slice());
             if let Some(verdict) = fault {
-                decisions.push(decision(&rule.name, path, verdict));
-                return;
+                return told(path, Err(verdict));
             }
             let env = Env { world, elements: elements.to_vec() };
             let truth = ops::all(rule.when.iter().map(|when| env.truth(when)));
-            decisions.extend(fire(rules, rule, path, fuses, truth, &env));
+            told(path, Ok((truth, &env)));
         });
     });
-    decisions
 }
 
 /// Takes the bound elements, the index path, and the verdict where there is no element.

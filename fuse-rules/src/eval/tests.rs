@@ -7,7 +7,7 @@ mod events;
 mod functions;
 mod generate;
 mod large;
-mod many;
+pub(crate) mod many;
 mod mismatch;
 mod soundness;
 mod tables;

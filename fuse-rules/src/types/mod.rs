@@ -269,6 +269,11 @@ impl Ty {
         self.kinds() == Kinds::NOTHING
     }
 
+    /// Its kinds of maps, and the types of the elements of its kinds of lists.
+    pub(crate) fn structures(&self) -> (&[Arc<Record>], &[Arc<Self>]) {
+        (&self.maps, &self.lists)
+    }
+
     /// The type of the elements of its lists.
     pub(crate) fn element(&self) -> Self {
         if self.any {

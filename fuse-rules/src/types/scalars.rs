@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::Ty;
 use crate::number::Number;
 use crate::syntax::parse_duration;
 
@@ -31,6 +32,15 @@ impl Format {
         }
     }
 
+    /// A text that it describes.
+    pub(crate) fn example(self) -> &'static str {
+        match self {
+            Self::Timestamp => "2026-01-01T00:00:00Z",
+            Self::Duration => "5m",
+            Self::Bytes => "dGV4dA==",
+        }
+    }
+
     pub(super) fn accepts(self, text: &str) -> bool {
         match self {
             Self::Timestamp => text.parse::<Timestamp>().is_ok(),
@@ -41,6 +51,34 @@ impl Format {
 
     fn bit(self) -> u8 {
         1 << self as u8
+    }
+}
+
+/// The scalars of a type, spelled out.
+#[derive(Debug)]
+pub(crate) struct Scalars {
+    pub(crate) bools: Vec<bool>,
+    pub(crate) all_numbers: bool,
+    pub(crate) whole_numbers: bool,
+    pub(crate) numbers: Vec<Number>,
+    pub(crate) all_strings: bool,
+    /// Whether it has the strings of a format.
+    pub(crate) formats: bool,
+    pub(crate) strings: Vec<Arc<str>>,
+}
+
+impl Ty {
+    /// Its scalars, but for null. Of what nothing is known they are not told.
+    pub(crate) fn scalars(&self) -> Scalars {
+        Scalars {
+            bools: [true, false].into_iter().filter(|truth| self.bools.has(*truth)).collect(),
+            all_numbers: self.numbers.all,
+            whole_numbers: self.numbers.integers,
+            numbers: self.numbers.literals.iter().copied().collect(),
+            all_strings: self.strings.all,
+            formats: self.strings.formats != 0,
+            strings: self.strings.literals.iter().cloned().collect(),
+        }
     }
 }
 

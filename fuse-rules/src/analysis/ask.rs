@@ -1,0 +1,208 @@
+//! Putting one question: of typed events, of all; with what evaluation says of the events that are found.
+
+use std::rc::Rc;
+
+use super::domain::Automata;
+use super::fit::{Fit, Fitter};
+use super::goal::{Choice, Goal, State, Wanted};
+use super::guess::Guesser;
+use super::key;
+use super::lists::{self, Elements};
+use super::places::{Id, Places, Scope, Step};
+use super::solve::{Outcome, STEPS, Search};
+use super::truths::Truths;
+use super::witness::{Made, Witness};
+use super::{Answer, Events, Placed};
+use crate::check::typed::{Each, Expr};
+use crate::eval::reference::{self, World};
+use crate::types::Ty;
+use crate::value::Value;
+
+/// How many events are made for one question.
+const EVENTS: usize = 24;
+/// How often one question lets expressions be tried that are not understood.
+const TRIES: usize = 200;
+
+/// A question about the events of one name.
+pub(super) struct Ask<'a, 'r> {
+    pub(super) of: (&'r str, &'r str),
+    pub(super) ty: Option<&'r Ty>,
+    pub(super) automata: &'a mut Automata,
+}
+
+/// Says what shall be so.
+pub(super) type Pose<'p, 'r> = &'p dyn Fn(&mut State<'r>) -> Result<Vec<Goal<'r>>, Outcome>;
+/// Whether an event does what is asked, and for which element.
+pub(super) type Verify<'v> = &'v dyn Fn(&World<'_>) -> Option<Vec<u32>>;
+
+impl<'r> Ask<'_, 'r> {
+    pub(super) fn answer(&mut self, pose: Pose<'_, 'r>, verify: Verify<'_>) -> Answer {
+        let mut found = None;
+        let mut tries = TRIES;
+        let mut left = EVENTS;
+        let outcome = self.search(self.ty, pose, &mut |ask, state, witness| {
+            found = ask.verified(witness, verify);
+            if found.is_none() && !state.opaque.is_empty() && tries > 0 {
+                let ty = ask.ty;
+                let make = &mut |state: &State<'_>, scope: &[Id], automata: &mut Automata| {
+                    made(state, scope, ty, automata)
+                };
+                let mut guesser = Guesser { automata: ask.automata, of: ask.of, make, tries };
+                let narrowed = guesser.guess(state);
+                tries = guesser.tries;
+                if let Made::Event(witness) = Witness::of(&narrowed.places, ask.ty, ask.automata) {
+                    found = ask.verified(witness, verify);
+                }
+            }
+            left -= 1;
+            // That none was found among so many is no proof, but the end of looking.
+            found.is_some() || left == 0
+        });
+        match (outcome, found) {
+            (_, Some(witness)) => Answer::Found(witness),
+            (Outcome::Never, None) => Answer::Never(self.events(pose)),
+            _ => Answer::Unknown,
+        }
+    }
+
+    /// Whether it is proven that no event does what is asked, without looking for one that does.
+    pub(super) fn never(&mut self, pose: Pose<'_, 'r>) -> Option<Events> {
+        let outcome = self.search(self.ty, pose, &mut |_, _, _| true);
+        (outcome == Outcome::Never).then(|| self.events(pose))
+    }
+
+    /// Of which events something is proven that is proven of those of their type.
+    fn events(&mut self, pose: Pose<'_, 'r>) -> Events {
+        if self.ty.is_none() || self.search(None, pose, &mut |_, _, _| true) == Outcome::Never {
+            Events::Any
+        } else {
+            Events::Typed
+        }
+    }
+
+    /// Searches until one event is accepted.
+    fn search(
+        &mut self,
+        ty: Option<&'r Ty>,
+        pose: Pose<'_, 'r>,
+        accept: &mut dyn FnMut(&mut Self, &State<'r>, Box<Witness>) -> bool,
+    ) -> Outcome {
+        let places = Places::new(ty, self.of.0, self.of.1);
+        let mut state = State::new(places, Elements::New(0));
+        let goals = match pose(&mut state) {
+            Ok(goals) => goals,
+            Err(outcome) => return outcome,
+        };
+        let leaf = &mut |state: &State<'r>| match Witness::of(&state.places, ty, self.automata) {
+            Made::Never => Outcome::Never,
+            Made::Event(witness) => match accept(self, state, witness) {
+                true => Outcome::Found,
+                false => Outcome::Unsure,
+            },
+            Made::Unsure => Outcome::Unsure,
+        };
+        Search { steps: STEPS, leaf }.run(state, goals)
+    }
+
+    /// The event, if it is of its type and does what is asked.
+    fn verified(&self, mut witness: Box<Witness>, verify: Verify<'_>) -> Option<Box<Witness>> {
+        if self.ty.is_some_and(|ty| ty.mismatch(&witness.body).is_some()) {
+            return None;
+        }
+        witness.element = witness.world(self.of, |world| verify(world))??;
+        Some(witness)
+    }
+}
+
+/// The event of a state, and the elements that the scope binds in it.
+fn made(
+    state: &State<'_>,
+    scope: &[Id],
+    ty: Option<&Ty>,
+    automata: &mut Automata,
+) -> Option<(Box<Witness>, Vec<Value<'static>>)> {
+    let Made::Event(witness) = Witness::of(&state.places, ty, automata) else { return None };
+    let mut element = |id: &Id| {
+        match Fitter::new(&state.places, automata).fit(Some(*id), None, false) {
+            Fit::Value(value) => value,
+            _ => None,
+        }
+    };
+    Some((witness, scope.iter().map(&mut element).collect::<Option<_>>()?))
+}
+
+/// Binds one element of each list; the scope inside, and what is so of the elements.
+pub(super) fn bind<'r>(
+    state: &mut State<'r>,
+    eachs: &[&'r Each],
+) -> Result<(Scope, Vec<Goal<'r>>), Outcome> {
+    let mut scope: Scope = Rc::new([]);
+    let mut goals = Vec::new();
+    for each in eachs {
+        let (element, filters) = match lists::source(&each.list, &scope, &mut state.places) {
+            Some((list, filters)) => {
+                let step = Step::Element(state.elements.next());
+                let element = state.bind(list, step, &mut goals);
+                (element.map_err(|_| Outcome::Never)?, filters)
+            }
+            None => (state.places.detached(), Vec::new()),
+        };
+        scope = scope.iter().copied().chain([element]).collect();
+        goals.extend(filters.into_iter().map(|(expr, want)| {
+            Goal::Truth(Wanted { expr, scope: scope.clone(), want })
+        }));
+    }
+    Ok((scope, goals))
+}
+
+/// That all of these are true.
+pub(super) fn all_true<'r>(
+    whens: impl Iterator<Item = &'r Expr>,
+    scope: &Scope,
+) -> impl Iterator<Item = Goal<'r>> {
+    whens.map(|expr| Goal::Truth(Wanted { expr, scope: scope.clone(), want: Truths::TRUE }))
+}
+
+/// That not all of these are true.
+pub(super) fn none_true<'r>(
+    state: &mut State<'r>,
+    whens: impl Iterator<Item = &'r Expr>,
+    scope: &Scope,
+) {
+    let way = |expr| {
+        vec![Goal::Truth(Wanted { expr, scope: scope.clone(), want: Truths::NOT_TRUE })]
+    };
+    state.choices.push(Rc::new(Choice { ways: whens.map(way).collect(), exact: true }));
+}
+
+/// Whether the rules hear of one event, and the one goes through all that the other does.
+pub(super) fn shares(more: Placed<'_>, less: Placed<'_>) -> bool {
+    let lists = |placed: Placed<'_>| -> Vec<String> {
+        placed.eachs().iter().map(|each| key::of_value(&each.list, &[])).collect()
+    };
+    more.event() == less.event() && lists(more).starts_with(&lists(less))
+}
+
+/// The elements for which a rule's conditions hold.
+pub(super) fn matches(of: Placed<'_>, world: &World<'_>) -> Vec<Vec<u32>> {
+    let truths = reference::truths(of.sensor, of.rule, world);
+    truths.into_iter().filter(|(_, truth)| *truth == Ok(true)).map(|(path, _)| path).collect()
+}
+
+/// An element for which they do not.
+pub(super) fn fails(of: Placed<'_>, world: &World<'_>) -> Option<Vec<u32>> {
+    let truths = reference::truths(of.sensor, of.rule, world);
+    truths.into_iter().find(|(_, truth)| *truth != Ok(true)).map(|(path, _)| path)
+}
+
+/// The elements for which an expression has one of these truths.
+pub(super) fn reaches(
+    eachs: &[&Each],
+    expr: &Expr,
+    want: Truths,
+    world: &World<'_>,
+) -> Option<Vec<u32>> {
+    reference::elements(world, eachs).into_iter().find_map(|(path, elements)| {
+        want.has(Truths::of(&reference::truth(world, elements, expr))).then_some(path)
+    })
+}

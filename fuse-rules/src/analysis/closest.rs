@@ -1,0 +1,200 @@
+//! The smallest change of an event that makes a rule match.
+
+use std::rc::Rc;
+
+use super::ask::{self, all_true};
+use super::change::{Change, Changer};
+use super::domain::Automata;
+use super::goal::{Goal, State, Wanted};
+use super::guess::Guesser;
+use super::lists::{self, Elements};
+use super::places::{Id, Places, Scope, Step};
+use super::solve::{Outcome, STEPS, Search};
+use super::truths::Truths;
+use super::witness::Witness;
+use super::{Analysis, Placed};
+use crate::check::typed::Each;
+use crate::event::Event;
+use crate::types::Ty;
+use crate::value::Value;
+
+/// How many ways of changing one event are looked at.
+const WAYS: usize = 64;
+/// How many elements of each list are looked at.
+const ELEMENTS: usize = 8;
+/// How often one question lets expressions be tried that are not understood.
+const TRIES: usize = 400;
+
+/// An event that a rule matches, and how it differs from another.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Closest {
+    /// None where the rule matches already.
+    pub(crate) changes: Vec<Change>,
+    /// The event as changed, and the element that matches.
+    pub(crate) event: Witness,
+}
+
+impl<'r> Analysis<'r> {
+    /// The event with the fewest changes, of those that are found, that make the rule's conditions hold.
+    pub(crate) fn closest(&mut self, of: Placed<'r>, event: &Event<'_>) -> Option<Closest> {
+        let current = Witness::from_event(event);
+        // What cannot be written again cannot be changed.
+        current.text()?;
+        let ask = self.ask(of.event());
+        let ty = ask.ty.filter(|ty| ty.mismatch(&current.body).is_none());
+        let mut closest =
+            Looking { of, ty, current, automata: ask.automata, best: None, ways: WAYS, tries: TRIES };
+        closest.consider(Vec::new(), closest.current.clone());
+        if closest.best.is_none() {
+            for indices in closest.elements() {
+                closest.search(&indices);
+            }
+        }
+        closest.best
+    }
+}
+
+struct Looking<'a, 'r> {
+    of: Placed<'r>,
+    /// The type that the changed event has to be of, as the event was.
+    ty: Option<&'r Ty>,
+    current: Witness,
+    automata: &'a mut Automata,
+    best: Option<Closest>,
+    ways: usize,
+    tries: usize,
+}
+
+impl<'r> Looking<'_, 'r> {
+    /// The elements that may be made to match: one that is there for each list, or one more.
+    fn elements(&self) -> Vec<Vec<usize>> {
+        let mut all = vec![Vec::new()];
+        for each in self.of.eachs() {
+            let mut longer = Vec::new();
+            for outer in all {
+                let len = self.len(each, &outer);
+                for index in (0..len.min(ELEMENTS)).chain([len]) {
+                    let mut inner: Vec<usize> = outer.clone();
+                    inner.push(index);
+                    longer.push(inner);
+                }
+            }
+            all = longer;
+        }
+        all
+    }
+
+    /// How long the list is, inside of those elements.
+    fn len(&self, each: &'r Each, outer: &[usize]) -> usize {
+        let mut state = self.state();
+        let Some((scope, _)) = self.bind(&mut state, outer) else { return 0 };
+        let source = lists::source(&each.list, &scope, &mut state.places);
+        source.and_then(|(id, _)| lists::len(&self.current.body, id, &state.places)).unwrap_or(0)
+    }
+
+    fn state(&self) -> State<'r> {
+        let (source, name) = self.of.event();
+        let elements = Elements::Of(Rc::new(self.current.body.clone()));
+        State::new(Places::new(self.ty, source, name), elements)
+    }
+
+    /// Binds the elements with these indices.
+    fn bind(&self, state: &mut State<'r>, indices: &[usize]) -> Option<(Scope, Vec<Goal<'r>>)> {
+        let mut scope: Scope = Rc::new([]);
+        let mut goals = Vec::new();
+        for (each, index) in self.of.eachs().into_iter().zip(indices) {
+            let (list, filters) = lists::source(&each.list, &scope, &mut state.places)?;
+            let step = Step::Index(i64::try_from(*index).ok()?);
+            let element = state.bind(list, step, &mut goals).ok()?;
+            scope = scope.iter().copied().chain([element]).collect();
+            goals.extend(filters.into_iter().map(|(expr, want)| {
+                Goal::Truth(Wanted { expr, scope: scope.clone(), want })
+            }));
+        }
+        Some((scope, goals))
+    }
+
+    fn search(&mut self, indices: &[usize]) {
+        let mut state = self.state();
+        let Some((scope, mut goals)) = self.bind(&mut state, indices) else { return };
+        goals.extend(all_true(self.of.whens(), &scope));
+        let leaf = &mut |state: &State<'r>| self.way(state);
+        Search { steps: STEPS, leaf }.run(state, goals);
+    }
+
+    /// Looks at one way of meeting the conditions.
+    fn way(&mut self, state: &State<'r>) -> Outcome {
+        self.ways = self.ways.saturating_sub(1);
+        if let Some((changes, event)) = self.changed(state)
+            && self.is_fewer(&changes)
+            && !self.consider(changes, event)
+            && !state.opaque.is_empty()
+        {
+            let narrowed = self.guess(state);
+            if let Some((changes, event)) = self.changed(&narrowed)
+                && self.is_fewer(&changes)
+            {
+                self.consider(changes, event);
+            }
+        }
+        let best = self.best.as_ref().map_or(usize::MAX, |best| best.changes.len());
+        if best <= 1 || self.ways == 0 { Outcome::Found } else { Outcome::Unsure }
+    }
+
+    fn guess(&mut self, state: &State<'r>) -> State<'r> {
+        let (of, ty, current) = (self.of, self.ty, &self.current);
+        let make = &mut |state: &State<'_>, scope: &[Id], automata: &mut Automata| {
+            let (_, event) = Changer::new(&state.places, automata, ty).change(current)?;
+            let value = |id: &Id| lists::value(&event.body, *id, &state.places).cloned();
+            let elements = scope.iter().map(value).collect::<Option<Vec<Value<'static>>>>()?;
+            Some((Box::new(event), elements))
+        };
+        let mut guesser =
+            Guesser { automata: self.automata, of: of.event(), make, tries: self.tries };
+        let narrowed = guesser.guess(state);
+        self.tries = guesser.tries;
+        narrowed
+    }
+
+    fn changed(&mut self, state: &State<'r>) -> Option<(Vec<Change>, Witness)> {
+        Changer::new(&state.places, self.automata, self.ty).change(&self.current)
+    }
+
+    fn is_fewer(&self, changes: &[Change]) -> bool {
+        self.best.as_ref().is_none_or(|best| changes.len() < best.changes.len())
+    }
+
+    /// Keeps an event if the rule matches it.
+    fn consider(&mut self, changes: Vec<Change>, mut event: Witness) -> bool {
+        if self.ty.is_some_and(|ty| ty.mismatch(&event.body).is_some()) {
+            return false;
+        }
+        let matched = event.world(self.of.event(), |world| ask::matches(self.of, world));
+        let Some(element) = matched.and_then(|all| all.into_iter().next()) else { return false };
+        event.element = element;
+        self.best = Some(Closest { changes, event });
+        true
+    }
+}
+
+/// How many of the goals of a way the body does not meet as it is.
+pub(super) fn distance(state: &State<'_>, way: &[Goal<'_>], body: &Rc<Value<'static>>) -> usize {
+    use super::atom::{self, Atom};
+    let away = |goal: &&Goal<'_>| match goal {
+        Goal::Place(id, domain) => !domain.has(lists::value(body, *id, &state.places)),
+        Goal::Element { list, step, .. } => {
+            let len = lists::len(body, *list, &state.places).unwrap_or(0);
+            !matches!(step, Step::Index(at) if usize::try_from(*at).is_ok_and(|at| at < len))
+        }
+        Goal::Truth(Wanted { expr, scope, want }) => match atom::of(expr) {
+            Some(Atom::Constant(truth)) => !want.has(truth),
+            Some(Atom::Test(path, split)) => {
+                let mut places = state.places.clone();
+                let Some(id) = places.of(path, scope) else { return true };
+                !split.domain(*want).has(lists::value(body, id, &places))
+            }
+            None => *want != Truths::ALL,
+        },
+    };
+    way.iter().filter(away).count()
+}

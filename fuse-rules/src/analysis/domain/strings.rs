@@ -1,0 +1,188 @@
+//! Sets of texts: some, or all but some that also pass tests.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::{Automata, Pick};
+use crate::check::typed::Pattern;
+use crate::types::{Format, Ty};
+use crate::value::Value;
+
+/// What is asked of a text.
+#[derive(Clone, Debug)]
+pub(crate) enum Test {
+    Start(Arc<str>),
+    End(Arc<str>),
+    Inside(Arc<str>),
+    Pattern(Arc<Pattern>),
+    /// Whether it is of a type that has formats; these are not regular.
+    Type(Arc<Ty>),
+}
+
+impl PartialEq for Test {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Start(a), Self::Start(b))
+            | (Self::End(a), Self::End(b))
+            | (Self::Inside(a), Self::Inside(b)) => a == b,
+            (Self::Pattern(a), Self::Pattern(b)) => a.op == b.op && a.source == b.source,
+            (Self::Type(a), Self::Type(b)) => a == b,
+            _ => false,
+        }
+    }
+}
+
+impl Test {
+    fn passes(&self, text: &str) -> bool {
+        match self {
+            Self::Start(start) => text.starts_with(&**start),
+            Self::End(end) => text.ends_with(&**end),
+            Self::Inside(inside) => text.contains(&**inside),
+            Self::Pattern(pattern) => pattern.regex.is_match(text),
+            Self::Type(ty) => ty.mismatch(&Value::text(text)).is_none(),
+        }
+    }
+
+    /// The texts that pass, as a pattern; `None` where they are not regular.
+    pub(super) fn regex(&self) -> Option<String> {
+        let any = "(?s:.*)";
+        Some(match self {
+            Self::Start(text) => format!(r"\A{}{any}\z", regex::escape(text)),
+            Self::End(text) => format!(r"\A{any}{}\z", regex::escape(text)),
+            Self::Inside(text) => format!(r"\A{any}{}{any}\z", regex::escape(text)),
+            Self::Pattern(pattern) => pattern.regex.as_str().to_owned(),
+            Self::Type(_) => return None,
+        })
+    }
+}
+
+/// Some texts.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Texts {
+    Only(Arc<BTreeSet<Arc<str>>>),
+    /// All but these, of those for which each test comes out as it says.
+    But(Arc<BTreeSet<Arc<str>>>, Vec<(Test, bool)>),
+}
+
+impl Texts {
+    pub(crate) fn none() -> Self {
+        Self::Only(Arc::default())
+    }
+
+    pub(crate) fn all() -> Self {
+        Self::But(Arc::default(), Vec::new())
+    }
+
+    pub(crate) fn only(texts: impl IntoIterator<Item = Arc<str>>) -> Self {
+        Self::Only(Arc::new(texts.into_iter().collect()))
+    }
+
+    pub(crate) fn but(texts: impl IntoIterator<Item = Arc<str>>) -> Self {
+        Self::But(Arc::new(texts.into_iter().collect()), Vec::new())
+    }
+
+    /// Those of them for which the test comes out so.
+    pub(crate) fn tested(self, test: Test, passes: bool) -> Self {
+        self.and(&Self::But(Arc::default(), vec![(test, passes)]))
+    }
+
+    pub(crate) fn and(&self, other: &Self) -> Self {
+        match (self, other) {
+            (Self::Only(some), other) | (other, Self::Only(some)) => {
+                if some.iter().all(|text| other.has(text)) {
+                    return Self::Only(some.clone());
+                }
+                Self::only(some.iter().filter(|text| other.has(text)).cloned())
+            }
+            (Self::But(own, tests), Self::But(others, more)) => {
+                let mut tests = tests.clone();
+                for (test, passes) in more {
+                    match tests.iter().find(|(own, _)| own == test) {
+                        Some((_, own)) if own == passes => {}
+                        Some(_) => return Self::none(),
+                        None => tests.push((test.clone(), *passes)),
+                    }
+                }
+                let but = match (own.is_empty(), others.is_empty()) {
+                    (true, _) => others.clone(),
+                    (_, true) => own.clone(),
+                    _ => Arc::new(own.union(others).cloned().collect()),
+                };
+                Self::But(but, tests)
+            }
+        }
+    }
+
+    pub(crate) fn has(&self, text: &str) -> bool {
+        match self {
+            Self::Only(some) => some.contains(text),
+            Self::But(but, tests) => {
+                !but.contains(text) && tests.iter().all(|(test, is)| test.passes(text) == *is)
+            }
+        }
+    }
+
+    /// Whether it is seen at once that it has none; `pick` looks closer.
+    pub(crate) fn is_none(&self) -> bool {
+        matches!(self, Self::Only(some) if some.is_empty())
+    }
+
+    /// One of them, as plain as there is one.
+    pub(crate) fn pick(&self, automata: &mut Automata) -> Pick<Arc<str>> {
+        let (but, tests) = match self {
+            Self::Only(some) => return some.first().map_or(Pick::None, |one| Pick::One(one.clone())),
+            Self::But(but, tests) => (but, tests),
+        };
+        if let Some(text) = guesses(tests).into_iter().find(|text| self.has(text)) {
+            return Pick::One(text.into());
+        }
+        if tests.is_empty() {
+            // One more than there are left out.
+            let numbered = (1..=but.len() + 1).map(|n| format!("x{n}"));
+            let found = numbered.into_iter().find(|text| !but.contains(text.as_str()));
+            return found.map_or(Pick::Unsure, |text| Pick::One(text.into()));
+        }
+        match automata.pick(but, tests) {
+            Pick::One(text) if self.has(&text) => Pick::One(text.into()),
+            Pick::None => Pick::None,
+            Pick::One(_) | Pick::Unsure => Pick::Unsure,
+        }
+    }
+}
+
+/// Texts that may well pass.
+fn guesses(tests: &[(Test, bool)]) -> Vec<String> {
+    let (mut starts, mut insides, mut ends) = (vec![""], vec![""], vec![""]);
+    let mut found = Vec::new();
+    for (test, passes) in tests {
+        match test {
+            _ if !passes => {}
+            Test::Start(text) => starts.push(text),
+            Test::End(text) => ends.push(text),
+            Test::Inside(text) => insides.push(text),
+            Test::Pattern(pattern) => found.push(pattern.source.replace(['\\', '*', '?'], "")),
+            Test::Type(_) => found.extend(Format::ALL.map(|format| format.example().to_owned())),
+        }
+    }
+    let longest = |texts: &[&str]| {
+        texts.iter().max_by_key(|text| text.len()).map_or("", |text| text).to_owned()
+    };
+    let (start, inside, end) = (longest(&starts), insides.concat(), longest(&ends));
+    found.extend([format!("{start}{inside}{end}"), format!("{start}{end}")]);
+    found.extend([start.clone(), end.clone(), inside.clone()]);
+    if !start.is_empty() || !inside.is_empty() || !end.is_empty() {
+        let parts = [start, inside, end].map(|part| if part.is_empty() { "x".into() } else { part });
+        found.push(parts.join("-"));
+    }
+    if tests.iter().any(|(test, passes)| *passes && matches!(test, Test::Type(_))) {
+        let started = Format::ALL.map(Format::example).map(|example| {
+            let start = longest(&starts);
+            format!("{start}{}", example.get(start.len()..).unwrap_or(""))
+        });
+        found.extend(started);
+    }
+    // Nothing at all is the least telling of texts.
+    found.retain(|text| !text.is_empty());
+    found.extend(["x", "y", ""].map(str::to_owned));
+    found
+}

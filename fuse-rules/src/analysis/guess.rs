@@ -1,0 +1,232 @@
+//! Values that may meet what is not understood: tried one by one, kept where evaluation agrees.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::domain::{Automata, Bits, Domain, Numbers, Pick, Texts};
+use super::goal::{State, Wanted};
+use super::places::Id;
+use super::truths::Truths;
+use super::witness::Witness;
+use crate::check::typed::{Expr, ExprKind, Root};
+use crate::eval::reference;
+use crate::number::Number;
+use crate::value::Value;
+
+/// How many values of one place are tried.
+const VALUES: usize = 40;
+
+/// Makes the event that a state stands for, and the elements that the scope binds in it.
+pub(super) type Make<'a> = &'a mut dyn FnMut(
+    &State<'_>,
+    &[Id],
+    &mut Automata,
+) -> Option<(Box<Witness>, Vec<Value<'static>>)>;
+
+pub(super) struct Guesser<'a> {
+    pub(super) automata: &'a mut Automata,
+    pub(super) of: (&'a str, &'a str),
+    pub(super) make: Make<'a>,
+    /// How many more events are made.
+    pub(super) tries: usize,
+}
+
+impl Guesser<'_> {
+    /// The state with its places narrowed until the expressions that are not understood are as they shall
+    /// be, as far as that was found.
+    pub(super) fn guess<'r>(&mut self, state: &State<'r>) -> State<'r> {
+        let mut state = state.clone();
+        // What one guess changes may undo an earlier one.
+        for _ in 0..2 {
+            let mut all = true;
+            for wanted in state.opaque.clone() {
+                if self.meets(&state, &wanted) {
+                    continue;
+                }
+                match self.narrowed(&state, &wanted) {
+                    Some(next) => state = next,
+                    None => all = false,
+                }
+            }
+            if all {
+                break;
+            }
+        }
+        state
+    }
+
+    fn narrowed<'r>(&mut self, state: &State<'r>, wanted: &Wanted<'r>) -> Option<State<'r>> {
+        let mut state = state.clone();
+        let mut read = Vec::new();
+        let mut ids = Vec::new();
+        wanted.expr.references(&mut |path| {
+            let inner = match path.root {
+                Root::Element(level) => level as usize >= wanted.scope.len(),
+                _ => false,
+            };
+            if !inner {
+                read.push(path);
+            }
+        });
+        for path in read {
+            if let Some(id) = state.places.of(path, &wanted.scope)
+                && !ids.contains(&id)
+            {
+                ids.push(id);
+            }
+        }
+        let values = candidates(wanted.expr);
+        let choices: Vec<Vec<Domain>> =
+            ids.iter().map(|id| self.choices(&state, *id, &values)).collect();
+        // One after the other, then two at once.
+        for (id, choices) in ids.iter().zip(&choices) {
+            for choice in choices {
+                if let Some(next) = self.with(&state, &[(*id, choice)], wanted) {
+                    return Some(next);
+                }
+            }
+        }
+        for (at, (one, of_one)) in ids.iter().zip(&choices).enumerate() {
+            for (other, of_other) in ids.iter().zip(&choices).skip(at + 1) {
+                for first in of_one.iter().take(12) {
+                    for second in of_other.iter().take(12) {
+                        let both = [(*one, first), (*other, second)];
+                        if let Some(next) = self.with(&state, &both, wanted) {
+                            return Some(next);
+                        }
+                    }
+                }
+            }
+        }
+        None
+    }
+
+    fn with<'r>(
+        &mut self,
+        state: &State<'r>,
+        choices: &[(Id, &Domain)],
+        wanted: &Wanted<'r>,
+    ) -> Option<State<'r>> {
+        let mut next = state.clone();
+        if !choices.iter().all(|(id, domain)| next.places.restrict(*id, domain)) {
+            return None;
+        }
+        self.meets(&next, wanted).then_some(next)
+    }
+
+    /// Whether the expression has one of its truths on the event that the state stands for.
+    fn meets(&mut self, state: &State<'_>, wanted: &Wanted<'_>) -> bool {
+        let Some(left) = self.tries.checked_sub(1) else { return false };
+        self.tries = left;
+        let Some((witness, elements)) = (self.make)(state, &wanted.scope, self.automata) else {
+            return false;
+        };
+        let truth = witness.world(self.of, |world| {
+            Truths::of(&reference::truth(world, elements.clone(), wanted.expr))
+        });
+        truth.is_some_and(|truth| wanted.want.has(truth))
+    }
+
+    /// The values of a place that may be worth a try, each alone.
+    fn choices(&mut self, state: &State<'_>, id: Id, values: &[Value<'static>]) -> Vec<Domain> {
+        let Some(place) = state.places.at(id) else { return Vec::new() };
+        let mut choices = Vec::new();
+        if let Pick::One(text) = place.domain.texts.pick(self.automata) {
+            choices.push(Domain::texts(Texts::only([text])));
+        }
+        if let Pick::One(number) = place.domain.numbers.pick(None) {
+            choices.push(Domain { numbers: Numbers::only(number), ..Domain::bits(Bits::NONE) });
+        }
+        let fitting = values.iter().filter(|value| place.domain.has(Some(value)));
+        choices.extend(fitting.map(only));
+        let bits = [Bits::ABSENT, Bits::NULL, Bits::TRUE, Bits::FALSE, Bits::LIST, Bits::MAP];
+        choices.extend(bits.into_iter().filter(|bit| place.domain.may_be(*bit)).map(Domain::bits));
+        choices.truncate(VALUES);
+        choices
+    }
+}
+
+fn only(value: &Value<'static>) -> Domain {
+    match value {
+        Value::Number(number) => Domain { numbers: Numbers::only(*number), ..Domain::bits(Bits::NONE) },
+        Value::String(text) => Domain::texts(Texts::only([text.as_ref().into()])),
+        Value::Bool(true) => Domain::bits(Bits::TRUE),
+        Value::Bool(false) => Domain::bits(Bits::FALSE),
+        Value::List(_) => Domain::bits(Bits::LIST),
+        Value::Map(_) => Domain::bits(Bits::MAP),
+        _ => Domain::bits(Bits::NULL),
+    }
+}
+
+/// Values near to the constants of an expression, and plain ones of all kinds.
+fn candidates(expr: &Expr) -> Vec<Value<'static>> {
+    let mut found = Vec::new();
+    constants(expr, &mut |value| near(value, &mut found));
+    let texts = ["a", "1", "A", "2026-01-01T00:00:00Z", "5m", "1.2.3", "https://example.com/a?b=c", "10.0.0.1", "dGV4dA==", "{}", "a,b", ""];
+    found.extend(texts.map(Value::text));
+    for number in ["0", "1", "2", "10", "-1", "1.5", "100"] {
+        found.extend(Number::parse(number).ok().map(Value::Number));
+    }
+    let mut kept: Vec<Value<'static>> = Vec::new();
+    for value in found {
+        if !kept.contains(&value) {
+            kept.push(value);
+        }
+    }
+    kept
+}
+
+fn constants(expr: &Expr, visit: &mut dyn FnMut(&Value<'static>)) {
+    match &expr.kind {
+        ExprKind::Const(Value::List(items)) => items.iter().for_each(&mut *visit),
+        ExprKind::Const(value) => visit(value),
+        ExprKind::Pattern { pattern, .. } => visit(&Value::text(pattern.source.clone())),
+        _ => {}
+    }
+    for child in expr.children() {
+        constants(child, visit);
+    }
+}
+
+fn near(value: &Value<'static>, found: &mut Vec<Value<'static>>) {
+    match value {
+        Value::Number(number) => {
+            let one = Number::from(1);
+            let around = [Some(*number), number.add(one), number.sub(one)];
+            found.extend(around.iter().flatten().map(|number| Value::Number(*number)));
+            found.extend(around.iter().flatten().map(|number| Value::text(number.to_string())));
+            if let Some(count) = number.to_i64().and_then(|n| usize::try_from(n).ok()).filter(|n| *n < 200) {
+                found.extend([count, count + 1].map(|count| Value::text("a".repeat(count))));
+            }
+        }
+        Value::String(text) => {
+            found.push(value.clone());
+            found.push(Value::text(text.to_uppercase()));
+            found.push(Value::text(format!("{text}x")));
+            found.extend(text.char_indices().map(|(at, _)| text.get(at..).unwrap_or("")).take(8).map(|tail| Value::text(tail.to_owned())));
+            found.extend(Number::parse(text).ok().map(Value::Number));
+        }
+        Value::Duration(duration) => {
+            let received: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap_or(Timestamp::UNIX_EPOCH);
+            for shift in [-60, 60] {
+                let shifted = duration.checked_add(SignedDuration::from_secs(shift));
+                let Some(shifted) = shifted else { continue };
+                found.extend([received.checked_sub(shifted), received.checked_add(shifted)].into_iter().flatten().map(|time| Value::text(time.to_string())));
+                found.extend(Value::Duration(shifted).canonical().map(|text| Value::text(text.into_owned())));
+            }
+            found.extend(value.canonical().map(|text| Value::text(text.into_owned())));
+        }
+        Value::Time(time) => {
+            for shift in [0, -60, 60] {
+                let shifted = time.checked_add(SignedDuration::from_secs(shift));
+                found.extend(shifted.ok().map(|time| Value::text(time.to_string())));
+            }
+        }
+        Value::Version(version) => {
+            let mut next = (**version).clone();
+            next.patch = next.patch.saturating_add(1);
+            found.extend([version.to_string(), next.to_string(), "0.0.1".to_owned()].map(Value::text));
+        }
+        Value::Bool(_) => found.push(value.clone()),
+        _ => {}
+    }
+}

@@ -1,0 +1,249 @@
+//! Conditions over lists: what they say of single elements.
+
+use std::rc::Rc;
+
+use super::atom;
+use super::domain::{Bits, Domain};
+use super::goal::{Choice, Goal, Says, State, Universal, Wanted};
+use super::places::{BODY, Id, Places, Scope, Step};
+use super::truths::Truths;
+use crate::check::typed::{CompareOp, Expr, ExprKind, QuantifierKind};
+use crate::number::Number;
+use crate::value::Value;
+
+/// How many elements are made up, and how many of those that are there are looked at.
+const MOST: usize = 12;
+
+/// Which elements there are to choose from.
+#[derive(Clone, Debug)]
+pub(super) enum Elements {
+    /// Made up where they are needed, so many so far.
+    New(usize),
+    /// Those of an event's body, and one more of each list.
+    Of(Rc<Value<'static>>),
+}
+
+impl Elements {
+    /// The number of one more that is made up.
+    pub(super) fn next(&mut self) -> usize {
+        match self {
+            Self::New(count) => {
+                *count += 1;
+                *count
+            }
+            Self::Of(_) => 0,
+        }
+    }
+
+    /// The elements that may be meant where there shall be one.
+    fn choose(&mut self, list: Id, places: &Places) -> Vec<Step> {
+        match self {
+            Self::New(count) if *count < MOST => {
+                *count += 1;
+                vec![Step::Element(*count)]
+            }
+            Self::New(_) => Vec::new(),
+            Self::Of(body) => {
+                let len = len(body, list, places).unwrap_or(0);
+                let present = (0..len.min(MOST)).chain([len]);
+                present.filter_map(|at| i64::try_from(at).ok()).map(Step::Index).collect()
+            }
+        }
+    }
+}
+
+/// The length of a list in a body.
+pub(super) fn len(body: &Value<'static>, list: Id, places: &Places) -> Option<usize> {
+    match value(body, list, places)? {
+        Value::List(items) => Some(items.len()),
+        _ => None,
+    }
+}
+
+/// What a body has at a place.
+pub(super) fn value<'v>(body: &'v Value<'static>, id: Id, places: &Places) -> Option<&'v Value<'static>> {
+    let (BODY, way) = places.way(id) else { return None };
+    way.iter().try_fold(body, |at, segment| at.step(segment).ok()?)
+}
+
+/// A list that is a place, with the conditions by which its elements were filtered.
+pub(super) fn source<'r>(
+    list: &'r Expr,
+    scope: &Scope,
+    places: &mut Places,
+) -> Option<(Id, Vec<(&'r Expr, Truths)>)> {
+    match &list.kind {
+        ExprKind::Path(path) => Some((places.of(path, scope)?, Vec::new())),
+        ExprKind::Quantifier { kind: QuantifierKind::Filter, list, body, .. } => {
+            let (id, mut filters) = source(list, scope, places)?;
+            filters.push((body, Truths::TRUE));
+            Some((id, filters))
+        }
+        _ => None,
+    }
+}
+
+/// What follows for elements from a condition, and what may be tried to meet it.
+pub(super) fn meet<'r>(state: &mut State<'r>, wanted: &Wanted<'r>, open: &mut Vec<Goal<'r>>) {
+    let Wanted { expr, scope, want } = wanted;
+    match &expr.kind {
+        ExprKind::Quantifier { kind, list, body, .. } => {
+            let Some((id, filters)) = source(list, scope, &mut state.places) else { return };
+            // Said as `any` of the body, or of its negation.
+            let (truth, want) = match kind {
+                QuantifierKind::Any => (Truths::TRUE, *want),
+                QuantifierKind::None => (Truths::TRUE, want.negated()),
+                QuantifierKind::All => (Truths::FALSE, want.negated()),
+                _ => return,
+            };
+            any(state, &Any { list: id, filters, body, truth, scope }, want, open);
+        }
+        ExprKind::Compare { op, left, right } => {
+            let (counted, number, op) = match (atom::number(left), atom::number(right)) {
+                (None, Some(number)) => (left, number, *op),
+                (Some(number), None) => (right, number, atom::turned(*op)),
+                _ => return,
+            };
+            count(state, counted, (op, number), wanted);
+        }
+        ExprKind::In { item, list } if *want == Truths::TRUE => {
+            let (ExprKind::Const(value), Some((id, filters))) =
+                (&item.kind, source(list, scope, &mut state.places))
+            else {
+                return;
+            };
+            let domain = domain_of(value).map(Rc::new);
+            let says = Says { scope: scope.clone(), parts: filters, domain };
+            exists(state, id, &Rc::new(says), 1, false);
+        }
+        _ => {}
+    }
+}
+
+fn domain_of(value: &Value<'_>) -> Option<Domain> {
+    use super::domain::{Numbers, Texts};
+    Some(match value {
+        Value::Null => Domain::bits(Bits::NULL),
+        Value::Bool(true) => Domain::bits(Bits::TRUE),
+        Value::Bool(false) => Domain::bits(Bits::FALSE),
+        Value::Number(number) => Domain { numbers: Numbers::only(*number), ..Domain::bits(Bits::NONE) },
+        Value::String(text) => Domain::texts(Texts::only([text.as_ref().into()])),
+        _ => return None,
+    })
+}
+
+/// `any` of a body, which is met where it has this truth.
+struct Any<'r, 's> {
+    list: Id,
+    filters: Vec<(&'r Expr, Truths)>,
+    body: &'r Expr,
+    truth: Truths,
+    scope: &'s Scope,
+}
+
+fn any<'r>(state: &mut State<'r>, any: &Any<'r, '_>, want: Truths, open: &mut Vec<Goal<'r>>) {
+    let flipped = any.truth == Truths::FALSE;
+    let said = |truths: Truths| {
+        let mut parts = any.filters.clone();
+        parts.push((any.body, truths.negated_if(flipped)));
+        Rc::new(Says { scope: any.scope.clone(), parts, domain: None })
+    };
+    let no_list = || Goal::Place(any.list, Rc::new(Domain::without(Bits::LIST)));
+    if want == Truths::TRUE {
+        return exists(state, any.list, &said(Truths::TRUE), 1, true);
+    }
+    if !any.filters.is_empty() {
+        return;
+    }
+    if !want.has(Truths::TRUE) {
+        let want = if want.has(Truths::UNKNOWN) { Truths::NOT_TRUE } else { Truths::FALSE };
+        let (expr, scope) = (any.body, any.scope.clone());
+        let wanted = Wanted { expr, scope, want: want.negated_if(flipped) };
+        if let Elements::Of(body) = &state.elements {
+            let body = body.clone();
+            for at in 0..len(&body, any.list, &state.places).unwrap_or(0).min(MOST) {
+                let step = Step::Index(i64::try_from(at).unwrap_or(i64::MAX));
+                let says = Says { scope: any.scope.clone(), parts: Vec::new(), domain: None };
+                open.push(Goal::Element { list: any.list, step, says: Rc::new(says) });
+            }
+        }
+        state.say_of_all(Universal { list: any.list, wanted }, open);
+    }
+    let not_false = match want {
+        Truths::NOT_FALSE => Truths::NOT_FALSE,
+        Truths::UNKNOWN => Truths::UNKNOWN,
+        _ => return,
+    };
+    // No list has elements of that truth but by being one.
+    let mut ways = vec![vec![no_list()]];
+    let steps = state.elements.choose(any.list, &state.places);
+    let exact = !steps.is_empty();
+    ways.extend(steps.into_iter().map(|step| {
+        vec![Goal::Element { list: any.list, step, says: said(not_false) }]
+    }));
+    state.choices.push(Rc::new(Choice { ways, exact }));
+}
+
+/// So many elements of a list are as is said.
+fn exists<'r>(state: &mut State<'r>, list: Id, says: &Rc<Says<'r>>, count: usize, exact: bool) {
+    for _ in 0..count {
+        let steps = state.elements.choose(list, &state.places);
+        if steps.is_empty() {
+            return;
+        }
+        let goal = |step| vec![Goal::Element { list, step, says: says.clone() }];
+        let ways = steps.into_iter().map(goal).collect();
+        state.choices.push(Rc::new(Choice { ways, exact }));
+    }
+}
+
+/// `count` and `len` against a number: so many elements are made up.
+fn count<'r>(
+    state: &mut State<'r>,
+    counted: &'r Expr,
+    (op, number): (CompareOp, Number),
+    wanted: &Wanted<'r>,
+) {
+    let (list, parts) = match &counted.kind {
+        ExprKind::Quantifier { kind: QuantifierKind::Count, list, body, .. } => {
+            (&**list, vec![(&**body, Truths::TRUE)])
+        }
+        ExprKind::Call { function, arguments } if function.name == "len" => match arguments.first() {
+            Some(list) => (list, Vec::new()),
+            None => return,
+        },
+        _ => return,
+    };
+    let Some((list, mut filters)) = source(list, &wanted.scope, &mut state.places) else { return };
+    if !state.places.at(list).is_some_and(|place| place.domain.may_be(Bits::LIST)) {
+        return;
+    }
+    filters.extend(parts);
+    let fits = |count: &i64| {
+        let ordering = Number::from(*count).cmp(&number);
+        let truth = match op {
+            CompareOp::Eq => ordering.is_eq(),
+            CompareOp::Ne => ordering.is_ne(),
+            CompareOp::Lt => ordering.is_lt(),
+            CompareOp::Le => ordering.is_le(),
+            CompareOp::Gt => ordering.is_gt(),
+            CompareOp::Ge => ordering.is_ge(),
+        };
+        wanted.want.has(Truths::only(truth))
+    };
+    let says = Rc::new(Says { scope: wanted.scope.clone(), parts: filters, domain: None });
+    let bound = state.places.elements(list).len();
+    let Elements::New(made) = &mut state.elements else { return };
+    // Without any, or with as few as do.
+    let Some(count) = (0..6).find(fits).and_then(|count| usize::try_from(count).ok()) else { return };
+    let more = count.saturating_sub(bound);
+    if more == 0 || *made + more > MOST {
+        return;
+    }
+    let way = (0..more).map(|_| {
+        *made += 1;
+        Goal::Element { list, step: Step::Element(*made), says: says.clone() }
+    });
+    let way = way.collect();
+    state.choices.push(Rc::new(Choice { ways: vec![way], exact: false }));
+}

@@ -1,0 +1,231 @@
+//! What can be told of conditions without an event: whether some event meets them, and which.
+//!
+//! A question is put as goals (`goal.rs`): expressions and the truths they shall have. They are taken apart
+//! into the values that each place of an event may still have (`atom.rs`, `domain/`, `places.rs`); where one of
+//! several things must be so, a search (`solve.rs`) tries each. Either every way ends in a contradiction,
+//! which proves that no event does it; or values are chosen for all places (`fit.rs`) and the event that they
+//! make is evaluated, and only what the reference says counts. Else the answer is that it is not known.
+//! Nothing that is claimed is ever wrong; what is not understood is only ever not claimed.
+
+mod ask;
+mod atom;
+mod change;
+mod clauses;
+mod closest;
+mod domain;
+mod fit;
+mod goal;
+mod guess;
+mod key;
+mod lists;
+mod places;
+mod solve;
+mod strict;
+#[cfg(test)]
+mod tests;
+mod truths;
+mod witness;
+
+use std::rc::Rc;
+
+use crate::check::typed::{Each, Expr, Rule, Rules, Sensor};
+use crate::eval::reference::World;
+use ask::{Ask, all_true, none_true};
+#[allow(unused_imports, reason = "its callers come one by one")]
+pub(crate) use change::Change;
+#[allow(unused_imports, reason = "its callers come one by one")]
+pub(crate) use clauses::{Clause, Finding};
+#[allow(unused_imports, reason = "its callers come one by one")]
+pub(crate) use closest::Closest;
+use domain::Automata;
+use goal::Goal;
+pub(crate) use truths::Truths;
+pub(crate) use witness::Witness;
+
+/// A rule with the sensor that it stands in.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Placed<'r> {
+    pub(crate) sensor: &'r Sensor,
+    pub(crate) rule: &'r Rule,
+}
+
+impl<'r> Placed<'r> {
+    /// What it goes through, outermost first.
+    fn eachs(self) -> Vec<&'r Each> {
+        self.sensor.each.iter().chain(&self.rule.each).collect()
+    }
+
+    fn whens(self) -> impl Iterator<Item = &'r Expr> + Clone {
+        self.sensor.when.iter().chain(&self.rule.when)
+    }
+
+    fn event(self) -> (&'r str, &'r str) {
+        (&self.sensor.source, &self.sensor.event)
+    }
+}
+
+/// The answer to whether some event does something.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Answer {
+    /// None does, which is proven, of these events.
+    Never(Events),
+    /// This one does, which was evaluated. It is of its declared type, where there is one.
+    Found(Box<Witness>),
+    /// It is not known.
+    Unknown,
+}
+
+impl Answer {
+    pub(crate) fn is_never(&self) -> bool {
+        matches!(self, Self::Never(_))
+    }
+
+    pub(crate) fn witness(&self) -> Option<&Witness> {
+        match self {
+            Self::Found(witness) => Some(witness),
+            _ => None,
+        }
+    }
+}
+
+/// Of which events something is proven.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Events {
+    /// Of all.
+    Any,
+    /// Of those that are of their declared type.
+    Typed,
+}
+
+/// Asks about the rules of a set. What is costly to make is kept from one question to the next.
+#[derive(Debug)]
+pub(crate) struct Analysis<'r> {
+    rules: &'r Rules,
+    automata: Automata,
+}
+
+impl<'r> Analysis<'r> {
+    pub(crate) fn new(rules: &'r Rules) -> Self {
+        Self { rules, automata: Automata::default() }
+    }
+
+    /// Whether the rule's conditions hold on some event. What its fuses and fields say is not asked.
+    pub(crate) fn matching(&mut self, of: Placed<'r>) -> Answer {
+        self.ask(of.event()).answer(
+            &|state| {
+                let (scope, mut goals) = ask::bind(state, &of.eachs())?;
+                goals.extend(all_true(of.whens(), &scope));
+                Ok(goals)
+            },
+            &|world| ask::matches(of, world).into_iter().next(),
+        )
+    }
+
+    /// Whether the conditions do not hold for an element of some event, or for an event where the rule goes
+    /// through nothing.
+    pub(crate) fn failing(&mut self, of: Placed<'r>) -> Answer {
+        let fails = &|world: &World<'_>| ask::fails(of, world);
+        let of_sensor = self.ask(of.event()).answer(
+            &|state| {
+                let eachs: Vec<_> = of.sensor.each.iter().collect();
+                let (scope, goals) = ask::bind(state, &eachs)?;
+                let own = of.rule.when.iter().filter(|_| of.rule.each.is_none());
+                none_true(state, of.sensor.when.iter().chain(own), &scope);
+                Ok(goals)
+            },
+            fails,
+        );
+        if of.rule.each.is_none() || matches!(of_sensor, Answer::Found(_)) {
+            return of_sensor;
+        }
+        let of_rule = self.ask(of.event()).answer(
+            &|state| {
+                let (scope, mut goals) = ask::bind(state, &of.eachs())?;
+                goals.extend(all_true(of.sensor.when.iter(), &scope));
+                none_true(state, of.rule.when.iter(), &scope);
+                Ok(goals)
+            },
+            fails,
+        );
+        match (of_sensor, of_rule) {
+            (_, Answer::Found(witness)) => Answer::Found(witness),
+            (Answer::Never(Events::Any), Answer::Never(Events::Any)) => Answer::Never(Events::Any),
+            (Answer::Never(_), Answer::Never(_)) => Answer::Never(Events::Typed),
+            _ => Answer::Unknown,
+        }
+    }
+
+    /// Whether some event, and the same element of it, matches both rules. They have to hear of one event, and
+    /// one has to go through what the other goes through, perhaps through more.
+    pub(crate) fn meeting(&mut self, a: Placed<'r>, b: Placed<'r>) -> Answer {
+        let (a, b) = if a.eachs().len() < b.eachs().len() { (b, a) } else { (a, b) };
+        if !ask::shares(a, b) {
+            return Answer::Unknown;
+        }
+        self.ask(a.event()).answer(
+            &|state| {
+                let (scope, mut goals) = ask::bind(state, &a.eachs())?;
+                goals.extend(all_true(a.whens().chain(b.whens()), &scope));
+                Ok(goals)
+            },
+            &|world| {
+                let others = ask::matches(b, world);
+                let both = |path: &Vec<u32>| others.iter().any(|other| path.starts_with(other));
+                ask::matches(a, world).into_iter().find(both)
+            },
+        )
+    }
+
+    /// Whether some event, and an element of it, matches the first rule and not the second. If never, the
+    /// second matches whenever the first does. The second has to go through no more than the first.
+    pub(crate) fn separating(&mut self, a: Placed<'r>, b: Placed<'r>) -> Answer {
+        // Of a longer list than it takes a rule decides nothing.
+        let takes = a.eachs().iter().zip(b.eachs()).all(|(a, b)| a.max <= b.max);
+        if !ask::shares(a, b) || b.eachs().len() > a.eachs().len() || !takes {
+            return Answer::Unknown;
+        }
+        self.ask(a.event()).answer(
+            &|state| {
+                let (scope, mut goals) = ask::bind(state, &a.eachs())?;
+                goals.extend(all_true(a.whens(), &scope));
+                none_true(state, b.whens(), &scope);
+                Ok(goals)
+            },
+            &|world| {
+                let others = ask::matches(b, world);
+                let alone = |path: &Vec<u32>| !others.iter().any(|other| path.starts_with(other));
+                ask::matches(a, world).into_iter().find(alone)
+            },
+        )
+    }
+
+    /// Whether one of the rule's conditions, or a part of one that stands in no quantifier, has one of these
+    /// truths on some event. That an event is found says it of that event, and of its first elements.
+    pub(crate) fn reaching(&mut self, of: Placed<'r>, expr: &'r Expr, want: Truths) -> Answer {
+        let is_sensors = of.sensor.when.iter().any(|when| when.span.contains(expr.span));
+        let eachs: Vec<_> = match is_sensors {
+            true => of.sensor.each.iter().collect(),
+            false => of.eachs(),
+        };
+        self.ask(of.event()).answer(
+            &|state| {
+                let (scope, mut goals) = ask::bind(state, &eachs)?;
+                goals.push(Goal::Truth(goal::Wanted { expr, scope: Rc::clone(&scope), want }));
+                Ok(goals)
+            },
+            &|world| ask::reaches(&eachs, expr, want, world),
+        )
+    }
+
+    fn ask(&mut self, of: (&'r str, &'r str)) -> Ask<'_, 'r> {
+        let declared = self
+            .rules
+            .sources
+            .iter()
+            .filter(|source| source.name == of.0)
+            .flat_map(|source| &source.events)
+            .find(|event| event.name == of.1);
+        let ty = declared.and_then(|event| event.ty.as_ref()).filter(|ty| !ty.is_any());
+        Ask { of, ty, automata: &mut self.automata }
+    }
+}

@@ -1,0 +1,260 @@
+//! Places of an event, as a tree, each with the values that it may still have.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::domain::{Bits, Domain, Test, Texts};
+use crate::check::typed::{Path, Root, Segment};
+use crate::types::{Format, Known, Missing, Ty};
+
+/// A place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Id(pub(super) usize);
+
+pub(super) const BODY: Id = Id(0);
+pub(super) const HEADERS: Id = Id(1);
+pub(super) const QUERY: Id = Id(2);
+pub(super) const EVENT: Id = Id(3);
+
+/// The places that the binders around an expression bind, outermost first.
+pub(super) type Scope = Rc<[Id]>;
+
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Step {
+    Root,
+    Key(Arc<str>),
+    Index(i64),
+    /// Some element of the list, of which is not said where it stands.
+    Element(usize),
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    pub(super) parent: Option<Id>,
+    pub(super) step: Step,
+    pub(super) children: Vec<Id>,
+    pub(super) domain: Rc<Domain>,
+    /// Whether something that goes through its list has bound it.
+    pub(super) bound: bool,
+    /// What its type tells, where the event has to be of its type.
+    known: Option<Rc<Known>>,
+}
+
+impl Place {
+    fn computed(&self) -> bool {
+        self.domain.may_be(Bits::COMPUTED)
+    }
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Places {
+    all: Vec<Place>,
+}
+
+impl Places {
+    /// Of an event by its source and name; its body is of the type, where one is given.
+    pub(super) fn new(ty: Option<&Ty>, source: &str, name: &str) -> Self {
+        let mut places = Self { all: Vec::new() };
+        let present = Domain::without(Bits::ABSENT.or(Bits::COMPUTED));
+        let body = ty.map_or_else(|| present.clone(), Domain::of_type);
+        places.add(None, Step::Root, body, ty.map(|ty| Rc::new(Known::present(ty.clone()))));
+        for _ in [HEADERS, QUERY, EVENT] {
+            places.add(None, Step::Root, Domain::bits(Bits::MAP), None);
+        }
+        let text = |text: &str| Domain::texts(Texts::only([text.into()]));
+        let time = Texts::all().tested(Test::Type(Ty::format(Format::Timestamp).into()), true);
+        for (key, domain) in [
+            ("source", text(source)),
+            ("name", text(name)),
+            ("id", Domain::texts(Texts::all())),
+            ("time", Domain::texts(time)),
+        ] {
+            places.add(Some(EVENT), Step::Key(key.into()), domain, None);
+        }
+        places
+    }
+
+    fn add(&mut self, parent: Option<Id>, step: Step, domain: Domain, known: Option<Rc<Known>>) -> Id {
+        let id = Id(self.all.len());
+        let (children, domain) = (Vec::new(), Rc::new(domain));
+        self.all.push(Place { parent, step, children, domain, bound: false, known });
+        if let Some(parent) = parent.and_then(|parent| self.all.get_mut(parent.0)) {
+            parent.children.push(id);
+        }
+        id
+    }
+
+    /// An element of a list that is computed: it may be anything that is there.
+    pub(super) fn detached(&mut self) -> Id {
+        self.add(None, Step::Root, Domain::without(Bits::ABSENT), None)
+    }
+
+    pub(super) fn at(&self, id: Id) -> Option<&Place> {
+        self.all.get(id.0)
+    }
+
+    /// The type of what may stand there, where the event has to be of its type.
+    pub(super) fn ty(&self, id: Id) -> Option<Ty> {
+        self.at(id)?.known.as_ref().map(|known| known.ty.clone())
+    }
+
+    pub(super) fn children(&self, id: Id) -> impl Iterator<Item = (Id, &Place)> {
+        let children = self.at(id).map_or(&[][..], |place| &place.children);
+        children.iter().filter_map(|id| Some((*id, self.at(*id)?)))
+    }
+
+    /// The elements of a list that something has bound.
+    pub(super) fn elements(&self, list: Id) -> Vec<Id> {
+        self.children(list).filter(|(_, place)| place.bound).map(|(id, _)| id).collect()
+    }
+
+    /// Where a path starts, and the steps from there.
+    fn start<'p>(path: &'p Path, scope: &[Id]) -> Option<(Id, &'p [Segment])> {
+        let id = match path.root {
+            Root::Body => BODY,
+            Root::Headers => HEADERS,
+            Root::Query => QUERY,
+            Root::Event => EVENT,
+            Root::Element(level) => *scope.get(usize::try_from(level).ok()?)?,
+        };
+        Some((id, &path.segments))
+    }
+
+    /// The place of a path, if anything has been asked of it.
+    pub(super) fn find(&self, path: &Path, scope: &[Id]) -> Option<Id> {
+        let (mut at, segments) = Self::start(path, scope)?;
+        for segment in segments {
+            let (from, step) = step(at, segment);
+            at = self.child(from, &step)?;
+        }
+        Some(at)
+    }
+
+    fn child(&self, id: Id, step: &Step) -> Option<Id> {
+        self.children(id).find(|(_, place)| place.step == *step).map(|(id, _)| id)
+    }
+
+    /// The place of a path; `None` for one that starts at an element which nothing binds here.
+    pub(super) fn of(&mut self, path: &Path, scope: &[Id]) -> Option<Id> {
+        let (mut at, segments) = Self::start(path, scope)?;
+        for segment in segments {
+            let (from, step) = step(at, segment);
+            at = self.inside(from, step);
+        }
+        Some(at)
+    }
+
+    /// The place that a step leads to.
+    pub(super) fn inside(&mut self, from: Id, step: Step) -> Id {
+        if let Some(known) = self.child(from, &step) {
+            return known;
+        }
+        let Some(parent) = self.at(from) else { return from };
+        let (mut domain, known) = match (from, &step) {
+            (HEADERS | QUERY, _) => {
+                (Domain { bits: Bits::ABSENT, ..Domain::texts(Texts::all()) }, None)
+            }
+            _ => match parent.known.clone() {
+                None => (Domain::all(), None),
+                Some(known) => inside_of_type(&known, &step),
+            },
+        };
+        if parent.computed() {
+            domain.bits = domain.bits.or(Bits::COMPUTED);
+        }
+        let around = match step {
+            Step::Key(_) => Bits::MAP,
+            _ => Bits::LIST,
+        };
+        if matches!(step, Step::Element(_)) {
+            domain.bits = domain.bits.and(Bits::ABSENT.not());
+        } else if !parent.domain.may_be(around) {
+            domain = Domain::bits(Bits::ABSENT);
+        }
+        self.add(Some(from), step, domain, known)
+    }
+
+    /// Says that something goes through the element; whether nothing had before.
+    pub(super) fn bind(&mut self, element: Id) -> bool {
+        self.all.get_mut(element.0).is_some_and(|place| !std::mem::replace(&mut place.bound, true))
+    }
+
+    /// Leaves a place only these values; false where that is seen to be impossible.
+    pub(super) fn restrict(&mut self, id: Id, to: &Domain) -> bool {
+        let Some(place) = self.all.get_mut(id.0) else { return true };
+        let domain = place.domain.and(to);
+        if domain.is_none() {
+            return false;
+        }
+        if domain == *place.domain {
+            return true;
+        }
+        let (parent, children) = (place.parent, place.children.clone());
+        let around = match place.step {
+            Step::Key(_) => Bits::MAP,
+            _ => Bits::LIST,
+        };
+        let (is_there, map, list) =
+            (!domain.may_be(Bits::ABSENT), domain.may_be(Bits::MAP), domain.may_be(Bits::LIST));
+        place.domain = Rc::new(domain);
+        if let (true, Some(parent)) = (is_there, parent)
+            && !self.restrict(parent, &Domain::bits(around))
+        {
+            return false;
+        }
+        children.into_iter().all(|child| {
+            let is_key = self.at(child).is_some_and(|place| matches!(place.step, Step::Key(_)));
+            let may_lead = if is_key { map } else { list };
+            may_lead || self.restrict(child, &Domain::bits(Bits::ABSENT))
+        })
+    }
+
+    /// How people would write the way to a place.
+    pub(super) fn way(&self, mut id: Id) -> (Id, Vec<Segment>) {
+        let mut way = Vec::new();
+        while let Some((place, parent)) = self.at(id).and_then(|place| Some((place, place.parent?))) {
+            way.push(match &place.step {
+                Step::Key(key) => Segment::Key(key.to_string()),
+                Step::Index(index) => Segment::Index(*index),
+                Step::Root | Step::Element(_) => Segment::Index(0),
+            });
+            id = parent;
+        }
+        way.reverse();
+        (id, way)
+    }
+}
+
+/// A step of a path: what CloudEvents say of an event stands in its headers.
+fn step(from: Id, segment: &Segment) -> (Id, Step) {
+    match segment {
+        Segment::Key(key) if from == EVENT && key == "type" => (HEADERS, Step::Key("ce-type".into())),
+        Segment::Key(key) if from == EVENT && key == "subject" => {
+            (HEADERS, Step::Key("ce-subject".into()))
+        }
+        Segment::Key(key) => (from, Step::Key(key.as_str().into())),
+        Segment::Index(index) => (from, Step::Index(*index)),
+    }
+}
+
+fn inside_of_type(known: &Known, step: &Step) -> (Domain, Option<Rc<Known>>) {
+    let segment = match step {
+        Step::Key(key) => Segment::Key(key.to_string()),
+        Step::Index(index) => Segment::Index(*index),
+        Step::Root | Step::Element(_) => {
+            let element = known.ty.element();
+            return (Domain::of_type(&element), Some(Rc::new(Known::present(element))));
+        }
+    };
+    match known.step(&segment, true, &|| "body".into()) {
+        Ok(inner) => {
+            let mut domain = Domain::of_type(&inner.ty);
+            if inner.lack.absent != Missing::Never {
+                domain.bits = domain.bits.or(Bits::ABSENT);
+            }
+            (domain, Some(Rc::new(inner)))
+        }
+        // No value of its type has such a place.
+        Err(_) => (Domain::bits(Bits::ABSENT), Some(Rc::new(Known::present(Ty::nothing())))),
+    }
+}

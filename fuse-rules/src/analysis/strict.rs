@@ -1,0 +1,75 @@
+//! What a condition needs of the values that it reads to be true or false at all.
+
+use super::domain::{Bits, Domain};
+use super::places::{Id, Places};
+use crate::check::typed::{Expr, ExprKind};
+use crate::value::Kinds;
+
+/// Where a value is none of these, the condition is unknown.
+pub(super) fn of(expr: &Expr, scope: &[Id], places: &mut Places) -> Vec<(Id, Domain)> {
+    let mut strict = Strict { scope, places, found: Vec::new() };
+    match &expr.kind {
+        ExprKind::Compare { left, right, .. } => {
+            strict.value(left, Kinds::ANY.minus(Kinds::LIST).minus(Kinds::MAP));
+            strict.value(right, Kinds::ANY.minus(Kinds::LIST).minus(Kinds::MAP));
+        }
+        ExprKind::In { item, list } => {
+            strict.there(item);
+            strict.value(list, Kinds::LIST);
+        }
+        ExprKind::TextTest { left, right, .. } => {
+            strict.value(left, Kinds::STRING);
+            strict.value(right, Kinds::STRING);
+        }
+        ExprKind::Pattern { value, .. } => strict.value(value, Kinds::STRING),
+        ExprKind::Quantifier { list, .. } => strict.value(list, Kinds::LIST),
+        ExprKind::Call { .. } | ExprKind::Access { .. } => strict.value(expr, Kinds::BOOL),
+        _ => {}
+    }
+    strict.found
+}
+
+struct Strict<'a> {
+    scope: &'a [Id],
+    places: &'a mut Places,
+    found: Vec<(Id, Domain)>,
+}
+
+impl Strict<'_> {
+    /// The value has to be there, of whatever kind.
+    fn there(&mut self, expr: &Expr) {
+        self.within(expr, Domain::without(Bits::ABSENT));
+    }
+
+    /// The value has to be there, of one of these kinds, and one that can be held.
+    fn value(&mut self, expr: &Expr, kinds: Kinds) {
+        self.within(expr, Domain::of_kinds(kinds));
+    }
+
+    fn within(&mut self, expr: &Expr, domain: Domain) {
+        match &expr.kind {
+            ExprKind::Path(path) => {
+                if let Some(id) = self.places.of(path, self.scope) {
+                    self.found.push((id, domain));
+                }
+            }
+            ExprKind::Call { function, arguments } => {
+                for (argument, (_, kinds)) in arguments.iter().zip(function.params) {
+                    self.value(argument, *kinds);
+                }
+            }
+            ExprKind::Access { base, .. } => self.there(base),
+            ExprKind::Concat(parts) => {
+                parts.iter().for_each(|part| self.value(part, Kinds::SCALAR));
+            }
+            ExprKind::Arith { left, right, .. } => {
+                let kinds = Kinds::NUMBER.or(Kinds::DURATION).or(Kinds::TIME);
+                self.value(left, kinds);
+                self.value(right, kinds);
+            }
+            ExprKind::Neg(inner) => self.value(inner, Kinds::NUMBER.or(Kinds::DURATION)),
+            ExprKind::Quantifier { list, .. } => self.value(list, Kinds::LIST),
+            _ => {}
+        }
+    }
+}

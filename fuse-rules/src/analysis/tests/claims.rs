@@ -1,0 +1,240 @@
+//! Every claim held against evaluation, on events made for the rules and by them.
+//!
+//! `FUSE_TEST_PAIRS` says how many pairs of a rule and an event are compared.
+
+use std::collections::BTreeMap;
+
+use super::generate::{TYPES, body, rules};
+use super::*;
+use crate::analysis::{Clause, Finding, ask};
+use crate::check::typed::{Each, Expr, ExprKind};
+use crate::eval::reference::{self, World};
+use crate::eval::tests::many::Random;
+use crate::eval::tests::{event, load};
+use crate::event::Event;
+use crate::fuses::Fuses;
+use crate::value::Value;
+use crate::{Outcome, types::Ty};
+
+/// What is claimed of the rules of one set.
+struct Claims<'r> {
+    placed: Vec<Placed<'r>>,
+    matching: Vec<Answer>,
+    failing: Vec<Answer>,
+    clauses: Vec<Vec<Clause>>,
+    meeting: Vec<(usize, usize, Answer)>,
+    separating: Vec<(usize, usize, Answer)>,
+}
+
+impl<'r> Claims<'r> {
+    fn of(rules: &'r Rules) -> Self {
+        let placed = placed(rules);
+        let mut analysis = Analysis::new(rules);
+        let all = 0..placed.len();
+        let pairs = || all.clone().flat_map(|a| all.clone().map(move |b| (a, b)));
+        let matching = placed.iter().map(|of| analysis.matching(*of)).collect();
+        let failing = placed.iter().map(|of| analysis.failing(*of)).collect();
+        let clauses = placed.iter().map(|of| analysis.rule_clauses(*of)).collect();
+        let meeting = pairs().filter(|(a, b)| a < b);
+        let meeting = meeting.map(|(a, b)| (a, b, analysis.meeting(placed[a], placed[b]))).collect();
+        let separating = pairs().filter(|(a, b)| a != b);
+        let separating =
+            separating.map(|(a, b)| (a, b, analysis.separating(placed[a], placed[b]))).collect();
+        Self { placed, matching, failing, clauses, meeting, separating }
+    }
+
+    fn witnesses(&self) -> impl Iterator<Item = &Witness> {
+        let pairs = self.meeting.iter().chain(&self.separating).map(|(_, _, answer)| answer);
+        self.matching.iter().chain(&self.failing).chain(pairs).filter_map(Answer::witness)
+    }
+
+    /// Counts what was claimed.
+    fn count(&self, counts: &mut BTreeMap<&'static str, usize>) {
+        let mut add = |what: [&'static str; 4], answer: &Answer| {
+            let at = match answer {
+                Answer::Never(Events::Any) => 0,
+                Answer::Never(Events::Typed) => 1,
+                Answer::Found(_) => 2,
+                Answer::Unknown => 3,
+            };
+            *counts.entry(what[at]).or_default() += 1;
+        };
+        for answer in &self.matching {
+            add(["never matches", "never matches, typed", "match found", "match not known"], answer);
+        }
+        for answer in &self.failing {
+            add(["always matches", "always matches, typed", "failure found", "failure not known"], answer);
+        }
+        for (_, _, answer) in &self.meeting {
+            add(["never both", "never both, typed", "both found", "both not known"], answer);
+        }
+        for (_, _, answer) in &self.separating {
+            add(["implies", "implies, typed", "difference found", "difference not known"], answer);
+        }
+        for clause in self.clauses.iter().flatten() {
+            *counts.entry(match clause.finding {
+                Finding::Idle => "idle clause",
+                Finding::Impossible => "impossible clause",
+            }).or_default() += 1;
+        }
+    }
+
+    /// Fails where an event shows a claim to be false.
+    fn hold(&self, world: &World<'_>, is_typed: bool, told: &str) {
+        let of = |answer: &Answer| match answer {
+            Answer::Never(Events::Any) => true,
+            Answer::Never(Events::Typed) => is_typed,
+            _ => false,
+        };
+        let matches: Vec<_> = self.placed.iter().map(|of| ask::matches(*of, world)).collect();
+        for (at, placed) in self.placed.iter().enumerate() {
+            let name = &placed.rule.name;
+            let is_never = of(&self.matching[at]) && !matches[at].is_empty();
+            assert!(!is_never, "{name} never matches, but does\n{told}");
+            let fails = ask::fails(*placed, world);
+            let is_always = of(&self.failing[at]) && fails.is_some();
+            assert!(!is_always, "{name} always matches, but does not at {fails:?}\n{told}");
+            for clause in &self.clauses[at] {
+                if clause.of == Events::Any || is_typed {
+                    self.holds(*placed, clause, world, told);
+                }
+            }
+        }
+        for (a, b, answer) in self.meeting.iter().filter(|(_, _, answer)| of(answer)) {
+            let both = matches[*a].iter().any(|path| {
+                matches[*b].iter().any(|other| path.starts_with(other) || other.starts_with(path))
+            });
+            let names = [a, b].map(|at| &self.placed[*at].rule.name);
+            assert!(!both, "{names:?} never match both, but do: {answer:?}\n{told}");
+        }
+        for (a, b, answer) in self.separating.iter().filter(|(_, _, answer)| of(answer)) {
+            let alone = matches[*a].iter().find(|path| !matches[*b].iter().any(|o| path.starts_with(o)));
+            let names = [a, b].map(|at| &self.placed[*at].rule.name);
+            assert!(alone.is_none(), "{names:?}: implied, but not at {alone:?}: {answer:?}\n{told}");
+        }
+    }
+
+    fn holds(&self, placed: Placed<'_>, clause: &Clause, world: &World<'_>, told: &str) {
+        let eachs: Vec<&Each> = placed.eachs();
+        let parts: Vec<&Expr> = placed.whens().flat_map(parts).collect();
+        let own = parts.iter().position(|part| part.span == clause.span).unwrap();
+        let before = |part: &&&Expr| clause.because.contains(&part.span);
+        for (path, elements) in reference::elements(world, &eachs) {
+            let truth = |part: &Expr| reference::truth(world, elements.clone(), part) == Ok(true);
+            if parts.iter().filter(before).all(|part| truth(part)) {
+                let wanted = clause.finding == Finding::Idle;
+                assert_eq!(truth(parts[own]), wanted, "{clause:?} at {path:?}\n{told}");
+            }
+        }
+    }
+}
+
+fn parts(when: &Expr) -> Vec<&Expr> {
+    match &when.kind {
+        ExprKind::And(inner) => inner.iter().flat_map(parts).collect(),
+        _ => vec![when],
+    }
+}
+
+/// Whether the rule acts on the event at the element, by the plan.
+fn acts(ruleset: &Ruleset, of: Placed<'_>, witness: &Witness) -> bool {
+    let acted = witness.event(("q", "e"), |event| {
+        let decided = ruleset.plan().evaluate_all(event, &Fuses::default());
+        decided.decisions.iter().any(|decision| {
+            let path: Vec<u32> = decision.element.clone().unwrap_or_default().iter().copied().collect();
+            decision.rule == of.rule.name
+                && path == witness.element
+                && !matches!(decision.outcome, Outcome::NotMatched | Outcome::Unknown)
+        })
+    });
+    acted.unwrap()
+}
+
+#[test]
+fn no_claim_is_false() {
+    let pairs: usize =
+        std::env::var("FUSE_TEST_PAIRS").map_or(8_000, |pairs| pairs.parse().unwrap());
+    let seed = std::env::var("FUSE_TEST_SEED").map_or(11, |seed| seed.parse().unwrap());
+    let mut random = Random::new(seed);
+    let (mut compared, mut sets) = (0, 0);
+    let mut counts = BTreeMap::new();
+    while compared < pairs {
+        let ty = TYPES[sets % TYPES.len()];
+        sets += 1;
+        let text = rules(&mut random, ty, 6);
+        let ruleset = load(&text);
+        let claims = Claims::of(ruleset.typed());
+        claims.count(&mut counts);
+        let ty: Option<&Ty> = ruleset.typed().sources[0].events[0].ty.as_ref();
+        let is_typed = |body: &str| {
+            ty.is_none_or(|ty| ty.mismatch(&Value::read_lenient(body)).is_none())
+        };
+        for (of, answer) in claims.placed.iter().zip(&claims.matching) {
+            if let Some(witness) = answer.witness() {
+                let body = witness.text().unwrap();
+                assert!(is_typed(&body), "{body} is not of its type\n{text}");
+                assert!(acts(&ruleset, *of, witness), "{body} does not match\n{text}");
+            }
+        }
+        let mut look = |event: &Event<'_>| {
+            let told = format!("{}\n{:?}\n{text}", event.body(), event);
+            claims.hold(&World::new(event, None), is_typed(event.body()), &told);
+            compared += claims.placed.len();
+        };
+        for witness in claims.witnesses() {
+            witness.event(("q", "e"), &mut look).unwrap();
+        }
+        for _ in 0..30 {
+            look(&event(&body(&mut random, ty_text(sets))));
+        }
+        for _ in 0..2 {
+            let body = body(&mut random, ty_text(sets));
+            let told = format!("{body}\n{text}");
+            for of in &claims.placed {
+                changed(&ruleset, *of, &event(&body), &mut counts, &told);
+            }
+        }
+    }
+    println!("{compared} pairs of {sets} sets: {counts:#?}");
+    for (what, count) in &counts {
+        assert!(count * 100 >= sets, "{what} is hardly ever claimed: {count} of {sets}");
+    }
+}
+
+/// What an event is changed to matches, and is what its changes say.
+fn changed(
+    ruleset: &Ruleset,
+    of: Placed<'_>,
+    event: &Event<'_>,
+    counts: &mut BTreeMap<&'static str, usize>,
+    told: &str,
+) {
+    let mut analysis = Analysis::new(ruleset.typed());
+    let placed = placed(ruleset.typed());
+    let same = placed.iter().find(|other| other.rule.name == of.rule.name).unwrap();
+    let matched = !ask::matches(of, &World::new(event, None)).is_empty();
+    let Some(closest) = analysis.closest(*same, event) else {
+        assert!(!matched || event.body().contains("999") || event.body().contains("\\u"), "{told}");
+        *counts.entry("no change found").or_default() += 1;
+        return;
+    };
+    assert_eq!(closest.changes.is_empty(), matched, "{closest:?}\n{told}");
+    *counts.entry(match closest.changes.len() {
+        0 => "no change needed",
+        1 => "one change found",
+        _ => "changes found",
+    }).or_default() += 1;
+    assert!(acts(ruleset, of, &closest.event), "does not match: {closest:?}\n{told}");
+    let ty = ruleset.typed().sources[0].events[0].ty.as_ref();
+    if ty.is_some_and(|ty| ty.mismatch(&Value::read_lenient(event.body())).is_none()) {
+        assert_eq!(ty.and_then(|ty| ty.mismatch(&closest.event.body)), None, "{told}");
+    }
+    // Only what is told was changed.
+    let before = Witness::from_event(event);
+    let only_headers = closest.changes.iter().all(|c| !c.path.starts_with("body"));
+    assert_eq!(closest.event.body == before.body, only_headers, "{closest:?}\n{told}");
+}
+
+fn ty_text(sets: usize) -> &'static str {
+    TYPES[(sets - 1) % TYPES.len()]
+}

@@ -1,0 +1,66 @@
+//! Events beside the changes that make rules match them.
+
+use super::*;
+use crate::eval::tests::event;
+
+/// `clauses`, a body, and what is changed of it.
+fn changes(ty: &str, clauses: &str, body: &str) -> String {
+    let clauses = if clauses.contains("when ") { clauses.to_owned() } else { format!("when {clauses}") };
+    let ruleset = set(ty, &[&clauses]);
+    let placed = placed(ruleset.typed());
+    let mut analysis = Analysis::new(ruleset.typed());
+    let Some(closest) = analysis.closest(placed[0], &event(body)) else { return "unknown".to_owned() };
+    let value = |value: &Option<crate::value::Value<'static>>| {
+        value.as_ref().map_or("nothing".to_owned(), |value| value.to_json_text().unwrap())
+    };
+    let changes = closest.changes.iter().map(|change| {
+        format!("{}: {} -> {}", change.path, value(&change.from), value(&change.to))
+    });
+    changes.collect::<Vec<_>>().join("; ")
+}
+
+#[test]
+fn the_smallest_change_is_found() {
+    let mut out = String::new();
+    for (clauses, body) in [
+        ("body.a == \"x\"", r#"{"a":"x"}"#),
+        ("body.a == \"x\"", r#"{"a":"y","b":1}"#),
+        ("body.a == \"x\"", "{}"),
+        ("body.a.b.c == \"x\"", r#"{"a":1}"#),
+        ("body.a.b.c == \"x\"", r#"{"a":{"b":{"d":1}}}"#),
+        ("body.a > 5 and body.a <= 9", r#"{"a":2}"#),
+        ("body.a > 5 and body.a <= 9", r#"{"a":20}"#),
+        ("body.a is missing", r#"{"a":{"b":1}}"#),
+        ("not (body.a == \"x\")", r#"{"a":"x"}"#),
+        ("not body.a", r#"{"a":true}"#),
+        ("(body.a == 1 and body.b == 2) or body.c == 3", r#"{"a":1}"#),
+        ("(body.a == 1 and body.b == 2) or body.c == 3", r#"{"a":1,"b":2}"#),
+        ("(body.a == 1 and body.b == 2) or (body.c == 3 and body.d == 4)", r#"{"c":3}"#),
+        ("each x in body.l when x.a == 1 and x.b == 2", r#"{"l":[{"a":5,"b":5},{"a":1}]}"#),
+        ("each x in body.l when x.a == 1", "{}"),
+        ("each x in filter(f in body.l: f.a == 1) when x.b == 2", r#"{"l":[{"a":5,"b":5},{"b":2}]}"#),
+        ("any(x in body.l: x.a == 1 and x.b == 2)", r#"{"l":[{"a":1},{"c":1}]}"#),
+        ("any(x in body.l: x.a == 1 and x.b == 2)", r#"{"l":[]}"#),
+        ("all(x in body.l: x.a == 1)", r#"{"l":[{"a":1},{"a":2},{"b":2}]}"#),
+        ("none(x in body.l: x.a == 1)", r#"{"l":[{"a":1},{"a":2}]}"#),
+        ("headers.x-kind == \"pull\"", "{}"),
+        ("headers.x-other is present and query.page == \"3\"", "{}"),
+        ("lower(body.a) == \"prod\"", r#"{"a":"DEV"}"#),
+        ("body.a == body.b", r#"{"a":"x","b":"y"}"#),
+        ("age(body.t) > 1h", r#"{"t":"2026-08-01T10:05:00Z"}"#),
+        ("body.a == 1 and event.name == \"other\"", "{}"),
+    ] {
+        out.push_str(&format!("{clauses}\n    {body}\n    {}\n", changes("", clauses, body)));
+    }
+    insta::assert_snapshot!(out);
+}
+
+#[test]
+fn what_is_of_its_type_stays_so() {
+    let ty = " : { kind: \"a\", n: int } | { kind: \"b\", s: string, o?: { x: int, y: string } }";
+    let told = |clauses, body| changes(ty, clauses, body);
+    insta::assert_snapshot!(told("body.n > 3", r#"{"kind":"a","n":1}"#), @"body.n: 1 -> 4");
+    insta::assert_snapshot!(told("body.o.x == 3", r#"{"kind":"b","s":"t"}"#), @r#"body.o: nothing -> {"x":3,"y":"x"}"#);
+    // Two more would have to change, which is not found.
+    insta::assert_snapshot!(told("body.s == \"u\"", r#"{"kind":"a","n":1}"#), @"unknown");
+}

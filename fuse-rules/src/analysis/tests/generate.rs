@@ -1,0 +1,245 @@
+//! Rules that often contradict, imply and repeat each other, and events that often are what they ask for.
+
+use std::fmt::Write as _;
+
+use crate::eval::tests::many::Random;
+use crate::eval::tests::registry;
+use crate::ruleset::Ruleset;
+
+const TEXTS: [&str; 7] = ["prod", "prod-eu", "prod-eu-1", "dev", "", "1", "é"];
+const NUMBERS: [&str; 6] = ["0", "1", "2", "1.5", "-1", "9007199254740993"];
+const KEYS: [&str; 3] = ["a", "b", "n"];
+const PATTERNS: [&str; 8] =
+    ["prod.*", ".*-1", "prod|dev", "[a-z]+", "[a-z-]*", "(?i)PROD", "[pd].*", ".?"];
+const GLOBS: [&str; 6] = ["prod*", "*-1", "*eu*", "dev", "*", "p?od"];
+const KINDS: [&str; 9] =
+    ["present", "missing", "null", "string", "int", "float", "bool", "list", "map"];
+
+/// Types of the event; the generated bodies are of these often enough.
+pub(super) const TYPES: [&str; 6] = [
+    "",
+    "",
+    " : { a: \"prod\" | \"dev\", b?: int, n: float | null, ... }",
+    " : { a?: string, b: bool, n: int, o?: { a: string, b?: int }, items: list<{ a: string, b?: int, n: int | string }> }",
+    " : { a: \"prod\", b: int, items?: list<string> } | { a: \"dev\", b: string, n?: bool }",
+    " : { a?: string | int, b?: string | null, n?: \"x\" | 1 | 2, o: { a: \"prod\" | \"\" }, items: list<string | int>, ... }",
+];
+
+fn path(random: &mut Random, root: &str) -> String {
+    match random.below(14) {
+        0 => format!("{root}.o.{}", random.pick(&KEYS)),
+        1 if root == "body" => "headers.x-kind".to_owned(),
+        2 => format!("{root}.items[{}].{}", random.pick(&["0", "1", "-1"]), random.pick(&KEYS)),
+        3 if root != "body" => root.to_owned(),
+        4 => format!("{root}.items"),
+        5 => format!("{root}.o"),
+        _ => format!("{root}.{}", random.pick(&KEYS)),
+    }
+}
+
+/// A condition on values of these roots.
+fn condition(random: &mut Random, roots: &[&str], depth: usize) -> String {
+    if depth > 0 && random.one_in(3) {
+        let parts: Vec<String> =
+            (0..2 + random.below(2)).map(|_| condition(random, roots, depth - 1)).collect();
+        let word = random.pick(&[" and ", " or "]);
+        let whole = format!("({})", parts.join(word));
+        return if random.one_in(3) { format!("not {whole}") } else { whole };
+    }
+    let root = roots[random.below(roots.len())];
+    let path = path(random, root);
+    let (text, number) = (random.pick(&TEXTS), random.pick(&NUMBERS));
+    let atom = match random.below(26) {
+        0..4 => format!("{path} == \"{text}\""),
+        4 => format!("{path} != \"{text}\""),
+        5 => format!("{path} == {number}"),
+        6 => format!("{path} != {number}"),
+        7..10 => format!("{path} {} {number}", random.pick(&["<", "<=", ">", ">="])),
+        10 => format!("{path} in [\"{text}\", \"{}\", {number}]", random.pick(&TEXTS)),
+        11 => format!("{path} not in [\"{text}\", \"{}\"]", random.pick(&TEXTS)),
+        12 => format!("{path} starts-with \"{text}\""),
+        13 => format!("{path} ends-with \"{text}\""),
+        14 => format!("{path} contains \"{text}\""),
+        15 => format!("{path} matches r\"{}\"", random.pick(&PATTERNS)),
+        16 => format!("{path} like \"{}\"", random.pick(&GLOBS)),
+        17 => format!("{path} is {}", random.pick(&KINDS)),
+        18 => format!("{path} is not {}", random.pick(&KINDS)),
+        19 => path,
+        20 | 21 => {
+            let list = if root == "body" { "body.items" } else { root };
+            let quantifier = random.pick(&["any", "all", "none"]);
+            let body = condition(random, &["q"], 0).replace("(q in", "(p in");
+            format!("{quantifier}(q in {list}: {body})")
+        }
+        22 => format!("lower(string({path})) == \"{text}\""),
+        23 => format!("{path} {} {}", random.pick(&["==", "<", ">=", "!="]), self::path(random, root)),
+        24 => format!("count(q in body.items: q.a == \"{text}\") {} 1", random.pick(&[">", "==", "<"])),
+        _ => format!("({path} ?? {number}) == {number}"),
+    };
+    if random.one_in(8) { format!("not ({atom})") } else { atom }
+}
+
+/// So many rules in sensors of up to four, on events of the type. What does not check is left out.
+pub(super) fn rules(random: &mut Random, ty: &str, count: usize) -> String {
+    let head = format!("source q queue {{ event e{ty} }}\n");
+    let checks = |sensor: &str, rule: &str| {
+        Ruleset::parse("a.rules", &format!("{head}{sensor}{rule}}}\n"), &registry()).is_ok()
+    };
+    let mut text = head.clone();
+    let (mut left, mut number) = (count, 0);
+    while left > 0 {
+        let mut roots = vec!["body"];
+        let mut sensor = format!("sensor s{number} on q.e {{\n");
+        match random.below(6) {
+            0 | 1 => {
+                writeln!(sensor, "each x in body.items{}", random.pick(&["", "", " max 2"])).unwrap();
+                roots.extend(["x", "x"]);
+            }
+            2 => {
+                let filter = condition(random, &["f"], 0).replace("(q in", "(p in");
+                writeln!(sensor, "each x in filter(f in body.items: {filter})").unwrap();
+                roots.push("x");
+            }
+            _ => {}
+        }
+        if random.one_in(4) {
+            writeln!(sensor, "when {}", condition(random, &roots, 1)).unwrap();
+        }
+        if !checks(&sensor, "rule r { trigger note {} }") {
+            continue;
+        }
+        number += 1;
+        text.push_str(&sensor);
+        let here = (1 + random.below(4)).min(left);
+        left -= here;
+        for at in 0..here {
+            let rule = (0..30).map(|_| rule(random, at, &roots)).find(|rule| checks(&sensor, rule));
+            text.push_str(&rule.unwrap_or_else(|| format!("rule r{at} {{ trigger note {{}} }}\n")));
+        }
+        text.push_str("}\n");
+    }
+    text
+}
+
+fn rule(random: &mut Random, number: usize, roots: &[&str]) -> String {
+    let mut text = format!("rule r{number} {{\n");
+    let mut roots = roots.to_vec();
+    if random.one_in(6) {
+        let root = roots[random.below(roots.len())];
+        writeln!(text, "each y in {root}.items").unwrap();
+        roots.push("y");
+    }
+    for _ in 0..1 + random.below(3) {
+        writeln!(text, "when {}", condition(random, &roots, 2)).unwrap();
+    }
+    text.push_str("trigger note {}\n}\n");
+    text
+}
+
+fn scalar(random: &mut Random) -> String {
+    match random.below(24) {
+        0 => "null".into(),
+        1 => "true".into(),
+        2 => "false".into(),
+        3 => "[]".into(),
+        4 => "\"\\ud800\"".into(),
+        5 => random.pick(&["1e999", "1e-999"]).into(),
+        6 => "{}".into(),
+        7 => "\"x\"".into(),
+        8..14 => random.pick(&NUMBERS).to_owned(),
+        _ => format!("\"{}\"", random.pick(&TEXTS)),
+    }
+}
+
+/// A value of about this type: one of each of what it says, with slips.
+fn of_type(random: &mut Random, ty: &str) -> Option<String> {
+    let text = |random: &mut Random| format!("\"{}\"", random.pick(&TEXTS));
+    let whole = |random: &mut Random| random.pick(&["0", "1", "2", "-1"]).to_owned();
+    let mut fields: Vec<(&str, String)> = Vec::new();
+    let mut maybe = |random: &mut Random, key, value: String| {
+        if !random.one_in(3) {
+            fields.push((key, value));
+        }
+    };
+    let at = TYPES.iter().position(|own| *own == ty)?;
+    match at {
+        2 => {
+            let a = random.pick(&["\"prod\"", "\"dev\""]).to_owned();
+            let (b, o) = (whole(random), object(random, 0));
+            maybe(random, "b", b);
+            maybe(random, "o", o);
+            fields.push(("a", a));
+            fields.push(("n", random.pick(&["null", "1", "1.5", "0"]).to_owned()));
+        }
+        3 => {
+            let a = text(random);
+            maybe(random, "a", a);
+            let o = format!("{{\"a\":{}}}", text(random));
+            maybe(random, "o", o);
+            fields.push(("b", random.pick(&["true", "false"]).to_owned()));
+            fields.push(("n", whole(random)));
+            let items = (0..random.below(3)).map(|_| {
+                let n = if random.one_in(2) { text(random) } else { whole(random) };
+                format!("{{\"a\":{},\"b\":{},\"n\":{n}}}", text(random), whole(random))
+            });
+            fields.push(("items", format!("[{}]", items.collect::<Vec<_>>().join(","))));
+        }
+        4 if random.one_in(2) => {
+            let items: Vec<String> = (0..random.below(3)).map(|_| text(random)).collect();
+            maybe(random, "items", format!("[{}]", items.join(",")));
+            fields.push(("a", "\"prod\"".to_owned()));
+            fields.push(("b", whole(random)));
+        }
+        4 => {
+            maybe(random, "n", "true".to_owned());
+            fields.push(("a", "\"dev\"".to_owned()));
+            fields.push(("b", text(random)));
+        }
+        5 => {
+            let (a, b) = (if random.one_in(2) { text(random) } else { whole(random) }, text(random));
+            maybe(random, "a", a);
+            maybe(random, "b", b);
+            maybe(random, "n", "1".to_owned());
+            fields.push(("o", format!("{{\"a\":{}}}", random.pick(&["\"prod\"", "\"\""]))));
+            let items: Vec<String> = (0..random.below(3)).map(|_| text(random)).collect();
+            fields.push(("items", format!("[{}]", items.join(","))));
+        }
+        _ => return None,
+    }
+    let fields: Vec<String> =
+        fields.iter().map(|(key, value)| format!("\"{key}\":{value}")).collect();
+    Some(format!("{{{}}}", fields.join(",")))
+}
+
+fn object(random: &mut Random, depth: usize) -> String {
+    let mut entries = Vec::new();
+    for key in KEYS {
+        if !random.one_in(4) {
+            entries.push(format!("\"{key}\":{}", scalar(random)));
+        }
+    }
+    if depth > 0 {
+        if !random.one_in(5) {
+            let items: Vec<String> = (0..random.below(4))
+                .map(|_| if random.one_in(4) { scalar(random) } else { object(random, depth - 1) })
+                .collect();
+            entries.push(format!("\"items\":[{}]", items.join(",")));
+        } else if random.one_in(2) {
+            entries.push(format!("\"items\":{}", scalar(random)));
+        }
+        if !random.one_in(4) {
+            entries.push(format!("\"o\":{}", object(random, 0)));
+        }
+    }
+    format!("{{{}}}", entries.join(","))
+}
+
+/// A body, of the type more often than not.
+pub(super) fn body(random: &mut Random, ty: &str) -> String {
+    let typed = if random.one_in(4) { None } else { of_type(random, ty) };
+    match typed {
+        Some(body) => body,
+        None if random.one_in(30) => scalar(random),
+        None => object(random, 2),
+    }
+}

@@ -1,0 +1,138 @@
+//! Events that are found: made of what is known of their places.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::domain::Automata;
+use super::fit::{Fit, Fitter};
+use super::places::{BODY, EVENT, HEADERS, Id, Places, QUERY, Step};
+use crate::eval::reference::World;
+use crate::event::Event;
+use crate::types::Ty;
+use crate::value::Value;
+
+/// An event, as small as it was found, and the element of it that is meant.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Witness {
+    pub(crate) body: Value<'static>,
+    pub(crate) headers: BTreeMap<String, String>,
+    pub(crate) query: BTreeMap<String, String>,
+    pub(crate) id: String,
+    pub(crate) received: Timestamp,
+    /// The indices of the elements, outermost first; none where nothing is gone through.
+    pub(crate) element: Vec<u32>,
+}
+
+/// When events that are found were received, unless something asks for another time.
+const RECEIVED: &str = "2026-01-01T00:00:00Z";
+
+/// What came of making an event.
+pub(super) enum Made {
+    Never,
+    Unsure,
+    Event(Box<Witness>),
+}
+
+impl Witness {
+    /// An event whose places are what they may be.
+    pub(super) fn of(places: &Places, ty: Option<&Ty>, automata: &mut Automata) -> Made {
+        let mut fitter = Fitter::new(places, automata);
+        let mut fits = vec![
+            fitter.fit(Some(BODY), ty, false),
+            fitter.fit(Some(HEADERS), None, false),
+            fitter.fit(Some(QUERY), None, false),
+        ];
+        let fields: Vec<Id> = places.children(EVENT).map(|(id, _)| id).collect();
+        fits.extend(fields.iter().map(|id| fitter.fit(Some(*id), None, false)));
+        if fits.contains(&Fit::Never) {
+            return Made::Never;
+        }
+        let mut values = fits.into_iter().map(|fit| match fit {
+            Fit::Value(value) => value,
+            _ => None,
+        });
+        let mut next = || values.next().flatten();
+        let (Some(body), Some(headers), Some(query)) = (next(), next(), next()) else {
+            return Made::Unsure;
+        };
+        let mut witness = Self {
+            body,
+            headers: texts(headers),
+            query: texts(query),
+            id: String::new(),
+            received: RECEIVED.parse().unwrap_or(Timestamp::UNIX_EPOCH),
+            element: Vec::new(),
+        };
+        for field in fields {
+            let (Some(place), Some(Value::String(text))) = (places.at(field), next()) else {
+                continue;
+            };
+            match &place.step {
+                Step::Key(key) if &**key == "id" => witness.id = text.into_owned(),
+                Step::Key(key) if &**key == "time" => {
+                    witness.received = text.parse().unwrap_or(witness.received);
+                }
+                _ => {}
+            }
+        }
+        Made::Event(Box::new(witness))
+    }
+
+    pub(super) fn from_event(event: &Event<'_>) -> Self {
+        Self {
+            body: Value::read_lenient(event.body()).into_owned(),
+            headers: event.headers().clone(),
+            query: event.queries().clone(),
+            id: event.field("id").unwrap_or_default().into_owned(),
+            received: event.received_at(),
+            element: Vec::new(),
+        }
+    }
+
+    /// A field of the root `event` that can differ from one event of a name to the other.
+    pub(super) fn field(&self, name: &str) -> Option<String> {
+        match name {
+            "id" => Some(self.id.clone()),
+            "time" => Some(self.received.to_string()),
+            _ => None,
+        }
+    }
+
+    /// The body as text; `None` where it has what JSON's text cannot be made of.
+    pub(crate) fn text(&self) -> Option<String> {
+        self.body.to_json_text().ok()
+    }
+
+    /// Calls `then` with the event.
+    pub(crate) fn event<T>(
+        &self,
+        (source, name): (&str, &str),
+        then: impl FnOnce(&Event<'_>) -> T,
+    ) -> Option<T> {
+        let text = self.text()?;
+        let mut event = Event::new(source, name, text.as_bytes()).ok()?;
+        event = event.id(self.id.clone()).received(self.received);
+        for (name, value) in &self.headers {
+            event = event.header(name, value);
+        }
+        for (name, value) in &self.query {
+            event = event.query(name, value);
+        }
+        Some(then(&event))
+    }
+
+    /// Calls `then` with the event as rules see it.
+    pub(super) fn world<T>(&self, of: (&str, &str), then: impl FnOnce(&World<'_>) -> T) -> Option<T> {
+        self.event(of, |event| then(&World::new(event, None)))
+    }
+}
+
+pub(super) fn texts(map: Value<'_>) -> BTreeMap<String, String> {
+    let Value::Map(entries) = map else { return BTreeMap::new() };
+    let text = |(key, value): (std::borrow::Cow<'_, str>, Value<'_>)| match value {
+        Value::String(text) => Some((key.into_owned(), text.into_owned())),
+        _ => None,
+    };
+    entries.into_iter().filter_map(text).collect()
+}
