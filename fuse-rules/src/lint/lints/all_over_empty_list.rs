@@ -5,6 +5,7 @@ use crate::lint::context::{Context, Findings};
 use crate::lint::reads::{self, Bound, Part, Step, Whole};
 use crate::lint::{Level, Lint};
 use crate::span::Span;
+use crate::syntax::ast;
 
 pub(super) static LINT: Lint = Lint {
     name: "all-over-empty-list",
@@ -68,9 +69,10 @@ fn look_at(sensor: &Sensor, rule: &Rule, context: &Context<'_>, out: &mut Findin
             _ => None,
         });
         let name = name.unwrap_or("the list");
-        let text = context.text(*span);
-        let inside = text.split_once(" in ").and_then(|(_, rest)| rest.split_once(':'));
-        let list = inside.map_or("…", |(list, _)| list.trim());
+        let list = match context.written(*span).map(|expr| &expr.kind) {
+            Some(ast::ExprKind::Quantifier { list, .. }) => context.text(list.span),
+            _ => name,
+        };
         out.add(*span, format!("this is true where `{name}` is empty"), |problem| {
             problem.label("true of no element at all").help(format!(
                 "ask for an element, too: `len({list}) > 0 and …`"

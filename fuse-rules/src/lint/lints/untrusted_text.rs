@@ -1,9 +1,9 @@
 //! `untrusted-text`
 
-use crate::check::typed::{CompareOp, Expr, ExprKind, Mapped, Root, Rule, Sensor, TextOp};
+use crate::check::typed::{Expr, ExprKind, Mapped, Root, Rule, Sensor};
 use crate::lint::context::{Context, Findings};
 use crate::lint::reads::{self, Bound, Part, Step, Whole};
-use crate::lint::{Level, Lint};
+use crate::lint::{Level, Lint, guards};
 
 pub(super) static LINT: Lint = Lint {
     name: "untrusted-text",
@@ -120,15 +120,18 @@ fn look(context: &Context<'_>, out: &mut Findings) {
 }
 
 fn look_at(sensor: &Sensor, rule: &Rule, context: &Context<'_>, out: &mut Findings) {
-    let mut tested: Vec<Whole<'_>> = Vec::new();
     let mut found = Vec::new();
-    reads::roots(sensor, rule, &mut |part, expr, bound| match part {
-        Part::When => reads::required(expr, &mut |part| tested.extend(test(part, bound))),
-        Part::Field(trigger, field) if acts(&trigger.kind, field, context) => {
+    reads::roots(sensor, rule, &mut |part, expr, bound| {
+        if let Part::Field(trigger, field) = part
+            && acts(&trigger.kind, field, context)
+        {
             flows(expr, bound, &mut |whole, expr| found.push((whole, expr.span, field)));
         }
-        _ => {}
     });
+    if found.is_empty() {
+        return;
+    }
+    let tested = guards::tested(sensor, rule);
     for (_, span, field) in found.iter().filter(|(whole, ..)| !tested.contains(whole)) {
         let (text, name) = (context.text(*span), &field.name);
         out.add(*span, format!("anybody can write this text, and it is given to `{name}`"), |problem| {
@@ -144,27 +147,6 @@ fn acts(kind: &str, field: &Mapped, context: &Context<'_>) -> bool {
     let tells = context.registry.find_trigger(kind).is_some_and(|schema| schema.only_tells());
     let outer = field.name.split('.').next().unwrap_or_default();
     !tells && !HARMLESS_FIELDS.contains(&outer)
-}
-
-/// The value that a condition tests as a text.
-fn test<'a>(condition: &'a Expr, bound: &Bound<'a>) -> Option<Whole<'a>> {
-    match &condition.kind {
-        ExprKind::Pattern { value, pattern } if pattern.op == TextOp::Matches => inside(value, bound),
-        ExprKind::In { item, .. } => inside(item, bound),
-        ExprKind::Compare { op: CompareOp::Eq, left, right } => {
-            inside(left, bound).or_else(|| inside(right, bound))
-        }
-        _ => None,
-    }
-}
-
-/// A value, perhaps changed by a function or with a default.
-fn inside<'a>(expr: &'a Expr, bound: &Bound<'a>) -> Option<Whole<'a>> {
-    match &expr.kind {
-        ExprKind::Call { arguments, .. } => inside(arguments.first()?, bound),
-        ExprKind::Coalesce { left, .. } => inside(left, bound),
-        _ => bound.of(expr),
-    }
 }
 
 /// Calls `visit` with each text of outsiders that goes into a value as it is.

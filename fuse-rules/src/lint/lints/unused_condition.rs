@@ -42,7 +42,7 @@ sensor example on gh.push {
 };
 
 fn look(context: &Context<'_>, out: &mut Findings) {
-    for file in context.judged(out) {
+    for file in context.judged(out).files() {
         for declared in &file.tree.conditions {
             let name = &declared.name;
             if !context.uses().is_called(&name.text) {

@@ -73,7 +73,7 @@ sensor example on gh.push {
 };
 
 fn look(context: &Context<'_>, out: &mut Findings) {
-    for file in context.judged(out) {
+    for file in context.judged(out).files() {
         for declared in &file.tree.consts {
             let name = &declared.name;
             if !context.uses().is_used_as_value(&name.text) {

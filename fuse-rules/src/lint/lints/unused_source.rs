@@ -58,17 +58,16 @@ source gh webhook {
 };
 
 fn look(context: &Context<'_>, out: &mut Findings) {
-    for file in context.judged(out) {
-        for source in &file.tree.sources {
-            let name = &source.name;
-            if !context.uses().is_source(&name.text) {
-                out.add(name.span, format!("no sensor listens to the source `{}`", name.text), |problem| {
-                    problem.label("nothing is done with what it takes in").help(format!(
-                        "add a sensor as in `sensor NAME on {}.EVENT`, or remove the source",
-                        name.text
-                    ))
-                });
-            }
+    let judged = context.judged(out);
+    let sources = context.rules.sources.iter();
+    for source in sources.filter(|source| judged.contains(source.span.file)) {
+        let name = &source.name;
+        if !context.uses().is_source(name) {
+            out.add(source.span, format!("no sensor listens to the source `{name}`"), |problem| {
+                problem.label("nothing is done with what it takes in").help(format!(
+                    "add a sensor as in `sensor NAME on {name}.EVENT`, or remove the source"
+                ))
+            });
         }
     }
 }

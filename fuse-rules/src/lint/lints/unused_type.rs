@@ -56,7 +56,7 @@ sensor example on shop.placed {
 };
 
 fn look(context: &Context<'_>, out: &mut Findings) {
-    for file in context.judged(out) {
+    for file in context.judged(out).files() {
         for declared in &file.tree.types {
             let name = &declared.name;
             if !context.uses().is_type(None, &name.text) {
