@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::process::Command;
 
+use fuse_rules::Lints;
 use serde_json::Value;
 
 use super::page::{Example, examples};
@@ -53,6 +54,13 @@ fn rules(files: &BTreeMap<&str, &str>, example: &Example) -> Result<(), String> 
     let ruleset = load(files, &text).map_err(|problems| problems.to_string())?;
     if !ruleset.warnings().is_empty() {
         return Err(ruleset.warnings().to_string());
+    }
+    if example.is("finds") {
+        let found = Lints::default().run(&ruleset);
+        let names: Vec<_> = found.iter().map(|problem| problem.topic.as_str()).collect();
+        if names != example.finds() {
+            return Err(found.to_string());
+        }
     }
     let laid_out = match example.is("rule") {
         true => laid_out(&example.text),

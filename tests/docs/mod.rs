@@ -46,7 +46,7 @@ fn files(examples: &[Example]) -> BTreeMap<&str, &str> {
 fn load(files: &BTreeMap<&str, &str>, text: &str) -> Result<Ruleset, Diagnostics> {
     let mut files = files.clone();
     files.insert("example.rules", text);
-    Ruleset::load(&["example.rules"], &files, &kinds())
+    Ruleset::load_in_detail(&["example.rules"], &files, &kinds())
 }
 
 /// Clauses of a rule as a file: over the event of the file that they build on, or over one without a type.

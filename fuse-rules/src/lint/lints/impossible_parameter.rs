@@ -11,8 +11,11 @@ pub(super) static LINT: Lint = Lint {
     name: "impossible-parameter",
     title: "a parameter's value that the workflow template does not allow",
     level: Level::Deny,
-    finds: "A template lists the values of a parameter in its `enum`, and a rule gives one that is not among them: as a constant, or as a value of the \
-event that is declared to be one of some others. Argo refuses the workflow.\n\n\
+    finds: "\
+A template lists the values of a parameter in its `enum`, and a rule gives one that is not \
+among them: as a constant, or as a value of the event that is declared to be one of some \
+others. Argo refuses the workflow.
+
 It runs where `fuse lint --templates DIR` names the folder of the templates.",
     instead: "Give a value of the list, test for the values that are in it, or extend the list.",
     flags: &[

@@ -10,8 +10,10 @@ pub(super) static LINT: Lint = Lint {
     name: "unknown-parameter",
     title: "a parameter that the workflow template does not take",
     level: Level::Deny,
-    finds: "A rule gives a parameter that the template neither declares nor uses. Most often its name is misspelt, and the one that was meant keeps its \
-default or is missing.\n\n\
+    finds: "\
+A rule gives a parameter that the template neither declares nor uses. Most often its name is \
+misspelt, and the one that was meant keeps its default or is missing.
+
 It runs where `fuse lint --templates DIR` names the folder of the templates.",
     instead: "Give it the name that the template has, or leave it out.",
     flags: &[

@@ -11,8 +11,11 @@ pub(super) static LINT: Lint = Lint {
     name: "unknown-template",
     title: "a workflow template that does not exist",
     level: Level::Deny,
-    finds: "A trigger names a WorkflowTemplate or ClusterWorkflowTemplate that none of the files of `--templates` has, or only in another namespace. Argo \
-refuses the workflow; fuse holds the action until somebody applies the template.\n\n\
+    finds: "\
+A trigger names a WorkflowTemplate or ClusterWorkflowTemplate that none of the files of \
+`--templates` has, or only in another namespace. Argo refuses the workflow; fuse holds the \
+action until somebody applies the template.
+
 It runs where `fuse lint --templates DIR` names the folder of the templates.",
     instead: "Correct the name, or add the template.",
     flags: &[
@@ -190,9 +193,10 @@ fn look(context: &Context<'_>, out: &mut Findings) {
             match elsewhere {
                 Some((file, template)) => {
                     let namespace = template.namespace.as_deref().unwrap_or_default();
-                    problem
-                        .related(span(file, &template.place), format!("this one is in `{namespace}`"))
-                        .help(format!("let the workflow run in `{namespace}`, or move the template"))
+                    let there = span(file, &template.place);
+                    problem.related(there, format!("this one is in `{namespace}`")).help(format!(
+                        "let the workflow run in `{namespace}`, or move the template"
+                    ))
                 }
                 None => {
                     let known = templates.of_kind(kind).map(|(_, template)| template.name.as_str());

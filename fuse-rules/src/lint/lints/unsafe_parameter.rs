@@ -12,15 +12,22 @@ pub(super) static LINT: Lint = Lint {
     name: "unsafe-parameter",
     title: "a value of the event in the text of a script",
     level: Level::Warn,
-    finds: "A template pastes a parameter into the `source` of a script, or into what a shell is told to run (the word after `-c` of `sh`, `bash` and \
-their like, in `command` and `args`), and a rule gives it a value of the event. Argo puts the value in before anything reads the text, so that no quotes around \
-it help: a value with a quote in it ends them, and what follows is run.
+    finds: "\
+A template pastes a parameter into the `source` of a script, or into what a shell is told to \
+run (the word after `-c` of `sh`, `bash` and their like, in `command` and `args`), and a \
+rule gives it a value of the event. Argo puts the value in before anything reads the text, \
+so that no quotes around it help: a value with a quote in it ends them, and what follows is \
+run.
 
-Parameters are followed from the workflow to the inputs of its steps. Nothing is said of a constant, of a number, a truth or one of some \
-declared texts, of a value that a condition of the rule tests by `matches`, `in` or `==`, of a hash, and of what a template passes on through `env`.
+Parameters are followed from the workflow to the inputs of its steps. Nothing is said of a \
+constant, of a number, a truth or one of some declared texts, of a value that a condition of \
+the rule tests by `matches`, `in` or `==`, of a hash, and of what a template passes on \
+through `env`.
 
 It runs where `fuse lint --templates DIR` names the folder of the templates.",
-    instead: "In the template, pass it through `env` and let the script read the variable; or test the value in the rule by a pattern that only has what is harmless.",
+    instead: "\
+In the template, pass it through `env` and let the script read the variable; or test the \
+value in the rule by a pattern that only has what is harmless.",
     flags: &[
         "\
 sensor example on gh.push {
@@ -263,7 +270,8 @@ fn look(context: &Context<'_>, out: &mut Findings) {
         for parameter in given.parameters.iter().flatten() {
             let pasted = template.pastes.iter().find(|paste| paste.parameter == parameter.name);
             let Some(paste) = pasted else { continue };
-            if is_harmless(parameter.value, context) || is_tested(&given, parameter.value, &tested) {
+            let value = parameter.value;
+            if is_harmless(value, context) || is_tested(&given, value, &tested) {
                 continue;
             }
             let message = format!(

@@ -9,18 +9,26 @@ pub(super) static LINT: Lint = Lint {
     name: "untrusted-text",
     title: "text that anybody can write, given to something that acts",
     level: Level::Warn,
-    finds: "Whoever opens a pull request, an issue or a comment chooses its title, its text, the name of the branch and what the commits say; \
-nobody has to allow it first. Where such a text is given to a workflow, a job or an object, it sooner or later stands in a shell \
-command, a file name or a URL, and says more there than it should.
+    finds: "\
+Whoever opens a pull request, an issue or a comment chooses its title, its text, the name of \
+the branch and what the commits say; nobody has to allow it first. Where such a text is \
+given to a workflow, a job or an object, it sooner or later stands in a shell command, a \
+file name or a URL, and says more there than it should.
 
-What counts as such, wherever it stands in the body: `title` and `body` of `pull_request`, `issue` and `discussion`; `body` of `comment` and \
-`review`; `ref` and `label` of the `head` of a pull request, and `full_name`, `description` and `default_branch` of its `repo`; `head_branch` and \
-`display_title` of `workflow_run`; `message` of `head_commit`, `commit` and `commits`; `name` and `email` of `author`, `committer` and \
-`pusher`; `page_name` of `pages`.
+What counts as such, wherever it stands in the body: `title` and `body` of `pull_request`, \
+`issue` and `discussion`; `body` of `comment` and `review`; `ref` and `label` of the `head` \
+of a pull request, and `full_name`, `description` and `default_branch` of its `repo`; \
+`head_branch` and `display_title` of `workflow_run`; `message` of `head_commit`, `commit` \
+and `commits`; `name` and `email` of `author`, `committer` and `pusher`; `page_name` of \
+`pages`.
 
-Where it may not go: any field of a trigger that changes something, but for `labels`, `annotations` and `env`, which are no command. A `sha256`, \
-`url-encode`, `base64`, `hex` or `len` of it may go anywhere. Nothing is said where a condition of the rule tests the text by `matches`, `in` or `==`.",
-    instead: "Give what nobody else chooses, such as a number or a commit's SHA, or test the text first: by a pattern that only has what is harmless.",
+Where it may not go: any field of a trigger that changes something, but for `labels`, \
+`annotations` and `env`, which are no command. A `sha256`, `url-encode`, `base64`, `hex` or \
+`len` of it may go anywhere. Nothing is said where a condition of the rule tests the text by \
+`matches`, `in` or `==`.",
+    instead: "\
+Give what nobody else chooses, such as a number or a commit's SHA, or test the text first: \
+by a pattern that only has what is harmless.",
     flags: &[
         "\
 sensor example on gh.push {
@@ -43,16 +51,27 @@ sensor example on gh.push {
   each commit in body.commits
   rule one {
     when commit.message starts-with \"deploy \"
-    trigger job { image = \"x\", namespace = \"n\", command = [\"sh\", \"-c\", \"echo ${lower(commit.message)}\"] }
+    trigger job {
+      image     = \"x\"
+      namespace = \"n\"
+      command   = [\"sh\", \"-c\", \"echo ${lower(commit.message)}\"]
 #~ commit.message
+    }
   }
 }
 ",
         "\
 when not (body.issue.title == \"x\") and body.comment.body like \"/deploy *\"
-trigger workflow { template = \"t\", namespace = \"n\", parameters { a = body.issue.title ?? \"\", b = body.comment.body } }
+trigger workflow {
+  template  = \"t\"
+  namespace = \"n\"
+  parameters {
+    a = body.issue.title ?? \"\"
 #~ body.issue.title
+    b = body.comment.body
 #~ body.comment.body
+  }
+}
 ",
     ],
     passes: &[
@@ -73,7 +92,16 @@ sensor example on gh.push {
 }
 ",
         "trigger log { message = body.pull_request.title }",
-        "trigger workflow { template = \"t\", namespace = \"n\", parameters { a = sha256(body.issue.title), b = body.issue.number } }",
+        "\
+trigger workflow {
+  template  = \"t\"
+  namespace = \"n\"
+  parameters {
+    a = sha256(body.issue.title)
+    b = body.issue.number
+  }
+}
+",
         "trigger job { image = \"x\", namespace = \"n\", env { TITLE = body.issue.title } }",
         "\
 when lower(body.comment.body) in [\"/deploy\", \"/retry\"]
@@ -108,7 +136,17 @@ const HARMLESS_FIELDS: [&str; 3] = ["labels", "annotations", "env"];
 
 /// Functions whose result says nothing that their argument wants to say.
 const HARMLESS_CALLS: [&str; 11] = [
-    "age", "base64", "float", "hex", "int", "len", "semver", "sha256", "time", "url-encode", "duration",
+    "age",
+    "base64",
+    "duration",
+    "float",
+    "hex",
+    "int",
+    "len",
+    "semver",
+    "sha256",
+    "time",
+    "url-encode",
 ];
 
 fn look(context: &Context<'_>, out: &mut Findings) {
@@ -134,9 +172,11 @@ fn look_at(sensor: &Sensor, rule: &Rule, context: &Context<'_>, out: &mut Findin
     let tested = guards::tested(sensor, rule);
     for (_, span, field) in found.iter().filter(|(whole, ..)| !tested.contains(whole)) {
         let (text, name) = (context.text(*span), &field.name);
-        out.add(*span, format!("anybody can write this text, and it is given to `{name}`"), |problem| {
+        let message = format!("anybody can write this text, and it is given to `{name}`");
+        out.add(*span, message, |problem| {
             problem.label("what an outsider writes").help(format!(
-                "test it first, as in `when {text} matches r\"[A-Za-z0-9/_.-]+\"`, or give what nobody else chooses, such as a number or a SHA"
+                "test it first, as in `when {text} matches r\"[A-Za-z0-9/_.-]+\"`, or give what \
+                 nobody else chooses, such as a number or a SHA"
             ))
         });
     }

@@ -7,8 +7,10 @@ pub(super) static LINT: Lint = Lint {
     name: "unused-event",
     title: "an event to which no sensor listens",
     level: Level::Warn,
-    finds: "A source that sensors listen to takes in an event that none of them names. It is kept and answered, and no rule looks at it. Where nobody listens to \
-the whole source, `unused-source` says so.",
+    finds: "\
+A source that sensors listen to takes in an event that none of them names. It is kept and \
+answered, and no rule looks at it. Where nobody listens to the whole source, `unused-source` \
+says so.",
     instead: "Write a sensor on the event, or remove it.",
     flags: &[
         "\

@@ -7,7 +7,10 @@ pub(super) static LINT: Lint = Lint {
     name: "unused-fuse",
     title: "a fuse that no rule requires",
     level: Level::Warn,
-    finds: "No sensor and no rule requires the fuse, so that turning it off stops nothing. Whoever relies on it finds out when it matters.\n\n\
+    finds: "\
+No sensor and no rule requires the fuse, so that turning it off stops nothing. Whoever \
+relies on it finds out when it matters.
+
 Of a file of fuses that is linted without any file that uses it, nothing is said.",
     instead: "Require it where it should gate, or remove it.",
     flags: &[

@@ -7,7 +7,10 @@ pub(super) static LINT: Lint = Lint {
     name: "unused-source",
     title: "a source to which no sensor listens",
     level: Level::Warn,
-    finds: "A source takes in events that no rule looks at: it listens on a port, keeps what comes, and nothing is done.\n\n\
+    finds: "\
+A source takes in events that no rule looks at: it listens on a port, keeps what comes, and \
+nothing is done.
+
 Of a file of sources that is linted without any file that uses it, nothing is said.",
     instead: "Write a sensor on one of its events, or remove it.",
     flags: &[
