@@ -75,7 +75,9 @@ pub use info::{
     DefinitionInfo, DefinitionKind, EachInfo, EventInfo, FuseInfo, OnceInfo, RuleInfo, SensorInfo,
     SourceInfo, Written,
 };
-pub use lint::{Level, Lint, Lints, UnknownLint};
+pub use lint::{
+    Level, Lint, Lints, TemplateFile, TemplateParameter, UnknownLint, WorkflowTemplate,
+};
 pub use number::{Number, NumberError};
 pub use outline::{Outline, OutlineField, TriggerInfo};
 pub use plan::{BodyField, Clause, Explained, Explanation, Found, Plan};

@@ -20,6 +20,7 @@ Examples:
   fuse lint rules
   fuse lint --fix rules
   fuse lint --deny warnings --allow undocumented-rule rules
+  fuse lint --templates deploy/workflows rules
 
 Exit codes: 0 nothing that is denied, 1 problems, 2 wrong usage or a path that cannot be read or written")]
 pub(crate) struct Lint {
@@ -29,6 +30,14 @@ pub(crate) struct Lint {
 
     #[command(flatten)]
     pub(crate) levels: Levels,
+
+    /// Hold what the rules give to workflow templates against those in this folder
+    ///
+    /// The WorkflowTemplates and ClusterWorkflowTemplates in its `.yaml` and `.yml` files, not in its
+    /// subfolders, are taken to be all that there are; other objects are passed over. Needs no cluster:
+    /// `fuse doctor` asks one.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) templates: Option<PathBuf>,
 
     /// The configuration [default: fuse.toml, where there is one]
     #[arg(long, value_name = "FILE")]

@@ -1,6 +1,9 @@
 //! `fuse lint`
 
-use fuse_rules::{Level, Lint, Lints};
+use std::path::Path;
+
+use fuse_rules::{Level, Lint, Lints, Loader as _, TemplateFile};
+use fuse_runtime::{Disk, files_with_ending};
 
 use super::check::counts;
 use super::fix::fix;
@@ -10,7 +13,10 @@ use crate::output;
 
 pub(crate) fn run(arguments: &cli::Lint) -> Ended {
     let config = config(arguments.config.clone())?;
-    let lints = levels(config.lints(), &arguments.levels);
+    let mut lints = levels(config.lints(), &arguments.levels);
+    if let Some(folder) = &arguments.templates {
+        lints = lints.templates(templates(folder)?);
+    }
     let outcome = match arguments.fix {
         true => fix(&arguments.paths, arguments.format, &lints)?,
         false => load_in_detail(&arguments.paths)?,
@@ -24,6 +30,22 @@ pub(crate) fn run(arguments: &cli::Lint) -> Ended {
         output::print(&format!("nothing found in {}\n", counts(ruleset)));
     }
     Ok(problems(&found, arguments.format))
+}
+
+/// The workflow templates in the files of a folder.
+fn templates(folder: &Path) -> Result<Vec<TemplateFile>, String> {
+    let files = |ending| files_with_ending(&[folder], ending);
+    let files = match (files("yaml"), files("yml")) {
+        (Ok(yaml), Ok(yml)) => yaml.into_iter().chain(yml).collect(),
+        (Ok(only), Err(_)) | (Err(_), Ok(only)) => only,
+        (Err(why), Err(_)) => return Err(why),
+    };
+    let read = |name: String| {
+        let text = Disk.load(&name).map_err(|why| format!("`{name}` cannot be read: {why}"))?;
+        let file = TemplateFile::read(name.as_str(), text);
+        file.map_err(|why| format!("`{name}` is not YAML: {why}"))
+    };
+    files.into_iter().map(read).collect()
 }
 
 /// The levels of the command line over those of the configuration: first what is said of all, then of

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::process::Command;
 
-use fuse_rules::Tests;
+use fuse_rules::{Level, Lint, Lints, Tests};
 use serde_json::Value;
 
 use super::page::{Example, examples};
@@ -58,6 +58,15 @@ fn rules(files: &BTreeMap<&str, &str>, example: &Example) -> Result<(), String> 
     let tests = Tests::new(&ruleset, files);
     if let Some(problems) = (0..tests.len()).find_map(|test| tests.run(test).err()) {
         return Err(problems.to_string());
+    }
+    if example.is("finds") {
+        // Examples are about one thing, and their tests are elsewhere.
+        let untested = Lint::find("rule-without-test").unwrap();
+        let found = Lints::default().level(untested, Level::Allow).run(&ruleset);
+        let names: Vec<_> = found.iter().map(|problem| problem.topic.as_str()).collect();
+        if names != example.finds() {
+            return Err(found.to_string());
+        }
     }
     let laid_out = match example.is("rule") {
         true => laid_out(&example.text),

@@ -34,6 +34,12 @@ impl Example {
         !["rule", "expr", "fails"].iter().any(|word| self.is(word))
     }
 
+    /// The lints that find something in it.
+    pub(super) fn finds(&self) -> Vec<&str> {
+        let words = self.words.iter().map(String::as_str);
+        words.skip_while(|word| *word != "finds").skip(1).collect()
+    }
+
     /// The codes of the problems that it has.
     pub(super) fn codes(&self) -> Vec<&str> {
         let words = self.words.iter().map(String::as_str);

@@ -5,6 +5,7 @@ use std::cell::OnceCell;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::allow::Allows;
+use super::templates::Templates;
 use super::uses::Uses;
 use super::{Lint, walk};
 use crate::check::{ParsedFile, typed};
@@ -22,7 +23,9 @@ pub(crate) struct Context<'a> {
     pub(crate) rules: &'a typed::Rules,
     /// The kinds of sources and triggers.
     pub(crate) registry: &'a Registry,
+    /// The files of the rules, and those of workflow templates.
     pub(crate) files: &'a Files,
+    templates: Option<&'a Templates<'a>>,
     /// The comments that allow something.
     pub(super) allows: Allows,
     trees: &'a [ParsedFile],
@@ -30,22 +33,28 @@ pub(crate) struct Context<'a> {
     written: OnceCell<FxHashMap<Span, &'a ast::Expr>>,
     uses: OnceCell<Uses<'a>>,
     by_name: OnceCell<FxHashMap<&'a str, usize>>,
+    triggers: OnceCell<FxHashMap<Span, &'a ast::Trigger>>,
 }
 
 impl<'a> Context<'a> {
     /// `None` for rules that were not loaded in detail.
-    pub(super) fn new(ruleset: &'a Ruleset) -> Option<Self> {
-        let files = ruleset.files();
+    pub(super) fn new(
+        ruleset: &'a Ruleset,
+        files: &'a Files,
+        templates: Option<&'a Templates<'a>>,
+    ) -> Option<Self> {
         let context = Self {
             rules: ruleset.typed(),
             registry: ruleset.registry()?,
             files,
+            templates,
             allows: Allows::default(),
             trees: ruleset.trees(),
             named: ruleset.named(),
             written: OnceCell::new(),
             uses: OnceCell::new(),
             by_name: OnceCell::new(),
+            triggers: OnceCell::new(),
         };
         let allows = context.trees().map(|file| Allows::of(file.id, files)).collect();
         Some(Self { allows, ..context })
@@ -57,6 +66,24 @@ impl<'a> Context<'a> {
         self.trees.iter().filter(move |file| {
             files.get(file.id).is_some_and(|file| standard::module_of(file.name()).is_none())
         })
+    }
+
+    /// The workflow templates, where they are known. Else the lint says that it is unsure of all files.
+    pub(crate) fn templates(&self, out: &mut Findings) -> Option<&'a Templates<'a>> {
+        if self.templates.is_none() {
+            self.trees().for_each(|file| out.is_unsure_of(file.id));
+        }
+        self.templates
+    }
+
+    /// The trigger whose kind stands at a place, as it is written.
+    pub(crate) fn trigger(&self, kind: Span) -> Option<&'a ast::Trigger> {
+        let triggers = self.triggers.get_or_init(|| {
+            let sensors = self.trees().flat_map(|file| &file.tree.sensors);
+            let triggers = sensors.flat_map(|sensor| &sensor.rules).flat_map(|rule| &rule.triggers);
+            triggers.map(|trigger| (trigger.kind.span, trigger)).collect()
+        });
+        triggers.get(&kind).copied()
     }
 
     /// The file that a `use` of another one takes in.
@@ -76,16 +103,21 @@ impl<'a> Context<'a> {
 
     /// The files of whose declarations it can be told that nothing uses them: the caller named them, and
     /// they do not stand there for others alone. Of the others the lint says that it is unsure.
-    pub(crate) fn judged(&self, out: &mut Findings) -> Vec<&'a ParsedFile> {
+    pub(crate) fn judged(&self, out: &mut Findings) -> Judged<'a> {
         let used: FxHashSet<FileId> =
             self.trees().flat_map(|file| file.uses.iter().copied()).collect();
         let named: FxHashSet<FileId> = self.named.iter().copied().collect();
-        let (judged, others) = self.trees().partition(|file| {
-            named.contains(&file.id) && (!file.tree.sensors.is_empty() || used.contains(&file.id))
-        });
-        let others: Vec<&ParsedFile> = others;
-        others.iter().for_each(|file| out.is_unsure_of(file.id));
-        judged
+        let mut files = Vec::new();
+        for file in self.trees() {
+            if named.contains(&file.id)
+                && (!file.tree.sensors.is_empty() || used.contains(&file.id))
+            {
+                files.push(file);
+            } else {
+                out.is_unsure_of(file.id);
+            }
+        }
+        Judged { ids: files.iter().map(|file| file.id).collect(), files }
     }
 
     /// The expression that stands at a place, as it is written. Where parentheses stand around one
@@ -116,6 +148,22 @@ impl<'a> Context<'a> {
     /// What stands at a place.
     pub(crate) fn text(&self, span: Span) -> &'a str {
         self.files.text(span)
+    }
+}
+
+/// The files of whose declarations it can be told whether anything uses them.
+pub(crate) struct Judged<'a> {
+    files: Vec<&'a ParsedFile>,
+    ids: FxHashSet<FileId>,
+}
+
+impl<'a> Judged<'a> {
+    pub(crate) fn files(&self) -> impl Iterator<Item = &'a ParsedFile> {
+        self.files.iter().copied()
+    }
+
+    pub(crate) fn contains(&self, file: FileId) -> bool {
+        self.ids.contains(&file)
     }
 }
 

@@ -3,11 +3,14 @@
 
 mod allow;
 mod context;
+mod given;
+mod guards;
 mod level;
 mod lints;
 pub(crate) mod outsiders;
 mod page;
 pub(crate) mod reads;
+mod templates;
 #[cfg(test)]
 pub(crate) mod tests;
 mod uses;
@@ -18,10 +21,12 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 
 pub use level::Level;
+pub use templates::{TemplateFile, TemplateParameter, WorkflowTemplate};
 
 use crate::diagnostic::{Diagnostics, suggest};
 use crate::ruleset::Ruleset;
 use context::{Context, Findings};
+use templates::Templates;
 
 /// Something to look for in rules.
 pub struct Lint {
@@ -185,6 +190,7 @@ impl std::error::Error for UnknownLint {}
 pub struct Lints {
     /// Those that differ from what the lints say themselves.
     levels: BTreeMap<&'static Lint, Level>,
+    templates: Option<Vec<TemplateFile>>,
 }
 
 impl Lints {
@@ -195,7 +201,8 @@ impl Lints {
 
     /// All of them at one level.
     pub fn all_at(level: Level) -> Self {
-        Self { levels: Lint::all().map(|lint| (lint, level)).collect() }
+        let levels = Lint::all().map(|lint| (lint, level)).collect();
+        Self { levels, templates: None }
     }
 
     /// Sets the level of one.
@@ -218,8 +225,15 @@ impl Lints {
     }
 
     fn map(self, change: impl Fn(Level) -> Level) -> Self {
-        let level = |lint| (lint, change(self.level_of(lint)));
-        Self { levels: Lint::all().map(level).collect() }
+        let levels = Lint::all().map(|lint| (lint, change(self.level_of(lint)))).collect();
+        Self { levels, ..self }
+    }
+
+    /// Holds what rules give to workflow templates against these: they are all that there are. Without
+    /// them the lints about templates find nothing.
+    #[must_use]
+    pub fn templates(self, files: Vec<TemplateFile>) -> Self {
+        Self { templates: Some(files), ..self }
     }
 
     /// The level at which a lint runs.
@@ -231,8 +245,11 @@ impl Lints {
     /// could be found. What a comment `# fuse: allow(…) because …` allows is left out, and so is
     /// whatever stands in the standard library.
     pub fn run(&self, ruleset: &Ruleset) -> Diagnostics {
+        let mut files = ruleset.files().clone();
+        let given = self.templates.as_ref();
+        let templates = given.map(|given| Templates::new(given, &mut files));
         let mut problems = Vec::new();
-        if let Some(context) = Context::new(ruleset) {
+        if let Some(context) = Context::new(ruleset, &files, templates.as_ref()) {
             for lint in Lint::all() {
                 let Some(severity) = self.level_of(lint).severity() else { continue };
                 let mut findings = Findings::new(lint, severity);
@@ -240,6 +257,6 @@ impl Lints {
                 problems.extend(findings.without_allowed(&context.allows));
             }
         }
-        Diagnostics::new(ruleset.files().clone(), problems)
+        Diagnostics::new(files, problems)
     }
 }

@@ -12,17 +12,41 @@ pub(super) fn page(lint: &Lint) -> String {
         Level::Deny => "`deny`: `fuse check` reports it, too",
     };
     let (name, title) = (lint.name, lint.title);
-    let mut page = format!("# {name}: {title}\n\nLevel: {level}.\n\n{}\n", lint.finds.trim());
+    let mut page = format!("# {name}: {title}\n\nLevel: {level}.\n\n{}", filled(lint.finds));
     if let Some(example) = lint.flags.first() {
         page.push_str("\n## Example\n\n");
         page.push_str(&fenced(example));
     }
-    page.push_str(&format!("\n## Instead\n\n{}\n", lint.instead.trim()));
+    page.push_str(&format!("\n## Instead\n\n{}", filled(lint.instead)));
     if let Some(example) = lint.passes.first() {
         page.push('\n');
         page.push_str(&fenced(example));
     }
     page
+}
+
+/// Prose in lines of a hundred characters; each line of it is a paragraph or an element of a list.
+fn filled(prose: &str) -> String {
+    let mut filled = String::new();
+    for paragraph in prose.trim().lines() {
+        let indent = if paragraph.starts_with("- ") { "  " } else { "" };
+        let mut width = 0;
+        for word in paragraph.split_whitespace() {
+            let len = word.chars().count();
+            if width > 0 && width + 1 + len > 100 {
+                filled.push('\n');
+                filled.push_str(indent);
+                width = indent.len();
+            } else if width > 0 {
+                filled.push(' ');
+                width += 1;
+            }
+            filled.push_str(word);
+            width += len;
+        }
+        filled.push('\n');
+    }
+    filled
 }
 
 /// An example as a block of Markdown; what else belongs to it, as a block of its own.

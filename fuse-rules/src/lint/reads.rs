@@ -1,9 +1,12 @@
 //! What a rule reads of its event, by whole paths: through which lists an element is reached.
 
+use std::fmt;
+
 use crate::check::typed::{
     Each, Expr, ExprKind, Mapped, MappedValue, Path, Root, Rule, Sensor, Trigger,
 };
 use crate::syntax::ast::Segment;
+use crate::syntax::{is_name, quoted};
 
 /// Which part of a rule an expression stands in.
 #[derive(Clone, Copy)]
@@ -21,6 +24,28 @@ pub(crate) enum Part<'a> {
 pub(crate) struct Whole<'a> {
     pub(crate) root: Root,
     pub(crate) steps: Vec<Step<'a>>,
+}
+
+/// As an author would write it, with `[…]` for each element.
+impl fmt::Display for Whole<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.root {
+            Root::Body => "body",
+            Root::Headers => "headers",
+            Root::Query => "query",
+            Root::Event => "event",
+            Root::Element(_) => "…",
+        })?;
+        for step in &self.steps {
+            match step {
+                Step::Key(key) if is_name(key) => write!(f, ".{key}")?,
+                Step::Key(key) => write!(f, "[{}]", quoted(key))?,
+                Step::Index(index) => write!(f, "[{index}]")?,
+                Step::Each => f.write_str("[…]")?,
+            }
+        }
+        Ok(())
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -93,6 +93,7 @@ pub struct Schema {
     any_of: Vec<Vec<String>>,
     verify: Option<Verify>,
     only_tells: bool,
+    pub(crate) templates: Vec<TemplateField>,
 }
 
 /// Looks at a block as a whole: what is wrong with it, in words for people, as in ``has `tags`, which
@@ -110,6 +111,7 @@ impl Schema {
             any_of: Vec::new(),
             verify: None,
             only_tells: false,
+            templates: Vec::new(),
         }
     }
 
@@ -148,6 +150,15 @@ impl Schema {
         Self { only_tells: true, ..self }
     }
 
+    /// Says that a field names a WorkflowTemplate or ClusterWorkflowTemplate, whose parameters are the keys
+    /// of another field.
+    #[must_use]
+    pub fn template(mut self, field: &str, kind: &str, parameters: &str) -> Self {
+        let (field, kind, parameters) = (field.into(), kind.into(), parameters.into());
+        self.templates.push(TemplateField { field, kind, parameters });
+        self
+    }
+
     /// Whether a trigger of this kind changes nothing.
     pub fn only_tells(&self) -> bool {
         self.only_tells
@@ -179,6 +190,16 @@ impl Schema {
     pub(crate) fn verifier(&self) -> Option<Verify> {
         self.verify
     }
+}
+
+/// A field that names a template.
+#[derive(Clone, Debug)]
+pub(crate) struct TemplateField {
+    pub(crate) field: String,
+    /// The kind of the template.
+    pub(crate) kind: String,
+    /// The field whose keys are its parameters.
+    pub(crate) parameters: String,
 }
 
 /// What a kind of source takes: its own fields, and those of its events.

@@ -57,6 +57,8 @@ pub(super) fn schema() -> Schema {
             "Annotations of the workflow.",
         ))
         .one_of(&["template", "cluster-template", "spec"])
+        .template("template", "WorkflowTemplate", "parameters")
+        .template("cluster-template", "ClusterWorkflowTemplate", "parameters")
         .verify(|block| match block.get("spec") {
             Some(Outline::Constant(Value::Object(spec))) if spec.is_empty() => {
                 Err("has an empty `spec`".into())

@@ -30,7 +30,8 @@ pub(crate) fn registry() -> Registry {
                 .field(Field::optional("spec", any(), ""))
                 .field(namespace())
                 .field(Field::optional("parameters", texts(), ""))
-                .one_of(&["template", "spec"]),
+                .one_of(&["template", "spec"])
+                .template("template", "WorkflowTemplate", "parameters"),
         )
         .trigger(
             Schema::new("job", "")

@@ -5,14 +5,17 @@ use crate::lint::context::{Context, Findings};
 use crate::lint::reads::{self, Bound, Part, Step, Whole};
 use crate::lint::{Level, Lint};
 use crate::span::Span;
+use crate::syntax::ast;
 
 pub(super) static LINT: Lint = Lint {
     name: "all-over-empty-list",
     title: "`all` where the list may be empty",
     level: Level::Warn,
-    finds: "`all` over an empty list is true, so that the rule fires on an event that has none of what it asks about. Nothing is said \
-where the rule also asks whether the list has an element: by `any`, `count` or `len` over it, or by `each`; and none of `none`, \
-which reads as what it is.",
+    finds: "\
+`all` over an empty list is true, so that the rule fires on an event that has none of what \
+it asks about. Nothing is said where the rule also asks whether the list has an element: by \
+`any`, `count` or `len` over it, or by `each`; and none of `none`, which reads as what it \
+is.",
     instead: "Ask for an element, too.",
     flags: &[
         "\
@@ -33,7 +36,7 @@ when any(check in body.checks: check.name == \"build\")
 when all(check in body.checks: check.state == \"ok\")
 ",
         "when none(check in body.checks: check.state == \"bad\")",
-        "when count(check in body.checks: true) >= 2 and all(check in body.checks: check.state == \"ok\")",
+        "when count(c in body.checks: true) >= 2 and all(c in body.checks: c.state == \"ok\")",
         "\
 each check in body.checks
 when all(other in body.checks: other.state == \"ok\")
@@ -57,7 +60,9 @@ fn look_at(sensor: &Sensor, rule: &Rule, context: &Context<'_>, out: &mut Findin
     reads::roots(sensor, rule, &mut |part, expr, bound| match part {
         Part::Each => filled.extend(bound.of(expr)),
         Part::When => {
-            positive(expr, true, bound, &mut |list, span| all.extend(list.map(|list| (list, span))));
+            positive(expr, true, bound, &mut |list, span| {
+                all.extend(list.map(|list| (list, span)));
+            });
             reads::below(expr, bound, &mut |expr, bound| filled.extend(asked(expr, bound)));
         }
         _ => {}
@@ -68,9 +73,10 @@ fn look_at(sensor: &Sensor, rule: &Rule, context: &Context<'_>, out: &mut Findin
             _ => None,
         });
         let name = name.unwrap_or("the list");
-        let text = context.text(*span);
-        let inside = text.split_once(" in ").and_then(|(_, rest)| rest.split_once(':'));
-        let list = inside.map_or("…", |(list, _)| list.trim());
+        let list = match context.written(*span).map(|expr| &expr.kind) {
+            Some(ast::ExprKind::Quantifier { list, .. }) => context.text(list.span),
+            _ => name,
+        };
         out.add(*span, format!("this is true where `{name}` is empty"), |problem| {
             problem.label("true of no element at all").help(format!(
                 "ask for an element, too: `len({list}) > 0 and …`"

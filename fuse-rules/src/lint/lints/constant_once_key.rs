@@ -9,12 +9,18 @@ pub(super) static LINT: Lint = Lint {
     name: "constant-once-key",
     title: "a key of `once` that tells nothing apart",
     level: Level::Warn,
-    finds: "`once per KEY within D` holds an action back where another one with the same key was not long ago.
+    finds: "\
+`once per KEY within D` holds an action back where another one with the same key was not \
+long ago.
 
-- Where no key depends on what was sent, every event has the same: whatever comes first holds everything else back for as long.
-- Where the only key is `event.id`, no two events have the same, and one that a sender repeats is decided once in any case: nothing \
-is ever held back, but all elements of an event after its first.",
-    instead: "Name what must not be done twice. Where all of it together is meant, as a limit for everything, allow it with the reason.",
+- Where no key depends on what was sent, every event has the same: whatever comes first \
+holds everything else back for as long.
+- Where the only key is `event.id`, no two events have the same, and one that a sender \
+repeats is decided once in any case: nothing is ever held back, but all elements of an event \
+after its first.",
+    instead: "\
+Name what must not be done twice. Where all of it together is meant, as a limit for \
+everything, allow it with the reason.",
     flags: &[
         "\
 once per \"deploy\" within 1h
@@ -41,7 +47,9 @@ once per event.source, \"x\" within 1h
 fn look(context: &Context<'_>, out: &mut Findings) {
     for rule in context.rules.sensors.iter().flat_map(|sensor| &sensor.rules) {
         let Some(once) = &rule.once else { continue };
-        let (Some(first), false) = (once.keys.first(), once.keys.iter().any(tells_apart)) else { continue };
+        let Some(first) = once.keys.first().filter(|_| !once.keys.iter().any(tells_apart)) else {
+            continue;
+        };
         let by_id = once.keys.iter().any(reads_id);
         let message = match by_id {
             true => "no two events have the same id, so that this holds nothing back",

@@ -12,11 +12,17 @@ pub(super) static LINT: Lint = Lint {
     name: "cross-element",
     title: "one element of a list by its number",
     level: Level::Warn,
-    finds: "A path goes into one element of a list of the event by its number, as `body.alerts[0].labels.slo` does. Senders put several \
-things in one event and promise no order: the rule acts on the first and is blind to the rest. Where two numbers stand in one rule, \
-it compares two things that have nothing to do with each other.\n\n\
-Nothing is said where a condition asks for the length of the list, of a list of plain values, or of a list that a function gives.",
-    instead: "Go through the list with `each`, which decides the rule once an element, or ask about its elements with `any`.",
+    finds: "\
+A path goes into one element of a list of the event by its number, as \
+`body.alerts[0].labels.slo` does. Senders put several things in one event and promise no \
+order: the rule acts on the first and is blind to the rest. Where two numbers stand in one \
+rule, it compares two things that have nothing to do with each other.
+
+Nothing is said where a condition asks for the length of the list, of a list of plain \
+values, or of a list that a function gives.",
+    instead: "\
+Go through the list with `each`, which decides the rule once an element, or ask about its \
+elements with `any`.",
     flags: &[
         "\
 when body.alerts[0].status == \"firing\"
@@ -111,11 +117,15 @@ fn report(list: &Whole<'_>, places: &[(i64, Span)], out: &mut Findings) {
         None => format!("this reads one element of `{name}`, whatever the others are"),
     };
     out.add(*span, message, |problem| {
-        let problem = problem.label(format!("the element with the number {index}")).help(format!(
-            "go through all of them with `each {element} in …{name}`, or ask about them with `any({element} in …{name}: …)`"
+        let problem = problem.label(format!("the element with the number {index}"));
+        let problem = problem.help(format!(
+            "go through all of them with `each {element} in {list}`, or ask about them with \
+             `any({element} in {list}: …)`"
         ));
         match other {
-            Some((index, span)) => problem.related(*span, format!("and the one with the number {index}")),
+            Some((index, span)) => {
+                problem.related(*span, format!("and the one with the number {index}"))
+            }
             None => problem,
         }
     });

@@ -12,12 +12,17 @@ pub(super) static LINT: Lint = Lint {
     name: "group-status",
     title: "a field of a group where that of its element is meant",
     level: Level::Warn,
-    finds: "A rule goes through the elements of a list and asks for a field of what holds the list, while the elements have a field of \
-the same name and with the same values. Alertmanager's `body.status` is the classic: a group is `firing` while *any* of its alerts \
-fires, so that a rule that asks for it acts on alerts that are resolved.\n\n\
-Likewise `body.commonLabels` and `body.commonAnnotations` have only what all alerts of the group share: a label that every alert has is \
-missing there as soon as two of them differ.\n\n\
-Nothing is said where the rule asks for the element's field, too, and of `groupLabels`, which each alert of the group has.",
+    finds: "\
+A rule goes through the elements of a list and asks for a field of what holds the list, \
+while the elements have a field of the same name and with the same values. Alertmanager's \
+`body.status` is the classic: a group is `firing` while *any* of its alerts fires, so that a \
+rule that asks for it acts on alerts that are resolved.
+
+Likewise `body.commonLabels` and `body.commonAnnotations` have only what all alerts of the \
+group share: a label that every alert has is missing there as soon as two of them differ.
+
+Nothing is said where the rule asks for the element's field, too, and of `groupLabels`, \
+which each alert of the group has.",
     instead: "Ask for the element's own field.",
     flags: &[
         "\
@@ -80,8 +85,11 @@ when body.groupLabels.team == \"db\" and body.version == \"4\"
 source ci webhook {
   port = 12000
   path = \"/ci\"
-  event run : { id: \"a\" | \"b\", state: \"ok\" | \"bad\", jobs: list<{ state: \"new\" | \"old\", id: string }> }
+  event run : run
 }
+
+type run = { id: \"a\" | \"b\", state: \"ok\" | \"bad\", jobs: list<job> }
+type job = { state: \"new\" | \"old\", id: string }
 
 sensor s on ci.run {
   each job in body.jobs

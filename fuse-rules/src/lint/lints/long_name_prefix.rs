@@ -12,9 +12,12 @@ pub(super) static LINT: Lint = Lint {
     name: "long-name-prefix",
     title: "a name that is cut",
     level: Level::Warn,
-    finds: "The objects that fuse makes are called by a prefix of at most 47 characters and 16 that follow from the action, since names in \
-Kubernetes end at 63. Where a block has no `name-prefix`, the prefix is the name of its template or of its rule; one that is too long is \
-cut, and objects of two rules whose names begin alike look as if they were one's. A `name-prefix` that is too long is an error.",
+    finds: "\
+The objects that fuse makes are called by a prefix of at most 47 characters and 16 that \
+follow from the action, since names in Kubernetes end at 63. Where a block has no \
+`name-prefix`, the prefix is the name of its template or of its rule; one that is too long \
+is cut, and objects of two rules whose names begin alike look as if they were one's. A \
+`name-prefix` that is too long is an error.",
     instead: "Give the block a short `name-prefix`, which ends in `-`.",
     flags: &[
         "\
@@ -70,25 +73,28 @@ fn look_at(
     context: &Context<'_>,
     out: &mut Findings,
 ) {
+    let block = TriggerInfo::of(trigger);
     for field in schema.fields() {
-        let (FieldType::NamePrefix(most), Some(from)) = (&field.ty, &field.otherwise) else { continue };
-        let block = TriggerInfo::of(trigger);
-        if block.get(&field.name).is_some() {
+        let FieldType::NamePrefix(most) = &field.ty else { continue };
+        let Some(from) = field.otherwise.as_ref().filter(|_| block.get(&field.name).is_none())
+        else {
             continue;
-        }
-        let given = from.iter().find_map(|name| block.get(name).map(|value| (name, value)));
+        };
+        let given = from.iter().find_map(|name| Some((name, block.get(name)?)));
         let (text, what, span) = match given {
-            Some((name, Outline::Constant(Json::String(text)))) => (text.as_str(), name.as_str(), trigger.span),
+            Some((name, Outline::Constant(Json::String(text)))) => {
+                (text.as_str(), name.as_str(), trigger.span)
+            }
             Some(_) => continue,
             None => (context.text(rule.span), "rule", rule.span),
         };
         // What follows ends in a hyphen of its own.
-        if text.len() < *most {
-            continue;
-        }
-        let cut = text.get(..most.saturating_sub(1)).unwrap_or_default();
-        let key = &field.name;
-        out.add(span, format!("what this makes is called by the first {} characters of its {what}", most - 1), |problem| {
+        let room = most.saturating_sub(1);
+        let Some(cut) = text.get(..room).filter(|_| text.len() > room) else { continue };
+        let message =
+            format!("what this makes is called by the first {room} characters of its {what}");
+        out.add(span, message, |problem| {
+            let key = &field.name;
             problem
                 .label(format!("called `{}-…`", cut.trim_end_matches('-')))
                 .help(format!("give the block a short `{key}`, as in `{key} = \"short-\"`"))

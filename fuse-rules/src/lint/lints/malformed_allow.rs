@@ -9,11 +9,14 @@ pub(super) static LINT: Lint = Lint {
     name: "malformed-allow",
     title: "a comment that should allow something and does not",
     level: Level::Deny,
-    finds: "A comment `# fuse: allow(LINT) because REASON` silences a lint for what it stands at. One that names \
-no lint, stands at nothing or says no reason looks as if it did, and does not do what its author believes: the reason is what the \
-next reader needs in order to know whether it still holds.",
-    instead: "Name lints as they are printed, say why what they find is right here, and put the comment straight \
-above a declaration, rule, clause or field, or on its line.",
+    finds: "\
+A comment `# fuse: allow(LINT) because REASON` silences a lint for what it stands at. One \
+that names no lint, stands at nothing or says no reason looks as if it did, and does not do \
+what its author believes: the reason is what the next reader needs in order to know whether \
+it still holds.",
+    instead: "\
+Name lints as they are printed, say why what they find is right here, and put the comment \
+straight above a declaration, rule, clause or field, or on its line.",
     flags: &[
         "\
 # fuse: allow(unused-cons) because the next release uses it

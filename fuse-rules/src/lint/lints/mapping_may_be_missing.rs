@@ -11,11 +11,14 @@ pub(super) static LINT: Lint = Lint {
     name: "mapping-may-be-missing",
     title: "a field whose value may be missing, as far as anybody knows",
     level: Level::Warn,
-    finds: "A field of a trigger takes a value of which nothing is known, since the event has no type or the type says `any` there. An \
-event without it makes the rule fire into nothing: the decision is `rejected`, and the action is not done. Of an event with a type fuse knows, and \
+    finds: "\
+A field of a trigger takes a value of which nothing is known, since the event has no type or \
+the type says `any` there. An event without it makes the rule fire into nothing: the \
+decision is `rejected`, and the action is not done. Of an event with a type fuse knows, and \
 says so as an error (E0312); nothing is said of labels and other keys of a `map`.",
-    instead: "Give the event a type (`fuse infer-type` writes one), ask for the value in a condition, give it a default with `??`, or leave the field \
-out with `?` where the value is missing.",
+    instead: "\
+Give the event a type (`fuse infer-type` writes one), ask for the value in a condition, give \
+it a default with `??`, or leave the field out with `?` where the value is missing.",
     flags: &[
         "\
 sensor example on gh.push {
@@ -91,13 +94,16 @@ fn look(context: &Context<'_>, out: &mut Findings) {
             let name = &field.name;
             let message = match others.len() {
                 0 => format!("`{name}` is given a value that may be missing"),
-                more => format!("`{name}` and {more} other fields are given values that may be missing"),
+                1 => format!("`{name}` and another field are given values that may be missing"),
+                n => format!("`{name}` and {n} other fields are given values that may be missing"),
             };
             out.add(*span, message, |problem| {
                 let problem = problem.label("nothing says that it is there").help(
-                    "give the event a type, ask for it in a condition (`is present`), or give it a default (`?? …`)",
+                    "give the event a type, ask for it in a condition (`is present`), or give it \
+                     a default (`?? …`)",
                 );
-                others.iter().take(4).fold(problem, |problem, (_, span)| problem.related(*span, "nor this"))
+                let others = others.iter().take(4);
+                others.fold(problem, |problem, (_, span)| problem.related(*span, "nor this"))
             });
         }
     }

@@ -10,11 +10,13 @@ pub(super) static LINT: Lint = Lint {
     name: "mixed-and-or",
     title: "`and` and `or` without parentheses",
     level: Level::Warn,
-    finds: "`and` binds tighter than `or`, in fuse as in most languages. Who reads a condition that has both \
-has to know that, and who writes one may have meant the other reading: `a or b and c` is true whenever `a` is, \
-whatever `c` says.",
-    instead: "Put parentheses around what belongs together. The fix puts them where they change nothing; move \
-them where that is not what was meant.",
+    finds: "\
+`and` binds tighter than `or`, in fuse as in most languages. Who reads a condition that has \
+both has to know that, and who writes one may have meant the other reading: `a or b and c` \
+is true whenever `a` is, whatever `c` says.",
+    instead: "\
+Put parentheses around what belongs together. The fix puts them where they change nothing; \
+move them where that is not what was meant.",
     flags: &[
         "\
 when body.draft == true or body.ref == \"main\" and body.forced == false

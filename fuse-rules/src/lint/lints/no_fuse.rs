@@ -7,9 +7,11 @@ pub(super) static LINT: Lint = Lint {
     name: "no-fuse",
     title: "a rule that changes something and requires no fuse",
     level: Level::Warn,
-    finds: "A fuse is how a person stops rules at once, without a change of them. A rule that starts a workflow or a job, or changes an object, \
-and that neither requires a fuse nor stands in a sensor that does, can only be stopped by stopping fuse. Rules that write \
-log lines need none.",
+    finds: "\
+A fuse is how a person stops rules at once, without a change of them. A rule that starts a \
+workflow or a job, or changes an object, and that neither requires a fuse nor stands in a \
+sensor that does, can only be stopped by stopping fuse. Rules that write log lines need \
+none.",
     instead: "Declare a fuse, and let the sensor require it.",
     flags: &[
         "\
@@ -71,7 +73,10 @@ fn look(context: &Context<'_>, out: &mut Findings) {
             problem
                 .label("nothing can hold it back")
                 .related(trigger.span, "this changes something")
-                .help("declare one as `fuse NAME default off`, and add `requires NAME` to the rule or its sensor")
+                .help(
+                    "declare one as `fuse NAME default off`, and add `requires NAME` to the rule \
+                     or its sensor",
+                )
         });
     }
 }

@@ -11,15 +11,19 @@ pub(super) static LINT: Lint = Lint {
     title: "a test of text that is wider or narrower than it looks",
     level: Level::Warn,
     finds: "\
-- `matches` takes a pattern for the *whole* text. One that begins with `^` and does not end with `$`, or the other way \
-round, was written for a language in which a pattern matches anywhere, and matches next to nothing here.
-- A pattern of plain text, with or without `.*` around it, is an `==`, a `starts-with`, an `ends-with` or a `contains` that \
-is harder to read, and in which a dot is easily forgotten to be any character.
-- `contains` with a word, on a field that names or classifies something (`name`, `namespace`, `environment`, `branch`, `cluster`, \
-`status`, `state`, `severity`, `region`, `team`, …), is also true of names that have the word by accident: `product-page` \
-contains `prod`. A word with a separator at either end, such as `-prod`, is taken to be meant.",
-    instead: "Say which part of the text is meant: `==`, `in`, `starts-with`, `ends-with`, or `like` with `*` for what \
-may be anything.",
+- `matches` takes a pattern for the *whole* text. One that begins with `^` and does not end \
+with `$`, or the other way round, was written for a language in which a pattern matches \
+anywhere, and matches next to nothing here.
+- A pattern of plain text, with or without `.*` around it, is an `==`, a `starts-with`, an \
+`ends-with` or a `contains` that is harder to read, and in which a dot is easily forgotten \
+to be any character.
+- `contains` with a word, on a field that names or classifies something (`name`, \
+`namespace`, `environment`, `branch`, `cluster`, `status`, `state`, `severity`, `region`, \
+`team`, …), is also true of names that have the word by accident: `product-page` contains \
+`prod`. A word with a separator at either end, such as `-prod`, is taken to be meant.",
+    instead: "\
+Say which part of the text is meant: `==`, `in`, `starts-with`, `ends-with`, or `like` with \
+`*` for what may be anything.",
     flags: &[
         "\
 when body.namespace contains \"prod\"
@@ -55,11 +59,9 @@ condition prod(alert) = alert.labels.cluster contains \"prod\"
 };
 
 /// Fields that name or classify something.
-const NAMES: [&str; 29] = [
-    "action", "app", "application", "branch", "cluster", "env", "environment", "host", "id", "image", "instance", "job", "kind",
-    "login", "name", "namespace", "owner", "phase", "project", "region", "repo", "repository", "service", "severity", "state",
-    "status", "team", "tier", "zone",
-];
+const NAMES: &str = "action app application branch cluster env environment host id image instance \
+    job kind login name namespace owner phase project region repo repository service severity \
+    state status team tier zone";
 
 fn look(context: &Context<'_>, out: &mut Findings) {
     for file in context.trees() {
@@ -84,13 +86,18 @@ fn pattern(
     out: &mut Findings,
 ) {
     let (begins, ends) = (text.starts_with('^'), text.ends_with('$') && !text.ends_with("\\$"));
-    let open = |part: &str| part.ends_with(".*") || part.ends_with(".+");
-    if begins && !ends && !open(text) || ends && !begins && !text.starts_with('.') {
-        let (at, other) = if begins { ("begins with `^`", "end") } else { ("ends with `$`", "beginning") };
+    let goes_on = text.ends_with(".*") || text.ends_with(".+");
+    if begins && !ends && !goes_on || ends && !begins && !text.starts_with('.') {
+        let (at, other) = match begins {
+            true => ("begins with `^`", "end"),
+            false => ("ends with `$`", "beginning"),
+        };
         out.add(right.span, "this pattern has to match the whole text", |problem| {
-            problem.label(format!("{at}, and nothing says what may stand at the {other}")).help(format!(
-                "add `.*` at the {other} where anything may stand there, or leave the anchor out"
-            ))
+            problem
+                .label(format!("{at}, and nothing says what may stand at the {other}"))
+                .help(format!(
+                    "add `.*` at the {other} where anything may stand there, or leave the anchor out"
+                ))
         });
         return;
     }
@@ -106,7 +113,8 @@ fn pattern(
         (true, false) => "ends-with",
         (true, true) => "contains",
     };
-    out.add(right.span, format!("this pattern is plain text, as `{operator}` compares it"), |problem| {
+    let message = format!("this pattern is plain text, as `{operator}` compares it");
+    out.add(right.span, message, |problem| {
         let better = format!("{} {operator} {}", context.text(left.span), quoted(&literal));
         // Of what is no text, `==` says that it is another value; and a dot matches no line end.
         problem.label("no pattern").fix(Fix::new(format!("write `{better}`"), whole.span, better))
@@ -120,7 +128,9 @@ fn literal(pattern: &str) -> Option<String> {
     while let Some(c) = chars.next() {
         match c {
             '\\' => literal.push(chars.next().filter(|c| regex_syntax::is_meta_character(*c))?),
-            c if regex_syntax::is_meta_character(c) && c != '-' && c != '#' && c != '&' && c != '~' => return None,
+            // Characters that mean something only in brackets, or in another mode.
+            '-' | '#' | '&' | '~' => literal.push(c),
+            c if regex_syntax::is_meta_character(c) => return None,
             c => literal.push(c),
         }
     }
@@ -135,7 +145,8 @@ fn word(text: &str, left: &Expr, right: &Expr, out: &mut Findings) {
     if !bare || !names(key) {
         return;
     }
-    out.add(right.span, format!("`{key}` is taken to be a name, and names contain words by accident"), |problem| {
+    let message = format!("`{key}` is taken to be a name, and names contain words by accident");
+    out.add(right.span, message, |problem| {
         problem.label(format!("also in `x{text}x`")).help(format!(
             "say where it stands: `== \"{text}\"`, `starts-with \"{text}-\"`, `like \"*-{text}\"`"
         ))
@@ -148,5 +159,5 @@ fn names(key: &str) -> bool {
     let last = words.last().unwrap_or_default();
     let camel = last.rfind(|c: char| c.is_ascii_uppercase()).and_then(|at| last.get(at..));
     let last = camel.unwrap_or(last).to_ascii_lowercase();
-    NAMES.contains(&last.as_str())
+    NAMES.split_whitespace().any(|name| name == last)
 }

@@ -7,8 +7,10 @@ pub(super) static LINT: Lint = Lint {
     name: "undocumented-rule",
     title: "a rule or sensor without a comment",
     level: Level::Warn,
-    finds: "A rule acts on its own, at night, for reasons that its author knew. The comment straight above a rule or sensor says what it is \
-for; `fuse doc` and the decisions show it to whoever wonders. What a sensor's comment says does not say what each of its rules is for.",
+    finds: "\
+A rule acts on its own, at night, for reasons that its author knew. The comment straight \
+above a rule or sensor says what it is for; `fuse doc` and the decisions show it to whoever \
+wonders. What a sensor's comment says does not say what each of its rules is for.",
     instead: "Write a sentence straight above it, with no empty line between.",
     flags: &[
         "\

@@ -1,27 +1,35 @@
 //! `untrusted-text`
 
-use crate::check::typed::{CompareOp, Expr, ExprKind, Mapped, Rule, Sensor, TextOp};
+use crate::check::typed::{Expr, ExprKind, Mapped, Rule, Sensor};
 use crate::lint::context::{Context, Findings};
 use crate::lint::outsiders::HARMLESS_FIELDS;
 use crate::lint::reads::{self, Bound, Part, Whole};
-use crate::lint::{Level, Lint};
+use crate::lint::{Level, Lint, guards};
 
 pub(super) static LINT: Lint = Lint {
     name: "untrusted-text",
     title: "text that anybody can write, given to something that acts",
     level: Level::Warn,
-    finds: "Whoever opens a pull request, an issue or a comment chooses its title, its text, the name of the branch and what the commits say; \
-nobody has to allow it first. Where such a text is given to a workflow, a job or an object, it sooner or later stands in a shell \
-command, a file name or a URL, and says more there than it should.
+    finds: "\
+Whoever opens a pull request, an issue or a comment chooses its title, its text, the name of \
+the branch and what the commits say; nobody has to allow it first. Where such a text is \
+given to a workflow, a job or an object, it sooner or later stands in a shell command, a \
+file name or a URL, and says more there than it should.
 
-What counts as such, wherever it stands in the body: `title` and `body` of `pull_request`, `issue` and `discussion`; `body` of `comment` and \
-`review`; `ref` and `label` of the `head` of a pull request, and `full_name`, `description` and `default_branch` of its `repo`; `head_branch` and \
-`display_title` of `workflow_run`; `message` of `head_commit`, `commit` and `commits`; `name` and `email` of `author`, `committer` and \
-`pusher`; `page_name` of `pages`.
+What counts as such, wherever it stands in the body: `title` and `body` of `pull_request`, \
+`issue` and `discussion`; `body` of `comment` and `review`; `ref` and `label` of the `head` \
+of a pull request, and `full_name`, `description` and `default_branch` of its `repo`; \
+`head_branch` and `display_title` of `workflow_run`; `message` of `head_commit`, `commit` \
+and `commits`; `name` and `email` of `author`, `committer` and `pusher`; `page_name` of \
+`pages`.
 
-Where it may not go: any field of a trigger that changes something, but for `labels`, `annotations` and `env`, which are no command. A `sha256`, \
-`url-encode`, `base64`, `hex` or `len` of it may go anywhere. Nothing is said where a condition of the rule tests the text by `matches`, `in` or `==`.",
-    instead: "Give what nobody else chooses, such as a number or a commit's SHA, or test the text first: by a pattern that only has what is harmless.",
+Where it may not go: any field of a trigger that changes something, but for `labels`, \
+`annotations` and `env`, which are no command. A `sha256`, `url-encode`, `base64`, `hex` or \
+`len` of it may go anywhere. Nothing is said where a condition of the rule tests the text by \
+`matches`, `in` or `==`.",
+    instead: "\
+Give what nobody else chooses, such as a number or a commit's SHA, or test the text first: \
+by a pattern that only has what is harmless.",
     flags: &[
         "\
 sensor example on gh.push {
@@ -44,16 +52,27 @@ sensor example on gh.push {
   each commit in body.commits
   rule one {
     when commit.message starts-with \"deploy \"
-    trigger job { image = \"x\", namespace = \"n\", command = [\"sh\", \"-c\", \"echo ${lower(commit.message)}\"] }
+    trigger job {
+      image     = \"x\"
+      namespace = \"n\"
+      command   = [\"sh\", \"-c\", \"echo ${lower(commit.message)}\"]
 #~ commit.message
+    }
   }
 }
 ",
         "\
 when not (body.issue.title == \"x\") and body.comment.body like \"/deploy *\"
-trigger workflow { template = \"t\", namespace = \"n\", parameters { a = body.issue.title ?? \"\", b = body.comment.body } }
+trigger workflow {
+  template  = \"t\"
+  namespace = \"n\"
+  parameters {
+    a = body.issue.title ?? \"\"
 #~ body.issue.title
+    b = body.comment.body
 #~ body.comment.body
+  }
+}
 ",
     ],
     passes: &[
@@ -74,7 +93,16 @@ sensor example on gh.push {
 }
 ",
         "trigger log { message = body.pull_request.title }",
-        "trigger workflow { template = \"t\", namespace = \"n\", parameters { a = sha256(body.issue.title), b = body.issue.number } }",
+        "\
+trigger workflow {
+  template  = \"t\"
+  namespace = \"n\"
+  parameters {
+    a = sha256(body.issue.title)
+    b = body.issue.number
+  }
+}
+",
         "trigger job { image = \"x\", namespace = \"n\", env { TITLE = body.issue.title } }",
         "\
 when lower(body.comment.body) in [\"/deploy\", \"/retry\"]
@@ -86,7 +114,17 @@ trigger workflow { template = \"t\", namespace = \"n\", parameters { a = body.co
 
 /// Functions whose result says nothing that their argument wants to say.
 const HARMLESS_CALLS: [&str; 11] = [
-    "age", "base64", "float", "hex", "int", "len", "semver", "sha256", "time", "url-encode", "duration",
+    "age",
+    "base64",
+    "duration",
+    "float",
+    "hex",
+    "int",
+    "len",
+    "semver",
+    "sha256",
+    "time",
+    "url-encode",
 ];
 
 fn look(context: &Context<'_>, out: &mut Findings) {
@@ -98,20 +136,25 @@ fn look(context: &Context<'_>, out: &mut Findings) {
 }
 
 fn look_at(sensor: &Sensor, rule: &Rule, context: &Context<'_>, out: &mut Findings) {
-    let mut tested: Vec<Whole<'_>> = Vec::new();
     let mut found = Vec::new();
-    reads::roots(sensor, rule, &mut |part, expr, bound| match part {
-        Part::When => reads::required(expr, &mut |part| tested.extend(test(part, bound))),
-        Part::Field(trigger, field) if acts(&trigger.kind, field, context) => {
+    reads::roots(sensor, rule, &mut |part, expr, bound| {
+        if let Part::Field(trigger, field) = part
+            && acts(&trigger.kind, field, context)
+        {
             flows(expr, bound, &mut |whole, expr| found.push((whole, expr.span, field)));
         }
-        _ => {}
     });
+    if found.is_empty() {
+        return;
+    }
+    let tested = guards::tested(sensor, rule);
     for (_, span, field) in found.iter().filter(|(whole, ..)| !tested.contains(whole)) {
         let (text, name) = (context.text(*span), &field.name);
-        out.add(*span, format!("anybody can write this text, and it is given to `{name}`"), |problem| {
+        let message = format!("anybody can write this text, and it is given to `{name}`");
+        out.add(*span, message, |problem| {
             problem.label("what an outsider writes").help(format!(
-                "test it first, as in `when {text} matches r\"[A-Za-z0-9/_.-]+\"`, or give what nobody else chooses, such as a number or a SHA"
+                "test it first, as in `when {text} matches r\"[A-Za-z0-9/_.-]+\"`, or give what \
+                 nobody else chooses, such as a number or a SHA"
             ))
         });
     }
@@ -122,27 +165,6 @@ fn acts(kind: &str, field: &Mapped, context: &Context<'_>) -> bool {
     let tells = context.registry.find_trigger(kind).is_some_and(|schema| schema.only_tells());
     let outer = field.name.split('.').next().unwrap_or_default();
     !tells && !HARMLESS_FIELDS.contains(&outer)
-}
-
-/// The value that a condition tests as a text.
-fn test<'a>(condition: &'a Expr, bound: &Bound<'a>) -> Option<Whole<'a>> {
-    match &condition.kind {
-        ExprKind::Pattern { value, pattern } if pattern.op == TextOp::Matches => inside(value, bound),
-        ExprKind::In { item, .. } => inside(item, bound),
-        ExprKind::Compare { op: CompareOp::Eq, left, right } => {
-            inside(left, bound).or_else(|| inside(right, bound))
-        }
-        _ => None,
-    }
-}
-
-/// A value, perhaps changed by a function or with a default.
-fn inside<'a>(expr: &'a Expr, bound: &Bound<'a>) -> Option<Whole<'a>> {
-    match &expr.kind {
-        ExprKind::Call { arguments, .. } => inside(arguments.first()?, bound),
-        ExprKind::Coalesce { left, .. } => inside(left, bound),
-        _ => bound.of(expr),
-    }
 }
 
 /// Calls `visit` with each text of outsiders that goes into a value as it is.

@@ -10,9 +10,10 @@ pub(super) static LINT: Lint = Lint {
     name: "unused-allow",
     title: "a comment that allows what is not there",
     level: Level::Warn,
-    finds: "A comment `# fuse: allow(LINT) because REASON` stands at something in which that lint finds nothing, \
-or nothing any more. Left there, it would silence the lint when it is right one day. Of a lint that does not run nothing \
-is said.",
+    finds: "\
+A comment `# fuse: allow(LINT) because REASON` stands at something in which that lint finds \
+nothing, or nothing any more. Left there, it would silence the lint when it is right one \
+day. Of a lint that does not run nothing is said.",
     instead: "Remove the comment, or the name in it, which is what the fix does.",
     flags: &[
         "\

@@ -7,8 +7,10 @@ pub(super) static LINT: Lint = Lint {
     name: "unused-condition",
     title: "a condition that nothing calls",
     level: Level::Warn,
-    finds: "A named condition stands in no `when`, mapping or other condition. Often the condition was written out in its place, and now one of both is \
-stale.\n\n\
+    finds: "\
+A named condition stands in no `when`, mapping or other condition. Often the condition was \
+written out in its place, and now one of both is stale.
+
 Of a file of conditions that is linted without any file that uses it, nothing is said.",
     instead: "Call it, or remove it.",
     flags: &[
@@ -42,11 +44,12 @@ sensor example on gh.push {
 };
 
 fn look(context: &Context<'_>, out: &mut Findings) {
-    for file in context.judged(out) {
+    for file in context.judged(out).files() {
         for declared in &file.tree.conditions {
             let name = &declared.name;
             if !context.uses().is_called(&name.text) {
-                out.add(name.span, format!("nothing calls the condition `{}`", name.text), |problem| {
+                let message = format!("nothing calls the condition `{}`", name.text);
+                out.add(name.span, message, |problem| {
                     problem.label("not used").help("call it, or remove it")
                 });
             }

@@ -7,8 +7,10 @@ pub(super) static LINT: Lint = Lint {
     name: "unused-const",
     title: "a constant that nothing uses",
     level: Level::Warn,
-    finds: "A constant stands in no condition, mapping or other constant. Often something else was written in its \
-place, such as the value itself or the name of another constant.\n\n\
+    finds: "\
+A constant stands in no condition, mapping or other constant. Often something else was \
+written in its place, such as the value itself or the name of another constant.
+
 Of a file of constants that is linted without any file that uses it, nothing is said.",
     instead: "Use the constant, or remove it.",
     flags: &[
@@ -73,7 +75,7 @@ sensor example on gh.push {
 };
 
 fn look(context: &Context<'_>, out: &mut Findings) {
-    for file in context.judged(out) {
+    for file in context.judged(out).files() {
         for declared in &file.tree.consts {
             let name = &declared.name;
             if !context.uses().is_used_as_value(&name.text) {

@@ -7,8 +7,10 @@ pub(super) static LINT: Lint = Lint {
     name: "unused-event",
     title: "an event to which no sensor listens",
     level: Level::Warn,
-    finds: "A source that sensors listen to takes in an event that none of them names. It is kept and answered, and no rule looks at it. Where nobody listens to \
-the whole source, `unused-source` says so.",
+    finds: "\
+A source that sensors listen to takes in an event that none of them names. It is kept and \
+answered, and no rule looks at it. Where nobody listens to the whole source, `unused-source` \
+says so.",
     instead: "Write a sensor on the event, or remove it.",
     flags: &[
         "\
@@ -69,21 +71,16 @@ sensor example on gh.push {
 };
 
 fn look(context: &Context<'_>, out: &mut Findings) {
-    let uses = context.uses();
-    for file in context.judged(out) {
-        for source in file.tree.sources.iter().filter(|source| uses.is_source(&source.name.text)) {
-            for event in &source.events {
-                let (source, name) = (&source.name.text, &event.name);
-                if uses.listens(source, &name.text) {
-                    continue;
-                }
-                out.add(name.span, format!("no sensor listens to `{source}.{}`", name.text), |problem| {
-                    problem.label("nothing is done with it").help(format!(
-                        "add a sensor as in `sensor NAME on {source}.{}`, or remove the event",
-                        name.text
-                    ))
-                });
-            }
+    let (judged, uses) = (context.judged(out), context.uses());
+    let sources = context.rules.sources.iter().filter(|source| uses.is_source(&source.name));
+    for source in sources.filter(|source| judged.contains(source.span.file)) {
+        for event in source.events.iter().filter(|event| !uses.listens(&source.name, &event.name)) {
+            let name = format!("{}.{}", source.name, event.name);
+            out.add(event.span, format!("no sensor listens to `{name}`"), |problem| {
+                problem.label("nothing is done with it").help(format!(
+                    "add a sensor as in `sensor NAME on {name}`, or remove the event"
+                ))
+            });
         }
     }
 }

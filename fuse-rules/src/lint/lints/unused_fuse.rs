@@ -7,7 +7,10 @@ pub(super) static LINT: Lint = Lint {
     name: "unused-fuse",
     title: "a fuse that no rule requires",
     level: Level::Warn,
-    finds: "No sensor and no rule requires the fuse, so that turning it off stops nothing. Whoever relies on it finds out when it matters.\n\n\
+    finds: "\
+No sensor and no rule requires the fuse, so that turning it off stops nothing. Whoever \
+relies on it finds out when it matters.
+
 Of a file of fuses that is linted without any file that uses it, nothing is said.",
     instead: "Require it where it should gate, or remove it.",
     flags: &[
@@ -52,7 +55,7 @@ sensor example on gh.push {
 };
 
 fn look(context: &Context<'_>, out: &mut Findings) {
-    for file in context.judged(out) {
+    for file in context.judged(out).files() {
         for declared in &file.tree.fuses {
             let name = &declared.name;
             if !context.uses().is_required(&name.text) {

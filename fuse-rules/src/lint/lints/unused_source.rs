@@ -7,7 +7,10 @@ pub(super) static LINT: Lint = Lint {
     name: "unused-source",
     title: "a source to which no sensor listens",
     level: Level::Warn,
-    finds: "A source takes in events that no rule looks at: it listens on a port, keeps what comes, and nothing is done.\n\n\
+    finds: "\
+A source takes in events that no rule looks at: it listens on a port, keeps what comes, and \
+nothing is done.
+
 Of a file of sources that is linted without any file that uses it, nothing is said.",
     instead: "Write a sensor on one of its events, or remove it.",
     flags: &[
@@ -58,17 +61,16 @@ source gh webhook {
 };
 
 fn look(context: &Context<'_>, out: &mut Findings) {
-    for file in context.judged(out) {
-        for source in &file.tree.sources {
-            let name = &source.name;
-            if !context.uses().is_source(&name.text) {
-                out.add(name.span, format!("no sensor listens to the source `{}`", name.text), |problem| {
-                    problem.label("nothing is done with what it takes in").help(format!(
-                        "add a sensor as in `sensor NAME on {}.EVENT`, or remove the source",
-                        name.text
-                    ))
-                });
-            }
+    let judged = context.judged(out);
+    let sources = context.rules.sources.iter();
+    for source in sources.filter(|source| judged.contains(source.span.file)) {
+        let name = &source.name;
+        if !context.uses().is_source(name) {
+            out.add(source.span, format!("no sensor listens to the source `{name}`"), |problem| {
+                problem.label("nothing is done with what it takes in").help(format!(
+                    "add a sensor as in `sensor NAME on {name}.EVENT`, or remove the source"
+                ))
+            });
         }
     }
 }

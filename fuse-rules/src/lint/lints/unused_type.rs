@@ -7,8 +7,10 @@ pub(super) static LINT: Lint = Lint {
     name: "unused-type",
     title: "a type that nothing uses",
     level: Level::Warn,
-    finds: "A type is given to no event, to no parameter of a condition, and stands in no other type. An event that was meant to have it is not checked \
-against it.\n\n\
+    finds: "\
+A type is given to no event, to no parameter of a condition, and stands in no other type. An \
+event that was meant to have it is not checked against it.
+
 Of a file of types that is linted without any file that uses it, nothing is said.",
     instead: "Give it to the event that it describes, as in `event placed : order`, or remove it.",
     flags: &[
@@ -56,7 +58,7 @@ sensor example on shop.placed {
 };
 
 fn look(context: &Context<'_>, out: &mut Findings) {
-    for file in context.judged(out) {
+    for file in context.judged(out).files() {
         for declared in &file.tree.types {
             let name = &declared.name;
             if !context.uses().is_type(None, &name.text) {

@@ -12,8 +12,10 @@ pub(super) static LINT: Lint = Lint {
     name: "unused-use",
     title: "a `use` that nothing needs",
     level: Level::Warn,
-    finds: "A file uses another one and names nothing of what that declares: no type, constant, condition, fuse or source. Nothing is said where the \
-other file, or one that it uses, has sensors, which are loaded by it.",
+    finds: "\
+A file uses another one and names nothing of what that declares: no type, constant, \
+condition, fuse or source. Nothing is said where the other file, or one that it uses, has \
+sensors, which are loaded by it.",
     instead: "Remove the line, which is what the fix does.",
     flags: &[
         "\

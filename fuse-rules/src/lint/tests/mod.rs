@@ -6,7 +6,7 @@ mod pages;
 use std::collections::BTreeMap;
 
 use super::page::{FILE, marks, unmarked};
-use super::{Level, Lint, Lints};
+use super::{Level, Lint, Lints, TemplateFile};
 use crate::diagnostic::Diagnostics;
 use crate::diagnostic::tests::kinds::{registry, whole};
 use crate::ruleset::Ruleset;
@@ -19,7 +19,10 @@ pub(crate) fn file(example: &str) -> String {
     {
         example.to_owned()
     } else {
-        whole(example)
+        match example.split_once(FILE) {
+            Some((rules, yaml)) => format!("{}{FILE}{yaml}", whole(rules)),
+            None => whole(example),
+        }
     }
 }
 
@@ -30,12 +33,14 @@ pub(crate) fn load(text: &str) -> Ruleset {
         .unwrap_or_else(|problems| panic!("{problems}\n{text}"))
 }
 
-/// What one lint alone finds in a file.
+/// What one lint alone finds in a file, which workflow templates may follow.
 pub(crate) fn found(lint: &'static Lint, text: &str) -> Diagnostics {
+    let (text, yaml) = text.split_once(FILE).unwrap_or((text, ""));
     // What looks at the others' findings needs them.
     let lints =
         if lint.name() == "unused-allow" { Lints::all_at(Level::Warn) } else { Lints::none() };
-    lints.level(lint, Level::Warn).run(&load(text))
+    let templates = TemplateFile::read("templates.yaml", yaml).unwrap();
+    lints.level(lint, Level::Warn).templates(vec![templates]).run(&load(text))
 }
 
 /// The line, from 0, and the text of each place that one lint marks; text of several lines is marked up to
@@ -76,7 +81,6 @@ fn every_lint_marks_what_its_examples_say_and_nothing_else() {
         for example in lint.passes {
             assert!(marks(example).is_empty(), "{lint}: something is marked in\n{example}");
         }
-        let _templates = FILE;
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

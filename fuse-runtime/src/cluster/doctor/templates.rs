@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use fuse_rules::{Outline, OutlineField};
+use fuse_rules::{Outline, OutlineField, WorkflowTemplate};
 use serde_json::Value;
 
 use super::named::Named;
@@ -32,13 +32,13 @@ impl Examination<'_> {
                     continue;
                 }
             };
-            let takes = Takes::of(&template);
+            let takes = WorkflowTemplate::of(kind, &name, &template);
             for RuleNeed { rule, need } in needs {
                 if let Need::Template { kind: k, place: p, name: n, parameters } = need
                     && (*k, p, n) == (kind, &place, &name)
                 {
                     self.report.checked += 1;
-                    for (what, fix) in takes.problems(rule, &wanted.to_string(), parameters) {
+                    for (what, fix) in problems(&takes, rule, &wanted.to_string(), parameters) {
                         self.problem(what, fix, std::slice::from_ref(rule));
                     }
                 }
@@ -55,96 +55,61 @@ impl Examination<'_> {
     }
 }
 
-/// The parameters of a template.
-struct Takes {
-    parameters: Vec<Parameter>,
-    /// The template's text: it may use parameters that it does not declare.
-    text: String,
-}
-
-struct Parameter {
-    name: String,
-    required: bool,
-    choices: Option<Vec<String>>,
-}
-
-impl Takes {
-    fn of(template: &Value) -> Self {
-        let listed = template.pointer("/spec/arguments/parameters").and_then(Value::as_array);
-        let parameter = |parameter: &Value| {
-            let has = |key: &str| parameter.get(key).is_some_and(|value| !value.is_null());
-            let choices = parameter.get("enum").and_then(Value::as_array).map(|choices| {
-                choices
-                    .iter()
-                    .map(|choice| choice.as_str().unwrap_or_default().to_owned())
-                    .collect()
-            });
-            Some(Parameter {
-                name: parameter.get("name")?.as_str()?.to_owned(),
-                required: !has("value") && !has("default") && !has("valueFrom"),
-                choices,
-            })
-        };
-        let parameters = listed.into_iter().flatten().filter_map(parameter).collect();
-        Self { parameters, text: template.to_string() }
-    }
-
-    /// What does not fit, and what to do about it.
-    fn problems(
-        &self,
-        rule: &str,
-        template: &str,
-        given: &[OutlineField],
-    ) -> Vec<(String, String)> {
-        let mut problems = Vec::new();
-        for field in given {
-            let Some(parameter) = self.parameters.iter().find(|one| one.name == field.key) else {
-                if self.text.contains(&format!("workflow.parameters.{}", field.key)) {
-                    continue;
-                }
-                let known: Vec<_> =
-                    self.parameters.iter().map(|one| format!("`{}`", one.name)).collect();
-                let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-                problems.push((
-                    format!(
-                        "`{rule}` gives the parameter `{}`, which {template} does not take",
-                        field.key
-                    ),
-                    format!("leave it out, or correct its name; the template takes {known}"),
-                ));
+/// What does not fit, and what to do about it.
+fn problems(
+    takes: &WorkflowTemplate,
+    rule: &str,
+    template: &str,
+    given: &[OutlineField],
+) -> Vec<(String, String)> {
+    let mut problems = Vec::new();
+    for field in given {
+        let Some(parameter) = takes.parameter(&field.key) else {
+            if takes.mentions(&field.key) {
                 continue;
-            };
-            if let (Outline::Constant(Value::String(value)), Some(choices)) =
-                (&field.value, &parameter.choices)
-                && !choices.contains(value)
-            {
-                problems.push((
-                    format!(
-                        "`{rule}` gives `{}` as `{value}`, which {template} does not allow",
-                        field.key
-                    ),
-                    format!("give one of {}", choices.join(", ")),
-                ));
             }
+            let known: Vec<_> =
+                takes.parameters.iter().map(|one| format!("`{}`", one.name)).collect();
+            let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+            problems.push((
+                format!(
+                    "`{rule}` gives the parameter `{}`, which {template} does not take",
+                    field.key
+                ),
+                format!("leave it out, or correct its name; the template takes {known}"),
+            ));
+            continue;
+        };
+        if let (Outline::Constant(Value::String(value)), Some(choices)) =
+            (&field.value, &parameter.choices)
+            && !choices.contains(value)
+        {
+            problems.push((
+                format!(
+                    "`{rule}` gives `{}` as `{value}`, which {template} does not allow",
+                    field.key
+                ),
+                format!("give one of {}", choices.join(", ")),
+            ));
         }
-        for parameter in self.parameters.iter().filter(|parameter| parameter.required) {
-            let name = &parameter.name;
-            match given.iter().find(|field| field.key == *name) {
-                None => problems.push((
-                    format!("`{rule}` does not give the parameter `{name}`, which {template} needs"),
-                    format!("add `{name} = …` to the rule's `parameters`, or a default to the template"),
-                )),
-                Some(field) if field.optional => problems.push((
-                    format!(
-                        "`{rule}` leaves the parameter `{name}` out when its value is missing, but {template} needs it"
-                    ),
-                    format!("write `{name} = … ?? \"…\"`, or give the template a default"),
-                )),
-                Some(_) => {}
-            }
-        }
-        problems
     }
+    for parameter in takes.parameters.iter().filter(|parameter| parameter.required) {
+        let name = &parameter.name;
+        match given.iter().find(|field| field.key == *name) {
+            None => problems.push((
+                format!("`{rule}` does not give the parameter `{name}`, which {template} needs"),
+                format!("add `{name} = …` to the rule's `parameters`, or a default to the template"),
+            )),
+            Some(field) if field.optional => problems.push((
+                format!(
+                    "`{rule}` leaves the parameter `{name}` out when its value is missing, but {template} needs it"
+                ),
+                format!("write `{name} = … ?? \"…\"`, or give the template a default"),
+            )),
+            Some(_) => {}
+        }
+    }
+    problems
 }
 
 #[cfg(test)]
@@ -168,8 +133,8 @@ mod tests {
             given("mode", false, constant("loud")),
             given("replcas", false, Outline::Computed),
         ];
-        let told: Vec<String> = Takes::of(&template)
-            .problems("s/r", "WorkflowTemplate n/t", &given)
+        let takes = WorkflowTemplate::of("WorkflowTemplate", "t", &template);
+        let told: Vec<String> = problems(&takes, "s/r", "WorkflowTemplate n/t", &given)
             .into_iter()
             .map(|(what, fix)| format!("{what}\n  {fix}"))
             .collect();
