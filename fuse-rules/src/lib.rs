@@ -57,7 +57,7 @@ mod value;
 pub use cost::{CostPart, RuleCost};
 pub use decision::{Action, Element, OnceKey, Outcome};
 pub use diagnostic::{
-    Code, Diagnostic, Diagnostics, Edit, Fix, Label, Severity, Style, UnknownCode,
+    Code, Diagnostic, Diagnostics, Edit, Fix, Label, Severity, Style, UnknownCode, nearest,
 };
 pub use eval::{Decision, Evaluation};
 pub use event::{Event, InvalidBody, MAX_DEPTH};
@@ -71,7 +71,7 @@ pub use info::{
 };
 pub use number::{Number, NumberError};
 pub use outline::{Outline, OutlineField, TriggerInfo};
-pub use plan::{BodyField, Clause, Explained, Explanation, Found, Plan};
+pub use plan::{BodyField, Explained, Explanation, Form, Found, Part, Plan};
 pub use repair::Repair;
 pub use ruleset::{Loader, Ruleset};
 pub use schema::{Field, FieldType, Registry, Schema, SourceSchema, Templates, Verify};

@@ -77,6 +77,7 @@ pub(crate) fn check(
         templates: Vec::new(),
         keep,
         known: FxHashMap::default(),
+        calls: FxHashMap::default(),
         left_to_inline: Some(conditions::LARGEST_OF_ALL),
     };
     checker.resolve_types();
@@ -88,6 +89,7 @@ pub(crate) fn check(
         sources: Vec::new(),
         sensors: Vec::new(),
         known: FxHashMap::default(),
+        calls: FxHashMap::default(),
     };
     for file in parsed {
         checker.file = file.id;
@@ -102,6 +104,7 @@ pub(crate) fn check(
         rules.sensors.extend(file.tree.sensors.iter().map(|sensor| checker.sensor(sensor)));
     }
     rules.known = std::mem::take(&mut checker.known);
+    rules.calls = std::mem::take(&mut checker.calls);
     // With the files that were taken in, so that a change of them is a change of the rules.
     rules.files = checker.inclusions.into_files();
     let failed = problems.iter().any(|problem| problem.severity == Severity::Error);
@@ -127,6 +130,8 @@ pub(super) struct Checker<'a> {
     /// Whether to keep what is found of each expression.
     keep: bool,
     known: FxHashMap<Span, Known>,
+    /// Where the bodies of conditions stand, by where they are called.
+    calls: FxHashMap<Span, Span>,
     /// How much calls of conditions may still come to; `None` once it is reported that they come to
     /// too much.
     left_to_inline: Option<usize>,

@@ -15,6 +15,7 @@ use std::fmt;
 
 pub use codes::{Code, UnknownCode};
 pub use fix::{Edit, Fix};
+pub use suggest::nearest;
 
 use crate::span::{Files, Span};
 
