@@ -389,3 +389,28 @@ fn five_events_of_the_seed() {
     }
     insta::assert_snapshot!(all);
 }
+
+#[test]
+fn colours_are_for_terminals() {
+    let folder = tempfile::tempdir().unwrap();
+    let (rules, event) = (folder.path().join("test.rules"), folder.path().join("event.json"));
+    std::fs::write(&rules, NESTED).unwrap();
+    std::fs::write(&event, APPS).unwrap();
+    let told = |setting: Option<&str>| {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_fuse"))
+            .args(["explain", "--source", "q.e", "--event"])
+            .args([&event, &rules])
+            .env_clear()
+            .envs(setting.map(|name| (name, "1")))
+            .output()
+            .unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let (coloured, plain) = (told(Some("CLICOLOR_FORCE")), told(None));
+    assert!(
+        coloured.contains("apps/note, app 1: \u{1b}[1m\u{1b}[32mfired\u{1b}[0m\n"),
+        "{coloured:?}"
+    );
+    assert!(!plain.contains('\u{1b}'));
+    assert_eq!(anstream::adapter::strip_str(&coloured).to_string(), plain);
+}

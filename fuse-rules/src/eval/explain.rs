@@ -76,23 +76,35 @@ impl Explained {
     }
 }
 
-pub(crate) fn explain(plan: &Compiled, event: &Event<'_>, fuses: &Fuses) -> Explanation {
+/// Explains the decisions of the rules that are asked about, by their names.
+pub(crate) fn explain(
+    plan: &Compiled,
+    event: &Event<'_>,
+    fuses: &Fuses,
+    asked: &dyn Fn(&str) -> bool,
+) -> Explanation {
+    let unexplained = |decisions: Vec<Decision>| {
+        let decisions = decisions.into_iter().filter(|decision| asked(&decision.rule));
+        decisions.map(unexplained).collect()
+    };
     let mismatch = machine::mismatch(plan, event);
     let decided = decide::evaluate(plan, event, fuses);
     if let Some(why) = decided.refused {
-        let decisions = machine::refused(plan, event, &why).decisions;
-        let decisions = decisions.into_iter().map(unexplained).collect();
+        let decisions = unexplained(machine::refused(plan, event, &why).decisions);
         return Explanation { refused: Some(why), mismatch, decisions };
     }
     let mut decisions = Vec::new();
     let (work, budget) = (Work::to_explain(event.received_at()), Budget::default());
     let walked = machine::walk(plan, event, fuses, &work, &mut |site, verdict| {
+        if !asked(&site.rule.name) {
+            return;
+        }
         let decision = decision(&site.rule.name, site.element, verdict);
         decisions.push((site.order, explained(&Tree::new(plan, &budget), site, decision)));
     });
     if walked.is_err() {
         // Deciding looked at the candidates alone, and that was little enough.
-        let decisions = decided.decisions.into_iter().map(unexplained).collect();
+        let decisions = unexplained(decided.decisions);
         return Explanation { refused: None, mismatch, decisions };
     }
     decisions.sort_by_key(|(order, _)| *order);

@@ -186,7 +186,19 @@ impl Plan {
     /// Decides an event and says why, condition by condition, for every rule and element. Slower than
     /// `evaluate`, with the same decisions.
     pub fn explain(&self, event: &Event<'_>, fuses: &Fuses) -> Explanation {
-        explain::explain(&self.inner, event, fuses)
+        explain::explain(&self.inner, event, fuses, &|_| true)
+    }
+
+    /// Explains an event as [`explain`](Self::explain) does, of the rules with these full names alone. What
+    /// bounds an explanation is theirs then: where there are very many decisions, more is told of each.
+    pub fn explain_rules<S: AsRef<str>>(
+        &self,
+        event: &Event<'_>,
+        fuses: &Fuses,
+        rules: &[S],
+    ) -> Explanation {
+        let asked = |name: &str| rules.iter().any(|rule| rule.as_ref() == name);
+        explain::explain(&self.inner, event, fuses, &asked)
     }
 
     /// The paths that an event lacks and without which a rule of it cannot fire, each once: those that

@@ -41,10 +41,8 @@ impl Asked {
         }
     }
 
-    /// Keeps the decisions that are asked about, those first that matter most.
-    pub(super) fn keep(&self, decisions: &mut Vec<Explained>) {
-        let Some(rules) = self.rules() else { return };
-        decisions.retain(|explained| rules.contains(&explained.decision.rule));
+    /// Puts the decisions first that the question is about.
+    pub(super) fn sort(&self, decisions: &mut [Explained]) {
         if matches!(self, Self::WhyNot(_)) {
             decisions.sort_by_key(|explained| explained.decision.outcome == Outcome::Fired);
         }

@@ -42,7 +42,11 @@ pub(crate) fn run(arguments: &Explain) -> Ended {
             .map_err(|why| format!("`{shown}` has no id: {why}"))?
             .unwrap_or_else(|| "example".to_owned()),
     };
-    let mut explanation = plan.explain(&event.id(id.as_str()), &fuses);
+    let event = event.id(id.as_str());
+    let mut explanation = match asked.rules() {
+        Some(rules) => plan.explain_rules(&event, &fuses, rules),
+        None => plan.explain(&event, &fuses),
+    };
     let (_, triggers) = kinds();
     let objects = Objects {
         triggers: &triggers,
@@ -52,7 +56,7 @@ pub(crate) fn run(arguments: &Explain) -> Ended {
         reject_unrenderable(&mut explained.decision, &triggers, &objects.event);
     }
     hold_back(&mut explanation);
-    asked.keep(&mut explanation.decisions);
+    asked.sort(&mut explanation.decisions);
     output::print(&match arguments.format {
         Format::Json => json_text(&explanation, &objects),
         Format::Text => text::text(&explanation, &asked, &objects, &shown.to_string()),

@@ -205,11 +205,17 @@ fn what_is_told_is_bounded() {
     let rules: String =
         (0..5).map(|n| format!("rule r{n} {{ when {deep}\n trigger note {{}} }}\n")).collect();
     let many = load(&format!("{declared}\nsensor s on q.e {{ each x in body.l\n {rules} }}"));
-    let many = many.plan().explain(&event(&body(1_000)), &Fuses::default());
+    let (plan, body) = (many.plan(), body(1_000));
+    let event = event(&body);
+    let many = plan.explain(&event, &Fuses::default());
     assert_eq!(many.decisions.len(), 5_000);
     let conditions = many.decisions.iter().flat_map(|explained| &explained.conditions);
     let parts = conditions.clone().map(size).sum::<usize>();
     assert!((50_000..60_000).contains(&parts), "{parts}");
     let last = conditions.last().unwrap();
     assert_eq!((last.parts.len(), last.left_out, last.found.len()), (0, 1, 1));
+    // Of one rule alone, all of it is told.
+    let alone = plan.explain_rules(&event, &Fuses::default(), &["s/r4"]);
+    assert_eq!(alone.decisions.len(), 1_000);
+    assert_eq!(alone.decisions.last().unwrap().conditions.last().unwrap().parts.len(), 1);
 }

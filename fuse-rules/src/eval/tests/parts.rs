@@ -101,10 +101,14 @@ impl Obvious<'_> {
     }
 }
 
-/// What a part comes to when what has no parts comes to what this says.
+/// Whether a part is taken as a whole: where it takes all of its parts to decide it, and not all are told.
+fn is_whole(part: &Part) -> bool {
+    part.parts.is_empty() || part.left_out > 0 && part.form.deciders(part.truth).1 > 1
+}
+
+/// What a part comes to when what is taken as a whole comes to what this says.
 fn combined(part: &Part, leaf: &dyn Fn(&Part) -> Option<bool>) -> Option<bool> {
-    let cut = part.left_out > 0 && part.form.deciders(part.truth).1 > 1;
-    if part.parts.is_empty() || cut {
+    if is_whole(part) {
         return leaf(part);
     }
     // What is left out may be anything.
@@ -126,12 +130,10 @@ fn combined(part: &Part, leaf: &dyn Fn(&Part) -> Option<bool>) -> Option<bool> {
 
 /// The smallest parts that are marked as deciding.
 fn deciding<'p>(part: &'p Part, into: &mut Vec<&'p Part>) {
-    let inner = part.parts.iter().filter(|part| part.deciding);
-    let before = into.len();
-    inner.for_each(|part| deciding(part, into));
-    if into.len() == before {
-        into.push(part);
+    if is_whole(part) {
+        return into.push(part);
     }
+    part.parts.iter().filter(|part| part.deciding).for_each(|part| deciding(part, into));
 }
 
 fn marks_decide(condition: &Part) {
