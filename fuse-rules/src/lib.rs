@@ -62,7 +62,7 @@ mod value;
 pub use cost::{CostPart, RuleCost};
 pub use decision::{Action, Element, OnceKey, Outcome};
 pub use diagnostic::{
-    Code, Diagnostic, Diagnostics, Edit, Fix, Label, Severity, Style, Topic, UnknownCode,
+    Code, Diagnostic, Diagnostics, Edit, Fix, Label, Severity, Style, Topic, UnknownCode, nearest,
 };
 pub use eval::{Decision, Evaluation};
 pub use event::{Event, InvalidBody, MAX_DEPTH};
@@ -80,7 +80,7 @@ pub use lint::{
 };
 pub use number::{Number, NumberError};
 pub use outline::{Outline, OutlineField, TriggerInfo};
-pub use plan::{BodyField, Clause, Explained, Explanation, Found, Plan};
+pub use plan::{BodyField, Explained, Explanation, Form, Found, Part, Plan};
 pub use repair::Repair;
 pub use ruleset::{Loader, Ruleset};
 pub use schema::{Field, FieldType, Registry, Schema, SourceSchema, Templates, Verify};

@@ -286,8 +286,12 @@ impl<'a> Value<'a> {
 
 /// A text for people, cut where it is long.
 pub(crate) fn cut(text: &str) -> Cow<'_, str> {
-    const MOST: usize = 60;
-    match text.char_indices().nth(MOST) {
+    cut_at(text, 60)
+}
+
+/// A text for people, cut after so many characters.
+pub(crate) fn cut_at(text: &str, most: usize) -> Cow<'_, str> {
+    match text.char_indices().nth(most) {
         Some((at, _)) => format!("{}…", text.get(..at).unwrap_or("")).into(),
         None => text.into(),
     }

@@ -98,11 +98,15 @@ pub(crate) struct Fmt {
 /// element what became of it: which condition decided, on which value; and for what fires the
 /// exact object that would be submitted. Earlier events are not known to it: what `once` would hold
 /// back because of them is not held back here.
+///
+/// With `--why` or `--why-not`, tells all there is to tell of some rules alone: each condition with
+/// each of its parts, whether it is true, false or unknown, and on which values.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   fuse explain rules --source alertmanager.slo-alerts --event rules/events/alertmanager-mixed.json
   fuse explain rules --source backstage.provision --event event.json --fuse cicd=on --format json
+  fuse explain rules --source backstage.provision --event event.json --why-not provision-app
 
 Exit codes: 0 explained, 1 the rules have problems, 2 wrong usage or an event that is not JSON")]
 pub(crate) struct Explain {
@@ -121,6 +125,16 @@ pub(crate) struct Explain {
     /// A header that came with it; may be given several times
     #[arg(long = "header", value_name = "NAME: VALUE")]
     pub(crate) headers: Vec<String>,
+
+    /// Tell of this rule alone, and everything; may be given several times
+    ///
+    /// The rule's full name, `SENSOR/RULE`, or its own where no other rule of the event has it.
+    #[arg(long, value_name = "RULE", conflicts_with = "why_not")]
+    pub(crate) why: Vec<String>,
+
+    /// The same of a rule that did not fire: what stands in the way comes first
+    #[arg(long, value_name = "RULE")]
+    pub(crate) why_not: Vec<String>,
 
     /// The value of a fuse; may be given several times
     ///

@@ -196,7 +196,7 @@ sensor s on q.e { rule r {
 
     s/r: not matched
       because `body.b is present` is false: `body.b` is missing
-        at FOLDER/test.rules:5:8
+        at FOLDER/test.rules:5:8 (2 other conditions: 1 true, 1 unknown)
     ");
     insta::assert_snapshot!(explained_by(rules, r#"{"s":"f","a":"x","b":1,"c":true}"#, &[]), @"
     exit 0
@@ -204,15 +204,15 @@ sensor s on q.e { rule r {
 
     s/r: not matched
       because `not body.c` is false: `body.c` is true
-        at FOLDER/test.rules:6:8
+        at FOLDER/test.rules:6:8 (2 other conditions are true)
     ");
     insta::assert_snapshot!(explained_by(rules, r#"{"s":"f","a":"x","b":1,"c":"no"}"#, &["--header", "X-Id: 7"]), @"
     exit 0
     q.e, from FOLDER/event.json, id `7`
 
-    s/r: unknown
+    s/r: unknown, so not fired
       because `body.c` is a string, not true or false
-        at FOLDER/test.rules:6:8
+        at FOLDER/test.rules:6:8 (2 other conditions are true)
     ");
 }
 
@@ -229,4 +229,188 @@ sensor s on q.e {
 }";
     let body = r#"{"id":"d1","as":[{"k":"x"},{"k":"y"},{"k":"x"},{"k":null}]}"#;
     insta::assert_snapshot!(explained_by(rules, body, &[]));
+}
+
+const NESTED: &str = "\
+source q webhook { port = 1, path = \"/\"
+  event e }
+const regions = [\"eu\", \"us\"]
+condition known(region) = region in regions
+condition ready(app) = known(app.region) and (any(p in app.pods: p.ok) or app.forced == true)
+fuse gate default off
+sensor apps on q.e {
+  each app in body.apps
+  when app.kind == \"web\"
+  rule deploy { when ready(app) and not (app.paused or app.age < 2)
+    when app.name is string
+    once per app.name within 1h
+    trigger log { message = \"deploy ${app.name}\" } }
+  rule page { requires gate
+    when all(p in app.pods: p.ok == false)
+    trigger log { message = app.name } }
+  rule note { when app.name == \"a\"
+    trigger log { message = app.note } }
+}
+sensor others on q.e { rule page { trigger log { message = \"any\" } } }
+";
+
+const APPS: &str = r#"{"apps":[
+  {"name":"a","kind":"web","region":"eu","pods":[{"ok":false},{"ok":true},{"ok":false}],"paused":false,"age":5},
+  {"name":"a","kind":"web","region":"eu","pods":[{"ok":true}],"paused":false,"age":5,"note":"n"},
+  {"name":"b","kind":"web","region":"ap","pods":[{"ok":false}],"paused":true,"age":5},
+  {"name":"c","kind":"web","region":"us","pods":[{},{"ok":"no"}],"age":5},
+  {"name":"d","kind":"job"},
+  {"name":"e"}
+]}"#;
+
+#[test]
+fn parts_of_conditions_are_told_as_far_as_they_decided() {
+    insta::assert_snapshot!(explained_by(NESTED, APPS, &[]));
+}
+
+#[test]
+fn why_tells_all_of_a_rule() {
+    insta::assert_snapshot!(explained_by(NESTED, APPS, &["--why", "apps/deploy"]));
+}
+
+#[test]
+fn why_not_tells_first_what_stands_in_the_way() {
+    let more = ["--why-not", "deploy", "--why-not", "apps/page"];
+    insta::assert_snapshot!(explained_by(NESTED, APPS, &more));
+}
+
+#[test]
+fn why_of_what_did_not_fire_and_why_not_of_what_did() {
+    let rules = "\
+source q webhook { port = 1, path = \"/\"
+  event e }
+sensor s on q.e {
+  rule yes { when body.a == 1  trigger log { message = \"yes\" } }
+  rule no { when body.a is present and body.b == 1 or body.c.d == 2
+    trigger log { message = \"no\" } }
+}";
+    let told = |more: &[&str]| explained_by(rules, r#"{"a":1,"b":2,"c":{}}"#, more);
+    insta::assert_snapshot!(told(&["--why-not", "yes"]), @"
+    exit 0
+    q.e, from FOLDER/event.json, id `example`
+
+    s/yes fired
+
+    s/yes: fired, every condition holds
+    ");
+    insta::assert_snapshot!(told(&["--why", "no"]), @"
+    exit 0
+    q.e, from FOLDER/event.json, id `example`
+
+    s/no did not fire
+
+    s/no: unknown, so not fired
+      because `body.c.d` is missing, so `body.c.d == 2` is unknown
+      its conditions, with `>` before what decided:
+        > unknown  one of:    at FOLDER/test.rules:5:18
+            false    all of:
+              true     body.a is present    # `body.a` is 1
+              false    body.b == 1    # `body.b` is 2
+          > unknown  body.c.d == 2    # `body.c.d` is missing
+    ");
+    let json = told(&["--why", "no", "--format", "json"]);
+    let json: serde_json::Value =
+        serde_json::from_str(json.strip_prefix("exit 0\n").unwrap()).unwrap();
+    let [decision] = json["decisions"].as_array().unwrap().as_slice() else { panic!("{json}") };
+    assert_eq!(decision["rule"], "s/no");
+    insta::assert_snapshot!(format!("{:#}", decision["conditions"]));
+}
+
+#[test]
+fn an_event_that_is_refused() {
+    let rules = "source q webhook { port = 1, path = \"/\"\n event e }\n\
+        sensor s on q.e { rule r { when body.a == 1 and body.b == 1\n trigger log { message = \"x\" } } }";
+    for more in [&[][..], &["--why", "r"], &["--why-not", "r"]] {
+        insta::allow_duplicates! {
+            insta::assert_snapshot!(explained_by(rules, r#"{"a":1,"a":2}"#, more), @"
+            exit 0
+            q.e, from FOLDER/event.json, id `example`
+
+            rejected as a whole, so that no rule fires: the key `a` stands twice in one object of the body, so that it cannot be told what it says (again at line 1, column 8)
+            ");
+        }
+    }
+}
+
+#[test]
+fn rules_that_are_not_there_are_told_which_are() {
+    for (given, expected) in [
+        ("deplyo", "there is no rule `deplyo` for `q.e`; did you mean `deploy`?"),
+        ("app/note", "there is no rule `app/note` for `q.e`; did you mean `apps/note`?"),
+        (
+            "zzzzzz",
+            "there is no rule `zzzzzz` for `q.e`; there are apps/deploy, apps/page, apps/note, others/page",
+        ),
+        ("page", "`page` may be any of apps/page, others/page"),
+    ] {
+        for flag in ["--why", "--why-not"] {
+            let told = explained_by(NESTED, APPS, &[flag, given]);
+            assert_eq!(told, format!("exit 2\n--- stderr\nfuse: {expected}\n"));
+        }
+    }
+    let event = "rules/events/alertmanager-mixed.json";
+    let of_another = ran(&[
+        "explain",
+        "rules",
+        "--source",
+        "alertmanager.slo-alerts",
+        "--event",
+        event,
+        "--why",
+        "unhealthy-app",
+    ]);
+    insta::assert_snapshot!(of_another, @"
+    exit 2
+    --- stderr
+    fuse: `argocd-notifications/unhealthy-app` is a rule for `argocd.notification`, not for `alertmanager.slo-alerts`
+    ");
+    let both = explained_by(NESTED, APPS, &["--why", "deploy", "--why-not", "note"]);
+    assert!(both.starts_with("exit 2\n") && both.contains("cannot be used with"), "{both}");
+}
+
+/// What somebody reads who knows nothing of the rules.
+#[test]
+fn five_events_of_the_seed() {
+    let mut all = String::new();
+    for (source, event) in [
+        ("alertmanager.slo-alerts", "alertmanager-mixed"),
+        ("alertmanager.slo-alerts", "alertmanager-missing-labels"),
+        ("argocd.notification", "argocd-no-namespace"),
+        ("argocd.notification", "argocd-other"),
+        ("backstage.provision", "backstage-provision-no-owner"),
+    ] {
+        let text = explained(source, event, &["--fuse", "cicd=on"]);
+        all.push_str(&format!("{}\n", text.trim_start_matches("exit 0\n")));
+    }
+    insta::assert_snapshot!(all);
+}
+
+#[test]
+fn colours_are_for_terminals() {
+    let folder = tempfile::tempdir().unwrap();
+    let (rules, event) = (folder.path().join("test.rules"), folder.path().join("event.json"));
+    std::fs::write(&rules, NESTED).unwrap();
+    std::fs::write(&event, APPS).unwrap();
+    let told = |setting: Option<&str>| {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_fuse"))
+            .args(["explain", "--source", "q.e", "--event"])
+            .args([&event, &rules])
+            .env_clear()
+            .envs(setting.map(|name| (name, "1")))
+            .output()
+            .unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let (coloured, plain) = (told(Some("CLICOLOR_FORCE")), told(None));
+    assert!(
+        coloured.contains("apps/note, app 1: \u{1b}[1m\u{1b}[32mfired\u{1b}[0m\n"),
+        "{coloured:?}"
+    );
+    assert!(!plain.contains('\u{1b}'));
+    assert_eq!(anstream::adapter::strip_str(&coloured).to_string(), plain);
 }

@@ -1,3 +1,5 @@
+use serde_json::json;
+
 use crate::support::{ALERTS, Setup, decision, example, outcomes};
 
 #[tokio::test]
@@ -21,6 +23,29 @@ async fn a_gated_rule_is_visible_and_so_is_why_the_other_alert_did_not_match() {
     assert_eq!(other_rule["outcome"], "not-matched", "{report:#}");
     let reason = other_rule["reason"].as_str().unwrap();
     assert!(reason.contains("argocd-application-health"), "{reason}");
+    assert_eq!(
+        other_rule["conditions"],
+        json!([
+            {
+                "text": "alert.status == \"firing\"",
+                "place": "rules/slo-remediation.rules:12:8",
+                "form": "test",
+                "truth": true,
+                "deciding": false,
+                "found": [{ "path": "alert.status", "value": "\"firing\"" }],
+            },
+            {
+                "text": "alert.labels.slo == \"externalsecrets-sync-success\"",
+                "place": "rules/slo-remediation.rules:30:10",
+                "form": "test",
+                "truth": false,
+                "deciding": true,
+                "found": [{ "path": "alert.labels.slo", "value": "\"argocd-application-health\"" }],
+            },
+        ])
+    );
+    // Those of a decision on record, too.
+    assert_eq!(gated["conditions"][1]["deciding"], true, "{report:#}");
 
     assert_eq!(outcomes(&report).into_iter().collect::<Vec<_>>(), ["gated", "not-matched"]);
     assert!(fuse.manifests().is_empty());

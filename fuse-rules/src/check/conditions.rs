@@ -136,10 +136,9 @@ impl Checker<'_> {
             );
             return Some(without);
         }
-        Some((
-            self.templates.get(index)?.as_ref()?.call(&arguments, scope.bound.len(), span),
-            truth(lack),
-        ))
+        let template = self.templates.get(index)?.as_ref()?;
+        self.calls.insert(span, template.span());
+        Some((template.call(&arguments, scope.bound.len(), span), truth(lack)))
     }
 
     fn too_large(&mut self, name: &Text, span: Span) {

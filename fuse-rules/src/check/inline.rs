@@ -39,6 +39,11 @@ impl Template {
         Self { size: size(&body), body, lack, parameters, uses }
     }
 
+    /// Where its body stands.
+    pub(super) fn span(&self) -> Span {
+        self.body.span
+    }
+
     /// How many nodes a call with these arguments comes to.
     pub(super) fn size_with(&self, arguments: &[Expr]) -> usize {
         let arguments = arguments.iter().zip(&self.uses);

@@ -78,6 +78,7 @@ pub(crate) fn check(
         templates: Vec::new(),
         keep,
         known: FxHashMap::default(),
+        calls: FxHashMap::default(),
         left_to_inline: Some(conditions::LARGEST_OF_ALL),
     };
     checker.resolve_types();
@@ -90,6 +91,7 @@ pub(crate) fn check(
         sensors: Vec::new(),
         tests: Vec::new(),
         known: FxHashMap::default(),
+        calls: FxHashMap::default(),
     };
     for file in parsed {
         checker.file = file.id;
@@ -113,6 +115,7 @@ pub(crate) fn check(
         rules.tests = tests;
     }
     rules.known = std::mem::take(&mut checker.known);
+    rules.calls = std::mem::take(&mut checker.calls);
     // With the files that were taken in, so that a change of them is a change of the rules.
     rules.files = checker.inclusions.into_files();
     let failed = problems.iter().any(|problem| problem.severity == Severity::Error);
@@ -138,6 +141,8 @@ pub(super) struct Checker<'a> {
     /// Whether to keep what is found of each expression.
     keep: bool,
     known: FxHashMap<Span, Known>,
+    /// Where the bodies of conditions stand, by where they are called.
+    calls: FxHashMap<Span, Span>,
     /// How much calls of conditions may still come to; `None` once it is reported that they come to
     /// too much.
     left_to_inline: Option<usize>,

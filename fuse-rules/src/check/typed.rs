@@ -28,6 +28,8 @@ pub(crate) struct Rules {
     pub(crate) tests: Vec<Test>,
     /// What the checker found of each expression, where it was asked to keep that.
     pub(crate) known: FxHashMap<Span, Known>,
+    /// Where the body of the condition stands that each call is of, by where the call stands.
+    pub(crate) calls: FxHashMap<Span, Span>,
 }
 
 /// A type, constant or condition, for who lists them: where they are used they are taken in.

@@ -16,6 +16,7 @@ use std::fmt;
 
 pub use codes::{Code, UnknownCode};
 pub use fix::{Edit, Fix};
+pub use suggest::nearest;
 pub use topic::Topic;
 
 use crate::span::{Files, Span};

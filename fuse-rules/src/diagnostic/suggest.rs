@@ -7,7 +7,13 @@ use crate::syntax::ast::Text;
 /// The candidate with the smallest edit distance, if that is at most a third of the name's length
 /// (and at least one, so that short names have a chance); else one that shares a part: `params` is
 /// near `parameters`, `workflow-template` near `template`. Ties go to the first.
-pub(crate) fn nearest<'a>(
+///
+/// ```
+/// let rules = ["argocd-unhealthy", "externalsecret-failure"];
+/// assert_eq!(fuse_rules::nearest("argocd-unhealty", rules), Some("argocd-unhealthy"));
+/// assert_eq!(fuse_rules::nearest("backups", rules), None);
+/// ```
+pub fn nearest<'a>(
     name: &str,
     candidates: impl IntoIterator<Item = &'a str> + Clone,
 ) -> Option<&'a str> {

@@ -17,6 +17,8 @@ mod stack;
 #[cfg(test)]
 pub(crate) mod tests;
 
+use serde::Serialize;
+
 use crate::check::typed;
 use crate::decision::{Action, Element, OnceKey, Outcome};
 use crate::event::{self, Event};
@@ -30,7 +32,7 @@ pub(crate) use scratch::Pool;
 pub(crate) use stack::{Work, weight};
 
 /// What one rule decided for one element.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Decision {
     /// The rule's full name, `sensor/rule`.
     pub rule: String,

@@ -4,11 +4,13 @@ mod agreement;
 mod comprehensions;
 mod definitions;
 mod events;
+mod explain;
 mod functions;
 mod generate;
 mod large;
 pub(crate) mod many;
 mod mismatch;
+mod parts;
 mod soundness;
 mod tables;
 

@@ -38,7 +38,13 @@ pub(super) fn compile(rules: &Rules) -> Compiled {
             default_on: fuse.default_on,
         })
         .collect();
-    Compiled { files: rules.files.clone(), fuses, events, pool: Pool::default() }
+    Compiled {
+        files: rules.files.clone(),
+        fuses,
+        calls: rules.calls.clone(),
+        events,
+        pool: Pool::default(),
+    }
 }
 
 /// An expression that reads no event, with the frames around it.

@@ -20,10 +20,10 @@ use crate::check::typed::{self, Expr, Path, Reference, Segment};
 use crate::eval::{Evaluation, Pool, decide, explain, machine, missing};
 use crate::event::Event;
 use crate::fuses::Fuses;
-use crate::span::Files;
+use crate::span::{Files, Span};
 use crate::types::Ty;
 
-pub use crate::eval::explain::{Clause, Explained, Explanation, Found};
+pub use crate::eval::explain::{Explained, Explanation, Form, Found, Part};
 pub(crate) use compile::alone;
 pub(crate) use index::{Lookup, Memory, Site, dedup};
 pub(crate) use listing::Shown;
@@ -45,6 +45,8 @@ pub struct Plan {
 pub(crate) struct Compiled {
     pub(crate) files: Files,
     pub(crate) fuses: Vec<typed::Fuse>,
+    /// Where the bodies of conditions stand, by where they are called.
+    pub(crate) calls: FxHashMap<Span, Span>,
     /// By source, then by event.
     pub(crate) events: FxHashMap<String, FxHashMap<String, EventPlan>>,
     /// The memory that deciding takes, kept from one event to the next.
@@ -181,10 +183,22 @@ impl Plan {
         machine::evaluate(&self.inner, event, fuses)
     }
 
-    /// Decides an event and says why, clause by clause, for every rule and element. Slower than
+    /// Decides an event and says why, condition by condition, for every rule and element. Slower than
     /// `evaluate`, with the same decisions.
     pub fn explain(&self, event: &Event<'_>, fuses: &Fuses) -> Explanation {
-        explain::explain(&self.inner, event, fuses)
+        explain::explain(&self.inner, event, fuses, &|_| true)
+    }
+
+    /// Explains an event as [`explain`](Self::explain) does, of the rules with these full names alone. What
+    /// bounds an explanation is theirs then: where there are very many decisions, more is told of each.
+    pub fn explain_rules<S: AsRef<str>>(
+        &self,
+        event: &Event<'_>,
+        fuses: &Fuses,
+        rules: &[S],
+    ) -> Explanation {
+        let asked = |name: &str| rules.iter().any(|rule| rule.as_ref() == name);
+        explain::explain(&self.inner, event, fuses, &asked)
     }
 
     /// The paths that an event lacks and without which a rule of it cannot fire, each once: those that

@@ -1,7 +1,7 @@
 //! What `/decisions` answers: the ledger's record of an event, and for the rules of which it
 //! records nothing, the reason derived anew from the stored event and the plan.
 
-use fuse_rules::{Element, Explained};
+use fuse_rules::{Element, Explained, Part};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -39,6 +39,9 @@ struct Line {
     outcome: &'static str,
     reason: String,
     action: Option<ActionLine>,
+    /// The conditions with their parts, as they are derived from the stored event.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    conditions: Vec<Part>,
 }
 
 #[derive(Serialize)]
@@ -70,7 +73,10 @@ pub(super) fn report(admin: &Admin, record: &EventRecord) -> Report {
                     && decision.element == explained.decision.element
             };
             match recorded.iter().position(here) {
-                Some(at) => decisions.push(recorded_line(admin, record, recorded.remove(at))),
+                Some(at) => {
+                    let line = recorded_line(admin, record, recorded.remove(at));
+                    decisions.push(Line { conditions: explained.conditions, ..line });
+                }
                 None if is_recorded(record, &explained) => {}
                 None => decisions.push(derived_line(explained)),
             }
@@ -137,6 +143,7 @@ fn recorded_line(admin: &Admin, record: &EventRecord, decision: &DecisionRecord)
         outcome: decision.outcome.as_str(),
         reason: decision.reason.clone(),
         action,
+        conditions: Vec::new(),
     }
 }
 
@@ -147,5 +154,6 @@ fn derived_line(explained: Explained) -> Line {
         outcome: explained.decision.outcome.as_str(),
         reason: explained.decision.reason,
         action: None,
+        conditions: explained.conditions,
     }
 }

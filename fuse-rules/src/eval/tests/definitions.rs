@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 use proptest::test_runner::Config;
 
+use super::explain::shown;
 use super::generate::{body, bound_condition};
 use super::{decide, event, load, registry};
 use crate::decision::Outcome;
@@ -79,25 +80,7 @@ fn explanations_name_the_call_and_the_part_of_the_condition() {
         declared,
         "when urgent(body)\n when not urgent(body.other)\n when is-prod(body.cluster)\n trigger note {}",
     ));
-    let why = |body: &str| {
-        let explanation = ruleset.plan().explain(&event(body), &Fuses::default());
-        let explained = &explanation.decisions[0];
-        let clauses: Vec<_> = explained
-            .clauses
-            .iter()
-            .map(|clause| {
-                let found: Vec<_> = clause.found.iter().map(ToString::to_string).collect();
-                format!(
-                    "{} {}: {:?}, {}",
-                    clause.place,
-                    clause.text,
-                    clause.truth,
-                    found.join(", ")
-                )
-            })
-            .collect();
-        format!("{}\n{}", explained.decision.reason, clauses.join("\n"))
-    };
+    let why = |body: &str| shown(&ruleset.plan().explain(&event(body), &Fuses::default()));
     insta::assert_snapshot!(why(r#"{"severity":"critical","cluster":"eu-dev","other":{}}"#));
     insta::assert_snapshot!(why(
         r#"{"severity":"critical","cluster":"eu-prod","other":{"severity":"critical","cluster":"x-prod"}}"#

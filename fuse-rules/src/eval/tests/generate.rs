@@ -104,8 +104,8 @@ const SHARED: [&str; 13] = [
     "semver(\"1.${body.a}.0\") >= semver(\"v1.1.0\")",
 ];
 
-/// A condition.
-fn condition(roots: Vec<String>, depth: u32) -> BoxedStrategy<String> {
+/// A condition over what starts with these names, so deep at most.
+pub(crate) fn condition(roots: Vec<String>, depth: u32) -> BoxedStrategy<String> {
     let one = value(roots.clone(), 1);
     let leaf = prop_oneof![
         4 => (path(roots.clone()), prop::sample::select(&["==", "!="][..]), one.clone())

@@ -1,9 +1,12 @@
 //! `fuse explain`
 
-use std::fmt::Write as _;
+mod asked;
+mod condition;
+mod text;
 
+use asked::Asked;
 use fuse_rules::{
-    Element, Event, Explained, Explanation, Found, Fuses, OnceKey, Outcome, Ruleset, parse_switch,
+    Element, Event, Explained, Explanation, Fuses, OnceKey, Outcome, Ruleset, parse_switch,
 };
 use fuse_runtime::engine::reject_unrenderable;
 use fuse_runtime::event::EventKey;
@@ -21,6 +24,7 @@ pub(crate) fn run(arguments: &Explain) -> Ended {
         Err(diagnostics) => return Ok(problems(&diagnostics, arguments.format)),
     };
     let (source, name) = event_name(&ruleset, &arguments.source)?;
+    let asked = Asked::of(&ruleset, (&source, &name), &arguments.why, &arguments.why_not)?;
     let fuses = fuses(&ruleset, &arguments.fuses)?;
     let body = read_event(&arguments.event)?;
     let shown = arguments.event.display();
@@ -38,7 +42,11 @@ pub(crate) fn run(arguments: &Explain) -> Ended {
             .map_err(|why| format!("`{shown}` has no id: {why}"))?
             .unwrap_or_else(|| "example".to_owned()),
     };
-    let mut explanation = plan.explain(&event.id(id.as_str()), &fuses);
+    let event = event.id(id.as_str());
+    let mut explanation = match asked.rules() {
+        Some(rules) => plan.explain_rules(&event, &fuses, rules),
+        None => plan.explain(&event, &fuses),
+    };
     let (_, triggers) = kinds();
     let objects = Objects {
         triggers: &triggers,
@@ -48,30 +56,32 @@ pub(crate) fn run(arguments: &Explain) -> Ended {
         reject_unrenderable(&mut explained.decision, &triggers, &objects.event);
     }
     hold_back(&mut explanation);
+    asked.sort(&mut explanation.decisions);
     output::print(&match arguments.format {
         Format::Json => json_text(&explanation, &objects),
-        Format::Text => text(&explanation, &objects, &shown.to_string()),
+        Format::Text => text::text(&explanation, &asked, &objects, &shown.to_string()),
     });
     Ok(Exit::Clean)
 }
 
 /// Applies `once` within the event, as the ledger would: of decisions with one key the first fires.
 fn hold_back(explanation: &mut Explanation) {
-    let mut seen: Vec<(String, OnceKey, Element)> = Vec::new();
+    let mut seen: Vec<(String, OnceKey, Element, String)> = Vec::new();
     for explained in &mut explanation.decisions {
         let decision = &mut explained.decision;
         let Some(key) = decision.once.clone() else { continue };
         let (rule, element) = (decision.rule.clone(), decision.element.clone());
-        match seen.iter().find(|(r, k, _)| *r == rule && *k == key) {
+        match seen.iter().find(|(r, k, ..)| *r == rule && *k == key) {
             // Several triggers of one rule and element share their key.
-            Some((.., first)) if *first == element => {}
+            Some((_, _, first, _)) if *first == element => {}
             Some((.., first)) => {
-                let first = first.as_ref().map(|path| format!("{path:?}")).unwrap_or_default();
                 decision.outcome = Outcome::Suppressed;
-                decision.reason = format!("`once per` fired already for element {first}");
+                decision.reason = format!(
+                    "it matches, but `once per` holds it back: it fired for {first} with the same key"
+                );
                 decision.action = None;
             }
-            None => seen.push((rule, key, element)),
+            None => seen.push((rule, key, element, explained.element.clone().unwrap_or_default())),
         }
     }
 }
@@ -152,7 +162,7 @@ fn json_text(explanation: &Explanation, objects: &Objects<'_>) -> String {
                 "outcome": decision.outcome,
                 "reason": decision.reason,
                 "action": action,
-                "conditions": explained.clauses,
+                "conditions": explained.conditions,
             })
         })
         .collect();
@@ -165,63 +175,4 @@ fn json_text(explanation: &Explanation, objects: &Objects<'_>) -> String {
     });
     let all = json!({ "event": event, "decisions": decisions });
     format!("{all:#}\n")
-}
-
-fn text(explanation: &Explanation, objects: &Objects<'_>, file: &str) -> String {
-    let EventKey { id, .. } = &objects.event;
-    let mut out = format!("{}, from {file}, id `{id}`\n", objects.event.full_name());
-    if let Some(why) = &explanation.refused {
-        return format!("{out}\nrejected as a whole: {why}\n");
-    }
-    if let Some(why) = &explanation.mismatch {
-        // Writing to a string cannot fail.
-        let _ok = writeln!(out, "\nnot of its type: {why}");
-    }
-    if explanation.decisions.is_empty() {
-        return format!("{out}\nno rule listens to this event\n");
-    }
-    // Writing to a string cannot fail.
-    for explained in &explanation.decisions {
-        let decision = &explained.decision;
-        let element = explained.element.as_ref().map(|e| format!(", {e}")).unwrap_or_default();
-        let outcome = decision.outcome.as_str().replace('-', " ");
-        let _ok = writeln!(out, "\n{}{element}: {outcome}", decision.rule);
-        let lead = match decision.outcome {
-            Outcome::NotMatched | Outcome::Unknown | Outcome::Rejected => "because ",
-            _ => "",
-        };
-        let _ok = writeln!(out, "  {lead}{}", decision.reason);
-        let matched =
-            matches!(decision.outcome, Outcome::Fired | Outcome::Gated | Outcome::Suppressed);
-        if decision.outcome == Outcome::Rejected && !explained.clauses.is_empty() {
-            let _ok = writeln!(out, "  though every condition holds");
-        }
-        // What holds is shown where all of it matters; else only where it was decided.
-        for clause in explained.clauses.iter().filter(|_| matched) {
-            let found: Vec<_> = clause.found.iter().map(Found::to_string).collect();
-            let comment = if found.is_empty() { "" } else { "    # " };
-            let _ok = writeln!(out, "    {}{comment}{}", clause.text, found.join(", "));
-        }
-        if let Some(clause) = explained.deciding.and_then(|index| explained.clauses.get(index)) {
-            let _ok = writeln!(out, "    at {}", clause.place);
-        }
-        if let (Some(once), Outcome::Fired) = (&decision.once, decision.outcome) {
-            let within = fuse_rules::show_duration(once.within_ms);
-            let _ok = writeln!(out, "  once per {} within {within}", once.values.join(", "));
-        }
-        match objects.of(explained) {
-            None => {}
-            Some((kind, Ok(object))) => {
-                let does = if kind == "log" { "log" } else { "submit" };
-                let _ok = writeln!(out, "  trigger {kind} would {does}:");
-                for line in format!("{object:#}").lines() {
-                    let _ok = writeln!(out, "    {line}");
-                }
-            }
-            Some((kind, Err(why))) => {
-                let _ok = writeln!(out, "  trigger {kind} would give a dead letter: {why}");
-            }
-        }
-    }
-    out
 }

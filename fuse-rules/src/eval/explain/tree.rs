@@ -1,0 +1,229 @@
+//! Taking a condition apart at one place: the truth of each part, the values beside it.
+
+use std::cell::Cell;
+
+use super::part::{Form, Found, Part};
+use crate::check::typed::{Expr, ExprKind, QuantifierKind};
+use crate::eval::stack::Stack;
+use crate::plan::{Compiled, Slot};
+use crate::span::Span;
+use crate::value::cut_at;
+
+/// How deep parts nest at most: readers of JSON have limits of their own.
+const DEEPEST: usize = 32;
+/// How many parts of one condition are told, and how many elements of one list. Of more, those that
+/// decide are told first.
+const MOST_PARTS: usize = 24;
+const MOST_ELEMENTS: usize = 3;
+/// How many values are told beside one part.
+const MOST_FOUND: usize = 12;
+/// How many characters of a condition are told.
+const LONGEST: usize = 240;
+/// How many parts of conditions all decisions on an event tell together.
+const MOST_IN_ALL: usize = 50_000;
+
+/// How many parts may still be told. Conditions as wholes are always told.
+pub(super) struct Budget(Cell<usize>);
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self(Cell::new(MOST_IN_ALL))
+    }
+}
+
+/// Takes conditions apart.
+pub(super) struct Tree<'x> {
+    plan: &'x Compiled,
+    budget: &'x Budget,
+}
+
+impl<'x> Tree<'x> {
+    pub(super) fn new(plan: &'x Compiled, budget: &'x Budget) -> Self {
+        Self { plan, budget }
+    }
+
+    pub(super) fn part(&self, stack: &Stack<'_, '_>, expr: &Expr<Slot>) -> Part {
+        self.at(stack, expr, expr.span, 0)
+    }
+
+    /// The expression as it is written at a place, so deep in the tree.
+    fn at(&self, stack: &Stack<'_, '_>, expr: &Expr<Slot>, span: Span, depth: usize) -> Part {
+        let truth = stack.truth(expr);
+        let mut part = Part {
+            text: self.text(span),
+            place: self.plan.files.locate(span),
+            form: Form::Test,
+            element: None,
+            truth: truth.as_ref().ok().copied(),
+            reason: truth.err().map(|fault| fault.reason()),
+            deciding: false,
+            found: Vec::new(),
+            parts: Vec::new(),
+            left_out: 0,
+        };
+        if let Some(body) = self.plan.calls.get(&span) {
+            part.form = Form::Call;
+            if self.room(depth) > 0 {
+                part.parts.push(self.at(stack, expr, *body, depth + 1));
+            }
+            return self.finished(part, 1, stack, expr);
+        }
+        match &expr.kind {
+            // How the body of a condition is written out that is no condition by its form.
+            ExprKind::And(parts) if let [only] = parts.as_slice() => {
+                self.at(stack, only, only.span, depth)
+            }
+            ExprKind::Not(inner) => {
+                part.form = Form::Not;
+                self.with_parts(part, stack, expr, std::slice::from_ref(inner), depth)
+            }
+            ExprKind::And(parts) => {
+                part.form = Form::And;
+                self.with_parts(part, stack, expr, parts, depth)
+            }
+            ExprKind::Or(parts) => {
+                part.form = Form::Or;
+                self.with_parts(part, stack, expr, parts, depth)
+            }
+            ExprKind::Quantifier { kind, .. } if kind.is_condition() => {
+                part.form = match kind {
+                    QuantifierKind::All => Form::All,
+                    QuantifierKind::None => Form::None,
+                    _ => Form::Any,
+                };
+                self.with_elements(part, stack, expr, depth)
+            }
+            _ => {
+                part.found = self.found(stack, expr);
+                part
+            }
+        }
+    }
+
+    fn with_parts<E: std::borrow::Borrow<Expr<Slot>>>(
+        &self,
+        mut part: Part,
+        stack: &Stack<'_, '_>,
+        expr: &Expr<Slot>,
+        parts: &[E],
+        depth: usize,
+    ) -> Part {
+        let (truth, most) = part.form.deciders(part.truth);
+        let room = self.room(depth).min(MOST_PARTS);
+        let all = parts.len() <= room;
+        let decides = |one: &&Expr<Slot>| all || stack.truth(one).ok() == truth;
+        let most = if all { room } else { room.min(most) };
+        let told = parts.iter().map(E::borrow).filter(decides).take(most);
+        part.parts = told.map(|one| self.at(stack, one, one.span, depth + 1)).collect();
+        self.finished(part, parts.len(), stack, expr)
+    }
+
+    fn with_elements(
+        &self,
+        mut part: Part,
+        stack: &Stack<'_, '_>,
+        expr: &Expr<Slot>,
+        depth: usize,
+    ) -> Part {
+        let ExprKind::Quantifier { kind, name, list, body, frame } = &expr.kind else {
+            return part;
+        };
+        part.found = self.found(stack, list);
+        // What is no list has no elements; that is the reason then.
+        let Ok(list) = stack.list(list, kind.as_str()) else { return part };
+        let (truth, most) = part.form.deciders(part.truth);
+        let room = self.room(depth).min(MOST_ELEMENTS);
+        let all = list.len() <= room;
+        let most = if all { room } else { room.min(most) };
+        for i in 0..list.len() {
+            if part.parts.len() == most {
+                break;
+            }
+            let element = list.frame(stack, i, *frame);
+            let stack = stack.with(&element);
+            if all || stack.truth(body).ok() == truth {
+                let of_element = self.at(&stack, body, body.span, depth + 1);
+                let element = Some(format!("{name} {i}"));
+                part.parts.push(Part { element, ..of_element });
+            }
+        }
+        let len = list.len();
+        self.finished(part, len, stack, expr)
+    }
+
+    /// How many parts may be told at this depth.
+    fn room(&self, depth: usize) -> usize {
+        if depth < DEEPEST { self.budget.0.get() } else { 0 }
+    }
+
+    /// Says what is left out of so many parts, and the values where no part says them.
+    fn finished(
+        &self,
+        mut part: Part,
+        of: usize,
+        stack: &Stack<'_, '_>,
+        expr: &Expr<Slot>,
+    ) -> Part {
+        self.budget.0.set(self.budget.0.get().saturating_sub(part.parts.len()));
+        part.left_out = of.saturating_sub(part.parts.len());
+        if part.parts.is_empty() && part.left_out > 0 && part.found.is_empty() {
+            part.found = self.found(stack, expr);
+        }
+        part
+    }
+
+    fn found(&self, stack: &Stack<'_, '_>, expr: &Expr<Slot>) -> Vec<Found> {
+        let mut values = Values { tree: self, stack, found: Vec::new() };
+        values.collect(expr);
+        values.found
+    }
+
+    /// What is written there, on one line.
+    fn text(&self, span: Span) -> String {
+        let text = self.plan.files.text(span);
+        let text = text.lines().map(str::trim).collect::<Vec<_>>().join(" ");
+        cut_at(text.trim(), LONGEST).into_owned()
+    }
+}
+
+/// Collects the values beside a part.
+struct Values<'x, 's, 'e> {
+    tree: &'x Tree<'x>,
+    stack: &'x Stack<'s, 'e>,
+    found: Vec<Found>,
+}
+
+impl Values<'_, '_, '_> {
+    /// Those of the paths in an expression, each once, without those of elements that are bound inside
+    /// of it; and those of constants that are called by their names.
+    fn collect(&mut self, expr: &Expr<Slot>) {
+        match &expr.kind {
+            ExprKind::Path(slot) => match self.stack.value(expr) {
+                Ok(value) => self.add(&slot.text, Some(value.show())),
+                Err(fault) if fault.is_absence() => self.add(&slot.text, None),
+                Err(_) => {}
+            },
+            ExprKind::Const(value) => {
+                let text = self.tree.plan.files.text(expr.span);
+                if is_name(text) {
+                    self.add(text, Some(value.show()));
+                }
+            }
+            ExprKind::Quantifier { list, .. } => self.collect(list),
+            _ => expr.children().into_iter().for_each(|child| self.collect(child)),
+        }
+    }
+
+    fn add(&mut self, path: &str, value: Option<String>) {
+        if self.found.len() < MOST_FOUND && self.found.iter().all(|found| found.path != path) {
+            self.found.push(Found { path: path.to_owned(), value });
+        }
+    }
+}
+
+/// Whether this is how a constant is called, and no literal.
+fn is_name(text: &str) -> bool {
+    text.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
+        && text.chars().all(|one| one.is_ascii_alphanumeric() || matches!(one, '_' | '-' | '.'))
+        && !matches!(text, "true" | "false" | "null")
+}

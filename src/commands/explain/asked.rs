@@ -1,0 +1,77 @@
+//! Which rules are asked about, by `--why` and `--why-not`.
+
+use fuse_rules::{Explained, Outcome, RuleInfo, Ruleset, nearest};
+
+use super::there_are;
+
+/// What is asked.
+pub(super) enum Asked {
+    /// What became of every rule.
+    All,
+    /// Why these rules did what they did.
+    Why(Vec<String>),
+    /// Why these rules did not fire.
+    WhyNot(Vec<String>),
+}
+
+impl Asked {
+    /// Finds the rules that are called so among those of the event.
+    pub(super) fn of(
+        ruleset: &Ruleset,
+        event: (&str, &str),
+        why: &[String],
+        why_not: &[String],
+    ) -> Result<Self, String> {
+        let rules: Vec<RuleInfo<'_>> = ruleset.rules().collect();
+        let found = |given: &[String]| -> Result<Vec<String>, String> {
+            given.iter().map(|name| find(&rules, event, name)).collect()
+        };
+        Ok(match (why, why_not) {
+            ([], []) => Self::All,
+            ([], given) => Self::WhyNot(found(given)?),
+            (given, _) => Self::Why(found(given)?),
+        })
+    }
+
+    /// The rules that are asked about, if only some are.
+    pub(super) fn rules(&self) -> Option<&[String]> {
+        match self {
+            Self::All => None,
+            Self::Why(rules) | Self::WhyNot(rules) => Some(rules),
+        }
+    }
+
+    /// Puts the decisions first that the question is about.
+    pub(super) fn sort(&self, decisions: &mut [Explained]) {
+        if matches!(self, Self::WhyNot(_)) {
+            decisions.sort_by_key(|explained| explained.decision.outcome == Outcome::Fired);
+        }
+    }
+}
+
+/// The full name of the rule that is meant.
+fn find(rules: &[RuleInfo<'_>], event: (&str, &str), given: &str) -> Result<String, String> {
+    let own = |rule: &RuleInfo<'_>| rule.name.rsplit('/').next().unwrap_or_default().to_owned();
+    let is_meant = |rule: &&RuleInfo<'_>| rule.name == given || own(rule) == given;
+    let of_event = |rule: &&RuleInfo<'_>| (rule.source, rule.event) == event;
+    let here: Vec<&str> = rules.iter().filter(of_event).map(|rule| rule.name).collect();
+    let meant: Vec<&str> =
+        rules.iter().filter(of_event).filter(is_meant).map(|rule| rule.name).collect();
+    match meant.as_slice() {
+        [one] => return Ok((*one).to_owned()),
+        [] => {}
+        several => return Err(format!("`{given}` may be any of {}", several.join(", "))),
+    }
+    let (source, name) = event;
+    if let Some(rule) = rules.iter().find(is_meant) {
+        let RuleInfo { name: rule, source: other, event, .. } = rule;
+        return Err(format!("`{rule}` is a rule for `{other}.{event}`, not for `{source}.{name}`"));
+    }
+    let short: Vec<String> = rules.iter().filter(of_event).map(own).collect();
+    let names = here.iter().copied().chain(short.iter().map(String::as_str));
+    let help = match nearest(given, names) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => there_are(&here),
+    };
+    Err(format!("there is no rule `{given}` for `{source}.{name}`; {help}"))
+}

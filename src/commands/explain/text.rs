@@ -1,0 +1,227 @@
+//! An explanation as text: a heading a rule and element with what became of it, then why.
+
+use clap::builder::styling::{AnsiColor, Style};
+use fuse_rules::{Explained, Explanation, Outcome, Part};
+use fuse_runtime::event::EventKey;
+
+use super::Objects;
+use super::asked::Asked;
+use super::condition::{Shown, condition, is_plain, line_at, others};
+
+/// How many elements one line names.
+const MOST: usize = 8;
+
+pub(super) fn text(
+    explanation: &Explanation,
+    asked: &Asked,
+    objects: &Objects<'_>,
+    file: &str,
+) -> String {
+    let EventKey { id, .. } = &objects.event;
+    let mut out = format!("{}, from {file}, id `{id}`\n", objects.event.full_name());
+    if let Some(why) = &explanation.refused {
+        return format!("{out}\nrejected as a whole, so that no rule fires: {why}\n");
+    }
+    if let Some(why) = &explanation.mismatch {
+        line_at(&mut out, 0, &format!("\nnot of its type: {why}"));
+    }
+    let decisions = &explanation.decisions;
+    match asked.rules() {
+        Some(rules) => {
+            out.push('\n');
+            rules.iter().for_each(|rule| line_at(&mut out, 0, &summary(rule, decisions)));
+        }
+        None if decisions.is_empty() => {
+            return format!("{out}\nno rule listens to this event\n");
+        }
+        None => {}
+    }
+    let mut before: Option<&Explained> = None;
+    let mut text = Text { out, asked, objects, short: false };
+    for explained in decisions {
+        // Several triggers give a decision each, for the same reasons.
+        if before.is_some_and(|before| same(before, explained)) {
+            text.action(explained);
+        } else {
+            text.decision(explained);
+        }
+        before = Some(explained);
+    }
+    text.out
+}
+
+/// Whether two decisions are of one rule and element, and alike.
+fn same(one: &Explained, other: &Explained) -> bool {
+    let key = |explained: &Explained| {
+        let decision = &explained.decision;
+        (decision.rule.clone(), decision.element.clone(), decision.outcome, decision.reason.clone())
+    };
+    key(one) == key(other)
+}
+
+/// Whether a rule fired, and for which elements.
+fn summary(rule: &str, decisions: &[Explained]) -> String {
+    let elements = |fired: bool| {
+        let of_rule = decisions.iter().filter(|explained| {
+            explained.decision.rule == rule
+                && (explained.decision.outcome == Outcome::Fired) == fired
+        });
+        let mut elements: Vec<Option<&str>> =
+            of_rule.map(|explained| explained.element.as_deref()).collect();
+        elements.dedup();
+        elements
+    };
+    let named = |elements: &[Option<&str>]| {
+        let names = elements.iter().copied().flatten().take(MOST).map(str::to_owned);
+        let more = elements.len().saturating_sub(MOST);
+        let mut names: Vec<String> =
+            names.chain((more > 0).then(|| format!("{more} more"))).collect();
+        let last = names.pop().unwrap_or_default();
+        if names.is_empty() { last } else { format!("{} and {last}", names.join(", ")) }
+    };
+    match (elements(true).as_slice(), elements(false).as_slice()) {
+        ([], []) => format!("{rule} did not fire; why would take too long to tell"),
+        ([None], _) => format!("{rule} fired"),
+        ([], [None]) => format!("{rule} did not fire"),
+        (fired, []) => format!("{rule} fired for {}", named(fired)),
+        ([], not) => format!("{rule} did not fire for {}", named(not)),
+        (fired, not) => format!("{rule} fired for {}; it did not for {}", named(fired), named(not)),
+    }
+}
+
+struct Text<'a> {
+    out: String,
+    asked: &'a Asked,
+    objects: &'a Objects<'a>,
+    /// Whether the decision before this one took one line.
+    short: bool,
+}
+
+impl Text<'_> {
+    fn line(&mut self, indent: usize, line: &str) {
+        line_at(&mut self.out, indent, line);
+    }
+
+    fn decision(&mut self, explained: &Explained) {
+        let decision = &explained.decision;
+        let element =
+            explained.element.as_ref().map(|name| format!(", {name}")).unwrap_or_default();
+        let heading = format!("{}{element}: {}", decision.rule, outcome(decision.outcome));
+        let short = self.one_line(explained);
+        if !(short.is_some() && self.short) {
+            self.out.push('\n');
+        }
+        self.short = short.is_some();
+        if let Some(why) = short {
+            return self.line(0, &format!("{heading}, {why}"));
+        }
+        self.line(0, &heading);
+        self.line(2, &reason(explained));
+        self.conditions(explained);
+        if let (Some(once), Outcome::Fired) = (&decision.once, decision.outcome) {
+            let within = fuse_rules::show_duration(once.within_ms);
+            self.line(2, &format!("once per {} within {within}", once.values.join(", ")));
+        }
+        self.action(explained);
+    }
+
+    /// What is said of a decision that is the same for all rules of a sensor, or not asked about.
+    fn one_line(&self, explained: &Explained) -> Option<String> {
+        let decision = &explained.decision;
+        match (self.asked, decision.outcome) {
+            (Asked::WhyNot(_), Outcome::Fired) => Some(decision.reason.clone()),
+            (Asked::All, Outcome::NotMatched | Outcome::Unknown) => {
+                let Some(deciding) = explained.deciding() else {
+                    return Some(reason(explained));
+                };
+                let of_sensor = explained.conditions.iter().take(explained.of_sensor);
+                let shared = of_sensor.into_iter().any(|condition| condition.deciding);
+                let place = &deciding.place;
+                shared
+                    .then(|| format!("{} (the sensor's condition, at {place})", reason(explained)))
+            }
+            _ => None,
+        }
+    }
+
+    fn conditions(&mut self, explained: &Explained) {
+        let outcome = explained.decision.outcome;
+        let matched = !matches!(outcome, Outcome::NotMatched | Outcome::Unknown);
+        let conditions = &explained.conditions;
+        if self.asked.rules().is_some() {
+            let shown = if matched { Shown::Unmarked } else { Shown::All };
+            if shown == Shown::All && conditions.iter().any(|condition| condition.deciding) {
+                self.line(2, "its conditions, with `>` before what decided:");
+            }
+            let mut conditions: Vec<&Part> = conditions.iter().collect();
+            if matches!(self.asked, Asked::WhyNot(_)) {
+                conditions.sort_by_key(|condition| condition.truth == Some(true));
+            }
+            conditions.into_iter().for_each(|one| condition(&mut self.out, one, 4, shown));
+            return;
+        }
+        // The reason says it all.
+        if outcome == Outcome::Rejected {
+            return;
+        }
+        let deciding: Vec<&Part> = conditions.iter().filter(|one| one.deciding).collect();
+        let rest = conditions.iter().filter(|one| !one.deciding).map(|one| one.truth);
+        let others = others(rest, "condition").map(|others| format!("({others})"));
+        if let ([only], false) = (deciding.as_slice(), matched)
+            && is_plain(only)
+        {
+            return self.line(4, &format!("at {} {}", only.place, others.unwrap_or_default()));
+        }
+        deciding.iter().for_each(|one| condition(&mut self.out, one, 4, Shown::Deciding));
+        if let Some(others) = others {
+            self.line(4, &others);
+        }
+    }
+
+    /// What would be done.
+    fn action(&mut self, explained: &Explained) {
+        let decision = &explained.decision;
+        if let (Asked::WhyNot(_), Outcome::Fired) = (self.asked, decision.outcome) {
+            return;
+        }
+        match self.objects.of(explained) {
+            None => {}
+            Some((kind, Ok(object))) => {
+                let does = if kind == "log" { "log" } else { "submit" };
+                self.line(2, &format!("trigger {kind} would {does}:"));
+                for line in format!("{object:#}").lines() {
+                    self.line(4, line);
+                }
+            }
+            Some((kind, Err(why))) => {
+                self.line(2, &format!("trigger {kind} would give a dead letter: {why}"));
+            }
+        }
+    }
+}
+
+/// What became of a rule, in words that say whether it fired.
+fn outcome(outcome: Outcome) -> String {
+    let (color, words) = match outcome {
+        Outcome::Fired => (Some(AnsiColor::Green), "fired"),
+        Outcome::NotMatched => (None, "not matched"),
+        Outcome::Unknown => (Some(AnsiColor::Yellow), "unknown, so not fired"),
+        Outcome::Gated => (Some(AnsiColor::Yellow), "gated, so not fired"),
+        Outcome::Suppressed => (Some(AnsiColor::Yellow), "suppressed, so not fired"),
+        Outcome::Rejected => (Some(AnsiColor::Red), "rejected, so not fired"),
+    };
+    let style = color.map_or(Style::new(), AnsiColor::on_default).bold();
+    format!("{style}{words}{style:#}")
+}
+
+fn reason(explained: &Explained) -> String {
+    let decision = &explained.decision;
+    let lead = match decision.outcome {
+        Outcome::Rejected if explained.conditions.iter().any(|one| one.deciding) => {
+            "every condition holds, but "
+        }
+        Outcome::NotMatched | Outcome::Unknown | Outcome::Rejected => "because ",
+        _ => "",
+    };
+    format!("{lead}{}", decision.reason)
+}
