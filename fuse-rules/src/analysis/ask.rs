@@ -122,12 +122,11 @@ fn made(
     automata: &mut Automata,
 ) -> Option<(Box<Witness>, Vec<Value<'static>>)> {
     let Made::Event(witness) = Witness::of(&state.places, ty, automata) else { return None };
-    let mut element = |id: &Id| {
-        match Fitter::new(&state.places, automata).fit(Some(*id), None, false) {
+    let mut element =
+        |id: &Id| match Fitter::new(&state.places, automata).fit(Some(*id), None, false) {
             Fit::Value(value) => value,
             _ => None,
-        }
-    };
+        };
     Some((witness, scope.iter().map(&mut element).collect::<Option<_>>()?))
 }
 
@@ -148,9 +147,11 @@ pub(super) fn bind<'r>(
             None => (state.places.detached(), Vec::new()),
         };
         scope = scope.iter().copied().chain([element]).collect();
-        goals.extend(filters.into_iter().map(|(expr, want)| {
-            Goal::Truth(Wanted { expr, scope: scope.clone(), want })
-        }));
+        goals.extend(
+            filters
+                .into_iter()
+                .map(|(expr, want)| Goal::Truth(Wanted { expr, scope: scope.clone(), want })),
+        );
     }
     Ok((scope, goals))
 }
@@ -169,9 +170,8 @@ pub(super) fn none_true<'r>(
     whens: impl Iterator<Item = &'r Expr>,
     scope: &Scope,
 ) {
-    let way = |expr| {
-        vec![Goal::Truth(Wanted { expr, scope: scope.clone(), want: Truths::NOT_TRUE })]
-    };
+    let way =
+        |expr| vec![Goal::Truth(Wanted { expr, scope: scope.clone(), want: Truths::NOT_TRUE })];
     state.choices.push(Rc::new(Choice { ways: whens.map(way).collect(), exact: true }));
 }
 

@@ -50,10 +50,8 @@ impl<'r> Analysis<'r> {
         let mut found = Vec::new();
         let mut before = before.to_vec();
         for expr in own {
-            let looked_for = [
-                (Finding::Impossible, Truths::TRUE),
-                (Finding::Idle, Truths::NOT_TRUE),
-            ];
+            let looked_for =
+                [(Finding::Impossible, Truths::TRUE), (Finding::Idle, Truths::NOT_TRUE)];
             let mut finding = None;
             for (kind, want) in looked_for {
                 let mut never = |given: &[&'r Expr]| {
@@ -73,7 +71,8 @@ impl<'r> Analysis<'r> {
                 finding = Some(Clause { span: expr.span, finding: kind, because, of: events });
                 break;
             }
-            let is_end = finding.as_ref().is_some_and(|clause| clause.finding == Finding::Impossible);
+            let is_end =
+                finding.as_ref().is_some_and(|clause| clause.finding == Finding::Impossible);
             found.extend(finding);
             // Of what cannot be, anything follows.
             if is_end {

@@ -42,8 +42,15 @@ impl<'r> Analysis<'r> {
         current.text()?;
         let ask = self.ask(of.event());
         let ty = ask.ty.filter(|ty| ty.mismatch(&current.body).is_none());
-        let mut closest =
-            Looking { of, ty, current, automata: ask.automata, best: None, ways: WAYS, tries: TRIES };
+        let mut closest = Looking {
+            of,
+            ty,
+            current,
+            automata: ask.automata,
+            best: None,
+            ways: WAYS,
+            tries: TRIES,
+        };
         closest.consider(Vec::new(), closest.current.clone());
         if closest.best.is_none() {
             for indices in closest.elements() {
@@ -107,9 +114,11 @@ impl<'r> Looking<'_, 'r> {
             let step = Step::Index(i64::try_from(*index).ok()?);
             let element = state.bind(list, step, &mut goals).ok()?;
             scope = scope.iter().copied().chain([element]).collect();
-            goals.extend(filters.into_iter().map(|(expr, want)| {
-                Goal::Truth(Wanted { expr, scope: scope.clone(), want })
-            }));
+            goals.extend(
+                filters
+                    .into_iter()
+                    .map(|(expr, want)| Goal::Truth(Wanted { expr, scope: scope.clone(), want })),
+            );
         }
         Some((scope, goals))
     }

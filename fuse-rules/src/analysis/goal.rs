@@ -202,13 +202,7 @@ impl<'r> State<'r> {
         self.universals.push(universal);
     }
 
-    fn element(
-        &mut self,
-        list: Id,
-        step: Step,
-        says: &Says<'r>,
-        open: &mut Vec<Goal<'r>>,
-    ) -> Met {
+    fn element(&mut self, list: Id, step: Step, says: &Says<'r>, open: &mut Vec<Goal<'r>>) -> Met {
         let element = self.bind(list, step, open)?;
         if let Some(domain) = &says.domain {
             self.restrict(element, domain)?;

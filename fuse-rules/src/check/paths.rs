@@ -192,7 +192,11 @@ fn nowhere(step: &Step, from: &Known, base: &str, wrong: Wrong) -> Diagnostic {
                 .label("not a list");
         }
         (Segment::Key(key), Wrong::NothingInside) => {
-            let problem = problem(format!("`{base}` is {}, which has no fields", from.kinds()))
+            let what = match from.kinds() {
+                Kinds::NOTHING => "missing here".to_owned(),
+                kinds => format!("{kinds}, which has no fields"),
+            };
+            let problem = problem(format!("`{base}` is {what}"))
                 .label("nothing is inside of it");
             return if from.kinds().meets(Kinds::LIST) {
                 problem.help(format!(

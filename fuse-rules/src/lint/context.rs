@@ -1,10 +1,11 @@
 //! What lints know of the rules, and where they put what they find.
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell, RefMut};
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::allow::Allows;
+use super::study::Study;
 use super::templates::Templates;
 use super::uses::Uses;
 use super::{Lint, walk};
@@ -34,6 +35,8 @@ pub(crate) struct Context<'a> {
     uses: OnceCell<Uses<'a>>,
     by_name: OnceCell<FxHashMap<&'a str, usize>>,
     triggers: OnceCell<FxHashMap<Span, &'a ast::Trigger>>,
+    ruleset: &'a Ruleset,
+    study: OnceCell<RefCell<Study<'a>>>,
 }
 
 impl<'a> Context<'a> {
@@ -55,6 +58,8 @@ impl<'a> Context<'a> {
             uses: OnceCell::new(),
             by_name: OnceCell::new(),
             triggers: OnceCell::new(),
+            ruleset,
+            study: OnceCell::new(),
         };
         let allows = context.trees().map(|file| Allows::of(file.id, files)).collect();
         Some(Self { allows, ..context })
@@ -84,6 +89,12 @@ impl<'a> Context<'a> {
             triggers.map(|trigger| (trigger.kind.span, trigger)).collect()
         });
         triggers.get(&kind).copied()
+    }
+
+    /// What the analysis tells of the rules. One lint at a time has it.
+    pub(crate) fn study(&self) -> RefMut<'_, Study<'a>> {
+        let study = || RefCell::new(Study::of(self.rules, self.ruleset.plan()));
+        self.study.get_or_init(study).borrow_mut()
     }
 
     /// The file that a `use` of another one takes in.

@@ -10,6 +10,7 @@ mod lints;
 pub(crate) mod outsiders;
 mod page;
 pub(crate) mod reads;
+mod study;
 mod templates;
 #[cfg(test)]
 pub(crate) mod tests;

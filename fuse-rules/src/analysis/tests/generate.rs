@@ -72,8 +72,13 @@ fn condition(random: &mut Random, roots: &[&str], depth: usize) -> String {
             format!("{quantifier}(q in {list}: {body})")
         }
         22 => format!("lower(string({path})) == \"{text}\""),
-        23 => format!("{path} {} {}", random.pick(&["==", "<", ">=", "!="]), self::path(random, root)),
-        24 => format!("count(q in body.items: q.a == \"{text}\") {} 1", random.pick(&[">", "==", "<"])),
+        23 => {
+            format!("{path} {} {}", random.pick(&["==", "<", ">=", "!="]), self::path(random, root))
+        }
+        24 => format!(
+            "count(q in body.items: q.a == \"{text}\") {} 1",
+            random.pick(&[">", "==", "<"])
+        ),
         _ => format!("({path} ?? {number}) == {number}"),
     };
     if random.one_in(8) { format!("not ({atom})") } else { atom }
@@ -92,7 +97,8 @@ pub(super) fn rules(random: &mut Random, ty: &str, count: usize) -> String {
         let mut sensor = format!("sensor s{number} on q.e {{\n");
         match random.below(6) {
             0 | 1 => {
-                writeln!(sensor, "each x in body.items{}", random.pick(&["", "", " max 2"])).unwrap();
+                writeln!(sensor, "each x in body.items{}", random.pick(&["", "", " max 2"]))
+                    .unwrap();
                 roots.extend(["x", "x"]);
             }
             2 => {
@@ -196,7 +202,8 @@ fn of_type(random: &mut Random, ty: &str) -> Option<String> {
             fields.push(("b", text(random)));
         }
         5 => {
-            let (a, b) = (if random.one_in(2) { text(random) } else { whole(random) }, text(random));
+            let (a, b) =
+                (if random.one_in(2) { text(random) } else { whole(random) }, text(random));
             maybe(random, "a", a);
             maybe(random, "b", b);
             maybe(random, "n", "1".to_owned());

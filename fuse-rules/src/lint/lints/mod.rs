@@ -13,7 +13,9 @@ macro_rules! lints {
 
 lints! {
     all_over_empty_list,
+    always_matches,
     constant_once_key,
+    contradictory_condition,
     cross_element,
     group_status,
     impossible_parameter,
@@ -22,8 +24,12 @@ lints! {
     mapping_may_be_missing,
     missing_parameter,
     mixed_and_or,
+    never_matches,
     no_fuse,
+    overlapping_rules,
+    redundant_condition,
     rule_without_test,
+    shadowed_rule,
     unanchored_match,
     undocumented_rule,
     unknown_parameter,

@@ -1,0 +1,115 @@
+//! `shadowed-rule`
+
+use crate::lint::context::{Context, Findings};
+use crate::lint::study::{Study, shown};
+use crate::lint::{Level, Lint};
+use crate::plan::Shown;
+
+pub(super) static LINT: Lint = Lint {
+    name: "shadowed-rule",
+    title: "a rule beside another one that does the same whenever it does",
+    level: Level::Warn,
+    finds: "Every rule that matches acts. Where another rule has the same triggers and matches whenever this one does, whatever this one does \
+is done twice. This is proven for every event, of its declared type where it has one; the event that is shown matches both.",
+    instead: "Remove the rule, or exclude by a condition what the other one takes care of.",
+    flags: &[
+        "\
+sensor example on gh.push {
+  rule all {
+    when body.ref starts-with \"refs/heads/\"
+    trigger log { message = body.ref }
+  }
+  rule main {
+#~ main
+    when body.ref == \"refs/heads/main\"
+    trigger log { message = body.ref }
+  }
+}
+",
+        "\
+sensor example on gh.push {
+  each commit in body.commits
+  rule one {
+    when commit.size > 10
+    trigger log { message = commit.id }
+  }
+  rule two {
+#~ two
+    when commit.size > 10
+    trigger log { message = commit.id }
+  }
+}
+",
+    ],
+    passes: &[
+        "\
+sensor example on gh.push {
+  rule all {
+    when body.ref starts-with \"refs/heads/\"
+    when body.ref != \"refs/heads/main\"
+    trigger log { message = body.ref }
+  }
+  rule main {
+    when body.ref == \"refs/heads/main\"
+    trigger log { message = body.ref }
+  }
+}
+",
+        "\
+sensor example on gh.push {
+  rule all {
+    when body.ref starts-with \"refs/heads/\"
+    trigger log { message = \"pushed\" }
+  }
+  rule main {
+    when body.ref == \"refs/heads/main\"
+    trigger log { message = \"pushed to main\" }
+  }
+}
+",
+    ],
+    look,
+};
+
+fn look(context: &Context<'_>, out: &mut Findings) {
+    let mut study = context.study();
+    for number in 0..study.rules.len() {
+        let others = study.beside(number);
+        let by = others.into_iter().find(|other| shadows(&mut study, number, *other));
+        let (Some(by), Some(studied)) = (by, study.rules.get(number)) else { continue };
+        let (Some(other), Some(witness)) = (study.rules.get(by), studied.matching.witness()) else {
+            continue;
+        };
+        let message = format!(
+            "whenever rule `{}` matches, so does `{}`, and does the same",
+            studied.name(),
+            other.name()
+        );
+        let event = shown(witness, studied.placed);
+        out.add(studied.span(), message, |problem| {
+            problem
+                .label("what it does is done twice")
+                .related(other.span(), "by this one, too")
+                .help(format!("remove it, or let one exclude the other; both match {event}"))
+        });
+    }
+}
+
+/// Whether the second rule does all that the first does, whenever that does it.
+fn shadows(study: &mut Study<'_>, number: usize, by: usize) -> bool {
+    let (Some(own), Some(other)) = (study.rules.get(number), study.rules.get(by)) else {
+        return false;
+    };
+    let (rule, shadow) = (own.placed.rule, other.placed.rule);
+    let once = |rule: &crate::check::typed::Rule| {
+        rule.once.as_ref().map(|once| {
+            let keys: Vec<String> = once.keys.iter().map(|key| Shown(key).to_string()).collect();
+            (keys, once.within)
+        })
+    };
+    let same = own.actions == other.actions
+        && shadow.requires.iter().all(|fuse| rule.requires.contains(fuse))
+        && once(rule) == once(shadow);
+    // Of two that match the same, the later one is told.
+    same && study.implies(number, by) && (by < number || !study.implies(by, number))
+}

@@ -1,0 +1,163 @@
+//! What the analysis tells of every rule: asked once, and used by several lints.
+
+use std::fmt::Write as _;
+
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use crate::analysis::{Analysis, Answer, Clause, Finding, Placed, Witness};
+use crate::check::typed::{Mapped, MappedValue, Rules, Trigger};
+use crate::fuses::Fuses;
+use crate::plan::{Plan, Shown};
+use crate::span::Span;
+
+/// How many rules one rule is compared with, of those that match its event.
+const MOST_COMPARED: usize = 20;
+/// How many characters of an event are shown.
+const SHOWN: usize = 300;
+
+/// The rules of a set, as far as they are understood.
+pub(crate) struct Study<'a> {
+    analysis: Analysis<'a>,
+    plan: Plan,
+    /// All fuses on.
+    fuses: Fuses,
+    pub(crate) rules: Vec<Studied<'a>>,
+    /// The numbers of rules, by their names.
+    by_name: FxHashMap<&'a str, usize>,
+    /// What was found of the clauses of sensors.
+    pub(crate) shared: Vec<Clause>,
+}
+
+/// A rule.
+pub(crate) struct Studied<'a> {
+    pub(crate) placed: Placed<'a>,
+    /// Whether it can match.
+    pub(crate) matching: Answer,
+    pub(crate) clauses: Vec<Clause>,
+    /// Whether it matches always: every event, or element, of the declared type.
+    pub(crate) always: bool,
+    /// What its triggers do, as text.
+    pub(crate) actions: Vec<String>,
+}
+
+impl<'a> Studied<'a> {
+    pub(crate) fn name(&self) -> &'a str {
+        &self.placed.rule.name
+    }
+
+    pub(crate) fn span(&self) -> Span {
+        self.placed.rule.span
+    }
+}
+
+impl<'a> Study<'a> {
+    pub(crate) fn of(rules: &'a Rules, plan: Plan) -> Self {
+        let mut analysis = Analysis::new(rules);
+        let mut studied = Vec::new();
+        let mut shared = Vec::new();
+        for sensor in &rules.sensors {
+            shared.extend(analysis.sensor_clauses(sensor));
+            for rule in &sensor.rules {
+                let placed = Placed { sensor, rule };
+                let conditional = !sensor.when.is_empty() || !rule.when.is_empty();
+                studied.push(Studied {
+                    placed,
+                    matching: analysis.matching(placed),
+                    clauses: analysis.rule_clauses(placed),
+                    always: conditional && analysis.failing(placed).is_never(),
+                    actions: rule.triggers.iter().map(action).collect(),
+                });
+            }
+        }
+        let by_name = studied.iter().enumerate().map(|(i, studied)| (studied.name(), i)).collect();
+        let fuses =
+            rules.fuses.iter().fold(Fuses::default(), |all, fuse| all.set(&fuse.name, true));
+        Self { analysis, plan, fuses, rules: studied, by_name, shared }
+    }
+
+    /// The rules that match the event that one rule was found to match, by their numbers: only these
+    /// can match whenever it does.
+    pub(crate) fn beside(&self, number: usize) -> Vec<usize> {
+        let Some(studied) = self.rules.get(number) else { return Vec::new() };
+        let Some(witness) = studied.matching.witness() else { return Vec::new() };
+        let sensor = studied.placed.sensor;
+        let matching = witness.event((&sensor.source, &sensor.event), |event| {
+            let evaluation = self.plan.evaluate(event, &self.fuses);
+            let names: FxHashSet<String> =
+                evaluation.decisions.into_iter().map(|decision| decision.rule).collect();
+            names
+        });
+        let numbers = matching.unwrap_or_default();
+        let numbers = numbers.iter().filter_map(|name| self.by_name.get(name.as_str()).copied());
+        let mut numbers: Vec<usize> = numbers.filter(|other| *other != number).collect();
+        numbers.sort_unstable();
+        numbers.truncate(MOST_COMPARED);
+        numbers
+    }
+
+    /// Whether it is proven that the second matches whenever the first does.
+    pub(crate) fn implies(&mut self, first: usize, second: usize) -> bool {
+        let (Some(a), Some(b)) = (self.rules.get(first), self.rules.get(second)) else {
+            return false;
+        };
+        self.analysis.separating(a.placed, b.placed).is_never()
+    }
+
+    /// An event that both match.
+    pub(crate) fn meeting(&mut self, first: usize, second: usize) -> Option<Witness> {
+        let (a, b) = (self.rules.get(first)?, self.rules.get(second)?);
+        match self.analysis.meeting(a.placed, b.placed) {
+            Answer::Found(witness) => Some(*witness),
+            _ => None,
+        }
+    }
+}
+
+/// Whether something was found of a clause that makes it impossible.
+pub(crate) fn is_impossible(clause: &Clause) -> bool {
+    clause.finding == Finding::Impossible
+}
+
+/// An event for people: its body, cut where it is long, and what came with it.
+pub(crate) fn shown(witness: &Witness, placed: Placed<'_>) -> String {
+    let body = witness.text().unwrap_or_default();
+    let mut out = format!("{}.{} ", placed.sensor.source, placed.sensor.event);
+    match body.char_indices().nth(SHOWN) {
+        Some((end, _)) => {
+            out.push_str(body.get(..end).unwrap_or_default());
+            out.push('…');
+        }
+        None => out.push_str(&body),
+    }
+    for (what, texts) in [("headers", &witness.headers), ("query", &witness.query)] {
+        if !texts.is_empty() {
+            // Writing to a string cannot fail.
+            let _ok = write!(out, " with {what} {}", serde_json::json!(texts));
+        }
+    }
+    out
+}
+
+/// What a trigger does, as text: the same for those that do the same.
+fn action(trigger: &Trigger) -> String {
+    let mut out = format!("{} ", trigger.kind);
+    fields(&trigger.fields, &mut out);
+    out
+}
+
+fn fields(all: &[Mapped], out: &mut String) {
+    for field in all {
+        match &field.value {
+            MappedValue::Block(inner) => fields(inner, out),
+            MappedValue::Expr(expr, _) => {
+                let _ok = write!(
+                    out,
+                    "{}{}={};",
+                    field.name,
+                    if field.optional { "?" } else { "" },
+                    Shown(expr)
+                );
+            }
+        }
+    }
+}
