@@ -32,6 +32,7 @@ mod accepts;
 #[allow(dead_code, reason = "its callers come one by one")]
 mod analysis;
 mod check;
+mod closest;
 mod cost;
 mod decision;
 mod diagnostic;
@@ -59,6 +60,7 @@ mod testing;
 mod types;
 mod value;
 
+pub use closest::{Changed, Closest};
 pub use cost::{CostPart, RuleCost};
 pub use decision::{Action, Element, OnceKey, Outcome};
 pub use diagnostic::{

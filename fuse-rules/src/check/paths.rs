@@ -196,8 +196,7 @@ fn nowhere(step: &Step, from: &Known, base: &str, wrong: Wrong) -> Diagnostic {
                 Kinds::NOTHING => "missing here".to_owned(),
                 kinds => format!("{kinds}, which has no fields"),
             };
-            let problem = problem(format!("`{base}` is {what}"))
-                .label("nothing is inside of it");
+            let problem = problem(format!("`{base}` is {what}")).label("nothing is inside of it");
             return if from.kinds().meets(Kinds::LIST) {
                 problem.help(format!(
                     "go through its elements: `each x in {base}`, or `any(x in {base}: x.{key} …)`"

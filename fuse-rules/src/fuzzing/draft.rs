@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde_json::{Map, Value as Json};
 
+use crate::analysis::Witness;
 use crate::event::Event;
 
 /// When events are received that nothing else is said of: 2026-01-01T00:00:00Z.
@@ -40,6 +41,16 @@ impl Draft {
     pub(super) fn of(body: Json) -> Self {
         let (headers, query) = (BTreeMap::new(), BTreeMap::new());
         Self { body, headers, query, received: RECEIVED }
+    }
+
+    /// An event that the analysis found.
+    pub(super) fn found(witness: &Witness) -> Option<Self> {
+        Some(Self {
+            body: witness.body.to_json().ok()?,
+            headers: witness.headers.clone(),
+            query: witness.query.clone(),
+            received: witness.received,
+        })
     }
 
     /// How large it is: what is small is easy to read.

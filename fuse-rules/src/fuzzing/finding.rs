@@ -117,10 +117,14 @@ fn of_rule(fuzzer: &Fuzzer<'_>, rule: &Rule, found: &mut Vec<Finding>) {
     let name = rule.name.as_str();
     let fired = fuzzer.fired.get(name).copied().unwrap_or(0);
     if fired == 0 {
+        let proven = match fuzzer.never.contains(name) {
+            true => ", and its conditions never hold together",
+            false => "",
+        };
         found.push(Finding {
             kind: FindingKind::NeverFired,
             rule: name.to_owned(),
-            message: format!("`{name}` fired for none of {} events", fuzzer.runs),
+            message: format!("`{name}` fired for none of {} events{proven}", fuzzer.runs),
             event: None,
         });
     }

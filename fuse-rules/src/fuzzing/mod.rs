@@ -20,6 +20,7 @@ use std::collections::BTreeMap;
 use fastrand::Rng;
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use crate::analysis::{Analysis, Placed};
 use crate::check::typed::{Rule, Sensor};
 use crate::diagnostic::Diagnostics;
 use crate::fuses::Fuses;
@@ -72,6 +73,8 @@ pub struct Fuzzer<'r> {
     expected: known::Expected,
     runs: u64,
     begun: bool,
+    /// The rules that are proven never to match.
+    never: FxHashSet<&'r str>,
 }
 
 /// An event, with the rules that listen to it.
@@ -133,6 +136,7 @@ impl<'r> Fuzzer<'r> {
             expected: known::Expected::default(),
             runs: 0,
             begun: false,
+            never: FxHashSet::default(),
         }
     }
 
@@ -184,7 +188,17 @@ impl<'r> Fuzzer<'r> {
     /// The first events of a target: the simplest of its type, and one that each path is there in.
     fn begin(&mut self, at: usize) {
         let Some(target) = self.targets.get(at) else { return };
-        let drafts = target.spots.beginnings(&mut self.rng);
+        let mut drafts = target.spots.beginnings(&mut self.rng);
+        // What the analysis finds is further than chance comes for a long time.
+        let mut analysis = Analysis::new(self.ruleset.typed());
+        for (sensor, rule) in &target.rules {
+            let placed = Placed { sensor, rule };
+            let matching = analysis.matching(placed);
+            drafts.extend(matching.witness().and_then(Draft::found));
+            if matching.is_never() {
+                self.never.insert(&rule.name);
+            }
+        }
         drafts.into_iter().for_each(|draft| self.try_out(at, draft));
     }
 

@@ -203,7 +203,10 @@ impl<'r> Tests<'r> {
             let message = format!("no test fails when {}", mutant.what);
             Diagnostic::warning(Code::E0607, mutant.span, message)
                 .label(format!("in {}", names(&mutant.rules)))
-                .help("expect something of an event for which it makes a difference")
+                .help(match &mutant.event {
+                    Some(body) => format!("say what is expected of this event: {body}"),
+                    None => "expect something of an event for which it makes a difference".into(),
+                })
         });
         Diagnostics::new(self.ruleset.files().clone(), problems.collect())
     }

@@ -1,6 +1,7 @@
 //! Mutants: rules with one small fault each. A test that passes with the fault does not test what
 //! the fault is about; a mutant that passes all tests survives, and shows what is not tested.
 
+mod differs;
 mod make;
 
 use rustc_hash::FxHashMap;
@@ -12,6 +13,7 @@ use crate::check::typed::Sensor;
 use crate::eval::reference::{self, World};
 use crate::eval::{Decision, Evaluation};
 use crate::span::Span;
+use differs::Differs;
 use make::Fault;
 
 /// A rule, or a sensor's clause, with a fault in it.
@@ -28,6 +30,8 @@ pub struct Mutant {
     pub rules: Vec<String>,
     /// The test that failed because of it; `None` where it survived.
     pub killed_by: Option<String>,
+    /// The body of an event for which it makes a difference, where it survived and one was found.
+    pub event: Option<serde_json::Value>,
 }
 
 /// What the tests of one rule set do, without a fault.
@@ -55,7 +59,17 @@ impl Tests<'_> {
         for (done, fault) in faults.into_iter().enumerate() {
             next(done, count);
             let killed_by = self.killer(&fault, &baseline).map(|test| self.name(test).to_owned());
+            let event = match killed_by {
+                Some(_) => None,
+                None => match differs::differs(self.ruleset.typed(), &fault) {
+                    // It is no fault: nobody could tell.
+                    Differs::Never => continue,
+                    Differs::For(body) => Some(body),
+                    Differs::Unknown => None,
+                },
+            };
             mutants.push(Mutant {
+                event,
                 span: fault.span,
                 place: self.ruleset.files().locate(fault.span),
                 what: fault.what,

@@ -4,9 +4,11 @@ mod asked;
 mod condition;
 mod text;
 
+use std::collections::BTreeMap;
+
 use asked::Asked;
 use fuse_rules::{
-    Element, Event, Explained, Explanation, Fuses, OnceKey, Outcome, Ruleset, parse_switch,
+    Closest, Element, Event, Explained, Explanation, Fuses, OnceKey, Outcome, Ruleset, parse_switch,
 };
 use fuse_runtime::engine::reject_unrenderable;
 use fuse_runtime::event::EventKey;
@@ -50,18 +52,40 @@ pub(crate) fn run(arguments: &Explain) -> Ended {
     let (_, triggers) = kinds();
     let objects = Objects {
         triggers: &triggers,
-        event: EventKey { source: source.clone(), name: name.clone(), id },
+        event: EventKey { source: source.clone(), name: name.clone(), id: id.clone() },
     };
     for explained in &mut explanation.decisions {
         reject_unrenderable(&mut explained.decision, &triggers, &objects.event);
     }
     hold_back(&mut explanation);
     asked.sort(&mut explanation.decisions);
+    let closest = closest(&ruleset, &event, &explanation);
     output::print(&match arguments.format {
-        Format::Json => json_text(&explanation, &objects),
-        Format::Text => text::text(&explanation, &asked, &objects, &shown.to_string()),
+        Format::Json => json_text(&explanation, &objects, &closest),
+        Format::Text => text::text(&explanation, &asked, &objects, &shown.to_string(), &closest),
     });
     Ok(Exit::Clean)
+}
+
+/// How many rules it is looked for what would make them match.
+const MOST_CLOSEST: usize = 50;
+
+/// For each rule that matches nothing of the event, the smallest change that would make it.
+fn closest(
+    ruleset: &Ruleset,
+    event: &Event<'_>,
+    explanation: &Explanation,
+) -> BTreeMap<String, Closest> {
+    let mut matched: BTreeMap<&str, bool> = BTreeMap::new();
+    for explained in &explanation.decisions {
+        let decision = &explained.decision;
+        *matched.entry(&decision.rule).or_default() |= decision.outcome.holds();
+    }
+    let missed = matched.into_iter().filter(|(_, matched)| !matched).take(MOST_CLOSEST);
+    missed
+        .filter_map(|(rule, _)| Some((rule.to_owned(), ruleset.closest(event, rule)?)))
+        .filter(|(_, closest)| !closest.changes.is_empty())
+        .collect()
 }
 
 /// Applies `once` within the event, as the ledger would: of decisions with one key the first fires.
@@ -146,7 +170,11 @@ impl Objects<'_> {
     }
 }
 
-fn json_text(explanation: &Explanation, objects: &Objects<'_>) -> String {
+fn json_text(
+    explanation: &Explanation,
+    objects: &Objects<'_>,
+    closest: &BTreeMap<String, Closest>,
+) -> String {
     let decisions: Vec<Value> = explanation
         .decisions
         .iter()
@@ -173,6 +201,6 @@ fn json_text(explanation: &Explanation, objects: &Objects<'_>) -> String {
         "rejected": explanation.refused,
         "mismatch": explanation.mismatch,
     });
-    let all = json!({ "event": event, "decisions": decisions });
+    let all = json!({ "event": event, "decisions": decisions, "would_match": closest });
     format!("{all:#}\n")
 }

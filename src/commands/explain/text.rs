@@ -1,7 +1,9 @@
 //! An explanation as text: a heading a rule and element with what became of it, then why.
 
+use std::collections::BTreeMap;
+
 use clap::builder::styling::{AnsiColor, Style};
-use fuse_rules::{Explained, Explanation, Outcome, Part};
+use fuse_rules::{Closest, Explained, Explanation, Outcome, Part};
 use fuse_runtime::event::EventKey;
 
 use super::Objects;
@@ -16,6 +18,7 @@ pub(super) fn text(
     asked: &Asked,
     objects: &Objects<'_>,
     file: &str,
+    closest: &BTreeMap<String, Closest>,
 ) -> String {
     let EventKey { id, .. } = &objects.event;
     let mut out = format!("{}, from {file}, id `{id}`\n", objects.event.full_name());
@@ -47,7 +50,13 @@ pub(super) fn text(
         }
         before = Some(explained);
     }
-    text.out
+    let mut out = text.out;
+    for (i, (rule, closest)) in closest.iter().enumerate() {
+        let changes: Vec<_> = closest.changes.iter().map(ToString::to_string).collect();
+        let line = format!("{rule} would match if {}", changes.join(", and "));
+        line_at(&mut out, 0, &if i == 0 { format!("\n{line}") } else { line });
+    }
+    out
 }
 
 /// Whether two decisions are of one rule and element, and alike.

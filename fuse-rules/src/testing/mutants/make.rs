@@ -15,6 +15,8 @@ pub(super) struct Fault {
     pub(super) span: Span,
     pub(super) what: String,
     pub(super) sensor: Sensor,
+    /// Whether it is one of conditions: else the rule matches as before.
+    pub(super) of_condition: bool,
 }
 
 /// Every fault that is planted into a rule set, in the order of its rules.
@@ -42,7 +44,7 @@ struct Maker<'r> {
 impl Maker<'_> {
     fn sensor(&mut self, sensor: &Sensor) {
         for (clauses, what, span) in self.clauses(&sensor.when) {
-            self.plant(Sensor { when: clauses, ..sensor.clone() }, what, span);
+            self.plant(Sensor { when: clauses, ..sensor.clone() }, what, span, true);
         }
         for rule in &sensor.rules {
             self.rule(sensor, rule);
@@ -54,6 +56,7 @@ impl Maker<'_> {
         for (when, what, span) in self.clauses(&rule.when) {
             faulty.push((Rule { when, ..rule.clone() }, what, span));
         }
+        let of_condition = faulty.len();
         for (i, fuse) in rule.requires.iter().enumerate() {
             let mut requires = rule.requires.clone();
             requires.remove(i);
@@ -82,13 +85,14 @@ impl Maker<'_> {
                 faulty.push((faulty_rule, what, span));
             }
         }
-        for (rule, what, span) in faulty {
-            self.plant(Sensor { rules: vec![rule], ..alone(sensor) }, what, span);
+        for (i, (rule, what, span)) in faulty.into_iter().enumerate() {
+            let sensor = Sensor { rules: vec![rule], ..alone(sensor) };
+            self.plant(sensor, what, span, i < of_condition);
         }
     }
 
-    fn plant(&mut self, sensor: Sensor, what: String, span: Span) {
-        self.faults.push(Fault { span, what, sensor });
+    fn plant(&mut self, sensor: Sensor, what: String, span: Span, of_condition: bool) {
+        self.faults.push(Fault { span, what, sensor, of_condition });
     }
 
     fn text(&self, span: Span) -> String {
