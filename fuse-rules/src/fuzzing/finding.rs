@@ -27,7 +27,7 @@ pub(super) enum What {
 pub(super) struct Key {
     pub(super) rule: String,
     pub(super) what: What,
-    /// The path that is missing, the reason, or the field.
+    /// The path that is missing, what else the decision is about, or the field.
     pub(super) detail: String,
 }
 
@@ -37,6 +37,8 @@ pub(super) struct Held {
     pub(super) target: usize,
     pub(super) draft: Draft,
     pub(super) size: usize,
+    /// The reason of its decision.
+    pub(super) reason: String,
 }
 
 /// What kind of thing was found.
@@ -149,14 +151,12 @@ fn of_rule(fuzzer: &Fuzzer<'_>, rule: &Rule, found: &mut Vec<Finding>) {
 fn told(fuzzer: &Fuzzer<'_>, key: &Key, held: &Held) -> Finding {
     let Key { rule, detail, .. } = key;
     let (kind, message) = match key.what {
-        What::Rejected => {
-            (FindingKind::Rejected, format!("`{rule}` matches, and is rejected because {detail}"))
-        }
-        What::Unknown if detail.contains(' ') => {
-            (FindingKind::Unknown, format!("`{rule}` is unknown because {detail}"))
-        }
+        What::Rejected => (
+            FindingKind::Rejected,
+            format!("`{rule}` matches, and is rejected because {}", held.reason),
+        ),
         What::Unknown => {
-            (FindingKind::Unknown, format!("`{rule}` is unknown because `{detail}` is missing"))
+            (FindingKind::Unknown, format!("`{rule}` is unknown because {}", held.reason))
         }
         What::Hostile => (
             FindingKind::Hostile,

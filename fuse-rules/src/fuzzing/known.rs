@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use super::draft::Draft;
 use super::finding::{Key, What};
+use super::run::about;
 use crate::decision::Outcome;
 use crate::testing::Tests;
 
@@ -17,12 +18,12 @@ impl Expected {
         let mut keys = BTreeSet::new();
         tests.expected(&mut |decision| {
             let rule = decision.rule.clone();
-            let told = decision.missing.clone().unwrap_or_else(|| decision.reason.clone());
-            let (what, detail) = match decision.outcome {
-                Outcome::Rejected => (What::Rejected, decision.reason.clone()),
-                Outcome::Unknown => (What::Unknown, told),
+            let what = match decision.outcome {
+                Outcome::Rejected => What::Rejected,
+                Outcome::Unknown => What::Unknown,
                 _ => return,
             };
+            let detail = about(decision);
             keys.insert(Key { rule, what, detail });
         });
         Self(keys)

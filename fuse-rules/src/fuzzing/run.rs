@@ -50,7 +50,8 @@ impl<'r> Fuzzer<'r> {
                     true => draft.clone(),
                     false => self.shrunk(at, &draft, key),
                 };
-                let held = Held { target: at, size: draft.size(), draft };
+                let reason = self.reason(at, &draft, key).unwrap_or_default();
+                let held = Held { target: at, size: draft.size(), draft, reason };
                 self.found.insert(key.clone(), held);
             }
         }
@@ -97,12 +98,11 @@ impl<'r> Fuzzer<'r> {
                 continue;
             }
             let key = |what, detail: String| Key { rule: decision.rule.clone(), what, detail };
-            let told = decision.missing.clone().unwrap_or_else(|| decision.reason.clone());
             match decision.outcome {
-                // A list that is too long is refused by design, whatever the rule says.
-                Outcome::Rejected if decision.reason.contains("more than `max ") => {}
-                Outcome::Rejected => keys.push(key(What::Rejected, decision.reason.clone())),
-                Outcome::Unknown => keys.push(key(What::Unknown, told)),
+                // Too long a list and a smuggled template are refused by design, whatever a rule says.
+                Outcome::Rejected if is_by_design(&decision.reason) => {}
+                Outcome::Rejected => keys.push(key(What::Rejected, about(decision))),
+                Outcome::Unknown => keys.push(key(What::Unknown, about(decision))),
                 Outcome::Fired => {
                     let action = decision.action.as_ref();
                     let fields = action.map(hostile).unwrap_or_default();
@@ -114,6 +114,13 @@ impl<'r> Fuzzer<'r> {
         keys.retain(|key| !self.expected.knows(key));
         features.extend(keys.iter().cloned().map(Feature::Found));
         Some(Run { decisions, features, keys })
+    }
+
+    /// Why a rule decides an event as it does.
+    fn reason(&self, at: usize, draft: &Draft, key: &Key) -> Option<String> {
+        let run = self.run(self.targets.get(at)?, draft)?;
+        let own = run.decisions.into_iter().filter(|decision| decision.rule == key.rule);
+        own.filter(|decision| about(decision) == key.detail).map(|decision| decision.reason).next()
     }
 
     /// Counts what fired, and what fired together.
@@ -137,6 +144,24 @@ impl<'r> Fuzzer<'r> {
             }
         }
     }
+}
+
+/// What a decision is about: the path that is missing, or the names in its reason. Of one thing one event is
+/// told, whatever the values in it.
+pub(super) fn about(decision: &Decision) -> String {
+    match &decision.missing {
+        Some(path) => path.clone(),
+        None => {
+            let mut names: Vec<_> = decision.reason.split('`').skip(1).step_by(2).collect();
+            names.dedup();
+            let lacks = ["missing", "null"].iter().find(|word| decision.reason.ends_with(*word));
+            format!("{} {}", names.join(" "), lacks.unwrap_or(&""))
+        }
+    }
+}
+
+fn is_by_design(reason: &str) -> bool {
+    reason.contains("more than `max ") || reason.contains("text from an event may not carry")
 }
 
 /// The first rule that plan and reference do not agree on; `None` where they do.

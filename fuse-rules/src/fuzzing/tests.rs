@@ -1,1 +1,95 @@
+use std::collections::BTreeMap;
 
+use crate::fuzzing::{FindingKind, Fuzzer};
+use crate::ruleset::Ruleset;
+use crate::schema::{Field, FieldType, Registry, Schema, SourceSchema};
+use crate::testing::Tests;
+
+fn registry() -> Registry {
+    Registry::new()
+        .source(SourceSchema::new(Schema::new("queue", ""), Schema::new("event", "")))
+        .trigger(
+            Schema::new("page", "")
+                .field(Field::required("team", FieldType::String, ""))
+                .field(Field::optional("why", FieldType::String, "")),
+        )
+}
+
+fn load(text: &str) -> Ruleset {
+    let files = BTreeMap::from([("a.rules", text)]);
+    Ruleset::load_in_detail(&["a.rules"], &files, &registry()).unwrap_or_else(|why| panic!("{why}"))
+}
+
+/// What is found of these rules, and on which bodies.
+fn found(text: &str, runs: usize) -> Vec<String> {
+    let ruleset = load(text);
+    let tests = Tests::new(&ruleset, &BTreeMap::new());
+    let mut fuzzer = Fuzzer::new(&ruleset, 7).tests(&tests);
+    (0..runs).for_each(|_| fuzzer.step());
+    let found = fuzzer.findings().into_iter().map(|finding| {
+        let body = finding.event.map_or(String::new(), |event| format!(": {}", event.body));
+        format!("{} {}{body}", finding.kind.as_str(), finding.message)
+    });
+    found.collect()
+}
+
+const SOURCE: &str = "source q queue { event e, event typed : { kind: string, size: int, note?: string, tags: list<string>, ... } }\n";
+
+#[test]
+fn planted_faults_are_found_with_small_events() {
+    let all = [
+        // A rule that cannot fire: proven, and one that only is not found to.
+        "sensor s on q.e { rule r { when body.a == 1 and body.b > 2 and body.b < 2  trigger page { team = \"x\" } } }",
+        // A value that may be missing where one is needed.
+        "sensor s on q.e { rule r { when body.a == \"x\"  trigger page { team = body.team } } }",
+        // A text of outsiders reaches what acts.
+        "sensor s on q.e { rule r { when body.action == \"opened\"  trigger page { team = body.pull_request.title } } }",
+        // Two that always fire together.
+        "sensor s on q.e { rule r { when body.a == 1 trigger page { team = \"x\" } } rule t { when 1 == body.a trigger page { team = \"y\" } } }",
+        // Deep conditions, in elements, by patterns.
+        "sensor s on q.e { each x in body.xs when x.kind like \"prod-*\" rule r { when x.name matches r\"v[0-9]+\" and any(l in x.labels: l == \"deploy\") trigger page { team = \"x\" } } }",
+        // What is of its type does all that it can.
+        "sensor s on q.typed { rule r { when body.size >= 10 and \"a\" in body.tags  trigger page { team = body.kind, why? = body.note } } }",
+    ];
+    let told: Vec<String> = all
+        .iter()
+        .map(|rules| {
+            format!("{rules}\n  {}\n", found(&format!("{SOURCE}{rules}"), 3_000).join("\n  "))
+        })
+        .collect();
+    insta::assert_snapshot!(told.join("\n"));
+}
+
+#[test]
+fn what_tests_expect_is_no_news() {
+    let rules =
+        "sensor s on q.e { rule r { when body.a == \"x\"  trigger page { team = body.team } } }";
+    let test = "test \"t\" { send q.e body { a = \"x\" } expect r rejected send q.e body {} expect r unknown }";
+    let without = found(&format!("{SOURCE}{rules}"), 500);
+    assert!(without.iter().any(|found| found.contains("needs `body.team`, which is missing")));
+    assert!(without.iter().any(|found| found.contains("`body.a` is missing")));
+    let with = found(&format!("{SOURCE}{rules}\n{test}"), 500);
+    assert!(!with.iter().any(|found| found.contains("is missing")), "{with:?}");
+    assert!(!with.iter().any(|found| found.contains("`body.a` is missing")), "{with:?}");
+}
+
+#[test]
+fn the_same_seed_finds_the_same() {
+    let rules = format!(
+        "{SOURCE}sensor s on q.e {{ rule r {{ when body.a > 3 and body.b.c == \"x\"  trigger page {{ team = body.team }} }} }}"
+    );
+    assert_eq!(found(&rules, 500), found(&rules, 500));
+}
+
+#[test]
+fn one_rule_can_be_fuzzed_alone() {
+    let ruleset = load(&format!(
+        "{SOURCE}sensor s on q.e {{ rule r {{ trigger page {{ team = body.a }} }} rule t {{ trigger page {{ team = body.b }} }} }}"
+    ));
+    let mut fuzzer = Fuzzer::new(&ruleset, 1).only("t").unwrap();
+    (0..200).for_each(|_| fuzzer.step());
+    assert_eq!(fuzzer.fired(), (1, 1));
+    assert!(fuzzer.findings().iter().all(|finding| finding.rule == "s/t"));
+    assert!(fuzzer.findings().iter().any(|finding| finding.kind == FindingKind::Rejected));
+    assert_eq!(Fuzzer::new(&ruleset, 1).only("x").unwrap_err(), ["s/r", "s/t"]);
+}

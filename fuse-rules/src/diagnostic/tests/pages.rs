@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use super::kinds::{registry, whole};
 use crate::diagnostic::{Code, Diagnostics, Topic};
+use crate::fuzzing::Fuzzer;
 use crate::ruleset::Ruleset;
 use crate::testing::Tests;
 
@@ -59,6 +60,11 @@ fn of_tests(ruleset: &Ruleset, files: &BTreeMap<&str, &str>, page: Code) -> Diag
     let all = 0..tests.len();
     match page {
         Code::E0606 => tests.uncovered(&tests.coverage(all)),
+        Code::E0608 => {
+            let mut fuzzer = Fuzzer::new(ruleset, 7).tests(&tests);
+            (0..500).for_each(|_| fuzzer.step());
+            fuzzer.problems()
+        }
         Code::E0607 => tests.survivors(&tests.mutants(all, &mut |_, _| {})),
         _ => all
             .filter_map(|test| tests.run(test).err())
