@@ -3,10 +3,12 @@
 mod check;
 mod connect;
 mod doc;
+mod edits;
 mod explain;
 mod explain_code;
 mod fix;
 mod fmt;
+mod fuzz;
 mod help;
 mod hostile;
 mod infer_type;

@@ -1,0 +1,97 @@
+//! `fuse fuzz`: clean rules stay so, planted faults are found, and what is found becomes tests.
+
+use std::process::Command;
+
+use super::ran;
+
+const RULES: &str = r#"source q webhook {
+  port = 12000
+  path = "/q"
+  event e
+}
+
+# Opens previews.
+sensor previews on q.e {
+  rule never {
+    when body.size > 10 and body.state == "open"
+    when body.size < 5
+    trigger log { message = "odd" }
+  }
+
+  rule opened {
+    when body.action == "opened"
+    trigger workflow {
+      template  = "preview"
+      namespace = "ci"
+      parameters { branch = body.pull_request.head.ref, owner = body.owner }
+    }
+  }
+}
+"#;
+
+fn output(folder: &tempfile::TempDir, arguments: &[&str]) -> String {
+    let output = Command::new(env!("CARGO_BIN_EXE_fuse"))
+        .args(arguments)
+        .current_dir(folder.path())
+        .env_clear()
+        .output()
+        .unwrap();
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    let code = output.status.code().unwrap();
+    format!("exit {code}\n{}{}", text(&output.stdout), text(&output.stderr))
+}
+
+fn folder() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("a.rules"), RULES).unwrap();
+    folder
+}
+
+#[test]
+fn nothing_is_found_in_the_rules_of_this_repository() {
+    for seed in ["1", "2", "3"] {
+        let output = ran(&["fuzz", "rules", "--seed", seed, "--runs", "2000"]);
+        assert!(output.starts_with("exit 0\nnothing found: 2000 events decided"), "{output}");
+        assert!(output.contains("4 of 4 rules fired"), "{output}");
+    }
+    let seeded =
+        ran(&["fuzz", "rules", "--runs", "500", "--events", "rules/events", "--seed", "4"]);
+    assert!(seeded.starts_with("exit 0"), "{seeded}");
+}
+
+#[test]
+fn planted_faults_are_told_and_become_tests() {
+    let folder = folder();
+    let arguments = ["fuzz", ".", "--seed", "1", "--runs", "2000", "--save", "found"];
+    let text = output(&folder, &arguments);
+    assert!(text.starts_with("exit 1"), "{text}");
+    for found in [
+        "its conditions never hold together",
+        "`body.owner`, which is missing",
+        "an outsider wrote",
+    ] {
+        assert!(text.contains(found), "{found} in {text}");
+    }
+    insta::assert_snapshot!(text);
+    // The tests say what happens, so they pass; and with them nothing of it is news.
+    assert!(output(&folder, &["test", "found"]).starts_with("exit 0"));
+    let again = output(&folder, &["fuzz", ".", "found", "--seed", "1", "--runs", "2000"]);
+    assert!(!again.contains("`body.owner`, which is missing"), "{again}");
+}
+
+#[test]
+fn one_rule_alone_as_json() {
+    let folder = folder();
+    let arguments =
+        ["fuzz", ".", "--seed", "1", "--runs", "1", "--rule", "never", "--format", "json"];
+    let text = output(&folder, &arguments);
+    let (_, line) = text.split_once('\n').unwrap();
+    let first: serde_json::Value = serde_json::from_str(line.lines().next().unwrap()).unwrap();
+    assert_eq!(first["kind"], "never-fired");
+    assert_eq!(first["rule"], "previews/never");
+    let unknown = output(&folder, &["fuzz", ".", "--rule", "nevr"]);
+    assert_eq!(
+        unknown,
+        "exit 2\nfuse: there is no rule `nevr`; there are previews/never, previews/opened\n"
+    );
+}
