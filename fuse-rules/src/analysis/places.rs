@@ -36,14 +36,10 @@ pub(super) struct Place {
     pub(super) domain: Rc<Domain>,
     /// Whether something that goes through its list has bound it.
     pub(super) bound: bool,
+    /// Whether it is, or is inside of, something computed, which may hold what no event has.
+    computed: bool,
     /// What its type tells, where the event has to be of its type.
     known: Option<Rc<Known>>,
-}
-
-impl Place {
-    fn computed(&self) -> bool {
-        self.domain.may_be(Bits::COMPUTED)
-    }
 }
 
 #[derive(Clone, Debug)]
@@ -76,8 +72,9 @@ impl Places {
 
     fn add(&mut self, parent: Option<Id>, step: Step, domain: Domain, known: Option<Rc<Known>>) -> Id {
         let id = Id(self.all.len());
+        let computed = domain.may_be(Bits::COMPUTED);
         let (children, domain) = (Vec::new(), Rc::new(domain));
-        self.all.push(Place { parent, step, children, domain, bound: false, known });
+        self.all.push(Place { parent, step, children, domain, bound: false, computed, known });
         if let Some(parent) = parent.and_then(|parent| self.all.get_mut(parent.0)) {
             parent.children.push(id);
         }
@@ -159,7 +156,7 @@ impl Places {
                 Some(known) => inside_of_type(&known, &step),
             },
         };
-        if parent.computed() {
+        if parent.computed {
             domain.bits = domain.bits.or(Bits::COMPUTED);
         }
         let around = match step {
