@@ -133,12 +133,14 @@ impl Places {
 
     /// The place of a path; `None` for one that starts at an element which nothing binds here.
     pub(super) fn of(&mut self, path: &Path, scope: &[Id]) -> Option<Id> {
-        let (mut at, segments) = Self::start(path, scope)?;
-        for segment in segments {
-            let (from, step) = step(at, segment);
-            at = self.inside(from, step);
-        }
-        Some(at)
+        let (at, segments) = Self::start(path, scope)?;
+        Some(segments.iter().fold(at, |at, segment| self.step(at, segment)))
+    }
+
+    /// The place that a step of a path leads to.
+    pub(super) fn step(&mut self, at: Id, segment: &Segment) -> Id {
+        let (from, step) = step(at, segment);
+        self.inside(from, step)
     }
 
     /// The place that a step leads to.
