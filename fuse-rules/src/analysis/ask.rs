@@ -138,20 +138,16 @@ pub(super) fn bind<'r>(
     let mut scope: Scope = Rc::new([]);
     let mut goals = Vec::new();
     for each in eachs {
-        let (element, filters) = match lists::source(&each.list, &scope, &mut state.places) {
-            Some((list, filters)) => {
-                let step = Step::Element(state.elements.next());
-                let element = state.bind(list, step, &mut goals);
-                (element.map_err(|_| Outcome::Never)?, filters)
+        let step = Step::Element(state.elements.next());
+        let bound = lists::bind(state, &each.list, &scope, step).map_err(|_| Outcome::Never)?;
+        let element = match bound {
+            Some((element, so)) => {
+                goals.extend(so);
+                element
             }
-            None => (state.places.detached(), Vec::new()),
+            None => state.places.detached(),
         };
         scope = scope.iter().copied().chain([element]).collect();
-        goals.extend(
-            filters
-                .into_iter()
-                .map(|(expr, want)| Goal::Truth(Wanted { expr, scope: scope.clone(), want })),
-        );
     }
     Ok((scope, goals))
 }

@@ -107,18 +107,32 @@ impl Split {
 
 /// `None` for what is neither.
 pub(super) fn of(expr: &Expr) -> Option<Atom<'_>> {
-    let (path, split) = match &expr.kind {
-        ExprKind::Const(Value::Bool(truth)) => return Some(Atom::Constant(Truths::only(*truth))),
-        ExprKind::Const(_) => return Some(Atom::Constant(Truths::UNKNOWN)),
+    match &expr.kind {
+        ExprKind::Const(Value::Bool(truth)) => Some(Atom::Constant(Truths::only(*truth))),
+        ExprKind::Const(_) => Some(Atom::Constant(Truths::UNKNOWN)),
         ExprKind::Path(path) => {
-            (path, Split { yes: Bits::TRUE, no: Bits::FALSE, ..Split::unknown() })
+            let split = Split { yes: Bits::TRUE, no: Bits::FALSE, ..Split::unknown() };
+            Some(Atom::Test(path, Box::new(split)))
         }
+        _ => match split(expr)? {
+            (Expr { kind: ExprKind::Path(path), .. }, split) => {
+                Some(Atom::Test(path, Box::new(split)))
+            }
+            _ => None,
+        },
+    }
+}
+
+/// What a test with constants tests, and its truths.
+pub(super) fn split(expr: &Expr) -> Option<(&Expr, Split)> {
+    Some(match &expr.kind {
         ExprKind::Compare { op, left, right } => match (&left.kind, &right.kind) {
-            (ExprKind::Path(path), ExprKind::Const(value)) => (path, compare(*op, value)),
-            (ExprKind::Const(value), ExprKind::Path(path)) => (path, compare(turned(*op), value)),
+            (ExprKind::Const(_), ExprKind::Const(_)) => return None,
+            (_, ExprKind::Const(value)) => (left, compare(*op, value)),
+            (ExprKind::Const(value), _) => (right, compare(turned(*op), value)),
             _ => return None,
         },
-        ExprKind::In { item, list } => (path(item)?, member(&constants(list)?)),
+        ExprKind::In { item, list } => (item, member(&constants(list)?)),
         ExprKind::TextTest { op, left, right } => {
             let ExprKind::Const(Value::String(text)) = &right.kind else { return None };
             let text: Arc<str> = text.as_ref().into();
@@ -127,25 +141,17 @@ pub(super) fn of(expr: &Expr) -> Option<Atom<'_>> {
                 TextOp::EndsWith => Test::End(text),
                 _ => Test::Inside(text),
             };
-            (path(left)?, Split::test(test))
+            (left, Split::test(test))
         }
         ExprKind::Pattern { value, pattern } => {
-            (path(value)?, Split::test(Test::Pattern(pattern.clone())))
+            (value, Split::test(Test::Pattern(pattern.clone())))
         }
         ExprKind::Is { value, negated, test } => {
             let split = is(*test);
-            (path(value)?, if *negated { split.negated() } else { split })
+            (value, if *negated { split.negated() } else { split })
         }
         _ => return None,
-    };
-    Some(Atom::Test(path, Box::new(split)))
-}
-
-fn path(expr: &Expr) -> Option<&Path> {
-    match &expr.kind {
-        ExprKind::Path(path) => Some(path),
-        _ => None,
-    }
+    })
 }
 
 fn constants(list: &Expr) -> Option<Vec<&Value<'static>>> {

@@ -13,7 +13,7 @@ use super::solve::{Outcome, STEPS, Search};
 use super::truths::Truths;
 use super::witness::Witness;
 use super::{Analysis, Placed};
-use crate::check::typed::Each;
+use crate::check::typed::{Each, ExprKind, QuantifierKind};
 use crate::event::Event;
 use crate::types::Ty;
 use crate::value::Value;
@@ -95,7 +95,11 @@ impl<'r> Looking<'_, 'r> {
     fn len(&self, each: &'r Each, outer: &[usize]) -> usize {
         let mut state = self.state();
         let Some((scope, _)) = self.bind(&mut state, outer) else { return 0 };
-        let source = lists::source(&each.list, &scope, &mut state.places);
+        let list = match &each.list.kind {
+            ExprKind::Quantifier { kind: QuantifierKind::Map, list, .. } => list,
+            _ => &each.list,
+        };
+        let source = lists::source(list, &scope, &mut state.places);
         source.and_then(|(id, _)| lists::len(&self.current.body, id, &state.places)).unwrap_or(0)
     }
 
@@ -110,15 +114,10 @@ impl<'r> Looking<'_, 'r> {
         let mut scope: Scope = Rc::new([]);
         let mut goals = Vec::new();
         for (each, index) in self.of.eachs().into_iter().zip(indices) {
-            let (list, filters) = lists::source(&each.list, &scope, &mut state.places)?;
             let step = Step::Index(i64::try_from(*index).ok()?);
-            let element = state.bind(list, step, &mut goals).ok()?;
+            let (element, so) = lists::bind(state, &each.list, &scope, step).ok()??;
+            goals.extend(so);
             scope = scope.iter().copied().chain([element]).collect();
-            goals.extend(
-                filters
-                    .into_iter()
-                    .map(|(expr, want)| Goal::Truth(Wanted { expr, scope: scope.clone(), want })),
-            );
         }
         Some((scope, goals))
     }

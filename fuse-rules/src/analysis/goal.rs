@@ -11,7 +11,7 @@ use super::lists::{self, Elements};
 use super::places::{Id, Places, Scope, Step};
 use super::strict;
 use super::truths::Truths;
-use crate::check::typed::{Expr, ExprKind};
+use crate::check::typed::{Expr, ExprKind, Segment};
 
 /// What shall be so.
 #[derive(Clone, Debug)]
@@ -31,19 +31,20 @@ pub(super) struct Wanted<'r> {
     pub(super) want: Truths,
 }
 
-/// What is said of an element: the truths of expressions that see it innermost, and its value.
+/// What is said of an element: the truths of expressions that see it innermost, and the values that it, or a
+/// part of it, may have.
 #[derive(Clone, Debug)]
 pub(super) struct Says<'r> {
     pub(super) scope: Scope,
     pub(super) parts: Vec<(&'r Expr, Truths)>,
-    pub(super) domain: Option<Rc<Domain>>,
+    pub(super) domain: Option<(&'r [Segment], Rc<Domain>)>,
 }
 
 /// One of several lists of goals is met.
 #[derive(Clone, Debug)]
 pub(super) struct Choice<'r> {
     pub(super) ways: Vec<Vec<Goal<'r>>>,
-    /// Whether there is no other way; else they are only those that are tried.
+    /// Whether there is no other way; else they are only worth a try.
     pub(super) exact: bool,
 }
 
@@ -204,8 +205,9 @@ impl<'r> State<'r> {
 
     fn element(&mut self, list: Id, step: Step, says: &Says<'r>, open: &mut Vec<Goal<'r>>) -> Met {
         let element = self.bind(list, step, open)?;
-        if let Some(domain) = &says.domain {
-            self.restrict(element, domain)?;
+        if let Some((way, domain)) = &says.domain {
+            let part = way.iter().fold(element, |at, segment| self.places.step(at, segment));
+            self.restrict(part, domain)?;
         }
         let scope: Scope = says.scope.iter().copied().chain([element]).collect();
         let goal = |(expr, want): &(&'r Expr, Truths)| {

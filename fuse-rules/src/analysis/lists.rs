@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use super::atom;
 use super::domain::{Bits, Domain};
-use super::goal::{Choice, Goal, Says, State, Universal, Wanted};
+use super::goal::{Choice, Contradiction, Goal, Says, State, Universal, Wanted};
 use super::places::{BODY, Id, Places, Scope, Step};
 use super::truths::Truths;
 use crate::check::typed::{CompareOp, Expr, ExprKind, QuantifierKind};
@@ -87,9 +87,45 @@ pub(super) fn source<'r>(
     }
 }
 
+/// Binds what an `each` goes through: its element, and what is so of it. `None` for a list that is computed in
+/// another way than by choosing elements and taking a part of each.
+pub(super) fn bind<'r>(
+    state: &mut State<'r>,
+    list: &'r Expr,
+    scope: &Scope,
+    step: Step,
+) -> Result<Option<(Id, Vec<Goal<'r>>)>, Contradiction> {
+    let (list, part) = match &list.kind {
+        ExprKind::Quantifier { kind: QuantifierKind::Map, list, body, .. } => match &body.kind {
+            ExprKind::Path(path) => (&**list, Some(path)),
+            _ => return Ok(None),
+        },
+        _ => (list, None),
+    };
+    let Some((list, filters)) = source(list, scope, &mut state.places) else { return Ok(None) };
+    let mut goals = Vec::new();
+    let whole = state.bind(list, step, &mut goals)?;
+    let inside: Scope = scope.iter().copied().chain([whole]).collect();
+    goals.extend(
+        filters
+            .into_iter()
+            .map(|(expr, want)| Goal::Truth(Wanted { expr, scope: inside.clone(), want })),
+    );
+    let element = match part {
+        Some(path) => state.places.of(path, &inside),
+        None => Some(whole),
+    };
+    let Some(element) = element else { return Ok(None) };
+    state.restrict(element, &Domain::without(Bits::ABSENT))?;
+    Ok(Some((element, goals)))
+}
+
 /// What follows for elements from a condition, and what may be tried to meet it.
 pub(super) fn meet<'r>(state: &mut State<'r>, wanted: &Wanted<'r>, open: &mut Vec<Goal<'r>>) {
     let Wanted { expr, scope, want } = wanted;
+    if let Some((tested, split)) = atom::split(expr) {
+        first(state, tested, &split.domain(*want), scope);
+    }
     match &expr.kind {
         ExprKind::Quantifier { kind, list, body, .. } => {
             let Some((id, filters)) = source(list, scope, &mut state.places) else { return };
@@ -116,7 +152,7 @@ pub(super) fn meet<'r>(state: &mut State<'r>, wanted: &Wanted<'r>, open: &mut Ve
             else {
                 return;
             };
-            let domain = domain_of(value).map(Rc::new);
+            let domain = domain_of(value).map(|domain| (&[][..], Rc::new(domain)));
             let says = Says { scope: scope.clone(), parts: filters, domain };
             exists(state, id, &Rc::new(says), 1, false);
         }
@@ -203,6 +239,25 @@ fn exists<'r>(state: &mut State<'r>, list: Id, says: &Rc<Says<'r>>, count: usize
         let ways = steps.into_iter().map(goal).collect();
         state.choices.push(Rc::new(Choice { ways, exact }));
     }
+}
+
+/// A test of what `first` finds, or of a part of it: an element is made up that it may find.
+fn first<'r>(state: &mut State<'r>, tested: &'r Expr, domain: &Domain, scope: &Scope) {
+    let (found, inside) = match &tested.kind {
+        ExprKind::Access { base, segments } => (&**base, segments.as_slice()),
+        _ => (tested, &[][..]),
+    };
+    let ExprKind::Quantifier { kind: QuantifierKind::First, list, body, .. } = &found.kind else {
+        return;
+    };
+    let Some((id, mut parts)) = source(list, scope, &mut state.places) else { return };
+    if !state.places.at(id).is_some_and(|place| place.domain.may_be(Bits::LIST)) {
+        return;
+    }
+    parts.push((body, Truths::TRUE));
+    let domain = Some((inside, Rc::new(domain.clone())));
+    let says = Says { scope: scope.clone(), parts, domain };
+    exists(state, id, &Rc::new(says), 1, false);
 }
 
 /// `count` and `len` against a number: so many elements are made up.

@@ -36,14 +36,10 @@ pub(super) struct Place {
     pub(super) domain: Rc<Domain>,
     /// Whether something that goes through its list has bound it.
     pub(super) bound: bool,
+    /// Whether it is, or is inside of, something computed, which may hold what no event has.
+    computed: bool,
     /// What its type tells, where the event has to be of its type.
     known: Option<Rc<Known>>,
-}
-
-impl Place {
-    fn computed(&self) -> bool {
-        self.domain.may_be(Bits::COMPUTED)
-    }
 }
 
 #[derive(Clone, Debug)]
@@ -82,8 +78,9 @@ impl Places {
         known: Option<Rc<Known>>,
     ) -> Id {
         let id = Id(self.all.len());
+        let computed = domain.may_be(Bits::COMPUTED);
         let (children, domain) = (Vec::new(), Rc::new(domain));
-        self.all.push(Place { parent, step, children, domain, bound: false, known });
+        self.all.push(Place { parent, step, children, domain, bound: false, computed, known });
         if let Some(parent) = parent.and_then(|parent| self.all.get_mut(parent.0)) {
             parent.children.push(id);
         }
@@ -142,12 +139,14 @@ impl Places {
 
     /// The place of a path; `None` for one that starts at an element which nothing binds here.
     pub(super) fn of(&mut self, path: &Path, scope: &[Id]) -> Option<Id> {
-        let (mut at, segments) = Self::start(path, scope)?;
-        for segment in segments {
-            let (from, step) = step(at, segment);
-            at = self.inside(from, step);
-        }
-        Some(at)
+        let (at, segments) = Self::start(path, scope)?;
+        Some(segments.iter().fold(at, |at, segment| self.step(at, segment)))
+    }
+
+    /// The place that a step of a path leads to.
+    pub(super) fn step(&mut self, at: Id, segment: &Segment) -> Id {
+        let (from, step) = step(at, segment);
+        self.inside(from, step)
     }
 
     /// The place that a step leads to.
@@ -165,7 +164,7 @@ impl Places {
                 Some(known) => inside_of_type(&known, &step),
             },
         };
-        if parent.computed() {
+        if parent.computed {
             domain.bits = domain.bits.or(Bits::COMPUTED);
         }
         let around = match step {

@@ -52,7 +52,7 @@ impl<'r> Search<'_, 'r> {
         }
         let Some((_, at)) = least else { return (self.leaf)(&state) };
         let choice: Rc<Choice<'r>> = state.choices.remove(at);
-        let mut unsure = !choice.exact;
+        let mut unsure = false;
         let mut ways: Vec<_> = choice.ways.iter().filter(|way| may_be(&state, way)).collect();
         if let Elements::Of(body) = &state.elements {
             ways.sort_by_cached_key(|way| distance(&state, way, body));
@@ -71,7 +71,12 @@ impl<'r> Search<'_, 'r> {
                 return Outcome::Unsure;
             }
         }
-        if unsure { Outcome::Unsure } else { Outcome::Never }
+        // What is only tried takes nothing away from what there is without it.
+        match (choice.exact, unsure) {
+            (false, _) => self.choose(state, depth - 1),
+            (true, true) => Outcome::Unsure,
+            (true, false) => Outcome::Never,
+        }
     }
 }
 

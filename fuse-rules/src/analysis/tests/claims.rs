@@ -167,7 +167,7 @@ fn acts(ruleset: &Ruleset, of: Placed<'_>, witness: &Witness) -> bool {
 #[test]
 fn no_claim_is_false() {
     let pairs: usize =
-        std::env::var("FUSE_TEST_PAIRS").map_or(8_000, |pairs| pairs.parse().unwrap());
+        std::env::var("FUSE_TEST_PAIRS").map_or(3_000, |pairs| pairs.parse().unwrap());
     let seed = std::env::var("FUSE_TEST_SEED").map_or(11, |seed| seed.parse().unwrap());
     let mut random = Random::new(seed);
     let (mut compared, mut sets) = (0, 0);

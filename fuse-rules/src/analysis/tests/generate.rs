@@ -28,7 +28,9 @@ pub(super) const TYPES: [&str; 6] = [
 fn path(random: &mut Random, root: &str) -> String {
     match random.below(14) {
         0 => format!("{root}.o.{}", random.pick(&KEYS)),
-        1 if root == "body" => "headers.x-kind".to_owned(),
+        1 if root == "body" => {
+            random.pick(&["headers.x-kind", "query.page", "event.id", "event.type"]).to_owned()
+        }
         2 => format!("{root}.items[{}].{}", random.pick(&["0", "1", "-1"]), random.pick(&KEYS)),
         3 if root != "body" => root.to_owned(),
         4 => format!("{root}.items"),
@@ -49,7 +51,7 @@ fn condition(random: &mut Random, roots: &[&str], depth: usize) -> String {
     let root = roots[random.below(roots.len())];
     let path = path(random, root);
     let (text, number) = (random.pick(&TEXTS), random.pick(&NUMBERS));
-    let atom = match random.below(26) {
+    let atom = match random.below(28) {
         0..4 => format!("{path} == \"{text}\""),
         4 => format!("{path} != \"{text}\""),
         5 => format!("{path} == {number}"),
@@ -79,6 +81,8 @@ fn condition(random: &mut Random, roots: &[&str], depth: usize) -> String {
             "count(q in body.items: q.a == \"{text}\") {} 1",
             random.pick(&[">", "==", "<"])
         ),
+        25 => format!("first(q in body.items: q.a == \"{text}\").n == {number}"),
+        26 => format!("{path} {} 5m", random.pick(&["==", "<", ">="])),
         _ => format!("({path} ?? {number}) == {number}"),
     };
     if random.one_in(8) { format!("not ({atom})") } else { atom }
@@ -105,6 +109,17 @@ pub(super) fn rules(random: &mut Random, ty: &str, count: usize) -> String {
                 let filter = condition(random, &["f"], 0).replace("(q in", "(p in");
                 writeln!(sensor, "each x in filter(f in body.items: {filter})").unwrap();
                 roots.push("x");
+            }
+            3 if random.one_in(2) => {
+                let list = random.pick(&[
+                    "map(m in body.items: m.a)",
+                    "map(m in filter(f in body.items: f.b is present): m.o)",
+                    "map(m in body.items: { a = m.a ?? 5m, o = { b = m.n ?? 1 } })",
+                    "[5m, \"prod\", 1]",
+                    "unique(body.items)",
+                ]);
+                writeln!(sensor, "each x in {list}").unwrap();
+                roots.extend(["x", "x"]);
             }
             _ => {}
         }

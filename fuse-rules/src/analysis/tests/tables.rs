@@ -83,6 +83,8 @@ fn of_elements() {
             "each x in filter(f in body.l: f.a == 1) when x.a == 2",
             "each x in map(m in body.l: m.a) when x == 1",
             "each x in [5m, 6m] when x == 5m",
+            "each x in map(m in body.l: { a = 5m }) when x is map and x.a == 5m",
+            "each x in map(m in body.l: { a = 5m }) when x is map and x.a.b == 1 and x.a.b == 2",
             "any(x in body.l: x.a == 1 and x.b == 2)",
             "any(x in body.l: x.a == 1 and x.a == 2)",
             "any(x in body.l: x == 1) and all(y in body.l: y != 1)",
