@@ -324,8 +324,15 @@ mod tests {
         let unused = Lint::find("unused-const").unwrap();
         assert_eq!(config.lints().level_of(unused), Level::Deny);
         assert_eq!(Config::default().lints().level_of(unused), unused.level());
-        insta::assert_snapshot!("[lint]\nunused-cons = \"deny\"".parse::<Config>().unwrap_err(), @"");
-        insta::assert_snapshot!("[lint]\nunused-const = \"error\"".parse::<Config>().unwrap_err(), @"");
+        insta::assert_snapshot!("[lint]\nunused-cons = \"deny\"".parse::<Config>().unwrap_err(), @r#"
+        TOML parse error at line 2, column 1
+          |
+        2 | unused-cons = "deny"
+          | ^^^^^^^^^^^
+        there is no lint `unused-cons`; did you mean `unused-const`?
+        "#);
+        let level = "[lint]\nunused-const = \"error\"".parse::<Config>().unwrap_err().to_string();
+        assert!(level.contains("unknown variant `error`, expected one of `allow`, `warn`, `deny`"));
     }
 
     #[test]

@@ -174,9 +174,9 @@ impl std::error::Error for UnknownLint {}
 ///     .trigger(Schema::new("page", "Calls a human."));
 /// let text = r#"source q queue { event e }
 ///               const most = 3
-///               # Wakes somebody up.
+///               ## Wakes somebody up.
 ///               sensor s on q.e {
-///                 # Whatever happens.
+///                 ## Whatever happens.
 ///                 rule r { trigger page {} }
 ///               }"#;
 /// let ruleset = Ruleset::load_in_detail(&["x.rules"], &|_: &str| Ok(text.into()), &registry)?;

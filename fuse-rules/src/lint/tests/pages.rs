@@ -21,7 +21,7 @@ unused-const = \"deny\"
 undocumented-rule = \"allow\"
 ```
 
-A comment allows one at one place, as [the language](../language.md#comments) says.
+A comment allows one at one place, as [the language](../language.md#lints) says.
 
 An example leaves out what does not matter: a clause stands in a rule, a rule in a sensor on `gh.push`, an event of
 the source `gh`, and there is a fuse `cicd`. The examples run as tests.
