@@ -8,6 +8,10 @@ mod cli;
 #[cfg(test)]
 mod docs;
 
+/// The cookbook, recipe by recipe.
+#[cfg(test)]
+mod cookbook;
+
 /// Starts the real `fuse` on a folder of its own, posts to it, kills and restarts it.
 #[cfg(test)]
 mod support;

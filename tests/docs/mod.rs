@@ -2,7 +2,7 @@
 
 mod examples;
 mod lists;
-mod page;
+pub(crate) mod page;
 mod tables;
 
 use std::collections::BTreeMap;
@@ -27,13 +27,13 @@ fn page() -> String {
 }
 
 /// The product's own kinds.
-fn kinds() -> Registry {
+pub(crate) fn kinds() -> Registry {
     let sources = Sources::new().with("webhook", Webhook::new(Ipv4Addr::LOCALHOST.into()));
     registry(&sources, &Triggers::local(Manifests::new("manifests")))
 }
 
 /// The text of a file of the repository.
-fn read(path: &str) -> String {
+pub(crate) fn read(path: &str) -> String {
     std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
 }
 

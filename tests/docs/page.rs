@@ -1,12 +1,12 @@
 //! A page of Markdown taken apart: its fenced examples, and the tables that are marked to be tested.
 
 /// A fenced block.
-pub(super) struct Example {
+pub(crate) struct Example {
     /// The line of its fence, from 1.
-    pub(super) line: usize,
+    pub(crate) line: usize,
     /// What stands behind the fence, word by word.
     pub(super) words: Vec<String>,
-    pub(super) text: String,
+    pub(crate) text: String,
 }
 
 /// A table under a comment `<!-- NAME table -->`.
@@ -20,12 +20,12 @@ pub(super) struct Table {
 }
 
 impl Example {
-    pub(super) fn is(&self, word: &str) -> bool {
+    pub(crate) fn is(&self, word: &str) -> bool {
         self.words.iter().any(|own| own == word)
     }
 
     /// The file that the example is, or that it builds on.
-    pub(super) fn file(&self) -> Option<&str> {
+    pub(crate) fn file(&self) -> Option<&str> {
         self.words.iter().map(String::as_str).find(|word| word.contains('.'))
     }
 
@@ -47,7 +47,7 @@ impl Example {
     }
 }
 
-pub(super) fn examples(page: &str) -> Vec<Example> {
+pub(crate) fn examples(page: &str) -> Vec<Example> {
     let mut examples: Vec<Example> = Vec::new();
     let mut inside = false;
     for (at, line) in page.lines().enumerate() {

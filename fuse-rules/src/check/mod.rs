@@ -8,6 +8,7 @@ mod calls;
 mod conditions;
 mod constants;
 mod definitions;
+mod expected_fields;
 mod expressions;
 mod foreign;
 mod inclusions;

@@ -7,9 +7,7 @@ use rustc_hash::FxHashMap;
 use serde_json::Value as Json;
 
 use super::scope::{Place, Scope};
-use super::typed::{
-    Body, Expect, Expected, ExpectedRule, Mapped, MappedValue, Rule, Send, Sensor, Test, TestStep,
-};
+use super::typed::{Body, Expect, Expected, ExpectedRule, Rule, Send, Sensor, Test, TestStep};
 use super::{Checker, ParsedFile, names};
 use crate::decision::Outcome;
 use crate::diagnostic::{Code, Diagnostic, suggest};
@@ -172,7 +170,7 @@ impl Checker<'_> {
         }
     }
 
-    fn fixed(&mut self, expr: &ast::Expr) -> Option<Value<'static>> {
+    pub(super) fn fixed(&mut self, expr: &ast::Expr) -> Option<Value<'static>> {
         let before = self.problems.len();
         let mut scope = Scope::of(Place::Test);
         let (typed, _) = self.expr(expr, &mut scope);
@@ -189,7 +187,7 @@ impl Checker<'_> {
         }
     }
 
-    fn block_value(&mut self, block: &Block) -> Option<Json> {
+    pub(super) fn block_value(&mut self, block: &Block) -> Option<Json> {
         let kind = ast::ExprKind::Record(block.clone());
         let value = self.fixed(&ast::Expr { kind, span: block.span })?;
         value.to_json().ok()
@@ -254,12 +252,7 @@ impl Checker<'_> {
                     "leave the block out, or expect the rule to fire",
                 );
             }
-            let given: Vec<_> = rule.triggers.iter().map(|trigger| &trigger.fields).collect();
-            self.given_fields(block, &given, rule);
-            match self.block_value(block)? {
-                Json::Object(map) => Some((map, block.span)),
-                _ => None,
-            }
+            Some((self.expected_fields(block, rule)?, block.span))
         });
         Some(ExpectedRule {
             rule: rule.name.clone(),
@@ -291,38 +284,6 @@ impl Checker<'_> {
     fn never(&mut self, span: Span, message: String, help: &str) {
         let problem = Diagnostic::error(Code::E0604, span, message);
         self.report(problem.label("this never happens").help(help));
-    }
-
-    /// Reports expected fields that no trigger of the rule gives.
-    fn given_fields(&mut self, block: &Block, given: &[&Vec<Mapped>], rule: &Rule) {
-        for field in &block.fields {
-            let key = field.key.text.as_str();
-            let found: Vec<&Mapped> =
-                given.iter().flat_map(|fields| fields.iter().filter(|f| f.key == key)).collect();
-            if found.is_empty() {
-                let known = given.iter().flat_map(|fields| fields.iter().map(|f| f.key.as_str()));
-                self.report(
-                    Diagnostic::error(
-                        Code::E0603,
-                        field.key.span,
-                        format!("rule `{}` gives no `{key}` here", rule.name),
-                    )
-                    .label("never given")
-                    .suggest(&field.key, known, "it gives"),
-                );
-                continue;
-            }
-            if let ast::FieldValue::Block(inner) = &field.value {
-                let blocks = found.iter().map(|field| match &field.value {
-                    MappedValue::Block(fields) => Some(fields),
-                    MappedValue::Expr(..) => None,
-                });
-                // What an expression gives is not known before the test runs.
-                if let Some(blocks) = blocks.collect::<Option<Vec<_>>>() {
-                    self.given_fields(inner, &blocks, rule);
-                }
-            }
-        }
     }
 
     /// The rule that a test means: by its full name, or by its own where one sensor that listens to

@@ -18,7 +18,9 @@ sensor s on q.e {
     trigger page { team = "all" }
   }
 }
-sensor t on q.e { rule r { when body.t  trigger page { team = "t" } } }
+sensor t on q.e {
+  rule r { when body.t  trigger page { team = "t", after = 2m, env { PORT = 80, TAGS = "a" } } }
+}
 "#;
 
 fn registry() -> Registry {
@@ -27,7 +29,13 @@ fn registry() -> Registry {
         .trigger(
             Schema::new("page", "")
                 .field(Field::required("team", FieldType::String, ""))
-                .field(Field::optional("limits", FieldType::Any(crate::Templates::Allowed), "")),
+                .field(Field::optional("limits", FieldType::Any(crate::Templates::Allowed), ""))
+                .field(Field::optional("after", FieldType::Duration, ""))
+                .field(Field::optional(
+                    "env",
+                    FieldType::Map(Box::new(FieldType::Text(crate::Templates::Allowed))),
+                    "",
+                )),
         )
 }
 
@@ -75,6 +83,9 @@ fn expectations_that_are_met() {
         "send q.e body { xs = [] } expect s/r not-matched expect nothing else",
         "send q.e body { xs = [{ a = 1, b = \"\" }] } expect s/r not-matched for element 0",
         "send q.e body { t = true, xs = [{ a = 2, b = \"\" }] } expect s/r rejected expect t/r once expect nothing else",
+        // As the rule says it, whatever a backend gets.
+        "send q.e body { t = true } expect t/r once { after = 2m, env { PORT = 80, TAGS = \"a\" } }",
+        "send q.e body { t = true } expect t/r once { after = 2 * 1m, env = { PORT = \"80\" } }",
         // Within the hour, then after it.
         "at \"2026-01-01T00:00:00Z\" send q.e from \"e.json\" send q.e from \"e.json\" expect s/r once
          expect s/r suppressed once
@@ -98,6 +109,7 @@ fn expectations_that_are_not_met_say_what_came_instead() {
         "send q.e from \"e.json\" expect s/r not-matched",
         "send q.e from \"e.json\" expect s/r for element 3",
         "send q.e from \"e.json\" expect s/r { team = \"web\", limits { cpu = 2, gpu = 1, names = [] } }",
+        "send q.e body { t = true } expect t/r { after = 3m, env { PORT = 81 } }",
         "send q.e from \"e.json\" expect t/r unknown because \"nothing\" expect s/r",
         "send q.e from \"e.json\" expect nothing else",
         "send q.e from \"e.json\"",

@@ -1,0 +1,92 @@
+//! The fields that a test expects of an action: the rule gives such, and a value means what it means
+//! in the rule.
+
+use serde_json::{Map, Value as Json};
+
+use super::Checker;
+use super::typed::{Mapped, MappedValue, Rule};
+use crate::diagnostic::{Code, Diagnostic};
+use crate::syntax::ast::{self, Block};
+
+impl Checker<'_> {
+    pub(super) fn expected_fields(
+        &mut self,
+        block: &Block,
+        rule: &Rule,
+    ) -> Option<Map<String, Json>> {
+        let given: Vec<_> = rule.triggers.iter().map(|trigger| &trigger.fields).collect();
+        self.given_fields(block, &given, rule);
+        let Json::Object(mut expected) = self.block_value(block)? else { return None };
+        self.as_given(&mut expected, block, &given);
+        Some(expected)
+    }
+
+    /// Makes of values what a backend gets for them: of `2m` milliseconds, of a number a text where
+    /// the field takes texts. What the field cannot take stays, and differs.
+    fn as_given(
+        &mut self,
+        expected: &mut Map<String, Json>,
+        block: &Block,
+        given: &[&Vec<Mapped>],
+    ) {
+        for field in &block.fields {
+            let key = field.key.text.as_str();
+            let Some(value) = expected.get_mut(key) else { continue };
+            let mut found = given.iter().flat_map(|fields| fields.iter().filter(|f| f.key == key));
+            match &field.value {
+                ast::FieldValue::Block(inner) => {
+                    let blocks: Vec<_> = found.filter_map(|field| block_of(&field.value)).collect();
+                    if let Json::Object(inside) = value {
+                        self.as_given(inside, inner, &blocks);
+                    }
+                }
+                ast::FieldValue::Expr(expr) => {
+                    let ty = found.find_map(|field| match &field.value {
+                        MappedValue::Expr(_, ty) => Some(ty),
+                        MappedValue::Block(_) => None,
+                    });
+                    let fixed = ty.zip(self.fixed(expr));
+                    if let Some(accepted) = fixed.and_then(|(ty, fixed)| ty.accept(&fixed).ok()) {
+                        *value = accepted;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Reports expected fields that no trigger of the rule gives.
+    fn given_fields(&mut self, block: &Block, given: &[&Vec<Mapped>], rule: &Rule) {
+        for field in &block.fields {
+            let key = field.key.text.as_str();
+            let found: Vec<&Mapped> =
+                given.iter().flat_map(|fields| fields.iter().filter(|f| f.key == key)).collect();
+            if found.is_empty() {
+                let known = given.iter().flat_map(|fields| fields.iter().map(|f| f.key.as_str()));
+                self.report(
+                    Diagnostic::error(
+                        Code::E0603,
+                        field.key.span,
+                        format!("rule `{}` gives no `{key}` here", rule.name),
+                    )
+                    .label("never given")
+                    .suggest(&field.key, known, "it gives"),
+                );
+                continue;
+            }
+            if let ast::FieldValue::Block(inner) = &field.value {
+                let blocks = found.iter().map(|field| block_of(&field.value));
+                // What an expression gives is not known before the test runs.
+                if let Some(blocks) = blocks.collect::<Option<Vec<_>>>() {
+                    self.given_fields(inner, &blocks, rule);
+                }
+            }
+        }
+    }
+}
+
+fn block_of(value: &MappedValue) -> Option<&Vec<Mapped>> {
+    match value {
+        MappedValue::Block(fields) => Some(fields),
+        MappedValue::Expr(..) => None,
+    }
+}
