@@ -29,7 +29,6 @@
 
 #[cfg(test)]
 mod accepts;
-#[allow(dead_code, reason = "its callers come one by one")]
 mod analysis;
 mod check;
 mod closest;

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use fuse_rules::{Decision, Event, Ruleset, Tests};
+use fuse_rules::{Decision, Event, Lints, Ruleset, Tests};
 use fuse_runtime::engine::reject_unrenderable;
 use fuse_runtime::event::EventKey;
 use fuse_runtime::triggers::{Manifests, Triggers};
@@ -32,6 +32,14 @@ fn there_are_twenty_that_load_together() {
     let names = recipes();
     assert_eq!(names.len(), 20, "{names:?}");
     load(&names);
+}
+
+#[test]
+fn lints_find_nothing_in_them() {
+    for names in recipes().into_iter().map(|name| vec![name]).chain([recipes()]) {
+        let found = Lints::default().run(&load(&names));
+        assert!(found.is_empty(), "{found}");
+    }
 }
 
 #[test]

@@ -133,7 +133,6 @@ fn is_documented(rule: Rule) -> bool {
             | Rule::event_decl
             | Rule::sensor_decl
             | Rule::rule_decl
-            | Rule::test_decl
             | Rule::type_field
     )
 }

@@ -20,8 +20,8 @@ use std::collections::BTreeMap;
 use fastrand::Rng;
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::analysis::{Analysis, Placed};
-use crate::check::typed::{Rule, Sensor};
+use crate::analysis::{Analysis, Placed, Truths};
+use crate::check::typed::{Expr, ExprKind, Rule, Sensor};
 use crate::diagnostic::Diagnostics;
 use crate::fuses::Fuses;
 use crate::plan::Plan;
@@ -195,6 +195,12 @@ impl<'r> Fuzzer<'r> {
             let placed = Placed { sensor, rule };
             let matching = analysis.matching(placed);
             drafts.extend(matching.witness().and_then(Draft::found));
+            for expr in atoms(sensor, rule) {
+                for want in [Truths::TRUE, Truths::FALSE, Truths::UNKNOWN] {
+                    let reaching = analysis.reaching(placed, expr, want);
+                    drafts.extend(reaching.witness().and_then(Draft::found));
+                }
+            }
             if matching.is_never() {
                 self.never.insert(&rule.name);
             }
@@ -242,4 +248,22 @@ impl<'r> Fuzzer<'r> {
     pub fn problems(&self) -> Diagnostics {
         finding::problems(self)
     }
+}
+
+/// How many elementary conditions of a rule events are looked for.
+const MOST_ATOMS: usize = 50;
+
+/// The elementary conditions of a rule and its sensor that stand in no quantifier.
+fn atoms<'r>(sensor: &'r Sensor, rule: &'r Rule) -> Vec<&'r Expr> {
+    let mut waiting: Vec<&Expr> = sensor.when.iter().chain(&rule.when).collect();
+    let mut atoms = Vec::new();
+    while let Some(expr) = waiting.pop() {
+        match &expr.kind {
+            ExprKind::And(parts) | ExprKind::Or(parts) => waiting.extend(parts),
+            ExprKind::Not(inner) => waiting.push(inner),
+            _ => atoms.push(expr),
+        }
+    }
+    atoms.truncate(MOST_ATOMS);
+    atoms
 }

@@ -195,7 +195,6 @@ pub(crate) struct Trigger {
 /// `test "…" { … }`.
 #[derive(Debug)]
 pub(crate) struct Test {
-    pub(crate) doc: Option<String>,
     pub(crate) name: Text,
     pub(crate) steps: Vec<TestStep>,
     /// All of it.

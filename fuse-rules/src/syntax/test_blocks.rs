@@ -13,7 +13,6 @@ impl Lower<'_> {
     pub(super) fn test(&mut self, pair: Pair<'_, Rule>) -> Test {
         let span = self.span(&pair);
         let mut test = Test {
-            doc: self.doc(&pair),
             name: Text { text: NAMELESS.into(), span },
             steps: Vec::new(),
             span,

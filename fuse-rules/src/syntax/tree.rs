@@ -85,7 +85,6 @@ pub(super) fn tree(file: &File) -> String {
         }
     }
     for test in &file.tests {
-        out.doc(0, test.doc.as_deref());
         out.line(0, &format!("test {:?}", test.name.text));
         test.steps.iter().for_each(|step| out.step(1, step));
     }
