@@ -56,8 +56,8 @@ pub(crate) struct Lint {
 /// named twice the stricter counts.
 #[derive(Debug, Args)]
 pub(crate) struct Levels {
-    /// What this lint finds is an error; `all` for each lint, `warnings` for what only warns; may be
-    /// given several times
+    /// What this lint finds is an error; `all` for each lint, `warnings` for what only warns, of
+    /// `fuse check` too; may be given several times
     #[arg(long, value_name = "LINT", value_parser = deniable(), hide_possible_values = true)]
     pub(crate) deny: Vec<String>,
 

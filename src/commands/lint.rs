@@ -9,7 +9,7 @@ use super::check::counts;
 use super::fix::fix;
 use super::{Ended, config, load_in_detail, problems};
 use crate::cli::{self, ALL, Levels, ProblemFormat, WARNINGS};
-use crate::output;
+use crate::{Exit, output};
 
 pub(crate) fn run(arguments: &cli::Lint) -> Ended {
     let config = config(arguments.config.clone())?;
@@ -29,7 +29,10 @@ pub(crate) fn run(arguments: &cli::Lint) -> Ended {
     if found.is_empty() && arguments.format == ProblemFormat::Text {
         output::print(&format!("nothing found in {}\n", counts(ruleset)));
     }
-    Ok(problems(&found, arguments.format))
+    let exit = problems(&found, arguments.format);
+    // Those of `fuse check` have no level of their own.
+    let denied = arguments.levels.deny.iter().any(|name| name == WARNINGS) && !found.is_empty();
+    Ok(if denied { Exit::Problems } else { exit })
 }
 
 /// The workflow templates in the files of a folder.

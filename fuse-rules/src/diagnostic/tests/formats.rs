@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::kinds::registry;
 use crate::diagnostic::{Code, Diagnostics, Style};
+use crate::lint::Lints;
 use crate::ruleset::Ruleset;
 
 /// Problems of every shape: with and without a place, a fix, related places, odd characters.
@@ -74,6 +75,9 @@ fn sarif_is_what_its_schema_says() {
         log
     };
     check(&warnings().warnings().to_sarif());
+    let found = Lints::default().run(&warnings());
+    assert!(found.iter().any(|problem| problem.topic.as_str() == "undocumented-rule"));
+    check(&found.to_sarif());
     let none = Ruleset::parse("e.rules", "", &registry()).unwrap();
     check(&none.warnings().to_sarif());
     let mut log = check(&problems().to_sarif());

@@ -45,15 +45,18 @@ once per event.source, \"x\" within 1h
 };
 
 fn look(context: &Context<'_>, out: &mut Findings) {
-    for rule in context.rules.sensors.iter().flat_map(|sensor| &sensor.rules) {
+    let sensors = context.rules.sensors.iter();
+    for (sensor, rule) in sensors.flat_map(|s| s.rules.iter().map(move |rule| (s, rule))) {
         let Some(once) = &rule.once else { continue };
         let Some(first) = once.keys.first().filter(|_| !once.keys.iter().any(tells_apart)) else {
             continue;
         };
         let by_id = once.keys.iter().any(reads_id);
-        let message = match by_id {
-            true => "no two events have the same id, so that this holds nothing back",
-            false => "all events have this key, so that one holds all others back",
+        let by_element = sensor.each.is_some() || rule.each.is_some();
+        let message = match (by_id, by_element) {
+            (true, true) => "this holds back all elements of an event but the first",
+            (true, false) => "no two events have the same id, so that this holds nothing back",
+            (false, _) => "all events have this key, so that one holds all others back",
         };
         out.add(first.span, message, |problem| {
             problem.label("tells nothing apart").help(

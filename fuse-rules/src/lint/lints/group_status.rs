@@ -79,6 +79,10 @@ when body.status == \"firing\" and alert.status == \"firing\"
         "when body.status == \"firing\"",
         "\
 each alert in body.alerts
+trigger log { message = \"${alert.labels.team ?? body.commonLabels.team}\" }
+",
+        "\
+each alert in body.alerts
 when body.groupLabels.team == \"db\" and body.version == \"4\"
 ",
         "\
@@ -179,17 +183,17 @@ fn meant<'a>(
     }
     let mut own: Vec<Step<'_>> = through.list.steps.clone();
     own.push(Step::Each);
+    let is_asked = |own: &[Step<'_>]| read.iter().any(|(other, _)| other.steps == own);
     if *list == "alerts"
         && let Some((_, of_alert)) = COMMON.iter().find(|(common, _)| common == field)
-        && let [Step::Key(key)] = rest
+        && let [key @ Step::Key(_)] = rest
     {
-        let own = context.text(span).rsplit_once(field).map_or("", |(_, after)| after);
-        let own = if own.is_empty() { format!(".{key}") } else { own.to_owned() };
-        return Some((through.name, format!("{of_alert}{own}")));
+        own.extend([Step::Key(of_alert), *key]);
+        let written = context.text(span).rsplit_once(field).map_or("", |(_, after)| after);
+        return (!is_asked(&own)).then(|| (through.name, format!("{of_alert}{written}")));
     }
     own.push(Step::Key(field));
-    let asked = read.iter().any(|(other, _)| other.steps == own);
-    if !rest.is_empty() || asked {
+    if !rest.is_empty() || is_asked(&own) {
         return None;
     }
     let same = match &through.element {

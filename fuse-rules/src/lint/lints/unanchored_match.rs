@@ -53,6 +53,7 @@ condition prod(alert) = alert.labels.cluster contains \"prod\"
         "when body.namespace contains \"-prod\" and body.message contains \"prod\"",
         "when body.ref matches \"refs/tags/v[0-9]+\" or body.ref matches \"^v[0-9]$\"",
         "when body.ref matches \"^v[0-9].*\" or body.ref matches \".*[0-9]$\"",
+        "when body.ref matches \"(.*/)?main$\" or body.ref matches \"^v1(\\\\..*)?\"",
         "when body.text matches \".*[Oo]ut of memory.*\" or body.text matches \"a\\\\\\\\$\"",
     ],
     look,
@@ -86,8 +87,11 @@ fn pattern(
     out: &mut Findings,
 ) {
     let (begins, ends) = (text.starts_with('^'), text.ends_with('$') && !text.ends_with("\\$"));
-    let goes_on = text.ends_with(".*") || text.ends_with(".+");
-    if begins && !ends && !goes_on || ends && !begins && !text.starts_with('.') {
+    // What may be anything at the open end is said there.
+    let open = |ends: &[&str]| ends.iter().any(|end| text.ends_with(end));
+    let goes_on = open(&[".*", ".+", ".*)", ".+)", ".*)?"]);
+    let comes_before = text.starts_with('.') || text.starts_with("(.") || text.starts_with("(?");
+    if begins && !ends && !goes_on || ends && !begins && !comes_before {
         let (at, other) = match begins {
             true => ("begins with `^`", "end"),
             false => ("ends with `$`", "beginning"),
@@ -155,8 +159,7 @@ fn word(text: &str, left: &Expr, right: &Expr, out: &mut Findings) {
 
 /// Whether a field of this key names something: `namespace`, `dest_namespace`, `clusterName`.
 fn names(key: &str) -> bool {
-    let words = key.split(['_', '-', '.', '/']);
-    let last = words.last().unwrap_or_default();
+    let last = key.rsplit(['_', '-', '.', '/']).next().unwrap_or(key);
     let camel = last.rfind(|c: char| c.is_ascii_uppercase()).and_then(|at| last.get(at..));
     let last = camel.unwrap_or(last).to_ascii_lowercase();
     NAMES.split_whitespace().any(|name| name == last)

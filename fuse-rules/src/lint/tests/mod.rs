@@ -3,12 +3,12 @@
 mod allow;
 mod pages;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::page::{FILE, marks, unmarked};
 use super::{Level, Lint, Lints, TemplateFile};
-use crate::diagnostic::Diagnostics;
 use crate::diagnostic::tests::kinds::{registry, whole};
+use crate::diagnostic::{Diagnostic, Diagnostics, Topic};
 use crate::ruleset::Ruleset;
 
 /// An example as a file of rules: one that declares a source is a file as it is.
@@ -59,6 +59,36 @@ fn marked(lint: &'static Lint, text: &str) -> Vec<(usize, String)> {
         .collect();
     marked.sort();
     marked
+}
+
+/// Applied until none is left, they leave nothing to find, and rules that do the same.
+#[test]
+fn safe_fixes_mend_what_is_found_and_change_no_decision() {
+    let mut mended = BTreeSet::new();
+    for lint in Lint::all() {
+        for example in lint.flags {
+            let text = unmarked(&file(example));
+            let lints = match lint.name() {
+                "unused-allow" => Lints::all_at(Level::Warn),
+                _ => Lints::none().level(lint, Level::Warn),
+            };
+            let is_safe = |problem: &Diagnostic| {
+                problem.topic == Topic::Lint(lint) && problem.fix.as_ref().is_some_and(|f| f.safe)
+            };
+            let (text, _) = text.split_once(FILE).unwrap_or((&text, ""));
+            if !lints.run(&load(text)).iter().any(is_safe) {
+                continue;
+            }
+            let loader = |_: &str| Ok(text.to_owned());
+            let repair = Ruleset::repair(&["main.rules"], &loader, &registry(), &lints);
+            let after = repair.outcome.unwrap_or_else(|problems| panic!("{problems}"));
+            assert!(!lints.run(&after).iter().any(is_safe), "{lint}: {example}");
+            assert_eq!(after.plan().listing(), load(text).plan().listing(), "{lint}: {example}");
+            mended.insert(lint.name());
+        }
+    }
+    let all = ["mixed-and-or", "unused-allow", "unused-use"];
+    assert_eq!(mended.into_iter().collect::<Vec<_>>(), all);
 }
 
 #[test]

@@ -7,8 +7,8 @@ use std::sync::LazyLock;
 
 use arbitrary::Unstructured;
 use fuse_rules::{
-    Decision, Diagnostics, Evaluation, Event, Field, FieldType, Fuses, Outcome, Plan, Registry,
-    Ruleset, Schema, SourceSchema, Style, Templates, TypeInference, format as laid_out,
+    Decision, Diagnostics, Evaluation, Event, Field, FieldType, Fuses, Level, Lints, Outcome, Plan,
+    Registry, Ruleset, Schema, SourceSchema, Style, Templates, TypeInference, format as laid_out,
 };
 use serde::de::IgnoredAny;
 
@@ -45,7 +45,7 @@ pub(crate) fn check(bytes: &[u8]) {
     let body = stitch::body(&mut choices);
     let loader: BTreeMap<&str, &str> =
         files.iter().map(|(name, text)| (*name, text.as_str())).collect();
-    let loaded = Ruleset::load(&["a.rules"], &loader, &registry());
+    let loaded = Ruleset::load_in_detail(&["a.rules"], &loader, &registry());
     if let Ok(text) = laid_out("a.rules", &files[0].1) {
         let mut loader = loader.clone();
         loader.insert("a.rules", &text);
@@ -53,7 +53,10 @@ pub(crate) fn check(bytes: &[u8]) {
         assert_eq!(again.is_ok(), loaded.is_ok(), "a layout passes where its file does: {text}");
     }
     match loaded {
-        Ok(ruleset) => evaluate(&ruleset, &body),
+        Ok(ruleset) => {
+            report(&Lints::all_at(Level::Warn).run(&ruleset));
+            evaluate(&ruleset, &body);
+        }
         Err(problems) => report(&problems),
     }
 }
