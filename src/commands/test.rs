@@ -87,24 +87,28 @@ pub(super) fn render(triggers: &Triggers, decision: &mut Decision, event: &Event
 
 /// Does something for each number, on all cores. What comes of it is in their order.
 fn in_parallel<T: Send>(numbers: &[usize], each: impl Fn(usize) -> T + Sync) -> Vec<T> {
+    let all = |chunk: &[usize]| chunk.iter().map(|number| each(*number)).collect::<Vec<T>>();
+    chunks_in_parallel(numbers, all).into_iter().flatten().collect()
+}
+
+/// Does something for as many parts of the numbers as there are cores.
+fn chunks_in_parallel<T: Send>(numbers: &[usize], each: impl Fn(&[usize]) -> T + Sync) -> Vec<T> {
     let workers = thread::available_parallelism().map_or(1, usize::from);
     let share = numbers.len().div_ceil(workers).max(1);
     thread::scope(|scope| {
         let each = &each;
-        let work =
-            |chunk: &[usize]| -> Vec<T> { chunk.iter().map(|number| each(*number)).collect() };
         let workers: Vec<_> =
-            numbers.chunks(share).map(|chunk| scope.spawn(move || work(chunk))).collect();
+            numbers.chunks(share).map(|chunk| scope.spawn(move || each(chunk))).collect();
         // A worker that panics has printed why.
-        workers.into_iter().filter_map(|worker| worker.join().ok()).flatten().collect()
+        workers.into_iter().filter_map(|worker| worker.join().ok()).collect()
     })
 }
 
 fn coverage(tests: &Tests<'_>, chosen: &[usize]) -> Coverage {
-    let each = in_parallel(chosen, |number| tests.coverage([number]));
+    let parts = chunks_in_parallel(chosen, |chunk| tests.coverage(chunk.iter().copied()));
     let mut whole = tests.coverage([]);
-    each.iter().for_each(|coverage| whole.merge(coverage));
-    whole
+    parts.iter().for_each(|part| whole.merge(part));
+    tests.without_impossible(whole)
 }
 
 /// Prints coverage and writes the files that are asked for; gives the percentage.

@@ -21,12 +21,12 @@ use fastrand::Rng;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::analysis::{Analysis, Placed, Truths};
-use crate::check::typed::{Expr, ExprKind, Rule, Sensor};
+use crate::check::typed::{Rule, Sensor};
 use crate::diagnostic::Diagnostics;
 use crate::fuses::Fuses;
 use crate::plan::Plan;
 use crate::ruleset::Ruleset;
-use crate::testing::{Backends, Tests};
+use crate::testing::{Backends, Tests, elementary};
 use draft::Draft;
 pub use finding::{Finding, FindingKind, FoundEvent};
 use run::Feature;
@@ -34,6 +34,9 @@ use spots::Spots;
 
 /// How many events are kept of one event's kind for changing them further.
 const MOST_KEPT: usize = 2_000;
+
+/// How many elementary conditions of a rule events are looked for.
+const MOST_ATOMS: usize = 50;
 
 /// Fuzzes the rules of a rule set that was [loaded in detail](Ruleset::load_in_detail).
 ///
@@ -195,7 +198,7 @@ impl<'r> Fuzzer<'r> {
             let placed = Placed { sensor, rule };
             let matching = analysis.matching(placed);
             drafts.extend(matching.witness().and_then(Draft::found));
-            for expr in atoms(sensor, rule) {
+            for expr in elementary(sensor, rule).into_iter().take(MOST_ATOMS) {
                 for want in [Truths::TRUE, Truths::FALSE, Truths::UNKNOWN] {
                     let reaching = analysis.reaching(placed, expr, want);
                     drafts.extend(reaching.witness().and_then(Draft::found));
@@ -248,22 +251,4 @@ impl<'r> Fuzzer<'r> {
     pub fn problems(&self) -> Diagnostics {
         finding::problems(self)
     }
-}
-
-/// How many elementary conditions of a rule events are looked for.
-const MOST_ATOMS: usize = 50;
-
-/// The elementary conditions of a rule and its sensor that stand in no quantifier.
-fn atoms<'r>(sensor: &'r Sensor, rule: &'r Rule) -> Vec<&'r Expr> {
-    let mut waiting: Vec<&Expr> = sensor.when.iter().chain(&rule.when).collect();
-    let mut atoms = Vec::new();
-    while let Some(expr) = waiting.pop() {
-        match &expr.kind {
-            ExprKind::And(parts) | ExprKind::Or(parts) => waiting.extend(parts),
-            ExprKind::Not(inner) => waiting.push(inner),
-            _ => atoms.push(expr),
-        }
-    }
-    atoms.truncate(MOST_ATOMS);
-    atoms
 }

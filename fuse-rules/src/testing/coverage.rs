@@ -8,6 +8,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use serde::Serialize;
 
 use super::Tests;
+use crate::analysis::{Analysis, Placed, Truths};
 use crate::check::typed::{
     Expr, ExprKind, Mapped, MappedValue, QuantifierKind, Rule, Rules, Sensor,
 };
@@ -54,11 +55,11 @@ pub struct AtomCoverage {
     pub span: Span,
     /// The same as `file:line:column`.
     pub place: String,
-    /// Whether it was true.
-    pub seen_true: bool,
-    /// Whether it was false.
-    pub seen_false: bool,
-    /// Whether it was unknown; `None` where its types say that it never is.
+    /// Whether it was true; `None` where it never can be.
+    pub seen_true: Option<bool>,
+    /// Whether it was false; `None` where it never can be.
+    pub seen_false: Option<bool>,
+    /// Whether it was unknown; `None` where it never can be.
     pub seen_unknown: Option<bool>,
 }
 
@@ -72,17 +73,15 @@ impl RuleCoverage {
 impl AtomCoverage {
     /// What it was not: of `true`, `false` and `unknown`.
     pub fn missing(&self) -> Vec<&'static str> {
-        let truths = [
-            (self.seen_true, "true"),
-            (self.seen_false, "false"),
-            (self.seen_unknown.unwrap_or(true), "unknown"),
-        ];
-        truths.into_iter().filter(|(seen, _)| !seen).map(|(_, truth)| truth).collect()
+        let truths =
+            [(self.seen_true, "true"), (self.seen_false, "false"), (self.seen_unknown, "unknown")];
+        let missing = truths.into_iter().filter(|(seen, _)| *seen == Some(false));
+        missing.map(|(_, truth)| truth).collect()
     }
 
     /// How many truths are asked for.
     fn wanted(&self) -> usize {
-        2 + usize::from(self.seen_unknown.is_some())
+        [self.seen_true, self.seen_false, self.seen_unknown].into_iter().flatten().count()
     }
 }
 
@@ -114,10 +113,14 @@ impl Coverage {
             }
         }
         for (own, other) in self.atoms.iter_mut().zip(&other.atoms) {
-            own.seen_true |= other.seen_true;
-            own.seen_false |= other.seen_false;
-            if let (Some(own), Some(true)) = (&mut own.seen_unknown, other.seen_unknown) {
-                *own = true;
+            for (own, other) in [
+                (&mut own.seen_true, other.seen_true),
+                (&mut own.seen_false, other.seen_false),
+                (&mut own.seen_unknown, other.seen_unknown),
+            ] {
+                if let (Some(own), Some(true)) = (own, other) {
+                    *own = true;
+                }
             }
         }
     }
@@ -172,12 +175,69 @@ impl Tests<'_> {
         }
         let seen = seen.into_inner();
         for (atom, [is_true, is_false, is_unknown]) in coverage.atoms.iter_mut().zip(seen) {
-            atom.seen_true = is_true;
-            atom.seen_false = is_false;
+            atom.seen_true = Some(is_true);
+            atom.seen_false = Some(is_false);
             atom.seen_unknown = atom.seen_unknown.map(|_| is_unknown);
         }
         coverage
     }
+}
+
+impl Tests<'_> {
+    /// The same without what no event can show, as far as that is proven: a part that is never false, say.
+    #[must_use]
+    pub fn without_impossible(&self, mut coverage: Coverage) -> Coverage {
+        let typed = self.ruleset.typed();
+        let mut analysis = Analysis::new(typed);
+        // Of each part and truth that was looked for, whether any rule that has the part can show it.
+        let mut possible: FxHashMap<(Span, &str), bool> = FxHashMap::default();
+        let missing: FxHashMap<Span, Vec<&'static str>> =
+            coverage.atoms.iter().map(|atom| (atom.span, atom.missing())).collect();
+        for sensor in &typed.sensors {
+            for rule in &sensor.rules {
+                for expr in elementary(sensor, rule) {
+                    for truth in missing.get(&expr.span).into_iter().flatten() {
+                        let shown = possible.entry((expr.span, *truth)).or_default();
+                        if !*shown {
+                            let want = match *truth {
+                                "true" => Truths::TRUE,
+                                "false" => Truths::FALSE,
+                                _ => Truths::UNKNOWN,
+                            };
+                            let placed = Placed { sensor, rule };
+                            *shown = !analysis.reaching(placed, expr, want).is_never();
+                        }
+                    }
+                }
+            }
+        }
+        for atom in &mut coverage.atoms {
+            for (seen, truth) in [
+                (&mut atom.seen_true, "true"),
+                (&mut atom.seen_false, "false"),
+                (&mut atom.seen_unknown, "unknown"),
+            ] {
+                if possible.get(&(atom.span, truth)) == Some(&false) {
+                    *seen = None;
+                }
+            }
+        }
+        coverage
+    }
+}
+
+/// The elementary conditions of a rule and its sensor that stand in no quantifier.
+pub(crate) fn elementary<'r>(sensor: &'r Sensor, rule: &'r Rule) -> Vec<&'r Expr> {
+    let mut waiting: Vec<&Expr> = sensor.when.iter().chain(&rule.when).collect();
+    let mut found = Vec::new();
+    while let Some(expr) = waiting.pop() {
+        match &expr.kind {
+            ExprKind::And(parts) | ExprKind::Or(parts) => waiting.extend(parts),
+            ExprKind::Not(inner) => waiting.push(inner),
+            _ => found.push(expr),
+        }
+    }
+    found
 }
 
 /// What there is to cover.
@@ -208,8 +268,8 @@ fn uncovered(rules: &Rules, tests: &Tests<'_>) -> Coverage {
                 text: one_line(rules.files.text(expr.span), expr),
                 span: expr.span,
                 place: place(expr.span),
-                seen_true: false,
-                seen_false: false,
+                seen_true: Some(false),
+                seen_false: Some(false),
                 seen_unknown: (!never).then_some(false),
             });
         }

@@ -25,10 +25,10 @@ fn marks(files: &Files, coverage: &Coverage) -> BTreeMap<String, Vec<Mark>> {
         seen: rule.outcomes.iter().map(|(outcome, seen)| (outcome.to_string(), *seen)).collect(),
     });
     let atoms = coverage.atoms.iter().map(|atom| {
-        let unknown = atom.seen_unknown.map(|seen| ("unknown", seen));
-        let truths = [("true", atom.seen_true), ("false", atom.seen_false)];
-        let seen = truths.into_iter().chain(unknown);
-        Mark { span: atom.span, seen: seen.map(|(what, seen)| (what.to_owned(), seen)).collect() }
+        let truths =
+            [("true", atom.seen_true), ("false", atom.seen_false), ("unknown", atom.seen_unknown)];
+        let seen = truths.into_iter().filter_map(|(what, seen)| Some((what.to_owned(), seen?)));
+        Mark { span: atom.span, seen: seen.collect() }
     });
     let mut by_file: BTreeMap<String, Vec<Mark>> = BTreeMap::new();
     for mark in rules.chain(atoms) {
