@@ -84,7 +84,8 @@ impl Split {
     /// The values for which it has one of these truths.
     pub(super) fn domain(&self, want: Truths) -> Domain {
         let unknown = self.yes.or(self.no).not();
-        let parts = [(Truths::TRUE, self.yes), (Truths::FALSE, self.no), (Truths::UNKNOWN, unknown)];
+        let parts =
+            [(Truths::TRUE, self.yes), (Truths::FALSE, self.no), (Truths::UNKNOWN, unknown)];
         let bits = parts.into_iter().filter(|(truth, _)| want.has(*truth));
         let (holds, rest) = &self.numbers;
         let numbers = match (want.has(Truths::TRUE), want.has(*rest)) {
@@ -196,7 +197,8 @@ fn compare(op: CompareOp, value: &Value<'_>) -> Split {
         _ if op.is_order() => return Split::unknown(),
         Value::Null => Split { yes: Bits::NULL, ..Split::unknown() },
         Value::Bool(truth) => {
-            let (yes, no) = if *truth { (Bits::TRUE, Bits::FALSE) } else { (Bits::FALSE, Bits::TRUE) };
+            let (yes, no) =
+                if *truth { (Bits::TRUE, Bits::FALSE) } else { (Bits::FALSE, Bits::TRUE) };
             Split { yes, no, ..Split::unknown() }
         }
         Value::String(text) => {
@@ -213,7 +215,11 @@ fn compare(op: CompareOp, value: &Value<'_>) -> Split {
 fn member(values: &[&Value<'_>]) -> Split {
     if values.is_empty() {
         // False for whatever there is.
-        return Split { yes: Bits::NONE, no: Bits::ABSENT.not(), ..Split::is(Domain::bits(Bits::NONE)) };
+        return Split {
+            yes: Bits::NONE,
+            no: Bits::ABSENT.not(),
+            ..Split::is(Domain::bits(Bits::NONE))
+        };
     }
     let all = |is: fn(&Value<'_>) -> bool| values.iter().all(|value| is(value));
     let rest = |all| if all { Truths::FALSE } else { Truths::UNKNOWN };
@@ -258,7 +264,9 @@ fn is(test: IsTest) -> Split {
         IsTest::Bool => bits(Bits::TRUE.or(Bits::FALSE)),
         IsTest::List => bits(Bits::LIST),
         IsTest::Map => bits(Bits::MAP),
-        IsTest::String => Split::is(Domain { texts: Texts::all(), ..Domain::bits(Bits::SURROGATE) }),
+        IsTest::String => {
+            Split::is(Domain { texts: Texts::all(), ..Domain::bits(Bits::SURROGATE) })
+        }
         IsTest::Int => numbers(Numbers::WHOLE, Bits::HUGE),
         IsTest::Float => numbers(Numbers::ALL, Bits::HUGE.or(Bits::FINE)),
     }

@@ -57,7 +57,8 @@ impl<'a> Changer<'a> {
         root: &str,
         texts: &std::collections::BTreeMap<String, String>,
     ) -> Option<std::collections::BTreeMap<String, String>> {
-        let entries = texts.iter().map(|(key, text)| (key.clone().into(), Value::text(text.clone())));
+        let entries =
+            texts.iter().map(|(key, text)| (key.clone().into(), Value::text(text.clone())));
         let current = Value::Map(entries.collect());
         self.at(id, Some(&current), root, 0)?.map(super::witness::texts)
     }
@@ -103,10 +104,11 @@ impl<'a> Changer<'a> {
             Some(Value::List(items)) => {
                 let mut items = items.clone();
                 let len = items.len();
-                let indices = self.places.children(id).filter_map(|(child, place)| match place.step {
-                    Step::Index(index) => Some((index, child)),
-                    _ => None,
-                });
+                let indices =
+                    self.places.children(id).filter_map(|(child, place)| match place.step {
+                        Step::Index(index) => Some((index, child)),
+                        _ => None,
+                    });
                 let mut indices: Vec<(i64, Id)> = indices.collect();
                 indices.sort_unstable_by_key(|(index, _)| *index);
                 for (index, child) in indices {
@@ -130,7 +132,11 @@ impl<'a> Changer<'a> {
     }
 
     /// What may stand at a place, near to what stands there.
-    fn new_value(&mut self, id: Id, current: Option<&Value<'static>>) -> Option<Option<Value<'static>>> {
+    fn new_value(
+        &mut self,
+        id: Id,
+        current: Option<&Value<'static>>,
+    ) -> Option<Option<Value<'static>>> {
         let place = self.places.at(id)?;
         let holds = self.places.children(id).any(|(_, child)| !child.domain.may_be(Bits::ABSENT));
         if !holds {

@@ -42,8 +42,15 @@ impl<'r> Analysis<'r> {
         current.text()?;
         let ask = self.ask(of.event());
         let ty = ask.ty.filter(|ty| ty.mismatch(&current.body).is_none());
-        let mut closest =
-            Looking { of, ty, current, automata: ask.automata, best: None, ways: WAYS, tries: TRIES };
+        let mut closest = Looking {
+            of,
+            ty,
+            current,
+            automata: ask.automata,
+            best: None,
+            ways: WAYS,
+            tries: TRIES,
+        };
         closest.consider(Vec::new(), closest.current.clone());
         if closest.best.is_none() {
             for indices in closest.elements() {

@@ -87,7 +87,8 @@ impl<'a> Fitter<'a> {
         // Roots and elements are maps before they are anything else.
         let is_mostly_map = id == Some(BODY)
             || place.is_some_and(|place| !matches!(place.step, Step::Key(_)) || map_inside);
-        if map && is_mostly_map
+        if map
+            && is_mostly_map
             && let Some(found) = tried.of(self.map(id, ty, depth))
         {
             return found;
@@ -95,12 +96,14 @@ impl<'a> Fitter<'a> {
         if plain && let Some(found) = tried.of(self.scalar(&domain)) {
             return found;
         }
-        if map && !is_mostly_map
+        if map
+            && !is_mostly_map
             && let Some(found) = tried.of(self.map(id, ty, depth))
         {
             return found;
         }
-        if domain.may_be(Bits::LIST) && !map_inside
+        if domain.may_be(Bits::LIST)
+            && !map_inside
             && let Some(found) = tried.of(self.list(id, ty, depth))
         {
             return found;
@@ -194,7 +197,8 @@ impl<'a> Fitter<'a> {
                 Some((Rest::Each(ty), _)) => self.at(Some(child), Some(ty), true, depth),
                 Some((Rest::Open, _)) | None => self.at(Some(child), None, true, depth),
                 Some((Rest::Nothing, _)) => {
-                    let may_lack = self.places.at(child).is_some_and(|p| p.domain.may_be(Bits::ABSENT));
+                    let may_lack =
+                        self.places.at(child).is_some_and(|p| p.domain.may_be(Bits::ABSENT));
                     if may_lack { Fit::Value(None) } else { Fit::Never }
                 }
             };
@@ -242,9 +246,11 @@ impl<'a> Fitter<'a> {
         if least < -(DEPTH as i64) {
             return Fit::Unsure;
         }
-        slots.extend((least..0).map(|index| {
-            from_end.iter().find(|(own, _)| *own == index).map(|(_, child)| *child)
-        }));
+        slots.extend(
+            (least..0).map(|index| {
+                from_end.iter().find(|(own, _)| *own == index).map(|(_, child)| *child)
+            }),
+        );
         let mut items = Vec::new();
         let mut unsure = false;
         for slot in slots {

@@ -203,13 +203,7 @@ impl<'r> State<'r> {
         self.universals.push(universal);
     }
 
-    fn element(
-        &mut self,
-        list: Id,
-        step: Step,
-        says: &Says<'r>,
-        open: &mut Vec<Goal<'r>>,
-    ) -> Met {
+    fn element(&mut self, list: Id, step: Step, says: &Says<'r>, open: &mut Vec<Goal<'r>>) -> Met {
         let element = self.bind(list, step, open)?;
         if let Some((way, domain)) = &says.domain {
             let part = way.iter().fold(element, |at, segment| self.places.step(at, segment));

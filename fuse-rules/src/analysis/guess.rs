@@ -147,7 +147,9 @@ impl Guesser<'_> {
 
 fn only(value: &Value<'static>) -> Domain {
     match value {
-        Value::Number(number) => Domain { numbers: Numbers::only(*number), ..Domain::bits(Bits::NONE) },
+        Value::Number(number) => {
+            Domain { numbers: Numbers::only(*number), ..Domain::bits(Bits::NONE) }
+        }
         Value::String(text) => Domain::texts(Texts::only([text.as_ref().into()])),
         Value::Bool(true) => Domain::bits(Bits::TRUE),
         Value::Bool(false) => Domain::bits(Bits::FALSE),
@@ -161,7 +163,20 @@ fn only(value: &Value<'static>) -> Domain {
 fn candidates(expr: &Expr) -> Vec<Value<'static>> {
     let mut found = Vec::new();
     constants(expr, &mut |value| near(value, &mut found));
-    let texts = ["a", "1", "A", "2026-01-01T00:00:00Z", "5m", "1.2.3", "https://example.com/a?b=c", "10.0.0.1", "dGV4dA==", "{}", "a,b", ""];
+    let texts = [
+        "a",
+        "1",
+        "A",
+        "2026-01-01T00:00:00Z",
+        "5m",
+        "1.2.3",
+        "https://example.com/a?b=c",
+        "10.0.0.1",
+        "dGV4dA==",
+        "{}",
+        "a,b",
+        "",
+    ];
     found.extend(texts.map(Value::text));
     for number in ["0", "1", "2", "10", "-1", "1.5", "100"] {
         found.extend(Number::parse(number).ok().map(Value::Number));
@@ -194,7 +209,9 @@ fn near(value: &Value<'static>, found: &mut Vec<Value<'static>>) {
             let around = [Some(*number), number.add(one), number.sub(one)];
             found.extend(around.iter().flatten().map(|number| Value::Number(*number)));
             found.extend(around.iter().flatten().map(|number| Value::text(number.to_string())));
-            if let Some(count) = number.to_i64().and_then(|n| usize::try_from(n).ok()).filter(|n| *n < 200) {
+            if let Some(count) =
+                number.to_i64().and_then(|n| usize::try_from(n).ok()).filter(|n| *n < 200)
+            {
                 found.extend([count, count + 1].map(|count| Value::text("a".repeat(count))));
             }
         }
@@ -202,16 +219,29 @@ fn near(value: &Value<'static>, found: &mut Vec<Value<'static>>) {
             found.push(value.clone());
             found.push(Value::text(text.to_uppercase()));
             found.push(Value::text(format!("{text}x")));
-            found.extend(text.char_indices().map(|(at, _)| text.get(at..).unwrap_or("")).take(8).map(|tail| Value::text(tail.to_owned())));
+            found.extend(
+                text.char_indices()
+                    .map(|(at, _)| text.get(at..).unwrap_or(""))
+                    .take(8)
+                    .map(|tail| Value::text(tail.to_owned())),
+            );
             found.extend(Number::parse(text).ok().map(Value::Number));
         }
         Value::Duration(duration) => {
-            let received: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap_or(Timestamp::UNIX_EPOCH);
+            let received: Timestamp =
+                "2026-01-01T00:00:00Z".parse().unwrap_or(Timestamp::UNIX_EPOCH);
             for shift in [-60, 60] {
                 let shifted = duration.checked_add(SignedDuration::from_secs(shift));
                 let Some(shifted) = shifted else { continue };
-                found.extend([received.checked_sub(shifted), received.checked_add(shifted)].into_iter().flatten().map(|time| Value::text(time.to_string())));
-                found.extend(Value::Duration(shifted).canonical().map(|text| Value::text(text.into_owned())));
+                found.extend(
+                    [received.checked_sub(shifted), received.checked_add(shifted)]
+                        .into_iter()
+                        .flatten()
+                        .map(|time| Value::text(time.to_string())),
+                );
+                found.extend(
+                    Value::Duration(shifted).canonical().map(|text| Value::text(text.into_owned())),
+                );
             }
             found.extend(value.canonical().map(|text| Value::text(text.into_owned())));
         }
@@ -224,7 +254,9 @@ fn near(value: &Value<'static>, found: &mut Vec<Value<'static>>) {
         Value::Version(version) => {
             let mut next = (**version).clone();
             next.patch = next.patch.saturating_add(1);
-            found.extend([version.to_string(), next.to_string(), "0.0.1".to_owned()].map(Value::text));
+            found.extend(
+                [version.to_string(), next.to_string(), "0.0.1".to_owned()].map(Value::text),
+            );
         }
         Value::Bool(_) => found.push(value.clone()),
         _ => {}

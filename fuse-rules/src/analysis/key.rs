@@ -112,14 +112,19 @@ impl Key<'_> {
             // The kind of a constant is part of how it is shown.
             ExprKind::Const(value) => self.tell(format_args!("{value:?}")),
             ExprKind::Path(path) => self.path(path),
-            ExprKind::Access { segments, .. } => self.parts(&format!("get {segments:?}"), &children),
+            ExprKind::Access { segments, .. } => {
+                self.parts(&format!("get {segments:?}"), &children)
+            }
             ExprKind::Concat(_) => self.parts("text", &children),
             ExprKind::List(_) => self.parts("list", &children),
             ExprKind::Record(fields) => {
-                let keys: Vec<_> = fields.iter().map(|field| (&field.key, field.optional)).collect();
+                let keys: Vec<_> =
+                    fields.iter().map(|field| (&field.key, field.optional)).collect();
                 self.parts(&format!("record {keys:?}"), &children);
             }
-            ExprKind::Call { function, .. } => self.parts(&format!("call {}", function.name), &children),
+            ExprKind::Call { function, .. } => {
+                self.parts(&format!("call {}", function.name), &children)
+            }
             ExprKind::Neg(_) => self.parts("-", &children),
             ExprKind::Arith { op, .. } => self.parts(&format!("{op:?}"), &children),
             ExprKind::Coalesce { .. } => self.parts("??", &children),

@@ -61,7 +61,11 @@ pub(super) fn len(body: &Value<'static>, list: Id, places: &Places) -> Option<us
 }
 
 /// What a body has at a place.
-pub(super) fn value<'v>(body: &'v Value<'static>, id: Id, places: &Places) -> Option<&'v Value<'static>> {
+pub(super) fn value<'v>(
+    body: &'v Value<'static>,
+    id: Id,
+    places: &Places,
+) -> Option<&'v Value<'static>> {
     let (BODY, way) = places.way(id) else { return None };
     way.iter().try_fold(body, |at, segment| at.step(segment).ok()?)
 }
@@ -102,9 +106,11 @@ pub(super) fn bind<'r>(
     let mut goals = Vec::new();
     let whole = state.bind(list, step, &mut goals)?;
     let inside: Scope = scope.iter().copied().chain([whole]).collect();
-    goals.extend(filters.into_iter().map(|(expr, want)| {
-        Goal::Truth(Wanted { expr, scope: inside.clone(), want })
-    }));
+    goals.extend(
+        filters
+            .into_iter()
+            .map(|(expr, want)| Goal::Truth(Wanted { expr, scope: inside.clone(), want })),
+    );
     let element = match part {
         Some(path) => state.places.of(path, &inside),
         None => Some(whole),
@@ -160,7 +166,9 @@ fn domain_of(value: &Value<'_>) -> Option<Domain> {
         Value::Null => Domain::bits(Bits::NULL),
         Value::Bool(true) => Domain::bits(Bits::TRUE),
         Value::Bool(false) => Domain::bits(Bits::FALSE),
-        Value::Number(number) => Domain { numbers: Numbers::only(*number), ..Domain::bits(Bits::NONE) },
+        Value::Number(number) => {
+            Domain { numbers: Numbers::only(*number), ..Domain::bits(Bits::NONE) }
+        }
         Value::String(text) => Domain::texts(Texts::only([text.as_ref().into()])),
         _ => return None,
     })
@@ -212,9 +220,11 @@ fn any<'r>(state: &mut State<'r>, any: &Any<'r, '_>, want: Truths, open: &mut Ve
     let mut ways = vec![vec![no_list()]];
     let steps = state.elements.choose(any.list, &state.places);
     let exact = !steps.is_empty();
-    ways.extend(steps.into_iter().map(|step| {
-        vec![Goal::Element { list: any.list, step, says: said(not_false) }]
-    }));
+    ways.extend(
+        steps
+            .into_iter()
+            .map(|step| vec![Goal::Element { list: any.list, step, says: said(not_false) }]),
+    );
     state.choices.push(Rc::new(Choice { ways, exact }));
 }
 
@@ -261,7 +271,8 @@ fn count<'r>(
         ExprKind::Quantifier { kind: QuantifierKind::Count, list, body, .. } => {
             (&**list, vec![(&**body, Truths::TRUE)])
         }
-        ExprKind::Call { function, arguments } if function.name == "len" => match arguments.first() {
+        ExprKind::Call { function, arguments } if function.name == "len" => match arguments.first()
+        {
             Some(list) => (list, Vec::new()),
             None => return,
         },
@@ -288,7 +299,9 @@ fn count<'r>(
     let bound = state.places.elements(list).len();
     let Elements::New(made) = &mut state.elements else { return };
     // Without any, or with as few as do.
-    let Some(count) = (0..6).find(fits).and_then(|count| usize::try_from(count).ok()) else { return };
+    let Some(count) = (0..6).find(fits).and_then(|count| usize::try_from(count).ok()) else {
+        return;
+    };
     let more = count.saturating_sub(bound);
     if more == 0 || *made + more > MOST {
         return;

@@ -70,7 +70,13 @@ impl Places {
         places
     }
 
-    fn add(&mut self, parent: Option<Id>, step: Step, domain: Domain, known: Option<Rc<Known>>) -> Id {
+    fn add(
+        &mut self,
+        parent: Option<Id>,
+        step: Step,
+        domain: Domain,
+        known: Option<Rc<Known>>,
+    ) -> Id {
         let id = Id(self.all.len());
         let computed = domain.may_be(Bits::COMPUTED);
         let (children, domain) = (Vec::new(), Rc::new(domain));
@@ -211,7 +217,8 @@ impl Places {
     /// How people would write the way to a place.
     pub(super) fn way(&self, mut id: Id) -> (Id, Vec<Segment>) {
         let mut way = Vec::new();
-        while let Some((place, parent)) = self.at(id).and_then(|place| Some((place, place.parent?))) {
+        while let Some((place, parent)) = self.at(id).and_then(|place| Some((place, place.parent?)))
+        {
             way.push(match &place.step {
                 Step::Key(key) => Segment::Key(key.to_string()),
                 Step::Index(index) => Segment::Index(*index),
@@ -227,7 +234,9 @@ impl Places {
 /// A step of a path: what CloudEvents say of an event stands in its headers.
 fn step(from: Id, segment: &Segment) -> (Id, Step) {
     match segment {
-        Segment::Key(key) if from == EVENT && key == "type" => (HEADERS, Step::Key("ce-type".into())),
+        Segment::Key(key) if from == EVENT && key == "type" => {
+            (HEADERS, Step::Key("ce-type".into()))
+        }
         Segment::Key(key) if from == EVENT && key == "subject" => {
             (HEADERS, Step::Key("ce-subject".into()))
         }

@@ -123,7 +123,11 @@ impl Witness {
     }
 
     /// Calls `then` with the event as rules see it.
-    pub(super) fn world<T>(&self, of: (&str, &str), then: impl FnOnce(&World<'_>) -> T) -> Option<T> {
+    pub(super) fn world<T>(
+        &self,
+        of: (&str, &str),
+        then: impl FnOnce(&World<'_>) -> T,
+    ) -> Option<T> {
         self.event(of, |event| then(&World::new(event, None)))
     }
 }

@@ -98,10 +98,7 @@ pub(crate) fn truths(sensor: &Sensor, rule: &Rule, world: &World<'_>) -> Vec<(Ve
 }
 
 /// Every element of the first list, of the list of each in the second, and so on, with its index path.
-pub(crate) fn elements<'e>(
-    world: &World<'e>,
-    eachs: &[&Each],
-) -> Vec<(Vec<u32>, Vec<Value<'e>>)> {
+pub(crate) fn elements<'e>(world: &World<'e>, eachs: &[&Each]) -> Vec<(Vec<u32>, Vec<Value<'e>>)> {
     let mut found = vec![(Vec::new(), Vec::new())];
     for each in eachs {
         let mut inner = Vec::new();
@@ -124,8 +121,7 @@ pub(crate) fn truth<'e>(world: &World<'e>, elements: Vec<Value<'e>>, expr: &Expr
 }
 
 /// Takes the index path, and the truth of the conditions there or the verdict where there is no element.
-type Told<'b> =
-    &'b mut dyn FnMut(Option<&[u32]>, Result<(Truth, &Env<'_, '_>), Verdict>);
+type Told<'b> = &'b mut dyn FnMut(Option<&[u32]>, Result<(Truth, &Env<'_, '_>), Verdict>);
 
 /// Calls `told` for every element that a rule goes through, or once.
 fn conditions(sensor: &Sensor, rule: &Rule, world: &World<'_>, told: Told<'_>) {

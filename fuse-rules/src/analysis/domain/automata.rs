@@ -90,17 +90,16 @@ fn bytes() -> impl Iterator<Item = u8> {
 /// One byte of each kind that the automata tell apart.
 fn alphabet(dfas: &[(Arc<Dfa>, bool)]) -> Vec<u8> {
     let mut seen = BTreeSet::new();
-    let class = |byte| -> Vec<u8> {
-        dfas.iter().map(|(dfa, _)| dfa.byte_classes().get(byte)).collect()
-    };
+    let class =
+        |byte| -> Vec<u8> { dfas.iter().map(|(dfa, _)| dfa.byte_classes().get(byte)).collect() };
     bytes().filter(|byte| seen.insert(class(*byte))).collect()
 }
 
 /// Breadth first, so that what is found is short.
 fn walk(dfas: &[(Arc<Dfa>, bool)]) -> Pick<String> {
-    let starts = dfas.iter().map(|(dfa, _)| {
-        dfa.start_state(&start::Config::new().anchored(Anchored::Yes)).ok()
-    });
+    let starts = dfas
+        .iter()
+        .map(|(dfa, _)| dfa.start_state(&start::Config::new().anchored(Anchored::Yes)).ok());
     let Some(first) = starts.collect::<Option<Vec<StateID>>>() else { return Pick::Unsure };
     let alphabet = alphabet(dfas);
     let mut seen = FxHashMap::from_iter([(first.clone(), 0_usize)]);

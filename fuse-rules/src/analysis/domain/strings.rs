@@ -130,7 +130,9 @@ impl Texts {
     /// One of them, as plain as there is one.
     pub(crate) fn pick(&self, automata: &mut Automata) -> Pick<Arc<str>> {
         let (but, tests) = match self {
-            Self::Only(some) => return some.first().map_or(Pick::None, |one| Pick::One(one.clone())),
+            Self::Only(some) => {
+                return some.first().map_or(Pick::None, |one| Pick::One(one.clone()));
+            }
             Self::But(but, tests) => (but, tests),
         };
         if let Some(text) = guesses(tests).into_iter().find(|text| self.has(text)) {
@@ -171,7 +173,8 @@ fn guesses(tests: &[(Test, bool)]) -> Vec<String> {
     found.extend([format!("{start}{inside}{end}"), format!("{start}{end}")]);
     found.extend([start.clone(), end.clone(), inside.clone()]);
     if !start.is_empty() || !inside.is_empty() || !end.is_empty() {
-        let parts = [start, inside, end].map(|part| if part.is_empty() { "x".into() } else { part });
+        let parts =
+            [start, inside, end].map(|part| if part.is_empty() { "x".into() } else { part });
         found.push(parts.join("-"));
     }
     if tests.iter().any(|(test, passes)| *passes && matches!(test, Test::Type(_))) {

@@ -36,7 +36,8 @@ impl<'r> Claims<'r> {
         let failing = placed.iter().map(|of| analysis.failing(*of)).collect();
         let clauses = placed.iter().map(|of| analysis.rule_clauses(*of)).collect();
         let meeting = pairs().filter(|(a, b)| a < b);
-        let meeting = meeting.map(|(a, b)| (a, b, analysis.meeting(placed[a], placed[b]))).collect();
+        let meeting =
+            meeting.map(|(a, b)| (a, b, analysis.meeting(placed[a], placed[b]))).collect();
         let separating = pairs().filter(|(a, b)| a != b);
         let separating =
             separating.map(|(a, b)| (a, b, analysis.separating(placed[a], placed[b]))).collect();
@@ -60,10 +61,16 @@ impl<'r> Claims<'r> {
             *counts.entry(what[at]).or_default() += 1;
         };
         for answer in &self.matching {
-            add(["never matches", "never matches, typed", "match found", "match not known"], answer);
+            add(
+                ["never matches", "never matches, typed", "match found", "match not known"],
+                answer,
+            );
         }
         for answer in &self.failing {
-            add(["always matches", "always matches, typed", "failure found", "failure not known"], answer);
+            add(
+                ["always matches", "always matches, typed", "failure found", "failure not known"],
+                answer,
+            );
         }
         for (_, _, answer) in &self.meeting {
             add(["never both", "never both, typed", "both found", "both not known"], answer);
@@ -72,10 +79,12 @@ impl<'r> Claims<'r> {
             add(["implies", "implies, typed", "difference found", "difference not known"], answer);
         }
         for clause in self.clauses.iter().flatten() {
-            *counts.entry(match clause.finding {
-                Finding::Idle => "idle clause",
-                Finding::Impossible => "impossible clause",
-            }).or_default() += 1;
+            *counts
+                .entry(match clause.finding {
+                    Finding::Idle => "idle clause",
+                    Finding::Impossible => "impossible clause",
+                })
+                .or_default() += 1;
         }
     }
 
@@ -108,20 +117,29 @@ impl<'r> Claims<'r> {
             assert!(!both, "{names:?} never match both, but do: {answer:?}\n{told}");
         }
         for (a, b, answer) in self.separating.iter().filter(|(_, _, answer)| of(answer)) {
-            let alone = matches[*a].iter().find(|path| !matches[*b].iter().any(|o| path.starts_with(o)));
+            let alone =
+                matches[*a].iter().find(|path| !matches[*b].iter().any(|o| path.starts_with(o)));
             let names = [a, b].map(|at| &self.placed[*at].rule.name);
-            assert!(alone.is_none(), "{names:?}: implied, but not at {alone:?}: {answer:?}\n{told}");
+            assert!(
+                alone.is_none(),
+                "{names:?}: implied, but not at {alone:?}: {answer:?}\n{told}"
+            );
         }
     }
 
     fn holds(&self, placed: Placed<'_>, clause: &Clause, world: &World<'_>, told: &str) {
         let eachs: Vec<&Each> = placed.eachs();
-        let parts: Vec<&Expr> = placed.whens().flat_map(parts).collect();
-        let own = parts.iter().position(|part| part.span == clause.span).unwrap();
-        let before = |part: &&&Expr| clause.because.contains(&part.span);
+        let parts: Vec<(usize, &Expr)> = placed
+            .whens()
+            .flat_map(|when| parts(when.expr).into_iter().map(move |part| (when.around, part)))
+            .collect();
+        let own = parts.iter().rposition(|(_, part)| part.span == clause.span).unwrap();
+        let before = |part: &&(usize, &Expr)| clause.because.contains(&part.1.span);
         for (path, elements) in reference::elements(world, &eachs) {
-            let truth = |part: &Expr| reference::truth(world, elements.clone(), part) == Ok(true);
-            if parts.iter().filter(before).all(|part| truth(part)) {
+            let truth = |(around, part): (usize, &Expr)| {
+                reference::truth(world, elements[..around].to_vec(), part) == Ok(true)
+            };
+            if parts.iter().filter(before).all(|part| truth(*part)) {
                 let wanted = clause.finding == Finding::Idle;
                 assert_eq!(truth(parts[own]), wanted, "{clause:?} at {path:?}\n{told}");
             }
@@ -141,7 +159,8 @@ fn acts(ruleset: &Ruleset, of: Placed<'_>, witness: &Witness) -> bool {
     let acted = witness.event(("q", "e"), |event| {
         let decided = ruleset.plan().evaluate_all(event, &Fuses::default());
         decided.decisions.iter().any(|decision| {
-            let path: Vec<u32> = decision.element.clone().unwrap_or_default().iter().copied().collect();
+            let path: Vec<u32> =
+                decision.element.clone().unwrap_or_default().iter().copied().collect();
             decision.rule == of.rule.name
                 && path == witness.element
                 && !matches!(decision.outcome, Outcome::NotMatched | Outcome::Unknown)
@@ -166,9 +185,8 @@ fn no_claim_is_false() {
         let claims = Claims::of(ruleset.typed());
         claims.count(&mut counts);
         let ty: Option<&Ty> = ruleset.typed().sources[0].events[0].ty.as_ref();
-        let is_typed = |body: &str| {
-            ty.is_none_or(|ty| ty.mismatch(&Value::read_lenient(body)).is_none())
-        };
+        let is_typed =
+            |body: &str| ty.is_none_or(|ty| ty.mismatch(&Value::read_lenient(body)).is_none());
         for (of, answer) in claims.placed.iter().zip(&claims.matching) {
             if let Some(witness) = answer.witness() {
                 let body = witness.text().unwrap();
@@ -219,11 +237,13 @@ fn changed(
         return;
     };
     assert_eq!(closest.changes.is_empty(), matched, "{closest:?}\n{told}");
-    *counts.entry(match closest.changes.len() {
-        0 => "no change needed",
-        1 => "one change found",
-        _ => "changes found",
-    }).or_default() += 1;
+    *counts
+        .entry(match closest.changes.len() {
+            0 => "no change needed",
+            1 => "one change found",
+            _ => "changes found",
+        })
+        .or_default() += 1;
     assert!(acts(ruleset, of, &closest.event), "does not match: {closest:?}\n{told}");
     let ty = ruleset.typed().sources[0].events[0].ty.as_ref();
     if ty.is_some_and(|ty| ty.mismatch(&Value::read_lenient(event.body())).is_none()) {

@@ -5,17 +5,21 @@ use crate::eval::tests::event;
 
 /// `clauses`, a body, and what is changed of it.
 fn changes(ty: &str, clauses: &str, body: &str) -> String {
-    let clauses = if clauses.contains("when ") { clauses.to_owned() } else { format!("when {clauses}") };
+    let clauses =
+        if clauses.contains("when ") { clauses.to_owned() } else { format!("when {clauses}") };
     let ruleset = set(ty, &[&clauses]);
     let placed = placed(ruleset.typed());
     let mut analysis = Analysis::new(ruleset.typed());
-    let Some(closest) = analysis.closest(placed[0], &event(body)) else { return "unknown".to_owned() };
+    let Some(closest) = analysis.closest(placed[0], &event(body)) else {
+        return "unknown".to_owned();
+    };
     let value = |value: &Option<crate::value::Value<'static>>| {
         value.as_ref().map_or("nothing".to_owned(), |value| value.to_json_text().unwrap())
     };
-    let changes = closest.changes.iter().map(|change| {
-        format!("{}: {} -> {}", change.path, value(&change.from), value(&change.to))
-    });
+    let changes = closest
+        .changes
+        .iter()
+        .map(|change| format!("{}: {} -> {}", change.path, value(&change.from), value(&change.to)));
     changes.collect::<Vec<_>>().join("; ")
 }
 
@@ -38,7 +42,10 @@ fn the_smallest_change_is_found() {
         ("(body.a == 1 and body.b == 2) or (body.c == 3 and body.d == 4)", r#"{"c":3}"#),
         ("each x in body.l when x.a == 1 and x.b == 2", r#"{"l":[{"a":5,"b":5},{"a":1}]}"#),
         ("each x in body.l when x.a == 1", "{}"),
-        ("each x in filter(f in body.l: f.a == 1) when x.b == 2", r#"{"l":[{"a":5,"b":5},{"b":2}]}"#),
+        (
+            "each x in filter(f in body.l: f.a == 1) when x.b == 2",
+            r#"{"l":[{"a":5,"b":5},{"b":2}]}"#,
+        ),
         ("any(x in body.l: x.a == 1 and x.b == 2)", r#"{"l":[{"a":1},{"c":1}]}"#),
         ("any(x in body.l: x.a == 1 and x.b == 2)", r#"{"l":[]}"#),
         ("all(x in body.l: x.a == 1)", r#"{"l":[{"a":1},{"a":2},{"b":2}]}"#),

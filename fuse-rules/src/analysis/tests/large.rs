@@ -25,12 +25,20 @@ fn rules(count: usize) -> String {
         let clause = match at % 8 {
             0 => format!("x.labels.slo == \"slo-{at}\" and x.labels.team != \"t{}\"", at % 7),
             1 => format!("x.labels.slo in [\"a-{at}\", \"b-{at}\"] or body.n > {at}"),
-            2 => format!("x.labels.name starts-with \"app-{at}-\" and x.labels.name ends-with \"-prod\""),
-            3 => format!("x.labels.name matches r\"app-{at}-[a-z0-9]+\" and not (x.labels.env like \"dev*\")"),
+            2 => format!(
+                "x.labels.name starts-with \"app-{at}-\" and x.labels.name ends-with \"-prod\""
+            ),
+            3 => format!(
+                "x.labels.name matches r\"app-{at}-[a-z0-9]+\" and not (x.labels.env like \"dev*\")"
+            ),
             4 => format!("x.labels.slo == \"slo-{at}\" and age(x.startsAt) > 5m"),
-            5 => format!("any(y in body.alerts: y.labels.slo == \"slo-{at}\") and x.labels.a is present"),
+            5 => format!(
+                "any(y in body.alerts: y.labels.slo == \"slo-{at}\") and x.labels.a is present"
+            ),
             6 => format!("lower(x.labels.name) == \"app-{at}\" and body.n >= 3 and body.n < {at}"),
-            _ => format!("(x.labels.a == \"{at}\" or x.labels.b == \"{at}\") and (x.labels.c == \"1\" or x.labels.d == \"2\")"),
+            _ => format!(
+                "(x.labels.a == \"{at}\" or x.labels.b == \"{at}\") and (x.labels.c == \"1\" or x.labels.d == \"2\")"
+            ),
         };
         writeln!(text, "rule r{at} {{ when {clause}\n trigger note {{}} }}").unwrap();
     }

@@ -81,7 +81,11 @@ fn table(ty: &str, rows: &[&str]) -> String {
         let placed = placed(ruleset.typed());
         let mut analysis = Analysis::new(ruleset.typed());
         let (matching, failing) = (analysis.matching(placed[0]), analysis.failing(placed[0]));
-        out.push_str(&format!("{row}\n    matches: {}\n    fails:   {}\n", told(&matching), told(&failing)));
+        out.push_str(&format!(
+            "{row}\n    matches: {}\n    fails:   {}\n",
+            told(&matching),
+            told(&failing)
+        ));
     }
     out
 }

@@ -4,155 +4,176 @@ use super::*;
 
 #[test]
 fn of_single_values() {
-    insta::assert_snapshot!(table("", &[
-        "body.a == \"x\"",
-        "body.a != \"x\"",
-        "body.a == null",
-        "body.a",
-        "not body.a",
-        "body.a == 1 or body.a != 1",
-        "body.a is missing or body.a is present",
-        "body.a > 1 and body.a < 2",
-        "body.a > 1 and body.a < 2 and body.a is int",
-        "body.a > 1 and body.a < 3 and body.a is int",
-        "body.a >= 1 and body.a <= 1",
-        "body.a > 1 and body.a < 1.0000001",
-        "body.a == 9007199254740993",
-        "body.a in [1, 2] and body.a not in [2, 3]",
-        "body.a in [1, \"x\"] and body.a is string",
-        "body.a not in [1, \"x\"]",
-        "body.a not in [\"y\", \"x\"]",
-        "body.a is float and body.a is not int",
-        "body.a is missing and body.a.b is present",
-        "body.a.b == 1 and body.a == 1",
-        "body.a.b == 1 and body.a[0] is present",
-        "body.a[1] == 1 and body.a[-1] == 2",
-        "body.a is not missing and body.a is not string",
-        "headers.x-kind == \"push\" and headers[\"X-KIND\"] != \"pull\"",
-        "headers.x-kind == \"push\" and headers[\"X-Kind\"] == \"pull\"",
-        "query.page matches r\"[0-9]+\"",
-        "event.source == \"q\"",
-        "event.source == \"r\"",
-        "event.name starts-with \"e\" and event.id == \"77\"",
-        "event.type == \"t\" and headers.ce-type == \"u\"",
-        "event.time == \"2027-01-01T00:00:00Z\"",
-        "true",
-        "body.a == \"x\" and not (body.a == \"x\" or body.b == 1)",
-        "body == 1",
-        "body is list",
-    ]));
+    insta::assert_snapshot!(table(
+        "",
+        &[
+            "body.a == \"x\"",
+            "body.a != \"x\"",
+            "body.a == null",
+            "body.a",
+            "not body.a",
+            "body.a == 1 or body.a != 1",
+            "body.a is missing or body.a is present",
+            "body.a > 1 and body.a < 2",
+            "body.a > 1 and body.a < 2 and body.a is int",
+            "body.a > 1 and body.a < 3 and body.a is int",
+            "body.a >= 1 and body.a <= 1",
+            "body.a > 1 and body.a < 1.0000001",
+            "body.a == 9007199254740993",
+            "body.a in [1, 2] and body.a not in [2, 3]",
+            "body.a in [1, \"x\"] and body.a is string",
+            "body.a not in [1, \"x\"]",
+            "body.a not in [\"y\", \"x\"]",
+            "body.a is float and body.a is not int",
+            "body.a is missing and body.a.b is present",
+            "body.a.b == 1 and body.a == 1",
+            "body.a.b == 1 and body.a[0] is present",
+            "body.a[1] == 1 and body.a[-1] == 2",
+            "body.a is not missing and body.a is not string",
+            "headers.x-kind == \"push\" and headers[\"X-KIND\"] != \"pull\"",
+            "headers.x-kind == \"push\" and headers[\"X-Kind\"] == \"pull\"",
+            "query.page matches r\"[0-9]+\"",
+            "event.source == \"q\"",
+            "event.source == \"r\"",
+            "event.name starts-with \"e\" and event.id == \"77\"",
+            "event.type == \"t\" and headers.ce-type == \"u\"",
+            "event.time == \"2027-01-01T00:00:00Z\"",
+            "true",
+            "body.a == \"x\" and not (body.a == \"x\" or body.b == 1)",
+            "body == 1",
+            "body is list",
+        ]
+    ));
 }
 
 #[test]
 fn of_texts() {
-    insta::assert_snapshot!(table("", &[
-        "body.a starts-with \"prod\" and body.a ends-with \"-1\"",
-        "body.a starts-with \"prod\" and body.a starts-with \"dev\"",
-        "body.a starts-with \"prod\" and not (body.a starts-with \"pro\")",
-        "body.a contains \"eu\" and body.a like \"prod-*\" and body.a ends-with \"-7\"",
-        "body.a matches r\"[a-z]{3}\" and body.a matches r\"[a-c]+\" and body.a != \"aaa\"",
-        "body.a matches r\"[a-c]\" and body.a not in [\"a\", \"b\"]",
-        "body.a matches r\"[a-c]\" and body.a not in [\"a\", \"b\", \"c\"]",
-        "body.a matches r\"v[0-9]+\" and body.a like \"v?\"",
-        "body.a matches r\"(?i)prod\" and not body.a like \"prod\" and body.a != \"Prod\"",
-        "body.a matches r\"\\bprod\\b\" and body.a matches r\"[0-9]+\"",
-        "body.a matches r\"\\p{Greek}+\"",
-        "body.a like \"*a*\" or not body.a like \"*a*\"",
-        "body.a is string and (body.a like \"*\" or body.a == 1)",
-        "body.a matches r\".*\" and not body.a like \"*\"",
-        "body.a == \"\" or body.a matches r\".+\"",
-        "body.a matches r\"refs/heads/.*\" and body.a ends-with \"main\"",
-    ]));
+    insta::assert_snapshot!(table(
+        "",
+        &[
+            "body.a starts-with \"prod\" and body.a ends-with \"-1\"",
+            "body.a starts-with \"prod\" and body.a starts-with \"dev\"",
+            "body.a starts-with \"prod\" and not (body.a starts-with \"pro\")",
+            "body.a contains \"eu\" and body.a like \"prod-*\" and body.a ends-with \"-7\"",
+            "body.a matches r\"[a-z]{3}\" and body.a matches r\"[a-c]+\" and body.a != \"aaa\"",
+            "body.a matches r\"[a-c]\" and body.a not in [\"a\", \"b\"]",
+            "body.a matches r\"[a-c]\" and body.a not in [\"a\", \"b\", \"c\"]",
+            "body.a matches r\"v[0-9]+\" and body.a like \"v?\"",
+            "body.a matches r\"(?i)prod\" and not body.a like \"prod\" and body.a != \"Prod\"",
+            "body.a matches r\"\\bprod\\b\" and body.a matches r\"[0-9]+\"",
+            "body.a matches r\"\\p{Greek}+\"",
+            "body.a like \"*a*\" or not body.a like \"*a*\"",
+            "body.a is string and (body.a like \"*\" or body.a == 1)",
+            "body.a matches r\".*\" and not body.a like \"*\"",
+            "body.a == \"\" or body.a matches r\".+\"",
+            "body.a matches r\"refs/heads/.*\" and body.a ends-with \"main\"",
+        ]
+    ));
 }
 
 #[test]
 fn of_elements() {
-    insta::assert_snapshot!(table("", &[
-        "each x in body.l when x.a == 1",
-        "each x in body.l when x.a == 1 when body.l[0].a == 2",
-        "each x in body.l when body.l is string",
-        "each x in filter(f in body.l: f.a == 1) when x.b == 2",
-        "each x in filter(f in body.l: f.a == 1) when x.a == 2",
-        "each x in map(m in body.l: m.a) when x == 1",
-        "each x in [5m, 6m] when x == 5m",
-        "each x in map(m in body.l: { a = 5m }) when x is map and x.a == 5m",
-        "each x in map(m in body.l: { a = 5m }) when x is map and x.a.b == 1 and x.a.b == 2",
-        "any(x in body.l: x.a == 1 and x.b == 2)",
-        "any(x in body.l: x.a == 1 and x.a == 2)",
-        "any(x in body.l: x == 1) and all(y in body.l: y != 1)",
-        "all(x in body.l: x == 1)",
-        "none(x in body.l: x == 1)",
-        "none(x in body.l: x == 1) and any(x in body.l: x == 1)",
-        "any(x in body.l: x.a) and body.l is missing",
-        "count(x in body.l: x.a == 1) >= 2",
-        "len(body.l) == 3",
-        "len(body.l) > 0",
-        "\"x\" in body.l",
-        "any(x in body.l: any(y in x.m: y == 1))",
-        "len(filter(x in body.l: x == 2)) > 0",
-        "first(x in body.l: x.a == 1).b == 2",
-    ]));
+    insta::assert_snapshot!(table(
+        "",
+        &[
+            "each x in body.l when x.a == 1",
+            "each x in body.l when x.a == 1 when body.l[0].a == 2",
+            "each x in body.l when body.l is string",
+            "each x in filter(f in body.l: f.a == 1) when x.b == 2",
+            "each x in filter(f in body.l: f.a == 1) when x.a == 2",
+            "each x in map(m in body.l: m.a) when x == 1",
+            "each x in [5m, 6m] when x == 5m",
+            "each x in map(m in body.l: { a = 5m }) when x is map and x.a == 5m",
+            "each x in map(m in body.l: { a = 5m }) when x is map and x.a.b == 1 and x.a.b == 2",
+            "any(x in body.l: x.a == 1 and x.b == 2)",
+            "any(x in body.l: x.a == 1 and x.a == 2)",
+            "any(x in body.l: x == 1) and all(y in body.l: y != 1)",
+            "all(x in body.l: x == 1)",
+            "none(x in body.l: x == 1)",
+            "none(x in body.l: x == 1) and any(x in body.l: x == 1)",
+            "any(x in body.l: x.a) and body.l is missing",
+            "count(x in body.l: x.a == 1) >= 2",
+            "len(body.l) == 3",
+            "len(body.l) > 0",
+            "\"x\" in body.l",
+            "any(x in body.l: any(y in x.m: y == 1))",
+            "len(filter(x in body.l: x == 2)) > 0",
+            "first(x in body.l: x.a == 1).b == 2",
+        ]
+    ));
 }
 
 #[test]
 fn of_what_is_not_understood() {
-    insta::assert_snapshot!(table("", &[
-        "body.a == body.b",
-        "body.a != body.b",
-        "body.a < body.b and body.a == 7",
-        "body.a == body.b and body.a != body.b",
-        "body.a == body.b and body.b != body.a",
-        "body.a < body.b and body.b < body.a",
-        "body.a < body.b and body.a >= body.b",
-        "body.a == body.b and body.a < body.b",
-        "body.a <= body.b and body.a >= body.b and body.a != body.b",
-        "lower(body.a) == \"prod\"",
-        "lower(body.a) == \"Prod\"",
-        "lower(body.a) == \"prod\" and body.a != \"prod\"",
-        "(body.a ?? 1) == 1",
-        "(body.a ?? 1) == 2",
-        "age(body.t) > 5m",
-        "age(body.t) < 5m",
-        "\"t-${body.a}\" == \"t-x\"",
-        "len(body.a) > 3",
-        "body.a + 1 == 3",
-        "int(body.a) >= 10",
-        "semver(body.v) >= semver(\"1.2.0\")",
-        "lower(body.a) == \"x\" and body.a is missing",
-        "body.a + body.b == 3",
-        "split(body.a, \"/\")[1] == \"x\"",
-    ]));
+    insta::assert_snapshot!(table(
+        "",
+        &[
+            "body.a == body.b",
+            "body.a != body.b",
+            "body.a < body.b and body.a == 7",
+            "body.a == body.b and body.a != body.b",
+            "body.a == body.b and body.b != body.a",
+            "body.a < body.b and body.b < body.a",
+            "body.a < body.b and body.a >= body.b",
+            "body.a == body.b and body.a < body.b",
+            "body.a <= body.b and body.a >= body.b and body.a != body.b",
+            "lower(body.a) == \"prod\"",
+            "lower(body.a) == \"Prod\"",
+            "lower(body.a) == \"prod\" and body.a != \"prod\"",
+            "(body.a ?? 1) == 1",
+            "(body.a ?? 1) == 2",
+            "age(body.t) > 5m",
+            "age(body.t) < 5m",
+            "\"t-${body.a}\" == \"t-x\"",
+            "len(body.a) > 3",
+            "body.a + 1 == 3",
+            "int(body.a) >= 10",
+            "semver(body.v) >= semver(\"1.2.0\")",
+            "lower(body.a) == \"x\" and body.a is missing",
+            "body.a + body.b == 3",
+            "split(body.a, \"/\")[1] == \"x\"",
+        ]
+    ));
 }
 
 #[test]
 fn of_types() {
     let ty = " : { kind: \"push\" | \"pull\", n: int, f?: float, t: timestamp, on?: bool, tags: list<string>,
                who: { name: string, age?: int } | null, x?: string | int, ... }";
-    insta::assert_snapshot!(table(ty, &[
-        "body.kind == \"push\"",
-        "body.kind == \"push\" or body.kind == \"pull\"",
-        "body.kind not in [\"pull\"] and body.kind != \"push\"",
-        "body.kind is present",
-        "body.n > 1 and body.n < 2",
-        "body.n > 1 or body.n <= 1",
-        "body.f > 1 and body.f < 2",
-        "body.who is null or body.who.name is string",
-        "body.who is null and body.who.name == \"x\"",
-        "body.who.age > 3",
-        "body.t starts-with \"2027\"",
-        "body.t == \"x\"",
-        "body.tags[0] == \"a\"",
-        "each tag in body.tags when tag like \"a*\"",
-        "each tag in body.tags when tag is string",
-        "body.x is int or body.x is string",
-        "body[\"other\"].deep == 1",
-    ]));
+    insta::assert_snapshot!(table(
+        ty,
+        &[
+            "body.kind == \"push\"",
+            "body.kind == \"push\" or body.kind == \"pull\"",
+            "body.kind not in [\"pull\"] and body.kind != \"push\"",
+            "body.kind is present",
+            "body.n > 1 and body.n < 2",
+            "body.n > 1 or body.n <= 1",
+            "body.f > 1 and body.f < 2",
+            "body.who is null or body.who.name is string",
+            "body.who is null and body.who.name == \"x\"",
+            "body.who.age > 3",
+            "body.t starts-with \"2027\"",
+            "body.t == \"x\"",
+            "body.tags[0] == \"a\"",
+            "each tag in body.tags when tag like \"a*\"",
+            "each tag in body.tags when tag is string",
+            "body.x is int or body.x is string",
+            "body[\"other\"].deep == 1",
+        ]
+    ));
     let tagged = " : { kind: \"a\", a: int } | { kind: \"b\", b?: string }";
-    insta::assert_snapshot!("tagged", table(tagged, &[
-        "body.kind == \"b\" and body.b == \"x\"",
-        "body.kind == \"a\" and body.b is present",
-        "body.kind == \"b\" and body.a is present",
-        "body.a > 3",
-        "body.kind == \"a\" or body.a is missing",
-    ]));
+    insta::assert_snapshot!(
+        "tagged",
+        table(
+            tagged,
+            &[
+                "body.kind == \"b\" and body.b == \"x\"",
+                "body.kind == \"a\" and body.b is present",
+                "body.kind == \"b\" and body.a is present",
+                "body.a > 3",
+                "body.kind == \"a\" or body.a is missing",
+            ]
+        )
+    );
 }
