@@ -12,7 +12,7 @@ use super::places::{Id, Places, Scope, Step};
 use super::solve::{Outcome, STEPS, Search};
 use super::truths::Truths;
 use super::witness::{Made, Witness};
-use super::{Answer, Events, Placed};
+use super::{Answer, Events, Inside, Placed};
 use crate::check::typed::{Each, Expr};
 use crate::eval::reference::{self, World};
 use crate::types::Ty;
@@ -154,21 +154,31 @@ pub(super) fn bind<'r>(
 
 /// That all of these are true.
 pub(super) fn all_true<'r>(
-    whens: impl Iterator<Item = &'r Expr>,
+    whens: impl Iterator<Item = Inside<'r>>,
     scope: &Scope,
 ) -> impl Iterator<Item = Goal<'r>> {
-    whens.map(|expr| Goal::Truth(Wanted { expr, scope: scope.clone(), want: Truths::TRUE }))
+    whens.map(|when| wanted(when, scope, Truths::TRUE))
 }
 
 /// That not all of these are true.
 pub(super) fn none_true<'r>(
     state: &mut State<'r>,
-    whens: impl Iterator<Item = &'r Expr>,
+    whens: impl Iterator<Item = Inside<'r>>,
     scope: &Scope,
 ) {
-    let way =
-        |expr| vec![Goal::Truth(Wanted { expr, scope: scope.clone(), want: Truths::NOT_TRUE })];
+    let way = |when| vec![wanted(when, scope, Truths::NOT_TRUE)];
     state.choices.push(Rc::new(Choice { ways: whens.map(way).collect(), exact: true }));
+}
+
+/// That a condition has one of these truths: it sees only what is bound around it.
+pub(super) fn wanted<'r>(when: Inside<'r>, scope: &Scope, want: Truths) -> Goal<'r> {
+    let scope = scope.iter().copied().take(when.around).collect();
+    Goal::Truth(Wanted { expr: when.expr, scope, want })
+}
+
+/// Whether an expression is this one, or a part of it.
+pub(super) fn is_part(whole: &Expr, part: &Expr) -> bool {
+    std::ptr::eq(whole, part) || whole.children().into_iter().any(|child| is_part(child, part))
 }
 
 /// Whether the rules hear of one event, and the one goes through all that the other does.

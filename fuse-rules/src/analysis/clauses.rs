@@ -1,9 +1,8 @@
 //! The clauses of a rule beside each other: which say nothing new, and which cannot hold.
 
 use super::ask::{self, all_true};
-use super::goal::{Goal, Wanted};
 use super::truths::Truths;
-use super::{Analysis, Events, Placed};
+use super::{Analysis, Events, Inside, Placed};
 use crate::check::typed::{Each, Expr, ExprKind, Sensor};
 use crate::span::Span;
 
@@ -29,14 +28,15 @@ pub(crate) struct Clause {
 impl<'r> Analysis<'r> {
     /// What was found of the clauses of a sensor, that is of the parts that `and` joins.
     pub(crate) fn sensor_clauses(&mut self, sensor: &'r Sensor) -> Vec<Clause> {
-        let own = parts(&sensor.when);
         let eachs: Vec<_> = sensor.each.iter().collect();
+        let own = parts(&sensor.when, eachs.len());
         self.clauses((&sensor.source, &sensor.event), &eachs, &[], &own)
     }
 
     /// What was found of the clauses of a rule, those of its sensor standing before them.
     pub(crate) fn rule_clauses(&mut self, of: Placed<'r>) -> Vec<Clause> {
-        let (before, own) = (parts(&of.sensor.when), parts(&of.rule.when));
+        let before = parts(&of.sensor.when, of.sensor.each.iter().count());
+        let own = parts(&of.rule.when, of.eachs().len());
         self.clauses(of.event(), &of.eachs(), &before, &own)
     }
 
@@ -44,31 +44,31 @@ impl<'r> Analysis<'r> {
         &mut self,
         of: (&'r str, &'r str),
         eachs: &[&'r Each],
-        before: &[&'r Expr],
-        own: &[&'r Expr],
+        before: &[Inside<'r>],
+        own: &[Inside<'r>],
     ) -> Vec<Clause> {
         let mut found = Vec::new();
         let mut before = before.to_vec();
-        for expr in own {
+        for when in own {
             let looked_for =
                 [(Finding::Impossible, Truths::TRUE), (Finding::Idle, Truths::NOT_TRUE)];
             let mut finding = None;
             for (kind, want) in looked_for {
-                let mut never = |given: &[&'r Expr]| {
+                let mut never = |given: &[Inside<'r>]| {
                     self.ask(of).never(&|state| {
                         let (scope, mut goals) = ask::bind(state, eachs)?;
                         goals.extend(all_true(given.iter().copied(), &scope));
-                        goals.push(Goal::Truth(Wanted { expr, scope, want }));
+                        goals.push(ask::wanted(*when, &scope, want));
                         Ok(goals)
                     })
                 };
                 let Some(events) = never(&before) else { continue };
-                let alone: Option<Vec<&Expr>> = std::iter::once(Vec::new())
+                let alone: Option<Vec<Inside<'r>>> = std::iter::once(Vec::new())
                     .chain(before.iter().map(|one| vec![*one]))
                     .find(|given| never(given) == Some(events));
                 let because = alone.unwrap_or_else(|| before.clone());
-                let because = because.iter().map(|expr| expr.span).collect();
-                finding = Some(Clause { span: expr.span, finding: kind, because, of: events });
+                let because = because.iter().map(|when| when.expr.span).collect();
+                finding = Some(Clause { span: when.expr.span, finding: kind, because, of: events });
                 break;
             }
             let is_end =
@@ -78,19 +78,19 @@ impl<'r> Analysis<'r> {
             if is_end {
                 break;
             }
-            before.push(expr);
+            before.push(*when);
         }
         found
     }
 }
 
-/// The parts that `and` joins.
-fn parts(whens: &[Expr]) -> Vec<&Expr> {
+/// The parts that `and` joins, inside of so many binders.
+fn parts(whens: &[Expr], around: usize) -> Vec<Inside<'_>> {
     let mut parts = Vec::new();
-    for when in whens {
-        match &when.kind {
-            ExprKind::And(inner) => parts.extend(self::parts(inner)),
-            _ => parts.push(when),
+    for expr in whens {
+        match &expr.kind {
+            ExprKind::And(inner) => parts.extend(self::parts(inner, around)),
+            _ => parts.push(Inside { around, expr }),
         }
     }
     parts

@@ -55,13 +55,30 @@ impl<'r> Placed<'r> {
         self.sensor.each.iter().chain(&self.rule.each).collect()
     }
 
-    fn whens(self) -> impl Iterator<Item = &'r Expr> + Clone {
-        self.sensor.when.iter().chain(&self.rule.when)
+    fn whens(self) -> impl Iterator<Item = Inside<'r>> + Clone {
+        self.of_sensor().chain(self.of_rule())
+    }
+
+    fn of_sensor(self) -> impl Iterator<Item = Inside<'r>> + Clone {
+        let around = self.sensor.each.iter().count();
+        self.sensor.when.iter().map(move |expr| Inside { around, expr })
+    }
+
+    fn of_rule(self) -> impl Iterator<Item = Inside<'r>> + Clone {
+        let around = self.eachs().len();
+        self.rule.when.iter().map(move |expr| Inside { around, expr })
     }
 
     fn event(self) -> (&'r str, &'r str) {
         (&self.sensor.source, &self.sensor.event)
     }
+}
+
+/// A condition and how many binders are around it, on which depends which element a name in it means.
+#[derive(Clone, Copy, Debug)]
+struct Inside<'r> {
+    around: usize,
+    expr: &'r Expr,
 }
 
 /// The answer to whether some event does something.
@@ -129,8 +146,8 @@ impl<'r> Analysis<'r> {
             &|state| {
                 let eachs: Vec<_> = of.sensor.each.iter().collect();
                 let (scope, goals) = ask::bind(state, &eachs)?;
-                let own = of.rule.when.iter().filter(|_| of.rule.each.is_none());
-                none_true(state, of.sensor.when.iter().chain(own), &scope);
+                let own = of.of_rule().filter(|_| of.rule.each.is_none());
+                none_true(state, of.of_sensor().chain(own), &scope);
                 Ok(goals)
             },
             fails,
@@ -141,8 +158,8 @@ impl<'r> Analysis<'r> {
         let of_rule = self.ask(of.event()).answer(
             &|state| {
                 let (scope, mut goals) = ask::bind(state, &of.eachs())?;
-                goals.extend(all_true(of.sensor.when.iter(), &scope));
-                none_true(state, of.rule.when.iter(), &scope);
+                goals.extend(all_true(of.of_sensor(), &scope));
+                none_true(state, of.of_rule(), &scope);
                 Ok(goals)
             },
             fails,
@@ -202,7 +219,7 @@ impl<'r> Analysis<'r> {
     /// Whether one of the rule's conditions, or a part of one that stands in no quantifier, has one of these
     /// truths on some event. That an event is found says it of that event, and of its first elements.
     pub(crate) fn reaching(&mut self, of: Placed<'r>, expr: &'r Expr, want: Truths) -> Answer {
-        let is_sensors = of.sensor.when.iter().any(|when| when.span.contains(expr.span));
+        let is_sensors = of.sensor.when.iter().any(|when| ask::is_part(when, expr));
         let eachs: Vec<_> = match is_sensors {
             true => of.sensor.each.iter().collect(),
             false => of.eachs(),

@@ -129,12 +129,17 @@ impl<'r> Claims<'r> {
 
     fn holds(&self, placed: Placed<'_>, clause: &Clause, world: &World<'_>, told: &str) {
         let eachs: Vec<&Each> = placed.eachs();
-        let parts: Vec<&Expr> = placed.whens().flat_map(parts).collect();
-        let own = parts.iter().position(|part| part.span == clause.span).unwrap();
-        let before = |part: &&&Expr| clause.because.contains(&part.span);
+        let parts: Vec<(usize, &Expr)> = placed
+            .whens()
+            .flat_map(|when| parts(when.expr).into_iter().map(move |part| (when.around, part)))
+            .collect();
+        let own = parts.iter().rposition(|(_, part)| part.span == clause.span).unwrap();
+        let before = |part: &&(usize, &Expr)| clause.because.contains(&part.1.span);
         for (path, elements) in reference::elements(world, &eachs) {
-            let truth = |part: &Expr| reference::truth(world, elements.clone(), part) == Ok(true);
-            if parts.iter().filter(before).all(|part| truth(part)) {
+            let truth = |(around, part): (usize, &Expr)| {
+                reference::truth(world, elements[..around].to_vec(), part) == Ok(true)
+            };
+            if parts.iter().filter(before).all(|part| truth(*part)) {
                 let wanted = clause.finding == Finding::Idle;
                 assert_eq!(truth(parts[own]), wanted, "{clause:?} at {path:?}\n{told}");
             }

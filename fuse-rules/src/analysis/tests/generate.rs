@@ -25,40 +25,71 @@ pub(super) const TYPES: [&str; 6] = [
     " : { a?: string | int, b?: string | null, n?: \"x\" | 1 | 2, o: { a: \"prod\" | \"\" }, items: list<string | int>, ... }",
 ];
 
-fn path(random: &mut Random, root: &str) -> String {
-    match random.below(14) {
-        0 => format!("{root}.o.{}", random.pick(&KEYS)),
+/// What the rules of one set speak of: the less there is, the more they contradict and imply each other.
+struct Theme {
+    paths: Vec<usize>,
+    keys: Vec<&'static str>,
+    texts: Vec<&'static str>,
+    numbers: Vec<&'static str>,
+    atoms: Vec<usize>,
+}
+
+impl Theme {
+    fn new(random: &mut Random) -> Self {
+        let few = |random: &mut Random, all: &[&'static str], most: usize| {
+            (0..1 + random.below(most)).map(|_| all[random.below(all.len())]).collect()
+        };
+        Self {
+            paths: (0..1 + random.below(4)).map(|_| random.below(14)).collect(),
+            keys: few(random, &KEYS, 3),
+            texts: few(random, &TEXTS, 4),
+            numbers: few(random, &NUMBERS, 4),
+            // One of them at least goes through nothing.
+            atoms: [
+                vec![random.below(20)],
+                (0..random.below(8)).map(|_| random.below(28)).collect(),
+            ]
+            .concat(),
+        }
+    }
+}
+
+fn path(random: &mut Random, theme: &Theme, root: &str) -> String {
+    match theme.paths[random.below(theme.paths.len())] {
+        0 => format!("{root}.o.{}", random.pick(&theme.keys)),
         1 if root == "body" => {
             random.pick(&["headers.x-kind", "query.page", "event.id", "event.type"]).to_owned()
         }
-        2 => format!("{root}.items[{}].{}", random.pick(&["0", "1", "-1"]), random.pick(&KEYS)),
+        2 => {
+            format!("{root}.items[{}].{}", random.pick(&["0", "1", "-1"]), random.pick(&theme.keys))
+        }
         3 if root != "body" => root.to_owned(),
         4 => format!("{root}.items"),
         5 => format!("{root}.o"),
-        _ => format!("{root}.{}", random.pick(&KEYS)),
+        _ => format!("{root}.{}", random.pick(&theme.keys)),
     }
 }
 
 /// A condition on values of these roots.
-fn condition(random: &mut Random, roots: &[&str], depth: usize) -> String {
+fn condition(random: &mut Random, theme: &Theme, roots: &[&str], depth: usize) -> String {
     if depth > 0 && random.one_in(3) {
         let parts: Vec<String> =
-            (0..2 + random.below(2)).map(|_| condition(random, roots, depth - 1)).collect();
+            (0..2 + random.below(2)).map(|_| condition(random, theme, roots, depth - 1)).collect();
         let word = random.pick(&[" and ", " or "]);
         let whole = format!("({})", parts.join(word));
         return if random.one_in(3) { format!("not {whole}") } else { whole };
     }
     let root = roots[random.below(roots.len())];
-    let path = path(random, root);
-    let (text, number) = (random.pick(&TEXTS), random.pick(&NUMBERS));
-    let atom = match random.below(28) {
+    let path = path(random, theme, root);
+    let (text, number) = (random.pick(&theme.texts), random.pick(&theme.numbers));
+    let atom = match theme.atoms[random.below(theme.atoms.len())] {
         0..4 => format!("{path} == \"{text}\""),
         4 => format!("{path} != \"{text}\""),
         5 => format!("{path} == {number}"),
         6 => format!("{path} != {number}"),
         7..10 => format!("{path} {} {number}", random.pick(&["<", "<=", ">", ">="])),
-        10 => format!("{path} in [\"{text}\", \"{}\", {number}]", random.pick(&TEXTS)),
-        11 => format!("{path} not in [\"{text}\", \"{}\"]", random.pick(&TEXTS)),
+        10 => format!("{path} in [\"{text}\", \"{}\", {number}]", random.pick(&theme.texts)),
+        11 => format!("{path} not in [\"{text}\", \"{}\"]", random.pick(&theme.texts)),
         12 => format!("{path} starts-with \"{text}\""),
         13 => format!("{path} ends-with \"{text}\""),
         14 => format!("{path} contains \"{text}\""),
@@ -70,12 +101,16 @@ fn condition(random: &mut Random, roots: &[&str], depth: usize) -> String {
         20 | 21 => {
             let list = if root == "body" { "body.items" } else { root };
             let quantifier = random.pick(&["any", "all", "none"]);
-            let body = condition(random, &["q"], 0).replace("(q in", "(p in");
+            let body = condition(random, theme, &["q"], 0).replace("(q in", "(p in");
             format!("{quantifier}(q in {list}: {body})")
         }
         22 => format!("lower(string({path})) == \"{text}\""),
         23 => {
-            format!("{path} {} {}", random.pick(&["==", "<", ">=", "!="]), self::path(random, root))
+            format!(
+                "{path} {} {}",
+                random.pick(&["==", "<", ">=", "!="]),
+                self::path(random, theme, root)
+            )
         }
         24 => format!(
             "count(q in body.items: q.a == \"{text}\") {} 1",
@@ -94,6 +129,7 @@ pub(super) fn rules(random: &mut Random, ty: &str, count: usize) -> String {
     let checks = |sensor: &str, rule: &str| {
         Ruleset::parse("a.rules", &format!("{head}{sensor}{rule}}}\n"), &registry()).is_ok()
     };
+    let theme = &Theme::new(random);
     let mut text = head.clone();
     let (mut left, mut number) = (count, 0);
     while left > 0 {
@@ -106,7 +142,7 @@ pub(super) fn rules(random: &mut Random, ty: &str, count: usize) -> String {
                 roots.extend(["x", "x"]);
             }
             2 => {
-                let filter = condition(random, &["f"], 0).replace("(q in", "(p in");
+                let filter = condition(random, theme, &["f"], 0).replace("(q in", "(p in");
                 writeln!(sensor, "each x in filter(f in body.items: {filter})").unwrap();
                 roots.push("x");
             }
@@ -124,7 +160,7 @@ pub(super) fn rules(random: &mut Random, ty: &str, count: usize) -> String {
             _ => {}
         }
         if random.one_in(4) {
-            writeln!(sensor, "when {}", condition(random, &roots, 1)).unwrap();
+            writeln!(sensor, "when {}", condition(random, theme, &roots, 1)).unwrap();
         }
         if !checks(&sensor, "rule r { trigger note {} }") {
             continue;
@@ -134,7 +170,8 @@ pub(super) fn rules(random: &mut Random, ty: &str, count: usize) -> String {
         let here = (1 + random.below(4)).min(left);
         left -= here;
         for at in 0..here {
-            let rule = (0..30).map(|_| rule(random, at, &roots)).find(|rule| checks(&sensor, rule));
+            let rule =
+                (0..30).map(|_| rule(random, theme, at, &roots)).find(|rule| checks(&sensor, rule));
             text.push_str(&rule.unwrap_or_else(|| format!("rule r{at} {{ trigger note {{}} }}\n")));
         }
         text.push_str("}\n");
@@ -142,7 +179,7 @@ pub(super) fn rules(random: &mut Random, ty: &str, count: usize) -> String {
     text
 }
 
-fn rule(random: &mut Random, number: usize, roots: &[&str]) -> String {
+fn rule(random: &mut Random, theme: &Theme, number: usize, roots: &[&str]) -> String {
     let mut text = format!("rule r{number} {{\n");
     let mut roots = roots.to_vec();
     if random.one_in(6) {
@@ -151,7 +188,7 @@ fn rule(random: &mut Random, number: usize, roots: &[&str]) -> String {
         roots.push("y");
     }
     for _ in 0..1 + random.below(3) {
-        writeln!(text, "when {}", condition(random, &roots, 2)).unwrap();
+        writeln!(text, "when {}", condition(random, theme, &roots, 2)).unwrap();
     }
     text.push_str("trigger note {}\n}\n");
     text
