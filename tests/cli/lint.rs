@@ -137,6 +137,15 @@ fn levels_come_from_the_lint_the_configuration_and_the_command_line() {
     assert_eq!(check("[lint]\nunused-const = \"warn\""), "exit 0: ");
 }
 
+/// They have no level, and are no lint's.
+#[test]
+fn warnings_of_the_checks_are_denied_with_the_others() {
+    let rules = "source q webhook {\n  port = 1\n  path = \"/q\"\n  event e\n}\nsensor s on q.e {\n  rule r {\n    trigger log { message = \"hi $body.a\" }\n  }\n}\n";
+    assert_eq!(names(&linted(rules, &["--allow", "all"])), "exit 0: E0110");
+    let denied = ["--allow", "all", "--deny", "warnings"];
+    assert_eq!(names(&linted(rules, &denied)), "exit 1: E0110");
+}
+
 #[test]
 fn an_unknown_lint_in_the_configuration_has_a_neighbour() {
     let folder = tempfile::tempdir().unwrap();

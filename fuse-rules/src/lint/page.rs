@@ -9,7 +9,7 @@ pub(super) fn page(lint: &Lint) -> String {
     let level = match lint.level {
         Level::Allow => "`allow`: it only runs where it is asked for",
         Level::Warn => "`warn`",
-        Level::Deny => "`deny`: `fuse check` reports it, too",
+        Level::Deny => "`deny`",
     };
     let (name, title) = (lint.name, lint.title);
     let mut page = format!("# {name}: {title}\n\nLevel: {level}.\n\n{}", filled(lint.finds));

@@ -13,7 +13,7 @@ const HEAD: &str = "\
 of a lint; the pages are here, too.
 
 Each lint has a level: what it finds is nothing (`allow`), shown (`warn`) or an error (`deny`), which `fuse check` reports,
-too. `[lint]` in `fuse.toml` sets levels, and `--deny`, `--warn` and `--allow` on the command line win over that:
+too, as far as it needs no templates. `[lint]` in `fuse.toml` sets levels, and `--deny`, `--warn` and `--allow` on the command line win over that:
 
 ```toml
 [lint]
