@@ -101,8 +101,8 @@ impl Ruleset {
     }
 
     /// Loads files as [`Ruleset::load`] does, and keeps what tools want to know of rules besides: how
-    /// they are written, and what the checker found of each expression. It takes several times the
-    /// memory; the plan is the same.
+    /// they are written, what the checker found of each expression, and their tests, whose problems are
+    /// told, too. It takes several times the memory; the plan is the same.
     ///
     /// # Errors
     /// All problems of all files.

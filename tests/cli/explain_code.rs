@@ -27,7 +27,7 @@ fn without_a_code_all_are_listed() {
     let list = String::from_utf8(output.stdout).unwrap();
     assert!(list.starts_with("E0101  something else was expected here\n"), "{list}");
     assert!(list.contains("\nE0102  a spelling of another language\n"), "{list}");
-    assert!(list.contains("\nmixed-and-or            `and` and `or`"), "{list}");
+    assert!(list.contains("\nmixed-and-or             `and` and `or`"), "{list}");
 }
 
 #[test]
