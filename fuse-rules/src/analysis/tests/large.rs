@@ -53,7 +53,7 @@ fn many_rules_take_seconds() {
     let placed = placed(ruleset.typed());
     let mut analysis = Analysis::new(ruleset.typed());
     let started = Instant::now();
-    let mut told = |what: &str, known: usize| {
+    let told = |what: &str, known: usize| {
         println!("{what}: {known} of {count} known, {:?} so far", started.elapsed());
         assert!(known * 10 >= count * 9, "too little is known: {what}");
     };
