@@ -193,11 +193,14 @@ fn floor(number: Number) -> Option<i128> {
 /// Numbers between two cuts that are not whole, or that may be tried.
 fn inside(low: Option<Cut>, high: Option<Cut>) -> Vec<Number> {
     let half = Number::parse("0.5").unwrap_or(Number::ZERO);
+    let one = Number::from(1);
     let middle = |a: Number, b: Number| a.add(b)?.mul(half);
     let tries = match (low.map(|cut| cut.at), high.map(|cut| cut.at)) {
         (None, None) => vec![Some(half)],
-        (Some(low), None) => vec![Some(low), low.add(half), low.round().add(half)],
-        (None, Some(high)) => vec![Some(high), high.sub(half), high.round().sub(half)],
+        (Some(low), None) => vec![Some(low), low.add(half), low.add(one), low.round().add(half)],
+        (None, Some(high)) => {
+            vec![Some(high), high.sub(half), high.sub(one), high.round().sub(half)]
+        }
         (Some(low), Some(high)) => {
             let mid = middle(low, high);
             let quarter = mid.and_then(|mid| middle(low, mid));

@@ -159,8 +159,7 @@ fn acts(ruleset: &Ruleset, of: Placed<'_>, witness: &Witness) -> bool {
     let acted = witness.event(("q", "e"), |event| {
         let decided = ruleset.plan().evaluate_all(event, &Fuses::default());
         decided.decisions.iter().any(|decision| {
-            let path: Vec<u32> =
-                decision.element.clone().unwrap_or_default().iter().copied().collect();
+            let path: Vec<u32> = decision.element.clone().unwrap_or_default().to_vec();
             decision.rule == of.rule.name
                 && path == witness.element
                 && !matches!(decision.outcome, Outcome::NotMatched | Outcome::Unknown)

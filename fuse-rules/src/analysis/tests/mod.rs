@@ -1,5 +1,6 @@
 //! What is found and proven, as tables, and against evaluation.
 
+mod atoms;
 mod claims;
 mod closest;
 mod generate;

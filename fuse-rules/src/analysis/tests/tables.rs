@@ -177,3 +177,62 @@ fn of_types() {
         )
     );
 }
+
+#[test]
+fn of_two_rules() {
+    let mut out = String::new();
+    for (a, b) in [
+        ("when body.a == \"x\"", "when body.a starts-with \"x\""),
+        ("when body.a == \"x\" or body.b > 3", "when body.b >= 3 or body.a == \"x\""),
+        ("when body.a in [\"x\", \"y\"]", "when body.a in [\"y\", \"z\"]"),
+        ("when body.a < 3", "when body.a > 3"),
+        ("when body.a matches r\"v[0-9]+\"", "when body.a like \"v*\""),
+        ("each x in body.l when x.a == 1 and x.b == 2", "each y in body.l when y.a == 1"),
+        ("each x in body.l when x.a == 1", "each y in body.m when y.a == 1"),
+        ("each x in body.l when x.a == 1 and body.c == 1", "when body.c == 1"),
+        ("each x in body.l max 5 when x.a == 1", "each x in body.l max 3 when x.a == 1"),
+        // What a quantifier binds is not the element of the other rule.
+        ("each x in body.l when x.a == 1", "when all(q in body.l: q.a != 2)"),
+        ("each x in body.l when x.a == 1", "when any(q in body.l: q.a == 1)"),
+        ("when lower(body.a) == \"x\" and body.b == 1", "when lower(body.a) == \"x\""),
+    ] {
+        let ruleset = set("", &[a, b]);
+        let placed = placed(ruleset.typed());
+        let mut analysis = Analysis::new(ruleset.typed());
+        let both = told(&analysis.meeting(placed[0], placed[1]));
+        let first = told(&analysis.separating(placed[0], placed[1]));
+        let second = told(&analysis.separating(placed[1], placed[0]));
+        out.push_str(&format!(
+            "{a}\n{b}\n    both:   {both}\n    first:  {first}\n    second: {second}\n"
+        ));
+    }
+    insta::assert_snapshot!(out);
+}
+
+#[test]
+fn of_clauses() {
+    let mut out = String::new();
+    for clauses in [
+        "when body.a == \"x\" when body.a starts-with \"x\"",
+        "when body.a > 3 and body.b == 1 when body.a < 2",
+        "when body.a is missing or body.a is present",
+        "when body.a > 3 when body.b == 1 or body.a >= 2 when body.a > 2",
+        "when body.a == 1 or body.b == 1 when not (body.a == 1) when body.b == 1",
+        "when any(x in body.l: x == 1) when none(x in body.l: x == 1)",
+    ] {
+        let ruleset = set("", &[clauses]);
+        let rules = ruleset.typed();
+        let text = |span| rules.files.text(span);
+        out.push_str(&format!("{clauses}\n"));
+        for clause in Analysis::new(rules).rule_clauses(placed(rules)[0]) {
+            let because: Vec<&str> = clause.because.iter().map(|span| text(*span)).collect();
+            out.push_str(&format!(
+                "    {:?}, {:?}: {} because of {because:?}\n",
+                clause.finding,
+                clause.of,
+                text(clause.span)
+            ));
+        }
+    }
+    insta::assert_snapshot!(out);
+}
