@@ -1,19 +1,19 @@
 //! The smallest change of an event that makes a rule match, as data.
 
 use serde::Serialize;
-use serde_json::Value as Json;
 
 use crate::analysis::{Analysis, Placed};
 use crate::event::Event;
 use crate::ruleset::Ruleset;
+use crate::value::Value;
 
 /// What of an event would have to be otherwise for a rule to match it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Closest {
     /// The changes, in the order of the body; none where the rule matches already.
     pub changes: Vec<Changed>,
-    /// The body with all of them made.
-    pub body: Json,
+    /// The body with all of them made, as JSON.
+    pub body: String,
 }
 
 /// One value that would have to be otherwise.
@@ -21,10 +21,10 @@ pub struct Closest {
 pub struct Changed {
     /// Where, as rules write it: `body.alerts[0].status`.
     pub path: String,
-    /// What is there; `None` where nothing is.
-    pub from: Option<Json>,
-    /// What would have to be there; `None` where it would have to be missing.
-    pub to: Option<Json>,
+    /// What is there, as JSON; `None` where nothing is.
+    pub from: Option<String>,
+    /// What would have to be there, as JSON; `None` where it would have to be missing.
+    pub to: Option<String>,
 }
 
 /// `body.status` were "firing" and not "resolved".
@@ -35,7 +35,7 @@ impl std::fmt::Display for Changed {
             None => write!(f, "`{}` were missing", self.path)?,
         }
         match &self.from {
-            Some(from) if from.is_array() || from.is_object() => Ok(()),
+            Some(from) if from.starts_with(['[', '{']) => Ok(()),
             Some(from) if self.to.is_some() => write!(f, " and not {from}"),
             _ => Ok(()),
         }
@@ -75,13 +75,12 @@ impl Ruleset {
                 && sensor.event == event.name()
         })?;
         let closest = Analysis::new(typed).closest(placed, event)?;
-        let json =
-            |value: Option<crate::value::Value<'_>>| value.and_then(|value| value.to_json().ok());
+        let json = |value: Option<Value<'_>>| value.and_then(|value| value.to_json_text().ok());
         let changes = closest.changes.into_iter().map(|change| Changed {
             path: change.path.to_string(),
             from: json(change.from),
             to: json(change.to),
         });
-        Some(Closest { changes: changes.collect(), body: closest.event.body.to_json().ok()? })
+        Some(Closest { changes: changes.collect(), body: closest.event.text()? })
     }
 }

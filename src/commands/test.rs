@@ -37,6 +37,9 @@ pub(crate) fn run(arguments: &Test) -> Ended {
     let backends = |decision: &mut Decision, event: &Event<'_>| render(&triggers, decision, event);
     let tests = Tests::new(&ruleset, &Disk).backends(&backends);
     let chosen = chosen(&tests, &names, arguments.filter.as_deref());
+    if let (Some(filter), true) = (&arguments.filter, chosen.is_empty()) {
+        return Err(format!("no test has `{filter}` in its name"));
+    }
     if arguments.update {
         return update(&tests, &chosen);
     }

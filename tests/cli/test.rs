@@ -81,7 +81,8 @@ fn tests_pass_and_fail() {
     insta::assert_snapshot!(output(&good, &arguments) + &output(&bad, &["test", "."]));
     // Tests of files that are only used are not run.
     assert!(output(&good, &["test", "a.rules"]).contains("0 tests passed"));
-    assert!(output(&bad, &["test", ".", "--filter", "nothing like it"]).starts_with("exit 0"));
+    let none = output(&bad, &["test", ".", "--filter", "like it"]);
+    assert_eq!(none, "exit 2\nfuse: no test has `like it` in its name\n");
 }
 
 #[test]

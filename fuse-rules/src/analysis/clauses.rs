@@ -6,6 +6,9 @@ use super::{Analysis, Events, Inside, Placed};
 use crate::check::typed::{Each, Expr, ExprKind, Sensor};
 use crate::span::Span;
 
+/// How many conditions one is held against.
+const MOST: usize = 50;
+
 /// What is the matter with a clause.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Finding {
@@ -50,6 +53,10 @@ impl<'r> Analysis<'r> {
         let mut found = Vec::new();
         let mut before = before.to_vec();
         for when in own {
+            // Of a great many conditions the first ones are looked at.
+            if before.len() > MOST {
+                break;
+            }
             let looked_for =
                 [(Finding::Impossible, Truths::TRUE), (Finding::Idle, Truths::NOT_TRUE)];
             let mut finding = None;

@@ -31,12 +31,7 @@ use std::rc::Rc;
 use crate::check::typed::{Each, Expr, Rule, Rules, Sensor};
 use crate::eval::reference::World;
 use ask::{Ask, all_true, none_true};
-#[allow(unused_imports, reason = "its callers come one by one")]
-pub(crate) use change::Change;
-#[allow(unused_imports, reason = "its callers come one by one")]
 pub(crate) use clauses::{Clause, Finding};
-#[allow(unused_imports, reason = "its callers come one by one")]
-pub(crate) use closest::Closest;
 use domain::Automata;
 use goal::Goal;
 pub(crate) use truths::Truths;

@@ -47,6 +47,8 @@ impl<'r> Search<'_, 'r> {
                 least = Some((rank, at));
             }
         }
+        // The more is open, the more each choice costs.
+        self.steps = self.steps.saturating_sub(state.choices.len() / 8);
         if self.steps == 0 || depth == 0 {
             return Outcome::Unsure;
         }

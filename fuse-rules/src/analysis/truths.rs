@@ -27,6 +27,11 @@ impl Truths {
         if truth { Self::TRUE } else { Self::FALSE }
     }
 
+    #[cfg(test)]
+    pub(super) const fn or(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
     pub(super) const fn has(self, other: Self) -> bool {
         self.0 & other.0 != 0
     }

@@ -137,7 +137,7 @@ fn of_rule(fuzzer: &Fuzzer<'_>, rule: &Rule, found: &mut Vec<Finding>) {
     pairs.sort_unstable();
     for ((_, other), times) in pairs {
         let of_other = fuzzer.fired.get(other).copied().unwrap_or(0);
-        if *times >= OFTEN && *times == fired && of_other == fired {
+        if *times >= OFTEN && *times == fired && of_other == fired && !fuzzer.differ(name, other) {
             found.push(Finding {
                 kind: FindingKind::AlwaysTogether,
                 rule: name.to_owned(),

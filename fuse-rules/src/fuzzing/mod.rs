@@ -211,6 +211,20 @@ impl<'r> Fuzzer<'r> {
         drafts.into_iter().for_each(|draft| self.try_out(at, draft));
     }
 
+    /// Whether an event is known that one of two rules matches and the other one does not.
+    fn differ(&self, first: &str, second: &str) -> bool {
+        let placed = |name: &str| {
+            let mut rules = self.targets.iter().flat_map(|target| &target.rules);
+            let (sensor, rule) = rules.find(|(_, rule)| rule.name == name)?;
+            Some(Placed { sensor, rule })
+        };
+        let (Some(first), Some(second)) = (placed(first), placed(second)) else { return false };
+        let mut analysis = Analysis::new(self.ruleset.typed());
+        [(first, second), (second, first)]
+            .into_iter()
+            .any(|(a, b)| analysis.separating(a, b).witness().is_some())
+    }
+
     /// Makes one event and decides it.
     pub fn step(&mut self) {
         if !self.begun {

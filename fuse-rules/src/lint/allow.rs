@@ -164,6 +164,7 @@ fn places(text: &str) -> Vec<Range<usize>> {
                 | Rule::event_decl
                 | Rule::sensor_decl
                 | Rule::rule_decl
+                | Rule::test_decl
                 | Rule::requires_clause
                 | Rule::each_clause
                 | Rule::when_clause

@@ -22,8 +22,8 @@ pub(crate) struct Study<'a> {
     /// All fuses on.
     fuses: Fuses,
     pub(crate) rules: Vec<Studied<'a>>,
-    /// The numbers of rules, by their names.
-    by_name: FxHashMap<&'a str, usize>,
+    /// The numbers of the rules that do the same.
+    by_action: FxHashMap<Vec<String>, Vec<usize>>,
     /// What was found of the clauses of sensors.
     pub(crate) shared: Vec<Clause>,
 }
@@ -69,30 +69,42 @@ impl<'a> Study<'a> {
                 });
             }
         }
-        let by_name = studied.iter().enumerate().map(|(i, studied)| (studied.name(), i)).collect();
+        let mut by_action: FxHashMap<Vec<String>, Vec<usize>> = FxHashMap::default();
+        for (i, one) in studied.iter().enumerate() {
+            by_action.entry(one.actions.clone()).or_default().push(i);
+        }
         let fuses =
             rules.fuses.iter().fold(Fuses::default(), |all, fuse| all.set(&fuse.name, true));
-        Self { analysis, plan, fuses, rules: studied, by_name, shared }
+        Self { analysis, plan, fuses, rules: studied, by_action, shared }
     }
 
-    /// The rules that match the event that one rule was found to match, by their numbers: only these
-    /// can match whenever it does.
+    /// The rules that do the same as one rule, and match the event that it was found to match: only these can
+    /// match whenever it does.
     pub(crate) fn beside(&self, number: usize) -> Vec<usize> {
         let Some(studied) = self.rules.get(number) else { return Vec::new() };
-        let Some(witness) = studied.matching.witness() else { return Vec::new() };
-        let sensor = studied.placed.sensor;
-        let matching = witness.event((&sensor.source, &sensor.event), |event| {
-            let evaluation = self.plan.evaluate(event, &self.fuses);
-            let names: FxHashSet<String> =
-                evaluation.decisions.into_iter().map(|decision| decision.rule).collect();
-            names
-        });
-        let numbers = matching.unwrap_or_default();
-        let numbers = numbers.iter().filter_map(|name| self.by_name.get(name.as_str()).copied());
-        let mut numbers: Vec<usize> = numbers.filter(|other| *other != number).collect();
-        numbers.sort_unstable();
-        numbers.truncate(MOST_COMPARED);
+        let alike = self.by_action.get(&studied.actions).map_or(&[] as &[usize], Vec::as_slice);
+        let mut numbers: Vec<usize> =
+            alike.iter().copied().filter(|other| *other != number).collect();
+        if numbers.len() > MOST_COMPARED {
+            let matching = self.matching(studied);
+            numbers.retain(|other| {
+                self.rules.get(*other).is_some_and(|other| matching.contains(other.name()))
+            });
+            numbers.truncate(MOST_COMPARED);
+        }
         numbers
+    }
+
+    /// The names of the rules that match the event that one was found to match.
+    fn matching(&self, studied: &Studied<'_>) -> FxHashSet<String> {
+        let sensor = studied.placed.sensor;
+        let matching = studied.matching.witness().and_then(|witness| {
+            witness.event((&sensor.source, &sensor.event), |event| {
+                let evaluation = self.plan.evaluate(event, &self.fuses);
+                evaluation.decisions.into_iter().map(|decision| decision.rule).collect()
+            })
+        });
+        matching.unwrap_or_default()
     }
 
     /// Whether it is proven that the second matches whenever the first does.

@@ -211,6 +211,13 @@ impl Tests<'_> {
                 }
             }
         }
+        for (rule, placed) in coverage.rules.iter_mut().zip(self.placed()) {
+            if rule.missing().any(|outcome| outcome == Outcome::NotMatched)
+                && analysis.failing(placed).is_never()
+            {
+                rule.outcomes.retain(|(outcome, _)| *outcome != Outcome::NotMatched);
+            }
+        }
         for atom in &mut coverage.atoms {
             for (seen, truth) in [
                 (&mut atom.seen_true, "true"),
@@ -223,6 +230,14 @@ impl Tests<'_> {
             }
         }
         coverage
+    }
+}
+
+impl<'r> Tests<'r> {
+    /// The rules, in their order.
+    fn placed(&self) -> impl Iterator<Item = Placed<'r>> {
+        let sensors = self.ruleset.typed().sensors.iter();
+        sensors.flat_map(|sensor| sensor.rules.iter().map(move |rule| Placed { sensor, rule }))
     }
 }
 

@@ -45,6 +45,11 @@ impl Tests<'_> {
         Some(match &expect.what {
             Expected::NothingElse => {
                 let others = others(group);
+                if let Some(why) =
+                    group.sent.iter().find_map(|sent| sent.evaluation.refused.as_ref())
+                {
+                    return Some(failed(expect.span, "an event was refused").label(why.clone()));
+                }
                 failed(expect.span, "something else happened")
                     .label(all_told(&others))
                     .help("expect it, or change the rules so that it does not happen")
@@ -131,7 +136,7 @@ impl Tests<'_> {
 
 pub(super) fn is_met(expect: &Expect, group: &Group<'_, '_>) -> bool {
     match &expect.what {
-        Expected::NothingElse => others(group).is_empty(),
+        Expected::NothingElse => others(group).is_empty() && !is_refused(group),
         Expected::No(rule) => of(group, rule, Outcome::Fired).next().is_none(),
         Expected::Rule(expected) => {
             let hits = hits(group, expected);
@@ -203,22 +208,50 @@ fn differences_of(
     differences(fields, &action.fields)
 }
 
-/// What fired or was rejected though nothing expects it.
+/// What fired or was rejected though nothing expects it. An event that is refused is one rejection.
 pub(super) fn others<'g>(group: &'g Group<'_, '_>) -> Vec<&'g Decision> {
-    let happened = group.sent.iter().flat_map(|sent| &sent.evaluation.decisions);
+    let expected: Vec<&ExpectedRule> = group
+        .expected
+        .iter()
+        .filter_map(|expect| match &expect.what {
+            Expected::Rule(expected) => Some(&**expected),
+            _ => None,
+        })
+        .collect();
     let counts = |d: &&Decision| matches!(d.outcome, Outcome::Fired | Outcome::Rejected);
-    let expected = |decision: &Decision| {
-        group.expected.iter().any(|expect| match &expect.what {
-            Expected::Rule(expected) => {
+    let mut others = Vec::new();
+    for sent in &group.sent {
+        let decisions = &sent.evaluation.decisions;
+        let refusal_is_expected = expected.iter().any(|e| e.outcome == Outcome::Rejected);
+        if sent.evaluation.refused.is_some() && refusal_is_expected {
+            continue;
+        }
+        others.extend(decisions.iter().filter(counts).filter(|decision| {
+            // A rule with several triggers is expected by what one of them gives.
+            let alike = |other: &&Decision| {
+                other.rule == decision.rule
+                    && other.outcome == decision.outcome
+                    && other.element == decision.element
+            };
+            !expected.iter().any(|expected| {
                 expected.rule == decision.rule
                     && expected.outcome == decision.outcome
                     && at(decision, expected)
-                    && (expected.count.is_some() || fits(decision, expected))
-            }
-            _ => false,
-        })
-    };
-    happened.filter(counts).filter(|decision| !expected(decision)).collect()
+                    && (expected.count.is_some()
+                        || decisions.iter().filter(alike).any(|other| fits(other, expected)))
+            })
+        }));
+    }
+    others
+}
+
+/// Whether an event was refused as a whole though no rejection is expected.
+fn is_refused(group: &Group<'_, '_>) -> bool {
+    let rejections = group.expected.iter().any(|expect| match &expect.what {
+        Expected::Rule(expected) => expected.outcome == Outcome::Rejected,
+        _ => false,
+    });
+    !rejections && group.sent.iter().any(|sent| sent.evaluation.refused.is_some())
 }
 
 /// What happened, each once: every trigger of a rule has a decision.

@@ -30,8 +30,8 @@ pub struct Mutant {
     pub rules: Vec<String>,
     /// The test that failed because of it; `None` where it survived.
     pub killed_by: Option<String>,
-    /// The body of an event for which it makes a difference, where it survived and one was found.
-    pub event: Option<serde_json::Value>,
+    /// The body of an event for which it makes a difference, as JSON, where it survived and one was found.
+    pub event: Option<String>,
 }
 
 /// What the tests of one rule set do, without a fault.

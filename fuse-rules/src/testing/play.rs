@@ -36,7 +36,15 @@ pub(super) struct Claims(FxHashMap<(String, Vec<String>), Claim>);
 impl<'r> Tests<'r> {
     /// Sends the events of a test.
     pub(super) fn play<'t>(&'t self, test: &'t Test) -> Result<Vec<Played<'t>>, Box<Diagnostic>> {
-        let every = wants_all(test);
+        self.played(test, wants_all(test))
+    }
+
+    /// The same, with every decision or with those that something comes of.
+    pub(super) fn played<'t>(
+        &'t self,
+        test: &'t Test,
+        every: bool,
+    ) -> Result<Vec<Played<'t>>, Box<Diagnostic>> {
         let mut played = self.events(test)?;
         let mut claims = Claims::default();
         for (number, sent) in played.iter_mut().enumerate() {

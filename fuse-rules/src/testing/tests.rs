@@ -46,7 +46,10 @@ fn load(tests: &str) -> Result<Ruleset, Diagnostics> {
 }
 
 fn files() -> BTreeMap<&'static str, &'static str> {
-    BTreeMap::from([("e.json", r#"{"xs": [{"a": 2, "b": "", "key": 1, "team": "db"}]}"#)])
+    BTreeMap::from([
+        ("e.json", r#"{"xs": [{"a": 2, "b": "", "key": 1, "team": "db"}]}"#),
+        ("twice.json", r#"{"t": 1, "t": 2}"#),
+    ])
 }
 
 /// What a test that has these steps says.
@@ -74,6 +77,7 @@ fn expectations_that_are_met() {
         "expect s/r once { limits { cpu = 1.0 } }",
         "expect s/r { limits { names = [\"db\", { deep = 1 }] } }",
         "expect no t/r expect s/r once expect nothing else",
+        "expect s/r { team = \"db\" } expect nothing else",
         "expect t/r unknown because \"`body.t` is missing\"",
     ] {
         assert_eq!(outcome(&format!("{sent} {steps}")), "passes", "{steps}");
@@ -86,6 +90,7 @@ fn expectations_that_are_met() {
         // As the rule says it, whatever a backend gets.
         "send q.e body { t = true } expect t/r once { after = 2m, env { PORT = 80, TAGS = \"a\" } }",
         "send q.e body { t = true } expect t/r once { after = 2 * 1m, env = { PORT = \"80\" } }",
+        "send q.e from \"twice.json\" expect t/r rejected expect nothing else",
         // Within the hour, then after it.
         "at \"2026-01-01T00:00:00Z\" send q.e from \"e.json\" send q.e from \"e.json\" expect s/r once
          expect s/r suppressed once
@@ -117,6 +122,7 @@ fn expectations_that_are_not_met_say_what_came_instead() {
         "with fuse gate off send q.e from \"e.json\" expect s/r",
         "send q.e body { xs = [{ a = 2, b = \"no\" }, { a = 2 }, { a = 2, b = \"\" }] } expect s/r",
         "send q.e body [1, 1] expect s/r once",
+        "send q.e from \"twice.json\" expect nothing else",
     ]
     .iter()
     .map(|steps| format!("{steps}\n{}\n", outcome(steps)))
@@ -166,6 +172,9 @@ fn updated_tests_pass() {
         "test \"c\" { send q.e from \"e.json\" expect no s/r expect t/r expect nothing else }",
         "test \"d\" { with fuse gate off send q.e from \"e.json\" expect s/r once { team = \"x\" } }",
         "test \"e\" { send q.e body { xs = [{ a = 2, b = \"\" }] } expect s/r { team = \"x\" } }",
+        "test \"g\" { send q.e from \"e.json\" send q.e body { xs = [{ a = 2, b = \"\", key = 2, team = \"x\" }] } }",
+        "test \"h\" { send q.e body { xs = [{ a = 2, b = \"\", key = 1, team = \"x\" }, { a = 0 }] } expect s/r for element 1 }",
+        "test \"i\" { send q.e from \"e.json\" expect s/r once { team = \"y\", limits { cpu = 2 } } }",
         "test \"f\" { send q.e body { xs = [{ a = 2, b = \"\", key = 1, team = \"quo\\\"te \\${x} \\n\" }] } }",
     ];
     let ruleset = load(&tests.join("\n")).unwrap();

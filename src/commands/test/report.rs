@@ -82,7 +82,15 @@ pub(super) fn junit(tests: &Tests<'_>, ran: &[Ran], took: Duration) -> Result<St
         }
         report.add_test_suite(suite);
     }
-    report.to_string().map(|xml| xml + "\n").map_err(|error| format!("no JUnit report: {error}"))
+    report
+        .to_string()
+        .map(|xml| valid(&xml) + "\n")
+        .map_err(|error| format!("no JUnit report: {error}"))
+}
+
+/// Without the two characters that XML has no way to write and the writer does not leave out.
+fn valid(xml: &str) -> String {
+    xml.replace(['\u{fffe}', '\u{ffff}'], "\u{fffd}")
 }
 
 pub(super) fn coverage(tests: &Tests<'_>, coverage: &Coverage, format: TestFormat) -> String {

@@ -113,5 +113,9 @@ fn object(trigger: &Trigger) -> Option<String> {
     };
     let name = field("name").filter(|name| name != "null")?;
     let kind = field("kind")?;
-    Some(format!("{} {kind} {} {name}", trigger.kind, field("namespace").unwrap_or_default()))
+    // Versions of one group are the same objects.
+    let api = field("api-version").unwrap_or_default();
+    let group = api.rsplit_once('/').map_or("", |(group, _)| group);
+    let namespace = field("namespace").unwrap_or_default();
+    Some(format!("{} {group} {kind} {namespace} {name}", trigger.kind))
 }

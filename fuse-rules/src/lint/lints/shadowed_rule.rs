@@ -1,5 +1,6 @@
 //! `shadowed-rule`
 
+use crate::check::typed::Rule;
 use crate::lint::context::{Context, Findings};
 use crate::lint::study::{Study, shown};
 use crate::lint::{Level, Lint};
@@ -10,7 +11,7 @@ pub(super) static LINT: Lint = Lint {
     title: "a rule beside another one that does the same whenever it does",
     level: Level::Warn,
     finds: "Every rule that matches acts. Where another rule has the same triggers and matches whenever this one does, whatever this one does \
-is done twice. This is proven for every event, of its declared type where it has one; the event that is shown matches both.",
+is done twice; or once, where a `once` of both holds one back, whichever comes first. This is proven for every event, of its declared type where it has one; the event that is shown matches both.",
     instead: "Remove the rule, or exclude by a condition what the other one takes care of.",
     flags: &[
         "\
@@ -81,16 +82,23 @@ fn look(context: &Context<'_>, out: &mut Findings) {
             continue;
         };
         let message = format!(
-            "whenever rule `{}` matches, so does `{}`, and does the same",
+            "whenever rule `{}` matches, so does `{}`, which has the same triggers",
             studied.name(),
             other.name()
         );
         let event = shown(witness, studied.placed);
+        let has_once = studied.placed.rule.once.is_some();
         out.add(studied.span(), message, |problem| {
+            let label = if has_once { "may be done twice" } else { "done twice" };
+            let way_out = if has_once {
+                "let one exclude the other, as each remembers its own `once`"
+            } else {
+                "remove it, or let one exclude the other"
+            };
             problem
-                .label("what it does is done twice")
+                .label(label)
                 .related(other.span(), "by this one, too")
-                .help(format!("remove it, or let one exclude the other; both match {event}"))
+                .help(format!("{way_out}; both match {event}"))
         });
     }
 }
@@ -101,7 +109,7 @@ fn shadows(study: &mut Study<'_>, number: usize, by: usize) -> bool {
         return false;
     };
     let (rule, shadow) = (own.placed.rule, other.placed.rule);
-    let once = |rule: &crate::check::typed::Rule| {
+    let once = |rule: &Rule| {
         rule.once.as_ref().map(|once| {
             let keys: Vec<String> = once.keys.iter().map(|key| Shown(key).to_string()).collect();
             (keys, once.within)

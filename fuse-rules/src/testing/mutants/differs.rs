@@ -1,17 +1,15 @@
 //! Whether a fault makes a difference at all, and for which event.
 
-use serde_json::Value as Json;
-
 use super::make::Fault;
-use crate::analysis::{Analysis, Answer, Placed};
+use crate::analysis::{Analysis, Answer, Events, Placed, Witness};
 use crate::check::typed::{Rules, Sensor};
 
 /// For which events a fault makes a difference.
 pub(super) enum Differs {
     /// For none, which is proven.
     Never,
-    /// For one with this body.
-    For(Json),
+    /// For one with this body, as JSON.
+    For(String),
     Unknown,
 }
 
@@ -19,6 +17,9 @@ pub(super) fn differs(rules: &Rules, fault: &Fault) -> Differs {
     let named = |sensor: &&Sensor| sensor.name == fault.sensor.name;
     let Some(sensor) = rules.sensors.iter().find(named) else { return Differs::Unknown };
     let mut analysis = Analysis::new(rules);
+    let declared = rules.sources.iter().filter(|source| source.name == sensor.source);
+    let declared = declared.flat_map(|source| &source.events);
+    let rejects = declared.into_iter().any(|event| event.name == sensor.event && event.rejects());
     let mut never = true;
     for faulty in &fault.sensor.rules {
         let Some(rule) = sensor.rules.iter().find(|rule| rule.name == faulty.name) else {
@@ -28,15 +29,17 @@ pub(super) fn differs(rules: &Rules, fault: &Fault) -> Differs {
         if !fault.of_condition {
             // It matches as before, and does something else.
             return match analysis.matching(right) {
-                Answer::Found(witness) => body(&witness.body),
+                Answer::Found(witness) => body(&witness),
                 _ => Differs::Unknown,
             };
         }
         let wrong = Placed { sensor: &fault.sensor, rule: faulty };
         for (a, b) in [(right, wrong), (wrong, right)] {
             match analysis.separating(a, b) {
-                Answer::Found(witness) => return body(&witness.body),
-                Answer::Never(_) => {}
+                Answer::Found(witness) => return body(&witness),
+                Answer::Never(Events::Any) => {}
+                // Events of other types are decided, too, unless the source rejects them.
+                Answer::Never(Events::Typed) => never &= rejects,
                 Answer::Unknown => never = false,
             }
         }
@@ -44,6 +47,6 @@ pub(super) fn differs(rules: &Rules, fault: &Fault) -> Differs {
     if never { Differs::Never } else { Differs::Unknown }
 }
 
-fn body(body: &crate::value::Value<'_>) -> Differs {
-    body.to_json().map_or(Differs::Unknown, Differs::For)
+fn body(witness: &Witness) -> Differs {
+    witness.text().map_or(Differs::Unknown, Differs::For)
 }
