@@ -191,22 +191,12 @@ sensor s on q.e { rule r {
   trigger log { message = \"x\" }
 } }";
     insta::assert_snapshot!(explained_by(rules, r#"{"s":"f","c":false}"#, &[]));
-    insta::assert_snapshot!(explained_by(rules, r#"{"s":"f","a":"x","b":1,"c":true}"#, &[]), @"
-    exit 0
-    q.e, from FOLDER/event.json, id `example`
-
-    s/r: not matched
-      because `not body.c` is false: `body.c` is true
-        at FOLDER/test.rules:6:8 (2 other conditions are true)
-    ");
-    insta::assert_snapshot!(explained_by(rules, r#"{"s":"f","a":"x","b":1,"c":"no"}"#, &["--header", "X-Id: 7"]), @"
-    exit 0
-    q.e, from FOLDER/event.json, id `7`
-
-    s/r: unknown, so not fired
-      because `body.c` is a string, not true or false
-        at FOLDER/test.rules:6:8 (2 other conditions are true)
-    ");
+    insta::assert_snapshot!(explained_by(rules, r#"{"s":"f","a":"x","b":1,"c":true}"#, &[]));
+    insta::assert_snapshot!(explained_by(
+        rules,
+        r#"{"s":"f","a":"x","b":1,"c":"no"}"#,
+        &["--header", "X-Id: 7"]
+    ));
 }
 
 #[test]
