@@ -229,6 +229,37 @@ impl<'r> Analysis<'r> {
         )
     }
 
+    /// Whether it is proven that such a condition or part has none of these truths where it is looked at:
+    /// where others, of the rule or of its sensor, have the truths that are given.
+    pub(crate) fn is_out_of_reach(
+        &mut self,
+        of: Placed<'r>,
+        (expr, want): (&'r Expr, Truths),
+        given: &[(&'r Expr, Truths)],
+    ) -> bool {
+        let of_sensor = |part: &Expr| of.sensor.when.iter().any(|when| ask::is_part(when, part));
+        // A sensor's condition is looked at whatever the rule goes through.
+        let eachs: Vec<_> = match of_sensor(expr) {
+            true => of.sensor.each.iter().collect(),
+            false => of.eachs(),
+        };
+        let all: Vec<_> = given.iter().copied().chain([(expr, want)]).collect();
+        let all: Vec<_> = all
+            .into_iter()
+            .map(|(expr, want)| {
+                let outer = of.sensor.each.iter().count();
+                let around = if of_sensor(expr) { outer } else { of.eachs().len() };
+                (Inside { around, expr }, want)
+            })
+            .collect();
+        let proven = self.ask(of.event()).never(&|state| {
+            let (scope, mut goals) = ask::bind(state, &eachs)?;
+            goals.extend(all.iter().map(|(part, want)| ask::wanted(*part, &scope, *want)));
+            Ok(goals)
+        });
+        proven.is_some()
+    }
+
     fn ask(&mut self, of: (&'r str, &'r str)) -> Ask<'_, 'r> {
         let declared = self
             .rules

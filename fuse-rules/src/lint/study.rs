@@ -1,5 +1,6 @@
 //! What the analysis tells of every rule: asked once, and used by several lints.
 
+use std::cell::Cell;
 use std::fmt::Write as _;
 
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -12,6 +13,8 @@ use crate::span::Span;
 
 /// How many rules one rule is compared with, of those that match its event.
 const MOST_COMPARED: usize = 20;
+/// How many matching rules are looked at, of all rules together.
+const MOST_MATCHING: usize = 500_000;
 /// How many characters of an event are shown.
 const SHOWN: usize = 300;
 
@@ -26,6 +29,8 @@ pub(crate) struct Study<'a> {
     by_action: FxHashMap<Vec<String>, Vec<usize>>,
     /// What was found of the clauses of sensors.
     pub(crate) shared: Vec<Clause>,
+    /// How many more matching rules are looked at.
+    left: Cell<usize>,
 }
 
 /// A rule.
@@ -75,7 +80,15 @@ impl<'a> Study<'a> {
         }
         let fuses =
             rules.fuses.iter().fold(Fuses::default(), |all, fuse| all.set(&fuse.name, true));
-        Self { analysis, plan, fuses, rules: studied, by_action, shared }
+        Self {
+            analysis,
+            plan,
+            fuses,
+            rules: studied,
+            by_action,
+            shared,
+            left: Cell::new(MOST_MATCHING),
+        }
     }
 
     /// The rules that do the same as one rule, and match the event that it was found to match: only these can
@@ -95,8 +108,12 @@ impl<'a> Study<'a> {
         numbers
     }
 
-    /// The names of the rules that match the event that one was found to match.
+    /// The names of the rules that match the event that one was found to match; none once that was asked of
+    /// too many: of rules that all match each other's events, some pairs stand for all.
     fn matching(&self, studied: &Studied<'_>) -> FxHashSet<String> {
+        if self.left.get() == 0 {
+            return FxHashSet::default();
+        }
         let sensor = studied.placed.sensor;
         let matching = studied.matching.witness().and_then(|witness| {
             witness.event((&sensor.source, &sensor.event), |event| {
@@ -104,7 +121,9 @@ impl<'a> Study<'a> {
                 evaluation.decisions.into_iter().map(|decision| decision.rule).collect()
             })
         });
-        matching.unwrap_or_default()
+        let matching: FxHashSet<String> = matching.unwrap_or_default();
+        self.left.set(self.left.get().saturating_sub(1 + matching.len()));
+        matching
     }
 
     /// Whether it is proven that the second matches whenever the first does.

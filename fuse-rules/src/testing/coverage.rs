@@ -195,7 +195,7 @@ impl Tests<'_> {
             coverage.atoms.iter().map(|atom| (atom.span, atom.missing())).collect();
         for sensor in &typed.sensors {
             for rule in &sensor.rules {
-                for expr in elementary(sensor, rule) {
+                for (expr, given) in looked_at(sensor, rule) {
                     for truth in missing.get(&expr.span).into_iter().flatten() {
                         let shown = possible.entry((expr.span, *truth)).or_default();
                         if !*shown {
@@ -205,7 +205,7 @@ impl Tests<'_> {
                                 _ => Truths::UNKNOWN,
                             };
                             let placed = Placed { sensor, rule };
-                            *shown = !analysis.reaching(placed, expr, want).is_never();
+                            *shown = !analysis.is_out_of_reach(placed, (expr, want), &given);
                         }
                     }
                 }
@@ -239,6 +239,46 @@ impl<'r> Tests<'r> {
         let sensors = self.ruleset.typed().sensors.iter();
         sensors.flat_map(|sensor| sensor.rules.iter().map(move |rule| Placed { sensor, rule }))
     }
+}
+
+/// An elementary condition, and the truths that others have where it is looked at.
+type LookedAt<'r> = (&'r Expr, Vec<(&'r Expr, Truths)>);
+
+/// The elementary conditions of a rule and its sensor that stand in no quantifier, each with what is so where
+/// it is looked at: no condition before it is false, nor a part before it of an `and`; none of an `or` true.
+fn looked_at<'r>(sensor: &'r Sensor, rule: &'r Rule) -> Vec<LookedAt<'r>> {
+    let mut found = Vec::new();
+    let mut given = Vec::new();
+    for (clauses, has_each) in [(&sensor.when, rule.each.is_some()), (&rule.when, false)] {
+        for clause in clauses {
+            parts(clause, &mut given, &mut found);
+            given.push((clause, Truths::NOT_FALSE));
+        }
+        // A rule's own list is gone through only where its sensor's conditions are true.
+        if has_each {
+            given.iter_mut().for_each(|(_, truths)| *truths = Truths::TRUE);
+        }
+    }
+    found
+}
+
+fn parts<'r>(expr: &'r Expr, given: &mut Vec<(&'r Expr, Truths)>, found: &mut Vec<LookedAt<'r>>) {
+    let before = given.len();
+    match &expr.kind {
+        ExprKind::And(inner) | ExprKind::Or(inner) => {
+            let goes_on = match &expr.kind {
+                ExprKind::And(_) => Truths::NOT_FALSE,
+                _ => Truths::NOT_TRUE,
+            };
+            for part in inner {
+                parts(part, given, found);
+                given.push((part, goes_on));
+            }
+        }
+        ExprKind::Not(inner) => parts(inner, given, found),
+        _ => found.push((expr, given.clone())),
+    }
+    given.truncate(before);
 }
 
 /// The elementary conditions of a rule and its sensor that stand in no quantifier.

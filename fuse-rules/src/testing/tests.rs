@@ -145,6 +145,41 @@ fn coverage_tells_what_no_test_shows() {
     assert_eq!(tests.coverage([]).counts().1, 0);
 }
 
+/// What no event can show is not asked for.
+#[test]
+fn coverage_asks_for_nothing_impossible() {
+    for (when, asked) in [
+        (
+            "when body.a == 1 or (body.a != 1 and body.b == 1)",
+            "body.a == 1: true false unknown; body.a != 1: true unknown; body.b == 1: true false unknown",
+        ),
+        (
+            "when body.a is present when body.a is string",
+            "body.a is present: true false; body.a is string: true false",
+        ),
+        (
+            "when body.a is present or body.a is missing",
+            "body.a is present: true false; body.a is missing: true",
+        ),
+        ("when body.a == 1", "body.a == 1: true false unknown"),
+        (
+            "when body.a == 1 when body.a is present",
+            "body.a == 1: true false unknown; body.a is present: true false",
+        ),
+    ] {
+        let text = format!(
+            "source q queue {{ event e }} sensor s on q.e {{ rule r {{ {when} trigger page {{ team = \"x\" }} }} }}"
+        );
+        let files = BTreeMap::from([("a.rules", text.as_str())]);
+        let ruleset = Ruleset::load_in_detail(&["a.rules"], &files, &registry()).unwrap();
+        let tests = Tests::new(&ruleset, &files);
+        let open = tests.without_impossible(tests.coverage([]));
+        let found =
+            open.atoms.iter().map(|atom| format!("{}: {}", atom.text, atom.missing().join(" ")));
+        assert_eq!(found.collect::<Vec<_>>().join("; "), asked, "{when}");
+    }
+}
+
 #[test]
 fn mutants_that_survive_are_told() {
     let ruleset = load(
