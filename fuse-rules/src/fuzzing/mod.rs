@@ -47,7 +47,7 @@ const MOST_ATOMS: usize = 50;
 ///     .source(SourceSchema::new(Schema::new("queue", "A queue."), Schema::new("event", "")))
 ///     .trigger(Schema::new("page", "Calls a human."));
 /// let text = r#"source q queue { event e }
-///               sensor s on q.e { rule r { when body.a == 1 and body.a == 2  trigger page {} } }"#;
+///               sensor s on q.e { rule r { when body.a > 2 and body.a < 2  trigger page {} } }"#;
 /// let ruleset = Ruleset::load_in_detail(&["a.rules"], &|_: &str| Ok(text.into()), &registry)?;
 /// let mut fuzzer = Fuzzer::new(&ruleset, 42);
 /// for _ in 0..1_000 {
