@@ -25,7 +25,6 @@ mod config;
 pub mod engine;
 pub mod event;
 mod files;
-pub mod flow;
 pub mod ledger;
 mod metrics;
 mod runtime;

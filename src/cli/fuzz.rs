@@ -45,6 +45,8 @@ pub(crate) struct Fuzz {
     pub(crate) seed: Option<u64>,
 
     /// Events to begin with: files of JSON, or folders of them; may be given several times
+    ///
+    /// What is no JSON is named and left out.
     #[arg(long, value_name = "PATH")]
     pub(crate) events: Vec<PathBuf>,
 

@@ -2,18 +2,14 @@
 
 use fuse_rules::{RuleCost, Ruleset};
 
-use super::fix::fix;
-use super::{Ended, config, counted, load_in_detail, problems};
+use super::{Ended, config, counted, fix, problems};
 use crate::cli::{Check, ProblemFormat};
 use crate::output;
 
 pub(crate) fn run(arguments: &Check) -> Ended {
     let config = config(arguments.config.clone())?;
     let lints = config.lints().only_errors();
-    let outcome = match arguments.fix {
-        true => fix(&arguments.paths, arguments.format, &lints)?,
-        false => load_in_detail(&arguments.paths)?,
-    };
+    let outcome = fix::load(&arguments.paths, arguments.fix, arguments.format, &lints)?;
     let ruleset = match &outcome {
         Ok(ruleset) => ruleset,
         Err(diagnostics) => return Ok(problems(diagnostics, arguments.format)),

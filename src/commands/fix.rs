@@ -5,13 +5,23 @@ use std::path::{Path, PathBuf};
 use fuse_rules::{Diagnostics, Lints, Ruleset};
 use fuse_runtime::{Disk, registry, rule_files};
 
-use super::kinds;
 use super::replace::replace;
+use super::{kinds, load_in_detail};
 use crate::cli::ProblemFormat;
 use crate::output;
 
+/// The rules in detail: with what is safe applied to their files, where that is asked for.
+pub(super) fn load(
+    paths: &[PathBuf],
+    fixes: bool,
+    format: ProblemFormat,
+    lints: &Lints,
+) -> Result<Result<Ruleset, Diagnostics>, String> {
+    if fixes { fix(paths, format, lints) } else { load_in_detail(paths) }
+}
+
 /// Applies what is safe, and gives the rules as they are then.
-pub(super) fn fix(
+fn fix(
     paths: &[PathBuf],
     format: ProblemFormat,
     lints: &Lints,

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use fuse_rules::{Decision, Event, Finding, Fuzzer, Ruleset, Style, Tests};
 use fuse_runtime::{Disk, files_with_ending, registry, rule_files};
 use indicatif::{ProgressBar, ProgressStyle};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::test::render;
 use super::{Ended, counted, kinds, problems, read_event};
@@ -35,10 +35,17 @@ pub(crate) fn run(arguments: &Fuzz) -> Ended {
     }
     fuzzer = fuzzer.tests(&tests);
     for path in files_with_ending(&arguments.events, "json")? {
-        let body = String::from_utf8_lossy(&read_event(path.as_ref())?).into_owned();
+        let body = read_event(path.as_ref())?;
+        let body: Value = match serde_json::from_slice(&body) {
+            Ok(body) => body,
+            Err(why) => {
+                output::print_aside(&format!("`{path}` is left out: it is no event: {why}\n"));
+                continue;
+            }
+        };
         // Whichever events it may be: one that it is not shows nothing new.
         for event in ruleset.events() {
-            fuzzer.seed(event.source, event.name, &body);
+            fuzzer.seed(event.source, event.name, body.clone());
         }
     }
     go_on(&mut fuzzer, arguments);

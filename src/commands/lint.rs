@@ -6,8 +6,7 @@ use fuse_rules::{Level, Lint, Lints, Loader as _, TemplateFile};
 use fuse_runtime::{Disk, files_with_ending};
 
 use super::check::counts;
-use super::fix::fix;
-use super::{Ended, config, load_in_detail, problems};
+use super::{Ended, config, fix, problems};
 use crate::cli::{self, ALL, Levels, ProblemFormat, WARNINGS};
 use crate::{Exit, output};
 
@@ -17,10 +16,7 @@ pub(crate) fn run(arguments: &cli::Lint) -> Ended {
     if let Some(folder) = &arguments.templates {
         lints = lints.templates(templates(folder)?);
     }
-    let outcome = match arguments.fix {
-        true => fix(&arguments.paths, arguments.format, &lints)?,
-        false => load_in_detail(&arguments.paths)?,
-    };
+    let outcome = fix::load(&arguments.paths, arguments.fix, arguments.format, &lints)?;
     let ruleset = match &outcome {
         Ok(ruleset) => ruleset,
         Err(diagnostics) => return Ok(problems(diagnostics, arguments.format)),

@@ -48,7 +48,7 @@ pub(crate) fn run(arguments: &Test) -> Ended {
         let started = Instant::now();
         let outcome = tests.run(number);
         Ran { number, took: started.elapsed(), outcome }
-    });
+    })?;
     let took = started.elapsed();
     let failed = ran.iter().filter(|ran| ran.outcome.is_err()).count();
     output::print(&match arguments.format {
@@ -58,7 +58,7 @@ pub(crate) fn run(arguments: &Test) -> Ended {
     });
     let mut exit = if failed > 0 { Exit::Problems } else { Exit::Clean };
     if arguments.coverage {
-        let coverage = coverage(&tests, &chosen);
+        let coverage = coverage(&tests, &chosen)?;
         if told(&tests, &coverage, arguments)? < arguments.fail_under.unwrap_or(0.0) {
             exit = Exit::Problems;
         }
@@ -89,29 +89,38 @@ pub(super) fn render(triggers: &Triggers, decision: &mut Decision, event: &Event
 }
 
 /// Does something for each number, on all cores. What comes of it is in their order.
-fn in_parallel<T: Send>(numbers: &[usize], each: impl Fn(usize) -> T + Sync) -> Vec<T> {
+fn in_parallel<T: Send>(
+    numbers: &[usize],
+    each: impl Fn(usize) -> T + Sync,
+) -> Result<Vec<T>, String> {
     let all = |chunk: &[usize]| chunk.iter().map(|number| each(*number)).collect::<Vec<T>>();
-    chunks_in_parallel(numbers, all).into_iter().flatten().collect()
+    Ok(chunks_in_parallel(numbers, all)?.into_iter().flatten().collect())
 }
 
 /// Does something for as many parts of the numbers as there are cores.
-fn chunks_in_parallel<T: Send>(numbers: &[usize], each: impl Fn(&[usize]) -> T + Sync) -> Vec<T> {
+fn chunks_in_parallel<T: Send>(
+    numbers: &[usize],
+    each: impl Fn(&[usize]) -> T + Sync,
+) -> Result<Vec<T>, String> {
     let workers = thread::available_parallelism().map_or(1, usize::from);
     let share = numbers.len().div_ceil(workers).max(1);
     thread::scope(|scope| {
         let each = &each;
         let workers: Vec<_> =
             numbers.chunks(share).map(|chunk| scope.spawn(move || each(chunk))).collect();
-        // A worker that panics has printed why.
-        workers.into_iter().filter_map(|worker| worker.join().ok()).collect()
+        let joined = workers.into_iter().map(|worker| worker.join());
+        joined.collect::<Result<_, _>>().map_err(|_panic| {
+            // Its message stands on standard error already.
+            "running the tests failed inside fuse; please report it".to_owned()
+        })
     })
 }
 
-fn coverage(tests: &Tests<'_>, chosen: &[usize]) -> Coverage {
-    let parts = chunks_in_parallel(chosen, |chunk| tests.coverage(chunk.iter().copied()));
+fn coverage(tests: &Tests<'_>, chosen: &[usize]) -> Result<Coverage, String> {
+    let parts = chunks_in_parallel(chosen, |chunk| tests.coverage(chunk.iter().copied()))?;
     let mut whole = tests.coverage([]);
     parts.iter().for_each(|part| whole.merge(part));
-    tests.without_impossible(whole)
+    Ok(tests.without_impossible(whole))
 }
 
 /// Prints coverage and writes the files that are asked for; gives the percentage.

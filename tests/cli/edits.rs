@@ -1,9 +1,8 @@
 //! Slips in the rules that this repository came from: each is caught at its place, with the way out.
 
 use std::path::Path;
-use std::process::Command;
 
-use super::root;
+use super::{ran_in, root};
 
 /// The rules with one edit, as `fuse lint` sees them beside the templates of the deployment.
 fn edited(file: &str, from: &str, to: &str) -> String {
@@ -29,15 +28,8 @@ fn edited(file: &str, from: &str, to: &str) -> String {
 }
 
 fn lint(folder: &Path, templates: &str) -> String {
-    let output = Command::new(env!("CARGO_BIN_EXE_fuse"))
-        .args(["lint", ".", "--templates", templates])
-        .current_dir(folder)
-        .env_clear()
-        .output()
-        .unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
-    let text = text.replace(root().to_str().unwrap(), "ROOT");
-    format!("exit {}\n{text}", output.status.code().unwrap())
+    let told = ran_in(folder, &["lint", ".", "--templates", templates]);
+    told.replace(root().to_str().unwrap(), "ROOT")
 }
 
 #[test]

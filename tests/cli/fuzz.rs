@@ -1,8 +1,6 @@
 //! `fuse fuzz`: clean rules stay so, planted faults are found, and what is found becomes tests.
 
-use std::process::Command;
-
-use super::ran;
+use super::{ran, ran_in};
 
 const RULES: &str = r#"source q webhook {
   port = 12000
@@ -29,18 +27,6 @@ sensor previews on q.e {
 }
 "#;
 
-fn output(folder: &tempfile::TempDir, arguments: &[&str]) -> String {
-    let output = Command::new(env!("CARGO_BIN_EXE_fuse"))
-        .args(arguments)
-        .current_dir(folder.path())
-        .env_clear()
-        .output()
-        .unwrap();
-    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
-    let code = output.status.code().unwrap();
-    format!("exit {code}\n{}{}", text(&output.stdout), text(&output.stderr))
-}
-
 fn folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("a.rules"), RULES).unwrap();
@@ -63,7 +49,7 @@ fn nothing_is_found_in_the_rules_of_this_repository() {
 fn planted_faults_are_told_and_become_tests() {
     let folder = folder();
     let arguments = ["fuzz", ".", "--seed", "1", "--runs", "2000", "--save", "found"];
-    let text = output(&folder, &arguments);
+    let text = ran_in(folder.path(), &arguments);
     assert!(text.starts_with("exit 1"), "{text}");
     for found in [
         "its conditions never hold together",
@@ -74,8 +60,8 @@ fn planted_faults_are_told_and_become_tests() {
     }
     insta::assert_snapshot!(text);
     // The tests say what happens, so they pass; and with them nothing of it is news.
-    assert!(output(&folder, &["test", "found"]).starts_with("exit 0"));
-    let again = output(&folder, &["fuzz", ".", "found", "--seed", "1", "--runs", "2000"]);
+    assert!(ran_in(folder.path(), &["test", "found"]).starts_with("exit 0"));
+    let again = ran_in(folder.path(), &["fuzz", ".", "found", "--seed", "1", "--runs", "2000"]);
     assert!(!again.contains("`body.owner`, which is missing"), "{again}");
 }
 
@@ -84,14 +70,36 @@ fn one_rule_alone_as_json() {
     let folder = folder();
     let arguments =
         ["fuzz", ".", "--seed", "1", "--runs", "1", "--rule", "never", "--format", "json"];
-    let text = output(&folder, &arguments);
+    let text = ran_in(folder.path(), &arguments);
     let (_, line) = text.split_once('\n').unwrap();
     let first: serde_json::Value = serde_json::from_str(line.lines().next().unwrap()).unwrap();
     assert_eq!(first["kind"], "never-fired");
     assert_eq!(first["rule"], "previews/never");
-    let unknown = output(&folder, &["fuzz", ".", "--rule", "nevr"]);
+    let unknown = ran_in(folder.path(), &["fuzz", ".", "--rule", "nevr"]);
     assert_eq!(
         unknown,
-        "exit 2\nfuse: there is no rule `nevr`; there are previews/never, previews/opened\n"
+        "exit 2\n--- stderr\nfuse: there is no rule `nevr`; there are previews/never, previews/opened\n"
     );
+}
+
+/// What is found may say anything, and stands in the name of a test.
+#[test]
+fn findings_with_odd_texts_become_tests_all_the_same() {
+    let folder = folder();
+    let rules = RULES.replace("namespace = \"ci\"", "namespace = body.namespace");
+    std::fs::write(folder.path().join("a.rules"), rules).unwrap();
+    let arguments = ["fuzz", ".", "--seed", "3", "--runs", "4000", "--save", "found"];
+    assert!(ran_in(folder.path(), &arguments).starts_with("exit 1"));
+    let saved = std::fs::read_to_string(folder.path().join("found/found.rules")).unwrap();
+    assert!(saved.contains("`namespace` is"), "{saved}");
+    let tested = ran_in(folder.path(), &["test", "found"]);
+    assert!(tested.starts_with("exit 0"), "{tested}");
+}
+
+#[test]
+fn what_is_no_event_is_left_out_aloud() {
+    let folder = folder();
+    std::fs::write(folder.path().join("bad.json"), "{\"a\":").unwrap();
+    let told = ran_in(folder.path(), &["fuzz", ".", "--runs", "1", "--events", "bad.json"]);
+    assert!(told.contains("`bad.json` is left out: it is no event"), "{told}");
 }

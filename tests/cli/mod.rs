@@ -31,13 +31,27 @@ fn fuse(arguments: &[&str]) -> Output {
 
 /// The exit code, standard output and standard error, for snapshots.
 fn ran(arguments: &[&str]) -> String {
-    let output = fuse(arguments);
+    shown(&fuse(arguments))
+}
+
+fn shown(output: &Output) -> String {
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
     let mut out = format!("exit {}\n{}", output.status.code().unwrap(), text(&output.stdout));
     if !output.stderr.is_empty() {
         out.push_str(&format!("--- stderr\n{}", text(&output.stderr)));
     }
     out
+}
+
+/// The same in another folder.
+fn ran_in(folder: &Path, arguments: &[&str]) -> String {
+    let output = Command::new(env!("CARGO_BIN_EXE_fuse"))
+        .args(arguments)
+        .current_dir(folder)
+        .env_clear()
+        .output()
+        .unwrap();
+    shown(&output)
 }
 
 fn root() -> &'static Path {

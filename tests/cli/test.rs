@@ -1,8 +1,6 @@
 //! `fuse test`: outcomes, formats, coverage, planted faults, expectations written anew.
 
-use std::process::Command;
-
-use super::ran;
+use super::{ran, ran_in};
 
 const RULES: &str = r#"source q webhook {
   port = 12000
@@ -41,19 +39,7 @@ fn folder(tests: &str) -> tempfile::TempDir {
 }
 
 fn output(folder: &tempfile::TempDir, arguments: &[&str]) -> String {
-    let output = Command::new(env!("CARGO_BIN_EXE_fuse"))
-        .args(arguments)
-        .current_dir(folder.path())
-        .env_clear()
-        .output()
-        .unwrap();
-    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
-    let all = format!(
-        "exit {}\n{}{}",
-        output.status.code().unwrap(),
-        text(&output.stdout),
-        text(&output.stderr)
-    );
+    let all = ran_in(folder.path(), arguments);
     // Times differ from run to run.
     let mut out = String::new();
     for line in all.split_inclusive('\n') {
@@ -82,7 +68,7 @@ fn tests_pass_and_fail() {
     // Tests of files that are only used are not run.
     assert!(output(&good, &["test", "a.rules"]).contains("0 tests passed"));
     let none = output(&bad, &["test", ".", "--filter", "like it"]);
-    assert_eq!(none, "exit 2\nfuse: no test has `like it` in its name\n");
+    assert_eq!(none, "exit 2\n--- stderr\nfuse: no test has `like it` in its name\n");
 }
 
 #[test]

@@ -129,7 +129,7 @@ pub(super) fn split(expr: &Expr) -> Option<(&Expr, Split)> {
         ExprKind::Compare { op, left, right } => match (&left.kind, &right.kind) {
             (ExprKind::Const(_), ExprKind::Const(_)) => return None,
             (_, ExprKind::Const(value)) => (left, compare(*op, value)),
-            (ExprKind::Const(value), _) => (right, compare(turned(*op), value)),
+            (ExprKind::Const(value), _) => (right, compare(op.turned(), value)),
             _ => return None,
         },
         ExprKind::In { item, list } => (item, member(&constants(list)?)),
@@ -165,17 +165,6 @@ fn constants(list: &Expr) -> Option<Vec<&Value<'static>>> {
             items.iter().map(constant).collect()
         }
         _ => None,
-    }
-}
-
-/// The operator that says the same with its sides changed.
-pub(super) fn turned(op: CompareOp) -> CompareOp {
-    match op {
-        CompareOp::Lt => CompareOp::Gt,
-        CompareOp::Le => CompareOp::Ge,
-        CompareOp::Gt => CompareOp::Lt,
-        CompareOp::Ge => CompareOp::Le,
-        same => same,
     }
 }
 

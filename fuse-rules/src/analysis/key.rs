@@ -2,7 +2,6 @@
 
 use std::fmt::Write as _;
 
-use super::atom::turned;
 use super::places::Id;
 use super::truths::Truths;
 use crate::check::typed::{CompareOp, Expr, ExprKind, Path, QuantifierKind, Root};
@@ -85,7 +84,7 @@ impl Key<'_> {
                 let sides = [left, right].map(|side| of_value(side, self.scope));
                 let [left, right] = &sides;
                 let (op, first, second) =
-                    if left <= right { (*op, left, right) } else { (turned(*op), right, left) };
+                    if left <= right { (*op, left, right) } else { (op.turned(), right, left) };
                 self.tell(format_args!("(compare {first} {second})"));
                 Meanings::compared(op, want)
             }

@@ -141,7 +141,7 @@ pub(super) fn meet<'r>(state: &mut State<'r>, wanted: &Wanted<'r>, open: &mut Ve
         ExprKind::Compare { op, left, right } => {
             let (counted, number, op) = match (atom::number(left), atom::number(right)) {
                 (None, Some(number)) => (left, number, *op),
-                (Some(number), None) => (right, number, atom::turned(*op)),
+                (Some(number), None) => (right, number, op.turned()),
                 _ => return,
             };
             count(state, counted, (op, number), wanted);
@@ -284,15 +284,7 @@ fn count<'r>(
     }
     filters.extend(parts);
     let fits = |count: &i64| {
-        let ordering = Number::from(*count).cmp(&number);
-        let truth = match op {
-            CompareOp::Eq => ordering.is_eq(),
-            CompareOp::Ne => ordering.is_ne(),
-            CompareOp::Lt => ordering.is_lt(),
-            CompareOp::Le => ordering.is_le(),
-            CompareOp::Gt => ordering.is_gt(),
-            CompareOp::Ge => ordering.is_ge(),
-        };
+        let truth = op.holds(Number::from(*count).cmp(&number));
         wanted.want.has(Truths::only(truth))
     };
     let says = Rc::new(Says { scope: wanted.scope.clone(), parts: filters, domain: None });

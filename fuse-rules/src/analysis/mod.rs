@@ -27,12 +27,13 @@ mod truths;
 mod witness;
 
 use std::rc::Rc;
+use std::sync::Arc;
 
-use crate::check::typed::{Each, Expr, Rule, Rules, Sensor};
+use crate::check::typed::{Each, Expr, Pattern, Rule, Rules, Sensor};
 use crate::eval::reference::World;
 use ask::{Ask, all_true, none_true};
 pub(crate) use clauses::{Clause, Finding};
-use domain::Automata;
+use domain::{Automata, Pick, Test, Texts};
 use goal::Goal;
 pub(crate) use truths::Truths;
 pub(crate) use witness::Witness;
@@ -270,5 +271,14 @@ impl<'r> Analysis<'r> {
             .find(|event| event.name == of.1);
         let ty = declared.and_then(|event| event.ty.as_ref()).filter(|ty| !ty.is_any());
         Ask { of, ty, automata: &mut self.automata }
+    }
+}
+
+/// A text that a pattern matches, where one is found.
+pub(crate) fn matching_text(pattern: &Arc<Pattern>) -> Option<Arc<str>> {
+    let texts = Texts::all().tested(Test::Pattern(Arc::clone(pattern)), true);
+    match texts.pick(&mut Automata::default()) {
+        Pick::One(text) => Some(text),
+        Pick::None | Pick::Unsure => None,
     }
 }

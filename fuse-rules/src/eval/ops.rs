@@ -134,14 +134,7 @@ pub(crate) fn compare(op: CompareOp, left: Operand<'_, '_>, right: Operand<'_, '
         None if equal(op, left, right)? => Ordering::Equal,
         None => Ordering::Less,
     };
-    Ok(match op {
-        CompareOp::Eq => ordering.is_eq(),
-        CompareOp::Ne => ordering.is_ne(),
-        CompareOp::Lt => ordering.is_lt(),
-        CompareOp::Le => ordering.is_le(),
-        CompareOp::Gt => ordering.is_gt(),
-        CompareOp::Ge => ordering.is_ge(),
-    })
+    Ok(op.holds(ordering))
 }
 
 /// Whether two values that have no order are equal, if they can be asked.

@@ -7,10 +7,12 @@
 #[cfg(test)]
 pub(crate) mod claims;
 mod duplicates;
+mod world;
 
 use std::borrow::Cow;
 
 use duplicates::Reader;
+pub(crate) use world::{Watch, World};
 
 use super::mapping::{self, Rendered};
 use super::ops::{self, Fault, Truth, Valued, name};
@@ -19,7 +21,6 @@ use crate::check::typed::{
     Each, Expr, ExprKind, Mapped, Path, QuantifierKind, Root, Rule, Rules, Segment, Sensor,
 };
 use crate::event::Event;
-use crate::functions::Context;
 use crate::fuses::Fuses;
 use crate::plan::Shown;
 use crate::value::{DuplicateKey, Value};
@@ -246,40 +247,6 @@ fn fire(
         }
     }
     out
-}
-
-/// Is told the truth of each condition, and of each part of one, that is looked at.
-pub(crate) type Watch<'w> = &'w dyn Fn(&Expr, &Truth);
-
-/// The event as trees.
-pub(crate) struct World<'e> {
-    body: Value<'e>,
-    headers: Value<'e>,
-    query: Value<'e>,
-    event: Value<'e>,
-    context: Context,
-    watch: Option<Watch<'e>>,
-}
-
-impl<'e> World<'e> {
-    pub(crate) fn new(event: &Event<'e>, watch: Option<Watch<'e>>) -> Self {
-        let texts = |map: &std::collections::BTreeMap<String, String>| {
-            let entry = |(k, v): (&String, &String)| (k.clone().into(), Value::text(v.clone()));
-            Value::Map(map.iter().map(entry).collect())
-        };
-        let fields = crate::check::EVENT_FIELDS.iter().filter_map(|name| {
-            let value = event.field(name)?.into_owned();
-            Some(((*name).into(), Value::text(value)))
-        });
-        Self {
-            body: Value::read_lenient(event.body()),
-            headers: texts(event.headers()),
-            query: texts(event.queries()),
-            event: Value::Map(fields.collect()),
-            context: Context { received: event.received_at() },
-            watch,
-        }
-    }
 }
 
 /// What names mean at one place of the rules.

@@ -8,6 +8,7 @@ use super::Fuzzer;
 use super::draft::Draft;
 use crate::check::typed::Rule;
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
+use crate::value::cut_at;
 
 /// How often two rules have to fire together before it is told that they always do.
 const OFTEN: u64 = 20;
@@ -181,14 +182,6 @@ fn told(fuzzer: &Fuzzer<'_>, key: &Key, held: &Held) -> Finding {
     Finding { kind, rule: rule.clone(), message, event }
 }
 
-/// The start of a body: all of it is in the findings.
-fn cut(text: &str) -> String {
-    match text.char_indices().nth(SHOWN) {
-        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or("")),
-        None => text.to_owned(),
-    }
-}
-
 pub(super) fn problems(fuzzer: &Fuzzer<'_>) -> Diagnostics {
     let rules = fuzzer.targets.iter().flat_map(|target| &target.rules);
     let spans: BTreeMap<&str, _> = rules.map(|(_, rule)| (rule.name.as_str(), rule.span)).collect();
@@ -201,7 +194,7 @@ pub(super) fn problems(fuzzer: &Fuzzer<'_>) -> Diagnostics {
         };
         let event = finding.event.map(|event| {
             let FoundEvent { source, name, body, .. } = &event;
-            format!("{source}.{name} {}", cut(&body.to_string()))
+            format!("{source}.{name} {}", cut_at(&body.to_string(), SHOWN))
         });
         problem
             .label(finding.kind.as_str())

@@ -26,7 +26,7 @@ use crate::diagnostic::Diagnostics;
 use crate::fuses::Fuses;
 use crate::plan::Plan;
 use crate::ruleset::Ruleset;
-use crate::testing::{Backends, Tests, elementary};
+use crate::testing::{Backends, Tests, looked_at};
 use draft::Draft;
 pub use finding::{Finding, FindingKind, FoundEvent};
 use run::Feature;
@@ -174,11 +174,9 @@ impl<'r> Fuzzer<'r> {
         self
     }
 
-    /// An event to begin with. One that is not JSON, or of an event that no rule listens to, is left out.
-    pub fn seed(&mut self, source: &str, name: &str, body: &str) {
-        if let Ok(body) = serde_json::from_str(body) {
-            self.take(source, name, Draft::of(body));
-        }
+    /// An event to begin with. One that no rule listens to shows nothing.
+    pub fn seed(&mut self, source: &str, name: &str, body: serde_json::Value) {
+        self.take(source, name, Draft::of(body));
     }
 
     fn take(&mut self, source: &str, name: &str, draft: Draft) {
@@ -198,7 +196,7 @@ impl<'r> Fuzzer<'r> {
             let placed = Placed { sensor, rule };
             let matching = analysis.matching(placed);
             drafts.extend(matching.witness().and_then(Draft::found));
-            for expr in elementary(sensor, rule).into_iter().take(MOST_ATOMS) {
+            for (expr, _) in looked_at(sensor, rule).into_iter().take(MOST_ATOMS) {
                 for want in [Truths::TRUE, Truths::FALSE, Truths::UNKNOWN] {
                     let reaching = analysis.reaching(placed, expr, want);
                     drafts.extend(reaching.witness().and_then(Draft::found));

@@ -15,6 +15,7 @@ use crate::eval::ops::Truth;
 use crate::eval::reference;
 use crate::eval::{Decision, Evaluation};
 use crate::lint::outsiders::HARMLESS_FIELDS;
+use crate::schema::Schema;
 use crate::span::Span;
 
 /// Something that was seen of the rules.
@@ -105,7 +106,7 @@ impl<'r> Fuzzer<'r> {
                 Outcome::Unknown => keys.push(key(What::Unknown, about(decision))),
                 Outcome::Fired => {
                     let action = decision.action.as_ref();
-                    let fields = action.map(hostile).unwrap_or_default();
+                    let fields = action.map(|action| self.hostile(action)).unwrap_or_default();
                     keys.extend(fields.into_iter().map(|field| key(What::Hostile, field)));
                 }
                 _ => {}
@@ -121,6 +122,21 @@ impl<'r> Fuzzer<'r> {
         let run = self.run(self.targets.get(at)?, draft)?;
         let own = run.decisions.into_iter().filter(|decision| decision.rule == key.rule);
         own.filter(|decision| about(decision) == key.detail).map(|decision| decision.reason).next()
+    }
+
+    /// The fields of an action that carry what an outsider wrote. To tell of it is no harm.
+    fn hostile(&self, action: &Action) -> Vec<String> {
+        let schema = self.ruleset.registry().and_then(|all| all.find_trigger(&action.trigger));
+        if schema.is_some_and(Schema::only_tells) {
+            return Vec::new();
+        }
+        let mut found = Vec::new();
+        for (key, value) in &action.fields {
+            if !HARMLESS_FIELDS.contains(&key.as_str()) {
+                carries(value, key.clone(), &mut found);
+            }
+        }
+        found
     }
 
     /// Counts what fired, and what fired together.
@@ -172,21 +188,6 @@ fn same(obvious: &Evaluation, planned: &Evaluation) -> Option<String> {
     let pairs = obvious.decisions.iter().zip(&planned.decisions);
     let differ = pairs.into_iter().find(|(a, b)| a != b).map(|(a, _)| a.rule.clone());
     Some(differ.unwrap_or_default())
-}
-
-/// The fields of an action that carry what an outsider wrote.
-fn hostile(action: &Action) -> Vec<String> {
-    let mut found = Vec::new();
-    // Telling of it is no harm.
-    if action.trigger == "log" {
-        return found;
-    }
-    for (key, value) in &action.fields {
-        if !HARMLESS_FIELDS.contains(&key.as_str()) {
-            carries(value, key.clone(), &mut found);
-        }
-    }
-    found
 }
 
 fn carries(value: &Json, path: String, found: &mut Vec<String>) {

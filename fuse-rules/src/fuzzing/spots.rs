@@ -3,11 +3,11 @@
 
 use fastrand::Rng;
 use indexmap::IndexMap;
-use regex_syntax::hir::{Class, Hir, HirKind};
 use serde_json::{Value as Json, json};
 
 use super::draft::{Draft, Step, make, received};
-use crate::check::typed::{Expr, ExprKind, Pattern, Root, Rule, Sensor, TextOp};
+use crate::analysis;
+use crate::check::typed::{Expr, ExprKind, Root, Rule, Sensor};
 use crate::lint::reads::{self, Bound, Part, Whole};
 use crate::types::Ty;
 use crate::value::Value;
@@ -160,8 +160,8 @@ fn gather<'a>(
         ExprKind::Const(value) => near(value, values),
         ExprKind::Path(path) => paths.extend(bound.whole(path)),
         ExprKind::Pattern { value, pattern } => {
-            values.extend(like(pattern).into_iter().flat_map(|text| {
-                [json!(text), json!(format!("{text}x")), json!(format!("x{text}"))]
+            values.extend(analysis::matching_text(pattern).into_iter().flat_map(|text| {
+                [json!(&*text), json!(format!("{text}x")), json!(format!("x{text}"))]
             }));
             gather(value, bound, values, paths);
         }
@@ -209,41 +209,4 @@ fn near(value: &Value<'_>, values: &mut Vec<Json>) {
             values.extend(other.to_json().ok().or_else(|| other.canonical().map(|t| json!(t))))
         }
     }
-}
-
-/// A text that a pattern matches, where one is easily made.
-fn like(pattern: &Pattern) -> Option<String> {
-    if pattern.op == TextOp::Like {
-        return Some(pattern.source.replace(['*', '?'], "a"));
-    }
-    let hir = regex_syntax::parse(&pattern.source).ok()?;
-    let mut text = String::new();
-    matching(&hir, &mut text)?;
-    Some(text)
-}
-
-/// How long a text is made.
-const LONGEST: usize = 1_000;
-
-fn matching(hir: &Hir, text: &mut String) -> Option<()> {
-    if text.len() > LONGEST {
-        return None;
-    }
-    match hir.kind() {
-        HirKind::Empty | HirKind::Look(_) => {}
-        HirKind::Literal(literal) => text.push_str(std::str::from_utf8(&literal.0).ok()?),
-        HirKind::Class(Class::Unicode(class)) => text.push(class.ranges().first()?.start()),
-        HirKind::Class(Class::Bytes(class)) => {
-            text.push(char::from(class.ranges().first()?.start()))
-        }
-        HirKind::Repetition(repetition) => {
-            for _ in 0..repetition.min.max(u32::from(repetition.max != Some(0))) {
-                matching(&repetition.sub, text)?;
-            }
-        }
-        HirKind::Capture(capture) => matching(&capture.sub, text)?,
-        HirKind::Concat(parts) => parts.iter().try_for_each(|part| matching(part, text))?,
-        HirKind::Alternation(parts) => matching(parts.first()?, text)?,
-    }
-    Some(())
 }

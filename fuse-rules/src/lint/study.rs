@@ -10,6 +10,7 @@ use crate::check::typed::{Mapped, MappedValue, Rules, Trigger};
 use crate::fuses::Fuses;
 use crate::plan::{Plan, Shown};
 use crate::span::Span;
+use crate::value::cut_at;
 
 /// How many rules one rule is compared with, of those that match its event.
 const MOST_COMPARED: usize = 20;
@@ -152,14 +153,8 @@ pub(crate) fn is_impossible(clause: &Clause) -> bool {
 /// An event for people: its body, cut where it is long, and what came with it.
 pub(crate) fn shown(witness: &Witness, placed: Placed<'_>) -> String {
     let body = witness.text().unwrap_or_default();
-    let mut out = format!("{}.{} ", placed.sensor.source, placed.sensor.event);
-    match body.char_indices().nth(SHOWN) {
-        Some((end, _)) => {
-            out.push_str(body.get(..end).unwrap_or_default());
-            out.push('…');
-        }
-        None => out.push_str(&body),
-    }
+    let (sensor, body) = (placed.sensor, cut_at(&body, SHOWN));
+    let mut out = format!("{}.{} {body}", sensor.source, sensor.event);
     for (what, texts) in [("headers", &witness.headers), ("query", &witness.query)] {
         if !texts.is_empty() {
             // Writing to a string cannot fail.

@@ -102,7 +102,7 @@ fn spelled(kind: &ExprKind<Slot>) -> Option<(Test, bool)> {
         ExprKind::Compare { op, left, right } => {
             let (at, value, op) = match (place(left), place(right)) {
                 (Some(at), None) => (at, constant(right)?, *op),
-                (None, Some(at)) => (at, constant(left)?, turned(*op)),
+                (None, Some(at)) => (at, constant(left)?, op.turned()),
                 _ => return None,
             };
             let number = || match value {
@@ -155,16 +155,5 @@ fn constant(expr: &Expr<Slot>) -> Option<&Value<'static>> {
     match &expr.kind {
         ExprKind::Const(value) => Some(value),
         _ => None,
-    }
-}
-
-/// The operator that says the same with its sides changed.
-fn turned(op: CompareOp) -> CompareOp {
-    match op {
-        CompareOp::Lt => CompareOp::Gt,
-        CompareOp::Le => CompareOp::Ge,
-        CompareOp::Gt => CompareOp::Lt,
-        CompareOp::Ge => CompareOp::Le,
-        same => same,
     }
 }

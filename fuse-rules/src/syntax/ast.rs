@@ -1,9 +1,14 @@
 //! The tree of a file as it was written: nothing resolved, every place kept.
 
+mod test_blocks;
+
+use std::cmp::Ordering;
+
 use jiff::SignedDuration;
 
 use crate::number::Number;
 use crate::span::Span;
+pub(crate) use test_blocks::{Expect, Expected, ExpectedRule, RuleRef, Send, Test, TestStep};
 
 /// A file's declarations, in their order.
 #[derive(Debug, Default)]
@@ -190,77 +195,6 @@ pub(crate) struct Once {
 pub(crate) struct Trigger {
     pub(crate) kind: Text,
     pub(crate) block: Block,
-}
-
-/// `test "…" { … }`.
-#[derive(Debug)]
-pub(crate) struct Test {
-    pub(crate) name: Text,
-    pub(crate) steps: Vec<TestStep>,
-    /// All of it.
-    pub(crate) span: Span,
-    /// A step was dropped by recovery, or the head is.
-    pub(crate) incomplete: bool,
-}
-
-/// A step of a test.
-#[derive(Debug)]
-pub(crate) enum TestStep {
-    /// `with fuse NAME on`.
-    With {
-        fuse: Text,
-        on: bool,
-    },
-    /// `at "TIME"`.
-    At(Text),
-    Send(Send),
-    Expect(Expect),
-}
-
-/// `send SOURCE.EVENT …`.
-#[derive(Debug)]
-pub(crate) struct Send {
-    pub(crate) source: Text,
-    pub(crate) event: Text,
-    /// The file of the body.
-    pub(crate) files: Vec<Text>,
-    pub(crate) bodies: Vec<Expr>,
-    pub(crate) headers: Vec<Block>,
-    pub(crate) queries: Vec<Block>,
-    pub(crate) span: Span,
-}
-
-/// `expect …`.
-#[derive(Debug)]
-pub(crate) struct Expect {
-    pub(crate) what: Expected,
-    pub(crate) span: Span,
-}
-
-#[derive(Debug)]
-pub(crate) enum Expected {
-    NothingElse,
-    No(RuleRef),
-    Rule(Box<ExpectedRule>),
-}
-
-/// What a test expects of one rule.
-#[derive(Debug)]
-pub(crate) struct ExpectedRule {
-    pub(crate) rule: RuleRef,
-    pub(crate) outcome: Option<Text>,
-    /// How often, and where that is said.
-    pub(crate) count: Option<(u32, Span)>,
-    pub(crate) element: Option<(Vec<u32>, Span)>,
-    pub(crate) because: Option<Text>,
-    pub(crate) fields: Option<Block>,
-}
-
-/// A rule by its name, or by its sensor's and its own.
-#[derive(Debug)]
-pub(crate) struct RuleRef {
-    pub(crate) text: String,
-    pub(crate) span: Span,
 }
 
 /// `{ field = value, nested { … } }`.
@@ -464,6 +398,29 @@ impl CompareOp {
 
     pub(crate) fn is_order(self) -> bool {
         !matches!(self, Self::Eq | Self::Ne)
+    }
+
+    /// The operator that says the same with its sides changed.
+    pub(crate) fn turned(self) -> Self {
+        match self {
+            Self::Lt => Self::Gt,
+            Self::Le => Self::Ge,
+            Self::Gt => Self::Lt,
+            Self::Ge => Self::Le,
+            same => same,
+        }
+    }
+
+    /// Whether it holds of a left side that stands so to its right side.
+    pub(crate) fn holds(self, ordering: Ordering) -> bool {
+        match self {
+            Self::Eq => ordering.is_eq(),
+            Self::Ne => ordering.is_ne(),
+            Self::Lt => ordering.is_lt(),
+            Self::Le => ordering.is_le(),
+            Self::Gt => ordering.is_gt(),
+            Self::Ge => ordering.is_ge(),
+        }
     }
 }
 

@@ -28,8 +28,8 @@ use pest::Parser;
 use pest::iterators::Pair;
 
 pub(crate) use docs::{BLANK, directive, doc, is_alone, is_one_line_end};
-pub(crate) use strings::{duration_text, quoted};
-pub use strings::{parse_duration, show_duration};
+pub(crate) use strings::duration_text;
+pub use strings::{parse_duration, quoted, show_duration};
 #[cfg(test)]
 pub(crate) use tree::type_text;
 

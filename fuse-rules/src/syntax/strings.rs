@@ -17,7 +17,11 @@ pub(super) fn unescape(escape: &str) -> Option<char> {
 }
 
 /// A text in the quotes and escapes of the rules, without `${…}`.
-pub(crate) fn quoted(text: &str) -> String {
+///
+/// ```
+/// assert_eq!(fuse_rules::quoted("$5"), r#""\$5""#);
+/// ```
+pub fn quoted(text: &str) -> String {
     let mut out = "\"".to_owned();
     for c in text.chars() {
         match c {

@@ -242,11 +242,11 @@ impl<'r> Tests<'r> {
 }
 
 /// An elementary condition, and the truths that others have where it is looked at.
-type LookedAt<'r> = (&'r Expr, Vec<(&'r Expr, Truths)>);
+pub(crate) type LookedAt<'r> = (&'r Expr, Vec<(&'r Expr, Truths)>);
 
 /// The elementary conditions of a rule and its sensor that stand in no quantifier, each with what is so where
 /// it is looked at: no condition before it is false, nor a part before it of an `and`; none of an `or` true.
-fn looked_at<'r>(sensor: &'r Sensor, rule: &'r Rule) -> Vec<LookedAt<'r>> {
+pub(crate) fn looked_at<'r>(sensor: &'r Sensor, rule: &'r Rule) -> Vec<LookedAt<'r>> {
     let mut found = Vec::new();
     let mut given = Vec::new();
     for (clauses, has_each) in [(&sensor.when, rule.each.is_some()), (&rule.when, false)] {
@@ -279,20 +279,6 @@ fn parts<'r>(expr: &'r Expr, given: &mut Vec<(&'r Expr, Truths)>, found: &mut Ve
         _ => found.push((expr, given.clone())),
     }
     given.truncate(before);
-}
-
-/// The elementary conditions of a rule and its sensor that stand in no quantifier.
-pub(crate) fn elementary<'r>(sensor: &'r Sensor, rule: &'r Rule) -> Vec<&'r Expr> {
-    let mut waiting: Vec<&Expr> = sensor.when.iter().chain(&rule.when).collect();
-    let mut found = Vec::new();
-    while let Some(expr) = waiting.pop() {
-        match &expr.kind {
-            ExprKind::And(parts) | ExprKind::Or(parts) => waiting.extend(parts),
-            ExprKind::Not(inner) => waiting.push(inner),
-            _ => found.push(expr),
-        }
-    }
-    found
 }
 
 /// What there is to cover.

@@ -24,7 +24,7 @@ use crate::event::Event;
 use crate::plan::Plan;
 use crate::ruleset::{Loader, Ruleset, normalized};
 use crate::span::{Files, Span};
-pub(crate) use coverage::elementary;
+pub(crate) use coverage::looked_at;
 pub use coverage::{AtomCoverage, Coverage, RuleCoverage};
 pub use mutants::Mutant;
 use play::Played;

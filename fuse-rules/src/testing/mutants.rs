@@ -8,10 +8,11 @@ use rustc_hash::FxHashMap;
 use serde::Serialize;
 
 use super::Tests;
-use super::play::{Claims, Played};
+use super::play::{Played, hold_back};
 use crate::check::typed::Sensor;
 use crate::eval::reference::{self, World};
 use crate::eval::{Decision, Evaluation};
+use crate::once::Claims;
 use crate::span::Span;
 use differs::Differs;
 use make::Fault;
@@ -122,7 +123,7 @@ impl Tests<'_> {
                 false => sent.evaluation.clone(),
             };
             self.settle(&mut evaluation, &sent.event);
-            claims.admit(number, sent.event.received_at(), &mut evaluation);
+            hold_back(&mut claims, number, sent.event.received_at(), &mut evaluation);
             Played {
                 send: sent.send,
                 event: sent.event.clone(),

@@ -1,15 +1,15 @@
 //! Sending a test's events: each is decided at its time, with its fuses, after those before it.
 
-use jiff::{SignedDuration, Timestamp};
-use rustc_hash::FxHashMap;
+use jiff::Timestamp;
 
 use super::{Tests, failed, wants_all};
 use crate::check::typed::{Body, Send, Test, TestStep};
-use crate::decision::{Element, Outcome};
+use crate::decision::Outcome;
 use crate::diagnostic::Diagnostic;
 use crate::eval::{Decision, Evaluation};
 use crate::event::Event;
 use crate::fuses::Fuses;
+use crate::once::{Admission, Claims};
 
 /// When events are received where a test does not say: 2026-01-01T00:00:00Z.
 const START: Timestamp = Timestamp::constant(1_767_225_600, 0);
@@ -21,17 +21,6 @@ pub(super) struct Played<'t> {
     pub(super) fuses: Fuses,
     pub(super) evaluation: Evaluation,
 }
-
-/// Who holds a key of `once`, and until when.
-struct Claim {
-    event: usize,
-    element: Element,
-    until: Timestamp,
-}
-
-/// The keys that are held, by rule and values.
-#[derive(Default)]
-pub(super) struct Claims(FxHashMap<(String, Vec<String>), Claim>);
 
 impl<'r> Tests<'r> {
     /// Sends the events of a test.
@@ -54,7 +43,7 @@ impl<'r> Tests<'r> {
                 false => self.plan.evaluate(event, fuses),
             };
             self.settle(&mut evaluation, event);
-            claims.admit(number, event.received_at(), &mut evaluation);
+            hold_back(&mut claims, number, event.received_at(), &mut evaluation);
             sent.evaluation = evaluation;
         }
         Ok(played)
@@ -121,39 +110,26 @@ impl<'r> Tests<'r> {
     }
 }
 
-impl Claims {
-    /// Holds back what fired with a key that an earlier event or element holds.
-    pub(super) fn admit(&mut self, event: usize, now: Timestamp, evaluation: &mut Evaluation) {
-        for decision in &mut evaluation.decisions {
-            let Some(once) = decision.once.as_ref().filter(|_| fired(decision)) else { continue };
-            let key = (decision.rule.clone(), once.values.clone());
-            let owned = |claim: &Claim| claim.event == event && claim.element == decision.element;
-            match self.0.get(&key) {
-                Some(claim) if now < claim.until && !owned(claim) => {
-                    decision.outcome = Outcome::Suppressed;
-                    decision.reason = format!(
-                        "`once per` fired already {}, and holds back until {}",
-                        match &claim.element {
-                            Some(path) => format!("for element {path:?}"),
-                            None => "for an earlier event".into(),
-                        },
-                        claim.until
-                    );
-                    decision.action = None;
-                }
-                Some(claim) if now < claim.until => {}
-                _ => {
-                    let within = i64::try_from(once.within_ms).unwrap_or(i64::MAX);
-                    let within = SignedDuration::from_millis(within);
-                    let until = now.checked_add(within).unwrap_or(Timestamp::MAX);
-                    let element = decision.element.clone();
-                    self.0.insert(key, Claim { event, element, until });
-                }
-            }
+/// Holds back what fired with a key that an earlier event or element holds.
+pub(super) fn hold_back(
+    claims: &mut Claims,
+    event: usize,
+    now: Timestamp,
+    evaluation: &mut Evaluation,
+) {
+    let fired = |decision: &&mut Decision| decision.outcome == Outcome::Fired;
+    for decision in evaluation.decisions.iter_mut().filter(fired) {
+        let Some(once) = decision.once.as_ref() else { continue };
+        let owner = match &decision.element {
+            Some(path) => format!("element {path:?} of event {}", event + 1),
+            None => format!("event {}", event + 1),
+        };
+        let admission = claims.admit(&decision.rule, once, &owner, now);
+        if let Admission::Held { by, until, .. } = admission {
+            decision.outcome = Outcome::Suppressed;
+            decision.reason =
+                format!("`once per` fired already for {by}, and holds back until {until}");
+            decision.action = None;
         }
     }
-}
-
-fn fired(decision: &Decision) -> bool {
-    decision.outcome == Outcome::Fired
 }

@@ -14,7 +14,7 @@ use crate::diagnostic::fix::Edits;
 use crate::eval::Decision;
 use crate::format;
 use crate::span::Span;
-use crate::syntax;
+use crate::syntax::{is_name, quoted};
 
 impl Tests<'_> {
     /// The files of these tests, by their numbers, with every expectation that is not met replaced
@@ -227,17 +227,17 @@ fn block(like: &Map<String, Json>, fields: &Map<String, Json>, text: &mut String
 }
 
 fn key(key: &str, text: &mut String) {
-    if syntax::is_name(key) {
+    if is_name(key) {
         text.push_str(key);
     } else {
-        string(key, text);
+        text.push_str(&quoted(key));
     }
 }
 
 /// A value as rules write it.
 fn literal(value: &Json, text: &mut String) {
     match value {
-        Json::String(value) => string(value, text),
+        Json::String(value) => text.push_str(&quoted(value)),
         Json::Array(items) => {
             text.push('[');
             for (i, item) in items.iter().enumerate() {
@@ -258,24 +258,4 @@ fn literal(value: &Json, text: &mut String) {
         }
         other => text.push_str(&other.to_string()),
     }
-}
-
-fn string(value: &str, text: &mut String) {
-    text.push('"');
-    for c in value.chars() {
-        match c {
-            '"' => text.push_str("\\\""),
-            '\\' => text.push_str("\\\\"),
-            '$' => text.push_str("\\$"),
-            '\n' => text.push_str("\\n"),
-            '\r' => text.push_str("\\r"),
-            '\t' => text.push_str("\\t"),
-            c if c.is_control() => {
-                // Writing to a string cannot fail.
-                let _ok = write!(text, "\\u{{{:x}}}", u32::from(c));
-            }
-            c => text.push(c),
-        }
-    }
-    text.push('"');
 }

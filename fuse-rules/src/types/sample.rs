@@ -74,12 +74,7 @@ impl Ty {
             return json!(literal);
         }
         let format = Format::ALL.into_iter().find(|format| self.strings.has_format(*format));
-        json!(match format {
-            Some(Format::Timestamp) => "2026-01-01T00:00:00Z",
-            Some(Format::Duration) => "5m",
-            Some(Format::Bytes) => "dGV4dA==",
-            None => "text",
-        })
+        json!(format.map_or("text", Format::example))
     }
 
     fn some_number(&self, choose: &mut dyn FnMut(usize) -> usize) -> Json {

@@ -3,13 +3,13 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use fuse_rules::once::{Admission, Claim, admit};
 use fuse_rules::{Action, Outcome};
 use redb::WriteTransaction;
 use serde::{Deserialize, Serialize};
 
 use super::{DecisionRecord, OnceClaim, Verdict};
 use crate::event::EventKey;
-use crate::flow::once::{Admission, Claim, admit};
 use crate::store::{ONCE, ONCE_ENDS, StoreError, get_row, put_row};
 
 /// A claim on file, with the event that it was for, as people know events and not owners.

@@ -7,9 +7,8 @@ mod text;
 use std::collections::BTreeMap;
 
 use asked::Asked;
-use fuse_rules::{
-    Closest, Element, Event, Explained, Explanation, Fuses, OnceKey, Outcome, Ruleset, parse_switch,
-};
+use fuse_rules::once::{Admission, Claims};
+use fuse_rules::{Closest, Event, Explained, Explanation, Fuses, Outcome, Ruleset, parse_switch};
 use fuse_runtime::engine::reject_unrenderable;
 use fuse_runtime::event::EventKey;
 use fuse_runtime::sources::sender_id;
@@ -90,22 +89,19 @@ fn closest(
 
 /// Applies `once` within the event, as the ledger would: of decisions with one key the first fires.
 fn hold_back(explanation: &mut Explanation) {
-    let mut seen: Vec<(String, OnceKey, Element, String)> = Vec::new();
+    let mut claims = Claims::default();
     for explained in &mut explanation.decisions {
         let decision = &mut explained.decision;
         let Some(key) = decision.once.clone() else { continue };
-        let (rule, element) = (decision.rule.clone(), decision.element.clone());
-        match seen.iter().find(|(r, k, ..)| *r == rule && *k == key) {
-            // Several triggers of one rule and element share their key.
-            Some((_, _, first, _)) if *first == element => {}
-            Some((.., first)) => {
-                decision.outcome = Outcome::Suppressed;
-                decision.reason = format!(
-                    "it matches, but `once per` holds it back: it fired for {first} with the same key"
-                );
-                decision.action = None;
-            }
-            None => seen.push((rule, key, element, explained.element.clone().unwrap_or_default())),
+        // Several triggers of one rule and element share their key.
+        let owner = explained.element.clone().unwrap_or_default();
+        let now = jiff::Timestamp::UNIX_EPOCH;
+        if let Admission::Held { by, .. } = claims.admit(&decision.rule, &key, &owner, now) {
+            decision.outcome = Outcome::Suppressed;
+            decision.reason = format!(
+                "it matches, but `once per` holds it back: it fired for {by} with the same key"
+            );
+            decision.action = None;
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::{Component, Path, PathBuf};
 
-use fuse_rules::{Finding, FindingKind, Ruleset};
+use fuse_rules::{Finding, FindingKind, Ruleset, quoted};
 
 use crate::output;
 
@@ -17,7 +17,7 @@ pub(super) fn save(folder: &Path, ruleset: &Ruleset, findings: &[Finding]) -> Re
     for file in ruleset.files().iter().map(|file| file.name()) {
         if file.ends_with(".rules") && Path::new(file).exists() {
             // Writing to a string cannot fail.
-            let _ok = writeln!(text, "use {:?}", relative(folder, Path::new(file))?);
+            let _ok = writeln!(text, "use {}", quoted(&relative(folder, Path::new(file))?));
         }
     }
     let mut count = 0;
@@ -30,27 +30,26 @@ pub(super) fn save(folder: &Path, ruleset: &Ruleset, findings: &[Finding]) -> Re
         let path = folder.join(&name);
         std::fs::write(&path, format!("{:#}\n", event.body))
             .map_err(|error| failed(&path, error))?;
-        let _ok = writeln!(text, "\ntest {:?} {{", format!("{count}: {}", finding.message));
+        let title = quoted(&format!("{count}: {}", finding.message));
+        let _ok = writeln!(text, "\ntest {title} {{");
         let rule = ruleset.rules().find(|rule| rule.name == finding.rule);
         for fuse in rule.iter().flat_map(|rule| &rule.requires) {
             let _ok = writeln!(text, "with fuse {fuse} on");
         }
-        let _ok = write!(
-            text,
-            "at {:?}\nsend {}.{} from {name:?}",
-            event.received, event.source, event.name
-        );
+        let (at, file) = (quoted(&event.received), quoted(&name));
+        let _ok = write!(text, "at {at}\nsend {}.{} from {file}", event.source, event.name);
         for (what, texts) in [("headers", &event.headers), ("query", &event.query)] {
             if !texts.is_empty() {
                 let fields =
-                    texts.iter().map(|(key, value)| format!("{key:?} = {}", quoted(value)));
+                    texts.iter().map(|(key, value)| format!("{} = {}", quoted(key), quoted(value)));
                 let _ok = write!(text, " {what} {{ {} }}", fields.collect::<Vec<_>>().join(", "));
             }
         }
         let _ok = writeln!(text, "\nexpect {} {outcome}\n}}", finding.rule);
     }
     let path = folder.join("found.rules");
-    let text = fuse_rules::format("found.rules", &text).unwrap_or(text);
+    let text = fuse_rules::format("found.rules", &text)
+        .map_err(|problems| format!("what was found cannot be written as tests: {problems}"))?;
     std::fs::write(&path, text).map_err(|error| failed(&path, error))?;
     output::print(&format!("saved {count} as {}\n", path.display()));
     Ok(())
@@ -64,11 +63,6 @@ fn outcome(kind: FindingKind) -> Option<&'static str> {
         FindingKind::Hostile => Some("fired"),
         FindingKind::NeverFired | FindingKind::AlwaysTogether | FindingKind::Disagreement => None,
     }
-}
-
-/// A text as rules write it.
-fn quoted(text: &str) -> String {
-    format!("{text:?}").replace('$', "\\$")
 }
 
 /// A file's name as it is used from a folder.

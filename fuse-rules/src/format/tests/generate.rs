@@ -1,6 +1,8 @@
 //! Files of rules made from bytes: everything that the grammar has, with comments and white space
 //! wherever they may stand.
 
+mod test_blocks;
+
 /// Makes texts from bytes. Where the bytes end, everything is as short as it can be.
 pub(super) struct Generator<'a> {
     bytes: std::slice::Iter<'a, u8>,
@@ -113,66 +115,6 @@ impl Generator<'_> {
             7 => self.source(),
             8 => self.test(),
             _ => self.sensor(),
-        }
-    }
-
-    fn test(&mut self) {
-        self.all(&["test", "\"t\"", "{"]);
-        for _ in 0..self.choose(6) {
-            self.step();
-        }
-        self.t("}");
-    }
-
-    fn step(&mut self) {
-        match self.choose(6) {
-            0 => self.all(&["with", "fuse", "f", "off"]),
-            1 => self.all(&["at", "\"2026-08-01T10:00:00Z\""]),
-            2 => {
-                self.all(&["send", "a.b"]);
-                for _ in 0..self.choose(3) {
-                    match self.choose(4) {
-                        0 => self.all(&["from", "\"x.json\""]),
-                        1 => {
-                            self.t("body");
-                            self.value();
-                        }
-                        2 => {
-                            self.t("headers");
-                            self.block();
-                        }
-                        _ => {
-                            self.t("query");
-                            self.block();
-                        }
-                    }
-                }
-            }
-            3 => self.all(&["expect", "nothing", "else"]),
-            4 => self.all(&["expect", "no", "s/r"]),
-            _ => {
-                self.all(&["expect", "r"]);
-                if self.choose(2) == 1 {
-                    self.t("not-matched");
-                }
-                match self.choose(3) {
-                    0 => self.t("once"),
-                    1 => self.all(&["12", "times"]),
-                    _ => {}
-                }
-                if self.choose(2) == 1 {
-                    self.all(&["for", "element", "1"]);
-                    if self.choose(2) == 1 {
-                        self.all(&[",", "2"]);
-                    }
-                }
-                if self.choose(2) == 1 {
-                    self.all(&["because", "\"why\""]);
-                }
-                if self.choose(2) == 1 {
-                    self.block();
-                }
-            }
         }
     }
 

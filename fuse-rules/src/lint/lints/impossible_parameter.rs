@@ -19,7 +19,8 @@ others. Argo refuses the workflow.
 It runs where `fuse lint --templates DIR` names the folder of the templates.",
     instead: "Give a value of the list, test for the values that are in it, or extend the list.",
     flags: &[
-        "\
+        concat!(
+            "\
 sensor example on gh.push {
   rule build {
     trigger workflow {
@@ -33,25 +34,11 @@ sensor example on gh.push {
     }
   }
 }
---- templates.yaml
-kind: WorkflowTemplate
-metadata:
-  name: build
-spec:
-  arguments:
-    parameters:
-      - name: ref
-      - name: depth
-        value: \"1\"
-      - name: mode
-        value: fast
-        enum: [fast, safe]
-  templates:
-    - name: main
-      container:
-        args: [\"{{workflow.parameters.trace}}\"]
 ",
-        "\
+            build_template!()
+        ),
+        concat!(
+            "\
 source gh webhook {
   port = 12000
   path = \"/gh\"
@@ -70,27 +57,13 @@ sensor example on gh.push {
     }
   }
 }
---- templates.yaml
-kind: WorkflowTemplate
-metadata:
-  name: build
-spec:
-  arguments:
-    parameters:
-      - name: ref
-      - name: depth
-        value: \"1\"
-      - name: mode
-        value: fast
-        enum: [fast, safe]
-  templates:
-    - name: main
-      container:
-        args: [\"{{workflow.parameters.trace}}\"]
 ",
+            build_template!()
+        ),
     ],
     passes: &[
-        "\
+        concat!(
+            "\
 sensor example on gh.push {
   rule build {
     trigger workflow {
@@ -103,25 +76,11 @@ sensor example on gh.push {
     }
   }
 }
---- templates.yaml
-kind: WorkflowTemplate
-metadata:
-  name: build
-spec:
-  arguments:
-    parameters:
-      - name: ref
-      - name: depth
-        value: \"1\"
-      - name: mode
-        value: fast
-        enum: [fast, safe]
-  templates:
-    - name: main
-      container:
-        args: [\"{{workflow.parameters.trace}}\"]
 ",
-        "\
+            build_template!()
+        ),
+        concat!(
+            "\
 source gh webhook {
   port = 12000
   path = \"/gh\"
@@ -140,25 +99,11 @@ sensor example on gh.push {
     }
   }
 }
---- templates.yaml
-kind: WorkflowTemplate
-metadata:
-  name: build
-spec:
-  arguments:
-    parameters:
-      - name: ref
-      - name: depth
-        value: \"1\"
-      - name: mode
-        value: fast
-        enum: [fast, safe]
-  templates:
-    - name: main
-      container:
-        args: [\"{{workflow.parameters.trace}}\"]
 ",
-        "\
+            build_template!()
+        ),
+        concat!(
+            "\
 sensor example on gh.push {
   rule build {
     trigger workflow {
@@ -171,24 +116,9 @@ sensor example on gh.push {
     }
   }
 }
---- templates.yaml
-kind: WorkflowTemplate
-metadata:
-  name: build
-spec:
-  arguments:
-    parameters:
-      - name: ref
-      - name: depth
-        value: \"1\"
-      - name: mode
-        value: fast
-        enum: [fast, safe]
-  templates:
-    - name: main
-      container:
-        args: [\"{{workflow.parameters.trace}}\"]
 ",
+            build_template!()
+        ),
     ],
     look,
 };

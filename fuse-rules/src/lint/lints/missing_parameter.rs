@@ -17,7 +17,8 @@ give it, or leaves it out where its value is missing. Argo refuses such a workfl
 It runs where `fuse lint --templates DIR` names the folder of the templates.",
     instead: "Give the parameter, or give it a `value` in the template.",
     flags: &[
-        "\
+        concat!(
+            "\
 sensor example on gh.push {
   rule build {
     trigger workflow {
@@ -30,25 +31,11 @@ sensor example on gh.push {
     }
   }
 }
---- templates.yaml
-kind: WorkflowTemplate
-metadata:
-  name: build
-spec:
-  arguments:
-    parameters:
-      - name: ref
-      - name: depth
-        value: \"1\"
-      - name: mode
-        value: fast
-        enum: [fast, safe]
-  templates:
-    - name: main
-      container:
-        args: [\"{{workflow.parameters.trace}}\"]
 ",
-        "\
+            build_template!()
+        ),
+        concat!(
+            "\
 sensor example on gh.push {
   rule build {
     trigger workflow {
@@ -61,25 +48,11 @@ sensor example on gh.push {
     }
   }
 }
---- templates.yaml
-kind: WorkflowTemplate
-metadata:
-  name: build
-spec:
-  arguments:
-    parameters:
-      - name: ref
-      - name: depth
-        value: \"1\"
-      - name: mode
-        value: fast
-        enum: [fast, safe]
-  templates:
-    - name: main
-      container:
-        args: [\"{{workflow.parameters.trace}}\"]
 ",
-        "\
+            build_template!()
+        ),
+        concat!(
+            "\
 sensor example on gh.push {
   rule build {
     trigger workflow {
@@ -89,27 +62,13 @@ sensor example on gh.push {
     }
   }
 }
---- templates.yaml
-kind: WorkflowTemplate
-metadata:
-  name: build
-spec:
-  arguments:
-    parameters:
-      - name: ref
-      - name: depth
-        value: \"1\"
-      - name: mode
-        value: fast
-        enum: [fast, safe]
-  templates:
-    - name: main
-      container:
-        args: [\"{{workflow.parameters.trace}}\"]
 ",
+            build_template!()
+        ),
     ],
     passes: &[
-        "\
+        concat!(
+            "\
 sensor example on gh.push {
   rule build {
     trigger workflow {
@@ -121,25 +80,11 @@ sensor example on gh.push {
     }
   }
 }
---- templates.yaml
-kind: WorkflowTemplate
-metadata:
-  name: build
-spec:
-  arguments:
-    parameters:
-      - name: ref
-      - name: depth
-        value: \"1\"
-      - name: mode
-        value: fast
-        enum: [fast, safe]
-  templates:
-    - name: main
-      container:
-        args: [\"{{workflow.parameters.trace}}\"]
 ",
-        "\
+            build_template!()
+        ),
+        concat!(
+            "\
 sensor example on gh.push {
   rule build {
     trigger workflow {
@@ -151,25 +96,11 @@ sensor example on gh.push {
     }
   }
 }
---- templates.yaml
-kind: WorkflowTemplate
-metadata:
-  name: build
-spec:
-  arguments:
-    parameters:
-      - name: ref
-      - name: depth
-        value: \"1\"
-      - name: mode
-        value: fast
-        enum: [fast, safe]
-  templates:
-    - name: main
-      container:
-        args: [\"{{workflow.parameters.trace}}\"]
 ",
-        "\
+            build_template!()
+        ),
+        concat!(
+            "\
 sensor example on gh.push {
   rule build {
     trigger workflow {
@@ -181,24 +112,9 @@ sensor example on gh.push {
     }
   }
 }
---- templates.yaml
-kind: WorkflowTemplate
-metadata:
-  name: build
-spec:
-  arguments:
-    parameters:
-      - name: ref
-      - name: depth
-        value: \"1\"
-      - name: mode
-        value: fast
-        enum: [fast, safe]
-  templates:
-    - name: main
-      container:
-        args: [\"{{workflow.parameters.trace}}\"]
 ",
+            build_template!()
+        ),
     ],
     look,
 };

@@ -2,6 +2,31 @@
 
 use super::Lint;
 
+/// The workflow template that examples share.
+macro_rules! build_template {
+    () => {
+        "\
+--- templates.yaml
+kind: WorkflowTemplate
+metadata:
+  name: build
+spec:
+  arguments:
+    parameters:
+      - name: ref
+      - name: depth
+        value: \"1\"
+      - name: mode
+        value: fast
+        enum: [fast, safe]
+  templates:
+    - name: main
+      container:
+        args: [\"{{workflow.parameters.trace}}\"]
+"
+    };
+}
+
 macro_rules! lints {
     ($($module:ident,)+) => {
         $(mod $module;)+

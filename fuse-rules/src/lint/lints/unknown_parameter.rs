@@ -17,7 +17,8 @@ misspelt, and the one that was meant keeps its default or is missing.
 It runs where `fuse lint --templates DIR` names the folder of the templates.",
     instead: "Give it the name that the template has, or leave it out.",
     flags: &[
-        "\
+        concat!(
+            "\
 sensor example on gh.push {
   rule build {
     trigger workflow {
@@ -31,25 +32,11 @@ sensor example on gh.push {
     }
   }
 }
---- templates.yaml
-kind: WorkflowTemplate
-metadata:
-  name: build
-spec:
-  arguments:
-    parameters:
-      - name: ref
-      - name: depth
-        value: \"1\"
-      - name: mode
-        value: fast
-        enum: [fast, safe]
-  templates:
-    - name: main
-      container:
-        args: [\"{{workflow.parameters.trace}}\"]
 ",
-        "\
+            build_template!()
+        ),
+        concat!(
+            "\
 sensor example on gh.push {
   rule build {
     trigger workflow {
@@ -60,27 +47,13 @@ sensor example on gh.push {
     }
   }
 }
---- templates.yaml
-kind: WorkflowTemplate
-metadata:
-  name: build
-spec:
-  arguments:
-    parameters:
-      - name: ref
-      - name: depth
-        value: \"1\"
-      - name: mode
-        value: fast
-        enum: [fast, safe]
-  templates:
-    - name: main
-      container:
-        args: [\"{{workflow.parameters.trace}}\"]
 ",
+            build_template!()
+        ),
     ],
     passes: &[
-        "\
+        concat!(
+            "\
 sensor example on gh.push {
   rule build {
     trigger workflow {
@@ -93,25 +66,11 @@ sensor example on gh.push {
     }
   }
 }
---- templates.yaml
-kind: WorkflowTemplate
-metadata:
-  name: build
-spec:
-  arguments:
-    parameters:
-      - name: ref
-      - name: depth
-        value: \"1\"
-      - name: mode
-        value: fast
-        enum: [fast, safe]
-  templates:
-    - name: main
-      container:
-        args: [\"{{workflow.parameters.trace}}\"]
 ",
-        "\
+            build_template!()
+        ),
+        concat!(
+            "\
 sensor example on gh.push {
   rule build {
     trigger workflow {
@@ -124,24 +83,9 @@ sensor example on gh.push {
     }
   }
 }
---- templates.yaml
-kind: WorkflowTemplate
-metadata:
-  name: build
-spec:
-  arguments:
-    parameters:
-      - name: ref
-      - name: depth
-        value: \"1\"
-      - name: mode
-        value: fast
-        enum: [fast, safe]
-  templates:
-    - name: main
-      container:
-        args: [\"{{workflow.parameters.trace}}\"]
 ",
+            build_template!()
+        ),
     ],
     look,
 };

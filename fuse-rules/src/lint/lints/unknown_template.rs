@@ -19,7 +19,8 @@ action until somebody applies the template.
 It runs where `fuse lint --templates DIR` names the folder of the templates.",
     instead: "Correct the name, or add the template.",
     flags: &[
-        "\
+        concat!(
+            "\
 sensor example on gh.push {
   rule build {
     trigger workflow {
@@ -32,24 +33,9 @@ sensor example on gh.push {
     }
   }
 }
---- templates.yaml
-kind: WorkflowTemplate
-metadata:
-  name: build
-spec:
-  arguments:
-    parameters:
-      - name: ref
-      - name: depth
-        value: \"1\"
-      - name: mode
-        value: fast
-        enum: [fast, safe]
-  templates:
-    - name: main
-      container:
-        args: [\"{{workflow.parameters.trace}}\"]
 ",
+            build_template!()
+        ),
         "\
 sensor example on gh.push {
   rule build {
@@ -84,7 +70,8 @@ spec:
 ",
     ],
     passes: &[
-        "\
+        concat!(
+            "\
 sensor example on gh.push {
   rule build {
     trigger workflow {
@@ -96,24 +83,9 @@ sensor example on gh.push {
     }
   }
 }
---- templates.yaml
-kind: WorkflowTemplate
-metadata:
-  name: build
-spec:
-  arguments:
-    parameters:
-      - name: ref
-      - name: depth
-        value: \"1\"
-      - name: mode
-        value: fast
-        enum: [fast, safe]
-  templates:
-    - name: main
-      container:
-        args: [\"{{workflow.parameters.trace}}\"]
 ",
+            build_template!()
+        ),
         "\
 sensor example on gh.push {
   rule build {

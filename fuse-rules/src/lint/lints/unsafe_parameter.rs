@@ -8,6 +8,33 @@ use crate::lint::templates::span;
 use crate::lint::{Level, Lint, guards};
 use crate::value::Kinds;
 
+/// The template of most examples.
+macro_rules! template {
+    () => {
+        "\
+--- templates.yaml
+kind: WorkflowTemplate
+metadata:
+  name: build
+spec:
+  entrypoint: main
+  arguments:
+    parameters:
+      - name: ref
+  templates:
+    - name: main
+      inputs:
+        parameters:
+          - name: ref
+      script:
+        image: alpine/git
+        command: [sh]
+        source: |
+          git clone --branch \"{{inputs.parameters.ref}}\" https://git.example.com/pay
+"
+    };
+}
+
 pub(super) static LINT: Lint = Lint {
     name: "unsafe-parameter",
     title: "a value of the event in the text of a script",
@@ -29,7 +56,8 @@ It runs where `fuse lint --templates DIR` names the folder of the templates.",
 In the template, pass it through `env` and let the script read the variable; or test the \
 value in the rule by a pattern that only has what is harmless.",
     flags: &[
-        "\
+        concat!(
+            "\
 sensor example on gh.push {
   rule build {
     trigger workflow {
@@ -42,26 +70,9 @@ sensor example on gh.push {
     }
   }
 }
---- templates.yaml
-kind: WorkflowTemplate
-metadata:
-  name: build
-spec:
-  entrypoint: main
-  arguments:
-    parameters:
-      - name: ref
-  templates:
-    - name: main
-      inputs:
-        parameters:
-          - name: ref
-      script:
-        image: alpine/git
-        command: [sh]
-        source: |
-          git clone --branch \"{{inputs.parameters.ref}}\" https://git.example.com/pay
 ",
+            template!()
+        ),
         "\
 sensor example on gh.push {
   rule build {
@@ -129,7 +140,8 @@ spec:
         source: |
           git clone --branch \"$REF\" https://git.example.com/pay
 ",
-        "\
+        concat!(
+            "\
 sensor example on gh.push {
   rule build {
     when body.ref matches r\"[a-z]+\"
@@ -142,27 +154,11 @@ sensor example on gh.push {
     }
   }
 }
---- templates.yaml
-kind: WorkflowTemplate
-metadata:
-  name: build
-spec:
-  entrypoint: main
-  arguments:
-    parameters:
-      - name: ref
-  templates:
-    - name: main
-      inputs:
-        parameters:
-          - name: ref
-      script:
-        image: alpine/git
-        command: [sh]
-        source: |
-          git clone --branch \"{{inputs.parameters.ref}}\" https://git.example.com/pay
 ",
-        "\
+            template!()
+        ),
+        concat!(
+            "\
 sensor example on gh.push {
   rule build {
     trigger workflow {
@@ -174,27 +170,11 @@ sensor example on gh.push {
     }
   }
 }
---- templates.yaml
-kind: WorkflowTemplate
-metadata:
-  name: build
-spec:
-  entrypoint: main
-  arguments:
-    parameters:
-      - name: ref
-  templates:
-    - name: main
-      inputs:
-        parameters:
-          - name: ref
-      script:
-        image: alpine/git
-        command: [sh]
-        source: |
-          git clone --branch \"{{inputs.parameters.ref}}\" https://git.example.com/pay
 ",
-        "\
+            template!()
+        ),
+        concat!(
+            "\
 sensor example on gh.push {
   rule build {
     trigger workflow {
@@ -206,27 +186,11 @@ sensor example on gh.push {
     }
   }
 }
---- templates.yaml
-kind: WorkflowTemplate
-metadata:
-  name: build
-spec:
-  entrypoint: main
-  arguments:
-    parameters:
-      - name: ref
-  templates:
-    - name: main
-      inputs:
-        parameters:
-          - name: ref
-      script:
-        image: alpine/git
-        command: [sh]
-        source: |
-          git clone --branch \"{{inputs.parameters.ref}}\" https://git.example.com/pay
 ",
-        "\
+            template!()
+        ),
+        concat!(
+            "\
 sensor example on gh.push {
   rule build {
     trigger workflow {
@@ -238,26 +202,9 @@ sensor example on gh.push {
     }
   }
 }
---- templates.yaml
-kind: WorkflowTemplate
-metadata:
-  name: build
-spec:
-  entrypoint: main
-  arguments:
-    parameters:
-      - name: ref
-  templates:
-    - name: main
-      inputs:
-        parameters:
-          - name: ref
-      script:
-        image: alpine/git
-        command: [sh]
-        source: |
-          git clone --branch \"{{inputs.parameters.ref}}\" https://git.example.com/pay
 ",
+            template!()
+        ),
     ],
     look,
 };

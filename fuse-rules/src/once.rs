@@ -6,7 +6,7 @@
 //!
 //! ```
 //! use std::time::Duration;
-//! use fuse_runtime::flow::once::{Admission, admit};
+//! use fuse_rules::once::{Admission, admit};
 //!
 //! let within = Duration::from_secs(60);
 //! let start: jiff::Timestamp = "2026-08-01T10:00:00Z".parse().unwrap();
@@ -17,10 +17,13 @@
 //! assert!(matches!(admit(Some(&claim), "b", start + within, within), Admission::Granted(_)));
 //! ```
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+
+use crate::decision::OnceKey;
 
 /// Who holds a key, and from when until when.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,6 +72,35 @@ pub fn admit(previous: Option<&Claim>, owner: &str, now: Timestamp, within: Dura
             since: now,
             until: now.checked_add(within).unwrap_or(Timestamp::MAX),
         }),
+    }
+}
+
+/// The claims of several rules, for whoever keeps them in memory.
+///
+/// ```
+/// use fuse_rules::OnceKey;
+/// use fuse_rules::once::{Admission, Claims};
+///
+/// let mut claims = Claims::default();
+/// let key = OnceKey { values: vec!["\"a\"".into()], within_ms: 60_000 };
+/// let now = jiff::Timestamp::UNIX_EPOCH;
+/// assert!(matches!(claims.admit("s/r", &key, "first", now), Admission::Granted(_)));
+/// assert!(matches!(claims.admit("s/r", &key, "second", now), Admission::Held { .. }));
+/// assert!(matches!(claims.admit("s/other", &key, "second", now), Admission::Granted(_)));
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Claims(BTreeMap<(String, Vec<String>), Claim>);
+
+impl Claims {
+    /// As [`admit`], for the key of a rule; what is granted is kept.
+    pub fn admit(&mut self, rule: &str, key: &OnceKey, owner: &str, now: Timestamp) -> Admission {
+        let place = (rule.to_owned(), key.values.clone());
+        let within = Duration::from_millis(key.within_ms);
+        let admission = admit(self.0.get(&place), owner, now, within);
+        if let Admission::Granted(claim) = &admission {
+            self.0.insert(place, claim.clone());
+        }
+        admission
     }
 }
 

@@ -1,0 +1,71 @@
+//! Checked `test` declarations.
+
+use crate::decision::Outcome;
+use crate::span::Span;
+
+/// A `test`, with every name resolved and every value computed.
+#[derive(Debug)]
+pub(crate) struct Test {
+    pub(crate) name: String,
+    /// Where its name stands.
+    pub(crate) span: Span,
+    /// All of it.
+    pub(crate) whole: Span,
+    pub(crate) steps: Vec<TestStep>,
+}
+
+#[derive(Debug)]
+pub(crate) enum TestStep {
+    With { fuse: String, on: bool },
+    At(jiff::Timestamp),
+    Send(Send),
+    Expect(Expect),
+}
+
+/// An event that a test sends.
+#[derive(Debug)]
+pub(crate) struct Send {
+    pub(crate) source: String,
+    pub(crate) event: String,
+    pub(crate) body: Body,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) query: Vec<(String, String)>,
+    pub(crate) span: Span,
+}
+
+#[derive(Debug)]
+pub(crate) enum Body {
+    /// The file that has it, by the name that a loader takes.
+    File {
+        name: String,
+        span: Span,
+    },
+    Json(String),
+}
+
+#[derive(Debug)]
+pub(crate) struct Expect {
+    pub(crate) what: Expected,
+    pub(crate) span: Span,
+}
+
+#[derive(Debug)]
+pub(crate) enum Expected {
+    /// No other rule fired, and no other action was rejected.
+    NothingElse,
+    /// This rule did not fire.
+    No(String),
+    Rule(Box<ExpectedRule>),
+}
+
+#[derive(Debug)]
+pub(crate) struct ExpectedRule {
+    /// Its full name.
+    pub(crate) rule: String,
+    pub(crate) outcome: Outcome,
+    pub(crate) count: Option<u32>,
+    pub(crate) element: Option<Vec<u32>>,
+    pub(crate) because: Option<String>,
+    /// Fields that the action has, and where they stand.
+    pub(crate) fields: Option<(serde_json::Map<String, serde_json::Value>, Span)>,
+}

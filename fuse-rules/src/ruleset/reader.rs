@@ -1,0 +1,160 @@
+//! Reading files, each once, and what they use.
+
+use rustc_hash::FxHashMap;
+
+use super::{Loader, target};
+use crate::check::ParsedFile;
+use crate::diagnostic::{Code, Diagnostic};
+use crate::json_schema;
+use crate::span::{FileId, Files, Span};
+use crate::standard;
+use crate::syntax::{self, ast::Text};
+
+/// Reads files, each once, and what they use.
+pub(super) struct Reader<'a> {
+    loader: &'a dyn Loader,
+    pub(super) files: Files,
+    pub(super) problems: Vec<Diagnostic>,
+    /// The index in `parsed` of each file that was read; `None` for one that could not be.
+    seen: FxHashMap<String, Option<usize>>,
+    pub(super) parsed: Vec<ParsedFile>,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(loader: &'a dyn Loader) -> Self {
+        Self {
+            loader,
+            files: Files::default(),
+            problems: Vec::new(),
+            seen: FxHashMap::default(),
+            parsed: Vec::new(),
+        }
+    }
+
+    /// Reads a file that the caller named, or that was used at `from`, and all that it uses.
+    pub(super) fn read(&mut self, name: &str, from: Option<Span>) {
+        // A list of what is still to be read, not recursion: chains of `use` may be long.
+        let mut waiting = vec![(name.to_owned(), from)];
+        while let Some((name, from)) = waiting.pop() {
+            if self.seen.contains_key(&name) {
+                continue;
+            }
+            let text = match self.text(&name) {
+                Ok(text) => text,
+                Err(why) => {
+                    self.seen.insert(name.clone(), None);
+                    self.unreadable(&name, &why, from);
+                    continue;
+                }
+            };
+            let id = self.files.add(name.clone(), text.clone());
+            let mut tree = syntax::parse(id, &text, &mut self.problems);
+            json_schema::take_in(
+                &mut tree,
+                &name,
+                &mut self.files,
+                self.loader,
+                &mut self.problems,
+            );
+            for used in tree.uses.iter().rev() {
+                if used.std && standard::text(&used.name.text).is_none() {
+                    self.problems.push(standard::unknown(&used.name));
+                } else {
+                    waiting.push((target(&name, used), Some(used.name.span)));
+                }
+            }
+            self.seen.insert(name, Some(self.parsed.len()));
+            self.parsed.push(ParsedFile { id, tree, uses: Vec::new() });
+        }
+        self.link();
+    }
+
+    fn text(&self, name: &str) -> Result<String, String> {
+        match standard::module_of(name) {
+            Some(module) => standard::text(module)
+                .map(str::to_owned)
+                .ok_or_else(|| "there is no such module".into()),
+            None => self.loader.load(name),
+        }
+    }
+
+    fn unreadable(&mut self, name: &str, why: &str, from: Option<Span>) {
+        let message = format!("`{name}` cannot be read: {why}");
+        self.problems.push(match from {
+            Some(span) => Diagnostic::error(Code::E0504, span, message)
+                .label("used here")
+                .help("a `use` is relative to the file that it stands in"),
+            None => Diagnostic::without_place(Code::E0504, message),
+        });
+    }
+
+    /// The file of this name, where it was read.
+    pub(super) fn id(&self, name: &str) -> Option<FileId> {
+        let index = self.seen.get(name).copied().flatten()?;
+        Some(self.parsed.get(index)?.id)
+    }
+
+    fn name_of(&self, id: FileId) -> String {
+        self.files.get(id).map_or_else(String::new, |file| file.name().to_owned())
+    }
+
+    /// Fills in which files each file uses.
+    fn link(&mut self) {
+        for index in 0..self.parsed.len() {
+            let Some(file) = self.parsed.get(index) else {
+                continue;
+            };
+            let name = self.name_of(file.id);
+            let uses = file
+                .tree
+                .uses
+                .iter()
+                .filter_map(|used| self.seen.get(&target(&name, used)).copied().flatten())
+                .filter_map(|index| self.parsed.get(index).map(|file| file.id))
+                .collect();
+            if let Some(file) = self.parsed.get_mut(index) {
+                file.uses = uses;
+            }
+        }
+    }
+
+    /// Reports every `use` that closes a circle.
+    pub(super) fn circles(&mut self) {
+        // 0: not visited, 1: on the way, 2: done.
+        let mut state: Vec<u8> = vec![0; self.parsed.len()];
+        let mut closing: Vec<Text> = Vec::new();
+        for start in 0..self.parsed.len() {
+            // Depth first, with the next use to follow kept for each file on the way.
+            let mut way = vec![(start, 0_usize)];
+            while let Some((at, next)) = way.pop() {
+                let (Some(mark), Some(file)) = (state.get_mut(at), self.parsed.get(at)) else {
+                    continue;
+                };
+                if next == 0 && *mark != 0 {
+                    continue;
+                }
+                *mark = 1;
+                let Some(used) = file.tree.uses.get(next) else {
+                    *mark = 2;
+                    continue;
+                };
+                way.push((at, next + 1));
+                let name = target(&self.name_of(file.id), used);
+                let target = self.seen.get(&name).copied().flatten();
+                let Some(target) = target else { continue };
+                match state.get(target) {
+                    Some(0) => way.push((target, 0)),
+                    Some(1) => closing.push(used.name.clone()),
+                    _ => {}
+                }
+            }
+        }
+        for used in closing {
+            self.problems.push(
+                Diagnostic::error(Code::E0505, used.span, "files use each other in a circle")
+                    .label("this leads back to this file")
+                    .help("move what both need into a third file that uses neither"),
+            );
+        }
+    }
+}
