@@ -15,19 +15,11 @@ const OFTEN: u64 = 20;
 /// How much of a body is shown in a problem.
 const SHOWN: usize = 400;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) enum What {
-    Rejected,
-    Unknown,
-    Hostile,
-    Disagree,
-}
-
 /// What findings are told apart by.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Key {
     pub(super) rule: String,
-    pub(super) what: What,
+    pub(super) what: FindingKind,
     /// The path that is missing, what else the decision is about, or the field.
     pub(super) detail: String,
 }
@@ -43,7 +35,7 @@ pub(super) struct Held {
 }
 
 /// What kind of thing was found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FindingKind {
     /// No event was found for which the rule fires.
@@ -150,25 +142,20 @@ fn of_rule(fuzzer: &Fuzzer<'_>, rule: &Rule, found: &mut Vec<Finding>) {
 }
 
 fn told(fuzzer: &Fuzzer<'_>, key: &Key, held: &Held) -> Finding {
-    let Key { rule, detail, .. } = key;
-    let (kind, message) = match key.what {
-        What::Rejected => (
-            FindingKind::Rejected,
-            format!("`{rule}` matches, and is rejected because {}", held.reason),
-        ),
-        What::Unknown => {
-            (FindingKind::Unknown, format!("`{rule}` is unknown because {}", held.reason))
+    let Key { rule, what: kind, detail } = key;
+    let message = match kind {
+        FindingKind::Rejected => {
+            format!("`{rule}` matches, and is rejected because {}", held.reason)
         }
-        What::Hostile => (
-            FindingKind::Hostile,
-            format!("`{rule}` gives `{detail}` a text that an outsider wrote, as it is"),
+        FindingKind::Unknown => format!("`{rule}` is unknown because {}", held.reason),
+        FindingKind::Hostile => {
+            format!("`{rule}` gives `{detail}` a text that an outsider wrote, as it is")
+        }
+        FindingKind::Disagreement => format!(
+            "plan and reference do not agree on `{rule}`: a fault of fuse, please report it"
         ),
-        What::Disagree => (
-            FindingKind::Disagreement,
-            format!(
-                "plan and reference do not agree on `{rule}`: a fault of fuse, please report it"
-            ),
-        ),
+        // These are told of rules, and not of events.
+        FindingKind::NeverFired | FindingKind::AlwaysTogether => String::new(),
     };
     let target = fuzzer.targets.get(held.target);
     let event = target.map(|target| FoundEvent {
@@ -179,7 +166,7 @@ fn told(fuzzer: &Fuzzer<'_>, key: &Key, held: &Held) -> Finding {
         query: held.draft.query.clone(),
         received: held.draft.received.to_string(),
     });
-    Finding { kind, rule: rule.clone(), message, event }
+    Finding { kind: *kind, rule: rule.clone(), message, event }
 }
 
 pub(super) fn problems(fuzzer: &Fuzzer<'_>) -> Diagnostics {

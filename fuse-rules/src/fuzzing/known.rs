@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::draft::Draft;
-use super::finding::{Key, What};
+use super::finding::{FindingKind, Key};
 use super::run::about;
 use crate::decision::Outcome;
 use crate::testing::Tests;
@@ -19,8 +19,8 @@ impl Expected {
         tests.expected(&mut |decision| {
             let rule = decision.rule.clone();
             let what = match decision.outcome {
-                Outcome::Rejected => What::Rejected,
-                Outcome::Unknown => What::Unknown,
+                Outcome::Rejected => FindingKind::Rejected,
+                Outcome::Unknown => FindingKind::Unknown,
                 _ => return,
             };
             let detail = about(decision);

@@ -6,7 +6,7 @@ use rustc_hash::FxHashSet;
 use serde_json::Value as Json;
 
 use super::draft::Draft;
-use super::finding::{Held, Key, What};
+use super::finding::{FindingKind, Held, Key};
 use super::mutate::MARK;
 use super::{Fuzzer, MOST_KEPT, Target};
 use crate::check::typed::Expr;
@@ -74,20 +74,19 @@ impl<'r> Fuzzer<'r> {
             seen.borrow_mut().insert(Feature::Truth(expr.span, truth.as_ref().ok().copied()));
         };
         let typed = self.ruleset.typed();
-        let (obvious, planned) = draft.event(target.source, target.name, |event| {
+        let (obvious, disputed) = draft.event(target.source, target.name, |event| {
             let obvious = reference::evaluate(typed, event, &self.fuses, Some(&watch));
             let mut settled = obvious.clone();
             if let Some(backends) = self.backends {
                 settled.decisions.iter_mut().for_each(|decision| backends(decision, event));
             }
             let planned = self.plan.evaluate_all(event, &self.fuses);
-            let same = same(&obvious, &planned);
-            (settled, same)
+            (settled, disputed(&obvious, &planned))
         })?;
         let mut keys = Vec::new();
         let of_target = |rule: &str| target.rules.iter().any(|(_, own)| own.name == rule);
-        if let Some(rule) = planned {
-            keys.push(Key { rule, what: What::Disagree, detail: String::new() });
+        if let Some(rule) = disputed {
+            keys.push(Key { rule, what: FindingKind::Disagreement, detail: String::new() });
         }
         let as_declared = obvious.mismatch.is_none() && obvious.refused.is_none();
         let decisions: Vec<Decision> =
@@ -102,12 +101,12 @@ impl<'r> Fuzzer<'r> {
             match decision.outcome {
                 // Too long a list and a smuggled template are refused by design, whatever a rule says.
                 Outcome::Rejected if is_by_design(&decision.reason) => {}
-                Outcome::Rejected => keys.push(key(What::Rejected, about(decision))),
-                Outcome::Unknown => keys.push(key(What::Unknown, about(decision))),
+                Outcome::Rejected => keys.push(key(FindingKind::Rejected, about(decision))),
+                Outcome::Unknown => keys.push(key(FindingKind::Unknown, about(decision))),
                 Outcome::Fired => {
                     let action = decision.action.as_ref();
                     let fields = action.map(|action| self.hostile(action)).unwrap_or_default();
-                    keys.extend(fields.into_iter().map(|field| key(What::Hostile, field)));
+                    keys.extend(fields.into_iter().map(|field| key(FindingKind::Hostile, field)));
                 }
                 _ => {}
             }
@@ -181,7 +180,7 @@ fn is_by_design(reason: &str) -> bool {
 }
 
 /// The first rule that plan and reference do not agree on; `None` where they do.
-fn same(obvious: &Evaluation, planned: &Evaluation) -> Option<String> {
+fn disputed(obvious: &Evaluation, planned: &Evaluation) -> Option<String> {
     if obvious == planned {
         return None;
     }

@@ -93,3 +93,11 @@ fn one_rule_can_be_fuzzed_alone() {
     assert!(fuzzer.findings().iter().any(|finding| finding.kind == FindingKind::Rejected));
     assert_eq!(Fuzzer::new(&ruleset, 1).only("x").unwrap_err(), ["s/r", "s/t"]);
 }
+
+/// Too long a list is refused by design, whatever the rule says.
+#[test]
+fn what_is_refused_by_design_is_no_finding() {
+    let source = "source q queue { event e : { xs: list<string>, ... } }\n";
+    let rules = "sensor s on q.e { each x in body.xs max 1 rule r { trigger page { team = x } } }";
+    assert_eq!(found(&format!("{source}{rules}"), 1_000), Vec::<String>::new());
+}
