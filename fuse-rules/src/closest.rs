@@ -84,3 +84,32 @@ impl Ruleset {
         Some(Closest { changes: changes.collect(), body: closest.event.text()? })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::{Event, Registry, Ruleset, Schema, SourceSchema};
+
+    #[test]
+    fn it_is_of_the_rule_that_is_asked_about_and_exact() {
+        let registry = Registry::new()
+            .source(SourceSchema::new(Schema::new("queue", ""), Schema::new("event", "")))
+            .trigger(Schema::new("page", ""));
+        let text = "source q queue { event e event other }
+            sensor s on q.e {
+              rule a { when body.a == 1  trigger page {} }
+              rule b { when body.b == 123456789012345678901234567891  trigger page {} }
+            }
+            sensor t on q.other { rule c { trigger page {} } }";
+        let text = text.replace("event e event", "event e, event");
+        let ruleset = Ruleset::parse("a.rules", &text, &registry).unwrap();
+        let event = Event::new("q", "e", br#"{"a": 2}"#).unwrap();
+        let changes = |rule: &str| {
+            let closest = ruleset.closest(&event, rule)?;
+            Some(closest.changes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))
+        };
+        assert_eq!(changes("s/a").unwrap(), "`body.a` were 1 and not 2");
+        assert_eq!(changes("s/b").unwrap(), "`body.b` were 123456789012345678901234567891");
+        assert_eq!(changes("t/c"), None);
+        assert_eq!(changes("s/none"), None);
+    }
+}

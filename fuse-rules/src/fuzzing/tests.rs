@@ -101,3 +101,12 @@ fn what_is_refused_by_design_is_no_finding() {
     let rules = "sensor s on q.e { each x in body.xs max 1 rule r { trigger page { team = x } } }";
     assert_eq!(found(&format!("{source}{rules}"), 1_000), Vec::<String>::new());
 }
+
+/// One of two fires alone, too: so they do not fire together always.
+#[test]
+fn what_fires_alone_does_not_always_fire_together() {
+    let rules = "sensor s on q.e { rule a { when body.a == 1 trigger page { team = \"x\" } }
+        rule b { when body.a in [1, 2] trigger page { team = \"y\" } } }";
+    let found = found(&format!("{SOURCE}{rules}"), 2_000);
+    assert!(!found.iter().any(|found| found.starts_with("always-together")), "{found:?}");
+}

@@ -25,7 +25,10 @@ sensor t on q.e {
 
 fn registry() -> Registry {
     Registry::new()
-        .source(SourceSchema::new(Schema::new("queue", ""), Schema::new("event", "")))
+        .source(SourceSchema::new(
+            Schema::new("queue", ""),
+            Schema::new("event", "").field(Field::optional("mismatch", FieldType::String, "")),
+        ))
         .trigger(
             Schema::new("page", "")
                 .field(Field::required("team", FieldType::String, ""))
@@ -123,6 +126,7 @@ fn expectations_that_are_not_met_say_what_came_instead() {
         "send q.e body { xs = [{ a = 2, b = \"no\" }, { a = 2 }, { a = 2, b = \"\" }] } expect s/r",
         "send q.e body [1, 1] expect s/r once",
         "send q.e from \"twice.json\" expect nothing else",
+        "send q.e body { xs = [{ a = 2, b = \"\", key = 1, team = \"x\" }, { a = 2, b = \"\", key = 2, team = \"x\" }] } expect s/r once",
     ]
     .iter()
     .map(|steps| format!("{steps}\n{}\n", outcome(steps)))
@@ -226,4 +230,49 @@ fn updated_tests_pass() {
         assert!(outcome.is_ok(), "{}: {}", tests.name(test), outcome.unwrap_err());
     }
     assert_eq!(tests.updated(0..tests.len()).len(), 0);
+}
+
+/// Of the faults that are planted into one rule, those that survive a test of these steps.
+fn survivors(source: &str, when: &str, steps: &str) -> Vec<String> {
+    let text = format!(
+        "{source} sensor s on q.e {{ rule r {{ {when} trigger page {{ team = \"x\" }} }} }}
+         test \"t\" {{ {steps} }}"
+    );
+    let files = BTreeMap::from([("a.rules", text.as_str())]);
+    let ruleset = Ruleset::load_in_detail(&["a.rules"], &files, &registry()).unwrap();
+    let tests = Tests::new(&ruleset, &files);
+    let mutants = tests.mutants(0..1, &mut |_, _| {});
+    let survived = mutants.into_iter().filter(|mutant| mutant.killed_by.is_none());
+    survived.map(|mutant| format!("{} {}", mutant.what, mutant.event.unwrap_or_default())).collect()
+}
+
+/// What no event tells apart is no fault. What only events tell apart that are not of their type is one,
+/// unless these are rejected.
+#[test]
+fn faults_that_make_no_difference_are_not_planted() {
+    let left_out =
+        |found: &[String]| found.iter().filter(|found| found.starts_with("this `when`")).count();
+    let nothing = "send q.e body {} expect no s/r";
+    let twice = "when body.a == 1 when body.a is present";
+    let found = survivors("source q queue { event e }", twice, nothing);
+    assert_eq!(left_out(&found), 1, "{found:?}");
+    let typed = |policy: &str| {
+        let source =
+            format!("source q queue {{ event e : {{ s: \"a\" | \"b\" }} {{ {policy} }} }}");
+        survivors(
+            &source,
+            "when body.s in [\"a\", \"b\"]",
+            "send q.e body { s = \"a\" } expect s/r",
+        )
+    };
+    assert_eq!(left_out(&typed("")), 1);
+    assert_eq!(left_out(&typed("mismatch = \"reject\"")), 0);
+}
+
+#[test]
+fn the_event_of_a_survivor_tells_it_apart() {
+    let when = "when body.n > 123456789012345678901234567891";
+    let found = survivors("source q queue { event e }", when, "send q.e body {} expect no s/r");
+    let wanted = "`>` becomes `>=` {\"n\":123456789012345678901234567891}";
+    assert!(found.contains(&wanted.to_owned()), "{found:?}");
 }

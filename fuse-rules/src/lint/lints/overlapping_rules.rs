@@ -57,6 +57,17 @@ sensor example on gh.push {
   }
 }
 ",
+        // Two groups may have a kind of one name.
+        "\
+sensor example on gh.push {
+  rule one {
+    trigger object { operation = \"delete\", api-version = \"v1\", kind = \"Service\", namespace = \"web\", name = \"shop\" }
+  }
+  rule two {
+    trigger object { operation = \"delete\", api-version = \"serving.example.com/v1\", kind = \"Service\", namespace = \"web\", name = \"shop\" }
+  }
+}
+",
     ],
     look,
 };

@@ -38,6 +38,20 @@ test \"nothing is said of others\" {
   expect no tell
 }
 ",
+        "\
+sensor example on gh.push {
+  rule tell {
+#~ tell
+    when body.ref == \"main\"
+    trigger log { message = \"pushed\" }
+  }
+}
+
+test \"that it is unknown is not that it acts\" {
+  send gh.push body {}
+  expect tell unknown
+}
+",
     ],
     passes: &[
         "\

@@ -68,6 +68,31 @@ sensor example on gh.push {
   }
 }
 ",
+        // What the other one holds back, or waits for, is another matter.
+        "\
+sensor example on gh.push {
+  rule all {
+    once per body.id within 1h
+    trigger log { message = body.ref }
+  }
+  rule main {
+    when body.ref == \"refs/heads/main\"
+    trigger log { message = body.ref }
+  }
+}
+",
+        "\
+sensor example on gh.push {
+  rule all {
+    requires cicd
+    trigger log { message = body.ref }
+  }
+  rule main {
+    when body.ref == \"refs/heads/main\"
+    trigger log { message = body.ref }
+  }
+}
+",
     ],
     look,
 };
