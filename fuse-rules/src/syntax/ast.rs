@@ -1,13 +1,13 @@
 //! The tree of a file as it was written: nothing resolved, every place kept.
 
+mod operators;
 mod test_blocks;
-
-use std::cmp::Ordering;
 
 use jiff::SignedDuration;
 
 use crate::number::Number;
 use crate::span::Span;
+pub(crate) use operators::{ArithOp, CompareOp, QuantifierKind, TextOp};
 pub(crate) use test_blocks::{Expect, Expected, ExpectedRule, RuleRef, Send, Test, TestStep};
 
 /// A file's declarations, in their order.
@@ -316,134 +316,4 @@ pub(crate) enum Segment {
     Key(String),
     /// From 0; a negative one counts from the end.
     Index(i64),
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum QuantifierKind {
-    Any,
-    All,
-    None,
-    Count,
-    /// The elements for which the body is true.
-    Filter,
-    /// The body's value for each element.
-    Map,
-    /// The first element for which the body is true.
-    First,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum CompareOp {
-    Eq,
-    Ne,
-    Lt,
-    Le,
-    Gt,
-    Ge,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum TextOp {
-    Matches,
-    Contains,
-    StartsWith,
-    EndsWith,
-    Like,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum ArithOp {
-    Add,
-    Sub,
-    Mul,
-    Div,
-    Rem,
-}
-
-impl QuantifierKind {
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Any => "any",
-            Self::All => "all",
-            Self::None => "none",
-            Self::Count => "count",
-            Self::Filter => "filter",
-            Self::Map => "map",
-            Self::First => "first",
-        }
-    }
-
-    /// Whether it is true, false or unknown, and no other value.
-    pub(crate) fn is_condition(self) -> bool {
-        matches!(self, Self::Any | Self::All | Self::None)
-    }
-
-    /// Whether its value is made of elements as they are, so that all of them is read.
-    pub(crate) fn keeps_elements(self) -> bool {
-        matches!(self, Self::Filter | Self::First)
-    }
-}
-
-impl CompareOp {
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Eq => "==",
-            Self::Ne => "!=",
-            Self::Lt => "<",
-            Self::Le => "<=",
-            Self::Gt => ">",
-            Self::Ge => ">=",
-        }
-    }
-
-    pub(crate) fn is_order(self) -> bool {
-        !matches!(self, Self::Eq | Self::Ne)
-    }
-
-    /// The operator that says the same with its sides changed.
-    pub(crate) fn turned(self) -> Self {
-        match self {
-            Self::Lt => Self::Gt,
-            Self::Le => Self::Ge,
-            Self::Gt => Self::Lt,
-            Self::Ge => Self::Le,
-            same => same,
-        }
-    }
-
-    /// Whether it holds of a left side that stands so to its right side.
-    pub(crate) fn holds(self, ordering: Ordering) -> bool {
-        match self {
-            Self::Eq => ordering.is_eq(),
-            Self::Ne => ordering.is_ne(),
-            Self::Lt => ordering.is_lt(),
-            Self::Le => ordering.is_le(),
-            Self::Gt => ordering.is_gt(),
-            Self::Ge => ordering.is_ge(),
-        }
-    }
-}
-
-impl TextOp {
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Matches => "matches",
-            Self::Contains => "contains",
-            Self::StartsWith => "starts-with",
-            Self::EndsWith => "ends-with",
-            Self::Like => "like",
-        }
-    }
-}
-
-impl ArithOp {
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Add => "+",
-            Self::Sub => "-",
-            Self::Mul => "*",
-            Self::Div => "/",
-            Self::Rem => "%",
-        }
-    }
 }
