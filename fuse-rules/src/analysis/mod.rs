@@ -22,7 +22,7 @@ mod places;
 mod solve;
 mod strict;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod truths;
 mod witness;
 
@@ -36,7 +36,7 @@ pub(crate) use clauses::{Clause, Finding};
 use domain::{Automata, Pick, Test, Texts};
 use goal::Goal;
 pub(crate) use truths::Truths;
-pub(crate) use witness::Witness;
+pub(crate) use witness::{RECEIVED, Witness};
 
 /// A rule with the sensor that it stands in.
 #[derive(Clone, Copy, Debug)]

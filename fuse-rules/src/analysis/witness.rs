@@ -25,7 +25,7 @@ pub(crate) struct Witness {
 }
 
 /// When events that are found were received, unless something asks for another time.
-const RECEIVED: &str = "2026-01-01T00:00:00Z";
+pub(crate) const RECEIVED: &str = "2026-01-01T00:00:00Z";
 
 /// What came of making an event.
 pub(super) enum Made {

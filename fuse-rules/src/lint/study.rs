@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::analysis::{Analysis, Answer, Clause, Finding, Placed, Witness};
+use crate::analysis::{Analysis, Answer, Clause, Finding, Placed, RECEIVED, Witness};
 use crate::check::typed::{Mapped, MappedValue, Rules, Trigger};
 use crate::fuses::Fuses;
 use crate::plan::{Plan, Shown};
@@ -155,11 +155,17 @@ pub(crate) fn shown(witness: &Witness, placed: Placed<'_>) -> String {
     let body = witness.text().unwrap_or_default();
     let (sensor, body) = (placed.sensor, cut_at(&body, SHOWN));
     let mut out = format!("{}.{} {body}", sensor.source, sensor.event);
+    // Writing to a string cannot fail.
     for (what, texts) in [("headers", &witness.headers), ("query", &witness.query)] {
         if !texts.is_empty() {
-            // Writing to a string cannot fail.
             let _ok = write!(out, " with {what} {}", serde_json::json!(texts));
         }
+    }
+    if !witness.id.is_empty() {
+        let _ok = write!(out, " with id {}", serde_json::json!(witness.id));
+    }
+    if witness.received.to_string() != RECEIVED {
+        let _ok = write!(out, " received at {}", witness.received);
     }
     out
 }

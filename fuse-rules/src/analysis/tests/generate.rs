@@ -16,7 +16,7 @@ const KINDS: [&str; 9] =
     ["present", "missing", "null", "string", "int", "float", "bool", "list", "map"];
 
 /// Types of the event; the generated bodies are of these often enough.
-pub(super) const TYPES: [&str; 6] = [
+pub(crate) const TYPES: [&str; 6] = [
     "",
     "",
     " : { a: \"prod\" | \"dev\", b?: int, n: float | null, ... }",
@@ -26,7 +26,7 @@ pub(super) const TYPES: [&str; 6] = [
 ];
 
 /// What the rules of one set speak of: the less there is, the more they contradict and imply each other.
-struct Theme {
+pub(crate) struct Theme {
     paths: Vec<usize>,
     keys: Vec<&'static str>,
     texts: Vec<&'static str>,
@@ -35,7 +35,7 @@ struct Theme {
 }
 
 impl Theme {
-    fn new(random: &mut Random) -> Self {
+    pub(crate) fn new(random: &mut Random) -> Self {
         let few = |random: &mut Random, all: &[&'static str], most: usize| {
             (0..1 + random.below(most)).map(|_| all[random.below(all.len())]).collect()
         };
@@ -71,7 +71,12 @@ fn path(random: &mut Random, theme: &Theme, root: &str) -> String {
 }
 
 /// A condition on values of these roots.
-fn condition(random: &mut Random, theme: &Theme, roots: &[&str], depth: usize) -> String {
+pub(crate) fn condition(
+    random: &mut Random,
+    theme: &Theme,
+    roots: &[&str],
+    depth: usize,
+) -> String {
     if depth > 0 && random.one_in(3) {
         let parts: Vec<String> =
             (0..2 + random.below(2)).map(|_| condition(random, theme, roots, depth - 1)).collect();
@@ -194,7 +199,7 @@ fn rule(random: &mut Random, theme: &Theme, number: usize, roots: &[&str]) -> St
     text
 }
 
-fn scalar(random: &mut Random) -> String {
+pub(crate) fn scalar(random: &mut Random) -> String {
     match random.below(24) {
         0 => "null".into(),
         1 => "true".into(),
@@ -294,7 +299,7 @@ fn object(random: &mut Random, depth: usize) -> String {
 }
 
 /// A body, of the type more often than not.
-pub(super) fn body(random: &mut Random, ty: &str) -> String {
+pub(crate) fn body(random: &mut Random, ty: &str) -> String {
     let typed = if random.one_in(4) { None } else { of_type(random, ty) };
     match typed {
         Some(body) => body,

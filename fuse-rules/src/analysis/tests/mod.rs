@@ -3,7 +3,7 @@
 mod atoms;
 mod claims;
 mod closest;
-mod generate;
+pub(crate) mod generate;
 mod large;
 mod tables;
 

@@ -59,6 +59,7 @@ sensor example on gh.push {
 }
 ",
         "trigger log { message = body.text ?? \"none\" }",
+        "trigger log { message = \"${body.text ?? \"none\"}, ${lower(body.user ?? \"nobody\")}\" }",
         "trigger workflow { template = \"t\", namespace = \"n\", parameters { a? = body.a } }",
         "trigger log { message = headers[\"x-text\"] ?? event.id }",
         "\
@@ -109,16 +110,14 @@ fn look(context: &Context<'_>, out: &mut Findings) {
     }
 }
 
-/// Whether an expression may have no value, as nothing is known of something that it reads.
+/// Whether an expression may have no value, as something that it reads, of which nothing is known, may be missing.
 fn of_nothing_known(expr: &Expr, context: &Context<'_>) -> bool {
-    let lack = context.known(expr.span).map(|known| &known.lack);
-    let may_be_missing = lack.is_some_and(|lack| lack.absent == Missing::Open);
-    may_be_missing && reads_unknown(expr, context)
-}
-
-fn reads_unknown(expr: &Expr, context: &Context<'_>) -> bool {
-    match &expr.kind {
-        ExprKind::Path(_) => context.known(expr.span).is_some_and(|known| known.ty.is_any()),
-        _ => expr.children().into_iter().any(|child| reads_unknown(child, context)),
-    }
+    let Some(known) = context.known(expr.span) else { return false };
+    known.lack.absent == Missing::Open
+        && match &expr.kind {
+            ExprKind::Path(_) => known.ty.is_any(),
+            // Where the left is missing, the right stands in for it.
+            ExprKind::Coalesce { right, .. } => of_nothing_known(right, context),
+            _ => expr.children().into_iter().any(|child| of_nothing_known(child, context)),
+        }
 }

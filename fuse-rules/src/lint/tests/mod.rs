@@ -1,6 +1,7 @@
 //! Every lint finds what its examples mark, and nothing in those that it passes.
 
 mod allow;
+mod claims;
 mod files;
 mod pages;
 

@@ -1,0 +1,250 @@
+//! What a finding says, told from its words and places alone. What needs no event is tried at once: what is said
+//! to be unused is taken out, a mended text is compared with what it was, a template is looked up.
+
+use super::super::load;
+use super::generate::TEMPLATES;
+use super::text::{Lines, is_same};
+use super::{Finding, findings};
+use crate::analysis::{Analysis, Placed, RECEIVED};
+use crate::diagnostic::fix::Edits;
+use crate::event::Event;
+use crate::fuses::Fuses;
+use crate::lint::Lint;
+use crate::plan::Plan;
+use crate::ruleset::Ruleset;
+use crate::span::Span;
+
+/// What it takes events to try.
+pub(super) enum Claim {
+    /// The rule never acts.
+    Never { rule: String },
+    /// The rule acts on whatever it is asked about: at each element of so many lists.
+    Always { rule: String, depth: usize },
+    /// Whenever the one acts the other one does the same.
+    Implied { rule: String, by: String },
+    /// These rules act on the same events as those of the set.
+    Same { plan: Plan },
+    /// The key of its `once` is the same for all events.
+    OneKey { rule: String },
+    /// The key of its `once` has the event's id in it.
+    OwnKey { rule: String },
+}
+
+/// The claims of one finding, of which only those that need events are left.
+pub(super) fn claims(text: &str, finding: &Finding) -> Vec<Claim> {
+    let lines = Lines(text);
+    let line = lines.number(finding.span);
+    let own = lines.of(finding.span);
+    let names = || lines.names(line);
+    let one = || lines.name(line);
+    let told = || format!("{finding:?}\n{text}");
+    let message = finding.message.as_str();
+    match finding.lint.name() {
+        "never-matches" => return vec![Claim::Never { rule: one() }],
+        "always-matches" => {
+            let rule = one();
+            return vec![Claim::Always { depth: lines.depth(&rule), rule }];
+        }
+        "contradictory-condition" => {
+            assert!(!names().is_empty(), "{}", told());
+            return names().into_iter().map(|rule| Claim::Never { rule }).collect();
+        }
+        "shadowed-rule" => {
+            let by = lines.name(lines.number(finding.related[0].0));
+            both_match(text, finding, &[one(), by.clone()]);
+            return vec![Claim::Implied { rule: one(), by }];
+        }
+        "overlapping-rules" => {
+            let other = lines.name(lines.number(finding.related[0].0));
+            both_match(text, finding, &[one(), other]);
+        }
+        "redundant-condition" => {
+            let plan = load(&lines.replaced(finding.span, "event.id is present")).plan();
+            return vec![Claim::Same { plan }];
+        }
+        "constant-once-key" => {
+            let rule = names().remove(0);
+            return vec![match message.starts_with("all events") {
+                true => Claim::OneKey { rule },
+                false => Claim::OwnKey { rule },
+            }];
+        }
+        "unanchored-match" if message.contains("plain text") => {
+            return vec![Claim::Same { plan: load(&finding.fixed(text)).plan() }];
+        }
+        "unanchored-match" => {
+            let word = own.trim_matches('"');
+            let is_anchored = word.starts_with('^') != word.ends_with('$');
+            let is_name = ["body.name", "headers.x-kind", "event.id", "event.type"]
+                .iter()
+                .any(|name| lines.all()[line].contains(&format!("{name} contains {own}")));
+            assert!(is_anchored || is_name && !word.starts_with('-'), "{}", told());
+        }
+        "mapping-may-be-missing" => {
+            let path = inside(own);
+            possible(text, finding, &format!("{path} is missing"));
+        }
+        "untrusted-text" | "unsafe-parameter" => {
+            let path = inside(own);
+            possible(text, finding, &format!("lower(string({path})) contains \"$(\""));
+        }
+        "all-over-empty-list" => {
+            let list = finding.help.split(['(', ')']).nth(1).unwrap();
+            possible(text, finding, &format!("len({list}) == 0"));
+        }
+        "group-status" => {
+            let meant = finding.help.split('`').nth(1).unwrap();
+            let condition = match meant.split_once('.') {
+                Some(("q", field)) => format!("any(q in body.alerts: q.{field} != {own})"),
+                _ => format!("{meant} != {own}"),
+            };
+            possible(text, finding, &condition);
+        }
+        "cross-element" => {
+            let index = |text: &str| text.split(['[', ']']).nth(1).unwrap().to_owned();
+            let other = finding.related.first().map(|(span, _)| index(lines.of(*span)));
+            assert_ne!(other, Some(index(own)), "{}", told());
+        }
+        "mixed-and-or" => assert!(is_same(text, &finding.fixed(text)), "{}", told()),
+        "unused-allow" => {
+            let fixed = finding.fixed(text);
+            assert!(is_same(text, &fixed), "{}", told());
+            let others = |text: &str| {
+                let all = findings(&load(text)).into_iter();
+                let others = all.filter(|finding| !finding.lint.name().ends_with("-allow"));
+                others.map(|finding| (finding.lint, finding.message)).collect::<Vec<_>>()
+            };
+            assert_eq!(others(text), others(&fixed), "{}", told());
+        }
+        "malformed-allow" => {
+            let is_known = |name: &str| Lint::find(name).is_ok();
+            let is_whole = own.starts_with("# fuse: allow(") && own.contains(" because ");
+            assert!(!is_whole && !is_known(own), "{}", told());
+        }
+        "unused-source" => {
+            let end = (line..).find(|at| lines.all()[*at] == "}").unwrap();
+            assert!(is_same(text, &lines.without(line..end + 1)), "{}", told());
+        }
+        "unused-const" | "unused-condition" | "unused-event" | "unused-fuse" | "unused-type"
+        | "unused-use" => assert!(is_same(text, &lines.without(line..line + 1)), "{}", told()),
+        "rule-without-test" => {
+            let expected = format!("expect {own}");
+            assert!(!lines.all().contains(&expected.as_str()), "{}", told());
+        }
+        "undocumented-rule" => {
+            let all = lines.all();
+            let before = all[..line].iter().rev().find(|line| !line.starts_with("# fuse"));
+            assert_ne!(before, Some(&"# What it is for."), "{}", told());
+        }
+        "no-fuse" => {
+            let (all, at) = (lines.all(), lines.at(line).unwrap());
+            let of_sensor = all[at.sensor.start + 1] == "requires gate";
+            let of_rule = all[at.rule.clone().unwrap()].contains(&"requires gate");
+            let tells = all[at.rule.unwrap()].iter().any(|line| line.starts_with("trigger log"));
+            assert!(!of_sensor && !of_rule && !tells, "{}", told());
+        }
+        "long-name-prefix" => {
+            let made = finding.label.split('`').nth(1).unwrap().trim_end_matches("-…");
+            assert!(own.starts_with(made) && own.len() > 46 && made.len() <= 46, "{}", told());
+        }
+        "unknown-template" => {
+            assert!(!TEMPLATES.contains(&format!(" {}\n", own.trim_matches('"'))))
+        }
+        "unknown-parameter" => assert!(!TEMPLATES.contains(own), "{}", told()),
+        "impossible-parameter" => {
+            assert!(!["fast", "safe"].contains(&own.trim_matches('"')), "{}", told());
+        }
+        "missing-parameter" => {
+            let all = lines.all();
+            let own = &all[lines.at(line).unwrap().rule.unwrap()];
+            assert!(!own.iter().any(|line| line.starts_with("ref =")), "{}", told());
+        }
+        other => panic!("nobody tries what `{other}` says"),
+    }
+    Vec::new()
+}
+
+/// The path of an expression, which may stand in a text or a call.
+fn inside(expr: &str) -> &str {
+    let expr = expr.strip_prefix("\"${").map_or(expr, |rest| rest.trim_end_matches("}\""));
+    let expr = expr.rsplit('(').next().unwrap().trim_end_matches(')');
+    expr.split(' ').next().unwrap()
+}
+
+/// Fails where it is proven that the rule of a finding never acts where something else is so, too, though the
+/// finding says that it may. Of a rule that never acts at all nothing is asked.
+fn possible(text: &str, finding: &Finding, condition: &str) {
+    let lines = Lines(text);
+    let all = lines.all();
+    let names = lines.names(lines.number(finding.span));
+    assert!(!names.is_empty(), "{finding:?}\n{text}");
+    let is_possible = names.iter().any(|name| {
+        let is_rule = |at: &usize| all[*at].starts_with("rule ") && lines.name(*at) == *name;
+        let rule = (0..all.len()).find(is_rule).unwrap();
+        let changed = load(&lines.with_condition(rule, condition));
+        !never_acts(&changed, name) || never_acts(&load(text), name)
+    });
+    assert!(is_possible, "`{condition}` is impossible there: {finding:?}\n{text}");
+}
+
+/// Whether it is proven that a rule never acts.
+fn never_acts(ruleset: &Ruleset, name: &str) -> bool {
+    let rules = ruleset.typed();
+    let placed = |sensor| move |rule| Placed { sensor, rule };
+    let mut all = rules.sensors.iter().flat_map(|sensor| sensor.rules.iter().map(placed(sensor)));
+    let of = all.find(|placed| placed.rule.name == name).unwrap();
+    Analysis::new(rules).matching(of).is_never()
+}
+
+/// The event that is shown is acted on by the rules.
+fn both_match(text: &str, finding: &Finding, rules: &[String]) {
+    let (_, shown) = finding.help.split_once("both match ").unwrap();
+    if shown.contains('…') {
+        return;
+    }
+    let (name, rest) = shown.split_once(' ').unwrap();
+    let (source, name) = name.split_once('.').unwrap();
+    let mut parts =
+        serde_json::Deserializer::from_str(rest).into_iter::<&serde_json::value::RawValue>();
+    let body = parts.next().unwrap().unwrap().get();
+    let mut event = Event::new(source, name, body.as_bytes()).unwrap();
+    let mut rest = &rest[body.len()..];
+    event = event.received(RECEIVED.parse().unwrap());
+    while let Some((what, after)) =
+        rest.strip_prefix(" with ").and_then(|with| with.split_once(' '))
+    {
+        let mut parts = serde_json::Deserializer::from_str(after).into_iter::<serde_json::Value>();
+        let given = parts.next().unwrap().unwrap();
+        let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+        for (key, value) in given.as_object().into_iter().flatten() {
+            event = match what {
+                "headers" => event.header(key, &text(value)),
+                _ => event.query(key, &text(value)),
+            };
+        }
+        if what == "id" {
+            event = event.id(text(&given));
+        }
+        rest = &after[parts.byte_offset()..];
+    }
+    if let Some(at) = rest.strip_prefix(" received at ") {
+        event = event.received(at.parse().unwrap());
+    }
+    let decided = load(text).plan().evaluate_all(&event, &Fuses::default().set("gate", true));
+    for rule in rules {
+        let acts = decided.decisions.iter().any(|d| d.rule == *rule && d.outcome.holds());
+        assert!(acts, "{rule} does not match {shown}: {finding:?}\n{text}");
+    }
+}
+
+impl Finding {
+    /// The rules with the finding's fix.
+    fn fixed(&self, text: &str) -> String {
+        let mut edits = Edits::default();
+        assert!(edits.take(self.fix.as_ref().unwrap()));
+        edits.apply(self.span.file, text)
+    }
+}
+
+/// The places that a finding names.
+pub(super) type Places = Vec<(Span, String)>;

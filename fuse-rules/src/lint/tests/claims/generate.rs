@@ -1,0 +1,388 @@
+//! Rules in which every lint finds something now and then, and events for them. Each declaration, clause and
+//! field stands on lines of its own, so that what a finding says can be tried by changing lines.
+
+use std::fmt::Write as _;
+
+use serde_json::Value as Json;
+
+use crate::analysis::tests::generate::{self, TYPES, Theme};
+use crate::diagnostic::tests::kinds::registry;
+use crate::eval::tests::many::Random;
+use crate::ruleset::Ruleset;
+
+/// The workflow templates that there are.
+pub(super) const TEMPLATES: &str = r#"
+kind: WorkflowTemplate
+metadata:
+  name: build
+spec:
+  entrypoint: main
+  arguments:
+    parameters:
+      - name: ref
+      - name: depth
+        value: "1"
+      - name: mode
+        value: fast
+        enum: [fast, safe]
+  templates:
+    - name: main
+      inputs:
+        parameters:
+          - name: ref
+      script:
+        image: alpine/git
+        command: [sh]
+        source: git clone --branch "{{inputs.parameters.ref}}" https://git.example.com/pay
+"#;
+
+/// A long name; what is made for it is called by its first 46 characters.
+const LONG: &str = "restart-everything-that-has-an-expired-certificate";
+
+/// The rules of one set.
+pub(super) struct Set {
+    pub(super) text: String,
+    /// The type of `gh.push`, as it is written.
+    pub(super) ty: &'static str,
+}
+
+/// What conditions of a sensor can speak of.
+#[derive(Clone)]
+enum Event {
+    /// Values of all kinds under a few keys, perhaps of a declared type.
+    Push { roots: Vec<&'static str>, theme: std::rc::Rc<Theme> },
+    /// Alerts and issues, of no declared type.
+    Alerts { each: bool },
+}
+
+impl Set {
+    pub(super) fn new(random: &mut Random, number: usize, count: usize) -> Self {
+        let ty = TYPES[number % TYPES.len()];
+        let head = head(random, ty);
+        let mut text = head.clone();
+        // Without what takes in other files, which checking again and again would load each time.
+        let bare = head.replace("use std \"github\"\n", "");
+        let checks = |sensor: &str, rule: &str| {
+            let text = format!("{bare}{sensor}{rule}}}\n");
+            Ruleset::parse("a.rules", &text, &registry()).is_ok()
+        };
+        let theme = std::rc::Rc::new(Theme::new(random));
+        let (mut rules, mut sensors) = (0, 0);
+        while rules < count {
+            let (sensor, event) = sensor(random, sensors, &theme);
+            if !checks(&sensor, "rule r {\ntrigger log { message = \"x\" }\n}\n") {
+                continue;
+            }
+            sensors += 1;
+            text.push_str(&sensor);
+            for _ in 0..(1 + random.below(4)).min(count - rules) {
+                let made = (0..30).map(|_| rule(random, rules, &event));
+                let made = made.into_iter().find(|rule| checks(&sensor, rule));
+                let bare = || format!("rule r{rules} {{\ntrigger log {{ message = \"x\" }}\n}}\n");
+                text.push_str(&made.unwrap_or_else(bare));
+                rules += 1;
+            }
+            text.push_str("}\n");
+        }
+        tests(random, rules, &mut text);
+        Self { text, ty }
+    }
+}
+
+fn head(random: &mut Random, ty: &str) -> String {
+    let mut head = String::new();
+    let mut maybe = |random: &mut Random, text: &str| {
+        if random.one_in(4) {
+            head.push_str(text);
+        }
+    };
+    maybe(random, "use std \"github\"\n");
+    maybe(random, "source ci webhook {\nport = 12002\npath = \"/ci\"\nevent run\n}\n");
+    maybe(random, "fuse spare default off\n");
+    maybe(random, "type spare = string\n");
+    let release = random.pick(&["", "", "", "event release { path = \"/release\" }\n"]);
+    head.push_str(&format!(
+        "source gh webhook {{\nport = 12000\npath = \"/gh\"\nevent push{ty}\n{release}}}\n\
+         source am webhook {{\nport = 12001\npath = \"/am\"\nevent alerts\n}}\n\
+         fuse gate default off\n\
+         const word = \"prod\"\n\
+         condition is-prod(v) = v == \"prod\"\n"
+    ));
+    head
+}
+
+fn allow(random: &mut Random) -> &'static str {
+    if !random.one_in(5) {
+        return "";
+    }
+    random.pick(&[
+        "# fuse: allow(undocumented-rule) because it is clear\n",
+        "# fuse: allow(no-fuse, mixed-and-or) because it is clear\n",
+        "# fuse: allow(shadowed-rule) because it is meant\n",
+        "# fuse: allow(redundant-condition) because it is clearer\n",
+        "# fuse: allow(never-matches) because it waits\n",
+        "# fuse: allow(no-fuse)\n",
+        "# fuse: allow(no-such-lint) because of nothing\n",
+        "# fuse: deny(no-fuse) because of this\n",
+    ])
+}
+
+fn doc(random: &mut Random) -> &'static str {
+    random.pick(&["# What it is for.\n", "# What it is for.\n", ""])
+}
+
+fn sensor(random: &mut Random, number: usize, theme: &std::rc::Rc<Theme>) -> (String, Event) {
+    let mut text = format!("{}{}", doc(random), allow(random));
+    let alerts = random.one_in(3);
+    writeln!(text, "sensor s{number} on {} {{", if alerts { "am.alerts" } else { "gh.push" })
+        .unwrap();
+    if random.one_in(5) {
+        text.push_str("requires gate\n");
+    }
+    let each = random.one_in(2);
+    let event = if alerts {
+        text.push_str(if each { "each alert in body.alerts\n" } else { "" });
+        Event::Alerts { each }
+    } else {
+        text.push_str(if each { "each x in body.items\n" } else { "" });
+        let roots = if each { vec!["body", "x", "x"] } else { vec!["body"] };
+        Event::Push { roots, theme: std::rc::Rc::clone(theme) }
+    };
+    if random.one_in(4) {
+        writeln!(text, "when {}", condition(random, &event)).unwrap();
+    }
+    (text, event)
+}
+
+fn rule(random: &mut Random, number: usize, event: &Event) -> String {
+    let mut text = format!("{}{}", doc(random), allow(random));
+    let name = if random.one_in(12) { format!("{LONG}-{number}") } else { format!("r{number}") };
+    writeln!(text, "rule {name} {{").unwrap();
+    if random.one_in(4) {
+        text.push_str("requires gate\n");
+    }
+    let mut event = event.clone();
+    if let Event::Push { roots, .. } = &mut event
+        && random.one_in(6)
+    {
+        writeln!(text, "each y in {}.items", roots[random.below(roots.len())]).unwrap();
+        roots.push("y");
+    }
+    if random.one_in(15) {
+        // Each of these goes with each other one, but not all of them together.
+        let (one, other) = (atom(random, &event), atom(random, &event));
+        writeln!(text, "when {one} or {other}\nwhen not ({one})\nwhen not ({other})").unwrap();
+    }
+    for _ in 0..1 + random.below(3) {
+        text.push_str(allow(random));
+        writeln!(text, "when {}", condition(random, &event)).unwrap();
+    }
+    if random.one_in(5) {
+        let keys = [
+            "body.a",
+            "\"deploy\"",
+            "event.id",
+            "\"x\", body.name",
+            "event.source",
+            "headers.x-kind",
+        ];
+        writeln!(text, "once per {} within 1h", random.pick(&keys)).unwrap();
+    }
+    text.push_str(&trigger(random, &event));
+    text.push_str("}\n");
+    text
+}
+
+fn condition(random: &mut Random, event: &Event) -> String {
+    let mut one = || atom(random, event);
+    let (first, second, third) = (one(), one(), one());
+    match random.below(10) {
+        0 => format!("{first} and {second} or {third}"),
+        1 => format!("{first} and {second}"),
+        _ => first,
+    }
+}
+
+fn atom(random: &mut Random, event: &Event) -> String {
+    match event {
+        Event::Push { .. } if random.one_in(8) => {
+            random.pick(&["body.a == word", "is-prod(body.a)", "is-prod(body.b)"]).to_owned()
+        }
+        Event::Push { roots, theme } => generate::condition(random, theme, roots, 2),
+        Event::Alerts { each } => of_alerts(random, *each),
+    }
+}
+
+fn of_alerts(random: &mut Random, each: bool) -> String {
+    let own = [
+        "alert.status == \"firing\"",
+        "alert.labels.severity == \"critical\"",
+        "alert.labels.severity in [\"critical\", \"page\"]",
+        "alert.labels.severity is present",
+    ];
+    let group = [
+        "body.status == \"firing\"",
+        "body.status != \"resolved\"",
+        "body.alerts[0].status == \"firing\"",
+        "(body.alerts[0].status == \"firing\" and body.alerts[1].status == \"firing\")",
+        "body.name contains \"prod\"",
+        "body.name contains \"-prod\"",
+        "body.name matches \"prod.*\"",
+        "body.name matches \".*eu\"",
+        "body.name matches \"^prod\"",
+        "body.name == \"prod\"",
+        "all(q in body.checks: q.state == \"ok\")",
+        "not all(q in body.checks: q.state == \"ok\")",
+        "any(q in body.checks: q.state == \"ok\")",
+        "body.checks[0].state is present",
+        "len(body.checks) > 0",
+        "any(q in body.alerts: q.status == \"resolved\")",
+        "any(q in body.alerts: q.labels.severity == \"critical\")",
+        "body.issue.title starts-with \"deploy\"",
+        "body.issue.title == \"deploy\"",
+        "body.issue.title is present",
+        "lower(string(body.issue.title)) == \"deploy\"",
+        "body.checks is list",
+    ];
+    let all = if each && random.one_in(2) { &own[..] } else { &group[..] };
+    random.pick(all).to_owned()
+}
+
+fn trigger(random: &mut Random, event: &Event) -> String {
+    let value = match event {
+        Event::Push { .. } => {
+            random.pick(&["body.a", "body.b ?? 1", "\"${body.a}\"", "body.o.a", "string(body.a)"])
+        }
+        Event::Alerts { each: true } => random.pick(&[
+            "alert.labels.severity",
+            "body.issue.title",
+            "\"${alert.labels.severity ?? \"x\"}\"",
+        ]),
+        Event::Alerts { each: false } => {
+            random.pick(&["body.issue.title", "\"${body.name}\"", "lower(body.issue.title)"])
+        }
+    };
+    match random.below(8) {
+        0 | 1 => "trigger log { message = \"x\" }\n".into(),
+        2 => format!("trigger log {{\nmessage = {value}\n}}\n"),
+        3 => "trigger job {\nimage = \"i\"\nnamespace = \"n\"\n}\n".into(),
+        4 => {
+            let name = random.pick(&["\"shop\"", "\"shop\"", value]);
+            let operation = random.pick(&["create", "delete"]);
+            format!(
+                "trigger object {{\noperation = \"{operation}\"\napi-version = \"v1\"\nkind = \"Pod\"\n\
+                 namespace = \"web\"\nname = {name}\n}}\n"
+            )
+        }
+        _ => {
+            let template = random.pick(&["build", "build", "build", "biuld"]);
+            let mut text =
+                format!("trigger workflow {{\ntemplate = \"{template}\"\nnamespace = \"ci\"\n");
+            text.push_str("parameters {\n");
+            if !random.one_in(4) {
+                let optional = random.pick(&["", "", "?"]);
+                writeln!(text, "ref{optional} = {}", random.pick(&["\"main\"", value, value]))
+                    .unwrap();
+            }
+            text.push_str(random.pick(&["", "", "depth = 2\n", "detph = 2\n", "trace = 2\n"]));
+            text.push_str(random.pick(&["", "", "mode = \"quick\"\n", "mode = \"safe\"\n"]));
+            text.push_str("}\n}\n");
+            text
+        }
+    }
+}
+
+/// A test that expects something of some of the rules.
+fn tests(random: &mut Random, rules: usize, text: &mut String) {
+    text.push_str("test \"some of them\" {\n");
+    for event in ["gh.push", "am.alerts"] {
+        if text.contains(&format!(" on {event} {{\n")) {
+            writeln!(text, "send {event} body {{}}").unwrap();
+        }
+    }
+    for rule in 0..rules {
+        let name = format!("r{rule}");
+        if random.one_in(2) && text.contains(&format!("rule {name} {{\n")) {
+            writeln!(text, "expect {}{name}", random.pick(&["", "", "no "])).unwrap();
+        }
+    }
+    text.push_str("}\n");
+}
+
+/// A body of an event of `am.alerts`.
+fn alerts(random: &mut Random) -> String {
+    let status = |random: &mut Random| random.pick(&["firing", "resolved"]).to_owned();
+    let mut fields: Vec<String> = Vec::new();
+    let alerts: Vec<String> = (0..random.below(4))
+        .map(|_| {
+            let severity = random.pick(&["critical", "page", "info"]);
+            let labels = random.pick(&["\"severity\":", "\"team\":"]);
+            format!("{{\"status\":\"{}\",\"labels\":{{{labels}\"{severity}\"}}}}", status(random))
+        })
+        .collect();
+    let state = random.pick(&["ok", "bad"]);
+    let checks: Vec<String> =
+        (0..random.below(3)).map(|_| format!("{{\"state\":\"{state}\"}}")).collect();
+    let name = random.pick(&["prod", "prod-eu", "xprodx", "eu-prod", "eu", ""]);
+    let title = random.pick(&["deploy", "deploy now", "Deploy", "$(deploy)"]);
+    for (key, value) in [
+        ("status", format!("\"{}\"", status(random))),
+        ("alerts", format!("[{}]", alerts.join(","))),
+        ("checks", format!("[{}]", checks.join(","))),
+        ("name", format!("\"{name}\"")),
+        ("issue", format!("{{\"title\":\"{title}\"}}")),
+    ] {
+        if !random.one_in(5) {
+            fields.push(format!("\"{key}\":{value}"));
+        }
+    }
+    format!("{{{}}}", fields.join(","))
+}
+
+/// An event for the rules of a set: its name, and a body.
+pub(super) fn body(random: &mut Random, ty: &str) -> (&'static str, &'static str, String) {
+    match random.below(3) {
+        0 => ("am", "alerts", alerts(random)),
+        _ => ("gh", "push", generate::body(random, ty)),
+    }
+}
+
+/// A body that differs a little.
+pub(super) fn changed(random: &mut Random, body: &str) -> String {
+    match serde_json::from_str(body) {
+        Ok(mut value) => {
+            change(random, &mut value);
+            value.to_string()
+        }
+        Err(_) => body.to_owned(),
+    }
+}
+
+fn change(random: &mut Random, value: &mut Json) {
+    if !random.one_in(4) {
+        match value {
+            Json::Object(map) if !map.is_empty() => {
+                let key = map.keys().nth(random.below(map.len())).unwrap().clone();
+                match random.one_in(8) {
+                    true => drop(map.remove(&key)),
+                    false => change(random, map.get_mut(&key).unwrap()),
+                }
+                return;
+            }
+            Json::Array(all) if !all.is_empty() => {
+                let at = random.below(all.len());
+                match random.below(8) {
+                    0 => drop(all.remove(at)),
+                    1 => all.push(all[at].clone()),
+                    _ => change(random, &mut all[at]),
+                }
+                return;
+            }
+            _ => {}
+        }
+    }
+    // What is no JSON, such as half of a character, stays what it was.
+    if let Ok(scalar) = serde_json::from_str(&generate::scalar(random)) {
+        *value = scalar;
+    }
+}

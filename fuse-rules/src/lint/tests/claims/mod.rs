@@ -1,0 +1,207 @@
+//! What lints say held against what rules do: every finding's words are tried, on events where they speak of events.
+//!
+//! `FUSE_TEST_PAIRS` says how many pairs of a rule and an event are compared, `FUSE_TEST_SEED` where the rules
+//! begin. Ten million take some minutes in release.
+
+mod claim;
+mod generate;
+mod text;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::load;
+use crate::Lint;
+use crate::analysis::{Analysis, Placed, Witness};
+use crate::diagnostic::{Fix, Topic};
+use crate::eval::tests::many::Random;
+use crate::eval::{Decision, Evaluation};
+use crate::event::Event;
+use crate::fuses::Fuses;
+use crate::lint::{Level, Lints, TemplateFile};
+use crate::ruleset::Ruleset;
+use crate::span::Span;
+use claim::{Claim, Places, claims};
+use generate::{Set, body, changed};
+
+/// What a lint finds.
+#[derive(Debug)]
+struct Finding {
+    lint: &'static Lint,
+    message: String,
+    span: Span,
+    label: String,
+    related: Places,
+    help: String,
+    fix: Option<Box<Fix>>,
+}
+
+/// What all lints find.
+fn findings(ruleset: &Ruleset) -> Vec<Finding> {
+    let templates = TemplateFile::read("templates.yaml", generate::TEMPLATES).unwrap();
+    let problems = Lints::all_at(Level::Warn).templates(vec![templates]).run(ruleset);
+    let found = problems.iter().map(|problem| {
+        let Topic::Lint(lint) = problem.topic else { panic!("{problem:?}") };
+        let label = problem.label.as_ref().unwrap();
+        Finding {
+            lint,
+            message: problem.message.clone(),
+            span: label.span,
+            label: label.text.clone(),
+            related: problem.related.iter().map(|label| (label.span, label.text.clone())).collect(),
+            help: problem.help.clone().unwrap_or_default(),
+            fix: problem.fix.clone(),
+        }
+    });
+    found.collect()
+}
+
+/// Events that the analysis finds for the rules: each is at the edge of what some rule asks.
+fn edges(ruleset: &Ruleset) -> Vec<(&str, &str, Witness)> {
+    let mut analysis = Analysis::new(ruleset.typed());
+    let mut found = Vec::new();
+    let sensors = &ruleset.typed().sensors;
+    for sensor in sensors {
+        for rule in &sensor.rules {
+            let of = Placed { sensor, rule };
+            for answer in [analysis.matching(of), analysis.failing(of)] {
+                found
+                    .extend(answer.witness().map(|w| (&*sensor.source, &*sensor.event, w.clone())));
+            }
+        }
+    }
+    found
+}
+
+/// Where a rule acts: the elements.
+fn acting<'d>(decided: &'d Evaluation, rule: &str) -> Vec<(&'d [u32], &'d Decision)> {
+    let own = decided.decisions.iter().filter(|d| d.rule == rule && d.outcome.holds());
+    own.map(|decision| (decision.element.as_deref().unwrap_or_default(), decision)).collect()
+}
+
+/// What all rules do.
+fn acts(decided: &Evaluation) -> Vec<(&str, Option<&[u32]>, Option<&crate::Action>)> {
+    let acting = decided.decisions.iter().filter(|decision| decision.outcome.holds());
+    acting.map(|d| (d.rule.as_str(), d.element.as_deref(), d.action.as_ref())).collect()
+}
+
+/// The keys of `once` that were seen, by the claim's number.
+type Keys = BTreeMap<usize, BTreeSet<Vec<String>>>;
+
+/// Fails where an event shows a claim to be false.
+fn hold(
+    (number, claim, finding): (usize, &Claim, &Finding),
+    event: &Event<'_>,
+    decided: &Evaluation,
+    fuses: &Fuses,
+    keys: &mut Keys,
+    text: &str,
+) {
+    let told = || format!("{finding:?}\n{} {event:?}\n{text}", event.body());
+    // Events that are not of their type are of no claim but that of keys and texts.
+    let is_typed = decided.mismatch.is_none();
+    match claim {
+        Claim::Never { rule } if is_typed => {
+            assert!(acting(decided, rule).is_empty(), "{rule} acts: {}", told());
+        }
+        Claim::Always { rule, depth } if is_typed => {
+            for decision in decided.decisions.iter().filter(|decision| decision.rule == *rule) {
+                let is_asked = decision.element.as_deref().unwrap_or_default().len() == *depth;
+                assert!(decision.outcome.holds() || !is_asked, "{decision:?}: {}", told());
+            }
+        }
+        Claim::Implied { rule, by } if is_typed => {
+            let others = acting(decided, by);
+            for (path, decision) in acting(decided, rule) {
+                let does = |action: &Option<crate::Action>| {
+                    action.as_ref().map(|action| (action.trigger.clone(), action.fields.clone()))
+                };
+                let other = others.iter().any(|(other, by)| {
+                    path.starts_with(other) && does(&by.action) == does(&decision.action)
+                });
+                assert!(other, "{rule} acts alone at {path:?}: {}", told());
+            }
+        }
+        Claim::Same { plan } if is_typed => {
+            let changed = plan.evaluate_all(event, fuses);
+            assert_eq!(acts(decided), acts(&changed), "{}", told());
+        }
+        Claim::OneKey { rule } => {
+            let seen = keys.entry(number).or_default();
+            let once = acting(decided, rule).into_iter().filter_map(|(_, d)| d.once.clone());
+            seen.extend(once.map(|once| once.values));
+            assert!(seen.len() < 2, "{seen:?}: {}", told());
+        }
+        Claim::OwnKey { rule } => {
+            let id = format!("{:?}", event.field("id").unwrap_or_default());
+            for (_, decision) in acting(decided, rule) {
+                let has_id = |key: &crate::decision::OnceKey| key.values.contains(&id);
+                assert!(decision.once.as_ref().is_none_or(has_id), "{}", told());
+            }
+        }
+        _ => {}
+    }
+}
+
+#[test]
+fn no_finding_is_false() {
+    let pairs: usize =
+        std::env::var("FUSE_TEST_PAIRS").map_or(4_000, |pairs| pairs.parse().unwrap());
+    let seed = std::env::var("FUSE_TEST_SEED").map_or(7, |seed| seed.parse().unwrap());
+    let mut random = Random::new(seed);
+    let (mut compared, mut sets) = (0, 0);
+    let mut raised: BTreeMap<&'static str, usize> = BTreeMap::new();
+    while compared < pairs {
+        let set = Set::new(&mut random, sets, 10);
+        sets += 1;
+        let text = &set.text;
+        let ruleset = load(text);
+        let plan = ruleset.plan();
+        let fuses = Fuses::default().set("gate", true).set("spare", true);
+        let found = findings(&ruleset);
+        let lints: BTreeSet<&str> = found.iter().map(|finding| finding.lint.name()).collect();
+        lints.into_iter().for_each(|lint| *raised.entry(lint).or_default() += 1);
+        let claims: Vec<(Claim, &Finding)> = found
+            .iter()
+            .flat_map(|finding| {
+                claims(text, finding).into_iter().map(move |claim| (claim, finding))
+            })
+            .collect();
+        let mut keys = Keys::new();
+        let rules = ruleset.rules().count();
+        let mut look = |event: &Event<'_>| {
+            let decided = plan.evaluate_all(event, &fuses);
+            if decided.refused.is_none() {
+                for (number, (claim, finding)) in claims.iter().enumerate() {
+                    let claim = (number, claim, *finding);
+                    hold(claim, event, &decided, &fuses, &mut keys, text);
+                }
+                compared += rules;
+            }
+        };
+        for (source, name, witness) in edges(&ruleset) {
+            witness.event((source, name), &mut look).unwrap();
+            for _ in 0..4 {
+                let mut witness = witness.clone();
+                let body = changed(&mut random, &witness.text().unwrap());
+                witness.body = crate::value::Value::read_lenient(&body).into_owned();
+                witness.event((source, name), &mut look).unwrap();
+            }
+        }
+        for number in 0..150 {
+            let (source, name, body) = body(&mut random, set.ty);
+            let event = Event::new(source, name, body.as_bytes()).unwrap();
+            let event = event.id(number.to_string()).query("page", "1");
+            let kind = random.pick(&["prod", "dev", "push", ""]);
+            look(&event.header("X-Kind", kind));
+        }
+    }
+    println!("{compared} pairs of {sets} sets: {raised:#?}");
+    for lint in Lint::all() {
+        let count = raised.get(lint.name()).copied().unwrap_or_default();
+        // Of few sets nothing can be told.
+        assert!(
+            sets < 100 || count * 100 >= sets,
+            "{lint} hardly ever finds anything: {count} of {sets}"
+        );
+    }
+}
