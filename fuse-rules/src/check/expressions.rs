@@ -108,6 +108,10 @@ impl Checker<'_> {
             ast::ExprKind::Error => return broken(span),
             ast::ExprKind::Paren(inner) => {
                 let (inner, known) = self.expr(inner, scope);
+                // A call is one with parentheses around it, too.
+                if let Some(body) = self.calls.get(&inner.span).copied() {
+                    self.calls.insert(span, body);
+                }
                 return (Expr { span, ..inner }, known);
             }
             ast::ExprKind::Null => constant(Value::Null),
