@@ -201,6 +201,9 @@ impl<'r> Analysis<'r> {
 
     /// Whether some event, and an element of it, matches the first rule and not the second. If never, the
     /// second matches whenever the first does. The second has to go through no more than the first.
+    ///
+    /// Of a list and a filter of it hardly anything follows: the filter is unknown as soon as one element is, and is
+    /// short where the list may be longer than a rule takes.
     pub(crate) fn separating(&mut self, a: Placed<'r>, b: Placed<'r>) -> Answer {
         // Of a longer list than it takes a rule decides nothing.
         let takes = a.eachs().iter().zip(b.eachs()).all(|(a, b)| a.max <= b.max);
