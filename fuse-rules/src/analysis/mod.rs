@@ -24,6 +24,7 @@ mod strict;
 #[cfg(test)]
 pub(crate) mod tests;
 mod truths;
+mod values;
 mod witness;
 
 use std::rc::Rc;
@@ -67,6 +68,15 @@ impl<'r> Placed<'r> {
 
     fn event(self) -> (&'r str, &'r str) {
         (&self.sensor.source, &self.sensor.event)
+    }
+
+    /// How many binders are around a condition of it or a part of one: a sensor's is looked at whatever its rule
+    /// goes through.
+    fn around(self, part: &Expr) -> usize {
+        match self.sensor.when.iter().any(|when| ask::is_part(when, part)) {
+            true => self.sensor.each.iter().count(),
+            false => self.eachs().len(),
+        }
     }
 }
 
@@ -191,6 +201,9 @@ impl<'r> Analysis<'r> {
 
     /// Whether some event, and an element of it, matches the first rule and not the second. If never, the
     /// second matches whenever the first does. The second has to go through no more than the first.
+    ///
+    /// Of a list and a filter of it hardly anything follows: the filter is unknown as soon as one element is, and is
+    /// short where the list may be longer than a rule takes.
     pub(crate) fn separating(&mut self, a: Placed<'r>, b: Placed<'r>) -> Answer {
         // Of a longer list than it takes a rule decides nothing.
         let takes = a.eachs().iter().zip(b.eachs()).all(|(a, b)| a.max <= b.max);
@@ -215,11 +228,7 @@ impl<'r> Analysis<'r> {
     /// Whether one of the rule's conditions, or a part of one that stands in no quantifier, has one of these
     /// truths on some event. That an event is found says it of that event, and of its first elements.
     pub(crate) fn reaching(&mut self, of: Placed<'r>, expr: &'r Expr, want: Truths) -> Answer {
-        let is_sensors = of.sensor.when.iter().any(|when| ask::is_part(when, expr));
-        let eachs: Vec<_> = match is_sensors {
-            true => of.sensor.each.iter().collect(),
-            false => of.eachs(),
-        };
+        let eachs: Vec<_> = of.eachs().into_iter().take(of.around(expr)).collect();
         self.ask(of.event()).answer(
             &|state| {
                 let (scope, mut goals) = ask::bind(state, &eachs)?;
@@ -238,21 +247,10 @@ impl<'r> Analysis<'r> {
         (expr, want): (&'r Expr, Truths),
         given: &[(&'r Expr, Truths)],
     ) -> bool {
-        let of_sensor = |part: &Expr| of.sensor.when.iter().any(|when| ask::is_part(when, part));
-        // A sensor's condition is looked at whatever the rule goes through.
-        let eachs: Vec<_> = match of_sensor(expr) {
-            true => of.sensor.each.iter().collect(),
-            false => of.eachs(),
-        };
-        let all: Vec<_> = given.iter().copied().chain([(expr, want)]).collect();
-        let all: Vec<_> = all
-            .into_iter()
-            .map(|(expr, want)| {
-                let outer = of.sensor.each.iter().count();
-                let around = if of_sensor(expr) { outer } else { of.eachs().len() };
-                (Inside { around, expr }, want)
-            })
-            .collect();
+        let eachs: Vec<_> = of.eachs().into_iter().take(of.around(expr)).collect();
+        let all = given.iter().copied().chain([(expr, want)]);
+        let all: Vec<_> =
+            all.map(|(expr, want)| (Inside { around: of.around(expr), expr }, want)).collect();
         let proven = self.ask(of.event()).never(&|state| {
             let (scope, mut goals) = ask::bind(state, &eachs)?;
             goals.extend(all.iter().map(|(part, want)| ask::wanted(*part, &scope, *want)));

@@ -1,10 +1,10 @@
 //! Expressions: names resolved, types compared with what their places take.
 
-use super::Checker;
 use super::operands::{lack_of, lack_of_operand};
 use super::paths::segments;
 use super::scope::{Bound, Scope};
 use super::typed::{Expr, ExprKind, IsTest, QuantifierKind, RecordField, Root};
+use super::{Checker, fold};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::number::Number;
 use crate::plan::Shown;
@@ -108,6 +108,10 @@ impl Checker<'_> {
             ast::ExprKind::Error => return broken(span),
             ast::ExprKind::Paren(inner) => {
                 let (inner, known) = self.expr(inner, scope);
+                // A call is one with parentheses around it, too.
+                if let Some(body) = self.calls.get(&inner.span).copied() {
+                    self.calls.insert(span, body);
+                }
                 return (Expr { span, ..inner }, known);
             }
             ast::ExprKind::Null => constant(Value::Null),
@@ -327,7 +331,12 @@ impl Checker<'_> {
                 }
             }
         }
-        (ExprKind::Concat(typed), Known { ty: Ty::string(), lack })
+        let kind = fold::interpolation(typed);
+        let ty = match &kind {
+            ExprKind::Const(value) => Ty::of_value(value),
+            _ => Ty::string(),
+        };
+        (kind, Known { ty, lack })
     }
 
     fn list_literal(&mut self, items: &[ast::Expr], scope: &mut Scope) -> (ExprKind, Known) {

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use super::fold;
 use super::paths::path_text;
 use super::typed::{Expr, ExprKind, Path, Root, Segment};
 use crate::eval;
@@ -95,6 +96,10 @@ fn substitute(expr: &mut Expr, call: &Call<'_>, inner: usize) {
             substitute(body, call, inner + 1);
         }
         _ => expr.children_mut().into_iter().for_each(|child| substitute(child, call, inner)),
+    }
+    // Of constant arguments there may be nothing left to read.
+    if let ExprKind::Concat(parts) = &mut expr.kind {
+        expr.kind = fold::interpolation(std::mem::take(parts));
     }
 }
 

@@ -10,6 +10,7 @@ mod constants;
 mod definitions;
 mod expected_fields;
 mod expressions;
+mod fold;
 mod foreign;
 mod inclusions;
 mod inline;

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use serde_json::{Map, Value as Json};
 
 use crate::analysis::Witness;
 use crate::event::Event;
+use crate::value::Value;
 
 /// When events are received that nothing else is said of: 2026-01-01T00:00:00Z.
 const RECEIVED: Timestamp = Timestamp::constant(1_767_225_600, 0);
@@ -14,10 +14,10 @@ const RECEIVED: Timestamp = Timestamp::constant(1_767_225_600, 0);
 /// How far into a list an element is made.
 const MOST_MADE: usize = 20;
 
-/// An event that can be changed.
+/// An event that can be changed. Its numbers are exact, as those of rules are.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Draft {
-    pub(super) body: Json,
+    pub(super) body: Value<'static>,
     pub(super) headers: BTreeMap<String, String>,
     pub(super) query: BTreeMap<String, String>,
     pub(super) received: Timestamp,
@@ -38,25 +38,37 @@ pub(super) fn received() -> Timestamp {
 }
 
 impl Draft {
-    pub(super) fn of(body: Json) -> Self {
+    pub(super) fn of(body: Value<'static>) -> Self {
         let (headers, query) = (BTreeMap::new(), BTreeMap::new());
         Self { body, headers, query, received: RECEIVED }
+    }
+
+    /// An event with this body, as JSON; `None` for what cannot be written as it was read.
+    pub(super) fn read(body: &str) -> Option<Self> {
+        let body = Value::read(body).ok()?.into_owned();
+        body.to_json_text().is_ok().then(|| Self::of(body))
     }
 
     /// An event that the analysis found.
     pub(super) fn found(witness: &Witness) -> Option<Self> {
         Some(Self {
-            body: witness.body.to_json().ok()?,
             headers: witness.headers.clone(),
             query: witness.query.clone(),
             received: witness.received,
+            ..Self::read(&witness.text()?)?
         })
+    }
+
+    /// The body as JSON.
+    pub(super) fn text(&self) -> String {
+        // What cannot be written is never made.
+        self.body.to_json_text().unwrap_or_default()
     }
 
     /// How large it is: what is small is easy to read.
     pub(super) fn size(&self) -> usize {
         let texts = self.headers.iter().chain(&self.query);
-        self.body.to_string().len() + texts.map(|(k, v)| k.len() + v.len() + 8).sum::<usize>()
+        self.text().len() + texts.map(|(k, v)| k.len() + v.len() + 8).sum::<usize>()
     }
 
     /// Calls `then` with the event.
@@ -66,7 +78,7 @@ impl Draft {
         name: &str,
         then: impl FnOnce(&Event<'_>) -> T,
     ) -> Option<T> {
-        let text = self.body.to_string();
+        let text = self.text();
         let mut event = Event::new(source, name, text.as_bytes()).ok()?;
         for (name, value) in &self.headers {
             event = event.header(name, value);
@@ -79,49 +91,60 @@ impl Draft {
 }
 
 /// The place at the end of some steps, made where it is not there. `choose` says which element.
-pub(super) fn make<'j>(
-    at: &'j mut Json,
+pub(super) fn make<'v>(
+    at: &'v mut Value<'static>,
     steps: &[Step],
     choose: &mut dyn FnMut(usize) -> usize,
-) -> Option<&'j mut Json> {
+) -> Option<&'v mut Value<'static>> {
     let Some((step, rest)) = steps.split_first() else { return Some(at) };
     if let Step::Key(key) = step {
-        if !at.is_object() {
-            *at = Json::Object(Map::new());
+        if !matches!(at, Value::Map(_)) {
+            *at = Value::Map(Vec::new());
         }
-        return make(at.as_object_mut()?.entry(key.clone()).or_insert(Json::Null), rest, choose);
+        let Value::Map(map) = at else { return None };
+        let known = map.iter().position(|(own, _)| own == key);
+        let index = known.unwrap_or(map.len());
+        if known.is_none() {
+            map.push((key.clone().into(), Value::Null));
+        }
+        return make(&mut map.get_mut(index)?.1, rest, choose);
     }
-    if !at.is_array() {
-        *at = Json::Array(vec![Json::Null]);
+    if !matches!(at, Value::List(_)) {
+        *at = Value::List(vec![Value::Null]);
     }
-    let list = at.as_array_mut()?;
+    let Value::List(list) = at else { return None };
     let index = match step {
         Step::Index(index) if *index >= 0 => usize::try_from(*index).unwrap_or(0).min(MOST_MADE),
         Step::Index(_) => list.len().saturating_sub(1),
         _ => choose(list.len().max(1)),
     };
     while list.len() <= index {
-        list.push(Json::Null);
+        list.push(Value::Null);
     }
     make(list.get_mut(index)?, rest, choose)
 }
 
 /// The place at the end of some steps, where it is there.
-pub(super) fn find<'j>(
-    at: &'j mut Json,
+pub(super) fn find<'v>(
+    at: &'v mut Value<'static>,
     steps: &[Step],
     choose: &mut dyn FnMut(usize) -> usize,
-) -> Option<&'j mut Json> {
+) -> Option<&'v mut Value<'static>> {
     let Some((step, rest)) = steps.split_first() else { return Some(at) };
-    let inner = match step {
-        Step::Key(key) => at.get_mut(key)?,
-        Step::Index(index) if *index >= 0 => at.get_mut(usize::try_from(*index).ok()?)?,
-        Step::Index(_) => at.as_array_mut()?.last_mut()?,
-        Step::Some => {
-            let list = at.as_array_mut()?;
-            let index = choose(list.len().max(1));
-            list.get_mut(index)?
+    let inner = match (step, at) {
+        (Step::Key(key), Value::Map(map)) => {
+            map.iter_mut().find(|(own, _)| own == key).map(|(_, value)| value)
         }
+        (step, Value::List(list)) => match step {
+            Step::Index(index) if *index >= 0 => list.get_mut(usize::try_from(*index).ok()?),
+            Step::Index(_) => list.last_mut(),
+            Step::Some => {
+                let index = choose(list.len().max(1));
+                list.get_mut(index)
+            }
+            Step::Key(_) => None,
+        },
+        _ => None,
     };
-    find(inner, rest, choose)
+    find(inner?, rest, choose)
 }

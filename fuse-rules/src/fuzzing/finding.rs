@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::ser::Error as _;
+use serde::{Serialize, Serializer};
+use serde_json::value::RawValue;
 
 use super::Fuzzer;
 use super::draft::Draft;
 use crate::check::typed::Rule;
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
-use crate::value::cut_at;
+use crate::value::{Value, cut_at};
 
 /// How often two rules have to fire together before it is told that they always do.
 const OFTEN: u64 = 20;
@@ -72,14 +74,46 @@ pub struct FoundEvent {
     pub source: String,
     /// The event's name.
     pub name: String,
-    /// The body.
-    pub body: serde_json::Value,
+    /// The body, as JSON.
+    #[serde(serialize_with = "as_json")]
+    pub body: String,
     /// Headers, by name.
     pub headers: BTreeMap<String, String>,
     /// Parameters of the query, by name.
     pub query: BTreeMap<String, String>,
     /// When it was received, as RFC 3339 has it.
     pub received: String,
+}
+
+/// A body as what it is: a text of it would be quoted, and a number that is read loses digits.
+fn as_json<S: Serializer>(body: &str, serializer: S) -> Result<S::Ok, S::Error> {
+    serde_json::from_str::<&RawValue>(body).map_err(S::Error::custom)?.serialize(serializer)
+}
+
+impl FoundEvent {
+    /// The body as JSON that is laid out for people, every number as it is.
+    pub fn pretty_body(&self) -> String {
+        let body = Value::read_lenient(&self.body);
+        serde_json::to_string_pretty(&Exact(&body)).unwrap_or_else(|_| self.body.clone())
+    }
+}
+
+/// A value whose numbers are written with all of their digits.
+struct Exact<'a>(&'a Value<'a>);
+
+impl Serialize for Exact<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Value::List(items) => serializer.collect_seq(items.iter().map(Exact)),
+            Value::Map(map) => {
+                serializer.collect_map(map.iter().map(|(key, value)| (key, Exact(value))))
+            }
+            scalar => {
+                let text = scalar.to_json_text().map_err(S::Error::custom)?;
+                RawValue::from_string(text).map_err(S::Error::custom)?.serialize(serializer)
+            }
+        }
+    }
 }
 
 impl FindingKind {
@@ -161,7 +195,7 @@ fn told(fuzzer: &Fuzzer<'_>, key: &Key, held: &Held) -> Finding {
     let event = target.map(|target| FoundEvent {
         source: target.source.to_owned(),
         name: target.name.to_owned(),
-        body: held.draft.body.clone(),
+        body: held.draft.text(),
         headers: held.draft.headers.clone(),
         query: held.draft.query.clone(),
         received: held.draft.received.to_string(),
@@ -181,7 +215,7 @@ pub(super) fn problems(fuzzer: &Fuzzer<'_>) -> Diagnostics {
         };
         let event = finding.event.map(|event| {
             let FoundEvent { source, name, body, .. } = &event;
-            format!("{source}.{name} {}", cut_at(&body.to_string(), SHOWN))
+            format!("{source}.{name} {}", cut_at(body, SHOWN))
         });
         problem
             .label(finding.kind.as_str())

@@ -38,8 +38,7 @@ impl Expected {
 pub(super) fn events(tests: &Tests<'_>) -> Vec<(String, String, Draft)> {
     let mut found = Vec::new();
     tests.sent(&mut |event| {
-        if let Ok(body) = serde_json::from_str(event.body()) {
-            let mut draft = Draft::of(body);
+        if let Some(mut draft) = Draft::read(event.body()) {
             draft.headers = event.headers().clone();
             draft.query = event.queries().clone();
             found.push((event.source().to_owned(), event.name().to_owned(), draft));

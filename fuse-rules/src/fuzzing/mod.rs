@@ -23,6 +23,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use crate::analysis::{Analysis, Placed, Truths};
 use crate::check::typed::{Rule, Sensor};
 use crate::diagnostic::Diagnostics;
+use crate::event::{Event, InvalidBody};
 use crate::fuses::Fuses;
 use crate::plan::Plan;
 use crate::ruleset::Ruleset;
@@ -174,9 +175,17 @@ impl<'r> Fuzzer<'r> {
         self
     }
 
-    /// An event to begin with. One that no rule listens to shows nothing.
-    pub fn seed(&mut self, source: &str, name: &str, body: serde_json::Value) {
-        self.take(source, name, Draft::of(body));
+    /// An event to begin with, its body as JSON. One that no rule listens to shows nothing, nor does one whose
+    /// body has what nothing can hold: a key twice in one object, or half of a surrogate pair.
+    ///
+    /// # Errors
+    /// The body is not JSON.
+    pub fn seed(&mut self, source: &str, name: &str, body: &[u8]) -> Result<(), InvalidBody> {
+        let event = Event::new(source, name, body)?;
+        if let Some(draft) = Draft::read(event.body()) {
+            self.take(source, name, draft);
+        }
+        Ok(())
     }
 
     fn take(&mut self, source: &str, name: &str, draft: Draft) {

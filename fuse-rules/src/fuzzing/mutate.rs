@@ -1,12 +1,13 @@
 //! The next event: one that showed something new, with a few changes.
 
 use fastrand::Rng;
-use serde_json::{Map, Value as Json, json};
 
 use super::draft::{Draft, Step, find, received};
 use super::spots::set;
 use super::{Target, spots};
 use crate::check::typed::Root;
+use crate::number::Number;
+use crate::value::Value;
 use jiff::SignedDuration;
 
 /// What only outsiders' texts are set to. Whatever of it reaches an action came from them.
@@ -60,7 +61,7 @@ pub(super) fn next(target: &Target<'_>, rng: &mut Rng) -> Draft {
 fn fresh(target: &Target<'_>, rng: &mut Rng) -> Draft {
     match &target.spots.ty {
         Some(ty) => Draft::of(ty.sample(&mut |n| rng.usize(..n.max(1)))),
-        None => Draft::of(Json::Object(Map::new())),
+        None => Draft::of(Value::Map(Vec::new())),
     }
 }
 
@@ -79,7 +80,7 @@ fn change(draft: &mut Draft, target: &Target<'_>, rng: &mut Rng) {
         8 => remove(draft, place, rng),
         9 | 10 if spot.is_outsiders => {
             let text = rng.choice(OUTSIDERS).unwrap_or(MARK);
-            set(draft, place, json!(text), rng);
+            set(draft, place, Value::text(text), rng);
         }
         9 | 10 if spot.is_list => resize(draft, place, rng),
         9 => anywhere(&mut draft.body, rng),
@@ -113,19 +114,21 @@ fn change(draft: &mut Draft, target: &Target<'_>, rng: &mut Rng) {
 }
 
 /// A value that a place may not expect.
-fn strange(rng: &mut Rng) -> Json {
+fn strange(rng: &mut Rng) -> Value<'static> {
+    let number = |text: &str| Number::parse(text).map_or(Value::Null, Value::Number);
     match rng.usize(..14) {
-        0 => Json::Null,
-        1 => json!(true),
-        2 => json!(0),
-        3 => json!(-1.5),
-        4 => json!([]),
-        5 => json!({}),
-        6 => json!(["text"]),
-        7 => json!({ "a": 1 }),
-        8 => json!("x".repeat(5_000)),
-        9 => json!(9_007_199_254_740_993_i64),
-        _ => json!(rng.choice(STRANGE).unwrap_or("")),
+        0 => Value::Null,
+        1 => Value::Bool(true),
+        2 => number("0"),
+        3 => number("-1.5"),
+        4 => Value::List(Vec::new()),
+        5 => Value::Map(Vec::new()),
+        6 => Value::List(vec![Value::text("text")]),
+        7 => Value::Map(vec![("a".into(), number("1"))]),
+        8 => Value::text("x".repeat(5_000)),
+        // Next to one that a float holds, which it is not.
+        9 => number("9007199254740993"),
+        _ => Value::text(rng.choice(STRANGE).unwrap_or("")),
     }
 }
 
@@ -138,8 +141,8 @@ fn remove(draft: &mut Draft, place: &spots::Place, rng: &mut Rng) {
     }
     if let Some(around) = find(&mut draft.body, before, &mut |n| rng.usize(..n.max(1))) {
         match (last, around) {
-            (Step::Key(key), Json::Object(map)) => drop(map.shift_remove(key)),
-            (_, Json::Array(list)) if !list.is_empty() => {
+            (Step::Key(key), Value::Map(map)) => map.retain(|(own, _)| own != key),
+            (_, Value::List(list)) if !list.is_empty() => {
                 drop(list.remove(rng.usize(..list.len())))
             }
             _ => {}
@@ -150,7 +153,7 @@ fn remove(draft: &mut Draft, place: &spots::Place, rng: &mut Rng) {
 /// Makes a list longer or shorter.
 fn resize(draft: &mut Draft, place: &spots::Place, rng: &mut Rng) {
     let found = find(&mut draft.body, &place.steps, &mut |n| rng.usize(..n.max(1)));
-    let Some(Json::Array(list)) = found else { return };
+    let Some(Value::List(list)) = found else { return };
     match rng.usize(..12) {
         0 => list.clear(),
         1 if list.len() < 3 && rng.usize(..20) == 0 => {
@@ -168,13 +171,13 @@ fn resize(draft: &mut Draft, place: &spots::Place, rng: &mut Rng) {
 }
 
 /// Changes some value of a body, wherever it is.
-fn anywhere(at: &mut Json, rng: &mut Rng) {
+fn anywhere(at: &mut Value<'static>, rng: &mut Rng) {
     let inside = match at {
-        Json::Object(map) if !map.is_empty() => {
+        Value::Map(map) if !map.is_empty() => {
             let index = rng.usize(..map.len());
-            map.values_mut().nth(index)
+            map.get_mut(index).map(|(_, value)| value)
         }
-        Json::Array(list) if !list.is_empty() => {
+        Value::List(list) if !list.is_empty() => {
             let index = rng.usize(..list.len());
             list.get_mut(index)
         }

@@ -1,10 +1,9 @@
 //! Making an event smaller that shows something, as long as it still does.
 
-use serde_json::{Value as Json, json};
-
 use super::Fuzzer;
 use super::draft::Draft;
 use super::finding::Key;
+use crate::value::Value;
 
 /// How many smaller events are tried.
 const MOST_TRIED: usize = 400;
@@ -41,7 +40,7 @@ fn smaller(draft: &Draft) -> Vec<Draft> {
     let mut out = Vec::new();
     let mut bodies = Vec::new();
     parts(&draft.body, &mut |body| bodies.push(body));
-    bodies.sort_by_cached_key(|body| body.to_string().len());
+    bodies.sort_by_cached_key(|body: &Value<'_>| body.to_json_text().map_or(0, |text| text.len()));
     out.extend(bodies.into_iter().map(|body| Draft { body, ..draft.clone() }));
     for key in draft.headers.keys() {
         let mut fewer = draft.clone();
@@ -57,38 +56,40 @@ fn smaller(draft: &Draft) -> Vec<Draft> {
 }
 
 /// Calls `each` with the value with one of its parts left out or made simple.
-fn parts(value: &Json, each: &mut dyn FnMut(Json)) {
+fn parts(value: &Value<'static>, each: &mut dyn FnMut(Value<'static>)) {
     match value {
-        Json::Object(map) => {
-            for (key, inner) in map {
+        Value::Map(map) => {
+            for (i, (_, inner)) in map.iter().enumerate() {
                 let mut fewer = map.clone();
-                fewer.shift_remove(key);
-                each(Json::Object(fewer));
+                fewer.remove(i);
+                each(Value::Map(fewer));
                 parts(inner, &mut |inner| {
                     let mut with = map.clone();
-                    with.insert(key.clone(), inner);
-                    each(Json::Object(with));
+                    if let Some((_, place)) = with.get_mut(i) {
+                        *place = inner;
+                    }
+                    each(Value::Map(with));
                 });
             }
         }
-        Json::Array(items) => {
+        Value::List(items) => {
             if items.len() > 2 {
-                each(Json::Array(items.iter().take(items.len() / 2).cloned().collect()));
+                each(Value::List(items.iter().take(items.len() / 2).cloned().collect()));
             }
             for (i, inner) in items.iter().enumerate().take(10) {
                 let mut fewer = items.clone();
                 fewer.remove(i);
-                each(Json::Array(fewer));
+                each(Value::List(fewer));
                 parts(inner, &mut |inner| {
                     let mut with = items.clone();
                     if let Some(place) = with.get_mut(i) {
                         *place = inner;
                     }
-                    each(Json::Array(with));
+                    each(Value::List(with));
                 });
             }
         }
-        Json::String(text) if text.chars().count() > 4 => each(json!("x")),
+        Value::String(text) if text.chars().count() > 4 => each(Value::text("x")),
         _ => {}
     }
 }

@@ -3,12 +3,12 @@
 
 use fastrand::Rng;
 use indexmap::IndexMap;
-use serde_json::{Value as Json, json};
 
 use super::draft::{Draft, Step, make, received};
 use crate::analysis;
 use crate::check::typed::{Expr, ExprKind, Root, Rule, Sensor};
 use crate::lint::reads::{self, Bound, Part, Whole};
+use crate::number::Number;
 use crate::types::Ty;
 use crate::value::Value;
 
@@ -22,7 +22,7 @@ pub(super) struct Place {
 /// What to try at a place.
 #[derive(Debug, Default)]
 pub(super) struct Spot {
-    pub(super) values: Vec<Json>,
+    pub(super) values: Vec<Value<'static>>,
     /// Whether rules go through it as a list.
     pub(super) is_list: bool,
     /// Whether outsiders write it.
@@ -95,7 +95,7 @@ impl Spots {
     pub(super) fn beginnings(&self, rng: &mut Rng) -> Vec<Draft> {
         let simple = match &self.ty {
             Some(ty) => ty.sample(&mut |_| 0),
-            None => json!({}),
+            None => Value::Map(Vec::new()),
         };
         let mut drafts = vec![Draft::of(simple.clone())];
         for round in 0..4 {
@@ -109,7 +109,7 @@ impl Spots {
                 };
                 // A list or map that others are inside of is made with them.
                 if value.is_some() || !self.is_around(place) {
-                    set(&mut draft, place, value.unwrap_or_else(|| json!("text")), rng);
+                    set(&mut draft, place, value.unwrap_or_else(|| Value::text("text")), rng);
                 }
             }
             drafts.push(draft);
@@ -128,14 +128,14 @@ impl Spots {
 }
 
 /// Puts a value at a place.
-pub(super) fn set(draft: &mut Draft, place: &Place, value: Json, rng: &mut Rng) {
+pub(super) fn set(draft: &mut Draft, place: &Place, value: Value<'static>, rng: &mut Rng) {
     let key = match place.steps.first() {
         Some(Step::Key(key)) => key.clone(),
         _ => String::new(),
     };
-    let text = |value: Json| match value {
-        Json::String(text) => text,
-        other => other.to_string(),
+    let text = |value: Value<'static>| match value {
+        Value::String(text) => text.into_owned(),
+        other => other.to_json_text().unwrap_or_default(),
     };
     match place.root {
         Root::Headers => drop(draft.headers.insert(key, text(value))),
@@ -153,7 +153,7 @@ pub(super) fn set(draft: &mut Draft, place: &Place, value: Json, rng: &mut Rng) 
 fn gather<'a>(
     expr: &'a Expr,
     bound: &Bound<'a>,
-    values: &mut Vec<Json>,
+    values: &mut Vec<Value<'static>>,
     paths: &mut Vec<Whole<'a>>,
 ) {
     match &expr.kind {
@@ -161,7 +161,7 @@ fn gather<'a>(
         ExprKind::Path(path) => paths.extend(bound.whole(path)),
         ExprKind::Pattern { value, pattern } => {
             values.extend(analysis::matching_text(pattern).into_iter().flat_map(|text| {
-                [json!(&*text), json!(format!("{text}x")), json!(format!("x{text}"))]
+                [text.to_string(), format!("{text}x"), format!("x{text}")].map(Value::text)
             }));
             gather(value, bound, values, paths);
         }
@@ -172,41 +172,40 @@ fn gather<'a>(
 }
 
 /// A value and what is nearly it.
-fn near(value: &Value<'_>, values: &mut Vec<Json>) {
+fn near(value: &Value<'static>, values: &mut Vec<Value<'static>>) {
     match value {
         Value::String(text) => {
             let shorter: String =
                 text.chars().take(text.chars().count().saturating_sub(1)).collect();
-            values.extend([
-                json!(text),
-                json!(shorter),
-                json!(format!("{text}x")),
-                json!(format!("x{text}")),
-                json!(text.to_uppercase()),
-            ]);
+            let texts = [
+                text.to_string(),
+                shorter,
+                format!("{text}x"),
+                format!("x{text}"),
+                text.to_uppercase(),
+            ];
+            values.extend(texts.map(Value::text));
         }
         Value::Number(number) => {
-            let number = number.to_f64();
-            for near in [number, number + 1.0, number - 1.0] {
-                // Whole numbers are written as such.
-                match near.to_string().parse::<i64>() {
-                    Ok(whole) => values.push(json!(whole)),
-                    Err(_) => values.push(json!(near)),
-                }
-            }
+            let one = Number::from(1_i64);
+            let near = [Some(*number), number.add(one), number.sub(one)];
+            values.extend(near.into_iter().flatten().map(Value::Number));
         }
-        Value::Bool(_) => values.extend([json!(true), json!(false)]),
+        Value::Bool(_) => values.extend([Value::Bool(true), Value::Bool(false)]),
         Value::List(items) => items.iter().for_each(|item| near(item, values)),
         Value::Duration(duration) => {
             // Times around the moment at which events are received.
             for seconds in [duration.as_secs() - 1, duration.as_secs(), duration.as_secs() + 1] {
                 let ago = jiff::SignedDuration::from_secs(seconds);
-                values.extend(received().checked_sub(ago).ok().map(|t| json!(t.to_string())));
-                values.extend(received().checked_add(ago).ok().map(|t| json!(t.to_string())));
+                let times = [received().checked_sub(ago), received().checked_add(ago)];
+                values
+                    .extend(times.into_iter().flatten().map(|time| Value::text(time.to_string())));
             }
         }
-        other => {
-            values.extend(other.to_json().ok().or_else(|| other.canonical().map(|t| json!(t))))
+        Value::Time(_) | Value::Version(_) => {
+            values.extend(value.canonical().map(|text| Value::text(text.into_owned())));
         }
+        Value::Null | Value::Map(_) => values.push(value.clone()),
+        Value::Unheld(_) => {}
     }
 }

@@ -110,3 +110,49 @@ fn what_fires_alone_does_not_always_fire_together() {
     let found = found(&format!("{SOURCE}{rules}"), 2_000);
     assert!(!found.iter().any(|found| found.starts_with("always-together")), "{found:?}");
 }
+
+/// A double holds 17 digits: what has more is met all the same, and so is what is next to it, which the analysis does
+/// not find inside of a function.
+#[test]
+fn long_numbers_are_met_digit_by_digit() {
+    for when in [
+        "body.n == 12345678901234567890123",
+        "abs(body.n) == 1234567890123456789.5",
+        "abs(body.n) > 123456789012345678901 and abs(body.n) < 123456789012345678903",
+        "body.o.n in [98765432109876543210, 2]",
+    ] {
+        let rules = format!(
+            "sensor s on q.e {{ rule r {{ when {when} trigger page {{ team = \"x\" }} }} }}"
+        );
+        let found = found(&format!("{SOURCE}{rules}"), 2_000);
+        assert!(!found.iter().any(|found| found.starts_with("never-fired")), "{when}: {found:?}");
+    }
+}
+
+/// What is shown of an event, and saved of it, has the digits that it was found with.
+#[test]
+fn events_that_are_found_keep_their_digits() {
+    let ruleset = load(&format!(
+        "{SOURCE}sensor s on q.e {{ rule r {{ when body.n == 12345678901234567890123 trigger page {{ team = body.team }} }} }}"
+    ));
+    let mut fuzzer = Fuzzer::new(&ruleset, 3);
+    fuzzer.seed("q", "e", br#"{"n": 12345678901234567890123, "m": {"a": [1]}}"#).unwrap();
+    assert!(fuzzer.seed("q", "e", b"{").is_err());
+    let found = fuzzer.findings();
+    let rejected = found.iter().find(|found| found.kind == FindingKind::Rejected).unwrap();
+    let text = serde_json::to_string(rejected).unwrap();
+    assert!(text.contains(r#""body":{"n":12345678901234567890123}"#), "{text}");
+    let event = rejected.event.clone().unwrap();
+    assert_eq!(event.pretty_body(), "{\n  \"n\": 12345678901234567890123\n}");
+}
+
+/// A text that is put together of constants is a constant.
+#[test]
+fn interpolated_constants_are_met() {
+    let rules = "const main = \"main\"
+        condition is-branch(ref, name) = lower(ref) == \"refs/heads/${name}/1\"
+        sensor s on q.e { rule r { when lower(body.ref) == \"refs/heads/${main}\" trigger page { team = \"x\" } }
+          rule t { when is-branch(body.ref, \"dev\") trigger page { team = \"y\" } } }";
+    let found = found(&format!("{SOURCE}{rules}"), 2_000);
+    assert!(!found.iter().any(|found| found.starts_with("never-fired")), "{found:?}");
+}

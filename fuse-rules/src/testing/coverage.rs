@@ -1,6 +1,8 @@
 //! What tests exercise of the rules: which outcomes each rule came to, and which truths each
 //! elementary condition had. It is found by the reference evaluator, watched.
 
+mod impossible;
+
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
@@ -8,7 +10,6 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use serde::Serialize;
 
 use super::Tests;
-use crate::analysis::{Analysis, Placed, Truths};
 use crate::check::typed::{
     Expr, ExprKind, Mapped, MappedValue, QuantifierKind, Rule, Rules, Sensor,
 };
@@ -18,6 +19,7 @@ use crate::eval::reference::{self, World};
 use crate::plan::Shown;
 use crate::span::Span;
 use crate::types::Missing;
+pub(crate) use impossible::looked_at;
 
 /// What tests exercise of a rule set.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -183,104 +185,6 @@ impl Tests<'_> {
     }
 }
 
-impl Tests<'_> {
-    /// The same without what no event can show, as far as that is proven: a part that is never false, say.
-    #[must_use]
-    pub fn without_impossible(&self, mut coverage: Coverage) -> Coverage {
-        let typed = self.ruleset.typed();
-        let mut analysis = Analysis::new(typed);
-        // Of each part and truth that was looked for, whether any rule that has the part can show it.
-        let mut possible: FxHashMap<(Span, &str), bool> = FxHashMap::default();
-        let missing: FxHashMap<Span, Vec<&'static str>> =
-            coverage.atoms.iter().map(|atom| (atom.span, atom.missing())).collect();
-        for sensor in &typed.sensors {
-            for rule in &sensor.rules {
-                for (expr, given) in looked_at(sensor, rule) {
-                    for truth in missing.get(&expr.span).into_iter().flatten() {
-                        let shown = possible.entry((expr.span, *truth)).or_default();
-                        if !*shown {
-                            let want = match *truth {
-                                "true" => Truths::TRUE,
-                                "false" => Truths::FALSE,
-                                _ => Truths::UNKNOWN,
-                            };
-                            let placed = Placed { sensor, rule };
-                            *shown = !analysis.is_out_of_reach(placed, (expr, want), &given);
-                        }
-                    }
-                }
-            }
-        }
-        for (rule, placed) in coverage.rules.iter_mut().zip(self.placed()) {
-            if rule.missing().any(|outcome| outcome == Outcome::NotMatched)
-                && analysis.failing(placed).is_never()
-            {
-                rule.outcomes.retain(|(outcome, _)| *outcome != Outcome::NotMatched);
-            }
-        }
-        for atom in &mut coverage.atoms {
-            for (seen, truth) in [
-                (&mut atom.seen_true, "true"),
-                (&mut atom.seen_false, "false"),
-                (&mut atom.seen_unknown, "unknown"),
-            ] {
-                if possible.get(&(atom.span, truth)) == Some(&false) {
-                    *seen = None;
-                }
-            }
-        }
-        coverage
-    }
-}
-
-impl<'r> Tests<'r> {
-    /// The rules, in their order.
-    fn placed(&self) -> impl Iterator<Item = Placed<'r>> {
-        let sensors = self.ruleset.typed().sensors.iter();
-        sensors.flat_map(|sensor| sensor.rules.iter().map(move |rule| Placed { sensor, rule }))
-    }
-}
-
-/// An elementary condition, and the truths that others have where it is looked at.
-pub(crate) type LookedAt<'r> = (&'r Expr, Vec<(&'r Expr, Truths)>);
-
-/// The elementary conditions of a rule and its sensor that stand in no quantifier, each with what is so where
-/// it is looked at: no condition before it is false, nor a part before it of an `and`; none of an `or` true.
-pub(crate) fn looked_at<'r>(sensor: &'r Sensor, rule: &'r Rule) -> Vec<LookedAt<'r>> {
-    let mut found = Vec::new();
-    let mut given = Vec::new();
-    for (clauses, has_each) in [(&sensor.when, rule.each.is_some()), (&rule.when, false)] {
-        for clause in clauses {
-            parts(clause, &mut given, &mut found);
-            given.push((clause, Truths::NOT_FALSE));
-        }
-        // A rule's own list is gone through only where its sensor's conditions are true.
-        if has_each {
-            given.iter_mut().for_each(|(_, truths)| *truths = Truths::TRUE);
-        }
-    }
-    found
-}
-
-fn parts<'r>(expr: &'r Expr, given: &mut Vec<(&'r Expr, Truths)>, found: &mut Vec<LookedAt<'r>>) {
-    let before = given.len();
-    match &expr.kind {
-        ExprKind::And(inner) | ExprKind::Or(inner) => {
-            let goes_on = match &expr.kind {
-                ExprKind::And(_) => Truths::NOT_FALSE,
-                _ => Truths::NOT_TRUE,
-            };
-            for part in inner {
-                parts(part, given, found);
-                given.push((part, goes_on));
-            }
-        }
-        ExprKind::Not(inner) => parts(inner, given, found),
-        _ => found.push((expr, given.clone())),
-    }
-    given.truncate(before);
-}
-
 /// What there is to cover.
 fn uncovered(rules: &Rules, tests: &Tests<'_>) -> Coverage {
     let mut atoms: BTreeMap<Span, AtomCoverage> = BTreeMap::new();
@@ -326,12 +230,7 @@ fn possible<'r>(
     rule: &'r Rule,
 ) -> impl Iterator<Item = Outcome> {
     let conditional = [&sensor.when, &rule.when].iter().any(|when| !when.is_empty());
-    let can_lack = |expr: &Expr| {
-        rules.known.get(&expr.span).is_some_and(|known| known.lack.absent != Missing::Never)
-    };
-    let keys = rule.once.iter().flat_map(|once| &once.keys);
-    let rejects = keys.into_iter().any(can_lack)
-        || rule.triggers.iter().any(|trigger| needs(&trigger.fields, &can_lack));
+    let rejects = !lacking(rules, rule).is_empty();
     [
         (Outcome::Fired, true),
         (Outcome::NotMatched, conditional),
@@ -343,12 +242,25 @@ fn possible<'r>(
     .filter_map(|(outcome, possible)| possible.then_some(outcome))
 }
 
-/// Whether a field needs a value that may be missing.
-fn needs(fields: &[Mapped], can_lack: &dyn Fn(&Expr) -> bool) -> bool {
-    fields.iter().any(|field| match &field.value {
-        MappedValue::Block(inner) => needs(inner, can_lack),
-        MappedValue::Expr(expr, _) => !field.optional && can_lack(expr),
-    })
+/// The keys and fields of a rule that need a value which may be missing, as far as types tell.
+fn lacking<'r>(rules: &Rules, rule: &'r Rule) -> Vec<&'r Expr> {
+    let mut all: Vec<&Expr> = rule.once.iter().flat_map(|once| &once.keys).collect();
+    rule.triggers.iter().for_each(|trigger| needed(&trigger.fields, &mut all));
+    all.retain(|expr| {
+        let known = rules.known.get(&expr.span);
+        known.is_some_and(|known| known.lack.absent != Missing::Never)
+    });
+    all
+}
+
+fn needed<'r>(fields: &'r [Mapped], all: &mut Vec<&'r Expr>) {
+    for field in fields {
+        match &field.value {
+            MappedValue::Block(inner) => needed(inner, all),
+            MappedValue::Expr(expr, _) if !field.optional => all.push(expr),
+            MappedValue::Expr(..) => {}
+        }
+    }
 }
 
 fn in_fields<'r>(fields: &'r [Mapped], found: &mut Vec<&'r Expr>) {

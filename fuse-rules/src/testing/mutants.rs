@@ -3,6 +3,9 @@
 
 mod differs;
 mod make;
+mod own;
+
+use std::collections::BTreeSet;
 
 use rustc_hash::FxHashMap;
 use serde::Serialize;
@@ -17,7 +20,7 @@ use crate::span::Span;
 use differs::Differs;
 use make::Fault;
 
-/// A rule, or a sensor's clause, with a fault in it.
+/// A fault in a rule, a sensor's clause or a named condition, which has it wherever it is called.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Mutant {
     /// Where the fault is.
@@ -71,10 +74,10 @@ impl Tests<'_> {
             };
             mutants.push(Mutant {
                 event,
+                rules: fault.rules().map(|rule| rule.name.clone()).collect(),
                 span: fault.span,
                 place: self.ruleset.files().locate(fault.span),
                 what: fault.what,
-                rules: fault.sensor.rules.iter().map(|rule| rule.name.clone()).collect(),
                 killed_by,
             });
         }
@@ -105,23 +108,24 @@ impl Tests<'_> {
 
     /// The first test that fails with a fault.
     fn killer(&self, fault: &Fault, baseline: &Baseline<'_>) -> Option<usize> {
-        let key = (fault.sensor.source.as_str(), fault.sensor.event.as_str());
-        let sending = baseline.sending.get(&key)?;
-        let tests = sending.iter().filter_map(|at| baseline.tests.get(*at));
+        let keys = fault.sensors.iter().map(|s| (s.source.as_str(), s.event.as_str()));
+        let sending = keys.filter_map(|key| baseline.sending.get(&key)).flatten();
+        let sending: BTreeSet<usize> = sending.copied().collect();
+        let tests = sending.into_iter().filter_map(|at| baseline.tests.get(at));
         tests.into_iter().find_map(|(number, played)| {
             let test = self.all().get(*number)?;
-            (!self.passes(test, &self.replay(&fault.sensor, played))).then_some(*number)
+            (!self.passes(test, &self.replay(&fault.sensors, played))).then_some(*number)
         })
     }
 
-    /// The same events, with the decisions of a sensor's rules made by these instead.
-    fn replay<'t>(&self, sensor: &Sensor, played: &[Played<'t>]) -> Vec<Played<'t>> {
+    /// The same events, with the decisions of the rules of some sensors made by these instead.
+    fn replay<'t>(&self, sensors: &[Sensor], played: &[Played<'t>]) -> Vec<Played<'t>> {
         let mut claims = Claims::default();
         let replayed = played.iter().enumerate().map(|(number, sent)| {
-            let mut evaluation = match listens(sensor, sent) {
-                true => self.with_fault(sensor, sent),
-                false => sent.evaluation.clone(),
-            };
+            let mut evaluation = sent.evaluation.clone();
+            for sensor in sensors.iter().filter(|sensor| listens(sensor, sent)) {
+                evaluation = self.with_fault(sensor, sent, evaluation);
+            }
             self.settle(&mut evaluation, &sent.event);
             hold_back(&mut claims, number, sent.event.received_at(), &mut evaluation);
             Played {
@@ -134,20 +138,20 @@ impl Tests<'_> {
         replayed.collect()
     }
 
-    fn with_fault(&self, sensor: &Sensor, sent: &Played<'_>) -> Evaluation {
+    fn with_fault(&self, sensor: &Sensor, sent: &Played<'_>, right: Evaluation) -> Evaluation {
         // What is refused is so whatever its rules say.
-        if sent.evaluation.refused.is_some() {
-            return sent.evaluation.clone();
+        if right.refused.is_some() {
+            return right;
         }
         let world = World::new(&sent.event, None);
         let is_of = |decision: &Decision| sensor.rules.iter().any(|r| r.name == decision.rule);
-        let others = sent.evaluation.decisions.iter().filter(|decision| !is_of(decision));
-        let mut decisions: Vec<Decision> = others.cloned().collect();
+        let mut decisions = right.decisions;
+        decisions.retain(|decision| !is_of(decision));
         for rule in &sensor.rules {
             let typed = self.ruleset.typed();
             decisions.extend(reference::decide(typed, sensor, rule, &world, &sent.fuses));
         }
-        Evaluation { decisions, ..sent.evaluation.clone() }
+        Evaluation { decisions, ..right }
     }
 }
 

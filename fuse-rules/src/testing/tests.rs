@@ -5,6 +5,8 @@ use crate::ruleset::Ruleset;
 use crate::schema::{Field, FieldType, Registry, Schema, SourceSchema};
 use crate::testing::Tests;
 
+mod conditions;
+
 const RULES: &str = r#"
 fuse gate default on
 source q queue { event e }

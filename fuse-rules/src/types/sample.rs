@@ -1,9 +1,8 @@
 //! Values of a type, for events that are made up.
 
-use serde_json::{Map, Value as Json, json};
-
 use super::{Format, Rest, Ty};
-use crate::value::Kinds;
+use crate::number::Number;
+use crate::value::{Kinds, Value};
 
 /// How deep values of types are made.
 const DEEPEST: usize = 16;
@@ -11,12 +10,12 @@ const DEEPEST: usize = 16;
 impl Ty {
     /// One of its values. `choose` gives a number under the one that it is asked with; where it is always
     /// 0, the value is the simplest: of maps what has to be there, of lists one element.
-    pub(crate) fn sample(&self, choose: &mut dyn FnMut(usize) -> usize) -> Json {
+    pub(crate) fn sample(&self, choose: &mut dyn FnMut(usize) -> usize) -> Value<'static> {
         self.made(choose, DEEPEST)
     }
 
-    fn made(&self, choose: &mut dyn FnMut(usize) -> usize, depth: usize) -> Json {
-        let Some(depth) = depth.checked_sub(1) else { return Json::Null };
+    fn made(&self, choose: &mut dyn FnMut(usize) -> usize, depth: usize) -> Value<'static> {
+        let Some(depth) = depth.checked_sub(1) else { return Value::Null };
         let kinds = [
             (!self.maps.is_empty(), Kinds::MAP),
             (!self.strings.is_empty(), Kinds::STRING),
@@ -33,55 +32,55 @@ impl Ty {
             Some(Kinds::NUMBER) => self.some_number(choose),
             Some(Kinds::LIST) => self.some_list(choose, depth),
             Some(Kinds::BOOL) => {
-                json!(self.bools.has(true) && (choose(2) == 0 || !self.bools.has(false)))
+                Value::Bool(self.bools.has(true) && (choose(2) == 0 || !self.bools.has(false)))
             }
-            Some(_) => Json::Null,
+            Some(_) => Value::Null,
             // Anything, or nothing at all.
-            None => json!("text"),
+            None => Value::text("text"),
         }
     }
 
-    fn some_map(&self, choose: &mut dyn FnMut(usize) -> usize, depth: usize) -> Json {
-        let mut out = Map::new();
+    fn some_map(&self, choose: &mut dyn FnMut(usize) -> usize, depth: usize) -> Value<'static> {
+        let mut out = Vec::new();
         let Some(record) = self.maps.get(choose(self.maps.len().max(1))) else {
-            return Json::Object(out);
+            return Value::Map(out);
         };
         for (key, field) in &record.fields {
             if !field.optional || choose(2) == 1 {
-                out.insert(key.to_string(), field.ty.made(choose, depth));
+                out.push((key.to_string().into(), field.ty.made(choose, depth)));
             }
         }
         if let Rest::Each(ty) = &record.rest {
             for key in ["a", "b"].iter().take(choose(3)) {
-                out.insert((*key).to_owned(), ty.made(choose, depth));
+                out.push(((*key).into(), ty.made(choose, depth)));
             }
         }
-        Json::Object(out)
+        Value::Map(out)
     }
 
-    fn some_list(&self, choose: &mut dyn FnMut(usize) -> usize, depth: usize) -> Json {
+    fn some_list(&self, choose: &mut dyn FnMut(usize) -> usize, depth: usize) -> Value<'static> {
         let Some(element) = self.lists.get(choose(self.lists.len().max(1))) else {
-            return json!([]);
+            return Value::List(Vec::new());
         };
         // One, then none or several.
         let count = [1, 0, 2, 3].get(choose(4)).copied().unwrap_or(1);
-        Json::Array((0..count).map(|_| element.made(choose, depth)).collect())
+        Value::List((0..count).map(|_| element.made(choose, depth)).collect())
     }
 
-    fn some_string(&self, choose: &mut dyn FnMut(usize) -> usize) -> Json {
+    fn some_string(&self, choose: &mut dyn FnMut(usize) -> usize) -> Value<'static> {
         let literals: Vec<&str> = self.literal_strings().into_iter().flatten().collect();
         if let Some(literal) = literals.get(choose(literals.len().max(1))) {
-            return json!(literal);
+            return Value::text((*literal).to_owned());
         }
         let format = Format::ALL.into_iter().find(|format| self.strings.has_format(*format));
-        json!(format.map_or("text", Format::example))
+        Value::text(format.map_or("text", Format::example))
     }
 
-    fn some_number(&self, choose: &mut dyn FnMut(usize) -> usize) -> Json {
+    fn some_number(&self, choose: &mut dyn FnMut(usize) -> usize) -> Value<'static> {
         let literals: Vec<_> = self.numbers.literals().copied().collect();
-        match literals.get(choose(literals.len().max(1))) {
-            Some(number) => serde_json::from_str(&number.to_string()).unwrap_or(json!(1)),
-            None => json!([1, 0, 3, -1].get(choose(4)).copied().unwrap_or(1)),
-        }
+        Value::Number(match literals.get(choose(literals.len().max(1))) {
+            Some(literal) => *literal,
+            None => Number::from([1_i64, 0, 3, -1].get(choose(4)).copied().unwrap_or(1)),
+        })
     }
 }

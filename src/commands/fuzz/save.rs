@@ -28,7 +28,7 @@ pub(super) fn save(folder: &Path, ruleset: &Ruleset, findings: &[Finding]) -> Re
         count += 1;
         let name = format!("{count}-{}.json", finding.kind.as_str());
         let path = folder.join(&name);
-        std::fs::write(&path, format!("{:#}\n", event.body))
+        std::fs::write(&path, format!("{}\n", event.pretty_body()))
             .map_err(|error| failed(&path, error))?;
         let title = quoted(&format!("{count}: {}", finding.message));
         let _ok = writeln!(text, "\ntest {title} {{");

@@ -83,6 +83,8 @@ impl<'r> Claims<'r> {
                 .entry(match clause.finding {
                     Finding::Idle => "idle clause",
                     Finding::Impossible => "impossible clause",
+                    Finding::Vain => "vain alternative",
+                    Finding::Covered => "covered alternative",
                 })
                 .or_default() += 1;
         }
@@ -139,17 +141,30 @@ impl<'r> Claims<'r> {
             let truth = |(around, part): (usize, &Expr)| {
                 reference::truth(world, elements[..around].to_vec(), part) == Ok(true)
             };
-            if parts.iter().filter(before).all(|part| truth(*part)) {
-                let wanted = clause.finding == Finding::Idle;
-                assert_eq!(truth(parts[own]), wanted, "{clause:?} at {path:?}\n{told}");
+            let others = parts.iter().filter(before).all(|part| truth(*part));
+            match clause.finding {
+                Finding::Idle => {
+                    assert!(!others || truth(parts[own]), "{clause:?} at {path:?}\n{told}")
+                }
+                Finding::Impossible | Finding::Vain => {
+                    assert!(!others || !truth(parts[own]), "{clause:?} at {path:?}\n{told}");
+                }
+                Finding::Covered => {
+                    assert!(others || !truth(parts[own]), "{clause:?} at {path:?}\n{told}");
+                }
             }
         }
     }
 }
 
+/// The parts that `and` joins; of those that `or` joins, the alternatives and their parts, too.
 fn parts(when: &Expr) -> Vec<&Expr> {
     match &when.kind {
         ExprKind::And(inner) => inner.iter().flat_map(parts).collect(),
+        ExprKind::Or(inner) => {
+            let alternatives = inner.iter().flat_map(|one| [vec![one], parts(one)].concat());
+            std::iter::once(when).chain(alternatives).collect()
+        }
         _ => vec![when],
     }
 }

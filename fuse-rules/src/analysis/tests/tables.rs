@@ -219,6 +219,15 @@ fn of_clauses() {
         "when body.a > 3 when body.b == 1 or body.a >= 2 when body.a > 2",
         "when body.a == 1 or body.b == 1 when not (body.a == 1) when body.b == 1",
         "when any(x in body.l: x == 1) when none(x in body.l: x == 1)",
+        "when body.a == 1 or (body.b > 5 and body.b < 2)",
+        "when body.a > 5 when body.a < 2 or body.b == 1",
+        "when body.a == 1 when body.b == 2 or (body.c == 1 and body.a > 0)",
+        "when body.a > 3 or body.a > 5 or body.b == 1",
+        "when body.a == \"main\" or body.a starts-with \"ma\"",
+        "when body.a == 1 or body.b == 1 or 1 == body.a",
+        "when body.a == 1 or (body.a != 1 and body.b == 1)",
+        "when not (body.a > 3 or body.a > 5)",
+        "when body.a == 1 or lower(body.b) == \"x\"",
     ] {
         let ruleset = set("", &[clauses]);
         let rules = ruleset.typed();

@@ -109,8 +109,14 @@ fn what_rules_are_found_by() {
         "any(l in body.labels: l.name == \"x\" or l.name like \"y-*\")",
         "not all(l in body.labels: l.name != \"x\" or none(p in l.parts: p == 1))",
         "none(l in body.labels: l.name == \"x\")",
+        "body.ref == \"refs/heads/${main}\"",
+        "body.ref starts-with \"${main}/\"",
+        "is-branch(body.ref, \"dev\")",
     ];
-    let mut rules = String::from("source q queue { event e }\nsensor s on q.e {\n");
+    let mut rules = String::from(
+        "const main = \"main\"\ncondition is-branch(ref, name) = ref == \"refs/heads/${name}\"
+         source q queue { event e }\nsensor s on q.e {\n",
+    );
     for (number, condition) in conditions.iter().enumerate() {
         rules += &format!("rule r{number} {{ when {condition}\n trigger note {{}} }}\n");
     }

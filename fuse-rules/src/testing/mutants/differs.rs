@@ -14,27 +14,44 @@ pub(super) enum Differs {
 }
 
 pub(super) fn differs(rules: &Rules, fault: &Fault) -> Differs {
-    let named = |sensor: &&Sensor| sensor.name == fault.sensor.name;
-    let Some(sensor) = rules.sensors.iter().find(named) else { return Differs::Unknown };
     let mut analysis = Analysis::new(rules);
+    let mut never = true;
+    for faulty in &fault.sensors {
+        match of_sensor(&mut analysis, rules, faulty, fault.of_condition) {
+            Differs::Never => {}
+            Differs::For(body) => return Differs::For(body),
+            Differs::Unknown => never = false,
+        }
+    }
+    if never { Differs::Never } else { Differs::Unknown }
+}
+
+fn of_sensor<'r>(
+    analysis: &mut Analysis<'r>,
+    rules: &'r Rules,
+    wrong: &'r Sensor,
+    of_condition: bool,
+) -> Differs {
+    let named = |sensor: &&Sensor| sensor.name == wrong.name;
+    let Some(sensor) = rules.sensors.iter().find(named) else { return Differs::Unknown };
     let declared = rules.sources.iter().filter(|source| source.name == sensor.source);
     let declared = declared.flat_map(|source| &source.events);
     let rejects = declared.into_iter().any(|event| event.name == sensor.event && event.rejects());
     let mut never = true;
-    for faulty in &fault.sensor.rules {
+    for faulty in &wrong.rules {
         let Some(rule) = sensor.rules.iter().find(|rule| rule.name == faulty.name) else {
             return Differs::Unknown;
         };
         let right = Placed { sensor, rule };
-        if !fault.of_condition {
+        if !of_condition {
             // It matches as before, and does something else.
             return match analysis.matching(right) {
                 Answer::Found(witness) => body(&witness),
                 _ => Differs::Unknown,
             };
         }
-        let wrong = Placed { sensor: &fault.sensor, rule: faulty };
-        for (a, b) in [(right, wrong), (wrong, right)] {
+        let faulty = Placed { sensor: wrong, rule: faulty };
+        for (a, b) in [(right, faulty), (faulty, right)] {
             match analysis.separating(a, b) {
                 Answer::Found(witness) => return body(&witness),
                 Answer::Never(Events::Any) => {}

@@ -1,0 +1,127 @@
+//! Whether the values are there that an expression is made of, and of the kinds that it takes: all that the checker
+//! asks of them, too. That a text is a number for `int`, say, is not looked at.
+
+use super::ask::{self, wanted};
+use super::domain::{Bits, Domain};
+use super::goal::Goal;
+use super::solve::Outcome;
+use super::truths::Truths;
+use super::{Analysis, Inside, Placed};
+use crate::check::typed::{Expr, ExprKind, Path};
+use crate::functions::Returns;
+use crate::value::Kinds;
+
+/// The values that an expression reads, each with the kinds that it takes of it.
+type Needs<'r> = Vec<(&'r Path, Kinds)>;
+
+impl<'r> Analysis<'r> {
+    /// Whether it is proven that a field or key of a rule has the values that it is made of where the rule matches.
+    pub(crate) fn has_values(&mut self, of: Placed<'r>, expr: &'r Expr) -> bool {
+        let given: Vec<_> = of.whens().map(|when| (when.expr, Truths::TRUE)).collect();
+        let needs = of_value(expr, Kinds::ANY.minus(Kinds::NULL));
+        needs.is_some_and(|needs| self.are_there(of, of.eachs().len(), &needs, &given))
+    }
+
+    /// Whether it is proven that an elementary condition of a rule or its sensor has the values that it asks about
+    /// where others have the truths that are given, so that it is not unknown for want of one.
+    pub(crate) fn is_decided(
+        &mut self,
+        of: Placed<'r>,
+        expr: &'r Expr,
+        given: &[(&'r Expr, Truths)],
+    ) -> bool {
+        let around = of.around(expr);
+        of_condition(expr).iter().any(|needs| self.are_there(of, around, needs, given))
+    }
+
+    fn are_there(
+        &mut self,
+        of: Placed<'r>,
+        around: usize,
+        needs: &Needs<'r>,
+        given: &[(&'r Expr, Truths)],
+    ) -> bool {
+        let eachs: Vec<_> = of.eachs().into_iter().take(around).collect();
+        let given: Vec<_> = given
+            .iter()
+            .map(|(expr, truths)| (Inside { around: of.around(expr), expr }, *truths))
+            .collect();
+        needs.iter().all(|(path, kinds)| {
+            let mut other = Domain::of_kinds(Kinds::ANY.minus(*kinds));
+            other.bits = other.bits.or(Bits::ABSENT);
+            let never = self.ask(of.event()).never(&|state| {
+                let (scope, mut goals) = ask::bind(state, &eachs)?;
+                goals.extend(given.iter().map(|(part, want)| wanted(*part, &scope, *want)));
+                let place = state.places.of(path, &scope).ok_or(Outcome::Unsure)?;
+                goals.push(Goal::Place(place, other.clone().into()));
+                Ok(goals)
+            });
+            never.is_some()
+        })
+    }
+}
+
+/// What a value needs that is taken where these kinds are; `None` where more than that decides.
+fn of_value(expr: &Expr, taken: Kinds) -> Option<Needs<'_>> {
+    match &expr.kind {
+        ExprKind::Const(_) => Some(Vec::new()),
+        ExprKind::Path(path) => Some(vec![(path, taken)]),
+        ExprKind::Concat(parts) => all(parts.iter().map(|part| (part, Kinds::SCALAR))),
+        ExprKind::List(items) => all(items.iter().map(|item| (item, Kinds::ANY))),
+        ExprKind::Record(fields) => {
+            let needed = fields.iter().filter(|field| !field.optional);
+            all(needed.map(|field| (&field.value, Kinds::ANY)))
+        }
+        // Where the one is not there, the other one is taken.
+        ExprKind::Coalesce { right, .. } => of_value(right, taken),
+        ExprKind::Neg(inner) => of_value(inner, Kinds::NUMBER.or(Kinds::DURATION)),
+        ExprKind::Call { function, arguments } if function.takes_elements().is_none() => {
+            all(arguments.iter().zip(function.params).map(|(part, (_, taken))| (part, *taken)))
+        }
+        _ => None,
+    }
+}
+
+fn all<'r>(parts: impl Iterator<Item = (&'r Expr, Kinds)>) -> Option<Needs<'r>> {
+    let needs = parts.map(|(part, taken)| of_value(part, taken));
+    Some(needs.collect::<Option<Vec<_>>>()?.concat())
+}
+
+/// What a condition needs to be true or false, in several ways; none where more than that decides.
+fn of_condition(expr: &Expr) -> Vec<Needs<'_>> {
+    match &expr.kind {
+        ExprKind::Compare { op, left, right } => {
+            let kinds = Kinds::SINGLE.into_iter().filter(|kind| {
+                kind.within(if op.is_order() { Kinds::ORDERED } else { Kinds::SCALAR })
+            });
+            kinds.filter_map(|kind| both(left, right, kind)).collect()
+        }
+        ExprKind::TextTest { left, right, .. } => {
+            both(left, right, Kinds::STRING).into_iter().collect()
+        }
+        ExprKind::Pattern { value, .. } => side(value, Kinds::STRING).into_iter().collect(),
+        ExprKind::Call { .. } => side(expr, Kinds::BOOL).into_iter().collect(),
+        _ => Vec::new(),
+    }
+}
+
+fn both<'r>(left: &'r Expr, right: &'r Expr, kind: Kinds) -> Option<Needs<'r>> {
+    Some([side(left, kind)?, side(right, kind)?].concat())
+}
+
+/// What an operand needs to be of a kind; `None` where it may be of another one all the same.
+fn side(expr: &Expr, kind: Kinds) -> Option<Needs<'_>> {
+    let own = match &expr.kind {
+        ExprKind::Path(_) => kind,
+        ExprKind::Const(value) => value.kind(),
+        ExprKind::Concat(_) => Kinds::STRING,
+        ExprKind::Call { function, .. } => match &function.returns {
+            Returns::Of(kinds) => *kinds,
+            Returns::Words(_) => Kinds::STRING,
+            Returns::Int => Kinds::NUMBER,
+            _ => return None,
+        },
+        _ => return None,
+    };
+    if own == kind { of_value(expr, kind) } else { None }
+}
