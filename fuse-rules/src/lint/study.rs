@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::analysis::{Analysis, Answer, Clause, Finding, Placed, RECEIVED, Witness};
-use crate::check::typed::{Mapped, MappedValue, Rules, Trigger};
+use crate::check::typed::{Expr, Mapped, MappedValue, Rules, Trigger};
 use crate::fuses::Fuses;
 use crate::plan::{Plan, Shown};
 use crate::span::Span;
@@ -133,6 +133,11 @@ impl<'a> Study<'a> {
             return false;
         };
         self.analysis.separating(a.placed, b.placed).is_never()
+    }
+
+    /// Whether it is proven that a field of a rule has the values that it is made of where the rule matches.
+    pub(crate) fn has_values(&mut self, of: Placed<'a>, expr: &'a Expr) -> bool {
+        self.analysis.has_values(of, expr)
     }
 
     /// An event that both match.

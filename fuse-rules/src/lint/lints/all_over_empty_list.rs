@@ -23,8 +23,8 @@ when all(check in body.checks: check.state == \"ok\")
 #~ all(check in body.checks: check.state == \"ok\")
 ",
         "\
-when not (body.draft == true or not all(check in body.checks: check.state == \"ok\"))
-#~ all(check in body.checks: check.state == \"ok\")
+when not (body.draft == true or not (all(check in body.checks: check.state == \"ok\")))
+#~ (all(check in body.checks: check.state == \"ok\"))
 when len(body.other) > 0
 ",
     ],
@@ -67,21 +67,25 @@ fn look_at(sensor: &Sensor, rule: &Rule, context: &Context<'_>, out: &mut Findin
         }
         _ => {}
     });
-    for (list, span) in all.iter().filter(|(list, _)| !filled.contains(list)) {
-        let name = list.steps.iter().rev().find_map(|step| match step {
-            Step::Key(key) => Some(*key),
-            _ => None,
-        });
-        let name = name.unwrap_or("the list");
-        let list = match context.written(*span).map(|expr| &expr.kind) {
-            Some(ast::ExprKind::Quantifier { list, .. }) => context.text(list.span),
-            _ => name,
-        };
-        out.add(*span, format!("this is true where `{name}` is empty"), |problem| {
+    for (_, span) in all.iter().filter(|(list, _)| !filled.contains(list)) {
+        let Some(list) = list_of(*span, context) else { continue };
+        out.add(*span, format!("this is true where `{list}` is empty"), |problem| {
             problem.label("true of no element at all").help(format!(
                 "ask for an element, too: `len({list}) > 0 and …`"
             ))
         });
+    }
+}
+
+/// The list of a quantifier as it is written, perhaps in parentheses.
+fn list_of<'a>(quantifier: Span, context: &Context<'a>) -> Option<&'a str> {
+    let mut expr = context.written(quantifier)?;
+    while let ast::ExprKind::Paren(inner) = &expr.kind {
+        expr = inner;
+    }
+    match &expr.kind {
+        ast::ExprKind::Quantifier { list, .. } => Some(context.text(list.span)),
+        _ => None,
     }
 }
 

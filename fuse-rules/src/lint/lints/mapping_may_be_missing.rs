@@ -1,5 +1,6 @@
 //! `mapping-may-be-missing`
 
+use crate::analysis::Placed;
 use crate::check::typed::{Expr, ExprKind, Mapped};
 use crate::lint::context::{Context, Findings};
 use crate::lint::reads;
@@ -58,6 +59,10 @@ sensor example on gh.push {
   }
 }
 ",
+        "\
+when body.a == 1 and body.text == \"x\" or body.b == 1 and lower(body.text) == \"x\"
+trigger log { message = \"${body.text}, ${string(body.text)}\" }
+",
         "trigger log { message = body.text ?? \"none\" }",
         "trigger log { message = \"${body.text ?? \"none\"}, ${lower(body.user ?? \"nobody\")}\" }",
         "trigger workflow { template = \"t\", namespace = \"n\", parameters { a? = body.a } }",
@@ -83,11 +88,16 @@ sensor s on am.alerts {
 };
 
 fn look(context: &Context<'_>, out: &mut Findings) {
-    for rule in context.rules.sensors.iter().flat_map(|sensor| &sensor.rules) {
-        for trigger in &rule.triggers {
+    let mut study = context.study();
+    let rules = context.rules.sensors.iter();
+    let rules = rules.flat_map(|sensor| sensor.rules.iter().map(move |rule| Placed { sensor, rule }));
+    for placed in rules {
+        for trigger in &placed.rule.triggers {
             let mut places: Vec<(&Mapped, Span)> = Vec::new();
             reads::fields(&trigger.fields, &mut |field, expr| {
-                if !field.optional && of_nothing_known(expr, context) {
+                let mut paths = Vec::new();
+                lacking(expr, context, &mut paths);
+                if !field.optional && paths.iter().any(|path| !study.has_values(placed, path)) {
                     places.push((field, expr.span));
                 }
             });
@@ -110,14 +120,16 @@ fn look(context: &Context<'_>, out: &mut Findings) {
     }
 }
 
-/// Whether an expression may have no value, as something that it reads, of which nothing is known, may be missing.
-fn of_nothing_known(expr: &Expr, context: &Context<'_>) -> bool {
-    let Some(known) = context.known(expr.span) else { return false };
-    known.lack.absent == Missing::Open
-        && match &expr.kind {
-            ExprKind::Path(_) => known.ty.is_any(),
-            // Where the left is missing, the right stands in for it.
-            ExprKind::Coalesce { right, .. } => of_nothing_known(right, context),
-            _ => expr.children().into_iter().any(|child| of_nothing_known(child, context)),
-        }
+/// The paths of which nothing is known and without which an expression has no value.
+fn lacking<'a>(expr: &'a Expr, context: &Context<'_>, found: &mut Vec<&'a Expr>) {
+    let Some(known) = context.known(expr.span) else { return };
+    if known.lack.absent != Missing::Open {
+        return;
+    }
+    match &expr.kind {
+        ExprKind::Path(_) if known.ty.is_any() => found.push(expr),
+        // Where the left is missing, the right stands in for it.
+        ExprKind::Coalesce { right, .. } => lacking(right, context, found),
+        _ => expr.children().into_iter().for_each(|child| lacking(child, context, found)),
+    }
 }

@@ -30,9 +30,12 @@ pub(crate) fn file(example: &str) -> String {
 
 /// The rules of an example, which may take in the standard library and nothing else.
 pub(crate) fn load(text: &str) -> Ruleset {
+    try_load(text).unwrap_or_else(|problems| panic!("{problems}\n{text}"))
+}
+
+fn try_load(text: &str) -> Result<Ruleset, Diagnostics> {
     let files = BTreeMap::from([("main.rules", text)]);
     Ruleset::load_in_detail(&["main.rules"], &files, &registry())
-        .unwrap_or_else(|problems| panic!("{problems}\n{text}"))
 }
 
 /// What one lint alone finds in a file, which workflow templates may follow.

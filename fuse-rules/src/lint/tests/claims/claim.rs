@@ -1,7 +1,7 @@
 //! What a finding says, told from its words and places alone. What needs no event is tried at once: what is said
 //! to be unused is taken out, a mended text is compared with what it was, a template is looked up.
 
-use super::super::load;
+use super::super::{load, try_load};
 use super::generate::TEMPLATES;
 use super::text::{Lines, is_same};
 use super::{Finding, findings};
@@ -56,11 +56,19 @@ pub(super) fn claims(text: &str, finding: &Finding) -> Vec<Claim> {
         }
         "overlapping-rules" => {
             let other = lines.name(lines.number(finding.related[0].0));
-            both_match(text, finding, &[one(), other]);
+            let objects = both_match(text, finding, &[one(), other]);
+            assert!(objects.windows(2).all(|pair| pair[0] == pair[1]), "{objects:?}: {}", told());
         }
         "redundant-condition" => {
-            let plan = load(&lines.replaced(finding.span, "event.id is present")).plan();
-            return vec![Claim::Same { plan }];
+            // An alternative is left out by what never holds, another condition by what always does.
+            let is_alternative = ["is never true", "is true only where"];
+            let by = match is_alternative.iter().any(|words| message.contains(words)) {
+                true => "event.id is missing",
+                false => "event.id is present",
+            };
+            // Other conditions may make no sense to the checker without it.
+            let changed = try_load(&lines.replaced(finding.span, by)).ok();
+            return changed.map(|rules| Claim::Same { plan: rules.plan() }).into_iter().collect();
         }
         "constant-once-key" => {
             let rule = names().remove(0);
@@ -90,6 +98,10 @@ pub(super) fn claims(text: &str, finding: &Finding) -> Vec<Claim> {
         }
         "all-over-empty-list" => {
             let list = finding.help.split(['(', ')']).nth(1).unwrap();
+            // Of what stands inside of a quantifier nothing can be said outside of it.
+            if list == "q" || list.starts_with("q.") {
+                return Vec::new();
+            }
             possible(text, finding, &format!("len({list}) == 0"));
         }
         "group-status" => {
@@ -196,11 +208,11 @@ fn never_acts(ruleset: &Ruleset, name: &str) -> bool {
     Analysis::new(rules).matching(of).is_never()
 }
 
-/// The event that is shown is acted on by the rules.
-fn both_match(text: &str, finding: &Finding, rules: &[String]) {
+/// The event that is shown is acted on by the rules. Gives what names the objects that they change.
+fn both_match(text: &str, finding: &Finding, rules: &[String]) -> Vec<Vec<String>> {
     let (_, shown) = finding.help.split_once("both match ").unwrap();
     if shown.contains('…') {
-        return;
+        return Vec::new();
     }
     let (name, rest) = shown.split_once(' ').unwrap();
     let (source, name) = name.split_once('.').unwrap();
@@ -231,10 +243,17 @@ fn both_match(text: &str, finding: &Finding, rules: &[String]) {
         event = event.received(at.parse().unwrap());
     }
     let decided = load(text).plan().evaluate_all(&event, &Fuses::default().set("gate", true));
+    let mut objects = Vec::new();
     for rule in rules {
-        let acts = decided.decisions.iter().any(|d| d.rule == *rule && d.outcome.holds());
-        assert!(acts, "{rule} does not match {shown}: {finding:?}\n{text}");
+        let acts = decided.decisions.iter().find(|d| d.rule == *rule && d.outcome.holds());
+        let Some(acts) = acts else { panic!("{rule} does not match {shown}: {finding:?}\n{text}") };
+        // What is rejected names none.
+        if let Some(action) = &acts.action {
+            let named = ["kind", "namespace", "name"].map(|field| action.fields[field].to_string());
+            objects.push(named.to_vec());
+        }
     }
+    objects
 }
 
 impl Finding {
