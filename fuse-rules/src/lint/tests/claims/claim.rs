@@ -249,7 +249,8 @@ fn both_match(text: &str, finding: &Finding, rules: &[String]) -> Vec<Vec<String
         let Some(acts) = acts else { panic!("{rule} does not match {shown}: {finding:?}\n{text}") };
         // What is rejected names none.
         if let Some(action) = &acts.action {
-            let named = ["kind", "namespace", "name"].map(|field| action.fields[field].to_string());
+            let named = ["kind", "namespace", "name"]
+                .map(|field| format!("{:?}", action.fields.get(field)));
             objects.push(named.to_vec());
         }
     }
