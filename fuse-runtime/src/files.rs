@@ -1,5 +1,6 @@
 //! Files of rules on disk.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use fuse_rules::Loader;
@@ -44,19 +45,27 @@ pub fn rule_files<P: AsRef<Path>>(paths: &[P]) -> Result<Vec<String>, String> {
     files_with_ending(paths, "rules")
 }
 
-/// The same for files with another ending, as in `json`.
+/// The same for files with another ending, as in `json`. A file that is named in several ways is there once.
 ///
 /// # Errors
 /// A path that cannot be read, or a folder without such files; in words for people.
 pub fn files_with_ending<P: AsRef<Path>>(paths: &[P], ending: &str) -> Result<Vec<String>, String> {
     let mut files = Vec::new();
+    let mut seen = BTreeSet::new();
+    let mut is_new = |path: &Path| match path.canonicalize() {
+        Ok(whole) => seen.insert(whole),
+        // Reading it says why.
+        Err(_) => true,
+    };
     for path in paths {
         let path = path.as_ref();
         let shown = path.display();
         let failed =
             |error: &std::io::Error| format!("`{shown}` cannot be read: {}", in_words(error));
         if !std::fs::metadata(path).map_err(|error| failed(&error))?.is_dir() {
-            files.push(name_of(path)?);
+            if is_new(path) {
+                files.push(name_of(path)?);
+            }
             continue;
         }
         let mut inside: Vec<PathBuf> = Vec::new();
@@ -70,8 +79,8 @@ pub fn files_with_ending<P: AsRef<Path>>(paths: &[P], ending: &str) -> Result<Ve
             return Err(format!("there is no `.{ending}` file in `{shown}`"));
         }
         inside.sort();
-        for file in inside {
-            files.push(name_of(&file)?);
+        for file in inside.iter().filter(|file| is_new(file)) {
+            files.push(name_of(file)?);
         }
     }
     Ok(files)
@@ -99,6 +108,8 @@ mod tests {
         let files = rule_files(&[folder.path()]).unwrap();
         let names: Vec<_> = files.iter().map(|file| file.rsplit('/').next().unwrap()).collect();
         assert_eq!(names, ["a.rules", "b.rules"]);
+        let twice = [folder.path().to_owned(), at("sub/../a.rules"), at("a.rules")];
+        assert_eq!(rule_files(&twice).unwrap(), files);
         assert!(rule_files(&[at("none")]).unwrap_err().contains("there is no such file"));
     }
 

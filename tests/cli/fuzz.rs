@@ -65,6 +65,24 @@ fn planted_faults_are_told_and_become_tests() {
     assert!(!again.contains("`body.owner`, which is missing"), "{again}");
 }
 
+/// The tests of an earlier run stay, and are not lost by one that finds others.
+#[test]
+fn what_was_saved_before_stays() {
+    let folder = folder();
+    let saved = |paths: &[&str], runs: &str| {
+        let options = ["--seed", "1", "--runs", runs, "--save", "found"];
+        ran_in(folder.path(), &[&["fuzz"], paths, &options].concat());
+        std::fs::read_to_string(folder.path().join("found/found.rules")).unwrap()
+    };
+    let first = saved(&["."], "40");
+    let second = saved(&[".", "found"], "2000");
+    let tests = |text: &str| text.matches("\ntest ").count();
+    assert!(tests(&second) > tests(&first) && tests(&first) > 0, "{first}\n{second}");
+    assert!(second.starts_with(&first), "{second}");
+    let tested = ran_in(folder.path(), &["test", "found"]);
+    assert!(tested.starts_with("exit 0"), "{tested}");
+}
+
 #[test]
 fn one_rule_alone_as_json() {
     let folder = folder();

@@ -64,18 +64,19 @@ impl Allows {
         }
         let comments = syntax::comments(text);
         let places = places(text);
-        let read = |at: usize| {
-            let range = comments.get(at)?.clone();
+        let read = |(range, block): (&Range<usize>, usize)| {
+            let range = range.clone();
             let said = directive(text.get(range.start + 1..range.end)?)?;
             let about = if is_alone(text, range.start) {
-                below(text, &comments, at, &places)
+                below(text, block, &places)
             } else {
                 beside(text, range.start, &places)
             };
             let about = about.map(|range| Span::new(file, range));
             Some(comment(file, range, said, about))
         };
-        Self { comments: (0..comments.len()).filter_map(read).collect() }
+        let blocks = blocks(text, &comments);
+        Self { comments: comments.iter().zip(blocks).filter_map(read).collect() }
     }
 
     /// Of what a lint found, that which nothing allows. Whether it is needed is not known in files of
@@ -183,21 +184,23 @@ fn places(text: &str) -> Vec<Range<usize>> {
         .collect()
 }
 
-/// What stands straight below the block of comments that this one is in.
-fn below(
-    text: &str,
-    comments: &[Range<usize>],
-    at: usize,
-    places: &[Range<usize>],
-) -> Option<Range<usize>> {
-    let mut end = comments.get(at)?.end;
-    for next in comments.get(at + 1..).unwrap_or(&[]) {
-        let between = text.get(end..next.start)?;
-        if !is_one_line_end(between) {
-            break;
-        }
-        end = next.end;
+/// Where the block of comments ends that each comment is in.
+fn blocks(text: &str, comments: &[Range<usize>]) -> Vec<usize> {
+    let mut ends: Vec<usize> = Vec::with_capacity(comments.len());
+    let mut below: Option<(&Range<usize>, usize)> = None;
+    for comment in comments.iter().rev() {
+        let goes_on =
+            |next: &Range<usize>| text.get(comment.end..next.start).is_some_and(is_one_line_end);
+        let end = below.filter(|(next, _)| goes_on(next)).map_or(comment.end, |(_, end)| end);
+        ends.push(end);
+        below = Some((comment, end));
     }
+    ends.reverse();
+    ends
+}
+
+/// What stands straight below a block of comments that ends at `end`.
+fn below(text: &str, end: usize, places: &[Range<usize>]) -> Option<Range<usize>> {
     let place = places.get(places.partition_point(|place| place.start < end))?;
     is_one_line_end(text.get(end..place.start)?).then(|| place.clone())
 }

@@ -35,6 +35,7 @@ impl<'a> Reader<'a> {
     pub(super) fn read(&mut self, name: &str, from: Option<Span>) {
         // A list of what is still to be read, not recursion: chains of `use` may be long.
         let mut waiting = vec![(name.to_owned(), from)];
+        let first = self.parsed.len();
         while let Some((name, from)) = waiting.pop() {
             if self.seen.contains_key(&name) {
                 continue;
@@ -66,7 +67,7 @@ impl<'a> Reader<'a> {
             self.seen.insert(name, Some(self.parsed.len()));
             self.parsed.push(ParsedFile { id, tree, uses: Vec::new() });
         }
-        self.link();
+        self.link(first);
     }
 
     fn text(&self, name: &str) -> Result<String, String> {
@@ -98,9 +99,9 @@ impl<'a> Reader<'a> {
         self.files.get(id).map_or_else(String::new, |file| file.name().to_owned())
     }
 
-    /// Fills in which files each file uses.
-    fn link(&mut self) {
-        for index in 0..self.parsed.len() {
+    /// Fills in which files each file uses, from one of them on. All that they use was read with them or before.
+    fn link(&mut self, first: usize) {
+        for index in first..self.parsed.len() {
             let Some(file) = self.parsed.get(index) else {
                 continue;
             };

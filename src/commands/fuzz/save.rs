@@ -1,58 +1,103 @@
 //! Findings as tests: an event each, and what it leads to now.
 
 use std::fmt::Write as _;
+use std::io::ErrorKind;
 use std::path::{Component, Path, PathBuf};
 
-use fuse_rules::{Finding, FindingKind, Ruleset, quoted};
+use fuse_rules::{Finding, FindingKind, FoundEvent, Ruleset, quoted};
 
 use crate::output;
 
-/// Writes the events of findings into a folder, and `found.rules` with a test for each.
+/// Writes the events of findings into a folder, and adds a test for each to its `found.rules`. What was saved there
+/// before stays.
 pub(super) fn save(folder: &Path, ruleset: &Ruleset, findings: &[Finding]) -> Result<(), String> {
     let failed = |path: &Path, error: std::io::Error| {
         format!("`{}` cannot be written: {error}", path.display())
     };
     std::fs::create_dir_all(folder).map_err(|error| failed(folder, error))?;
-    let mut text = String::from("# Events that fuzzing found, and what they lead to.\n\n");
-    for file in ruleset.files().iter().map(|file| file.name()) {
-        if file.ends_with(".rules") && Path::new(file).exists() {
-            // Writing to a string cannot fail.
-            let _ok = writeln!(text, "use {}", quoted(&relative(folder, Path::new(file))?));
-        }
-    }
-    let mut count = 0;
-    for finding in findings {
-        let (Some(event), Some(outcome)) = (&finding.event, outcome(finding.kind)) else {
-            continue;
-        };
-        count += 1;
-        let name = format!("{count}-{}.json", finding.kind.as_str());
-        let path = folder.join(&name);
-        std::fs::write(&path, format!("{}\n", event.pretty_body()))
-            .map_err(|error| failed(&path, error))?;
-        let title = quoted(&format!("{count}: {}", finding.message));
-        let _ok = writeln!(text, "\ntest {title} {{");
-        let rule = ruleset.rules().find(|rule| rule.name == finding.rule);
-        for fuse in rule.iter().flat_map(|rule| &rule.requires) {
-            let _ok = writeln!(text, "with fuse {fuse} on");
-        }
-        let (at, file) = (quoted(&event.received), quoted(&name));
-        let _ok = write!(text, "at {at}\nsend {}.{} from {file}", event.source, event.name);
-        for (what, texts) in [("headers", &event.headers), ("query", &event.query)] {
-            if !texts.is_empty() {
-                let fields =
-                    texts.iter().map(|(key, value)| format!("{} = {}", quoted(key), quoted(value)));
-                let _ok = write!(text, " {what} {{ {} }}", fields.collect::<Vec<_>>().join(", "));
-            }
-        }
-        let _ok = writeln!(text, "\nexpect {} {outcome}\n}}", finding.rule);
-    }
     let path = folder.join("found.rules");
-    let text = fuse_rules::format("found.rules", &text)
-        .map_err(|problems| format!("what was found cannot be written as tests: {problems}"))?;
+    let mut text = match std::fs::read_to_string(&path) {
+        Ok(before) => before,
+        Err(error) if error.kind() == ErrorKind::NotFound => HEAD.to_owned(),
+        Err(error) => return Err(format!("`{}` cannot be read: {error}", path.display())),
+    };
+    add_uses(&mut text, folder, ruleset)?;
+    let first = next_number(folder).map_err(|error| failed(folder, error))?;
+    let events = findings
+        .iter()
+        .filter_map(|finding| Some((finding, finding.event.as_ref()?, outcome(finding.kind)?)));
+    let mut bodies = Vec::new();
+    for (number, (finding, event, outcome)) in (first..).zip(events) {
+        let name = format!("{number}-{}.json", finding.kind.as_str());
+        add_test(&mut text, (number, &name), ruleset, (finding, event, outcome));
+        bodies.push((folder.join(name), event.pretty_body()));
+    }
+    let text = fuse_rules::format(&path.to_string_lossy(), &text)
+        .map_err(|problems| format!("what was found cannot be added as tests: {problems}"))?;
+    for (path, body) in &bodies {
+        std::fs::write(path, format!("{body}\n")).map_err(|error| failed(path, error))?;
+    }
     std::fs::write(&path, text).map_err(|error| failed(&path, error))?;
-    output::print(&format!("saved {count} as {}\n", path.display()));
+    output::print(&format!("saved {} as {}\n", bodies.len(), path.display()));
     Ok(())
+}
+
+/// What a file of found events begins with.
+const HEAD: &str = "# Events that fuzzing found, and what they lead to.\n\n";
+
+/// Adds a `use` of each file that was fuzzed, where the text has none.
+fn add_uses(text: &mut String, folder: &Path, ruleset: &Ruleset) -> Result<(), String> {
+    let mut uses = String::new();
+    for file in ruleset.files().iter().map(|file| file.name()) {
+        if !file.ends_with(".rules") || !Path::new(file).exists() {
+            continue;
+        }
+        let name = relative(folder, Path::new(file))?;
+        let line = format!("use {}\n", quoted(&name));
+        // The file itself may be among those that were fuzzed.
+        if name != "found.rules" && !text.contains(&line) {
+            uses.push_str(&line);
+        }
+    }
+    let before = text.find("\ntest ").map_or(text.len(), |at| at + 1);
+    text.insert_str(before, &uses);
+    Ok(())
+}
+
+/// A number that no event in the folder has.
+fn next_number(folder: &Path) -> std::io::Result<u32> {
+    let mut next = 1;
+    for entry in std::fs::read_dir(folder)? {
+        let name = entry?.file_name();
+        let number = name.to_str().and_then(|name| name.split_once('-')?.0.parse::<u32>().ok());
+        next = next.max(number.map_or(1, |number| number.saturating_add(1)));
+    }
+    Ok(next)
+}
+
+fn add_test(
+    text: &mut String,
+    (number, file): (u32, &str),
+    ruleset: &Ruleset,
+    (finding, event, outcome): (&Finding, &FoundEvent, &str),
+) {
+    // Writing to a string cannot fail.
+    let title = quoted(&format!("{number}: {}", finding.message));
+    let _ok = writeln!(text, "\ntest {title} {{");
+    let rule = ruleset.rules().find(|rule| rule.name == finding.rule);
+    for fuse in rule.iter().flat_map(|rule| &rule.requires) {
+        let _ok = writeln!(text, "with fuse {fuse} on");
+    }
+    let (at, file) = (quoted(&event.received), quoted(file));
+    let _ok = write!(text, "at {at}\nsend {}.{} from {file}", event.source, event.name);
+    for (what, texts) in [("headers", &event.headers), ("query", &event.query)] {
+        if !texts.is_empty() {
+            let fields =
+                texts.iter().map(|(key, value)| format!("{} = {}", quoted(key), quoted(value)));
+            let _ok = write!(text, " {what} {{ {} }}", fields.collect::<Vec<_>>().join(", "));
+        }
+    }
+    let _ok = writeln!(text, "\nexpect {} {outcome}\n}}", finding.rule);
 }
 
 /// What a test expects of a finding's rule; nothing where no event shows it.
