@@ -18,6 +18,6 @@ demo:
 review:
     cargo insta test --review
 
-# What each stage costs, beside the floor
+# What each stage costs, beside the floor; what lints and tests of rules cost
 bench:
-    cargo bench --bench stages
+    cargo bench --bench stages --bench tools

@@ -9,6 +9,8 @@
 #![allow(missing_docs, reason = "criterion's macros make undocumented functions")]
 #![allow(clippy::unwrap_used, reason = "a benchmark that cannot be set up must fail loudly")]
 
+#[path = "support/kinds.rs"]
+mod kinds;
 mod support;
 
 use std::hint::black_box;
@@ -18,18 +20,11 @@ use criterion::measurement::WallTime;
 use criterion::{
     BenchmarkGroup, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main,
 };
-use fuse_rules::{Event, Fuses, Plan, Registry, Ruleset};
-use fuse_runtime::registry;
-use fuse_runtime::sources::{Sources, Webhook};
-use fuse_runtime::triggers::{Manifests, Triggers};
+use fuse_rules::{Event, Fuses, Plan, Ruleset};
 use serde::de::IgnoredAny;
 
+use kinds::kinds;
 use support::{KINDS, alert_rules, alerts, condition, github_event, github_events, rules};
-
-fn kinds() -> Registry {
-    let sources = Sources::new().with("webhook", Webhook::new([127, 0, 0, 1].into()));
-    registry(&sources, &Triggers::local(Manifests::new("manifests")))
-}
 
 fn plan(text: &str) -> Plan {
     Ruleset::parse("bench.rules", text, &kinds()).unwrap().plan()

@@ -1,4 +1,4 @@
-//! What the benchmarks measure with: events of GitHub's shape, groups of alerts, and rules over them.
+//! What the benchmarks measure with: events of GitHub's shape, groups of alerts, and rules over them with tests.
 
 #![allow(
     clippy::unwrap_used,
@@ -193,6 +193,46 @@ pub(crate) fn rules(count: usize, condition: impl Fn(usize) -> String) -> String
         .unwrap();
     }
     text + "}"
+}
+
+/// An event, as tests write it, that meets the condition of this kind and number.
+fn met(kind: &str, i: usize) -> String {
+    let named = |name: String| format!("repository {{ full_name = \"{name}\" }}");
+    match kind {
+        "equality" => format!(
+            "action = \"opened\"\n  {}\n  sender {{ login = \"dev-{}\" }}",
+            named(format!("acme/repo-{i}")),
+            i % 1_000
+        ),
+        "in" | "or" => named(format!("acme/a-{i}")),
+        "prefix" => named(format!("acme-{i}/web")),
+        "suffix" => named(format!("acme/app-{i}")),
+        "contains" => named(format!("acme/web-app-{i}-main")),
+        "range" => format!("number = {}", 1_005 + i * 10),
+        "glob" => named(format!("acme-{i}/web-app")),
+        "regex" => named(format!("acme-{i}/app-7")),
+        "not" => format!(
+            "action = \"opened\"\n  {}\n  pull_request {{ draft = false }}",
+            named(format!("acme/a-{i}"))
+        ),
+        "any" => format!("pull_request {{ labels = [{{ name = \"label-{i}\" }}] }}"),
+        other => panic!("no kind of rules is called {other}"),
+    }
+}
+
+/// A file of so many rules of all kinds in turn, each with a test.
+pub(crate) fn tested_rules(count: usize) -> String {
+    let kind = |i: usize| KINDS[i % KINDS.len()];
+    let mut text = rules(count, |i| condition(kind(i), i)) + "\n";
+    for i in 0..count {
+        writeln!(
+            text,
+            "test \"r{i} fires\" {{\n send gh.e body {{\n  {}\n }}\n expect r{i} once\n}}",
+            met(kind(i), i)
+        )
+        .unwrap();
+    }
+    text
 }
 
 /// A file of so many rules of two equalities each, for every alert of a group.

@@ -1,11 +1,32 @@
 //! The smallest change of an event that makes a rule match, as data.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use crate::analysis::{Analysis, Placed};
+use crate::eval::explain::Explained;
+use crate::eval::reference::Budget;
 use crate::event::Event;
 use crate::ruleset::Ruleset;
-use crate::value::Value;
+
+/// How many values may be looked at to find the changes of one event.
+const MOST_WORK: u64 = 10_000_000;
+/// How many rules it is looked for what would make them match one event.
+const MOST_RULES: usize = 50;
+/// More changes than that tell nobody anything.
+const MOST_CHANGES: usize = 20;
+
+/// What would make rules match an event that they do not match.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct WouldMatch {
+    /// The changes that make them, by the full names of the rules. Where none were found, or more than
+    /// twenty, the rule does not stand here.
+    pub rules: BTreeMap<String, Closest>,
+    /// How many further rules do not match and were not looked at, because there are too many or it
+    /// takes too long.
+    pub left_out: usize,
+}
 
 /// What of an event would have to be otherwise for a rule to match it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -21,7 +42,7 @@ pub struct Closest {
 pub struct Changed {
     /// Where, as rules write it: `body.alerts[0].status`.
     pub path: String,
-    /// What is there, as JSON; `None` where nothing is.
+    /// What is there, as JSON, cut where it is long; `None` where nothing is.
     pub from: Option<String>,
     /// What would have to be there, as JSON; `None` where it would have to be missing.
     pub to: Option<String>,
@@ -63,6 +84,59 @@ impl Ruleset {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn closest(&self, event: &Event<'_>, rule: &str) -> Option<Closest> {
+        self.closest_within(event, rule, &Budget::new(MOST_WORK))
+    }
+
+    /// What would make those rules match that match no element of an event, by the decisions that
+    /// [explaining](crate::Plan::explain) it gave. It takes a second or two at most: fifty rules are looked
+    /// at, and no more of them once that took too long.
+    ///
+    /// ```
+    /// # use fuse_rules::{Event, Fuses, Registry, Ruleset, Schema, SourceSchema};
+    /// # let registry = Registry::new()
+    /// #     .source(SourceSchema::new(Schema::new("queue", "A queue."), Schema::new("event", "")))
+    /// #     .trigger(Schema::new("page", "Calls a human."));
+    /// let text = r#"source q queue { event e }
+    ///               sensor s on q.e {
+    ///                 rule night { when body.hour < 6  trigger page {} }
+    ///                 rule day { when body.hour >= 6  trigger page {} }
+    ///               }"#;
+    /// let ruleset = Ruleset::parse("a.rules", text, &registry)?;
+    /// let event = Event::new("q", "e", br#"{"hour": 9}"#)?;
+    ///
+    /// let explanation = ruleset.plan().explain(&event, &Fuses::default());
+    /// let would_match = ruleset.would_match(&event, &explanation.decisions);
+    /// assert_eq!(would_match.rules.len(), 1);
+    /// assert_eq!(would_match.rules["s/night"].changes[0].to_string(), "`body.hour` were 5 and not 9");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn would_match(&self, event: &Event<'_>, decisions: &[Explained]) -> WouldMatch {
+        let mut matched: BTreeMap<&str, bool> = BTreeMap::new();
+        for explained in decisions {
+            let decision = &explained.decision;
+            *matched.entry(&decision.rule).or_default() |= decision.outcome.holds();
+        }
+        let missed = matched.into_iter().filter(|(_, matched)| !matched).map(|(rule, _)| rule);
+        let budget = Budget::new(MOST_WORK);
+        let mut all = WouldMatch::default();
+        for (number, rule) in missed.enumerate() {
+            let found = match number < MOST_RULES && budget.left() > 0 {
+                true => self.closest_within(event, rule, &budget),
+                false => None,
+            };
+            match found {
+                Some(closest) if (1..=MOST_CHANGES).contains(&closest.changes.len()) => {
+                    all.rules.insert(rule.to_owned(), closest);
+                }
+                // Perhaps there was something to be found.
+                None if number >= MOST_RULES || budget.left() == 0 => all.left_out += 1,
+                _ => {}
+            }
+        }
+        all
+    }
+
+    fn closest_within(&self, event: &Event<'_>, rule: &str, budget: &Budget) -> Option<Closest> {
         let typed = self.typed();
         let mut rules = typed
             .sensors
@@ -74,12 +148,11 @@ impl Ruleset {
                 && sensor.source == event.source()
                 && sensor.event == event.name()
         })?;
-        let closest = Analysis::new(typed).closest(placed, event)?;
-        let json = |value: Option<Value<'_>>| value.and_then(|value| value.to_json_text().ok());
+        let closest = Analysis::new(typed).closest(placed, event, budget)?;
         let changes = closest.changes.into_iter().map(|change| Changed {
             path: change.path.to_string(),
-            from: json(change.from),
-            to: json(change.to),
+            from: change.from.map(|value| value.show()),
+            to: change.to.and_then(|value| value.to_json_text().ok()),
         });
         Some(Closest { changes: changes.collect(), body: closest.event.text()? })
     }
@@ -87,21 +160,34 @@ impl Ruleset {
 
 #[cfg(test)]
 mod tests {
-    use crate::{Event, Registry, Ruleset, Schema, SourceSchema};
+    use super::{MOST_CHANGES, WouldMatch};
+    use crate::{Event, Fuses, Registry, Ruleset, Schema, SourceSchema};
 
-    #[test]
-    fn it_is_of_the_rule_that_is_asked_about_and_exact() {
+    fn ruleset(text: &str) -> Ruleset {
         let registry = Registry::new()
             .source(SourceSchema::new(Schema::new("queue", ""), Schema::new("event", "")))
             .trigger(Schema::new("page", ""));
-        let text = "source q queue { event e event other }
+        Ruleset::parse("a.rules", text, &registry).unwrap()
+    }
+
+    fn would_match(rules: &str, body: &str) -> WouldMatch {
+        let ruleset =
+            ruleset(&format!("source q queue {{ event e }} sensor s on q.e {{ {rules} }}"));
+        let event = Event::new("q", "e", body.as_bytes()).unwrap();
+        let explanation = ruleset.plan().explain(&event, &Fuses::default());
+        ruleset.would_match(&event, &explanation.decisions)
+    }
+
+    #[test]
+    fn it_is_of_the_rule_that_is_asked_about_and_exact() {
+        let ruleset = ruleset(
+            "source q queue { event e, event other }
             sensor s on q.e {
               rule a { when body.a == 1  trigger page {} }
               rule b { when body.b == 123456789012345678901234567891  trigger page {} }
             }
-            sensor t on q.other { rule c { trigger page {} } }";
-        let text = text.replace("event e event", "event e, event");
-        let ruleset = Ruleset::parse("a.rules", &text, &registry).unwrap();
+            sensor t on q.other { rule c { trigger page {} } }",
+        );
         let event = Event::new("q", "e", br#"{"a": 2}"#).unwrap();
         let changes = |rule: &str| {
             let closest = ruleset.closest(&event, rule)?;
@@ -111,5 +197,42 @@ mod tests {
         assert_eq!(changes("s/b").unwrap(), "`body.b` were 123456789012345678901234567891");
         assert_eq!(changes("t/c"), None);
         assert_eq!(changes("s/none"), None);
+    }
+
+    #[test]
+    fn rules_that_match_some_element_are_not_asked_about_nor_those_that_cannot() {
+        let rules = r#"
+            rule some { each x in body.l when x == 1  trigger page {} }
+            rule none { each x in body.l when x == 3  trigger page {} }
+            rule never { when lower(body.n) == "A"  trigger page {} }"#;
+        let found = would_match(rules, r#"{"l": [1, 2]}"#);
+        assert_eq!(found.rules.keys().collect::<Vec<_>>(), ["s/none"]);
+        assert_eq!(found.left_out, 0);
+    }
+
+    #[test]
+    fn no_more_than_fifty_rules_are_looked_at_and_the_others_counted() {
+        let rule = |i: usize| format!("rule r{i:02} {{ when body.a == {i}  trigger page {{}} }}\n");
+        let found = would_match(&(0..60).map(rule).collect::<String>(), r#"{"a": 7}"#);
+        // The one that matches is none of those that are looked at.
+        assert_eq!((found.rules.len(), found.left_out), (50, 9));
+        assert!(found.rules.contains_key("s/r50") && !found.rules.contains_key("s/r51"));
+    }
+
+    #[test]
+    fn what_is_told_is_short() {
+        let rule = "rule r { when body.a is missing  trigger page {} }";
+        let body = format!(r#"{{"a": "{}"}}"#, "x".repeat(1_000));
+        let found = would_match(rule, &body);
+        let from = found.rules["s/r"].changes[0].from.as_ref().unwrap();
+        assert!(from.chars().count() < 100 && from.ends_with('…'), "{from}");
+
+        let needing = |count: usize| {
+            let conditions: Vec<_> = (0..count).map(|i| format!("body.a{i} == 1")).collect();
+            let rule = format!("rule r {{ when {}  trigger page {{}} }}", conditions.join(" and "));
+            would_match(&rule, "{}")
+        };
+        assert_eq!(needing(MOST_CHANGES).rules["s/r"].changes.len(), MOST_CHANGES);
+        assert_eq!(needing(MOST_CHANGES + 1), WouldMatch::default());
     }
 }

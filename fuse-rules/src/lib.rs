@@ -60,7 +60,7 @@ mod testing;
 mod types;
 mod value;
 
-pub use closest::{Changed, Closest};
+pub use closest::{Changed, Closest, WouldMatch};
 pub use cost::{CostPart, RuleCost};
 pub use decision::{Action, Element, OnceKey, Outcome};
 pub use diagnostic::{

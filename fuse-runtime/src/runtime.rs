@@ -49,7 +49,7 @@ const PRUNE_EVERY: Duration = Duration::from_secs(600);
 /// # }
 /// ```
 pub struct Runtime {
-    ruleset: Ruleset,
+    ruleset: Arc<Ruleset>,
     sources: Sources,
     triggers: Triggers,
     fuses: Fuses,
@@ -124,7 +124,7 @@ impl Runtime {
     /// A runtime with every fuse at its default, no admin port, and default policy.
     pub fn new(ruleset: Ruleset, sources: Sources, triggers: Triggers) -> Self {
         Self {
-            ruleset,
+            ruleset: Arc::new(ruleset),
             sources,
             triggers,
             fuses: Fuses::default(),
@@ -219,6 +219,7 @@ impl Runtime {
                 bus: Arc::clone(&bus),
                 ledger: Arc::clone(&ledger),
                 metrics: Arc::clone(&metrics),
+                ruleset: Arc::clone(&self.ruleset),
                 plan: plan.clone(),
                 plan_hash: plan_hash.clone(),
                 fuses: self.fuses.clone(),
@@ -227,6 +228,7 @@ impl Runtime {
                 waiting: Arc::clone(&waiting),
                 unfollowed: Arc::clone(&unfollowed),
                 max_backlog: self.max_backlog,
+                looking: Arc::new(Semaphore::new(1)),
                 stop: stop.clone(),
             });
             tasks.spawn(admin::serve(admin, listener, address));

@@ -12,3 +12,5 @@ mod ids;
 mod observe;
 /// How it ends, and when it does not start.
 mod stop;
+/// What `/decisions` says would have made rules match.
+mod would_match;

@@ -47,7 +47,8 @@ impl<'r> Ask<'_, 'r> {
                 let make = &mut |state: &State<'_>, scope: &[Id], automata: &mut Automata| {
                     made(state, scope, ty, automata)
                 };
-                let mut guesser = Guesser { automata: ask.automata, of: ask.of, make, tries };
+                let mut guesser =
+                    Guesser { automata: ask.automata, of: ask.of, make, tries, budget: None };
                 let narrowed = guesser.guess(state);
                 tries = guesser.tries;
                 if let Made::Event(witness) = Witness::of(&narrowed.places, ask.ty, ask.automata) {
@@ -109,7 +110,7 @@ impl<'r> Ask<'_, 'r> {
         if self.ty.is_some_and(|ty| ty.mismatch(&witness.body).is_some()) {
             return None;
         }
-        witness.element = witness.world(self.of, |world| verify(world))??;
+        witness.element = witness.world(self.of, None, |world| verify(world))??;
         Some(witness)
     }
 }

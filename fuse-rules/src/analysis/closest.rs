@@ -14,6 +14,7 @@ use super::truths::Truths;
 use super::witness::Witness;
 use super::{Analysis, Placed};
 use crate::check::typed::{Each, ExprKind, QuantifierKind};
+use crate::eval::reference::{Budget, World, size};
 use crate::event::Event;
 use crate::types::Ty;
 use crate::value::Value;
@@ -24,6 +25,10 @@ const WAYS: usize = 64;
 const ELEMENTS: usize = 8;
 /// How often one question lets expressions be tried that are not understood.
 const TRIES: usize = 400;
+/// How often the event is gone through to change it.
+const PASSES: usize = 2;
+/// How many values could be looked at in the time that one step of the search takes.
+const STEP: usize = 100;
 
 /// An event that a rule matches, and how it differs from another.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,7 +41,13 @@ pub(crate) struct Closest {
 
 impl<'r> Analysis<'r> {
     /// The event with the fewest changes, of those that are found, that make the rule's conditions hold.
-    pub(crate) fn closest(&mut self, of: Placed<'r>, event: &Event<'_>) -> Option<Closest> {
+    /// Once the budget is spent, it is the best that was found so far.
+    pub(crate) fn closest(
+        &mut self,
+        of: Placed<'r>,
+        event: &Event<'_>,
+        budget: &Budget,
+    ) -> Option<Closest> {
         let current = Witness::from_event(event);
         // What cannot be written again cannot be changed.
         current.text()?;
@@ -45,15 +56,21 @@ impl<'r> Analysis<'r> {
         let mut closest = Looking {
             of,
             ty,
+            size: size(&current.body),
+            body: Rc::new(current.body.clone()),
             current,
             automata: ask.automata,
             best: None,
             ways: WAYS,
             tries: TRIES,
+            budget,
         };
         closest.consider(Vec::new(), closest.current.clone());
         if closest.best.is_none() {
             for indices in closest.elements() {
+                if budget.left() == 0 {
+                    break;
+                }
                 closest.search(&indices);
             }
         }
@@ -66,10 +83,15 @@ struct Looking<'a, 'r> {
     /// The type that the changed event has to be of, as the event was.
     ty: Option<&'r Ty>,
     current: Witness,
+    /// The body of it.
+    body: Rc<Value<'static>>,
+    /// What the event's body counts as.
+    size: usize,
     automata: &'a mut Automata,
     best: Option<Closest>,
     ways: usize,
     tries: usize,
+    budget: &'a Budget,
 }
 
 impl<'r> Looking<'_, 'r> {
@@ -105,7 +127,7 @@ impl<'r> Looking<'_, 'r> {
 
     fn state(&self) -> State<'r> {
         let (source, name) = self.of.event();
-        let elements = Elements::Of(Rc::new(self.current.body.clone()));
+        let elements = Elements::Of(Rc::clone(&self.body));
         State::new(Places::new(self.ty, source, name), elements)
     }
 
@@ -126,8 +148,13 @@ impl<'r> Looking<'_, 'r> {
         let mut state = self.state();
         let Some((scope, mut goals)) = self.bind(&mut state, indices) else { return };
         goals.extend(all_true(self.of.whens(), &scope));
+        let budget = self.budget;
+        let most = usize::try_from(budget.left()).unwrap_or(usize::MAX) / STEP;
+        let most = most.clamp(1, STEPS);
         let leaf = &mut |state: &State<'r>| self.way(state);
-        Search { steps: STEPS, leaf }.run(state, goals);
+        let mut search = Search { steps: most, leaf };
+        search.run(state, goals);
+        budget.spend((most - search.steps) * STEP);
     }
 
     /// Looks at one way of meeting the conditions.
@@ -146,25 +173,38 @@ impl<'r> Looking<'_, 'r> {
             }
         }
         let best = self.best.as_ref().map_or(usize::MAX, |best| best.changes.len());
-        if best <= 1 || self.ways == 0 { Outcome::Found } else { Outcome::Unsure }
+        let ended = best <= 1 || self.ways == 0 || self.budget.left() == 0;
+        if ended { Outcome::Found } else { Outcome::Unsure }
     }
 
     fn guess(&mut self, state: &State<'r>) -> State<'r> {
         let (of, ty, current) = (self.of, self.ty, &self.current);
+        let (size, budget) = (self.size, self.budget);
         let make = &mut |state: &State<'_>, scope: &[Id], automata: &mut Automata| {
+            if !budget.spend(PASSES * size) {
+                return None;
+            }
             let (_, event) = Changer::new(&state.places, automata, ty).change(current)?;
             let value = |id: &Id| lists::value(&event.body, *id, &state.places).cloned();
             let elements = scope.iter().map(value).collect::<Option<Vec<Value<'static>>>>()?;
             Some((Box::new(event), elements))
         };
-        let mut guesser =
-            Guesser { automata: self.automata, of: of.event(), make, tries: self.tries };
+        let mut guesser = Guesser {
+            automata: self.automata,
+            of: of.event(),
+            make,
+            tries: self.tries,
+            budget: Some(budget),
+        };
         let narrowed = guesser.guess(state);
         self.tries = guesser.tries;
         narrowed
     }
 
     fn changed(&mut self, state: &State<'r>) -> Option<(Vec<Change>, Witness)> {
+        if !self.budget.spend(PASSES * self.size) {
+            return None;
+        }
         Changer::new(&state.places, self.automata, self.ty).change(&self.current)
     }
 
@@ -177,7 +217,8 @@ impl<'r> Looking<'_, 'r> {
         if self.ty.is_some_and(|ty| ty.mismatch(&event.body).is_some()) {
             return false;
         }
-        let matched = event.world(self.of.event(), |world| ask::matches(self.of, world));
+        let world = |world: &World<'_>| ask::matches(self.of, world);
+        let matched = event.world(self.of.event(), Some(self.budget), world);
         let Some(element) = matched.and_then(|all| all.into_iter().next()) else { return false };
         event.element = element;
         self.best = Some(Closest { changes, event });

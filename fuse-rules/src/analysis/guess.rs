@@ -8,7 +8,7 @@ use super::places::Id;
 use super::truths::Truths;
 use super::witness::Witness;
 use crate::check::typed::{Expr, ExprKind, Root};
-use crate::eval::reference;
+use crate::eval::reference::{self, Budget};
 use crate::number::Number;
 use crate::value::Value;
 
@@ -28,6 +28,8 @@ pub(super) struct Guesser<'a> {
     pub(super) make: Make<'a>,
     /// How many more events are made.
     pub(super) tries: usize,
+    /// How much may be looked at, where that is bounded.
+    pub(super) budget: Option<&'a Budget>,
 }
 
 impl Guesser<'_> {
@@ -120,7 +122,7 @@ impl Guesser<'_> {
         let Some((witness, elements)) = (self.make)(state, &wanted.scope, self.automata) else {
             return false;
         };
-        let truth = witness.world(self.of, |world| {
+        let truth = witness.world(self.of, self.budget, |world| {
             Truths::of(&reference::truth(world, elements.clone(), wanted.expr))
         });
         truth.is_some_and(|truth| wanted.want.has(truth))

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::domain::Automata;
 use super::fit::{Fit, Fitter};
 use super::places::{BODY, EVENT, HEADERS, Id, Places, QUERY, Step};
-use crate::eval::reference::World;
+use crate::eval::reference::{Budget, World, size};
 use crate::event::Event;
 use crate::types::Ty;
 use crate::value::Value;
@@ -26,6 +26,9 @@ pub(crate) struct Witness {
 
 /// When events that are found were received, unless something asks for another time.
 pub(crate) const RECEIVED: &str = "2026-01-01T00:00:00Z";
+
+/// How often the body is gone through until it is as rules see it.
+const PASSES: usize = 4;
 
 /// What came of making an event.
 pub(super) enum Made {
@@ -122,13 +125,18 @@ impl Witness {
         Some(then(&event))
     }
 
-    /// Calls `then` with the event as rules see it.
+    /// Calls `then` with the event as rules see it, of which no more than the budget is looked at, where
+    /// there is one. `None` where nothing is left of it.
     pub(super) fn world<T>(
         &self,
         of: (&str, &str),
+        budget: Option<&Budget>,
         then: impl FnOnce(&World<'_>) -> T,
     ) -> Option<T> {
-        self.event(of, |event| then(&World::new(event, None)))
+        if budget.is_some_and(|budget| !budget.spend(PASSES * size(&self.body))) {
+            return None;
+        }
+        self.event(of, |event| then(&World::within(event, budget)))
     }
 }
 

@@ -15,7 +15,7 @@ use std::borrow::Cow;
 use duplicates::Reader;
 use walk::conditions;
 pub(crate) use walk::{elements, truth, truths};
-pub(crate) use world::{Watch, World};
+pub(crate) use world::{Budget, Watch, World, size};
 
 use super::mapping::{self, Rendered};
 use super::ops::{self, Fault, Truth, Valued, name};
@@ -164,7 +164,7 @@ impl<'w, 'e> Env<'w, 'e> {
 
     fn path(&self, path: &Path) -> Valued<'_, 'e> {
         match Self::navigate(self.root(path.root), &path.segments) {
-            Some(value) => Ok(Cow::Borrowed(value)),
+            Some(value) => self.world.spend([value]).map(|()| Cow::Borrowed(value)),
             None => Err(Fault::Absent(path.text.clone())),
         }
     }
@@ -178,6 +178,7 @@ impl<'w, 'e> Env<'w, 'e> {
     }
 
     fn truth_of(&self, expr: &Expr) -> Truth {
+        self.world.spend([])?;
         match &expr.kind {
             ExprKind::Not(inner) => self.truth(inner).map(|truth| !truth),
             ExprKind::And(parts) => ops::all(parts.iter().map(|part| self.truth(part))),
@@ -205,7 +206,7 @@ impl<'w, 'e> Env<'w, 'e> {
                 let mut each = self
                     .elements(*kind, list)?
                     .into_iter()
-                    .map(|element| self.with(element).truth(body));
+                    .map(|element| self.with(element)?.truth(body));
                 match kind {
                     QuantifierKind::All => ops::all(&mut each),
                     QuantifierKind::None => ops::any(&mut each).map(|truth| !truth),
@@ -217,15 +218,16 @@ impl<'w, 'e> Env<'w, 'e> {
     }
 
     /// What names mean where this element is bound.
-    fn with(&self, element: Value<'e>) -> Self {
+    fn with(&self, element: Value<'e>) -> Result<Self, Fault> {
+        self.world.spend(self.elements.iter().chain([&element]))?;
         let mut elements = self.elements.clone();
         elements.push(element);
-        Env { world: self.world, elements }
+        Ok(Env { world: self.world, elements })
     }
 
     /// Whether a condition holds for an element; unknown is no absence.
     fn holds(&self, element: &Value<'e>, body: &Expr) -> Result<bool, Fault> {
-        self.with(element.clone()).truth(body).map_err(Fault::of_condition)
+        self.with(element.clone())?.truth(body).map_err(Fault::of_condition)
     }
 
     fn elements(&self, kind: QuantifierKind, list: &Expr) -> Result<Vec<Value<'e>>, Fault> {
@@ -241,6 +243,7 @@ impl<'w, 'e> Env<'w, 'e> {
     }
 
     fn value(&self, expr: &Expr) -> Valued<'_, 'e> {
+        self.world.spend([])?;
         Ok(Cow::Owned(match &expr.kind {
             ExprKind::Const(value) => value.clone(),
             ExprKind::Path(path) => return self.path(path),
@@ -303,7 +306,7 @@ impl<'w, 'e> Env<'w, 'e> {
                 let elements = self.elements(QuantifierKind::Map, list)?;
                 let values = elements
                     .into_iter()
-                    .map(|element| self.with(element).value(body).map(Cow::into_owned));
+                    .map(|element| self.with(element)?.value(body).map(Cow::into_owned));
                 Value::List(values.collect::<Result<_, _>>()?)
             }
             ExprKind::Quantifier { kind: QuantifierKind::Filter, list, body, .. } => {

@@ -28,6 +28,8 @@ pub(crate) struct Study<'a> {
     pub(crate) rules: Vec<Studied<'a>>,
     /// The numbers of the rules that do the same.
     by_action: FxHashMap<Vec<String>, Vec<usize>>,
+    /// Their numbers by their names.
+    by_name: FxHashMap<&'a str, usize>,
     /// What was found of the clauses of sensors.
     pub(crate) shared: Vec<Clause>,
     /// How many more matching rules are looked at.
@@ -79,6 +81,7 @@ impl<'a> Study<'a> {
         for (i, one) in studied.iter().enumerate() {
             by_action.entry(one.actions.clone()).or_default().push(i);
         }
+        let by_name = studied.iter().enumerate().map(|(i, one)| (one.name(), i)).collect();
         let fuses =
             rules.fuses.iter().fold(Fuses::default(), |all, fuse| all.set(&fuse.name, true));
         Self {
@@ -87,6 +90,7 @@ impl<'a> Study<'a> {
             fuses,
             rules: studied,
             by_action,
+            by_name,
             shared,
             left: Cell::new(MOST_MATCHING),
         }
@@ -97,15 +101,17 @@ impl<'a> Study<'a> {
     pub(crate) fn beside(&self, number: usize) -> Vec<usize> {
         let Some(studied) = self.rules.get(number) else { return Vec::new() };
         let alike = self.by_action.get(&studied.actions).map_or(&[] as &[usize], Vec::as_slice);
-        let mut numbers: Vec<usize> =
-            alike.iter().copied().filter(|other| *other != number).collect();
-        if numbers.len() > MOST_COMPARED {
-            let matching = self.matching(studied);
-            numbers.retain(|other| {
-                self.rules.get(*other).is_some_and(|other| matching.contains(other.name()))
-            });
-            numbers.truncate(MOST_COMPARED);
+        let is_other = |other: &usize| *other != number;
+        if alike.len() <= MOST_COMPARED + 1 {
+            return alike.iter().copied().filter(is_other).collect();
         }
+        // Not all that do the same are gone through: these are as many for every rule.
+        let matching = self.matching(studied);
+        let numbers = matching.iter().filter_map(|name| self.by_name.get(name.as_str()).copied());
+        let mut numbers: Vec<usize> =
+            numbers.filter(is_other).filter(|other| alike.binary_search(other).is_ok()).collect();
+        numbers.sort_unstable();
+        numbers.truncate(MOST_COMPARED);
         numbers
     }
 

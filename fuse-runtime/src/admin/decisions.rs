@@ -1,7 +1,10 @@
 //! What `/decisions` answers: the ledger's record of an event, and for the rules of which it
-//! records nothing, the reason derived anew from the stored event and the plan.
+//! records nothing, the reason derived anew from the stored event and the plan. Of the rules that match
+//! nothing of the event, what would make them.
 
-use fuse_rules::{Element, Explained, Part};
+use std::collections::BTreeMap;
+
+use fuse_rules::{Changed, Closest, Element, Explained, Part, WouldMatch, nearest};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -12,9 +15,18 @@ use crate::ledger::{ActionState, DecisionRecord, EventRecord, Observed};
 pub(super) struct Report {
     event: EventSummary,
     decisions: Vec<Line>,
-    /// What is not recorded because it did not match can be told only for the rules that decided.
+    /// By the names of rules that match nothing of the event.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    would_match: BTreeMap<String, Would>,
+    /// What is not told, and why.
     #[serde(skip_serializing_if = "Option::is_none")]
-    note: Option<&'static str>,
+    note: Option<String>,
+}
+
+/// The event with all changes made is as large as the event, so it is not told.
+#[derive(Serialize)]
+struct Would {
+    changes: Vec<Changed>,
 }
 
 #[derive(Serialize)]
@@ -57,15 +69,82 @@ struct ActionLine {
     object: Option<Value>,
 }
 
-pub(super) fn report(admin: &Admin, record: &EventRecord) -> Report {
-    let same_plan = record.plan.as_ref().is_none_or(|plan| *plan == admin.plan_hash);
-    let explained = match record.event.view() {
-        Ok(event) if same_plan => admin.plan.explain(&event, &admin.fuses).decisions,
-        _ => Vec::new(),
-    };
+/// Whether a rule listens to the event, or did when it was decided.
+///
+/// # Errors
+/// Why not, in a sentence.
+fn is_known(admin: &Admin, record: &EventRecord, rule: &str) -> Result<(), String> {
+    let event = &record.event;
+    let here = admin
+        .ruleset
+        .rules()
+        .filter(|rule| rule.source == event.source && rule.event == event.name);
+    let here: Vec<&str> = here.map(|rule| rule.name).collect();
+    if here.contains(&rule) || record.decisions.iter().any(|decision| decision.rule == rule) {
+        return Ok(());
+    }
+    let own = here.iter().find(|name| name.rsplit('/').next() == Some(rule)).copied();
+    let near = own.or_else(|| nearest(rule, here.iter().copied()));
+    let help = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+    Err(format!("there is no rule `{rule}` for `{}`{help}", event.key().full_name()))
+}
+
+/// The decisions on an event, or those of one rule, told anew by the rules that decided it; none where it is
+/// not decided, or the rules are other ones by now.
+///
+/// # Errors
+/// There is no such rule.
+pub(super) fn explained(
+    admin: &Admin,
+    record: &EventRecord,
+    rule: Option<&str>,
+) -> Result<Vec<Explained>, String> {
+    rule.map_or(Ok(()), |rule| is_known(admin, record, rule))?;
+    Ok(match (record.event.view(), rule) {
+        (Ok(_), _) if !is_same_plan(admin, record) || record.decided.is_none() => Vec::new(),
+        (Ok(event), Some(rule)) => {
+            admin.plan.explain_rules(&event, &admin.fuses, &[rule]).decisions
+        }
+        (Ok(event), None) => admin.plan.explain(&event, &admin.fuses).decisions,
+        (Err(_), _) => Vec::new(),
+    })
+}
+
+fn is_same_plan(admin: &Admin, record: &EventRecord) -> bool {
+    record.plan.as_ref().is_none_or(|plan| *plan == admin.plan_hash)
+}
+
+/// Whether there may be something to look for of what would make rules match.
+pub(super) fn has_missed(explained: &[Explained]) -> bool {
+    explained.iter().any(|explained| !explained.decision.outcome.holds())
+}
+
+/// What is known of an event, or of one rule's decisions on it; with what would make rules match where it
+/// is this answer's turn to look for that.
+pub(super) fn report(
+    admin: &Admin,
+    record: &EventRecord,
+    rule: Option<&str>,
+    explained: Vec<Explained>,
+    turn: bool,
+) -> Report {
+    let mut note = (!is_same_plan(admin, record)).then(|| {
+        "the rules have changed since this event was decided: those that did not match it are not listed"
+            .to_owned()
+    });
+    let mut would_match = BTreeMap::new();
+    if let (Ok(event), true) = (record.event.view(), has_missed(&explained)) {
+        let found = turn.then(|| admin.ruleset.would_match(&event, &explained));
+        note = not_told(found.as_ref());
+        let rules = found.map(|found| found.rules).unwrap_or_default();
+        let changes = |closest: Closest| Would { changes: closest.changes };
+        would_match = rules.into_iter().map(|(rule, closest)| (rule, changes(closest))).collect();
+    }
     let mut decisions: Vec<Line> = Vec::new();
     if record.decided.is_some() {
-        let mut recorded: Vec<&DecisionRecord> = record.decisions.iter().collect();
+        let recorded = record.decisions.iter();
+        let is_asked = |decision: &&DecisionRecord| rule.is_none_or(|rule| decision.rule == rule);
+        let mut recorded: Vec<&DecisionRecord> = recorded.filter(is_asked).collect();
         for explained in explained {
             // Those on record are told as they were decided, in their place among the others.
             let here = |decision: &&DecisionRecord| {
@@ -104,9 +183,22 @@ pub(super) fn report(admin: &Admin, record: &EventRecord) -> Report {
             conflicts: record.conflicts,
         },
         decisions,
-        note: (!same_plan).then_some(
-            "the rules have changed since this event was decided: those that did not match it are not listed",
+        would_match,
+        note,
+    }
+}
+
+/// That it was not looked for what would make rules match, or not for all of them.
+fn not_told(found: Option<&WouldMatch>) -> Option<String> {
+    match found {
+        None => Some(
+            "what would make rules match is being looked for in other answers: ask again"
+                .to_owned(),
         ),
+        Some(WouldMatch { left_out: 0, .. }) => None,
+        Some(WouldMatch { left_out, .. }) => Some(format!(
+            "what would make rules match was not looked for in {left_out} of them: ask for one by &rule=SENSOR/RULE"
+        )),
     }
 }
 

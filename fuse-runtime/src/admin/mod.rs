@@ -1,6 +1,8 @@
 //! The admin port: health, readiness, metrics, and why each rule did what it did.
 
 mod decisions;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -12,19 +14,20 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use fuse_rules::{Fuses, Plan};
+use fuse_rules::{Fuses, Plan, Ruleset};
 use serde::Deserialize;
 use serde_json::json;
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 
 use crate::bus::Bus;
 use crate::engine::{Group, Waiting, Watch, join_all};
-use crate::ledger::Ledger;
+use crate::ledger::{EventRecord, Ledger};
 use crate::metrics::Metrics;
 use crate::sources::Stop;
 use crate::triggers::{Readiness, Triggers};
 
-/// How long a backend may take to say whether it is ready.
+/// How long a backend may take to say whether it is ready, and how long an answer waits for its turn.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// How many reasons to hold actions are listed.
 const SHOWN: usize = 50;
@@ -34,6 +37,7 @@ pub(crate) struct Admin {
     pub(crate) bus: Arc<dyn Bus>,
     pub(crate) ledger: Arc<dyn Ledger>,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) ruleset: Arc<Ruleset>,
     pub(crate) plan: Plan,
     pub(crate) plan_hash: String,
     pub(crate) fuses: Fuses,
@@ -44,6 +48,9 @@ pub(crate) struct Admin {
     /// What stands in the way of following objects.
     pub(crate) unfollowed: Arc<Mutex<BTreeMap<Watch, String>>>,
     pub(crate) max_backlog: u64,
+    /// Whoever looks for what would make rules match: one answer at a time, so that the others, and
+    /// deciding, keep their threads.
+    pub(crate) looking: Arc<Semaphore>,
     pub(crate) stop: Stop,
 }
 
@@ -148,6 +155,7 @@ async fn metrics(State(admin): State<Arc<Admin>>) -> Response {
 struct Asked {
     event: Option<String>,
     source: Option<String>,
+    rule: Option<String>,
 }
 
 async fn decisions(State(admin): State<Arc<Admin>>, Query(asked): Query<Asked>) -> Response {
@@ -165,19 +173,7 @@ async fn decisions(State(admin): State<Arc<Admin>>, Query(asked): Query<Asked>) 
     }
     match found.as_slice() {
         [] => failed(StatusCode::NOT_FOUND, &format!("no event `{id}` is known")),
-        [record] => {
-            // Read by people as often as by programs.
-            let (admin, record) = (Arc::clone(&admin), record.clone());
-            let report = tokio::task::spawn_blocking(move || {
-                serde_json::to_string_pretty(&decisions::report(&admin, &record))
-            });
-            let Ok(Ok(text)) = report.await else {
-                let why = "explaining this event failed inside fuse; please report it";
-                return failed(StatusCode::INTERNAL_SERVER_ERROR, why);
-            };
-            let text = text + "\n";
-            ([(header::CONTENT_TYPE, "application/json")], text).into_response()
-        }
+        [record] => explained(&admin, record, asked.rule).await,
         several => {
             let events: Vec<_> = several.iter().map(|r| r.event.key().full_name()).collect();
             let why = format!(
@@ -186,6 +182,40 @@ async fn decisions(State(admin): State<Arc<Admin>>, Query(asked): Query<Asked>) 
             );
             failed(StatusCode::CONFLICT, &why)
         }
+    }
+}
+
+/// The report on one event.
+async fn explained(admin: &Arc<Admin>, record: &EventRecord, rule: Option<String>) -> Response {
+    const FAILED: &str = "explaining this event failed inside fuse; please report it";
+    let fault = || failed(StatusCode::INTERNAL_SERVER_ERROR, FAILED);
+    // Off the async threads, as deciding is.
+    let (on, of, asked) = (Arc::clone(admin), record.clone(), rule.clone());
+    let explained =
+        tokio::task::spawn_blocking(move || decisions::explained(&on, &of, asked.as_deref()));
+    let explained = match explained.await {
+        Ok(Ok(explained)) => explained,
+        Ok(Err(why)) => return failed(StatusCode::NOT_FOUND, &why),
+        Err(_) => return fault(),
+    };
+    let turn = match decisions::has_missed(&explained) {
+        true => {
+            let turn = Arc::clone(&admin.looking).acquire_owned();
+            tokio::time::timeout(PATIENCE, turn).await.ok().and_then(Result::ok)
+        }
+        false => None,
+    };
+    let (on, of) = (Arc::clone(admin), record.clone());
+    // It keeps its turn until it is done, though nobody may wait for the answer any more.
+    let report = tokio::task::spawn_blocking(move || {
+        let report = decisions::report(&on, &of, rule.as_deref(), explained, turn.is_some());
+        drop(turn);
+        // Read by people as often as by programs.
+        serde_json::to_string_pretty(&report)
+    });
+    match report.await {
+        Ok(Ok(text)) => ([(header::CONTENT_TYPE, "application/json")], text + "\n").into_response(),
+        Ok(Err(_)) | Err(_) => fault(),
     }
 }
 

@@ -58,33 +58,12 @@ pub(crate) fn run(arguments: &Explain) -> Ended {
     }
     hold_back(&mut explanation);
     asked.sort(&mut explanation.decisions);
-    let closest = closest(&ruleset, &event, &explanation);
+    let closest = ruleset.would_match(&event, &explanation.decisions).rules;
     output::print(&match arguments.format {
         Format::Json => json_text(&explanation, &objects, &closest),
         Format::Text => text::text(&explanation, &asked, &objects, &shown.to_string(), &closest),
     });
     Ok(Exit::Clean)
-}
-
-/// How many rules it is looked for what would make them match.
-const MOST_CLOSEST: usize = 50;
-
-/// For each rule that matches nothing of the event, the smallest change that would make it.
-fn closest(
-    ruleset: &Ruleset,
-    event: &Event<'_>,
-    explanation: &Explanation,
-) -> BTreeMap<String, Closest> {
-    let mut matched: BTreeMap<&str, bool> = BTreeMap::new();
-    for explained in &explanation.decisions {
-        let decision = &explained.decision;
-        *matched.entry(&decision.rule).or_default() |= decision.outcome.holds();
-    }
-    let missed = matched.into_iter().filter(|(_, matched)| !matched).take(MOST_CLOSEST);
-    missed
-        .filter_map(|(rule, _)| Some((rule.to_owned(), ruleset.closest(event, rule)?)))
-        .filter(|(_, closest)| !closest.changes.is_empty())
-        .collect()
 }
 
 /// Applies `once` within the event, as the ledger would: of decisions with one key the first fires.

@@ -8,7 +8,7 @@ use super::generate::{TYPES, body, rules};
 use super::*;
 use crate::analysis::{Clause, Finding, ask};
 use crate::check::typed::{Each, Expr, ExprKind};
-use crate::eval::reference::{self, World};
+use crate::eval::reference::{self, Budget, World};
 use crate::eval::tests::many::Random;
 use crate::eval::tests::{event, load};
 use crate::event::Event;
@@ -245,7 +245,7 @@ fn changed(
     let placed = placed(ruleset.typed());
     let same = placed.iter().find(|other| other.rule.name == of.rule.name).unwrap();
     let matched = !ask::matches(of, &World::new(event, None)).is_empty();
-    let Some(closest) = analysis.closest(*same, event) else {
+    let Some(closest) = analysis.closest(*same, event, &Budget::new(u64::MAX)) else {
         assert!(!matched || event.body().contains("999") || event.body().contains("\\u"), "{told}");
         *counts.entry("no change found").or_default() += 1;
         return;
@@ -262,6 +262,10 @@ fn changed(
     let ty = ruleset.typed().sources[0].events[0].ty.as_ref();
     if ty.is_some_and(|ty| ty.mismatch(&Value::read_lenient(event.body())).is_none()) {
         assert_eq!(ty.and_then(|ty| ty.mismatch(&closest.event.body)), None, "{told}");
+    }
+    // So is what little work finds.
+    if let Some(closest) = analysis.closest(*same, event, &Budget::new(1_000)) {
+        assert!(acts(ruleset, of, &closest.event), "does not match: {closest:?}\n{told}");
     }
     // Only what is told was changed.
     let before = Witness::from_event(event);

@@ -1,6 +1,7 @@
 //! Events beside the changes that make rules match them.
 
 use super::*;
+use crate::eval::reference::Budget;
 use crate::eval::tests::event;
 
 /// `clauses`, a body, and what is changed of it.
@@ -10,7 +11,8 @@ fn changes(ty: &str, clauses: &str, body: &str) -> String {
     let ruleset = set(ty, &[&clauses]);
     let placed = placed(ruleset.typed());
     let mut analysis = Analysis::new(ruleset.typed());
-    let Some(closest) = analysis.closest(placed[0], &event(body)) else {
+    let budget = Budget::new(u64::MAX);
+    let Some(closest) = analysis.closest(placed[0], &event(body), &budget) else {
         return "unknown".to_owned();
     };
     let value = |value: &Option<crate::value::Value<'static>>| {
@@ -60,6 +62,26 @@ fn the_smallest_change_is_found() {
         out.push_str(&format!("{clauses}\n    {body}\n    {}\n", changes("", clauses, body)));
     }
     insta::assert_snapshot!(out);
+}
+
+/// The event costs nothing as it is; changed, its pairs are looked at, and each copy of a list counts.
+#[test]
+fn an_event_that_asks_for_endless_work_once_it_is_changed_does_not_get_it() {
+    let long = vec!["[1,2,3]"; 3_000].join(",");
+    let body = format!(r#"{{"kind":"a","l":[{long}]}}"#);
+    for clauses in [
+        "when body.kind == \"b\" and any(x in body.l: any(y in body.l: len(x) + len(y) == 7))",
+        "when body.kind == \"b\" and any(x in body.l: len(body.l) + len(x) == 7)",
+        "when body.kind == \"b\" and count(x in body.l: len(body.l) + len(x) == 7) == 7",
+        "when body.kind == \"b\" and len(map(x in body.l: body.l)) == 7",
+        "each x in body.l max 5000 when body.kind == \"b\" and len(body.l) + len(x) == 7",
+    ] {
+        let ruleset = set("", &[clauses]);
+        let (placed, event) = (placed(ruleset.typed()), event(&body));
+        let budget = Budget::new(300_000);
+        let closest = Analysis::new(ruleset.typed()).closest(placed[0], &event, &budget);
+        assert!(closest.is_none() && budget.left() == 0, "{} left: {clauses}", budget.left());
+    }
 }
 
 #[test]

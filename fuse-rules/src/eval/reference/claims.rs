@@ -32,7 +32,7 @@ impl Looker<'_> {
         self.look(&each.list, env);
         if let Ok(Value::List(items)) = env.value(&each.list).map(std::borrow::Cow::into_owned) {
             for item in items {
-                self.clauses(sensor, &env.with(item));
+                self.clauses(sensor, &env.with(item).unwrap());
             }
         }
     }
@@ -98,7 +98,7 @@ impl Looker<'_> {
                 self.look(list, env);
                 let items = env.value(list).map(std::borrow::Cow::into_owned);
                 for item in if let Ok(Value::List(items)) = items { items } else { Vec::new() } {
-                    let inner = env.with(item);
+                    let inner = env.with(item).unwrap();
                     self.look(body, &inner);
                     // The first one ends it.
                     if *kind == QuantifierKind::First && inner.truth(body) != Ok(false) {

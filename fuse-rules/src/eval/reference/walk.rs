@@ -117,6 +117,9 @@ fn for_each<'e>(
         return body(outer, None, Some(Verdict::Rejected(why)));
     }
     for (i, element) in list.into_iter().enumerate() {
+        if let Err(fault) = world.spend(outer.iter().chain([&element])) {
+            return body(outer, None, Some(Verdict::Unknown(fault)));
+        }
         let mut elements = outer.to_vec();
         elements.push(element);
         body(&elements, Some(&[u32::try_from(i).unwrap_or(u32::MAX)]), None);

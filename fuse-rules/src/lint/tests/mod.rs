@@ -119,3 +119,23 @@ fn every_lint_marks_what_its_examples_say_and_nothing_else() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
+
+/// Of many rules that do the same, those that match one's event are compared with it, whatever their place.
+#[test]
+fn a_rule_is_shadowed_among_many_that_do_the_same() {
+    let rule = |name: &str, when: &str| {
+        format!("rule {name} {{ when {when}  trigger log {{ message = \"m\" }} }}\n")
+    };
+    let narrow = |i: usize| rule(&format!("r{i}"), &format!("body.number == {i}"));
+    // One that does something else matches as well.
+    let other = "rule other { when body.number > 0  trigger log { message = \"o\" } }";
+    let wide = rule("wide", "body.number >= 5 and body.number < 8");
+    let rules: String = (0..60).map(narrow).collect();
+    let text = file(&format!("sensor example on gh.push {{ {other} {rules} {wide} }}"));
+    let found = found(Lint::find("shadowed-rule").unwrap(), &text);
+    let told: Vec<&str> = found.iter().map(|problem| problem.message.as_str()).collect();
+    let expected = [5, 6, 7].map(|i| {
+        format!("whenever rule `example/r{i}` matches, so does `example/wide`, which has the same triggers")
+    });
+    assert_eq!(told, expected);
+}
