@@ -13,20 +13,22 @@ use crate::check::typed::Expr;
 use crate::decision::Outcome;
 use crate::event::Event;
 use crate::fuses::Fuses;
-use crate::plan::{Compiled, Slot};
+use crate::plan::{Compiled, EventPlan, Slot};
 pub use part::{Form, Found, Part};
 use tree::{Budget, Tree};
 
 /// Every decision on one event with its reason.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Explanation {
     /// Why the whole event is refused.
     pub refused: Option<String>,
     /// Where the event is not of its declared type, whatever became of it.
     pub mismatch: Option<String>,
-    /// One a rule and element, in the order of sensors, rules and elements; where telling why would
-    /// take too long, only what [`evaluate`](crate::Plan::evaluate) gives.
+    /// One a rule and element, in the order of sensors, rules and elements.
     pub decisions: Vec<Explained>,
+    /// Whether telling all of it would take too long: then `decisions` are only those that
+    /// [`evaluate`](crate::Plan::evaluate) gives, without their conditions.
+    pub cut: bool,
 }
 
 /// A decision and what led to it.
@@ -91,10 +93,11 @@ pub(crate) fn explain(
     let decided = decide::evaluate(plan, event, fuses);
     if let Some(why) = decided.refused {
         let decisions = unexplained(machine::refused(plan, event, &why).decisions);
-        return Explanation { refused: Some(why), mismatch, decisions };
+        return Explanation { refused: Some(why), mismatch, decisions, cut: false };
     }
     let mut decisions = Vec::new();
-    let (work, budget) = (Work::to_explain(event.received_at()), Budget::default());
+    let rules = plan.event(event.source(), event.name()).map_or(0, EventPlan::rule_count);
+    let (work, budget) = (Work::to_explain(event.received_at(), rules), Budget::default());
     let walked = machine::walk(plan, event, fuses, &work, &mut |site, verdict| {
         if !asked(&site.rule.name) {
             return;
@@ -105,11 +108,11 @@ pub(crate) fn explain(
     if walked.is_err() {
         // Deciding looked at the candidates alone, and that was little enough.
         let decisions = unexplained(decided.decisions);
-        return Explanation { refused: None, mismatch, decisions };
+        return Explanation { refused: None, mismatch, decisions, cut: true };
     }
     decisions.sort_by_key(|(order, _)| *order);
     let decisions = decisions.into_iter().map(|(_, d)| d).collect();
-    Explanation { refused: None, mismatch, decisions }
+    Explanation { refused: None, mismatch, decisions, cut: false }
 }
 
 fn explained(tree: &Tree<'_>, site: &Site<'_, '_, '_>, mut decision: Decision) -> Explained {

@@ -16,6 +16,8 @@ use crate::value::Value;
 /// one. Far more than rules for people need, and some seconds' work at the most.
 const MOST_WORK: u64 = 2_000_000;
 const BYTES: usize = 64;
+/// How much more explaining may cost for each rule.
+const MOST_OF_A_RULE: u64 = 1_000;
 /// What is rendered is kept, in memory and on disk, so that it counts for more.
 const RENDERED: usize = 16;
 
@@ -32,9 +34,11 @@ impl Work {
         Self { context: Context { received }, done: Cell::new(0), limit: MOST_WORK }
     }
 
-    /// For explaining, which looks at every rule, and at each of its parts several times.
-    pub(super) fn to_explain(received: Timestamp) -> Self {
-        Self { limit: 50 * MOST_WORK, ..Self::new(received) }
+    /// For explaining, which looks at each of so many rules, and at each of their parts several times.
+    pub(super) fn to_explain(received: Timestamp, rules: usize) -> Self {
+        let rules = u64::try_from(rules).unwrap_or(u64::MAX);
+        let limit = (4 * MOST_WORK).saturating_add(rules.saturating_mul(MOST_OF_A_RULE));
+        Self { limit, ..Self::new(received) }
     }
 
     /// Why the event is refused, if deciding it took too much. It is refused as a whole, so that

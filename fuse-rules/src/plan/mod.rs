@@ -306,6 +306,11 @@ impl Compiled {
 }
 
 impl EventPlan {
+    /// How many rules listen to the event.
+    pub(crate) fn rule_count(&self) -> usize {
+        self.sensors.iter().map(|sensor| sensor.rules.len()).sum()
+    }
+
     /// A rule with its sensor.
     pub(crate) fn rule(&self, at: RuleAt) -> Option<(&SensorPlan, &RulePlan)> {
         let sensor = self.sensors.get(at.sensor as usize)?;

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use fuse_rules::{Changed, Closest, Element, Explained, Part, WouldMatch, nearest};
+use fuse_rules::{Changed, Closest, Element, Explained, Explanation, Part, WouldMatch, nearest};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -98,15 +98,15 @@ pub(super) fn explained(
     admin: &Admin,
     record: &EventRecord,
     rule: Option<&str>,
-) -> Result<Vec<Explained>, String> {
+) -> Result<Explanation, String> {
     rule.map_or(Ok(()), |rule| is_known(admin, record, rule))?;
     Ok(match (record.event.view(), rule) {
-        (Ok(_), _) if !is_same_plan(admin, record) || record.decided.is_none() => Vec::new(),
-        (Ok(event), Some(rule)) => {
-            admin.plan.explain_rules(&event, &admin.fuses, &[rule]).decisions
+        (Ok(_), _) if !is_same_plan(admin, record) || record.decided.is_none() => {
+            Explanation::default()
         }
-        (Ok(event), None) => admin.plan.explain(&event, &admin.fuses).decisions,
-        (Err(_), _) => Vec::new(),
+        (Ok(event), Some(rule)) => admin.plan.explain_rules(&event, &admin.fuses, &[rule]),
+        (Ok(event), None) => admin.plan.explain(&event, &admin.fuses),
+        (Err(_), _) => Explanation::default(),
     })
 }
 
@@ -115,8 +115,8 @@ fn is_same_plan(admin: &Admin, record: &EventRecord) -> bool {
 }
 
 /// Whether there may be something to look for of what would make rules match.
-pub(super) fn has_missed(explained: &[Explained]) -> bool {
-    explained.iter().any(|explained| !explained.decision.outcome.holds())
+pub(super) fn has_missed(explanation: &Explanation) -> bool {
+    explanation.decisions.iter().any(|explained| !explained.decision.outcome.holds())
 }
 
 /// What is known of an event, or of one rule's decisions on it; with what would make rules match where it
@@ -125,7 +125,7 @@ pub(super) fn report(
     admin: &Admin,
     record: &EventRecord,
     rule: Option<&str>,
-    explained: Vec<Explained>,
+    explanation: Explanation,
     turn: bool,
 ) -> Report {
     let mut note = (!is_same_plan(admin, record)).then(|| {
@@ -133,8 +133,13 @@ pub(super) fn report(
             .to_owned()
     });
     let mut would_match = BTreeMap::new();
-    if let (Ok(event), true) = (record.event.view(), has_missed(&explained)) {
-        let found = turn.then(|| admin.ruleset.would_match(&event, &explained));
+    if explanation.cut {
+        note = Some(
+            "why rules did nothing is not told, as it would take too long on this event".into(),
+        );
+    }
+    if let (Ok(event), true) = (record.event.view(), has_missed(&explanation)) {
+        let found = turn.then(|| admin.ruleset.would_match(&event, &explanation.decisions));
         note = not_told(found.as_ref());
         let rules = found.map(|found| found.rules).unwrap_or_default();
         let changes = |closest: Closest| Would { changes: closest.changes };
@@ -145,7 +150,7 @@ pub(super) fn report(
         let recorded = record.decisions.iter();
         let is_asked = |decision: &&DecisionRecord| rule.is_none_or(|rule| decision.rule == rule);
         let mut recorded: Vec<&DecisionRecord> = recorded.filter(is_asked).collect();
-        for explained in explained {
+        for explained in explanation.decisions {
             // Those on record are told as they were decided, in their place among the others.
             let here = |decision: &&DecisionRecord| {
                 decision.rule == explained.decision.rule

@@ -191,14 +191,14 @@ async fn explained(admin: &Arc<Admin>, record: &EventRecord, rule: Option<String
     let fault = || failed(StatusCode::INTERNAL_SERVER_ERROR, FAILED);
     // Off the async threads, as deciding is.
     let (on, of, asked) = (Arc::clone(admin), record.clone(), rule.clone());
-    let explained =
+    let explanation =
         tokio::task::spawn_blocking(move || decisions::explained(&on, &of, asked.as_deref()));
-    let explained = match explained.await {
-        Ok(Ok(explained)) => explained,
+    let explanation = match explanation.await {
+        Ok(Ok(explanation)) => explanation,
         Ok(Err(why)) => return failed(StatusCode::NOT_FOUND, &why),
         Err(_) => return fault(),
     };
-    let turn = match decisions::has_missed(&explained) {
+    let turn = match decisions::has_missed(&explanation) {
         true => {
             let turn = Arc::clone(&admin.looking).acquire_owned();
             tokio::time::timeout(PATIENCE, turn).await.ok().and_then(Result::ok)
@@ -208,7 +208,7 @@ async fn explained(admin: &Arc<Admin>, record: &EventRecord, rule: Option<String
     let (on, of) = (Arc::clone(admin), record.clone());
     // It keeps its turn until it is done, though nobody may wait for the answer any more.
     let report = tokio::task::spawn_blocking(move || {
-        let report = decisions::report(&on, &of, rule.as_deref(), explained, turn.is_some());
+        let report = decisions::report(&on, &of, rule.as_deref(), explanation, turn.is_some());
         drop(turn);
         // Read by people as often as by programs.
         serde_json::to_string_pretty(&report)

@@ -175,6 +175,7 @@ fn json_text(
         "name": objects.event.name,
         "rejected": explanation.refused,
         "mismatch": explanation.mismatch,
+        "cut": explanation.cut,
     });
     let all = json!({ "event": event, "decisions": decisions, "would_match": closest });
     format!("{all:#}\n")

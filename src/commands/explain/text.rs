@@ -10,6 +10,10 @@ use super::Objects;
 use super::asked::Asked;
 use super::condition::{Shown, condition, is_plain, line_at, others};
 
+/// What is said where not everything is told.
+const CUT: &str =
+    "\nnot told: why the other rules do nothing, as that would take too long on this event";
+
 /// How many elements one line names.
 const MOST: usize = 8;
 
@@ -34,7 +38,7 @@ pub(super) fn text(
             out.push('\n');
             rules.iter().for_each(|rule| line_at(&mut out, 0, &summary(rule, decisions)));
         }
-        None if decisions.is_empty() => {
+        None if decisions.is_empty() && !explanation.cut => {
             return format!("{out}\nno rule listens to this event\n");
         }
         None => {}
@@ -51,6 +55,9 @@ pub(super) fn text(
         before = Some(explained);
     }
     let mut out = text.out;
+    if explanation.cut {
+        line_at(&mut out, 0, CUT);
+    }
     for (i, (rule, closest)) in closest.iter().enumerate() {
         let changes: Vec<_> = closest.changes.iter().map(ToString::to_string).collect();
         let line = format!("{rule} would match if {}", changes.join(", and "));

@@ -158,3 +158,28 @@ fn lists_of_many_rules() {
     // 200,000 decisions that there are too many elements.
     assert!(evaluate(&rules, &body).refused.is_some());
 }
+
+/// What the index spares the engine, explaining cannot spare: past a bound it says that it does not tell all.
+#[test]
+fn explaining_ends_and_says_so() {
+    let rules: String = (0..100)
+        .map(|i| {
+            format!(
+                "rule r{i} {{ when any(o in body.l: o == x and o == {i})  trigger note {{}} }}\n"
+            )
+        })
+        .collect();
+    let plan = load(&format!("{HEAD}sensor s on q.e {{ each x in body.l\n{rules}}}\n")).plan();
+    let list = |n: usize| {
+        let elements: Vec<String> = (0..n).map(|i| format!("\"{i}\"")).collect();
+        format!("{{\"l\":[{}]}}", elements.join(","))
+    };
+    let few = list(3);
+    let explained = plan.explain(&event(&few), &Fuses::default());
+    assert_eq!((explained.decisions.len(), explained.cut), (300, false));
+    let many = list(400);
+    let decided = plan.evaluate(&event(&many), &Fuses::default());
+    assert_eq!((decided.decisions.len(), decided.refused), (0, None));
+    let explained = plan.explain(&event(&many), &Fuses::default());
+    assert_eq!((explained.decisions.len(), explained.refused, explained.cut), (0, None, true));
+}
