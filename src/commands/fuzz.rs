@@ -37,10 +37,13 @@ pub(crate) fn run(arguments: &Fuzz) -> Ended {
         let body = read_event(path.as_ref())?;
         // Whichever events it may be: one that it is not shows nothing new.
         for event in ruleset.events() {
-            if let Err(why) = fuzzer.seed(event.source, event.name, &body) {
-                output::print_aside(&format!("`{path}` is left out: it is no event: {why}\n"));
-                break;
-            }
+            let why = match fuzzer.seed(event.source, event.name, &body) {
+                Ok(true) => continue,
+                Ok(false) => "it has a key twice, or half of a surrogate pair".to_owned(),
+                Err(why) => format!("it is no event: {why}"),
+            };
+            output::print_aside(&format!("`{path}` is left out: {why}\n"));
+            break;
         }
     }
     go_on(&mut fuzzer, arguments);

@@ -175,17 +175,19 @@ impl<'r> Fuzzer<'r> {
         self
     }
 
-    /// An event to begin with, its body as JSON. One that no rule listens to shows nothing, nor does one whose
-    /// body has what nothing can hold: a key twice in one object, or half of a surrogate pair.
+    /// An event to begin with, its body as JSON; one that no rule listens to shows nothing. Gives whether it could be
+    /// used: a body with a key twice in one object, or half of a surrogate pair, cannot be changed further.
     ///
     /// # Errors
     /// The body is not JSON.
-    pub fn seed(&mut self, source: &str, name: &str, body: &[u8]) -> Result<(), InvalidBody> {
+    pub fn seed(&mut self, source: &str, name: &str, body: &[u8]) -> Result<bool, InvalidBody> {
         let event = Event::new(source, name, body)?;
-        if let Some(draft) = Draft::read(event.body()) {
+        let draft = Draft::read(event.body());
+        let usable = draft.is_some();
+        if let Some(draft) = draft {
             self.take(source, name, draft);
         }
-        Ok(())
+        Ok(usable)
     }
 
     fn take(&mut self, source: &str, name: &str, draft: Draft) {
