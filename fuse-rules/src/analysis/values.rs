@@ -34,6 +34,29 @@ impl<'r> Analysis<'r> {
         of_condition(expr).iter().any(|needs| self.are_there(of, around, needs, given))
     }
 
+    /// Whether it is proven that none of the values is a text that a value of a rule is made of, where the rule matches.
+    pub(crate) fn is_of_no_text(&mut self, of: Placed<'r>, expr: &'r Expr) -> bool {
+        match &expr.kind {
+            ExprKind::Const(_) => true,
+            ExprKind::Path(path) => {
+                let given: Vec<_> = of.whens().map(|when| (when, Truths::TRUE)).collect();
+                let mut texts = Domain::of_kinds(Kinds::STRING);
+                texts.bits = texts.bits.or(Bits::SURROGATE);
+                self.is_never(of, of.eachs().len(), (path, texts), &given)
+            }
+            ExprKind::Coalesce { left, right } => {
+                [left, right].into_iter().all(|side| self.is_of_no_text(of, side))
+            }
+            ExprKind::Concat(parts) => parts.iter().all(|part| self.is_of_no_text(of, part)),
+            // What takes no list takes nothing in which texts could be.
+            ExprKind::Call { function, arguments } => {
+                function.params.iter().all(|(_, taken)| taken.within(Kinds::SCALAR))
+                    && arguments.iter().all(|argument| self.is_of_no_text(of, argument))
+            }
+            _ => false,
+        }
+    }
+
     fn are_there(
         &mut self,
         of: Placed<'r>,
@@ -41,7 +64,6 @@ impl<'r> Analysis<'r> {
         needs: &Needs<'r>,
         given: &[(&'r Expr, Truths)],
     ) -> bool {
-        let eachs: Vec<_> = of.eachs().into_iter().take(around).collect();
         let given: Vec<_> = given
             .iter()
             .map(|(expr, truths)| (Inside { around: of.around(expr), expr }, *truths))
@@ -49,15 +71,27 @@ impl<'r> Analysis<'r> {
         needs.iter().all(|(path, kinds)| {
             let mut other = Domain::of_kinds(Kinds::ANY.minus(*kinds));
             other.bits = other.bits.or(Bits::ABSENT);
-            let never = self.ask(of.event()).never(&|state| {
-                let (scope, mut goals) = ask::bind(state, &eachs)?;
-                goals.extend(given.iter().map(|(part, want)| wanted(*part, &scope, *want)));
-                let place = state.places.of(path, &scope).ok_or(Outcome::Unsure)?;
-                goals.push(Goal::Place(place, other.clone().into()));
-                Ok(goals)
-            });
-            never.is_some()
+            self.is_never(of, around, (path, other), &given)
         })
+    }
+
+    /// Whether it is proven that a path has none of these values where conditions have the truths that are given.
+    fn is_never(
+        &mut self,
+        of: Placed<'r>,
+        around: usize,
+        (path, values): (&'r Path, Domain),
+        given: &[(Inside<'r>, Truths)],
+    ) -> bool {
+        let eachs: Vec<_> = of.eachs().into_iter().take(around).collect();
+        let never = self.ask(of.event()).never(&|state| {
+            let (scope, mut goals) = ask::bind(state, &eachs)?;
+            goals.extend(given.iter().map(|(part, want)| wanted(*part, &scope, *want)));
+            let place = state.places.of(path, &scope).ok_or(Outcome::Unsure)?;
+            goals.push(Goal::Place(place, values.clone().into()));
+            Ok(goals)
+        });
+        never.is_some()
     }
 }
 

@@ -146,6 +146,11 @@ impl<'a> Study<'a> {
         self.analysis.has_values(of, expr)
     }
 
+    /// Whether it is proven that a value of a rule is made of no text of the event where the rule matches.
+    pub(crate) fn is_of_no_text(&mut self, of: Placed<'a>, expr: &'a Expr) -> bool {
+        self.analysis.is_of_no_text(of, expr)
+    }
+
     /// An event that both match.
     pub(crate) fn meeting(&mut self, first: usize, second: usize) -> Option<Witness> {
         let (a, b) = (self.rules.get(first)?, self.rules.get(second)?);
@@ -172,7 +177,8 @@ pub(crate) fn shown(witness: &Witness, placed: Placed<'_>) -> String {
             let _ok = write!(out, " with {what} {}", serde_json::json!(texts));
         }
     }
-    if !witness.id.is_empty() {
+    // Any other would do.
+    if witness.id != "x" {
         let _ok = write!(out, " with id {}", serde_json::json!(witness.id));
     }
     if witness.received.to_string() != RECEIVED {

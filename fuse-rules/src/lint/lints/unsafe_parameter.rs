@@ -1,5 +1,6 @@
 //! `unsafe-parameter`
 
+use crate::analysis::Placed;
 use crate::check::typed::{Expr, ExprKind};
 use crate::lint::context::{Context, Findings};
 use crate::lint::given::{self, Given};
@@ -205,6 +206,23 @@ sensor example on gh.push {
 ",
             template!()
         ),
+        concat!(
+            "\
+sensor example on gh.push {
+  rule build {
+    when body.number > 0
+    trigger workflow {
+      template  = \"build\"
+      namespace = \"ci\"
+      parameters {
+        ref = \"refs/pull/${body.number}\"
+      }
+    }
+  }
+}
+",
+            template!()
+        ),
     ],
     look,
 };
@@ -218,7 +236,11 @@ fn look(context: &Context<'_>, out: &mut Findings) {
             let pasted = template.pastes.iter().find(|paste| paste.parameter == parameter.name);
             let Some(paste) = pasted else { continue };
             let value = parameter.value;
-            if is_harmless(value, context) || is_tested(&given, value, &tested) {
+            let placed = Placed { sensor: given.sensor, rule: given.rule };
+            if is_harmless(value, context)
+                || is_tested(&given, value, &tested)
+                || context.study().is_of_no_text(placed, value)
+            {
                 continue;
             }
             let message = format!(

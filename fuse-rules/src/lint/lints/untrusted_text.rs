@@ -1,5 +1,6 @@
 //! `untrusted-text`
 
+use crate::analysis::Placed;
 use crate::check::typed::{Expr, ExprKind, Mapped, Rule, Sensor};
 use crate::lint::context::{Context, Findings};
 use crate::lint::outsiders::HARMLESS_FIELDS;
@@ -135,23 +136,27 @@ fn look(context: &Context<'_>, out: &mut Findings) {
     }
 }
 
-fn look_at(sensor: &Sensor, rule: &Rule, context: &Context<'_>, out: &mut Findings) {
+fn look_at<'a>(sensor: &'a Sensor, rule: &'a Rule, context: &Context<'a>, out: &mut Findings) {
     let mut found = Vec::new();
     reads::roots(sensor, rule, &mut |part, expr, bound| {
         if let Part::Field(trigger, field) = part
             && acts(&trigger.kind, field, context)
         {
-            flows(expr, bound, &mut |whole, expr| found.push((whole, expr.span, field)));
+            flows(expr, bound, &mut |whole, expr| found.push((whole, expr, field)));
         }
     });
     if found.is_empty() {
         return;
     }
     let tested = guards::tested(sensor, rule);
-    for (_, span, field) in found.iter().filter(|(whole, ..)| !tested.contains(whole)) {
-        let (text, name) = (context.text(*span), &field.name);
+    let mut study = context.study();
+    for (_, expr, field) in found.iter().filter(|(whole, ..)| !tested.contains(whole)) {
+        if study.is_of_no_text(Placed { sensor, rule }, expr) {
+            continue;
+        }
+        let (text, name) = (context.text(expr.span), &field.name);
         let message = format!("anybody can write this text, and it is given to `{name}`");
-        out.add(*span, message, |problem| {
+        out.add(expr.span, message, |problem| {
             problem.label("what an outsider writes").help(format!(
                 "test it first, as in `when {text} matches r\"[A-Za-z0-9/_.-]+\"`, or give what \
                  nobody else chooses, such as a number or a SHA"

@@ -221,7 +221,7 @@ fn both_match(text: &str, finding: &Finding, rules: &[String]) -> Vec<Vec<String
     let body = parts.next().unwrap().unwrap().get();
     let mut event = Event::new(source, name, body.as_bytes()).unwrap();
     let mut rest = &rest[body.len()..];
-    event = event.received(RECEIVED.parse().unwrap());
+    event = event.id("x").received(RECEIVED.parse().unwrap());
     while let Some((what, after)) =
         rest.strip_prefix(" with ").and_then(|with| with.split_once(' '))
     {
