@@ -113,3 +113,37 @@ fn files_and_references_in_circles() {
         [("a.rules", b"type t = json-schema \"s.json\""), ("s.json", schema)];
     assert_eq!(codes(&["check"], &files), (Some(1), vec!["E0508".to_owned()]));
 }
+
+/// Deciding is spared by the index what explaining would have to look at.
+#[test]
+fn an_event_that_takes_too_long_to_explain() {
+    let folder = tempfile::tempdir().unwrap();
+    let rules: String = (0..100)
+        .map(|i| {
+            let when = format!("any(o in body.l: o == x and o == {i})");
+            format!("rule r{i} {{ when {when}\n trigger log {{ message = \"x\" }} }}\n")
+        })
+        .collect();
+    let source = "source q webhook { port = 1, path = \"/\"\n event e }";
+    let text = format!("{source}\nsensor s on q.e {{ each x in body.l\n{rules}}}\n");
+    fs::write(folder.path().join("a.rules"), text).unwrap();
+    let elements: Vec<String> = (0..400).map(|i| format!("\"{i}\"")).collect();
+    let body = format!("{{\"l\":[{}]}}", elements.join(","));
+    fs::write(folder.path().join("e.json"), body).unwrap();
+    let arguments = [
+        "explain",
+        "a.rules",
+        "--source",
+        "q.e",
+        "--event",
+        "e.json",
+        "--at",
+        "2026-01-01T00:00:00Z",
+    ];
+    insta::assert_snapshot!(super::ran_in(folder.path(), &arguments), @"
+    exit 0
+    q.e, from e.json, id `example`
+
+    not told: why rules did nothing, as that would take too long on this event
+    ");
+}

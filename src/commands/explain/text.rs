@@ -11,8 +11,7 @@ use super::asked::Asked;
 use super::condition::{Shown, condition, is_plain, line_at, others};
 
 /// What is said where not everything is told.
-const CUT: &str =
-    "\nnot told: why the other rules do nothing, as that would take too long on this event";
+const CUT: &str = "\nnot told: why rules did nothing, as that would take too long on this event";
 
 /// How many elements one line names.
 const MOST: usize = 8;
