@@ -34,15 +34,19 @@ impl<'r> Analysis<'r> {
         of_condition(expr).iter().any(|needs| self.are_there(of, around, needs, given))
     }
 
+    /// Whether it is proven that a value that a rule takes is there, be it null, where the rule matches.
+    pub(crate) fn is_there(&mut self, of: Placed<'r>, path: &'r Path) -> bool {
+        self.is_never(of, of.eachs().len(), (path, Domain::bits(Bits::ABSENT)), &matched(of))
+    }
+
     /// Whether it is proven that none of the values is a text that a value of a rule is made of, where the rule matches.
     pub(crate) fn is_of_no_text(&mut self, of: Placed<'r>, expr: &'r Expr) -> bool {
         match &expr.kind {
             ExprKind::Const(_) => true,
             ExprKind::Path(path) => {
-                let given: Vec<_> = of.whens().map(|when| (when, Truths::TRUE)).collect();
                 let mut texts = Domain::of_kinds(Kinds::STRING);
                 texts.bits = texts.bits.or(Bits::SURROGATE);
-                self.is_never(of, of.eachs().len(), (path, texts), &given)
+                self.is_never(of, of.eachs().len(), (path, texts), &matched(of))
             }
             ExprKind::Coalesce { left, right } => {
                 [left, right].into_iter().all(|side| self.is_of_no_text(of, side))
@@ -93,6 +97,11 @@ impl<'r> Analysis<'r> {
         });
         never.is_some()
     }
+}
+
+/// That a rule matches.
+fn matched(of: Placed<'_>) -> Vec<(Inside<'_>, Truths)> {
+    of.whens().map(|when| (when, Truths::TRUE)).collect()
 }
 
 /// What a value needs that is taken where these kinds are; `None` where more than that decides.

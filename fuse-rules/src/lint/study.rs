@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::analysis::{Analysis, Answer, Clause, Finding, Placed, RECEIVED, Witness};
-use crate::check::typed::{Expr, Mapped, MappedValue, Rules, Trigger};
+use crate::check::typed::{Expr, Mapped, MappedValue, Path, Rules, Trigger};
 use crate::fuses::Fuses;
 use crate::plan::{Plan, Shown};
 use crate::span::Span;
@@ -141,9 +141,9 @@ impl<'a> Study<'a> {
         self.analysis.separating(a.placed, b.placed).is_never()
     }
 
-    /// Whether it is proven that a field of a rule has the values that it is made of where the rule matches.
-    pub(crate) fn has_values(&mut self, of: Placed<'a>, expr: &'a Expr) -> bool {
-        self.analysis.has_values(of, expr)
+    /// Whether it is proven that a value that a rule takes is there where the rule matches.
+    pub(crate) fn is_there(&mut self, of: Placed<'a>, path: &'a Path) -> bool {
+        self.analysis.is_there(of, path)
     }
 
     /// Whether it is proven that a value of a rule is made of no text of the event where the rule matches.

@@ -1,7 +1,7 @@
 //! `mapping-may-be-missing`
 
 use crate::analysis::Placed;
-use crate::check::typed::{Expr, ExprKind, Mapped};
+use crate::check::typed::{Expr, ExprKind, Mapped, Path};
 use crate::lint::context::{Context, Findings};
 use crate::lint::reads;
 use crate::lint::{Level, Lint};
@@ -60,6 +60,10 @@ sensor example on gh.push {
 }
 ",
         "\
+when body.a > 2 and body.a < 1 or body.text is present
+trigger log { message = body.text }
+",
+        "\
 when body.a == 1 and body.text == \"x\" or body.b == 1 and lower(body.text) == \"x\"
 trigger log { message = \"${body.text}, ${string(body.text)}\" }
 ",
@@ -97,7 +101,7 @@ fn look(context: &Context<'_>, out: &mut Findings) {
             reads::fields(&trigger.fields, &mut |field, expr| {
                 let mut paths = Vec::new();
                 lacking(expr, context, &mut paths);
-                if !field.optional && paths.iter().any(|path| !study.has_values(placed, path)) {
+                if !field.optional && paths.iter().any(|path| !study.is_there(placed, path)) {
                     places.push((field, expr.span));
                 }
             });
@@ -121,13 +125,13 @@ fn look(context: &Context<'_>, out: &mut Findings) {
 }
 
 /// The paths of which nothing is known and without which an expression has no value.
-fn lacking<'a>(expr: &'a Expr, context: &Context<'_>, found: &mut Vec<&'a Expr>) {
+fn lacking<'a>(expr: &'a Expr, context: &Context<'_>, found: &mut Vec<&'a Path>) {
     let Some(known) = context.known(expr.span) else { return };
     if known.lack.absent != Missing::Open {
         return;
     }
     match &expr.kind {
-        ExprKind::Path(_) if known.ty.is_any() => found.push(expr),
+        ExprKind::Path(path) if known.ty.is_any() => found.push(path),
         // Where the left is missing, the right stands in for it.
         ExprKind::Coalesce { right, .. } => lacking(right, context, found),
         _ => expr.children().into_iter().for_each(|child| lacking(child, context, found)),
