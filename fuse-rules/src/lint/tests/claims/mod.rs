@@ -19,7 +19,7 @@ use crate::fuses::Fuses;
 use crate::lint::{Level, Lints, TemplateFile};
 use crate::ruleset::Ruleset;
 use crate::span::Span;
-use crate::{Lint, Outcome};
+use crate::{Action, Lint, Outcome};
 use claim::{Claim, Places, claims};
 use generate::{Set, body, changed};
 
@@ -78,8 +78,11 @@ fn acting<'d>(decided: &'d Evaluation, rule: &str) -> Vec<(&'d [u32], &'d Decisi
     own.map(|decision| (decision.element.as_deref().unwrap_or_default(), decision)).collect()
 }
 
+/// What a rule does: its name, for which element, and the action.
+type Act<'d> = (&'d str, Option<&'d [u32]>, Option<&'d Action>);
+
 /// What all rules do.
-fn acts(decided: &Evaluation) -> Vec<(&str, Option<&[u32]>, Option<&crate::Action>)> {
+fn acts(decided: &Evaluation) -> Vec<Act<'_>> {
     let acting = decided.decisions.iter().filter(|decision| decision.outcome.holds());
     acting.map(|d| (d.rule.as_str(), d.element.as_deref(), d.action.as_ref())).collect()
 }
