@@ -15,8 +15,8 @@ pub(super) static LINT: Lint = Lint {
 with `$`, or the other way round, was written for a language in which a pattern matches \
 anywhere, and matches next to nothing here.
 - A pattern of plain text, with or without `.*` around it, is an `==`, a `starts-with`, an \
-`ends-with` or a `contains` that is harder to read, and in which a dot is easily forgotten \
-to be any character.
+`ends-with` or a `contains` that is harder to read, in which a dot is easily forgotten to be \
+any character, and which the end of a line stops: a dot matches none.
 - `contains` with a word, on a field that names or classifies something (`name`, \
 `namespace`, `environment`, `branch`, `cluster`, `status`, `state`, `severity`, `region`, \
 `team`, …), is also true of names that have the word by accident: `product-page` contains \
@@ -117,10 +117,12 @@ fn pattern(
         (true, false) => "ends-with",
         (true, true) => "contains",
     };
-    let message = format!("this pattern is plain text, as `{operator}` compares it");
+    // A dot matches no line end.
+    let of = if before || after { " of one line" } else { "" };
+    let message = format!("for a text{of}, this pattern says no more than `{operator}`");
     out.add(right.span, message, |problem| {
         let better = format!("{} {operator} {}", context.text(left.span), quoted(&literal));
-        // Of what is no text, `==` says that it is another value; and a dot matches no line end.
+        // Of what is no text, `==` says that it is another value.
         problem.label("no pattern").fix(Fix::new(format!("write `{better}`"), whole.span, better))
     });
 }

@@ -22,8 +22,8 @@ pub(super) enum Claim {
     Always { rule: String, depth: usize },
     /// Whenever the one acts the other one does the same.
     Implied { rule: String, by: String },
-    /// These rules act on the same events as those of the set.
-    Same { plan: Plan },
+    /// These rules act on the same events as those of the set; be it only on those without texts of several lines.
+    Same { plan: Plan, of_lines: bool },
     /// The key of its `once` is the same for all events.
     OneKey { rule: String },
     /// The key of its `once` has the event's id in it.
@@ -68,7 +68,10 @@ pub(super) fn claims(text: &str, finding: &Finding) -> Vec<Claim> {
             };
             // Other conditions may make no sense to the checker without it.
             let changed = try_load(&lines.replaced(finding.span, by)).ok();
-            return changed.map(|rules| Claim::Same { plan: rules.plan() }).into_iter().collect();
+            return changed
+                .map(|rules| Claim::Same { plan: rules.plan(), of_lines: true })
+                .into_iter()
+                .collect();
         }
         "constant-once-key" => {
             let rule = names().remove(0);
@@ -77,8 +80,9 @@ pub(super) fn claims(text: &str, finding: &Finding) -> Vec<Claim> {
                 false => Claim::OwnKey { rule },
             }];
         }
-        "unanchored-match" if message.contains("plain text") => {
-            return vec![Claim::Same { plan: load(&finding.fixed(text)).plan() }];
+        "unanchored-match" if message.contains("says no more than") => {
+            let of_lines = !message.contains("of one line");
+            return vec![Claim::Same { plan: load(&finding.fixed(text)).plan(), of_lines }];
         }
         "unanchored-match" => {
             let word = own.trim_matches('"');

@@ -2,6 +2,7 @@
 //! field stands on lines of its own, so that what a finding says can be tried by changing lines.
 
 use std::fmt::Write as _;
+use std::rc::Rc;
 
 use serde_json::Value as Json;
 
@@ -50,7 +51,7 @@ pub(super) struct Set {
 #[derive(Clone)]
 enum Event {
     /// Values of all kinds under a few keys, perhaps of a declared type.
-    Push { roots: Vec<&'static str>, theme: std::rc::Rc<Theme> },
+    Push { roots: Vec<&'static str>, theme: Rc<Theme> },
     /// Alerts and issues, of no declared type.
     Alerts { each: bool },
 }
@@ -66,7 +67,7 @@ impl Set {
             let text = format!("{bare}{sensor}{rule}}}\n");
             Ruleset::parse("a.rules", &text, &registry()).is_ok()
         };
-        let theme = std::rc::Rc::new(Theme::new(random));
+        let theme = Rc::new(Theme::new(random));
         let (mut rules, mut sensors) = (0, 0);
         while rules < count {
             let (sensor, event) = sensor(random, sensors, &theme);
@@ -131,7 +132,7 @@ fn doc(random: &mut Random) -> &'static str {
     random.pick(&["# What it is for.\n", "# What it is for.\n", ""])
 }
 
-fn sensor(random: &mut Random, number: usize, theme: &std::rc::Rc<Theme>) -> (String, Event) {
+fn sensor(random: &mut Random, number: usize, theme: &Rc<Theme>) -> (String, Event) {
     let mut text = format!("{}{}", doc(random), allow(random));
     let alerts = random.one_in(3);
     writeln!(text, "sensor s{number} on {} {{", if alerts { "am.alerts" } else { "gh.push" })
@@ -146,7 +147,7 @@ fn sensor(random: &mut Random, number: usize, theme: &std::rc::Rc<Theme>) -> (St
     } else {
         text.push_str(if each { "each x in body.items\n" } else { "" });
         let roots = if each { vec!["body", "x", "x"] } else { vec!["body"] };
-        Event::Push { roots, theme: std::rc::Rc::clone(theme) }
+        Event::Push { roots, theme: Rc::clone(theme) }
     };
     if random.one_in(4) {
         writeln!(text, "when {}", condition(random, &event)).unwrap();
