@@ -24,6 +24,8 @@ pub(super) enum Claim {
     Implied { rule: String, by: String },
     /// These rules act on the same events as those of the set; be it only on those without texts of several lines.
     Same { plan: Plan, of_lines: bool },
+    /// That a condition is true helps rules to act: these, where it never is, act on nothing more.
+    Helps { plan: Plan },
     /// The key of its `once` is the same for all events.
     OneKey { rule: String },
     /// The key of its `once` has the event's id in it.
@@ -107,6 +109,8 @@ pub(super) fn claims(text: &str, finding: &Finding) -> Vec<Claim> {
                 return Vec::new();
             }
             possible(text, finding, &format!("len({list}) == 0"));
+            let changed = try_load(&lines.replaced(finding.span, "event.id is missing")).ok();
+            return changed.map(|rules| Claim::Helps { plan: rules.plan() }).into_iter().collect();
         }
         "group-status" => {
             let meant = finding.help.split('`').nth(1).unwrap();

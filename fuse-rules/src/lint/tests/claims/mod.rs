@@ -132,6 +132,14 @@ fn hold(
             let changed = plan.evaluate_all(event, fuses);
             assert_eq!(acts(decided), acts(&changed), "{}", told());
         }
+        Claim::Helps { plan } => {
+            let without = plan.evaluate_all(event, fuses);
+            for decision in without.decisions.iter().filter(|decision| decision.outcome.holds()) {
+                let mut own = acting(decided, &decision.rule).into_iter();
+                let is_same = |at: &[u32]| at == decision.element.as_deref().unwrap_or_default();
+                assert!(own.any(|(at, _)| is_same(at)), "{decision:?}: {}", told());
+            }
+        }
         Claim::OneKey { rule } => {
             let seen = keys.entry(number).or_default();
             let once = acting(decided, rule).into_iter().filter_map(|(_, d)| d.once.clone());
