@@ -90,11 +90,11 @@ struct Beside<'a, 'e, 'r> {
 
 impl<'r> Beside<'_, '_, 'r> {
     /// Of which events it is proven that a condition never has these truths where others are true.
-    fn never(&mut self, given: &[Inside<'r>], wanted: &[(Inside<'r>, Truths)]) -> Option<Events> {
+    fn never(&mut self, given: &[Inside<'r>], when: Inside<'r>, want: Truths) -> Option<Events> {
         self.analysis.ask(self.of).never(&|state| {
             let (scope, mut goals) = ask::bind(state, self.eachs)?;
             goals.extend(all_true(given.iter().copied(), &scope));
-            goals.extend(wanted.iter().map(|(when, want)| ask::wanted(*when, &scope, *want)));
+            goals.push(ask::wanted(when, &scope, want));
             Ok(goals)
         })
     }
@@ -104,10 +104,10 @@ impl<'r> Beside<'_, '_, 'r> {
         for (finding, want) in
             [(Finding::Impossible, Truths::TRUE), (Finding::Idle, Truths::NOT_TRUE)]
         {
-            let Some(events) = self.never(before, &[(when, want)]) else { continue };
+            let Some(events) = self.never(before, when, want) else { continue };
             let alone: Option<Vec<Inside<'r>>> = std::iter::once(Vec::new())
                 .chain(before.iter().map(|one| vec![*one]))
-                .find(|given| self.never(given, &[(when, want)]) == Some(events));
+                .find(|given| self.never(given, when, want) == Some(events));
             let because = alone.unwrap_or_else(|| before.to_vec());
             let because = because.iter().map(|when| when.expr.span).collect();
             return Some(Clause { span: when.expr.span, finding, because, of: events });
@@ -159,7 +159,7 @@ impl<'r> Beside<'_, '_, 'r> {
 
     /// Whether the first is true wherever the second is.
     fn covers(&mut self, first: Inside<'r>, second: Inside<'r>) -> Option<Events> {
-        self.never(&[second], &[(first, Truths::NOT_TRUE)])
+        self.never(&[second], first, Truths::NOT_TRUE)
     }
 }
 

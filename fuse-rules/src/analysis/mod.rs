@@ -34,6 +34,7 @@ use crate::check::typed::{Each, Expr, Pattern, Rule, Rules, Sensor};
 use crate::eval::reference::World;
 use ask::{Ask, all_true, none_true};
 pub(crate) use clauses::{Clause, Finding};
+pub(crate) use domain::ANY_TEXT;
 use domain::{Automata, Pick, Test, Texts};
 use goal::Goal;
 pub(crate) use truths::Truths;

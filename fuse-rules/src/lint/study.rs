@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::analysis::{Analysis, Answer, Clause, Finding, Placed, RECEIVED, Witness};
+use crate::analysis::{ANY_TEXT, Analysis, Answer, Clause, Finding, Placed, RECEIVED, Witness};
 use crate::check::typed::{Expr, Mapped, MappedValue, Path, Rules, Trigger};
 use crate::fuses::Fuses;
 use crate::plan::{Plan, Shown};
@@ -177,8 +177,8 @@ pub(crate) fn shown(witness: &Witness, placed: Placed<'_>) -> String {
             let _ok = write!(out, " with {what} {}", serde_json::json!(texts));
         }
     }
-    // Any other would do.
-    if witness.id != "x" {
+    // Where any would do, it is this.
+    if witness.id != ANY_TEXT {
         let _ok = write!(out, " with id {}", serde_json::json!(witness.id));
     }
     if witness.received.to_string() != RECEIVED {

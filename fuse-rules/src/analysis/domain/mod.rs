@@ -6,6 +6,7 @@ mod strings;
 
 pub(super) use automata::Automata;
 pub(super) use numbers::Numbers;
+pub(crate) use strings::ANY_TEXT;
 pub(super) use strings::{Test, Texts};
 
 use crate::types::Ty;

@@ -8,6 +8,9 @@ use crate::check::typed::Pattern;
 use crate::types::{Format, Ty};
 use crate::value::Value;
 
+/// The text that is taken where any would do.
+pub(crate) const ANY_TEXT: &str = "x";
+
 /// What is asked of a text.
 #[derive(Clone, Debug)]
 pub(crate) enum Test {
@@ -186,6 +189,6 @@ fn guesses(tests: &[(Test, bool)]) -> Vec<String> {
     }
     // Nothing at all is the least telling of texts.
     found.retain(|text| !text.is_empty());
-    found.extend(["x", "y", ""].map(str::to_owned));
+    found.extend([ANY_TEXT, "y", ""].map(str::to_owned));
     found
 }

@@ -5,14 +5,13 @@ use super::super::{load, try_load};
 use super::generate::TEMPLATES;
 use super::text::{Lines, is_same};
 use super::{Finding, findings};
-use crate::analysis::{Analysis, Placed, RECEIVED};
+use crate::analysis::{ANY_TEXT, Analysis, Placed, RECEIVED};
 use crate::diagnostic::fix::Edits;
 use crate::event::Event;
 use crate::fuses::Fuses;
 use crate::lint::Lint;
 use crate::plan::Plan;
 use crate::ruleset::Ruleset;
-use crate::span::Span;
 
 /// What it takes events to try.
 pub(super) enum Claim {
@@ -229,7 +228,7 @@ fn both_match(text: &str, finding: &Finding, rules: &[String]) -> Vec<Vec<String
     let body = parts.next().unwrap().unwrap().get();
     let mut event = Event::new(source, name, body.as_bytes()).unwrap();
     let mut rest = &rest[body.len()..];
-    event = event.id("x").received(RECEIVED.parse().unwrap());
+    event = event.id(ANY_TEXT).received(RECEIVED.parse().unwrap());
     while let Some((what, after)) =
         rest.strip_prefix(" with ").and_then(|with| with.split_once(' '))
     {
@@ -273,6 +272,3 @@ impl Finding {
         edits.apply(self.span.file, text)
     }
 }
-
-/// The places that a finding names.
-pub(super) type Places = Vec<(Span, String)>;

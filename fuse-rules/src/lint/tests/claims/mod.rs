@@ -20,7 +20,7 @@ use crate::lint::{Level, Lints, TemplateFile};
 use crate::ruleset::Ruleset;
 use crate::span::Span;
 use crate::{Action, Lint, Outcome};
-use claim::{Claim, Places, claims};
+use claim::{Claim, claims};
 use generate::{Set, body, changed};
 
 /// What a lint finds.
@@ -30,7 +30,8 @@ struct Finding {
     message: String,
     span: Span,
     label: String,
-    related: Places,
+    /// Other places, with what is said of each.
+    related: Vec<(Span, String)>,
     help: String,
     fix: Option<Box<Fix>>,
 }
