@@ -2,7 +2,7 @@
 //! asks of them, too. That a text is a number for `int`, say, is not looked at.
 
 use super::ask::{self, wanted};
-use super::domain::{Bits, Domain};
+use super::domain::{Bits, Domain, Test, Texts};
 use super::goal::Goal;
 use super::solve::Outcome;
 use super::truths::Truths;
@@ -10,6 +10,10 @@ use super::{Analysis, Inside, Placed};
 use crate::check::typed::{Expr, ExprKind, Path};
 use crate::functions::Returns;
 use crate::value::Kinds;
+
+/// What says something to a shell, inside of a text.
+const SAYING: [&str; 14] =
+    ["$", "`", "\"", "'", "\\", ";", "|", "&", "<", ">", "(", "*", " ", "\n"];
 
 /// The values that an expression reads, each with the kinds that it takes of it.
 type Needs<'r> = Vec<(&'r Path, Kinds)>;
@@ -39,23 +43,28 @@ impl<'r> Analysis<'r> {
         self.is_never(of, of.eachs().len(), (path, Domain::bits(Bits::ABSENT)), &matched(of))
     }
 
-    /// Whether it is proven that none of the values is a text that a value of a rule is made of, where the rule matches.
-    pub(crate) fn is_of_no_text(&mut self, of: Placed<'r>, expr: &'r Expr) -> bool {
+    /// Whether it is proven that a value of a rule is made of no text that says anything to a shell, where the rule
+    /// matches.
+    pub(crate) fn is_plain(&mut self, of: Placed<'r>, expr: &'r Expr) -> bool {
         match &expr.kind {
             ExprKind::Const(_) => true,
             ExprKind::Path(path) => {
-                let mut texts = Domain::of_kinds(Kinds::STRING);
-                texts.bits = texts.bits.or(Bits::SURROGATE);
-                self.is_never(of, of.eachs().len(), (path, texts), &matched(of))
+                let given = matched(of);
+                SAYING.into_iter().all(|saying| {
+                    let texts = Texts::all().tested(Test::Inside(saying.into()), true);
+                    let mut texts = Domain::texts(texts);
+                    texts.bits = texts.bits.or(Bits::SURROGATE);
+                    self.is_never(of, of.eachs().len(), (path, texts), &given)
+                })
             }
             ExprKind::Coalesce { left, right } => {
-                [left, right].into_iter().all(|side| self.is_of_no_text(of, side))
+                [left, right].into_iter().all(|side| self.is_plain(of, side))
             }
-            ExprKind::Concat(parts) => parts.iter().all(|part| self.is_of_no_text(of, part)),
+            ExprKind::Concat(parts) => parts.iter().all(|part| self.is_plain(of, part)),
             // What takes no list takes nothing in which texts could be.
             ExprKind::Call { function, arguments } => {
                 function.params.iter().all(|(_, taken)| taken.within(Kinds::SCALAR))
-                    && arguments.iter().all(|argument| self.is_of_no_text(of, argument))
+                    && arguments.iter().all(|argument| self.is_plain(of, argument))
             }
             _ => false,
         }

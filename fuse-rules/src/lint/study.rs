@@ -146,9 +146,9 @@ impl<'a> Study<'a> {
         self.analysis.is_there(of, path)
     }
 
-    /// Whether it is proven that a value of a rule is made of no text of the event where the rule matches.
-    pub(crate) fn is_of_no_text(&mut self, of: Placed<'a>, expr: &'a Expr) -> bool {
-        self.analysis.is_of_no_text(of, expr)
+    /// Whether it is proven that a value of a rule is made of no text that says anything to a shell where the rule matches.
+    pub(crate) fn is_plain(&mut self, of: Placed<'a>, expr: &'a Expr) -> bool {
+        self.analysis.is_plain(of, expr)
     }
 
     /// An event that both match.

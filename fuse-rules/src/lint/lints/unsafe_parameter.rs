@@ -210,12 +210,12 @@ sensor example on gh.push {
             "\
 sensor example on gh.push {
   rule build {
-    when body.number > 0
+    when body.number > 0 and (body.base == \"main\" or body.base == \"next\")
     trigger workflow {
       template  = \"build\"
       namespace = \"ci\"
       parameters {
-        ref = \"refs/pull/${body.number}\"
+        ref = \"refs/${body.base}/${body.number}\"
       }
     }
   }
@@ -239,7 +239,7 @@ fn look(context: &Context<'_>, out: &mut Findings) {
             let placed = Placed { sensor: given.sensor, rule: given.rule };
             if is_harmless(value, context)
                 || is_tested(&given, value, &tested)
-                || context.study().is_of_no_text(placed, value)
+                || context.study().is_plain(placed, value)
             {
                 continue;
             }

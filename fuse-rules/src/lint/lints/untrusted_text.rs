@@ -151,7 +151,7 @@ fn look_at<'a>(sensor: &'a Sensor, rule: &'a Rule, context: &Context<'a>, out: &
     let tested = guards::tested(sensor, rule);
     let mut study = context.study();
     for (_, expr, field) in found.iter().filter(|(whole, ..)| !tested.contains(whole)) {
-        if study.is_of_no_text(Placed { sensor, rule }, expr) {
+        if study.is_plain(Placed { sensor, rule }, expr) {
             continue;
         }
         let (text, name) = (context.text(expr.span), &field.name);
