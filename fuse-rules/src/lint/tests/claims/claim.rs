@@ -99,7 +99,7 @@ pub(super) fn claims(text: &str, finding: &Finding) -> Vec<Claim> {
         }
         "untrusted-text" | "unsafe-parameter" => {
             let path = inside(own);
-            possible(text, finding, &format!("{path} contains \"$(\""));
+            possible(text, finding, &format!("lower(string({path})) contains \"$(\""));
         }
         "all-over-empty-list" => {
             let list = finding.help.split(['(', ')']).nth(1).unwrap();
