@@ -124,7 +124,10 @@ pub(super) fn bind<'r>(
 pub(super) fn meet<'r>(state: &mut State<'r>, wanted: &Wanted<'r>, open: &mut Vec<Goal<'r>>) {
     let Wanted { expr, scope, want } = wanted;
     if let Some((tested, split)) = atom::split(expr) {
-        first(state, tested, &split.domain(*want), scope);
+        // What is asked of a value is asked of one that was found.
+        let domain = split.domain(*want);
+        let exact = !want.has(Truths::UNKNOWN) && !domain.may_be(Bits::ABSENT);
+        first(state, tested, &domain, scope, exact);
     }
     match &expr.kind {
         ExprKind::Quantifier { kind, list, body, .. } => {
@@ -154,7 +157,7 @@ pub(super) fn meet<'r>(state: &mut State<'r>, wanted: &Wanted<'r>, open: &mut Ve
             };
             let domain = domain_of(value).map(|domain| (&[][..], Rc::new(domain)));
             let says = Says { scope: scope.clone(), parts: filters, domain };
-            exists(state, id, &Rc::new(says), 1, false);
+            exists(state, id, &Rc::new(says), 1, true);
         }
         _ => {}
     }
@@ -241,8 +244,8 @@ fn exists<'r>(state: &mut State<'r>, list: Id, says: &Rc<Says<'r>>, count: usize
     }
 }
 
-/// A test of what `first` finds, or of a part of it: an element is made up that it may find.
-fn first<'r>(state: &mut State<'r>, tested: &'r Expr, domain: &Domain, scope: &Scope) {
+/// A test of what `first` finds, or of a part of it: an element that it may find, which there has to be where `exact`.
+fn first<'r>(state: &mut State<'r>, tested: &'r Expr, domain: &Domain, scope: &Scope, exact: bool) {
     let (found, inside) = match &tested.kind {
         ExprKind::Access { base, segments } => (&**base, segments.as_slice()),
         _ => (tested, &[][..]),
@@ -257,7 +260,7 @@ fn first<'r>(state: &mut State<'r>, tested: &'r Expr, domain: &Domain, scope: &S
     parts.push((body, Truths::TRUE));
     let domain = Some((inside, Rc::new(domain.clone())));
     let says = Says { scope: scope.clone(), parts, domain };
-    exists(state, id, &Rc::new(says), 1, false);
+    exists(state, id, &Rc::new(says), 1, exact);
 }
 
 /// `count` and `len` against a number: so many elements are made up.

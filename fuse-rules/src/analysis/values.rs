@@ -3,7 +3,7 @@
 
 use super::ask::{self, wanted};
 use super::domain::{Bits, Domain, Test, Texts};
-use super::goal::Goal;
+use super::goal::{Goal, Universal, Wanted};
 use super::solve::Outcome;
 use super::truths::Truths;
 use super::{Analysis, Inside, Placed};
@@ -68,6 +68,23 @@ impl<'r> Analysis<'r> {
             }
             _ => false,
         }
+    }
+
+    /// Whether it is proven that a list of a rule has an element where the rule matches.
+    pub(crate) fn is_filled(&mut self, of: Placed<'r>, list: &'r Expr) -> bool {
+        let ExprKind::Path(path) = &list.kind else { return false };
+        let eachs = of.eachs();
+        let never = self.ask(of.event()).never(&|state| {
+            let (scope, mut goals) = ask::bind(state, &eachs)?;
+            goals.extend(ask::all_true(of.whens(), &scope));
+            let place = state.places.of(path, &scope).ok_or(Outcome::Unsure)?;
+            goals.push(Goal::Place(place, Domain::bits(Bits::LIST).into()));
+            // Of an element that is there nothing at all is true.
+            let wanted = Wanted { expr: list, scope, want: Truths::NONE };
+            state.say_of_all(Universal { list: place, wanted }, &mut goals);
+            Ok(goals)
+        });
+        never.is_some()
     }
 
     fn are_there(

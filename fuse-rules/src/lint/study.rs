@@ -146,6 +146,11 @@ impl<'a> Study<'a> {
         self.analysis.is_there(of, path)
     }
 
+    /// Whether it is proven that a list of a rule has an element where the rule matches.
+    pub(crate) fn is_filled(&mut self, of: Placed<'a>, list: &'a Expr) -> bool {
+        self.analysis.is_filled(of, list)
+    }
+
     /// Whether it is proven that a value of a rule is made of no text that says anything to a shell where the rule matches.
     pub(crate) fn is_plain(&mut self, of: Placed<'a>, expr: &'a Expr) -> bool {
         self.analysis.is_plain(of, expr)

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use super::generate::{TYPES, body, rules};
+use super::proofs::Proofs;
 use super::*;
 use crate::analysis::{Clause, Finding, ask};
 use crate::check::typed::{Each, Expr, ExprKind};
@@ -24,6 +25,7 @@ struct Claims<'r> {
     clauses: Vec<Vec<Clause>>,
     meeting: Vec<(usize, usize, Answer)>,
     separating: Vec<(usize, usize, Answer)>,
+    proofs: Vec<Proofs<'r>>,
 }
 
 impl<'r> Claims<'r> {
@@ -41,7 +43,8 @@ impl<'r> Claims<'r> {
         let separating = pairs().filter(|(a, b)| a != b);
         let separating =
             separating.map(|(a, b)| (a, b, analysis.separating(placed[a], placed[b]))).collect();
-        Self { placed, matching, failing, clauses, meeting, separating }
+        let proofs = placed.iter().map(|of| Proofs::of(&mut analysis, *of)).collect();
+        Self { placed, matching, failing, clauses, meeting, separating, proofs }
     }
 
     fn witnesses(&self) -> impl Iterator<Item = &Witness> {
@@ -78,6 +81,7 @@ impl<'r> Claims<'r> {
         for (_, _, answer) in &self.separating {
             add(["implies", "implies, typed", "difference found", "difference not known"], answer);
         }
+        self.proofs.iter().for_each(|proofs| proofs.count(counts));
         for clause in self.clauses.iter().flatten() {
             *counts
                 .entry(match clause.finding {
@@ -111,6 +115,7 @@ impl<'r> Claims<'r> {
                 }
             }
         }
+        self.proofs.iter().filter(|_| is_typed).for_each(|proofs| proofs.hold(world, told));
         for (a, b, answer) in self.meeting.iter().filter(|(_, _, answer)| of(answer)) {
             let both = matches[*a].iter().any(|path| {
                 matches[*b].iter().any(|other| path.starts_with(other) || other.starts_with(path))

@@ -5,6 +5,7 @@ mod claims;
 mod closest;
 pub(crate) mod generate;
 mod large;
+mod proofs;
 mod tables;
 
 use super::{Analysis, Answer, Events, Placed, Witness};

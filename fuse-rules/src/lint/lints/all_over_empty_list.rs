@@ -1,5 +1,6 @@
 //! `all-over-empty-list`
 
+use crate::analysis::Placed;
 use crate::check::typed::{Expr, ExprKind, QuantifierKind, Rule, Sensor};
 use crate::lint::context::{Context, Findings};
 use crate::lint::reads::{self, Bound, Part, Step, Whole};
@@ -14,8 +15,8 @@ pub(super) static LINT: Lint = Lint {
     finds: "\
 `all` over an empty list is true, so that the rule fires on an event that has none of what \
 it asks about. Nothing is said where the rule also asks whether the list has an element: by \
-`any`, `count` or `len` over it, or by `each`; and none of `none`, which reads as what it \
-is.",
+`any`, `count` or `len` over it, by `each`, or by whatever else is true of no empty list; and \
+none of `none`, which reads as what it is.",
     instead: "Ask for an element, too.",
     flags: &[
         "\
@@ -42,6 +43,15 @@ each check in body.checks
 when all(other in body.checks: other.state == \"ok\")
 ",
         "when all(check in [body.a, body.b]: check == \"ok\")",
+        "\
+when first(check in body.checks: check.name == \"build\").state == \"ok\"
+when all(check in body.checks: check.state == \"ok\")
+",
+        "when \"build\" in body.checks and all(check in body.checks: check != \"\")",
+        "\
+each check in filter(c in body.checks: c.name == \"build\")
+when all(other in body.checks: other.state == \"ok\")
+",
     ],
     look,
 };
@@ -54,24 +64,33 @@ fn look(context: &Context<'_>, out: &mut Findings) {
     }
 }
 
-fn look_at(sensor: &Sensor, rule: &Rule, context: &Context<'_>, out: &mut Findings) {
-    let mut all: Vec<(Whole<'_>, Span)> = Vec::new();
+fn look_at<'a>(
+    sensor: &'a Sensor,
+    rule: &'a Rule,
+    context: &Context<'a>,
+    out: &mut Findings,
+) {
+    let mut all: Vec<(Whole<'_>, &Expr, Span)> = Vec::new();
     let mut filled: Vec<Whole<'_>> = Vec::new();
     reads::roots(sensor, rule, &mut |part, expr, bound| match part {
         Part::Each => filled.extend(bound.of(expr)),
         Part::When => {
-            positive(expr, true, bound, &mut |list, span| {
-                all.extend(list.map(|list| (list, span)));
+            positive(expr, true, bound, &mut |whole, list, span| {
+                all.extend(whole.map(|whole| (whole, list, span)));
             });
             reads::below(expr, bound, &mut |expr, bound| filled.extend(asked(expr, bound)));
         }
         _ => {}
     });
-    for (_, span) in all.iter().filter(|(list, _)| !filled.contains(list)) {
-        let Some(list) = list_of(*span, context) else { continue };
-        out.add(*span, format!("this is true where `{list}` is empty"), |problem| {
+    all.retain(|(whole, ..)| !filled.contains(whole));
+    for (_, list, span) in all {
+        let Some(name) = list_of(span, context) else { continue };
+        if context.study().is_filled(Placed { sensor, rule }, list) {
+            continue;
+        }
+        out.add(span, format!("this is true where `{name}` is empty"), |problem| {
             problem.label("true of no element at all").help(format!(
-                "ask for an element, too: `len({list}) > 0 and …`"
+                "ask for an element, too: `len({name}) > 0 and …`"
             ))
         });
     }
@@ -94,7 +113,7 @@ fn positive<'a>(
     expr: &'a Expr,
     helps: bool,
     bound: &mut Bound<'a>,
-    visit: &mut impl FnMut(Option<Whole<'a>>, Span),
+    visit: &mut impl FnMut(Option<Whole<'a>>, &'a Expr, Span),
 ) {
     match &expr.kind {
         ExprKind::Not(inner) => positive(inner, !helps, bound, visit),
@@ -103,7 +122,7 @@ fn positive<'a>(
         }
         ExprKind::Quantifier { kind, list, body, .. } => {
             if *kind == QuantifierKind::All && helps {
-                visit(bound.of(list), expr.span);
+                visit(bound.of(list), list, expr.span);
             }
             if let QuantifierKind::Any | QuantifierKind::All = kind {
                 bound.bind(list);

@@ -5,13 +5,14 @@ use super::super::{load, try_load};
 use super::generate::TEMPLATES;
 use super::text::{Lines, is_same};
 use super::{Finding, findings};
-use crate::analysis::{ANY_TEXT, Analysis, Placed, RECEIVED};
+use crate::analysis::{ANY_TEXT, Analysis, Answer, Placed, RECEIVED};
 use crate::diagnostic::fix::Edits;
 use crate::event::Event;
 use crate::fuses::Fuses;
 use crate::lint::Lint;
 use crate::plan::Plan;
 use crate::ruleset::Ruleset;
+use crate::{Decision, Outcome};
 
 /// What it takes events to try.
 pub(super) enum Claim {
@@ -95,11 +96,20 @@ pub(super) fn claims(text: &str, finding: &Finding) -> Vec<Claim> {
         }
         "mapping-may-be-missing" => {
             let path = inside(own);
-            possible(text, finding, &format!("{path} is missing"));
+            let outcomes = possible(text, finding, &format!("{path} is missing"));
+            let mut others = outcomes.iter().filter(|outcome| **outcome != Outcome::Rejected);
+            assert_eq!(others.next(), None, "`{path}` is not needed: {}", told());
         }
         "untrusted-text" | "unsafe-parameter" => {
             let path = inside(own);
-            possible(text, finding, &format!("lower(string({path})) contains \"$(\""));
+            let says = format!("{path} contains \"$(\"");
+            // Of what need not be a text that is no question.
+            let rule = lines.at(line).unwrap().rule.unwrap().start;
+            let says = match try_load(&lines.with_condition(rule, &says)) {
+                Ok(_) => says,
+                Err(_) => format!("lower(string({path})) contains \"$(\""),
+            };
+            possible(text, finding, &says);
         }
         "all-over-empty-list" => {
             let list = finding.help.split(['(', ')']).nth(1).unwrap();
@@ -107,7 +117,7 @@ pub(super) fn claims(text: &str, finding: &Finding) -> Vec<Claim> {
             if list == "q" || list.starts_with("q.") {
                 return Vec::new();
             }
-            possible(text, finding, &format!("len({list}) == 0"));
+            possible(text, finding, &format!("all(one in {list}: event.id is missing)"));
             let changed = try_load(&lines.replaced(finding.span, "event.id is missing")).ok();
             return changed.map(|rules| Claim::Helps { plan: rules.plan() }).into_iter().collect();
         }
@@ -191,28 +201,44 @@ fn inside(expr: &str) -> &str {
 }
 
 /// Fails where it is proven that the rule of a finding never acts where something else is so, too, though the
-/// finding says that it may. Of a rule that never acts at all nothing is asked.
-fn possible(text: &str, finding: &Finding, condition: &str) {
+/// finding says that it may. Of a rule that never acts at all nothing is asked. Gives what the rules do on the events
+/// that are found.
+fn possible(text: &str, finding: &Finding, condition: &str) -> Vec<Outcome> {
     let lines = Lines(text);
     let all = lines.all();
     let names = lines.names(lines.number(finding.span));
     assert!(!names.is_empty(), "{finding:?}\n{text}");
-    let is_possible = names.iter().any(|name| {
+    let mut is_possible = false;
+    let mut outcomes = Vec::new();
+    for name in &names {
         let is_rule = |at: &usize| all[*at].starts_with("rule ") && lines.name(*at) == *name;
         let rule = (0..all.len()).find(is_rule).unwrap();
         let changed = load(&lines.with_condition(rule, condition));
-        !never_acts(&changed, name) || never_acts(&load(text), name)
-    });
+        let (answer, event) = matching(&changed, name);
+        is_possible |= !answer.is_never() || matching(&load(text), name).0.is_never();
+        outcomes.extend(answer.witness().map(|found| {
+            let decided = found.event(event, |event| {
+                load(text).plan().evaluate_all(event, &Fuses::default().set("gate", true))
+            });
+            let decided = decided.unwrap().decisions.into_iter();
+            let is_own = |decision: &Decision| {
+                decision.rule == *name
+                    && decision.element.as_deref().unwrap_or_default() == found.element
+            };
+            decided.filter(is_own).map(|decision| decision.outcome).next().unwrap()
+        }));
+    }
     assert!(is_possible, "`{condition}` is impossible there: {finding:?}\n{text}");
+    outcomes
 }
 
-/// Whether it is proven that a rule never acts.
-fn never_acts(ruleset: &Ruleset, name: &str) -> bool {
+/// Whether a rule matches, and its event.
+fn matching<'r>(ruleset: &'r Ruleset, name: &str) -> (Answer, (&'r str, &'r str)) {
     let rules = ruleset.typed();
     let placed = |sensor| move |rule| Placed { sensor, rule };
     let mut all = rules.sensors.iter().flat_map(|sensor| sensor.rules.iter().map(placed(sensor)));
     let of = all.find(|placed| placed.rule.name == name).unwrap();
-    Analysis::new(rules).matching(of).is_never()
+    (Analysis::new(rules).matching(of), (&of.sensor.source, &of.sensor.event))
 }
 
 /// The event that is shown is acted on by the rules. Gives what names the objects that they change.

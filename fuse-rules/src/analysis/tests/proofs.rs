@@ -1,0 +1,139 @@
+//! What is proven of values, held against evaluation as the claims are.
+
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::analysis::{Inside, Truths, ask};
+use crate::check::typed::{Expr, ExprKind, IsTest, QuantifierKind, TextOp};
+use crate::eval::ops::{Fault, Truth};
+use crate::eval::reference::{self, World};
+use crate::value::Value;
+
+/// What is proven of the values that the conditions of one rule read.
+pub(super) struct Proofs<'r> {
+    of: Placed<'r>,
+    /// These are there where the rule matches.
+    there: Vec<&'r Expr>,
+    /// These are there and not null.
+    values: Vec<&'r Expr>,
+    /// These, where they are lists, have an element.
+    filled: Vec<&'r Expr>,
+    /// These, where they are texts, say nothing to a shell.
+    plain: Vec<&'r Expr>,
+    /// These conditions have their values where the ones before them are true.
+    decided: Vec<(Inside<'r>, Vec<Inside<'r>>)>,
+}
+
+impl<'r> Proofs<'r> {
+    pub(super) fn of(analysis: &mut Analysis<'r>, of: Placed<'r>) -> Self {
+        let mut paths = Vec::new();
+        of.whens().for_each(|when| read(when.expr, &mut paths));
+        let proven = |is: &mut dyn FnMut(&'r Expr) -> bool| {
+            paths.iter().copied().filter(|path| is(path)).collect()
+        };
+        let mut decided = Vec::new();
+        let mut before: Vec<Inside<'r>> = Vec::new();
+        for when in of.whens() {
+            let given: Vec<_> = before.iter().map(|part| (part.expr, Truths::TRUE)).collect();
+            if analysis.is_decided(of, when.expr, &given) {
+                decided.push((when, before.clone()));
+            }
+            before.push(when);
+        }
+        Self {
+            of,
+            there: proven(&mut |expr| match &expr.kind {
+                ExprKind::Path(path) => analysis.is_there(of, path),
+                _ => false,
+            }),
+            values: proven(&mut |expr| analysis.has_values(of, expr)),
+            filled: proven(&mut |expr| analysis.is_filled(of, expr)),
+            plain: proven(&mut |expr| analysis.is_plain(of, expr)),
+            decided,
+        }
+    }
+
+    /// Counts what was proven.
+    pub(super) fn count(&self, counts: &mut BTreeMap<&'static str, usize>) {
+        for (what, all) in [
+            ("value there", self.there.len()),
+            ("value not null", self.values.len()),
+            ("list with an element", self.filled.len()),
+            ("plain value", self.plain.len()),
+            ("condition decided", self.decided.len()),
+        ] {
+            *counts.entry(what).or_default() += all;
+        }
+    }
+
+    /// Fails where an event shows a proof to be false.
+    pub(super) fn hold(&self, world: &World<'_>, told: &str) {
+        let matching = ask::matches(self.of, world);
+        let eachs = self.of.eachs();
+        for (path, elements) in reference::elements(world, &eachs) {
+            let truth = |expr: &Expr| reference::truth(world, elements.clone(), expr);
+            let name = &self.of.rule.name;
+            for (part, before) in &self.decided {
+                let at = |part: &Inside<'_>| -> Truth {
+                    reference::truth(world, elements[..part.around].to_vec(), part.expr)
+                };
+                let lacks = match at(part) {
+                    Err(Fault::Error(_)) | Ok(_) => false,
+                    Err(_) => before.iter().all(|part| at(part) == Ok(true)),
+                };
+                assert!(!lacks, "{name} lacks a value: {:?} at {path:?}\n{told}", part.expr);
+            }
+            if !matching.contains(&path) {
+                continue;
+            }
+            let is = |value: &Expr, test: IsTest| truth(&made(value, |value| is(value, test)));
+            for value in &self.there {
+                let is_there = is(value, IsTest::Present);
+                assert_eq!(is_there, Ok(true), "{name}: {value:?} at {path:?}\n{told}");
+            }
+            for value in &self.values {
+                let is_null = is(value, IsTest::Null);
+                assert_eq!(is_null, Ok(false), "{name}: {value:?} at {path:?}\n{told}");
+                assert_eq!(is(value, IsTest::Present), Ok(true), "{name}: {value:?}\n{told}");
+            }
+            for list in &self.filled {
+                let has_one = truth(&made(list, any));
+                assert_ne!(has_one, Ok(false), "{name}: {list:?} at {path:?}\n{told}");
+            }
+            for value in &self.plain {
+                for saying in ["$", "`", "\"", "'", ";", "|", "&", " ", "\n"] {
+                    let says = truth(&made(value, |value| contains(value, saying)));
+                    assert_ne!(says, Ok(true), "{name}: {value:?} at {path:?}\n{told}");
+                }
+            }
+        }
+    }
+}
+
+/// The paths in an expression that are no matter of what a quantifier goes through.
+fn read<'r>(expr: &'r Expr, found: &mut Vec<&'r Expr>) {
+    match &expr.kind {
+        ExprKind::Path(_) => found.push(expr),
+        ExprKind::Quantifier { list, .. } => read(list, found),
+        _ => expr.children().into_iter().for_each(|child| read(child, found)),
+    }
+}
+
+fn made(value: &Expr, kind: impl FnOnce(Box<Expr>) -> ExprKind) -> Expr {
+    Expr { kind: kind(Box::new(value.clone())), span: value.span }
+}
+
+fn is(value: Box<Expr>, test: IsTest) -> ExprKind {
+    ExprKind::Is { value, negated: false, test }
+}
+
+fn any(list: Box<Expr>) -> ExprKind {
+    let body = made(&list, |_| ExprKind::Const(Value::Bool(true)));
+    let (kind, name) = (QuantifierKind::Any, "one".into());
+    ExprKind::Quantifier { kind, name, list, body: Box::new(body), frame: () }
+}
+
+fn contains(left: Box<Expr>, text: &str) -> ExprKind {
+    let right = made(&left, |_| ExprKind::Const(Value::text(text.to_owned())));
+    ExprKind::TextTest { op: TextOp::Contains, left, right: Box::new(right) }
+}
