@@ -14,6 +14,9 @@ use crate::plan::Plan;
 use crate::ruleset::Ruleset;
 use crate::{Decision, Outcome};
 
+/// Texts with something that a shell reads in its own way.
+const SAYING: &str = r#""(?s).*[$`\"'\\\\;|&<>(* \n].*""#;
+
 /// What it takes events to try.
 pub(super) enum Claim {
     /// The rule never acts.
@@ -102,12 +105,13 @@ pub(super) fn claims(text: &str, finding: &Finding) -> Vec<Claim> {
         }
         "untrusted-text" | "unsafe-parameter" => {
             let path = inside(own);
-            let says = format!("{path} contains \"$(\"");
-            // Of what need not be a text that is no question.
             let rule = lines.at(line).unwrap().rule.unwrap().start;
-            let says = match try_load(&lines.with_condition(rule, &says)) {
-                Ok(_) => says,
-                Err(_) => format!("lower(string({path})) contains \"$(\""),
+            let says = |of: &str| format!("{of} matches {SAYING}");
+            // Of what need not be a text that is no question.
+            let own = lines.with_condition(rule, &says(path));
+            let says = match try_load(&own) {
+                Ok(_) => says(path),
+                Err(_) => says(&format!("lower(string({path}))")),
             };
             possible(text, finding, &says);
         }
