@@ -12,17 +12,18 @@ use super::places::{Id, Places, Scope, Step};
 use super::solve::{Outcome, STEPS, Search};
 use super::truths::Truths;
 use super::witness::Witness;
-use super::{Analysis, Placed};
+use super::{Analysis, Inside, Placed};
 use crate::check::typed::{Each, ExprKind, QuantifierKind};
-use crate::eval::reference::{Budget, World, size};
+use crate::eval::reference::{self, Budget, World, size};
 use crate::event::Event;
 use crate::types::Ty;
 use crate::value::Value;
 
 /// How many ways of changing one event are looked at.
 const WAYS: usize = 64;
-/// How many elements of each list are looked at.
+/// How many elements of each list are made to match, and from how many of them these are chosen.
 const ELEMENTS: usize = 8;
+const RANKED: usize = 1_000;
 /// How often one question lets expressions be tried that are not understood.
 const TRIES: usize = 400;
 /// How often the event is gone through to change it.
@@ -95,22 +96,42 @@ struct Looking<'a, 'r> {
 }
 
 impl<'r> Looking<'_, 'r> {
-    /// The elements that may be made to match: one that is there for each list, or one more.
+    /// The elements that may be made to match: one that is there for each list, or one more. Of a long list those are
+    /// taken for which the most conditions hold.
     fn elements(&self) -> Vec<Vec<usize>> {
         let mut all = vec![Vec::new()];
         for each in self.of.eachs() {
             let mut longer = Vec::new();
             for outer in all {
                 let len = self.len(each, &outer);
-                for index in (0..len.min(ELEMENTS)).chain([len]) {
-                    let mut inner: Vec<usize> = outer.clone();
-                    inner.push(index);
-                    longer.push(inner);
+                let inner = |index| outer.iter().copied().chain([index]).collect::<Vec<_>>();
+                let mut present: Vec<_> = (0..len.min(RANKED)).map(inner).collect();
+                if len > ELEMENTS {
+                    let rank = |world: &World<'_>| {
+                        present.sort_by_cached_key(|one| {
+                            self.missed(one, world).unwrap_or(usize::MAX)
+                        });
+                    };
+                    self.current.world(self.of.event(), Some(self.budget), rank);
                 }
+                present.truncate(ELEMENTS);
+                longer.extend(present.into_iter().chain([inner(len)]));
             }
             all = longer;
         }
         all
+    }
+
+    /// For how many of the conditions that see these elements, and none inside of them, they do not hold.
+    fn missed(&self, indices: &[usize], world: &World<'_>) -> Option<usize> {
+        let mut state = self.state();
+        let (scope, _) = self.bind(&mut state, indices)?;
+        let value = |id: &Id| lists::value(&self.body, *id, &state.places).cloned();
+        let elements = scope.iter().map(value).collect::<Option<Vec<_>>>()?;
+        let own = self.of.whens().filter(|when| when.around == indices.len());
+        let holds =
+            |when: &Inside<'_>| reference::truth(world, elements.clone(), when.expr) == Ok(true);
+        Some(own.filter(|when| !holds(when)).count())
     }
 
     /// How long the list is, inside of those elements.

@@ -35,18 +35,19 @@ impl Elements {
         }
     }
 
-    /// The elements that may be meant where there shall be one.
-    fn choose(&mut self, list: Id, places: &Places) -> Vec<Step> {
+    /// The elements that may be meant where there shall be one, and whether no other may be.
+    fn choose(&mut self, list: Id, places: &Places) -> (Vec<Step>, bool) {
         match self {
             Self::New(count) if *count < MOST => {
                 *count += 1;
-                vec![Step::Element(*count)]
+                (vec![Step::Element(*count)], true)
             }
-            Self::New(_) => Vec::new(),
+            Self::New(_) => (Vec::new(), false),
             Self::Of(body) => {
                 let len = len(body, list, places).unwrap_or(0);
                 let present = (0..len.min(MOST)).chain([len]);
-                present.filter_map(|at| i64::try_from(at).ok()).map(Step::Index).collect()
+                let steps = present.filter_map(|at| i64::try_from(at).ok()).map(Step::Index);
+                (steps.collect(), len <= MOST)
             }
         }
     }
@@ -221,8 +222,7 @@ fn any<'r>(state: &mut State<'r>, any: &Any<'r, '_>, want: Truths, open: &mut Ve
     };
     // No list has elements of that truth but by being one.
     let mut ways = vec![vec![no_list()]];
-    let steps = state.elements.choose(any.list, &state.places);
-    let exact = !steps.is_empty();
+    let (steps, exact) = state.elements.choose(any.list, &state.places);
     ways.extend(
         steps
             .into_iter()
@@ -234,13 +234,13 @@ fn any<'r>(state: &mut State<'r>, any: &Any<'r, '_>, want: Truths, open: &mut Ve
 /// So many elements of a list are as is said.
 fn exists<'r>(state: &mut State<'r>, list: Id, says: &Rc<Says<'r>>, count: usize, exact: bool) {
     for _ in 0..count {
-        let steps = state.elements.choose(list, &state.places);
+        let (steps, all) = state.elements.choose(list, &state.places);
         if steps.is_empty() {
             return;
         }
         let goal = |step| vec![Goal::Element { list, step, says: says.clone() }];
         let ways = steps.into_iter().map(goal).collect();
-        state.choices.push(Rc::new(Choice { ways, exact }));
+        state.choices.push(Rc::new(Choice { ways, exact: exact && all }));
     }
 }
 

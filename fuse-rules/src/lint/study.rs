@@ -146,6 +146,11 @@ impl<'a> Study<'a> {
         self.analysis.is_there(of, path)
     }
 
+    /// Whether it is proven that a value that a rule takes is there and not null where the rule matches.
+    pub(crate) fn has_values(&mut self, of: Placed<'a>, expr: &'a Expr) -> bool {
+        self.analysis.has_values(of, expr)
+    }
+
     /// Whether it is proven that a list of a rule has an element where the rule matches.
     pub(crate) fn is_filled(&mut self, of: Placed<'a>, list: &'a Expr) -> bool {
         self.analysis.is_filled(of, list)

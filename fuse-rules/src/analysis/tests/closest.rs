@@ -64,6 +64,37 @@ fn the_smallest_change_is_found() {
     insta::assert_snapshot!(out);
 }
 
+/// Of a long list only the first elements are changed; what is so already of one behind them stays so.
+#[test]
+fn what_holds_far_behind_in_a_list_is_left_as_it_is() {
+    let body = format!(
+        r#"{{"a":2,"l":[{}"x"],"m":[{}{{"a":"x"}}]}}"#,
+        "\"y\",".repeat(20),
+        "{},".repeat(20)
+    );
+    for clause in [
+        "any(l in body.l: l == \"x\")",
+        "\"x\" in body.l",
+        "first(m in body.m: m.a is present).a == \"x\"",
+        "not none(m in body.m: m.a == \"x\")",
+    ] {
+        let changed = changes("", &format!("body.a == 1 and {clause}"), &body);
+        assert_eq!(changed, "body.a: 2 -> 1", "{clause}");
+    }
+}
+
+/// Of a long list that a rule goes through, those elements are made to match which nearly do.
+#[test]
+fn the_nearest_elements_of_a_long_list_are_looked_at() {
+    let far = "{\"m\":[{}]},".repeat(20);
+    let body = format!(r#"{{"l":[{far}{{"a":1,"b":2,"m":[{{"c":3}}]}},{{}}]}}"#);
+    let told = |clauses: &str| changes("", clauses, &body);
+    let all = "when x.a == 1 and x.b == 2\nwhen x.d == 4";
+    insta::assert_snapshot!(told(&format!("each x in body.l {all}")), @"body.l[20].d: nothing -> 4");
+    let filtered = format!("each x in filter(f in body.l: f.a is present) {all}");
+    insta::assert_snapshot!(told(&filtered), @"body.l[20].d: nothing -> 4");
+}
+
 /// The event costs nothing as it is; changed, its pairs are looked at, and each copy of a list counts.
 #[test]
 fn an_event_that_asks_for_endless_work_once_it_is_changed_does_not_get_it() {

@@ -1,9 +1,10 @@
 //! `mapping-may-be-missing`
 
 use crate::analysis::Placed;
-use crate::check::typed::{Expr, ExprKind, Mapped, Path};
+use crate::check::typed::{Expr, ExprKind, Mapped};
 use crate::lint::context::{Context, Findings};
 use crate::lint::reads;
+use crate::lint::study::Study;
 use crate::lint::{Level, Lint};
 use crate::span::Span;
 use crate::types::Missing;
@@ -41,6 +42,11 @@ sensor example on gh.push {
 trigger log { message = \"${body.a}\" }
 #~ \"${body.a}\"
 ",
+        "\
+when body.a is present
+trigger log { message = body.a ?? body.text }
+#~ body.a ?? body.text
+",
     ],
     passes: &[
         "\
@@ -72,6 +78,11 @@ trigger log { message = \"${body.text}, ${string(body.text)}\" }
         "trigger workflow { template = \"t\", namespace = \"n\", parameters { a? = body.a } }",
         "trigger log { message = headers[\"x-text\"] ?? event.id }",
         "\
+when body.a == \"x\" or body.a == \"y\"
+trigger log { message = body.a ?? body.text }
+",
+        "when body.text is present trigger log { message = body.a ?? body.text }",
+        "\
 use std \"alertmanager\"
 
 source am webhook {
@@ -99,9 +110,7 @@ fn look(context: &Context<'_>, out: &mut Findings) {
         for trigger in &placed.rule.triggers {
             let mut places: Vec<(&Mapped, Span)> = Vec::new();
             reads::fields(&trigger.fields, &mut |field, expr| {
-                let mut paths = Vec::new();
-                lacking(expr, context, &mut paths);
-                if !field.optional && paths.iter().any(|path| !study.is_there(placed, path)) {
+                if !field.optional && may_lack(expr, placed, context, &mut study) {
                     places.push((field, expr.span));
                 }
             });
@@ -124,16 +133,23 @@ fn look(context: &Context<'_>, out: &mut Findings) {
     }
 }
 
-/// The paths of which nothing is known and without which an expression has no value.
-fn lacking<'a>(expr: &'a Expr, context: &Context<'_>, found: &mut Vec<&'a Path>) {
-    let Some(known) = context.known(expr.span) else { return };
+/// Whether a value may be missing for want of another of which nothing is known.
+fn may_lack<'a>(
+    expr: &'a Expr,
+    placed: Placed<'a>,
+    context: &Context<'a>,
+    study: &mut Study<'a>,
+) -> bool {
+    let Some(known) = context.known(expr.span) else { return false };
     if known.lack.absent != Missing::Open {
-        return;
+        return false;
     }
     match &expr.kind {
-        ExprKind::Path(path) if known.ty.is_any() => found.push(path),
-        // Where the left is missing, the right stands in for it.
-        ExprKind::Coalesce { right, .. } => lacking(right, context, found),
-        _ => expr.children().into_iter().for_each(|child| lacking(child, context, found)),
+        ExprKind::Path(path) => known.ty.is_any() && !study.is_there(placed, path),
+        // Where the left is missing or null, the right stands in for it.
+        ExprKind::Coalesce { left, right } => {
+            may_lack(right, placed, context, study) && !study.has_values(placed, left)
+        }
+        _ => expr.children().into_iter().any(|child| may_lack(child, placed, context, study)),
     }
 }

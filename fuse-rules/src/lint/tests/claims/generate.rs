@@ -251,9 +251,14 @@ fn of_alerts(random: &mut Random, each: bool) -> String {
 
 fn trigger(random: &mut Random, event: &Event) -> String {
     let value = match event {
-        Event::Push { .. } => {
-            random.pick(&["body.a", "body.b ?? 1", "\"${body.a}\"", "body.o.a", "string(body.a)"])
-        }
+        Event::Push { .. } => random.pick(&[
+            "body.a",
+            "body.b ?? 1",
+            "\"${body.a}\"",
+            "body.o.a",
+            "string(body.a)",
+            "body.a ?? body.b",
+        ]),
         Event::Alerts { each: true } => random.pick(&[
             "alert.labels.severity",
             "body.issue.title",
