@@ -38,9 +38,13 @@ impl<'r> Analysis<'r> {
         of_condition(expr).iter().any(|needs| self.are_there(of, around, needs, given))
     }
 
-    /// Whether it is proven that a value that a rule takes is there, be it null, where the rule matches.
-    pub(crate) fn is_there(&mut self, of: Placed<'r>, path: &'r Path) -> bool {
-        self.is_never(of, of.eachs().len(), (path, Domain::bits(Bits::ABSENT)), &matched(of))
+    /// Whether it is proven that one of some values is there where the rule matches: the last one, be it null, or one
+    /// before it that is not null, for which the next one stands in.
+    pub(crate) fn is_one_there(&mut self, of: Placed<'r>, paths: &[&'r Path]) -> bool {
+        let Some((last, before)) = paths.split_last() else { return false };
+        let before = before.iter().map(|path| (*path, Domain::bits(Bits::ABSENT.or(Bits::NULL))));
+        let none: Vec<_> = before.chain([(*last, Domain::bits(Bits::ABSENT))]).collect();
+        self.is_never(of, of.eachs().len(), &none, &matched(of))
     }
 
     /// Whether it is proven that a value of a rule is made of no text that says anything to a shell, where the rule
@@ -54,7 +58,7 @@ impl<'r> Analysis<'r> {
                     let texts = Texts::all().tested(Test::Inside(saying.into()), true);
                     let mut texts = Domain::texts(texts);
                     texts.bits = texts.bits.or(Bits::SURROGATE);
-                    self.is_never(of, of.eachs().len(), (path, texts), &given)
+                    self.is_never(of, of.eachs().len(), &[(path, texts)], &given)
                 })
             }
             ExprKind::Coalesce { left, right } => {
@@ -101,24 +105,26 @@ impl<'r> Analysis<'r> {
         needs.iter().all(|(path, kinds)| {
             let mut other = Domain::of_kinds(Kinds::ANY.minus(*kinds));
             other.bits = other.bits.or(Bits::ABSENT);
-            self.is_never(of, around, (path, other), &given)
+            self.is_never(of, around, &[(*path, other)], &given)
         })
     }
 
-    /// Whether it is proven that a path has none of these values where conditions have the truths that are given.
+    /// Whether it is proven that not all paths have such values where conditions have the truths that are given.
     fn is_never(
         &mut self,
         of: Placed<'r>,
         around: usize,
-        (path, values): (&'r Path, Domain),
+        values: &[(&'r Path, Domain)],
         given: &[(Inside<'r>, Truths)],
     ) -> bool {
         let eachs: Vec<_> = of.eachs().into_iter().take(around).collect();
         let never = self.ask(of.event()).never(&|state| {
             let (scope, mut goals) = ask::bind(state, &eachs)?;
             goals.extend(given.iter().map(|(part, want)| wanted(*part, &scope, *want)));
-            let place = state.places.of(path, &scope).ok_or(Outcome::Unsure)?;
-            goals.push(Goal::Place(place, values.clone().into()));
+            for (path, domain) in values {
+                let place = state.places.of(path, &scope).ok_or(Outcome::Unsure)?;
+                goals.push(Goal::Place(place, domain.clone().into()));
+            }
             Ok(goals)
         });
         never.is_some()

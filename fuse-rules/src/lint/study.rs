@@ -141,14 +141,10 @@ impl<'a> Study<'a> {
         self.analysis.separating(a.placed, b.placed).is_never()
     }
 
-    /// Whether it is proven that a value that a rule takes is there where the rule matches.
-    pub(crate) fn is_there(&mut self, of: Placed<'a>, path: &'a Path) -> bool {
-        self.analysis.is_there(of, path)
-    }
-
-    /// Whether it is proven that a value that a rule takes is there and not null where the rule matches.
-    pub(crate) fn has_values(&mut self, of: Placed<'a>, expr: &'a Expr) -> bool {
-        self.analysis.has_values(of, expr)
+    /// Whether it is proven that one of some values, of which each stands in for the one before it, is there where the
+    /// rule matches.
+    pub(crate) fn is_one_there(&mut self, of: Placed<'a>, paths: &[&'a Path]) -> bool {
+        self.analysis.is_one_there(of, paths)
     }
 
     /// Whether it is proven that a list of a rule has an element where the rule matches.

@@ -14,6 +14,8 @@ pub(super) struct Proofs<'r> {
     of: Placed<'r>,
     /// These are there where the rule matches.
     there: Vec<&'r Expr>,
+    /// One of each two is there, the first one not null.
+    either: Vec<[&'r Expr; 2]>,
     /// These are there and not null.
     values: Vec<&'r Expr>,
     /// These, where they are lists, have an element.
@@ -40,10 +42,19 @@ impl<'r> Proofs<'r> {
             }
             before.push(when);
         }
+        let mut either = Vec::new();
+        for pair in paths.windows(2) {
+            if let (ExprKind::Path(one), ExprKind::Path(other)) = (&pair[0].kind, &pair[1].kind)
+                && analysis.is_one_there(of, &[one, other])
+            {
+                either.push([pair[0], pair[1]]);
+            }
+        }
         Self {
             of,
+            either,
             there: proven(&mut |expr| match &expr.kind {
-                ExprKind::Path(path) => analysis.is_there(of, path),
+                ExprKind::Path(path) => analysis.is_one_there(of, &[path]),
                 _ => false,
             }),
             values: proven(&mut |expr| analysis.has_values(of, expr)),
@@ -57,6 +68,7 @@ impl<'r> Proofs<'r> {
     pub(super) fn count(&self, counts: &mut BTreeMap<&'static str, usize>) {
         for (what, all) in [
             ("value there", self.there.len()),
+            ("one of two there", self.either.len()),
             ("value not null", self.values.len()),
             ("list with an element", self.filled.len()),
             ("plain value", self.plain.len()),
@@ -90,6 +102,12 @@ impl<'r> Proofs<'r> {
             for value in &self.there {
                 let is_there = is(value, IsTest::Present);
                 assert_eq!(is_there, Ok(true), "{name}: {value:?} at {path:?}\n{told}");
+            }
+            for [one, other] in &self.either {
+                let has_one = is(one, IsTest::Present) == Ok(true);
+                let is_there = has_one && is(one, IsTest::Null) == Ok(false);
+                let has_other = is(other, IsTest::Present) == Ok(true);
+                assert!(is_there || has_other, "{name}: {one:?}, {other:?} at {path:?}\n{told}");
             }
             for value in &self.values {
                 let is_null = is(value, IsTest::Null);

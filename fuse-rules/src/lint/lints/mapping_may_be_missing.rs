@@ -1,10 +1,9 @@
 //! `mapping-may-be-missing`
 
 use crate::analysis::Placed;
-use crate::check::typed::{Expr, ExprKind, Mapped};
+use crate::check::typed::{Expr, ExprKind, Mapped, Path};
 use crate::lint::context::{Context, Findings};
 use crate::lint::reads;
-use crate::lint::study::Study;
 use crate::lint::{Level, Lint};
 use crate::span::Span;
 use crate::types::Missing;
@@ -83,6 +82,10 @@ trigger log { message = body.a ?? body.text }
 ",
         "when body.text is present trigger log { message = body.a ?? body.text }",
         "\
+when body.a == \"x\" or body.text is present
+trigger log { message = \"from ${body.a ?? body.text}\" }
+",
+        "\
 use std \"alertmanager\"
 
 source am webhook {
@@ -102,6 +105,9 @@ sensor s on am.alerts {
     look,
 };
 
+/// In how many ways an expression with defaults may have no value, as far as is looked.
+const MOST_WAYS: usize = 32;
+
 fn look(context: &Context<'_>, out: &mut Findings) {
     let mut study = context.study();
     let rules = context.rules.sensors.iter();
@@ -110,7 +116,10 @@ fn look(context: &Context<'_>, out: &mut Findings) {
         for trigger in &placed.rule.triggers {
             let mut places: Vec<(&Mapped, Span)> = Vec::new();
             reads::fields(&trigger.fields, &mut |field, expr| {
-                if !field.optional && may_lack(expr, placed, context, &mut study) {
+                let mut may_lack = || {
+                    lacking(expr, context).iter().any(|paths| !study.is_one_there(placed, paths))
+                };
+                if !field.optional && may_lack() {
                     places.push((field, expr.span));
                 }
             });
@@ -133,23 +142,27 @@ fn look(context: &Context<'_>, out: &mut Findings) {
     }
 }
 
-/// Whether a value may be missing for want of another of which nothing is known.
-fn may_lack<'a>(
-    expr: &'a Expr,
-    placed: Placed<'a>,
-    context: &Context<'a>,
-    study: &mut Study<'a>,
-) -> bool {
-    let Some(known) = context.known(expr.span) else { return false };
+/// The paths of which nothing is known and without which an expression has no value: it has none where all paths of
+/// one list are missing, or null where another one stands in for them.
+fn lacking<'a>(expr: &'a Expr, context: &Context<'_>) -> Vec<Vec<&'a Path>> {
+    let Some(known) = context.known(expr.span) else { return Vec::new() };
     if known.lack.absent != Missing::Open {
-        return false;
+        return Vec::new();
     }
     match &expr.kind {
-        ExprKind::Path(path) => known.ty.is_any() && !study.is_there(placed, path),
-        // Where the left is missing or null, the right stands in for it.
+        ExprKind::Path(path) if known.ty.is_any() => vec![vec![path]],
         ExprKind::Coalesce { left, right } => {
-            may_lack(right, placed, context, study) && !study.has_values(placed, left)
+            let (mut lefts, rights) = (lacking(left, context), lacking(right, context));
+            if lefts.is_empty() {
+                // It may be missing as well, of which something is known.
+                lefts.push(Vec::new());
+            }
+            let with = |left: &Vec<&'a Path>| {
+                let left = left.clone();
+                rights.iter().map(move |right| [left.as_slice(), right].concat())
+            };
+            lefts.iter().flat_map(with).take(MOST_WAYS).collect()
         }
-        _ => expr.children().into_iter().any(|child| may_lack(child, placed, context, study)),
+        _ => expr.children().into_iter().flat_map(|child| lacking(child, context)).collect(),
     }
 }
