@@ -80,6 +80,10 @@ trigger log { message = \"${body.text}, ${string(body.text)}\" }
 when body.a == \"x\" or body.a == \"y\"
 trigger log { message = body.a ?? body.text }
 ",
+        "\
+when body.a not in [\"x\", \"y\"]
+trigger log { message = body.a ?? body.text }
+",
         "when body.text is present trigger log { message = body.a ?? body.text }",
         "\
 when body.a == \"x\" or body.text is present
@@ -152,11 +156,13 @@ fn lacking<'a>(expr: &'a Expr, context: &Context<'_>) -> Vec<Vec<&'a Path>> {
     match &expr.kind {
         ExprKind::Path(path) if known.ty.is_any() => vec![vec![path]],
         ExprKind::Coalesce { left, right } => {
-            let (mut lefts, rights) = (lacking(left, context), lacking(right, context));
-            if lefts.is_empty() {
-                // It may be missing as well, of which something is known.
-                lefts.push(Vec::new());
-            }
+            let rights = lacking(right, context);
+            let lefts = match &left.kind {
+                ExprKind::Path(path) => vec![vec![path]],
+                _ => lacking(left, context),
+            };
+            // What is missing in some other way is taken to be.
+            let lefts = if lefts.is_empty() { vec![Vec::new()] } else { lefts };
             let with = |left: &Vec<&'a Path>| {
                 let left = left.clone();
                 rights.iter().map(move |right| [left.as_slice(), right].concat())
