@@ -37,7 +37,7 @@ spec:
         source: git clone --branch "{{inputs.parameters.ref}}" https://git.example.com/pay
 "#;
 
-/// A long name; what is made for it is called by its first 46 characters.
+/// A long name; what is made is called by the first 46 characters of its rule's.
 const LONG: &str = "restart-everything-that-has-an-expired-certificate";
 
 /// The rules of one set.
@@ -157,7 +157,12 @@ fn sensor(random: &mut Random, number: usize, theme: &Rc<Theme>) -> (String, Eve
 
 fn rule(random: &mut Random, number: usize, event: &Event) -> String {
     let mut text = format!("{}{}", doc(random), allow(random));
-    let name = if random.one_in(12) { format!("{LONG}-{number}") } else { format!("r{number}") };
+    let name = if random.one_in(12) {
+        let long = &LONG[..LONG.len() - random.below(12)];
+        format!("{}-{number}", long.trim_end_matches('-'))
+    } else {
+        format!("r{number}")
+    };
     writeln!(text, "rule {name} {{").unwrap();
     if random.one_in(4) {
         text.push_str("requires gate\n");
