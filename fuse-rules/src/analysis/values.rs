@@ -42,14 +42,18 @@ impl<'r> Analysis<'r> {
     /// before it that is not null, for which the next one stands in.
     pub(crate) fn is_one_there(&mut self, of: Placed<'r>, paths: &[&'r Path]) -> bool {
         let Some((last, before)) = paths.split_last() else { return false };
-        let before = before.iter().map(|path| (*path, Domain::bits(Bits::ABSENT.or(Bits::NULL))));
-        let none: Vec<_> = before.chain([(*last, Domain::bits(Bits::ABSENT))]).collect();
-        self.is_never(of, of.eachs().len(), &none, &matched(of))
+        let all: Vec<_> = none(before).chain([(*last, Domain::bits(Bits::ABSENT))]).collect();
+        self.is_never(of, of.eachs().len(), &all, &matched(of))
     }
 
     /// Whether it is proven that a value of a rule is made of no text that says anything to a shell, where the rule
-    /// matches.
-    pub(crate) fn is_plain(&mut self, of: Placed<'r>, expr: &'r Expr) -> bool {
+    /// matches and the value stands in for others, which are missing or null.
+    pub(crate) fn is_plain(
+        &mut self,
+        of: Placed<'r>,
+        expr: &'r Expr,
+        stands_in: &[&'r Path],
+    ) -> bool {
         match &expr.kind {
             ExprKind::Const(_) => true,
             ExprKind::Path(path) => {
@@ -58,17 +62,22 @@ impl<'r> Analysis<'r> {
                     let texts = Texts::all().tested(Test::Inside(saying.into()), true);
                     let mut texts = Domain::texts(texts);
                     texts.bits = texts.bits.or(Bits::SURROGATE);
-                    self.is_never(of, of.eachs().len(), &[(path, texts)], &given)
+                    let values: Vec<_> = none(stands_in).chain([(path, texts)]).collect();
+                    self.is_never(of, of.eachs().len(), &values, &given)
                 })
             }
             ExprKind::Coalesce { left, right } => {
-                [left, right].into_iter().all(|side| self.is_plain(of, side))
+                let mut all = stands_in.to_vec();
+                if let ExprKind::Path(path) = &left.kind {
+                    all.push(path);
+                }
+                self.is_plain(of, left, stands_in) && self.is_plain(of, right, &all)
             }
-            ExprKind::Concat(parts) => parts.iter().all(|part| self.is_plain(of, part)),
+            ExprKind::Concat(parts) => parts.iter().all(|part| self.is_plain(of, part, stands_in)),
             // What takes no list takes nothing in which texts could be.
             ExprKind::Call { function, arguments } => {
                 function.params.iter().all(|(_, taken)| taken.within(Kinds::SCALAR))
-                    && arguments.iter().all(|argument| self.is_plain(of, argument))
+                    && arguments.iter().all(|argument| self.is_plain(of, argument, stands_in))
             }
             _ => false,
         }
@@ -129,6 +138,11 @@ impl<'r> Analysis<'r> {
         });
         never.is_some()
     }
+}
+
+/// That values are missing or null, so that another one stands in for them.
+fn none<'r>(paths: &[&'r Path]) -> impl Iterator<Item = (&'r Path, Domain)> {
+    paths.iter().map(|path| (*path, Domain::bits(Bits::ABSENT.or(Bits::NULL))))
 }
 
 /// That a rule matches.

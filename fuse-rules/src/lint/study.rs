@@ -152,9 +152,15 @@ impl<'a> Study<'a> {
         self.analysis.is_filled(of, list)
     }
 
-    /// Whether it is proven that a value of a rule is made of no text that says anything to a shell where the rule matches.
-    pub(crate) fn is_plain(&mut self, of: Placed<'a>, expr: &'a Expr) -> bool {
-        self.analysis.is_plain(of, expr)
+    /// Whether it is proven that a value of a rule is made of no text that says anything to a shell where the rule
+    /// matches and it stands in for others.
+    pub(crate) fn is_plain(
+        &mut self,
+        of: Placed<'a>,
+        expr: &'a Expr,
+        stands_in: &[&'a Path],
+    ) -> bool {
+        self.analysis.is_plain(of, expr, stands_in)
     }
 
     /// An event that both match.

@@ -59,7 +59,7 @@ impl<'r> Proofs<'r> {
             }),
             values: proven(&mut |expr| analysis.has_values(of, expr)),
             filled: proven(&mut |expr| analysis.is_filled(of, expr)),
-            plain: proven(&mut |expr| analysis.is_plain(of, expr)),
+            plain: proven(&mut |expr| analysis.is_plain(of, expr, &[])),
             decided,
         }
     }

@@ -210,6 +210,23 @@ sensor example on gh.push {
             "\
 sensor example on gh.push {
   rule build {
+    when body.number > 0
+    trigger workflow {
+      template  = \"build\"
+      namespace = \"ci\"
+      parameters {
+        ref = body.number ?? body.ref
+      }
+    }
+  }
+}
+",
+            template!()
+        ),
+        concat!(
+            "\
+sensor example on gh.push {
+  rule build {
     when body.number > 0 and (body.base == \"main\" or body.base == \"next\")
     trigger workflow {
       template  = \"build\"
@@ -239,7 +256,7 @@ fn look(context: &Context<'_>, out: &mut Findings) {
             let placed = Placed { sensor: given.sensor, rule: given.rule };
             if is_harmless(value, context)
                 || is_tested(&given, value, &tested)
-                || context.study().is_plain(placed, value)
+                || context.study().is_plain(placed, value, &[])
             {
                 continue;
             }

@@ -1,7 +1,7 @@
 //! `untrusted-text`
 
 use crate::analysis::Placed;
-use crate::check::typed::{Expr, ExprKind, Mapped, Rule, Sensor};
+use crate::check::typed::{Expr, ExprKind, Mapped, Path, Rule, Sensor};
 use crate::lint::context::{Context, Findings};
 use crate::lint::outsiders::HARMLESS_FIELDS;
 use crate::lint::reads::{self, Bound, Part, Whole};
@@ -70,6 +70,8 @@ trigger workflow {
   parameters {
     a = body.issue.title ?? \"\"
 #~ body.issue.title
+    c = body.comment.id ?? body.issue.title
+#~ body.issue.title
     b = body.comment.body
 #~ body.comment.body
   }
@@ -94,6 +96,10 @@ sensor example on gh.push {
 }
 ",
         "trigger log { message = body.pull_request.title }",
+        "\
+when body.n == 1 or body.n == 2
+trigger job { image = \"x\", namespace = \"n\", command = [\"${body.n ?? body.issue.title}\"] }
+",
         "\
 trigger workflow {
   template  = \"t\"
@@ -142,7 +148,9 @@ fn look_at<'a>(sensor: &'a Sensor, rule: &'a Rule, context: &Context<'a>, out: &
         if let Part::Field(trigger, field) = part
             && acts(&trigger.kind, field, context)
         {
-            flows(expr, bound, &mut |whole, expr| found.push((whole, expr, field)));
+            flows(expr, bound, &mut Vec::new(), &mut |whole, expr, stands_in| {
+                found.push((whole, expr, field, stands_in.to_vec()));
+            });
         }
     });
     if found.is_empty() {
@@ -150,8 +158,8 @@ fn look_at<'a>(sensor: &'a Sensor, rule: &'a Rule, context: &Context<'a>, out: &
     }
     let tested = guards::tested(sensor, rule);
     let mut study = context.study();
-    for (_, expr, field) in found.iter().filter(|(whole, ..)| !tested.contains(whole)) {
-        if study.is_plain(Placed { sensor, rule }, expr) {
+    for (_, expr, field, stands_in) in found.iter().filter(|(whole, ..)| !tested.contains(whole)) {
+        if study.is_plain(Placed { sensor, rule }, expr, stands_in) {
             continue;
         }
         let (text, name) = (context.text(expr.span), &field.name);
@@ -172,28 +180,40 @@ fn acts(kind: &str, field: &Mapped, context: &Context<'_>) -> bool {
     !tells && !HARMLESS_FIELDS.contains(&outer)
 }
 
-/// Calls `visit` with each text of outsiders that goes into a value as it is.
+/// Calls `visit` with each text of outsiders that goes into a value as it is, and the values for which it stands in.
 fn flows<'a>(
     expr: &'a Expr,
     bound: &mut Bound<'a>,
-    visit: &mut impl FnMut(Whole<'a>, &'a Expr),
+    stands_in: &mut Vec<&'a Path>,
+    visit: &mut impl FnMut(Whole<'a>, &'a Expr, &[&'a Path]),
 ) {
     match &expr.kind {
         ExprKind::Path(path) => {
             if let Some(whole) = bound.whole(path).filter(Whole::is_outsiders) {
-                visit(whole, expr);
+                visit(whole, expr, stands_in);
             }
         }
         ExprKind::Call { function, .. } if HARMLESS_CALLS.contains(&function.name) => {}
         ExprKind::Quantifier { list, body, kind, .. } => {
-            flows(list, bound, visit);
+            flows(list, bound, stands_in, visit);
             if !kind.is_condition() && !kind.keeps_elements() {
                 bound.bind(list);
-                flows(body, bound, visit);
+                flows(body, bound, stands_in, visit);
                 bound.unbind();
             }
         }
+        ExprKind::Coalesce { left, right } => {
+            flows(left, bound, stands_in, visit);
+            let outer = stands_in.len();
+            if let ExprKind::Path(path) = &left.kind {
+                stands_in.push(path);
+            }
+            flows(right, bound, stands_in, visit);
+            stands_in.truncate(outer);
+        }
         _ if expr.is_condition() => {}
-        _ => expr.children().into_iter().for_each(|child| flows(child, bound, visit)),
+        _ => {
+            expr.children().into_iter().for_each(|child| flows(child, bound, stands_in, visit));
+        }
     }
 }

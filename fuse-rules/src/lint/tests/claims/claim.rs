@@ -106,16 +106,28 @@ pub(super) fn claims(text: &str, finding: &Finding) -> Vec<Claim> {
             assert_eq!(others.next(), None, "this is not needed: {}", told());
         }
         "untrusted-text" | "unsafe-parameter" => {
-            let path = inside(own);
             let rule = lines.at(line).unwrap().rule.unwrap().start;
-            let says = |of: &str| format!("{of} matches {SAYING}");
-            // Of what need not be a text that is no question.
-            let own = lines.with_condition(rule, &says(path));
-            let says = match try_load(&own) {
-                Ok(_) => says(path),
-                Err(_) => says(&format!("lower(string({path}))")),
+            let says = |path: &str| {
+                let says = format!("{path} matches {SAYING}");
+                // Of what need not be a text that is no question.
+                match try_load(&lines.with_condition(rule, &says)) {
+                    Ok(_) => says,
+                    Err(_) => format!("lower(string({path})) matches {SAYING}"),
+                }
             };
-            possible(text, finding, &says);
+            possible(
+                text,
+                finding,
+                &match own.split_once(" ?? ") {
+                    // The second one where it stands in for the first.
+                    Some((one, other)) if !other.starts_with(['"', '1']) => {
+                        let (one, other) = (inside(one), inside(other));
+                        let lacks = format!("({one} is missing or {one} is null)");
+                        format!("({} or {lacks} and {})", says(one), says(other))
+                    }
+                    _ => says(inside(own)),
+                },
+            );
         }
         "all-over-empty-list" => {
             let list = finding.help.split(['(', ')']).nth(1).unwrap();
