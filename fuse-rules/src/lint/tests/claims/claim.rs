@@ -107,27 +107,27 @@ pub(super) fn claims(text: &str, finding: &Finding) -> Vec<Claim> {
         }
         "untrusted-text" | "unsafe-parameter" => {
             let rule = lines.at(line).unwrap().rule.unwrap().start;
+            // What the checker refuses is no question: of what is no text, or never missing.
+            let checks =
+                |condition: &String| try_load(&lines.with_condition(rule, condition)).is_ok();
             let says = |path: &str| {
-                let says = format!("{path} matches {SAYING}");
-                // Of what need not be a text that is no question.
-                match try_load(&lines.with_condition(rule, &says)) {
-                    Ok(_) => says,
-                    Err(_) => format!("lower(string({path})) matches {SAYING}"),
-                }
+                let own = format!("{path} matches {SAYING}");
+                let any = format!("lower(string({path})) matches {SAYING}");
+                if checks(&own) { own } else { any }
             };
-            possible(
-                text,
-                finding,
-                &match own.split_once(" ?? ") {
-                    // The second one where it stands in for the first.
-                    Some((one, other)) if !other.starts_with(['"', '1']) => {
-                        let (one, other) = (inside(one), inside(other));
-                        let lacks = format!("({one} is missing or {one} is null)");
-                        format!("({} or {lacks} and {})", says(one), says(other))
-                    }
-                    _ => says(inside(own)),
-                },
-            );
+            let mut sides = own.split(" ?? ").map(inside);
+            let one = sides.next().unwrap();
+            // The second one says it where it stands in for the first.
+            let instead = sides.next().filter(|other| other.contains('.')).and_then(|other| {
+                let lacks = [
+                    format!("({one} is missing or {one} is null)"),
+                    format!("{one} is missing"),
+                    format!("{one} is null"),
+                ];
+                let lacks = lacks.into_iter().find(|lacks| checks(lacks))?;
+                Some(format!("{} or ({lacks} and {})", says(one), says(other)))
+            });
+            possible(text, finding, &instead.unwrap_or_else(|| says(one)));
         }
         "all-over-empty-list" => {
             let list = finding.help.split(['(', ')']).nth(1).unwrap();
