@@ -1,7 +1,7 @@
 //! What a condition that holds, or does not, tells of the values that it asks about.
 //!
 //! A comparison that is true or false tells that its operands are there, since it would be unknown
-//! otherwise. So a condition tells something both ways.
+//! otherwise. So a condition tells something both ways. That it is not true tells less: it may be unknown.
 
 use rustc_hash::FxHashMap;
 
@@ -17,7 +17,9 @@ impl Scope {
             ExprKind::Not(inner) => self.assume(inner, !holds),
             ExprKind::And(parts) if holds => parts.iter().for_each(|part| self.assume(part, true)),
             ExprKind::Or(parts) if !holds => parts.iter().for_each(|part| self.assume(part, false)),
-            ExprKind::And(parts) | ExprKind::Or(parts) => self.assume_one_of(parts, holds),
+            ExprKind::And(parts) | ExprKind::Or(parts) => {
+                self.assume_one_of(parts, &|scope, part| scope.assume(part, holds));
+            }
             ExprKind::Compare { op, left, right } => {
                 self.assume_compared(left, right);
                 self.assume_compared(right, left);
@@ -67,12 +69,47 @@ impl Scope {
         }
     }
 
+    /// Takes in that a condition does not have this truth: it has the other one, or is unknown.
+    pub(super) fn assume_not(&mut self, condition: &Expr, truth: bool) {
+        match &condition.kind {
+            ExprKind::Not(inner) => self.assume_not(inner, !truth),
+            ExprKind::And(parts) if !truth => {
+                parts.iter().for_each(|part| self.assume_not(part, false));
+            }
+            ExprKind::Or(parts) if truth => {
+                parts.iter().for_each(|part| self.assume_not(part, true));
+            }
+            ExprKind::And(parts) | ExprKind::Or(parts) => {
+                self.assume_one_of(parts, &|scope, part| scope.assume_not(part, truth));
+            }
+            _ if self.is_decided(condition) => self.assume(condition, !truth),
+            _ => {}
+        }
+    }
+
+    /// Whether an elementary condition is never unknown, as far as that is seen.
+    fn is_decided(&self, condition: &Expr) -> bool {
+        let of_kind = |expr: &Expr| {
+            let known = self.known_of(expr).filter(|known| known.lack == Lack::NEVER)?;
+            Kinds::SINGLE.into_iter().find(|kind| known.ty.kinds().within(*kind))
+        };
+        match &condition.kind {
+            ExprKind::Is { value, .. } => matches!(value.kind, ExprKind::Path(_)),
+            ExprKind::Path(_) => of_kind(condition) == Some(Kinds::BOOL),
+            ExprKind::Compare { left, right, .. } | ExprKind::TextTest { left, right, .. } => {
+                of_kind(left).is_some_and(|kind| of_kind(right) == Some(kind))
+            }
+            ExprKind::Pattern { value, .. } => of_kind(value) == Some(Kinds::STRING),
+            _ => false,
+        }
+    }
+
     /// One of the conditions is so: what all of them tell of a value is known.
-    fn assume_one_of(&mut self, parts: &[Expr], holds: bool) {
+    fn assume_one_of(&mut self, parts: &[Expr], so: &dyn Fn(&mut Self, &Expr)) {
         let mut common: Option<FxHashMap<Key, Known>> = None;
         for part in parts {
             let mark = self.mark();
-            self.assume(part, holds);
+            so(self, part);
             let mut learnt = self.learnt_since(mark);
             self.back_to(mark);
             common = Some(match common {

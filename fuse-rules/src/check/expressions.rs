@@ -218,7 +218,8 @@ impl Checker<'_> {
         (Expr { kind, span }, known)
     }
 
-    /// Conditions joined by `and` or `or`: each is looked at where those before it hold, or do not.
+    /// Conditions joined by `and` or `or`: each is looked at where those before it hold, or where none of them does,
+    /// since they are false or unknown.
     fn joined(&mut self, all: &[ast::Expr], and: bool, scope: &mut Scope) -> (Vec<Expr>, Known) {
         let mark = scope.mark();
         let mut lack = Lack::NEVER;
@@ -226,7 +227,11 @@ impl Checker<'_> {
         for part in all {
             let (part, known) = self.condition(part, scope);
             lack = lack.max(known.lack);
-            scope.assume(&part, and);
+            if and {
+                scope.assume(&part, true);
+            } else {
+                scope.assume_not(&part, true);
+            }
             typed.push(part);
         }
         scope.back_to(mark);

@@ -128,6 +128,15 @@ const CASES: &[(&str, &str)] = &[
         "",
     ),
     ("body.shape.kind == \"circle\" or body.shape.side > 1", ""),
+    // One that is unknown is not true either.
+    ("body.note == \"x\" or body.note is null", ""),
+    ("body.note matches \"x\" or body.note is null or body.note is missing", ""),
+    ("body.free == \"x\" or body.free is missing or body.free is null", ""),
+    ("body.free matches \"x\" or body.free is list", ""),
+    ("body.free is present and (body.free matches \"x\" or body.free is list)", ""),
+    ("not (body.free != \"x\" and body.free is present) or body.free == 1", ""),
+    ("body.status == \"firing\" or body.status == \"firing\"", "E0311 `\"firing\"`"),
+    ("body.flag or body.status == \"firing\"", ""),
     ("body.shape.kind == \"circle\" or body.shape.radius > 1", "E0203 `radius`"),
     ("any(u in body.users: u.mail is string and u.mail == \"x\")", ""),
 ];
