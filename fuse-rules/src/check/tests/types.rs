@@ -136,6 +136,8 @@ const CASES: &[(&str, &str)] = &[
     ("body.free is present and (body.free matches \"x\" or body.free is list)", ""),
     ("not (body.free != \"x\" and body.free is present) or body.free == 1", ""),
     ("body.status == \"firing\" or body.status == \"firing\"", "E0311 `\"firing\"`"),
+    ("body.size.kind == \"b\" or body.size.of > 1", ""),
+    ("body.free in [\"b\"] or body.free is null", ""),
     ("body.flag or body.status == \"firing\"", ""),
     ("body.shape.kind == \"circle\" or body.shape.radius > 1", "E0203 `radius`"),
     ("any(u in body.users: u.mail is string and u.mail == \"x\")", ""),
