@@ -9,9 +9,13 @@ use crate::value::Kinds;
 pub(super) fn of(expr: &Expr, scope: &[Id], places: &mut Places) -> Vec<(Id, Domain)> {
     let mut strict = Strict { scope, places, found: Vec::new() };
     match &expr.kind {
-        ExprKind::Compare { left, right, .. } => {
-            strict.value(left, Kinds::ANY.minus(Kinds::LIST).minus(Kinds::MAP));
-            strict.value(right, Kinds::ANY.minus(Kinds::LIST).minus(Kinds::MAP));
+        ExprKind::Compare { op, left, right } => {
+            let kinds = match op.is_order() {
+                true => Kinds::ORDERED,
+                false => Kinds::ANY.minus(Kinds::LIST).minus(Kinds::MAP),
+            };
+            strict.value(left, kinds);
+            strict.value(right, kinds);
         }
         ExprKind::In { item, list } => {
             strict.there(item);

@@ -98,36 +98,33 @@ pub(super) fn claims(text: &str, finding: &Finding) -> Vec<Claim> {
             assert!(is_anchored || is_name && !word.starts_with('-'), "{}", told());
         }
         "mapping-may-be-missing" => {
-            // The one may stand in for the other.
-            let missing = own.split(" ?? ").map(|side| format!("{} is missing", inside(side)));
-            let missing = missing.collect::<Vec<_>>().join(" and ");
+            let sides: Vec<_> = own.split(" ?? ").map(inside).collect();
+            let (last, before) = sides.split_last().unwrap();
+            let mut missing: Vec<_> = before.iter().map(|path| lacks(lines, line, path)).collect();
+            missing.push(Some(format!("{last} is missing")));
+            let missing = missing.into_iter().flatten().collect::<Vec<_>>().join(" and ");
             let outcomes = possible(text, finding, &missing);
             let mut others = outcomes.iter().filter(|outcome| **outcome != Outcome::Rejected);
             assert_eq!(others.next(), None, "this is not needed: {}", told());
         }
         "untrusted-text" | "unsafe-parameter" => {
-            let rule = lines.at(line).unwrap().rule.unwrap().start;
-            // What the checker refuses is no question: of what is no text, or never missing.
-            let checks =
-                |condition: &String| try_load(&lines.with_condition(rule, condition)).is_ok();
             let says = |path: &str| {
-                let own = format!("{path} matches {SAYING}");
-                let any = format!("lower(string({path})) matches {SAYING}");
-                if checks(&own) { own } else { any }
+                let says = [
+                    format!("{path} matches {SAYING}"),
+                    format!("lower(string({path})) matches {SAYING}"),
+                ];
+                says.into_iter().find(|condition| checks(lines, line, condition))
             };
             let mut sides = own.split(" ?? ").map(inside);
             let one = sides.next().unwrap();
             // The second one says it where it stands in for the first.
             let instead = sides.next().filter(|other| other.contains('.')).and_then(|other| {
-                let lacks = [
-                    format!("({one} is missing or {one} is null)"),
-                    format!("{one} is missing"),
-                    format!("{one} is null"),
-                ];
-                let lacks = lacks.into_iter().find(|lacks| checks(lacks))?;
-                Some(format!("{} or ({lacks} and {})", says(one), says(other)))
+                Some(format!("({} and {})", lacks(lines, line, one)?, says(other)?))
             });
-            possible(text, finding, &instead.unwrap_or_else(|| says(one)));
+            let any = says(one).into_iter().chain(instead).collect::<Vec<_>>().join(" or ");
+            if checks(lines, line, &any) {
+                possible(text, finding, &any);
+            }
         }
         "all-over-empty-list" => {
             let list = finding.help.split(['(', ')']).nth(1).unwrap();
@@ -216,6 +213,23 @@ fn inside(expr: &str) -> &str {
     let expr = expr.strip_prefix("\"${").map_or(expr, |rest| rest.trim_end_matches("}\""));
     let expr = expr.rsplit('(').next().unwrap().trim_end_matches(')');
     expr.split(' ').next().unwrap()
+}
+
+/// Whether the checker takes one more condition of the rule of a line: of what is no text, or never missing, it is no
+/// question.
+fn checks(lines: Lines<'_>, line: usize, condition: &str) -> bool {
+    let rule = lines.at(line).unwrap().rule.unwrap().start;
+    try_load(&lines.with_condition(rule, condition)).is_ok()
+}
+
+/// That a default stands in for a value.
+fn lacks(lines: Lines<'_>, line: usize, path: &str) -> Option<String> {
+    let lacks = [
+        format!("({path} is missing or {path} is null)"),
+        format!("{path} is missing"),
+        format!("{path} is null"),
+    ];
+    lacks.into_iter().find(|condition| checks(lines, line, condition))
 }
 
 /// Fails where it is proven that the rule of a finding never acts where something else is so, too, though the
