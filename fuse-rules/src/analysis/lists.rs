@@ -125,10 +125,7 @@ pub(super) fn bind<'r>(
 pub(super) fn meet<'r>(state: &mut State<'r>, wanted: &Wanted<'r>, open: &mut Vec<Goal<'r>>) {
     let Wanted { expr, scope, want } = wanted;
     if let Some((tested, split)) = atom::split(expr) {
-        // What is asked of a value is asked of one that was found.
-        let domain = split.domain(*want);
-        let exact = !want.has(Truths::UNKNOWN) && !domain.may_be(Bits::ABSENT);
-        first(state, tested, &domain, scope, exact);
+        first(state, tested, &split.domain(*want), wanted);
     }
     match &expr.kind {
         ExprKind::Quantifier { kind, list, body, .. } => {
@@ -244,8 +241,9 @@ fn exists<'r>(state: &mut State<'r>, list: Id, says: &Rc<Says<'r>>, count: usize
     }
 }
 
-/// A test of what `first` finds, or of a part of it: an element that it may find, which there has to be where `exact`.
-fn first<'r>(state: &mut State<'r>, tested: &'r Expr, domain: &Domain, scope: &Scope, exact: bool) {
+/// A test of what `first` finds, or of a part of it, which is met by these values: an element that it may find.
+fn first<'r>(state: &mut State<'r>, tested: &'r Expr, domain: &Domain, wanted: &Wanted<'r>) {
+    let scope = &wanted.scope;
     let (found, inside) = match &tested.kind {
         ExprKind::Access { base, segments } => (&**base, segments.as_slice()),
         _ => (tested, &[][..]),
@@ -258,6 +256,8 @@ fn first<'r>(state: &mut State<'r>, tested: &'r Expr, domain: &Domain, scope: &S
         return;
     }
     parts.push((body, Truths::TRUE));
+    // Of nothing that was found such a test is unknown, or met by nothing being there.
+    let exact = !wanted.want.has(Truths::UNKNOWN) && !domain.may_be(Bits::ABSENT);
     let domain = Some((inside, Rc::new(domain.clone())));
     let says = Says { scope: scope.clone(), parts, domain };
     exists(state, id, &Rc::new(says), 1, exact);

@@ -42,7 +42,7 @@ impl<'r> Analysis<'r> {
     /// before it that is not null, for which the next one stands in.
     pub(crate) fn is_one_there(&mut self, of: Placed<'r>, paths: &[&'r Path]) -> bool {
         let Some((last, before)) = paths.split_last() else { return false };
-        let all: Vec<_> = none(before).chain([(*last, Domain::bits(Bits::ABSENT))]).collect();
+        let all: Vec<_> = lacked(before).chain([(*last, Domain::bits(Bits::ABSENT))]).collect();
         self.is_never(of, of.eachs().len(), &all, &matched(of))
     }
 
@@ -62,7 +62,7 @@ impl<'r> Analysis<'r> {
                     let texts = Texts::all().tested(Test::Inside(saying.into()), true);
                     let mut texts = Domain::texts(texts);
                     texts.bits = texts.bits.or(Bits::SURROGATE);
-                    let values: Vec<_> = none(stands_in).chain([(path, texts)]).collect();
+                    let values: Vec<_> = lacked(stands_in).chain([(path, texts)]).collect();
                     self.is_never(of, of.eachs().len(), &values, &given)
                 })
             }
@@ -141,7 +141,7 @@ impl<'r> Analysis<'r> {
 }
 
 /// That values are missing or null, so that another one stands in for them.
-fn none<'r>(paths: &[&'r Path]) -> impl Iterator<Item = (&'r Path, Domain)> {
+fn lacked<'r>(paths: &[&'r Path]) -> impl Iterator<Item = (&'r Path, Domain)> {
     paths.iter().map(|path| (*path, Domain::bits(Bits::ABSENT.or(Bits::NULL))))
 }
 

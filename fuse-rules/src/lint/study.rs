@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::analysis::{ANY_TEXT, Analysis, Answer, Clause, Finding, Placed, RECEIVED, Witness};
-use crate::check::typed::{Expr, Mapped, MappedValue, Path, Rules, Trigger};
+use crate::check::typed::{Mapped, MappedValue, Rules, Trigger};
 use crate::fuses::Fuses;
 use crate::plan::{Plan, Shown};
 use crate::span::Span;
@@ -21,7 +21,7 @@ const SHOWN: usize = 300;
 
 /// The rules of a set, as far as they are understood.
 pub(crate) struct Study<'a> {
-    analysis: Analysis<'a>,
+    pub(crate) analysis: Analysis<'a>,
     plan: Plan,
     /// All fuses on.
     fuses: Fuses,
@@ -139,28 +139,6 @@ impl<'a> Study<'a> {
             return false;
         };
         self.analysis.separating(a.placed, b.placed).is_never()
-    }
-
-    /// Whether it is proven that one of some values, of which each stands in for the one before it, is there where the
-    /// rule matches.
-    pub(crate) fn is_one_there(&mut self, of: Placed<'a>, paths: &[&'a Path]) -> bool {
-        self.analysis.is_one_there(of, paths)
-    }
-
-    /// Whether it is proven that a list of a rule has an element where the rule matches.
-    pub(crate) fn is_filled(&mut self, of: Placed<'a>, list: &'a Expr) -> bool {
-        self.analysis.is_filled(of, list)
-    }
-
-    /// Whether it is proven that a value of a rule is made of no text that says anything to a shell where the rule
-    /// matches and it stands in for others.
-    pub(crate) fn is_plain(
-        &mut self,
-        of: Placed<'a>,
-        expr: &'a Expr,
-        stands_in: &[&'a Path],
-    ) -> bool {
-        self.analysis.is_plain(of, expr, stands_in)
     }
 
     /// An event that both match.

@@ -121,7 +121,14 @@ pub(crate) fn condition(
             "count(q in body.items: q.a == \"{text}\") {} 1",
             random.pick(&[">", "==", "<"])
         ),
-        25 => format!("first(q in body.items: q.a == \"{text}\").n == {number}"),
+        25 => {
+            let of = format!("first(q in body.items: q.a == \"{text}\").n");
+            match random.below(3) {
+                0 => format!("{of} is missing"),
+                1 => format!("{of} is present"),
+                _ => format!("{of} == {number}"),
+            }
+        }
         26 => format!("{path} {} 5m", random.pick(&["==", "<", ">="])),
         _ => format!("({path} ?? {number}) == {number}"),
     };

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::analysis::{Inside, Truths, ask};
-use crate::check::typed::{Expr, ExprKind, IsTest, QuantifierKind, TextOp};
+use crate::check::typed::{Expr, ExprKind, IsTest, Path, QuantifierKind, TextOp};
 use crate::eval::ops::{Fault, Truth};
 use crate::eval::reference::{self, World};
 use crate::value::Value;
@@ -30,8 +30,9 @@ impl<'r> Proofs<'r> {
     pub(super) fn of(analysis: &mut Analysis<'r>, of: Placed<'r>) -> Self {
         let mut paths = Vec::new();
         of.whens().for_each(|when| read(when.expr, &mut paths));
-        let proven = |is: &mut dyn FnMut(&'r Expr) -> bool| {
-            paths.iter().copied().filter(|path| is(path)).collect()
+        let proven = |is: &mut dyn FnMut(&'r Expr, &'r Path) -> bool| {
+            let proven = paths.iter().filter(|(expr, path)| is(expr, path));
+            proven.map(|(expr, _)| *expr).collect()
         };
         let mut decided = Vec::new();
         let mut before: Vec<Inside<'r>> = Vec::new();
@@ -42,24 +43,15 @@ impl<'r> Proofs<'r> {
             }
             before.push(when);
         }
-        let mut either = Vec::new();
-        for pair in paths.windows(2) {
-            if let (ExprKind::Path(one), ExprKind::Path(other)) = (&pair[0].kind, &pair[1].kind)
-                && analysis.is_one_there(of, &[one, other])
-            {
-                either.push([pair[0], pair[1]]);
-            }
-        }
+        let pairs = paths.windows(2);
+        let either = pairs.filter(|pair| analysis.is_one_there(of, &[pair[0].1, pair[1].1]));
         Self {
             of,
-            either,
-            there: proven(&mut |expr| match &expr.kind {
-                ExprKind::Path(path) => analysis.is_one_there(of, &[path]),
-                _ => false,
-            }),
-            values: proven(&mut |expr| analysis.has_values(of, expr)),
-            filled: proven(&mut |expr| analysis.is_filled(of, expr)),
-            plain: proven(&mut |expr| analysis.is_plain(of, expr, &[])),
+            either: either.map(|pair| [pair[0].0, pair[1].0]).collect(),
+            there: proven(&mut |_, path| analysis.is_one_there(of, &[path])),
+            values: proven(&mut |expr, _| analysis.has_values(of, expr)),
+            filled: proven(&mut |expr, _| analysis.is_filled(of, expr)),
+            plain: proven(&mut |expr, _| analysis.is_plain(of, expr, &[])),
             decided,
         }
     }
@@ -129,9 +121,9 @@ impl<'r> Proofs<'r> {
 }
 
 /// The paths in an expression that are no matter of what a quantifier goes through.
-fn read<'r>(expr: &'r Expr, found: &mut Vec<&'r Expr>) {
+fn read<'r>(expr: &'r Expr, found: &mut Vec<(&'r Expr, &'r Path)>) {
     match &expr.kind {
-        ExprKind::Path(_) => found.push(expr),
+        ExprKind::Path(path) => found.push((expr, path)),
         ExprKind::Quantifier { list, .. } => read(list, found),
         _ => expr.children().into_iter().for_each(|child| read(child, found)),
     }

@@ -28,6 +28,11 @@ when not (body.draft == true or not (all(check in body.checks: check.state == \"
 #~ (all(check in body.checks: check.state == \"ok\"))
 when len(body.other) > 0
 ",
+        "\
+when first(check in body.checks: check.name == \"build\") is missing
+when all(check in body.checks: check.state == \"ok\")
+#~ all(check in body.checks: check.state == \"ok\")
+",
     ],
     passes: &[
         "when len(body.checks) > 0 and all(check in body.checks: check.state == \"ok\")",
@@ -85,7 +90,7 @@ fn look_at<'a>(
     all.retain(|(whole, ..)| !filled.contains(whole));
     for (_, list, span) in all {
         let Some(name) = list_of(span, context) else { continue };
-        if context.study().is_filled(Placed { sensor, rule }, list) {
+        if context.study().analysis.is_filled(Placed { sensor, rule }, list) {
             continue;
         }
         out.add(span, format!("this is true where `{name}` is empty"), |problem| {

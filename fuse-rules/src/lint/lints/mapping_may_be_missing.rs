@@ -85,6 +85,7 @@ when body.a not in [\"x\", \"y\"]
 trigger log { message = body.a ?? body.text }
 ",
         "when body.text is present trigger log { message = body.a ?? body.text }",
+        "when body.o < body.a trigger log { message = \"${body.a ?? body.text}\" }",
         "\
 when body.a == \"x\" or body.text is present
 trigger log { message = \"from ${body.a ?? body.text}\" }
@@ -121,7 +122,7 @@ fn look(context: &Context<'_>, out: &mut Findings) {
             let mut places: Vec<(&Mapped, Span)> = Vec::new();
             reads::fields(&trigger.fields, &mut |field, expr| {
                 let mut may_lack = || {
-                    lacking(expr, context).iter().any(|paths| !study.is_one_there(placed, paths))
+                    lacking(expr, context).iter().any(|paths| !study.analysis.is_one_there(placed, paths))
                 };
                 if !field.optional && may_lack() {
                     places.push((field, expr.span));

@@ -256,7 +256,7 @@ fn look(context: &Context<'_>, out: &mut Findings) {
             let placed = Placed { sensor: given.sensor, rule: given.rule };
             if is_harmless(value, context)
                 || is_tested(&given, value, &tested)
-                || context.study().is_plain(placed, value, &[])
+                || context.study().analysis.is_plain(placed, value, &[])
             {
                 continue;
             }

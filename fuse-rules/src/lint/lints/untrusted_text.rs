@@ -159,7 +159,7 @@ fn look_at<'a>(sensor: &'a Sensor, rule: &'a Rule, context: &Context<'a>, out: &
     let tested = guards::tested(sensor, rule);
     let mut study = context.study();
     for (_, expr, field, stands_in) in found.iter().filter(|(whole, ..)| !tested.contains(whole)) {
-        if study.is_plain(Placed { sensor, rule }, expr, stands_in) {
+        if study.analysis.is_plain(Placed { sensor, rule }, expr, stands_in) {
             continue;
         }
         let (text, name) = (context.text(expr.span), &field.name);
