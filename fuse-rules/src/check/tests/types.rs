@@ -24,6 +24,7 @@ source t hook {{ port = 9, path = "/t"
     users: list<user>
     labels: map<string>
     shape: shape
+    was?: shape
     note: string | null
     size: {{ kind: "a", of?: int }} | {{ kind: "b", of?: string }}
     free: any
@@ -131,7 +132,7 @@ const CASES: &[(&str, &str)] = &[
     // One that is unknown is not true either.
     ("body.note == \"x\" or body.note is null", ""),
     ("body.note matches \"x\" or body.note is null or body.note is missing", ""),
-    ("body.owner.name == \"x\" or body.owner.name is missing", ""),
+    ("body.was.kind == \"circle\" or body.was.radius is missing", ""),
     ("body.free == \"x\" or body.free is missing or body.free is null", ""),
     ("body.free matches \"x\" or body.free is list", ""),
     ("body.free is present and (body.free matches \"x\" or body.free is list)", ""),
