@@ -132,7 +132,13 @@ pub(super) fn claims(text: &str, finding: &Finding) -> Vec<Claim> {
             if list == "q" || list.starts_with("q.") {
                 return Vec::new();
             }
-            possible(text, finding, &format!("all(one in {list}: event.id is missing)"));
+            // Where other conditions have it be something else as well, the checker wants to know first.
+            let empty = format!("all(one in {list}: event.id is missing)");
+            let empty = match checks(lines, line, &empty) {
+                true => empty,
+                false => format!("{list} is list and {empty}"),
+            };
+            possible(text, finding, &empty);
             let changed = try_load(&lines.replaced(finding.span, "event.id is missing")).ok();
             return changed.map(|rules| Claim::Helps { plan: rules.plan() }).into_iter().collect();
         }
