@@ -103,7 +103,7 @@ pub(super) fn claims(text: &str, finding: &Finding) -> Vec<Claim> {
             let mut missing: Vec<_> = before.iter().map(|path| lacks(lines, line, path)).collect();
             missing.push(Some(format!("{last} is missing")));
             let missing = missing.into_iter().flatten().collect::<Vec<_>>().join(" and ");
-            let outcomes = possible(text, finding, &missing);
+            let outcomes = possible(text, finding, &[&missing]);
             let mut others = outcomes.iter().filter(|outcome| **outcome != Outcome::Rejected);
             assert_eq!(others.next(), None, "this is not needed: {}", told());
         }
@@ -123,7 +123,7 @@ pub(super) fn claims(text: &str, finding: &Finding) -> Vec<Claim> {
             });
             let any = says(one).into_iter().chain(instead).collect::<Vec<_>>().join(" or ");
             if checks(lines, line, &any) {
-                possible(text, finding, &any);
+                possible(text, finding, &[&any]);
             }
         }
         "all-over-empty-list" => {
@@ -134,11 +134,7 @@ pub(super) fn claims(text: &str, finding: &Finding) -> Vec<Claim> {
             }
             // Where other conditions have it be something else as well, the checker wants to know first.
             let empty = format!("all(one in {list}: event.id is missing)");
-            let empty = match checks(lines, line, &empty) {
-                true => empty,
-                false => format!("{list} is list and {empty}"),
-            };
-            possible(text, finding, &empty);
+            possible(text, finding, &[&empty, &format!("{list} is list and {empty}")]);
             let changed = try_load(&lines.replaced(finding.span, "event.id is missing")).ok();
             return changed.map(|rules| Claim::Helps { plan: rules.plan() }).into_iter().collect();
         }
@@ -148,7 +144,7 @@ pub(super) fn claims(text: &str, finding: &Finding) -> Vec<Claim> {
                 Some(("q", field)) => format!("any(q in body.alerts: q.{field} != {own})"),
                 _ => format!("{meant} != {own}"),
             };
-            possible(text, finding, &condition);
+            possible(text, finding, &[&condition]);
         }
         "cross-element" => {
             let index = |text: &str| text.split(['[', ']']).nth(1).unwrap().to_owned();
@@ -239,9 +235,9 @@ fn lacks(lines: Lines<'_>, line: usize, path: &str) -> Option<String> {
 }
 
 /// Fails where it is proven that the rule of a finding never acts where something else is so, too, though the
-/// finding says that it may. Of a rule that never acts at all nothing is asked. Gives what the rules do on the events
-/// that are found.
-fn possible(text: &str, finding: &Finding, condition: &str) -> Vec<Outcome> {
+/// finding says that it may: the first way of saying so that the checker takes. Of a rule that never acts at all nothing
+/// is asked. Gives what the rules do on the events that are found.
+fn possible(text: &str, finding: &Finding, ways: &[&str]) -> Vec<Outcome> {
     let lines = Lines(text);
     let all = lines.all();
     let names = lines.names(lines.number(finding.span));
@@ -251,7 +247,10 @@ fn possible(text: &str, finding: &Finding, condition: &str) -> Vec<Outcome> {
     for name in &names {
         let is_rule = |at: &usize| all[*at].starts_with("rule ") && lines.name(*at) == *name;
         let rule = (0..all.len()).find(is_rule).unwrap();
-        let changed = load(&lines.with_condition(rule, condition));
+        let asked = |way| lines.with_condition(rule, way);
+        let changed = ways.iter().find_map(|way| try_load(&asked(way)).ok());
+        // Nothing that the checker takes: it says why.
+        let changed = changed.unwrap_or_else(|| load(&asked(ways[0])));
         let (answer, event) = matching(&changed, name);
         is_possible |= !answer.is_never() || matching(&load(text), name).0.is_never();
         outcomes.extend(answer.witness().map(|found| {
@@ -266,7 +265,7 @@ fn possible(text: &str, finding: &Finding, condition: &str) -> Vec<Outcome> {
             decided.filter(is_own).map(|decision| decision.outcome).next().unwrap()
         }));
     }
-    assert!(is_possible, "`{condition}` is impossible there: {finding:?}\n{text}");
+    assert!(is_possible, "`{}` is impossible there: {finding:?}\n{text}", ways[0]);
     outcomes
 }
 
