@@ -47,8 +47,14 @@ impl<'r> Ask<'_, 'r> {
                 let make = &mut |state: &State<'_>, scope: &[Id], automata: &mut Automata| {
                     made(state, scope, ty, automata)
                 };
-                let mut guesser =
-                    Guesser { automata: ask.automata, of: ask.of, make, tries, budget: None };
+                let mut guesser = Guesser {
+                    automata: ask.automata,
+                    of: ask.of,
+                    make,
+                    tries,
+                    budget: None,
+                    current: None,
+                };
                 let narrowed = guesser.guess(state);
                 tries = guesser.tries;
                 if let Made::Event(witness) = Witness::of(&narrowed.places, ask.ty, ask.automata) {

@@ -186,11 +186,16 @@ impl<'r> Looking<'_, 'r> {
             && !self.consider(changes, event)
             && !state.opaque.is_empty()
         {
-            let narrowed = self.guess(state);
-            if let Some((changes, event)) = self.changed(&narrowed)
-                && self.is_fewer(&changes)
-            {
-                self.consider(changes, event);
+            let body = Rc::clone(&self.body);
+            // What one condition takes over from the event may be what another one cannot have.
+            for current in [Some(&*body), None] {
+                let narrowed = self.guess(state, current);
+                if let Some((changes, event)) = self.changed(&narrowed)
+                    && self.is_fewer(&changes)
+                    && self.consider(changes, event)
+                {
+                    break;
+                }
             }
         }
         let best = self.best.as_ref().map_or(usize::MAX, |best| best.changes.len());
@@ -198,7 +203,7 @@ impl<'r> Looking<'_, 'r> {
         if ended { Outcome::Found } else { Outcome::Unsure }
     }
 
-    fn guess(&mut self, state: &State<'r>) -> State<'r> {
+    fn guess(&mut self, state: &State<'r>, body: Option<&Value<'static>>) -> State<'r> {
         let (of, ty, current) = (self.of, self.ty, &self.current);
         let (size, budget) = (self.size, self.budget);
         let make = &mut |state: &State<'_>, scope: &[Id], automata: &mut Automata| {
@@ -216,6 +221,7 @@ impl<'r> Looking<'_, 'r> {
             make,
             tries: self.tries,
             budget: Some(budget),
+            current: body,
         };
         let narrowed = guesser.guess(state);
         self.tries = guesser.tries;

@@ -4,6 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::domain::{Automata, Bits, Domain, Numbers, Pick, Texts};
 use super::goal::{State, Wanted};
+use super::lists;
 use super::places::Id;
 use super::truths::Truths;
 use super::witness::Witness;
@@ -14,6 +15,8 @@ use crate::value::Value;
 
 /// How many values of one place are tried.
 const VALUES: usize = 40;
+/// How many elements of a list that an expression reads are tried for what else it reads.
+const ELEMENTS: usize = 8;
 
 /// Makes the event that a state stands for, and the elements that the scope binds in it.
 pub(super) type Make<'a> = &'a mut dyn FnMut(
@@ -30,6 +33,8 @@ pub(super) struct Guesser<'a> {
     pub(super) tries: usize,
     /// How much may be looked at, where that is bounded.
     pub(super) budget: Option<&'a Budget>,
+    /// The body that is changed, where what it has at one place is to be tried for another.
+    pub(super) current: Option<&'a Value<'static>>,
 }
 
 impl Guesser<'_> {
@@ -37,14 +42,17 @@ impl Guesser<'_> {
     /// be, as far as that was found.
     pub(super) fn guess<'r>(&mut self, state: &State<'r>) -> State<'r> {
         let mut state = state.clone();
+        // What reads one place can be met in fewer ways than what compares two.
+        let mut opaque = state.opaque.clone();
+        opaque.sort_by_cached_key(|wanted| read(&mut state, wanted).len());
         // What one guess changes may undo an earlier one.
         for _ in 0..2 {
             let mut all = true;
-            for wanted in state.opaque.clone() {
-                if self.meets(&state, &wanted) {
+            for wanted in &opaque {
+                if self.meets(&state, wanted) {
                     continue;
                 }
-                match self.narrowed(&state, &wanted) {
+                match self.narrowed(&state, wanted) {
                     Some(next) => state = next,
                     None => all = false,
                 }
@@ -58,22 +66,10 @@ impl Guesser<'_> {
 
     fn narrowed<'r>(&mut self, state: &State<'r>, wanted: &Wanted<'r>) -> Option<State<'r>> {
         let mut state = state.clone();
-        let mut read = Vec::new();
-        let mut ids = Vec::new();
-        wanted.expr.references(&mut |path| {
-            let inner = match path.root {
-                Root::Element(level) => level as usize >= wanted.scope.len(),
-                _ => false,
-            };
-            if !inner {
-                read.push(path);
-            }
-        });
-        for path in read {
-            if let Some(id) = state.places.of(path, &wanted.scope)
-                && !ids.contains(&id)
-            {
-                ids.push(id);
+        let ids = read(&mut state, wanted);
+        for (id, value) in self.others(&state, &ids, &wanted.scope) {
+            if let Some(next) = self.with(&state, &[(id, &only(&value))], wanted) {
+                return Some(next);
             }
         }
         let values = candidates(wanted.expr);
@@ -100,6 +96,30 @@ impl Guesser<'_> {
             }
         }
         None
+    }
+
+    /// What other places have, in the body as it is and then as it is made: that one of two is like the other takes one
+    /// change.
+    fn others(&mut self, state: &State<'_>, ids: &[Id], scope: &[Id]) -> Vec<(Id, Value<'static>)> {
+        let mut found = Vec::new();
+        let Some(current) = self.current.filter(|_| ids.len() > 1) else { return found };
+        let made = (self.make)(state, scope, self.automata).map(|(event, _)| event.body);
+        for body in std::iter::once(current).chain(&made) {
+            for id in ids {
+                for other in ids.iter().filter(|other| *other != id) {
+                    let values = match lists::value(body, *other, &state.places) {
+                        Some(Value::List(items)) => items.get(..ELEMENTS).unwrap_or(items),
+                        value => value.map(std::slice::from_ref).unwrap_or_default(),
+                    };
+                    let plain =
+                        |value: &&Value<'_>| !matches!(value, Value::List(_) | Value::Map(_));
+                    let values = values.iter().filter(plain).map(|value| (*id, value.clone()));
+                    let left = VALUES - found.len();
+                    found.extend(values.take(left));
+                }
+            }
+        }
+        found
     }
 
     fn with<'r>(
@@ -145,6 +165,29 @@ impl Guesser<'_> {
         choices.truncate(VALUES);
         choices
     }
+}
+
+/// The places that an expression reads, each once, without those inside of what it binds itself.
+fn read(state: &mut State<'_>, wanted: &Wanted<'_>) -> Vec<Id> {
+    let mut paths = Vec::new();
+    wanted.expr.references(&mut |path| {
+        let inner = match path.root {
+            Root::Element(level) => level as usize >= wanted.scope.len(),
+            _ => false,
+        };
+        if !inner {
+            paths.push(path);
+        }
+    });
+    let mut ids = Vec::new();
+    for path in paths {
+        if let Some(id) = state.places.of(path, &wanted.scope)
+            && !ids.contains(&id)
+        {
+            ids.push(id);
+        }
+    }
+    ids
 }
 
 fn only(value: &Value<'static>) -> Domain {
