@@ -7,7 +7,7 @@ use crate::check::typed::{Expr, ExprKind, QuantifierKind};
 use crate::eval::stack::Stack;
 use crate::plan::{Compiled, Slot};
 use crate::span::Span;
-use crate::value::cut_at;
+use crate::value::{Value, cut_at};
 
 /// How deep parts nest at most: readers of JSON have limits of their own.
 const DEEPEST: usize = 32;
@@ -173,7 +173,7 @@ impl<'x> Tree<'x> {
     }
 
     fn found(&self, stack: &Stack<'_, '_>, expr: &Expr<Slot>) -> Vec<Found> {
-        let mut values = Values { tree: self, stack, found: Vec::new() };
+        let mut values = Values { tree: self, stack, found: Vec::new(), is_computed: false };
         values.collect(expr);
         values.found
     }
@@ -191,12 +191,27 @@ struct Values<'x, 's, 'e> {
     tree: &'x Tree<'x>,
     stack: &'x Stack<'s, 'e>,
     found: Vec<Found>,
+    /// Whether it is inside of what was computed, and told, as a whole.
+    is_computed: bool,
 }
 
 impl Values<'_, '_, '_> {
     /// Those of the paths in an expression, each once, without those of elements that are bound inside
-    /// of it; and those of constants that are called by their names.
+    /// of it; those of constants that are called by their names; and before them what is computed of them.
     fn collect(&mut self, expr: &Expr<Slot>) {
+        if let ExprKind::Call { .. } | ExprKind::Quantifier { .. } = &expr.kind
+            && !std::mem::replace(&mut self.is_computed, true)
+        {
+            // Whether something is so says the part itself.
+            if let Ok(value) = self.stack.value(expr)
+                && !matches!(*value, Value::Bool(_))
+            {
+                self.add(&self.tree.text(expr.span), Some(value.show()));
+            }
+            self.collect(expr);
+            self.is_computed = false;
+            return;
+        }
         match &expr.kind {
             ExprKind::Path(slot) => match self.stack.value(expr) {
                 Ok(value) => self.add(&slot.text, Some(value.show())),

@@ -81,6 +81,22 @@ fn unknown_by_absence_and_by_mismatch() {
 }
 
 #[test]
+fn what_is_computed_stands_before_what_it_is_computed_of() {
+    insta::assert_snapshot!(explained(
+        "const zone = \"Europe/Madrid\"",
+        "when weekday(event.time, zone) != \"mon\"
+  when lower(string(body.a)) == \"x\" or len(body.l) + count(x in body.l: x.b == 1) > 2
+  when any(x in filter(f in body.l: f.a == 1): x.b == 2)
+  when cidr-contains(\"10.0.0.0/8\", body.ip) and first(x in body.l: x.a == 3).b == 2",
+        &[
+            r#"{"a":"Y","l":[{"a":1,"b":1}],"ip":"10.0.0.1"}"#,
+            r#"{"a":1,"l":[{"a":3,"b":2}],"ip":"11.0.0.1"}"#,
+            r#"{"l":[{"a":1,"b":2},{"a":"3","b":3}],"ip":1}"#,
+        ],
+    ));
+}
+
+#[test]
 fn elements_of_quantifiers() {
     let three = r#"[{"n":"a"},{"n":"b"},{"n":"c"}]"#;
     let many: Vec<String> = (0..9).map(|n| format!("{{\"n\":\"{n}\"}}")).collect();
