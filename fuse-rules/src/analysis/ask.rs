@@ -53,7 +53,7 @@ impl<'r> Ask<'_, 'r> {
                     make,
                     tries,
                     budget: None,
-                    current: None,
+                    body: None,
                 };
                 let narrowed = guesser.guess(state);
                 tries = guesser.tries;

@@ -186,10 +186,10 @@ impl<'r> Looking<'_, 'r> {
             && !self.consider(changes, event)
             && !state.opaque.is_empty()
         {
-            let body = Rc::clone(&self.body);
+            let own = Rc::clone(&self.body);
             // What one condition takes over from the event may be what another one cannot have.
-            for current in [Some(&*body), None] {
-                let narrowed = self.guess(state, current);
+            for body in [Some(&*own), None] {
+                let narrowed = self.guess(state, body);
                 if let Some((changes, event)) = self.changed(&narrowed)
                     && self.is_fewer(&changes)
                     && self.consider(changes, event)
@@ -221,7 +221,7 @@ impl<'r> Looking<'_, 'r> {
             make,
             tries: self.tries,
             budget: Some(budget),
-            current: body,
+            body,
         };
         let narrowed = guesser.guess(state);
         self.tries = guesser.tries;

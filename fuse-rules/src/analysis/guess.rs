@@ -34,7 +34,7 @@ pub(super) struct Guesser<'a> {
     /// How much may be looked at, where that is bounded.
     pub(super) budget: Option<&'a Budget>,
     /// The body that is changed, where what it has at one place is to be tried for another.
-    pub(super) current: Option<&'a Value<'static>>,
+    pub(super) body: Option<&'a Value<'static>>,
 }
 
 impl Guesser<'_> {
@@ -98,24 +98,30 @@ impl Guesser<'_> {
         None
     }
 
-    /// What other places have, in the body as it is and then as it is made: that one of two is like the other takes one
-    /// change.
+    /// What each place may be given of what the others have, in the body as it is and then as it is made: that one of
+    /// two is like the other takes one change.
     fn others(&mut self, state: &State<'_>, ids: &[Id], scope: &[Id]) -> Vec<(Id, Value<'static>)> {
         let mut found = Vec::new();
-        let Some(current) = self.current.filter(|_| ids.len() > 1) else { return found };
+        let Some(body) = self.body.filter(|_| ids.len() > 1) else { return found };
         let made = (self.make)(state, scope, self.automata).map(|(event, _)| event.body);
-        for body in std::iter::once(current).chain(&made) {
+        for body in std::iter::once(body).chain(&made) {
             for id in ids {
                 for other in ids.iter().filter(|other| *other != id) {
                     let values = match lists::value(body, *other, &state.places) {
                         Some(Value::List(items)) => items.get(..ELEMENTS).unwrap_or(items),
                         value => value.map(std::slice::from_ref).unwrap_or_default(),
                     };
-                    let plain =
-                        |value: &&Value<'_>| !matches!(value, Value::List(_) | Value::Map(_));
-                    let values = values.iter().filter(plain).map(|value| (*id, value.clone()));
-                    let left = VALUES - found.len();
-                    found.extend(values.take(left));
+                    for value in values {
+                        if found.len() == VALUES {
+                            return found;
+                        }
+                        let choice = (*id, value.clone());
+                        if !matches!(value, Value::List(_) | Value::Map(_))
+                            && !found.contains(&choice)
+                        {
+                            found.push(choice);
+                        }
+                    }
                 }
             }
         }

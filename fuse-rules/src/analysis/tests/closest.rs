@@ -60,6 +60,10 @@ fn the_smallest_change_is_found() {
         ("body.a == body.b.c.d", r#"{"a":"x"}"#),
         ("body.b.c.d == body.a and body.k == 1", r#"{"a":"x","b":null}"#),
         ("body.a == body.b and lower(body.a) == \"q\"", r#"{"a":"x","b":"y"}"#),
+        (
+            "body.a >= 0 and body.b >= 0 and body.a == body.b and body.a + body.c == 1",
+            r#"{"a":5,"b":7,"c":1}"#,
+        ),
         ("lower(body.a) == body.b", r#"{"a":"X","b":"y"}"#),
         ("body.a in body.l", r#"{"a":"x","l":[["y"],"z"]}"#),
         ("any(x in body.l: x.a == body.a)", r#"{"a":"x","l":[{"a":"y"},{"a":"z"}]}"#),

@@ -60,10 +60,10 @@ pub enum Form {
     None,
 }
 
-/// A path and what stood there, a constant and what it is, or a call and what came of it.
+/// A path and what stood there, a constant and what it is, or a call, a count or a list that is made, and what came of it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Found {
-    /// The path or the call as it is written, or the constant's name.
+    /// The path, or what is computed, as it is written, or the constant's name.
     pub path: String,
     /// Its value as JSON, cut where it is long; `None` where it is missing.
     pub value: Option<String>,

@@ -173,7 +173,7 @@ impl<'x> Tree<'x> {
     }
 
     fn found(&self, stack: &Stack<'_, '_>, expr: &Expr<Slot>) -> Vec<Found> {
-        let mut values = Values { tree: self, stack, found: Vec::new(), is_computed: false };
+        let mut values = Values { tree: self, stack, found: Vec::new() };
         values.collect(expr);
         values.found
     }
@@ -191,27 +191,30 @@ struct Values<'x, 's, 'e> {
     tree: &'x Tree<'x>,
     stack: &'x Stack<'s, 'e>,
     found: Vec<Found>,
-    /// Whether it is inside of what was computed, and told, as a whole.
-    is_computed: bool,
 }
 
 impl Values<'_, '_, '_> {
-    /// Those of the paths in an expression, each once, without those of elements that are bound inside
-    /// of it; those of constants that are called by their names; and before them what is computed of them.
+    /// What an expression computes, as a whole, before what it computes it of.
     fn collect(&mut self, expr: &Expr<Slot>) {
-        if let ExprKind::Call { .. } | ExprKind::Quantifier { .. } = &expr.kind
-            && !std::mem::replace(&mut self.is_computed, true)
-        {
-            // Whether something is so says the part itself.
-            if let Ok(value) = self.stack.value(expr)
-                && !matches!(*value, Value::Bool(_))
-            {
-                self.add(&self.tree.text(expr.span), Some(value.show()));
+        match &expr.kind {
+            ExprKind::Quantifier { kind, .. } if kind.is_condition() => self.inputs(expr),
+            ExprKind::Call { .. } | ExprKind::Quantifier { .. } => {
+                // Whether something is so says the part itself.
+                if let Ok(value) = self.stack.value(expr)
+                    && !matches!(*value, Value::Bool(_))
+                {
+                    self.add(&self.tree.text(expr.span), Some(value.show()));
+                }
+                self.inputs(expr);
             }
-            self.collect(expr);
-            self.is_computed = false;
-            return;
+            ExprKind::Path(_) | ExprKind::Const(_) => self.inputs(expr),
+            _ => expr.children().into_iter().for_each(|child| self.collect(child)),
         }
+    }
+
+    /// The values of the paths in an expression, each once, without those of elements that are bound inside
+    /// of it; and those of constants that are called by their names.
+    fn inputs(&mut self, expr: &Expr<Slot>) {
         match &expr.kind {
             ExprKind::Path(slot) => match self.stack.value(expr) {
                 Ok(value) => self.add(&slot.text, Some(value.show())),
@@ -224,8 +227,8 @@ impl Values<'_, '_, '_> {
                     self.add(text, Some(value.show()));
                 }
             }
-            ExprKind::Quantifier { list, .. } => self.collect(list),
-            _ => expr.children().into_iter().for_each(|child| self.collect(child)),
+            ExprKind::Quantifier { list, .. } => self.inputs(list),
+            _ => expr.children().into_iter().for_each(|child| self.inputs(child)),
         }
     }
 
