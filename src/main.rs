@@ -1,7 +1,9 @@
 //! The `fuse` command.
 
 mod cli;
+mod client;
 mod commands;
+mod log;
 mod output;
 
 use std::process::ExitCode;
@@ -29,6 +31,8 @@ fn main() -> ExitCode {
         Command::Doctor(arguments) => commands::doctor::run(arguments),
         Command::Rbac(arguments) => commands::rbac::run(&arguments),
         Command::Run(arguments) => commands::run::run(arguments),
+        Command::Held(arguments) => commands::held::list(&arguments),
+        Command::Discard(arguments) => commands::held::discard(&arguments),
         Command::Connect(arguments) => commands::connect::run(&arguments),
         Command::Completions(arguments) => commands::completions::run(&arguments),
     };
@@ -50,6 +54,9 @@ enum Exit {
     Problems = 1,
     /// The command was called wrongly, or a file, port or folder could not be used.
     Usage = 2,
+    /// `fuse run` did not stop cleanly: work was cut short, or the state could not be closed. The next
+    /// start goes on from what is on record.
+    Unclean = 3,
 }
 
 impl From<Exit> for ExitCode {

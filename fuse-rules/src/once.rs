@@ -36,6 +36,31 @@ pub struct Claim {
     pub until: Timestamp,
 }
 
+impl Claim {
+    /// The claim as it counts at `now`: one that says that it was made later, as the clock went back
+    /// since, counts as made now, so that its key is held for no longer than its window.
+    ///
+    /// ```
+    /// use fuse_rules::once::Claim;
+    ///
+    /// let at = |text: &str| text.parse::<jiff::Timestamp>().unwrap();
+    /// let (since, until) = (at("2026-08-02T00:00:00Z"), at("2026-08-02T04:00:00Z"));
+    /// let claim = Claim { owner: "a".into(), since, until };
+    /// let now = at("2026-08-01T00:00:00Z");
+    /// assert_eq!(claim.clone().as_of(now).until, at("2026-08-01T04:00:00Z"));
+    /// assert_eq!(claim.clone().as_of(since), claim);
+    /// ```
+    #[must_use]
+    pub fn as_of(self, now: Timestamp) -> Self {
+        if self.since <= now {
+            return self;
+        }
+        let window = self.until.duration_since(self.since);
+        let until = now.checked_add(window).unwrap_or(Timestamp::MAX);
+        Self { since: now, until, ..self }
+    }
+}
+
 /// What [`admit`] answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Admission {
@@ -96,6 +121,9 @@ impl Claims {
     pub fn admit(&mut self, rule: &str, key: &OnceKey, owner: &str, now: Timestamp) -> Admission {
         let place = (rule.to_owned(), key.values.clone());
         let within = Duration::from_millis(key.within_ms);
+        if let Some(claim) = self.0.remove(&place) {
+            self.0.insert(place.clone(), claim.as_of(now));
+        }
         let admission = admit(self.0.get(&place), owner, now, within);
         if let Admission::Granted(claim) = &admission {
             self.0.insert(place, claim.clone());

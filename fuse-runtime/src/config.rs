@@ -8,6 +8,8 @@ use std::time::Duration;
 use fuse_rules::{Fuses, Level, Lint, Lints, Ruleset, parse_duration, parse_switch};
 use serde::{Deserialize, Deserializer};
 
+use crate::store::SizeLimits;
+
 /// What `fuse.toml` says. Every field may be left out.
 ///
 /// ```
@@ -120,11 +122,20 @@ pub struct State {
     pub keep: Duration,
     /// How many events may wait before senders are told to come back: 100,000.
     pub max_backlog: u64,
+    /// The most that the state may take up on disk, as in `4GiB`; senders are told to come back before
+    /// it is reached. No limit, where it is left out.
+    #[serde(deserialize_with = "size_or_none")]
+    pub max_size: Option<u64>,
+    /// How much of the disk stays free: senders are told to come back before the disk is full. `32MiB`.
+    #[serde(deserialize_with = "size")]
+    pub min_free: u64,
 }
 
 impl Default for State {
     fn default() -> Self {
-        Self { dir: None, keep: Duration::from_secs(7 * 24 * 3600), max_backlog: 100_000 }
+        let SizeLimits { max_size, min_free } = SizeLimits::default();
+        let keep = Duration::from_secs(7 * 24 * 3600);
+        Self { dir: None, keep, max_backlog: 100_000, max_size, min_free }
     }
 }
 
@@ -279,6 +290,17 @@ impl Config {
 /// The environment variable of a fuse: `FUSE_` and the name in capitals, `-` as `_`.
 pub fn variable(fuse: &str) -> String {
     format!("FUSE_{}", fuse.to_ascii_uppercase().replace('-', "_"))
+}
+
+fn size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    fuse_rules::parse_size(&text).ok_or_else(|| {
+        serde::de::Error::custom(format!("`{text}` is not a size; write one as in `64MiB`"))
+    })
+}
+
+fn size_or_none<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    size(deserializer).map(Some)
 }
 
 fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {

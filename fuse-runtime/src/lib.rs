@@ -26,10 +26,12 @@ pub mod engine;
 pub mod event;
 mod files;
 pub mod ledger;
+mod log_limit;
 mod metrics;
 mod runtime;
 pub mod sources;
 pub mod store;
+mod supervise;
 pub mod triggers;
 
 pub use config::{

@@ -48,6 +48,11 @@ struct TriggerKind {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Task {
+    task: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct FuseName {
     fuse: String,
 }
@@ -64,6 +69,10 @@ pub(crate) struct Metrics {
     actions: Family<Acted, Counter>,
     held: Family<TriggerKind, Gauge>,
     fuses: Family<FuseName, Gauge>,
+    panics: Family<Task, Counter>,
+    waiting: Gauge,
+    damaged: Gauge,
+    log_lines_dropped: Gauge,
     backlog: Gauge,
     unsettled: Gauge,
     dead_letters: Gauge,
@@ -82,6 +91,9 @@ impl Metrics {
         let actions = Family::default();
         let held = Family::default();
         let fuses = Family::default();
+        let panics = Family::default();
+        let (waiting, damaged, log_lines_dropped) =
+            (Gauge::default(), Gauge::default(), Gauge::default());
         let (backlog, unsettled, dead_letters) =
             (Gauge::default(), Gauge::default(), Gauge::default());
         // From 10 microseconds to some 10 seconds, and from a millisecond to some 17 minutes.
@@ -115,6 +127,26 @@ impl Metrics {
             held.clone(),
         );
         registry.register("fuse_on", "Whether a fuse is on", fuses.clone());
+        registry.register(
+            "panics",
+            "Faults inside fuse that were met and survived, by what they interrupted",
+            panics.clone(),
+        );
+        registry.register(
+            "waiting_actions",
+            "Actions that are tried again at a time",
+            waiting.clone(),
+        );
+        registry.register(
+            "damaged_records",
+            "Records of the state that cannot be read",
+            damaged.clone(),
+        );
+        registry.register(
+            "log_lines_dropped",
+            "Lines that the log could not take since the start",
+            log_lines_dropped.clone(),
+        );
         registry.register(
             "backlog_events",
             "Events that are accepted and not settled",
@@ -152,6 +184,10 @@ impl Metrics {
             actions,
             held,
             fuses,
+            panics,
+            waiting,
+            damaged,
+            log_lines_dropped,
             backlog,
             unsettled,
             dead_letters,
@@ -205,17 +241,35 @@ impl Metrics {
         self.settling.observe(took.as_secs_f64());
     }
 
+    pub(crate) fn panicked(&self, task: &'static str) {
+        self.panics.get_or_create(&Task { task }).inc();
+    }
+
     /// Sets what is counted elsewhere, and gives everything in the text format.
-    pub(crate) fn render(&self, backlog: u64, unsettled: u64, dead_letters: u64) -> String {
+    pub(crate) fn render(&self, counted: &Counted) -> String {
         let gauge = |gauge: &Gauge, value: u64| {
             gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
         };
-        gauge(&self.backlog, backlog);
-        gauge(&self.unsettled, unsettled);
-        gauge(&self.dead_letters, dead_letters);
+        gauge(&self.backlog, counted.backlog);
+        gauge(&self.unsettled, counted.unsettled);
+        gauge(&self.dead_letters, counted.dead_letters);
+        gauge(&self.waiting, counted.waiting);
+        gauge(&self.damaged, counted.damaged);
+        gauge(&self.log_lines_dropped, counted.log_lines_dropped);
         let mut text = String::new();
         // Writing to a string cannot fail.
         let _infallible = encode(&mut text, &self.registry);
         text
     }
+}
+
+/// What is counted elsewhere.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Counted {
+    pub(crate) backlog: u64,
+    pub(crate) unsettled: u64,
+    pub(crate) dead_letters: u64,
+    pub(crate) waiting: u64,
+    pub(crate) damaged: u64,
+    pub(crate) log_lines_dropped: u64,
 }

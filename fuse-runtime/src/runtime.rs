@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use fuse_rules::{Fuses, Registry, Ruleset};
-use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
@@ -14,13 +14,14 @@ use tokio::task::JoinSet;
 
 use crate::admin::{self, Admin};
 use crate::bus::{Bus, BusError, EmbeddedBus};
-use crate::clock::{self, Clock};
+use crate::clock::Clock;
 use crate::cluster::{Need, Place, needs};
-use crate::engine::{Engine, Follower, Policy, Waiting, Watch, Watcher};
+use crate::engine::{Engine, Follower, Gate, Pending, Policy, Shares, Watch, Watcher};
 use crate::ledger::{EmbeddedLedger, Ledger, LedgerError};
 use crate::metrics::Metrics;
 use crate::sources::{Bound, Intake, SourceError, Sources, Stop};
 use crate::store::{Store, StoreError};
+use crate::supervise::Supervisor;
 use crate::triggers::Triggers;
 
 /// How often what is past its time is removed from the ledger.
@@ -60,7 +61,11 @@ pub struct Runtime {
     grace: Duration,
     clock: Clock,
     watcher: Watcher,
+    dropped_log_lines: DroppedLines,
 }
+
+/// Says how many lines the log could not take.
+type DroppedLines = Arc<dyn Fn() -> u64 + Send + Sync>;
 
 /// Why a runtime could not start.
 #[derive(Debug, thiserror::Error)]
@@ -133,8 +138,9 @@ impl Runtime {
             max_backlog: 100_000,
             keep: Duration::from_secs(7 * 24 * 3600),
             grace: Duration::from_secs(20),
-            clock: clock::system(),
+            clock: Clock::system(),
             watcher: Arc::new(|_| {}),
+            dropped_log_lines: Arc::new(|| 0),
         }
     }
 
@@ -186,6 +192,13 @@ impl Runtime {
         Self { watcher, ..self }
     }
 
+    /// Sets what says how many lines the log could not take, for the metric
+    /// `fuse_log_lines_dropped`.
+    #[must_use]
+    pub fn dropped_log_lines(self, dropped: impl Fn() -> u64 + Send + Sync + 'static) -> Self {
+        Self { dropped_log_lines: Arc::new(dropped), ..self }
+    }
+
     /// Starts on a store: everything that can fail fails here.
     ///
     /// # Errors
@@ -200,13 +213,32 @@ impl Runtime {
         }
         let bus: Arc<dyn Bus> = Arc::new(EmbeddedBus::new(store.clone(), self.max_backlog).await?);
         let ledger: Arc<dyn Ledger> = Arc::new(EmbeddedLedger::new(store.clone()));
-        let clock = Arc::clone(&self.clock);
+        let clock = store.keep_time(&self.clock).await?;
         let intake =
-            Intake::new(Arc::clone(&bus), plan.clone(), Arc::clone(&clock), Arc::clone(&metrics));
+            Intake::new(Arc::clone(&bus), plan.clone(), clock.clone(), Arc::clone(&metrics));
         let bound = self.bind(&intake).await?;
         let mut listening: Vec<String> = bound.iter().flat_map(|bound| bound.listening()).collect();
         let (stopper, stop) = Stop::new();
-        let (waiting, unfollowed) = (Arc::<Waiting>::default(), Arc::default());
+        let supervisor = Supervisor::new(Arc::clone(&metrics), stop.clone());
+        let watches = self.watches();
+        let engine = Arc::new(Engine {
+            bus: Arc::clone(&bus),
+            ledger: Arc::clone(&ledger),
+            plan: plan.clone(),
+            plan_hash: plan_hash.clone(),
+            gate: Gate::new(&self.ruleset, &self.fuses),
+            fuses: self.fuses.clone(),
+            triggers: self.triggers.clone(),
+            metrics: Arc::clone(&metrics),
+            clock: clock.clone(),
+            shares: Shares::new(self.policy.actions),
+            policy: self.policy,
+            watcher: self.watcher,
+            pending: Arc::<Pending>::default(),
+            in_doubt: AtomicBool::new(false),
+            working: Mutex::default(),
+        });
+        let unfollowed = Arc::default();
         let mut tasks = JoinSet::new();
         let mut admin_address = None;
         if let Some(address) = self.admin {
@@ -220,54 +252,65 @@ impl Runtime {
                 ledger: Arc::clone(&ledger),
                 metrics: Arc::clone(&metrics),
                 ruleset: Arc::clone(&self.ruleset),
-                plan: plan.clone(),
-                plan_hash: plan_hash.clone(),
-                fuses: self.fuses.clone(),
+                plan,
+                plan_hash,
+                fuses: self.fuses,
                 triggers: self.triggers.clone(),
                 used,
-                waiting: Arc::clone(&waiting),
+                engine: Arc::clone(&engine),
+                supervisor: Arc::clone(&supervisor),
                 unfollowed: Arc::clone(&unfollowed),
-                max_backlog: self.max_backlog,
+                dropped_log_lines: self.dropped_log_lines,
                 looking: Arc::new(Semaphore::new(1)),
                 stop: stop.clone(),
             });
-            tasks.spawn(admin::serve(admin, listener, address));
+            tasks.spawn(
+                Arc::clone(&supervisor)
+                    .watch("the admin port", admin::serve(admin, listener, address)),
+            );
         }
         if let Some(cluster) = self.triggers.acts_on() {
             let follower = Arc::new(Follower {
                 cluster: cluster.clone(),
                 ledger: Arc::clone(&ledger),
                 metrics: Arc::clone(&metrics),
-                clock: Arc::clone(&clock),
+                clock: clock.clone(),
                 problems: unfollowed,
             });
-            for watch in self.watches() {
-                tasks.spawn(Arc::clone(&follower).run(watch, stop.clone()));
+            for watch in watches {
+                let (follower, stop) = (Arc::clone(&follower), stop.clone());
+                let follow = move || Arc::clone(&follower).run(watch.clone(), stop.clone());
+                tasks.spawn(Arc::clone(&supervisor).keep("following objects", follow));
             }
         }
-        let engine = Arc::new(Engine {
-            bus,
-            ledger: Arc::clone(&ledger),
-            plan,
-            plan_hash,
-            fuses: self.fuses,
-            triggers: self.triggers,
-            metrics,
-            clock: Arc::clone(&clock),
-            firing: Semaphore::new(self.policy.actions),
-            policy: self.policy,
-            watcher: self.watcher,
-            waiting,
-        });
-        let open = engine.recall().await?;
-        tasks.spawn(Arc::clone(&engine).look_after_held(open, stop.clone()));
-        tasks.spawn(engine.run(stop.clone()));
+        let task = |run: fn(Arc<Engine>, Stop) -> Task| {
+            let (engine, stop) = (Arc::clone(&engine), stop.clone());
+            move || run(Arc::clone(&engine), stop.clone())
+        };
+        let held = task(|engine, stop| Box::pin(engine.look_after_held(stop)));
+        tasks.spawn(Arc::clone(&supervisor).keep("held actions", held));
+        let due = task(|engine, stop| Box::pin(engine.run_due(stop)));
+        tasks.spawn(Arc::clone(&supervisor).keep("waiting actions", due));
+        let decide = task(|engine, stop| Box::pin(engine.run(stop)));
+        tasks.spawn(Arc::clone(&supervisor).keep("deciding events", decide));
         for bound in bound {
-            tasks.spawn(bound.serve(stop.clone()));
+            tasks.spawn(Arc::clone(&supervisor).watch("a source", bound.serve(stop.clone())));
         }
-        tasks.spawn(prune(Arc::clone(&ledger), clock, self.keep, stop));
+        let (pruned, keep) = (Arc::clone(&ledger), self.keep);
+        let prune = move || prune(Arc::clone(&pruned), clock.clone(), keep, stop.clone());
+        tasks.spawn(supervisor.keep("forgetting what is over", prune));
         let grace = self.grace;
-        Ok(Running { listening, admin_address, intake, ledger, stopper, tasks, store, grace })
+        Ok(Running {
+            listening,
+            admin_address,
+            intake,
+            ledger,
+            engine,
+            stopper,
+            tasks,
+            store,
+            grace,
+        })
     }
 
     /// The kinds of triggers that the rules use, all of which must be there.
@@ -321,12 +364,16 @@ impl Runtime {
     }
 }
 
+/// A part of the engine that runs until told to stop.
+type Task = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
+
 /// A runtime that runs.
 pub struct Running {
     listening: Vec<String>,
     admin_address: Option<SocketAddr>,
     intake: Intake,
     ledger: Arc<dyn Ledger>,
+    pub(crate) engine: Arc<Engine>,
     stopper: watch::Sender<bool>,
     tasks: JoinSet<()>,
     store: Store,
@@ -355,18 +402,28 @@ impl Running {
         &self.intake
     }
 
+    /// The same with another grace time.
+    #[cfg(test)]
+    pub(crate) fn with_grace(self, grace: Duration) -> Self {
+        Self { grace, ..self }
+    }
+
     /// Stops: nothing more is taken in, what is under way is finished or put down for the next
-    /// start. Takes no longer than the grace time; `false` if something had to be cut short.
+    /// start. Takes no longer than the grace time; `false` if something had to be cut short, or the
+    /// store did not close cleanly.
     pub async fn stop(mut self) -> bool {
         // Nobody listens any more only where everything has ended already.
         let _ended = self.stopper.send(true).is_err();
-        let tasks = &mut self.tasks;
-        let finished =
-            tokio::time::timeout(self.grace, async { while tasks.join_next().await.is_some() {} });
+        let (tasks, engine) = (&mut self.tasks, &self.engine);
+        let finished = tokio::time::timeout(self.grace, async {
+            while tasks.join_next().await.is_some() {}
+            engine.finish().await;
+        });
         let in_time = finished.await.is_ok();
         if !in_time {
             tracing::warn!("something did not finish in time; the next start takes it up");
             self.tasks.shutdown().await;
+            self.engine.abort().await;
         }
         if let Err(error) = self.store.close().await {
             tracing::error!(%error, "the store did not close cleanly");
@@ -379,8 +436,7 @@ impl Running {
 /// Removes what is past its time, now and then.
 async fn prune(ledger: Arc<dyn Ledger>, clock: Clock, keep: Duration, stop: Stop) {
     loop {
-        let before: Option<Timestamp> = clock().checked_sub(keep).ok();
-        if let Some(before) = before {
+        if let Ok(before) = clock.steady().checked_sub(keep) {
             match ledger.prune(before).await {
                 Ok(0) => {}
                 Ok(count) => {

@@ -4,10 +4,18 @@
 //! written while a commit is under way is written together by the next one, so a disk flush is
 //! shared by up to 128 of them. A caller is answered only after the commit that holds its work.
 //! Reads see the last commit and never wait for the writer.
+//!
+//! After an I/O error nothing more can be done with the open file: the writer closes it and opens it
+//! again, until that works. Meanwhile every call fails with [`StoreError::Storage`], and
+//! [`Store::trouble`] says why.
 
+mod backend;
+mod health;
 mod open;
+mod room;
 mod rows;
 mod tables;
+mod time;
 mod writer;
 
 #[cfg(test)]
@@ -16,26 +24,44 @@ pub(crate) mod support;
 mod tests;
 
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread::{self, JoinHandle};
 
 use redb::{Database, ReadTransaction, ReadableDatabase, WriteTransaction};
 use tokio::sync::{mpsc, oneshot, watch};
 
-pub(crate) use rows::{EventStatus, decode_envelope, encode_envelope, get_row, put_row};
+pub use health::Trouble;
+pub(crate) use room::Room;
+pub use room::SizeLimits;
+pub(crate) use rows::{EventStatus, decode_envelope, encode_envelope, get_row, put_row, seal};
 pub(crate) use tables::*;
 
+use crate::clock::Clock;
+use health::Health;
+use open::{Opened, Opener};
 use writer::{Job, Work};
 
 /// The name of the store's file in the state folder.
 pub const FILE_NAME: &str = "fuse.redb";
 
-/// The version of the tables' layout that this program reads and writes.
-pub const SCHEMA_VERSION: u64 = 1;
+/// The version of the tables' layout that this program writes. It reads all up to this one.
+pub const SCHEMA_VERSION: u64 = 2;
 
-/// The database, until the store is closed. Reads and the writer hold the lock for reading.
-type Shared = Arc<RwLock<Option<Database>>>;
+/// What the store, its clones and its writer share.
+struct Core {
+    /// The database; `None` while it is opened again, and once it is closed. Reads and the writer
+    /// hold the lock for reading.
+    database: RwLock<Option<Database>>,
+    opener: Opener,
+    health: Health,
+    room: Arc<Room>,
+    commits: AtomicU64,
+    /// Whether the file should be made smaller, where that is worth it.
+    compact: AtomicBool,
+    /// The clock whose readings are put on record.
+    clock: Mutex<Option<Clock>>,
+}
 
 /// Why the store could not do something. Errors are plain text inside, so that one failure can be
 /// told to every caller whose work was in the same commit.
@@ -74,11 +100,17 @@ pub enum StoreError {
     /// The store is closed.
     #[error("the store is closed")]
     Closed,
-    /// Reading or writing failed: the disk is full or broken, or the file is damaged. Whether
-    /// what was to be written is there is unknown after a failed commit. The store takes no more
-    /// writes after an I/O failure: open it again.
+    /// Reading or writing failed: the disk is full or broken. Whether what was to be written is
+    /// there is unknown after a failed commit. The store opens its file again by itself.
     #[error("the store failed: {0}")]
     Storage(String),
+    /// A record is not what was written: the file was changed or damaged. Other records are not
+    /// affected.
+    #[error("{0}")]
+    Damaged(String),
+    /// A fault of fuse itself; nothing of this write was done.
+    #[error("{0}; this is a bug of fuse, please report it")]
+    Internal(String),
 }
 
 /// Every error of the database inside a transaction is a `Storage` one.
@@ -104,12 +136,12 @@ pub struct Store {
 }
 
 struct Inner {
-    database: Shared,
+    core: Arc<Core>,
     /// The way to the writer; `None` once closed.
     jobs: Mutex<Option<mpsc::Sender<Box<dyn Job>>>>,
     writer: Mutex<Option<JoinHandle<()>>>,
-    commits: Arc<AtomicU64>,
     closed: watch::Sender<bool>,
+    is_new: bool,
 }
 
 impl std::fmt::Debug for Store {
@@ -119,17 +151,28 @@ impl std::fmt::Debug for Store {
 }
 
 impl Store {
-    /// Opens the store in the folder `dir`, creating folder and file where they are missing. The
-    /// file is readable by its owner alone, as event bodies may hold secrets.
+    /// Opens the store in the folder `dir`, creating folder and file where they are missing, with
+    /// the default [`SizeLimits`]. The file is readable by its owner alone, as event bodies may hold
+    /// secrets.
     ///
-    /// Blocks while the file is opened, which is quick even after a crash.
+    /// Blocks while the file is opened, which is quick even after a crash; a file that is mostly free
+    /// is made smaller first.
     ///
     /// # Errors
     ///
     /// [`StoreError::Locked`], [`StoreError::Newer`], [`StoreError::Open`], and
     /// [`StoreError::Storage`] where the new tables cannot be written.
     pub fn open(dir: &Path) -> Result<Self, StoreError> {
-        Self::start(open::file(dir)?)
+        Self::open_with(dir, SizeLimits::default())
+    }
+
+    /// The same with limits of its own.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::open`].
+    pub fn open_with(dir: &Path, limits: SizeLimits) -> Result<Self, StoreError> {
+        Self::start(Opener::file(dir), limits)
     }
 
     /// A store that is gone when its last handle is: for tests and embedders.
@@ -138,28 +181,69 @@ impl Store {
     ///
     /// [`StoreError::Storage`] where there is no memory or thread to be had.
     pub fn in_memory() -> Result<Self, StoreError> {
-        Self::start(open::memory()?)
+        Self::start(Opener::memory(), SizeLimits::default())
     }
 
-    fn start(database: Database) -> Result<Self, StoreError> {
-        let database: Shared = Arc::new(RwLock::new(Some(database)));
-        let commits = Arc::new(AtomicU64::new(0));
+    fn start(opener: Opener, limits: SizeLimits) -> Result<Self, StoreError> {
+        let Opened { database, is_new } = opener.open()?;
+        let core = Arc::new(Core {
+            database: RwLock::new(Some(database)),
+            room: Arc::new(Room::new(opener.path(), limits)),
+            opener,
+            health: Health::new(),
+            commits: AtomicU64::new(0),
+            compact: AtomicBool::new(true),
+            clock: Mutex::new(None),
+        });
+        core.compact_where_worth_it();
         // Room for the next batch while one is being committed.
         let (jobs, queue) = mpsc::channel(2 * writer::MAX_BATCH);
-        let (shared, counter) = (database.clone(), commits.clone());
+        let shared = Arc::clone(&core);
         let thread = thread::Builder::new()
             .name("fuse-store".into())
-            .spawn(move || writer::run(&shared, queue, &counter))
+            .spawn(move || writer::run(&shared, queue))
             .map_err(|problem| StoreError::Storage(format!("no writer thread: {problem}")))?;
         Ok(Self {
             inner: Arc::new(Inner {
-                database,
+                core,
                 jobs: Mutex::new(Some(jobs)),
                 writer: Mutex::new(Some(thread)),
-                commits,
                 closed: watch::Sender::new(false),
+                is_new,
             }),
         })
+    }
+
+    /// Whether the file was made when the store was opened, so that nothing is remembered in it.
+    pub fn is_new(&self) -> bool {
+        self.inner.is_new
+    }
+
+    /// Why the store does not work now, where it does not.
+    pub fn trouble(&self) -> Option<Trouble> {
+        self.inner.core.health.trouble()
+    }
+
+    /// Why no further events are accepted, where there is no room for them.
+    pub(crate) fn no_room(&self) -> Option<String> {
+        self.inner.core.room.last_refusal()
+    }
+
+    pub(crate) fn room(&self) -> Arc<Room> {
+        Arc::clone(&self.inner.core.room)
+    }
+
+    /// Changes whenever the file was opened again after a failure: a commit that failed may have been
+    /// made all the same.
+    pub(crate) fn reopened(&self) -> watch::Receiver<u64> {
+        self.inner.core.health.reopened()
+    }
+
+    /// Makes the file smaller before the next commit, where it is mostly free. Reads and writes wait
+    /// meanwhile.
+    pub(crate) async fn compact(&self) -> Result<(), StoreError> {
+        self.inner.core.compact.store(true, Ordering::Relaxed);
+        self.write(|_| Ok(())).await
     }
 
     /// Stops taking writes, waits for those under way and for reads, and closes the file. Every
@@ -179,7 +263,7 @@ impl Store {
     /// How many commits the writer made since the store was opened. With the number of writes it
     /// tells how well they group.
     pub fn commits(&self) -> u64 {
-        self.inner.commits.load(Ordering::Relaxed)
+        self.inner.core.commits.load(Ordering::Relaxed)
     }
 
     /// Whether the store is closed, or being closed.
@@ -205,12 +289,17 @@ impl Store {
         T: Send + 'static,
         F: FnMut(&WriteTransaction) -> Result<T, StoreError> + Send + 'static,
     {
-        self.write_then(work, |_| ()).await
+        self.write_then(0, work, |_| ()).await
     }
 
-    /// Like [`Store::write`]; `after` runs on the writer's thread when the commit is done and
+    /// Like [`Store::write`], of about so many bytes; `after` runs on the writer's thread when the commit is done and
     /// before the answer, in the order of commits, even when the caller went away meanwhile.
-    pub(crate) async fn write_then<T, F, A>(&self, work: F, after: A) -> Result<T, StoreError>
+    pub(crate) async fn write_then<T, F, A>(
+        &self,
+        bytes: usize,
+        work: F,
+        after: A,
+    ) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: FnMut(&WriteTransaction) -> Result<T, StoreError> + Send + 'static,
@@ -218,7 +307,7 @@ impl Store {
     {
         let jobs = lock(&self.inner.jobs).clone().ok_or(StoreError::Closed)?;
         let (answer, answered) = oneshot::channel();
-        let job = Box::new(Work::new(work, after, answer));
+        let job = Box::new(Work::new(bytes, work, after, answer));
         jobs.send(job).await.map_err(|_| StoreError::Closed)?;
         // Nothing may keep the writer from ending while we wait for its last answers.
         drop(jobs);
@@ -231,13 +320,32 @@ impl Store {
         T: Send + 'static,
         F: FnOnce(&ReadTransaction) -> Result<T, StoreError> + Send + 'static,
     {
-        let database = self.inner.database.clone();
+        let core = Arc::clone(&self.inner.core);
+        let closed = self.is_closed();
         let done = tokio::task::spawn_blocking(move || {
-            let guard = database.read().unwrap_or_else(PoisonError::into_inner);
-            let database = guard.as_ref().ok_or(StoreError::Closed)?;
-            work(&database.begin_read()?)
+            let guard = core.database.read().unwrap_or_else(PoisonError::into_inner);
+            match guard.as_ref() {
+                Some(database) => work(&database.begin_read()?),
+                None if closed => Err(StoreError::Closed),
+                None => Err(core.unavailable()),
+            }
         });
-        done.await.map_err(|problem| StoreError::Storage(problem.to_string()))?
+        let done = done.await.map_err(|problem| StoreError::Internal(problem.to_string()))?;
+        if let Err(StoreError::Storage(_)) = &done
+            && let Some(jobs) = lock(&self.inner.jobs).clone()
+        {
+            // The writer finds out that the file fails, and opens it again.
+            let (answer, _) = oneshot::channel();
+            let _full = jobs
+                .try_send(Box::new(Work::new(
+                    0,
+                    |_: &WriteTransaction| Ok(()),
+                    |(): &()| (),
+                    answer,
+                )))
+                .is_err();
+        }
+        done
     }
 
     /// How many writes wait for the writer.
@@ -259,12 +367,66 @@ impl Inner {
             // A panic in the writer was answered to its callers; there is nothing to add here.
             let _ = writer.join();
         }
+        self.core.close()
+    }
+}
+
+impl Core {
+    /// The error of a call while the file is opened again.
+    fn unavailable(&self) -> StoreError {
+        let problem = self.health.trouble().map(|trouble| trouble.problem);
+        StoreError::Storage(problem.unwrap_or_else(|| "the file is being opened again".into()))
+    }
+
+    fn close(&self) -> Result<(), StoreError> {
         let mut guard = self.database.write().unwrap_or_else(PoisonError::into_inner);
         match guard.take() {
             Some(database) => {
                 database.close().map_err(|problem| StoreError::Storage(problem.to_string()))
             }
-            None => Ok(()),
+            None => match self.health.trouble() {
+                Some(trouble) => Err(StoreError::Storage(trouble.problem)),
+                None => Ok(()),
+            },
+        }
+    }
+
+    /// Closes the file, where it is open, and opens it again.
+    fn reopen(&self) -> Result<(), StoreError> {
+        let mut guard = self.database.write().unwrap_or_else(PoisonError::into_inner);
+        // It failed already; that it cannot be closed cleanly is no news.
+        drop(guard.take());
+        let database = self.opener.open()?.database;
+        // Opening may need no room on the disk; a commit does.
+        let transaction = database.begin_write()?;
+        self.record_time(&transaction)?;
+        transaction.commit()?;
+        *guard = Some(database);
+        self.room.changed();
+        Ok(())
+    }
+
+    /// Makes the file smaller where that was asked for and most of it is free.
+    fn compact_where_worth_it(&self) {
+        if !self.compact.swap(false, Ordering::Relaxed) {
+            return;
+        }
+        let mut guard = self.database.write().unwrap_or_else(PoisonError::into_inner);
+        let Some(database) = guard.as_mut() else { return };
+        let before = self.opener.length();
+        match open::compact(database, before) {
+            Ok(false) => {}
+            Ok(true) => {
+                let after = self.opener.length();
+                tracing::info!(
+                    before,
+                    after,
+                    "the state's file was mostly free and is smaller now"
+                );
+                self.room.changed();
+            }
+            // Nothing is lost: the next commit finds out whether the file works.
+            Err(problem) => tracing::warn!(%problem, "the state's file could not be made smaller"),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The arguments, as data: help texts and shell completions follow from here.
 
 mod fuzz;
+mod held;
 mod lint;
 mod rules;
 mod running;
@@ -10,6 +11,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 pub(crate) use fuzz::Fuzz;
+pub(crate) use held::{Discard, Held, Whose};
 pub(crate) use lint::{ALL, Levels, Lint, WARNINGS};
 pub(crate) use rules::{Bench, Check, Doc, Explain, ExplainCode, Fmt, InferType, Plan};
 pub(crate) use running::{Cluster, Connect, Doctor, Rbac, Run, Sender};
@@ -19,7 +21,8 @@ const EXIT_CODES: &str = "\
 Exit codes:
   0  all is well
   1  the rules, or the cluster that they are for, have problems
-  2  wrong usage, or a file, port or folder that cannot be used";
+  2  wrong usage, or a file, port or folder that cannot be used
+  3  fuse run did not stop cleanly";
 
 /// Rules that turn infrastructure events into safe actions.
 #[derive(Debug, Parser)]
@@ -42,6 +45,8 @@ pub(crate) enum Command {
     Plan(Plan),
     Bench(Bench),
     Run(Run),
+    Held(Held),
+    Discard(Discard),
     Doctor(Doctor),
     Rbac(Rbac),
     Connect(Connect),

@@ -22,7 +22,8 @@ Examples:
   FUSE_CICD=on fuse run rules --local --out /tmp/objects
   FUSE_CICD=on fuse run rules --context staging
 
-Exit codes: 0 stopped by a signal, 1 the rules have problems, 2 it could not start")]
+Exit codes: 0 stopped by a signal, 1 the rules have problems, 2 it could not start, 3 it did not stop
+cleanly: a second signal or the time limit cut work short, or the state could not be closed")]
 pub(crate) struct Run {
     /// Files of rules, or folders of them; the folder `rules` where none is given
     #[arg(value_name = "PATH")]

@@ -11,6 +11,7 @@ pub(crate) mod explain_code;
 mod fix;
 pub(crate) mod fmt;
 pub(crate) mod fuzz;
+pub(crate) mod held;
 pub(crate) mod infer_type;
 pub(crate) mod lint;
 pub(crate) mod plan;

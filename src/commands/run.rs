@@ -7,20 +7,16 @@ use std::path::PathBuf;
 use fuse_rules::{Fuses, Ruleset, Style, parse_switch};
 use fuse_runtime::cluster::{Cluster, Finding, Report, examine};
 use fuse_runtime::engine::Policy;
-use fuse_runtime::store::Store;
+use fuse_runtime::store::{SizeLimits, Store};
 use fuse_runtime::triggers::{Manifests, Triggers};
 use fuse_runtime::{Disk, Runtime, registry, rule_files, variable};
-use tracing_subscriber::EnvFilter;
 
 use super::doctor::needs_of;
 use super::{Ended, async_runtime, config, kinds, sources};
 use crate::cli::Run;
+use crate::log::{self, Log};
 use crate::{Exit, output};
 
-/// The variable that sets the level of the log.
-const LOG: &str = "FUSE_LOG";
-/// The log's levels where nothing sets them: what fails is told by fuse itself, with what it means.
-const LEVELS: &str = "info,kube_client::client::builder=off";
 /// The port of the admin server.
 const ADMIN_PORT: u16 = 12_080;
 
@@ -60,15 +56,16 @@ pub(crate) fn run(arguments: Run) -> Ended {
             return Ok(Exit::Problems);
         }
     };
-    if ruleset.fuses().any(|fuse| variable(fuse.name) == LOG) {
+    if ruleset.fuses().any(|fuse| variable(fuse.name) == log::VARIABLE) {
         return Err(format!(
-            "`{LOG}` sets the level of the log, and would be read as the fuse `log` too; call the fuse something else"
+            "`{}` sets the level of the log, and would be read as the fuse `log` too; call the fuse something else",
+            log::VARIABLE
         ));
     }
     let environment = |name: &str| std::env::var(name).ok();
     let fuses = config.fuses(&ruleset, &environment).map_err(|error| error.to_string())?;
 
-    start_log();
+    let log = Log::start();
     for name in unknown_switches(&ruleset) {
         tracing::warn!("{name} is set like a fuse, but the rules declare no such fuse");
     }
@@ -77,14 +74,23 @@ pub(crate) fn run(arguments: Run) -> Ended {
         format!("state is kept in {}", state.display()),
     ];
     let rules = armed(&ruleset, &fuses);
-    let store = Store::open(&state).map_err(|error| error.to_string())?;
+    let limits = SizeLimits { max_size: config.state.max_size, min_free: config.state.min_free };
+    let store = Store::open_with(&state, limits).map_err(|error| error.to_string())?;
+    if store.is_new() {
+        banner.push("the state is new: nothing is remembered from before".to_owned());
+    }
     let needs = needs_of(&ruleset);
     let runtime = async_runtime()?;
     let ended = runtime.block_on(async {
         let mut doctor = None;
         let triggers = if arguments.local {
             banner.push(format!("objects are written to {}", out.display()));
-            Triggers::local(Manifests::new(out))
+            let manifests = Manifests::new(out);
+            // Not worth failing for: they are in nobody's way.
+            if let Err(error) = manifests.remove_unfinished() {
+                tracing::warn!(%error, "unfinished files of an earlier run cannot be removed");
+            }
+            Triggers::local(manifests)
         } else {
             let access = super::access(arguments.cluster, &config);
             let cluster = Cluster::connect(&access)
@@ -101,30 +107,40 @@ pub(crate) fn run(arguments: Run) -> Ended {
             .policy(policy)
             .admin(admin)
             .keep(config.state.keep)
-            .max_backlog(config.state.max_backlog);
+            .max_backlog(config.state.max_backlog)
+            .dropped_log_lines(log.dropped_lines());
         // Signals are caught before anything listens, so that none is missed.
-        let signal = Signals::new()?;
+        let mut signals = Signals::new()?;
         let running = runtime.start(store).await.map_err(|error| error.to_string())?;
         banner.extend(running.listening().iter().map(|what| format!("listening: {what}")));
         banner.extend(rules);
         announce(&banner);
         if let Some(cluster) = doctor {
             // Beside the work: what is missing is held, and no reason to keep senders waiting.
-            tokio::spawn(async move { log(&examine(&cluster, &needs).await) });
+            tokio::spawn(async move { report(&examine(&cluster, &needs).await) });
         }
-        signal.received().await;
-        tracing::info!("stopping");
-        running.stop().await;
-        tracing::info!("stopped");
-        Ok(Exit::Clean)
+        signals.received().await;
+        tracing::info!("stopping; a second signal stops at once");
+        let clean = tokio::select! {
+            clean = running.stop() => clean,
+            // What was under way is on record, as after a crash.
+            () = signals.received() => false,
+        };
+        if clean {
+            tracing::info!("stopped");
+            return Ok(Exit::Clean);
+        }
+        tracing::warn!("stopped before everything was finished; the next start goes on from there");
+        Ok(Exit::Unclean)
     });
     // What is still stuck, as a credential plugin that does not answer, must not keep the process.
     runtime.shutdown_background();
+    drop(log);
     ended
 }
 
 /// Says what the cluster lacks, as `fuse doctor` does.
-fn log(report: &Report) {
+fn report(report: &Report) {
     for Finding { what, fix, rules } in &report.problems {
         tracing::warn!(what, fix, needed_by = rules.join(", "), "the cluster is not ready");
     }
@@ -187,17 +203,6 @@ fn announce(lines: &[String]) {
     }
 }
 
-/// Text on a terminal, JSON otherwise; to standard error.
-fn start_log() {
-    let filter = EnvFilter::try_from_env(LOG).unwrap_or_else(|_| EnvFilter::new(LEVELS));
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    if std::io::stderr().is_terminal() {
-        log.init();
-    } else {
-        log.json().flatten_event(true).init();
-    }
-}
-
 /// SIGTERM and SIGINT.
 struct Signals {
     terminate: tokio::signal::unix::Signal,
@@ -214,7 +219,7 @@ impl Signals {
         })
     }
 
-    async fn received(mut self) {
+    async fn received(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}

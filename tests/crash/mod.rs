@@ -96,7 +96,7 @@ fn child() {
 pub(crate) fn at(seconds: i64) -> Clock {
     let then: Timestamp = THEN.parse().unwrap();
     let now = then + jiff::SignedDuration::from_secs(seconds);
-    Arc::new(move || now)
+    Clock::manual(move || now)
 }
 
 /// Rules, a state folder, manifests and a journal, on which processes die and start.

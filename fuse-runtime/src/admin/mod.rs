@@ -1,6 +1,7 @@
 //! The admin port: health, readiness, metrics, and why each rule did what it did.
 
 mod decisions;
+mod held;
 #[cfg(test)]
 mod tests;
 
@@ -12,7 +13,7 @@ use std::time::Duration;
 use axum::extract::{Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Json, Router};
 use fuse_rules::{Fuses, Plan, Ruleset};
 use serde::Deserialize;
@@ -21,16 +22,19 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
 use crate::bus::Bus;
-use crate::engine::{Group, Waiting, Watch, join_all};
+use crate::engine::{Engine, Group, Watch, join_all};
 use crate::ledger::{EventRecord, Ledger};
-use crate::metrics::Metrics;
+use crate::metrics::{Counted, Metrics};
 use crate::sources::Stop;
-use crate::triggers::{Readiness, Triggers};
+use crate::supervise::{Down, Supervisor};
+use crate::triggers::{Guarded, Readiness, Triggers};
 
 /// How long a backend may take to say whether it is ready, and how long an answer waits for its turn.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// How many reasons to hold actions are listed.
 const SHOWN: usize = 50;
+/// How long the state may fail before a restart of the process is asked for.
+const UNHEALTHY_AFTER: Duration = Duration::from_secs(60);
 
 /// What the admin port tells about.
 pub(crate) struct Admin {
@@ -44,10 +48,12 @@ pub(crate) struct Admin {
     pub(crate) triggers: Triggers,
     /// The kinds of triggers that the rules use.
     pub(crate) used: Vec<String>,
-    pub(crate) waiting: Arc<Waiting>,
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) supervisor: Arc<Supervisor>,
     /// What stands in the way of following objects.
     pub(crate) unfollowed: Arc<Mutex<BTreeMap<Watch, String>>>,
-    pub(crate) max_backlog: u64,
+    /// Says how many lines the log could not take.
+    pub(crate) dropped_log_lines: Arc<dyn Fn() -> u64 + Send + Sync>,
     /// Whoever looks for what would make rules match: one answer at a time, so that the others, and
     /// deciding, keep their threads.
     pub(crate) looking: Arc<Semaphore>,
@@ -58,16 +64,32 @@ pub(crate) struct Admin {
 pub(crate) async fn serve(admin: Arc<Admin>, listener: TcpListener, address: SocketAddr) {
     let stop = admin.stop.clone();
     let app = Router::new()
-        .route("/healthz", get(|| async { Json(json!({ "status": "ok" })) }))
+        .route("/healthz", get(alive))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
         .route("/decisions", get(decisions))
+        .route("/held", get(held::list))
+        .route("/held/{id}/discard", post(held::discard))
         .with_state(admin);
-    let server =
-        axum::serve(listener, app).with_graceful_shutdown(async move { stop.requested().await });
+    let server = axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>())
+        .with_graceful_shutdown(async move { stop.requested().await });
     if let Err(error) = server.await {
         tracing::error!(%address, %error, "the admin server failed");
     }
+}
+
+/// 200 unless a restart of the process may help: its state has failed for long, or a part of it has
+/// ended.
+async fn alive(State(admin): State<Arc<Admin>>) -> Response {
+    let failing = admin.bus.health().failing_for.filter(|lasting| *lasting >= UNHEALTHY_AFTER);
+    let ended = admin.supervisor.problems().into_iter().find(|(_, down)| *down == Down::Ended);
+    let problem = match (failing, ended) {
+        (Some(lasting), _) => format!("the state has failed for {} s", lasting.as_secs()),
+        (None, Some((task, _))) => format!("a fault inside fuse ended {task}"),
+        (None, None) => return Json(json!({ "status": "ok" })).into_response(),
+    };
+    let answer = json!({ "status": "failing", "problem": problem });
+    (StatusCode::SERVICE_UNAVAILABLE, Json(answer)).into_response()
 }
 
 /// 200 as long as events can be taken in: what cannot be acted on yet is kept, and turning senders
@@ -88,11 +110,18 @@ async fn closed(admin: &Admin) -> Vec<String> {
     if admin.stop.is_requested() {
         problems.push("the runtime is stopping".to_owned());
     }
-    if admin.bus.backlog() >= admin.max_backlog {
-        problems.push(format!("the queue is full: {} events wait", admin.max_backlog));
+    for (task, down) in admin.supervisor.problems() {
+        if down == Down::Ended {
+            problems.push(format!("a fault inside fuse ended {task}"));
+        }
     }
-    if let Err(error) = admin.ledger.counts().await {
-        problems.push(error.to_string());
+    match admin.bus.health().problem {
+        Some(problem) => problems.push(problem),
+        None => {
+            if let Err(error) = admin.ledger.counts().await {
+                problems.push(error.to_string());
+            }
+        }
     }
     problems
 }
@@ -100,11 +129,23 @@ async fn closed(admin: &Admin) -> Vec<String> {
 /// What stands in the way of acting.
 async fn not_acting(admin: &Admin) -> Vec<String> {
     let mut problems = Vec::new();
+    for (task, down) in admin.supervisor.problems() {
+        if down == Down::Restarting {
+            problems.push(format!("a fault inside fuse interrupted {task}; it is started again"));
+        }
+    }
+    let damaged = admin.bus.damaged().saturating_add(admin.ledger.damaged());
+    if damaged > 0 {
+        problems.push(format!(
+            "{damaged} records of the state are damaged: the log says which; nothing is done about their events and actions"
+        ));
+    }
     // All at once and not for long: whoever asks has little patience.
     let asked = admin.used.iter().map(|kind| async move {
         let Some(trigger) = admin.triggers.get(kind) else {
             return Some(format!("no trigger `{kind}` is part of this runtime"));
         };
+        let trigger = Guarded { trigger: trigger.as_ref(), kind, metrics: &admin.metrics };
         match tokio::time::timeout(PATIENCE, trigger.readiness()).await {
             Ok(Readiness::Ready) => None,
             Ok(Readiness::NotReady(why)) => Some(format!("trigger `{kind}`: {why}")),
@@ -115,7 +156,7 @@ async fn not_acting(admin: &Admin) -> Vec<String> {
         }
     });
     problems.extend(join_all(asked).await.into_iter().flatten());
-    let waiting = admin.waiting.summary();
+    let waiting = admin.engine.pending.groups();
     let more = waiting.len().saturating_sub(SHOWN);
     for group in waiting.into_iter().take(SHOWN) {
         let Group { trigger, reason, count, since } = group;
@@ -140,10 +181,18 @@ async fn metrics(State(admin): State<Arc<Admin>>) -> Response {
             let backlog = admin.bus.backlog();
             // Also of triggers that the rules used earlier.
             let used = admin.used.iter().cloned();
-            for kind in used.chain(admin.waiting.triggers()) {
-                admin.metrics.held(&kind, admin.waiting.count(&kind));
+            let pending = &admin.engine.pending;
+            for kind in used.chain(pending.triggers()) {
+                admin.metrics.held(&kind, pending.held(&kind));
             }
-            let text = admin.metrics.render(backlog, counts.unsettled, counts.dead_letters);
+            let text = admin.metrics.render(&Counted {
+                backlog,
+                unsettled: counts.unsettled,
+                dead_letters: counts.dead_letters,
+                waiting: pending.waiting() as u64,
+                damaged: admin.bus.damaged().saturating_add(admin.ledger.damaged()),
+                log_lines_dropped: (admin.dropped_log_lines)(),
+            });
             let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
             ([(header::CONTENT_TYPE, kind)], text).into_response()
         }

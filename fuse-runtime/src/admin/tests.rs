@@ -20,6 +20,7 @@ async fn admin(folder: &std::path::Path) -> Arc<Admin> {
         .trigger(Schema::new("page", ""));
     let ruleset = Ruleset::parse("a.rules", RULES, &kinds).unwrap();
     let store = Store::open(folder).unwrap();
+    let for_engine = store.clone();
     Arc::new(Admin {
         bus: Arc::new(EmbeddedBus::new(store.clone(), 1).await.unwrap()),
         ledger: Arc::new(EmbeddedLedger::new(store)),
@@ -30,9 +31,10 @@ async fn admin(folder: &std::path::Path) -> Arc<Admin> {
         fuses: Fuses::default(),
         triggers: Triggers::new(),
         used: Vec::new(),
-        waiting: Arc::default(),
+        engine: Engine::idle(for_engine).await,
+        supervisor: Supervisor::new(Arc::new(Metrics::new()), Stop::new().1),
         unfollowed: Arc::default(),
-        max_backlog: 1,
+        dropped_log_lines: Arc::new(|| 0),
         looking: Arc::new(Semaphore::new(1)),
         stop: Stop::new().1,
     })

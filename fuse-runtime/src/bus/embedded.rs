@@ -1,17 +1,21 @@
 //! The bus in the state folder.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 use redb::{ReadTransaction, ReadableTable, ReadableTableMetadata, WriteTransaction};
 use tokio::sync::{Mutex, watch};
+use tokio::time::Instant;
 
-use super::{Bus, BusError, Delivery, Published};
+use super::{Bus, BusError, Delivery, Health, Published};
 use crate::event::{Envelope, EventKey};
+use crate::log_limit::LogLimit;
 use crate::store::{
-    EVENTS, EventStatus, IDS, META, NEXT_SEQ, QUEUE, STATUS, Store, StoreError, TIMES,
-    decode_envelope, encode_envelope, get_row, id_place, put_row,
+    EVENT_BYTES, EVENTS, EventStatus, IDS, META, NEXT_SEQ, QUEUE, Room, STATUS, Store, StoreError,
+    TIMES, decode_envelope, encode_envelope, get_row, id_place, put_row, seal,
 };
 
 /// How many events one read of the queue fetches ahead.
@@ -27,18 +31,40 @@ pub struct EmbeddedBus {
     max_backlog: u64,
     out: Mutex<Out>,
     signal: watch::Sender<Signal>,
+    /// How many events of the queue cannot be read.
+    damaged: AtomicU64,
 }
 
 /// What is to be handed out. Locked while the queue is read, so that concurrent callers of `next`
 /// do not fetch the same events.
 #[derive(Debug, Default)]
 struct Out {
-    /// Given back, by sequence number; all of them are older than what is ahead.
-    returned: BTreeMap<u64, Delivery>,
+    /// Nacked and due, by sequence number, each with the number of times that it was. The events
+    /// themselves are read again, so that any number may wait.
+    returned: BTreeMap<u64, u32>,
+    /// Nacked, and not to be handed out before a time.
+    delayed: BTreeMap<(Instant, u64), u32>,
     /// Fetched from the queue and not handed out yet.
     ahead: VecDeque<Delivery>,
     /// Everything in the queue below this sequence number was fetched.
     fetched: u64,
+    /// Whether what was nacked has the next turn. In turns, so that events which are nacked again and
+    /// again hold up no others.
+    returned_next: bool,
+}
+
+impl Out {
+    /// Moves what is due; when the next one is.
+    fn move_due(&mut self, now: Instant) -> Option<Instant> {
+        while let Some(first) = self.delayed.first_entry() {
+            let (due, seq) = *first.key();
+            if due > now {
+                return Some(due);
+            }
+            self.returned.insert(seq, first.remove());
+        }
+        None
+    }
 }
 
 /// What waiters wait for. Kept by the writer's thread after each commit, so that an event whose
@@ -49,7 +75,7 @@ struct Signal {
     end: u64,
     backlog: u64,
     /// Counts up to wake waiters.
-    given_back: u64,
+    nacked: u64,
 }
 
 impl EmbeddedBus {
@@ -60,18 +86,68 @@ impl EmbeddedBus {
     /// [`BusError::Closed`] and [`BusError::Storage`].
     pub async fn new(store: Store, max_backlog: u64) -> Result<Self, BusError> {
         let signal = store.read(read_signal).await?;
-        Ok(Self { store, max_backlog, out: Mutex::default(), signal: watch::Sender::new(signal) })
+        Ok(Self {
+            store,
+            max_backlog,
+            out: Mutex::default(),
+            signal: watch::Sender::new(signal),
+            damaged: AtomicU64::new(0),
+        })
+    }
+
+    /// Reads what was committed, after a failure that left it unknown.
+    async fn catch_up(&self) -> Result<(), BusError> {
+        let read = self.store.read(read_signal).await?;
+        self.signal.send_modify(|signal| {
+            signal.end = signal.end.max(read.end);
+            signal.backlog = read.backlog;
+        });
+        Ok(())
     }
 
     /// Fetches more of the queue into `out`, where there is more.
     async fn fetch(&self, out: &mut Out) -> Result<(), BusError> {
         let from = out.fetched;
-        let (ahead, fetched) =
+        let Ahead { deliveries, fetched, damaged } =
             self.store.read(move |transaction| read_ahead(transaction, from)).await?;
         // Together and after the wait, so that dropping the future changes nothing.
-        out.ahead.extend(ahead);
+        out.ahead.extend(deliveries);
         out.fetched = fetched;
+        for why in damaged {
+            self.tell_damaged(&why);
+        }
         Ok(())
+    }
+
+    /// The next event that was nacked, where one is due.
+    async fn fetch_returned(&self, out: &mut Out) -> Result<Option<Delivery>, BusError> {
+        while let Some((&seq, &redelivered)) = out.returned.first_key_value() {
+            let read = self.store.read(move |transaction| read_queued(transaction, seq)).await;
+            // Taken out after the wait, so that dropping the future loses nothing.
+            match read {
+                Ok(event) => {
+                    out.returned.remove(&seq);
+                    if let Some(event) = event {
+                        return Ok(Some(Delivery::new(event, seq).with_redelivered(redelivered)));
+                    }
+                }
+                Err(StoreError::Damaged(why)) => {
+                    out.returned.remove(&seq);
+                    self.tell_damaged(&why);
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(None)
+    }
+
+    /// An event that cannot be read stays in the queue and holds up no other.
+    fn tell_damaged(&self, why: &str) {
+        static LIMIT: LogLimit = LogLimit::new();
+        self.damaged.fetch_add(1, Ordering::Relaxed);
+        if let Some(left_out) = LIMIT.pass() {
+            tracing::error!(why, left_out, "an accepted event cannot be read and is not decided");
+        }
     }
 }
 
@@ -80,15 +156,33 @@ impl Bus for EmbeddedBus {
     async fn publish(&self, event: Envelope) -> Result<Published, BusError> {
         let key = event.key();
         let hash = event.body_hash();
-        let frame = encode_envelope(&event)?;
+        let mut row = encode_envelope(&event)?;
+        let received = event.received;
+        // The row has all of it.
+        drop(event);
         let limit = self.max_backlog;
         let signal = self.signal.clone();
-        let received = event.received;
-        self.store
+        let room = self.store.room();
+        let kept_from = self.store.steady().unwrap_or(received);
+        let bytes = row.len();
+        let acceptance = self
+            .store
             .write_then(
-                move |transaction| accept(transaction, &key, &hash, &frame, received, limit),
+                bytes,
+                move |transaction| {
+                    let new = New {
+                        event: &key,
+                        hash: &hash,
+                        row: &mut row,
+                        received,
+                        kept_from,
+                        limit,
+                        room: &room,
+                    };
+                    accept(transaction, new)
+                },
                 move |accepted| {
-                    if let Some(Acceptance::New { seq, backlog }) = *accepted {
+                    if let Acceptance::New { seq, backlog } = *accepted {
                         signal.send_modify(|signal| {
                             signal.end = seq.saturating_add(1);
                             signal.backlog = backlog;
@@ -96,37 +190,57 @@ impl Bus for EmbeddedBus {
                     }
                 },
             )
-            .await?
-            .map(|acceptance| match acceptance {
-                Acceptance::New { .. } => Published::Accepted,
-                Acceptance::Known => Published::Known,
-                Acceptance::Conflict => Published::Conflict,
-            })
-            .ok_or(BusError::Full { limit })
+            .await?;
+        match acceptance {
+            Acceptance::New { .. } => Ok(Published::Accepted),
+            Acceptance::Known => Ok(Published::Known),
+            Acceptance::Conflict => Ok(Published::Conflict),
+            Acceptance::Full => Err(BusError::Full { limit }),
+            Acceptance::NoRoom(why) => Err(BusError::NoRoom(why)),
+        }
     }
 
     async fn next(&self) -> Result<Delivery, BusError> {
         // Subscribed before looking, so that nothing slips in between looking and waiting.
         let mut signal = self.signal.subscribe();
+        let mut reopened = self.store.reopened();
         loop {
             let end = signal.borrow_and_update().end;
             if self.store.is_closed() {
                 return Err(BusError::Closed);
             }
-            {
+            let due = {
                 let mut out = self.out.lock().await;
-                if out.returned.is_empty() && out.ahead.is_empty() && out.fetched < end {
+                let due = out.move_due(Instant::now());
+                if out.ahead.is_empty() && out.fetched < end {
                     self.fetch(&mut out).await?;
                 }
-                if let Some((_, delivery)) = out.returned.pop_first() {
-                    return Ok(delivery);
+                if out.returned_next || out.ahead.is_empty() {
+                    let returned = self.fetch_returned(&mut out).await?;
+                    out.returned_next = false;
+                    if let Some(delivery) = returned {
+                        return Ok(delivery);
+                    }
                 }
                 if let Some(delivery) = out.ahead.pop_front() {
+                    out.returned_next = true;
                     return Ok(delivery);
                 }
-            }
+                due
+            };
+            let until_due = async {
+                match due {
+                    Some(due) => tokio::time::sleep_until(due).await,
+                    None => std::future::pending().await,
+                }
+            };
             tokio::select! {
                 changed = signal.changed() => changed.map_err(|_| BusError::Closed)?,
+                changed = reopened.changed() => {
+                    changed.map_err(|_| BusError::Closed)?;
+                    self.catch_up().await?;
+                }
+                () = until_due => {}
                 () = self.store.closed() => return Err(BusError::Closed),
             }
         }
@@ -137,6 +251,7 @@ impl Bus for EmbeddedBus {
         let signal = self.signal.clone();
         self.store
             .write_then(
+                0,
                 move |transaction| remove(transaction, seq),
                 move |&backlog| {
                     // Nobody waits for an ack.
@@ -150,16 +265,39 @@ impl Bus for EmbeddedBus {
         Ok(())
     }
 
-    async fn give_back(&self, delivery: Delivery) -> Result<(), BusError> {
+    async fn nack(&self, delivery: Delivery, after: Duration) -> Result<(), BusError> {
         let mut out = self.out.lock().await;
-        out.returned.insert(delivery.token(), delivery);
+        let times = delivery.redelivered().saturating_add(1);
+        if after.is_zero() {
+            out.returned.insert(delivery.token(), times);
+        } else {
+            out.delayed.insert((Instant::now() + after, delivery.token()), times);
+        }
         drop(out);
-        self.signal.send_modify(|signal| signal.given_back = signal.given_back.wrapping_add(1));
+        self.signal.send_modify(|signal| signal.nacked = signal.nacked.wrapping_add(1));
         Ok(())
+    }
+
+    fn health(&self) -> Health {
+        let backlog = self.backlog();
+        if let Some(trouble) = self.store.trouble() {
+            let problem = format!("the state cannot be written: {}", trouble.problem);
+            return Health { problem: Some(problem), failing_for: Some(trouble.lasting) };
+        }
+        let problem = if backlog >= self.max_backlog {
+            Some(format!("the queue is full: {} events wait", self.max_backlog))
+        } else {
+            self.store.no_room()
+        };
+        Health { problem, failing_for: None }
     }
 
     fn backlog(&self) -> u64 {
         self.signal.borrow().backlog
+    }
+
+    fn damaged(&self) -> u64 {
+        self.damaged.load(Ordering::Relaxed)
     }
 }
 
@@ -167,46 +305,60 @@ enum Acceptance {
     New { seq: u64, backlog: u64 },
     Known,
     Conflict,
+    Full,
+    NoRoom(String),
 }
 
-/// `None` when the queue is full.
-fn accept(
-    transaction: &WriteTransaction,
-    event: &EventKey,
-    hash: &str,
-    frame: &[u8],
+/// An event that is to be accepted.
+struct New<'a> {
+    event: &'a EventKey,
+    hash: &'a str,
+    row: &'a mut [u8],
     received: Timestamp,
+    /// The steady time from which it is kept.
+    kept_from: Timestamp,
+    /// How many events may wait.
     limit: u64,
-) -> Result<Option<Acceptance>, StoreError> {
+    room: &'a Room,
+}
+
+fn accept(transaction: &WriteTransaction, new: New<'_>) -> Result<Acceptance, StoreError> {
+    let New { event, hash, row, received, kept_from, limit, room } = new;
     let key = event.encode();
     let key = key.as_str();
     let mut statuses = transaction.open_table(STATUS)?;
     if let Some(mut status) = get_row::<EventStatus>(&statuses, key)? {
         if status.hash == hash {
-            return Ok(Some(Acceptance::Known));
+            return Ok(Acceptance::Known);
         }
         status.conflicts = status.conflicts.saturating_add(1);
         status.last_conflict = Some(received);
         put_row(&mut statuses, key, &status)?;
-        return Ok(Some(Acceptance::Conflict));
+        return Ok(Acceptance::Conflict);
     }
     let mut queue = transaction.open_table(QUEUE)?;
     if queue.len()? >= limit {
-        return Ok(None);
+        return Ok(Acceptance::Full);
     }
     let mut meta = transaction.open_table(META)?;
+    let bytes = meta.get(EVENT_BYTES)?.map_or(0, |bytes| bytes.value());
+    if let Some(why) = room.refusal(bytes) {
+        return Ok(Acceptance::NoRoom(why));
+    }
+    meta.insert(EVENT_BYTES, bytes.saturating_add(row.len() as u64))?;
     // Never reused, so that a late ack cannot hit another event.
     let seq = meta.get(NEXT_SEQ)?.map_or(0, |next| next.value());
     meta.insert(NEXT_SEQ, seq.saturating_add(1))?;
     let status =
         EventStatus { seq, hash: hash.to_owned(), acked: false, conflicts: 0, last_conflict: None };
     put_row(&mut statuses, key, &status)?;
-    transaction.open_table(EVENTS)?.insert(seq, frame)?;
+    seal(&seq.to_be_bytes(), row);
+    transaction.open_table(EVENTS)?.insert(seq, &*row)?;
     transaction.open_table(IDS)?.insert(id_place(event), ())?;
-    transaction.open_table(TIMES)?.insert((received.as_nanosecond(), seq), key)?;
+    transaction.open_table(TIMES)?.insert((kept_from.as_nanosecond(), seq), key)?;
     queue.insert(seq, key)?;
     let backlog = queue.len()?;
-    Ok(Some(Acceptance::New { seq, backlog }))
+    Ok(Acceptance::New { seq, backlog })
 }
 
 /// Takes the event out of the queue, where it still is. The backlog that is left.
@@ -228,34 +380,60 @@ fn read_signal(transaction: &ReadTransaction) -> Result<Signal, StoreError> {
     Ok(Signal {
         end: meta.get(NEXT_SEQ)?.map_or(0, |next| next.value()),
         backlog: transaction.open_table(QUEUE)?.len()?,
-        given_back: 0,
+        nacked: 0,
     })
 }
 
-/// The next events of the queue from the sequence number `from` on, and from where to go on.
-fn read_ahead(
-    transaction: &ReadTransaction,
-    from: u64,
-) -> Result<(Vec<Delivery>, u64), StoreError> {
+/// The event of that sequence number, where it is still in the queue.
+fn read_queued(transaction: &ReadTransaction, seq: u64) -> Result<Option<Envelope>, StoreError> {
+    if transaction.open_table(QUEUE)?.get(seq)?.is_none() {
+        return Ok(None);
+    }
+    let row = transaction.open_table(EVENTS)?.get(seq)?.ok_or_else(|| lost(seq))?;
+    decode_envelope(seq, row.value()).map(Some)
+}
+
+fn lost(seq: u64) -> StoreError {
+    StoreError::Damaged(format!("the queued event {seq} is missing"))
+}
+
+/// What one read of the queue gives.
+struct Ahead {
+    deliveries: Vec<Delivery>,
+    /// From where to go on.
+    fetched: u64,
+    /// Why some events could not be read.
+    damaged: Vec<String>,
+}
+
+/// The next events of the queue from the sequence number `from` on.
+fn read_ahead(transaction: &ReadTransaction, from: u64) -> Result<Ahead, StoreError> {
     let queue = transaction.open_table(QUEUE)?;
     let events = transaction.open_table(EVENTS)?;
     let meta = transaction.open_table(META)?;
-    let mut ahead = Vec::new();
+    let (mut deliveries, mut damaged) = (Vec::new(), Vec::new());
     let mut bytes = 0_usize;
     for entry in queue.range(from..)? {
-        let (seq, key) = entry?;
+        let (seq, _) = entry?;
         let seq = seq.value();
-        let frame = events.get(seq)?.ok_or_else(|| {
-            StoreError::Storage(format!("the queued event `{}` is missing", key.value()))
-        })?;
-        let event = decode_envelope(frame.value())?;
-        bytes = bytes.saturating_add(event.body.len());
-        ahead.push(Delivery::new(event, seq));
-        if ahead.len() >= AHEAD_EVENTS || bytes >= AHEAD_BYTES {
-            return Ok((ahead, seq.saturating_add(1)));
+        let read = match events.get(seq)? {
+            Some(row) => decode_envelope(seq, row.value()),
+            None => Err(lost(seq)),
+        };
+        match read {
+            Ok(event) => {
+                bytes = bytes.saturating_add(event.body.len());
+                deliveries.push(Delivery::new(event, seq));
+            }
+            Err(StoreError::Damaged(why)) => damaged.push(why),
+            Err(error) => return Err(error),
+        }
+        let fetched = seq.saturating_add(1);
+        if deliveries.len() >= AHEAD_EVENTS || bytes >= AHEAD_BYTES {
+            return Ok(Ahead { deliveries, fetched, damaged });
         }
     }
     // The end as of this very snapshot: an event accepted meanwhile is at or past it.
     let end = meta.get(NEXT_SEQ)?.map_or(from, |next| next.value());
-    Ok((ahead, end.max(from)))
+    Ok(Ahead { deliveries, fetched: end.max(from), damaged })
 }

@@ -8,6 +8,8 @@ mod embedded;
 #[cfg(test)]
 mod tests;
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 
 use crate::event::Envelope;
@@ -38,6 +40,9 @@ pub enum BusError {
         /// How many events may wait.
         limit: u64,
     },
+    /// There is no room for further events: the state has its largest size, or the disk is nearly full.
+    #[error("{0}")]
+    NoRoom(String),
     /// The bus is closed, as the runtime is stopping.
     #[error("the bus is closed")]
     Closed,
@@ -57,18 +62,25 @@ impl From<StoreError> for BusError {
     }
 }
 
-/// An event handed out by [`Bus::next`], to be acked or given back.
+/// An event handed out by [`Bus::next`], to be acked or nacked.
 #[derive(Debug)]
 pub struct Delivery {
     event: Envelope,
     token: u64,
+    redelivered: u32,
 }
 
 impl Delivery {
     /// For implementations of [`Bus`]: `token` is whatever number tells this delivery from the
     /// bus's others.
     pub fn new(event: Envelope, token: u64) -> Self {
-        Self { event, token }
+        Self { event, token, redelivered: 0 }
+    }
+
+    /// The same, of an event that was nacked so many times since the process started.
+    #[must_use]
+    pub fn with_redelivered(self, redelivered: u32) -> Self {
+        Self { redelivered, ..self }
     }
 
     /// The event.
@@ -80,6 +92,20 @@ impl Delivery {
     pub fn token(&self) -> u64 {
         self.token
     }
+
+    /// How many times the event was nacked since the process started.
+    pub fn redelivered(&self) -> u32 {
+        self.redelivered
+    }
+}
+
+/// Whether a bus can accept events now.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Health {
+    /// Why it cannot, in a sentence; `None` where it can.
+    pub problem: Option<String>,
+    /// For how long its storage has failed, where it fails: what a restart of the process may mend.
+    pub failing_for: Option<Duration>,
 }
 
 /// A durable queue of events.
@@ -96,7 +122,7 @@ pub trait Bus: Send + Sync + 'static {
 
     /// Waits for the next event, in the order in which they were accepted. Each event that is
     /// not acked is handed out once while the process lives, and again after a restart or when
-    /// given back. Dropping the future loses nothing.
+    /// nacked. Dropping the future loses nothing.
     ///
     /// # Errors
     ///
@@ -112,14 +138,22 @@ pub trait Bus: Send + Sync + 'static {
     /// a restart.
     async fn ack(&self, delivery: &Delivery) -> Result<(), BusError>;
 
-    /// Puts the event back to be handed out again, before those accepted after it. Not to be
-    /// called after [`Bus::ack`].
+    /// Puts the event back, to be handed out again once `after` has passed. Not to be called after
+    /// [`Bus::ack`].
     ///
     /// # Errors
     ///
     /// Only those of a closed bus and of storage.
-    async fn give_back(&self, delivery: Delivery) -> Result<(), BusError>;
+    async fn nack(&self, delivery: Delivery, after: Duration) -> Result<(), BusError>;
+
+    /// Whether events can be accepted now. Cheap: for readiness.
+    fn health(&self) -> Health;
 
     /// How many events are accepted and not acked. Cheap: for metrics and readiness.
     fn backlog(&self) -> u64;
+
+    /// How many accepted events cannot be read any more. They stay in the queue.
+    fn damaged(&self) -> u64 {
+        0
+    }
 }

@@ -5,6 +5,7 @@ use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -148,28 +149,44 @@ async fn consumers_share_the_events_between_them() {
     assert_eq!(bus.backlog(), 0);
 }
 
+/// In turns with newer ones, so that events which are nacked again and again hold up no others.
 #[tokio::test]
-async fn what_is_given_back_comes_again_before_newer_events() {
+async fn what_is_nacked_comes_again_in_turns_with_newer_events() {
     let (_, bus) = in_memory().await;
-    for id in ["a", "b", "c"] {
+    for id in ["a", "b", "c", "d"] {
         publish(&bus, id).await.unwrap();
     }
     let a = bus.next().await.unwrap();
     let b = bus.next().await.unwrap();
-    bus.give_back(b).await.unwrap();
-    bus.give_back(a).await.unwrap();
-    assert_eq!(next_id(&bus).await, "a");
-    assert_eq!(next_id(&bus).await, "b");
-    let c = bus.next().await.unwrap();
+    assert_eq!(b.redelivered(), 0);
+    bus.nack(b, Duration::ZERO).await.unwrap();
+    bus.nack(a, Duration::ZERO).await.unwrap();
+    let mut order = Vec::new();
+    for _ in 0..4 {
+        order.push(next_id(&bus).await);
+    }
+    assert_eq!(order, ["a", "c", "b", "d"]);
+    assert!(poll_once(bus.next()).await.is_pending());
+}
 
-    let bus = Arc::new(bus);
-    let waiting = tokio::spawn({
-        let bus = bus.clone();
-        async move { next_id(&bus).await }
-    });
-    tokio::task::yield_now().await;
-    bus.give_back(c).await.unwrap();
-    assert_eq!(waiting.await.unwrap(), "c");
+#[tokio::test(start_paused = true)]
+async fn what_is_nacked_comes_again_when_its_time_has_passed() {
+    let (_, bus) = in_memory().await;
+    publish(&bus, "a").await.unwrap();
+    let start = tokio::time::Instant::now();
+    for times in 1..3 {
+        let a = bus.next().await.unwrap();
+        bus.nack(a, Duration::from_secs(30)).await.unwrap();
+        let (bus, publish) = (&bus, publish(&bus, "b"));
+        let (again, _) = tokio::join!(async { bus.next().await.unwrap() }, publish);
+        if times == 1 {
+            assert_eq!(again.event().id, "b");
+            bus.ack(&again).await.unwrap();
+            continue;
+        }
+        assert_eq!((again.event().id.as_str(), again.redelivered()), ("a", 2));
+        assert_eq!(start.elapsed(), Duration::from_secs(60));
+    }
 }
 
 #[tokio::test]
@@ -282,6 +299,6 @@ async fn a_closed_bus_says_so_to_everyone() {
     assert_eq!(waiting.await.unwrap(), Err(BusError::Closed));
     assert_eq!(publish(&bus, "b").await, Err(BusError::Closed));
     assert_eq!(bus.ack(&a).await, Err(BusError::Closed));
-    bus.give_back(a).await.unwrap();
+    bus.nack(a, Duration::ZERO).await.unwrap();
     assert!(matches!(bus.next().await, Err(BusError::Closed)));
 }

@@ -1,5 +1,6 @@
 //! Deciding: the rules' decisions as the ledger's verdict, committed before anything is fired.
 
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
@@ -22,13 +23,19 @@ impl Engine {
         let start = Instant::now();
         // Off the async threads: a costly event must not hold up the others, nor the admin port.
         let (plan, hash, fuses) = (self.plan.clone(), self.plan_hash.clone(), self.fuses.clone());
-        let (triggers, event, now) = (self.triggers.clone(), event.clone(), (self.clock)());
+        let (triggers, event) = (self.triggers.clone(), event.clone());
+        let now = (self.clock.now(), self.clock.steady());
         let decided = tokio::task::spawn_blocking(move || {
             verdict(&plan, &hash, &fuses, &triggers, &event, now)
         });
-        let (verdict, missing) = decided
+        let (mut verdict, missing) = decided
             .await
-            .map_err(|error| LedgerError::Storage(format!("deciding was cut short: {error}")))?;
+            .map_err(|error| LedgerError::Invalid(format!("deciding was cut short: {error}")))?;
+        for (_, action) in &verdict.actions {
+            if let Some(required) = self.gate.required(&action.rule) {
+                verdict.requires.insert(action.rule.clone(), required.clone());
+            }
+        }
         let record = self.ledger.decide(verdict).await?;
         self.metrics.deciding(start.elapsed());
         self.count(&record, &missing);
@@ -79,7 +86,7 @@ fn verdict(
     fuses: &Fuses,
     triggers: &Triggers,
     event: &Envelope,
-    now: Timestamp,
+    (decided, steady): (Timestamp, Timestamp),
 ) -> (Verdict, Vec<String>) {
     let Evaluated { mut evaluation, mismatch, missing } = evaluate(plan, fuses, event);
     let key = event.key();
@@ -89,11 +96,13 @@ fn verdict(
     let mut verdict = Verdict {
         event: key.clone(),
         plan: plan_hash.to_owned(),
-        decided: now,
+        decided,
+        steady,
         rejected: evaluation.refused,
         mismatch,
         decisions: Vec::new(),
         actions: Vec::new(),
+        requires: BTreeMap::new(),
         once: Vec::new(),
     };
     for mut decision in evaluation.decisions {

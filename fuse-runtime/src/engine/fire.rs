@@ -1,132 +1,188 @@
-//! Firing: intent first, then the backend, then the record; again where that may help, and held
-//! where something is missing.
+//! Firing: the gate, then the intent, then the backend, then the record. Each call makes one attempt;
+//! what has to be tried again, or lacks something, is set aside.
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::held::Held;
-use super::{Engine, Interrupted, Step};
-use crate::ledger::{ActionState, DeadLetterKind, EventAction, Tried};
+use super::pending::with_state;
+use super::shares::{Crowded, PATIENCE};
+use super::{Engine, Interrupted, Step, gate};
+use crate::ledger::{ActionRecord, ActionState, DeadLetterKind, EventAction, Tried};
 use crate::sources::Stop;
-use crate::triggers::{ActionRequest, Done, Failure, Probe, Readiness, Trigger};
+use crate::triggers::{ActionRequest, Done, Failure, Guarded, Probe, Readiness};
+
+/// Who waits for an action.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Waits {
+    /// Its event, which holds a place of its own meanwhile.
+    Event,
+    /// Nobody: it is off the bus.
+    Nobody,
+}
+
+/// An action on its way through one attempt.
+struct Attempt {
+    request: ActionRequest,
+    /// What is on record of it.
+    record: ActionRecord,
+    /// The attempt whose end is not known, where there is one.
+    tried: Option<Tried>,
+    /// How often it was tried before, since it was held last.
+    attempts: u32,
+}
 
 impl Engine {
-    /// Performs an action: done, a dead letter, or held, when this returns.
+    /// Makes one attempt at an action: done, a dead letter, or set aside, when this returns.
     pub(super) async fn perform(
         &self,
         EventAction { event, action }: EventAction,
+        waits: Waits,
         stop: &Stop,
     ) -> Result<(), Interrupted> {
-        let kind = action.action.trigger.clone();
-        let (mut tried, held) = (action.state.tried(), held_since(&action.state));
-        let noted = action.state.noted();
-        let mut request = ActionRequest { id: action.id, action: action.action, event, noted };
+        let (kind, rule) = (action.action.trigger.clone(), action.action.rule.clone());
+        let attempts = match &action.state {
+            ActionState::Waiting { attempts, .. } => *attempts,
+            _ => 0,
+        };
+        let mut attempt = Attempt {
+            tried: action.state.tried(),
+            attempts,
+            request: ActionRequest {
+                id: action.id.clone(),
+                action: action.action.clone(),
+                event,
+                noted: action.state.noted(),
+            },
+            record: action,
+        };
         let Some(trigger) = self.triggers.get(&kind) else {
             let why = format!("no trigger `{kind}` is part of this runtime");
-            return self.settle(&request, End::Dead(DeadLetterKind::Permanent, why)).await;
+            return self.settle(&attempt.request, End::Dead(DeadLetterKind::Permanent, why)).await;
         };
-        let mut attempt = 0;
-        loop {
-            attempt += 1;
-            let end = match self.attempt(trigger.as_ref(), &mut request, &mut tried).await? {
-                Ok(done) => End::Done(done),
-                Err(Failure::Retryable { reason, perhaps_done, after }) => {
-                    if !perhaps_done {
-                        self.undone(&request, &mut tried).await?;
-                    }
-                    let wait = self.wait(attempt, after);
-                    let why = self.aside(trigger.as_ref(), &request, attempt, wait, &reason).await;
-                    if let Some(end) = why {
-                        self.settle_doubt(trigger.as_ref(), &request, &mut tried, end).await?
-                    } else {
-                        tracing::warn!(
-                            action = request.id,
-                            trigger = kind,
-                            attempt,
-                            ?wait,
-                            "trying again"
-                        );
-                        tracing::debug!(action = request.id, reason, "why");
-                        self.metrics.acted(&kind, "retried");
-                        self.pause(wait, stop).await;
-                        if stop.is_requested() {
-                            return Err(Interrupted::Stopping);
-                        }
-                        continue;
-                    }
-                }
-                Err(Failure::NotReady(why)) => {
-                    tried = None;
-                    End::Held(why, None)
-                }
-                Err(Failure::Permanent(why)) => End::Dead(DeadLetterKind::Permanent, why),
-                Err(Failure::Conflict(why)) => End::Dead(DeadLetterKind::Conflict, why),
-                Err(Failure::Uncertain(why)) => End::Dead(DeadLetterKind::Uncertain, why),
-            };
-            return match end {
-                End::Held(why, until) => self.hold(request, why, tried, held, until).await,
-                end => self.settle(&request, end).await,
-            };
-        }
-    }
-
-    /// Whether an action that failed for now is better put aside, or given up: its place among those
-    /// that are worked on is not for waiting.
-    async fn aside(
-        &self,
-        trigger: &dyn Trigger,
-        request: &ActionRequest,
-        attempt: u32,
-        wait: Duration,
-        reason: &str,
-    ) -> Option<End> {
-        if wait > self.policy.longest_backoff {
-            return Some(End::Held(reason.to_owned(), (self.clock)().checked_add(wait).ok()));
-        }
-        if attempt < self.policy.hold_after.min(self.policy.attempts) {
-            return None;
-        }
-        match trigger.readiness_for(request).await {
-            Readiness::NotReady(why) => Some(End::Held(why, None)),
-            Readiness::Ready if attempt >= self.policy.attempts => {
-                let why = format!("{reason} (tried {attempt} times)");
-                Some(End::Dead(DeadLetterKind::Exhausted, why))
+        let trigger = Guarded { trigger: trigger.as_ref(), kind: &kind, metrics: &self.metrics };
+        let patience = (waits == Waits::Event).then_some(PATIENCE);
+        let place = tokio::select! {
+            biased;
+            () = stop.requested() => return Err(Interrupted::Stopping),
+            place = self.shares.place(&kind, &rule, patience) => place,
+        };
+        let end = match place {
+            Ok(_place) => self.attempt(&trigger, &mut attempt).await?,
+            Err(Crowded) => {
+                let why = "it waits for its turn, as other actions of its rule take long";
+                self.later(&attempt, attempt.attempts, self.policy.backoff, why)
             }
-            Readiness::Ready => None,
+        };
+        match end {
+            End::Done(_) | End::Dead(..) => self.settle(&attempt.request, end).await,
+            End::Aside(state) => self.set_aside(&trigger, attempt, state).await,
         }
     }
 
-    /// Finds out now what became of an attempt before its action is put aside: later, nothing may be
-    /// left to tell.
-    async fn settle_doubt(
+    /// One attempt, and what follows from how it ends.
+    async fn attempt(
         &self,
-        trigger: &dyn Trigger,
-        request: &ActionRequest,
-        tried: &mut Option<Tried>,
-        end: End,
+        trigger: &Guarded<'_>,
+        attempt: &mut Attempt,
     ) -> Result<End, Interrupted> {
-        if tried.is_none() || !matches!(end, End::Held(..)) {
-            return Ok(end);
+        let off = self.gate.off(&attempt.record.action.rule, &attempt.record.requires);
+        if !off.is_empty() {
+            return Ok(self.held(attempt, gate::held_by(&off), off));
         }
-        match trigger.probe(request).await {
-            Probe::Done(done) => return Ok(End::Done(done)),
-            Probe::Absent => self.undone(request, tried).await?,
-            Probe::Repeatable | Probe::Unknown(_) | Probe::Unavailable(_) => {}
+        let failure = match self.fire(trigger, attempt).await? {
+            Ok(done) => return Ok(End::Done(done)),
+            Err(failure) => failure,
+        };
+        let (reason, perhaps_done, after) = match failure {
+            Failure::Retryable { reason, perhaps_done, after } => (reason, perhaps_done, after),
+            Failure::NotReady(why) => {
+                attempt.tried = None;
+                return Ok(self.held(attempt, why, Vec::new()));
+            }
+            Failure::Permanent(why) => return Ok(End::Dead(DeadLetterKind::Permanent, why)),
+            Failure::Conflict(why) => return Ok(End::Dead(DeadLetterKind::Conflict, why)),
+            Failure::Uncertain(why) => return Ok(End::Dead(DeadLetterKind::Uncertain, why)),
+        };
+        if !perhaps_done {
+            self.undone(attempt).await?;
+        }
+        let attempts = attempt.attempts.saturating_add(1);
+        let wait = self.wait(attempts, after);
+        let end = match self.readiness_after(trigger, attempt, attempts).await {
+            Some(Readiness::NotReady(why)) => self.held(attempt, why, Vec::new()),
+            Some(Readiness::Ready) if attempts >= self.policy.attempts => {
+                let why = format!("{reason} (tried {attempts} times)");
+                return Ok(End::Dead(DeadLetterKind::Exhausted, why));
+            }
+            _ => {
+                tracing::debug!(
+                    action = attempt.request.id,
+                    attempts,
+                    ?wait,
+                    reason,
+                    "tried again later"
+                );
+                self.metrics.acted(trigger.kind, "retried");
+                self.later(attempt, attempts, wait, &reason)
+            }
+        };
+        let is_long = matches!(&end, End::Aside(state) if !matches!(state, ActionState::Waiting { .. }))
+            || wait > self.policy.longest_backoff;
+        if is_long {
+            return self.settle_doubt(trigger, attempt, end).await;
         }
         Ok(end)
     }
 
-    /// One attempt. Where an earlier one was cut short, what became of that is found out first.
-    async fn attempt(
+    /// After enough attempts, whether the backend could do the action at all.
+    async fn readiness_after(
         &self,
-        trigger: &dyn Trigger,
-        request: &mut ActionRequest,
-        tried: &mut Option<Tried>,
+        trigger: &Guarded<'_>,
+        attempt: &Attempt,
+        attempts: u32,
+    ) -> Option<Readiness> {
+        if attempts < self.policy.hold_after.min(self.policy.attempts) {
+            return None;
+        }
+        Some(trigger.readiness_for(&attempt.request).await)
+    }
+
+    /// Finds out now what became of an attempt before its action is put aside for long: later, nothing
+    /// may be left to tell.
+    async fn settle_doubt(
+        &self,
+        trigger: &Guarded<'_>,
+        attempt: &mut Attempt,
+        end: End,
+    ) -> Result<End, Interrupted> {
+        let End::Aside(mut state) = end else { return Ok(end) };
+        if attempt.tried.is_some() {
+            match trigger.probe(&attempt.request).await {
+                Probe::Done(done) => return Ok(End::Done(done)),
+                Probe::Absent => {
+                    self.undone(attempt).await?;
+                    if let ActionState::Held { tried, .. } | ActionState::Waiting { tried, .. } =
+                        &mut state
+                    {
+                        *tried = None;
+                    }
+                }
+                Probe::Repeatable | Probe::Unknown(_) | Probe::Unavailable(_) => {}
+            }
+        }
+        Ok(End::Aside(state))
+    }
+
+    /// Asks the backend once. Where an earlier attempt was cut short, what became of that is found out
+    /// first.
+    async fn fire(
+        &self,
+        trigger: &Guarded<'_>,
+        attempt: &mut Attempt,
     ) -> Result<Result<Done, Failure>, Interrupted> {
-        // The semaphore is never closed.
-        let _place = self.firing.acquire().await.ok();
-        if let Some(Tried { at, noted }) = tried.clone() {
+        let request = &mut attempt.request;
+        if let Some(Tried { at, noted }) = attempt.tried.clone() {
             request.noted = noted;
             match trigger.probe(request).await {
                 Probe::Done(done) => return Ok(Ok(done)),
@@ -135,16 +191,13 @@ impl Engine {
                 Probe::Unavailable(reason) => {
                     return Ok(Err(Failure::Retryable { reason, perhaps_done: true, after: None }));
                 }
-                Probe::Absent => {
-                    let age: Duration =
-                        (self.clock)().duration_since(at).try_into().unwrap_or_default();
-                    if age > self.policy.uncertain_after {
-                        let why = format!(
-                            "firing was about to begin at {at} and left no trace; it may have been done and cleaned up since"
-                        );
-                        return Ok(Err(Failure::Uncertain(why)));
-                    }
+                Probe::Absent if self.clock.age(at) > self.policy.uncertain_after => {
+                    let why = format!(
+                        "firing was about to begin at {at} and left no trace; it may have been done and cleaned up since"
+                    );
+                    return Ok(Err(Failure::Uncertain(why)));
                 }
+                Probe::Absent => {}
             }
         } else {
             match trigger.prepare(request).await {
@@ -152,11 +205,11 @@ impl Engine {
                 Err(failure) => return Ok(Err(failure.certain())),
             }
         }
-        let attempt = Tried { at: (self.clock)(), noted: request.noted.clone() };
-        self.ledger.intend(&request.id, attempt.clone()).await?;
-        *tried = Some(attempt);
+        let tried = Tried { at: self.clock.steady(), noted: request.noted.clone() };
+        self.ledger.intend(&request.id, tried.clone()).await?;
+        attempt.tried = Some(tried);
         (self.watcher)(Step::Intended);
-        let result = trigger.fire(request).await;
+        let result = trigger.fire(&attempt.request).await;
         if result.is_ok() {
             (self.watcher)(Step::Fired);
         }
@@ -165,99 +218,118 @@ impl Engine {
 
     /// What certainly did not happen leaves no intent behind that a later start would have to be
     /// uncertain about.
-    async fn undone(
-        &self,
-        request: &ActionRequest,
-        tried: &mut Option<Tried>,
-    ) -> Result<(), Interrupted> {
-        self.ledger.reopen(&request.id).await?;
-        *tried = None;
+    async fn undone(&self, attempt: &mut Attempt) -> Result<(), Interrupted> {
+        if attempt.tried.take().is_some() {
+            self.ledger.reopen(&attempt.request.id).await?;
+        }
         Ok(())
     }
 
-    fn wait(&self, attempt: u32, after: Option<Duration>) -> Duration {
-        let doubled = self.policy.backoff.saturating_mul(2_u32.saturating_pow(attempt - 1));
+    fn wait(&self, attempts: u32, after: Option<Duration>) -> Duration {
+        let doubled = self.policy.backoff.saturating_mul(2_u32.saturating_pow(attempts - 1));
         doubled.min(self.policy.longest_backoff).max(after.unwrap_or_default())
     }
 
-    /// Puts an action aside until what it needs is there, unless too many wait or it waits too long.
-    async fn hold(
-        &self,
-        request: ActionRequest,
-        reason: String,
-        tried: Option<Tried>,
-        held: Option<Timestamp>,
-        until: Option<Timestamp>,
-    ) -> Result<(), Interrupted> {
-        let (now, kind) = ((self.clock)(), request.action.trigger.clone());
-        let since = held.unwrap_or(now);
-        if self.is_too_old(since, now) {
-            return self.settle(&request, given_up(&reason, since)).await;
-        }
-        // Actions of one event get here at once: each with a place before any is on record.
-        if held.is_none() && !self.waiting.reserve(&kind, self.policy.held_most) {
-            return self.no_room(&request, reason, tried).await;
-        }
-        let state = ActionState::Held {
-            since,
-            reason: reason.clone(),
-            tried: tried.clone(),
-            noted: request.noted.clone(),
+    /// Held for what is missing, or by fuses.
+    fn held(&self, attempt: &Attempt, reason: String, fuses: Vec<String>) -> End {
+        let since = match &attempt.record.state {
+            ActionState::Held { since, .. } => *since,
+            _ => self.clock.steady(),
         };
-        let recorded = self.ledger.hold(&request.id, state).await;
-        if recorded.is_ok() {
-            let held = Held { since, request: request.clone(), tried, until };
-            self.waiting.add(reason.clone(), held);
+        let (tried, noted) = (attempt.tried.clone(), attempt.request.noted.clone());
+        End::Aside(ActionState::Held { since, reason, tried, noted, fuses })
+    }
+
+    /// To be tried again once `wait` has passed.
+    fn later(&self, attempt: &Attempt, attempts: u32, wait: Duration, reason: &str) -> End {
+        let until = self.clock.steady().checked_add(wait).unwrap_or(Timestamp::MAX);
+        End::Aside(ActionState::Waiting {
+            until,
+            attempts,
+            reason: reason.to_owned(),
+            tried: attempt.tried.clone(),
+            noted: attempt.request.noted.clone(),
+        })
+    }
+
+    /// Puts an action aside, unless too many are already or it was held for too long.
+    async fn set_aside(
+        &self,
+        trigger: &Guarded<'_>,
+        attempt: Attempt,
+        state: ActionState,
+    ) -> Result<(), Interrupted> {
+        let kind = trigger.kind;
+        if let ActionState::Held { since, reason, .. } = &state
+            && self.is_too_old(*since)
+        {
+            return self.settle(&attempt.request, given_up(reason, *since)).await;
         }
-        if held.is_none() {
-            self.waiting.vacate(&kind);
+        // What is off the bus had its place before. Actions of one event get here at once: each with a
+        // place before any is on record.
+        let is_new = !attempt.record.off_bus;
+        if is_new && !self.pending.reserve(kind, &attempt.request.id, self.policy.held_most) {
+            return self.no_room(trigger, &attempt, &state).await;
+        }
+        let was_held = matches!(attempt.record.state, ActionState::Held { .. });
+        let recorded = self.ledger.hold(&attempt.request.id, state.clone()).await;
+        if is_new {
+            self.pending.vacate(kind);
+            if recorded.is_err() {
+                self.pending.forget(&attempt.request.id);
+            }
         }
         recorded?;
-        if held.is_none() {
-            self.metrics.acted(&kind, "held");
+        if let ActionState::Held { reason, .. } = &state
+            && !was_held
+        {
+            let (request, rule) = (&attempt.request, &attempt.record.action.rule);
+            self.metrics.acted(kind, "held");
             tracing::warn!(
                 source = request.event.source,
                 name = request.event.name,
                 event = request.event.id,
                 action = request.id,
                 trigger = kind,
-                rule = request.action.rule,
+                rule,
                 missing = reason,
                 "held until what it needs is there"
             );
         }
-        (self.watcher)(Step::Held);
+        let action = EventAction { event: attempt.request.event, action: attempt.record };
+        let held = matches!(state, ActionState::Held { .. });
+        self.pending.add(with_state(action, state));
+        (self.watcher)(if held { Step::Held } else { Step::Waiting });
         Ok(())
     }
 
-    /// As many actions wait as may. Where something is missing, this one is given up, so that the
-    /// others' way stays free. Where the backend as a whole is away, there is no way to keep free:
-    /// the event stays on the bus, which is kept for it.
+    /// As many actions are set aside as may be. Where something is missing, this one is given up, so
+    /// that the others' way stays free. Otherwise (the backend as a whole is away, a fuse is off, or the
+    /// action only has to be tried again) there is no way to keep free: the event stays on the bus.
     async fn no_room(
         &self,
-        request: &ActionRequest,
-        reason: String,
-        tried: Option<Tried>,
+        trigger: &Guarded<'_>,
+        attempt: &Attempt,
+        state: &ActionState,
     ) -> Result<(), Interrupted> {
-        let trigger = self.triggers.get(&request.action.trigger);
-        let readiness = match trigger {
-            Some(trigger) => trigger.readiness().await,
-            None => Readiness::Ready,
+        let reason = match state {
+            ActionState::Held { reason, fuses, .. } if fuses.is_empty() => reason,
+            _ => return Err(Interrupted::Full),
         };
-        if let Readiness::NotReady(_) = readiness {
-            if tried.is_none() {
-                self.ledger.reopen(&request.id).await?;
+        if let Readiness::NotReady(_) = trigger.readiness().await {
+            if attempt.tried.is_none() {
+                self.ledger.reopen(&attempt.request.id).await?;
             }
             return Err(Interrupted::Full);
         }
         let most = self.policy.held_most;
-        let why = format!("{reason}; as many actions wait already as may: {most}");
-        self.settle(request, End::Dead(DeadLetterKind::NotReady, why)).await
+        let why =
+            format!("{reason}; {most} actions of its trigger wait already, which is the limit");
+        self.settle(&attempt.request, End::Dead(DeadLetterKind::NotReady, why)).await
     }
 
-    pub(super) fn is_too_old(&self, since: Timestamp, now: Timestamp) -> bool {
-        let age: Duration = now.duration_since(since).try_into().unwrap_or_default();
-        age > self.policy.held_for
+    pub(super) fn is_too_old(&self, since: Timestamp) -> bool {
+        self.clock.age(since) > self.policy.held_for
     }
 
     pub(super) async fn settle(
@@ -265,23 +337,17 @@ impl Engine {
         request: &ActionRequest,
         end: End,
     ) -> Result<(), Interrupted> {
-        let (at, kind) = ((self.clock)(), &request.action.trigger);
+        let (at, kind) = (self.clock.now(), &request.action.trigger);
         let state = match end {
-            End::Done(Done { detail }) => {
-                self.metrics.acted(kind, "done");
-                tracing::info!(
-                    source = request.event.source,
-                    name = request.event.name,
-                    event = request.event.id,
-                    action = request.id,
-                    trigger = kind,
-                    rule = request.action.rule,
-                    detail,
-                    "fired"
-                );
-                ActionState::Done { at, detail }
-            }
-            End::Dead(why, reason) => {
+            End::Done(Done { detail }) => ActionState::Done { at, detail },
+            End::Dead(kind, reason) => ActionState::DeadLettered { at, kind, reason },
+            // What is set aside has not ended.
+            End::Aside(_) => return Ok(()),
+        };
+        self.ledger.settle(&request.id, state.clone()).await?;
+        self.pending.forget(&request.id);
+        match &state {
+            ActionState::DeadLettered { kind: why, .. } => {
                 self.metrics.acted(kind, why.as_str());
                 tracing::error!(
                     source = request.event.source,
@@ -293,12 +359,22 @@ impl Engine {
                     kind = why.as_str(),
                     "dead letter; /decisions says why"
                 );
-                ActionState::DeadLettered { at, kind: why, reason }
             }
-            // What is held has not ended.
-            End::Held(..) => return Ok(()),
-        };
-        self.ledger.settle(&request.id, state).await?;
+            ActionState::Done { detail, .. } => {
+                self.metrics.acted(kind, "done");
+                tracing::info!(
+                    source = request.event.source,
+                    name = request.event.name,
+                    event = request.event.id,
+                    action = request.id,
+                    trigger = kind,
+                    rule = request.action.rule,
+                    detail,
+                    "fired"
+                );
+            }
+            _ => {}
+        }
         (self.watcher)(Step::Recorded);
         Ok(())
     }
@@ -308,18 +384,11 @@ impl Engine {
 pub(super) enum End {
     Done(Done),
     Dead(DeadLetterKind, String),
-    /// For what, and not to be tried before when.
-    Held(String, Option<Timestamp>),
+    /// Set aside in this state.
+    Aside(ActionState),
 }
 
 /// The end of an action that was held for too long.
 pub(super) fn given_up(reason: &str, since: Timestamp) -> End {
     End::Dead(DeadLetterKind::NotReady, format!("{reason}; held since {since}"))
-}
-
-fn held_since(state: &ActionState) -> Option<Timestamp> {
-    match state {
-        ActionState::Held { since, .. } => Some(*since),
-        _ => None,
-    }
 }

@@ -156,7 +156,7 @@ impl Follower {
             kind,
             namespace,
             name,
-            at: (self.clock)(),
+            at: self.clock.now(),
         };
         let is_over = result != ObservedResult::Running;
         match self.ledger.observe(&action, observed.clone()).await {

@@ -1,13 +1,14 @@
 //! The ledger in the state folder.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 use redb::{ReadTransaction, ReadableTable, TableDefinition, WriteTransaction};
 
 use super::dead::{self, Dead};
-use super::read::{self, ActionRow, DecidedRow, action_dead_since, assemble};
+use super::read::{self, ActionRow, DecidedRow, Listed, action_dead_since, assemble};
 use super::{
     ActionRecord, ActionState, Counts, DeadLetter, EventAction, EventRecord, Ledger, LedgerError,
     Observed, ObservedResult, Tried, Verdict, once, prune,
@@ -23,16 +24,16 @@ use crate::store::{
 #[derive(Clone, Debug)]
 pub struct EmbeddedLedger {
     store: Store,
+    /// Why records could not be read, by what it says of them.
+    damaged: Arc<Mutex<BTreeSet<String>>>,
 }
 
 impl EmbeddedLedger {
     /// The ledger of `store`.
     pub fn new(store: Store) -> Self {
-        Self { store }
+        Self { store, damaged: Arc::default() }
     }
-}
 
-impl EmbeddedLedger {
     /// The actions whose ids a table lists, page by page.
     async fn listed(
         &self,
@@ -44,9 +45,21 @@ impl EmbeddedLedger {
         let read = move |transaction: &ReadTransaction| {
             read::listed(transaction, table, after.as_deref(), limit)
         };
-        Ok(self.store.read(read).await?)
+        let Listed { actions, damaged } = self.store.read(read).await?;
+        if !damaged.is_empty() {
+            let mut known = self.damaged.lock().unwrap_or_else(PoisonError::into_inner);
+            for why in damaged {
+                if known.len() < MAX_KNOWN_DAMAGED && known.insert(why.clone()) {
+                    tracing::error!(why, "an action is not performed: its record cannot be read");
+                }
+            }
+        }
+        Ok(actions)
     }
 }
+
+/// How many damaged records are remembered and told of.
+const MAX_KNOWN_DAMAGED: usize = 1000;
 
 #[async_trait]
 impl Ledger for EmbeddedLedger {
@@ -84,8 +97,8 @@ impl Ledger for EmbeddedLedger {
     }
 
     async fn hold(&self, action: &str, held: ActionState) -> Result<(), LedgerError> {
-        if !matches!(held, ActionState::Held { .. }) {
-            let why = format!("action `{action}` can not be held with a state that is none");
+        if !held.is_set_aside() {
+            let why = format!("action `{action}` cannot be set aside with a state that is not");
             return Err(LedgerError::Invalid(why));
         }
         let id = action.to_owned();
@@ -157,6 +170,10 @@ impl Ledger for EmbeddedLedger {
         Ok(self.store.read(move |transaction| read::dead_letters(transaction, limit)).await?)
     }
 
+    fn damaged(&self) -> u64 {
+        self.damaged.lock().unwrap_or_else(PoisonError::into_inner).len() as u64
+    }
+
     async fn counts(&self) -> Result<Counts, LedgerError> {
         Ok(self.store.read(read::counts).await?)
     }
@@ -190,10 +207,12 @@ fn decide(
     let once::Applied { decisions, actions: fired } = once::apply(transaction, verdict)?;
     let mut unsettled = transaction.open_table(UNSETTLED)?;
     for (id, action) in fired {
+        let requires = verdict.requires.get(&action.rule).cloned().unwrap_or_default();
         let row = ActionRow {
             event: verdict.event.clone(),
             action,
             state: ActionState::Pending,
+            requires,
             off_bus: false,
             observed: None,
         };
@@ -203,6 +222,7 @@ fn decide(
             id,
             action: row.action,
             state: row.state,
+            requires: row.requires,
             off_bus: false,
             observed: None,
         });
@@ -311,7 +331,7 @@ fn change(
     } else {
         unsettled.insert(id, ())?;
     }
-    if matches!(state, ActionState::Held { .. }) {
+    if state.is_set_aside() {
         transaction.open_table(HELD)?.insert(id, ())?;
         row.off_bus = true;
     }

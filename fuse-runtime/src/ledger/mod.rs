@@ -24,8 +24,8 @@ use crate::event::EventKey;
 pub use embedded::EmbeddedLedger;
 pub use error::LedgerError;
 pub use record::{
-    ActionRecord, ActionState, Counts, DeadLetter, DeadLetterKind, DecisionRecord, EventAction,
-    EventRecord, Observed, ObservedResult, OnceClaim, Tried, Verdict,
+    ActionRecord, ActionState, ActionSummary, Counts, DeadLetter, DeadLetterKind, DecisionRecord,
+    EventAction, EventRecord, Observed, ObservedResult, OnceClaim, Tried, Verdict,
 };
 
 /// What remembers events, decisions and actions.
@@ -78,13 +78,14 @@ pub trait Ledger: Send + Sync + 'static {
     /// be fired any more.
     async fn intend(&self, action: &str, attempt: Tried) -> Result<(), LedgerError>;
 
-    /// Records that an action waits for something that is missing. From then on it is not the
-    /// event's delivery that brings it up again but [`Ledger::held`], until it is settled.
+    /// Records that an action is set aside: it waits for something that is missing, for a fuse, or for
+    /// its next attempt. From then on it is not the event's delivery that brings it up again but
+    /// [`Ledger::held`], until it is settled.
     ///
     /// # Errors
     ///
     /// [`LedgerError::UnknownAction`], [`LedgerError::Settled`], and [`LedgerError::Invalid`] for a
-    /// `state` that is another than [`ActionState::Held`].
+    /// `state` that is neither [`ActionState::Held`] nor [`ActionState::Waiting`].
     async fn hold(&self, action: &str, state: ActionState) -> Result<(), LedgerError>;
 
     /// Records what the object of an action came to. Whether that was news: the same again is not,
@@ -125,7 +126,8 @@ pub trait Ledger: Send + Sync + 'static {
     ) -> Result<Vec<EventAction>, LedgerError>;
 
     /// Up to `limit` actions that left the bus unsettled, those with ids after `after`, sorted by
-    /// id: held ones, and those that were tried again since.
+    /// id: held and waiting ones, and those that were tried again since. Actions whose records
+    /// cannot be read are left out, and counted by [`Ledger::damaged`].
     ///
     /// # Errors
     ///
@@ -172,4 +174,9 @@ pub trait Ledger: Send + Sync + 'static {
     ///
     /// Only those of a closed ledger and of storage; what was forgotten until then stays so.
     async fn prune(&self, older_than: Timestamp) -> Result<u64, LedgerError>;
+
+    /// How many records were found that cannot be read any more.
+    fn damaged(&self) -> u64 {
+        0
+    }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use fuse_rules::once::{Admission, Claim, admit};
 use fuse_rules::{Action, Outcome};
+use jiff::Timestamp;
 use redb::WriteTransaction;
 use serde::{Deserialize, Serialize};
 
@@ -73,32 +74,50 @@ fn file(
     verdict: &Verdict,
     repeated: bool,
 ) -> Result<Option<String>, StoreError> {
-    let mut table = transaction.open_table(ONCE)?;
-    let previous: Option<ClaimRow> = get_row(&table, &claim.key)?;
-    if let Some(row) = previous.as_ref().filter(|_| repeated) {
-        return Ok(Some(held(row)));
-    }
-    let within = Duration::from_millis(claim.within_ms);
-    let on_file = previous.as_ref().map(|row| &row.claim);
-    let new = match (admit(on_file, &claim.owner, verdict.decided, within), &previous) {
-        (Admission::Granted(new), _) => new,
-        (Admission::Held { .. }, Some(row)) => return Ok(Some(held(row))),
-        // Only a claim on file can hold a key.
-        (Admission::Held { .. }, None) => return Ok(None),
+    let on_file: Option<ClaimRow> = get_row(&transaction.open_table(ONCE)?, &claim.key)?;
+    let ends = on_file.as_ref().map(|row| row.claim.until);
+    let previous = on_file.map(|row| ClaimRow { claim: row.claim.as_of(verdict.steady), ..row });
+    let refused = if repeated {
+        previous.as_ref()
+    } else {
+        let within = Duration::from_millis(claim.within_ms);
+        let claimed = previous.as_ref().map(|row| &row.claim);
+        match (admit(claimed, &claim.owner, verdict.steady, within), &previous) {
+            (Admission::Granted(new), _) => {
+                let row = ClaimRow { claim: new, event: verdict.event.clone() };
+                put(transaction, &claim.key, &row, ends)?;
+                return Ok(None);
+            }
+            (Admission::Held { .. }, previous) => previous.as_ref(),
+        }
     };
-    let mut ends = transaction.open_table(ONCE_ENDS)?;
-    if let Some(old) = on_file {
-        ends.remove((old.until.as_nanosecond(), claim.key.as_str()))?;
+    // Only a claim on file can hold a key.
+    let Some(row) = refused else { return Ok(None) };
+    if Some(row.claim.until) != ends {
+        put(transaction, &claim.key, row, ends)?;
     }
-    ends.insert((new.until.as_nanosecond(), claim.key.as_str()), ())?;
-    let row = ClaimRow { claim: new, event: verdict.event.clone() };
-    put_row(&mut table, &claim.key, &row)?;
-    Ok(None)
+    Ok(Some(held(row, verdict)))
 }
 
-fn held(row: &ClaimRow) -> String {
-    format!(
-        "`once per` already fired at {} for event `{}`; holds until {}",
-        row.claim.since, row.event.id, row.claim.until
-    )
+/// Writes a claim in place of one that ends at `old`.
+fn put(
+    transaction: &WriteTransaction,
+    key: &str,
+    row: &ClaimRow,
+    old: Option<Timestamp>,
+) -> Result<(), StoreError> {
+    let mut ends = transaction.open_table(ONCE_ENDS)?;
+    if let Some(old) = old {
+        ends.remove((old.as_nanosecond(), key))?;
+    }
+    ends.insert((row.claim.until.as_nanosecond(), key), ())?;
+    put_row(&mut transaction.open_table(ONCE)?, key, row)
+}
+
+fn held(row: &ClaimRow, verdict: &Verdict) -> String {
+    // Claims are kept by the steady time, and told by the time of day.
+    let skew = verdict.decided.duration_since(verdict.steady);
+    let told = |at: Timestamp| at.checked_add(skew).unwrap_or(at);
+    let (since, until) = (told(row.claim.since), told(row.claim.until));
+    format!("`once per` already fired at {since} for event `{}`; holds until {until}", row.event.id)
 }

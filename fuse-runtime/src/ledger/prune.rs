@@ -9,8 +9,8 @@ use super::dead::{self, Dead};
 use super::read::{ActionRow, DecidedRow, action_dead_since};
 use crate::event::EventKey;
 use crate::store::{
-    ACTIONS, DEAD, DECIDED, EVENTS, EventStatus, IDS, ONCE, ONCE_ENDS, RUNNING, STATUS, Store,
-    StoreError, TIMES, UNSETTLED, get_row, id_place,
+    ACTIONS, DEAD, DECIDED, EVENT_BYTES, EVENTS, EventStatus, IDS, META, ONCE, ONCE_ENDS, RUNNING,
+    STATUS, Store, StoreError, TIMES, UNSETTLED, get_row, id_place,
 };
 
 /// How many rows one transaction looks at.
@@ -32,6 +32,9 @@ pub(super) async fn prune(store: &Store, older_than: Timestamp) -> Result<u64, S
         }
     }
     while store.write(move |transaction| prune_claims(transaction, before)).await? {}
+    if events > 0 {
+        store.compact().await?;
+    }
     Ok(events)
 }
 
@@ -52,9 +55,15 @@ fn prune_events(
     }
     let mut forgotten = 0_u64;
     for (place, key) in &piece {
-        if forget(transaction, key)? {
-            times.remove(place)?;
-            forgotten = forgotten.saturating_add(1);
+        match forget(transaction, key) {
+            Ok(false) => {}
+            Ok(true) => {
+                times.remove(place)?;
+                forgotten = forgotten.saturating_add(1);
+            }
+            // It stays, and the others go.
+            Err(StoreError::Damaged(_)) => {}
+            Err(error) => return Err(error),
         }
     }
     let last = piece.last().filter(|_| piece.len() == PIECE);
@@ -96,7 +105,10 @@ fn forget(transaction: &WriteTransaction, key: &str) -> Result<bool, StoreError>
         transaction.open_table(IDS)?.remove(id_place(&event))?;
     }
     if let Some(status) = status {
-        transaction.open_table(EVENTS)?.remove(status.seq)?;
+        let row = transaction.open_table(EVENTS)?.remove(status.seq)?.map(|row| row.value().len());
+        let mut meta = transaction.open_table(META)?;
+        let bytes = meta.get(EVENT_BYTES)?.map_or(0, |bytes| bytes.value());
+        meta.insert(EVENT_BYTES, bytes.saturating_sub(row.unwrap_or_default() as u64))?;
     }
     statuses.remove(key)?;
     Ok(true)

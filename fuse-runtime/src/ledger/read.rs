@@ -37,6 +37,8 @@ pub(super) struct ActionRow {
     pub(super) event: EventKey,
     pub(super) action: Action,
     pub(super) state: ActionState,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) requires: Vec<String>,
     #[serde(default)]
     pub(super) off_bus: bool,
     #[serde(default)]
@@ -45,8 +47,9 @@ pub(super) struct ActionRow {
 
 impl ActionRow {
     fn with_id(self, id: String) -> EventAction {
-        let Self { event, action, state, off_bus, observed } = self;
-        EventAction { event, action: ActionRecord { id, action, state, off_bus, observed } }
+        let Self { event, action, state, requires, off_bus, observed } = self;
+        let action = ActionRecord { id, action, state, requires, off_bus, observed };
+        EventAction { event, action }
     }
 }
 
@@ -72,11 +75,11 @@ where
     let Some(status) = get_row::<EventStatus>(statuses, key)? else {
         return Ok(None);
     };
-    let frame = events
+    let row = events
         .get(status.seq)?
-        .ok_or_else(|| StoreError::Storage(format!("the event `{key}` is missing")))?;
+        .ok_or_else(|| StoreError::Damaged(format!("the event `{key}` is missing")))?;
     let mut record = EventRecord {
-        event: decode_envelope(frame.value())?,
+        event: decode_envelope(status.seq, row.value())?,
         acked: status.acked,
         decided: None,
         plan: None,
@@ -105,7 +108,7 @@ fn action_of(
     id: String,
 ) -> Result<EventAction, StoreError> {
     let row: ActionRow = get_row(actions, &id)?
-        .ok_or_else(|| StoreError::Storage(format!("the action `{id}` is missing")))?;
+        .ok_or_else(|| StoreError::Damaged(format!("the action `{id}` is missing")))?;
     Ok(row.with_id(id))
 }
 
@@ -148,22 +151,37 @@ pub(super) fn action(
     Ok(row.map(|row| row.with_id(id)))
 }
 
-/// The actions whose ids a table lists.
+/// The actions whose ids a table lists. One that cannot be read is told of, and left out: it must not
+/// keep the others from being performed.
 pub(super) fn listed(
     transaction: &ReadTransaction,
     table: TableDefinition<'static, &'static str, ()>,
     after: Option<&str>,
     limit: usize,
-) -> Result<Vec<EventAction>, StoreError> {
+) -> Result<Listed, StoreError> {
     let ids = transaction.open_table(table)?;
     let actions = transaction.open_table(ACTIONS)?;
     let from = after.map_or(Bound::Unbounded, Bound::Excluded);
-    let mut found = Vec::new();
-    for entry in ids.range::<&str>((from, Bound::Unbounded))?.take(limit) {
+    let mut listed = Listed::default();
+    for entry in ids.range::<&str>((from, Bound::Unbounded))? {
         let (id, _) = entry?;
-        found.push(action_of(&actions, id.value().to_owned())?);
+        match action_of(&actions, id.value().to_owned()) {
+            Ok(action) => listed.actions.push(action),
+            Err(StoreError::Damaged(why)) => listed.damaged.push(why),
+            Err(error) => return Err(error),
+        }
+        if listed.actions.len() >= limit {
+            break;
+        }
     }
-    Ok(found)
+    Ok(listed)
+}
+
+/// Actions that a table lists, and why some of them could not be read.
+#[derive(Default)]
+pub(super) struct Listed {
+    pub(super) actions: Vec<EventAction>,
+    pub(super) damaged: Vec<String>,
 }
 
 pub(super) fn dead_letters(
@@ -178,7 +196,7 @@ pub(super) fn dead_letters(
     for entry in dead.iter()?.rev().take(limit) {
         let (place, _) = entry?;
         let (_, key, letter) = place.value();
-        let lost = || StoreError::Storage(format!("the dead letter of event `{key}` is missing"));
+        let lost = || StoreError::Damaged(format!("the dead letter of event `{key}` is missing"));
         let which = Dead::decode(letter).ok_or_else(lost)?;
         let letter = if let Dead::Action(id) = which {
             dead_action(action_of(&actions, id.to_owned())?)

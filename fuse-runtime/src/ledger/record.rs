@@ -1,5 +1,7 @@
 //! What the ledger takes and gives: plain data, the same as JSON.
 
+use std::collections::BTreeMap;
+
 use fuse_rules::{Action, Element, Outcome};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -63,7 +65,10 @@ pub struct ActionRecord {
     pub action: Action,
     /// What became of it.
     pub state: ActionState,
-    /// Whether it was held, and so left the bus: no delivery brings it up again.
+    /// The fuses that its rule required when it was decided: it is not performed while one is off.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub requires: Vec<String>,
+    /// Whether it was held or waits, and so left the bus: no delivery brings it up again.
     #[serde(default)]
     pub off_bus: bool,
     /// What its object came to, where it has one that is followed.
@@ -90,6 +95,24 @@ pub enum ActionState {
         /// Since when.
         since: Timestamp,
         /// What is missing, for people.
+        reason: String,
+        /// The attempt that may have been made before, where one may.
+        #[serde(default)]
+        tried: Option<Tried>,
+        /// What the trigger had noted, where it had.
+        #[serde(default)]
+        noted: Option<String>,
+        /// The fuses that are off, where the action is held by those and not by something missing.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        fuses: Vec<String>,
+    },
+    /// It is tried again at a time, off the bus.
+    Waiting {
+        /// When, by the runtime's steady time.
+        until: Timestamp,
+        /// How often it was tried since it was last held, or decided.
+        attempts: u32,
+        /// Why the last attempt failed, for people.
         reason: String,
         /// The attempt that may have been made before, where one may.
         #[serde(default)]
@@ -179,7 +202,9 @@ impl ActionState {
     /// What the trigger noted before the latest attempt.
     pub fn noted(&self) -> Option<String> {
         match self {
-            Self::Intended { noted, .. } | Self::Held { noted, .. } => noted.clone(),
+            Self::Intended { noted, .. }
+            | Self::Held { noted, .. }
+            | Self::Waiting { noted, .. } => noted.clone(),
             _ => None,
         }
     }
@@ -188,15 +213,22 @@ impl ActionState {
     pub fn tried(&self) -> Option<Tried> {
         match self {
             Self::Intended { at, noted } => Some(Tried { at: *at, noted: noted.clone() }),
-            Self::Held { tried, .. } => tried.clone(),
+            Self::Held { tried, .. } | Self::Waiting { tried, .. } => tried.clone(),
             _ => None,
         }
+    }
+
+    /// Whether the action is off the bus: held, or waiting to be tried again.
+    pub fn is_set_aside(&self) -> bool {
+        matches!(self, Self::Held { .. } | Self::Waiting { .. })
     }
 
     /// Whether it is an end: done or given up.
     pub fn is_settled(&self) -> bool {
         match self {
-            Self::Pending | Self::Intended { .. } | Self::Held { .. } => false,
+            Self::Pending | Self::Intended { .. } | Self::Held { .. } | Self::Waiting { .. } => {
+                false
+            }
             Self::Done { .. } | Self::DeadLettered { .. } => true,
         }
     }
@@ -216,6 +248,8 @@ pub enum DeadLetterKind {
     Conflict,
     /// What it needs was missing for too long, or for too many.
     NotReady,
+    /// A person gave it up.
+    Discarded,
 }
 
 impl DeadLetterKind {
@@ -227,6 +261,7 @@ impl DeadLetterKind {
             Self::Uncertain => "uncertain",
             Self::Conflict => "conflict",
             Self::NotReady => "not-ready",
+            Self::Discarded => "discarded",
         }
     }
 }
@@ -244,6 +279,45 @@ pub struct EventAction {
     pub event: EventKey,
     /// The action.
     pub action: ActionRecord,
+}
+
+impl EventAction {
+    /// The action without its fields, as it is listed.
+    pub fn summary(&self) -> ActionSummary {
+        let (event, action) = (self.event.clone(), &self.action);
+        ActionSummary {
+            id: action.id.clone(),
+            trigger: action.action.trigger.clone(),
+            rule: action.action.rule.clone(),
+            element: action.action.element.clone(),
+            source: event.source,
+            name: event.name,
+            event: event.id,
+            state: action.state.clone(),
+        }
+    }
+}
+
+/// An action as it is listed: without what the event gave it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ActionSummary {
+    /// The action's id.
+    pub id: String,
+    /// The kind of trigger.
+    pub trigger: String,
+    /// The rule's full name.
+    pub rule: String,
+    /// The element that it is about.
+    pub element: Element,
+    /// The event's source.
+    pub source: String,
+    /// The event's name.
+    pub name: String,
+    /// The event's id.
+    pub event: String,
+    /// What became of it.
+    #[serde(flatten)]
+    pub state: ActionState,
 }
 
 /// An action that was given up, a decision that was rejected, or an event that was refused.
@@ -281,8 +355,10 @@ pub struct Verdict {
     pub event: EventKey,
     /// The hash of the plan that decided.
     pub plan: String,
-    /// When. It is the time that once claims go by.
+    /// When.
     pub decided: Timestamp,
+    /// The same by the runtime's steady time, which once claims go by.
+    pub steady: Timestamp,
     /// Why the whole event is refused, where it is.
     pub rejected: Option<String>,
     /// Where the event is not of its declared type, whatever became of it.
@@ -291,6 +367,8 @@ pub struct Verdict {
     pub decisions: Vec<DecisionRecord>,
     /// The actions, each with its id. They are recorded as pending.
     pub actions: Vec<(String, Action)>,
+    /// The fuses that the rules of the actions require, by the rules' full names.
+    pub requires: BTreeMap<String, Vec<String>>,
     /// The once keys that fired rules need.
     pub once: Vec<OnceClaim>,
 }

@@ -5,6 +5,7 @@ mod decide;
 mod prune;
 mod settle;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use fuse_rules::{Action, Element, Outcome};
@@ -98,10 +99,12 @@ fn verdict(event: &EventKey, id: &str, seconds: i64) -> Verdict {
         event: event.clone(),
         plan: "plan-1".into(),
         decided: at(seconds),
+        steady: at(seconds),
         rejected: None,
         mismatch: None,
         decisions: vec![fired("s/r", None, id)],
         actions: vec![(id.into(), action("s/r", None))],
+        requires: BTreeMap::new(),
         once: Vec::new(),
     }
 }

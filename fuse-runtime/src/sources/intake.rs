@@ -6,7 +6,7 @@ use fuse_rules::{Event, InvalidBody, Plan};
 use uuid::Uuid;
 
 use super::Incoming;
-use crate::bus::{Bus, BusError, Published};
+use crate::bus::{Bus, BusError, Health, Published};
 use crate::clock::Clock;
 use crate::event::Envelope;
 use crate::metrics::Metrics;
@@ -61,6 +61,16 @@ impl Intake {
         Self { bus, plan, clock, metrics }
     }
 
+    /// Whether events can be taken in now. Cheap: for readiness.
+    pub fn health(&self) -> Health {
+        self.bus.health()
+    }
+
+    /// How many events are taken in and not settled. Cheap: for metrics.
+    pub fn backlog(&self) -> u64 {
+        self.bus.backlog()
+    }
+
     /// Takes an event in. Returns once it is durable.
     ///
     /// # Errors
@@ -80,7 +90,7 @@ impl Intake {
     }
 
     async fn try_accept(&self, incoming: Incoming) -> Result<Taken, Refused> {
-        let received = (self.clock)();
+        let received = self.clock.now();
         let id = self.id(&incoming, received)?;
         let envelope = Envelope {
             id: id.clone(),

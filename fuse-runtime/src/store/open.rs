@@ -1,40 +1,117 @@
 //! Opening the file: who may read it, who holds it, which layout it has.
 
 use std::fs::{self, File, OpenOptions};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use redb::backends::{FileBackend, InMemoryBackend};
-use redb::{Builder, Database, DatabaseError, ReadableDatabase, TableError};
+use redb::{
+    Builder, Database, DatabaseError, ReadableDatabase, ReadableTable, TableError, WriteTransaction,
+};
 
-use super::{FILE_NAME, META, SCHEMA, SCHEMA_VERSION, StoreError, create_tables};
+use super::backend::{Backend, Length};
+use super::{
+    EVENT_BYTES, EVENTS, FILE_NAME, META, SCHEMA, SCHEMA_VERSION, StoreError, create_tables,
+};
 
 /// How much of the file to keep in memory, in bytes. redb's own default is 1 GiB, too much for a
 /// program that is to run beside others.
-const CACHE_BYTES: usize = 64 << 20;
+const CACHE_BYTES: usize = 32 << 20;
+/// A file of up to this many bytes is not worth making smaller.
+const SMALL: u64 = 16 << 20;
 
-pub(super) fn memory() -> Result<Database, StoreError> {
-    let path = Path::new("in memory");
-    let database = Builder::new()
-        .create_with_backend(InMemoryBackend::new())
-        .map_err(|problem| refused(path, &problem))?;
-    prepare(&database, path)?;
-    Ok(database)
+/// Opens the database, the first time and after each failure.
+#[derive(Debug)]
+pub(super) struct Opener {
+    /// The state folder; `None` in memory.
+    dir: Option<PathBuf>,
+    length: Length,
+    #[cfg(test)]
+    pub(super) faults: super::support::Faults,
 }
 
-pub(super) fn file(dir: &Path) -> Result<Database, StoreError> {
-    fs::create_dir_all(dir).map_err(|problem| cannot_open(dir, &problem))?;
-    let path = dir.join(FILE_NAME);
-    let file = open_private(&path).map_err(|problem| cannot_open(&path, &problem))?;
-    let database = FileBackend::new(file)
-        .and_then(|backend| Builder::new().set_cache_size(CACHE_BYTES).create_with_backend(backend))
-        .map_err(|problem| refused(&path, &problem))?;
-    prepare(&database, &path)?;
-    // A new file's name is safe only once its folder is flushed as well.
-    #[cfg(unix)]
-    File::open(dir)
-        .and_then(|folder| folder.sync_all())
-        .map_err(|problem| cannot_open(dir, &problem))?;
-    Ok(database)
+pub(super) struct Opened {
+    pub(super) database: Database,
+    /// Whether there was nothing before.
+    pub(super) is_new: bool,
+}
+
+impl Opener {
+    pub(super) fn file(dir: &Path) -> Self {
+        Self::new(Some(dir.to_owned()))
+    }
+
+    pub(super) fn memory() -> Self {
+        Self::new(None)
+    }
+
+    fn new(dir: Option<PathBuf>) -> Self {
+        Self {
+            dir,
+            length: Length::default(),
+            #[cfg(test)]
+            faults: super::support::Faults::default(),
+        }
+    }
+
+    pub(super) fn path(&self) -> Option<PathBuf> {
+        self.dir.as_ref().map(|dir| dir.join(FILE_NAME))
+    }
+
+    /// The length of the file, in bytes.
+    pub(super) fn length(&self) -> u64 {
+        self.length.get()
+    }
+
+    pub(super) fn open(&self) -> Result<Opened, StoreError> {
+        match &self.dir {
+            Some(dir) => self.open_file(dir),
+            None => self.open_memory(),
+        }
+    }
+
+    fn open_memory(&self) -> Result<Opened, StoreError> {
+        let path = Path::new("in memory");
+        let database = Builder::new()
+            .create_with_backend(Backend::memory(self.length.clone()))
+            .map_err(|problem| refused(path, &problem))?;
+        let is_new = prepare(&database, path)?;
+        Ok(Opened { database, is_new })
+    }
+
+    fn open_file(&self, dir: &Path) -> Result<Opened, StoreError> {
+        fs::create_dir_all(dir).map_err(|problem| cannot_open(dir, &problem))?;
+        let path = dir.join(FILE_NAME);
+        let file = open_private(&path).map_err(|problem| cannot_open(&path, &problem))?;
+        let backend = Backend::file(file, self.length.clone());
+        #[cfg(test)]
+        let backend = backend.map(|backend| backend.with_faults(&self.faults));
+        let database = backend
+            .and_then(|backend| {
+                Builder::new().set_cache_size(CACHE_BYTES).create_with_backend(backend)
+            })
+            .map_err(|problem| refused(&path, &problem))?;
+        let is_new = prepare(&database, &path)?;
+        // A new file's name is safe only once its folder is flushed as well.
+        #[cfg(unix)]
+        File::open(dir)
+            .and_then(|folder| folder.sync_all())
+            .map_err(|problem| cannot_open(dir, &problem))?;
+        Ok(Opened { database, is_new })
+    }
+}
+
+/// Makes a file of so many bytes smaller, where less than a quarter of it is needed. Whether it was.
+pub(super) fn compact(database: &mut Database, length: u64) -> Result<bool, String> {
+    let event_bytes = event_bytes(database).map_err(|problem| problem.to_string())?;
+    // What is kept about an event takes about as much room again.
+    if length <= SMALL || event_bytes.saturating_mul(8) > length {
+        return Ok(false);
+    }
+    database.compact().map_err(|problem| problem.to_string())
+}
+
+fn event_bytes(database: &Database) -> Result<u64, StoreError> {
+    let meta = database.begin_read()?.open_table(META)?;
+    Ok(meta.get(EVENT_BYTES)?.map_or(0, |bytes| bytes.value()))
 }
 
 fn open_private(path: &Path) -> std::io::Result<File> {
@@ -48,23 +125,40 @@ fn open_private(path: &Path) -> std::io::Result<File> {
     options.open(path)
 }
 
-/// Refuses a newer layout before anything is written; gives a new file its tables.
-fn prepare(database: &Database, path: &Path) -> Result<(), StoreError> {
-    match schema_of(database)? {
+/// Refuses a newer layout before anything is written; gives a new file its tables, and an older
+/// layout what it lacks. Whether the file is new.
+fn prepare(database: &Database, path: &Path) -> Result<bool, StoreError> {
+    let found = schema_of(database)?;
+    match found {
         Some(found) if found > SCHEMA_VERSION => Err(StoreError::Newer {
             path: path.display().to_string(),
             found,
             supported: SCHEMA_VERSION,
         }),
-        Some(_) => Ok(()),
-        None => {
+        Some(SCHEMA_VERSION) => Ok(false),
+        older => {
             let mut transaction = database.begin_write()?;
             transaction.set_quick_repair(true);
             create_tables(&transaction)?;
-            transaction.open_table(META)?.insert(SCHEMA, SCHEMA_VERSION)?;
-            Ok(transaction.commit()?)
+            let bytes = if older.is_some() { bytes_of_events(&transaction)? } else { 0 };
+            let mut meta = transaction.open_table(META)?;
+            meta.insert(EVENT_BYTES, bytes)?;
+            meta.insert(SCHEMA, SCHEMA_VERSION)?;
+            drop(meta);
+            transaction.commit()?;
+            Ok(older.is_none())
         }
     }
+}
+
+/// Counts what version 1 of the layout did not count.
+fn bytes_of_events(transaction: &WriteTransaction) -> Result<u64, StoreError> {
+    let mut bytes = 0_u64;
+    for entry in transaction.open_table(EVENTS)?.iter()? {
+        let (_, row) = entry?;
+        bytes = bytes.saturating_add(row.value().len() as u64);
+    }
+    Ok(bytes)
 }
 
 fn schema_of(database: &Database) -> Result<Option<u64>, StoreError> {

@@ -1,4 +1,9 @@
-//! How rows are written as bytes.
+//! How rows are written as bytes, and checked when they are read.
+//!
+//! A row is a byte that says how it is laid out, the CRC-32 of its key and content (4 bytes,
+//! big-endian), and its content. The key is part of the sum, so that a row in another row's place is
+//! found too. Rows of version 1 of the layout have neither byte nor sum: JSON begins with `{`, a frame
+//! with 0. They are read as they are, and get a sum when they are written the next time.
 
 use std::collections::BTreeMap;
 
@@ -48,8 +53,16 @@ struct Head {
     query: BTreeMap<String, String>,
 }
 
-/// The envelope as a frame: the length of the head (4 bytes, big-endian), the head as JSON, and
-/// the body as it is, so that a body costs its own size and no more.
+/// The first byte of a row that carries its checksum.
+const CHECKED: u8 = 2;
+/// The layout's byte and the sum.
+const PREFIX: usize = 5;
+
+/// The row of an event, without its checksum: that includes the sequence number, which the event
+/// gets when it is written. See [`seal`].
+///
+/// The content is the length of the head (4 bytes, big-endian), the head as JSON, and the body as it
+/// is, so that a body costs its own size and no more.
 pub(crate) fn encode_envelope(event: &Envelope) -> Result<Vec<u8>, StoreError> {
     let head = to_json(&HeadRef {
         id: &event.id,
@@ -61,20 +74,61 @@ pub(crate) fn encode_envelope(event: &Envelope) -> Result<Vec<u8>, StoreError> {
     })?;
     let length = u32::try_from(head.len())
         .map_err(|_| StoreError::Storage("the event's headers are over 4 GiB".into()))?;
-    let mut frame = Vec::with_capacity(4 + head.len() + event.body.len());
+    let mut frame = Vec::with_capacity(PREFIX + 4 + head.len() + event.body.len());
+    frame.extend_from_slice(&[0; PREFIX]);
     frame.extend_from_slice(&length.to_be_bytes());
     frame.extend_from_slice(&head);
     frame.extend_from_slice(&event.body);
     Ok(frame)
 }
 
-/// The envelope of a frame that [`encode_envelope`] made.
-pub(crate) fn decode_envelope(frame: &[u8]) -> Result<Envelope, StoreError> {
-    let cut = || StoreError::Storage("an event's record is cut short".into());
+/// Puts the checksum into a row that has room for it.
+pub(crate) fn seal(key: &[u8], row: &mut [u8]) {
+    if let Some((prefix, content)) = row.split_first_chunk_mut::<PREFIX>() {
+        let [a, b, c, d] = sum(key, content).to_be_bytes();
+        *prefix = [CHECKED, a, b, c, d];
+    }
+}
+
+fn sum(key: &[u8], content: &[u8]) -> u32 {
+    let mut sum = crc32fast::Hasher::new();
+    sum.update(key);
+    sum.update(content);
+    sum.finalize()
+}
+
+/// The content of a row, whose checksum is verified.
+fn content<'r>(key: &[u8], row: &'r [u8]) -> Result<&'r [u8], StoreError> {
+    match row.split_first_chunk::<PREFIX>() {
+        Some(([CHECKED, a, b, c, d], content)) => {
+            if sum(key, content) == u32::from_be_bytes([*a, *b, *c, *d]) {
+                Ok(content)
+            } else {
+                Err(damaged(key, "its checksum is wrong"))
+            }
+        }
+        _ => Ok(row),
+    }
+}
+
+fn damaged(key: &[u8], why: &str) -> StoreError {
+    let key = match <[u8; 8]>::try_from(key) {
+        // The events' keys are numbers, and no other key begins with a zero byte.
+        Ok(number) if key.first() == Some(&0) => u64::from_be_bytes(number).to_string(),
+        _ => String::from_utf8_lossy(key).into_owned(),
+    };
+    StoreError::Damaged(format!("the record of `{key}` is damaged: {why}"))
+}
+
+/// The envelope of a row that [`encode_envelope`] made, of the event with this sequence number.
+pub(crate) fn decode_envelope(seq: u64, row: &[u8]) -> Result<Envelope, StoreError> {
+    let key = seq.to_be_bytes();
+    let frame = content(&key, row)?;
+    let cut = || damaged(&key, "it is cut short");
     let (length, rest) = frame.split_first_chunk::<4>().ok_or_else(cut)?;
     let length = usize::try_from(u32::from_be_bytes(*length)).map_err(|_| cut())?;
     let (head, body) = rest.split_at_checked(length).ok_or_else(cut)?;
-    let head: Head = parse_row(head)?;
+    let head: Head = parse(&key, head)?;
     Ok(Envelope {
         id: head.id,
         source: head.source,
@@ -92,7 +146,7 @@ pub(crate) fn get_row<T: DeserializeOwned>(
     key: &str,
 ) -> Result<Option<T>, StoreError> {
     match table.get(key)? {
-        Some(row) => parse_row(row.value()).map(Some),
+        Some(row) => parse(key.as_bytes(), content(key.as_bytes(), row.value())?).map(Some),
         None => Ok(None),
     }
 }
@@ -103,19 +157,23 @@ pub(crate) fn put_row<T: Serialize>(
     key: &str,
     row: &T,
 ) -> Result<(), StoreError> {
-    table.insert(key, to_json(row)?.as_slice())?;
+    let mut bytes = vec![0; PREFIX];
+    serde_json::to_writer(&mut bytes, row).map_err(|problem| unwritable(&problem))?;
+    seal(key.as_bytes(), &mut bytes);
+    table.insert(key, bytes.as_slice())?;
     Ok(())
 }
 
-/// A row from its bytes.
-fn parse_row<T: DeserializeOwned>(row: &[u8]) -> Result<T, StoreError> {
-    serde_json::from_slice(row)
-        .map_err(|problem| StoreError::Storage(format!("a record can not be read: {problem}")))
+fn parse<T: DeserializeOwned>(key: &[u8], content: &[u8]) -> Result<T, StoreError> {
+    serde_json::from_slice(content).map_err(|problem| damaged(key, &problem.to_string()))
 }
 
 fn to_json<T: Serialize>(row: &T) -> Result<Vec<u8>, StoreError> {
-    serde_json::to_vec(row)
-        .map_err(|problem| StoreError::Storage(format!("a record can not be written: {problem}")))
+    serde_json::to_vec(row).map_err(|problem| unwritable(&problem))
+}
+
+fn unwritable(problem: &serde_json::Error) -> StoreError {
+    StoreError::Damaged(format!("a record cannot be written: {problem}"))
 }
 
 #[cfg(test)]
@@ -124,27 +182,52 @@ mod tests {
 
     use super::*;
 
+    fn sealed(seq: u64, event: &Envelope) -> Vec<u8> {
+        let mut row = encode_envelope(event).unwrap();
+        seal(&seq.to_be_bytes(), &mut row);
+        row
+    }
+
+    fn envelope(id: String, value: String, body: Vec<u8>) -> Envelope {
+        Envelope {
+            id,
+            source: "s".into(),
+            name: "n".into(),
+            received: Timestamp::UNIX_EPOCH,
+            headers: BTreeMap::from([("h".into(), value)]),
+            query: BTreeMap::new(),
+            body: Bytes::from(body),
+        }
+    }
+
     proptest! {
         #[test]
-        fn a_frame_gives_the_envelope_back(id: String, value: String, body: Vec<u8>) {
-            let event = Envelope {
-                id,
-                source: "s".into(),
-                name: "n".into(),
-                received: Timestamp::UNIX_EPOCH,
-                headers: BTreeMap::from([("h".into(), value)]),
-                query: BTreeMap::new(),
-                body: Bytes::from(body),
-            };
-            let frame = encode_envelope(&event).unwrap();
-            prop_assert!(frame.ends_with(&event.body));
-            prop_assert_eq!(decode_envelope(&frame).unwrap(), event);
+        fn a_row_gives_the_envelope_back(seq: u64, id: String, value: String, body: Vec<u8>) {
+            let event = envelope(id, value, body);
+            let row = sealed(seq, &event);
+            prop_assert!(row.ends_with(&event.body));
+            prop_assert_eq!(decode_envelope(seq, &row).unwrap(), event.clone());
+            // A row of version 1 of the layout.
+            prop_assert_eq!(decode_envelope(seq, row.get(PREFIX..).unwrap()).unwrap(), event);
         }
 
         #[test]
-        fn a_damaged_frame_is_an_error(frame in prop::collection::vec(any::<u8>(), 0..64)) {
-            // Random bytes are no frame; what counts is that nothing panics.
-            prop_assert!(decode_envelope(&frame).is_err());
+        fn a_changed_byte_or_another_place_is_found(
+            seq: u64, value: String, body: Vec<u8>, at: prop::sample::Index, to: u8, other: u64,
+        ) {
+            let event = envelope("1".into(), value, body);
+            let mut row = sealed(seq, &event);
+            prop_assume!(other != seq);
+            prop_assert!(matches!(decode_envelope(other, &row), Err(StoreError::Damaged(_))));
+            let byte = at.get_mut(&mut row);
+            prop_assume!(*byte != to);
+            *byte = to;
+            prop_assert!(matches!(decode_envelope(seq, &row), Err(StoreError::Damaged(_))));
+        }
+
+        #[test]
+        fn random_bytes_are_no_event(row in prop::collection::vec(any::<u8>(), 0..64)) {
+            prop_assert!(decode_envelope(1, &row).is_err());
         }
     }
 }

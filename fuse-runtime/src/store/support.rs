@@ -1,7 +1,9 @@
 //! What the tests of the bus, the ledger and the store share.
 
 use std::collections::BTreeMap;
-use std::sync::mpsc;
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -70,4 +72,40 @@ pub(crate) async fn until_waiting(store: &Store, writes: usize) {
         tokio::task::yield_now().await;
     }
     panic!("{} of {writes} writes wait", store.waiting());
+}
+
+/// Makes a store's file fail. Clones are the same switch.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Faults {
+    full: Arc<AtomicBool>,
+    broken: Arc<AtomicBool>,
+}
+
+impl Faults {
+    /// Nothing can be written from now on, as on a full disk; or can again.
+    pub(crate) fn full(&self, full: bool) {
+        self.full.store(full, Ordering::SeqCst);
+    }
+
+    /// Nothing can be read or written from now on; or can again.
+    pub(crate) fn broken(&self, broken: bool) {
+        self.broken.store(broken, Ordering::SeqCst);
+    }
+
+    pub(crate) fn strike(&self, writes: bool) -> io::Result<()> {
+        if writes && self.full.load(Ordering::SeqCst) {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        if self.broken.load(Ordering::SeqCst) {
+            return Err(io::Error::other("the disk is gone"));
+        }
+        Ok(())
+    }
+}
+
+impl Store {
+    /// The switch that makes this store's file fail.
+    pub(crate) fn faults(&self) -> Faults {
+        self.inner.core.opener.faults.clone()
+    }
 }

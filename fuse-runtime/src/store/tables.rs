@@ -9,12 +9,17 @@ use redb::{TableDefinition as Table, WriteTransaction};
 use super::StoreError;
 use crate::event::EventKey;
 
-/// Numbers about the store itself: [`SCHEMA`] and [`NEXT_SEQ`].
+/// Numbers about the store itself: [`SCHEMA`], [`NEXT_SEQ`] and those below it.
 pub(crate) const META: Table<'static, &str, u64> = Table::new("meta");
 /// The version of this layout.
 pub(crate) const SCHEMA: &str = "schema";
 /// The sequence number that the next accepted event gets.
 pub(crate) const NEXT_SEQ: &str = "next_seq";
+/// How many bytes the rows of [`EVENTS`] have.
+pub(crate) const EVENT_BYTES: &str = "event_bytes";
+/// The last reading of the clocks: milliseconds since 1970 of the time of day and of the steady time,
+/// which start of the machine it was, and how many milliseconds that was ago.
+pub(crate) const SEEN: [&str; 4] = ["seen_wall", "seen_steady", "seen_boot", "seen_up"];
 
 /// Sequence number -> the event's envelope, framed. By number and not by key, so that bodies are
 /// appended side by side instead of spread over the whole tree.

@@ -3,20 +3,30 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::PoisonError;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use redb::WriteTransaction;
+use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Shared, StoreError};
+use super::{Core, StoreError};
 
 /// The most jobs in one transaction. Past about this many, the flush no longer dominates.
 pub(super) const MAX_BATCH: usize = 128;
+/// The most bytes that the jobs of one transaction bring, as it is kept in memory until it is
+/// committed; one job is run whatever its size.
+const MAX_BATCH_BYTES: usize = 4 << 20;
+/// How often callers are answered while the file is opened again.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// Something to be written, and someone who waits for it.
 pub(super) trait Job: Send {
-    /// Does the work and keeps what came of it for the answer. Whether it succeeded.
-    fn run(&mut self, transaction: &WriteTransaction) -> bool;
+    /// About how many bytes it writes.
+    fn bytes(&self) -> usize;
+    /// Does the work and keeps what came of it for the answer.
+    fn run(&mut self, transaction: &WriteTransaction) -> Result<(), StoreError>;
     /// Answers with what the last run gave: after the commit, or after the run failed.
     fn answer(self: Box<Self>);
     /// Answers that nothing could be committed.
@@ -25,6 +35,7 @@ pub(super) trait Job: Send {
 
 /// A job made of closures.
 pub(super) struct Work<T, F, A> {
+    bytes: usize,
     work: F,
     after: A,
     outcome: Result<T, StoreError>,
@@ -32,8 +43,13 @@ pub(super) struct Work<T, F, A> {
 }
 
 impl<T, F, A> Work<T, F, A> {
-    pub(super) fn new(work: F, after: A, answer: oneshot::Sender<Result<T, StoreError>>) -> Self {
-        Self { work, after, outcome: Err(StoreError::Closed), answer }
+    pub(super) fn new(
+        bytes: usize,
+        work: F,
+        after: A,
+        answer: oneshot::Sender<Result<T, StoreError>>,
+    ) -> Self {
+        Self { bytes, work, after, outcome: Err(StoreError::Closed), answer }
     }
 }
 
@@ -43,11 +59,15 @@ where
     F: FnMut(&WriteTransaction) -> Result<T, StoreError> + Send,
     A: FnOnce(&T) + Send,
 {
-    fn run(&mut self, transaction: &WriteTransaction) -> bool {
+    fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    fn run(&mut self, transaction: &WriteTransaction) -> Result<(), StoreError> {
         // A bug in one job must not end the thread that everyone needs.
         self.outcome = catch_unwind(AssertUnwindSafe(|| (self.work)(transaction)))
-            .unwrap_or_else(|_| Err(StoreError::Storage("a write panicked".into())));
-        self.outcome.is_ok()
+            .unwrap_or_else(|_| Err(StoreError::Internal("a write panicked".into())));
+        self.outcome.as_ref().map(|_| ()).map_err(Clone::clone)
     }
 
     fn answer(self: Box<Self>) {
@@ -64,38 +84,116 @@ where
 }
 
 /// Serves jobs until the last sender is gone and the queue is empty.
-pub(super) fn run(database: &Shared, mut jobs: mpsc::Receiver<Box<dyn Job>>, commits: &AtomicU64) {
+pub(super) fn run(core: &Core, mut jobs: mpsc::Receiver<Box<dyn Job>>) {
     let mut batch = Vec::with_capacity(MAX_BATCH);
-    while jobs.blocking_recv_many(&mut batch, MAX_BATCH) > 0 {
-        match commit_without_failures(database, &mut batch) {
+    let mut next = None;
+    while fill(&mut batch, &mut next, &mut jobs) {
+        core.compact_where_worth_it();
+        // The database's own faults must not end the thread that everyone needs either.
+        let committed =
+            catch_unwind(AssertUnwindSafe(|| commit_without_failures(core, &mut batch)));
+        match committed.unwrap_or_else(|_| Err(StoreError::Storage("a commit panicked".into()))) {
             Ok(()) => {
                 if !batch.is_empty() {
-                    commits.fetch_add(1, Ordering::Relaxed);
+                    core.commits.fetch_add(1, Ordering::Relaxed);
                 }
                 batch.drain(..).for_each(|job| job.answer());
             }
-            Err(problem) => batch.drain(..).for_each(|job| job.abandon(&problem)),
+            Err(problem) => {
+                batch.drain(..).for_each(|job| job.abandon(&problem));
+                if !recover(core, &problem, &mut next, &mut jobs) {
+                    return;
+                }
+            }
         }
+    }
+}
+
+/// Waits for jobs and takes those that fit into one transaction; `false` once there are no more.
+fn fill(
+    batch: &mut Vec<Box<dyn Job>>,
+    next: &mut Option<Box<dyn Job>>,
+    jobs: &mut mpsc::Receiver<Box<dyn Job>>,
+) -> bool {
+    let Some(first) = next.take().or_else(|| jobs.blocking_recv()) else { return false };
+    let mut bytes = first.bytes();
+    batch.push(first);
+    while batch.len() < MAX_BATCH {
+        let Ok(job) = jobs.try_recv() else { break };
+        bytes = bytes.saturating_add(job.bytes());
+        if bytes > MAX_BATCH_BYTES {
+            *next = Some(job);
+            break;
+        }
+        batch.push(job);
+    }
+    true
+}
+
+/// Opens the file again until that works, and answers everything meanwhile that it does not work.
+/// `false` where the store was closed before.
+fn recover(
+    core: &Core,
+    problem: &StoreError,
+    next: &mut Option<Box<dyn Job>>,
+    jobs: &mut mpsc::Receiver<Box<dyn Job>>,
+) -> bool {
+    let mut problem = problem.clone();
+    loop {
+        let wait = core.health.failed(&in_words(&problem));
+        let until = Instant::now() + wait;
+        let answer = StoreError::Storage(in_words(&problem));
+        if let Some(job) = next.take() {
+            job.abandon(&answer);
+        }
+        while Instant::now() < until {
+            match jobs.try_recv() {
+                Ok(job) => job.abandon(&answer),
+                Err(TryRecvError::Empty) => thread::sleep(PAUSE),
+                Err(TryRecvError::Disconnected) => return false,
+            }
+        }
+        let reopened = catch_unwind(AssertUnwindSafe(|| core.reopen()));
+        match reopened.unwrap_or_else(|_| Err(StoreError::Storage("opening panicked".into()))) {
+            Ok(()) => {
+                core.health.recovered();
+                return true;
+            }
+            Err(error) => problem = error,
+        }
+    }
+}
+
+fn in_words(problem: &StoreError) -> String {
+    match problem {
+        StoreError::Storage(problem) => problem.clone(),
+        other => other.to_string(),
     }
 }
 
 /// Runs and commits the batch. A job that fails is answered and taken out, and the rest is run
 /// again in a fresh transaction, so that nothing half done is committed. A failure is a fault of
 /// the store, not something that callers provoke, so the repeats need not be quick.
-fn commit_without_failures(
-    database: &Shared,
-    batch: &mut Vec<Box<dyn Job>>,
-) -> Result<(), StoreError> {
-    let guard = database.read().unwrap_or_else(PoisonError::into_inner);
+fn commit_without_failures(core: &Core, batch: &mut Vec<Box<dyn Job>>) -> Result<(), StoreError> {
+    let guard = core.database.read().unwrap_or_else(PoisonError::into_inner);
     let database = guard.as_ref().ok_or(StoreError::Closed)?;
     while !batch.is_empty() {
         let mut transaction = database.begin_write()?;
         // Without it, opening after a crash walks the whole file.
         transaction.set_quick_repair(true);
-        match batch.iter_mut().position(|job| !job.run(&transaction)) {
-            None => return Ok(transaction.commit()?),
-            Some(failed) => {
-                batch.remove(failed).answer();
+        let failed = batch
+            .iter_mut()
+            .enumerate()
+            .find_map(|(index, job)| job.run(&transaction).err().map(|problem| (index, problem)));
+        match failed {
+            None => {
+                core.record_time(&transaction)?;
+                return Ok(transaction.commit()?);
+            }
+            // The file fails, not the job.
+            Some((_, problem @ StoreError::Storage(_))) => return Err(problem),
+            Some((index, _)) => {
+                batch.remove(index).answer();
                 transaction.abort()?;
             }
         }

@@ -4,6 +4,7 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
+use tempfile::NamedTempFile;
 
 use super::metadata::{ACTION_ID, suffix};
 use super::{Done, Failure, Probe, Readiness};
@@ -17,6 +18,11 @@ use crate::cluster::{Change, Operation};
 pub struct Manifests {
     folder: PathBuf,
 }
+
+/// The start of the name of a file that is being written.
+const UNFINISHED: &str = ".fuse-";
+/// How many bytes must have room for the folder to count as ready.
+const SMALL: usize = 4096;
 
 /// What stands where an object is to be written.
 enum Found {
@@ -60,16 +66,48 @@ impl Manifests {
     }
 
     pub(super) async fn readiness(&self) -> Readiness {
+        self.has_room_for(SMALL).await
+    }
+
+    /// Whether the file of this very change could be written.
+    pub(super) async fn readiness_for(&self, change: &Change) -> Readiness {
+        let text = serde_json::to_vec_pretty(&change.shown()).unwrap_or_default();
+        self.has_room_for(text.len()).await
+    }
+
+    /// Whether so many bytes can be written: an empty file needs no room on a full disk.
+    async fn has_room_for(&self, bytes: usize) -> Readiness {
         let folder = self.folder.clone();
-        let writable = run(move || {
+        let written = run(move || {
             std::fs::create_dir_all(&folder)
-                .and_then(|()| tempfile::NamedTempFile::new_in(&folder).map(drop))
-                .map_err(|error| format!("cannot write to `{}`: {error}", folder.display()))
+                .and_then(|()| written(&folder, &vec![b' '; bytes]))
+                .map_err(|error| not_ready(&folder, &error))
         });
-        match writable.await {
-            Ok(Ok(())) => Readiness::Ready,
+        match written.await {
+            Ok(Ok(_removed)) => Readiness::Ready,
             Ok(Err(why)) | Err(why) => Readiness::NotReady(why),
         }
+    }
+
+    /// Removes what a process that was killed had not finished. Another one that writes into the same
+    /// folder meanwhile writes its file again.
+    ///
+    /// # Errors
+    /// What could not be read or removed. A folder that is not there has nothing to be removed.
+    pub fn remove_unfinished(&self) -> io::Result<usize> {
+        let mut removed = 0;
+        let entries = match std::fs::read_dir(&self.folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+            entries => entries?,
+        };
+        for entry in entries {
+            let entry = entry?;
+            if entry.file_name().to_string_lossy().starts_with(UNFINISHED) {
+                std::fs::remove_file(entry.path())?;
+                removed += 1;
+            }
+        }
+        Ok(removed)
     }
 
     /// One file an action: an object whose name is not the action's alone gets the action's part.
@@ -84,10 +122,19 @@ impl Manifests {
     }
 
     fn write(&self, path: &Path, object: &Value) -> Result<Done, Failure> {
-        let failed = |error: io::Error, perhaps_done| Failure::Retryable {
-            reason: format!("cannot write `{}`: {error}", path.display()),
-            perhaps_done,
-            after: None,
+        let failed = |error: io::Error, perhaps_done: bool| match error.kind() {
+            // A person has to make room, or to permit it.
+            kind if is_missing(kind) && !perhaps_done => {
+                Failure::NotReady(not_ready(&self.folder, &error))
+            }
+            kind if is_hopeless(kind) => {
+                Failure::Permanent(format!("cannot write `{}`: {error}", path.display()))
+            }
+            _ => Failure::Retryable {
+                reason: format!("cannot write into `{}`: {error}", self.folder.display()),
+                perhaps_done,
+                after: None,
+            },
         };
         // Until the file has its name, nothing is done.
         let retry = |error| failed(error, false);
@@ -96,9 +143,7 @@ impl Manifests {
         let mut text = serde_json::to_vec_pretty(object)
             .map_err(|error| Failure::Permanent(format!("the object is not JSON: {error}")))?;
         text.push(b'\n');
-        let mut file =
-            tempfile::Builder::new().prefix(".fuse-").tempfile_in(&self.folder).map_err(retry)?;
-        file.write_all(&text).and_then(|()| file.as_file().sync_all()).map_err(retry)?;
+        let file = written(&self.folder, &text).map_err(retry)?;
         match file.persist_noclobber(path) {
             Ok(_) => {
                 // The name itself is durable once the folder is.
@@ -148,6 +193,48 @@ fn look(path: &Path, object: &Value) -> io::Result<Found> {
 fn owner(shown: &Value) -> Option<&Value> {
     let annotation = format!("/metadata/annotations/{}", ACTION_ID.replace('/', "~1"));
     shown.pointer(&annotation).or_else(|| shown.get("action"))
+}
+
+/// A file without a name of its own yet, on disk. It is removed when it is dropped.
+fn written(folder: &Path, text: &[u8]) -> io::Result<NamedTempFile> {
+    let mut file =
+        tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(folder).map_err(plain)?;
+    file.write_all(text).and_then(|()| file.as_file().sync_all()).map_err(plain)?;
+    Ok(file)
+}
+
+/// The error without the random name of the file, so that equal faults read equal.
+fn plain(error: io::Error) -> io::Error {
+    match error.raw_os_error().or_else(|| {
+        let inner = error.get_ref()?.source()?;
+        inner.downcast_ref::<io::Error>()?.raw_os_error()
+    }) {
+        Some(code) => io::Error::from_raw_os_error(code),
+        None => error.kind().into(),
+    }
+}
+
+/// Whether a file cannot be written until a person sees to it.
+fn is_missing(kind: io::ErrorKind) -> bool {
+    use io::ErrorKind::{
+        NotADirectory, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull,
+    };
+    matches!(
+        kind,
+        NotADirectory | PermissionDenied | QuotaExceeded | ReadOnlyFilesystem | StorageFull
+    )
+}
+
+/// Whether a file can never be written under its name, or with its size.
+fn is_hopeless(kind: io::ErrorKind) -> bool {
+    matches!(
+        kind,
+        io::ErrorKind::InvalidFilename | io::ErrorKind::InvalidInput | io::ErrorKind::FileTooLarge
+    )
+}
+
+fn not_ready(folder: &Path, error: &io::Error) -> String {
+    format!("cannot write into `{}`: {error}", folder.display())
 }
 
 /// Runs file work off the async threads.

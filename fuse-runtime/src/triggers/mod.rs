@@ -33,6 +33,7 @@
 //! }
 //! ```
 
+mod guarded;
 pub(crate) mod job;
 mod log;
 mod manifests;
@@ -54,6 +55,7 @@ use fuse_rules::{Action, Schema, TriggerInfo};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+pub(crate) use guarded::Guarded;
 pub use log::Log;
 pub use manifests::Manifests;
 pub use objects::Objects;

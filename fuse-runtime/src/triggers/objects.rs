@@ -63,7 +63,7 @@ impl Objects {
 
     pub(super) async fn readiness_for(&self, change: &Change) -> Readiness {
         match self {
-            Self::Files(manifests) => manifests.readiness().await,
+            Self::Files(manifests) => manifests.readiness_for(change).await,
             Self::Cluster(cluster) => cluster.readiness_for(change).await,
         }
     }

@@ -11,6 +11,7 @@ use tempfile::TempDir;
 use tokio::sync::mpsc;
 
 use super::Silent;
+use crate::clock::Clock;
 use crate::engine::{Policy, Step};
 use crate::ledger::{ActionState, DeadLetterKind, EmbeddedLedger, EventRecord, Ledger};
 use crate::sources::{Incoming, Sources};
@@ -109,7 +110,7 @@ impl House {
         let (now, step) = (Arc::clone(&self.now), self.step.clone());
         Runtime::new(ruleset, sources, triggers)
             .policy(self.policy.clone())
-            .clock(Arc::new(move || *now.lock().unwrap()))
+            .clock(Clock::manual(move || *now.lock().unwrap()))
             .watcher(Arc::new(move |taken| step.send(taken).unwrap()))
             .start(Store::open(self.folder.path()).unwrap())
             .await
@@ -224,7 +225,10 @@ async fn too_many_are_given_up_and_can_be_told_apart() {
     let state = house.record(&second).await.actions.remove(0).state;
     let ActionState::DeadLettered { kind, reason, .. } = state else { panic!("{state:?}") };
     assert_eq!(kind, DeadLetterKind::NotReady);
-    assert_eq!(reason, "the pager is unplugged; as many actions wait already as may: 1");
+    assert_eq!(
+        reason,
+        "the pager is unplugged; 1 actions of its trigger wait already, which is the limit"
+    );
 }
 
 #[tokio::test]
@@ -236,7 +240,7 @@ async fn while_the_backend_is_away_what_has_no_room_stays_on_the_bus() {
     let first = accept(&running).await;
     house.until(Step::Acked).await;
     let second = accept(&running).await;
-    house.until(Step::Intended).await;
+    house.until(Step::Taken).await;
     // Handed out again and again, until the backend is back.
     house.until(Step::Taken).await;
     house.lack.lock().unwrap().clear();

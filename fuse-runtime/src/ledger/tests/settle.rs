@@ -159,6 +159,7 @@ async fn what_is_held_stays_off_the_bus_until_it_is_settled() {
         reason: "no namespace".into(),
         tried,
         noted: Some("uid".into()),
+        fuses: Vec::new(),
     };
     ledger.hold("a", held(Some(attempt(0)))).await.unwrap();
     assert_eq!(state(&house, "a").await.noted().as_deref(), Some("uid"));

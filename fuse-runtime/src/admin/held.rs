@@ -1,0 +1,77 @@
+//! `/held`: the actions that are off the bus, and giving one up by hand.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{ConnectInfo, Path, Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::{Admin, failed};
+use crate::engine::DiscardError;
+use crate::ledger::EventAction;
+
+/// The most actions of one page.
+const MAX_PAGE: usize = 1000;
+/// How many a page has where nobody says.
+const PAGE: usize = 100;
+/// The longest reason that is recorded, in characters.
+const MAX_REASON: usize = 500;
+
+#[derive(Deserialize)]
+pub(super) struct Asked {
+    limit: Option<usize>,
+    after: Option<String>,
+}
+
+/// The actions that are held or wait, by their ids, a page at a time.
+pub(super) async fn list(State(admin): State<Arc<Admin>>, Query(asked): Query<Asked>) -> Response {
+    let limit = asked.limit.unwrap_or(PAGE).clamp(1, MAX_PAGE);
+    match admin.ledger.held(asked.after.as_deref(), limit).await {
+        Ok(page) => {
+            let next = if page.len() < limit {
+                None
+            } else {
+                page.last().map(|one| one.action.id.clone())
+            };
+            let actions: Vec<_> = page.iter().map(EventAction::summary).collect();
+            Json(json!({ "actions": actions, "next": next })).into_response()
+        }
+        Err(error) => failed(StatusCode::SERVICE_UNAVAILABLE, &error.to_string()),
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct Discard {
+    #[serde(default)]
+    reason: String,
+}
+
+/// Gives an action up. As senders of requests are not authenticated, only who is on the machine, or
+/// in the pod, may.
+pub(super) async fn discard(
+    State(admin): State<Arc<Admin>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    Path(id): Path<String>,
+    body: Option<Json<Discard>>,
+) -> Response {
+    if !peer.ip().to_canonical().is_loopback() {
+        let why = "actions are discarded from the same machine or pod only, as in `kubectl port-forward` or `kubectl exec`";
+        return failed(StatusCode::FORBIDDEN, why);
+    }
+    let reason: String =
+        body.map(|Json(body)| body.reason).unwrap_or_default().chars().take(MAX_REASON).collect();
+    match admin.engine.discard(&id, &reason).await {
+        Ok(()) => Json(json!({ "discarded": id })).into_response(),
+        Err(error @ DiscardError::Unknown(_)) => failed(StatusCode::NOT_FOUND, &error.to_string()),
+        Err(error @ (DiscardError::Settled(_) | DiscardError::Busy(_))) => {
+            failed(StatusCode::CONFLICT, &error.to_string())
+        }
+        Err(DiscardError::Ledger(error)) => {
+            failed(StatusCode::SERVICE_UNAVAILABLE, &error.to_string())
+        }
+    }
+}

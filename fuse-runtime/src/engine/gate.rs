@@ -1,0 +1,77 @@
+//! The gate: which fuses keep an action from being performed. What was decided stays decided;
+//! performing asks the fuses again.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use fuse_rules::{Fuses, Ruleset};
+
+/// The fuses of the rules, and their values.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Gate {
+    /// Whether each declared fuse is on.
+    on: BTreeMap<String, bool>,
+    /// The fuses that each rule requires, by its full name.
+    requires: BTreeMap<String, Vec<String>>,
+}
+
+impl Gate {
+    /// The gate of these rules, with these values of their fuses.
+    pub(crate) fn new(ruleset: &Ruleset, fuses: &Fuses) -> Self {
+        let value = |name: &str, default| fuses.get(name).unwrap_or(default);
+        let on =
+            ruleset.fuses().map(|f| (f.name.to_owned(), value(f.name, f.default_on))).collect();
+        let mut requires: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for rule in ruleset.rules().filter(|rule| !rule.requires.is_empty()) {
+            let names = rule.requires.iter().map(|name| (*name).to_owned());
+            requires.entry(rule.name.to_owned()).or_default().extend(names);
+        }
+        Self { on, requires }
+    }
+
+    /// The fuses that a rule requires.
+    pub(super) fn required(&self, rule: &str) -> Option<&Vec<String>> {
+        self.requires.get(rule)
+    }
+
+    /// The fuses that are off among those that the rule requires now, and those that it required when
+    /// the action was decided. A fuse that no rule file declares any more is nobody's to switch.
+    pub(super) fn off(&self, rule: &str, recorded: &[String]) -> Vec<String> {
+        let now = self.required(rule).into_iter().flatten();
+        let names: BTreeSet<&String> = now.chain(recorded).collect();
+        let off = names.into_iter().filter(|name| self.on.get(*name) == Some(&false));
+        off.cloned().collect()
+    }
+}
+
+/// Why an action is held by fuses that are off, for people.
+pub(super) fn held_by(fuses: &[String]) -> String {
+    let (s, verb) = if fuses.len() == 1 { ("", "is") } else { ("s", "are") };
+    format!("held by fuse: the fuse{s} `{}` {verb} off", fuses.join("`, `"))
+}
+
+#[cfg(test)]
+mod tests {
+    use fuse_rules::{Registry, Schema, SourceSchema};
+
+    use super::*;
+
+    #[test]
+    fn a_fuse_counts_if_it_is_required_now_or_was_when_the_action_was_decided() {
+        let text = "fuse a default on\nfuse b default off\nfuse c default on\n\
+            source q queue { event e }\n\
+            sensor s on q.e { requires a  rule r { requires c  trigger page {} } rule free { trigger page {} } }";
+        let kinds = Registry::new()
+            .source(SourceSchema::new(Schema::new("queue", ""), Schema::new("event", "")))
+            .trigger(Schema::new("page", ""));
+        let ruleset = Ruleset::parse("x.rules", text, &kinds).unwrap();
+        let gate = Gate::new(&ruleset, &Fuses::default().set("c", false));
+        assert_eq!(gate.off("s/r", &[]), ["c"]);
+        assert_eq!(gate.off("s/free", &[]), [""; 0]);
+        // What a rule required when it decided counts, even where the rule is gone.
+        assert_eq!(gate.off("s/gone", &["b".into()]), ["b"]);
+        assert_eq!(gate.off("s/r", &["b".into(), "gone".into()]), ["b", "c"]);
+        let all = Gate::new(&ruleset, &Fuses::default().set("b", true));
+        assert_eq!(all.off("s/r", &["b".into()]), [""; 0]);
+        assert_eq!(held_by(&["b".into(), "c".into()]), "held by fuse: the fuses `b`, `c` are off");
+    }
+}

@@ -1,0 +1,259 @@
+//! The actions that left the bus unsettled: held, by what they wait for; waiting, by when they are
+//! due. They are on record in the ledger; what is here is the order of it.
+
+use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use jiff::Timestamp;
+use tokio::sync::Notify;
+
+use crate::ledger::{ActionRecord, ActionState, EventAction};
+
+/// How many groups are asked about in one round; the others have their turn in the next ones.
+const ASKED_AT_ONCE: usize = 32;
+
+/// The actions that are off the bus. Shared by the engine and the admin port.
+#[derive(Debug, Default)]
+pub(crate) struct Pending {
+    state: Mutex<State>,
+    /// There is something that is due earlier than all before.
+    due: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    held: BTreeMap<Reason, BTreeMap<(Timestamp, String), EventAction>>,
+    /// Whose turn it is to be asked about.
+    turns: VecDeque<Reason>,
+    waiting: BTreeMap<(Timestamp, String), EventAction>,
+    /// How many actions of each trigger are held or wait, or are about to.
+    counts: BTreeMap<String, usize>,
+    /// All that are looked after: those above, and those that are performed.
+    known: HashSet<String>,
+}
+
+/// The trigger, and what is missing.
+pub(super) type Reason = (String, String);
+
+/// A group of held actions, for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Group {
+    pub(crate) trigger: String,
+    pub(crate) reason: String,
+    pub(crate) count: usize,
+    pub(crate) since: Timestamp,
+}
+
+impl State {
+    fn count(&mut self, trigger: &str) -> &mut usize {
+        self.counts.entry(trigger.to_owned()).or_default()
+    }
+
+    fn insert(&mut self, action: EventAction) {
+        let (trigger, id) = (action.action.action.trigger.clone(), action.action.id.clone());
+        self.known.insert(id.clone());
+        match &action.action.state {
+            ActionState::Held { since, reason, .. } => {
+                let (since, reason) = (*since, (trigger.clone(), reason.clone()));
+                if !self.held.contains_key(&reason) {
+                    self.turns.push_back(reason.clone());
+                }
+                let group = self.held.entry(reason).or_default();
+                let is_new = group.insert((since, id), action).is_none();
+                *self.count(&trigger) += usize::from(is_new);
+            }
+            ActionState::Waiting { until, .. } => {
+                let until = *until;
+                let is_new = self.waiting.insert((until, id), action).is_none();
+                *self.count(&trigger) += usize::from(is_new);
+            }
+            // It is performed at once.
+            _ => {}
+        }
+    }
+
+    fn took(&mut self, action: &EventAction) {
+        let count = self.count(&action.action.action.trigger);
+        *count = count.saturating_sub(1);
+    }
+
+    fn drop_empty_groups(&mut self) {
+        self.held.retain(|_, group| !group.is_empty());
+        let Self { held, turns, .. } = self;
+        turns.retain(|reason| held.contains_key(reason));
+    }
+}
+
+impl Pending {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds an action that is on record as held or waiting.
+    pub(super) fn add(&self, action: EventAction) {
+        self.state().insert(action);
+        self.due.notify_one();
+    }
+
+    /// Looks after an action that nobody looks after yet; `false` where somebody does.
+    pub(super) fn adopt(&self, action: EventAction) -> bool {
+        let mut state = self.state();
+        if state.known.contains(&action.action.id) {
+            return false;
+        }
+        state.insert(action);
+        drop(state);
+        self.due.notify_one();
+        true
+    }
+
+    /// Forgets an action that is settled, or of which it is not known what is on record.
+    pub(super) fn forget(&self, id: &str) {
+        self.state().known.remove(id);
+    }
+
+    /// Whether fewer actions of the trigger than `max` are held or wait.
+    pub(super) fn has_room(&self, trigger: &str, max: usize) -> bool {
+        *self.state().count(trigger) < max
+    }
+
+    /// Keeps a place for an action that is about to be added, until that is given back;
+    /// `false` where so many wait already. Nobody else looks after the action from now on.
+    pub(super) fn reserve(&self, trigger: &str, id: &str, max: usize) -> bool {
+        let mut state = self.state();
+        let count = state.count(trigger);
+        let has_room = *count < max;
+        *count += usize::from(has_room);
+        if has_room {
+            state.known.insert(id.to_owned());
+        }
+        has_room
+    }
+
+    /// Gives a place back that was kept.
+    pub(super) fn vacate(&self, trigger: &str) {
+        let mut state = self.state();
+        let count = state.count(trigger);
+        *count = count.saturating_sub(1);
+    }
+
+    /// How many actions of a trigger are held.
+    pub(crate) fn held(&self, trigger: &str) -> usize {
+        let state = self.state();
+        let groups = state.held.iter().filter(|((kind, _), _)| kind == trigger);
+        groups.map(|(_, group)| group.len()).sum()
+    }
+
+    /// The triggers whose actions are held or wait.
+    pub(crate) fn triggers(&self) -> Vec<String> {
+        self.state().counts.keys().cloned().collect()
+    }
+
+    /// How many actions wait to be tried again.
+    pub(crate) fn waiting(&self) -> usize {
+        self.state().waiting.len()
+    }
+
+    /// The groups of held actions, sorted.
+    pub(crate) fn groups(&self) -> Vec<Group> {
+        let state = self.state();
+        let described = state.held.iter().filter_map(|((trigger, reason), group)| {
+            let ((since, _), _) = group.first_key_value()?;
+            let (trigger, reason) = (trigger.clone(), reason.clone());
+            Some(Group { trigger, reason, count: group.len(), since: *since })
+        });
+        described.collect()
+    }
+
+    /// The next groups to ask about, each with its oldest action.
+    pub(super) fn next_groups(&self) -> Vec<(Reason, EventAction)> {
+        let mut state = self.state();
+        let mut asked = Vec::new();
+        for _ in 0..state.turns.len().min(ASKED_AT_ONCE) {
+            let Some(reason) = state.turns.pop_front() else { break };
+            let oldest = state.held.get(&reason).and_then(|group| group.first_key_value());
+            if let Some(oldest) = oldest.map(|(_, oldest)| oldest.clone()) {
+                state.turns.push_back(reason.clone());
+                asked.push((reason, oldest));
+            }
+        }
+        asked
+    }
+
+    /// Takes up to `max` of the oldest of a group out. They stay known.
+    pub(super) fn take_group(&self, reason: &Reason, max: usize) -> Vec<EventAction> {
+        let mut state = self.state();
+        let mut taken = Vec::new();
+        if let Some(group) = state.held.get_mut(reason) {
+            while let Some((_, held)) = (taken.len() < max).then(|| group.pop_first()).flatten() {
+                taken.push(held);
+            }
+        }
+        taken.iter().for_each(|action| state.took(action));
+        state.drop_empty_groups();
+        taken
+    }
+
+    /// Takes out what has been held for too long. It stays known.
+    pub(super) fn take_old(&self, is_too_old: impl Fn(Timestamp) -> bool) -> Vec<EventAction> {
+        let mut state = self.state();
+        let mut taken = Vec::new();
+        for group in state.held.values_mut() {
+            while let Some(first) = group.first_entry() {
+                if !is_too_old(first.key().0) {
+                    break;
+                }
+                taken.push(first.remove());
+            }
+        }
+        taken.iter().for_each(|action| state.took(action));
+        state.drop_empty_groups();
+        taken
+    }
+
+    /// Takes out what is due, in the order of due times. It stays known.
+    pub(super) fn take_due(&self, now: Timestamp, max: usize) -> Vec<EventAction> {
+        let mut state = self.state();
+        let mut taken = Vec::new();
+        while taken.len() < max
+            && let Some(first) = state.waiting.first_entry()
+            && first.key().0 <= now
+        {
+            taken.push(first.remove());
+        }
+        taken.iter().for_each(|action| state.took(action));
+        taken
+    }
+
+    /// When the next waiting action is due.
+    pub(super) fn next_due(&self) -> Option<Timestamp> {
+        self.state().waiting.first_key_value().map(|((until, _), _)| *until)
+    }
+
+    /// Waits until something is added that may be due earlier.
+    pub(super) async fn changed(&self) {
+        self.due.notified().await;
+    }
+
+    /// Takes one action out, to settle it. It stays known. `None` where it neither is held nor waits.
+    pub(super) fn take(&self, id: &str) -> Option<EventAction> {
+        let mut state = self.state();
+        let held = state.held.values_mut().find_map(|group| {
+            let key = group.keys().find(|(_, other)| other == id).cloned()?;
+            group.remove(&key)
+        });
+        let taken = held.or_else(|| {
+            let key = state.waiting.keys().find(|(_, other)| other == id).cloned()?;
+            state.waiting.remove(&key)
+        })?;
+        state.took(&taken);
+        state.drop_empty_groups();
+        Some(taken)
+    }
+}
+
+/// The same action in another state.
+pub(super) fn with_state(action: EventAction, state: ActionState) -> EventAction {
+    let EventAction { event, action } = action;
+    EventAction { event, action: ActionRecord { state, off_bus: true, ..action } }
+}

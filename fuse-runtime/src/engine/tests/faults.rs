@@ -1,0 +1,425 @@
+//! Faults: switched fuses, panics, a state that fails, backends that are slow. Whatever is injected,
+//! what was accepted is done exactly once after the fault is gone, and nothing else stops.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use fuse_rules::{Fuses, Ruleset, Schema};
+use tempfile::TempDir;
+
+use super::Silent;
+use crate::engine::{Policy, Step};
+use crate::ledger::{ActionState, DeadLetterKind, EmbeddedLedger, EventRecord, Ledger};
+use crate::sources::{Incoming, Sources};
+use crate::store::Store;
+use crate::triggers::{ActionRequest, Done, Failure, Probe, Readiness, Trigger, Triggers};
+use crate::{Running, Runtime, registry};
+
+const RULES: &str = "
+    source q silent {
+      event e
+      event f
+    }
+    fuse line default on
+    sensor s on q.e { requires line
+ rule r { trigger act {} } }
+    sensor other on q.f { rule r { trigger act {} } }
+";
+
+/// What the backend does when it is asked, by the source's event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mood {
+    Works,
+    /// Fails for now.
+    Fails,
+    /// Lacks something.
+    Lacks,
+    /// Does not answer.
+    Hangs,
+    /// Panics before it does anything, or after.
+    PanicsBefore,
+    PanicsAfter,
+}
+
+/// Does each action once, and remembers.
+#[derive(Clone, Default)]
+struct Backend {
+    moods: Arc<Mutex<BTreeMap<String, Mood>>>,
+    /// How often each action was done, by its event.
+    done: Arc<Mutex<BTreeMap<String, u32>>>,
+    asked: Arc<AtomicU32>,
+}
+
+impl Backend {
+    fn mood(&self, request: &ActionRequest) -> Mood {
+        self.moods.lock().unwrap().get(&request.event.name).copied().unwrap_or(Mood::Works)
+    }
+
+    fn set(&self, event: &str, mood: Mood) {
+        self.moods.lock().unwrap().insert(event.into(), mood);
+    }
+
+    fn done(&self, id: &str) -> u32 {
+        self.done.lock().unwrap().get(id).copied().unwrap_or_default()
+    }
+}
+
+#[async_trait]
+impl Trigger for Backend {
+    fn schema(&self) -> Schema {
+        Schema::new("act", "Acts.")
+    }
+
+    fn render(&self, _: &ActionRequest) -> Result<serde_json::Value, String> {
+        Ok(serde_json::Value::Null)
+    }
+
+    async fn fire(&self, request: &ActionRequest) -> Result<Done, Failure> {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        let mood = self.mood(request);
+        match mood {
+            Mood::Works | Mood::PanicsAfter => {}
+            Mood::Fails => {
+                let reason = "the line is busy".into();
+                return Err(Failure::Retryable { reason, perhaps_done: false, after: None });
+            }
+            Mood::Lacks => return Err(Failure::NotReady("the line is cut".into())),
+            Mood::Hangs => std::future::pending().await,
+            Mood::PanicsBefore => panic!("a fault made on purpose"),
+        }
+        *self.done.lock().unwrap().entry(request.event.id.clone()).or_default() += 1;
+        assert!(mood != Mood::PanicsAfter, "a fault made on purpose");
+        Ok(Done::new("done"))
+    }
+
+    async fn probe(&self, request: &ActionRequest) -> Probe {
+        match self.done(&request.event.id) {
+            0 => Probe::Absent,
+            _ => Probe::Done(Done::new("done before")),
+        }
+    }
+
+    async fn readiness_for(&self, request: &ActionRequest) -> Readiness {
+        match self.mood(request) {
+            Mood::Lacks => Readiness::NotReady("the line is cut".into()),
+            _ => Readiness::Ready,
+        }
+    }
+}
+
+/// A folder with a runtime that is started again and again.
+struct Plant {
+    folder: TempDir,
+    backend: Backend,
+    policy: Policy,
+    fuses: Fuses,
+    /// Panics at the step that it counts down to, where it counts.
+    fault: Arc<Mutex<Option<(Step, u32)>>>,
+}
+
+impl Plant {
+    fn new() -> Self {
+        let short = Duration::from_millis(2);
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+            backend: Backend::default(),
+            policy: Policy {
+                backoff: short,
+                longest_backoff: short,
+                recheck: short,
+                attempts: 100_000,
+                ..Policy::default()
+            },
+            fuses: Fuses::default(),
+            fault: Arc::default(),
+        }
+    }
+
+    async fn start(&self) -> (Running, Store) {
+        let triggers = Triggers::new().with(self.backend.clone());
+        let sources = Sources::new().with("silent", Silent);
+        let ruleset = Ruleset::parse("x.rules", RULES, &registry(&sources, &triggers)).unwrap();
+        let fault = Arc::clone(&self.fault);
+        let store = Store::open(self.folder.path()).unwrap();
+        let running = Runtime::new(ruleset, sources, triggers)
+            .policy(self.policy.clone())
+            .fuses(self.fuses.clone())
+            .watcher(Arc::new(move |step| {
+                let mut fault = fault.lock().unwrap();
+                if let Some((at, left)) = &mut *fault
+                    && *at == step
+                {
+                    *left -= 1;
+                    if *left == 0 {
+                        *fault = None;
+                        drop(fault);
+                        panic!("a fault made on purpose");
+                    }
+                }
+            }))
+            .start(store.clone())
+            .await
+            .unwrap();
+        (running, store)
+    }
+
+    async fn record(&self, id: &str) -> EventRecord {
+        let store = Store::open(self.folder.path()).unwrap();
+        EmbeddedLedger::new(store).find(id).await.unwrap().remove(0)
+    }
+}
+
+async fn accept(running: &Running, event: &str) -> String {
+    running.intake().accept(Incoming::json("q", event, "{}")).await.unwrap().id
+}
+
+/// Waits until something is so; fails loudly where it does not become so.
+async fn until(what: &str, is_so: impl AsyncFn() -> bool) {
+    for _ in 0..20_000 {
+        if is_so().await {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    panic!("it never happened: {what}");
+}
+
+async fn state(running: &Running, id: &str) -> Option<ActionState> {
+    let found = running.ledger().find(id).await.ok()?;
+    Some(found.first()?.actions.first()?.state.clone())
+}
+
+fn is_held_by_fuse(state: Option<&ActionState>) -> bool {
+    matches!(state, Some(ActionState::Held { fuses, .. }) if fuses == &["line".to_owned()])
+}
+
+/// Held, waiting for a retry, and queued: while its fuse is off, nothing of a rule is performed.
+#[tokio::test]
+async fn a_fuse_that_is_off_stops_what_is_pending() {
+    for mood in [Mood::Lacks, Mood::Fails, Mood::Works] {
+        let mut plant = Plant::new();
+        plant.backend.set("e", mood);
+        if mood == Mood::Works {
+            // Decided, and interrupted before it is performed.
+            *plant.fault.lock().unwrap() = Some((Step::Decided, 1));
+            plant.policy.backoff = Duration::from_secs(3600);
+        }
+        let (running, _) = plant.start().await;
+        let id = accept(&running, "e").await;
+        until("set aside, or decided", async || {
+            state(&running, &id).await.is_some_and(|state| match mood {
+                Mood::Works => state == ActionState::Pending,
+                _ => state.is_set_aside(),
+            })
+        })
+        .await;
+        assert!(running.stop().await);
+        plant.backend.set("e", Mood::Works);
+        let asked = plant.backend.asked.load(Ordering::SeqCst);
+
+        plant.fuses = Fuses::default().set("line", false);
+        let (running, _) = plant.start().await;
+        until("held by the fuse", async || is_held_by_fuse(state(&running, &id).await.as_ref()))
+            .await;
+        // Another rule's actions are performed meanwhile.
+        let other = accept(&running, "f").await;
+        until("the other one is done", async || plant.backend.done(&other) == 1).await;
+        assert!(running.stop().await);
+        assert_eq!(
+            plant.backend.asked.load(Ordering::SeqCst),
+            asked + 1,
+            "{mood:?}: only the other"
+        );
+        assert!(is_held_by_fuse(Some(&plant.record(&id).await.actions[0].state)));
+
+        plant.fuses = Fuses::default();
+        let (running, _) = plant.start().await;
+        until("done", async || plant.backend.done(&id) == 1).await;
+        assert!(running.stop().await);
+        assert_eq!(plant.backend.done(&id), 1);
+    }
+}
+
+#[tokio::test]
+async fn what_is_set_aside_can_be_discarded_with_a_reason() {
+    let plant = Plant::new();
+    plant.backend.set("e", Mood::Lacks);
+    let (running, _) = plant.start().await;
+    let id = accept(&running, "e").await;
+    until("held", async || state(&running, &id).await.is_some_and(|s| s.is_set_aside())).await;
+    let action = running.ledger().find(&id).await.unwrap().remove(0).actions.remove(0).id;
+    // While it is asked about it may be on its way; then it is busy.
+    until("discarded", async || running.engine.discard(&action, " by mistake ").await.is_ok())
+        .await;
+    let again = running.engine.discard(&action, "").await.unwrap_err().to_string();
+    assert_eq!(again, format!("action `{action}` is settled already"));
+    let unknown = running.engine.discard("x", "").await.unwrap_err().to_string();
+    assert_eq!(unknown, "there is no action `x`");
+    plant.backend.set("e", Mood::Works);
+    assert!(running.stop().await);
+    let settled = plant.record(&id).await.actions.remove(0).state;
+    let ActionState::DeadLettered { kind, reason, .. } = settled else { panic!("{settled:?}") };
+    assert_eq!(
+        (kind, reason.as_str()),
+        (DeadLetterKind::Discarded, "discarded by hand: by mistake")
+    );
+    assert_eq!(plant.backend.done(&id), 0);
+}
+
+/// A panic at any step of any event loses nothing, does nothing twice, and stops nothing.
+#[tokio::test]
+async fn a_panic_at_any_step_loses_nothing() {
+    const EVENTS: u32 = 3;
+    let steps = [
+        Step::Taken,
+        Step::Decided,
+        Step::Intended,
+        Step::Fired,
+        Step::Recorded,
+        Step::Held,
+        Step::Waiting,
+        Step::Acked,
+    ];
+    for step in steps {
+        for nth in 1..=EVENTS {
+            let plant = Plant::new();
+            match step {
+                Step::Held => plant.backend.set("e", Mood::Lacks),
+                Step::Waiting => plant.backend.set("e", Mood::Fails),
+                _ => {}
+            }
+            *plant.fault.lock().unwrap() = Some((step, nth));
+            let (running, _) = plant.start().await;
+            let mut ids = Vec::new();
+            for _ in 0..EVENTS {
+                ids.push(accept(&running, "e").await);
+            }
+            until("the fault", async || plant.fault.lock().unwrap().is_none()).await;
+            plant.backend.set("e", Mood::Works);
+            until("all are settled", async || {
+                let mut settled = running.ledger().counts().await.unwrap().unsettled == 0;
+                for id in &ids {
+                    settled &= running.ledger().find(id).await.unwrap()[0].acked;
+                }
+                settled
+            })
+            .await;
+            assert!(running.stop().await);
+            for id in &ids {
+                assert_eq!(plant.backend.done(id), 1, "{step:?} {nth}");
+                assert!(plant.record(id).await.is_settled(), "{step:?} {nth}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_trigger_that_panics_is_tried_again_and_asked_whether_it_was_done() {
+    for mood in [Mood::PanicsBefore, Mood::PanicsAfter] {
+        let plant = Plant::new();
+        plant.backend.set("e", mood);
+        let (running, _) = plant.start().await;
+        let id = accept(&running, "e").await;
+        until("it was asked", async || plant.backend.asked.load(Ordering::SeqCst) > 0).await;
+        let other = accept(&running, "f").await;
+        until("the other one is done", async || plant.backend.done(&other) == 1).await;
+        plant.backend.set("e", Mood::Works);
+        until("done", async || {
+            matches!(state(&running, &id).await, Some(ActionState::Done { .. }))
+        })
+        .await;
+        assert!(running.stop().await);
+        assert_eq!(plant.backend.done(&id), 1, "{mood:?}");
+    }
+}
+
+/// Actions that fail and are retried, or that hang, leave places for those of other rules.
+#[tokio::test]
+async fn what_fails_or_hangs_keeps_nobody_else_waiting() {
+    for mood in [Mood::Fails, Mood::Hangs] {
+        let mut plant = Plant::new();
+        (plant.policy.events, plant.policy.actions) = (8, 8);
+        if mood == Mood::Fails {
+            // Long enough that the test would not end if somebody waited for it.
+            plant.policy.backoff = Duration::from_secs(3600);
+            plant.policy.longest_backoff = plant.policy.backoff;
+        }
+        plant.backend.set("e", mood);
+        let (running, _) = plant.start().await;
+        for _ in 0..40 {
+            accept(&running, "e").await;
+        }
+        let other = accept(&running, "f").await;
+        until("the other one is done", async || plant.backend.done(&other) == 1).await;
+        until("the queue is empty but for what hangs", async || {
+            running.intake().backlog() <= if mood == Mood::Hangs { 4 } else { 0 }
+        })
+        .await;
+        let running = running.with_grace(Duration::ZERO);
+        let in_time = running.stop().await;
+        assert_eq!(in_time, mood == Mood::Fails);
+    }
+}
+
+#[tokio::test]
+async fn what_waits_is_due_at_the_same_time_after_a_restart() {
+    let mut plant = Plant::new();
+    plant.policy.backoff = Duration::from_millis(300);
+    plant.policy.longest_backoff = plant.policy.backoff;
+    plant.backend.set("e", Mood::Fails);
+    let (running, _) = plant.start().await;
+    let id = accept(&running, "e").await;
+    until("it waits", async || state(&running, &id).await.is_some_and(|s| s.is_set_aside())).await;
+    assert!(running.stop().await);
+    let ActionState::Waiting { until: due, attempts: 1, .. } =
+        plant.record(&id).await.actions[0].state
+    else {
+        panic!("it was tried again before its time")
+    };
+    plant.backend.set("e", Mood::Works);
+    let (running, _) = plant.start().await;
+    until("done", async || plant.backend.done(&id) == 1).await;
+    assert!(jiff::Timestamp::now() >= due, "not before its time");
+    assert!(running.stop().await);
+}
+
+/// A state that cannot be written, or not even read, for a while.
+#[tokio::test]
+async fn a_state_that_fails_for_a_while_loses_nothing_and_says_so() {
+    let plant = Plant::new();
+    let (running, store) = plant.start().await;
+    let faults = store.faults();
+    let mut accepted = BTreeSet::new();
+    for round in 0..6 {
+        for _ in 0..5 {
+            accepted.insert(accept(&running, "e").await);
+        }
+        let fail = |fails| if round % 2 == 0 { faults.full(fails) } else { faults.broken(fails) };
+        fail(true);
+        // Somebody finds out.
+        let refused = running.intake().accept(Incoming::json("q", "e", "{}")).await;
+        assert!(refused.is_err(), "{refused:?}");
+        until("it is said", async || running.intake().health().failing_for.is_some()).await;
+        assert!(running.intake().accept(Incoming::json("q", "e", "{}")).await.is_err());
+        fail(false);
+        until("it works again", async || running.intake().health().problem.is_none()).await;
+    }
+    until("all are settled", async || {
+        let mut settled = running.intake().backlog() == 0;
+        for id in &accepted {
+            let found = running.ledger().find(id).await.unwrap_or_default();
+            settled &= found.first().is_some_and(|record| record.acked && record.is_settled());
+        }
+        settled
+    })
+    .await;
+    assert!(running.stop().await);
+    for id in &accepted {
+        assert_eq!(plant.backend.done(id), 1);
+    }
+    // A refused event may have been kept all the same; then it was done as well, and once.
+    assert!(plant.backend.done.lock().unwrap().values().all(|times| *times == 1));
+}

@@ -1,0 +1,161 @@
+//! How much room there is for further events: the file has a largest size, and the disk keeps some
+//! space free, so that what was accepted can still be settled.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How long a look at the disk holds.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// The part of the largest size that events may fill, in percent: what becomes of them needs room too.
+const FOR_EVENTS: u64 = 90;
+
+/// The limits of the state's size.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SizeLimits {
+    /// The most that the state's file may take up on disk, in bytes; no limit where it is `None`.
+    pub max_size: Option<u64>,
+    /// How many bytes of the disk stay free: 32 MiB.
+    pub min_free: u64,
+}
+
+impl Default for SizeLimits {
+    fn default() -> Self {
+        Self { max_size: None, min_free: 32 << 20 }
+    }
+}
+
+/// The room of one store.
+#[derive(Debug)]
+pub(crate) struct Room {
+    /// The file; `None` in memory, where there is always room.
+    file: Option<PathBuf>,
+    limits: SizeLimits,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    looked: Option<Instant>,
+    fill: Fill,
+    why: Option<String>,
+}
+
+impl Room {
+    pub(super) fn new(file: Option<PathBuf>, limits: SizeLimits) -> Self {
+        Self { file, limits, state: Mutex::default() }
+    }
+
+    /// Why no further event may be accepted, where the rows of events have so many bytes.
+    pub(crate) fn refusal(&self, event_bytes: u64) -> Option<String> {
+        let file = self.file.as_deref()?;
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let state = &mut *state;
+        if state.looked.is_none_or(|at| at.elapsed() >= LOOK_EVERY) {
+            state.looked = Some(Instant::now());
+            state.why =
+                look(file).and_then(|seen| state.fill.refusal(&self.limits, seen, event_bytes));
+        }
+        state.why.clone()
+    }
+
+    /// The last answer of [`Room::refusal`].
+    pub(crate) fn last_refusal(&self) -> Option<String> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).why.clone()
+    }
+
+    /// Looks again at the next question.
+    pub(super) fn changed(&self) {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).looked = None;
+    }
+}
+
+/// What a look at the disk shows, in bytes.
+#[derive(Clone, Copy, Debug)]
+struct Seen {
+    used: u64,
+    free: u64,
+}
+
+#[cfg(unix)]
+fn look(file: &Path) -> Option<Seen> {
+    use std::os::unix::fs::MetadataExt as _;
+
+    let used = std::fs::metadata(file).ok()?.blocks().saturating_mul(512);
+    let disk = rustix::fs::statvfs(file).ok()?;
+    Some(Seen { used, free: disk.f_bavail.saturating_mul(disk.f_frsize) })
+}
+
+#[cfg(not(unix))]
+fn look(file: &Path) -> Option<Seen> {
+    Some(Seen { used: std::fs::metadata(file).ok()?.len(), free: u64::MAX })
+}
+
+/// How full the file is. Pages that were freed inside the file are used again before it grows, and
+/// nothing tells cheaply how many there are: as many as the events that went since it last grew.
+#[derive(Debug, Default)]
+struct Fill {
+    used: u64,
+    event_bytes_then: u64,
+}
+
+impl Fill {
+    fn refusal(&mut self, limits: &SizeLimits, seen: Seen, event_bytes: u64) -> Option<String> {
+        if seen.used > self.used || event_bytes > self.event_bytes_then {
+            self.event_bytes_then = event_bytes;
+        }
+        self.used = seen.used;
+        let reusable = self.event_bytes_then.saturating_sub(event_bytes);
+        let filled = seen.used.saturating_sub(reusable);
+        if let Some(max) = limits.max_size
+            && filled.saturating_mul(100) >= max.saturating_mul(FOR_EVENTS)
+        {
+            return Some(format!(
+                "the state takes up {filled} bytes, and `max_size` is {max}: nothing more is accepted until events are older than `keep` or `max_size` is larger"
+            ));
+        }
+        // Room inside the file needs none of the disk.
+        if seen.free < limits.min_free && reusable < limits.min_free {
+            return Some(format!(
+                "the disk of the state has {} bytes free, and `min_free` is {}: nothing more is accepted until there is more room",
+                seen.free, limits.min_free
+            ));
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MAX: SizeLimits = SizeLimits { max_size: Some(1000), min_free: 100 };
+
+    #[test]
+    fn the_file_is_full_before_its_largest_size() {
+        let mut fill = Fill::default();
+        let mut at = |used, event_bytes| fill.refusal(&MAX, Seen { used, free: 500 }, event_bytes);
+        assert_eq!(at(500, 300), None);
+        let why = at(900, 600).unwrap();
+        assert!(why.starts_with("the state takes up 900 bytes, and `max_size` is 1000"), "{why}");
+        // Forgotten events leave room inside the file, which is not smaller for it.
+        assert_eq!(at(900, 200), None);
+        assert!(at(900, 600).is_some());
+        assert_eq!(at(300, 200), None, "it was compacted");
+    }
+
+    #[test]
+    fn some_of_the_disk_stays_free() {
+        let mut fill = Fill::default();
+        let mut at = |free, event_bytes| {
+            fill.refusal(
+                &SizeLimits { max_size: None, ..MAX },
+                Seen { used: 9000, free },
+                event_bytes,
+            )
+        };
+        assert_eq!(at(100, 8000), None);
+        assert!(at(99, 8000).unwrap().contains("99 bytes free"));
+        assert_eq!(at(99, 7000), None, "there is room inside the file");
+    }
+}

@@ -1,0 +1,60 @@
+//! A trigger whose panics are failures like any other: a fault in one backend stops nothing else.
+
+use std::panic::AssertUnwindSafe;
+
+use futures_util::FutureExt as _;
+
+use super::{ActionRequest, Done, Failure, Probe, Readiness, Trigger};
+use crate::metrics::Metrics;
+
+/// Calls a trigger and survives it.
+pub(crate) struct Guarded<'a> {
+    pub(crate) trigger: &'a dyn Trigger,
+    pub(crate) kind: &'a str,
+    pub(crate) metrics: &'a Metrics,
+}
+
+impl Guarded<'_> {
+    /// What a call gives, or that it panicked, in a sentence.
+    async fn call<T>(&self, what: &str, call: impl Future<Output = T>) -> Result<T, String> {
+        AssertUnwindSafe(call).catch_unwind().await.map_err(|_| {
+            self.metrics.panicked("trigger");
+            let why = format!(
+                "the trigger `{}` failed inside while it {what}; this is a bug, please report it",
+                self.kind
+            );
+            tracing::error!(trigger = self.kind, what, "a trigger panicked");
+            why
+        })
+    }
+
+    pub(crate) async fn prepare(&self, request: &ActionRequest) -> Result<Option<String>, Failure> {
+        let call = self.trigger.prepare(request);
+        self.call("prepared an action", call).await.unwrap_or_else(|reason| {
+            Err(Failure::Retryable { reason, perhaps_done: false, after: None })
+        })
+    }
+
+    pub(crate) async fn fire(&self, request: &ActionRequest) -> Result<Done, Failure> {
+        let call = self.trigger.fire(request);
+        self.call("performed an action", call).await.unwrap_or_else(|reason| {
+            Err(Failure::Retryable { reason, perhaps_done: true, after: None })
+        })
+    }
+
+    pub(crate) async fn probe(&self, request: &ActionRequest) -> Probe {
+        let call = self.trigger.probe(request);
+        self.call("looked for an action", call).await.unwrap_or_else(Probe::Unavailable)
+    }
+
+    pub(crate) async fn readiness(&self) -> Readiness {
+        let call = self.trigger.readiness();
+        self.call("told whether it is ready", call).await.unwrap_or_else(Readiness::NotReady)
+    }
+
+    /// A trigger that cannot even say so is tried: its attempts are counted.
+    pub(crate) async fn readiness_for(&self, request: &ActionRequest) -> Readiness {
+        let call = self.trigger.readiness_for(request);
+        self.call("told whether it is ready", call).await.unwrap_or(Readiness::Ready)
+    }
+}
