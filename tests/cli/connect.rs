@@ -201,6 +201,23 @@ fn odd_names_stay_what_they_are() {
     assert_eq!(inner(&config, "service.webhook.fuse")["url"], url.as_str().unwrap());
 }
 
+#[test]
+fn senders_may_keep_the_urls_of_argo_events() {
+    let page = std::fs::read_to_string(root().join("docs/senders.md")).unwrap();
+    for (sender, source, printed) in [
+        ("alertmanager", "alertmanager", ":12000/webhook"),
+        // The path is in the template, behind the proxy's.
+        ("backstage", "backstage", ":12001"),
+        ("argocd", "argocd-notifications", ":12002/argocd/notifications"),
+    ] {
+        let url = format!("http://{source}-eventsource-svc.argo-events.svc.cluster.local");
+        let command = format!("fuse connect {sender} rules --url {url}\n");
+        assert!(page.contains(&command), "docs/senders.md is to have {command}");
+        let text = ran(&["connect", sender, "rules", "--url", &url]);
+        assert!(text.contains(&format!("\"{url}{printed}\"")), "{text}");
+    }
+}
+
 /// The page shows what the command prints.
 #[test]
 fn the_page_about_senders_is_up_to_date() {
