@@ -68,7 +68,7 @@ pub(crate) struct Run {
 #[command(after_help = "\
 Examples:
   fuse doctor rules
-  fuse doctor rules --context staging --as system:serviceaccount:cicd:fuse
+  fuse doctor rules --context staging --as system:serviceaccount:fuse:fuse
   fuse doctor rules --format json
 
 Exit codes: 0 ready, 1 something is missing or the rules have problems, 2 wrong usage or no cluster")]
@@ -80,7 +80,7 @@ pub(crate) struct Doctor {
     #[command(flatten)]
     pub(crate) cluster: Cluster,
 
-    /// Look at permissions as this user, as in system:serviceaccount:cicd:fuse
+    /// Look at permissions as this user, as in system:serviceaccount:fuse:fuse
     ///
     /// Your own account must be permitted to impersonate it.
     #[arg(long = "as", value_name = "USER")]
@@ -112,7 +112,7 @@ pub(crate) struct Rbac {
     pub(crate) paths: Vec<PathBuf>,
 
     /// The account that fuse runs as
-    #[arg(long, value_name = "NAMESPACE/NAME", default_value = "cicd/fuse")]
+    #[arg(long, value_name = "NAMESPACE/NAME", default_value = "fuse/fuse")]
     pub(crate) service_account: String,
 
     /// How the roles are printed: `text` is YAML
@@ -142,7 +142,7 @@ pub(crate) struct Cluster {
 Examples:
   fuse connect alertmanager > alertmanager.yml
   fuse connect backstage rules --url https://fuse.example.com/hooks
-  fuse connect argocd rules --event argocd.notification
+  fuse connect argocd rules --event argocd-notifications.notifications
 
 Exit codes: 0 printed, 1 the rules have problems, 2 wrong usage or no such event")]
 pub(crate) struct Connect {
@@ -158,8 +158,8 @@ pub(crate) struct Connect {
     ///
     /// With neither port nor path, as of a service with the ports of the rules, the event's own port
     /// is added. With a port or a path, as of an ingress, it stays as it is. The event's path
-    /// follows in any case. The default is the service `fuse` in the namespace `cicd`.
-    #[arg(long, value_name = "URL", default_value = "http://fuse.cicd.svc")]
+    /// follows in any case. The default is the service `fuse` in the namespace `fuse`.
+    #[arg(long, value_name = "URL", default_value = "http://fuse.fuse.svc")]
     pub(crate) url: String,
 
     /// Which event it sends, by the names that the rules give the source and the event

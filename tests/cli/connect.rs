@@ -43,7 +43,7 @@ fn alertmanager_gets_a_whole_configuration() {
     let route = &config["route"]["routes"][0];
     assert_eq!(route["continue"], true);
     let webhook = &named(&route["receiver"])["webhook_configs"][0];
-    assert_eq!(webhook["url"], "http://fuse.cicd.svc:12000/webhook");
+    assert_eq!(webhook["url"], "http://fuse.fuse.svc:12000/webhook");
     assert_eq!(webhook["send_resolved"], false);
 }
 
@@ -76,7 +76,7 @@ fn backstage_reaches_the_path_through_its_proxy() {
 fn argocd_posts_a_body_that_is_json_whatever_it_holds() {
     let [config] = connected(&["argocd"]).try_into().unwrap();
     let service = inner(&config, "service.webhook.fuse");
-    assert_eq!(service["url"], "http://fuse.cicd.svc:12002/argocd/notifications");
+    assert_eq!(service["url"], "http://fuse.fuse.svc:12002/argocd/notifications");
     let subscription = &inner(&config, "subscriptions")[0];
     for trigger in subscription["triggers"].as_array().unwrap() {
         let name = trigger.as_str().unwrap();
@@ -132,7 +132,7 @@ fn an_event_that_is_not_clear_is_asked_for() {
     fuse: the rules declare no event that a sender could send
     ");
     let one = "source argocd-prod webhook { port = 7, path = \"/p\"\n event e }";
-    assert!(printed(one, &["argocd"]).contains("\"http://fuse.cicd.svc:7/p\""));
+    assert!(printed(one, &["argocd"]).contains("\"http://fuse.fuse.svc:7/p\""));
     let chosen = printed(TWO, &["alertmanager", "--event", "alertmanager.b", "--url", "http://h"]);
     assert!(chosen.contains("\"http://h:1/b\""), "{chosen}");
     // A source of just that name is meant, whatever else begins so.
@@ -140,7 +140,7 @@ fn an_event_that_is_not_clear_is_asked_for() {
         "source argocd-x webhook {{ port = 8, path = \"/x\"\n event e }}\n\
          source argocd webhook {{ port = 9, path = \"/y\"\n event e }}\n{TWO}"
     );
-    assert!(printed(&both, &["argocd"]).contains("\"http://fuse.cicd.svc:9/y\""));
+    assert!(printed(&both, &["argocd"]).contains("\"http://fuse.fuse.svc:9/y\""));
 }
 
 #[test]
@@ -161,7 +161,7 @@ fn what_a_sender_cannot_send_is_refused() {
     insta::assert_snapshot!(ran(&["connect", "argocd", "--url", "fuse:80"]), @"
     exit 2
     --- stderr
-    fuse: `--url fuse:80` does not begin with `http://` or `https://`; write it as in `--url http://fuse.cicd.svc`
+    fuse: `--url fuse:80` does not begin with `http://` or `https://`; write it as in `--url http://fuse.fuse.svc`
     ");
     assert!(printed("rule", &["argocd"]).starts_with("exit 1\n"));
 }
@@ -189,7 +189,7 @@ fn odd_names_stay_what_they_are() {
 
     let [config] = connected(&[&["alertmanager", file], &event[..]].concat()).try_into().unwrap();
     let url = &config["receivers"][1]["webhook_configs"][0]["url"];
-    assert_eq!(url, "http://fuse.cicd.svc:1/a'b:c");
+    assert_eq!(url, "http://fuse.fuse.svc:1/a'b:c");
 
     let [_, template] = connected(&[&["backstage", file], &event[..]].concat()).try_into().unwrap();
     let body = &template["steps"][0]["input"]["body"];
@@ -199,6 +199,23 @@ fn odd_names_stay_what_they_are() {
     insta::assert_snapshot!(printed(ODD, &["argocd"]));
     let [config] = connected(&["argocd", file]).try_into().unwrap();
     assert_eq!(inner(&config, "service.webhook.fuse")["url"], url.as_str().unwrap());
+}
+
+#[test]
+fn senders_may_keep_the_urls_of_argo_events() {
+    let page = std::fs::read_to_string(root().join("docs/senders.md")).unwrap();
+    for (sender, source, printed) in [
+        ("alertmanager", "alertmanager", ":12000/webhook"),
+        // The path is in the template, behind the proxy's.
+        ("backstage", "backstage", ":12001"),
+        ("argocd", "argocd-notifications", ":12002/argocd/notifications"),
+    ] {
+        let url = format!("http://{source}-eventsource-svc.argo-events.svc.cluster.local");
+        let command = format!("fuse connect {sender} rules --url {url}\n");
+        assert!(page.contains(&command), "docs/senders.md is to have {command}");
+        let text = ran(&["connect", sender, "rules", "--url", &url]);
+        assert!(text.contains(&format!("\"{url}{printed}\"")), "{text}");
+    }
 }
 
 /// The page shows what the command prints.

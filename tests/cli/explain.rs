@@ -40,7 +40,7 @@ fn every_example_event_of_the_seed() {
         let source = match name.split('-').next().unwrap() {
             "alertmanager" => "alertmanager.slo-alerts",
             "backstage" => "backstage.provision",
-            "argocd" => "argocd.notification",
+            "argocd" => "argocd-notifications.notifications",
             _ => continue,
         };
         let more = ["--fuse", "cicd=on", "--format", "json"];
@@ -142,7 +142,7 @@ fn wrong_calls_say_what_there_is() {
                 "explain",
                 "rules",
                 "--source",
-                "argocd.notification",
+                "argocd-notifications.notifications",
                 "--event",
                 "rules/events/argocd-broken.json",
             ],
@@ -352,7 +352,7 @@ fn rules_that_are_not_there_are_told_which_are() {
     insta::assert_snapshot!(of_another, @"
     exit 2
     --- stderr
-    fuse: `argocd-notifications/unhealthy-app` is a rule for `argocd.notification`, not for `alertmanager.slo-alerts`
+    fuse: `argocd-notifications/unhealthy-app` is a rule for `argocd-notifications.notifications`, not for `alertmanager.slo-alerts`
     ");
     let both = explained_by(NESTED, APPS, &["--why", "deploy", "--why-not", "note"]);
     assert!(both.starts_with("exit 2\n") && both.contains("cannot be used with"), "{both}");
@@ -365,8 +365,8 @@ fn five_events_of_the_seed() {
     for (source, event) in [
         ("alertmanager.slo-alerts", "alertmanager-mixed"),
         ("alertmanager.slo-alerts", "alertmanager-missing-labels"),
-        ("argocd.notification", "argocd-no-namespace"),
-        ("argocd.notification", "argocd-other"),
+        ("argocd-notifications.notifications", "argocd-no-namespace"),
+        ("argocd-notifications.notifications", "argocd-other"),
         ("backstage.provision", "backstage-provision-no-owner"),
     ] {
         let text = explained(source, event, &["--fuse", "cicd=on"]);

@@ -73,7 +73,7 @@ fn rules_are_measured_on_events() {
         "--time",
         "10ms",
         "--source",
-        "argocd.notification",
+        "argocd-notifications.notifications",
         "--events",
         event,
     ]);
@@ -97,7 +97,7 @@ fn what_is_measured_is_named() {
         "--events",
         "none.jsonl",
         "--source",
-        "argocd.notification"
+        "argocd-notifications.notifications"
     ]));
     insta::assert_snapshot!(ran(&["bench", "rules", "--events", event, "--time", "3"]));
 }

@@ -6,8 +6,10 @@ use std::process::{Command, Output};
 
 use serde_json::{Value, json};
 
-use crate::support::cluster::{ControlPlane, WORKFLOW, documents, status_of};
-use crate::support::{ALERTS, Door, NOTIFICATION, PROVISION, Setup, example, program, root, until};
+use super::doctor;
+use super::old_names::{self, OLD_NAMES};
+use crate::support::cluster::{ADMIN, ControlPlane, WORKFLOW, documents, status_of};
+use crate::support::{Setup, example, program, root, until};
 
 const WORKFLOW_TEMPLATE: &str = "argoproj.io/v1alpha1/WorkflowTemplate";
 const EVERYTHING: &str =
@@ -31,11 +33,11 @@ fn said(output: Output) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// `kubectl kustomize` of a folder in `deploy/kustomize`. None where there is no kubectl.
+/// `kubectl kustomize` of a folder in `deploy`. None where there is no kubectl.
 #[track_caller]
-fn kustomized(folder: &str) -> Option<String> {
+pub(super) fn kustomized(folder: &str) -> Option<String> {
     let kubectl = program("FUSE_TEST_KUBECTL", &["kubectl"])?;
-    let folder = root().join("deploy/kustomize").join(folder);
+    let folder = root().join("deploy").join(folder);
     Some(said(Command::new(kubectl).arg("kustomize").arg(folder).output().unwrap()))
 }
 
@@ -48,7 +50,7 @@ fn try_helm(namespace: &str, arguments: &[&str]) -> Option<Output> {
 }
 
 #[track_caller]
-fn helm(namespace: &str, arguments: &[&str]) -> Option<String> {
+pub(super) fn helm(namespace: &str, arguments: &[&str]) -> Option<String> {
     try_helm(namespace, arguments).map(said)
 }
 
@@ -66,7 +68,7 @@ fn rules() -> BTreeMap<String, String> {
 
 /// The one object of a kind whose name starts so.
 #[track_caller]
-fn one<'a>(objects: &'a [Value], kind: &str, name: &str) -> &'a Value {
+pub(super) fn one<'a>(objects: &'a [Value], kind: &str, name: &str) -> &'a Value {
     let is_it = |object: &&Value| {
         object["kind"] == kind && object["metadata"]["name"].as_str().unwrap().starts_with(name)
     };
@@ -75,18 +77,18 @@ fn one<'a>(objects: &'a [Value], kind: &str, name: &str) -> &'a Value {
     found[0]
 }
 
-async fn make_namespace(cluster: &ControlPlane, name: &str) {
+pub(super) async fn make_namespace(cluster: &ControlPlane, name: &str) {
     let namespace =
         json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": name } });
     cluster.admin().await.create(namespace).await.unwrap();
 }
 
-async fn apply(cluster: &ControlPlane, manifests: &str, namespace: &str) {
+pub(super) async fn apply(cluster: &ControlPlane, manifests: &str, namespace: &str) {
     cluster.admin().await.apply_yaml(manifests, namespace).await.unwrap();
 }
 
-/// With what the manifests grant and configure, `fuse run` takes the seed's events, acts on all of
-/// them, and misses nothing.
+/// With what the manifests grant and configure, `fuse run` accepts the seed's events under the URLs
+/// that senders have, acts on all of them, and lacks nothing.
 async fn assert_enough_for_the_rules(cluster: &ControlPlane, manifests: &str) {
     let objects = documents(manifests);
     let rules_there = &one(&objects, "ConfigMap", "fuse-rules")["data"];
@@ -98,19 +100,21 @@ async fn assert_enough_for_the_rules(cluster: &ControlPlane, manifests: &str) {
     let fuse = Command::new(env!("CARGO_BIN_EXE_fuse")).args(&arguments).arg("--help").output();
     said(fuse.unwrap());
 
-    let token = cluster.token_of("cicd", "fuse").await;
+    let token = cluster.token_of("argo-events", "fuse").await;
     let config = one(&objects, "ConfigMap", "fuse-config")["data"]["fuse.toml"].as_str().unwrap();
     let switches = one(&objects, "ConfigMap", "fuse-switches")["data"].as_object().unwrap();
     assert_eq!(switches["FUSE_CICD"], "off");
     let setup = Setup::seed().cluster(cluster.kubeconfig(&token)).toml(config).armed();
     let fuse = setup.start().await;
-    let events: [(Door, &str, usize); 3] = [
-        (ALERTS, "alertmanager-both.json", 2),
-        (PROVISION, "backstage-provision.json", 1),
-        (NOTIFICATION, "argocd-sync-failed.json", 1),
+    let examples = [
+        ("alertmanager-both.json", 2),
+        ("backstage-provision.json", 1),
+        ("argocd-sync-failed.json", 1),
     ];
     let mut made = BTreeSet::new();
-    for (door, name, actions) in events {
+    for ((name, actions), (event_name, url)) in examples.into_iter().zip(OLD_NAMES) {
+        assert!(fuse.log().contains(&format!("listening: {event_name} ")), "{}", fuse.log());
+        let door = old_names::resolve(cluster, url).await;
         let event = fuse.post_as(door, name, example(name)).await.event(202);
         let report = fuse.settled(&event).await;
         let decisions = report["decisions"].as_array().unwrap();
@@ -160,25 +164,38 @@ fn parameters(object: &Value) -> BTreeMap<String, bool> {
 
 #[tokio::test]
 async fn with_kustomize() {
-    let (Some(base), Some(full)) = (kustomized("base"), kustomized("full")) else { return };
+    let Some(full) = kustomized("kustomize/full") else { return };
     let Some(cluster) = ControlPlane::start().await else { return };
     cluster.install_crds().await;
-    apply(&cluster, &base, "default").await;
     apply(&cluster, &full, "default").await;
+    // All that is missing are the secrets, which have the names that teams know.
+    let (_, report) =
+        doctor::fuse(&["doctor", "rules", "--format", "json"], &cluster.kubeconfig(ADMIN));
+    let report: Value = serde_json::from_str(&report).unwrap();
+    let problems: Vec<&str> = report["problems"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|one| one["what"].as_str())
+        .collect();
+    let missing = |name: &str| {
+        format!("Secret `{name}` does not exist in namespace `cicd`; a template names it")
+    };
+    assert_eq!(problems, ["argo-workflow-argocd-token", "docker-credentials"].map(missing));
     assert_enough_for_the_rules(&cluster, &full).await;
 }
 
 #[tokio::test]
 async fn with_helm() {
-    let Some(default) = helm("cicd", &[]) else { return };
-    let Some(everything) = helm("cicd", &["--set", EVERYTHING]) else { return };
+    let Some(default) = helm("fuse", &[]) else { return };
+    let Some(everything) = helm("argo-events", &["--set", EVERYTHING]) else { return };
     let folder = tempfile::tempdir().unwrap();
     let values = folder.path().join("values.yaml");
     std::fs::write(&values, ELSEWHERE).unwrap();
     let Some(elsewhere) = helm("other", &["--values", path(&values)]) else { return };
     let Some(cluster) = ControlPlane::start().await else { return };
     cluster.install_crds().await;
-    for namespace in ["other", "flows", "cicd"] {
+    for namespace in ["other", "flows", "fuse", "argo-events"] {
         make_namespace(&cluster, namespace).await;
     }
     apply(&cluster, &elsewhere, "other").await;
@@ -188,8 +205,9 @@ async fn with_helm() {
     assert_eq!(admin.list(WORKFLOW_TEMPLATE, "flows").await.unwrap().len(), 3);
     assert!(admin.list(WORKFLOW_TEMPLATE, "other").await.unwrap().is_empty());
 
-    apply(&cluster, &default, "cicd").await;
-    apply(&cluster, &everything, "cicd").await;
+    apply(&cluster, &default, "fuse").await;
+    make_namespace(&cluster, "cicd").await;
+    apply(&cluster, &everything, "argo-events").await;
     assert_enough_for_the_rules(&cluster, &everything).await;
 }
 
@@ -204,8 +222,10 @@ fn what_the_chart_does_not_know_it_refuses() {
         ("bogus=1", "bogus"),
         // The admin port is no source's.
         ("sources.admin=1", "admin"),
+        // The URLs that senders have name another namespace.
+        ("legacySenderNames.enabled=true", "--namespace argo-events"),
     ] {
-        let Some(output) = try_helm("cicd", &["--set", value]) else { return };
+        let Some(output) = try_helm("fuse", &["--set", value]) else { return };
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(!output.status.success(), "{value}");
         assert!(said.contains(why), "{value}: {said}");
@@ -214,10 +234,8 @@ fn what_the_chart_does_not_know_it_refuses() {
 
 #[test]
 fn the_chart_and_the_kustomization_say_the_same() {
-    let (Some(helm), Some(kustomized)) = (helm("cicd", &["--set", EVERYTHING]), kustomized("full"))
-    else {
-        return;
-    };
+    let helm = helm("argo-events", &["--set", EVERYTHING]);
+    let (Some(helm), Some(kustomized)) = (helm, kustomized("kustomize/full")) else { return };
     let (helm, kustomized) = (documents(&helm), documents(&kustomized));
     for (kind, name, pointer) in [
         ("Role", "fuse", "/rules"),

@@ -55,6 +55,11 @@ async fn an_empty_cluster_lacks_everything_and_the_deployed_one_nothing() {
     insta::assert_snapshot!("empty", told(&plane, &text));
 
     plane.install_crds().await;
+    let (code, text) = fuse(&["doctor", "rules"], &kubeconfig);
+    assert_eq!(code, 1);
+    insta::assert_snapshot!("without-namespace", told(&plane, &text));
+
+    // The namespace comes first, whatever its file is called.
     let admin = plane.admin().await;
     let namespace =
         json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": "cicd" } });

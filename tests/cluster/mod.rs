@@ -16,6 +16,8 @@ mod harness;
 mod held;
 /// Objects of any kind.
 mod objects;
+/// The names of the system that fuse replaces.
+mod old_names;
 /// The harness's proxy: each fault is seen as what it is.
 mod proxy;
 mod rbac;

@@ -58,11 +58,11 @@ async fn with_the_method_get_the_query_becomes_the_body() {
         .replace("use \"sources.rules\"", "")
         + r#"
 fuse cicd default on
-source argocd webhook {
+source argocd-notifications webhook {
   port   = 12002
   path   = "/argocd/notifications"
   method = "GET"
-  event notification
+  event notifications
 }
 "#;
     let fuse = Setup::rules(&rules).start().await;

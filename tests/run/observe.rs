@@ -51,7 +51,7 @@ async fn metrics_count_what_happened() {
         (received("alertmanager", "slo-alerts", "accepted"), 3.0),
         (received("alertmanager", "slo-alerts", "known"), 1.0),
         (received("alertmanager", "slo-alerts", "conflict"), 1.0),
-        (received("argocd", "notification", "invalid"), 1.0),
+        (received("argocd-notifications", "notifications", "invalid"), 1.0),
         (decided(unhealthy, "fired"), 1.0),
         (decided(unhealthy, "suppressed"), 1.0),
         (decided(unhealthy, "rejected"), 1.0),
@@ -143,8 +143,13 @@ async fn the_log_carries_no_payload() {
         assert!(line["timestamp"].is_string() && line["level"].is_string(), "{line}");
     }
     // The log is not merely empty.
-    for said in ["\"fired\"", "\"decided\"", "trying again", &id, "listening: argocd.notification"]
-    {
+    for said in [
+        "\"fired\"",
+        "\"decided\"",
+        "trying again",
+        &id,
+        "listening: argocd-notifications.notifications",
+    ] {
         assert!(log.contains(said), "{said}\n{log}");
     }
     assert!(!log.contains(MARKER), "{log}");

@@ -57,7 +57,7 @@ pub struct Access {
     pub kubeconfig: Option<PathBuf>,
     /// The kubeconfig's context. Where it is left out: the current one.
     pub context: Option<String>,
-    /// The user to impersonate, as in `system:serviceaccount:cicd:fuse`; one's own where it is left
+    /// The user to impersonate, as in `system:serviceaccount:fuse:fuse`; one's own where it is left
     /// out.
     pub acting_as: Option<String>,
 }

@@ -28,7 +28,7 @@ impl std::str::FromStr for Account {
                 Ok(Self { namespace: namespace.to_owned(), name: name.to_owned() })
             }
             None => Err(format!(
-                "`{text}` is no service account; write it as `cicd/fuse`, the namespace first"
+                "`{text}` is no service account; write it as `fuse/fuse`, the namespace first"
             )),
         }
     }

@@ -240,7 +240,7 @@ mod tests {
     #[test]
     fn a_403_is_told_apart() {
         let denied = forbidden(
-            "workflows.argoproj.io is forbidden: User \"system:serviceaccount:cicd:fuse\" cannot create resource \"workflows\" in API group \"argoproj.io\" in the namespace \"cicd\"",
+            "workflows.argoproj.io is forbidden: User \"system:serviceaccount:fuse:fuse\" cannot create resource \"workflows\" in API group \"argoproj.io\" in the namespace \"cicd\"",
         );
         assert!(matches!(denied, Failure::NotReady(why) if why.contains("fuse rbac")));
         let quota = forbidden(

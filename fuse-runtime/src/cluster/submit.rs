@@ -140,7 +140,7 @@ impl Cluster {
             }
             Err(refusal) if refusal.is_absent(&change.target) => Ok(()),
             Err(refusal) => {
-                let failure = refusal.into_failure();
+                let failure = self.failure(refusal, &change.target).await;
                 if let Failure::NotReady(_) = &failure {
                     self.forget(&kind);
                 }
@@ -190,11 +190,35 @@ impl Cluster {
                 }
                 Err(refusal) => {
                     self.forget(&kind);
-                    return Err(refusal.into_failure());
+                    return Err(self.failure(refusal, target).await);
                 }
             }
         }
         Ok(())
+    }
+
+    /// What a refusal means. Where a namespace is missing, fuse's role in it is missing too, and the
+    /// API server answers that fuse is not permitted: then the namespace is the reason.
+    async fn failure(&self, refusal: Refusal, target: &Target) -> Failure {
+        if refusal.is_denied()
+            && let Some(namespace) = &target.namespace
+            && self.is_namespace_missing(namespace).await
+        {
+            return Failure::NotReady(format!("namespace `{namespace}` does not exist"));
+        }
+        refusal.into_failure()
+    }
+
+    /// Whether a namespace is known to be missing: not where fuse may not look.
+    async fn is_namespace_missing(&self, namespace: &str) -> bool {
+        let Ok(Some(kind)) = self.discover("v1", "Namespace").await else { return false };
+        let target = Target {
+            api_version: "v1".into(),
+            kind: "Namespace".into(),
+            namespace: None,
+            name: namespace.into(),
+        };
+        matches!(self.get(&kind, &target).await, Ok(None))
     }
 
     /// Where even the namespace is missing, that is what to say.
@@ -225,7 +249,7 @@ impl Cluster {
         let refusal = match self.call(path.create(&params, bytes(&body)?)).await {
             Ok(_) => return Ok(Done::new(format!("created {target}"))),
             Err(refusal) if refusal.already_exists() => refusal,
-            Err(refusal) => return Err(refusal.into_failure()),
+            Err(refusal) => return Err(self.failure(refusal, target).await),
         };
         match self.get(kind, target).await.map_err(Refusal::into_failure)? {
             Some(there) => match owner(&there) {

@@ -13,7 +13,7 @@ impl Base {
     /// Reads what `--url` gives.
     pub(super) fn parse(given: &str) -> Result<Self, String> {
         let refused = |why: &str| {
-            Err(format!("`--url {given}` {why}; write it as in `--url http://fuse.cicd.svc`"))
+            Err(format!("`--url {given}` {why}; write it as in `--url http://fuse.fuse.svc`"))
         };
         let lower = given.to_ascii_lowercase();
         let Some(scheme) = ["http://", "https://"].iter().find(|s| lower.starts_with(**s)) else {
@@ -74,8 +74,8 @@ mod tests {
     #[test]
     fn the_port_is_added_where_neither_port_nor_path_is_given() {
         for (given, at) in [
-            ("http://fuse.cicd.svc", "http://fuse.cicd.svc:12000"),
-            ("http://fuse.cicd.svc/", "http://fuse.cicd.svc:12000"),
+            ("http://fuse.fuse.svc", "http://fuse.fuse.svc:12000"),
+            ("http://fuse.fuse.svc/", "http://fuse.fuse.svc:12000"),
             ("HTTPS://fuse", "https://fuse:12000"),
             ("http://[::1]", "http://[::1]:12000"),
             ("http://[::1]:80", "http://[::1]:80"),
@@ -91,7 +91,7 @@ mod tests {
     #[test]
     fn what_is_no_base_says_why() {
         for (given, why) in [
-            ("fuse.cicd.svc", "does not begin with `http://` or `https://`"),
+            ("fuse.fuse.svc", "does not begin with `http://` or `https://`"),
             ("ftp://fuse", "does not begin with `http://` or `https://`"),
             ("http://", "names no host"),
             ("http:///hooks", "names no host"),

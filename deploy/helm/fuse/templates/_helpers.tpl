@@ -26,6 +26,24 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- end -}}
 {{- end -}}
 
+{{/*
+fuse's Roles: those of `rbac.roles`, and the one of the workflows that come with the release, unless
+`rbac.roles` has one for their namespace.
+*/}}
+{{- define "fuse.roles" -}}
+{{- $roles := .Values.rbac.roles -}}
+{{- $given := dict -}}
+{{- range $roles -}}
+{{- $_ := set $given .namespace true -}}
+{{- end -}}
+{{- if and .Values.workflows.enabled (not (hasKey $given .Values.workflows.namespace)) -}}
+{{- $role := .Files.Get "files/workflows/fuse-role.yaml" | fromYaml -}}
+{{- $rules := required "the chart was packaged without its workflows" $role.rules -}}
+{{- $roles = append $roles (dict "namespace" .Values.workflows.namespace "rules" $rules) -}}
+{{- end -}}
+{{- toYaml $roles -}}
+{{- end -}}
+
 {{/* The data of the ConfigMap of rules. */}}
 {{- define "fuse.rules" -}}
 {{- if .Values.rules -}}

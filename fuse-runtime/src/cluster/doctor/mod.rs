@@ -7,7 +7,7 @@ mod named;
 mod permissions;
 mod templates;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use serde_json::Value;
@@ -53,6 +53,7 @@ pub async fn examine_for(cluster: &Cluster, acting: &Cluster, needs: &[RuleNeed]
     let mut examination = Examination {
         cluster,
         acting,
+        missing_namespaces: BTreeSet::new(),
         report: Report { cluster: cluster.url().to_owned(), ..Report::default() },
     };
     let mut reached = cluster.reach().await;
@@ -81,6 +82,8 @@ struct Examination<'a> {
     cluster: &'a Cluster,
     /// The connection of the account whose permissions are asked about.
     acting: &'a Cluster,
+    /// Nothing in these is checked: whatever is missing there is missing because they are.
+    missing_namespaces: BTreeSet<String>,
     report: Report,
 }
 
@@ -129,7 +132,7 @@ impl Examination<'_> {
             self.namespace(&namespace, &rules).await;
         }
         let objects = collect(needs, |need| match need {
-            Need::Object { api_version, kind, place, name } => {
+            Need::Object { api_version, kind, place, name } if self.may_exist(place) => {
                 Some((*kind, *api_version, place.clone(), name.clone()))
             }
             _ => None,
@@ -189,13 +192,22 @@ impl Examination<'_> {
             }
             Found::There(_) => {}
             Found::Missing => {
-                let fix = format!("kubectl create namespace {namespace}");
+                let fix = format!(
+                    "apply the manifests that create it, or run `kubectl create namespace {namespace}`, \
+                     then check again; until it exists, fuse holds the actions of these rules"
+                );
                 self.problem(format!("namespace `{namespace}` does not exist"), fix, rules);
+                self.missing_namespaces.insert(namespace.to_owned());
             }
             Found::Unchecked(why) => {
                 self.unchecked(format!("whether namespace `{namespace}` exists"), why, rules);
             }
         }
+    }
+
+    /// Whether objects can exist in a place: not in a namespace that is missing.
+    fn may_exist(&self, place: &Place) -> bool {
+        place.namespace().is_none_or(|namespace| !self.missing_namespaces.contains(namespace))
     }
 
     async fn object(&mut self, wanted: &Target, rules: &[String]) {

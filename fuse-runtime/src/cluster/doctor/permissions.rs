@@ -15,7 +15,10 @@ impl Examination<'_> {
             Need::Access(permission) => Some(permission),
             _ => None,
         });
-        for permission in merged(permissions) {
+        // Merged first: what a permission for all namespaces includes is not asked about again.
+        let permissions: Vec<Permission> =
+            merged(permissions).into_iter().filter(|one| self.may_exist(&one.place)).collect();
+        for permission in permissions {
             let rules = collect(needs, |need| match need {
                 Need::Access(one) if one.covers(&permission) => Some(()),
                 _ => None,

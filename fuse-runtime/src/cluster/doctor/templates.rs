@@ -14,7 +14,9 @@ const API_VERSION: &str = "argoproj.io/v1alpha1";
 impl Examination<'_> {
     pub(super) async fn templates(&mut self, needs: &[RuleNeed]) {
         let templates = collect(needs, |need| match need {
-            Need::Template { kind, place, name, .. } => Some((*kind, place.clone(), name.clone())),
+            Need::Template { kind, place, name, .. } if self.may_exist(place) => {
+                Some((*kind, place.clone(), name.clone()))
+            }
             _ => None,
         });
         let mut named: BTreeMap<Place, Named> = BTreeMap::new();
