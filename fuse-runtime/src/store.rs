@@ -226,7 +226,7 @@ impl Store {
 
     /// Why no further events are accepted, where there is no room for them.
     pub(crate) fn no_room(&self) -> Option<String> {
-        self.inner.core.room.last_refusal()
+        self.inner.core.room.current()
     }
 
     pub(crate) fn room(&self) -> Arc<Room> {

@@ -4,12 +4,16 @@ mod acceptance;
 mod answers;
 /// What is decided about bodies as senders really send them.
 mod bodies;
+/// Faults of what fuse works with: full disks, a log that nobody reads, damaged records.
+mod faults;
 /// What is sent to do harm, and does none.
 mod hostile;
 /// Where an event's id comes from.
 mod ids;
 /// `/metrics`, `/readyz` and the log.
 mod observe;
+/// Fuses that are switched off while actions are pending, and actions that are given up.
+mod pending;
 /// How it ends, and when it does not start.
 mod stop;
 /// What `/decisions` says would have made rules match.

@@ -1,6 +1,7 @@
 //! A real `fuse` in a temporary folder, for tests that look at it from outside.
 
 pub(crate) mod cluster;
+mod disk;
 mod http;
 mod ports;
 mod process;
@@ -14,9 +15,11 @@ use reqwest::Method;
 use serde_json::Value;
 use tempfile::TempDir;
 
+pub(crate) use disk::SmallDisk;
 pub(crate) use http::{Reply, client};
 pub(crate) use ports::{Ports, free as free_port};
 use process::Process;
+pub(crate) use process::Reader;
 pub(crate) use program::{program, skipped};
 
 /// How often something is looked for before a test gives up, and the wait in between: a minute,
@@ -58,6 +61,7 @@ pub(crate) struct Setup {
     toml: Option<String>,
     variables: BTreeMap<String, String>,
     cluster: Option<PathBuf>,
+    reader: Reader,
 }
 
 impl Setup {
@@ -92,6 +96,11 @@ impl Setup {
     /// Acts on the cluster that the kubeconfig names, instead of writing files.
     pub(crate) fn cluster(self, kubeconfig: PathBuf) -> Self {
         Self { cluster: Some(kubeconfig), ..self }
+    }
+
+    /// With another reader of the log.
+    pub(crate) fn reader(self, reader: Reader) -> Self {
+        Self { reader, ..self }
     }
 
     /// Each occurrence of a text in the rules replaced.
@@ -199,8 +208,8 @@ impl Fuse {
     }
 
     fn process(&self) -> Process {
-        let Setup { variables, cluster, .. } = &self.setup;
-        Process::start(self.folder(), self.ports.admin(), variables, cluster.as_deref())
+        let Setup { variables, cluster, reader, .. } = &self.setup;
+        Process::start(self.folder(), self.ports.admin(), variables, cluster.as_deref(), *reader)
     }
 
     /// Starts the process. `Err` with its exit code and what it said, where it ended at once.
@@ -251,6 +260,22 @@ impl Fuse {
             process.kill();
             self.said.push_str(&process.finish());
         }
+    }
+
+    /// Runs another command of fuse in the folder: its exit code, and what it printed.
+    pub(crate) fn command(&self, arguments: &[&str]) -> (Option<i32>, String) {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_fuse"))
+            .args(arguments)
+            .current_dir(self.folder())
+            .output()
+            .unwrap();
+        let printed = [output.stdout, output.stderr].concat();
+        (output.status.code(), String::from_utf8(printed).unwrap())
+    }
+
+    /// The URL of the admin port.
+    pub(crate) fn server(&self) -> String {
+        self.url(Ports::ADMIN, "")
     }
 
     /// `kill -TERM`, without waiting for the end.

@@ -14,6 +14,18 @@ pub(super) struct Process {
     reader: Option<JoinHandle<()>>,
 }
 
+/// Who reads the log of a process.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Reader {
+    /// The test.
+    #[default]
+    Reads,
+    /// Nobody, after the first lines: as with `fuse run 2>&1 | head -3`.
+    Leaves,
+    /// Nobody, but the pipe is open.
+    Stalls,
+}
+
 impl Process {
     /// On the cluster that the kubeconfig names, else with `--local`.
     pub(super) fn start(
@@ -21,6 +33,7 @@ impl Process {
         admin: u16,
         variables: &BTreeMap<String, String>,
         kubeconfig: Option<&Path>,
+        how: Reader,
     ) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_fuse"));
         command.args(["run", "rules", "--listen", "127.0.0.1", "--admin"]);
@@ -46,6 +59,12 @@ impl Process {
             let mut chunk = [0; 4096];
             while let Ok(count @ 1..) = from.read(&mut chunk) {
                 to.lock().unwrap().extend_from_slice(&chunk[..count]);
+                match how {
+                    Reader::Reads => {}
+                    Reader::Leaves => return,
+                    // It is closed when the process has ended, which nobody waits for here.
+                    Reader::Stalls => return std::mem::forget(from),
+                }
             }
         });
         Self { child, said, reader: Some(reader) }

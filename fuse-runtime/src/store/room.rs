@@ -2,7 +2,7 @@
 //! space free, so that what was accepted can still be settled.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How long a look at the disk holds.
@@ -36,6 +36,8 @@ pub(crate) struct Room {
 
 #[derive(Debug, Default)]
 struct State {
+    /// How many bytes the rows of events had when that was last said.
+    event_bytes: u64,
     looked: Option<Instant>,
     fill: Fill,
     why: Option<String>,
@@ -48,25 +50,30 @@ impl Room {
 
     /// Why no further event may be accepted, where the rows of events have so many bytes.
     pub(crate) fn refusal(&self, event_bytes: u64) -> Option<String> {
+        self.state().event_bytes = event_bytes;
+        self.current()
+    }
+
+    /// Why no further event could be accepted now.
+    pub(crate) fn current(&self) -> Option<String> {
         let file = self.file.as_deref()?;
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state();
         let state = &mut *state;
         if state.looked.is_none_or(|at| at.elapsed() >= LOOK_EVERY) {
             state.looked = Some(Instant::now());
-            state.why =
-                look(file).and_then(|seen| state.fill.refusal(&self.limits, seen, event_bytes));
+            let State { fill, event_bytes, .. } = state;
+            state.why = look(file).and_then(|seen| fill.refusal(&self.limits, seen, *event_bytes));
         }
         state.why.clone()
     }
 
-    /// The last answer of [`Room::refusal`].
-    pub(crate) fn last_refusal(&self) -> Option<String> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).why.clone()
-    }
-
     /// Looks again at the next question.
     pub(super) fn changed(&self) {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).looked = None;
+        self.state().looked = None;
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

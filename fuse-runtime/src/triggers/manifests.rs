@@ -199,29 +199,34 @@ fn owner(shown: &Value) -> Option<&Value> {
 fn written(folder: &Path, text: &[u8]) -> io::Result<NamedTempFile> {
     let mut file =
         tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(folder).map_err(plain)?;
-    file.write_all(text).and_then(|()| file.as_file().sync_all()).map_err(plain)?;
+    file.as_file_mut().write_all(text)?;
+    file.as_file().sync_all()?;
     Ok(file)
 }
 
 /// The error without the random name of the file, so that equal faults read equal.
 fn plain(error: io::Error) -> io::Error {
-    match error.raw_os_error().or_else(|| {
-        let inner = error.get_ref()?.source()?;
-        inner.downcast_ref::<io::Error>()?.raw_os_error()
-    }) {
-        Some(code) => io::Error::from_raw_os_error(code),
+    match error.raw_os_error() {
+        Some(_) => error,
         None => error.kind().into(),
     }
 }
 
 /// Whether a file cannot be written until a person sees to it.
 fn is_missing(kind: io::ErrorKind) -> bool {
+    // A file where the folder should be is there already.
     use io::ErrorKind::{
-        NotADirectory, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull,
+        AlreadyExists, NotADirectory, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem,
+        StorageFull,
     };
     matches!(
         kind,
-        NotADirectory | PermissionDenied | QuotaExceeded | ReadOnlyFilesystem | StorageFull
+        AlreadyExists
+            | NotADirectory
+            | PermissionDenied
+            | QuotaExceeded
+            | ReadOnlyFilesystem
+            | StorageFull
     )
 }
 
