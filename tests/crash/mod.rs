@@ -164,6 +164,22 @@ impl Scene {
         Recovered { record, steps }
     }
 
+    /// Starts again with the fuse off, and waits until the event left the queue.
+    pub(crate) async fn start_with_the_fuse_off(&self, clock: Clock) -> EventRecord {
+        let (acked, mut acks) = tokio::sync::mpsc::unbounded_channel();
+        let watcher: Watcher = Arc::new(move |step| {
+            if step == Step::Acked {
+                let _unheard = acked.send(());
+            }
+        });
+        let (running, store) = start(self.folder(), false, clock, watcher).await;
+        let acked = tokio::time::timeout(Duration::from_secs(60), acks.recv()).await;
+        acked.expect("the event leaves the queue").unwrap();
+        let record = record(&EmbeddedLedger::new(store)).await;
+        assert!(running.stop().await);
+        record
+    }
+
     /// The actions that were really performed, in their order: an id stands here as often as the
     /// backend was told to act and did.
     fn journal(&self) -> Vec<String> {

@@ -1,5 +1,6 @@
 use fuse_rules::Outcome;
 use fuse_runtime::engine::Step;
+use fuse_runtime::ledger::ActionState;
 
 use super::{ACTIONS, Scene, at};
 
@@ -90,11 +91,18 @@ async fn a_child_that_dies_leaves_what_it_had_done_and_no_more() {
     }
 }
 
+/// What is decided stays decided; performing asks the fuse again.
 #[tokio::test]
-async fn a_decision_stands_though_the_fuse_was_turned_off_meanwhile() {
+async fn a_decision_stands_though_the_fuse_was_turned_off_meanwhile_and_waits_for_it() {
     let scene = Scene::new();
     scene.die("Decided", 1);
-    let recovered = scene.recover(false, at(10)).await;
+    let record = scene.start_with_the_fuse_off(at(10)).await;
+    for action in &record.actions {
+        let ActionState::Held { fuses, .. } = &action.state else { panic!("{action:#?}") };
+        assert_eq!(fuses, &["cicd"]);
+    }
+    assert!(scene.fuse.manifests().is_empty());
+    let recovered = scene.recover(true, at(20)).await;
     scene.assert_all_done_once(&recovered.record, "Decided");
 }
 

@@ -114,8 +114,8 @@ async fn the_same_id_with_another_body_is_a_conflict_and_the_first_stands() {
 
 #[tokio::test]
 async fn a_full_queue_sends_senders_away_for_a_while() {
-    let fuse = Setup::seed().armed().toml("[state]\nmax_backlog = 1\n").lay_out();
-    // No manifest can be written, so the first event stays in the queue.
+    let fuse = Setup::seed().armed().toml("[state]\nmax_backlog = 1\n[held]\nmax = 0\n").lay_out();
+    // No manifest can be written, and no action may be held: the first event stays in the queue.
     std::fs::write(fuse.out(), "in the way").unwrap();
     let mut fuse = fuse;
     fuse.start_again().await;

@@ -116,13 +116,14 @@ impl Engine {
                 return Ok(End::Dead(DeadLetterKind::Exhausted, why));
             }
             _ => {
-                tracing::debug!(
+                tracing::warn!(
                     action = attempt.request.id,
+                    trigger = trigger.kind,
                     attempts,
                     ?wait,
-                    reason,
-                    "tried again later"
+                    "trying again"
                 );
+                tracing::debug!(action = attempt.request.id, reason, "why");
                 self.metrics.acted(trigger.kind, "retried");
                 self.later(attempt, attempts, wait, &reason)
             }

@@ -232,7 +232,7 @@ impl Engine {
                 return;
             }
             // There is room once something is released, which is found out at that pace.
-            Ok(Err(Interrupted::Full)) => self.policy.recheck.saturating_mul(10),
+            Ok(Err(Interrupted::Full)) => self.policy.recheck.saturating_mul(5),
             Ok(Err(error)) => {
                 self.tell_trouble(&error, Some(&key), "cannot settle an event");
                 self.backoff(delivery.redelivered())

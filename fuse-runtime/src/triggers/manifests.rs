@@ -131,7 +131,7 @@ impl Manifests {
                 Failure::Permanent(format!("cannot write `{}`: {error}", path.display()))
             }
             _ => Failure::Retryable {
-                reason: format!("cannot write into `{}`: {error}", self.folder.display()),
+                reason: format!("cannot write to `{}`: {error}", self.folder.display()),
                 perhaps_done,
                 after: None,
             },
@@ -239,7 +239,7 @@ fn is_hopeless(kind: io::ErrorKind) -> bool {
 }
 
 fn not_ready(folder: &Path, error: &io::Error) -> String {
-    format!("cannot write into `{}`: {error}", folder.display())
+    format!("cannot write to `{}`: {error}", folder.display())
 }
 
 /// Runs file work off the async threads.
