@@ -229,6 +229,7 @@ impl Runtime {
                 unfollowed: Arc::clone(&unfollowed),
                 max_backlog: self.max_backlog,
                 looking: Arc::new(Semaphore::new(1)),
+                explaining: Arc::new(Semaphore::new(admin::decisions::MAX_ANSWERS)),
                 stop: stop.clone(),
             });
             tasks.spawn(admin::serve(admin, listener, address));
