@@ -31,12 +31,12 @@ async fn decisions_are_told_page_by_page() {
     let fuse = setup(
         r#"
         rule small { when x.n < 3  trigger log { message = "a" }  trigger log { message = "b" } }
-        rule once { when x.n >= 3  once per x.kind within 1h  trigger log { message = "c" } }
+        rule first { when x.n >= 3  once per x.kind within 1h  trigger log { message = "c" } }
         rule none { when x.none == 1  trigger log { message = "d" } }"#,
     );
     let fuse = fuse.start().await;
     let all: Vec<Value> = (0..5).map(|n| json!({ "n": n, "kind": "k" })).collect();
-    let body = json!({ "id": "a b&c", "all": all }).to_string();
+    let body = json!({ "id": "a b=c", "all": all }).to_string();
     let id = fuse.post(DOOR, body).await.event(202);
     let whole = fuse.settled(&id).await;
     let decisions = whole["decisions"].as_array().unwrap().clone();
@@ -48,7 +48,7 @@ async fn decisions_are_told_page_by_page() {
     assert_eq!(whole["next"], Value::Null);
 
     for limit in [1, 2, 3, 7] {
-        let question = format!("/decisions?event=a%20b%26c&source=q&limit={limit}");
+        let question = format!("/decisions?event=a%20b=c&source=q&limit={limit}");
         let (paged, answers) = pages(&fuse, &question).await;
         assert_eq!(paged, decisions, "{limit}");
         for answer in &answers {
@@ -58,8 +58,8 @@ async fn decisions_are_told_page_by_page() {
         let told = answers.iter().filter(|answer| answer["would_match"] != Value::Null);
         assert_eq!(told.count(), 1);
     }
-    let (of_rule, _) = pages(&fuse, "/decisions?event=a%20b%26c&rule=s/once&limit=2").await;
-    let once = decisions.iter().filter(|one| one["rule"] == "s/once").cloned();
+    let (of_rule, _) = pages(&fuse, "/decisions?event=a%20b=c&rule=s/first&limit=2").await;
+    let once = decisions.iter().filter(|one| one["rule"] == "s/first").cloned();
     assert_eq!(of_rule, once.collect::<Vec<_>>());
 
     for wrong in ["limit=0", "limit=1001", "limit=many", "limit="] {
@@ -70,7 +70,7 @@ async fn decisions_are_told_page_by_page() {
         let why = fuse.admin(&format!("/decisions?event=x&{wrong}")).await.error(400);
         assert!(why.contains("`after` is taken from `next`"), "{why}");
     }
-    let beyond = fuse.admin("/decisions?event=a%20b%26c&after=1000").await.json();
+    let beyond = fuse.admin("/decisions?event=a%20b=c&after=1000").await.json();
     assert_eq!((&beyond["decisions"], &beyond["next"]), (&json!([]), &Value::Null));
 }
 
@@ -80,12 +80,12 @@ async fn an_answer_is_small_whatever_the_event() {
     let conditions: Vec<String> =
         (0..20).map(|n| format!("x.l{n} == \"{}\"", "y".repeat(200 + n))).collect();
     let conditions = conditions.join(" or ");
-    let nested = "not (".repeat(40);
+    let nested = "not (".repeat(25);
     let rules: String = (0..25)
         .map(|n| {
             format!(
                 "rule r{n} {{ when x.n != {n} or {conditions} or {nested}x.l0 == \"{n}\"{}\n trigger log {{ message = \"m\" }} }}\n",
-                ")".repeat(40)
+                ")".repeat(25)
             )
         })
         .collect();
@@ -94,14 +94,14 @@ async fn an_answer_is_small_whatever_the_event() {
     let element = |n: usize| {
         let mut element = json!({ "n": n, "text": "\u{1}\"\\é".repeat(20) });
         for label in 0..20 {
-            element[format!("l{label}")] = json!("\u{2}".repeat(6));
+            element[format!("l{label}")] = json!("\u{2}".repeat(5));
         }
         element
     };
     let all: Vec<Value> = (0..1_000).map(element).collect();
     let body = json!({ "id": "1", "all": all }).to_string();
     assert!((800_000..1 << 20).contains(&body.len()), "{}", body.len());
-    fuse.post(DOOR, body).await.event(202);
+    fuse.settled(&fuse.post(DOOR, body).await.event(202)).await;
     for question in ["", "&limit=1000", "&limit=1000&after=24500", "&rule=s/r3&limit=1000"] {
         let reply = fuse.admin(&format!("/decisions?event=1{question}")).await;
         assert_eq!(reply.status, 200);
@@ -168,7 +168,7 @@ sensor s on q.e {
     ];
     let door = (DOOR.0, "/q?token=S3nt-v4lue");
     let body = json!({ "id": "1", "a": 1 }).to_string();
-    let id = fuse.request(Method::POST, door, &headers, &body).await.event(202);
+    let id = fuse.request(Method::POST, door, &headers, body).await.event(202);
     let report = fuse.settled(&id).await;
     let text = format!("{report:#}").to_lowercase();
     assert!(!text.contains("t0p-secret") && !text.contains("s3nt-v4lue"), "{report:#}");
