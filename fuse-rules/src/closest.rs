@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::ser::SerializeStruct as _;
+use serde::{Serialize, Serializer};
 
 use crate::analysis::{Analysis, Placed};
+use crate::check::typed::Sensor;
 use crate::eval::explain::Explained;
 use crate::eval::reference::Budget;
 use crate::event::Event;
@@ -33,31 +35,79 @@ pub struct WouldMatch {
 pub struct Closest {
     /// The changes, in the order of the body; none where the rule matches already.
     pub changes: Vec<Changed>,
-    /// The body with all of them made, as JSON.
-    pub body: String,
+    /// The body with all of them made, as JSON; `None` where it would show what is hidden.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub body: Option<String>,
 }
 
 /// One value that would have to be otherwise.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Changed {
-    /// Where, as rules write it: `body.alerts[0].status`.
-    pub path: String,
-    /// What is there, as JSON, cut where it is long; `None` where nothing is.
-    pub from: Option<String>,
-    /// What would have to be there, as JSON; `None` where it would have to be missing.
-    pub to: Option<String>,
+///
+/// As JSON it has `path`, `from` and `to`; one that is hidden has `path` and `"hidden": true` alone, so that
+/// nobody takes it for a value that would have to be missing.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Changed {
+    /// A value that may be shown.
+    Shown {
+        /// Where, as rules write it: `body.alerts[0].status`.
+        path: String,
+        /// What is there, as JSON, cut where it is long; `None` where nothing is.
+        from: Option<String>,
+        /// What would have to be there, as JSON; `None` where it would have to be missing.
+        to: Option<String>,
+    },
+    /// A value that is not shown: that of a [sensitive](crate::is_sensitive) header or parameter, or any
+    /// value where a rule for the event compares such a header with another value of it.
+    Hidden {
+        /// Where, as rules write it: `headers.authorization`.
+        path: String,
+    },
+}
+
+impl Changed {
+    /// Where, as rules write it.
+    pub fn path(&self) -> &str {
+        match self {
+            Self::Shown { path, .. } | Self::Hidden { path } => path,
+        }
+    }
+}
+
+impl Serialize for Changed {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Shown { path, from, to } => {
+                let mut map = serializer.serialize_struct("Changed", 3)?;
+                map.serialize_field("path", path)?;
+                map.serialize_field("from", from)?;
+                map.serialize_field("to", to)?;
+                map.end()
+            }
+            Self::Hidden { path } => {
+                let mut map = serializer.serialize_struct("Changed", 2)?;
+                map.serialize_field("path", path)?;
+                map.serialize_field("hidden", &true)?;
+                map.end()
+            }
+        }
+    }
 }
 
 /// `body.status` were "firing" and not "resolved".
 impl std::fmt::Display for Changed {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match &self.to {
-            Some(to) => write!(f, "`{}` were {to}", self.path)?,
-            None => write!(f, "`{}` were missing", self.path)?,
+        let (path, from, to) = match self {
+            Self::Shown { path, from, to } => (path, from, to),
+            Self::Hidden { path } => {
+                return write!(f, "`{path}` were another value, which is hidden");
+            }
+        };
+        match to {
+            Some(to) => write!(f, "`{path}` were {to}")?,
+            None => write!(f, "`{path}` were missing")?,
         }
-        match &self.from {
+        match from {
             Some(from) if from.starts_with(['[', '{']) => Ok(()),
-            Some(from) if self.to.is_some() => write!(f, " and not {from}"),
+            Some(from) if to.is_some() => write!(f, " and not {from}"),
             _ => Ok(()),
         }
     }
@@ -117,9 +167,19 @@ impl Ruleset {
             *matched.entry(&decision.rule).or_default() |= decision.outcome.holds();
         }
         let missed = matched.into_iter().filter(|(_, matched)| !matched).map(|(rule, _)| rule);
+        self.would_match_rules(event, missed)
+    }
+
+    /// What would make these rules match, by their full names, which match no element of an event. It is bounded
+    /// as [`would_match`](Self::would_match) is.
+    pub fn would_match_rules<'n>(
+        &self,
+        event: &Event<'_>,
+        missed: impl IntoIterator<Item = &'n str>,
+    ) -> WouldMatch {
         let budget = Budget::new(MOST_WORK);
         let mut all = WouldMatch::default();
-        for (number, rule) in missed.enumerate() {
+        for (number, rule) in missed.into_iter().enumerate() {
             let found = match number < MOST_RULES && budget.left() > 0 {
                 true => self.closest_within(event, rule, &budget),
                 false => None,
@@ -138,29 +198,33 @@ impl Ruleset {
 
     fn closest_within(&self, event: &Event<'_>, rule: &str, budget: &Budget) -> Option<Closest> {
         let typed = self.typed();
-        let mut rules = typed
+        let of_event =
+            |sensor: &&Sensor| sensor.source == event.source() && sensor.event == event.name();
+        let rules = typed
             .sensors
             .iter()
+            .filter(of_event)
             .flat_map(|sensor| sensor.rules.iter().map(move |rule| Placed { sensor, rule }));
-        let placed = rules.find(|placed| {
-            let sensor = placed.sensor;
-            placed.rule.name == rule
-                && sensor.source == event.source()
-                && sensor.event == event.name()
-        })?;
+        let placed = rules.clone().find(|placed| placed.rule.name == rule)?;
         let closest = Analysis::new(typed).closest(placed, event, budget)?;
-        let changes = closest.changes.into_iter().map(|change| Changed {
-            path: change.path.to_string(),
-            from: change.from.map(|value| value.show()),
-            to: change.to.and_then(|value| value.to_json_text().ok()),
+        // Where a rule does, values of the body may be the value of the header, now or with the changes.
+        let hides_all = rules.into_iter().any(Placed::compares_sensitive);
+        let changes = closest.changes.into_iter().map(|change| {
+            let path = change.path.to_string();
+            if hides_all || change.sensitive {
+                return Changed::Hidden { path };
+            }
+            let from = change.from.map(|value| value.show());
+            Changed::Shown { path, from, to: change.to.and_then(|value| value.to_json_text().ok()) }
         });
-        Some(Closest { changes: changes.collect(), body: closest.event.text()? })
+        let body = closest.event.text()?;
+        Some(Closest { changes: changes.collect(), body: (!hides_all).then_some(body) })
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{MOST_CHANGES, WouldMatch};
+    use super::{Changed, MOST_CHANGES, WouldMatch};
     use crate::{Event, Fuses, Registry, Ruleset, Schema, SourceSchema};
 
     fn ruleset(text: &str) -> Ruleset {
@@ -224,7 +288,9 @@ mod tests {
         let rule = "rule r { when body.a is missing  trigger page {} }";
         let body = format!(r#"{{"a": "{}"}}"#, "x".repeat(1_000));
         let found = would_match(rule, &body);
-        let from = found.rules["s/r"].changes[0].from.as_ref().unwrap();
+        let Changed::Shown { from: Some(from), .. } = &found.rules["s/r"].changes[0] else {
+            panic!("{found:?}")
+        };
         assert!(from.chars().count() < 100 && from.ends_with('…'), "{from}");
 
         let needing = |count: usize| {

@@ -53,6 +53,7 @@ mod repair;
 mod ruleset;
 mod scan;
 mod schema;
+mod sensitive;
 mod span;
 mod standard;
 mod syntax;
@@ -82,10 +83,13 @@ pub use lint::{
 };
 pub use number::{Number, NumberError};
 pub use outline::{Outline, OutlineField, TriggerInfo};
-pub use plan::{BodyField, Explained, Explanation, Form, Found, Part, Plan};
+pub use plan::{
+    BodyField, Explained, ExplainedPage, Explanation, Form, Found, PageRequest, Part, Plan,
+};
 pub use repair::Repair;
 pub use ruleset::{Loader, Ruleset};
 pub use schema::{Field, FieldType, Registry, Schema, SourceSchema, Templates, Verify};
+pub use sensitive::{HIDDEN, is_sensitive};
 pub use span::{FileId, Files, Place, SourceFile, Span};
 pub use syntax::{parse_duration, parse_size, quoted, show_duration};
 pub use testing::{AtomCoverage, Backends, Coverage, Mutant, RuleCoverage, Tests};

@@ -262,6 +262,7 @@ impl Runtime {
                 unfollowed: Arc::clone(&unfollowed),
                 dropped_log_lines: self.dropped_log_lines,
                 looking: Arc::new(Semaphore::new(1)),
+                explaining: Arc::new(Semaphore::new(admin::decisions::MAX_ANSWERS)),
                 stop: stop.clone(),
             });
             tasks.spawn(

@@ -101,6 +101,36 @@ fn headers_and_the_id_reach_the_rules() {
     assert_eq!(json["decisions"][0]["action"]["object"]["message"], "7 push");
 }
 
+/// Secrets of headers stand in no explanation, as text or as JSON.
+#[test]
+fn secrets_in_headers_are_hidden() {
+    let folder = tempfile::tempdir().unwrap();
+    let rules = folder.path().join("x.rules");
+    std::fs::write(
+        &rules,
+        "source q webhook { port = 1, path = \"/q\"\n event e }\n\
+         sensor s on q.e {\n\
+         rule r { when headers.authorization == \"t0p-secret\"\n trigger log { message = \"m\" } }\n\
+         rule o { once per headers.x-token within 1h\n trigger log { message = \"m\" } } }",
+    )
+    .unwrap();
+    let event = folder.path().join("event.json");
+    std::fs::write(&event, "{}").unwrap();
+    let (rules, event) = (rules.to_str().unwrap(), event.to_str().unwrap());
+    let of = ["--source", "q.e", "--event", event];
+    let headers = ["--header", "Authorization: s3nt-value", "--header", "X-Token: s3nt-value"];
+    for more in [&[][..], &["--format", "json"], &["--why", "r", "--why", "o"]] {
+        let output = fuse(&[&["explain", rules], &of[..], &headers, more].concat());
+        let shown = String::from_utf8(output.stdout).unwrap();
+        assert!(!shown.contains("t0p-secret") && !shown.contains("s3nt-value"), "{shown}");
+        assert!(shown.contains("`headers.authorization` is [hidden]"), "{shown}");
+        if !more.contains(&"json") {
+            assert!(shown.contains("once per [hidden] within 1h"), "{shown}");
+            assert!(shown.contains("`headers.authorization` were another value"), "{shown}");
+        }
+    }
+}
+
 #[test]
 fn wrong_calls_say_what_there_is() {
     let event = "rules/events/alertmanager-mixed.json";

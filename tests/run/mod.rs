@@ -4,6 +4,8 @@ mod acceptance;
 mod answers;
 /// What is decided about bodies as senders really send them.
 mod bodies;
+/// Pages of `/decisions`, how large they are at most, and what they do not show.
+mod decisions;
 /// Faults of what fuse works with: full disks, a log that nobody reads, damaged records.
 mod faults;
 /// What is sent to do harm, and does none.

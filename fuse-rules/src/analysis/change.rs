@@ -7,6 +7,8 @@ use super::fit::{Fit, Fitter};
 use super::places::{BODY, EVENT, HEADERS, Id, Places, QUERY, Step};
 use super::witness::Witness;
 use crate::check::path_text;
+use crate::check::typed::Segment;
+use crate::sensitive::is_sensitive;
 use crate::types::Ty;
 use crate::value::{Value, position};
 
@@ -19,6 +21,8 @@ pub(crate) struct Change {
     pub(crate) from: Option<Value<'static>>,
     /// What is there then; `None` where it is taken away.
     pub(crate) to: Option<Value<'static>>,
+    /// Whether it is a change of a sensitive header or parameter.
+    pub(crate) sensitive: bool,
 }
 
 pub(super) struct Changer<'a> {
@@ -79,7 +83,12 @@ impl<'a> Changer<'a> {
             let to = self.new_value(id, current)?;
             let (_, way) = self.places.way(id);
             let (path, from) = (path_text(root, &way), current.cloned());
-            self.changes.push(Change { path, from, to: to.clone() });
+            let sensitive = matches!(root, "headers" | "query")
+                && match way.first() {
+                    Some(Segment::Key(name)) => is_sensitive(name),
+                    _ => true,
+                };
+            self.changes.push(Change { path, from, to: to.clone(), sensitive });
             return Some(to);
         }
         match current {

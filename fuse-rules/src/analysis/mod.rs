@@ -32,6 +32,7 @@ use std::sync::Arc;
 
 use crate::check::typed::{Each, Expr, Pattern, Rule, Rules, Sensor};
 use crate::eval::reference::World;
+use crate::sensitive;
 use ask::{Ask, all_true, none_true};
 pub(crate) use clauses::{Clause, Finding};
 pub(crate) use domain::ANY_TEXT;
@@ -51,6 +52,12 @@ impl<'r> Placed<'r> {
     /// What it goes through, outermost first.
     fn eachs(self) -> Vec<&'r Each> {
         self.sensor.each.iter().chain(&self.rule.each).collect()
+    }
+
+    /// Whether a condition compares a sensitive header with another value of the event.
+    pub(crate) fn compares_sensitive(self) -> bool {
+        let lists = self.eachs().into_iter().map(|each| &each.list);
+        sensitive::is_compared_with_others(lists, self.whens().map(|when| (when.around, when.expr)))
     }
 
     fn whens(self) -> impl Iterator<Item = Inside<'r>> + Clone {

@@ -12,6 +12,7 @@ use rustc_hash::FxHashMap;
 use crate::functions::Function;
 use crate::info::DefinitionKind;
 use crate::schema::FieldType;
+use crate::sensitive::root_is_sensitive;
 use crate::span::{Files, Span};
 pub(crate) use crate::syntax::ast::{ArithOp, CompareOp, QuantifierKind, Segment, TextOp};
 use crate::types::{Known, Ty};
@@ -158,6 +159,9 @@ pub(crate) trait Reference: Clone + std::fmt::Debug {
 
     /// The path as the author would write it.
     fn text(&self) -> &Arc<str>;
+
+    /// Whether it is the value of a header or parameter that usually carries a secret, or a part of it.
+    fn is_sensitive(&self) -> bool;
 }
 
 impl Reference for Path {
@@ -165,6 +169,11 @@ impl Reference for Path {
 
     fn text(&self) -> &Arc<str> {
         &self.text
+    }
+
+    /// Elements of a sensitive value do not count here: only a plan knows the list of each element.
+    fn is_sensitive(&self) -> bool {
+        root_is_sensitive(self.root, &self.segments).unwrap_or(false)
     }
 }
 
@@ -286,6 +295,13 @@ pub(crate) enum Root {
     Element(u32),
 }
 
+impl<P: Reference> Once<P> {
+    /// Whether its key is made of a sensitive value.
+    pub(crate) fn is_sensitive(&self) -> bool {
+        self.keys.iter().any(Expr::is_sensitive)
+    }
+}
+
 impl<P: Reference> Expr<P> {
     /// Whether the expression is a condition: true, false or unknown by its form.
     pub(crate) fn is_condition(&self) -> bool {
@@ -348,6 +364,14 @@ impl<P: Reference> Expr<P> {
             | ExprKind::In { item: left, list: right }
             | ExprKind::TextTest { left, right, .. }
             | ExprKind::Quantifier { list: left, body: right, .. } => vec![left, right],
+        }
+    }
+
+    /// Whether it reads a sensitive value; then neither its values nor its constants are shown.
+    pub(crate) fn is_sensitive(&self) -> bool {
+        match &self.kind {
+            ExprKind::Path(path) => path.is_sensitive(),
+            _ => self.children().into_iter().any(Self::is_sensitive),
         }
     }
 

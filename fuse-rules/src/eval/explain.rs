@@ -1,5 +1,7 @@
 //! Why each rule did or did not fire: the same walk as evaluation, with every condition taken apart.
 
+mod conceal;
+mod page;
 mod part;
 mod sentence;
 mod tree;
@@ -7,13 +9,16 @@ mod tree;
 use serde::Serialize;
 
 use super::machine::{self, Evaluated, Site};
-use super::stack::Work;
-use super::{Decision, decide, decision};
+use super::stack::{Stack, Work};
+use super::{Decision, Verdict, decide, decision};
 use crate::check::typed::Expr;
 use crate::decision::Outcome;
 use crate::event::Event;
 use crate::fuses::Fuses;
 use crate::plan::{Compiled, EventPlan, Slot};
+pub(crate) use conceal::Conceal;
+pub(crate) use page::explain_page;
+pub use page::{ExplainedPage, PageRequest};
 pub use part::{Form, Found, Part};
 use tree::{Budget, Tree};
 
@@ -63,6 +68,10 @@ pub struct Explained {
     pub conditions: Vec<Part>,
     /// How many of the conditions are the sensor's, which its rules share.
     pub of_sensor: usize,
+    /// Whether the values of the decision's [`once`](Decision::once) key are not to be shown, since they are
+    /// made of a [sensitive](crate::is_sensitive) header.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub hides_once: bool,
 }
 
 impl Explained {
@@ -96,14 +105,12 @@ pub(crate) fn explain(
         return Explanation { refused: Some(why), mismatch, decisions, cut: false };
     }
     let mut decisions = Vec::new();
-    let rules = plan.event(event.source(), event.name()).map_or(0, EventPlan::rule_count);
+    let event_plan = plan.event(event.source(), event.name());
+    let rules = event_plan.map_or(0, EventPlan::rule_count);
     let (work, budget) = (Work::to_explain(event.received_at(), rules), Budget::default());
-    let walked = machine::walk(plan, event, fuses, &work, &mut |site, verdict| {
-        if !asked(&site.rule.name) {
-            return;
-        }
-        let decision = decision(&site.rule.name, site.element, verdict);
-        decisions.push((site.order, explained(&Tree::new(plan, &budget), site, decision)));
+    let tree = Tree::new(plan, event_plan, &budget);
+    let walked = machine::walk(plan, event, fuses, &work, asked, &mut |site, verdict| {
+        decisions.push((site.order, explained(&tree, site, site.stack, verdict)));
     });
     if walked.is_err() {
         // Deciding looked at the candidates alone, and that was little enough.
@@ -115,20 +122,42 @@ pub(crate) fn explain(
     Explanation { refused: None, mismatch, decisions, cut: false }
 }
 
-fn explained(tree: &Tree<'_>, site: &Site<'_, '_, '_>, mut decision: Decision) -> Explained {
+/// Explains what a rule came to at a site, whose conditions are looked at by this stack.
+fn explained(
+    tree: &Tree<'_>,
+    site: &Site<'_, '_, '_>,
+    stack: &Stack<'_, '_>,
+    verdict: Verdict,
+) -> Explained {
     let (sensor, rule) = clauses(site);
     let clauses = sensor.iter().chain(rule);
-    let mut conditions: Vec<Part> = clauses.map(|clause| tree.part(site.stack, clause)).collect();
+    let mut conditions: Vec<Part> =
+        clauses.clone().map(|clause| tree.part(stack, clause)).collect();
+    let list = match &verdict {
+        Verdict::Unknown(fault) => {
+            let eachs = site.sensor.each.iter().chain(site.rule.each.as_deref());
+            let hidden = eachs.map(|each| &each.list).find(|list| tree.hides(list));
+            hidden.map(|list| tree.reason(list, fault))
+        }
+        _ => None,
+    };
+    let mut decision = decision(&site.rule.name, site.element, verdict);
+    decision.reason = list.unwrap_or(decision.reason);
+    let missing = decision.missing.take();
+    decision.missing = missing.filter(|path| tree.may_show(path, clauses));
     mark(decision.outcome, site.evaluated, &mut conditions);
-    decision.reason = sentence::reason(&decision, &conditions);
-    Explained { decision, element: element(site), conditions, of_sensor: sensor.len() }
+    decision.reason = tree.cut_reason(&sentence::reason(&decision, &conditions));
+    let hides_once = site.rule.once.as_ref().is_some_and(|once| once.is_sensitive());
+    let (element, of_sensor) = (element(site), sensor.len());
+    Explained { decision, element, conditions, of_sensor, hides_once }
 }
 
 fn unexplained(mut decision: Decision) -> Explained {
     if decision.reason.is_empty() {
         decision.reason = "why would take too long to tell".into();
     }
-    Explained { decision, element: None, conditions: Vec::new(), of_sensor: 0 }
+    let conditions = Vec::new();
+    Explained { decision, element: None, conditions, of_sensor: 0, hides_once: false }
 }
 
 /// `alert 0`, or `alert 0, label 2`.

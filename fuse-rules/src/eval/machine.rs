@@ -23,7 +23,7 @@ pub(crate) fn evaluate(plan: &Compiled, event: &Event<'_>, fuses: &Fuses) -> Eva
     }
     let mut decisions = Vec::new();
     let work = Work::new(event.received_at());
-    let walked = walk(plan, event, fuses, &work, &mut |site, verdict| {
+    let walked = walk(plan, event, fuses, &work, &|_| true, &mut |site, verdict| {
         decisions.push((site.order, decision(&site.rule.name, site.element, verdict)));
     });
     if let Err(why) = walked {
@@ -95,13 +95,34 @@ pub(super) enum Evaluated {
 /// What each rule came to at each element.
 pub(super) type Report<'r> = &'r mut dyn FnMut(&Site<'_, '_, '_>, Verdict);
 
-/// Evaluates every rule of the event at every element and reports what each came to.
+/// Evaluates the rules of the event that are asked about, by their names, at every element and reports
+/// what each came to.
 pub(super) fn walk(
     plan: &Compiled,
     event: &Event<'_>,
     fuses: &Fuses,
     work: &Work,
+    asked: &dyn Fn(&str) -> bool,
     report: Report<'_>,
+) -> Result<(), String> {
+    read(plan, event, work, &mut |event_plan, stack| {
+        for sensor in &event_plan.sensors {
+            let is_asked = sensor.rules.iter().any(|rule| asked(&rule.name));
+            if is_asked && work.exceeded().is_none() {
+                let walk = Walk { fuses: &plan.fuses, set: fuses, sensor };
+                walk.rules(stack, &sensor.rules, sensor.first, asked, report);
+            }
+        }
+    })?;
+    work.exceeded().map_or(Ok(()), Err)
+}
+
+/// Calls `body` with what the rules of an event read of it, where there are rules for it.
+pub(super) fn read(
+    plan: &Compiled,
+    event: &Event<'_>,
+    work: &Work,
+    body: &mut dyn FnMut(&EventPlan, &Stack<'_, '_>),
 ) -> Result<(), String> {
     let Some(event_plan) = plan.event(event.source(), event.name()) else {
         return event.fault().map_or(Ok(()), |fault| Err(fault.to_string()));
@@ -112,14 +133,7 @@ pub(super) fn walk(
         return Err(refusal(why, event));
     }
     let frame = Frame::of_event(&scratch.extract, event.body());
-    let stack = Stack::new(&frame, &event_plan.frames, work);
-    for sensor in &event_plan.sensors {
-        let walk = Walk { fuses: &plan.fuses, set: fuses, sensor };
-        walk.rules(&stack, &sensor.rules, sensor.first, report);
-        if let Some(why) = work.exceeded() {
-            return Err(why);
-        }
-    }
+    body(event_plan, &Stack::new(&frame, &event_plan.frames, work));
     plan.pool.put(scratch);
     Ok(())
 }
@@ -134,11 +148,23 @@ pub(super) fn walk_rules(
 ) {
     for at in &event_plan.walked {
         if let Some((sensor, rule)) = event_plan.rule(*at) {
-            let walk = Walk { fuses: &plan.fuses, set: fuses, sensor };
             let order = sensor.first + at.rule as usize;
-            walk.rules(stack, std::slice::from_ref(rule), order, report);
+            walk_rule(plan, (sensor, rule), order, stack, fuses, report);
         }
     }
+}
+
+/// Walks one rule, whose place among all rules of the event is `order`.
+pub(super) fn walk_rule(
+    plan: &Compiled,
+    (sensor, rule): (&SensorPlan, &RulePlan),
+    order: usize,
+    stack: &Stack<'_, '_>,
+    fuses: &Fuses,
+    report: Report<'_>,
+) {
+    let walk = Walk { fuses: &plan.fuses, set: fuses, sensor };
+    walk.rules(stack, std::slice::from_ref(rule), order, &|_| true, report);
 }
 
 struct Walk<'p, 'f> {
@@ -149,12 +175,19 @@ struct Walk<'p, 'f> {
 
 impl Walk<'_, '_> {
     /// Evaluates rules of the sensor at every element, the first of them in this order.
-    fn rules(&self, stack: &Stack<'_, '_>, rules: &[RulePlan], order: usize, report: Report<'_>) {
+    fn rules(
+        &self,
+        stack: &Stack<'_, '_>,
+        rules: &[RulePlan],
+        order: usize,
+        asked: &dyn Fn(&str) -> bool,
+        report: Report<'_>,
+    ) {
         let sensor = self.sensor;
         elements(stack, sensor.each.as_ref(), &[], &mut |stack, element, verdict| {
             let outer = verdict.is_none().then(|| stack.all(&sensor.clauses));
             let evaluated = if outer.is_some() { Evaluated::Sensor } else { Evaluated::Nothing };
-            for (i, rule) in rules.iter().enumerate() {
+            for (i, rule) in rules.iter().enumerate().filter(|(_, rule)| asked(&rule.name)) {
                 let at = Site { order: order + i, sensor, rule, element, stack, evaluated };
                 match (&verdict, &outer) {
                     (Some(verdict), _) => report(&at, verdict.clone()),

@@ -9,6 +9,9 @@ use crate::decision::OnceKey;
 use crate::schema::FieldType;
 use crate::value::Value;
 
+/// What is said in place of a reason that may show a sensitive value.
+const CONCEALED: &str = "why is not shown, since it is made of a header that may carry a secret";
+
 /// The fields of an action.
 pub(crate) type Rendered = Map<String, Json>;
 type Evaluate<'f, 'e, P> = &'f mut dyn FnMut(&Expr<P>) -> Result<Value<'e>, Fault>;
@@ -22,9 +25,13 @@ pub(crate) fn render<'e, P: Reference>(
     for field in fields {
         let json = match &field.value {
             MappedValue::Block(inner) => Json::Object(render(inner, evaluate)?),
-            MappedValue::Expr(expr, ty) => match one(field, expr, ty, evaluate)? {
-                Some(json) => json,
-                None => continue,
+            MappedValue::Expr(expr, ty) => match one(field, expr, ty, evaluate) {
+                Ok(Some(json)) => json,
+                Ok(None) => continue,
+                Err(_) if expr.is_sensitive() => {
+                    return Err(format!("`{}` cannot be filled in: {CONCEALED}", field.name));
+                }
+                Err(why) => return Err(why),
             },
         };
         out.insert(field.key.clone(), json);
@@ -146,6 +153,16 @@ fn places(text: &str, marker: &str) -> impl Iterator<Item = usize> {
 
 /// The key of `once`, or why the action is rejected.
 pub(crate) fn once_key<'e, P: Reference>(
+    once: &Once<P>,
+    evaluate: impl FnMut(&Expr<P>) -> Result<Value<'e>, Fault>,
+) -> Result<OnceKey, String> {
+    match key_of(once, evaluate) {
+        Err(_) if once.is_sensitive() => Err(format!("`once per` has no key: {CONCEALED}")),
+        found => found,
+    }
+}
+
+fn key_of<'e, P: Reference>(
     once: &Once<P>,
     mut evaluate: impl FnMut(&Expr<P>) -> Result<Value<'e>, Fault>,
 ) -> Result<OnceKey, String> {

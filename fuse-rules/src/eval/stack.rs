@@ -87,6 +87,11 @@ impl<'s, 'e> Stack<'s, 'e> {
         Stack { frame, outer: Some(self), level, frames: self.frames, work: self.work }
     }
 
+    /// The frames with what is done counted elsewhere.
+    pub(super) fn with_work<'t>(&'t self, work: &'t Work) -> Stack<'t, 'e> {
+        Stack { frame: self.frame, outer: self.outer, level: self.level, frames: self.frames, work }
+    }
+
     /// The frame of a level.
     pub(super) fn level(&self, level: u32) -> Option<&Frame<'e>> {
         let mut at = self;

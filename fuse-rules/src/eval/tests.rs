@@ -10,7 +10,9 @@ mod generate;
 mod large;
 pub(crate) mod many;
 mod mismatch;
+mod page;
 mod parts;
+mod sensitive;
 mod soundness;
 mod tables;
 

@@ -14,6 +14,8 @@ use crate::check::typed::{
     Rules, Segment,
 };
 use crate::eval::Pool;
+use crate::eval::explain::Conceal;
+use crate::sensitive::root_is_sensitive;
 
 pub(super) fn compile(rules: &Rules) -> Compiled {
     let mut sensors: FxHashMap<(&str, &str), Vec<&typed::Sensor>> = FxHashMap::default();
@@ -69,6 +71,9 @@ fn event_plan(event: &typed::Event, sensors: &[&typed::Sensor]) -> EventPlan {
         })
         .collect();
     let programs = compiler.programs.finish();
+    let rules = sensors.iter().flat_map(|sensor| &sensor.rules).flat_map(|rule| &rule.clauses);
+    let conceal =
+        Conceal::from_conditions(sensors.iter().flat_map(|sensor| &sensor.clauses).chain(rules));
     let (rules, sites) = index::build(compiler.candidates, &programs, &compiler.frames);
     EventPlan {
         ty: event.ty.clone(),
@@ -81,6 +86,7 @@ fn event_plan(event: &typed::Event, sensors: &[&typed::Sensor]) -> EventPlan {
         walked: compiler.walked,
         arrival: arrival.frames,
         expressions,
+        conceal,
     }
 }
 
@@ -120,7 +126,8 @@ impl Compiler {
     }
 
     fn group(&mut self, start: usize, list: Option<(usize, u32)>) -> usize {
-        self.frames.groups.push(Group { start, slots: Vec::new(), most: LIST, list });
+        let slots = Vec::new();
+        self.frames.groups.push(Group { start, slots, most: LIST, list, sensitive: false });
         self.slots.push(FxHashMap::default());
         self.frames.groups.len() - 1
     }
@@ -224,6 +231,7 @@ impl Compiler {
                     let from = self.frames.groups.get(around).map_or(0, |group| group.start);
                     let node = self.frames.trie.at(from, &path.segments);
                     self.frames.trie.change(node, |node| node.elements = Some((group, start)));
+                    self.mark_sensitive(group, slot.sensitive);
                     group
                 }
             };
@@ -233,8 +241,15 @@ impl Compiler {
         let list = self.expr(list);
         let start = self.frames.trie.start();
         let group = self.group(start, None);
+        self.mark_sensitive(group, list.is_sensitive());
         self.stack.push(group);
         (list, group)
+    }
+
+    fn mark_sensitive(&mut self, group: usize, sensitive: bool) {
+        if let Some(group) = self.frames.groups.get_mut(group) {
+            group.sensitive = sensitive;
+        }
     }
 
     fn slot(&mut self, path: &Path, whole: bool) -> Slot {
@@ -247,8 +262,9 @@ impl Compiler {
             (self.slots.get_mut(group), self.frames.groups.get_mut(group))
         else {
             // Not reached: the checker binds a name only inside of its binder.
-            return Slot { level, index: u32::MAX, text };
+            return Slot { level, index: u32::MAX, text, sensitive: true };
         };
+        let sensitive = root_is_sensitive(path.root, &path.segments).unwrap_or(spec.sensitive);
         let key = ((!in_tree).then_some(path.root), path.segments.clone());
         let next = u32::try_from(slots.len()).unwrap_or(u32::MAX);
         let index = *slots.entry(key).or_insert(next);
@@ -268,7 +284,7 @@ impl Compiler {
                 node.whole |= whole;
             });
         }
-        Slot { level, index, text }
+        Slot { level, index, text, sensitive }
     }
 
     /// The `and` of clauses.

@@ -9,90 +9,125 @@ use super::program::{NodeKind, Programs, Ref};
 use super::test::{At, Const, Test};
 use super::{Compiled, EachPlan, EventPlan, Frames, RuleAt};
 use crate::check::typed::{Expr, ExprKind, IsTest, Mapped, MappedValue, Reference, TextOp};
+use crate::sensitive::HIDDEN;
 use crate::value::Value;
 
 /// An expression as text, with parentheses around every operation, so that different expressions
 /// have different texts.
 pub(crate) struct Shown<'a, P: Reference>(pub(crate) &'a Expr<P>);
 
+/// The same with `"[hidden]"` for every constant.
+pub(crate) struct Concealed<'a, P: Reference>(pub(crate) &'a Expr<P>);
+
+impl<P: Reference> Display for Shown<'_, P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Printed { expr: self.0, conceals: false }.fmt(f)
+    }
+}
+
+impl<P: Reference> Display for Concealed<'_, P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Printed { expr: self.0, conceals: true }.fmt(f)
+    }
+}
+
+struct Printed<'a, P: Reference> {
+    expr: &'a Expr<P>,
+    conceals: bool,
+}
+
 /// An operand: in parentheses where it is a comparison or the like, which has none of its own.
-struct Operand<'a, P: Reference>(&'a Expr<P>);
+struct Operand<'a, P: Reference>(Printed<'a, P>);
 
 impl<P: Reference> Display for Operand<'_, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0.kind {
+        match &self.0.expr.kind {
             ExprKind::Compare { .. }
             | ExprKind::In { .. }
             | ExprKind::TextTest { .. }
             | ExprKind::Pattern { .. }
-            | ExprKind::Is { .. } => write!(f, "({})", Shown(self.0)),
-            _ => Shown(self.0).fmt(f),
+            | ExprKind::Is { .. } => write!(f, "({})", self.0),
+            _ => self.0.fmt(f),
         }
     }
 }
 
-struct Many<'a, P: Reference>(&'a [Expr<P>], &'static str);
+struct Many<'a, P: Reference> {
+    all: &'a [Expr<P>],
+    between: &'static str,
+    conceals: bool,
+}
 
 impl<P: Reference> Display for Many<'_, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (i, expr) in self.0.iter().enumerate() {
+        for (i, expr) in self.all.iter().enumerate() {
             if i > 0 {
-                f.write_str(self.1)?;
+                f.write_str(self.between)?;
             }
-            Shown(expr).fmt(f)?;
+            Printed { expr, conceals: self.conceals }.fmt(f)?;
         }
         Ok(())
     }
 }
 
-impl<P: Reference> Display for Shown<'_, P> {
+impl<P: Reference> Display for Printed<'_, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0.kind {
+        let conceals = self.conceals;
+        let one = |expr| Printed { expr, conceals };
+        let operand = |expr| Operand(one(expr));
+        let many = |all, between| Many { all, between, conceals };
+        match &self.expr.kind {
+            ExprKind::Const(_) | ExprKind::Concat(_) | ExprKind::List(_) | ExprKind::Record(_)
+                if conceals =>
+            {
+                write!(f, "{HIDDEN:?}")
+            }
+            ExprKind::Pattern { value, pattern } if conceals => {
+                write!(f, "{} {} {HIDDEN:?}", operand(value), pattern.op.as_str())
+            }
             ExprKind::Const(value) => constant(value, f),
             ExprKind::Path(path) => f.write_str(path.text()),
             ExprKind::Access { base, segments } => {
-                write!(f, "{}{}", Shown(base), crate::check::path_text("", segments))
+                write!(f, "{}{}", one(base), crate::check::path_text("", segments))
             }
-            ExprKind::Concat(parts) => write!(f, "concat({})", Many(parts, ", ")),
-            ExprKind::List(items) => write!(f, "[{}]", Many(items, ", ")),
+            ExprKind::Concat(parts) => write!(f, "concat({})", many(parts, ", ")),
+            ExprKind::List(items) => write!(f, "[{}]", many(items, ", ")),
             ExprKind::Record(fields) => {
                 f.write_str("{ ")?;
                 for field in fields {
                     let mark = if field.optional { "?" } else { "" };
-                    write!(f, "{:?}{mark} = {}, ", field.key, Shown(&field.value))?;
+                    write!(f, "{:?}{mark} = {}, ", field.key, one(&field.value))?;
                 }
                 f.write_str("}")
             }
             ExprKind::Call { function, arguments } => {
-                write!(f, "{}({})", function.name, Many(arguments, ", "))
+                write!(f, "{}({})", function.name, many(arguments, ", "))
             }
-            ExprKind::Neg(inner) => write!(f, "-({})", Shown(inner)),
+            ExprKind::Neg(inner) => write!(f, "-({})", one(inner)),
             ExprKind::Arith { op, left, right } => {
-                write!(f, "({} {} {})", Shown(left), op.as_str(), Shown(right))
+                write!(f, "({} {} {})", one(left), op.as_str(), one(right))
             }
-            ExprKind::Coalesce { left, right } => {
-                write!(f, "({} ?? {})", Shown(left), Shown(right))
-            }
-            ExprKind::Not(inner) => write!(f, "not ({})", Shown(inner)),
-            ExprKind::And(parts) => write!(f, "({})", Many(parts, " and ")),
-            ExprKind::Or(parts) => write!(f, "({})", Many(parts, " or ")),
+            ExprKind::Coalesce { left, right } => write!(f, "({} ?? {})", one(left), one(right)),
+            ExprKind::Not(inner) => write!(f, "not ({})", one(inner)),
+            ExprKind::And(parts) => write!(f, "({})", many(parts, " and ")),
+            ExprKind::Or(parts) => write!(f, "({})", many(parts, " or ")),
             ExprKind::Compare { op, left, right } => {
-                write!(f, "{} {} {}", Operand(left), op.as_str(), Operand(right))
+                write!(f, "{} {} {}", operand(left), op.as_str(), operand(right))
             }
-            ExprKind::In { item, list } => write!(f, "{} in {}", Operand(item), Operand(list)),
+            ExprKind::In { item, list } => write!(f, "{} in {}", operand(item), operand(list)),
             ExprKind::TextTest { op, left, right } => {
-                write!(f, "{} {} {}", Operand(left), op.as_str(), Operand(right))
+                write!(f, "{} {} {}", operand(left), op.as_str(), operand(right))
             }
             ExprKind::Pattern { value, pattern } => {
                 let raw = if pattern.op == TextOp::Matches { "r" } else { "" };
-                write!(f, "{} {} {raw}{:?}", Operand(value), pattern.op.as_str(), pattern.source)
+                write!(f, "{} {} {raw}{:?}", operand(value), pattern.op.as_str(), pattern.source)
             }
             ExprKind::Is { value, negated, test } => {
                 let not = if *negated { "not " } else { "" };
-                write!(f, "{} is {not}{}", Operand(value), test.as_str())
+                write!(f, "{} is {not}{}", operand(value), test.as_str())
             }
             ExprKind::Quantifier { kind, name, list, body, .. } => {
-                write!(f, "{}({name} in {}: {})", kind.as_str(), Shown(list), Shown(body))
+                write!(f, "{}({name} in {}: {})", kind.as_str(), one(list), one(body))
             }
         }
     }
@@ -178,8 +213,8 @@ pub(super) fn listing(plan: &Compiled) -> String {
                 if let Some(once) = &rule.once {
                     let within = Value::Duration(once.within);
                     let within = within.canonical().unwrap_or_default();
-                    let _ok =
-                        writeln!(out, "      once per {} within {within}", Many(&once.keys, ", "));
+                    let keys = Many { all: &once.keys, between: ", ", conceals: false };
+                    let _ok = writeln!(out, "      once per {keys} within {within}");
                 }
                 for trigger in &rule.triggers {
                     let _ok = writeln!(out, "      trigger {}", trigger.kind);

@@ -17,16 +17,19 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use crate::check::typed::{self, Expr, Path, Reference, Segment};
+use crate::eval::explain::Conceal;
 use crate::eval::{Evaluation, Pool, decide, explain, machine, missing};
 use crate::event::Event;
 use crate::fuses::Fuses;
 use crate::span::{Files, Span};
 use crate::types::Ty;
 
-pub use crate::eval::explain::{Explained, Explanation, Form, Found, Part};
+pub use crate::eval::explain::{
+    Explained, ExplainedPage, Explanation, Form, Found, PageRequest, Part,
+};
 pub(crate) use compile::alone;
 pub(crate) use index::{Lookup, Memory, Site, dedup};
-pub(crate) use listing::Shown;
+pub(crate) use listing::{Concealed, Shown};
 pub(crate) use program::{Among, NodeKind, Programs, Ref};
 pub use reads::BodyField;
 pub(crate) use test::{Const, Test};
@@ -72,6 +75,8 @@ pub(crate) struct EventPlan {
     /// The expressions of the event's source, which are evaluated when it arrives.
     pub(crate) arrival: Frames,
     pub(crate) expressions: Vec<(String, Expr<Slot>)>,
+    /// What explanations do not show, where there is any.
+    pub(crate) conceal: Option<Conceal>,
 }
 
 /// A rule, by its sensor and its place in it.
@@ -130,6 +135,8 @@ pub(crate) struct Group {
     pub(crate) most: usize,
     /// Where the list is, if it stands in the body: the group, and the slot in it.
     pub(crate) list: Option<(usize, u32)>,
+    /// Whether the elements are made of a sensitive value.
+    pub(crate) sensitive: bool,
 }
 
 /// Where a slot's value comes from.
@@ -155,6 +162,8 @@ pub(crate) struct Slot {
     pub(crate) level: u32,
     pub(crate) index: u32,
     pub(crate) text: Arc<str>,
+    /// Whether it is the value of a sensitive header or parameter, or a part of one.
+    pub(crate) sensitive: bool,
 }
 
 impl Reference for Slot {
@@ -162,6 +171,10 @@ impl Reference for Slot {
 
     fn text(&self) -> &Arc<str> {
         &self.text
+    }
+
+    fn is_sensitive(&self) -> bool {
+        self.sensitive
     }
 }
 
@@ -199,6 +212,37 @@ impl Plan {
     ) -> Explanation {
         let asked = |name: &str| rules.iter().any(|rule| rule.as_ref() == name);
         explain::explain(&self.inner, event, fuses, &asked)
+    }
+
+    /// Explains some decisions of an event, as [`explain`](Self::explain) does all of them and in the same order,
+    /// in the memory that these few take. Rules are evaluated to count their decisions; of those that are not
+    /// on the page nothing is kept.
+    ///
+    /// ```
+    /// # use fuse_rules::{Event, Fuses, PageRequest, Registry, Ruleset, Schema, SourceSchema};
+    /// # let registry = Registry::new()
+    /// #     .source(SourceSchema::new(Schema::new("queue", "A queue."), Schema::new("event", "")))
+    /// #     .trigger(Schema::new("page", "Calls a human."));
+    /// let rules = r#"source q queue { event e }
+    ///                sensor s on q.e { each x in body.all
+    ///                  rule r { when x > 4  trigger page {} }
+    ///                }"#;
+    /// let plan = Ruleset::parse("a.rules", rules, &registry)?.plan();
+    /// let event = Event::new("q", "e", br#"{"all": [1, 7, 3]}"#)?;
+    ///
+    /// let request = PageRequest { rule: None, skip: 1, take: 1, max_parts: 100 };
+    /// let page = plan.explain_page(&event, &Fuses::default(), &request);
+    /// assert_eq!((page.explanation.decisions.len(), page.total), (1, 3));
+    /// assert_eq!(page.explanation.decisions[0].element.as_deref(), Some("x 1"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn explain_page(
+        &self,
+        event: &Event<'_>,
+        fuses: &Fuses,
+        request: &PageRequest<'_>,
+    ) -> ExplainedPage {
+        explain::explain_page(&self.inner, event, fuses, request)
     }
 
     /// The paths that an event lacks and without which a rule of it cannot fire, each once: those that

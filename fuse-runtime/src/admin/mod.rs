@@ -1,29 +1,26 @@
 //! The admin port: health, readiness, metrics, and why each rule did what it did.
 
-mod decisions;
+pub(crate) mod decisions;
 mod held;
-#[cfg(test)]
-mod tests;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use fuse_rules::{Fuses, Plan, Ruleset};
-use serde::Deserialize;
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
 use crate::bus::Bus;
 use crate::engine::{Engine, Group, Watch, join_all};
-use crate::ledger::{EventRecord, Ledger};
+use crate::ledger::Ledger;
 use crate::metrics::{Counted, Metrics};
 use crate::sources::Stop;
 use crate::supervise::{Down, Supervisor};
@@ -57,6 +54,8 @@ pub(crate) struct Admin {
     /// Whoever looks for what would make rules match: one answer at a time, so that the others, and
     /// deciding, keep their threads.
     pub(crate) looking: Arc<Semaphore>,
+    /// Whoever explains an event: few answers at once, since each takes memory.
+    pub(crate) explaining: Arc<Semaphore>,
     pub(crate) stop: Stop,
 }
 
@@ -67,7 +66,7 @@ pub(crate) async fn serve(admin: Arc<Admin>, listener: TcpListener, address: Soc
         .route("/healthz", get(alive))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
-        .route("/decisions", get(decisions))
+        .route("/decisions", get(decisions::decisions))
         .route("/held", get(held::list))
         .route("/held/{id}/discard", post(held::discard))
         .with_state(admin);
@@ -197,74 +196,6 @@ async fn metrics(State(admin): State<Arc<Admin>>) -> Response {
             ([(header::CONTENT_TYPE, kind)], text).into_response()
         }
         Err(error) => failed(StatusCode::SERVICE_UNAVAILABLE, &error.to_string()),
-    }
-}
-
-#[derive(Deserialize)]
-struct Asked {
-    event: Option<String>,
-    source: Option<String>,
-    rule: Option<String>,
-}
-
-async fn decisions(State(admin): State<Arc<Admin>>, Query(asked): Query<Asked>) -> Response {
-    let Some(id) = asked.event else {
-        return failed(StatusCode::BAD_REQUEST, "say which event, as in /decisions?event=ID");
-    };
-    let mut found = match admin.ledger.find(&id).await {
-        Ok(found) => found,
-        Err(error) => return failed(StatusCode::SERVICE_UNAVAILABLE, &error.to_string()),
-    };
-    if let Some(source) = &asked.source {
-        found.retain(|record| {
-            record.event.source == *source || record.event.key().full_name() == *source
-        });
-    }
-    match found.as_slice() {
-        [] => failed(StatusCode::NOT_FOUND, &format!("no event `{id}` is known")),
-        [record] => explained(&admin, record, asked.rule).await,
-        several => {
-            let events: Vec<_> = several.iter().map(|r| r.event.key().full_name()).collect();
-            let why = format!(
-                "each of {} has an event `{id}`; add &source=NAME or &source=NAME.EVENT",
-                events.join(", ")
-            );
-            failed(StatusCode::CONFLICT, &why)
-        }
-    }
-}
-
-/// The report on one event.
-async fn explained(admin: &Arc<Admin>, record: &EventRecord, rule: Option<String>) -> Response {
-    const FAILED: &str = "explaining this event failed inside fuse; please report it";
-    let fault = || failed(StatusCode::INTERNAL_SERVER_ERROR, FAILED);
-    // Off the async threads, as deciding is.
-    let (on, of, asked) = (Arc::clone(admin), record.clone(), rule.clone());
-    let explanation =
-        tokio::task::spawn_blocking(move || decisions::explained(&on, &of, asked.as_deref()));
-    let explanation = match explanation.await {
-        Ok(Ok(explanation)) => explanation,
-        Ok(Err(why)) => return failed(StatusCode::NOT_FOUND, &why),
-        Err(_) => return fault(),
-    };
-    let turn = match decisions::has_missed(&explanation) {
-        true => {
-            let turn = Arc::clone(&admin.looking).acquire_owned();
-            tokio::time::timeout(PATIENCE, turn).await.ok().and_then(Result::ok)
-        }
-        false => None,
-    };
-    let (on, of) = (Arc::clone(admin), record.clone());
-    // It keeps its turn until it is done, though nobody may wait for the answer any more.
-    let report = tokio::task::spawn_blocking(move || {
-        let report = decisions::report(&on, &of, rule.as_deref(), explanation, turn.is_some());
-        drop(turn);
-        // Read by people as often as by programs.
-        serde_json::to_string_pretty(&report)
-    });
-    match report.await {
-        Ok(Ok(text)) => ([(header::CONTENT_TYPE, "application/json")], text + "\n").into_response(),
-        Ok(Err(_)) | Err(_) => fault(),
     }
 }
 

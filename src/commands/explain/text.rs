@@ -135,7 +135,11 @@ impl Text<'_> {
         self.conditions(explained);
         if let (Some(once), Outcome::Fired) = (&decision.once, decision.outcome) {
             let within = fuse_rules::show_duration(once.within_ms);
-            self.line(2, &format!("once per {} within {within}", once.values.join(", ")));
+            let values = match explained.hides_once {
+                true => fuse_rules::HIDDEN.to_owned(),
+                false => once.values.join(", "),
+            };
+            self.line(2, &format!("once per {values} within {within}"));
         }
         self.action(explained);
     }

@@ -9,7 +9,8 @@ use serde::Serialize;
 /// As JSON, what is empty is left out, except for `truth`, which is null for unknown.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Part {
-    /// It as it is written, on one line, cut where it is long.
+    /// It as it is written, on one line, cut where it is long. Where it looks at a
+    /// [sensitive](crate::is_sensitive) header, its constants are hidden.
     pub text: String,
     /// Where it is written, as `file:line:column`.
     pub place: String,
@@ -65,11 +66,17 @@ pub enum Form {
 pub struct Found {
     /// The path, or what is computed, as it is written, or the constant's name.
     pub path: String,
-    /// Its value as JSON, cut where it is long; `None` where it is missing.
+    /// Its value as JSON, cut where it is long; `None` where it is missing. [`HIDDEN`](crate::HIDDEN), which
+    /// is not JSON, where it is that of a [sensitive](crate::is_sensitive) header or is compared with one.
     pub value: Option<String>,
 }
 
 impl Part {
+    /// How many parts it has, with itself.
+    pub(super) fn size(&self) -> usize {
+        1 + self.parts.iter().map(Self::size).sum::<usize>()
+    }
+
     /// Marks it as deciding, and of its parts those that decide it.
     pub(super) fn decide(&mut self) {
         self.deciding = true;

@@ -2,10 +2,13 @@
 
 use std::cell::Cell;
 
+use super::conceal::Show;
 use super::part::{Form, Found, Part};
 use crate::check::typed::{Expr, ExprKind, QuantifierKind};
+use crate::eval::ops::Fault;
 use crate::eval::stack::Stack;
-use crate::plan::{Compiled, Slot};
+use crate::plan::{Compiled, Concealed, EventPlan, Slot};
+use crate::sensitive::HIDDEN;
 use crate::span::Span;
 use crate::value::{Value, cut_at};
 
@@ -17,8 +20,10 @@ const MOST_PARTS: usize = 24;
 const MOST_ELEMENTS: usize = 3;
 /// How many values are told beside one part.
 const MOST_FOUND: usize = 12;
-/// How many characters of a condition are told.
+/// How many characters of a condition are told, and of a path.
 const LONGEST: usize = 240;
+/// How many characters of a reason are told.
+const LONGEST_REASON: usize = 1_000;
 /// How many parts of conditions all decisions on an event tell together.
 const MOST_IN_ALL: usize = 50_000;
 
@@ -27,19 +32,30 @@ pub(super) struct Budget(Cell<usize>);
 
 impl Default for Budget {
     fn default() -> Self {
-        Self(Cell::new(MOST_IN_ALL))
+        Self::new(MOST_IN_ALL)
+    }
+}
+
+impl Budget {
+    pub(super) fn new(parts: usize) -> Self {
+        Self(Cell::new(parts))
     }
 }
 
 /// Takes conditions apart.
 pub(super) struct Tree<'x> {
     plan: &'x Compiled,
+    show: Show<'x>,
     budget: &'x Budget,
 }
 
 impl<'x> Tree<'x> {
-    pub(super) fn new(plan: &'x Compiled, budget: &'x Budget) -> Self {
-        Self { plan, budget }
+    pub(super) fn new(
+        plan: &'x Compiled,
+        event: Option<&'x EventPlan>,
+        budget: &'x Budget,
+    ) -> Self {
+        Self { plan, show: Show::new(plan, event), budget }
     }
 
     pub(super) fn part(&self, stack: &Stack<'_, '_>, expr: &Expr<Slot>) -> Part {
@@ -50,12 +66,12 @@ impl<'x> Tree<'x> {
     fn at(&self, stack: &Stack<'_, '_>, expr: &Expr<Slot>, span: Span, depth: usize) -> Part {
         let truth = stack.truth(expr);
         let mut part = Part {
-            text: self.text(span),
+            text: self.text(expr, span),
             place: self.plan.files.locate(span),
             form: Form::Test,
             element: None,
             truth: truth.as_ref().ok().copied(),
-            reason: truth.err().map(|fault| fault.reason()),
+            reason: truth.err().map(|fault| self.reason(expr, &fault)),
             deciding: false,
             found: Vec::new(),
             parts: Vec::new(),
@@ -173,16 +189,44 @@ impl<'x> Tree<'x> {
     }
 
     fn found(&self, stack: &Stack<'_, '_>, expr: &Expr<Slot>) -> Vec<Found> {
-        let mut values = Values { tree: self, stack, found: Vec::new() };
+        let hides = self.show.hides(expr);
+        let mut values = Values { tree: self, stack, hides, found: Vec::new() };
         values.collect(expr);
         values.found
     }
 
     /// What is written there, on one line.
-    fn text(&self, span: Span) -> String {
-        let text = self.plan.files.text(span);
-        let text = text.lines().map(str::trim).collect::<Vec<_>>().join(" ");
-        cut_at(text.trim(), LONGEST).into_owned()
+    fn text(&self, expr: &Expr<Slot>, span: Span) -> String {
+        cut_at(&self.show.text(expr, span), LONGEST).into_owned()
+    }
+
+    /// A reason, cut where it is long.
+    pub(super) fn cut_reason(&self, reason: &str) -> String {
+        cut_at(reason, LONGEST_REASON).into_owned()
+    }
+
+    /// Whether a text that is not there, and that one of these conditions wants, is that of a path, or else has no
+    /// constants in it that are hidden.
+    pub(super) fn may_show<'e>(
+        &self,
+        text: &str,
+        mut conditions: impl Iterator<Item = &'e Expr<Slot>> + Clone,
+    ) -> bool {
+        let mut is_path = false;
+        for condition in conditions.clone() {
+            condition.references(&mut |slot| is_path |= *slot.text == *text);
+        }
+        is_path || !conditions.any(|condition| self.hides(condition))
+    }
+
+    /// Whether the values that an expression reads, and its constants, are hidden.
+    pub(super) fn hides(&self, expr: &Expr<Slot>) -> bool {
+        self.show.hides(expr)
+    }
+
+    /// Why an expression is unknown.
+    pub(super) fn reason(&self, expr: &Expr<Slot>, fault: &Fault) -> String {
+        cut_at(&self.show.reason(expr, fault), LONGEST_REASON).into_owned()
     }
 }
 
@@ -190,6 +234,8 @@ impl<'x> Tree<'x> {
 struct Values<'x, 's, 'e> {
     tree: &'x Tree<'x>,
     stack: &'x Stack<'s, 'e>,
+    /// Whether the values are hidden.
+    hides: bool,
     found: Vec<Found>,
 }
 
@@ -203,7 +249,11 @@ impl Values<'_, '_, '_> {
                 if let Ok(value) = self.stack.value(expr)
                     && !matches!(*value, Value::Bool(_))
                 {
-                    self.add(&self.tree.text(expr.span), Some(value.show()));
+                    let text = match self.hides {
+                        true => Concealed(expr).to_string(),
+                        false => self.tree.text(expr, expr.span),
+                    };
+                    self.add(&text, Some(&value));
                 }
                 self.inputs(expr);
             }
@@ -217,14 +267,14 @@ impl Values<'_, '_, '_> {
     fn inputs(&mut self, expr: &Expr<Slot>) {
         match &expr.kind {
             ExprKind::Path(slot) => match self.stack.value(expr) {
-                Ok(value) => self.add(&slot.text, Some(value.show())),
+                Ok(value) => self.add(&slot.text, Some(&value)),
                 Err(fault) if fault.is_absence() => self.add(&slot.text, None),
                 Err(_) => {}
             },
             ExprKind::Const(value) => {
                 let text = self.tree.plan.files.text(expr.span);
                 if is_name(text) {
-                    self.add(text, Some(value.show()));
+                    self.add(text, Some(value));
                 }
             }
             ExprKind::Quantifier { list, .. } => self.inputs(list),
@@ -232,9 +282,14 @@ impl Values<'_, '_, '_> {
         }
     }
 
-    fn add(&mut self, path: &str, value: Option<String>) {
+    fn add(&mut self, path: &str, value: Option<&Value<'_>>) {
+        let path = cut_at(path, LONGEST);
         if self.found.len() < MOST_FOUND && self.found.iter().all(|found| found.path != path) {
-            self.found.push(Found { path: path.to_owned(), value });
+            let shown = |value: &Value<'_>| match self.hides {
+                true => HIDDEN.to_owned(),
+                false => value.show(),
+            };
+            self.found.push(Found { path: path.into_owned(), value: value.map(shown) });
         }
     }
 }

@@ -1,0 +1,179 @@
+//! What explanations do not show: the values of sensitive headers and parameters, and what they are
+//! compared with.
+
+use std::sync::Arc;
+
+use rustc_hash::FxHashSet;
+
+use crate::check::typed::{Expr, ExprKind, Reference as _};
+use crate::eval::ops::Fault;
+use crate::plan::{Compiled, Concealed, EventPlan, Slot};
+use crate::span::Span;
+
+/// What is concealed of an event's conditions: everything that reads a sensitive value, and everything
+/// that reads a value which is compared with one.
+pub(crate) struct Conceal {
+    /// The paths of values that are compared with sensitive ones.
+    compared: FxHashSet<Arc<str>>,
+}
+
+impl Conceal {
+    /// `None` where none of the conditions reads a sensitive value.
+    pub(crate) fn from_conditions<'p>(
+        conditions: impl IntoIterator<Item = &'p Expr<Slot>>,
+    ) -> Option<Self> {
+        let sensitive = conditions.into_iter().filter(|condition| condition.is_sensitive());
+        let mut sensitive = sensitive.peekable();
+        sensitive.peek()?;
+        let mut compared = FxHashSet::default();
+        sensitive.for_each(|condition| compare(condition, &mut compared));
+        // Else nothing of the event would be shown.
+        compared.remove("body");
+        Some(Self { compared })
+    }
+
+    /// Whether the values and constants of an expression are hidden.
+    fn hides(&self, expr: &Expr<Slot>) -> bool {
+        match &expr.kind {
+            ExprKind::Path(slot) => slot.is_sensitive() || self.is_compared(&slot.text),
+            _ => expr.children().into_iter().any(|child| self.hides(child)),
+        }
+    }
+
+    fn is_compared(&self, path: &str) -> bool {
+        self.compared.iter().any(|other| is_inside(path, other) || is_inside(other, path))
+    }
+
+    /// The parts of a condition, as it is written at a place, that are hidden there, each with what is
+    /// shown instead.
+    fn replaced(
+        &self,
+        plan: &Compiled,
+        expr: &Expr<Slot>,
+        span: Span,
+        out: &mut Vec<(Span, String)>,
+    ) {
+        if !self.hides(expr) {
+            return;
+        }
+        if plan.calls.contains_key(&span) {
+            let text = plan.files.text(span);
+            let name = text.split('(').next().unwrap_or_default();
+            return out.push((span, format!("{name}(…)")));
+        }
+        match &expr.kind {
+            ExprKind::Not(inner) => self.replaced(plan, inner, inner.span, out),
+            ExprKind::And(parts) | ExprKind::Or(parts) => {
+                parts.iter().for_each(|part| self.replaced(plan, part, part.span, out));
+            }
+            ExprKind::Quantifier { kind, list, body, .. }
+                if kind.is_condition() && !self.hides(list) =>
+            {
+                self.replaced(plan, body, body.span, out);
+            }
+            _ => out.push((span, Concealed(expr).to_string())),
+        }
+    }
+}
+
+/// Adds the values that are compared with sensitive ones.
+fn compare(expr: &Expr<Slot>, compared: &mut FxHashSet<Arc<str>>) {
+    if !expr.is_sensitive() {
+        return;
+    }
+    match &expr.kind {
+        ExprKind::Not(inner) => compare(inner, compared),
+        ExprKind::And(parts) | ExprKind::Or(parts) => {
+            parts.iter().for_each(|part| compare(part, compared));
+        }
+        ExprKind::Quantifier { kind, name, list, body, .. }
+            if kind.is_condition() && !list.is_sensitive() =>
+        {
+            let mut inner = FxHashSet::default();
+            compare(body, &mut inner);
+            // Where an element is compared, its list tells it.
+            if inner.iter().any(|path| is_inside(path, name)) {
+                add(list, &mut inner);
+            }
+            compared.extend(inner);
+        }
+        _ => add(expr, compared),
+    }
+}
+
+fn add(expr: &Expr<Slot>, compared: &mut FxHashSet<Arc<str>>) {
+    expr.references(&mut |slot| {
+        if !slot.is_sensitive() {
+            compared.insert(Arc::clone(&slot.text));
+        }
+    });
+}
+
+/// Whether a path is another one or goes on from it.
+fn is_inside(path: &str, of: &str) -> bool {
+    path.strip_prefix(of).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+}
+
+/// What is shown of expressions of one event.
+#[derive(Clone, Copy)]
+pub(super) struct Show<'p> {
+    plan: &'p Compiled,
+    conceal: Option<&'p Conceal>,
+}
+
+impl<'p> Show<'p> {
+    pub(super) fn new(plan: &'p Compiled, event: Option<&'p EventPlan>) -> Self {
+        Self { plan, conceal: event.and_then(|event| event.conceal.as_ref()) }
+    }
+
+    /// Whether the values that an expression reads, and its constants, are hidden.
+    pub(super) fn hides(&self, expr: &Expr<Slot>) -> bool {
+        self.conceal.is_some_and(|conceal| conceal.hides(expr))
+    }
+
+    /// What is written at a place, which is this expression, on one line.
+    pub(super) fn text(&self, expr: &Expr<Slot>, span: Span) -> String {
+        let mut replaced = Vec::new();
+        if let Some(conceal) = self.conceal {
+            conceal.replaced(self.plan, expr, span, &mut replaced);
+        }
+        // What an argument says stands elsewhere.
+        replaced.retain(|(part, _)| span.contains(*part));
+        replaced.sort_by_key(|(part, _)| *part);
+        let text = |start, end| self.plan.files.text(Span { start, end, ..span });
+        let mut shown = String::new();
+        let mut at = span.start;
+        for (part, instead) in replaced {
+            if part.start >= at {
+                shown.push_str(text(at, part.start));
+                shown.push_str(&instead);
+                at = part.end;
+            }
+        }
+        shown.push_str(text(at, span.end));
+        let shown = shown.lines().map(str::trim).collect::<Vec<_>>().join(" ");
+        shown.trim().to_owned()
+    }
+
+    /// Why an expression is unknown, in a sentence.
+    pub(super) fn reason(&self, expr: &Expr<Slot>, fault: &Fault) -> String {
+        if !self.hides(expr) {
+            return fault.reason();
+        }
+        let mut paths = Vec::new();
+        expr.references(&mut |slot| paths.push(slot));
+        match fault {
+            // Other texts than those of paths may have constants in them.
+            Fault::Absent(path) | Fault::Unknown(path) | Fault::Null(path)
+                if paths.iter().any(|slot| slot.text == *path) =>
+            {
+                fault.reason()
+            }
+            _ => {
+                let sensitive = paths.iter().find(|slot| slot.is_sensitive()).or(paths.first());
+                let path = sensitive.map_or("a header", |slot| &slot.text);
+                format!("why is not shown, since it looks at `{path}`, which may carry a secret")
+            }
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! Some decisions of an event explained, without the cost of explaining all of them.
+
+use super::part::Part;
+use super::tree::{Budget, Tree};
+use super::{Explained, Explanation, explained, unexplained};
+use crate::decision::Outcome;
+use crate::eval::machine::{self, Report, Site};
+use crate::eval::stack::Work;
+use crate::eval::{Decision, Verdict, decide, decision};
+use crate::event::Event;
+use crate::fuses::Fuses;
+use crate::plan::{Compiled, EventPlan, RulePlan, SensorPlan};
+
+/// How many parts of conditions one decision of a page shows, beside the conditions as wholes.
+const MAX_PARTS_PER_DECISION: usize = 200;
+
+/// Which decisions of an event [`Plan::explain_page`](crate::Plan::explain_page) explains.
+#[derive(Clone, Copy, Debug)]
+pub struct PageRequest<'a> {
+    /// The rule, by its full name, whose decisions alone are counted and explained; all rules where it is
+    /// `None`.
+    pub rule: Option<&'a str>,
+    /// How many decisions come before the first one of the page.
+    pub skip: usize,
+    /// How many decisions are explained at most.
+    pub take: usize,
+    /// How many parts of conditions the page shows. A page ends early, but never before its first decision,
+    /// once it has shown as many.
+    pub max_parts: usize,
+}
+
+/// Some decisions of an event, explained.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ExplainedPage {
+    /// The decisions of the page. There may be fewer than were asked for although others follow, where
+    /// explaining more would take too long or show too much.
+    pub explanation: Explanation,
+    /// How many decisions there are in all.
+    pub total: usize,
+    /// How many of the decisions directly before the page are about the rule and element of its first one: a
+    /// rule that fires gives a decision for each of its triggers.
+    pub same_before: usize,
+    /// The full names of rules that match no element of the event, of those whose first decision is on
+    /// the page.
+    pub missed: Vec<String>,
+}
+
+/// What the decisions of one rule came to.
+#[derive(Clone, Copy, Default)]
+struct Counted {
+    decisions: usize,
+    holds: bool,
+}
+
+pub(crate) fn explain_page(
+    plan: &Compiled,
+    event: &Event<'_>,
+    fuses: &Fuses,
+    request: &PageRequest<'_>,
+) -> ExplainedPage {
+    let asked = |name: &str| request.rule.is_none_or(|rule| rule == name);
+    let mismatch = machine::mismatch(plan, event);
+    if let Some(why) = decide::evaluate(plan, event, fuses).refused {
+        let decisions = machine::refused(plan, event, &why).decisions;
+        let page = listed(decisions, &asked, request);
+        let explanation = Explanation { refused: Some(why), mismatch, ..page.explanation };
+        return ExplainedPage { explanation, ..page };
+    }
+    let Some(event_plan) = plan.event(event.source(), event.name()) else {
+        return ExplainedPage::default();
+    };
+    let limit = || Work::to_explain(event.received_at(), event_plan.rule_count());
+    let mut counted = vec![Counted::default(); event_plan.rule_count()];
+    let work = limit();
+    let walked = machine::walk(plan, event, fuses, &work, &asked, &mut |site, verdict| {
+        if let Some(rule) = counted.get_mut(site.order) {
+            rule.decisions += 1;
+            rule.holds |= !matches!(verdict, Verdict::NotMatched(_) | Verdict::Unknown(_));
+        }
+    });
+    if walked.is_err() {
+        // Deciding looked at the candidates alone, and that was little enough.
+        let page = listed(decide::evaluate(plan, event, fuses).decisions, &asked, request);
+        let explanation = Explanation { mismatch, cut: true, ..page.explanation };
+        return ExplainedPage { explanation, ..page };
+    }
+    let (work, explaining) = (limit(), limit());
+    let mut page = Page { request, decisions: Vec::new(), same_before: 0, parts: 0, full: false };
+    let read = machine::read(plan, event, &work, &mut |event_plan, stack| {
+        let mut first = 0;
+        for (order, (sensor, rule)) in rules(event_plan).enumerate() {
+            let count = counted.get(order).map_or(0, |rule| rule.decisions);
+            if count > 0 && first + count > request.skip && !page.is_full() {
+                let before = page.decisions.len();
+                let mut at = Place { number: first, element: None, same: 0 };
+                let report: Report<'_> = &mut |site, verdict| {
+                    at.enter(site.element);
+                    if at.number >= request.skip && !page.is_full() {
+                        page.explain((plan, event_plan), &explaining, site, verdict, at.same);
+                    }
+                    at.number += 1;
+                };
+                machine::walk_rule(plan, (sensor, rule), order, stack, fuses, report);
+                // Past the limit, what was decided of this rule is not what is so.
+                if work.exceeded().is_some() {
+                    page.decisions.truncate(before);
+                    page.full = true;
+                }
+            }
+            first += count;
+        }
+    });
+    // The event was read before.
+    debug_assert!(read.is_ok(), "an event that was read cannot be read again");
+    let end = request.skip + page.decisions.len();
+    let mut first = 0;
+    let mut missed = Vec::new();
+    for ((_, rule), counted) in rules(event_plan).zip(&counted) {
+        let begins = counted.decisions > 0 && (request.skip..end).contains(&first);
+        if begins && !counted.holds {
+            missed.push(rule.name.clone());
+        }
+        first += counted.decisions;
+    }
+    let Page { decisions, same_before, .. } = page;
+    let explanation = Explanation { refused: None, mismatch, decisions, cut: false };
+    ExplainedPage { explanation, total: first, same_before, missed }
+}
+
+/// The rules of an event in the order of their decisions, with their sensors.
+fn rules(event: &EventPlan) -> impl Iterator<Item = (&SensorPlan, &RulePlan)> {
+    event.sensors.iter().flat_map(|sensor| sensor.rules.iter().map(move |rule| (sensor, rule)))
+}
+
+/// A page of decisions that are not explained.
+fn listed(
+    decisions: Vec<Decision>,
+    asked: &dyn Fn(&str) -> bool,
+    request: &PageRequest<'_>,
+) -> ExplainedPage {
+    let all: Vec<Decision> =
+        decisions.into_iter().filter(|decision| asked(&decision.rule)).collect();
+    let total = all.len();
+    let (before, rest) = all.split_at(request.skip.min(total));
+    let is_same = |decision: &&Decision| {
+        rest.first().is_some_and(|first| {
+            (&first.rule, &first.element) == (&decision.rule, &decision.element)
+        })
+    };
+    let same_before = before.iter().rev().take_while(is_same).count();
+    let page = all.into_iter().skip(request.skip).take(request.take);
+    let decisions = page.map(unexplained).collect();
+    let explanation = Explanation { decisions, ..Explanation::default() };
+    ExplainedPage { explanation, total, same_before, missed: Vec::new() }
+}
+
+/// The number of a decision among all, and how many before it are about the same element.
+struct Place {
+    number: usize,
+    element: Option<Option<Vec<u32>>>,
+    same: usize,
+}
+
+impl Place {
+    /// Goes on to the next decision of the rule.
+    fn enter(&mut self, element: Option<&[u32]>) {
+        let last = self.element.as_ref();
+        if last.is_some_and(|last| last.as_deref() == element) {
+            self.same += 1;
+        } else {
+            self.element = Some(element.map(<[u32]>::to_vec));
+            self.same = 0;
+        }
+    }
+}
+
+struct Page<'r> {
+    request: &'r PageRequest<'r>,
+    decisions: Vec<Explained>,
+    same_before: usize,
+    /// How many parts are shown so far.
+    parts: usize,
+    full: bool,
+}
+
+impl Page<'_> {
+    fn is_full(&self) -> bool {
+        self.full
+            || self.decisions.len() >= self.request.take
+            || !self.decisions.is_empty() && self.parts >= self.request.max_parts
+    }
+
+    fn explain(
+        &mut self,
+        (plan, event): (&Compiled, &EventPlan),
+        work: &Work,
+        site: &Site<'_, '_, '_>,
+        verdict: Verdict,
+        same_before: usize,
+    ) {
+        let is_first = self.decisions.is_empty();
+        if is_first {
+            self.same_before = same_before;
+        }
+        let budget = Budget::new(MAX_PARTS_PER_DECISION);
+        let tree = Tree::new(plan, Some(event), &budget);
+        let found = explained(&tree, site, &site.stack.with_work(work), verdict.clone());
+        if work.exceeded().is_none() {
+            self.parts += found.conditions.iter().map(Part::size).sum::<usize>();
+            return self.decisions.push(found);
+        }
+        // What it says of the conditions is not what is so.
+        self.full = true;
+        if is_first {
+            let mut decision = decision(&site.rule.name, site.element, verdict);
+            if decision.outcome == Outcome::Unknown {
+                // It may show what is hidden.
+                decision.reason.clear();
+                decision.missing = None;
+            }
+            self.decisions.push(unexplained(decision));
+        }
+    }
+}

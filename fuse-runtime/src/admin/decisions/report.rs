@@ -1,0 +1,158 @@
+//! An answer: the event, a page of its decisions, and what would make rules of the page match.
+
+use std::collections::BTreeMap;
+
+use fuse_rules::{Changed, Closest};
+use serde::Serialize;
+
+use super::Question;
+use super::bounds::{self, MAX_CHANGES_BYTES};
+use super::lines::{Line, Lines, is_same_plan};
+use crate::admin::Admin;
+use crate::ledger::EventRecord;
+
+/// How deep the changes of a rule stand in an answer.
+const DEPTH: usize = 2;
+
+#[derive(Serialize)]
+pub(super) struct Report {
+    event: EventSummary,
+    decisions: Vec<Line>,
+    /// Where the decisions are that follow, if some do: a path with its query.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
+    /// By the names of rules that match nothing of the event.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    would_match: BTreeMap<String, Would>,
+    /// What is not told, and why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    note: Option<String>,
+}
+
+/// The event with all changes made is as large as the event, so it is not told.
+#[derive(Serialize)]
+struct Would {
+    changes: Vec<Changed>,
+}
+
+#[derive(Serialize)]
+struct EventSummary {
+    id: String,
+    source: String,
+    name: String,
+    received: String,
+    /// `waiting`, `decided`, `held` or `settled`.
+    state: &'static str,
+    decided: Option<String>,
+    rejected: Option<String>,
+    /// Where the event is not of its declared type, whatever became of it.
+    mismatch: Option<String>,
+    conflicts: u32,
+}
+
+/// What is known of an event, with a page of decisions on it; with what would make rules match where it
+/// is this answer's turn to look for that.
+pub(super) fn report(
+    admin: &Admin,
+    record: &EventRecord,
+    question: &Question,
+    lines: Lines,
+    turn: bool,
+) -> Report {
+    let mut notes = Vec::new();
+    if !is_same_plan(admin, record) {
+        notes.push(
+            "the rules have changed since this event was decided: those that did not match it are not listed"
+                .to_owned(),
+        );
+    }
+    if lines.cut {
+        notes.push(
+            "why rules did nothing is not told, as it would take too long on this event".into(),
+        );
+    }
+    let would_match = match lines.missed.is_empty() {
+        true => BTreeMap::new(),
+        false => would_match(admin, record, &lines.missed, turn, &mut notes),
+    };
+    Report {
+        event: summary(record),
+        decisions: lines.lines,
+        next: lines.next.map(|next| question.from(next)),
+        would_match,
+        note: (!notes.is_empty()).then(|| notes.join("; ")),
+    }
+}
+
+fn would_match(
+    admin: &Admin,
+    record: &EventRecord,
+    missed: &[String],
+    turn: bool,
+    notes: &mut Vec<String>,
+) -> BTreeMap<String, Would> {
+    let mut shown = BTreeMap::new();
+    let (Ok(event), true) = (record.event.view(), turn) else {
+        notes.push(
+            "what would make rules match is being looked for in other answers: ask again".into(),
+        );
+        return shown;
+    };
+    let names = missed.iter().map(String::as_str);
+    let found = admin.ruleset.would_match_rules(&event, names);
+    if found.left_out > 0 {
+        notes.push(format!(
+            "what would make rules match was not looked for in {} of them: ask for one by &rule=SENSOR/RULE",
+            found.left_out
+        ));
+    }
+    let (mut bytes, mut left_out) = (0, 0);
+    for (rule, Closest { changes, .. }) in found.rules {
+        let would = Would { changes: changes.into_iter().map(cut).collect() };
+        let size = rule.len() + bounds::size(&would, DEPTH);
+        if bytes + size <= MAX_CHANGES_BYTES {
+            bytes += size;
+            shown.insert(rule, would);
+        } else {
+            left_out += 1;
+        }
+    }
+    if left_out > 0 {
+        notes.push(format!(
+            "what would make {left_out} of the rules match is too long to be shown: ask for one by &rule=SENSOR/RULE"
+        ));
+    }
+    shown
+}
+
+fn cut(change: Changed) -> Changed {
+    let cut = |text: String| bounds::cut(&text).into_owned();
+    match change {
+        Changed::Shown { path, from, to } => {
+            Changed::Shown { path: cut(path), from: from.map(cut), to: to.map(cut) }
+        }
+        Changed::Hidden { path } => Changed::Hidden { path: cut(path) },
+    }
+}
+
+fn summary(record: &EventRecord) -> EventSummary {
+    let held = record.actions.iter().any(|one| one.off_bus && !one.state.is_settled());
+    let state = match (record.decided, record.acked) {
+        (None, _) => "waiting",
+        (Some(_), false) => "decided",
+        (Some(_), true) if held => "held",
+        (Some(_), true) => "settled",
+    };
+    let cut = |text: &String| bounds::cut(text).into_owned();
+    EventSummary {
+        id: cut(&record.event.id),
+        source: cut(&record.event.source),
+        name: cut(&record.event.name),
+        received: record.event.received.to_string(),
+        state,
+        decided: record.decided.map(|at| at.to_string()),
+        rejected: record.rejected.as_ref().map(cut),
+        mismatch: record.mismatch.as_ref().map(cut),
+        conflicts: record.conflicts,
+    }
+}
