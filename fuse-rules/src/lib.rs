@@ -87,5 +87,5 @@ pub use repair::Repair;
 pub use ruleset::{Loader, Ruleset};
 pub use schema::{Field, FieldType, Registry, Schema, SourceSchema, Templates, Verify};
 pub use span::{FileId, Files, Place, SourceFile, Span};
-pub use syntax::{parse_duration, quoted, show_duration};
+pub use syntax::{parse_duration, parse_size, quoted, show_duration};
 pub use testing::{AtomCoverage, Backends, Coverage, Mutant, RuleCoverage, Tests};

@@ -52,6 +52,16 @@ struct FuseName {
     fuse: String,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct PortNumber {
+    port: u16,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CloseReason {
+    reason: &'static str,
+}
+
 /// Counters, gauges and histograms of one runtime.
 #[derive(Debug)]
 pub(crate) struct Metrics {
@@ -69,6 +79,9 @@ pub(crate) struct Metrics {
     dead_letters: Gauge,
     deciding: Histogram,
     settling: Histogram,
+    connections: Family<PortNumber, Gauge>,
+    connections_closed: Family<CloseReason, Counter>,
+    buffered: Gauge,
 }
 
 impl Metrics {
@@ -142,6 +155,21 @@ impl Metrics {
             Unit::Seconds,
             settling.clone(),
         );
+        let connections = Family::default();
+        let connections_closed = Family::default();
+        let buffered = Gauge::default();
+        registry.register("connections", "Open connections, by port", connections.clone());
+        registry.register(
+            "connections_closed",
+            "Connections that fuse closed, by reason",
+            connections_closed.clone(),
+        );
+        registry.register_with_unit(
+            "buffered",
+            "Bytes of requests that are in memory",
+            Unit::Bytes,
+            buffered.clone(),
+        );
         Self {
             registry,
             received,
@@ -157,6 +185,9 @@ impl Metrics {
             dead_letters,
             deciding,
             settling,
+            connections,
+            connections_closed,
+            buffered,
         }
     }
 
@@ -203,6 +234,18 @@ impl Metrics {
 
     pub(crate) fn settling(&self, took: Duration) {
         self.settling.observe(took.as_secs_f64());
+    }
+
+    pub(crate) fn connections(&self, port: u16, change: i64) {
+        self.connections.get_or_create(&PortNumber { port }).inc_by(change);
+    }
+
+    pub(crate) fn connection_closed(&self, reason: &'static str) {
+        self.connections_closed.get_or_create(&CloseReason { reason }).inc();
+    }
+
+    pub(crate) fn buffered(&self, bytes: usize) {
+        self.buffered.set(i64::try_from(bytes).unwrap_or(i64::MAX));
     }
 
     /// Sets what is counted elsewhere, and gives everything in the text format.

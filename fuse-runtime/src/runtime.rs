@@ -17,6 +17,7 @@ use crate::bus::{Bus, BusError, EmbeddedBus};
 use crate::clock::{self, Clock};
 use crate::cluster::{Need, Place, needs};
 use crate::engine::{Engine, Follower, Policy, Waiting, Watch, Watcher};
+use crate::http::{Limits, Server};
 use crate::ledger::{EmbeddedLedger, Ledger, LedgerError};
 use crate::metrics::Metrics;
 use crate::sources::{Bound, Intake, SourceError, Sources, Stop};
@@ -60,6 +61,8 @@ pub struct Runtime {
     grace: Duration,
     clock: Clock,
     watcher: Watcher,
+    limits: Limits,
+    allow_origins: Vec<String>,
 }
 
 /// Why a runtime could not start.
@@ -135,6 +138,8 @@ impl Runtime {
             grace: Duration::from_secs(20),
             clock: clock::system(),
             watcher: Arc::new(|_| {}),
+            limits: Limits::default(),
+            allow_origins: Vec::new(),
         }
     }
 
@@ -186,6 +191,18 @@ impl Runtime {
         Self { watcher, ..self }
     }
 
+    /// Sets the limits of the HTTP ports.
+    #[must_use]
+    pub fn limits(self, limits: Limits) -> Self {
+        Self { limits, ..self }
+    }
+
+    /// Sets the origins whose pages may send events, as in `https://portal.example`: none.
+    #[must_use]
+    pub fn allow_origins(self, origins: Vec<String>) -> Self {
+        Self { allow_origins: origins, ..self }
+    }
+
     /// Starts on a store: everything that can fail fails here.
     ///
     /// # Errors
@@ -201,8 +218,15 @@ impl Runtime {
         let bus: Arc<dyn Bus> = Arc::new(EmbeddedBus::new(store.clone(), self.max_backlog).await?);
         let ledger: Arc<dyn Ledger> = Arc::new(EmbeddedLedger::new(store.clone()));
         let clock = Arc::clone(&self.clock);
-        let intake =
-            Intake::new(Arc::clone(&bus), plan.clone(), Arc::clone(&clock), Arc::clone(&metrics));
+        let server =
+            Server::new(self.limits.clone(), self.allow_origins.clone(), Arc::clone(&metrics));
+        let intake = Intake::new(
+            Arc::clone(&bus),
+            plan.clone(),
+            Arc::clone(&clock),
+            Arc::clone(&metrics),
+            server.clone(),
+        );
         let bound = self.bind(&intake).await?;
         let mut listening: Vec<String> = bound.iter().flat_map(|bound| bound.listening()).collect();
         let (stopper, stop) = Stop::new();
@@ -231,7 +255,7 @@ impl Runtime {
                 looking: Arc::new(Semaphore::new(1)),
                 stop: stop.clone(),
             });
-            tasks.spawn(admin::serve(admin, listener, address));
+            tasks.spawn(admin::serve(admin, server, listener, address));
         }
         if let Some(cluster) = self.triggers.acts_on() {
             let follower = Arc::new(Follower {

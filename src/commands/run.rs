@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use fuse_rules::{Fuses, Ruleset, Style, parse_switch};
 use fuse_runtime::cluster::{Cluster, Finding, Report, examine};
 use fuse_runtime::engine::Policy;
+use fuse_runtime::http::Limits;
 use fuse_runtime::store::Store;
 use fuse_runtime::triggers::{Manifests, Triggers};
 use fuse_runtime::{Disk, Runtime, registry, rule_files, variable};
@@ -101,7 +102,9 @@ pub(crate) fn run(arguments: Run) -> Ended {
             .policy(policy)
             .admin(admin)
             .keep(config.state.keep)
-            .max_backlog(config.state.max_backlog);
+            .max_backlog(config.state.max_backlog)
+            .limits(Limits { max_buffered: config.listen.max_buffered, ..Limits::default() })
+            .allow_origins(config.listen.allow_origins.clone());
         // Signals are caught before anything listens, so that none is missed.
         let signal = Signals::new()?;
         let running = runtime.start(store).await.map_err(|error| error.to_string())?;

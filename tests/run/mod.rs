@@ -8,6 +8,8 @@ mod bodies;
 mod hostile;
 /// Where an event's id comes from.
 mod ids;
+/// What connections, requests and browsers may do.
+mod limits;
 /// `/metrics`, `/readyz` and the log.
 mod observe;
 /// How it ends, and when it does not start.

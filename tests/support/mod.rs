@@ -258,16 +258,6 @@ impl Fuse {
         self.process.as_ref().expect("it runs").terminate();
     }
 
-    /// Looks for a while whether it ends, which it must not. Cannot fail where it does not.
-    pub(crate) async fn assert_stays(&mut self, time: Duration) {
-        let start = std::time::Instant::now();
-        while start.elapsed() < time {
-            let process = self.process.as_mut().expect("it runs");
-            assert_eq!(process.ended(), None, "{}", process.said());
-            tokio::time::sleep(BETWEEN).await;
-        }
-    }
-
     /// Waits for the end: the exit code.
     pub(crate) async fn ended(&mut self) -> Option<i32> {
         let mut process = self.process.take().expect("it runs");

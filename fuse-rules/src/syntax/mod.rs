@@ -29,7 +29,7 @@ use pest::iterators::Pair;
 
 pub(crate) use docs::{BLANK, directive, doc, is_alone, is_one_line_end};
 pub(crate) use strings::duration_text;
-pub use strings::{parse_duration, quoted, show_duration};
+pub use strings::{parse_duration, parse_size, quoted, show_duration};
 #[cfg(test)]
 pub(crate) use tree::type_text;
 

@@ -98,8 +98,13 @@ pub fn show_duration(milliseconds: u64) -> String {
     duration_text(SignedDuration::from_millis(i64::try_from(milliseconds).unwrap_or(i64::MAX)))
 }
 
-/// Reads a size in bytes: `1MiB`.
-pub(super) fn parse_size(text: &str) -> Option<u64> {
+/// Reads a size in bytes as rules write it.
+///
+/// ```
+/// assert_eq!(fuse_rules::parse_size("1MiB"), Some(1 << 20));
+/// assert_eq!(fuse_rules::parse_size("1 MB"), None);
+/// ```
+pub fn parse_size(text: &str) -> Option<u64> {
     let digits = text.find(|c: char| !c.is_ascii_digit())?;
     let (count, unit) = text.split_at(digits);
     let shift = match unit {

@@ -22,6 +22,7 @@ use tokio::sync::Semaphore;
 
 use crate::bus::Bus;
 use crate::engine::{Group, Waiting, Watch, join_all};
+use crate::http::{Kind, Server};
 use crate::ledger::{EventRecord, Ledger};
 use crate::metrics::Metrics;
 use crate::sources::Stop;
@@ -55,7 +56,12 @@ pub(crate) struct Admin {
 }
 
 /// Serves until told to stop.
-pub(crate) async fn serve(admin: Arc<Admin>, listener: TcpListener, address: SocketAddr) {
+pub(crate) async fn serve(
+    admin: Arc<Admin>,
+    server: Server,
+    listener: TcpListener,
+    address: SocketAddr,
+) {
     let stop = admin.stop.clone();
     let app = Router::new()
         .route("/healthz", get(|| async { Json(json!({ "status": "ok" })) }))
@@ -63,11 +69,7 @@ pub(crate) async fn serve(admin: Arc<Admin>, listener: TcpListener, address: Soc
         .route("/metrics", get(metrics))
         .route("/decisions", get(decisions))
         .with_state(admin);
-    let server =
-        axum::serve(listener, app).with_graceful_shutdown(async move { stop.requested().await });
-    if let Err(error) = server.await {
-        tracing::error!(%address, %error, "the admin server failed");
-    }
+    server.serve(listener, address, Kind::Admin, app, stop).await;
 }
 
 /// 200 as long as events can be taken in: what cannot be acted on yet is kept, and turning senders
