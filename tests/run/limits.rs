@@ -169,3 +169,17 @@ async fn headers_and_queries_are_utf8() {
     let why = fuse.post((ALERTS.0, "/webhook?a=%ff"), body.clone()).await.error(400);
     assert!(why.contains("the query is not UTF-8"), "{why}");
 }
+
+#[tokio::test]
+async fn events_come_over_http2_too() {
+    let fuse = Setup::seed().start().await;
+    let client = reqwest::Client::builder().http2_prior_knowledge().no_proxy().build().unwrap();
+    let post = async |body: String| {
+        let reply = client.post(fuse.url(ALERTS.0, ALERTS.1)).body(body).send().await.unwrap();
+        reply.status().as_u16()
+    };
+    // Larger than the windows of a stream and of a connection.
+    assert_eq!(post(format!("{{\"a\": \"{}\"}}", "x".repeat(900_000))).await, 202);
+    assert_eq!(post("x".repeat((1 << 20) + 1)).await, 413);
+    assert_eq!(post(example("alertmanager-empty.json")).await, 202);
+}

@@ -167,8 +167,8 @@ async fn serve(
     let mut is_stopping = false;
     loop {
         tokio::select! {
-            // Errors are the peer's: broken connections, and what is not HTTP.
-            _ended = connection.as_mut() => return,
+            // In this order: a half request is closed before its body is told to end.
+            biased;
             () = activity.closed() => return,
             () = port.stop.requested(), if !is_stopping => {
                 if !activity.has_complete() {
@@ -178,6 +178,8 @@ async fn serve(
                 is_stopping = true;
                 connection.as_mut().graceful_shutdown();
             }
+            // Errors are the peer's: broken connections, and what is not HTTP.
+            _ended = connection.as_mut() => return,
         }
     }
 }

@@ -174,6 +174,11 @@ impl Activity {
         state.rest(now);
     }
 
+    /// Whether there is a request.
+    pub(super) fn has_requests(&self) -> bool {
+        !self.lock().is_without_requests()
+    }
+
     /// Whether there is a request that has arrived completely.
     pub(super) fn has_complete(&self) -> bool {
         self.lock().has_complete()
@@ -185,12 +190,17 @@ impl Activity {
         (state.unsent, now.saturating_duration_since(state.moved))
     }
 
-    /// For how long the connection is without a complete request, where that is long enough to make
-    /// room for another one.
+    /// For how long the connection is without a complete request, or its peer does not read its
+    /// answers, where that is long enough to make room for another one.
     pub(super) fn evictable(&self, limits: &Limits, now: Instant) -> Option<Duration> {
         let state = self.lock();
-        if state.has_complete() || state.closing.is_some() {
+        if state.closing.is_some() || state.working > 0 {
             return None;
+        }
+        if state.answering > 0 {
+            // Its peer does not read.
+            let age = now.saturating_duration_since(state.moved);
+            return (age >= limits.body_patience).then_some(age);
         }
         let age = now.saturating_duration_since(state.since);
         let patience =
@@ -274,9 +284,10 @@ mod tests {
     fn what_is_complete_is_not_evicted() {
         let (limits, start) = (Limits::default(), Instant::now());
         let activity = Activity::new(start);
-        assert_eq!(activity.evictable(&limits, start + Duration::from_millis(499)), None);
-        assert!(activity.evictable(&limits, start + Duration::from_millis(500)).is_some());
+        assert_eq!(activity.evictable(&limits, start + Duration::from_millis(49)), None);
+        assert!(activity.evictable(&limits, start + Duration::from_millis(50)).is_some());
         activity.begin(false, false, start + seconds(1));
+        // A body may take longer than a head.
         assert_eq!(activity.evictable(&limits, start + seconds(2)), None);
         assert!(activity.evictable(&limits, start + seconds(3)).is_some());
         activity.complete();

@@ -14,7 +14,8 @@ pub(super) const SMALL: usize = 32 << 10;
 /// One budget for the requests of all ports.
 ///
 /// A quarter of it is a reserve for the first 32 KiB of each request, so that small requests pass
-/// while large ones use up the rest. Bytes are taken when they arrive, never when a sender announces
+/// while large ones use up the rest. Further concurrent requests of one HTTP/2 connection have no
+/// part of the reserve, and may use three quarters of the number of requests. Bytes are taken when they arrive, never when a sender announces
 /// them. Where there is no room, the oldest request whose body is still arriving is given up, if it
 /// is old enough; its bytes count as free at once, since its task drops them when it wakes.
 #[derive(Debug)]
@@ -23,6 +24,8 @@ pub(super) struct Budget {
     reserve: usize,
     common: usize,
     next: u64,
+    /// Those that are not given up.
+    in_work: usize,
     /// By age: ids are ascending.
     requests: BTreeMap<u64, Entry>,
 }
@@ -30,6 +33,7 @@ pub(super) struct Budget {
 #[derive(Clone, Copy, Debug)]
 struct BudgetLimits {
     requests: usize,
+    further_requests: usize,
     reserve: usize,
     common: usize,
     patience: Duration,
@@ -38,6 +42,8 @@ struct BudgetLimits {
 #[derive(Debug)]
 struct Entry {
     since: Instant,
+    /// Whether its connection had another request.
+    is_further: bool,
     reserve: usize,
     common: usize,
     /// Whether all of the request has arrived.
@@ -69,6 +75,7 @@ impl Budget {
         Self {
             limits: BudgetLimits {
                 requests: limits.max_requests,
+                further_requests: limits.max_requests - limits.max_requests / 4,
                 reserve,
                 common: limits.max_buffered - reserve,
                 patience: limits.body_patience,
@@ -76,6 +83,7 @@ impl Budget {
             reserve: 0,
             common: 0,
             next: 0,
+            in_work: 0,
             requests: BTreeMap::new(),
         }
     }
@@ -85,20 +93,24 @@ impl Budget {
         self.reserve.saturating_add(self.common)
     }
 
-    /// A request begins. Its id, and what tells it that it is given up.
-    pub(super) fn begin(&mut self, now: Instant) -> Result<(u64, Arc<Notify>), NoRoom> {
-        let in_work = |budget: &Self| budget.requests.values().filter(|e| !e.is_given_up).count();
-        if self.requests.len() >= self.limits.requests
-            && in_work(self) >= self.limits.requests
-            && !self.give_up(Short::Requests, u64::MAX, now)
-        {
+    /// A request begins: the only one of its connection, or a further one. Its id, and what tells it
+    /// that it is given up.
+    pub(super) fn begin(
+        &mut self,
+        is_further: bool,
+        now: Instant,
+    ) -> Result<(u64, Arc<Notify>), NoRoom> {
+        let most = if is_further { self.limits.further_requests } else { self.limits.requests };
+        if self.in_work >= most && !self.give_up(Short::Requests, u64::MAX, now) {
             return Err(NoRoom::Full);
         }
+        self.in_work = self.in_work.saturating_add(1);
         let id = self.next;
         self.next = self.next.wrapping_add(1);
         let given_up = Arc::new(Notify::new());
         let entry = Entry {
             since: now,
+            is_further,
             reserve: 0,
             common: 0,
             is_complete: false,
@@ -115,7 +127,8 @@ impl Budget {
         if entry.is_given_up {
             return Err(NoRoom::GivenUp);
         }
-        let small = SMALL.saturating_sub(entry.reserve.saturating_add(entry.common)).min(bytes);
+        let taken = entry.reserve.saturating_add(entry.common);
+        let small = if entry.is_further { 0 } else { SMALL.saturating_sub(taken).min(bytes) };
         while self.reserve.saturating_add(small) > self.limits.reserve {
             if !self.give_up(Short::Reserve, id, now) {
                 break;
@@ -147,6 +160,9 @@ impl Budget {
     pub(super) fn end(&mut self, id: u64) {
         if let Some(entry) = self.requests.remove(&id) {
             self.free(entry.reserve, entry.common);
+            if !entry.is_given_up {
+                self.in_work = self.in_work.saturating_sub(1);
+            }
         }
     }
 
@@ -174,6 +190,7 @@ impl Budget {
         let (reserve, common) = (entry.reserve, entry.common);
         (entry.reserve, entry.common) = (0, 0);
         self.free(reserve, common);
+        self.in_work = self.in_work.saturating_sub(1);
         true
     }
 }
@@ -194,14 +211,14 @@ mod tests {
     #[test]
     fn large_requests_leave_the_reserve_to_small_ones() {
         let (mut budget, now) = (budget(100), Instant::now());
-        let large: Vec<u64> = (0..3).map(|_| budget.begin(now).unwrap().0).collect();
+        let large: Vec<u64> = (0..3).map(|_| budget.begin(false, now).unwrap().0).collect();
         for id in &large {
             budget.take(*id, MIB, now).unwrap();
         }
         // 3 MiB less three times 32 KiB are in the common part.
         assert_eq!(budget.take(large[0], 97 << 10, now), Err(NoRoom::Full));
         for _ in 0..20 {
-            let (small, _) = budget.begin(now).unwrap();
+            let (small, _) = budget.begin(false, now).unwrap();
             budget.take(small, 20 << 10, now).unwrap();
         }
         budget.end(large[1]);
@@ -211,9 +228,9 @@ mod tests {
     #[test]
     fn the_oldest_incomplete_request_makes_room_once_it_is_old_enough() {
         let (mut budget, start) = (budget(100), Instant::now());
-        let (done, _) = budget.begin(start).unwrap();
-        let (slow, _) = budget.begin(start).unwrap();
-        let (new, _) = budget.begin(start).unwrap();
+        let (done, _) = budget.begin(false, start).unwrap();
+        let (slow, _) = budget.begin(false, start).unwrap();
+        let (new, _) = budget.begin(false, start).unwrap();
         budget.take(done, MIB, start).unwrap();
         assert!(budget.complete(done));
         budget.take(slow, 2 * MIB, start).unwrap();
@@ -223,7 +240,7 @@ mod tests {
         assert_eq!(budget.take(slow, 1, later), Err(NoRoom::GivenUp));
         assert!(!budget.complete(slow));
         // What is complete stays, however old it is.
-        let (other, _) = budget.begin(later).unwrap();
+        let (other, _) = budget.begin(false, later).unwrap();
         assert!(budget.complete(new));
         assert_eq!(budget.take(other, 3 * MIB, later), Err(NoRoom::Full));
         for id in [done, slow, new, other] {
@@ -235,22 +252,34 @@ mod tests {
     #[test]
     fn requests_are_counted() {
         let (mut budget, start) = (budget(2), Instant::now());
-        let (first, given_up) = budget.begin(start).unwrap();
-        let (second, _) = budget.begin(start).unwrap();
-        assert_eq!(budget.begin(start).unwrap_err(), NoRoom::Full);
+        let (first, given_up) = budget.begin(false, start).unwrap();
+        let (second, _) = budget.begin(false, start).unwrap();
+        assert_eq!(budget.begin(false, start).unwrap_err(), NoRoom::Full);
         assert!(budget.complete(second));
-        budget.begin(start + Duration::from_secs(2)).unwrap();
+        budget.begin(false, start + Duration::from_secs(2)).unwrap();
         assert_eq!(budget.take(first, 1, start), Err(NoRoom::GivenUp));
         drop(given_up);
     }
 
     #[test]
+    fn further_requests_of_a_connection_leave_room_for_others() {
+        let (mut budget, now) = (budget(8), Instant::now());
+        for _ in 0..6 {
+            let (id, _) = budget.begin(true, now).unwrap();
+            budget.take(id, MIB / 2, now).unwrap();
+        }
+        assert_eq!(budget.begin(true, now).unwrap_err(), NoRoom::Full);
+        let (only, _) = budget.begin(false, now).unwrap();
+        budget.take(only, SMALL, now).unwrap();
+    }
+
+    #[test]
     fn what_can_never_fit_gives_up_nobody() {
         let (mut budget, start) = (budget(9), Instant::now());
-        let (slow, _) = budget.begin(start).unwrap();
+        let (slow, _) = budget.begin(false, start).unwrap();
         budget.take(slow, MIB, start).unwrap();
         let later = start + Duration::from_secs(9);
-        let (huge, _) = budget.begin(later).unwrap();
+        let (huge, _) = budget.begin(false, later).unwrap();
         assert_eq!(budget.take(huge, 5 * MIB, later), Err(NoRoom::Full));
         assert_eq!(budget.take(slow, 1, later), Ok(()));
     }
@@ -267,7 +296,7 @@ mod tests {
                 now += Duration::from_millis(millis);
                 let id = open.get(which % open.len().max(1)).copied();
                 match (what, id) {
-                    (0, _) | (_, None) => open.extend(budget.begin(now).ok().map(|(id, _)| id)),
+                    (0, _) | (_, None) => open.extend(budget.begin(false, now).ok().map(|(id, _)| id)),
                     (1, Some(id)) => drop(budget.take(id, bytes, now)),
                     (2, Some(id)) => drop(budget.complete(id)),
                     (_, Some(id)) => {

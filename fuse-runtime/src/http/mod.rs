@@ -1,8 +1,7 @@
 //! The HTTP server of all ports: one accept loop per port, and limits that all ports share.
 //!
-//! Each request has a place in the budget from the end of its head to the end of its answer, and
-//! each connection a place in the registry. Both decide who makes room for whom; neither knows
-//! sockets. The ports' own handlers are axum routers.
+//! Each request has a place in the budget from the end of its head to its answer, and each connection
+//! a place in the registry. Both decide who makes room for whom; neither knows sockets. The ports' own handlers are axum routers.
 
 mod accept;
 mod activity;
@@ -41,7 +40,7 @@ use crate::sources::Stop;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Peer {
     /// Who connected.
-    #[expect(dead_code, reason = "for the admin port's calls that change something")]
+    #[allow(dead_code, reason = "for the admin port's calls that change something")]
     pub(crate) remote: SocketAddr,
     /// The address that it connected to.
     pub(crate) local: SocketAddr,

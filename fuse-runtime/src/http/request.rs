@@ -19,8 +19,8 @@ use crate::sources::Stop;
 /// The most of an answer that is handed to a connection at a time, in bytes.
 const PIECE: usize = 16 << 10;
 
-/// A request in work. Its bytes stay in the budget until this is dropped: keep it for as long as
-/// the body is in memory.
+/// A request in work. Its bytes stay in the budget until it is answered, or this is dropped: keep it
+/// for as long as the body is in memory.
 pub(crate) struct InWork {
     server: Server,
     id: u64,
@@ -84,8 +84,8 @@ impl InWork {
         stop: Stop,
     ) -> Result<(Arc<Self>, Body), BodyError> {
         let now = Instant::now();
-        let (id, given_up) = server.budget().begin(now)?;
         let is_complete = body.is_end_stream();
+        let (id, given_up) = server.budget().begin(activity.has_requests(), now)?;
         activity.begin(is_http2, is_complete, now);
         let request = Arc::new(Self {
             server: server.clone(),
@@ -100,13 +100,14 @@ impl InWork {
             return Ok((request, Body::empty()));
         }
         let timeout = server.limits().body_timeout;
-        let interrupted = Box::pin(async move {
+        let interrupted: Pin<Box<dyn Future<Output = _> + Send>> = Box::pin(async move {
             tokio::select! {
                 () = given_up.notified() => BodyError::GivenUp,
                 () = stop.requested() => BodyError::Stopping,
                 () = tokio::time::sleep(timeout) => BodyError::TimedOut(timeout.as_secs()),
             }
         });
+        let interrupted = Some(interrupted);
         let arriving = Arriving { body, request: Arc::clone(&request), interrupted };
         Ok((request, Body::new(arriving)))
     }
@@ -137,11 +138,19 @@ impl InWork {
         Ok(())
     }
 
-    /// The request is answered by a body of so many bytes.
+    /// The request is answered by a body of so many bytes. Its own bytes are free now, however long
+    /// the peer takes to read the answer.
     pub(super) fn answer(&self, bytes: usize) {
+        self.end();
         self.unsent.store(bytes, ORDER);
         let stage = self.stage.swap(ANSWERING, ORDER);
         self.activity.answer(stage == WORKING, bytes, Instant::now());
+    }
+
+    fn end(&self) {
+        let mut budget = self.server.budget();
+        budget.end(self.id);
+        self.server.metrics().buffered(budget.used());
     }
 
     fn sent(&self, bytes: usize) {
@@ -156,10 +165,7 @@ const ORDER: Ordering = Ordering::SeqCst;
 
 impl Drop for InWork {
     fn drop(&mut self) {
-        let mut budget = self.server.budget();
-        budget.end(self.id);
-        self.server.metrics().buffered(budget.used());
-        drop(budget);
+        self.end();
         let now = Instant::now();
         match self.stage.load(ORDER) {
             ANSWERING => self.activity.end(self.unsent.load(ORDER), now),
@@ -172,7 +178,8 @@ impl Drop for InWork {
 struct Arriving {
     body: Incoming,
     request: Arc<InWork>,
-    interrupted: Pin<Box<dyn Future<Output = BodyError> + Send>>,
+    /// `None` once it has interrupted the body.
+    interrupted: Option<Pin<Box<dyn Future<Output = BodyError> + Send>>>,
 }
 
 impl hyper::body::Body for Arriving {
@@ -183,7 +190,9 @@ impl hyper::body::Body for Arriving {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::BoxError>>> {
-        if let Poll::Ready(why) = self.interrupted.as_mut().poll(context) {
+        let Some(interrupted) = &mut self.interrupted else { return Poll::Ready(None) };
+        if let Poll::Ready(why) = interrupted.as_mut().poll(context) {
+            self.interrupted = None;
             return Poll::Ready(Some(Err(why.into())));
         }
         let frame = match ready!(Pin::new(&mut self.body).poll_frame(context)) {

@@ -20,8 +20,10 @@ use super::{Kind, Peer, Port};
 
 /// What senders are told to wait where there is no room, in seconds.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
-/// Answers up to this size do not count against the budget of unsent answers.
+/// Answers up to this size do not count as unsent with HTTP/1, where a connection has one.
 const SMALL_ANSWER: usize = 4 << 10;
+/// What an unsent answer takes with HTTP/2, with its stream and task.
+const STREAM: usize = 8 << 10;
 
 /// A handler panicked; its connection ends.
 #[derive(Debug, thiserror::Error)]
@@ -59,7 +61,11 @@ pub(super) async fn handle(
         }
     };
     let bytes = usize::try_from(answer.body().size_hint().lower()).unwrap_or(usize::MAX);
-    let bytes = if bytes <= SMALL_ANSWER { 0 } else { bytes };
+    let bytes = match is_http2 {
+        true => bytes.saturating_add(STREAM),
+        false if bytes <= SMALL_ANSWER => 0,
+        false => bytes,
+    };
     let answer = match port.server.may_answer(bytes) {
         true => {
             in_work.answer(bytes);
