@@ -5,9 +5,11 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use fuse_rules::{Fuses, Level, Lint, Lints, Ruleset, parse_duration, parse_switch};
+use axum::http::Uri;
+use fuse_rules::{Fuses, Level, Lint, Lints, Ruleset, parse_duration, parse_size, parse_switch};
 use serde::{Deserialize, Deserializer};
 
+use crate::http::Limits;
 use crate::store::SizeLimits;
 
 /// What `fuse.toml` says. Every field may be left out.
@@ -101,13 +103,26 @@ impl Default for Held {
 }
 
 /// `[listen]`: where to listen.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Listen {
     /// The address of sources. 127.0.0.1 with `--local`, else all addresses.
     pub address: Option<IpAddr>,
     /// The address and port of the admin server. Port 12080 of the sources' address.
     pub admin: Option<SocketAddr>,
+    /// How many bytes of requests may be in memory, over all ports: `64MiB`.
+    #[serde(deserialize_with = "buffer_size")]
+    pub max_buffered: usize,
+    /// The origins whose pages may send events, as in `https://portal.example`: none.
+    #[serde(deserialize_with = "origins")]
+    pub allow_origins: Vec<String>,
+}
+
+impl Default for Listen {
+    fn default() -> Self {
+        let max_buffered = Limits::default().max_buffered;
+        Self { address: None, admin: None, max_buffered, allow_origins: Vec::new() }
+    }
 }
 
 /// `[state]`: what is kept, and where.
@@ -294,7 +309,7 @@ pub fn variable(fuse: &str) -> String {
 
 fn size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
     let text = String::deserialize(deserializer)?;
-    fuse_rules::parse_size(&text).ok_or_else(|| {
+    parse_size(&text).ok_or_else(|| {
         serde::de::Error::custom(format!("`{text}` is not a size; write one as in `64MiB`"))
     })
 }
@@ -310,6 +325,37 @@ fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::E
             "`{text}` is no duration; write one as in `7d` or `1h30m`"
         ))
     })
+}
+
+/// The smallest buffer: what a few bodies of the default limit take.
+const SMALLEST_BUFFER: usize = 4 << 20;
+
+fn buffer_size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let size = parse_size(&text).and_then(|size| usize::try_from(size).ok());
+    size.filter(|size| *size >= SMALLEST_BUFFER).ok_or_else(|| {
+        serde::de::Error::custom(format!(
+            "`{text}` is not a size of at least `4MiB`, as in `64MiB`"
+        ))
+    })
+}
+
+fn origins<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    let origins = Vec::<String>::deserialize(deserializer)?;
+    match origins.iter().find(|origin| !is_origin(origin)) {
+        None => Ok(origins),
+        Some(other) => Err(serde::de::Error::custom(format!(
+            "`{other}` is not an origin as browsers send it; write a scheme, a host and perhaps a \
+             port in lower case, as in `https://portal.example`"
+        ))),
+    }
+}
+
+fn is_origin(text: &str) -> bool {
+    let Ok(uri) = text.parse::<Uri>() else { return false };
+    let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else { return false };
+    text == format!("{scheme}://{authority}")
+        && !text.contains(|c: char| c == '@' || c.is_uppercase())
 }
 
 #[cfg(test)]
@@ -355,6 +401,25 @@ mod tests {
         "#);
         let level = "[lint]\nunused-const = \"error\"".parse::<Config>().unwrap_err().to_string();
         assert!(level.contains("unknown variant `error`, expected one of `allow`, `warn`, `deny`"));
+    }
+
+    #[test]
+    fn listening_has_limits_and_origins() {
+        let listen =
+            |text: &str| format!("[listen]\n{text}").parse::<Config>().map(|config| config.listen);
+        assert_eq!(listen("").unwrap().max_buffered, 64 << 20);
+        assert_eq!(listen("max_buffered = \"8MiB\"").unwrap().max_buffered, 8 << 20);
+        let origins = listen("allow_origins = [\"https://a.example\", \"http://b:8080\"]").unwrap();
+        assert_eq!(origins.allow_origins.len(), 2);
+        for wrong in [
+            "max_buffered = \"1MiB\"",
+            "max_buffered = \"64 MB\"",
+            "allow_origins = [\"*\"]",
+            "allow_origins = [\"https://a.example/\"]",
+            "allow_origins = [\"https://A.example\"]",
+        ] {
+            assert!(listen(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -25,6 +25,7 @@ mod config;
 pub mod engine;
 pub mod event;
 mod files;
+pub mod http;
 pub mod ledger;
 mod log_limit;
 mod metrics;

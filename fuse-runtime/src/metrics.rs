@@ -57,6 +57,16 @@ struct FuseName {
     fuse: String,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct PortNumber {
+    port: u16,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CloseReason {
+    reason: &'static str,
+}
+
 /// Counters, gauges and histograms of one runtime.
 #[derive(Debug)]
 pub(crate) struct Metrics {
@@ -78,6 +88,9 @@ pub(crate) struct Metrics {
     dead_letters: Gauge,
     deciding: Histogram,
     settling: Histogram,
+    connections: Family<PortNumber, Gauge>,
+    connections_closed: Family<CloseReason, Counter>,
+    buffered: Gauge,
 }
 
 impl Metrics {
@@ -174,6 +187,21 @@ impl Metrics {
             Unit::Seconds,
             settling.clone(),
         );
+        let connections = Family::default();
+        let connections_closed = Family::default();
+        let buffered = Gauge::default();
+        registry.register("connections", "Open connections, by port", connections.clone());
+        registry.register(
+            "connections_closed",
+            "Connections that fuse closed, by reason",
+            connections_closed.clone(),
+        );
+        registry.register_with_unit(
+            "buffered",
+            "Bytes of requests that are in memory",
+            Unit::Bytes,
+            buffered.clone(),
+        );
         Self {
             registry,
             received,
@@ -193,6 +221,9 @@ impl Metrics {
             dead_letters,
             deciding,
             settling,
+            connections,
+            connections_closed,
+            buffered,
         }
     }
 
@@ -243,6 +274,18 @@ impl Metrics {
 
     pub(crate) fn panicked(&self, task: &'static str) {
         self.panics.get_or_create(&Task { task }).inc();
+    }
+
+    pub(crate) fn connections(&self, port: u16, change: i64) {
+        self.connections.get_or_create(&PortNumber { port }).inc_by(change);
+    }
+
+    pub(crate) fn connection_closed(&self, reason: &'static str) {
+        self.connections_closed.get_or_create(&CloseReason { reason }).inc();
+    }
+
+    pub(crate) fn buffered(&self, bytes: usize) {
+        self.buffered.set(i64::try_from(bytes).unwrap_or(i64::MAX));
     }
 
     /// Sets what is counted elsewhere, and gives everything in the text format.

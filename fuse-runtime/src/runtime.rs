@@ -17,6 +17,7 @@ use crate::bus::{Bus, BusError, EmbeddedBus};
 use crate::clock::Clock;
 use crate::cluster::{Need, Place, needs};
 use crate::engine::{Engine, Follower, Gate, Pending, Policy, Shares, Watch, Watcher};
+use crate::http::{Limits, Server};
 use crate::ledger::{EmbeddedLedger, Ledger, LedgerError};
 use crate::metrics::Metrics;
 use crate::sources::{Bound, Intake, SourceError, Sources, Stop};
@@ -62,6 +63,8 @@ pub struct Runtime {
     clock: Clock,
     watcher: Watcher,
     dropped_log_lines: DroppedLines,
+    limits: Limits,
+    allow_origins: Vec<String>,
 }
 
 /// Says how many lines the log could not take.
@@ -141,6 +144,8 @@ impl Runtime {
             clock: Clock::system(),
             watcher: Arc::new(|_| {}),
             dropped_log_lines: Arc::new(|| 0),
+            limits: Limits::default(),
+            allow_origins: Vec::new(),
         }
     }
 
@@ -199,6 +204,18 @@ impl Runtime {
         Self { dropped_log_lines: Arc::new(dropped), ..self }
     }
 
+    /// Sets the limits of the HTTP ports.
+    #[must_use]
+    pub fn limits(self, limits: Limits) -> Self {
+        Self { limits, ..self }
+    }
+
+    /// Sets the origins whose pages may send events, as in `https://portal.example`: none.
+    #[must_use]
+    pub fn allow_origins(self, origins: Vec<String>) -> Self {
+        Self { allow_origins: origins, ..self }
+    }
+
     /// Starts on a store: everything that can fail fails here.
     ///
     /// # Errors
@@ -214,8 +231,15 @@ impl Runtime {
         let bus: Arc<dyn Bus> = Arc::new(EmbeddedBus::new(store.clone(), self.max_backlog).await?);
         let ledger: Arc<dyn Ledger> = Arc::new(EmbeddedLedger::new(store.clone()));
         let clock = store.keep_time(&self.clock).await?;
-        let intake =
-            Intake::new(Arc::clone(&bus), plan.clone(), clock.clone(), Arc::clone(&metrics));
+        let server =
+            Server::new(self.limits.clone(), self.allow_origins.clone(), Arc::clone(&metrics));
+        let intake = Intake::new(
+            Arc::clone(&bus),
+            plan.clone(),
+            clock.clone(),
+            Arc::clone(&metrics),
+            server.clone(),
+        );
         let bound = self.bind(&intake).await?;
         let mut listening: Vec<String> = bound.iter().flat_map(|bound| bound.listening()).collect();
         let (stopper, stop) = Stop::new();
@@ -265,10 +289,8 @@ impl Runtime {
                 explaining: Arc::new(Semaphore::new(admin::decisions::MAX_ANSWERS)),
                 stop: stop.clone(),
             });
-            tasks.spawn(
-                Arc::clone(&supervisor)
-                    .watch("the admin port", admin::serve(admin, listener, address)),
-            );
+            let serving = admin::serve(admin, server, listener, address);
+            tasks.spawn(Arc::clone(&supervisor).watch("the admin port", serving));
         }
         if let Some(cluster) = self.triggers.acts_on() {
             let follower = Arc::new(Follower {

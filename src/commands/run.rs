@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use fuse_rules::{Fuses, Ruleset, Style, parse_switch};
 use fuse_runtime::cluster::{Cluster, Finding, Report, examine};
 use fuse_runtime::engine::Policy;
+use fuse_runtime::http::Limits;
 use fuse_runtime::store::{SizeLimits, Store};
 use fuse_runtime::triggers::{Manifests, Triggers};
 use fuse_runtime::{Disk, Runtime, registry, rule_files, variable};
@@ -108,6 +109,8 @@ pub(crate) fn run(arguments: Run) -> Ended {
             .admin(admin)
             .keep(config.state.keep)
             .max_backlog(config.state.max_backlog)
+            .limits(Limits { max_buffered: config.listen.max_buffered, ..Limits::default() })
+            .allow_origins(config.listen.allow_origins.clone())
             .dropped_log_lines(log.dropped_lines());
         // Signals are caught before anything listens, so that none is missed.
         let mut signals = Signals::new()?;

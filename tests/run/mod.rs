@@ -12,6 +12,8 @@ mod faults;
 mod hostile;
 /// Where an event's id comes from.
 mod ids;
+/// What connections, requests and browsers may do.
+mod limits;
 /// `/metrics`, `/readyz` and the log.
 mod observe;
 /// Fuses that are switched off while actions are pending, and actions that are given up.

@@ -1,10 +1,9 @@
 //! `/held`: the actions that are off the bus, and giving one up by hand.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{ConnectInfo, Path, Query, State};
+use axum::extract::{Extension, Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
@@ -12,6 +11,7 @@ use serde_json::json;
 
 use super::{Admin, failed};
 use crate::engine::DiscardError;
+use crate::http::Peer;
 use crate::ledger::EventAction;
 
 /// The most actions of one page.
@@ -54,11 +54,11 @@ pub(super) struct Discard {
 /// in the pod, may.
 pub(super) async fn discard(
     State(admin): State<Arc<Admin>>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    Extension(peer): Extension<Peer>,
     Path(id): Path<String>,
     body: Option<Json<Discard>>,
 ) -> Response {
-    if !peer.ip().to_canonical().is_loopback() {
+    if !peer.remote.ip().to_canonical().is_loopback() {
         let why = "actions are discarded from the same machine or pod only, as in `kubectl port-forward` or `kubectl exec`";
         return failed(StatusCode::FORBIDDEN, why);
     }

@@ -20,6 +20,7 @@ use tokio::sync::Semaphore;
 
 use crate::bus::Bus;
 use crate::engine::{Engine, Group, Watch, join_all};
+use crate::http::{Kind, Server};
 use crate::ledger::Ledger;
 use crate::metrics::{Counted, Metrics};
 use crate::sources::Stop;
@@ -60,7 +61,12 @@ pub(crate) struct Admin {
 }
 
 /// Serves until told to stop.
-pub(crate) async fn serve(admin: Arc<Admin>, listener: TcpListener, address: SocketAddr) {
+pub(crate) async fn serve(
+    admin: Arc<Admin>,
+    server: Server,
+    listener: TcpListener,
+    address: SocketAddr,
+) {
     let stop = admin.stop.clone();
     let app = Router::new()
         .route("/healthz", get(alive))
@@ -70,11 +76,7 @@ pub(crate) async fn serve(admin: Arc<Admin>, listener: TcpListener, address: Soc
         .route("/held", get(held::list))
         .route("/held/{id}/discard", post(held::discard))
         .with_state(admin);
-    let server = axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>())
-        .with_graceful_shutdown(async move { stop.requested().await });
-    if let Err(error) = server.await {
-        tracing::error!(%address, %error, "the admin server failed");
-    }
+    server.serve(listener, address, Kind::Admin, app, stop).await;
 }
 
 /// 200 unless a restart of the process may help: its state has failed for long, or a part of it has

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use fuse_rules::{Event, InvalidBody, Plan};
 use uuid::Uuid;
 
-use super::Incoming;
+use super::{Incoming, cloud_events};
 use crate::bus::{Bus, BusError, Health, Published};
 use crate::clock::Clock;
 use crate::event::Envelope;
+use crate::http::Server;
 use crate::metrics::Metrics;
 
 /// The longest id of a sender, in bytes.
@@ -21,6 +22,7 @@ pub struct Intake {
     plan: Plan,
     clock: Clock,
     metrics: Arc<Metrics>,
+    server: Server,
 }
 
 /// An event that is durable.
@@ -57,8 +59,19 @@ pub enum Refused {
 }
 
 impl Intake {
-    pub(crate) fn new(bus: Arc<dyn Bus>, plan: Plan, clock: Clock, metrics: Arc<Metrics>) -> Self {
-        Self { bus, plan, clock, metrics }
+    pub(crate) fn new(
+        bus: Arc<dyn Bus>,
+        plan: Plan,
+        clock: Clock,
+        metrics: Arc<Metrics>,
+        server: Server,
+    ) -> Self {
+        Self { bus, plan, clock, metrics, server }
+    }
+
+    /// What sources over HTTP are served by.
+    pub(super) fn server(&self) -> &Server {
+        &self.server
     }
 
     /// Whether events can be taken in now. Cheap: for readiness.
@@ -135,15 +148,15 @@ impl Intake {
 }
 
 /// The sender's id of an event: by the `id` of its source, else by the headers that GitHub
-/// (`X-GitHub-Delivery`) and CloudEvents (`ce-source` and `ce-id`, joined by a space) send.
+/// (`X-GitHub-Delivery`) and CloudEvents (`ce-source` and `ce-id`) send. The id of a cloud event is
+/// its source, in which `%`, spaces and control characters are percent-encoded, a space, and its id;
+/// the event's headers are [decoded](super::decode_header).
 ///
 /// # Errors
 /// A key that the `id` reads stands twice in one object, so that there are two ids.
 pub fn sender_id(plan: &Plan, event: &Event<'_>) -> Result<Option<String>, String> {
     let header = |name: &str| event.header_value(name).filter(|value| !value.is_empty());
-    // A source of CloudEvents is a URI, which has no spaces; one that has is kept apart.
-    let source = || Some(header("ce-source")?.replace(' ', "%20"));
-    let cloud_event = || Some(format!("{} {}", source()?, header("ce-id")?));
+    let cloud_event = || Some(cloud_events::event_id(header("ce-source")?, header("ce-id")?));
     Ok(plan
         .source_field(event, "id")?
         .filter(|id| !id.is_empty())

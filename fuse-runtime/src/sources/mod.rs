@@ -48,6 +48,7 @@
 //! }
 //! ```
 
+mod cloud_events;
 mod intake;
 mod webhook;
 
@@ -59,6 +60,7 @@ use bytes::Bytes;
 use fuse_rules::{Ruleset, SourceSchema};
 use tokio::sync::watch;
 
+pub use cloud_events::decode_header;
 pub use intake::{Intake, Refused, Taken, sender_id};
 pub use webhook::Webhook;
 
@@ -72,7 +74,7 @@ pub struct Incoming {
     /// The sender's id, where the source knows one; else it is looked for in the headers and by
     /// the source's `id` expression, and made up last.
     pub id: Option<String>,
-    /// Headers, by lower-case names.
+    /// Headers, by lower-case names, as [`decode_header`] gives them.
     pub headers: BTreeMap<String, String>,
     /// Parameters of the query.
     pub query: BTreeMap<String, String>,

@@ -11,7 +11,7 @@ use fuse_rules::once::{Admission, Claims};
 use fuse_rules::{Closest, Event, Explained, Explanation, Fuses, Outcome, Ruleset, parse_switch};
 use fuse_runtime::engine::reject_unrenderable;
 use fuse_runtime::event::EventKey;
-use fuse_runtime::sources::sender_id;
+use fuse_runtime::sources::{decode_header, sender_id};
 use fuse_runtime::triggers::{ActionRequest, Triggers};
 use serde_json::{Value, json};
 
@@ -34,7 +34,7 @@ pub(crate) fn run(arguments: &Explain) -> Ended {
         .received(arguments.at.unwrap_or_else(jiff::Timestamp::now));
     for header in &arguments.headers {
         let (name, value) = self::header(header)?;
-        event = event.header(name, value);
+        event = event.header(name, &decode_header(name, value)?);
     }
     let plan = ruleset.plan();
     let id = match arguments.id.clone() {

@@ -1,0 +1,325 @@
+//! What one connection is doing, and when it has done too little for too long. No I/O.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::Notify;
+
+use super::Limits;
+
+/// Why a connection was closed, as the metric names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reason {
+    /// There were too many connections, and it made room for another one.
+    Evicted,
+    /// There were too many connections, and none could make room for it.
+    Limit,
+    /// A request head did not arrive in time.
+    HeadTimeout,
+    /// It had no request for too long.
+    Idle,
+    /// Its peer did not read its answer in time.
+    WriteTimeout,
+    /// The process stops, and it had no complete request.
+    Stopping,
+}
+
+impl Reason {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Evicted => "evicted",
+            Self::Limit => "limit",
+            Self::HeadTimeout => "head-timeout",
+            Self::Idle => "idle",
+            Self::WriteTimeout => "write-timeout",
+            Self::Stopping => "stopping",
+        }
+    }
+}
+
+/// What one connection is doing. Shared by its task, its requests and the registry.
+#[derive(Debug)]
+pub(super) struct Activity {
+    state: Mutex<State>,
+    closing: Notify,
+}
+
+#[derive(Debug)]
+struct State {
+    is_http2: bool,
+    /// Requests whose body is still arriving.
+    receiving: usize,
+    /// Requests that are complete and not answered yet.
+    working: usize,
+    /// Requests whose answer is being sent.
+    answering: usize,
+    /// Since when there is no complete request.
+    since: Instant,
+    /// When the first byte of a head arrived that is not complete yet.
+    head: Option<Instant>,
+    /// When the peer last read some of an answer.
+    moved: Instant,
+    /// Since when a write is blocked.
+    blocked: Option<Instant>,
+    /// Bytes of answers that the peer has not read.
+    unsent: usize,
+    closing: Option<Reason>,
+}
+
+impl State {
+    fn is_without_requests(&self) -> bool {
+        self.receiving == 0 && self.working == 0 && self.answering == 0
+    }
+
+    fn has_complete(&self) -> bool {
+        self.working > 0 || self.answering > 0
+    }
+}
+
+impl Activity {
+    pub(super) fn new(now: Instant) -> Self {
+        let state = State {
+            is_http2: false,
+            receiving: 0,
+            working: 0,
+            answering: 0,
+            since: now,
+            head: None,
+            moved: now,
+            blocked: None,
+            unsent: 0,
+            closing: None,
+        };
+        Self { state: Mutex::new(state), closing: Notify::new() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Bytes arrived.
+    pub(super) fn read(&self, now: Instant) {
+        let mut state = self.lock();
+        // Between requests, HTTP/2 has frames that belong to none.
+        if state.is_without_requests() && state.head.is_none() && !state.is_http2 {
+            state.head = Some(now);
+            state.since = now;
+        }
+    }
+
+    /// Bytes were written.
+    pub(super) fn wrote(&self, now: Instant) {
+        let mut state = self.lock();
+        state.blocked = None;
+        // With HTTP/2, they may belong to no answer.
+        if !state.is_http2 {
+            state.moved = now;
+        }
+    }
+
+    /// A write has to wait.
+    pub(super) fn write_blocked(&self, now: Instant) {
+        self.lock().blocked.get_or_insert(now);
+    }
+
+    /// A head is complete, and with it perhaps the request.
+    pub(super) fn begin(&self, is_http2: bool, is_complete: bool, now: Instant) {
+        let mut state = self.lock();
+        if state.is_without_requests() {
+            state.since = now;
+        }
+        state.is_http2 = is_http2;
+        state.head = None;
+        match is_complete {
+            true => state.working = state.working.saturating_add(1),
+            false => state.receiving = state.receiving.saturating_add(1),
+        }
+    }
+
+    /// A request's body is complete.
+    pub(super) fn complete(&self) {
+        let mut state = self.lock();
+        state.receiving = state.receiving.saturating_sub(1);
+        state.working = state.working.saturating_add(1);
+    }
+
+    /// A request is answered; `unsent` bytes of the answer's body are to be sent.
+    pub(super) fn answer(&self, was_complete: bool, unsent: usize, now: Instant) {
+        let mut state = self.lock();
+        state.leave(was_complete);
+        state.answering = state.answering.saturating_add(1);
+        state.unsent = state.unsent.saturating_add(unsent);
+        state.moved = now;
+    }
+
+    /// Bytes of an answer were handed to the connection, which asked for them.
+    pub(super) fn sent(&self, bytes: usize, now: Instant) {
+        let mut state = self.lock();
+        state.unsent = state.unsent.saturating_sub(bytes);
+        state.moved = now;
+    }
+
+    /// A request ends after its answer.
+    pub(super) fn end(&self, unsent: usize, now: Instant) {
+        let mut state = self.lock();
+        state.answering = state.answering.saturating_sub(1);
+        state.unsent = state.unsent.saturating_sub(unsent);
+        state.rest(now);
+    }
+
+    /// A request ends without an answer.
+    pub(super) fn abandon(&self, was_complete: bool, now: Instant) {
+        let mut state = self.lock();
+        state.leave(was_complete);
+        state.rest(now);
+    }
+
+    /// Whether there is a request.
+    pub(super) fn has_requests(&self) -> bool {
+        !self.lock().is_without_requests()
+    }
+
+    /// Whether there is a request that has arrived completely.
+    pub(super) fn has_complete(&self) -> bool {
+        self.lock().has_complete()
+    }
+
+    /// Bytes of answers that the peer has not read, and for how long it has read none.
+    pub(super) fn unread(&self, now: Instant) -> (usize, Duration) {
+        let state = self.lock();
+        (state.unsent, now.saturating_duration_since(state.moved))
+    }
+
+    /// For how long the connection is without a complete request, or its peer does not read its
+    /// answers, where that is long enough to make room for another one.
+    pub(super) fn evictable(&self, limits: &Limits, now: Instant) -> Option<Duration> {
+        let state = self.lock();
+        if state.closing.is_some() || state.working > 0 {
+            return None;
+        }
+        if state.answering > 0 {
+            // Its peer does not read.
+            let age = now.saturating_duration_since(state.moved);
+            return (age >= limits.body_patience).then_some(age);
+        }
+        let age = now.saturating_duration_since(state.since);
+        let patience =
+            if state.receiving > 0 { limits.body_patience } else { limits.idle_patience };
+        (age >= patience).then_some(age)
+    }
+
+    /// Which timeout has passed.
+    pub(super) fn overdue(&self, limits: &Limits, now: Instant) -> Option<Reason> {
+        let state = self.lock();
+        let past = |since: Instant, limit| now.saturating_duration_since(since) > limit;
+        let is_blocked = state.blocked.is_some_and(|since| past(since, limits.write_timeout));
+        if is_blocked || (state.answering > 0 && past(state.moved, limits.write_timeout)) {
+            return Some(Reason::WriteTimeout);
+        }
+        if !state.is_without_requests() {
+            return None;
+        }
+        match state.head {
+            Some(since) if past(since, limits.head_timeout) => Some(Reason::HeadTimeout),
+            None if past(state.since, limits.idle_timeout) => Some(Reason::Idle),
+            _ => None,
+        }
+    }
+
+    /// Asks the connection's task to close it. `false` where it was asked before.
+    pub(super) fn close(&self, reason: Reason) -> bool {
+        let mut state = self.lock();
+        let is_first = state.closing.is_none();
+        state.closing.get_or_insert(reason);
+        drop(state);
+        self.closing.notify_one();
+        is_first
+    }
+
+    /// Waits until somebody asks to close the connection.
+    pub(super) async fn closed(&self) {
+        self.closing.notified().await;
+    }
+}
+
+impl State {
+    fn leave(&mut self, was_complete: bool) {
+        match was_complete {
+            true => self.working = self.working.saturating_sub(1),
+            false => self.receiving = self.receiving.saturating_sub(1),
+        }
+    }
+
+    fn rest(&mut self, now: Instant) {
+        if !self.has_complete() {
+            self.since = now;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seconds(count: u64) -> Duration {
+        Duration::from_secs(count)
+    }
+
+    #[test]
+    fn a_head_has_a_timeout_that_its_bytes_do_not_extend() {
+        let (limits, start) = (Limits::default(), Instant::now());
+        let activity = Activity::new(start);
+        assert_eq!(activity.overdue(&limits, start + seconds(60)), None);
+        assert_eq!(activity.overdue(&limits, start + seconds(61)), Some(Reason::Idle));
+        for second in 5..15 {
+            activity.read(start + seconds(second));
+        }
+        assert_eq!(activity.overdue(&limits, start + seconds(15)), None);
+        assert_eq!(activity.overdue(&limits, start + seconds(16)), Some(Reason::HeadTimeout));
+        activity.begin(false, true, start + seconds(15));
+        assert_eq!(activity.overdue(&limits, start + seconds(500)), None);
+    }
+
+    #[test]
+    fn what_is_complete_is_not_evicted() {
+        let (limits, start) = (Limits::default(), Instant::now());
+        let activity = Activity::new(start);
+        assert_eq!(activity.evictable(&limits, start + Duration::from_millis(49)), None);
+        assert!(activity.evictable(&limits, start + Duration::from_millis(50)).is_some());
+        activity.begin(false, false, start + seconds(1));
+        // A body may take longer than a head.
+        assert_eq!(activity.evictable(&limits, start + seconds(2)), None);
+        assert!(activity.evictable(&limits, start + seconds(3)).is_some());
+        activity.complete();
+        assert_eq!(activity.evictable(&limits, start + seconds(9)), None);
+        activity.answer(true, 5, start + seconds(9));
+        assert_eq!(activity.evictable(&limits, start + seconds(10)), None);
+        activity.end(5, start + seconds(10));
+        assert_eq!(activity.evictable(&limits, start + seconds(10)), None);
+        assert!(activity.evictable(&limits, start + seconds(11)).is_some());
+    }
+
+    #[test]
+    fn an_answer_that_nobody_reads_is_overdue() {
+        let (limits, start) = (Limits::default(), Instant::now());
+        for is_http2 in [false, true] {
+            let activity = Activity::new(start);
+            activity.begin(is_http2, true, start);
+            activity.answer(true, 100, start);
+            activity.sent(20, start + seconds(5));
+            assert_eq!(activity.unread(start + seconds(9)), (80, seconds(4)));
+            assert_eq!(activity.overdue(&limits, start + seconds(35)), None);
+            assert_eq!(activity.overdue(&limits, start + seconds(36)), Some(Reason::WriteTimeout));
+            // With HTTP/2, what is written may be a ping.
+            activity.wrote(start + seconds(30));
+            let late = activity.overdue(&limits, start + seconds(36));
+            assert_eq!(late.is_some(), is_http2);
+        }
+        let activity = Activity::new(start);
+        activity.write_blocked(start);
+        activity.write_blocked(start + seconds(20));
+        assert_eq!(activity.overdue(&limits, start + seconds(31)), Some(Reason::WriteTimeout));
+        activity.wrote(start + seconds(31));
+        assert_eq!(activity.overdue(&limits, start + seconds(31)), None);
+    }
+}

@@ -1,0 +1,167 @@
+//! The HTTP server of all ports: one accept loop per port, and limits that all ports share.
+//!
+//! Each request has a place in the budget from the end of its head to its answer, and each connection
+//! a place in the registry. Both decide who makes room for whom; neither knows sockets. The ports' own handlers are axum routers.
+
+mod accept;
+mod activity;
+mod budget;
+mod limits;
+mod origin;
+mod registry;
+mod request;
+mod service;
+#[cfg(test)]
+mod tests;
+mod transport;
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use axum::Router;
+use hyper_util::service::TowerToHyperService;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+pub use limits::Limits;
+pub(crate) use origin::shorten;
+pub(crate) use request::{BodyError, InWork};
+
+use activity::Reason;
+use budget::Budget;
+use registry::Registry;
+
+use crate::metrics::Metrics;
+use crate::sources::Stop;
+
+/// The two ends of a connection; an extension of each request.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Peer {
+    /// Who connected.
+    pub(crate) remote: SocketAddr,
+    /// The address that it connected to.
+    pub(crate) local: SocketAddr,
+}
+
+/// What a port serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Events, from senders.
+    Source,
+    /// People, probes and Prometheus.
+    Admin,
+}
+
+/// What all ports of a process share. Clones share it too.
+#[derive(Clone, Debug)]
+pub(crate) struct Server {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    limits: Limits,
+    allow_origins: Vec<String>,
+    budget: Mutex<Budget>,
+    registry: Arc<Registry>,
+    storing: Arc<Semaphore>,
+    metrics: Arc<Metrics>,
+}
+
+/// One permit to store stands for so many bytes.
+const PERMIT: usize = 1 << 10;
+
+impl Server {
+    /// A server whose sources accept requests from pages of these origins.
+    pub(crate) fn new(limits: Limits, allow_origins: Vec<String>, metrics: Arc<Metrics>) -> Self {
+        let limits = limits.within_open_files();
+        let shared = Shared {
+            budget: Mutex::new(Budget::new(&limits)),
+            registry: Arc::new(Registry::new(limits.clone())),
+            storing: Arc::new(Semaphore::new(permits(limits.max_storing))),
+            limits,
+            allow_origins,
+            metrics,
+        };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// Serves a port until it is time to stop. Then closes at once the connections that have no
+    /// complete request, and answers the others.
+    pub(crate) async fn serve(
+        &self,
+        listener: tokio::net::TcpListener,
+        address: SocketAddr,
+        kind: Kind,
+        router: Router,
+        stop: Stop,
+    ) {
+        let service = TowerToHyperService::new(router);
+        let port = Port { server: self.clone(), address, kind, service, stop };
+        accept::run(Arc::new(port), listener).await;
+    }
+
+    fn limits(&self) -> &Limits {
+        &self.shared.limits
+    }
+
+    fn allow_origins(&self) -> &[String] {
+        &self.shared.allow_origins
+    }
+
+    fn budget(&self) -> MutexGuard<'_, Budget> {
+        self.shared.budget.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn registry(&self) -> &Arc<Registry> {
+        &self.shared.registry
+    }
+
+    fn metrics(&self) -> &Metrics {
+        &self.shared.metrics
+    }
+
+    fn closed(&self, reason: Reason) {
+        self.metrics().connection_closed(reason.name());
+    }
+
+    /// Whether an answer of this size may wait for its reader.
+    fn may_answer(&self, bytes: usize) -> bool {
+        if bytes == 0 {
+            return true;
+        }
+        let answer = self.registry().may_answer(bytes, Instant::now());
+        let (Ok(evicted) | Err(evicted)) = answer;
+        (0..evicted).for_each(|_| self.closed(Reason::WriteTimeout));
+        answer.is_ok()
+    }
+
+    /// A turn to write a body of this size to the store. Small ones do not wait.
+    async fn turn_to_store(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
+        if bytes <= budget::SMALL {
+            return None;
+        }
+        let wanted = permits(bytes).min(permits(self.limits().max_storing));
+        let wanted = u32::try_from(wanted).unwrap_or(u32::MAX);
+        Arc::clone(&self.shared.storing).acquire_many_owned(wanted).await.ok()
+    }
+
+    /// A handler or a connection's task panicked. The panic is in the log already.
+    fn panicked(&self) {
+        self.metrics().panicked("http");
+        tracing::error!("serving a request failed inside fuse; please report it");
+    }
+}
+
+fn permits(bytes: usize) -> usize {
+    bytes.div_ceil(PERMIT).min(Semaphore::MAX_PERMITS)
+}
+
+/// One port, while it is served.
+struct Port {
+    server: Server,
+    address: SocketAddr,
+    kind: Kind,
+    service: TowerToHyperService<Router>,
+    stop: Stop,
+}

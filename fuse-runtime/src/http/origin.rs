@@ -1,0 +1,221 @@
+//! Who a request is for, and which page sent it: `Host`, `Origin` and `Sec-Fetch-Site`. No I/O.
+
+use std::net::SocketAddr;
+
+use axum::http::header::{HOST, ORIGIN};
+use axum::http::request::Parts;
+use axum::http::uri::Authority;
+use axum::http::{HeaderMap, Method, StatusCode, Version};
+
+/// Why a request is refused: the status, and what to say.
+pub(super) type Refusal = (StatusCode, String);
+
+/// The one authority that a request is for.
+///
+/// # Errors
+/// There is none, there are two, or it is not a host with perhaps a port.
+pub(super) fn authority(parts: &Parts) -> Result<Option<Authority>, Refusal> {
+    let refused = |why: &str| Err((StatusCode::BAD_REQUEST, why.to_owned()));
+    let mut hosts = parts.headers.get_all(HOST).iter();
+    let host = match (hosts.next(), hosts.next()) {
+        (Some(_), Some(_)) => return refused("the request has more than one `Host` header"),
+        (Some(host), None) => match Authority::try_from(host.as_bytes()) {
+            Ok(host) if !host.as_str().contains('@') => Some(host),
+            _ => return refused("the `Host` header is not a host name with an optional port"),
+        },
+        (None, _) => None,
+    };
+    match (parts.uri.authority(), host) {
+        (Some(target), Some(host)) if *target != host => {
+            refused("the request's target and its `Host` header name different hosts")
+        }
+        // A proxy's form of the target does not replace the header.
+        (Some(target), host) if host.is_some() || parts.version >= Version::HTTP_2 => {
+            match target.as_str().contains('@') {
+                true => refused("the request's authority carries a user name"),
+                false => Ok(Some(target.clone())),
+            }
+        }
+        (None, Some(host)) => Ok(Some(host)),
+        (_, None) if parts.version < Version::HTTP_11 => Ok(None),
+        _ => refused("the request has no `Host` header"),
+    }
+}
+
+/// Checks that a request to a loopback address names a loopback host, as a page of a site whose
+/// name resolves to this machine does not.
+pub(super) fn check_host(
+    authority: Option<&Authority>,
+    local: SocketAddr,
+    admin: SocketAddr,
+) -> Result<(), Refusal> {
+    if !local.ip().to_canonical().is_loopback() {
+        return Ok(());
+    }
+    let host = authority.map_or("", Authority::host).to_ascii_lowercase();
+    let own = match admin.ip() {
+        std::net::IpAddr::V4(ip) => ip.to_string(),
+        std::net::IpAddr::V6(ip) => format!("[{ip}]"),
+    };
+    if ["localhost", "127.0.0.1", "[::1]", &own].contains(&host.as_str()) {
+        return Ok(());
+    }
+    let why = format!(
+        "the admin port answers requests to `localhost`, `127.0.0.1` and `{own}` here, not to `{}`",
+        shorten(&host)
+    );
+    Err((StatusCode::MISDIRECTED_REQUEST, why))
+}
+
+/// Checks that no page of another site sent the request to a source, but for the allowed ones.
+pub(super) fn check_source(headers: &HeaderMap, allowed: &[String]) -> Result<(), Refusal> {
+    let mut origins = headers.get_all(ORIGIN).iter().peekable();
+    if origins.peek().is_some() {
+        let is_allowed = |origin: &[u8]| allowed.iter().any(|other| other.as_bytes() == origin);
+        return match origins.all(|origin| is_allowed(origin.as_bytes())) {
+            true => Ok(()),
+            false => Err((
+                StatusCode::FORBIDDEN,
+                "a page in a browser sent this request, and its origin is not among \
+                 `allow_origins` of `[listen]`"
+                    .into(),
+            )),
+        };
+    }
+    check_site(headers)
+}
+
+/// Checks that no page of another site sent the request to the admin port. Reads are left to the
+/// browser, which shows a page no answer of another site.
+pub(super) fn check_admin(
+    method: &Method,
+    headers: &HeaderMap,
+    authority: Option<&Authority>,
+) -> Result<(), Refusal> {
+    if [Method::GET, Method::HEAD].contains(method) {
+        return Ok(());
+    }
+    let own = authority.map(|authority| format!("http://{authority}").to_ascii_lowercase());
+    let is_own = |origin: &[u8]| {
+        own.as_deref().is_some_and(|own| origin.eq_ignore_ascii_case(own.as_bytes()))
+    };
+    match headers.get_all(ORIGIN).iter().all(|origin| is_own(origin.as_bytes())) {
+        true => check_site(headers),
+        false => Err(cross_site()),
+    }
+}
+
+fn check_site(headers: &HeaderMap) -> Result<(), Refusal> {
+    let sites = headers.get_all("sec-fetch-site").iter();
+    match sites.into_iter().all(|site| matches!(site.as_bytes(), b"same-origin" | b"none")) {
+        true => Ok(()),
+        false => Err(cross_site()),
+    }
+}
+
+fn cross_site() -> Refusal {
+    (StatusCode::FORBIDDEN, "a page of another site sent this request".into())
+}
+
+/// At most 200 characters of what a peer sent.
+pub(crate) fn shorten(text: &str) -> String {
+    const LONGEST: usize = 200;
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::Request;
+
+    use super::*;
+
+    fn parts(version: Version, target: &str, headers: &[(&str, &str)]) -> Parts {
+        let mut request = Request::builder().version(version).uri(target);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        request.body(()).unwrap().into_parts().0
+    }
+
+    #[test]
+    fn a_request_names_one_host() {
+        let ask = |version, target: &str, headers: &[(&str, &str)]| {
+            authority(&parts(version, target, headers))
+                .map(|found| found.map(|found| found.to_string()))
+                .map_err(|(status, _)| status.as_u16())
+        };
+        let v1 = Version::HTTP_11;
+        let some = |text: &str| Ok(Some(text.to_owned()));
+        assert_eq!(ask(v1, "/", &[("host", "a:1")]), some("a:1"));
+        assert_eq!(ask(v1, "/", &[]), Err(400));
+        assert_eq!(ask(v1, "/", &[("host", "a"), ("host", "a")]), Err(400));
+        assert_eq!(ask(v1, "/", &[("host", "")]), Err(400));
+        assert_eq!(ask(v1, "/", &[("host", "u@a")]), Err(400));
+        assert_eq!(ask(v1, "/", &[("host", "a b")]), Err(400));
+        assert_eq!(ask(v1, "http://a/", &[("host", "a")]), some("a"));
+        assert_eq!(ask(v1, "http://b/", &[("host", "a")]), Err(400));
+        assert_eq!(ask(v1, "http://b/", &[]), Err(400));
+        assert_eq!(ask(Version::HTTP_10, "/", &[]), Ok(None));
+        assert_eq!(ask(Version::HTTP_2, "http://a/", &[]), some("a"));
+        assert_eq!(ask(Version::HTTP_2, "http://a/", &[("host", "b")]), Err(400));
+        assert_eq!(ask(Version::HTTP_2, "/", &[]), Err(400));
+    }
+
+    #[test]
+    fn on_loopback_the_host_is_a_loopback_host() {
+        let admin = "10.0.0.7:12080".parse().unwrap();
+        let ask = |host: &str, local: &str| {
+            let authority: Authority = host.parse().unwrap();
+            check_host(Some(&authority), local.parse().unwrap(), admin)
+                .map_err(|(status, _)| status.as_u16())
+        };
+        for host in ["localhost:9", "LOCALHOST", "127.0.0.1", "[::1]:9", "10.0.0.7"] {
+            assert_eq!(ask(host, "127.0.0.1:1"), Ok(()), "{host}");
+        }
+        for host in ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example"] {
+            assert_eq!(ask(host, "127.0.0.1:1"), Err(421), "{host}");
+            assert_eq!(ask(host, "[::ffff:127.0.0.1]:1"), Err(421), "{host}");
+            assert_eq!(ask(host, "10.0.0.7:1"), Ok(()), "{host}");
+        }
+        assert!(check_host(None, "127.0.0.1:1".parse().unwrap(), admin).is_err());
+    }
+
+    #[test]
+    fn pages_of_other_sites_are_refused() {
+        let headers = |pairs: &[(&'static str, &str)]| {
+            let pairs = pairs.iter().map(|(name, value)| {
+                (axum::http::HeaderName::from_static(name), value.parse().unwrap())
+            });
+            pairs.collect::<HeaderMap>()
+        };
+        let allowed = ["https://portal.example".to_owned()];
+        let source =
+            |pairs: &[(&'static str, &str)]| check_source(&headers(pairs), &allowed).is_ok();
+        assert!(source(&[]));
+        assert!(source(&[("sec-fetch-site", "none")]));
+        assert!(source(&[("origin", "https://portal.example"), ("sec-fetch-site", "cross-site")]));
+        assert!(!source(&[("origin", "https://evil.example")]));
+        assert!(!source(&[("origin", "null")]));
+        assert!(!source(&[("sec-fetch-site", "cross-site")]));
+        assert!(!source(&[("sec-fetch-site", "same-site")]));
+
+        let own: Authority = "localhost:12080".parse().unwrap();
+        let admin = |method: Method, pairs: &[(&'static str, &str)]| {
+            check_admin(&method, &headers(pairs), Some(&own)).is_ok()
+        };
+        assert!(admin(Method::GET, &[("sec-fetch-site", "cross-site")]));
+        assert!(admin(Method::POST, &[("origin", "http://localhost:12080")]));
+        assert!(!admin(Method::POST, &[("origin", "http://localhost:3000")]));
+        assert!(!admin(Method::POST, &[("sec-fetch-site", "same-site")]));
+        assert!(!admin(Method::DELETE, &[("sec-fetch-site", "cross-site")]));
+    }
+
+    #[test]
+    fn long_texts_are_cut_between_characters() {
+        assert_eq!(shorten("é"), "é");
+        assert_eq!(shorten(&"é".repeat(300)).chars().count(), 201);
+    }
+}

@@ -1,0 +1,265 @@
+//! One request to a webhook: what it must be, how it becomes an event, and what it is answered.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::body::{Body, HttpBody as _};
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, Request, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use http_body_util::BodyExt as _;
+use serde_json::{Value, json};
+
+use super::Route;
+use crate::http::{BodyError, InWork, shorten};
+use crate::log_limit::LogLimit;
+use crate::sources::{Incoming, Intake, Refused, Taken, decode_header};
+
+/// What a sender is told to wait before it tries again, in seconds: where the queue is full, and
+/// where there is no room in memory.
+const RETRY_AFTER_QUEUE: &str = "5";
+const RETRY_AFTER_MEMORY: &str = "1";
+/// The most parameters of a query or a form.
+const MAX_PARAMETERS: usize = 1_000;
+
+/// All that arrives at one port.
+pub(super) struct Port {
+    pub(super) routes: Vec<Route>,
+    pub(super) intake: Intake,
+    /// Requests to paths that no event has.
+    pub(super) unknown: LogLimit,
+}
+
+/// The answer where a request is refused.
+type Answered = Box<Response>;
+
+pub(super) async fn receive(
+    State(port): State<Arc<Port>>,
+    Extension(in_work): Extension<Arc<InWork>>,
+    request: Request<Body>,
+) -> Response {
+    let path = request.uri().path();
+    let here: Vec<&Route> = port.routes.iter().filter(|route| route.path == path).collect();
+    if here.is_empty() {
+        return nothing_here(&port, path);
+    }
+    let method = request.method().as_str();
+    let Some(route) = here.iter().find(|route| route.method == method) else {
+        return wrong_method(&here, path, method);
+    };
+    let incoming = match incoming(route, &in_work, request).await {
+        Ok(incoming) => incoming,
+        Err(response) => return *response,
+    };
+    // A sender that goes away does not end this: the body's bytes stay in the budget until the
+    // store has let go of them.
+    let storing = tokio::spawn(async move {
+        let _turn = in_work.turn_to_store(incoming.body.len()).await;
+        let taken = port.intake.accept(incoming).await;
+        drop(in_work);
+        taken
+    });
+    match storing.await {
+        Ok(taken) => answer(taken),
+        Err(_panic) => {
+            let why = "taking this event in failed inside fuse; please report it";
+            refuse(StatusCode::INTERNAL_SERVER_ERROR, why)
+        }
+    }
+}
+
+fn nothing_here(port: &Port, path: &str) -> Response {
+    if let Some(left_out) = port.unknown.pass() {
+        let known: Vec<_> = port.routes.iter().map(|route| route.path.as_str()).collect();
+        // Neither the path that was asked for: it may be somebody's secret.
+        tracing::info!(left_out, known = known.join(", "), "a request to a path that no event has");
+    }
+    refuse(StatusCode::NOT_FOUND, &format!("no event is sent to `{}` here", shorten(path)))
+}
+
+fn wrong_method(here: &[&Route], path: &str, method: &str) -> Response {
+    let methods = here.iter().map(|route| route.method.as_str()).collect::<Vec<_>>().join(", ");
+    let (path, method) = (shorten(path), shorten(method));
+    let why =
+        format!("`{path}` takes {methods}, not {method}; set the sender's method to {methods}");
+    let mut response = refuse(StatusCode::METHOD_NOT_ALLOWED, &why);
+    if let Ok(allow) = HeaderValue::from_str(&methods) {
+        response.headers_mut().insert(header::ALLOW, allow);
+    }
+    response
+}
+
+/// The request as an event that is still to be taken in.
+async fn incoming(
+    route: &Route,
+    in_work: &InWork,
+    request: Request<Body>,
+) -> Result<Incoming, Answered> {
+    let (parts, body) = request.into_parts();
+    // From the announced length, before anything is read: a sender that waits for `100 Continue`
+    // sends no byte of its body.
+    if body.size_hint().lower() > u64::try_from(route.limit).unwrap_or(u64::MAX) {
+        return Err(too_large(route.limit));
+    }
+    let headers = headers(&parts.headers)?;
+    let encoded = parts.uri.query().unwrap_or("").as_bytes();
+    let query = pairs(encoded, "query")?;
+    let body = if route.method == "GET" {
+        unambiguous(encoded, "query")?
+    } else {
+        let bytes = read(body, route.limit).await?;
+        let read = bytes.len();
+        let body = match route.format.as_str() {
+            "form" => unambiguous(&bytes, "form")?,
+            "text" => match std::str::from_utf8(&bytes) {
+                Ok(text) => Value::from(text).to_string().into(),
+                Err(_) => return Err(bad_request("the body is not UTF-8")),
+            },
+            _ => bytes,
+        };
+        in_work.take(body.len().saturating_sub(read)).map_err(not_arrived)?;
+        body
+    };
+    Ok(Incoming {
+        source: route.source.clone(),
+        name: route.event.clone(),
+        id: None,
+        headers,
+        query,
+        body,
+    })
+}
+
+/// The headers by their names; several of one name are joined by a comma.
+fn headers(map: &HeaderMap) -> Result<BTreeMap<String, String>, Answered> {
+    let mut headers: BTreeMap<String, String> = BTreeMap::new();
+    for (name, value) in map {
+        let name = name.as_str();
+        // Two ids that differ are never made one by replacing what is not UTF-8.
+        let Ok(value) = std::str::from_utf8(value.as_bytes()) else {
+            return Err(bad_request(&format!("the header `{name}` is not UTF-8")));
+        };
+        let value = decode_header(name, value).map_err(|why| bad_request(&why))?;
+        headers
+            .entry(name.to_owned())
+            .and_modify(|all| {
+                all.push_str(", ");
+                all.push_str(&value);
+            })
+            .or_insert_with(|| value.into_owned());
+    }
+    Ok(headers)
+}
+
+async fn read(mut body: Body, limit: usize) -> Result<Bytes, Answered> {
+    let announced = body.size_hint().exact().and_then(|length| usize::try_from(length).ok());
+    let mut bytes = Vec::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(unread)?;
+        let Some(data) = frame.data_ref() else { continue };
+        let needed = bytes.len().saturating_add(data.len());
+        if needed > limit {
+            return Err(too_large(limit));
+        }
+        if needed > bytes.capacity() {
+            // Never past what is announced, and never all of it at once: a promise takes no memory.
+            let more = bytes.capacity().saturating_mul(2).min(announced.unwrap_or(limit));
+            bytes.reserve_exact(more.max(needed) - bytes.len());
+        }
+        bytes.extend_from_slice(data);
+    }
+    Ok(bytes.into())
+}
+
+/// Why a body could not be read.
+fn unread(error: axum::Error) -> Answered {
+    match BodyError::find(&error) {
+        Some(why) => not_arrived(why),
+        None => bad_request(&format!("the body could not be read: {error}")),
+    }
+}
+
+fn not_arrived(why: BodyError) -> Answered {
+    Box::new(match why {
+        BodyError::GivenUp | BodyError::TimedOut(_) => {
+            refuse(StatusCode::REQUEST_TIMEOUT, &why.to_string())
+        }
+        BodyError::NoRoom | BodyError::Stopping => {
+            unavailable(&why.to_string(), RETRY_AFTER_MEMORY)
+        }
+    })
+}
+
+fn too_large(limit: usize) -> Answered {
+    let why = format!("the body is larger than {limit} bytes, which is this source's `body-limit`");
+    Box::new(refuse(StatusCode::PAYLOAD_TOO_LARGE, &why))
+}
+
+fn bad_request(why: &str) -> Answered {
+    Box::new(refuse(StatusCode::BAD_REQUEST, why))
+}
+
+/// The pairs of a query or a form; the first of a name stands.
+fn pairs(encoded: &[u8], what: &str) -> Result<BTreeMap<String, String>, Answered> {
+    // `&` and `=` are ASCII, so all of it is UTF-8 exactly if each part is.
+    if percent_encoding::percent_decode(encoded).decode_utf8().is_err() {
+        return Err(bad_request(&format!("the {what} is not UTF-8 once it is percent-decoded")));
+    }
+    if encoded.iter().filter(|byte| **byte == b'&').count() >= MAX_PARAMETERS {
+        return Err(bad_request(&format!("the {what} has more than {MAX_PARAMETERS} parameters")));
+    }
+    let mut pairs = BTreeMap::new();
+    for (name, value) in form_urlencoded::parse(encoded) {
+        pairs.entry(name.into_owned()).or_insert_with(|| value.into_owned());
+    }
+    Ok(pairs)
+}
+
+/// A query or form as a body. A name that stands twice would be two readings of one event.
+fn unambiguous(encoded: &[u8], what: &str) -> Result<Bytes, Answered> {
+    let pairs = pairs(encoded, what)?;
+    let mut seen = std::collections::BTreeSet::new();
+    for (name, _) in form_urlencoded::parse(encoded) {
+        if !seen.insert(name.clone()) {
+            let why = format!("the parameter `{}` is given twice", shorten(&name));
+            return Err(bad_request(&why));
+        }
+    }
+    Ok(json!(pairs).to_string().into())
+}
+
+fn answer(taken: Result<Taken, Refused>) -> Response {
+    match taken {
+        Ok(taken) => {
+            let status = if taken.known { StatusCode::OK } else { StatusCode::ACCEPTED };
+            (status, axum::Json(json!({ "event": taken.id }))).into_response()
+        }
+        Err(Refused::Invalid(invalid)) => {
+            let why = json!({
+                "error": invalid.to_string(),
+                "line": invalid.place.line,
+                "column": invalid.place.column,
+            });
+            (StatusCode::BAD_REQUEST, axum::Json(why)).into_response()
+        }
+        Err(refused @ Refused::Conflict { .. }) => {
+            refuse(StatusCode::CONFLICT, &refused.to_string())
+        }
+        Err(refused @ Refused::Unavailable(_)) => {
+            unavailable(&refused.to_string(), RETRY_AFTER_QUEUE)
+        }
+        Err(refused) => refuse(StatusCode::BAD_REQUEST, &refused.to_string()),
+    }
+}
+
+fn unavailable(why: &str, retry_after: &'static str) -> Response {
+    let mut response = refuse(StatusCode::SERVICE_UNAVAILABLE, why);
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(retry_after));
+    response
+}
+
+fn refuse(status: StatusCode, why: &str) -> Response {
+    (status, axum::Json(json!({ "error": why }))).into_response()
+}
