@@ -16,7 +16,9 @@ use crate::admin::{self, Admin};
 use crate::bus::{Bus, BusError, EmbeddedBus};
 use crate::clock::Clock;
 use crate::cluster::{Need, Place, needs};
-use crate::engine::{Engine, Follower, Gate, Pending, Policy, Shares, Watch, Watcher};
+use crate::engine::{
+    DECIDED_AT_ONCE, Engine, Follower, Gate, Pending, Policy, Shares, Watch, Watcher,
+};
 use crate::http::{Limits, Server};
 use crate::ledger::{EmbeddedLedger, Ledger, LedgerError};
 use crate::metrics::Metrics;
@@ -255,6 +257,7 @@ impl Runtime {
             triggers: self.triggers.clone(),
             metrics: Arc::clone(&metrics),
             clock: clock.clone(),
+            deciding: Semaphore::new(DECIDED_AT_ONCE as usize),
             shares: Shares::new(self.policy.actions),
             policy: self.policy,
             watcher: self.watcher,

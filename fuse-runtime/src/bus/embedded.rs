@@ -33,6 +33,8 @@ pub struct EmbeddedBus {
     signal: watch::Sender<Signal>,
     /// How many events of the queue cannot be read.
     damaged: AtomicU64,
+    /// Events from this sequence number on were accepted by this process.
+    first_new: u64,
 }
 
 /// What is to be handed out. Locked while the queue is read, so that concurrent callers of `next`
@@ -92,6 +94,7 @@ impl EmbeddedBus {
             out: Mutex::default(),
             signal: watch::Sender::new(signal),
             damaged: AtomicU64::new(0),
+            first_new: signal.end,
         })
     }
 
@@ -111,7 +114,11 @@ impl EmbeddedBus {
         let Ahead { deliveries, fetched, damaged } =
             self.store.read(move |transaction| read_ahead(transaction, from)).await?;
         // Together and after the wait, so that dropping the future changes nothing.
-        out.ahead.extend(deliveries);
+        let is_new = |delivery: &Delivery| delivery.token() >= self.first_new;
+        out.ahead.extend(deliveries.into_iter().map(|delivery| match is_new(&delivery) {
+            true => delivery.as_new(),
+            false => delivery,
+        }));
         out.fetched = fetched;
         for why in damaged {
             self.tell_damaged(&why);

@@ -68,19 +68,26 @@ pub struct Delivery {
     event: Envelope,
     token: u64,
     redelivered: u32,
+    is_new: bool,
 }
 
 impl Delivery {
     /// For implementations of [`Bus`]: `token` is whatever number tells this delivery from the
     /// bus's others.
     pub fn new(event: Envelope, token: u64) -> Self {
-        Self { event, token, redelivered: 0 }
+        Self { event, token, redelivered: 0, is_new: false }
+    }
+
+    /// The same, of an event that was certainly never handed out before, in no earlier process either.
+    #[must_use]
+    pub fn as_new(self) -> Self {
+        Self { is_new: true, ..self }
     }
 
     /// The same, of an event that was nacked so many times since the process started.
     #[must_use]
     pub fn with_redelivered(self, redelivered: u32) -> Self {
-        Self { redelivered, ..self }
+        Self { redelivered, is_new: false, ..self }
     }
 
     /// The event.
@@ -91,6 +98,16 @@ impl Delivery {
     /// The number by which the bus knows this delivery.
     pub fn token(&self) -> u64 {
         self.token
+    }
+
+    /// Whether the event was certainly never handed out before, so that nothing is decided about it.
+    pub fn is_new(&self) -> bool {
+        self.is_new
+    }
+
+    /// Gives the memory of the body back, once it is not needed any more.
+    pub(crate) fn drop_body(&mut self) {
+        self.event.body = bytes::Bytes::new();
     }
 
     /// How many times the event was nacked since the process started.

@@ -4,18 +4,36 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
+use bytes::Bytes;
 use fuse_rules::{Decision, Evaluation, Fuses, Outcome, Plan};
 use jiff::Timestamp;
 
-use super::{Engine, Step};
+use super::{DECIDED_AT_ONCE, Engine, Step};
+use crate::bus::Delivery;
 use crate::event::{Envelope, EventKey};
 use crate::ledger::{DecisionRecord, EventRecord, LedgerError, OnceClaim, Verdict};
 use crate::triggers::{ActionRequest, Triggers, action_id};
 
 impl Engine {
-    /// The event's record: the one on file, or a new one.
-    pub(super) async fn decided(&self, event: &Envelope) -> Result<EventRecord, LedgerError> {
-        if let Some(record) = self.ledger.event(&event.key()).await?
+    /// The event's record, without its body: the one on file, or a new one. The delivery's body is
+    /// dropped, as actions may take long.
+    pub(super) async fn decided(
+        &self,
+        delivery: &mut Delivery,
+    ) -> Result<EventRecord, LedgerError> {
+        let kibibytes = u32::try_from(delivery.event().body.len() >> 10).unwrap_or(u32::MAX);
+        // The semaphore is never closed.
+        let _room = self.deciding.acquire_many(kibibytes.min(DECIDED_AT_ONCE)).await.ok();
+        let mut record = self.decide(delivery).await?;
+        record.event.body = Bytes::new();
+        delivery.drop_body();
+        Ok(record)
+    }
+
+    async fn decide(&self, delivery: &Delivery) -> Result<EventRecord, LedgerError> {
+        let event = delivery.event();
+        if !delivery.is_new()
+            && let Some(record) = self.ledger.event(&event.key()).await?
             && record.decided.is_some()
         {
             return Ok(record);

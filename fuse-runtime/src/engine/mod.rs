@@ -116,6 +116,8 @@ impl Default for Policy {
     }
 }
 
+/// How many KiB of bodies are decided on at once; a larger one is decided on alone.
+pub(crate) const DECIDED_AT_ONCE: u32 = 8 << 10;
 /// The longest wait before an event is handed out again for which something failed.
 const LONGEST_NACK: Duration = Duration::from_secs(60);
 
@@ -133,6 +135,8 @@ pub(crate) struct Engine {
     pub(crate) clock: Clock,
     pub(crate) policy: Policy,
     pub(crate) watcher: Watcher,
+    /// Room for the bodies of events that are being decided, in KiB.
+    pub(crate) deciding: Semaphore,
     /// Places for actions that are being performed.
     pub(crate) shares: Arc<Shares>,
     /// The actions that are off the bus.
@@ -214,11 +218,11 @@ impl Engine {
         working.spawn(work);
     }
 
-    async fn work(self: &Arc<Self>, delivery: Delivery, stop: &Stop) {
+    async fn work(self: &Arc<Self>, mut delivery: Delivery, stop: &Stop) {
         let key = delivery.event().key();
         let work = async {
             (self.watcher)(Step::Taken);
-            self.settle_event(&delivery, stop).await
+            self.settle_event(&mut delivery, stop).await
         };
         let wait = match AssertUnwindSafe(work).catch_unwind().await {
             Ok(Ok(())) => return,
@@ -249,10 +253,10 @@ impl Engine {
 
     async fn settle_event(
         self: &Arc<Self>,
-        delivery: &Delivery,
+        delivery: &mut Delivery,
         stop: &Stop,
     ) -> Result<(), Interrupted> {
-        let record = self.decided(delivery.event()).await?;
+        let record = self.decided(delivery).await?;
         let (received, key) = (record.event.received, record.event.key());
         let mut open = Vec::new();
         for action in record.actions.into_iter().filter(|one| !one.state.is_settled()) {

@@ -172,6 +172,7 @@ impl super::Engine {
             clock: crate::clock::Clock::system(),
             policy: Policy::default(),
             watcher: Arc::new(|_| {}),
+            deciding: tokio::sync::Semaphore::new(super::DECIDED_AT_ONCE as usize),
             shares: super::Shares::new(2),
             pending: Arc::default(),
             in_doubt: false.into(),
