@@ -44,6 +44,12 @@ impl Clock {
         Self { wall: Arc::clone(&now), steady: now }
     }
 
+    /// The machine's clock with another time of day: to see what happens when that is set.
+    pub fn with_wall(wall: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
+        let steady = steady_from(wall());
+        Self { wall: Arc::new(wall), steady }
+    }
+
     /// The time of day.
     pub fn now(&self) -> Timestamp {
         (self.wall)()

@@ -5,6 +5,7 @@
 
 mod accept;
 mod activity;
+mod body_buffer;
 mod budget;
 mod limits;
 mod origin;
@@ -23,6 +24,7 @@ use axum::Router;
 use hyper_util::service::TowerToHyperService;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+pub(crate) use body_buffer::BodyBuffer;
 pub use limits::Limits;
 pub(crate) use origin::shorten;
 pub(crate) use request::{BodyError, InWork};

@@ -2,15 +2,17 @@
 //! what was accepted is done exactly once after the fault is gone, and nothing else stops.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use fuse_rules::{Fuses, Ruleset, Schema};
+use fuse_rules::{Fuses, Outcome, Ruleset, Schema};
+use jiff::{SignedDuration, Timestamp};
 use tempfile::TempDir;
 
 use super::Silent;
+use crate::clock::Clock;
 use crate::engine::{Policy, Step};
 use crate::ledger::{ActionState, DeadLetterKind, EmbeddedLedger, EventRecord, Ledger};
 use crate::sources::{Incoming, Sources};
@@ -26,7 +28,7 @@ const RULES: &str = "
     fuse line default on
     sensor s on q.e { requires line
  rule r { trigger act {} } }
-    sensor other on q.f { rule r { trigger act {} } }
+    sensor other on q.f { rule r { once per body.key within 1h trigger act {} } }
 ";
 
 /// What the backend does when it is asked, by the source's event.
@@ -118,6 +120,8 @@ struct Plant {
     fuses: Fuses,
     /// Panics at the step that it counts down to, where it counts.
     fault: Arc<Mutex<Option<(Step, u32)>>>,
+    /// By how many seconds the time of day is wrong.
+    wrong_by: Arc<AtomicI64>,
 }
 
 impl Plant {
@@ -135,6 +139,7 @@ impl Plant {
             },
             fuses: Fuses::default(),
             fault: Arc::default(),
+            wrong_by: Arc::default(),
         }
     }
 
@@ -144,7 +149,13 @@ impl Plant {
         let ruleset = Ruleset::parse("x.rules", RULES, &registry(&sources, &triggers)).unwrap();
         let fault = Arc::clone(&self.fault);
         let store = Store::open(self.folder.path()).unwrap();
+        let wrong_by = Arc::clone(&self.wrong_by);
+        let clock = Clock::with_wall(move || {
+            Timestamp::now() + SignedDuration::from_secs(wrong_by.load(Ordering::SeqCst))
+        });
         let running = Runtime::new(ruleset, sources, triggers)
+            .clock(clock)
+            .keep(Duration::from_secs(3600))
             .policy(self.policy.clone())
             .fuses(self.fuses.clone())
             .watcher(Arc::new(move |step| {
@@ -173,7 +184,16 @@ impl Plant {
 }
 
 async fn accept(running: &Running, event: &str) -> String {
-    running.intake().accept(Incoming::json("q", event, "{}")).await.unwrap().id
+    // A key of its own for each.
+    let body = format!("{{\"key\": \"{}\"}}", uuid::Uuid::now_v7());
+    running.intake().accept(Incoming::json("q", event, body)).await.unwrap().id
+}
+
+/// Accepts an event of the other sensor with this id and key; whether it was known.
+async fn accept_as(running: &Running, id: &str, key: &str) -> bool {
+    let body = format!("{{\"key\": {key:?}}}");
+    let incoming = Incoming { id: Some(id.into()), ..Incoming::json("q", "f", body) };
+    running.intake().accept(incoming).await.unwrap().known
 }
 
 /// Waits until something is so; fails loudly where it does not become so.
@@ -384,6 +404,55 @@ async fn what_waits_is_due_at_the_same_time_after_a_restart() {
     until("done", async || plant.backend.done(&id) == 1).await;
     assert!(jiff::Timestamp::now() >= due, "not before its time");
     assert!(running.stop().await);
+}
+
+/// A clock that jumps, while fuse runs or does not, expires nothing, forgets nothing and frees no key.
+#[tokio::test]
+async fn a_clock_that_jumps_shortens_no_window_and_throws_nothing_away() {
+    const DAY: i64 = 24 * 3600;
+    for jump in [DAY, -DAY] {
+        let mut plant = Plant::new();
+        plant.policy.held_for = Duration::from_secs(3600);
+        plant.backend.set("e", Mood::Lacks);
+        let (running, _) = plant.start().await;
+        let held = accept(&running, "e").await;
+        until("held", async || state(&running, &held).await.is_some_and(|s| s.is_set_aside()))
+            .await;
+        assert!(!accept_as(&running, "first", "k").await);
+        until("done", async || plant.backend.done("first") == 1).await;
+
+        let mut now = Some(running);
+        // While it runs; across a restart; and back again across another one.
+        for n in 0..3 {
+            let running = match now.take() {
+                Some(running) if n > 0 => {
+                    assert!(running.stop().await);
+                    plant.wrong_by.store(if n == 1 { jump } else { 0 }, Ordering::SeqCst);
+                    plant.start().await.0
+                }
+                running => {
+                    plant.wrong_by.store(jump, Ordering::SeqCst);
+                    running.unwrap()
+                }
+            };
+            // The id is known, and the key is held.
+            assert!(accept_as(&running, "first", "k").await, "{jump} {n}");
+            let again = format!("again-{n}");
+            assert!(!accept_as(&running, &again, "k").await);
+            until("decided", async || {
+                let found = running.ledger().find(&again).await.unwrap();
+                found.first().is_some_and(|record| record.acked)
+            })
+            .await;
+            let found = running.ledger().find(&again).await.unwrap();
+            assert_eq!(found[0].decisions[0].outcome, Outcome::Suppressed, "{jump} {n}");
+            assert!(!state(&running, &held).await.unwrap().is_settled(), "{jump} {n}");
+            now = Some(running);
+        }
+        plant.backend.set("e", Mood::Works);
+        until("done", async || plant.backend.done(&held) == 1).await;
+        assert!(now.unwrap().stop().await);
+    }
 }
 
 /// A state that cannot be written, or not even read, for a while.

@@ -13,7 +13,7 @@ use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 
 use super::Route;
-use crate::http::{BodyError, InWork, shorten};
+use crate::http::{BodyBuffer, BodyError, InWork, shorten};
 use crate::log_limit::LogLimit;
 use crate::sources::{Incoming, Intake, Refused, Taken, decode_header};
 
@@ -155,22 +155,15 @@ fn headers(map: &HeaderMap) -> Result<BTreeMap<String, String>, Answered> {
 
 async fn read(mut body: Body, limit: usize) -> Result<Bytes, Answered> {
     let announced = body.size_hint().exact().and_then(|length| usize::try_from(length).ok());
-    let mut bytes = Vec::new();
+    let mut buffer = BodyBuffer::new(announced.map_or(limit, |length| length.min(limit)));
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(unread)?;
         let Some(data) = frame.data_ref() else { continue };
-        let needed = bytes.len().saturating_add(data.len());
-        if needed > limit {
+        if !buffer.extend(data) {
             return Err(too_large(limit));
         }
-        if needed > bytes.capacity() {
-            // Never past what is announced, and never all of it at once: a promise takes no memory.
-            let more = bytes.capacity().saturating_mul(2).min(announced.unwrap_or(limit));
-            bytes.reserve_exact(more.max(needed) - bytes.len());
-        }
-        bytes.extend_from_slice(data);
     }
-    Ok(bytes.into())
+    Ok(buffer.into_bytes())
 }
 
 /// Why a body could not be read.
