@@ -93,6 +93,24 @@ async fn a_full_disk_refuses_events_and_is_over_when_there_is_room() {
 }
 
 #[tokio::test]
+async fn a_state_with_a_largest_size_refuses_events_before_it() {
+    let toml = "[state]\nmax_size = \"8MiB\"\n";
+    let fuse = Setup::rules(RULES).toml(toml).start().await;
+    let accepted = send_until_refused(&fuse, 0).await;
+    assert!(accepted.len() > 10, "{}", accepted.len());
+    let ready = fuse.admin("/readyz").await;
+    assert_eq!(ready.status, 503);
+    assert!(ready.text.contains("and `max_size` is 8388608"), "{ready:?}");
+    // What was accepted is settled all the same.
+    for id in &accepted {
+        fuse.settled(id).await;
+    }
+    let size = std::fs::metadata(fuse.folder().join(".fuse-local/fuse.redb")).unwrap();
+    let used = std::os::unix::fs::MetadataExt::blocks(&size) * 512;
+    assert!(used <= 8 << 20, "{used}");
+}
+
+#[tokio::test]
 async fn objects_wait_for_room_and_are_written_once_there_is_some() {
     let Some(disk) = SmallDisk::mount(1) else { return };
     let out = disk.path().join("out");

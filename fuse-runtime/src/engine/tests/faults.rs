@@ -492,3 +492,18 @@ async fn a_state_that_fails_for_a_while_loses_nothing_and_says_so() {
     // A refused event may have been kept all the same; then it was done as well, and once.
     assert!(plant.backend.done.lock().unwrap().values().all(|times| *times == 1));
 }
+
+/// A state that cannot be closed is a stop that is not clean, and no more than that.
+#[tokio::test]
+async fn a_stop_while_the_state_fails_is_not_clean_and_loses_nothing() {
+    let plant = Plant::new();
+    let (running, store) = plant.start().await;
+    let id = accept(&running, "e").await;
+    until("settled", async || running.intake().backlog() == 0).await;
+    store.faults().full(true);
+    let refused = running.intake().accept(Incoming::json("q", "e", "{}")).await;
+    assert!(refused.is_err(), "{refused:?}");
+    assert!(!running.stop().await);
+    drop(store);
+    assert!(plant.record(&id).await.is_settled());
+}

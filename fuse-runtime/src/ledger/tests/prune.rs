@@ -8,7 +8,8 @@ use super::{House, claim, rejected, verdict};
 use crate::bus::{Bus, Published};
 use crate::store::support::{at, envelope};
 use crate::store::{
-    ACTIONS, DEAD, DECIDED, EVENTS, IDS, ONCE, ONCE_ENDS, QUEUE, STATUS, TIMES, UNSETTLED,
+    ACTIONS, DEAD, DECIDED, EVENTS, FILE_NAME, IDS, ONCE, ONCE_ENDS, QUEUE, STATUS, Store, TIMES,
+    UNSETTLED,
 };
 
 /// How many rows all tables hold.
@@ -157,4 +158,21 @@ async fn claims_go_when_they_are_over_and_not_before() {
     assert_eq!(claims().await, (1, 1));
     house.ledger.prune(at(8 * 3600)).await.unwrap();
     assert_eq!(claims().await, (0, 0));
+}
+
+#[tokio::test]
+async fn a_file_that_is_mostly_empty_becomes_smaller() {
+    let folder = tempfile::tempdir().unwrap();
+    let house = House::of(Store::open(folder.path()).unwrap()).await;
+    for n in 0..40 {
+        let event = envelope("github", &n.to_string(), &"x".repeat(1 << 20));
+        house.bus.publish(event).await.unwrap();
+        house.ack_next().await;
+    }
+    let size = || std::fs::metadata(folder.path().join(FILE_NAME)).unwrap().len();
+    let before = size();
+    assert!(before > 40 << 20, "{before}");
+    assert_eq!(house.ledger.prune(at(3600)).await.unwrap(), 40);
+    // Before the next commit, which pruning itself makes.
+    assert!(size() < before / 4, "{} of {before}", size());
 }
