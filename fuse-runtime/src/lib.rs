@@ -29,6 +29,7 @@ pub mod http;
 pub mod ledger;
 mod log_limit;
 mod metrics;
+mod running;
 mod runtime;
 pub mod sources;
 pub mod store;
@@ -40,4 +41,5 @@ pub use config::{
     variable,
 };
 pub use files::{Disk, files_with_ending, rule_files};
-pub use runtime::{Running, Runtime, StartError, plan_hash, registry};
+pub use running::Running;
+pub use runtime::{Runtime, StartError, plan_hash, registry};

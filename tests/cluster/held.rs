@@ -256,7 +256,7 @@ async fn no_more_wait_than_may_and_none_for_longer_than_it_may() {
     }
     let dead = act(&fuse, "3", body.clone(), "dead-lettered").await;
     let why = format!(
-        "WorkflowTemplate `heal` does not exist in namespace `{}`; as many actions wait already as may: 2",
+        "WorkflowTemplate `heal` does not exist in namespace `{}`; 2 actions of its trigger wait already, which is the limit",
         scene.namespace
     );
     assert_eq!((&dead["kind"], &dead["reason"]), (&json!("not-ready"), &json!(why)));

@@ -2,6 +2,7 @@
 
 mod faults;
 mod held;
+mod plant;
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
