@@ -174,19 +174,13 @@ async fn what_is_nacked_comes_again_when_its_time_has_passed() {
     let (_, bus) = in_memory().await;
     publish(&bus, "a").await.unwrap();
     let start = tokio::time::Instant::now();
-    for times in 1..3 {
+    for _ in 0..2 {
         let a = bus.next().await.unwrap();
         bus.nack(a, Duration::from_secs(30)).await.unwrap();
-        let (bus, publish) = (&bus, publish(&bus, "b"));
-        let (again, _) = tokio::join!(async { bus.next().await.unwrap() }, publish);
-        if times == 1 {
-            assert_eq!(again.event().id, "b");
-            bus.ack(&again).await.unwrap();
-            continue;
-        }
-        assert_eq!((again.event().id.as_str(), again.redelivered()), ("a", 2));
-        assert_eq!(start.elapsed(), Duration::from_secs(60));
     }
+    let again = bus.next().await.unwrap();
+    assert_eq!((again.event().id.as_str(), again.redelivered()), ("a", 2));
+    assert!(start.elapsed() >= Duration::from_secs(60), "{:?}", start.elapsed());
 }
 
 #[tokio::test]

@@ -239,6 +239,12 @@ async fn a_file_appears_once_and_is_never_overwritten() {
     std::fs::write(folder.path().join("file"), "").unwrap();
     let blocked = Manifests::new(folder.path().join("file"));
     let failure = blocked.submit(&change("01")).await.unwrap_err();
-    assert!(matches!(failure, Failure::Retryable { perhaps_done: false, .. }), "{failure}");
+    assert!(matches!(failure, Failure::NotReady(_)), "{failure}");
     assert!(matches!(blocked.readiness().await, Readiness::NotReady(_)));
+
+    // A name that no file can have is for good.
+    let mut endless = change("02");
+    endless.target.name = "x".repeat(300);
+    let failure = manifests.submit(&endless).await.unwrap_err();
+    assert!(matches!(failure, Failure::Permanent(_)), "{failure}");
 }
