@@ -16,6 +16,7 @@ mod room;
 mod rows;
 mod tables;
 mod time;
+mod waiting;
 mod writer;
 
 #[cfg(test)]
@@ -197,7 +198,7 @@ impl Store {
         });
         core.compact_where_worth_it();
         // Room for the next batch while one is being committed.
-        let (jobs, queue) = mpsc::channel(2 * writer::MAX_BATCH);
+        let (jobs, queue) = mpsc::channel(2 * waiting::MAX_BATCH);
         let shared = Arc::clone(&core);
         let thread = thread::Builder::new()
             .name("fuse-store".into())

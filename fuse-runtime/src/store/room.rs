@@ -36,11 +36,12 @@ pub(crate) struct Room {
 
 #[derive(Debug, Default)]
 struct State {
-    /// How many bytes the rows of events had when that was last said.
+    /// How many bytes the rows of events have, with those of the transaction that is open.
     event_bytes: u64,
+    /// How many they had at the last commit.
+    committed: u64,
     looked: Option<Instant>,
     fill: Fill,
-    why: Option<String>,
 }
 
 impl Room {
@@ -61,10 +62,15 @@ impl Room {
         let state = &mut *state;
         if state.looked.is_none_or(|at| at.elapsed() >= LOOK_EVERY) {
             state.looked = Some(Instant::now());
-            let State { fill, event_bytes, .. } = state;
-            state.why = look(file).and_then(|seen| fill.refusal(&self.limits, seen, *event_bytes));
+            state.fill.seen(look(file)?, state.committed);
         }
-        state.why.clone()
+        state.fill.refusal(&self.limits, state.event_bytes)
+    }
+
+    /// All rows of events so far are in the file.
+    pub(super) fn committed(&self) {
+        let mut state = self.state();
+        state.committed = state.event_bytes;
     }
 
     /// Looks again at the next question.
@@ -78,7 +84,7 @@ impl Room {
 }
 
 /// What a look at the disk shows, in bytes.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Seen {
     used: u64,
     free: u64,
@@ -98,22 +104,32 @@ fn look(file: &Path) -> Option<Seen> {
     Some(Seen { used: std::fs::metadata(file).ok()?.len(), free: u64::MAX })
 }
 
-/// How full the file is. Pages that were freed inside the file are used again before it grows, and
-/// nothing tells cheaply how many there are: as many as the events that went since it last grew.
+/// How full the file is. redb reuses freed pages before the file grows, and there is no cheap way to
+/// count them. fuse estimates them: the bytes of the events that were deleted since it last grew.
 #[derive(Debug, Default)]
 struct Fill {
-    used: u64,
-    event_bytes_then: u64,
+    seen: Seen,
+    /// The bytes of the events in the file when it last grew.
+    events_when_grown: u64,
 }
 
 impl Fill {
-    fn refusal(&mut self, limits: &SizeLimits, seen: Seen, event_bytes: u64) -> Option<String> {
-        if seen.used > self.used || event_bytes > self.event_bytes_then {
-            self.event_bytes_then = event_bytes;
+    /// Records a look at the disk, and how many bytes the events in the file have.
+    fn seen(&mut self, seen: Seen, on_disk: u64) {
+        if seen.used > self.seen.used || on_disk > self.events_when_grown {
+            self.events_when_grown = on_disk;
         }
-        self.used = seen.used;
-        let reusable = self.event_bytes_then.saturating_sub(event_bytes);
-        let filled = seen.used.saturating_sub(reusable);
+        self.seen = seen;
+    }
+
+    /// Why no event may be added to those, which have so many bytes.
+    fn refusal(&self, limits: &SizeLimits, event_bytes: u64) -> Option<String> {
+        let Seen { used, free } = self.seen;
+        let reusable = self.events_when_grown.saturating_sub(event_bytes);
+        // Accepted since the look, so the file will grow by it.
+        let growth = event_bytes.saturating_sub(self.events_when_grown);
+        let filled = used.saturating_add(growth).saturating_sub(reusable);
+        let free = free.saturating_sub(growth);
         if let Some(max) = limits.max_size
             && filled.saturating_mul(100) >= max.saturating_mul(FOR_EVENTS)
         {
@@ -122,10 +138,10 @@ impl Fill {
             ));
         }
         // Room inside the file needs none of the disk.
-        if seen.free < limits.min_free && reusable < limits.min_free {
+        if free < limits.min_free && reusable < limits.min_free {
             return Some(format!(
-                "the disk of the state has {} bytes free, and `min_free` is {}: nothing more is accepted until there is more room",
-                seen.free, limits.min_free
+                "the disk of the state has {free} bytes free, and `min_free` is {}: nothing more is accepted until there is more room",
+                limits.min_free
             ));
         }
         None
@@ -141,7 +157,10 @@ mod tests {
     #[test]
     fn the_file_is_full_before_its_largest_size() {
         let mut fill = Fill::default();
-        let mut at = |used, event_bytes| fill.refusal(&MAX, Seen { used, free: 500 }, event_bytes);
+        let mut at = |used, event_bytes| {
+            fill.seen(Seen { used, free: 500 }, event_bytes);
+            fill.refusal(&MAX, event_bytes)
+        };
         assert_eq!(at(500, 300), None);
         let why = at(900, 600).unwrap();
         assert!(why.starts_with("the state takes up 900 bytes, and `max_size` is 1000"), "{why}");
@@ -155,14 +174,22 @@ mod tests {
     fn some_of_the_disk_stays_free() {
         let mut fill = Fill::default();
         let mut at = |free, event_bytes| {
-            fill.refusal(
-                &SizeLimits { max_size: None, ..MAX },
-                Seen { used: 9000, free },
-                event_bytes,
-            )
+            fill.seen(Seen { used: 9000, free }, event_bytes);
+            fill.refusal(&SizeLimits { max_size: None, ..MAX }, event_bytes)
         };
         assert_eq!(at(100, 8000), None);
         assert!(at(99, 8000).unwrap().contains("99 bytes free"));
         assert_eq!(at(99, 7000), None, "there is room inside the file");
+    }
+
+    #[test]
+    fn what_was_accepted_since_the_last_look_counts() {
+        let mut fill = Fill::default();
+        fill.seen(Seen { used: 500, free: 500 }, 300);
+        assert_eq!(fill.refusal(&MAX, 600), None);
+        assert!(fill.refusal(&MAX, 700).unwrap().starts_with("the state takes up 900 bytes"));
+        let unlimited = SizeLimits { max_size: None, ..MAX };
+        assert_eq!(fill.refusal(&unlimited, 700), None);
+        assert!(fill.refusal(&unlimited, 701).unwrap().contains("99 bytes free"));
     }
 }

@@ -11,13 +11,9 @@ use redb::WriteTransaction;
 use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{mpsc, oneshot};
 
+use super::waiting::Waiting;
 use super::{Core, StoreError};
 
-/// The most jobs in one transaction. Past about this many, the flush no longer dominates.
-pub(super) const MAX_BATCH: usize = 128;
-/// The most bytes that the jobs of one transaction bring, as it is kept in memory until it is
-/// committed; one job is run whatever its size.
-const MAX_BATCH_BYTES: usize = 4 << 20;
 /// How often callers are answered while the file is opened again.
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -85,9 +81,9 @@ where
 
 /// Serves jobs until the last sender is gone and the queue is empty.
 pub(super) fn run(core: &Core, mut jobs: mpsc::Receiver<Box<dyn Job>>) {
-    let mut batch = Vec::with_capacity(MAX_BATCH);
-    let mut next = None;
-    while fill(&mut batch, &mut next, &mut jobs) {
+    let mut batch = Vec::new();
+    let mut waiting = Waiting::default();
+    while waiting.next_batch(&mut batch, &mut jobs) {
         core.compact_where_worth_it();
         // The database's own faults must not end the thread that everyone needs either.
         let committed =
@@ -96,12 +92,13 @@ pub(super) fn run(core: &Core, mut jobs: mpsc::Receiver<Box<dyn Job>>) {
             Ok(()) => {
                 if !batch.is_empty() {
                     core.commits.fetch_add(1, Ordering::Relaxed);
+                    core.room.committed();
                 }
                 batch.drain(..).for_each(|job| job.answer());
             }
             Err(problem) => {
                 batch.drain(..).for_each(|job| job.abandon(&problem));
-                if !recover(core, &problem, &mut next, &mut jobs) {
+                if !recover(core, &problem, &mut waiting, &mut jobs) {
                     return;
                 }
             }
@@ -109,33 +106,12 @@ pub(super) fn run(core: &Core, mut jobs: mpsc::Receiver<Box<dyn Job>>) {
     }
 }
 
-/// Waits for jobs and takes those that fit into one transaction; `false` once there are no more.
-fn fill(
-    batch: &mut Vec<Box<dyn Job>>,
-    next: &mut Option<Box<dyn Job>>,
-    jobs: &mut mpsc::Receiver<Box<dyn Job>>,
-) -> bool {
-    let Some(first) = next.take().or_else(|| jobs.blocking_recv()) else { return false };
-    let mut bytes = first.bytes();
-    batch.push(first);
-    while batch.len() < MAX_BATCH {
-        let Ok(job) = jobs.try_recv() else { break };
-        bytes = bytes.saturating_add(job.bytes());
-        if bytes > MAX_BATCH_BYTES {
-            *next = Some(job);
-            break;
-        }
-        batch.push(job);
-    }
-    true
-}
-
 /// Opens the file again until that works, and answers everything meanwhile that it does not work.
 /// `false` where the store was closed before.
 fn recover(
     core: &Core,
     problem: &StoreError,
-    next: &mut Option<Box<dyn Job>>,
+    waiting: &mut Waiting,
     jobs: &mut mpsc::Receiver<Box<dyn Job>>,
 ) -> bool {
     let mut problem = problem.clone();
@@ -143,9 +119,7 @@ fn recover(
         let wait = core.health.failed(&in_words(&problem));
         let until = Instant::now() + wait;
         let answer = StoreError::Storage(in_words(&problem));
-        if let Some(job) = next.take() {
-            job.abandon(&answer);
-        }
+        waiting.drain().for_each(|job| job.abandon(&answer));
         while Instant::now() < until {
             match jobs.try_recv() {
                 Ok(job) => job.abandon(&answer),

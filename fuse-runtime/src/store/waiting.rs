@@ -1,0 +1,142 @@
+//! The jobs that wait for the writer, and which of them share the next transaction: small jobs go
+//! first, so that a small event never waits behind many large ones.
+
+use std::collections::VecDeque;
+
+use tokio::sync::mpsc;
+
+use super::writer::Job;
+
+/// The most jobs in one transaction. Beyond about this many, the flush no longer dominates.
+pub(super) const MAX_BATCH: usize = 128;
+/// The most bytes that the jobs of one transaction write, because redb keeps a transaction in memory
+/// until it is committed. A single job runs regardless of its size.
+const MAX_BATCH_BYTES: usize = 1 << 20;
+/// The largest job that counts as small, in bytes.
+const MAX_SMALL_BYTES: usize = 64 << 10;
+
+/// The jobs that were taken off the channel and are in no transaction yet, at most [`MAX_BATCH`] of
+/// each size, so that callers still wait when the disk is slow.
+#[derive(Default)]
+pub(super) struct Waiting {
+    small: VecDeque<Box<dyn Job>>,
+    large: VecDeque<Box<dyn Job>>,
+}
+
+impl Waiting {
+    /// Waits for jobs, then fills `batch` with those that fit into one transaction: the oldest large
+    /// job, small jobs, and more large ones if there is space. `false` once there are no more.
+    pub(super) fn next_batch(
+        &mut self,
+        batch: &mut Vec<Box<dyn Job>>,
+        jobs: &mut mpsc::Receiver<Box<dyn Job>>,
+    ) -> bool {
+        if self.small.is_empty() && self.large.is_empty() {
+            match jobs.blocking_recv() {
+                Some(job) => self.push(job),
+                None => return false,
+            }
+        }
+        while self.small.len().max(self.large.len()) < MAX_BATCH {
+            let Ok(job) = jobs.try_recv() else { break };
+            self.push(job);
+        }
+        // One large job per transaction at least, or a stream of small ones would starve them.
+        let first_large = self.large.pop_front();
+        let mut bytes = 0;
+        batch.extend(first_large.inspect(|job| bytes = job.bytes()));
+        take_fitting(&mut self.small, batch, &mut bytes);
+        take_fitting(&mut self.large, batch, &mut bytes);
+        true
+    }
+
+    /// Takes all of them out.
+    pub(super) fn drain(&mut self) -> impl Iterator<Item = Box<dyn Job>> {
+        self.small.drain(..).chain(self.large.drain(..))
+    }
+
+    fn push(&mut self, job: Box<dyn Job>) {
+        if job.bytes() <= MAX_SMALL_BYTES {
+            self.small.push_back(job);
+        } else {
+            self.large.push_back(job);
+        }
+    }
+}
+
+fn take_fitting(
+    from: &mut VecDeque<Box<dyn Job>>,
+    batch: &mut Vec<Box<dyn Job>>,
+    bytes: &mut usize,
+) {
+    while batch.len() < MAX_BATCH
+        && let Some(job) = from.front()
+        && (batch.is_empty() || bytes.saturating_add(job.bytes()) <= MAX_BATCH_BYTES)
+    {
+        *bytes = bytes.saturating_add(job.bytes());
+        batch.extend(from.pop_front());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use redb::WriteTransaction;
+
+    use super::*;
+    use crate::store::StoreError;
+
+    struct Sized(usize);
+
+    impl Job for Sized {
+        fn bytes(&self) -> usize {
+            self.0
+        }
+
+        fn run(&mut self, _transaction: &WriteTransaction) -> Result<(), StoreError> {
+            Ok(())
+        }
+
+        fn answer(self: Box<Self>) {}
+
+        fn abandon(self: Box<Self>, _problem: &StoreError) {}
+    }
+
+    /// The sizes of the jobs of every transaction, in order.
+    fn batches(sizes: &[usize]) -> Vec<Vec<usize>> {
+        let (send, mut jobs) = mpsc::channel::<Box<dyn Job>>(1000);
+        for size in sizes {
+            send.try_send(Box::new(Sized(*size))).unwrap();
+        }
+        drop(send);
+        let mut waiting = Waiting::default();
+        let mut batch = Vec::new();
+        let mut batches = Vec::new();
+        while waiting.next_batch(&mut batch, &mut jobs) {
+            batches.push(batch.drain(..).map(|job| job.bytes()).collect());
+        }
+        batches
+    }
+
+    #[test]
+    fn a_small_job_overtakes_large_ones() {
+        let large = 900 << 10;
+        assert_eq!(
+            batches(&[large, large, large, 10]),
+            [vec![large, 10], vec![large], vec![large]]
+        );
+    }
+
+    #[test]
+    fn a_job_runs_regardless_of_its_size() {
+        assert_eq!(batches(&[5 << 20, 5 << 20]), [[5 << 20], [5 << 20]]);
+    }
+
+    #[test]
+    fn a_transaction_has_limits() {
+        let most = MAX_SMALL_BYTES;
+        let sixteen = batches(&[most; 40]).iter().map(Vec::len).collect::<Vec<_>>();
+        assert_eq!(sixteen, [16, 16, 8]);
+        let many = batches(&[1; 200]).iter().map(Vec::len).collect::<Vec<_>>();
+        assert_eq!(many, [128, 72]);
+    }
+}
