@@ -9,8 +9,9 @@
 use std::error::Error;
 
 use fuse_rules::{Event, Fuses, Ruleset};
+use fuse_runtime::kubernetes::Manifests;
 use fuse_runtime::sources::{Sources, Webhook};
-use fuse_runtime::triggers::{Manifests, Triggers};
+use fuse_runtime::triggers::Triggers;
 use fuse_runtime::{Disk, registry, rule_files};
 
 fn main() -> Result<(), Box<dyn Error>> {

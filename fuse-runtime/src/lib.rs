@@ -10,7 +10,7 @@
 //! bus and ledger share one [`store::Store`]: one file in one folder, no server. [`Runtime`] puts
 //! them together.
 //!
-//! The built-in triggers act on a [`cluster::Cluster`], or with [`triggers::Manifests`] on files. Their
+//! The built-in triggers act on a [`kubernetes::Cluster`], or with [`kubernetes::Manifests`] on files. Their
 //! client for Kubernetes wants the version of its types chosen once, by the program that embeds
 //! this crate: `k8s-openapi = { version = "0.29", features = ["latest"] }` among its dependencies.
 //!
@@ -20,17 +20,18 @@
 mod admin;
 pub mod bus;
 pub mod clock;
-pub mod cluster;
 mod config;
 pub mod engine;
 pub mod event;
 mod files;
 pub mod http;
+pub mod kubernetes;
 pub mod ledger;
 mod log_limit;
 mod metrics;
 mod running;
 mod runtime;
+mod shutdown;
 pub mod sources;
 pub mod store;
 mod supervise;
@@ -43,3 +44,4 @@ pub use config::{
 pub use files::{Disk, files_with_ending, rule_files};
 pub use running::Running;
 pub use runtime::{Runtime, StartError, plan_hash, registry};
+pub use shutdown::Shutdown;

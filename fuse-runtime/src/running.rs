@@ -10,7 +10,8 @@ use tokio::task::JoinSet;
 use crate::clock::Clock;
 use crate::engine::Engine;
 use crate::ledger::Ledger;
-use crate::sources::{Intake, Stop};
+use crate::shutdown::Shutdown;
+use crate::sources::Intake;
 use crate::store::Store;
 
 /// How often what is past its time is removed from the ledger.
@@ -83,7 +84,7 @@ impl Running {
 }
 
 /// Removes what is past its time, now and then.
-pub(crate) async fn prune(ledger: Arc<dyn Ledger>, clock: Clock, keep: Duration, stop: Stop) {
+pub(crate) async fn prune(ledger: Arc<dyn Ledger>, clock: Clock, keep: Duration, stop: Shutdown) {
     loop {
         if let Ok(before) = clock.steady().checked_sub(keep) {
             match ledger.prune(before).await {

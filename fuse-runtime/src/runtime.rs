@@ -15,15 +15,16 @@ use tokio::task::JoinSet;
 use crate::admin::{self, Admin};
 use crate::bus::{Bus, BusError, EmbeddedBus};
 use crate::clock::Clock;
-use crate::cluster::{Need, Place, needs};
 use crate::engine::{
     DECIDED_AT_ONCE, Engine, Follower, Gate, Pending, Policy, Shares, Watch, Watcher,
 };
 use crate::http::{Limits, Server};
+use crate::kubernetes::{Need, Place, needs};
 use crate::ledger::{EmbeddedLedger, Ledger, LedgerError};
 use crate::metrics::Metrics;
 use crate::running::{Running, prune};
-use crate::sources::{Bound, Intake, SourceError, Sources, Stop};
+use crate::shutdown::Shutdown;
+use crate::sources::{BoundSource, Intake, SourceError, Sources};
 use crate::store::{Store, StoreError};
 use crate::supervise::Supervisor;
 use crate::triggers::Triggers;
@@ -34,7 +35,8 @@ use crate::triggers::Triggers;
 /// use fuse_rules::Ruleset;
 /// use fuse_runtime::sources::{Sources, Webhook};
 /// use fuse_runtime::store::Store;
-/// use fuse_runtime::triggers::{Manifests, Triggers};
+/// use fuse_runtime::kubernetes::Manifests;
+/// use fuse_runtime::triggers::Triggers;
 /// use fuse_runtime::{Disk, Runtime, registry, rule_files};
 ///
 /// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
@@ -242,7 +244,7 @@ impl Runtime {
         );
         let bound = self.bind(&intake).await?;
         let mut listening: Vec<String> = bound.iter().flat_map(|bound| bound.listening()).collect();
-        let (stopper, stop) = Stop::new();
+        let (stopper, stop) = Shutdown::new();
         let supervisor = Supervisor::new(Arc::clone(&metrics), stop.clone());
         let watches = self.watches();
         let engine = Arc::new(Engine {
@@ -307,7 +309,7 @@ impl Runtime {
                 tasks.spawn(Arc::clone(&supervisor).keep("following objects", follow));
             }
         }
-        let task = |run: fn(Arc<Engine>, Stop) -> Task| {
+        let task = |run: fn(Arc<Engine>, Shutdown) -> Task| {
             let (engine, stop) = (Arc::clone(&engine), stop.clone());
             move || run(Arc::clone(&engine), stop.clone())
         };
@@ -372,7 +374,7 @@ impl Runtime {
         watched
     }
 
-    async fn bind(&self, intake: &Intake) -> Result<Vec<Box<dyn Bound>>, StartError> {
+    async fn bind(&self, intake: &Intake) -> Result<Vec<Box<dyn BoundSource>>, StartError> {
         let mut bound = Vec::new();
         let known: Vec<&str> = self.sources.iter().map(|(kind, _)| kind).collect();
         if let Some(event) = self.ruleset.events().find(|event| !known.contains(&event.kind)) {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 
 use crate::metrics::Metrics;
-use crate::sources::Stop;
+use crate::shutdown::Shutdown;
 
 /// How long to wait before a task is started again.
 const RESTART_AFTER: Duration = Duration::from_secs(1);
@@ -17,7 +17,7 @@ const RESTART_AFTER: Duration = Duration::from_secs(1);
 /// Looks after tasks. Shared by all of them.
 pub(crate) struct Supervisor {
     metrics: Arc<Metrics>,
-    stop: Stop,
+    stop: Shutdown,
     down: Mutex<BTreeMap<&'static str, Down>>,
 }
 
@@ -31,7 +31,7 @@ pub(crate) enum Down {
 }
 
 impl Supervisor {
-    pub(crate) fn new(metrics: Arc<Metrics>, stop: Stop) -> Arc<Self> {
+    pub(crate) fn new(metrics: Arc<Metrics>, stop: Shutdown) -> Arc<Self> {
         Arc::new(Self { metrics, stop, down: Mutex::default() })
     }
 
@@ -91,7 +91,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_task_that_panics_is_started_again_and_said_to_be_down_meanwhile() {
-        let (_stopper, stop) = Stop::new();
+        let (_stopper, stop) = Shutdown::new();
         let supervisor = Supervisor::new(Arc::new(Metrics::new()), stop);
         let runs = Arc::new(AtomicU32::new(0));
         let (ran, task) = (Arc::clone(&runs), Arc::clone(&supervisor));

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use fuse_rules::Ruleset;
 use fuse_runtime::Config;
-use fuse_runtime::cluster::{
+use fuse_runtime::kubernetes::{
     Access, Cluster, Finding, Need, Place, Report, RuleNeed, examine_for, needs,
 };
 

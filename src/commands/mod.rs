@@ -25,9 +25,10 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 
 use fuse_rules::{Diagnostics, Ruleset, Severity, Style};
-use fuse_runtime::cluster::Access;
+use fuse_runtime::kubernetes::Access;
+use fuse_runtime::kubernetes::Manifests;
 use fuse_runtime::sources::{Sources, Webhook};
-use fuse_runtime::triggers::{Manifests, Triggers};
+use fuse_runtime::triggers::Triggers;
 use fuse_runtime::{Config, Disk, registry, rule_files};
 
 use crate::cli::{self, ProblemFormat};

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use fuse_runtime::cluster::rbac::{Account, roles};
+use fuse_runtime::kubernetes::rbac::{Account, roles};
 use serde_json::{Value, json};
 
 use super::doctor::needs_of;

@@ -5,11 +5,12 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use fuse_rules::{Fuses, Ruleset, Style, parse_switch};
-use fuse_runtime::cluster::{Cluster, Finding, Report, examine};
 use fuse_runtime::engine::Policy;
 use fuse_runtime::http::Limits;
+use fuse_runtime::kubernetes::Manifests;
+use fuse_runtime::kubernetes::{Cluster, Finding, Report, examine};
 use fuse_runtime::store::{SizeLimits, Store};
-use fuse_runtime::triggers::{Manifests, Triggers};
+use fuse_runtime::triggers::Triggers;
 use fuse_runtime::{Disk, Runtime, registry, rule_files, variable};
 
 use super::doctor::needs_of;

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use fuse_rules::{Decision, Event, Lints, Ruleset, Tests};
 use fuse_runtime::engine::reject_unrenderable;
 use fuse_runtime::event::EventKey;
-use fuse_runtime::triggers::{Manifests, Triggers};
+use fuse_runtime::kubernetes::Manifests;
+use fuse_runtime::triggers::Triggers;
 use fuse_runtime::{Disk, rule_files};
 
 use crate::docs::page::{Example, examples};

@@ -19,15 +19,14 @@ use std::time::Duration;
 use async_trait::async_trait;
 use fuse_rules::{Fuses, Ruleset, Schema};
 use fuse_runtime::clock::Clock;
-use fuse_runtime::cluster::{Access, Cluster};
 use fuse_runtime::engine::{Policy, Step, Watcher};
 use fuse_runtime::event::EventKey;
+use fuse_runtime::kubernetes::{Access, Cluster};
+use fuse_runtime::kubernetes::{Manifests, Submit};
 use fuse_runtime::ledger::{ActionState, EmbeddedLedger, EventRecord, Ledger as _};
 use fuse_runtime::sources::{Sources, Webhook};
 use fuse_runtime::store::Store;
-use fuse_runtime::triggers::{
-    ActionRequest, Done, Failure, Manifests, Probe, Submit, Trigger, Triggers,
-};
+use fuse_runtime::triggers::{ActionRequest, Done, Failure, Probe, Trigger, Triggers};
 use fuse_runtime::{Disk, Running, Runtime, registry, rule_files};
 use jiff::Timestamp;
 use serde_json::Value;

@@ -10,9 +10,10 @@ use std::net::Ipv4Addr;
 use std::path::Path;
 
 use fuse_rules::{Decision, Diagnostics, Event, Fuses, Registry, Ruleset};
+use fuse_runtime::kubernetes::Manifests;
 use fuse_runtime::registry;
 use fuse_runtime::sources::{Sources, Webhook};
-use fuse_runtime::triggers::{Manifests, Triggers};
+use fuse_runtime::triggers::Triggers;
 use page::Example;
 use serde_json::Value;
 

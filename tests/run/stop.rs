@@ -3,9 +3,10 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::time::Duration;
 
 use fuse_rules::Ruleset;
+use fuse_runtime::kubernetes::Manifests;
 use fuse_runtime::sources::{Sources, Webhook};
 use fuse_runtime::store::Store;
-use fuse_runtime::triggers::{Manifests, Triggers};
+use fuse_runtime::triggers::Triggers;
 use fuse_runtime::{Disk, Runtime, registry, rule_files};
 
 use crate::support::{ALERTS, NOTIFICATION, Setup, example};

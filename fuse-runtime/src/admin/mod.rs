@@ -23,7 +23,7 @@ use crate::engine::{Engine, Group, Watch, join_all};
 use crate::http::{Kind, Server};
 use crate::ledger::Ledger;
 use crate::metrics::{Counted, Metrics};
-use crate::sources::Stop;
+use crate::shutdown::Shutdown;
 use crate::supervise::{Down, Supervisor};
 use crate::triggers::{Guarded, Readiness, Triggers};
 
@@ -57,7 +57,7 @@ pub(crate) struct Admin {
     pub(crate) looking: Arc<Semaphore>,
     /// Whoever explains an event: few answers at once, since each takes memory.
     pub(crate) explaining: Arc<Semaphore>,
-    pub(crate) stop: Stop,
+    pub(crate) stop: Shutdown,
 }
 
 /// Serves until told to stop.

@@ -13,7 +13,7 @@ use futures_util::FutureExt as _;
 use super::fire::{End, Waits, given_up};
 use super::{Engine, Interrupted, gate};
 use crate::ledger::{ActionState, DeadLetterKind, EventAction, LedgerError};
-use crate::sources::Stop;
+use crate::shutdown::Shutdown;
 use crate::triggers::{ActionRequest, Guarded, Readiness};
 
 /// How many actions are read from the ledger, or taken from the queue of those that are due, at once.
@@ -37,7 +37,7 @@ pub(crate) enum DiscardError {
 impl Engine {
     /// Reads from the ledger what left the bus and is not looked after: at the start, all of it.
     /// What was being tried is performed at once.
-    async fn recall(self: &Arc<Self>, stop: &Stop) -> Result<(), LedgerError> {
+    async fn recall(self: &Arc<Self>, stop: &Shutdown) -> Result<(), LedgerError> {
         let mut last: Option<String> = None;
         loop {
             let page = self.ledger.held(last.as_deref(), PAGE).await?;
@@ -50,14 +50,14 @@ impl Engine {
     }
 
     /// Looks after an action that left the bus, unless somebody does.
-    pub(super) fn look_after(self: &Arc<Self>, action: EventAction, stop: &Stop) {
+    pub(super) fn look_after(self: &Arc<Self>, action: EventAction, stop: &Shutdown) {
         if self.pending.adopt(action.clone()) && !action.action.state.is_set_aside() {
             self.try_again(action, stop);
         }
     }
 
     /// Performs actions when they are due, until told to stop.
-    pub(crate) async fn run_due(self: Arc<Self>, stop: Stop) {
+    pub(crate) async fn run_due(self: Arc<Self>, stop: Shutdown) {
         loop {
             // Asked anew after each change, as the clock may be set by a test.
             let now = self.clock.steady();
@@ -82,7 +82,7 @@ impl Engine {
     }
 
     /// Looks after held actions until told to stop.
-    pub(crate) async fn look_after_held(self: Arc<Self>, stop: Stop) {
+    pub(crate) async fn look_after_held(self: Arc<Self>, stop: Shutdown) {
         let mut recall = true;
         loop {
             if recall && let Err(error) = self.recall(&stop).await {
@@ -104,13 +104,13 @@ impl Engine {
     }
 
     /// Performs an action that is off the bus, in a task of its own.
-    fn try_again(self: &Arc<Self>, action: EventAction, stop: &Stop) {
+    fn try_again(self: &Arc<Self>, action: EventAction, stop: &Shutdown) {
         let (engine, stop) = (Arc::clone(self), stop.clone());
         self.spawn(async move { engine.again(action, &stop).await });
     }
 
     /// Performs an action that left the bus, until it is settled or set aside again.
-    async fn again(&self, mut action: EventAction, stop: &Stop) {
+    async fn again(&self, mut action: EventAction, stop: &Shutdown) {
         let id = action.action.id.clone();
         let mut wait = self.policy.backoff;
         while !stop.is_requested() {
@@ -175,7 +175,7 @@ impl Engine {
 
     /// Asks about the groups whose turn it is; the actions that need wait no longer for what they
     /// waited for.
-    async fn released(&self, stop: &Stop) -> Vec<EventAction> {
+    async fn released(&self, stop: &Shutdown) -> Vec<EventAction> {
         let away = self.away().await;
         let away = &away;
         let asked = self.pending.next_groups().into_iter().map(|(reason, oldest)| async move {
@@ -246,6 +246,6 @@ fn request(action: &EventAction) -> ActionRequest {
         id: action.action.id.clone(),
         action: action.action.action.clone(),
         event: action.event.clone(),
-        noted: action.action.state.noted(),
+        checkpoint: action.action.state.checkpoint(),
     }
 }

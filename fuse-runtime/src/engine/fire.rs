@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use super::pending::with_state;
 use super::shares::{Crowded, PATIENCE};
 use super::{Engine, Interrupted, Step, gate};
-use crate::ledger::{ActionRecord, ActionState, DeadLetterKind, EventAction, Tried};
-use crate::sources::Stop;
+use crate::ledger::{ActionRecord, ActionState, Attempt, DeadLetterKind, EventAction};
+use crate::shutdown::Shutdown;
 use crate::triggers::{ActionRequest, Done, Failure, Guarded, Probe, Readiness};
 
 /// Who waits for an action.
@@ -22,12 +22,12 @@ pub(super) enum Waits {
 }
 
 /// An action on its way through one attempt.
-struct Attempt {
+struct Progress {
     request: ActionRequest,
     /// What is on record of it.
     record: ActionRecord,
     /// The attempt whose end is not known, where there is one.
-    tried: Option<Tried>,
+    tried: Option<Attempt>,
     /// How often it was tried before, since it was held last.
     attempts: u32,
 }
@@ -38,27 +38,27 @@ impl Engine {
         &self,
         EventAction { event, action }: EventAction,
         waits: Waits,
-        stop: &Stop,
+        stop: &Shutdown,
     ) -> Result<(), Interrupted> {
         let (kind, rule) = (action.action.trigger.clone(), action.action.rule.clone());
         let attempts = match &action.state {
             ActionState::Waiting { attempts, .. } => *attempts,
             _ => 0,
         };
-        let mut attempt = Attempt {
+        let mut progress = Progress {
             tried: action.state.tried(),
             attempts,
             request: ActionRequest {
                 id: action.id.clone(),
                 action: action.action.clone(),
                 event,
-                noted: action.state.noted(),
+                checkpoint: action.state.checkpoint(),
             },
             record: action,
         };
         let Some(trigger) = self.triggers.get(&kind) else {
             let why = format!("no trigger `{kind}` is part of this runtime");
-            return self.settle(&attempt.request, End::Dead(DeadLetterKind::Permanent, why)).await;
+            return self.settle(&progress.request, End::Dead(DeadLetterKind::Permanent, why)).await;
         };
         let trigger = Guarded { trigger: trigger.as_ref(), kind: &kind, metrics: &self.metrics };
         let patience = (waits == Waits::Event).then_some(PATIENCE);
@@ -68,15 +68,15 @@ impl Engine {
             place = self.shares.place(&kind, &rule, patience) => place,
         };
         let end = match place {
-            Ok(_place) => self.attempt(&trigger, &mut attempt).await?,
+            Ok(_place) => self.attempt(&trigger, &mut progress).await?,
             Err(Crowded) => {
                 let why = "it waits for its turn, as other actions of its rule take long";
-                self.later(&attempt, attempt.attempts, self.policy.backoff, why)
+                self.later(&progress, progress.attempts, self.policy.backoff, why)
             }
         };
         match end {
-            End::Done(_) | End::Dead(..) => self.settle(&attempt.request, end).await,
-            End::Aside(state) => self.set_aside(&trigger, attempt, state).await,
+            End::Done(_) | End::Dead(..) => self.settle(&progress.request, end).await,
+            End::Aside(state) => self.set_aside(&trigger, progress, state).await,
         }
     }
 
@@ -84,54 +84,54 @@ impl Engine {
     async fn attempt(
         &self,
         trigger: &Guarded<'_>,
-        attempt: &mut Attempt,
+        progress: &mut Progress,
     ) -> Result<End, Interrupted> {
-        let off = self.gate.off(&attempt.record.action.rule, &attempt.record.requires);
+        let off = self.gate.off(&progress.record.action.rule, &progress.record.requires);
         if !off.is_empty() {
-            return Ok(self.held(attempt, gate::held_by(&off), off));
+            return Ok(self.held(progress, gate::held_by(&off), off));
         }
-        let failure = match self.fire(trigger, attempt).await? {
+        let failure = match self.fire(trigger, progress).await? {
             Ok(done) => return Ok(End::Done(done)),
             Err(failure) => failure,
         };
-        let (reason, perhaps_done, after) = match failure {
-            Failure::Retryable { reason, perhaps_done, after } => (reason, perhaps_done, after),
+        let (reason, maybe_applied, after) = match failure {
+            Failure::Retryable { reason, maybe_applied, after } => (reason, maybe_applied, after),
             Failure::NotReady(why) => {
-                attempt.tried = None;
-                return Ok(self.held(attempt, why, Vec::new()));
+                progress.tried = None;
+                return Ok(self.held(progress, why, Vec::new()));
             }
             Failure::Permanent(why) => return Ok(End::Dead(DeadLetterKind::Permanent, why)),
             Failure::Conflict(why) => return Ok(End::Dead(DeadLetterKind::Conflict, why)),
             Failure::Uncertain(why) => return Ok(End::Dead(DeadLetterKind::Uncertain, why)),
         };
-        if !perhaps_done {
-            self.undone(attempt).await?;
+        if !maybe_applied {
+            self.undone(progress).await?;
         }
-        let attempts = attempt.attempts.saturating_add(1);
+        let attempts = progress.attempts.saturating_add(1);
         let wait = self.wait(attempts, after);
-        let end = match self.readiness_after(trigger, attempt, attempts).await {
-            Some(Readiness::NotReady(why)) => self.held(attempt, why, Vec::new()),
+        let end = match self.readiness_after(trigger, progress, attempts).await {
+            Some(Readiness::NotReady(why)) => self.held(progress, why, Vec::new()),
             Some(Readiness::Ready) if attempts >= self.policy.attempts => {
                 let why = format!("{reason} (tried {attempts} times)");
                 return Ok(End::Dead(DeadLetterKind::Exhausted, why));
             }
             _ => {
                 tracing::warn!(
-                    action = attempt.request.id,
+                    action = progress.request.id,
                     trigger = trigger.kind,
                     attempts,
                     ?wait,
                     "trying again"
                 );
-                tracing::debug!(action = attempt.request.id, reason, "why");
+                tracing::debug!(action = progress.request.id, reason, "why");
                 self.metrics.acted(trigger.kind, "retried");
-                self.later(attempt, attempts, wait, &reason)
+                self.later(progress, attempts, wait, &reason)
             }
         };
         let is_long = matches!(&end, End::Aside(state) if !matches!(state, ActionState::Waiting { .. }))
             || wait > self.policy.longest_backoff;
         if is_long {
-            return self.settle_doubt(trigger, attempt, end).await;
+            return self.settle_doubt(trigger, progress, end).await;
         }
         Ok(end)
     }
@@ -140,13 +140,13 @@ impl Engine {
     async fn readiness_after(
         &self,
         trigger: &Guarded<'_>,
-        attempt: &Attempt,
+        progress: &Progress,
         attempts: u32,
     ) -> Option<Readiness> {
         if attempts < self.policy.hold_after.min(self.policy.attempts) {
             return None;
         }
-        Some(trigger.readiness_for(&attempt.request).await)
+        Some(trigger.readiness_for(&progress.request).await)
     }
 
     /// Finds out now what became of an attempt before its action is put aside for long: later, nothing
@@ -154,15 +154,15 @@ impl Engine {
     async fn settle_doubt(
         &self,
         trigger: &Guarded<'_>,
-        attempt: &mut Attempt,
+        progress: &mut Progress,
         end: End,
     ) -> Result<End, Interrupted> {
         let End::Aside(mut state) = end else { return Ok(end) };
-        if attempt.tried.is_some() {
-            match trigger.probe(&attempt.request).await {
+        if progress.tried.is_some() {
+            match trigger.probe(&progress.request).await {
                 Probe::Done(done) => return Ok(End::Done(done)),
                 Probe::Absent => {
-                    self.undone(attempt).await?;
+                    self.undone(progress).await?;
                     if let ActionState::Held { tried, .. } | ActionState::Waiting { tried, .. } =
                         &mut state
                     {
@@ -180,17 +180,21 @@ impl Engine {
     async fn fire(
         &self,
         trigger: &Guarded<'_>,
-        attempt: &mut Attempt,
+        progress: &mut Progress,
     ) -> Result<Result<Done, Failure>, Interrupted> {
-        let request = &mut attempt.request;
-        if let Some(Tried { at, noted }) = attempt.tried.clone() {
-            request.noted = noted;
+        let request = &mut progress.request;
+        if let Some(Attempt { at, checkpoint }) = progress.tried.clone() {
+            request.checkpoint = checkpoint;
             match trigger.probe(request).await {
                 Probe::Done(done) => return Ok(Ok(done)),
                 Probe::Repeatable => {}
                 Probe::Unknown(why) => return Ok(Err(Failure::Uncertain(why))),
                 Probe::Unavailable(reason) => {
-                    return Ok(Err(Failure::Retryable { reason, perhaps_done: true, after: None }));
+                    return Ok(Err(Failure::Retryable {
+                        reason,
+                        maybe_applied: true,
+                        after: None,
+                    }));
                 }
                 Probe::Absent if self.clock.age(at) > self.policy.uncertain_after => {
                     let why = format!(
@@ -202,15 +206,15 @@ impl Engine {
             }
         } else {
             match trigger.prepare(request).await {
-                Ok(noted) => request.noted = noted,
+                Ok(checkpoint) => request.checkpoint = checkpoint,
                 Err(failure) => return Ok(Err(failure.certain())),
             }
         }
-        let tried = Tried { at: self.clock.steady(), noted: request.noted.clone() };
+        let tried = Attempt { at: self.clock.steady(), checkpoint: request.checkpoint.clone() };
         self.ledger.intend(&request.id, tried.clone()).await?;
-        attempt.tried = Some(tried);
+        progress.tried = Some(tried);
         (self.watcher)(Step::Intended);
-        let result = trigger.fire(&attempt.request).await;
+        let result = trigger.fire(&progress.request).await;
         if result.is_ok() {
             (self.watcher)(Step::Fired);
         }
@@ -219,9 +223,9 @@ impl Engine {
 
     /// What certainly did not happen leaves no intent behind that a later start would have to be
     /// uncertain about.
-    async fn undone(&self, attempt: &mut Attempt) -> Result<(), Interrupted> {
-        if attempt.tried.take().is_some() {
-            self.ledger.reopen(&attempt.request.id).await?;
+    async fn undone(&self, progress: &mut Progress) -> Result<(), Interrupted> {
+        if progress.tried.take().is_some() {
+            self.ledger.reopen(&progress.request.id).await?;
         }
         Ok(())
     }
@@ -232,24 +236,24 @@ impl Engine {
     }
 
     /// Held for what is missing, or by fuses.
-    fn held(&self, attempt: &Attempt, reason: String, fuses: Vec<String>) -> End {
-        let since = match &attempt.record.state {
+    fn held(&self, progress: &Progress, reason: String, fuses: Vec<String>) -> End {
+        let since = match &progress.record.state {
             ActionState::Held { since, .. } => *since,
             _ => self.clock.steady(),
         };
-        let (tried, noted) = (attempt.tried.clone(), attempt.request.noted.clone());
-        End::Aside(ActionState::Held { since, reason, tried, noted, fuses })
+        let (tried, checkpoint) = (progress.tried.clone(), progress.request.checkpoint.clone());
+        End::Aside(ActionState::Held { since, reason, tried, checkpoint, fuses })
     }
 
     /// To be tried again once `wait` has passed.
-    fn later(&self, attempt: &Attempt, attempts: u32, wait: Duration, reason: &str) -> End {
+    fn later(&self, progress: &Progress, attempts: u32, wait: Duration, reason: &str) -> End {
         let until = self.clock.steady().checked_add(wait).unwrap_or(Timestamp::MAX);
         End::Aside(ActionState::Waiting {
             until,
             attempts,
             reason: reason.to_owned(),
-            tried: attempt.tried.clone(),
-            noted: attempt.request.noted.clone(),
+            tried: progress.tried.clone(),
+            checkpoint: progress.request.checkpoint.clone(),
         })
     }
 
@@ -257,34 +261,34 @@ impl Engine {
     async fn set_aside(
         &self,
         trigger: &Guarded<'_>,
-        attempt: Attempt,
+        progress: Progress,
         state: ActionState,
     ) -> Result<(), Interrupted> {
         let kind = trigger.kind;
         if let ActionState::Held { since, reason, .. } = &state
             && self.is_too_old(*since)
         {
-            return self.settle(&attempt.request, given_up(reason, *since)).await;
+            return self.settle(&progress.request, given_up(reason, *since)).await;
         }
         // What is off the bus had its place before. Actions of one event get here at once: each with a
         // place before any is on record.
-        let is_new = !attempt.record.off_bus;
-        if is_new && !self.pending.reserve(kind, &attempt.request.id, self.policy.held_most) {
-            return self.no_room(trigger, &attempt, &state).await;
+        let is_new = !progress.record.off_bus;
+        if is_new && !self.pending.reserve(kind, &progress.request.id, self.policy.held_most) {
+            return self.no_room(trigger, &progress, &state).await;
         }
-        let was_held = matches!(attempt.record.state, ActionState::Held { .. });
-        let recorded = self.ledger.hold(&attempt.request.id, state.clone()).await;
+        let was_held = matches!(progress.record.state, ActionState::Held { .. });
+        let recorded = self.ledger.hold(&progress.request.id, state.clone()).await;
         if is_new {
             self.pending.vacate(kind);
             if recorded.is_err() {
-                self.pending.forget(&attempt.request.id);
+                self.pending.forget(&progress.request.id);
             }
         }
         recorded?;
         if let ActionState::Held { reason, .. } = &state
             && !was_held
         {
-            let (request, rule) = (&attempt.request, &attempt.record.action.rule);
+            let (request, rule) = (&progress.request, &progress.record.action.rule);
             self.metrics.acted(kind, "held");
             tracing::warn!(
                 source = request.event.source,
@@ -297,7 +301,7 @@ impl Engine {
                 "held until what it needs is there"
             );
         }
-        let action = EventAction { event: attempt.request.event, action: attempt.record };
+        let action = EventAction { event: progress.request.event, action: progress.record };
         let held = matches!(state, ActionState::Held { .. });
         self.pending.add(with_state(action, state));
         (self.watcher)(if held { Step::Held } else { Step::Waiting });
@@ -310,7 +314,7 @@ impl Engine {
     async fn no_room(
         &self,
         trigger: &Guarded<'_>,
-        attempt: &Attempt,
+        progress: &Progress,
         state: &ActionState,
     ) -> Result<(), Interrupted> {
         let reason = match state {
@@ -318,15 +322,15 @@ impl Engine {
             _ => return Err(Interrupted::Full),
         };
         if let Readiness::NotReady(_) = trigger.readiness().await {
-            if attempt.tried.is_none() {
-                self.ledger.reopen(&attempt.request.id).await?;
+            if progress.tried.is_none() {
+                self.ledger.reopen(&progress.request.id).await?;
             }
             return Err(Interrupted::Full);
         }
         let most = self.policy.held_most;
         let why =
             format!("{reason}; {most} actions of its trigger wait already, which is the limit");
-        self.settle(&attempt.request, End::Dead(DeadLetterKind::NotReady, why)).await
+        self.settle(&progress.request, End::Dead(DeadLetterKind::NotReady, why)).await
     }
 
     pub(super) fn is_too_old(&self, since: Timestamp) -> bool {

@@ -12,10 +12,10 @@ use futures_util::StreamExt;
 use tokio::time::Instant;
 
 use crate::clock::Clock;
-use crate::cluster::{Cluster, Followed, Place, Seen};
+use crate::kubernetes::{Cluster, Followed, Place, Seen};
 use crate::ledger::{EventAction, Ledger, LedgerError, Observed, ObservedResult};
 use crate::metrics::Metrics;
-use crate::sources::Stop;
+use crate::shutdown::Shutdown;
 
 /// How long to wait before watching anew what could not be watched.
 const AGAIN: Duration = Duration::from_secs(2);
@@ -50,7 +50,7 @@ async fn passed(time: Option<Instant>) {
 
 impl Follower {
     /// Follows the objects of one watch until told to stop.
-    pub(crate) async fn run(self: Arc<Self>, watch: Watch, stop: Stop) {
+    pub(crate) async fn run(self: Arc<Self>, watch: Watch, stop: Shutdown) {
         loop {
             tokio::select! {
                 () = stop.requested() => return,

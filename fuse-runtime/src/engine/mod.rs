@@ -33,7 +33,7 @@ use crate::event::EventKey;
 use crate::ledger::{EventAction, Ledger, LedgerError};
 use crate::log_limit::LogLimit;
 use crate::metrics::Metrics;
-use crate::sources::Stop;
+use crate::shutdown::Shutdown;
 use crate::triggers::{Guarded, Readiness, Triggers};
 
 pub(crate) use aside::DiscardError;
@@ -162,7 +162,7 @@ enum Interrupted {
 
 impl Engine {
     /// Works until told to stop.
-    pub(crate) async fn run(self: Arc<Self>, stop: Stop) {
+    pub(crate) async fn run(self: Arc<Self>, stop: Shutdown) {
         let places = Arc::new(Semaphore::new(self.policy.events));
         let mut failures = 0;
         loop {
@@ -218,7 +218,7 @@ impl Engine {
         working.spawn(work);
     }
 
-    async fn work(self: &Arc<Self>, mut delivery: Delivery, stop: &Stop) {
+    async fn work(self: &Arc<Self>, mut delivery: Delivery, stop: &Shutdown) {
         let key = delivery.event().key();
         let work = async {
             (self.watcher)(Step::Taken);
@@ -254,7 +254,7 @@ impl Engine {
     async fn settle_event(
         self: &Arc<Self>,
         delivery: &mut Delivery,
-        stop: &Stop,
+        stop: &Shutdown,
     ) -> Result<(), Interrupted> {
         let record = self.decided(delivery).await?;
         let (received, key) = (record.event.received, record.event.key());
@@ -323,7 +323,7 @@ impl Engine {
     }
 
     /// Waits, but not past the time to stop.
-    pub(crate) async fn pause(&self, time: Duration, stop: &Stop) {
+    pub(crate) async fn pause(&self, time: Duration, stop: &Shutdown) {
         tokio::select! {
             () = stop.requested() => {}
             () = tokio::time::sleep(time) => {}

@@ -14,7 +14,8 @@ use tokio::sync::mpsc;
 
 use super::Policy;
 use crate::ledger::{ActionState, DeadLetterKind, EmbeddedLedger, Ledger};
-use crate::sources::{Bound, EventBinding, Incoming, Intake, Source, SourceError, Sources, Stop};
+use crate::shutdown::Shutdown;
+use crate::sources::{BoundSource, EventBinding, Incoming, Intake, Source, SourceError, Sources};
 use crate::store::Store;
 use crate::triggers::{ActionRequest, Done, Failure, Probe, Trigger, Triggers};
 use crate::{Runtime, registry};
@@ -28,18 +29,22 @@ impl Source for Silent {
         SourceSchema::new(Schema::new("silent", "Sends nothing."), Schema::new("event", ""))
     }
 
-    async fn bind(&self, _: Vec<EventBinding>, _: Intake) -> Result<Box<dyn Bound>, SourceError> {
+    async fn bind(
+        &self,
+        _: Vec<EventBinding>,
+        _: Intake,
+    ) -> Result<Box<dyn BoundSource>, SourceError> {
         Ok(Box::new(Self))
     }
 }
 
 #[async_trait]
-impl Bound for Silent {
+impl BoundSource for Silent {
     fn listening(&self) -> Vec<String> {
         Vec::new()
     }
 
-    async fn serve(self: Box<Self>, _: Stop) {}
+    async fn serve(self: Box<Self>, _: Shutdown) {}
 }
 
 /// Gives the next of these results, and says that it was asked.
@@ -69,8 +74,8 @@ impl Trigger for Scripted {
     }
 }
 
-fn failing(perhaps_done: bool) -> Result<Done, Failure> {
-    Err(Failure::Retryable { reason: "the backend is away".into(), perhaps_done, after: None })
+fn failing(maybe_applied: bool) -> Result<Done, Failure> {
+    Err(Failure::Retryable { reason: "the backend is away".into(), maybe_applied, after: None })
 }
 
 /// Runs one event through until the backend was asked so often; stops; gives the action's state.
@@ -145,13 +150,13 @@ async fn what_cannot_succeed_is_not_tried_again() {
 /// first one unless that may have come through: only then may a later start be uncertain about it.
 #[tokio::test]
 async fn a_stop_between_attempts_leaves_no_doubt_where_there_is_none() {
-    for perhaps_done in [false, true] {
-        let state = state_after(vec![failing(perhaps_done)], 1, NEVER).await;
+    for maybe_applied in [false, true] {
+        let state = state_after(vec![failing(maybe_applied)], 1, NEVER).await;
         let ActionState::Waiting { attempts, reason, tried, .. } = state else {
             panic!("{state:?}")
         };
         assert_eq!((attempts, reason.as_str()), (1, "the backend is away"));
-        assert_eq!(tried.is_some(), perhaps_done);
+        assert_eq!(tried.is_some(), maybe_applied);
     }
 }
 

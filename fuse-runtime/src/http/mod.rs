@@ -34,7 +34,7 @@ use budget::Budget;
 use registry::Registry;
 
 use crate::metrics::Metrics;
-use crate::sources::Stop;
+use crate::shutdown::Shutdown;
 
 /// The two ends of a connection; an extension of each request.
 #[derive(Clone, Copy, Debug)]
@@ -96,7 +96,7 @@ impl Server {
         address: SocketAddr,
         kind: Kind,
         router: Router,
-        stop: Stop,
+        stop: Shutdown,
     ) {
         let service = TowerToHyperService::new(router);
         let port = Port { server: self.clone(), address, kind, service, stop };
@@ -165,5 +165,5 @@ struct Port {
     address: SocketAddr,
     kind: Kind,
     service: TowerToHyperService<Router>,
-    stop: Stop,
+    stop: Shutdown,
 }

@@ -14,7 +14,7 @@ use hyper::body::{Body as _, Frame, Incoming, SizeHint};
 use super::Server;
 use super::activity::Activity;
 use super::budget::NoRoom;
-use crate::sources::Stop;
+use crate::shutdown::Shutdown;
 
 /// The most of an answer that is handed to a connection at a time, in bytes.
 const PIECE: usize = 16 << 10;
@@ -81,7 +81,7 @@ impl InWork {
         is_http2: bool,
         head: usize,
         body: Incoming,
-        stop: Stop,
+        stop: Shutdown,
     ) -> Result<(Arc<Self>, Body), BodyError> {
         let now = Instant::now();
         let is_complete = body.is_end_stream();

@@ -47,7 +47,7 @@ async fn start(limits: Limits, kind: Kind) -> Running {
     let server = Server::new(limits, Vec::new(), Arc::new(Metrics::new()));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let (stopper, stop) = Stop::new();
+    let (stopper, stop) = Shutdown::new();
     let own = server.clone();
     let serving =
         tokio::spawn(async move { own.serve(listener, address, kind, router, stop).await });

@@ -10,8 +10,8 @@ use redb::{ReadTransaction, ReadableTable, TableDefinition, WriteTransaction};
 use super::dead::{self, Dead};
 use super::read::{self, ActionRow, DecidedRow, Listed, action_dead_since, assemble};
 use super::{
-    ActionRecord, ActionState, Counts, DeadLetter, EventAction, EventRecord, Ledger, LedgerError,
-    Observed, ObservedResult, Tried, Verdict, once, prune,
+    ActionRecord, ActionState, Attempt, Counts, DeadLetter, EventAction, EventRecord, Ledger,
+    LedgerError, Observed, ObservedResult, Verdict, once, prune,
 };
 use crate::event::EventKey;
 use crate::store::{
@@ -83,14 +83,14 @@ impl Ledger for EmbeddedLedger {
         Ok(self.store.read(move |transaction| read::action(transaction, id)).await?)
     }
 
-    async fn intend(&self, action: &str, attempt: Tried) -> Result<(), LedgerError> {
+    async fn intend(&self, action: &str, attempt: Attempt) -> Result<(), LedgerError> {
         let id = action.to_owned();
-        let Tried { at, noted } = attempt;
+        let Attempt { at, checkpoint } = attempt;
         self.store
             .write(move |transaction| {
                 change(transaction, &id, |state| {
-                    let noted = noted.clone();
-                    (!state.is_settled()).then_some(ActionState::Intended { at, noted })
+                    let checkpoint = checkpoint.clone();
+                    (!state.is_settled()).then_some(ActionState::Intended { at, checkpoint })
                 })
             })
             .await?

@@ -24,8 +24,8 @@ use crate::event::EventKey;
 pub use embedded::EmbeddedLedger;
 pub use error::LedgerError;
 pub use record::{
-    ActionRecord, ActionState, ActionSummary, Counts, DeadLetter, DeadLetterKind, DecisionRecord,
-    EventAction, EventRecord, Observed, ObservedResult, OnceClaim, Tried, Verdict,
+    ActionRecord, ActionState, ActionSummary, Attempt, Counts, DeadLetter, DeadLetterKind,
+    DecisionRecord, EventAction, EventRecord, Observed, ObservedResult, OnceClaim, Verdict,
 };
 
 /// What remembers events, decisions and actions.
@@ -69,14 +69,14 @@ pub trait Ledger: Send + Sync + 'static {
     /// Only those of a closed ledger and of storage.
     async fn action(&self, id: &str) -> Result<Option<EventAction>, LedgerError>;
 
-    /// Records that an action is about to be fired, before it is, with what its trigger noted.
+    /// Records that an action is about to be fired, with its trigger's checkpoint, before it is fired.
     /// Recording it again replaces that: it is of the latest attempt.
     ///
     /// # Errors
     ///
     /// [`LedgerError::UnknownAction`], and [`LedgerError::Settled`] for an action that must not
     /// be fired any more.
-    async fn intend(&self, action: &str, attempt: Tried) -> Result<(), LedgerError>;
+    async fn intend(&self, action: &str, attempt: Attempt) -> Result<(), LedgerError>;
 
     /// Records that an action is set aside: it waits for something that is missing, for a fuse, or for
     /// its next attempt. From then on it is not the event's delivery that brings it up again but

@@ -86,9 +86,10 @@ pub enum ActionState {
     Intended {
         /// When the latest attempt was about to be made.
         at: Timestamp,
-        /// What the trigger had noted before.
+        /// The trigger's checkpoint from before the attempt.
         #[serde(default)]
-        noted: Option<String>,
+        #[serde(alias = "noted")]
+        checkpoint: Option<String>,
     },
     /// It waits for something that is missing, off the bus.
     Held {
@@ -98,10 +99,11 @@ pub enum ActionState {
         reason: String,
         /// The attempt that may have been made before, where one may.
         #[serde(default)]
-        tried: Option<Tried>,
-        /// What the trigger had noted, where it had.
+        tried: Option<Attempt>,
+        /// The trigger's checkpoint, where it gave one.
         #[serde(default)]
-        noted: Option<String>,
+        #[serde(alias = "noted")]
+        checkpoint: Option<String>,
         /// The fuses that are off, where the action is held by those and not by something missing.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         fuses: Vec<String>,
@@ -116,10 +118,11 @@ pub enum ActionState {
         reason: String,
         /// The attempt that may have been made before, where one may.
         #[serde(default)]
-        tried: Option<Tried>,
-        /// What the trigger had noted, where it had.
+        tried: Option<Attempt>,
+        /// The trigger's checkpoint, where it gave one.
         #[serde(default)]
-        noted: Option<String>,
+        #[serde(alias = "noted")]
+        checkpoint: Option<String>,
     },
     /// It was done.
     Done {
@@ -141,12 +144,13 @@ pub enum ActionState {
 
 /// An attempt of which it is not known what became of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Tried {
+pub struct Attempt {
     /// When it was about to be made.
     pub at: Timestamp,
-    /// What the trigger had noted before.
+    /// The trigger's checkpoint from before the attempt.
     #[serde(default)]
-    pub noted: Option<String>,
+    #[serde(alias = "noted")]
+    pub checkpoint: Option<String>,
 }
 
 /// What the object of an action came to.
@@ -199,20 +203,22 @@ impl ObservedResult {
 }
 
 impl ActionState {
-    /// What the trigger noted before the latest attempt.
-    pub fn noted(&self) -> Option<String> {
+    /// The trigger's checkpoint from before the latest attempt.
+    pub fn checkpoint(&self) -> Option<String> {
         match self {
-            Self::Intended { noted, .. }
-            | Self::Held { noted, .. }
-            | Self::Waiting { noted, .. } => noted.clone(),
+            Self::Intended { checkpoint, .. }
+            | Self::Held { checkpoint, .. }
+            | Self::Waiting { checkpoint, .. } => checkpoint.clone(),
             _ => None,
         }
     }
 
     /// The attempt whose end is not known, where there is one.
-    pub fn tried(&self) -> Option<Tried> {
+    pub fn tried(&self) -> Option<Attempt> {
         match self {
-            Self::Intended { at, noted } => Some(Tried { at: *at, noted: noted.clone() }),
+            Self::Intended { at, checkpoint } => {
+                Some(Attempt { at: *at, checkpoint: checkpoint.clone() })
+            }
             Self::Held { tried, .. } | Self::Waiting { tried, .. } => tried.clone(),
             _ => None,
         }

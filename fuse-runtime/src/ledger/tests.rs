@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use fuse_rules::{Action, Element, Outcome};
 
-use super::{DecisionRecord, EmbeddedLedger, OnceClaim, Tried, Verdict};
+use super::{Attempt, DecisionRecord, EmbeddedLedger, OnceClaim, Verdict};
 use crate::bus::{Bus, EmbeddedBus};
 use crate::event::EventKey;
 use crate::store::Store;
@@ -53,8 +53,8 @@ impl House {
 }
 
 /// An attempt begun so many seconds after the start.
-fn attempt(seconds: i64) -> Tried {
-    Tried { at: at(seconds), noted: None }
+fn attempt(seconds: i64) -> Attempt {
+    Attempt { at: at(seconds), checkpoint: None }
 }
 
 fn action(rule: &str, element: Element) -> Action {

@@ -6,7 +6,8 @@
 //! ```
 //! use async_trait::async_trait;
 //! use fuse_rules::{Schema, SourceSchema};
-//! use fuse_runtime::sources::{Bound, EventBinding, Incoming, Intake, Source, SourceError, Stop};
+//! use fuse_runtime::Shutdown;
+//! use fuse_runtime::sources::{BoundSource, EventBinding, Incoming, Intake, Source, SourceError};
 //!
 //! /// Sends one event of each declared kind, once.
 //! struct Hello;
@@ -21,7 +22,7 @@
 //!         &self,
 //!         events: Vec<EventBinding>,
 //!         intake: Intake,
-//!     ) -> Result<Box<dyn Bound>, SourceError> {
+//!     ) -> Result<Box<dyn BoundSource>, SourceError> {
 //!         Ok(Box::new(Bell { events, intake }))
 //!     }
 //! }
@@ -32,12 +33,12 @@
 //! }
 //!
 //! #[async_trait]
-//! impl Bound for Bell {
+//! impl BoundSource for Bell {
 //!     fn listening(&self) -> Vec<String> {
 //!         vec!["hello".into()]
 //!     }
 //!
-//!     async fn serve(self: Box<Self>, _stop: Stop) {
+//!     async fn serve(self: Box<Self>, _stop: Shutdown) {
 //!         for event in &self.events {
 //!             let incoming = Incoming::json(&event.source, &event.name, b"{}".to_vec());
 //!             if let Err(why) = self.intake.accept(incoming).await {
@@ -58,7 +59,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use fuse_rules::{Ruleset, SourceSchema};
-use tokio::sync::watch;
+
+use crate::shutdown::Shutdown;
 
 pub use cloud_events::decode_header;
 pub use intake::{Intake, Refused, Taken, sender_id};
@@ -120,43 +122,17 @@ pub trait Source: Send + Sync + 'static {
         &self,
         events: Vec<EventBinding>,
         intake: Intake,
-    ) -> Result<Box<dyn Bound>, SourceError>;
+    ) -> Result<Box<dyn BoundSource>, SourceError>;
 }
 
 /// A source that is bound and can serve.
 #[async_trait]
-pub trait Bound: Send + 'static {
+pub trait BoundSource: Send + 'static {
     /// What is bound, for people: `alertmanager.slo-alerts at http://127.0.0.1:12000/webhook`.
     fn listening(&self) -> Vec<String>;
 
     /// Serves until told to stop, then finishes what is under way.
-    async fn serve(self: Box<Self>, stop: Stop);
-}
-
-/// Tells when to stop. Clones tell the same.
-#[derive(Clone, Debug)]
-pub struct Stop {
-    receiver: watch::Receiver<bool>,
-}
-
-impl Stop {
-    /// What stops, and what is told.
-    pub fn new() -> (watch::Sender<bool>, Self) {
-        let (sender, receiver) = watch::channel(false);
-        (sender, Self { receiver })
-    }
-
-    /// Waits until it is time to stop: when the sender says so, or is gone.
-    pub async fn requested(&self) {
-        let mut receiver = self.receiver.clone();
-        // An error is a sender that is gone, and then nobody can say so any more.
-        let _gone = receiver.wait_for(|stop| *stop).await.is_err();
-    }
-
-    /// Whether it is time to stop.
-    pub fn is_requested(&self) -> bool {
-        *self.receiver.borrow() || self.receiver.has_changed().is_err()
-    }
+    async fn serve(self: Box<Self>, stop: Shutdown);
 }
 
 /// The kinds of sources of a runtime.

@@ -31,14 +31,14 @@ impl Guarded<'_> {
     pub(crate) async fn prepare(&self, request: &ActionRequest) -> Result<Option<String>, Failure> {
         let call = self.trigger.prepare(request);
         self.call("prepared an action", call).await.unwrap_or_else(|reason| {
-            Err(Failure::Retryable { reason, perhaps_done: false, after: None })
+            Err(Failure::Retryable { reason, maybe_applied: false, after: None })
         })
     }
 
     pub(crate) async fn fire(&self, request: &ActionRequest) -> Result<Done, Failure> {
         let call = self.trigger.fire(request);
         self.call("performed an action", call).await.unwrap_or_else(|reason| {
-            Err(Failure::Retryable { reason, perhaps_done: true, after: None })
+            Err(Failure::Retryable { reason, maybe_applied: true, after: None })
         })
     }
 

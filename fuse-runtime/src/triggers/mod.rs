@@ -34,17 +34,7 @@
 //! ```
 
 mod guarded;
-pub(crate) mod job;
 mod log;
-mod manifests;
-pub(crate) mod metadata;
-mod object;
-mod objects;
-mod submit;
-mod template;
-#[cfg(test)]
-mod tests;
-mod workflow;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -57,12 +47,9 @@ use sha2::{Digest, Sha256};
 
 pub(crate) use guarded::Guarded;
 pub use log::Log;
-pub use manifests::Manifests;
-pub use objects::Objects;
-pub use submit::Submit;
 
-use crate::cluster::{Cluster, Need};
 use crate::event::EventKey;
+use crate::kubernetes::{Cluster, Manifests, Need, Objects, Submit};
 
 /// An action to perform, with all that a backend may need to know about it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -74,8 +61,8 @@ pub struct ActionRequest {
     /// The event that it came of.
     pub event: EventKey,
     /// What [`Trigger::prepare`] gave before the first attempt.
-    #[serde(default)]
-    pub noted: Option<String>,
+    #[serde(default, alias = "noted")]
+    pub checkpoint: Option<String>,
 }
 
 impl ActionRequest {
@@ -83,7 +70,7 @@ impl ActionRequest {
     /// place in the rules.
     pub fn new(action: Action, event: EventKey) -> Self {
         let id = action_id(&event, &action);
-        Self { id, action, event, noted: None }
+        Self { id, action, event, checkpoint: None }
     }
 }
 
@@ -142,7 +129,7 @@ pub enum Failure {
         reason: String,
         /// Whether the attempt may have performed the action all the same, as when an answer was
         /// lost. `false` only where it is certain that nothing was done.
-        perhaps_done: bool,
+        maybe_applied: bool,
         /// When the backend asks to be tried again, where it does.
         after: Option<Duration>,
     },
@@ -154,7 +141,7 @@ impl Failure {
     pub fn certain(self) -> Self {
         match self {
             Self::Retryable { reason, after, .. } => {
-                Self::Retryable { reason, perhaps_done: false, after }
+                Self::Retryable { reason, maybe_applied: false, after }
             }
             other => other,
         }
@@ -199,8 +186,8 @@ pub trait Trigger: Send + Sync + 'static {
 
     /// What must be known of the world to tell an attempt that came through from one that did not,
     /// as the uid of an object that is to be deleted. It is put on record with the intent to fire,
-    /// and handed to [`Trigger::fire`] and [`Trigger::probe`] as [`ActionRequest::noted`]. Where an
-    /// earlier attempt came to nothing, what it noted is handed to this one, to be kept or replaced.
+    /// and handed to [`Trigger::fire`] and [`Trigger::probe`] as [`ActionRequest::checkpoint`]. Where an
+    /// earlier attempt failed, this one gets its checkpoint, to keep or to replace.
     ///
     /// # Errors
     /// Why that cannot be known now.

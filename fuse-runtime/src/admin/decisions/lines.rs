@@ -257,7 +257,7 @@ impl<'r> Builder<'r> {
                 id: id.clone(),
                 action: action.action.clone(),
                 event: self.record.event.key(),
-                noted: None,
+                checkpoint: None,
             };
             let trigger = self.admin.triggers.get(&action.action.trigger);
             Some(ActionLine {

@@ -14,7 +14,7 @@ use crate::engine::Engine;
 use crate::event::Envelope;
 use crate::ledger::{DecisionRecord, EmbeddedLedger};
 use crate::metrics::Metrics;
-use crate::sources::Stop;
+use crate::shutdown::Shutdown;
 use crate::store::Store;
 use crate::supervise::Supervisor;
 use crate::triggers::Triggers;
@@ -40,12 +40,12 @@ async fn admin(folder: &std::path::Path, rules: &str) -> Arc<Admin> {
         triggers: Triggers::new(),
         used: Vec::new(),
         engine: Engine::idle(for_engine).await,
-        supervisor: Supervisor::new(Arc::new(Metrics::new()), Stop::new().1),
+        supervisor: Supervisor::new(Arc::new(Metrics::new()), Shutdown::new().1),
         unfollowed: Arc::new(Mutex::new(BTreeMap::new())),
         dropped_log_lines: Arc::new(|| 0),
         looking: Arc::new(Semaphore::new(1)),
         explaining: Arc::new(Semaphore::new(MAX_ANSWERS)),
-        stop: Stop::new().1,
+        stop: Shutdown::new().1,
     })
 }
 

@@ -85,7 +85,7 @@ impl Trigger for Backend {
             Mood::Works | Mood::PanicsAfter => {}
             Mood::Fails => {
                 let reason = "the line is busy".into();
-                return Err(Failure::Retryable { reason, perhaps_done: false, after: None });
+                return Err(Failure::Retryable { reason, maybe_applied: false, after: None });
             }
             Mood::Lacks => return Err(Failure::NotReady("the line is cut".into())),
             Mood::Hangs => std::future::pending().await,

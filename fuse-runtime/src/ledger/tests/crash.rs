@@ -44,7 +44,7 @@ async fn go_on(folder: &Path) {
     let record = house.ledger.decide(other).await.unwrap();
     assert_eq!(record.plan.as_deref(), Some("plan-1"));
     assert_eq!(record.actions[0].id, "act");
-    assert_eq!(record.actions[0].state, ActionState::Intended { at: at(2), noted: None });
+    assert_eq!(record.actions[0].state, ActionState::Intended { at: at(2), checkpoint: None });
 
     assert_eq!(house.bus.next().await.unwrap().event().id, "b");
     let mut held = verdict(&key("b"), "act-b", 9);

@@ -45,7 +45,7 @@ async fn an_action_goes_from_pending_to_intended_to_done() {
     assert_eq!(state(&house, "a").await, ActionState::Pending);
     ledger.intend("a", attempt(1)).await.unwrap();
     ledger.intend("a", attempt(2)).await.unwrap();
-    assert_eq!(state(&house, "a").await, ActionState::Intended { at: at(2), noted: None });
+    assert_eq!(state(&house, "a").await, ActionState::Intended { at: at(2), checkpoint: None });
     ledger.reopen("a").await.unwrap();
     assert_eq!(state(&house, "a").await, ActionState::Pending);
     assert_eq!(counts(&house).await, (1, 0));
@@ -77,7 +77,7 @@ async fn what_is_unknown_or_no_end_is_refused() {
     assert_eq!(ledger.intend("b", attempt(1)).await, unknown);
     assert_eq!(ledger.settle("b", done(1)).await, unknown);
     assert_eq!(ledger.reopen("b").await, unknown);
-    for state in [ActionState::Pending, ActionState::Intended { at: at(1), noted: None }] {
+    for state in [ActionState::Pending, ActionState::Intended { at: at(1), checkpoint: None }] {
         let problem = ledger.settle("a", state).await.unwrap_err();
         assert!(matches!(problem, LedgerError::Invalid(_)), "{problem}");
     }
@@ -158,15 +158,15 @@ async fn what_is_held_stays_off_the_bus_until_it_is_settled() {
         since: at(1),
         reason: "no namespace".into(),
         tried,
-        noted: Some("uid".into()),
+        checkpoint: Some("uid".into()),
         fuses: Vec::new(),
     };
     ledger.hold("a", held(Some(attempt(0)))).await.unwrap();
-    assert_eq!(state(&house, "a").await.noted().as_deref(), Some("uid"));
+    assert_eq!(state(&house, "a").await.checkpoint().as_deref(), Some("uid"));
     assert_eq!(ids(ledger.held(None, 9)).await, ["a"]);
     assert_eq!(state(&house, "a").await.tried(), Some(attempt(0)));
     assert_eq!(counts(&house).await, (2, 0));
-    // Tried again, it is still not the delivery's.
+    // Attempt again, it is still not the delivery's.
     ledger.intend("a", attempt(2)).await.unwrap();
     assert!(ledger.action("a").await.unwrap().unwrap().action.off_bus);
     ledger.reopen("a").await.unwrap();

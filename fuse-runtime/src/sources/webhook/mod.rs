@@ -12,9 +12,10 @@ use fuse_rules::{Field, FieldType, Schema, SourceSchema};
 use serde_json::Value;
 use tokio::net::TcpListener;
 
-use super::{Bound, EventBinding, Intake, Source, SourceError, Stop};
+use super::{BoundSource, EventBinding, Intake, Source, SourceError};
 use crate::http::Kind;
 use crate::log_limit::LogLimit;
+use crate::shutdown::Shutdown;
 use request::{Port, receive};
 
 /// Takes events in over HTTP.
@@ -71,7 +72,7 @@ impl Source for Webhook {
         &self,
         events: Vec<EventBinding>,
         intake: Intake,
-    ) -> Result<Box<dyn Bound>, SourceError> {
+    ) -> Result<Box<dyn BoundSource>, SourceError> {
         let mut ports: BTreeMap<u16, Vec<Route>> = BTreeMap::new();
         for event in events {
             let (port, route) = Route::of(event)?;
@@ -131,7 +132,7 @@ struct Listening {
 }
 
 #[async_trait]
-impl Bound for Listening {
+impl BoundSource for Listening {
     fn listening(&self) -> Vec<String> {
         let line = |server: &Server, route: &Route| {
             let (address, Route { source, event, path, method, .. }) = (server.address, route);
@@ -140,7 +141,7 @@ impl Bound for Listening {
         self.servers.iter().flat_map(|s| s.routes.iter().map(move |r| line(s, r))).collect()
     }
 
-    async fn serve(self: Box<Self>, stop: Stop) {
+    async fn serve(self: Box<Self>, stop: Shutdown) {
         let mut serving = tokio::task::JoinSet::new();
         for Server { listener, address, routes } in self.servers {
             let intake = self.intake.clone();

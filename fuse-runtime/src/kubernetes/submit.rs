@@ -12,9 +12,10 @@ use kube::core::request;
 use serde_json::Value;
 
 use super::marks::{Made, latest};
+use super::triggers::job;
+use super::triggers::metadata::ACTION_ID;
 use super::{Change, Cluster, Kind, Operation, Refusal, Target};
-use crate::triggers::metadata::ACTION_ID;
-use crate::triggers::{Done, Failure, Probe, Readiness, job};
+use crate::triggers::{Done, Failure, Probe, Readiness};
 
 /// Who changes objects, as their managed fields tell.
 pub(super) const MANAGER: &str = "fuse";
@@ -27,9 +28,9 @@ impl Cluster {
     pub(crate) async fn prepare(
         &self,
         change: &Change,
-        noted: Option<&str>,
+        checkpoint: Option<&str>,
     ) -> Result<Option<String>, Failure> {
-        match (change.operation, noted) {
+        match (change.operation, checkpoint) {
             (Operation::Create, _) => return Ok(None),
             // What is to be deleted is what was there at first, not what was made anew since.
             (Operation::Delete(_), Some(uid)) => return Ok(Some(uid.to_owned())),
@@ -47,7 +48,7 @@ impl Cluster {
     pub(crate) async fn submit(
         &self,
         change: &Change,
-        noted: Option<&str>,
+        checkpoint: Option<&str>,
     ) -> Result<Done, Failure> {
         // Until here nothing is asked for that could be done without our knowing.
         let kind = self.kind_of(&change.target).await.map_err(Failure::certain)?;
@@ -55,7 +56,7 @@ impl Cluster {
         let done = match change.operation {
             Operation::Create => self.create(&kind, change).await,
             Operation::Apply { .. } | Operation::Patch(_) => self.patch(&kind, change, false).await,
-            Operation::Delete(_) => self.delete(&kind, change, noted).await,
+            Operation::Delete(_) => self.delete(&kind, change, checkpoint).await,
         };
         if let Err(Failure::NotReady(_)) = &done {
             // The kind may have gone since it was found.
@@ -65,7 +66,7 @@ impl Cluster {
     }
 
     /// Whether the change was made by an earlier attempt.
-    pub(crate) async fn find(&self, change: &Change, noted: Option<&str>) -> Probe {
+    pub(crate) async fn find(&self, change: &Change, checkpoint: Option<&str>) -> Probe {
         let found = match self.kind_of(&change.target).await {
             Ok(kind) => self
                 .get(&kind, &change.target)
@@ -80,7 +81,7 @@ impl Cluster {
                 Probe::Done(Done::new(format!("created {target}")))
             }
             (Ok(there), Operation::Apply { .. } | Operation::Patch(_)) => {
-                match change.made(there.as_ref(), noted) {
+                match change.made(there.as_ref(), checkpoint) {
                     Made::Yes => Probe::Done(Done::new(format!("{} {target}", change.past()))),
                     Made::No => Probe::Absent,
                     Made::Unknown => Probe::Unknown(format!(
@@ -91,8 +92,8 @@ impl Cluster {
             }
             (Ok(there), Operation::Delete(_)) => {
                 let there = there.filter(|there| !is_going(there));
-                match (there.as_ref().and_then(uid), noted) {
-                    (Some(uid), Some(noted)) if uid == noted => Probe::Absent,
+                match (there.as_ref().and_then(uid), checkpoint) {
+                    (Some(uid), Some(checkpoint)) if uid == checkpoint => Probe::Absent,
                     (_, Some(_)) => Probe::Done(Done::new(format!("deleted {target}"))),
                     (_, None) => Probe::Done(nothing_to_delete(target)),
                 }
@@ -263,7 +264,7 @@ impl Cluster {
             },
             None => Err(Failure::Retryable {
                 reason: format!("{target} came and went: {}", refusal.message()),
-                perhaps_done: true,
+                maybe_applied: true,
                 after: None,
             }),
         }
@@ -318,7 +319,7 @@ impl Cluster {
         let why = outdated.map(|refusal| refusal.message().to_owned()).unwrap_or_default();
         Err(Failure::Retryable {
             reason: format!("{target} keeps changing: {why}"),
-            perhaps_done: false,
+            maybe_applied: false,
             after: None,
         })
     }
@@ -327,16 +328,17 @@ impl Cluster {
         &self,
         kind: &Kind,
         change: &Change,
-        noted: Option<&str>,
+        checkpoint: Option<&str>,
     ) -> Result<Done, Failure> {
         let target = &change.target;
-        let (Operation::Delete(propagation), Some(noted)) = (change.operation, noted) else {
+        let (Operation::Delete(propagation), Some(checkpoint)) = (change.operation, checkpoint)
+        else {
             return Ok(nothing_to_delete(target));
         };
         let params = DeleteParams {
             propagation_policy: Some(propagation.policy()),
             preconditions: Some(Preconditions {
-                uid: Some(noted.to_owned()),
+                uid: Some(checkpoint.to_owned()),
                 resource_version: None,
             }),
             ..DeleteParams::default()

@@ -153,7 +153,7 @@ impl Refusal {
     pub(crate) fn into_failure(self) -> Failure {
         let reason = self.message;
         let retry =
-            |reason, perhaps_done, after| Failure::Retryable { reason, perhaps_done, after };
+            |reason, maybe_applied, after| Failure::Retryable { reason, maybe_applied, after };
         match self.why {
             Why::Unsendable => Failure::Permanent(reason),
             // What is away is waited for as what is missing is: it may take longer than any backoff.
@@ -246,11 +246,11 @@ mod tests {
         let quota = forbidden(
             "pods \"x\" is forbidden: exceeded quota: q, requested: pods=1, used: pods=9, limited: pods=9",
         );
-        assert!(matches!(quota, Failure::Retryable { perhaps_done: false, .. }));
+        assert!(matches!(quota, Failure::Retryable { maybe_applied: false, .. }));
         let ending = forbidden(
             "jobs.batch \"x\" is forbidden: unable to create new content in namespace n because it is being terminated",
         );
-        assert!(matches!(ending, Failure::Retryable { perhaps_done: false, .. }));
+        assert!(matches!(ending, Failure::Retryable { maybe_applied: false, .. }));
         for admission in [
             "admission webhook \"policy\" denied the request: no",
             "pods \"x\" is forbidden: failed quota: q: must specify limits.cpu",
@@ -277,11 +277,11 @@ mod tests {
         let seconds = |seconds| Some(Duration::from_secs(seconds));
         let busy = Refusal::from_answer(429, b"Too many requests", seconds(7)).into_failure();
         assert!(
-            matches!(busy, Failure::Retryable { after, perhaps_done: false, .. } if after == seconds(7))
+            matches!(busy, Failure::Retryable { after, maybe_applied: false, .. } if after == seconds(7))
         );
         let told = answer(503, &json!({ "details": { "retryAfterSeconds": 3 } }));
         assert!(
-            matches!(told, Failure::Retryable { after, perhaps_done: false, .. } if after == seconds(3))
+            matches!(told, Failure::Retryable { after, maybe_applied: false, .. } if after == seconds(3))
         );
         for code in [408, 500, 502, 504] {
             assert!(matches!(answer(code, &json!({})), Failure::Retryable { .. }), "{code}");
@@ -303,7 +303,7 @@ mod tests {
             );
         }
         let webhook = json!({ "message": "Internal error occurred: failed calling webhook \"x\"" });
-        assert!(matches!(answer(500, &webhook), Failure::Retryable { perhaps_done: false, .. }));
+        assert!(matches!(answer(500, &webhook), Failure::Retryable { maybe_applied: false, .. }));
     }
 
     #[test]

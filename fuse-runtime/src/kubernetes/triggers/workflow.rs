@@ -3,9 +3,9 @@
 use fuse_rules::{Field, FieldType, Outline, Schema, Templates, TriggerInfo};
 use serde_json::{Map, Value, json};
 
-use super::ActionRequest;
 use super::metadata::{self, LONGEST_PREFIX};
-use crate::cluster::{Change, Need, Operation, Place, Target};
+use crate::kubernetes::{Change, Need, Operation, Place, Target};
+use crate::triggers::ActionRequest;
 
 const API_VERSION: &str = "argoproj.io/v1alpha1";
 

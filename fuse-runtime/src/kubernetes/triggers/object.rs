@@ -3,10 +3,10 @@
 use fuse_rules::{Field, FieldType, Outline, Schema, Templates, TriggerInfo};
 use serde_json::{Map, Value, json};
 
-use super::ActionRequest;
 use super::metadata::{self, LONGEST_PREFIX};
 use super::template;
-use crate::cluster::{Change, Need, Operation, Patch, Place, Propagation, Target};
+use crate::kubernetes::{Change, Need, Operation, Patch, Place, Propagation, Target};
+use crate::triggers::ActionRequest;
 
 pub(super) fn schema() -> Schema {
     // An object may be a Workflow, which expands `{{…}}`.

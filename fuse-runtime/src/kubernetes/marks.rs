@@ -9,9 +9,9 @@ use kube::core::request;
 use serde_json::{Map, Value, json};
 
 use super::submit::{MANAGER, annotation};
+use super::triggers::metadata::ACTIONS;
 use super::{Change, Kind, Operation, Patch};
 use crate::triggers::Failure;
-use crate::triggers::metadata::ACTIONS;
 
 /// How many of the latest actions an object's mark names.
 const MARKS: usize = 256;
@@ -29,12 +29,12 @@ type Sent = Result<Request<Vec<u8>>, request::Error>;
 
 impl Change {
     /// Whether the change was made to an object, of which this was the latest mark before.
-    pub(super) fn made(&self, there: Option<&Value>, noted: Option<&str>) -> Made {
+    pub(super) fn made(&self, there: Option<&Value>, checkpoint: Option<&str>) -> Made {
         let all: Vec<&str> = there.into_iter().flat_map(marks).collect();
         if all.contains(&self.mark()) {
             return Made::Yes;
         }
-        match noted {
+        match checkpoint {
             // What stood there before ours still does, so ours would too.
             Some(before) if all.contains(&before) => Made::No,
             Some(_) => Made::Unknown,
@@ -178,7 +178,7 @@ pub(super) fn latest(object: &Value) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cluster::Target;
+    use crate::kubernetes::Target;
 
     #[test]
     fn a_mark_that_may_have_been_pushed_out_is_no_proof() {
@@ -199,7 +199,7 @@ mod tests {
         let object =
             |marks: &[&str]| json!({ "metadata": { "annotations": { ACTIONS: marks.join(",") } } });
         let ours = change.mark();
-        let made = |object: &Value, noted| change.made(Some(object), noted);
+        let made = |object: &Value, checkpoint| change.made(Some(object), checkpoint);
         assert_eq!(made(&object(&["a", ours, "b"]), Some("gone")), Made::Yes);
         assert_eq!(made(&object(&["a", "b"]), Some("a")), Made::No);
         assert_eq!(made(&object(&["b"]), Some("a")), Made::Unknown);

@@ -4,7 +4,7 @@
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use super::ActionRequest;
+use crate::triggers::ActionRequest;
 
 /// The prefix of our labels and annotations.
 const DOMAIN: &str = "fuse.rules";

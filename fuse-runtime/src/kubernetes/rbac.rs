@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use super::kinds::usual;
+use super::triggers::metadata::is_name;
 use super::{Need, Permission, Place, RuleNeed};
-use crate::triggers::metadata::is_name;
 
 /// Whom permissions are given to.
 #[derive(Clone, Debug, PartialEq, Eq)]

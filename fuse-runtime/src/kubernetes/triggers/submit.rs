@@ -6,8 +6,9 @@ use fuse_rules::{Schema, TriggerInfo};
 use serde_json::Value;
 
 use super::objects::Objects;
-use super::{ActionRequest, Done, Failure, Probe, Readiness, Trigger, job, object, workflow};
-use crate::cluster::{Change, Need};
+use super::{job, object, workflow};
+use crate::kubernetes::{Change, Need};
+use crate::triggers::{ActionRequest, Done, Failure, Probe, Readiness, Trigger};
 
 /// A trigger that makes one change of an object of each action and has it made once: on a cluster,
 /// or as a file.
@@ -58,17 +59,17 @@ impl Trigger for Submit {
 
     async fn prepare(&self, request: &ActionRequest) -> Result<Option<String>, Failure> {
         let change = (self.kind.change)(request).map_err(Failure::Permanent)?;
-        self.objects.prepare(&change, request.noted.as_deref()).await
+        self.objects.prepare(&change, request.checkpoint.as_deref()).await
     }
 
     async fn fire(&self, request: &ActionRequest) -> Result<Done, Failure> {
         let change = (self.kind.change)(request).map_err(Failure::Permanent)?;
-        self.objects.submit(&change, request.noted.as_deref()).await
+        self.objects.submit(&change, request.checkpoint.as_deref()).await
     }
 
     async fn probe(&self, request: &ActionRequest) -> Probe {
         match (self.kind.change)(request) {
-            Ok(change) => self.objects.find(&change, request.noted.as_deref()).await,
+            Ok(change) => self.objects.find(&change, request.checkpoint.as_deref()).await,
             Err(_) => Probe::Absent,
         }
     }

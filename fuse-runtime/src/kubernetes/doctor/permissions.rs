@@ -5,9 +5,9 @@ use kube::core::request;
 use serde_json::{Value, json};
 
 use super::{Examination, collect};
-use crate::cluster::kinds::{full_name, usual};
-use crate::cluster::rbac::merged;
-use crate::cluster::{Need, Permission, Place, Refusal, RuleNeed};
+use crate::kubernetes::kinds::{full_name, usual};
+use crate::kubernetes::rbac::merged;
+use crate::kubernetes::{Need, Permission, Place, Refusal, RuleNeed};
 
 impl Examination<'_> {
     pub(super) async fn permissions(&mut self, needs: &[RuleNeed]) {

@@ -1,7 +1,8 @@
 //! Where changes of objects go: to a cluster, or into files.
 
-use super::{Done, Failure, Manifests, Probe, Readiness};
-use crate::cluster::{Change, Cluster};
+use super::Manifests;
+use crate::kubernetes::{Change, Cluster};
+use crate::triggers::{Done, Failure, Probe, Readiness};
 
 /// Makes changes of objects.
 #[derive(Clone, Debug)]
@@ -28,29 +29,29 @@ impl Objects {
     pub(super) async fn prepare(
         &self,
         change: &Change,
-        noted: Option<&str>,
+        checkpoint: Option<&str>,
     ) -> Result<Option<String>, Failure> {
         match self {
             Self::Files(_) => Ok(None),
-            Self::Cluster(cluster) => cluster.prepare(change, noted).await,
+            Self::Cluster(cluster) => cluster.prepare(change, checkpoint).await,
         }
     }
 
     pub(super) async fn submit(
         &self,
         change: &Change,
-        noted: Option<&str>,
+        checkpoint: Option<&str>,
     ) -> Result<Done, Failure> {
         match self {
             Self::Files(manifests) => manifests.submit(change).await,
-            Self::Cluster(cluster) => cluster.submit(change, noted).await,
+            Self::Cluster(cluster) => cluster.submit(change, checkpoint).await,
         }
     }
 
-    pub(super) async fn find(&self, change: &Change, noted: Option<&str>) -> Probe {
+    pub(super) async fn find(&self, change: &Change, checkpoint: Option<&str>) -> Probe {
         match self {
             Self::Files(manifests) => manifests.find(change).await,
-            Self::Cluster(cluster) => cluster.find(change, noted).await,
+            Self::Cluster(cluster) => cluster.find(change, checkpoint).await,
         }
     }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::{Examination, Found, target};
-use crate::cluster::Place;
+use crate::kubernetes::Place;
 
 /// The objects that templates of one namespace name.
 #[derive(Debug, Default)]
@@ -108,7 +108,7 @@ impl Examination<'_> {
                     }
                 }
                 Found::Missing => {
-                    let absent = crate::cluster::submit::absent(&wanted);
+                    let absent = crate::kubernetes::submit::absent(&wanted);
                     let what = format!("{absent}; a template names it");
                     self.problem(what, make(kind, &name, place, &used), &used.rules);
                 }

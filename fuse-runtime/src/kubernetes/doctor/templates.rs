@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::named::Named;
 use super::{Examination, Found, collect, target};
-use crate::cluster::{Need, Place, RuleNeed};
+use crate::kubernetes::{Need, Place, RuleNeed};
 
 const API_VERSION: &str = "argoproj.io/v1alpha1";
 
@@ -26,7 +26,7 @@ impl Examination<'_> {
                 Found::There(template) => template,
                 Found::Missing => {
                     let fix = format!("apply the {kind}, or correct its name in the rules");
-                    self.problem(crate::cluster::submit::absent(&wanted), fix, &rules);
+                    self.problem(crate::kubernetes::submit::absent(&wanted), fix, &rules);
                     continue;
                 }
                 Found::Unchecked(why) => {

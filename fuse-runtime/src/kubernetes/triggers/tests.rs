@@ -2,11 +2,13 @@
 
 use std::path::Path;
 
-use fuse_rules::{Event, Fuses, Ruleset};
+use fuse_rules::{Action, Event, Fuses, Ruleset};
 
 use super::*;
+use crate::event::EventKey;
 use crate::registry;
 use crate::sources::{Sources, Webhook};
+use crate::triggers::{ActionRequest, Failure, Probe, Readiness, Triggers, action_id};
 
 fn action(rule: &str, element: Option<Vec<u32>>, ordinal: u32) -> Action {
     let fields = serde_json::Map::new();

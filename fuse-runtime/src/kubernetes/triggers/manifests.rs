@@ -7,8 +7,8 @@ use serde_json::Value;
 use tempfile::NamedTempFile;
 
 use super::metadata::{ACTION_ID, suffix};
-use super::{Done, Failure, Probe, Readiness};
-use crate::cluster::{Change, Operation};
+use crate::kubernetes::{Change, Operation};
+use crate::triggers::{Done, Failure, Probe, Readiness};
 
 /// Writes Kubernetes objects into a folder, each in a file of its own.
 ///
@@ -46,7 +46,7 @@ impl Manifests {
     pub(super) async fn submit(&self, change: &Change) -> Result<Done, Failure> {
         let (this, path, shown) = (self.clone(), self.path(change), change.shown());
         run(move || this.write(&path, &shown)).await.unwrap_or_else(|reason| {
-            Err(Failure::Retryable { reason, perhaps_done: true, after: None })
+            Err(Failure::Retryable { reason, maybe_applied: true, after: None })
         })
     }
 
@@ -122,9 +122,9 @@ impl Manifests {
     }
 
     fn write(&self, path: &Path, object: &Value) -> Result<Done, Failure> {
-        let failed = |error: io::Error, perhaps_done: bool| match error.kind() {
+        let failed = |error: io::Error, maybe_applied: bool| match error.kind() {
             // A person has to make room, or to permit it.
-            kind if is_missing(kind) && !perhaps_done => {
+            kind if is_missing(kind) && !maybe_applied => {
                 Failure::NotReady(not_ready(&self.folder, &error))
             }
             kind if is_hopeless(kind) => {
@@ -132,7 +132,7 @@ impl Manifests {
             }
             _ => Failure::Retryable {
                 reason: format!("cannot write to `{}`: {error}", self.folder.display()),
-                perhaps_done,
+                maybe_applied,
                 after: None,
             },
         };
@@ -160,7 +160,7 @@ impl Manifests {
                     ))),
                     Found::Nothing => Err(Failure::Retryable {
                         reason: format!("`{}` came and went", path.display()),
-                        perhaps_done: true,
+                        maybe_applied: true,
                         after: None,
                     }),
                 }

@@ -7,10 +7,10 @@ use kube::api::DynamicObject;
 use kube::runtime::watcher::{self, Event, watcher};
 use serde_json::Value;
 
+use super::triggers::metadata::{ACTION, ACTION_ID};
 use super::{Cluster, Place};
 use crate::ledger::ObservedResult;
 use crate::triggers::Failure;
-use crate::triggers::metadata::{ACTION, ACTION_ID};
 
 /// What a watch saw.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,10 +5,10 @@
 //!
 //! ```no_run
 //! use fuse_rules::Ruleset;
-//! use fuse_runtime::cluster::{Access, Cluster, examine, needs};
+//! use fuse_runtime::kubernetes::{Access, Cluster, examine, needs};
 //! use fuse_runtime::triggers::Triggers;
 //!
-//! # async fn run(ruleset: Ruleset) -> Result<(), fuse_runtime::cluster::ConnectError> {
+//! # async fn run(ruleset: Ruleset) -> Result<(), fuse_runtime::kubernetes::ConnectError> {
 //! let cluster = Cluster::connect(&Access::default()).await?;
 //! let triggers = Triggers::cluster(cluster.clone());
 //! for problem in examine(&cluster, &needs(&ruleset, &triggers)).await.problems {
@@ -27,6 +27,7 @@ mod needs;
 pub mod rbac;
 mod refusal;
 mod submit;
+mod triggers;
 mod watch;
 
 use std::collections::HashMap;
@@ -36,6 +37,8 @@ use std::time::Duration;
 
 use kube::Client;
 use kube::config::{Config, KubeConfigOptions, Kubeconfig, KubeconfigError};
+
+pub use triggers::{Manifests, Objects, Submit};
 
 pub(crate) use change::{Change, FromCronJob, Operation, Patch, Propagation, Target};
 pub use doctor::{Finding, Report, examine, examine_for};

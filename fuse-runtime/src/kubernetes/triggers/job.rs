@@ -3,10 +3,10 @@
 use fuse_rules::{Field, FieldType, Outline, Schema, Templates, TriggerInfo};
 use serde_json::{Map, Value, json};
 
-use super::ActionRequest;
 use super::metadata::{self, LONGEST_PREFIX};
 use super::workflow::rule_prefix;
-use crate::cluster::{Change, FromCronJob, Need, Operation, Place, Target};
+use crate::kubernetes::{Change, FromCronJob, Need, Operation, Place, Target};
+use crate::triggers::ActionRequest;
 
 pub(super) fn schema() -> Schema {
     // Kubernetes expands `$(…)` in the variables and the command of a container.
