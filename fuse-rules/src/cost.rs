@@ -3,9 +3,9 @@
 //! The work is counted in values that are looked at. How long the lists of an event are is not
 //! known, so `each` counts as what its `max` allows and every other list as a thousand elements.
 
-use crate::check::typed::{Each, Expr, ExprKind, Mapped, MappedValue, QuantifierKind, Rule, Rules};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::span::{Files, Span};
+use crate::typed::{Each, Expr, ExprKind, Mapped, MappedValue, QuantifierKind, Rule, Rules};
 use crate::value::Value;
 
 /// How many elements a list counts as, where it is not known.

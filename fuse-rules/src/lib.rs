@@ -30,9 +30,10 @@
 #[cfg(test)]
 mod accepts;
 mod analysis;
+mod autofix;
 mod check;
-mod closest;
 mod cost;
+mod counterfactual;
 mod decision;
 mod diagnostic;
 mod eval;
@@ -42,27 +43,27 @@ mod functions;
 mod fuses;
 mod fuzzing;
 mod infer;
-mod info;
+mod inventory;
 mod json_schema;
 mod lint;
 mod number;
 pub mod once;
-mod outline;
 mod plan;
-mod repair;
 mod ruleset;
 mod scan;
 mod schema;
 mod sensitive;
 mod span;
-mod standard;
+mod stdlib;
 mod syntax;
 mod testing;
+mod typed;
 mod types;
 mod value;
 
-pub use closest::{Changed, Closest, WouldMatch};
+pub use autofix::Repair;
 pub use cost::{CostPart, RuleCost};
+pub use counterfactual::{Changed, Counterfactual, WouldMatch};
 pub use decision::{Action, Element, OnceKey, Outcome};
 pub use diagnostic::{
     Code, Diagnostic, Diagnostics, Edit, Fix, Label, Severity, Style, Topic, UnknownCode, nearest,
@@ -74,7 +75,7 @@ pub use functions::{FunctionInfo, functions};
 pub use fuses::{Fuses, parse_switch};
 pub use fuzzing::{Finding, FindingKind, FoundEvent, Fuzzer};
 pub use infer::TypeInference;
-pub use info::{
+pub use inventory::{
     DefinitionInfo, DefinitionKind, EachInfo, EventInfo, FuseInfo, OnceInfo, RuleInfo, SensorInfo,
     SourceInfo, Written,
 };
@@ -82,13 +83,14 @@ pub use lint::{
     Level, Lint, Lints, TemplateFile, TemplateParameter, UnknownLint, WorkflowTemplate,
 };
 pub use number::{Number, NumberError};
-pub use outline::{Outline, OutlineField, TriggerInfo};
 pub use plan::{
     BodyField, Explained, ExplainedPage, Explanation, Form, Found, PageRequest, Part, Plan,
 };
-pub use repair::Repair;
 pub use ruleset::{Loader, Ruleset};
-pub use schema::{Field, FieldType, Registry, Schema, SourceSchema, Templates, Verify};
+pub use schema::{
+    Field, FieldType, Outline, OutlineField, Registry, Schema, SourceSchema, Templates,
+    TriggerInfo, Verify,
+};
 pub use sensitive::{HIDDEN, is_sensitive};
 pub use span::{FileId, Files, Place, SourceFile, Span};
 pub use syntax::{parse_duration, parse_size, quoted, show_duration};

@@ -4,14 +4,15 @@ mod reader;
 
 use std::collections::BTreeMap;
 
-use crate::check::{self, ParsedFile, typed};
+use crate::check::{self, ParsedFile};
 use crate::cost::{self, RuleCost};
 use crate::diagnostic::{Diagnostics, Severity};
 use crate::plan::Plan;
 use crate::schema::Registry;
 use crate::span::{FileId, Files};
-use crate::standard;
+use crate::stdlib;
 use crate::syntax::ast::Use;
+use crate::typed;
 use reader::Reader;
 
 /// Where the texts of files come from. The library itself reads nothing.
@@ -221,7 +222,7 @@ impl Ruleset {
 
 /// The name of what a `use` takes in.
 pub(crate) fn target(from: &str, used: &Use) -> String {
-    if used.std { standard::file_name(&used.name.text) } else { resolved(from, &used.name.text) }
+    if used.std { stdlib::file_name(&used.name.text) } else { resolved(from, &used.name.text) }
 }
 
 /// A used file's name, from the name of the file that uses it.

@@ -1,8 +1,8 @@
 //! Headers and query parameters that usually carry secrets. Explanations show neither their values nor
 //! what they are compared with.
 
-use crate::check::typed::{Expr, ExprKind, Path, Root};
 use crate::syntax::ast::Segment;
+use crate::typed::{Expr, ExprKind, Path, Root};
 
 /// What explanations show in place of a value that they hide. It is not JSON, as values are, so that no
 /// value of an event looks like it.

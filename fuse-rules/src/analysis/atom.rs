@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::domain::{Bits, Domain, Numbers, Test, Texts};
 use super::truths::Truths;
-use crate::check::typed::{CompareOp, Expr, ExprKind, IsTest, Path, TextOp};
 use crate::number::Number;
+use crate::typed::{CompareOp, Expr, ExprKind, IsTest, Path, TextOp};
 use crate::value::Value;
 
 /// What an expression is, looked at alone.

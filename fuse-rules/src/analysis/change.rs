@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use super::domain::{Automata, Bits, Pick};
-use super::fit::{Fit, Fitter};
-use super::places::{BODY, EVENT, HEADERS, Id, Places, QUERY, Step};
+use super::model::{Fit, Fitter};
+use super::variables::{BODY, EVENT, HEADERS, Id, Places, QUERY, Step};
 use super::witness::Witness;
 use crate::check::path_text;
-use crate::check::typed::Segment;
 use crate::sensitive::is_sensitive;
+use crate::typed::Segment;
 use crate::types::Ty;
 use crate::value::{Value, position};
 

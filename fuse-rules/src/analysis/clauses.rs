@@ -1,10 +1,10 @@
 //! The clauses of a rule beside each other: which say nothing new, and which cannot hold.
 
-use super::ask::{self, all_true};
+use super::query::{self, all_true};
 use super::truths::Truths;
 use super::{Analysis, Events, Inside, Placed};
-use crate::check::typed::{Each, Expr, ExprKind, Sensor};
 use crate::span::Span;
+use crate::typed::{Each, Expr, ExprKind, Sensor};
 
 /// How many conditions one is held against.
 const MOST: usize = 50;
@@ -92,9 +92,9 @@ impl<'r> Beside<'_, '_, 'r> {
     /// Of which events it is proven that a condition never has these truths where others are true.
     fn never(&mut self, given: &[Inside<'r>], when: Inside<'r>, want: Truths) -> Option<Events> {
         self.analysis.ask(self.of).never(&|state| {
-            let (scope, mut goals) = ask::bind(state, self.eachs)?;
+            let (scope, mut goals) = query::bind(state, self.eachs)?;
             goals.extend(all_true(given.iter().copied(), &scope));
-            goals.push(ask::wanted(when, &scope, want));
+            goals.push(query::wanted(when, &scope, want));
             Ok(goals)
         })
     }

@@ -5,13 +5,13 @@ use std::rc::Rc;
 use rustc_hash::FxHashMap;
 
 use super::atom::{self, Atom};
+use super::canonical::{self, Meanings};
+use super::definedness;
 use super::domain::Domain;
-use super::key::{self, Meanings};
-use super::lists::{self, Elements};
-use super::places::{Id, Places, Scope, Step};
-use super::strict;
+use super::quantifiers::{self, Elements};
 use super::truths::Truths;
-use crate::check::typed::{Expr, ExprKind, Segment};
+use super::variables::{Id, Places, Scope, Step};
+use crate::typed::{Expr, ExprKind, Segment};
 
 /// What shall be so.
 #[derive(Clone, Debug)]
@@ -179,18 +179,18 @@ impl<'r> State<'r> {
     fn other(&mut self, wanted: Wanted<'r>, open: &mut Vec<Goal<'r>>) -> Met {
         self.symbol(wanted.expr, &wanted.scope, wanted.want)?;
         if !wanted.want.has(Truths::UNKNOWN) {
-            for (id, domain) in strict::of(wanted.expr, &wanted.scope, &mut self.places) {
+            for (id, domain) in definedness::of(wanted.expr, &wanted.scope, &mut self.places) {
                 self.restrict(id, &domain)?;
             }
         }
-        lists::meet(self, &wanted, open);
+        quantifiers::meet(self, &wanted, open);
         self.opaque.push(wanted);
         Ok(())
     }
 
     /// Equal texts have equal truths.
     fn symbol(&mut self, expr: &Expr, scope: &Scope, want: Truths) -> Met {
-        let (key, meanings) = key::of(expr, scope, want);
+        let (key, meanings) = canonical::of(expr, scope, want);
         let known = self.symbols.entry(key).or_insert(Meanings::ALL);
         *known = known.and(meanings);
         if *known == Meanings::NONE { Err(Contradiction) } else { Ok(()) }

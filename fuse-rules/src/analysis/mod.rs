@@ -7,37 +7,37 @@
 //! make is evaluated, and only what the reference says counts. Else the answer is that it is not known.
 //! Nothing that is claimed is ever wrong; what is not understood is only ever not claimed.
 
-mod ask;
 mod atom;
+mod canonical;
 mod change;
 mod clauses;
-mod closest;
+mod counterfactual;
+mod definedness;
 mod domain;
-mod fit;
+mod enumerate;
 mod goal;
-mod guess;
-mod key;
-mod lists;
-mod places;
+mod model;
+mod quantifiers;
+mod query;
 mod solve;
-mod strict;
 #[cfg(test)]
 pub(crate) mod tests;
 mod truths;
 mod values;
+mod variables;
 mod witness;
 
 use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::check::typed::{Each, Expr, Pattern, Rule, Rules, Sensor};
 use crate::eval::reference::World;
 use crate::sensitive;
-use ask::{Ask, all_true, none_true};
+use crate::typed::{Each, Expr, Pattern, Rule, Rules, Sensor};
 pub(crate) use clauses::{Clause, Finding};
 pub(crate) use domain::ANY_TEXT;
 use domain::{Automata, Pick, Test, Texts};
 use goal::Goal;
+use query::{Ask, all_true, none_true};
 pub(crate) use truths::Truths;
 pub(crate) use witness::{RECEIVED, Witness};
 
@@ -81,7 +81,7 @@ impl<'r> Placed<'r> {
     /// How many binders are around a condition of it or a part of one: a sensor's is looked at whatever its rule
     /// goes through.
     fn around(self, part: &Expr) -> usize {
-        match self.sensor.when.iter().any(|when| ask::is_part(when, part)) {
+        match self.sensor.when.iter().any(|when| query::is_part(when, part)) {
             true => self.sensor.each.iter().count(),
             false => self.eachs().len(),
         }
@@ -144,22 +144,22 @@ impl<'r> Analysis<'r> {
     pub(crate) fn matching(&mut self, of: Placed<'r>) -> Answer {
         self.ask(of.event()).answer(
             &|state| {
-                let (scope, mut goals) = ask::bind(state, &of.eachs())?;
+                let (scope, mut goals) = query::bind(state, &of.eachs())?;
                 goals.extend(all_true(of.whens(), &scope));
                 Ok(goals)
             },
-            &|world| ask::matches(of, world).into_iter().next(),
+            &|world| query::matches(of, world).into_iter().next(),
         )
     }
 
     /// Whether the conditions do not hold for an element of some event, or for an event where the rule goes
     /// through nothing.
     pub(crate) fn failing(&mut self, of: Placed<'r>) -> Answer {
-        let fails = &|world: &World<'_>| ask::fails(of, world);
+        let fails = &|world: &World<'_>| query::fails(of, world);
         let of_sensor = self.ask(of.event()).answer(
             &|state| {
                 let eachs: Vec<_> = of.sensor.each.iter().collect();
-                let (scope, goals) = ask::bind(state, &eachs)?;
+                let (scope, goals) = query::bind(state, &eachs)?;
                 let own = of.of_rule().filter(|_| of.rule.each.is_none());
                 none_true(state, of.of_sensor().chain(own), &scope);
                 Ok(goals)
@@ -171,7 +171,7 @@ impl<'r> Analysis<'r> {
         }
         let of_rule = self.ask(of.event()).answer(
             &|state| {
-                let (scope, mut goals) = ask::bind(state, &of.eachs())?;
+                let (scope, mut goals) = query::bind(state, &of.eachs())?;
                 goals.extend(all_true(of.of_sensor(), &scope));
                 none_true(state, of.of_rule(), &scope);
                 Ok(goals)
@@ -190,19 +190,19 @@ impl<'r> Analysis<'r> {
     /// one has to go through what the other goes through, perhaps through more.
     pub(crate) fn meeting(&mut self, a: Placed<'r>, b: Placed<'r>) -> Answer {
         let (a, b) = if a.eachs().len() < b.eachs().len() { (b, a) } else { (a, b) };
-        if !ask::shares(a, b) {
+        if !query::shares(a, b) {
             return Answer::Unknown;
         }
         self.ask(a.event()).answer(
             &|state| {
-                let (scope, mut goals) = ask::bind(state, &a.eachs())?;
+                let (scope, mut goals) = query::bind(state, &a.eachs())?;
                 goals.extend(all_true(a.whens().chain(b.whens()), &scope));
                 Ok(goals)
             },
             &|world| {
-                let others = ask::matches(b, world);
+                let others = query::matches(b, world);
                 let both = |path: &Vec<u32>| others.iter().any(|other| path.starts_with(other));
-                ask::matches(a, world).into_iter().find(both)
+                query::matches(a, world).into_iter().find(both)
             },
         )
     }
@@ -215,20 +215,20 @@ impl<'r> Analysis<'r> {
     pub(crate) fn separating(&mut self, a: Placed<'r>, b: Placed<'r>) -> Answer {
         // Of a longer list than it takes a rule decides nothing.
         let takes = a.eachs().iter().zip(b.eachs()).all(|(a, b)| a.max <= b.max);
-        if !ask::shares(a, b) || b.eachs().len() > a.eachs().len() || !takes {
+        if !query::shares(a, b) || b.eachs().len() > a.eachs().len() || !takes {
             return Answer::Unknown;
         }
         self.ask(a.event()).answer(
             &|state| {
-                let (scope, mut goals) = ask::bind(state, &a.eachs())?;
+                let (scope, mut goals) = query::bind(state, &a.eachs())?;
                 goals.extend(all_true(a.whens(), &scope));
                 none_true(state, b.whens(), &scope);
                 Ok(goals)
             },
             &|world| {
-                let others = ask::matches(b, world);
+                let others = query::matches(b, world);
                 let alone = |path: &Vec<u32>| !others.iter().any(|other| path.starts_with(other));
-                ask::matches(a, world).into_iter().find(alone)
+                query::matches(a, world).into_iter().find(alone)
             },
         )
     }
@@ -239,11 +239,11 @@ impl<'r> Analysis<'r> {
         let eachs: Vec<_> = of.eachs().into_iter().take(of.around(expr)).collect();
         self.ask(of.event()).answer(
             &|state| {
-                let (scope, mut goals) = ask::bind(state, &eachs)?;
+                let (scope, mut goals) = query::bind(state, &eachs)?;
                 goals.push(Goal::Truth(goal::Wanted { expr, scope: Rc::clone(&scope), want }));
                 Ok(goals)
             },
-            &|world| ask::reaches(&eachs, expr, want, world),
+            &|world| query::reaches(&eachs, expr, want, world),
         )
     }
 
@@ -260,8 +260,8 @@ impl<'r> Analysis<'r> {
         let all: Vec<_> =
             all.map(|(expr, want)| (Inside { around: of.around(expr), expr }, want)).collect();
         let proven = self.ask(of.event()).never(&|state| {
-            let (scope, mut goals) = ask::bind(state, &eachs)?;
-            goals.extend(all.iter().map(|(part, want)| ask::wanted(*part, &scope, *want)));
+            let (scope, mut goals) = query::bind(state, &eachs)?;
+            goals.extend(all.iter().map(|(part, want)| query::wanted(*part, &scope, *want)));
             Ok(goals)
         });
         proven.is_some()

@@ -3,9 +3,9 @@
 use std::rc::Rc;
 
 use super::atom::{self, Atom};
-use super::closest::distance;
+use super::counterfactual::distance;
 use super::goal::{Choice, Goal, State};
-use super::lists::Elements;
+use super::quantifiers::Elements;
 
 /// What came of a search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,14 +1,14 @@
 //! Whether the values are there that an expression is made of, and of the kinds that it takes: all that the checker
 //! asks of them, too. That a text is a number for `int`, say, is not looked at.
 
-use super::ask::{self, wanted};
 use super::domain::{Bits, Domain, Test, Texts};
 use super::goal::{Goal, Universal, Wanted};
+use super::query::{self, wanted};
 use super::solve::Outcome;
 use super::truths::Truths;
 use super::{Analysis, Inside, Placed};
-use crate::check::typed::{Expr, ExprKind, Path};
 use crate::functions::Returns;
+use crate::typed::{Expr, ExprKind, Path};
 use crate::value::Kinds;
 
 /// What says something to a shell, inside of a text.
@@ -88,8 +88,8 @@ impl<'r> Analysis<'r> {
         let ExprKind::Path(path) = &list.kind else { return false };
         let eachs = of.eachs();
         let never = self.ask(of.event()).never(&|state| {
-            let (scope, mut goals) = ask::bind(state, &eachs)?;
-            goals.extend(ask::all_true(of.whens(), &scope));
+            let (scope, mut goals) = query::bind(state, &eachs)?;
+            goals.extend(query::all_true(of.whens(), &scope));
             let place = state.places.of(path, &scope).ok_or(Outcome::Unsure)?;
             goals.push(Goal::Place(place, Domain::bits(Bits::LIST).into()));
             // Of an element that is there nothing at all is true.
@@ -128,7 +128,7 @@ impl<'r> Analysis<'r> {
     ) -> bool {
         let eachs: Vec<_> = of.eachs().into_iter().take(around).collect();
         let never = self.ask(of.event()).never(&|state| {
-            let (scope, mut goals) = ask::bind(state, &eachs)?;
+            let (scope, mut goals) = query::bind(state, &eachs)?;
             goals.extend(given.iter().map(|(part, want)| wanted(*part, &scope, *want)));
             for (path, domain) in values {
                 let place = state.places.of(path, &scope).ok_or(Outcome::Unsure)?;

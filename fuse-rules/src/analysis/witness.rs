@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::domain::Automata;
-use super::fit::{Fit, Fitter};
-use super::places::{BODY, EVENT, HEADERS, Id, Places, QUERY, Step};
+use super::model::{Fit, Fitter};
+use super::variables::{BODY, EVENT, HEADERS, Id, Places, QUERY, Step};
 use crate::eval::reference::{Budget, World, size};
 use crate::event::Event;
 use crate::types::Ty;

@@ -8,13 +8,13 @@ use super::Checker;
 use super::operands::{lack_of, test_for};
 use super::scope::Scope;
 use super::sources::depends_on_event;
-use super::typed::{Expr, ExprKind, Mapped, MappedValue};
 use crate::diagnostic::{Code, Diagnostic, Fix, suggest};
 use crate::plan::Shown;
 use crate::schema::{Field, FieldType, Schema, Templates};
 use crate::span::Span;
 use crate::syntax::ast::{self, Block, FieldValue, Text};
 use crate::syntax::parse_duration;
+use crate::typed::{Expr, ExprKind, Mapped, MappedValue};
 use crate::types::{Known, Lack, Missing};
 use crate::value::{Kinds, Value};
 

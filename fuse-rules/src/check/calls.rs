@@ -6,14 +6,14 @@ use super::expressions::broken;
 use super::names::What;
 use super::operands::lack_of_operand;
 use super::scope::Scope;
-use super::typed::{Expr, ExprKind};
-use super::{Checker, foreign, secrets};
+use super::{Checker, foreign_functions, secrets};
 use crate::diagnostic::{Code, Diagnostic, Fix, Severity, suggest};
 use crate::eval::ops;
 use crate::functions::{self, Call, Function, Returns};
 use crate::plan::Shown;
 use crate::span::Span;
 use crate::syntax::ast::{self, Text};
+use crate::typed::{Expr, ExprKind};
 use crate::types::{Field, Known, Lack, Record, Rest, Ty};
 use crate::value::{Kinds, Value};
 
@@ -202,7 +202,7 @@ fn constant(expr: &Expr) -> Option<&Value<'static>> {
 /// What is written instead of a function that there is not.
 fn way_out(name: &Text, conditions: &[&str]) -> (Option<String>, Option<Fix>) {
     let known = functions::all().map(|function| function.name).chain(conditions.iter().copied());
-    match foreign::instead_of(&name.text) {
+    match foreign_functions::instead_of(&name.text) {
         Some(instead) => (Some(instead.to_owned()), None),
         None => (None, suggest::fix(&name.text, name.span, known)),
     }

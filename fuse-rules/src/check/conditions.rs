@@ -7,11 +7,11 @@ use super::inline::{Template, depth, size};
 use super::names::{What, twice};
 use super::operands::lack_of;
 use super::scope::{Bound, Place, Scope};
-use super::typed::Expr;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::functions;
 use crate::span::Span;
 use crate::syntax::ast::{self, Text};
+use crate::typed::Expr;
 use crate::types::{Known, Lack, Missing, Ty};
 
 /// How many parts a condition may have once those that it uses are written out.

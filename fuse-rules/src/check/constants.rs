@@ -4,11 +4,11 @@ use super::Checker;
 use super::expressions::broken;
 use super::names::What;
 use super::scope::{Place, Scope};
-use super::typed::{Expr, ExprKind, Segment};
 use crate::diagnostic::{Code, Diagnostic, suggest};
 use crate::eval;
 use crate::span::Span;
 use crate::syntax::ast::{self, Step, Text};
+use crate::typed::{Expr, ExprKind, Segment};
 use crate::types::{Known, Ty};
 use crate::value::Value;
 

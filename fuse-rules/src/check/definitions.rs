@@ -1,16 +1,16 @@
 //! What files define besides what runs: types, constants and conditions, with their comments.
 
 use super::ParsedFile;
-use super::typed::Definition;
-use crate::info::DefinitionKind;
+use crate::inventory::DefinitionKind;
 use crate::span::{Files, Span};
-use crate::standard;
+use crate::stdlib;
 use crate::syntax::ast::{self, Text, TypeValue};
+use crate::typed::Definition;
 
 /// Those of all files but the standard library's, by kind, in the order of the files.
 pub(super) fn of(files: &Files, parsed: &[ParsedFile]) -> Vec<Definition> {
     let own = |file: &&ParsedFile| {
-        files.get(file.id).is_some_and(|file| standard::module_of(file.name()).is_none())
+        files.get(file.id).is_some_and(|file| stdlib::module_of(file.name()).is_none())
     };
     parsed.iter().filter(own).flat_map(|file| of_file(&file.tree)).collect()
 }

@@ -4,9 +4,9 @@
 use serde_json::{Map, Value as Json};
 
 use super::Checker;
-use super::typed::{Mapped, MappedValue, Rule};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::syntax::ast::{self, Block};
+use crate::typed::{Mapped, MappedValue, Rule};
 
 impl Checker<'_> {
     pub(super) fn expected_fields(

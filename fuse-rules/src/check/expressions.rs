@@ -3,13 +3,13 @@
 use super::operands::{lack_of, lack_of_operand};
 use super::paths::segments;
 use super::scope::{Bound, Scope};
-use super::typed::{Expr, ExprKind, IsTest, QuantifierKind, RecordField, Root};
 use super::{Checker, fold};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::number::Number;
 use crate::plan::Shown;
 use crate::span::Span;
 use crate::syntax::ast::{self, Block, FieldValue, Text};
+use crate::typed::{Expr, ExprKind, IsTest, QuantifierKind, RecordField, Root};
 use crate::types::{Field, Known, Lack, Missing, Record, Rest, Ty};
 use crate::value::{Kinds, Value};
 
@@ -255,7 +255,7 @@ impl Checker<'_> {
             _ => self.condition(body, scope),
         };
         let kept = scope.bound.len().checked_sub(1).and_then(|level| u32::try_from(level).ok());
-        let kept = kept.map(|level| scope.known(&(super::typed::Root::Element(level), Vec::new())));
+        let kept = kept.map(|level| scope.known(&(crate::typed::Root::Element(level), Vec::new())));
         scope.back_to(mark);
         scope.bound.pop();
         let kept = kept.map_or_else(Ty::any, |known| known.ty);

@@ -1,7 +1,7 @@
 //! Interpolations of constants, which are constants themselves: in one place, so that all who know what to make of a
 //! constant, such as the index and the analysis, know what to make of them.
 
-use super::typed::{Expr, ExprKind};
+use crate::typed::{Expr, ExprKind};
 use crate::value::Value;
 
 /// An interpolation of these parts: their text, where none of them reads the event.

@@ -3,10 +3,10 @@
 use rustc_hash::FxHashMap;
 
 use super::Checker;
-use super::typed::{Expr, ExprKind};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::ruleset::{Loader, resolved};
 use crate::span::{Files, Span};
+use crate::typed::{Expr, ExprKind};
 use crate::value::Value;
 
 /// The files of the rules, and those that their fields take in.

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use super::fold;
 use super::paths::path_text;
-use super::typed::{Expr, ExprKind, Path, Root, Segment};
 use crate::eval;
 use crate::span::Span;
+use crate::typed::{Expr, ExprKind, Path, Root, Segment};
 use crate::types::{Lack, Ty};
 
 /// The body of a condition. Its parameters stand as the outermost elements.

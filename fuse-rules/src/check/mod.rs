@@ -1,7 +1,6 @@
 //! Trees to checked rules: names, kinds of values, schemas of blocks. All problems at once: a
 //! fault in one rule does not hide those of the next.
 
-mod assume;
 mod bindings;
 mod blocks;
 mod calls;
@@ -11,10 +10,11 @@ mod definitions;
 mod expected_fields;
 mod expressions;
 mod fold;
-mod foreign;
+mod foreign_functions;
 mod inclusions;
 mod inline;
 mod names;
+mod narrowing;
 mod operands;
 mod order;
 mod paths;
@@ -23,18 +23,18 @@ mod scope;
 mod secrets;
 mod sensors;
 mod sources;
+mod template_lookalikes;
 mod test_blocks;
 #[cfg(test)]
 mod tests;
-mod texts;
 mod type_names;
-pub(crate) mod typed;
 
 use crate::diagnostic::{Code, Diagnostic, Severity};
 use crate::ruleset::Loader;
 use crate::schema::Registry;
 use crate::span::{FileId, Files, Span};
 use crate::syntax::ast;
+use crate::typed;
 use crate::value::Value;
 
 use rustc_hash::FxHashMap;

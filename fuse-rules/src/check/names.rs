@@ -4,12 +4,13 @@ use std::collections::hash_map::Entry;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use super::ParsedFile;
 use super::type_names::{self, qualified};
-use super::{ParsedFile, typed};
 use crate::diagnostic::{Code, Diagnostic, Fix, suggest};
 use crate::span::{FileId, Files, Span};
-use crate::standard;
+use crate::stdlib;
 use crate::syntax::ast::{self, Text};
+use crate::typed;
 
 /// What can be declared and named elsewhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -133,7 +134,7 @@ impl<'a> Names<'a> {
 
     /// The module of the standard library that a file is.
     fn module_of(&self, file: FileId) -> Option<&'a str> {
-        standard::module_of(self.files.get(file)?.name())
+        stdlib::module_of(self.files.get(file)?.name())
     }
 
     /// The declared types.

@@ -3,11 +3,11 @@
 use super::Checker;
 use super::expressions::{broken, truth};
 use super::scope::Scope;
-use super::typed::{CompareOp, Expr, ExprKind, IsTest};
 use crate::diagnostic::{Code, Diagnostic, Fix, suggest};
 use crate::plan::Shown;
 use crate::span::Span;
 use crate::syntax::ast;
+use crate::typed::{CompareOp, Expr, ExprKind, IsTest};
 use crate::types::{Known, Lack, Missing, Ty};
 use crate::value::{Kinds, Value};
 

@@ -6,10 +6,10 @@ use super::Checker;
 use super::expressions::broken;
 use super::names::What;
 use super::scope::{Place, Scope};
-use super::typed::{Expr, ExprKind, Path, Root, Segment};
 use crate::diagnostic::{Code, Diagnostic, Fix, suggest};
 use crate::span::Span;
 use crate::syntax::ast::{Step, Text};
+use crate::typed::{Expr, ExprKind, Path, Root, Segment};
 use crate::types::{Field, Format, Known, Record, Rest, Ty, Wrong};
 use crate::value::{Kinds, Value};
 

@@ -8,10 +8,10 @@ use super::Checker;
 use super::expressions::broken;
 use super::operands::text_truth;
 use super::scope::Scope;
-use super::typed::{Expr, ExprKind, Pattern, TextOp};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::span::Span;
 use crate::syntax::ast;
+use crate::typed::{Expr, ExprKind, Pattern, TextOp};
 use crate::types::Known;
 use crate::value::{Kinds, Value};
 

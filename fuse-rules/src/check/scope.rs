@@ -5,8 +5,8 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use super::paths::path_text;
-use super::typed::{Path, Root, Segment};
 use crate::syntax::ast::Text;
+use crate::typed::{Path, Root, Segment};
 use crate::types::{Known, Lack, Missing, Ty};
 
 /// A value of the event, however it is written.

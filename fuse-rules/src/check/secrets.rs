@@ -2,11 +2,11 @@
 //! take one and nowhere else, so that none is compared, joined to a text or logged.
 
 use super::Checker;
-use super::typed::{Expr, ExprKind};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::schema::FieldType;
 use crate::span::Span;
 use crate::syntax::ast::{self, Text};
+use crate::typed::{Expr, ExprKind};
 use crate::value::Value;
 
 /// What names a place of secrets, with what it takes.

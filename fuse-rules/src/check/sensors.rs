@@ -5,11 +5,11 @@ use rustc_hash::FxHashMap;
 use super::blocks::merged;
 use super::operands::lack_of;
 use super::scope::Scope;
-use super::typed::{self, Expr};
 use super::{Checker, names};
 use crate::diagnostic::{Code, Diagnostic};
-use crate::outline::TriggerInfo;
+use crate::schema::TriggerInfo;
 use crate::syntax::ast::{self, Text};
+use crate::typed::{self, Expr};
 use crate::types::Ty;
 use crate::value::Kinds;
 

@@ -5,12 +5,12 @@ use serde_json::{Map, Value as Json};
 
 use super::blocks::merged;
 use super::scope::Scope;
-use super::typed::{self, Expr, ExprKind, MappedValue};
 use super::{Checker, ParsedFile, names};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::schema::{Field, FieldType, Schema};
 use crate::span::Span;
 use crate::syntax::ast::{self, Block, Text};
+use crate::typed::{self, Expr, ExprKind, MappedValue};
 use crate::types::Ty;
 
 /// A source's or event's fields: those with fixed values, and those that are expressions.

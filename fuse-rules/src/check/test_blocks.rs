@@ -7,7 +7,6 @@ use rustc_hash::FxHashMap;
 use serde_json::Value as Json;
 
 use super::scope::{Place, Scope};
-use super::typed::{Body, Expect, Expected, ExpectedRule, Rule, Send, Sensor, Test, TestStep};
 use super::{Checker, ParsedFile, names};
 use crate::decision::Outcome;
 use crate::diagnostic::{Code, Diagnostic, suggest};
@@ -15,6 +14,7 @@ use crate::eval;
 use crate::ruleset::resolved;
 use crate::span::Span;
 use crate::syntax::ast::{self, Block, RuleRef};
+use crate::typed::{Body, Expect, Expected, ExpectedRule, Rule, Send, Sensor, Test, TestStep};
 use crate::value::Value;
 
 /// The rules that tests may name.

@@ -10,7 +10,7 @@ use super::Checker;
 use crate::diagnostic::{Code, Diagnostic, suggest};
 use crate::event::MAX_DEPTH;
 use crate::span::Span;
-use crate::standard;
+use crate::stdlib;
 use crate::syntax::ast::{self, Text, TypeKind, TypeValue};
 use crate::types::{Field, Format, Record, Rest, Ty};
 use crate::value::Value;
@@ -262,7 +262,7 @@ pub(super) fn unknown<'n>(
         visible.iter().any(|name| name.split_once('.').is_some_and(|(m, _)| m == module))
     };
     let help = match (module, name) {
-        (Some(module), _) if standard::text(module).is_some() && !used(module) => {
+        (Some(module), _) if stdlib::text(module).is_some() && !used(module) => {
             Some(format!("add `use std \"{module}\"` at the top of this file"))
         }
         (None, "number" | "double" | "decimal") => {

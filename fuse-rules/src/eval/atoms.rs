@@ -2,10 +2,10 @@
 //! not why not.
 
 use super::stack::Work;
-use crate::check::typed::{IsTest, TextOp};
 use crate::number::Number;
 use crate::plan::{Const, Test};
 use crate::scan::{Entry, Extract, Held};
+use crate::typed::{IsTest, TextOp};
 
 /// Where the values of entries are.
 pub(super) struct Values<'v> {

@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use super::frame::Frame;
 use super::ops::Fault;
 use super::stack::{Stack, Work};
-use crate::check::typed::Expr;
 use crate::plan;
+use crate::typed::Expr;
 use crate::value::Value;
 
 pub(crate) fn constant(expr: &Expr) -> Result<Value<'static>, Fault> {

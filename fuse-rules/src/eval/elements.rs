@@ -6,9 +6,9 @@ use std::borrow::Cow;
 use super::frame::Frame;
 use super::ops::{self, Fault, name};
 use super::stack::{Stack, absent};
-use crate::check::typed::{Expr, ExprKind};
 use crate::plan::Slot;
 use crate::scan::{Extract, Held};
+use crate::typed::{Expr, ExprKind};
 use crate::value::{Kinds, Value};
 
 /// The elements of a list, before they are looked into.

@@ -8,14 +8,14 @@ mod tree;
 
 use serde::Serialize;
 
-use super::machine::{self, Evaluated, Site};
+use super::exhaustive::{self, Evaluated, Site};
 use super::stack::{Stack, Work};
-use super::{Decision, Verdict, decide, decision};
-use crate::check::typed::Expr;
+use super::{Decision, Verdict, decision, indexed};
 use crate::decision::Outcome;
 use crate::event::Event;
 use crate::fuses::Fuses;
 use crate::plan::{Compiled, EventPlan, Slot};
+use crate::typed::Expr;
 pub(crate) use conceal::Conceal;
 pub(crate) use page::explain_page;
 pub use page::{ExplainedPage, PageRequest};
@@ -98,10 +98,10 @@ pub(crate) fn explain(
         let decisions = decisions.into_iter().filter(|decision| asked(&decision.rule));
         decisions.map(unexplained).collect()
     };
-    let mismatch = machine::mismatch(plan, event);
-    let decided = decide::evaluate(plan, event, fuses);
+    let mismatch = exhaustive::mismatch(plan, event);
+    let decided = indexed::evaluate(plan, event, fuses);
     if let Some(why) = decided.refused {
-        let decisions = unexplained(machine::refused(plan, event, &why).decisions);
+        let decisions = unexplained(exhaustive::refused(plan, event, &why).decisions);
         return Explanation { refused: Some(why), mismatch, decisions, cut: false };
     }
     let mut decisions = Vec::new();
@@ -109,7 +109,7 @@ pub(crate) fn explain(
     let rules = event_plan.map_or(0, EventPlan::rule_count);
     let (work, budget) = (Work::to_explain(event.received_at(), rules), Budget::default());
     let tree = Tree::new(plan, event_plan, &budget);
-    let walked = machine::walk(plan, event, fuses, &work, asked, &mut |site, verdict| {
+    let walked = exhaustive::walk(plan, event, fuses, &work, asked, &mut |site, verdict| {
         decisions.push((site.order, explained(&tree, site, site.stack, verdict)));
     });
     if walked.is_err() {

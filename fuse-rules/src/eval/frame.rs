@@ -3,10 +3,10 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use crate::check::typed::Segment;
 use crate::event::Event;
 use crate::plan::{Frames, Origin};
 use crate::scan::{Entry, Extract, Refused, find};
+use crate::typed::Segment;
 use crate::value::Value;
 
 /// The values of a frame's slots.

@@ -4,9 +4,9 @@
 use serde_json::{Map, Value as Json};
 
 use super::ops::Fault;
-use crate::check::typed::{Expr, ExprKind, Mapped, MappedValue, Once, Reference};
 use crate::decision::OnceKey;
 use crate::schema::FieldType;
+use crate::typed::{Expr, ExprKind, Mapped, MappedValue, Once, Reference};
 use crate::value::Value;
 
 /// What is said in place of a reason that may show a sensitive value.

@@ -2,11 +2,11 @@
 
 mod atoms;
 mod constant;
-pub(crate) mod decide;
 mod elements;
+pub(crate) mod exhaustive;
 pub(crate) mod explain;
 pub(crate) mod frame;
-pub(crate) mod machine;
+pub(crate) mod indexed;
 pub(crate) mod mapping;
 pub(crate) mod missing;
 pub(crate) mod ops;
@@ -19,12 +19,12 @@ pub(crate) mod tests;
 
 use serde::Serialize;
 
-use crate::check::typed;
 use crate::decision::{Action, Element, OnceKey, Outcome};
 use crate::event::{self, Event};
 use crate::fuses::Fuses;
 use crate::scan::Refused;
 use crate::span::Place;
+use crate::typed;
 pub(crate) use constant::constant;
 use mapping::Rendered;
 use ops::Fault;

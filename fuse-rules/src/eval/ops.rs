@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::check::typed::{ArithOp, CompareOp, Expr, ExprKind, IsTest, Pattern, Reference, TextOp};
 use crate::functions::{Context, Function};
 use crate::number::Number;
 use crate::plan::Shown;
+use crate::typed::{ArithOp, CompareOp, Expr, ExprKind, IsTest, Pattern, Reference, TextOp};
 use crate::value::{Kinds, Unheld, Value};
 
 /// Why an expression has no value, or a condition is unknown.

@@ -1,7 +1,7 @@
 //! Whether parts of programs hold, as Kleene's logic has it: only whether, not why not.
 
 use super::atoms::{self, Values};
-use super::decide::{Decider, Row};
+use super::indexed::{Decider, Row};
 use super::scratch::LEVELS;
 use crate::plan::{Among, NodeKind, Ref, Test};
 use crate::scan::{Held, find};

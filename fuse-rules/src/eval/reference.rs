@@ -20,12 +20,12 @@ pub(crate) use world::{Budget, Watch, World, size};
 use super::mapping::{self, Rendered};
 use super::ops::{self, Fault, Truth, Valued, name};
 use super::{Decision, Evaluation, Verdict, decision};
-use crate::check::typed::{
-    Expr, ExprKind, Mapped, Path, QuantifierKind, Root, Rule, Rules, Segment, Sensor,
-};
 use crate::event::Event;
 use crate::fuses::Fuses;
 use crate::plan::Shown;
+use crate::typed::{
+    Expr, ExprKind, Mapped, Path, QuantifierKind, Root, Rule, Rules, Segment, Sensor,
+};
 use crate::value::{DuplicateKey, Value};
 
 /// Decides an event by the rules as they are written.

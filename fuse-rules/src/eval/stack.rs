@@ -7,9 +7,9 @@ use jiff::Timestamp;
 
 use super::frame::Frame;
 use super::ops::{self, Fault, Truth, Valued, name};
-use crate::check::typed::{Expr, ExprKind, QuantifierKind};
 use crate::functions::Context;
 use crate::plan::{Frames, Shown, Slot};
+use crate::typed::{Expr, ExprKind, QuantifierKind};
 use crate::value::Value;
 
 /// How much deciding one event may cost, in values looked at. Reading or copying 64 bytes counts as

@@ -7,9 +7,9 @@ use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use super::Fuzzer;
-use super::draft::Draft;
-use crate::check::typed::Rule;
+use super::input::Draft;
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
+use crate::typed::Rule;
 use crate::value::{Value, cut_at};
 
 /// How often two rules have to fire together before it is told that they always do.

@@ -5,13 +5,13 @@
 //!
 //! Everything follows from the seed. Nothing here asks a clock: who fuzzes decides when it is enough.
 
-mod draft;
+mod baseline;
 mod finding;
-mod known;
+mod input;
 mod mutate;
+mod mutation_points;
 mod run;
 mod shrink;
-mod spots;
 #[cfg(test)]
 mod tests;
 
@@ -21,17 +21,17 @@ use fastrand::Rng;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::analysis::{Analysis, Placed, Truths};
-use crate::check::typed::{Rule, Sensor};
 use crate::diagnostic::Diagnostics;
 use crate::event::{Event, InvalidBody};
 use crate::fuses::Fuses;
 use crate::plan::Plan;
 use crate::ruleset::Ruleset;
 use crate::testing::{Backends, Tests, looked_at};
-use draft::Draft;
+use crate::typed::{Rule, Sensor};
 pub use finding::{Finding, FindingKind, FoundEvent};
+use input::Draft;
+use mutation_points::Spots;
 use run::Feature;
-use spots::Spots;
 
 /// How many events are kept of one event's kind for changing them further.
 const MOST_KEPT: usize = 2_000;
@@ -74,7 +74,7 @@ pub struct Fuzzer<'r> {
     fired: FxHashMap<&'r str, u64>,
     together: FxHashMap<(&'r str, &'r str), u64>,
     /// What the rules' own tests expect.
-    expected: known::Expected,
+    expected: baseline::Expected,
     runs: u64,
     begun: bool,
     /// The rules that are proven never to match.
@@ -137,7 +137,7 @@ impl<'r> Fuzzer<'r> {
             found: BTreeMap::new(),
             fired: FxHashMap::default(),
             together: FxHashMap::default(),
-            expected: known::Expected::default(),
+            expected: baseline::Expected::default(),
             runs: 0,
             begun: false,
             never: FxHashSet::default(),
@@ -168,8 +168,8 @@ impl<'r> Fuzzer<'r> {
     /// news. The events of the tests are changed further, too.
     #[must_use]
     pub fn tests(mut self, tests: &Tests<'_>) -> Self {
-        self.expected = known::Expected::of(tests);
-        for (source, name, draft) in known::events(tests) {
+        self.expected = baseline::Expected::of(tests);
+        for (source, name, draft) in baseline::events(tests) {
             self.take(&source, &name, draft);
         }
         self

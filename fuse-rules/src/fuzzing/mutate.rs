@@ -2,11 +2,11 @@
 
 use fastrand::Rng;
 
-use super::draft::{Draft, Step, find, received};
-use super::spots::set;
-use super::{Target, spots};
-use crate::check::typed::Root;
+use super::input::{Draft, Step, find, received};
+use super::mutation_points::set;
+use super::{Target, mutation_points};
 use crate::number::Number;
+use crate::typed::Root;
 use crate::value::Value;
 use jiff::SignedDuration;
 
@@ -132,7 +132,7 @@ fn strange(rng: &mut Rng) -> Value<'static> {
     }
 }
 
-fn remove(draft: &mut Draft, place: &spots::Place, rng: &mut Rng) {
+fn remove(draft: &mut Draft, place: &mutation_points::Place, rng: &mut Rng) {
     let Some((last, before)) = place.steps.split_last() else { return };
     if let (Step::Key(key), Root::Headers | Root::Query) = (last, place.root) {
         draft.headers.remove(key);
@@ -151,7 +151,7 @@ fn remove(draft: &mut Draft, place: &spots::Place, rng: &mut Rng) {
 }
 
 /// Makes a list longer or shorter.
-fn resize(draft: &mut Draft, place: &spots::Place, rng: &mut Rng) {
+fn resize(draft: &mut Draft, place: &mutation_points::Place, rng: &mut Rng) {
     let found = find(&mut draft.body, &place.steps, &mut |n| rng.usize(..n.max(1)));
     let Some(Value::List(list)) = found else { return };
     match rng.usize(..12) {

@@ -5,11 +5,10 @@ use std::cell::RefCell;
 use rustc_hash::FxHashSet;
 use serde_json::Value as Json;
 
-use super::draft::Draft;
 use super::finding::{FindingKind, Held, Key};
+use super::input::Draft;
 use super::mutate::MARK;
 use super::{Fuzzer, MOST_KEPT, Target};
-use crate::check::typed::Expr;
 use crate::decision::{Action, Element, Outcome};
 use crate::eval::ops::Truth;
 use crate::eval::reference;
@@ -17,6 +16,7 @@ use crate::eval::{Decision, Evaluation};
 use crate::lint::outsiders::HARMLESS_FIELDS;
 use crate::schema::Schema;
 use crate::span::Span;
+use crate::typed::Expr;
 
 /// Something that was seen of the rules.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -1,8 +1,8 @@
 //! Making an event smaller that shows something, as long as it still does.
 
 use super::Fuzzer;
-use super::draft::Draft;
 use super::finding::Key;
+use super::input::Draft;
 use crate::value::Value;
 
 /// How many smaller events are tried.

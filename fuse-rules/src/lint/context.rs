@@ -5,17 +5,18 @@ use std::cell::{OnceCell, RefCell, RefMut};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::allow::Allows;
-use super::study::Study;
+use super::facts::Study;
+use super::references::Uses;
 use super::templates::Templates;
-use super::uses::Uses;
-use super::{Lint, walk};
-use crate::check::{ParsedFile, typed};
+use super::{Lint, visit};
+use crate::check::ParsedFile;
 use crate::diagnostic::{Diagnostic, Severity, Topic};
 use crate::ruleset::{Ruleset, target};
 use crate::schema::Registry;
 use crate::span::{FileId, Files, Span};
-use crate::standard;
+use crate::stdlib;
 use crate::syntax::ast;
+use crate::typed;
 use crate::types::Known;
 
 /// Rules as lints see them: as they are written, as they were checked, and what the checker found.
@@ -69,7 +70,7 @@ impl<'a> Context<'a> {
     pub(crate) fn trees(&self) -> impl Iterator<Item = &'a ParsedFile> + use<'a> {
         let files = self.files;
         self.trees.iter().filter(move |file| {
-            files.get(file.id).is_some_and(|file| standard::module_of(file.name()).is_none())
+            files.get(file.id).is_some_and(|file| stdlib::module_of(file.name()).is_none())
         })
     }
 
@@ -137,7 +138,7 @@ impl<'a> Context<'a> {
         let written = self.written.get_or_init(|| {
             let mut written = FxHashMap::default();
             for file in self.trees() {
-                walk::expressions(&file.tree, &mut |expr| {
+                visit::expressions(&file.tree, &mut |expr| {
                     written.entry(expr.span).or_insert(expr);
                 });
             }

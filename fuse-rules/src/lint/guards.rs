@@ -1,15 +1,15 @@
 //! What the conditions of a rule make sure of: texts that they test.
 
-use super::reads::{self, Bound, Part, Whole};
-use crate::check::typed::{CompareOp, Expr, ExprKind, Rule, Sensor, TextOp};
+use super::event_paths::{self, Bound, Part, Whole};
+use crate::typed::{CompareOp, Expr, ExprKind, Rule, Sensor, TextOp};
 
 /// The values that a rule's conditions test by a pattern, or for being one of some: what is left of them
 /// is what the author thought of.
 pub(crate) fn tested<'a>(sensor: &'a Sensor, rule: &'a Rule) -> Vec<Whole<'a>> {
     let mut tested = Vec::new();
-    reads::roots(sensor, rule, &mut |part, expr, bound| {
+    event_paths::roots(sensor, rule, &mut |part, expr, bound| {
         if let Part::When = part {
-            reads::required(expr, &mut |part| tested.extend(test(part, bound)));
+            event_paths::required(expr, &mut |part| tested.extend(test(part, bound)));
         }
     });
     tested

@@ -3,19 +3,19 @@
 
 mod allow;
 mod context;
-mod given;
+pub(crate) mod event_paths;
+mod facts;
 mod guards;
 mod level;
 mod lints;
 pub(crate) mod outsiders;
 mod page;
-pub(crate) mod reads;
-mod study;
+mod references;
+mod template_calls;
 mod templates;
 #[cfg(test)]
 pub(crate) mod tests;
-mod uses;
-mod walk;
+mod visit;
 
 use std::collections::BTreeMap;
 use std::fmt;

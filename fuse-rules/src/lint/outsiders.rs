@@ -1,7 +1,7 @@
 //! What outsiders write: texts that anybody can choose who may open an issue or a pull request.
 
-use super::reads::{Step, Whole};
-use crate::check::typed::Root;
+use super::event_paths::{Step, Whole};
+use crate::typed::Root;
 
 /// Where outsiders write: the record, and its fields.
 const OUTSIDERS: [(&str, &[&str]); 16] = [

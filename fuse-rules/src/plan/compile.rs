@@ -2,20 +2,21 @@
 
 use rustc_hash::FxHashMap;
 
+use super::atom::At;
 use super::index::{self, Candidate};
 use super::program::{Builder, Elements, Ref};
-use super::test::At;
 use super::{
     Compiled, EachPlan, EventPlan, Frames, Group, RuleAt, RulePlan, SensorPlan, Slot, SlotSpec,
     origin,
 };
-use crate::check::typed::{
+use crate::eval::Pool;
+use crate::eval::explain::Conceal;
+use crate::scan::Trie;
+use crate::sensitive::root_is_sensitive;
+use crate::typed::{
     self, Each, Expr, ExprKind, Mapped, MappedValue, Path, QuantifierKind, RecordField, Root,
     Rules, Segment,
 };
-use crate::eval::Pool;
-use crate::eval::explain::Conceal;
-use crate::sensitive::root_is_sensitive;
 
 pub(super) fn compile(rules: &Rules) -> Compiled {
     let mut sensors: FxHashMap<(&str, &str), Vec<&typed::Sensor>> = FxHashMap::default();
@@ -120,7 +121,7 @@ impl Compiler {
             walked: Vec::new(),
         };
         // The trie has the node of the body from the start.
-        let event = compiler.group(super::Trie::BODY, None);
+        let event = compiler.group(Trie::BODY, None);
         compiler.stack.push(event);
         compiler
     }

@@ -4,12 +4,12 @@ use std::fmt::{self, Display, Write as _};
 
 use rustc_hash::FxHashMap;
 
+use super::atom::{At, Const, Test};
 use super::index::{self, Access};
 use super::program::{NodeKind, Programs, Ref};
-use super::test::{At, Const, Test};
 use super::{Compiled, EachPlan, EventPlan, Frames, RuleAt};
-use crate::check::typed::{Expr, ExprKind, IsTest, Mapped, MappedValue, Reference, TextOp};
 use crate::sensitive::HIDDEN;
+use crate::typed::{Expr, ExprKind, IsTest, Mapped, MappedValue, Reference, TextOp};
 use crate::value::Value;
 
 /// An expression as text, with parentheses around every operation, so that different expressions

@@ -3,37 +3,36 @@
 //!
 //! A plan is immutable, shared by reference and cheap to clone.
 
+mod atom;
 mod compile;
 mod index;
 mod listing;
 mod program;
 mod reads;
-mod test;
-mod trie;
 
 use std::fmt;
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use crate::check::typed::{self, Expr, Path, Reference, Segment};
 use crate::eval::explain::Conceal;
-use crate::eval::{Evaluation, Pool, decide, explain, machine, missing};
+use crate::eval::{Evaluation, Pool, exhaustive, explain, indexed, missing};
 use crate::event::Event;
 use crate::fuses::Fuses;
+use crate::scan::Trie;
 use crate::span::{Files, Span};
+use crate::typed::{self, Expr, Path, Reference, Segment};
 use crate::types::Ty;
 
 pub use crate::eval::explain::{
     Explained, ExplainedPage, Explanation, Form, Found, PageRequest, Part,
 };
+pub(crate) use atom::{Const, Test};
 pub(crate) use compile::alone;
 pub(crate) use index::{Lookup, Memory, Site, dedup};
 pub(crate) use listing::{Concealed, Shown};
 pub(crate) use program::{Among, NodeKind, Programs, Ref};
 pub use reads::BodyField;
-pub(crate) use test::{Const, Test};
-pub(crate) use trie::{Node, Trie};
 
 /// Rules compiled for evaluation.
 ///
@@ -187,13 +186,13 @@ impl Plan {
     /// sensors, rules and elements. Its cost follows these, not the number of rules; why the others
     /// did not fire [`explain`](Self::explain) says.
     pub fn evaluate(&self, event: &Event<'_>, fuses: &Fuses) -> Evaluation {
-        decide::evaluate(&self.inner, event, fuses)
+        indexed::evaluate(&self.inner, event, fuses)
     }
 
     /// Decides an event and gives one decision a rule and element (and trigger, where it fired),
     /// those that did not match or are unknown too. Its cost follows the number of rules.
     pub fn evaluate_all(&self, event: &Event<'_>, fuses: &Fuses) -> Evaluation {
-        machine::evaluate(&self.inner, event, fuses)
+        exhaustive::evaluate(&self.inner, event, fuses)
     }
 
     /// Decides an event and says why, condition by condition, for every rule and element. Slower than
@@ -268,7 +267,7 @@ impl Plan {
     /// Where an event is not of the type that its rules declare: which value, what it is and what its
     /// type says, in a sentence. `None` where it is, or where no type is declared.
     pub fn mismatch(&self, event: &Event<'_>) -> Option<String> {
-        machine::mismatch(&self.inner, event)
+        exhaustive::mismatch(&self.inner, event)
     }
 
     /// The value of a source's field that is an expression over the event, as canonical text:
@@ -278,7 +277,7 @@ impl Plan {
     /// The body is not JSON, or a key that the expression reads stands twice in one object of it:
     /// which one, in a sentence.
     pub fn source_field(&self, event: &Event<'_>, field: &str) -> Result<Option<String>, String> {
-        machine::source_field(&self.inner, event, field)
+        exhaustive::source_field(&self.inner, event, field)
     }
 
     /// Whether the source of an event gives this field as an expression.

@@ -3,9 +3,9 @@
 
 use rustc_hash::FxHashMap;
 
-use super::test::{At, Const, Test};
+use super::atom::{At, Const, Test};
 use super::{Shown, Slot};
-use crate::check::typed::{Expr, TextOp};
+use crate::typed::{Expr, TextOp};
 
 /// A part of a program, or its negation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

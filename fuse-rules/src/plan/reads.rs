@@ -1,7 +1,7 @@
 //! What rules read of a body, for those who configure its sender.
 
 use super::{EventPlan, Frames, Group, Origin, Slot};
-use crate::check::typed::{CompareOp, Expr, ExprKind, Segment};
+use crate::typed::{CompareOp, Expr, ExprKind, Segment};
 use crate::value::Value;
 
 /// A value of the body that rules read.

@@ -7,7 +7,7 @@ use crate::check::ParsedFile;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::json_schema;
 use crate::span::{FileId, Files, Span};
-use crate::standard;
+use crate::stdlib;
 use crate::syntax::{self, ast::Text};
 
 /// Reads files, each once, and what they use.
@@ -58,8 +58,8 @@ impl<'a> Reader<'a> {
                 &mut self.problems,
             );
             for used in tree.uses.iter().rev() {
-                if used.std && standard::text(&used.name.text).is_none() {
-                    self.problems.push(standard::unknown(&used.name));
+                if used.std && stdlib::text(&used.name.text).is_none() {
+                    self.problems.push(stdlib::unknown(&used.name));
                 } else {
                     waiting.push((target(&name, used), Some(used.name.span)));
                 }
@@ -71,8 +71,8 @@ impl<'a> Reader<'a> {
     }
 
     fn text(&self, name: &str) -> Result<String, String> {
-        match standard::module_of(name) {
-            Some(module) => standard::text(module)
+        match stdlib::module_of(name) {
+            Some(module) => stdlib::text(module)
                 .map(str::to_owned)
                 .ok_or_else(|| "there is no such module".into()),
             None => self.loader.load(name),

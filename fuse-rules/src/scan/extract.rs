@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use super::cursor::Cursor;
 use super::pass::Pass;
 use crate::number::Number;
-use crate::plan::Trie;
+use crate::scan::Trie;
 use crate::value::{Unheld, Value};
 
 /// The values of an event that its rules ask for, by group: the event itself first, then those of

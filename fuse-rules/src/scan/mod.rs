@@ -6,12 +6,14 @@ mod extract;
 mod pass;
 mod text;
 mod tree;
+mod trie;
 
 #[cfg(test)]
 mod tests;
 
 pub(crate) use extract::{Entry, Extract, Held, Refused, find};
 pub(crate) use tree::tree;
+pub(crate) use trie::{Node, Trie};
 
 use cursor::Cursor;
 

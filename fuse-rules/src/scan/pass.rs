@@ -7,7 +7,7 @@ use rustc_hash::FxBuildHasher;
 use super::cursor::{Cursor, Key, Seen};
 use super::extract::{Entry, Extract, Held, Most, offset};
 use super::text::unescape;
-use crate::plan::{Node, Trie};
+use super::{Node, Trie};
 use crate::value::position;
 
 /// One pass. `None` of its functions says that the body is not JSON, or nested too deep.

@@ -4,12 +4,12 @@
 //! blocks of that kind are checked, filled in and documented by it, whether the kind is built in
 //! or an embedding service's own.
 
+mod trigger_info;
 mod types;
 
 use indexmap::IndexMap;
 
-use crate::outline::TriggerInfo;
-
+pub use trigger_info::{Outline, OutlineField, TriggerInfo};
 pub use types::{FieldType, Templates};
 
 /// One field of a block.

@@ -10,14 +10,12 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use serde::Serialize;
 
 use super::Tests;
-use crate::check::typed::{
-    Expr, ExprKind, Mapped, MappedValue, QuantifierKind, Rule, Rules, Sensor,
-};
 use crate::decision::Outcome;
 use crate::eval::ops::Truth;
 use crate::eval::reference::{self, World};
 use crate::plan::Shown;
 use crate::span::Span;
+use crate::typed::{Expr, ExprKind, Mapped, MappedValue, QuantifierKind, Rule, Rules, Sensor};
 use crate::types::Missing;
 pub(crate) use impossible::looked_at;
 

@@ -16,7 +16,6 @@ use std::collections::BTreeMap;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::check::typed::{self, Body, TestStep};
 use crate::decision::Outcome;
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::eval::Decision;
@@ -24,6 +23,7 @@ use crate::event::Event;
 use crate::plan::Plan;
 use crate::ruleset::{Loader, Ruleset, normalized};
 use crate::span::{Files, Span};
+use crate::typed::{self, Body, TestStep};
 pub(crate) use coverage::looked_at;
 pub use coverage::{AtomCoverage, Coverage, RuleCoverage};
 pub use mutants::Mutant;

@@ -12,11 +12,11 @@ use serde::Serialize;
 
 use super::Tests;
 use super::play::{Played, hold_back};
-use crate::check::typed::Sensor;
 use crate::eval::reference::{self, World};
 use crate::eval::{Decision, Evaluation};
 use crate::once::Claims;
 use crate::span::Span;
+use crate::typed::Sensor;
 use differs::Differs;
 use make::Fault;
 

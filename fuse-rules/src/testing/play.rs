@@ -3,13 +3,13 @@
 use jiff::Timestamp;
 
 use super::{Tests, failed, wants_all};
-use crate::check::typed::{Body, Send, Test, TestStep};
 use crate::decision::Outcome;
 use crate::diagnostic::Diagnostic;
 use crate::eval::{Decision, Evaluation};
 use crate::event::Event;
 use crate::fuses::Fuses;
 use crate::once::{Admission, Claims};
+use crate::typed::{Body, Send, Test, TestStep};
 
 /// When events are received where a test does not say: 2026-01-01T00:00:00Z.
 const START: Timestamp = Timestamp::constant(1_767_225_600, 0);

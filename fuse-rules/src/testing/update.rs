@@ -7,7 +7,6 @@ use serde_json::{Map, Value as Json};
 
 use super::judge::{is_met, others};
 use super::{Group, Tests, groups};
-use crate::check::typed::{Expect, Expected, ExpectedRule};
 use crate::decision::Outcome;
 use crate::diagnostic::Fix;
 use crate::diagnostic::fix::Edits;
@@ -15,6 +14,7 @@ use crate::eval::Decision;
 use crate::format;
 use crate::span::Span;
 use crate::syntax::{is_name, quoted};
+use crate::typed::{Expect, Expected, ExpectedRule};
 
 impl Tests<'_> {
     /// The files of these tests, by their numbers, with every expectation that is not met replaced

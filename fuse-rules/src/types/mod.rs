@@ -3,15 +3,15 @@
 //! A type is a union by construction: for each kind of value it says which of them it has.
 //! Types never change what an expression evaluates to.
 
-mod accept;
+mod conformance;
+mod display;
 mod narrow;
+mod projection;
 mod sample;
 mod scalars;
-mod show;
-mod step;
+mod subtype;
 #[cfg(test)]
 mod tests;
-mod within;
 
 use std::sync::Arc;
 
@@ -19,9 +19,9 @@ use indexmap::IndexMap;
 
 use crate::value::{Kinds, Value};
 
+pub(crate) use projection::Wrong;
 pub(crate) use scalars::Format;
 use scalars::{Bools, Numbers, Strings};
-pub(crate) use step::Wrong;
 
 /// A set of values. The empty one is that of what cannot be.
 #[derive(Clone, Debug, Default, PartialEq)]

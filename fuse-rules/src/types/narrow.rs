@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::scalars::Bools;
 use super::{Known, Lack, Record, Rest, Ty};
-use crate::check::typed::IsTest;
 use crate::syntax::ast::Segment;
+use crate::typed::IsTest;
 use crate::value::Kinds;
 
 impl Ty {

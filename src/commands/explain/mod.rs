@@ -8,7 +8,9 @@ use std::collections::BTreeMap;
 
 use asked::Asked;
 use fuse_rules::once::{Admission, Claims};
-use fuse_rules::{Closest, Event, Explained, Explanation, Fuses, Outcome, Ruleset, parse_switch};
+use fuse_rules::{
+    Counterfactual, Event, Explained, Explanation, Fuses, Outcome, Ruleset, parse_switch,
+};
 use fuse_runtime::engine::reject_unrenderable;
 use fuse_runtime::event::EventKey;
 use fuse_runtime::sources::{decode_header, sender_id};
@@ -148,7 +150,7 @@ impl Objects<'_> {
 fn json_text(
     explanation: &Explanation,
     objects: &Objects<'_>,
-    closest: &BTreeMap<String, Closest>,
+    closest: &BTreeMap<String, Counterfactual>,
 ) -> String {
     let decisions: Vec<Value> = explanation
         .decisions

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use clap::builder::styling::{AnsiColor, Style};
-use fuse_rules::{Closest, Explained, Explanation, Outcome, Part};
+use fuse_rules::{Counterfactual, Explained, Explanation, Outcome, Part};
 use fuse_runtime::event::EventKey;
 
 use super::Objects;
@@ -21,7 +21,7 @@ pub(super) fn text(
     asked: &Asked,
     objects: &Objects<'_>,
     file: &str,
-    closest: &BTreeMap<String, Closest>,
+    closest: &BTreeMap<String, Counterfactual>,
 ) -> String {
     let EventKey { id, .. } = &objects.event;
     let mut out = format!("{}, from {file}, id `{id}`\n", objects.event.full_name());

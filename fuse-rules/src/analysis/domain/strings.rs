@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::{Automata, Pick};
-use crate::check::typed::Pattern;
+use crate::typed::Pattern;
 use crate::types::{Format, Ty};
 use crate::value::Value;
 

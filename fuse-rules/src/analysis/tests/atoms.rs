@@ -181,7 +181,7 @@ fn what_is_picked_of_texts_belongs_and_nothing_means_nothing() {
         let ruleset = set("", &[&format!("when {text}")]);
         let expr = &placed(ruleset.typed())[0].rule.when[0];
         match &expr.kind {
-            crate::check::typed::ExprKind::Pattern { pattern, .. } => pattern.clone(),
+            crate::typed::ExprKind::Pattern { pattern, .. } => pattern.clone(),
             _ => panic!(),
         }
     });

@@ -7,13 +7,13 @@ use std::collections::BTreeMap;
 use super::generate::{TYPES, body, rules};
 use super::proofs::Proofs;
 use super::*;
-use crate::analysis::{Clause, Finding, ask};
-use crate::check::typed::{Each, Expr, ExprKind};
+use crate::analysis::{Clause, Finding, query};
 use crate::eval::reference::{self, Budget, World};
 use crate::eval::tests::many::Random;
 use crate::eval::tests::{event, load};
 use crate::event::Event;
 use crate::fuses::Fuses;
+use crate::typed::{Each, Expr, ExprKind};
 use crate::value::Value;
 use crate::{Outcome, types::Ty};
 
@@ -101,12 +101,12 @@ impl<'r> Claims<'r> {
             Answer::Never(Events::Typed) => is_typed,
             _ => false,
         };
-        let matches: Vec<_> = self.placed.iter().map(|of| ask::matches(*of, world)).collect();
+        let matches: Vec<_> = self.placed.iter().map(|of| query::matches(*of, world)).collect();
         for (at, placed) in self.placed.iter().enumerate() {
             let name = &placed.rule.name;
             let is_never = of(&self.matching[at]) && !matches[at].is_empty();
             assert!(!is_never, "{name} never matches, but does\n{told}");
-            let fails = ask::fails(*placed, world);
+            let fails = query::fails(*placed, world);
             let is_always = of(&self.failing[at]) && fails.is_some();
             assert!(!is_always, "{name} always matches, but does not at {fails:?}\n{told}");
             for clause in &self.clauses[at] {
@@ -249,7 +249,7 @@ fn changed(
     let mut analysis = Analysis::new(ruleset.typed());
     let placed = placed(ruleset.typed());
     let same = placed.iter().find(|other| other.rule.name == of.rule.name).unwrap();
-    let matched = !ask::matches(of, &World::new(event, None)).is_empty();
+    let matched = !query::matches(of, &World::new(event, None)).is_empty();
     let Some(closest) = analysis.closest(*same, event, &Budget::new(u64::MAX)) else {
         assert!(!matched || event.body().contains("999") || event.body().contains("\\u"), "{told}");
         *counts.entry("no change found").or_default() += 1;

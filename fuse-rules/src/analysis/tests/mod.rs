@@ -2,17 +2,17 @@
 
 mod atoms;
 mod claims;
-mod closest;
+mod counterfactual;
 pub(crate) mod generate;
 mod large;
 mod proofs;
 mod tables;
 
 use super::{Analysis, Answer, Events, Placed, Witness};
-use crate::check::typed::Rules;
 use crate::diagnostic::Diagnostics;
 use crate::eval::tests::registry;
 use crate::ruleset::Ruleset;
+use crate::typed::Rules;
 
 /// Every rule, in order.
 fn placed(rules: &Rules) -> Vec<Placed<'_>> {

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::analysis::{Inside, Truths, ask};
-use crate::check::typed::{Expr, ExprKind, IsTest, Path, QuantifierKind, TextOp};
+use crate::analysis::{Inside, Truths, query};
 use crate::eval::ops::{Fault, Truth};
 use crate::eval::reference::{self, World};
+use crate::typed::{Expr, ExprKind, IsTest, Path, QuantifierKind, TextOp};
 use crate::value::Value;
 
 /// What is proven of the values that the conditions of one rule read.
@@ -72,7 +72,7 @@ impl<'r> Proofs<'r> {
 
     /// Fails where an event shows a proof to be false.
     pub(super) fn hold(&self, world: &World<'_>, told: &str) {
-        let matching = ask::matches(self.of, world);
+        let matching = query::matches(self.of, world);
         let eachs = self.of.eachs();
         for (path, elements) in reference::elements(world, &eachs) {
             let truth = |expr: &Expr| reference::truth(world, elements.clone(), expr);

@@ -1,6 +1,6 @@
 //! Kinds of sources and triggers like those of the runtime, as far as the pages speak of them.
 
-use crate::outline::TriggerInfo;
+use crate::schema::TriggerInfo;
 use crate::schema::{Field, FieldType, Registry, Schema, SourceSchema, Templates};
 
 pub(crate) fn registry() -> Registry {

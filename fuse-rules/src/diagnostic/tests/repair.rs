@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::kinds::{registry, whole};
+use crate::autofix::Repair;
 use crate::diagnostic::{Code, Diagnostics, Topic};
 use crate::lint::Lints;
-use crate::repair::Repair;
 use crate::ruleset::Ruleset;
 
 fn repair(text: &str) -> (String, Repair) {

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashSet;
 
-use crate::check::typed::{Expr, ExprKind, Reference as _};
 use crate::eval::ops::Fault;
 use crate::plan::{Compiled, Concealed, EventPlan, Slot};
 use crate::span::Span;
+use crate::typed::{Expr, ExprKind, Reference as _};
 
 /// What is concealed of an event's conditions: everything that reads a sensitive value, and everything
 /// that reads a value which is compared with one.

@@ -4,9 +4,9 @@ use super::part::Part;
 use super::tree::{Budget, Tree};
 use super::{Explained, Explanation, explained, unexplained};
 use crate::decision::Outcome;
-use crate::eval::machine::{self, Report, Site};
+use crate::eval::exhaustive::{self, Report, Site};
 use crate::eval::stack::Work;
-use crate::eval::{Decision, Verdict, decide, decision};
+use crate::eval::{Decision, Verdict, decision, indexed};
 use crate::event::Event;
 use crate::fuses::Fuses;
 use crate::plan::{Compiled, EventPlan, RulePlan, SensorPlan};
@@ -59,9 +59,9 @@ pub(crate) fn explain_page(
     request: &PageRequest<'_>,
 ) -> ExplainedPage {
     let asked = |name: &str| request.rule.is_none_or(|rule| rule == name);
-    let mismatch = machine::mismatch(plan, event);
-    if let Some(why) = decide::evaluate(plan, event, fuses).refused {
-        let decisions = machine::refused(plan, event, &why).decisions;
+    let mismatch = exhaustive::mismatch(plan, event);
+    if let Some(why) = indexed::evaluate(plan, event, fuses).refused {
+        let decisions = exhaustive::refused(plan, event, &why).decisions;
         let page = listed(decisions, &asked, request);
         let explanation = Explanation { refused: Some(why), mismatch, ..page.explanation };
         return ExplainedPage { explanation, ..page };
@@ -72,7 +72,7 @@ pub(crate) fn explain_page(
     let limit = || Work::to_explain(event.received_at(), event_plan.rule_count());
     let mut counted = vec![Counted::default(); event_plan.rule_count()];
     let work = limit();
-    let walked = machine::walk(plan, event, fuses, &work, &asked, &mut |site, verdict| {
+    let walked = exhaustive::walk(plan, event, fuses, &work, &asked, &mut |site, verdict| {
         if let Some(rule) = counted.get_mut(site.order) {
             rule.decisions += 1;
             rule.holds |= !matches!(verdict, Verdict::NotMatched(_) | Verdict::Unknown(_));
@@ -80,13 +80,13 @@ pub(crate) fn explain_page(
     });
     if walked.is_err() {
         // Deciding looked at the candidates alone, and that was little enough.
-        let page = listed(decide::evaluate(plan, event, fuses).decisions, &asked, request);
+        let page = listed(indexed::evaluate(plan, event, fuses).decisions, &asked, request);
         let explanation = Explanation { mismatch, cut: true, ..page.explanation };
         return ExplainedPage { explanation, ..page };
     }
     let (work, explaining) = (limit(), limit());
     let mut page = Page { request, decisions: Vec::new(), same_before: 0, parts: 0, full: false };
-    let read = machine::read(plan, event, &work, &mut |event_plan, stack| {
+    let read = exhaustive::read(plan, event, &work, &mut |event_plan, stack| {
         let mut first = 0;
         for (order, (sensor, rule)) in rules(event_plan).enumerate() {
             let count = counted.get(order).map_or(0, |rule| rule.decisions);
@@ -100,7 +100,7 @@ pub(crate) fn explain_page(
                     }
                     at.number += 1;
                 };
-                machine::walk_rule(plan, (sensor, rule), order, stack, fuses, report);
+                exhaustive::walk_rule(plan, (sensor, rule), order, stack, fuses, report);
                 // Past the limit, what was decided of this rule is not what is so.
                 if work.exceeded().is_some() {
                     page.decisions.truncate(before);

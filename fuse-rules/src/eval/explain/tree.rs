@@ -4,12 +4,12 @@ use std::cell::Cell;
 
 use super::conceal::Show;
 use super::part::{Form, Found, Part};
-use crate::check::typed::{Expr, ExprKind, QuantifierKind};
 use crate::eval::ops::Fault;
 use crate::eval::stack::Stack;
 use crate::plan::{Compiled, Concealed, EventPlan, Slot};
 use crate::sensitive::HIDDEN;
 use crate::span::Span;
+use crate::typed::{Expr, ExprKind, QuantifierKind};
 use crate::value::{Value, cut_at};
 
 /// How deep parts nest at most: readers of JSON have limits of their own.

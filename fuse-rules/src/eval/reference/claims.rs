@@ -3,10 +3,10 @@
 //! Only what is reached is looked at: a part of an `and` counts where those before it are true.
 
 use super::{Env, World};
-use crate::check::typed::{Expr, ExprKind, Mapped, MappedValue, QuantifierKind, Rules, Sensor};
 use crate::eval::ops::Fault;
 use crate::event::Event;
 use crate::plan::Shown;
+use crate::typed::{Expr, ExprKind, Mapped, MappedValue, QuantifierKind, Rules, Sensor};
 use crate::types::{Known, Lack, Missing};
 use crate::value::Value;
 

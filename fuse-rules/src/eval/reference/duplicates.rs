@@ -1,7 +1,7 @@
 //! Keys that stand twice, found by going through everything that the rules read.
 
 use super::{Env, World};
-use crate::check::typed::{Each, Expr, ExprKind, Mapped, MappedValue, Path, Root, Rule};
+use crate::typed::{Each, Expr, ExprKind, Mapped, MappedValue, Path, Root, Rule};
 use crate::value::{DuplicateKey, Value};
 
 /// Goes through everything that rules read, for keys that stand twice.

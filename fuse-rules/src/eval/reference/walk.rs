@@ -1,9 +1,9 @@
 //! Going through the elements of a rule, with the truth of its conditions at each.
 
 use super::{Env, World};
-use crate::check::typed::{Each, Expr, Rule, Sensor};
 use crate::eval::Verdict;
 use crate::eval::ops::{self, Fault, Truth, name};
+use crate::typed::{Each, Expr, Rule, Sensor};
 use crate::value::Value;
 
 /// The truth of a rule's conditions for each element, where there are some; those of its sensor alone

@@ -2,11 +2,11 @@
 
 use std::cell::Cell;
 
-use crate::check::typed::Expr;
 use crate::eval::ops::{self, Fault, Truth};
 use crate::eval::weight;
 use crate::event::Event;
 use crate::functions::Context;
+use crate::typed::Expr;
 use crate::value::Value;
 
 /// Is told the truth of each condition, and of each part of one, that is looked at.

@@ -6,13 +6,13 @@ use proptest::test_runner::Config;
 
 use super::generate::{body, condition};
 use super::{event, registry};
-use crate::check::typed::{Each, Expr, ExprKind, Rule, Rules, Sensor};
 use crate::decision::Outcome;
 use crate::eval::Decision;
 use crate::eval::reference::{self, World};
 use crate::fuses::Fuses;
 use crate::plan::{Form, Part};
 use crate::ruleset::Ruleset;
+use crate::typed::{Each, Expr, ExprKind, Rule, Rules, Sensor};
 
 /// Decides parts of a rule's condition by the reference, each alone.
 struct Obvious<'r> {

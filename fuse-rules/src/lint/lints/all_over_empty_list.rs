@@ -1,9 +1,9 @@
 //! `all-over-empty-list`
 
 use crate::analysis::Placed;
-use crate::check::typed::{Expr, ExprKind, QuantifierKind, Rule, Sensor};
+use crate::typed::{Expr, ExprKind, QuantifierKind, Rule, Sensor};
 use crate::lint::context::{Context, Findings};
-use crate::lint::reads::{self, Bound, Part, Step, Whole};
+use crate::lint::event_paths::{self, Bound, Part, Step, Whole};
 use crate::lint::{Level, Lint};
 use crate::span::Span;
 use crate::syntax::ast;
@@ -77,13 +77,13 @@ fn look_at<'a>(
 ) {
     let mut all: Vec<(Whole<'_>, &Expr, Span)> = Vec::new();
     let mut filled: Vec<Whole<'_>> = Vec::new();
-    reads::roots(sensor, rule, &mut |part, expr, bound| match part {
+    event_paths::roots(sensor, rule, &mut |part, expr, bound| match part {
         Part::Each => filled.extend(bound.of(expr)),
         Part::When => {
             positive(expr, true, bound, &mut |whole, list, span| {
                 all.extend(whole.map(|whole| (whole, list, span)));
             });
-            reads::below(expr, bound, &mut |expr, bound| filled.extend(asked(expr, bound)));
+            event_paths::below(expr, bound, &mut |expr, bound| filled.extend(asked(expr, bound)));
         }
         _ => {}
     });

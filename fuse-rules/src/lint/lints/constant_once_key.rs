@@ -1,6 +1,6 @@
 //! `constant-once-key`
 
-use crate::check::typed::{Expr, ExprKind, Root};
+use crate::typed::{Expr, ExprKind, Root};
 use crate::lint::context::{Context, Findings};
 use crate::lint::{Level, Lint};
 use crate::syntax::ast::Segment;

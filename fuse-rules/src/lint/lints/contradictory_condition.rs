@@ -2,7 +2,7 @@
 
 use crate::analysis::{Clause, Events};
 use crate::lint::context::{Context, Findings};
-use crate::lint::study::is_impossible;
+use crate::lint::facts::is_impossible;
 use crate::lint::{Level, Lint};
 
 pub(super) static LINT: Lint = Lint {

@@ -2,9 +2,9 @@
 
 use rustc_hash::FxHashMap;
 
-use crate::check::typed::{Expr, ExprKind, Root};
+use crate::typed::{Expr, ExprKind, Root};
 use crate::lint::context::{Context, Findings};
-use crate::lint::reads::{self, Bound, Part, Step, Whole};
+use crate::lint::event_paths::{self, Bound, Part, Step, Whole};
 use crate::lint::{Level, Lint};
 use crate::span::Span;
 
@@ -64,7 +64,7 @@ fn look(context: &Context<'_>, out: &mut Findings) {
             let mut found: FxHashMap<Whole<'_>, Vec<(i64, Span)>> = FxHashMap::default();
             let mut order = Vec::new();
             let mut counted = Vec::new();
-            reads::all(sensor, rule, &mut |part, expr, bound| {
+            event_paths::all(sensor, rule, &mut |part, expr, bound| {
                 if let Some((list, index)) = indexed(expr, bound) {
                     let places = found.entry(list.clone()).or_default();
                     if places.is_empty() {

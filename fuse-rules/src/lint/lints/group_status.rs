@@ -1,8 +1,8 @@
 //! `group-status`
 
-use crate::check::typed::{Expr, ExprKind, Root, Rule, Sensor};
+use crate::typed::{Expr, ExprKind, Root, Rule, Sensor};
 use crate::lint::context::{Context, Findings};
-use crate::lint::reads::{self, Bound, Step, Whole};
+use crate::lint::event_paths::{self, Bound, Step, Whole};
 use crate::lint::{Level, Lint};
 use crate::span::Span;
 use crate::syntax::ast::Segment;
@@ -134,7 +134,7 @@ fn look_at(sensor: &Sensor, rule: &Rule, context: &Context<'_>, out: &mut Findin
         bound.iter().for_each(|outer| around.bind(&outer.list));
         lists.extend(through(&each.list, &each.name, &around, context));
     }
-    reads::all(sensor, rule, &mut |_, expr, bound| {
+    event_paths::all(sensor, rule, &mut |_, expr, bound| {
         if let Some(whole) = bound.of(expr) {
             read.push((whole, expr.span));
         }

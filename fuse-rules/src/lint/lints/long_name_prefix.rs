@@ -2,10 +2,10 @@
 
 use serde_json::Value as Json;
 
-use crate::check::typed::{Rule, Trigger};
+use crate::typed::{Rule, Trigger};
 use crate::lint::context::{Context, Findings};
 use crate::lint::{Level, Lint};
-use crate::outline::{Outline, TriggerInfo};
+use crate::schema::{Outline, TriggerInfo};
 use crate::schema::{FieldType, Schema};
 
 pub(super) static LINT: Lint = Lint {

@@ -1,9 +1,9 @@
 //! `mapping-may-be-missing`
 
 use crate::analysis::Placed;
-use crate::check::typed::{Expr, ExprKind, Mapped, Path};
+use crate::typed::{Expr, ExprKind, Mapped, Path};
 use crate::lint::context::{Context, Findings};
-use crate::lint::reads;
+use crate::lint::event_paths;
 use crate::lint::{Level, Lint};
 use crate::span::Span;
 use crate::types::Missing;
@@ -120,7 +120,7 @@ fn look(context: &Context<'_>, out: &mut Findings) {
     for placed in rules {
         for trigger in &placed.rule.triggers {
             let mut places: Vec<(&Mapped, Span)> = Vec::new();
-            reads::fields(&trigger.fields, &mut |field, expr| {
+            event_paths::fields(&trigger.fields, &mut |field, expr| {
                 let mut may_lack = || {
                     lacking(expr, context).iter().any(|paths| !study.analysis.is_one_there(placed, paths))
                 };

@@ -2,7 +2,7 @@
 
 use crate::diagnostic::suggest;
 use crate::lint::context::{Context, Findings};
-use crate::lint::given::{self, Parameter};
+use crate::lint::template_calls::{self, Parameter};
 use crate::lint::templates::{WorkflowTemplate, span};
 use crate::lint::{Level, Lint};
 
@@ -121,7 +121,7 @@ sensor example on gh.push {
 
 fn look(context: &Context<'_>, out: &mut Findings) {
     let Some(templates) = context.templates(out) else { return };
-    given::all(context, &mut |given| {
+    template_calls::all(context, &mut |given| {
         let Some((file, template)) = given.template(templates) else { return };
         let Some(parameters) = &given.parameters else { return };
         for needed in template.parameters.iter().filter(|parameter| parameter.required) {

@@ -2,7 +2,7 @@
 
 use crate::diagnostic::Fix;
 use crate::lint::context::{Context, Findings};
-use crate::lint::{Level, Lint, walk};
+use crate::lint::{Level, Lint, visit};
 use crate::span::Span;
 use crate::syntax::ast::{Expr, ExprKind};
 
@@ -47,7 +47,7 @@ condition odd(x) = x == 1 or x > 2 and x < 4 or x > 8 and x < 9
 
 fn look(context: &Context<'_>, out: &mut Findings) {
     for file in context.trees() {
-        walk::expressions(&file.tree, &mut |expr| {
+        visit::expressions(&file.tree, &mut |expr| {
             let ExprKind::Or(parts) = &expr.kind else { return };
             for part in parts {
                 report(part, expr, out);

@@ -1,7 +1,7 @@
 //! `never-matches`
 
 use crate::lint::context::{Context, Findings};
-use crate::lint::study::is_impossible;
+use crate::lint::facts::is_impossible;
 use crate::lint::{Level, Lint};
 
 pub(super) static LINT: Lint = Lint {

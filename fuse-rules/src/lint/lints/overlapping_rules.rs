@@ -2,9 +2,9 @@
 
 use rustc_hash::FxHashMap;
 
-use crate::check::typed::{Mapped, MappedValue, Trigger};
+use crate::typed::{Mapped, MappedValue, Trigger};
 use crate::lint::context::{Context, Findings};
-use crate::lint::study::shown;
+use crate::lint::facts::shown;
 use crate::lint::{Level, Lint};
 use crate::plan::Shown;
 

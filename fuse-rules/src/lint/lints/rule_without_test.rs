@@ -2,7 +2,7 @@
 
 use rustc_hash::FxHashSet;
 
-use crate::check::typed::{Expected, TestStep};
+use crate::typed::{Expected, TestStep};
 use crate::lint::context::{Context, Findings};
 use crate::lint::{Level, Lint};
 

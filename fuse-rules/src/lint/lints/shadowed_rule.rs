@@ -1,8 +1,8 @@
 //! `shadowed-rule`
 
-use crate::check::typed::Rule;
+use crate::typed::Rule;
 use crate::lint::context::{Context, Findings};
-use crate::lint::study::{Study, shown};
+use crate::lint::facts::{Study, shown};
 use crate::lint::{Level, Lint};
 use crate::plan::Shown;
 

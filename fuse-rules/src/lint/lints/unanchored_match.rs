@@ -2,7 +2,7 @@
 
 use crate::diagnostic::Fix;
 use crate::lint::context::{Context, Findings};
-use crate::lint::{Level, Lint, walk};
+use crate::lint::{Level, Lint, visit};
 use crate::syntax::ast::{Expr, ExprKind, Segment, TextOp};
 use crate::syntax::quoted;
 
@@ -66,7 +66,7 @@ const NAMES: &str = "action app application branch cluster env environment host 
 
 fn look(context: &Context<'_>, out: &mut Findings) {
     for file in context.trees() {
-        walk::expressions(&file.tree, &mut |expr| {
+        visit::expressions(&file.tree, &mut |expr| {
             let ExprKind::TextTest { op, left, right } = &expr.kind else { return };
             let ExprKind::String(text) = &right.kind else { return };
             match op {

@@ -2,7 +2,7 @@
 
 use crate::diagnostic::suggest;
 use crate::lint::context::{Context, Findings};
-use crate::lint::given;
+use crate::lint::template_calls;
 use crate::lint::templates::span;
 use crate::lint::{Level, Lint};
 
@@ -92,7 +92,7 @@ sensor example on gh.push {
 
 fn look(context: &Context<'_>, out: &mut Findings) {
     let Some(templates) = context.templates(out) else { return };
-    given::all(context, &mut |given| {
+    template_calls::all(context, &mut |given| {
         let Some((file, template)) = given.template(templates) else { return };
         for parameter in given.parameters.iter().flatten() {
             let text = parameter.name;

@@ -2,7 +2,7 @@
 
 use crate::diagnostic::Diagnostic;
 use crate::lint::context::{Context, Findings};
-use crate::lint::given::{self, Given};
+use crate::lint::template_calls::{self, Given};
 use crate::lint::templates::span;
 use crate::lint::{Level, Lint};
 use crate::syntax::ast::Text;
@@ -154,7 +154,7 @@ spec:
 
 fn look(context: &Context<'_>, out: &mut Findings) {
     let Some(templates) = context.templates(out) else { return };
-    given::all(context, &mut |given| {
+    template_calls::all(context, &mut |given| {
         if given.template(templates).is_some() {
             return;
         }

@@ -1,10 +1,10 @@
 //! `unsafe-parameter`
 
 use crate::analysis::Placed;
-use crate::check::typed::{Expr, ExprKind};
+use crate::typed::{Expr, ExprKind};
 use crate::lint::context::{Context, Findings};
-use crate::lint::given::{self, Given};
-use crate::lint::reads::{self, Bound, Whole};
+use crate::lint::template_calls::{self, Given};
+use crate::lint::event_paths::{self, Bound, Whole};
 use crate::lint::templates::span;
 use crate::lint::{Level, Lint, guards};
 use crate::value::Kinds;
@@ -246,7 +246,7 @@ sensor example on gh.push {
 
 fn look(context: &Context<'_>, out: &mut Findings) {
     let Some(templates) = context.templates(out) else { return };
-    given::all(context, &mut |given| {
+    template_calls::all(context, &mut |given| {
         let Some((file, template)) = given.template(templates) else { return };
         let tested = guards::tested(given.sensor, given.rule);
         for parameter in given.parameters.iter().flatten() {
@@ -295,7 +295,7 @@ fn is_tested(given: &Given<'_>, value: &Expr, tested: &[Whole<'_>]) -> bool {
     let each = [&given.sensor.each, &given.rule.each];
     each.into_iter().flatten().for_each(|each| bound.bind(&each.list));
     let mut all = true;
-    reads::below(value, &mut bound, &mut |expr, bound| {
+    event_paths::below(value, &mut bound, &mut |expr, bound| {
         if let ExprKind::Path(path) = &expr.kind {
             all &= bound.whole(path).is_some_and(|whole| tested.contains(&whole));
         }

@@ -1,10 +1,10 @@
 //! `untrusted-text`
 
 use crate::analysis::Placed;
-use crate::check::typed::{Expr, ExprKind, Mapped, Path, Rule, Sensor};
+use crate::typed::{Expr, ExprKind, Mapped, Path, Rule, Sensor};
 use crate::lint::context::{Context, Findings};
 use crate::lint::outsiders::HARMLESS_FIELDS;
-use crate::lint::reads::{self, Bound, Part, Whole};
+use crate::lint::event_paths::{self, Bound, Part, Whole};
 use crate::lint::{Level, Lint, guards};
 
 pub(super) static LINT: Lint = Lint {
@@ -144,7 +144,7 @@ fn look(context: &Context<'_>, out: &mut Findings) {
 
 fn look_at<'a>(sensor: &'a Sensor, rule: &'a Rule, context: &Context<'a>, out: &mut Findings) {
     let mut found = Vec::new();
-    reads::roots(sensor, rule, &mut |part, expr, bound| {
+    event_paths::roots(sensor, rule, &mut |part, expr, bound| {
         if let Part::Field(trigger, field) = part
             && acts(&trigger.kind, field, context)
         {

@@ -4,7 +4,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::diagnostic::Fix;
 use crate::lint::context::{Context, Findings};
-use crate::lint::uses::Uses;
+use crate::lint::references::Uses;
 use crate::lint::{Level, Lint};
 use crate::span::{FileId, Span};
 

@@ -1,8 +1,8 @@
 //! What a comment allows, and where.
 
 use super::{file, load};
+use crate::autofix::Repair;
 use crate::lint::{Level, Lint, Lints};
-use crate::repair::Repair;
 use crate::ruleset::Ruleset;
 
 /// The rules with `because` comments; what is left of `mixed-and-or`, and of the allowances.

@@ -6,9 +6,9 @@ use rustc_hash::FxHashMap;
 use super::interval::Interval;
 use super::pattern;
 use super::state::State;
-use crate::check::typed::{IsTest, TextOp};
+use crate::plan::atom::{At, Const, Test};
 use crate::plan::program::{NodeKind, Programs, Ref};
-use crate::plan::test::{At, Const, Test};
+use crate::typed::{IsTest, TextOp};
 
 /// Something that an index can look up.
 #[derive(Clone, Debug, PartialEq)]

@@ -10,7 +10,7 @@ use super::affix::Prefixes;
 use super::interval::{Interval, Intervals};
 use super::state::State;
 use crate::eval::Work;
-use crate::plan::test::{number_hash, text_hash};
+use crate::plan::atom::{number_hash, text_hash};
 use crate::scan::{Entry, Extract, Held, find};
 
 /// How many different sets of values are looked up together at most.

@@ -17,8 +17,8 @@ pub(crate) use access::Access;
 use access::{Choice, Counts};
 pub(crate) use level::{Level, Lookup, Memory, dedup};
 
+use super::atom::Test;
 use super::program::{NodeKind, Programs, Ref};
-use super::test::Test;
 use super::{EventPlan, Frames, RuleAt};
 
 /// The levels of a site, the event's first.

@@ -4,8 +4,8 @@ use regex_syntax::hir::literal::{self, ExtractKind, Extractor};
 use regex_syntax::hir::{Hir, HirKind};
 
 use super::access::Access;
-use crate::check::typed::{Pattern, TextOp};
-use crate::plan::test::{At, text_hash};
+use crate::plan::atom::{At, text_hash};
+use crate::typed::{Pattern, TextOp};
 
 /// A text that must be there, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]

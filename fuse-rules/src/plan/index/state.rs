@@ -1,8 +1,8 @@
 //! What can be told of a value before it is read.
 
-use crate::check::typed::IsTest;
-use crate::plan::test::Const;
+use crate::plan::atom::Const;
 use crate::scan::Held;
+use crate::typed::IsTest;
 
 /// A set of states that a value may be in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -5,9 +5,9 @@ use proptest::prelude::*;
 use super::affix::Prefixes;
 use super::interval::{Interval, Intervals};
 use super::pattern::{Literal, literals};
-use crate::check::typed::{Pattern, TextOp};
 use crate::eval::tests::load;
 use crate::number::Number;
+use crate::typed::{Pattern, TextOp};
 
 fn sorted(mut found: Vec<u32>) -> Vec<u32> {
     found.sort_unstable();

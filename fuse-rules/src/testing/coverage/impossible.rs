@@ -4,10 +4,10 @@ use rustc_hash::FxHashMap;
 
 use super::{Coverage, lacking};
 use crate::analysis::{Analysis, Placed, Truths};
-use crate::check::typed::{Expr, ExprKind, Rule, Sensor};
 use crate::decision::Outcome;
 use crate::span::Span;
 use crate::testing::Tests;
+use crate::typed::{Expr, ExprKind, Rule, Sensor};
 
 impl Tests<'_> {
     /// The same without what no event can show, as far as that is proven: a part that is never false, say.

@@ -2,7 +2,7 @@
 
 use super::make::Fault;
 use crate::analysis::{Analysis, Answer, Events, Placed, Witness};
-use crate::check::typed::{Rules, Sensor};
+use crate::typed::{Rules, Sensor};
 
 /// For which events a fault makes a difference.
 pub(super) enum Differs {

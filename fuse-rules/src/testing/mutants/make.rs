@@ -3,9 +3,9 @@
 use rustc_hash::FxHashMap;
 
 use super::own::{Change, Parts};
-use crate::check::typed::{Expr, Mapped, MappedValue, Rule, Sensor};
 use crate::ruleset::Ruleset;
 use crate::span::Span;
+use crate::typed::{Expr, Mapped, MappedValue, Rule, Sensor};
 
 /// A fault, with the sensors that have it. Of their rules only those are kept that have it.
 pub(super) struct Fault {

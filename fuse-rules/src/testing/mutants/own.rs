@@ -1,10 +1,10 @@
 //! The faults of single parts of conditions, and which places of the rules one text stands for: that of a
 //! named condition stands wherever the condition is called.
 
-use crate::check::typed::{ArithOp, CompareOp, Expr, ExprKind, QuantifierKind, TextOp};
 use crate::number::Number;
 use crate::ruleset::Ruleset;
 use crate::span::Span;
+use crate::typed::{ArithOp, CompareOp, Expr, ExprKind, QuantifierKind, TextOp};
 use crate::value::Value;
 
 /// What a fault changes in the text of the rules: the same wherever that text stands for something.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use fuse_rules::{Changed, Closest};
+use fuse_rules::{Changed, Counterfactual};
 use serde::Serialize;
 
 use super::Question;
@@ -107,7 +107,7 @@ fn would_match(
         ));
     }
     let (mut bytes, mut left_out) = (0, 0);
-    for (rule, Closest { changes, .. }) in found.rules {
+    for (rule, Counterfactual { changes, .. }) in found.rules {
         let would = Would { changes: changes.into_iter().map(cut).collect() };
         let size = rule.len() + bounds::size(&would, DEPTH);
         if bytes + size <= MAX_CHANGES_BYTES {

@@ -1,8 +1,8 @@
 //! The fast evaluator of plans: candidates by the index, then their conditions, then the actions of
 //! those that hold. Nothing is kept of what does not fire.
 
+use super::exhaustive::{self, too_many};
 use super::frame::{self, Frame};
-use super::machine::{self, too_many};
 use super::scratch::{Around, LEVELS, Scratch};
 use super::stack::{Stack, Work};
 use super::{Decision, Evaluation, Verdict, decision, refusal};
@@ -21,7 +21,7 @@ pub(crate) fn evaluate(plan: &Compiled, event: &Event<'_>, fuses: &Fuses) -> Eva
         };
     };
     if event_plan.rejects
-        && let Some(why) = machine::mismatch(plan, event)
+        && let Some(why) = exhaustive::mismatch(plan, event)
     {
         return Evaluation { mismatch: Some(why.clone()), ..refused(why) };
     }
@@ -308,7 +308,9 @@ impl<'d> Decider<'d> {
     fn fire(&mut self, rule: &RulePlan, order: usize, level: usize, element: &[u32]) {
         let mut verdicts = Vec::new();
         self.with_stack(level, &mut |stack, plan, fuses| {
-            machine::fire(&plan.fuses, fuses, rule, stack, &mut |verdict| verdicts.push(verdict));
+            exhaustive::fire(&plan.fuses, fuses, rule, stack, &mut |verdict| {
+                verdicts.push(verdict)
+            });
         });
         for verdict in verdicts {
             self.decided(rule, order, element, verdict);
@@ -332,7 +334,7 @@ impl<'d> Decider<'d> {
         let event_plan = self.event_plan;
         let mut decided = Vec::new();
         self.with_stack(0, &mut |stack, plan, fuses| {
-            machine::walk_rules(plan, event_plan, stack, fuses, &mut |site, verdict| {
+            exhaustive::walk_rules(plan, event_plan, stack, fuses, &mut |site, verdict| {
                 if !matches!(verdict, Verdict::NotMatched(_) | Verdict::Unknown(_)) {
                     decided.push((site.order, decision(&site.rule.name, site.element, verdict)));
                 }

@@ -5,10 +5,10 @@ use std::rc::Rc;
 use super::atom;
 use super::domain::{Bits, Domain};
 use super::goal::{Choice, Contradiction, Goal, Says, State, Universal, Wanted};
-use super::places::{BODY, Id, Places, Scope, Step};
 use super::truths::Truths;
-use crate::check::typed::{CompareOp, Expr, ExprKind, QuantifierKind};
+use super::variables::{BODY, Id, Places, Scope, Step};
 use crate::number::Number;
+use crate::typed::{CompareOp, Expr, ExprKind, QuantifierKind};
 use crate::value::Value;
 
 /// How many elements are made up, and how many of those that are there are looked at.

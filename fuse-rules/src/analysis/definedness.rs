@@ -1,8 +1,8 @@
 //! What a condition needs of the values that it reads to be true or false at all.
 
 use super::domain::{Bits, Domain};
-use super::places::{Id, Places};
-use crate::check::typed::{Expr, ExprKind};
+use super::variables::{Id, Places};
+use crate::typed::{Expr, ExprKind};
 use crate::value::Kinds;
 
 /// Where a value is none of these, the condition is unknown.

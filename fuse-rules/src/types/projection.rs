@@ -52,7 +52,7 @@ impl Ty {
             return Err(Wrong::NothingInside);
         }
         let listed = self.maps.iter().any(|map| map.fields.contains_key(key));
-        let declared = || Missing::Declared(super::show::joined(&base(), key));
+        let declared = || Missing::Declared(super::display::joined(&base(), key));
         let mut found = Known::present(Self::nothing());
         let mut known = listed;
         for map in &self.maps {

@@ -1,7 +1,7 @@
 //! Values for the places of an event: small ones that fit all that is known, or that there are none.
 
 use super::domain::{Automata, Bits, Domain, Pick};
-use super::places::{BODY, Id, Place, Places, Step};
+use super::variables::{BODY, Id, Place, Places, Step};
 use crate::types::{Record, Rest, Ty};
 use crate::value::Value;
 

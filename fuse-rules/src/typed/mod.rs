@@ -10,7 +10,7 @@ use regex::Regex;
 use rustc_hash::FxHashMap;
 
 use crate::functions::Function;
-use crate::info::DefinitionKind;
+use crate::inventory::DefinitionKind;
 use crate::schema::FieldType;
 use crate::sensitive::root_is_sensitive;
 use crate::span::{Files, Span};

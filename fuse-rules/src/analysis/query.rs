@@ -2,19 +2,19 @@
 
 use std::rc::Rc;
 
+use super::canonical;
 use super::domain::Automata;
-use super::fit::{Fit, Fitter};
+use super::enumerate::Guesser;
 use super::goal::{Choice, Goal, State, Wanted};
-use super::guess::Guesser;
-use super::key;
-use super::lists::{self, Elements};
-use super::places::{Id, Places, Scope, Step};
+use super::model::{Fit, Fitter};
+use super::quantifiers::{self, Elements};
 use super::solve::{Outcome, STEPS, Search};
 use super::truths::Truths;
+use super::variables::{Id, Places, Scope, Step};
 use super::witness::{Made, Witness};
 use super::{Answer, Events, Inside, Placed};
-use crate::check::typed::{Each, Expr};
 use crate::eval::reference::{self, World};
+use crate::typed::{Each, Expr};
 use crate::types::Ty;
 use crate::value::Value;
 
@@ -146,7 +146,8 @@ pub(super) fn bind<'r>(
     let mut goals = Vec::new();
     for each in eachs {
         let step = Step::Element(state.elements.next());
-        let bound = lists::bind(state, &each.list, &scope, step).map_err(|_| Outcome::Never)?;
+        let bound =
+            quantifiers::bind(state, &each.list, &scope, step).map_err(|_| Outcome::Never)?;
         let element = match bound {
             Some((element, so)) => {
                 goals.extend(so);
@@ -191,7 +192,7 @@ pub(super) fn is_part(whole: &Expr, part: &Expr) -> bool {
 /// Whether the rules hear of one event, and the one goes through all that the other does.
 pub(super) fn shares(more: Placed<'_>, less: Placed<'_>) -> bool {
     let lists = |placed: Placed<'_>| -> Vec<String> {
-        placed.eachs().iter().map(|each| key::of_value(&each.list, &[])).collect()
+        placed.eachs().iter().map(|each| canonical::of_value(&each.list, &[])).collect()
     };
     more.event() == less.event() && lists(more).starts_with(&lists(less))
 }

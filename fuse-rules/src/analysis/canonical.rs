@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 
-use super::places::Id;
 use super::truths::Truths;
-use crate::check::typed::{CompareOp, Expr, ExprKind, Path, QuantifierKind, Root};
+use super::variables::Id;
+use crate::typed::{CompareOp, Expr, ExprKind, Path, QuantifierKind, Root};
 
 /// The text of a condition, and what the text may stand for where the condition has one of these truths.
 pub(super) fn of(expr: &Expr, scope: &[Id], want: Truths) -> (String, Meanings) {

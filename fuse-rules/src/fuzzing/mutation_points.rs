@@ -4,11 +4,11 @@
 use fastrand::Rng;
 use indexmap::IndexMap;
 
-use super::draft::{Draft, Step, make, received};
+use super::input::{Draft, Step, make, received};
 use crate::analysis;
-use crate::check::typed::{Expr, ExprKind, Root, Rule, Sensor};
-use crate::lint::reads::{self, Bound, Part, Whole};
+use crate::lint::event_paths::{self, Bound, Part, Whole};
 use crate::number::Number;
+use crate::typed::{Expr, ExprKind, Root, Rule, Sensor};
 use crate::types::Ty;
 use crate::value::Value;
 
@@ -40,13 +40,13 @@ impl Spots {
     pub(super) fn of(rules: &[(&Sensor, &Rule)], ty: Option<Ty>) -> Self {
         let mut spots = Self { ty, all: IndexMap::new() };
         for (sensor, rule) in rules {
-            reads::roots(sensor, rule, &mut |part, expr, bound| {
+            event_paths::roots(sensor, rule, &mut |part, expr, bound| {
                 if let Part::Each = part
                     && let Some(whole) = bound.of(expr)
                 {
                     spots.at(&whole).is_list = true;
                 }
-                reads::below(expr, bound, &mut |expr, bound| spots.look(expr, bound));
+                event_paths::below(expr, bound, &mut |expr, bound| spots.look(expr, bound));
             });
         }
         spots
@@ -54,9 +54,9 @@ impl Spots {
 
     fn at(&mut self, whole: &Whole<'_>) -> &mut Spot {
         let steps = whole.steps.iter().map(|step| match step {
-            reads::Step::Key(key) => Step::Key((*key).to_owned()),
-            reads::Step::Index(index) => Step::Index(*index),
-            reads::Step::Each => Step::Some,
+            event_paths::Step::Key(key) => Step::Key((*key).to_owned()),
+            event_paths::Step::Index(index) => Step::Index(*index),
+            event_paths::Step::Each => Step::Some,
         });
         let spot = self.all.entry(Place { root: whole.root, steps: steps.collect() }).or_default();
         spot.is_outsiders = whole.is_outsiders();

@@ -6,11 +6,11 @@ use serde::ser::SerializeStruct as _;
 use serde::{Serialize, Serializer};
 
 use crate::analysis::{Analysis, Placed};
-use crate::check::typed::Sensor;
 use crate::eval::explain::Explained;
 use crate::eval::reference::Budget;
 use crate::event::Event;
 use crate::ruleset::Ruleset;
+use crate::typed::Sensor;
 
 /// How many values may be looked at to find the changes of one event.
 const MOST_WORK: u64 = 10_000_000;
@@ -24,7 +24,7 @@ const MOST_CHANGES: usize = 20;
 pub struct WouldMatch {
     /// The changes that make them, by the full names of the rules. Where none were found, or more than
     /// twenty, the rule does not stand here.
-    pub rules: BTreeMap<String, Closest>,
+    pub rules: BTreeMap<String, Counterfactual>,
     /// How many further rules do not match and were not looked at, because there are too many or it
     /// takes too long.
     pub left_out: usize,
@@ -32,7 +32,7 @@ pub struct WouldMatch {
 
 /// What of an event would have to be otherwise for a rule to match it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Closest {
+pub struct Counterfactual {
     /// The changes, in the order of the body; none where the rule matches already.
     pub changes: Vec<Changed>,
     /// The body with all of them made, as JSON; `None` where it would show what is hidden.
@@ -133,7 +133,7 @@ impl Ruleset {
     /// assert_eq!(closest.changes[0].to_string(), "`body.severity` were 4 and not 2");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn closest(&self, event: &Event<'_>, rule: &str) -> Option<Closest> {
+    pub fn closest(&self, event: &Event<'_>, rule: &str) -> Option<Counterfactual> {
         self.closest_within(event, rule, &Budget::new(MOST_WORK))
     }
 
@@ -196,7 +196,12 @@ impl Ruleset {
         all
     }
 
-    fn closest_within(&self, event: &Event<'_>, rule: &str, budget: &Budget) -> Option<Closest> {
+    fn closest_within(
+        &self,
+        event: &Event<'_>,
+        rule: &str,
+        budget: &Budget,
+    ) -> Option<Counterfactual> {
         let typed = self.typed();
         let of_event =
             |sensor: &&Sensor| sensor.source == event.source() && sensor.event == event.name();
@@ -218,7 +223,7 @@ impl Ruleset {
             Changed::Shown { path, from, to: change.to.and_then(|value| value.to_json_text().ok()) }
         });
         let body = closest.event.text()?;
-        Some(Closest { changes: changes.collect(), body: (!hides_all).then_some(body) })
+        Some(Counterfactual { changes: changes.collect(), body: (!hides_all).then_some(body) })
     }
 }
 

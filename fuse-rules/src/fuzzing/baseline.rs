@@ -3,8 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use super::draft::Draft;
 use super::finding::{FindingKind, Key};
+use super::input::Draft;
 use super::run::about;
 use crate::decision::Outcome;
 use crate::testing::Tests;

@@ -2,7 +2,7 @@
 
 use rustc_hash::FxHashSet;
 
-use super::walk;
+use super::visit;
 use crate::check::ParsedFile;
 use crate::syntax::ast::{
     Event, Expect, Expected, ExprKind, File, TestStep, Type, TypeKind, TypeValue,
@@ -79,7 +79,7 @@ impl<'a> Uses<'a> {
 
     fn file(&mut self, file: &'a ParsedFile) {
         let tree = &file.tree;
-        walk::expressions(tree, &mut |expr| match &expr.kind {
+        visit::expressions(tree, &mut |expr| match &expr.kind {
             ExprKind::Path { root, .. } => drop(self.values.insert(&root.text)),
             ExprKind::Call { function, .. } => drop(self.called.insert(&function.text)),
             _ => {}

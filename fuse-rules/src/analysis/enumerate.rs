@@ -4,13 +4,13 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::domain::{Automata, Bits, Domain, Numbers, Pick, Texts};
 use super::goal::{State, Wanted};
-use super::lists;
-use super::places::Id;
+use super::quantifiers;
 use super::truths::Truths;
+use super::variables::Id;
 use super::witness::Witness;
-use crate::check::typed::{Expr, ExprKind, Root};
 use crate::eval::reference::{self, Budget};
 use crate::number::Number;
+use crate::typed::{Expr, ExprKind, Root};
 use crate::value::Value;
 
 /// How many values of one place are tried.
@@ -107,7 +107,7 @@ impl Guesser<'_> {
         for body in std::iter::once(body).chain(&made) {
             for id in ids {
                 for other in ids.iter().filter(|other| *other != id) {
-                    let values = match lists::value(body, *other, &state.places) {
+                    let values = match quantifiers::value(body, *other, &state.places) {
                         Some(Value::List(items)) => items.get(..ELEMENTS).unwrap_or(items),
                         value => value.map(std::slice::from_ref).unwrap_or_default(),
                     };

@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::domain::{Bits, Domain, Test, Texts};
-use crate::check::typed::{Path, Root, Segment};
+use crate::typed::{Path, Root, Segment};
 use crate::types::{Format, Known, Missing, Ty};
 
 /// A place.

@@ -2,11 +2,9 @@
 
 use std::fmt;
 
-use crate::check::typed::{
-    Each, Expr, ExprKind, Mapped, MappedValue, Path, Root, Rule, Sensor, Trigger,
-};
 use crate::syntax::ast::Segment;
 use crate::syntax::{is_name, quoted};
+use crate::typed::{Each, Expr, ExprKind, Mapped, MappedValue, Path, Root, Rule, Sensor, Trigger};
 
 /// Which part of a rule an expression stands in.
 #[derive(Clone, Copy)]

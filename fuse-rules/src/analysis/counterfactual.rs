@@ -2,20 +2,20 @@
 
 use std::rc::Rc;
 
-use super::ask::{self, all_true};
 use super::change::{Change, Changer};
 use super::domain::Automata;
+use super::enumerate::Guesser;
 use super::goal::{Goal, State, Wanted};
-use super::guess::Guesser;
-use super::lists::{self, Elements};
-use super::places::{Id, Places, Scope, Step};
+use super::quantifiers::{self, Elements};
+use super::query::{self, all_true};
 use super::solve::{Outcome, STEPS, Search};
 use super::truths::Truths;
+use super::variables::{Id, Places, Scope, Step};
 use super::witness::Witness;
 use super::{Analysis, Inside, Placed};
-use crate::check::typed::{Each, ExprKind, QuantifierKind};
 use crate::eval::reference::{self, Budget, World, size};
 use crate::event::Event;
+use crate::typed::{Each, ExprKind, QuantifierKind};
 use crate::types::Ty;
 use crate::value::Value;
 
@@ -33,7 +33,7 @@ const STEP: usize = 100;
 
 /// An event that a rule matches, and how it differs from another.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Closest {
+pub(crate) struct Counterfactual {
     /// None where the rule matches already.
     pub(crate) changes: Vec<Change>,
     /// The event as changed, and the element that matches.
@@ -48,7 +48,7 @@ impl<'r> Analysis<'r> {
         of: Placed<'r>,
         event: &Event<'_>,
         budget: &Budget,
-    ) -> Option<Closest> {
+    ) -> Option<Counterfactual> {
         let current = Witness::from_event(event);
         // What cannot be written again cannot be changed.
         current.text()?;
@@ -89,7 +89,7 @@ struct Looking<'a, 'r> {
     /// What the event's body counts as.
     size: usize,
     automata: &'a mut Automata,
-    best: Option<Closest>,
+    best: Option<Counterfactual>,
     ways: usize,
     tries: usize,
     budget: &'a Budget,
@@ -126,7 +126,7 @@ impl<'r> Looking<'_, 'r> {
     fn missed(&self, indices: &[usize], world: &World<'_>) -> Option<usize> {
         let mut state = self.state();
         let (scope, _) = self.bind(&mut state, indices)?;
-        let value = |id: &Id| lists::value(&self.body, *id, &state.places).cloned();
+        let value = |id: &Id| quantifiers::value(&self.body, *id, &state.places).cloned();
         let elements = scope.iter().map(value).collect::<Option<Vec<_>>>()?;
         let own = self.of.whens().filter(|when| when.around == indices.len());
         let holds =
@@ -142,8 +142,10 @@ impl<'r> Looking<'_, 'r> {
             ExprKind::Quantifier { kind: QuantifierKind::Map, list, .. } => list,
             _ => &each.list,
         };
-        let source = lists::source(list, &scope, &mut state.places);
-        source.and_then(|(id, _)| lists::len(&self.current.body, id, &state.places)).unwrap_or(0)
+        let source = quantifiers::source(list, &scope, &mut state.places);
+        source
+            .and_then(|(id, _)| quantifiers::len(&self.current.body, id, &state.places))
+            .unwrap_or(0)
     }
 
     fn state(&self) -> State<'r> {
@@ -158,7 +160,7 @@ impl<'r> Looking<'_, 'r> {
         let mut goals = Vec::new();
         for (each, index) in self.of.eachs().into_iter().zip(indices) {
             let step = Step::Index(i64::try_from(*index).ok()?);
-            let (element, so) = lists::bind(state, &each.list, &scope, step).ok()??;
+            let (element, so) = quantifiers::bind(state, &each.list, &scope, step).ok()??;
             goals.extend(so);
             scope = scope.iter().copied().chain([element]).collect();
         }
@@ -211,7 +213,7 @@ impl<'r> Looking<'_, 'r> {
                 return None;
             }
             let (_, event) = Changer::new(&state.places, automata, ty).change(current)?;
-            let value = |id: &Id| lists::value(&event.body, *id, &state.places).cloned();
+            let value = |id: &Id| quantifiers::value(&event.body, *id, &state.places).cloned();
             let elements = scope.iter().map(value).collect::<Option<Vec<Value<'static>>>>()?;
             Some((Box::new(event), elements))
         };
@@ -244,11 +246,11 @@ impl<'r> Looking<'_, 'r> {
         if self.ty.is_some_and(|ty| ty.mismatch(&event.body).is_some()) {
             return false;
         }
-        let world = |world: &World<'_>| ask::matches(self.of, world);
+        let world = |world: &World<'_>| query::matches(self.of, world);
         let matched = event.world(self.of.event(), Some(self.budget), world);
         let Some(element) = matched.and_then(|all| all.into_iter().next()) else { return false };
         event.element = element;
-        self.best = Some(Closest { changes, event });
+        self.best = Some(Counterfactual { changes, event });
         true
     }
 }
@@ -257,9 +259,9 @@ impl<'r> Looking<'_, 'r> {
 pub(super) fn distance(state: &State<'_>, way: &[Goal<'_>], body: &Rc<Value<'static>>) -> usize {
     use super::atom::{self, Atom};
     let away = |goal: &&Goal<'_>| match goal {
-        Goal::Place(id, domain) => !domain.has(lists::value(body, *id, &state.places)),
+        Goal::Place(id, domain) => !domain.has(quantifiers::value(body, *id, &state.places)),
         Goal::Element { list, step, .. } => {
-            let len = lists::len(body, *list, &state.places).unwrap_or(0);
+            let len = quantifiers::len(body, *list, &state.places).unwrap_or(0);
             !matches!(step, Step::Index(at) if usize::try_from(*at).is_ok_and(|at| at < len))
         }
         Goal::Truth(Wanted { expr, scope, want }) => match atom::of(expr) {
@@ -267,7 +269,7 @@ pub(super) fn distance(state: &State<'_>, way: &[Goal<'_>], body: &Rc<Value<'sta
             Some(Atom::Test(path, split)) => {
                 let mut places = state.places.clone();
                 let Some(id) = places.of(path, scope) else { return true };
-                !split.domain(*want).has(lists::value(body, id, &places))
+                !split.domain(*want).has(quantifiers::value(body, id, &places))
             }
             None => *want != Truths::ALL,
         },

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use rustc_hash::FxBuildHasher;
 
 use super::Slot;
-use crate::check::typed::{CompareOp, Expr, ExprKind, IsTest, Pattern, TextOp};
 use crate::number::Number;
+use crate::typed::{CompareOp, Expr, ExprKind, IsTest, Pattern, TextOp};
 use crate::value::Value;
 
 /// A value of the event: the level of its frame, and the slot in it.

@@ -2,11 +2,11 @@
 
 use serde_json::{Map, Value as Json};
 
-use crate::check::typed::{self, Expr, ExprKind, Mapped, MappedValue};
-use crate::outline::TriggerInfo;
 use crate::plan::Shown;
 use crate::ruleset::Ruleset;
+use crate::schema::TriggerInfo;
 use crate::span::Files;
+use crate::typed::{self, Expr, ExprKind, Mapped, MappedValue};
 use crate::value::Value;
 
 /// A declared fuse.

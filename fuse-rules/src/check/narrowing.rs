@@ -6,7 +6,7 @@
 use rustc_hash::FxHashMap;
 
 use super::scope::{Key, Scope, key};
-use super::typed::{CompareOp, Expr, ExprKind, IsTest, QuantifierKind};
+use crate::typed::{CompareOp, Expr, ExprKind, IsTest, QuantifierKind};
 use crate::types::{Known, Lack, Missing, Ty};
 use crate::value::{Kinds, Value};
 

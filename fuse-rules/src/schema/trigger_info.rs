@@ -3,8 +3,8 @@
 
 use serde_json::Value as Json;
 
-use crate::check::typed::{Expr, ExprKind, Mapped, MappedValue, RecordField, Trigger};
 use crate::schema::FieldType;
+use crate::typed::{Expr, ExprKind, Mapped, MappedValue, RecordField, Trigger};
 
 /// A trigger block of a rule.
 ///

@@ -4,10 +4,10 @@ use serde_json::Value as Json;
 
 use super::context::Context;
 use super::templates::{Templates, WorkflowTemplate};
-use crate::check::typed::{Expr, ExprKind, Mapped, MappedValue, Rule, Sensor, Trigger};
-use crate::outline::{Outline, TriggerInfo};
+use crate::schema::{Outline, TriggerInfo};
 use crate::span::{FileId, Span};
 use crate::syntax::ast::{Block, FieldValue};
+use crate::typed::{Expr, ExprKind, Mapped, MappedValue, Rule, Sensor, Trigger};
 
 /// A trigger that names a template.
 pub(crate) struct Given<'a> {

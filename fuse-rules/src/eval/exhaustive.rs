@@ -7,11 +7,11 @@ use super::mapping;
 use super::ops::{self, Truth, name};
 use super::stack::{Stack, Work};
 use super::{Evaluation, Verdict, decision, gated, refusal};
-use crate::check::typed::{self, Expr};
 use crate::event::Event;
 use crate::fuses::Fuses;
 use crate::plan::{Compiled, EachPlan, EventPlan, RulePlan, SensorPlan, Slot};
 use crate::scan::Extract;
+use crate::typed::{self, Expr};
 use crate::value::Value;
 
 pub(crate) fn evaluate(plan: &Compiled, event: &Event<'_>, fuses: &Fuses) -> Evaluation {
