@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use crate::diagnostic::fix::Edits;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::lint::Lints;
-use crate::ruleset::{Loader, Ruleset};
+use crate::loader::Loader;
+use crate::ruleset::Ruleset;
 use crate::schema::Registry;
 use crate::span::Files;
 

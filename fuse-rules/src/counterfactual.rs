@@ -7,8 +7,8 @@ use serde::{Serialize, Serializer};
 
 use crate::analysis::{Analysis, Placed};
 use crate::eval::explain::Explained;
-use crate::eval::reference::Budget;
 use crate::event::Event;
+use crate::reference::Budget;
 use crate::ruleset::Ruleset;
 use crate::typed::Sensor;
 

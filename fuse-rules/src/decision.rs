@@ -90,3 +90,62 @@ pub struct OnceKey {
     /// How long the first occurrence holds back the next ones, in milliseconds.
     pub within_ms: u64,
 }
+
+/// What one rule decided for one element.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Decision {
+    /// The rule's full name, `sensor/rule`.
+    pub rule: String,
+    /// The element, where an `each` applies.
+    pub element: Element,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// Why, in a sentence; empty for `fired` and `not-matched`, whose reasons `explain` gives.
+    pub reason: String,
+    /// The path whose absence makes an `unknown` one.
+    pub missing: Option<String>,
+    /// What to do, where it fired. A rule with several triggers gives a decision for each.
+    pub action: Option<Action>,
+    /// The key of its `once`, where it fired and has one.
+    pub once: Option<OnceKey>,
+}
+
+/// What was decided on one event.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Evaluation {
+    /// Why the whole event is refused; then nothing is done.
+    pub refused: Option<String>,
+    /// Where the event is not of its declared type, in a sentence. Looked for by `evaluate_all`, and by
+    /// `evaluate` where the source rejects such events; else [`Plan::mismatch`](crate::Plan::mismatch)
+    /// tells.
+    pub mismatch: Option<String>,
+    /// In the order of sensors, rules and elements.
+    pub decisions: Vec<Decision>,
+}
+
+impl Evaluation {
+    pub(crate) fn new(decisions: Vec<Decision>) -> Self {
+        Self { refused: None, mismatch: None, decisions }
+    }
+
+    /// An event that is refused as a whole, for this reason.
+    pub(crate) fn refused<'r>(reason: &str, rules: impl Iterator<Item = &'r str>) -> Self {
+        let decisions = rules
+            .map(|rule| Decision {
+                rule: rule.to_owned(),
+                element: None,
+                outcome: Outcome::Rejected,
+                reason: reason.to_owned(),
+                missing: None,
+                action: None,
+                once: None,
+            })
+            .collect();
+        Self { refused: Some(reason.to_owned()), mismatch: None, decisions }
+    }
+
+    /// The decisions that fired.
+    pub fn fired(&self) -> impl Iterator<Item = &Decision> {
+        self.decisions.iter().filter(|decision| decision.outcome == Outcome::Fired)
+    }
+}

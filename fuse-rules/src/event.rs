@@ -7,10 +7,8 @@ use std::fmt;
 use jiff::Timestamp;
 
 use crate::scan;
+pub use crate::scan::MAX_DEPTH;
 use crate::span::Place;
-
-/// How deeply lists and objects of a body may nest.
-pub const MAX_DEPTH: usize = 128;
 
 /// An event with a valid body.
 ///

@@ -10,10 +10,10 @@ use std::collections::BTreeMap;
 use indexmap::IndexMap;
 use jiff::Timestamp;
 
-use crate::check::BUILT_IN;
 use crate::event::{Event, InvalidBody};
 use crate::span::FileId;
 use crate::syntax::{is_name, parse};
+use crate::types::BUILT_IN;
 use crate::value::{Unheld, Value};
 
 /// More different texts than this are no list of choices.

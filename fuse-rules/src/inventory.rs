@@ -2,10 +2,11 @@
 
 use serde_json::{Map, Value as Json};
 
-use crate::plan::Shown;
 use crate::ruleset::Ruleset;
 use crate::schema::TriggerInfo;
 use crate::span::Files;
+pub use crate::typed::DefinitionKind;
+use crate::typed::Shown;
 use crate::typed::{self, Expr, ExprKind, Mapped, MappedValue};
 use crate::value::Value;
 
@@ -18,17 +19,6 @@ pub struct FuseInfo<'a> {
     pub doc: Option<&'a str>,
     /// Whether it is on where nothing sets it.
     pub default_on: bool,
-}
-
-/// What a name can stand for besides a part of the runtime.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DefinitionKind {
-    /// `type NAME = …`
-    Type,
-    /// `const NAME = …`
-    Const,
-    /// `condition NAME(…) = …`
-    Condition,
 }
 
 /// A declared type, constant or condition.
@@ -257,7 +247,7 @@ impl Ruleset {
                 keys: self.texts(&once.keys),
                 within: Value::Duration(once.within).canonical().unwrap_or_default().into(),
             }),
-            triggers: rule.triggers.iter().map(TriggerInfo::of).collect(),
+            triggers: rule.triggers.iter().map(TriggerInfo::from_trigger).collect(),
             written: rule.triggers.iter().map(written).collect(),
         }
     }

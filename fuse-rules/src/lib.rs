@@ -46,12 +46,17 @@ mod infer;
 mod inventory;
 mod json_schema;
 mod lint;
+mod literals;
+mod loader;
 mod number;
 pub mod once;
+mod path;
 mod plan;
+mod reference;
 mod ruleset;
 mod scan;
 mod schema;
+mod semantics;
 mod sensitive;
 mod span;
 mod stdlib;
@@ -64,11 +69,11 @@ mod value;
 pub use autofix::Repair;
 pub use cost::{CostPart, RuleCost};
 pub use counterfactual::{Changed, Counterfactual, WouldMatch};
-pub use decision::{Action, Element, OnceKey, Outcome};
+pub use decision::{Action, Decision, Element, Evaluation, OnceKey, Outcome};
 pub use diagnostic::{
     Code, Diagnostic, Diagnostics, Edit, Fix, Label, Severity, Style, Topic, UnknownCode, nearest,
 };
-pub use eval::{Decision, Evaluation};
+pub use eval::{Explained, ExplainedPage, Explanation, Form, Found, PageRequest, Part, Plan};
 pub use event::{Event, InvalidBody, MAX_DEPTH};
 pub use format::format;
 pub use functions::{FunctionInfo, functions};
@@ -82,16 +87,15 @@ pub use inventory::{
 pub use lint::{
     Level, Lint, Lints, TemplateFile, TemplateParameter, UnknownLint, WorkflowTemplate,
 };
+pub use literals::{parse_duration, parse_size, quoted, show_duration};
+pub use loader::Loader;
 pub use number::{Number, NumberError};
-pub use plan::{
-    BodyField, Explained, ExplainedPage, Explanation, Form, Found, PageRequest, Part, Plan,
-};
-pub use ruleset::{Loader, Ruleset};
+pub use plan::BodyField;
+pub use ruleset::Ruleset;
 pub use schema::{
     Field, FieldType, Outline, OutlineField, Registry, Schema, SourceSchema, Templates,
     TriggerInfo, Verify,
 };
 pub use sensitive::{HIDDEN, is_sensitive};
 pub use span::{FileId, Files, Place, SourceFile, Span};
-pub use syntax::{parse_duration, parse_size, quoted, show_duration};
 pub use testing::{AtomCoverage, Backends, Coverage, Mutant, RuleCoverage, Tests};

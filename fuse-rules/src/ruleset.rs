@@ -7,38 +7,14 @@ use std::collections::BTreeMap;
 use crate::check::{self, ParsedFile};
 use crate::cost::{self, RuleCost};
 use crate::diagnostic::{Diagnostics, Severity};
-use crate::plan::Plan;
+use crate::eval::Plan;
+use crate::loader::{Loader, normalized, resolved};
 use crate::schema::Registry;
 use crate::span::{FileId, Files};
 use crate::stdlib;
 use crate::syntax::ast::Use;
 use crate::typed;
 use reader::Reader;
-
-/// Where the texts of files come from. The library itself reads nothing.
-///
-/// Names are as the caller gives them, with `/` between folders; a `use` is resolved against the
-/// name of the file it stands in. Any `Fn(&str) -> Result<String, String>` is a loader.
-pub trait Loader {
-    /// The text of a file.
-    ///
-    /// # Errors
-    /// Why there is none, in a few lower-case words.
-    fn load(&self, name: &str) -> Result<String, String>;
-}
-
-impl<F: Fn(&str) -> Result<String, String>> Loader for F {
-    fn load(&self, name: &str) -> Result<String, String> {
-        self(name)
-    }
-}
-
-/// Files in memory, by name.
-impl Loader for BTreeMap<&str, &str> {
-    fn load(&self, name: &str) -> Result<String, String> {
-        self.get(name).map(|text| (*text).to_owned()).ok_or_else(|| "there is no such file".into())
-    }
-}
 
 /// Rules that were read and checked without a fault.
 ///
@@ -196,7 +172,7 @@ impl Ruleset {
     #[cfg(fuzzing)]
     #[doc(hidden)]
     pub fn reference(&self, event: &crate::Event<'_>, fuses: &crate::Fuses) -> crate::Evaluation {
-        crate::eval::reference::evaluate(&self.rules, event, fuses, None)
+        crate::reference::evaluate(&self.rules, event, fuses, None)
     }
 
     /// The files as they are written; none where they were not loaded in detail.
@@ -223,45 +199,4 @@ impl Ruleset {
 /// The name of what a `use` takes in.
 pub(crate) fn target(from: &str, used: &Use) -> String {
     if used.std { stdlib::file_name(&used.name.text) } else { resolved(from, &used.name.text) }
-}
-
-/// A used file's name, from the name of the file that uses it.
-pub(crate) fn resolved(from: &str, used: &str) -> String {
-    let folder = from.rsplit_once('/').map_or("", |(folder, _)| folder);
-    match used.strip_prefix('/') {
-        Some(_) => used.to_owned(),
-        None if folder.is_empty() && !from.starts_with('/') => normalized(used),
-        None => normalized(&format!("{folder}/{used}")),
-    }
-}
-
-/// The name without `.` and `..` where they can be taken out.
-pub(crate) fn normalized(name: &str) -> String {
-    let mut parts: Vec<&str> = Vec::new();
-    for part in name.split('/') {
-        match part {
-            "." => {}
-            "" if !parts.is_empty() => {}
-            ".." if parts.last().is_some_and(|last| !matches!(*last, ".." | "")) => {
-                parts.pop();
-            }
-            other => parts.push(other),
-        }
-    }
-    parts.join("/")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_are_resolved_against_the_using_file() {
-        assert_eq!(resolved("rules/a.rules", "b.rules"), "rules/b.rules");
-        assert_eq!(resolved("rules/a.rules", "../x/./b.rules"), "x/b.rules");
-        assert_eq!(resolved("a.rules", "b.rules"), "b.rules");
-        assert_eq!(resolved("a.rules", "../b.rules"), "../b.rules");
-        assert_eq!(resolved("/etc/a.rules", "b.rules"), "/etc/b.rules");
-        assert_eq!(normalized("./rules//a.rules"), "rules/a.rules");
-    }
 }

@@ -9,10 +9,9 @@ use std::fmt::{self, Write as _};
 use jiff::{SignedDuration, Timestamp};
 use semver::Version;
 
+use crate::literals::duration_text;
 use crate::number::{Number, NumberError};
-use crate::scan;
-use crate::syntax::ast::Segment;
-use crate::syntax::duration_text;
+use crate::path::Segment;
 
 pub(crate) use kinds::Kinds;
 
@@ -57,18 +56,6 @@ impl fmt::Display for Unheld {
 pub(crate) struct DuplicateKey(pub(crate) String);
 
 impl<'a> Value<'a> {
-    /// Reads a value from valid JSON text. A key that stands twice anywhere in it is refused.
-    pub(crate) fn read(raw: &'a str) -> Result<Self, DuplicateKey> {
-        let value = Self::read_lenient(raw);
-        value.duplicate().map_or(Ok(value), |key| Err(DuplicateKey(key)))
-    }
-
-    /// Reads a value from valid JSON text; an object keeps a key as often as it stands there. A
-    /// key with half of a surrogate pair can be named by nothing and is left out.
-    pub(crate) fn read_lenient(raw: &'a str) -> Self {
-        scan::tree(raw).unwrap_or(Self::Null)
-    }
-
     /// A key that stands twice in one object, here or anywhere inside.
     pub(crate) fn duplicate(&self) -> Option<String> {
         match self {

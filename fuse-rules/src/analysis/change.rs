@@ -6,7 +6,7 @@ use super::domain::{Automata, Bits, Pick};
 use super::model::{Fit, Fitter};
 use super::variables::{BODY, EVENT, HEADERS, Id, Places, QUERY, Step};
 use super::witness::Witness;
-use crate::check::path_text;
+use crate::path::path_text;
 use crate::sensitive::is_sensitive;
 use crate::typed::Segment;
 use crate::types::Ty;

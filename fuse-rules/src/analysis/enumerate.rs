@@ -8,8 +8,8 @@ use super::quantifiers;
 use super::truths::Truths;
 use super::variables::Id;
 use super::witness::Witness;
-use crate::eval::reference::{self, Budget};
 use crate::number::Number;
+use crate::reference::{self, Budget};
 use crate::typed::{Expr, ExprKind, Root};
 use crate::value::Value;
 

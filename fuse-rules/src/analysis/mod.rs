@@ -30,8 +30,8 @@ mod witness;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::eval::reference::World;
-use crate::sensitive;
+use crate::reference::World;
+use crate::typed;
 use crate::typed::{Each, Expr, Pattern, Rule, Rules, Sensor};
 pub(crate) use clauses::{Clause, Finding};
 pub(crate) use domain::ANY_TEXT;
@@ -57,7 +57,7 @@ impl<'r> Placed<'r> {
     /// Whether a condition compares a sensitive header with another value of the event.
     pub(crate) fn compares_sensitive(self) -> bool {
         let lists = self.eachs().into_iter().map(|each| &each.list);
-        sensitive::is_compared_with_others(lists, self.whens().map(|when| (when.around, when.expr)))
+        typed::is_compared_with_others(lists, self.whens().map(|when| (when.around, when.expr)))
     }
 
     fn whens(self) -> impl Iterator<Item = Inside<'r>> + Clone {

@@ -13,7 +13,7 @@ use super::truths::Truths;
 use super::variables::{Id, Places, Scope, Step};
 use super::witness::{Made, Witness};
 use super::{Answer, Events, Inside, Placed};
-use crate::eval::reference::{self, World};
+use crate::reference::{self, World};
 use crate::typed::{Each, Expr};
 use crate::types::Ty;
 use crate::value::Value;

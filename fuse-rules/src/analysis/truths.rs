@@ -1,6 +1,6 @@
 //! Sets of truths: which of true, false and unknown a condition may have.
 
-use crate::eval::ops::Truth;
+use crate::semantics::ops::Truth;
 
 /// Some of true, false and unknown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use super::domain::Automata;
 use super::model::{Fit, Fitter};
 use super::variables::{BODY, EVENT, HEADERS, Id, Places, QUERY, Step};
-use crate::eval::reference::{Budget, World, size};
 use crate::event::Event;
+use crate::reference::{Budget, World, size};
 use crate::types::Ty;
 use crate::value::Value;
 

@@ -2,8 +2,8 @@
 
 use super::Checker;
 use super::names::What;
-use super::paths::ROOTS;
 use crate::diagnostic::{Code, Diagnostic};
+use crate::path::ROOTS;
 use crate::syntax::ast::Text;
 
 impl Checker<'_> {

@@ -5,7 +5,8 @@ use super::expressions::broken;
 use super::names::What;
 use super::scope::{Place, Scope};
 use crate::diagnostic::{Code, Diagnostic, suggest};
-use crate::eval;
+use crate::reference;
+use crate::semantics;
 use crate::span::Span;
 use crate::syntax::ast::{self, Step, Text};
 use crate::typed::{Expr, ExprKind, Segment};
@@ -46,7 +47,7 @@ impl Checker<'_> {
             return None;
         }
         let name = &declared.name.text;
-        match eval::constant(&expr) {
+        match reference::constant(&expr) {
             Err(fault) => {
                 let message = format!("constant `{name}` has no value: {}", fault.reason());
                 self.error(Code::E0215, expr.span, message, "this cannot be computed");
@@ -114,7 +115,7 @@ impl Checker<'_> {
 }
 
 fn fits(value: &Value<'_>) -> bool {
-    let (values, bytes) = eval::weight(value);
+    let (values, bytes) = semantics::weight(value);
     values.saturating_add(bytes / BYTES) <= LARGEST && depth(value) <= DEEPEST
 }
 

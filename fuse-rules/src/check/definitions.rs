@@ -1,11 +1,11 @@
 //! What files define besides what runs: types, constants and conditions, with their comments.
 
 use super::ParsedFile;
-use crate::inventory::DefinitionKind;
 use crate::span::{Files, Span};
 use crate::stdlib;
 use crate::syntax::ast::{self, Text, TypeValue};
 use crate::typed::Definition;
+use crate::typed::DefinitionKind;
 
 /// Those of all files but the standard library's, by kind, in the order of the files.
 pub(super) fn of(files: &Files, parsed: &[ParsedFile]) -> Vec<Definition> {

@@ -4,7 +4,7 @@ use rustc_hash::FxHashMap;
 
 use super::Checker;
 use crate::diagnostic::{Code, Diagnostic};
-use crate::ruleset::{Loader, resolved};
+use crate::loader::{Loader, resolved};
 use crate::span::{Files, Span};
 use crate::typed::{Expr, ExprKind};
 use crate::value::Value;

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use super::fold;
-use super::paths::path_text;
-use crate::eval;
+use crate::path::path_text;
+use crate::semantics;
 use crate::span::Span;
 use crate::typed::{Expr, ExprKind, Path, Root, Segment};
 use crate::types::{Lack, Ty};
@@ -64,7 +64,7 @@ impl Template {
 /// How many nodes an expression has; the values of its constants count too.
 pub(super) fn size(expr: &Expr) -> usize {
     let own = match &expr.kind {
-        ExprKind::Const(value) => eval::weight(value).0,
+        ExprKind::Const(value) => semantics::weight(value).0,
         _ => 1,
     };
     expr.children().into_iter().fold(own, |sum, child| sum.saturating_add(size(child)))

@@ -30,7 +30,7 @@ mod tests;
 mod type_names;
 
 use crate::diagnostic::{Code, Diagnostic, Severity};
-use crate::ruleset::Loader;
+use crate::loader::Loader;
 use crate::schema::Registry;
 use crate::span::{FileId, Files, Span};
 use crate::syntax::ast;
@@ -44,8 +44,6 @@ use inclusions::Inclusions;
 use inline::Template;
 use names::{Names, What};
 use order::{Definition, Ordered};
-pub(crate) use paths::{EVENT_FIELDS, ROOTS, path_text};
-pub(crate) use type_names::BUILT_IN;
 use type_names::Types;
 
 /// A file that was read, with the files that it uses.

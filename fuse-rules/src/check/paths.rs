@@ -7,6 +7,7 @@ use super::expressions::broken;
 use super::names::What;
 use super::scope::{Place, Scope};
 use crate::diagnostic::{Code, Diagnostic, Fix, suggest};
+use crate::path::{EVENT_FIELDS, ROOTS, path_text};
 use crate::span::Span;
 use crate::syntax::ast::{Step, Text};
 use crate::typed::{Expr, ExprKind, Path, Root, Segment};
@@ -14,8 +15,6 @@ use crate::types::{Field, Format, Known, Record, Rest, Ty, Wrong};
 use crate::value::{Kinds, Value};
 
 /// The fields of the root `event`.
-pub(crate) const EVENT_FIELDS: [&str; 6] = ["id", "source", "name", "time", "type", "subject"];
-pub(crate) const ROOTS: [&str; 4] = ["body", "headers", "query", "event"];
 
 impl Checker<'_> {
     pub(super) fn path(
@@ -248,31 +247,4 @@ pub(super) fn event_type() -> Ty {
 /// The steps as they are evaluated.
 pub(super) fn segments(steps: &[Step]) -> Vec<Segment> {
     steps.iter().map(|step| step.segment.clone()).collect()
-}
-
-/// A path as an author would write it.
-pub(crate) fn path_text(root: &str, segments: &[Segment]) -> Arc<str> {
-    let mut text = root.to_owned();
-    for segment in segments {
-        match segment {
-            Segment::Key(key) if is_name(key) => {
-                text.push('.');
-                text.push_str(key);
-            }
-            // Whole, however long: different paths have different texts.
-            Segment::Key(key) => {
-                let key = Value::text(key.clone()).to_json_text().unwrap_or_default();
-                text.push_str(&format!("[{key}]"));
-            }
-            Segment::Index(index) => text.push_str(&format!("[{index}]")),
-        }
-    }
-    text.into()
-}
-
-fn is_name(key: &str) -> bool {
-    key.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-        && key.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'))
-        && !key.ends_with('-')
-        && !key.contains("--")
 }

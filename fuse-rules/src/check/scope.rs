@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use super::paths::path_text;
+use crate::path::path_text;
 use crate::syntax::ast::Text;
 use crate::typed::{Path, Root, Segment};
 use crate::types::{Known, Lack, Missing, Ty};

@@ -227,7 +227,7 @@ impl Checker<'_> {
         if let Some(verify) = schema.verifier()
             && !block.incomplete
             && !self.has_errors_since(before)
-            && let Err(why) = verify(&TriggerInfo::of(&trigger))
+            && let Err(why) = verify(&TriggerInfo::from_trigger(&trigger))
         {
             self.report(refused(kind, &block, &why));
         }

@@ -1,9 +1,9 @@
 //! Texts that look as if a value were filled in, as other languages do it, and are just text.
 
 use super::Checker;
-use super::paths::ROOTS;
 use super::scope::Scope;
 use crate::diagnostic::{Code, Diagnostic, Fix};
+use crate::path::ROOTS;
 use crate::span::Span;
 
 impl Checker<'_> {

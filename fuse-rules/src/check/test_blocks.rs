@@ -10,8 +10,8 @@ use super::scope::{Place, Scope};
 use super::{Checker, ParsedFile, names};
 use crate::decision::Outcome;
 use crate::diagnostic::{Code, Diagnostic, suggest};
-use crate::eval;
-use crate::ruleset::resolved;
+use crate::loader::resolved;
+use crate::reference;
 use crate::span::Span;
 use crate::syntax::ast::{self, Block, RuleRef};
 use crate::typed::{Body, Expect, Expected, ExpectedRule, Rule, Send, Sensor, Test, TestStep};
@@ -177,7 +177,7 @@ impl Checker<'_> {
         if self.has_errors_since(before) {
             return None;
         }
-        match eval::constant(&typed) {
+        match reference::constant(&typed) {
             Ok(value) => Some(value),
             Err(fault) => {
                 let message = format!("this has no value: {}", fault.reason());

@@ -12,15 +12,13 @@ use crate::event::MAX_DEPTH;
 use crate::span::Span;
 use crate::stdlib;
 use crate::syntax::ast::{self, Text, TypeKind, TypeValue};
+use crate::types::BUILT_IN;
 use crate::types::{Field, Format, Record, Rest, Ty};
 use crate::value::Value;
 
 /// How much all types together may hold: fields, literals and alternatives, repeated where one type
 /// takes in the alternatives of another.
 const MOST: usize = 1_000_000;
-
-pub(crate) const BUILT_IN: [&str; 9] =
-    ["any", "bool", "bytes", "duration", "float", "int", "null", "string", "timestamp"];
 
 /// The declared types, as far as they are resolved.
 #[derive(Default)]

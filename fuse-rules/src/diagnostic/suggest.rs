@@ -1,8 +1,7 @@
 //! "Did you mean": the nearest of some names, where one is near enough.
 
-use super::{Diagnostic, Fix};
+use super::Fix;
 use crate::span::Span;
-use crate::syntax::ast::Text;
 
 /// The candidate with the smallest edit distance, if that is at most a third of the name's length
 /// (and at least one, so that short names have a chance); else one that shares a part: `params` is
@@ -69,19 +68,6 @@ pub(crate) fn help<'a>(
     }
     let all: Vec<_> = candidates.into_iter().map(|c| format!("`{c}`")).collect();
     (!all.is_empty() && all.len() <= 24).then(|| format!("{what}: {}", all.join(", ")))
-}
-
-impl Diagnostic {
-    /// Suggests the nearest of some names in place of an unknown one, or else lists what there is.
-    pub(crate) fn suggest<'a>(
-        self,
-        name: &Text,
-        candidates: impl IntoIterator<Item = &'a str> + Clone,
-        what: &str,
-    ) -> Self {
-        let help = help(&name.text, candidates.clone(), what);
-        self.maybe_help(help).maybe_fix(fix(&name.text, name.span, candidates))
-    }
 }
 
 /// Edit distance with insertions, deletions, replacements and swaps of neighbours, all of cost 1.

@@ -1,10 +1,10 @@
 //! Atoms decided on what was taken out of an event, as `ops` defines them: only whether they hold,
 //! not why not.
 
-use super::stack::Work;
 use crate::number::Number;
 use crate::plan::{Const, Test};
 use crate::scan::{Entry, Extract, Held};
+use crate::semantics::Work;
 use crate::typed::{IsTest, TextOp};
 
 /// Where the values of entries are.

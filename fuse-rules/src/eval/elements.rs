@@ -4,10 +4,10 @@
 use std::borrow::Cow;
 
 use super::frame::Frame;
-use super::ops::{self, Fault, name};
 use super::stack::{Stack, absent};
 use crate::plan::Slot;
 use crate::scan::{Extract, Held};
+use crate::semantics::ops::{self, Fault, name};
 use crate::typed::{Expr, ExprKind};
 use crate::value::{Kinds, Value};
 

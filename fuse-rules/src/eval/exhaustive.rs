@@ -3,18 +3,24 @@
 use std::borrow::Cow;
 
 use super::frame::{self, Frame};
-use super::mapping;
-use super::ops::{self, Truth, name};
-use super::stack::{Stack, Work};
-use super::{Evaluation, Verdict, decision, gated, refusal};
+use super::refusal;
+use super::stack::Stack;
+use crate::decision::Evaluation;
+use crate::eval::Pooled;
 use crate::event::Event;
 use crate::fuses::Fuses;
-use crate::plan::{Compiled, EachPlan, EventPlan, RulePlan, SensorPlan, Slot};
+use crate::plan::{EachPlan, EventPlan, RulePlan, SensorPlan, Slot};
 use crate::scan::Extract;
+use crate::semantics::Verdict;
+use crate::semantics::Work;
+use crate::semantics::decision;
+use crate::semantics::gated;
+use crate::semantics::mapping;
+use crate::semantics::ops::{self, Truth, name};
 use crate::typed::{self, Expr};
 use crate::value::Value;
 
-pub(crate) fn evaluate(plan: &Compiled, event: &Event<'_>, fuses: &Fuses) -> Evaluation {
+pub(crate) fn evaluate(plan: &Pooled, event: &Event<'_>, fuses: &Fuses) -> Evaluation {
     let mismatch = mismatch(plan, event);
     if let Some(why) = &mismatch
         && plan.event(event.source(), event.name()).is_some_and(|event| event.rejects)
@@ -32,11 +38,11 @@ pub(crate) fn evaluate(plan: &Compiled, event: &Event<'_>, fuses: &Fuses) -> Eva
     // Elements are gone through in the outer loop, rules in the inner one; people read by rule.
     decisions.sort_by_key(|(order, _)| *order);
     let decisions = decisions.into_iter().map(|(_, decision)| decision).collect();
-    Evaluation { mismatch, ..Evaluation::of(decisions) }
+    Evaluation { mismatch, ..Evaluation::new(decisions) }
 }
 
 /// Where an event is not of its declared type, in a sentence.
-pub(crate) fn mismatch(plan: &Compiled, event: &Event<'_>) -> Option<String> {
+pub(crate) fn mismatch(plan: &Pooled, event: &Event<'_>) -> Option<String> {
     let ty = plan.event(event.source(), event.name())?.ty.as_ref()?;
     event.fault().is_none().then_some(())?;
     let mismatch = ty.mismatch(&Value::read_lenient(event.body()))?;
@@ -44,7 +50,7 @@ pub(crate) fn mismatch(plan: &Compiled, event: &Event<'_>) -> Option<String> {
 }
 
 /// The decisions on an event that is refused: every rule rejects it.
-pub(super) fn refused(plan: &Compiled, event: &Event<'_>, why: &str) -> Evaluation {
+pub(super) fn refused(plan: &Pooled, event: &Event<'_>, why: &str) -> Evaluation {
     let event = plan.event(event.source(), event.name());
     let sensors = event.map_or(&[] as &[SensorPlan], |event| &event.sensors);
     let rules = sensors.iter().flat_map(|sensor| &sensor.rules);
@@ -52,7 +58,7 @@ pub(super) fn refused(plan: &Compiled, event: &Event<'_>, why: &str) -> Evaluati
 }
 
 pub(crate) fn source_field(
-    plan: &Compiled,
+    plan: &Pooled,
     event: &Event<'_>,
     field: &str,
 ) -> Result<Option<String>, String> {
@@ -98,7 +104,7 @@ pub(super) type Report<'r> = &'r mut dyn FnMut(&Site<'_, '_, '_>, Verdict);
 /// Evaluates the rules of the event that are asked about, by their names, at every element and reports
 /// what each came to.
 pub(super) fn walk(
-    plan: &Compiled,
+    plan: &Pooled,
     event: &Event<'_>,
     fuses: &Fuses,
     work: &Work,
@@ -119,7 +125,7 @@ pub(super) fn walk(
 
 /// Calls `body` with what the rules of an event read of it, where there are rules for it.
 pub(super) fn read(
-    plan: &Compiled,
+    plan: &Pooled,
     event: &Event<'_>,
     work: &Work,
     body: &mut dyn FnMut(&EventPlan, &Stack<'_, '_>),
@@ -140,7 +146,7 @@ pub(super) fn read(
 
 /// Walks some rules of an event, as `walk` does all of them.
 pub(super) fn walk_rules(
-    plan: &Compiled,
+    plan: &Pooled,
     event_plan: &EventPlan,
     stack: &Stack<'_, '_>,
     fuses: &Fuses,
@@ -156,7 +162,7 @@ pub(super) fn walk_rules(
 
 /// Walks one rule, whose place among all rules of the event is `order`.
 pub(super) fn walk_rule(
-    plan: &Compiled,
+    plan: &Pooled,
     (sensor, rule): (&SensorPlan, &RulePlan),
     order: usize,
     stack: &Stack<'_, '_>,

@@ -1,6 +1,5 @@
 //! Why each rule did or did not fire: the same walk as evaluation, with every condition taken apart.
 
-mod conceal;
 mod page;
 mod part;
 mod sentence;
@@ -9,14 +8,18 @@ mod tree;
 use serde::Serialize;
 
 use super::exhaustive::{self, Evaluated, Site};
-use super::stack::{Stack, Work};
-use super::{Decision, Verdict, decision, indexed};
+use super::indexed;
+use super::stack::Stack;
+use crate::decision::Decision;
 use crate::decision::Outcome;
+use crate::eval::Pooled;
 use crate::event::Event;
 use crate::fuses::Fuses;
-use crate::plan::{Compiled, EventPlan, Slot};
+use crate::plan::{EventPlan, Slot};
+use crate::semantics::Verdict;
+use crate::semantics::Work;
+use crate::semantics::decision;
 use crate::typed::Expr;
-pub(crate) use conceal::Conceal;
 pub(crate) use page::explain_page;
 pub use page::{ExplainedPage, PageRequest};
 pub use part::{Form, Found, Part};
@@ -89,7 +92,7 @@ impl Explained {
 
 /// Explains the decisions of the rules that are asked about, by their names.
 pub(crate) fn explain(
-    plan: &Compiled,
+    plan: &Pooled,
     event: &Event<'_>,
     fuses: &Fuses,
     asked: &dyn Fn(&str) -> bool,

@@ -3,21 +3,25 @@
 
 use super::exhaustive::{self, too_many};
 use super::frame::{self, Frame};
+use super::refusal;
 use super::scratch::{Around, LEVELS, Scratch};
-use super::stack::{Stack, Work};
-use super::{Decision, Evaluation, Verdict, decision, refusal};
+use super::stack::Stack;
+use crate::decision::Decision;
+use crate::decision::Evaluation;
+use crate::eval::Pooled;
 use crate::event::Event;
 use crate::fuses::Fuses;
-use crate::plan::{
-    Compiled, EachPlan, EventPlan, Lookup, Memory, RulePlan, SensorPlan, Site, dedup,
-};
+use crate::plan::{EachPlan, EventPlan, Lookup, Memory, RulePlan, SensorPlan, Site, dedup};
 use crate::scan::{Extract, Held, find};
+use crate::semantics::Verdict;
+use crate::semantics::Work;
+use crate::semantics::decision;
 
-pub(crate) fn evaluate(plan: &Compiled, event: &Event<'_>, fuses: &Fuses) -> Evaluation {
+pub(crate) fn evaluate(plan: &Pooled, event: &Event<'_>, fuses: &Fuses) -> Evaluation {
     let Some(event_plan) = plan.event(event.source(), event.name()) else {
         return match event.fault() {
             Some(fault) => refused(fault.to_string()),
-            None => Evaluation::of(Vec::new()),
+            None => Evaluation::new(Vec::new()),
         };
     };
     if event_plan.rejects
@@ -33,18 +37,18 @@ pub(crate) fn evaluate(plan: &Compiled, event: &Event<'_>, fuses: &Fuses) -> Eva
     };
     plan.pool.put(scratch);
     match decided {
-        Ok(decisions) => Evaluation::of(decisions),
+        Ok(decisions) => Evaluation::new(decisions),
         Err(why) => refused(why),
     }
 }
 
 /// Of an event that is refused, nothing more is said: it would follow the number of rules.
 fn refused(why: String) -> Evaluation {
-    Evaluation { refused: Some(why), ..Evaluation::of(Vec::new()) }
+    Evaluation { refused: Some(why), ..Evaluation::new(Vec::new()) }
 }
 
 fn decide(
-    plan: &Compiled,
+    plan: &Pooled,
     event_plan: &EventPlan,
     event: &Event<'_>,
     fuses: &Fuses,
@@ -106,7 +110,7 @@ pub(super) struct Row {
 const DECISION: usize = 16;
 
 pub(super) struct Decider<'d> {
-    plan: &'d Compiled,
+    plan: &'d Pooled,
     pub(super) event_plan: &'d EventPlan,
     fuses: &'d Fuses,
     pub(super) extract: &'d Extract,
@@ -347,7 +351,7 @@ impl<'d> Decider<'d> {
     pub(super) fn with_stack(
         &self,
         level: usize,
-        body: &mut dyn FnMut(&Stack<'_, '_>, &'d Compiled, &Fuses),
+        body: &mut dyn FnMut(&Stack<'_, '_>, &'d Pooled, &Fuses),
     ) {
         let frames: [Frame<'_>; LEVELS] = self.rows.map(|row| Frame::Row {
             extract: self.extract,

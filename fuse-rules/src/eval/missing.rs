@@ -3,13 +3,14 @@
 use rustc_hash::FxHashSet;
 
 use super::frame;
-use super::stack::Work;
+use crate::eval::Pooled;
 use crate::event::Event;
-use crate::plan::{Compiled, EventPlan, Site};
+use crate::plan::{EventPlan, Site};
 use crate::scan::{Entry, Extract, find};
+use crate::semantics::Work;
 
 /// The paths of values that are missing and without which a rule cannot fire, each once.
-pub(crate) fn missing(plan: &Compiled, event: &Event<'_>) -> Vec<String> {
+pub(crate) fn missing(plan: &Pooled, event: &Event<'_>) -> Vec<String> {
     let Some(event_plan) = plan.event(event.source(), event.name()) else { return Vec::new() };
     let mut scratch = plan.pool.take();
     let mut found = FxHashSet::default();

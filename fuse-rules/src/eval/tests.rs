@@ -16,11 +16,13 @@ mod sensitive;
 mod soundness;
 mod tables;
 
+use crate::decision::Decision;
+use crate::decision::Evaluation;
 use crate::decision::Outcome;
-use crate::eval::{Decision, Evaluation, reference};
+use crate::eval::Plan;
 use crate::event::Event;
 use crate::fuses::Fuses;
-use crate::plan::Plan;
+use crate::reference;
 use crate::ruleset::Ruleset;
 use crate::schema::{Field, FieldType, Registry, Schema, SourceSchema, Templates};
 

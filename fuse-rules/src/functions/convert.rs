@@ -1,8 +1,8 @@
 //! Conversions, all explicit: `int`, `float`, `string`, `duration`, `json`, `raw`.
 
 use super::{Call, Function, Outcome, Returns};
+use crate::literals::parse_duration;
 use crate::number::Number;
-use crate::syntax::parse_duration;
 use crate::value::{Kinds, Value, cut};
 
 pub(super) const FUNCTIONS: &[Function] = &[

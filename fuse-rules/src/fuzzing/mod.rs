@@ -22,9 +22,9 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::analysis::{Analysis, Placed, Truths};
 use crate::diagnostic::Diagnostics;
+use crate::eval::Plan;
 use crate::event::{Event, InvalidBody};
 use crate::fuses::Fuses;
-use crate::plan::Plan;
 use crate::ruleset::Ruleset;
 use crate::testing::{Backends, Tests, looked_at};
 use crate::typed::{Rule, Sensor};

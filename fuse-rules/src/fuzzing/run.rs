@@ -10,11 +10,11 @@ use super::input::Draft;
 use super::mutate::MARK;
 use super::{Fuzzer, MOST_KEPT, Target};
 use crate::decision::{Action, Element, Outcome};
-use crate::eval::ops::Truth;
-use crate::eval::reference;
-use crate::eval::{Decision, Evaluation};
+use crate::decision::{Decision, Evaluation};
 use crate::lint::outsiders::HARMLESS_FIELDS;
+use crate::reference;
 use crate::schema::Schema;
+use crate::semantics::ops::Truth;
 use crate::span::Span;
 use crate::typed::Expr;
 

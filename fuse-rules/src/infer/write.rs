@@ -1,7 +1,8 @@
 //! A shape as the text of a type.
 
 use super::{Object, Shape, Strings};
-use crate::syntax::{is_name, quoted};
+use crate::literals::quoted;
+use crate::syntax::is_name;
 
 /// What is nested deeper may be anything: nobody reads a type that deep.
 const MAX_LEVELS: usize = 16;

@@ -9,7 +9,7 @@ mod tests;
 
 use crate::diagnostic::{Code, Diagnostic};
 use crate::event::json_fault;
-use crate::ruleset::{Loader, resolved};
+use crate::loader::{Loader, resolved};
 use crate::span::{Files, Place, Span};
 use crate::syntax::ast::{File, Text, Type, TypeKind, TypeValue};
 use crate::value::Value;

@@ -2,8 +2,9 @@
 
 use std::fmt;
 
-use crate::syntax::ast::Segment;
-use crate::syntax::{is_name, quoted};
+use crate::literals::quoted;
+use crate::path::Segment;
+use crate::syntax::is_name;
 use crate::typed::{Each, Expr, ExprKind, Mapped, MappedValue, Path, Root, Rule, Sensor, Trigger};
 
 /// Which part of a rule an expression stands in.

@@ -6,9 +6,10 @@ use std::fmt::Write as _;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::analysis::{ANY_TEXT, Analysis, Answer, Clause, Finding, Placed, RECEIVED, Witness};
+use crate::eval::Plan;
 use crate::fuses::Fuses;
-use crate::plan::{Plan, Shown};
 use crate::span::Span;
+use crate::typed::Shown;
 use crate::typed::{Mapped, MappedValue, Rules, Trigger};
 use crate::value::cut_at;
 

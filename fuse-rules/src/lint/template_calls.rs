@@ -69,7 +69,7 @@ pub(crate) fn all<'a>(context: &Context<'a>, visit: &mut impl FnMut(Given<'a>)) 
                     let Some(MappedValue::Expr(expr, _)) = given.map(|field| &field.value) else {
                         continue;
                     };
-                    let block = TriggerInfo::of(trigger);
+                    let block = TriggerInfo::from_trigger(trigger);
                     let Some(Outline::Constant(Json::String(name))) = block.get(&named.field)
                     else {
                         continue;

@@ -2,6 +2,7 @@
 
 use rustc_hash::FxHashMap;
 
+use super::Conceal;
 use super::atom::At;
 use super::index::{self, Candidate};
 use super::program::{Builder, Elements, Ref};
@@ -9,8 +10,6 @@ use super::{
     Compiled, EachPlan, EventPlan, Frames, Group, RuleAt, RulePlan, SensorPlan, Slot, SlotSpec,
     origin,
 };
-use crate::eval::Pool;
-use crate::eval::explain::Conceal;
 use crate::scan::Trie;
 use crate::sensitive::root_is_sensitive;
 use crate::typed::{
@@ -18,7 +17,7 @@ use crate::typed::{
     Rules, Segment,
 };
 
-pub(super) fn compile(rules: &Rules) -> Compiled {
+pub(crate) fn compile(rules: &Rules) -> Compiled {
     let mut sensors: FxHashMap<(&str, &str), Vec<&typed::Sensor>> = FxHashMap::default();
     for sensor in &rules.sensors {
         sensors.entry((&sensor.source, &sensor.event)).or_default().push(sensor);
@@ -41,20 +40,7 @@ pub(super) fn compile(rules: &Rules) -> Compiled {
             default_on: fuse.default_on,
         })
         .collect();
-    Compiled {
-        files: rules.files.clone(),
-        fuses,
-        calls: rules.calls.clone(),
-        events,
-        pool: Pool::default(),
-    }
-}
-
-/// An expression that reads no event, with the frames around it.
-pub(crate) fn alone(expr: &Expr) -> (Frames, Expr<Slot>) {
-    let mut compiler = Compiler::new();
-    let expr = compiler.expr(expr);
-    (compiler.frames, expr)
+    Compiled { files: rules.files.clone(), fuses, calls: rules.calls.clone(), events }
 }
 
 fn event_plan(event: &typed::Event, sensors: &[&typed::Sensor]) -> EventPlan {

@@ -3,8 +3,9 @@
 
 use rustc_hash::FxHashMap;
 
+use super::Slot;
 use super::atom::{At, Const, Test};
-use super::{Shown, Slot};
+use crate::typed::Shown;
 use crate::typed::{Expr, TextOp};
 
 /// A part of a program, or its negation.

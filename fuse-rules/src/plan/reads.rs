@@ -15,7 +15,7 @@ pub struct BodyField {
     pub strings: Vec<String>,
 }
 
-pub(super) fn body_fields(event: &EventPlan) -> Vec<BodyField> {
+pub(crate) fn body_fields(event: &EventPlan) -> Vec<BodyField> {
     let mut fields: Vec<BodyField> = Vec::new();
     let of_event =
         |frames: &'_ Frames| frames.groups.first().map(|group: &Group| group.slots.clone());

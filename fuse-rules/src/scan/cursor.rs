@@ -5,7 +5,7 @@
 
 use wide::u8x16;
 
-use crate::event::MAX_DEPTH;
+use super::MAX_DEPTH;
 
 /// A place in a text that is being read.
 #[derive(Clone)]

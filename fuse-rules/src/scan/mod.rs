@@ -12,10 +12,12 @@ mod trie;
 mod tests;
 
 pub(crate) use extract::{Entry, Extract, Held, Refused, find};
-pub(crate) use tree::tree;
 pub(crate) use trie::{Node, Trie};
 
 use cursor::Cursor;
+
+/// How deeply lists and objects of a body may nest.
+pub const MAX_DEPTH: usize = 128;
 
 /// Whether a text is JSON (RFC 8259), nested no deeper than an event may be.
 pub(crate) fn is_valid(text: &str) -> bool {

@@ -3,8 +3,9 @@
 use proptest::prelude::*;
 use serde::de::IgnoredAny;
 
+use super::is_valid;
 use super::text::unescape;
-use super::{is_valid, tree};
+use super::tree::tree;
 use crate::event::{MAX_DEPTH, json_fault};
 
 const VALID: &[&str] = &[

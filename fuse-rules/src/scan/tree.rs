@@ -4,11 +4,25 @@ use std::borrow::Cow;
 
 use super::cursor::{Cursor, Key};
 use super::text::unescape;
-use crate::value::Value;
+use crate::value::{DuplicateKey, Value};
+
+impl<'a> Value<'a> {
+    /// Reads a value from valid JSON text. A key that stands twice anywhere in it is refused.
+    pub(crate) fn read(raw: &'a str) -> Result<Self, DuplicateKey> {
+        let value = Self::read_lenient(raw);
+        value.duplicate().map_or(Ok(value), |key| Err(DuplicateKey(key)))
+    }
+
+    /// Reads a value from valid JSON text; an object keeps a key as often as it stands there. A
+    /// key with half of a surrogate pair can be named by nothing and is left out.
+    pub(crate) fn read_lenient(raw: &'a str) -> Self {
+        tree(raw).unwrap_or(Self::Null)
+    }
+}
 
 /// Reads JSON; `None` where it is none. An object keeps a key as often as it stands there; a key with
 /// half of a surrogate pair can be named by nothing and is left out.
-pub(crate) fn tree(text: &str) -> Option<Value<'_>> {
+pub(super) fn tree(text: &str) -> Option<Value<'_>> {
     let mut cursor = Cursor::new(text);
     let value = value(&mut cursor, 0)?;
     cursor.is_at_end().then_some(value)

@@ -5,8 +5,8 @@ use pest::iterators::Pair;
 use super::Rule;
 use super::ast::{Expr, ExprKind, Text};
 use super::lower::Lower;
-use crate::check::ROOTS;
 use crate::diagnostic::{Code, Diagnostic, Fix};
+use crate::path::ROOTS;
 use crate::span::Span;
 
 impl Lower<'_> {

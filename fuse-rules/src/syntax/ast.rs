@@ -3,6 +3,7 @@
 mod operators;
 mod test_blocks;
 
+pub(crate) use crate::path::Segment;
 use jiff::SignedDuration;
 
 use crate::number::Number;
@@ -309,11 +310,4 @@ pub(crate) struct Step {
     /// Written `["key"]` and not `.key`: a key that no type need know.
     pub(crate) quoted: bool,
     pub(crate) span: Span,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Segment {
-    Key(String),
-    /// From 0; a negative one counts from the end.
-    Index(i64),
 }

@@ -2,9 +2,10 @@
 
 use pest::iterators::Pair;
 
+use super::Rule;
 use super::ast::{Each, Once, Shared, Trigger};
 use super::lower::Lower;
-use super::{Rule, strings};
+use crate::literals;
 use crate::span::Span;
 
 impl Lower<'_> {
@@ -67,7 +68,7 @@ impl Lower<'_> {
                         Rule::alien_duration => self.alien_duration(span),
                         _ => part.as_str().to_owned(),
                     };
-                    match strings::parse_duration(&text) {
+                    match literals::parse_duration(&text) {
                         Some(duration) => within = Some((duration, span)),
                         None => self.bad_duration(span),
                     }

@@ -8,9 +8,10 @@ use pest::pratt_parser::{Assoc, Op, PrattParser};
 
 use super::ast::{ArithOp, CompareOp, Expr, ExprKind, Segment, Step, TextOp};
 use super::lower::Lower;
-use super::{MAX_NESTING, Rule, nesting, strings};
+use super::{MAX_NESTING, Rule, nesting};
 use crate::diagnostic::{Code, Diagnostic, Fix};
 use crate::event::MAX_DEPTH;
+use crate::literals;
 use crate::number::{Number, NumberError};
 use crate::span::Span;
 
@@ -290,20 +291,20 @@ impl Lower<'_> {
                 Ok(number) => ExprKind::Number(number),
                 Err(error) => self.bad_number(span, Some(error)),
             },
-            Rule::duration => match strings::parse_duration(pair.as_str()) {
+            Rule::duration => match literals::parse_duration(pair.as_str()) {
                 Some(duration) => ExprKind::Duration(duration),
                 None => {
                     self.bad_duration(span);
                     ExprKind::Error
                 }
             },
-            Rule::size => match strings::parse_size(pair.as_str()) {
+            Rule::size => match literals::parse_size(pair.as_str()) {
                 Some(size) => ExprKind::Size(size),
                 None => self.bad_number(span, None),
             },
             Rule::alien_duration => {
                 let text = self.alien_duration(span);
-                strings::parse_duration(&text).map_or(ExprKind::Error, ExprKind::Duration)
+                literals::parse_duration(&text).map_or(ExprKind::Error, ExprKind::Duration)
             }
             Rule::bad_number => self.bad_number(span, None),
             Rule::alien_root => self.alien_root(span, alone),

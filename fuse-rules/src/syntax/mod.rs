@@ -13,7 +13,7 @@ mod lower;
 mod nesting;
 mod recover;
 mod sensors;
-mod strings;
+mod suggest;
 mod test_blocks;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -28,8 +28,6 @@ use pest::Parser;
 use pest::iterators::Pair;
 
 pub(crate) use docs::{BLANK, directive, doc, is_alone, is_one_line_end};
-pub(crate) use strings::duration_text;
-pub use strings::{parse_duration, parse_size, quoted, show_duration};
 #[cfg(test)]
 pub(crate) use tree::type_text;
 

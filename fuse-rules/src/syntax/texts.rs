@@ -2,10 +2,11 @@
 
 use pest::iterators::Pair;
 
+use super::Rule;
 use super::ast::{Expr, ExprKind, Part};
 use super::lower::Lower;
-use super::{Rule, strings};
 use crate::diagnostic::{Code, Diagnostic};
+use crate::literals;
 use crate::span::Span;
 
 impl Lower<'_> {
@@ -20,7 +21,7 @@ impl Lower<'_> {
                 Rule::text | Rule::plain_text => text.push_str(part.as_str()),
                 Rule::escape => {
                     let escape = part.as_str().strip_prefix('\\').unwrap_or("");
-                    match strings::unescape(escape) {
+                    match literals::unescape(escape) {
                         Some(c) => text.push(c),
                         None => self.bad_escape(at),
                     }

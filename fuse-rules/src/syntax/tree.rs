@@ -6,7 +6,7 @@ use super::ast::{
     Block, Expected, Expr, ExprKind, FieldValue, File, Part, Segment, Shared, Step, TestStep, Type,
     TypeKind, TypeValue,
 };
-use super::duration_text;
+use crate::literals::duration_text;
 
 /// The whole file as text. Places are left out.
 pub(super) fn tree(file: &File) -> String {

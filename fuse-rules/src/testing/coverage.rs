@@ -11,10 +11,10 @@ use serde::Serialize;
 
 use super::Tests;
 use crate::decision::Outcome;
-use crate::eval::ops::Truth;
-use crate::eval::reference::{self, World};
-use crate::plan::Shown;
+use crate::reference::{self, World};
+use crate::semantics::ops::Truth;
 use crate::span::Span;
+use crate::typed::Shown;
 use crate::typed::{Expr, ExprKind, Mapped, MappedValue, QuantifierKind, Rule, Rules, Sensor};
 use crate::types::Missing;
 pub(crate) use impossible::looked_at;

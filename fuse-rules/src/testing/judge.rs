@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use super::fields::differences;
 use super::play::Played;
 use super::{Group, Tests, failed, groups};
+use crate::decision::Decision;
 use crate::decision::Outcome;
 use crate::diagnostic::Diagnostic;
-use crate::eval::Decision;
 use crate::typed::{Expect, Expected, ExpectedRule, Test};
 
 /// How many decisions or reasons a problem tells of.

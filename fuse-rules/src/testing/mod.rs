@@ -16,12 +16,13 @@ use std::collections::BTreeMap;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use crate::decision::Decision;
 use crate::decision::Outcome;
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
-use crate::eval::Decision;
+use crate::eval::Plan;
 use crate::event::Event;
-use crate::plan::Plan;
-use crate::ruleset::{Loader, Ruleset, normalized};
+use crate::loader::{Loader, normalized};
+use crate::ruleset::Ruleset;
 use crate::span::{Files, Span};
 use crate::typed::{self, Body, TestStep};
 pub(crate) use coverage::looked_at;

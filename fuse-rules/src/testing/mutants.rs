@@ -12,9 +12,9 @@ use serde::Serialize;
 
 use super::Tests;
 use super::play::{Played, hold_back};
-use crate::eval::reference::{self, World};
-use crate::eval::{Decision, Evaluation};
+use crate::decision::{Decision, Evaluation};
 use crate::once::Claims;
+use crate::reference::{self, World};
 use crate::span::Span;
 use crate::typed::Sensor;
 use differs::Differs;

@@ -4,8 +4,8 @@ use jiff::Timestamp;
 
 use super::{Tests, failed, wants_all};
 use crate::decision::Outcome;
+use crate::decision::{Decision, Evaluation};
 use crate::diagnostic::Diagnostic;
-use crate::eval::{Decision, Evaluation};
 use crate::event::Event;
 use crate::fuses::Fuses;
 use crate::once::{Admission, Claims};

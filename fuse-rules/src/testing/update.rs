@@ -7,13 +7,14 @@ use serde_json::{Map, Value as Json};
 
 use super::judge::{is_met, others};
 use super::{Group, Tests, groups};
+use crate::decision::Decision;
 use crate::decision::Outcome;
 use crate::diagnostic::Fix;
 use crate::diagnostic::fix::Edits;
-use crate::eval::Decision;
 use crate::format;
+use crate::literals::quoted;
 use crate::span::Span;
-use crate::syntax::{is_name, quoted};
+use crate::syntax::is_name;
 use crate::typed::{Expect, Expected, ExpectedRule};
 
 impl Tests<'_> {

@@ -1,6 +1,9 @@
 //! Checked rules: every name resolved, every literal read, every block complete. Only the checker
 //! makes these, so whoever holds them need not check again.
 
+mod display;
+mod outline;
+mod sensitive;
 mod test_blocks;
 
 use std::sync::Arc;
@@ -10,13 +13,16 @@ use regex::Regex;
 use rustc_hash::FxHashMap;
 
 use crate::functions::Function;
-use crate::inventory::DefinitionKind;
+pub(crate) use crate::path::{Root, Segment};
 use crate::schema::FieldType;
 use crate::sensitive::root_is_sensitive;
 use crate::span::{Files, Span};
-pub(crate) use crate::syntax::ast::{ArithOp, CompareOp, QuantifierKind, Segment, TextOp};
+pub(crate) use crate::syntax::ast::{ArithOp, CompareOp, QuantifierKind, TextOp};
+pub(crate) use crate::types::IsTest;
 use crate::types::{Known, Ty};
 use crate::value::Value;
+pub(crate) use display::{Concealed, Shown, joined};
+pub(crate) use sensitive::is_compared_with_others;
 pub(crate) use test_blocks::{Body, Expect, Expected, ExpectedRule, Send, Test, TestStep};
 
 /// The declarations of all files, checked.
@@ -33,6 +39,17 @@ pub(crate) struct Rules {
     pub(crate) known: FxHashMap<Span, Known>,
     /// Where the body of the condition stands that each call is of, by where the call stands.
     pub(crate) calls: FxHashMap<Span, Span>,
+}
+
+/// The kind of a definition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DefinitionKind {
+    /// `type NAME = …`
+    Type,
+    /// `const NAME = …`
+    Const,
+    /// `condition NAME(…) = …`
+    Condition,
 }
 
 /// A type, constant or condition, for who lists them: where they are used they are taken in.
@@ -263,19 +280,6 @@ pub(crate) struct Pattern {
     pub(crate) regex: Regex,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum IsTest {
-    Missing,
-    Present,
-    Null,
-    String,
-    Int,
-    Float,
-    Bool,
-    List,
-    Map,
-}
-
 /// A value of the event: where it starts, and the steps from there.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Path {
@@ -283,16 +287,6 @@ pub(crate) struct Path {
     pub(crate) segments: Vec<Segment>,
     /// As the author would write it.
     pub(crate) text: Arc<str>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Root {
-    Body,
-    Headers,
-    Query,
-    Event,
-    /// The element that the binder at this level binds; 0 is the outermost.
-    Element(u32),
 }
 
 impl<P: Reference> Once<P> {

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::{Record, Rest, Ty};
-use crate::check::path_text;
-use crate::syntax::ast::Segment;
+use crate::path::Segment;
+use crate::path::path_text;
 use crate::value::{Unheld, Value};
 
 /// Where a value is not of its type.

@@ -4,8 +4,8 @@ use std::fmt::{self, Write as _};
 use std::sync::Arc;
 
 use super::{Record, Rest, Ty};
-use crate::check::path_text;
-use crate::syntax::ast::Segment;
+use crate::path::Segment;
+use crate::path::path_text;
 use crate::value::Kinds;
 
 /// How much of a type is shown: enough for a message.

@@ -18,10 +18,15 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 
 use crate::value::{Kinds, Value};
+pub(crate) use narrow::IsTest;
 
 pub(crate) use projection::Wrong;
 pub(crate) use scalars::Format;
 use scalars::{Bools, Numbers, Strings};
+
+/// The names of the built-in types.
+pub(crate) const BUILT_IN: [&str; 9] =
+    ["any", "bool", "bytes", "duration", "float", "int", "null", "string", "timestamp"];
 
 /// A set of values. The empty one is that of what cannot be.
 #[derive(Clone, Debug, Default, PartialEq)]

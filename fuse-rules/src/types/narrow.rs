@@ -4,9 +4,22 @@ use std::sync::Arc;
 
 use super::scalars::Bools;
 use super::{Known, Lack, Record, Rest, Ty};
-use crate::syntax::ast::Segment;
-use crate::typed::IsTest;
+use crate::path::Segment;
 use crate::value::Kinds;
+
+/// What `is` asks about a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum IsTest {
+    Missing,
+    Present,
+    Null,
+    String,
+    Int,
+    Float,
+    Bool,
+    List,
+    Map,
+}
 
 impl Ty {
     /// Without null.
@@ -133,5 +146,21 @@ impl Known {
     /// What is known of a value that is one of the two.
     pub(crate) fn or(self, other: Self) -> Self {
         Self { ty: self.ty.or(other.ty), lack: self.lack.max(other.lack) }
+    }
+}
+
+impl IsTest {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::Present => "present",
+            Self::Null => "null",
+            Self::String => "string",
+            Self::Int => "int",
+            Self::Float => "float",
+            Self::Bool => "bool",
+            Self::List => "list",
+            Self::Map => "map",
+        }
     }
 }

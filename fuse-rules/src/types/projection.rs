@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Known, Lack, Missing, Rest, Ty};
-use crate::syntax::ast::Segment;
+use crate::path::Segment;
 use crate::value::Kinds;
 
 /// Why a step leads nowhere.

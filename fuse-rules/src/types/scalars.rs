@@ -6,8 +6,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::Ty;
+use crate::literals::parse_duration;
 use crate::number::Number;
-use crate::syntax::parse_duration;
 
 /// What strings of a declared format look like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,10 +4,10 @@ use super::*;
 use crate::analysis::atom::{self, Atom};
 use crate::analysis::domain::{Automata, Domain, Numbers, Pick, Test, Texts};
 use crate::analysis::truths::Truths;
-use crate::eval::reference::{self, World};
 use crate::eval::tests::event;
 use crate::eval::tests::many::Random;
 use crate::number::Number;
+use crate::reference::{self, World};
 use crate::value::Value;
 
 const VALUES: [&str; 30] = [

@@ -1,8 +1,8 @@
 //! Events beside the changes that make rules match them.
 
 use super::*;
-use crate::eval::reference::Budget;
 use crate::eval::tests::event;
+use crate::reference::Budget;
 
 /// `clauses`, a body, and what is changed of it.
 fn changes(ty: &str, clauses: &str, body: &str) -> String {

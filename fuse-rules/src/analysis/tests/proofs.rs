@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::analysis::{Inside, Truths, query};
-use crate::eval::ops::{Fault, Truth};
-use crate::eval::reference::{self, World};
+use crate::reference::{self, World};
+use crate::semantics::ops::{Fault, Truth};
 use crate::typed::{Expr, ExprKind, IsTest, Path, QuantifierKind, TextOp};
 use crate::value::Value;
 

@@ -3,13 +3,17 @@
 use super::part::Part;
 use super::tree::{Budget, Tree};
 use super::{Explained, Explanation, explained, unexplained};
+use crate::decision::Decision;
 use crate::decision::Outcome;
+use crate::eval::Pooled;
 use crate::eval::exhaustive::{self, Report, Site};
-use crate::eval::stack::Work;
-use crate::eval::{Decision, Verdict, decision, indexed};
+use crate::eval::indexed;
 use crate::event::Event;
 use crate::fuses::Fuses;
-use crate::plan::{Compiled, EventPlan, RulePlan, SensorPlan};
+use crate::plan::{EventPlan, RulePlan, SensorPlan};
+use crate::semantics::Verdict;
+use crate::semantics::Work;
+use crate::semantics::decision;
 
 /// How many parts of conditions one decision of a page shows, beside the conditions as wholes.
 const MAX_PARTS_PER_DECISION: usize = 200;
@@ -53,7 +57,7 @@ struct Counted {
 }
 
 pub(crate) fn explain_page(
-    plan: &Compiled,
+    plan: &Pooled,
     event: &Event<'_>,
     fuses: &Fuses,
     request: &PageRequest<'_>,
@@ -192,7 +196,7 @@ impl Page<'_> {
 
     fn explain(
         &mut self,
-        (plan, event): (&Compiled, &EventPlan),
+        (plan, event): (&Pooled, &EventPlan),
         work: &Work,
         site: &Site<'_, '_, '_>,
         verdict: Verdict,

@@ -1,8 +1,8 @@
 //! Why a decision is what it is, in a sentence, told from the parts that decided.
 
 use super::part::{Form, Found, Part};
+use crate::decision::Decision;
 use crate::decision::Outcome;
-use crate::eval::Decision;
 
 /// How many parts one sentence tells.
 const MOST: usize = 3;

@@ -2,13 +2,15 @@
 
 use std::cell::Cell;
 
-use super::conceal::Show;
 use super::part::{Form, Found, Part};
-use crate::eval::ops::Fault;
+use crate::eval::Pooled;
 use crate::eval::stack::Stack;
-use crate::plan::{Compiled, Concealed, EventPlan, Slot};
+use crate::plan::Show;
+use crate::plan::{EventPlan, Slot};
+use crate::semantics::ops::Fault;
 use crate::sensitive::HIDDEN;
 use crate::span::Span;
+use crate::typed::Concealed;
 use crate::typed::{Expr, ExprKind, QuantifierKind};
 use crate::value::{Value, cut_at};
 
@@ -44,17 +46,13 @@ impl Budget {
 
 /// Takes conditions apart.
 pub(super) struct Tree<'x> {
-    plan: &'x Compiled,
+    plan: &'x Pooled,
     show: Show<'x>,
     budget: &'x Budget,
 }
 
 impl<'x> Tree<'x> {
-    pub(super) fn new(
-        plan: &'x Compiled,
-        event: Option<&'x EventPlan>,
-        budget: &'x Budget,
-    ) -> Self {
+    pub(super) fn new(plan: &'x Pooled, event: Option<&'x EventPlan>, budget: &'x Budget) -> Self {
         Self { plan, show: Show::new(plan, event), budget }
     }
 

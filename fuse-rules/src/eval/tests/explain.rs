@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use super::{event, load};
+use crate::eval::{Explanation, Form, Found, Part};
 use crate::fuses::Fuses;
-use crate::plan::{Explanation, Form, Found, Part};
 
 /// An explanation as text: `>` stands before what decided.
 pub(super) fn shown(explanation: &Explanation) -> String {

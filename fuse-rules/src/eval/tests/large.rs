@@ -2,8 +2,8 @@
 //! bounded. None of these is timed; what is not bounded does not end.
 
 use super::{condition, decide, event, load};
+use crate::decision::Evaluation;
 use crate::decision::Outcome;
-use crate::eval::Evaluation;
 use crate::fuses::Fuses;
 
 const HEAD: &str = "source q queue { event e }\n";

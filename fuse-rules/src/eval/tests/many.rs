@@ -7,9 +7,10 @@
 use std::fmt::Write as _;
 
 use super::{event, load, registry};
+use crate::decision::Decision;
 use crate::decision::Outcome;
-use crate::eval::{Decision, reference};
 use crate::fuses::Fuses;
+use crate::reference;
 use crate::ruleset::Ruleset;
 
 /// A sequence of numbers that look random (xorshift), the same in every run.

@@ -1,9 +1,9 @@
 //! Pages of explanations are the explanation, piece by piece.
 
 use super::{event, load};
+use crate::eval::{Explained, ExplainedPage, Explanation, PageRequest, Plan};
 use crate::event::Event;
 use crate::fuses::Fuses;
-use crate::plan::{Explained, ExplainedPage, Explanation, PageRequest, Plan};
 use crate::ruleset::Ruleset;
 
 const RULES: &str = r#"

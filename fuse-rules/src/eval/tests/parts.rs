@@ -6,11 +6,11 @@ use proptest::test_runner::Config;
 
 use super::generate::{body, condition};
 use super::{event, registry};
+use crate::decision::Decision;
 use crate::decision::Outcome;
-use crate::eval::Decision;
-use crate::eval::reference::{self, World};
+use crate::eval::{Form, Part};
 use crate::fuses::Fuses;
-use crate::plan::{Form, Part};
+use crate::reference::{self, World};
 use crate::ruleset::Ruleset;
 use crate::typed::{Each, Expr, ExprKind, Rule, Rules, Sensor};
 

@@ -7,8 +7,8 @@ use proptest::test_runner::Config;
 
 use super::explain::shown;
 use super::{event, load};
+use crate::eval::PageRequest;
 use crate::fuses::Fuses;
-use crate::plan::PageRequest;
 
 /// What the rules compare with, and what the event has. Digits, so that both are numbers, too.
 const CONSTANT: &str = "48151623";

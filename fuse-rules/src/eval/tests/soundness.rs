@@ -9,7 +9,7 @@ use proptest::test_runner::Config;
 
 use super::{event, registry};
 use crate::diagnostic::Diagnostics;
-use crate::eval::reference::claims;
+use crate::reference::claims;
 use crate::ruleset::Ruleset;
 use types::Shape;
 

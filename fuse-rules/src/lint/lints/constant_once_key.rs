@@ -3,7 +3,7 @@
 use crate::typed::{Expr, ExprKind, Root};
 use crate::lint::context::{Context, Findings};
 use crate::lint::{Level, Lint};
-use crate::syntax::ast::Segment;
+use crate::path::Segment;
 
 pub(super) static LINT: Lint = Lint {
     name: "constant-once-key",

@@ -5,7 +5,7 @@ use crate::lint::context::{Context, Findings};
 use crate::lint::event_paths::{self, Bound, Step, Whole};
 use crate::lint::{Level, Lint};
 use crate::span::Span;
-use crate::syntax::ast::Segment;
+use crate::path::Segment;
 use crate::types::Ty;
 
 pub(super) static LINT: Lint = Lint {

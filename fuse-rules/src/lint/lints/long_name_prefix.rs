@@ -73,7 +73,7 @@ fn look_at(
     context: &Context<'_>,
     out: &mut Findings,
 ) {
-    let block = TriggerInfo::of(trigger);
+    let block = TriggerInfo::from_trigger(trigger);
     for field in schema.fields() {
         let FieldType::NamePrefix(most) = &field.ty else { continue };
         let Some(from) = field.otherwise.as_ref().filter(|_| block.get(&field.name).is_none())

@@ -6,7 +6,7 @@ use crate::typed::{Mapped, MappedValue, Trigger};
 use crate::lint::context::{Context, Findings};
 use crate::lint::facts::shown;
 use crate::lint::{Level, Lint};
-use crate::plan::Shown;
+use crate::typed::Shown;
 
 pub(super) static LINT: Lint = Lint {
     name: "overlapping-rules",

@@ -4,7 +4,7 @@ use crate::typed::Rule;
 use crate::lint::context::{Context, Findings};
 use crate::lint::facts::{Study, shown};
 use crate::lint::{Level, Lint};
-use crate::plan::Shown;
+use crate::typed::Shown;
 
 pub(super) static LINT: Lint = Lint {
     name: "shadowed-rule",

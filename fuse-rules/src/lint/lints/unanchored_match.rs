@@ -4,7 +4,7 @@ use crate::diagnostic::Fix;
 use crate::lint::context::{Context, Findings};
 use crate::lint::{Level, Lint, visit};
 use crate::syntax::ast::{Expr, ExprKind, Segment, TextOp};
-use crate::syntax::quoted;
+use crate::literals::quoted;
 
 pub(super) static LINT: Lint = Lint {
     name: "unanchored-match",

@@ -9,9 +9,9 @@ use super::access::Access;
 use super::affix::Prefixes;
 use super::interval::{Interval, Intervals};
 use super::state::State;
-use crate::eval::Work;
 use crate::plan::atom::{number_hash, text_hash};
 use crate::scan::{Entry, Extract, Held, find};
+use crate::semantics::Work;
 
 /// How many different sets of values are looked up together at most.
 const SETS: usize = 64;

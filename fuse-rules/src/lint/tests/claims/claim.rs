@@ -7,10 +7,10 @@ use super::text::{Lines, is_same};
 use super::{Finding, findings};
 use crate::analysis::{ANY_TEXT, Analysis, Answer, Placed, RECEIVED};
 use crate::diagnostic::fix::Edits;
+use crate::eval::Plan;
 use crate::event::Event;
 use crate::fuses::Fuses;
 use crate::lint::Lint;
-use crate::plan::Plan;
 use crate::ruleset::Ruleset;
 use crate::{Decision, Outcome};
 

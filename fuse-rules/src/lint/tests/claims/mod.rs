@@ -11,9 +11,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::load;
 use crate::analysis::{Analysis, Placed, Witness};
+use crate::decision::{Decision, Evaluation};
 use crate::diagnostic::{Fix, Topic};
 use crate::eval::tests::many::Random;
-use crate::eval::{Decision, Evaluation};
 use crate::event::Event;
 use crate::fuses::Fuses;
 use crate::lint::{Level, Lints, TemplateFile};

@@ -17,16 +17,30 @@ use walk::conditions;
 pub(crate) use walk::{elements, truth, truths};
 pub(crate) use world::{Budget, Watch, World, size};
 
-use super::mapping::{self, Rendered};
-use super::ops::{self, Fault, Truth, Valued, name};
-use super::{Decision, Evaluation, Verdict, decision};
+use crate::decision::Decision;
+use crate::decision::Evaluation;
 use crate::event::Event;
 use crate::fuses::Fuses;
-use crate::plan::Shown;
+use crate::semantics::decision;
+use crate::semantics::mapping::{self, Rendered};
+use crate::semantics::ops::{self, Fault, Truth, Valued, name};
+use crate::semantics::{self, Verdict};
+use crate::typed::Shown;
 use crate::typed::{
     Expr, ExprKind, Mapped, Path, QuantifierKind, Root, Rule, Rules, Segment, Sensor,
 };
 use crate::value::{DuplicateKey, Value};
+
+/// How many values the computation of a constant may look at.
+const MAX_CONSTANT_WORK: u64 = 2_000_000;
+
+/// The value of an expression that reads no event.
+pub(crate) fn constant(expr: &Expr) -> Result<Value<'static>, Fault> {
+    let budget = Budget::new(MAX_CONSTANT_WORK);
+    let world = World::without_event(&budget);
+    let env = Env { world: &world, elements: Vec::new() };
+    env.value(expr).map(Cow::into_owned).map(Value::into_owned)
+}
 
 /// Decides an event by the rules as they are written.
 pub(crate) fn evaluate<'e>(
@@ -67,7 +81,10 @@ pub(crate) fn evaluate<'e>(
         });
         if let Err(DuplicateKey(key)) = read {
             let rules = sensors.flat_map(|sensor| &sensor.rules).map(|rule| rule.name.as_str());
-            return Evaluation { mismatch, ..Evaluation::refused(&super::twice(&key), rules) };
+            return Evaluation {
+                mismatch,
+                ..Evaluation::refused(&semantics::duplicate_key(&key), rules)
+            };
         }
     }
     for sensor in sensors {
@@ -75,7 +92,7 @@ pub(crate) fn evaluate<'e>(
             decisions.extend(decide(rules, sensor, rule, &world, fuses));
         }
     }
-    Evaluation { mismatch, ..Evaluation::of(decisions) }
+    Evaluation { mismatch, ..Evaluation::new(decisions) }
 }
 
 /// What one rule decides on an event that is not refused.
@@ -108,7 +125,7 @@ fn fire(
         Ok(false) => out.push(decision(&rule.name, path, Verdict::NotMatched(String::new()))),
         Err(fault) => out.push(decision(&rule.name, path, Verdict::Unknown(fault))),
         Ok(true) => {
-            if let Some(gated) = super::gated(rules.fuses.as_slice(), &rule.requires, fuses) {
+            if let Some(gated) = semantics::gated(rules.fuses.as_slice(), &rule.requires, fuses) {
                 out.push(decision(&rule.name, path, Verdict::Gated(gated)));
                 return out;
             }

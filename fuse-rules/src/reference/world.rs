@@ -2,10 +2,12 @@
 
 use std::cell::Cell;
 
-use crate::eval::ops::{self, Fault, Truth};
-use crate::eval::weight;
 use crate::event::Event;
 use crate::functions::Context;
+use jiff::Timestamp;
+
+use crate::semantics::ops::{self, Fault, Truth};
+use crate::semantics::weight;
 use crate::typed::Expr;
 use crate::value::Value;
 
@@ -58,7 +60,7 @@ impl<'e> World<'e> {
             let entry = |(k, v): (&String, &String)| (k.clone().into(), Value::text(v.clone()));
             Value::Map(map.iter().map(entry).collect())
         };
-        let fields = crate::check::EVENT_FIELDS.iter().filter_map(|name| {
+        let fields = crate::path::EVENT_FIELDS.iter().filter_map(|name| {
             let value = event.field(name)?.into_owned();
             Some(((*name).into(), Value::text(value)))
         });
@@ -70,6 +72,20 @@ impl<'e> World<'e> {
             context: Context { received: event.received_at() },
             watch,
             budget: None,
+        }
+    }
+
+    /// No event at all, for constants, whose work is bounded.
+    pub(super) fn without_event(budget: &'e Budget) -> Self {
+        let nothing = || Value::Null;
+        Self {
+            body: nothing(),
+            headers: nothing(),
+            query: nothing(),
+            event: nothing(),
+            context: Context { received: Timestamp::UNIX_EPOCH },
+            watch: None,
+            budget: Some(budget),
         }
     }
 

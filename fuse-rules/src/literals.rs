@@ -1,9 +1,9 @@
-//! Escapes of strings, and the spelling of durations and sizes.
+//! How strings, durations and sizes are written in rules.
 
 use jiff::SignedDuration;
 
 /// The character of an escape, without its backslash: `n`, `"`, `u{1F600}`.
-pub(super) fn unescape(escape: &str) -> Option<char> {
+pub(crate) fn unescape(escape: &str) -> Option<char> {
     match escape {
         "n" => Some('\n'),
         "r" => Some('\r'),

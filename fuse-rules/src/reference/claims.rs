@@ -3,9 +3,9 @@
 //! Only what is reached is looked at: a part of an `and` counts where those before it are true.
 
 use super::{Env, World};
-use crate::eval::ops::Fault;
 use crate::event::Event;
-use crate::plan::Shown;
+use crate::semantics::ops::Fault;
+use crate::typed::Shown;
 use crate::typed::{Expr, ExprKind, Mapped, MappedValue, QuantifierKind, Rules, Sensor};
 use crate::types::{Known, Lack, Missing};
 use crate::value::Value;

@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::functions::{Context, Function};
 use crate::number::Number;
-use crate::plan::Shown;
+use crate::typed::Shown;
 use crate::typed::{ArithOp, CompareOp, Expr, ExprKind, IsTest, Pattern, Reference, TextOp};
 use crate::value::{Kinds, Unheld, Value};
 

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashSet;
 
-use crate::eval::ops::Fault;
-use crate::plan::{Compiled, Concealed, EventPlan, Slot};
+use super::{Compiled, EventPlan, Slot};
+use crate::semantics::ops::Fault;
 use crate::span::Span;
-use crate::typed::{Expr, ExprKind, Reference as _};
+use crate::typed::{Concealed, Expr, ExprKind, Reference as _};
 
 /// What is concealed of an event's conditions: everything that reads a sensitive value, and everything
 /// that reads a value which is compared with one.
@@ -33,20 +33,20 @@ impl Conceal {
     }
 
     /// Whether the values and constants of an expression are hidden.
-    fn hides(&self, expr: &Expr<Slot>) -> bool {
+    pub(crate) fn hides(&self, expr: &Expr<Slot>) -> bool {
         match &expr.kind {
             ExprKind::Path(slot) => slot.is_sensitive() || self.is_compared(&slot.text),
             _ => expr.children().into_iter().any(|child| self.hides(child)),
         }
     }
 
-    fn is_compared(&self, path: &str) -> bool {
+    pub(crate) fn is_compared(&self, path: &str) -> bool {
         self.compared.iter().any(|other| is_inside(path, other) || is_inside(other, path))
     }
 
     /// The parts of a condition, as it is written at a place, that are hidden there, each with what is
     /// shown instead.
-    fn replaced(
+    pub(crate) fn replaced(
         &self,
         plan: &Compiled,
         expr: &Expr<Slot>,
@@ -116,23 +116,23 @@ fn is_inside(path: &str, of: &str) -> bool {
 
 /// What is shown of expressions of one event.
 #[derive(Clone, Copy)]
-pub(super) struct Show<'p> {
+pub(crate) struct Show<'p> {
     plan: &'p Compiled,
     conceal: Option<&'p Conceal>,
 }
 
 impl<'p> Show<'p> {
-    pub(super) fn new(plan: &'p Compiled, event: Option<&'p EventPlan>) -> Self {
+    pub(crate) fn new(plan: &'p Compiled, event: Option<&'p EventPlan>) -> Self {
         Self { plan, conceal: event.and_then(|event| event.conceal.as_ref()) }
     }
 
     /// Whether the values that an expression reads, and its constants, are hidden.
-    pub(super) fn hides(&self, expr: &Expr<Slot>) -> bool {
+    pub(crate) fn hides(&self, expr: &Expr<Slot>) -> bool {
         self.conceal.is_some_and(|conceal| conceal.hides(expr))
     }
 
     /// What is written at a place, which is this expression, on one line.
-    pub(super) fn text(&self, expr: &Expr<Slot>, span: Span) -> String {
+    pub(crate) fn text(&self, expr: &Expr<Slot>, span: Span) -> String {
         let mut replaced = Vec::new();
         if let Some(conceal) = self.conceal {
             conceal.replaced(self.plan, expr, span, &mut replaced);
@@ -156,7 +156,7 @@ impl<'p> Show<'p> {
     }
 
     /// Why an expression is unknown, in a sentence.
-    pub(super) fn reason(&self, expr: &Expr<Slot>, fault: &Fault) -> String {
+    pub(crate) fn reason(&self, expr: &Expr<Slot>, fault: &Fault) -> String {
         if !self.hides(expr) {
             return fault.reason();
         }

@@ -1,8 +1,8 @@
 //! Going through the elements of a rule, with the truth of its conditions at each.
 
 use super::{Env, World};
-use crate::eval::Verdict;
-use crate::eval::ops::{self, Fault, Truth, name};
+use crate::semantics::Verdict;
+use crate::semantics::ops::{self, Fault, Truth, name};
 use crate::typed::{Each, Expr, Rule, Sensor};
 use crate::value::Value;
 

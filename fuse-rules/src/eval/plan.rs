@@ -1,0 +1,198 @@
+//! [`Plan`]: all that can be asked of compiled rules.
+
+use std::fmt;
+use std::ops::Deref;
+use std::sync::Arc;
+
+use super::explain::{self, ExplainedPage, Explanation, PageRequest};
+use super::{Pool, exhaustive, indexed, missing};
+use crate::decision::Evaluation;
+use crate::event::Event;
+use crate::fuses::Fuses;
+use crate::plan::{self, BodyField, Compiled};
+use crate::typed;
+
+/// Compiled rules, and the memory that deciding takes, which is kept from one event to the next.
+pub(crate) struct Pooled {
+    compiled: Compiled,
+    pub(crate) pool: Pool,
+}
+
+impl Deref for Pooled {
+    type Target = Compiled;
+
+    fn deref(&self) -> &Compiled {
+        &self.compiled
+    }
+}
+
+/// Rules compiled for evaluation: immutable, shared by reference and cheap to clone.
+///
+/// An evaluation is a pure function of the event and the fuses: the same event gives the same
+/// decisions, today and after a restart.
+#[derive(Clone)]
+pub struct Plan {
+    inner: Arc<Pooled>,
+}
+
+impl Plan {
+    pub(crate) fn compile(rules: &typed::Rules) -> Self {
+        Self { inner: Arc::new(Pooled { compiled: plan::compile(rules), pool: Pool::default() }) }
+    }
+
+    /// Decides an event: what fired, and what would have but was gated or rejected, in the order of
+    /// sensors, rules and elements. Its cost follows these, not the number of rules; why the others
+    /// did not fire [`explain`](Self::explain) says.
+    pub fn evaluate(&self, event: &Event<'_>, fuses: &Fuses) -> Evaluation {
+        indexed::evaluate(&self.inner, event, fuses)
+    }
+
+    /// Decides an event and gives one decision a rule and element (and trigger, where it fired),
+    /// those that did not match or are unknown too. Its cost follows the number of rules.
+    pub fn evaluate_all(&self, event: &Event<'_>, fuses: &Fuses) -> Evaluation {
+        exhaustive::evaluate(&self.inner, event, fuses)
+    }
+
+    /// Decides an event and says why, condition by condition, for every rule and element. Slower than
+    /// `evaluate`, with the same decisions.
+    pub fn explain(&self, event: &Event<'_>, fuses: &Fuses) -> Explanation {
+        explain::explain(&self.inner, event, fuses, &|_| true)
+    }
+
+    /// Explains an event as [`explain`](Self::explain) does, of the rules with these full names alone. What
+    /// bounds an explanation is theirs then: where there are very many decisions, more is told of each.
+    pub fn explain_rules<S: AsRef<str>>(
+        &self,
+        event: &Event<'_>,
+        fuses: &Fuses,
+        rules: &[S],
+    ) -> Explanation {
+        let asked = |name: &str| rules.iter().any(|rule| rule.as_ref() == name);
+        explain::explain(&self.inner, event, fuses, &asked)
+    }
+
+    /// Explains some decisions of an event, as [`explain`](Self::explain) does all of them and in the same order,
+    /// in the memory that these few take. Rules are evaluated to count their decisions; of those that are not
+    /// on the page nothing is kept.
+    ///
+    /// ```
+    /// # use fuse_rules::{Event, Fuses, PageRequest, Registry, Ruleset, Schema, SourceSchema};
+    /// # let registry = Registry::new()
+    /// #     .source(SourceSchema::new(Schema::new("queue", "A queue."), Schema::new("event", "")))
+    /// #     .trigger(Schema::new("page", "Calls a human."));
+    /// let rules = r#"source q queue { event e }
+    ///                sensor s on q.e { each x in body.all
+    ///                  rule r { when x > 4  trigger page {} }
+    ///                }"#;
+    /// let plan = Ruleset::parse("a.rules", rules, &registry)?.plan();
+    /// let event = Event::new("q", "e", br#"{"all": [1, 7, 3]}"#)?;
+    ///
+    /// let request = PageRequest { rule: None, skip: 1, take: 1, max_parts: 100 };
+    /// let page = plan.explain_page(&event, &Fuses::default(), &request);
+    /// assert_eq!((page.explanation.decisions.len(), page.total), (1, 3));
+    /// assert_eq!(page.explanation.decisions[0].element.as_deref(), Some("x 1"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn explain_page(
+        &self,
+        event: &Event<'_>,
+        fuses: &Fuses,
+        request: &PageRequest<'_>,
+    ) -> ExplainedPage {
+        explain::explain_page(&self.inner, event, fuses, request)
+    }
+
+    /// The paths that an event lacks and without which a rule of it cannot fire, each once: those that
+    /// conditions ask about other than by `is`. Deciding does not need to know; who counts does.
+    ///
+    /// ```
+    /// use fuse_rules::{Event, Registry, Ruleset, Schema, SourceSchema};
+    ///
+    /// let registry = Registry::new()
+    ///     .source(SourceSchema::new(Schema::new("queue", "A queue."), Schema::new("event", "")))
+    ///     .trigger(Schema::new("page", "Calls a human."));
+    /// let rules = r#"source q queue { event e }
+    ///                sensor s on q.e { rule r { when body.severity >= 4  trigger page {} } }"#;
+    /// let plan = Ruleset::parse("a.rules", rules, &registry)?.plan();
+    /// let event = Event::new("q", "e", br#"{"severty": 5}"#)?;
+    /// assert_eq!(plan.missing(&event), ["body.severity"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn missing(&self, event: &Event<'_>) -> Vec<String> {
+        missing::missing(&self.inner, event)
+    }
+
+    /// Where an event is not of the type that its rules declare: which value, what it is and what its
+    /// type says, in a sentence. `None` where it is, or where no type is declared.
+    pub fn mismatch(&self, event: &Event<'_>) -> Option<String> {
+        exhaustive::mismatch(&self.inner, event)
+    }
+
+    /// The value of a source's field that is an expression over the event, as canonical text:
+    /// `id`, for example. `None` where there is no such field or it has no value for this event.
+    ///
+    /// # Errors
+    /// The body is not JSON, or a key that the expression reads stands twice in one object of it:
+    /// which one, in a sentence.
+    pub fn source_field(&self, event: &Event<'_>, field: &str) -> Result<Option<String>, String> {
+        exhaustive::source_field(&self.inner, event, field)
+    }
+
+    /// Whether the source of an event gives this field as an expression.
+    pub fn has_source_field(&self, event: &Event<'_>, field: &str) -> bool {
+        let event = self.inner.event(event.source(), event.name());
+        event.is_some_and(|event| event.expressions.iter().any(|(name, _)| name == field))
+    }
+
+    /// What the rules read of the body of an event, in the order in which they first read it: what
+    /// its sender has to send. Empty for an event that no rules are for.
+    ///
+    /// ```
+    /// use fuse_rules::{Field, FieldType, Registry, Ruleset, Schema, SourceSchema};
+    ///
+    /// let registry = Registry::new()
+    ///     .source(SourceSchema::new(Schema::new("queue", "A queue."), Schema::new("event", "")))
+    ///     .trigger(Schema::new("page", "").field(Field::required("team", FieldType::String, "")));
+    /// let rules = r#"
+    ///     source tickets queue { event opened }
+    ///     sensor urgent on tickets.opened {
+    ///       rule call { when body.kind == "outage"  trigger page { team = body.team.name } }
+    ///     }
+    /// "#;
+    /// let plan = Ruleset::parse("tickets.rules", rules, &registry)?.plan();
+    ///
+    /// let fields = plan.body_fields("tickets", "opened");
+    /// assert_eq!(fields[0].keys, ["kind"]);
+    /// assert_eq!(fields[0].strings, ["outage"]);
+    /// assert_eq!(fields[1].keys, ["team", "name"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn body_fields(&self, source: &str, event: &str) -> Vec<BodyField> {
+        let event = self.inner.event(source, event);
+        event.map(plan::body_fields).unwrap_or_default()
+    }
+
+    /// Whether the value of a fuse is on: as set, or else by its rules' default. `None` for a fuse
+    /// that no rule file declares.
+    pub fn is_on(&self, fuse: &str, fuses: &Fuses) -> Option<bool> {
+        let declared = self.inner.fuses.iter().find(|declared| declared.name == fuse)?;
+        Some(fuses.get(fuse).unwrap_or(declared.default_on))
+    }
+
+    /// The rules that are decided for every event and element, as nothing that must be true of a value
+    /// finds them, in the order of their names. What they cost follows their number.
+    pub fn always_decided(&self) -> Vec<&str> {
+        self.inner.always_decided()
+    }
+
+    /// The plan as text that a person can read: paths, atoms and programs.
+    pub fn listing(&self) -> String {
+        plan::listing(&self.inner)
+    }
+}
+
+impl fmt::Debug for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Plan").field("events", &self.inner.events.len()).finish_non_exhaustive()
+    }
+}
