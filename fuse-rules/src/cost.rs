@@ -3,7 +3,8 @@
 //! The work is counted in values that are looked at. How long the lists of an event are is not
 //! known, so `each` counts as what its `max` allows and every other list as a thousand elements.
 
-use crate::diagnostic::{Code, Diagnostic};
+use crate::diagnostic::{Code, Diagnostic, Diagnostics};
+use crate::ruleset::Ruleset;
 use crate::span::{Files, Span};
 use crate::typed::{Each, Expr, ExprKind, Mapped, MappedValue, QuantifierKind, Rule, Rules};
 use crate::value::Value;
@@ -35,8 +36,41 @@ pub struct CostPart {
     pub cost: u64,
 }
 
+impl Ruleset {
+    /// What each rule can cost, in their order: a bound on the values that one event can make it
+    /// look at.
+    ///
+    /// ```
+    /// use fuse_rules::{Registry, Ruleset, Schema, SourceSchema};
+    ///
+    /// let registry = Registry::new()
+    ///     .source(SourceSchema::new(Schema::new("queue", "A queue."), Schema::new("event", "")))
+    ///     .trigger(Schema::new("page", "Calls a human."));
+    /// let text = r#"source q queue { event e }
+    ///               sensor s on q.e { each x in body.list max 50
+    ///                                 rule r { when x.a == 1  trigger page {} } }"#;
+    /// let ruleset = Ruleset::parse("x.rules", text, &registry)?;
+    /// assert_eq!(ruleset.costs().next().unwrap().cost, 101);
+    /// # Ok::<(), fuse_rules::Diagnostics>(())
+    /// ```
+    pub fn costs(&self) -> impl Iterator<Item = RuleCost<'_>> {
+        costs(self.typed())
+    }
+
+    /// Whether no rule can cost more than this.
+    ///
+    /// # Errors
+    /// The problems of those that can.
+    pub fn within_cost(&self, most: u64) -> Result<(), Diagnostics> {
+        match problems(self.typed(), most) {
+            problems if problems.is_empty() => Ok(()),
+            problems => Err(Diagnostics::new(self.files().clone(), problems)),
+        }
+    }
+}
+
 /// The costs of all rules, in their order.
-pub(crate) fn costs(rules: &Rules) -> impl Iterator<Item = RuleCost<'_>> {
+fn costs(rules: &Rules) -> impl Iterator<Item = RuleCost<'_>> {
     all(rules).map(|(rule, parts)| RuleCost {
         rule: &rule.name,
         cost: parts.sum(),
@@ -49,7 +83,7 @@ pub(crate) fn costs(rules: &Rules) -> impl Iterator<Item = RuleCost<'_>> {
 }
 
 /// The problems of rules that can cost more than this.
-pub(crate) fn problems(rules: &Rules, most: u64) -> Vec<Diagnostic> {
+fn problems(rules: &Rules, most: u64) -> Vec<Diagnostic> {
     let dear = all(rules).filter(|(_, parts)| parts.sum() > most);
     dear.map(|(rule, parts)| {
         let message = format!(

@@ -149,3 +149,13 @@ impl Evaluation {
         self.decisions.iter().filter(|decision| decision.outcome == Outcome::Fired)
     }
 }
+
+/// An evaluation, with what is worth counting of the event.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Decided {
+    /// The decisions. [`Evaluation::mismatch`] is always filled in.
+    pub evaluation: Evaluation,
+    /// The paths that the event lacks and without which a rule cannot fire, each once. See
+    /// [`Plan::missing`](crate::Plan::missing).
+    pub missing: Vec<String>,
+}

@@ -198,6 +198,39 @@ impl fmt::Display for InvalidBody {
 
 impl std::error::Error for InvalidBody {}
 
+/// Why no value can be read from a body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum UnreadableBody {
+    /// It is not JSON.
+    Invalid(InvalidBody),
+    /// A key that the rules read is in one object twice, so it has two values; which key, in a sentence.
+    DuplicateKey(String),
+    /// A bug in fuse.
+    Internal,
+}
+
+impl fmt::Display for UnreadableBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Invalid(fault) => fault.fmt(f),
+            Self::DuplicateKey(why) => f.write_str(why),
+            Self::Internal => {
+                f.write_str("the body cannot be read; this is a bug in fuse, please report it")
+            }
+        }
+    }
+}
+
+impl std::error::Error for UnreadableBody {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Invalid(fault) => Some(fault),
+            _ => None,
+        }
+    }
+}
+
 fn utf8(body: &[u8]) -> Result<&str, InvalidBody> {
     std::str::from_utf8(body).map_err(|error| InvalidBody {
         place: place(body, error.valid_up_to()),

@@ -45,6 +45,8 @@ mod fuzzing;
 mod infer;
 mod inventory;
 mod json_schema;
+#[cfg(test)]
+mod layers;
 mod lint;
 mod literals;
 mod loader;
@@ -69,12 +71,12 @@ mod value;
 pub use autofix::Repair;
 pub use cost::{CostPart, RuleCost};
 pub use counterfactual::{Changed, Counterfactual, WouldMatch};
-pub use decision::{Action, Decision, Element, Evaluation, OnceKey, Outcome};
+pub use decision::{Action, Decided, Decision, Element, Evaluation, OnceKey, Outcome};
 pub use diagnostic::{
     Code, Diagnostic, Diagnostics, Edit, Fix, Label, Severity, Style, Topic, UnknownCode, nearest,
 };
 pub use eval::{Explained, ExplainedPage, Explanation, Form, Found, PageRequest, Part, Plan};
-pub use event::{Event, InvalidBody, MAX_DEPTH};
+pub use event::{Event, InvalidBody, MAX_DEPTH, UnreadableBody};
 pub use format::format;
 pub use functions::{FunctionInfo, functions};
 pub use fuses::{Fuses, parse_switch};

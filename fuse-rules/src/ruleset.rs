@@ -5,7 +5,6 @@ mod reader;
 use std::collections::BTreeMap;
 
 use crate::check::{self, ParsedFile};
-use crate::cost::{self, RuleCost};
 use crate::diagnostic::{Diagnostics, Severity};
 use crate::eval::Plan;
 use crate::loader::{Loader, normalized, resolved};
@@ -137,41 +136,14 @@ impl Ruleset {
         &self.rules.files
     }
 
-    /// What each rule can cost, in their order: a bound on the values that one event can make it
-    /// look at.
-    ///
-    /// ```
-    /// use fuse_rules::{Registry, Ruleset, Schema, SourceSchema};
-    ///
-    /// let registry = Registry::new()
-    ///     .source(SourceSchema::new(Schema::new("queue", "A queue."), Schema::new("event", "")))
-    ///     .trigger(Schema::new("page", "Calls a human."));
-    /// let text = r#"source q queue { event e }
-    ///               sensor s on q.e { each x in body.list max 50
-    ///                                 rule r { when x.a == 1  trigger page {} } }"#;
-    /// let ruleset = Ruleset::parse("x.rules", text, &registry)?;
-    /// assert_eq!(ruleset.costs().next().unwrap().cost, 101);
-    /// # Ok::<(), fuse_rules::Diagnostics>(())
-    /// ```
-    pub fn costs(&self) -> impl Iterator<Item = RuleCost<'_>> {
-        cost::costs(&self.rules)
-    }
-
-    /// Whether no rule can cost more than this.
-    ///
-    /// # Errors
-    /// The problems of those that can.
-    pub fn within_cost(&self, most: u64) -> Result<(), Diagnostics> {
-        match cost::problems(&self.rules, most) {
-            problems if problems.is_empty() => Ok(()),
-            problems => Err(Diagnostics::new(self.rules.files.clone(), problems)),
-        }
-    }
-
     /// Decides an event by the reference, which fuzzers hold the plan against.
     #[cfg(fuzzing)]
     #[doc(hidden)]
-    pub fn reference(&self, event: &crate::Event<'_>, fuses: &crate::Fuses) -> crate::Evaluation {
+    pub fn reference(
+        &self,
+        event: &crate::event::Event<'_>,
+        fuses: &crate::fuses::Fuses,
+    ) -> crate::decision::Evaluation {
         crate::reference::evaluate(&self.rules, event, fuses, None)
     }
 

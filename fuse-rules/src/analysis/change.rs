@@ -76,7 +76,7 @@ impl<'a> Changer<'a> {
         depth: usize,
     ) -> Option<Option<Value<'static>>> {
         let place = self.places.at(id)?;
-        if depth > crate::MAX_DEPTH {
+        if depth > crate::event::MAX_DEPTH {
             return None;
         }
         if !place.domain.has(current) {

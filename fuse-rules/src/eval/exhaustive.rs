@@ -3,11 +3,11 @@
 use std::borrow::Cow;
 
 use super::frame::{self, Frame};
-use super::refusal;
 use super::stack::Stack;
+use super::{refusal, unreadable};
 use crate::decision::Evaluation;
 use crate::eval::Pooled;
-use crate::event::Event;
+use crate::event::{Event, UnreadableBody};
 use crate::fuses::Fuses;
 use crate::plan::{EachPlan, EventPlan, RulePlan, SensorPlan, Slot};
 use crate::scan::Extract;
@@ -43,8 +43,15 @@ pub(crate) fn evaluate(plan: &Pooled, event: &Event<'_>, fuses: &Fuses) -> Evalu
 
 /// Where an event is not of its declared type, in a sentence.
 pub(crate) fn mismatch(plan: &Pooled, event: &Event<'_>) -> Option<String> {
-    let ty = plan.event(event.source(), event.name())?.ty.as_ref()?;
+    let event_plan = plan.event(event.source(), event.name())?;
+    event_plan.ty.as_ref()?;
     event.fault().is_none().then_some(())?;
+    mismatch_of_valid(event_plan, event)
+}
+
+/// The same, of an event whose body is known to be JSON.
+pub(super) fn mismatch_of_valid(event_plan: &EventPlan, event: &Event<'_>) -> Option<String> {
+    let ty = event_plan.ty.as_ref()?;
     let mismatch = ty.mismatch(&Value::read_lenient(event.body()))?;
     Some(mismatch.message("body"))
 }
@@ -61,13 +68,13 @@ pub(crate) fn source_field(
     plan: &Pooled,
     event: &Event<'_>,
     field: &str,
-) -> Result<Option<String>, String> {
+) -> Result<Option<String>, UnreadableBody> {
     let found = plan
         .event(event.source(), event.name())
         .and_then(|plan| Some((plan, plan.expressions.iter().find(|(name, _)| name == field)?)));
     let Some((plan, (_, expr))) = found else { return Ok(None) };
     let mut extract = Extract::default();
-    frame::read(&mut extract, &plan.arrival, event).map_err(|why| refusal(why, event))?;
+    frame::read(&mut extract, &plan.arrival, event).map_err(|why| unreadable(why, event))?;
     let work = Work::new(event.received_at());
     let frame = Frame::of_event(&extract, event.body());
     let stack = Stack::new(&frame, &plan.arrival, &work);

@@ -3,43 +3,67 @@
 
 use super::exhaustive::{self, too_many};
 use super::frame::{self, Frame};
+use super::missing;
 use super::refusal;
 use super::scratch::{Around, LEVELS, Scratch};
 use super::stack::Stack;
 use crate::decision::Decision;
-use crate::decision::Evaluation;
+use crate::decision::{Decided, Evaluation};
 use crate::eval::Pooled;
 use crate::event::Event;
 use crate::fuses::Fuses;
 use crate::plan::{EachPlan, EventPlan, Lookup, Memory, RulePlan, SensorPlan, Site, dedup};
-use crate::scan::{Extract, Held, find};
+use crate::scan::{Extract, Held, Refused, find};
 use crate::semantics::Verdict;
 use crate::semantics::Work;
 use crate::semantics::decision;
 
 pub(crate) fn evaluate(plan: &Pooled, event: &Event<'_>, fuses: &Fuses) -> Evaluation {
+    decide_event(plan, event, fuses, false).evaluation
+}
+
+/// Decides an event. `observe` also reports where the event is not of its type and what it lacks, from
+/// the same pass over its bytes.
+pub(crate) fn decide_event(
+    plan: &Pooled,
+    event: &Event<'_>,
+    fuses: &Fuses,
+    observe: bool,
+) -> Decided {
+    let nothing_missing = |evaluation| Decided { evaluation, missing: Vec::new() };
     let Some(event_plan) = plan.event(event.source(), event.name()) else {
-        return match event.fault() {
+        return nothing_missing(match event.fault() {
             Some(fault) => refused(fault.to_string()),
             None => Evaluation::new(Vec::new()),
-        };
+        });
     };
-    if event_plan.rejects
-        && let Some(why) = exhaustive::mismatch(plan, event)
-    {
-        return Evaluation { mismatch: Some(why.clone()), ..refused(why) };
-    }
     let mut scratch = plan.pool.take();
     let read = frame::read(&mut scratch.extract, &event_plan.frames, event);
-    let decided = match read {
-        Ok(()) => decide(plan, event_plan, event, fuses, &mut scratch),
-        Err(why) => Err(refusal(why, event)),
+    let is_json = !matches!(read, Err(Refused::Invalid));
+    let mismatch = if is_json && (observe || event_plan.rejects) {
+        exhaustive::mismatch_of_valid(event_plan, event)
+    } else {
+        None
+    };
+    let rejected = mismatch.clone().filter(|_| event_plan.rejects);
+    let (decided, missing) = match (rejected, read) {
+        (Some(why), _) => (Err(why), Vec::new()),
+        (None, Err(why)) => (Err(refusal(why, event)), Vec::new()),
+        (None, Ok(())) => {
+            let missing = if observe {
+                missing::search(event_plan, &scratch.extract, event)
+            } else {
+                Vec::new()
+            };
+            (decide(plan, event_plan, event, fuses, &mut scratch), missing)
+        }
     };
     plan.pool.put(scratch);
-    match decided {
+    let evaluation = match decided {
         Ok(decisions) => Evaluation::new(decisions),
         Err(why) => refused(why),
-    }
+    };
+    Decided { evaluation: Evaluation { mismatch, ..evaluation }, missing }
 }
 
 /// Of an event that is refused, nothing more is said: it would follow the number of rules.

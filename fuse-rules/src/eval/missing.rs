@@ -13,13 +13,19 @@ use crate::semantics::Work;
 pub(crate) fn missing(plan: &Pooled, event: &Event<'_>) -> Vec<String> {
     let Some(event_plan) = plan.event(event.source(), event.name()) else { return Vec::new() };
     let mut scratch = plan.pool.take();
-    let mut found = FxHashSet::default();
-    if frame::read(&mut scratch.extract, &event_plan.frames, event).is_ok() {
-        let work = Work::new(event.received_at());
-        let search = Search { plan: event_plan, extract: &scratch.extract, work: &work };
-        search.look(0, &[0], &mut found);
-    }
+    let missing = match frame::read(&mut scratch.extract, &event_plan.frames, event) {
+        Ok(()) => search(event_plan, &scratch.extract, event),
+        Err(_) => Vec::new(),
+    };
     plan.pool.put(scratch);
+    missing
+}
+
+/// The same, of an event that was read for its rules.
+pub(super) fn search(event_plan: &EventPlan, extract: &Extract, event: &Event<'_>) -> Vec<String> {
+    let mut found = FxHashSet::default();
+    let work = Work::new(event.received_at());
+    Search { plan: event_plan, extract, work: &work }.look(0, &[0], &mut found);
     let mut found: Vec<_> = found.into_iter().collect();
     found.sort_unstable();
     let text = |(group, slot): (usize, u32)| {

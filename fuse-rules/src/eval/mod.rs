@@ -14,7 +14,7 @@ mod stack;
 #[cfg(test)]
 pub(crate) mod tests;
 
-use crate::event::{self, Event};
+use crate::event::{self, Event, UnreadableBody};
 use crate::scan::Refused;
 use crate::semantics::duplicate_key;
 use crate::span::Place;
@@ -25,14 +25,20 @@ pub(crate) use scratch::Pool;
 
 /// Why an event is refused that gives no values.
 fn refusal(why: Refused, event: &Event<'_>) -> String {
+    unreadable(why, event).to_string()
+}
+
+/// Why the body of an event gives no values.
+fn unreadable(why: Refused, event: &Event<'_>) -> UnreadableBody {
     match why {
         Refused::Duplicate(key, at) => {
             let Place { line, column } = event::place(event.body().as_bytes(), at);
-            format!("{} (again at line {line}, column {column})", duplicate_key(&key))
+            let twice = duplicate_key(&key);
+            UnreadableBody::DuplicateKey(format!("{twice} (again at line {line}, column {column})"))
         }
         Refused::Invalid => match event.fault() {
-            Some(fault) => fault.to_string(),
-            None => "the body cannot be read; this is a bug of fuse, please report it".into(),
+            Some(fault) => UnreadableBody::Invalid(fault),
+            None => UnreadableBody::Internal,
         },
     }
 }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use super::explain::{self, ExplainedPage, Explanation, PageRequest};
 use super::{Pool, exhaustive, indexed, missing};
-use crate::decision::Evaluation;
-use crate::event::Event;
+use crate::decision::{Decided, Evaluation};
+use crate::event::{Event, UnreadableBody};
 use crate::fuses::Fuses;
 use crate::plan::{self, BodyField, Compiled};
 use crate::typed;
@@ -47,7 +47,29 @@ impl Plan {
         indexed::evaluate(&self.inner, event, fuses)
     }
 
-    /// Decides an event and gives one decision a rule and element (and trigger, where it fired),
+    /// Decides an event as [`evaluate`](Self::evaluate) does, and reports a
+    /// [mismatch](Self::mismatch) and [missing](Self::missing) paths from the same pass over its bytes.
+    ///
+    /// ```
+    /// use fuse_rules::{Event, Fuses, Registry, Ruleset, Schema, SourceSchema};
+    ///
+    /// let registry = Registry::new()
+    ///     .source(SourceSchema::new(Schema::new("queue", "A queue."), Schema::new("event", "")))
+    ///     .trigger(Schema::new("page", "Calls a human."));
+    /// let rules = r#"source q queue { event e : { severity?: int } }
+    ///                sensor s on q.e { rule r { when body.severity >= 4  trigger page {} } }"#;
+    /// let plan = Ruleset::parse("a.rules", rules, &registry)?.plan();
+    /// let event = Event::unread("q", "e", br#"{"severty": 5}"#)?;
+    /// let decided = plan.decide(&event, &Fuses::default());
+    /// assert_eq!(decided.missing, ["body.severity"]);
+    /// assert_eq!(decided.evaluation.mismatch, plan.mismatch(&event));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn decide(&self, event: &Event<'_>, fuses: &Fuses) -> Decided {
+        indexed::decide_event(&self.inner, event, fuses, true)
+    }
+
+    /// Decides an event and gives one decision per rule and element (and trigger, where it fired),
     /// those that did not match or are unknown too. Its cost follows the number of rules.
     pub fn evaluate_all(&self, event: &Event<'_>, fuses: &Fuses) -> Evaluation {
         exhaustive::evaluate(&self.inner, event, fuses)
@@ -132,9 +154,12 @@ impl Plan {
     /// `id`, for example. `None` where there is no such field or it has no value for this event.
     ///
     /// # Errors
-    /// The body is not JSON, or a key that the expression reads stands twice in one object of it:
-    /// which one, in a sentence.
-    pub fn source_field(&self, event: &Event<'_>, field: &str) -> Result<Option<String>, String> {
+    /// The body is not JSON, or a key that the expression reads is in one object of it twice.
+    pub fn source_field(
+        &self,
+        event: &Event<'_>,
+        field: &str,
+    ) -> Result<Option<String>, UnreadableBody> {
         exhaustive::source_field(&self.inner, event, field)
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use rustc_hash::FxHashMap;
 
-use crate::typed::Segment;
+use crate::path::Segment;
 use crate::value::Value;
 
 /// All paths of an event's rules. The first node is the body; each group of elements has a node of

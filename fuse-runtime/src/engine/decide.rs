@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
 use bytes::Bytes;
-use fuse_rules::{Decision, Evaluation, Fuses, Outcome, Plan};
+use fuse_rules::{Decided, Decision, Evaluation, Fuses, Outcome, Plan};
 use jiff::Timestamp;
 
 use super::{DECIDED_AT_ONCE, Engine, Step};
@@ -106,7 +106,7 @@ fn verdict(
     event: &Envelope,
     (decided, steady): (Timestamp, Timestamp),
 ) -> (Verdict, Vec<String>) {
-    let Evaluated { mut evaluation, mismatch, missing } = evaluate(plan, fuses, event);
+    let Decided { mut evaluation, missing } = evaluate(plan, fuses, event);
     let key = event.key();
     for decision in &mut evaluation.decisions {
         reject_unrenderable(decision, triggers, &key);
@@ -117,7 +117,7 @@ fn verdict(
         decided,
         steady,
         rejected: evaluation.refused,
-        mismatch,
+        mismatch: evaluation.mismatch,
         decisions: Vec::new(),
         actions: Vec::new(),
         requires: BTreeMap::new(),
@@ -146,30 +146,19 @@ fn verdict(
     (verdict, missing)
 }
 
-/// What the rules say of an event, and what is counted of it.
-struct Evaluated {
-    evaluation: Evaluation,
-    mismatch: Option<String>,
-    missing: Vec<String>,
-}
-
-fn evaluate(plan: &Plan, fuses: &Fuses, event: &Envelope) -> Evaluated {
-    let refused = |why: String| Evaluated {
+fn evaluate(plan: &Plan, fuses: &Fuses, event: &Envelope) -> Decided {
+    let refused = |why: String| Decided {
         evaluation: Evaluation { refused: Some(why), mismatch: None, decisions: Vec::new() },
-        mismatch: None,
         missing: Vec::new(),
     };
-    let view = match event.view() {
+    // Validated by the pass that decides, as it was at intake.
+    let view = match event.unread_view() {
         Ok(view) => view,
         Err(invalid) => return refused(invalid.to_string()),
     };
     // A fault of ours must not take the other events down with it, nor lose this one.
-    let evaluated = catch_unwind(AssertUnwindSafe(|| Evaluated {
-        evaluation: plan.evaluate(&view, fuses),
-        mismatch: plan.mismatch(&view),
-        missing: plan.missing(&view),
-    }));
-    evaluated.unwrap_or_else(|_| {
+    let decided = catch_unwind(AssertUnwindSafe(|| plan.decide(&view, fuses)));
+    decided.unwrap_or_else(|_| {
         refused(
             "evaluating this event failed inside fuse; this is a bug of fuse, please report it"
                 .into(),

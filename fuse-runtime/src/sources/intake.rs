@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use fuse_rules::{Event, InvalidBody, Plan};
+use fuse_rules::{Event, InvalidBody, Plan, UnreadableBody};
 use uuid::Uuid;
 
 use super::{Incoming, cloud_events};
@@ -121,14 +121,28 @@ impl Intake {
         }
     }
 
-    /// The sender's id, where there is one, else a new one that sorts by time.
+    /// The sender's id if there is one, else a new one that sorts by time. Validates the body on the way,
+    /// in one pass over it.
     fn id(&self, incoming: &Incoming, received: jiff::Timestamp) -> Result<String, Refused> {
-        let event = view(incoming, "", received).map_err(Refused::Invalid)?;
+        let Incoming { source, name, body, .. } = incoming;
+        let event =
+            Event::unread(source.as_str(), name.as_str(), body).map_err(Refused::Invalid)?;
+        let has_expression = self.plan.has_source_field(&event, "id");
+        // Reading the expression validates, too.
+        let event = if has_expression && incoming.id.is_none() {
+            event
+        } else {
+            Event::new(source.as_str(), name.as_str(), body).map_err(Refused::Invalid)?
+        };
+        let event = with_parts(event, &incoming.headers, &incoming.query).received(received);
         let id = match incoming.id.clone() {
             Some(id) => Some(id),
-            None => sender_id(&self.plan, &event).map_err(Refused::BadId)?,
+            None => sender_id(&self.plan, &event).map_err(|why| match why {
+                UnreadableBody::Invalid(why) => Refused::Invalid(why),
+                why => Refused::BadId(why.to_string()),
+            })?,
         };
-        if id.is_none() && self.plan.has_source_field(&event, "id") {
+        if id.is_none() && has_expression {
             tracing::warn!(
                 source = incoming.source,
                 name = incoming.name,
@@ -153,8 +167,8 @@ impl Intake {
 /// the event's headers are [decoded](super::decode_header).
 ///
 /// # Errors
-/// A key that the `id` reads stands twice in one object, so that there are two ids.
-pub fn sender_id(plan: &Plan, event: &Event<'_>) -> Result<Option<String>, String> {
+/// The body is not JSON, or a key that the `id` reads is in one object twice, so that there are two ids.
+pub fn sender_id(plan: &Plan, event: &Event<'_>) -> Result<Option<String>, UnreadableBody> {
     let header = |name: &str| event.header_value(name).filter(|value| !value.is_empty());
     let cloud_event = || Some(cloud_events::event_id(header("ce-source")?, header("ce-id")?));
     Ok(plan
@@ -162,15 +176,6 @@ pub fn sender_id(plan: &Plan, event: &Event<'_>) -> Result<Option<String>, Strin
         .filter(|id| !id.is_empty())
         .or_else(|| header("x-github-delivery").map(str::to_owned))
         .or_else(cloud_event))
-}
-
-fn view<'a>(
-    incoming: &'a Incoming,
-    id: &'a str,
-    received: jiff::Timestamp,
-) -> Result<Event<'a>, InvalidBody> {
-    let event = Event::new(incoming.source.as_str(), incoming.name.as_str(), &incoming.body)?;
-    Ok(with_parts(event, &incoming.headers, &incoming.query).id(id).received(received))
 }
 
 type Texts = std::collections::BTreeMap<String, String>;
@@ -189,10 +194,18 @@ impl Envelope {
     /// The event as rules see it.
     ///
     /// # Errors
-    /// A body that is not valid JSON, which the intake does not let in.
+    /// A body that is not valid JSON, which the intake refuses.
     pub fn view(&self) -> Result<Event<'_>, InvalidBody> {
-        let event = Event::new(self.source.as_str(), self.name.as_str(), &self.body)?;
+        Ok(self.with_rest(Event::new(self.source.as_str(), self.name.as_str(), &self.body)?))
+    }
+
+    /// The same without validating the body, which [`Plan::decide`] does.
+    pub(crate) fn unread_view(&self) -> Result<Event<'_>, InvalidBody> {
+        Ok(self.with_rest(Event::unread(self.source.as_str(), self.name.as_str(), &self.body)?))
+    }
+
+    fn with_rest<'a>(&'a self, event: Event<'a>) -> Event<'a> {
         let event = with_parts(event, &self.headers, &self.query);
-        Ok(event.id(self.id.as_str()).received(self.received))
+        event.id(self.id.as_str()).received(self.received)
     }
 }

@@ -250,7 +250,7 @@ fn a_source_field_is_an_expression_over_the_event() {
     let id = |body| plan.source_field(&event(body), "id");
     assert_eq!(id(r#"{"a":7}"#), Ok(Some("7-push".into())));
     assert_eq!(id("{}"), Ok(None));
-    assert!(id(r#"{"a":7,"a":8}"#).unwrap_err().contains("`a` stands twice"));
+    assert!(id(r#"{"a":7,"a":8}"#).unwrap_err().to_string().contains("`a` stands twice"));
     assert_eq!(plan.source_field(&event("{}"), "other"), Ok(None));
 }
 
