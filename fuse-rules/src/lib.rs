@@ -90,7 +90,7 @@ pub use lint::{
     Level, Lint, Lints, TemplateFile, TemplateParameter, UnknownLint, WorkflowTemplate,
 };
 pub use literals::{parse_duration, parse_size, quoted, show_duration};
-pub use loader::Loader;
+pub use loader::{LoadError, Loader};
 pub use number::{Number, NumberError};
 pub use plan::BodyField;
 pub use ruleset::Ruleset;

@@ -1,29 +1,83 @@
 //! Where the texts of rule files come from, and how their names are resolved.
 
 use std::collections::BTreeMap;
+use std::error::Error;
+use std::fmt;
+
+/// Why the text of a file cannot be loaded.
+#[derive(Debug)]
+pub struct LoadError {
+    reason: String,
+    source: Option<Box<dyn Error + Send + Sync>>,
+}
+
+impl LoadError {
+    /// An error with its reason in a few lower-case words, as in `there is no such file`.
+    pub fn new(reason: impl Into<String>) -> Self {
+        Self { reason: reason.into(), source: None }
+    }
+
+    /// An error with the error that caused it.
+    pub fn with_source(
+        reason: impl Into<String>,
+        source: impl Into<Box<dyn Error + Send + Sync>>,
+    ) -> Self {
+        Self { reason: reason.into(), source: Some(source.into()) }
+    }
+}
+
+impl fmt::Display for LoadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.reason)
+    }
+}
+
+impl Error for LoadError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_ref().map(|source| source.as_ref() as &(dyn Error + 'static))
+    }
+}
 
 /// Where the texts of files come from. The library itself reads nothing.
 ///
-/// Names are as the caller gives them, with `/` between folders; a `use` is resolved against the
-/// name of the file it stands in. Any `Fn(&str) -> Result<String, String>` is a loader.
+/// Names are as the caller gives them, with `/` between folders. A `use` is resolved relative to the
+/// file that contains it. Any `Fn(&str) -> Result<String, LoadError>` is a loader, and so is a map in
+/// memory:
+///
+/// ```
+/// use std::collections::BTreeMap;
+///
+/// use fuse_rules::{LoadError, Loader, Registry, Ruleset};
+///
+/// let files = BTreeMap::from([
+///     ("main.rules", "use \"teams.rules\""),
+///     ("teams.rules", "const on-call = \"db\""),
+/// ]);
+/// Ruleset::load(&["main.rules"], &files, &Registry::new())?;
+///
+/// let nothing = |_: &str| Err(LoadError::new("the archive is closed"));
+/// assert_eq!(nothing.load("main.rules").unwrap_err().to_string(), "the archive is closed");
+/// # Ok::<(), fuse_rules::Diagnostics>(())
+/// ```
 pub trait Loader {
     /// The text of a file.
     ///
     /// # Errors
-    /// Why there is none, in a few lower-case words.
-    fn load(&self, name: &str) -> Result<String, String>;
+    /// Why there is none.
+    fn load(&self, name: &str) -> Result<String, LoadError>;
 }
 
-impl<F: Fn(&str) -> Result<String, String>> Loader for F {
-    fn load(&self, name: &str) -> Result<String, String> {
+impl<F: Fn(&str) -> Result<String, LoadError>> Loader for F {
+    fn load(&self, name: &str) -> Result<String, LoadError> {
         self(name)
     }
 }
 
 /// Files in memory, by name.
 impl Loader for BTreeMap<&str, &str> {
-    fn load(&self, name: &str) -> Result<String, String> {
-        self.get(name).map(|text| (*text).to_owned()).ok_or_else(|| "there is no such file".into())
+    fn load(&self, name: &str) -> Result<String, LoadError> {
+        let text = self.get(name).map(|text| (*text).to_owned());
+        text.ok_or_else(|| LoadError::new("there is no such file"))
     }
 }
 

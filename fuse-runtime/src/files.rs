@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use fuse_rules::Loader;
+use fuse_rules::{LoadError, Loader};
 
 /// Reads files of rules from disk.
 #[derive(Clone, Copy, Debug, Default)]
@@ -13,17 +13,19 @@ pub struct Disk;
 const LARGEST: u64 = 64 << 20;
 
 impl Loader for Disk {
-    fn load(&self, name: &str) -> Result<String, String> {
-        let size = std::fs::metadata(name).map_err(|error| in_words(&error))?;
+    fn load(&self, name: &str) -> Result<String, LoadError> {
+        let failed = |error| LoadError::with_source(in_words(&error), error);
+        let size = std::fs::metadata(name).map_err(failed)?;
         if size.is_dir() {
-            return Err("it is a folder".into());
+            return Err(LoadError::new("it is a folder"));
         }
         if size.len() > LARGEST {
-            return Err(format!("it is larger than {} MiB", LARGEST >> 20));
+            return Err(LoadError::new(format!("it is larger than {} MiB", LARGEST >> 20)));
         }
-        let bytes = std::fs::read(name).map_err(|error| in_words(&error))?;
+        let bytes = std::fs::read(name).map_err(failed)?;
         String::from_utf8(bytes).map_err(|error| {
-            format!("it is not UTF-8 from byte {} on", error.utf8_error().valid_up_to())
+            let from = error.utf8_error().valid_up_to();
+            LoadError::with_source(format!("it is not UTF-8 from byte {from} on"), error)
         })
     }
 }

@@ -38,7 +38,7 @@ impl<'a> Inclusions<'a> {
         if let Some(known) = self.read.get(&name) {
             return known.clone();
         }
-        let text = self.loader.load(&name);
+        let text = self.loader.load(&name).map_err(|why| why.to_string());
         if let Ok(text) = &text {
             self.files.add(name.clone(), text.clone());
         }

@@ -2,10 +2,11 @@
 
 use rustc_hash::FxHashMap;
 
-use super::{Loader, target};
+use super::target;
 use crate::check::ParsedFile;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::json_schema;
+use crate::loader::{LoadError, Loader};
 use crate::span::{FileId, Files, Span};
 use crate::stdlib;
 use crate::syntax::{self, ast::Text};
@@ -70,11 +71,11 @@ impl<'a> Reader<'a> {
         self.link(first);
     }
 
-    fn text(&self, name: &str) -> Result<String, String> {
+    fn text(&self, name: &str) -> Result<String, LoadError> {
         match stdlib::module_of(name) {
             Some(module) => stdlib::text(module)
                 .map(str::to_owned)
-                .ok_or_else(|| "there is no such module".into()),
+                .ok_or_else(|| LoadError::new("there is no such module")),
             None => self.loader.load(name),
         }
     }

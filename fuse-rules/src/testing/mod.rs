@@ -81,7 +81,9 @@ impl<'r> Tests<'r> {
         for test in &ruleset.typed().tests {
             for step in &test.steps {
                 if let TestStep::Send(typed::Send { body: Body::File { name, .. }, .. }) = step {
-                    files.entry(name.clone()).or_insert_with(|| loader.load(name));
+                    files
+                        .entry(name.clone())
+                        .or_insert_with(|| loader.load(name).map_err(|why| why.to_string()));
                 }
             }
         }
