@@ -119,8 +119,9 @@ fn codes_are_read_in_any_case_and_a_wrong_one_has_a_neighbour() {
 const HEAD: &str = "\
 # Error codes
 
-Every error and warning of `fuse check`, `fuse test` and `fuse fuzz` has a code. The meaning of a code never
-changes. `fuse explain-code E0301` prints the page of a code.
+Every error and warning of `fuse check`, `fuse test` and `fuse fuzz` has a code, except for findings of
+[lints](../lints/README.md), which have names. The meaning of a code never changes. `fuse explain-code E0301` prints
+the page of a code.
 
 The examples on these pages are abbreviated. A single clause belongs to a rule, and a single rule belongs to a sensor
 on `gh.push`, an event of the source `gh`. A fuse named `cicd` is declared. All examples run as tests: each failing
