@@ -68,7 +68,7 @@ fn each_begins_with_a_header_and_documents_all() {
     for name in recipes() {
         let text = read(&name);
         let mut header = text.lines().take_while(|line| line.starts_with('#'));
-        assert!(header.any(|line| line.starts_with("# For your own: ")), "{name}");
+        assert!(header.any(|line| line.starts_with("# To adapt: ")), "{name}");
         let ruleset = load(std::slice::from_ref(&name));
         let undocumented: Vec<&str> = documented(&ruleset)
             .filter(|(name, doc)| doc.is_none() && !name.contains('.'))

@@ -55,7 +55,7 @@ fn warnings_let_the_rules_through() {
     7 +   rule r { trigger log { message = "hi ${body.x}" } }
       |
     "#);
-    insta::assert_snapshot!(ruleset.warnings().to_github(), @"::warning file=w.rules,line=7,endLine=7,col=40,endColumn=47,title=E0110 a text that looks filled in and is not::`$body.x` is not filled in%0Ahelp: write `${body.x}`");
+    insta::assert_snapshot!(ruleset.warnings().to_github(), @"::warning file=w.rules,line=7,endLine=7,col=40,endColumn=47,title=E0110 text that looks like interpolation and is not::`$body.x` is not filled in%0Ahelp: write `${body.x}`");
 }
 
 #[test]

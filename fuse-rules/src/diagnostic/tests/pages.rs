@@ -117,23 +117,25 @@ fn codes_are_read_in_any_case_and_a_wrong_one_has_a_neighbour() {
 
 /// What the index says besides its list.
 const HEAD: &str = "\
-# The codes of problems
+# Error codes
 
-Every problem that `fuse check` prints has a code that never changes its meaning. `fuse explain-code E0301`
-prints the page of one; the pages are here, too.
+Every error and warning of `fuse check`, `fuse test` and `fuse fuzz` has a code, except for findings of
+[lints](../lints/README.md), which have names. The meaning of a code never changes. `fuse explain-code E0301` prints
+the page of a code.
 
-An example leaves out what does not matter: a clause stands in a rule, a rule in a sensor on `gh.push`, an event of
-the source `gh`, and there is a fuse `cicd`. The examples run as tests: those that fail raise their own code and no
-other, those that pass raise none.
+The examples on these pages are abbreviated. A single clause belongs to a rule, and a single rule belongs to a sensor
+on `gh.push`, an event of the source `gh`. A fuse named `cicd` is declared. All examples run as tests: each failing
+example raises exactly the code of its page, and each passing example raises none.
 ";
 
 const FAMILIES: &[(&str, &str)] = &[
-    ("E01", "How a file is written"),
+    ("E01", "Syntax"),
     ("E02", "Names"),
     ("E03", "Values and types"),
     ("E04", "Fields of blocks"),
     ("E05", "Files and declarations"),
-    ("E09", "Faults of our own"),
+    ("E06", "Tests"),
+    ("E09", "Internal errors"),
 ];
 
 fn index() -> String {
