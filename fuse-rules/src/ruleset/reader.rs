@@ -45,7 +45,7 @@ impl<'a> Reader<'a> {
                 Ok(text) => text,
                 Err(why) => {
                     self.seen.insert(name.clone(), None);
-                    self.unreadable(&name, &why, from);
+                    self.unreadable(&name, &why.to_string(), from);
                     continue;
                 }
             };
