@@ -121,7 +121,7 @@ mod tests {
         let file = folder.path().join("x.rules");
         std::fs::write(&file, b"fuse \xff").unwrap();
         assert_eq!(
-            Disk.load(file.to_str().unwrap()).unwrap_err(),
+            Disk.load(file.to_str().unwrap()).unwrap_err().to_string(),
             "it is not UTF-8 from byte 5 on"
         );
     }
