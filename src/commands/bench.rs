@@ -24,7 +24,7 @@ const NAMED: usize = 20;
 
 pub(crate) fn run(arguments: &Bench) -> Ended {
     let start = Instant::now();
-    let ruleset = match load(&arguments.paths)? {
+    let ruleset = match load(&arguments.rules.paths)? {
         Ok(ruleset) => ruleset,
         Err(diagnostics) => return Ok(problems(&diagnostics, ProblemFormat::Text)),
     };

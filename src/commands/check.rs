@@ -7,9 +7,9 @@ use crate::cli::{Check, ProblemFormat};
 use crate::output;
 
 pub(crate) fn run(arguments: &Check) -> Ended {
-    let config = config(arguments.config.clone())?;
+    let config = config(arguments.config.file.clone())?;
     let lints = config.lints().only_errors();
-    let outcome = fix::load(&arguments.paths, arguments.fix, arguments.format, &lints)?;
+    let outcome = fix::load(&arguments.rules.paths, arguments.fix, arguments.format, &lints)?;
     let ruleset = match &outcome {
         Ok(ruleset) => ruleset,
         Err(diagnostics) => return Ok(problems(diagnostics, arguments.format)),

@@ -14,10 +14,8 @@ use crate::cli::{Doctor, Format};
 use crate::{Exit, output};
 
 pub(crate) fn run(arguments: Doctor) -> Ended {
-    let config: Config = config(arguments.config)?;
-    let paths =
-        if arguments.paths.is_empty() { vec![PathBuf::from("rules")] } else { arguments.paths };
-    let ruleset = match load(&paths)? {
+    let config: Config = config(arguments.config.file)?;
+    let ruleset = match load(&arguments.rules.paths)? {
         Ok(ruleset) => ruleset,
         Err(diagnostics) => return Ok(problems(&diagnostics, arguments.format)),
     };

@@ -18,7 +18,7 @@ const BETWEEN_LOOKS: u64 = 64;
 
 pub(crate) fn run(arguments: &Fuzz) -> Ended {
     let (sources, triggers) = kinds();
-    let names = rule_files(&arguments.paths)?;
+    let names = rule_files(&arguments.rules.paths)?;
     let ruleset = match Ruleset::load_in_detail(&names, &Disk, &registry(&sources, &triggers)) {
         Ok(ruleset) => ruleset,
         Err(diagnostics) => return Ok(problems(&diagnostics, arguments.format)),

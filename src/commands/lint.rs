@@ -11,12 +11,12 @@ use crate::cli::{self, ALL, Levels, ProblemFormat, WARNINGS};
 use crate::{Exit, output};
 
 pub(crate) fn run(arguments: &cli::Lint) -> Ended {
-    let config = config(arguments.config.clone())?;
+    let config = config(arguments.config.file.clone())?;
     let mut lints = levels(config.lints(), &arguments.levels);
     if let Some(folder) = &arguments.templates {
         lints = lints.templates(templates(folder)?);
     }
-    let outcome = fix::load(&arguments.paths, arguments.fix, arguments.format, &lints)?;
+    let outcome = fix::load(&arguments.rules.paths, arguments.fix, arguments.format, &lints)?;
     let ruleset = match &outcome {
         Ok(ruleset) => ruleset,
         Err(diagnostics) => return Ok(problems(diagnostics, arguments.format)),

@@ -23,7 +23,7 @@ use crate::{Exit, output};
 const ADMIN_PORT: u16 = 12_080;
 
 pub(crate) fn run(arguments: Run) -> Ended {
-    let config = config(arguments.config)?;
+    let config = config(arguments.config.file)?;
     let address =
         arguments.listen.or(config.listen.address).unwrap_or(IpAddr::V4(if arguments.local {
             Ipv4Addr::LOCALHOST
@@ -40,9 +40,7 @@ pub(crate) fn run(arguments: Run) -> Ended {
     let state =
         arguments.state.or(config.state.dir.clone()).unwrap_or_else(|| PathBuf::from(default));
 
-    let paths =
-        if arguments.paths.is_empty() { vec![PathBuf::from("rules")] } else { arguments.paths };
-    let files = rule_files(&paths)?;
+    let files = rule_files(&arguments.rules.paths)?;
     let (known_sources, known_triggers) = kinds();
     let loaded = Ruleset::load(&files, &Disk, &registry(&known_sources, &known_triggers));
     let ruleset = match loaded.and_then(|ruleset| {

@@ -20,9 +20,7 @@ use url::Base;
 
 pub(crate) fn run(arguments: &Connect) -> Ended {
     let base = Base::parse(&arguments.url)?;
-    let default = [PathBuf::from("rules")];
-    let paths = if arguments.paths.is_empty() { &default[..] } else { &arguments.paths };
-    let ruleset = match load(paths)? {
+    let ruleset = match load(&arguments.rules.paths)? {
         Ok(ruleset) => ruleset,
         Err(diagnostics) => return Ok(problems(&diagnostics, Format::Text)),
     };

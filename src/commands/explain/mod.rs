@@ -22,7 +22,7 @@ use crate::cli::{Explain, Format};
 use crate::{Exit, output};
 
 pub(crate) fn run(arguments: &Explain) -> Ended {
-    let ruleset = match load(&arguments.paths)? {
+    let ruleset = match load(&arguments.rules.paths)? {
         Ok(ruleset) => ruleset,
         Err(diagnostics) => return Ok(problems(&diagnostics, arguments.format)),
     };
