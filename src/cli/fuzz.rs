@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Format, RulePaths};
 use super::rules::duration;
+use super::{Format, RulePaths};
 
 /// Fuzz rules to find events that their author did not expect
 ///

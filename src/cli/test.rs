@@ -1,6 +1,6 @@
 //! The arguments of `fuse test`.
 
-use super::{RulePaths};
+use super::RulePaths;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};

@@ -1,7 +1,6 @@
 //! `fuse doctor`
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
 
 use fuse_rules::Ruleset;
 use fuse_runtime::Config;

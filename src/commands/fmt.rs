@@ -17,7 +17,9 @@ pub(crate) fn run(arguments: &Fmt) -> Ended {
     match arguments.paths.as_slice() {
         [path] if is_input(path) => return standard_input(arguments),
         paths if paths.iter().any(|path| is_input(path)) => {
-            return Err("`-` reads standard input and cannot be combined with other paths".to_owned());
+            return Err(
+                "`-` reads standard input and cannot be combined with other paths".to_owned()
+            );
         }
         _ => {}
     }

@@ -1,7 +1,5 @@
 //! `fuse rbac`
 
-use std::path::PathBuf;
-
 use fuse_runtime::kubernetes::rbac::{Account, roles};
 use serde_json::{Value, json};
 

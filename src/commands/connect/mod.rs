@@ -7,8 +7,6 @@ mod body;
 mod url;
 mod yaml;
 
-use std::path::PathBuf;
-
 use fuse_rules::{BodyField, EventInfo, Ruleset};
 use serde_json::Value;
 
