@@ -80,7 +80,8 @@ pub use inventory::{
     SourceInfo, Written,
 };
 pub use lint::{
-    Level, Lint, Lints, TemplateFile, TemplateParameter, UnknownLint, WorkflowTemplate,
+    Level, Lint, Lints, TemplateError, TemplateFile, TemplateParameter, UnknownLint,
+    WorkflowTemplate,
 };
 pub use number::{Number, NumberError};
 pub use plan::{

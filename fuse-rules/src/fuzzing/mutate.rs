@@ -14,7 +14,7 @@ use jiff::SignedDuration;
 pub(super) const MARK: &str = "fuse-fuzz";
 
 /// Texts of outsiders who mean harm.
-const OUTSIDERS: [&str; 6] = [
+const HOSTILE_TEXTS: [&str; 6] = [
     "$(fuse-fuzz)",
     "`fuse-fuzz`",
     "\"; fuse-fuzz #",
@@ -78,8 +78,8 @@ fn change(draft: &mut Draft, target: &Target<'_>, rng: &mut Rng) {
         }
         7 => set(draft, place, strange(rng), rng),
         8 => remove(draft, place, rng),
-        9 | 10 if spot.is_outsiders => {
-            let text = rng.choice(OUTSIDERS).unwrap_or(MARK);
+        9 | 10 if spot.is_untrusted => {
+            let text = rng.choice(HOSTILE_TEXTS).unwrap_or(MARK);
             set(draft, place, Value::text(text), rng);
         }
         9 | 10 if spot.is_list => resize(draft, place, rng),

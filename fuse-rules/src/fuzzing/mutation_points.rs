@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 
 use super::input::{Draft, Step, make, received};
 use crate::analysis;
-use crate::lint::event_paths::{self, Bound, Part, Whole};
+use crate::lint::event_paths::{self, Bindings, EventPath, PathStep, RulePart};
 use crate::number::Number;
 use crate::typed::{Expr, ExprKind, Root, Rule, Sensor};
 use crate::types::Ty;
@@ -26,7 +26,7 @@ pub(super) struct Spot {
     /// Whether rules go through it as a list.
     pub(super) is_list: bool,
     /// Whether outsiders write it.
-    pub(super) is_outsiders: bool,
+    pub(super) is_untrusted: bool,
 }
 
 /// All places of one event that its rules read.
@@ -40,36 +40,36 @@ impl Spots {
     pub(super) fn of(rules: &[(&Sensor, &Rule)], ty: Option<Ty>) -> Self {
         let mut spots = Self { ty, all: IndexMap::new() };
         for (sensor, rule) in rules {
-            event_paths::roots(sensor, rule, &mut |part, expr, bound| {
-                if let Part::Each = part
-                    && let Some(whole) = bound.of(expr)
+            event_paths::roots(sensor, rule, &mut |part, expr, bindings| {
+                if let RulePart::Each = part
+                    && let Some(whole) = bindings.resolve(expr)
                 {
                     spots.at(&whole).is_list = true;
                 }
-                event_paths::below(expr, bound, &mut |expr, bound| spots.look(expr, bound));
+                event_paths::walk(expr, bindings, &mut |expr, bindings| spots.look(expr, bindings));
             });
         }
         spots
     }
 
-    fn at(&mut self, whole: &Whole<'_>) -> &mut Spot {
+    fn at(&mut self, whole: &EventPath<'_>) -> &mut Spot {
         let steps = whole.steps.iter().map(|step| match step {
-            event_paths::Step::Key(key) => Step::Key((*key).to_owned()),
-            event_paths::Step::Index(index) => Step::Index(*index),
-            event_paths::Step::Each => Step::Some,
+            PathStep::Key(key) => Step::Key((*key).to_owned()),
+            PathStep::Index(index) => Step::Index(*index),
+            PathStep::Each => Step::Some,
         });
         let spot = self.all.entry(Place { root: whole.root, steps: steps.collect() }).or_default();
-        spot.is_outsiders = whole.is_outsiders();
+        spot.is_untrusted = whole.is_untrusted();
         spot
     }
 
     /// What an expression says of the paths that it is made of.
-    fn look(&mut self, expr: &Expr, bound: &Bound<'_>) {
-        if let Some(whole) = bound.of(expr) {
+    fn look(&mut self, expr: &Expr, bindings: &Bindings<'_>) {
+        if let Some(whole) = bindings.resolve(expr) {
             self.at(&whole);
         }
         if let ExprKind::Quantifier { list, .. } = &expr.kind
-            && let Some(whole) = bound.of(list)
+            && let Some(whole) = bindings.resolve(list)
         {
             self.at(&whole).is_list = true;
         }
@@ -80,7 +80,7 @@ impl Spots {
             return;
         }
         let (mut values, mut paths) = (Vec::new(), Vec::new());
-        gather(expr, bound, &mut values, &mut paths);
+        gather(expr, bindings, &mut values, &mut paths);
         for whole in paths {
             let spot = self.at(&whole);
             for value in &values {
@@ -152,22 +152,22 @@ pub(super) fn set(draft: &mut Draft, place: &Place, value: Value<'static>, rng: 
 /// The values that an elementary condition is about, with their neighbours, and the paths in it.
 fn gather<'a>(
     expr: &'a Expr,
-    bound: &Bound<'a>,
+    bindings: &Bindings<'a>,
     values: &mut Vec<Value<'static>>,
-    paths: &mut Vec<Whole<'a>>,
+    paths: &mut Vec<EventPath<'a>>,
 ) {
     match &expr.kind {
         ExprKind::Const(value) => near(value, values),
-        ExprKind::Path(path) => paths.extend(bound.whole(path)),
+        ExprKind::Path(path) => paths.extend(bindings.resolve_path(path)),
         ExprKind::Pattern { value, pattern } => {
             values.extend(analysis::matching_text(pattern).into_iter().flat_map(|text| {
                 [text.to_string(), format!("{text}x"), format!("x{text}")].map(Value::text)
             }));
-            gather(value, bound, values, paths);
+            gather(value, bindings, values, paths);
         }
         // What it binds is gone through by itself.
-        ExprKind::Quantifier { list, .. } => gather(list, bound, values, paths),
-        _ => expr.children().into_iter().for_each(|child| gather(child, bound, values, paths)),
+        ExprKind::Quantifier { list, .. } => gather(list, bindings, values, paths),
+        _ => expr.children().into_iter().for_each(|child| gather(child, bindings, values, paths)),
     }
 }
 

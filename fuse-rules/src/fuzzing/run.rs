@@ -13,7 +13,7 @@ use crate::decision::{Action, Element, Outcome};
 use crate::eval::ops::Truth;
 use crate::eval::reference;
 use crate::eval::{Decision, Evaluation};
-use crate::lint::outsiders::HARMLESS_FIELDS;
+use crate::lint::untrusted::HARMLESS_FIELDS;
 use crate::schema::Schema;
 use crate::span::Span;
 use crate::typed::Expr;
