@@ -1,12 +1,12 @@
 //! `all-over-empty-list`
 
 use crate::analysis::Placed;
-use crate::typed::{Expr, ExprKind, QuantifierKind, Rule, Sensor};
-use crate::lint::context::{LintContext, Findings};
-use crate::lint::event_paths::{self, Bindings, RulePart, PathStep, EventPath};
+use crate::lint::context::{Findings, LintContext};
+use crate::lint::event_paths::{self, Bindings, EventPath, PathStep, RulePart};
 use crate::lint::{Level, Lint};
 use crate::span::Span;
 use crate::syntax::ast;
+use crate::typed::{Expr, ExprKind, QuantifierKind, Rule, Sensor};
 
 pub(super) static LINT: Lint = Lint {
     name: "all-over-empty-list",
@@ -38,7 +38,9 @@ fn check_rule<'a>(
             visit_positive(expr, true, bindings, &mut |path, list, span| {
                 quantifiers.extend(path.map(|path| (path, list, span)));
             });
-            event_paths::walk(expr, bindings, &mut |expr, bindings| non_empty.extend(non_empty_list(expr, bindings)));
+            event_paths::walk(expr, bindings, &mut |expr, bindings| {
+                non_empty.extend(non_empty_list(expr, bindings))
+            });
         }
         _ => {}
     });
@@ -49,9 +51,9 @@ fn check_rule<'a>(
             continue;
         }
         out.add(span, format!("this condition is true if `{name}` is empty"), |problem| {
-            problem.label("`all` is true for an empty list").help(format!(
-                "require an element: `len({name}) > 0 and …`"
-            ))
+            problem
+                .label("`all` is true for an empty list")
+                .help(format!("require an element: `len({name}) > 0 and …`"))
         });
     }
 }
@@ -98,9 +100,9 @@ fn visit_positive<'a>(
 /// The list that is not empty if an expression has a value.
 fn non_empty_list<'a>(expr: &'a Expr, bindings: &Bindings<'a>) -> Option<EventPath<'a>> {
     match &expr.kind {
-        ExprKind::Quantifier { kind: QuantifierKind::Any | QuantifierKind::Count, list, .. } => {
-            bindings.resolve(list)
-        }
+        ExprKind::Quantifier {
+            kind: QuantifierKind::Any | QuantifierKind::Count, list, ..
+        } => bindings.resolve(list),
         ExprKind::Call { function, arguments } if function.name == "len" => {
             bindings.resolve(arguments.first()?)
         }

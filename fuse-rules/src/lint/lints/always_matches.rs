@@ -1,6 +1,6 @@
 //! `always-matches`
 
-use crate::lint::context::{LintContext, Findings};
+use crate::lint::context::{Findings, LintContext};
 use crate::lint::{Level, Lint};
 
 pub(super) static LINT: Lint = Lint {
@@ -16,9 +16,9 @@ fn check(context: &LintContext<'_>, out: &mut Findings) {
     for rule in facts.rules.iter().filter(|rule| rule.always_matches) {
         let message = format!("rule `{}` matches every event", rule.name());
         out.add(rule.span(), message, |problem| {
-            problem
-                .label("its conditions always hold")
-                .help("correct the conditions, or remove them if the rule should act on every event")
+            problem.label("its conditions always hold").help(
+                "correct the conditions, or remove them if the rule should act on every event",
+            )
         });
     }
 }

@@ -1,9 +1,9 @@
 //! `constant-once-key`
 
-use crate::typed::{Expr, ExprKind, Root};
-use crate::lint::context::{LintContext, Findings};
+use crate::lint::context::{Findings, LintContext};
 use crate::lint::{Level, Lint};
 use crate::syntax::ast::Segment;
+use crate::typed::{Expr, ExprKind, Root};
 
 pub(super) static LINT: Lint = Lint {
     name: "constant-once-key",
@@ -17,7 +17,8 @@ fn check(context: &LintContext<'_>, out: &mut Findings) {
     let sensors = context.rules.sensors.iter();
     for (sensor, rule) in sensors.flat_map(|s| s.rules.iter().map(move |rule| (s, rule))) {
         let Some(once) = &rule.once else { continue };
-        let Some(first) = once.keys.first().filter(|_| !once.keys.iter().any(depends_on_content)) else {
+        let Some(first) = once.keys.first().filter(|_| !once.keys.iter().any(depends_on_content))
+        else {
             continue;
         };
         let by_id = once.keys.iter().any(reads_id);

@@ -1,7 +1,7 @@
 //! `contradictory-condition`
 
 use crate::analysis::{Clause, Events};
-use crate::lint::context::{LintContext, Findings};
+use crate::lint::context::{Findings, LintContext};
 use crate::lint::facts::is_impossible;
 use crate::lint::{Level, Lint};
 
@@ -35,8 +35,12 @@ fn report(clause: &Clause, context: &LintContext<'_>, out: &mut Findings) {
             problem = problem.related(*other, "if this is true");
         }
         problem.label("never true here").help(match (clause.of, clause.because.is_empty()) {
-            (Events::Typed, _) => "the declared type excludes it: correct the condition or the type",
-            (Events::Any, false) => "correct one of them, or combine them with `or` if either is enough",
+            (Events::Typed, _) => {
+                "the declared type excludes it: correct the condition or the type"
+            }
+            (Events::Any, false) => {
+                "correct one of them, or combine them with `or` if either is enough"
+            }
             (Events::Any, true) => "correct the condition: no event satisfies it",
         })
     });

@@ -2,11 +2,11 @@
 
 use rustc_hash::FxHashMap;
 
-use crate::typed::{Expr, ExprKind, Root};
-use crate::lint::context::{LintContext, Findings};
-use crate::lint::event_paths::{self, Bindings, RulePart, PathStep, EventPath};
+use crate::lint::context::{Findings, LintContext};
+use crate::lint::event_paths::{self, Bindings, EventPath, PathStep, RulePart};
 use crate::lint::{Level, Lint};
 use crate::span::Span;
+use crate::typed::{Expr, ExprKind, Root};
 
 pub(super) static LINT: Lint = Lint {
     name: "cross-element",
@@ -81,9 +81,7 @@ fn report(list: &EventPath<'_>, places: &[(i64, Span)], out: &mut Findings) {
              `any({element} in {list}: …)`"
         ));
         match other {
-            Some((index, span)) => {
-                problem.related(*span, format!("the element at index {index}"))
-            }
+            Some((index, span)) => problem.related(*span, format!("the element at index {index}")),
             None => problem,
         }
     });

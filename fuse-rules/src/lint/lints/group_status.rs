@@ -1,11 +1,11 @@
 //! `group-status`
 
-use crate::typed::{Expr, ExprKind, Root, Rule, Sensor};
-use crate::lint::context::{LintContext, Findings};
-use crate::lint::event_paths::{self, Bindings, PathStep, EventPath};
+use crate::lint::context::{Findings, LintContext};
+use crate::lint::event_paths::{self, Bindings, EventPath, PathStep};
 use crate::lint::{Level, Lint};
 use crate::span::Span;
 use crate::syntax::ast::Segment;
+use crate::typed::{Expr, ExprKind, Root, Rule, Sensor};
 use crate::types::Ty;
 
 pub(super) static LINT: Lint = Lint {
@@ -18,7 +18,8 @@ pub(super) static LINT: Lint = Lint {
 
 /// The fields that contain only what all alerts of a group share, and the corresponding fields of an
 /// alert.
-const COMMON: [(&str, &str); 2] = [("commonLabels", "labels"), ("commonAnnotations", "annotations")];
+const COMMON: [(&str, &str); 2] =
+    [("commonLabels", "labels"), ("commonAnnotations", "annotations")];
 
 /// A list that a rule iterates over.
 struct IteratedList<'a> {
@@ -121,7 +122,8 @@ fn same_values(element: &Ty, field: &str, span: Span, context: &LintContext<'_>)
     let element = crate::types::Known::present(element.clone());
     let own = element.step(&Segment::Key(field.to_owned()), false, &|| "".into());
     let (Ok(own), Some(group)) = (own, context.known(span)) else { return false };
-    let (Some(own), Some(mut group)) = (own.ty.literal_strings(), group.ty.literal_strings()) else {
+    let (Some(own), Some(mut group)) = (own.ty.literal_strings(), group.ty.literal_strings())
+    else {
         return false;
     };
     group.all(|value| own.clone().any(|own| own == value))

@@ -1,11 +1,11 @@
 //! `impossible-parameter`
 
-use crate::typed::{Expr, ExprKind};
 use crate::diagnostic::suggest;
-use crate::lint::context::{LintContext, Findings};
+use crate::lint::context::{Findings, LintContext};
 use crate::lint::template_calls;
 use crate::lint::templates::span;
 use crate::lint::{Level, Lint};
+use crate::typed::{Expr, ExprKind};
 
 pub(super) static LINT: Lint = Lint {
     name: "impossible-parameter",

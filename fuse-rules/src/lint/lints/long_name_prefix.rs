@@ -2,11 +2,11 @@
 
 use serde_json::Value as Json;
 
-use crate::typed::{Rule, Trigger};
-use crate::lint::context::{LintContext, Findings};
+use crate::lint::context::{Findings, LintContext};
 use crate::lint::{Level, Lint};
-use crate::schema::{Outline, TriggerInfo};
 use crate::schema::{FieldType, Schema};
+use crate::schema::{Outline, TriggerInfo};
+use crate::typed::{Rule, Trigger};
 
 pub(super) static LINT: Lint = Lint {
     name: "long-name-prefix",

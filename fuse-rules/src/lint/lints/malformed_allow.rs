@@ -2,7 +2,7 @@
 
 use crate::diagnostic::suggest;
 use crate::lint::allow::{AllowComment, AllowedName};
-use crate::lint::context::{LintContext, Findings};
+use crate::lint::context::{Findings, LintContext};
 use crate::lint::{Level, Lint};
 
 pub(super) static LINT: Lint = Lint {

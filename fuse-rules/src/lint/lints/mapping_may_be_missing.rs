@@ -1,11 +1,11 @@
 //! `mapping-may-be-missing`
 
 use crate::analysis::Placed;
-use crate::typed::{Expr, ExprKind, Mapped, Path};
-use crate::lint::context::{LintContext, Findings};
+use crate::lint::context::{Findings, LintContext};
 use crate::lint::event_paths;
 use crate::lint::{Level, Lint};
 use crate::span::Span;
+use crate::typed::{Expr, ExprKind, Mapped, Path};
 use crate::types::Missing;
 
 pub(super) static LINT: Lint = Lint {
@@ -22,13 +22,16 @@ const MAX_MISSING_SETS: usize = 32;
 fn check(context: &LintContext<'_>, out: &mut Findings) {
     let mut facts = context.facts();
     let rules = context.rules.sensors.iter();
-    let rules = rules.flat_map(|sensor| sensor.rules.iter().map(move |rule| Placed { sensor, rule }));
+    let rules =
+        rules.flat_map(|sensor| sensor.rules.iter().map(move |rule| Placed { sensor, rule }));
     for placed in rules {
         for trigger in &placed.rule.triggers {
             let mut places: Vec<(&Mapped, Span)> = Vec::new();
             event_paths::fields(&trigger.fields, &mut |field, expr| {
                 let mut may_be_missing = || {
-                    missing_sets(expr, context).iter().any(|paths| !facts.analysis.is_one_there(placed, paths))
+                    missing_sets(expr, context)
+                        .iter()
+                        .any(|paths| !facts.analysis.is_one_there(placed, paths))
                 };
                 if !field.optional && may_be_missing() {
                     places.push((field, expr.span));
@@ -47,7 +50,9 @@ fn check(context: &LintContext<'_>, out: &mut Findings) {
                      default with `?? …`",
                 );
                 let others = others.iter().take(4);
-                others.fold(problem, |problem, (_, span)| problem.related(*span, "this may also be missing"))
+                others.fold(problem, |problem, (_, span)| {
+                    problem.related(*span, "this may also be missing")
+                })
             });
         }
     }

@@ -1,7 +1,7 @@
 //! `missing-parameter`
 
 use crate::diagnostic::suggest;
-use crate::lint::context::{LintContext, Findings};
+use crate::lint::context::{Findings, LintContext};
 use crate::lint::template_calls::{self, CallParameter};
 use crate::lint::templates::{WorkflowTemplate, span};
 use crate::lint::{Level, Lint};
@@ -36,10 +36,17 @@ fn check(context: &LintContext<'_>, out: &mut Findings) {
                     format!("add `{name} = …` to `{}`, {or_default}", call.field),
                 ),
             };
-            out.add(at, format!("the template `{}` requires the parameter `{name}`", template.name), |problem| {
-                let there = span(file, &required.place);
-                problem.label(label).related(there, "declared here without a default").help(help)
-            });
+            out.add(
+                at,
+                format!("the template `{}` requires the parameter `{name}`", template.name),
+                |problem| {
+                    let there = span(file, &required.place);
+                    problem
+                        .label(label)
+                        .related(there, "declared here without a default")
+                        .help(help)
+                },
+            );
         }
     });
 }

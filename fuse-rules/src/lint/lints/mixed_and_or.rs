@@ -1,7 +1,7 @@
 //! `mixed-and-or`
 
 use crate::diagnostic::Fix;
-use crate::lint::context::{LintContext, Findings};
+use crate::lint::context::{Findings, LintContext};
 use crate::lint::{Level, Lint, visit};
 use crate::span::Span;
 use crate::syntax::ast::{Expr, ExprKind};

@@ -1,6 +1,6 @@
 //! `never-matches`
 
-use crate::lint::context::{LintContext, Findings};
+use crate::lint::context::{Findings, LintContext};
 use crate::lint::facts::is_impossible;
 use crate::lint::{Level, Lint};
 
@@ -20,14 +20,16 @@ fn check(context: &LintContext<'_>, out: &mut Findings) {
         let of_sensor = rule.placed.sensor.when.iter();
         let excluded = rule.clauses.iter().any(is_impossible)
             && rule.clauses.iter().filter(|c| is_impossible(c)).all(|c| c.because.len() < 2)
-            || of_sensor.into_iter().any(|when| shared.iter().any(|span| when.span.contains(*span)));
+            || of_sensor
+                .into_iter()
+                .any(|when| shared.iter().any(|span| when.span.contains(*span)));
         if !rule.matching.is_never() || excluded {
             continue;
         }
         out.add(rule.span(), format!("rule `{}` can never match", rule.name()), |problem| {
-            problem.label("its conditions never hold together").help(
-                "correct the condition that is wrong, or remove the rule",
-            )
+            problem
+                .label("its conditions never hold together")
+                .help("correct the condition that is wrong, or remove the rule")
         });
     }
 }

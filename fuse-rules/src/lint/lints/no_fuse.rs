@@ -1,6 +1,6 @@
 //! `no-fuse`
 
-use crate::lint::context::{LintContext, Findings};
+use crate::lint::context::{Findings, LintContext};
 use crate::lint::{Level, Lint};
 
 pub(super) static LINT: Lint = Lint {

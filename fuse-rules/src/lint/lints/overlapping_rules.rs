@@ -2,11 +2,11 @@
 
 use rustc_hash::FxHashMap;
 
-use crate::typed::{Mapped, MappedValue, Trigger};
-use crate::lint::context::{LintContext, Findings};
+use crate::lint::context::{Findings, LintContext};
 use crate::lint::facts::shown;
 use crate::lint::{Level, Lint};
 use crate::plan::Shown;
+use crate::typed::{Mapped, MappedValue, Trigger};
 
 pub(super) static LINT: Lint = Lint {
     name: "overlapping-rules",
@@ -37,16 +37,23 @@ fn check(context: &LintContext<'_>, out: &mut Findings) {
         .values()
         .flat_map(|numbers| {
             let all = numbers.iter().take(MAX_RULES_PER_OBJECT).enumerate();
-            all.flat_map(|(i, a)| numbers.iter().take(MAX_RULES_PER_OBJECT).skip(i + 1).map(|b| (*a, *b)))
+            all.flat_map(|(i, a)| {
+                numbers.iter().take(MAX_RULES_PER_OBJECT).skip(i + 1).map(|b| (*a, *b))
+            })
         })
         .collect();
     pairs.sort_unstable();
     pairs.dedup();
     for (first, second) in pairs {
         let Some(witness) = facts.common_event(first, second) else { continue };
-        let (Some(a), Some(b)) = (facts.rules.get(first), facts.rules.get(second)) else { continue };
-        let message =
-            format!("rules `{}` and `{}` change the same object for the same event", a.name(), b.name());
+        let (Some(a), Some(b)) = (facts.rules.get(first), facts.rules.get(second)) else {
+            continue;
+        };
+        let message = format!(
+            "rules `{}` and `{}` change the same object for the same event",
+            a.name(),
+            b.name()
+        );
         let event = shown(&witness, a.placed);
         out.add(b.span(), message, |problem| {
             problem

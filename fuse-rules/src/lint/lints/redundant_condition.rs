@@ -1,7 +1,7 @@
 //! `redundant-condition`
 
 use crate::analysis::{Events, Finding};
-use crate::lint::context::{LintContext, Findings};
+use crate::lint::context::{Findings, LintContext};
 use crate::lint::{Level, Lint};
 
 pub(super) static LINT: Lint = Lint {

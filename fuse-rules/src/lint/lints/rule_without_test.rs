@@ -2,9 +2,9 @@
 
 use rustc_hash::FxHashSet;
 
-use crate::typed::{Expected, TestStep};
-use crate::lint::context::{LintContext, Findings};
+use crate::lint::context::{Findings, LintContext};
 use crate::lint::{Level, Lint};
+use crate::typed::{Expected, TestStep};
 
 pub(super) static LINT: Lint = Lint {
     name: "rule-without-test",

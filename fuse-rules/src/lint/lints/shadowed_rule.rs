@@ -1,10 +1,10 @@
 //! `shadowed-rule`
 
-use crate::typed::Rule;
-use crate::lint::context::{LintContext, Findings};
+use crate::lint::context::{Findings, LintContext};
 use crate::lint::facts::{Facts, shown};
 use crate::lint::{Level, Lint};
 use crate::plan::Shown;
+use crate::typed::Rule;
 
 pub(super) static LINT: Lint = Lint {
     name: "shadowed-rule",
@@ -31,7 +31,8 @@ fn check(context: &LintContext<'_>, out: &mut Findings) {
         let event = shown(witness, rule.placed);
         let has_once = rule.placed.rule.once.is_some();
         out.add(rule.span(), message, |problem| {
-            let label = if has_once { "the action may happen twice" } else { "the action happens twice" };
+            let label =
+                if has_once { "the action may happen twice" } else { "the action happens twice" };
             let fix = if has_once {
                 "make their conditions mutually exclusive, because each rule tracks its own `once`"
             } else {

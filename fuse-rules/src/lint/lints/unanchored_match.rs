@@ -1,7 +1,7 @@
 //! `unanchored-match`
 
 use crate::diagnostic::Fix;
-use crate::lint::context::{LintContext, Findings};
+use crate::lint::context::{Findings, LintContext};
 use crate::lint::{Level, Lint, visit};
 use crate::syntax::ast::{Expr, ExprKind, Segment, TextOp};
 use crate::syntax::quoted;
@@ -52,9 +52,9 @@ fn pattern(
             false => ("ends with `$` but does not begin with `^`", "beginning"),
         };
         out.add(right.span, "this pattern must match the whole text", |problem| {
-            problem
-                .label(label)
-                .help(format!("add `.*` at the {end} to allow any text there, or remove the anchor"))
+            problem.label(label).help(format!(
+                "add `.*` at the {end} to allow any text there, or remove the anchor"
+            ))
         });
         return;
     }
@@ -104,7 +104,8 @@ fn word(text: &str, left: &Expr, right: &Expr, out: &mut Findings) {
     if !bare || !is_name_field(key) {
         return;
     }
-    let message = format!("`{key}` looks like a name, and a name may contain this word by accident");
+    let message =
+        format!("`{key}` looks like a name, and a name may contain this word by accident");
     out.add(right.span, message, |problem| {
         problem.label(format!("also matches `x{text}x`")).help(format!(
             "state its position: `== \"{text}\"`, `starts-with \"{text}-\"`, `like \"*-{text}\"`"

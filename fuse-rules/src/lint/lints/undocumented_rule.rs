@@ -1,6 +1,6 @@
 //! `undocumented-rule`
 
-use crate::lint::context::{LintContext, Findings};
+use crate::lint::context::{Findings, LintContext};
 use crate::lint::{Level, Lint};
 
 pub(super) static LINT: Lint = Lint {
@@ -22,9 +22,9 @@ fn check(context: &LintContext<'_>, out: &mut Findings) {
             }
             let name = context.text(span);
             out.add(span, format!("{what} `{name}` has no comment"), |problem| {
-                problem.label("no comment directly above").help(format!(
-                    "describe its purpose in a comment directly above the {what}"
-                ))
+                problem
+                    .label("no comment directly above")
+                    .help(format!("describe its purpose in a comment directly above the {what}"))
             });
         }
     }

@@ -1,7 +1,7 @@
 //! `unknown-parameter`
 
 use crate::diagnostic::suggest;
-use crate::lint::context::{LintContext, Findings};
+use crate::lint::context::{Findings, LintContext};
 use crate::lint::template_calls;
 use crate::lint::templates::span;
 use crate::lint::{Level, Lint};
@@ -24,16 +24,20 @@ fn check(context: &LintContext<'_>, out: &mut Findings) {
                 continue;
             }
             let at = call.key(parameter, context);
-            out.add(at, format!("the template `{}` has no parameter `{text}`", template.name), |problem| {
-                let known = template.parameters.iter().map(|one| one.name.as_str());
-                let problem = problem
-                    .label("unknown parameter")
-                    .related(span(file, &template.place), "the template")
-                    .maybe_help(suggest::help(text, known.clone(), "its parameters are"));
-                // If the parameter comes from `defaults`, the span is that of its value.
-                let is_key = context.text(at) == text;
-                problem.maybe_fix(suggest::fix(text, at, known).filter(|_| is_key))
-            });
+            out.add(
+                at,
+                format!("the template `{}` has no parameter `{text}`", template.name),
+                |problem| {
+                    let known = template.parameters.iter().map(|one| one.name.as_str());
+                    let problem = problem
+                        .label("unknown parameter")
+                        .related(span(file, &template.place), "the template")
+                        .maybe_help(suggest::help(text, known.clone(), "its parameters are"));
+                    // If the parameter comes from `defaults`, the span is that of its value.
+                    let is_key = context.text(at) == text;
+                    problem.maybe_fix(suggest::fix(text, at, known).filter(|_| is_key))
+                },
+            );
         }
     });
 }

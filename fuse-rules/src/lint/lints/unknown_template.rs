@@ -1,7 +1,7 @@
 //! `unknown-template`
 
 use crate::diagnostic::Diagnostic;
-use crate::lint::context::{LintContext, Findings};
+use crate::lint::context::{Findings, LintContext};
 use crate::lint::template_calls::{self, TemplateCall};
 use crate::lint::templates::span;
 use crate::lint::{Level, Lint};
@@ -29,9 +29,9 @@ fn check(context: &LintContext<'_>, out: &mut Findings) {
                 Some((file, template)) => {
                     let namespace = template.namespace.as_deref().unwrap_or_default();
                     let there = span(file, &template.place);
-                    problem.related(there, format!("this one is in `{namespace}`")).help(format!(
-                        "run the workflow in `{namespace}`, or move the template"
-                    ))
+                    problem
+                        .related(there, format!("this one is in `{namespace}`"))
+                        .help(format!("run the workflow in `{namespace}`, or move the template"))
                 }
                 None => {
                     let known = templates.of_kind(kind).map(|(_, template)| template.name.as_str());

@@ -1,12 +1,12 @@
 //! `unsafe-parameter`
 
 use crate::analysis::Placed;
-use crate::typed::{Expr, ExprKind};
-use crate::lint::context::{LintContext, Findings};
-use crate::lint::template_calls::{self, TemplateCall};
+use crate::lint::context::{Findings, LintContext};
 use crate::lint::event_paths::{self, Bindings, EventPath};
+use crate::lint::template_calls::{self, TemplateCall};
 use crate::lint::templates::span;
 use crate::lint::{Level, Lint, guards};
+use crate::typed::{Expr, ExprKind};
 use crate::value::Kinds;
 
 pub(super) static LINT: Lint = Lint {
@@ -23,7 +23,10 @@ fn check(context: &LintContext<'_>, out: &mut Findings) {
         let Some((file, template)) = call.template(templates) else { return };
         let tested = guards::tested_values(call.sensor, call.rule);
         for parameter in call.parameters.iter().flatten() {
-            let substituted = template.substitutions.iter().find(|substitution| substitution.parameter == parameter.name);
+            let substituted = template
+                .substitutions
+                .iter()
+                .find(|substitution| substitution.parameter == parameter.name);
             let Some(substitution) = substituted else { continue };
             let value = parameter.value;
             let placed = Placed { sensor: call.sensor, rule: call.rule };

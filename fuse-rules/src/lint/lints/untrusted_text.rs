@@ -1,11 +1,11 @@
 //! `untrusted-text`
 
 use crate::analysis::Placed;
-use crate::typed::{Expr, ExprKind, Mapped, Path, Rule, Sensor};
-use crate::lint::context::{LintContext, Findings};
+use crate::lint::context::{Findings, LintContext};
+use crate::lint::event_paths::{self, Bindings, EventPath, RulePart};
 use crate::lint::untrusted::HARMLESS_FIELDS;
-use crate::lint::event_paths::{self, Bindings, RulePart, EventPath};
 use crate::lint::{Level, Lint, guards};
+use crate::typed::{Expr, ExprKind, Mapped, Path, Rule, Sensor};
 
 pub(super) static LINT: Lint = Lint {
     name: "untrusted-text",
@@ -38,7 +38,12 @@ fn check(context: &LintContext<'_>, out: &mut Findings) {
     }
 }
 
-fn check_rule<'a>(sensor: &'a Sensor, rule: &'a Rule, context: &LintContext<'a>, out: &mut Findings) {
+fn check_rule<'a>(
+    sensor: &'a Sensor,
+    rule: &'a Rule,
+    context: &LintContext<'a>,
+    out: &mut Findings,
+) {
     let mut found = Vec::new();
     event_paths::roots(sensor, rule, &mut |part, expr, bindings| {
         if let RulePart::Field(trigger, field) = part
@@ -110,7 +115,9 @@ fn flows<'a>(
         }
         _ if expr.is_condition() => {}
         _ => {
-            expr.children().into_iter().for_each(|child| flows(child, bindings, default_for, visit));
+            expr.children()
+                .into_iter()
+                .for_each(|child| flows(child, bindings, default_for, visit));
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::diagnostic::Fix;
 use crate::lint::allow::{AllowState, AllowedName};
-use crate::lint::context::{LintContext, Findings};
+use crate::lint::context::{Findings, LintContext};
 use crate::lint::{Level, Lint};
 use crate::span::Span;
 
@@ -19,10 +19,14 @@ fn check(context: &LintContext<'_>, out: &mut Findings) {
         let names = comment.names.as_deref().unwrap_or_default();
         let is_unused = |name: &AllowedName| name.state.get() == AllowState::Unused;
         if !names.is_empty() && names.iter().all(is_unused) {
-            out.add(comment.span, "this comment allows a lint that finds nothing here", |problem| {
-                let fix = Fix::safe("remove the comment", line(comment.span, context), "");
-                problem.label("not needed").fix(fix)
-            });
+            out.add(
+                comment.span,
+                "this comment allows a lint that finds nothing here",
+                |problem| {
+                    let fix = Fix::safe("remove the comment", line(comment.span, context), "");
+                    problem.label("not needed").fix(fix)
+                },
+            );
             continue;
         }
         for (at, name) in names.iter().enumerate().filter(|(_, name)| is_unused(name)) {

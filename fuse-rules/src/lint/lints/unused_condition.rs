@@ -1,6 +1,6 @@
 //! `unused-condition`
 
-use crate::lint::context::{LintContext, Findings};
+use crate::lint::context::{Findings, LintContext};
 use crate::lint::{Level, Lint};
 
 pub(super) static LINT: Lint = Lint {

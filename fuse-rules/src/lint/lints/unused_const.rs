@@ -1,6 +1,6 @@
 //! `unused-const`
 
-use crate::lint::context::{LintContext, Findings};
+use crate::lint::context::{Findings, LintContext};
 use crate::lint::{Level, Lint};
 
 pub(super) static LINT: Lint = Lint {
@@ -16,9 +16,11 @@ fn check(context: &LintContext<'_>, out: &mut Findings) {
         for declared in &file.tree.consts {
             let name = &declared.name;
             if !context.references().is_value_used(&name.text) {
-                out.add(name.span, format!("the constant `{}` is never used", name.text), |problem| {
-                    problem.label("not used").help("use it, or remove it")
-                });
+                out.add(
+                    name.span,
+                    format!("the constant `{}` is never used", name.text),
+                    |problem| problem.label("not used").help("use it, or remove it"),
+                );
             }
         }
     }

@@ -1,6 +1,6 @@
 //! `unused-event`
 
-use crate::lint::context::{LintContext, Findings};
+use crate::lint::context::{Findings, LintContext};
 use crate::lint::{Level, Lint};
 
 pub(super) static LINT: Lint = Lint {
@@ -15,7 +15,9 @@ fn check(context: &LintContext<'_>, out: &mut Findings) {
     let (judged, uses) = (context.conclusive_files(out), context.references());
     let sources = context.rules.sources.iter().filter(|source| uses.is_source_used(&source.name));
     for source in sources.filter(|source| judged.contains(source.span.file)) {
-        for event in source.events.iter().filter(|event| !uses.has_sensor_for(&source.name, &event.name)) {
+        for event in
+            source.events.iter().filter(|event| !uses.has_sensor_for(&source.name, &event.name))
+        {
             let name = format!("{}.{}", source.name, event.name);
             out.add(event.span, format!("no sensor listens to `{name}`"), |problem| {
                 problem.label("no rule evaluates it").help(format!(

@@ -1,6 +1,6 @@
 //! `unused-fuse`
 
-use crate::lint::context::{LintContext, Findings};
+use crate::lint::context::{Findings, LintContext};
 use crate::lint::{Level, Lint};
 
 pub(super) static LINT: Lint = Lint {
@@ -16,12 +16,16 @@ fn check(context: &LintContext<'_>, out: &mut Findings) {
         for declared in &file.tree.fuses {
             let name = &declared.name;
             if !context.references().is_fuse_required(&name.text) {
-                out.add(name.span, format!("no rule requires the fuse `{}`", name.text), |problem| {
-                    problem.label("gates nothing").help(format!(
-                        "add `requires {}` to the rules that it should gate, or remove it",
-                        name.text
-                    ))
-                });
+                out.add(
+                    name.span,
+                    format!("no rule requires the fuse `{}`", name.text),
+                    |problem| {
+                        problem.label("gates nothing").help(format!(
+                            "add `requires {}` to the rules that it should gate, or remove it",
+                            name.text
+                        ))
+                    },
+                );
             }
         }
     }

@@ -1,6 +1,6 @@
 //! `unused-type`
 
-use crate::lint::context::{LintContext, Findings};
+use crate::lint::context::{Findings, LintContext};
 use crate::lint::{Level, Lint};
 
 pub(super) static LINT: Lint = Lint {
@@ -17,7 +17,9 @@ fn check(context: &LintContext<'_>, out: &mut Findings) {
             let name = &declared.name;
             if !context.references().is_type_used(None, &name.text) {
                 out.add(name.span, format!("the type `{}` is never used", name.text), |problem| {
-                    problem.label("not used").help("use it for the event that it describes, or remove it")
+                    problem
+                        .label("not used")
+                        .help("use it for the event that it describes, or remove it")
                 });
             }
         }

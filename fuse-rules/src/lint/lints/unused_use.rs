@@ -3,7 +3,7 @@
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::diagnostic::Fix;
-use crate::lint::context::{LintContext, Findings};
+use crate::lint::context::{Findings, LintContext};
 use crate::lint::references::References;
 use crate::lint::{Level, Lint};
 use crate::span::{FileId, Span};
@@ -23,7 +23,9 @@ fn check(context: &LintContext<'_>, out: &mut Findings) {
         for used in &file.tree.uses {
             let needed = match (used.std, context.used(file, used)) {
                 (true, _) => names.is_module_used(&used.name.text),
-                (false, Some(other)) => loading.contains(&other.id) || names.uses_any_of(&other.tree),
+                (false, Some(other)) => {
+                    loading.contains(&other.id) || names.uses_any_of(&other.tree)
+                }
                 (false, None) => true,
             };
             if needed {
