@@ -87,7 +87,8 @@ pub use inventory::{
     SourceInfo, Written,
 };
 pub use lint::{
-    Level, Lint, Lints, TemplateFile, TemplateParameter, UnknownLint, WorkflowTemplate,
+    Level, Lint, Lints, TemplateError, TemplateFile, TemplateParameter, UnknownLint,
+    WorkflowTemplate,
 };
 pub use literals::{parse_duration, parse_size, quoted, show_duration};
 pub use loader::{LoadError, Loader};

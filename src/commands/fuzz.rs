@@ -89,7 +89,7 @@ fn go_on(fuzzer: &mut Fuzzer<'_>, arguments: &Fuzz) {
             bar.set_message(format!(
                 "{} events, {} things seen, {fired} of {rules} rules fired",
                 fuzzer.runs(),
-                fuzzer.seen()
+                fuzzer.features()
             ));
         }
     }
@@ -108,7 +108,7 @@ fn text(fuzzer: &Fuzzer<'_>, findings: &[Finding], seed: u64) -> String {
         fuzzer.problems().to_text(Style::Colour),
         counted(usize::try_from(fuzzer.runs()).unwrap_or(usize::MAX), "event"),
         counted(rules, "rule"),
-        fuzzer.seen(),
+        fuzzer.features(),
         fuzzer.runs(),
     )
 }

@@ -1,23 +1,23 @@
-//! What becomes of what a lint finds.
+//! How severe the findings of a lint are.
 
 use serde::Deserialize;
 
 use crate::diagnostic::Severity;
 
-/// What becomes of what a lint finds.
+/// How severe the findings of a lint are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
-    /// Nothing: the lint does not run.
+    /// The lint does not run.
     Allow,
-    /// It is shown.
+    /// Findings are warnings.
     Warn,
-    /// It is an error, for `fuse check` too.
+    /// Findings are errors, also for `fuse check`.
     Deny,
 }
 
 impl Level {
-    /// The level as it is written.
+    /// The name of the level, as in `fuse.toml`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Allow => "allow",
@@ -26,7 +26,7 @@ impl Level {
         }
     }
 
-    /// How bad what is found is; `None` where nothing is looked for.
+    /// The severity of the findings; `None` if the lint does not run.
     pub(super) fn severity(self) -> Option<Severity> {
         match self {
             Self::Allow => None,

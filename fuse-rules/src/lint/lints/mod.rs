@@ -1,31 +1,6 @@
-//! All lints, each in a file of its own.
+//! All lints, one file per lint.
 
 use super::Lint;
-
-/// The workflow template that examples share.
-macro_rules! build_template {
-    () => {
-        "\
---- templates.yaml
-kind: WorkflowTemplate
-metadata:
-  name: build
-spec:
-  arguments:
-    parameters:
-      - name: ref
-      - name: depth
-        value: \"1\"
-      - name: mode
-        value: fast
-        enum: [fast, safe]
-  templates:
-    - name: main
-      container:
-        args: [\"{{workflow.parameters.trace}}\"]
-"
-    };
-}
 
 macro_rules! lints {
     ($($module:ident,)+) => {
@@ -68,6 +43,6 @@ lints! {
     unused_source,
     unused_type,
     unused_use,
-    // It looks at what the others left.
+    // Must run last: it reports comments that no other lint used.
     unused_allow,
 }

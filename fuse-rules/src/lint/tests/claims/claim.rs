@@ -66,7 +66,7 @@ pub(super) fn claims(text: &str, finding: &Finding) -> Vec<Claim> {
         }
         "redundant-condition" => {
             // An alternative is left out by what never holds, another condition by what always does.
-            let is_alternative = ["is never true", "is true only where"];
+            let is_alternative = ["is never true", "is true only if"];
             let by = match is_alternative.iter().any(|words| message.contains(words)) {
                 true => "event.id is missing",
                 false => "event.id is present",
@@ -85,7 +85,7 @@ pub(super) fn claims(text: &str, finding: &Finding) -> Vec<Claim> {
                 false => Claim::OwnKey { rule },
             }];
         }
-        "unanchored-match" if message.contains("says no more than") => {
+        "unanchored-match" if message.contains("is equivalent to") => {
             let of_lines = !message.contains("of one line");
             return vec![Claim::Same { plan: load(&finding.fixed(text)).plan(), of_lines }];
         }

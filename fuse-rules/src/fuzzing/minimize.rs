@@ -1,29 +1,29 @@
-//! Making an event smaller that shows something, as long as it still does.
+//! Minimization: makes an input smaller as long as it still reproduces the finding.
 
 use super::Fuzzer;
-use super::finding::Key;
-use super::input::Draft;
+use super::finding::FindingKey;
+use super::input::Input;
 use crate::value::Value;
 
-/// How many smaller events are tried.
-const MOST_TRIED: usize = 400;
+/// The most smaller inputs that are tried.
+const MAX_ATTEMPTS: usize = 400;
 
 impl Fuzzer<'_> {
-    /// A smaller event of which the same is found.
-    pub(super) fn shrunk(&self, at: usize, draft: &Draft, key: &Key) -> Draft {
-        let Some(target) = self.targets.get(at) else { return draft.clone() };
-        let shows =
-            |draft: &Draft| self.run(target, draft).is_some_and(|run| run.keys.contains(key));
-        let mut best = draft.clone();
+    /// The smallest input found that reproduces the finding.
+    pub(super) fn minimized(&self, at: usize, input: &Input, key: &FindingKey) -> Input {
+        let Some(target) = self.targets.get(at) else { return input.clone() };
+        let reproduces =
+            |input: &Input| self.run(target, input).is_some_and(|run| run.keys.contains(key));
+        let mut best = input.clone();
         let mut tried = 0;
         loop {
             let before = best.size();
             for smaller in smaller(&best) {
                 tried += 1;
-                if tried > MOST_TRIED {
+                if tried > MAX_ATTEMPTS {
                     return best;
                 }
-                if smaller.size() < best.size() && shows(&smaller) {
+                if smaller.size() < best.size() && reproduces(&smaller) {
                     best = smaller;
                     break;
                 }
@@ -35,27 +35,27 @@ impl Fuzzer<'_> {
     }
 }
 
-/// Events with one thing less, the largest steps first.
-fn smaller(draft: &Draft) -> Vec<Draft> {
+/// Inputs with one part removed, the smallest first.
+fn smaller(input: &Input) -> Vec<Input> {
     let mut out = Vec::new();
     let mut bodies = Vec::new();
-    parts(&draft.body, &mut |body| bodies.push(body));
+    parts(&input.body, &mut |body| bodies.push(body));
     bodies.sort_by_cached_key(|body: &Value<'_>| body.to_json_text().map_or(0, |text| text.len()));
-    out.extend(bodies.into_iter().map(|body| Draft { body, ..draft.clone() }));
-    for key in draft.headers.keys() {
-        let mut fewer = draft.clone();
+    out.extend(bodies.into_iter().map(|body| Input { body, ..input.clone() }));
+    for key in input.headers.keys() {
+        let mut fewer = input.clone();
         fewer.headers.remove(key);
         out.push(fewer);
     }
-    for key in draft.query.keys() {
-        let mut fewer = draft.clone();
+    for key in input.query.keys() {
+        let mut fewer = input.clone();
         fewer.query.remove(key);
         out.push(fewer);
     }
     out
 }
 
-/// Calls `each` with the value with one of its parts left out or made simple.
+/// Calls `each` with variants of a value, each with one part removed or simplified.
 fn parts(value: &Value<'static>, each: &mut dyn FnMut(Value<'static>)) {
     match value {
         Value::Map(map) => {
