@@ -5,6 +5,8 @@ mod codes;
 pub(crate) mod fix;
 mod github;
 mod json;
+mod level;
+mod lint;
 mod sarif;
 pub(crate) mod suggest;
 #[cfg(test)]
@@ -16,6 +18,8 @@ use std::fmt;
 
 pub use codes::{Code, UnknownCode};
 pub use fix::{Edit, Fix};
+pub use level::Level;
+pub use lint::Lint;
 pub use suggest::nearest;
 pub use topic::Topic;
 

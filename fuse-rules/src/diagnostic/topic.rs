@@ -3,8 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use super::Code;
-use crate::lint::Lint;
+use super::{Code, Lint};
 
 /// What a problem is one of. It is printed with the problem, and has a page of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -6,7 +6,6 @@ mod context;
 pub(crate) mod event_paths;
 mod facts;
 mod guards;
-mod level;
 mod lints;
 mod references;
 mod template_calls;
@@ -18,9 +17,8 @@ mod visit;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::hash::{Hash, Hasher};
 
-pub use level::Level;
+pub use crate::diagnostic::{Level, Lint};
 pub use templates::{TemplateError, TemplateFile, TemplateParameter, WorkflowTemplate};
 
 use crate::diagnostic::{Diagnostics, suggest};
@@ -28,16 +26,9 @@ use crate::ruleset::Ruleset;
 use context::{Findings, LintContext};
 use templates::TemplateSet;
 
-/// A check for rules that are valid but probably not intended.
-pub struct Lint {
-    /// The name, in kebab-case. It never changes.
-    name: &'static str,
-    /// What the lint finds, in a few words: "a constant that is never used".
-    title: &'static str,
-    /// The level unless configured otherwise.
-    level: Level,
-    /// The page in Markdown.
-    page: &'static str,
+/// A lint with the code that checks it.
+struct Pass {
+    lint: Lint,
     check: fn(&LintContext<'_>, &mut Findings),
 }
 
@@ -50,32 +41,7 @@ impl Lint {
     /// assert!(Lint::all().any(|lint| lint.name() == "unused-const"));
     /// ```
     pub fn all() -> impl Iterator<Item = &'static Self> + Clone {
-        lints::ALL.iter().copied()
-    }
-
-    /// The name, as in `unused-const`.
-    pub fn name(&self) -> &'static str {
-        self.name
-    }
-
-    /// What the lint finds, in a few words.
-    pub fn title(&self) -> &'static str {
-        self.title
-    }
-
-    /// The level unless configured otherwise.
-    pub fn level(&self) -> Level {
-        self.level
-    }
-
-    /// The page in Markdown: what the lint reports and why, with an example, a fix, and when to allow it.
-    ///
-    /// ```
-    /// let lint = fuse_rules::Lint::find("unused-const").unwrap();
-    /// assert!(lint.page().starts_with("# unused-const: "));
-    /// ```
-    pub fn page(&self) -> &'static str {
-        self.page
+        lints::ALL.iter().map(|pass| &pass.lint)
     }
 
     /// Finds a lint by name.
@@ -87,46 +53,6 @@ impl Lint {
             let near = suggest::nearest(name, Self::all().map(Self::name));
             UnknownLint { name: name.to_owned(), near }
         })
-    }
-}
-
-impl fmt::Debug for Lint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name)
-    }
-}
-
-impl fmt::Display for Lint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name)
-    }
-}
-
-// Names are unique, so they identify lints.
-
-impl PartialEq for Lint {
-    fn eq(&self, other: &Self) -> bool {
-        self.name == other.name
-    }
-}
-
-impl Eq for Lint {}
-
-impl PartialOrd for Lint {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Lint {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.name.cmp(other.name)
-    }
-}
-
-impl Hash for Lint {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.name.hash(state);
     }
 }
 
@@ -243,10 +169,10 @@ impl Lints {
         let templates = templates.map(|all| TemplateSet::new(all, &mut files));
         let mut problems = Vec::new();
         if let Some(context) = LintContext::new(ruleset, &files, templates.as_ref()) {
-            for lint in Lint::all() {
+            for Pass { lint, check } in lints::ALL {
                 let Some(severity) = self.level_of(lint).severity() else { continue };
                 let mut findings = Findings::new(lint, severity);
-                (lint.check)(&context, &mut findings);
+                check(&context, &mut findings);
                 problems.extend(findings.without_allowed(&context.allows));
             }
         }

@@ -3,16 +3,18 @@
 use crate::analysis::Placed;
 use crate::lint::context::{Findings, LintContext};
 use crate::lint::event_paths::{self, Bindings, EventPath, PathStep, RulePart};
-use crate::lint::{Level, Lint};
+use crate::lint::{Level, Lint, Pass};
 use crate::span::Span;
 use crate::syntax::ast;
 use crate::typed::{Expr, ExprKind, QuantifierKind, Rule, Sensor};
 
-pub(super) static LINT: Lint = Lint {
-    name: "all-over-empty-list",
-    title: "`all` over a list that may be empty",
-    level: Level::Warn,
-    page: include_str!("../../../lints/all-over-empty-list.md"),
+pub(super) static PASS: Pass = Pass {
+    lint: Lint {
+        name: "all-over-empty-list",
+        title: "`all` over a list that may be empty",
+        level: Level::Warn,
+        page: include_str!("../../../lints/all-over-empty-list.md"),
+    },
     check,
 };
 

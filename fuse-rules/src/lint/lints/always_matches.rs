@@ -1,13 +1,15 @@
 //! `always-matches`
 
 use crate::lint::context::{Findings, LintContext};
-use crate::lint::{Level, Lint};
+use crate::lint::{Level, Lint, Pass};
 
-pub(super) static LINT: Lint = Lint {
-    name: "always-matches",
-    title: "conditions that are true for every event",
-    level: Level::Warn,
-    page: include_str!("../../../lints/always-matches.md"),
+pub(super) static PASS: Pass = Pass {
+    lint: Lint {
+        name: "always-matches",
+        title: "conditions that are true for every event",
+        level: Level::Warn,
+        page: include_str!("../../../lints/always-matches.md"),
+    },
     check,
 };
 

@@ -1,15 +1,17 @@
 //! `constant-once-key`
 
 use crate::lint::context::{Findings, LintContext};
-use crate::lint::{Level, Lint};
+use crate::lint::{Level, Lint, Pass};
 use crate::path::Segment;
 use crate::typed::{Expr, ExprKind, Root};
 
-pub(super) static LINT: Lint = Lint {
-    name: "constant-once-key",
-    title: "a `once` key that does not distinguish events",
-    level: Level::Warn,
-    page: include_str!("../../../lints/constant-once-key.md"),
+pub(super) static PASS: Pass = Pass {
+    lint: Lint {
+        name: "constant-once-key",
+        title: "a `once` key that does not distinguish events",
+        level: Level::Warn,
+        page: include_str!("../../../lints/constant-once-key.md"),
+    },
     check,
 };
 

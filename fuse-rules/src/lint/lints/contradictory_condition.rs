@@ -3,13 +3,15 @@
 use crate::analysis::{Clause, Events};
 use crate::lint::context::{Findings, LintContext};
 use crate::lint::facts::is_impossible;
-use crate::lint::{Level, Lint};
+use crate::lint::{Level, Lint, Pass};
 
-pub(super) static LINT: Lint = Lint {
-    name: "contradictory-condition",
-    title: "a condition that contradicts another one",
-    level: Level::Deny,
-    page: include_str!("../../../lints/contradictory-condition.md"),
+pub(super) static PASS: Pass = Pass {
+    lint: Lint {
+        name: "contradictory-condition",
+        title: "a condition that contradicts another one",
+        level: Level::Deny,
+        page: include_str!("../../../lints/contradictory-condition.md"),
+    },
     check,
 };
 

@@ -4,15 +4,17 @@ use rustc_hash::FxHashMap;
 
 use crate::lint::context::{Findings, LintContext};
 use crate::lint::event_paths::{self, Bindings, EventPath, PathStep, RulePart};
-use crate::lint::{Level, Lint};
+use crate::lint::{Level, Lint, Pass};
 use crate::span::Span;
 use crate::typed::{Expr, ExprKind, Root};
 
-pub(super) static LINT: Lint = Lint {
-    name: "cross-element",
-    title: "one list element selected by its index",
-    level: Level::Warn,
-    page: include_str!("../../../lints/cross-element.md"),
+pub(super) static PASS: Pass = Pass {
+    lint: Lint {
+        name: "cross-element",
+        title: "one list element selected by its index",
+        level: Level::Warn,
+        page: include_str!("../../../lints/cross-element.md"),
+    },
     check,
 };
 

@@ -2,17 +2,19 @@
 
 use crate::lint::context::{Findings, LintContext};
 use crate::lint::event_paths::{self, Bindings, EventPath, PathStep};
-use crate::lint::{Level, Lint};
+use crate::lint::{Level, Lint, Pass};
 use crate::span::Span;
 use crate::path::Segment;
 use crate::typed::{Expr, ExprKind, Root, Rule, Sensor};
 use crate::types::Ty;
 
-pub(super) static LINT: Lint = Lint {
-    name: "group-status",
-    title: "a field of the group instead of the element",
-    level: Level::Warn,
-    page: include_str!("../../../lints/group-status.md"),
+pub(super) static PASS: Pass = Pass {
+    lint: Lint {
+        name: "group-status",
+        title: "a field of the group instead of the element",
+        level: Level::Warn,
+        page: include_str!("../../../lints/group-status.md"),
+    },
     check,
 };
 

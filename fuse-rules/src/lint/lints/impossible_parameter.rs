@@ -4,14 +4,16 @@ use crate::diagnostic::suggest;
 use crate::lint::context::{Findings, LintContext};
 use crate::lint::template_calls;
 use crate::lint::templates::span;
-use crate::lint::{Level, Lint};
+use crate::lint::{Level, Lint, Pass};
 use crate::typed::{Expr, ExprKind};
 
-pub(super) static LINT: Lint = Lint {
-    name: "impossible-parameter",
-    title: "a parameter value that the workflow template does not allow",
-    level: Level::Deny,
-    page: include_str!("../../../lints/impossible-parameter.md"),
+pub(super) static PASS: Pass = Pass {
+    lint: Lint {
+        name: "impossible-parameter",
+        title: "a parameter value that the workflow template does not allow",
+        level: Level::Deny,
+        page: include_str!("../../../lints/impossible-parameter.md"),
+    },
     check,
 };
 

@@ -3,16 +3,18 @@
 use serde_json::Value as Json;
 
 use crate::lint::context::{Findings, LintContext};
-use crate::lint::{Level, Lint};
+use crate::lint::{Level, Lint, Pass};
 use crate::schema::{FieldType, Schema};
 use crate::schema::{Outline, TriggerInfo};
 use crate::typed::{Rule, Trigger};
 
-pub(super) static LINT: Lint = Lint {
-    name: "long-name-prefix",
-    title: "a generated name that is truncated",
-    level: Level::Warn,
-    page: include_str!("../../../lints/long-name-prefix.md"),
+pub(super) static PASS: Pass = Pass {
+    lint: Lint {
+        name: "long-name-prefix",
+        title: "a generated name that is truncated",
+        level: Level::Warn,
+        page: include_str!("../../../lints/long-name-prefix.md"),
+    },
     check,
 };
 

@@ -3,13 +3,15 @@
 use crate::diagnostic::suggest;
 use crate::lint::allow::{AllowComment, AllowedName};
 use crate::lint::context::{Findings, LintContext};
-use crate::lint::{Level, Lint};
+use crate::lint::{Level, Lint, Pass};
 
-pub(super) static LINT: Lint = Lint {
-    name: "malformed-allow",
-    title: "an allow comment that has no effect",
-    level: Level::Deny,
-    page: include_str!("../../../lints/malformed-allow.md"),
+pub(super) static PASS: Pass = Pass {
+    lint: Lint {
+        name: "malformed-allow",
+        title: "an allow comment that has no effect",
+        level: Level::Deny,
+        page: include_str!("../../../lints/malformed-allow.md"),
+    },
     check,
 };
 

@@ -3,16 +3,18 @@
 use crate::analysis::Placed;
 use crate::lint::context::{Findings, LintContext};
 use crate::lint::event_paths;
-use crate::lint::{Level, Lint};
+use crate::lint::{Level, Lint, Pass};
 use crate::span::Span;
 use crate::typed::{Expr, ExprKind, Mapped, Path};
 use crate::types::Missing;
 
-pub(super) static LINT: Lint = Lint {
-    name: "mapping-may-be-missing",
-    title: "a trigger field whose value may be missing",
-    level: Level::Warn,
-    page: include_str!("../../../lints/mapping-may-be-missing.md"),
+pub(super) static PASS: Pass = Pass {
+    lint: Lint {
+        name: "mapping-may-be-missing",
+        title: "a trigger field whose value may be missing",
+        level: Level::Warn,
+        page: include_str!("../../../lints/mapping-may-be-missing.md"),
+    },
     check,
 };
 

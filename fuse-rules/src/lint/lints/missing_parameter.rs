@@ -4,13 +4,15 @@ use crate::diagnostic::suggest;
 use crate::lint::context::{Findings, LintContext};
 use crate::lint::template_calls::{self, CallParameter};
 use crate::lint::templates::{WorkflowTemplate, span};
-use crate::lint::{Level, Lint};
+use crate::lint::{Level, Lint, Pass};
 
-pub(super) static LINT: Lint = Lint {
-    name: "missing-parameter",
-    title: "a required workflow parameter that is not set",
-    level: Level::Deny,
-    page: include_str!("../../../lints/missing-parameter.md"),
+pub(super) static PASS: Pass = Pass {
+    lint: Lint {
+        name: "missing-parameter",
+        title: "a required workflow parameter that is not set",
+        level: Level::Deny,
+        page: include_str!("../../../lints/missing-parameter.md"),
+    },
     check,
 };
 

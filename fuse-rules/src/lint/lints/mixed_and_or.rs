@@ -2,15 +2,17 @@
 
 use crate::diagnostic::Fix;
 use crate::lint::context::{Findings, LintContext};
-use crate::lint::{Level, Lint, visit};
+use crate::lint::{Level, Lint, Pass, visit};
 use crate::span::Span;
 use crate::syntax::ast::{Expr, ExprKind};
 
-pub(super) static LINT: Lint = Lint {
-    name: "mixed-and-or",
-    title: "`and` and `or` mixed without parentheses",
-    level: Level::Warn,
-    page: include_str!("../../../lints/mixed-and-or.md"),
+pub(super) static PASS: Pass = Pass {
+    lint: Lint {
+        name: "mixed-and-or",
+        title: "`and` and `or` mixed without parentheses",
+        level: Level::Warn,
+        page: include_str!("../../../lints/mixed-and-or.md"),
+    },
     check,
 };
 

@@ -1,13 +1,13 @@
 //! All lints, one file per lint.
 
-use super::Lint;
+use super::Pass;
 
 macro_rules! lints {
     ($($module:ident,)+) => {
         $(mod $module;)+
 
         /// All lints, in the order in which they run.
-        pub(super) static ALL: &[&Lint] = &[$(&$module::LINT,)+];
+        pub(super) static ALL: &[&Pass] = &[$(&$module::PASS,)+];
     };
 }
 

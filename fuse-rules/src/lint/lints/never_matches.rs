@@ -2,13 +2,15 @@
 
 use crate::lint::context::{Findings, LintContext};
 use crate::lint::facts::is_impossible;
-use crate::lint::{Level, Lint};
+use crate::lint::{Level, Lint, Pass};
 
-pub(super) static LINT: Lint = Lint {
-    name: "never-matches",
-    title: "a rule that can never match",
-    level: Level::Deny,
-    page: include_str!("../../../lints/never-matches.md"),
+pub(super) static PASS: Pass = Pass {
+    lint: Lint {
+        name: "never-matches",
+        title: "a rule that can never match",
+        level: Level::Deny,
+        page: include_str!("../../../lints/never-matches.md"),
+    },
     check,
 };
 

@@ -1,13 +1,15 @@
 //! `no-fuse`
 
 use crate::lint::context::{Findings, LintContext};
-use crate::lint::{Level, Lint};
+use crate::lint::{Level, Lint, Pass};
 
-pub(super) static LINT: Lint = Lint {
-    name: "no-fuse",
-    title: "a rule that changes something and requires no fuse",
-    level: Level::Warn,
-    page: include_str!("../../../lints/no-fuse.md"),
+pub(super) static PASS: Pass = Pass {
+    lint: Lint {
+        name: "no-fuse",
+        title: "a rule that changes something and requires no fuse",
+        level: Level::Warn,
+        page: include_str!("../../../lints/no-fuse.md"),
+    },
     check,
 };
 

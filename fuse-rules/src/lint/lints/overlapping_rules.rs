@@ -4,15 +4,17 @@ use rustc_hash::FxHashMap;
 
 use crate::lint::context::{Findings, LintContext};
 use crate::lint::facts::shown;
-use crate::lint::{Level, Lint};
+use crate::lint::{Level, Lint, Pass};
 use crate::typed::Shown;
 use crate::typed::{Mapped, MappedValue, Trigger};
 
-pub(super) static LINT: Lint = Lint {
-    name: "overlapping-rules",
-    title: "two rules that change the same object for the same event",
-    level: Level::Warn,
-    page: include_str!("../../../lints/overlapping-rules.md"),
+pub(super) static PASS: Pass = Pass {
+    lint: Lint {
+        name: "overlapping-rules",
+        title: "two rules that change the same object for the same event",
+        level: Level::Warn,
+        page: include_str!("../../../lints/overlapping-rules.md"),
+    },
     check,
 };
 

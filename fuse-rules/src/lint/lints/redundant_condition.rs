@@ -2,13 +2,15 @@
 
 use crate::analysis::{Events, Finding};
 use crate::lint::context::{Findings, LintContext};
-use crate::lint::{Level, Lint};
+use crate::lint::{Level, Lint, Pass};
 
-pub(super) static LINT: Lint = Lint {
-    name: "redundant-condition",
-    title: "a condition that has no effect",
-    level: Level::Warn,
-    page: include_str!("../../../lints/redundant-condition.md"),
+pub(super) static PASS: Pass = Pass {
+    lint: Lint {
+        name: "redundant-condition",
+        title: "a condition that has no effect",
+        level: Level::Warn,
+        page: include_str!("../../../lints/redundant-condition.md"),
+    },
     check,
 };
 

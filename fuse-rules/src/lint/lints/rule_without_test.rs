@@ -3,14 +3,16 @@
 use rustc_hash::FxHashSet;
 
 use crate::lint::context::{Findings, LintContext};
-use crate::lint::{Level, Lint};
+use crate::lint::{Level, Lint, Pass};
 use crate::typed::{Expected, TestStep};
 
-pub(super) static LINT: Lint = Lint {
-    name: "rule-without-test",
-    title: "a rule that no test expects to act",
-    level: Level::Warn,
-    page: include_str!("../../../lints/rule-without-test.md"),
+pub(super) static PASS: Pass = Pass {
+    lint: Lint {
+        name: "rule-without-test",
+        title: "a rule that no test expects to act",
+        level: Level::Warn,
+        page: include_str!("../../../lints/rule-without-test.md"),
+    },
     check,
 };
 

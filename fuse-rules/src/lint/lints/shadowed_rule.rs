@@ -2,15 +2,17 @@
 
 use crate::lint::context::{Findings, LintContext};
 use crate::lint::facts::{Facts, shown};
-use crate::lint::{Level, Lint};
+use crate::lint::{Level, Lint, Pass};
 use crate::typed::Shown;
 use crate::typed::Rule;
 
-pub(super) static LINT: Lint = Lint {
-    name: "shadowed-rule",
-    title: "a rule that duplicates another rule",
-    level: Level::Warn,
-    page: include_str!("../../../lints/shadowed-rule.md"),
+pub(super) static PASS: Pass = Pass {
+    lint: Lint {
+        name: "shadowed-rule",
+        title: "a rule that duplicates another rule",
+        level: Level::Warn,
+        page: include_str!("../../../lints/shadowed-rule.md"),
+    },
     check,
 };
 

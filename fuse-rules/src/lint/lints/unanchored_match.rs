@@ -2,15 +2,17 @@
 
 use crate::diagnostic::Fix;
 use crate::lint::context::{Findings, LintContext};
-use crate::lint::{Level, Lint, visit};
+use crate::lint::{Level, Lint, Pass, visit};
 use crate::syntax::ast::{Expr, ExprKind, Segment, TextOp};
 use crate::literals::quoted;
 
-pub(super) static LINT: Lint = Lint {
-    name: "unanchored-match",
-    title: "a text test that is wider or narrower than it looks",
-    level: Level::Warn,
-    page: include_str!("../../../lints/unanchored-match.md"),
+pub(super) static PASS: Pass = Pass {
+    lint: Lint {
+        name: "unanchored-match",
+        title: "a text test that is wider or narrower than it looks",
+        level: Level::Warn,
+        page: include_str!("../../../lints/unanchored-match.md"),
+    },
     check,
 };
 

@@ -1,13 +1,15 @@
 //! `undocumented-rule`
 
 use crate::lint::context::{Findings, LintContext};
-use crate::lint::{Level, Lint};
+use crate::lint::{Level, Lint, Pass};
 
-pub(super) static LINT: Lint = Lint {
-    name: "undocumented-rule",
-    title: "a rule or sensor without a comment",
-    level: Level::Warn,
-    page: include_str!("../../../lints/undocumented-rule.md"),
+pub(super) static PASS: Pass = Pass {
+    lint: Lint {
+        name: "undocumented-rule",
+        title: "a rule or sensor without a comment",
+        level: Level::Warn,
+        page: include_str!("../../../lints/undocumented-rule.md"),
+    },
     check,
 };
 

@@ -4,13 +4,15 @@ use crate::diagnostic::suggest;
 use crate::lint::context::{Findings, LintContext};
 use crate::lint::template_calls;
 use crate::lint::templates::span;
-use crate::lint::{Level, Lint};
+use crate::lint::{Level, Lint, Pass};
 
-pub(super) static LINT: Lint = Lint {
-    name: "unknown-parameter",
-    title: "a parameter that the workflow template does not have",
-    level: Level::Deny,
-    page: include_str!("../../../lints/unknown-parameter.md"),
+pub(super) static PASS: Pass = Pass {
+    lint: Lint {
+        name: "unknown-parameter",
+        title: "a parameter that the workflow template does not have",
+        level: Level::Deny,
+        page: include_str!("../../../lints/unknown-parameter.md"),
+    },
     check,
 };
 

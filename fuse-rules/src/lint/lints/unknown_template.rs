@@ -4,14 +4,16 @@ use crate::diagnostic::Diagnostic;
 use crate::lint::context::{Findings, LintContext};
 use crate::lint::template_calls::{self, TemplateCall};
 use crate::lint::templates::span;
-use crate::lint::{Level, Lint};
+use crate::lint::{Level, Lint, Pass};
 use crate::syntax::ast::Text;
 
-pub(super) static LINT: Lint = Lint {
-    name: "unknown-template",
-    title: "a workflow template that does not exist",
-    level: Level::Deny,
-    page: include_str!("../../../lints/unknown-template.md"),
+pub(super) static PASS: Pass = Pass {
+    lint: Lint {
+        name: "unknown-template",
+        title: "a workflow template that does not exist",
+        level: Level::Deny,
+        page: include_str!("../../../lints/unknown-template.md"),
+    },
     check,
 };
 

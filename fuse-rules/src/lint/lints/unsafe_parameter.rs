@@ -5,15 +5,17 @@ use crate::lint::context::{Findings, LintContext};
 use crate::lint::event_paths::{self, Bindings, EventPath};
 use crate::lint::template_calls::{self, TemplateCall};
 use crate::lint::templates::span;
-use crate::lint::{Level, Lint, guards};
+use crate::lint::{Level, Lint, Pass, guards};
 use crate::typed::{Expr, ExprKind};
 use crate::value::Kinds;
 
-pub(super) static LINT: Lint = Lint {
-    name: "unsafe-parameter",
-    title: "an event value inserted into a script",
-    level: Level::Warn,
-    page: include_str!("../../../lints/unsafe-parameter.md"),
+pub(super) static PASS: Pass = Pass {
+    lint: Lint {
+        name: "unsafe-parameter",
+        title: "an event value inserted into a script",
+        level: Level::Warn,
+        page: include_str!("../../../lints/unsafe-parameter.md"),
+    },
     check,
 };
 

@@ -4,14 +4,16 @@ use crate::analysis::Placed;
 use crate::lint::context::{Findings, LintContext};
 use crate::lint::event_paths::{self, Bindings, EventPath, RulePart};
 use crate::lint::untrusted::HARMLESS_FIELDS;
-use crate::lint::{Level, Lint, guards};
+use crate::lint::{Level, Lint, Pass, guards};
 use crate::typed::{Expr, ExprKind, Mapped, Path, Rule, Sensor};
 
-pub(super) static LINT: Lint = Lint {
-    name: "untrusted-text",
-    title: "text from an untrusted author passed to a trigger",
-    level: Level::Warn,
-    page: include_str!("../../../lints/untrusted-text.md"),
+pub(super) static PASS: Pass = Pass {
+    lint: Lint {
+        name: "untrusted-text",
+        title: "text from an untrusted author passed to a trigger",
+        level: Level::Warn,
+        page: include_str!("../../../lints/untrusted-text.md"),
+    },
     check,
 };
 

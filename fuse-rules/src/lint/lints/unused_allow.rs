@@ -3,14 +3,16 @@
 use crate::diagnostic::Fix;
 use crate::lint::allow::{AllowState, AllowedName};
 use crate::lint::context::{Findings, LintContext};
-use crate::lint::{Level, Lint};
+use crate::lint::{Level, Lint, Pass};
 use crate::span::Span;
 
-pub(super) static LINT: Lint = Lint {
-    name: "unused-allow",
-    title: "an allow comment that is not needed",
-    level: Level::Warn,
-    page: include_str!("../../../lints/unused-allow.md"),
+pub(super) static PASS: Pass = Pass {
+    lint: Lint {
+        name: "unused-allow",
+        title: "an allow comment that is not needed",
+        level: Level::Warn,
+        page: include_str!("../../../lints/unused-allow.md"),
+    },
     check,
 };
 

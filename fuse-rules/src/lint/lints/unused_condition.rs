@@ -1,13 +1,15 @@
 //! `unused-condition`
 
 use crate::lint::context::{Findings, LintContext};
-use crate::lint::{Level, Lint};
+use crate::lint::{Level, Lint, Pass};
 
-pub(super) static LINT: Lint = Lint {
-    name: "unused-condition",
-    title: "a condition that is never used",
-    level: Level::Warn,
-    page: include_str!("../../../lints/unused-condition.md"),
+pub(super) static PASS: Pass = Pass {
+    lint: Lint {
+        name: "unused-condition",
+        title: "a condition that is never used",
+        level: Level::Warn,
+        page: include_str!("../../../lints/unused-condition.md"),
+    },
     check,
 };
 

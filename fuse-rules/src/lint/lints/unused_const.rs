@@ -1,13 +1,15 @@
 //! `unused-const`
 
 use crate::lint::context::{Findings, LintContext};
-use crate::lint::{Level, Lint};
+use crate::lint::{Level, Lint, Pass};
 
-pub(super) static LINT: Lint = Lint {
-    name: "unused-const",
-    title: "a constant that is never used",
-    level: Level::Warn,
-    page: include_str!("../../../lints/unused-const.md"),
+pub(super) static PASS: Pass = Pass {
+    lint: Lint {
+        name: "unused-const",
+        title: "a constant that is never used",
+        level: Level::Warn,
+        page: include_str!("../../../lints/unused-const.md"),
+    },
     check,
 };
 

@@ -1,13 +1,15 @@
 //! `unused-event`
 
 use crate::lint::context::{Findings, LintContext};
-use crate::lint::{Level, Lint};
+use crate::lint::{Level, Lint, Pass};
 
-pub(super) static LINT: Lint = Lint {
-    name: "unused-event",
-    title: "an event that no sensor listens to",
-    level: Level::Warn,
-    page: include_str!("../../../lints/unused-event.md"),
+pub(super) static PASS: Pass = Pass {
+    lint: Lint {
+        name: "unused-event",
+        title: "an event that no sensor listens to",
+        level: Level::Warn,
+        page: include_str!("../../../lints/unused-event.md"),
+    },
     check,
 };
 

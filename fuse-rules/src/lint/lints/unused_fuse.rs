@@ -1,13 +1,15 @@
 //! `unused-fuse`
 
 use crate::lint::context::{Findings, LintContext};
-use crate::lint::{Level, Lint};
+use crate::lint::{Level, Lint, Pass};
 
-pub(super) static LINT: Lint = Lint {
-    name: "unused-fuse",
-    title: "a fuse that no rule requires",
-    level: Level::Warn,
-    page: include_str!("../../../lints/unused-fuse.md"),
+pub(super) static PASS: Pass = Pass {
+    lint: Lint {
+        name: "unused-fuse",
+        title: "a fuse that no rule requires",
+        level: Level::Warn,
+        page: include_str!("../../../lints/unused-fuse.md"),
+    },
     check,
 };
 

@@ -1,13 +1,15 @@
 //! `unused-source`
 
 use crate::lint::context::{Findings, LintContext};
-use crate::lint::{Level, Lint};
+use crate::lint::{Level, Lint, Pass};
 
-pub(super) static LINT: Lint = Lint {
-    name: "unused-source",
-    title: "a source that no sensor listens to",
-    level: Level::Warn,
-    page: include_str!("../../../lints/unused-source.md"),
+pub(super) static PASS: Pass = Pass {
+    lint: Lint {
+        name: "unused-source",
+        title: "a source that no sensor listens to",
+        level: Level::Warn,
+        page: include_str!("../../../lints/unused-source.md"),
+    },
     check,
 };
 

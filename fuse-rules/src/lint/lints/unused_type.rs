@@ -1,13 +1,15 @@
 //! `unused-type`
 
 use crate::lint::context::{Findings, LintContext};
-use crate::lint::{Level, Lint};
+use crate::lint::{Level, Lint, Pass};
 
-pub(super) static LINT: Lint = Lint {
-    name: "unused-type",
-    title: "a type that is never used",
-    level: Level::Warn,
-    page: include_str!("../../../lints/unused-type.md"),
+pub(super) static PASS: Pass = Pass {
+    lint: Lint {
+        name: "unused-type",
+        title: "a type that is never used",
+        level: Level::Warn,
+        page: include_str!("../../../lints/unused-type.md"),
+    },
     check,
 };
 

@@ -5,14 +5,16 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use crate::diagnostic::Fix;
 use crate::lint::context::{Findings, LintContext};
 use crate::lint::references::References;
-use crate::lint::{Level, Lint};
+use crate::lint::{Level, Lint, Pass};
 use crate::span::{FileId, Span};
 
-pub(super) static LINT: Lint = Lint {
-    name: "unused-use",
-    title: "a `use` that is not needed",
-    level: Level::Warn,
-    page: include_str!("../../../lints/unused-use.md"),
+pub(super) static PASS: Pass = Pass {
+    lint: Lint {
+        name: "unused-use",
+        title: "a `use` that is not needed",
+        level: Level::Warn,
+        page: include_str!("../../../lints/unused-use.md"),
+    },
     check,
 };
 

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::diagnostic::Severity;
+use super::Severity;
 
 /// How severe the findings of a lint are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
@@ -27,7 +27,7 @@ impl Level {
     }
 
     /// The severity of the findings; `None` if the lint does not run.
-    pub(super) fn severity(self) -> Option<Severity> {
+    pub(crate) fn severity(self) -> Option<Severity> {
         match self {
             Self::Allow => None,
             Self::Warn => Some(Severity::Warning),
