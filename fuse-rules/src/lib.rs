@@ -100,5 +100,5 @@ pub use schema::{
     TriggerInfo, Verify,
 };
 pub use sensitive::{HIDDEN, is_sensitive};
-pub use span::{FileId, Files, Place, SourceFile, Span};
+pub use span::{ColumnUnit, FileId, Files, Place, Position, SourceFile, Span};
 pub use testing::{AtomCoverage, Backends, Coverage, Mutant, RuleCoverage, Tests};

@@ -1,7 +1,11 @@
 //! Files of rules, places in them, and lines and columns for people.
 
+mod columns;
+
 use std::ops::Range;
 use std::sync::Arc;
+
+pub use columns::{ColumnUnit, Position};
 
 /// Which of the loaded files a place is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
