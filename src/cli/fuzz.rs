@@ -27,7 +27,7 @@ pub(crate) struct Fuzz {
     #[command(flatten)]
     pub(crate) rules: RulePaths,
 
-    /// Fuzz only this rule: `SENSOR/RULE`, or only `RULE` if it is unique
+    /// Fuzz only the rules with this name: `SENSOR/RULE`, or `RULE` in any sensor
     #[arg(long, value_name = "RULE")]
     pub(crate) rule: Option<String>,
 

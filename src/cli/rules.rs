@@ -64,7 +64,7 @@ pub(crate) struct ExplainCode {
 
 /// Format rule files
 ///
-/// All rules have the same style, which has no options. Formatting changes only white space, line endings,
+/// There is only one style, without options. Formatting changes only white space, line endings,
 /// commas and the order of clauses; comments stay next to the code that they describe. fuse verifies that
 /// the result means the same before it writes it. Files that do not parse are reported and left unchanged.
 #[derive(Debug, Args)]
