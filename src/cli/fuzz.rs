@@ -10,10 +10,10 @@ use super::{Format, RulePaths};
 /// Fuzz rules to find events that their author did not expect
 ///
 /// Generates events from the types, paths and constants of the rules, mutates them, and keeps those that
-/// increase coverage. Reports each finding with the smallest event that reproduces it: rules that never
-/// fired, rejected actions, unknown conditions, untrusted text that reached an action, and rules that always
-/// fired together. Findings that the rules' own tests expect are not reported. No action is performed, and
-/// all fuses are on.
+/// increase coverage. Reports rules that never fired, rejected actions, unknown conditions, untrusted text
+/// that reached an action, and rules that always fired together. Each finding includes the smallest event
+/// that reproduces it. Does not report what the tests in the rule files expect. Performs no action; all
+/// fuses are on.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -27,7 +27,7 @@ pub(crate) struct Fuzz {
     #[command(flatten)]
     pub(crate) rules: RulePaths,
 
-    /// Fuzz only this rule, given by its full name or the last part of it
+    /// Fuzz only the rules with this name: `SENSOR/RULE`, or `RULE` in any sensor
     #[arg(long, value_name = "RULE")]
     pub(crate) rule: Option<String>,
 
@@ -35,7 +35,7 @@ pub(crate) struct Fuzz {
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration)]
     pub(crate) time: std::time::Duration,
 
-    /// How many events to run, regardless of the time
+    /// Stop after this many events instead of after a time
     #[arg(long, value_name = "COUNT", conflicts_with = "time")]
     pub(crate) runs: Option<u64>,
 

@@ -8,8 +8,8 @@ use super::Format;
 
 /// List held and waiting actions
 ///
-/// A held action needs something that is missing, or a fuse that is off. A waiting action will be retried.
-/// Queries a running fuse; with `--state`, reads the state of a stopped one.
+/// A held action needs an object that does not exist, or requires a fuse that is off. A waiting action is
+/// retried later. Queries a running fuse; with `--state`, reads the state of a stopped one.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

@@ -1,4 +1,4 @@
-//! The arguments, as data: help texts and shell completions follow from here.
+//! The command-line arguments. clap derives help texts and shell completions from them.
 
 mod fuzz;
 mod held;
@@ -22,7 +22,7 @@ pub(crate) use test::{Test, TestFormat};
 const EXIT_CODES: &str = "\
 Exit codes:
   0  success
-  1  the rules, or the cluster that they act on, have problems
+  1  the rules or the cluster have problems
   2  wrong usage, or a file, port or folder that cannot be used
   3  fuse run did not stop cleanly";
 
@@ -68,7 +68,7 @@ pub(crate) struct Completions {
 /// The rules that a subcommand works on.
 #[derive(Debug, Args)]
 pub(crate) struct RulePaths {
-    /// Rule files, or folders: the `.rules` files in them, but not in their subfolders
+    /// Rule files, or folders that contain `.rules` files; subfolders are not searched
     #[arg(value_name = "PATH", default_value = "rules")]
     pub(crate) paths: Vec<PathBuf>,
 }

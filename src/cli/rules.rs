@@ -64,7 +64,7 @@ pub(crate) struct ExplainCode {
 
 /// Format rule files
 ///
-/// There is one style and there are no options. Formatting changes only white space, line endings,
+/// There is only one style, without options. Formatting changes only white space, line endings,
 /// commas and the order of clauses; comments stay next to the code that they describe. fuse verifies that
 /// the result means the same before it writes it. Files that do not parse are reported and left unchanged.
 #[derive(Debug, Args)]
@@ -94,7 +94,7 @@ pub(crate) struct Fmt {
 ///
 /// Decides the event as a running fuse would, without acting on it. For every rule and element, shows
 /// the condition and the value that decided. For rules that fire, shows the exact object that would be
-/// submitted. Earlier events are not considered, so `once` suppresses nothing.
+/// submitted. Does not know earlier events, so `once` suppresses only repeated keys within the event.
 ///
 /// `--why` and `--why-not` show everything about the given rules: each part of each condition, whether
 /// it is true, false or unknown, and the values that it read.
@@ -128,7 +128,7 @@ pub(crate) struct Explain {
     #[arg(long, value_name = "RULE", conflicts_with = "why_not")]
     pub(crate) why: Vec<String>,
 
-    /// The same for a rule that did not fire: the conditions that failed come first
+    /// Like `--why`, for a rule that did not fire: shows the failed conditions first
     #[arg(long, value_name = "RULE")]
     pub(crate) why_not: Vec<String>,
 
@@ -156,8 +156,8 @@ pub(crate) struct Explain {
 /// Show how the rules are evaluated and indexed
 ///
 /// For each event, lists the values extracted from its body and the parts of all conditions. For every
-/// rule, shows the index entry that finds it: fuse never evaluates a rule whose entry an event does not
-/// match. Rules without an entry are evaluated for every event and element.
+/// rule, shows its index entry: fuse evaluates the rule only for events that match the entry. fuse
+/// evaluates a rule without an entry for every event and element.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example: fuse plan rules

@@ -33,7 +33,7 @@ pub(crate) struct Run {
 
     /// Write objects to files instead of submitting them to a cluster
     ///
-    /// Listens on 127.0.0.1 unless --listen says otherwise.
+    /// Listens on 127.0.0.1 unless --listen sets another address.
     #[arg(long, conflicts_with_all = ["kubeconfig", "context"])]
     pub(crate) local: bool,
 
@@ -130,8 +130,8 @@ pub(crate) struct Cluster {
 /// Generate the configuration of a sender
 ///
 /// Prints YAML that makes the sender post its events to the port and path in the rules, with the fields
-/// that the rules read. It works as it is. Comments explain it, and show which parts to merge into an
-/// existing configuration.
+/// that the rules read. The output works unchanged. Comments explain it, and show which parts to merge into
+/// an existing configuration.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -157,7 +157,8 @@ pub(crate) struct Connect {
 
     /// The event that it sends, as declared in the rules
     ///
-    /// The default is the only event of the source whose name is, or starts with, that of the sender.
+    /// The default is the only event of the source that is named after the sender, such as `argocd` or
+    /// `argocd-notifications`.
     #[arg(long, value_name = "SOURCE.EVENT")]
     pub(crate) event: Option<String>,
 }

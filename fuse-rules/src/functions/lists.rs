@@ -36,7 +36,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         name: "unique",
         params: &[("list", Kinds::LIST)],
         returns: Returns::Argument(0),
-        doc: "The elements without those that equal an earlier one; they are no lists or maps.",
+        doc: "The elements without duplicates: the first of equal elements remains. The elements cannot be lists or maps.",
         examples: &[
             (r#"unique(["b", "a", "b"])"#, Some(r#"["b","a"]"#)),
             (r#"unique([1, 1.0, "1"])"#, Some(r#"[1,"1"]"#)),

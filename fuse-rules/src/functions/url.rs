@@ -35,7 +35,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         name: "url-encode",
         params: &[("text", Kinds::STRING)],
         returns: Returns::Of(Kinds::STRING),
-        doc: "The text as it stands in a part of a URL: all but letters, digits and `-_.~` percent-encoded.",
+        doc: "The text, percent-encoded for a part of a URL: all characters except letters, digits and `-_.~` are encoded.",
         examples: &[
             (r#"url-encode("a b/ç&d")"#, Some(r#""a%20b%2F%C3%A7%26d""#)),
             (r#"url-encode("pay-api_1.0~x")"#, Some(r#""pay-api_1.0~x""#)),

@@ -110,9 +110,9 @@ data:
     # Some 17 s in all, so that a short restart of fuse goes unnoticed.
     retryMax: 5
 
-  # Values go through `toJson`, without which a quote or a line end in one breaks the body. There is
-  # no `oncePer`: with it, a notification that could not be delivered counts as sent. What comes
-  # again is held back by `once per` in a rule.
+  # `toJson` escapes the values, so that a quote or a line end cannot break the body. Do not add
+  # `oncePer`: Argo CD would count a notification that it could not deliver as sent. To suppress
+  # repeated notifications, use `once per` in a rule.
 {templates}
   subscriptions: |
     - recipients: [fuse]
