@@ -14,12 +14,13 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use fuse_rules::{Fuses, Plan, Ruleset};
+use futures_util::future::join_all;
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
 use crate::bus::Bus;
-use crate::engine::{Engine, Group, Watch, join_all};
+use crate::engine::{Engine, Group, Watch};
 use crate::http::{Kind, Server};
 use crate::ledger::Ledger;
 use crate::metrics::{Counted, Metrics};

@@ -9,6 +9,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
+use futures_util::future::join_all;
 
 use super::fire::{End, Waits, given_up};
 use super::{Engine, Interrupted, gate};
@@ -200,7 +201,7 @@ impl Engine {
             (reason, readiness)
         });
         let mut released = Vec::new();
-        for (reason, readiness) in super::join_all(asked).await {
+        for (reason, readiness) in join_all(asked).await {
             if stop.is_requested() {
                 break;
             }
@@ -229,7 +230,7 @@ impl Engine {
                 Guarded { trigger, kind: &kind, metrics: &self.metrics }.readiness().await;
             matches!(readiness, Readiness::NotReady(_)).then_some(kind)
         });
-        super::join_all(asked).await.into_iter().flatten().collect()
+        join_all(asked).await.into_iter().flatten().collect()
     }
 }
 

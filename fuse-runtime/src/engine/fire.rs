@@ -27,7 +27,7 @@ struct Progress {
     /// What is on record of it.
     record: ActionRecord,
     /// The attempt whose end is not known, where there is one.
-    tried: Option<Attempt>,
+    last_attempt: Option<Attempt>,
     /// How often it was tried before, since it was held last.
     attempts: u32,
 }
@@ -46,7 +46,7 @@ impl Engine {
             _ => 0,
         };
         let mut progress = Progress {
-            tried: action.state.tried(),
+            last_attempt: action.state.last_attempt(),
             attempts,
             request: ActionRequest {
                 id: action.id.clone(),
@@ -97,7 +97,7 @@ impl Engine {
         let (reason, maybe_applied, after) = match failure {
             Failure::Retryable { reason, maybe_applied, after } => (reason, maybe_applied, after),
             Failure::NotReady(why) => {
-                progress.tried = None;
+                progress.last_attempt = None;
                 return Ok(self.held(progress, why, Vec::new()));
             }
             Failure::Permanent(why) => return Ok(End::Dead(DeadLetterKind::Permanent, why)),
@@ -158,15 +158,15 @@ impl Engine {
         end: End,
     ) -> Result<End, Interrupted> {
         let End::Aside(mut state) = end else { return Ok(end) };
-        if progress.tried.is_some() {
+        if progress.last_attempt.is_some() {
             match trigger.probe(&progress.request).await {
                 Probe::Done(done) => return Ok(End::Done(done)),
                 Probe::Absent => {
                     self.undone(progress).await?;
-                    if let ActionState::Held { tried, .. } | ActionState::Waiting { tried, .. } =
-                        &mut state
+                    if let ActionState::Held { last_attempt, .. }
+                    | ActionState::Waiting { last_attempt, .. } = &mut state
                     {
-                        *tried = None;
+                        *last_attempt = None;
                     }
                 }
                 Probe::Repeatable | Probe::Unknown(_) | Probe::Unavailable(_) => {}
@@ -183,7 +183,7 @@ impl Engine {
         progress: &mut Progress,
     ) -> Result<Result<Done, Failure>, Interrupted> {
         let request = &mut progress.request;
-        if let Some(Attempt { at, checkpoint }) = progress.tried.clone() {
+        if let Some(Attempt { at, checkpoint }) = progress.last_attempt.clone() {
             request.checkpoint = checkpoint;
             match trigger.probe(request).await {
                 Probe::Done(done) => return Ok(Ok(done)),
@@ -210,9 +210,9 @@ impl Engine {
                 Err(failure) => return Ok(Err(failure.certain())),
             }
         }
-        let tried = Attempt { at: self.clock.steady(), checkpoint: request.checkpoint.clone() };
-        self.ledger.intend(&request.id, tried.clone()).await?;
-        progress.tried = Some(tried);
+        let attempt = Attempt { at: self.clock.steady(), checkpoint: request.checkpoint.clone() };
+        self.ledger.intend(&request.id, attempt.clone()).await?;
+        progress.last_attempt = Some(attempt);
         (self.watcher)(Step::Intended);
         let result = trigger.fire(&progress.request).await;
         if result.is_ok() {
@@ -224,7 +224,7 @@ impl Engine {
     /// What certainly did not happen leaves no intent behind that a later start would have to be
     /// uncertain about.
     async fn undone(&self, progress: &mut Progress) -> Result<(), Interrupted> {
-        if progress.tried.take().is_some() {
+        if progress.last_attempt.take().is_some() {
             self.ledger.reopen(&progress.request.id).await?;
         }
         Ok(())
@@ -241,8 +241,9 @@ impl Engine {
             ActionState::Held { since, .. } => *since,
             _ => self.clock.steady(),
         };
-        let (tried, checkpoint) = (progress.tried.clone(), progress.request.checkpoint.clone());
-        End::Aside(ActionState::Held { since, reason, tried, checkpoint, fuses })
+        let (last_attempt, checkpoint) =
+            (progress.last_attempt.clone(), progress.request.checkpoint.clone());
+        End::Aside(ActionState::Held { since, reason, last_attempt, checkpoint, fuses })
     }
 
     /// To be tried again once `wait` has passed.
@@ -252,7 +253,7 @@ impl Engine {
             until,
             attempts,
             reason: reason.to_owned(),
-            tried: progress.tried.clone(),
+            last_attempt: progress.last_attempt.clone(),
             checkpoint: progress.request.checkpoint.clone(),
         })
     }
@@ -322,7 +323,7 @@ impl Engine {
             _ => return Err(Interrupted::Full),
         };
         if let Readiness::NotReady(_) = trigger.readiness().await {
-            if progress.tried.is_none() {
+            if progress.last_attempt.is_none() {
                 self.ledger.reopen(&progress.request.id).await?;
             }
             return Err(Interrupted::Full);

@@ -24,6 +24,7 @@ use std::time::Duration;
 
 use fuse_rules::{Fuses, Plan};
 use futures_util::FutureExt as _;
+use futures_util::future::join_all;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
@@ -272,7 +273,7 @@ impl Engine {
             }
         }
         // All are tried, whatever becomes of the others.
-        for result in join_all(open.into_iter()).await {
+        for result in join_all(open).await {
             result?;
         }
         self.bus.ack(delivery).await?;
@@ -329,24 +330,4 @@ impl Engine {
             () = tokio::time::sleep(time) => {}
         }
     }
-}
-
-/// Drives all futures at once, in this task.
-pub(crate) async fn join_all<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output> {
-    use std::task::Poll;
-    let mut pending: Vec<_> = futures.map(|future| (Box::pin(future), None)).collect();
-    std::future::poll_fn(|context| {
-        let mut waiting = false;
-        for (future, output) in &mut pending {
-            if output.is_none() {
-                match future.as_mut().poll(context) {
-                    Poll::Ready(value) => *output = Some(value),
-                    Poll::Pending => waiting = true,
-                }
-            }
-        }
-        if waiting { Poll::Pending } else { Poll::Ready(()) }
-    })
-    .await;
-    pending.into_iter().filter_map(|(_, output)| output).collect()
 }

@@ -152,11 +152,11 @@ async fn what_cannot_succeed_is_not_tried_again() {
 async fn a_stop_between_attempts_leaves_no_doubt_where_there_is_none() {
     for maybe_applied in [false, true] {
         let state = state_after(vec![failing(maybe_applied)], 1, NEVER).await;
-        let ActionState::Waiting { attempts, reason, tried, .. } = state else {
+        let ActionState::Waiting { attempts, reason, last_attempt, .. } = state else {
             panic!("{state:?}")
         };
         assert_eq!((attempts, reason.as_str()), (1, "the backend is away"));
-        assert_eq!(tried.is_some(), maybe_applied);
+        assert_eq!(last_attempt.is_some(), maybe_applied);
     }
 }
 

@@ -87,8 +87,7 @@ pub enum ActionState {
         /// When the latest attempt was about to be made.
         at: Timestamp,
         /// The trigger's checkpoint from before the attempt.
-        #[serde(default)]
-        #[serde(alias = "noted")]
+        #[serde(default, alias = "noted")]
         checkpoint: Option<String>,
     },
     /// It waits for something that is missing, off the bus.
@@ -98,11 +97,10 @@ pub enum ActionState {
         /// What is missing, for people.
         reason: String,
         /// The attempt that may have been made before, where one may.
-        #[serde(default)]
-        tried: Option<Attempt>,
+        #[serde(default, alias = "tried")]
+        last_attempt: Option<Attempt>,
         /// The trigger's checkpoint, where it gave one.
-        #[serde(default)]
-        #[serde(alias = "noted")]
+        #[serde(default, alias = "noted")]
         checkpoint: Option<String>,
         /// The fuses that are off, where the action is held by those and not by something missing.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -117,11 +115,10 @@ pub enum ActionState {
         /// Why the last attempt failed, for people.
         reason: String,
         /// The attempt that may have been made before, where one may.
-        #[serde(default)]
-        tried: Option<Attempt>,
+        #[serde(default, alias = "tried")]
+        last_attempt: Option<Attempt>,
         /// The trigger's checkpoint, where it gave one.
-        #[serde(default)]
-        #[serde(alias = "noted")]
+        #[serde(default, alias = "noted")]
         checkpoint: Option<String>,
     },
     /// It was done.
@@ -148,8 +145,7 @@ pub struct Attempt {
     /// When it was about to be made.
     pub at: Timestamp,
     /// The trigger's checkpoint from before the attempt.
-    #[serde(default)]
-    #[serde(alias = "noted")]
+    #[serde(default, alias = "noted")]
     pub checkpoint: Option<String>,
 }
 
@@ -214,12 +210,14 @@ impl ActionState {
     }
 
     /// The attempt whose end is not known, where there is one.
-    pub fn tried(&self) -> Option<Attempt> {
+    pub fn last_attempt(&self) -> Option<Attempt> {
         match self {
             Self::Intended { at, checkpoint } => {
                 Some(Attempt { at: *at, checkpoint: checkpoint.clone() })
             }
-            Self::Held { tried, .. } | Self::Waiting { tried, .. } => tried.clone(),
+            Self::Held { last_attempt, .. } | Self::Waiting { last_attempt, .. } => {
+                last_attempt.clone()
+            }
             _ => None,
         }
     }

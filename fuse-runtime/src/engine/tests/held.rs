@@ -147,10 +147,10 @@ async fn what_is_held_leaves_the_bus_outlives_a_restart_and_is_done_once() {
     let record = house.record(&id).await;
     let action = &record.actions[0];
     assert!(record.acked && action.off_bus && !record.is_settled());
-    let ActionState::Held { reason, tried, .. } = &action.state else {
+    let ActionState::Held { reason, last_attempt, .. } = &action.state else {
         panic!("{:?}", action.state)
     };
-    assert_eq!((reason.as_str(), tried), ("the pager is unplugged", &None));
+    assert_eq!((reason.as_str(), last_attempt), ("the pager is unplugged", &None));
 
     let running = house.start().await;
     house.lack.lock().unwrap().clear();

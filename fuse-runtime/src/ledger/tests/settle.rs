@@ -1,7 +1,8 @@
 //! What becomes of actions.
 
 use super::super::{
-    ActionState, Counts, DeadLetterKind, EventAction, Ledger, LedgerError, Observed, ObservedResult,
+    ActionState, Attempt, Counts, DeadLetterKind, EventAction, Ledger, LedgerError, Observed,
+    ObservedResult,
 };
 use super::{House, attempt, verdict};
 use crate::store::support::at;
@@ -133,6 +134,16 @@ fn states_have_stable_names_in_json() {
     assert_eq!(text, format!("\"{kind}\""));
 }
 
+#[test]
+fn records_with_the_former_field_names_are_read() {
+    let text = r#"{"state":"held","since":"2026-08-01T10:00:00Z","reason":"no namespace",
+        "tried":{"at":"2026-08-01T10:00:00Z","noted":"uid"},"noted":"uid"}"#;
+    let state: ActionState = serde_json::from_str(text).unwrap();
+    let checkpoint = Some("uid".to_owned());
+    assert_eq!(state.last_attempt(), Some(Attempt { at: at(0), checkpoint: checkpoint.clone() }));
+    assert_eq!(state.checkpoint(), checkpoint);
+}
+
 fn observed(result: ObservedResult, phase: &str) -> Observed {
     Observed {
         result,
@@ -154,17 +165,17 @@ async fn ids(listed: impl Future<Output = Result<Vec<EventAction>, LedgerError>>
 async fn what_is_held_stays_off_the_bus_until_it_is_settled() {
     let house = decided(&["a", "b"]).await;
     let ledger = &house.ledger;
-    let held = |tried| ActionState::Held {
+    let held = |last_attempt| ActionState::Held {
         since: at(1),
         reason: "no namespace".into(),
-        tried,
+        last_attempt,
         checkpoint: Some("uid".into()),
         fuses: Vec::new(),
     };
     ledger.hold("a", held(Some(attempt(0)))).await.unwrap();
     assert_eq!(state(&house, "a").await.checkpoint().as_deref(), Some("uid"));
     assert_eq!(ids(ledger.held(None, 9)).await, ["a"]);
-    assert_eq!(state(&house, "a").await.tried(), Some(attempt(0)));
+    assert_eq!(state(&house, "a").await.last_attempt(), Some(attempt(0)));
     assert_eq!(counts(&house).await, (2, 0));
     // Attempt again, it is still not the delivery's.
     ledger.intend("a", attempt(2)).await.unwrap();
