@@ -18,6 +18,7 @@
 //! and [`triggers::Trigger`].
 
 mod admin;
+pub mod backend;
 pub mod bus;
 pub mod clock;
 mod config;
@@ -35,6 +36,7 @@ mod shutdown;
 pub mod sources;
 pub mod store;
 mod supervise;
+pub mod testing;
 pub mod triggers;
 
 pub use config::{

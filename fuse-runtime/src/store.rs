@@ -7,9 +7,9 @@
 //!
 //! After an I/O error nothing more can be done with the open file: the writer closes it and opens it
 //! again, until that works. Meanwhile every call fails with [`StoreError::Storage`], and
-//! [`Store::trouble`] says why.
+//! [`Store::outage`] says why.
 
-mod backend;
+mod file;
 mod health;
 mod open;
 mod room;
@@ -32,14 +32,14 @@ use std::thread::{self, JoinHandle};
 use redb::{Database, ReadTransaction, ReadableDatabase, WriteTransaction};
 use tokio::sync::{mpsc, oneshot, watch};
 
-pub use health::Trouble;
+pub use health::Outage;
 pub(crate) use room::Room;
 pub use room::SizeLimits;
 pub(crate) use rows::{EventStatus, decode_envelope, encode_envelope, get_row, put_row, seal};
 pub(crate) use tables::*;
 
 use crate::clock::Clock;
-use health::Health;
+use health::StoreHealth;
 use open::{Opened, Opener};
 use writer::{Job, Work};
 
@@ -55,7 +55,7 @@ struct Core {
     /// hold the lock for reading.
     database: RwLock<Option<Database>>,
     opener: Opener,
-    health: Health,
+    health: StoreHealth,
     room: Arc<Room>,
     commits: AtomicU64,
     /// Whether the file should be made smaller, where that is worth it.
@@ -191,7 +191,7 @@ impl Store {
             database: RwLock::new(Some(database)),
             room: Arc::new(Room::new(opener.path(), limits)),
             opener,
-            health: Health::new(),
+            health: StoreHealth::new(),
             commits: AtomicU64::new(0),
             compact: AtomicBool::new(true),
             clock: Mutex::new(None),
@@ -221,8 +221,8 @@ impl Store {
     }
 
     /// Why the store does not work now, where it does not.
-    pub fn trouble(&self) -> Option<Trouble> {
-        self.inner.core.health.trouble()
+    pub fn outage(&self) -> Option<Outage> {
+        self.inner.core.health.outage()
     }
 
     /// Why no further events are accepted, where there is no room for them.
@@ -375,7 +375,7 @@ impl Inner {
 impl Core {
     /// The error of a call while the file is opened again.
     fn unavailable(&self) -> StoreError {
-        let problem = self.health.trouble().map(|trouble| trouble.problem);
+        let problem = self.health.outage().map(|outage| outage.problem);
         StoreError::Storage(problem.unwrap_or_else(|| "the file is being opened again".into()))
     }
 
@@ -385,8 +385,8 @@ impl Core {
             Some(database) => {
                 database.close().map_err(|problem| StoreError::Storage(problem.to_string()))
             }
-            None => match self.health.trouble() {
-                Some(trouble) => Err(StoreError::Storage(trouble.problem)),
+            None => match self.health.outage() {
+                Some(outage) => Err(StoreError::Storage(outage.problem)),
                 None => Ok(()),
             },
         }

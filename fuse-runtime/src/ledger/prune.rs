@@ -5,8 +5,8 @@ use std::ops::Bound;
 use jiff::Timestamp;
 use redb::{ReadableTable, WriteTransaction};
 
-use super::dead::{self, Dead};
-use super::read::{ActionRow, DecidedRow, action_dead_since};
+use super::read::{ActionRow, DecidedRow};
+use super::transition::{self, DeadEntry};
 use crate::event::EventKey;
 use crate::store::{
     ACTIONS, DEAD, DECIDED, EVENT_BYTES, EVENTS, EventStatus, IDS, META, ONCE, ONCE_ENDS, RUNNING,
@@ -90,13 +90,15 @@ fn forget(transaction: &WriteTransaction, key: &str) -> Result<bool, StoreError>
         let mut actions = transaction.open_table(ACTIONS)?;
         for id in &decided.actions {
             let row: Option<ActionRow> = get_row(&actions, id)?;
-            if let Some(at) = row.and_then(|row| action_dead_since(&row.state)) {
-                dead.remove((at.as_nanosecond(), key, &*Dead::Action(id).encode()))?;
+            let record = row.map(|row| row.with_id(id.clone()).action);
+            if let Some(at) = record.and_then(|record| transition::lists(&record).dead_since) {
+                dead.remove((at.as_nanosecond(), key, &*DeadEntry::Action(id).encode()))?;
             }
             actions.remove(id.as_str())?;
             transaction.open_table(RUNNING)?.remove(id.as_str())?;
         }
-        for letter in dead::from_the_start(decided) {
+        for letter in transition::dead_on_decision(decided.rejected.as_deref(), &decided.decisions)
+        {
             dead.remove((decided.decided.as_nanosecond(), key, &*letter.encode()))?;
         }
         all_decided.remove(key)?;

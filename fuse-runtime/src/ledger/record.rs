@@ -71,9 +71,13 @@ pub struct ActionRecord {
     /// Whether it was held or waits, and so left the bus: no delivery brings it up again.
     #[serde(default)]
     pub off_bus: bool,
-    /// What its object came to, where it has one that is followed.
+    /// The state of the object that it created, if it created one that is observed.
     #[serde(default)]
     pub observed: Option<Observed>,
+    /// The revision of this record, as its backend counts it; see [`Permit`](super::Permit). Always 0
+    /// with the embedded backend.
+    #[serde(skip)]
+    pub revision: u64,
 }
 
 /// What became of an action.
@@ -223,7 +227,7 @@ impl ActionState {
     }
 
     /// Whether the action is off the bus: held, or waiting to be tried again.
-    pub fn is_set_aside(&self) -> bool {
+    pub fn is_parked(&self) -> bool {
         matches!(self, Self::Held { .. } | Self::Waiting { .. })
     }
 

@@ -15,7 +15,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
 /// Why the store does not work now.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Trouble {
+pub struct Outage {
     /// What the system says.
     pub problem: String,
     /// For how long already.
@@ -23,7 +23,7 @@ pub struct Trouble {
 }
 
 #[derive(Debug)]
-pub(super) struct Health {
+pub(super) struct StoreHealth {
     state: Mutex<State>,
     /// Counts how often the file was opened again.
     reopened: watch::Sender<u64>,
@@ -33,12 +33,12 @@ pub(super) struct Health {
 
 #[derive(Debug, Default)]
 struct State {
-    trouble: Option<(Instant, String)>,
+    outage: Option<(Instant, String)>,
     recovered: Option<Instant>,
     wait: Duration,
 }
 
-impl Health {
+impl StoreHealth {
     pub(super) fn new() -> Self {
         Self {
             state: Mutex::default(),
@@ -52,10 +52,10 @@ impl Health {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn trouble(&self) -> Option<Trouble> {
+    pub(super) fn outage(&self) -> Option<Outage> {
         let state = self.state();
-        let (since, problem) = state.trouble.as_ref()?;
-        Some(Trouble { problem: problem.clone(), lasting: since.elapsed() })
+        let (since, problem) = state.outage.as_ref()?;
+        Some(Outage { problem: problem.clone(), lasting: since.elapsed() })
     }
 
     pub(super) fn reopened(&self) -> watch::Receiver<u64> {
@@ -68,11 +68,11 @@ impl Health {
         let now = Instant::now();
         // A store that fails again at once has not worked in between.
         let flapping = state.recovered.is_some_and(|at| now - at < SETTLED_AFTER);
-        if state.trouble.is_none() && !flapping {
+        if state.outage.is_none() && !flapping {
             state.wait = Duration::ZERO;
         }
-        let since = state.trouble.take().map_or(now, |(since, _)| since);
-        state.trouble = Some((since, problem.to_owned()));
+        let since = state.outage.take().map_or(now, |(since, _)| since);
+        state.outage = Some((since, problem.to_owned()));
         state.wait = state.wait.saturating_mul(2).clamp(FIRST_WAIT, LONGEST_WAIT);
         let wait = state.wait;
         drop(state);
@@ -88,7 +88,7 @@ impl Health {
 
     pub(super) fn recovered(&self) {
         let mut state = self.state();
-        let Some((since, _)) = state.trouble.take() else { return };
+        let Some((since, _)) = state.outage.take() else { return };
         state.recovered = Some(Instant::now());
         drop(state);
         self.reopened.send_modify(|count| *count = count.wrapping_add(1));

@@ -7,7 +7,7 @@ use redb::{
     Builder, Database, DatabaseError, ReadableDatabase, ReadableTable, TableError, WriteTransaction,
 };
 
-use super::backend::{Backend, Length};
+use super::file::{FileLength, StoreFile};
 use super::{
     EVENT_BYTES, EVENTS, FILE_NAME, META, SCHEMA, SCHEMA_VERSION, StoreError, create_tables,
 };
@@ -23,7 +23,7 @@ const SMALL: u64 = 16 << 20;
 pub(super) struct Opener {
     /// The state folder; `None` in memory.
     dir: Option<PathBuf>,
-    length: Length,
+    length: FileLength,
     #[cfg(test)]
     pub(super) faults: super::support::Faults,
 }
@@ -46,7 +46,7 @@ impl Opener {
     fn new(dir: Option<PathBuf>) -> Self {
         Self {
             dir,
-            length: Length::default(),
+            length: FileLength::default(),
             #[cfg(test)]
             faults: super::support::Faults::default(),
         }
@@ -71,7 +71,7 @@ impl Opener {
     fn open_memory(&self) -> Result<Opened, StoreError> {
         let path = Path::new("in memory");
         let database = Builder::new()
-            .create_with_backend(Backend::memory(self.length.clone()))
+            .create_with_backend(StoreFile::memory(self.length.clone()))
             .map_err(|problem| refused(path, &problem))?;
         let is_new = prepare(&database, path)?;
         Ok(Opened { database, is_new })
@@ -81,7 +81,7 @@ impl Opener {
         fs::create_dir_all(dir).map_err(|problem| cannot_open(dir, &problem))?;
         let path = dir.join(FILE_NAME);
         let file = open_private(&path).map_err(|problem| cannot_open(&path, &problem))?;
-        let backend = Backend::file(file, self.length.clone());
+        let backend = StoreFile::file(file, self.length.clone());
         #[cfg(test)]
         let backend = backend.map(|backend| backend.with_faults(&self.faults));
         let database = backend

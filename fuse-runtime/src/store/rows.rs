@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::StoreError;
 use crate::event::Envelope;
+use crate::ledger::transition::Acceptance;
 
 /// What changes about an event while it is known.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -29,6 +30,22 @@ pub(crate) struct EventStatus {
     pub(crate) conflicts: u32,
     /// When that was last.
     pub(crate) last_conflict: Option<Timestamp>,
+}
+
+impl EventStatus {
+    pub(crate) fn new(seq: u64, acceptance: Acceptance) -> Self {
+        let Acceptance { hash, conflicts, last_conflict } = acceptance;
+        Self { seq, hash, acked: false, conflicts, last_conflict }
+    }
+
+    pub(crate) fn acceptance(&self) -> Acceptance {
+        let Self { hash, conflicts, last_conflict, .. } = self.clone();
+        Acceptance { hash, conflicts, last_conflict }
+    }
+
+    pub(crate) fn with_acceptance(self, acceptance: Acceptance) -> Self {
+        Self { acked: self.acked, ..Self::new(self.seq, acceptance) }
+    }
 }
 
 /// The envelope without its body, to be written.

@@ -1,34 +1,13 @@
 //! What the tests of the bus, the ledger and the store share.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 
-use bytes::Bytes;
-use jiff::Timestamp;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::{Store, StoreError};
-use crate::event::Envelope;
-
-/// 2026-08-01T10:00:00Z and so many seconds.
-pub(crate) fn at(seconds: i64) -> Timestamp {
-    Timestamp::from_second(1_785_578_400 + seconds).unwrap()
-}
-
-pub(crate) fn envelope(source: &str, id: &str, body: &str) -> Envelope {
-    Envelope {
-        id: id.into(),
-        source: source.into(),
-        name: "push".into(),
-        received: at(0),
-        headers: BTreeMap::from([("content-type".into(), "application/json".into())]),
-        query: BTreeMap::new(),
-        body: Bytes::copy_from_slice(body.as_bytes()),
-    }
-}
 
 /// Keeps the writer busy with a batch of one, so that what comes now waits for the next batch.
 pub(crate) struct Gate {

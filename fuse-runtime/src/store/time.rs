@@ -11,7 +11,7 @@ use crate::clock::{Clock, Reading};
 impl Store {
     /// Goes on from the last reading on record, and puts the clock's readings on record from now on.
     /// The clock whose steady time goes on from there.
-    pub(crate) async fn keep_time(&self, clock: &Clock) -> Result<Clock, StoreError> {
+    pub(crate) async fn resume_clock(&self, clock: &Clock) -> Result<Clock, StoreError> {
         let clock = match self.read(last_reading).await? {
             Some(last) => {
                 let (clock, jump) = clock.resumed(last);

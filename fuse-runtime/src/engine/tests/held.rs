@@ -7,15 +7,15 @@ use std::time::Duration;
 use async_trait::async_trait;
 use fuse_rules::{Ruleset, Schema};
 use jiff::Timestamp;
-use tempfile::TempDir;
 use tokio::sync::mpsc;
 
 use super::Silent;
+use crate::backend::Backend;
 use crate::clock::Clock;
 use crate::engine::{Policy, Step};
-use crate::ledger::{ActionState, DeadLetterKind, EmbeddedLedger, EventRecord, Ledger};
+use crate::ledger::{ActionState, DeadLetterKind, EventRecord};
 use crate::sources::{Incoming, Sources};
-use crate::store::Store;
+use crate::testing::MemoryBackend;
 use crate::triggers::{ActionRequest, Done, Failure, Probe, Readiness, Trigger, Triggers};
 use crate::{Running, Runtime, registry};
 
@@ -73,9 +73,9 @@ impl Trigger for Lacking {
 
 const AWAY: &str = "the exchange is away";
 
-/// A runtime that is started again and again on one folder.
+/// A runtime that is started again and again on one backend.
 struct House {
-    folder: TempDir,
+    backend: MemoryBackend,
     lack: Lack,
     now: Arc<Mutex<Timestamp>>,
     firings: mpsc::UnboundedReceiver<String>,
@@ -90,7 +90,7 @@ impl House {
         let (fired, firings) = mpsc::unbounded_channel();
         let (step, steps) = mpsc::unbounded_channel();
         Self {
-            folder: tempfile::tempdir().unwrap(),
+            backend: MemoryBackend::new(),
             lack: Arc::new(Mutex::new(vec![("*".into(), "the pager is unplugged")])),
             now: Arc::new(Mutex::new(Timestamp::UNIX_EPOCH)),
             firings,
@@ -112,7 +112,7 @@ impl House {
             .policy(self.policy.clone())
             .clock(Clock::manual(move || *now.lock().unwrap()))
             .watcher(Arc::new(move |taken| step.send(taken).unwrap()))
-            .start(Store::open(self.folder.path()).unwrap())
+            .start(self.backend.restarted())
             .await
             .unwrap()
     }
@@ -127,8 +127,7 @@ impl House {
     }
 
     async fn record(&self, id: &str) -> EventRecord {
-        let store = Store::open(self.folder.path()).unwrap();
-        let mut found = EmbeddedLedger::new(store).find(id).await.unwrap();
+        let mut found = self.backend.restarted().ledger().find(id).await.unwrap();
         found.remove(0)
     }
 }
@@ -214,7 +213,7 @@ async fn each_goes_by_what_it_lacks_itself() {
 #[tokio::test]
 async fn too_many_are_given_up_and_can_be_told_apart() {
     let mut house = House::new();
-    house.policy.held_most = 1;
+    house.policy.max_held = 1;
     let running = house.start().await;
     let first = accept(&running).await;
     house.until(Step::Acked).await;
@@ -234,7 +233,7 @@ async fn too_many_are_given_up_and_can_be_told_apart() {
 #[tokio::test]
 async fn while_the_backend_is_away_what_has_no_room_stays_on_the_bus() {
     let mut house = House::new();
-    house.policy.held_most = 1;
+    house.policy.max_held = 1;
     house.lacks(&[("*", AWAY)]);
     let running = house.start().await;
     let first = accept(&running).await;

@@ -11,9 +11,10 @@ use jiff::{SignedDuration, Timestamp};
 use tempfile::TempDir;
 
 use super::Silent;
+use crate::backend::{Backend as _, Embedded};
 use crate::clock::Clock;
 use crate::engine::{Policy, Step};
-use crate::ledger::{ActionState, EmbeddedLedger, EventRecord, Ledger};
+use crate::ledger::{ActionState, EventRecord};
 use crate::sources::{Incoming, Sources};
 use crate::store::Store;
 use crate::triggers::{ActionRequest, Done, Failure, Probe, Readiness, Trigger, Triggers};
@@ -131,7 +132,7 @@ impl Plant {
             backend: Backend::default(),
             policy: Policy {
                 backoff: short,
-                longest_backoff: short,
+                max_backoff: short,
                 recheck: short,
                 attempts: 100_000,
                 ..Policy::default()
@@ -147,7 +148,8 @@ impl Plant {
         let sources = Sources::new().with("silent", Silent);
         let ruleset = Ruleset::parse("x.rules", RULES, &registry(&sources, &triggers)).unwrap();
         let fault = Arc::clone(&self.fault);
-        let store = Store::open(self.folder.path()).unwrap();
+        let backend = Embedded::open(self.folder.path()).await.unwrap();
+        let store = backend.store().clone();
         let wrong_by = Arc::clone(&self.wrong_by);
         let clock = Clock::with_wall(move || {
             Timestamp::now() + SignedDuration::from_secs(wrong_by.load(Ordering::SeqCst))
@@ -170,15 +172,15 @@ impl Plant {
                     }
                 }
             }))
-            .start(store.clone())
+            .start(backend)
             .await
             .unwrap();
         (running, store)
     }
 
     pub(super) async fn record(&self, id: &str) -> EventRecord {
-        let store = Store::open(self.folder.path()).unwrap();
-        EmbeddedLedger::new(store).find(id).await.unwrap().remove(0)
+        let backend = Embedded::open(self.folder.path()).await.unwrap();
+        backend.ledger().find(id).await.unwrap().remove(0)
     }
 }
 
