@@ -156,7 +156,7 @@ impl Bus for EmbeddedBus {
         drop(event);
         let limit = self.max_backlog;
         let signal = self.signal.clone();
-        let room = self.store.room();
+        let capacity = self.store.capacity();
         let kept_from = self.store.steady().unwrap_or(received);
         let bytes = row.len();
         let publication = self
@@ -171,7 +171,7 @@ impl Bus for EmbeddedBus {
                         received,
                         kept_from,
                         limit,
-                        room: &room,
+                        capacity: &capacity,
                     };
                     queue::accept(transaction, new)
                 },
@@ -282,7 +282,7 @@ impl Bus for EmbeddedBus {
         let problem = if backlog >= self.max_backlog {
             Some(format!("the queue is full: {} events wait", self.max_backlog))
         } else {
-            self.store.no_room()
+            self.store.capacity_problem()
         };
         Health { problem, failing_for: None }
     }

@@ -6,8 +6,8 @@ use redb::{ReadTransaction, ReadableTable, ReadableTableMetadata, WriteTransacti
 use crate::event::{Envelope, EventKey};
 use crate::ledger::transition::{self, Accept};
 use crate::store::{
-    EVENT_BYTES, EVENTS, EventStatus, IDS, META, NEXT_SEQ, QUEUE, Room, STATUS, StoreError, TIMES,
-    decode_envelope, get_row, id_place, put_row, seal,
+    Capacity, EVENT_BYTES, EVENTS, EventStatus, IDS, META, NEXT_SEQ, QUEUE, STATUS, StoreError,
+    TIMES, decode_envelope, get_row, id_place, put_row, seal,
 };
 
 /// How many events one read of the queue fetches.
@@ -45,14 +45,14 @@ pub(super) struct NewEvent<'a> {
     pub(super) kept_from: Timestamp,
     /// How many events may wait.
     pub(super) limit: u64,
-    pub(super) room: &'a Room,
+    pub(super) capacity: &'a Capacity,
 }
 
 pub(super) fn accept(
     transaction: &WriteTransaction,
     new: NewEvent<'_>,
 ) -> Result<Publication, StoreError> {
-    let NewEvent { event, hash, row, received, kept_from, limit, room } = new;
+    let NewEvent { event, hash, row, received, kept_from, limit, capacity } = new;
     let key = event.encode();
     let key = key.as_str();
     let mut statuses = transaction.open_table(STATUS)?;
@@ -74,7 +74,7 @@ pub(super) fn accept(
     }
     let mut meta = transaction.open_table(META)?;
     let bytes = meta.get(EVENT_BYTES)?.map_or(0, |bytes| bytes.value());
-    if let Some(why) = room.refusal(bytes) {
+    if let Some(why) = capacity.refusal(bytes) {
         return Ok(Publication::NoRoom(why));
     }
     meta.insert(EVENT_BYTES, bytes.saturating_add(row.len() as u64))?;

@@ -18,7 +18,7 @@ use crate::store::{
     decode_envelope, get_row,
 };
 
-/// What was decided about an event, without its actions.
+/// The decision about an event, without its actions.
 #[derive(Serialize, Deserialize)]
 pub(super) struct DecidedRow {
     pub(super) plan: String,
@@ -31,7 +31,7 @@ pub(super) struct DecidedRow {
     pub(super) actions: Vec<String>,
 }
 
-/// An action, apart from its event's row as it changes more often.
+/// An action. Separate from the row of its event, because it changes more often.
 #[derive(Serialize, Deserialize)]
 pub(super) struct ActionRow {
     pub(super) event: EventKey,
@@ -59,7 +59,7 @@ impl ActionRow {
     }
 }
 
-/// The record of an event from its rows.
+/// Assembles the record of an event from its rows.
 pub(super) fn assemble<T>(
     events: &impl ReadableTable<u64, &'static [u8]>,
     statuses: &T,
@@ -149,8 +149,8 @@ pub(super) fn action(
     Ok(row.map(|row| row.with_id(id)))
 }
 
-/// The actions whose ids a table lists. One that cannot be read is told of, and left out: it must not
-/// keep the others from being performed.
+/// The actions whose ids a table lists. One that cannot be read is reported and left out, because it must
+/// not prevent the others from being performed.
 pub(super) fn listed(
     transaction: &ReadTransaction,
     table: TableDefinition<'static, &'static str, ()>,
@@ -175,7 +175,7 @@ pub(super) fn listed(
     Ok(listed)
 }
 
-/// Actions that a table lists, and why some of them could not be read.
+/// The actions that a table lists, and why some of them cannot be read.
 #[derive(Default)]
 pub(super) struct Listed {
     pub(super) actions: Vec<EventAction>,
@@ -199,7 +199,7 @@ pub(super) fn dead_letters(
         let letter = if let DeadEntry::Action(id) = entry {
             dead_action(action_of(&actions, id.to_owned())?)
         } else {
-            // Those of one event come one after the other.
+            // Those of one event are adjacent.
             let (event, row) = match last.take().filter(|(other, _)| other == key) {
                 Some(last) => last,
                 None => (key.to_owned(), get_row(&all_decided, key)?.ok_or_else(lost)?),

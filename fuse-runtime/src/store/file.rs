@@ -1,5 +1,5 @@
-//! The storage below the database: redb's own file, whose length is known without asking the
-//! system, and which tests can make fail.
+//! The storage below the database: redb's own file, whose length is known without a system call, and which
+//! tests can make fail.
 
 use std::fs::File;
 use std::io;
@@ -13,7 +13,7 @@ use redb::{BackendError, DatabaseError, StorageBackend};
 #[cfg(test)]
 use super::support::Faults;
 
-/// The length of the store's file, in bytes. Clones share it.
+/// The length of the store's file in bytes. Clones share it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct FileLength(Arc<AtomicU64>);
 
@@ -60,7 +60,7 @@ impl<B: StorageBackend> StoreFile<B> {
         Self { faults: faults.clone(), ..self }
     }
 
-    /// Fails where a test says so.
+    /// Fails if a test requested it.
     #[cfg(test)]
     fn may_fail(&self, writes: bool) -> io::Result<()> {
         self.faults.strike(writes)

@@ -1,4 +1,4 @@
-//! Whether the store works, and since when it does not.
+//! Whether the store works, and how long an outage has lasted.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -7,25 +7,26 @@ use tokio::sync::watch;
 
 use crate::log_limit::LogLimit;
 
-/// How long the store must have worked before a further failure counts as a new one.
-const SETTLED_AFTER: Duration = Duration::from_secs(10);
-/// The first wait before the file is opened again; it doubles.
+/// How long the store must have worked for a further failure to count as a new one.
+const STABLE_AFTER: Duration = Duration::from_secs(10);
+/// The first delay before the file is reopened. It doubles with each further attempt.
 const FIRST_WAIT: Duration = Duration::from_millis(100);
-const LONGEST_WAIT: Duration = Duration::from_secs(5);
+/// The longest delay before the file is reopened.
+const MAX_WAIT: Duration = Duration::from_secs(5);
 
-/// Why the store does not work now.
+/// The store does not work now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outage {
-    /// What the system says.
+    /// The error of the operating system.
     pub problem: String,
-    /// For how long already.
+    /// How long it has lasted.
     pub lasting: Duration,
 }
 
 #[derive(Debug)]
 pub(super) struct StoreHealth {
     state: Mutex<State>,
-    /// Counts how often the file was opened again.
+    /// How many times the file was reopened.
     reopened: watch::Sender<u64>,
     failures: LogLimit,
     recoveries: LogLimit,
@@ -62,25 +63,25 @@ impl StoreHealth {
         self.reopened.subscribe()
     }
 
-    /// Records a failure; how long to wait before the file is opened again.
+    /// Records a failure. Returns the delay before the file is reopened.
     pub(super) fn failed(&self, problem: &str) -> Duration {
         let mut state = self.state();
         let now = Instant::now();
-        // A store that fails again at once has not worked in between.
-        let flapping = state.recovered.is_some_and(|at| now - at < SETTLED_AFTER);
+        // A store that fails again soon has not recovered in between.
+        let flapping = state.recovered.is_some_and(|at| now - at < STABLE_AFTER);
         if state.outage.is_none() && !flapping {
             state.wait = Duration::ZERO;
         }
         let since = state.outage.take().map_or(now, |(since, _)| since);
         state.outage = Some((since, problem.to_owned()));
-        state.wait = state.wait.saturating_mul(2).clamp(FIRST_WAIT, LONGEST_WAIT);
+        state.wait = state.wait.saturating_mul(2).clamp(FIRST_WAIT, MAX_WAIT);
         let wait = state.wait;
         drop(state);
         if let Some(left_out) = self.failures.pass() {
             tracing::error!(
                 problem,
                 left_out,
-                "the state cannot be written; events are refused until it can, and the file is opened again"
+                "the state cannot be written; events are refused until the file is reopened"
             );
         }
         wait

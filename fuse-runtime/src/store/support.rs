@@ -1,4 +1,4 @@
-//! What the tests of the bus, the ledger and the store share.
+//! Tools for the tests of the bus, the ledger and the store.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 
 use super::{Store, StoreError};
 
-/// Keeps the writer busy with a batch of one, so that what comes now waits for the next batch.
+/// Keeps the writer busy with a batch of one, so that later writes wait for the next batch.
 pub(crate) struct Gate {
     open: mpsc::Sender<()>,
     through: JoinHandle<Result<(), StoreError>>,
@@ -42,7 +42,7 @@ impl Gate {
     }
 }
 
-/// Lets the other tasks run until so many writes wait.
+/// Lets other tasks run until this many writes wait.
 pub(crate) async fn until_waiting(store: &Store, writes: usize) {
     for _ in 0..100_000 {
         if store.waiting() >= writes {
