@@ -39,7 +39,7 @@ pub(crate) use tables::*;
 
 use crate::clock::Clock;
 use health::StoreHealth;
-use open::{Opened, Opener};
+use open::{OpenedFile, Opener};
 use writer::{ClosureJob, WriteJob};
 
 /// The name of the store's file in the state folder.
@@ -184,7 +184,7 @@ impl Store {
     }
 
     fn start(opener: Opener, limits: SizeLimits) -> Result<Self, StoreError> {
-        let Opened { database, is_new } = opener.open()?;
+        let OpenedFile { database, is_new } = opener.open()?;
         let core = Arc::new(Core {
             database: RwLock::new(Some(database)),
             capacity: Arc::new(Capacity::new(opener.path(), limits)),

@@ -23,6 +23,36 @@ pub use embedded::Embedded;
 ///
 /// The ledger can decide every event that the bus accepted. Nothing else is assumed about the two:
 /// they need not share a transaction, nor a server.
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use async_trait::async_trait;
+/// use fuse_runtime::backend::{Backend, BackendError};
+/// use fuse_runtime::bus::Bus;
+/// use fuse_runtime::ledger::Ledger;
+///
+/// /// A bus of one kind with a ledger of another.
+/// struct Pair {
+///     bus: Arc<dyn Bus>,
+///     ledger: Arc<dyn Ledger>,
+/// }
+///
+/// #[async_trait]
+/// impl Backend for Pair {
+///     fn bus(&self) -> Arc<dyn Bus> {
+///         Arc::clone(&self.bus)
+///     }
+///
+///     fn ledger(&self) -> Arc<dyn Ledger> {
+///         Arc::clone(&self.ledger)
+///     }
+///
+///     async fn close(&self) -> Result<(), BackendError> {
+///         Ok(())
+///     }
+/// }
+/// ```
 #[async_trait]
 pub trait Backend: Send + Sync + 'static {
     /// The queue of accepted events.

@@ -72,6 +72,40 @@ pub struct Health {
 /// A bus delivers each event at least once: again after a restart, and after [`Bus::nack`], until it
 /// is acknowledged. Whether an event was decided already is recorded in the
 /// [`Ledger`](crate::ledger::Ledger).
+///
+/// ```
+/// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::collections::BTreeMap;
+/// use std::time::Duration;
+///
+/// use fuse_runtime::backend::Backend;
+/// use fuse_runtime::bus::Published;
+/// use fuse_runtime::event::Envelope;
+/// use fuse_runtime::testing::MemoryBackend;
+///
+/// let bus = MemoryBackend::new().bus();
+/// let event = Envelope {
+///     id: "1".into(),
+///     source: "github".into(),
+///     name: "push".into(),
+///     received: jiff::Timestamp::UNIX_EPOCH,
+///     headers: BTreeMap::new(),
+///     query: BTreeMap::new(),
+///     body: "{}".into(),
+/// };
+/// assert_eq!(bus.publish(event.clone()).await?, Published::Accepted);
+/// assert_eq!(bus.publish(event).await?, Published::Known);
+///
+/// let delivery = bus.next().await?;
+/// bus.nack(delivery, Duration::ZERO).await?;
+/// let again = bus.next().await?;
+/// assert!(again.is_redelivered());
+/// bus.ack(&again).await?;
+/// assert_eq!(bus.backlog(), 0);
+/// # Ok(())
+/// # }
+/// # tokio::runtime::Runtime::new().unwrap().block_on(run()).unwrap();
+/// ```
 #[async_trait]
 pub trait Bus: Send + Sync + 'static {
     /// Accepts an event and queues it. The ledger of the same backend can decide it from then on.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{Bus, BusError, EmbeddedBus, Published};
 use crate::store::Store;
-use crate::store::support::{Gate, until_waiting};
+use crate::store::support::{WriterGate, until_waiting};
 use crate::testing::backend_laws::support::envelope;
 
 async fn in_memory() -> (Store, EmbeddedBus) {
@@ -26,7 +26,7 @@ async fn next_id(bus: &EmbeddedBus) -> String {
 async fn a_publisher_that_goes_away_still_wakes_the_consumer() {
     let (store, bus) = in_memory().await;
     let bus = Arc::new(bus);
-    let gate = Gate::shut(&store).await;
+    let gate = WriterGate::shut(&store).await;
     let publisher = tokio::spawn({
         let bus = bus.clone();
         async move { publish(&bus, "a").await }

@@ -169,6 +169,13 @@ enum Interrupted {
     Bus(#[from] BusError),
 }
 
+impl Interrupted {
+    /// Whether the record of an action changed meanwhile, so that it must be read again.
+    fn is_superseded(&self) -> bool {
+        matches!(self, Self::Ledger(LedgerError::Taken { .. } | LedgerError::Fenced(_)))
+    }
+}
+
 impl Engine {
     /// Processes events until the shutdown is requested.
     pub(crate) async fn run(self: Arc<Self>, stop: Shutdown) {
@@ -325,7 +332,9 @@ impl Engine {
     fn log_error(&self, error: &Interrupted, event: Option<&EventKey>, what: &'static str) {
         static LIMIT: LogLimit = LogLimit::new();
         self.in_doubt.store(true, Ordering::Relaxed);
-        if let Some(left_out) = LIMIT.pass() {
+        if error.is_superseded() {
+            tracing::debug!(%error, "{what}; reading it again");
+        } else if let Some(left_out) = LIMIT.pass() {
             let event = event.map(ToString::to_string).unwrap_or_default();
             tracing::error!(event, %error, left_out, "{what}; retrying");
         }

@@ -22,9 +22,9 @@ pub(crate) struct Parked {
 
 #[derive(Debug, Default)]
 struct State {
-    held: BTreeMap<Reason, BTreeMap<(Timestamp, String), EventAction>>,
+    held: BTreeMap<HeldReason, BTreeMap<(Timestamp, String), EventAction>>,
     /// The groups in the order in which they are checked.
-    turns: VecDeque<Reason>,
+    turns: VecDeque<HeldReason>,
     waiting: BTreeMap<(Timestamp, String), EventAction>,
     /// How many actions of each trigger are held or wait, including reserved places.
     counts: BTreeMap<String, usize>,
@@ -33,7 +33,7 @@ struct State {
 }
 
 /// The trigger, and what is missing.
-pub(super) type Reason = (String, String);
+pub(super) type HeldReason = (String, String);
 
 /// A group of held actions, for the admin port.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -166,7 +166,7 @@ impl Parked {
     }
 
     /// The next groups to check, each with its oldest action.
-    pub(super) fn next_groups(&self) -> Vec<(Reason, EventAction)> {
+    pub(super) fn next_groups(&self) -> Vec<(HeldReason, EventAction)> {
         let mut state = self.state();
         let mut asked = Vec::new();
         for _ in 0..state.turns.len().min(MAX_GROUPS_PER_ROUND) {
@@ -181,7 +181,7 @@ impl Parked {
     }
 
     /// Removes up to `max` of the oldest actions of a group. They stay known.
-    pub(super) fn take_group(&self, reason: &Reason, max: usize) -> Vec<EventAction> {
+    pub(super) fn take_group(&self, reason: &HeldReason, max: usize) -> Vec<EventAction> {
         let mut state = self.state();
         let mut taken = Vec::new();
         if let Some(group) = state.held.get_mut(reason) {

@@ -145,7 +145,7 @@ impl Engine {
                 self.settle(&request(&action), &action.permit(), given_up(&reason, since)).await
             {
                 self.log_error(&error, Some(&action.event), "cannot give up an action");
-                self.parked.add(action);
+                self.put_back(action, &error);
             }
         }
     }
@@ -167,12 +167,23 @@ impl Engine {
         match settled {
             Ok(()) => Ok(()),
             Err(error) => {
-                self.parked.add(action);
+                self.put_back(action, &error);
                 Err(match error {
+                    error if error.is_superseded() => DiscardError::Busy(id.to_owned()),
                     Interrupted::Ledger(error) => error.into(),
                     other => LedgerError::Storage(other.to_string()).into(),
                 })
             }
+        }
+    }
+
+    /// Parks an action again that could not be settled. If its record changed meanwhile, it is read again.
+    fn put_back(&self, action: EventAction, error: &Interrupted) {
+        if error.is_superseded() {
+            self.parked.forget(&action.action.id);
+            self.in_doubt.store(true, Ordering::Relaxed);
+        } else {
+            self.parked.add(action);
         }
     }
 

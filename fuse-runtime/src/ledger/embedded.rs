@@ -9,7 +9,7 @@ use redb::{ReadTransaction, ReadableTable, TableDefinition, WriteTransaction};
 
 use super::once::{OnceDocument, OnceDocuments};
 use super::read::{self, ActionRow, DecidedRow, Listed, assemble};
-use super::transition::{self, DeadEntry, Decided, Lists, Transition};
+use super::transition::{self, DeadEntry, DecidedEvent, Lists, Transition};
 use super::{
     ActionRecord, ActionState, Attempt, Counts, DeadLetter, EventAction, EventRecord, Ledger,
     LedgerError, Observed, Permit, Verdict, prune,
@@ -215,10 +215,11 @@ fn decide(
     }
     let before = claimed(transaction, verdict)?;
     let mut documents = before.clone();
-    let Decided { decisions, actions: fired } = match transition::decide(verdict, &mut documents) {
-        Ok(decided) => decided,
-        Err(error) => return Ok(Err(error)),
-    };
+    let DecidedEvent { decisions, actions: fired } =
+        match transition::decide(verdict, &mut documents) {
+            Ok(decided) => decided,
+            Err(error) => return Ok(Err(error)),
+        };
     write_claims(transaction, &before, &documents)?;
     let mut unsettled = transaction.open_table(UNSETTLED)?;
     for action in &fired {

@@ -58,3 +58,22 @@ impl EventAction {
         Permit::new(self.event.clone(), self.action.id.clone(), self.action.revision)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_permit_with_a_deadline_permits_to_fire_until_then() {
+        let event = EventKey { source: "github".into(), name: "push".into(), id: "1".into() };
+        let permit = Permit::new(event, "act".into(), 7);
+        assert!(permit.may_fire());
+        let permit = permit.with_deadline(Instant::now() + Duration::from_secs(5));
+        assert!(permit.may_fire());
+        tokio::time::advance(Duration::from_secs(5)).await;
+        assert!(!permit.may_fire());
+        assert_eq!(permit.revision(), 7);
+    }
+}

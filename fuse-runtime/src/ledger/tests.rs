@@ -15,13 +15,13 @@ use crate::store::Store;
 use crate::testing::backend_laws::support::{at, dead, envelope, verdict};
 
 /// A bus and a ledger over one store.
-struct Opened {
+struct OpenStore {
     store: Store,
     bus: Arc<EmbeddedBus>,
     ledger: EmbeddedLedger,
 }
 
-impl Opened {
+impl OpenStore {
     async fn new(store: Store) -> Self {
         Self {
             bus: Arc::new(EmbeddedBus::new(store.clone(), 100_000).await.unwrap()),
@@ -61,7 +61,7 @@ impl Opened {
 /// The file has one place for each id of an action.
 #[tokio::test]
 async fn the_id_of_another_events_action_is_refused() {
-    let opened = Opened::in_memory().await;
+    let opened = OpenStore::in_memory().await;
     let (event, other) = (opened.accept("e", 0).await, opened.accept("other", 0).await);
     opened.ledger.decide(verdict(&other, "taken", 1)).await.unwrap();
     let problem = opened.ledger.decide(verdict(&event, "taken", 1)).await.unwrap_err();

@@ -51,7 +51,7 @@ pub(crate) fn accept(on_record: Option<&Acceptance>, hash: &str, received: Times
 
 /// What is recorded about an event that is decided.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Decided {
+pub(crate) struct DecidedEvent {
     pub(crate) decisions: Vec<DecisionRecord>,
     pub(crate) actions: Vec<ActionRecord>,
 }
@@ -61,7 +61,7 @@ pub(crate) struct Decided {
 pub(crate) fn decide(
     verdict: &Verdict,
     documents: &mut OnceDocuments,
-) -> Result<Decided, LedgerError> {
+) -> Result<DecidedEvent, LedgerError> {
     if let Some(problem) = contradiction(verdict) {
         return Err(LedgerError::Invalid(problem));
     }
@@ -78,7 +78,7 @@ pub(crate) fn decide(
             revision: 0,
         })
         .collect();
-    Ok(Decided { decisions, actions })
+    Ok(DecidedEvent { decisions, actions })
 }
 
 /// Why a verdict contradicts itself, if it does.

@@ -28,7 +28,7 @@ pub(super) struct Opener {
     pub(super) faults: super::support::Faults,
 }
 
-pub(super) struct Opened {
+pub(super) struct OpenedFile {
     pub(super) database: Database,
     /// Whether the file did not exist before.
     pub(super) is_new: bool,
@@ -61,23 +61,23 @@ impl Opener {
         self.length.get()
     }
 
-    pub(super) fn open(&self) -> Result<Opened, StoreError> {
+    pub(super) fn open(&self) -> Result<OpenedFile, StoreError> {
         match &self.dir {
             Some(dir) => self.open_file(dir),
             None => self.open_memory(),
         }
     }
 
-    fn open_memory(&self) -> Result<Opened, StoreError> {
+    fn open_memory(&self) -> Result<OpenedFile, StoreError> {
         let path = Path::new("in memory");
         let database = Builder::new()
             .create_with_backend(StoreFile::memory(self.length.clone()))
             .map_err(|problem| refused(path, &problem))?;
         let is_new = prepare(&database, path)?;
-        Ok(Opened { database, is_new })
+        Ok(OpenedFile { database, is_new })
     }
 
-    fn open_file(&self, dir: &Path) -> Result<Opened, StoreError> {
+    fn open_file(&self, dir: &Path) -> Result<OpenedFile, StoreError> {
         fs::create_dir_all(dir).map_err(|problem| cannot_open(dir, &problem))?;
         let path = dir.join(FILE_NAME);
         let file = open_private(&path).map_err(|problem| cannot_open(&path, &problem))?;
@@ -95,7 +95,7 @@ impl Opener {
         File::open(dir)
             .and_then(|folder| folder.sync_all())
             .map_err(|problem| cannot_open(dir, &problem))?;
-        Ok(Opened { database, is_new })
+        Ok(OpenedFile { database, is_new })
     }
 }
 

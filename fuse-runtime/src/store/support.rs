@@ -10,12 +10,12 @@ use tokio::task::JoinHandle;
 use super::{Store, StoreError};
 
 /// Keeps the writer busy with a batch of one, so that later writes wait for the next batch.
-pub(crate) struct Gate {
+pub(crate) struct WriterGate {
     open: mpsc::Sender<()>,
     through: JoinHandle<Result<(), StoreError>>,
 }
 
-impl Gate {
+impl WriterGate {
     pub(crate) async fn shut(store: &Store) -> Self {
         let (entered, inside) = oneshot::channel();
         let (open, opened) = mpsc::channel();

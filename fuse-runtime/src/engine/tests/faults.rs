@@ -29,7 +29,7 @@ async fn a_fuse_that_is_off_stops_what_is_pending() {
         }
         let (running, _) = plant.start().await;
         let id = accept(&running, "e").await;
-        until("set aside, or decided", async || {
+        until("parked, or decided", async || {
             state(&running, &id).await.is_some_and(|state| match mood {
                 Mood::Works => state == ActionState::Pending,
                 _ => state.is_parked(),

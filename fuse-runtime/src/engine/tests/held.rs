@@ -10,10 +10,11 @@ use jiff::Timestamp;
 use tokio::sync::mpsc;
 
 use super::Silent;
+use super::plant::until;
 use crate::backend::Backend;
 use crate::clock::Clock;
 use crate::engine::{Policy, Step};
-use crate::ledger::{ActionState, DeadLetterKind, EventRecord};
+use crate::ledger::{ActionState, DeadLetterKind, EventRecord, Observed, ObservedResult};
 use crate::sources::{Incoming, Sources};
 use crate::testing::MemoryBackend;
 use crate::triggers::{ActionRequest, Done, Failure, Probe, Readiness, Trigger, Triggers};
@@ -211,7 +212,7 @@ async fn each_goes_by_what_it_lacks_itself() {
 }
 
 #[tokio::test]
-async fn too_many_are_given_up_and_can_be_told_apart() {
+async fn actions_beyond_the_limit_are_given_up_with_a_reason() {
     let mut house = House::new();
     house.policy.max_held = 1;
     let running = house.start().await;
@@ -266,4 +267,30 @@ async fn what_waits_too_long_is_given_up() {
     let ActionState::DeadLettered { kind, reason, .. } = state else { panic!("{state:?}") };
     assert_eq!(kind, DeadLetterKind::NotReady);
     assert_eq!(reason, "the pager is unplugged; held since 1970-01-01T00:00:00Z");
+}
+
+/// Something else changed the record of a held action, as an observation of its object does.
+#[tokio::test]
+async fn a_held_action_whose_record_changed_can_be_discarded() {
+    let mut house = House::new();
+    let running = house.start().await;
+    let id = accept(&running).await;
+    house.until(Step::Acked).await;
+    let ledger = running.ledger();
+    let action = ledger.find(&id).await.unwrap().remove(0).actions.remove(0).id;
+    let held = ledger.find_action(&action).await.unwrap().unwrap();
+    let observed = Observed {
+        result: ObservedResult::Running,
+        phase: "Running".into(),
+        message: None,
+        api_version: "batch/v1".into(),
+        kind: "Job".into(),
+        namespace: None,
+        name: "job".into(),
+        at: Timestamp::UNIX_EPOCH,
+    };
+    assert!(ledger.observe(&held.event, &action, observed).await.unwrap());
+    until("discarded", async || running.engine.discard(&action, "").await.is_ok()).await;
+    assert!(running.stop().await);
+    assert!(house.record(&id).await.is_settled());
 }

@@ -48,14 +48,14 @@ pub(super) enum Mood {
 
 /// Does each action once, and remembers.
 #[derive(Clone, Default)]
-pub(super) struct Backend {
+pub(super) struct ScriptedBackend {
     pub(super) moods: Arc<Mutex<BTreeMap<String, Mood>>>,
     /// How often each action was done, by its event.
     pub(super) done: Arc<Mutex<BTreeMap<String, u32>>>,
     pub(super) asked: Arc<AtomicU32>,
 }
 
-impl Backend {
+impl ScriptedBackend {
     pub(super) fn mood(&self, request: &ActionRequest) -> Mood {
         self.moods.lock().unwrap().get(&request.event.name).copied().unwrap_or(Mood::Works)
     }
@@ -70,7 +70,7 @@ impl Backend {
 }
 
 #[async_trait]
-impl Trigger for Backend {
+impl Trigger for ScriptedBackend {
     fn schema(&self) -> Schema {
         Schema::new("act", "Acts.")
     }
@@ -115,7 +115,7 @@ impl Trigger for Backend {
 /// A folder with a runtime that is started again and again.
 pub(super) struct Plant {
     pub(super) folder: TempDir,
-    pub(super) backend: Backend,
+    pub(super) backend: ScriptedBackend,
     pub(super) policy: Policy,
     pub(super) fuses: Fuses,
     /// Panics at the step that it counts down to, where it counts.
@@ -129,7 +129,7 @@ impl Plant {
         let short = Duration::from_millis(2);
         Self {
             folder: tempfile::tempdir().unwrap(),
-            backend: Backend::default(),
+            backend: ScriptedBackend::default(),
             policy: Policy {
                 backoff: short,
                 max_backoff: short,

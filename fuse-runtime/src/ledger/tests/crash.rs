@@ -7,7 +7,7 @@ use std::process::Command;
 use fuse_rules::Outcome;
 
 use super::super::Ledger;
-use super::Opened;
+use super::OpenStore;
 use crate::bus::Bus;
 use crate::store::FILE_NAME;
 use crate::testing::backend_laws::support::{attempt, claim, intended, push, verdict};
@@ -15,8 +15,8 @@ use crate::testing::backend_laws::support::{attempt, claim, intended, push, verd
 const FOLDER: &str = "FUSE_TEST_CRASH_FOLDER";
 
 /// Accepts two events, decides one and records the intent to fire its action.
-async fn work(folder: &Path) -> Opened {
-    let opened = Opened::on_disk(folder).await;
+async fn work(folder: &Path) -> OpenStore {
+    let opened = OpenStore::on_disk(folder).await;
     for id in ["a", "b"] {
         opened.accept(id, 0).await;
     }
@@ -30,7 +30,7 @@ async fn work(folder: &Path) -> Opened {
 
 /// The process that opens the folder after that.
 async fn continue_after(folder: &Path) {
-    let opened = Opened::on_disk(folder).await;
+    let opened = OpenStore::on_disk(folder).await;
     let first = opened.bus.next().await.unwrap();
     assert_eq!(first.event().id, "a");
     // The rules changed meanwhile: it counts what was decided.

@@ -4,7 +4,7 @@ use redb::ReadableTableMetadata;
 use tokio::task::JoinSet;
 
 use super::super::Ledger;
-use super::Opened;
+use super::OpenStore;
 use crate::bus::Bus;
 use crate::store::{
     ACTIONS, DEAD, DECIDED, EVENTS, FILE_NAME, IDS, ONCE, ONCE_ENDS, QUEUE, STATUS, TIMES,
@@ -15,7 +15,7 @@ use crate::testing::backend_laws::support::{
 };
 
 /// How many rows all tables hold.
-async fn rows(opened: &Opened) -> u64 {
+async fn rows(opened: &OpenStore) -> u64 {
     let counted = opened.store.read(|t| {
         let mut rows = 0;
         for table in [STATUS, DECIDED, ACTIONS, ONCE] {
@@ -32,7 +32,7 @@ async fn rows(opened: &Opened) -> u64 {
 
 #[tokio::test]
 async fn pruning_leaves_no_row_behind() {
-    let opened = Opened::in_memory().await;
+    let opened = OpenStore::in_memory().await;
     for id in ["settled", "refused", "partly"] {
         let event = opened.accept(id, 0).await;
         let mut verdict =
@@ -54,7 +54,7 @@ async fn pruning_leaves_no_row_behind() {
 
 #[tokio::test]
 async fn many_events_are_pruned_past_those_that_stay() {
-    let opened = Opened::in_memory().await;
+    let opened = OpenStore::in_memory().await;
     // Several pieces, with events in the queue among them.
     let mut tasks = JoinSet::new();
     for number in 0..700 {
@@ -78,7 +78,7 @@ async fn many_events_are_pruned_past_those_that_stay() {
 
 #[tokio::test]
 async fn claims_go_when_they_are_over_and_not_before() {
-    let opened = Opened::in_memory().await;
+    let opened = OpenStore::in_memory().await;
     for (id, key, seconds) in [("a", "k", 0), ("b", "k", 4 * 3600), ("c", "j", 0)] {
         let event = opened.accept(id, seconds).await;
         let mut verdict = verdict(&event, id, seconds);
@@ -103,7 +103,7 @@ async fn claims_go_when_they_are_over_and_not_before() {
 #[tokio::test]
 async fn a_file_that_is_mostly_empty_becomes_smaller() {
     let folder = tempfile::tempdir().unwrap();
-    let opened = Opened::on_disk(folder.path()).await;
+    let opened = OpenStore::on_disk(folder.path()).await;
     for n in 0..40 {
         let event = envelope("github", &n.to_string(), &"x".repeat(1 << 20));
         opened.bus.publish(event).await.unwrap();

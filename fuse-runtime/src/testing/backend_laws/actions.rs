@@ -2,7 +2,7 @@
 
 use super::Fixture;
 use super::support::{
-    Opened, Violation, at, attempt, dead, done, envelope, held, ids, intended, push,
+    OpenBackend, Violation, at, attempt, dead, done, envelope, held, ids, intended, push,
 };
 use crate::event::Envelope;
 use crate::ledger::{ActionState, DeadLetterKind, LedgerError, Observed, ObservedResult, Permit};
@@ -15,7 +15,7 @@ use crate::ledger::{ActionState, DeadLetterKind, LedgerError, Observed, Observed
 pub async fn an_action_becomes_pending_then_intended_then_done(
     fixture: &dyn Fixture,
 ) -> Result<(), Violation> {
-    let opened = Opened::new(fixture).await?;
+    let opened = OpenBackend::new(fixture).await?;
     let event = opened.decided("a", 0).await?;
     let ledger = &opened.ledger;
     ensure_eq!(opened.state("a").await?, ActionState::Pending, "the state of a new action");
@@ -41,7 +41,7 @@ pub async fn an_action_becomes_pending_then_intended_then_done(
 ///
 /// The backend breaks the law.
 pub async fn an_intent_survives_a_crash(fixture: &dyn Fixture) -> Result<(), Violation> {
-    let opened = Opened::new(fixture).await?;
+    let opened = OpenBackend::new(fixture).await?;
     let event = opened.decided("a", 0).await?;
     let mut attempt = attempt(2);
     attempt.checkpoint = Some("uid".into());
@@ -61,7 +61,7 @@ pub async fn an_intent_survives_a_crash(fixture: &dyn Fixture) -> Result<(), Vio
 ///
 /// The backend breaks the law.
 pub async fn a_settled_action_does_not_change(fixture: &dyn Fixture) -> Result<(), Violation> {
-    let opened = Opened::new(fixture).await?;
+    let opened = OpenBackend::new(fixture).await?;
     let event = opened.decided("a", 0).await?;
     let ledger = &opened.ledger;
     let permit = opened.permit("a").await?;
@@ -92,7 +92,7 @@ pub async fn a_settled_action_does_not_change(fixture: &dyn Fixture) -> Result<(
 pub async fn unknown_actions_and_wrong_states_are_refused(
     fixture: &dyn Fixture,
 ) -> Result<(), Violation> {
-    let opened = Opened::new(fixture).await?;
+    let opened = OpenBackend::new(fixture).await?;
     let event = opened.decided("a", 0).await?;
     let ledger = &opened.ledger;
     let unknown = LedgerError::UnknownAction("b".into());
@@ -126,7 +126,7 @@ pub async fn unknown_actions_and_wrong_states_are_refused(
 pub async fn an_action_is_identified_by_its_event_and_its_id(
     fixture: &dyn Fixture,
 ) -> Result<(), Violation> {
-    let opened = Opened::new(fixture).await?;
+    let opened = OpenBackend::new(fixture).await?;
     let event = opened.decided("a", 0).await?;
     let other = opened.accept("other", 0).await?;
     let ledger = &opened.ledger;
@@ -162,7 +162,7 @@ pub async fn an_action_is_identified_by_its_event_and_its_id(
 pub async fn dead_letters_are_listed_newest_first_and_can_be_replayed(
     fixture: &dyn Fixture,
 ) -> Result<(), Violation> {
-    let opened = Opened::new(fixture).await?;
+    let opened = OpenBackend::new(fixture).await?;
     for id in ["a", "b", "c"] {
         opened.decided(id, 0).await?;
     }
@@ -195,7 +195,7 @@ pub async fn dead_letters_are_listed_newest_first_and_can_be_replayed(
 ///
 /// The backend breaks the law.
 pub async fn unsettled_actions_are_listed_in_pages(fixture: &dyn Fixture) -> Result<(), Violation> {
-    let opened = Opened::new(fixture).await?;
+    let opened = OpenBackend::new(fixture).await?;
     for id in ["d", "b", "c", "a"] {
         opened.decided(id, 0).await?;
     }
@@ -218,7 +218,7 @@ pub async fn unsettled_actions_are_listed_in_pages(fixture: &dyn Fixture) -> Res
 pub async fn a_held_action_is_listed_until_it_is_settled(
     fixture: &dyn Fixture,
 ) -> Result<(), Violation> {
-    let opened = Opened::new(fixture).await?;
+    let opened = OpenBackend::new(fixture).await?;
     let event = opened.decided("a", 0).await?;
     opened.decided("b", 0).await?;
     let ledger = &opened.ledger;
@@ -261,7 +261,7 @@ pub async fn a_held_action_is_listed_until_it_is_settled(
 pub async fn held_actions_survive_a_crash_and_are_listed_in_pages(
     fixture: &dyn Fixture,
 ) -> Result<(), Violation> {
-    let opened = Opened::new(fixture).await?;
+    let opened = OpenBackend::new(fixture).await?;
     for id in ["c", "a", "b"] {
         opened.decided(id, 0).await?;
         let permit = opened.permit(id).await?;
@@ -300,7 +300,7 @@ fn observed(result: ObservedResult, phase: &str) -> Observed {
 pub async fn an_observation_is_news_once_and_a_terminal_one_is_final(
     fixture: &dyn Fixture,
 ) -> Result<(), Violation> {
-    let opened = Opened::new(fixture).await?;
+    let opened = OpenBackend::new(fixture).await?;
     let event = opened.decided("a", 0).await?;
     let ledger = &opened.ledger;
     for (result, phase, is_news, is_running) in [
@@ -328,7 +328,7 @@ pub async fn an_observation_is_news_once_and_a_terminal_one_is_final(
 ///
 /// The backend breaks the law.
 pub async fn running_objects_are_listed_in_pages(fixture: &dyn Fixture) -> Result<(), Violation> {
-    let opened = Opened::new(fixture).await?;
+    let opened = OpenBackend::new(fixture).await?;
     for id in ["b", "c", "a"] {
         let event = opened.decided(id, 0).await?;
         opened.settle(id, done(1)).await?;

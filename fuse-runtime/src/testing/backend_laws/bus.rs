@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use super::Fixture;
-use super::support::{Opened, Violation, at, envelope, next};
+use super::support::{OpenBackend, Violation, at, envelope, next};
 use crate::bus::{Bus, BusError, Published};
 use crate::event::Envelope;
 use crate::ledger::LedgerError;
@@ -33,7 +33,7 @@ async fn poll_once<T>(future: impl Future<Output = T>) -> Poll<T> {
 pub async fn events_are_delivered_in_the_order_of_acceptance_and_once(
     fixture: &dyn Fixture,
 ) -> Result<(), Violation> {
-    let opened = Opened::new(fixture).await?;
+    let opened = OpenBackend::new(fixture).await?;
     for number in 0..MANY {
         let published = opened.publish(&number.to_string()).await?;
         ensure_eq!(published, Published::Accepted, "the answer to a new event");
@@ -57,7 +57,7 @@ pub async fn events_are_delivered_in_the_order_of_acceptance_and_once(
 pub async fn an_event_is_delivered_as_it_was_published(
     fixture: &dyn Fixture,
 ) -> Result<(), Violation> {
-    let opened = Opened::new(fixture).await?;
+    let opened = OpenBackend::new(fixture).await?;
     let mut event = envelope("github", "", "");
     event.body = Bytes::from_iter(
         (0..3_u32 << 20).map(|n| n.to_le_bytes().into_iter().fold(0, u8::wrapping_add)),
@@ -82,7 +82,7 @@ pub async fn an_event_is_delivered_as_it_was_published(
 pub async fn a_waiting_consumer_wakes_for_a_new_event(
     fixture: &dyn Fixture,
 ) -> Result<(), Violation> {
-    let opened = Opened::new(fixture).await?;
+    let opened = OpenBackend::new(fixture).await?;
     let bus = Arc::clone(&opened.bus);
     let waiting = tokio::spawn(async move { next(&*bus).await });
     opened.silent().await?;
@@ -98,7 +98,7 @@ pub async fn a_waiting_consumer_wakes_for_a_new_event(
 ///
 /// The backend breaks the law.
 pub async fn dropping_next_loses_nothing(fixture: &dyn Fixture) -> Result<(), Violation> {
-    let opened = Opened::new(fixture).await?;
+    let opened = OpenBackend::new(fixture).await?;
     for id in ["a", "b", "c"] {
         // Dropped while it waits for an event.
         let polled = poll_once(opened.bus.next()).await;
@@ -121,7 +121,7 @@ pub async fn dropping_next_loses_nothing(fixture: &dyn Fixture) -> Result<(), Vi
 /// The backend breaks the law.
 pub async fn consumers_share_the_events(fixture: &dyn Fixture) -> Result<(), Violation> {
     const CONSUMERS: usize = 4;
-    let opened = Opened::new(fixture).await?;
+    let opened = OpenBackend::new(fixture).await?;
     let consume = |bus: Arc<dyn Bus>| async move {
         let mut seen = Vec::new();
         loop {
@@ -158,7 +158,7 @@ pub async fn consumers_share_the_events(fixture: &dyn Fixture) -> Result<(), Vio
 ///
 /// The backend breaks the law.
 pub async fn a_nacked_event_is_delivered_again(fixture: &dyn Fixture) -> Result<(), Violation> {
-    let opened = Opened::new(fixture).await?;
+    let opened = OpenBackend::new(fixture).await?;
     for id in ["a", "b", "c"] {
         opened.publish(id).await?;
     }
@@ -196,7 +196,7 @@ pub async fn a_nacked_event_is_not_delivered_before_its_time(
     fixture: &dyn Fixture,
 ) -> Result<(), Violation> {
     const DELAY: Duration = Duration::from_millis(150);
-    let opened = Opened::new(fixture).await?;
+    let opened = OpenBackend::new(fixture).await?;
     opened.publish("a").await?;
     let start = Instant::now();
     for nacks in 0..2 {
@@ -220,7 +220,7 @@ pub async fn a_nacked_event_is_not_delivered_before_its_time(
 pub async fn an_extended_delivery_is_still_the_same(
     fixture: &dyn Fixture,
 ) -> Result<(), Violation> {
-    let opened = Opened::new(fixture).await?;
+    let opened = OpenBackend::new(fixture).await?;
     opened.publish("a").await?;
     let delivery = opened.next().await?;
     for _ in 0..2 {
@@ -242,7 +242,7 @@ pub async fn an_extended_delivery_is_still_the_same(
 pub async fn a_repeat_is_known_and_another_body_is_a_conflict(
     fixture: &dyn Fixture,
 ) -> Result<(), Violation> {
-    let opened = Opened::new(fixture).await?;
+    let opened = OpenBackend::new(fixture).await?;
     let event = envelope("github", "a", "{}");
     let publish = async |event: Envelope| opened.bus.publish(event).await;
     ensure_eq!(publish(event.clone()).await?, Published::Accepted, "the answer to a new event");
@@ -277,7 +277,7 @@ pub async fn a_repeat_is_known_and_another_body_is_a_conflict(
 ///
 /// The backend breaks the law.
 pub async fn an_acknowledged_event_stays_known(fixture: &dyn Fixture) -> Result<(), Violation> {
-    let opened = Opened::new(fixture).await?;
+    let opened = OpenBackend::new(fixture).await?;
     let event = opened.accept("a", 0).await?;
     ensure!(!opened.record(&event).await?.acked, "an event in the queue is acknowledged");
     let delivery = opened.next().await?;
@@ -302,7 +302,7 @@ pub async fn an_acknowledged_event_stays_known(fixture: &dyn Fixture) -> Result<
 /// The backend breaks the law.
 pub async fn a_full_queue_refuses_only_new_events(fixture: &dyn Fixture) -> Result<(), Violation> {
     let Some(backend) = fixture.open_with_max_backlog(2).await? else { return Ok(()) };
-    let opened = Opened::from_backend(backend);
+    let opened = OpenBackend::from_backend(backend);
     opened.publish("a").await?;
     ensure_eq!(opened.bus.health().problem, None, "the problem of a queue with room");
     opened.publish("b").await?;
@@ -326,7 +326,7 @@ pub async fn a_full_queue_refuses_only_new_events(fixture: &dyn Fixture) -> Resu
 pub async fn what_is_not_acknowledged_is_delivered_again_after_a_crash(
     fixture: &dyn Fixture,
 ) -> Result<(), Violation> {
-    let opened = Opened::new(fixture).await?;
+    let opened = OpenBackend::new(fixture).await?;
     for id in ["a", "b", "c"] {
         opened.publish(id).await?;
     }
@@ -355,7 +355,7 @@ pub async fn what_is_not_acknowledged_is_delivered_again_after_a_crash(
 pub async fn a_late_acknowledgement_does_not_remove_a_later_event(
     fixture: &dyn Fixture,
 ) -> Result<(), Violation> {
-    let opened = Opened::new(fixture).await?;
+    let opened = OpenBackend::new(fixture).await?;
     opened.publish("a").await?;
     let delivery = opened.next().await?;
     opened.bus.ack(&delivery).await?;
@@ -374,7 +374,7 @@ pub async fn a_late_acknowledgement_does_not_remove_a_later_event(
 ///
 /// The backend breaks the law.
 pub async fn a_closed_backend_reports_that(fixture: &dyn Fixture) -> Result<(), Violation> {
-    let opened = Opened::new(fixture).await?;
+    let opened = OpenBackend::new(fixture).await?;
     let event = opened.accept("a", 0).await?;
     let delivery = opened.next().await?;
     let bus = Arc::clone(&opened.bus);
@@ -391,7 +391,7 @@ pub async fn a_closed_backend_reports_that(fixture: &dyn Fixture) -> Result<(), 
     let read = opened.ledger.event(&event).await;
     ensure_eq!(read, Err(LedgerError::Closed), "the answer of the ledger");
     drop((opened, delivery));
-    let opened = Opened::new(fixture).await?;
+    let opened = OpenBackend::new(fixture).await?;
     ensure_eq!(opened.next_id().await?, "a", "the event that is delivered after the next start");
     Ok(())
 }

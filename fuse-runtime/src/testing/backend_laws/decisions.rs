@@ -4,7 +4,7 @@ use fuse_rules::Outcome;
 
 use super::Fixture;
 use super::support::{
-    Opened, Violation, action, at, claim, envelope, fired, outcomes, push, refused, rejected,
+    OpenBackend, Violation, action, at, claim, envelope, fired, outcomes, push, refused, rejected,
     verdict,
 };
 use crate::bus::Published;
@@ -17,7 +17,7 @@ use crate::ledger::{ActionState, DeadLetterKind, LedgerError};
 ///
 /// The backend breaks the law.
 pub async fn an_event_is_decided_once(fixture: &dyn Fixture) -> Result<(), Violation> {
-    let opened = Opened::new(fixture).await?;
+    let opened = OpenBackend::new(fixture).await?;
     let event = opened.accept("e", 0).await?;
     let undecided = opened.record(&event).await?;
     ensure_eq!((undecided.decided, &undecided.plan), (None, &None), "the decision of a new event");
@@ -47,7 +47,7 @@ pub async fn an_event_is_decided_once(fixture: &dyn Fixture) -> Result<(), Viola
 ///
 /// The backend breaks the law.
 pub async fn a_decision_survives_a_crash(fixture: &dyn Fixture) -> Result<(), Violation> {
-    let opened = Opened::new(fixture).await?;
+    let opened = OpenBackend::new(fixture).await?;
     let event = opened.accept("e", 0).await?;
     let before = opened.ledger.decide(verdict(&event, "act", 1)).await?;
     let opened = opened.crash(fixture).await?;
@@ -65,7 +65,7 @@ pub async fn a_decision_survives_a_crash(fixture: &dyn Fixture) -> Result<(), Vi
 pub async fn an_event_that_was_not_accepted_is_not_decided(
     fixture: &dyn Fixture,
 ) -> Result<(), Violation> {
-    let opened = Opened::new(fixture).await?;
+    let opened = OpenBackend::new(fixture).await?;
     let event = push("e");
     let decided = opened.ledger.decide(verdict(&event, "act", 1)).await;
     ensure_eq!(decided, Err(LedgerError::UnknownEvent(event.clone())), "the answer to `decide`");
@@ -82,7 +82,7 @@ pub async fn an_event_that_was_not_accepted_is_not_decided(
 pub async fn a_verdict_that_contradicts_itself_records_nothing(
     fixture: &dyn Fixture,
 ) -> Result<(), Violation> {
-    let opened = Opened::new(fixture).await?;
+    let opened = OpenBackend::new(fixture).await?;
     let event = opened.accept("e", 0).await?;
     let mut twice = verdict(&event, "act", 1);
     twice.actions.extend(twice.actions.clone());
@@ -110,7 +110,7 @@ pub async fn a_verdict_that_contradicts_itself_records_nothing(
 ///
 /// The backend breaks the law.
 pub async fn a_refused_event_is_one_dead_letter(fixture: &dyn Fixture) -> Result<(), Violation> {
-    let opened = Opened::new(fixture).await?;
+    let opened = OpenBackend::new(fixture).await?;
     let event = opened.accept("e", 0).await?;
     let mut refused = refused(&event, 3, "the key `a` occurs twice");
     refused.decisions = vec![rejected("s/r", None, "the event is refused")];
@@ -137,7 +137,7 @@ pub async fn a_refused_event_is_one_dead_letter(fixture: &dyn Fixture) -> Result
 pub async fn rejected_decisions_are_dead_letters_that_survive_a_crash(
     fixture: &dyn Fixture,
 ) -> Result<(), Violation> {
-    let opened = Opened::new(fixture).await?;
+    let opened = OpenBackend::new(fixture).await?;
     let event = opened.accept("e", 0).await?;
     let mut partly = verdict(&event, "act", 3);
     partly.decisions.push(rejected("s/r", Some(vec![0]), "`name` is absent"));
@@ -185,7 +185,7 @@ pub async fn rejected_decisions_are_dead_letters_that_survive_a_crash(
 pub async fn one_id_of_two_event_names_is_two_events(
     fixture: &dyn Fixture,
 ) -> Result<(), Violation> {
-    let opened = Opened::new(fixture).await?;
+    let opened = OpenBackend::new(fixture).await?;
     let push = opened.accept("same", 0).await?;
     let other = Envelope { name: "ping".into(), ..envelope("github", "same", "{}") };
     let ping = other.key();
@@ -210,7 +210,7 @@ pub async fn one_id_of_two_event_names_is_two_events(
 ///
 /// The backend breaks the law.
 pub async fn events_are_found_by_id(fixture: &dyn Fixture) -> Result<(), Violation> {
-    let opened = Opened::new(fixture).await?;
+    let opened = OpenBackend::new(fixture).await?;
     for id in ["same", "same-not", "sam"] {
         opened.accept(id, 0).await?;
     }
@@ -236,7 +236,7 @@ pub async fn a_held_key_suppresses_until_its_window_ends(
     fixture: &dyn Fixture,
 ) -> Result<(), Violation> {
     const WINDOW: i64 = 4 * 3600;
-    let opened = Opened::new(fixture).await?;
+    let opened = OpenBackend::new(fixture).await?;
     for (id, seconds, outcome) in [
         ("a", 0, Outcome::Fired),
         ("b", 60, Outcome::Suppressed),
@@ -269,7 +269,7 @@ pub async fn a_held_key_suppresses_until_its_window_ends(
 /// The backend breaks the law.
 pub async fn a_key_is_held_after_a_crash(fixture: &dyn Fixture) -> Result<(), Violation> {
     for (id, outcome) in [("a", Outcome::Fired), ("b", Outcome::Suppressed)] {
-        let opened = Opened::new(fixture).await?;
+        let opened = OpenBackend::new(fixture).await?;
         let event = opened.accept(id, 0).await?;
         let mut verdict = verdict(&event, id, 1);
         verdict.once = vec![claim("s/r k", id, None)];
@@ -287,7 +287,7 @@ pub async fn a_key_is_held_after_a_crash(fixture: &dyn Fixture) -> Result<(), Vi
 pub async fn the_owner_of_a_key_is_granted_it_again(
     fixture: &dyn Fixture,
 ) -> Result<(), Violation> {
-    let opened = Opened::new(fixture).await?;
+    let opened = OpenBackend::new(fixture).await?;
     for (id, owner, outcome) in [
         ("a", "mine", Outcome::Fired),
         ("b", "mine", Outcome::Fired),
@@ -311,7 +311,7 @@ pub async fn the_owner_of_a_key_is_granted_it_again(
 pub async fn the_first_of_two_elements_with_one_key_is_granted_it(
     fixture: &dyn Fixture,
 ) -> Result<(), Violation> {
-    let opened = Opened::new(fixture).await?;
+    let opened = OpenBackend::new(fixture).await?;
     let event = opened.accept("e", 0).await?;
     let mut verdict = verdict(&event, "unused", 0);
     verdict.decisions.clear();
@@ -349,7 +349,7 @@ pub async fn the_first_of_two_elements_with_one_key_is_granted_it(
 pub async fn a_decision_that_did_not_fire_claims_no_key(
     fixture: &dyn Fixture,
 ) -> Result<(), Violation> {
-    let opened = Opened::new(fixture).await?;
+    let opened = OpenBackend::new(fixture).await?;
     let event = opened.accept("a", 0).await?;
     let mut unrendered = verdict(&event, "act", 0);
     unrendered.decisions = vec![rejected("s/r", None, "`name` is absent")];

@@ -1,7 +1,7 @@
 //! The laws of [`Ledger::prune`](crate::ledger::Ledger::prune).
 
 use super::Fixture;
-use super::support::{Opened, Violation, at, dead, envelope, refused, rejected, verdict};
+use super::support::{OpenBackend, Violation, at, dead, envelope, refused, rejected, verdict};
 use crate::bus::Published;
 use crate::event::Envelope;
 
@@ -13,7 +13,7 @@ use crate::event::Envelope;
 pub async fn only_old_acknowledged_settled_events_are_pruned(
     fixture: &dyn Fixture,
 ) -> Result<(), Violation> {
-    let opened = Opened::new(fixture).await?;
+    let opened = OpenBackend::new(fixture).await?;
     let ids = ["settled", "unsettled", "undecided", "young", "queued"];
     for (id, seconds) in ids.into_iter().zip([0, 1, 2, 100, 3]) {
         let event = opened.accept(id, seconds).await?;
@@ -56,7 +56,7 @@ pub async fn only_old_acknowledged_settled_events_are_pruned(
 pub async fn dead_letters_are_pruned_with_their_event(
     fixture: &dyn Fixture,
 ) -> Result<(), Violation> {
-    let opened = Opened::new(fixture).await?;
+    let opened = OpenBackend::new(fixture).await?;
     // The same id at two event names: each dead letter belongs to one of them.
     let push = opened.accept("e", 0).await?;
     let other = Envelope { name: "ping".into(), ..envelope("github", "e", "{}") };
@@ -90,7 +90,7 @@ pub async fn dead_letters_are_pruned_with_their_event(
 ///
 /// The backend breaks the law.
 pub async fn pruning_skips_the_events_that_stay(fixture: &dyn Fixture) -> Result<(), Violation> {
-    let opened = Opened::new(fixture).await?;
+    let opened = OpenBackend::new(fixture).await?;
     for number in 0..50 {
         opened.accept(&number.to_string(), number % 7).await?;
     }
@@ -116,7 +116,7 @@ pub async fn pruning_skips_the_events_that_stay(fixture: &dyn Fixture) -> Result
 pub async fn a_pruned_event_is_accepted_as_a_new_one(
     fixture: &dyn Fixture,
 ) -> Result<(), Violation> {
-    let opened = Opened::new(fixture).await?;
+    let opened = OpenBackend::new(fixture).await?;
     let event = opened.accept("a", 0).await?;
     opened.ledger.decide(verdict(&event, "act", 1)).await?;
     let action = opened.ledger.action(&event, "act").await?;

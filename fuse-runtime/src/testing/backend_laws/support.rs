@@ -104,13 +104,13 @@ pub(crate) fn envelope(source: &str, id: &str, body: &str) -> Envelope {
 }
 
 /// An open backend.
-pub(crate) struct Opened {
+pub(crate) struct OpenBackend {
     pub(crate) backend: Arc<dyn Backend>,
     pub(crate) bus: Arc<dyn Bus>,
     pub(crate) ledger: Arc<dyn Ledger>,
 }
 
-impl Opened {
+impl OpenBackend {
     pub(crate) async fn new(fixture: &dyn Fixture) -> Result<Self, Violation> {
         Ok(Self::from_backend(fixture.open().await?))
     }

@@ -13,7 +13,7 @@ use crate::ledger::transition::{Accept, accept};
 
 /// What one process has to deliver.
 #[derive(Debug)]
-pub(super) struct Outbox {
+pub(super) struct MemoryOutbox {
     /// The events that were nacked and are due, each with the number of its nacks.
     requeued: BTreeMap<u64, u32>,
     /// The events that were nacked and must not be delivered before a time.
@@ -26,7 +26,7 @@ pub(super) struct Outbox {
     requeued_next: bool,
 }
 
-impl Outbox {
+impl MemoryOutbox {
     pub(super) fn new(first_new: u64) -> Self {
         Self {
             requeued: BTreeMap::new(),

@@ -17,7 +17,7 @@ use crate::event::{Envelope, EventKey};
 use crate::ledger::once::OnceDocuments;
 use crate::ledger::transition::Acceptance;
 use crate::ledger::{ActionRecord, DecisionRecord, Ledger};
-use bus::Outbox;
+use bus::MemoryOutbox;
 
 /// A [`Backend`] that keeps everything in memory, for tests. Clones are handles to the same backend.
 ///
@@ -62,7 +62,7 @@ pub struct MemoryBackend {
 struct Process {
     durable: Arc<Durable>,
     max_backlog: u64,
-    outbox: Mutex<Outbox>,
+    outbox: Mutex<MemoryOutbox>,
     closed: watch::Sender<bool>,
     clock: Mutex<Option<Clock>>,
 }
@@ -136,7 +136,7 @@ impl MemoryBackend {
         let process = Process {
             durable,
             max_backlog,
-            outbox: Mutex::new(Outbox::new(first_new)),
+            outbox: Mutex::new(MemoryOutbox::new(first_new)),
             closed: watch::Sender::new(false),
             clock: Mutex::default(),
         };
@@ -180,4 +180,30 @@ impl Process {
 /// The lock's value even if a thread panicked while it held it: no update here is left half done.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::LedgerError;
+    use crate::testing::backend_laws::support::{
+        OpenBackend, Violation, attempt, done, held, push,
+    };
+
+    #[tokio::test]
+    async fn a_stale_permit_is_refused() -> Result<(), Violation> {
+        let opened = OpenBackend::from_backend(Arc::new(MemoryBackend::new()));
+        let event = opened.decided("a", 0).await?;
+        let fenced = LedgerError::Fenced("a".into());
+        let read = opened.permit("a").await?;
+        let intended = opened.ledger.intend(&event, "a", attempt(1)).await?;
+        assert_eq!(opened.ledger.hold(&read, held(None)).await, Err(fenced.clone()));
+        let reopened = opened.ledger.reopen(&intended).await?;
+        assert_eq!(opened.ledger.settle(&intended, done(2)).await, Err(fenced));
+        opened.ledger.settle(&reopened, done(2)).await?;
+        // The answer may have been lost.
+        opened.ledger.settle(&reopened, done(2)).await?;
+        assert_eq!(opened.ledger.event(&push("a")).await?.map(|one| one.is_settled()), Some(true));
+        Ok(())
+    }
 }
