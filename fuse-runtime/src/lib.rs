@@ -1,23 +1,24 @@
-//! The fuse runtime: takes events in durably, has the rules decide about each once, fires what
-//! they decide, and remembers.
+//! The fuse runtime: accepts events durably, decides each of them once by the rules, performs the actions,
+//! and keeps a record.
 //!
 //! ```text
 //! source -> intake -> bus (durable, then answered) -> engine: evaluate -> ledger -> trigger
 //! ```
 //!
-//! An [`event::Envelope`] is published on a [`bus::Bus`] and handed out from there; what the rules
-//! decide about it, and what became of each action, is kept in a [`ledger::Ledger`]. The embedded
-//! bus and ledger share one [`store::Store`]: one file in one folder, no server. [`Runtime`] puts
-//! them together.
+//! An [`event::Envelope`] is published on a [`bus::Bus`], which delivers it to the engine. A
+//! [`ledger::Ledger`] records the decisions about it, and the state of each action. The two together are a
+//! [`backend::Backend`]; [`backend::Embedded`] keeps them in one file in one folder, without a server.
+//! [`Runtime`] starts on a backend.
 //!
 //! The built-in triggers act on a [`kubernetes::Cluster`], or with [`kubernetes::Manifests`] on files. Their
 //! client for Kubernetes wants the version of its types chosen once, by the program that embeds
 //! this crate: `k8s-openapi = { version = "0.29", features = ["latest"] }` among its dependencies.
 //!
-//! Three doors are open to embedders: [`sources::Source`], [`bus::Bus`] with [`ledger::Ledger`],
-//! and [`triggers::Trigger`].
+//! Embedders can implement three traits: [`sources::Source`], [`backend::Backend`], and
+//! [`triggers::Trigger`]. [`testing`] has tools for their tests.
 
 mod admin;
+pub mod backend;
 pub mod bus;
 pub mod clock;
 mod config;
@@ -35,6 +36,7 @@ mod shutdown;
 pub mod sources;
 pub mod store;
 mod supervise;
+pub mod testing;
 pub mod triggers;
 
 pub use config::{

@@ -1,4 +1,4 @@
-//! A runtime that runs: what it listens on, what it knows, and stopping it.
+//! A running runtime: where it listens, its ledger and intake, and how to stop it.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -7,17 +7,17 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use crate::backend::Backend;
 use crate::clock::Clock;
 use crate::engine::Engine;
 use crate::ledger::Ledger;
 use crate::shutdown::Shutdown;
 use crate::sources::Intake;
-use crate::store::Store;
 
-/// How often what is past its time is removed from the ledger.
+/// How often old events are pruned.
 const PRUNE_EVERY: Duration = Duration::from_secs(600);
 
-/// A runtime that runs.
+/// A running runtime.
 pub struct Running {
     pub(crate) listening: Vec<String>,
     pub(crate) admin_address: Option<SocketAddr>,
@@ -26,28 +26,28 @@ pub struct Running {
     pub(crate) engine: Arc<Engine>,
     pub(crate) stopper: watch::Sender<bool>,
     pub(crate) tasks: JoinSet<()>,
-    pub(crate) store: Store,
+    pub(crate) backend: Arc<dyn Backend>,
     pub(crate) grace: Duration,
 }
 
 impl Running {
-    /// What listens where, for people.
+    /// Where the sources and the admin port listen, for people.
     pub fn listening(&self) -> &[String] {
         &self.listening
     }
 
-    /// The admin port's address, where there is one: with the port that was opened, if 0 was
-    /// asked for.
+    /// The address of the admin port, if there is one. If port 0 was requested, it has the port that was
+    /// opened.
     pub fn admin_address(&self) -> Option<SocketAddr> {
         self.admin_address
     }
 
-    /// What was decided and done, to be read.
+    /// The record of decisions and actions.
     pub fn ledger(&self) -> &Arc<dyn Ledger> {
         &self.ledger
     }
 
-    /// Where an embedding service hands in events of its own.
+    /// The intake, where an embedder submits events of its own.
     pub fn intake(&self) -> &Intake {
         &self.intake
     }
@@ -58,11 +58,11 @@ impl Running {
         Self { grace, ..self }
     }
 
-    /// Stops: nothing more is taken in, what is under way is finished or put down for the next
-    /// start. Takes no longer than the grace time; `false` if something had to be cut short, or the
-    /// store did not close cleanly.
+    /// Stops the runtime: no more events are accepted, and work in progress is finished or left to the
+    /// next start. Takes no longer than the grace time. Returns `false` if work was aborted, or the
+    /// backend did not close cleanly.
     pub async fn stop(mut self) -> bool {
-        // Nobody listens any more only where everything has ended already.
+        // Sending fails only if every task has ended already.
         let _ended = self.stopper.send(true).is_err();
         let (tasks, engine) = (&mut self.tasks, &self.engine);
         let finished = tokio::time::timeout(self.grace, async {
@@ -71,28 +71,28 @@ impl Running {
         });
         let in_time = finished.await.is_ok();
         if !in_time {
-            tracing::warn!("something did not finish in time; the next start takes it up");
+            tracing::warn!("some work did not finish in time; the next start resumes it");
             self.tasks.shutdown().await;
             self.engine.abort().await;
         }
-        if let Err(error) = self.store.close().await {
-            tracing::error!(%error, "the store did not close cleanly");
+        if let Err(error) = self.backend.close().await {
+            tracing::error!(%error, "the backend did not close cleanly");
             return false;
         }
         in_time
     }
 }
 
-/// Removes what is past its time, now and then.
+/// Periodically prunes old events.
 pub(crate) async fn prune(ledger: Arc<dyn Ledger>, clock: Clock, keep: Duration, stop: Shutdown) {
     loop {
         if let Ok(before) = clock.steady().checked_sub(keep) {
             match ledger.prune(before).await {
                 Ok(0) => {}
                 Ok(count) => {
-                    tracing::info!(count, "removed settled events that are past their time")
+                    tracing::info!(count, "pruned old events")
                 }
-                Err(error) => tracing::warn!(%error, "cannot remove what is past its time"),
+                Err(error) => tracing::warn!(%error, "cannot prune old events"),
             }
         }
         tokio::select! {

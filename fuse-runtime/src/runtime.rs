@@ -1,4 +1,4 @@
-//! A runtime, put together: sources, bus, engine, triggers, ledger, admin port.
+//! Assembles a runtime: sources, backend, engine, triggers, admin port.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -13,28 +13,26 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use crate::admin::{self, Admin};
-use crate::bus::{Bus, BusError, EmbeddedBus};
+use crate::backend::{Backend, BackendError};
 use crate::clock::Clock;
 use crate::engine::{
-    DECIDED_AT_ONCE, Engine, Follower, Gate, Pending, Policy, Shares, Watch, Watcher,
+    Engine, Follower, Gate, MAX_DECIDING_KIB, Parked, Policy, Slots, Watch, Watcher,
 };
 use crate::http::{Limits, Server};
 use crate::kubernetes::{Need, Place, needs};
-use crate::ledger::{EmbeddedLedger, Ledger, LedgerError};
 use crate::metrics::Metrics;
 use crate::running::{Running, prune};
 use crate::shutdown::Shutdown;
 use crate::sources::{BoundSource, Intake, SourceError, Sources};
-use crate::store::{Store, StoreError};
 use crate::supervise::Supervisor;
 use crate::triggers::Triggers;
 
-/// A runtime that is not started yet.
+/// A runtime that is not yet started.
 ///
 /// ```no_run
 /// use fuse_rules::Ruleset;
+/// use fuse_runtime::backend::Embedded;
 /// use fuse_runtime::sources::{Sources, Webhook};
-/// use fuse_runtime::store::Store;
 /// use fuse_runtime::kubernetes::Manifests;
 /// use fuse_runtime::triggers::Triggers;
 /// use fuse_runtime::{Disk, Runtime, registry, rule_files};
@@ -45,8 +43,8 @@ use crate::triggers::Triggers;
 /// let triggers = Triggers::local(Manifests::new("manifests"));
 /// let ruleset = Ruleset::load(&rule_files(&["rules"])?, &Disk, &registry(&sources, &triggers))?;
 ///
-/// let store = Store::open(".fuse".as_ref())?;
-/// let running = Runtime::new(ruleset, sources, triggers).start(store).await?;
+/// let backend = Embedded::open(".fuse".as_ref()).await?;
+/// let running = Runtime::new(ruleset, sources, triggers).start(backend).await?;
 /// tokio::signal::ctrl_c().await?;
 /// running.stop().await;
 /// # Ok(())
@@ -59,7 +57,6 @@ pub struct Runtime {
     fuses: Fuses,
     admin: Option<SocketAddr>,
     policy: Policy,
-    max_backlog: u64,
     keep: Duration,
     grace: Duration,
     clock: Clock,
@@ -69,22 +66,16 @@ pub struct Runtime {
     allow_origins: Vec<String>,
 }
 
-/// Says how many lines the log could not take.
+/// How many log lines were dropped.
 type DroppedLines = Arc<dyn Fn() -> u64 + Send + Sync>;
 
 /// Why a runtime could not start.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
-    /// The store failed.
+    /// The backend failed.
     #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The bus failed.
-    #[error(transparent)]
-    Bus(#[from] BusError),
-    /// The ledger failed.
-    #[error(transparent)]
-    Ledger(#[from] LedgerError),
+    Backend(#[from] BackendError),
     /// A source could not be bound.
     #[error(transparent)]
     Source(#[from] SourceError),
@@ -106,7 +97,7 @@ pub enum StartError {
     },
 }
 
-/// The kinds that sources and triggers register: what rules are checked by.
+/// The kinds of sources and triggers, against which rules are checked.
 pub fn registry(sources: &Sources, triggers: &Triggers) -> Registry {
     let mut registry = Registry::new();
     for (_, source) in sources.iter() {
@@ -118,7 +109,7 @@ pub fn registry(sources: &Sources, triggers: &Triggers) -> Registry {
     registry
 }
 
-/// A hash of the rules' texts: what the ledger records as the plan that decided.
+/// A hash of the text of the rules. The ledger records it with each decision.
 pub fn plan_hash(ruleset: &Ruleset) -> String {
     let mut hash = Sha256::new();
     for file in ruleset.files().iter() {
@@ -140,7 +131,6 @@ impl Runtime {
             fuses: Fuses::default(),
             admin: None,
             policy: Policy::default(),
-            max_backlog: 100_000,
             keep: Duration::from_secs(7 * 24 * 3600),
             grace: Duration::from_secs(20),
             clock: Clock::system(),
@@ -163,16 +153,10 @@ impl Runtime {
         Self { admin: Some(address), ..self }
     }
 
-    /// Sets how the engine tries again, and how much it does at once.
+    /// Sets how the engine retries, and how much it does concurrently.
     #[must_use]
     pub fn policy(self, policy: Policy) -> Self {
         Self { policy, ..self }
-    }
-
-    /// Sets how many events may wait before senders are told to come back: 100,000.
-    #[must_use]
-    pub fn max_backlog(self, events: u64) -> Self {
-        Self { max_backlog: events, ..self }
     }
 
     /// Sets how long settled events are kept in the ledger: seven days.
@@ -181,7 +165,7 @@ impl Runtime {
         Self { keep: time, ..self }
     }
 
-    /// Sets how long a stop may take before what is under way is put down: 20 s.
+    /// Sets how long a stop may take before work in progress is aborted: 20 s.
     #[must_use]
     pub fn grace(self, time: Duration) -> Self {
         Self { grace: time, ..self }
@@ -193,13 +177,13 @@ impl Runtime {
         Self { clock, ..self }
     }
 
-    /// Sets what is called at every step of the engine.
+    /// Sets the function that is called at every step of the engine.
     #[must_use]
     pub fn watcher(self, watcher: Watcher) -> Self {
         Self { watcher, ..self }
     }
 
-    /// Sets what says how many lines the log could not take, for the metric
+    /// Sets the function that counts dropped log lines, for the metric
     /// `fuse_log_lines_dropped`.
     #[must_use]
     pub fn dropped_log_lines(self, dropped: impl Fn() -> u64 + Send + Sync + 'static) -> Self {
@@ -212,17 +196,19 @@ impl Runtime {
         Self { limits, ..self }
     }
 
-    /// Sets the origins whose pages may send events, as in `https://portal.example`: none.
+    /// Sets the origins whose pages may send events, as in `https://portal.example`. By default, there are none.
     #[must_use]
     pub fn allow_origins(self, origins: Vec<String>) -> Self {
         Self { allow_origins: origins, ..self }
     }
 
-    /// Starts on a store: everything that can fail fails here.
+    /// Starts the runtime on a backend. Everything that can fail at the start fails here.
     ///
     /// # Errors
-    /// What could not be opened or bound.
-    pub async fn start(self, store: Store) -> Result<Running, StartError> {
+    ///
+    /// The backend cannot be read, a source or the admin port cannot be bound, or the rules use a
+    /// source or trigger that is not part of the runtime.
+    pub async fn start(self, backend: impl Backend) -> Result<Running, StartError> {
         let used = self.used_triggers()?;
         let plan = self.ruleset.plan();
         let plan_hash = plan_hash(&self.ruleset);
@@ -230,9 +216,9 @@ impl Runtime {
         for fuse in self.ruleset.fuses() {
             metrics.fuse(fuse.name, self.fuses.get(fuse.name).unwrap_or(fuse.default_on));
         }
-        let bus: Arc<dyn Bus> = Arc::new(EmbeddedBus::new(store.clone(), self.max_backlog).await?);
-        let ledger: Arc<dyn Ledger> = Arc::new(EmbeddedLedger::new(store.clone()));
-        let clock = store.keep_time(&self.clock).await?;
+        let backend: Arc<dyn Backend> = Arc::new(backend);
+        let (bus, ledger) = (backend.bus(), backend.ledger());
+        let clock = backend.resume_clock(&self.clock).await?;
         let server =
             Server::new(self.limits.clone(), self.allow_origins.clone(), Arc::clone(&metrics));
         let intake = Intake::new(
@@ -257,11 +243,11 @@ impl Runtime {
             triggers: self.triggers.clone(),
             metrics: Arc::clone(&metrics),
             clock: clock.clone(),
-            deciding: Semaphore::new(DECIDED_AT_ONCE as usize),
-            shares: Shares::new(self.policy.actions),
+            deciding: Semaphore::new(MAX_DECIDING_KIB as usize),
+            slots: Slots::new(self.policy.actions),
             policy: self.policy,
             watcher: self.watcher,
-            pending: Arc::<Pending>::default(),
+            parked: Arc::<Parked>::default(),
             in_doubt: AtomicBool::new(false),
             working: Mutex::default(),
         });
@@ -306,14 +292,14 @@ impl Runtime {
             for watch in watches {
                 let (follower, stop) = (Arc::clone(&follower), stop.clone());
                 let follow = move || Arc::clone(&follower).run(watch.clone(), stop.clone());
-                tasks.spawn(Arc::clone(&supervisor).keep("following objects", follow));
+                tasks.spawn(Arc::clone(&supervisor).keep("observing objects", follow));
             }
         }
         let task = |run: fn(Arc<Engine>, Shutdown) -> Task| {
             let (engine, stop) = (Arc::clone(&engine), stop.clone());
             move || run(Arc::clone(&engine), stop.clone())
         };
-        let held = task(|engine, stop| Box::pin(engine.look_after_held(stop)));
+        let held = task(|engine, stop| Box::pin(engine.recheck_held(stop)));
         tasks.spawn(Arc::clone(&supervisor).keep("held actions", held));
         let due = task(|engine, stop| Box::pin(engine.run_due(stop)));
         tasks.spawn(Arc::clone(&supervisor).keep("waiting actions", due));
@@ -324,7 +310,7 @@ impl Runtime {
         }
         let (pruned, keep) = (Arc::clone(&ledger), self.keep);
         let prune = move || prune(Arc::clone(&pruned), clock.clone(), keep, stop.clone());
-        tasks.spawn(supervisor.keep("forgetting what is over", prune));
+        tasks.spawn(supervisor.keep("pruning", prune));
         let grace = self.grace;
         Ok(Running {
             listening,
@@ -334,12 +320,12 @@ impl Runtime {
             engine,
             stopper,
             tasks,
-            store,
+            backend,
             grace,
         })
     }
 
-    /// The kinds of triggers that the rules use, all of which must be there.
+    /// The kinds of triggers that the rules use. All of them must exist.
     fn used_triggers(&self) -> Result<Vec<String>, StartError> {
         let mut used: Vec<String> = self
             .ruleset
@@ -354,7 +340,7 @@ impl Runtime {
         }
     }
 
-    /// The kinds of objects that the rules make, and where.
+    /// The kinds of objects that the rules create, and where.
     fn watches(&self) -> BTreeSet<Watch> {
         let needs = needs(&self.ruleset, &self.triggers);
         let watched = needs.into_iter().filter_map(|need| match need.need {
@@ -362,7 +348,7 @@ impl Runtime {
             _ => None,
         });
         let mut watched: BTreeSet<Watch> = watched.collect();
-        // A watch of all namespaces sees those of each.
+        // A watch of all namespaces includes each of them.
         let everywhere: Vec<Watch> =
             watched.iter().filter(|watch| watch.place == Place::Anywhere).cloned().collect();
         watched.retain(|watch| {
@@ -390,5 +376,5 @@ impl Runtime {
     }
 }
 
-/// A part of the engine that runs until told to stop.
+/// A part of the engine that runs until the shutdown is requested.
 type Task = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;

@@ -1,22 +1,21 @@
 //! The state folder: one file that the embedded bus and ledger share.
 //!
-//! Everything durable goes through **one writer thread with group commit**: what callers want
-//! written while a commit is under way is written together by the next one, so a disk flush is
-//! shared by up to 128 of them. A caller is answered only after the commit that holds its work.
-//! Reads see the last commit and never wait for the writer.
+//! Every write goes through **one writer thread with group commit**: the writes that arrive during a
+//! commit are committed together by the next one, so that up to 128 of them share a disk flush. A caller
+//! is answered only after the commit that contains its work. Reads see the last commit and never wait
+//! for the writer.
 //!
-//! After an I/O error nothing more can be done with the open file: the writer closes it and opens it
-//! again, until that works. Meanwhile every call fails with [`StoreError::Storage`], and
-//! [`Store::trouble`] says why.
+//! After an I/O error, the open file is unusable. The writer closes and reopens it until that works.
+//! Meanwhile every call fails with [`StoreError::Storage`], and [`Store::outage`] reports why.
 
-mod backend;
+mod capacity;
+mod file;
 mod health;
 mod open;
-mod room;
 mod rows;
 mod tables;
 mod time;
-mod waiting;
+mod write_queue;
 mod writer;
 
 #[cfg(test)]
@@ -32,40 +31,40 @@ use std::thread::{self, JoinHandle};
 use redb::{Database, ReadTransaction, ReadableDatabase, WriteTransaction};
 use tokio::sync::{mpsc, oneshot, watch};
 
-pub use health::Trouble;
-pub(crate) use room::Room;
-pub use room::SizeLimits;
+pub(crate) use capacity::Capacity;
+pub use capacity::SizeLimits;
+pub use health::Outage;
 pub(crate) use rows::{EventStatus, decode_envelope, encode_envelope, get_row, put_row, seal};
 pub(crate) use tables::*;
 
 use crate::clock::Clock;
-use health::Health;
-use open::{Opened, Opener};
-use writer::{Job, Work};
+use health::StoreHealth;
+use open::{OpenedFile, Opener};
+use writer::{ClosureJob, WriteJob};
 
 /// The name of the store's file in the state folder.
 pub const FILE_NAME: &str = "fuse.redb";
 
-/// The version of the tables' layout that this program writes. It reads all up to this one.
+/// The version of the layout that this program writes. It reads every version up to this one.
 pub const SCHEMA_VERSION: u64 = 2;
 
-/// What the store, its clones and its writer share.
+/// The part that the store, its clones and its writer share.
 struct Core {
-    /// The database; `None` while it is opened again, and once it is closed. Reads and the writer
+    /// The database. `None` while it is reopened, and once it is closed. Reads and the writer
     /// hold the lock for reading.
     database: RwLock<Option<Database>>,
     opener: Opener,
-    health: Health,
-    room: Arc<Room>,
+    health: StoreHealth,
+    capacity: Arc<Capacity>,
     commits: AtomicU64,
-    /// Whether the file should be made smaller, where that is worth it.
+    /// Whether to compact the file before the next commit, if that is worthwhile.
     compact: AtomicBool,
-    /// The clock whose readings are put on record.
+    /// The clock whose readings are recorded.
     clock: Mutex<Option<Clock>>,
 }
 
-/// Why the store could not do something. Errors are plain text inside, so that one failure can be
-/// told to every caller whose work was in the same commit.
+/// The errors of the store. They contain plain text, so that every caller whose work was in the failed
+/// commit gets the same one.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
@@ -85,36 +84,36 @@ pub enum StoreError {
     Newer {
         /// The file.
         path: String,
-        /// The version that the file says it has.
+        /// The version of the file.
         found: u64,
         /// The newest version that this program knows.
         supported: u64,
     },
-    /// The folder or the file cannot be created, read or written, or is something else.
-    #[error("can not open `{path}`: {problem}")]
+    /// The folder or the file cannot be created, read or written, or the file is not a store.
+    #[error("cannot open `{path}`: {problem}")]
     Open {
         /// The folder or file.
         path: String,
-        /// What the system says.
+        /// The error of the operating system.
         problem: String,
     },
     /// The store is closed.
     #[error("the store is closed")]
     Closed,
-    /// Reading or writing failed: the disk is full or broken. Whether what was to be written is
-    /// there is unknown after a failed commit. The store opens its file again by itself.
+    /// Reading or writing failed: the disk is full or broken. After a failed commit, it is unknown whether
+    /// the write was kept. The store reopens its file by itself.
     #[error("the store failed: {0}")]
     Storage(String),
-    /// A record is not what was written: the file was changed or damaged. Other records are not
+    /// A record differs from what was written: the file was changed or damaged. Other records are not
     /// affected.
     #[error("{0}")]
     Damaged(String),
-    /// A fault of fuse itself; nothing of this write was done.
+    /// A bug of fuse. Nothing of this write was kept.
     #[error("{0}; this is a bug of fuse, please report it")]
     Internal(String),
 }
 
-/// Every error of the database inside a transaction is a `Storage` one.
+/// Every error of the database inside a transaction becomes `Storage`.
 macro_rules! storage_errors {
     ($($error:ty),*) => {$(
         impl From<$error> for StoreError {
@@ -128,8 +127,8 @@ storage_errors!(redb::TransactionError, redb::TableError, redb::StorageError, re
 
 /// One state folder, opened. Clones are handles to the same store.
 ///
-/// Dropping the last handle waits for the writes under way; [`Store::close`] does so without
-/// blocking the async thread and reports what went wrong. Neither is needed for safety: what was
+/// Dropping the last handle waits for the writes in progress. [`Store::close`] does so without
+/// blocking the async thread, and reports errors. Neither is needed for safety: every write that was
 /// answered is on disk.
 #[derive(Clone)]
 pub struct Store {
@@ -138,8 +137,8 @@ pub struct Store {
 
 struct Inner {
     core: Arc<Core>,
-    /// The way to the writer; `None` once closed.
-    jobs: Mutex<Option<mpsc::Sender<Box<dyn Job>>>>,
+    /// The channel to the writer. `None` once the store is closed.
+    jobs: Mutex<Option<mpsc::Sender<Box<dyn WriteJob>>>>,
     writer: Mutex<Option<JoinHandle<()>>>,
     closed: watch::Sender<bool>,
     is_new: bool,
@@ -152,22 +151,21 @@ impl std::fmt::Debug for Store {
 }
 
 impl Store {
-    /// Opens the store in the folder `dir`, creating folder and file where they are missing, with
-    /// the default [`SizeLimits`]. The file is readable by its owner alone, as event bodies may hold
-    /// secrets.
+    /// Opens the store in the folder `dir` with the default [`SizeLimits`]. Creates the folder and the file
+    /// if they are missing. Only the owner can read the file, because event bodies may contain secrets.
     ///
-    /// Blocks while the file is opened, which is quick even after a crash; a file that is mostly free
-    /// is made smaller first.
+    /// Blocks while the file is opened, which is fast even after a crash. A file that is mostly free is
+    /// compacted first.
     ///
     /// # Errors
     ///
     /// [`StoreError::Locked`], [`StoreError::Newer`], [`StoreError::Open`], and
-    /// [`StoreError::Storage`] where the new tables cannot be written.
+    /// [`StoreError::Storage`] if the new tables cannot be written.
     pub fn open(dir: &Path) -> Result<Self, StoreError> {
         Self::open_with(dir, SizeLimits::default())
     }
 
-    /// The same with limits of its own.
+    /// Opens the store with these limits.
     ///
     /// # Errors
     ///
@@ -176,29 +174,29 @@ impl Store {
         Self::start(Opener::file(dir), limits)
     }
 
-    /// A store that is gone when its last handle is: for tests and embedders.
+    /// A store in memory, for tests and embedders. It is lost with its last handle.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Storage`] where there is no memory or thread to be had.
+    /// [`StoreError::Storage`] if there is no memory or thread.
     pub fn in_memory() -> Result<Self, StoreError> {
         Self::start(Opener::memory(), SizeLimits::default())
     }
 
     fn start(opener: Opener, limits: SizeLimits) -> Result<Self, StoreError> {
-        let Opened { database, is_new } = opener.open()?;
+        let OpenedFile { database, is_new } = opener.open()?;
         let core = Arc::new(Core {
             database: RwLock::new(Some(database)),
-            room: Arc::new(Room::new(opener.path(), limits)),
+            capacity: Arc::new(Capacity::new(opener.path(), limits)),
             opener,
-            health: Health::new(),
+            health: StoreHealth::new(),
             commits: AtomicU64::new(0),
             compact: AtomicBool::new(true),
             clock: Mutex::new(None),
         });
-        core.compact_where_worth_it();
+        core.compact_if_worthwhile();
         // Room for the next batch while one is being committed.
-        let (jobs, queue) = mpsc::channel(2 * waiting::MAX_BATCH);
+        let (jobs, queue) = mpsc::channel(2 * write_queue::MAX_BATCH);
         let shared = Arc::clone(&core);
         let thread = thread::Builder::new()
             .name("fuse-store".into())
@@ -215,44 +213,42 @@ impl Store {
         })
     }
 
-    /// Whether the file was made when the store was opened, so that nothing is remembered in it.
+    /// Whether the file was created when the store was opened, so that it is empty.
     pub fn is_new(&self) -> bool {
         self.inner.is_new
     }
 
-    /// Why the store does not work now, where it does not.
-    pub fn trouble(&self) -> Option<Trouble> {
-        self.inner.core.health.trouble()
+    /// Why the store does not work now, if it does not.
+    pub fn outage(&self) -> Option<Outage> {
+        self.inner.core.health.outage()
     }
 
-    /// Why no further events are accepted, where there is no room for them.
-    pub(crate) fn no_room(&self) -> Option<String> {
-        self.inner.core.room.current()
+    /// Why no further events are accepted, if there is no room for them.
+    pub(crate) fn capacity_problem(&self) -> Option<String> {
+        self.inner.core.capacity.current()
     }
 
-    pub(crate) fn room(&self) -> Arc<Room> {
-        Arc::clone(&self.inner.core.room)
+    pub(crate) fn capacity(&self) -> Arc<Capacity> {
+        Arc::clone(&self.inner.core.capacity)
     }
 
-    /// Changes whenever the file was opened again after a failure: a commit that failed may have been
-    /// made all the same.
+    /// Changes whenever the file was reopened after a failure: a commit that failed may have been kept.
     pub(crate) fn reopened(&self) -> watch::Receiver<u64> {
         self.inner.core.health.reopened()
     }
 
-    /// Makes the file smaller before the next commit, where it is mostly free. Reads and writes wait
-    /// meanwhile.
+    /// Compacts the file before the next commit, if it is mostly free. Reads and writes wait meanwhile.
     pub(crate) async fn compact(&self) -> Result<(), StoreError> {
         self.inner.core.compact.store(true, Ordering::Relaxed);
         self.write(|_| Ok(())).await
     }
 
-    /// Stops taking writes, waits for those under way and for reads, and closes the file. Every
-    /// later call fails with [`StoreError::Closed`]; closing again does nothing.
+    /// Refuses new writes, waits for those in progress and for reads, and closes the file. Every
+    /// later call fails with [`StoreError::Closed`]. Closing again does nothing.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Storage`] where the file could not be closed cleanly. What was answered is
+    /// [`StoreError::Storage`] if the file was not closed cleanly. Every write that was answered is
     /// on disk even then.
     pub async fn close(&self) -> Result<(), StoreError> {
         let inner = self.inner.clone();
@@ -261,8 +257,7 @@ impl Store {
             .map_err(|problem| StoreError::Storage(problem.to_string()))?
     }
 
-    /// How many commits the writer made since the store was opened. With the number of writes it
-    /// tells how well they group.
+    /// How many commits the writer made since the store was opened.
     pub fn commits(&self) -> u64 {
         self.inner.core.commits.load(Ordering::Relaxed)
     }
@@ -275,16 +270,16 @@ impl Store {
     /// Waits until the store is closed.
     pub(crate) async fn closed(&self) {
         let mut closed = self.inner.closed.subscribe();
-        // An error means that the sender is gone, which is closed enough.
+        // An error means that the sender was dropped, and the store with it.
         let _ = closed.wait_for(|closed| *closed).await;
     }
 
-    /// Does `work` in the writer's next transaction and answers once that is committed.
+    /// Does `work` in the next transaction of the writer, and returns once that is committed.
     ///
-    /// `work` may run more than once, each time in a transaction in which nothing of it happened,
-    /// as a batch is run again without a job that failed. An error takes back what the job wrote
-    /// and leaves the rest of the batch alone; an expected refusal should rather be an `Ok` of its
-    /// own, which costs no second run. A caller that goes away does not stop its work.
+    /// `work` may run more than once, each time in a new transaction: a batch is repeated without a job
+    /// that failed. An error reverts what the job wrote and does not affect the rest of the batch. An
+    /// expected refusal should be an `Ok`, which does not repeat the batch. A caller that stops waiting
+    /// does not cancel its work.
     pub(crate) async fn write<T, F>(&self, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
@@ -293,8 +288,8 @@ impl Store {
         self.write_then(0, work, |_| ()).await
     }
 
-    /// Like [`Store::write`], of about so many bytes; `after` runs on the writer's thread when the commit is done and
-    /// before the answer, in the order of commits, even when the caller went away meanwhile.
+    /// Like [`Store::write`], for about this many bytes. `after` runs on the writer thread, after the commit
+    /// and before the answer, in the order of commits, even if the caller stopped waiting.
     pub(crate) async fn write_then<T, F, A>(
         &self,
         bytes: usize,
@@ -308,14 +303,14 @@ impl Store {
     {
         let jobs = lock(&self.inner.jobs).clone().ok_or(StoreError::Closed)?;
         let (answer, answered) = oneshot::channel();
-        let job = Box::new(Work::new(bytes, work, after, answer));
+        let job = Box::new(ClosureJob::new(bytes, work, after, answer));
         jobs.send(job).await.map_err(|_| StoreError::Closed)?;
-        // Nothing may keep the writer from ending while we wait for its last answers.
+        // A sender would keep the writer from ending while this waits for its last answers.
         drop(jobs);
         answered.await.map_err(|_| StoreError::Closed)?
     }
 
-    /// Reads the last commit, off the async threads.
+    /// Reads the last commit on a blocking thread.
     pub(crate) async fn read<T, F>(&self, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
@@ -335,10 +330,10 @@ impl Store {
         if let Err(StoreError::Storage(_)) = &done
             && let Some(jobs) = lock(&self.inner.jobs).clone()
         {
-            // The writer finds out that the file fails, and opens it again.
+            // The writer notices the failure, and reopens the file.
             let (answer, _) = oneshot::channel();
             let _full = jobs
-                .try_send(Box::new(Work::new(
+                .try_send(Box::new(ClosureJob::new(
                     0,
                     |_: &WriteTransaction| Ok(()),
                     |(): &()| (),
@@ -359,13 +354,13 @@ impl Store {
 impl Inner {
     fn shut(&self) -> Result<(), StoreError> {
         lock(&self.jobs).take();
-        // Told only now, so that whoever is told finds that no write is taken any more.
+        // Sent only now: those who receive it find that writes are refused.
         self.closed.send_replace(true);
         let writer = lock(&self.writer).take();
         if let Some(writer) = writer
             && writer.thread().id() != thread::current().id()
         {
-            // A panic in the writer was answered to its callers; there is nothing to add here.
+            // A panic in the writer was answered to its callers.
             let _ = writer.join();
         }
         self.core.close()
@@ -373,10 +368,10 @@ impl Inner {
 }
 
 impl Core {
-    /// The error of a call while the file is opened again.
+    /// The error of a call while the file is reopened.
     fn unavailable(&self) -> StoreError {
-        let problem = self.health.trouble().map(|trouble| trouble.problem);
-        StoreError::Storage(problem.unwrap_or_else(|| "the file is being opened again".into()))
+        let problem = self.health.outage().map(|outage| outage.problem);
+        StoreError::Storage(problem.unwrap_or_else(|| "the file is being reopened".into()))
     }
 
     fn close(&self) -> Result<(), StoreError> {
@@ -385,30 +380,30 @@ impl Core {
             Some(database) => {
                 database.close().map_err(|problem| StoreError::Storage(problem.to_string()))
             }
-            None => match self.health.trouble() {
-                Some(trouble) => Err(StoreError::Storage(trouble.problem)),
+            None => match self.health.outage() {
+                Some(outage) => Err(StoreError::Storage(outage.problem)),
                 None => Ok(()),
             },
         }
     }
 
-    /// Closes the file, where it is open, and opens it again.
+    /// Closes the file if it is open, and opens it again.
     fn reopen(&self) -> Result<(), StoreError> {
         let mut guard = self.database.write().unwrap_or_else(PoisonError::into_inner);
-        // It failed already; that it cannot be closed cleanly is no news.
+        // It failed already, so that it need not close cleanly.
         drop(guard.take());
         let database = self.opener.open()?.database;
-        // Opening may need no room on the disk; a commit does.
+        // Opening may need no space on the disk, but a commit does.
         let transaction = database.begin_write()?;
         self.record_time(&transaction)?;
         transaction.commit()?;
         *guard = Some(database);
-        self.room.changed();
+        self.capacity.changed();
         Ok(())
     }
 
-    /// Makes the file smaller where that was asked for and most of it is free.
-    fn compact_where_worth_it(&self) {
+    /// Compacts the file if that was requested and most of it is free.
+    fn compact_if_worthwhile(&self) {
         if !self.compact.swap(false, Ordering::Relaxed) {
             return;
         }
@@ -419,15 +414,11 @@ impl Core {
             Ok(false) => {}
             Ok(true) => {
                 let after = self.opener.length();
-                tracing::info!(
-                    before,
-                    after,
-                    "the state's file was mostly free and is smaller now"
-                );
-                self.room.changed();
+                tracing::info!(before, after, "compacted the state's file, which was mostly free");
+                self.capacity.changed();
             }
-            // Nothing is lost: the next commit finds out whether the file works.
-            Err(problem) => tracing::warn!(%problem, "the state's file could not be made smaller"),
+            // Nothing is lost: the next commit shows whether the file works.
+            Err(problem) => tracing::warn!(%problem, "cannot compact the state's file"),
         }
     }
 }

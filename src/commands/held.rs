@@ -1,8 +1,9 @@
 //! `fuse held` and `fuse discard`
 
+use fuse_runtime::backend::{Backend as _, Embedded};
 use fuse_runtime::engine::discarded;
-use fuse_runtime::ledger::{ActionState, DeadLetterKind, EmbeddedLedger, Ledger as _};
-use fuse_runtime::store::{FILE_NAME, Store};
+use fuse_runtime::ledger::{ActionState, DeadLetterKind};
+use fuse_runtime::store::FILE_NAME;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -33,13 +34,15 @@ pub(crate) fn discard(arguments: &Discard) -> Ended {
                 Server::new(&arguments.whose.server).post(&path, body).await?;
             }
             Some(_) => {
-                let store = open(&arguments.whose)?;
+                let backend = open(&arguments.whose).await?;
                 let reason = discarded(&arguments.reason);
                 let (at, kind) = (Timestamp::now(), DeadLetterKind::Discarded);
                 let end = ActionState::DeadLettered { at, kind, reason };
-                let ledger = EmbeddedLedger::new(store.clone());
-                ledger.settle(&id, end).await.map_err(|error| error.to_string())?;
-                store.close().await.map_err(|error| error.to_string())?;
+                let ledger = backend.ledger();
+                let action = ledger.find_action(&id).await.map_err(|error| error.to_string())?;
+                let permit = action.ok_or_else(|| not_held(&id))?.permit();
+                ledger.settle(&permit, end).await.map_err(|error| error.to_string())?;
+                backend.close().await.map_err(|error| error.to_string())?;
             }
         }
         Ok::<_, String>(id)
@@ -56,25 +59,28 @@ async fn whole_id(whose: &Whose, start: &str) -> Result<String, String> {
     match (matching.next(), matching.next()) {
         (Some(id), None) => Ok(id),
         (Some(_), Some(_)) => Err(format!("several actions have ids that start with `{start}`")),
-        (None, _) => {
-            Err(format!("no action with the id `{start}` is held or waits; see `fuse held`"))
-        }
+        (None, _) => Err(not_held(start)),
     }
 }
 
-fn open(whose: &Whose) -> Result<Store, String> {
+fn not_held(id: &str) -> String {
+    format!("no action with the id `{id}` is held or waits; see `fuse held`")
+}
+
+async fn open(whose: &Whose) -> Result<Embedded, String> {
     let dir = whose.state.clone().unwrap_or_default();
     if !dir.join(FILE_NAME).exists() {
         return Err(format!("there is no state in `{}`", dir.display()));
     }
-    Store::open(&dir).map_err(|error| error.to_string())
+    Embedded::open(&dir).await.map_err(|error| error.to_string())
 }
 
 /// All actions that are held or wait, as `/held` gives them.
 async fn held(whose: &Whose) -> Result<Vec<Value>, String> {
     let mut actions = Vec::new();
     if whose.state.is_some() {
-        let ledger = EmbeddedLedger::new(open(whose)?);
+        let backend = open(whose).await?;
+        let ledger = backend.ledger();
         let mut after: Option<String> = None;
         loop {
             let page =

@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use fuse_rules::{Fuses, Ruleset, Style, parse_switch};
+use fuse_runtime::backend::Embedded;
 use fuse_runtime::engine::Policy;
 use fuse_runtime::http::Limits;
 use fuse_runtime::kubernetes::Manifests;
@@ -101,19 +102,21 @@ pub(crate) fn run(arguments: Run) -> Ended {
             Triggers::cluster(cluster)
         };
         let policy =
-            Policy { held_for: config.held.keep, held_most: config.held.max, ..Policy::default() };
+            Policy { held_for: config.held.keep, max_held: config.held.max, ..Policy::default() };
         let runtime = Runtime::new(ruleset, sources(address), triggers)
             .fuses(fuses)
             .policy(policy)
             .admin(admin)
             .keep(config.state.keep)
-            .max_backlog(config.state.max_backlog)
             .limits(Limits { max_buffered: config.listen.max_buffered, ..Limits::default() })
             .allow_origins(config.listen.allow_origins.clone())
             .dropped_log_lines(log.dropped_lines());
         // Signals are caught before anything listens, so that none is missed.
         let mut signals = Signals::new()?;
-        let running = runtime.start(store).await.map_err(|error| error.to_string())?;
+        let backend = Embedded::new(store, config.state.max_backlog)
+            .await
+            .map_err(|error| error.to_string())?;
+        let running = runtime.start(backend).await.map_err(|error| error.to_string())?;
         banner.extend(running.listening().iter().map(|what| format!("listening: {what}")));
         banner.extend(rules);
         announce(&banner);

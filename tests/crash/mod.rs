@@ -18,14 +18,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use fuse_rules::{Fuses, Ruleset, Schema};
+use fuse_runtime::backend::{Backend, Embedded};
 use fuse_runtime::clock::Clock;
 use fuse_runtime::engine::{Policy, Step, Watcher};
 use fuse_runtime::event::EventKey;
 use fuse_runtime::kubernetes::{Access, Cluster};
 use fuse_runtime::kubernetes::{Manifests, Submit};
-use fuse_runtime::ledger::{ActionState, EmbeddedLedger, EventRecord, Ledger as _};
+use fuse_runtime::ledger::{ActionState, EventRecord};
 use fuse_runtime::sources::{Sources, Webhook};
-use fuse_runtime::store::Store;
 use fuse_runtime::triggers::{ActionRequest, Done, Failure, Probe, Trigger, Triggers};
 use fuse_runtime::{Disk, Running, Runtime, registry, rule_files};
 use jiff::Timestamp;
@@ -143,17 +143,16 @@ impl Scene {
             // Nobody listens once the event is settled.
             let _unheard = steps.send(step);
         });
-        let (running, store) = start(self.folder(), armed, clock, watcher).await;
-        let ledger = EmbeddedLedger::new(store);
+        let (running, backend) = start(self.folder(), armed, clock, watcher).await;
         let mut steps = Vec::new();
-        let mut record = record(&ledger).await;
+        let mut record = record(&backend).await;
         while !(record.acked && record.is_settled()) {
             let step = tokio::time::timeout(Duration::from_secs(60), stepped.recv()).await;
             let step = step.expect("the event is settled").unwrap();
             steps.push(step);
             // What was held is recorded later.
             if matches!(step, Step::Acked | Step::Recorded) {
-                record = self::record(&ledger).await;
+                record = self::record(&backend).await;
             }
         }
         // The client that got no answer, or did not believe it, posts again.
@@ -171,10 +170,10 @@ impl Scene {
                 let _unheard = acked.send(());
             }
         });
-        let (running, store) = start(self.folder(), false, clock, watcher).await;
+        let (running, backend) = start(self.folder(), false, clock, watcher).await;
         let acked = tokio::time::timeout(Duration::from_secs(60), acks.recv()).await;
         acked.expect("the event leaves the queue").unwrap();
-        let record = record(&EmbeddedLedger::new(store)).await;
+        let record = record(&backend).await;
         assert!(running.stop().await);
         record
     }
@@ -216,10 +215,10 @@ pub(crate) struct Recovered {
     pub(crate) steps: Vec<Step>,
 }
 
-async fn record(ledger: &EmbeddedLedger) -> EventRecord {
+async fn record(backend: &Embedded) -> EventRecord {
     let (source, name) = ("alertmanager".into(), "slo-alerts".into());
     let key = EventKey { source, name, id: ID.into() };
-    ledger.event(&key).await.unwrap().expect("it was accepted")
+    backend.ledger().event(&key).await.unwrap().expect("it was accepted")
 }
 
 async fn post(port: u16) -> Reply {
@@ -232,7 +231,7 @@ async fn post(port: u16) -> Reply {
 }
 
 /// Starts the runtime as the command does, but with a watcher, a clock and a journal.
-async fn start(folder: &Path, armed: bool, clock: Clock, watcher: Watcher) -> (Running, Store) {
+async fn start(folder: &Path, armed: bool, clock: Clock, watcher: Watcher) -> (Running, Embedded) {
     let sources = Sources::new().with("webhook", Webhook::new(Ipv4Addr::LOCALHOST.into()));
     let kubeconfig = Some(folder.join(KUBECONFIG)).filter(|file| file.exists());
     let triggers = if kubeconfig.is_some() {
@@ -245,7 +244,7 @@ async fn start(folder: &Path, armed: bool, clock: Clock, watcher: Watcher) -> (R
     };
     let files = rule_files(&[folder.join("rules")]).unwrap();
     let ruleset = Ruleset::load(&files, &Disk, &registry(&sources, &triggers)).unwrap();
-    let store = Store::open(&folder.join(".fuse-local")).unwrap();
+    let backend = Embedded::open(&folder.join(".fuse-local")).await.unwrap();
     // One action after the other, so that a step says what was done before it.
     let recheck = Duration::from_millis(100);
     let policy = Policy { actions: 1, recheck, ..Policy::default() };
@@ -254,10 +253,10 @@ async fn start(folder: &Path, armed: bool, clock: Clock, watcher: Watcher) -> (R
         .fuses(Fuses::default().set("cicd", armed))
         .clock(clock)
         .watcher(watcher)
-        .start(store.clone())
+        .start(backend.clone())
         .await
         .unwrap();
-    (running, store)
+    (running, backend)
 }
 
 /// The trigger `workflow`, which is blind to repetitions: names of files follow from actions, so

@@ -105,7 +105,7 @@ async fn readyz_names_what_is_in_the_way_until_it_is_gone() {
 #[tokio::test]
 async fn the_log_carries_no_payload() {
     const MARKER: &str = "s3cr3t-marker";
-    const HELD: &str = "held until what it needs is there";
+    const HELD: &str = "held until the missing resource is there";
     let mut fuse = Setup::seed().armed().start().await;
     let marked = |name: &str| example(name).replace("payments", MARKER).replace("acme", MARKER);
     let double = format!("{{\"app\": \"{MARKER}\", \"app\": \"{MARKER}\"}}");

@@ -3,9 +3,9 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::time::Duration;
 
 use fuse_rules::Ruleset;
+use fuse_runtime::backend::Embedded;
 use fuse_runtime::kubernetes::Manifests;
 use fuse_runtime::sources::{Sources, Webhook};
-use fuse_runtime::store::Store;
 use fuse_runtime::triggers::Triggers;
 use fuse_runtime::{Disk, Runtime, registry, rule_files};
 
@@ -95,7 +95,7 @@ async fn a_sender_that_never_ends_does_not_hold_a_stop_up() {
     let rules = Ruleset::load(&files, &Disk, &registry(&sources, &triggers)).unwrap();
     let running = Runtime::new(rules, sources, triggers)
         .grace(Duration::from_secs(30))
-        .start(Store::open(&fuse.folder().join(".fuse")).unwrap())
+        .start(Embedded::open(&fuse.folder().join(".fuse")).await.unwrap())
         .await
         .unwrap();
     let port = fuse.port(ALERTS.0);

@@ -14,12 +14,13 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use fuse_rules::{Fuses, Plan, Ruleset};
+use futures_util::future::join_all;
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
 use crate::bus::Bus;
-use crate::engine::{Engine, Group, Watch, join_all};
+use crate::engine::{Engine, Group, Watch};
 use crate::http::{Kind, Server};
 use crate::ledger::Ledger;
 use crate::metrics::{Counted, Metrics};
@@ -144,7 +145,7 @@ async fn not_acting(admin: &Admin) -> Vec<String> {
     // All at once and not for long: whoever asks has little patience.
     let asked = admin.used.iter().map(|kind| async move {
         let Some(trigger) = admin.triggers.get(kind) else {
-            return Some(format!("no trigger `{kind}` is part of this runtime"));
+            return Some(format!("the trigger `{kind}` is not part of this runtime"));
         };
         let trigger = Guarded { trigger: trigger.as_ref(), kind, metrics: &admin.metrics };
         match tokio::time::timeout(PATIENCE, trigger.readiness()).await {
@@ -157,7 +158,7 @@ async fn not_acting(admin: &Admin) -> Vec<String> {
         }
     });
     problems.extend(join_all(asked).await.into_iter().flatten());
-    let waiting = admin.engine.pending.groups();
+    let waiting = admin.engine.parked.groups();
     let more = waiting.len().saturating_sub(SHOWN);
     for group in waiting.into_iter().take(SHOWN) {
         let Group { trigger, reason, count, since } = group;
@@ -182,15 +183,15 @@ async fn metrics(State(admin): State<Arc<Admin>>) -> Response {
             let backlog = admin.bus.backlog();
             // Also of triggers that the rules used earlier.
             let used = admin.used.iter().cloned();
-            let pending = &admin.engine.pending;
-            for kind in used.chain(pending.triggers()) {
-                admin.metrics.held(&kind, pending.held(&kind));
+            let parked = &admin.engine.parked;
+            for kind in used.chain(parked.triggers()) {
+                admin.metrics.held(&kind, parked.held(&kind));
             }
             let text = admin.metrics.render(&Counted {
                 backlog,
                 unsettled: counts.unsettled,
                 dead_letters: counts.dead_letters,
-                waiting: pending.waiting() as u64,
+                waiting: parked.waiting() as u64,
                 damaged: admin.bus.damaged().saturating_add(admin.ledger.damaged()),
                 log_lines_dropped: (admin.dropped_log_lines)(),
             });

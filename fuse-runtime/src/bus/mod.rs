@@ -1,9 +1,12 @@
-//! The bus: events go in durably, and come out one by one until each is acked.
+//! The bus: events go in durably, and are delivered one by one until each is acknowledged.
 //!
-//! [`EmbeddedBus`] keeps them in the state folder. Another bus is another implementation of
-//! [`Bus`]; [`Delivery::new`] is how it hands an event out.
+//! The embedded backend keeps them in the state folder. Another bus is another implementation of
+//! [`Bus`], which hands events out with [`Delivery::new`].
+//! [`backend_laws`](crate::testing::backend_laws) checks an implementation.
 
+mod delivery;
 mod embedded;
+mod queue;
 
 #[cfg(test)]
 mod tests;
@@ -13,28 +16,28 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::event::Envelope;
-use crate::store::StoreError;
 
-pub use embedded::EmbeddedBus;
+pub use delivery::{Delivery, Token};
+pub(crate) use embedded::EmbeddedBus;
 
 /// What became of an event that was published.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Published {
-    /// It is new: it is in the queue and on disk.
+    /// It is new: it is accepted and queued, durably.
     Accepted,
-    /// An event of that source, name and id with the same body was accepted before; nothing
+    /// An event with this source, name and id and the same body was accepted before. Nothing
     /// changed. The first one may be done already.
     Known,
-    /// An event of that source, name and id with *another* body was accepted before. Nothing was
-    /// queued; that it happened is recorded on the first one.
+    /// An event with this source, name and id and *another* body was accepted before. Nothing was
+    /// queued; the conflict is recorded on the first one.
     Conflict,
 }
 
-/// Why the bus could not do something.
+/// The errors of a bus.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BusError {
-    /// As many events as allowed wait already. The sender should try again later.
+    /// The queue is full. The sender should try again later.
     #[error("the queue is full: {limit} events wait to be handled")]
     Full {
         /// How many events may wait.
@@ -43,119 +46,96 @@ pub enum BusError {
     /// There is no room for further events: the state has its largest size, or the disk is nearly full.
     #[error("{0}")]
     NoRoom(String),
-    /// The bus is closed, as the runtime is stopping.
+    /// The bus is closed, because the runtime is stopping.
     #[error("the bus is closed")]
     Closed,
-    /// The storage below failed; whether a published event was kept is unknown. Publishing it
+    /// The delivery was made by another bus: a bug of the caller.
+    #[error("another bus made the delivery")]
+    ForeignDelivery,
+    /// The storage failed. It is unknown whether a published event was kept, and publishing it
     /// again is safe.
     #[error("the queue's storage failed: {0}")]
     Storage(String),
 }
 
-impl From<StoreError> for BusError {
-    fn from(error: StoreError) -> Self {
-        match error {
-            StoreError::Closed => Self::Closed,
-            StoreError::Storage(problem) => Self::Storage(problem),
-            other => Self::Storage(other.to_string()),
-        }
-    }
-}
-
-/// An event handed out by [`Bus::next`], to be acked or nacked.
-#[derive(Debug)]
-pub struct Delivery {
-    event: Envelope,
-    token: u64,
-    redelivered: u32,
-    is_new: bool,
-}
-
-impl Delivery {
-    /// For implementations of [`Bus`]: `token` is whatever number tells this delivery from the
-    /// bus's others.
-    pub fn new(event: Envelope, token: u64) -> Self {
-        Self { event, token, redelivered: 0, is_new: false }
-    }
-
-    /// The same, of an event that was certainly never handed out before, in no earlier process either.
-    #[must_use]
-    pub fn as_new(self) -> Self {
-        Self { is_new: true, ..self }
-    }
-
-    /// The same, of an event that was nacked so many times since the process started.
-    #[must_use]
-    pub fn with_redelivered(self, redelivered: u32) -> Self {
-        Self { redelivered, is_new: false, ..self }
-    }
-
-    /// The event.
-    pub fn event(&self) -> &Envelope {
-        &self.event
-    }
-
-    /// The number by which the bus knows this delivery.
-    pub fn token(&self) -> u64 {
-        self.token
-    }
-
-    /// Whether the event was certainly never handed out before, so that nothing is decided about it.
-    pub fn is_new(&self) -> bool {
-        self.is_new
-    }
-
-    /// Gives the memory of the body back, once it is not needed any more.
-    pub(crate) fn drop_body(&mut self) {
-        self.event.body = bytes::Bytes::new();
-    }
-
-    /// How many times the event was nacked since the process started.
-    pub fn redelivered(&self) -> u32 {
-        self.redelivered
-    }
-}
-
 /// Whether a bus can accept events now.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Health {
-    /// Why it cannot, in a sentence; `None` where it can.
+    /// Why it cannot, in a sentence. `None` if it can.
     pub problem: Option<String>,
-    /// For how long its storage has failed, where it fails: what a restart of the process may mend.
+    /// For how long its storage has failed, if it fails. A restart of the process may fix that.
     pub failing_for: Option<Duration>,
 }
 
-/// A durable queue of events.
+/// A durable queue of accepted events.
+///
+/// A bus delivers each event at least once: again after a restart, and after [`Bus::nack`], until it
+/// is acknowledged. Whether an event was decided already is recorded in the
+/// [`Ledger`](crate::ledger::Ledger).
+///
+/// ```
+/// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::collections::BTreeMap;
+/// use std::time::Duration;
+///
+/// use fuse_runtime::backend::Backend;
+/// use fuse_runtime::bus::Published;
+/// use fuse_runtime::event::Envelope;
+/// use fuse_runtime::testing::MemoryBackend;
+///
+/// let bus = MemoryBackend::new().bus();
+/// let event = Envelope {
+///     id: "1".into(),
+///     source: "github".into(),
+///     name: "push".into(),
+///     received: jiff::Timestamp::UNIX_EPOCH,
+///     headers: BTreeMap::new(),
+///     query: BTreeMap::new(),
+///     body: "{}".into(),
+/// };
+/// assert_eq!(bus.publish(event.clone()).await?, Published::Accepted);
+/// assert_eq!(bus.publish(event).await?, Published::Known);
+///
+/// let delivery = bus.next().await?;
+/// bus.nack(delivery, Duration::ZERO).await?;
+/// let again = bus.next().await?;
+/// assert!(again.is_redelivered());
+/// bus.ack(&again).await?;
+/// assert_eq!(bus.backlog(), 0);
+/// # Ok(())
+/// # }
+/// # tokio::runtime::Runtime::new().unwrap().block_on(run()).unwrap();
+/// ```
 #[async_trait]
 pub trait Bus: Send + Sync + 'static {
-    /// Takes an event in. Returns only once the answer is durable. Dropping the future may or
-    /// may not publish the event; publishing it again is safe.
+    /// Accepts an event and queues it. The ledger of the same backend can decide it from then on.
+    ///
+    /// Returns only once the answer is durable. Dropping the future may or may not publish the event,
+    /// and publishing it again is safe.
     ///
     /// # Errors
     ///
-    /// [`BusError::Full`] for a new event when too many wait; an event that is known is answered
-    /// even then.
+    /// [`BusError::Full`] for a new event when the queue is full; an event that was accepted before is
+    /// answered even then.
     async fn publish(&self, event: Envelope) -> Result<Published, BusError>;
 
-    /// Waits for the next event, in the order in which they were accepted. Each event that is
-    /// not acked is handed out once while the process lives, and again after a restart or when
-    /// nacked. Dropping the future loses nothing.
+    /// Waits for the next event, in the order of acceptance. Dropping the future loses nothing.
     ///
     /// # Errors
     ///
     /// [`BusError::Closed`] once the bus is closed.
     async fn next(&self) -> Result<Delivery, BusError>;
 
-    /// Takes the event out of the queue for good, durably. What is known about it stays. Acking
-    /// again does nothing.
+    /// Removes the event from the queue for good, durably. Its record in the ledger stays.
+    /// Acknowledging again does nothing.
     ///
     /// # Errors
     ///
-    /// Only those of a closed bus and of storage; the event may be handed out again then, after
+    /// Only those of a closed bus and of storage. The event may be delivered again then, after
     /// a restart.
     async fn ack(&self, delivery: &Delivery) -> Result<(), BusError>;
 
-    /// Puts the event back, to be handed out again once `after` has passed. Not to be called after
+    /// Requeues the event, to be delivered again once `after` has passed. Must not be called after
     /// [`Bus::ack`].
     ///
     /// # Errors
@@ -163,13 +143,25 @@ pub trait Bus: Send + Sync + 'static {
     /// Only those of a closed bus and of storage.
     async fn nack(&self, delivery: Delivery, after: Duration) -> Result<(), BusError>;
 
+    /// Keeps a delivery alive: a bus that redelivers what is not acknowledged in time must not do so
+    /// yet. The engine calls this every ten seconds while it works on an event. By default it does
+    /// nothing, which suits a bus that redelivers only after a restart.
+    ///
+    /// # Errors
+    ///
+    /// Only those of a closed bus and of storage.
+    async fn extend(&self, delivery: &Delivery) -> Result<(), BusError> {
+        let _ = delivery;
+        Ok(())
+    }
+
     /// Whether events can be accepted now. Cheap: for readiness.
     fn health(&self) -> Health;
 
-    /// How many events are accepted and not acked. Cheap: for metrics and readiness.
+    /// How many events are accepted and not acknowledged. Cheap: for metrics and readiness.
     fn backlog(&self) -> u64;
 
-    /// How many accepted events cannot be read any more. They stay in the queue.
+    /// How many accepted events cannot be read. They stay in the queue.
     fn damaged(&self) -> u64 {
         0
     }

@@ -1,4 +1,5 @@
-//! Deciding: the rules' decisions as the ledger's verdict, committed before anything is fired.
+//! Deciding: evaluates an event, renders its actions, and commits both as a verdict before any action is
+//! fired.
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -8,22 +9,22 @@ use bytes::Bytes;
 use fuse_rules::{Decided, Decision, Evaluation, Fuses, Outcome, Plan};
 use jiff::Timestamp;
 
-use super::{DECIDED_AT_ONCE, Engine, Step};
+use super::{Engine, MAX_DECIDING_KIB, Step};
 use crate::bus::Delivery;
 use crate::event::{Envelope, EventKey};
 use crate::ledger::{DecisionRecord, EventRecord, LedgerError, OnceClaim, Verdict};
 use crate::triggers::{ActionRequest, Triggers, action_id};
 
 impl Engine {
-    /// The event's record, without its body: the one on file, or a new one. The delivery's body is
-    /// dropped, as actions may take long.
+    /// The record of the event, without its body: an earlier one, or a new one. The body of the delivery
+    /// is dropped, because actions may take long.
     pub(super) async fn decided(
         &self,
         delivery: &mut Delivery,
     ) -> Result<EventRecord, LedgerError> {
         let kibibytes = u32::try_from(delivery.event().body.len() >> 10).unwrap_or(u32::MAX);
         // The semaphore is never closed.
-        let _room = self.deciding.acquire_many(kibibytes.min(DECIDED_AT_ONCE)).await.ok();
+        let _permit = self.deciding.acquire_many(kibibytes.min(MAX_DECIDING_KIB)).await.ok();
         let mut record = self.decide(delivery).await?;
         record.event.body = Bytes::new();
         delivery.drop_body();
@@ -32,14 +33,14 @@ impl Engine {
 
     async fn decide(&self, delivery: &Delivery) -> Result<EventRecord, LedgerError> {
         let event = delivery.event();
-        if !delivery.is_new()
+        if delivery.is_redelivered()
             && let Some(record) = self.ledger.event(&event.key()).await?
             && record.decided.is_some()
         {
             return Ok(record);
         }
         let start = Instant::now();
-        // Off the async threads: a costly event must not hold up the others, nor the admin port.
+        // Not on the async threads: an expensive event must not delay others, nor the admin port.
         let (plan, hash, fuses) = (self.plan.clone(), self.plan_hash.clone(), self.fuses.clone());
         let (triggers, event) = (self.triggers.clone(), event.clone());
         let now = (self.clock.now(), self.clock.steady());
@@ -48,7 +49,7 @@ impl Engine {
         });
         let (mut verdict, missing) = decided
             .await
-            .map_err(|error| LedgerError::Invalid(format!("deciding was cut short: {error}")))?;
+            .map_err(|error| LedgerError::Invalid(format!("deciding was interrupted: {error}")))?;
         for (_, action) in &verdict.actions {
             if let Some(required) = self.gate.required(&action.rule) {
                 verdict.requires.insert(action.rule.clone(), required.clone());
@@ -73,7 +74,7 @@ impl Engine {
         if record.mismatch.is_some() {
             self.metrics.mismatched(source, event);
         }
-        // What was decided, never what was sent: payloads stay out of the log.
+        // Payloads stay out of the log.
         let counted = |outcome| record.decisions.iter().filter(|d| d.outcome == outcome).count();
         tracing::info!(
             source = record.event.source,
@@ -95,9 +96,9 @@ impl Engine {
     }
 }
 
-/// Evaluates an event, has the actions rendered once, and puts the decisions in the ledger's form, beside
-/// the paths that it lacks. What did not match is left out: it can be derived from the event and the
-/// plan, and recording it would make the cost of an event follow the number of rules.
+/// Evaluates an event and renders its actions. Returns the verdict for the ledger, and the paths that
+/// the event lacks. Rules that did not match are left out: they can be derived from the event and the
+/// plan, and recording them would make the cost of an event follow the number of rules.
 fn verdict(
     plan: &Plan,
     plan_hash: &str,
@@ -141,7 +142,7 @@ fn verdict(
             action: id,
         });
     }
-    // Several triggers of one rule and element claim its key once, together.
+    // Several triggers of one rule and element share one claim.
     verdict.once.dedup_by(|a, b| a.owner == b.owner);
     (verdict, missing)
 }
@@ -156,7 +157,7 @@ fn evaluate(plan: &Plan, fuses: &Fuses, event: &Envelope) -> Decided {
         Ok(view) => view,
         Err(invalid) => return refused(invalid.to_string()),
     };
-    // A fault of ours must not take the other events down with it, nor lose this one.
+    // A panic must not affect other events, nor lose this one.
     let decided = catch_unwind(AssertUnwindSafe(|| plan.decide(&view, fuses)));
     decided.unwrap_or_else(|_| {
         refused(
@@ -166,8 +167,7 @@ fn evaluate(plan: &Plan, fuses: &Fuses, event: &Envelope) -> Decided {
     })
 }
 
-/// Makes a decision whose action its backend cannot put into its form a rejected one, before the
-/// action uses up a key of `once`.
+/// Rejects a decision whose action the trigger cannot render, before the action claims a key of `once`.
 pub fn reject_unrenderable(decision: &mut Decision, triggers: &Triggers, event: &EventKey) {
     let trigger = decision.action.as_ref().and_then(|action| triggers.get(&action.trigger));
     let Some((trigger, action)) = trigger.cloned().zip(decision.action.take()) else { return };

@@ -1,52 +1,59 @@
-//! Firing: the gate, then the intent, then the backend, then the record. Each call makes one attempt;
-//! what has to be tried again, or lacks something, is set aside.
+//! Performing an action: check the gate, record the intent, fire, record the result. Each call makes one
+//! attempt. An action that must be retried, or that lacks something, is parked.
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::pending::with_state;
-use super::shares::{Crowded, PATIENCE};
+use super::parked::with_state;
+use super::slots::{Congested, MAX_SLOT_WAIT};
 use super::{Engine, Interrupted, Step, gate};
-use crate::ledger::{ActionRecord, ActionState, Attempt, DeadLetterKind, EventAction};
+use crate::ledger::{
+    ActionRecord, ActionState, Attempt, DeadLetterKind, EventAction, LedgerError, Permit,
+};
 use crate::shutdown::Shutdown;
 use crate::triggers::{ActionRequest, Done, Failure, Guarded, Probe, Readiness};
 
-/// Who waits for an action.
+/// Who performs an action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Waits {
-    /// Its event, which holds a place of its own meanwhile.
+pub(super) enum Caller {
+    /// The delivery of its event, which occupies a slot for events meanwhile.
     Event,
-    /// Nobody: it is off the bus.
-    Nobody,
+    /// The retry of a parked action.
+    Retry,
 }
 
 /// An action on its way through one attempt.
 struct Progress {
     request: ActionRequest,
-    /// What is on record of it.
+    /// The right to change its record.
+    permit: Permit,
+    /// Its record in the ledger.
     record: ActionRecord,
-    /// The attempt whose end is not known, where there is one.
-    tried: Option<Attempt>,
-    /// How often it was tried before, since it was held last.
+    /// The last attempt, if its result is unknown.
+    last_attempt: Option<Attempt>,
+    /// How many attempts failed since it was decided, or last held.
     attempts: u32,
 }
 
 impl Engine {
-    /// Makes one attempt at an action: done, a dead letter, or set aside, when this returns.
+    /// Makes one attempt at an action. When this returns, the action is done, a dead letter, or parked.
     pub(super) async fn perform(
         &self,
-        EventAction { event, action }: EventAction,
-        waits: Waits,
+        action: EventAction,
+        caller: Caller,
         stop: &Shutdown,
     ) -> Result<(), Interrupted> {
+        let permit = action.permit();
+        let EventAction { event, action } = action;
         let (kind, rule) = (action.action.trigger.clone(), action.action.rule.clone());
         let attempts = match &action.state {
             ActionState::Waiting { attempts, .. } => *attempts,
             _ => 0,
         };
         let mut progress = Progress {
-            tried: action.state.tried(),
+            permit,
+            last_attempt: action.state.last_attempt(),
             attempts,
             request: ActionRequest {
                 id: action.id.clone(),
@@ -57,30 +64,33 @@ impl Engine {
             record: action,
         };
         let Some(trigger) = self.triggers.get(&kind) else {
-            let why = format!("no trigger `{kind}` is part of this runtime");
-            return self.settle(&progress.request, End::Dead(DeadLetterKind::Permanent, why)).await;
+            let why = format!("the trigger `{kind}` is not part of this runtime");
+            let end = End::Dead(DeadLetterKind::Permanent, why);
+            return self.settle(&progress.request, &progress.permit, end).await;
         };
         let trigger = Guarded { trigger: trigger.as_ref(), kind: &kind, metrics: &self.metrics };
-        let patience = (waits == Waits::Event).then_some(PATIENCE);
-        let place = tokio::select! {
+        let max_wait = (caller == Caller::Event).then_some(MAX_SLOT_WAIT);
+        let slot = tokio::select! {
             biased;
             () = stop.requested() => return Err(Interrupted::Stopping),
-            place = self.shares.place(&kind, &rule, patience) => place,
+            slot = self.slots.acquire(&kind, &rule, max_wait) => slot,
         };
-        let end = match place {
-            Ok(_place) => self.attempt(&trigger, &mut progress).await?,
-            Err(Crowded) => {
-                let why = "it waits for its turn, as other actions of its rule take long";
-                self.later(&progress, progress.attempts, self.policy.backoff, why)
+        let end = match slot {
+            Ok(_slot) => self.attempt(&trigger, &mut progress).await?,
+            Err(Congested) => {
+                let why = "it waits for its turn, because other actions of its rule are slow";
+                self.waiting(&progress, progress.attempts, self.policy.backoff, why)
             }
         };
         match end {
-            End::Done(_) | End::Dead(..) => self.settle(&progress.request, end).await,
-            End::Aside(state) => self.set_aside(&trigger, progress, state).await,
+            End::Done(_) | End::Dead(..) => {
+                self.settle(&progress.request, &progress.permit, end).await
+            }
+            End::Parked(state) => self.park(&trigger, progress, state).await,
         }
     }
 
-    /// One attempt, and what follows from how it ends.
+    /// Makes one attempt, and decides what follows from its result.
     async fn attempt(
         &self,
         trigger: &Guarded<'_>,
@@ -97,7 +107,7 @@ impl Engine {
         let (reason, maybe_applied, after) = match failure {
             Failure::Retryable { reason, maybe_applied, after } => (reason, maybe_applied, after),
             Failure::NotReady(why) => {
-                progress.tried = None;
+                progress.last_attempt = None;
                 return Ok(self.held(progress, why, Vec::new()));
             }
             Failure::Permanent(why) => return Ok(End::Dead(DeadLetterKind::Permanent, why)),
@@ -105,7 +115,7 @@ impl Engine {
             Failure::Uncertain(why) => return Ok(End::Dead(DeadLetterKind::Uncertain, why)),
         };
         if !maybe_applied {
-            self.undone(progress).await?;
+            self.revert_intent(progress).await?;
         }
         let attempts = progress.attempts.saturating_add(1);
         let wait = self.wait(attempts, after);
@@ -121,22 +131,22 @@ impl Engine {
                     trigger = trigger.kind,
                     attempts,
                     ?wait,
-                    "trying again"
+                    "retrying"
                 );
                 tracing::debug!(action = progress.request.id, reason, "why");
                 self.metrics.acted(trigger.kind, "retried");
-                self.later(progress, attempts, wait, &reason)
+                self.waiting(progress, attempts, wait, &reason)
             }
         };
-        let is_long = matches!(&end, End::Aside(state) if !matches!(state, ActionState::Waiting { .. }))
-            || wait > self.policy.longest_backoff;
+        let is_long = matches!(&end, End::Parked(state) if !matches!(state, ActionState::Waiting { .. }))
+            || wait > self.policy.max_backoff;
         if is_long {
-            return self.settle_doubt(trigger, progress, end).await;
+            return self.resolve_doubt(trigger, progress, end).await;
         }
         Ok(end)
     }
 
-    /// After enough attempts, whether the backend could do the action at all.
+    /// Asks the trigger whether it could perform the action at all, once enough attempts failed.
     async fn readiness_after(
         &self,
         trigger: &Guarded<'_>,
@@ -149,41 +159,41 @@ impl Engine {
         Some(trigger.readiness_for(&progress.request).await)
     }
 
-    /// Finds out now what became of an attempt before its action is put aside for long: later, nothing
-    /// may be left to tell.
-    async fn settle_doubt(
+    /// Finds out whether the last attempt took effect before its action is parked for long. Later, there
+    /// may be no trace left.
+    async fn resolve_doubt(
         &self,
         trigger: &Guarded<'_>,
         progress: &mut Progress,
         end: End,
     ) -> Result<End, Interrupted> {
-        let End::Aside(mut state) = end else { return Ok(end) };
-        if progress.tried.is_some() {
+        let End::Parked(mut state) = end else { return Ok(end) };
+        if progress.last_attempt.is_some() {
             match trigger.probe(&progress.request).await {
                 Probe::Done(done) => return Ok(End::Done(done)),
                 Probe::Absent => {
-                    self.undone(progress).await?;
-                    if let ActionState::Held { tried, .. } | ActionState::Waiting { tried, .. } =
-                        &mut state
+                    self.revert_intent(progress).await?;
+                    if let ActionState::Held { last_attempt, .. }
+                    | ActionState::Waiting { last_attempt, .. } = &mut state
                     {
-                        *tried = None;
+                        *last_attempt = None;
                     }
                 }
                 Probe::Repeatable | Probe::Unknown(_) | Probe::Unavailable(_) => {}
             }
         }
-        Ok(End::Aside(state))
+        Ok(End::Parked(state))
     }
 
-    /// Asks the backend once. Where an earlier attempt was cut short, what became of that is found out
-    /// first.
+    /// Fires the action once. If an earlier attempt was interrupted, finds out first whether that took
+    /// effect.
     async fn fire(
         &self,
         trigger: &Guarded<'_>,
         progress: &mut Progress,
     ) -> Result<Result<Done, Failure>, Interrupted> {
         let request = &mut progress.request;
-        if let Some(Attempt { at, checkpoint }) = progress.tried.clone() {
+        if let Some(Attempt { at, checkpoint }) = progress.last_attempt.clone() {
             request.checkpoint = checkpoint;
             match trigger.probe(request).await {
                 Probe::Done(done) => return Ok(Ok(done)),
@@ -198,7 +208,7 @@ impl Engine {
                 }
                 Probe::Absent if self.clock.age(at) > self.policy.uncertain_after => {
                     let why = format!(
-                        "firing was about to begin at {at} and left no trace; it may have been done and cleaned up since"
+                        "an attempt was about to be made at {at} and left no trace; it may have succeeded and been cleaned up since"
                     );
                     return Ok(Err(Failure::Uncertain(why)));
                 }
@@ -210,9 +220,12 @@ impl Engine {
                 Err(failure) => return Ok(Err(failure.certain())),
             }
         }
-        let tried = Attempt { at: self.clock.steady(), checkpoint: request.checkpoint.clone() };
-        self.ledger.intend(&request.id, tried.clone()).await?;
-        progress.tried = Some(tried);
+        let attempt = Attempt { at: self.clock.steady(), checkpoint: request.checkpoint.clone() };
+        progress.permit = self.ledger.intend(&request.event, &request.id, attempt.clone()).await?;
+        progress.last_attempt = Some(attempt);
+        if !progress.permit.may_fire() {
+            return Err(LedgerError::Fenced(progress.request.id.clone()).into());
+        }
         (self.watcher)(Step::Intended);
         let result = trigger.fire(&progress.request).await;
         if result.is_ok() {
@@ -221,44 +234,45 @@ impl Engine {
         Ok(result)
     }
 
-    /// What certainly did not happen leaves no intent behind that a later start would have to be
-    /// uncertain about.
-    async fn undone(&self, progress: &mut Progress) -> Result<(), Interrupted> {
-        if progress.tried.take().is_some() {
-            self.ledger.reopen(&progress.request.id).await?;
+    /// Removes the intent of an attempt that certainly did not take effect. Otherwise a later start would
+    /// be uncertain about it.
+    async fn revert_intent(&self, progress: &mut Progress) -> Result<(), Interrupted> {
+        if progress.last_attempt.take().is_some() {
+            progress.permit = self.ledger.reopen(&progress.permit).await?;
         }
         Ok(())
     }
 
     fn wait(&self, attempts: u32, after: Option<Duration>) -> Duration {
         let doubled = self.policy.backoff.saturating_mul(2_u32.saturating_pow(attempts - 1));
-        doubled.min(self.policy.longest_backoff).max(after.unwrap_or_default())
+        doubled.min(self.policy.max_backoff).max(after.unwrap_or_default())
     }
 
-    /// Held for what is missing, or by fuses.
+    /// The state of an action that is held because something is missing, or by fuses.
     fn held(&self, progress: &Progress, reason: String, fuses: Vec<String>) -> End {
         let since = match &progress.record.state {
             ActionState::Held { since, .. } => *since,
             _ => self.clock.steady(),
         };
-        let (tried, checkpoint) = (progress.tried.clone(), progress.request.checkpoint.clone());
-        End::Aside(ActionState::Held { since, reason, tried, checkpoint, fuses })
+        let (last_attempt, checkpoint) =
+            (progress.last_attempt.clone(), progress.request.checkpoint.clone());
+        End::Parked(ActionState::Held { since, reason, last_attempt, checkpoint, fuses })
     }
 
-    /// To be tried again once `wait` has passed.
-    fn later(&self, progress: &Progress, attempts: u32, wait: Duration, reason: &str) -> End {
+    /// The state of an action that is retried once `wait` has passed.
+    fn waiting(&self, progress: &Progress, attempts: u32, wait: Duration, reason: &str) -> End {
         let until = self.clock.steady().checked_add(wait).unwrap_or(Timestamp::MAX);
-        End::Aside(ActionState::Waiting {
+        End::Parked(ActionState::Waiting {
             until,
             attempts,
             reason: reason.to_owned(),
-            tried: progress.tried.clone(),
+            last_attempt: progress.last_attempt.clone(),
             checkpoint: progress.request.checkpoint.clone(),
         })
     }
 
-    /// Puts an action aside, unless too many are already or it was held for too long.
-    async fn set_aside(
+    /// Parks an action, unless too many are parked or it has been held for too long.
+    async fn park(
         &self,
         trigger: &Guarded<'_>,
         progress: Progress,
@@ -268,23 +282,24 @@ impl Engine {
         if let ActionState::Held { since, reason, .. } = &state
             && self.is_too_old(*since)
         {
-            return self.settle(&progress.request, given_up(reason, *since)).await;
+            let end = given_up(reason, *since);
+            return self.settle(&progress.request, &progress.permit, end).await;
         }
-        // What is off the bus had its place before. Actions of one event get here at once: each with a
-        // place before any is on record.
+        // An action that left the bus earlier has a place already. The actions of one event arrive here
+        // concurrently, and each reserves a place before any is recorded.
         let is_new = !progress.record.off_bus;
-        if is_new && !self.pending.reserve(kind, &progress.request.id, self.policy.held_most) {
-            return self.no_room(trigger, &progress, &state).await;
+        if is_new && !self.parked.reserve(kind, &progress.request.id, self.policy.max_held) {
+            return self.cannot_park(trigger, &progress, &state).await;
         }
         let was_held = matches!(progress.record.state, ActionState::Held { .. });
-        let recorded = self.ledger.hold(&progress.request.id, state.clone()).await;
+        let recorded = self.ledger.hold(&progress.permit, state.clone()).await;
         if is_new {
-            self.pending.vacate(kind);
+            self.parked.vacate(kind);
             if recorded.is_err() {
-                self.pending.forget(&progress.request.id);
+                self.parked.forget(&progress.request.id);
             }
         }
-        recorded?;
+        let permit = recorded?;
         if let ActionState::Held { reason, .. } = &state
             && !was_held
         {
@@ -298,20 +313,20 @@ impl Engine {
                 trigger = kind,
                 rule,
                 missing = reason,
-                "held until what it needs is there"
+                "held until the missing resource is there"
             );
         }
         let action = EventAction { event: progress.request.event, action: progress.record };
         let held = matches!(state, ActionState::Held { .. });
-        self.pending.add(with_state(action, state));
+        self.parked.add(with_state(action, state, permit.revision()));
         (self.watcher)(if held { Step::Held } else { Step::Waiting });
         Ok(())
     }
 
-    /// As many actions are set aside as may be. Where something is missing, this one is given up, so
-    /// that the others' way stays free. Otherwise (the backend as a whole is away, a fuse is off, or the
-    /// action only has to be tried again) there is no way to keep free: the event stays on the bus.
-    async fn no_room(
+    /// Handles an action that cannot be parked because too many are. If it lacks something of its own, it
+    /// is given up, so that it does not block others. Otherwise (the backend as a whole is unavailable, a
+    /// fuse is off, or the action only has to be retried) its event stays on the bus.
+    async fn cannot_park(
         &self,
         trigger: &Guarded<'_>,
         progress: &Progress,
@@ -322,15 +337,16 @@ impl Engine {
             _ => return Err(Interrupted::Full),
         };
         if let Readiness::NotReady(_) = trigger.readiness().await {
-            if progress.tried.is_none() {
-                self.ledger.reopen(&progress.request.id).await?;
+            if progress.last_attempt.is_none() {
+                self.ledger.reopen(&progress.permit).await?;
             }
             return Err(Interrupted::Full);
         }
-        let most = self.policy.held_most;
+        let most = self.policy.max_held;
         let why =
             format!("{reason}; {most} actions of its trigger wait already, which is the limit");
-        self.settle(&progress.request, End::Dead(DeadLetterKind::NotReady, why)).await
+        let end = End::Dead(DeadLetterKind::NotReady, why);
+        self.settle(&progress.request, &progress.permit, end).await
     }
 
     pub(super) fn is_too_old(&self, since: Timestamp) -> bool {
@@ -340,17 +356,18 @@ impl Engine {
     pub(super) async fn settle(
         &self,
         request: &ActionRequest,
+        permit: &Permit,
         end: End,
     ) -> Result<(), Interrupted> {
         let (at, kind) = (self.clock.now(), &request.action.trigger);
         let state = match end {
             End::Done(Done { detail }) => ActionState::Done { at, detail },
             End::Dead(kind, reason) => ActionState::DeadLettered { at, kind, reason },
-            // What is set aside has not ended.
-            End::Aside(_) => return Ok(()),
+            // A parked action has not ended.
+            End::Parked(_) => return Ok(()),
         };
-        self.ledger.settle(&request.id, state.clone()).await?;
-        self.pending.forget(&request.id);
+        self.ledger.settle(permit, state.clone()).await?;
+        self.parked.forget(&request.id);
         match &state {
             ActionState::DeadLettered { kind: why, .. } => {
                 self.metrics.acted(kind, why.as_str());
@@ -389,11 +406,11 @@ impl Engine {
 pub(super) enum End {
     Done(Done),
     Dead(DeadLetterKind, String),
-    /// Set aside in this state.
-    Aside(ActionState),
+    /// Parked in this state.
+    Parked(ActionState),
 }
 
-/// The end of an action that was held for too long.
+/// The end of an action that has been held for too long.
 pub(super) fn given_up(reason: &str, since: Timestamp) -> End {
     End::Dead(DeadLetterKind::NotReady, format!("{reason}; held since {since}"))
 }

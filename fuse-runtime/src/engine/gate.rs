@@ -1,5 +1,5 @@
-//! The gate: which fuses keep an action from being performed. What was decided stays decided;
-//! performing asks the fuses again.
+//! The gate: which fuses prevent an action from being performed. The engine checks the fuses again
+//! before each attempt; the decision stays.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,7 +15,7 @@ pub(crate) struct Gate {
 }
 
 impl Gate {
-    /// The gate of these rules, with these values of their fuses.
+    /// The gate of these rules and values of fuses.
     pub(crate) fn new(ruleset: &Ruleset, fuses: &Fuses) -> Self {
         let value = |name: &str, default| fuses.get(name).unwrap_or(default);
         let on =
@@ -33,8 +33,9 @@ impl Gate {
         self.requires.get(rule)
     }
 
-    /// The fuses that are off among those that the rule requires now, and those that it required when
-    /// the action was decided. A fuse that no rule file declares any more is nobody's to switch.
+    /// The fuses that are off, among those that the rule requires now and those that it required when
+    /// the action was decided. A fuse that is no longer declared does not count, since it cannot be
+    /// switched.
     pub(super) fn off(&self, rule: &str, recorded: &[String]) -> Vec<String> {
         let now = self.required(rule).into_iter().flatten();
         let names: BTreeSet<&String> = now.chain(recorded).collect();
@@ -43,7 +44,7 @@ impl Gate {
     }
 }
 
-/// Why an action is held by fuses that are off, for people.
+/// Why an action is held by fuses that are off, as a sentence.
 pub(super) fn held_by(fuses: &[String]) -> String {
     let (s, verb) = if fuses.len() == 1 { ("", "is") } else { ("s", "are") };
     format!("held by fuse: the fuse{s} `{}` {verb} off", fuses.join("`, `"))
@@ -67,7 +68,7 @@ mod tests {
         let gate = Gate::new(&ruleset, &Fuses::default().set("c", false));
         assert_eq!(gate.off("s/r", &[]), ["c"]);
         assert_eq!(gate.off("s/free", &[]), [""; 0]);
-        // What a rule required when it decided counts, even where the rule is gone.
+        // The fuses that a rule required when it decided count, even if the rule is gone.
         assert_eq!(gate.off("s/gone", &["b".into()]), ["b"]);
         assert_eq!(gate.off("s/r", &["b".into(), "gone".into()]), ["b", "c"]);
         let all = Gate::new(&ruleset, &Fuses::default().set("b", true));

@@ -1,29 +1,34 @@
-//! The engine: takes events off the bus, decides each once, commits that, then fires.
+//! The engine: takes events from the bus, decides each once, commits the decision, then fires its
+//! actions.
 //!
 //! ```text
 //! bus.next -> evaluate -> ledger.decide -> for each action: gate, intend, fire, settle -> bus.ack
-//!                                                             \-> set aside -> ... -> gate, ...
+//!                                                             \-> park -> ... -> gate, ...
 //! ```
-//! Each arrow is durable before the next begins, so that a crash between any two resumes from what
-//! is on record: an event is never decided twice, an action never fired without its intent.
+//! Each step is durable before the next one begins. After a crash between two steps, the engine
+//! continues from the record: it never decides an event twice, and never fires an action without an
+//! intent on record. An action that cannot be performed now is *parked*: it leaves the bus, and is
+//! retried later.
 
-mod aside;
 mod decide;
 mod fire;
-mod follow;
 mod gate;
-mod pending;
-mod shares;
+mod observe;
+mod parked;
+mod retry;
+mod slots;
 #[cfg(test)]
 mod tests;
 
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use fuse_rules::{Fuses, Plan};
 use futures_util::FutureExt as _;
+use futures_util::future::join_all;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
@@ -36,97 +41,101 @@ use crate::metrics::Metrics;
 use crate::shutdown::Shutdown;
 use crate::triggers::{Guarded, Readiness, Triggers};
 
-pub(crate) use aside::DiscardError;
-pub use aside::discarded;
 pub use decide::reject_unrenderable;
-use fire::Waits;
-pub(crate) use follow::{Follower, Watch};
+use fire::Caller;
 pub(crate) use gate::Gate;
-pub(crate) use pending::{Group, Pending};
-pub(crate) use shares::Shares;
+pub(crate) use observe::{Follower, Watch};
+pub(crate) use parked::{Group, Parked};
+pub(crate) use retry::DiscardError;
+pub use retry::discarded;
+pub(crate) use slots::Slots;
 
-/// A point in the life of an event, for who watches the engine.
+/// A point in the life of an event, for watchers of the engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Step {
-    /// An event was taken off the bus.
+    /// The bus delivered an event.
     Taken,
     /// Its decisions are durable.
     Decided,
     /// The intent to fire an action is durable.
     Intended,
-    /// The trigger backend says that the action was performed.
+    /// The trigger reports that the action was performed.
     Fired,
-    /// That is durable.
+    /// The terminal state of an action is durable.
     Recorded,
-    /// It is durable that an action waits for something that is missing, or is held by a fuse.
+    /// It is durable that an action is held, because something is missing or a fuse is off.
     Held,
-    /// It is durable that an action is to be tried again later.
+    /// It is durable that an action is retried later.
     Waiting,
-    /// The event is off the bus for good.
+    /// The event has left the bus for good.
     Acked,
 }
 
-/// Is called at every step.
+/// A function that is called at every step.
 pub type Watcher = Arc<dyn Fn(Step) + Send + Sync>;
 
-/// How the engine tries again, and how much it does at once.
+/// How the engine retries, and how much it does concurrently.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
-    /// How many events are worked on at once.
+    /// How many events are processed concurrently.
     pub events: usize,
-    /// How many actions are performed at once, in fair shares: one trigger gets up to a half, one rule
-    /// up to a third.
+    /// How many actions are performed concurrently. One trigger gets up to a half of these slots, one
+    /// rule up to a third.
     pub actions: usize,
-    /// How often an action is tried in all before it becomes a dead letter.
+    /// How many times an action is attempted before it becomes a dead letter.
     pub attempts: u32,
-    /// The wait before the second attempt; it doubles with each further one.
+    /// The delay before the second attempt. It doubles with each further attempt.
     pub backoff: Duration,
-    /// The longest wait between attempts, unless the backend asks for a longer one.
-    pub longest_backoff: Duration,
-    /// How old an intent without a trace may be before the action counts as uncertain.
+    /// The longest delay between attempts, unless the backend asks for a longer one.
+    pub max_backoff: Duration,
+    /// How old an intent may be before an action that left no trace counts as uncertain.
     pub uncertain_after: Duration,
-    /// After how many attempts it is asked whether the backend could do the action at all. Where it
-    /// could not, the action is held.
+    /// After how many failed attempts the engine asks the trigger whether it could perform the action at
+    /// all. If not, the action is held.
     pub hold_after: u32,
-    /// How often it is looked whether what held actions wait for is there.
+    /// How often the engine checks whether held actions can be performed.
     pub recheck: Duration,
     /// How long an action may be held before it becomes a dead letter.
     pub held_for: Duration,
-    /// How many actions of one trigger may be held or wait to be tried again. Of those past it, the ones
-    /// that lack something become dead letters; the others stay on the bus.
-    pub held_most: usize,
+    /// How many actions of one trigger may be held or wait for a retry. Beyond that, actions that lack
+    /// something become dead letters, and the others stay on the bus.
+    pub max_held: usize,
 }
 
 impl Default for Policy {
-    /// 64 events and 64 actions at once, 8 attempts from 1 s to 1 min apart, held after 3 where the
-    /// backend is away, uncertain after 5 min; what is missing is looked for every 2 s, for a day, by 10,000 actions a trigger.
+    /// 64 events and 64 actions concurrently; 8 attempts, 1 s to 1 min apart; held after 3 attempts if the
+    /// backend is unavailable; uncertain after 5 min. Held actions are checked every 2 s, for a day, up to
+    /// 10,000 per trigger.
     fn default() -> Self {
         Self {
             events: 64,
             actions: 64,
             attempts: 8,
             backoff: Duration::from_secs(1),
-            longest_backoff: Duration::from_secs(60),
+            max_backoff: Duration::from_secs(60),
             uncertain_after: Duration::from_secs(300),
             hold_after: 3,
             recheck: Duration::from_secs(2),
             held_for: Duration::from_secs(24 * 3600),
-            held_most: 10_000,
+            max_held: 10_000,
         }
     }
 }
 
-/// How many KiB of bodies are decided on at once; a larger one is decided on alone.
-pub(crate) const DECIDED_AT_ONCE: u32 = 8 << 10;
-/// The longest wait before an event is handed out again for which something failed.
-const LONGEST_NACK: Duration = Duration::from_secs(60);
+/// How many KiB of event bodies are decided concurrently. A larger body is decided alone.
+pub(crate) const MAX_DECIDING_KIB: u32 = 8 << 10;
+/// The longest delay before an event is delivered again after an error.
+const MAX_NACK_DELAY: Duration = Duration::from_secs(60);
 
-/// All that the engine works with.
+/// How often the delivery of an event is extended while its actions are performed.
+const EXTEND_EVERY: Duration = Duration::from_secs(10);
+
+/// Everything that the engine works with.
 pub(crate) struct Engine {
     pub(crate) bus: Arc<dyn Bus>,
     pub(crate) ledger: Arc<dyn Ledger>,
     pub(crate) plan: Plan,
-    /// The hash of the rules that the plan was made of.
+    /// The hash of the rules from which the plan was compiled.
     pub(crate) plan_hash: String,
     pub(crate) fuses: Fuses,
     pub(crate) gate: Gate,
@@ -135,24 +144,24 @@ pub(crate) struct Engine {
     pub(crate) clock: Clock,
     pub(crate) policy: Policy,
     pub(crate) watcher: Watcher,
-    /// Room for the bodies of events that are being decided, in KiB.
+    /// Limits the bodies of the events that are being decided, in KiB.
     pub(crate) deciding: Semaphore,
-    /// Places for actions that are being performed.
-    pub(crate) shares: Arc<Shares>,
-    /// The actions that are off the bus.
-    pub(crate) pending: Arc<Pending>,
-    /// Whether something failed since it was last looked what is on record.
+    /// Limits the actions that are being performed.
+    pub(crate) slots: Arc<Slots>,
+    /// The actions that left the bus.
+    pub(crate) parked: Arc<Parked>,
+    /// Whether something failed since the parked actions were last compared with the ledger.
     pub(crate) in_doubt: AtomicBool,
-    /// Work under way. It outlives a fault in what started it.
+    /// The tasks in progress. They survive a panic of the task that started them.
     pub(crate) working: Mutex<JoinSet<()>>,
 }
 
-/// Why work on an event was put down; a redelivery takes it up again.
+/// Why work on an event was interrupted. A redelivery resumes it.
 #[derive(Debug, thiserror::Error)]
 enum Interrupted {
     #[error("the runtime is stopping")]
     Stopping,
-    #[error("what actions wait for is away, and as many of them wait as may")]
+    #[error("a backend is unavailable, and the largest number of actions waits for it")]
     Full,
     #[error(transparent)]
     Ledger(#[from] LedgerError),
@@ -160,14 +169,21 @@ enum Interrupted {
     Bus(#[from] BusError),
 }
 
+impl Interrupted {
+    /// Whether the record of an action changed meanwhile, so that it must be read again.
+    fn is_superseded(&self) -> bool {
+        matches!(self, Self::Ledger(LedgerError::Taken { .. } | LedgerError::Fenced(_)))
+    }
+}
+
 impl Engine {
-    /// Works until told to stop.
+    /// Processes events until the shutdown is requested.
     pub(crate) async fn run(self: Arc<Self>, stop: Shutdown) {
-        let places = Arc::new(Semaphore::new(self.policy.events));
+        let slots = Arc::new(Semaphore::new(self.policy.events));
         let mut failures = 0;
         loop {
             // The semaphore is never closed.
-            let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+            let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
             let delivery = tokio::select! {
                 biased;
                 () = stop.requested() => return,
@@ -179,12 +195,12 @@ impl Engine {
                     let (engine, stop) = (Arc::clone(&self), stop.clone());
                     self.spawn(async move {
                         engine.work(delivery, &stop).await;
-                        drop(place);
+                        drop(slot);
                     });
                 }
                 Err(BusError::Closed) => return,
                 Err(error) => {
-                    self.tell_trouble(&error.into(), None, "cannot take an event off the bus");
+                    self.log_error(&error.into(), None, "cannot take an event from the bus");
                     self.pause(self.backoff(failures), &stop).await;
                     failures += 1;
                 }
@@ -192,7 +208,7 @@ impl Engine {
         }
     }
 
-    /// Waits until all work under way is finished or put down.
+    /// Waits until all tasks are finished or interrupted.
     pub(crate) async fn finish(&self) {
         loop {
             let mut working =
@@ -200,12 +216,12 @@ impl Engine {
             if working.is_empty() {
                 return;
             }
-            // Where this future is dropped, so is the work.
+            // If this future is dropped, so are the tasks.
             while working.join_next().await.is_some() {}
         }
     }
 
-    /// Cuts all work under way short.
+    /// Aborts all tasks.
     pub(crate) async fn abort(&self) {
         let mut working =
             std::mem::take(&mut *self.working.lock().unwrap_or_else(PoisonError::into_inner));
@@ -231,23 +247,23 @@ impl Engine {
                     source = key.source,
                     name = key.name,
                     event = key.id,
-                    "put down until the next start"
+                    "interrupted until the next start"
                 );
                 return;
             }
-            // There is room once something is released, which is found out at that pace.
+            // There is room once held actions are performed, which is checked at that rate.
             Ok(Err(Interrupted::Full)) => self.policy.recheck.saturating_mul(5),
             Ok(Err(error)) => {
-                self.tell_trouble(&error, Some(&key), "cannot settle an event");
-                self.backoff(delivery.redelivered())
+                self.log_error(&error, Some(&key), "cannot settle an event");
+                self.backoff(delivery.nacks())
             }
             Err(_) => {
                 self.panicked("event", &key);
-                self.backoff(delivery.redelivered())
+                self.backoff(delivery.nacks())
             }
         };
         if let Err(error) = self.bus.nack(delivery, wait).await {
-            self.tell_trouble(&error.into(), Some(&key), "an event waits for the next start");
+            self.log_error(&error.into(), Some(&key), "an event waits for the next start");
         }
     }
 
@@ -263,16 +279,16 @@ impl Engine {
             let off_bus = action.off_bus;
             let action = EventAction { event: key.clone(), action };
             if off_bus {
-                // Somebody looks after it already, unless its setting aside was cut short.
-                self.look_after(action, stop);
-            } else if self.is_stuck(&action.action.action.trigger).await {
+                // It is parked already, unless that was interrupted.
+                self.resume(action, stop);
+            } else if self.is_blocked(&action.action.action.trigger).await {
                 return Err(Interrupted::Full);
             } else {
-                open.push(self.perform(action, Waits::Event, stop));
+                open.push(self.perform(action, Caller::Event, stop));
             }
         }
-        // All are tried, whatever becomes of the others.
-        for result in join_all(open.into_iter()).await {
+        // Every action is attempted, whether or not others fail.
+        for result in self.while_extending(delivery, join_all(open)).await {
             result?;
         }
         self.bus.ack(delivery).await?;
@@ -282,10 +298,25 @@ impl Engine {
         Ok(())
     }
 
-    /// Whether a trigger's backend is away and as many of its actions wait as may, so that there is
-    /// nothing to try.
-    async fn is_stuck(&self, kind: &str) -> bool {
-        if self.pending.has_room(kind, self.policy.held_most) {
+    /// Does `work`, and keeps the delivery alive meanwhile.
+    async fn while_extending<T>(&self, delivery: &Delivery, work: impl Future<Output = T>) -> T {
+        let mut work = pin!(work);
+        loop {
+            match tokio::time::timeout(EXTEND_EVERY, work.as_mut()).await {
+                Ok(done) => return done,
+                Err(_elapsed) => {
+                    if let Err(error) = self.bus.extend(delivery).await {
+                        tracing::debug!(%error, "cannot extend a delivery");
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whether the backend of a trigger is unavailable and the largest number of its actions waits, so
+    /// that an attempt is pointless.
+    async fn is_blocked(&self, kind: &str) -> bool {
+        if self.parked.has_room(kind, self.policy.max_held) {
             return false;
         }
         let Some(trigger) = self.triggers.get(kind) else { return false };
@@ -294,20 +325,22 @@ impl Engine {
     }
 
     fn backoff(&self, failures: u32) -> Duration {
-        self.policy.backoff.saturating_mul(2_u32.saturating_pow(failures)).min(LONGEST_NACK)
+        self.policy.backoff.saturating_mul(2_u32.saturating_pow(failures)).min(MAX_NACK_DELAY)
     }
 
-    /// Says that work failed and is done again, at a bounded rate.
-    fn tell_trouble(&self, error: &Interrupted, event: Option<&EventKey>, what: &'static str) {
+    /// Logs an error after which the work is retried, at a bounded rate.
+    fn log_error(&self, error: &Interrupted, event: Option<&EventKey>, what: &'static str) {
         static LIMIT: LogLimit = LogLimit::new();
         self.in_doubt.store(true, Ordering::Relaxed);
-        if let Some(left_out) = LIMIT.pass() {
+        if error.is_superseded() {
+            tracing::debug!(%error, "{what}; reading it again");
+        } else if let Some(left_out) = LIMIT.pass() {
             let event = event.map(ToString::to_string).unwrap_or_default();
-            tracing::error!(event, %error, left_out, "{what}; trying again");
+            tracing::error!(event, %error, left_out, "{what}; retrying");
         }
     }
 
-    /// Says that a fault of fuse was met; the work is done again.
+    /// Logs a panic after which the work is retried, at a bounded rate.
     fn panicked(&self, task: &'static str, event: &EventKey) {
         static LIMIT: LogLimit = LogLimit::new();
         self.in_doubt.store(true, Ordering::Relaxed);
@@ -317,36 +350,16 @@ impl Engine {
                 task,
                 %event,
                 left_out,
-                "a fault inside fuse interrupted work, which is done again; please report it"
+                "a fault inside fuse interrupted work, which is retried; please report it"
             );
         }
     }
 
-    /// Waits, but not past the time to stop.
+    /// Sleeps, but not past the request to shut down.
     pub(crate) async fn pause(&self, time: Duration, stop: &Shutdown) {
         tokio::select! {
             () = stop.requested() => {}
             () = tokio::time::sleep(time) => {}
         }
     }
-}
-
-/// Drives all futures at once, in this task.
-pub(crate) async fn join_all<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output> {
-    use std::task::Poll;
-    let mut pending: Vec<_> = futures.map(|future| (Box::pin(future), None)).collect();
-    std::future::poll_fn(|context| {
-        let mut waiting = false;
-        for (future, output) in &mut pending {
-            if output.is_none() {
-                match future.as_mut().poll(context) {
-                    Poll::Ready(value) => *output = Some(value),
-                    Poll::Pending => waiting = true,
-                }
-            }
-        }
-        if waiting { Poll::Pending } else { Poll::Ready(()) }
-    })
-    .await;
-    pending.into_iter().filter_map(|(_, output)| output).collect()
 }

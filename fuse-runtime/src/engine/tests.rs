@@ -1,5 +1,6 @@
 //! What becomes of actions whose backend fails, by a backend that fails as it is told.
 
+mod extend;
 mod faults;
 mod held;
 mod plant;
@@ -13,10 +14,11 @@ use fuse_rules::{Ruleset, Schema, SourceSchema};
 use tokio::sync::mpsc;
 
 use super::Policy;
-use crate::ledger::{ActionState, DeadLetterKind, EmbeddedLedger, Ledger};
+use crate::backend::Backend;
+use crate::ledger::{ActionState, DeadLetterKind};
 use crate::shutdown::Shutdown;
 use crate::sources::{BoundSource, EventBinding, Incoming, Intake, Source, SourceError, Sources};
-use crate::store::Store;
+use crate::testing::MemoryBackend;
 use crate::triggers::{ActionRequest, Done, Failure, Probe, Trigger, Triggers};
 use crate::{Runtime, registry};
 
@@ -84,13 +86,13 @@ async fn state_after(
     asked: usize,
     backoff: Duration,
 ) -> ActionState {
-    let folder = tempfile::tempdir().unwrap();
+    let backend = MemoryBackend::new();
     let (fired, mut firings) = mpsc::unbounded_channel();
     let triggers = Triggers::new().with(Scripted { results: Mutex::new(results.into()), fired });
     let sources = Sources::new().with("silent", Silent);
     let text = "source q silent { event e }\nsensor s on q.e { rule r { trigger scripted {} } }";
     let ruleset = Ruleset::parse("test.rules", text, &registry(&sources, &triggers)).unwrap();
-    let policy = Policy { attempts: 3, backoff, longest_backoff: backoff, ..Policy::default() };
+    let policy = Policy { attempts: 3, backoff, max_backoff: backoff, ..Policy::default() };
     let (recorded, mut records) = mpsc::unbounded_channel();
     let running = Runtime::new(ruleset, sources, triggers)
         .policy(policy)
@@ -100,7 +102,7 @@ async fn state_after(
                 let _gone = recorded.send(());
             }
         }))
-        .start(Store::open(folder.path()).unwrap())
+        .start(backend.clone())
         .await
         .unwrap();
     let taken = running.intake().accept(Incoming::json("q", "e", "{}")).await.unwrap();
@@ -111,8 +113,7 @@ async fn state_after(
         records.recv().await.unwrap();
     }
     assert!(running.stop().await, "the stop is in time");
-    let store = Store::open(folder.path()).unwrap();
-    let mut found = EmbeddedLedger::new(store).find(&taken.id).await.unwrap();
+    let mut found = backend.restarted().ledger().find(&taken.id).await.unwrap();
     found.remove(0).actions.remove(0).state
 }
 
@@ -152,23 +153,21 @@ async fn what_cannot_succeed_is_not_tried_again() {
 async fn a_stop_between_attempts_leaves_no_doubt_where_there_is_none() {
     for maybe_applied in [false, true] {
         let state = state_after(vec![failing(maybe_applied)], 1, NEVER).await;
-        let ActionState::Waiting { attempts, reason, tried, .. } = state else {
+        let ActionState::Waiting { attempts, reason, last_attempt, .. } = state else {
             panic!("{state:?}")
         };
         assert_eq!((attempts, reason.as_str()), (1, "the backend is away"));
-        assert_eq!(tried.is_some(), maybe_applied);
+        assert_eq!(last_attempt.is_some(), maybe_applied);
     }
 }
 
 impl super::Engine {
-    /// An engine that nobody runs.
-    pub(crate) async fn idle(store: Store) -> Arc<Self> {
-        use crate::bus::EmbeddedBus;
-
+    /// An engine that does not run.
+    pub(crate) fn idle(backend: &impl Backend) -> Arc<Self> {
         let ruleset = Ruleset::parse("x.rules", "", &fuse_rules::Registry::new()).unwrap();
         Arc::new(Self {
-            bus: Arc::new(EmbeddedBus::new(store.clone(), 1).await.unwrap()),
-            ledger: Arc::new(EmbeddedLedger::new(store)),
+            bus: backend.bus(),
+            ledger: backend.ledger(),
             plan: ruleset.plan(),
             plan_hash: String::new(),
             fuses: fuse_rules::Fuses::default(),
@@ -178,9 +177,9 @@ impl super::Engine {
             clock: crate::clock::Clock::system(),
             policy: Policy::default(),
             watcher: Arc::new(|_| {}),
-            deciding: tokio::sync::Semaphore::new(super::DECIDED_AT_ONCE as usize),
-            shares: super::Shares::new(2),
-            pending: Arc::default(),
+            deciding: tokio::sync::Semaphore::new(super::MAX_DECIDING_KIB as usize),
+            slots: super::Slots::new(2),
+            parked: Arc::default(),
             in_doubt: false.into(),
             working: Mutex::default(),
         })

@@ -7,8 +7,9 @@ use kube::api::DynamicObject;
 use kube::runtime::watcher::{self, Event, watcher};
 use serde_json::Value;
 
-use super::triggers::metadata::{ACTION, ACTION_ID};
+use super::triggers::metadata::{ACTION, ACTION_ID, event_of};
 use super::{Cluster, Place};
+use crate::event::EventKey;
 use crate::ledger::ObservedResult;
 use crate::triggers::Failure;
 
@@ -28,6 +29,7 @@ pub(crate) enum Seen {
 /// An object of an action, and what it came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Followed {
+    pub(crate) event: EventKey,
     pub(crate) action: String,
     pub(crate) namespace: Option<String>,
     pub(crate) name: String,
@@ -85,10 +87,12 @@ fn told(error: &watcher::Error) -> String {
 }
 
 fn followed(kind: &str, object: DynamicObject) -> Option<Followed> {
-    let action = object.metadata.annotations.as_ref()?.get(ACTION_ID)?.clone();
+    let annotations = object.metadata.annotations.as_ref()?;
+    let (event, action) = (event_of(annotations)?, annotations.get(ACTION_ID)?.clone());
     let status = object.data.get("status").unwrap_or(&Value::Null);
     let (result, phase, message) = outcome(kind, status)?;
     Some(Followed {
+        event,
         action,
         namespace: object.metadata.namespace,
         name: object.metadata.name?,

@@ -1,40 +1,53 @@
 //! The ledger in the state folder.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 use redb::{ReadTransaction, ReadableTable, TableDefinition, WriteTransaction};
 
-use super::dead::{self, Dead};
-use super::read::{self, ActionRow, DecidedRow, Listed, action_dead_since, assemble};
+use super::once::{OnceDocument, OnceDocuments};
+use super::read::{self, ActionRow, DecidedRow, Listed, assemble};
+use super::transition::{self, DeadEntry, DecidedEvent, Lists, Transition};
 use super::{
     ActionRecord, ActionState, Attempt, Counts, DeadLetter, EventAction, EventRecord, Ledger,
-    LedgerError, Observed, ObservedResult, Verdict, once, prune,
+    LedgerError, Observed, Permit, Verdict, prune,
 };
 use crate::event::EventKey;
 use crate::store::{
-    ACTIONS, DEAD, DECIDED, EVENTS, HELD, RUNNING, STATUS, Store, StoreError, UNSETTLED, get_row,
-    put_row,
+    ACTIONS, DEAD, DECIDED, EVENTS, HELD, ONCE, ONCE_ENDS, RUNNING, STATUS, Store, StoreError,
+    UNSETTLED, get_row, put_row,
 };
 
-/// A [`Ledger`] over a [`Store`], the same one that the bus is over: an event can be decided once
-/// the bus accepted it.
+/// How many damaged records are remembered and logged.
+const MAX_KNOWN_DAMAGED: usize = 1000;
+
+/// A [`Ledger`] over the [`Store`] of the embedded bus: an event can be decided once the bus accepted
+/// it.
 #[derive(Clone, Debug)]
-pub struct EmbeddedLedger {
+pub(crate) struct EmbeddedLedger {
     store: Store,
-    /// Why records could not be read, by what it says of them.
+    /// Why records could not be read. The text identifies the record.
     damaged: Arc<Mutex<BTreeSet<String>>>,
 }
 
+impl From<StoreError> for LedgerError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Closed => Self::Closed,
+            StoreError::Storage(problem) => Self::Storage(problem),
+            other => Self::Storage(other.to_string()),
+        }
+    }
+}
+
 impl EmbeddedLedger {
-    /// The ledger of `store`.
-    pub fn new(store: Store) -> Self {
+    pub(crate) fn new(store: Store) -> Self {
         Self { store, damaged: Arc::default() }
     }
 
-    /// The actions whose ids a table lists, page by page.
+    /// One page of the actions whose ids a table lists.
     async fn listed(
         &self,
         table: TableDefinition<'static, &'static str, ()>,
@@ -56,10 +69,22 @@ impl EmbeddedLedger {
         }
         Ok(actions)
     }
-}
 
-/// How many damaged records are remembered and told of.
-const MAX_KNOWN_DAMAGED: usize = 1000;
+    /// Changes the state of an action. The store belongs to one process, so that no permit expires.
+    async fn change(
+        &self,
+        event: &EventKey,
+        action: &str,
+        transition: Transition,
+    ) -> Result<Permit, LedgerError> {
+        let permit = Permit::new(event.clone(), action.to_owned(), 0);
+        let (event, action) = (event.clone(), action.to_owned());
+        self.store
+            .write(move |transaction| change(transaction, &event, &action, &transition))
+            .await??;
+        Ok(permit)
+    }
+}
 
 #[async_trait]
 impl Ledger for EmbeddedLedger {
@@ -78,67 +103,50 @@ impl Ledger for EmbeddedLedger {
         Ok(self.store.read(move |transaction| read::find(transaction, &id)).await?)
     }
 
-    async fn action(&self, id: &str) -> Result<Option<EventAction>, LedgerError> {
+    async fn action(
+        &self,
+        event: &EventKey,
+        action: &str,
+    ) -> Result<Option<EventAction>, LedgerError> {
+        Ok(self.find_action(action).await?.filter(|found| found.event == *event))
+    }
+
+    async fn find_action(&self, id: &str) -> Result<Option<EventAction>, LedgerError> {
         let id = id.to_owned();
         Ok(self.store.read(move |transaction| read::action(transaction, id)).await?)
     }
 
-    async fn intend(&self, action: &str, attempt: Attempt) -> Result<(), LedgerError> {
-        let id = action.to_owned();
-        let Attempt { at, checkpoint } = attempt;
-        self.store
-            .write(move |transaction| {
-                change(transaction, &id, |state| {
-                    let checkpoint = checkpoint.clone();
-                    (!state.is_settled()).then_some(ActionState::Intended { at, checkpoint })
-                })
-            })
-            .await?
+    async fn intend(
+        &self,
+        event: &EventKey,
+        action: &str,
+        attempt: Attempt,
+    ) -> Result<Permit, LedgerError> {
+        self.change(event, action, Transition::Intend(attempt)).await
     }
 
-    async fn hold(&self, action: &str, held: ActionState) -> Result<(), LedgerError> {
-        if !held.is_set_aside() {
-            let why = format!("action `{action}` cannot be set aside with a state that is not");
-            return Err(LedgerError::Invalid(why));
-        }
-        let id = action.to_owned();
-        self.store
-            .write(move |transaction| {
-                change(transaction, &id, |state| (!state.is_settled()).then(|| held.clone()))
-            })
-            .await?
+    async fn hold(&self, permit: &Permit, state: ActionState) -> Result<Permit, LedgerError> {
+        self.change(permit.event(), permit.action(), Transition::Hold(state)).await
     }
 
-    async fn observe(&self, action: &str, observed: Observed) -> Result<bool, LedgerError> {
-        let id = action.to_owned();
-        self.store.write(move |transaction| observe(transaction, &id, &observed)).await?
+    async fn settle(&self, permit: &Permit, state: ActionState) -> Result<(), LedgerError> {
+        self.change(permit.event(), permit.action(), Transition::Settle(state)).await?;
+        Ok(())
     }
 
-    async fn settle(&self, action: &str, state: ActionState) -> Result<(), LedgerError> {
-        if !state.is_settled() {
-            return Err(LedgerError::Invalid(format!(
-                "action `{action}` can not be settled with a state that is no end"
-            )));
-        }
-        let id = action.to_owned();
-        self.store
-            .write(move |transaction| {
-                change(transaction, &id, |before| {
-                    (!before.is_settled() || *before == state).then(|| state.clone())
-                })
-            })
-            .await?
+    async fn reopen(&self, permit: &Permit) -> Result<Permit, LedgerError> {
+        self.change(permit.event(), permit.action(), Transition::Reopen).await
     }
 
-    async fn reopen(&self, action: &str) -> Result<(), LedgerError> {
-        let id = action.to_owned();
+    async fn observe(
+        &self,
+        event: &EventKey,
+        action: &str,
+        observed: Observed,
+    ) -> Result<bool, LedgerError> {
+        let (event, action) = (event.clone(), action.to_owned());
         self.store
-            .write(move |transaction| {
-                change(transaction, &id, |state| match state {
-                    ActionState::Done { .. } => None,
-                    _ => Some(ActionState::Pending),
-                })
-            })
+            .write(move |transaction| observe(transaction, &event, &action, &observed))
             .await?
     }
 
@@ -170,16 +178,16 @@ impl Ledger for EmbeddedLedger {
         Ok(self.store.read(move |transaction| read::dead_letters(transaction, limit)).await?)
     }
 
-    fn damaged(&self) -> u64 {
-        self.damaged.lock().unwrap_or_else(PoisonError::into_inner).len() as u64
-    }
-
     async fn counts(&self) -> Result<Counts, LedgerError> {
         Ok(self.store.read(read::counts).await?)
     }
 
     async fn prune(&self, older_than: Timestamp) -> Result<u64, LedgerError> {
         Ok(prune::prune(&self.store, older_than).await?)
+    }
+
+    fn damaged(&self) -> u64 {
+        self.damaged.lock().unwrap_or_else(PoisonError::into_inner).len() as u64
     }
 }
 
@@ -192,40 +200,31 @@ fn decide(
     let statuses = transaction.open_table(STATUS)?;
     let mut all_decided = transaction.open_table(DECIDED)?;
     let mut actions = transaction.open_table(ACTIONS)?;
-    let on_file = assemble(&events, &statuses, &all_decided, &actions, &key)?;
-    let Some(mut record) = on_file else {
+    let on_record = assemble(&events, &statuses, &all_decided, &actions, &key)?;
+    let Some(mut record) = on_record else {
         return Ok(Err(LedgerError::UnknownEvent(verdict.event.clone())));
     };
     if record.decided.is_some() {
         return Ok(Ok(record));
     }
-    // All checks come before the first write: a refusal then leaves nothing to take back.
-    if let Some(problem) = contradiction(verdict, &actions)? {
-        return Ok(Err(LedgerError::Invalid(problem)));
+    // Every check comes before the first write, so that there is nothing to undo.
+    for (id, _) in &verdict.actions {
+        if actions.get(id.as_str())?.is_some() {
+            return Ok(Err(LedgerError::Invalid(transition::two_actions(id))));
+        }
     }
-
-    let once::Applied { decisions, actions: fired } = once::apply(transaction, verdict)?;
-    let mut unsettled = transaction.open_table(UNSETTLED)?;
-    for (id, action) in fired {
-        let requires = verdict.requires.get(&action.rule).cloned().unwrap_or_default();
-        let row = ActionRow {
-            event: verdict.event.clone(),
-            action,
-            state: ActionState::Pending,
-            requires,
-            off_bus: false,
-            observed: None,
+    let before = claimed(transaction, verdict)?;
+    let mut documents = before.clone();
+    let DecidedEvent { decisions, actions: fired } =
+        match transition::decide(verdict, &mut documents) {
+            Ok(decided) => decided,
+            Err(error) => return Ok(Err(error)),
         };
-        put_row(&mut actions, &id, &row)?;
-        unsettled.insert(id.as_str(), ())?;
-        record.actions.push(ActionRecord {
-            id,
-            action: row.action,
-            state: row.state,
-            requires: row.requires,
-            off_bus: false,
-            observed: None,
-        });
+    write_claims(transaction, &before, &documents)?;
+    let mut unsettled = transaction.open_table(UNSETTLED)?;
+    for action in &fired {
+        unsettled.insert(action.id.as_str(), ())?;
+        put_row(&mut actions, &action.id, &ActionRow::new(&verdict.event, action))?;
     }
     let row = DecidedRow {
         plan: verdict.plan.clone(),
@@ -233,109 +232,125 @@ fn decide(
         rejected: verdict.rejected.clone(),
         mismatch: verdict.mismatch.clone(),
         decisions,
-        actions: record.actions.iter().map(|one| one.id.clone()).collect(),
+        actions: fired.iter().map(|action| action.id.clone()).collect(),
     };
     put_row(&mut all_decided, &key, &row)?;
     let mut dead = transaction.open_table(DEAD)?;
-    for letter in dead::from_the_start(&row) {
-        dead.insert((row.decided.as_nanosecond(), key.as_str(), &*letter.encode()), ())?;
+    for entry in transition::dead_on_decision(row.rejected.as_deref(), &row.decisions) {
+        dead.insert((row.decided.as_nanosecond(), key.as_str(), &*entry.encode()), ())?;
     }
     record.decided = Some(row.decided);
     record.plan = Some(row.plan);
     record.rejected = row.rejected;
     record.mismatch = row.mismatch;
     record.decisions = row.decisions;
+    record.actions = fired;
     Ok(Ok(record))
 }
 
-/// What is wrong with the verdict, where something is.
-fn contradiction(
-    verdict: &Verdict,
-    actions: &impl ReadableTable<&'static str, &'static [u8]>,
-) -> Result<Option<String>, StoreError> {
-    if verdict.rejected.is_some() && !verdict.actions.is_empty() {
-        return Ok(Some("an event that is refused can have no actions".into()));
+/// The documents of the once keys that a verdict claims.
+fn claimed(transaction: &WriteTransaction, verdict: &Verdict) -> Result<OnceDocuments, StoreError> {
+    let mut documents = OnceDocuments::new();
+    if verdict.once.is_empty() {
+        return Ok(documents);
     }
-    let mut ids = HashSet::new();
-    for (id, _) in &verdict.actions {
-        if id.is_empty() {
-            return Ok(Some("an action has no id".into()));
-        }
-        if !ids.insert(id.as_str()) || actions.get(id.as_str())?.is_some() {
-            return Ok(Some(format!("there are two actions with the id `{id}`")));
+    let table = transaction.open_table(ONCE)?;
+    for claim in &verdict.once {
+        if let Some(document) = get_row::<OnceDocument>(&table, &claim.key)? {
+            documents.insert(claim.key.clone(), document);
         }
     }
-    let named = verdict.decisions.iter().filter_map(|d| d.action.as_deref());
-    Ok(named
-        .into_iter()
-        .find(|id| !ids.contains(id))
-        .map(|id| format!("a decision names the action `{id}`, which the verdict does not hold")))
+    Ok(documents)
 }
 
-/// Records what the object of an action came to; whether that is news. The end stays the end.
+/// Writes the documents that changed.
+fn write_claims(
+    transaction: &WriteTransaction,
+    before: &OnceDocuments,
+    after: &OnceDocuments,
+) -> Result<(), StoreError> {
+    for (key, document) in after {
+        let old = before.get(key);
+        if old == Some(document) {
+            continue;
+        }
+        let mut ends = transaction.open_table(ONCE_ENDS)?;
+        if let Some(old) = old {
+            ends.remove((old.claim.until.as_nanosecond(), key.as_str()))?;
+        }
+        ends.insert((document.claim.until.as_nanosecond(), key.as_str()), ())?;
+        put_row(&mut transaction.open_table(ONCE)?, key, document)?;
+    }
+    Ok(())
+}
+
+fn change(
+    transaction: &WriteTransaction,
+    event: &EventKey,
+    id: &str,
+    transition: &Transition,
+) -> Result<Result<(), LedgerError>, StoreError> {
+    let Some(record) = action_of(transaction, event, id)? else {
+        return Ok(Err(LedgerError::UnknownAction(id.to_owned())));
+    };
+    match transition::change(&record, transition) {
+        Ok(None) => Ok(Ok(())),
+        Ok(Some(changed)) => write_action(transaction, event, &record, &changed).map(Ok),
+        Err(error) => Ok(Err(error)),
+    }
+}
+
 fn observe(
     transaction: &WriteTransaction,
+    event: &EventKey,
     id: &str,
     observed: &Observed,
 ) -> Result<Result<bool, LedgerError>, StoreError> {
-    let mut actions = transaction.open_table(ACTIONS)?;
-    let Some(mut row) = get_row::<ActionRow>(&actions, id)? else {
+    let Some(record) = action_of(transaction, event, id)? else {
         return Ok(Err(LedgerError::UnknownAction(id.to_owned())));
     };
-    let is_news = row.observed.as_ref().is_none_or(|before| {
-        let same = before.result == observed.result
-            && before.phase == observed.phase
-            && before.message == observed.message;
-        before.result == ObservedResult::Running && !same
-    });
-    if !is_news {
-        return Ok(Ok(false));
-    }
-    let mut running = transaction.open_table(RUNNING)?;
-    if observed.result == ObservedResult::Running {
-        running.insert(id, ())?;
-    } else {
-        running.remove(id)?;
-    }
-    row.observed = Some(observed.clone());
-    put_row(&mut actions, id, &row)?;
+    let Some(changed) = transition::observe(&record, observed) else { return Ok(Ok(false)) };
+    write_action(transaction, event, &record, &changed)?;
     Ok(Ok(true))
 }
 
-/// Changes an action's state to what `next` gives; `None` where its state must stay.
-fn change(
+fn action_of(
     transaction: &WriteTransaction,
+    event: &EventKey,
     id: &str,
-    next: impl Fn(&ActionState) -> Option<ActionState>,
-) -> Result<Result<(), LedgerError>, StoreError> {
-    let mut actions = transaction.open_table(ACTIONS)?;
-    let Some(mut row) = get_row::<ActionRow>(&actions, id)? else {
-        return Ok(Err(LedgerError::UnknownAction(id.to_owned())));
-    };
-    let Some(state) = next(&row.state) else {
-        return Ok(Err(LedgerError::Settled(id.to_owned())));
-    };
-    let event = row.event.encode();
-    let letter = Dead::Action(id).encode();
-    let mut dead = transaction.open_table(DEAD)?;
-    if let Some(at) = action_dead_since(&row.state) {
-        dead.remove((at.as_nanosecond(), event.as_str(), &*letter))?;
+) -> Result<Option<ActionRecord>, StoreError> {
+    let row: Option<ActionRow> = get_row(&transaction.open_table(ACTIONS)?, id)?;
+    Ok(row.filter(|row| row.event == *event).map(|row| row.with_id(id.to_owned()).action))
+}
+
+/// Writes the record of an action, and the lists in which it is.
+fn write_action(
+    transaction: &WriteTransaction,
+    event: &EventKey,
+    before: &ActionRecord,
+    after: &ActionRecord,
+) -> Result<(), StoreError> {
+    let id = after.id.as_str();
+    let (old, new) = (transition::lists(before), transition::lists(after));
+    if old != new {
+        let list = |Lists { unsettled, held, running, .. }: Lists| {
+            [(UNSETTLED, unsettled), (HELD, held), (RUNNING, running)]
+        };
+        for ((table, was_listed), (_, is_listed)) in list(old).into_iter().zip(list(new)) {
+            if is_listed && !was_listed {
+                transaction.open_table(table)?.insert(id, ())?;
+            } else if was_listed && !is_listed {
+                transaction.open_table(table)?.remove(id)?;
+            }
+        }
+        let (key, entry) = (event.encode(), DeadEntry::Action(id).encode());
+        let mut dead = transaction.open_table(DEAD)?;
+        if let Some(at) = old.dead_since {
+            dead.remove((at.as_nanosecond(), key.as_str(), &*entry))?;
+        }
+        if let Some(at) = new.dead_since {
+            dead.insert((at.as_nanosecond(), key.as_str(), &*entry), ())?;
+        }
     }
-    if let Some(at) = action_dead_since(&state) {
-        dead.insert((at.as_nanosecond(), event.as_str(), &*letter), ())?;
-    }
-    let mut unsettled = transaction.open_table(UNSETTLED)?;
-    if state.is_settled() {
-        unsettled.remove(id)?;
-        transaction.open_table(HELD)?.remove(id)?;
-    } else {
-        unsettled.insert(id, ())?;
-    }
-    if state.is_set_aside() {
-        transaction.open_table(HELD)?.insert(id, ())?;
-        row.off_bus = true;
-    }
-    row.state = state;
-    put_row(&mut actions, id, &row)?;
-    Ok(Ok(()))
+    put_row(&mut transaction.open_table(ACTIONS)?, id, &ActionRow::new(event, after))
 }

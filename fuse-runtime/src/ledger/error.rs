@@ -1,7 +1,8 @@
-//! What can go wrong in a ledger.
+//! The errors of a ledger.
+
+use jiff::Timestamp;
 
 use crate::event::EventKey;
-use crate::store::StoreError;
 
 /// Why the ledger could not do something.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -13,26 +14,27 @@ pub enum LedgerError {
     /// There is no such action, or its event was pruned.
     #[error("there is no action `{0}`")]
     UnknownAction(String),
-    /// The action has ended; it must not be fired, nor end in another way.
+    /// The action is in a terminal state. It must not be fired, nor end in another way.
     #[error("action `{0}` is settled already")]
     Settled(String),
-    /// What was to be recorded contradicts itself or what is on record: a bug of the caller.
+    /// Another process is about to fire the action. It can be taken over once the intent is too old.
+    #[error("another process performs action `{action}` until {until}")]
+    Taken {
+        /// The id of the action.
+        action: String,
+        /// When the action can be taken over.
+        until: Timestamp,
+    },
+    /// The record of the action changed since the permit was given. Read it again.
+    #[error("the record of action `{0}` changed meanwhile")]
+    Fenced(String),
+    /// The caller contradicts itself or the record: a bug of the caller.
     #[error("{0}")]
     Invalid(String),
     /// The ledger is closed, as the runtime is stopping.
     #[error("the ledger is closed")]
     Closed,
-    /// The storage below failed; whether a write was kept is unknown. Writing again is safe.
+    /// The storage failed. It is unknown whether a write was kept, and repeating it is safe.
     #[error("the ledger's storage failed: {0}")]
     Storage(String),
-}
-
-impl From<StoreError> for LedgerError {
-    fn from(error: StoreError) -> Self {
-        match error {
-            StoreError::Closed => Self::Closed,
-            StoreError::Storage(problem) => Self::Storage(problem),
-            other => Self::Storage(other.to_string()),
-        }
-    }
 }

@@ -2,16 +2,18 @@
 //! keys are held.
 //!
 //! An event is decided once. [`Ledger::decide`] records the decisions *with the rendered actions*
-//! before anything is fired; whoever handles the event again, after a crash or a reload of the
-//! rules, gets that record and goes on from it.
+//! before any action is fired. When the event is handled again, after a crash or a reload of the
+//! rules, the engine gets that record and continues from it.
 
 mod dead;
 mod embedded;
 mod error;
-mod once;
+pub(crate) mod once;
+mod permit;
 mod prune;
 mod read;
 mod record;
+pub(crate) mod transition;
 
 #[cfg(test)]
 mod tests;
@@ -21,100 +23,186 @@ use jiff::Timestamp;
 
 use crate::event::EventKey;
 
-pub use embedded::EmbeddedLedger;
+pub(crate) use embedded::EmbeddedLedger;
 pub use error::LedgerError;
+pub use permit::Permit;
 pub use record::{
     ActionRecord, ActionState, ActionSummary, Attempt, Counts, DeadLetter, DeadLetterKind,
     DecisionRecord, EventAction, EventRecord, Observed, ObservedResult, OnceClaim, Verdict,
 };
 
-/// What remembers events, decisions and actions.
+/// The record of events, decisions and actions.
 ///
-/// All writes are durable when they return. Dropping a future may or may not do its write; every
-/// write can safely be asked for again.
+/// Every write is durable when it returns. Dropping a future may or may not complete its write, and
+/// every write can safely be repeated.
+///
+/// An action is identified by its event and its id. Changes of its state take a [`Permit`], which
+/// [`Ledger::intend`] and [`EventAction::permit`] give, and return the permit of the next change.
+///
+/// [`backend_laws`](crate::testing::backend_laws) checks an implementation.
+///
+/// ```
+/// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::collections::BTreeMap;
+///
+/// use fuse_rules::{Action, Outcome};
+/// use fuse_runtime::backend::Backend;
+/// use fuse_runtime::event::Envelope;
+/// use fuse_runtime::ledger::{ActionState, Attempt, DecisionRecord, Verdict};
+/// use fuse_runtime::testing::MemoryBackend;
+/// use jiff::Timestamp;
+///
+/// let backend = MemoryBackend::new();
+/// let event = Envelope {
+///     id: "1".into(),
+///     source: "github".into(),
+///     name: "push".into(),
+///     received: jiff::Timestamp::UNIX_EPOCH,
+///     headers: BTreeMap::new(),
+///     query: BTreeMap::new(),
+///     body: "{}".into(),
+/// };
+/// let key = event.key();
+/// backend.bus().publish(event).await?;
+///
+/// let now = Timestamp::UNIX_EPOCH;
+/// let (rule, element) = ("sensor/rule".to_owned(), None);
+/// let fields = serde_json::Map::new();
+/// let action =
+///     Action { trigger: "log".into(), rule: rule.clone(), element, ordinal: 0, fields };
+/// let decision = DecisionRecord {
+///     rule,
+///     element: None,
+///     outcome: Outcome::Fired,
+///     reason: "every condition holds".into(),
+///     action: Some("a1".into()),
+/// };
+/// let verdict = Verdict {
+///     event: key.clone(),
+///     plan: "the hash of the rules".into(),
+///     decided: now,
+///     steady: now,
+///     rejected: None,
+///     mismatch: None,
+///     decisions: vec![decision],
+///     actions: vec![("a1".into(), action)],
+///     requires: BTreeMap::new(),
+///     once: Vec::new(),
+/// };
+/// let ledger = backend.ledger();
+/// ledger.decide(verdict).await?;
+///
+/// // The intent is durable before the action is fired.
+/// let permit = ledger.intend(&key, "a1", Attempt { at: now, checkpoint: None }).await?;
+/// let done = ActionState::Done { at: now, detail: "logged".into() };
+/// ledger.settle(&permit, done).await?;
+/// assert!(ledger.event(&key).await?.is_some_and(|record| record.is_settled()));
+/// # Ok(())
+/// # }
+/// # tokio::runtime::Runtime::new().unwrap().block_on(run()).unwrap();
+/// ```
 #[async_trait]
 pub trait Ledger: Send + Sync + 'static {
-    /// Records what was decided about an event, in one transaction, and gives the record to act
-    /// on. An event that has a decision keeps it: the record on file is given and the verdict
-    /// dropped.
+    /// Records what was decided about an event in one commit, and returns the record to act on. If
+    /// the event is decided already, it keeps that decision: the verdict is dropped.
     ///
-    /// The verdict's once claims are applied in their order; see [`OnceClaim`].
+    /// The once claims of the verdict are applied in their order; see [`OnceClaim`].
     ///
     /// # Errors
     ///
     /// [`LedgerError::UnknownEvent`] for an event that was not accepted, and
-    /// [`LedgerError::Invalid`] for a verdict that contradicts itself or reuses the id of an
-    /// action. Nothing is recorded then.
+    /// [`LedgerError::Invalid`] for a verdict that contradicts itself. Nothing is recorded then.
     async fn decide(&self, verdict: Verdict) -> Result<EventRecord, LedgerError>;
 
-    /// What is known about an event; `None` where it was never accepted, or pruned.
+    /// All that is known about an event. `None` if it was never accepted, or was pruned.
     ///
     /// # Errors
     ///
     /// Only those of a closed ledger and of storage, as for the other reads.
     async fn event(&self, event: &EventKey) -> Result<Option<EventRecord>, LedgerError>;
 
-    /// The events of that id, in the order of their sources and names: an id is unique among the
-    /// events of one source and name alone.
+    /// The events with this id, sorted by source and name: an id is unique only among the events of
+    /// one source and name.
     ///
     /// # Errors
     ///
     /// Only those of a closed ledger and of storage.
     async fn find(&self, id: &str) -> Result<Vec<EventRecord>, LedgerError>;
 
-    /// An action with its event; `None` where there is none, or its event was pruned.
+    /// An action of an event. `None` if there is none, or its event was pruned.
     ///
     /// # Errors
     ///
     /// Only those of a closed ledger and of storage.
-    async fn action(&self, id: &str) -> Result<Option<EventAction>, LedgerError>;
+    async fn action(
+        &self,
+        event: &EventKey,
+        action: &str,
+    ) -> Result<Option<EventAction>, LedgerError>;
 
-    /// Records that an action is about to be fired, with its trigger's checkpoint, before it is fired.
-    /// Recording it again replaces that: it is of the latest attempt.
+    /// The action with this id, for people who know nothing but the id.
     ///
     /// # Errors
     ///
-    /// [`LedgerError::UnknownAction`], and [`LedgerError::Settled`] for an action that must not
-    /// be fired any more.
-    async fn intend(&self, action: &str, attempt: Attempt) -> Result<(), LedgerError>;
+    /// Only those of a closed ledger and of storage.
+    async fn find_action(&self, id: &str) -> Result<Option<EventAction>, LedgerError>;
 
-    /// Records that an action is set aside: it waits for something that is missing, for a fuse, or for
-    /// its next attempt. From then on it is not the event's delivery that brings it up again but
-    /// [`Ledger::held`], until it is settled.
+    /// Records that an action is about to be fired, with the checkpoint of its trigger, before it is
+    /// fired. Recording it again replaces the earlier attempt.
     ///
     /// # Errors
     ///
-    /// [`LedgerError::UnknownAction`], [`LedgerError::Settled`], and [`LedgerError::Invalid`] for a
-    /// `state` that is neither [`ActionState::Held`] nor [`ActionState::Waiting`].
-    async fn hold(&self, action: &str, state: ActionState) -> Result<(), LedgerError>;
+    /// [`LedgerError::UnknownAction`], [`LedgerError::Settled`] for an action that must not be fired
+    /// any more, and [`LedgerError::Taken`] while another process fires it.
+    async fn intend(
+        &self,
+        event: &EventKey,
+        action: &str,
+        attempt: Attempt,
+    ) -> Result<Permit, LedgerError>;
 
-    /// Records what the object of an action came to. Whether that was news: the same again is not,
-    /// and nothing is after the end.
+    /// Records that an action leaves the bus: it is held until something is there or a fuse is on, or
+    /// it waits for its next attempt. From then on, [`Ledger::held`] lists it until it is settled, and
+    /// deliveries of its event no longer perform it.
     ///
     /// # Errors
     ///
-    /// [`LedgerError::UnknownAction`]: the object is another ledger's, or its event was pruned.
-    async fn observe(&self, action: &str, observed: Observed) -> Result<bool, LedgerError>;
+    /// [`LedgerError::UnknownAction`], [`LedgerError::Settled`], [`LedgerError::Fenced`], and
+    /// [`LedgerError::Invalid`] for a `state` that is neither [`ActionState::Held`] nor
+    /// [`ActionState::Waiting`].
+    async fn hold(&self, permit: &Permit, state: ActionState) -> Result<Permit, LedgerError>;
 
-    /// Records how an action ended. Recording the same end again does nothing.
+    /// Records the terminal state of an action. Recording the same one again does nothing.
     ///
     /// # Errors
     ///
-    /// [`LedgerError::UnknownAction`], [`LedgerError::Settled`] for an action that ended
-    /// otherwise, and [`LedgerError::Invalid`] for a `state` that is no end.
-    async fn settle(&self, action: &str, state: ActionState) -> Result<(), LedgerError>;
+    /// [`LedgerError::UnknownAction`], [`LedgerError::Settled`] for an action with another terminal
+    /// state, [`LedgerError::Fenced`], and [`LedgerError::Invalid`] for a `state` that is not terminal.
+    async fn settle(&self, permit: &Permit, state: ActionState) -> Result<(), LedgerError>;
 
-    /// Makes an action pending again: after an attempt that is known not to have fired, and to
-    /// replay a dead letter.
+    /// Makes an action pending again: after an attempt that certainly did not fire, and to replay a
+    /// dead letter.
     ///
     /// # Errors
     ///
-    /// [`LedgerError::UnknownAction`], and [`LedgerError::Settled`] for an action that is done.
-    async fn reopen(&self, action: &str) -> Result<(), LedgerError>;
+    /// [`LedgerError::UnknownAction`], [`LedgerError::Settled`] for an action that is done, and
+    /// [`LedgerError::Fenced`].
+    async fn reopen(&self, permit: &Permit) -> Result<Permit, LedgerError>;
 
-    /// Up to `limit` actions that are not settled, by action id, from the first one after the id
-    /// `after`. To go on with after a restart: an event may be acked while an action of it is
-    /// held.
+    /// Records the state of the object that an action created, and returns whether that is news. It is
+    /// not if the same state was recorded before, or a terminal one.
+    ///
+    /// # Errors
+    ///
+    /// [`LedgerError::UnknownAction`] if the object belongs to another ledger, or its event was pruned.
+    async fn observe(
+        &self,
+        event: &EventKey,
+        action: &str,
+        observed: Observed,
+    ) -> Result<bool, LedgerError>;
+
+    /// Up to `limit` actions that are not settled and whose ids come after `after`, sorted by id.
     ///
     /// # Errors
     ///
@@ -125,9 +213,10 @@ pub trait Ledger: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<EventAction>, LedgerError>;
 
-    /// Up to `limit` actions that left the bus unsettled, those with ids after `after`, sorted by
-    /// id: held and waiting ones, and those that were tried again since. Actions whose records
-    /// cannot be read are left out, and counted by [`Ledger::damaged`].
+    /// Up to `limit` actions that left the bus and are not settled, and whose ids come after `after`,
+    /// sorted by id: those that are held or wait, and those that were retried since. Their events may be
+    /// acknowledged already. Actions whose records cannot be read are left out, and
+    /// counted by [`Ledger::damaged`].
     ///
     /// # Errors
     ///
@@ -138,8 +227,8 @@ pub trait Ledger: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<EventAction>, LedgerError>;
 
-    /// Up to `limit` actions whose objects are seen and not over, those with ids after `after`,
-    /// sorted by id.
+    /// Up to `limit` actions whose objects were observed and are not in a terminal state, and whose ids
+    /// come after `after`, sorted by id.
     ///
     /// # Errors
     ///
@@ -158,7 +247,7 @@ pub trait Ledger: Send + Sync + 'static {
     /// Only those of a closed ledger and of storage.
     async fn dead_letters(&self, limit: usize) -> Result<Vec<DeadLetter>, LedgerError>;
 
-    /// How many actions are not settled, and how many dead letters there are. Its cost does not
+    /// How many actions are not settled, and how many dead letters there are. The cost does not
     /// grow with their number.
     ///
     /// # Errors
@@ -166,16 +255,18 @@ pub trait Ledger: Send + Sync + 'static {
     /// Only those of a closed ledger and of storage.
     async fn counts(&self) -> Result<Counts, LedgerError>;
 
-    /// Forgets the events received before `older_than` that are acked and whose actions are all
-    /// settled, dead letters among them, and the once claims that ended by then. Gives the number
-    /// of events forgotten. A sender that repeats a forgotten event has it accepted as a new one.
+    /// Removes the events that were received before `older_than`, are acknowledged and have no
+    /// unsettled action, together with their dead letters, and the once claims that ended by then.
+    /// Returns the number of removed events. If a sender repeats a removed event, it is accepted as a
+    /// new one.
     ///
     /// # Errors
     ///
-    /// Only those of a closed ledger and of storage; what was forgotten until then stays so.
+    /// Only those of a closed ledger and of storage. Events that were removed before the error stay
+    /// removed.
     async fn prune(&self, older_than: Timestamp) -> Result<u64, LedgerError>;
 
-    /// How many records were found that cannot be read any more.
+    /// How many records were found that cannot be read.
     fn damaged(&self) -> u64 {
         0
     }

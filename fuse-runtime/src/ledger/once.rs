@@ -1,36 +1,36 @@
-//! Applying a verdict's once claims to the claims on file.
+//! Applying the once claims of a verdict to the claims on record. Nothing here does I/O: the caller
+//! reads the documents of the claimed keys, and writes those that changed together with the decision.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
 use fuse_rules::once::{Admission, Claim, admit};
 use fuse_rules::{Action, Outcome};
 use jiff::Timestamp;
-use redb::WriteTransaction;
 use serde::{Deserialize, Serialize};
 
 use super::{DecisionRecord, OnceClaim, Verdict};
 use crate::event::EventKey;
-use crate::store::{ONCE, ONCE_ENDS, StoreError, get_row, put_row};
 
-/// A claim on file, with the event that it was for, as people know events and not owners.
-#[derive(Clone, Serialize, Deserialize)]
-struct ClaimRow {
-    claim: Claim,
-    event: EventKey,
+/// The claim of one key, with its event: people know events, not owners.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct OnceDocument {
+    pub(crate) claim: Claim,
+    pub(crate) event: EventKey,
 }
 
-/// What is left of a verdict's decisions and actions.
+/// The claims on record, by key.
+pub(crate) type OnceDocuments = BTreeMap<String, OnceDocument>;
+
+/// The decisions and actions of a verdict once its claims are applied.
 pub(super) struct Applied {
     pub(super) decisions: Vec<DecisionRecord>,
     pub(super) actions: Vec<(String, Action)>,
 }
 
-/// The verdict's decisions and actions, with what its claims were not granted suppressed.
-pub(super) fn apply(
-    transaction: &WriteTransaction,
-    verdict: &Verdict,
-) -> Result<Applied, StoreError> {
+/// Applies the claims of a verdict in their order. Decisions whose claim is not granted are suppressed,
+/// and their actions dropped.
+pub(super) fn resolve(verdict: &Verdict, documents: &mut OnceDocuments) -> Applied {
     let mut decisions = verdict.decisions.clone();
     let mut actions = verdict.actions.clone();
     let mut granted = HashSet::new();
@@ -45,79 +45,55 @@ pub(super) fn apply(
         }
         // The owner's own claim does not count here: these are two occurrences of one key.
         let repeated = granted.contains(claim.key.as_str());
-        match file(transaction, claim, verdict, repeated)? {
-            None => {
-                granted.insert(claim.key.as_str());
-            }
-            Some(reason) => {
-                for decision in decisions.iter_mut().filter(|decision| governs(decision)) {
-                    decision.outcome = Outcome::Suppressed;
-                    decision.reason.clone_from(&reason);
-                    if let Some(id) = decision.action.take() {
-                        actions.retain(|(other, _)| *other != id);
-                    }
-                }
-                // A rule with several triggers has more actions than its decision names.
-                actions.retain(|(_, action)| {
-                    action.rule != claim.rule || action.element != claim.element
-                });
+        let Some(reason) = refusal(documents, claim, verdict, repeated) else {
+            granted.insert(claim.key.as_str());
+            continue;
+        };
+        for decision in decisions.iter_mut().filter(|decision| governs(decision)) {
+            decision.outcome = Outcome::Suppressed;
+            decision.reason.clone_from(&reason);
+            if let Some(id) = decision.action.take() {
+                actions.retain(|(other, _)| *other != id);
             }
         }
+        // A rule with several triggers has more actions than its decision names.
+        actions.retain(|(_, action)| action.rule != claim.rule || action.element != claim.element);
     }
-    Ok(Applied { decisions, actions })
+    Applied { decisions, actions }
 }
 
-/// Claims the key; where it is held, why the decision is suppressed.
-fn file(
-    transaction: &WriteTransaction,
+/// Claims a key. If another claim holds it, the reason why the decision is suppressed.
+fn refusal(
+    documents: &mut OnceDocuments,
     claim: &OnceClaim,
     verdict: &Verdict,
     repeated: bool,
-) -> Result<Option<String>, StoreError> {
-    let on_file: Option<ClaimRow> = get_row(&transaction.open_table(ONCE)?, &claim.key)?;
-    let ends = on_file.as_ref().map(|row| row.claim.until);
-    let previous = on_file.map(|row| ClaimRow { claim: row.claim.as_of(verdict.steady), ..row });
-    let refused = if repeated {
-        previous.as_ref()
-    } else {
+) -> Option<String> {
+    let now = verdict.steady;
+    if let Some(document) = documents.get_mut(&claim.key) {
+        document.claim = document.claim.clone().as_of(now);
+    }
+    let previous = documents.get(&claim.key);
+    if !repeated {
         let within = Duration::from_millis(claim.within_ms);
-        let claimed = previous.as_ref().map(|row| &row.claim);
-        match (admit(claimed, &claim.owner, verdict.steady, within), &previous) {
-            (Admission::Granted(new), _) => {
-                let row = ClaimRow { claim: new, event: verdict.event.clone() };
-                put(transaction, &claim.key, &row, ends)?;
-                return Ok(None);
-            }
-            (Admission::Held { .. }, previous) => previous.as_ref(),
+        let on_record = previous.map(|document| &document.claim);
+        if let Admission::Granted(granted) = admit(on_record, &claim.owner, now, within) {
+            let document = OnceDocument { claim: granted, event: verdict.event.clone() };
+            documents.insert(claim.key.clone(), document);
+            return None;
         }
-    };
-    // Only a claim on file can hold a key.
-    let Some(row) = refused else { return Ok(None) };
-    if Some(row.claim.until) != ends {
-        put(transaction, &claim.key, row, ends)?;
     }
-    Ok(Some(held(row, verdict)))
+    // Only a claim on record can hold a key.
+    previous.map(|document| suppressed(document, verdict))
 }
 
-/// Writes a claim in place of one that ends at `old`.
-fn put(
-    transaction: &WriteTransaction,
-    key: &str,
-    row: &ClaimRow,
-    old: Option<Timestamp>,
-) -> Result<(), StoreError> {
-    let mut ends = transaction.open_table(ONCE_ENDS)?;
-    if let Some(old) = old {
-        ends.remove((old.as_nanosecond(), key))?;
-    }
-    ends.insert((row.claim.until.as_nanosecond(), key), ())?;
-    put_row(&mut transaction.open_table(ONCE)?, key, row)
-}
-
-fn held(row: &ClaimRow, verdict: &Verdict) -> String {
-    // Claims are kept by the steady time, and told by the time of day.
+fn suppressed(document: &OnceDocument, verdict: &Verdict) -> String {
+    // Claims are recorded in the steady time, and shown in the time of day.
     let skew = verdict.decided.duration_since(verdict.steady);
-    let told = |at: Timestamp| at.checked_add(skew).unwrap_or(at);
-    let (since, until) = (told(row.claim.since), told(row.claim.until));
-    format!("`once per` already fired at {since} for event `{}`; holds until {until}", row.event.id)
+    let shown = |at: Timestamp| at.checked_add(skew).unwrap_or(at);
+    let (since, until) = (shown(document.claim.since), shown(document.claim.until));
+    format!(
+        "`once per` already fired at {since} for event `{}`; holds until {until}",
+        document.event.id
+    )
 }

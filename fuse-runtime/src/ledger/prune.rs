@@ -1,31 +1,31 @@
-//! Forgetting what is over, a piece at a time, so that the writer stays free for events.
+//! Pruning old events in batches, so that the writer stays free for new events.
 
 use std::ops::Bound;
 
 use jiff::Timestamp;
 use redb::{ReadableTable, WriteTransaction};
 
-use super::dead::{self, Dead};
-use super::read::{ActionRow, DecidedRow, action_dead_since};
+use super::read::{ActionRow, DecidedRow};
+use super::transition::{self, DeadEntry};
 use crate::event::EventKey;
 use crate::store::{
     ACTIONS, DEAD, DECIDED, EVENT_BYTES, EVENTS, EventStatus, IDS, META, ONCE, ONCE_ENDS, RUNNING,
     STATUS, Store, StoreError, TIMES, UNSETTLED, get_row, id_place,
 };
 
-/// How many rows one transaction looks at.
-const PIECE: usize = 256;
+/// How many rows one transaction reads.
+const BATCH: usize = 256;
 
-/// Prunes piece by piece. The number of events forgotten.
+/// Prunes batch by batch. Returns the number of removed events.
 pub(super) async fn prune(store: &Store, older_than: Timestamp) -> Result<u64, StoreError> {
     let before = older_than.as_nanosecond();
     let mut events = 0_u64;
     let mut from = Bound::Unbounded;
     loop {
-        let (forgotten, last) =
+        let (removed, last) =
             store.write(move |transaction| prune_events(transaction, from, before)).await?;
-        events = events.saturating_add(forgotten);
-        // What had to stay is not looked at again.
+        events = events.saturating_add(removed);
+        // Events that stay are not read again.
         match last {
             Some(last) => from = Bound::Excluded(last),
             None => break,
@@ -38,40 +38,41 @@ pub(super) async fn prune(store: &Store, older_than: Timestamp) -> Result<u64, S
     Ok(events)
 }
 
-/// Forgets what can go among the next events; how many, and the last one seen if more may follow.
+/// Prunes the next batch of events. Returns how many were removed, and the last one that was read if more
+/// may follow.
 fn prune_events(
     transaction: &WriteTransaction,
     from: Bound<(i128, u64)>,
     before: i128,
 ) -> Result<(u64, Option<(i128, u64)>), StoreError> {
     let mut times = transaction.open_table(TIMES)?;
-    let mut piece = Vec::new();
+    let mut batch = Vec::new();
     for entry in times.range::<(i128, u64)>((from, Bound::Excluded((before, 0))))? {
         let (place, key) = entry?;
-        piece.push((place.value(), key.value().to_owned()));
-        if piece.len() == PIECE {
+        batch.push((place.value(), key.value().to_owned()));
+        if batch.len() == BATCH {
             break;
         }
     }
-    let mut forgotten = 0_u64;
-    for (place, key) in &piece {
-        match forget(transaction, key) {
+    let mut removed = 0_u64;
+    for (place, key) in &batch {
+        match remove(transaction, key) {
             Ok(false) => {}
             Ok(true) => {
                 times.remove(place)?;
-                forgotten = forgotten.saturating_add(1);
+                removed = removed.saturating_add(1);
             }
-            // It stays, and the others go.
+            // It stays, and the others are removed.
             Err(StoreError::Damaged(_)) => {}
             Err(error) => return Err(error),
         }
     }
-    let last = piece.last().filter(|_| piece.len() == PIECE);
-    Ok((forgotten, last.map(|(place, _)| *place)))
+    let last = batch.last().filter(|_| batch.len() == BATCH);
+    Ok((removed, last.map(|(place, _)| *place)))
 }
 
-/// Forgets the event and all that came of it, if it is over. Whether it was.
-fn forget(transaction: &WriteTransaction, key: &str) -> Result<bool, StoreError> {
+/// Removes the event and everything recorded about it, if it is settled. Returns whether it was.
+fn remove(transaction: &WriteTransaction, key: &str) -> Result<bool, StoreError> {
     let mut statuses = transaction.open_table(STATUS)?;
     let status: Option<EventStatus> = get_row(&statuses, key)?;
     if status.as_ref().is_some_and(|status| !status.acked) {
@@ -90,13 +91,15 @@ fn forget(transaction: &WriteTransaction, key: &str) -> Result<bool, StoreError>
         let mut actions = transaction.open_table(ACTIONS)?;
         for id in &decided.actions {
             let row: Option<ActionRow> = get_row(&actions, id)?;
-            if let Some(at) = row.and_then(|row| action_dead_since(&row.state)) {
-                dead.remove((at.as_nanosecond(), key, &*Dead::Action(id).encode()))?;
+            let record = row.map(|row| row.with_id(id.clone()).action);
+            if let Some(at) = record.and_then(|record| transition::lists(&record).dead_since) {
+                dead.remove((at.as_nanosecond(), key, &*DeadEntry::Action(id).encode()))?;
             }
             actions.remove(id.as_str())?;
             transaction.open_table(RUNNING)?.remove(id.as_str())?;
         }
-        for letter in dead::from_the_start(decided) {
+        for letter in transition::dead_on_decision(decided.rejected.as_deref(), &decided.decisions)
+        {
             dead.remove((decided.decided.as_nanosecond(), key, &*letter.encode()))?;
         }
         all_decided.remove(key)?;
@@ -114,18 +117,18 @@ fn forget(transaction: &WriteTransaction, key: &str) -> Result<bool, StoreError>
     Ok(true)
 }
 
-/// Forgets some of the claims that ended; whether more may follow.
+/// Removes a batch of the claims that ended. Returns whether more may follow.
 fn prune_claims(transaction: &WriteTransaction, before: i128) -> Result<bool, StoreError> {
     let mut ends = transaction.open_table(ONCE_ENDS)?;
     let mut claims = transaction.open_table(ONCE)?;
     let mut over = Vec::new();
-    // A claim that ends at this very instant is over.
+    // A claim that ends at this instant is over.
     let after = (before.saturating_add(1), "");
     for entry in ends.range::<(i128, &str)>(..after)? {
         let (place, _) = entry?;
         let (until, key) = place.value();
         over.push((until, key.to_owned()));
-        if over.len() == PIECE {
+        if over.len() == BATCH {
             break;
         }
     }
@@ -133,5 +136,5 @@ fn prune_claims(transaction: &WriteTransaction, before: i128) -> Result<bool, St
         ends.remove((*until, key.as_str()))?;
         claims.remove(key.as_str())?;
     }
-    Ok(over.len() == PIECE)
+    Ok(over.len() == BATCH)
 }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use redb::{ReadTransaction, ReadableTable, ReadableTableMetadata, TableDefinition};
 use serde::{Deserialize, Serialize};
 
-use super::dead::Dead;
+use super::transition::DeadEntry;
 use super::{
     ActionRecord, ActionState, Counts, DeadLetter, DeadLetterKind, DecisionRecord, EventAction,
     EventRecord, Observed,
@@ -18,7 +18,7 @@ use crate::store::{
     decode_envelope, get_row,
 };
 
-/// What was decided about an event, without its actions.
+/// The decision about an event, without its actions.
 #[derive(Serialize, Deserialize)]
 pub(super) struct DecidedRow {
     pub(super) plan: String,
@@ -31,7 +31,7 @@ pub(super) struct DecidedRow {
     pub(super) actions: Vec<String>,
 }
 
-/// An action, apart from its event's row as it changes more often.
+/// An action. Separate from the row of its event, because it changes more often.
 #[derive(Serialize, Deserialize)]
 pub(super) struct ActionRow {
     pub(super) event: EventKey,
@@ -46,22 +46,20 @@ pub(super) struct ActionRow {
 }
 
 impl ActionRow {
-    fn with_id(self, id: String) -> EventAction {
+    pub(super) fn new(event: &EventKey, record: &ActionRecord) -> Self {
+        let ActionRecord { id: _, action, state, requires, off_bus, observed, revision: _ } =
+            record.clone();
+        Self { event: event.clone(), action, state, requires, off_bus, observed }
+    }
+
+    pub(super) fn with_id(self, id: String) -> EventAction {
         let Self { event, action, state, requires, off_bus, observed } = self;
-        let action = ActionRecord { id, action, state, requires, off_bus, observed };
+        let action = ActionRecord { id, action, state, requires, off_bus, observed, revision: 0 };
         EventAction { event, action }
     }
 }
 
-/// Since when the action is a dead letter, where it is one.
-pub(super) fn action_dead_since(state: &ActionState) -> Option<Timestamp> {
-    match state {
-        ActionState::DeadLettered { at, .. } => Some(*at),
-        _ => None,
-    }
-}
-
-/// The record of an event from its rows.
+/// Assembles the record of an event from its rows.
 pub(super) fn assemble<T>(
     events: &impl ReadableTable<u64, &'static [u8]>,
     statuses: &T,
@@ -151,8 +149,8 @@ pub(super) fn action(
     Ok(row.map(|row| row.with_id(id)))
 }
 
-/// The actions whose ids a table lists. One that cannot be read is told of, and left out: it must not
-/// keep the others from being performed.
+/// The actions whose ids a table lists. One that cannot be read is reported and left out, because it must
+/// not prevent the others from being performed.
 pub(super) fn listed(
     transaction: &ReadTransaction,
     table: TableDefinition<'static, &'static str, ()>,
@@ -177,7 +175,7 @@ pub(super) fn listed(
     Ok(listed)
 }
 
-/// Actions that a table lists, and why some of them could not be read.
+/// The actions that a table lists, and why some of them cannot be read.
 #[derive(Default)]
 pub(super) struct Listed {
     pub(super) actions: Vec<EventAction>,
@@ -197,16 +195,16 @@ pub(super) fn dead_letters(
         let (place, _) = entry?;
         let (_, key, letter) = place.value();
         let lost = || StoreError::Damaged(format!("the dead letter of event `{key}` is missing"));
-        let which = Dead::decode(letter).ok_or_else(lost)?;
-        let letter = if let Dead::Action(id) = which {
+        let entry = DeadEntry::decode(letter).ok_or_else(lost)?;
+        let letter = if let DeadEntry::Action(id) = entry {
             dead_action(action_of(&actions, id.to_owned())?)
         } else {
-            // Those of one event come one after the other.
+            // Those of one event are adjacent.
             let (event, row) = match last.take().filter(|(other, _)| other == key) {
                 Some(last) => last,
                 None => (key.to_owned(), get_row(&all_decided, key)?.ok_or_else(lost)?),
             };
-            let letter = dead_decision(key, &row, which);
+            let letter = dead_decision(key, &row, entry);
             last = Some((event, row));
             letter
         };
@@ -225,14 +223,14 @@ fn dead_action(EventAction { event, action }: EventAction) -> Option<DeadLetter>
 }
 
 /// The dead letter of a rejected decision, or of a refused event.
-fn dead_decision(key: &str, row: &DecidedRow, which: Dead<'_>) -> Option<DeadLetter> {
-    let (rule, element, reason) = match which {
-        Dead::Decision(index) => {
+fn dead_decision(key: &str, row: &DecidedRow, entry: DeadEntry<'_>) -> Option<DeadLetter> {
+    let (rule, element, reason) = match entry {
+        DeadEntry::Decision(index) => {
             let decision = row.decisions.get(index)?.clone();
             (Some(decision.rule), decision.element, decision.reason)
         }
-        Dead::Event => (None, None, row.rejected.clone()?),
-        Dead::Action(_) => return None,
+        DeadEntry::Event => (None, None, row.rejected.clone()?),
+        DeadEntry::Action(_) => return None,
     };
     let (at, kind) = (row.decided, DeadLetterKind::Permanent);
     let event = EventKey::decode(key)?;

@@ -1,4 +1,4 @@
-//! What the ledger takes and gives: plain data, the same as JSON.
+//! The records of the ledger: plain data, which JSON represents as it is.
 
 use std::collections::BTreeMap;
 
@@ -8,29 +8,29 @@ use serde::{Deserialize, Serialize};
 
 use crate::event::{Envelope, EventKey};
 
-/// All that is known about an event.
+/// Everything that is known about an event.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EventRecord {
     /// The event as it was accepted.
     pub event: Envelope,
-    /// Whether it has left the queue.
+    /// Whether it is acknowledged, and has left the queue.
     pub acked: bool,
-    /// When it was decided; `None` while it waits, and then what follows is empty.
+    /// When it was decided. `None` while it waits; then the fields that follow are empty.
     pub decided: Option<Timestamp>,
     /// The hash of the plan that decided.
     pub plan: Option<String>,
-    /// Why the whole event was refused, where it was.
+    /// Why the whole event was refused, if it was.
     pub rejected: Option<String>,
-    /// Where the event is not of its declared type, whatever became of it.
+    /// Where the event does not conform to its declared type.
     #[serde(default)]
     pub mismatch: Option<String>,
-    /// What was decided, rule by rule.
+    /// The decisions, rule by rule.
     pub decisions: Vec<DecisionRecord>,
-    /// The actions that came of it, in the order of the verdict.
+    /// The actions that result from it, in the order of the verdict.
     pub actions: Vec<ActionRecord>,
-    /// How many times the event's id came again with another body.
+    /// How many times the id of the event came again with another body.
     pub conflicts: u32,
-    /// When that was last.
+    /// When that happened last.
     pub last_conflict: Option<Timestamp>,
 }
 
@@ -41,126 +41,126 @@ impl EventRecord {
     }
 }
 
-/// What was decided about one rule and element.
+/// The decision about one rule and element.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DecisionRecord {
     /// The rule's full name, `sensor/rule`.
     pub rule: String,
-    /// The element that it is about.
+    /// The element that it is about, if it is about one.
     pub element: Element,
-    /// What was decided.
+    /// The outcome.
     pub outcome: Outcome,
     /// Why, for people.
     pub reason: String,
-    /// The id of the action that came of it, where one did.
+    /// The id of the action that results from it, if there is one.
     pub action: Option<String>,
 }
 
-/// An action and what became of it.
+/// An action and its state.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ActionRecord {
-    /// The action's id, the same however often its event is handled.
+    /// The id of the action, which stays the same however often its event is handled.
     pub id: String,
-    /// What is to be done.
+    /// What the trigger has to do.
     pub action: Action,
-    /// What became of it.
+    /// Its state.
     pub state: ActionState,
-    /// The fuses that its rule required when it was decided: it is not performed while one is off.
+    /// The fuses that its rule required when it was decided. It is not performed while one of them is off.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub requires: Vec<String>,
-    /// Whether it was held or waits, and so left the bus: no delivery brings it up again.
+    /// Whether it left the bus: it was held or waited, so that deliveries of its event do not perform it.
     #[serde(default)]
     pub off_bus: bool,
-    /// What its object came to, where it has one that is followed.
+    /// The state of the object that it created, if it created one that is observed.
     #[serde(default)]
     pub observed: Option<Observed>,
+    /// The revision of this record, as its backend counts it; see [`Permit`](super::Permit). Always 0
+    /// with the embedded backend.
+    #[serde(skip)]
+    pub revision: u64,
 }
 
-/// What became of an action.
+/// The state of an action.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "kebab-case")]
 pub enum ActionState {
-    /// Nothing was tried yet, or nothing came of it: it is to be fired.
+    /// No attempt was made, or the last one certainly did not take effect.
     Pending,
-    /// An attempt was about to be made; whether it was is unknown until it is settled.
+    /// An attempt was about to be made. It is unknown whether it was, until the action is settled.
     Intended {
         /// When the latest attempt was about to be made.
         at: Timestamp,
         /// The trigger's checkpoint from before the attempt.
-        #[serde(default)]
-        #[serde(alias = "noted")]
+        #[serde(default, alias = "noted")]
         checkpoint: Option<String>,
     },
-    /// It waits for something that is missing, off the bus.
+    /// It left the bus, because something is missing or a fuse is off.
     Held {
         /// Since when.
         since: Timestamp,
         /// What is missing, for people.
         reason: String,
-        /// The attempt that may have been made before, where one may.
-        #[serde(default)]
-        tried: Option<Attempt>,
-        /// The trigger's checkpoint, where it gave one.
-        #[serde(default)]
-        #[serde(alias = "noted")]
+        /// The last attempt, if its result is unknown.
+        #[serde(default, alias = "tried")]
+        last_attempt: Option<Attempt>,
+        /// The checkpoint of the trigger, if it gave one.
+        #[serde(default, alias = "noted")]
         checkpoint: Option<String>,
-        /// The fuses that are off, where the action is held by those and not by something missing.
+        /// The fuses that are off, if these hold the action.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         fuses: Vec<String>,
     },
-    /// It is tried again at a time, off the bus.
+    /// It left the bus, and is retried at a time.
     Waiting {
-        /// When, by the runtime's steady time.
+        /// When, in the runtime's steady time.
         until: Timestamp,
-        /// How often it was tried since it was last held, or decided.
+        /// How many attempts failed since it was decided, or last held.
         attempts: u32,
         /// Why the last attempt failed, for people.
         reason: String,
-        /// The attempt that may have been made before, where one may.
-        #[serde(default)]
-        tried: Option<Attempt>,
-        /// The trigger's checkpoint, where it gave one.
-        #[serde(default)]
-        #[serde(alias = "noted")]
+        /// The last attempt, if its result is unknown.
+        #[serde(default, alias = "tried")]
+        last_attempt: Option<Attempt>,
+        /// The checkpoint of the trigger, if it gave one.
+        #[serde(default, alias = "noted")]
         checkpoint: Option<String>,
     },
     /// It was done.
     Done {
         /// When.
         at: Timestamp,
-        /// What was made, for people, as in the name of an object.
+        /// The result for people, as in the name of an object.
         detail: String,
     },
     /// It was given up.
     DeadLettered {
         /// When.
         at: Timestamp,
-        /// In which way it failed.
+        /// How it failed.
         kind: DeadLetterKind,
         /// Why, for people.
         reason: String,
     },
 }
 
-/// An attempt of which it is not known what became of it.
+/// An attempt whose result is unknown.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attempt {
     /// When it was about to be made.
     pub at: Timestamp,
     /// The trigger's checkpoint from before the attempt.
-    #[serde(default)]
-    #[serde(alias = "noted")]
+    #[serde(default, alias = "noted")]
     pub checkpoint: Option<String>,
 }
 
-/// What the object of an action came to.
+/// The observed state of the object that an action created.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Observed {
-    /// What that means for the action.
+    /// Whether the work is over, and how.
     pub result: ObservedResult,
-    /// The object's own word for it, as in `Succeeded`.
+    /// The phase of the object, as in `Succeeded`.
     pub phase: String,
-    /// What the object says about it.
+    /// The message of the object.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
     /// The object's API version, as in `batch/v1`.
@@ -172,15 +172,15 @@ pub struct Observed {
     pub namespace: Option<String>,
     /// Its name.
     pub name: String,
-    /// When that was seen first.
+    /// When that was first observed.
     pub at: Timestamp,
 }
 
-/// Whether the work that an action began is over, and how.
+/// Whether the work that an action started is over, and how.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ObservedResult {
-    /// It is not over.
+    /// It is in progress.
     Running,
     /// It succeeded.
     Succeeded,
@@ -213,23 +213,25 @@ impl ActionState {
         }
     }
 
-    /// The attempt whose end is not known, where there is one.
-    pub fn tried(&self) -> Option<Attempt> {
+    /// The last attempt, if its result is unknown.
+    pub fn last_attempt(&self) -> Option<Attempt> {
         match self {
             Self::Intended { at, checkpoint } => {
                 Some(Attempt { at: *at, checkpoint: checkpoint.clone() })
             }
-            Self::Held { tried, .. } | Self::Waiting { tried, .. } => tried.clone(),
+            Self::Held { last_attempt, .. } | Self::Waiting { last_attempt, .. } => {
+                last_attempt.clone()
+            }
             _ => None,
         }
     }
 
-    /// Whether the action is off the bus: held, or waiting to be tried again.
-    pub fn is_set_aside(&self) -> bool {
+    /// Whether the action is parked: held, or waiting for a retry.
+    pub fn is_parked(&self) -> bool {
         matches!(self, Self::Held { .. } | Self::Waiting { .. })
     }
 
-    /// Whether it is an end: done or given up.
+    /// Whether it is a terminal state: done or given up.
     pub fn is_settled(&self) -> bool {
         match self {
             Self::Pending | Self::Intended { .. } | Self::Held { .. } | Self::Waiting { .. } => {
@@ -240,19 +242,19 @@ impl ActionState {
     }
 }
 
-/// In which way something failed for good.
+/// How something failed permanently.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum DeadLetterKind {
     /// It can never succeed as it is.
     Permanent,
-    /// It was tried as often as allowed.
+    /// Every permitted attempt failed.
     Exhausted,
-    /// Whether it happened cannot be known any more, and doing it twice is worse.
+    /// It is unknown whether it took effect, and doing it twice would be worse.
     Uncertain,
-    /// Something else already has its name.
+    /// Another object has its name.
     Conflict,
-    /// What it needs was missing for too long, or for too many.
+    /// Something was missing for too long, or for too many actions.
     NotReady,
     /// A person gave it up.
     Discarded,
@@ -278,7 +280,7 @@ impl std::fmt::Display for DeadLetterKind {
     }
 }
 
-/// An action with the event that it came of.
+/// An action with its event.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EventAction {
     /// The event.
@@ -288,7 +290,7 @@ pub struct EventAction {
 }
 
 impl EventAction {
-    /// The action without its fields, as it is listed.
+    /// The action without its fields, for a list.
     pub fn summary(&self) -> ActionSummary {
         let (event, action) = (self.event.clone(), &self.action);
         ActionSummary {
@@ -304,7 +306,7 @@ impl EventAction {
     }
 }
 
-/// An action as it is listed: without what the event gave it.
+/// An action in a list, without its fields.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ActionSummary {
     /// The action's id.
@@ -313,7 +315,7 @@ pub struct ActionSummary {
     pub trigger: String,
     /// The rule's full name.
     pub rule: String,
-    /// The element that it is about.
+    /// The element that it is about, if it is about one.
     pub element: Element,
     /// The event's source.
     pub source: String,
@@ -321,7 +323,7 @@ pub struct ActionSummary {
     pub name: String,
     /// The event's id.
     pub event: String,
-    /// What became of it.
+    /// Its state.
     #[serde(flatten)]
     pub state: ActionState,
 }
@@ -333,28 +335,28 @@ pub struct DeadLetter {
     pub event: EventKey,
     /// When it was given up.
     pub at: Timestamp,
-    /// In which way; a rejected decision and a refused event are `permanent`.
+    /// How it failed. A rejected decision and a refused event are `permanent`.
     pub kind: DeadLetterKind,
     /// Why, for people.
     pub reason: String,
-    /// The action; `None` where there is none, as the decision was rejected or the event refused.
+    /// The action. `None` if there is none, because the decision was rejected or the event refused.
     pub action: Option<ActionRecord>,
-    /// The rule, as in [`DecisionRecord::rule`]; `None` where the event was refused as a whole.
+    /// The rule, as in [`DecisionRecord::rule`]. `None` if the event was refused as a whole.
     pub rule: Option<String>,
-    /// The element that it is about, where it is about one.
+    /// The element that it is about, if it is about one.
     pub element: Element,
 }
 
-/// What the ledger counts.
+/// The counts of the ledger.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
-    /// Actions that are not settled, those that left the bus among them.
+    /// Actions that are not settled, including those that left the bus.
     pub unsettled: u64,
-    /// Dead letters, of actions, decisions and events.
+    /// Dead letters: actions, decisions and events.
     pub dead_letters: u64,
 }
 
-/// What evaluating an event gave, to be recorded.
+/// The result of evaluating an event, to be recorded.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Verdict {
     /// The event.
@@ -363,13 +365,13 @@ pub struct Verdict {
     pub plan: String,
     /// When.
     pub decided: Timestamp,
-    /// The same by the runtime's steady time, which once claims go by.
+    /// The same in the runtime's steady time, which once claims use.
     pub steady: Timestamp,
-    /// Why the whole event is refused, where it is.
+    /// Why the whole event is refused, if it is.
     pub rejected: Option<String>,
-    /// Where the event is not of its declared type, whatever became of it.
+    /// Where the event does not conform to its declared type.
     pub mismatch: Option<String>,
-    /// What was decided, rule by rule. An action that one names must be in `actions`.
+    /// The decisions, rule by rule. An action that one names must be in `actions`.
     pub decisions: Vec<DecisionRecord>,
     /// The actions, each with its id. They are recorded as pending.
     pub actions: Vec<(String, Action)>,
@@ -381,15 +383,15 @@ pub struct Verdict {
 
 /// A rule with `once` fired for an element, if its key is free.
 ///
-/// It governs the `fired` decisions of its rule and element, and their actions. Where it governs
-/// none, it claims nothing, so that an action which could not be rendered does not use the key
-/// up. Where the key is held, they become `suppressed` and their actions are dropped. The first of
-/// two claims of one key in one verdict wins.
+/// It governs the `fired` decisions of its rule and element, and their actions. If it governs
+/// none, it claims nothing, so that an action which could not be rendered does not claim the key.
+/// If another claim holds the key, these decisions become `suppressed` and their actions are dropped. The
+/// first of two claims of one key in one verdict is granted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OnceClaim {
     /// The key as canonical text, the rule's name included.
     pub key: String,
-    /// Who claims it: whoever holds a key is granted it again.
+    /// The owner of the claim. The owner that holds a key is granted it again.
     pub owner: String,
     /// How long the first occurrence holds the key, in milliseconds.
     pub within_ms: u64,

@@ -1,30 +1,28 @@
-//! The laws of a ledger, on the embedded one.
+//! The embedded ledger, beyond the laws of every ledger.
 
 mod crash;
-mod decide;
 mod prune;
-mod settle;
 
-use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
-use fuse_rules::{Action, Element, Outcome};
-
-use super::{Attempt, DecisionRecord, EmbeddedLedger, OnceClaim, Verdict};
+use super::{
+    ActionState, Attempt, DeadLetterKind, EmbeddedLedger, EventAction, Ledger, LedgerError,
+};
 use crate::bus::{Bus, EmbeddedBus};
 use crate::event::EventKey;
 use crate::store::Store;
-use crate::store::support::{at, envelope};
+use crate::testing::backend_laws::support::{at, dead, envelope, verdict};
 
 /// A bus and a ledger over one store.
-struct House {
+struct OpenStore {
     store: Store,
     bus: Arc<EmbeddedBus>,
     ledger: EmbeddedLedger,
 }
 
-impl House {
-    async fn of(store: Store) -> Self {
+impl OpenStore {
+    async fn new(store: Store) -> Self {
         Self {
             bus: Arc::new(EmbeddedBus::new(store.clone(), 100_000).await.unwrap()),
             ledger: EmbeddedLedger::new(store.clone()),
@@ -33,7 +31,11 @@ impl House {
     }
 
     async fn in_memory() -> Self {
-        Self::of(Store::in_memory().unwrap()).await
+        Self::new(Store::in_memory().unwrap()).await
+    }
+
+    async fn on_disk(folder: &Path) -> Self {
+        Self::new(Store::open(folder).unwrap()).await
     }
 
     /// Accepts an event received so many seconds after the start.
@@ -45,66 +47,54 @@ impl House {
         key
     }
 
-    /// Hands the next event out and acks it.
     async fn ack_next(&self) {
         let delivery = self.bus.next().await.unwrap();
         self.bus.ack(&delivery).await.unwrap();
     }
-}
 
-/// An attempt begun so many seconds after the start.
-fn attempt(seconds: i64) -> Attempt {
-    Attempt { at: at(seconds), checkpoint: None }
-}
-
-fn action(rule: &str, element: Element) -> Action {
-    let mut fields = serde_json::Map::new();
-    fields.insert("url".into(), "https://example.com".into());
-    Action { trigger: "http".into(), rule: rule.into(), element, ordinal: 0, fields }
-}
-
-fn fired(rule: &str, element: Element, id: &str) -> DecisionRecord {
-    DecisionRecord {
-        rule: rule.into(),
-        element,
-        outcome: Outcome::Fired,
-        reason: "the condition is true".into(),
-        action: Some(id.into()),
+    async fn settle(&self, id: &str, state: ActionState) {
+        let action: EventAction = self.ledger.find_action(id).await.unwrap().unwrap();
+        self.ledger.settle(&action.permit(), state).await.unwrap();
     }
 }
 
-fn rejected(rule: &str, element: Element, reason: &str) -> DecisionRecord {
-    DecisionRecord {
-        rule: rule.into(),
-        element,
-        outcome: Outcome::Rejected,
-        reason: reason.into(),
-        action: None,
-    }
+/// The file has one place for each id of an action.
+#[tokio::test]
+async fn the_id_of_another_events_action_is_refused() {
+    let opened = OpenStore::in_memory().await;
+    let (event, other) = (opened.accept("e", 0).await, opened.accept("other", 0).await);
+    opened.ledger.decide(verdict(&other, "taken", 1)).await.unwrap();
+    let problem = opened.ledger.decide(verdict(&event, "taken", 1)).await.unwrap_err();
+    assert_eq!(problem, LedgerError::Invalid("two actions have the id `taken`".into()));
+    assert_eq!(opened.ledger.event(&event).await.unwrap().unwrap().decided, None);
 }
 
-fn claim(key: &str, owner: &str, element: Element) -> OnceClaim {
-    OnceClaim {
-        key: key.into(),
-        owner: owner.into(),
-        within_ms: 4 * 3600 * 1000,
-        rule: "s/r".into(),
-        element,
-    }
+#[test]
+fn errors_name_what_they_are_about() {
+    let event = EventKey { source: "github".into(), name: "push".into(), id: "e".into() };
+    let unknown = LedgerError::UnknownEvent(event).to_string();
+    assert_eq!(unknown, "there is no event `e` of `github.push`");
 }
 
-/// The verdict that fires the rule `s/r` as the action `id`, so many seconds after the start.
-fn verdict(event: &EventKey, id: &str, seconds: i64) -> Verdict {
-    Verdict {
-        event: event.clone(),
-        plan: "plan-1".into(),
-        decided: at(seconds),
-        steady: at(seconds),
-        rejected: None,
-        mismatch: None,
-        decisions: vec![fired("s/r", None, id)],
-        actions: vec![(id.into(), action("s/r", None))],
-        requires: BTreeMap::new(),
-        once: Vec::new(),
-    }
+#[test]
+fn states_have_stable_names_in_json() {
+    let text = serde_json::to_string(&[dead(0), ActionState::Pending]).unwrap();
+    assert_eq!(
+        text,
+        "[{\"state\":\"dead-lettered\",\"at\":\"2026-08-01T10:00:00Z\",\"kind\":\"exhausted\",\
+         \"reason\":\"failed five times\"},{\"state\":\"pending\"}]"
+    );
+    let kind = DeadLetterKind::Uncertain;
+    let text = serde_json::to_string(&kind).unwrap();
+    assert_eq!(text, format!("\"{kind}\""));
+}
+
+#[test]
+fn records_with_the_former_field_names_are_read() {
+    let text = r#"{"state":"held","since":"2026-08-01T10:00:00Z","reason":"no namespace",
+        "tried":{"at":"2026-08-01T10:00:00Z","noted":"uid"},"noted":"uid"}"#;
+    let state: ActionState = serde_json::from_str(text).unwrap();
+    let checkpoint = Some("uid".to_owned());
+    assert_eq!(state.last_attempt(), Some(Attempt { at: at(0), checkpoint: checkpoint.clone() }));
+    assert_eq!(state.checkpoint(), checkpoint);
 }

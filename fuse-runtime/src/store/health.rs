@@ -1,4 +1,4 @@
-//! Whether the store works, and since when it does not.
+//! Whether the store works, and how long an outage has lasted.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -7,25 +7,26 @@ use tokio::sync::watch;
 
 use crate::log_limit::LogLimit;
 
-/// How long the store must have worked before a further failure counts as a new one.
-const SETTLED_AFTER: Duration = Duration::from_secs(10);
-/// The first wait before the file is opened again; it doubles.
+/// How long the store must have worked for a further failure to count as a new one.
+const STABLE_AFTER: Duration = Duration::from_secs(10);
+/// The first delay before the file is reopened. It doubles with each further attempt.
 const FIRST_WAIT: Duration = Duration::from_millis(100);
-const LONGEST_WAIT: Duration = Duration::from_secs(5);
+/// The longest delay before the file is reopened.
+const MAX_WAIT: Duration = Duration::from_secs(5);
 
-/// Why the store does not work now.
+/// The store does not work now.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Trouble {
-    /// What the system says.
+pub struct Outage {
+    /// The error of the operating system.
     pub problem: String,
-    /// For how long already.
+    /// How long it has lasted.
     pub lasting: Duration,
 }
 
 #[derive(Debug)]
-pub(super) struct Health {
+pub(super) struct StoreHealth {
     state: Mutex<State>,
-    /// Counts how often the file was opened again.
+    /// How many times the file was reopened.
     reopened: watch::Sender<u64>,
     failures: LogLimit,
     recoveries: LogLimit,
@@ -33,12 +34,12 @@ pub(super) struct Health {
 
 #[derive(Debug, Default)]
 struct State {
-    trouble: Option<(Instant, String)>,
+    outage: Option<(Instant, String)>,
     recovered: Option<Instant>,
     wait: Duration,
 }
 
-impl Health {
+impl StoreHealth {
     pub(super) fn new() -> Self {
         Self {
             state: Mutex::default(),
@@ -52,35 +53,35 @@ impl Health {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn trouble(&self) -> Option<Trouble> {
+    pub(super) fn outage(&self) -> Option<Outage> {
         let state = self.state();
-        let (since, problem) = state.trouble.as_ref()?;
-        Some(Trouble { problem: problem.clone(), lasting: since.elapsed() })
+        let (since, problem) = state.outage.as_ref()?;
+        Some(Outage { problem: problem.clone(), lasting: since.elapsed() })
     }
 
     pub(super) fn reopened(&self) -> watch::Receiver<u64> {
         self.reopened.subscribe()
     }
 
-    /// Records a failure; how long to wait before the file is opened again.
+    /// Records a failure. Returns the delay before the file is reopened.
     pub(super) fn failed(&self, problem: &str) -> Duration {
         let mut state = self.state();
         let now = Instant::now();
-        // A store that fails again at once has not worked in between.
-        let flapping = state.recovered.is_some_and(|at| now - at < SETTLED_AFTER);
-        if state.trouble.is_none() && !flapping {
+        // A store that fails again soon has not recovered in between.
+        let flapping = state.recovered.is_some_and(|at| now - at < STABLE_AFTER);
+        if state.outage.is_none() && !flapping {
             state.wait = Duration::ZERO;
         }
-        let since = state.trouble.take().map_or(now, |(since, _)| since);
-        state.trouble = Some((since, problem.to_owned()));
-        state.wait = state.wait.saturating_mul(2).clamp(FIRST_WAIT, LONGEST_WAIT);
+        let since = state.outage.take().map_or(now, |(since, _)| since);
+        state.outage = Some((since, problem.to_owned()));
+        state.wait = state.wait.saturating_mul(2).clamp(FIRST_WAIT, MAX_WAIT);
         let wait = state.wait;
         drop(state);
         if let Some(left_out) = self.failures.pass() {
             tracing::error!(
                 problem,
                 left_out,
-                "the state cannot be written; events are refused until it can, and the file is opened again"
+                "the state cannot be written; events are refused until the file is reopened"
             );
         }
         wait
@@ -88,7 +89,7 @@ impl Health {
 
     pub(super) fn recovered(&self) {
         let mut state = self.state();
-        let Some((since, _)) = state.trouble.take() else { return };
+        let Some((since, _)) = state.outage.take() else { return };
         state.recovered = Some(Instant::now());
         drop(state);
         self.reopened.send_modify(|count| *count = count.wrapping_add(1));

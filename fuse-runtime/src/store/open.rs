@@ -1,4 +1,4 @@
-//! Opening the file: who may read it, who holds it, which layout it has.
+//! Opening the file: its permissions, its lock, and its layout.
 
 use std::fs::{self, File, OpenOptions};
 use std::path::{Path, PathBuf};
@@ -7,30 +7,30 @@ use redb::{
     Builder, Database, DatabaseError, ReadableDatabase, ReadableTable, TableError, WriteTransaction,
 };
 
-use super::backend::{Backend, Length};
+use super::file::{FileLength, StoreFile};
 use super::{
     EVENT_BYTES, EVENTS, FILE_NAME, META, SCHEMA, SCHEMA_VERSION, StoreError, create_tables,
 };
 
-/// How much of the file to keep in memory, in bytes. redb's own default is 1 GiB, too much for a
-/// program that is to run beside others.
+/// How much of the file is cached in memory, in bytes. redb's default of 1 GiB is too much for a
+/// program that runs beside others.
 const CACHE_BYTES: usize = 32 << 20;
-/// A file of up to this many bytes is not worth making smaller.
-const SMALL: u64 = 16 << 20;
+/// The smallest file that is worth compacting, in bytes.
+const MIN_COMPACTED_BYTES: u64 = 16 << 20;
 
 /// Opens the database, the first time and after each failure.
 #[derive(Debug)]
 pub(super) struct Opener {
     /// The state folder; `None` in memory.
     dir: Option<PathBuf>,
-    length: Length,
+    length: FileLength,
     #[cfg(test)]
     pub(super) faults: super::support::Faults,
 }
 
-pub(super) struct Opened {
+pub(super) struct OpenedFile {
     pub(super) database: Database,
-    /// Whether there was nothing before.
+    /// Whether the file did not exist before.
     pub(super) is_new: bool,
 }
 
@@ -46,7 +46,7 @@ impl Opener {
     fn new(dir: Option<PathBuf>) -> Self {
         Self {
             dir,
-            length: Length::default(),
+            length: FileLength::default(),
             #[cfg(test)]
             faults: super::support::Faults::default(),
         }
@@ -61,27 +61,27 @@ impl Opener {
         self.length.get()
     }
 
-    pub(super) fn open(&self) -> Result<Opened, StoreError> {
+    pub(super) fn open(&self) -> Result<OpenedFile, StoreError> {
         match &self.dir {
             Some(dir) => self.open_file(dir),
             None => self.open_memory(),
         }
     }
 
-    fn open_memory(&self) -> Result<Opened, StoreError> {
+    fn open_memory(&self) -> Result<OpenedFile, StoreError> {
         let path = Path::new("in memory");
         let database = Builder::new()
-            .create_with_backend(Backend::memory(self.length.clone()))
+            .create_with_backend(StoreFile::memory(self.length.clone()))
             .map_err(|problem| refused(path, &problem))?;
         let is_new = prepare(&database, path)?;
-        Ok(Opened { database, is_new })
+        Ok(OpenedFile { database, is_new })
     }
 
-    fn open_file(&self, dir: &Path) -> Result<Opened, StoreError> {
+    fn open_file(&self, dir: &Path) -> Result<OpenedFile, StoreError> {
         fs::create_dir_all(dir).map_err(|problem| cannot_open(dir, &problem))?;
         let path = dir.join(FILE_NAME);
         let file = open_private(&path).map_err(|problem| cannot_open(&path, &problem))?;
-        let backend = Backend::file(file, self.length.clone());
+        let backend = StoreFile::file(file, self.length.clone());
         #[cfg(test)]
         let backend = backend.map(|backend| backend.with_faults(&self.faults));
         let database = backend
@@ -90,20 +90,20 @@ impl Opener {
             })
             .map_err(|problem| refused(&path, &problem))?;
         let is_new = prepare(&database, &path)?;
-        // A new file's name is safe only once its folder is flushed as well.
+        // The name of a new file is durable only once its folder is flushed as well.
         #[cfg(unix)]
         File::open(dir)
             .and_then(|folder| folder.sync_all())
             .map_err(|problem| cannot_open(dir, &problem))?;
-        Ok(Opened { database, is_new })
+        Ok(OpenedFile { database, is_new })
     }
 }
 
-/// Makes a file of so many bytes smaller, where less than a quarter of it is needed. Whether it was.
+/// Compacts a file of `length` bytes, if less than a quarter of it is needed. Returns whether it did.
 pub(super) fn compact(database: &mut Database, length: u64) -> Result<bool, String> {
     let event_bytes = event_bytes(database).map_err(|problem| problem.to_string())?;
-    // What is kept about an event takes about as much room again.
-    if length <= SMALL || event_bytes.saturating_mul(8) > length {
+    // The records about an event take about as much space as the event.
+    if length <= MIN_COMPACTED_BYTES || event_bytes.saturating_mul(8) > length {
         return Ok(false);
     }
     database.compact().map_err(|problem| problem.to_string())
@@ -125,8 +125,8 @@ fn open_private(path: &Path) -> std::io::Result<File> {
     options.open(path)
 }
 
-/// Refuses a newer layout before anything is written; gives a new file its tables, and an older
-/// layout what it lacks. Whether the file is new.
+/// Refuses a newer layout before anything is written, creates the tables of a new file, and migrates an
+/// older layout. Returns whether the file is new.
 fn prepare(database: &Database, path: &Path) -> Result<bool, StoreError> {
     let found = schema_of(database)?;
     match found {
@@ -151,7 +151,7 @@ fn prepare(database: &Database, path: &Path) -> Result<bool, StoreError> {
     }
 }
 
-/// Counts what version 1 of the layout did not count.
+/// The size of all events, which version 1 of the layout did not record.
 fn bytes_of_events(transaction: &WriteTransaction) -> Result<u64, StoreError> {
     let mut bytes = 0_u64;
     for entry in transaction.open_table(EVENTS)?.iter()? {

@@ -1,9 +1,9 @@
-//! How rows are written as bytes, and checked when they are read.
+//! How rows are encoded, and checked when they are read.
 //!
-//! A row is a byte that says how it is laid out, the CRC-32 of its key and content (4 bytes,
-//! big-endian), and its content. The key is part of the sum, so that a row in another row's place is
-//! found too. Rows of version 1 of the layout have neither byte nor sum: JSON begins with `{`, a frame
-//! with 0. They are read as they are, and get a sum when they are written the next time.
+//! A row is a byte that identifies its layout, the CRC-32 of its key and content (4 bytes,
+//! big-endian), and its content. The checksum includes the key, so that a row in the place of another row is
+//! detected, too. Rows of version 1 of the layout have neither byte nor checksum: JSON begins with `{`, a
+//! frame with 0. They are read as they are, and get a checksum when they are written next.
 
 use std::collections::BTreeMap;
 
@@ -15,20 +15,37 @@ use serde::{Deserialize, Serialize};
 
 use super::StoreError;
 use crate::event::Envelope;
+use crate::ledger::transition::Acceptance;
 
-/// What changes about an event while it is known.
+/// The part of the record of an event that changes.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct EventStatus {
-    /// Its place in the order of acceptance.
+    /// Its sequence number, in the order of acceptance.
     pub(crate) seq: u64,
-    /// [`Envelope::body_hash`], to tell a repeat from a conflict.
+    /// [`Envelope::body_hash`], which distinguishes a repeat from a conflict.
     pub(crate) hash: String,
     /// Whether it has left the queue.
     pub(crate) acked: bool,
     /// How many times its id came with another body.
     pub(crate) conflicts: u32,
-    /// When that was last.
+    /// When that happened last.
     pub(crate) last_conflict: Option<Timestamp>,
+}
+
+impl EventStatus {
+    pub(crate) fn new(seq: u64, acceptance: Acceptance) -> Self {
+        let Acceptance { hash, conflicts, last_conflict } = acceptance;
+        Self { seq, hash, acked: false, conflicts, last_conflict }
+    }
+
+    pub(crate) fn acceptance(&self) -> Acceptance {
+        let Self { hash, conflicts, last_conflict, .. } = self.clone();
+        Acceptance { hash, conflicts, last_conflict }
+    }
+
+    pub(crate) fn with_acceptance(self, acceptance: Acceptance) -> Self {
+        Self { acked: self.acked, ..Self::new(self.seq, acceptance) }
+    }
 }
 
 /// The envelope without its body, to be written.
@@ -42,7 +59,7 @@ struct HeadRef<'a> {
     query: &'a BTreeMap<String, String>,
 }
 
-/// The same, read.
+/// The same, to be read.
 #[derive(Deserialize)]
 struct Head {
     id: String,
@@ -55,14 +72,14 @@ struct Head {
 
 /// The first byte of a row that carries its checksum.
 const CHECKED: u8 = 2;
-/// The layout's byte and the sum.
+/// The length of the layout byte and the checksum.
 const PREFIX: usize = 5;
 
-/// The row of an event, without its checksum: that includes the sequence number, which the event
-/// gets when it is written. See [`seal`].
+/// The row of an event, without its checksum. The checksum includes the sequence number, which the event
+/// gets when it is written; see [`seal`].
 ///
-/// The content is the length of the head (4 bytes, big-endian), the head as JSON, and the body as it
-/// is, so that a body costs its own size and no more.
+/// The content is the length of the head (4 bytes, big-endian), the head as JSON, and the bytes of the
+/// body, so that a body takes no more than its own size.
 pub(crate) fn encode_envelope(event: &Envelope) -> Result<Vec<u8>, StoreError> {
     let head = to_json(&HeadRef {
         id: &event.id,
@@ -82,7 +99,7 @@ pub(crate) fn encode_envelope(event: &Envelope) -> Result<Vec<u8>, StoreError> {
     Ok(frame)
 }
 
-/// Puts the checksum into a row that has room for it.
+/// Writes the checksum into a row that has room for it.
 pub(crate) fn seal(key: &[u8], row: &mut [u8]) {
     if let Some((prefix, content)) = row.split_first_chunk_mut::<PREFIX>() {
         let [a, b, c, d] = sum(key, content).to_be_bytes();
@@ -97,7 +114,7 @@ fn sum(key: &[u8], content: &[u8]) -> u32 {
     sum.finalize()
 }
 
-/// The content of a row, whose checksum is verified.
+/// The content of a row, once its checksum is verified.
 fn content<'r>(key: &[u8], row: &'r [u8]) -> Result<&'r [u8], StoreError> {
     match row.split_first_chunk::<PREFIX>() {
         Some(([CHECKED, a, b, c, d], content)) => {
@@ -113,18 +130,18 @@ fn content<'r>(key: &[u8], row: &'r [u8]) -> Result<&'r [u8], StoreError> {
 
 fn damaged(key: &[u8], why: &str) -> StoreError {
     let key = match <[u8; 8]>::try_from(key) {
-        // The events' keys are numbers, and no other key begins with a zero byte.
+        // The keys of events are numbers, and no other key begins with a zero byte.
         Ok(number) if key.first() == Some(&0) => u64::from_be_bytes(number).to_string(),
         _ => String::from_utf8_lossy(key).into_owned(),
     };
     StoreError::Damaged(format!("the record of `{key}` is damaged: {why}"))
 }
 
-/// The envelope of a row that [`encode_envelope`] made, of the event with this sequence number.
+/// Decodes a row that [`encode_envelope`] made for the event with this sequence number.
 pub(crate) fn decode_envelope(seq: u64, row: &[u8]) -> Result<Envelope, StoreError> {
     let key = seq.to_be_bytes();
     let frame = content(&key, row)?;
-    let cut = || damaged(&key, "it is cut short");
+    let cut = || damaged(&key, "it is truncated");
     let (length, rest) = frame.split_first_chunk::<4>().ok_or_else(cut)?;
     let length = usize::try_from(u32::from_be_bytes(*length)).map_err(|_| cut())?;
     let (head, body) = rest.split_at_checked(length).ok_or_else(cut)?;
@@ -140,7 +157,7 @@ pub(crate) fn decode_envelope(seq: u64, row: &[u8]) -> Result<Envelope, StoreErr
     })
 }
 
-/// The row of `key`, where there is one.
+/// The row of `key`, if there is one.
 pub(crate) fn get_row<T: DeserializeOwned>(
     table: &impl ReadableTable<&'static str, &'static [u8]>,
     key: &str,
@@ -151,7 +168,7 @@ pub(crate) fn get_row<T: DeserializeOwned>(
     }
 }
 
-/// Writes the row of `key`, in place of an earlier one.
+/// Writes the row of `key`, and replaces an earlier one.
 pub(crate) fn put_row<T: Serialize>(
     table: &mut Table<'_, &'static str, &'static [u8]>,
     key: &str,

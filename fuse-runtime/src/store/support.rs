@@ -1,42 +1,21 @@
-//! What the tests of the bus, the ledger and the store share.
+//! Tools for the tests of the bus, the ledger and the store.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 
-use bytes::Bytes;
-use jiff::Timestamp;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::{Store, StoreError};
-use crate::event::Envelope;
 
-/// 2026-08-01T10:00:00Z and so many seconds.
-pub(crate) fn at(seconds: i64) -> Timestamp {
-    Timestamp::from_second(1_785_578_400 + seconds).unwrap()
-}
-
-pub(crate) fn envelope(source: &str, id: &str, body: &str) -> Envelope {
-    Envelope {
-        id: id.into(),
-        source: source.into(),
-        name: "push".into(),
-        received: at(0),
-        headers: BTreeMap::from([("content-type".into(), "application/json".into())]),
-        query: BTreeMap::new(),
-        body: Bytes::copy_from_slice(body.as_bytes()),
-    }
-}
-
-/// Keeps the writer busy with a batch of one, so that what comes now waits for the next batch.
-pub(crate) struct Gate {
+/// Keeps the writer busy with a batch of one, so that later writes wait for the next batch.
+pub(crate) struct WriterGate {
     open: mpsc::Sender<()>,
     through: JoinHandle<Result<(), StoreError>>,
 }
 
-impl Gate {
+impl WriterGate {
     pub(crate) async fn shut(store: &Store) -> Self {
         let (entered, inside) = oneshot::channel();
         let (open, opened) = mpsc::channel();
@@ -63,7 +42,7 @@ impl Gate {
     }
 }
 
-/// Lets the other tasks run until so many writes wait.
+/// Lets other tasks run until this many writes wait.
 pub(crate) async fn until_waiting(store: &Store, writes: usize) {
     for _ in 0..100_000 {
         if store.waiting() >= writes {

@@ -4,7 +4,7 @@ use std::fs;
 
 use redb::{ReadTransaction, TableDefinition, WriteTransaction};
 
-use super::support::{Gate, until_waiting};
+use super::support::{WriterGate, until_waiting};
 use super::{FILE_NAME, META, SCHEMA, Store, StoreError};
 
 const NOTES: TableDefinition<'static, &str, u64> = TableDefinition::new("notes");
@@ -39,7 +39,7 @@ where
 #[tokio::test]
 async fn writes_that_wait_share_a_commit() {
     let store = Store::in_memory().unwrap();
-    let gate = Gate::shut(&store).await;
+    let gate = WriterGate::shut(&store).await;
     let mut writes = Vec::new();
     for waiting in 1..=200 {
         let name = format!("n{waiting}");
@@ -58,7 +58,7 @@ async fn writes_that_wait_share_a_commit() {
 #[tokio::test]
 async fn nothing_is_answered_before_its_commit() {
     let store = Store::in_memory().unwrap();
-    let gate = Gate::shut(&store).await;
+    let gate = WriterGate::shut(&store).await;
     let first = start(&store, 1, |t| note(t, "first")).await;
     let (looking, look) = std::sync::mpsc::channel::<()>();
     let (entered, inside) = tokio::sync::oneshot::channel();
@@ -84,7 +84,7 @@ async fn nothing_is_answered_before_its_commit() {
 #[tokio::test]
 async fn a_failing_write_leaves_its_batch_alone() {
     let store = Store::in_memory().unwrap();
-    let gate = Gate::shut(&store).await;
+    let gate = WriterGate::shut(&store).await;
     let before = start(&store, 1, |t| note(t, "before")).await;
     let failing = start(&store, 2, |t| {
         note(t, "half done")?;
@@ -115,7 +115,7 @@ async fn a_failing_write_leaves_its_batch_alone() {
 #[tokio::test]
 async fn a_caller_that_goes_away_does_not_stop_its_write() {
     let store = Store::in_memory().unwrap();
-    let gate = Gate::shut(&store).await;
+    let gate = WriterGate::shut(&store).await;
     let abandoned = start(&store, 1, |t| note(t, "abandoned")).await;
     abandoned.abort();
     assert!(abandoned.await.unwrap_err().is_cancelled());
@@ -128,7 +128,7 @@ async fn a_caller_that_goes_away_does_not_stop_its_write() {
 async fn closing_waits_for_the_writes_under_way() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(folder.path()).unwrap();
-    let gate = Gate::shut(&store).await;
+    let gate = WriterGate::shut(&store).await;
     let write = start(&store, 1, |t| note(t, "last")).await;
     let closing = tokio::spawn({
         let store = store.clone();

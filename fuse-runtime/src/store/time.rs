@@ -1,4 +1,4 @@
-//! The last reading of the clocks, on record with every commit of a new second.
+//! The last reading of the clocks, which is recorded once per second in which something is committed.
 
 use std::time::Duration;
 
@@ -9,9 +9,9 @@ use super::{Core, META, SEEN, Store, StoreError, lock};
 use crate::clock::{Clock, Reading};
 
 impl Store {
-    /// Goes on from the last reading on record, and puts the clock's readings on record from now on.
-    /// The clock whose steady time goes on from there.
-    pub(crate) async fn keep_time(&self, clock: &Clock) -> Result<Clock, StoreError> {
+    /// Returns the clock whose steady time continues from the last reading on record, and records its
+    /// readings from now on.
+    pub(crate) async fn resume_clock(&self, clock: &Clock) -> Result<Clock, StoreError> {
         let clock = match self.read(last_reading).await? {
             Some(last) => {
                 let (clock, jump) = clock.resumed(last);
@@ -19,7 +19,7 @@ impl Store {
                     tracing::warn!(
                         ?jump,
                         last_seen = %last.wall,
-                        "the clock is not where the last run left it: times that something waits, or is held back, go on from there"
+                        "the time of day jumped since the last run; waiting times and `once` windows continue from the last run"
                     );
                 }
                 clock
@@ -30,14 +30,14 @@ impl Store {
         Ok(clock)
     }
 
-    /// The steady time by which records are kept.
+    /// The steady time, by which the age of records is measured.
     pub(crate) fn steady(&self) -> Option<Timestamp> {
         Some(lock(&self.inner.core.clock).as_ref()?.steady())
     }
 }
 
 impl Core {
-    /// Puts the time on record, where the last one is a second old.
+    /// Records the time, if the last record is of an earlier second.
     pub(super) fn record_time(&self, transaction: &WriteTransaction) -> Result<(), StoreError> {
         let Some(reading) = lock(&self.clock).as_ref().map(Clock::reading) else { return Ok(()) };
         let mut meta = transaction.open_table(META)?;

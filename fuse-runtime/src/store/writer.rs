@@ -1,5 +1,4 @@
-//! The one thread that writes: it drains what waits, runs all of it in one transaction, commits,
-//! and only then answers.
+//! The writer thread: it runs the waiting jobs in one transaction, commits it, and only then answers.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::PoisonError;
@@ -11,26 +10,26 @@ use redb::WriteTransaction;
 use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{mpsc, oneshot};
 
-use super::waiting::Waiting;
+use super::write_queue::WriteQueue;
 use super::{Core, StoreError};
 
-/// How often callers are answered while the file is opened again.
-const PAUSE: Duration = Duration::from_millis(20);
+/// How often callers are answered while the file is reopened.
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-/// Something to be written, and someone who waits for it.
-pub(super) trait Job: Send {
+/// Something to be written, and a caller that waits for it.
+pub(super) trait WriteJob: Send {
     /// About how many bytes it writes.
     fn bytes(&self) -> usize;
-    /// Does the work and keeps what came of it for the answer.
+    /// Does the work and keeps its result for the answer.
     fn run(&mut self, transaction: &WriteTransaction) -> Result<(), StoreError>;
-    /// Answers with what the last run gave: after the commit, or after the run failed.
+    /// Answers with the result of the last run: after the commit, or after the run failed.
     fn answer(self: Box<Self>);
     /// Answers that nothing could be committed.
     fn abandon(self: Box<Self>, problem: &StoreError);
 }
 
 /// A job made of closures.
-pub(super) struct Work<T, F, A> {
+pub(super) struct ClosureJob<T, F, A> {
     bytes: usize,
     work: F,
     after: A,
@@ -38,7 +37,7 @@ pub(super) struct Work<T, F, A> {
     answer: oneshot::Sender<Result<T, StoreError>>,
 }
 
-impl<T, F, A> Work<T, F, A> {
+impl<T, F, A> ClosureJob<T, F, A> {
     pub(super) fn new(
         bytes: usize,
         work: F,
@@ -49,7 +48,7 @@ impl<T, F, A> Work<T, F, A> {
     }
 }
 
-impl<T, F, A> Job for Work<T, F, A>
+impl<T, F, A> WriteJob for ClosureJob<T, F, A>
 where
     T: Send,
     F: FnMut(&WriteTransaction) -> Result<T, StoreError> + Send,
@@ -60,7 +59,7 @@ where
     }
 
     fn run(&mut self, transaction: &WriteTransaction) -> Result<(), StoreError> {
-        // A bug in one job must not end the thread that everyone needs.
+        // A bug in one job must not end the thread that all jobs need.
         self.outcome = catch_unwind(AssertUnwindSafe(|| (self.work)(transaction)))
             .unwrap_or_else(|_| Err(StoreError::Internal("a write panicked".into())));
         self.outcome.as_ref().map(|_| ()).map_err(Clone::clone)
@@ -70,7 +69,7 @@ where
         if let Ok(value) = &self.outcome {
             (self.after)(value);
         }
-        // Nobody waits any more where sending fails; the work is done all the same.
+        // Sending fails if the caller no longer waits. The work is done nevertheless.
         let _ = self.answer.send(self.outcome);
     }
 
@@ -79,20 +78,20 @@ where
     }
 }
 
-/// Serves jobs until the last sender is gone and the queue is empty.
-pub(super) fn run(core: &Core, mut jobs: mpsc::Receiver<Box<dyn Job>>) {
+/// Runs jobs until the last sender is dropped and the queue is empty.
+pub(super) fn run(core: &Core, mut jobs: mpsc::Receiver<Box<dyn WriteJob>>) {
     let mut batch = Vec::new();
-    let mut waiting = Waiting::default();
+    let mut waiting = WriteQueue::default();
     while waiting.next_batch(&mut batch, &mut jobs) {
-        core.compact_where_worth_it();
-        // The database's own faults must not end the thread that everyone needs either.
+        core.compact_if_worthwhile();
+        // Nor must a bug of the database.
         let committed =
             catch_unwind(AssertUnwindSafe(|| commit_without_failures(core, &mut batch)));
         match committed.unwrap_or_else(|_| Err(StoreError::Storage("a commit panicked".into()))) {
             Ok(()) => {
                 if !batch.is_empty() {
                     core.commits.fetch_add(1, Ordering::Relaxed);
-                    core.room.committed();
+                    core.capacity.committed();
                 }
                 batch.drain(..).for_each(|job| job.answer());
             }
@@ -106,24 +105,24 @@ pub(super) fn run(core: &Core, mut jobs: mpsc::Receiver<Box<dyn Job>>) {
     }
 }
 
-/// Opens the file again until that works, and answers everything meanwhile that it does not work.
-/// `false` where the store was closed before.
+/// Reopens the file until that works. Meanwhile, every job is answered with the error. Returns `false` if
+/// the store is closed first.
 fn recover(
     core: &Core,
     problem: &StoreError,
-    waiting: &mut Waiting,
-    jobs: &mut mpsc::Receiver<Box<dyn Job>>,
+    waiting: &mut WriteQueue,
+    jobs: &mut mpsc::Receiver<Box<dyn WriteJob>>,
 ) -> bool {
     let mut problem = problem.clone();
     loop {
-        let wait = core.health.failed(&in_words(&problem));
+        let wait = core.health.failed(&message(&problem));
         let until = Instant::now() + wait;
-        let answer = StoreError::Storage(in_words(&problem));
+        let answer = StoreError::Storage(message(&problem));
         waiting.drain().for_each(|job| job.abandon(&answer));
         while Instant::now() < until {
             match jobs.try_recv() {
                 Ok(job) => job.abandon(&answer),
-                Err(TryRecvError::Empty) => thread::sleep(PAUSE),
+                Err(TryRecvError::Empty) => thread::sleep(POLL_INTERVAL),
                 Err(TryRecvError::Disconnected) => return false,
             }
         }
@@ -138,17 +137,20 @@ fn recover(
     }
 }
 
-fn in_words(problem: &StoreError) -> String {
+fn message(problem: &StoreError) -> String {
     match problem {
         StoreError::Storage(problem) => problem.clone(),
         other => other.to_string(),
     }
 }
 
-/// Runs and commits the batch. A job that fails is answered and taken out, and the rest is run
-/// again in a fresh transaction, so that nothing half done is committed. A failure is a fault of
-/// the store, not something that callers provoke, so the repeats need not be quick.
-fn commit_without_failures(core: &Core, batch: &mut Vec<Box<dyn Job>>) -> Result<(), StoreError> {
+/// Runs and commits the batch. A job that fails is answered and removed, and the others run
+/// again in a new transaction, so that no partial work is committed. Failures are faults of the store,
+/// not something that callers provoke, so the repetition need not be fast.
+fn commit_without_failures(
+    core: &Core,
+    batch: &mut Vec<Box<dyn WriteJob>>,
+) -> Result<(), StoreError> {
     let guard = core.database.read().unwrap_or_else(PoisonError::into_inner);
     let database = guard.as_ref().ok_or(StoreError::Closed)?;
     while !batch.is_empty() {
@@ -164,7 +166,7 @@ fn commit_without_failures(core: &Core, batch: &mut Vec<Box<dyn Job>>) -> Result
                 core.record_time(&transaction)?;
                 return Ok(transaction.commit()?);
             }
-            // The file fails, not the job.
+            // The file failed, not the job.
             Some((_, problem @ StoreError::Storage(_))) => return Err(problem),
             Some((index, _)) => {
                 batch.remove(index).answer();

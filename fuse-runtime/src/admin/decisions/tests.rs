@@ -9,13 +9,12 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::bus::EmbeddedBus;
+use crate::backend::{Backend, Embedded};
 use crate::engine::Engine;
 use crate::event::Envelope;
-use crate::ledger::{DecisionRecord, EmbeddedLedger};
+use crate::ledger::DecisionRecord;
 use crate::metrics::Metrics;
 use crate::shutdown::Shutdown;
-use crate::store::Store;
 use crate::supervise::Supervisor;
 use crate::triggers::Triggers;
 
@@ -27,11 +26,10 @@ async fn admin(folder: &std::path::Path, rules: &str) -> Arc<Admin> {
         .source(fuse_rules::SourceSchema::new(Schema::new("queue", ""), Schema::new("event", "")))
         .trigger(Schema::new("page", ""));
     let ruleset = Ruleset::parse("a.rules", rules, &kinds).unwrap();
-    let store = Store::open(folder).unwrap();
-    let for_engine = store.clone();
+    let backend = Embedded::open(folder).await.unwrap();
     Arc::new(Admin {
-        bus: Arc::new(EmbeddedBus::new(store.clone(), 1).await.unwrap()),
-        ledger: Arc::new(EmbeddedLedger::new(store)),
+        bus: backend.bus(),
+        ledger: backend.ledger(),
         metrics: Arc::new(Metrics::new()),
         plan: ruleset.plan(),
         ruleset: Arc::new(ruleset),
@@ -39,7 +37,7 @@ async fn admin(folder: &std::path::Path, rules: &str) -> Arc<Admin> {
         fuses: Fuses::default(),
         triggers: Triggers::new(),
         used: Vec::new(),
-        engine: Engine::idle(for_engine).await,
+        engine: Engine::idle(&backend),
         supervisor: Supervisor::new(Arc::new(Metrics::new()), Shutdown::new().1),
         unfollowed: Arc::new(Mutex::new(BTreeMap::new())),
         dropped_log_lines: Arc::new(|| 0),

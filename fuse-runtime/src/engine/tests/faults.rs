@@ -29,10 +29,10 @@ async fn a_fuse_that_is_off_stops_what_is_pending() {
         }
         let (running, _) = plant.start().await;
         let id = accept(&running, "e").await;
-        until("set aside, or decided", async || {
+        until("parked, or decided", async || {
             state(&running, &id).await.is_some_and(|state| match mood {
                 Mood::Works => state == ActionState::Pending,
-                _ => state.is_set_aside(),
+                _ => state.is_parked(),
             })
         })
         .await;
@@ -64,12 +64,12 @@ async fn a_fuse_that_is_off_stops_what_is_pending() {
 }
 
 #[tokio::test]
-async fn what_is_set_aside_can_be_discarded_with_a_reason() {
+async fn what_is_parked_can_be_discarded_with_a_reason() {
     let plant = Plant::new();
     plant.backend.set("e", Mood::Lacks);
     let (running, _) = plant.start().await;
     let id = accept(&running, "e").await;
-    until("held", async || state(&running, &id).await.is_some_and(|s| s.is_set_aside())).await;
+    until("held", async || state(&running, &id).await.is_some_and(|s| s.is_parked())).await;
     let action = running.ledger().find(&id).await.unwrap().remove(0).actions.remove(0).id;
     // While it is asked about it may be on its way; then it is busy.
     until("discarded", async || running.engine.discard(&action, " by mistake ").await.is_ok())
@@ -165,7 +165,7 @@ async fn what_fails_or_hangs_keeps_nobody_else_waiting() {
         if mood == Mood::Fails {
             // Long enough that the test would not end if somebody waited for it.
             plant.policy.backoff = Duration::from_secs(3600);
-            plant.policy.longest_backoff = plant.policy.backoff;
+            plant.policy.max_backoff = plant.policy.backoff;
         }
         plant.backend.set("e", mood);
         let (running, _) = plant.start().await;
@@ -188,11 +188,11 @@ async fn what_fails_or_hangs_keeps_nobody_else_waiting() {
 async fn what_waits_is_due_at_the_same_time_after_a_restart() {
     let mut plant = Plant::new();
     plant.policy.backoff = Duration::from_millis(300);
-    plant.policy.longest_backoff = plant.policy.backoff;
+    plant.policy.max_backoff = plant.policy.backoff;
     plant.backend.set("e", Mood::Fails);
     let (running, _) = plant.start().await;
     let id = accept(&running, "e").await;
-    until("it waits", async || state(&running, &id).await.is_some_and(|s| s.is_set_aside())).await;
+    until("it waits", async || state(&running, &id).await.is_some_and(|s| s.is_parked())).await;
     assert!(running.stop().await);
     let ActionState::Waiting { until: due, attempts: 1, .. } =
         plant.record(&id).await.actions[0].state
@@ -216,8 +216,7 @@ async fn a_clock_that_jumps_shortens_no_window_and_throws_nothing_away() {
         plant.backend.set("e", Mood::Lacks);
         let (running, _) = plant.start().await;
         let held = accept(&running, "e").await;
-        until("held", async || state(&running, &held).await.is_some_and(|s| s.is_set_aside()))
-            .await;
+        until("held", async || state(&running, &held).await.is_some_and(|s| s.is_parked())).await;
         assert!(!accept_as(&running, "first", "k").await);
         until("done", async || plant.backend.done("first") == 1).await;
 

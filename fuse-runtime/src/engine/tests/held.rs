@@ -7,15 +7,16 @@ use std::time::Duration;
 use async_trait::async_trait;
 use fuse_rules::{Ruleset, Schema};
 use jiff::Timestamp;
-use tempfile::TempDir;
 use tokio::sync::mpsc;
 
 use super::Silent;
+use super::plant::until;
+use crate::backend::Backend;
 use crate::clock::Clock;
 use crate::engine::{Policy, Step};
-use crate::ledger::{ActionState, DeadLetterKind, EmbeddedLedger, EventRecord, Ledger};
+use crate::ledger::{ActionState, DeadLetterKind, EventRecord, Observed, ObservedResult};
 use crate::sources::{Incoming, Sources};
-use crate::store::Store;
+use crate::testing::MemoryBackend;
 use crate::triggers::{ActionRequest, Done, Failure, Probe, Readiness, Trigger, Triggers};
 use crate::{Running, Runtime, registry};
 
@@ -73,9 +74,9 @@ impl Trigger for Lacking {
 
 const AWAY: &str = "the exchange is away";
 
-/// A runtime that is started again and again on one folder.
+/// A runtime that is started again and again on one backend.
 struct House {
-    folder: TempDir,
+    backend: MemoryBackend,
     lack: Lack,
     now: Arc<Mutex<Timestamp>>,
     firings: mpsc::UnboundedReceiver<String>,
@@ -90,7 +91,7 @@ impl House {
         let (fired, firings) = mpsc::unbounded_channel();
         let (step, steps) = mpsc::unbounded_channel();
         Self {
-            folder: tempfile::tempdir().unwrap(),
+            backend: MemoryBackend::new(),
             lack: Arc::new(Mutex::new(vec![("*".into(), "the pager is unplugged")])),
             now: Arc::new(Mutex::new(Timestamp::UNIX_EPOCH)),
             firings,
@@ -112,7 +113,7 @@ impl House {
             .policy(self.policy.clone())
             .clock(Clock::manual(move || *now.lock().unwrap()))
             .watcher(Arc::new(move |taken| step.send(taken).unwrap()))
-            .start(Store::open(self.folder.path()).unwrap())
+            .start(self.backend.restarted())
             .await
             .unwrap()
     }
@@ -127,8 +128,7 @@ impl House {
     }
 
     async fn record(&self, id: &str) -> EventRecord {
-        let store = Store::open(self.folder.path()).unwrap();
-        let mut found = EmbeddedLedger::new(store).find(id).await.unwrap();
+        let mut found = self.backend.restarted().ledger().find(id).await.unwrap();
         found.remove(0)
     }
 }
@@ -147,10 +147,10 @@ async fn what_is_held_leaves_the_bus_outlives_a_restart_and_is_done_once() {
     let record = house.record(&id).await;
     let action = &record.actions[0];
     assert!(record.acked && action.off_bus && !record.is_settled());
-    let ActionState::Held { reason, tried, .. } = &action.state else {
+    let ActionState::Held { reason, last_attempt, .. } = &action.state else {
         panic!("{:?}", action.state)
     };
-    assert_eq!((reason.as_str(), tried), ("the pager is unplugged", &None));
+    assert_eq!((reason.as_str(), last_attempt), ("the pager is unplugged", &None));
 
     let running = house.start().await;
     house.lack.lock().unwrap().clear();
@@ -212,9 +212,9 @@ async fn each_goes_by_what_it_lacks_itself() {
 }
 
 #[tokio::test]
-async fn too_many_are_given_up_and_can_be_told_apart() {
+async fn actions_beyond_the_limit_are_given_up_with_a_reason() {
     let mut house = House::new();
-    house.policy.held_most = 1;
+    house.policy.max_held = 1;
     let running = house.start().await;
     let first = accept(&running).await;
     house.until(Step::Acked).await;
@@ -234,7 +234,7 @@ async fn too_many_are_given_up_and_can_be_told_apart() {
 #[tokio::test]
 async fn while_the_backend_is_away_what_has_no_room_stays_on_the_bus() {
     let mut house = House::new();
-    house.policy.held_most = 1;
+    house.policy.max_held = 1;
     house.lacks(&[("*", AWAY)]);
     let running = house.start().await;
     let first = accept(&running).await;
@@ -267,4 +267,30 @@ async fn what_waits_too_long_is_given_up() {
     let ActionState::DeadLettered { kind, reason, .. } = state else { panic!("{state:?}") };
     assert_eq!(kind, DeadLetterKind::NotReady);
     assert_eq!(reason, "the pager is unplugged; held since 1970-01-01T00:00:00Z");
+}
+
+/// Something else changed the record of a held action, as an observation of its object does.
+#[tokio::test]
+async fn a_held_action_whose_record_changed_can_be_discarded() {
+    let mut house = House::new();
+    let running = house.start().await;
+    let id = accept(&running).await;
+    house.until(Step::Acked).await;
+    let ledger = running.ledger();
+    let action = ledger.find(&id).await.unwrap().remove(0).actions.remove(0).id;
+    let held = ledger.find_action(&action).await.unwrap().unwrap();
+    let observed = Observed {
+        result: ObservedResult::Running,
+        phase: "Running".into(),
+        message: None,
+        api_version: "batch/v1".into(),
+        kind: "Job".into(),
+        namespace: None,
+        name: "job".into(),
+        at: Timestamp::UNIX_EPOCH,
+    };
+    assert!(ledger.observe(&held.event, &action, observed).await.unwrap());
+    until("discarded", async || running.engine.discard(&action, "").await.is_ok()).await;
+    assert!(running.stop().await);
+    assert!(house.record(&id).await.is_settled());
 }

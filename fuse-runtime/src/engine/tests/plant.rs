@@ -11,9 +11,10 @@ use jiff::{SignedDuration, Timestamp};
 use tempfile::TempDir;
 
 use super::Silent;
+use crate::backend::{Backend as _, Embedded};
 use crate::clock::Clock;
 use crate::engine::{Policy, Step};
-use crate::ledger::{ActionState, EmbeddedLedger, EventRecord, Ledger};
+use crate::ledger::{ActionState, EventRecord};
 use crate::sources::{Incoming, Sources};
 use crate::store::Store;
 use crate::triggers::{ActionRequest, Done, Failure, Probe, Readiness, Trigger, Triggers};
@@ -47,14 +48,14 @@ pub(super) enum Mood {
 
 /// Does each action once, and remembers.
 #[derive(Clone, Default)]
-pub(super) struct Backend {
+pub(super) struct ScriptedBackend {
     pub(super) moods: Arc<Mutex<BTreeMap<String, Mood>>>,
     /// How often each action was done, by its event.
     pub(super) done: Arc<Mutex<BTreeMap<String, u32>>>,
     pub(super) asked: Arc<AtomicU32>,
 }
 
-impl Backend {
+impl ScriptedBackend {
     pub(super) fn mood(&self, request: &ActionRequest) -> Mood {
         self.moods.lock().unwrap().get(&request.event.name).copied().unwrap_or(Mood::Works)
     }
@@ -69,7 +70,7 @@ impl Backend {
 }
 
 #[async_trait]
-impl Trigger for Backend {
+impl Trigger for ScriptedBackend {
     fn schema(&self) -> Schema {
         Schema::new("act", "Acts.")
     }
@@ -114,7 +115,7 @@ impl Trigger for Backend {
 /// A folder with a runtime that is started again and again.
 pub(super) struct Plant {
     pub(super) folder: TempDir,
-    pub(super) backend: Backend,
+    pub(super) backend: ScriptedBackend,
     pub(super) policy: Policy,
     pub(super) fuses: Fuses,
     /// Panics at the step that it counts down to, where it counts.
@@ -128,10 +129,10 @@ impl Plant {
         let short = Duration::from_millis(2);
         Self {
             folder: tempfile::tempdir().unwrap(),
-            backend: Backend::default(),
+            backend: ScriptedBackend::default(),
             policy: Policy {
                 backoff: short,
-                longest_backoff: short,
+                max_backoff: short,
                 recheck: short,
                 attempts: 100_000,
                 ..Policy::default()
@@ -147,7 +148,8 @@ impl Plant {
         let sources = Sources::new().with("silent", Silent);
         let ruleset = Ruleset::parse("x.rules", RULES, &registry(&sources, &triggers)).unwrap();
         let fault = Arc::clone(&self.fault);
-        let store = Store::open(self.folder.path()).unwrap();
+        let backend = Embedded::open(self.folder.path()).await.unwrap();
+        let store = backend.store().clone();
         let wrong_by = Arc::clone(&self.wrong_by);
         let clock = Clock::with_wall(move || {
             Timestamp::now() + SignedDuration::from_secs(wrong_by.load(Ordering::SeqCst))
@@ -170,15 +172,15 @@ impl Plant {
                     }
                 }
             }))
-            .start(store.clone())
+            .start(backend)
             .await
             .unwrap();
         (running, store)
     }
 
     pub(super) async fn record(&self, id: &str) -> EventRecord {
-        let store = Store::open(self.folder.path()).unwrap();
-        EmbeddedLedger::new(store).find(id).await.unwrap().remove(0)
+        let backend = Embedded::open(self.folder.path()).await.unwrap();
+        backend.ledger().find(id).await.unwrap().remove(0)
     }
 }
 

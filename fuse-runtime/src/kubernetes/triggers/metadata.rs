@@ -1,15 +1,22 @@
 //! The metadata of Kubernetes objects: names that follow from the action's id, labels that select,
 //! annotations that say in full where the object came from.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
+use crate::event::EventKey;
 use crate::triggers::ActionRequest;
 
 /// The prefix of our labels and annotations.
 const DOMAIN: &str = "fuse.rules";
 /// The annotation that says which action made the object.
 pub(crate) const ACTION_ID: &str = "fuse.rules/action-id";
+/// The annotation with the name of the action's event, as in `github.push`.
+const EVENT: &str = "fuse.rules/event";
+/// The annotation with the id of the action's event.
+const EVENT_ID: &str = "fuse.rules/event-id";
 /// The annotation that names the latest actions that changed an object, each by its start.
 pub(crate) const ACTIONS: &str = "fuse.rules/actions";
 /// The label that every object made by fuse carries.
@@ -59,6 +66,14 @@ pub(super) fn metadata(
     Ok(metadata.into())
 }
 
+/// The event of the action that made the object with these annotations.
+pub(crate) fn event_of(annotations: &BTreeMap<String, String>) -> Option<EventKey> {
+    // Names have no dot: rules could not name the event otherwise.
+    let (source, name) = annotations.get(EVENT)?.split_once('.')?;
+    let id = annotations.get(EVENT_ID)?.clone();
+    Some(EventKey { source: source.to_owned(), name: name.to_owned(), id })
+}
+
 /// Adds our labels and annotations to an object's metadata.
 pub(super) fn sign(metadata: &mut Map<String, Value>, request: &ActionRequest) {
     let mut labels = record(metadata.remove("labels"));
@@ -68,8 +83,8 @@ pub(super) fn sign(metadata: &mut Map<String, Value>, request: &ActionRequest) {
     labels.insert(ACTION.into(), suffix(&request.id).into());
     labels.insert(format!("{DOMAIN}/rule"), short(&Sha256::digest(rule.as_bytes())).into());
     annotations.insert(ACTION_ID.into(), request.id.clone().into());
-    annotations.insert(format!("{DOMAIN}/event-id"), request.event.id.clone().into());
-    annotations.insert(format!("{DOMAIN}/event"), request.event.full_name().into());
+    annotations.insert(EVENT_ID.into(), request.event.id.clone().into());
+    annotations.insert(EVENT.into(), request.event.full_name().into());
     annotations.insert(format!("{DOMAIN}/rule"), rule.clone().into());
     if let Some(element) = &request.action.element {
         annotations.insert(format!("{DOMAIN}/element"), json!(element).to_string().into());

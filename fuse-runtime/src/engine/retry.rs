@@ -1,6 +1,6 @@
-//! Looking after the actions that are off the bus: those that are due are tried again, and now and
-//! then the oldest of each group of held ones asks its trigger whether it could be performed. If so,
-//! the whole group is.
+//! Retrying parked actions. Waiting actions are retried when they are due. The engine periodically asks
+//! the trigger of the oldest action of each held group whether it could be performed; if so, it
+//! retries the whole group.
 
 use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
@@ -9,15 +9,16 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
+use futures_util::future::join_all;
 
-use super::fire::{End, Waits, given_up};
+use super::fire::{Caller, End, given_up};
 use super::{Engine, Interrupted, gate};
 use crate::ledger::{ActionState, DeadLetterKind, EventAction, LedgerError};
 use crate::shutdown::Shutdown;
 use crate::triggers::{ActionRequest, Guarded, Readiness};
 
-/// How many actions are read from the ledger, or taken from the queue of those that are due, at once.
-const PAGE: usize = 256;
+/// How many actions are read from the ledger, or taken from those that are due, at once.
+const PAGE_SIZE: usize = 256;
 
 /// Why an action cannot be discarded.
 #[derive(Debug, thiserror::Error)]
@@ -35,122 +36,124 @@ pub(crate) enum DiscardError {
 }
 
 impl Engine {
-    /// Reads from the ledger what left the bus and is not looked after: at the start, all of it.
-    /// What was being tried is performed at once.
-    async fn recall(self: &Arc<Self>, stop: &Shutdown) -> Result<(), LedgerError> {
+    /// Resumes every action that left the bus according to the ledger and is not known: at the start, all
+    /// of them. Those whose attempt was interrupted are performed at once.
+    async fn resume_all(self: &Arc<Self>, stop: &Shutdown) -> Result<(), LedgerError> {
         let mut last: Option<String> = None;
         loop {
-            let page = self.ledger.held(last.as_deref(), PAGE).await?;
+            let page = self.ledger.held(last.as_deref(), PAGE_SIZE).await?;
             let Some(end) = page.last() else { return Ok(()) };
             last = Some(end.action.id.clone());
             for action in page {
-                self.look_after(action, stop);
+                self.resume(action, stop);
             }
         }
     }
 
-    /// Looks after an action that left the bus, unless somebody does.
-    pub(super) fn look_after(self: &Arc<Self>, action: EventAction, stop: &Shutdown) {
-        if self.pending.adopt(action.clone()) && !action.action.state.is_set_aside() {
-            self.try_again(action, stop);
+    /// Resumes an action that left the bus, unless it is known.
+    pub(super) fn resume(self: &Arc<Self>, action: EventAction, stop: &Shutdown) {
+        if self.parked.adopt(action.clone()) && !action.action.state.is_parked() {
+            self.spawn_retry(action, stop);
         }
     }
 
-    /// Performs actions when they are due, until told to stop.
+    /// Retries actions when they are due, until the shutdown is requested.
     pub(crate) async fn run_due(self: Arc<Self>, stop: Shutdown) {
         loop {
-            // Asked anew after each change, as the clock may be set by a test.
+            // Read again after each change, because a test may set the clock.
             let now = self.clock.steady();
-            for action in self.pending.take_due(now, PAGE) {
-                self.try_again(action, &stop);
+            for action in self.parked.take_due(now, PAGE_SIZE) {
+                self.spawn_retry(action, &stop);
             }
-            let due = self.pending.next_due();
+            let due = self.parked.next_due();
             let wait =
                 due.map(|due| Duration::try_from(due.duration_since(now)).unwrap_or_default());
             let until_due = async {
                 match wait {
-                    Some(wait) => tokio::time::sleep(wait.min(self.policy.longest_backoff)).await,
+                    Some(wait) => tokio::time::sleep(wait.min(self.policy.max_backoff)).await,
                     None => std::future::pending().await,
                 }
             };
             tokio::select! {
                 () = stop.requested() => return,
-                () = self.pending.changed() => {}
+                () = self.parked.changed() => {}
                 () = until_due => {}
             }
         }
     }
 
-    /// Looks after held actions until told to stop.
-    pub(crate) async fn look_after_held(self: Arc<Self>, stop: Shutdown) {
-        let mut recall = true;
+    /// Checks held actions until the shutdown is requested.
+    pub(crate) async fn recheck_held(self: Arc<Self>, stop: Shutdown) {
+        let mut resume = true;
         loop {
-            if recall && let Err(error) = self.recall(&stop).await {
-                self.tell_trouble(&error.into(), None, "cannot read the held actions");
+            if resume && let Err(error) = self.resume_all(&stop).await {
+                self.log_error(&error.into(), None, "cannot read the held actions");
             } else {
-                recall = false;
+                resume = false;
             }
             self.pause(self.policy.recheck, &stop).await;
             if stop.is_requested() {
                 return;
             }
-            // What is in memory may be other than what was committed.
-            recall |= self.in_doubt.swap(false, Ordering::Relaxed);
-            self.give_up_old().await;
-            for action in self.released(&stop).await {
-                self.try_again(action, &stop);
+            // Memory may differ from what was committed.
+            resume |= self.in_doubt.swap(false, Ordering::Relaxed);
+            self.expire_held().await;
+            for action in self.retryable(&stop).await {
+                self.spawn_retry(action, &stop);
             }
         }
     }
 
-    /// Performs an action that is off the bus, in a task of its own.
-    fn try_again(self: &Arc<Self>, action: EventAction, stop: &Shutdown) {
+    /// Retries a parked action in a task of its own.
+    fn spawn_retry(self: &Arc<Self>, action: EventAction, stop: &Shutdown) {
         let (engine, stop) = (Arc::clone(self), stop.clone());
-        self.spawn(async move { engine.again(action, &stop).await });
+        self.spawn(async move { engine.retry(action, &stop).await });
     }
 
-    /// Performs an action that left the bus, until it is settled or set aside again.
-    async fn again(&self, mut action: EventAction, stop: &Shutdown) {
+    /// Retries a parked action until it is settled or parked again.
+    async fn retry(&self, mut action: EventAction, stop: &Shutdown) {
         let id = action.action.id.clone();
         let mut wait = self.policy.backoff;
         while !stop.is_requested() {
-            let performed = AssertUnwindSafe(self.perform(action.clone(), Waits::Nobody, stop));
+            let performed = AssertUnwindSafe(self.perform(action.clone(), Caller::Retry, stop));
             match performed.catch_unwind().await {
                 Ok(Ok(()) | Err(Interrupted::Stopping)) => return,
                 Ok(Err(error)) => {
-                    self.tell_trouble(&error, Some(&action.event), "cannot settle an action");
+                    self.log_error(&error, Some(&action.event), "cannot settle an action");
                 }
                 Err(_) => self.panicked("action", &action.event),
             }
             self.pause(wait, stop).await;
-            wait = wait.saturating_mul(2).min(self.policy.longest_backoff);
-            // From what is on record now: a part of it may have been done.
-            match self.ledger.action(&id).await {
+            wait = wait.saturating_mul(2).min(self.policy.max_backoff);
+            // Continue from the record: a part of the attempt may have been committed.
+            match self.ledger.action(&action.event, &id).await {
                 Ok(Some(now)) if !now.action.state.is_settled() => action = now,
-                Ok(_) => return self.pending.forget(&id),
+                Ok(_) => return self.parked.forget(&id),
                 Err(error) => {
-                    self.tell_trouble(&error.into(), Some(&action.event), "cannot read an action");
+                    self.log_error(&error.into(), Some(&action.event), "cannot read an action");
                 }
             }
         }
     }
 
-    async fn give_up_old(&self) {
-        for action in self.pending.take_old(|since| self.is_too_old(since)) {
+    async fn expire_held(&self) {
+        for action in self.parked.take_old(|since| self.is_too_old(since)) {
             let ActionState::Held { since, reason, .. } = action.action.state.clone() else {
                 continue;
             };
-            if let Err(error) = self.settle(&request(&action), given_up(&reason, since)).await {
-                self.tell_trouble(&error, Some(&action.event), "cannot give an action up");
-                self.pending.add(action);
+            if let Err(error) =
+                self.settle(&request(&action), &action.permit(), given_up(&reason, since)).await
+            {
+                self.log_error(&error, Some(&action.event), "cannot give up an action");
+                self.put_back(action, &error);
             }
         }
     }
 
-    /// Ends an action that is held or waits, because a person says so.
+    /// Gives up an action that is held or waits, at the request of a person.
     pub(crate) async fn discard(&self, id: &str, reason: &str) -> Result<(), DiscardError> {
-        let Some(action) = self.pending.take(id) else {
-            return Err(match self.ledger.action(id).await? {
+        let Some(action) = self.parked.take(id) else {
+            return Err(match self.ledger.find_action(id).await? {
                 None => DiscardError::Unknown(id.to_owned()),
                 Some(action) if action.action.state.is_settled() => {
                     DiscardError::Settled(id.to_owned())
@@ -159,13 +162,14 @@ impl Engine {
             });
         };
         let why = discarded(reason);
-        let settled =
-            self.settle(&request(&action), End::Dead(DeadLetterKind::Discarded, why)).await;
+        let end = End::Dead(DeadLetterKind::Discarded, why);
+        let settled = self.settle(&request(&action), &action.permit(), end).await;
         match settled {
             Ok(()) => Ok(()),
             Err(error) => {
-                self.pending.add(action);
+                self.put_back(action, &error);
                 Err(match error {
+                    error if error.is_superseded() => DiscardError::Busy(id.to_owned()),
                     Interrupted::Ledger(error) => error.into(),
                     other => LedgerError::Storage(other.to_string()).into(),
                 })
@@ -173,17 +177,26 @@ impl Engine {
         }
     }
 
-    /// Asks about the groups whose turn it is; the actions that need wait no longer for what they
-    /// waited for.
-    async fn released(&self, stop: &Shutdown) -> Vec<EventAction> {
-        let away = self.away().await;
-        let away = &away;
-        let asked = self.pending.next_groups().into_iter().map(|(reason, oldest)| async move {
+    /// Parks an action again that could not be settled. If its record changed meanwhile, it is read again.
+    fn put_back(&self, action: EventAction, error: &Interrupted) {
+        if error.is_superseded() {
+            self.parked.forget(&action.action.id);
+            self.in_doubt.store(true, Ordering::Relaxed);
+        } else {
+            self.parked.add(action);
+        }
+    }
+
+    /// Checks the next groups, and returns the held actions to retry.
+    async fn retryable(&self, stop: &Shutdown) -> Vec<EventAction> {
+        let unavailable = self.unavailable_triggers().await;
+        let unavailable = &unavailable;
+        let asked = self.parked.next_groups().into_iter().map(|(reason, oldest)| async move {
             let record = &oldest.action;
             let off = self.gate.off(&record.action.rule, &record.requires);
             let readiness = if !off.is_empty() {
                 Readiness::NotReady(gate::held_by(&off))
-            } else if away.contains(&reason.0) {
+            } else if unavailable.contains(&reason.0) {
                 Readiness::NotReady(reason.1.clone())
             } else {
                 match self.triggers.get(&reason.0) {
@@ -193,47 +206,46 @@ impl Engine {
                             Guarded { trigger: trigger.as_ref(), kind: &reason.0, metrics };
                         trigger.readiness_for(&request(&oldest)).await
                     }
-                    // Performing it says what is wrong.
+                    // The attempt reports the problem.
                     None => Readiness::Ready,
                 }
             };
             (reason, readiness)
         });
         let mut released = Vec::new();
-        for (reason, readiness) in super::join_all(asked).await {
+        for (reason, readiness) in join_all(asked).await {
             if stop.is_requested() {
                 break;
             }
             let max = match &readiness {
                 Readiness::Ready => usize::MAX,
-                // What this one waits for is there; the others find out what they lack, each for
-                // itself, and not all at once.
+                // This one lacks something else now. The others find out for themselves, not all at once.
                 Readiness::NotReady(why) if *why != reason.1 => self.policy.events,
                 Readiness::NotReady(_) => continue,
             };
-            let group = self.pending.take_group(&reason, max);
+            let group = self.parked.take_group(&reason, max);
             let (trigger, was_missing, count) = (&reason.0, &reason.1, group.len());
-            tracing::info!(trigger, was_missing, count, "held actions are tried again");
+            tracing::info!(trigger, was_missing, count, "retrying held actions");
             released.extend(group);
         }
         released
     }
 
-    /// The triggers whose backend is away as a whole: what is held for them lacks what it lacked.
-    async fn away(&self) -> BTreeSet<String> {
+    /// The triggers whose backend is unavailable as a whole. Their held actions stay held.
+    async fn unavailable_triggers(&self) -> BTreeSet<String> {
         let triggers: BTreeSet<String> =
-            self.pending.groups().into_iter().map(|group| group.trigger).collect();
+            self.parked.groups().into_iter().map(|group| group.trigger).collect();
         let asked = triggers.into_iter().map(|kind| async move {
             let trigger = self.triggers.get(&kind)?.as_ref();
             let readiness =
                 Guarded { trigger, kind: &kind, metrics: &self.metrics }.readiness().await;
             matches!(readiness, Readiness::NotReady(_)).then_some(kind)
         });
-        super::join_all(asked).await.into_iter().flatten().collect()
+        join_all(asked).await.into_iter().flatten().collect()
     }
 }
 
-/// The reason of an action that a person ended.
+/// The reason on record for an action that a person gave up.
 pub fn discarded(reason: &str) -> String {
     match reason.trim() {
         "" => "discarded by hand".to_owned(),

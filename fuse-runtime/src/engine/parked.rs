@@ -1,5 +1,5 @@
-//! The actions that left the bus unsettled: held, by what they wait for; waiting, by when they are
-//! due. They are on record in the ledger; what is here is the order of it.
+//! The actions that left the bus unsettled, in memory: held ones by what is missing, waiting ones by when
+//! they are due. The ledger has the record of each.
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -9,33 +9,33 @@ use tokio::sync::Notify;
 
 use crate::ledger::{ActionRecord, ActionState, EventAction};
 
-/// How many groups are asked about in one round; the others have their turn in the next ones.
-const ASKED_AT_ONCE: usize = 32;
+/// How many groups are checked in one round. The others follow in the next rounds.
+const MAX_GROUPS_PER_ROUND: usize = 32;
 
-/// The actions that are off the bus. Shared by the engine and the admin port.
+/// The actions that left the bus. Shared by the engine and the admin port.
 #[derive(Debug, Default)]
-pub(crate) struct Pending {
+pub(crate) struct Parked {
     state: Mutex<State>,
-    /// There is something that is due earlier than all before.
-    due: Notify,
+    /// Notified when an action is added, which may be due before all others.
+    added: Notify,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    held: BTreeMap<Reason, BTreeMap<(Timestamp, String), EventAction>>,
-    /// Whose turn it is to be asked about.
-    turns: VecDeque<Reason>,
+    held: BTreeMap<HeldReason, BTreeMap<(Timestamp, String), EventAction>>,
+    /// The groups in the order in which they are checked.
+    turns: VecDeque<HeldReason>,
     waiting: BTreeMap<(Timestamp, String), EventAction>,
-    /// How many actions of each trigger are held or wait, or are about to.
+    /// How many actions of each trigger are held or wait, including reserved places.
     counts: BTreeMap<String, usize>,
-    /// All that are looked after: those above, and those that are performed.
+    /// The ids of the actions that are held, wait, or are being performed.
     known: HashSet<String>,
 }
 
 /// The trigger, and what is missing.
-pub(super) type Reason = (String, String);
+pub(super) type HeldReason = (String, String);
 
-/// A group of held actions, for people.
+/// A group of held actions, for the admin port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Group {
     pub(crate) trigger: String,
@@ -67,7 +67,7 @@ impl State {
                 let is_new = self.waiting.insert((until, id), action).is_none();
                 *self.count(&trigger) += usize::from(is_new);
             }
-            // It is performed at once.
+            // The caller performs it at once.
             _ => {}
         }
     }
@@ -84,18 +84,18 @@ impl State {
     }
 }
 
-impl Pending {
+impl Parked {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds an action that is on record as held or waiting.
+    /// Adds an action that is recorded as held or waiting.
     pub(super) fn add(&self, action: EventAction) {
         self.state().insert(action);
-        self.due.notify_one();
+        self.added.notify_one();
     }
 
-    /// Looks after an action that nobody looks after yet; `false` where somebody does.
+    /// Adds an action unless it is known. Returns whether it was added.
     pub(super) fn adopt(&self, action: EventAction) -> bool {
         let mut state = self.state();
         if state.known.contains(&action.action.id) {
@@ -103,11 +103,11 @@ impl Pending {
         }
         state.insert(action);
         drop(state);
-        self.due.notify_one();
+        self.added.notify_one();
         true
     }
 
-    /// Forgets an action that is settled, or of which it is not known what is on record.
+    /// Forgets an action that is settled, or whose record is in doubt.
     pub(super) fn forget(&self, id: &str) {
         self.state().known.remove(id);
     }
@@ -117,8 +117,8 @@ impl Pending {
         *self.state().count(trigger) < max
     }
 
-    /// Keeps a place for an action that is about to be added, until that is given back;
-    /// `false` where so many wait already. Nobody else looks after the action from now on.
+    /// Reserves a place for an action that is about to be added, until [`Parked::vacate`]. Returns `false`
+    /// if `max` actions of the trigger are held or wait already. The action is known from now on.
     pub(super) fn reserve(&self, trigger: &str, id: &str, max: usize) -> bool {
         let mut state = self.state();
         let count = state.count(trigger);
@@ -149,7 +149,7 @@ impl Pending {
         self.state().counts.keys().cloned().collect()
     }
 
-    /// How many actions wait to be tried again.
+    /// How many actions wait for a retry.
     pub(crate) fn waiting(&self) -> usize {
         self.state().waiting.len()
     }
@@ -165,11 +165,11 @@ impl Pending {
         described.collect()
     }
 
-    /// The next groups to ask about, each with its oldest action.
-    pub(super) fn next_groups(&self) -> Vec<(Reason, EventAction)> {
+    /// The next groups to check, each with its oldest action.
+    pub(super) fn next_groups(&self) -> Vec<(HeldReason, EventAction)> {
         let mut state = self.state();
         let mut asked = Vec::new();
-        for _ in 0..state.turns.len().min(ASKED_AT_ONCE) {
+        for _ in 0..state.turns.len().min(MAX_GROUPS_PER_ROUND) {
             let Some(reason) = state.turns.pop_front() else { break };
             let oldest = state.held.get(&reason).and_then(|group| group.first_key_value());
             if let Some(oldest) = oldest.map(|(_, oldest)| oldest.clone()) {
@@ -180,8 +180,8 @@ impl Pending {
         asked
     }
 
-    /// Takes up to `max` of the oldest of a group out. They stay known.
-    pub(super) fn take_group(&self, reason: &Reason, max: usize) -> Vec<EventAction> {
+    /// Removes up to `max` of the oldest actions of a group. They stay known.
+    pub(super) fn take_group(&self, reason: &HeldReason, max: usize) -> Vec<EventAction> {
         let mut state = self.state();
         let mut taken = Vec::new();
         if let Some(group) = state.held.get_mut(reason) {
@@ -194,7 +194,7 @@ impl Pending {
         taken
     }
 
-    /// Takes out what has been held for too long. It stays known.
+    /// Removes the actions that have been held for too long. They stay known.
     pub(super) fn take_old(&self, is_too_old: impl Fn(Timestamp) -> bool) -> Vec<EventAction> {
         let mut state = self.state();
         let mut taken = Vec::new();
@@ -211,7 +211,7 @@ impl Pending {
         taken
     }
 
-    /// Takes out what is due, in the order of due times. It stays known.
+    /// Removes the actions that are due, in the order of due times. They stay known.
     pub(super) fn take_due(&self, now: Timestamp, max: usize) -> Vec<EventAction> {
         let mut state = self.state();
         let mut taken = Vec::new();
@@ -230,12 +230,12 @@ impl Pending {
         self.state().waiting.first_key_value().map(|((until, _), _)| *until)
     }
 
-    /// Waits until something is added that may be due earlier.
+    /// Waits until an action is added, which may be due earlier.
     pub(super) async fn changed(&self) {
-        self.due.notified().await;
+        self.added.notified().await;
     }
 
-    /// Takes one action out, to settle it. It stays known. `None` where it neither is held nor waits.
+    /// Removes one action, to settle it. It stays known. `None` if it is neither held nor waiting.
     pub(super) fn take(&self, id: &str) -> Option<EventAction> {
         let mut state = self.state();
         let held = state.held.values_mut().find_map(|group| {
@@ -252,8 +252,8 @@ impl Pending {
     }
 }
 
-/// The same action in another state.
-pub(super) fn with_state(action: EventAction, state: ActionState) -> EventAction {
+/// The same action, parked in another state with this revision of its record.
+pub(super) fn with_state(action: EventAction, state: ActionState, revision: u64) -> EventAction {
     let EventAction { event, action } = action;
-    EventAction { event, action: ActionRecord { state, off_bus: true, ..action } }
+    EventAction { event, action: ActionRecord { state, off_bus: true, revision, ..action } }
 }

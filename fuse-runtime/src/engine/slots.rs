@@ -1,10 +1,10 @@
-//! Places for actions that are being performed, in fair shares: one rule or trigger whose backend is
-//! slow never takes all of them.
+//! Slots for actions that are being performed, in fair shares: a rule or trigger with a slow backend never
+//! takes all of them.
 //!
-//! A trigger gets a place while it has fewer than are free; a rule, while it has fewer than its
-//! trigger could still get. So one slow trigger ends up with half of the places, two with a third
-//! each, and there is always a free one for others. Who waits is served in the order of arrival among
-//! those of its rule, and rules take turns.
+//! A trigger gets a slot while it has fewer than are free; a rule, while it has fewer than its
+//! trigger could still get. So one slow trigger ends up with half of the slots, two with a third
+//! each, and there is always a free one for others. Waiting actions of one rule get slots in the order of
+//! arrival, and rules take turns.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,21 +13,21 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-/// For how long an action waits for a place while its event waits for it.
-pub(super) const PATIENCE: Duration = Duration::from_secs(1);
+/// How long an action waits for a slot while the delivery of its event waits.
+pub(super) const MAX_SLOT_WAIT: Duration = Duration::from_secs(1);
 
-/// The places of an engine.
+/// The slots of an engine.
 #[derive(Debug)]
-pub(crate) struct Shares {
+pub(crate) struct Slots {
     state: Mutex<State>,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    places: usize,
+    slots: usize,
     taken: usize,
     triggers: BTreeMap<String, Trigger>,
-    /// Rules that wait, in the order of their turns.
+    /// The rules that wait, in the order of their turns.
     turns: VecDeque<(String, String)>,
 }
 
@@ -41,36 +41,36 @@ struct Trigger {
 struct Rule {
     taken: usize,
     queue: VecDeque<oneshot::Sender<()>>,
-    /// Somebody waited in vain: until then nobody else of this rule waits with an event.
+    /// An action waited in vain: until then, no other action of this rule waits with its event.
     crowded_until: Option<Instant>,
 }
 
-/// All places of a rule's share are taken, and have been for a while.
+/// Every slot of the rule's share has been taken for a while.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Crowded;
+pub(super) struct Congested;
 
-/// A place, until it is dropped.
+/// A slot, until it is dropped.
 #[derive(Debug)]
-pub(super) struct Place {
-    shares: Arc<Shares>,
+pub(super) struct Slot {
+    slots: Arc<Slots>,
     trigger: String,
     rule: String,
 }
 
-impl Drop for Place {
+impl Drop for Slot {
     fn drop(&mut self) {
-        self.shares.leave(&self.trigger, &self.rule);
+        self.slots.leave(&self.trigger, &self.rule);
     }
 }
 
 impl State {
-    /// Whether an action of the rule may have a place now.
-    fn has_place(&self, trigger: &str, rule: &str) -> bool {
-        let free = self.places.saturating_sub(self.taken);
+    /// Whether an action of the rule may have a slot now.
+    fn has_slot(&self, trigger: &str, rule: &str) -> bool {
+        let free = self.slots.saturating_sub(self.taken);
         let Some(of_trigger) = self.triggers.get(trigger) else { return free > 0 };
         let left = free.saturating_sub(of_trigger.taken);
         let of_rule = of_trigger.rules.get(rule).map_or(0, |rule| rule.taken);
-        // The last one of a trigger's share goes to a rule that has none.
+        // The last slot of a trigger's share goes to a rule that has none.
         left > 0 && (of_rule < left || of_rule == 0)
     }
 
@@ -81,19 +81,19 @@ impl State {
         of_trigger.rules.entry(rule.to_owned()).or_default().taken += 1;
     }
 
-    /// Gives free places to those that wait.
+    /// Gives free slots to waiting actions.
     fn serve(&mut self) {
         let mut passed_over = 0;
         while passed_over < self.turns.len() {
             let Some((trigger, rule)) = self.turns.pop_front() else { return };
-            if !self.has_place(&trigger, &rule) {
+            if !self.has_slot(&trigger, &rule) {
                 self.turns.push_back((trigger, rule));
                 passed_over += 1;
                 continue;
             }
             let queue = self.triggers.get_mut(&trigger).and_then(|t| t.rules.get_mut(&rule));
             let Some(queue) = queue.map(|rule| &mut rule.queue) else { continue };
-            // Who does not wait any more is passed over.
+            // Skips those that no longer wait.
             let served = std::iter::from_fn(|| queue.pop_front()).any(|one| one.send(()).is_ok());
             let waits = !queue.is_empty();
             if served {
@@ -108,7 +108,7 @@ impl State {
         }
     }
 
-    /// Forgets a rule and a trigger of which nothing is known.
+    /// Forgets a rule and a trigger that are idle.
     fn forget(&mut self, trigger: &str, rule: &str) {
         let Some(of_trigger) = self.triggers.get_mut(trigger) else { return };
         let idle =
@@ -122,10 +122,10 @@ impl State {
     }
 }
 
-impl Shares {
-    pub(crate) fn new(places: usize) -> Arc<Self> {
-        // With fewer than two, no trigger would have fewer than are free.
-        let state = State { places: places.max(2), ..State::default() };
+impl Slots {
+    pub(crate) fn new(slots: usize) -> Arc<Self> {
+        // With fewer than two, a trigger would never have fewer than are free.
+        let state = State { slots: slots.max(2), ..State::default() };
         Arc::new(Self { state: Mutex::new(state) })
     }
 
@@ -133,25 +133,25 @@ impl Shares {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits for a place; with `patience`, no longer than that, and not at all where others of the
-    /// rule have waited in vain.
-    pub(super) async fn place(
+    /// Waits for a slot. With `max_wait`, no longer than that, and not at all if another action of the
+    /// rule has waited in vain.
+    pub(super) async fn acquire(
         self: &Arc<Self>,
         trigger: &str,
         rule: &str,
-        patience: Option<Duration>,
-    ) -> Result<Place, Crowded> {
+        max_wait: Option<Duration>,
+    ) -> Result<Slot, Congested> {
         let served = {
             let mut state = self.state();
             let known = state.triggers.get(trigger).and_then(|known| known.rules.get(rule));
             let queue_is_empty = known.is_none_or(|rule| rule.queue.is_empty());
-            if queue_is_empty && state.has_place(trigger, rule) {
+            if queue_is_empty && state.has_slot(trigger, rule) {
                 state.take(trigger, rule);
                 return Ok(self.taken(trigger, rule));
             }
             let crowded = known.and_then(|rule| rule.crowded_until);
-            if patience.is_some() && crowded.is_some_and(|until| Instant::now() < until) {
-                return Err(Crowded);
+            if max_wait.is_some() && crowded.is_some_and(|until| Instant::now() < until) {
+                return Err(Congested);
             }
             let (serve, served) = oneshot::channel();
             let of_trigger = state.triggers.entry(trigger.to_owned()).or_default();
@@ -161,26 +161,26 @@ impl Shares {
             }
             served
         };
-        // Given back if it is served while nobody waits for it any more.
-        let mut waiting = Served { shares: self, trigger, rule, served: Some(served) };
-        let Some(patience) = patience else {
+        // Returns the slot if it is granted after the caller stopped waiting.
+        let mut waiting = WaitingForSlot { slots: self, trigger, rule, served: Some(served) };
+        let Some(max_wait) = max_wait else {
             waiting.served().await;
-            return Ok(waiting.into_place());
+            return Ok(waiting.into_slot());
         };
-        if tokio::time::timeout(patience, waiting.served()).await.is_ok() {
-            return Ok(waiting.into_place());
+        if tokio::time::timeout(max_wait, waiting.served()).await.is_ok() {
+            return Ok(waiting.into_slot());
         }
         let mut state = self.state();
         let of_trigger = state.triggers.get_mut(trigger);
         if let Some(rule) = of_trigger.and_then(|of_trigger| of_trigger.rules.get_mut(rule)) {
-            rule.crowded_until = Some(Instant::now() + patience);
+            rule.crowded_until = Some(Instant::now() + max_wait);
         }
         drop(state);
-        Err(Crowded)
+        Err(Congested)
     }
 
-    fn taken(self: &Arc<Self>, trigger: &str, rule: &str) -> Place {
-        Place { shares: Arc::clone(self), trigger: trigger.into(), rule: rule.into() }
+    fn taken(self: &Arc<Self>, trigger: &str, rule: &str) -> Slot {
+        Slot { slots: Arc::clone(self), trigger: trigger.into(), rule: rule.into() }
     }
 
     fn leave(&self, trigger: &str, rule: &str) {
@@ -198,35 +198,35 @@ impl Shares {
     }
 }
 
-/// Somebody who waits to be served.
-struct Served<'a> {
-    shares: &'a Arc<Shares>,
+/// A caller that waits for a slot.
+struct WaitingForSlot<'a> {
+    slots: &'a Arc<Slots>,
     trigger: &'a str,
     rule: &'a str,
     served: Option<oneshot::Receiver<()>>,
 }
 
-impl Served<'_> {
+impl WaitingForSlot<'_> {
     async fn served(&mut self) {
         if let Some(served) = &mut self.served {
-            // The queue keeps the sender until it serves.
+            // The queue keeps the sender until it grants a slot.
             let _kept = served.await.is_ok();
         }
     }
 
-    fn into_place(mut self) -> Place {
-        // From here on the place is the guard.
+    fn into_slot(mut self) -> Slot {
+        // From here on, the slot is the guard.
         self.served = None;
-        self.shares.taken(self.trigger, self.rule)
+        self.slots.taken(self.trigger, self.rule)
     }
 }
 
-impl Drop for Served<'_> {
+impl Drop for WaitingForSlot<'_> {
     fn drop(&mut self) {
         if let Some(mut served) = self.served.take() {
             served.close();
             if served.try_recv().is_ok() {
-                self.shares.leave(self.trigger, self.rule);
+                self.slots.leave(self.trigger, self.rule);
             }
         }
     }
@@ -236,43 +236,43 @@ impl Drop for Served<'_> {
 mod tests {
     use super::*;
 
-    async fn fill(shares: &Arc<Shares>, trigger: &str, rule: &str) -> Vec<Place> {
-        let mut places = Vec::new();
-        while let Ok(place) = shares.place(trigger, rule, Some(Duration::ZERO)).await {
-            places.push(place);
+    async fn fill(slots: &Arc<Slots>, trigger: &str, rule: &str) -> Vec<Slot> {
+        let mut taken = Vec::new();
+        while let Ok(slot) = slots.acquire(trigger, rule, Some(Duration::ZERO)).await {
+            taken.push(slot);
         }
-        places
+        taken
     }
 
     #[tokio::test(start_paused = true)]
-    async fn whoever_is_slow_leaves_places_for_others() {
-        let shares = Shares::new(64);
-        let one = fill(&shares, "workflow", "s/slow").await;
+    async fn a_slow_rule_leaves_slots_for_others() {
+        let slots = Slots::new(64);
+        let one = fill(&slots, "workflow", "s/slow").await;
         assert_eq!(one.len(), 22);
-        let other = fill(&shares, "workflow", "s/other").await;
-        let log = fill(&shares, "log", "s/slow").await;
+        let other = fill(&slots, "workflow", "s/other").await;
+        let log = fill(&slots, "log", "s/slow").await;
         assert!(!other.is_empty() && !log.is_empty(), "{} {}", other.len(), log.len());
-        // However many rules are slow, another trigger still gets a place.
+        // Another trigger gets a slot, however many rules are slow.
         let mut all = Vec::new();
         for n in 0..200 {
-            all.extend(fill(&shares, "workflow", &format!("s/r{n}")).await);
+            all.extend(fill(&slots, "workflow", &format!("s/r{n}")).await);
         }
-        assert!(shares.place("job", "s/r", Some(Duration::ZERO)).await.is_ok());
+        assert!(slots.acquire("job", "s/r", Some(Duration::ZERO)).await.is_ok());
         drop((one, other, log, all));
-        let state = shares.state();
+        let state = slots.state();
         assert_eq!(state.taken, 0);
         assert!(state.triggers.values().all(|trigger| trigger.taken == 0));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_waits_is_served_in_turns() {
-        let shares = Shares::new(2);
-        let first = shares.place("t", "a", None).await.unwrap();
+    async fn waiting_rules_take_turns() {
+        let slots = Slots::new(2);
+        let first = slots.acquire("t", "a", None).await.unwrap();
         let (order, mut served) = tokio::sync::mpsc::unbounded_channel();
         for (rule, n) in [("a", 1), ("a", 2), ("b", 3)] {
-            let (shares, order) = (Arc::clone(&shares), order.clone());
+            let (slots, order) = (Arc::clone(&slots), order.clone());
             tokio::spawn(async move {
-                let _place = shares.place("t", rule, None).await.unwrap();
+                let _slot = slots.acquire("t", rule, None).await.unwrap();
                 order.send(n).unwrap();
             });
             tokio::task::yield_now().await;
@@ -283,24 +283,24 @@ mod tests {
             all.push(n);
         }
         assert_eq!(all, [1, 3, 2]);
-        assert!(shares.state().triggers.is_empty() && shares.state().turns.is_empty());
+        assert!(slots.state().triggers.is_empty() && slots.state().turns.is_empty());
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_waits_in_vain_lets_the_next_ones_know() {
-        let shares = Shares::new(2);
-        let place = shares.place("t", "r", None).await.unwrap();
+    async fn after_one_action_waited_in_vain_the_next_ones_do_not_wait() {
+        let slots = Slots::new(2);
+        let slot = slots.acquire("t", "r", None).await.unwrap();
         let start = Instant::now();
-        assert_eq!(shares.place("t", "r", Some(PATIENCE)).await.unwrap_err(), Crowded);
-        assert_eq!(start.elapsed(), PATIENCE);
-        assert_eq!(shares.place("t", "r", Some(PATIENCE)).await.unwrap_err(), Crowded);
-        assert_eq!(start.elapsed(), PATIENCE, "at once");
-        drop(place);
-        assert!(shares.place("t", "r", Some(PATIENCE)).await.is_ok());
-        // Whoever goes away while it waits takes no place with it.
-        let place = shares.place("t", "r", None).await.unwrap();
-        drop(tokio::time::timeout(PATIENCE, shares.place("t", "r", None)).await);
-        drop(place);
-        assert_eq!(shares.state().taken, 0);
+        assert_eq!(slots.acquire("t", "r", Some(MAX_SLOT_WAIT)).await.unwrap_err(), Congested);
+        assert_eq!(start.elapsed(), MAX_SLOT_WAIT);
+        assert_eq!(slots.acquire("t", "r", Some(MAX_SLOT_WAIT)).await.unwrap_err(), Congested);
+        assert_eq!(start.elapsed(), MAX_SLOT_WAIT, "at once");
+        drop(slot);
+        assert!(slots.acquire("t", "r", Some(MAX_SLOT_WAIT)).await.is_ok());
+        // A caller that stops waiting does not keep a slot.
+        let slot = slots.acquire("t", "r", None).await.unwrap();
+        drop(tokio::time::timeout(MAX_SLOT_WAIT, slots.acquire("t", "r", None)).await);
+        drop(slot);
+        assert_eq!(slots.state().taken, 0);
     }
 }

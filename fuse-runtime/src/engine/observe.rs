@@ -1,7 +1,8 @@
-//! Following what actions made: "did it help?" has an answer in the ledger and the metrics.
+//! Observing the objects that actions created: whether an action helped is in the ledger and the
+//! metrics.
 //!
-//! One watch for each kind and place that the rules make objects in. What it sees of objects that
-//! other ledgers know is none of ours.
+//! There is one watch for each kind and namespace in which the rules create objects. Objects of other
+//! ledgers are ignored.
 
 use std::collections::{BTreeMap, HashSet};
 use std::pin::pin;
@@ -12,23 +13,24 @@ use futures_util::StreamExt;
 use tokio::time::Instant;
 
 use crate::clock::Clock;
+use crate::event::EventKey;
 use crate::kubernetes::{Cluster, Followed, Place, Seen};
 use crate::ledger::{EventAction, Ledger, LedgerError, Observed, ObservedResult};
 use crate::metrics::Metrics;
 use crate::shutdown::Shutdown;
 
-/// How long to wait before watching anew what could not be watched.
-const AGAIN: Duration = Duration::from_secs(2);
+/// How long to wait before a watch that failed is restarted.
+const RESTART_DELAY: Duration = Duration::from_secs(2);
 /// How many actions are read from the ledger at once.
-const PAGE: usize = 256;
+const PAGE_SIZE: usize = 256;
 
-/// Follows the objects of actions.
+/// Observes the objects of actions.
 pub(crate) struct Follower {
     pub(crate) cluster: Cluster,
     pub(crate) ledger: Arc<dyn Ledger>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) clock: Clock,
-    /// What stands in the way of each watch, where something does.
+    /// Why a watch does not work, for each one that does not.
     pub(crate) problems: Arc<Mutex<BTreeMap<Watch, String>>>,
 }
 
@@ -40,7 +42,7 @@ pub(crate) struct Watch {
     pub(crate) place: Place,
 }
 
-/// Waits until a time has passed; for ever, where there is none.
+/// Waits until a time has passed. Never returns if there is none.
 async fn passed(time: Option<Instant>) {
     match time {
         Some(time) => tokio::time::sleep_until(time).await,
@@ -49,7 +51,7 @@ async fn passed(time: Option<Instant>) {
 }
 
 impl Follower {
-    /// Follows the objects of one watch until told to stop.
+    /// Observes the objects of one watch until the shutdown is requested.
     pub(crate) async fn run(self: Arc<Self>, watch: Watch, stop: Shutdown) {
         loop {
             tokio::select! {
@@ -58,7 +60,7 @@ impl Follower {
             }
             tokio::select! {
                 () = stop.requested() => return,
-                () = tokio::time::sleep(AGAIN) => {}
+                () = tokio::time::sleep(RESTART_DELAY) => {}
             }
         }
     }
@@ -71,7 +73,7 @@ impl Follower {
         };
         let mut seen = pin!(seen);
         let mut listed = HashSet::new();
-        // A list may be permitted where a watch is not: only one that lasts is in order.
+        // A list may be permitted while a watch is not: the watch works only if it lasts.
         let mut lasting = None;
         loop {
             let event = tokio::select! {
@@ -85,8 +87,8 @@ impl Follower {
             let Some(event) = event else { return };
             let event = match event {
                 Ok(event) => event,
-                // Begun anew with a list, as only a list tells that all is seen again: a watch that
-                // goes on from where it was says nothing, or is told for ever that it is too old.
+                // The next watch starts with a list, because only a list shows that every object is
+                // seen again: a watch that continues reports nothing, or that it is too old.
                 Err(why) => return self.problem(watch, Some(why)),
             };
             let recorded = match event {
@@ -105,22 +107,22 @@ impl Follower {
                     self.observe(watch, followed).await
                 }
                 Seen::Listed => {
-                    lasting = Some(Instant::now() + AGAIN);
+                    lasting = Some(Instant::now() + RESTART_DELAY);
                     self.gone(watch, &std::mem::take(&mut listed)).await
                 }
             };
             if let Err(error) = recorded {
-                tracing::error!(kind, %error, "cannot record what objects came to; watching anew");
+                tracing::error!(kind, %error, "cannot record the state of objects; restarting the watch");
                 return;
             }
         }
     }
 
-    /// What was running when it was last seen and is not among the listed is gone.
+    /// Records the objects that were running when they were last seen, and are not in the list, as gone.
     async fn gone(&self, watch: &Watch, listed: &HashSet<String>) -> Result<(), LedgerError> {
         let mut last: Option<String> = None;
         loop {
-            let page = self.ledger.running(last.as_deref(), PAGE).await?;
+            let page = self.ledger.running(last.as_deref(), PAGE_SIZE).await?;
             let Some(end) = page.last() else { return Ok(()) };
             last = Some(end.action.id.clone());
             for one in page {
@@ -133,6 +135,7 @@ impl Follower {
                     continue;
                 }
                 let followed = Followed {
+                    event: one.event,
                     action: one.action.id,
                     namespace: observed.namespace,
                     name: observed.name,
@@ -146,7 +149,7 @@ impl Follower {
     }
 
     async fn observe(&self, watch: &Watch, followed: Followed) -> Result<(), LedgerError> {
-        let Followed { action, namespace, name, result, phase, message } = followed;
+        let Followed { event, action, namespace, name, result, phase, message } = followed;
         let (api_version, kind) = (watch.api_version.clone(), watch.kind.clone());
         let observed = Observed {
             result,
@@ -159,18 +162,23 @@ impl Follower {
             at: self.clock.now(),
         };
         let is_over = result != ObservedResult::Running;
-        match self.ledger.observe(&action, observed.clone()).await {
-            Ok(true) if is_over => self.over(&action, &observed).await,
+        match self.ledger.observe(&event, &action, observed.clone()).await {
+            Ok(true) if is_over => self.over(&event, &action, &observed).await,
             Ok(_) => Ok(()),
-            // Another fuse's, or one that was forgotten.
+            // It belongs to another fuse, or its event was pruned.
             Err(LedgerError::UnknownAction(_)) => Ok(()),
             Err(error) => Err(error),
         }
     }
 
-    /// Counts and tells how the work that an action began came to its end.
-    async fn over(&self, id: &str, observed: &Observed) -> Result<(), LedgerError> {
-        let Some(EventAction { event, action }) = self.ledger.action(id).await? else {
+    /// Counts and logs how the work that an action started has ended.
+    async fn over(
+        &self,
+        event: &EventKey,
+        id: &str,
+        observed: &Observed,
+    ) -> Result<(), LedgerError> {
+        let Some(EventAction { event, action }) = self.ledger.action(event, id).await? else {
             return Ok(());
         };
         let (trigger, rule) = (&action.action.trigger, &action.action.rule);
@@ -178,8 +186,8 @@ impl Follower {
         self.metrics.acted(trigger, result.as_str());
         let (source, event_name, event) = (event.source, event.name, event.id);
         let result = result.as_str();
-        // The level of a line must be known when it is compiled.
-        macro_rules! tell {
+        // The level of a log line must be known at compile time.
+        macro_rules! log {
             ($level:ident) => {
                 tracing::$level!(
                     source,
@@ -197,8 +205,8 @@ impl Follower {
             };
         }
         match observed.result {
-            ObservedResult::Succeeded => tell!(info),
-            _ => tell!(warn),
+            ObservedResult::Succeeded => log!(info),
+            _ => log!(warn),
         }
         Ok(())
     }
@@ -213,7 +221,7 @@ impl Follower {
                         kind = watch.kind,
                         place,
                         why,
-                        "cannot follow objects; trying again"
+                        "cannot observe objects; retrying"
                     );
                 }
                 problems.insert(watch.clone(), why);

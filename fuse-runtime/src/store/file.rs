@@ -1,5 +1,5 @@
-//! The storage below the database: redb's own file, whose length is known without asking the
-//! system, and which tests can make fail.
+//! The storage below the database: redb's own file, whose length is known without a system call, and which
+//! tests can make fail.
 
 use std::fs::File;
 use std::io;
@@ -13,11 +13,11 @@ use redb::{BackendError, DatabaseError, StorageBackend};
 #[cfg(test)]
 use super::support::Faults;
 
-/// The length of the store's file, in bytes. Clones share it.
+/// The length of the store's file in bytes. Clones share it.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Length(Arc<AtomicU64>);
+pub(super) struct FileLength(Arc<AtomicU64>);
 
-impl Length {
+impl FileLength {
     pub(super) fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
@@ -25,27 +25,27 @@ impl Length {
 
 /// A file, or memory.
 #[derive(Debug)]
-pub(super) struct Backend<B> {
+pub(super) struct StoreFile<B> {
     inner: B,
-    length: Length,
+    length: FileLength,
     #[cfg(test)]
     faults: Faults,
 }
 
-impl Backend<FileBackend> {
-    pub(super) fn file(file: File, length: Length) -> Result<Self, DatabaseError> {
+impl StoreFile<FileBackend> {
+    pub(super) fn file(file: File, length: FileLength) -> Result<Self, DatabaseError> {
         Ok(Self::new(FileBackend::new(file)?, length))
     }
 }
 
-impl Backend<InMemoryBackend> {
-    pub(super) fn memory(length: Length) -> Self {
+impl StoreFile<InMemoryBackend> {
+    pub(super) fn memory(length: FileLength) -> Self {
         Self::new(InMemoryBackend::new(), length)
     }
 }
 
-impl<B: StorageBackend> Backend<B> {
-    fn new(inner: B, length: Length) -> Self {
+impl<B: StorageBackend> StoreFile<B> {
+    fn new(inner: B, length: FileLength) -> Self {
         length.0.store(inner.len().unwrap_or_default(), Ordering::Relaxed);
         Self {
             inner,
@@ -60,7 +60,7 @@ impl<B: StorageBackend> Backend<B> {
         Self { faults: faults.clone(), ..self }
     }
 
-    /// Fails where a test says so.
+    /// Fails if a test requested it.
     #[cfg(test)]
     fn may_fail(&self, writes: bool) -> io::Result<()> {
         self.faults.strike(writes)
@@ -73,7 +73,7 @@ impl<B: StorageBackend> Backend<B> {
     }
 }
 
-impl<B: StorageBackend> StorageBackend for Backend<B> {
+impl<B: StorageBackend> StorageBackend for StoreFile<B> {
     fn len(&self) -> Result<u64, io::Error> {
         self.inner.len()
     }

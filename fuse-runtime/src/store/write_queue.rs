@@ -1,11 +1,11 @@
-//! The jobs that wait for the writer, and which of them share the next transaction: small jobs go
-//! first, so that a small event never waits behind many large ones.
+//! The jobs that wait for the writer, and which of them share the next transaction. Small jobs go
+//! first, so that a small event never waits for many large ones.
 
 use std::collections::VecDeque;
 
 use tokio::sync::mpsc;
 
-use super::writer::Job;
+use super::writer::WriteJob;
 
 /// The most jobs in one transaction. Beyond about this many, the flush no longer dominates.
 pub(super) const MAX_BATCH: usize = 128;
@@ -15,21 +15,21 @@ const MAX_BATCH_BYTES: usize = 1 << 20;
 /// The largest job that counts as small, in bytes.
 const MAX_SMALL_BYTES: usize = 64 << 10;
 
-/// The jobs that were taken off the channel and are in no transaction yet, at most [`MAX_BATCH`] of
-/// each size, so that callers still wait when the disk is slow.
+/// The jobs that were received and are not in a transaction yet: at most [`MAX_BATCH`] of
+/// each size, so that callers wait when the disk is slow.
 #[derive(Default)]
-pub(super) struct Waiting {
-    small: VecDeque<Box<dyn Job>>,
-    large: VecDeque<Box<dyn Job>>,
+pub(super) struct WriteQueue {
+    small: VecDeque<Box<dyn WriteJob>>,
+    large: VecDeque<Box<dyn WriteJob>>,
 }
 
-impl Waiting {
+impl WriteQueue {
     /// Waits for jobs, then fills `batch` with those that fit into one transaction: the oldest large
-    /// job, small jobs, and more large ones if there is space. `false` once there are no more.
+    /// job, small jobs, and more large ones if there is space. Returns `false` once there are no more.
     pub(super) fn next_batch(
         &mut self,
-        batch: &mut Vec<Box<dyn Job>>,
-        jobs: &mut mpsc::Receiver<Box<dyn Job>>,
+        batch: &mut Vec<Box<dyn WriteJob>>,
+        jobs: &mut mpsc::Receiver<Box<dyn WriteJob>>,
     ) -> bool {
         if self.small.is_empty() && self.large.is_empty() {
             match jobs.blocking_recv() {
@@ -41,7 +41,7 @@ impl Waiting {
             let Ok(job) = jobs.try_recv() else { break };
             self.push(job);
         }
-        // One large job per transaction at least, or a stream of small ones would starve them.
+        // At least one large job per transaction, or a stream of small ones would starve them.
         let first_large = self.large.pop_front();
         let mut bytes = 0;
         batch.extend(first_large.inspect(|job| bytes = job.bytes()));
@@ -50,12 +50,12 @@ impl Waiting {
         true
     }
 
-    /// Takes all of them out.
-    pub(super) fn drain(&mut self) -> impl Iterator<Item = Box<dyn Job>> {
+    /// Removes all of them.
+    pub(super) fn drain(&mut self) -> impl Iterator<Item = Box<dyn WriteJob>> {
         self.small.drain(..).chain(self.large.drain(..))
     }
 
-    fn push(&mut self, job: Box<dyn Job>) {
+    fn push(&mut self, job: Box<dyn WriteJob>) {
         if job.bytes() <= MAX_SMALL_BYTES {
             self.small.push_back(job);
         } else {
@@ -65,8 +65,8 @@ impl Waiting {
 }
 
 fn take_fitting(
-    from: &mut VecDeque<Box<dyn Job>>,
-    batch: &mut Vec<Box<dyn Job>>,
+    from: &mut VecDeque<Box<dyn WriteJob>>,
+    batch: &mut Vec<Box<dyn WriteJob>>,
     bytes: &mut usize,
 ) {
     while batch.len() < MAX_BATCH
@@ -87,7 +87,7 @@ mod tests {
 
     struct Sized(usize);
 
-    impl Job for Sized {
+    impl WriteJob for Sized {
         fn bytes(&self) -> usize {
             self.0
         }
@@ -103,12 +103,12 @@ mod tests {
 
     /// The sizes of the jobs of every transaction, in order.
     fn batches(sizes: &[usize]) -> Vec<Vec<usize>> {
-        let (send, mut jobs) = mpsc::channel::<Box<dyn Job>>(1000);
+        let (send, mut jobs) = mpsc::channel::<Box<dyn WriteJob>>(1000);
         for size in sizes {
             send.try_send(Box::new(Sized(*size))).unwrap();
         }
         drop(send);
-        let mut waiting = Waiting::default();
+        let mut waiting = WriteQueue::default();
         let mut batch = Vec::new();
         let mut batches = Vec::new();
         while waiting.next_batch(&mut batch, &mut jobs) {

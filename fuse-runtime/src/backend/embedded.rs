@@ -1,0 +1,88 @@
+//! The backend in the state folder.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::{Backend, BackendError};
+use crate::bus::{Bus, EmbeddedBus};
+use crate::clock::Clock;
+use crate::ledger::{EmbeddedLedger, Ledger};
+use crate::store::{Store, StoreError};
+
+/// The embedded backend: a bus and a ledger that share one [`Store`], a file in the state folder.
+/// Clones are handles to the same backend.
+///
+/// ```
+/// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+/// use fuse_runtime::backend::{Backend, Embedded};
+///
+/// let folder = tempfile::tempdir()?;
+/// let backend = Embedded::open(folder.path()).await?;
+/// assert_eq!(backend.bus().backlog(), 0);
+/// backend.close().await?;
+/// # Ok(())
+/// # }
+/// # tokio::runtime::Runtime::new().unwrap().block_on(run()).unwrap();
+/// ```
+#[derive(Clone, Debug)]
+pub struct Embedded {
+    store: Store,
+    bus: Arc<EmbeddedBus>,
+    ledger: Arc<EmbeddedLedger>,
+}
+
+impl Embedded {
+    /// How many events may wait by default before the bus refuses new ones.
+    pub const DEFAULT_MAX_BACKLOG: u64 = 100_000;
+
+    /// Opens the state folder `dir` with default limits; see [`Store::open`].
+    ///
+    /// # Errors
+    ///
+    /// The folder cannot be opened or read.
+    pub async fn open(dir: &Path) -> Result<Self, BackendError> {
+        let dir = dir.to_owned();
+        let store = tokio::task::spawn_blocking(move || Store::open(&dir))
+            .await
+            .map_err(|problem| StoreError::Internal(problem.to_string()))??;
+        Self::new(store, Self::DEFAULT_MAX_BACKLOG).await
+    }
+
+    /// The backend on an open store, whose bus refuses new events while `max_backlog` events are
+    /// accepted and not acknowledged. A store has one backend.
+    ///
+    /// # Errors
+    ///
+    /// The store cannot be read.
+    pub async fn new(store: Store, max_backlog: u64) -> Result<Self, BackendError> {
+        let bus = Arc::new(EmbeddedBus::new(store.clone(), max_backlog).await?);
+        let ledger = Arc::new(EmbeddedLedger::new(store.clone()));
+        Ok(Self { store, bus, ledger })
+    }
+
+    /// The store below.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+}
+
+#[async_trait]
+impl Backend for Embedded {
+    fn bus(&self) -> Arc<dyn Bus> {
+        Arc::<EmbeddedBus>::clone(&self.bus)
+    }
+
+    fn ledger(&self) -> Arc<dyn Ledger> {
+        Arc::<EmbeddedLedger>::clone(&self.ledger)
+    }
+
+    async fn resume_clock(&self, clock: &Clock) -> Result<Clock, BackendError> {
+        Ok(self.store.resume_clock(clock).await?)
+    }
+
+    async fn close(&self) -> Result<(), BackendError> {
+        Ok(self.store.close().await?)
+    }
+}

@@ -1,0 +1,172 @@
+//! The rows of the embedded queue: what the bus reads and writes inside a transaction.
+
+use jiff::Timestamp;
+use redb::{ReadTransaction, ReadableTable, ReadableTableMetadata, WriteTransaction};
+
+use crate::event::{Envelope, EventKey};
+use crate::ledger::transition::{self, Accept};
+use crate::store::{
+    Capacity, EVENT_BYTES, EVENTS, EventStatus, IDS, META, NEXT_SEQ, QUEUE, STATUS, StoreError,
+    TIMES, decode_envelope, get_row, id_place, put_row, seal,
+};
+
+/// How many events one read of the queue fetches.
+const MAX_FETCHED_EVENTS: usize = 64;
+/// How many bytes of bodies one read of the queue fetches. It fetches one event whatever its size.
+const MAX_FETCHED_BYTES: usize = 4 << 20;
+
+/// What callers of `next` wait for. The writer thread updates it after each commit, so that an event
+/// whose publisher went away meanwhile wakes them too.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Signal {
+    /// Every accepted event has a sequence number below this.
+    pub(super) end: u64,
+    pub(super) backlog: u64,
+    /// Incremented to wake them.
+    pub(super) nacked: u64,
+}
+
+/// What became of an event that was published.
+pub(super) enum Publication {
+    New { seq: u64, backlog: u64 },
+    Known,
+    Conflict,
+    Full,
+    NoRoom(String),
+}
+
+/// An event to be accepted.
+pub(super) struct NewEvent<'a> {
+    pub(super) event: &'a EventKey,
+    pub(super) hash: &'a str,
+    pub(super) row: &'a mut [u8],
+    pub(super) received: Timestamp,
+    /// The steady time from which it is kept.
+    pub(super) kept_from: Timestamp,
+    /// How many events may wait.
+    pub(super) limit: u64,
+    pub(super) capacity: &'a Capacity,
+}
+
+pub(super) fn accept(
+    transaction: &WriteTransaction,
+    new: NewEvent<'_>,
+) -> Result<Publication, StoreError> {
+    let NewEvent { event, hash, row, received, kept_from, limit, capacity } = new;
+    let key = event.encode();
+    let key = key.as_str();
+    let mut statuses = transaction.open_table(STATUS)?;
+    let on_record: Option<EventStatus> = get_row(&statuses, key)?;
+    let known = on_record.as_ref().map(EventStatus::acceptance);
+    let acceptance = match transition::accept(known.as_ref(), hash, received) {
+        Accept::New(acceptance) => acceptance,
+        Accept::Known => return Ok(Publication::Known),
+        Accept::Conflict(acceptance) => {
+            if let Some(status) = on_record {
+                put_row(&mut statuses, key, &status.with_acceptance(acceptance))?;
+            }
+            return Ok(Publication::Conflict);
+        }
+    };
+    let mut queue = transaction.open_table(QUEUE)?;
+    if queue.len()? >= limit {
+        return Ok(Publication::Full);
+    }
+    let mut meta = transaction.open_table(META)?;
+    let bytes = meta.get(EVENT_BYTES)?.map_or(0, |bytes| bytes.value());
+    if let Some(why) = capacity.refusal(bytes) {
+        return Ok(Publication::NoRoom(why));
+    }
+    meta.insert(EVENT_BYTES, bytes.saturating_add(row.len() as u64))?;
+    // Never reused, so that a late ack cannot remove another event.
+    let seq = meta.get(NEXT_SEQ)?.map_or(0, |next| next.value());
+    meta.insert(NEXT_SEQ, seq.saturating_add(1))?;
+    put_row(&mut statuses, key, &EventStatus::new(seq, acceptance))?;
+    seal(&seq.to_be_bytes(), row);
+    transaction.open_table(EVENTS)?.insert(seq, &*row)?;
+    transaction.open_table(IDS)?.insert(id_place(event), ())?;
+    transaction.open_table(TIMES)?.insert((kept_from.as_nanosecond(), seq), key)?;
+    queue.insert(seq, key)?;
+    let backlog = queue.len()?;
+    Ok(Publication::New { seq, backlog })
+}
+
+/// Removes the event from the queue, if it is still there. Returns the remaining backlog.
+pub(super) fn remove(transaction: &WriteTransaction, seq: u64) -> Result<u64, StoreError> {
+    let mut queue = transaction.open_table(QUEUE)?;
+    let key = queue.remove(seq)?.map(|key| key.value().to_owned());
+    if let Some(key) = key {
+        let mut statuses = transaction.open_table(STATUS)?;
+        if let Some(mut status) = get_row::<EventStatus>(&statuses, &key)? {
+            status.acked = true;
+            put_row(&mut statuses, &key, &status)?;
+        }
+    }
+    Ok(queue.len()?)
+}
+
+pub(super) fn read_signal(transaction: &ReadTransaction) -> Result<Signal, StoreError> {
+    let meta = transaction.open_table(META)?;
+    Ok(Signal {
+        end: meta.get(NEXT_SEQ)?.map_or(0, |next| next.value()),
+        backlog: transaction.open_table(QUEUE)?.len()?,
+        nacked: 0,
+    })
+}
+
+/// The event with this sequence number, if it is still in the queue.
+pub(super) fn read_queued(
+    transaction: &ReadTransaction,
+    seq: u64,
+) -> Result<Option<Envelope>, StoreError> {
+    if transaction.open_table(QUEUE)?.get(seq)?.is_none() {
+        return Ok(None);
+    }
+    let row = transaction.open_table(EVENTS)?.get(seq)?.ok_or_else(|| lost(seq))?;
+    decode_envelope(seq, row.value()).map(Some)
+}
+
+fn lost(seq: u64) -> StoreError {
+    StoreError::Damaged(format!("the queued event {seq} is missing"))
+}
+
+/// The result of one read of the queue.
+pub(super) struct Ahead {
+    pub(super) events: Vec<(u64, Envelope)>,
+    /// Where the next read starts.
+    pub(super) fetched: u64,
+    /// Why some events could not be read.
+    pub(super) damaged: Vec<String>,
+}
+
+/// The next events of the queue from the sequence number `from` on.
+pub(super) fn read_ahead(transaction: &ReadTransaction, from: u64) -> Result<Ahead, StoreError> {
+    let queue = transaction.open_table(QUEUE)?;
+    let rows = transaction.open_table(EVENTS)?;
+    let meta = transaction.open_table(META)?;
+    let (mut events, mut damaged) = (Vec::new(), Vec::new());
+    let mut bytes = 0_usize;
+    for entry in queue.range(from..)? {
+        let (seq, _) = entry?;
+        let seq = seq.value();
+        let read = match rows.get(seq)? {
+            Some(row) => decode_envelope(seq, row.value()),
+            None => Err(lost(seq)),
+        };
+        match read {
+            Ok(event) => {
+                bytes = bytes.saturating_add(event.body.len());
+                events.push((seq, event));
+            }
+            Err(StoreError::Damaged(why)) => damaged.push(why),
+            Err(error) => return Err(error),
+        }
+        let fetched = seq.saturating_add(1);
+        if events.len() >= MAX_FETCHED_EVENTS || bytes >= MAX_FETCHED_BYTES {
+            return Ok(Ahead { events, fetched, damaged });
+        }
+    }
+    // The end in this snapshot: an event that is accepted later is at or past it.
+    let end = meta.get(NEXT_SEQ)?.map_or(from, |next| next.value());
+    Ok(Ahead { events, fetched: end.max(from), damaged })
+}

@@ -1,0 +1,221 @@
+//! The transitions of the ledger: a record and a command give the next record. Everything in this
+//! file is a pure function, so that every backend shares its meaning.
+
+use std::collections::HashSet;
+
+use fuse_rules::Outcome;
+use jiff::Timestamp;
+
+use super::once::{self, OnceDocuments};
+use super::{
+    ActionRecord, ActionState, Attempt, DecisionRecord, LedgerError, Observed, ObservedResult,
+    Verdict,
+};
+
+/// What the ledger knows about an event from the moment it accepts it, without the event itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Acceptance {
+    /// [`Envelope::body_hash`](crate::event::Envelope::body_hash), which distinguishes a repeat from a conflict.
+    pub(crate) hash: String,
+    /// How many times its id came with another body.
+    pub(crate) conflicts: u32,
+    /// When that happened last.
+    pub(crate) last_conflict: Option<Timestamp>,
+}
+
+/// What becomes of an event that is published.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Accept {
+    /// It is new: this is recorded, and the event is queued.
+    New(Acceptance),
+    /// It was accepted before. Nothing changes.
+    Known,
+    /// Its id was accepted with another body: this is recorded, and nothing is queued.
+    Conflict(Acceptance),
+}
+
+/// Accepts an event with this body, received at this time.
+pub(crate) fn accept(on_record: Option<&Acceptance>, hash: &str, received: Timestamp) -> Accept {
+    match on_record {
+        None => {
+            Accept::New(Acceptance { hash: hash.to_owned(), conflicts: 0, last_conflict: None })
+        }
+        Some(known) if known.hash == hash => Accept::Known,
+        Some(known) => Accept::Conflict(Acceptance {
+            hash: known.hash.clone(),
+            conflicts: known.conflicts.saturating_add(1),
+            last_conflict: Some(received),
+        }),
+    }
+}
+
+/// What is recorded about an event that is decided.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct DecidedEvent {
+    pub(crate) decisions: Vec<DecisionRecord>,
+    pub(crate) actions: Vec<ActionRecord>,
+}
+
+/// Decides an event that is accepted and undecided. `documents` are those of the keys that the
+/// verdict claims; they change with the decision.
+pub(crate) fn decide(
+    verdict: &Verdict,
+    documents: &mut OnceDocuments,
+) -> Result<DecidedEvent, LedgerError> {
+    if let Some(problem) = contradiction(verdict) {
+        return Err(LedgerError::Invalid(problem));
+    }
+    let once::Applied { decisions, actions } = once::resolve(verdict, documents);
+    let actions = actions
+        .into_iter()
+        .map(|(id, action)| ActionRecord {
+            id,
+            requires: verdict.requires.get(&action.rule).cloned().unwrap_or_default(),
+            action,
+            state: ActionState::Pending,
+            off_bus: false,
+            observed: None,
+            revision: 0,
+        })
+        .collect();
+    Ok(DecidedEvent { decisions, actions })
+}
+
+/// Why a verdict contradicts itself, if it does.
+fn contradiction(verdict: &Verdict) -> Option<String> {
+    if verdict.rejected.is_some() && !verdict.actions.is_empty() {
+        return Some("an event that is refused cannot have actions".into());
+    }
+    let mut ids = HashSet::new();
+    for (id, _) in &verdict.actions {
+        if id.is_empty() {
+            return Some("an action has no id".into());
+        }
+        if !ids.insert(id.as_str()) {
+            return Some(two_actions(id));
+        }
+    }
+    let mut named = verdict.decisions.iter().filter_map(|decision| decision.action.as_deref());
+    named
+        .find(|id| !ids.contains(id))
+        .map(|id| format!("a decision names the action `{id}`, which the verdict does not contain"))
+}
+
+/// The message about an id that two actions have.
+pub(crate) fn two_actions(id: &str) -> String {
+    format!("two actions have the id `{id}`")
+}
+
+/// A change of an action's state.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Transition {
+    /// An attempt is about to be made.
+    Intend(Attempt),
+    /// The action leaves the bus and is held or waits, in this state.
+    Hold(ActionState),
+    /// The action ends in this state.
+    Settle(ActionState),
+    /// The action is pending again.
+    Reopen,
+}
+
+/// The record of the action after the transition. `None` if it is the same as before.
+pub(crate) fn change(
+    record: &ActionRecord,
+    transition: &Transition,
+) -> Result<Option<ActionRecord>, LedgerError> {
+    let settled = || Err(LedgerError::Settled(record.id.clone()));
+    let state = match transition {
+        Transition::Hold(state) if !state.is_parked() => {
+            return invalid(record, "held in a state that is neither held nor waiting");
+        }
+        Transition::Settle(state) if !state.is_settled() => {
+            return invalid(record, "settled in a state that is not terminal");
+        }
+        Transition::Settle(state) if *state == record.state => return Ok(None),
+        Transition::Intend(_) | Transition::Hold(_) | Transition::Settle(_)
+            if record.state.is_settled() =>
+        {
+            return settled();
+        }
+        Transition::Reopen if matches!(record.state, ActionState::Done { .. }) => return settled(),
+        Transition::Intend(Attempt { at, checkpoint }) => {
+            ActionState::Intended { at: *at, checkpoint: checkpoint.clone() }
+        }
+        Transition::Hold(state) | Transition::Settle(state) => state.clone(),
+        Transition::Reopen => ActionState::Pending,
+    };
+    let off_bus = record.off_bus || state.is_parked();
+    Ok(Some(ActionRecord { state, off_bus, ..record.clone() }))
+}
+
+fn invalid<T>(record: &ActionRecord, why: &str) -> Result<T, LedgerError> {
+    Err(LedgerError::Invalid(format!("action `{}` cannot be {why}", record.id)))
+}
+
+/// The record of the action after its object was observed. `None` if that is no news: it was observed
+/// before, or a terminal state was.
+pub(crate) fn observe(record: &ActionRecord, observed: &Observed) -> Option<ActionRecord> {
+    let is_news = record.observed.as_ref().is_none_or(|before| {
+        let is_same = before.result == observed.result
+            && before.phase == observed.phase
+            && before.message == observed.message;
+        before.result == ObservedResult::Running && !is_same
+    });
+    is_news.then(|| ActionRecord { observed: Some(observed.clone()), ..record.clone() })
+}
+
+/// The lists in which an action is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Lists {
+    /// It is not settled.
+    pub(crate) unsettled: bool,
+    /// It left the bus, and is not settled.
+    pub(crate) held: bool,
+    /// Its object was seen, and is not in a terminal state.
+    pub(crate) running: bool,
+    /// Since when it is a dead letter.
+    pub(crate) dead_since: Option<Timestamp>,
+}
+
+/// The lists in which an action with this record is.
+pub(crate) fn lists(record: &ActionRecord) -> Lists {
+    let unsettled = !record.state.is_settled();
+    let observed = record.observed.as_ref().map(|observed| observed.result);
+    Lists {
+        unsettled,
+        held: unsettled && record.off_bus,
+        running: observed == Some(ObservedResult::Running),
+        dead_since: match &record.state {
+            ActionState::DeadLettered { at, .. } => Some(*at),
+            _ => None,
+        },
+    }
+}
+
+/// The dead letters of an event from the moment it is decided: the event as a whole, or each rejected
+/// decision.
+pub(crate) fn dead_on_decision(
+    rejected: Option<&str>,
+    decisions: &[DecisionRecord],
+) -> Vec<DeadEntry<'static>> {
+    if rejected.is_some() {
+        return vec![DeadEntry::Event];
+    }
+    let decisions = decisions.iter().enumerate();
+    decisions
+        .filter(|(_, decision)| decision.outcome == Outcome::Rejected)
+        .map(|(index, _)| DeadEntry::Decision(index))
+        .collect()
+}
+
+/// A part of an event that is a dead letter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum DeadEntry<'a> {
+    /// The event as a whole, which was refused.
+    Event,
+    /// The decision with this index, which was rejected.
+    Decision(usize),
+    /// The action with this id, which was given up.
+    Action(&'a str),
+}

@@ -1,0 +1,195 @@
+//! The laws of a storage backend, as a test suite for any [`Backend`].
+//!
+//! A backend that keeps all of them can run the engine. Write a [`Fixture`] that opens the backend on
+//! an empty state, and call [`check`]. Each law is a function of its own as well, in [`bus`],
+//! [`decisions`], [`actions`] and [`retention`].
+//!
+//! ```
+//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! use std::sync::Arc;
+//!
+//! use async_trait::async_trait;
+//! use fuse_runtime::backend::{Backend, BackendError};
+//! use fuse_runtime::testing::MemoryBackend;
+//! use fuse_runtime::testing::backend_laws::{self, Fixture};
+//!
+//! struct InMemory(MemoryBackend);
+//!
+//! #[async_trait]
+//! impl Fixture for InMemory {
+//!     async fn open(&self) -> Result<Arc<dyn Backend>, BackendError> {
+//!         Ok(Arc::new(self.0.restarted()))
+//!     }
+//! }
+//!
+//! backend_laws::check(|| InMemory(MemoryBackend::new())).await?;
+//! # Ok(())
+//! # }
+//! # tokio::runtime::Runtime::new().unwrap().block_on(run()).unwrap();
+//! ```
+
+#[macro_use]
+pub(crate) mod support;
+
+pub mod actions;
+pub mod bus;
+pub mod decisions;
+pub mod retention;
+
+#[cfg(test)]
+mod tests;
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::backend::{Backend, BackendError};
+
+pub use support::Violation;
+
+/// A durable state, and how to open the backend on it.
+#[async_trait]
+pub trait Fixture: Send + Sync {
+    /// Opens the backend. The first call finds an empty state; each later call finds what was written
+    /// before. The laws drop the earlier backend without closing it, as a crash does.
+    ///
+    /// # Errors
+    ///
+    /// The backend cannot be opened.
+    async fn open(&self) -> Result<Arc<dyn Backend>, BackendError>;
+
+    /// Opens the backend so that its bus refuses new events while `max_backlog` events wait. `None` if
+    /// the backend has no such limit, which skips the laws about it.
+    ///
+    /// # Errors
+    ///
+    /// The backend cannot be opened.
+    async fn open_with_max_backlog(
+        &self,
+        max_backlog: u64,
+    ) -> Result<Option<Arc<dyn Backend>>, BackendError> {
+        let _ = max_backlog;
+        Ok(None)
+    }
+}
+
+/// One law: its name, and the function that checks it on a new [`Fixture`].
+#[derive(Clone, Copy)]
+pub struct Law {
+    name: &'static str,
+    check: for<'a> fn(&'a dyn Fixture) -> Checked<'a>,
+}
+
+type Checked<'a> = Pin<Box<dyn Future<Output = Result<(), Violation>> + Send + 'a>>;
+
+impl std::fmt::Debug for Law {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Law").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl Law {
+    /// The name of the law, as in `bus::a_nacked_event_is_delivered_again`.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Checks the law. The fixture must be new: each law starts with an empty state.
+    ///
+    /// # Errors
+    ///
+    /// The backend breaks the law.
+    pub async fn check(&self, fixture: &dyn Fixture) -> Result<(), LawError> {
+        let Self { name: law, check } = *self;
+        check(fixture).await.map_err(|violation| LawError { law, violation })
+    }
+}
+
+/// A backend breaks a law.
+#[derive(Debug, thiserror::Error)]
+#[error("the backend breaks the law `{law}`: {violation}")]
+pub struct LawError {
+    /// The name of the law.
+    pub law: &'static str,
+    /// How the backend breaks it.
+    #[source]
+    pub violation: Violation,
+}
+
+/// Checks every law, each on a fixture of its own, in the order of [`laws`].
+///
+/// # Errors
+///
+/// The first law that the backend breaks.
+pub async fn check<F: Fixture>(new_fixture: impl Fn() -> F) -> Result<(), LawError> {
+    for law in laws() {
+        law.check(&new_fixture()).await?;
+    }
+    Ok(())
+}
+
+macro_rules! laws {
+    ($($module:ident: [$($law:ident),* $(,)?]),* $(,)?) => {
+        /// All laws.
+        pub fn laws() -> &'static [Law] {
+            &[$($(Law {
+                name: concat!(stringify!($module), "::", stringify!($law)),
+                check: |fixture| Box::pin($module::$law(fixture)),
+            },)*)*]
+        }
+    };
+}
+
+laws! {
+    bus: [
+        events_are_delivered_in_the_order_of_acceptance_and_once,
+        an_event_is_delivered_as_it_was_published,
+        a_waiting_consumer_wakes_for_a_new_event,
+        dropping_next_loses_nothing,
+        consumers_share_the_events,
+        a_nacked_event_is_delivered_again,
+        a_nacked_event_is_not_delivered_before_its_time,
+        an_extended_delivery_is_still_the_same,
+        a_repeat_is_known_and_another_body_is_a_conflict,
+        an_acknowledged_event_stays_known,
+        a_full_queue_refuses_only_new_events,
+        what_is_not_acknowledged_is_delivered_again_after_a_crash,
+        a_late_acknowledgement_does_not_remove_a_later_event,
+        a_closed_backend_reports_that,
+    ],
+    decisions: [
+        an_event_is_decided_once,
+        a_decision_survives_a_crash,
+        an_event_that_was_not_accepted_is_not_decided,
+        a_verdict_that_contradicts_itself_records_nothing,
+        a_refused_event_is_one_dead_letter,
+        rejected_decisions_are_dead_letters_that_survive_a_crash,
+        one_id_of_two_event_names_is_two_events,
+        events_are_found_by_id,
+        a_held_key_suppresses_until_its_window_ends,
+        a_key_is_held_after_a_crash,
+        the_owner_of_a_key_is_granted_it_again,
+        the_first_of_two_elements_with_one_key_is_granted_it,
+        a_decision_that_did_not_fire_claims_no_key,
+    ],
+    actions: [
+        an_action_becomes_pending_then_intended_then_done,
+        an_intent_survives_a_crash,
+        a_settled_action_does_not_change,
+        unknown_actions_and_wrong_states_are_refused,
+        an_action_is_identified_by_its_event_and_its_id,
+        dead_letters_are_listed_newest_first_and_can_be_replayed,
+        unsettled_actions_are_listed_in_pages,
+        a_held_action_is_listed_until_it_is_settled,
+        held_actions_survive_a_crash_and_are_listed_in_pages,
+        an_observation_is_news_once_and_a_terminal_one_is_final,
+        running_objects_are_listed_in_pages,
+    ],
+    retention: [
+        only_old_acknowledged_settled_events_are_pruned,
+        dead_letters_are_pruned_with_their_event,
+        pruning_skips_the_events_that_stay,
+        a_pruned_event_is_accepted_as_a_new_one,
+    ],
+}

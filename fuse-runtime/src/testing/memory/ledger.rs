@@ -1,0 +1,296 @@
+//! The ledger in memory.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use super::{Process, State, StoredDecision};
+use crate::event::EventKey;
+use crate::ledger::transition::{self, DeadEntry, Lists, Transition};
+use crate::ledger::{
+    ActionRecord, ActionState, Attempt, Counts, DeadLetter, DeadLetterKind, EventAction,
+    EventRecord, Ledger, LedgerError, Observed, Permit, Verdict,
+};
+
+impl State {
+    fn record(&self, key: &EventKey) -> Option<EventRecord> {
+        let stored = self.events.get(key)?;
+        let mut record = EventRecord {
+            event: stored.event.clone(),
+            acked: stored.acked,
+            decided: None,
+            plan: None,
+            rejected: None,
+            mismatch: None,
+            decisions: Vec::new(),
+            actions: Vec::new(),
+            conflicts: stored.acceptance.conflicts,
+            last_conflict: stored.acceptance.last_conflict,
+        };
+        if let Some(decision) = &stored.decision {
+            record.decided = Some(decision.decided);
+            record.plan = Some(decision.plan.clone());
+            record.rejected = decision.rejected.clone();
+            record.mismatch = decision.mismatch.clone();
+            record.decisions = decision.decisions.clone();
+            let actions = decision.actions.iter().filter_map(|id| self.actions.get(id));
+            record.actions = actions.map(|(_, action)| action.clone()).collect();
+        }
+        Some(record)
+    }
+
+    fn decide(&mut self, verdict: &Verdict) -> Result<EventRecord, LedgerError> {
+        let unknown = || LedgerError::UnknownEvent(verdict.event.clone());
+        let record = self.record(&verdict.event).ok_or_else(unknown)?;
+        if record.decided.is_some() {
+            return Ok(record);
+        }
+        if let Some((id, _)) = verdict.actions.iter().find(|(id, _)| self.actions.contains_key(id))
+        {
+            return Err(LedgerError::Invalid(transition::two_actions(id)));
+        }
+        let decided = transition::decide(verdict, &mut self.once)?;
+        let stored = self.events.get_mut(&verdict.event).ok_or_else(unknown)?;
+        stored.decision = Some(StoredDecision {
+            plan: verdict.plan.clone(),
+            decided: verdict.decided,
+            rejected: verdict.rejected.clone(),
+            mismatch: verdict.mismatch.clone(),
+            decisions: decided.decisions,
+            actions: decided.actions.iter().map(|action| action.id.clone()).collect(),
+        });
+        for action in decided.actions {
+            self.actions.insert(action.id.clone(), (verdict.event.clone(), action));
+        }
+        self.record(&verdict.event).ok_or_else(unknown)
+    }
+
+    fn action(&mut self, event: &EventKey, id: &str) -> Result<&mut ActionRecord, LedgerError> {
+        match self.actions.get_mut(id) {
+            Some((of, action)) if of == event => Ok(action),
+            _ => Err(LedgerError::UnknownAction(id.to_owned())),
+        }
+    }
+
+    /// Changes an action that has this revision, or any if there is none. The permit of the next change.
+    fn change(
+        &mut self,
+        event: &EventKey,
+        id: &str,
+        revision: Option<u64>,
+        transition: &Transition,
+    ) -> Result<Permit, LedgerError> {
+        let record = self.action(event, id)?;
+        if let Some(changed) = transition::change(record, transition)? {
+            if revision.is_some_and(|revision| revision != record.revision) {
+                return Err(LedgerError::Fenced(id.to_owned()));
+            }
+            let revision = record.revision.saturating_add(1);
+            *record = ActionRecord { revision, ..changed };
+        }
+        Ok(Permit::new(event.clone(), id.to_owned(), record.revision))
+    }
+
+    fn page(
+        &self,
+        after: Option<&str>,
+        limit: usize,
+        is_listed: impl Fn(Lists) -> bool,
+    ) -> Vec<EventAction> {
+        let actions = self.actions.iter();
+        actions
+            .filter(|(id, (_, action))| {
+                after.is_none_or(|after| id.as_str() > after)
+                    && is_listed(transition::lists(action))
+            })
+            .take(limit)
+            .map(|(_, (event, action))| event_action(event, action))
+            .collect()
+    }
+
+    /// All dead letters, the oldest first.
+    fn dead_letters(&self) -> Vec<DeadLetter> {
+        let mut letters = BTreeMap::new();
+        for (event, action) in self.actions.values() {
+            let ActionState::DeadLettered { at, kind, reason } = action.state.clone() else {
+                continue;
+            };
+            let letter = DeadLetter {
+                event: event.clone(),
+                at,
+                kind,
+                reason,
+                rule: Some(action.action.rule.clone()),
+                element: action.action.element.clone(),
+                action: Some(action.clone()),
+            };
+            letters.insert((at, event.clone(), DeadEntry::Action(&action.id).encode()), letter);
+        }
+        for (event, stored) in &self.events {
+            let Some(StoredDecision { decided, rejected, decisions, .. }) = &stored.decision else {
+                continue;
+            };
+            for entry in transition::dead_on_decision(rejected.as_deref(), decisions) {
+                let decision = match entry {
+                    DeadEntry::Decision(index) => decisions.get(index).cloned(),
+                    _ => None,
+                };
+                let reason = decision.as_ref().map(|decision| decision.reason.clone());
+                let letter = DeadLetter {
+                    event: event.clone(),
+                    at: *decided,
+                    kind: DeadLetterKind::Permanent,
+                    reason: reason.or_else(|| rejected.clone()).unwrap_or_default(),
+                    action: None,
+                    element: decision.as_ref().and_then(|decision| decision.element.clone()),
+                    rule: decision.map(|decision| decision.rule),
+                };
+                letters.insert((*decided, event.clone(), entry.encode()), letter);
+            }
+        }
+        letters.into_values().collect()
+    }
+
+    fn prune(&mut self, older_than: Timestamp) -> u64 {
+        let Self { events, actions, once, .. } = self;
+        let before = events.len();
+        events.retain(|_, stored| {
+            let ids = || stored.decision.iter().flat_map(|decision| &decision.actions);
+            let is_unsettled =
+                |id: &String| actions.get(id).is_some_and(|(_, one)| !one.state.is_settled());
+            let stays = stored.kept_from >= older_than || !stored.acked || ids().any(is_unsettled);
+            if !stays {
+                for id in ids() {
+                    actions.remove(id);
+                }
+            }
+            stays
+        });
+        once.retain(|_, document| document.claim.until > older_than);
+        before.saturating_sub(events.len()) as u64
+    }
+}
+
+fn event_action(event: &EventKey, action: &ActionRecord) -> EventAction {
+    EventAction { event: event.clone(), action: action.clone() }
+}
+
+impl Process {
+    fn with<T>(&self, work: impl FnOnce(&mut State) -> T) -> Result<T, LedgerError> {
+        let mut state = self.state().ok_or(LedgerError::Closed)?;
+        Ok(work(&mut state))
+    }
+
+    fn permitted(&self, permit: &Permit, transition: &Transition) -> Result<Permit, LedgerError> {
+        let revision = Some(permit.revision());
+        self.with(|state| state.change(permit.event(), permit.action(), revision, transition))?
+    }
+}
+
+#[async_trait]
+impl Ledger for Process {
+    async fn decide(&self, verdict: Verdict) -> Result<EventRecord, LedgerError> {
+        self.with(|state| state.decide(&verdict))?
+    }
+
+    async fn event(&self, event: &EventKey) -> Result<Option<EventRecord>, LedgerError> {
+        self.with(|state| state.record(event))
+    }
+
+    async fn find(&self, id: &str) -> Result<Vec<EventRecord>, LedgerError> {
+        self.with(|state| {
+            let keys = state.events.keys().filter(|key| key.id == id);
+            keys.filter_map(|key| state.record(key)).collect()
+        })
+    }
+
+    async fn action(
+        &self,
+        event: &EventKey,
+        action: &str,
+    ) -> Result<Option<EventAction>, LedgerError> {
+        Ok(self.find_action(action).await?.filter(|found| found.event == *event))
+    }
+
+    async fn find_action(&self, id: &str) -> Result<Option<EventAction>, LedgerError> {
+        self.with(|state| state.actions.get(id).map(|(event, action)| event_action(event, action)))
+    }
+
+    async fn intend(
+        &self,
+        event: &EventKey,
+        action: &str,
+        attempt: Attempt,
+    ) -> Result<Permit, LedgerError> {
+        let intent = Transition::Intend(attempt);
+        self.with(|state| state.change(event, action, None, &intent))?
+    }
+
+    async fn hold(&self, permit: &Permit, state: ActionState) -> Result<Permit, LedgerError> {
+        self.permitted(permit, &Transition::Hold(state))
+    }
+
+    async fn settle(&self, permit: &Permit, state: ActionState) -> Result<(), LedgerError> {
+        self.permitted(permit, &Transition::Settle(state))?;
+        Ok(())
+    }
+
+    async fn reopen(&self, permit: &Permit) -> Result<Permit, LedgerError> {
+        self.permitted(permit, &Transition::Reopen)
+    }
+
+    async fn observe(
+        &self,
+        event: &EventKey,
+        action: &str,
+        observed: Observed,
+    ) -> Result<bool, LedgerError> {
+        self.with(|state| {
+            let record = state.action(event, action)?;
+            let Some(changed) = transition::observe(record, &observed) else { return Ok(false) };
+            let revision = record.revision.saturating_add(1);
+            *record = ActionRecord { revision, ..changed };
+            Ok(true)
+        })?
+    }
+
+    async fn unsettled(
+        &self,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<EventAction>, LedgerError> {
+        self.with(|state| state.page(after, limit, |lists| lists.unsettled))
+    }
+
+    async fn held(
+        &self,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<EventAction>, LedgerError> {
+        self.with(|state| state.page(after, limit, |lists| lists.held))
+    }
+
+    async fn running(
+        &self,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<EventAction>, LedgerError> {
+        self.with(|state| state.page(after, limit, |lists| lists.running))
+    }
+
+    async fn dead_letters(&self, limit: usize) -> Result<Vec<DeadLetter>, LedgerError> {
+        self.with(|state| state.dead_letters().into_iter().rev().take(limit).collect())
+    }
+
+    async fn counts(&self) -> Result<Counts, LedgerError> {
+        self.with(|state| Counts {
+            unsettled: state.page(None, usize::MAX, |lists| lists.unsettled).len() as u64,
+            dead_letters: state.dead_letters().len() as u64,
+        })
+    }
+
+    async fn prune(&self, older_than: Timestamp) -> Result<u64, LedgerError> {
+        self.with(|state| state.prune(older_than))
+    }
+}
