@@ -10,7 +10,7 @@
 //! bus and ledger share one [`store::Store`]: one file in one folder, no server. [`Runtime`] puts
 //! them together.
 //!
-//! The built-in triggers act on a [`kubernetes::Cluster`], or with [`kubernetes::Manifests`] on files. Their
+//! The built-in triggers act on a [`kubernetes::Cluster`], or with [`triggers::ActionFiles`] on files. Their
 //! client for Kubernetes wants the version of its types chosen once, by the program that embeds
 //! this crate: `k8s-openapi = { version = "0.29", features = ["latest"] }` among its dependencies.
 //!
@@ -29,8 +29,10 @@ pub mod kubernetes;
 pub mod ledger;
 mod log_limit;
 mod metrics;
+pub mod requirements;
 mod running;
 mod runtime;
+pub mod secrets;
 mod shutdown;
 pub mod sources;
 pub mod store;
@@ -41,7 +43,7 @@ pub use config::{
     ClusterAccess, Config, ConfigError, Held, LintName, Listen, Local, Rules, State, SwitchValue,
     variable,
 };
-pub use files::{Disk, files_with_ending, rule_files};
+pub use files::{Disk, FilesError, files_with_ending, rule_files};
 pub use running::Running;
 pub use runtime::{Runtime, StartError, plan_hash, registry};
 pub use shutdown::Shutdown;

@@ -98,6 +98,53 @@ impl EmbeddedBus {
         })
     }
 
+    async fn accept_all(
+        &self,
+        events: Vec<Envelope>,
+    ) -> Result<Vec<Result<Published, BusError>>, StoreError> {
+        let mut prepared = Vec::with_capacity(events.len());
+        for event in events {
+            prepared.push((
+                event.key(),
+                event.body_hash(),
+                encode_envelope(&event)?,
+                event.received,
+            ));
+        }
+        let (limit, room, steady) = (self.max_backlog, self.store.room(), self.store.steady());
+        let signal = self.signal.clone();
+        let bytes = prepared.iter().map(|(_, _, row, _)| row.len()).sum();
+        let accept = move |transaction: &WriteTransaction| {
+            let accept =
+                |(event, hash, row, received): &mut (EventKey, String, Vec<u8>, Timestamp)| {
+                    let (received, kept_from) = (*received, steady.unwrap_or(*received));
+                    accept(
+                        transaction,
+                        New { event, hash, row, received, kept_from, limit, room: &room },
+                    )
+                };
+            prepared.iter_mut().map(accept).collect::<Result<Vec<_>, _>>()
+        };
+        let after = move |accepted: &Vec<Acceptance>| {
+            for acceptance in accepted {
+                let Acceptance::New { seq, backlog } = *acceptance else { continue };
+                signal.send_modify(|signal| {
+                    signal.end = seq.saturating_add(1);
+                    signal.backlog = backlog;
+                });
+            }
+        };
+        let accepted = self.store.write_then(bytes, accept, after).await?;
+        let published = accepted.into_iter().map(|acceptance| match acceptance {
+            Acceptance::New { .. } => Ok(Published::Accepted),
+            Acceptance::Known => Ok(Published::Known),
+            Acceptance::Conflict => Ok(Published::Conflict),
+            Acceptance::Full => Err(BusError::Full { limit }),
+            Acceptance::NoRoom(why) => Err(BusError::NoRoom(why)),
+        });
+        Ok(published.collect())
+    }
+
     /// Reads what was committed, after a failure that left it unknown.
     async fn catch_up(&self) -> Result<(), BusError> {
         let read = self.store.read(read_signal).await?;
@@ -160,50 +207,12 @@ impl EmbeddedBus {
 
 #[async_trait]
 impl Bus for EmbeddedBus {
-    async fn publish(&self, event: Envelope) -> Result<Published, BusError> {
-        let key = event.key();
-        let hash = event.body_hash();
-        let mut row = encode_envelope(&event)?;
-        let received = event.received;
-        // The row has all of it.
-        drop(event);
-        let limit = self.max_backlog;
-        let signal = self.signal.clone();
-        let room = self.store.room();
-        let kept_from = self.store.steady().unwrap_or(received);
-        let bytes = row.len();
-        let acceptance = self
-            .store
-            .write_then(
-                bytes,
-                move |transaction| {
-                    let new = New {
-                        event: &key,
-                        hash: &hash,
-                        row: &mut row,
-                        received,
-                        kept_from,
-                        limit,
-                        room: &room,
-                    };
-                    accept(transaction, new)
-                },
-                move |accepted| {
-                    if let Acceptance::New { seq, backlog } = *accepted {
-                        signal.send_modify(|signal| {
-                            signal.end = seq.saturating_add(1);
-                            signal.backlog = backlog;
-                        });
-                    }
-                },
-            )
-            .await?;
-        match acceptance {
-            Acceptance::New { .. } => Ok(Published::Accepted),
-            Acceptance::Known => Ok(Published::Known),
-            Acceptance::Conflict => Ok(Published::Conflict),
-            Acceptance::Full => Err(BusError::Full { limit }),
-            Acceptance::NoRoom(why) => Err(BusError::NoRoom(why)),
+    async fn publish_all(&self, events: Vec<Envelope>) -> Vec<Result<Published, BusError>> {
+        let count = events.len();
+        match self.accept_all(events).await {
+            Ok(published) => published,
+            // One commit: what failed for one failed for all of them.
+            Err(error) => vec![Err(error.into()); count],
         }
     }
 

@@ -128,14 +128,21 @@ pub struct Health {
 /// A durable queue of events.
 #[async_trait]
 pub trait Bus: Send + Sync + 'static {
-    /// Takes an event in. Returns only once the answer is durable. Dropping the future may or
+    /// Accepts an event. Returns only once the answer is durable. Dropping the future may or
     /// may not publish the event; publishing it again is safe.
     ///
     /// # Errors
     ///
     /// [`BusError::Full`] for a new event when too many wait; an event that is known is answered
     /// even then.
-    async fn publish(&self, event: Envelope) -> Result<Published, BusError>;
+    async fn publish(&self, event: Envelope) -> Result<Published, BusError> {
+        let published = self.publish_all(vec![event]).await.pop();
+        published.unwrap_or_else(|| Err(BusError::Storage("the bus gave no answer".into())))
+    }
+
+    /// Publishes events together, in their order, where possible in one commit. One result per event, in the
+    /// same order. An event that is refused does not affect the others.
+    async fn publish_all(&self, events: Vec<Envelope>) -> Vec<Result<Published, BusError>>;
 
     /// Waits for the next event, in the order in which they were accepted. Each event that is
     /// not acked is handed out once while the process lives, and again after a restart or when

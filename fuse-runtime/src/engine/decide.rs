@@ -159,6 +159,9 @@ fn evaluate(plan: &Plan, fuses: &Fuses, event: &Envelope) -> Evaluated {
         mismatch: None,
         missing: Vec::new(),
     };
+    if let Some(why) = &event.rejected {
+        return refused(why.clone());
+    }
     let view = match event.view() {
         Ok(view) => view,
         Err(invalid) => return refused(invalid.to_string()),
@@ -189,7 +192,7 @@ pub fn reject_unrenderable(decision: &mut Decision, triggers: &Triggers, event: 
             decision.action = Some(request.action);
             return;
         }
-        Ok(Err(why)) => why,
+        Ok(Err(error)) => error.to_string(),
         Err(_) => "rendering this action failed inside its trigger; please report it".into(),
     };
     decision.outcome = Outcome::Rejected;

@@ -14,10 +14,11 @@ use tokio::sync::mpsc;
 
 use super::Policy;
 use crate::ledger::{ActionState, DeadLetterKind, EmbeddedLedger, Ledger};
-use crate::shutdown::Shutdown;
-use crate::sources::{BoundSource, EventBinding, Incoming, Intake, Source, SourceError, Sources};
+use crate::sources::{
+    BoundSource, EventBinding, Incoming, Source, SourceContext, SourceError, Sources,
+};
 use crate::store::Store;
-use crate::triggers::{ActionRequest, Done, Failure, Probe, Trigger, Triggers};
+use crate::triggers::{ActionRequest, Done, Failure, Probe, RenderError, Trigger, Triggers};
 use crate::{Runtime, registry};
 
 /// A source that never sends anything of its own.
@@ -32,7 +33,7 @@ impl Source for Silent {
     async fn bind(
         &self,
         _: Vec<EventBinding>,
-        _: Intake,
+        _: &SourceContext,
     ) -> Result<Box<dyn BoundSource>, SourceError> {
         Ok(Box::new(Self))
     }
@@ -40,11 +41,9 @@ impl Source for Silent {
 
 #[async_trait]
 impl BoundSource for Silent {
-    fn listening(&self) -> Vec<String> {
-        Vec::new()
+    async fn serve(&mut self, _: &SourceContext) -> Result<(), SourceError> {
+        Ok(())
     }
-
-    async fn serve(self: Box<Self>, _: Shutdown) {}
 }
 
 /// Gives the next of these results, and says that it was asked.
@@ -59,7 +58,7 @@ impl Trigger for Scripted {
         Schema::new("scripted", "Does as it is told.")
     }
 
-    fn render(&self, _: &ActionRequest) -> Result<serde_json::Value, String> {
+    fn render(&self, _: &ActionRequest) -> Result<serde_json::Value, RenderError> {
         Ok(serde_json::Value::Null)
     }
 

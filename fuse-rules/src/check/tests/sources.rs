@@ -28,7 +28,8 @@ fn registry() -> Registry {
 }
 
 fn load(text: &str) -> Result<Ruleset, String> {
-    let problems = |problems: crate::Diagnostics| problems.iter().map(|p| p.message.clone()).collect();
+    let problems =
+        |problems: crate::Diagnostics| problems.iter().map(|p| p.message.clone()).collect();
     Ruleset::parse("x.rules", text, &registry()).map_err(problems)
 }
 
