@@ -1,8 +1,8 @@
-//! What triggers need of the world before they can act, as far as it is known before any event.
+//! What triggers need before they can act, as far as it is known before any event.
 //!
 //! A trigger states its [`Requirement`]s for each block of the rules
-//! ([`Trigger::requirements`](crate::triggers::Trigger::requirements)); `fuse doctor` checks them, `fuse rbac`
-//! prints the permissions among them.
+//! ([`Trigger::requirements`](crate::triggers::Trigger::requirements)). Of those on a Kubernetes cluster,
+//! `fuse doctor` checks all, and `fuse rbac` prints the permissions.
 
 mod kubernetes;
 
