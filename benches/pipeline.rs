@@ -19,11 +19,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use fuse_rules::{Event, Ruleset};
+use fuse_runtime::backend::Embedded;
 use fuse_runtime::engine::Step;
-use fuse_runtime::kubernetes::Manifests;
 use fuse_runtime::sources::{Sources, Webhook};
-use fuse_runtime::store::Store;
-use fuse_runtime::triggers::Triggers;
+use fuse_runtime::triggers::{ActionFiles, Triggers};
 use fuse_runtime::{Runtime, registry};
 use rustix::time::{ClockId, clock_gettime};
 use tempfile::TempDir;
@@ -98,7 +97,7 @@ async fn measure(rule: &str, body: &str, events: u64) -> (Duration, Duration) {
         "source q webhook {{\n port = {port}\n path = \"/e\"\n event e\n}}\nsensor s on q.e {{\n{rule}\n}}"
     );
     let sources = Sources::new().with("webhook", Webhook::new(Ipv4Addr::LOCALHOST.into()));
-    let triggers = Triggers::local(Manifests::new(folder.path().join("manifests")));
+    let triggers = Triggers::local(ActionFiles::new(folder.path().join("manifests")));
     let ruleset = Ruleset::parse("bench.rules", &rules, &registry(&sources, &triggers)).unwrap();
     let (settled, all) = (Arc::new(AtomicU64::new(0)), Arc::new(Notify::new()));
     let watcher = {
@@ -111,7 +110,8 @@ async fn measure(rule: &str, body: &str, events: u64) -> (Duration, Duration) {
     };
     let admin = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let runtime = Runtime::new(ruleset, sources, triggers).admin(admin).watcher(Arc::new(watcher));
-    let running = runtime.start(Store::open(&folder.path().join("state")).unwrap()).await.unwrap();
+    let backend = Embedded::open(&folder.path().join("state")).await.unwrap();
+    let running = runtime.start(backend).await.unwrap();
     let (wall, used) = (Instant::now(), cpu());
     let (next, body) = (Arc::new(AtomicU64::new(0)), Arc::<str>::from(body));
     for _ in 0..CONNECTIONS {

@@ -27,7 +27,7 @@ fn fix(
     lints: &Lints,
 ) -> Result<Result<Ruleset, Diagnostics>, String> {
     let (sources, triggers) = kinds();
-    let files = rule_files(paths)?;
+    let files = rule_files(paths).map_err(|error| error.to_string())?;
     let repair = Ruleset::repair(&files, &Disk, &registry(&sources, &triggers), lints);
     for (name, text) in &repair.files {
         replace(Path::new(name), text)

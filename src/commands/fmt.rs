@@ -23,7 +23,7 @@ pub(crate) fn run(arguments: &Fmt) -> Ended {
         }
         _ => {}
     }
-    let mut files = rule_files(&arguments.paths)?;
+    let mut files = rule_files(&arguments.paths).map_err(|error| error.to_string())?;
     files.sort();
     files.dedup();
     let (mut changed, mut unchanged, mut exit) = (0, 0, Exit::Clean);

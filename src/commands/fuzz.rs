@@ -18,7 +18,7 @@ const BETWEEN_LOOKS: u64 = 64;
 
 pub(crate) fn run(arguments: &Fuzz) -> Ended {
     let (sources, triggers) = kinds();
-    let names = rule_files(&arguments.rules.paths)?;
+    let names = rule_files(&arguments.rules.paths).map_err(|error| error.to_string())?;
     let ruleset = match Ruleset::load_in_detail(&names, &Disk, &registry(&sources, &triggers)) {
         Ok(ruleset) => ruleset,
         Err(diagnostics) => return Ok(problems(&diagnostics, arguments.format)),
@@ -33,7 +33,7 @@ pub(crate) fn run(arguments: &Fuzz) -> Ended {
         })?;
     }
     fuzzer = fuzzer.tests(&tests);
-    for path in files_with_ending(&arguments.events, "json")? {
+    for path in files_with_ending(&arguments.events, "json").map_err(|error| error.to_string())? {
         let body = read_event(path.as_ref())?;
         // Whichever events it may be: one that it is not shows nothing new.
         for event in ruleset.events() {

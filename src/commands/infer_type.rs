@@ -33,7 +33,12 @@ fn files(given: &[PathBuf]) -> Result<Vec<PathBuf>, String> {
         if path == Path::new("-") {
             files.push(path.clone());
         } else {
-            files.extend(files_with_ending(&[path], "json")?.into_iter().map(PathBuf::from));
+            files.extend(
+                files_with_ending(&[path], "json")
+                    .map_err(|error| error.to_string())?
+                    .into_iter()
+                    .map(PathBuf::from),
+            );
         }
     }
     Ok(files)

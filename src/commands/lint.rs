@@ -37,7 +37,7 @@ fn templates(folder: &Path) -> Result<Vec<TemplateFile>, String> {
     let files = match (files("yaml"), files("yml")) {
         (Ok(yaml), Ok(yml)) => yaml.into_iter().chain(yml).collect(),
         (Ok(only), Err(_)) | (Err(_), Ok(only)) => only,
-        (Err(why), Err(_)) => return Err(why),
+        (Err(why), Err(_)) => return Err(why.to_string()),
     };
     let read = |name: String| {
         let text = Disk.load(&name).map_err(|why| format!("`{name}` cannot be read: {why}"))?;

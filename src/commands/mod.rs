@@ -26,9 +26,8 @@ use std::path::{Path, PathBuf};
 
 use fuse_rules::{Diagnostics, Ruleset, Severity, Style};
 use fuse_runtime::kubernetes::Access;
-use fuse_runtime::kubernetes::Manifests;
 use fuse_runtime::sources::{Sources, Webhook};
-use fuse_runtime::triggers::Triggers;
+use fuse_runtime::triggers::{ActionFiles, Triggers};
 use fuse_runtime::{Config, Disk, registry, rule_files};
 
 use crate::cli::{self, ProblemFormat};
@@ -44,21 +43,29 @@ fn sources(address: IpAddr) -> Sources {
 
 /// The built-in sources and triggers, for looking at rules: nothing listens, nothing is written.
 fn kinds() -> (Sources, Triggers) {
-    let triggers = Triggers::local(Manifests::new("manifests"));
+    let triggers = Triggers::local(ActionFiles::new("manifests"));
     (sources(Ipv4Addr::LOCALHOST.into()), triggers)
 }
 
 /// Loads rules for looking at them.
 fn load(paths: &[PathBuf]) -> Result<Result<Ruleset, Diagnostics>, String> {
     let (sources, triggers) = kinds();
-    Ok(Ruleset::load(&rule_files(paths)?, &Disk, &registry(&sources, &triggers)))
+    Ok(Ruleset::load(
+        &rule_files(paths).map_err(|error| error.to_string())?,
+        &Disk,
+        &registry(&sources, &triggers),
+    ))
 }
 
 /// Loads rules with all that lints want to know.
 fn load_in_detail(paths: &[PathBuf]) -> Result<Result<Ruleset, Diagnostics>, String> {
     let (sources, triggers) = kinds();
     let registry = registry(&sources, &triggers);
-    Ok(Ruleset::load_in_detail(&rule_files(paths)?, &Disk, &registry))
+    Ok(Ruleset::load_in_detail(
+        &rule_files(paths).map_err(|error| error.to_string())?,
+        &Disk,
+        &registry,
+    ))
 }
 
 /// The body of an event: a file's bytes, or what comes on standard input for `-`.

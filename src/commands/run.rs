@@ -8,10 +8,9 @@ use fuse_rules::{Fuses, Ruleset, Style, parse_switch};
 use fuse_runtime::backend::Embedded;
 use fuse_runtime::engine::Policy;
 use fuse_runtime::http::Limits;
-use fuse_runtime::kubernetes::Manifests;
 use fuse_runtime::kubernetes::{Cluster, Finding, Report, examine};
 use fuse_runtime::store::{SizeLimits, Store};
-use fuse_runtime::triggers::Triggers;
+use fuse_runtime::triggers::{ActionFiles, Triggers};
 use fuse_runtime::{Disk, Runtime, registry, rule_files, variable};
 
 use super::doctor::needs_of;
@@ -41,7 +40,7 @@ pub(crate) fn run(arguments: Run) -> Ended {
     let state =
         arguments.state.or(config.state.dir.clone()).unwrap_or_else(|| PathBuf::from(default));
 
-    let files = rule_files(&arguments.rules.paths)?;
+    let files = rule_files(&arguments.rules.paths).map_err(|error| error.to_string())?;
     let (known_sources, known_triggers) = kinds();
     let loaded = Ruleset::load(&files, &Disk, &registry(&known_sources, &known_triggers));
     let ruleset = match loaded.and_then(|ruleset| {
@@ -86,12 +85,12 @@ pub(crate) fn run(arguments: Run) -> Ended {
         let mut doctor = None;
         let triggers = if arguments.local {
             banner.push(format!("objects are written to {}", out.display()));
-            let manifests = Manifests::new(out);
+            let files = ActionFiles::new(out);
             // Not worth failing for: they are in nobody's way.
-            if let Err(error) = manifests.remove_unfinished() {
+            if let Err(error) = files.remove_unfinished() {
                 tracing::warn!(%error, "unfinished files of an earlier run cannot be removed");
             }
-            Triggers::local(manifests)
+            Triggers::local(files)
         } else {
             let access = super::access(arguments.cluster, &config);
             let cluster = Cluster::connect(&access)
@@ -111,6 +110,10 @@ pub(crate) fn run(arguments: Run) -> Ended {
             .limits(Limits { max_buffered: config.listen.max_buffered, ..Limits::default() })
             .allow_origins(config.listen.allow_origins.clone())
             .dropped_log_lines(log.dropped_lines());
+        let runtime = match &doctor {
+            Some(cluster) => runtime.follow(cluster.clone()),
+            None => runtime,
+        };
         // Signals are caught before anything listens, so that none is missed.
         let mut signals = Signals::new()?;
         let backend = Embedded::new(store, config.state.max_backlog)

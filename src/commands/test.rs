@@ -28,7 +28,7 @@ struct Ran {
 
 pub(crate) fn run(arguments: &Test) -> Ended {
     let (sources, triggers) = kinds();
-    let names = rule_files(&arguments.rules.paths)?;
+    let names = rule_files(&arguments.rules.paths).map_err(|error| error.to_string())?;
     let registry = registry(&sources, &triggers);
     let ruleset = match Ruleset::load_in_detail(&names, &Disk, &registry) {
         Ok(ruleset) => ruleset,

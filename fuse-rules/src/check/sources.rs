@@ -10,7 +10,7 @@ use crate::diagnostic::{Code, Diagnostic};
 use crate::schema::{Field, FieldType, Schema};
 use crate::span::Span;
 use crate::syntax::ast::{self, Block, Text};
-use crate::typed::{self, Expr, ExprKind, MappedValue};
+use crate::typed::{self, Expr, ExprKind, Mapped, MappedValue};
 use crate::types::Ty;
 
 /// A source's or event's fields: those with fixed values, and those that are expressions.
@@ -78,7 +78,7 @@ impl Checker<'_> {
             if let Some(block) = &event.block {
                 let ty = body.clone().unwrap_or_else(Ty::any);
                 let more = self.source_fields(&schema.event, block, ty);
-                fields.fixed.extend(more.fixed);
+                merge_over(&mut fields.fixed, more.fixed);
                 fields.expressions.retain(|(n, _)| !more.expressions.iter().any(|(m, _)| m == n));
                 fields.expressions.extend(more.expressions);
             }
@@ -138,25 +138,46 @@ impl Checker<'_> {
             .map(|field| Field { required: false, default: None, ..field.clone() })
             .collect();
         for mapped in self.block(&optional_all, block, &mut scope, "") {
-            let MappedValue::Expr(expr, ty) = mapped.value else {
-                continue;
-            };
-            if ty == FieldType::Expression {
-                fields.expressions.push((mapped.key, expr));
-                continue;
-            }
-            match &expr.kind {
-                ExprKind::Const(value) => {
-                    // A value that its type refuses is reported already; it was given all the same.
-                    fields.fixed.insert(mapped.key, ty.accept(value).unwrap_or_default());
-                }
-                _ => {
-                    self.report(depends_on_event(expr.span, &mapped.key));
-                    fields.fixed.insert(mapped.key, Json::Null);
-                }
+            let key = mapped.key.clone();
+            if let Some(value) = self.fixed_value(mapped, &mut fields.expressions) {
+                fields.fixed.insert(key, value);
             }
         }
         fields
+    }
+
+    /// The value of a field as the source gets it: a nested block becomes an object. An expression over the
+    /// event is no such value; it goes to `expressions`, by its name with those of the blocks around it.
+    fn fixed_value(
+        &mut self,
+        mapped: Mapped,
+        expressions: &mut Vec<(String, Expr)>,
+    ) -> Option<Json> {
+        let (expr, ty) = match mapped.value {
+            MappedValue::Expr(expr, ty) => (expr, ty),
+            MappedValue::Block(entries) => {
+                let mut object = Map::new();
+                for entry in entries {
+                    let key = entry.key.clone();
+                    if let Some(value) = self.fixed_value(entry, expressions) {
+                        object.insert(key, value);
+                    }
+                }
+                return Some(Json::Object(object));
+            }
+        };
+        if ty == FieldType::Expression {
+            expressions.push((mapped.name.to_string(), expr));
+            return None;
+        }
+        match &expr.kind {
+            // A value that its type refuses is reported already; it was given all the same.
+            ExprKind::Const(value) => Some(ty.accept(value).unwrap_or_default()),
+            _ => {
+                self.report(depends_on_event(expr.span, &mapped.name));
+                Some(Json::Null)
+            }
+        }
     }
 
     /// No two events may arrive at one address.
@@ -200,6 +221,18 @@ impl Checker<'_> {
                 } else {
                     taken.insert(key, span);
                 }
+            }
+        }
+    }
+}
+
+/// Puts an event's own fields over those of its source. Nested blocks merge key by key.
+fn merge_over(under: &mut Map<String, Json>, own: Map<String, Json>) {
+    for (key, value) in own {
+        match (under.get_mut(&key), value) {
+            (Some(Json::Object(under)), Json::Object(own)) => merge_over(under, own),
+            (_, value) => {
+                under.insert(key, value);
             }
         }
     }

@@ -3,6 +3,7 @@
 mod definitions;
 mod files;
 mod secrets;
+mod sources;
 mod types;
 
 use std::collections::BTreeMap;

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use redb::WriteTransaction;
 use tokio::sync::{Mutex, watch};
 use tokio::time::Instant;
 
@@ -84,6 +85,50 @@ impl EmbeddedBus {
         })
     }
 
+    async fn accept_all(
+        &self,
+        events: Vec<Envelope>,
+    ) -> Result<Vec<Result<Published, BusError>>, StoreError> {
+        let mut prepared = Vec::with_capacity(events.len());
+        for event in events {
+            // The row contains all of the event, whose body is dropped here.
+            let row = encode_envelope(&event)?;
+            prepared.push((event.key(), event.body_hash(), row, event.received));
+        }
+        let (limit, capacity, steady) =
+            (self.max_backlog, self.store.capacity(), self.store.steady());
+        let signal = self.signal.clone();
+        let bytes = prepared.iter().map(|(_, _, row, _)| row.len()).sum();
+        let accept = move |transaction: &WriteTransaction| {
+            let mut publications = Vec::with_capacity(prepared.len());
+            for (event, hash, row, received) in &mut prepared {
+                let (received, kept_from) = (*received, steady.unwrap_or(*received));
+                let capacity = &capacity;
+                let new = NewEvent { event, hash, row, received, kept_from, limit, capacity };
+                publications.push(queue::accept(transaction, new)?);
+            }
+            Ok(publications)
+        };
+        let after = move |publications: &Vec<Publication>| {
+            for publication in publications {
+                let Publication::New { seq, backlog } = *publication else { continue };
+                signal.send_modify(|signal| {
+                    signal.end = seq.saturating_add(1);
+                    signal.backlog = backlog;
+                });
+            }
+        };
+        let publications = self.store.write_then(bytes, accept, after).await?;
+        let published = publications.into_iter().map(|publication| match publication {
+            Publication::New { .. } => Ok(Published::Accepted),
+            Publication::Known => Ok(Published::Known),
+            Publication::Conflict => Ok(Published::Conflict),
+            Publication::Full => Err(BusError::Full { limit }),
+            Publication::NoRoom(why) => Err(BusError::NoRoom(why)),
+        });
+        Ok(published.collect())
+    }
+
     /// Reads what was committed, after a failure that left that unknown.
     async fn catch_up(&self) -> Result<(), BusError> {
         let read = self.store.read(queue::read_signal).await?;
@@ -147,50 +192,12 @@ impl EmbeddedBus {
 
 #[async_trait]
 impl Bus for EmbeddedBus {
-    async fn publish(&self, event: Envelope) -> Result<Published, BusError> {
-        let key = event.key();
-        let hash = event.body_hash();
-        let mut row = encode_envelope(&event)?;
-        let received = event.received;
-        // The row contains all of it.
-        drop(event);
-        let limit = self.max_backlog;
-        let signal = self.signal.clone();
-        let capacity = self.store.capacity();
-        let kept_from = self.store.steady().unwrap_or(received);
-        let bytes = row.len();
-        let publication = self
-            .store
-            .write_then(
-                bytes,
-                move |transaction| {
-                    let new = NewEvent {
-                        event: &key,
-                        hash: &hash,
-                        row: &mut row,
-                        received,
-                        kept_from,
-                        limit,
-                        capacity: &capacity,
-                    };
-                    queue::accept(transaction, new)
-                },
-                move |accepted| {
-                    if let Publication::New { seq, backlog } = *accepted {
-                        signal.send_modify(|signal| {
-                            signal.end = seq.saturating_add(1);
-                            signal.backlog = backlog;
-                        });
-                    }
-                },
-            )
-            .await?;
-        match publication {
-            Publication::New { .. } => Ok(Published::Accepted),
-            Publication::Known => Ok(Published::Known),
-            Publication::Conflict => Ok(Published::Conflict),
-            Publication::Full => Err(BusError::Full { limit }),
-            Publication::NoRoom(why) => Err(BusError::NoRoom(why)),
+    async fn publish_all(&self, events: Vec<Envelope>) -> Vec<Result<Published, BusError>> {
+        let count = events.len();
+        match self.accept_all(events).await {
+            Ok(published) => published,
+            // One commit: what failed for one failed for all of them.
+            Err(error) => vec![Err(error.into()); count],
         }
     }
 

@@ -117,7 +117,14 @@ pub trait Bus: Send + Sync + 'static {
     ///
     /// [`BusError::Full`] for a new event when the queue is full; an event that was accepted before is
     /// answered even then.
-    async fn publish(&self, event: Envelope) -> Result<Published, BusError>;
+    async fn publish(&self, event: Envelope) -> Result<Published, BusError> {
+        let published = self.publish_all(vec![event]).await.pop();
+        published.unwrap_or_else(|| Err(BusError::Storage("the bus gave no answer".into())))
+    }
+
+    /// Accepts events together, in their order, if possible in one commit. Returns one result per event, in
+    /// the same order. An event that is refused does not affect the others.
+    async fn publish_all(&self, events: Vec<Envelope>) -> Vec<Result<Published, BusError>>;
 
     /// Waits for the next event, in the order of acceptance. Dropping the future loses nothing.
     ///

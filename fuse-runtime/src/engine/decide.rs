@@ -152,6 +152,9 @@ fn evaluate(plan: &Plan, fuses: &Fuses, event: &Envelope) -> Decided {
         evaluation: Evaluation { refused: Some(why), mismatch: None, decisions: Vec::new() },
         missing: Vec::new(),
     };
+    if let Some(why) = &event.rejected {
+        return refused(why.clone());
+    }
     // Validated by the pass that decides, as it was at intake.
     let view = match event.unread_view() {
         Ok(view) => view,
@@ -178,7 +181,7 @@ pub fn reject_unrenderable(decision: &mut Decision, triggers: &Triggers, event: 
             decision.action = Some(request.action);
             return;
         }
-        Ok(Err(why)) => why,
+        Ok(Err(error)) => error.to_string(),
         Err(_) => "rendering this action failed inside its trigger; please report it".into(),
     };
     decision.outcome = Outcome::Rejected;

@@ -36,7 +36,8 @@ pub(crate) fn run(arguments: &Explain) -> Ended {
         .received(arguments.at.unwrap_or_else(jiff::Timestamp::now));
     for header in &arguments.headers {
         let (name, value) = self::header(header)?;
-        event = event.header(name, &decode_header(name, value)?);
+        let value = decode_header(name, value).map_err(|error| error.to_string())?;
+        event = event.header(name, &value);
     }
     let plan = ruleset.plan();
     let id = match arguments.id.clone() {
@@ -143,7 +144,7 @@ impl Objects<'_> {
         let trigger = self.triggers.get(&action.trigger)?;
         let kind = action.trigger.clone();
         let request = ActionRequest::new(action, self.event.clone());
-        Some((kind, trigger.render(&request)))
+        Some((kind, trigger.render(&request).map_err(|error| error.to_string())))
     }
 }
 

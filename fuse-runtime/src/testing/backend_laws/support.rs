@@ -99,6 +99,7 @@ pub(crate) fn envelope(source: &str, id: &str, body: &str) -> Envelope {
         received: at(0),
         headers: BTreeMap::from([("content-type".into(), "application/json".into())]),
         query: BTreeMap::new(),
+        rejected: None,
         body: Bytes::copy_from_slice(body.as_bytes()),
     }
 }

@@ -1,38 +1,62 @@
-//! Objects as files: one each, named after the object, ready for `kubectl create -f`.
+//! Actions as files, for `--local`: one file per action, with what the trigger would do.
 
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::NamedTempFile;
 
-use super::metadata::{ACTION_ID, suffix};
-use crate::kubernetes::{Change, Operation};
-use crate::triggers::{Done, Failure, Probe, Readiness};
+use super::{ActionRequest, Done, Failure, Probe, Readiness, short_id};
 
-/// Writes Kubernetes objects into a folder, each in a file of its own.
+/// The file that stands in for an action with `--local`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ActionFile {
+    /// The file's name, without a folder. It is the same for every attempt of one action.
+    pub name: String,
+    /// Its content. It carries the action's id: as its field `action`, or as the annotation
+    /// `fuse.rules/action-id` of a Kubernetes object.
+    pub content: Value,
+}
+
+impl ActionFile {
+    /// A file named after the action's rule, with the action around what its trigger renders.
+    pub fn new(request: &ActionRequest, rendered: &Value) -> Self {
+        let (rule, kind) = (&request.action.rule, &request.action.trigger);
+        let name = format!("{}-{kind}-{}.json", rule.replace('/', "-"), short_id(&request.id));
+        let content = json!({
+            "action": request.id,
+            "rule": rule,
+            "event": request.event.encode(),
+            "trigger": kind,
+            "does": rendered,
+        });
+        Self { name, content }
+    }
+}
+
+/// Writes actions into a folder, each into a file of its own.
 ///
-/// A file appears whole or not at all, and is never overwritten: one that is there already is a
-/// success if the same action made it, a conflict if not.
+/// A file appears whole or not at all, and is never overwritten. A file that exists already is a success if
+/// the same action wrote it, and a conflict otherwise.
 #[derive(Clone, Debug)]
-pub struct Manifests {
+pub struct ActionFiles {
     folder: PathBuf,
 }
 
 /// The start of the name of a file that is being written.
 const UNFINISHED: &str = ".fuse-";
-/// How many bytes must have room for the folder to count as ready.
-const SMALL: usize = 4096;
+/// How many bytes must fit into the folder for it to count as ready.
+const READY_BYTES: usize = 4096;
 
-/// What stands where an object is to be written.
+/// What is at the path of a file that is to be written.
 enum Found {
     Nothing,
     Same,
     Other(String),
 }
 
-impl Manifests {
-    /// A writer into a folder, which is made when the first object is written.
+impl ActionFiles {
+    /// Writes into a folder, which is created with the first file.
     pub fn new(folder: impl Into<PathBuf>) -> Self {
         Self { folder: folder.into() }
     }
@@ -42,19 +66,20 @@ impl Manifests {
         &self.folder
     }
 
-    /// Writes what a change would do.
-    pub(super) async fn submit(&self, change: &Change) -> Result<Done, Failure> {
-        let (this, path, shown) = (self.clone(), self.path(change), change.shown());
-        run(move || this.write(&path, &shown)).await.unwrap_or_else(|reason| {
+    /// Writes the file of an action.
+    pub(crate) async fn write(&self, file: ActionFile) -> Result<Done, Failure> {
+        let (this, path) = (self.clone(), self.folder.join(file.name));
+        run(move || this.write_now(&path, &file.content)).await.unwrap_or_else(|reason| {
             Err(Failure::Retryable { reason, maybe_applied: true, after: None })
         })
     }
 
-    /// Looks whether a change was written.
-    pub(super) async fn find(&self, change: &Change) -> Probe {
-        let (path, shown) = (self.path(change), change.shown());
+    /// Checks whether the file of an action was written.
+    pub(super) async fn find(&self, file: ActionFile) -> Probe {
+        let path = self.folder.join(file.name);
         let found = run(move || {
-            look(&path, &shown).map(|found| (path, found)).map_err(|error| error.to_string())
+            let found = look(&path, &file.content).map_err(|error| error.to_string());
+            found.map(|found| (path, found))
         });
         match found.await {
             Ok(Ok((path, Found::Same))) => {
@@ -66,12 +91,12 @@ impl Manifests {
     }
 
     pub(super) async fn readiness(&self) -> Readiness {
-        self.has_room_for(SMALL).await
+        self.has_room_for(READY_BYTES).await
     }
 
-    /// Whether the file of this very change could be written.
-    pub(super) async fn readiness_for(&self, change: &Change) -> Readiness {
-        let text = serde_json::to_vec_pretty(&change.shown()).unwrap_or_default();
+    /// Whether this very file could be written.
+    pub(super) async fn readiness_for(&self, file: &ActionFile) -> Readiness {
+        let text = serde_json::to_vec_pretty(&file.content).unwrap_or_default();
         self.has_room_for(text.len()).await
     }
 
@@ -89,11 +114,11 @@ impl Manifests {
         }
     }
 
-    /// Removes what a process that was killed had not finished. Another one that writes into the same
+    /// Removes the unfinished files of a process that was killed. Another process that writes into the same
     /// folder meanwhile writes its file again.
     ///
     /// # Errors
-    /// What could not be read or removed. A folder that is not there has nothing to be removed.
+    /// A file or the folder cannot be read or removed. A folder that does not exist is no error.
     pub fn remove_unfinished(&self) -> io::Result<usize> {
         let mut removed = 0;
         let entries = match std::fs::read_dir(&self.folder) {
@@ -110,18 +135,7 @@ impl Manifests {
         Ok(removed)
     }
 
-    /// One file an action: an object whose name is not the action's alone gets the action's part.
-    fn path(&self, change: &Change) -> PathBuf {
-        let (name, suffix) = (&change.target.name, suffix(&change.action));
-        let stem = if name.ends_with(&suffix) { name.clone() } else { format!("{name}-{suffix}") };
-        let ending = match change.operation {
-            Operation::Create | Operation::Apply { .. } => "json".to_owned(),
-            other => format!("{}.json", other.as_str()),
-        };
-        self.folder.join(format!("{stem}.{ending}"))
-    }
-
-    fn write(&self, path: &Path, object: &Value) -> Result<Done, Failure> {
+    fn write_now(&self, path: &Path, object: &Value) -> Result<Done, Failure> {
         let failed = |error: io::Error, maybe_applied: bool| match error.kind() {
             // A person has to make room, or to permit it.
             kind if is_missing(kind) && !maybe_applied => {
@@ -189,10 +203,10 @@ fn look(path: &Path, object: &Value) -> io::Result<Found> {
     })
 }
 
-/// The action that a file is of.
-fn owner(shown: &Value) -> Option<&Value> {
-    let annotation = format!("/metadata/annotations/{}", ACTION_ID.replace('/', "~1"));
-    shown.pointer(&annotation).or_else(|| shown.get("action"))
+/// The action that wrote a file.
+fn owner(content: &Value) -> Option<&Value> {
+    const ANNOTATION: &str = "/metadata/annotations/fuse.rules~1action-id";
+    content.pointer(ANNOTATION).or_else(|| content.get("action"))
 }
 
 /// A file without a name of its own yet, on disk. It is removed when it is dropped.
