@@ -16,7 +16,7 @@ use crate::event::Envelope;
 use crate::ledger::LedgerError;
 
 /// More than a bus is likely to fetch at once.
-const MANY: usize = 150;
+const MANY: usize = 100;
 
 /// Polls the future once, and drops it.
 async fn poll_once<T>(future: impl Future<Output = T>) -> Poll<T> {

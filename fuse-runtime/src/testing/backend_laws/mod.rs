@@ -43,6 +43,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use futures_util::{StreamExt as _, TryStreamExt as _};
 
 use crate::backend::{Backend, BackendError};
 
@@ -117,16 +118,20 @@ pub struct LawError {
     pub violation: Violation,
 }
 
-/// Checks every law, each on a fixture of its own, in the order of [`laws`].
+/// How many laws are checked concurrently.
+const CONCURRENT_LAWS: usize = 8;
+
+/// Checks every law, each on a fixture of its own, some of them concurrently.
 ///
 /// # Errors
 ///
-/// The first law that the backend breaks.
+/// The first law in the order of [`laws`] that the backend breaks.
 pub async fn check<F: Fixture>(new_fixture: impl Fn() -> F) -> Result<(), LawError> {
-    for law in laws() {
-        law.check(&new_fixture()).await?;
-    }
-    Ok(())
+    let checks = laws().iter().map(|law| {
+        let fixture = new_fixture();
+        async move { law.check(&fixture).await }
+    });
+    futures_util::stream::iter(checks).buffered(CONCURRENT_LAWS).try_collect().await
 }
 
 macro_rules! laws {
