@@ -111,7 +111,7 @@ fn expectations_that_are_met() {
 
 #[test]
 fn unmet_expectations_show_what_happened_instead() {
-    let told: Vec<String> = [
+    let reports: Vec<String> = [
         "send q.e from \"e.json\" expect t/r",
         "send q.e from \"e.json\" expect no s/r",
         "send q.e from \"e.json\" expect s/r 2 times",
@@ -133,7 +133,7 @@ fn unmet_expectations_show_what_happened_instead() {
     .iter()
     .map(|steps| format!("{steps}\n{}\n", outcome(steps)))
     .collect();
-    insta::assert_snapshot!(told.join("\n"));
+    insta::assert_snapshot!(reports.join("\n"));
 }
 
 #[test]
@@ -154,7 +154,7 @@ fn coverage_lists_what_no_test_covers() {
 /// Coverage excludes what no event can produce.
 #[test]
 fn coverage_excludes_the_impossible() {
-    for (when, asked) in [
+    for (when, missing) in [
         (
             "when body.a == 1 or (body.a != 1 and body.b == 1)",
             "body.a == 1: true false unknown; body.a != 1: true unknown; body.b == 1: true false unknown",
@@ -182,7 +182,7 @@ fn coverage_excludes_the_impossible() {
         let open = tests.without_impossible(tests.coverage([]));
         let found =
             open.atoms.iter().map(|atom| format!("{}: {}", atom.text, atom.missing().join(" ")));
-        assert_eq!(found.collect::<Vec<_>>().join("; "), asked, "{when}");
+        assert_eq!(found.collect::<Vec<_>>().join("; "), missing, "{when}");
     }
 }
 
@@ -195,13 +195,13 @@ fn surviving_mutants_are_listed() {
     .unwrap();
     let tests = Tests::new(&ruleset, &files());
     let mutants = tests.mutants(0..2, &mut |_, _| {});
-    let told: Vec<String> = mutants
+    let reports: Vec<String> = mutants
         .iter()
         .map(|m| {
             format!("{} {}: {}", m.place, m.what, m.killed_by.as_deref().unwrap_or("SURVIVED"))
         })
         .collect();
-    insta::assert_snapshot!(told.join("\n"));
+    insta::assert_snapshot!(reports.join("\n"));
 }
 
 /// Updated expectations are met, and the updated files are formatted.

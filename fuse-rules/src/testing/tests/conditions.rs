@@ -9,11 +9,11 @@ fn faults(text: &str) -> Vec<String> {
     let ruleset = Ruleset::load_in_detail(&["a.rules"], &files, &registry()).unwrap();
     let tests = Tests::new(&ruleset, &BTreeMap::new());
     let mutants = tests.mutants(0..tests.len(), &mut |_, _| {});
-    let told = mutants.into_iter().map(|mutant| {
+    let reports = mutants.into_iter().map(|mutant| {
         let found = mutant.killed_by.as_deref().unwrap_or("SURVIVED");
         format!("{} {}: {:?}, {found}", mutant.place, mutant.what, mutant.rules)
     });
-    told.collect()
+    reports.collect()
 }
 
 /// A mutation of a named condition is one mutant, however often it is called. Its location is in the condition.

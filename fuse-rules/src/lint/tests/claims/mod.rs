@@ -100,17 +100,17 @@ fn hold(
     keys: &mut Keys,
     text: &str,
 ) {
-    let told = || format!("{finding:?}\n{} {event:?}\n{text}", event.body());
+    let shown = || format!("{finding:?}\n{} {event:?}\n{text}", event.body());
     // For events outside the declared type, only the claims about keys and texts hold.
     let is_typed = decided.mismatch.is_none();
     match claim {
         Claim::Never { rule } if is_typed => {
-            assert!(acting(decided, rule).is_empty(), "{rule} acts: {}", told());
+            assert!(acting(decided, rule).is_empty(), "{rule} acts: {}", shown());
         }
         Claim::Always { rule, depth } if is_typed => {
             for decision in decided.decisions.iter().filter(|decision| decision.rule == *rule) {
                 let is_asked = decision.element.as_deref().unwrap_or_default().len() == *depth;
-                assert!(decision.outcome.holds() || !is_asked, "{decision:?}: {}", told());
+                assert!(decision.outcome.holds() || !is_asked, "{decision:?}: {}", shown());
             }
         }
         Claim::Implied { rule, by } if is_typed => {
@@ -124,34 +124,34 @@ fn hold(
                 let other = others
                     .iter()
                     .any(|(other, by)| path.starts_with(other) && does(by) == does(decision));
-                assert!(other, "{rule} acts alone at {path:?}: {}", told());
+                assert!(other, "{rule} acts alone at {path:?}: {}", shown());
             }
         }
         Claim::Same { plan, of_lines }
             if is_typed && (*of_lines || !event.body().contains("\\n")) =>
         {
             let changed = plan.evaluate_all(event, fuses);
-            assert_eq!(acts(decided), acts(&changed), "{}", told());
+            assert_eq!(acts(decided), acts(&changed), "{}", shown());
         }
         Claim::Helps { plan } => {
             let without = plan.evaluate_all(event, fuses);
             for decision in without.decisions.iter().filter(|decision| decision.outcome.holds()) {
                 let mut own = acting(decided, &decision.rule).into_iter();
                 let is_same = |at: &[u32]| at == decision.element.as_deref().unwrap_or_default();
-                assert!(own.any(|(at, _)| is_same(at)), "{decision:?}: {}", told());
+                assert!(own.any(|(at, _)| is_same(at)), "{decision:?}: {}", shown());
             }
         }
         Claim::OneKey { rule } => {
             let seen = keys.entry(number).or_default();
             let once = acting(decided, rule).into_iter().filter_map(|(_, d)| d.once.clone());
             seen.extend(once.map(|once| once.values));
-            assert!(seen.len() < 2, "{seen:?}: {}", told());
+            assert!(seen.len() < 2, "{seen:?}: {}", shown());
         }
         Claim::OwnKey { rule } => {
             let id = format!("{:?}", event.field("id").unwrap_or_default());
             for (_, decision) in acting(decided, rule) {
                 let has_id = |key: &crate::decision::OnceKey| key.values.contains(&id);
-                assert!(decision.once.as_ref().is_none_or(has_id), "{}", told());
+                assert!(decision.once.as_ref().is_none_or(has_id), "{}", shown());
             }
         }
         _ => {}
