@@ -209,10 +209,9 @@ mod tests {
         assert_eq!(requirements[1].requirement, Requirement::Secret(token));
 
         let folder = tempfile::tempdir().unwrap();
-        let backend = Embedded::open(folder.path()).await.unwrap();
         let policy = Policy { backoff: Duration::from_millis(1), ..Policy::default() };
         let runtime = Runtime::new(ruleset, sources, triggers).policy(policy);
-        let backend = Embedded::open(&folder.path().join("state")).await.unwrap();
+        let backend = Embedded::open(folder.path()).await.unwrap();
         let running = runtime.start(backend).await.unwrap();
         let event = Incoming::json("monitoring", "alerts", r#"{"alert":"disk full"}"#);
         let id = running.intake().accept(event).await.unwrap().id;

@@ -78,7 +78,7 @@ pub(crate) fn run(arguments: &Test) -> Ended {
 /// The tests of the named files (not of those that they use) whose name has the filter in it.
 fn chosen(tests: &Tests<'_>, names: &[String], filter: Option<&str>) -> Vec<usize> {
     let fits = |test: &usize| filter.is_none_or(|filter| tests.name(*test).contains(filter));
-    tests.of_files(names).into_iter().filter(fits).collect()
+    tests.in_files(names).into_iter().filter(fits).collect()
 }
 
 /// What the backend makes of a decision: an action that it cannot render is rejected.

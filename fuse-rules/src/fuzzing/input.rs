@@ -9,7 +9,7 @@ use crate::event::Event;
 use crate::value::Value;
 
 /// The default time of receipt: 2026-01-01T00:00:00Z.
-const RECEIVED: Timestamp = Timestamp::constant(1_767_225_600, 0);
+const DEFAULT_RECEIVED: Timestamp = Timestamp::constant(1_767_225_600, 0);
 
 /// The largest index at which a list element is created.
 const MAX_LIST_INDEX: usize = 20;
@@ -33,15 +33,15 @@ pub(super) enum InputStep {
 }
 
 /// The default time of receipt.
-pub(super) fn received() -> Timestamp {
-    RECEIVED
+pub(super) fn default_received() -> Timestamp {
+    DEFAULT_RECEIVED
 }
 
 impl Input {
     /// An input with this body and no headers or query parameters.
     pub(super) fn from_body(body: Value<'static>) -> Self {
         let (headers, query) = (BTreeMap::new(), BTreeMap::new());
-        Self { body, headers, query, received: RECEIVED }
+        Self { body, headers, query, received: DEFAULT_RECEIVED }
     }
 
     /// Parses a JSON body. Returns `None` if the body does not survive a round trip.

@@ -26,7 +26,7 @@ use crate::eval::Plan;
 use crate::event::{Event, InvalidBody};
 use crate::fuses::Fuses;
 use crate::ruleset::Ruleset;
-use crate::testing::{Backends, Tests, looked_at};
+use crate::testing::{Backends, Tests, guarded_atoms};
 use crate::typed::{Rule, Sensor};
 use baseline::Baseline;
 pub use finding::{Finding, FindingKind, FoundEvent};
@@ -209,7 +209,7 @@ impl<'r> Fuzzer<'r> {
             let placed = Placed { sensor, rule };
             let matching = analysis.matching(placed);
             inputs.extend(matching.witness().and_then(Input::from_witness));
-            for (expr, _) in looked_at(sensor, rule).into_iter().take(MAX_SOLVED_ATOMS) {
+            for (expr, _) in guarded_atoms(sensor, rule).into_iter().take(MAX_SOLVED_ATOMS) {
                 for want in [Truths::TRUE, Truths::FALSE, Truths::UNKNOWN] {
                     let reaching = analysis.reaching(placed, expr, want);
                     inputs.extend(reaching.witness().and_then(Input::from_witness));

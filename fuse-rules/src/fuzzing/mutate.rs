@@ -3,7 +3,7 @@
 use fastrand::Rng;
 
 use super::Target;
-use super::input::{Input, InputStep, get, received};
+use super::input::{Input, InputStep, default_received, get};
 use super::mutation_points::{InputPath, set};
 use crate::number::Number;
 use crate::typed::Root;
@@ -87,7 +87,7 @@ fn mutate(input: &mut Input, target: &Target<'_>, rng: &mut Rng) {
         9 => mutate_anywhere(&mut input.body, rng),
         10 => {
             let back = SignedDuration::from_secs(rng.i64(-200_000..200_000));
-            input.received = received().checked_add(back).unwrap_or(input.received);
+            input.received = default_received().checked_add(back).unwrap_or(input.received);
         }
         11 | 12 => {
             // Crossover: copy a part of another input.

@@ -4,7 +4,7 @@
 use fastrand::Rng;
 use indexmap::IndexMap;
 
-use super::input::{Input, InputStep, get_or_create, received};
+use super::input::{Input, InputStep, default_received, get_or_create};
 use crate::analysis;
 use crate::lint::event_paths::{self, Bindings, EventPath, PathStep, RulePart};
 use crate::number::Number;
@@ -45,9 +45,9 @@ impl MutationPoints {
         for (sensor, rule) in rules {
             event_paths::roots(sensor, rule, &mut |part, expr, bindings| {
                 if let RulePart::Each = part
-                    && let Some(whole) = bindings.resolve(expr)
+                    && let Some(path) = bindings.resolve(expr)
                 {
-                    points.at(&whole).is_list = true;
+                    points.at(&path).is_list = true;
                 }
                 event_paths::walk(expr, bindings, &mut |expr, bindings| {
                     points.add_expr(expr, bindings)
@@ -57,27 +57,27 @@ impl MutationPoints {
         points
     }
 
-    fn at(&mut self, whole: &EventPath<'_>) -> &mut MutationPoint {
-        let steps = whole.steps.iter().map(|step| match step {
+    fn at(&mut self, path: &EventPath<'_>) -> &mut MutationPoint {
+        let steps = path.steps.iter().map(|step| match step {
             PathStep::Key(key) => InputStep::Key((*key).to_owned()),
             PathStep::Index(index) => InputStep::Index(*index),
             PathStep::Each => InputStep::Any,
         });
         let point =
-            self.all.entry(InputPath { root: whole.root, steps: steps.collect() }).or_default();
-        point.is_untrusted = whole.is_untrusted();
+            self.all.entry(InputPath { root: path.root, steps: steps.collect() }).or_default();
+        point.is_untrusted = path.is_untrusted();
         point
     }
 
     /// Collects the paths of an expression and the values that they are compared with.
     fn add_expr(&mut self, expr: &Expr, bindings: &Bindings<'_>) {
-        if let Some(whole) = bindings.resolve(expr) {
-            self.at(&whole);
+        if let Some(path) = bindings.resolve(expr) {
+            self.at(&path);
         }
         if let ExprKind::Quantifier { list, .. } = &expr.kind
-            && let Some(whole) = bindings.resolve(list)
+            && let Some(path) = bindings.resolve(list)
         {
-            self.at(&whole).is_list = true;
+            self.at(&path).is_list = true;
         }
         // Logical operators compare no values.
         if !expr.is_condition()
@@ -87,8 +87,8 @@ impl MutationPoints {
         }
         let (mut values, mut paths) = (Vec::new(), Vec::new());
         collect_values(expr, bindings, &mut values, &mut paths);
-        for whole in paths {
-            let point = self.at(&whole);
+        for path in paths {
+            let point = self.at(&path);
             for value in &values {
                 if !point.values.contains(value) {
                     point.values.push(value.clone());
@@ -209,7 +209,8 @@ fn neighbours(value: &Value<'static>, values: &mut Vec<Value<'static>>) {
             // Times around the time of receipt.
             for seconds in [duration.as_secs() - 1, duration.as_secs(), duration.as_secs() + 1] {
                 let ago = jiff::SignedDuration::from_secs(seconds);
-                let times = [received().checked_sub(ago), received().checked_add(ago)];
+                let times =
+                    [default_received().checked_sub(ago), default_received().checked_add(ago)];
                 values
                     .extend(times.into_iter().flatten().map(|time| Value::text(time.to_string())));
             }

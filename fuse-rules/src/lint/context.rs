@@ -32,7 +32,7 @@ pub(crate) struct LintContext<'a> {
     pub(super) allows: Allows,
     trees: &'a [ParsedFile],
     named: &'a [FileId],
-    written: OnceCell<FxHashMap<Span, &'a ast::Expr>>,
+    syntax: OnceCell<FxHashMap<Span, &'a ast::Expr>>,
     references: OnceCell<References<'a>>,
     by_name: OnceCell<FxHashMap<&'a str, usize>>,
     triggers: OnceCell<FxHashMap<Span, &'a ast::Trigger>>,
@@ -55,7 +55,7 @@ impl<'a> LintContext<'a> {
             allows: Allows::default(),
             trees: ruleset.trees(),
             named: ruleset.named(),
-            written: OnceCell::new(),
+            syntax: OnceCell::new(),
             references: OnceCell::new(),
             by_name: OnceCell::new(),
             triggers: OnceCell::new(),
@@ -134,17 +134,17 @@ impl<'a> LintContext<'a> {
     }
 
     /// The syntax of the outermost expression with this span.
-    pub(crate) fn written(&self, span: Span) -> Option<&'a ast::Expr> {
-        let written = self.written.get_or_init(|| {
-            let mut written = FxHashMap::default();
+    pub(crate) fn syntax(&self, span: Span) -> Option<&'a ast::Expr> {
+        let syntax = self.syntax.get_or_init(|| {
+            let mut syntax = FxHashMap::default();
             for file in self.trees() {
                 visit::expressions(&file.tree, &mut |expr| {
-                    written.entry(expr.span).or_insert(expr);
+                    syntax.entry(expr.span).or_insert(expr);
                 });
             }
-            written
+            syntax
         });
-        written.get(&span).copied()
+        syntax.get(&span).copied()
     }
 
     /// The names of declarations that the rules use.

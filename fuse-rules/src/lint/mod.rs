@@ -101,7 +101,7 @@ impl std::error::Error for UnknownLint {}
 ///
 /// let unused = Lint::find("unused-const").unwrap();
 /// let found = Lints::none().level(unused, Level::Deny).run(&ruleset);
-/// assert_eq!(found.iter().next().unwrap().message, "nothing uses the constant `limit`");
+/// assert_eq!(found.iter().next().unwrap().message, "the constant `limit` is never used");
 /// assert!(found.has_errors());
 /// # Ok::<(), fuse_rules::Diagnostics>(())
 /// ```

@@ -62,7 +62,7 @@ fn check_rule<'a>(
 
 /// The source text of the list of a quantifier, which may be in parentheses.
 fn list_of<'a>(quantifier: Span, context: &LintContext<'a>) -> Option<&'a str> {
-    let mut expr = context.written(quantifier)?;
+    let mut expr = context.syntax(quantifier)?;
     while let ast::ExprKind::Paren(inner) = &expr.kind {
         expr = inner;
     }

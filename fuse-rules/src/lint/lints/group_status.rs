@@ -3,8 +3,8 @@
 use crate::lint::context::{Findings, LintContext};
 use crate::lint::event_paths::{self, Bindings, EventPath, PathStep};
 use crate::lint::{Level, Lint, Pass};
-use crate::span::Span;
 use crate::path::Segment;
+use crate::span::Span;
 use crate::typed::{Expr, ExprKind, Root, Rule, Sensor};
 use crate::types::Ty;
 

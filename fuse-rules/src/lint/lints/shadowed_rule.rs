@@ -3,8 +3,8 @@
 use crate::lint::context::{Findings, LintContext};
 use crate::lint::facts::{Facts, shown};
 use crate::lint::{Level, Lint, Pass};
-use crate::typed::Shown;
 use crate::typed::Rule;
+use crate::typed::Shown;
 
 pub(super) static PASS: Pass = Pass {
     lint: Lint {

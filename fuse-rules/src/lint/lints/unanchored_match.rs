@@ -3,8 +3,8 @@
 use crate::diagnostic::Fix;
 use crate::lint::context::{Findings, LintContext};
 use crate::lint::{Level, Lint, Pass, visit};
-use crate::syntax::ast::{Expr, ExprKind, Segment, TextOp};
 use crate::literals::quoted;
+use crate::syntax::ast::{Expr, ExprKind, Segment, TextOp};
 
 pub(super) static PASS: Pass = Pass {
     lint: Lint {

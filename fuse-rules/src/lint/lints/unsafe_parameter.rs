@@ -75,7 +75,7 @@ fn is_tested(call: &TemplateCall<'_>, value: &Expr, tested: &[EventPath<'_>]) ->
     let mut all = true;
     event_paths::walk(value, &mut bindings, &mut |expr, bindings| {
         if let ExprKind::Path(path) = &expr.kind {
-            all &= bindings.resolve_path(path).is_some_and(|whole| tested.contains(&whole));
+            all &= bindings.resolve_path(path).is_some_and(|path| tested.contains(&path));
         }
     });
     all

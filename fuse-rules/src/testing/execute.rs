@@ -1,4 +1,4 @@
-//! Sending a test's events: each is decided at its time, with its fuses, after those before it.
+//! Executes a test: evaluates its events in order, each with its time and the state of the fuses.
 
 use jiff::Timestamp;
 
@@ -11,11 +11,11 @@ use crate::fuses::Fuses;
 use crate::once::{Admission, Claims};
 use crate::typed::{Body, Send, Test, TestStep};
 
-/// When events are received where a test does not say: 2026-01-01T00:00:00Z.
-const START: Timestamp = Timestamp::constant(1_767_225_600, 0);
+/// The time of receipt unless a test sets it: 2026-01-01T00:00:00Z.
+const DEFAULT_TIME: Timestamp = Timestamp::constant(1_767_225_600, 0);
 
-/// An event that was sent, and what was decided.
-pub(super) struct Played<'t> {
+/// An event of a test, with its evaluation.
+pub(super) struct SentEvent<'t> {
     pub(super) send: &'t Send,
     pub(super) event: Event<'t>,
     pub(super) fuses: Fuses,
@@ -23,36 +23,42 @@ pub(super) struct Played<'t> {
 }
 
 impl<'r> Tests<'r> {
-    /// Sends the events of a test.
-    pub(super) fn play<'t>(&'t self, test: &'t Test) -> Result<Vec<Played<'t>>, Box<Diagnostic>> {
-        self.played(test, wants_all(test))
-    }
-
-    /// The same, with every decision or with those that something comes of.
-    pub(super) fn played<'t>(
+    /// Evaluates the events of a test.
+    pub(super) fn execute<'t>(
         &'t self,
         test: &'t Test,
-        every: bool,
-    ) -> Result<Vec<Played<'t>>, Box<Diagnostic>> {
-        let mut played = self.events(test)?;
+    ) -> Result<Vec<SentEvent<'t>>, Box<Diagnostic>> {
+        self.execute_with(test, wants_all(test))
+    }
+
+    /// Evaluates the events of a test, with all decisions or only those that have consequences.
+    pub(super) fn execute_with<'t>(
+        &'t self,
+        test: &'t Test,
+        all_decisions: bool,
+    ) -> Result<Vec<SentEvent<'t>>, Box<Diagnostic>> {
+        let mut events = self.events(test)?;
         let mut claims = Claims::default();
-        for (number, sent) in played.iter_mut().enumerate() {
-            let Played { event, fuses, .. } = sent;
-            let mut evaluation = match every {
+        for (number, sent) in events.iter_mut().enumerate() {
+            let SentEvent { event, fuses, .. } = sent;
+            let mut evaluation = match all_decisions {
                 true => self.plan.evaluate_all(event, fuses),
                 false => self.plan.evaluate(event, fuses),
             };
-            self.settle(&mut evaluation, event);
-            hold_back(&mut claims, number, event.received_at(), &mut evaluation);
+            self.apply_backends(&mut evaluation, event);
+            suppress_repeats(&mut claims, number, event.received_at(), &mut evaluation);
             sent.evaluation = evaluation;
         }
-        Ok(played)
+        Ok(events)
     }
 
-    /// The events of a test, not yet decided.
-    pub(super) fn events<'t>(&'t self, test: &'t Test) -> Result<Vec<Played<'t>>, Box<Diagnostic>> {
+    /// The events of a test, not yet evaluated.
+    pub(super) fn events<'t>(
+        &'t self,
+        test: &'t Test,
+    ) -> Result<Vec<SentEvent<'t>>, Box<Diagnostic>> {
         let mut fuses = Fuses::default();
-        let mut now = START;
+        let mut now = DEFAULT_TIME;
         let mut events = Vec::new();
         for step in &test.steps {
             match step {
@@ -62,7 +68,7 @@ impl<'r> Tests<'r> {
                     let event = self.event(send, events.len())?.received(now);
                     let evaluation =
                         Evaluation { refused: None, mismatch: None, decisions: Vec::new() };
-                    events.push(Played { send, event, fuses: fuses.clone(), evaluation });
+                    events.push(SentEvent { send, event, fuses: fuses.clone(), evaluation });
                 }
                 TestStep::Expect(_) => {}
             }
@@ -80,15 +86,15 @@ impl<'r> Tests<'r> {
                     return Err(Box::new(
                         failed(*span, message)
                             .label("sent here")
-                            .help("the file is looked for beside the one that the test is in"),
+                            .help("the path is relative to the file that contains the test"),
                     ));
                 }
                 None => ("null", *span),
             },
         };
         let event = Event::new(send.source.as_str(), send.event.as_str(), body.as_bytes());
-        let mut event = event.map_err(|fault| {
-            Box::new(failed(span, format!("this is no event: {fault}")).label("sent here"))
+        let mut event = event.map_err(|error| {
+            Box::new(failed(span, format!("this is not an event: {error}")).label("sent here"))
         })?;
         for (name, value) in &send.headers {
             event = event.header(name, value);
@@ -100,8 +106,8 @@ impl<'r> Tests<'r> {
         Ok(event.id(id.unwrap_or_else(|| format!("test-{}", number + 1))))
     }
 
-    /// Has the backends look at what fired.
-    pub(super) fn settle(&self, evaluation: &mut Evaluation, event: &Event<'_>) {
+    /// Passes the decisions to the backend.
+    pub(super) fn apply_backends(&self, evaluation: &mut Evaluation, event: &Event<'_>) {
         if let Some(backends) = self.backends {
             for decision in &mut evaluation.decisions {
                 backends(decision, event);
@@ -110,8 +116,8 @@ impl<'r> Tests<'r> {
     }
 }
 
-/// Holds back what fired with a key that an earlier event or element holds.
-pub(super) fn hold_back(
+/// Suppresses fired decisions whose `once` key an earlier event or element has claimed.
+pub(super) fn suppress_repeats(
     claims: &mut Claims,
     event: usize,
     now: Timestamp,

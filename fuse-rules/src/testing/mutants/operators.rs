@@ -1,5 +1,5 @@
-//! The faults of single parts of conditions, and which places of the rules one text stands for: that of a
-//! named condition stands wherever the condition is called.
+//! Mutation operators for conditions. A mutation changes a piece of text. The text of a named condition occurs
+//! in every call of the condition, so a mutation of it affects all of them.
 
 use crate::number::Number;
 use crate::ruleset::Ruleset;
@@ -7,67 +7,70 @@ use crate::span::Span;
 use crate::typed::{ArithOp, CompareOp, Expr, ExprKind, QuantifierKind, TextOp};
 use crate::value::Value;
 
-/// What a fault changes in the text of the rules: the same wherever that text stands for something.
+/// A mutation of the text of conditions. It is the same in every place where the text is used.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Change {
-    /// Where the text stands of what is changed.
+pub(super) struct ConditionMutation {
+    /// The span of the changed text.
     at: Span,
+    /// The change, in words.
     pub(super) what: String,
-    /// Which it is of those of one part.
-    number: usize,
+    /// The index among the mutations of one expression.
+    index: usize,
 }
 
-/// A part of a condition with a fault.
-struct Own {
+/// A mutated expression.
+struct Variant {
     kind: ExprKind,
+    /// The change, in words.
     what: String,
-    /// What is told of its place.
-    shown: Span,
+    /// The span to report.
+    reported: Span,
 }
 
-/// Finds the faults of conditions and plants them.
+/// Enumerates and applies mutations of conditions.
 #[derive(Clone, Copy)]
-pub(super) struct Parts<'r> {
+pub(super) struct ConditionMutator<'r> {
     pub(super) ruleset: &'r Ruleset,
 }
 
-impl Parts<'_> {
-    /// Calls `each` with every fault of a condition, and the place that is told of it.
-    pub(super) fn changes(self, expr: &Expr, each: &mut dyn FnMut(Change, Span)) {
+impl ConditionMutator<'_> {
+    /// Calls `each` with every mutation of a condition and the span to report.
+    pub(super) fn mutations(self, expr: &Expr, each: &mut dyn FnMut(ConditionMutation, Span)) {
         let at = self.at(expr);
-        for (number, own) in self.own(expr).into_iter().enumerate() {
-            each(Change { at, what: own.what, number }, own.shown);
+        for (index, variant) in self.variants(expr).into_iter().enumerate() {
+            each(ConditionMutation { at, what: variant.what, index }, variant.reported);
         }
-        expr.children().into_iter().for_each(|child| self.changes(child, each));
+        expr.children().into_iter().for_each(|child| self.mutations(child, each));
     }
 
-    /// Plants a fault wherever the text that it changes stands.
-    pub(super) fn plant(self, change: &Change, expr: &mut Expr) {
-        expr.children_mut().into_iter().for_each(|child| self.plant(change, child));
-        if self.at(expr) != change.at {
+    /// Applies a mutation everywhere in an expression.
+    pub(super) fn apply(self, mutation: &ConditionMutation, expr: &mut Expr) {
+        expr.children_mut().into_iter().for_each(|child| self.apply(mutation, child));
+        if self.at(expr) != mutation.at {
             return;
         }
-        let own = self.own(expr).into_iter().nth(change.number);
-        if let Some(own) = own.filter(|own| own.what == change.what) {
-            expr.kind = own.kind;
+        let variant = self.variants(expr).into_iter().nth(mutation.index);
+        if let Some(variant) = variant.filter(|variant| variant.what == mutation.what) {
+            expr.kind = variant.kind;
         }
     }
 
+    /// The text of a span on one line.
     pub(super) fn text(self, span: Span) -> String {
         let words: Vec<_> = self.ruleset.files().text(span).split_whitespace().collect();
         words.join(" ")
     }
 
-    /// Where the text stands that a fault of this part changes.
+    /// The span of the text that a mutation of this expression changes.
     fn at(self, expr: &Expr) -> Span {
         match &expr.kind {
-            // Elements are left out where the list is written, which may be an argument of a call.
+            // The mutation removes elements from the list, which may be an argument of a call.
             ExprKind::In { list, .. } => self.origin(list.span),
             _ => self.origin(expr.span),
         }
     }
 
-    /// Where the text stands that something means: of a call, the body of the condition.
+    /// The span of the text that an expression results from: for a call, the body of the condition.
     fn origin(self, span: Span) -> Span {
         let mut span = span;
         while let Some(body) = self.ruleset.typed().calls.get(&span) {
@@ -76,13 +79,13 @@ impl Parts<'_> {
         span
     }
 
-    /// The faults of one part, what it is made of being left as it is.
-    fn own(self, expr: &Expr) -> Vec<Own> {
+    /// The mutations of one expression, without those of its operands.
+    fn variants(self, expr: &Expr) -> Vec<Variant> {
         let origin = self.origin(expr.span);
         let at = self.at(expr);
-        let shown = if origin.contains(at) { origin } else { at };
-        let own = |(kind, what)| Own { kind, what, shown };
-        let mut all: Vec<Own> = self.turned(expr, origin).into_iter().map(own).collect();
+        let reported = if origin.contains(at) { origin } else { at };
+        let variant = |(kind, what)| Variant { kind, what, reported };
+        let mut all: Vec<Variant> = self.replaced(expr, origin).into_iter().map(variant).collect();
         let (ExprKind::And(parts) | ExprKind::Or(parts)) = &expr.kind else { return all };
         for (i, part) in parts.iter().enumerate().filter(|_| parts.len() > 1) {
             let mut fewer = parts.clone();
@@ -91,18 +94,18 @@ impl Parts<'_> {
                 ExprKind::And(_) => ExprKind::And(fewer),
                 _ => ExprKind::Or(fewer),
             };
-            // The text of an argument stands at the call, and another one at another call.
-            let (part, shown) = match origin.contains(part.span) {
+            // The text of an argument is at the call, and differs between calls.
+            let (part, reported) = match origin.contains(part.span) {
                 true => (format!("`{}`", self.text(part.span)), part.span),
                 false => (format!("part {} of `{}`", i + 1, self.text(origin)), origin),
             };
-            all.push(Own { kind, what: format!("{part} is left out"), shown });
+            all.push(Variant { kind, what: format!("{part} is removed"), reported });
         }
         all
     }
 
-    /// The expression with its own operator or constant changed, its parts left as they are.
-    fn turned(self, expr: &Expr, origin: Span) -> Vec<(ExprKind, String)> {
+    /// The expression with another operator or constant, and the same operands.
+    fn replaced(self, expr: &Expr, origin: Span) -> Vec<(ExprKind, String)> {
         let becomes = |from: &str, to: &str| format!("`{from}` becomes `{to}`");
         match &expr.kind {
             ExprKind::Const(value) => changed(value)
@@ -116,9 +119,9 @@ impl Parts<'_> {
                 vec![(ExprKind::Or(parts.clone()), becomes("and", "or"))]
             }
             ExprKind::Or(parts) => vec![(ExprKind::And(parts.clone()), becomes("or", "and"))],
-            ExprKind::Not(inner) => vec![(inner.kind.clone(), "`not` is left out".into())],
+            ExprKind::Not(inner) => vec![(inner.kind.clone(), "`not` is removed".into())],
             ExprKind::Compare { op, left, right } => {
-                let to = turned(*op);
+                let to = replacement(*op);
                 let what = becomes(op.as_str(), to.as_str());
                 let (left, right) = (left.clone(), right.clone());
                 vec![(ExprKind::Compare { op: to, left, right }, what)]
@@ -158,7 +161,7 @@ impl Parts<'_> {
                 vec![(ExprKind::Quantifier { kind: to, name, list, body, frame: *frame }, what)]
             }
             ExprKind::Coalesce { left, .. } => {
-                vec![(left.kind.clone(), "what stands behind `??` is left out".into())]
+                vec![(left.kind.clone(), "the default after `??` is removed".into())]
             }
             ExprKind::Arith { op, left, right } => {
                 let to = match op {
@@ -176,7 +179,8 @@ impl Parts<'_> {
     }
 }
 
-fn turned(op: CompareOp) -> CompareOp {
+/// The operator that replaces a comparison.
+fn replacement(op: CompareOp) -> CompareOp {
     match op {
         CompareOp::Eq => CompareOp::Ne,
         CompareOp::Ne => CompareOp::Eq,
@@ -198,7 +202,7 @@ fn changed(value: &Value<'static>) -> Option<Value<'static>> {
     })
 }
 
-/// A list without one of its elements, for each that it has.
+/// The variants of a list with one element removed.
 fn shorter(list: &Expr) -> Vec<(Expr, String)> {
     let all: Vec<Expr> = match &list.kind {
         ExprKind::List(items) => items.clone(),
@@ -218,7 +222,7 @@ fn shorter(list: &Expr) -> Vec<(Expr, String)> {
             ExprKind::Const(value) => value.show(),
             _ => "an element".into(),
         };
-        (Expr { kind: ExprKind::List(fewer), span: list.span }, format!("`{shown}` is left out"))
+        (Expr { kind: ExprKind::List(fewer), span: list.span }, format!("`{shown}` is removed"))
     };
     (0..all.len()).map(without).collect()
 }

@@ -1,63 +1,63 @@
-//! The faults that are planted: operators turned, constants changed, clauses and fields left out.
+//! The mutations of rules: operators and constants are changed, clauses and fields are removed.
 
 use rustc_hash::FxHashMap;
 
-use super::own::{Change, Parts};
+use super::operators::{ConditionMutation, ConditionMutator};
 use crate::ruleset::Ruleset;
 use crate::span::Span;
 use crate::typed::{Expr, Mapped, MappedValue, Rule, Sensor};
 
-/// A fault, with the sensors that have it. Of their rules only those are kept that have it.
-pub(super) struct Fault {
+/// A mutation, with the mutated sensors. They contain only the rules that the mutation affects.
+pub(super) struct Mutation {
     pub(super) span: Span,
     pub(super) what: String,
     pub(super) sensors: Vec<Sensor>,
-    /// Whether it is one of conditions: else the rule matches as before.
+    /// Whether a condition is changed. Otherwise, the rule matches the same events as before.
     pub(super) of_condition: bool,
 }
 
-impl Fault {
-    /// The rules that have it.
+impl Mutation {
+    /// The affected rules.
     pub(super) fn rules(&self) -> impl Iterator<Item = &Rule> {
         self.sensors.iter().flat_map(|sensor| &sensor.rules)
     }
 }
 
-/// Every fault that is planted into a rule set, in the order of its rules. What is changed in a named condition
-/// is changed for all calls at once, as it would be by who writes it.
-pub(super) fn faults(ruleset: &Ruleset) -> Vec<Fault> {
-    let parts = Parts { ruleset };
-    let mut maker = Maker {
-        parts,
+/// All mutations of a rule set, in the order of its rules. A mutation of a named condition affects all its calls at
+/// once, like an edit of the condition.
+pub(super) fn mutations(ruleset: &Ruleset) -> Vec<Mutation> {
+    let mutator = ConditionMutator { ruleset };
+    let mut planner = Planner {
+        mutator,
         blocks: blocks(ruleset),
         planned: Vec::new(),
         changes: FxHashMap::default(),
     };
     for (at, sensor) in ruleset.typed().sensors.iter().enumerate() {
-        maker.sensor(at, sensor);
+        planner.sensor(at, sensor);
     }
-    maker.planned.into_iter().map(|planned| planned.fault(parts)).collect()
+    planner.planned.into_iter().map(|planned| planned.mutation(mutator)).collect()
 }
 
-/// Where the block of each trigger stands, by where its kind does.
+/// The span of the block of each trigger, by the span of its kind.
 fn blocks(ruleset: &Ruleset) -> FxHashMap<Span, Span> {
     let sensors = ruleset.trees().iter().flat_map(|file| &file.tree.sensors);
     let triggers = sensors.flat_map(|s| &s.rules).flat_map(|rule| &rule.triggers);
     triggers.map(|trigger| (trigger.kind.span, trigger.block.span)).collect()
 }
 
-/// A fault that will be planted.
+/// A mutation, built or still to be built.
 enum Planned {
-    Made(Fault),
-    /// One of the text of conditions, and the conditions that it is a part of.
-    Changed {
-        change: Change,
+    Ready(Mutation),
+    /// A mutation of the text of conditions, with all conditions that contain the text.
+    OfCondition {
+        change: ConditionMutation,
         span: Span,
         places: Vec<Place>,
     },
 }
 
-/// The conditions of a sensor, by its number, or of one of its rules.
+/// The conditions of a sensor, given by index, or of one of its rules.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Place {
     sensor: usize,
@@ -65,56 +65,56 @@ struct Place {
 }
 
 impl Planned {
-    fn fault(self, parts: Parts<'_>) -> Fault {
+    fn mutation(self, mutator: ConditionMutator<'_>) -> Mutation {
         let (change, span, places) = match self {
-            Self::Made(fault) => return fault,
-            Self::Changed { change, span, places } => (change, span, places),
+            Self::Ready(mutation) => return mutation,
+            Self::OfCondition { change, span, places } => (change, span, places),
         };
-        let faulty = |whens: &[Expr]| {
+        let mutated = |whens: &[Expr]| {
             let mut whens = whens.to_vec();
-            whens.iter_mut().for_each(|when| parts.plant(&change, when));
+            whens.iter_mut().for_each(|when| mutator.apply(&change, when));
             whens
         };
-        let all = &parts.ruleset.typed().sensors;
+        let all = &mutator.ruleset.typed().sensors;
         let mut sensors = Vec::new();
-        // The places of one sensor stand beside each other.
+        // The places of one sensor are adjacent.
         for places in places.chunk_by(|a, b| a.sensor == b.sensor) {
             let own = places.first().and_then(|place| all.get(place.sensor));
             let Some(own) = own else { continue };
-            let mut sensor = alone(own);
+            let mut sensor = without_rules(own);
             let in_sensor = places.iter().any(|place| place.rule.is_none());
             if in_sensor {
-                sensor.when = faulty(&own.when);
+                sensor.when = mutated(&own.when);
             }
             for (at, rule) in own.rules.iter().enumerate() {
                 let in_rule = places.iter().any(|place| place.rule == Some(at));
                 if in_rule {
-                    sensor.rules.push(Rule { when: faulty(&rule.when), ..rule.clone() });
+                    sensor.rules.push(Rule { when: mutated(&rule.when), ..rule.clone() });
                 } else if in_sensor {
                     sensor.rules.push(rule.clone());
                 }
             }
             sensors.push(sensor);
         }
-        Fault { span, what: change.what, sensors, of_condition: true }
+        Mutation { span, what: change.what, sensors, of_condition: true }
     }
 }
 
-struct Maker<'r> {
-    parts: Parts<'r>,
+struct Planner<'r> {
+    mutator: ConditionMutator<'r>,
     blocks: FxHashMap<Span, Span>,
     planned: Vec<Planned>,
-    /// Where in the plan each change stands.
-    changes: FxHashMap<Change, usize>,
+    /// The index in `planned` of each mutation of a condition.
+    changes: FxHashMap<ConditionMutation, usize>,
 }
 
-impl Maker<'_> {
+impl Planner<'_> {
     fn sensor(&mut self, at: usize, sensor: &Sensor) {
         for (i, clause) in sensor.when.iter().enumerate() {
             let mut when = sensor.when.clone();
             when.remove(i);
-            let what = "this `when` is left out".into();
-            self.plant(Sensor { when, ..sensor.clone() }, what, clause.span, true);
+            let what = "this `when` is removed".into();
+            self.add(Sensor { when, ..sensor.clone() }, what, clause.span, true);
             self.condition(clause, Place { sensor: at, rule: None });
         }
         for (i, rule) in sensor.rules.iter().enumerate() {
@@ -123,82 +123,82 @@ impl Maker<'_> {
     }
 
     fn rule(&mut self, sensor: &Sensor, rule: &Rule, place: Place) {
-        let of_rule = |rule: Rule| Sensor { rules: vec![rule], ..alone(sensor) };
+        let of_rule = |rule: Rule| Sensor { rules: vec![rule], ..without_rules(sensor) };
         for (i, clause) in rule.when.iter().enumerate() {
             let mut when = rule.when.clone();
             when.remove(i);
-            let what = "this `when` is left out".into();
-            self.plant(of_rule(Rule { when, ..rule.clone() }), what, clause.span, true);
+            let what = "this `when` is removed".into();
+            self.add(of_rule(Rule { when, ..rule.clone() }), what, clause.span, true);
             self.condition(clause, place);
         }
-        let mut faulty = Vec::new();
+        let mut mutated = Vec::new();
         for (i, fuse) in rule.requires.iter().enumerate() {
             let mut requires = rule.requires.clone();
             requires.remove(i);
-            let fuses = &self.parts.ruleset.typed().fuses;
+            let fuses = &self.mutator.ruleset.typed().fuses;
             let name = fuses.get(*fuse).map_or("", |fuse| &fuse.name);
-            let what = format!("`requires {name}` is left out");
-            faulty.push((Rule { requires, ..rule.clone() }, what, rule.span));
+            let what = format!("`requires {name}` is removed");
+            mutated.push((Rule { requires, ..rule.clone() }, what, rule.span));
         }
         if let Some(once) = &rule.once {
             let span = once.keys.first().map_or(rule.span, |key| key.span);
             let none = Rule { once: None, ..rule.clone() };
-            faulty.push((none, "`once` is left out".into(), span));
+            mutated.push((none, "`once` is removed".into(), span));
             for (i, key) in once.keys.iter().enumerate().filter(|_| once.keys.len() > 1) {
                 let mut once = once.clone();
                 once.keys.remove(i);
-                let what = format!("the key `{}` is left out", self.parts.text(key.span));
-                faulty.push((Rule { once: Some(once), ..rule.clone() }, what, key.span));
+                let what = format!("the key `{}` is removed", self.mutator.text(key.span));
+                mutated.push((Rule { once: Some(once), ..rule.clone() }, what, key.span));
             }
         }
         for (i, trigger) in rule.triggers.iter().enumerate() {
             let Some(block) = self.blocks.get(&trigger.span).copied() else { continue };
             for (fields, what, span) in without_one(&trigger.fields, block) {
-                let mut faulty_rule = rule.clone();
-                if let Some(trigger) = faulty_rule.triggers.get_mut(i) {
+                let mut mutated_rule = rule.clone();
+                if let Some(trigger) = mutated_rule.triggers.get_mut(i) {
                     trigger.fields = fields;
                 }
-                faulty.push((faulty_rule, what, span));
+                mutated.push((mutated_rule, what, span));
             }
         }
-        for (rule, what, span) in faulty {
-            self.plant(of_rule(rule), what, span, false);
+        for (rule, what, span) in mutated {
+            self.add(of_rule(rule), what, span, false);
         }
     }
 
-    fn plant(&mut self, sensor: Sensor, what: String, span: Span, of_condition: bool) {
+    fn add(&mut self, sensor: Sensor, what: String, span: Span, of_condition: bool) {
         let sensors = vec![sensor];
-        self.planned.push(Planned::Made(Fault { span, what, sensors, of_condition }));
+        self.planned.push(Planned::Ready(Mutation { span, what, sensors, of_condition }));
     }
 
-    /// Plans every fault of a condition, or says that one that is planned stands here, too.
+    /// Plans all mutations of a condition. A mutation that is already planned also affects this place.
     fn condition(&mut self, expr: &Expr, place: Place) {
-        let Self { parts, planned, changes, .. } = self;
-        parts.changes(expr, &mut |change, span| {
+        let Self { mutator, planned, changes, .. } = self;
+        mutator.mutations(expr, &mut |change, span| {
             let at = *changes.entry(change.clone()).or_insert(planned.len());
             match planned.get_mut(at) {
-                Some(Planned::Changed { places, .. }) if places.last() != Some(&place) => {
+                Some(Planned::OfCondition { places, .. }) if places.last() != Some(&place) => {
                     places.push(place);
                 }
                 Some(_) => {}
                 None => {
-                    planned.push(Planned::Changed { change, span, places: vec![place] });
+                    planned.push(Planned::OfCondition { change, span, places: vec![place] });
                 }
             }
         });
     }
 }
 
-/// The fields of a block with one left out. Those of `defaults` and of the schema are not this rule's.
+/// The variants of a block with one field removed. Ignores fields that come from `defaults` or from the schema.
 fn without_one(fields: &[Mapped], block: Span) -> Vec<(Vec<Mapped>, String, Span)> {
     let mut out = Vec::new();
     for (i, field) in fields.iter().enumerate() {
         match &field.value {
             MappedValue::Block(inner) => {
-                for (faulty, what, span) in without_one(inner, block) {
+                for (mutated, what, span) in without_one(inner, block) {
                     let mut with = fields.to_vec();
                     if let Some(place) = with.get_mut(i) {
-                        place.value = MappedValue::Block(faulty);
+                        place.value = MappedValue::Block(mutated);
                     }
                     out.push((with, what, span));
                 }
@@ -206,7 +206,7 @@ fn without_one(fields: &[Mapped], block: Span) -> Vec<(Vec<Mapped>, String, Span
             MappedValue::Expr(expr, _) if expr.span != block && block.contains(expr.span) => {
                 let mut without = fields.to_vec();
                 without.remove(i);
-                out.push((without, format!("`{}` is left out", field.name), expr.span));
+                out.push((without, format!("`{}` is removed", field.name), expr.span));
             }
             MappedValue::Expr(..) => {}
         }
@@ -214,8 +214,8 @@ fn without_one(fields: &[Mapped], block: Span) -> Vec<(Vec<Mapped>, String, Span
     out
 }
 
-/// A sensor without its rules.
-fn alone(sensor: &Sensor) -> Sensor {
+/// A copy of a sensor without its rules.
+fn without_rules(sensor: &Sensor) -> Sensor {
     Sensor {
         name: sensor.name.clone(),
         span: sensor.span,

@@ -1,44 +1,45 @@
-//! Holding what came of a test's events against what it expects.
+//! Compares the decisions about a test's events with its expectations.
 
 use std::collections::BTreeSet;
 
+use super::execute::SentEvent;
 use super::fields::differences;
-use super::play::Played;
 use super::{Group, Tests, failed, groups};
 use crate::decision::Decision;
 use crate::decision::Outcome;
 use crate::diagnostic::Diagnostic;
 use crate::typed::{Expect, Expected, ExpectedRule, Test};
 
-/// How many decisions or reasons a problem tells of.
-const MOST: usize = 5;
+/// The most decisions or reasons that a diagnostic lists.
+const MAX_LISTED: usize = 5;
 
 impl Tests<'_> {
-    /// What of a test is not met.
-    pub(super) fn judge(&self, test: &Test, played: &[Played<'_>]) -> Vec<Diagnostic> {
-        let groups = groups(test, played);
+    /// The expectations of a test that are not met.
+    pub(super) fn failures(&self, test: &Test, events: &[SentEvent<'_>]) -> Vec<Diagnostic> {
+        let groups = groups(test, events);
         if groups.iter().all(|group| group.expected.is_empty()) {
             return vec![
                 failed(test.span, format!("test `{}` expects nothing", test.name))
-                    .label("it would always pass")
-                    .help("`fuse test --update` writes down what happens"),
+                    .label("this test always passes")
+                    .help("`fuse test --update` adds expectations for what happens"),
             ];
         }
-        let judged = groups.iter().flat_map(|group| {
-            let problems = group.expected.iter().filter_map(|expect| self.met(expect, group));
+        let failures = groups.iter().flat_map(|group| {
+            let problems = group.expected.iter().filter_map(|expect| self.failure(expect, group));
             problems.collect::<Vec<_>>()
         });
-        judged.collect()
+        failures.collect()
     }
 
-    /// Whether all of it is met, without saying why not.
-    pub(super) fn passes(&self, test: &Test, played: &[Played<'_>]) -> bool {
-        groups(test, played)
+    /// Whether all expectations of a test are met.
+    pub(super) fn passes(&self, test: &Test, events: &[SentEvent<'_>]) -> bool {
+        groups(test, events)
             .iter()
             .all(|group| group.expected.iter().all(|expect| is_met(expect, group)))
     }
 
-    fn met(&self, expect: &Expect, group: &Group<'_, '_>) -> Option<Diagnostic> {
+    /// The diagnostic for an expectation that is not met.
+    fn failure(&self, expect: &Expect, group: &Group<'_, '_>) -> Option<Diagnostic> {
         if is_met(expect, group) {
             return None;
         }
@@ -51,18 +52,24 @@ impl Tests<'_> {
                     return Some(failed(expect.span, "an event was refused").label(why.clone()));
                 }
                 failed(expect.span, "something else happened")
-                    .label(all_told(&others))
+                    .label(summary(&others))
                     .help("expect it, or change the rules so that it does not happen")
             }
             Expected::No(rule) => {
-                let fired: Vec<_> = of(group, rule, Outcome::Fired).collect();
-                failed(expect.span, format!("`{rule}` fired")).label(all_told(&fired))
+                let fired: Vec<_> = decisions_of(group, rule, Outcome::Fired).collect();
+                failed(expect.span, format!("`{rule}` fired")).label(summary(&fired))
             }
-            Expected::Rule(expected) => self.unmet(expect, expected, group),
+            Expected::Rule(expected) => self.rule_failure(expect, expected, group),
         })
     }
 
-    fn unmet(&self, expect: &Expect, expected: &ExpectedRule, group: &Group<'_, '_>) -> Diagnostic {
+    /// The diagnostic for an expectation about a rule that is not met.
+    fn rule_failure(
+        &self,
+        expect: &Expect,
+        expected: &ExpectedRule,
+        group: &Group<'_, '_>,
+    ) -> Diagnostic {
         let rule = &expected.rule;
         let hits = hits(group, expected);
         let happened: Vec<&Decision> = hits.iter().map(|(_, decision)| *decision).collect();
@@ -80,11 +87,11 @@ impl Tests<'_> {
                 expect.span,
                 format!("`{rule}` {what} {}, not {}", often(times), often(count as usize)),
             )
-            .label(all_told(&happened));
+            .label(summary(&happened));
         }
         let first = happened.iter().find(|d| !fits(d, expected)).or(happened.first());
         let Some(first) = first.filter(|_| fitting.len() < happened.len()) else {
-            return failed(expect.span, format!("`{rule}` {what} otherwise"));
+            return failed(expect.span, format!("`{rule}` {what} differently"));
         };
         let place = first.element.as_ref().map(|path| format!(" for {}", element(path)));
         if let Some(because) =
@@ -104,40 +111,41 @@ impl Tests<'_> {
             .label(differences.unwrap_or_default().join("; "))
     }
 
-    /// What a rule decided instead, and why.
+    /// The decisions of the rule that happened instead, with reasons.
     fn instead(&self, expected: &ExpectedRule, group: &Group<'_, '_>) -> String {
-        let mut told = Vec::new();
+        let mut lines = Vec::new();
         for sent in &group.sent {
             let settled: Vec<_> = sent
                 .evaluation
                 .decisions
                 .iter()
-                .filter(|d| d.rule == expected.rule && at(d, expected))
+                .filter(|d| d.rule == expected.rule && is_for_element(d, expected))
                 .filter(|d| matches!(d.outcome, Outcome::Suppressed | Outcome::Rejected))
                 .collect();
             if !settled.is_empty() {
-                told.extend(
+                lines.extend(
                     settled.into_iter().map(|decision| because(decision, &decision.reason)),
                 );
                 continue;
             }
             let explanation = self.plan.explain(&sent.event, &sent.fuses);
             if let Some(why) = &explanation.refused {
-                told.push(format!("the event is refused: {why}"));
+                lines.push(format!("the event is refused: {why}"));
                 continue;
             }
             let of_rule = explanation.decisions.iter().map(|explained| &explained.decision);
-            let of_rule = of_rule.filter(|d| d.rule == expected.rule && at(d, expected));
-            told.extend(of_rule.map(|decision| because(decision, &decision.reason)));
+            let of_rule =
+                of_rule.filter(|d| d.rule == expected.rule && is_for_element(d, expected));
+            lines.extend(of_rule.map(|decision| because(decision, &decision.reason)));
         }
-        if told.is_empty() { "there is no such element".into() } else { listed(told) }
+        if lines.is_empty() { "there is no such element".into() } else { listed(lines) }
     }
 }
 
 pub(super) fn is_met(expect: &Expect, group: &Group<'_, '_>) -> bool {
     match &expect.what {
         Expected::NothingElse => others(group).is_empty() && !is_refused(group),
-        Expected::No(rule) => of(group, rule, Outcome::Fired).next().is_none(),
+        Expected::No(rule) => decisions_of(group, rule, Outcome::Fired).next().is_none(),
         Expected::Rule(expected) => {
             let hits = hits(group, expected);
             match expected.count {
@@ -148,10 +156,10 @@ pub(super) fn is_met(expect: &Expect, group: &Group<'_, '_>) -> bool {
     }
 }
 
-/// A decision, and which of the events it is of.
+/// The index of an event and a decision about it.
 type Hit<'g> = (usize, &'g Decision);
 
-/// What happened as expected, fields and reasons aside.
+/// The decisions with the expected outcome, regardless of fields and reasons.
 fn hits<'g>(group: &'g Group<'_, '_>, expected: &ExpectedRule) -> Vec<Hit<'g>> {
     let decisions = group.sent.iter().enumerate().flat_map(|(number, sent)| {
         sent.evaluation.decisions.iter().map(move |decision| (number, decision))
@@ -159,18 +167,18 @@ fn hits<'g>(group: &'g Group<'_, '_>, expected: &ExpectedRule) -> Vec<Hit<'g>> {
     let like = |(_, decision): &Hit<'_>| {
         decision.rule == expected.rule
             && decision.outcome == expected.outcome
-            && at(decision, expected)
+            && is_for_element(decision, expected)
     };
     decisions.filter(like).collect()
 }
 
-/// How often it happened: a rule with two triggers fires once an element.
+/// The number of occurrences. A rule with two triggers fires once per element, but has two decisions.
 fn occurrences(hits: &[Hit<'_>]) -> usize {
     let places: BTreeSet<_> = hits.iter().map(|(event, d)| (*event, &d.element)).collect();
     places.len()
 }
 
-/// Whether every occurrence has a decision that fits: a rule may have several triggers.
+/// Whether every occurrence has a decision that fits, whichever trigger it is for.
 fn all_fit(hits: &[Hit<'_>], expected: &ExpectedRule) -> bool {
     hits.iter().all(|(event, decision)| {
         let alike = |(e, d): &&Hit<'_>| e == event && d.element == decision.element;
@@ -178,8 +186,8 @@ fn all_fit(hits: &[Hit<'_>], expected: &ExpectedRule) -> bool {
     })
 }
 
-/// The decisions of a rule with an outcome.
-fn of<'g>(
+/// The decisions of a rule with this outcome.
+fn decisions_of<'g>(
     group: &'g Group<'_, '_>,
     rule: &'g str,
     outcome: Outcome,
@@ -188,10 +196,12 @@ fn of<'g>(
     decisions.filter(move |decision| decision.rule == rule && decision.outcome == outcome)
 }
 
-fn at(decision: &Decision, expected: &ExpectedRule) -> bool {
+/// Whether a decision is about the expected element, if the expectation names one.
+fn is_for_element(decision: &Decision, expected: &ExpectedRule) -> bool {
     expected.element.is_none() || decision.element == expected.element
 }
 
+/// Whether the reason and the fields of a decision are as expected.
 fn fits(decision: &Decision, expected: &ExpectedRule) -> bool {
     let because = expected.because.as_ref().is_none_or(|text| decision.reason.contains(text));
     because
@@ -208,7 +218,7 @@ fn differences_of(
     differences(fields, &action.fields)
 }
 
-/// What fired or was rejected though nothing expects it, but for events that are refused.
+/// The fired and rejected decisions that no expectation covers. Ignores refused events.
 pub(super) fn others<'g>(group: &'g Group<'_, '_>) -> Vec<&'g Decision> {
     let expected: Vec<&ExpectedRule> = group
         .expected
@@ -222,12 +232,12 @@ pub(super) fn others<'g>(group: &'g Group<'_, '_>) -> Vec<&'g Decision> {
     let mut others = Vec::new();
     for sent in &group.sent {
         let decisions = &sent.evaluation.decisions;
-        // One refusal is told by itself, and not once a rule.
+        // A refused event is reported once, not once per rule.
         if sent.evaluation.refused.is_some() {
             continue;
         }
         others.extend(decisions.iter().filter(counts).filter(|decision| {
-            // A rule with several triggers is expected by what one of them gives.
+            // An expectation about one trigger of a rule covers its other triggers.
             let alike = |other: &&Decision| {
                 other.rule == decision.rule
                     && other.outcome == decision.outcome
@@ -236,7 +246,7 @@ pub(super) fn others<'g>(group: &'g Group<'_, '_>) -> Vec<&'g Decision> {
             !expected.iter().any(|expected| {
                 expected.rule == decision.rule
                     && expected.outcome == decision.outcome
-                    && at(decision, expected)
+                    && is_for_element(decision, expected)
                     && (expected.count.is_some()
                         || decisions.iter().filter(alike).any(|other| fits(other, expected)))
             })
@@ -245,7 +255,7 @@ pub(super) fn others<'g>(group: &'g Group<'_, '_>) -> Vec<&'g Decision> {
     others
 }
 
-/// Whether an event was refused as a whole though no rejection is expected.
+/// Whether an event was refused although the test expects no rejection.
 fn is_refused(group: &Group<'_, '_>) -> bool {
     let rejections = group.expected.iter().any(|expect| match &expect.what {
         Expected::Rule(expected) => expected.outcome == Outcome::Rejected,
@@ -254,23 +264,23 @@ fn is_refused(group: &Group<'_, '_>) -> bool {
     !rejections && group.sent.iter().any(|sent| sent.evaluation.refused.is_some())
 }
 
-/// What happened, each once: every trigger of a rule has a decision.
-fn all_told(decisions: &[&Decision]) -> String {
-    listed(decisions.iter().map(|decision| told(decision)).collect())
+/// Summarizes decisions. A rule has one decision per trigger, so duplicates are removed.
+fn summary(decisions: &[&Decision]) -> String {
+    listed(decisions.iter().map(|decision| describe(decision)).collect())
 }
 
-fn listed(mut told: Vec<String>) -> String {
-    told.dedup();
-    let more = told.len().saturating_sub(MOST);
-    told.truncate(MOST);
+fn listed(mut lines: Vec<String>) -> String {
+    lines.dedup();
+    let more = lines.len().saturating_sub(MAX_LISTED);
+    lines.truncate(MAX_LISTED);
     if more > 0 {
-        told.push(format!("and {more} more"));
+        lines.push(format!("and {more} more"));
     }
-    told.join("; ")
+    lines.join("; ")
 }
 
 /// `releases/deploy fired for element 1`.
-fn told(decision: &Decision) -> String {
+fn describe(decision: &Decision) -> String {
     let place = decision.element.as_ref().map(|path: &Vec<u32>| format!(" for {}", element(path)));
     let place = place.unwrap_or_default();
     match decision.outcome {
