@@ -1,7 +1,7 @@
-//! How much work one event can ask of a rule at most, known before any event.
+//! The maximum cost of a rule for one event, computed without an event.
 //!
-//! The work is counted in values that are looked at. How long the lists of an event are is not
-//! known, so `each` counts as what its `max` allows and every other list as a thousand elements.
+//! The unit of cost is one value that is examined. The lengths of an event's lists are not known,
+//! so `each` counts as its `max` and every other list as a thousand elements.
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::ruleset::Ruleset;
@@ -9,36 +9,36 @@ use crate::span::{Files, Span};
 use crate::typed::{Each, Expr, ExprKind, Mapped, MappedValue, QuantifierKind, Rule, Rules};
 use crate::value::Value;
 
-/// How many elements a list counts as, where it is not known.
+/// The assumed length of a list of unknown length.
 const LIST: u64 = 1_000;
-/// What a pattern, a test of text or the call of a function counts as.
+/// The cost of a pattern match, a test of text or a function call.
 const CALL: u64 = 10;
 
-/// What a rule can cost, with its sensor's part.
+/// The maximum cost of a rule, including the clauses of its sensor.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RuleCost<'a> {
     /// The rule's full name, `sensor/rule`.
     pub rule: &'a str,
-    /// How many values one event can make it look at, at most.
+    /// The maximum number of values that the rule examines for one event.
     pub cost: u64,
-    /// What most of it comes from; `None` where it looks at nothing.
+    /// The part that contributes most; `None` if the rule examines nothing.
     pub dearest: Option<CostPart>,
 }
 
 /// One clause, key or parameter of a rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CostPart {
-    /// As it is written, on one line.
+    /// Its text, on one line.
     pub text: String,
-    /// Where, as `file:line:column`.
+    /// Its position, as `file:line:column`.
     pub place: String,
-    /// What it costs, as often as it is looked at.
+    /// Its total cost, over all of its evaluations.
     pub cost: u64,
 }
 
 impl Ruleset {
-    /// What each rule can cost, in their order: a bound on the values that one event can make it
-    /// look at.
+    /// The maximum cost of each rule, in the order of the rules: an upper bound on the number of
+    /// values that the rule examines for one event.
     ///
     /// ```
     /// use fuse_rules::{Registry, Ruleset, Schema, SourceSchema};
@@ -57,10 +57,10 @@ impl Ruleset {
         costs(self.typed())
     }
 
-    /// Whether no rule can cost more than this.
+    /// Checks that no rule can cost more than this.
     ///
     /// # Errors
-    /// The problems of those that can.
+    /// A problem for each rule that can cost more.
     pub fn within_cost(&self, most: u64) -> Result<(), Diagnostics> {
         match problems(self.typed(), most) {
             problems if problems.is_empty() => Ok(()),
@@ -120,7 +120,7 @@ fn one_line(files: &Files, span: Span) -> String {
     files.text(span).split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// Every rule with what it is made of, its sensor's clauses first.
+/// Every rule with its parts, the clauses of its sensor first.
 fn all(rules: &Rules) -> impl Iterator<Item = (&Rule, Parts)> {
     rules.sensors.iter().flat_map(|sensor| {
         sensor.rules.iter().map(|rule| {
@@ -138,9 +138,9 @@ fn all(rules: &Rules) -> impl Iterator<Item = (&Rule, Parts)> {
     })
 }
 
-/// What the clauses of a rule cost.
+/// The costs of the parts of a rule.
 struct Parts {
-    /// How often the next one is looked at.
+    /// How many times the next part is evaluated.
     times: u64,
     parts: Vec<(u64, Span)>,
 }
@@ -150,7 +150,7 @@ impl Parts {
         self.parts.iter().fold(0, |sum, (cost, _)| sum.saturating_add(*cost))
     }
 
-    /// The dearest part; of equal ones the first.
+    /// The most expensive part, and the first of equal ones.
     fn dearest(&self) -> Option<(u64, Span)> {
         let dearest = self.parts.iter().rev().max_by_key(|(cost, _)| *cost);
         dearest.copied().filter(|(cost, _)| *cost > 0)
@@ -160,7 +160,7 @@ impl Parts {
         self.parts.push((cost.saturating_mul(self.times), span));
     }
 
-    /// Goes through a list: what follows is looked at once for each element.
+    /// Iterates over a list: the following parts are evaluated once per element.
     fn each(&mut self, each: Option<&Each>) {
         if let Some(each) = each {
             let elements = u64::try_from(each.max).unwrap_or(u64::MAX);
@@ -183,7 +183,7 @@ impl Parts {
     }
 }
 
-/// How many values an expression looks at.
+/// How many values an expression examines.
 fn cost(expr: &Expr) -> u64 {
     let parts = || expr.children().into_iter().map(cost).fold(0, u64::saturating_add);
     match &expr.kind {
@@ -201,7 +201,7 @@ fn cost(expr: &Expr) -> u64 {
     }
 }
 
-/// How many elements a list may have.
+/// The maximum length of a list.
 fn elements(list: &Expr) -> u64 {
     match &list.kind {
         ExprKind::Const(Value::List(items)) => u64::try_from(items.len()).unwrap_or(u64::MAX),

@@ -1,4 +1,4 @@
-//! The smallest change of an event that makes a rule match, as data.
+//! Counterfactuals as data: the smallest change of an event that makes a rule match.
 
 use std::collections::BTreeMap;
 
@@ -12,59 +12,59 @@ use crate::reference::Budget;
 use crate::ruleset::Ruleset;
 use crate::typed::Sensor;
 
-/// How many values may be looked at to find the changes of one event.
+/// The maximum number of values to examine for the counterfactuals of one event.
 const MOST_WORK: u64 = 10_000_000;
-/// How many rules it is looked for what would make them match one event.
+/// The maximum number of rules to search counterfactuals for.
 const MOST_RULES: usize = 50;
-/// More changes than that tell nobody anything.
+/// A counterfactual with more changes is not useful to a person.
 const MOST_CHANGES: usize = 20;
 
-/// What would make rules match an event that they do not match.
+/// Counterfactuals for the rules that do not match an event.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct WouldMatch {
-    /// The changes that make them, by the full names of the rules. Where none were found, or more than
-    /// twenty, the rule does not stand here.
+    /// The counterfactuals, by the full names of the rules. A rule is missing if no counterfactual
+    /// was found, or only one with more than twenty changes.
     pub rules: BTreeMap<String, Counterfactual>,
-    /// How many further rules do not match and were not looked at, because there are too many or it
-    /// takes too long.
+    /// The number of further rules that do not match and were not searched, because there are too
+    /// many or the search takes too long.
     pub left_out: usize,
 }
 
-/// What of an event would have to be otherwise for a rule to match it.
+/// The changes that make a rule match an event.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Counterfactual {
-    /// The changes, in the order of the body; none where the rule matches already.
+    /// The changes, in the order of the body; empty if the rule already matches.
     pub changes: Vec<Changed>,
-    /// The body with all of them made, as JSON; `None` where it would show what is hidden.
+    /// The body with all changes, as JSON; `None` if it would show a hidden value.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub body: Option<String>,
 }
 
-/// One value that would have to be otherwise.
+/// One change of an event.
 ///
-/// As JSON it has `path`, `from` and `to`; one that is hidden has `path` and `"hidden": true` alone, so that
-/// nobody takes it for a value that would have to be missing.
+/// The JSON has `path`, `from` and `to`. For a hidden change, it only has `path` and `"hidden":
+/// true`, so that nobody mistakes it for a value that has to be missing.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Changed {
     /// A value that may be shown.
     Shown {
-        /// Where, as rules write it: `body.alerts[0].status`.
+        /// The path of the value, as rules write it: `body.alerts[0].status`.
         path: String,
-        /// What is there, as JSON, cut where it is long; `None` where nothing is.
+        /// The current value as JSON, truncated if long; `None` if there is none.
         from: Option<String>,
-        /// What would have to be there, as JSON; `None` where it would have to be missing.
+        /// The new value as JSON; `None` if it has to be missing.
         to: Option<String>,
     },
-    /// A value that is not shown: that of a [sensitive](crate::is_sensitive) header or parameter, or any
-    /// value where a rule for the event compares such a header with another value of it.
+    /// A hidden value: that of a [sensitive](crate::is_sensitive) header or parameter, or any value
+    /// if a rule for the event compares such a header with another value of the event.
     Hidden {
-        /// Where, as rules write it: `headers.authorization`.
+        /// The path of the value, as rules write it: `headers.authorization`.
         path: String,
     },
 }
 
 impl Changed {
-    /// Where, as rules write it.
+    /// The path of the value, as rules write it.
     pub fn path(&self) -> &str {
         match self {
             Self::Shown { path, .. } | Self::Hidden { path } => path,
@@ -114,9 +114,10 @@ impl std::fmt::Display for Changed {
 }
 
 impl Ruleset {
-    /// What of an event would have to be otherwise for a rule, by its full name, to match some element
-    /// of it: few values, which were tried out. `None` where nothing was found, or there is no such rule
-    /// that listens to the event. What fuses, `once` and the action's fields say is not asked.
+    /// The smallest change found that makes a rule match some element of an event. `rule` is its
+    /// full name. The result is verified by evaluation. `None` if no change was found, or if no
+    /// rule of this name listens to the event. Fuses, `once` and the fields of the action are
+    /// ignored.
     ///
     /// ```
     /// use fuse_rules::{Event, Registry, Ruleset, Schema, SourceSchema};
@@ -137,9 +138,9 @@ impl Ruleset {
         self.closest_within(event, rule, &Budget::new(MOST_WORK))
     }
 
-    /// What would make those rules match that match no element of an event, by the decisions that
-    /// [explaining](crate::Plan::explain) it gave. It takes a second or two at most: fifty rules are looked
-    /// at, and no more of them once that took too long.
+    /// Counterfactuals for the rules that match no element of an event, given the decisions of
+    /// [`explain`](crate::Plan::explain). This takes a second or two at most: it stops after fifty
+    /// rules, or when its budget is spent.
     ///
     /// ```
     /// # use fuse_rules::{Event, Fuses, Registry, Ruleset, Schema, SourceSchema};
@@ -170,8 +171,8 @@ impl Ruleset {
         self.would_match_rules(event, missed)
     }
 
-    /// What would make these rules match, by their full names, which match no element of an event. It is bounded
-    /// as [`would_match`](Self::would_match) is.
+    /// Counterfactuals for these rules, given by their full names. They must match no element of
+    /// the event. The limits are those of [`would_match`](Self::would_match).
     pub fn would_match_rules<'n>(
         &self,
         event: &Event<'_>,
@@ -188,7 +189,7 @@ impl Ruleset {
                 Some(closest) if (1..=MOST_CHANGES).contains(&closest.changes.len()) => {
                     all.rules.insert(rule.to_owned(), closest);
                 }
-                // Perhaps there was something to be found.
+                // When the budget is spent, an empty result is not conclusive.
                 None if number >= MOST_RULES || budget.left() == 0 => all.left_out += 1,
                 _ => {}
             }
@@ -212,7 +213,7 @@ impl Ruleset {
             .flat_map(|sensor| sensor.rules.iter().map(move |rule| Placed { sensor, rule }));
         let placed = rules.clone().find(|placed| placed.rule.name == rule)?;
         let closest = Analysis::new(typed).closest(placed, event, budget)?;
-        // Where a rule does, values of the body may be the value of the header, now or with the changes.
+        // If any rule does, values of the body may reveal the header, with or without the changes.
         let hides_all = rules.into_iter().any(Placed::compares_sensitive);
         let changes = closest.changes.into_iter().map(|change| {
             let path = change.path.to_string();
@@ -283,7 +284,7 @@ mod tests {
     fn no_more_than_fifty_rules_are_looked_at_and_the_others_counted() {
         let rule = |i: usize| format!("rule r{i:02} {{ when body.a == {i}  trigger page {{}} }}\n");
         let found = would_match(&(0..60).map(rule).collect::<String>(), r#"{"a": 7}"#);
-        // The one that matches is none of those that are looked at.
+        // The rule that matches is not searched.
         assert_eq!((found.rules.len(), found.left_out), (50, 9));
         assert!(found.rules.contains_key("s/r50") && !found.rules.contains_key("s/r51"));
     }

@@ -1,5 +1,5 @@
-//! Atoms: conditions on one value and constants, as the values for which they are true, false or unknown.
-//! They say again, as sets, what `eval/ops.rs` says value by value.
+//! Atoms: conditions on one value and constants, as the sets of values for which they are true,
+//! false or unknown. They define as sets what `semantics/ops.rs` defines for single values.
 
 use std::sync::Arc;
 
@@ -9,24 +9,24 @@ use crate::number::Number;
 use crate::typed::{CompareOp, Expr, ExprKind, IsTest, Path, TextOp};
 use crate::value::Value;
 
-/// What an expression is, looked at alone.
+/// An elementary expression on its own.
 pub(super) enum Atom<'r> {
-    /// It has this truth whatever the event.
+    /// It has this truth for every event.
     Constant(Truths),
-    /// It asks one value.
+    /// It depends on one value.
     Test(&'r Path, Box<Split>),
 }
 
-/// The truth of an atom by the value that it asks.
+/// The truth of an atom, by the value that it depends on.
 #[derive(Clone, Debug)]
 pub(super) struct Split {
     yes: Bits,
     no: Bits,
-    /// For these it is not said.
+    /// The truth for these values is not known.
     either: Bits,
-    /// Those for which it is true, and its truth for the others.
+    /// The numbers for which it is true, and its truth for all other numbers.
     numbers: (Numbers, Truths),
-    /// Those for which it is true, the others, and its truth for these.
+    /// The texts for which it is true, those for which it is not, and its truth for the latter.
     texts: (Texts, Texts, Truths),
 }
 
@@ -54,7 +54,7 @@ impl Split {
         Self::texts(Texts::all().tested(test.clone(), true), Texts::all().tested(test, false))
     }
 
-    /// True for these values, false for all others and for none.
+    /// True for these values, false for all others and for a missing value.
     fn is(yes: Domain) -> Self {
         let strings = !yes.texts.is_none();
         let (holds, fails) =
@@ -105,7 +105,7 @@ impl Split {
     }
 }
 
-/// `None` for what is neither.
+/// `None` for an expression that is neither.
 pub(super) fn of(expr: &Expr) -> Option<Atom<'_>> {
     match &expr.kind {
         ExprKind::Const(Value::Bool(truth)) => Some(Atom::Constant(Truths::only(*truth))),
@@ -123,7 +123,7 @@ pub(super) fn of(expr: &Expr) -> Option<Atom<'_>> {
     }
 }
 
-/// What a test with constants tests, and its truths.
+/// The expression that a comparison with constants tests, and its truths.
 pub(super) fn split(expr: &Expr) -> Option<(&Expr, Split)> {
     Some(match &expr.kind {
         ExprKind::Compare { op, left, right } => match (&left.kind, &right.kind) {
@@ -194,16 +194,17 @@ fn compare(op: CompareOp, value: &Value<'_>) -> Split {
             let text: Arc<str> = text.as_ref().into();
             Split::texts(Texts::only([text.clone()]), Texts::but([text]))
         }
-        // Lists and maps are not compared, and what cannot be held neither.
+        // Lists and maps are not comparable, and neither are numbers and strings that have no
+        // representation.
         _ => return Split::unknown(),
     };
     if op == CompareOp::Ne { equal.negated() } else { equal }
 }
 
-/// True for what equals one; false only for what can be compared with all.
+/// True for a value that equals one of these; false only for a value that is comparable with all.
 fn member(values: &[&Value<'_>]) -> Split {
     if values.is_empty() {
-        // False for whatever there is.
+        // An empty list contains nothing, so the result is false for every value.
         return Split {
             yes: Bits::NONE,
             no: Bits::ABSENT.not(),
@@ -261,7 +262,7 @@ fn is(test: IsTest) -> Split {
     }
 }
 
-/// The number that an expression is.
+/// The number, for an expression that is one.
 pub(super) fn number(expr: &Expr) -> Option<Number> {
     match &expr.kind {
         ExprKind::Const(Value::Number(number)) => Some(*number),

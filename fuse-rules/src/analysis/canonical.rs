@@ -1,4 +1,5 @@
-//! What an expression says, as a text: expressions with one text have one truth on every event.
+//! Canonical texts of expressions: expressions with the same text have the same truth for every
+//! event.
 
 use std::fmt::Write as _;
 
@@ -6,14 +7,14 @@ use super::truths::Truths;
 use super::variables::Id;
 use crate::typed::{CompareOp, Expr, ExprKind, Path, QuantifierKind, Root};
 
-/// The text of a condition, and what the text may stand for where the condition has one of these truths.
+/// The text of a condition, and what the text may mean where the condition has one of these truths.
 pub(super) fn of(expr: &Expr, scope: &[Id], want: Truths) -> (String, Meanings) {
     let mut key = Key { scope, out: String::new() };
     let meanings = key.condition(expr, want);
     (key.out, meanings)
 }
 
-/// What a text may stand for: a truth, or how two values compare.
+/// What a canonical text may evaluate to: a truth, or the order of two values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Meanings(u8);
 
@@ -23,7 +24,7 @@ impl Meanings {
     const LESS: u8 = 1;
     const EQUAL: u8 = 2;
     const GREATER: u8 = 4;
-    /// Values without an order that are the same, or are not.
+    /// Values without an order that are equal, or are not.
     const SAME: u8 = 8;
     const OTHER: u8 = 16;
     const UNKNOWN: u8 = 32;
@@ -37,7 +38,7 @@ impl Meanings {
         Self(parts.iter().filter(|(truth, _)| want.has(*truth)).map(|(_, bit)| bit).sum())
     }
 
-    /// How two values compare where `op` of them has one of these truths.
+    /// How two values compare where comparing them with `op` has one of these truths.
     fn compared(op: CompareOp, want: Truths) -> Self {
         let ordered = Self::LESS | Self::EQUAL | Self::GREATER;
         let apart = Self::SAME | Self::OTHER;
@@ -108,7 +109,7 @@ impl Key<'_> {
     fn value(&mut self, expr: &Expr) {
         let children = expr.children();
         match &expr.kind {
-            // The kind of a constant is part of how it is shown.
+            // The text of a constant includes its kind.
             ExprKind::Const(value) => self.tell(format_args!("{value:?}")),
             ExprKind::Path(path) => self.path(path),
             ExprKind::Access { segments, .. } => {
@@ -155,7 +156,7 @@ impl Key<'_> {
     fn path(&mut self, path: &Path) {
         match path.root {
             Root::Element(level) => {
-                // What is bound inside is named by how far inside.
+                // Elements that the expression itself binds are numbered from its outside in.
                 let level = usize::try_from(level).unwrap_or(usize::MAX);
                 match self.scope.get(level) {
                     Some(id) => self.tell(format_args!("#{}", id.0)),

@@ -1,4 +1,4 @@
-//! An event changed as little as its places ask for.
+//! Changes an event as little as the constraints on its values require.
 
 use std::sync::Arc;
 
@@ -15,13 +15,13 @@ use crate::value::{Value, position};
 /// One change of an event.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Change {
-    /// Where, as rules write it.
+    /// Its path, as rules write it.
     pub(crate) path: Arc<str>,
-    /// What was there, if anything was.
+    /// The old value, if there is one.
     pub(crate) from: Option<Value<'static>>,
-    /// What is there then; `None` where it is taken away.
+    /// The new value; `None` if the value is removed.
     pub(crate) to: Option<Value<'static>>,
-    /// Whether it is a change of a sensitive header or parameter.
+    /// Whether this is the value of a sensitive header or parameter.
     pub(crate) sensitive: bool,
 }
 
@@ -37,9 +37,9 @@ impl<'a> Changer<'a> {
         Self { places, automata, ty, changes: Vec::new() }
     }
 
-    /// The event with all places as they may be; `None` where that was not found.
+    /// The event with all variables in their domains; `None` if no such event is found.
     pub(super) fn change(mut self, event: &Witness) -> Option<(Vec<Change>, Witness)> {
-        // Where an event comes from, and when, is as it is.
+        // The source and the time of an event are never changed.
         for (_, place) in self.places.children(EVENT) {
             let Step::Key(key) = &place.step else { continue };
             if let Some(field) = event.field(key)
@@ -67,7 +67,7 @@ impl<'a> Changer<'a> {
         self.at(id, Some(&current), root, 0)?.map(super::witness::texts)
     }
 
-    /// What a place has then: `Some(None)` is nothing, `None` that it was not found.
+    /// The new value of a variable: `Some(None)` is absence, `None` means that no value was found.
     fn at(
         &mut self,
         id: Id,
@@ -130,7 +130,7 @@ impl<'a> Changer<'a> {
                             items.push(value);
                         }
                         (None, None) => {}
-                        // Other elements would move.
+                        // This would move other elements.
                         _ => return None,
                     }
                 }
@@ -140,7 +140,7 @@ impl<'a> Changer<'a> {
         }
     }
 
-    /// What may stand at a place, near to what stands there.
+    /// A value for a variable that is close to its current value.
     fn new_value(
         &mut self,
         id: Id,
@@ -162,7 +162,7 @@ impl<'a> Changer<'a> {
             }
         }
         let ty = self.ty.and_then(|_| self.places.ty(id));
-        // Something rather than nothing.
+        // Prefer a value to absence.
         for may_lack in [false, true] {
             if let Fit::Value(value) =
                 Fitter::new(self.places, self.automata).fit(Some(id), ty.as_ref(), may_lack)

@@ -1,4 +1,4 @@
-//! The clauses of a rule beside each other: which say nothing new, and which cannot hold.
+//! Compares the clauses of a rule: which are redundant, and which cannot hold.
 
 use super::query::{self, all_true};
 use super::truths::Truths;
@@ -6,44 +6,44 @@ use super::{Analysis, Events, Inside, Placed};
 use crate::span::Span;
 use crate::typed::{Each, Expr, ExprKind, Sensor};
 
-/// How many conditions one is held against.
+/// With how many other conditions a condition is compared.
 const MOST: usize = 50;
-/// How many alternatives of one `or` are looked at.
+/// How many alternatives of one `or` are compared.
 const MOST_ALTERNATIVES: usize = 8;
 
-/// What is the matter with a clause, with an alternative of one that `or` joins, or with a part of such an alternative.
+/// A problem of a clause, of an alternative of an `or`, or of a part of such an alternative.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Finding {
-    /// It is true wherever those before it are.
+    /// It is true whenever the clauses before it are.
     Idle,
-    /// It is never true where those before it are.
+    /// It is never true when the clauses before it are.
     Impossible,
-    /// The same of an alternative, or of a part of one, which the others may stand in for.
+    /// The same for an alternative or a part of one. The other alternatives may still be true.
     Vain,
-    /// An alternative that is true only where another one is.
+    /// An alternative that is true only when another one is.
     Covered,
 }
 
-/// A clause of which something was found.
+/// A clause that has a problem.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Clause {
     pub(crate) span: Span,
     pub(crate) finding: Finding,
-    /// The clauses before it that make it so: none where it is so alone, one where one does. Of an alternative that
-    /// is covered, the other one.
+    /// The clauses before it that cause the problem: none if the clause causes it alone, one if a
+    /// single clause does. For a covered alternative, the alternative that covers it.
     pub(crate) because: Vec<Span>,
     pub(crate) of: Events,
 }
 
 impl<'r> Analysis<'r> {
-    /// What was found of the clauses of a sensor, that is of the parts that `and` joins.
+    /// The problems of the clauses of a sensor. Clauses are the parts that `and` joins.
     pub(crate) fn sensor_clauses(&mut self, sensor: &'r Sensor) -> Vec<Clause> {
         let eachs: Vec<_> = sensor.each.iter().collect();
         let own = parts(&sensor.when, eachs.len());
         self.clauses((&sensor.source, &sensor.event), &eachs, &[], &own)
     }
 
-    /// What was found of the clauses of a rule, those of its sensor standing before them.
+    /// The problems of the clauses of a rule, given the clauses of its sensor.
     pub(crate) fn rule_clauses(&mut self, of: Placed<'r>) -> Vec<Clause> {
         let before = parts(&of.sensor.when, of.sensor.each.iter().count());
         let own = parts(&of.rule.when, of.eachs().len());
@@ -60,7 +60,7 @@ impl<'r> Analysis<'r> {
         let mut found = Vec::new();
         let mut before = before.to_vec();
         for when in own {
-            // Of a great many conditions the first ones are looked at.
+            // With very many conditions, only the first ones are compared.
             if before.len() > MOST {
                 break;
             }
@@ -68,7 +68,8 @@ impl<'r> Analysis<'r> {
             match beside.finding(&before, *when) {
                 Some(clause) => {
                     found.push(clause);
-                    // Of what cannot be, anything follows.
+                    // A contradiction implies everything, so later clauses are not compared with
+                    // it.
                     if found.last().is_some_and(|clause| clause.finding == Finding::Impossible) {
                         break;
                     }
@@ -81,7 +82,7 @@ impl<'r> Analysis<'r> {
     }
 }
 
-/// Holds the conditions of one event, in so many binders, against each other.
+/// Compares the conditions of one event, inside the same binders, with each other.
 struct Beside<'a, 'e, 'r> {
     analysis: &'a mut Analysis<'r>,
     of: (&'r str, &'r str),
@@ -89,7 +90,8 @@ struct Beside<'a, 'e, 'r> {
 }
 
 impl<'r> Beside<'_, '_, 'r> {
-    /// Of which events it is proven that a condition never has these truths where others are true.
+    /// The events for which it is proven that a condition never has one of these truths when the
+    /// others are true.
     fn never(&mut self, given: &[Inside<'r>], when: Inside<'r>, want: Truths) -> Option<Events> {
         self.analysis.ask(self.of).never(&|state| {
             let (scope, mut goals) = query::bind(state, self.eachs)?;
@@ -99,7 +101,7 @@ impl<'r> Beside<'_, '_, 'r> {
         })
     }
 
-    /// What was found of a condition, with those before it.
+    /// The problem of a condition, given those before it.
     fn finding(&mut self, before: &[Inside<'r>], when: Inside<'r>) -> Option<Clause> {
         for (finding, want) in
             [(Finding::Impossible, Truths::TRUE), (Finding::Idle, Truths::NOT_TRUE)]
@@ -115,7 +117,7 @@ impl<'r> Beside<'_, '_, 'r> {
         None
     }
 
-    /// What was found of the alternatives of a condition of which nothing was found as a whole.
+    /// The problems of the alternatives of a condition that has no problem as a whole.
     fn alternatives(&mut self, before: &[Inside<'r>], when: Inside<'r>, found: &mut Vec<Clause>) {
         let ExprKind::Or(alternatives) = &when.expr.kind else { return };
         if !stand_inside(when.expr, alternatives) {
@@ -149,7 +151,7 @@ impl<'r> Beside<'_, '_, 'r> {
             let others = open.iter().enumerate().filter(|(other, _)| *other != at);
             found.extend(others.into_iter().find_map(|(number, other)| {
                 let of = self.covers(*other, *one)?;
-                // Of two that say the same the second one is told of.
+                // If two alternatives are equivalent, only the second is reported.
                 let is_first = number > at && self.covers(*one, *other).is_some();
                 let (span, because) = (one.expr.span, vec![other.expr.span]);
                 (!is_first).then_some(Clause { span, finding: Finding::Covered, because, of })
@@ -157,14 +159,14 @@ impl<'r> Beside<'_, '_, 'r> {
         }
     }
 
-    /// Whether the first is true wherever the second is.
+    /// Whether the first is true whenever the second is.
     fn covers(&mut self, first: Inside<'r>, second: Inside<'r>) -> Option<Events> {
         self.never(&[second], first, Truths::NOT_TRUE)
     }
 }
 
-/// The parts that `and` joins, inside of so many binders. What a named condition is made of stays together: its text
-/// is there for other calls, too.
+/// The parts that `and` joins, with the number of binders around them. The parts of a named
+/// condition stay together, because other calls share its text.
 fn parts(whens: &[Expr], around: usize) -> Vec<Inside<'_>> {
     let mut parts = Vec::new();
     for expr in whens {
@@ -178,7 +180,7 @@ fn parts(whens: &[Expr], around: usize) -> Vec<Inside<'_>> {
     parts
 }
 
-/// Whether the parts of an expression are written in its place: those of a condition that is called are not.
+/// Whether the parts of an expression are written inside it. Those of a called condition are not.
 fn stand_inside(expr: &Expr, parts: &[Expr]) -> bool {
     parts.iter().all(|part| expr.span.contains(part.span))
 }

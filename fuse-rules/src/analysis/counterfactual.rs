@@ -1,4 +1,4 @@
-//! The smallest change of an event that makes a rule match.
+//! Finds the smallest change of an event that makes a rule match.
 
 use std::rc::Rc;
 
@@ -19,30 +19,31 @@ use crate::typed::{Each, ExprKind, QuantifierKind};
 use crate::types::Ty;
 use crate::value::Value;
 
-/// How many ways of changing one event are looked at.
+/// How many alternatives the search tries for one event.
 const WAYS: usize = 64;
-/// How many elements of each list are made to match, and from how many of them these are chosen.
+/// How many elements of each list the search tries to make match, and from how many it chooses
+/// them.
 const ELEMENTS: usize = 8;
 const RANKED: usize = 1_000;
-/// How often one question lets expressions be tried that are not understood.
+/// How many events one search makes to try values for opaque expressions.
 const TRIES: usize = 400;
-/// How often the event is gone through to change it.
+/// The number of passes over the event that it takes to change it, for the budget.
 const PASSES: usize = 2;
-/// How many values could be looked at in the time that one step of the search takes.
+/// How much work budget one search step costs.
 const STEP: usize = 100;
 
-/// An event that a rule matches, and how it differs from another.
+/// An event that a rule matches, and how it differs from the original event.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Counterfactual {
-    /// None where the rule matches already.
+    /// Empty if the rule already matches.
     pub(crate) changes: Vec<Change>,
-    /// The event as changed, and the element that matches.
+    /// The changed event, and the element that matches.
     pub(crate) event: Witness,
 }
 
 impl<'r> Analysis<'r> {
-    /// The event with the fewest changes, of those that are found, that make the rule's conditions hold.
-    /// Once the budget is spent, it is the best that was found so far.
+    /// The event with the fewest changes among those found for which the rule's conditions hold.
+    /// When the budget is spent, the best event so far.
     pub(crate) fn closest(
         &mut self,
         of: Placed<'r>,
@@ -50,7 +51,7 @@ impl<'r> Analysis<'r> {
         budget: &Budget,
     ) -> Option<Counterfactual> {
         let current = Witness::from_event(event);
-        // What cannot be written again cannot be changed.
+        // A body that cannot be serialized again cannot be changed.
         current.text()?;
         let ask = self.ask(of.event());
         let ty = ask.ty.filter(|ty| ty.mismatch(&current.body).is_none());
@@ -81,12 +82,12 @@ impl<'r> Analysis<'r> {
 
 struct Looking<'a, 'r> {
     of: Placed<'r>,
-    /// The type that the changed event has to be of, as the event was.
+    /// The type that the changed event must have, because the original event has it.
     ty: Option<&'r Ty>,
     current: Witness,
-    /// The body of it.
+    /// Its body.
     body: Rc<Value<'static>>,
-    /// What the event's body counts as.
+    /// The cost of evaluating the event's body.
     size: usize,
     automata: &'a mut Automata,
     best: Option<Counterfactual>,
@@ -96,8 +97,8 @@ struct Looking<'a, 'r> {
 }
 
 impl<'r> Looking<'_, 'r> {
-    /// The elements that may be made to match: one that is there for each list, or one more. Of a long list those are
-    /// taken for which the most conditions hold.
+    /// The elements that the search tries to make match: for each list an existing element or a new
+    /// one. In a long list, the elements that meet the most conditions.
     fn elements(&self) -> Vec<Vec<usize>> {
         let mut all = vec![Vec::new()];
         for each in self.of.eachs() {
@@ -122,7 +123,7 @@ impl<'r> Looking<'_, 'r> {
         all
     }
 
-    /// For how many of the conditions that see these elements, and none inside of them, they do not hold.
+    /// The number of conditions on these elements (and no inner ones) that do not hold.
     fn missed(&self, indices: &[usize], world: &World<'_>) -> Option<usize> {
         let mut state = self.state();
         let (scope, _) = self.bind(&mut state, indices)?;
@@ -134,7 +135,7 @@ impl<'r> Looking<'_, 'r> {
         Some(own.filter(|when| !holds(when)).count())
     }
 
-    /// How long the list is, inside of those elements.
+    /// The length of the list inside these elements.
     fn len(&self, each: &'r Each, outer: &[usize]) -> usize {
         let mut state = self.state();
         let Some((scope, _)) = self.bind(&mut state, outer) else { return 0 };
@@ -180,7 +181,7 @@ impl<'r> Looking<'_, 'r> {
         budget.spend((most - search.steps) * STEP);
     }
 
-    /// Looks at one way of meeting the conditions.
+    /// Tries one alternative.
     fn way(&mut self, state: &State<'r>) -> Outcome {
         self.ways = self.ways.saturating_sub(1);
         if let Some((changes, event)) = self.changed(state)
@@ -189,7 +190,7 @@ impl<'r> Looking<'_, 'r> {
             && !state.opaque.is_empty()
         {
             let own = Rc::clone(&self.body);
-            // What one condition takes over from the event may be what another one cannot have.
+            // A value that one condition copies from the event may contradict another condition.
             for body in [Some(&*own), None] {
                 let narrowed = self.guess(state, body);
                 if let Some((changes, event)) = self.changed(&narrowed)
@@ -241,7 +242,7 @@ impl<'r> Looking<'_, 'r> {
         self.best.as_ref().is_none_or(|best| changes.len() < best.changes.len())
     }
 
-    /// Keeps an event if the rule matches it.
+    /// Keeps an event if the rule matches it and it has fewer changes than the best one.
     fn consider(&mut self, changes: Vec<Change>, mut event: Witness) -> bool {
         if self.ty.is_some_and(|ty| ty.mismatch(&event.body).is_some()) {
             return false;
@@ -255,7 +256,7 @@ impl<'r> Looking<'_, 'r> {
     }
 }
 
-/// How many of the goals of a way the body does not meet as it is.
+/// The number of goals of an alternative that the unchanged body does not meet.
 pub(super) fn distance(state: &State<'_>, way: &[Goal<'_>], body: &Rc<Value<'static>>) -> usize {
     use super::atom::{self, Atom};
     let away = |goal: &&Goal<'_>| match goal {

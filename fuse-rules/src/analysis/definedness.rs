@@ -1,11 +1,12 @@
-//! What a condition needs of the values that it reads to be true or false at all.
+//! The values that a condition must read in order to be defined, that is true or false and not
+//! unknown.
 
 use super::domain::{Bits, Domain};
 use super::variables::{Id, Places};
 use crate::typed::{Expr, ExprKind};
 use crate::value::Kinds;
 
-/// Where a value is none of these, the condition is unknown.
+/// If a variable has no value in its domain, the condition is unknown.
 pub(super) fn of(expr: &Expr, scope: &[Id], places: &mut Places) -> Vec<(Id, Domain)> {
     let mut strict = Strict { scope, places, found: Vec::new() };
     match &expr.kind {
@@ -40,12 +41,12 @@ struct Strict<'a> {
 }
 
 impl Strict<'_> {
-    /// The value has to be there, of whatever kind.
+    /// The value must be present, of any kind.
     fn there(&mut self, expr: &Expr) {
         self.within(expr, Domain::without(Bits::ABSENT));
     }
 
-    /// The value has to be there, of one of these kinds, and one that can be held.
+    /// The value must be present, of one of these kinds, and representable.
     fn value(&mut self, expr: &Expr, kinds: Kinds) {
         self.within(expr, Domain::of_kinds(kinds));
     }

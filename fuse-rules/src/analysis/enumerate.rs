@@ -1,4 +1,5 @@
-//! Values that may meet what is not understood: tried one by one, kept where evaluation agrees.
+//! Enumerates values for opaque expressions (those that the analysis does not model), and keeps
+//! those for which evaluation confirms the result.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -13,12 +14,12 @@ use crate::reference::{self, Budget};
 use crate::typed::{Expr, ExprKind, Root};
 use crate::value::Value;
 
-/// How many values of one place are tried.
+/// How many values of one variable are tried.
 const VALUES: usize = 40;
-/// How many elements of a list that an expression reads are tried for what else it reads.
+/// How many elements of a list are tried as sources for the other values that an expression reads.
 const ELEMENTS: usize = 8;
 
-/// Makes the event that a state stands for, and the elements that the scope binds in it.
+/// Makes the event of a state, and the elements that the scope binds in it.
 pub(super) type Make<'a> = &'a mut dyn FnMut(
     &State<'_>,
     &[Id],
@@ -29,23 +30,23 @@ pub(super) struct Guesser<'a> {
     pub(super) automata: &'a mut Automata,
     pub(super) of: (&'a str, &'a str),
     pub(super) make: Make<'a>,
-    /// How many more events are made.
+    /// How many more events may be made.
     pub(super) tries: usize,
-    /// How much may be looked at, where that is bounded.
+    /// The remaining work, if it is bounded.
     pub(super) budget: Option<&'a Budget>,
-    /// The body that is changed, where what it has at one place is to be tried for another.
+    /// The body that is being changed, whose values are also tried elsewhere.
     pub(super) body: Option<&'a Value<'static>>,
 }
 
 impl Guesser<'_> {
-    /// The state with its places narrowed until the expressions that are not understood are as they shall
-    /// be, as far as that was found.
+    /// The state, with its variables narrowed until the opaque expressions have the wanted truths,
+    /// as far as such values were found.
     pub(super) fn guess<'r>(&mut self, state: &State<'r>) -> State<'r> {
         let mut state = state.clone();
-        // What reads one place can be met in fewer ways than what compares two.
+        // An expression that reads one variable has fewer solutions than one that compares two.
         let mut opaque = state.opaque.clone();
         opaque.sort_by_cached_key(|wanted| read(&mut state, wanted).len());
-        // What one guess changes may undo an earlier one.
+        // A later choice may invalidate an earlier one.
         for _ in 0..2 {
             let mut all = true;
             for wanted in &opaque {
@@ -75,7 +76,7 @@ impl Guesser<'_> {
         let values = candidates(wanted.expr);
         let choices: Vec<Vec<Domain>> =
             ids.iter().map(|id| self.choices(&state, *id, &values)).collect();
-        // One after the other, then two at once.
+        // One variable at a time first, then two at once.
         for (id, choices) in ids.iter().zip(&choices) {
             for choice in choices {
                 if let Some(next) = self.with(&state, &[(*id, choice)], wanted) {
@@ -98,8 +99,8 @@ impl Guesser<'_> {
         None
     }
 
-    /// What each place may be given of what the others have, in the body as it is and then as it is made: that one of
-    /// two is like the other takes one change.
+    /// For each variable, the values that the others have: in the original body first, then in the
+    /// changed one. Making two values equal takes only one change.
     fn others(&mut self, state: &State<'_>, ids: &[Id], scope: &[Id]) -> Vec<(Id, Value<'static>)> {
         let mut found = Vec::new();
         let Some(body) = self.body.filter(|_| ids.len() > 1) else { return found };
@@ -141,7 +142,7 @@ impl Guesser<'_> {
         self.meets(&next, wanted).then_some(next)
     }
 
-    /// Whether the expression has one of its truths on the event that the state stands for.
+    /// Whether the expression has one of its wanted truths for the event of the state.
     fn meets(&mut self, state: &State<'_>, wanted: &Wanted<'_>) -> bool {
         let Some(left) = self.tries.checked_sub(1) else { return false };
         self.tries = left;
@@ -154,7 +155,7 @@ impl Guesser<'_> {
         truth.is_some_and(|truth| wanted.want.has(truth))
     }
 
-    /// The values of a place that may be worth a try, each alone.
+    /// The values of a variable that are worth a try, each as a domain.
     fn choices(&mut self, state: &State<'_>, id: Id, values: &[Value<'static>]) -> Vec<Domain> {
         let Some(place) = state.places.at(id) else { return Vec::new() };
         let mut choices = Vec::new();
@@ -173,7 +174,8 @@ impl Guesser<'_> {
     }
 }
 
-/// The places that an expression reads, each once, without those inside of what it binds itself.
+/// The variables that an expression reads, without repetition and without elements that it binds
+/// itself.
 fn read(state: &mut State<'_>, wanted: &Wanted<'_>) -> Vec<Id> {
     let mut paths = Vec::new();
     wanted.expr.references(&mut |path| {
@@ -210,7 +212,7 @@ fn only(value: &Value<'static>) -> Domain {
     }
 }
 
-/// Values near to the constants of an expression, and plain ones of all kinds.
+/// Values close to the constants of an expression, and simple ones of every kind.
 fn candidates(expr: &Expr) -> Vec<Value<'static>> {
     let mut found = Vec::new();
     constants(expr, &mut |value| near(value, &mut found));

@@ -1,4 +1,4 @@
-//! Goals: what shall be so of an event, and what that comes to, step by step.
+//! Goals: constraints on an event, and how they propagate.
 
 use std::rc::Rc;
 
@@ -13,14 +13,14 @@ use super::truths::Truths;
 use super::variables::{Id, Places, Scope, Step};
 use crate::typed::{Expr, ExprKind, Segment};
 
-/// What shall be so.
+/// A constraint on an event.
 #[derive(Clone, Debug)]
 pub(super) enum Goal<'r> {
     /// An expression has one of these truths.
     Truth(Wanted<'r>),
-    /// A place has one of these values.
+    /// A variable has one of these values.
     Place(Id, Rc<Domain>),
-    /// An element of a list, found by this step, is what all of this says.
+    /// An element of a list, identified by this step, meets a constraint.
     Element { list: Id, step: Step, says: Rc<Says<'r>> },
 }
 
@@ -31,8 +31,8 @@ pub(super) struct Wanted<'r> {
     pub(super) want: Truths,
 }
 
-/// What is said of an element: the truths of expressions that see it innermost, and the values that it, or a
-/// part of it, may have.
+/// A constraint on an element: the truths of expressions for which it is the innermost element, and
+/// the domain of the element or of a part of it.
 #[derive(Clone, Debug)]
 pub(super) struct Says<'r> {
     pub(super) scope: Scope,
@@ -40,35 +40,35 @@ pub(super) struct Says<'r> {
     pub(super) domain: Option<(&'r [Segment], Rc<Domain>)>,
 }
 
-/// One of several lists of goals is met.
+/// A disjunction: one of several lists of goals holds.
 #[derive(Clone, Debug)]
 pub(super) struct Choice<'r> {
     pub(super) ways: Vec<Vec<Goal<'r>>>,
-    /// Whether there is no other way; else they are only worth a try.
+    /// Whether the alternatives are exhaustive; if not, they are only worth a try.
     pub(super) exact: bool,
 }
 
-/// What holds for each element of a list.
+/// A condition that holds for every element of a list.
 #[derive(Clone, Debug)]
 pub(super) struct Universal<'r> {
     pub(super) list: Id,
     pub(super) wanted: Wanted<'r>,
 }
 
-/// What is known on one way through the choices.
+/// The constraints on one path through the disjunctions.
 #[derive(Clone, Debug)]
 pub(super) struct State<'r> {
     pub(super) places: Places,
-    /// What expressions may come to of which nothing else is understood.
+    /// The possible meanings of expressions that the analysis does not model otherwise.
     symbols: FxHashMap<String, Meanings>,
     universals: Vec<Universal<'r>>,
     pub(super) choices: Vec<Rc<Choice<'r>>>,
-    /// What is wanted of these expressions, too.
+    /// The wanted truths of opaque expressions, which enumeration has to establish.
     pub(super) opaque: Vec<Wanted<'r>>,
     pub(super) elements: Elements,
 }
 
-/// That nothing meets the goals.
+/// No event meets the goals.
 pub(super) struct Contradiction;
 
 pub(super) type Met = Result<(), Contradiction>;
@@ -85,7 +85,7 @@ impl<'r> State<'r> {
         }
     }
 
-    /// Takes up goals and all that follows from them at once; `steps` counts what is left to spend.
+    /// Adds goals and propagates them; `steps` is the remaining budget.
     pub(super) fn meet(&mut self, goals: Vec<Goal<'r>>, steps: &mut usize) -> Met {
         let mut open = goals;
         open.reverse();
@@ -131,7 +131,8 @@ impl<'r> State<'r> {
         Ok(())
     }
 
-    /// That `and` of the parts has one of these truths; of their negations, where `negated`.
+    /// Adds the goal that `and` of the parts has one of these truths; with `negated`, `and` of
+    /// their negations.
     fn all(
         &mut self,
         parts: impl Iterator<Item = &'r Expr> + Clone,
@@ -148,7 +149,7 @@ impl<'r> State<'r> {
         let one = |want| each(want).map(|(part, want)| vec![goal(part, want)]);
         let ways: Vec<Vec<Goal<'r>>> = match want {
             Truths::TRUE | Truths::NOT_FALSE => {
-                // In their order, as the last one is taken up first.
+                // In reverse, because the last goal is propagated first.
                 open.extend(goals(want).into_iter().rev());
                 return;
             }
@@ -161,7 +162,7 @@ impl<'r> State<'r> {
                     })
                 };
                 let count = parts.clone().count();
-                // Too many to be spelled out are bounded from one side.
+                // Too many combinations to enumerate, so only a bound is kept.
                 if count > 12 {
                     open.extend(goals(Truths::NOT_FALSE));
                     one(Truths::NOT_TRUE).collect()
@@ -175,7 +176,7 @@ impl<'r> State<'r> {
         self.choices.push(Rc::new(Choice { ways, exact: true }));
     }
 
-    /// A condition that is more than a test of one value.
+    /// A condition that is not a test of a single value.
     fn other(&mut self, wanted: Wanted<'r>, open: &mut Vec<Goal<'r>>) -> Met {
         self.symbol(wanted.expr, &wanted.scope, wanted.want)?;
         if !wanted.want.has(Truths::UNKNOWN) {
@@ -188,7 +189,7 @@ impl<'r> State<'r> {
         Ok(())
     }
 
-    /// Equal texts have equal truths.
+    /// Expressions with equal canonical texts have equal truths.
     fn symbol(&mut self, expr: &Expr, scope: &Scope, want: Truths) -> Met {
         let (key, meanings) = canonical::of(expr, scope, want);
         let known = self.symbols.entry(key).or_insert(Meanings::ALL);
@@ -217,7 +218,7 @@ impl<'r> State<'r> {
         Ok(())
     }
 
-    /// The place of an element that is there, and of which holds what holds for all.
+    /// The variable of an element that is present. Universal conditions of its list hold for it.
     pub(super) fn bind(
         &mut self,
         list: Id,

@@ -1,11 +1,12 @@
-//! What can be told of conditions without an event: whether some event meets them, and which.
+//! Static analysis of conditions, without an event: whether an event can meet them, and which.
 //!
-//! A question is put as goals (`goal.rs`): expressions and the truths they shall have. They are taken apart
-//! into the values that each place of an event may still have (`atom.rs`, `domain/`, `places.rs`); where one of
-//! several things must be so, a search (`solve.rs`) tries each. Either every way ends in a contradiction,
-//! which proves that no event does it; or values are chosen for all places (`fit.rs`) and the event that they
-//! make is evaluated, and only what the reference says counts. Else the answer is that it is not known.
-//! Nothing that is claimed is ever wrong; what is not understood is only ever not claimed.
+//! A query states goals (`goal.rs`): expressions and the truths that they must have. The goals are
+//! propagated to the domains of the variables of an event (`atom.rs`, `domain/`, `variables.rs`).
+//! Where one of several goals must hold, a search (`solve.rs`) tries each alternative. If every
+//! alternative ends in a contradiction, no such event exists, which is a proof. Otherwise a model
+//! is built (`model.rs`), and the reference evaluates the resulting event; only its result counts.
+//! If neither succeeds, the answer is unknown. The analysis is sound but incomplete: a claim is
+//! never wrong, and a condition that is not modeled leads to no claim.
 
 mod atom;
 mod canonical;
@@ -41,7 +42,7 @@ use query::{Ask, all_true, none_true};
 pub(crate) use truths::Truths;
 pub(crate) use witness::{RECEIVED, Witness};
 
-/// A rule with the sensor that it stands in.
+/// A rule together with its sensor.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Placed<'r> {
     pub(crate) sensor: &'r Sensor,
@@ -49,7 +50,7 @@ pub(crate) struct Placed<'r> {
 }
 
 impl<'r> Placed<'r> {
-    /// What it goes through, outermost first.
+    /// The lists that it iterates over, outermost first.
     fn eachs(self) -> Vec<&'r Each> {
         self.sensor.each.iter().chain(&self.rule.each).collect()
     }
@@ -78,8 +79,8 @@ impl<'r> Placed<'r> {
         (&self.sensor.source, &self.sensor.event)
     }
 
-    /// How many binders are around a condition of it or a part of one: a sensor's is looked at whatever its rule
-    /// goes through.
+    /// The number of binders around a condition or a part of one. A condition of the sensor is
+    /// evaluated without the `each` of the rule.
     fn around(self, part: &Expr) -> usize {
         match self.sensor.when.iter().any(|when| query::is_part(when, part)) {
             true => self.sensor.each.iter().count(),
@@ -88,21 +89,22 @@ impl<'r> Placed<'r> {
     }
 }
 
-/// A condition and how many binders are around it, on which depends which element a name in it means.
+/// A condition and the number of binders around it, which determines the elements that its names
+/// mean.
 #[derive(Clone, Copy, Debug)]
 struct Inside<'r> {
     around: usize,
     expr: &'r Expr,
 }
 
-/// The answer to whether some event does something.
+/// The answer to whether an event with some property exists.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Answer {
-    /// None does, which is proven, of these events.
+    /// There is none among these events; this is proven.
     Never(Events),
-    /// This one does, which was evaluated. It is of its declared type, where there is one.
+    /// This one; evaluation confirmed it. It conforms to its declared type, if there is one.
     Found(Box<Witness>),
-    /// It is not known.
+    /// Unknown.
     Unknown,
 }
 
@@ -119,16 +121,16 @@ impl Answer {
     }
 }
 
-/// Of which events something is proven.
+/// The events for which something is proven.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Events {
-    /// Of all.
+    /// All events.
     Any,
-    /// Of those that are of their declared type.
+    /// Events that conform to their declared type.
     Typed,
 }
 
-/// Asks about the rules of a set. What is costly to make is kept from one question to the next.
+/// Answers queries about the rules of a set. It caches automata between queries.
 #[derive(Debug)]
 pub(crate) struct Analysis<'r> {
     rules: &'r Rules,
@@ -140,7 +142,7 @@ impl<'r> Analysis<'r> {
         Self { rules, automata: Automata::default() }
     }
 
-    /// Whether the rule's conditions hold on some event. What its fuses and fields say is not asked.
+    /// Whether the conditions of the rule hold for some event. Fuses and fields are ignored.
     pub(crate) fn matching(&mut self, of: Placed<'r>) -> Answer {
         self.ask(of.event()).answer(
             &|state| {
@@ -152,8 +154,8 @@ impl<'r> Analysis<'r> {
         )
     }
 
-    /// Whether the conditions do not hold for an element of some event, or for an event where the rule goes
-    /// through nothing.
+    /// Whether the conditions do not hold for an element of some event, or for an event if the rule
+    /// has no `each`.
     pub(crate) fn failing(&mut self, of: Placed<'r>) -> Answer {
         let fails = &|world: &World<'_>| query::fails(of, world);
         let of_sensor = self.ask(of.event()).answer(
@@ -186,8 +188,8 @@ impl<'r> Analysis<'r> {
         }
     }
 
-    /// Whether some event, and the same element of it, matches both rules. They have to hear of one event, and
-    /// one has to go through what the other goes through, perhaps through more.
+    /// Whether some event and element matches both rules. Both must listen to the same event, and
+    /// the lists of one must be a prefix of the lists of the other.
     pub(crate) fn meeting(&mut self, a: Placed<'r>, b: Placed<'r>) -> Answer {
         let (a, b) = if a.eachs().len() < b.eachs().len() { (b, a) } else { (a, b) };
         if !query::shares(a, b) {
@@ -207,13 +209,14 @@ impl<'r> Analysis<'r> {
         )
     }
 
-    /// Whether some event, and an element of it, matches the first rule and not the second. If never, the
-    /// second matches whenever the first does. The second has to go through no more than the first.
+    /// Whether some event and element matches the first rule but not the second. If never, the
+    /// second rule matches whenever the first does. The second rule must not iterate over more
+    /// lists than the first.
     ///
-    /// Of a list and a filter of it hardly anything follows: the filter is unknown as soon as one element is, and is
-    /// short where the list may be longer than a rule takes.
+    /// A list and a filter of it are hardly related: the filter is unknown as soon as one element
+    /// is, and it may be short enough for `max` although the list is not.
     pub(crate) fn separating(&mut self, a: Placed<'r>, b: Placed<'r>) -> Answer {
-        // Of a longer list than it takes a rule decides nothing.
+        // A rule decides nothing for a list that is longer than its `max`.
         let takes = a.eachs().iter().zip(b.eachs()).all(|(a, b)| a.max <= b.max);
         if !query::shares(a, b) || b.eachs().len() > a.eachs().len() || !takes {
             return Answer::Unknown;
@@ -233,8 +236,8 @@ impl<'r> Analysis<'r> {
         )
     }
 
-    /// Whether one of the rule's conditions, or a part of one that stands in no quantifier, has one of these
-    /// truths on some event. That an event is found says it of that event, and of its first elements.
+    /// Whether a condition of the rule, or a part of one outside of quantifiers, has one of these
+    /// truths for some event. A witness shows this for itself and for its first elements.
     pub(crate) fn reaching(&mut self, of: Placed<'r>, expr: &'r Expr, want: Truths) -> Answer {
         let eachs: Vec<_> = of.eachs().into_iter().take(of.around(expr)).collect();
         self.ask(of.event()).answer(
@@ -247,8 +250,8 @@ impl<'r> Analysis<'r> {
         )
     }
 
-    /// Whether it is proven that such a condition or part has none of these truths where it is looked at:
-    /// where others, of the rule or of its sensor, have the truths that are given.
+    /// Whether it is proven that such a condition or part has none of these truths wherever it is
+    /// evaluated, that is, where other conditions of the rule or sensor have the given truths.
     pub(crate) fn is_out_of_reach(
         &mut self,
         of: Placed<'r>,
@@ -280,7 +283,7 @@ impl<'r> Analysis<'r> {
     }
 }
 
-/// A text that a pattern matches, where one is found.
+/// A text that a pattern matches, if one is found.
 pub(crate) fn matching_text(pattern: &Arc<Pattern>) -> Option<Arc<str>> {
     let texts = Texts::all().tested(Test::Pattern(Arc::clone(pattern)), true);
     match texts.pick(&mut Automata::default()) {

@@ -1,23 +1,24 @@
-//! Values for the places of an event: small ones that fit all that is known, or that there are none.
+//! Builds models: small values for the variables of an event that meet all constraints, or a proof
+//! that there are none.
 
 use super::domain::{Automata, Bits, Domain, Pick};
 use super::variables::{BODY, Id, Place, Places, Step};
 use crate::types::{Record, Rest, Ty};
 use crate::value::Value;
 
-/// What came of looking for a value.
+/// The result of building a value.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Fit {
-    /// Nothing fits.
+    /// No value meets the constraints.
     Never,
     Unsure,
-    /// This does; `None` is that nothing is there.
+    /// This value; `None` is absence.
     Value(Option<Value<'static>>),
 }
 
-/// How many values one event may take.
+/// How many values one event may have.
 const MOST: usize = 5_000;
-/// How deep types are followed.
+/// How many levels of a type are expanded.
 const DEPTH: usize = 48;
 
 pub(super) struct Fitter<'a> {
@@ -26,14 +27,14 @@ pub(super) struct Fitter<'a> {
     left: usize,
 }
 
-/// The values that are tried, and what they leave open.
+/// The candidates that were tried, and whether any of them was inconclusive.
 #[derive(Default)]
 struct Tried {
     unsure: bool,
 }
 
 impl Tried {
-    /// The value, where it is one.
+    /// The value, if the result is one.
     fn of(&mut self, fit: Fit) -> Option<Fit> {
         match fit {
             Fit::Value(_) => return Some(fit),
@@ -53,8 +54,8 @@ impl<'a> Fitter<'a> {
         Self { places, automata, left: MOST }
     }
 
-    /// A value for a place (any place that nothing is asked of, where there is none), which is of the type
-    /// where one is given.
+    /// A value for a variable, or for an unconstrained value if `id` is `None`. It conforms to the
+    /// type if one is given.
     pub(super) fn fit(&mut self, id: Option<Id>, ty: Option<&Ty>, may_lack: bool) -> Fit {
         self.at(id, ty, may_lack, DEPTH)
     }
@@ -84,7 +85,7 @@ impl<'a> Fitter<'a> {
             return Fit::Value(None);
         }
         let map = domain.may_be(Bits::MAP) && !list_inside;
-        // Roots and elements are maps before they are anything else.
+        // Roots and elements with children are maps if they can be.
         let is_mostly_map = id == Some(BODY)
             || place.is_some_and(|place| !matches!(place.step, Step::Key(_)) || map_inside);
         if map
@@ -113,7 +114,7 @@ impl<'a> Fitter<'a> {
         tried.none()
     }
 
-    /// What a place may be, all told.
+    /// The domain of a variable, from all of its constraints.
     fn domain(&self, place: Option<&Place>, ty: Option<&Ty>, may_lack: bool) -> Domain {
         let mut domain = match place {
             Some(place) => (*place.domain).clone(),
@@ -162,7 +163,7 @@ impl<'a> Fitter<'a> {
         tried.none()
     }
 
-    /// A map with the fields of the type, and what is asked of the place.
+    /// A map with the fields of the type and the children of the variable.
     fn record(&mut self, id: Option<Id>, record: Option<&Record>, depth: usize) -> Fit {
         let children = id.into_iter().flat_map(|id| self.places.children(id));
         let asked: Vec<_> = children
@@ -220,7 +221,8 @@ impl<'a> Fitter<'a> {
         tried.none()
     }
 
-    /// A list with the elements that are asked for: those of known places first, those from the end last.
+    /// A list with the required elements: those with known indices first, those counted from the
+    /// end last.
     fn elements(&mut self, id: Option<Id>, ty: Option<&Ty>, depth: usize) -> Fit {
         let mut slots: Vec<Option<Id>> = Vec::new();
         let (mut from_end, mut free) = (Vec::new(), Vec::new());

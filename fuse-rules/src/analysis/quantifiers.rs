@@ -1,4 +1,4 @@
-//! Conditions over lists: what they say of single elements.
+//! Conditions over lists: which constraints on single elements follow from them.
 
 use std::rc::Rc;
 
@@ -11,20 +11,20 @@ use crate::number::Number;
 use crate::typed::{CompareOp, Expr, ExprKind, QuantifierKind};
 use crate::value::Value;
 
-/// How many elements are made up, and how many of those that are there are looked at.
+/// How many elements are made up, and how many existing ones are tried.
 const MOST: usize = 12;
 
-/// Which elements there are to choose from.
+/// Where elements come from.
 #[derive(Clone, Debug)]
 pub(super) enum Elements {
-    /// Made up where they are needed, so many so far.
+    /// New ones, with the number made so far.
     New(usize),
-    /// Those of an event's body, and one more of each list.
+    /// Those of an event's body, plus one new element per list.
     Of(Rc<Value<'static>>),
 }
 
 impl Elements {
-    /// The number of one more that is made up.
+    /// The number of the next new element.
     pub(super) fn next(&mut self) -> usize {
         match self {
             Self::New(count) => {
@@ -35,7 +35,7 @@ impl Elements {
         }
     }
 
-    /// The elements that may be meant where there shall be one, and whether no other may be.
+    /// The elements that may be the required one, and whether these are the only ones.
     fn choose(&mut self, list: Id, places: &Places) -> (Vec<Step>, bool) {
         match self {
             Self::New(count) if *count < MOST => {
@@ -61,7 +61,7 @@ pub(super) fn len(body: &Value<'static>, list: Id, places: &Places) -> Option<us
     }
 }
 
-/// What a body has at a place.
+/// The value of a variable in a body.
 pub(super) fn value<'v>(
     body: &'v Value<'static>,
     id: Id,
@@ -71,7 +71,7 @@ pub(super) fn value<'v>(
     way.iter().try_fold(body, |at, segment| at.step(segment).ok()?)
 }
 
-/// A list that is a place, with the conditions by which its elements were filtered.
+/// A list that is a variable, with the conditions by which its elements are filtered.
 pub(super) fn source<'r>(
     list: &'r Expr,
     scope: &Scope,
@@ -88,8 +88,8 @@ pub(super) fn source<'r>(
     }
 }
 
-/// Binds what an `each` goes through: its element, and what is so of it. `None` for a list that is computed in
-/// another way than by choosing elements and taking a part of each.
+/// Binds the element of an `each`, with its constraints. `None` for a list that is not computed by
+/// filtering elements and selecting a part of each.
 pub(super) fn bind<'r>(
     state: &mut State<'r>,
     list: &'r Expr,
@@ -121,7 +121,7 @@ pub(super) fn bind<'r>(
     Ok(Some((element, goals)))
 }
 
-/// What follows for elements from a condition, and what may be tried to meet it.
+/// Propagates a condition over a list to its elements.
 pub(super) fn meet<'r>(state: &mut State<'r>, wanted: &Wanted<'r>, open: &mut Vec<Goal<'r>>) {
     let Wanted { expr, scope, want } = wanted;
     if let Some((tested, split)) = atom::split(expr) {
@@ -130,7 +130,7 @@ pub(super) fn meet<'r>(state: &mut State<'r>, wanted: &Wanted<'r>, open: &mut Ve
     match &expr.kind {
         ExprKind::Quantifier { kind, list, body, .. } => {
             let Some((id, filters)) = source(list, scope, &mut state.places) else { return };
-            // Said as `any` of the body, or of its negation.
+            // Rewritten as `any` of the body or of its negation.
             let (truth, want) = match kind {
                 QuantifierKind::Any => (Truths::TRUE, *want),
                 QuantifierKind::None => (Truths::TRUE, want.negated()),
@@ -175,7 +175,7 @@ fn domain_of(value: &Value<'_>) -> Option<Domain> {
     })
 }
 
-/// `any` of a body, which is met where it has this truth.
+/// `any` of a body, which holds if the body has this truth for some element.
 struct Any<'r, 's> {
     list: Id,
     filters: Vec<(&'r Expr, Truths)>,
@@ -217,7 +217,7 @@ fn any<'r>(state: &mut State<'r>, any: &Any<'r, '_>, want: Truths, open: &mut Ve
         Truths::UNKNOWN => Truths::UNKNOWN,
         _ => return,
     };
-    // No list has elements of that truth but by being one.
+    // Only a list can have such elements.
     let mut ways = vec![vec![no_list()]];
     let (steps, exact) = state.elements.choose(any.list, &state.places);
     ways.extend(
@@ -228,7 +228,7 @@ fn any<'r>(state: &mut State<'r>, any: &Any<'r, '_>, want: Truths, open: &mut Ve
     state.choices.push(Rc::new(Choice { ways, exact }));
 }
 
-/// So many elements of a list are as is said.
+/// At least `count` elements of a list meet a constraint.
 fn exists<'r>(state: &mut State<'r>, list: Id, says: &Rc<Says<'r>>, count: usize, exact: bool) {
     for _ in 0..count {
         let (steps, all) = state.elements.choose(list, &state.places);
@@ -241,7 +241,8 @@ fn exists<'r>(state: &mut State<'r>, list: Id, says: &Rc<Says<'r>>, count: usize
     }
 }
 
-/// A test of what `first` finds, or of a part of it, which is met by these values: an element that it may find.
+/// A test of the result of `first`, or of a part of it, that these values pass: some element passes
+/// it.
 fn first<'r>(state: &mut State<'r>, tested: &'r Expr, domain: &Domain, wanted: &Wanted<'r>) {
     let scope = &wanted.scope;
     let (found, inside) = match &tested.kind {
@@ -256,14 +257,14 @@ fn first<'r>(state: &mut State<'r>, tested: &'r Expr, domain: &Domain, wanted: &
         return;
     }
     parts.push((body, Truths::TRUE));
-    // Of nothing that was found such a test is unknown, or met by nothing being there.
+    // If nothing was found, such a test is unknown, or only absence passes it.
     let exact = !wanted.want.has(Truths::UNKNOWN) && !domain.may_be(Bits::ABSENT);
     let domain = Some((inside, Rc::new(domain.clone())));
     let says = Says { scope: scope.clone(), parts, domain };
     exists(state, id, &Rc::new(says), 1, exact);
 }
 
-/// `count` and `len` against a number: so many elements are made up.
+/// `count` and `len` compared with a number: that many elements are made up.
 fn count<'r>(
     state: &mut State<'r>,
     counted: &'r Expr,
@@ -293,7 +294,7 @@ fn count<'r>(
     let says = Rc::new(Says { scope: wanted.scope.clone(), parts: filters, domain: None });
     let bound = state.places.elements(list).len();
     let Elements::New(made) = &mut state.elements else { return };
-    // Without any, or with as few as do.
+    // Without any element, or with the smallest number that suffices.
     let Some(count) = (0..6).find(fits).and_then(|count| usize::try_from(count).ok()) else {
         return;
     };

@@ -1,4 +1,5 @@
-//! Putting one question: of typed events, of all; with what evaluation says of the events that are found.
+//! Runs one query, first for all events and then for typed ones, and verifies the events by
+//! evaluation.
 
 use std::rc::Rc;
 
@@ -18,21 +19,21 @@ use crate::typed::{Each, Expr};
 use crate::types::Ty;
 use crate::value::Value;
 
-/// How many events are made for one question.
+/// How many events are made for one query.
 const EVENTS: usize = 24;
-/// How often one question lets expressions be tried that are not understood.
+/// How many events one query makes to try values for opaque expressions.
 const TRIES: usize = 200;
 
-/// A question about the events of one name.
+/// A query about the events of one name.
 pub(super) struct Ask<'a, 'r> {
     pub(super) of: (&'r str, &'r str),
     pub(super) ty: Option<&'r Ty>,
     pub(super) automata: &'a mut Automata,
 }
 
-/// Says what shall be so.
+/// Makes the goals of a query.
 pub(super) type Pose<'p, 'r> = &'p dyn Fn(&mut State<'r>) -> Result<Vec<Goal<'r>>, Outcome>;
-/// Whether an event does what is asked, and for which element.
+/// Whether an event has the wanted property, and for which element.
 pub(super) type Verify<'v> = &'v dyn Fn(&World<'_>) -> Option<Vec<u32>>;
 
 impl<'r> Ask<'_, 'r> {
@@ -62,7 +63,7 @@ impl<'r> Ask<'_, 'r> {
                 }
             }
             left -= 1;
-            // That none was found among so many is no proof, but the end of looking.
+            // Reaching the limit without a witness is not a proof.
             found.is_some() || left == 0
         });
         match (outcome, found) {
@@ -72,13 +73,13 @@ impl<'r> Ask<'_, 'r> {
         }
     }
 
-    /// Whether it is proven that no event does what is asked, without looking for one that does.
+    /// Whether it is proven that no event has the property, without looking for one that does.
     pub(super) fn never(&mut self, pose: Pose<'_, 'r>) -> Option<Events> {
         let outcome = self.search(self.ty, pose, &mut |_, _, _| true);
         (outcome == Outcome::Never).then(|| self.events(pose))
     }
 
-    /// Of which events something is proven that is proven of those of their type.
+    /// The events for which something is proven that holds for typed events.
     fn events(&mut self, pose: Pose<'_, 'r>) -> Events {
         if self.ty.is_none() || self.search(None, pose, &mut |_, _, _| true) == Outcome::Never {
             Events::Any
@@ -87,7 +88,7 @@ impl<'r> Ask<'_, 'r> {
         }
     }
 
-    /// Searches until one event is accepted.
+    /// Searches until an event is accepted.
     fn search(
         &mut self,
         ty: Option<&'r Ty>,
@@ -111,7 +112,7 @@ impl<'r> Ask<'_, 'r> {
         Search { steps: STEPS, leaf }.run(state, goals)
     }
 
-    /// The event, if it is of its type and does what is asked.
+    /// The event, if it conforms to its type and has the property.
     fn verified(&self, mut witness: Box<Witness>, verify: Verify<'_>) -> Option<Box<Witness>> {
         if self.ty.is_some_and(|ty| ty.mismatch(&witness.body).is_some()) {
             return None;
@@ -137,7 +138,7 @@ fn made(
     Some((witness, scope.iter().map(&mut element).collect::<Option<_>>()?))
 }
 
-/// Binds one element of each list; the scope inside, and what is so of the elements.
+/// Binds one element of each list. Returns the inner scope and the constraints on the elements.
 pub(super) fn bind<'r>(
     state: &mut State<'r>,
     eachs: &[&'r Each],
@@ -160,7 +161,7 @@ pub(super) fn bind<'r>(
     Ok((scope, goals))
 }
 
-/// That all of these are true.
+/// Goals: all of these are true.
 pub(super) fn all_true<'r>(
     whens: impl Iterator<Item = Inside<'r>>,
     scope: &Scope,
@@ -168,7 +169,7 @@ pub(super) fn all_true<'r>(
     whens.map(|when| wanted(when, scope, Truths::TRUE))
 }
 
-/// That not all of these are true.
+/// Goal: not all of these are true.
 pub(super) fn none_true<'r>(
     state: &mut State<'r>,
     whens: impl Iterator<Item = Inside<'r>>,
@@ -178,18 +179,19 @@ pub(super) fn none_true<'r>(
     state.choices.push(Rc::new(Choice { ways: whens.map(way).collect(), exact: true }));
 }
 
-/// That a condition has one of these truths: it sees only what is bound around it.
+/// Goal: a condition has one of these truths. It sees only the elements that are bound around it.
 pub(super) fn wanted<'r>(when: Inside<'r>, scope: &Scope, want: Truths) -> Goal<'r> {
     let scope = scope.iter().copied().take(when.around).collect();
     Goal::Truth(Wanted { expr: when.expr, scope, want })
 }
 
-/// Whether an expression is this one, or a part of it.
+/// Whether an expression is this one or a part of it.
 pub(super) fn is_part(whole: &Expr, part: &Expr) -> bool {
     std::ptr::eq(whole, part) || whole.children().into_iter().any(|child| is_part(child, part))
 }
 
-/// Whether the rules hear of one event, and the one goes through all that the other does.
+/// Whether both rules listen to the same event, and the first iterates over all lists of the
+/// second.
 pub(super) fn shares(more: Placed<'_>, less: Placed<'_>) -> bool {
     let lists = |placed: Placed<'_>| -> Vec<String> {
         placed.eachs().iter().map(|each| canonical::of_value(&each.list, &[])).collect()
@@ -197,13 +199,13 @@ pub(super) fn shares(more: Placed<'_>, less: Placed<'_>) -> bool {
     more.event() == less.event() && lists(more).starts_with(&lists(less))
 }
 
-/// The elements for which a rule's conditions hold.
+/// The elements for which the conditions of a rule hold.
 pub(super) fn matches(of: Placed<'_>, world: &World<'_>) -> Vec<Vec<u32>> {
     let truths = reference::truths(of.sensor, of.rule, world);
     truths.into_iter().filter(|(_, truth)| *truth == Ok(true)).map(|(path, _)| path).collect()
 }
 
-/// An element for which they do not.
+/// An element for which they do not hold.
 pub(super) fn fails(of: Placed<'_>, world: &World<'_>) -> Option<Vec<u32>> {
     let truths = reference::truths(of.sensor, of.rule, world);
     truths.into_iter().find(|(_, truth)| *truth != Ok(true)).map(|(path, _)| path)

@@ -1,4 +1,4 @@
-//! The search through the choices for an event that meets all goals.
+//! Searches the alternatives of all disjunctions for an event that meets the goals.
 
 use std::rc::Rc;
 
@@ -7,7 +7,7 @@ use super::counterfactual::distance;
 use super::goal::{Choice, Goal, State};
 use super::quantifiers::Elements;
 
-/// What came of a search.
+/// The result of a search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
     /// No event meets the goals.
@@ -16,12 +16,12 @@ pub(super) enum Outcome {
     Unsure,
 }
 
-/// How many goals one question may take up.
+/// How many goals one query may propagate.
 pub(super) const STEPS: usize = 4_000;
-/// How many choices are open inside of one another.
+/// How many disjunctions may be open at once.
 const DEPTH: usize = 200;
 
-/// Is told each way through the choices on which nothing was seen to be impossible.
+/// Called for every path through the disjunctions that is not obviously impossible.
 pub(super) type Leaf<'l, 'r> = &'l mut dyn FnMut(&State<'r>) -> Outcome;
 
 pub(super) struct Search<'l, 'r> {
@@ -38,7 +38,7 @@ impl<'r> Search<'_, 'r> {
     }
 
     fn choose(&mut self, mut state: State<'r>, depth: usize) -> Outcome {
-        // What looks impossible although it is not looked into is left out of the count.
+        // Obviously impossible alternatives are not counted.
         let mut least: Option<(usize, usize)> = None;
         for (at, choice) in state.choices.iter().enumerate() {
             let open = choice.ways.iter().filter(|way| may_be(&state, way)).count();
@@ -47,7 +47,7 @@ impl<'r> Search<'_, 'r> {
                 least = Some((rank, at));
             }
         }
-        // The more is open, the more each choice costs.
+        // The more disjunctions are open, the more each choice costs.
         self.steps = self.steps.saturating_sub(state.choices.len() / 8);
         if self.steps == 0 || depth == 0 {
             return Outcome::Unsure;
@@ -73,7 +73,7 @@ impl<'r> Search<'_, 'r> {
                 return Outcome::Unsure;
             }
         }
-        // What is only tried takes nothing away from what there is without it.
+        // An inexact disjunction excludes nothing, so the search also continues without it.
         match (choice.exact, unsure) {
             (false, _) => self.choose(state, depth - 1),
             (true, true) => Outcome::Unsure,
@@ -82,7 +82,7 @@ impl<'r> Search<'_, 'r> {
     }
 }
 
-/// Whether no goal of a way is seen at once to be impossible.
+/// Whether no goal of an alternative is obviously impossible.
 fn may_be(state: &State<'_>, way: &[Goal<'_>]) -> bool {
     way.iter().all(|goal| {
         let (id, domain) = match goal {

@@ -1,4 +1,4 @@
-//! Places of an event, as a tree, each with the values that it may still have.
+//! Variables: the values of an event, as a tree, each with its domain.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use super::domain::{Bits, Domain, Test, Texts};
 use crate::typed::{Path, Root, Segment};
 use crate::types::{Format, Known, Missing, Ty};
 
-/// A place.
+/// The index of a variable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Id(pub(super) usize);
 
@@ -16,7 +16,7 @@ pub(super) const HEADERS: Id = Id(1);
 pub(super) const QUERY: Id = Id(2);
 pub(super) const EVENT: Id = Id(3);
 
-/// The places that the binders around an expression bind, outermost first.
+/// The variables of the elements that the binders around an expression bind, outermost first.
 pub(super) type Scope = Rc<[Id]>;
 
 #[derive(Clone, Debug, PartialEq)]
@@ -24,7 +24,7 @@ pub(super) enum Step {
     Root,
     Key(Arc<str>),
     Index(i64),
-    /// Some element of the list, of which is not said where it stands.
+    /// Some element of the list, at an unknown position.
     Element(usize),
 }
 
@@ -34,11 +34,12 @@ pub(super) struct Place {
     pub(super) step: Step,
     pub(super) children: Vec<Id>,
     pub(super) domain: Rc<Domain>,
-    /// Whether something that goes through its list has bound it.
+    /// Whether a binder has bound this element.
     pub(super) bound: bool,
-    /// Whether it is, or is inside of, something computed, which may hold what no event has.
+    /// Whether the value is, or is inside of, something computed. Computed values can be of kinds
+    /// that no event has.
     computed: bool,
-    /// What its type tells, where the event has to be of its type.
+    /// Its declared type, if the event must conform to its type.
     known: Option<Rc<Known>>,
 }
 
@@ -48,7 +49,7 @@ pub(super) struct Places {
 }
 
 impl Places {
-    /// Of an event by its source and name; its body is of the type, where one is given.
+    /// The variables of an event, by source and name. The body has this type if one is given.
     pub(super) fn new(ty: Option<&Ty>, source: &str, name: &str) -> Self {
         let mut places = Self { all: Vec::new() };
         let present = Domain::without(Bits::ABSENT.or(Bits::COMPUTED));
@@ -87,7 +88,7 @@ impl Places {
         id
     }
 
-    /// An element of a list that is computed: it may be anything that is there.
+    /// An element of a computed list, which can be any value that is present.
     pub(super) fn detached(&mut self) -> Id {
         self.add(None, Step::Root, Domain::without(Bits::ABSENT), None)
     }
@@ -96,7 +97,7 @@ impl Places {
         self.all.get(id.0)
     }
 
-    /// The type of what may stand there, where the event has to be of its type.
+    /// The type of the value, if the event must conform to its type.
     pub(super) fn ty(&self, id: Id) -> Option<Ty> {
         self.at(id)?.known.as_ref().map(|known| known.ty.clone())
     }
@@ -106,12 +107,12 @@ impl Places {
         children.iter().filter_map(|id| Some((*id, self.at(*id)?)))
     }
 
-    /// The elements of a list that something has bound.
+    /// The elements of a list that a binder has bound.
     pub(super) fn elements(&self, list: Id) -> Vec<Id> {
         self.children(list).filter(|(_, place)| place.bound).map(|(id, _)| id).collect()
     }
 
-    /// Where a path starts, and the steps from there.
+    /// The variable where a path starts, and the remaining steps.
     fn start<'p>(path: &'p Path, scope: &[Id]) -> Option<(Id, &'p [Segment])> {
         let id = match path.root {
             Root::Body => BODY,
@@ -123,7 +124,7 @@ impl Places {
         Some((id, &path.segments))
     }
 
-    /// The place of a path, if anything has been asked of it.
+    /// The variable of a path, if there is already a constraint on it.
     pub(super) fn find(&self, path: &Path, scope: &[Id]) -> Option<Id> {
         let (mut at, segments) = Self::start(path, scope)?;
         for segment in segments {
@@ -137,19 +138,19 @@ impl Places {
         self.children(id).find(|(_, place)| place.step == *step).map(|(id, _)| id)
     }
 
-    /// The place of a path; `None` for one that starts at an element which nothing binds here.
+    /// The variable of a path; `None` if the path starts at an element that is not bound here.
     pub(super) fn of(&mut self, path: &Path, scope: &[Id]) -> Option<Id> {
         let (at, segments) = Self::start(path, scope)?;
         Some(segments.iter().fold(at, |at, segment| self.step(at, segment)))
     }
 
-    /// The place that a step of a path leads to.
+    /// The variable that a step of a path leads to.
     pub(super) fn step(&mut self, at: Id, segment: &Segment) -> Id {
         let (from, step) = step(at, segment);
         self.inside(from, step)
     }
 
-    /// The place that a step leads to.
+    /// The variable that a step leads to.
     pub(super) fn inside(&mut self, from: Id, step: Step) -> Id {
         if let Some(known) = self.child(from, &step) {
             return known;
@@ -179,12 +180,12 @@ impl Places {
         self.add(Some(from), step, domain, known)
     }
 
-    /// Says that something goes through the element; whether nothing had before.
+    /// Marks an element as bound; returns whether it was not bound before.
     pub(super) fn bind(&mut self, element: Id) -> bool {
         self.all.get_mut(element.0).is_some_and(|place| !std::mem::replace(&mut place.bound, true))
     }
 
-    /// Leaves a place only these values; false where that is seen to be impossible.
+    /// Intersects the domain of a variable; false if it is then obviously empty.
     pub(super) fn restrict(&mut self, id: Id, to: &Domain) -> bool {
         let Some(place) = self.all.get_mut(id.0) else { return true };
         let domain = place.domain.and(to);
@@ -214,7 +215,7 @@ impl Places {
         })
     }
 
-    /// How people would write the way to a place.
+    /// The path to a variable, as an author would write it.
     pub(super) fn way(&self, mut id: Id) -> (Id, Vec<Segment>) {
         let mut way = Vec::new();
         while let Some((place, parent)) = self.at(id).and_then(|place| Some((place, place.parent?)))
@@ -231,7 +232,7 @@ impl Places {
     }
 }
 
-/// A step of a path: what CloudEvents say of an event stands in its headers.
+/// A step of a path. CloudEvents attributes of `event` come from headers.
 fn step(from: Id, segment: &Segment) -> (Id, Step) {
     match segment {
         Segment::Key(key) if from == EVENT && key == "type" => {
@@ -262,7 +263,7 @@ fn inside_of_type(known: &Known, step: &Step) -> (Domain, Option<Rc<Known>>) {
             }
             (domain, Some(Rc::new(inner)))
         }
-        // No value of its type has such a place.
+        // No value of the type has such a part.
         Err(_) => (Domain::bits(Bits::ABSENT), Some(Rc::new(Known::present(Ty::nothing())))),
     }
 }

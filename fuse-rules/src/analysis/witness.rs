@@ -1,4 +1,4 @@
-//! Events that are found: made of what is known of their places.
+//! Witnesses: events that the analysis builds from the domains of their variables.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use crate::reference::{Budget, World, size};
 use crate::types::Ty;
 use crate::value::Value;
 
-/// An event, as small as it was found, and the element of it that is meant.
+/// A small event, and the element of it that is meant.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Witness {
     pub(crate) body: Value<'static>,
@@ -20,17 +20,17 @@ pub(crate) struct Witness {
     pub(crate) query: BTreeMap<String, String>,
     pub(crate) id: String,
     pub(crate) received: Timestamp,
-    /// The indices of the elements, outermost first; none where nothing is gone through.
+    /// The indices of the elements, outermost first; empty if the rule has no `each`.
     pub(crate) element: Vec<u32>,
 }
 
-/// When events that are found were received, unless something asks for another time.
+/// When a witness was received, unless a condition requires another time.
 pub(crate) const RECEIVED: &str = "2026-01-01T00:00:00Z";
 
-/// How often the body is gone through until it is as rules see it.
+/// The number of passes over the body that it takes to serialize and parse it, for the budget.
 const PASSES: usize = 4;
 
-/// What came of making an event.
+/// The result of making an event.
 pub(super) enum Made {
     Never,
     Unsure,
@@ -38,7 +38,7 @@ pub(super) enum Made {
 }
 
 impl Witness {
-    /// An event whose places are what they may be.
+    /// An event whose variables have values of their domains.
     pub(super) fn of(places: &Places, ty: Option<&Ty>, automata: &mut Automata) -> Made {
         let mut fitter = Fitter::new(places, automata);
         let mut fits = vec![
@@ -93,7 +93,7 @@ impl Witness {
         }
     }
 
-    /// A field of the root `event` that can differ from one event of a name to the other.
+    /// An attribute of `event` that can differ between events of the same name.
     pub(super) fn field(&self, name: &str) -> Option<String> {
         match name {
             "id" => Some(self.id.clone()),
@@ -102,7 +102,7 @@ impl Witness {
         }
     }
 
-    /// The body as text; `None` where it has what JSON's text cannot be made of.
+    /// The body as text; `None` if it contains a value that JSON text cannot represent.
     pub(crate) fn text(&self) -> Option<String> {
         self.body.to_json_text().ok()
     }
@@ -125,8 +125,8 @@ impl Witness {
         Some(then(&event))
     }
 
-    /// Calls `then` with the event as rules see it, of which no more than the budget is looked at, where
-    /// there is one. `None` where nothing is left of it.
+    /// Calls `then` with the parsed event, within the budget if there is one. `None` if the budget
+    /// is spent.
     pub(super) fn world<T>(
         &self,
         of: (&str, &str),

@@ -1,4 +1,4 @@
-//! Which names are free to be bound.
+//! Reports names that cannot be bound.
 
 use super::Checker;
 use super::names::What;

@@ -1,4 +1,4 @@
-//! Blocks against schemas: unknown, missing, repeated and mistyped fields; defaults.
+//! Checks blocks against schemas: unknown, missing, repeated and mistyped fields, and defaults.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use crate::typed::{Expr, ExprKind, Mapped, MappedValue};
 use crate::types::{Known, Lack, Missing};
 use crate::value::{Kinds, Value};
 
-/// A block with the fields of `defaults` under its own; nested blocks merge likewise.
+/// A block with the fields of `defaults` added below its own, recursively in nested blocks.
 pub(super) fn merged<'b>(own: &Block, defaults: impl Iterator<Item = &'b Block>) -> Block {
     let mut block = own.clone();
     for default in defaults {
@@ -43,7 +43,7 @@ fn merge_under(block: &mut Block, default: &Block) {
     }
 }
 
-/// A block, or a record literal, which means the same.
+/// A block or the equivalent record literal.
 fn as_block(value: &FieldValue) -> Option<&Block> {
     match value {
         FieldValue::Block(block) => Some(block),
@@ -72,8 +72,8 @@ impl Checker<'_> {
         self.defaults.iter().filter(move |defaults| defaults.kind.text == kind).map(|d| &d.block)
     }
 
-    /// Checks that this file's `defaults` are for kinds and fields that exist. Their values are
-    /// checked where they are used, in the scope of the rule that they serve.
+    /// Checks that this file's `defaults` are for existing kinds and fields. Their values are
+    /// checked where they are used, in the scope of the rule.
     pub(super) fn check_defaults(&mut self) {
         for defaults in self.defaults {
             let kind = &defaults.kind;
@@ -101,7 +101,7 @@ impl Checker<'_> {
         }
     }
 
-    /// Checks the fields that a block gives. What is missing is `complete_block`'s.
+    /// Checks the fields that a block contains. `complete_block` checks for missing ones.
     pub(super) fn block(
         &mut self,
         fields: &[Field],
@@ -139,7 +139,7 @@ impl Checker<'_> {
         mapped
     }
 
-    /// Adds the defaults of fields that are left out, and reports those that may not be.
+    /// Adds the defaults of omitted fields, and reports omitted fields that are required.
     pub(super) fn complete_block(
         &mut self,
         schema: &Schema,
@@ -197,7 +197,7 @@ impl Checker<'_> {
         }
     }
 
-    /// A field without the `?` after its key.
+    /// Removes the `?` after a key.
     fn without_mark(&self, key: &Text) -> Option<Fix> {
         let after = Span { start: key.span.end, end: key.span.end + 1, ..key.span };
         (self.text(after) == "?").then(|| Fix::new("remove the `?`", after, ""))
@@ -283,7 +283,7 @@ impl Checker<'_> {
         Mapped { name, key: field.key.text.clone(), optional: field.optional, value }
     }
 
-    /// Reports a value that its field can never take.
+    /// Reports a value that its field never accepts.
     fn typed(&mut self, expr: &Expr, known: &Known, ty: &FieldType, field: &ast::Field) {
         if *ty == FieldType::Expression {
             return;
@@ -303,7 +303,7 @@ impl Checker<'_> {
         self.one_kind(expr, known, ty.kinds(), &format!("`{key}`"));
         let mut lack = lack_of(expr, known);
         if field.optional {
-            // What is absent is left out; of what is unknown nobody knows.
+            // An absent value is omitted; an unknown condition is still an error.
             lack.absent = Missing::Never;
         }
         self.needed(key, Some(ty), (expr, known), &lack);
@@ -318,7 +318,7 @@ impl Checker<'_> {
             );
             self.report(problem.label(format!("here it is {}", known.ty)));
         }
-        // What could not be checked claims every kind, and is reported already.
+        // A value that could not be checked may be of any kind; its problem is already reported.
         if let ExprKind::Const(value) = &expr.kind
             && kinds == value.kind()
             && let Err(why) = ty.accept(value)
@@ -331,8 +331,8 @@ impl Checker<'_> {
 }
 
 impl Checker<'_> {
-    /// Reports a value that may be missing where one is needed. Where only the sender can know, as
-    /// for a key of a map, the action is rejected when it is not there.
+    /// Reports a value that is required but may be missing. If only the sender knows, as for a key
+    /// of a map, the action is rejected when the value is missing.
     pub(super) fn needed(
         &mut self,
         key: &str,
@@ -350,12 +350,12 @@ impl Checker<'_> {
             Some(Kinds::BOOL) => "false",
             _ => "\"…\"",
         };
-        // A default stands best inside of a text, next to what may be missing.
+        // In a text, the best place for a default is next to the value that may be missing.
         let shown = match &expr.kind {
             ExprKind::Concat(_) => path.to_string(),
             _ => Shown(expr).to_string(),
         };
-        // Null is present, so that what may be null is asked for its kind.
+        // `is present` is true for null, so a value that may be null is tested for its kind.
         let kinds = known.kinds().minus(Kinds::NULL);
         let test = match &expr.kind {
             ExprKind::Path(own) if own.text == *path && known.ty.may_be_null() => test_for(kinds),
@@ -381,14 +381,14 @@ impl Checker<'_> {
     }
 }
 
-/// Whether the block has an unknown field whose name is near this one: that slip is reported.
+/// Whether the block has an unknown field with a similar name, which is already reported.
 fn misspelled(schema: &Schema, block: &Block, name: &str) -> bool {
     let known = |key: &str| schema.fields().iter().any(|field| field.name == key);
     let mut unknown = block.fields.iter().map(|field| &field.key.text).filter(|key| !known(key));
     unknown.any(|key| suggest::nearest(key, [name]).is_some())
 }
 
-/// A value that stands in quotes and should not.
+/// Removes quotes that should not be there.
 fn unquoted(ty: &FieldType, expr: &Expr) -> Option<Fix> {
     let ExprKind::Const(Value::String(text)) = &expr.kind else { return None };
     let meant = match ty {
@@ -400,7 +400,7 @@ fn unquoted(ty: &FieldType, expr: &Expr) -> Option<Fix> {
     meant.then(|| Fix::safe(format!("write `{text}`"), expr.span, text.clone().into_owned()))
 }
 
-/// How a value of another kind is usually meant.
+/// The usual correction for a value of another kind.
 fn way_out(ty: &FieldType, kinds: Kinds) -> Option<String> {
     let text = match (ty, kinds) {
         (FieldType::Text(_), _) if kinds.within(Kinds::LIST.or(Kinds::MAP)) => {
@@ -426,7 +426,7 @@ fn missing(kind: &Text, field: &str, ty: &str) -> Diagnostic {
         ))
 }
 
-/// None of a group's fields is given.
+/// None of the fields of a group is given.
 fn none_of(kind: &Text, group: &[String]) -> Diagnostic {
     let names: Vec<_> = group.iter().map(|name| format!("`{name}`")).collect();
     let needs = format!("`{}` needs {}", kind.text, names.join(" or "));
@@ -435,10 +435,10 @@ fn none_of(kind: &Text, group: &[String]) -> Diagnostic {
         .help(format!("add one of {}", names.join(", ")))
 }
 
-/// A field that stands at its schema's default.
+/// A field with the default of its schema.
 fn default_field(field: &Field, default: &serde_json::Value, span: Span) -> Mapped {
     let value = constant(default);
-    // The backend gets the default as it is given, whatever the field's type makes of values.
+    // The backend gets the default unchanged, whatever conversion the field's type applies.
     let ty = match &value {
         Value::String(_) => FieldType::Text(Templates::Allowed),
         _ => FieldType::Any(Templates::Allowed),

@@ -1,4 +1,4 @@
-//! Calls of functions: the name, the arguments, and results that are known before any event.
+//! Calls of functions: names, arguments, and results that do not depend on an event.
 
 use std::sync::Arc;
 
@@ -106,8 +106,8 @@ impl Checker<'_> {
         }
     }
 
-    /// Reports a list with elements that the function does not take; gives what is lacked where some
-    /// of them may be null.
+    /// Reports a list whose elements the function does not accept. Returns the absence that results
+    /// if some of them may be null.
     fn elements(
         &mut self,
         function: &Function,
@@ -140,7 +140,7 @@ impl Checker<'_> {
         }
     }
 
-    /// Whether an error was reported in this place, by whatever stage.
+    /// Whether an error was reported inside this span, at any stage.
     fn is_faulty(&self, place: Span) -> bool {
         self.problems
             .iter()
@@ -149,12 +149,12 @@ impl Checker<'_> {
     }
 }
 
-/// The type of what a function gives for these arguments.
+/// The type of a function's result for these arguments.
 fn returned(function: &Function, arguments: &[Known]) -> Ty {
     let argument = |index: usize| {
         let known = arguments.get(index).map_or_else(Ty::any, |known| known.ty.clone());
         let wanted = function.params.get(index).map_or(Kinds::ANY, |(_, wanted)| *wanted);
-        // Of what has no type, what the function takes is known all the same.
+        // The kinds that the function accepts are known even if the argument has no type.
         if known.is_any() { Ty::of_kinds(known.kinds().and(wanted)) } else { known }
     };
     match &function.returns {
@@ -166,7 +166,7 @@ fn returned(function: &Function, arguments: &[Known]) -> Ty {
         Returns::Int => Ty::int(),
         Returns::ListOf(kinds) => Ty::list(Ty::of_kinds(*kinds)),
         Returns::Argument(index) => argument(*index).widened(),
-        // A null element has no order, so that there is no result.
+        // A null element has no order, so there is no result.
         Returns::Element(index) => argument(*index).element().not_null(),
         Returns::ElementsOf(index) => Ty::list(argument(*index).held()),
         Returns::Record(fields) => {
@@ -180,7 +180,8 @@ fn returned(function: &Function, arguments: &[Known]) -> Ty {
     }
 }
 
-/// The result of a call that depends on no event. `raw` stays a call: it marks its argument.
+/// The result of a call that does not depend on an event. `raw` remains a call, because it marks
+/// its argument.
 fn folded(function: &Function, arguments: &[Expr]) -> Option<functions::Outcome> {
     let Call::Pure(call) = function.call else {
         return None;
@@ -199,7 +200,7 @@ fn constant(expr: &Expr) -> Option<&Value<'static>> {
     }
 }
 
-/// What is written instead of a function that there is not.
+/// A suggestion for a function that does not exist.
 fn way_out(name: &Text, conditions: &[&str]) -> (Option<String>, Option<Fix>) {
     let known = functions::all().map(|function| function.name).chain(conditions.iter().copied());
     match foreign_functions::instead_of(&name.text) {

@@ -1,4 +1,4 @@
-//! Named conditions: their bodies, checked once, and their calls, in whose place the body stands.
+//! Named conditions: checks their bodies once, and inlines them where they are called.
 
 use super::Checker;
 use super::calls::counted;
@@ -14,16 +14,16 @@ use crate::syntax::ast::{self, Text};
 use crate::typed::Expr;
 use crate::types::{Known, Lack, Missing, Ty};
 
-/// How many parts a condition may have once those that it uses are written out.
+/// The maximum number of nodes of a condition after the conditions that it uses are inlined.
 const LARGEST: usize = 10_000;
-/// How deep it may nest then: as deep as what is written.
+/// The maximum depth after inlining, the same as for source text.
 const DEEPEST: usize = 64;
-/// How many parts all calls of all rules may come to.
+/// The maximum number of nodes of all calls of all rules after inlining.
 pub(super) const LARGEST_OF_ALL: usize = 500_000;
 
 impl Checker<'_> {
-    /// A named condition, ready for its calls; `None` where it has no meaning, which is reported.
-    /// `sound` says whether all that it uses has one.
+    /// A named condition, ready for its calls; `None` if it is invalid, which is reported. `sound`
+    /// is whether everything that it uses is valid.
     pub(super) fn named(&mut self, declared: &ast::Condition, sound: bool) -> Option<Template> {
         let before = self.problems.len();
         self.is_no_function(&declared.name);
@@ -38,7 +38,7 @@ impl Checker<'_> {
             seen.push(name);
             let element = match &parameter.ty {
                 Some(ty) => Known { ty: self.resolve(ty), lack: Lack::absent(Missing::Open) },
-                // Of any kind, times and durations among them.
+                // A parameter without a type may be of any kind, including times and durations.
                 None => Known::unchecked(),
             };
             scope.bound.push(Bound { name: name.clone(), element });
@@ -56,7 +56,7 @@ impl Checker<'_> {
         Some(Template::new(body, known.lack, parameters))
     }
 
-    /// Of the problems since then, keeps one that a condition is too large.
+    /// Of the problems since then, keeps only the first that says that a condition is too large.
     fn only_first_too_large(&mut self, since: usize) {
         let since = since.min(self.problems.len());
         let mut reported = false;
@@ -69,7 +69,7 @@ impl Checker<'_> {
         }));
     }
 
-    /// A call of a named condition; `None` where no condition is called so.
+    /// A call of a named condition; `None` if there is no condition of this name.
     pub(super) fn named_call(
         &mut self,
         name: &Text,
@@ -98,7 +98,7 @@ impl Checker<'_> {
             );
             return Some(without);
         }
-        // Where it has no meaning, that is reported.
+        // An invalid condition is reported at its declaration.
         let Some(template) = self.templates.get(index).and_then(Option::as_ref) else {
             return Some(without);
         };
@@ -119,7 +119,7 @@ impl Checker<'_> {
             self.too_large(name, span);
             return Some(without);
         }
-        // Once there is no more, that is reported.
+        // The exhausted budget is reported only once.
         let Some(left) = self.left_to_inline else { return Some(without) };
         self.left_to_inline = left.checked_sub(size);
         if self.left_to_inline.is_none() {
@@ -153,7 +153,7 @@ impl Checker<'_> {
         );
     }
 
-    /// Reports a condition that is called like something that is called the same way.
+    /// Reports a condition with the name of a function or quantifier.
     fn is_no_function(&mut self, name: &Text) {
         const QUANTIFIERS: [&str; 7] = ["any", "all", "none", "count", "filter", "map", "first"];
         let what = if functions::find(&name.text).is_some() {
@@ -175,7 +175,7 @@ impl Checker<'_> {
     }
 }
 
-/// The problem of an argument that may be what its parameter is not.
+/// The problem of an argument that is not of its parameter's type.
 fn unfit_argument(
     declared: &ast::Condition,
     parameter: &ast::Parameter,

@@ -1,4 +1,4 @@
-//! Constants: each evaluated once, and standing as a value wherever it is named.
+//! Constants: each is evaluated once, and inlined wherever it is named.
 
 use super::Checker;
 use super::expressions::broken;
@@ -13,16 +13,15 @@ use crate::typed::{Expr, ExprKind, Segment};
 use crate::types::{Known, Ty};
 use crate::value::Value;
 
-/// How large a constant may be, in values (64 bytes of text count as one), since each use of it
-/// has a copy.
+/// The maximum size of a constant, in values (64 bytes of text count as one). Each use has a copy.
 const LARGEST: usize = 10_000;
 const BYTES: usize = 64;
-/// How deep its lists and maps may nest: as deep as what is written.
+/// The maximum depth of its lists and maps, the same as for source text.
 const DEEPEST: usize = 64;
 
 impl Checker<'_> {
-    /// The value of a constant; `None` where it has none, which is reported. `sound` says whether
-    /// all that it uses has a meaning.
+    /// The value of a constant; `None` if it is invalid, which is reported. `sound` is whether
+    /// everything that it uses is valid.
     pub(super) fn constant(
         &mut self,
         declared: &ast::Const,
@@ -69,7 +68,8 @@ impl Checker<'_> {
         }
     }
 
-    /// What a path is that starts with a constant; `None` where no constant is called so.
+    /// The value of a path that starts with a constant; `None` if there is no constant of this
+    /// name.
     pub(super) fn constant_path(
         &mut self,
         root: &Text,
@@ -81,7 +81,7 @@ impl Checker<'_> {
             self.report(problem);
             return Some(broken(span));
         };
-        // Where it has no value, that is reported.
+        // An invalid constant is reported at its declaration.
         let Some(value) = self.constants.get(index).cloned().flatten() else {
             return Some(broken(span));
         };
@@ -127,7 +127,7 @@ fn depth(value: &Value<'_>) -> usize {
     }
 }
 
-/// A function that is called here and asks when the event was received.
+/// A function in this expression that depends on the time of the event.
 fn clock(expr: &Expr) -> Option<&'static str> {
     match &expr.kind {
         ExprKind::Call { function, .. } if function.reads_clock() => Some(function.name),

@@ -1,5 +1,5 @@
-//! The fields that a test expects of an action: the rule gives such, and a value means what it means
-//! in the rule.
+//! The fields of an action that a test expects: the rule must set them, and their values are
+//! converted as in the rule.
 
 use serde_json::{Map, Value as Json};
 
@@ -21,8 +21,9 @@ impl Checker<'_> {
         Some(expected)
     }
 
-    /// Makes of values what a backend gets for them: of `2m` milliseconds, of a number a text where
-    /// the field takes texts. What the field cannot take stays, and differs.
+    /// Converts values to what a backend receives: `2m` to milliseconds, and a number to text if
+    /// the field takes texts. A value that the field does not accept stays as it is, and does not
+    /// match.
     fn as_given(
         &mut self,
         expected: &mut Map<String, Json>,
@@ -54,7 +55,7 @@ impl Checker<'_> {
         }
     }
 
-    /// Reports expected fields that no trigger of the rule gives.
+    /// Reports expected fields that no trigger of the rule sets.
     fn given_fields(&mut self, block: &Block, given: &[&Vec<Mapped>], rule: &Rule) {
         for field in &block.fields {
             let key = field.key.text.as_str();
@@ -75,7 +76,7 @@ impl Checker<'_> {
             }
             if let ast::FieldValue::Block(inner) = &field.value {
                 let blocks = found.iter().map(|field| block_of(&field.value));
-                // What an expression gives is not known before the test runs.
+                // The value of an expression is not known before the test runs.
                 if let Some(blocks) = blocks.collect::<Option<Vec<_>>>() {
                     self.given_fields(inner, &blocks, rule);
                 }

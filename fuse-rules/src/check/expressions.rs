@@ -1,4 +1,4 @@
-//! Expressions: names resolved, types compared with what their places take.
+//! Expressions: resolves names, and checks types against what operators and fields accept.
 
 use super::operands::{lack_of, lack_of_operand};
 use super::paths::segments;
@@ -13,7 +13,7 @@ use crate::typed::{Expr, ExprKind, IsTest, QuantifierKind, RecordField, Root};
 use crate::types::{Field, Known, Lack, Missing, Record, Rest, Ty};
 use crate::value::{Kinds, Value};
 
-/// An expression that could not be read or checked; its problem is reported.
+/// An expression that could not be parsed or checked; its problem is reported.
 pub(super) fn broken(span: Span) -> (Expr, Known) {
     (Expr { kind: ExprKind::Const(Value::Null), span }, Known::unchecked())
 }
@@ -22,7 +22,7 @@ impl Checker<'_> {
     /// A condition: an expression that is true or false.
     pub(super) fn condition(&mut self, expr: &ast::Expr, scope: &mut Scope) -> (Expr, Known) {
         let (typed, known) = self.expr(expr, scope);
-        // The whole of what was sent: an object, or nothing to go by.
+        // The whole body has no known kind here, or is an object.
         let whole = matches!(&typed.kind, ExprKind::Path(path)
             if path.root == Root::Body && path.segments.is_empty());
         if whole && known.kinds().meets(Kinds::BOOL) {
@@ -44,14 +44,14 @@ impl Checker<'_> {
         (typed, truth(lack))
     }
 
-    /// A condition that what follows may rely on.
+    /// A condition that the rest of the scope may assume to be true.
     pub(super) fn assumed(&mut self, expr: &ast::Expr, scope: &mut Scope) -> (Expr, Known) {
         let (typed, known) = self.condition(expr, scope);
         scope.assume(&typed, true);
         (typed, known)
     }
 
-    /// An expression whose elements are wanted; gives what is known of the list.
+    /// An expression whose elements are needed, with what is known about the list.
     pub(super) fn list(
         &mut self,
         expr: &ast::Expr,
@@ -71,7 +71,7 @@ impl Checker<'_> {
         (typed, Known { ty: known.ty, lack })
     }
 
-    /// Binds a name for what follows in the scope.
+    /// Binds a name for the rest of the scope.
     pub(super) fn bind(&mut self, name: &Text, element: Ty, scope: &mut Scope) {
         if let Some(first) = scope.bound.iter().find(|first| first.name.text == name.text) {
             let problem = Diagnostic::error(
@@ -89,7 +89,7 @@ impl Checker<'_> {
         scope.bound.push(Bound { name: name.clone(), element: Known::present(element) });
     }
 
-    /// Checks an expression; gives it with what is known of its value.
+    /// Checks an expression, and returns what is known about its value.
     pub(super) fn expr(&mut self, expr: &ast::Expr, scope: &mut Scope) -> (Expr, Known) {
         let checked = self.checked(expr, scope);
         if self.keep {
@@ -108,7 +108,7 @@ impl Checker<'_> {
             ast::ExprKind::Error => return broken(span),
             ast::ExprKind::Paren(inner) => {
                 let (inner, known) = self.expr(inner, scope);
-                // A call is one with parentheses around it, too.
+                // Parentheses around a call do not change that it is a call.
                 if let Some(body) = self.calls.get(&inner.span).copied() {
                     self.calls.insert(span, body);
                 }
@@ -218,8 +218,8 @@ impl Checker<'_> {
         (Expr { kind, span }, known)
     }
 
-    /// Conditions joined by `and` or `or`: each is looked at where those before it hold, or where none of them does,
-    /// since they are false or unknown.
+    /// Conditions joined by `and` or `or`. Each is checked under the assumption that the previous
+    /// ones are true (`and`), or false or unknown (`or`).
     fn joined(&mut self, all: &[ast::Expr], and: bool, scope: &mut Scope) -> (Vec<Expr>, Known) {
         let mark = scope.mark();
         let mut lack = Lack::NEVER;
@@ -262,8 +262,8 @@ impl Checker<'_> {
         let (list, body) = (Box::new(list), Box::new(body));
         let name = name.text.as_str().into();
         let typed = ExprKind::Quantifier { kind, name, list, body, frame: () };
-        // Where an element's condition is unknown, so is what comes of it; but of `map` it is the
-        // values of the elements that may be missing.
+        // If an element's condition is unknown, so is the result. For `map`, the values of the
+        // elements may be missing instead.
         let (list_lack, body_lack) = (known.lack, of_body.lack);
         let known = match kind {
             QuantifierKind::Any | QuantifierKind::All | QuantifierKind::None => {
@@ -288,7 +288,7 @@ impl Checker<'_> {
         (typed, known)
     }
 
-    /// A condition, or a count of one, is no value that could be absent.
+    /// Reports a condition or a `count` where an absent value is expected: it is never absent.
     fn no_absence(&mut self, expr: &Expr, what: &str, help: &str) {
         let count = matches!(&expr.kind, ExprKind::Quantifier { kind: QuantifierKind::Count, .. });
         if expr.is_condition() || count {
@@ -357,7 +357,7 @@ impl Checker<'_> {
         (folded_list(typed), Known { ty: Ty::list(element), lack })
     }
 
-    /// A record literal, or a nested block that stands for a value.
+    /// A record literal, or a nested block as a value.
     pub(super) fn record(&mut self, block: &Block, scope: &mut Scope) -> (Expr, Known) {
         self.repeated(block);
         let mut fields: Vec<RecordField> = Vec::new();
@@ -404,7 +404,7 @@ impl Checker<'_> {
     }
 }
 
-/// A condition that is unknown where something is missing.
+/// A condition, which is unknown if something is missing.
 pub(super) fn truth(lack: Lack) -> Known {
     Known { ty: Ty::bool(), lack: lack.of_condition() }
 }

@@ -1,6 +1,6 @@
-//! Functions of other languages, by the names that they have there, and what to write here.
+//! Functions of other languages, and what to write here instead.
 
-/// Names as people write them, without case, `-` and `_`; and the way out.
+/// Names in lower case, without `-` and `_`, and the suggestion for them.
 const NAMES: &[(&[&str], &str)] = &[
     (
         &["contains", "includes", "strcontains"],
@@ -64,7 +64,7 @@ const NAMES: &[(&[&str], &str)] = &[
     (&["not"], "write `not x`"),
 ];
 
-/// The way out for a function of another language, however it is cased there.
+/// The suggestion for a function of another language; case, `-` and `_` in its name do not matter.
 pub(super) fn instead_of(name: &str) -> Option<&'static str> {
     let plain: String =
         name.chars().filter(|c| !matches!(c, '-' | '_')).map(|c| c.to_ascii_lowercase()).collect();

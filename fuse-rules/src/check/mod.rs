@@ -1,5 +1,5 @@
-//! Trees to checked rules: names, kinds of values, schemas of blocks. All problems at once: a
-//! fault in one rule does not hide those of the next.
+//! Checks syntax trees and produces checked rules: names, kinds of values, schemas of blocks. It
+//! reports all problems at once; an error in one rule does not hide those of the next.
 
 mod bindings;
 mod blocks;
@@ -46,7 +46,7 @@ use names::{Names, What};
 use order::{Definition, Ordered};
 use type_names::Types;
 
-/// A file that was read, with the files that it uses.
+/// A file that was read, and the files that it uses.
 #[derive(Debug)]
 pub(crate) struct ParsedFile {
     pub(crate) id: FileId,
@@ -54,8 +54,8 @@ pub(crate) struct ParsedFile {
     pub(crate) uses: Vec<FileId>,
 }
 
-/// Checks all files together. `None` where any problem is an error; `problems` says which. What is found
-/// of each expression is kept where `keep` asks for it.
+/// Checks all files together. Returns `None` if any problem is an error. With `keep`, the result
+/// also has what is known about each expression.
 pub(crate) fn check(
     files: Files,
     parsed: &[ParsedFile],
@@ -105,7 +105,7 @@ pub(crate) fn check(
         checker.defaults = &file.tree.defaults;
         rules.sensors.extend(file.tree.sensors.iter().map(|sensor| checker.sensor(sensor)));
     }
-    // Who runs rules takes no notice of their tests: a test that went wrong stops nothing.
+    // A faulty test must not prevent rules from running, so tests are only checked for tools.
     if keep {
         let mut tests = Vec::new();
         let known = test_blocks::Rules::of(&rules.sensors, parsed);
@@ -117,13 +117,13 @@ pub(crate) fn check(
     }
     rules.known = std::mem::take(&mut checker.known);
     rules.calls = std::mem::take(&mut checker.calls);
-    // With the files that were taken in, so that a change of them is a change of the rules.
+    // These include the files of fields, so that a change of one is a change of the rules.
     rules.files = checker.inclusions.into_files();
     let failed = problems.iter().any(|problem| problem.severity == Severity::Error);
     (!failed).then_some(rules)
 }
 
-/// What checking needs to know, and where problems go.
+/// The state of the checker.
 pub(super) struct Checker<'a> {
     names: &'a Names<'a>,
     registry: &'a Registry,
@@ -133,19 +133,18 @@ pub(super) struct Checker<'a> {
     defaults: &'a [ast::Defaults],
     inclusions: Inclusions<'a>,
     types: Types,
-    /// What the events carry, by source and event.
+    /// The types of event bodies, by source and event.
     bodies: FxHashMap<(String, String), Ty>,
-    /// The values of constants; `None` for one that has none.
+    /// The values of constants; `None` for an invalid one.
     constants: Vec<Option<Value<'static>>>,
-    /// The bodies of conditions; `None` for one that has no meaning.
+    /// The bodies of conditions; `None` for an invalid one.
     templates: Vec<Option<Template>>,
-    /// Whether to keep what is found of each expression.
+    /// Whether to keep what is known about each expression.
     keep: bool,
     known: FxHashMap<Span, Known>,
-    /// Where the bodies of conditions stand, by where they are called.
+    /// The spans of the bodies of conditions, by the spans of their calls.
     calls: FxHashMap<Span, Span>,
-    /// How much calls of conditions may still come to; `None` once it is reported that they come to
-    /// too much.
+    /// How many more nodes calls of conditions may add; `None` once the limit is reported.
     left_to_inline: Option<usize>,
 }
 
@@ -186,7 +185,7 @@ impl Checker<'_> {
         self.problems.iter().skip(before).any(|problem| problem.severity == Severity::Error)
     }
 
-    /// What stands at a place.
+    /// The text of a span.
     fn text(&self, span: Span) -> &str {
         self.inclusions.text(span)
     }

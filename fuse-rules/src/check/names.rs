@@ -1,4 +1,4 @@
-//! The declarations of all files by name, and who may see which.
+//! The declarations of all files by name, and which file sees which.
 
 use std::collections::hash_map::Entry;
 
@@ -12,7 +12,7 @@ use crate::stdlib;
 use crate::syntax::ast::{self, Text};
 use crate::typed;
 
-/// What can be declared and named elsewhere.
+/// The kinds of declarations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum What {
     Type,
@@ -50,7 +50,7 @@ pub(super) struct Names<'a> {
 }
 
 impl<'a> Names<'a> {
-    /// Collects all declarations; a name declared twice is a problem.
+    /// Collects all declarations, and reports names that are declared twice.
     pub(super) fn collect(
         files: &'a Files,
         parsed: &'a [ParsedFile],
@@ -110,7 +110,7 @@ impl<'a> Names<'a> {
         index: usize,
         problems: &mut Vec<Diagnostic>,
     ) {
-        // A head that did not parse has no name; its problem is reported already.
+        // A declaration whose head did not parse has no name; the problem is already reported.
         if !name.text.is_empty() {
             self.declare_as(what, name.text.clone(), name, index, problems);
         }
@@ -132,7 +132,7 @@ impl<'a> Names<'a> {
         }
     }
 
-    /// The module of the standard library that a file is.
+    /// The module of the standard library that a file contains.
     fn module_of(&self, file: FileId) -> Option<&'a str> {
         stdlib::module_of(self.files.get(file)?.name())
     }
@@ -142,21 +142,21 @@ impl<'a> Names<'a> {
         &self.types
     }
 
-    /// The index of a type that is named at a place, or the problem of naming it.
+    /// The index of the type that a name refers to, or the problem.
     pub(super) fn ty(
         &self,
         module: Option<&str>,
         name: &str,
         span: Span,
     ) -> Result<usize, Box<Diagnostic>> {
-        // A module of the library names its own types without itself.
+        // A module of the library names its own types without the module.
         let own = module.or_else(|| self.module_of(span.file));
         let key = (What::Type, qualified(own, name));
         let seen = self.declared.get(&key).filter(|(_, at)| self.sees(span.file, at.span.file));
         if let Some((index, _)) = seen {
             return Ok(*index);
         }
-        // Where a file of the rules declares it, the way out is to use that file.
+        // If a file of the rules declares it, suggest to use that file.
         if module.is_none() && self.declared.contains_key(&key) {
             let name = Text { text: name.to_owned(), span };
             return self.find(What::Type, &name, Code::E0208);
@@ -179,12 +179,12 @@ impl<'a> Names<'a> {
         self.fuses.iter().map(typed).collect()
     }
 
-    /// The index of a fuse, or the problem of naming it.
+    /// The index of a fuse, or the problem.
     pub(super) fn fuse(&self, name: &Text) -> Result<usize, Box<Diagnostic>> {
         self.find(What::Fuse, name, Code::E0206)
     }
 
-    /// A source, or the problem of naming it.
+    /// A source, or the problem.
     pub(super) fn source(&self, name: &Text) -> Result<&'a ast::Source, Box<Diagnostic>> {
         let index = self.find(What::Source, name, Code::E0205)?;
         self.sources
@@ -209,19 +209,19 @@ impl<'a> Names<'a> {
         &self.conditions
     }
 
-    /// Where a name is declared that can be seen from where it stands.
+    /// Where a name is declared, if the declaration is visible.
     pub(super) fn declaration(&self, what: What, name: &Text) -> Option<&'a Text> {
         let (_, at) = self.declared.get(&(what, name.text.clone()))?;
         self.sees(name.span.file, at.span.file).then_some(*at)
     }
 
-    /// The index of what a name means where it stands.
+    /// The index of the declaration that a name refers to.
     pub(super) fn seen(&self, what: What, name: &Text) -> Option<usize> {
         let (index, at) = self.declared.get(&(what, name.text.clone()))?;
         self.sees(name.span.file, at.span.file).then_some(*index)
     }
 
-    /// The names that can be seen in a file, sorted.
+    /// The names that are visible in a file, sorted.
     pub(super) fn all_seen(&self, what: What, file: FileId) -> Vec<&str> {
         let seen = self
             .declared
@@ -232,7 +232,7 @@ impl<'a> Names<'a> {
         names
     }
 
-    /// The problem of a name that is declared where it cannot be seen.
+    /// The problem of a name whose declaration is not visible.
     pub(super) fn elsewhere(&self, what: What, name: &Text) -> Option<Diagnostic> {
         let (_, at) = self.declared.get(&(what, name.text.clone()))?;
         let here = self.files.get(name.span.file).map_or("", |file| file.name());
@@ -269,7 +269,7 @@ impl<'a> Names<'a> {
     }
 }
 
-/// A `use` at the top of the file that something is named in.
+/// Adds a `use` at the top of the file that contains the name.
 fn missing_use(at: Span, file: &str) -> Fix {
     let line = format!("use \"{file}\"");
     let top = Span { start: 0, end: 0, ..at };

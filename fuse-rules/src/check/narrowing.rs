@@ -1,7 +1,7 @@
-//! What a condition that holds, or does not, tells of the values that it asks about.
+//! Narrowing: what follows for the values in a condition if the condition is true, or false.
 //!
-//! A comparison that is true or false tells that its operands are there, since it would be unknown
-//! otherwise. So a condition tells something both ways. That it is not true tells less: it may be unknown.
+//! A comparison that is true or false implies that its operands are present, since it would be
+//! unknown otherwise. A condition that is merely not true implies less, because it may be unknown.
 
 use rustc_hash::FxHashMap;
 
@@ -11,7 +11,7 @@ use crate::types::{Known, Lack, Missing, Ty};
 use crate::value::{Kinds, Value};
 
 impl Scope {
-    /// Takes in that a condition is true, or that it is false.
+    /// Assumes that a condition is true, or that it is false.
     pub(super) fn assume(&mut self, condition: &Expr, holds: bool) {
         match &condition.kind {
             ExprKind::Not(inner) => self.assume(inner, !holds),
@@ -38,7 +38,7 @@ impl Scope {
                 if holds {
                     self.assume_compared(item, list);
                 } else {
-                    // Null is in no empty list.
+                    // An empty list does not contain null.
                     self.assume_there_or_null(item);
                 }
                 self.assume_there(list);
@@ -69,7 +69,7 @@ impl Scope {
         }
     }
 
-    /// Takes in that a condition does not have this truth: it has the other one, or is unknown.
+    /// Assumes that a condition does not have this truth: it has the other one, or is unknown.
     pub(super) fn assume_not(&mut self, condition: &Expr, truth: bool) {
         match &condition.kind {
             ExprKind::Not(inner) => self.assume_not(inner, !truth),
@@ -87,7 +87,7 @@ impl Scope {
         }
     }
 
-    /// Whether an elementary condition is never unknown, as far as that is seen.
+    /// Whether an elementary condition is obviously never unknown.
     fn is_decided(&self, condition: &Expr) -> bool {
         let of_kind = |expr: &Expr| {
             let known = self.known_of(expr).filter(|known| known.lack == Lack::NEVER)?;
@@ -104,7 +104,7 @@ impl Scope {
         }
     }
 
-    /// One of the conditions is so: what all of them tell of a value is known.
+    /// Assumes that at least one of the conditions holds: keeps the facts that all of them imply.
     fn assume_one_of(&mut self, parts: &[Expr], so: &dyn Fn(&mut Self, &Expr)) {
         let mut common: Option<FxHashMap<Key, Known>> = None;
         for part in parts {
@@ -124,14 +124,14 @@ impl Scope {
             });
         }
         let mut common: Vec<_> = common.unwrap_or_default().into_iter().collect();
-        // The outer values first, so that what is learnt of inner ones is said of them.
+        // Outer values first, so that facts about inner ones refine them.
         common.sort_by_key(|((_, segments), _)| segments.len());
         for (key, known) in common {
             self.learn(key, known);
         }
     }
 
-    /// An operand is there; and not null, unless the other one may be null as well.
+    /// An operand is present. It is not null either, unless the other operand may be null.
     fn assume_compared(&mut self, operand: &Expr, other: &Expr) {
         let other = self.known_of(other).map(|known| {
             let element = known.ty.element();
@@ -144,7 +144,8 @@ impl Scope {
         }
     }
 
-    /// The value of an expression is there and not null, and so is all that it is made of.
+    /// The value of an expression is present and not null, and so are the values that it is made
+    /// of.
     fn assume_there(&mut self, expr: &Expr) {
         match &expr.kind {
             ExprKind::Path(path) => {
@@ -169,7 +170,7 @@ impl Scope {
         }
     }
 
-    /// The value of an expression is there and of this kind.
+    /// The value of an expression is present and of this kind.
     pub(super) fn assume_kind(&mut self, expr: &Expr, kind: Kinds) {
         self.assume_there(expr);
         if let ExprKind::Path(path) = &expr.kind {
@@ -199,7 +200,8 @@ impl Scope {
 
     fn assume_test(&mut self, value: &Expr, test: IsTest, holds: bool) {
         let ExprKind::Path(path) = &value.kind else {
-            // What has a value, or one of some kind, is there; and so is what it is made of.
+            // A value that is not missing, or is of some kind, is present, and so are the values
+            // that it is made of.
             if holds != (test == IsTest::Missing) && !matches!(test, IsTest::Null) {
                 self.assume_there_or_null(value);
             }
@@ -218,7 +220,7 @@ impl Scope {
         self.learn(key(path), known);
     }
 
-    /// The value of an expression is there, though it may be null.
+    /// The value of an expression is present, but may be null.
     fn assume_there_or_null(&mut self, expr: &Expr) {
         match &expr.kind {
             ExprKind::Path(path) => {
@@ -231,7 +233,7 @@ impl Scope {
         }
     }
 
-    /// What is known of a literal or of a value of the event.
+    /// What is known about a literal or a value of the event.
     fn known_of(&self, expr: &Expr) -> Option<Known> {
         match &expr.kind {
             ExprKind::Const(value) => Some(Known::present(Ty::of_value(value))),

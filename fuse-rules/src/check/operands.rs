@@ -1,4 +1,4 @@
-//! What operators take: which values can meet, and what comes of it.
+//! The operands of operators: which values can be compared or computed with, and the result.
 
 use super::Checker;
 use super::expressions::{broken, truth};
@@ -27,7 +27,7 @@ impl Checker<'_> {
                 let other = if expr.span == left.0.span { right } else { left };
                 let null = known.kinds() == Kinds::NULL && other.1.kinds() != Kinds::NULL;
                 let fix = null.then(|| self.asked_for(op, &other.0, &other.1, span));
-                // What is to be written says more than how it is written in general.
+                // A suggestion for this value is more useful than a general one.
                 let help = problem.help.clone().filter(|_| fix.is_none());
                 return self.report(Diagnostic { help, ..problem }.maybe_fix(fix));
             }
@@ -50,7 +50,7 @@ impl Checker<'_> {
             return self.report(problem);
         }
         let fixed = |side: &(Expr, Known)| matches!(side.0.kind, ExprKind::Const(_));
-        // Two constants may well be compared: one may be a switch.
+        // Comparing two constants is fine: one of them may be a switch.
         let both_fixed = fixed(left) && fixed(right);
         if !op.is_order() && !left.1.ty.meets(&right.1.ty) && !both_fixed {
             return self.report(never_equal(left, right, span));
@@ -63,22 +63,22 @@ impl Checker<'_> {
         }
     }
 
-    /// Reports a value of several kinds that is compared with what has but one of them, or with what
-    /// is of several kinds itself.
+    /// Reports a value of several kinds that is compared with a value of only one of them, or with
+    /// a value that has several kinds, too.
     fn of_one_kind_with(&mut self, own: &Expr, known: &Known, other: &Ty, what: &str) -> bool {
         let kinds = other.kinds();
         let wanted = match () {
-            // What has no type is compared on trust.
+            // A value without a type may be compared with anything.
             () if other.is_any() => Kinds::ANY.minus(WHOLE),
             () if !several(kinds) => kinds,
-            // Where both are of several kinds, one has to be told first.
+            // If both have several kinds, one has to be tested first.
             () if several(known.kinds()) => single(known.kinds().and(kinds).minus(Kinds::NULL)),
             () => return false,
         };
         self.one_kind(own, known, wanted, what)
     }
 
-    /// A comparison with null as a question.
+    /// Replaces a comparison with null by a test.
     fn asked_for(&self, op: CompareOp, value: &Expr, known: &Known, span: Span) -> Fix {
         let nullable = known.ty.is_any() || known.ty.may_be_null();
         let test = match (op == CompareOp::Ne, nullable) {
@@ -88,13 +88,13 @@ impl Checker<'_> {
             (false, false) => "is missing",
         };
         let written = format!("{} {test}", self.text(value.span));
-        // A comparison with what is missing is unknown, and a question is not: below a `not` that
-        // makes a difference.
+        // A comparison with a missing value is unknown, while a test is true or false. Below a
+        // `not` this makes a difference.
         let there = known.lack == Lack::NEVER;
         Fix::new(format!("write `{written}`"), span, written).safe_if(op == CompareOp::Eq && there)
     }
 
-    /// Reports elements of a list that the item can never equal, and kinds that cannot be compared.
+    /// Reports elements of a list that the item never equals, and kinds that cannot be compared.
     pub(super) fn member(&mut self, item: &(Expr, Known), list: &(Expr, Known)) {
         let element = list.1.ty.element();
         let fixed = matches!(item.0.kind, ExprKind::Const(_));
@@ -155,8 +155,8 @@ impl Checker<'_> {
         }
     }
 
-    /// Reports a value of several kinds where only some of them can be used. Of what has no type
-    /// nothing is demanded, and null is like absence. Gives whether there was something to report.
+    /// Reports a value of several kinds if only some of them can be used. A value without a type is
+    /// not reported, and null counts as absence. Returns whether something was reported.
     pub(super) fn one_kind(
         &mut self,
         expr: &Expr,
@@ -196,8 +196,8 @@ impl Checker<'_> {
         true
     }
 
-    /// Reports an `is` that can never hold, or always does, by the type of the value. Whether a
-    /// value is there may be asked of any: senders change.
+    /// Reports an `is` that, by the type of the value, is never or always true. Tests for presence
+    /// are always allowed, because senders change.
     pub(super) fn possible(
         &mut self,
         test: IsTest,
@@ -262,7 +262,7 @@ impl Checker<'_> {
         let (left_kinds, right_kinds) = (left.1.kinds(), right.1.kinds());
         let result = arith_kinds(op, left_kinds, right_kinds);
         let lack = lack_of_operand(&left.0, &left.1).max(lack_of_operand(&right.0, &right.1));
-        // What could not be checked is reported already.
+        // A value that could not be checked is already reported.
         let unchecked = left_kinds == Kinds::ANY || right_kinds == Kinds::ANY;
         if result == Kinds::NOTHING && unchecked {
             return (broken(span).0.kind, Known::unchecked());
@@ -279,7 +279,7 @@ impl Checker<'_> {
                 problem = problem.help("join texts by interpolation: \"${a}-${b}\"");
             }
             self.report(problem);
-            // What cannot be computed is reported once.
+            // Report an impossible operation only once.
             return (broken(span).0.kind, Known::unchecked());
         }
         let what = format!("`{}`", op.as_str());
@@ -303,12 +303,12 @@ impl Checker<'_> {
     }
 }
 
-/// What an expression lacks where null is as good as absent.
+/// The absence of an expression, if null counts as absent.
 pub(super) fn lack_of(expr: &Expr, known: &Known) -> Lack {
     known.lack.clone().max(Lack::absent(null_of(expr, known)))
 }
 
-/// What an operand lacks: with null nothing can be computed, and no default helps.
+/// The absence of an operand: null cannot be computed with, and a default does not help.
 pub(super) fn lack_of_operand(expr: &Expr, known: &Known) -> Lack {
     known.lack.clone().max(Lack { unknown: null_of(expr, known), ..Lack::NEVER })
 }
@@ -322,7 +322,7 @@ fn null_of(expr: &Expr, known: &Known) -> Missing {
     }
 }
 
-/// The problem of an operand that nothing is compared with.
+/// The problem of an operand that can never be compared.
 fn never_compared(op: CompareOp, expr: &Expr, known: &Known) -> Option<Diagnostic> {
     let kinds = known.kinds();
     if kinds == Kinds::NULL {
@@ -369,7 +369,7 @@ fn never_equal(left: &(Expr, Known), right: &(Expr, Known), span: Span) -> Diagn
     never(value, &literal.1.ty, place)
 }
 
-/// The problem of a value that another never has.
+/// The problem of comparing a value with a literal that it never equals.
 fn never(value: &(Expr, Known), literal: &Ty, span: Span) -> Diagnostic {
     let name = Shown(&value.0);
     let near = literal.literal_strings().and_then(|mut all| {
@@ -382,25 +382,25 @@ fn never(value: &(Expr, Known), literal: &Ty, span: Span) -> Diagnostic {
         .maybe_help(near)
 }
 
-/// Whether all its numbers are whole.
+/// Whether all its numbers are whole numbers.
 fn is_whole(known: &Known) -> bool {
     let numbers = known.ty.clone().tested(IsTest::Float, true);
     !known.ty.is_any() && numbers.clone().tested(IsTest::Int, true) == numbers
 }
 
-/// Whether there is more than one kind, null aside.
+/// Whether there is more than one kind, not counting null.
 fn several(kinds: Kinds) -> bool {
     let kinds = kinds.minus(Kinds::NULL);
     kinds != single(kinds)
 }
 
-/// The first of some kinds.
+/// The first of these kinds.
 fn single(kinds: Kinds) -> Kinds {
     let first = Kinds::SINGLE.into_iter().find(|kind| kinds.meets(*kind));
     first.unwrap_or(Kinds::NOTHING)
 }
 
-/// The test that asks for a kind.
+/// The name of the test for a kind.
 pub(super) fn test_for(kinds: Kinds) -> Option<&'static str> {
     Some(match kinds {
         Kinds::STRING => "string",
@@ -412,7 +412,7 @@ pub(super) fn test_for(kinds: Kinds) -> Option<&'static str> {
     })
 }
 
-/// The kinds of a result, over all pairs of kinds that the operator takes.
+/// The kinds of a result, over all pairs of kinds that the operator accepts.
 pub(super) fn arith_kinds(op: ast::ArithOp, left: Kinds, right: Kinds) -> Kinds {
     const N: Kinds = Kinds::NUMBER;
     const D: Kinds = Kinds::DURATION;
@@ -430,7 +430,7 @@ pub(super) fn arith_kinds(op: ast::ArithOp, left: Kinds, right: Kinds) -> Kinds 
         .fold(Kinds::NOTHING, |kinds, (.., result)| kinds.or(*result))
 }
 
-/// The truth of a test of text.
+/// The result of a test of text.
 pub(super) fn text_truth(sides: &[(&Expr, &Known)]) -> Known {
     let lacks = sides.iter().map(|(expr, known)| lack_of(expr, known));
     truth(lacks.fold(Lack::NEVER, Lack::max))

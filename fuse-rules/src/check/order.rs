@@ -1,11 +1,11 @@
-//! In which order constants and named conditions are checked: each after those that it uses.
+//! The order in which constants and named conditions are checked: each after those that it uses.
 
 use super::Checker;
 use super::names::{Names, What};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::syntax::ast::{Block, Expr, ExprKind, FieldValue, Part, Text};
 
-/// A constant or a named condition, by its number among those of its sort.
+/// A constant or a named condition, by its kind and index.
 pub(super) type Definition = (What, usize);
 
 /// A definition and those that it uses.
@@ -13,14 +13,14 @@ pub(super) type Definition = (What, usize);
 pub(super) struct Ordered {
     pub(super) definition: Definition,
     pub(super) uses: Vec<Definition>,
-    /// It uses itself, by way of others or not, and has no meaning.
+    /// It uses itself, directly or indirectly, and is therefore invalid.
     pub(super) circular: bool,
 }
 
 /// A definition in the graph.
 struct Node<'a> {
     name: &'a Text,
-    /// What it uses, and where.
+    /// The nodes that it uses, and where.
     uses: Vec<(usize, &'a Text)>,
     state: State,
 }
@@ -33,7 +33,7 @@ enum State {
 }
 
 impl Checker<'_> {
-    /// All constants and conditions, each after those that it uses. A circle is a problem.
+    /// All constants and conditions, each after those that it uses. Reports cycles.
     pub(super) fn order(&mut self) -> Vec<Ordered> {
         let names = self.names;
         let consts = names.consts().iter().map(|declared| (&declared.name, &declared.value));
@@ -74,7 +74,7 @@ impl Checker<'_> {
         ordered.collect()
     }
 
-    /// Reports a circle, which its last definition closes.
+    /// Reports a cycle, at the definition that closes it.
     fn circle(&mut self, circle: &[&Node<'_>], first: Option<usize>) {
         let Some(last) = circle.last() else { return };
         let back = last.uses.iter().find(|(used, _)| Some(*used) == first);
@@ -99,12 +99,13 @@ impl Checker<'_> {
     }
 }
 
-/// The nodes in an order in which each stands after what it uses, and the circles among them.
+/// The nodes in topological order, and the cycles among them.
 fn sorted(nodes: &mut [Node<'_>]) -> (Vec<usize>, Vec<Vec<usize>>) {
     let mut order = Vec::new();
     let mut circles = Vec::new();
     for start in 0..nodes.len() {
-        // Depth first, without recursion: chains may be long. With each node its next use.
+        // Depth first without recursion, because chains may be long. The stack has each node with
+        // its next use.
         let mut way: Vec<(usize, usize)> = vec![(start, 0)];
         while let Some((at, next)) = way.pop() {
             let Some(node) = nodes.get_mut(at) else { continue };
@@ -131,7 +132,7 @@ fn sorted(nodes: &mut [Node<'_>]) -> (Vec<usize>, Vec<Vec<usize>>) {
     (order, circles)
 }
 
-/// The constants and conditions that an expression uses, each once, with the first place.
+/// The constants and conditions that an expression uses, each once, with its first occurrence.
 fn uses<'a>(names: &Names<'_>, expr: &'a Expr) -> Vec<(Definition, &'a Text)> {
     let mut found: Vec<(Definition, &Text)> = Vec::new();
     walk(expr, &mut Vec::new(), &mut |what, name| {
@@ -144,7 +145,7 @@ fn uses<'a>(names: &Names<'_>, expr: &'a Expr) -> Vec<(Definition, &'a Text)> {
     found
 }
 
-/// Calls `visit` with the first names of paths that nothing here binds, and with what is called.
+/// Calls `visit` with the first names of paths that are not bound here, and with called names.
 fn walk<'a>(expr: &'a Expr, bound: &mut Vec<&'a str>, visit: &mut impl FnMut(What, &'a Text)) {
     match &expr.kind {
         ExprKind::Path { root, .. } => {

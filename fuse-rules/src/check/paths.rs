@@ -1,4 +1,4 @@
-//! Paths: what they start with, and what is known of where they lead.
+//! Paths: resolves their roots, and follows their steps through the types.
 
 use std::sync::{Arc, LazyLock};
 
@@ -62,8 +62,8 @@ impl Checker<'_> {
         (Expr { kind: ExprKind::Path(path), span }, known)
     }
 
-    /// Follows steps from a value; `None` where one leads nowhere, which is reported. `base` names
-    /// the value before a step, and `from` is the number of the first.
+    /// Follows the steps from a value; `None` if one of them leads nowhere, which is reported.
+    /// `base` is the text of the value before a step, and `from` the index of the first step.
     pub(super) fn steps(
         &mut self,
         mut known: Known,
@@ -84,7 +84,7 @@ impl Checker<'_> {
         Some(known)
     }
 
-    /// Reports a part of the event where there is none.
+    /// Reports a path into the event where there is no event.
     fn no_event(&mut self, root: &Text, scope: &Scope) -> bool {
         let name = &root.text;
         let (message, help) = match &scope.place {
@@ -153,7 +153,7 @@ impl Checker<'_> {
     }
 }
 
-/// A use of `event`, a header or a parameter that can be told from the path alone.
+/// A misuse of `event`, a header or a parameter that is apparent from the path alone.
 fn misused(resolved: Root, root: &Text, segments: &[Segment], span: Span) -> Option<Diagnostic> {
     match (resolved, segments) {
         (Root::Event, [Segment::Key(key)]) if EVENT_FIELDS.contains(&key.as_str()) => None,
@@ -221,7 +221,7 @@ fn nowhere(step: &Step, from: &Known, base: &str, wrong: Wrong) -> Diagnostic {
             format!("a field that its type does not list is read as `{base}[{by_key}]`")
         }
     };
-    // A key in brackets has another span than its text.
+    // If the span of a key differs from its text, the key is in brackets.
     let bare = step.span.range().len() == key.len();
     let fix = near.filter(|_| bare).map(|near| Fix::new(help.clone(), step.span, near));
     problem(format!("`{base}` has no field `{key}`"))
@@ -237,14 +237,14 @@ pub(super) fn event_type() -> Ty {
             let ty = if name == "time" { Ty::format(Format::Timestamp) } else { Ty::string() };
             (Arc::from(name), Field { ty, optional: false })
         };
-        // `type` and `subject` are there where the sender says so, in the headers of CloudEvents.
+        // `type` and `subject` depend on the sender, because they are CloudEvents headers.
         let fields = ["id", "source", "name", "time"].into_iter().map(field).collect();
         Ty::record(Record { fields, rest: Rest::Each(Ty::string()) })
     });
     TYPE.clone()
 }
 
-/// The steps as they are evaluated.
+/// The steps in the form for evaluation.
 pub(super) fn segments(steps: &[Step]) -> Vec<Segment> {
     steps.iter().map(|step| step.segment.clone()).collect()
 }

@@ -1,4 +1,4 @@
-//! Tests of text: `matches` and `like` with their compiled patterns, and the plain ones.
+//! Tests of text: `matches` and `like` with compiled patterns, and plain tests.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::typed::{Expr, ExprKind, Pattern, TextOp};
 use crate::types::Known;
 use crate::value::{Kinds, Value};
 
-/// The compiled size of a pattern, in bytes: generous for people, too small for an attack.
+/// The maximum size of a compiled pattern. No reasonable pattern reaches it, but an attack would.
 const PATTERN_SIZE: usize = 1 << 20;
 
 impl Checker<'_> {
@@ -82,7 +82,7 @@ impl Checker<'_> {
 }
 
 impl Checker<'_> {
-    /// The text of a pattern: a literal, or a constant.
+    /// The text of a pattern, which is a literal or a constant.
     fn pattern(&mut self, op: TextOp, right: &ast::Expr, scope: &mut Scope) -> Option<String> {
         if let ast::ExprKind::String(text) = &right.kind {
             return Some(text.clone());
@@ -94,7 +94,7 @@ impl Checker<'_> {
         }
         match &expr.kind {
             ExprKind::Const(Value::String(text)) => return Some(text.clone().into_owned()),
-            // Its problem is reported where it is declared.
+            // The problem is reported at the declaration.
             ExprKind::Const(_) if known.kinds() == Kinds::ANY => {}
             _ => self.report(
                 Diagnostic::error(Code::E0306, right.span, format!("`{}` takes a literal pattern", op.as_str()))
@@ -109,7 +109,7 @@ impl Checker<'_> {
 /// A pattern that matches the whole text.
 fn compile(op: TextOp, source: &str) -> Result<regex::Regex, String> {
     let body = if op == TextOp::Like { glob(source) } else { source.to_owned() };
-    // Parsed on its own first: what is put around it may neither complete nor be undone by it.
+    // Parsed separately first, so that the pattern cannot interact with the group around it.
     let body = regex_syntax::parse(&body).map_err(|error| match error {
         regex_syntax::Error::Parse(error) => error.kind().to_string(),
         regex_syntax::Error::Translate(error) => error.kind().to_string(),
@@ -122,7 +122,7 @@ fn compile(op: TextOp, source: &str) -> Result<regex::Regex, String> {
         .map_err(|_| "it is too large once compiled".to_owned())
 }
 
-/// `*` is any text, `?` any one character, `\` takes the next character as it is.
+/// `*` matches any text, `?` any character; `\\` escapes the next character.
 fn glob(pattern: &str) -> String {
     let mut out = String::new();
     let mut chars = pattern.chars();

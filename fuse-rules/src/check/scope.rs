@@ -1,4 +1,4 @@
-//! What names mean at one place of the rules, and what the conditions before it tell of them.
+//! Scopes: what names refer to in an expression, and what earlier conditions imply about values.
 
 use std::sync::Arc;
 
@@ -9,30 +9,30 @@ use crate::syntax::ast::Text;
 use crate::typed::{Path, Root, Segment};
 use crate::types::{Known, Lack, Missing, Ty};
 
-/// A value of the event, however it is written.
+/// A value of the event, independent of how it is written.
 pub(super) type Key = (Root, Vec<Segment>);
 
-/// What an expression is a part of, which says what it may read.
+/// What an expression is part of, which determines what it may read.
 #[derive(Clone)]
 pub(super) enum Place {
     Rule,
     Const,
-    /// What a test sends or expects.
+    /// The events and expectations of a test.
     Test,
-    /// The body of a condition of this name.
+    /// The body of the condition of this name.
     Condition(String),
 }
 
-/// The names that paths may start with, and what is known of values.
+/// The names that paths may start with, and facts about values.
 pub(super) struct Scope {
-    /// What binders bind, outermost first.
+    /// The bindings of the binders, outermost first.
     pub(super) bound: Vec<Bound>,
     /// The type of the event's body.
     body: Ty,
     pub(super) place: Place,
-    /// What is known of values besides what their types say.
+    /// Facts about values that go beyond their types.
     facts: FxHashMap<Key, Known>,
-    /// The facts as they were before each change, for going back.
+    /// The previous facts before each change, to undo it.
     before: Vec<(Key, Option<Known>)>,
 }
 
@@ -43,7 +43,7 @@ pub(super) struct Bound {
     pub(super) element: Known,
 }
 
-/// How much was known at some time.
+/// A point in time to which the facts can be restored.
 #[derive(Clone, Copy)]
 pub(super) struct Mark(usize);
 
@@ -53,7 +53,7 @@ impl Scope {
         Self { body, ..Self::of(Place::Rule) }
     }
 
-    /// The scope of a place that sees no event.
+    /// A scope without an event.
     pub(super) fn of(place: Place) -> Self {
         Self {
             bound: Vec::new(),
@@ -73,7 +73,7 @@ impl Scope {
         Mark(self.before.len())
     }
 
-    /// Forgets what was learnt since.
+    /// Forgets the facts since this mark.
     pub(super) fn back_to(&mut self, mark: Mark) {
         while self.before.len() > mark.0
             && let Some((key, known)) = self.before.pop()
@@ -85,15 +85,15 @@ impl Scope {
         }
     }
 
-    /// What was learnt since, each value once.
+    /// The facts since this mark, one per value.
     pub(super) fn learnt_since(&self, mark: Mark) -> FxHashMap<Key, Known> {
         let changed = self.before.get(mark.0..).unwrap_or(&[]).iter();
         changed.filter_map(|(key, _)| Some((key.clone(), self.facts.get(key)?.clone()))).collect()
     }
 
-    /// Takes a fact in, and what it tells of the values around it.
+    /// Adds a fact, and what it implies for the values around it.
     pub(super) fn learn(&mut self, key: Key, known: Known) {
-        // What contradicts itself is reported where it stands; it would only be said again.
+        // A contradiction is reported where it occurs. Further facts would only repeat the report.
         let contradicts = known.ty.is_nothing() && known.lack.absent == Missing::Never;
         if contradicts || self.facts.get(&key) == Some(&known) {
             return;
@@ -112,7 +112,7 @@ impl Scope {
         self.before.push((key, before));
     }
 
-    /// What is known of a value. A field that no type lists counts as one of which nothing is.
+    /// What is known about a value. A field that its type does not list counts as missing.
     pub(super) fn known(&self, (root, segments): &Key) -> Known {
         let (from, mut known) = self.start(*root, segments);
         for (at, segment) in segments.iter().enumerate().skip(from) {
@@ -125,7 +125,7 @@ impl Scope {
         known
     }
 
-    /// The longest part of a path that something is known of, and what.
+    /// The longest prefix of a path with a known fact, and this fact.
     pub(super) fn start(&self, root: Root, segments: &[Segment]) -> (usize, Known) {
         if !self.facts.is_empty() {
             let mut key = (root, segments.to_vec());
@@ -150,7 +150,7 @@ impl Scope {
         (0, known)
     }
 
-    /// A fact, with what was learnt since of the value that it is a part of.
+    /// A fact, combined with later facts about the value that contains it.
     fn within_parent(&self, fact: &Known, (root, segments): &Key) -> Known {
         let mut known = fact.clone();
         if let Some((last, parent)) = segments.split_last()
@@ -179,7 +179,7 @@ impl Scope {
     }
 }
 
-/// The value that a path leads to.
+/// The value that a path refers to.
 pub(super) fn key(path: &Path) -> Key {
     (path.root, path.segments.clone())
 }

@@ -1,5 +1,5 @@
-//! Secrets: where they are kept is named in the rules, what they are is not. They stand in fields that
-//! take one and nowhere else, so that none is compared, joined to a text or logged.
+//! Secrets: rules name where a secret is stored, and never contain the secret. Secrets are only
+//! allowed in fields for secrets, so they cannot be compared, interpolated or logged.
 
 use super::Checker;
 use crate::diagnostic::{Code, Diagnostic};
@@ -9,7 +9,7 @@ use crate::syntax::ast::{self, Text};
 use crate::typed::{Expr, ExprKind};
 use crate::value::Value;
 
-/// What names a place of secrets, with what it takes.
+/// The functions that refer to a secret, with the names of their arguments.
 const PLACES: [(&str, &[&str]); 3] =
     [("secret", &["name", "key"]), ("env", &["name"]), ("file", &["path"])];
 
@@ -18,7 +18,7 @@ pub(super) fn is_place(name: &str) -> bool {
 }
 
 impl Checker<'_> {
-    /// The value of a field that takes a secret: where it is kept, as a record.
+    /// The value of a field for a secret: a record that says where the secret is stored.
     pub(super) fn secret(&mut self, value: &ast::Expr, key: &str) -> Expr {
         let span = value.span;
         let without = Expr { kind: ExprKind::Const(Value::Null), span };

@@ -1,4 +1,4 @@
-//! Sensors and rules: clauses, triggers, what is missing.
+//! Sensors and rules: clauses, triggers, and missing parts.
 
 use rustc_hash::FxHashMap;
 
@@ -13,9 +13,9 @@ use crate::typed::{self, Expr};
 use crate::types::Ty;
 use crate::value::Kinds;
 
-/// How many elements `each` takes where the rules do not say.
+/// The maximum number of elements of an `each` without `max`.
 const DEFAULT_MAX: usize = 1_000;
-/// How many elements `max` may allow.
+/// The largest number that `max` accepts.
 const MOST_ELEMENTS: u32 = 100_000;
 
 /// The clauses of a sensor or rule, checked.
@@ -66,7 +66,7 @@ impl Checker<'_> {
         }
     }
 
-    /// The type of what the sensor's event carries.
+    /// The type of the body of the sensor's event.
     fn event_of(&mut self, sensor: &ast::Sensor) -> Ty {
         let source = match self.names.source(&sensor.source) {
             Ok(source) => source,
@@ -235,7 +235,8 @@ impl Checker<'_> {
     }
 }
 
-/// A block that its kind refuses as a whole: at the first of its fields that the reason names.
+/// A block that the verifier of its kind rejects, reported at the first of its fields that the
+/// reason names.
 fn refused(kind: &Text, block: &ast::Block, why: &str) -> Diagnostic {
     let named = why.split('`').skip(1).step_by(2);
     let given = named

@@ -1,4 +1,5 @@
-//! Sources: their blocks against their kind's schema, their events, their addresses.
+//! Sources: checks their blocks against the schemas of their kinds, their events, and their
+//! addresses.
 
 use rustc_hash::FxHashMap;
 use serde_json::{Map, Value as Json};
@@ -13,7 +14,7 @@ use crate::syntax::ast::{self, Block, Text};
 use crate::typed::{self, Expr, ExprKind, MappedValue};
 use crate::types::Ty;
 
-/// A source's or event's fields: those with fixed values, and those that are expressions.
+/// The fields of a source or event: those with fixed values, and those with expressions.
 #[derive(Clone, Default)]
 struct Fields {
     fixed: Map<String, Json>,
@@ -48,7 +49,7 @@ impl Checker<'_> {
         let block = merged(&source.block, self.defaults_of(&source.kind.text));
         let bodies: Vec<_> =
             source.events.iter().map(|e| e.ty.as_ref().map(|ty| self.resolve(ty))).collect();
-        // What stands in the source is said of all its events.
+        // Fields of the source apply to all of its events.
         let any_body = bodies.iter().map(|body| body.clone().unwrap_or_else(Ty::any));
         let any_body = any_body.reduce(Ty::or).unwrap_or_else(Ty::any);
         let own = self.source_fields(&schema.source, &block, any_body);
@@ -99,7 +100,7 @@ impl Checker<'_> {
         typed
     }
 
-    /// Adds a field's default, or reports that it is missing.
+    /// Adds a field's default, or reports that the field is missing.
     fn complete(
         &mut self,
         field: &Field,
@@ -128,7 +129,7 @@ impl Checker<'_> {
         }
     }
 
-    /// The fields of a source's block that were given, each checked by its type.
+    /// The fields that a source's block contains, each checked against its type.
     fn source_fields(&mut self, schema: &Schema, block: &Block, body: Ty) -> Fields {
         let mut scope = Scope::of_event(body);
         let mut fields = Fields::default();
@@ -147,7 +148,8 @@ impl Checker<'_> {
             }
             match &expr.kind {
                 ExprKind::Const(value) => {
-                    // A value that its type refuses is reported already; it was given all the same.
+                    // A value that its type rejects is already reported; the field still counts as
+                    // given.
                     fields.fixed.insert(mapped.key, ty.accept(value).unwrap_or_default());
                 }
                 _ => {
@@ -159,7 +161,7 @@ impl Checker<'_> {
         fields
     }
 
-    /// No two events may arrive at one address.
+    /// Reports events with the same address.
     pub(super) fn addresses(&mut self, parsed: &[ParsedFile], sources: &[typed::Source]) {
         let mut taken: FxHashMap<(String, String), Span> = FxHashMap::default();
         let trees = parsed.iter().flat_map(|file| &file.tree.sources);

@@ -1,5 +1,6 @@
-//! Tests: their names resolved, their values computed, and what they expect held against what rules
-//! can do at all. Files of events are not read here: rules are loaded where these are not.
+//! Tests: resolves their names, computes their values, and checks their expectations against what
+//! the rules can do. It does not read event files, because rules may be loaded where these are not
+//! available.
 
 use std::collections::BTreeMap;
 
@@ -21,9 +22,9 @@ use crate::value::Value;
 pub(super) struct Rules<'r> {
     /// By full name.
     all: BTreeMap<&'r str, (&'r Sensor, &'r Rule)>,
-    /// The full names by the name alone.
+    /// The full names by short name.
     short: FxHashMap<&'r str, Vec<&'r str>>,
-    /// Whether no rule was lost to a fault, so that one which is not here does not exist.
+    /// Whether all rules were parsed. If so, a rule that is not listed does not exist.
     whole: bool,
 }
 
@@ -157,7 +158,7 @@ impl Checker<'_> {
         map.into_iter().map(|(key, value)| (key, text(value))).collect()
     }
 
-    /// The value of an expression that no event is needed for, as the JSON that is sent.
+    /// The value of an expression without an event, as the JSON to send.
     fn json_text(&mut self, expr: &ast::Expr) -> Option<String> {
         let value = self.fixed(expr)?;
         match value.to_json_text() {
@@ -264,7 +265,7 @@ impl Checker<'_> {
         })
     }
 
-    /// Reports an outcome that nothing in the rule leads to.
+    /// Reports an outcome that the rule can never have.
     fn possible_outcome(&mut self, outcome: Outcome, span: Span, rule: &Rule) {
         match outcome {
             Outcome::Gated if rule.requires.is_empty() => self.never(
@@ -286,8 +287,8 @@ impl Checker<'_> {
         self.report(problem.label("this never happens").help(help));
     }
 
-    /// The rule that a test means: by its full name, or by its own where one sensor that listens to
-    /// what was sent has it.
+    /// The rule that a test means: by its full name, or by its short name if exactly one sensor
+    /// that listens to the sent event has such a rule.
     fn rule_named<'r>(
         &mut self,
         name: &RuleRef,

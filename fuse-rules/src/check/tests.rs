@@ -1,4 +1,5 @@
-//! What the checker reports: for each code a case that raises it and a near miss that does not.
+//! The problems that the checker reports: for each code a case, and a similar one without a
+//! problem.
 
 mod definitions;
 mod files;
@@ -73,7 +74,7 @@ fn problems_of(files: &[(&str, &str)]) -> Option<Diagnostics> {
     Ruleset::load(&[files[0].0], &loader, &registry()).err()
 }
 
-/// The codes and places of all problems, in rules after the prelude.
+/// The codes and spans of all problems in rules after the prelude.
 fn codes(text: &str) -> Vec<String> {
     let whole = format!("{PRELUDE}{text}");
     let Some(problems) = problems_of(&[("test.rules", &whole)]) else {
@@ -98,7 +99,7 @@ fn flow(fields: &str) -> String {
     format!("sensor x on s.e {{ rule r {{ trigger flow {{ {fields} }} }} }}")
 }
 
-/// Rules, and what is reported of them: nothing for a near miss.
+/// Rules, and the problem that is reported; empty for a similar case without a problem.
 const CASES: &[(&str, &str)] = &[
     // Names.
     ("when bod.x == 1", "E0201 `bod`"),
@@ -200,7 +201,7 @@ const CASES: &[(&str, &str)] = &[
     ("each a in body.xs max 100000", ""),
 ];
 
-/// Fields of a trigger `flow`, and what is reported of them.
+/// Fields of a trigger `flow`, and the problem that is reported.
 const FIELDS: &[(&str, &str)] = &[
     ("namespace = \"n\", template = \"t\"", ""),
     ("namespace = \"n\", templte = \"t\", template = \"t\"", "E0401 `templte`"),
@@ -231,7 +232,7 @@ const FIELDS: &[(&str, &str)] = &[
     ("namespace = body.ns ?? \"n\", template = \"t\", retries? = body.r", ""),
 ];
 
-/// Whole declarations, and what is reported of them.
+/// Whole declarations, and the problem that is reported.
 const DECLARATIONS: &[(&str, &str)] = &[
     ("fuse f default off", "E0204 `f`"),
     ("fuse g default off", ""),

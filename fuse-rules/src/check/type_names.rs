@@ -1,5 +1,4 @@
-//! Declared types: every name resolved, each once, in an order in which what they are made of
-//! comes first.
+//! Declared types: resolves every name once, in dependency order.
 
 use std::sync::Arc;
 
@@ -16,19 +15,19 @@ use crate::types::BUILT_IN;
 use crate::types::{Field, Format, Record, Rest, Ty};
 use crate::value::Value;
 
-/// How much all types together may hold: fields, literals and alternatives, repeated where one type
-/// takes in the alternatives of another.
+/// The maximum size of all types together: fields, literals and alternatives. A type that includes
+/// the alternatives of another repeats them.
 const MOST: usize = 1_000_000;
 
-/// The declared types, as far as they are resolved.
+/// The declared types that are resolved so far.
 #[derive(Default)]
 pub(super) struct Types {
     resolved: FxHashMap<usize, Resolved>,
-    /// How much they hold.
+    /// Their total size.
     size: usize,
 }
 
-/// A type with how deep lists and maps nest in it.
+/// A type, and how deep its lists and maps nest.
 #[derive(Clone)]
 struct Resolved {
     ty: Ty,
@@ -53,7 +52,7 @@ impl Checker<'_> {
         let mut visited = vec![false; all.len()];
         let mut on_the_way = vec![false; all.len()];
         for start in 0..all.len() {
-            // Depth first without recursion: chains of types may be long.
+            // Depth first without recursion, because chains of types may be long.
             let mut way: Vec<(usize, Vec<(usize, Span)>)> = Vec::new();
             self.visit(start, &mut visited, &mut on_the_way, &mut way);
             while let Some((at, waiting)) = way.last_mut() {
@@ -99,7 +98,7 @@ impl Checker<'_> {
         way.push((at, made_of));
     }
 
-    /// The declared types that a type names.
+    /// The declared types that a type refers to.
     fn references(&self, ty: &ast::Type, found: &mut Vec<(usize, Span)>) {
         match &ty.kind {
             TypeKind::Name { module, name } => {
@@ -143,7 +142,7 @@ impl Checker<'_> {
         }
     }
 
-    /// A type that stands somewhere in the rules.
+    /// A type that is used in the rules.
     pub(super) fn resolve(&mut self, ty: &ast::Type) -> Ty {
         self.type_of(ty).ty
     }
@@ -185,7 +184,7 @@ impl Checker<'_> {
                 .label("too much")
                 .help("say `any` for what the rules do not read"),
         );
-        // Counted anew, so that one slip is one problem.
+        // Start again from zero, so that one mistake causes one problem.
         self.types.size = 0;
         Resolved::any()
     }
@@ -221,7 +220,7 @@ impl Checker<'_> {
             return Resolved::flat(ty);
         }
         match self.names.ty(module, name, span) {
-            // What stands in a circle is not resolved yet; that is reported.
+            // A type that is part of a cycle is not resolved yet; the cycle is reported.
             Ok(index) => self.types.resolved.get(&index).cloned().unwrap_or_else(Resolved::any),
             Err(problem) => {
                 self.report(*problem);
@@ -284,7 +283,7 @@ pub(super) fn unknown<'n>(
         .maybe_help(help.or_else(|| Some(format!("declare it with `type {name} = …`"))))
 }
 
-/// The name by which a type is declared: those of the standard library with their module.
+/// The name of a type's declaration; types of the standard library include their module.
 pub(super) fn qualified(module: Option<&str>, name: &str) -> String {
     module.map_or_else(|| name.to_owned(), |module| format!("{module}.{name}"))
 }

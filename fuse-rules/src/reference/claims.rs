@@ -1,6 +1,7 @@
-//! What the checker claims of each expression, held against what comes of it.
+//! Checks what the checker claims about each expression against its evaluation.
 //!
-//! Only what is reached is looked at: a part of an `and` counts where those before it are true.
+//! Only expressions that are evaluated count: a part of an `and` is checked if those before it are
+//! true.
 
 use super::{Env, World};
 use crate::event::Event;
@@ -10,7 +11,7 @@ use crate::typed::{Expr, ExprKind, Mapped, MappedValue, QuantifierKind, Rules, S
 use crate::types::{Known, Lack, Missing};
 use crate::value::Value;
 
-/// The claims that an event refutes, each in a sentence.
+/// The claims that an event refutes, each as a sentence.
 pub(crate) fn refuted(rules: &Rules, event: &Event<'_>) -> Vec<String> {
     let world = World::new(event, None);
     let mut looker = Looker { rules, found: Vec::new() };
@@ -100,7 +101,7 @@ impl Looker<'_> {
                 for item in if let Ok(Value::List(items)) = items { items } else { Vec::new() } {
                     let inner = env.with(item).unwrap();
                     self.look(body, &inner);
-                    // The first one ends it.
+                    // The first part that is not true ends the evaluation.
                     if *kind == QuantifierKind::First && inner.truth(body) != Ok(false) {
                         break;
                     }
@@ -112,7 +113,8 @@ impl Looker<'_> {
     }
 
     fn claim(&mut self, expr: &Expr, env: &Env<'_, '_>) {
-        // Parts of texts and what a negation is made of have no place of their own.
+        // Parts of texts, and operands of negations that the checker adds, have no span of their
+        // own.
         let Some(known) = self.known(expr) else { return };
         let value = match expr.is_condition() {
             true => env.truth(expr).map(Value::Bool),
@@ -123,7 +125,7 @@ impl Looker<'_> {
                 Some(mismatch) => mismatch.message("value"),
                 None => return,
             },
-            // A function may have no result for a value, whatever its type.
+            // A function may have no result for a value, even if its type is right.
             Err(Fault::Error(_)) => return,
             Err(Fault::Mismatch(_)) if known.lack != Lack::NEVER || self.trusts(expr) => return,
             Err(Fault::Unknown(_)) if known.lack.unknown != Missing::Never => return,
@@ -133,7 +135,7 @@ impl Looker<'_> {
         self.found.push(format!("`{}` is said to be {known:?}: {why}", Shown(expr)));
     }
 
-    /// Whether something of what nothing is known of is in the expression.
+    /// Whether the expression contains a value of unknown type.
     fn trusts(&self, expr: &Expr) -> bool {
         self.known(expr).is_some_and(|known| known.ty.is_any())
             || expr.children().into_iter().any(|child| self.trusts(child))
@@ -148,7 +150,7 @@ fn lacks(expr: &Expr, known: &Known) -> bool {
     }
 }
 
-/// Whether only the sender can know if it is there.
+/// Whether only the sender can know if it is present.
 fn is_open(known: &Known) -> bool {
     known.lack.absent.clone().max(known.lack.unknown.clone()) == Missing::Open
 }

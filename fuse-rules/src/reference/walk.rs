@@ -1,4 +1,4 @@
-//! Going through the elements of a rule, with the truth of its conditions at each.
+//! Iterates over the elements of a rule, and evaluates its conditions for each.
 
 use super::{Env, World};
 use crate::semantics::Verdict;
@@ -6,8 +6,8 @@ use crate::semantics::ops::{self, Fault, Truth, name};
 use crate::typed::{Each, Expr, Rule, Sensor};
 use crate::value::Value;
 
-/// The truth of a rule's conditions for each element, where there are some; those of its sensor alone
-/// where these do not hold.
+/// The truth of a rule's conditions for each of its elements, if there are any. If the sensor's
+/// conditions do not hold, the index path is that of the sensor's element.
 pub(crate) fn truths(sensor: &Sensor, rule: &Rule, world: &World<'_>) -> Vec<(Vec<u32>, Truth)> {
     let mut truths = Vec::new();
     conditions(sensor, rule, world, &mut |path, told| {
@@ -18,7 +18,8 @@ pub(crate) fn truths(sensor: &Sensor, rule: &Rule, world: &World<'_>) -> Vec<(Ve
     truths
 }
 
-/// Every element of the first list, of the list of each in the second, and so on, with its index path.
+/// Every element of the first list, of the second list inside each of those, and so on, with its
+/// index path.
 pub(crate) fn elements<'e>(world: &World<'e>, eachs: &[&Each]) -> Vec<(Vec<u32>, Vec<Value<'e>>)> {
     let mut found = vec![(Vec::new(), Vec::new())];
     for each in eachs {
@@ -36,16 +37,16 @@ pub(crate) fn elements<'e>(world: &World<'e>, eachs: &[&Each]) -> Vec<(Vec<u32>,
     found
 }
 
-/// The truth of one condition, where these elements are bound around it.
+/// The truth of one condition with these elements bound around it.
 pub(crate) fn truth<'e>(world: &World<'e>, elements: Vec<Value<'e>>, expr: &Expr) -> Truth {
     Env { world, elements }.truth(expr)
 }
 
-/// Takes the index path, and the truth of the conditions there or the verdict where there is no element.
+/// Gets the index path, and the truth of the conditions, or the verdict if there is no element.
 pub(super) type Told<'b> =
     &'b mut dyn FnMut(Option<&[u32]>, Result<(Truth, &Env<'_, '_>), Verdict>);
 
-/// Calls `told` for every element that a rule goes through, or once.
+/// Calls `told` for every element that a rule iterates over, or once if it has no `each`.
 pub(super) fn conditions(sensor: &Sensor, rule: &Rule, world: &World<'_>, told: Told<'_>) {
     for_each(world, sensor.each.as_ref(), &[], &mut |elements, path, fault| {
         if let Some(verdict) = fault {
@@ -76,11 +77,11 @@ pub(super) fn conditions(sensor: &Sensor, rule: &Rule, world: &World<'_>, told: 
     });
 }
 
-/// Takes the bound elements, the index path, and the verdict where there is no element.
+/// Gets the bound elements, the index path, and the verdict if there is no element.
 type PerElement<'b, 'e> = &'b mut dyn FnMut(&[Value<'e>], Option<&[u32]>, Option<Verdict>);
 
-/// Calls `body` for every element of an `each` (or once without one), or with the verdict where
-/// there is none to go through.
+/// Calls `body` for every element of an `each`, once if there is no `each`, or with the verdict if
+/// there are no elements.
 fn for_each<'e>(
     world: &World<'e>,
     each: Option<&Each>,

@@ -1,4 +1,4 @@
-//! Every module reads without problems and accepts what its sender sends.
+//! Every module checks without problems and accepts the events of its sender.
 
 use serde_json::{Value as Json, json};
 
@@ -75,7 +75,7 @@ fn types_accept_the_example_events() {
     }
 }
 
-/// What changes from sender to sender, and from event to event.
+/// Parts that differ between senders and events.
 #[test]
 fn types_accept_what_varies() {
     let with = |event: &str, pointer: &str, value: Json| {

@@ -1,4 +1,4 @@
-//! Whether a value is one of a type, and where it is not.
+//! Whether a value conforms to a type, and if not, where.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use crate::path::Segment;
 use crate::path::path_text;
 use crate::value::{Unheld, Value};
 
-/// Where a value is not of its type.
+/// The position at which a value does not conform to its type.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Mismatch {
     path: Vec<Segment>,
@@ -15,17 +15,17 @@ pub(crate) struct Mismatch {
 }
 
 impl Mismatch {
-    /// In a sentence; `root` names the value that was looked at.
+    /// As a sentence; `root` is the name of the value that was checked.
     pub(crate) fn message(&self, root: &str) -> String {
         format!("`{}` {}", path_text(root, &self.path), self.why)
     }
 }
 
-/// How many values are looked at: alternatives inside of alternatives multiply.
+/// The maximum number of values to check, because nested alternatives multiply.
 const MOST: usize = 1_000_000;
 
 impl Ty {
-    /// Where the value is not of this type; `None` where it is.
+    /// Where the value does not conform to this type; `None` if it conforms.
     pub(crate) fn mismatch(&self, value: &Value<'_>) -> Option<Mismatch> {
         let mut looker = Looker { path: Vec::new(), left: MOST };
         looker.look(self, value).err().map(|mismatch| *mismatch)
@@ -112,7 +112,7 @@ impl Looker {
         looked
     }
 
-    /// Whether one alternative takes it; else why the one does not that comes furthest.
+    /// Whether an alternative accepts it. If none does, the reason of the one that got furthest.
     fn any_of<T>(&mut self, all: &[T], mut look: impl FnMut(&mut Self, &T) -> Looked) -> Looked {
         let mut furthest: Option<(usize, Box<Mismatch>)> = None;
         for one in all {

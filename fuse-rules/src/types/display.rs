@@ -1,4 +1,4 @@
-//! Types as an author would write them, cut where they are long.
+//! Prints types as an author would write them, truncated if they are long.
 
 use std::fmt::{self, Write as _};
 use std::sync::Arc;
@@ -8,20 +8,20 @@ use crate::path::Segment;
 use crate::path::path_text;
 use crate::value::Kinds;
 
-/// How much of a type is shown: enough for a message.
+/// The maximum length of a printed type in a message.
 const MOST: usize = 100;
 
 impl fmt::Display for Ty {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut out = Text { text: String::new() };
-        // Ends early, with an error, where the text is long enough.
+        // Fails early when the text is long enough.
         let cut = out.ty(self).is_err();
         f.write_str(&out.text)?;
         f.write_str(if cut { "…" } else { "" })
     }
 }
 
-/// A text that takes no more than fits.
+/// A buffer with a maximum length.
 struct Text {
     text: String,
 }
@@ -98,7 +98,7 @@ impl Text {
     }
 }
 
-/// A path with one more key.
+/// A path with another key appended.
 pub(super) fn joined(base: &str, key: &str) -> Arc<str> {
     path_text(base, &[Segment::Key(key.to_owned())])
 }

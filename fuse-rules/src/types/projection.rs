@@ -1,4 +1,4 @@
-//! One step of a path: what is known of the field or element that it leads to.
+//! Projection: what is known about the field or element to which a step of a path leads.
 
 use std::sync::Arc;
 
@@ -9,15 +9,15 @@ use crate::value::Kinds;
 /// Why a step leads nowhere.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Wrong {
-    /// No map of the type has such a field; these it has.
+    /// No map of the type has such a field; it has these.
     NoField { known: Vec<Arc<str>>, open: bool },
-    /// It has no map at all, or no list.
+    /// It is not a map, or not a list.
     NothingInside,
 }
 
 impl Known {
-    /// What a step leads to. `base` names the value that it starts from; `quoted` tells a key that
-    /// need not be known from a field that must be.
+    /// The field or element to which a step leads. `base` is the text of the value that it starts
+    /// from; `quoted` is whether a key in brackets may be unlisted.
     pub(crate) fn step(
         &self,
         segment: &Segment,
@@ -36,7 +36,7 @@ impl Known {
             Segment::Key(_) => Kinds::MAP,
             Segment::Index(_) => Kinds::LIST,
         };
-        // Where it is something else, such as null, there is nothing inside of it.
+        // If the value is something else, such as null, it contains nothing.
         let elsewhere = match self.kinds().minus(leads) {
             Kinds::NOTHING => Missing::Never,
             _ => Missing::Declared(base()),

@@ -1,4 +1,4 @@
-//! Domains: the values that one place of an event may still have.
+//! Domains: the values that one variable may still have.
 
 mod automata;
 mod numbers;
@@ -12,7 +12,7 @@ pub(super) use strings::{Test, Texts};
 use crate::types::Ty;
 use crate::value::{Kinds, Unheld, Value};
 
-/// One value of a set, or that there surely is none, or neither.
+/// One value of a set, a proof that the set is empty, or neither.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Pick<T> {
     One(T),
@@ -20,7 +20,7 @@ pub(crate) enum Pick<T> {
     Unsure,
 }
 
-/// What a value can be besides a number or a text that can be held.
+/// The values other than representable numbers and texts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Bits(u16);
 
@@ -32,15 +32,15 @@ impl Bits {
     pub(crate) const FALSE: Self = Self(8);
     pub(crate) const LIST: Self = Self(16);
     pub(crate) const MAP: Self = Self(32);
-    /// A whole number that cannot be held.
+    /// A whole number that is too large to represent.
     pub(crate) const HUGE: Self = Self(64);
-    /// Another number that cannot be held.
+    /// Another number that cannot be represented.
     pub(crate) const FINE: Self = Self(128);
-    /// A string that no text can hold.
+    /// A string with a lone surrogate, which no text contains.
     pub(crate) const SURROGATE: Self = Self(256);
-    /// A time, duration or version, which no event has, but a computed element may be.
+    /// A time, duration or version, which only a computed element can be.
     pub(crate) const COMPUTED: Self = Self(512);
-    /// What an event can have.
+    /// The values that an event can have.
     pub(crate) const JSON: Self = Self(511);
     pub(crate) const ALL: Self = Self(1023);
 
@@ -61,7 +61,7 @@ impl Bits {
     }
 }
 
-/// A set of values, absence among them.
+/// A set of values, in which absence counts as a value.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Domain {
     pub(crate) bits: Bits,
@@ -70,17 +70,17 @@ pub(crate) struct Domain {
 }
 
 impl Domain {
-    /// Anything that an event can have at a place, and nothing.
+    /// Everything that an event can have, absence included.
     pub(crate) fn all() -> Self {
         Self { bits: Bits::JSON, numbers: Numbers::ALL, texts: Texts::all() }
     }
 
-    /// Only these, no number and no text.
+    /// Only these, without numbers and texts.
     pub(crate) fn bits(bits: Bits) -> Self {
         Self { bits, numbers: Numbers::NONE, texts: Texts::none() }
     }
 
-    /// All but these.
+    /// Everything else.
     pub(crate) fn without(bits: Bits) -> Self {
         Self { bits: bits.not(), numbers: Numbers::ALL, texts: Texts::all() }
     }
@@ -89,7 +89,7 @@ impl Domain {
         Self { bits: Bits::NONE, numbers: Numbers::NONE, texts }
     }
 
-    /// The values of these kinds that can be held.
+    /// The representable values of these kinds.
     pub(crate) fn of_kinds(kinds: Kinds) -> Self {
         let bits = [
             (Kinds::NULL, Bits::NULL),
@@ -109,7 +109,7 @@ impl Domain {
         all
     }
 
-    /// The values of a type, perhaps more.
+    /// A superset of the values of a type.
     pub(crate) fn of_type(ty: &Ty) -> Self {
         if ty.is_any() {
             return Self::without(Bits::ABSENT.or(Bits::COMPUTED));
@@ -150,7 +150,7 @@ impl Domain {
         }
     }
 
-    /// Whether it is seen at once that nothing is left.
+    /// Whether the set is obviously empty.
     pub(crate) fn is_none(&self) -> bool {
         self.bits == Bits::NONE && self.numbers.is_none() && self.texts.is_none()
     }
@@ -159,7 +159,7 @@ impl Domain {
         self.bits.meets(bits)
     }
 
-    /// Whether it has this value, `None` being that there is none.
+    /// Whether the set contains this value; `None` is absence.
     pub(crate) fn has(&self, value: Option<&Value<'_>>) -> bool {
         let bit = match value {
             None => Bits::ABSENT,

@@ -1,4 +1,4 @@
-//! Sets of texts: some, or all but some that also pass tests.
+//! Sets of texts: finite sets, or all texts that pass some tests except a finite set.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -8,17 +8,17 @@ use crate::typed::Pattern;
 use crate::types::{Format, Ty};
 use crate::value::Value;
 
-/// The text that is taken where any would do.
+/// The text that is used if any text will do.
 pub(crate) const ANY_TEXT: &str = "x";
 
-/// What is asked of a text.
+/// A test of a text.
 #[derive(Clone, Debug)]
 pub(crate) enum Test {
     Start(Arc<str>),
     End(Arc<str>),
     Inside(Arc<str>),
     Pattern(Arc<Pattern>),
-    /// Whether it is of a type that has formats; these are not regular.
+    /// Whether it has a format of this type. Formats are not regular.
     Type(Arc<Ty>),
 }
 
@@ -46,7 +46,7 @@ impl Test {
         }
     }
 
-    /// The texts that pass, as a pattern; `None` where they are not regular.
+    /// The texts that pass, as a pattern; `None` if they are not a regular language.
     pub(super) fn regex(&self) -> Option<String> {
         let any = "(?s:.*)";
         Some(match self {
@@ -59,11 +59,11 @@ impl Test {
     }
 }
 
-/// Some texts.
+/// A set of texts.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Texts {
     Only(Arc<BTreeSet<Arc<str>>>),
-    /// All but these, of those for which each test comes out as it says.
+    /// All texts with these test results, except these.
     But(Arc<BTreeSet<Arc<str>>>, Vec<(Test, bool)>),
 }
 
@@ -84,7 +84,7 @@ impl Texts {
         Self::But(Arc::new(texts.into_iter().collect()), Vec::new())
     }
 
-    /// Those of them for which the test comes out so.
+    /// The texts of this set that have this test result.
     pub(crate) fn tested(self, test: Test, passes: bool) -> Self {
         self.and(&Self::But(Arc::default(), vec![(test, passes)]))
     }
@@ -125,12 +125,12 @@ impl Texts {
         }
     }
 
-    /// Whether it is seen at once that it has none; `pick` looks closer.
+    /// Whether the set is obviously empty; `pick` decides it more precisely.
     pub(crate) fn is_none(&self) -> bool {
         matches!(self, Self::Only(some) if some.is_empty())
     }
 
-    /// One of them, as plain as there is one.
+    /// A text of the set, as simple as possible.
     pub(crate) fn pick(&self, automata: &mut Automata) -> Pick<Arc<str>> {
         let (but, tests) = match self {
             Self::Only(some) => {
@@ -142,7 +142,7 @@ impl Texts {
             return Pick::One(text.into());
         }
         if tests.is_empty() {
-            // One more than there are left out.
+            // One more than the number of excluded texts.
             let numbered = (1..=but.len() + 1).map(|n| format!("x{n}"));
             let found = numbered.into_iter().find(|text| !but.contains(text.as_str()));
             return found.map_or(Pick::Unsure, |text| Pick::One(text.into()));
@@ -155,7 +155,7 @@ impl Texts {
     }
 }
 
-/// Texts that may well pass.
+/// Texts that are likely to pass.
 fn guesses(tests: &[(Test, bool)]) -> Vec<String> {
     let (mut starts, mut insides, mut ends) = (vec![""], vec![""], vec![""]);
     let mut found = Vec::new();
@@ -187,7 +187,7 @@ fn guesses(tests: &[(Test, bool)]) -> Vec<String> {
         });
         found.extend(started);
     }
-    // Nothing at all is the least telling of texts.
+    // The empty text is the least informative one, so it comes last.
     found.retain(|text| !text.is_empty());
     found.extend([ANY_TEXT, "y", ""].map(str::to_owned));
     found

@@ -1,4 +1,4 @@
-//! Atoms as sets of values, against evaluation value by value; and the sets themselves.
+//! Compares atoms, as sets of values, with evaluation, and tests the sets themselves.
 
 use super::*;
 use crate::analysis::atom::{self, Atom};
@@ -104,7 +104,7 @@ fn an_atom_has_the_values_that_evaluation_says() {
     let mut compared = 0;
     for text in ATOMS {
         let Ok(ruleset) = parsed("", &[&format!("when {text}")]) else {
-            // What cannot be is refused where it is written.
+            // The checker rejects atoms that can never be true.
             assert!(text.contains("5m") || text.contains("[]"), "{text}");
             continue;
         };
@@ -128,7 +128,7 @@ fn an_atom_has_the_values_that_evaluation_says() {
     assert!(compared > 6_000, "{compared}");
 }
 
-/// A set of numbers, and whether each of these belongs.
+/// A set of numbers, and whether each of these numbers belongs to it.
 fn numbers(random: &mut Random, of: &[Number], depth: usize) -> (Numbers, Vec<bool>) {
     if depth > 0 {
         let (a, in_a) = numbers(random, of, depth - 1);

@@ -1,6 +1,6 @@
-//! Every claim held against evaluation, on events made for the rules and by them.
+//! Checks every claim against evaluation, with random events and with witnesses.
 //!
-//! `FUSE_TEST_PAIRS` says how many pairs of a rule and an event are compared.
+//! `FUSE_TEST_PAIRS` is the number of pairs of a rule and an event to compare.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ use crate::typed::{Each, Expr, ExprKind};
 use crate::value::Value;
 use crate::{Outcome, types::Ty};
 
-/// What is claimed of the rules of one set.
+/// The claims about the rules of one set.
 struct Claims<'r> {
     placed: Vec<Placed<'r>>,
     matching: Vec<Answer>,
@@ -52,7 +52,7 @@ impl<'r> Claims<'r> {
         self.matching.iter().chain(&self.failing).chain(pairs).filter_map(Answer::witness)
     }
 
-    /// Counts what was claimed.
+    /// Counts the claims.
     fn count(&self, counts: &mut BTreeMap<&'static str, usize>) {
         let mut add = |what: [&'static str; 4], answer: &Answer| {
             let at = match answer {
@@ -94,7 +94,7 @@ impl<'r> Claims<'r> {
         }
     }
 
-    /// Fails where an event shows a claim to be false.
+    /// Fails if an event refutes a claim.
     fn hold(&self, world: &World<'_>, is_typed: bool, told: &str) {
         let of = |answer: &Answer| match answer {
             Answer::Never(Events::Any) => true,
@@ -162,7 +162,7 @@ impl<'r> Claims<'r> {
     }
 }
 
-/// The parts that `and` joins; of those that `or` joins, the alternatives and their parts, too.
+/// The parts that `and` joins; for an `or`, also the alternatives and their parts.
 fn parts(when: &Expr) -> Vec<&Expr> {
     match &when.kind {
         ExprKind::And(inner) => inner.iter().flat_map(parts).collect(),
@@ -174,7 +174,7 @@ fn parts(when: &Expr) -> Vec<&Expr> {
     }
 }
 
-/// Whether the rule acts on the event at the element, by the plan.
+/// Whether the rule fires for the event and element, according to the plan.
 fn acts(ruleset: &Ruleset, of: Placed<'_>, witness: &Witness) -> bool {
     let acted = witness.event(("q", "e"), |event| {
         let decided = ruleset.plan().evaluate_all(event, &Fuses::default());
@@ -238,7 +238,7 @@ fn no_claim_is_false() {
     }
 }
 
-/// What an event is changed to matches, and is what its changes say.
+/// The changed event matches, and its changes describe it.
 fn changed(
     ruleset: &Ruleset,
     of: Placed<'_>,
@@ -268,11 +268,11 @@ fn changed(
     if ty.is_some_and(|ty| ty.mismatch(&Value::read_lenient(event.body())).is_none()) {
         assert_eq!(ty.and_then(|ty| ty.mismatch(&closest.event.body)), None, "{told}");
     }
-    // So is what little work finds.
+    // The same holds for the result of a small budget.
     if let Some(closest) = analysis.closest(*same, event, &Budget::new(1_000)) {
         assert!(acts(ruleset, of, &closest.event), "does not match: {closest:?}\n{told}");
     }
-    // Only what is told was changed.
+    // Only the listed values were changed.
     let before = Witness::from_event(event);
     let only_headers = closest.changes.iter().all(|c| !c.path.starts_with("body"));
     assert_eq!(closest.event.body == before.body, only_headers, "{closest:?}\n{told}");

@@ -1,10 +1,10 @@
-//! Events beside the changes that make rules match them.
+//! Events, and the changes that make rules match them.
 
 use super::*;
 use crate::eval::tests::event;
 use crate::reference::Budget;
 
-/// `clauses`, a body, and what is changed of it.
+/// `clauses`, a body, and its changes.
 fn changes(ty: &str, clauses: &str, body: &str) -> String {
     let clauses =
         if clauses.contains("when ") { clauses.to_owned() } else { format!("when {clauses}") };
@@ -76,7 +76,8 @@ fn the_smallest_change_is_found() {
     insta::assert_snapshot!(out);
 }
 
-/// Of a long list only the first elements are changed; what is so already of one behind them stays so.
+/// In a long list, only the first elements are changed. A later element that already matches is
+/// kept.
 #[test]
 fn what_holds_far_behind_in_a_list_is_left_as_it_is() {
     let body = format!(
@@ -95,7 +96,7 @@ fn what_holds_far_behind_in_a_list_is_left_as_it_is() {
     }
 }
 
-/// Of a long list that a rule goes through, those elements are made to match which nearly do.
+/// In a long list that a rule iterates over, the search chooses elements that almost match.
 #[test]
 fn the_nearest_elements_of_a_long_list_are_looked_at() {
     let far = "{\"m\":[{}]},".repeat(20);
@@ -107,7 +108,8 @@ fn the_nearest_elements_of_a_long_list_are_looked_at() {
     insta::assert_snapshot!(told(&filtered), @"body.l[20].d: nothing -> 4");
 }
 
-/// The event costs nothing as it is; changed, its pairs are looked at, and each copy of a list counts.
+/// The original event is cheap. After the change, its pairs are evaluated, and each copy of a list
+/// counts.
 #[test]
 fn an_event_that_asks_for_endless_work_once_it_is_changed_does_not_get_it() {
     let long = vec!["[1,2,3]"; 3_000].join(",");
@@ -133,6 +135,6 @@ fn what_is_of_its_type_stays_so() {
     let told = |clauses, body| changes(ty, clauses, body);
     insta::assert_snapshot!(told("body.n > 3", r#"{"kind":"a","n":1}"#), @"body.n: 1 -> 4");
     insta::assert_snapshot!(told("body.o.x == 3", r#"{"kind":"b","s":"t"}"#), @r#"body.o: nothing -> {"x":3,"y":"x"}"#);
-    // Two more would have to change, which is not found.
+    // This would need two more changes, which the search does not find.
     insta::assert_snapshot!(told("body.s == \"u\"", r#"{"kind":"a","n":1}"#), @"unknown");
 }

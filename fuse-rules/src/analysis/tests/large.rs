@@ -1,6 +1,6 @@
-//! Many rules: what asking about all of them takes grows with their number.
+//! Many rules: the time to analyze all of them is linear in their number.
 //!
-//! `FUSE_TEST_RULES` says how many there are; ten thousand take seconds in a release build.
+//! `FUSE_TEST_RULES` is the number of rules; ten thousand take seconds in a release build.
 
 use std::fmt::Write as _;
 use std::time::Instant;
@@ -8,7 +8,7 @@ use std::time::Instant;
 use super::*;
 use crate::eval::tests::load;
 
-/// Rules as people write them: an equality or two each, some alternatives, some patterns.
+/// Typical rules: one or two equalities each, some alternatives, some patterns.
 fn rules(count: usize) -> String {
     let mut text = "source q queue { event e : { alerts: list<{ status: \"firing\" | \"resolved\",
         labels: map<string>, startsAt: timestamp, ... }>, n?: int, ... } }\n"

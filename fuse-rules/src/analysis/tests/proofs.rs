@@ -1,4 +1,4 @@
-//! What is proven of values, held against evaluation as the claims are.
+//! Checks proofs about values against evaluation, like the other claims.
 
 use std::collections::BTreeMap;
 
@@ -9,20 +9,20 @@ use crate::semantics::ops::{Fault, Truth};
 use crate::typed::{Expr, ExprKind, IsTest, Path, QuantifierKind, TextOp};
 use crate::value::Value;
 
-/// What is proven of the values that the conditions of one rule read.
+/// The proofs about the values that the conditions of one rule read.
 pub(super) struct Proofs<'r> {
     of: Placed<'r>,
-    /// These are there where the rule matches.
+    /// These are present when the rule matches.
     there: Vec<&'r Expr>,
-    /// One of each two is there, the first one not null.
+    /// One of each two is present, and the first is not null.
     either: Vec<[&'r Expr; 2]>,
-    /// These are there and not null.
+    /// These are present and not null.
     values: Vec<&'r Expr>,
-    /// These, where they are lists, have an element.
+    /// These have an element if they are lists.
     filled: Vec<&'r Expr>,
-    /// These, where they are texts, say nothing to a shell.
+    /// These contain no shell metacharacters if they are texts.
     plain: Vec<&'r Expr>,
-    /// These conditions have their values where the ones before them are true.
+    /// These conditions are defined when the ones before them are true.
     decided: Vec<(Inside<'r>, Vec<Inside<'r>>)>,
 }
 
@@ -56,7 +56,7 @@ impl<'r> Proofs<'r> {
         }
     }
 
-    /// Counts what was proven.
+    /// Counts the proofs.
     pub(super) fn count(&self, counts: &mut BTreeMap<&'static str, usize>) {
         for (what, all) in [
             ("value there", self.there.len()),
@@ -70,7 +70,7 @@ impl<'r> Proofs<'r> {
         }
     }
 
-    /// Fails where an event shows a proof to be false.
+    /// Fails if an event refutes a proof.
     pub(super) fn hold(&self, world: &World<'_>, told: &str) {
         let matching = query::matches(self.of, world);
         let eachs = self.of.eachs();
@@ -120,7 +120,7 @@ impl<'r> Proofs<'r> {
     }
 }
 
-/// The paths in an expression that are no matter of what a quantifier goes through.
+/// The paths in an expression that do not depend on the elements of a quantifier.
 fn read<'r>(expr: &'r Expr, found: &mut Vec<(&'r Expr, &'r Path)>) {
     match &expr.kind {
         ExprKind::Path(path) => found.push((expr, path)),

@@ -1,4 +1,4 @@
-//! Conditions with the events that meet them and those that do not.
+//! Conditions, with events that meet them and events that do not.
 
 use super::*;
 
@@ -191,7 +191,7 @@ fn of_two_rules() {
         ("each x in body.l when x.a == 1", "each y in body.m when y.a == 1"),
         ("each x in body.l when x.a == 1 and body.c == 1", "when body.c == 1"),
         ("each x in body.l max 5 when x.a == 1", "each x in body.l max 3 when x.a == 1"),
-        // What a quantifier binds is not the element of the other rule.
+        // The element of a quantifier is not the element of the other rule.
         ("each x in body.l when x.a == 1", "when all(q in body.l: q.a != 2)"),
         ("each x in body.l when x.a == 1", "when any(q in body.l: q.a == 1)"),
         ("when lower(body.a) == \"x\" and body.b == 1", "when lower(body.a) == \"x\""),

@@ -1,8 +1,8 @@
-//! Constants and named conditions: what is reported of them, and what is not.
+//! Constants and named conditions: which problems are reported, and which are not.
 
 use super::{check, codes, report};
 
-/// Declarations, and what is reported of them: nothing for a near miss.
+/// Declarations, and the problem that is reported; empty for a similar case without a problem.
 const CASES: &[(&str, &str)] = &[
     // Constants.
     ("const a = 1", ""),
@@ -49,7 +49,7 @@ const CASES: &[(&str, &str)] = &[
     ("condition c(p) = p\ncondition c(q) = q", "E0204 `c`"),
 ];
 
-/// Clauses with these declarations at hand.
+/// Clauses that use these declarations.
 const GIVEN: &str = "
 const critical = [\"critical\", \"page\"]
 const name = r\"v[0-9]+\"
@@ -84,7 +84,7 @@ const CLAUSES: &[(&str, &str)] = &[
     ("when is-prod(body.env) ?? true", "E0304 `is-prod(body.env)`"),
     ("when is-prod(body.env) is missing", "E0304 `is-prod(body.env)`"),
     ("when is-prod == 1", "E0201 `is-prod`"),
-    // What is broken is reported where it is declared.
+    // An invalid constant is reported at its declaration.
     ("when body.x == broken or body.x matches broken or bad(body.x)", ""),
 ];
 
@@ -203,7 +203,8 @@ fn the_words_of_problems() {
     }
 }
 
-/// Definitions that double each other, and chains of them, end in a problem and not in a crash.
+/// Definitions that double each other, and long chains of definitions, are reported and do not
+/// crash.
 #[test]
 fn what_grows_is_bounded() {
     let doubled = |one: &dyn Fn(usize) -> String, last: &str| {

@@ -1,4 +1,4 @@
-//! Problems of several files: what is seen where, what cannot be read, what stands twice.
+//! Problems across files: visibility, unreadable files, and duplicates.
 
 use std::collections::BTreeMap;
 

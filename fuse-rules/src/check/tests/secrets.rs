@@ -1,4 +1,4 @@
-//! Secrets, which stand in fields that take one and nowhere else.
+//! Secrets, which are only allowed in fields for secrets.
 
 use super::codes;
 use crate::schema::{Field, FieldType, Registry, Schema, SourceSchema};

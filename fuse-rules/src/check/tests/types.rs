@@ -1,9 +1,9 @@
-//! What declared types find: unknown fields, values that never are, what may be missing, what has
-//! to be asked first.
+//! Problems that declared types reveal: unknown fields, impossible values, missing values, and
+//! values that must be tested first.
 
 use super::{check, codes};
 
-/// An event of many types, and a rule over it.
+/// An event with many types, and a rule for it.
 fn typed(when: &str) -> String {
     rule(&format!("when {when}"), "trigger note {}")
 }
@@ -60,7 +60,7 @@ const CASES: &[(&str, &str)] = &[
     ("filter(u in body.users: u.name == \"x\")[0].nam == \"y\"", "E0203 `nam`"),
     ("first(u in body.users: u.name == \"x\").mail == \"y\"", ""),
     ("map(u in body.users: u.name)[0].x == \"y\"", "E0203 `x`"),
-    // What it never is.
+    // Impossible values.
     ("body.status == \"fireing\"", "E0311 `\"fireing\"`"),
     ("\"fireing\" == body.status", "E0311 `\"fireing\"`"),
     ("body.status != \"fireing\"", "E0311 `\"fireing\"`"),
@@ -117,7 +117,7 @@ const CASES: &[(&str, &str)] = &[
     ("age(body.replicas) > 1m", "E0313 `body.replicas`"),
     ("weekday(body.at, \"UTC\") in [\"sat\", \"sunday\"]", "E0311 `[\"sat\", \"sunday\"]`"),
     ("weekday(body.at, \"UTC\") in [\"sat\", \"sun\"]", ""),
-    // What conditions tell.
+    // Narrowing by conditions.
     ("body.shape.kind == \"circle\" and body.shape.radius > 1", ""),
     ("body.shape.kind == \"circle\" and body.shape.side > 1", "E0203 `side`"),
     ("body.size.of is present and body.size.kind == \"a\" and body.size.of > 1", ""),
@@ -129,7 +129,7 @@ const CASES: &[(&str, &str)] = &[
         "",
     ),
     ("body.shape.kind == \"circle\" or body.shape.side > 1", ""),
-    // One that is unknown is not true either.
+    // An unknown condition is not true either.
     ("body.note == \"x\" or body.note is null", ""),
     ("body.note matches \"x\" or body.note is null or body.note is missing", ""),
     ("body.was.kind == \"circle\" or body.was.radius is missing", ""),
