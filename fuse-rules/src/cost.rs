@@ -87,13 +87,13 @@ fn problems(rules: &Rules, most: u64) -> Vec<Diagnostic> {
     let dear = all(rules).filter(|(_, parts)| parts.sum() > most);
     dear.map(|(rule, parts)| {
         let message = format!(
-            "rule `{}` could look at {} values of one event, more than the {} that are allowed",
+            "rule `{}` could examine {} values of one event; the limit is {}",
             rule.name,
             with_commas(parts.sum()),
             with_commas(most)
         );
         let mut problem = Diagnostic::error(Code::E0509, rule.span, message)
-            .label("too dear")
+            .label("too expensive")
             .help("lower the `max` of its `each`, nest fewer quantifiers, or raise `max_cost` of `[rules]` in fuse.toml");
         if let Some((cost, span)) = parts.dearest() {
             problem = problem.related(span, format!("{} of them here", with_commas(cost)));
@@ -285,7 +285,7 @@ mod tests {
         assert!(ruleset.within_cost(3_003_000).is_err());
         assert!(ruleset.within_cost(3_003_001).is_ok());
         insta::assert_snapshot!(ruleset.within_cost(1_000_000).unwrap_err(), @"
-        error[E0509]: rule `s/dear` could look at 3,003,001 values of one event, more than the 1,000,000 that are allowed
+        error[E0509]: rule `s/dear` could examine 3,003,001 values of one event; the limit is 1,000,000
          --> test.rules:7:7
           |
         7 |  rule dear { when a.x == 1 and has(a.l, body.n)

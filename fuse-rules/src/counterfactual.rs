@@ -131,7 +131,7 @@ impl Ruleset {
     /// let event = Event::new("q", "e", br#"{"severity": 2}"#)?;
     ///
     /// let closest = ruleset.closest(&event, "s/r").unwrap();
-    /// assert_eq!(closest.changes[0].to_string(), "`body.severity` were 4 and not 2");
+    /// assert_eq!(closest.changes[0].to_string(), "`body.severity` were 4 instead of 2");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn closest(&self, event: &Event<'_>, rule: &str) -> Option<Counterfactual> {
@@ -158,7 +158,7 @@ impl Ruleset {
     /// let explanation = ruleset.plan().explain(&event, &Fuses::default());
     /// let would_match = ruleset.would_match(&event, &explanation.decisions);
     /// assert_eq!(would_match.rules.len(), 1);
-    /// assert_eq!(would_match.rules["s/night"].changes[0].to_string(), "`body.hour` were 5 and not 9");
+    /// assert_eq!(would_match.rules["s/night"].changes[0].to_string(), "`body.hour` were 5 instead of 9");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn would_match(&self, event: &Event<'_>, decisions: &[Explained]) -> WouldMatch {
@@ -263,7 +263,7 @@ mod tests {
             let closest = ruleset.closest(&event, rule)?;
             Some(closest.changes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))
         };
-        assert_eq!(changes("s/a").unwrap(), "`body.a` were 1 and not 2");
+        assert_eq!(changes("s/a").unwrap(), "`body.a` were 1 instead of 2");
         assert_eq!(changes("s/b").unwrap(), "`body.b` were 123456789012345678901234567891");
         assert_eq!(changes("t/c"), None);
         assert_eq!(changes("s/none"), None);

@@ -121,7 +121,7 @@ impl Checker<'_> {
                     Diagnostic::error(
                         Code::E0409,
                         field.key.span,
-                        format!("`{}` may not be left out", spec.name),
+                        format!("`{}` cannot be left out", spec.name),
                     )
                     .label("`?` leaves it out when the value is missing")
                     .help("remove the `?`, or give a default with `?? \"…\"`")
@@ -173,9 +173,9 @@ impl Checker<'_> {
                     Diagnostic::error(
                         Code::E0409,
                         only.key.span,
-                        format!("`{}` may not be left out", only.key.text),
+                        format!("`{}` cannot be left out", only.key.text),
                     )
-                    .label("nothing else stands in for it")
+                    .label("no other field replaces it")
                     .help("remove the `?`, or give a default with `?? \"…\"`")
                     .maybe_fix(self.without_mark(&only.key)),
                 ),
@@ -188,7 +188,7 @@ impl Checker<'_> {
                             first.key.text, second.key.text
                         ),
                     )
-                    .label("this one or the other")
+                    .label("only one of the two is allowed")
                     .related(first.key.span, "the other")
                     .help("remove one of them"),
                 ),
@@ -325,7 +325,7 @@ impl Checker<'_> {
         {
             let code = if value.kind().meets(ty.kinds()) { Code::E0406 } else { Code::E0403 };
             let problem = Diagnostic::error(code, expr.span, format!("`{key}` {why}"));
-            self.report(problem.label("not taken"));
+            self.report(problem.label("not accepted"));
         }
     }
 }
@@ -361,7 +361,7 @@ impl Checker<'_> {
             ExprKind::Path(own) if own.text == *path && known.ty.may_be_null() => test_for(kinds),
             _ => None,
         };
-        let ask = format!("ask first: `when {path} is {}`", test.unwrap_or("present"));
+        let ask = format!("test it first: `when {path} is {}`", test.unwrap_or("present"));
         let help = match ty {
             _ if unknown => ask,
             Some(_) => format!(

@@ -68,7 +68,7 @@ impl Checker<'_> {
                     Diagnostic::error(
                         Code::E0303,
                         argument.span,
-                        format!("`{param}` of `{signature}` is {wanted}"),
+                        format!("`{param}` of `{signature}` must be {wanted}"),
                     )
                     .label(format!("this is {kinds}")),
                 );
@@ -96,7 +96,9 @@ impl Checker<'_> {
             }
             Some(Err(why)) => {
                 let why = ops::no_result(function, &arguments, &why);
-                self.report(Diagnostic::error(Code::E0303, span, why).label("whatever the event"));
+                self.report(
+                    Diagnostic::error(Code::E0303, span, why).label("fails for every event"),
+                );
                 broken(span)
             }
             None => {
@@ -123,15 +125,15 @@ impl Checker<'_> {
         }
         if !kinds.within(wanted) || alike && !Kinds::SINGLE.contains(&kinds) {
             let name = function.name;
-            let what = if alike { " of one kind" } else { "" };
+            let what = if alike { ", all of one kind" } else { "" };
             self.report(
                 Diagnostic::error(
                     Code::E0303,
                     list.span,
-                    format!("the elements for `{name}` are each {wanted}{what}"),
+                    format!("each element for `{name}` must be {wanted}{what}"),
                 )
                 .label(format!("these are {}", element.ty))
-                .help(format!("make them so first: `{name}(map(x in {}: …))`", Shown(list))),
+                .help(format!("convert them first: `{name}(map(x in {}: …))`", Shown(list))),
             );
         }
         match wanted.meets(Kinds::NULL) {

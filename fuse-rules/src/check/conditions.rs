@@ -127,11 +127,11 @@ impl Checker<'_> {
                 Diagnostic::error(
                     Code::E0216,
                     span,
-                    "all calls of conditions together are too large once written out",
+                    "the calls of conditions are too large in total",
                 )
-                .label(format!("from here on more than {LARGEST_OF_ALL} parts"))
+                .label(format!("from here on, more than {LARGEST_OF_ALL} parts"))
                 .help(
-                    "call large conditions less often: in the sensor and not in each of its rules",
+                    "call large conditions less often, for example in the sensor instead of in each of its rules",
                 ),
             );
             return Some(without);
@@ -146,10 +146,13 @@ impl Checker<'_> {
             Diagnostic::error(
                 Code::E0216,
                 span,
-                format!("condition `{}` is too large once what it uses is written out", name.text),
+                format!(
+                    "condition `{}` is too large once the conditions that it uses are inlined",
+                    name.text
+                ),
             )
-            .label(format!("more than {LARGEST} parts, or more than {DEEPEST} deep"))
-            .help("use fewer conditions in it, or each of them less often"),
+            .label(format!("more than {LARGEST} parts, or nested more than {DEEPEST} deep"))
+            .help("use fewer conditions in it, or use each of them less often"),
         );
     }
 
@@ -183,7 +186,7 @@ fn unfit_argument(
     argument: &Expr,
     known: &Known,
 ) -> Diagnostic {
-    let message = format!("`{}` of `{}` is {wanted}", parameter.name.text, signature(declared));
+    let message = format!("`{}` of `{}` must be {wanted}", parameter.name.text, signature(declared));
     Diagnostic::error(Code::E0303, argument.span, message)
         .label(format!("this is {}", known.ty))
         .related(parameter.name.span, "declared here")

@@ -59,7 +59,9 @@ impl Checker<'_> {
                         declared.name.span,
                         format!("constant `{name}` is too large"),
                     )
-                    .label(format!("more than {LARGEST} values, or more than {DEEPEST} deep"))
+                    .label(format!(
+                        "more than {LARGEST} values, or nested more than {DEEPEST} deep"
+                    ))
                     .help("split it, or leave out what is not needed"),
                 );
                 None
@@ -107,10 +109,10 @@ impl Checker<'_> {
                 format!("constant `{}` has no element {index}", root.text),
                 Some(format!("it has {}, counted from 0", list.len())),
             ),
-            _ => (format!("nothing is inside of {}", at.kind()), None),
+            _ => (format!("{} has no fields or elements", at.kind()), None),
         };
         let problem = Diagnostic::error(Code::E0212, step.span, message);
-        self.report(problem.label("leads nowhere").maybe_help(help));
+        self.report(problem.label("does not exist").maybe_help(help));
     }
 }
 

@@ -67,10 +67,10 @@ impl Checker<'_> {
                     Diagnostic::error(
                         Code::E0603,
                         field.key.span,
-                        format!("rule `{}` gives no `{key}` here", rule.name),
+                        format!("rule `{}` does not set `{key}`", rule.name),
                     )
-                    .label("never given")
-                    .suggest(&field.key, known, "it gives"),
+                    .label("never set")
+                    .suggest(&field.key, known, "it sets"),
                 );
                 continue;
             }

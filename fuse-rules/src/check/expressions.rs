@@ -27,15 +27,15 @@ impl Checker<'_> {
             if path.root == Root::Body && path.segments.is_empty());
         if whole && known.kinds().meets(Kinds::BOOL) {
             self.report(
-                Diagnostic::error(Code::E0302, expr.span, "a condition is true or false")
+                Diagnostic::error(Code::E0302, expr.span, "a condition must be true or false")
                     .label("this is the whole body")
                     .help("compare a field of it, as in `body.action == \"closed\"`"),
             );
         } else if !known.kinds().meets(Kinds::BOOL) && !known.ty.is_nothing() {
             self.report(
-                Diagnostic::error(Code::E0302, expr.span, "a condition is true or false")
+                Diagnostic::error(Code::E0302, expr.span, "a condition must be true or false")
                     .label(format!("this is {}", known.kinds()))
-                    .help("compare it with something, or ask `is present`"),
+                    .help("compare it with something, or test it with `is present`"),
             );
         } else {
             self.one_kind(&typed, &known, Kinds::BOOL, "a condition");
@@ -61,7 +61,7 @@ impl Checker<'_> {
         let (typed, known) = self.expr(expr, scope);
         if !known.kinds().meets(Kinds::LIST) && !known.ty.is_nothing() {
             self.report(
-                Diagnostic::error(Code::E0310, expr.span, format!("`{what}` goes through a list"))
+                Diagnostic::error(Code::E0310, expr.span, format!("`{what}` iterates over a list"))
                     .label(format!("this is {}", known.kinds())),
             );
             return (typed, Known::unchecked());
@@ -185,7 +185,7 @@ impl Checker<'_> {
                 self.no_absence(
                     &value,
                     "is never missing",
-                    "ask it of the value inside: `x is missing`",
+                    "test the value inside: `x is missing`",
                 );
                 let Some(test) = is_test(&kind.text) else { return broken(span) };
                 self.possible(test, *negated, &value, &known, span);
@@ -300,7 +300,7 @@ impl Checker<'_> {
             };
             self.report(
                 Diagnostic::error(Code::E0304, expr.span, format!("{subject} {what}"))
-                    .label("known or unknown, but never missing")
+                    .label("it may be unknown, but it is never missing")
                     .help(help),
             );
         }
@@ -324,9 +324,13 @@ impl Checker<'_> {
                     let (expr, known) = self.expr(expr, scope);
                     if !known.kinds().meets(Kinds::SCALAR) && !known.ty.is_nothing() {
                         self.report(
-                            Diagnostic::error(Code::E0301, expr.span, "`${…}` takes one value")
-                                .label(format!("this is {}", known.kinds()))
-                                .help("write `json(…)` or `join(…)` to make text of it"),
+                            Diagnostic::error(
+                                Code::E0301,
+                                expr.span,
+                                "`${…}` takes a single value",
+                            )
+                            .label(format!("this is {}", known.kinds()))
+                            .help("write `json(…)` or `join(…)` to convert it to text"),
                         );
                     } else {
                         self.one_kind(&expr, &known, Kinds::SCALAR, "`${…}`");

@@ -51,8 +51,8 @@ impl Checker<'_> {
     /// Replaces the name of a file by its text.
     pub(super) fn include(&mut self, expr: Expr, key: &str) -> Expr {
         let ExprKind::Const(Value::String(used)) = &expr.kind else {
-            let problem = format!("`{key}` takes the name of a file, in quotes");
-            self.error(Code::E0405, expr.span, problem, "this is no literal");
+            let problem = format!("`{key}` must be the name of a file, in quotes");
+            self.error(Code::E0405, expr.span, problem, "this is not a literal");
             return expr;
         };
         // The name is relative to the file that contains the expression, which may be that of the
@@ -68,8 +68,8 @@ impl Checker<'_> {
                         expr.span,
                         format!("`{name}` cannot be read: {why}"),
                     )
-                    .label("taken in here")
-                    .help("a file is named relative to the rules that take it in"),
+                    .label("included here")
+                    .help("the name of a file is relative to the rules file that includes it"),
                 );
                 expr
             }

@@ -255,12 +255,10 @@ impl<'a> Names<'a> {
         let mut known: Vec<&str> = known.collect();
         known.sort_unstable();
         let kind = what.as_str();
-        let help =
-            suggest::help(&name.text, known.iter().copied(), "declared are").unwrap_or_else(|| {
-                match what {
-                    What::Fuse => format!("declare it with `fuse {} default off`", name.text),
-                    _ => format!("declare it with `{kind} {} …`", name.text),
-                }
+        let help = suggest::help(&name.text, known.iter().copied(), "the declared ones are")
+            .unwrap_or_else(|| match what {
+                What::Fuse => format!("declare it with `fuse {} default off`", name.text),
+                _ => format!("declare it with `{kind} {} …`", name.text),
             });
         Diagnostic::error(code, name.span, format!("there is no {kind} `{}`", name.text))
             .label("not declared")

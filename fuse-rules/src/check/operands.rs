@@ -39,7 +39,7 @@ impl Checker<'_> {
             let mut problem = Diagnostic::error(
                 Code::E0301,
                 span,
-                format!("{left_kinds} and {right_kinds} never compare with `{}`", op.as_str()),
+                format!("{left_kinds} and {right_kinds} cannot be compared with `{}`", op.as_str()),
             )
             .label("this can never be true");
             if left_kinds.or(right_kinds).meets(Kinds::STRING) {
@@ -123,8 +123,8 @@ impl Checker<'_> {
                         span,
                         format!("{item} is never equal to {literal}"),
                     )
-                    .label("an element that can never be found")
-                    .help("make the elements of one kind"),
+                    .label("this element is never found")
+                    .help("use elements of one kind"),
                 );
             }
             if !literal.meets(&item.1.ty) && !fixed {
@@ -140,7 +140,7 @@ impl Checker<'_> {
             let problem = Diagnostic::error(
                 Code::E0307,
                 list.span,
-                "`in` compares elements, and lists and records are not compared as a whole",
+                "`in` compares elements, but lists and records cannot be compared as a whole",
             );
             let path = Shown(list);
             return self.report(
@@ -172,16 +172,18 @@ impl Checker<'_> {
         let numbers = Kinds::NUMBER.or(Kinds::STRING);
         let help = match kinds.and(wanted) {
             Kinds::NUMBER if kinds == numbers => {
-                format!("convert it, as in `int({name})`, or ask first: `{name} is float and …`")
+                format!(
+                    "convert it, as in `int({name})`, or test it first: `{name} is float and …`"
+                )
             }
             Kinds::STRING if kinds.within(Kinds::SCALAR) && wanted == Kinds::STRING => {
                 format!(
-                    "convert it, as in `string({name})`, or ask first: `{name} is string and …`"
+                    "convert it, as in `string({name})`, or test it first: `{name} is string and …`"
                 )
             }
             usable => match test_for(usable) {
                 Some(test) => format!("ask first: `{name} is {test} and …`"),
-                None => "ask first what it is, as in `… is string and …`".to_owned(),
+                None => "test its kind first, as in `… is string and …`".to_owned(),
             },
         };
         self.report(
@@ -328,7 +330,7 @@ fn never_compared(op: CompareOp, expr: &Expr, known: &Known) -> Option<Diagnosti
     if kinds == Kinds::NULL {
         let test = if op == CompareOp::Ne { "is not null" } else { "is null" };
         return Some(
-            Diagnostic::error(Code::E0308, expr.span, "null is asked for, not compared with")
+            Diagnostic::error(Code::E0308, expr.span, "null cannot be compared")
                 .label("comparing with `null` is never true")
                 .help(format!("write `… {test}`, or `… is missing` for a field that is not there")),
         );
@@ -336,8 +338,8 @@ fn never_compared(op: CompareOp, expr: &Expr, known: &Known) -> Option<Diagnosti
     if kinds == Kinds::NOTHING {
         return Some(
             Diagnostic::error(Code::E0311, expr.span, "this has no value here")
-                .label("what stands before it rules out every value")
-                .help("one of the conditions contradicts the other"),
+                .label("earlier conditions rule out every value")
+                .help("the conditions contradict each other"),
         );
     }
     if kinds.minus(Kinds::NULL).within(WHOLE) {
@@ -345,7 +347,7 @@ fn never_compared(op: CompareOp, expr: &Expr, known: &Known) -> Option<Diagnosti
             Diagnostic::error(
                 Code::E0307,
                 expr.span,
-                "lists and records are not compared as a whole",
+                "lists and records cannot be compared as a whole",
             )
             .label(format!("this is {kinds}"))
             .help("test its elements: `any(x in list: x == …)`, or `… in list`"),

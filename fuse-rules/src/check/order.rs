@@ -86,14 +86,18 @@ impl Checker<'_> {
             at.span,
             format!("{} uses itself", way.first().map_or("", String::as_str)),
         )
-        .label(if circle.len() == 1 { "inside of itself" } else { "this closes the circle" })
-        .help(if circle.len() == 1 {
-            "constants and conditions are not recursive: write out what it is".to_owned()
+        .label(if circle.len() == 1 {
+            "used in its own definition"
         } else {
-            format!("the circle is {}: write one of them out", way.join(" -> "))
+            "this closes the cycle"
+        })
+        .help(if circle.len() == 1 {
+            "constants and conditions cannot be recursive".to_owned()
+        } else {
+            format!("the cycle is {}; replace one of the uses by its definition", way.join(" -> "))
         });
         for node in circle.iter().take(circle.len() - 1) {
-            problem = problem.related(node.name.span, "a part of the circle");
+            problem = problem.related(node.name.span, "part of the cycle");
         }
         self.report(problem);
     }

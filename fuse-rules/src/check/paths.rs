@@ -90,17 +90,17 @@ impl Checker<'_> {
         let (message, help) = match &scope.place {
             Place::Rule => return false,
             Place::Const => (
-                "a constant does not depend on the event".to_owned(),
+                "a constant cannot depend on the event".to_owned(),
                 "write a value, or a condition with a parameter: `condition is-x(p) = …`"
                     .to_owned(),
             ),
             Place::Test => (
-                "what a test says does not depend on an event".to_owned(),
+                "the values in a test cannot depend on an event".to_owned(),
                 "write the value itself, or the name of a constant".to_owned(),
             ),
             Place::Condition(condition) => (
                 format!(
-                    "condition `{condition}` sees its parameters and constants, and not `{name}`"
+                    "condition `{condition}` can only use its parameters and constants, not `{name}`"
                 ),
                 format!("add a parameter, and pass it: `{condition}({name})`"),
             ),
@@ -125,17 +125,17 @@ impl Checker<'_> {
             (_, "True" | "yes" | "Yes" | "TRUE") => "write `true`".to_owned(),
             (_, "False" | "no" | "No" | "FALSE") => "write `false`".to_owned(),
             (_, "nil" | "None" | "undefined" | "missing") => {
-                "ask `is missing`, or `is null` for a value that is null".to_owned()
+                "write `is missing`, or `is null` for a value that is null".to_owned()
             }
             (Some(near), _) => format!("did you mean `{near}`?"),
             (None, _) if roots.is_empty() => format!(
-                "text stands in quotes: \"{name}\"; a constant is declared with `const {name} = …`"
+                "put text in quotes: \"{name}\"; declare a constant with `const {name} = …`"
             ),
-            (None, _) if alone => format!(
-                "text stands in quotes: \"{name}\"; a field of what was sent is `body.{name}`"
-            ),
+            (None, _) if alone => {
+                format!("put text in quotes: \"{name}\"; a field of the event is `body.{name}`")
+            }
             (None, _) => format!(
-                "a field of what was sent is `body.{name}`; a name for an element comes from `each {name} in …`"
+                "a field of the event is `body.{name}`; bind an element with `each {name} in …`"
             ),
         };
         let fix = match name.as_str() {
@@ -145,7 +145,7 @@ impl Checker<'_> {
             _ => suggest::fix(name, root.span, known),
         };
         self.report(
-            Diagnostic::error(Code::E0201, root.span, format!("nothing here is called `{name}`"))
+            Diagnostic::error(Code::E0201, root.span, format!("unknown name `{name}`"))
                 .label("not known")
                 .help(help)
                 .maybe_fix(fix),
@@ -166,15 +166,18 @@ fn misused(resolved: Root, root: &Text, segments: &[Segment], span: Span) -> Opt
             Some(
                 Diagnostic::error(Code::E0211, span, "`event` has no such field")
                     .label("not known")
-                    .maybe_help(help.map(|h| format!("{h}; what was sent is `body`"))),
+                    .maybe_help(help.map(|h| format!("{h}; the body of the event is `body`"))),
             )
         }
         (Root::Headers | Root::Query, [Segment::Index(_), ..] | [_, _, ..]) => {
             let what = if resolved == Root::Headers { "header" } else { "parameter" };
             Some(
                 Diagnostic::error(Code::E0301, span, format!("a {what} is one string"))
-                    .label("nothing is inside of it")
-                    .help(format!("name it whole, as in `{}[\"x-name\"]`", root.text)),
+                    .label("it has no fields or elements")
+                    .help(format!(
+                        "put the whole name in brackets, as in `{}[\"x-name\"]`",
+                        root.text
+                    )),
             )
         }
         _ => None,
@@ -195,17 +198,20 @@ fn nowhere(step: &Step, from: &Known, base: &str, wrong: Wrong) -> Diagnostic {
                 Kinds::NOTHING => "missing here".to_owned(),
                 kinds => format!("{kinds}, which has no fields"),
             };
-            let problem = problem(format!("`{base}` is {what}")).label("nothing is inside of it");
+            let problem =
+                problem(format!("`{base}` is {what}")).label("it has no fields or elements");
             return if from.kinds().meets(Kinds::LIST) {
                 problem.help(format!(
-                    "go through its elements: `each x in {base}`, or `any(x in {base}: x.{key} …)`"
+                    "iterate over its elements: `each x in {base}`, or `any(x in {base}: x.{key} …)`"
                 ))
             } else {
                 problem
             };
         }
     };
-    let Segment::Key(key) = &step.segment else { return problem("this leads nowhere".to_owned()) };
+    let Segment::Key(key) = &step.segment else {
+        return problem("there is nothing at this path".to_owned());
+    };
     let near = suggest::nearest(key, names.iter().map(AsRef::as_ref));
     let listed: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
     let by_key = Value::text(key.as_str()).to_json_text().unwrap_or_default();
@@ -214,11 +220,11 @@ fn nowhere(step: &Step, from: &Known, base: &str, wrong: Wrong) -> Diagnostic {
         (None, false) if listed.is_empty() => "its type has no fields".to_owned(),
         (None, false) => format!("its fields are: {}", listed.join(", ")),
         (None, true) if listed.len() <= 12 => format!(
-            "its fields are: {}; one that its type does not list is read as `{base}[{by_key}]`",
+            "its fields are: {}; read a field that its type does not list as `{base}[{by_key}]`",
             listed.join(", ")
         ),
         (None, true) => {
-            format!("a field that its type does not list is read as `{base}[{by_key}]`")
+            format!("read a field that its type does not list as `{base}[{by_key}]`")
         }
     };
     // If the span of a key differs from its text, the key is in brackets.

@@ -31,7 +31,7 @@ impl Checker<'_> {
         let kinds = known.kinds();
         if !kinds.meets(Kinds::STRING) && !known.ty.is_nothing() {
             let mut problem =
-                Diagnostic::error(Code::E0301, value.span, format!("`{}` tests text", op.as_str()))
+                Diagnostic::error(Code::E0301, value.span, format!("`{}` takes text", op.as_str()))
                     .label(format!("this is {kinds}"));
             if op == TextOp::Contains && kinds.meets(Kinds::LIST) {
                 problem = problem.help("to look for an element, write `x in list`");

@@ -23,11 +23,11 @@ impl Checker<'_> {
         let span = value.span;
         let without = Expr { kind: ExprKind::Const(Value::Null), span };
         let ast::ExprKind::Call { function, arguments } = &value.kind else {
-            self.report(no_place(span, key, "not the place of a secret"));
+            self.report(no_place(span, key, "not a reference to a secret"));
             return without;
         };
         let Some((place, takes)) = PLACES.iter().find(|(place, _)| *place == function.text) else {
-            self.report(no_place(span, key, "no place of secrets"));
+            self.report(no_place(span, key, "not `secret`, `env` or `file`"));
             return without;
         };
         let texts: Vec<&String> = arguments
@@ -42,9 +42,12 @@ impl Checker<'_> {
                 Diagnostic::error(
                     Code::E0303,
                     span,
-                    format!("`{place}` takes texts that stand here: {}", takes.join(", ")),
+                    format!(
+                        "`{place}` takes texts, written here as literals: {}",
+                        takes.join(", ")
+                    ),
                 )
-                .label("not what it takes")
+                .label("wrong arguments")
                 .help(format!("write it as `{}`", example(place))),
             );
             return without;
@@ -61,9 +64,9 @@ impl Checker<'_> {
     /// Reports a secret in an expression.
     pub(super) fn secret_elsewhere(&mut self, name: &Text, span: Span) {
         self.report(
-            Diagnostic::error(Code::E0314, span, "a secret stands here, where none may be")
-                .label(format!("`{}` names a secret", name.text))
-                .help("give it to a field that takes a secret; it is never compared, joined or logged"),
+            Diagnostic::error(Code::E0314, span, "a secret is not allowed here")
+                .label(format!("`{}` refers to a secret", name.text))
+                .help("use it in a field that takes a secret; a secret is never compared, joined or logged"),
         );
     }
 }
@@ -72,7 +75,7 @@ fn no_place(span: Span, key: &str, label: &str) -> Diagnostic {
     let message = format!("`{key}` takes {}", FieldType::Secret.describe());
     Diagnostic::error(Code::E0403, span, message)
         .label(label)
-        .help("keep the secret itself out of the rules: say where it is kept")
+        .help("keep the secret itself out of the rules: write where it is stored")
 }
 
 fn example(place: &str) -> &'static str {

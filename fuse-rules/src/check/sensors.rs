@@ -180,9 +180,15 @@ impl Checker<'_> {
             let kinds = known.kinds();
             if expr.is_condition() || !kinds.meets(Kinds::SCALAR) && !known.ty.is_nothing() {
                 self.report(
-                    Diagnostic::error(Code::E0301, key.span, "a key of `once` is one value")
-                        .label(format!("this is {kinds}"))
-                        .help("name what must not repeat, as in `once per alert.fingerprint within 4h`"),
+                    Diagnostic::error(
+                        Code::E0301,
+                        key.span,
+                        "a key of `once` must be a single value",
+                    )
+                    .label(format!("this is {kinds}"))
+                    .help(
+                        "name what must not repeat, as in `once per alert.fingerprint within 4h`",
+                    ),
                 );
             } else {
                 self.one_kind(&expr, &known, Kinds::SCALAR, "a key of `once`");
@@ -195,10 +201,10 @@ impl Checker<'_> {
                 Diagnostic::error(
                     Code::E0506,
                     once.within_span,
-                    "`within` takes a duration longer than nothing",
+                    "`within` takes a duration longer than zero",
                 )
-                .label("holds nothing back")
-                .help("write how long a repetition is held back, as in `4h`"),
+                .label("suppresses nothing")
+                .help("write how long repetitions are suppressed, as in `4h`"),
             );
         }
         typed::Once { keys, within: once.within }
@@ -246,23 +252,21 @@ fn refused(kind: &Text, block: &ast::Block, why: &str) -> Diagnostic {
     let message = format!("`{}` {why}", kind.text);
     match given {
         Some(key) if why.starts_with("has") => Diagnostic::error(Code::E0410, key.span, message)
-            .label("does not go with the rest of the block")
-            .help(format!("remove `{}`, or what it does not go with", key.text)),
-        Some(key) => {
-            Diagnostic::error(Code::E0410, key.span, message).label("does not go as it is")
-        }
+            .label("conflicts with the rest of the block")
+            .help(format!("remove `{}`, or the field that it conflicts with", key.text)),
+        Some(key) => Diagnostic::error(Code::E0410, key.span, message).label("not valid like this"),
         None => Diagnostic::error(Code::E0410, kind.span, message)
             .label("in this block")
-            .help("add what is missing to this block, or to the file's `defaults`"),
+            .help("add the missing field to this block, or to the file's `defaults`"),
     }
 }
 
 fn clause_twice(what: &str, second: crate::span::Span, first: crate::span::Span) -> Diagnostic {
-    Diagnostic::error(Code::E0501, second, format!("`{what}` stands here twice"))
+    Diagnostic::error(Code::E0501, second, format!("`{what}` occurs twice here"))
         .label("the second one")
         .related(first, "the first one")
         .help(match what {
-            "each" => "put the second `each` in a rule; it runs inside the sensor's",
+            "each" => "put the second `each` in a rule; it is nested in the sensor's",
             _ => "list all keys in one `once per a, b within D`",
         })
 }

@@ -60,8 +60,8 @@ impl Checker<'_> {
                     source.name.span,
                     format!("source `{}` has no event", source.name.text),
                 )
-                .label("nothing can arrive here")
-                .help("name what arrives, as in `event alerts`"),
+                .label("this source can never receive an event")
+                .help("declare its events, as in `event alerts`"),
             );
         }
         let mut seen: Vec<&Text> = Vec::new();
@@ -193,10 +193,10 @@ impl Checker<'_> {
                     let problem = Diagnostic::error(
                         Code::E0407,
                         span,
-                        format!("two events arrive at {}", key.1),
+                        format!("two events have the same address: {}", key.1),
                     )
-                    .label("this one cannot be told apart")
-                    .related(*first, "from this one")
+                    .label("this event has the same address")
+                    .related(*first, "as this one")
                     .help("give one of them another path");
                     self.report(problem);
                 } else {

@@ -36,7 +36,7 @@ impl Checker<'_> {
                 let right = format!("${{{path}}}");
                 Some(
                     Diagnostic::warning(Code::E0110, at, format!("`{hole}` is not filled in"))
-                        .label("just text")
+                        .label("plain text")
                         .fix(Fix::new(format!("write `{right}`"), at, right)),
                 )
             })

@@ -73,7 +73,7 @@ impl Checker<'_> {
                     Ok(time) => steps.push(TestStep::At(time)),
                     Err(_) => self.report(
                         Diagnostic::error(Code::E0406, time.span, "`at` takes a point in time")
-                            .label("this is none")
+                            .label("this is not a time")
                             .help("write it as in `at \"2026-08-01T10:00:00Z\"`"),
                     ),
                 },
@@ -87,10 +87,10 @@ impl Checker<'_> {
                             Diagnostic::error(
                                 Code::E0602,
                                 expect.span,
-                                "nothing has been sent before this",
+                                "no event is sent before this",
                             )
                             .label("there is nothing to expect yet")
-                            .help("put the `send` above what it leads to"),
+                            .help("move the `send` above this"),
                         );
                     }
                     let what = self.expected(&expect.what, &sent, rules);
@@ -131,7 +131,7 @@ impl Checker<'_> {
             (files, bodies) => {
                 let given = files.len() + bodies.len();
                 self.report(
-                    Diagnostic::error(Code::E0602, send.span, "an event is sent with one body")
+                    Diagnostic::error(Code::E0602, send.span, "an event needs exactly one body")
                         .label(if given == 0 { "it has none" } else { "it has several" })
                         .help("write `from \"event.json\"`, or `body { … }`"),
                 );
@@ -164,7 +164,7 @@ impl Checker<'_> {
         match value.to_json_text() {
             Ok(text) => Some(text),
             Err(unheld) => {
-                let why = format!("this is no JSON: {unheld}");
+                let why = format!("this cannot be written as JSON: {unheld}");
                 self.error(Code::E0406, expr.span, why, "cannot be sent");
                 None
             }
@@ -233,14 +233,16 @@ impl Checker<'_> {
                 self.never(
                     *span,
                     match depth {
-                        0 => format!("rule `{}` goes through no list", rule.name),
-                        1 => format!("rule `{}` goes through one list", rule.name),
-                        _ => format!("rule `{}` goes through two lists", rule.name),
+                        0 => format!("rule `{}` has no `each`", rule.name),
+                        1 => format!("rule `{}` iterates over one list", rule.name),
+                        _ => format!("rule `{}` iterates over two lists", rule.name),
                     },
                     match depth {
                         0 => "leave `for element` out, or give the rule an `each`",
-                        1 => "name the element by one number, as in `for element 0`",
-                        _ => "name the element by a number for each, as in `for element 0, 1`",
+                        1 => "identify the element by one number, as in `for element 0`",
+                        _ => {
+                            "identify the element by one number per list, as in `for element 0, 1`"
+                        }
                     },
                 );
             }
@@ -249,7 +251,7 @@ impl Checker<'_> {
             if outcome != Outcome::Fired {
                 self.never(
                     block.span,
-                    format!("only what fired has fields, and `{outcome}` is expected"),
+                    format!("only a rule that fired has fields, but `{outcome}` is expected"),
                     "leave the block out, or expect the rule to fire",
                 );
             }
@@ -312,9 +314,9 @@ impl Checker<'_> {
                 Diagnostic::error(
                     Code::E0601,
                     name.span,
-                    format!("two rules are called `{}`", name.text),
+                    format!("two rules are named `{}`", name.text),
                 )
-                .label("which one?")
+                .label("ambiguous")
                 .related(first.span, "this one")
                 .related(second.span, "or this one")
                 .help(format!("write `{}` or `{}`", first.name, second.name)),
@@ -323,12 +325,12 @@ impl Checker<'_> {
                 Diagnostic::error(
                     Code::E0601,
                     name.span,
-                    format!("rule `{}` does not listen to what is sent", rule.name),
+                    format!("rule `{}` does not listen to the event that is sent", rule.name),
                 )
                 .label("never decided in this test")
                 .related(rule.span, "the rule is here")
                 .help(format!(
-                    "send an event that it is for: `send {}.{} …`",
+                    "send an event that it listens to: `send {}.{} …`",
                     sensor.source, sensor.event
                 )),
             ),
@@ -349,9 +351,8 @@ impl Checker<'_> {
                 self.report(match near {
                     _ if name.text == "nothing" => problem.help("write `expect nothing else`"),
                     Some(_) => problem.suggest(&text, known.iter().copied(), "the rules are"),
-                    None => problem.help(
-                        "name a rule as it is declared; the file that has it is taken in by `use`",
-                    ),
+                    None => problem
+                        .help("write its name as declared, and `use` the file that declares it"),
                 });
             }
             _ => {}

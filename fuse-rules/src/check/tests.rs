@@ -319,7 +319,7 @@ fn what_no_event_can_give_a_result_is_reported_with_the_reason() {
      --> a.rules:6:20
       |
     6 | when age(body.a) > duration("soon")
-      |                    ^^^^^^^^^^^^^^^^ whatever the event
+      |                    ^^^^^^^^^^^^^^^^ fails for every event
 
     error[E0202]: there is no function `now`
      --> a.rules:7:7

@@ -117,9 +117,9 @@ impl Checker<'_> {
 
     fn circle_of_types(&mut self, span: Span) {
         self.report(
-            Diagnostic::error(Code::E0218, span, "this type is made of itself")
-                .label("leads back to the type that it stands in")
-                .help("say `any` where it would begin again"),
+            Diagnostic::error(Code::E0218, span, "this type contains itself")
+                .label("leads back to the type that contains it")
+                .help("write `any` where it would repeat"),
         );
     }
 
@@ -181,8 +181,8 @@ impl Checker<'_> {
         };
         self.report(
             Diagnostic::error(Code::E0219, ty.span, format!("this type {too}"))
-                .label("too much")
-                .help("say `any` for what the rules do not read"),
+                .label("too large")
+                .help("write `any` for the parts that the rules do not read"),
         );
         // Start again from zero, so that one mistake causes one problem.
         self.types.size = 0;
@@ -276,7 +276,7 @@ pub(super) fn unknown<'n>(
         (None, "nil" | "None" | "undefined") => {
             Some("write `null`, or `name?: …` for a field that may be missing".into())
         }
-        _ => suggest::help(&whole.text, known, "there are"),
+        _ => suggest::help(&whole.text, known, "the types are"),
     };
     Diagnostic::error(Code::E0217, span, format!("there is no type `{}`", whole.text))
         .label("not known")

@@ -108,6 +108,6 @@ impl<'e> World<'e> {
         if budget.left() > 0 && budget.spend(1 + values.into_iter().map(size).sum::<usize>()) {
             return Ok(());
         }
-        ops::error("it would take too long to tell")
+        ops::error("it would take too long to evaluate")
     }
 }

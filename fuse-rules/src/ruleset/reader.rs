@@ -85,7 +85,7 @@ impl<'a> Reader<'a> {
         self.problems.push(match from {
             Some(span) => Diagnostic::error(Code::E0504, span, message)
                 .label("used here")
-                .help("a `use` is relative to the file that it stands in"),
+                .help("a `use` is relative to the file that contains it"),
             None => Diagnostic::without_place(Code::E0504, message),
         });
     }
@@ -154,9 +154,9 @@ impl<'a> Reader<'a> {
         }
         for used in closing {
             self.problems.push(
-                Diagnostic::error(Code::E0505, used.span, "files use each other in a circle")
+                Diagnostic::error(Code::E0505, used.span, "files use each other in a cycle")
                     .label("this leads back to this file")
-                    .help("move what both need into a third file that uses neither"),
+                    .help("move the shared declarations into a third file that uses neither"),
             );
         }
     }

@@ -10,7 +10,8 @@ use crate::typed::{Expr, ExprKind, Mapped, MappedValue, Once, Reference};
 use crate::value::Value;
 
 /// Replaces a reason that may show a sensitive value.
-const CONCEALED: &str = "why is not shown, since it is made of a header that may carry a secret";
+const CONCEALED: &str =
+    "the reason is hidden, because it contains a header that may carry a secret";
 
 /// The fields of an action.
 pub(crate) type Rendered = Map<String, Json>;
@@ -60,7 +61,7 @@ fn one<'e, P: Reference>(
     for marker in refused(ty) {
         if smuggles(expr, &json, marker, evaluate) {
             return Err(format!(
-                "`{name}` is {}, and text from an event may not carry `{marker}`; say `raw(…)` if it may",
+                "`{name}` is {}, and text from an event may not carry `{marker}`; use `raw(…)` to allow it",
                 value.show()
             ));
         }

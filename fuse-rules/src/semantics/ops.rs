@@ -64,7 +64,7 @@ impl std::fmt::Display for Fault {
         match self {
             Self::Absent(path) => write!(f, "`{path}`, which is missing"),
             Self::Null(path) => write!(f, "`{path}`, which is null"),
-            Self::Unknown(path) => write!(f, "`{path}` is missing, so that a condition is unknown"),
+            Self::Unknown(path) => write!(f, "`{path}` is missing, so a condition is unknown"),
             Self::Mismatch(why) | Self::Error(why) => f.write_str(why),
         }
     }
@@ -149,7 +149,7 @@ fn equal(op: CompareOp, left: Operand<'_, '_>, right: Operand<'_, '_>) -> Truth 
             let (l, r, op) = (left.1(), right.1(), op.as_str());
             let (a, b) = (a.kind(), b.kind());
             return mismatch(if a == b {
-                format!("`{op}` does not compare {a} as a whole ({l} and {r})")
+                format!("`{op}` cannot compare {a} as a whole ({l} and {r})")
             } else {
                 format!("`{op}` cannot compare {l}, {a}, with {r}, {b}")
             });
@@ -157,7 +157,7 @@ fn equal(op: CompareOp, left: Operand<'_, '_>, right: Operand<'_, '_>) -> Truth 
     };
     if op.is_order() {
         let what = left.0.kind();
-        return mismatch(format!("`{}` has no order for {what} ({})", op.as_str(), left.1()));
+        return mismatch(format!("`{}` is not defined for {what} ({})", op.as_str(), left.1()));
     }
     Ok(equal)
 }
@@ -165,7 +165,7 @@ fn equal(op: CompareOp, left: Operand<'_, '_>, right: Operand<'_, '_>) -> Truth 
 /// `item in list`: the `or` of equalities.
 pub(crate) fn member(item: Operand<'_, '_>, list: Operand<'_, '_>) -> Truth {
     let Value::List(values) = list.0 else {
-        return mismatch(format!("`in` looks into a list, but {} is {}", list.1(), list.0.kind()));
+        return mismatch(format!("`in` needs a list, but {} is {}", list.1(), list.0.kind()));
     };
     let element = || format!("an element of {}", list.1());
     any(values.iter().map(|value| compare(CompareOp::Eq, item, (value, &element))))
@@ -190,7 +190,7 @@ fn text_of<'v>(op: TextOp, operand: Operand<'v, '_>) -> Result<&'v str, Fault> {
         Value::String(text) => Ok(text),
         Value::Unheld(unheld) => error(format!("{} is {unheld}", operand.1())),
         other => mismatch(format!(
-            "`{}` tests text, but {} is {}",
+            "`{}` takes text, but {} is {}",
             op.as_str(),
             operand.1(),
             other.kind()
@@ -303,7 +303,7 @@ pub(crate) fn arith(
             _ => false,
         };
     if by_zero {
-        return error(format!("{} is 0, and nothing is divided by 0", right.1()));
+        return error(format!("{} is 0, and division by 0 is not possible", right.1()));
     }
     let result = match (op, left.0, right.0) {
         (Add, Value::Number(a), Value::Number(b)) => a.add(*b).map(Value::Number),

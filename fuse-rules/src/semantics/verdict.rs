@@ -8,9 +8,7 @@ use crate::typed;
 
 /// Why an event is refused if an object that the rules read contains a duplicate key.
 pub(crate) fn duplicate_key(key: &str) -> String {
-    format!(
-        "the key `{key}` stands twice in one object of the body, so that it cannot be told what it says"
-    )
+    format!("the key `{key}` occurs twice in one object of the body, so its value is ambiguous")
 }
 
 /// The result of evaluating a rule, before it is put into words.

@@ -45,7 +45,7 @@ impl Work {
     /// that no decision depends on the work of previous ones.
     pub(crate) fn exceeded(&self) -> Option<String> {
         (self.done.get() > self.limit).then(|| {
-            format!("the rules would have to look at more than {} values of this event", self.limit)
+            format!("the rules would have to examine more than {} values of this event", self.limit)
         })
     }
 

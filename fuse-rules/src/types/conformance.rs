@@ -46,7 +46,7 @@ impl Looker {
 
     fn look(&mut self, ty: &Ty, value: &Value<'_>) -> Looked {
         let Some(left) = self.left.checked_sub(1) else {
-            return self.fail("takes too much looking at to be told of its type");
+            return self.fail("is too complex to be checked against its type");
         };
         self.left = left;
         let fits = ty.any

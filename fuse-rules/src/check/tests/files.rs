@@ -43,7 +43,7 @@ fn files_that_cannot_be_read_or_go_in_circles() {
     1 | use "none.rules"
       |     ^^^^^^^^^^^^ used here
       |
-      = help: a `use` is relative to the file that it stands in
+      = help: a `use` is relative to the file that contains it
     "#);
     let circle = [
         ("a.rules", "use \"b.rules\""),
@@ -51,23 +51,23 @@ fn files_that_cannot_be_read_or_go_in_circles() {
         ("c.rules", "use \"a.rules\""),
     ];
     insta::assert_snapshot!(report(&circle), @r#"
-    error[E0505]: files use each other in a circle
+    error[E0505]: files use each other in a cycle
      --> c.rules:1:5
       |
     1 | use "a.rules"
       |     ^^^^^^^^^ this leads back to this file
       |
-      = help: move what both need into a third file that uses neither
+      = help: move the shared declarations into a third file that uses neither
     "#);
     let itself = [("a.rules", "use \"./a.rules\"")];
     insta::assert_snapshot!(report(&itself), @r#"
-    error[E0505]: files use each other in a circle
+    error[E0505]: files use each other in a cycle
      --> a.rules:1:5
       |
     1 | use "./a.rules"
       |     ^^^^^^^^^^^ this leads back to this file
       |
-      = help: move what both need into a third file that uses neither
+      = help: move the shared declarations into a third file that uses neither
     "#);
     let diamond = [
         ("a.rules", "use \"b.rules\"\nuse \"c.rules\""),

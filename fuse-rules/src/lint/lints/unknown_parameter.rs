@@ -103,7 +103,7 @@ fn look(context: &Context<'_>, out: &mut Findings) {
             out.add(at, format!("`{}` takes no parameter `{text}`", template.name), |problem| {
                 let known = template.parameters.iter().map(|one| one.name.as_str());
                 let problem = problem
-                    .label("not taken")
+                    .label("not accepted")
                     .related(span(file, &template.place), "the template")
                     .maybe_help(suggest::help(text, known.clone(), "its parameters are"));
                 // Only the key is the name; a value stands for it where `defaults` give it.
