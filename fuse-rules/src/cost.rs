@@ -10,9 +10,9 @@ use crate::typed::{Each, Expr, ExprKind, Mapped, MappedValue, QuantifierKind, Ru
 use crate::value::Value;
 
 /// The assumed length of a list of unknown length.
-const LIST: u64 = 1_000;
+const ASSUMED_LIST_LENGTH: u64 = 1_000;
 /// The cost of a pattern match, a test of text or a function call.
-const CALL: u64 = 10;
+const CALL_COST: u64 = 10;
 
 /// The maximum cost of a rule, including the clauses of its sensor.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub struct RuleCost<'a> {
     /// The maximum number of values that the rule examines for one event.
     pub cost: u64,
     /// The part that contributes most; `None` if the rule examines nothing.
-    pub dearest: Option<CostPart>,
+    pub most_expensive: Option<CostPart>,
 }
 
 /// One clause, key or parameter of a rule.
@@ -74,7 +74,7 @@ fn costs(rules: &Rules) -> impl Iterator<Item = RuleCost<'_>> {
     all(rules).map(|(rule, parts)| RuleCost {
         rule: &rule.name,
         cost: parts.sum(),
-        dearest: parts.dearest().map(|(cost, span)| CostPart {
+        most_expensive: parts.most_expensive().map(|(cost, span)| CostPart {
             text: one_line(&rules.files, span),
             place: rules.files.locate(span),
             cost,
@@ -95,7 +95,7 @@ fn problems(rules: &Rules, most: u64) -> Vec<Diagnostic> {
         let mut problem = Diagnostic::error(Code::E0509, rule.span, message)
             .label("too expensive")
             .help("lower the `max` of its `each`, nest fewer quantifiers, or raise `max_cost` of `[rules]` in fuse.toml");
-        if let Some((cost, span)) = parts.dearest() {
+        if let Some((cost, span)) = parts.most_expensive() {
             problem = problem.related(span, format!("{} of them here", with_commas(cost)));
         }
         problem
@@ -151,9 +151,9 @@ impl Parts {
     }
 
     /// The most expensive part, and the first of equal ones.
-    fn dearest(&self) -> Option<(u64, Span)> {
-        let dearest = self.parts.iter().rev().max_by_key(|(cost, _)| *cost);
-        dearest.copied().filter(|(cost, _)| *cost > 0)
+    fn most_expensive(&self) -> Option<(u64, Span)> {
+        let most_expensive = self.parts.iter().rev().max_by_key(|(cost, _)| *cost);
+        most_expensive.copied().filter(|(cost, _)| *cost > 0)
     }
 
     fn add(&mut self, cost: u64, span: Span) {
@@ -195,7 +195,7 @@ fn cost(expr: &Expr) -> u64 {
         }
         ExprKind::In { list, .. } => parts().saturating_add(elements(list)),
         ExprKind::Call { .. } | ExprKind::Pattern { .. } | ExprKind::TextTest { .. } => {
-            parts().saturating_add(CALL)
+            parts().saturating_add(CALL_COST)
         }
         _ => parts(),
     }
@@ -210,7 +210,7 @@ fn elements(list: &Expr) -> u64 {
             kind: QuantifierKind::Filter | QuantifierKind::Map, list, ..
         } => elements(list),
         ExprKind::Coalesce { left, right } => elements(left).max(elements(right)),
-        _ => LIST,
+        _ => ASSUMED_LIST_LENGTH,
     }
 }
 
@@ -259,8 +259,11 @@ mod tests {
         let ruleset = load(&text);
         let cost = ruleset.costs().next().unwrap();
         assert_eq!(cost.cost, 11 + 10 + 10 * 21 + 200 + 3 * 200);
-        let dearest = cost.dearest.unwrap();
-        assert_eq!((dearest.text.as_str(), dearest.cost), ("{ k = b.z, l = [b.v, a.v] }", 600));
+        let most_expensive = cost.most_expensive.unwrap();
+        assert_eq!(
+            (most_expensive.text.as_str(), most_expensive.cost),
+            ("{ k = b.z, l = [b.v, a.v] }", 600)
+        );
         let nested: String = (0..12).map(|i| format!("any(x{i} in body.l: ")).collect();
         assert_eq!(
             load(&rules(&format!(

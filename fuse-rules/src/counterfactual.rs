@@ -8,16 +8,16 @@ use serde::{Serialize, Serializer};
 use crate::analysis::{Analysis, Placed};
 use crate::eval::explain::Explained;
 use crate::event::Event;
-use crate::reference::Budget;
+use crate::reference::WorkBudget;
 use crate::ruleset::Ruleset;
 use crate::typed::Sensor;
 
 /// The maximum number of values to examine for the counterfactuals of one event.
-const MOST_WORK: u64 = 10_000_000;
+const MAX_WORK: u64 = 10_000_000;
 /// The maximum number of rules to search counterfactuals for.
-const MOST_RULES: usize = 50;
+const MAX_RULES: usize = 50;
 /// A counterfactual with more changes is not useful to a person.
-const MOST_CHANGES: usize = 20;
+const MAX_CHANGES: usize = 20;
 
 /// Counterfactuals for the rules that do not match an event.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -134,8 +134,8 @@ impl Ruleset {
     /// assert_eq!(closest.changes[0].to_string(), "`body.severity` were 4 instead of 2");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn closest(&self, event: &Event<'_>, rule: &str) -> Option<Counterfactual> {
-        self.closest_within(event, rule, &Budget::new(MOST_WORK))
+    pub fn counterfactual(&self, event: &Event<'_>, rule: &str) -> Option<Counterfactual> {
+        self.counterfactual_within(event, rule, &WorkBudget::new(MAX_WORK))
     }
 
     /// Counterfactuals for the rules that match no element of an event, given the decisions of
@@ -178,30 +178,32 @@ impl Ruleset {
         event: &Event<'_>,
         missed: impl IntoIterator<Item = &'n str>,
     ) -> WouldMatch {
-        let budget = Budget::new(MOST_WORK);
+        let budget = WorkBudget::new(MAX_WORK);
         let mut all = WouldMatch::default();
         for (number, rule) in missed.into_iter().enumerate() {
-            let found = match number < MOST_RULES && budget.left() > 0 {
-                true => self.closest_within(event, rule, &budget),
+            let found = match number < MAX_RULES && budget.left() > 0 {
+                true => self.counterfactual_within(event, rule, &budget),
                 false => None,
             };
             match found {
-                Some(closest) if (1..=MOST_CHANGES).contains(&closest.changes.len()) => {
-                    all.rules.insert(rule.to_owned(), closest);
+                Some(counterfactual)
+                    if (1..=MAX_CHANGES).contains(&counterfactual.changes.len()) =>
+                {
+                    all.rules.insert(rule.to_owned(), counterfactual);
                 }
                 // When the budget is spent, an empty result is not conclusive.
-                None if number >= MOST_RULES || budget.left() == 0 => all.left_out += 1,
+                None if number >= MAX_RULES || budget.left() == 0 => all.left_out += 1,
                 _ => {}
             }
         }
         all
     }
 
-    fn closest_within(
+    fn counterfactual_within(
         &self,
         event: &Event<'_>,
         rule: &str,
-        budget: &Budget,
+        budget: &WorkBudget,
     ) -> Option<Counterfactual> {
         let typed = self.typed();
         let of_event =
@@ -212,10 +214,10 @@ impl Ruleset {
             .filter(of_event)
             .flat_map(|sensor| sensor.rules.iter().map(move |rule| Placed { sensor, rule }));
         let placed = rules.clone().find(|placed| placed.rule.name == rule)?;
-        let closest = Analysis::new(typed).closest(placed, event, budget)?;
+        let counterfactual = Analysis::new(typed).counterfactual(placed, event, budget)?;
         // If any rule does, values of the body may reveal the header, with or without the changes.
         let hides_all = rules.into_iter().any(Placed::compares_sensitive);
-        let changes = closest.changes.into_iter().map(|change| {
+        let changes = counterfactual.changes.into_iter().map(|change| {
             let path = change.path.to_string();
             if hides_all || change.sensitive {
                 return Changed::Hidden { path };
@@ -223,14 +225,14 @@ impl Ruleset {
             let from = change.from.map(|value| value.show());
             Changed::Shown { path, from, to: change.to.and_then(|value| value.to_json_text().ok()) }
         });
-        let body = closest.event.text()?;
+        let body = counterfactual.event.text()?;
         Some(Counterfactual { changes: changes.collect(), body: (!hides_all).then_some(body) })
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Changed, MOST_CHANGES, WouldMatch};
+    use super::{Changed, MAX_CHANGES, WouldMatch};
     use crate::{Event, Fuses, Registry, Ruleset, Schema, SourceSchema};
 
     fn ruleset(text: &str) -> Ruleset {
@@ -260,8 +262,15 @@ mod tests {
         );
         let event = Event::new("q", "e", br#"{"a": 2}"#).unwrap();
         let changes = |rule: &str| {
-            let closest = ruleset.closest(&event, rule)?;
-            Some(closest.changes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))
+            let counterfactual = ruleset.counterfactual(&event, rule)?;
+            Some(
+                counterfactual
+                    .changes
+                    .iter()
+                    .map(ToString::to_string)
+                    .collect::<Vec<_>>()
+                    .join(", "),
+            )
         };
         assert_eq!(changes("s/a").unwrap(), "`body.a` were 1 instead of 2");
         assert_eq!(changes("s/b").unwrap(), "`body.b` were 123456789012345678901234567891");
@@ -304,7 +313,7 @@ mod tests {
             let rule = format!("rule r {{ when {}  trigger page {{}} }}", conditions.join(" and "));
             would_match(&rule, "{}")
         };
-        assert_eq!(needing(MOST_CHANGES).rules["s/r"].changes.len(), MOST_CHANGES);
-        assert_eq!(needing(MOST_CHANGES + 1), WouldMatch::default());
+        assert_eq!(needing(MAX_CHANGES).rules["s/r"].changes.len(), MAX_CHANGES);
+        assert_eq!(needing(MAX_CHANGES + 1), WouldMatch::default());
     }
 }

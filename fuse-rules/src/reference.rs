@@ -13,10 +13,10 @@ mod world;
 
 use std::borrow::Cow;
 
-use duplicates::Reader;
+use duplicates::DuplicateFinder;
 use walk::conditions;
 pub(crate) use walk::{elements, truth, truths};
-pub(crate) use world::{Budget, Watch, World, size};
+pub(crate) use world::{Watch, WorkBudget, World, size};
 
 use crate::decision::Decision;
 use crate::decision::Evaluation;
@@ -37,7 +37,7 @@ const MAX_CONSTANT_WORK: u64 = 2_000_000;
 
 /// The value of an expression that does not read the event.
 pub(crate) fn constant(expr: &Expr) -> Result<Value<'static>, Fault> {
-    let budget = Budget::new(MAX_CONSTANT_WORK);
+    let budget = WorkBudget::new(MAX_CONSTANT_WORK);
     let world = World::without_event(&budget);
     let env = Env { world: &world, elements: Vec::new() };
     env.value(expr).map(Cow::into_owned).map(Value::into_owned)
@@ -72,7 +72,7 @@ pub(crate) fn evaluate<'e>(
     // Everything that the rules read is read before anything is decided, because a duplicate key in
     // it makes the event ambiguous.
     for sensor in sensors.clone() {
-        let mut reader = Reader { world: &world, elements: Vec::new() };
+        let mut reader = DuplicateFinder { world: &world, elements: Vec::new() };
         let read = reader.scoped(sensor.each.as_ref(), |reader| {
             reader.exprs(&sensor.when)?;
             sensor

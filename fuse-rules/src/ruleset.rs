@@ -13,7 +13,7 @@ use crate::span::{FileId, Files};
 use crate::stdlib;
 use crate::syntax::ast::Use;
 use crate::typed;
-use reader::Reader;
+use reader::FileReader;
 
 /// A set of rules that was loaded and checked without errors.
 ///
@@ -93,13 +93,13 @@ impl Ruleset {
         registry: &Registry,
         keep: bool,
     ) -> Result<Self, Diagnostics> {
-        let mut reader = Reader::new(loader);
+        let mut reader = FileReader::new(loader);
         for name in names {
             reader.read(&normalized(name.as_ref()), None);
         }
-        reader.circles();
+        reader.report_cycles();
         let named = names.iter().filter_map(|name| reader.id(&normalized(name.as_ref()))).collect();
-        let Reader { files, mut problems, parsed, .. } = reader;
+        let FileReader { files, mut problems, parsed, .. } = reader;
         let rules = check::check(files.clone(), &parsed, registry, loader, keep, &mut problems);
         let failed = problems.iter().any(|problem| problem.severity == Severity::Error);
         match rules {

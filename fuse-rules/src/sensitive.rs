@@ -8,7 +8,7 @@ use crate::path::{Root, Segment};
 pub const HIDDEN: &str = "[hidden]";
 
 /// Names of sensitive headers contain one of these, in lower case and with `-` for `_`.
-const PARTS: [&str; 9] = [
+const SENSITIVE_PARTS: [&str; 9] = [
     "authorization",
     "cookie",
     "token",
@@ -25,7 +25,7 @@ const PARTS: [&str; 9] = [
 /// `authorization`, `cookie`, `token`, `signature`, `secret`, `password`, `passwd`, `api-key` and
 /// `apikey`. Case does not matter, and `_` is equivalent to `-`.
 ///
-/// [Explanations](crate::Plan::explain) and [the smallest change](crate::Ruleset::closest) show `[hidden]`
+/// [Explanations](crate::Plan::explain) and [the smallest change](crate::Ruleset::counterfactual) show `[hidden]`
 /// in place of the values of such a header or parameter, and of everything that it is compared with.
 ///
 /// ```
@@ -39,7 +39,7 @@ const PARTS: [&str; 9] = [
 /// ```
 pub fn is_sensitive(name: &str) -> bool {
     let name = name.to_ascii_lowercase().replace('_', "-");
-    PARTS.iter().any(|part| name.contains(part))
+    SENSITIVE_PARTS.iter().any(|part| name.contains(part))
 }
 
 /// Whether the value of this path is, or contains, the value of a sensitive header or parameter.

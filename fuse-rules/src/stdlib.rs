@@ -15,7 +15,7 @@ const MODULES: &[(&str, &str)] = &[
 ];
 
 /// The prefix of the names of its files. A file that a `use` names cannot have such a name.
-const PREFIX: &str = "std:";
+const NAME_PREFIX: &str = "std:";
 
 /// The text of a module.
 pub(crate) fn text(module: &str) -> Option<&'static str> {
@@ -24,12 +24,12 @@ pub(crate) fn text(module: &str) -> Option<&'static str> {
 
 /// The name of a module's file in messages.
 pub(crate) fn file_name(module: &str) -> String {
-    format!("{PREFIX}{module}")
+    format!("{NAME_PREFIX}{module}")
 }
 
 /// The module of a file name.
 pub(crate) fn module_of(file: &str) -> Option<&str> {
-    file.strip_prefix(PREFIX)
+    file.strip_prefix(NAME_PREFIX)
 }
 
 /// The problem of a module that does not exist.

@@ -2,18 +2,18 @@
 
 use super::query::{self, all_true};
 use super::truths::Truths;
-use super::{Analysis, Events, Inside, Placed};
+use super::{Analysis, Events, Placed, ScopedExpr};
 use crate::span::Span;
 use crate::typed::{Each, Expr, ExprKind, Sensor};
 
 /// With how many other conditions a condition is compared.
-const MOST: usize = 50;
+const MAX_COMPARED_CONDITIONS: usize = 50;
 /// How many alternatives of one `or` are compared.
-const MOST_ALTERNATIVES: usize = 8;
+const MAX_ALTERNATIVES: usize = 8;
 
 /// A problem of a clause, of an alternative of an `or`, or of a part of such an alternative.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Finding {
+pub(crate) enum ClauseFinding {
     /// It is true whenever the clauses before it are.
     Idle,
     /// It is never true when the clauses before it are.
@@ -28,7 +28,7 @@ pub(crate) enum Finding {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Clause {
     pub(crate) span: Span,
-    pub(crate) finding: Finding,
+    pub(crate) finding: ClauseFinding,
     /// The clauses before it that cause the problem: none if the clause causes it alone, one if a
     /// single clause does. For a covered alternative, the alternative that covers it.
     pub(crate) because: Vec<Span>,
@@ -54,23 +54,26 @@ impl<'r> Analysis<'r> {
         &mut self,
         of: (&'r str, &'r str),
         eachs: &[&'r Each],
-        before: &[Inside<'r>],
-        own: &[Inside<'r>],
+        before: &[ScopedExpr<'r>],
+        own: &[ScopedExpr<'r>],
     ) -> Vec<Clause> {
         let mut found = Vec::new();
         let mut before = before.to_vec();
         for when in own {
             // With very many conditions, only the first ones are compared.
-            if before.len() > MOST {
+            if before.len() > MAX_COMPARED_CONDITIONS {
                 break;
             }
-            let mut beside = Beside { analysis: self, of, eachs };
+            let mut beside = Comparison { analysis: self, of, eachs };
             match beside.finding(&before, *when) {
                 Some(clause) => {
                     found.push(clause);
                     // A contradiction implies everything, so later clauses are not compared with
                     // it.
-                    if found.last().is_some_and(|clause| clause.finding == Finding::Impossible) {
+                    if found
+                        .last()
+                        .is_some_and(|clause| clause.finding == ClauseFinding::Impossible)
+                    {
                         break;
                     }
                 }
@@ -83,31 +86,36 @@ impl<'r> Analysis<'r> {
 }
 
 /// Compares the conditions of one event, inside the same binders, with each other.
-struct Beside<'a, 'e, 'r> {
+struct Comparison<'a, 'e, 'r> {
     analysis: &'a mut Analysis<'r>,
     of: (&'r str, &'r str),
     eachs: &'e [&'r Each],
 }
 
-impl<'r> Beside<'_, '_, 'r> {
+impl<'r> Comparison<'_, '_, 'r> {
     /// The events for which it is proven that a condition never has one of these truths when the
     /// others are true.
-    fn never(&mut self, given: &[Inside<'r>], when: Inside<'r>, want: Truths) -> Option<Events> {
-        self.analysis.ask(self.of).never(&|state| {
+    fn never(
+        &mut self,
+        given: &[ScopedExpr<'r>],
+        when: ScopedExpr<'r>,
+        want: Truths,
+    ) -> Option<Events> {
+        self.analysis.query(self.of).never(&|state| {
             let (scope, mut goals) = query::bind(state, self.eachs)?;
             goals.extend(all_true(given.iter().copied(), &scope));
-            goals.push(query::wanted(when, &scope, want));
+            goals.push(query::constraint(when, &scope, want));
             Ok(goals)
         })
     }
 
     /// The problem of a condition, given those before it.
-    fn finding(&mut self, before: &[Inside<'r>], when: Inside<'r>) -> Option<Clause> {
+    fn finding(&mut self, before: &[ScopedExpr<'r>], when: ScopedExpr<'r>) -> Option<Clause> {
         for (finding, want) in
-            [(Finding::Impossible, Truths::TRUE), (Finding::Idle, Truths::NOT_TRUE)]
+            [(ClauseFinding::Impossible, Truths::TRUE), (ClauseFinding::Idle, Truths::NOT_TRUE)]
         {
             let Some(events) = self.never(before, when, want) else { continue };
-            let alone: Option<Vec<Inside<'r>>> = std::iter::once(Vec::new())
+            let alone: Option<Vec<ScopedExpr<'r>>> = std::iter::once(Vec::new())
                 .chain(before.iter().map(|one| vec![*one]))
                 .find(|given| self.never(given, when, want) == Some(events));
             let because = alone.unwrap_or_else(|| before.to_vec());
@@ -118,24 +126,29 @@ impl<'r> Beside<'_, '_, 'r> {
     }
 
     /// The problems of the alternatives of a condition that has no problem as a whole.
-    fn alternatives(&mut self, before: &[Inside<'r>], when: Inside<'r>, found: &mut Vec<Clause>) {
+    fn alternatives(
+        &mut self,
+        before: &[ScopedExpr<'r>],
+        when: ScopedExpr<'r>,
+        found: &mut Vec<Clause>,
+    ) {
         let ExprKind::Or(alternatives) = &when.expr.kind else { return };
         if !stand_inside(when.expr, alternatives) {
             return;
         }
         let around = when.around;
-        let alternatives = alternatives.iter().take(MOST_ALTERNATIVES);
-        let mut open: Vec<Inside<'r>> = Vec::new();
+        let alternatives = alternatives.iter().take(MAX_ALTERNATIVES);
+        let mut open: Vec<ScopedExpr<'r>> = Vec::new();
         for expr in alternatives {
             let mut before = before.to_vec();
             let mut is_vain = false;
             for part in parts(std::slice::from_ref(expr), around) {
-                if before.len() > MOST {
+                if before.len() > MAX_COMPARED_CONDITIONS {
                     break;
                 }
                 match self.finding(&before, part) {
-                    Some(clause) if clause.finding == Finding::Impossible => {
-                        found.push(Clause { finding: Finding::Vain, ..clause });
+                    Some(clause) if clause.finding == ClauseFinding::Impossible => {
+                        found.push(Clause { finding: ClauseFinding::Vain, ..clause });
                         is_vain = true;
                         break;
                     }
@@ -144,7 +157,7 @@ impl<'r> Beside<'_, '_, 'r> {
                 before.push(part);
             }
             if !is_vain {
-                open.push(Inside { around, expr });
+                open.push(ScopedExpr { around, expr });
             }
         }
         for (at, one) in open.iter().enumerate() {
@@ -154,27 +167,27 @@ impl<'r> Beside<'_, '_, 'r> {
                 // If two alternatives are equivalent, only the second is reported.
                 let is_first = number > at && self.covers(*one, *other).is_some();
                 let (span, because) = (one.expr.span, vec![other.expr.span]);
-                (!is_first).then_some(Clause { span, finding: Finding::Covered, because, of })
+                (!is_first).then_some(Clause { span, finding: ClauseFinding::Covered, because, of })
             }));
         }
     }
 
     /// Whether the first is true whenever the second is.
-    fn covers(&mut self, first: Inside<'r>, second: Inside<'r>) -> Option<Events> {
+    fn covers(&mut self, first: ScopedExpr<'r>, second: ScopedExpr<'r>) -> Option<Events> {
         self.never(&[second], first, Truths::NOT_TRUE)
     }
 }
 
 /// The parts that `and` joins, with the number of binders around them. The parts of a named
 /// condition stay together, because other calls share its text.
-fn parts(whens: &[Expr], around: usize) -> Vec<Inside<'_>> {
+fn parts(whens: &[Expr], around: usize) -> Vec<ScopedExpr<'_>> {
     let mut parts = Vec::new();
     for expr in whens {
         match &expr.kind {
             ExprKind::And(inner) if stand_inside(expr, inner) => {
                 parts.extend(self::parts(inner, around));
             }
-            _ => parts.push(Inside { around, expr }),
+            _ => parts.push(ScopedExpr { around, expr }),
         }
     }
     parts

@@ -34,11 +34,11 @@ use std::sync::Arc;
 use crate::reference::World;
 use crate::typed;
 use crate::typed::{Each, Expr, Pattern, Rule, Rules, Sensor};
-pub(crate) use clauses::{Clause, Finding};
+pub(crate) use clauses::{Clause, ClauseFinding};
 pub(crate) use domain::ANY_TEXT;
-use domain::{Automata, Pick, Test, Texts};
+use domain::{Automata, Pick, StringTest, TextSet};
 use goal::Goal;
-use query::{Ask, all_true, none_true};
+use query::{Query, all_true, none_true};
 pub(crate) use truths::Truths;
 pub(crate) use witness::{RECEIVED, Witness};
 
@@ -61,18 +61,18 @@ impl<'r> Placed<'r> {
         typed::is_compared_with_others(lists, self.whens().map(|when| (when.around, when.expr)))
     }
 
-    fn whens(self) -> impl Iterator<Item = Inside<'r>> + Clone {
+    fn whens(self) -> impl Iterator<Item = ScopedExpr<'r>> + Clone {
         self.of_sensor().chain(self.of_rule())
     }
 
-    fn of_sensor(self) -> impl Iterator<Item = Inside<'r>> + Clone {
+    fn of_sensor(self) -> impl Iterator<Item = ScopedExpr<'r>> + Clone {
         let around = self.sensor.each.iter().count();
-        self.sensor.when.iter().map(move |expr| Inside { around, expr })
+        self.sensor.when.iter().map(move |expr| ScopedExpr { around, expr })
     }
 
-    fn of_rule(self) -> impl Iterator<Item = Inside<'r>> + Clone {
+    fn of_rule(self) -> impl Iterator<Item = ScopedExpr<'r>> + Clone {
         let around = self.eachs().len();
-        self.rule.when.iter().map(move |expr| Inside { around, expr })
+        self.rule.when.iter().map(move |expr| ScopedExpr { around, expr })
     }
 
     fn event(self) -> (&'r str, &'r str) {
@@ -92,7 +92,7 @@ impl<'r> Placed<'r> {
 /// A condition and the number of binders around it, which determines the elements that its names
 /// mean.
 #[derive(Clone, Copy, Debug)]
-struct Inside<'r> {
+struct ScopedExpr<'r> {
     around: usize,
     expr: &'r Expr,
 }
@@ -144,7 +144,7 @@ impl<'r> Analysis<'r> {
 
     /// Whether the conditions of the rule hold for some event. Fuses and fields are ignored.
     pub(crate) fn matching(&mut self, of: Placed<'r>) -> Answer {
-        self.ask(of.event()).answer(
+        self.query(of.event()).answer(
             &|state| {
                 let (scope, mut goals) = query::bind(state, &of.eachs())?;
                 goals.extend(all_true(of.whens(), &scope));
@@ -158,7 +158,7 @@ impl<'r> Analysis<'r> {
     /// has no `each`.
     pub(crate) fn failing(&mut self, of: Placed<'r>) -> Answer {
         let fails = &|world: &World<'_>| query::fails(of, world);
-        let of_sensor = self.ask(of.event()).answer(
+        let of_sensor = self.query(of.event()).answer(
             &|state| {
                 let eachs: Vec<_> = of.sensor.each.iter().collect();
                 let (scope, goals) = query::bind(state, &eachs)?;
@@ -171,7 +171,7 @@ impl<'r> Analysis<'r> {
         if of.rule.each.is_none() || matches!(of_sensor, Answer::Found(_)) {
             return of_sensor;
         }
-        let of_rule = self.ask(of.event()).answer(
+        let of_rule = self.query(of.event()).answer(
             &|state| {
                 let (scope, mut goals) = query::bind(state, &of.eachs())?;
                 goals.extend(all_true(of.of_sensor(), &scope));
@@ -195,7 +195,7 @@ impl<'r> Analysis<'r> {
         if !query::shares(a, b) {
             return Answer::Unknown;
         }
-        self.ask(a.event()).answer(
+        self.query(a.event()).answer(
             &|state| {
                 let (scope, mut goals) = query::bind(state, &a.eachs())?;
                 goals.extend(all_true(a.whens().chain(b.whens()), &scope));
@@ -221,7 +221,7 @@ impl<'r> Analysis<'r> {
         if !query::shares(a, b) || b.eachs().len() > a.eachs().len() || !takes {
             return Answer::Unknown;
         }
-        self.ask(a.event()).answer(
+        self.query(a.event()).answer(
             &|state| {
                 let (scope, mut goals) = query::bind(state, &a.eachs())?;
                 goals.extend(all_true(a.whens(), &scope));
@@ -240,10 +240,10 @@ impl<'r> Analysis<'r> {
     /// truths for some event. A witness shows this for itself and for its first elements.
     pub(crate) fn reaching(&mut self, of: Placed<'r>, expr: &'r Expr, want: Truths) -> Answer {
         let eachs: Vec<_> = of.eachs().into_iter().take(of.around(expr)).collect();
-        self.ask(of.event()).answer(
+        self.query(of.event()).answer(
             &|state| {
                 let (scope, mut goals) = query::bind(state, &eachs)?;
-                goals.push(Goal::Truth(goal::Wanted { expr, scope: Rc::clone(&scope), want }));
+                goals.push(Goal::Truth(goal::Constraint { expr, scope: Rc::clone(&scope), want }));
                 Ok(goals)
             },
             &|world| query::reaches(&eachs, expr, want, world),
@@ -261,16 +261,16 @@ impl<'r> Analysis<'r> {
         let eachs: Vec<_> = of.eachs().into_iter().take(of.around(expr)).collect();
         let all = given.iter().copied().chain([(expr, want)]);
         let all: Vec<_> =
-            all.map(|(expr, want)| (Inside { around: of.around(expr), expr }, want)).collect();
-        let proven = self.ask(of.event()).never(&|state| {
+            all.map(|(expr, want)| (ScopedExpr { around: of.around(expr), expr }, want)).collect();
+        let proven = self.query(of.event()).never(&|state| {
             let (scope, mut goals) = query::bind(state, &eachs)?;
-            goals.extend(all.iter().map(|(part, want)| query::wanted(*part, &scope, *want)));
+            goals.extend(all.iter().map(|(part, want)| query::constraint(*part, &scope, *want)));
             Ok(goals)
         });
         proven.is_some()
     }
 
-    fn ask(&mut self, of: (&'r str, &'r str)) -> Ask<'_, 'r> {
+    fn query(&mut self, of: (&'r str, &'r str)) -> Query<'_, 'r> {
         let declared = self
             .rules
             .sources
@@ -279,13 +279,13 @@ impl<'r> Analysis<'r> {
             .flat_map(|source| &source.events)
             .find(|event| event.name == of.1);
         let ty = declared.and_then(|event| event.ty.as_ref()).filter(|ty| !ty.is_any());
-        Ask { of, ty, automata: &mut self.automata }
+        Query { of, ty, automata: &mut self.automata }
     }
 }
 
 /// A text that a pattern matches, if one is found.
 pub(crate) fn matching_text(pattern: &Arc<Pattern>) -> Option<Arc<str>> {
-    let texts = Texts::all().tested(Test::Pattern(Arc::clone(pattern)), true);
+    let texts = TextSet::all().tested(StringTest::Pattern(Arc::clone(pattern)), true);
     match texts.pick(&mut Automata::default()) {
         Pick::One(text) => Some(text),
         Pick::None | Pick::Unsure => None,

@@ -15,7 +15,7 @@ impl Truths {
     pub(crate) const NOT_FALSE: Self = Self(5);
     pub(crate) const ALL: Self = Self(7);
 
-    pub(crate) fn of(truth: &Truth) -> Self {
+    pub(crate) fn from_truth(truth: &Truth) -> Self {
         match truth {
             Ok(true) => Self::TRUE,
             Ok(false) => Self::FALSE,

@@ -1,18 +1,18 @@
 //! Proves that the values of an expression are present and of the kinds that it accepts. Like the
 //! checker, it does not prove more, for example that `int` gets a text that is a number.
 
-use super::domain::{Bits, Domain, Test, Texts};
-use super::goal::{Goal, Universal, Wanted};
-use super::query::{self, wanted};
-use super::solve::Outcome;
+use super::domain::{Bits, Domain, StringTest, TextSet};
+use super::goal::{Constraint, Goal, Universal};
+use super::query::{self, constraint};
+use super::solve::SearchOutcome;
 use super::truths::Truths;
-use super::{Analysis, Inside, Placed};
+use super::{Analysis, Placed, ScopedExpr};
 use crate::functions::Returns;
 use crate::typed::{Expr, ExprKind, Path};
 use crate::value::Kinds;
 
 /// Characters that are special to a shell when they occur in a text.
-const SAYING: [&str; 14] =
+const SHELL_CHARACTERS: [&str; 14] =
     ["$", "`", "\"", "'", "\\", ";", "|", "&", "<", ">", "(", "*", " ", "\n"];
 
 /// The values that an expression reads, each with the kinds that it accepts.
@@ -59,8 +59,8 @@ impl<'r> Analysis<'r> {
             ExprKind::Const(_) => true,
             ExprKind::Path(path) => {
                 let given = matched(of);
-                SAYING.into_iter().all(|saying| {
-                    let texts = Texts::all().tested(Test::Inside(saying.into()), true);
+                SHELL_CHARACTERS.into_iter().all(|saying| {
+                    let texts = TextSet::all().tested(StringTest::ScopedExpr(saying.into()), true);
                     let mut texts = Domain::texts(texts);
                     texts.bits = texts.bits.or(Bits::SURROGATE);
                     let values: Vec<_> = lacked(stands_in).chain([(path, texts)]).collect();
@@ -88,14 +88,14 @@ impl<'r> Analysis<'r> {
     pub(crate) fn is_filled(&mut self, of: Placed<'r>, list: &'r Expr) -> bool {
         let ExprKind::Path(path) = &list.kind else { return false };
         let eachs = of.eachs();
-        let never = self.ask(of.event()).never(&|state| {
+        let never = self.query(of.event()).never(&|state| {
             let (scope, mut goals) = query::bind(state, &eachs)?;
             goals.extend(query::all_true(of.whens(), &scope));
-            let place = state.places.of(path, &scope).ok_or(Outcome::Unsure)?;
-            goals.push(Goal::Place(place, Domain::bits(Bits::LIST).into()));
+            let variable = state.variables.get_or_add(path, &scope).ok_or(SearchOutcome::Unsure)?;
+            goals.push(Goal::Variable(variable, Domain::bits(Bits::LIST).into()));
             // For an existing element, no condition is true.
-            let wanted = Wanted { expr: list, scope, want: Truths::NONE };
-            state.say_of_all(Universal { list: place, wanted }, &mut goals);
+            let constraint = Constraint { expr: list, scope, want: Truths::NONE };
+            state.require_for_all(Universal { list: variable, constraint }, &mut goals);
             Ok(goals)
         });
         never.is_some()
@@ -110,10 +110,10 @@ impl<'r> Analysis<'r> {
     ) -> bool {
         let given: Vec<_> = given
             .iter()
-            .map(|(expr, truths)| (Inside { around: of.around(expr), expr }, *truths))
+            .map(|(expr, truths)| (ScopedExpr { around: of.around(expr), expr }, *truths))
             .collect();
         needs.iter().all(|(path, kinds)| {
-            let mut other = Domain::of_kinds(Kinds::ANY.minus(*kinds));
+            let mut other = Domain::from_kinds(Kinds::ANY.minus(*kinds));
             other.bits = other.bits.or(Bits::ABSENT);
             self.is_never(of, around, &[(*path, other)], &given)
         })
@@ -126,15 +126,16 @@ impl<'r> Analysis<'r> {
         of: Placed<'r>,
         around: usize,
         values: &[(&'r Path, Domain)],
-        given: &[(Inside<'r>, Truths)],
+        given: &[(ScopedExpr<'r>, Truths)],
     ) -> bool {
         let eachs: Vec<_> = of.eachs().into_iter().take(around).collect();
-        let never = self.ask(of.event()).never(&|state| {
+        let never = self.query(of.event()).never(&|state| {
             let (scope, mut goals) = query::bind(state, &eachs)?;
-            goals.extend(given.iter().map(|(part, want)| wanted(*part, &scope, *want)));
+            goals.extend(given.iter().map(|(part, want)| constraint(*part, &scope, *want)));
             for (path, domain) in values {
-                let place = state.places.of(path, &scope).ok_or(Outcome::Unsure)?;
-                goals.push(Goal::Place(place, domain.clone().into()));
+                let variable =
+                    state.variables.get_or_add(path, &scope).ok_or(SearchOutcome::Unsure)?;
+                goals.push(Goal::Variable(variable, domain.clone().into()));
             }
             Ok(goals)
         });
@@ -148,7 +149,7 @@ fn lacked<'r>(paths: &[&'r Path]) -> impl Iterator<Item = (&'r Path, Domain)> {
 }
 
 /// The rule matches.
-fn matched(of: Placed<'_>) -> Vec<(Inside<'_>, Truths)> {
+fn matched(of: Placed<'_>) -> Vec<(ScopedExpr<'_>, Truths)> {
     of.whens().map(|when| (when, Truths::TRUE)).collect()
 }
 

@@ -3,24 +3,24 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::domain::{Bits, Domain, Test, Texts};
+use super::domain::{Bits, Domain, StringTest, TextSet};
 use crate::typed::{Path, Root, Segment};
 use crate::types::{Format, Known, Missing, Ty};
 
 /// The index of a variable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Id(pub(super) usize);
+pub(super) struct VariableId(pub(super) usize);
 
-pub(super) const BODY: Id = Id(0);
-pub(super) const HEADERS: Id = Id(1);
-pub(super) const QUERY: Id = Id(2);
-pub(super) const EVENT: Id = Id(3);
+pub(super) const BODY: VariableId = VariableId(0);
+pub(super) const HEADERS: VariableId = VariableId(1);
+pub(super) const QUERY: VariableId = VariableId(2);
+pub(super) const EVENT: VariableId = VariableId(3);
 
 /// The variables of the elements that the binders around an expression bind, outermost first.
-pub(super) type Scope = Rc<[Id]>;
+pub(super) type BoundElements = Rc<[VariableId]>;
 
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Step {
+pub(super) enum VariableStep {
     Root,
     Key(Arc<str>),
     Index(i64),
@@ -29,10 +29,10 @@ pub(super) enum Step {
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct Place {
-    pub(super) parent: Option<Id>,
-    pub(super) step: Step,
-    pub(super) children: Vec<Id>,
+pub(super) struct Variable {
+    pub(super) parent: Option<VariableId>,
+    pub(super) step: VariableStep,
+    pub(super) children: Vec<VariableId>,
     pub(super) domain: Rc<Domain>,
     /// Whether a binder has bound this element.
     pub(super) bound: bool,
@@ -44,44 +44,50 @@ pub(super) struct Place {
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct Places {
-    all: Vec<Place>,
+pub(super) struct Variables {
+    all: Vec<Variable>,
 }
 
-impl Places {
+impl Variables {
     /// The variables of an event, by source and name. The body has this type if one is given.
     pub(super) fn new(ty: Option<&Ty>, source: &str, name: &str) -> Self {
-        let mut places = Self { all: Vec::new() };
+        let mut variables = Self { all: Vec::new() };
         let present = Domain::without(Bits::ABSENT.or(Bits::COMPUTED));
-        let body = ty.map_or_else(|| present.clone(), Domain::of_type);
-        places.add(None, Step::Root, body, ty.map(|ty| Rc::new(Known::present(ty.clone()))));
+        let body = ty.map_or_else(|| present.clone(), Domain::from_type);
+        variables.add(
+            None,
+            VariableStep::Root,
+            body,
+            ty.map(|ty| Rc::new(Known::present(ty.clone()))),
+        );
         for _ in [HEADERS, QUERY, EVENT] {
-            places.add(None, Step::Root, Domain::bits(Bits::MAP), None);
+            variables.add(None, VariableStep::Root, Domain::bits(Bits::MAP), None);
         }
-        let text = |text: &str| Domain::texts(Texts::only([text.into()]));
-        let time = Texts::all().tested(Test::Type(Ty::format(Format::Timestamp).into()), true);
+        let text = |text: &str| Domain::texts(TextSet::only([text.into()]));
+        let time =
+            TextSet::all().tested(StringTest::Type(Ty::format(Format::Timestamp).into()), true);
         for (key, domain) in [
             ("source", text(source)),
             ("name", text(name)),
-            ("id", Domain::texts(Texts::all())),
+            ("id", Domain::texts(TextSet::all())),
             ("time", Domain::texts(time)),
         ] {
-            places.add(Some(EVENT), Step::Key(key.into()), domain, None);
+            variables.add(Some(EVENT), VariableStep::Key(key.into()), domain, None);
         }
-        places
+        variables
     }
 
     fn add(
         &mut self,
-        parent: Option<Id>,
-        step: Step,
+        parent: Option<VariableId>,
+        step: VariableStep,
         domain: Domain,
         known: Option<Rc<Known>>,
-    ) -> Id {
-        let id = Id(self.all.len());
+    ) -> VariableId {
+        let id = VariableId(self.all.len());
         let computed = domain.may_be(Bits::COMPUTED);
         let (children, domain) = (Vec::new(), Rc::new(domain));
-        self.all.push(Place { parent, step, children, domain, bound: false, computed, known });
+        self.all.push(Variable { parent, step, children, domain, bound: false, computed, known });
         if let Some(parent) = parent.and_then(|parent| self.all.get_mut(parent.0)) {
             parent.children.push(id);
         }
@@ -89,31 +95,31 @@ impl Places {
     }
 
     /// An element of a computed list, which can be any value that is present.
-    pub(super) fn detached(&mut self) -> Id {
-        self.add(None, Step::Root, Domain::without(Bits::ABSENT), None)
+    pub(super) fn detached(&mut self) -> VariableId {
+        self.add(None, VariableStep::Root, Domain::without(Bits::ABSENT), None)
     }
 
-    pub(super) fn at(&self, id: Id) -> Option<&Place> {
+    pub(super) fn at(&self, id: VariableId) -> Option<&Variable> {
         self.all.get(id.0)
     }
 
     /// The type of the value, if the event must conform to its type.
-    pub(super) fn ty(&self, id: Id) -> Option<Ty> {
+    pub(super) fn ty(&self, id: VariableId) -> Option<Ty> {
         self.at(id)?.known.as_ref().map(|known| known.ty.clone())
     }
 
-    pub(super) fn children(&self, id: Id) -> impl Iterator<Item = (Id, &Place)> {
-        let children = self.at(id).map_or(&[][..], |place| &place.children);
+    pub(super) fn children(&self, id: VariableId) -> impl Iterator<Item = (VariableId, &Variable)> {
+        let children = self.at(id).map_or(&[][..], |variable| &variable.children);
         children.iter().filter_map(|id| Some((*id, self.at(*id)?)))
     }
 
     /// The elements of a list that a binder has bound.
-    pub(super) fn elements(&self, list: Id) -> Vec<Id> {
-        self.children(list).filter(|(_, place)| place.bound).map(|(id, _)| id).collect()
+    pub(super) fn elements(&self, list: VariableId) -> Vec<VariableId> {
+        self.children(list).filter(|(_, variable)| variable.bound).map(|(id, _)| id).collect()
     }
 
     /// The variable where a path starts, and the remaining steps.
-    fn start<'p>(path: &'p Path, scope: &[Id]) -> Option<(Id, &'p [Segment])> {
+    fn start<'p>(path: &'p Path, scope: &[VariableId]) -> Option<(VariableId, &'p [Segment])> {
         let id = match path.root {
             Root::Body => BODY,
             Root::Headers => HEADERS,
@@ -125,7 +131,7 @@ impl Places {
     }
 
     /// The variable of a path, if there is already a constraint on it.
-    pub(super) fn find(&self, path: &Path, scope: &[Id]) -> Option<Id> {
+    pub(super) fn find(&self, path: &Path, scope: &[VariableId]) -> Option<VariableId> {
         let (mut at, segments) = Self::start(path, scope)?;
         for segment in segments {
             let (from, step) = step(at, segment);
@@ -134,31 +140,31 @@ impl Places {
         Some(at)
     }
 
-    fn child(&self, id: Id, step: &Step) -> Option<Id> {
-        self.children(id).find(|(_, place)| place.step == *step).map(|(id, _)| id)
+    fn child(&self, id: VariableId, step: &VariableStep) -> Option<VariableId> {
+        self.children(id).find(|(_, variable)| variable.step == *step).map(|(id, _)| id)
     }
 
     /// The variable of a path; `None` if the path starts at an element that is not bound here.
-    pub(super) fn of(&mut self, path: &Path, scope: &[Id]) -> Option<Id> {
+    pub(super) fn get_or_add(&mut self, path: &Path, scope: &[VariableId]) -> Option<VariableId> {
         let (at, segments) = Self::start(path, scope)?;
         Some(segments.iter().fold(at, |at, segment| self.step(at, segment)))
     }
 
     /// The variable that a step of a path leads to.
-    pub(super) fn step(&mut self, at: Id, segment: &Segment) -> Id {
+    pub(super) fn step(&mut self, at: VariableId, segment: &Segment) -> VariableId {
         let (from, step) = step(at, segment);
         self.inside(from, step)
     }
 
     /// The variable that a step leads to.
-    pub(super) fn inside(&mut self, from: Id, step: Step) -> Id {
+    pub(super) fn inside(&mut self, from: VariableId, step: VariableStep) -> VariableId {
         if let Some(known) = self.child(from, &step) {
             return known;
         }
         let Some(parent) = self.at(from) else { return from };
         let (mut domain, known) = match (from, &step) {
             (HEADERS | QUERY, _) => {
-                (Domain { bits: Bits::ABSENT, ..Domain::texts(Texts::all()) }, None)
+                (Domain { bits: Bits::ABSENT, ..Domain::texts(TextSet::all()) }, None)
             }
             _ => match parent.known.clone() {
                 None => (Domain::all(), None),
@@ -169,10 +175,10 @@ impl Places {
             domain.bits = domain.bits.or(Bits::COMPUTED);
         }
         let around = match step {
-            Step::Key(_) => Bits::MAP,
+            VariableStep::Key(_) => Bits::MAP,
             _ => Bits::LIST,
         };
-        if matches!(step, Step::Element(_)) {
+        if matches!(step, VariableStep::Element(_)) {
             domain.bits = domain.bits.and(Bits::ABSENT.not());
         } else if !parent.domain.may_be(around) {
             domain = Domain::bits(Bits::ABSENT);
@@ -181,84 +187,89 @@ impl Places {
     }
 
     /// Marks an element as bound; returns whether it was not bound before.
-    pub(super) fn bind(&mut self, element: Id) -> bool {
-        self.all.get_mut(element.0).is_some_and(|place| !std::mem::replace(&mut place.bound, true))
+    pub(super) fn bind(&mut self, element: VariableId) -> bool {
+        self.all
+            .get_mut(element.0)
+            .is_some_and(|variable| !std::mem::replace(&mut variable.bound, true))
     }
 
     /// Intersects the domain of a variable; false if it is then obviously empty.
-    pub(super) fn restrict(&mut self, id: Id, to: &Domain) -> bool {
-        let Some(place) = self.all.get_mut(id.0) else { return true };
-        let domain = place.domain.and(to);
+    pub(super) fn restrict(&mut self, id: VariableId, to: &Domain) -> bool {
+        let Some(variable) = self.all.get_mut(id.0) else { return true };
+        let domain = variable.domain.and(to);
         if domain.is_none() {
             return false;
         }
-        if domain == *place.domain {
+        if domain == *variable.domain {
             return true;
         }
-        let (parent, children) = (place.parent, place.children.clone());
-        let around = match place.step {
-            Step::Key(_) => Bits::MAP,
+        let (parent, children) = (variable.parent, variable.children.clone());
+        let around = match variable.step {
+            VariableStep::Key(_) => Bits::MAP,
             _ => Bits::LIST,
         };
         let (is_there, map, list) =
             (!domain.may_be(Bits::ABSENT), domain.may_be(Bits::MAP), domain.may_be(Bits::LIST));
-        place.domain = Rc::new(domain);
+        variable.domain = Rc::new(domain);
         if let (true, Some(parent)) = (is_there, parent)
             && !self.restrict(parent, &Domain::bits(around))
         {
             return false;
         }
         children.into_iter().all(|child| {
-            let is_key = self.at(child).is_some_and(|place| matches!(place.step, Step::Key(_)));
+            let is_key = self
+                .at(child)
+                .is_some_and(|variable| matches!(variable.step, VariableStep::Key(_)));
             let may_lead = if is_key { map } else { list };
             may_lead || self.restrict(child, &Domain::bits(Bits::ABSENT))
         })
     }
 
     /// The path to a variable, as an author would write it.
-    pub(super) fn way(&self, mut id: Id) -> (Id, Vec<Segment>) {
-        let mut way = Vec::new();
-        while let Some((place, parent)) = self.at(id).and_then(|place| Some((place, place.parent?)))
+    pub(super) fn path_to(&self, mut id: VariableId) -> (VariableId, Vec<Segment>) {
+        let mut path_to = Vec::new();
+        while let Some((variable, parent)) =
+            self.at(id).and_then(|variable| Some((variable, variable.parent?)))
         {
-            way.push(match &place.step {
-                Step::Key(key) => Segment::Key(key.to_string()),
-                Step::Index(index) => Segment::Index(*index),
-                Step::Root | Step::Element(_) => Segment::Index(0),
+            path_to.push(match &variable.step {
+                VariableStep::Key(key) => Segment::Key(key.to_string()),
+                VariableStep::Index(index) => Segment::Index(*index),
+                VariableStep::Root | VariableStep::Element(_) => Segment::Index(0),
             });
             id = parent;
         }
-        way.reverse();
-        (id, way)
+        path_to.reverse();
+        (id, path_to)
     }
 }
 
 /// A step of a path. CloudEvents attributes of `event` come from headers.
-fn step(from: Id, segment: &Segment) -> (Id, Step) {
+fn step(from: VariableId, segment: &Segment) -> (VariableId, VariableStep) {
     match segment {
         Segment::Key(key) if from == EVENT && key == "type" => {
-            (HEADERS, Step::Key("ce-type".into()))
+            (HEADERS, VariableStep::Key("ce-type".into()))
         }
         Segment::Key(key) if from == EVENT && key == "subject" => {
-            (HEADERS, Step::Key("ce-subject".into()))
+            (HEADERS, VariableStep::Key("ce-subject".into()))
         }
-        Segment::Key(key) => (from, Step::Key(key.as_str().into())),
-        Segment::Index(index) => (from, Step::Index(*index)),
+        Segment::Key(key) => (from, VariableStep::Key(key.as_str().into())),
+        Segment::Index(index) => (from, VariableStep::Index(*index)),
     }
 }
 
-fn inside_of_type(known: &Known, step: &Step) -> (Domain, Option<Rc<Known>>) {
+fn inside_of_type(known: &Known, step: &VariableStep) -> (Domain, Option<Rc<Known>>) {
     let segment = match step {
-        Step::Key(key) => Segment::Key(key.to_string()),
-        Step::Index(index) => Segment::Index(*index),
-        Step::Root | Step::Element(_) => {
+        VariableStep::Key(key) => Segment::Key(key.to_string()),
+        VariableStep::Index(index) => Segment::Index(*index),
+        VariableStep::Root | VariableStep::Element(_) => {
             let element = known.ty.element();
-            return (Domain::of_type(&element), Some(Rc::new(Known::present(element))));
+            return (Domain::from_type(&element), Some(Rc::new(Known::present(element))));
         }
     };
     match known.step(&segment, true, &|| "body".into()) {
         Ok(inner) => {
-            let mut domain = Domain::of_type(&inner.ty);
-            if inner.lack.absent != Missing::Never {
+            let mut domain = Domain::from_type(&inner.ty);
+            if inner.absence.absent != Missing::Never {
                 domain.bits = domain.bits.or(Bits::ABSENT);
             }
             (domain, Some(Rc::new(inner)))

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::domain::Automata;
-use super::model::{Fit, Fitter};
-use super::variables::{BODY, EVENT, HEADERS, Id, Places, QUERY, Step};
+use super::model::{BuiltValue, ModelBuilder};
+use super::variables::{BODY, EVENT, HEADERS, QUERY, VariableId, VariableStep, Variables};
 use crate::event::Event;
-use crate::reference::{Budget, World, size};
+use crate::reference::{WorkBudget, World, size};
 use crate::types::Ty;
 use crate::value::Value;
 
@@ -28,10 +28,10 @@ pub(crate) struct Witness {
 pub(crate) const RECEIVED: &str = "2026-01-01T00:00:00Z";
 
 /// The number of passes over the body that it takes to serialize and parse it, for the budget.
-const PASSES: usize = 4;
+const PASSES_PER_EVENT: usize = 4;
 
 /// The result of making an event.
-pub(super) enum Made {
+pub(super) enum MadeEvent {
     Never,
     Unsure,
     Event(Box<Witness>),
@@ -39,25 +39,29 @@ pub(super) enum Made {
 
 impl Witness {
     /// An event whose variables have values of their domains.
-    pub(super) fn of(places: &Places, ty: Option<&Ty>, automata: &mut Automata) -> Made {
-        let mut fitter = Fitter::new(places, automata);
-        let mut fits = vec![
-            fitter.fit(Some(BODY), ty, false),
-            fitter.fit(Some(HEADERS), None, false),
-            fitter.fit(Some(QUERY), None, false),
+    pub(super) fn from_variables(
+        variables: &Variables,
+        ty: Option<&Ty>,
+        automata: &mut Automata,
+    ) -> MadeEvent {
+        let mut builder = ModelBuilder::new(variables, automata);
+        let mut built = vec![
+            builder.build(Some(BODY), ty, false),
+            builder.build(Some(HEADERS), None, false),
+            builder.build(Some(QUERY), None, false),
         ];
-        let fields: Vec<Id> = places.children(EVENT).map(|(id, _)| id).collect();
-        fits.extend(fields.iter().map(|id| fitter.fit(Some(*id), None, false)));
-        if fits.contains(&Fit::Never) {
-            return Made::Never;
+        let fields: Vec<VariableId> = variables.children(EVENT).map(|(id, _)| id).collect();
+        built.extend(fields.iter().map(|id| builder.build(Some(*id), None, false)));
+        if built.contains(&BuiltValue::Never) {
+            return MadeEvent::Never;
         }
-        let mut values = fits.into_iter().map(|fit| match fit {
-            Fit::Value(value) => value,
+        let mut values = built.into_iter().map(|fit| match fit {
+            BuiltValue::Value(value) => value,
             _ => None,
         });
         let mut next = || values.next().flatten();
         let (Some(body), Some(headers), Some(query)) = (next(), next(), next()) else {
-            return Made::Unsure;
+            return MadeEvent::Unsure;
         };
         let mut witness = Self {
             body,
@@ -68,18 +72,18 @@ impl Witness {
             element: Vec::new(),
         };
         for field in fields {
-            let (Some(place), Some(Value::String(text))) = (places.at(field), next()) else {
+            let (Some(variable), Some(Value::String(text))) = (variables.at(field), next()) else {
                 continue;
             };
-            match &place.step {
-                Step::Key(key) if &**key == "id" => witness.id = text.into_owned(),
-                Step::Key(key) if &**key == "time" => {
+            match &variable.step {
+                VariableStep::Key(key) if &**key == "id" => witness.id = text.into_owned(),
+                VariableStep::Key(key) if &**key == "time" => {
                     witness.received = text.parse().unwrap_or(witness.received);
                 }
                 _ => {}
             }
         }
-        Made::Event(Box::new(witness))
+        MadeEvent::Event(Box::new(witness))
     }
 
     pub(super) fn from_event(event: &Event<'_>) -> Self {
@@ -130,10 +134,10 @@ impl Witness {
     pub(super) fn world<T>(
         &self,
         of: (&str, &str),
-        budget: Option<&Budget>,
+        budget: Option<&WorkBudget>,
         then: impl FnOnce(&World<'_>) -> T,
     ) -> Option<T> {
-        if budget.is_some_and(|budget| !budget.spend(PASSES * size(&self.body))) {
+        if budget.is_some_and(|budget| !budget.spend(PASSES_PER_EVENT * size(&self.body))) {
             return None;
         }
         self.event(of, |event| then(&World::within(event, budget)))

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use super::Checker;
-use super::operands::{lack_of, test_for};
+use super::operands::{absence_of, test_for};
 use super::scope::Scope;
 use super::sources::depends_on_event;
 use crate::diagnostic::{Code, Diagnostic, Fix, suggest};
@@ -15,7 +15,7 @@ use crate::span::Span;
 use crate::syntax::ast::{self, Block, FieldValue, Text};
 use crate::typed::Shown;
 use crate::typed::{Expr, ExprKind, Mapped, MappedValue};
-use crate::types::{Known, Lack, Missing};
+use crate::types::{Absence, Known, Missing};
 use crate::value::{Kinds, Value};
 
 /// A block with the fields of `defaults` added below its own, recursively in nested blocks.
@@ -253,7 +253,7 @@ impl Checker<'_> {
             }
             (Some(block), _) => {
                 let (expr, known) = self.record(block, scope);
-                self.typed(&expr, &known, ty, field);
+                self.check_type(&expr, &known, ty, field);
                 MappedValue::Expr(expr, ty.clone())
             }
             (None, _) => {
@@ -272,7 +272,7 @@ impl Checker<'_> {
                     return Mapped { name, key, optional: field.optional, value };
                 }
                 let (expr, known) = self.expr(expr, scope);
-                self.typed(&expr, &known, ty, field);
+                self.check_type(&expr, &known, ty, field);
                 let expr = match ty {
                     FieldType::File => self.include(expr, &field.key.text),
                     _ => expr,
@@ -284,7 +284,7 @@ impl Checker<'_> {
     }
 
     /// Reports a value that its field never accepts.
-    fn typed(&mut self, expr: &Expr, known: &Known, ty: &FieldType, field: &ast::Field) {
+    fn check_type(&mut self, expr: &Expr, known: &Known, ty: &FieldType, field: &ast::Field) {
         if *ty == FieldType::Expression {
             return;
         }
@@ -296,17 +296,17 @@ impl Checker<'_> {
                 format!("`{key}` takes {}", ty.describe()),
             )
             .label(format!("this is {kinds}"))
-            .maybe_help(way_out(ty, kinds))
-            .maybe_fix(unquoted(ty, expr));
+            .maybe_help(suggestion(ty, kinds))
+            .maybe_fix(remove_quotes(ty, expr));
             return self.report(problem);
         }
-        self.one_kind(expr, known, ty.kinds(), &format!("`{key}`"));
-        let mut lack = lack_of(expr, known);
+        self.require_one_kind(expr, known, ty.kinds(), &format!("`{key}`"));
+        let mut absence = absence_of(expr, known);
         if field.optional {
             // An absent value is omitted; an unknown condition is still an error.
-            lack.absent = Missing::Never;
+            absence.absent = Missing::Never;
         }
-        self.needed(key, Some(ty), (expr, known), &lack);
+        self.require_value(key, Some(ty), (expr, known), &absence);
         if let (FieldType::OneOf(values), Some(mut words)) = (ty, known.ty.literal_strings())
             && !matches!(expr.kind, ExprKind::Const(_))
             && !words.any(|word| values.iter().any(|value| value == word))
@@ -333,14 +333,14 @@ impl Checker<'_> {
 impl Checker<'_> {
     /// Reports a value that is required but may be missing. If only the sender knows, as for a key
     /// of a map, the action is rejected when the value is missing.
-    pub(super) fn needed(
+    pub(super) fn require_value(
         &mut self,
         key: &str,
         ty: Option<&FieldType>,
         (expr, known): (&Expr, &Known),
-        lack: &Lack,
+        absence: &Absence,
     ) {
-        let (path, unknown) = match (&lack.absent, &lack.unknown) {
+        let (path, unknown) = match (&absence.absent, &absence.unknown) {
             (Missing::Declared(path), _) => (path, false),
             (_, Missing::Declared(path)) => (path, true),
             _ => return,
@@ -389,7 +389,7 @@ fn misspelled(schema: &Schema, block: &Block, name: &str) -> bool {
 }
 
 /// Removes quotes that should not be there.
-fn unquoted(ty: &FieldType, expr: &Expr) -> Option<Fix> {
+fn remove_quotes(ty: &FieldType, expr: &Expr) -> Option<Fix> {
     let ExprKind::Const(Value::String(text)) = &expr.kind else { return None };
     let meant = match ty {
         FieldType::Duration => parse_duration(text).is_some(),
@@ -401,7 +401,7 @@ fn unquoted(ty: &FieldType, expr: &Expr) -> Option<Fix> {
 }
 
 /// The usual correction for a value of another kind.
-fn way_out(ty: &FieldType, kinds: Kinds) -> Option<String> {
+fn suggestion(ty: &FieldType, kinds: Kinds) -> Option<String> {
     let text = match (ty, kinds) {
         (FieldType::Text(_), _) if kinds.within(Kinds::LIST.or(Kinds::MAP)) => {
             "write `json(…)` for its JSON text"

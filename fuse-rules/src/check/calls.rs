@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::expressions::broken;
-use super::names::What;
-use super::operands::lack_of_operand;
+use super::expressions::unchecked;
+use super::names::DeclarationKind;
+use super::operands::absence_of_operand;
 use super::scope::Scope;
 use super::{Checker, foreign_functions, secrets};
 use crate::diagnostic::{Code, Diagnostic, Fix, Severity, suggest};
@@ -14,7 +14,7 @@ use crate::span::Span;
 use crate::syntax::ast::{self, Text};
 use crate::typed::Shown;
 use crate::typed::{Expr, ExprKind};
-use crate::types::{Field, Known, Lack, Record, Rest, Ty};
+use crate::types::{Absence, Field, Known, Record, Rest, Ty};
 use crate::value::{Kinds, Value};
 
 impl Checker<'_> {
@@ -28,15 +28,15 @@ impl Checker<'_> {
         let arguments: Vec<_> =
             arguments.iter().map(|argument| self.expr(argument, scope)).collect();
         let Some(function) = functions::find(&name.text) else {
-            if secrets::is_place(&name.text) {
-                self.secret_elsewhere(name, span);
-                return broken(span);
+            if secrets::is_secret_function(&name.text) {
+                self.report_misplaced_secret(name, span);
+                return unchecked(span);
             }
-            if let Some(call) = self.named_call(name, &arguments, span, scope) {
+            if let Some(call) = self.call_condition(name, &arguments, span, scope) {
                 return call;
             }
-            let conditions = self.names.all_seen(What::Condition, name.span.file);
-            let (help, fix) = way_out(name, &conditions);
+            let conditions = self.names.all_seen(DeclarationKind::Condition, name.span.file);
+            let (help, fix) = suggestion(name, &conditions);
             self.report(
                 Diagnostic::error(
                     Code::E0202,
@@ -47,20 +47,20 @@ impl Checker<'_> {
                 .maybe_help(help)
                 .maybe_fix(fix),
             );
-            return broken(span);
+            return unchecked(span);
         };
         let (arguments, known): (Vec<_>, Vec<_>) = arguments.into_iter().unzip();
         if arguments.len() != function.params.len() {
             self.report(wrong_count(function, arguments.len(), span));
-            return broken(span);
+            return unchecked(span);
         }
-        let mut lack = Lack::NEVER;
+        let mut absence = Absence::NEVER;
         for ((argument, known), (param, wanted)) in
             arguments.iter().zip(&known).zip(function.params)
         {
-            lack = lack.max(match wanted.meets(Kinds::NULL) {
-                true => known.lack.clone(),
-                false => lack_of_operand(argument, known),
+            absence = absence.max(match wanted.meets(Kinds::NULL) {
+                true => known.absence.clone(),
+                false => absence_of_operand(argument, known),
             });
             let (signature, kinds) = (function.signature(), known.kinds());
             if !kinds.meets(*wanted) && !known.ty.is_nothing() {
@@ -78,16 +78,17 @@ impl Checker<'_> {
                         .label(format!("this is `{param}` of `{signature}`")),
                 );
             } else {
-                self.one_kind(argument, known, *wanted, &format!("`{}`", function.name));
+                self.require_one_kind(argument, known, *wanted, &format!("`{}`", function.name));
                 if let Some((elements, alike)) = function.takes_elements()
                     && wanted.meets(Kinds::LIST)
                 {
-                    lack = lack.max(self.elements(function, argument, known, elements, alike));
+                    absence =
+                        absence.max(self.elements(function, argument, known, elements, alike));
                 }
             }
         }
         if self.is_faulty(span) {
-            return broken(span);
+            return unchecked(span);
         }
         match folded(function, &arguments) {
             Some(Ok(value)) => {
@@ -99,10 +100,10 @@ impl Checker<'_> {
                 self.report(
                     Diagnostic::error(Code::E0303, span, why).label("fails for every event"),
                 );
-                broken(span)
+                unchecked(span)
             }
             None => {
-                let known = Known { ty: returned(function, &known), lack };
+                let known = Known { ty: returned(function, &known), absence };
                 (Expr { kind: ExprKind::Call { function, arguments }, span }, known)
             }
         }
@@ -117,11 +118,11 @@ impl Checker<'_> {
         known: &Known,
         wanted: Kinds,
         alike: bool,
-    ) -> Lack {
+    ) -> Absence {
         let element = Known::present(known.ty.element());
         let kinds = element.kinds().minus(Kinds::NULL);
         if element.ty.is_any() || kinds == Kinds::NOTHING || self.is_faulty(list.span) {
-            return Lack::NEVER;
+            return Absence::NEVER;
         }
         if !kinds.within(wanted) || alike && !Kinds::SINGLE.contains(&kinds) {
             let name = function.name;
@@ -137,8 +138,8 @@ impl Checker<'_> {
             );
         }
         match wanted.meets(Kinds::NULL) {
-            true => Lack::NEVER,
-            false => lack_of_operand(list, &element),
+            true => Absence::NEVER,
+            false => absence_of_operand(list, &element),
         }
     }
 
@@ -170,7 +171,7 @@ fn returned(function: &Function, arguments: &[Known]) -> Ty {
         Returns::Argument(index) => argument(*index).widened(),
         // A null element has no order, so there is no result.
         Returns::Element(index) => argument(*index).element().not_null(),
-        Returns::ElementsOf(index) => Ty::list(argument(*index).held()),
+        Returns::ElementsOf(index) => Ty::list(argument(*index).map_values()),
         Returns::Record(fields) => {
             let field = |(name, kinds, optional): &(&str, Kinds, bool)| {
                 let ty = Ty::of_kinds(*kinds);
@@ -203,9 +204,9 @@ fn constant(expr: &Expr) -> Option<&Value<'static>> {
 }
 
 /// A suggestion for a function that does not exist.
-fn way_out(name: &Text, conditions: &[&str]) -> (Option<String>, Option<Fix>) {
+fn suggestion(name: &Text, conditions: &[&str]) -> (Option<String>, Option<Fix>) {
     let known = functions::all().map(|function| function.name).chain(conditions.iter().copied());
-    match foreign_functions::instead_of(&name.text) {
+    match foreign_functions::suggestion_for(&name.text) {
         Some(instead) => (Some(instead.to_owned()), None),
         None => (None, suggest::fix(&name.text, name.span, known)),
     }

@@ -1,9 +1,9 @@
 //! Constants: each is evaluated once, and inlined wherever it is named.
 
 use super::Checker;
-use super::expressions::broken;
-use super::names::What;
-use super::scope::{Place, Scope};
+use super::expressions::unchecked;
+use super::names::DeclarationKind;
+use super::scope::{Scope, ScopeKind};
 use crate::diagnostic::{Code, Diagnostic, suggest};
 use crate::reference;
 use crate::semantics;
@@ -14,10 +14,10 @@ use crate::types::{Known, Ty};
 use crate::value::Value;
 
 /// The maximum size of a constant, in values (64 bytes of text count as one). Each use has a copy.
-const LARGEST: usize = 10_000;
-const BYTES: usize = 64;
+const MAX_CONSTANT_SIZE: usize = 10_000;
+const BYTES_PER_VALUE: usize = 64;
 /// The maximum depth of its lists and maps, the same as for source text.
-const DEEPEST: usize = 64;
+const MAX_CONSTANT_DEPTH: usize = 64;
 
 impl Checker<'_> {
     /// The value of a constant; `None` if it is invalid, which is reported. `sound` is whether
@@ -25,13 +25,13 @@ impl Checker<'_> {
     pub(super) fn constant(
         &mut self,
         declared: &ast::Const,
-        sound: bool,
+        uses_are_valid: bool,
     ) -> Option<Value<'static>> {
         let before = self.problems.len();
-        self.is_no_root(&declared.name);
-        let mut scope = Scope::of(Place::Const);
+        self.check_not_a_root(&declared.name);
+        let mut scope = Scope::of(ScopeKind::Const);
         let (expr, _) = self.expr(&declared.value, &mut scope);
-        if let Some(clock) = clock(&expr) {
+        if let Some(clock) = clock_function(&expr) {
             self.report(
                 Diagnostic::error(
                     Code::E0215,
@@ -42,7 +42,7 @@ impl Checker<'_> {
                 .help(format!("call `{clock}` where the constant is used")),
             );
         }
-        if !sound || self.problems.len() > before {
+        if !uses_are_valid || self.problems.len() > before {
             return None;
         }
         let name = &declared.name.text;
@@ -52,7 +52,7 @@ impl Checker<'_> {
                 self.error(Code::E0215, expr.span, message, "this cannot be computed");
                 None
             }
-            Ok(value) if !fits(&value) => {
+            Ok(value) if !is_small_enough(&value) => {
                 self.report(
                     Diagnostic::error(
                         Code::E0216,
@@ -60,7 +60,7 @@ impl Checker<'_> {
                         format!("constant `{name}` is too large"),
                     )
                     .label(format!(
-                        "more than {LARGEST} values, or nested more than {DEEPEST} deep"
+                        "more than {MAX_CONSTANT_SIZE} values, or nested more than {MAX_CONSTANT_DEPTH} deep"
                     ))
                     .help("split it, or leave out what is not needed"),
                 );
@@ -78,20 +78,20 @@ impl Checker<'_> {
         steps: &[Step],
         span: Span,
     ) -> Option<(Expr, Known)> {
-        let Some(index) = self.names.seen(What::Const, root) else {
-            let problem = self.names.elsewhere(What::Const, root)?;
+        let Some(index) = self.names.seen(DeclarationKind::Const, root) else {
+            let problem = self.names.not_visible(DeclarationKind::Const, root)?;
             self.report(problem);
-            return Some(broken(span));
+            return Some(unchecked(span));
         };
         // An invalid constant is reported at its declaration.
         let Some(value) = self.constants.get(index).cloned().flatten() else {
-            return Some(broken(span));
+            return Some(unchecked(span));
         };
         let mut at = &value;
         for step in steps {
             let Ok(Some(part)) = at.step(&step.segment) else {
-                self.leads_nowhere(root, at, step);
-                return Some(broken(span));
+                self.report_no_such_part(root, at, step);
+                return Some(unchecked(span));
             };
             at = part;
         }
@@ -99,7 +99,7 @@ impl Checker<'_> {
         Some((Expr { kind: ExprKind::Const(at.clone()), span }, known))
     }
 
-    fn leads_nowhere(&mut self, root: &Text, at: &Value<'_>, step: &Step) {
+    fn report_no_such_part(&mut self, root: &Text, at: &Value<'_>, step: &Step) {
         let (message, help) = match (&step.segment, at) {
             (Segment::Key(key), Value::Map(map)) => (
                 format!("constant `{}` has no `{key}`", root.text),
@@ -116,9 +116,10 @@ impl Checker<'_> {
     }
 }
 
-fn fits(value: &Value<'_>) -> bool {
+fn is_small_enough(value: &Value<'_>) -> bool {
     let (values, bytes) = semantics::weight(value);
-    values.saturating_add(bytes / BYTES) <= LARGEST && depth(value) <= DEEPEST
+    values.saturating_add(bytes / BYTES_PER_VALUE) <= MAX_CONSTANT_SIZE
+        && depth(value) <= MAX_CONSTANT_DEPTH
 }
 
 fn depth(value: &Value<'_>) -> usize {
@@ -130,9 +131,9 @@ fn depth(value: &Value<'_>) -> usize {
 }
 
 /// A function in this expression that depends on the time of the event.
-fn clock(expr: &Expr) -> Option<&'static str> {
+fn clock_function(expr: &Expr) -> Option<&'static str> {
     match &expr.kind {
         ExprKind::Call { function, .. } if function.reads_clock() => Some(function.name),
-        _ => expr.children().into_iter().find_map(clock),
+        _ => expr.children().into_iter().find_map(clock_function),
     }
 }

@@ -15,16 +15,16 @@ impl Checker<'_> {
         rule: &Rule,
     ) -> Option<Map<String, Json>> {
         let given: Vec<_> = rule.triggers.iter().map(|trigger| &trigger.fields).collect();
-        self.given_fields(block, &given, rule);
+        self.check_fields_are_set(block, &given, rule);
         let Json::Object(mut expected) = self.block_value(block)? else { return None };
-        self.as_given(&mut expected, block, &given);
+        self.convert_like_rule(&mut expected, block, &given);
         Some(expected)
     }
 
     /// Converts values to what a backend receives: `2m` to milliseconds, and a number to text if
     /// the field takes texts. A value that the field does not accept stays as it is, and does not
     /// match.
-    fn as_given(
+    fn convert_like_rule(
         &mut self,
         expected: &mut Map<String, Json>,
         block: &Block,
@@ -38,7 +38,7 @@ impl Checker<'_> {
                 ast::FieldValue::Block(inner) => {
                     let blocks: Vec<_> = found.filter_map(|field| block_of(&field.value)).collect();
                     if let Json::Object(inside) = value {
-                        self.as_given(inside, inner, &blocks);
+                        self.convert_like_rule(inside, inner, &blocks);
                     }
                 }
                 ast::FieldValue::Expr(expr) => {
@@ -56,7 +56,7 @@ impl Checker<'_> {
     }
 
     /// Reports expected fields that no trigger of the rule sets.
-    fn given_fields(&mut self, block: &Block, given: &[&Vec<Mapped>], rule: &Rule) {
+    fn check_fields_are_set(&mut self, block: &Block, given: &[&Vec<Mapped>], rule: &Rule) {
         for field in &block.fields {
             let key = field.key.text.as_str();
             let found: Vec<&Mapped> =
@@ -78,7 +78,7 @@ impl Checker<'_> {
                 let blocks = found.iter().map(|field| block_of(&field.value));
                 // The value of an expression is not known before the test runs.
                 if let Some(blocks) = blocks.collect::<Option<Vec<_>>>() {
-                    self.given_fields(inner, &blocks, rule);
+                    self.check_fields_are_set(inner, &blocks, rule);
                 }
             }
         }

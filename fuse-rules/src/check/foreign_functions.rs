@@ -1,7 +1,7 @@
 //! Functions of other languages, and what to write here instead.
 
 /// Names in lower case, without `-` and `_`, and the suggestion for them.
-const NAMES: &[(&[&str], &str)] = &[
+const SUGGESTIONS: &[(&[&str], &str)] = &[
     (
         &["contains", "includes", "strcontains"],
         "write `text contains \"x\"`, or `x in list` for an element",
@@ -65,10 +65,10 @@ const NAMES: &[(&[&str], &str)] = &[
 ];
 
 /// The suggestion for a function of another language; case, `-` and `_` in its name do not matter.
-pub(super) fn instead_of(name: &str) -> Option<&'static str> {
+pub(super) fn suggestion_for(name: &str) -> Option<&'static str> {
     let plain: String =
         name.chars().filter(|c| !matches!(c, '-' | '_')).map(|c| c.to_ascii_lowercase()).collect();
-    NAMES.iter().find(|(names, _)| names.contains(&plain.as_str())).map(|(_, help)| *help)
+    SUGGESTIONS.iter().find(|(names, _)| names.contains(&plain.as_str())).map(|(_, help)| *help)
 }
 
 #[cfg(test)]
@@ -81,15 +81,15 @@ mod tests {
     #[test]
     fn names_are_found_however_they_are_cased() {
         for name in ["startsWith", "starts-with", "STARTS_WITH", "startswith"] {
-            assert_eq!(instead_of(name), Some("write `text starts-with \"x\"`"), "{name}");
+            assert_eq!(suggestion_for(name), Some("write `text starts-with \"x\"`"), "{name}");
         }
-        assert_eq!(instead_of("frobnicate"), None);
+        assert_eq!(suggestion_for("frobnicate"), None);
     }
 
     #[test]
     fn each_name_stands_once_and_is_no_function() {
         let mut seen = FxHashSet::default();
-        for name in NAMES.iter().flat_map(|(names, _)| *names) {
+        for name in SUGGESTIONS.iter().flat_map(|(names, _)| *names) {
             assert!(seen.insert(name), "`{name}` stands twice");
             assert!(functions::find(name).is_none(), "`{name}` is a function");
             assert!(
@@ -101,7 +101,7 @@ mod tests {
 
     #[test]
     fn every_call_that_is_suggested_can_be_made() {
-        for (_, help) in NAMES {
+        for (_, help) in SUGGESTIONS {
             for (at, _) in help.match_indices('(') {
                 let before = help.get(..at).unwrap_or("");
                 let word = |c: char| !c.is_ascii_alphanumeric() && c != '-';

@@ -10,13 +10,13 @@ use crate::typed::{Expr, ExprKind};
 use crate::value::Value;
 
 /// The files of the rules, and those that their fields include.
-pub(super) struct Inclusions<'a> {
+pub(super) struct IncludedFiles<'a> {
     files: Files,
     loader: &'a dyn Loader,
     read: FxHashMap<String, Result<String, String>>,
 }
 
-impl<'a> Inclusions<'a> {
+impl<'a> IncludedFiles<'a> {
     pub(super) fn new(files: Files, loader: &'a dyn Loader) -> Self {
         Self { files, loader, read: FxHashMap::default() }
     }
@@ -57,9 +57,9 @@ impl Checker<'_> {
         };
         // The name is relative to the file that contains the expression, which may be that of the
         // `defaults`.
-        let from = self.inclusions.files.get(expr.span.file);
+        let from = self.included_files.files.get(expr.span.file);
         let name = resolved(from.map_or("", |file| file.name()), used);
-        match self.inclusions.read(name.clone()) {
+        match self.included_files.read(name.clone()) {
             Ok(text) => Expr { kind: ExprKind::Const(Value::String(text.into())), ..expr },
             Err(why) => {
                 self.report(

@@ -8,14 +8,14 @@ use crate::path::path_text;
 use crate::semantics;
 use crate::span::Span;
 use crate::typed::{Expr, ExprKind, Path, Root, Segment};
-use crate::types::{Lack, Ty};
+use crate::types::{Absence, Ty};
 
 /// The body of a condition. Its parameters are the outermost elements.
 #[derive(Debug)]
-pub(super) struct Template {
+pub(super) struct ConditionTemplate {
     body: Expr,
     /// Whether it may be unknown even if its arguments are present.
-    pub(super) lack: Lack,
+    pub(super) absence: Absence,
     /// The types of its parameters.
     pub(super) parameters: Vec<Ty>,
     size: usize,
@@ -23,8 +23,8 @@ pub(super) struct Template {
     uses: Vec<usize>,
 }
 
-impl Template {
-    pub(super) fn new(body: Expr, lack: Lack, parameters: Vec<Ty>) -> Self {
+impl ConditionTemplate {
+    pub(super) fn new(body: Expr, absence: Absence, parameters: Vec<Ty>) -> Self {
         let mut uses = vec![0; parameters.len()];
         body.references(&mut |path| {
             if let Some(count) = level(path).and_then(|level| uses.get_mut(level)) {
@@ -37,7 +37,7 @@ impl Template {
         } else {
             Expr { span: body.span, kind: ExprKind::And(vec![body]) }
         };
-        Self { size: size(&body), body, lack, parameters, uses }
+        Self { size: size(&body), body, absence, parameters, uses }
     }
 
     /// The span of the body.

@@ -40,10 +40,10 @@ use crate::value::Value;
 use rustc_hash::FxHashMap;
 
 use crate::types::{Known, Ty};
-use inclusions::Inclusions;
-use inline::Template;
-use names::{Names, What};
-use order::{Definition, Ordered};
+use inclusions::IncludedFiles;
+use inline::ConditionTemplate;
+use names::{DeclarationKind, Names};
+use order::{DefinitionId, Ordered};
 use type_names::Types;
 
 /// A file that was read, and the files that it uses.
@@ -71,7 +71,7 @@ pub(crate) fn check(
         problems,
         file: FileId(0),
         defaults: &[],
-        inclusions: Inclusions::new(files.clone(), loader),
+        included_files: IncludedFiles::new(files.clone(), loader),
         types: Types::default(),
         bodies: FxHashMap::default(),
         constants: Vec::new(),
@@ -79,7 +79,7 @@ pub(crate) fn check(
         keep,
         known: FxHashMap::default(),
         calls: FxHashMap::default(),
-        left_to_inline: Some(conditions::LARGEST_OF_ALL),
+        inline_budget: Some(conditions::MAX_INLINED_SIZE),
     };
     checker.resolve_types();
     checker.define();
@@ -108,7 +108,7 @@ pub(crate) fn check(
     // A faulty test must not prevent rules from running, so tests are only checked for tools.
     if keep {
         let mut tests = Vec::new();
-        let known = test_blocks::Rules::of(&rules.sensors, parsed);
+        let known = test_blocks::TestableRules::of(&rules.sensors, parsed);
         for file in parsed {
             checker.file = file.id;
             tests.extend(checker.tests(&file.tree.tests, &known));
@@ -118,7 +118,7 @@ pub(crate) fn check(
     rules.known = std::mem::take(&mut checker.known);
     rules.calls = std::mem::take(&mut checker.calls);
     // These include the files of fields, so that a change of one is a change of the rules.
-    rules.files = checker.inclusions.into_files();
+    rules.files = checker.included_files.into_files();
     let failed = problems.iter().any(|problem| problem.severity == Severity::Error);
     (!failed).then_some(rules)
 }
@@ -131,21 +131,21 @@ pub(super) struct Checker<'a> {
     /// The file that is being checked.
     file: FileId,
     defaults: &'a [ast::Defaults],
-    inclusions: Inclusions<'a>,
+    included_files: IncludedFiles<'a>,
     types: Types,
     /// The types of event bodies, by source and event.
     bodies: FxHashMap<(String, String), Ty>,
     /// The values of constants; `None` for an invalid one.
     constants: Vec<Option<Value<'static>>>,
     /// The bodies of conditions; `None` for an invalid one.
-    templates: Vec<Option<Template>>,
+    templates: Vec<Option<ConditionTemplate>>,
     /// Whether to keep what is known about each expression.
     keep: bool,
     known: FxHashMap<Span, Known>,
     /// The spans of the bodies of conditions, by the spans of their calls.
     calls: FxHashMap<Span, Span>,
     /// How many more nodes calls of conditions may add; `None` once the limit is reported.
-    left_to_inline: Option<usize>,
+    inline_budget: Option<usize>,
 }
 
 impl Checker<'_> {
@@ -155,14 +155,14 @@ impl Checker<'_> {
         self.constants = vec![None; names.consts().len()];
         self.templates = names.conditions().iter().map(|_| None).collect();
         for Ordered { definition: (what, index), uses, circular } in self.order() {
-            let sound = !circular && uses.iter().all(|used| self.is_sound(*used));
-            if let (What::Const, Some(declared)) = (what, names.consts().get(index)) {
-                let value = self.constant(declared, sound);
+            let uses_are_valid = !circular && uses.iter().all(|used| self.is_valid(*used));
+            if let (DeclarationKind::Const, Some(declared)) = (what, names.consts().get(index)) {
+                let value = self.constant(declared, uses_are_valid);
                 if let Some(place) = self.constants.get_mut(index) {
                     *place = value;
                 }
             } else if let Some(declared) = names.conditions().get(index) {
-                let template = self.named(declared, sound);
+                let template = self.named_condition(declared, uses_are_valid);
                 if let Some(place) = self.templates.get_mut(index) {
                     *place = template;
                 }
@@ -170,9 +170,9 @@ impl Checker<'_> {
         }
     }
 
-    fn is_sound(&self, (what, index): Definition) -> bool {
+    fn is_valid(&self, (what, index): DefinitionId) -> bool {
         match what {
-            What::Const => self.constants.get(index).is_some_and(Option::is_some),
+            DeclarationKind::Const => self.constants.get(index).is_some_and(Option::is_some),
             _ => self.templates.get(index).is_some_and(Option::is_some),
         }
     }
@@ -187,7 +187,7 @@ impl Checker<'_> {
 
     /// The text of a span.
     fn text(&self, span: Span) -> &str {
-        self.inclusions.text(span)
+        self.included_files.text(span)
     }
 
     fn error(&mut self, code: Code, span: Span, message: impl Into<String>, label: &str) {

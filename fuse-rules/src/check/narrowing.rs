@@ -5,9 +5,9 @@
 
 use rustc_hash::FxHashMap;
 
-use super::scope::{Key, Scope, key};
+use super::scope::{Scope, ValueKey, key};
 use crate::typed::{CompareOp, Expr, ExprKind, IsTest, QuantifierKind};
-use crate::types::{Known, Lack, Missing, Ty};
+use crate::types::{Absence, Known, Missing, Ty};
 use crate::value::{Kinds, Value};
 
 impl Scope {
@@ -39,14 +39,14 @@ impl Scope {
                     self.assume_compared(item, list);
                 } else {
                     // An empty list does not contain null.
-                    self.assume_there_or_null(item);
+                    self.assume_present_or_null(item);
                 }
-                self.assume_there(list);
+                self.assume_present(list);
                 if let (ExprKind::Path(path), true) = (&item.kind, holds)
                     && let Some(element) = self.known_of(list).map(|known| known.ty.element())
                 {
                     let known = self.known(&key(path));
-                    self.learn(key(path), Known::present(known.ty.equal_to(&element)));
+                    self.add_fact(key(path), Known::present(known.ty.equal_to(&element)));
                 }
             }
             ExprKind::TextTest { left, right, .. } => {
@@ -61,11 +61,11 @@ impl Scope {
                 self.assume_kind(list, Kinds::LIST);
             }
             ExprKind::Path(path) => {
-                let known = self.known(&key(path)).there();
+                let known = self.known(&key(path)).present_not_null();
                 let truth = Ty::of_value(&Value::Bool(holds));
-                self.learn(key(path), Known::present(known.ty.equal_to(&truth)));
+                self.add_fact(key(path), Known::present(known.ty.equal_to(&truth)));
             }
-            _ => self.assume_there(condition),
+            _ => self.assume_present(condition),
         }
     }
 
@@ -90,7 +90,7 @@ impl Scope {
     /// Whether an elementary condition is obviously never unknown.
     fn is_decided(&self, condition: &Expr) -> bool {
         let of_kind = |expr: &Expr| {
-            let known = self.known_of(expr).filter(|known| known.lack == Lack::NEVER)?;
+            let known = self.known_of(expr).filter(|known| known.absence == Absence::NEVER)?;
             Kinds::SINGLE.into_iter().find(|kind| known.ty.kinds().within(*kind))
         };
         match &condition.kind {
@@ -106,12 +106,12 @@ impl Scope {
 
     /// Assumes that at least one of the conditions holds: keeps the facts that all of them imply.
     fn assume_one_of(&mut self, parts: &[Expr], so: &dyn Fn(&mut Self, &Expr)) {
-        let mut common: Option<FxHashMap<Key, Known>> = None;
+        let mut common: Option<FxHashMap<ValueKey, Known>> = None;
         for part in parts {
             let mark = self.mark();
             so(self, part);
-            let mut learnt = self.learnt_since(mark);
-            self.back_to(mark);
+            let mut learnt = self.facts_since(mark);
+            self.restore(mark);
             common = Some(match common {
                 None => learnt,
                 Some(common) => common
@@ -127,7 +127,7 @@ impl Scope {
         // Outer values first, so that facts about inner ones refine them.
         common.sort_by_key(|((_, segments), _)| segments.len());
         for (key, known) in common {
-            self.learn(key, known);
+            self.add_fact(key, known);
         }
     }
 
@@ -138,30 +138,30 @@ impl Scope {
             known.ty.or(element)
         });
         if other.is_some_and(|ty| !ty.kinds().meets(Kinds::NULL)) {
-            self.assume_there(operand);
+            self.assume_present(operand);
         } else {
-            self.assume_there_or_null(operand);
+            self.assume_present_or_null(operand);
         }
     }
 
     /// The value of an expression is present and not null, and so are the values that it is made
     /// of.
-    fn assume_there(&mut self, expr: &Expr) {
+    fn assume_present(&mut self, expr: &Expr) {
         match &expr.kind {
             ExprKind::Path(path) => {
-                let known = self.known(&key(path)).there();
-                self.learn(key(path), known);
+                let known = self.known(&key(path)).present_not_null();
+                self.add_fact(key(path), known);
             }
-            ExprKind::Access { base: one, .. } | ExprKind::Neg(one) => self.assume_there(one),
-            ExprKind::Concat(all) => all.iter().for_each(|part| self.assume_there(part)),
+            ExprKind::Access { base: one, .. } | ExprKind::Neg(one) => self.assume_present(one),
+            ExprKind::Concat(all) => all.iter().for_each(|part| self.assume_present(part)),
             ExprKind::Arith { left, right, .. } => {
-                self.assume_there(left);
-                self.assume_there(right);
+                self.assume_present(left);
+                self.assume_present(right);
             }
             ExprKind::Call { function, arguments } => {
                 for (argument, (_, takes)) in arguments.iter().zip(function.params) {
                     if !takes.meets(Kinds::NULL) {
-                        self.assume_there(argument);
+                        self.assume_present(argument);
                     }
                 }
             }
@@ -172,10 +172,10 @@ impl Scope {
 
     /// The value of an expression is present and of this kind.
     pub(super) fn assume_kind(&mut self, expr: &Expr, kind: Kinds) {
-        self.assume_there(expr);
+        self.assume_present(expr);
         if let ExprKind::Path(path) = &expr.kind {
             let known = self.known(&key(path));
-            self.learn(key(path), Known::present(known.ty.equal_to(&Ty::of_kinds(kind))));
+            self.add_fact(key(path), Known::present(known.ty.equal_to(&Ty::of_kinds(kind))));
         }
     }
 
@@ -186,7 +186,7 @@ impl Scope {
         };
         for (expr, own, other) in [(left, &left_ty, &right_ty), (right, &right_ty, &left_ty)] {
             if let ExprKind::Path(path) = &expr.kind {
-                self.learn(key(path), Known::present(own.equal_to(other)));
+                self.add_fact(key(path), Known::present(own.equal_to(other)));
             }
         }
     }
@@ -194,7 +194,7 @@ impl Scope {
     fn assume_unequal(&mut self, expr: &Expr, other: &Expr) {
         if let (ExprKind::Path(path), ExprKind::Const(value)) = (&expr.kind, &other.kind) {
             let known = self.known(&key(path));
-            self.learn(key(path), Known::present(known.ty.unequal_to(&Ty::of_value(value))));
+            self.add_fact(key(path), Known::present(known.ty.unequal_to(&Ty::of_value(value))));
         }
     }
 
@@ -203,33 +203,33 @@ impl Scope {
             // A value that is not missing, or is of some kind, is present, and so are the values
             // that it is made of.
             if holds != (test == IsTest::Missing) && !matches!(test, IsTest::Null) {
-                self.assume_there_or_null(value);
+                self.assume_present_or_null(value);
             }
             return;
         };
         let known = self.known(&key(path));
         let known = match (test, holds) {
             (IsTest::Missing, true) | (IsTest::Present, false) => {
-                let lack = Lack::absent(Missing::Declared(path.text.clone()));
-                Known { ty: Ty::nothing(), lack: known.lack.max(lack) }
+                let absence = Absence::absent(Missing::Declared(path.text.clone()));
+                Known { ty: Ty::nothing(), absence: known.absence.max(absence) }
             }
             (IsTest::Missing, false) | (IsTest::Present, true) => Known::present(known.ty),
             (_, true) => Known::present(known.ty.tested(test, true)),
-            (_, false) => Known { ty: known.ty.tested(test, false), lack: known.lack },
+            (_, false) => Known { ty: known.ty.tested(test, false), absence: known.absence },
         };
-        self.learn(key(path), known);
+        self.add_fact(key(path), known);
     }
 
     /// The value of an expression is present, but may be null.
-    fn assume_there_or_null(&mut self, expr: &Expr) {
+    fn assume_present_or_null(&mut self, expr: &Expr) {
         match &expr.kind {
             ExprKind::Path(path) => {
                 let known = self.known(&key(path));
-                self.learn(key(path), Known::present(known.ty));
+                self.add_fact(key(path), Known::present(known.ty));
             }
-            ExprKind::Access { base, .. } => self.assume_there(base),
+            ExprKind::Access { base, .. } => self.assume_present(base),
             ExprKind::Coalesce { .. } => {}
-            _ => self.assume_there(expr),
+            _ => self.assume_present(expr),
         }
     }
 

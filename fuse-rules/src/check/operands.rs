@@ -1,17 +1,17 @@
 //! The operands of operators: which values can be compared or computed with, and the result.
 
 use super::Checker;
-use super::expressions::{broken, truth};
+use super::expressions::{condition_known, unchecked};
 use super::scope::Scope;
 use crate::diagnostic::{Code, Diagnostic, Fix, suggest};
 use crate::span::Span;
 use crate::syntax::ast;
 use crate::typed::Shown;
 use crate::typed::{CompareOp, Expr, ExprKind, IsTest};
-use crate::types::{Known, Lack, Missing, Ty};
+use crate::types::{Absence, Known, Missing, Ty};
 use crate::value::{Kinds, Value};
 
-const WHOLE: Kinds = Kinds::LIST.or(Kinds::MAP);
+const COMPOSITE: Kinds = Kinds::LIST.or(Kinds::MAP);
 
 impl Checker<'_> {
     pub(super) fn comparable(
@@ -26,7 +26,7 @@ impl Checker<'_> {
             if let Some(problem) = never_compared(op, expr, known) {
                 let other = if expr.span == left.0.span { right } else { left };
                 let null = known.kinds() == Kinds::NULL && other.1.kinds() != Kinds::NULL;
-                let fix = null.then(|| self.asked_for(op, &other.0, &other.1, span));
+                let fix = null.then(|| self.null_test_fix(op, &other.0, &other.1, span));
                 // A suggestion for this value is more useful than a general one.
                 let help = problem.help.clone().filter(|_| fix.is_none());
                 return self.report(Diagnostic { help, ..problem }.maybe_fix(fix));
@@ -57,7 +57,7 @@ impl Checker<'_> {
         }
         for (own, other) in [(left, right), (right, left)] {
             let what = format!("`{}`", op.as_str());
-            if self.of_one_kind_with(&own.0, &own.1, &other.1.ty, &what) {
+            if self.require_same_kind(&own.0, &own.1, &other.1.ty, &what) {
                 return;
             }
         }
@@ -65,21 +65,21 @@ impl Checker<'_> {
 
     /// Reports a value of several kinds that is compared with a value of only one of them, or with
     /// a value that has several kinds, too.
-    fn of_one_kind_with(&mut self, own: &Expr, known: &Known, other: &Ty, what: &str) -> bool {
+    fn require_same_kind(&mut self, own: &Expr, known: &Known, other: &Ty, what: &str) -> bool {
         let kinds = other.kinds();
         let wanted = match () {
             // A value without a type may be compared with anything.
-            () if other.is_any() => Kinds::ANY.minus(WHOLE),
+            () if other.is_any() => Kinds::ANY.minus(COMPOSITE),
             () if !several(kinds) => kinds,
             // If both have several kinds, one has to be tested first.
             () if several(known.kinds()) => single(known.kinds().and(kinds).minus(Kinds::NULL)),
             () => return false,
         };
-        self.one_kind(own, known, wanted, what)
+        self.require_one_kind(own, known, wanted, what)
     }
 
     /// Replaces a comparison with null by a test.
-    fn asked_for(&self, op: CompareOp, value: &Expr, known: &Known, span: Span) -> Fix {
+    fn null_test_fix(&self, op: CompareOp, value: &Expr, known: &Known, span: Span) -> Fix {
         let nullable = known.ty.is_any() || known.ty.may_be_null();
         let test = match (op == CompareOp::Ne, nullable) {
             (true, true) => "is not null",
@@ -90,7 +90,7 @@ impl Checker<'_> {
         let written = format!("{} {test}", self.text(value.span));
         // A comparison with a missing value is unknown, while a test is true or false. Below a
         // `not` this makes a difference.
-        let there = known.lack == Lack::NEVER;
+        let there = known.absence == Absence::NEVER;
         Fix::new(format!("write `{written}`"), span, written).safe_if(op == CompareOp::Eq && there)
     }
 
@@ -134,7 +134,7 @@ impl Checker<'_> {
         if !element.meets(&item.1.ty) && !fixed {
             return self.report(never(item, &element, list.0.span));
         }
-        if !element.is_any() && element.kinds().minus(Kinds::NULL).within(WHOLE) {
+        if !element.is_any() && element.kinds().minus(Kinds::NULL).within(COMPOSITE) {
             let of = element.kinds().minus(Kinds::NULL).plural();
             let list = &list.0;
             let problem = Diagnostic::error(
@@ -149,15 +149,15 @@ impl Checker<'_> {
                     .help(format!("test a field of each: `any(x in {path}: x.name == …)`")),
             );
         }
-        if !self.of_one_kind_with(&item.0, &item.1, &element, "`in`") {
+        if !self.require_same_kind(&item.0, &item.1, &element, "`in`") {
             let elements = Known::present(element);
-            self.of_one_kind_with(&list.0, &elements, &item.1.ty, "`in`");
+            self.require_same_kind(&list.0, &elements, &item.1.ty, "`in`");
         }
     }
 
     /// Reports a value of several kinds if only some of them can be used. A value without a type is
     /// not reported, and null counts as absence. Returns whether something was reported.
-    pub(super) fn one_kind(
+    pub(super) fn require_one_kind(
         &mut self,
         expr: &Expr,
         known: &Known,
@@ -200,7 +200,7 @@ impl Checker<'_> {
 
     /// Reports an `is` that, by the type of the value, is never or always true. Tests for presence
     /// are always allowed, because senders change.
-    pub(super) fn possible(
+    pub(super) fn check_possible(
         &mut self,
         test: IsTest,
         negated: bool,
@@ -232,23 +232,23 @@ impl Checker<'_> {
         span: Span,
         scope: &mut Scope,
     ) -> (ExprKind, Known) {
-        const TAKES: Kinds = Kinds::NUMBER.or(Kinds::DURATION);
+        const NEGATABLE: Kinds = Kinds::NUMBER.or(Kinds::DURATION);
         let (inner, known) = self.expr(inner, scope);
         let kinds = known.kinds();
-        let mut result = kinds.and(TAKES);
+        let mut result = kinds.and(NEGATABLE);
         if result == Kinds::NOTHING {
             result = Kinds::ANY;
             let label = format!("this is {kinds}");
             self.error(Code::E0301, span, "`-` takes a number or a duration", &label);
         } else {
-            self.one_kind(&inner, &known, TAKES, "`-`");
+            self.require_one_kind(&inner, &known, NEGATABLE, "`-`");
         }
-        let lack = lack_of_operand(&inner, &known);
+        let absence = absence_of_operand(&inner, &known);
         let ty = match result {
             Kinds::NUMBER if is_whole(&known) => Ty::int(),
             result => Ty::of_kinds(result),
         };
-        (ExprKind::Neg(Box::new(inner)), Known { ty, lack })
+        (ExprKind::Neg(Box::new(inner)), Known { ty, absence })
     }
 
     pub(super) fn arithmetic(
@@ -263,11 +263,12 @@ impl Checker<'_> {
         let right = self.expr(right, scope);
         let (left_kinds, right_kinds) = (left.1.kinds(), right.1.kinds());
         let result = arith_kinds(op, left_kinds, right_kinds);
-        let lack = lack_of_operand(&left.0, &left.1).max(lack_of_operand(&right.0, &right.1));
+        let absence =
+            absence_of_operand(&left.0, &left.1).max(absence_of_operand(&right.0, &right.1));
         // A value that could not be checked is already reported.
-        let unchecked = left_kinds == Kinds::ANY || right_kinds == Kinds::ANY;
-        if result == Kinds::NOTHING && unchecked {
-            return (broken(span).0.kind, Known::unchecked());
+        let is_unchecked = left_kinds == Kinds::ANY || right_kinds == Kinds::ANY;
+        if result == Kinds::NOTHING && is_unchecked {
+            return (unchecked(span).0.kind, Known::unchecked());
         }
         if result == Kinds::NOTHING {
             let op = op.as_str();
@@ -282,7 +283,7 @@ impl Checker<'_> {
             }
             self.report(problem);
             // Report an impossible operation only once.
-            return (broken(span).0.kind, Known::unchecked());
+            return (unchecked(span).0.kind, Known::unchecked());
         }
         let what = format!("`{}`", op.as_str());
         for (own, other, own_is_left) in [(&left, &right, true), (&right, &left, false)] {
@@ -293,7 +294,7 @@ impl Checker<'_> {
             };
             let wanted = [Kinds::NUMBER, Kinds::DURATION, Kinds::TIME].into_iter();
             let wanted = wanted.filter(|kind| fits(*kind)).fold(Kinds::NOTHING, Kinds::or);
-            self.one_kind(&own.0, &own.1, wanted, &what);
+            self.require_one_kind(&own.0, &own.1, wanted, &what);
         }
         let keeps_whole = op != ast::ArithOp::Div;
         let ty = match result {
@@ -301,18 +302,18 @@ impl Checker<'_> {
             result => Ty::of_kinds(result),
         };
         let (left, right) = (Box::new(left.0), Box::new(right.0));
-        (ExprKind::Arith { op, left, right }, Known { ty, lack })
+        (ExprKind::Arith { op, left, right }, Known { ty, absence })
     }
 }
 
 /// The absence of an expression, if null counts as absent.
-pub(super) fn lack_of(expr: &Expr, known: &Known) -> Lack {
-    known.lack.clone().max(Lack::absent(null_of(expr, known)))
+pub(super) fn absence_of(expr: &Expr, known: &Known) -> Absence {
+    known.absence.clone().max(Absence::absent(null_of(expr, known)))
 }
 
 /// The absence of an operand: null cannot be computed with, and a default does not help.
-pub(super) fn lack_of_operand(expr: &Expr, known: &Known) -> Lack {
-    known.lack.clone().max(Lack { unknown: null_of(expr, known), ..Lack::NEVER })
+pub(super) fn absence_of_operand(expr: &Expr, known: &Known) -> Absence {
+    known.absence.clone().max(Absence { unknown: null_of(expr, known), ..Absence::NEVER })
 }
 
 fn null_of(expr: &Expr, known: &Known) -> Missing {
@@ -342,7 +343,7 @@ fn never_compared(op: CompareOp, expr: &Expr, known: &Known) -> Option<Diagnosti
                 .help("the conditions contradict each other"),
         );
     }
-    if kinds.minus(Kinds::NULL).within(WHOLE) {
+    if kinds.minus(Kinds::NULL).within(COMPOSITE) {
         return Some(
             Diagnostic::error(
                 Code::E0307,
@@ -434,6 +435,6 @@ pub(super) fn arith_kinds(op: ast::ArithOp, left: Kinds, right: Kinds) -> Kinds 
 
 /// The result of a test of text.
 pub(super) fn text_truth(sides: &[(&Expr, &Known)]) -> Known {
-    let lacks = sides.iter().map(|(expr, known)| lack_of(expr, known));
-    truth(lacks.fold(Lack::NEVER, Lack::max))
+    let lacks = sides.iter().map(|(expr, known)| absence_of(expr, known));
+    condition_known(lacks.fold(Absence::NEVER, Absence::max))
 }

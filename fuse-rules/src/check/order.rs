@@ -1,18 +1,18 @@
 //! The order in which constants and named conditions are checked: each after those that it uses.
 
 use super::Checker;
-use super::names::{Names, What};
+use super::names::{DeclarationKind, Names};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::syntax::ast::{Block, Expr, ExprKind, FieldValue, Part, Text};
 
 /// A constant or a named condition, by its kind and index.
-pub(super) type Definition = (What, usize);
+pub(super) type DefinitionId = (DeclarationKind, usize);
 
 /// A definition and those that it uses.
 #[derive(Clone)]
 pub(super) struct Ordered {
-    pub(super) definition: Definition,
-    pub(super) uses: Vec<Definition>,
+    pub(super) definition: DefinitionId,
+    pub(super) uses: Vec<DefinitionId>,
     /// It uses itself, directly or indirectly, and is therefore invalid.
     pub(super) circular: bool,
 }
@@ -40,11 +40,11 @@ impl Checker<'_> {
         let conditions = names.conditions().iter().map(|declared| (&declared.name, &declared.body));
         let first_condition = names.consts().len();
         let definition = |node: usize| match node.checked_sub(first_condition) {
-            None => (What::Const, node),
-            Some(index) => (What::Condition, index),
+            None => (DeclarationKind::Const, node),
+            Some(index) => (DeclarationKind::Condition, index),
         };
-        let node = |(what, index): Definition| match what {
-            What::Condition => first_condition + index,
+        let node = |(what, index): DefinitionId| match what {
+            DeclarationKind::Condition => first_condition + index,
             _ => index,
         };
         let mut nodes: Vec<Node<'_>> = consts
@@ -55,16 +55,16 @@ impl Checker<'_> {
                 Node { name, uses, state: State::New }
             })
             .collect();
-        let (order, circles) = sorted(&mut nodes);
+        let (order, cycles) = sorted(&mut nodes);
         let mut circular = vec![false; nodes.len()];
-        for circle in circles {
-            for on in &circle {
+        for report_cycle in cycles {
+            for on in &report_cycle {
                 if let Some(mark) = circular.get_mut(*on) {
                     *mark = true;
                 }
             }
-            let places: Vec<_> = circle.iter().filter_map(|on| nodes.get(*on)).collect();
-            self.circle(&places, circle.first().copied());
+            let places: Vec<_> = report_cycle.iter().filter_map(|on| nodes.get(*on)).collect();
+            self.report_cycle(&places, report_cycle.first().copied());
         }
         let ordered = order.into_iter().filter_map(|at| {
             let uses = nodes.get(at)?.uses.iter().map(|(used, _)| definition(*used)).collect();
@@ -75,28 +75,31 @@ impl Checker<'_> {
     }
 
     /// Reports a cycle, at the definition that closes it.
-    fn circle(&mut self, circle: &[&Node<'_>], first: Option<usize>) {
-        let Some(last) = circle.last() else { return };
+    fn report_cycle(&mut self, report_cycle: &[&Node<'_>], first: Option<usize>) {
+        let Some(last) = report_cycle.last() else { return };
         let back = last.uses.iter().find(|(used, _)| Some(*used) == first);
-        let (Some((_, at)), Some(first)) = (back, circle.first()) else { return };
-        let way: Vec<_> =
-            circle.iter().chain([first]).map(|node| format!("`{}`", node.name.text)).collect();
+        let (Some((_, at)), Some(first)) = (back, report_cycle.first()) else { return };
+        let way: Vec<_> = report_cycle
+            .iter()
+            .chain([first])
+            .map(|node| format!("`{}`", node.name.text))
+            .collect();
         let mut problem = Diagnostic::error(
             Code::E0214,
             at.span,
             format!("{} uses itself", way.first().map_or("", String::as_str)),
         )
-        .label(if circle.len() == 1 {
+        .label(if report_cycle.len() == 1 {
             "used in its own definition"
         } else {
             "this closes the cycle"
         })
-        .help(if circle.len() == 1 {
+        .help(if report_cycle.len() == 1 {
             "constants and conditions cannot be recursive".to_owned()
         } else {
             format!("the cycle is {}; replace one of the uses by its definition", way.join(" -> "))
         });
-        for node in circle.iter().take(circle.len() - 1) {
+        for node in report_cycle.iter().take(report_cycle.len() - 1) {
             problem = problem.related(node.name.span, "part of the cycle");
         }
         self.report(problem);
@@ -106,7 +109,7 @@ impl Checker<'_> {
 /// The nodes in topological order, and the cycles among them.
 fn sorted(nodes: &mut [Node<'_>]) -> (Vec<usize>, Vec<Vec<usize>>) {
     let mut order = Vec::new();
-    let mut circles = Vec::new();
+    let mut cycles = Vec::new();
     for start in 0..nodes.len() {
         // Depth first without recursion, because chains may be long. The stack has each node with
         // its next use.
@@ -127,18 +130,18 @@ fn sorted(nodes: &mut [Node<'_>]) -> (Vec<usize>, Vec<Vec<usize>>) {
                 Some(State::New) => way.push((used, 0)),
                 Some(State::OnTheWay) => {
                     let on_the_way = way.iter().map(|(at, _)| *at);
-                    circles.push(on_the_way.skip_while(|at| *at != used).collect());
+                    cycles.push(on_the_way.skip_while(|at| *at != used).collect());
                 }
                 _ => {}
             }
         }
     }
-    (order, circles)
+    (order, cycles)
 }
 
 /// The constants and conditions that an expression uses, each once, with its first occurrence.
-fn uses<'a>(names: &Names<'_>, expr: &'a Expr) -> Vec<(Definition, &'a Text)> {
-    let mut found: Vec<(Definition, &Text)> = Vec::new();
+fn uses<'a>(names: &Names<'_>, expr: &'a Expr) -> Vec<(DefinitionId, &'a Text)> {
+    let mut found: Vec<(DefinitionId, &Text)> = Vec::new();
     walk(expr, &mut Vec::new(), &mut |what, name| {
         if let Some(index) = names.seen(what, name)
             && !found.iter().any(|(known, _)| *known == (what, index))
@@ -150,15 +153,19 @@ fn uses<'a>(names: &Names<'_>, expr: &'a Expr) -> Vec<(Definition, &'a Text)> {
 }
 
 /// Calls `visit` with the first names of paths that are not bound here, and with called names.
-fn walk<'a>(expr: &'a Expr, bound: &mut Vec<&'a str>, visit: &mut impl FnMut(What, &'a Text)) {
+fn walk<'a>(
+    expr: &'a Expr,
+    bound: &mut Vec<&'a str>,
+    visit: &mut impl FnMut(DeclarationKind, &'a Text),
+) {
     match &expr.kind {
         ExprKind::Path { root, .. } => {
             if !bound.contains(&root.text.as_str()) {
-                visit(What::Const, root);
+                visit(DeclarationKind::Const, root);
             }
         }
         ExprKind::Call { function, arguments } => {
-            visit(What::Condition, function);
+            visit(DeclarationKind::Condition, function);
             arguments.iter().for_each(|argument| walk(argument, bound, visit));
         }
         ExprKind::Quantifier { name, list, body, .. } => {
@@ -204,7 +211,7 @@ fn walk<'a>(expr: &'a Expr, bound: &mut Vec<&'a str>, visit: &mut impl FnMut(Wha
 fn walk_block<'a>(
     block: &'a Block,
     bound: &mut Vec<&'a str>,
-    visit: &mut impl FnMut(What, &'a Text),
+    visit: &mut impl FnMut(DeclarationKind, &'a Text),
 ) {
     for field in &block.fields {
         match &field.value {

@@ -3,15 +3,15 @@
 use std::sync::{Arc, LazyLock};
 
 use super::Checker;
-use super::expressions::broken;
-use super::names::What;
-use super::scope::{Place, Scope};
+use super::expressions::unchecked;
+use super::names::DeclarationKind;
+use super::scope::{Scope, ScopeKind};
 use crate::diagnostic::{Code, Diagnostic, Fix, suggest};
 use crate::path::{EVENT_FIELDS, ROOTS, path_text};
 use crate::span::Span;
 use crate::syntax::ast::{Step, Text};
 use crate::typed::{Expr, ExprKind, Path, Root, Segment};
-use crate::types::{Field, Format, Known, Record, Rest, Ty, Wrong};
+use crate::types::{Field, Format, Known, Record, Rest, StepError, Ty};
 use crate::value::{Kinds, Value};
 
 /// The fields of the root `event`.
@@ -26,8 +26,8 @@ impl Checker<'_> {
     ) -> (Expr, Known) {
         let mut segments = segments(steps);
         let bound = scope.level(&root.text).is_some();
-        if !bound && ROOTS.contains(&root.text.as_str()) && self.no_event(root, scope) {
-            return broken(span);
+        if !bound && ROOTS.contains(&root.text.as_str()) && self.report_missing_event(root, scope) {
+            return unchecked(span);
         }
         let resolved = match (root.text.as_str(), scope.level(&root.text)) {
             (_, Some(level)) => Root::Element(u32::try_from(level).unwrap_or(u32::MAX)),
@@ -45,17 +45,17 @@ impl Checker<'_> {
                     return constant;
                 }
                 self.unknown_root(root, segments.is_empty(), scope);
-                return broken(span);
+                return unchecked(span);
             }
         };
         if let Some(problem) = misused(resolved, root, &segments, span) {
             self.report(problem);
-            return broken(span);
+            return unchecked(span);
         }
         let (from, known) = scope.start(resolved, &segments);
         let base = |at: usize| scope.text(resolved, segments.get(..at).unwrap_or(&[]));
         let Some(known) = self.steps(known, steps.get(from..).unwrap_or(&[]), from, &base) else {
-            return broken(span);
+            return unchecked(span);
         };
         let text = path_text(&root.text, &segments);
         let path = Path { root: resolved, segments, text };
@@ -76,7 +76,7 @@ impl Checker<'_> {
             match known.step(&step.segment, step.quoted, &base) {
                 Ok(next) => known = next,
                 Err(wrong) => {
-                    self.report(nowhere(step, &known, &base(), wrong));
+                    self.report(no_such_step(step, &known, &base(), wrong));
                     return None;
                 }
             }
@@ -85,20 +85,20 @@ impl Checker<'_> {
     }
 
     /// Reports a path into the event where there is no event.
-    fn no_event(&mut self, root: &Text, scope: &Scope) -> bool {
+    fn report_missing_event(&mut self, root: &Text, scope: &Scope) -> bool {
         let name = &root.text;
         let (message, help) = match &scope.place {
-            Place::Rule => return false,
-            Place::Const => (
+            ScopeKind::Rule => return false,
+            ScopeKind::Const => (
                 "a constant cannot depend on the event".to_owned(),
                 "write a value, or a condition with a parameter: `condition is-x(p) = …`"
                     .to_owned(),
             ),
-            Place::Test => (
+            ScopeKind::Test => (
                 "the values in a test cannot depend on an event".to_owned(),
                 "write the value itself, or the name of a constant".to_owned(),
             ),
-            Place::Condition(condition) => (
+            ScopeKind::Condition(condition) => (
                 format!(
                     "condition `{condition}` can only use its parameters and constants, not `{name}`"
                 ),
@@ -111,13 +111,13 @@ impl Checker<'_> {
     }
 
     fn unknown_root(&mut self, root: &Text, alone: bool, scope: &Scope) {
-        let roots = if matches!(scope.place, Place::Rule) { &ROOTS[..] } else { &[] };
-        let consts = self.names.all_seen(What::Const, root.span.file);
+        let roots = if matches!(scope.place, ScopeKind::Rule) { &ROOTS[..] } else { &[] };
+        let consts = self.names.all_seen(DeclarationKind::Const, root.span.file);
         let bound = scope.bound.iter().map(|bound| bound.name.text.as_str());
         let known = bound.chain(roots.iter().copied()).chain(consts);
         let name = &root.text;
         let fields = scope.known(&(Root::Body, Vec::new()));
-        let of_body = matches!(scope.place, Place::Rule)
+        let of_body = matches!(scope.place, ScopeKind::Rule)
             && !fields.ty.is_any()
             && fields.step(&Segment::Key(name.clone()), false, &|| "body".into()).is_ok();
         let help = match (suggest::misspelt(name, known.clone()), name.as_str()) {
@@ -185,15 +185,15 @@ fn misused(resolved: Root, root: &Text, segments: &[Segment], span: Span) -> Opt
 }
 
 /// The problem of a step that leads nowhere.
-fn nowhere(step: &Step, from: &Known, base: &str, wrong: Wrong) -> Diagnostic {
+fn no_such_step(step: &Step, from: &Known, base: &str, wrong: StepError) -> Diagnostic {
     let problem = |message: String| Diagnostic::error(Code::E0203, step.span, message);
     let (names, open) = match (&step.segment, wrong) {
-        (Segment::Key(_), Wrong::NoField { known, open }) => (known, open),
+        (Segment::Key(_), StepError::NoField { known, open }) => (known, open),
         (Segment::Index(_), _) => {
             return problem(format!("`{base}` is {}, which has no elements", from.kinds()))
                 .label("not a list");
         }
-        (Segment::Key(key), Wrong::NothingInside) => {
+        (Segment::Key(key), StepError::NothingInside) => {
             let what = match from.kinds() {
                 Kinds::NOTHING => "missing here".to_owned(),
                 kinds => format!("{kinds}, which has no fields"),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use regex::RegexBuilder;
 
 use super::Checker;
-use super::expressions::broken;
+use super::expressions::unchecked;
 use super::operands::text_truth;
 use super::scope::Scope;
 use crate::diagnostic::{Code, Diagnostic};
@@ -16,7 +16,7 @@ use crate::types::Known;
 use crate::value::{Kinds, Value};
 
 /// The maximum size of a compiled pattern. No reasonable pattern reaches it, but an attack would.
-const PATTERN_SIZE: usize = 1 << 20;
+const MAX_PATTERN_BYTES: usize = 1 << 20;
 
 impl Checker<'_> {
     pub(super) fn text_test(
@@ -38,7 +38,7 @@ impl Checker<'_> {
             }
             self.report(problem);
         } else {
-            self.one_kind(&value, &known, Kinds::STRING, &format!("`{}`", op.as_str()));
+            self.require_one_kind(&value, &known, Kinds::STRING, &format!("`{}`", op.as_str()));
         }
         if !matches!(op, TextOp::Matches | TextOp::Like) {
             let (right, other) = self.expr(right, scope);
@@ -53,14 +53,14 @@ impl Checker<'_> {
                     .label(format!("this is {kinds}")),
                 );
             } else {
-                self.one_kind(&right, &other, Kinds::STRING, &format!("`{}`", op.as_str()));
+                self.require_one_kind(&right, &other, Kinds::STRING, &format!("`{}`", op.as_str()));
             }
             let truth = text_truth(&[(&value, &known), (&right, &other)]);
             let (left, right) = (Box::new(value), Box::new(right));
             return (Expr { kind: ExprKind::TextTest { op, left, right }, span }, truth);
         }
         let Some(source) = self.pattern(op, right, scope) else {
-            return broken(span);
+            return unchecked(span);
         };
         match compile(op, &source) {
             Ok(regex) => {
@@ -75,7 +75,7 @@ impl Checker<'_> {
                         .label("not a pattern")
                         .help("patterns have no look-around and no back-references; a raw string r\"…\" needs no doubled backslashes"),
                 );
-                broken(span)
+                unchecked(span)
             }
         }
     }
@@ -116,8 +116,8 @@ fn compile(op: TextOp, source: &str) -> Result<regex::Regex, String> {
         other => other.to_string(),
     })?;
     RegexBuilder::new(&format!(r"\A(?:{body})\z"))
-        .size_limit(PATTERN_SIZE)
-        .dfa_size_limit(PATTERN_SIZE)
+        .size_limit(MAX_PATTERN_BYTES)
+        .dfa_size_limit(MAX_PATTERN_BYTES)
         .build()
         .map_err(|_| "it is too large once compiled".to_owned())
 }

@@ -7,14 +7,14 @@ use rustc_hash::FxHashMap;
 use crate::path::path_text;
 use crate::syntax::ast::Text;
 use crate::typed::{Path, Root, Segment};
-use crate::types::{Known, Lack, Missing, Ty};
+use crate::types::{Absence, Known, Missing, Ty};
 
 /// A value of the event, independent of how it is written.
-pub(super) type Key = (Root, Vec<Segment>);
+pub(super) type ValueKey = (Root, Vec<Segment>);
 
 /// What an expression is part of, which determines what it may read.
 #[derive(Clone)]
-pub(super) enum Place {
+pub(super) enum ScopeKind {
     Rule,
     Const,
     /// The events and expectations of a test.
@@ -26,19 +26,19 @@ pub(super) enum Place {
 /// The names that paths may start with, and facts about values.
 pub(super) struct Scope {
     /// The bindings of the binders, outermost first.
-    pub(super) bound: Vec<Bound>,
+    pub(super) bound: Vec<Binding>,
     /// The type of the event's body.
     body: Ty,
-    pub(super) place: Place,
+    pub(super) place: ScopeKind,
     /// Facts about values that go beyond their types.
-    facts: FxHashMap<Key, Known>,
+    facts: FxHashMap<ValueKey, Known>,
     /// The previous facts before each change, to undo it.
-    before: Vec<(Key, Option<Known>)>,
+    before: Vec<(ValueKey, Option<Known>)>,
 }
 
 /// A name that a binder binds.
 #[derive(Clone)]
-pub(super) struct Bound {
+pub(super) struct Binding {
     pub(super) name: Text,
     pub(super) element: Known,
 }
@@ -50,11 +50,11 @@ pub(super) struct Mark(usize);
 impl Scope {
     /// The scope of an event whose body has this type, outside of any binder.
     pub(super) fn of_event(body: Ty) -> Self {
-        Self { body, ..Self::of(Place::Rule) }
+        Self { body, ..Self::of(ScopeKind::Rule) }
     }
 
     /// A scope without an event.
-    pub(super) fn of(place: Place) -> Self {
+    pub(super) fn of(place: ScopeKind) -> Self {
         Self {
             bound: Vec::new(),
             body: Ty::any(),
@@ -74,7 +74,7 @@ impl Scope {
     }
 
     /// Forgets the facts since this mark.
-    pub(super) fn back_to(&mut self, mark: Mark) {
+    pub(super) fn restore(&mut self, mark: Mark) {
         while self.before.len() > mark.0
             && let Some((key, known)) = self.before.pop()
         {
@@ -86,26 +86,26 @@ impl Scope {
     }
 
     /// The facts since this mark, one per value.
-    pub(super) fn learnt_since(&self, mark: Mark) -> FxHashMap<Key, Known> {
+    pub(super) fn facts_since(&self, mark: Mark) -> FxHashMap<ValueKey, Known> {
         let changed = self.before.get(mark.0..).unwrap_or(&[]).iter();
         changed.filter_map(|(key, _)| Some((key.clone(), self.facts.get(key)?.clone()))).collect()
     }
 
     /// Adds a fact, and what it implies for the values around it.
-    pub(super) fn learn(&mut self, key: Key, known: Known) {
+    pub(super) fn add_fact(&mut self, key: ValueKey, known: Known) {
         // A contradiction is reported where it occurs. Further facts would only repeat the report.
-        let contradicts = known.ty.is_nothing() && known.lack.absent == Missing::Never;
+        let contradicts = known.ty.is_nothing() && known.absence.absent == Missing::Never;
         if contradicts || self.facts.get(&key) == Some(&known) {
             return;
         }
-        let around = key.1.split_last().filter(|_| known.lack.absent == Missing::Never);
+        let around = key.1.split_last().filter(|_| known.absence.absent == Missing::Never);
         if let Some((last, parent)) = around {
             let parent = (key.0, parent.to_vec());
             let was = self.known(&parent);
             let ty = was.ty.clone().leading_to(last, &known);
             let is = Known::present(ty);
             if is != was {
-                self.learn(parent, is);
+                self.add_fact(parent, is);
             }
         }
         let before = self.facts.insert(key.clone(), known);
@@ -113,13 +113,13 @@ impl Scope {
     }
 
     /// What is known about a value. A field that its type does not list counts as missing.
-    pub(super) fn known(&self, (root, segments): &Key) -> Known {
+    pub(super) fn known(&self, (root, segments): &ValueKey) -> Known {
         let (from, mut known) = self.start(*root, segments);
         for (at, segment) in segments.iter().enumerate().skip(from) {
             let base = || self.text(*root, segments.get(..at).unwrap_or(&[]));
             let next = known.step(segment, true, &base);
             let nothing =
-                || Known { ty: Ty::nothing(), lack: Lack::absent(Missing::Declared(base())) };
+                || Known { ty: Ty::nothing(), absence: Absence::absent(Missing::Declared(base())) };
             known = next.unwrap_or_else(|_| nothing());
         }
         known
@@ -151,7 +151,7 @@ impl Scope {
     }
 
     /// A fact, combined with later facts about the value that contains it.
-    fn within_parent(&self, fact: &Known, (root, segments): &Key) -> Known {
+    fn within_parent(&self, fact: &Known, (root, segments): &ValueKey) -> Known {
         let mut known = fact.clone();
         if let Some((last, parent)) = segments.split_last()
             && let Ok(part) = self.known(&(*root, parent.to_vec())).step(last, true, &|| "".into())
@@ -180,6 +180,6 @@ impl Scope {
 }
 
 /// The value that a path refers to.
-pub(super) fn key(path: &Path) -> Key {
+pub(super) fn key(path: &Path) -> ValueKey {
     (path.root, path.segments.clone())
 }

@@ -10,11 +10,11 @@ use crate::typed::{Expr, ExprKind};
 use crate::value::Value;
 
 /// The functions that refer to a secret, with the names of their arguments.
-const PLACES: [(&str, &[&str]); 3] =
+const SECRET_FUNCTIONS: [(&str, &[&str]); 3] =
     [("secret", &["name", "key"]), ("env", &["name"]), ("file", &["path"])];
 
-pub(super) fn is_place(name: &str) -> bool {
-    PLACES.iter().any(|(place, _)| *place == name)
+pub(super) fn is_secret_function(name: &str) -> bool {
+    SECRET_FUNCTIONS.iter().any(|(place, _)| *place == name)
 }
 
 impl Checker<'_> {
@@ -23,11 +23,13 @@ impl Checker<'_> {
         let span = value.span;
         let without = Expr { kind: ExprKind::Const(Value::Null), span };
         let ast::ExprKind::Call { function, arguments } = &value.kind else {
-            self.report(no_place(span, key, "not a reference to a secret"));
+            self.report(not_a_secret(span, key, "not a reference to a secret"));
             return without;
         };
-        let Some((place, takes)) = PLACES.iter().find(|(place, _)| *place == function.text) else {
-            self.report(no_place(span, key, "not `secret`, `env` or `file`"));
+        let Some((place, takes)) =
+            SECRET_FUNCTIONS.iter().find(|(place, _)| *place == function.text)
+        else {
+            self.report(not_a_secret(span, key, "not `secret`, `env` or `file`"));
             return without;
         };
         let texts: Vec<&String> = arguments
@@ -62,7 +64,7 @@ impl Checker<'_> {
     }
 
     /// Reports a secret in an expression.
-    pub(super) fn secret_elsewhere(&mut self, name: &Text, span: Span) {
+    pub(super) fn report_misplaced_secret(&mut self, name: &Text, span: Span) {
         self.report(
             Diagnostic::error(Code::E0314, span, "a secret is not allowed here")
                 .label(format!("`{}` refers to a secret", name.text))
@@ -71,7 +73,7 @@ impl Checker<'_> {
     }
 }
 
-fn no_place(span: Span, key: &str, label: &str) -> Diagnostic {
+fn not_a_secret(span: Span, key: &str, label: &str) -> Diagnostic {
     let message = format!("`{key}` takes {}", FieldType::Secret.describe());
     Diagnostic::error(Code::E0403, span, message)
         .label(label)

@@ -3,7 +3,7 @@
 use rustc_hash::FxHashMap;
 
 use super::blocks::merged;
-use super::operands::lack_of;
+use super::operands::absence_of;
 use super::scope::Scope;
 use super::{Checker, names};
 use crate::diagnostic::{Code, Diagnostic};
@@ -14,9 +14,9 @@ use crate::types::Ty;
 use crate::value::Kinds;
 
 /// The maximum number of elements of an `each` without `max`.
-const DEFAULT_MAX: usize = 1_000;
+const DEFAULT_MAX_ELEMENTS: usize = 1_000;
 /// The largest number that `max` accepts.
-const MOST_ELEMENTS: u32 = 100_000;
+const MAX_ELEMENTS: u32 = 100_000;
 
 /// The clauses of a sensor or rule, checked.
 struct Shared {
@@ -46,12 +46,12 @@ impl Checker<'_> {
         for rule in &sensor.rules {
             let name = rule.name.text.as_str();
             match seen.get(name).filter(|_| !rule.broken) {
-                Some(first) => self.report(names::twice("rule", &rule.name, first)),
+                Some(first) => self.report(names::declared_twice("rule", &rule.name, first)),
                 None => drop(seen.entry(name).or_insert(&rule.name)),
             }
             let (mark, bound) = (scope.mark(), scope.bound.len());
             rules.push(self.rule(sensor, rule, &shared.requires, &mut scope));
-            scope.back_to(mark);
+            scope.restore(mark);
             scope.bound.truncate(bound);
         }
         typed::Sensor {
@@ -106,7 +106,7 @@ impl Checker<'_> {
         all_requires.sort_unstable();
         all_requires.dedup();
         if let [first, second, ..] = rule.once.as_slice() {
-            self.report(clause_twice("once", second.span, first.span));
+            self.report(repeated_clause("once", second.span, first.span));
         }
         let once = rule.once.first().map(|once| self.once(once, scope));
         if rule.triggers.is_empty() && !rule.incomplete && !rule.broken {
@@ -143,7 +143,7 @@ impl Checker<'_> {
             }
         }
         if let [first, second, ..] = shared.each.as_slice() {
-            self.report(clause_twice("each", second.span, first.span));
+            self.report(repeated_clause("each", second.span, first.span));
         }
         let each = shared.each.first().map(|each| self.each(each, scope));
         let when = shared.when.iter().map(|expr| self.assumed(expr, scope).0).collect();
@@ -153,20 +153,20 @@ impl Checker<'_> {
     fn each(&mut self, each: &ast::Each, scope: &mut Scope) -> typed::Each {
         let (list, known) = self.list(&each.list, scope, "each");
         let max = match each.max {
-            Some((max, span)) if max == 0 || max > MOST_ELEMENTS => {
+            Some((max, span)) if max == 0 || max > MAX_ELEMENTS => {
                 self.report(
                     Diagnostic::error(
                         Code::E0506,
                         span,
-                        format!("`max` takes a number from 1 to {MOST_ELEMENTS}"),
+                        format!("`max` takes a number from 1 to {MAX_ELEMENTS}"),
                     )
                     .label("out of range")
-                    .help(format!("leave it out for the default of {DEFAULT_MAX}")),
+                    .help(format!("leave it out for the default of {DEFAULT_MAX_ELEMENTS}")),
                 );
-                DEFAULT_MAX
+                DEFAULT_MAX_ELEMENTS
             }
             Some((max, _)) => max as usize,
-            None => DEFAULT_MAX,
+            None => DEFAULT_MAX_ELEMENTS,
         };
         scope.assume_kind(&list, Kinds::LIST);
         self.bind(&each.name, known.ty.element(), scope);
@@ -191,8 +191,8 @@ impl Checker<'_> {
                     ),
                 );
             } else {
-                self.one_kind(&expr, &known, Kinds::SCALAR, "a key of `once`");
-                self.needed("once per", None, (&expr, &known), &lack_of(&expr, &known));
+                self.require_one_kind(&expr, &known, Kinds::SCALAR, "a key of `once`");
+                self.require_value("once per", None, (&expr, &known), &absence_of(&expr, &known));
             }
             keys.push(expr);
         }
@@ -235,7 +235,7 @@ impl Checker<'_> {
             && !self.has_errors_since(before)
             && let Err(why) = verify(&TriggerInfo::from_trigger(&trigger))
         {
-            self.report(refused(kind, &block, &why));
+            self.report(rejected_block(kind, &block, &why));
         }
         Some(trigger)
     }
@@ -243,7 +243,7 @@ impl Checker<'_> {
 
 /// A block that the verifier of its kind rejects, reported at the first of its fields that the
 /// reason names.
-fn refused(kind: &Text, block: &ast::Block, why: &str) -> Diagnostic {
+fn rejected_block(kind: &Text, block: &ast::Block, why: &str) -> Diagnostic {
     let named = why.split('`').skip(1).step_by(2);
     let given = named
         .filter_map(|name| block.fields.iter().find(|field| field.key.text == name))
@@ -261,7 +261,7 @@ fn refused(kind: &Text, block: &ast::Block, why: &str) -> Diagnostic {
     }
 }
 
-fn clause_twice(what: &str, second: crate::span::Span, first: crate::span::Span) -> Diagnostic {
+fn repeated_clause(what: &str, second: crate::span::Span, first: crate::span::Span) -> Diagnostic {
     Diagnostic::error(Code::E0501, second, format!("`{what}` occurs twice here"))
         .label("the second one")
         .related(first, "the first one")

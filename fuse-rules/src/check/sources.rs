@@ -67,7 +67,7 @@ impl Checker<'_> {
         let mut seen: Vec<&Text> = Vec::new();
         for (event, body) in source.events.iter().zip(bodies) {
             if let Some(first) = seen.iter().find(|first| first.text == event.name.text) {
-                self.report(names::twice("event", &event.name, first));
+                self.report(names::declared_twice("event", &event.name, first));
                 continue;
             }
             seen.push(&event.name);

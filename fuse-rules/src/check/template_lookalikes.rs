@@ -9,7 +9,7 @@ use crate::span::Span;
 impl Checker<'_> {
     /// Warns about `$name`, `$.name` and `{{body.name}}` in a text if the name is part of the
     /// event.
-    pub(super) fn unfilled(&mut self, span: Span, scope: &Scope) {
+    pub(super) fn warn_lookalikes(&mut self, span: Span, scope: &Scope) {
         let written = self.text(span);
         // In a raw string, this is intended.
         if !written.starts_with('"') {

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use rustc_hash::FxHashMap;
 use serde_json::Value as Json;
 
-use super::scope::{Place, Scope};
+use super::scope::{Scope, ScopeKind};
 use super::{Checker, ParsedFile, names};
 use crate::decision::Outcome;
 use crate::diagnostic::{Code, Diagnostic, suggest};
@@ -19,7 +19,7 @@ use crate::typed::{Body, Expect, Expected, ExpectedRule, Rule, Send, Sensor, Tes
 use crate::value::Value;
 
 /// The rules that tests may name.
-pub(super) struct Rules<'r> {
+pub(super) struct TestableRules<'r> {
     /// By full name.
     all: BTreeMap<&'r str, (&'r Sensor, &'r Rule)>,
     /// The full names by short name.
@@ -28,7 +28,7 @@ pub(super) struct Rules<'r> {
     whole: bool,
 }
 
-impl<'r> Rules<'r> {
+impl<'r> TestableRules<'r> {
     pub(super) fn of(sensors: &'r [Sensor], parsed: &[ParsedFile]) -> Self {
         let mut sensors_of = parsed.iter().flat_map(|file| &file.tree.sensors);
         let whole =
@@ -47,12 +47,12 @@ impl<'r> Rules<'r> {
 
 impl Checker<'_> {
     /// Checks the tests of one file.
-    pub(super) fn tests(&mut self, tests: &[ast::Test], rules: &Rules<'_>) -> Vec<Test> {
+    pub(super) fn tests(&mut self, tests: &[ast::Test], rules: &TestableRules<'_>) -> Vec<Test> {
         let mut seen: FxHashMap<&str, &ast::Text> = FxHashMap::default();
         let mut checked = Vec::new();
         for test in tests {
             match seen.get(test.name.text.as_str()).filter(|_| !test.incomplete) {
-                Some(first) => self.report(names::twice("test", &test.name, first)),
+                Some(first) => self.report(names::declared_twice("test", &test.name, first)),
                 None => drop(seen.entry(&test.name.text).or_insert(&test.name)),
             }
             checked.push(self.test(test, rules));
@@ -60,7 +60,7 @@ impl Checker<'_> {
         checked
     }
 
-    fn test(&mut self, test: &ast::Test, rules: &Rules<'_>) -> Test {
+    fn test(&mut self, test: &ast::Test, rules: &TestableRules<'_>) -> Test {
         let mut steps = Vec::new();
         let mut sent: Vec<(&str, &str)> = Vec::new();
         for step in &test.steps {
@@ -124,7 +124,7 @@ impl Checker<'_> {
         }
         let body = match (send.files.as_slice(), send.bodies.as_slice()) {
             ([file], []) => {
-                let from = self.inclusions.file_name(file.span);
+                let from = self.included_files.file_name(file.span);
                 Body::File { name: resolved(&from, &file.text), span: file.span }
             }
             ([], [body]) => Body::Json(self.json_text(body)?),
@@ -173,7 +173,7 @@ impl Checker<'_> {
 
     pub(super) fn fixed(&mut self, expr: &ast::Expr) -> Option<Value<'static>> {
         let before = self.problems.len();
-        let mut scope = Scope::of(Place::Test);
+        let mut scope = Scope::of(ScopeKind::Test);
         let (typed, _) = self.expr(expr, &mut scope);
         if self.has_errors_since(before) {
             return None;
@@ -198,7 +198,7 @@ impl Checker<'_> {
         &mut self,
         expected: &ast::Expected,
         sent: &[(&str, &str)],
-        rules: &Rules<'_>,
+        rules: &TestableRules<'_>,
     ) -> Option<Expected> {
         Some(match expected {
             ast::Expected::NothingElse => Expected::NothingElse,
@@ -215,14 +215,14 @@ impl Checker<'_> {
         &mut self,
         expected: &ast::ExpectedRule,
         sent: &[(&str, &str)],
-        rules: &Rules<'_>,
+        rules: &TestableRules<'_>,
     ) -> Option<ExpectedRule> {
         let (sensor, rule) = self.rule_named(&expected.rule, sent, rules)?;
         let outcome = match &expected.outcome {
             Some(outcome) => {
                 let named = Outcome::ALL.into_iter().find(|known| known.as_str() == outcome.text);
                 let named = named.unwrap_or(Outcome::Fired);
-                self.possible_outcome(named, outcome.span, rule);
+                self.check_outcome(named, outcome.span, rule);
                 named
             }
             None => Outcome::Fired,
@@ -268,7 +268,7 @@ impl Checker<'_> {
     }
 
     /// Reports an outcome that the rule can never have.
-    fn possible_outcome(&mut self, outcome: Outcome, span: Span, rule: &Rule) {
+    fn check_outcome(&mut self, outcome: Outcome, span: Span, rule: &Rule) {
         match outcome {
             Outcome::Gated if rule.requires.is_empty() => self.never(
                 span,
@@ -295,7 +295,7 @@ impl Checker<'_> {
         &mut self,
         name: &RuleRef,
         sent: &[(&str, &str)],
-        rules: &Rules<'r>,
+        rules: &TestableRules<'r>,
     ) -> Option<(&'r Sensor, &'r Rule)> {
         let listens = |sensor: &Sensor| {
             sent.iter().any(|(source, event)| sensor.source == *source && sensor.event == *event)

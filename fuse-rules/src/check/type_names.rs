@@ -17,7 +17,7 @@ use crate::value::Value;
 
 /// The maximum size of all types together: fields, literals and alternatives. A type that includes
 /// the alternatives of another repeats them.
-const MOST: usize = 1_000_000;
+const MAX_TYPES_SIZE: usize = 1_000_000;
 
 /// The declared types that are resolved so far.
 #[derive(Default)]
@@ -59,7 +59,7 @@ impl Checker<'_> {
                 let at = *at;
                 if let Some((next, span)) = waiting.pop() {
                     if on_the_way.get(next).copied().unwrap_or(false) {
-                        self.circle_of_types(span);
+                        self.report_type_cycle(span);
                     } else {
                         self.visit(next, &mut visited, &mut on_the_way, &mut way);
                     }
@@ -115,7 +115,7 @@ impl Checker<'_> {
         }
     }
 
-    fn circle_of_types(&mut self, span: Span) {
+    fn report_type_cycle(&mut self, span: Span) {
         self.report(
             Diagnostic::error(Code::E0218, span, "this type contains itself")
                 .label("leads back to the type that contains it")
@@ -176,7 +176,9 @@ impl Checker<'_> {
         self.types.size = self.types.size.saturating_add(resolved.ty.breadth());
         let too = match () {
             () if resolved.depth > MAX_DEPTH => format!("nests more than {MAX_DEPTH} deep"),
-            () if self.types.size > MOST => "makes the types of these rules too large".to_owned(),
+            () if self.types.size > MAX_TYPES_SIZE => {
+                "makes the types of these rules too large".to_owned()
+            }
             () => return resolved,
         };
         self.report(

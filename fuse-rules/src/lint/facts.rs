@@ -5,7 +5,9 @@ use std::fmt::Write as _;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::analysis::{ANY_TEXT, Analysis, Answer, Clause, Finding, Placed, RECEIVED, Witness};
+use crate::analysis::{
+    ANY_TEXT, Analysis, Answer, Clause, ClauseFinding, Placed, RECEIVED, Witness,
+};
 use crate::eval::Plan;
 use crate::fuses::Fuses;
 use crate::span::Span;
@@ -154,7 +156,7 @@ impl<'a> Study<'a> {
 
 /// Whether something was found of a clause that makes it impossible.
 pub(crate) fn is_impossible(clause: &Clause) -> bool {
-    clause.finding == Finding::Impossible
+    clause.finding == ClauseFinding::Impossible
 }
 
 /// An event for people: its body, cut where it is long, and what came with it.

@@ -5,12 +5,12 @@ use crate::typed::{Each, Expr, ExprKind, Mapped, MappedValue, Path, Root, Rule};
 use crate::value::{DuplicateKey, Value};
 
 /// Visits everything that rules read, and looks for duplicate keys.
-pub(super) struct Reader<'w, 'e> {
+pub(super) struct DuplicateFinder<'w, 'e> {
     pub(super) world: &'w World<'e>,
     pub(super) elements: Vec<Value<'e>>,
 }
 
-impl<'e> Reader<'_, 'e> {
+impl<'e> DuplicateFinder<'_, 'e> {
     /// Runs `body` for every element. Without elements, it runs once with an unknown element, so
     /// that the parts that do not depend on it are still visited.
     pub(super) fn scoped(

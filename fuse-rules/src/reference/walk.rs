@@ -10,8 +10,8 @@ use crate::value::Value;
 /// conditions do not hold, the index path is that of the sensor's element.
 pub(crate) fn truths(sensor: &Sensor, rule: &Rule, world: &World<'_>) -> Vec<(Vec<u32>, Truth)> {
     let mut truths = Vec::new();
-    conditions(sensor, rule, world, &mut |path, told| {
-        if let Ok((truth, _)) = told {
+    conditions(sensor, rule, world, &mut |path, on_truth| {
+        if let Ok((truth, _)) = on_truth {
             truths.push((path.unwrap_or_default().to_vec(), truth));
         }
     });
@@ -43,24 +43,24 @@ pub(crate) fn truth<'e>(world: &World<'e>, elements: Vec<Value<'e>>, expr: &Expr
 }
 
 /// Gets the index path, and the truth of the conditions, or the verdict if there is no element.
-pub(super) type Told<'b> =
+pub(super) type OnTruth<'b> =
     &'b mut dyn FnMut(Option<&[u32]>, Result<(Truth, &Env<'_, '_>), Verdict>);
 
 /// Calls `told` for every element that a rule iterates over, or once if it has no `each`.
-pub(super) fn conditions(sensor: &Sensor, rule: &Rule, world: &World<'_>, told: Told<'_>) {
+pub(super) fn conditions(sensor: &Sensor, rule: &Rule, world: &World<'_>, on_truth: OnTruth<'_>) {
     for_each(world, sensor.each.as_ref(), &[], &mut |elements, path, fault| {
         if let Some(verdict) = fault {
-            return told(path, Err(verdict));
+            return on_truth(path, Err(verdict));
         }
         let env = Env { world, elements: elements.to_vec() };
         let outer = ops::all(sensor.when.iter().map(|when| env.truth(when)));
         let Some(each) = &rule.each else {
             let inner = rule.when.iter().map(|when| env.truth(when));
             let truth = ops::all(std::iter::once(outer).chain(inner));
-            return told(path, Ok((truth, &env)));
+            return on_truth(path, Ok((truth, &env)));
         };
         if outer != Ok(true) {
-            return told(path, Ok((outer, &env)));
+            return on_truth(path, Ok((outer, &env)));
         }
         let outer_path = path.map(<[u32]>::to_vec).unwrap_or_default();
         for_each(world, Some(each), elements, &mut |elements, path, fault| {
@@ -68,11 +68,11 @@ pub(super) fn conditions(sensor: &Sensor, rule: &Rule, world: &World<'_>, told: 
             whole.extend(path.unwrap_or_default());
             let path = (!whole.is_empty()).then_some(whole.as_slice());
             if let Some(verdict) = fault {
-                return told(path, Err(verdict));
+                return on_truth(path, Err(verdict));
             }
             let env = Env { world, elements: elements.to_vec() };
             let truth = ops::all(rule.when.iter().map(|when| env.truth(when)));
-            told(path, Ok((truth, &env)));
+            on_truth(path, Ok((truth, &env)));
         });
     });
 }

@@ -17,9 +17,9 @@ pub(crate) type Watch<'w> = &'w dyn Fn(&Expr, &Truth);
 /// How many more values may be examined or copied, shared by consecutive evaluations. 64 bytes of
 /// text count as one value.
 #[derive(Debug)]
-pub(crate) struct Budget(Cell<u64>);
+pub(crate) struct WorkBudget(Cell<u64>);
 
-impl Budget {
+impl WorkBudget {
     pub(crate) fn new(values: u64) -> Self {
         Self(Cell::new(values))
     }
@@ -52,7 +52,7 @@ pub(crate) struct World<'e> {
     pub(super) event: Value<'e>,
     pub(super) context: Context,
     pub(super) watch: Option<Watch<'e>>,
-    budget: Option<&'e Budget>,
+    budget: Option<&'e WorkBudget>,
 }
 
 impl<'e> World<'e> {
@@ -77,7 +77,7 @@ impl<'e> World<'e> {
     }
 
     /// No event, for constants, whose work is bounded.
-    pub(super) fn without_event(budget: &'e Budget) -> Self {
+    pub(super) fn without_event(budget: &'e WorkBudget) -> Self {
         let nothing = || Value::Null;
         Self {
             body: nothing(),
@@ -92,7 +92,7 @@ impl<'e> World<'e> {
 
     /// An event with a work budget. An expression that exceeds it is unknown, which never makes a
     /// condition true or false that is not.
-    pub(crate) fn within(event: &Event<'e>, budget: Option<&'e Budget>) -> Self {
+    pub(crate) fn within(event: &Event<'e>, budget: Option<&'e WorkBudget>) -> Self {
         Self { budget, ..Self::new(event, None) }
     }
 

@@ -12,7 +12,7 @@ use crate::stdlib;
 use crate::syntax::{self, ast::Text};
 
 /// Reads files and the files that they use, each once.
-pub(super) struct Reader<'a> {
+pub(super) struct FileReader<'a> {
     loader: &'a dyn Loader,
     pub(super) files: Files,
     pub(super) problems: Vec<Diagnostic>,
@@ -21,7 +21,7 @@ pub(super) struct Reader<'a> {
     pub(super) parsed: Vec<ParsedFile>,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> FileReader<'a> {
     pub(super) fn new(loader: &'a dyn Loader) -> Self {
         Self {
             loader,
@@ -122,7 +122,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Reports every `use` that closes a cycle.
-    pub(super) fn circles(&mut self) {
+    pub(super) fn report_cycles(&mut self) {
         // 0: not visited, 1: on the stack, 2: done.
         let mut state: Vec<u8> = vec![0; self.parsed.len()];
         let mut closing: Vec<Text> = Vec::new();

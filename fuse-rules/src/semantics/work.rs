@@ -11,10 +11,10 @@ use crate::value::Value;
 /// The maximum work to decide one event, in values that are examined. Reading or copying 64 bytes
 /// counts as one value. The limit is far above the needs of reasonable rules, and takes a few
 /// seconds at most.
-const MOST_WORK: u64 = 2_000_000;
-const BYTES: usize = 64;
+const MAX_WORK: u64 = 2_000_000;
+const BYTES_PER_VALUE: usize = 64;
 /// The additional work per rule for explanations.
-const MOST_OF_A_RULE: u64 = 1_000;
+const MAX_EXPLAIN_WORK_PER_RULE: u64 = 1_000;
 /// The context of one evaluation, and its work so far.
 #[derive(Debug)]
 pub(crate) struct Work {
@@ -25,7 +25,7 @@ pub(crate) struct Work {
 
 impl Work {
     pub(crate) fn new(received: Timestamp) -> Self {
-        Self { context: Context { received }, done: Cell::new(0), limit: MOST_WORK }
+        Self { context: Context { received }, done: Cell::new(0), limit: MAX_WORK }
     }
 
     /// The time that functions use.
@@ -37,7 +37,7 @@ impl Work {
     /// times.
     pub(crate) fn to_explain(received: Timestamp, rules: usize) -> Self {
         let rules = u64::try_from(rules).unwrap_or(u64::MAX);
-        let limit = (4 * MOST_WORK).saturating_add(rules.saturating_mul(MOST_OF_A_RULE));
+        let limit = (4 * MAX_WORK).saturating_add(rules.saturating_mul(MAX_EXPLAIN_WORK_PER_RULE));
         Self { limit, ..Self::new(received) }
     }
 
@@ -51,7 +51,7 @@ impl Work {
 
     /// Adds work. Beyond the limit, every further operation fails, so that evaluation ends quickly.
     pub(crate) fn spend(&self, values: usize, bytes: usize) -> Result<(), Fault> {
-        let more = u64::try_from(values + bytes / BYTES).unwrap_or(u64::MAX);
+        let more = u64::try_from(values + bytes / BYTES_PER_VALUE).unwrap_or(u64::MAX);
         self.done.set(self.done.get().saturating_add(more));
         match self.exceeded() {
             Some(why) => ops::error(why),

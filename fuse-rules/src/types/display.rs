@@ -9,11 +9,11 @@ use crate::path::path_text;
 use crate::value::Kinds;
 
 /// The maximum length of a printed type in a message.
-const MOST: usize = 100;
+const MAX_SHOWN_BYTES: usize = 100;
 
 impl fmt::Display for Ty {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut out = Text { text: String::new() };
+        let mut out = Buffer { text: String::new() };
         // Fails early when the text is long enough.
         let cut = out.ty(self).is_err();
         f.write_str(&out.text)?;
@@ -22,20 +22,20 @@ impl fmt::Display for Ty {
 }
 
 /// A buffer with a maximum length.
-struct Text {
+struct Buffer {
     text: String,
 }
 
-impl fmt::Write for Text {
+impl fmt::Write for Buffer {
     fn write_str(&mut self, more: &str) -> fmt::Result {
-        let room = MOST.saturating_sub(self.text.chars().count());
+        let room = MAX_SHOWN_BYTES.saturating_sub(self.text.chars().count());
         let fits: String = more.chars().take(room).collect();
         self.text.push_str(&fits);
         if fits.len() == more.len() { Ok(()) } else { Err(fmt::Error) }
     }
 }
 
-impl Text {
+impl Buffer {
     fn ty(&mut self, ty: &Ty) -> fmt::Result {
         if ty.any {
             return self.write_str("any");

@@ -20,9 +20,9 @@ use indexmap::IndexMap;
 use crate::value::{Kinds, Value};
 pub(crate) use narrow::IsTest;
 
-pub(crate) use projection::Wrong;
+pub(crate) use projection::StepError;
 pub(crate) use scalars::Format;
-use scalars::{Bools, Numbers, Strings};
+use scalars::{BoolType, NumberType, StringType};
 
 /// The names of the built-in types.
 pub(crate) const BUILT_IN: [&str; 9] =
@@ -34,9 +34,9 @@ pub(crate) struct Ty {
     /// The type is unknown: any value of an event, which is accepted everywhere.
     any: bool,
     null: bool,
-    bools: Bools,
-    numbers: Numbers,
-    strings: Strings,
+    bools: BoolType,
+    numbers: NumberType,
+    strings: StringType,
     /// The element types, one for each alternative.
     lists: Vec<Arc<Self>>,
     maps: Vec<Arc<Record>>,
@@ -80,7 +80,7 @@ pub(crate) enum Missing {
 
 /// The ways in which an expression may have no value.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Lack {
+pub(crate) struct Absence {
     /// It may be absent, and a default applies.
     pub(crate) absent: Missing,
     /// A condition in it may be unknown, and a default does not help.
@@ -91,10 +91,10 @@ pub(crate) struct Lack {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Known {
     pub(crate) ty: Ty,
-    pub(crate) lack: Lack,
+    pub(crate) absence: Absence,
 }
 
-impl Lack {
+impl Absence {
     pub(crate) const NEVER: Self = Self { absent: Missing::Never, unknown: Missing::Never };
 
     pub(crate) fn absent(absent: Missing) -> Self {
@@ -115,18 +115,18 @@ impl Lack {
 impl Known {
     /// A value that is always present.
     pub(crate) fn present(ty: Ty) -> Self {
-        Self { ty, lack: Lack::NEVER }
+        Self { ty, absence: Absence::NEVER }
     }
 
     /// A value of the event without a known type.
     pub(crate) fn any() -> Self {
-        Self { ty: Ty::any(), lack: Lack::absent(Missing::Open) }
+        Self { ty: Ty::any(), absence: Absence::absent(Missing::Open) }
     }
 
     /// A value that could not be checked, which is reported: anything, so that no further problems
     /// follow.
     pub(crate) fn unchecked() -> Self {
-        Self { ty: Ty::of_kinds(Kinds::ANY), lack: Lack::absent(Missing::Open) }
+        Self { ty: Ty::of_kinds(Kinds::ANY), absence: Absence::absent(Missing::Open) }
     }
 
     pub(crate) fn kinds(&self) -> Kinds {
@@ -150,24 +150,24 @@ impl Ty {
     }
 
     pub(crate) fn bool() -> Self {
-        Self { bools: Bools::ALL, ..Self::default() }
+        Self { bools: BoolType::ALL, ..Self::default() }
     }
 
     pub(crate) fn int() -> Self {
-        Self { numbers: Numbers::int(), ..Self::default() }
+        Self { numbers: NumberType::int(), ..Self::default() }
     }
 
     pub(crate) fn number() -> Self {
-        Self { numbers: Numbers::all(), ..Self::default() }
+        Self { numbers: NumberType::all(), ..Self::default() }
     }
 
     pub(crate) fn string() -> Self {
-        Self { strings: Strings::all(), ..Self::default() }
+        Self { strings: StringType::all(), ..Self::default() }
     }
 
     /// Strings of a format.
     pub(crate) fn format(format: Format) -> Self {
-        Self { strings: Strings::format(format), ..Self::default() }
+        Self { strings: StringType::format(format), ..Self::default() }
     }
 
     pub(crate) fn list(element: Self) -> Self {
@@ -207,9 +207,9 @@ impl Ty {
     pub(crate) fn of_value(value: &Value<'_>) -> Self {
         match value {
             Value::Null => Self::null(),
-            Value::Bool(truth) => Self { bools: Bools::only(*truth), ..Self::default() },
-            Value::Number(number) => Self { numbers: Numbers::only(*number), ..Self::default() },
-            Value::String(text) => Self { strings: Strings::only(text), ..Self::default() },
+            Value::Bool(truth) => Self { bools: BoolType::only(*truth), ..Self::default() },
+            Value::Number(number) => Self { numbers: NumberType::only(*number), ..Self::default() },
+            Value::String(text) => Self { strings: StringType::only(text), ..Self::default() },
             Value::List(items) => {
                 Self::list(items.iter().map(Self::of_value).fold(Self::nothing(), Self::or))
             }
@@ -289,30 +289,33 @@ impl Ty {
     }
 
     /// The type of the values of its maps.
-    pub(crate) fn held(&self) -> Self {
+    pub(crate) fn map_values(&self) -> Self {
         if self.any {
             return Self::any();
         }
-        let mut held = Self::nothing();
+        let mut map_values = Self::nothing();
         for map in &self.maps {
-            held = map.fields.values().fold(held, |held, field| held.or(field.ty.clone()));
-            held = match &map.rest {
-                Rest::Nothing => held,
-                Rest::Open => held.or(Self::any()),
-                Rest::Each(ty) => held.or(ty.clone()),
+            map_values = map
+                .fields
+                .values()
+                .fold(map_values, |map_values, field| map_values.or(field.ty.clone()));
+            map_values = match &map.rest {
+                Rest::Nothing => map_values,
+                Rest::Open => map_values.or(Self::any()),
+                Rest::Each(ty) => map_values.or(ty.clone()),
             };
         }
-        held
+        map_values
     }
 
     /// Extended to all scalars of the kinds that it contains.
     pub(crate) fn widened(mut self) -> Self {
         self.numbers = self.numbers.widened();
         if !self.strings.is_empty() {
-            self.strings = Strings::all();
+            self.strings = StringType::all();
         }
         if !self.bools.is_empty() {
-            self.bools = Bools::ALL;
+            self.bools = BoolType::ALL;
         }
         self
     }

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::scalars::Bools;
-use super::{Known, Lack, Record, Rest, Ty};
+use super::scalars::BoolType;
+use super::{Absence, Known, Record, Rest, Ty};
 use crate::path::Segment;
 use crate::value::Kinds;
 
@@ -59,8 +59,8 @@ impl Ty {
         self.strings = self.strings.minus(&other.strings);
         self.numbers = self.numbers.minus(&other.numbers);
         for truth in [true, false] {
-            if other.bools == Bools::only(truth) {
-                self.bools = self.bools.and(Bools::only(!truth));
+            if other.bools == BoolType::only(truth) {
+                self.bools = self.bools.and(BoolType::only(!truth));
             }
         }
         self
@@ -105,9 +105,9 @@ impl Ty {
     fn without(mut self, kind: Kinds) -> Self {
         match kind {
             Kinds::NULL => self.null = false,
-            Kinds::BOOL => self.bools = Bools::default(),
-            Kinds::NUMBER => self.numbers = super::Numbers::default(),
-            Kinds::STRING => self.strings = super::Strings::default(),
+            Kinds::BOOL => self.bools = BoolType::default(),
+            Kinds::NUMBER => self.numbers = super::NumberType::default(),
+            Kinds::STRING => self.strings = super::StringType::default(),
             Kinds::LIST => self.lists = Vec::new(),
             Kinds::MAP => self.maps = Vec::new(),
             _ => {}
@@ -140,13 +140,13 @@ impl Ty {
 
 impl Known {
     /// The same if the value is present and not null.
-    pub(crate) fn there(self) -> Self {
-        Self { ty: self.ty.not_null(), lack: Lack::NEVER }
+    pub(crate) fn present_not_null(self) -> Self {
+        Self { ty: self.ty.not_null(), absence: Absence::NEVER }
     }
 
     /// What is known about a value that is one of the two.
     pub(crate) fn or(self, other: Self) -> Self {
-        Self { ty: self.ty.or(other.ty), lack: self.lack.max(other.lack) }
+        Self { ty: self.ty.or(other.ty), absence: self.absence.max(other.absence) }
     }
 }
 

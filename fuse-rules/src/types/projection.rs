@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use super::{Known, Lack, Missing, Rest, Ty};
+use super::{Absence, Known, Missing, Rest, Ty};
 use crate::path::Segment;
 use crate::value::Kinds;
 
 /// Why a step leads nowhere.
 #[derive(Debug, PartialEq)]
-pub(crate) enum Wrong {
+pub(crate) enum StepError {
     /// No map of the type has such a field; it has these.
     NoField { known: Vec<Arc<str>>, open: bool },
     /// It is not a map, or not a list.
@@ -23,14 +23,16 @@ impl Known {
         segment: &Segment,
         quoted: bool,
         base: &dyn Fn() -> Arc<str>,
-    ) -> Result<Self, Wrong> {
+    ) -> Result<Self, StepError> {
         if self.ty.any {
             return Ok(Self::any());
         }
         let inner = match segment {
             Segment::Key(key) => self.ty.field(key, quoted, base)?,
-            Segment::Index(_) if self.ty.lists.is_empty() => return Err(Wrong::NothingInside),
-            Segment::Index(_) => Self { ty: self.ty.element(), lack: Lack::absent(Missing::Open) },
+            Segment::Index(_) if self.ty.lists.is_empty() => return Err(StepError::NothingInside),
+            Segment::Index(_) => {
+                Self { ty: self.ty.element(), absence: Absence::absent(Missing::Open) }
+            }
         };
         let leads = match segment {
             Segment::Key(_) => Kinds::MAP,
@@ -41,15 +43,20 @@ impl Known {
             Kinds::NOTHING => Missing::Never,
             _ => Missing::Declared(base()),
         };
-        let lack = inner.lack.max(Lack::absent(elsewhere)).max(self.lack.clone());
-        Ok(Self { ty: inner.ty, lack })
+        let absence = inner.absence.max(Absence::absent(elsewhere)).max(self.absence.clone());
+        Ok(Self { ty: inner.ty, absence })
     }
 }
 
 impl Ty {
-    fn field(&self, key: &str, quoted: bool, base: &dyn Fn() -> Arc<str>) -> Result<Known, Wrong> {
+    fn field(
+        &self,
+        key: &str,
+        quoted: bool,
+        base: &dyn Fn() -> Arc<str>,
+    ) -> Result<Known, StepError> {
         if self.maps.is_empty() {
-            return Err(Wrong::NothingInside);
+            return Err(StepError::NothingInside);
         }
         let listed = self.maps.iter().any(|map| map.fields.contains_key(key));
         let declared = || Missing::Declared(super::display::joined(&base(), key));
@@ -70,7 +77,7 @@ impl Ty {
                 (None, Rest::Nothing) => (Self::nothing(), declared()),
             };
             found.ty = found.ty.or(ty);
-            found.lack.absent = found.lack.absent.max(missing);
+            found.absence.absent = found.absence.absent.max(missing);
         }
         if known {
             return Ok(found);
@@ -82,6 +89,6 @@ impl Ty {
             );
         }
         let open = self.maps.iter().any(|map| map.rest == Rest::Open);
-        Err(Wrong::NoField { known: names, open })
+        Err(StepError::NoField { known: names, open })
     }
 }

@@ -5,13 +5,13 @@ use crate::number::Number;
 use crate::value::{Kinds, Value};
 
 /// The maximum depth of sample values.
-const DEEPEST: usize = 16;
+const MAX_SAMPLE_DEPTH: usize = 16;
 
 impl Ty {
     /// One of its values. `choose` returns a number below its argument. If it always returns 0, the
     /// value is the simplest: maps have only required fields, and lists one element.
     pub(crate) fn sample(&self, choose: &mut dyn FnMut(usize) -> usize) -> Value<'static> {
-        self.made(choose, DEEPEST)
+        self.made(choose, MAX_SAMPLE_DEPTH)
     }
 
     fn made(&self, choose: &mut dyn FnMut(usize) -> usize, depth: usize) -> Value<'static> {

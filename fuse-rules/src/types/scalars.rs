@@ -84,12 +84,12 @@ impl Ty {
 
 /// A subset of true and false.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) struct Bools {
+pub(super) struct BoolType {
     can_be_true: bool,
     can_be_false: bool,
 }
 
-impl Bools {
+impl BoolType {
     pub(super) const ALL: Self = Self { can_be_true: true, can_be_false: true };
 
     pub(super) fn only(truth: bool) -> Self {
@@ -121,13 +121,13 @@ impl Bools {
 
 /// A set of numbers.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Numbers {
+pub(super) struct NumberType {
     all: bool,
     integers: bool,
     literals: BTreeSet<Number>,
 }
 
-impl Numbers {
+impl NumberType {
     pub(super) fn literals(&self) -> impl Iterator<Item = &Number> {
         self.literals.iter()
     }
@@ -206,7 +206,7 @@ impl Numbers {
     }
 
     /// Whether it contains an unrepresentable number; only whether that number is whole is known.
-    pub(super) fn has_unheld(&self, integral: bool) -> bool {
+    pub(super) fn has_unrepresentable(&self, integral: bool) -> bool {
         self.all || self.integers && integral
     }
 
@@ -224,14 +224,14 @@ impl Numbers {
 
 /// A set of strings.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Strings {
+pub(super) struct StringType {
     all: bool,
     /// One bit per format.
     formats: u8,
     literals: BTreeSet<Arc<str>>,
 }
 
-impl Strings {
+impl StringType {
     pub(super) fn has_format(&self, format: Format) -> bool {
         self.formats & format.bit() != 0
     }

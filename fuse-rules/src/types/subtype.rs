@@ -7,14 +7,14 @@ use crate::value::Kinds;
 
 /// The maximum number of pairs of types to compare, because types that share parts can be
 /// exponentially large.
-const MOST: usize = 100_000;
+const MAX_COMPARISONS: usize = 100_000;
 
 impl Ty {
     /// Whether a value of this type may be used where the other is expected. A value without a type
     /// is accepted. Fields that the other type does not list are ignored. For types that are too
     /// large to compare, the answer is `false`.
     pub(crate) fn within(&self, other: &Self) -> bool {
-        let mut left = MOST;
+        let mut left = MAX_COMPARISONS;
         within(self, other, &mut left)
     }
 }

@@ -9,14 +9,14 @@ use regex_automata::util::primitives::StateID;
 use regex_automata::{Anchored, MatchKind, util::start, util::syntax};
 use rustc_hash::FxHashMap;
 
-use super::{Pick, Test};
+use super::{Pick, StringTest};
 
 /// The maximum size of one automaton, and of the memory to build it.
-const SIZE: usize = 1 << 20;
+const MAX_AUTOMATON_BYTES: usize = 1 << 20;
 /// The maximum total size of all cached automata.
-const KEPT: usize = 64 << 20;
+const MAX_CACHED_BYTES: usize = 64 << 20;
 /// How many product states the search visits.
-const VISITED: usize = 20_000;
+const MAX_VISITED_STATES: usize = 20_000;
 
 type Dfa = dense::DFA<Vec<u32>>;
 
@@ -35,7 +35,7 @@ impl Automata {
     pub(super) fn pick(
         &mut self,
         but: &BTreeSet<Arc<str>>,
-        tests: &[(Test, bool)],
+        tests: &[(StringTest, bool)],
     ) -> Pick<String> {
         // It must be valid UTF-8, because the complement of a pattern contains arbitrary bytes.
         let mut parts = vec![(r"\A(?s:.*)\z".to_owned(), true)];
@@ -63,8 +63,8 @@ impl Automata {
         let config = dense::Config::new()
             .start_kind(StartKind::Anchored)
             .match_kind(MatchKind::All)
-            .dfa_size_limit(Some(SIZE))
-            .determinize_size_limit(Some(SIZE));
+            .dfa_size_limit(Some(MAX_AUTOMATON_BYTES))
+            .determinize_size_limit(Some(MAX_AUTOMATON_BYTES));
         let built = dense::Builder::new()
             .configure(config)
             .syntax(syntax::Config::new())
@@ -72,7 +72,7 @@ impl Automata {
             .ok()
             .map(Arc::new);
         let size = regex.len() + built.as_ref().map_or(0, |dfa| dfa.memory_usage());
-        if self.kept + size > KEPT {
+        if self.kept + size > MAX_CACHED_BYTES {
             self.known.clear();
             self.kept = 0;
         }
@@ -105,14 +105,14 @@ fn walk(dfas: &[(Arc<Dfa>, bool)]) -> Pick<String> {
     let alphabet = alphabet(dfas);
     let mut seen = FxHashMap::from_iter([(first.clone(), 0_usize)]);
     // For each state, the previous state and the byte that leads from it.
-    let mut ways: Vec<(usize, u8)> = vec![(0, 0)];
+    let mut predecessors: Vec<(usize, u8)> = vec![(0, 0)];
     let mut queue = VecDeque::from([(0_usize, first)]);
     while let Some((at, states)) = queue.pop_front() {
-        let passes = |((dfa, wanted), state): (&(Arc<Dfa>, bool), &StateID)| {
-            dfa.is_match_state(dfa.next_eoi_state(*state)) == *wanted
+        let passes = |((dfa, constraint), state): (&(Arc<Dfa>, bool), &StateID)| {
+            dfa.is_match_state(dfa.next_eoi_state(*state)) == *constraint
         };
         if dfas.iter().zip(&states).all(passes) {
-            return spelled(&ways, at);
+            return spelled(&predecessors, at);
         }
         for byte in &alphabet {
             let next: Vec<StateID> = dfas
@@ -124,27 +124,27 @@ fn walk(dfas: &[(Arc<Dfa>, bool)]) -> Pick<String> {
             if steps.clone().any(|((dfa, _), state)| dfa.is_quit_state(*state)) {
                 return Pick::Unsure;
             }
-            if steps.any(|((dfa, wanted), state)| *wanted && dfa.is_dead_state(*state)) {
+            if steps.any(|((dfa, constraint), state)| *constraint && dfa.is_dead_state(*state)) {
                 continue;
             }
             if seen.contains_key(&next) {
                 continue;
             }
-            if seen.len() >= VISITED {
+            if seen.len() >= MAX_VISITED_STATES {
                 return Pick::Unsure;
             }
-            seen.insert(next.clone(), ways.len());
-            queue.push_back((ways.len(), next));
-            ways.push((at, *byte));
+            seen.insert(next.clone(), predecessors.len());
+            queue.push_back((predecessors.len(), next));
+            predecessors.push((at, *byte));
         }
     }
     Pick::None
 }
 
 /// The text whose bytes lead to a state.
-fn spelled(ways: &[(usize, u8)], mut at: usize) -> Pick<String> {
+fn spelled(predecessors: &[(usize, u8)], mut at: usize) -> Pick<String> {
     let mut bytes = Vec::new();
-    while let (true, Some((before, byte))) = (at != 0, ways.get(at)) {
+    while let (true, Some((before, byte))) = (at != 0, predecessors.get(at)) {
         bytes.push(*byte);
         at = *before;
     }

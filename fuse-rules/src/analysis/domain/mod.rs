@@ -5,9 +5,9 @@ mod numbers;
 mod strings;
 
 pub(super) use automata::Automata;
-pub(super) use numbers::Numbers;
+pub(super) use numbers::NumberSet;
 pub(crate) use strings::ANY_TEXT;
-pub(super) use strings::{Test, Texts};
+pub(super) use strings::{StringTest, TextSet};
 
 use crate::types::Ty;
 use crate::value::{Kinds, Unheld, Value};
@@ -65,32 +65,32 @@ impl Bits {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Domain {
     pub(crate) bits: Bits,
-    pub(crate) numbers: Numbers,
-    pub(crate) texts: Texts,
+    pub(crate) numbers: NumberSet,
+    pub(crate) texts: TextSet,
 }
 
 impl Domain {
     /// Everything that an event can have, absence included.
     pub(crate) fn all() -> Self {
-        Self { bits: Bits::JSON, numbers: Numbers::ALL, texts: Texts::all() }
+        Self { bits: Bits::JSON, numbers: NumberSet::ALL, texts: TextSet::all() }
     }
 
     /// Only these, without numbers and texts.
     pub(crate) fn bits(bits: Bits) -> Self {
-        Self { bits, numbers: Numbers::NONE, texts: Texts::none() }
+        Self { bits, numbers: NumberSet::NONE, texts: TextSet::none() }
     }
 
     /// Everything else.
     pub(crate) fn without(bits: Bits) -> Self {
-        Self { bits: bits.not(), numbers: Numbers::ALL, texts: Texts::all() }
+        Self { bits: bits.not(), numbers: NumberSet::ALL, texts: TextSet::all() }
     }
 
-    pub(crate) fn texts(texts: Texts) -> Self {
-        Self { bits: Bits::NONE, numbers: Numbers::NONE, texts }
+    pub(crate) fn texts(texts: TextSet) -> Self {
+        Self { bits: Bits::NONE, numbers: NumberSet::NONE, texts }
     }
 
     /// The representable values of these kinds.
-    pub(crate) fn of_kinds(kinds: Kinds) -> Self {
+    pub(crate) fn from_kinds(kinds: Kinds) -> Self {
         let bits = [
             (Kinds::NULL, Bits::NULL),
             (Kinds::BOOL, Bits::TRUE.or(Bits::FALSE)),
@@ -101,29 +101,29 @@ impl Domain {
         let bits = bits.into_iter().filter(|(kind, _)| kinds.meets(*kind));
         let mut all = Self::bits(bits.fold(Bits::NONE, |all, (_, bits)| all.or(bits)));
         if kinds.meets(Kinds::NUMBER) {
-            all.numbers = Numbers::ALL;
+            all.numbers = NumberSet::ALL;
         }
         if kinds.meets(Kinds::STRING) {
-            all.texts = Texts::all();
+            all.texts = TextSet::all();
         }
         all
     }
 
     /// A superset of the values of a type.
-    pub(crate) fn of_type(ty: &Ty) -> Self {
+    pub(crate) fn from_type(ty: &Ty) -> Self {
         if ty.is_any() {
             return Self::without(Bits::ABSENT.or(Bits::COMPUTED));
         }
         let parts = ty.scalars();
-        let mut domain = Self::of_kinds(ty.kinds());
+        let mut domain = Self::from_kinds(ty.kinds());
         for (truth, bit) in [(true, Bits::TRUE), (false, Bits::FALSE)] {
             if !parts.bools.contains(&truth) {
                 domain.bits = domain.bits.and(bit.not());
             }
         }
         if !parts.all_numbers {
-            let literals = parts.numbers.iter().map(|number| Numbers::only(*number));
-            let whole = if parts.whole_numbers { Numbers::WHOLE } else { Numbers::NONE };
+            let literals = parts.numbers.iter().map(|number| NumberSet::only(*number));
+            let whole = if parts.whole_numbers { NumberSet::WHOLE } else { NumberSet::NONE };
             domain.numbers = literals.fold(whole, |all, number| all.or(&number));
         }
         if parts.all_numbers {
@@ -135,9 +135,9 @@ impl Domain {
         if parts.all_strings {
             domain.bits = domain.bits.or(Bits::SURROGATE);
         } else if parts.formats {
-            domain.texts = Texts::all().tested(Test::Type(ty.clone().into()), true);
+            domain.texts = TextSet::all().tested(StringTest::Type(ty.clone().into()), true);
         } else {
-            domain.texts = Texts::only(parts.strings);
+            domain.texts = TextSet::only(parts.strings);
         }
         domain
     }

@@ -46,8 +46,8 @@ impl Line {
     }
 
     fn has(&self, number: Number) -> bool {
-        let place = Cut { at: number, after: false };
-        let crossed = self.cuts.iter().take_while(|cut| **cut <= place).count();
+        let variable = Cut { at: number, after: false };
+        let crossed = self.cuts.iter().take_while(|cut| **cut <= variable).count();
         self.from_start ^ (crossed % 2 == 1)
     }
 
@@ -69,12 +69,12 @@ impl Line {
 
 /// A set of numbers.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Numbers {
+pub(crate) struct NumberSet {
     whole: Line,
     broken: Line,
 }
 
-impl Numbers {
+impl NumberSet {
     pub(crate) const NONE: Self = Self { whole: Line::NONE, broken: Line::NONE };
     pub(crate) const ALL: Self = Self { whole: Line::ALL, broken: Line::ALL };
     pub(crate) const WHOLE: Self = Self { whole: Line::ALL, broken: Line::NONE };

@@ -13,21 +13,21 @@ pub(crate) const ANY_TEXT: &str = "x";
 
 /// A test of a text.
 #[derive(Clone, Debug)]
-pub(crate) enum Test {
+pub(crate) enum StringTest {
     Start(Arc<str>),
     End(Arc<str>),
-    Inside(Arc<str>),
+    ScopedExpr(Arc<str>),
     Pattern(Arc<Pattern>),
     /// Whether it has a format of this type. Formats are not regular.
     Type(Arc<Ty>),
 }
 
-impl PartialEq for Test {
+impl PartialEq for StringTest {
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Start(a), Self::Start(b))
             | (Self::End(a), Self::End(b))
-            | (Self::Inside(a), Self::Inside(b)) => a == b,
+            | (Self::ScopedExpr(a), Self::ScopedExpr(b)) => a == b,
             (Self::Pattern(a), Self::Pattern(b)) => a.op == b.op && a.source == b.source,
             (Self::Type(a), Self::Type(b)) => a == b,
             _ => false,
@@ -35,12 +35,12 @@ impl PartialEq for Test {
     }
 }
 
-impl Test {
+impl StringTest {
     fn passes(&self, text: &str) -> bool {
         match self {
             Self::Start(start) => text.starts_with(&**start),
             Self::End(end) => text.ends_with(&**end),
-            Self::Inside(inside) => text.contains(&**inside),
+            Self::ScopedExpr(inside) => text.contains(&**inside),
             Self::Pattern(pattern) => pattern.regex.is_match(text),
             Self::Type(ty) => ty.mismatch(&Value::text(text)).is_none(),
         }
@@ -52,7 +52,7 @@ impl Test {
         Some(match self {
             Self::Start(text) => format!(r"\A{}{any}\z", regex::escape(text)),
             Self::End(text) => format!(r"\A{any}{}\z", regex::escape(text)),
-            Self::Inside(text) => format!(r"\A{any}{}{any}\z", regex::escape(text)),
+            Self::ScopedExpr(text) => format!(r"\A{any}{}{any}\z", regex::escape(text)),
             Self::Pattern(pattern) => pattern.regex.as_str().to_owned(),
             Self::Type(_) => return None,
         })
@@ -61,13 +61,13 @@ impl Test {
 
 /// A set of texts.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Texts {
+pub(crate) enum TextSet {
     Only(Arc<BTreeSet<Arc<str>>>),
     /// All texts with these test results, except these.
-    But(Arc<BTreeSet<Arc<str>>>, Vec<(Test, bool)>),
+    But(Arc<BTreeSet<Arc<str>>>, Vec<(StringTest, bool)>),
 }
 
-impl Texts {
+impl TextSet {
     pub(crate) fn none() -> Self {
         Self::Only(Arc::default())
     }
@@ -85,7 +85,7 @@ impl Texts {
     }
 
     /// The texts of this set that have this test result.
-    pub(crate) fn tested(self, test: Test, passes: bool) -> Self {
+    pub(crate) fn tested(self, test: StringTest, passes: bool) -> Self {
         self.and(&Self::But(Arc::default(), vec![(test, passes)]))
     }
 
@@ -138,7 +138,7 @@ impl Texts {
             }
             Self::But(but, tests) => (but, tests),
         };
-        if let Some(text) = guesses(tests).into_iter().find(|text| self.has(text)) {
+        if let Some(text) = likely_texts(tests).into_iter().find(|text| self.has(text)) {
             return Pick::One(text.into());
         }
         if tests.is_empty() {
@@ -156,17 +156,21 @@ impl Texts {
 }
 
 /// Texts that are likely to pass.
-fn guesses(tests: &[(Test, bool)]) -> Vec<String> {
+fn likely_texts(tests: &[(StringTest, bool)]) -> Vec<String> {
     let (mut starts, mut insides, mut ends) = (vec![""], vec![""], vec![""]);
     let mut found = Vec::new();
     for (test, passes) in tests {
         match test {
             _ if !passes => {}
-            Test::Start(text) => starts.push(text),
-            Test::End(text) => ends.push(text),
-            Test::Inside(text) => insides.push(text),
-            Test::Pattern(pattern) => found.push(pattern.source.replace(['\\', '*', '?'], "")),
-            Test::Type(_) => found.extend(Format::ALL.map(|format| format.example().to_owned())),
+            StringTest::Start(text) => starts.push(text),
+            StringTest::End(text) => ends.push(text),
+            StringTest::ScopedExpr(text) => insides.push(text),
+            StringTest::Pattern(pattern) => {
+                found.push(pattern.source.replace(['\\', '*', '?'], ""))
+            }
+            StringTest::Type(_) => {
+                found.extend(Format::ALL.map(|format| format.example().to_owned()))
+            }
         }
     }
     let longest = |texts: &[&str]| {
@@ -180,7 +184,7 @@ fn guesses(tests: &[(Test, bool)]) -> Vec<String> {
             [start, inside, end].map(|part| if part.is_empty() { "x".into() } else { part });
         found.push(parts.join("-"));
     }
-    if tests.iter().any(|(test, passes)| *passes && matches!(test, Test::Type(_))) {
+    if tests.iter().any(|(test, passes)| *passes && matches!(test, StringTest::Type(_))) {
         let started = Format::ALL.map(Format::example).map(|example| {
             let start = longest(&starts);
             format!("{start}{}", example.get(start.len()..).unwrap_or(""))

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::analysis::atom::{self, Atom};
-use crate::analysis::domain::{Automata, Domain, Numbers, Pick, Test, Texts};
+use crate::analysis::domain::{Automata, Domain, NumberSet, Pick, StringTest, TextSet};
 use crate::analysis::truths::Truths;
 use crate::eval::tests::event;
 use crate::eval::tests::many::Random;
@@ -109,12 +109,15 @@ fn an_atom_has_the_values_that_evaluation_says() {
             continue;
         };
         let expr = &placed(ruleset.typed())[0].rule.when[0];
-        let Some(Atom::Test(_, split)) = atom::of(expr) else { panic!("{text} is no atom") };
+        let Some(Atom::Single(_, split)) = atom::from_expr(expr) else {
+            panic!("{text} is no atom")
+        };
         for value in VALUES {
             let body =
                 if value.is_empty() { "{}".to_owned() } else { format!("{{\"a\":{value}}}") };
             let event = event(&body);
-            let truth = Truths::of(&reference::truth(&World::new(&event, None), Vec::new(), expr));
+            let truth =
+                Truths::from_truth(&reference::truth(&World::new(&event, None), Vec::new(), expr));
             let whole = Value::read_lenient(&body);
             let Value::Map(entries) = &whole else { panic!() };
             let value = entries.first().map(|(_, value)| value);
@@ -129,7 +132,7 @@ fn an_atom_has_the_values_that_evaluation_says() {
 }
 
 /// A set of numbers, and whether each of these numbers belongs to it.
-fn numbers(random: &mut Random, of: &[Number], depth: usize) -> (Numbers, Vec<bool>) {
+fn numbers(random: &mut Random, of: &[Number], depth: usize) -> (NumberSet, Vec<bool>) {
     if depth > 0 {
         let (a, in_a) = numbers(random, of, depth - 1);
         let (b, in_b) = numbers(random, of, depth - 1);
@@ -143,10 +146,10 @@ fn numbers(random: &mut Random, of: &[Number], depth: usize) -> (Numbers, Vec<bo
     let at = of[random.below(of.len())];
     let told = |holds: &dyn Fn(&Number) -> bool| of.iter().map(holds).collect();
     match random.below(4) {
-        0 => (Numbers::only(at), told(&|n| *n == at)),
-        1 => (Numbers::below(at), told(&|n| *n < at)),
-        2 => (Numbers::above(at), told(&|n| *n > at)),
-        _ => (Numbers::WHOLE, told(&|n| n.is_integral())),
+        0 => (NumberSet::only(at), told(&|n| *n == at)),
+        1 => (NumberSet::below(at), told(&|n| *n < at)),
+        2 => (NumberSet::above(at), told(&|n| *n > at)),
+        _ => (NumberSet::WHOLE, told(&|n| n.is_integral())),
     }
 }
 
@@ -196,22 +199,22 @@ fn what_is_picked_of_texts_belongs_and_nothing_means_nothing() {
     let (mut some, mut none) = (0, 0);
     for _ in 0..1_500 {
         let mut texts = match random.below(3) {
-            0 => Texts::but(
+            0 => TextSet::but(
                 (0..random.below(4)).map(|_| all[random.below(all.len())].as_str().into()),
             ),
-            1 if random.one_in(3) => Texts::only(
+            1 if random.one_in(3) => TextSet::only(
                 (0..random.below(4)).map(|_| all[random.below(all.len())].as_str().into()),
             ),
-            _ => Texts::all(),
+            _ => TextSet::all(),
         };
         for _ in 0..1 + random.below(4) {
             let text = || ["a", "b", "ab", "C", "é"];
             let part = random.pick(&text()).into();
             let test = match random.below(5) {
-                0 => Test::Start(part),
-                1 => Test::End(part),
-                2 => Test::Inside(part),
-                _ => Test::Pattern(patterns[random.below(patterns.len())].clone()),
+                0 => StringTest::Start(part),
+                1 => StringTest::End(part),
+                2 => StringTest::ScopedExpr(part),
+                _ => StringTest::Pattern(patterns[random.below(patterns.len())].clone()),
             };
             texts = texts.tested(test, !random.one_in(3));
         }

@@ -7,12 +7,12 @@ use std::collections::BTreeMap;
 use super::generate::{TYPES, body, rules};
 use super::proofs::Proofs;
 use super::*;
-use crate::analysis::{Clause, Finding, query};
+use crate::analysis::{Clause, ClauseFinding, query};
 use crate::eval::tests::many::Random;
 use crate::eval::tests::{event, load};
 use crate::event::Event;
 use crate::fuses::Fuses;
-use crate::reference::{self, Budget, World};
+use crate::reference::{self, WorkBudget, World};
 use crate::typed::{Each, Expr, ExprKind};
 use crate::value::Value;
 use crate::{Outcome, types::Ty};
@@ -29,7 +29,7 @@ struct Claims<'r> {
 }
 
 impl<'r> Claims<'r> {
-    fn of(rules: &'r Rules) -> Self {
+    fn new(rules: &'r Rules) -> Self {
         let placed = placed(rules);
         let mut analysis = Analysis::new(rules);
         let all = 0..placed.len();
@@ -43,7 +43,7 @@ impl<'r> Claims<'r> {
         let separating = pairs().filter(|(a, b)| a != b);
         let separating =
             separating.map(|(a, b)| (a, b, analysis.separating(placed[a], placed[b]))).collect();
-        let proofs = placed.iter().map(|of| Proofs::of(&mut analysis, *of)).collect();
+        let proofs = placed.iter().map(|of| Proofs::new(&mut analysis, *of)).collect();
         Self { placed, matching, failing, clauses, meeting, separating, proofs }
     }
 
@@ -85,10 +85,10 @@ impl<'r> Claims<'r> {
         for clause in self.clauses.iter().flatten() {
             *counts
                 .entry(match clause.finding {
-                    Finding::Idle => "idle clause",
-                    Finding::Impossible => "impossible clause",
-                    Finding::Vain => "vain alternative",
-                    Finding::Covered => "covered alternative",
+                    ClauseFinding::Idle => "idle clause",
+                    ClauseFinding::Impossible => "impossible clause",
+                    ClauseFinding::Vain => "vain alternative",
+                    ClauseFinding::Covered => "covered alternative",
                 })
                 .or_default() += 1;
         }
@@ -148,13 +148,13 @@ impl<'r> Claims<'r> {
             };
             let others = parts.iter().filter(before).all(|part| truth(*part));
             match clause.finding {
-                Finding::Idle => {
+                ClauseFinding::Idle => {
                     assert!(!others || truth(parts[own]), "{clause:?} at {path:?}\n{told}")
                 }
-                Finding::Impossible | Finding::Vain => {
+                ClauseFinding::Impossible | ClauseFinding::Vain => {
                     assert!(!others || !truth(parts[own]), "{clause:?} at {path:?}\n{told}");
                 }
-                Finding::Covered => {
+                ClauseFinding::Covered => {
                     assert!(others || !truth(parts[own]), "{clause:?} at {path:?}\n{told}");
                 }
             }
@@ -201,7 +201,7 @@ fn no_claim_is_false() {
         sets += 1;
         let text = rules(&mut random, ty, 6);
         let ruleset = load(&text);
-        let claims = Claims::of(ruleset.typed());
+        let claims = Claims::new(ruleset.typed());
         claims.count(&mut counts);
         let ty: Option<&Ty> = ruleset.typed().sources[0].events[0].ty.as_ref();
         let is_typed =
@@ -250,32 +250,40 @@ fn changed(
     let placed = placed(ruleset.typed());
     let same = placed.iter().find(|other| other.rule.name == of.rule.name).unwrap();
     let matched = !query::matches(of, &World::new(event, None)).is_empty();
-    let Some(closest) = analysis.closest(*same, event, &Budget::new(u64::MAX)) else {
+    let Some(counterfactual) = analysis.counterfactual(*same, event, &WorkBudget::new(u64::MAX))
+    else {
         assert!(!matched || event.body().contains("999") || event.body().contains("\\u"), "{told}");
         *counts.entry("no change found").or_default() += 1;
         return;
     };
-    assert_eq!(closest.changes.is_empty(), matched, "{closest:?}\n{told}");
+    assert_eq!(counterfactual.changes.is_empty(), matched, "{counterfactual:?}\n{told}");
     *counts
-        .entry(match closest.changes.len() {
+        .entry(match counterfactual.changes.len() {
             0 => "no change needed",
             1 => "one change found",
             _ => "changes found",
         })
         .or_default() += 1;
-    assert!(acts(ruleset, of, &closest.event), "does not match: {closest:?}\n{told}");
+    assert!(acts(ruleset, of, &counterfactual.event), "does not match: {counterfactual:?}\n{told}");
     let ty = ruleset.typed().sources[0].events[0].ty.as_ref();
     if ty.is_some_and(|ty| ty.mismatch(&Value::read_lenient(event.body())).is_none()) {
-        assert_eq!(ty.and_then(|ty| ty.mismatch(&closest.event.body)), None, "{told}");
+        assert_eq!(ty.and_then(|ty| ty.mismatch(&counterfactual.event.body)), None, "{told}");
     }
     // The same holds for the result of a small budget.
-    if let Some(closest) = analysis.closest(*same, event, &Budget::new(1_000)) {
-        assert!(acts(ruleset, of, &closest.event), "does not match: {closest:?}\n{told}");
+    if let Some(counterfactual) = analysis.counterfactual(*same, event, &WorkBudget::new(1_000)) {
+        assert!(
+            acts(ruleset, of, &counterfactual.event),
+            "does not match: {counterfactual:?}\n{told}"
+        );
     }
     // Only the listed values were changed.
     let before = Witness::from_event(event);
-    let only_headers = closest.changes.iter().all(|c| !c.path.starts_with("body"));
-    assert_eq!(closest.event.body == before.body, only_headers, "{closest:?}\n{told}");
+    let only_headers = counterfactual.changes.iter().all(|c| !c.path.starts_with("body"));
+    assert_eq!(
+        counterfactual.event.body == before.body,
+        only_headers,
+        "{counterfactual:?}\n{told}"
+    );
 }
 
 fn ty_text(sets: usize) -> &'static str {

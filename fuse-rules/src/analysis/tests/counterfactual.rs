@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::eval::tests::event;
-use crate::reference::Budget;
+use crate::reference::WorkBudget;
 
 /// `clauses`, a body, and its changes.
 fn changes(ty: &str, clauses: &str, body: &str) -> String {
@@ -11,14 +11,14 @@ fn changes(ty: &str, clauses: &str, body: &str) -> String {
     let ruleset = set(ty, &[&clauses]);
     let placed = placed(ruleset.typed());
     let mut analysis = Analysis::new(ruleset.typed());
-    let budget = Budget::new(u64::MAX);
-    let Some(closest) = analysis.closest(placed[0], &event(body), &budget) else {
+    let budget = WorkBudget::new(u64::MAX);
+    let Some(counterfactual) = analysis.counterfactual(placed[0], &event(body), &budget) else {
         return "unknown".to_owned();
     };
     let value = |value: &Option<crate::value::Value<'static>>| {
         value.as_ref().map_or("nothing".to_owned(), |value| value.to_json_text().unwrap())
     };
-    let changes = closest
+    let changes = counterfactual
         .changes
         .iter()
         .map(|change| format!("{}: {} -> {}", change.path, value(&change.from), value(&change.to)));
@@ -123,9 +123,14 @@ fn an_event_that_asks_for_endless_work_once_it_is_changed_does_not_get_it() {
     ] {
         let ruleset = set("", &[clauses]);
         let (placed, event) = (placed(ruleset.typed()), event(&body));
-        let budget = Budget::new(300_000);
-        let closest = Analysis::new(ruleset.typed()).closest(placed[0], &event, &budget);
-        assert!(closest.is_none() && budget.left() == 0, "{} left: {clauses}", budget.left());
+        let budget = WorkBudget::new(300_000);
+        let counterfactual =
+            Analysis::new(ruleset.typed()).counterfactual(placed[0], &event, &budget);
+        assert!(
+            counterfactual.is_none() && budget.left() == 0,
+            "{} left: {clauses}",
+            budget.left()
+        );
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::analysis::{Inside, Truths, query};
+use crate::analysis::{ScopedExpr, Truths, query};
 use crate::reference::{self, World};
 use crate::semantics::ops::{Fault, Truth};
 use crate::typed::{Expr, ExprKind, IsTest, Path, QuantifierKind, TextOp};
@@ -23,11 +23,11 @@ pub(super) struct Proofs<'r> {
     /// These contain no shell metacharacters if they are texts.
     plain: Vec<&'r Expr>,
     /// These conditions are defined when the ones before them are true.
-    decided: Vec<(Inside<'r>, Vec<Inside<'r>>)>,
+    decided: Vec<(ScopedExpr<'r>, Vec<ScopedExpr<'r>>)>,
 }
 
 impl<'r> Proofs<'r> {
-    pub(super) fn of(analysis: &mut Analysis<'r>, of: Placed<'r>) -> Self {
+    pub(super) fn new(analysis: &mut Analysis<'r>, of: Placed<'r>) -> Self {
         let mut paths = Vec::new();
         of.whens().for_each(|when| read(when.expr, &mut paths));
         let proven = |is: &mut dyn FnMut(&'r Expr, &'r Path) -> bool| {
@@ -35,7 +35,7 @@ impl<'r> Proofs<'r> {
             proven.map(|(expr, _)| *expr).collect()
         };
         let mut decided = Vec::new();
-        let mut before: Vec<Inside<'r>> = Vec::new();
+        let mut before: Vec<ScopedExpr<'r>> = Vec::new();
         for when in of.whens() {
             let given: Vec<_> = before.iter().map(|part| (part.expr, Truths::TRUE)).collect();
             if analysis.is_decided(of, when.expr, &given) {
@@ -78,7 +78,7 @@ impl<'r> Proofs<'r> {
             let truth = |expr: &Expr| reference::truth(world, elements.clone(), expr);
             let name = &self.of.rule.name;
             for (part, before) in &self.decided {
-                let at = |part: &Inside<'_>| -> Truth {
+                let at = |part: &ScopedExpr<'_>| -> Truth {
                     reference::truth(world, elements[..part.around].to_vec(), part.expr)
                 };
                 let lacks = match at(part) {
@@ -112,8 +112,12 @@ impl<'r> Proofs<'r> {
             }
             for value in &self.plain {
                 for saying in ["$", "`", "\"", "'", ";", "|", "&", " ", "\n"] {
-                    let says = truth(&made(value, |value| contains(value, saying)));
-                    assert_ne!(says, Ok(true), "{name}: {value:?} at {path:?}\n{told}");
+                    let element_constraint = truth(&made(value, |value| contains(value, saying)));
+                    assert_ne!(
+                        element_constraint,
+                        Ok(true),
+                        "{name}: {value:?} at {path:?}\n{told}"
+                    );
                 }
             }
         }

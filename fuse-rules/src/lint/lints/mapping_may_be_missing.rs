@@ -151,7 +151,7 @@ fn look(context: &Context<'_>, out: &mut Findings) {
 /// one list are missing, or null where another one stands in for them.
 fn lacking<'a>(expr: &'a Expr, context: &Context<'_>) -> Vec<Vec<&'a Path>> {
     let Some(known) = context.known(expr.span) else { return Vec::new() };
-    if known.lack.absent != Missing::Open {
+    if known.absence.absent != Missing::Open {
         return Vec::new();
     }
     match &expr.kind {

@@ -1,6 +1,6 @@
 //! `redundant-condition`
 
-use crate::analysis::{Events, Finding};
+use crate::analysis::{Events, ClauseFinding};
 use crate::lint::context::{Context, Findings};
 use crate::lint::{Level, Lint};
 
@@ -72,10 +72,10 @@ fn look(context: &Context<'_>, out: &mut Findings) {
     let of_rules = whole.flat_map(|studied| &studied.clauses);
     for clause in study.shared.iter().chain(of_rules) {
         let always = match clause.finding {
-            Finding::Impossible => continue,
-            Finding::Idle => "always true",
-            Finding::Vain => "never true",
-            Finding::Covered => "true only",
+            ClauseFinding::Impossible => continue,
+            ClauseFinding::Idle => "always true",
+            ClauseFinding::Vain => "never true",
+            ClauseFinding::Covered => "true only",
         };
         let text = context.text(clause.span);
         let message = match clause.because.as_slice() {
@@ -88,10 +88,10 @@ fn look(context: &Context<'_>, out: &mut Findings) {
                 problem = problem.related(*other, "where this is true");
             }
             let (label, help) = match (clause.finding, clause.of) {
-                (Finding::Vain, _) => {
+                (ClauseFinding::Vain, _) => {
                     ("this alternative never holds", "remove the alternative, or correct it")
                 }
-                (Finding::Covered, _) => {
+                (ClauseFinding::Covered, _) => {
                     ("says nothing new", "remove it, or correct it: the other alternative says more")
                 }
                 (_, Events::Typed) => {
