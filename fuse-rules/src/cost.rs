@@ -294,7 +294,7 @@ mod tests {
         7 |  rule dear { when a.x == 1 and has(a.l, body.n)
           |       ^^^^        ----------------------------- 3,002,000 of them here
           |       |
-          |       too dear
+          |       too expensive
           |
           = help: lower the `max` of its `each`, nest fewer quantifiers, or raise `max_cost` of `[rules]` in fuse.toml
         ");

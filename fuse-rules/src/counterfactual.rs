@@ -92,7 +92,7 @@ impl Serialize for Changed {
     }
 }
 
-/// `body.status` were "firing" and not "resolved".
+/// Prints the change as a clause after "if": `body.status` were "firing" instead of "resolved".
 impl std::fmt::Display for Changed {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let (path, from, to) = match self {
@@ -107,7 +107,7 @@ impl std::fmt::Display for Changed {
         }
         match from {
             Some(from) if from.starts_with(['[', '{']) => Ok(()),
-            Some(from) if to.is_some() => write!(f, " and not {from}"),
+            Some(from) if to.is_some() => write!(f, " instead of {from}"),
             _ => Ok(()),
         }
     }
@@ -130,8 +130,8 @@ impl Ruleset {
     /// let ruleset = Ruleset::parse("a.rules", text, &registry)?;
     /// let event = Event::new("q", "e", br#"{"severity": 2}"#)?;
     ///
-    /// let closest = ruleset.closest(&event, "s/r").unwrap();
-    /// assert_eq!(closest.changes[0].to_string(), "`body.severity` were 4 instead of 2");
+    /// let counterfactual = ruleset.counterfactual(&event, "s/r").unwrap();
+    /// assert_eq!(counterfactual.changes[0].to_string(), "`body.severity` were 4 instead of 2");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn counterfactual(&self, event: &Event<'_>, rule: &str) -> Option<Counterfactual> {

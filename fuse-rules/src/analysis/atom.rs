@@ -142,7 +142,7 @@ pub(super) fn split(expr: &Expr) -> Option<(&Expr, Split)> {
             let test = match op {
                 TextOp::StartsWith => StringTest::Start(text),
                 TextOp::EndsWith => StringTest::End(text),
-                _ => StringTest::ScopedExpr(text),
+                _ => StringTest::Contains(text),
             };
             (left, Split::test(test))
         }

@@ -56,8 +56,8 @@ impl Meanings {
             (Truths::FALSE, decided & !holds),
             (Truths::UNKNOWN, all & !decided),
         ];
-        let constraint = parts.iter().filter(|(truth, _)| want.has(*truth));
-        Self(constraint.fold(0, |all, (_, bits)| all | bits))
+        let wanted = parts.iter().filter(|(truth, _)| want.has(*truth));
+        Self(wanted.fold(0, |all, (_, bits)| all | bits))
     }
 }
 

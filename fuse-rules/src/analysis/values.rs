@@ -60,7 +60,7 @@ impl<'r> Analysis<'r> {
             ExprKind::Path(path) => {
                 let given = matched(of);
                 SHELL_CHARACTERS.into_iter().all(|saying| {
-                    let texts = TextSet::all().tested(StringTest::ScopedExpr(saying.into()), true);
+                    let texts = TextSet::all().tested(StringTest::Contains(saying.into()), true);
                     let mut texts = Domain::texts(texts);
                     texts.bits = texts.bits.or(Bits::SURROGATE);
                     let values: Vec<_> = lacked(stands_in).chain([(path, texts)]).collect();

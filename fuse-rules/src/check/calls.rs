@@ -92,7 +92,7 @@ impl Checker<'_> {
         }
         match folded(function, &arguments) {
             Some(Ok(value)) => {
-                let known = Known::present(Ty::of_value(&value));
+                let known = Known::present(Ty::from_value(&value));
                 (Expr { kind: ExprKind::Const(value), span }, known)
             }
             Some(Err(why)) => {
@@ -158,23 +158,23 @@ fn returned(function: &Function, arguments: &[Known]) -> Ty {
         let known = arguments.get(index).map_or_else(Ty::any, |known| known.ty.clone());
         let wanted = function.params.get(index).map_or(Kinds::ANY, |(_, wanted)| *wanted);
         // The kinds that the function accepts are known even if the argument has no type.
-        if known.is_any() { Ty::of_kinds(known.kinds().and(wanted)) } else { known }
+        if known.is_any() { Ty::from_kinds(known.kinds().and(wanted)) } else { known }
     };
     match &function.returns {
-        Returns::Of(kinds) => Ty::of_kinds(*kinds),
+        Returns::Of(kinds) => Ty::from_kinds(*kinds),
         Returns::Words(words) => {
-            let word = |word: &&'static str| Ty::of_value(&Value::text(*word));
+            let word = |word: &&'static str| Ty::from_value(&Value::text(*word));
             words.iter().map(word).fold(Ty::nothing(), Ty::or)
         }
         Returns::Int => Ty::int(),
-        Returns::ListOf(kinds) => Ty::list(Ty::of_kinds(*kinds)),
+        Returns::ListOf(kinds) => Ty::list(Ty::from_kinds(*kinds)),
         Returns::Argument(index) => argument(*index).widened(),
         // A null element has no order, so there is no result.
         Returns::Element(index) => argument(*index).element().not_null(),
         Returns::ElementsOf(index) => Ty::list(argument(*index).map_values()),
         Returns::Record(fields) => {
             let field = |(name, kinds, optional): &(&str, Kinds, bool)| {
-                let ty = Ty::of_kinds(*kinds);
+                let ty = Ty::from_kinds(*kinds);
                 (Arc::from(*name), Field { ty, optional: *optional })
             };
             let fields = fields.iter().map(field).collect();

@@ -22,7 +22,7 @@ const MAX_CONDITION_DEPTH: usize = 64;
 pub(super) const MAX_INLINED_SIZE: usize = 500_000;
 
 impl Checker<'_> {
-    /// A named condition, ready for its calls; `None` if it is invalid, which is reported. `sound`
+    /// A named condition, ready for its calls; `None` if it is invalid, which is reported. `uses_are_valid`
     /// is whether everything that it uses is valid.
     pub(super) fn named_condition(
         &mut self,
@@ -31,7 +31,7 @@ impl Checker<'_> {
     ) -> Option<ConditionTemplate> {
         let before = self.problems.len();
         self.check_not_a_function(&declared.name);
-        let mut scope = Scope::of(ScopeKind::Condition(declared.name.text.clone()));
+        let mut scope = Scope::without_event(ScopeKind::Condition(declared.name.text.clone()));
         let mut seen: Vec<&Text> = Vec::new();
         for parameter in &declared.parameters {
             let name = &parameter.name;

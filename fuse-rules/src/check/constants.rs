@@ -20,7 +20,7 @@ const BYTES_PER_VALUE: usize = 64;
 const MAX_CONSTANT_DEPTH: usize = 64;
 
 impl Checker<'_> {
-    /// The value of a constant; `None` if it is invalid, which is reported. `sound` is whether
+    /// The value of a constant; `None` if it is invalid, which is reported. `uses_are_valid` is whether
     /// everything that it uses is valid.
     pub(super) fn constant(
         &mut self,
@@ -29,7 +29,7 @@ impl Checker<'_> {
     ) -> Option<Value<'static>> {
         let before = self.problems.len();
         self.check_not_a_root(&declared.name);
-        let mut scope = Scope::of(ScopeKind::Const);
+        let mut scope = Scope::without_event(ScopeKind::Const);
         let (expr, _) = self.expr(&declared.value, &mut scope);
         if let Some(clock) = clock_function(&expr) {
             self.report(
@@ -95,7 +95,7 @@ impl Checker<'_> {
             };
             at = part;
         }
-        let known = Known::present(Ty::of_value(at));
+        let known = Known::present(Ty::from_value(at));
         Some((Expr { kind: ExprKind::Const(at.clone()), span }, known))
     }
 

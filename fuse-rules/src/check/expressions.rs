@@ -101,7 +101,7 @@ impl Checker<'_> {
     fn checked(&mut self, expr: &ast::Expr, scope: &mut Scope) -> (Expr, Known) {
         let span = expr.span;
         let constant = |value: Value<'static>| {
-            let known = Known::present(Ty::of_value(&value));
+            let known = Known::present(Ty::from_value(&value));
             (ExprKind::Const(value), known)
         };
         let (kind, known) = match &expr.kind {
@@ -349,7 +349,7 @@ impl Checker<'_> {
         }
         let kind = fold::interpolation(typed);
         let ty = match &kind {
-            ExprKind::Const(value) => Ty::of_value(value),
+            ExprKind::Const(value) => Ty::from_value(value),
             _ => Ty::string(),
         };
         (kind, Known { ty, absence })

@@ -85,7 +85,7 @@ pub(crate) fn check(
     checker.define();
     let mut rules = typed::Rules {
         files: Files::default(),
-        definitions: definitions::of(&files, parsed),
+        definitions: definitions::collect(&files, parsed),
         fuses: names.typed_fuses(),
         sources: Vec::new(),
         sensors: Vec::new(),
@@ -108,7 +108,7 @@ pub(crate) fn check(
     // A faulty test must not prevent rules from running, so tests are only checked for tools.
     if keep {
         let mut tests = Vec::new();
-        let known = test_blocks::TestableRules::of(&rules.sensors, parsed);
+        let known = test_blocks::TestableRules::new(&rules.sensors, parsed);
         for file in parsed {
             checker.file = file.id;
             tests.extend(checker.tests(&file.tree.tests, &known));

@@ -62,7 +62,7 @@ impl Scope {
             }
             ExprKind::Path(path) => {
                 let known = self.known(&key(path)).present_not_null();
-                let truth = Ty::of_value(&Value::Bool(holds));
+                let truth = Ty::from_value(&Value::Bool(holds));
                 self.add_fact(key(path), Known::present(known.ty.equal_to(&truth)));
             }
             _ => self.assume_present(condition),
@@ -175,7 +175,7 @@ impl Scope {
         self.assume_present(expr);
         if let ExprKind::Path(path) = &expr.kind {
             let known = self.known(&key(path));
-            self.add_fact(key(path), Known::present(known.ty.equal_to(&Ty::of_kinds(kind))));
+            self.add_fact(key(path), Known::present(known.ty.equal_to(&Ty::from_kinds(kind))));
         }
     }
 
@@ -194,7 +194,7 @@ impl Scope {
     fn assume_unequal(&mut self, expr: &Expr, other: &Expr) {
         if let (ExprKind::Path(path), ExprKind::Const(value)) = (&expr.kind, &other.kind) {
             let known = self.known(&key(path));
-            self.add_fact(key(path), Known::present(known.ty.unequal_to(&Ty::of_value(value))));
+            self.add_fact(key(path), Known::present(known.ty.unequal_to(&Ty::from_value(value))));
         }
     }
 
@@ -236,7 +236,7 @@ impl Scope {
     /// What is known about a literal or a value of the event.
     fn known_of(&self, expr: &Expr) -> Option<Known> {
         match &expr.kind {
-            ExprKind::Const(value) => Some(Known::present(Ty::of_value(value))),
+            ExprKind::Const(value) => Some(Known::present(Ty::from_value(value))),
             ExprKind::Path(path) => Some(self.known(&key(path))),
             _ => None,
         }

@@ -103,12 +103,12 @@ impl Checker<'_> {
         }
         let literals: Vec<(Ty, Span)> = match &list.0.kind {
             ExprKind::Const(Value::List(values)) => {
-                values.iter().map(|value| (Ty::of_value(value), list.0.span)).collect()
+                values.iter().map(|value| (Ty::from_value(value), list.0.span)).collect()
             }
             ExprKind::List(items) => items
                 .iter()
                 .filter_map(|item| match &item.kind {
-                    ExprKind::Const(value) => Some((Ty::of_value(value), item.span)),
+                    ExprKind::Const(value) => Some((Ty::from_value(value), item.span)),
                     _ => None,
                 })
                 .collect(),
@@ -246,7 +246,7 @@ impl Checker<'_> {
         let absence = absence_of_operand(&inner, &known);
         let ty = match result {
             Kinds::NUMBER if is_whole(&known) => Ty::int(),
-            result => Ty::of_kinds(result),
+            result => Ty::from_kinds(result),
         };
         (ExprKind::Neg(Box::new(inner)), Known { ty, absence })
     }
@@ -299,7 +299,7 @@ impl Checker<'_> {
         let keeps_whole = op != ast::ArithOp::Div;
         let ty = match result {
             Kinds::NUMBER if keeps_whole && is_whole(&left.1) && is_whole(&right.1) => Ty::int(),
-            result => Ty::of_kinds(result),
+            result => Ty::from_kinds(result),
         };
         let (left, right) = (Box::new(left.0), Box::new(right.0));
         (ExprKind::Arith { op, left, right }, Known { ty, absence })

@@ -28,7 +28,7 @@ struct Node<'a> {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
     New,
-    OnTheWay,
+    OnStack,
     Done,
 }
 
@@ -57,14 +57,14 @@ impl Checker<'_> {
             .collect();
         let (order, cycles) = sorted(&mut nodes);
         let mut circular = vec![false; nodes.len()];
-        for report_cycle in cycles {
-            for on in &report_cycle {
+        for cycle in cycles {
+            for on in &cycle {
                 if let Some(mark) = circular.get_mut(*on) {
                     *mark = true;
                 }
             }
-            let places: Vec<_> = report_cycle.iter().filter_map(|on| nodes.get(*on)).collect();
-            self.report_cycle(&places, report_cycle.first().copied());
+            let places: Vec<_> = cycle.iter().filter_map(|on| nodes.get(*on)).collect();
+            self.report_cycle(&places, cycle.first().copied());
         }
         let ordered = order.into_iter().filter_map(|at| {
             let uses = nodes.get(at)?.uses.iter().map(|(used, _)| definition(*used)).collect();
@@ -75,31 +75,31 @@ impl Checker<'_> {
     }
 
     /// Reports a cycle, at the definition that closes it.
-    fn report_cycle(&mut self, report_cycle: &[&Node<'_>], first: Option<usize>) {
-        let Some(last) = report_cycle.last() else { return };
+    fn report_cycle(&mut self, cycle: &[&Node<'_>], first: Option<usize>) {
+        let Some(last) = cycle.last() else { return };
         let back = last.uses.iter().find(|(used, _)| Some(*used) == first);
-        let (Some((_, at)), Some(first)) = (back, report_cycle.first()) else { return };
-        let way: Vec<_> = report_cycle
-            .iter()
-            .chain([first])
-            .map(|node| format!("`{}`", node.name.text))
-            .collect();
+        let (Some((_, at)), Some(first)) = (back, cycle.first()) else { return };
+        let names: Vec<_> =
+            cycle.iter().chain([first]).map(|node| format!("`{}`", node.name.text)).collect();
         let mut problem = Diagnostic::error(
             Code::E0214,
             at.span,
-            format!("{} uses itself", way.first().map_or("", String::as_str)),
+            format!("{} uses itself", names.first().map_or("", String::as_str)),
         )
-        .label(if report_cycle.len() == 1 {
+        .label(if cycle.len() == 1 {
             "used in its own definition"
         } else {
             "this closes the cycle"
         })
-        .help(if report_cycle.len() == 1 {
+        .help(if cycle.len() == 1 {
             "constants and conditions cannot be recursive".to_owned()
         } else {
-            format!("the cycle is {}; replace one of the uses by its definition", way.join(" -> "))
+            format!(
+                "the cycle is {}; replace one of the uses by its definition",
+                names.join(" -> ")
+            )
         });
-        for node in report_cycle.iter().take(report_cycle.len() - 1) {
+        for node in cycle.iter().take(cycle.len() - 1) {
             problem = problem.related(node.name.span, "part of the cycle");
         }
         self.report(problem);
@@ -113,24 +113,24 @@ fn sorted(nodes: &mut [Node<'_>]) -> (Vec<usize>, Vec<Vec<usize>>) {
     for start in 0..nodes.len() {
         // Depth first without recursion, because chains may be long. The stack has each node with
         // its next use.
-        let mut way: Vec<(usize, usize)> = vec![(start, 0)];
-        while let Some((at, next)) = way.pop() {
+        let mut stack: Vec<(usize, usize)> = vec![(start, 0)];
+        while let Some((at, next)) = stack.pop() {
             let Some(node) = nodes.get_mut(at) else { continue };
             if next == 0 && node.state != State::New {
                 continue;
             }
-            node.state = State::OnTheWay;
+            node.state = State::OnStack;
             let Some((used, _)) = node.uses.get(next).copied() else {
                 node.state = State::Done;
                 order.push(at);
                 continue;
             };
-            way.push((at, next + 1));
+            stack.push((at, next + 1));
             match nodes.get(used).map(|node| node.state) {
-                Some(State::New) => way.push((used, 0)),
-                Some(State::OnTheWay) => {
-                    let on_the_way = way.iter().map(|(at, _)| *at);
-                    cycles.push(on_the_way.skip_while(|at| *at != used).collect());
+                Some(State::New) => stack.push((used, 0)),
+                Some(State::OnStack) => {
+                    let on_stack = stack.iter().map(|(at, _)| *at);
+                    cycles.push(on_stack.skip_while(|at| *at != used).collect());
                 }
                 _ => {}
             }

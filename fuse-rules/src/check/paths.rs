@@ -87,7 +87,7 @@ impl Checker<'_> {
     /// Reports a path into the event where there is no event.
     fn report_missing_event(&mut self, root: &Text, scope: &Scope) -> bool {
         let name = &root.text;
-        let (message, help) = match &scope.place {
+        let (message, help) = match &scope.kind {
             ScopeKind::Rule => return false,
             ScopeKind::Const => (
                 "a constant cannot depend on the event".to_owned(),
@@ -111,13 +111,13 @@ impl Checker<'_> {
     }
 
     fn unknown_root(&mut self, root: &Text, alone: bool, scope: &Scope) {
-        let roots = if matches!(scope.place, ScopeKind::Rule) { &ROOTS[..] } else { &[] };
+        let roots = if matches!(scope.kind, ScopeKind::Rule) { &ROOTS[..] } else { &[] };
         let consts = self.names.all_seen(DeclarationKind::Const, root.span.file);
         let bound = scope.bound.iter().map(|bound| bound.name.text.as_str());
         let known = bound.chain(roots.iter().copied()).chain(consts);
         let name = &root.text;
         let fields = scope.known(&(Root::Body, Vec::new()));
-        let of_body = matches!(scope.place, ScopeKind::Rule)
+        let of_body = matches!(scope.kind, ScopeKind::Rule)
             && !fields.ty.is_any()
             && fields.step(&Segment::Key(name.clone()), false, &|| "body".into()).is_ok();
         let help = match (suggest::misspelt(name, known.clone()), name.as_str()) {

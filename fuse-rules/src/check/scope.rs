@@ -29,7 +29,7 @@ pub(super) struct Scope {
     pub(super) bound: Vec<Binding>,
     /// The type of the event's body.
     body: Ty,
-    pub(super) place: ScopeKind,
+    pub(super) kind: ScopeKind,
     /// Facts about values that go beyond their types.
     facts: FxHashMap<ValueKey, Known>,
     /// The previous facts before each change, to undo it.
@@ -49,16 +49,16 @@ pub(super) struct Mark(usize);
 
 impl Scope {
     /// The scope of an event whose body has this type, outside of any binder.
-    pub(super) fn of_event(body: Ty) -> Self {
-        Self { body, ..Self::of(ScopeKind::Rule) }
+    pub(super) fn with_body(body: Ty) -> Self {
+        Self { body, ..Self::without_event(ScopeKind::Rule) }
     }
 
     /// A scope without an event.
-    pub(super) fn of(place: ScopeKind) -> Self {
+    pub(super) fn without_event(kind: ScopeKind) -> Self {
         Self {
             bound: Vec::new(),
             body: Ty::any(),
-            place,
+            kind,
             facts: FxHashMap::default(),
             before: Vec::new(),
         }

@@ -28,7 +28,7 @@ struct Shared {
 impl Checker<'_> {
     pub(super) fn sensor(&mut self, sensor: &ast::Sensor) -> typed::Sensor {
         let body = if sensor.broken { Ty::any() } else { self.event_of(sensor) };
-        let mut scope = Scope::of_event(body);
+        let mut scope = Scope::with_body(body);
         let shared = self.shared(&sensor.shared, &mut scope);
         if sensor.rules.is_empty() && !sensor.incomplete && !sensor.broken {
             self.report(

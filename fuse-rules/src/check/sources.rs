@@ -131,7 +131,7 @@ impl Checker<'_> {
 
     /// The fields that a source's block contains, each checked against its type.
     fn source_fields(&mut self, schema: &Schema, block: &Block, body: Ty) -> Fields {
-        let mut scope = Scope::of_event(body);
+        let mut scope = Scope::with_body(body);
         let mut fields = Fields::default();
         let optional_all: Vec<Field> = schema
             .fields()

@@ -29,7 +29,7 @@ pub(super) struct TestableRules<'r> {
 }
 
 impl<'r> TestableRules<'r> {
-    pub(super) fn of(sensors: &'r [Sensor], parsed: &[ParsedFile]) -> Self {
+    pub(super) fn new(sensors: &'r [Sensor], parsed: &[ParsedFile]) -> Self {
         let mut sensors_of = parsed.iter().flat_map(|file| &file.tree.sensors);
         let whole =
             !sensors_of.any(|s| s.broken || s.incomplete || s.rules.iter().any(|rule| rule.broken));
@@ -173,7 +173,7 @@ impl Checker<'_> {
 
     pub(super) fn fixed(&mut self, expr: &ast::Expr) -> Option<Value<'static>> {
         let before = self.problems.len();
-        let mut scope = Scope::of(ScopeKind::Test);
+        let mut scope = Scope::without_event(ScopeKind::Test);
         let (typed, _) = self.expr(expr, &mut scope);
         if self.has_errors_since(before) {
             return None;

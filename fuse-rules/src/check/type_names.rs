@@ -53,19 +53,19 @@ impl Checker<'_> {
         let mut on_the_way = vec![false; all.len()];
         for start in 0..all.len() {
             // Depth first without recursion, because chains of types may be long.
-            let mut way: Vec<(usize, Vec<(usize, Span)>)> = Vec::new();
-            self.visit(start, &mut visited, &mut on_the_way, &mut way);
-            while let Some((at, waiting)) = way.last_mut() {
+            let mut stack: Vec<(usize, Vec<(usize, Span)>)> = Vec::new();
+            self.visit(start, &mut visited, &mut on_the_way, &mut stack);
+            while let Some((at, waiting)) = stack.last_mut() {
                 let at = *at;
                 if let Some((next, span)) = waiting.pop() {
                     if on_the_way.get(next).copied().unwrap_or(false) {
                         self.report_type_cycle(span);
                     } else {
-                        self.visit(next, &mut visited, &mut on_the_way, &mut way);
+                        self.visit(next, &mut visited, &mut on_the_way, &mut stack);
                     }
                     continue;
                 }
-                way.pop();
+                stack.pop();
                 if let Some(mark) = on_the_way.get_mut(at) {
                     *mark = false;
                 }
@@ -82,7 +82,7 @@ impl Checker<'_> {
         at: usize,
         visited: &mut [bool],
         on_the_way: &mut [bool],
-        way: &mut Vec<(usize, Vec<(usize, Span)>)>,
+        stack: &mut Vec<(usize, Vec<(usize, Span)>)>,
     ) {
         let (Some(seen), Some(mark)) = (visited.get_mut(at), on_the_way.get_mut(at)) else {
             return;
@@ -95,7 +95,7 @@ impl Checker<'_> {
         if let Some(ast::TypeDecl { value: TypeValue::Type(ty), .. }) = self.names.types().get(at) {
             self.references(ty, &mut made_of);
         }
-        way.push((at, made_of));
+        stack.push((at, made_of));
     }
 
     /// The declared types that a type refers to.
@@ -150,9 +150,9 @@ impl Checker<'_> {
     fn type_of(&mut self, ty: &ast::Type) -> Resolved {
         let resolved = match &ty.kind {
             TypeKind::Error => Resolved::any(),
-            TypeKind::String(text) => Resolved::flat(Ty::of_value(&Value::text(text.as_str()))),
-            TypeKind::Number(number) => Resolved::flat(Ty::of_value(&Value::Number(*number))),
-            TypeKind::Bool(truth) => Resolved::flat(Ty::of_value(&Value::Bool(*truth))),
+            TypeKind::String(text) => Resolved::flat(Ty::from_value(&Value::text(text.as_str()))),
+            TypeKind::Number(number) => Resolved::flat(Ty::from_value(&Value::Number(*number))),
+            TypeKind::Bool(truth) => Resolved::flat(Ty::from_value(&Value::Bool(*truth))),
             TypeKind::Name { module, name } => self.named_type(module.as_deref(), name, ty.span),
             TypeKind::List(inner) => {
                 let inner = self.type_of(inner);

@@ -46,7 +46,7 @@ pub(crate) fn truth<'e>(world: &World<'e>, elements: Vec<Value<'e>>, expr: &Expr
 pub(super) type OnTruth<'b> =
     &'b mut dyn FnMut(Option<&[u32]>, Result<(Truth, &Env<'_, '_>), Verdict>);
 
-/// Calls `told` for every element that a rule iterates over, or once if it has no `each`.
+/// Calls `on_truth` for every element that a rule iterates over, or once if it has no `each`.
 pub(super) fn conditions(sensor: &Sensor, rule: &Rule, world: &World<'_>, on_truth: OnTruth<'_>) {
     for_each(world, sensor.each.as_ref(), &[], &mut |elements, path, fault| {
         if let Some(verdict) = fault {

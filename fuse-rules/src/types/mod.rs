@@ -126,7 +126,7 @@ impl Known {
     /// A value that could not be checked, which is reported: anything, so that no further problems
     /// follow.
     pub(crate) fn unchecked() -> Self {
-        Self { ty: Ty::of_kinds(Kinds::ANY), absence: Absence::absent(Missing::Open) }
+        Self { ty: Ty::from_kinds(Kinds::ANY), absence: Absence::absent(Missing::Open) }
     }
 
     pub(crate) fn kinds(&self) -> Kinds {
@@ -184,7 +184,7 @@ impl Ty {
     }
 
     /// All values of these kinds. All kinds together are the unknown type.
-    pub(crate) fn of_kinds(kinds: Kinds) -> Self {
+    pub(crate) fn from_kinds(kinds: Kinds) -> Self {
         let computed = kinds.minus(Kinds::JSON);
         if Kinds::JSON.within(kinds) {
             return Self { any: true, computed, ..Self::default() };
@@ -204,21 +204,21 @@ impl Ty {
     }
 
     /// The type of this single value.
-    pub(crate) fn of_value(value: &Value<'_>) -> Self {
+    pub(crate) fn from_value(value: &Value<'_>) -> Self {
         match value {
             Value::Null => Self::null(),
             Value::Bool(truth) => Self { bools: BoolType::only(*truth), ..Self::default() },
             Value::Number(number) => Self { numbers: NumberType::only(*number), ..Self::default() },
             Value::String(text) => Self { strings: StringType::only(text), ..Self::default() },
             Value::List(items) => {
-                Self::list(items.iter().map(Self::of_value).fold(Self::nothing(), Self::or))
+                Self::list(items.iter().map(Self::from_value).fold(Self::nothing(), Self::or))
             }
             Value::Map(entries) => {
-                let field = |value| Field { ty: Self::of_value(value), optional: false };
+                let field = |value| Field { ty: Self::from_value(value), optional: false };
                 let fields = entries.iter().map(|(k, v)| (Arc::from(k.as_ref()), field(v)));
                 Self::record(Record { fields: fields.collect(), rest: Rest::Nothing })
             }
-            other => Self::of_kinds(other.kind()),
+            other => Self::from_kinds(other.kind()),
         }
     }
 

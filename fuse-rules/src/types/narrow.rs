@@ -80,7 +80,7 @@ impl Ty {
         if self.any {
             return match (holds, test) {
                 (true, IsTest::Int) => Self::int(),
-                (true, _) => Self::of_kinds(kind),
+                (true, _) => Self::from_kinds(kind),
                 (false, _) => self,
             };
         }

@@ -108,8 +108,8 @@ fn walk(dfas: &[(Arc<Dfa>, bool)]) -> Pick<String> {
     let mut predecessors: Vec<(usize, u8)> = vec![(0, 0)];
     let mut queue = VecDeque::from([(0_usize, first)]);
     while let Some((at, states)) = queue.pop_front() {
-        let passes = |((dfa, constraint), state): (&(Arc<Dfa>, bool), &StateID)| {
-            dfa.is_match_state(dfa.next_eoi_state(*state)) == *constraint
+        let passes = |((dfa, wanted), state): (&(Arc<Dfa>, bool), &StateID)| {
+            dfa.is_match_state(dfa.next_eoi_state(*state)) == *wanted
         };
         if dfas.iter().zip(&states).all(passes) {
             return spelled(&predecessors, at);
@@ -124,7 +124,7 @@ fn walk(dfas: &[(Arc<Dfa>, bool)]) -> Pick<String> {
             if steps.clone().any(|((dfa, _), state)| dfa.is_quit_state(*state)) {
                 return Pick::Unsure;
             }
-            if steps.any(|((dfa, constraint), state)| *constraint && dfa.is_dead_state(*state)) {
+            if steps.any(|((dfa, wanted), state)| *wanted && dfa.is_dead_state(*state)) {
                 continue;
             }
             if seen.contains_key(&next) {

@@ -46,8 +46,8 @@ impl Line {
     }
 
     fn has(&self, number: Number) -> bool {
-        let variable = Cut { at: number, after: false };
-        let crossed = self.cuts.iter().take_while(|cut| **cut <= variable).count();
+        let point = Cut { at: number, after: false };
+        let crossed = self.cuts.iter().take_while(|cut| **cut <= point).count();
         self.from_start ^ (crossed % 2 == 1)
     }
 

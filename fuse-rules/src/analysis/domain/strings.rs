@@ -16,7 +16,7 @@ pub(crate) const ANY_TEXT: &str = "x";
 pub(crate) enum StringTest {
     Start(Arc<str>),
     End(Arc<str>),
-    ScopedExpr(Arc<str>),
+    Contains(Arc<str>),
     Pattern(Arc<Pattern>),
     /// Whether it has a format of this type. Formats are not regular.
     Type(Arc<Ty>),
@@ -27,7 +27,7 @@ impl PartialEq for StringTest {
         match (self, other) {
             (Self::Start(a), Self::Start(b))
             | (Self::End(a), Self::End(b))
-            | (Self::ScopedExpr(a), Self::ScopedExpr(b)) => a == b,
+            | (Self::Contains(a), Self::Contains(b)) => a == b,
             (Self::Pattern(a), Self::Pattern(b)) => a.op == b.op && a.source == b.source,
             (Self::Type(a), Self::Type(b)) => a == b,
             _ => false,
@@ -40,7 +40,7 @@ impl StringTest {
         match self {
             Self::Start(start) => text.starts_with(&**start),
             Self::End(end) => text.ends_with(&**end),
-            Self::ScopedExpr(inside) => text.contains(&**inside),
+            Self::Contains(inside) => text.contains(&**inside),
             Self::Pattern(pattern) => pattern.regex.is_match(text),
             Self::Type(ty) => ty.mismatch(&Value::text(text)).is_none(),
         }
@@ -52,7 +52,7 @@ impl StringTest {
         Some(match self {
             Self::Start(text) => format!(r"\A{}{any}\z", regex::escape(text)),
             Self::End(text) => format!(r"\A{any}{}\z", regex::escape(text)),
-            Self::ScopedExpr(text) => format!(r"\A{any}{}{any}\z", regex::escape(text)),
+            Self::Contains(text) => format!(r"\A{any}{}{any}\z", regex::escape(text)),
             Self::Pattern(pattern) => pattern.regex.as_str().to_owned(),
             Self::Type(_) => return None,
         })
@@ -164,7 +164,7 @@ fn likely_texts(tests: &[(StringTest, bool)]) -> Vec<String> {
             _ if !passes => {}
             StringTest::Start(text) => starts.push(text),
             StringTest::End(text) => ends.push(text),
-            StringTest::ScopedExpr(text) => insides.push(text),
+            StringTest::Contains(text) => insides.push(text),
             StringTest::Pattern(pattern) => {
                 found.push(pattern.source.replace(['\\', '*', '?'], ""))
             }

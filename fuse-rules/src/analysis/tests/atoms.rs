@@ -213,7 +213,7 @@ fn what_is_picked_of_texts_belongs_and_nothing_means_nothing() {
             let test = match random.below(5) {
                 0 => StringTest::Start(part),
                 1 => StringTest::End(part),
-                2 => StringTest::ScopedExpr(part),
+                2 => StringTest::Contains(part),
                 _ => StringTest::Pattern(patterns[random.below(patterns.len())].clone()),
             };
             texts = texts.tested(test, !random.one_in(3));

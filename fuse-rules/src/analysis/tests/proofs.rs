@@ -112,12 +112,8 @@ impl<'r> Proofs<'r> {
             }
             for value in &self.plain {
                 for saying in ["$", "`", "\"", "'", ";", "|", "&", " ", "\n"] {
-                    let element_constraint = truth(&made(value, |value| contains(value, saying)));
-                    assert_ne!(
-                        element_constraint,
-                        Ok(true),
-                        "{name}: {value:?} at {path:?}\n{told}"
-                    );
+                    let is_contained = truth(&made(value, |value| contains(value, saying)));
+                    assert_ne!(is_contained, Ok(true), "{name}: {value:?} at {path:?}\n{told}");
                 }
             }
         }

@@ -45,12 +45,12 @@ fn files_that_cannot_be_read_or_go_in_circles() {
       |
       = help: a `use` is relative to the file that contains it
     "#);
-    let report_cycle = [
+    let cycle = [
         ("a.rules", "use \"b.rules\""),
         ("b.rules", "use \"c.rules\""),
         ("c.rules", "use \"a.rules\""),
     ];
-    insta::assert_snapshot!(report(&report_cycle), @r#"
+    insta::assert_snapshot!(report(&cycle), @r#"
     error[E0505]: files use each other in a cycle
      --> c.rules:1:5
       |
@@ -89,7 +89,7 @@ fn duplicates_are_found_across_files() {
     let files =
         [("a.rules", "use \"b.rules\"\nfuse g default on"), ("b.rules", "\n\nfuse g default off")];
     insta::assert_snapshot!(report(&files), @"
-    error[E0204]: fuse `g` is declared declared_twice
+    error[E0204]: fuse `g` is declared twice
      --> b.rules:3:6
       |
     3 | fuse g default off
