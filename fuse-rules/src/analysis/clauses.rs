@@ -15,11 +15,11 @@ const MAX_ALTERNATIVES: usize = 8;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ClauseFinding {
     /// It is true whenever the clauses before it are.
-    Idle,
+    Redundant,
     /// It is never true when the clauses before it are.
     Impossible,
     /// The same for an alternative or a part of one. The other alternatives may still be true.
-    Vain,
+    ImpossiblePart,
     /// An alternative that is true only when another one is.
     Covered,
 }
@@ -111,9 +111,10 @@ impl<'r> Comparison<'_, '_, 'r> {
 
     /// The problem of a condition, given those before it.
     fn finding(&mut self, before: &[ScopedExpr<'r>], when: ScopedExpr<'r>) -> Option<Clause> {
-        for (finding, want) in
-            [(ClauseFinding::Impossible, Truths::TRUE), (ClauseFinding::Idle, Truths::NOT_TRUE)]
-        {
+        for (finding, want) in [
+            (ClauseFinding::Impossible, Truths::TRUE),
+            (ClauseFinding::Redundant, Truths::NOT_TRUE),
+        ] {
             let Some(events) = self.never(before, when, want) else { continue };
             let alone: Option<Vec<ScopedExpr<'r>>> = std::iter::once(Vec::new())
                 .chain(before.iter().map(|one| vec![*one]))
@@ -148,7 +149,7 @@ impl<'r> Comparison<'_, '_, 'r> {
                 }
                 match self.finding(&before, part) {
                     Some(clause) if clause.finding == ClauseFinding::Impossible => {
-                        found.push(Clause { finding: ClauseFinding::Vain, ..clause });
+                        found.push(Clause { finding: ClauseFinding::ImpossiblePart, ..clause });
                         is_vain = true;
                         break;
                     }

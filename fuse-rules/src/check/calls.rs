@@ -14,7 +14,7 @@ use crate::span::Span;
 use crate::syntax::ast::{self, Text};
 use crate::typed::Shown;
 use crate::typed::{Expr, ExprKind};
-use crate::types::{Absence, Field, Known, Record, Rest, Ty};
+use crate::types::{Absence, Known, Record, RecordMember, Rest, Ty};
 use crate::value::{Kinds, Value};
 
 impl Checker<'_> {
@@ -175,7 +175,7 @@ fn returned(function: &Function, arguments: &[Known]) -> Ty {
         Returns::Record(fields) => {
             let field = |(name, kinds, optional): &(&str, Kinds, bool)| {
                 let ty = Ty::from_kinds(*kinds);
-                (Arc::from(*name), Field { ty, optional: *optional })
+                (Arc::from(*name), RecordMember { ty, optional: *optional })
             };
             let fields = fields.iter().map(field).collect();
             Ty::record(Record { fields, rest: Rest::Nothing })

@@ -10,7 +10,7 @@ use crate::span::Span;
 use crate::syntax::ast::{self, Block, FieldValue, Text};
 use crate::typed::Shown;
 use crate::typed::{Expr, ExprKind, IsTest, QuantifierKind, RecordField, Root};
-use crate::types::{Absence, Field, Known, Missing, Record, Rest, Ty};
+use crate::types::{Absence, Known, Missing, Record, RecordMember, Rest, Ty};
 use crate::value::{Kinds, Value};
 
 /// An expression that could not be parsed or checked; its problem is reported.
@@ -389,9 +389,10 @@ impl Checker<'_> {
                     known.ty
                 }
             };
-            record
-                .fields
-                .insert(field.key.text.as_str().into(), Field { ty, optional: field.optional });
+            record.fields.insert(
+                field.key.text.as_str().into(),
+                RecordMember { ty, optional: field.optional },
+            );
             fields.push(RecordField {
                 key: field.key.text.clone(),
                 optional: field.optional,

@@ -11,7 +11,7 @@ use crate::path::{EVENT_FIELDS, ROOTS, path_text};
 use crate::span::Span;
 use crate::syntax::ast::{Step, Text};
 use crate::typed::{Expr, ExprKind, Path, Root, Segment};
-use crate::types::{Field, Format, Known, Record, Rest, StepError, Ty};
+use crate::types::{Format, Known, Record, RecordMember, Rest, StepError, Ty};
 use crate::value::{Kinds, Value};
 
 /// The fields of the root `event`.
@@ -241,7 +241,7 @@ pub(super) fn event_type() -> Ty {
     static TYPE: LazyLock<Ty> = LazyLock::new(|| {
         let field = |name: &str| {
             let ty = if name == "time" { Ty::format(Format::Timestamp) } else { Ty::string() };
-            (Arc::from(name), Field { ty, optional: false })
+            (Arc::from(name), RecordMember { ty, optional: false })
         };
         // `type` and `subject` depend on the sender, because they are CloudEvents headers.
         let fields = ["id", "source", "name", "time"].into_iter().map(field).collect();

@@ -12,7 +12,7 @@ use crate::span::Span;
 use crate::stdlib;
 use crate::syntax::ast::{self, Text, TypeKind, TypeValue};
 use crate::types::BUILT_IN;
-use crate::types::{Field, Format, Record, Rest, Ty};
+use crate::types::{Format, Record, RecordMember, Rest, Ty};
 use crate::value::Value;
 
 /// The maximum size of all types together: fields, literals and alternatives. A type that includes
@@ -192,7 +192,7 @@ impl Checker<'_> {
     }
 
     fn record_type(&mut self, fields: &[ast::TypeField], open: bool) -> Resolved {
-        let mut typed: IndexMap<Arc<str>, Field> = IndexMap::new();
+        let mut typed: IndexMap<Arc<str>, RecordMember> = IndexMap::new();
         let mut spans: FxHashMap<&str, Span> = FxHashMap::default();
         let mut depth = 0;
         for field in fields {
@@ -211,7 +211,7 @@ impl Checker<'_> {
             let inner = self.type_of(&field.ty);
             depth = depth.max(inner.depth);
             let key = field.key.text.as_str().into();
-            typed.insert(key, Field { ty: inner.ty, optional: field.optional });
+            typed.insert(key, RecordMember { ty: inner.ty, optional: field.optional });
         }
         let rest = if open { Rest::Open } else { Rest::Nothing };
         Resolved { ty: Ty::record(Record { fields: typed, rest }), depth: depth + 1 }

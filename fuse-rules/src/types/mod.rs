@@ -47,12 +47,12 @@ pub(crate) struct Ty {
 /// One alternative for maps.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Record {
-    pub(crate) fields: IndexMap<Arc<str>, Field>,
+    pub(crate) fields: IndexMap<Arc<str>, RecordMember>,
     pub(crate) rest: Rest,
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Field {
+pub(crate) struct RecordMember {
     pub(crate) ty: Ty,
     pub(crate) optional: bool,
 }
@@ -214,7 +214,7 @@ impl Ty {
                 Self::list(items.iter().map(Self::from_value).fold(Self::nothing(), Self::or))
             }
             Value::Map(entries) => {
-                let field = |value| Field { ty: Self::from_value(value), optional: false };
+                let field = |value| RecordMember { ty: Self::from_value(value), optional: false };
                 let fields = entries.iter().map(|(k, v)| (Arc::from(k.as_ref()), field(v)));
                 Self::record(Record { fields: fields.collect(), rest: Rest::Nothing })
             }

@@ -85,9 +85,9 @@ impl<'r> Claims<'r> {
         for clause in self.clauses.iter().flatten() {
             *counts
                 .entry(match clause.finding {
-                    ClauseFinding::Idle => "idle clause",
+                    ClauseFinding::Redundant => "idle clause",
                     ClauseFinding::Impossible => "impossible clause",
-                    ClauseFinding::Vain => "vain alternative",
+                    ClauseFinding::ImpossiblePart => "vain alternative",
                     ClauseFinding::Covered => "covered alternative",
                 })
                 .or_default() += 1;
@@ -148,10 +148,10 @@ impl<'r> Claims<'r> {
             };
             let others = parts.iter().filter(before).all(|part| truth(*part));
             match clause.finding {
-                ClauseFinding::Idle => {
+                ClauseFinding::Redundant => {
                     assert!(!others || truth(parts[own]), "{clause:?} at {path:?}\n{told}")
                 }
-                ClauseFinding::Impossible | ClauseFinding::Vain => {
+                ClauseFinding::Impossible | ClauseFinding::ImpossiblePart => {
                     assert!(!others || !truth(parts[own]), "{clause:?} at {path:?}\n{told}");
                 }
                 ClauseFinding::Covered => {

@@ -73,8 +73,8 @@ fn look(context: &Context<'_>, out: &mut Findings) {
     for clause in study.shared.iter().chain(of_rules) {
         let always = match clause.finding {
             ClauseFinding::Impossible => continue,
-            ClauseFinding::Idle => "always true",
-            ClauseFinding::Vain => "never true",
+            ClauseFinding::Redundant => "always true",
+            ClauseFinding::ImpossiblePart => "never true",
             ClauseFinding::Covered => "true only",
         };
         let text = context.text(clause.span);
@@ -88,7 +88,7 @@ fn look(context: &Context<'_>, out: &mut Findings) {
                 problem = problem.related(*other, "where this is true");
             }
             let (label, help) = match (clause.finding, clause.of) {
-                (ClauseFinding::Vain, _) => {
+                (ClauseFinding::ImpossiblePart, _) => {
                     ("this alternative never holds", "remove the alternative, or correct it")
                 }
                 (ClauseFinding::Covered, _) => {
