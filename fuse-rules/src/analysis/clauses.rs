@@ -32,7 +32,7 @@ pub(crate) struct Clause {
     /// The clauses before it that cause the problem: none if the clause causes it alone, one if a
     /// single clause does. For a covered alternative, the alternative that covers it.
     pub(crate) because: Vec<Span>,
-    pub(crate) of: Events,
+    pub(crate) events: Events,
 }
 
 impl<'r> Analysis<'r> {
@@ -44,15 +44,15 @@ impl<'r> Analysis<'r> {
     }
 
     /// The problems of the clauses of a rule, given the clauses of its sensor.
-    pub(crate) fn rule_clauses(&mut self, of: Placed<'r>) -> Vec<Clause> {
-        let before = parts(&of.sensor.when, of.sensor.each.iter().count());
-        let own = parts(&of.rule.when, of.eachs().len());
-        self.clauses(of.event(), &of.eachs(), &before, &own)
+    pub(crate) fn rule_clauses(&mut self, placed: Placed<'r>) -> Vec<Clause> {
+        let before = parts(&placed.sensor.when, placed.sensor.each.iter().count());
+        let own = parts(&placed.rule.when, placed.eachs().len());
+        self.clauses(placed.event(), &placed.eachs(), &before, &own)
     }
 
     fn clauses(
         &mut self,
-        of: (&'r str, &'r str),
+        event_name: (&'r str, &'r str),
         eachs: &[&'r Each],
         before: &[ScopedExpr<'r>],
         own: &[ScopedExpr<'r>],
@@ -64,7 +64,7 @@ impl<'r> Analysis<'r> {
             if before.len() > MAX_COMPARED_CONDITIONS {
                 break;
             }
-            let mut beside = Comparison { analysis: self, of, eachs };
+            let mut beside = Comparison { analysis: self, event_name, eachs };
             match beside.finding(&before, *when) {
                 Some(clause) => {
                     found.push(clause);
@@ -88,7 +88,7 @@ impl<'r> Analysis<'r> {
 /// Compares the conditions of one event, inside the same binders, with each other.
 struct Comparison<'a, 'e, 'r> {
     analysis: &'a mut Analysis<'r>,
-    of: (&'r str, &'r str),
+    event_name: (&'r str, &'r str),
     eachs: &'e [&'r Each],
 }
 
@@ -101,7 +101,7 @@ impl<'r> Comparison<'_, '_, 'r> {
         when: ScopedExpr<'r>,
         want: Truths,
     ) -> Option<Events> {
-        self.analysis.query(self.of).never(&|state| {
+        self.analysis.query(self.event_name).never(&|state| {
             let (scope, mut goals) = query::bind(state, self.eachs)?;
             goals.extend(all_true(given.iter().copied(), &scope));
             goals.push(query::constraint(when, &scope, want));
@@ -121,7 +121,7 @@ impl<'r> Comparison<'_, '_, 'r> {
                 .find(|given| self.never(given, when, want) == Some(events));
             let because = alone.unwrap_or_else(|| before.to_vec());
             let because = because.iter().map(|when| when.expr.span).collect();
-            return Some(Clause { span: when.expr.span, finding, because, of: events });
+            return Some(Clause { span: when.expr.span, finding, because, events });
         }
         None
     }
@@ -164,11 +164,16 @@ impl<'r> Comparison<'_, '_, 'r> {
         for (at, one) in open.iter().enumerate() {
             let others = open.iter().enumerate().filter(|(other, _)| *other != at);
             found.extend(others.into_iter().find_map(|(number, other)| {
-                let of = self.covers(*other, *one)?;
+                let events = self.covers(*other, *one)?;
                 // If two alternatives are equivalent, only the second is reported.
                 let is_first = number > at && self.covers(*one, *other).is_some();
                 let (span, because) = (one.expr.span, vec![other.expr.span]);
-                (!is_first).then_some(Clause { span, finding: ClauseFinding::Covered, because, of })
+                (!is_first).then_some(Clause {
+                    span,
+                    finding: ClauseFinding::Covered,
+                    because,
+                    events,
+                })
             }));
         }
     }

@@ -46,17 +46,17 @@ impl<'r> Analysis<'r> {
     /// When the budget is spent, the best event so far.
     pub(crate) fn counterfactual(
         &mut self,
-        of: Placed<'r>,
+        placed: Placed<'r>,
         event: &Event<'_>,
         budget: &WorkBudget,
     ) -> Option<ChangedEvent> {
         let current = Witness::from_event(event);
         // A body that cannot be serialized again cannot be changed.
         current.text()?;
-        let query = self.query(of.event());
+        let query = self.query(placed.event());
         let ty = query.ty.filter(|ty| ty.mismatch(&current.body).is_none());
         let mut counterfactual = CounterfactualSearch {
-            of,
+            placed,
             ty,
             size: size(&current.body),
             body: Rc::new(current.body.clone()),
@@ -81,7 +81,7 @@ impl<'r> Analysis<'r> {
 }
 
 struct CounterfactualSearch<'a, 'r> {
-    of: Placed<'r>,
+    placed: Placed<'r>,
     /// The type that the changed event must have, because the original event has it.
     ty: Option<&'r Ty>,
     current: Witness,
@@ -101,7 +101,7 @@ impl<'r> CounterfactualSearch<'_, 'r> {
     /// one. In a long list, the elements that meet the most conditions.
     fn elements(&self) -> Vec<Vec<usize>> {
         let mut all = vec![Vec::new()];
-        for each in self.of.eachs() {
+        for each in self.placed.eachs() {
             let mut longer = Vec::new();
             for outer in all {
                 let len = self.len(each, &outer);
@@ -113,7 +113,7 @@ impl<'r> CounterfactualSearch<'_, 'r> {
                             self.missed(one, world).unwrap_or(usize::MAX)
                         });
                     };
-                    self.current.world(self.of.event(), Some(self.budget), rank);
+                    self.current.world(self.placed.event(), Some(self.budget), rank);
                 }
                 present.truncate(MAX_ELEMENTS);
                 longer.extend(present.into_iter().chain([inner(len)]));
@@ -130,7 +130,7 @@ impl<'r> CounterfactualSearch<'_, 'r> {
         let value =
             |id: &VariableId| quantifiers::value(&self.body, *id, &state.variables).cloned();
         let elements = scope.iter().map(value).collect::<Option<Vec<_>>>()?;
-        let own = self.of.whens().filter(|when| when.around == indices.len());
+        let own = self.placed.whens().filter(|when| when.around == indices.len());
         let holds = |when: &ScopedExpr<'_>| {
             reference::truth(world, elements.clone(), when.expr) == Ok(true)
         };
@@ -152,7 +152,7 @@ impl<'r> CounterfactualSearch<'_, 'r> {
     }
 
     fn state(&self) -> SearchState<'r> {
-        let (source, name) = self.of.event();
+        let (source, name) = self.placed.event();
         let elements = ElementSource::Of(Rc::clone(&self.body));
         SearchState::new(Variables::new(self.ty, source, name), elements)
     }
@@ -165,7 +165,7 @@ impl<'r> CounterfactualSearch<'_, 'r> {
     ) -> Option<(BoundElements, Vec<Goal<'r>>)> {
         let mut scope: BoundElements = Rc::new([]);
         let mut goals = Vec::new();
-        for (each, index) in self.of.eachs().into_iter().zip(indices) {
+        for (each, index) in self.placed.eachs().into_iter().zip(indices) {
             let step = VariableStep::Index(i64::try_from(*index).ok()?);
             let (element, so) = quantifiers::bind(state, &each.list, &scope, step).ok()??;
             goals.extend(so);
@@ -177,7 +177,7 @@ impl<'r> CounterfactualSearch<'_, 'r> {
     fn search(&mut self, indices: &[usize]) {
         let mut state = self.state();
         let Some((scope, mut goals)) = self.bind(&mut state, indices) else { return };
-        goals.extend(all_true(self.of.whens(), &scope));
+        goals.extend(all_true(self.placed.whens(), &scope));
         let budget = self.budget;
         let most = usize::try_from(budget.left()).unwrap_or(usize::MAX) / WORK_PER_STEP;
         let most = most.clamp(1, MAX_STEPS);
@@ -217,7 +217,7 @@ impl<'r> CounterfactualSearch<'_, 'r> {
         state: &SearchState<'r>,
         body: Option<&Value<'static>>,
     ) -> SearchState<'r> {
-        let (of, ty, current) = (self.of, self.ty, &self.current);
+        let (placed, ty, current) = (self.placed, self.ty, &self.current);
         let (size, budget) = (self.size, self.budget);
         let make_event = &mut |state: &SearchState<'_>,
                                scope: &[VariableId],
@@ -233,7 +233,7 @@ impl<'r> CounterfactualSearch<'_, 'r> {
         };
         let mut enumerator = Enumerator {
             automata: self.automata,
-            of: of.event(),
+            event_name: placed.event(),
             make_event,
             tries: self.tries,
             budget: Some(budget),
@@ -260,8 +260,8 @@ impl<'r> CounterfactualSearch<'_, 'r> {
         if self.ty.is_some_and(|ty| ty.mismatch(&event.body).is_some()) {
             return false;
         }
-        let world = |world: &World<'_>| query::matches(self.of, world);
-        let matched = event.world(self.of.event(), Some(self.budget), world);
+        let world = |world: &World<'_>| query::matches(self.placed, world);
+        let matched = event.world(self.placed.event(), Some(self.budget), world);
         let Some(element) = matched.and_then(|all| all.into_iter().next()) else { return false };
         event.element = element;
         self.best = Some(ChangedEvent { changes, event });

@@ -28,7 +28,7 @@ pub(super) type MakeEvent<'a> = &'a mut dyn FnMut(
 
 pub(super) struct Enumerator<'a> {
     pub(super) automata: &'a mut Automata,
-    pub(super) of: (&'a str, &'a str),
+    pub(super) event_name: (&'a str, &'a str),
     pub(super) make_event: MakeEvent<'a>,
     /// How many more events may be made.
     pub(super) tries: usize,
@@ -161,7 +161,7 @@ impl Enumerator<'_> {
         else {
             return false;
         };
-        let truth = witness.world(self.of, self.budget, |world| {
+        let truth = witness.world(self.event_name, self.budget, |world| {
             Truths::from_truth(&reference::truth(world, elements.clone(), constraint.expr))
         });
         truth.is_some_and(|truth| constraint.want.has(truth))

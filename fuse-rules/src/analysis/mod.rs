@@ -143,39 +143,39 @@ impl<'r> Analysis<'r> {
     }
 
     /// Whether the conditions of the rule hold for some event. Fuses and fields are ignored.
-    pub(crate) fn matching(&mut self, of: Placed<'r>) -> Answer {
-        self.query(of.event()).answer(
+    pub(crate) fn matching(&mut self, placed: Placed<'r>) -> Answer {
+        self.query(placed.event()).answer(
             &|state| {
-                let (scope, mut goals) = query::bind(state, &of.eachs())?;
-                goals.extend(all_true(of.whens(), &scope));
+                let (scope, mut goals) = query::bind(state, &placed.eachs())?;
+                goals.extend(all_true(placed.whens(), &scope));
                 Ok(goals)
             },
-            &|world| query::matches(of, world).into_iter().next(),
+            &|world| query::matches(placed, world).into_iter().next(),
         )
     }
 
     /// Whether the conditions do not hold for an element of some event, or for an event if the rule
     /// has no `each`.
-    pub(crate) fn failing(&mut self, of: Placed<'r>) -> Answer {
-        let fails = &|world: &World<'_>| query::fails(of, world);
-        let of_sensor = self.query(of.event()).answer(
+    pub(crate) fn failing(&mut self, placed: Placed<'r>) -> Answer {
+        let fails = &|world: &World<'_>| query::fails(placed, world);
+        let of_sensor = self.query(placed.event()).answer(
             &|state| {
-                let eachs: Vec<_> = of.sensor.each.iter().collect();
+                let eachs: Vec<_> = placed.sensor.each.iter().collect();
                 let (scope, goals) = query::bind(state, &eachs)?;
-                let own = of.of_rule().filter(|_| of.rule.each.is_none());
-                none_true(state, of.of_sensor().chain(own), &scope);
+                let own = placed.of_rule().filter(|_| placed.rule.each.is_none());
+                none_true(state, placed.of_sensor().chain(own), &scope);
                 Ok(goals)
             },
             fails,
         );
-        if of.rule.each.is_none() || matches!(of_sensor, Answer::Found(_)) {
+        if placed.rule.each.is_none() || matches!(of_sensor, Answer::Found(_)) {
             return of_sensor;
         }
-        let of_rule = self.query(of.event()).answer(
+        let of_rule = self.query(placed.event()).answer(
             &|state| {
-                let (scope, mut goals) = query::bind(state, &of.eachs())?;
-                goals.extend(all_true(of.of_sensor(), &scope));
-                none_true(state, of.of_rule(), &scope);
+                let (scope, mut goals) = query::bind(state, &placed.eachs())?;
+                goals.extend(all_true(placed.of_sensor(), &scope));
+                none_true(state, placed.of_rule(), &scope);
                 Ok(goals)
             },
             fails,
@@ -238,9 +238,9 @@ impl<'r> Analysis<'r> {
 
     /// Whether a condition of the rule, or a part of one outside of quantifiers, has one of these
     /// truths for some event. A witness shows this for itself and for its first elements.
-    pub(crate) fn reaching(&mut self, of: Placed<'r>, expr: &'r Expr, want: Truths) -> Answer {
-        let eachs: Vec<_> = of.eachs().into_iter().take(of.around(expr)).collect();
-        self.query(of.event()).answer(
+    pub(crate) fn reaching(&mut self, placed: Placed<'r>, expr: &'r Expr, want: Truths) -> Answer {
+        let eachs: Vec<_> = placed.eachs().into_iter().take(placed.around(expr)).collect();
+        self.query(placed.event()).answer(
             &|state| {
                 let (scope, mut goals) = query::bind(state, &eachs)?;
                 goals.push(Goal::Truth(goal::Constraint { expr, scope: Rc::clone(&scope), want }));
@@ -254,15 +254,16 @@ impl<'r> Analysis<'r> {
     /// evaluated, that is, where other conditions of the rule or sensor have the given truths.
     pub(crate) fn is_out_of_reach(
         &mut self,
-        of: Placed<'r>,
+        placed: Placed<'r>,
         (expr, want): (&'r Expr, Truths),
         given: &[(&'r Expr, Truths)],
     ) -> bool {
-        let eachs: Vec<_> = of.eachs().into_iter().take(of.around(expr)).collect();
+        let eachs: Vec<_> = placed.eachs().into_iter().take(placed.around(expr)).collect();
         let all = given.iter().copied().chain([(expr, want)]);
-        let all: Vec<_> =
-            all.map(|(expr, want)| (ScopedExpr { around: of.around(expr), expr }, want)).collect();
-        let proven = self.query(of.event()).never(&|state| {
+        let all: Vec<_> = all
+            .map(|(expr, want)| (ScopedExpr { around: placed.around(expr), expr }, want))
+            .collect();
+        let proven = self.query(placed.event()).never(&|state| {
             let (scope, mut goals) = query::bind(state, &eachs)?;
             goals.extend(all.iter().map(|(part, want)| query::constraint(*part, &scope, *want)));
             Ok(goals)
@@ -270,16 +271,16 @@ impl<'r> Analysis<'r> {
         proven.is_some()
     }
 
-    fn query(&mut self, of: (&'r str, &'r str)) -> Query<'_, 'r> {
+    fn query(&mut self, event_name: (&'r str, &'r str)) -> Query<'_, 'r> {
         let declared = self
             .rules
             .sources
             .iter()
-            .filter(|source| source.name == of.0)
+            .filter(|source| source.name == event_name.0)
             .flat_map(|source| &source.events)
-            .find(|event| event.name == of.1);
+            .find(|event| event.name == event_name.1);
         let ty = declared.and_then(|event| event.ty.as_ref()).filter(|ty| !ty.is_any());
-        Query { of, ty, automata: &mut self.automata }
+        Query { event_name, ty, automata: &mut self.automata }
     }
 }
 

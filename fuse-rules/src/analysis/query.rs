@@ -26,7 +26,7 @@ const MAX_TRIES: usize = 200;
 
 /// A query about the events of one name.
 pub(super) struct Query<'a, 'r> {
-    pub(super) of: (&'r str, &'r str),
+    pub(super) event_name: (&'r str, &'r str),
     pub(super) ty: Option<&'r Ty>,
     pub(super) automata: &'a mut Automata,
 }
@@ -58,7 +58,7 @@ impl<'r> Query<'_, 'r> {
                     };
                 let mut enumerator = Enumerator {
                     automata: query.automata,
-                    of: query.of,
+                    event_name: query.event_name,
                     make_event,
                     tries,
                     budget: None,
@@ -107,7 +107,7 @@ impl<'r> Query<'_, 'r> {
         make_goals: MakeGoals<'_, 'r>,
         accept: &mut dyn FnMut(&mut Self, &SearchState<'r>, Box<Witness>) -> bool,
     ) -> SearchOutcome {
-        let variables = Variables::new(ty, self.of.0, self.of.1);
+        let variables = Variables::new(ty, self.event_name.0, self.event_name.1);
         let mut state = SearchState::new(variables, ElementSource::New(0));
         let goals = match make_goals(&mut state) {
             Ok(goals) => goals,
@@ -133,7 +133,7 @@ impl<'r> Query<'_, 'r> {
         if self.ty.is_some_and(|ty| ty.mismatch(&witness.body).is_some()) {
             return None;
         }
-        witness.element = witness.world(self.of, None, |world| verify(world))??;
+        witness.element = witness.world(self.event_name, None, |world| verify(world))??;
         Some(witness)
     }
 }
@@ -227,14 +227,14 @@ pub(super) fn shares(more: Placed<'_>, less: Placed<'_>) -> bool {
 }
 
 /// The elements for which the conditions of a rule hold.
-pub(super) fn matches(of: Placed<'_>, world: &World<'_>) -> Vec<Vec<u32>> {
-    let truths = reference::truths(of.sensor, of.rule, world);
+pub(super) fn matches(placed: Placed<'_>, world: &World<'_>) -> Vec<Vec<u32>> {
+    let truths = reference::truths(placed.sensor, placed.rule, world);
     truths.into_iter().filter(|(_, truth)| *truth == Ok(true)).map(|(path, _)| path).collect()
 }
 
 /// An element for which they do not hold.
-pub(super) fn fails(of: Placed<'_>, world: &World<'_>) -> Option<Vec<u32>> {
-    let truths = reference::truths(of.sensor, of.rule, world);
+pub(super) fn fails(placed: Placed<'_>, world: &World<'_>) -> Option<Vec<u32>> {
+    let truths = reference::truths(placed.sensor, placed.rule, world);
     truths.into_iter().find(|(_, truth)| *truth != Ok(true)).map(|(path, _)| path)
 }
 

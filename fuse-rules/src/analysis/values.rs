@@ -21,50 +21,50 @@ type Needs<'r> = Vec<(&'r Path, Kinds)>;
 impl<'r> Analysis<'r> {
     /// Whether it is proven that all values of a field or key of a rule are present when the rule
     /// matches.
-    pub(crate) fn has_values(&mut self, of: Placed<'r>, expr: &'r Expr) -> bool {
-        let given: Vec<_> = of.whens().map(|when| (when.expr, Truths::TRUE)).collect();
+    pub(crate) fn has_values(&mut self, placed: Placed<'r>, expr: &'r Expr) -> bool {
+        let given: Vec<_> = placed.whens().map(|when| (when.expr, Truths::TRUE)).collect();
         let needs = of_value(expr, Kinds::ANY.minus(Kinds::NULL));
-        needs.is_some_and(|needs| self.are_there(of, of.eachs().len(), &needs, &given))
+        needs.is_some_and(|needs| self.are_there(placed, placed.eachs().len(), &needs, &given))
     }
 
     /// Whether it is proven that an elementary condition of a rule or its sensor is defined where
     /// other conditions have the given truths, so that no missing value makes it unknown.
     pub(crate) fn is_decided(
         &mut self,
-        of: Placed<'r>,
+        placed: Placed<'r>,
         expr: &'r Expr,
         given: &[(&'r Expr, Truths)],
     ) -> bool {
-        let around = of.around(expr);
-        of_condition(expr).iter().any(|needs| self.are_there(of, around, needs, given))
+        let around = placed.around(expr);
+        of_condition(expr).iter().any(|needs| self.are_there(placed, around, needs, given))
     }
 
     /// Whether it is proven that a chain of defaults has a value when the rule matches: the last
     /// value is present, possibly null, or one before it is present and not null.
-    pub(crate) fn is_one_there(&mut self, of: Placed<'r>, paths: &[&'r Path]) -> bool {
+    pub(crate) fn is_one_there(&mut self, placed: Placed<'r>, paths: &[&'r Path]) -> bool {
         let Some((last, before)) = paths.split_last() else { return false };
         let all: Vec<_> = lacked(before).chain([(*last, Domain::bits(Bits::ABSENT))]).collect();
-        self.is_never(of, of.eachs().len(), &all, &matched(of))
+        self.is_never(placed, placed.eachs().len(), &all, &matched(placed))
     }
 
     /// Whether it is proven that a value contains no shell metacharacters when the rule matches and
     /// the value is the default for others, which are missing or null.
     pub(crate) fn is_plain(
         &mut self,
-        of: Placed<'r>,
+        placed: Placed<'r>,
         expr: &'r Expr,
         stands_in: &[&'r Path],
     ) -> bool {
         match &expr.kind {
             ExprKind::Const(_) => true,
             ExprKind::Path(path) => {
-                let given = matched(of);
+                let given = matched(placed);
                 SHELL_CHARACTERS.into_iter().all(|saying| {
                     let texts = TextSet::all().tested(StringTest::Contains(saying.into()), true);
                     let mut texts = Domain::texts(texts);
                     texts.bits = texts.bits.or(Bits::SURROGATE);
                     let values: Vec<_> = lacked(stands_in).chain([(path, texts)]).collect();
-                    self.is_never(of, of.eachs().len(), &values, &given)
+                    self.is_never(placed, placed.eachs().len(), &values, &given)
                 })
             }
             ExprKind::Coalesce { left, right } => {
@@ -72,25 +72,27 @@ impl<'r> Analysis<'r> {
                 if let ExprKind::Path(path) = &left.kind {
                     all.push(path);
                 }
-                self.is_plain(of, left, stands_in) && self.is_plain(of, right, &all)
+                self.is_plain(placed, left, stands_in) && self.is_plain(placed, right, &all)
             }
-            ExprKind::Concat(parts) => parts.iter().all(|part| self.is_plain(of, part, stands_in)),
+            ExprKind::Concat(parts) => {
+                parts.iter().all(|part| self.is_plain(placed, part, stands_in))
+            }
             // A field that does not accept lists cannot contain texts inside one.
             ExprKind::Call { function, arguments } => {
                 function.params.iter().all(|(_, taken)| taken.within(Kinds::SCALAR))
-                    && arguments.iter().all(|argument| self.is_plain(of, argument, stands_in))
+                    && arguments.iter().all(|argument| self.is_plain(placed, argument, stands_in))
             }
             _ => false,
         }
     }
 
     /// Whether it is proven that a list of a rule has an element when the rule matches.
-    pub(crate) fn is_filled(&mut self, of: Placed<'r>, list: &'r Expr) -> bool {
+    pub(crate) fn is_filled(&mut self, placed: Placed<'r>, list: &'r Expr) -> bool {
         let ExprKind::Path(path) = &list.kind else { return false };
-        let eachs = of.eachs();
-        let never = self.query(of.event()).never(&|state| {
+        let eachs = placed.eachs();
+        let never = self.query(placed.event()).never(&|state| {
             let (scope, mut goals) = query::bind(state, &eachs)?;
-            goals.extend(query::all_true(of.whens(), &scope));
+            goals.extend(query::all_true(placed.whens(), &scope));
             let variable = state.variables.get_or_add(path, &scope).ok_or(SearchOutcome::Unsure)?;
             goals.push(Goal::Variable(variable, Domain::bits(Bits::LIST).into()));
             // For an existing element, no condition is true.
@@ -103,19 +105,19 @@ impl<'r> Analysis<'r> {
 
     fn are_there(
         &mut self,
-        of: Placed<'r>,
+        placed: Placed<'r>,
         around: usize,
         needs: &Needs<'r>,
         given: &[(&'r Expr, Truths)],
     ) -> bool {
         let given: Vec<_> = given
             .iter()
-            .map(|(expr, truths)| (ScopedExpr { around: of.around(expr), expr }, *truths))
+            .map(|(expr, truths)| (ScopedExpr { around: placed.around(expr), expr }, *truths))
             .collect();
         needs.iter().all(|(path, kinds)| {
             let mut other = Domain::from_kinds(Kinds::ANY.minus(*kinds));
             other.bits = other.bits.or(Bits::ABSENT);
-            self.is_never(of, around, &[(*path, other)], &given)
+            self.is_never(placed, around, &[(*path, other)], &given)
         })
     }
 
@@ -123,13 +125,13 @@ impl<'r> Analysis<'r> {
     /// truths.
     fn is_never(
         &mut self,
-        of: Placed<'r>,
+        placed: Placed<'r>,
         around: usize,
         values: &[(&'r Path, Domain)],
         given: &[(ScopedExpr<'r>, Truths)],
     ) -> bool {
-        let eachs: Vec<_> = of.eachs().into_iter().take(around).collect();
-        let never = self.query(of.event()).never(&|state| {
+        let eachs: Vec<_> = placed.eachs().into_iter().take(around).collect();
+        let never = self.query(placed.event()).never(&|state| {
             let (scope, mut goals) = query::bind(state, &eachs)?;
             goals.extend(given.iter().map(|(part, want)| constraint(*part, &scope, *want)));
             for (path, domain) in values {
@@ -149,8 +151,8 @@ fn lacked<'r>(paths: &[&'r Path]) -> impl Iterator<Item = (&'r Path, Domain)> {
 }
 
 /// The rule matches.
-fn matched(of: Placed<'_>) -> Vec<(ScopedExpr<'_>, Truths)> {
-    of.whens().map(|when| (when, Truths::TRUE)).collect()
+fn matched(placed: Placed<'_>) -> Vec<(ScopedExpr<'_>, Truths)> {
+    placed.whens().map(|when| (when, Truths::TRUE)).collect()
 }
 
 /// The needs of a value that is accepted if it has these kinds; `None` if more than that decides.

@@ -133,14 +133,14 @@ impl Witness {
     /// is spent.
     pub(super) fn world<T>(
         &self,
-        of: (&str, &str),
+        event_name: (&str, &str),
         budget: Option<&WorkBudget>,
         then: impl FnOnce(&World<'_>) -> T,
     ) -> Option<T> {
         if budget.is_some_and(|budget| !budget.spend(PASSES_PER_EVENT * size(&self.body))) {
             return None;
         }
-        self.event(of, |event| then(&World::within(event, budget)))
+        self.event(event_name, |event| then(&World::within(event, budget)))
     }
 }
 

@@ -11,7 +11,7 @@ use crate::value::Value;
 
 /// Replaces a reason that may show a sensitive value.
 const CONCEALED: &str =
-    "the reason is hidden, because it contains a header that may carry a secret";
+    "the reason is not shown, because it contains a header that may carry a secret";
 
 /// The fields of an action.
 pub(crate) type Rendered = Map<String, Json>;

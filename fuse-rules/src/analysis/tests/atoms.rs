@@ -132,10 +132,10 @@ fn an_atom_has_the_values_that_evaluation_says() {
 }
 
 /// A set of numbers, and whether each of these numbers belongs to it.
-fn numbers(random: &mut Random, of: &[Number], depth: usize) -> (NumberSet, Vec<bool>) {
+fn numbers(random: &mut Random, tested: &[Number], depth: usize) -> (NumberSet, Vec<bool>) {
     if depth > 0 {
-        let (a, in_a) = numbers(random, of, depth - 1);
-        let (b, in_b) = numbers(random, of, depth - 1);
+        let (a, in_a) = numbers(random, tested, depth - 1);
+        let (b, in_b) = numbers(random, tested, depth - 1);
         let both = in_a.iter().zip(&in_b);
         return match random.below(3) {
             0 => (a.and(&b), both.map(|(a, b)| *a && *b).collect()),
@@ -143,8 +143,8 @@ fn numbers(random: &mut Random, of: &[Number], depth: usize) -> (NumberSet, Vec<
             _ => (a.not(), in_a.iter().map(|a| !a).collect()),
         };
     }
-    let at = of[random.below(of.len())];
-    let told = |holds: &dyn Fn(&Number) -> bool| of.iter().map(holds).collect();
+    let at = tested[random.below(tested.len())];
+    let told = |holds: &dyn Fn(&Number) -> bool| tested.iter().map(holds).collect();
     match random.below(4) {
         0 => (NumberSet::only(at), told(&|n| *n == at)),
         1 => (NumberSet::below(at), told(&|n| *n < at)),

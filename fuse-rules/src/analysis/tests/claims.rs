@@ -34,16 +34,16 @@ impl<'r> Claims<'r> {
         let mut analysis = Analysis::new(rules);
         let all = 0..placed.len();
         let pairs = || all.clone().flat_map(|a| all.clone().map(move |b| (a, b)));
-        let matching = placed.iter().map(|of| analysis.matching(*of)).collect();
-        let failing = placed.iter().map(|of| analysis.failing(*of)).collect();
-        let clauses = placed.iter().map(|of| analysis.rule_clauses(*of)).collect();
+        let matching = placed.iter().map(|target| analysis.matching(*target)).collect();
+        let failing = placed.iter().map(|target| analysis.failing(*target)).collect();
+        let clauses = placed.iter().map(|target| analysis.rule_clauses(*target)).collect();
         let meeting = pairs().filter(|(a, b)| a < b);
         let meeting =
             meeting.map(|(a, b)| (a, b, analysis.meeting(placed[a], placed[b]))).collect();
         let separating = pairs().filter(|(a, b)| a != b);
         let separating =
             separating.map(|(a, b)| (a, b, analysis.separating(placed[a], placed[b]))).collect();
-        let proofs = placed.iter().map(|of| Proofs::new(&mut analysis, *of)).collect();
+        let proofs = placed.iter().map(|target| Proofs::new(&mut analysis, *target)).collect();
         Self { placed, matching, failing, clauses, meeting, separating, proofs }
     }
 
@@ -96,34 +96,35 @@ impl<'r> Claims<'r> {
 
     /// Fails if an event refutes a claim.
     fn hold(&self, world: &World<'_>, is_typed: bool, told: &str) {
-        let of = |answer: &Answer| match answer {
+        let claims_for = |answer: &Answer| match answer {
             Answer::Never(Events::Any) => true,
             Answer::Never(Events::Typed) => is_typed,
             _ => false,
         };
-        let matches: Vec<_> = self.placed.iter().map(|of| query::matches(*of, world)).collect();
+        let matches: Vec<_> =
+            self.placed.iter().map(|target| query::matches(*target, world)).collect();
         for (at, placed) in self.placed.iter().enumerate() {
             let name = &placed.rule.name;
-            let is_never = of(&self.matching[at]) && !matches[at].is_empty();
+            let is_never = claims_for(&self.matching[at]) && !matches[at].is_empty();
             assert!(!is_never, "{name} never matches, but does\n{told}");
             let fails = query::fails(*placed, world);
-            let is_always = of(&self.failing[at]) && fails.is_some();
+            let is_always = claims_for(&self.failing[at]) && fails.is_some();
             assert!(!is_always, "{name} always matches, but does not at {fails:?}\n{told}");
             for clause in &self.clauses[at] {
-                if clause.of == Events::Any || is_typed {
+                if clause.events == Events::Any || is_typed {
                     self.holds(*placed, clause, world, told);
                 }
             }
         }
         self.proofs.iter().filter(|_| is_typed).for_each(|proofs| proofs.hold(world, told));
-        for (a, b, answer) in self.meeting.iter().filter(|(_, _, answer)| of(answer)) {
+        for (a, b, answer) in self.meeting.iter().filter(|(_, _, answer)| claims_for(answer)) {
             let both = matches[*a].iter().any(|path| {
                 matches[*b].iter().any(|other| path.starts_with(other) || other.starts_with(path))
             });
             let names = [a, b].map(|at| &self.placed[*at].rule.name);
             assert!(!both, "{names:?} never match both, but do: {answer:?}\n{told}");
         }
-        for (a, b, answer) in self.separating.iter().filter(|(_, _, answer)| of(answer)) {
+        for (a, b, answer) in self.separating.iter().filter(|(_, _, answer)| claims_for(answer)) {
             let alone =
                 matches[*a].iter().find(|path| !matches[*b].iter().any(|o| path.starts_with(o)));
             let names = [a, b].map(|at| &self.placed[*at].rule.name);
@@ -175,12 +176,12 @@ fn parts(when: &Expr) -> Vec<&Expr> {
 }
 
 /// Whether the rule fires for the event and element, according to the plan.
-fn acts(ruleset: &Ruleset, of: Placed<'_>, witness: &Witness) -> bool {
+fn acts(ruleset: &Ruleset, target: Placed<'_>, witness: &Witness) -> bool {
     let acted = witness.event(("q", "e"), |event| {
         let decided = ruleset.plan().evaluate_all(event, &Fuses::default());
         decided.decisions.iter().any(|decision| {
             let path: Vec<u32> = decision.element.clone().unwrap_or_default().to_vec();
-            decision.rule == of.rule.name
+            decision.rule == target.rule.name
                 && path == witness.element
                 && !matches!(decision.outcome, Outcome::NotMatched | Outcome::Unknown)
         })
@@ -206,11 +207,11 @@ fn no_claim_is_false() {
         let ty: Option<&Ty> = ruleset.typed().sources[0].events[0].ty.as_ref();
         let is_typed =
             |body: &str| ty.is_none_or(|ty| ty.mismatch(&Value::read_lenient(body)).is_none());
-        for (of, answer) in claims.placed.iter().zip(&claims.matching) {
+        for (target, answer) in claims.placed.iter().zip(&claims.matching) {
             if let Some(witness) = answer.witness() {
                 let body = witness.text().unwrap();
                 assert!(is_typed(&body), "{body} is not of its type\n{text}");
-                assert!(acts(&ruleset, *of, witness), "{body} does not match\n{text}");
+                assert!(acts(&ruleset, *target, witness), "{body} does not match\n{text}");
             }
         }
         let mut look = |event: &Event<'_>| {
@@ -227,8 +228,8 @@ fn no_claim_is_false() {
         for _ in 0..2 {
             let body = body(&mut random, ty_text(sets));
             let told = format!("{body}\n{text}");
-            for of in &claims.placed {
-                changed(&ruleset, *of, &event(&body), &mut counts, &told);
+            for target in &claims.placed {
+                changed(&ruleset, *target, &event(&body), &mut counts, &told);
             }
         }
     }
@@ -241,15 +242,15 @@ fn no_claim_is_false() {
 /// The changed event matches, and its changes describe it.
 fn changed(
     ruleset: &Ruleset,
-    of: Placed<'_>,
+    target: Placed<'_>,
     event: &Event<'_>,
     counts: &mut BTreeMap<&'static str, usize>,
     told: &str,
 ) {
     let mut analysis = Analysis::new(ruleset.typed());
     let placed = placed(ruleset.typed());
-    let same = placed.iter().find(|other| other.rule.name == of.rule.name).unwrap();
-    let matched = !query::matches(of, &World::new(event, None)).is_empty();
+    let same = placed.iter().find(|other| other.rule.name == target.rule.name).unwrap();
+    let matched = !query::matches(target, &World::new(event, None)).is_empty();
     let Some(counterfactual) = analysis.counterfactual(*same, event, &WorkBudget::new(u64::MAX))
     else {
         assert!(!matched || event.body().contains("999") || event.body().contains("\\u"), "{told}");
@@ -264,7 +265,10 @@ fn changed(
             _ => "changes found",
         })
         .or_default() += 1;
-    assert!(acts(ruleset, of, &counterfactual.event), "does not match: {counterfactual:?}\n{told}");
+    assert!(
+        acts(ruleset, target, &counterfactual.event),
+        "does not match: {counterfactual:?}\n{told}"
+    );
     let ty = ruleset.typed().sources[0].events[0].ty.as_ref();
     if ty.is_some_and(|ty| ty.mismatch(&Value::read_lenient(event.body())).is_none()) {
         assert_eq!(ty.and_then(|ty| ty.mismatch(&counterfactual.event.body)), None, "{told}");
@@ -272,7 +276,7 @@ fn changed(
     // The same holds for the result of a small budget.
     if let Some(counterfactual) = analysis.counterfactual(*same, event, &WorkBudget::new(1_000)) {
         assert!(
-            acts(ruleset, of, &counterfactual.event),
+            acts(ruleset, target, &counterfactual.event),
             "does not match: {counterfactual:?}\n{told}"
         );
     }

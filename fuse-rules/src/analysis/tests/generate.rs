@@ -123,11 +123,11 @@ pub(crate) fn condition(
             random.pick(&[">", "==", "<"])
         ),
         25 => {
-            let of = format!("first(q in body.items: q.a == \"{text}\").n");
+            let first = format!("first(q in body.items: q.a == \"{text}\").n");
             match random.below(3) {
-                0 => format!("{of} is missing"),
-                1 => format!("{of} is present"),
-                _ => format!("{of} == {number}"),
+                0 => format!("{first} is missing"),
+                1 => format!("{first} is present"),
+                _ => format!("{first} == {number}"),
             }
         }
         26 => format!("{path} {} 5m", random.pick(&["==", "<", ">="])),

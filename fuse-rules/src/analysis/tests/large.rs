@@ -58,9 +58,9 @@ fn many_rules_take_seconds() {
         assert!(known * 10 >= count * 9, "too little is known: {what}");
     };
     let known = |answer: &Answer| *answer != Answer::Unknown;
-    told("matching", placed.iter().filter(|of| known(&analysis.matching(**of))).count());
-    told("failing", placed.iter().filter(|of| known(&analysis.failing(**of))).count());
-    let findings: usize = placed.iter().map(|of| analysis.rule_clauses(*of).len()).sum();
+    told("matching", placed.iter().filter(|target| known(&analysis.matching(**target))).count());
+    told("failing", placed.iter().filter(|target| known(&analysis.failing(**target))).count());
+    let findings: usize = placed.iter().map(|target| analysis.rule_clauses(*target).len()).sum();
     told(&format!("clauses, {findings} findings"), count);
     let pairs = || placed.windows(2).filter_map(|pair| Some((*pair.first()?, *pair.get(1)?)));
     let _both = pairs().filter(|(a, b)| known(&analysis.meeting(*a, *b))).count();

@@ -16,8 +16,8 @@ use crate::typed::Rules;
 
 /// Every rule, in order.
 fn placed(rules: &Rules) -> Vec<Placed<'_>> {
-    let of = |sensor| move |rule| Placed { sensor, rule };
-    rules.sensors.iter().flat_map(|sensor| sensor.rules.iter().map(of(sensor))).collect()
+    let placed_in = |sensor| move |rule| Placed { sensor, rule };
+    rules.sensors.iter().flat_map(|sensor| sensor.rules.iter().map(placed_in(sensor))).collect()
 }
 
 /// Rules with these clauses, each in its own sensor, for events of the type.

@@ -11,7 +11,7 @@ use crate::value::Value;
 
 /// The proofs about the values that the conditions of one rule read.
 pub(super) struct Proofs<'r> {
-    of: Placed<'r>,
+    target: Placed<'r>,
     /// These are present when the rule matches.
     there: Vec<&'r Expr>,
     /// One of each two is present, and the first is not null.
@@ -27,31 +27,31 @@ pub(super) struct Proofs<'r> {
 }
 
 impl<'r> Proofs<'r> {
-    pub(super) fn new(analysis: &mut Analysis<'r>, of: Placed<'r>) -> Self {
+    pub(super) fn new(analysis: &mut Analysis<'r>, target: Placed<'r>) -> Self {
         let mut paths = Vec::new();
-        of.whens().for_each(|when| read(when.expr, &mut paths));
+        target.whens().for_each(|when| read(when.expr, &mut paths));
         let proven = |is: &mut dyn FnMut(&'r Expr, &'r Path) -> bool| {
             let proven = paths.iter().filter(|(expr, path)| is(expr, path));
             proven.map(|(expr, _)| *expr).collect()
         };
         let mut decided = Vec::new();
         let mut before: Vec<ScopedExpr<'r>> = Vec::new();
-        for when in of.whens() {
+        for when in target.whens() {
             let given: Vec<_> = before.iter().map(|part| (part.expr, Truths::TRUE)).collect();
-            if analysis.is_decided(of, when.expr, &given) {
+            if analysis.is_decided(target, when.expr, &given) {
                 decided.push((when, before.clone()));
             }
             before.push(when);
         }
         let pairs = paths.windows(2);
-        let either = pairs.filter(|pair| analysis.is_one_there(of, &[pair[0].1, pair[1].1]));
+        let either = pairs.filter(|pair| analysis.is_one_there(target, &[pair[0].1, pair[1].1]));
         Self {
-            of,
+            target,
             either: either.map(|pair| [pair[0].0, pair[1].0]).collect(),
-            there: proven(&mut |_, path| analysis.is_one_there(of, &[path])),
-            values: proven(&mut |expr, _| analysis.has_values(of, expr)),
-            filled: proven(&mut |expr, _| analysis.is_filled(of, expr)),
-            plain: proven(&mut |expr, _| analysis.is_plain(of, expr, &[])),
+            there: proven(&mut |_, path| analysis.is_one_there(target, &[path])),
+            values: proven(&mut |expr, _| analysis.has_values(target, expr)),
+            filled: proven(&mut |expr, _| analysis.is_filled(target, expr)),
+            plain: proven(&mut |expr, _| analysis.is_plain(target, expr, &[])),
             decided,
         }
     }
@@ -72,11 +72,11 @@ impl<'r> Proofs<'r> {
 
     /// Fails if an event refutes a proof.
     pub(super) fn hold(&self, world: &World<'_>, told: &str) {
-        let matching = query::matches(self.of, world);
-        let eachs = self.of.eachs();
+        let matching = query::matches(self.target, world);
+        let eachs = self.target.eachs();
         for (path, elements) in reference::elements(world, &eachs) {
             let truth = |expr: &Expr| reference::truth(world, elements.clone(), expr);
-            let name = &self.of.rule.name;
+            let name = &self.target.rule.name;
             for (part, before) in &self.decided {
                 let at = |part: &ScopedExpr<'_>| -> Truth {
                     reference::truth(world, elements[..part.around].to_vec(), part.expr)

@@ -238,7 +238,7 @@ fn of_clauses() {
             out.push_str(&format!(
                 "    {:?}, {:?}: {} because of {because:?}\n",
                 clause.finding,
-                clause.of,
+                clause.events,
                 text(clause.span)
             ));
         }

@@ -250,7 +250,7 @@ fn a_source_field_is_an_expression_over_the_event() {
     let id = |body| plan.source_field(&event(body), "id");
     assert_eq!(id(r#"{"a":7}"#), Ok(Some("7-push".into())));
     assert_eq!(id("{}"), Ok(None));
-    assert!(id(r#"{"a":7,"a":8}"#).unwrap_err().to_string().contains("`a` stands twice"));
+    assert!(id(r#"{"a":7,"a":8}"#).unwrap_err().to_string().contains("`a` occurs twice"));
     assert_eq!(plan.source_field(&event("{}"), "other"), Ok(None));
 }
 
@@ -344,7 +344,7 @@ fn work_is_bounded() {
     let refused = |rules: String| {
         let text = format!("source q queue {{ event e }}\nsensor s on q.e {{ {rules} }}");
         let evaluation = load(&text).plan().evaluate(&event(&body), &Fuses::default());
-        assert!(evaluation.refused.unwrap().contains("look at more than"), "{text}");
+        assert!(evaluation.refused.unwrap().contains("examine more than"), "{text}");
         assert!(evaluation.decisions.iter().all(|d| d.outcome == Outcome::Rejected));
     };
     let dear = |when: &str| format!("rule dear {{ {when}\n trigger note {{}} }}");

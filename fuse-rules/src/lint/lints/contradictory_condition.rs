@@ -70,7 +70,7 @@ fn tell(clause: &Clause, context: &Context<'_>, out: &mut Findings) {
         for other in &clause.because {
             problem = problem.related(*other, "where this is true");
         }
-        problem.label("never true here").help(match (clause.of, clause.because.is_empty()) {
+        problem.label("never true here").help(match (clause.events, clause.because.is_empty()) {
             (Events::Typed, _) => "its type says so; correct the condition, or the type",
             (Events::Any, false) => "correct one of them, or join them by `or` where either shall do",
             (Events::Any, true) => "correct it: whatever the event has, it does not hold",

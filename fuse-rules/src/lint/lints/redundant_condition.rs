@@ -87,7 +87,7 @@ fn look(context: &Context<'_>, out: &mut Findings) {
             for other in &clause.because {
                 problem = problem.related(*other, "where this is true");
             }
-            let (label, help) = match (clause.finding, clause.of) {
+            let (label, help) = match (clause.finding, clause.events) {
                 (ClauseFinding::ImpossiblePart, _) => {
                     ("this alternative never holds", "remove the alternative, or correct it")
                 }
