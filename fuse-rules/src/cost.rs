@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_dear_is_told_with_its_dearest_part() {
+    fn expensive_rules_are_reported_with_their_most_expensive_part() {
         let text = rules(
             "each a in body.l\n rule cheap { when a.x == 1\n trigger note {} }\n rule dear { when a.x == 1 and has(a.l, body.n)\n trigger note {} }",
         );

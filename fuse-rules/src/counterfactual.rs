@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_of_the_rule_that_is_asked_about_and_exact() {
+    fn a_counterfactual_is_for_the_given_rule_and_exact() {
         let ruleset = ruleset(
             "source q queue { event e, event other }
             sensor s on q.e {
@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn rules_that_match_some_element_are_not_asked_about_nor_those_that_cannot() {
+    fn rules_that_match_or_cannot_match_are_left_out() {
         let rules = r#"
             rule some { each x in body.l when x == 1  trigger page {} }
             rule none { each x in body.l when x == 3  trigger page {} }
@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn no_more_than_fifty_rules_are_looked_at_and_the_others_counted() {
+    fn at_most_fifty_rules_are_searched_and_the_others_counted() {
         let rule = |i: usize| format!("rule r{i:02} {{ when body.a == {i}  trigger page {{}} }}\n");
         let found = would_match(&(0..60).map(rule).collect::<String>(), r#"{"a": 7}"#);
         // The rule that matches is not searched.
@@ -299,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_told_is_short() {
+    fn long_results_are_left_out() {
         let rule = "rule r { when body.a is missing  trigger page {} }";
         let body = format!(r#"{{"a": "{}"}}"#, "x".repeat(1_000));
         let found = would_match(rule, &body);

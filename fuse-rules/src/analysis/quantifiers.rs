@@ -313,7 +313,7 @@ fn count<'r>(
         return;
     }
     filters.extend(parts);
-    let built = |count: &i64| {
+    let satisfies = |count: &i64| {
         let truth = op.holds(Number::from(*count).cmp(&number));
         constraint.want.has(Truths::only(truth))
     };
@@ -325,7 +325,7 @@ fn count<'r>(
     let bound = state.variables.elements(list).len();
     let ElementSource::New(made) = &mut state.elements else { return };
     // Without any element, or with the smallest number that suffices.
-    let Some(count) = (0..6).find(built).and_then(|count| usize::try_from(count).ok()) else {
+    let Some(count) = (0..6).find(satisfies).and_then(|count| usize::try_from(count).ok()) else {
         return;
     };
     let more = count.saturating_sub(bound);

@@ -55,7 +55,7 @@ impl Witness {
         if built.contains(&BuiltValue::Never) {
             return MadeEvent::Never;
         }
-        let mut values = built.into_iter().map(|fit| match fit {
+        let mut values = built.into_iter().map(|value| match value {
             BuiltValue::Value(value) => value,
             _ => None,
         });

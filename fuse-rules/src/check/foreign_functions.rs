@@ -79,7 +79,7 @@ mod tests {
     use crate::functions;
 
     #[test]
-    fn names_are_found_however_they_are_cased() {
+    fn names_are_found_in_any_case() {
         for name in ["startsWith", "starts-with", "STARTS_WITH", "startswith"] {
             assert_eq!(suggestion_for(name), Some("write `text starts-with \"x\"`"), "{name}");
         }
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn each_name_stands_once_and_is_no_function() {
+    fn names_are_unique_and_not_functions() {
         let mut seen = FxHashSet::default();
         for name in SUGGESTIONS.iter().flat_map(|(names, _)| *names) {
             assert!(seen.insert(name), "`{name}` stands twice");
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn every_call_that_is_suggested_can_be_made() {
+    fn suggested_calls_exist() {
         for (_, help) in SUGGESTIONS {
             for (at, _) in help.match_indices('(') {
                 let before = help.get(..at).unwrap_or("");

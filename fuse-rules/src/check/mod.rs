@@ -19,6 +19,7 @@ mod operands;
 mod order;
 mod paths;
 mod patterns;
+mod required_values;
 mod scope;
 mod secrets;
 mod sensors;

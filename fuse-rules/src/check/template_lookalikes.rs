@@ -92,7 +92,7 @@ mod tests {
     use super::candidates;
 
     #[test]
-    fn what_looks_filled_in_is_found_and_what_is_or_is_escaped_is_not() {
+    fn lookalikes_are_found_but_not_interpolations_or_escapes() {
         let found = |text: &'static str| -> Vec<&str> {
             candidates(text).into_iter().map(|(start, end)| &text[start..end]).collect()
         };

@@ -286,7 +286,7 @@ fn check(cases: impl IntoIterator<Item = (String, &'static str)>) {
 }
 
 #[test]
-fn every_case_is_reported_at_its_place_and_every_near_miss_is_not() {
+fn cases_are_reported_and_near_misses_are_not() {
     check(CASES.iter().map(|(text, expected)| (rule(text), *expected)));
     check(FIELDS.iter().map(|(text, expected)| (flow(text), *expected)));
     check(DECLARATIONS.iter().map(|(text, expected)| ((*text).to_owned(), *expected)));
@@ -307,7 +307,7 @@ fn problems_as_text_and_as_json() {
 }
 
 #[test]
-fn what_no_event_can_give_a_result_is_reported_with_the_reason() {
+fn calls_without_a_result_are_reported_with_the_reason() {
     let text = format!(
         "{PRELUDE}{}",
         rule(

@@ -10,8 +10,8 @@ use crate::value::Value;
 /// conditions do not hold, the index path is that of the sensor's element.
 pub(crate) fn truths(sensor: &Sensor, rule: &Rule, world: &World<'_>) -> Vec<(Vec<u32>, Truth)> {
     let mut truths = Vec::new();
-    conditions(sensor, rule, world, &mut |path, on_truth| {
-        if let Ok((truth, _)) = on_truth {
+    conditions(sensor, rule, world, &mut |path, result| {
+        if let Ok((truth, _)) = result {
             truths.push((path.unwrap_or_default().to_vec(), truth));
         }
     });

@@ -92,7 +92,7 @@ const ATOMS: [&str; 45] = [
 ];
 
 #[test]
-fn an_atom_has_the_values_that_evaluation_says() {
+fn atoms_agree_with_evaluation() {
     let wants = [
         Truths::TRUE,
         Truths::FALSE,
@@ -144,17 +144,17 @@ fn numbers(random: &mut Random, tested: &[Number], depth: usize) -> (NumberSet, 
         };
     }
     let at = tested[random.below(tested.len())];
-    let told = |holds: &dyn Fn(&Number) -> bool| tested.iter().map(holds).collect();
+    let membership = |holds: &dyn Fn(&Number) -> bool| tested.iter().map(holds).collect();
     match random.below(4) {
-        0 => (NumberSet::only(at), told(&|n| *n == at)),
-        1 => (NumberSet::below(at), told(&|n| *n < at)),
-        2 => (NumberSet::above(at), told(&|n| *n > at)),
-        _ => (NumberSet::WHOLE, told(&|n| n.is_integral())),
+        0 => (NumberSet::only(at), membership(&|n| *n == at)),
+        1 => (NumberSet::below(at), membership(&|n| *n < at)),
+        2 => (NumberSet::above(at), membership(&|n| *n > at)),
+        _ => (NumberSet::WHOLE, membership(&|n| n.is_integral())),
     }
 }
 
 #[test]
-fn sets_of_numbers_are_sets() {
+fn number_sets_obey_set_laws() {
     let texts = ["-2", "-1.5", "-1", "0", "0.5", "1", "1.5", "2", "2.5", "3", "10"];
     let all = texts.map(|text| Number::parse(text).unwrap());
     let mut random = Random::new(3);
@@ -177,7 +177,7 @@ fn sets_of_numbers_are_sets() {
 }
 
 #[test]
-fn what_is_picked_of_texts_belongs_and_nothing_means_nothing() {
+fn picked_texts_are_members_and_none_means_empty() {
     let (mut random, mut automata) = (Random::new(5), Automata::default());
     let patterns = ["[a-c]+", "a.*", "(?i)ab", "b|ab|c", ".?", "[^a]*"].map(|source| {
         let text = format!("body.a matches r\"{source}\"");

@@ -95,7 +95,7 @@ impl<'r> Claims<'r> {
     }
 
     /// Fails if an event refutes a claim.
-    fn hold(&self, world: &World<'_>, is_typed: bool, told: &str) {
+    fn hold(&self, world: &World<'_>, is_typed: bool, details: &str) {
         let claims_for = |answer: &Answer| match answer {
             Answer::Never(Events::Any) => true,
             Answer::Never(Events::Typed) => is_typed,
@@ -106,23 +106,23 @@ impl<'r> Claims<'r> {
         for (at, placed) in self.placed.iter().enumerate() {
             let name = &placed.rule.name;
             let is_never = claims_for(&self.matching[at]) && !matches[at].is_empty();
-            assert!(!is_never, "{name} never matches, but does\n{told}");
+            assert!(!is_never, "{name} never matches, but does\n{details}");
             let fails = query::fails(*placed, world);
             let is_always = claims_for(&self.failing[at]) && fails.is_some();
-            assert!(!is_always, "{name} always matches, but does not at {fails:?}\n{told}");
+            assert!(!is_always, "{name} always matches, but does not at {fails:?}\n{details}");
             for clause in &self.clauses[at] {
                 if clause.events == Events::Any || is_typed {
-                    self.holds(*placed, clause, world, told);
+                    self.holds(*placed, clause, world, details);
                 }
             }
         }
-        self.proofs.iter().filter(|_| is_typed).for_each(|proofs| proofs.hold(world, told));
+        self.proofs.iter().filter(|_| is_typed).for_each(|proofs| proofs.hold(world, details));
         for (a, b, answer) in self.meeting.iter().filter(|(_, _, answer)| claims_for(answer)) {
             let both = matches[*a].iter().any(|path| {
                 matches[*b].iter().any(|other| path.starts_with(other) || other.starts_with(path))
             });
             let names = [a, b].map(|at| &self.placed[*at].rule.name);
-            assert!(!both, "{names:?} never match both, but do: {answer:?}\n{told}");
+            assert!(!both, "{names:?} never match both, but do: {answer:?}\n{details}");
         }
         for (a, b, answer) in self.separating.iter().filter(|(_, _, answer)| claims_for(answer)) {
             let alone =
@@ -130,12 +130,12 @@ impl<'r> Claims<'r> {
             let names = [a, b].map(|at| &self.placed[*at].rule.name);
             assert!(
                 alone.is_none(),
-                "{names:?}: implied, but not at {alone:?}: {answer:?}\n{told}"
+                "{names:?}: implied, but not at {alone:?}: {answer:?}\n{details}"
             );
         }
     }
 
-    fn holds(&self, placed: Placed<'_>, clause: &Clause, world: &World<'_>, told: &str) {
+    fn holds(&self, placed: Placed<'_>, clause: &Clause, world: &World<'_>, details: &str) {
         let eachs: Vec<&Each> = placed.eachs();
         let parts: Vec<(usize, &Expr)> = placed
             .whens()
@@ -150,13 +150,13 @@ impl<'r> Claims<'r> {
             let others = parts.iter().filter(before).all(|part| truth(*part));
             match clause.finding {
                 ClauseFinding::Redundant => {
-                    assert!(!others || truth(parts[own]), "{clause:?} at {path:?}\n{told}")
+                    assert!(!others || truth(parts[own]), "{clause:?} at {path:?}\n{details}")
                 }
                 ClauseFinding::Impossible | ClauseFinding::ImpossiblePart => {
-                    assert!(!others || !truth(parts[own]), "{clause:?} at {path:?}\n{told}");
+                    assert!(!others || !truth(parts[own]), "{clause:?} at {path:?}\n{details}");
                 }
                 ClauseFinding::Covered => {
-                    assert!(others || !truth(parts[own]), "{clause:?} at {path:?}\n{told}");
+                    assert!(others || !truth(parts[own]), "{clause:?} at {path:?}\n{details}");
                 }
             }
         }
@@ -215,8 +215,8 @@ fn no_claim_is_false() {
             }
         }
         let mut look = |event: &Event<'_>| {
-            let told = format!("{}\n{:?}\n{text}", event.body(), event);
-            claims.hold(&World::new(event, None), is_typed(event.body()), &told);
+            let details = format!("{}\n{:?}\n{text}", event.body(), event);
+            claims.hold(&World::new(event, None), is_typed(event.body()), &details);
             compared += claims.placed.len();
         };
         for witness in claims.witnesses() {
@@ -227,9 +227,9 @@ fn no_claim_is_false() {
         }
         for _ in 0..2 {
             let body = body(&mut random, ty_text(sets));
-            let told = format!("{body}\n{text}");
+            let details = format!("{body}\n{text}");
             for target in &claims.placed {
-                changed(&ruleset, *target, &event(&body), &mut counts, &told);
+                changed(&ruleset, *target, &event(&body), &mut counts, &details);
             }
         }
     }
@@ -245,7 +245,7 @@ fn changed(
     target: Placed<'_>,
     event: &Event<'_>,
     counts: &mut BTreeMap<&'static str, usize>,
-    told: &str,
+    details: &str,
 ) {
     let mut analysis = Analysis::new(ruleset.typed());
     let placed = placed(ruleset.typed());
@@ -253,11 +253,14 @@ fn changed(
     let matched = !query::matches(target, &World::new(event, None)).is_empty();
     let Some(counterfactual) = analysis.counterfactual(*same, event, &WorkBudget::new(u64::MAX))
     else {
-        assert!(!matched || event.body().contains("999") || event.body().contains("\\u"), "{told}");
+        assert!(
+            !matched || event.body().contains("999") || event.body().contains("\\u"),
+            "{details}"
+        );
         *counts.entry("no change found").or_default() += 1;
         return;
     };
-    assert_eq!(counterfactual.changes.is_empty(), matched, "{counterfactual:?}\n{told}");
+    assert_eq!(counterfactual.changes.is_empty(), matched, "{counterfactual:?}\n{details}");
     *counts
         .entry(match counterfactual.changes.len() {
             0 => "no change needed",
@@ -267,17 +270,17 @@ fn changed(
         .or_default() += 1;
     assert!(
         acts(ruleset, target, &counterfactual.event),
-        "does not match: {counterfactual:?}\n{told}"
+        "does not match: {counterfactual:?}\n{details}"
     );
     let ty = ruleset.typed().sources[0].events[0].ty.as_ref();
     if ty.is_some_and(|ty| ty.mismatch(&Value::read_lenient(event.body())).is_none()) {
-        assert_eq!(ty.and_then(|ty| ty.mismatch(&counterfactual.event.body)), None, "{told}");
+        assert_eq!(ty.and_then(|ty| ty.mismatch(&counterfactual.event.body)), None, "{details}");
     }
     // The same holds for the result of a small budget.
     if let Some(counterfactual) = analysis.counterfactual(*same, event, &WorkBudget::new(1_000)) {
         assert!(
             acts(ruleset, target, &counterfactual.event),
-            "does not match: {counterfactual:?}\n{told}"
+            "does not match: {counterfactual:?}\n{details}"
         );
     }
     // Only the listed values were changed.
@@ -286,7 +289,7 @@ fn changed(
     assert_eq!(
         counterfactual.event.body == before.body,
         only_headers,
-        "{counterfactual:?}\n{told}"
+        "{counterfactual:?}\n{details}"
     );
 }
 

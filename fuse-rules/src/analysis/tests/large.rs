@@ -53,18 +53,18 @@ fn many_rules_take_seconds() {
     let placed = placed(ruleset.typed());
     let mut analysis = Analysis::new(ruleset.typed());
     let started = Instant::now();
-    let told = |what: &str, known: usize| {
+    let print = |what: &str, known: usize| {
         println!("{what}: {known} of {count} known, {:?} so far", started.elapsed());
         assert!(known * 10 >= count * 9, "too little is known: {what}");
     };
     let known = |answer: &Answer| *answer != Answer::Unknown;
-    told("matching", placed.iter().filter(|target| known(&analysis.matching(**target))).count());
-    told("failing", placed.iter().filter(|target| known(&analysis.failing(**target))).count());
+    print("matching", placed.iter().filter(|target| known(&analysis.matching(**target))).count());
+    print("failing", placed.iter().filter(|target| known(&analysis.failing(**target))).count());
     let findings: usize = placed.iter().map(|target| analysis.rule_clauses(*target).len()).sum();
-    told(&format!("clauses, {findings} findings"), count);
+    print(&format!("clauses, {findings} findings"), count);
     let pairs = || placed.windows(2).filter_map(|pair| Some((*pair.first()?, *pair.get(1)?)));
     let _both = pairs().filter(|(a, b)| known(&analysis.meeting(*a, *b))).count();
-    told("meeting", count);
+    print("meeting", count);
     let _alone = pairs().filter(|(a, b)| known(&analysis.separating(*a, *b))).count();
-    told("separating", count);
+    print("separating", count);
 }

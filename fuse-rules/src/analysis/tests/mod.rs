@@ -58,7 +58,7 @@ fn shown(witness: &Witness) -> String {
     line
 }
 
-fn told(answer: &Answer) -> String {
+fn answer_text(answer: &Answer) -> String {
     match answer {
         Answer::Never(Events::Any) => "never".to_owned(),
         Answer::Never(Events::Typed) => "never if typed".to_owned(),
@@ -85,8 +85,8 @@ fn table(ty: &str, rows: &[&str]) -> String {
         let (matching, failing) = (analysis.matching(placed[0]), analysis.failing(placed[0]));
         out.push_str(&format!(
             "{row}\n    matches: {}\n    fails:   {}\n",
-            told(&matching),
-            told(&failing)
+            answer_text(&matching),
+            answer_text(&failing)
         ));
     }
     out

@@ -71,7 +71,7 @@ impl<'r> Proofs<'r> {
     }
 
     /// Fails if an event refutes a proof.
-    pub(super) fn hold(&self, world: &World<'_>, told: &str) {
+    pub(super) fn hold(&self, world: &World<'_>, details: &str) {
         let matching = query::matches(self.target, world);
         let eachs = self.target.eachs();
         for (path, elements) in reference::elements(world, &eachs) {
@@ -85,7 +85,7 @@ impl<'r> Proofs<'r> {
                     Err(Fault::Error(_)) | Ok(_) => false,
                     Err(_) => before.iter().all(|part| at(part) == Ok(true)),
                 };
-                assert!(!lacks, "{name} lacks a value: {:?} at {path:?}\n{told}", part.expr);
+                assert!(!lacks, "{name} lacks a value: {:?} at {path:?}\n{details}", part.expr);
             }
             if !matching.contains(&path) {
                 continue;
@@ -93,27 +93,27 @@ impl<'r> Proofs<'r> {
             let is = |value: &Expr, test: IsTest| truth(&made(value, |value| is(value, test)));
             for value in &self.there {
                 let is_there = is(value, IsTest::Present);
-                assert_eq!(is_there, Ok(true), "{name}: {value:?} at {path:?}\n{told}");
+                assert_eq!(is_there, Ok(true), "{name}: {value:?} at {path:?}\n{details}");
             }
             for [one, other] in &self.either {
                 let has_one = is(one, IsTest::Present) == Ok(true);
                 let is_there = has_one && is(one, IsTest::Null) == Ok(false);
                 let has_other = is(other, IsTest::Present) == Ok(true);
-                assert!(is_there || has_other, "{name}: {one:?}, {other:?} at {path:?}\n{told}");
+                assert!(is_there || has_other, "{name}: {one:?}, {other:?} at {path:?}\n{details}");
             }
             for value in &self.values {
                 let is_null = is(value, IsTest::Null);
-                assert_eq!(is_null, Ok(false), "{name}: {value:?} at {path:?}\n{told}");
-                assert_eq!(is(value, IsTest::Present), Ok(true), "{name}: {value:?}\n{told}");
+                assert_eq!(is_null, Ok(false), "{name}: {value:?} at {path:?}\n{details}");
+                assert_eq!(is(value, IsTest::Present), Ok(true), "{name}: {value:?}\n{details}");
             }
             for list in &self.filled {
                 let has_one = truth(&made(list, any));
-                assert_ne!(has_one, Ok(false), "{name}: {list:?} at {path:?}\n{told}");
+                assert_ne!(has_one, Ok(false), "{name}: {list:?} at {path:?}\n{details}");
             }
             for value in &self.plain {
                 for saying in ["$", "`", "\"", "'", ";", "|", "&", " ", "\n"] {
                     let is_contained = truth(&made(value, |value| contains(value, saying)));
-                    assert_ne!(is_contained, Ok(true), "{name}: {value:?} at {path:?}\n{told}");
+                    assert_ne!(is_contained, Ok(true), "{name}: {value:?} at {path:?}\n{details}");
                 }
             }
         }

@@ -199,9 +199,9 @@ fn of_two_rules() {
         let ruleset = set("", &[a, b]);
         let placed = placed(ruleset.typed());
         let mut analysis = Analysis::new(ruleset.typed());
-        let both = told(&analysis.meeting(placed[0], placed[1]));
-        let first = told(&analysis.separating(placed[0], placed[1]));
-        let second = told(&analysis.separating(placed[1], placed[0]));
+        let both = answer_text(&analysis.meeting(placed[0], placed[1]));
+        let first = answer_text(&analysis.separating(placed[0], placed[1]));
+        let second = answer_text(&analysis.separating(placed[1], placed[0]));
         out.push_str(&format!(
             "{a}\n{b}\n    both:   {both}\n    first:  {first}\n    second: {second}\n"
         ));

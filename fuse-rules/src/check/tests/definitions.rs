@@ -89,7 +89,7 @@ const CLAUSES: &[(&str, &str)] = &[
 ];
 
 #[test]
-fn every_case_is_reported_at_its_place_and_every_near_miss_is_not() {
+fn cases_are_reported_and_near_misses_are_not() {
     check(CASES.iter().map(|(text, expected)| ((*text).to_owned(), *expected)));
     for (clause, expected) in CLAUSES {
         let text = format!("{GIVEN}{}", super::rule(clause));
@@ -101,7 +101,7 @@ fn every_case_is_reported_at_its_place_and_every_near_miss_is_not() {
 }
 
 #[test]
-fn a_constant_stands_wherever_a_literal_does() {
+fn a_constant_can_replace_any_literal() {
     let text = "
 const port = 2
 const path = \"/x\"
@@ -115,7 +115,7 @@ sensor x on t.e { rule r { trigger flow { namespace = names[0], template = \"t\"
 }
 
 #[test]
-fn what_is_declared_is_seen_by_direct_use_only() {
+fn declarations_are_visible_by_direct_use_only() {
     let rules = "use \"b.rules\"\nsource s hook { port = 1, path = \"/a\"\n event e }
 sensor x on s.e { rule r { when is-prod(body.x) and body.y in names  trigger note {} } }";
     let b = "use \"c.rules\"\ncondition is-prod(p) = p in names";
@@ -179,7 +179,7 @@ sensor x on s.e { rule r { when is-prod(body.x) and body.y in names  trigger not
 }
 
 #[test]
-fn the_words_of_problems() {
+fn messages() {
     let prelude = "source s hook { port = 1, path = \"/a\"\n event e }\n";
     for (name, text) in [
         ("circle", "condition a(p) = b(p)\ncondition b(p) = not c(p.x)\ncondition c(p) = a(p)"),
@@ -206,7 +206,7 @@ fn the_words_of_problems() {
 /// Definitions that double each other, and long chains of definitions, are reported and do not
 /// crash.
 #[test]
-fn what_grows_is_bounded() {
+fn growing_definitions_are_bounded() {
     let doubled = |one: &dyn Fn(usize) -> String, last: &str| {
         let all: String = (0..60).map(|i| format!("{}\n", one(i))).collect();
         codes(&format!("{all}{last}"))

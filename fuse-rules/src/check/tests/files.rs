@@ -6,7 +6,7 @@ use super::{registry, report};
 use crate::ruleset::Ruleset;
 
 #[test]
-fn names_are_seen_by_direct_use_only() {
+fn names_are_visible_by_direct_use_only() {
     let rules = "use \"b.rules\"\nsensor x on s.e { requires g\n rule r { trigger note {} } }";
     let b = "use \"c.rules\"\nsource s hook { port = 1, path = \"/a\"\n event e }";
     let c = "fuse g default on";
@@ -35,7 +35,7 @@ fn names_are_seen_by_direct_use_only() {
 }
 
 #[test]
-fn files_that_cannot_be_read_or_go_in_circles() {
+fn unreadable_files_and_cycles_are_reported() {
     insta::assert_snapshot!(report(&[("a.rules", "use \"none.rules\"")]), @r#"
     error[E0504]: `none.rules` cannot be read: there is no such file
      --> a.rules:1:5

@@ -146,7 +146,7 @@ const CASES: &[(&str, &str)] = &[
 ];
 
 #[test]
-fn types_find_what_can_never_be() {
+fn types_reveal_impossible_values() {
     check(CASES.iter().map(|(when, expected)| (typed(when), *expected)));
 }
 
@@ -205,7 +205,7 @@ const FIELDS: &[(&str, &str, &str)] = &[
 ];
 
 #[test]
-fn what_may_be_missing_needs_a_default_where_a_value_is_required() {
+fn missing_values_need_a_default_where_required() {
     let trigger =
         |fields: &str| format!("trigger flow {{ template = \"t\", namespace = \"n\", {fields} }}");
     check(FIELDS.iter().map(|(clauses, fields, expected)| {
@@ -230,7 +230,7 @@ const TYPES: &[(&str, &str)] = &[
 ];
 
 #[test]
-fn types_are_declared_once_and_made_of_others() {
+fn type_declarations_are_checked() {
     check(TYPES.iter().map(|(text, expected)| ((*text).to_owned(), *expected)));
 }
 
@@ -249,7 +249,7 @@ fn types_that_grow_without_bound_are_refused() {
 }
 
 #[test]
-fn each_clause_relies_on_those_before_it() {
+fn clauses_narrow_types_for_later_ones() {
     let text = rule(
         "when body.replicas is int\n when body.replicas > 2",
         "trigger note {} }\n rule q { when body.replicas > 2 trigger note {}",
