@@ -1,8 +1,8 @@
-//! How strings, durations and sizes are written in rules.
+//! The syntax of strings, durations and sizes in rules.
 
 use jiff::SignedDuration;
 
-/// The character of an escape, without its backslash: `n`, `"`, `u{1F600}`.
+/// The character of an escape sequence without its backslash: `n`, `"`, `u{1F600}`.
 pub(crate) fn unescape(escape: &str) -> Option<char> {
     match escape {
         "n" => Some('\n'),
@@ -16,7 +16,7 @@ pub(crate) fn unescape(escape: &str) -> Option<char> {
     }
 }
 
-/// A text in the quotes and escapes of the rules, without `${…}`.
+/// A text as a string literal of the rules, without `${…}`.
 ///
 /// ```
 /// assert_eq!(fuse_rules::quoted("$5"), r#""\$5""#);
@@ -37,7 +37,7 @@ pub fn quoted(text: &str) -> String {
     out
 }
 
-/// Reads a duration as rules spell it: `10s`, `5m`, `4h`, `7d`, `250ms`, `1h30m`.
+/// Parses a duration as written in rules: `10s`, `5m`, `4h`, `7d`, `250ms`, `1h30m`.
 ///
 /// ```
 /// let ninety_minutes = jiff::SignedDuration::from_mins(90);
@@ -66,10 +66,10 @@ pub fn parse_duration(text: &str) -> Option<SignedDuration> {
     (!text.is_empty() && total.as_secs() <= MAX_SECONDS).then_some(total)
 }
 
-/// A hundred years: longer is a slip of the pen, and keeps every sum of times in range.
+/// A hundred years. A longer duration is a typo, and the limit keeps every sum of times in range.
 const MAX_SECONDS: i64 = 100 * 366 * 86_400;
 
-/// A duration in the spelling of rules, from its largest unit down.
+/// A duration as written in rules, with its largest unit first.
 pub(crate) fn duration_text(duration: SignedDuration) -> String {
     let sign = if duration.is_negative() { "-" } else { "" };
     let all = duration.as_nanos().unsigned_abs();
@@ -89,7 +89,7 @@ pub(crate) fn duration_text(duration: SignedDuration) -> String {
     format!("{sign}{text}")
 }
 
-/// A number of milliseconds in the spelling of rules: `4h`, `1m30s`.
+/// A number of milliseconds as a duration in rules: `4h`, `1m30s`.
 ///
 /// ```
 /// assert_eq!(fuse_rules::show_duration(90_000), "1m30s");
@@ -98,7 +98,7 @@ pub fn show_duration(milliseconds: u64) -> String {
     duration_text(SignedDuration::from_millis(i64::try_from(milliseconds).unwrap_or(i64::MAX)))
 }
 
-/// Reads a size in bytes as rules write it.
+/// Parses a size in bytes as written in rules.
 ///
 /// ```
 /// assert_eq!(fuse_rules::parse_size("1MiB"), Some(1 << 20));

@@ -1,4 +1,4 @@
-//! Where the texts of rule files come from, and how their names are resolved.
+//! Loads the texts of rule files, and resolves their names.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -12,7 +12,7 @@ pub struct LoadError {
 }
 
 impl LoadError {
-    /// An error with its reason in a few lower-case words, as in `there is no such file`.
+    /// An error with its reason, as a few words in lower case, such as `there is no such file`.
     pub fn new(reason: impl Into<String>) -> Self {
         Self { reason: reason.into(), source: None }
     }
@@ -38,11 +38,11 @@ impl Error for LoadError {
     }
 }
 
-/// Where the texts of files come from. The library itself reads nothing.
+/// Loads the texts of files. The library itself reads no files.
 ///
-/// Names are as the caller gives them, with `/` between folders. A `use` is resolved relative to the
-/// file that contains it. Any `Fn(&str) -> Result<String, LoadError>` is a loader, and so is a map in
-/// memory:
+/// Names are passed as the caller wrote them, with `/` between folders. A `use` is resolved
+/// relative to the file that contains it. Any `Fn(&str) -> Result<String, LoadError>` is a loader,
+/// and so is a map from names to texts:
 ///
 /// ```
 /// use std::collections::BTreeMap;
@@ -63,7 +63,7 @@ pub trait Loader {
     /// The text of a file.
     ///
     /// # Errors
-    /// Why there is none.
+    /// The reason why the file cannot be loaded.
     fn load(&self, name: &str) -> Result<String, LoadError>;
 }
 
@@ -81,7 +81,7 @@ impl Loader for BTreeMap<&str, &str> {
     }
 }
 
-/// A used file's name, from the name of the file that uses it.
+/// The name of a used file, relative to the file that uses it.
 pub(crate) fn resolved(from: &str, used: &str) -> String {
     let folder = from.rsplit_once('/').map_or("", |(folder, _)| folder);
     match used.strip_prefix('/') {
@@ -91,7 +91,7 @@ pub(crate) fn resolved(from: &str, used: &str) -> String {
     }
 }
 
-/// The name without `.` and `..` where they can be taken out.
+/// The name without `.` and `..`, where these can be resolved.
 pub(crate) fn normalized(name: &str) -> String {
     let mut parts: Vec<&str> = Vec::new();
     for part in name.split('/') {

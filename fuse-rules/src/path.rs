@@ -1,28 +1,28 @@
-//! Paths of an event: where they start, their steps, and how they are written.
+//! Paths into an event: roots, segments, and their text.
 
 use std::sync::Arc;
 
 /// The fields of `event`.
 pub(crate) const EVENT_FIELDS: [&str; 6] = ["id", "source", "name", "time", "type", "subject"];
-/// The names that every rule can read.
+/// The roots that every rule can read.
 pub(crate) const ROOTS: [&str; 4] = ["body", "headers", "query", "event"];
 
-/// Where a path starts.
+/// The root of a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Root {
     Body,
     Headers,
     Query,
     Event,
-    /// The element that the binder at this level binds; 0 is the outermost.
+    /// The element that the binder at this level binds; the outermost level is 0.
     Element(u32),
 }
 
-/// One step of a path.
+/// One segment of a path.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Segment {
     Key(String),
-    /// From 0; a negative one counts from the end.
+    /// Counted from 0; a negative index counts from the end.
     Index(i64),
 }
 
@@ -35,7 +35,7 @@ pub(crate) fn path_text(root: &str, segments: &[Segment]) -> Arc<str> {
                 text.push('.');
                 text.push_str(key);
             }
-            // Whole, however long: different paths have different texts.
+            // Never truncated, because different paths must have different texts.
             Segment::Key(key) => {
                 let key = serde_json::Value::from(key.as_str());
                 text.push_str(&format!("[{key}]"));

@@ -1,8 +1,9 @@
-//! The slow, obvious evaluator: checked rules, a tree of the whole body, no plan.
+//! The reference evaluator: slow and obvious. It uses the checked rules and a tree of the whole
+//! body, and no plan.
 //!
-//! It exists to be right by looking at it. The plan's evaluator is tested against it, decision by
-//! decision and reason by reason. It can be watched while it decides one rule, which is what coverage,
-//! mutants and fuzzing of rules are made of.
+//! Its correctness should be apparent from reading it. The plan's evaluators are tested against it,
+//! including the reasons of decisions. A callback can watch the evaluation; coverage, mutation
+//! testing and fuzzing of rules use this.
 
 #[cfg(test)]
 pub(crate) mod claims;
@@ -12,10 +13,10 @@ mod world;
 
 use std::borrow::Cow;
 
-use duplicates::Reader;
+use duplicates::DuplicateFinder;
 use walk::conditions;
 pub(crate) use walk::{elements, truth, truths};
-pub(crate) use world::{Budget, Watch, World, size};
+pub(crate) use world::{Watch, WorkBudget, World, size};
 
 use crate::decision::Decision;
 use crate::decision::Evaluation;
@@ -31,18 +32,18 @@ use crate::typed::{
 };
 use crate::value::{DuplicateKey, Value};
 
-/// How many values the computation of a constant may look at.
+/// The maximum work to compute a constant.
 const MAX_CONSTANT_WORK: u64 = 2_000_000;
 
-/// The value of an expression that reads no event.
+/// The value of an expression that does not read the event.
 pub(crate) fn constant(expr: &Expr) -> Result<Value<'static>, Fault> {
-    let budget = Budget::new(MAX_CONSTANT_WORK);
+    let budget = WorkBudget::new(MAX_CONSTANT_WORK);
     let world = World::without_event(&budget);
     let env = Env { world: &world, elements: Vec::new() };
     env.value(expr).map(Cow::into_owned).map(Value::into_owned)
 }
 
-/// Decides an event by the rules as they are written.
+/// Decides an event by the checked rules.
 pub(crate) fn evaluate<'e>(
     rules: &Rules,
     event: &Event<'e>,
@@ -68,10 +69,10 @@ pub(crate) fn evaluate<'e>(
         let rules = sensors.flat_map(|sensor| &sensor.rules).map(|rule| rule.name.as_str());
         return Evaluation { mismatch: mismatch.clone(), ..Evaluation::refused(why, rules) };
     }
-    // What the rules read is read whole before anything is decided: a key that stands twice
-    // there makes the event one that cannot be trusted.
+    // Everything that the rules read is read before anything is decided, because a duplicate key in
+    // it makes the event ambiguous.
     for sensor in sensors.clone() {
-        let mut reader = Reader { world: &world, elements: Vec::new() };
+        let mut reader = DuplicateFinder { world: &world, elements: Vec::new() };
         let read = reader.scoped(sensor.each.as_ref(), |reader| {
             reader.exprs(&sensor.when)?;
             sensor
@@ -95,7 +96,7 @@ pub(crate) fn evaluate<'e>(
     Evaluation { mismatch, ..Evaluation::new(decisions) }
 }
 
-/// What one rule decides on an event that is not refused.
+/// The decisions of one rule for an event that is not refused.
 pub(crate) fn decide(
     rules: &Rules,
     sensor: &Sensor,
@@ -111,7 +112,7 @@ pub(crate) fn decide(
     decisions
 }
 
-/// The decisions of a rule whose condition has been evaluated: one a trigger where it holds.
+/// The decisions of a rule whose condition has been evaluated: one per trigger if it holds.
 fn fire(
     rules: &Rules,
     rule: &Rule,
@@ -153,7 +154,7 @@ fn fire(
     out
 }
 
-/// What names mean at one place of the rules.
+/// The values of names at one place of the rules.
 struct Env<'w, 'e> {
     world: &'w World<'e>,
     elements: Vec<Value<'e>>,
@@ -173,7 +174,8 @@ impl<'w, 'e> Env<'w, 'e> {
     fn navigate<'v>(start: Option<&'v Value<'e>>, segments: &[Segment]) -> Option<&'v Value<'e>> {
         let mut at = start?;
         for segment in segments {
-            // Duplicates that the rules read have refused the event before.
+            // The event has already been refused if there are duplicate keys on a path that the
+            // rules read.
             at = at.step(segment).ok()??;
         }
         Some(at)
@@ -234,7 +236,7 @@ impl<'w, 'e> Env<'w, 'e> {
         }
     }
 
-    /// What names mean where this element is bound.
+    /// An environment in which this element is bound.
     fn with(&self, element: Value<'e>) -> Result<Self, Fault> {
         self.world.spend(self.elements.iter().chain([&element]))?;
         let mut elements = self.elements.clone();
@@ -242,7 +244,8 @@ impl<'w, 'e> Env<'w, 'e> {
         Ok(Env { world: self.world, elements })
     }
 
-    /// Whether a condition holds for an element; unknown is no absence.
+    /// Whether a condition holds for an element. An unknown condition is a fault, and not an
+    /// absence.
     fn holds(&self, element: &Value<'e>, body: &Expr) -> Result<bool, Fault> {
         self.with(element.clone())?.truth(body).map_err(Fault::of_condition)
     }
@@ -251,7 +254,7 @@ impl<'w, 'e> Env<'w, 'e> {
         match self.value(list)?.into_owned() {
             Value::List(values) => Ok(values),
             other => ops::mismatch(format!(
-                "`{}` goes through a list, but {} is {}",
+                "`{}` iterates over a list, but {} is {}",
                 kind.as_str(),
                 name(list),
                 other.kind()

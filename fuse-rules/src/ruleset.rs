@@ -1,4 +1,4 @@
-//! Loading rules: files by a loader, all or nothing.
+//! Loads rule files and checks them.
 
 mod reader;
 
@@ -13,9 +13,9 @@ use crate::span::{FileId, Files};
 use crate::stdlib;
 use crate::syntax::ast::Use;
 use crate::typed;
-use reader::Reader;
+use reader::FileReader;
 
-/// Rules that were read and checked without a fault.
+/// A set of rules that was loaded and checked without errors.
 ///
 /// ```
 /// use fuse_rules::{Event, Field, FieldType, Fuses, Registry, Ruleset, Schema, SourceSchema};
@@ -49,18 +49,18 @@ pub struct Ruleset {
     warnings: Diagnostics,
 }
 
-/// What tools want to know of rules besides.
+/// Additional data for tools.
 #[derive(Debug)]
 struct Detail {
-    /// The files as they are written.
+    /// The syntax trees.
     trees: Vec<ParsedFile>,
-    /// Those of them that the caller named.
+    /// The files that the caller named.
     named: Vec<FileId>,
     registry: Registry,
 }
 
 impl Ruleset {
-    /// Loads files and what they `use`. All or nothing: with one fault, nothing is loaded.
+    /// Loads files and the files that they `use`. If there is any error, nothing is loaded.
     ///
     /// # Errors
     /// All problems of all files.
@@ -69,13 +69,13 @@ impl Ruleset {
         loader: &dyn Loader,
         registry: &Registry,
     ) -> Result<Self, Diagnostics> {
-        // The tests of this library compare what the checker finds with what comes of it.
+        // The tests of this crate compare the checker's claims with evaluation.
         Self::read(names, loader, registry, cfg!(test))
     }
 
-    /// Loads files as [`Ruleset::load`] does, and keeps what tools want to know of rules besides: how
-    /// they are written, what the checker found of each expression, and their tests, whose problems are
-    /// told, too. It takes several times the memory; the plan is the same.
+    /// Loads files like [`Ruleset::load`], and keeps additional data for tools: the syntax trees,
+    /// what the checker knows about each expression, and the tests of the rules, which are checked,
+    /// too. This takes several times the memory; the plan is the same.
     ///
     /// # Errors
     /// All problems of all files.
@@ -93,13 +93,13 @@ impl Ruleset {
         registry: &Registry,
         keep: bool,
     ) -> Result<Self, Diagnostics> {
-        let mut reader = Reader::new(loader);
+        let mut reader = FileReader::new(loader);
         for name in names {
             reader.read(&normalized(name.as_ref()), None);
         }
-        reader.circles();
+        reader.report_cycles();
         let named = names.iter().filter_map(|name| reader.id(&normalized(name.as_ref()))).collect();
-        let Reader { files, mut problems, parsed, .. } = reader;
+        let FileReader { files, mut problems, parsed, .. } = reader;
         let rules = check::check(files.clone(), &parsed, registry, loader, keep, &mut problems);
         let failed = problems.iter().any(|problem| problem.severity == Severity::Error);
         match rules {
@@ -121,7 +121,7 @@ impl Ruleset {
         Self::load(&[name], &BTreeMap::from([(name, text)]), registry)
     }
 
-    /// What somebody should look at, although the rules can be loaded. Often there is nothing.
+    /// The warnings. The rules can be loaded despite them. Often there are none.
     pub fn warnings(&self) -> &Diagnostics {
         &self.warnings
     }
@@ -131,12 +131,12 @@ impl Ruleset {
         Plan::compile(&self.rules)
     }
 
-    /// The files that were read, in the order in which they were.
+    /// The files that were read, in reading order.
     pub fn files(&self) -> &Files {
         &self.rules.files
     }
 
-    /// Decides an event by the reference, which fuzzers hold the plan against.
+    /// Decides an event with the reference evaluator. Fuzzers compare the plan with it.
     #[cfg(fuzzing)]
     #[doc(hidden)]
     pub fn reference(
@@ -147,18 +147,18 @@ impl Ruleset {
         crate::reference::evaluate(&self.rules, event, fuses, None)
     }
 
-    /// The files as they are written; none where they were not loaded in detail.
+    /// The syntax trees; empty unless the rules were loaded in detail.
     pub(crate) fn trees(&self) -> &[ParsedFile] {
         self.detail.as_ref().map_or(&[], |detail| &detail.trees)
     }
 
-    /// The files that the caller named, without those that they use; none where they were not loaded
-    /// in detail.
+    /// The files that the caller named, without the files that they use; empty unless the rules
+    /// were loaded in detail.
     pub(crate) fn named(&self) -> &[FileId] {
         self.detail.as_ref().map_or(&[], |detail| &detail.named)
     }
 
-    /// The kinds that the rules were checked by, where they were loaded in detail.
+    /// The registry that the rules were checked with, if they were loaded in detail.
     pub(crate) fn registry(&self) -> Option<&Registry> {
         self.detail.as_ref().map(|detail| &detail.registry)
     }
@@ -168,7 +168,7 @@ impl Ruleset {
     }
 }
 
-/// The name of what a `use` takes in.
+/// The name of the file that a `use` refers to.
 pub(crate) fn target(from: &str, used: &Use) -> String {
     if used.std { stdlib::file_name(&used.name.text) } else { resolved(from, &used.name.text) }
 }

@@ -1,14 +1,14 @@
-//! Headers and query parameters that usually carry secrets. Explanations show neither their values nor
-//! what they are compared with.
+//! Headers and query parameters that usually contain secrets. Explanations show neither their
+//! values nor what they are compared with.
 
 use crate::path::{Root, Segment};
 
-/// What explanations show in place of a value that they hide. It is not JSON, as values are, so that no
-/// value of an event looks like it.
+/// Explanations show this in place of a hidden value. It is not valid JSON, unlike the values of
+/// events, so no value can look like it.
 pub const HIDDEN: &str = "[hidden]";
 
-/// What the name of a sensitive header contains, in lower case and with `-` for `_`.
-const PARTS: [&str; 9] = [
+/// Names of sensitive headers contain one of these, in lower case and with `-` for `_`.
+const SENSITIVE_PARTS: [&str; 9] = [
     "authorization",
     "cookie",
     "token",
@@ -20,12 +20,12 @@ const PARTS: [&str; 9] = [
     "apikey",
 ];
 
-/// Whether a header or query parameter of this name usually carries a secret: `Authorization`,
-/// `Proxy-Authorization`, `Cookie`, `Set-Cookie`, and every name that contains one of `authorization`,
-/// `cookie`, `token`, `signature`, `secret`, `password`, `passwd`, `api-key` and `apikey`. Case does not
-/// matter, and `_` is the same as `-`.
+/// Whether a header or query parameter of this name usually contains a secret: `Authorization`,
+/// `Proxy-Authorization`, `Cookie`, `Set-Cookie`, and every name that contains one of
+/// `authorization`, `cookie`, `token`, `signature`, `secret`, `password`, `passwd`, `api-key` and
+/// `apikey`. Case does not matter, and `_` is equivalent to `-`.
 ///
-/// [Explanations](crate::Plan::explain) and [the smallest change](crate::Ruleset::closest) show `[hidden]`
+/// [Explanations](crate::Plan::explain) and [the smallest change](crate::Ruleset::counterfactual) show `[hidden]`
 /// in place of the values of such a header or parameter, and of everything that it is compared with.
 ///
 /// ```
@@ -39,17 +39,17 @@ const PARTS: [&str; 9] = [
 /// ```
 pub fn is_sensitive(name: &str) -> bool {
     let name = name.to_ascii_lowercase().replace('_', "-");
-    PARTS.iter().any(|part| name.contains(part))
+    SENSITIVE_PARTS.iter().any(|part| name.contains(part))
 }
 
-/// Whether a value that starts at this root is, or contains, that of a sensitive header or parameter.
-/// `None` for an element, since that depends on its list.
+/// Whether the value of this path is, or contains, the value of a sensitive header or parameter.
+/// `None` for an element, because that depends on its list.
 pub(crate) fn root_is_sensitive(root: Root, segments: &[Segment]) -> Option<bool> {
     match (root, segments.first()) {
         (Root::Element(_), _) => None,
         (Root::Body | Root::Event, _) => Some(false),
         (Root::Headers | Root::Query, Some(Segment::Key(name))) => Some(is_sensitive(name)),
-        // All of them together.
+        // This is the map of all headers or parameters.
         (Root::Headers | Root::Query, _) => Some(true),
     }
 }

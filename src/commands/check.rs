@@ -56,7 +56,7 @@ fn costs(ruleset: &Ruleset, format: ProblemFormat) -> String {
             let name = costs.iter().map(|cost| cost.rule.len()).max().unwrap_or(0).max(4);
             let head = format!("{:>number$}  {:name$}  dearest part\n", "cost", "rule");
             let line = |cost: &RuleCost<'_>| {
-                let part = cost.dearest.as_ref();
+                let part = cost.most_expensive.as_ref();
                 let part = part.map_or_else(String::new, |part| {
                     format!("{} `{}`: {}", part.place, part.text, part.cost)
                 });
@@ -82,7 +82,7 @@ fn always_decided(ruleset: &Ruleset) -> String {
 }
 
 fn json(cost: &RuleCost<'_>, found: bool) -> serde_json::Value {
-    let dearest = cost.dearest.as_ref().map(
+    let dearest = cost.most_expensive.as_ref().map(
         |part| serde_json::json!({ "text": part.text, "place": part.place, "cost": part.cost }),
     );
     serde_json::json!({

@@ -326,7 +326,7 @@ sensor s on q.e {
               false    body.b == 1    # `body.b` is 2
           > unknown  body.c.d == 2    # `body.c.d` is missing
 
-    s/no would match if `body.b` were 1 and not 2
+    s/no would match if `body.b` were 1 instead of 2
     ");
     let json = told(&["--why", "no", "--format", "json"]);
     let json: serde_json::Value =
@@ -346,7 +346,7 @@ fn an_event_that_is_refused() {
             exit 0
             q.e, from FOLDER/event.json, id `example`
 
-            rejected as a whole, so that no rule fires: the key `a` stands twice in one object of the body, so that it cannot be told what it says (again at line 1, column 8)
+            rejected as a whole, so that no rule fires: the key `a` occurs twice in one object of the body, so its value is ambiguous (again at line 1, column 8)
             ");
         }
     }

@@ -1,4 +1,5 @@
-//! Sources: their blocks against their kind's schema, their events, their addresses.
+//! Sources: checks their blocks against the schemas of their kinds, their events, and their
+//! addresses.
 
 use rustc_hash::FxHashMap;
 use serde_json::{Map, Value as Json};
@@ -13,7 +14,7 @@ use crate::syntax::ast::{self, Block, Text};
 use crate::typed::{self, Expr, ExprKind, Mapped, MappedValue};
 use crate::types::Ty;
 
-/// A source's or event's fields: those with fixed values, and those that are expressions.
+/// The fields of a source or event: those with fixed values, and those with expressions.
 #[derive(Clone, Default)]
 struct Fields {
     fixed: Map<String, Json>,
@@ -48,7 +49,7 @@ impl Checker<'_> {
         let block = merged(&source.block, self.defaults_of(&source.kind.text));
         let bodies: Vec<_> =
             source.events.iter().map(|e| e.ty.as_ref().map(|ty| self.resolve(ty))).collect();
-        // What stands in the source is said of all its events.
+        // Fields of the source apply to all of its events.
         let any_body = bodies.iter().map(|body| body.clone().unwrap_or_else(Ty::any));
         let any_body = any_body.reduce(Ty::or).unwrap_or_else(Ty::any);
         let own = self.source_fields(&schema.source, &block, any_body);
@@ -59,14 +60,14 @@ impl Checker<'_> {
                     source.name.span,
                     format!("source `{}` has no event", source.name.text),
                 )
-                .label("nothing can arrive here")
-                .help("name what arrives, as in `event alerts`"),
+                .label("this source can never receive an event")
+                .help("declare its events, as in `event alerts`"),
             );
         }
         let mut seen: Vec<&Text> = Vec::new();
         for (event, body) in source.events.iter().zip(bodies) {
             if let Some(first) = seen.iter().find(|first| first.text == event.name.text) {
-                self.report(names::twice("event", &event.name, first));
+                self.report(names::declared_twice("event", &event.name, first));
                 continue;
             }
             seen.push(&event.name);
@@ -99,7 +100,7 @@ impl Checker<'_> {
         typed
     }
 
-    /// Adds a field's default, or reports that it is missing.
+    /// Adds a field's default, or reports that the field is missing.
     fn complete(
         &mut self,
         field: &Field,
@@ -128,9 +129,9 @@ impl Checker<'_> {
         }
     }
 
-    /// The fields of a source's block that were given, each checked by its type.
+    /// The fields that a source's block contains, each checked against its type.
     fn source_fields(&mut self, schema: &Schema, block: &Block, body: Ty) -> Fields {
-        let mut scope = Scope::of_event(body);
+        let mut scope = Scope::with_body(body);
         let mut fields = Fields::default();
         let optional_all: Vec<Field> = schema
             .fields()
@@ -180,7 +181,7 @@ impl Checker<'_> {
         }
     }
 
-    /// No two events may arrive at one address.
+    /// Reports events with the same address.
     pub(super) fn addresses(&mut self, parsed: &[ParsedFile], sources: &[typed::Source]) {
         let mut taken: FxHashMap<(String, String), Span> = FxHashMap::default();
         let trees = parsed.iter().flat_map(|file| &file.tree.sources);
@@ -212,10 +213,10 @@ impl Checker<'_> {
                     let problem = Diagnostic::error(
                         Code::E0407,
                         span,
-                        format!("two events arrive at {}", key.1),
+                        format!("two events have the same address: {}", key.1),
                     )
-                    .label("this one cannot be told apart")
-                    .related(*first, "from this one")
+                    .label("this event has the same address")
+                    .related(*first, "as this one")
                     .help("give one of them another path");
                     self.report(problem);
                 } else {

@@ -63,8 +63,8 @@ fn load(
             let message = format!("`{name}` cannot be read: {why}");
             Err(Box::new(
                 Diagnostic::error(Code::E0504, used.span, message)
-                    .label("taken in here")
-                    .help("a file is named relative to the rules that take it in"),
+                    .label("included here")
+                    .help("the name of a file is relative to the rules file that includes it"),
             ))
         }
     }
@@ -99,7 +99,7 @@ fn import(name: &str, text: &str, span: Span) -> Result<Imported, Vec<Diagnostic
     let problems = faults.into_iter().map(|fault| {
         let at = if fault.at.is_empty() { String::new() } else { format!(" at `{}`", fault.at) };
         let message = format!("`{name}`{at}: {}", fault.message);
-        Diagnostic::error(Code::E0508, span, message).label("taken in here").maybe_help(fault.help)
+        Diagnostic::error(Code::E0508, span, message).label("included here").maybe_help(fault.help)
     });
     Err(problems.collect())
 }

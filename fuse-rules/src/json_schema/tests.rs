@@ -264,7 +264,7 @@ fn problems_stand_where_the_file_is_named() {
      --> a.rules:1:26
       |
     1 | type order = json-schema "order.json"
-      |                          ^^^^^^^^^^^^ taken in here
+      |                          ^^^^^^^^^^^^ included here
       |
       = help: leave it out of the file, or write the type in the rules
 
@@ -272,9 +272,9 @@ fn problems_stand_where_the_file_is_named() {
      --> a.rules:2:25
       |
     2 | type gone = json-schema "gone.json"
-      |                         ^^^^^^^^^^^ taken in here
+      |                         ^^^^^^^^^^^ included here
       |
-      = help: a file is named relative to the rules that take it in
+      = help: the name of a file is relative to the rules file that includes it
     "#);
 }
 

@@ -5,7 +5,9 @@ use std::fmt::Write as _;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::analysis::{ANY_TEXT, Analysis, Answer, Clause, Finding, Placed, RECEIVED, Witness};
+use crate::analysis::{
+    ANY_TEXT, Analysis, Answer, Clause, ClauseFinding, Placed, RECEIVED, Witness,
+};
 use crate::eval::Plan;
 use crate::fuses::Fuses;
 use crate::span::Span;
@@ -159,7 +161,7 @@ impl<'a> Facts<'a> {
 
 /// Whether the analysis proves that a condition never holds.
 pub(crate) fn is_impossible(clause: &Clause) -> bool {
-    clause.finding == Finding::Impossible
+    clause.finding == ClauseFinding::Impossible
 }
 
 /// Formats an event for messages: its body, cut if it is long, and its metadata.

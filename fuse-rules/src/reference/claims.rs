@@ -1,19 +1,20 @@
-//! What the checker claims of each expression, held against what comes of it.
+//! Checks what the checker claims about each expression against its evaluation.
 //!
-//! Only what is reached is looked at: a part of an `and` counts where those before it are true.
+//! Only expressions that are evaluated count: a part of an `and` is checked if those before it are
+//! true.
 
 use super::{Env, World};
 use crate::event::Event;
 use crate::semantics::ops::Fault;
 use crate::typed::Shown;
 use crate::typed::{Expr, ExprKind, Mapped, MappedValue, QuantifierKind, Rules, Sensor};
-use crate::types::{Known, Lack, Missing};
+use crate::types::{Absence, Known, Missing};
 use crate::value::Value;
 
-/// The claims that an event refutes, each in a sentence.
+/// The claims that an event refutes, each as a sentence.
 pub(crate) fn refuted(rules: &Rules, event: &Event<'_>) -> Vec<String> {
     let world = World::new(event, None);
-    let mut looker = Looker { rules, found: Vec::new() };
+    let mut looker = ClaimChecker { rules, found: Vec::new() };
     for sensor in &rules.sensors {
         let env = Env { world: &world, elements: Vec::new() };
         looker.sensor(sensor, &env);
@@ -21,15 +22,15 @@ pub(crate) fn refuted(rules: &Rules, event: &Event<'_>) -> Vec<String> {
     looker.found
 }
 
-struct Looker<'r> {
+struct ClaimChecker<'r> {
     rules: &'r Rules,
     found: Vec<String>,
 }
 
-impl Looker<'_> {
+impl ClaimChecker<'_> {
     fn sensor(&mut self, sensor: &Sensor, env: &Env<'_, '_>) {
         let Some(each) = &sensor.each else { return self.clauses(sensor, env) };
-        self.look(&each.list, env);
+        self.check(&each.list, env);
         if let Ok(Value::List(items)) = env.value(&each.list).map(std::borrow::Cow::into_owned) {
             for item in items {
                 self.clauses(sensor, &env.with(item).unwrap());
@@ -41,7 +42,7 @@ impl Looker<'_> {
         for rule in &sensor.rules {
             let mut all = sensor.when.iter().chain(&rule.when);
             let holds = all.all(|when| {
-                self.look(when, env);
+                self.check(when, env);
                 env.truth(when) == Ok(true)
             });
             if holds {
@@ -55,7 +56,7 @@ impl Looker<'_> {
             match &field.value {
                 MappedValue::Block(inner) => self.fields(inner, env),
                 MappedValue::Expr(expr, _) => {
-                    self.look(expr, env);
+                    self.check(expr, env);
                     let is_missing = match env.value(expr) {
                         Ok(value) => *value == Value::Null,
                         Err(Fault::Error(_) | Fault::Mismatch(_)) => false,
@@ -75,44 +76,45 @@ impl Looker<'_> {
         self.rules.known.get(&expr.span)
     }
 
-    fn look(&mut self, expr: &Expr, env: &Env<'_, '_>) {
+    fn check(&mut self, expr: &Expr, env: &Env<'_, '_>) {
         match &expr.kind {
             ExprKind::And(parts) | ExprKind::Or(parts) => {
                 let goes_on = matches!(expr.kind, ExprKind::And(_));
                 for part in parts {
-                    self.look(part, env);
+                    self.check(part, env);
                     if env.truth(part) != Ok(goes_on) {
                         break;
                     }
                 }
             }
             ExprKind::Coalesce { left, right } => {
-                self.look(left, env);
+                self.check(left, env);
                 match env.value(left) {
                     Ok(value) if *value != Value::Null => {}
                     Err(fault) if !fault.is_absence() => {}
-                    _ => self.look(right, env),
+                    _ => self.check(right, env),
                 }
             }
             ExprKind::Quantifier { list, body, kind, .. } => {
-                self.look(list, env);
+                self.check(list, env);
                 let items = env.value(list).map(std::borrow::Cow::into_owned);
                 for item in if let Ok(Value::List(items)) = items { items } else { Vec::new() } {
                     let inner = env.with(item).unwrap();
-                    self.look(body, &inner);
-                    // The first one ends it.
+                    self.check(body, &inner);
+                    // The first part that is not true ends the evaluation.
                     if *kind == QuantifierKind::First && inner.truth(body) != Ok(false) {
                         break;
                     }
                 }
             }
-            _ => expr.children().into_iter().for_each(|child| self.look(child, env)),
+            _ => expr.children().into_iter().for_each(|child| self.check(child, env)),
         }
         self.claim(expr, env);
     }
 
     fn claim(&mut self, expr: &Expr, env: &Env<'_, '_>) {
-        // Parts of texts and what a negation is made of have no place of their own.
+        // Parts of texts, and operands of negations that the checker adds, have no span of their
+        // own.
         let Some(known) = self.known(expr) else { return };
         let value = match expr.is_condition() {
             true => env.truth(expr).map(Value::Bool),
@@ -123,17 +125,19 @@ impl Looker<'_> {
                 Some(mismatch) => mismatch.message("value"),
                 None => return,
             },
-            // A function may have no result for a value, whatever its type.
+            // A function may have no result for a value, even if its type is right.
             Err(Fault::Error(_)) => return,
-            Err(Fault::Mismatch(_)) if known.lack != Lack::NEVER || self.trusts(expr) => return,
-            Err(Fault::Unknown(_)) if known.lack.unknown != Missing::Never => return,
+            Err(Fault::Mismatch(_)) if known.absence != Absence::NEVER || self.trusts(expr) => {
+                return;
+            }
+            Err(Fault::Unknown(_)) if known.absence.unknown != Missing::Never => return,
             Err(_) if lacks(expr, known) => return,
             Err(fault) => fault.to_string(),
         };
         self.found.push(format!("`{}` is said to be {known:?}: {why}", Shown(expr)));
     }
 
-    /// Whether something of what nothing is known of is in the expression.
+    /// Whether the expression contains a value of unknown type.
     fn trusts(&self, expr: &Expr) -> bool {
         self.known(expr).is_some_and(|known| known.ty.is_any())
             || expr.children().into_iter().any(|child| self.trusts(child))
@@ -143,12 +147,12 @@ impl Looker<'_> {
 /// Whether a value, or the truth of a condition, may be missing.
 fn lacks(expr: &Expr, known: &Known) -> bool {
     match expr.is_condition() {
-        true => known.lack.unknown != Missing::Never,
-        false => known.lack.absent != Missing::Never,
+        true => known.absence.unknown != Missing::Never,
+        false => known.absence.absent != Missing::Never,
     }
 }
 
-/// Whether only the sender can know if it is there.
+/// Whether only the sender can know if it is present.
 fn is_open(known: &Known) -> bool {
-    known.lack.absent.clone().max(known.lack.unknown.clone()) == Missing::Open
+    known.absence.absent.clone().max(known.absence.unknown.clone()) == Missing::Open
 }

@@ -1,18 +1,18 @@
-//! Keys that stand twice, found by going through everything that the rules read.
+//! Finds duplicate keys in everything that the rules read.
 
 use super::{Env, World};
 use crate::typed::{Each, Expr, ExprKind, Mapped, MappedValue, Path, Root, Rule};
 use crate::value::{DuplicateKey, Value};
 
-/// Goes through everything that rules read, for keys that stand twice.
-pub(super) struct Reader<'w, 'e> {
+/// Visits everything that rules read, and looks for duplicate keys.
+pub(super) struct DuplicateFinder<'w, 'e> {
     pub(super) world: &'w World<'e>,
     pub(super) elements: Vec<Value<'e>>,
 }
 
-impl<'e> Reader<'_, 'e> {
-    /// Runs `body` for every element, and once with an unknown element where there is none to
-    /// bind: what does not depend on it is still read.
+impl<'e> DuplicateFinder<'_, 'e> {
+    /// Runs `body` for every element. Without elements, it runs once with an unknown element, so
+    /// that the parts that do not depend on it are still visited.
     pub(super) fn scoped(
         &mut self,
         each: Option<&Each>,
@@ -30,7 +30,7 @@ impl<'e> Reader<'_, 'e> {
         body: &mut dyn FnMut(&mut Self) -> Result<(), DuplicateKey>,
     ) -> Result<(), DuplicateKey> {
         let elements = match &list.kind {
-            // The elements of a path are read by what the body asks of them.
+            // The elements of a path are visited through the paths of the body.
             ExprKind::Path(path) => match self.path(path)? {
                 Some(Value::List(values)) => values.clone(),
                 _ => Vec::new(),
@@ -40,7 +40,7 @@ impl<'e> Reader<'_, 'e> {
                 Vec::new()
             }
         };
-        // A string has no parts that could stand twice.
+        // A string cannot contain keys.
         for element in elements.into_iter().chain([Value::Null]) {
             self.elements.push(element);
             let read = body(self);

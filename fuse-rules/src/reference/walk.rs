@@ -1,4 +1,4 @@
-//! Going through the elements of a rule, with the truth of its conditions at each.
+//! Iterates over the elements of a rule, and evaluates its conditions for each.
 
 use super::{Env, World};
 use crate::semantics::Verdict;
@@ -6,19 +6,20 @@ use crate::semantics::ops::{self, Fault, Truth, name};
 use crate::typed::{Each, Expr, Rule, Sensor};
 use crate::value::Value;
 
-/// The truth of a rule's conditions for each element, where there are some; those of its sensor alone
-/// where these do not hold.
+/// The truth of a rule's conditions for each of its elements, if there are any. If the sensor's
+/// conditions do not hold, the index path is that of the sensor's element.
 pub(crate) fn truths(sensor: &Sensor, rule: &Rule, world: &World<'_>) -> Vec<(Vec<u32>, Truth)> {
     let mut truths = Vec::new();
-    conditions(sensor, rule, world, &mut |path, told| {
-        if let Ok((truth, _)) = told {
+    conditions(sensor, rule, world, &mut |path, result| {
+        if let Ok((truth, _)) = result {
             truths.push((path.unwrap_or_default().to_vec(), truth));
         }
     });
     truths
 }
 
-/// Every element of the first list, of the list of each in the second, and so on, with its index path.
+/// Every element of the first list, of the second list inside each of those, and so on, with its
+/// index path.
 pub(crate) fn elements<'e>(world: &World<'e>, eachs: &[&Each]) -> Vec<(Vec<u32>, Vec<Value<'e>>)> {
     let mut found = vec![(Vec::new(), Vec::new())];
     for each in eachs {
@@ -36,30 +37,30 @@ pub(crate) fn elements<'e>(world: &World<'e>, eachs: &[&Each]) -> Vec<(Vec<u32>,
     found
 }
 
-/// The truth of one condition, where these elements are bound around it.
+/// The truth of one condition with these elements bound around it.
 pub(crate) fn truth<'e>(world: &World<'e>, elements: Vec<Value<'e>>, expr: &Expr) -> Truth {
     Env { world, elements }.truth(expr)
 }
 
-/// Takes the index path, and the truth of the conditions there or the verdict where there is no element.
-pub(super) type Told<'b> =
+/// Gets the index path, and the truth of the conditions, or the verdict if there is no element.
+pub(super) type OnTruth<'b> =
     &'b mut dyn FnMut(Option<&[u32]>, Result<(Truth, &Env<'_, '_>), Verdict>);
 
-/// Calls `told` for every element that a rule goes through, or once.
-pub(super) fn conditions(sensor: &Sensor, rule: &Rule, world: &World<'_>, told: Told<'_>) {
+/// Calls `on_truth` for every element that a rule iterates over, or once if it has no `each`.
+pub(super) fn conditions(sensor: &Sensor, rule: &Rule, world: &World<'_>, on_truth: OnTruth<'_>) {
     for_each(world, sensor.each.as_ref(), &[], &mut |elements, path, fault| {
         if let Some(verdict) = fault {
-            return told(path, Err(verdict));
+            return on_truth(path, Err(verdict));
         }
         let env = Env { world, elements: elements.to_vec() };
         let outer = ops::all(sensor.when.iter().map(|when| env.truth(when)));
         let Some(each) = &rule.each else {
             let inner = rule.when.iter().map(|when| env.truth(when));
             let truth = ops::all(std::iter::once(outer).chain(inner));
-            return told(path, Ok((truth, &env)));
+            return on_truth(path, Ok((truth, &env)));
         };
         if outer != Ok(true) {
-            return told(path, Ok((outer, &env)));
+            return on_truth(path, Ok((outer, &env)));
         }
         let outer_path = path.map(<[u32]>::to_vec).unwrap_or_default();
         for_each(world, Some(each), elements, &mut |elements, path, fault| {
@@ -67,20 +68,20 @@ pub(super) fn conditions(sensor: &Sensor, rule: &Rule, world: &World<'_>, told: 
             whole.extend(path.unwrap_or_default());
             let path = (!whole.is_empty()).then_some(whole.as_slice());
             if let Some(verdict) = fault {
-                return told(path, Err(verdict));
+                return on_truth(path, Err(verdict));
             }
             let env = Env { world, elements: elements.to_vec() };
             let truth = ops::all(rule.when.iter().map(|when| env.truth(when)));
-            told(path, Ok((truth, &env)));
+            on_truth(path, Ok((truth, &env)));
         });
     });
 }
 
-/// Takes the bound elements, the index path, and the verdict where there is no element.
+/// Gets the bound elements, the index path, and the verdict if there is no element.
 type PerElement<'b, 'e> = &'b mut dyn FnMut(&[Value<'e>], Option<&[u32]>, Option<Verdict>);
 
-/// Calls `body` for every element of an `each` (or once without one), or with the verdict where
-/// there is none to go through.
+/// Calls `body` for every element of an `each`, once if there is no `each`, or with the verdict if
+/// there are no elements.
 fn for_each<'e>(
     world: &World<'e>,
     each: Option<&Each>,
@@ -97,7 +98,7 @@ fn for_each<'e>(
     };
     let Value::List(list) = list else {
         let why =
-            format!("`each` goes through a list, but {} is {}", name(&each.list), list.kind());
+            format!("`each` iterates over a list, but {} is {}", name(&each.list), list.kind());
         return body(outer, None, Some(Verdict::Unknown(Fault::Mismatch(why))));
     };
     if list.is_empty() {

@@ -1,4 +1,4 @@
-//! The event as trees, who watches it being decided, and how much work that may be.
+//! The event as trees, the callback that watches its evaluation, and the work budget.
 
 use std::cell::Cell;
 
@@ -11,20 +11,21 @@ use crate::semantics::weight;
 use crate::typed::Expr;
 use crate::value::Value;
 
-/// Is told the truth of each condition, and of each part of one, that is looked at.
+/// Called with the truth of each condition, and of each part of one, that is evaluated.
 pub(crate) type Watch<'w> = &'w dyn Fn(&Expr, &Truth);
 
-/// How many values may still be looked at or copied, by one evaluation after the other. 64 bytes of text
-/// count as one.
+/// How many more values may be examined or copied, shared by consecutive evaluations. 64 bytes of
+/// text count as one value.
 #[derive(Debug)]
-pub(crate) struct Budget(Cell<u64>);
+pub(crate) struct WorkBudget(Cell<u64>);
 
-impl Budget {
+impl WorkBudget {
     pub(crate) fn new(values: u64) -> Self {
         Self(Cell::new(values))
     }
 
-    /// Whether there is enough left for so many; takes them, and what there is where there is less.
+    /// Deducts an amount and returns whether the budget was sufficient. If not, the budget is empty
+    /// afterwards.
     pub(crate) fn spend(&self, values: usize) -> bool {
         let values = u64::try_from(values).unwrap_or(u64::MAX);
         let enough = self.0.get() > values;
@@ -37,7 +38,7 @@ impl Budget {
     }
 }
 
-/// What a value counts as.
+/// The cost of a value.
 pub(crate) fn size(value: &Value<'_>) -> usize {
     let (values, bytes) = weight(value);
     values + bytes / 64
@@ -51,7 +52,7 @@ pub(crate) struct World<'e> {
     pub(super) event: Value<'e>,
     pub(super) context: Context,
     pub(super) watch: Option<Watch<'e>>,
-    budget: Option<&'e Budget>,
+    budget: Option<&'e WorkBudget>,
 }
 
 impl<'e> World<'e> {
@@ -75,8 +76,8 @@ impl<'e> World<'e> {
         }
     }
 
-    /// No event at all, for constants, whose work is bounded.
-    pub(super) fn without_event(budget: &'e Budget) -> Self {
+    /// No event, for constants, whose work is bounded.
+    pub(super) fn without_event(budget: &'e WorkBudget) -> Self {
         let nothing = || Value::Null;
         Self {
             body: nothing(),
@@ -89,13 +90,13 @@ impl<'e> World<'e> {
         }
     }
 
-    /// An event of which no more is looked at than that: what would need more is unknown, which makes
-    /// nothing true or false that is not so.
-    pub(crate) fn within(event: &Event<'e>, budget: Option<&'e Budget>) -> Self {
+    /// An event with a work budget. An expression that exceeds it is unknown, which never makes a
+    /// condition true or false that is not.
+    pub(crate) fn within(event: &Event<'e>, budget: Option<&'e WorkBudget>) -> Self {
         Self { budget, ..Self::new(event, None) }
     }
 
-    /// Counts what is looked at, where that is bounded.
+    /// Deducts the cost of a value, if there is a budget.
     pub(super) fn spend<'v>(
         &self,
         values: impl IntoIterator<Item = &'v Value<'e>>,
@@ -107,6 +108,6 @@ impl<'e> World<'e> {
         if budget.left() > 0 && budget.spend(1 + values.into_iter().map(size).sum::<usize>()) {
             return Ok(());
         }
-        ops::error("it would take too long to tell")
+        ops::error("it would take too long to evaluate")
     }
 }

@@ -1,5 +1,5 @@
-//! Parameter mapping: trigger fields with the event's values filled in, each checked by its type.
-//! Nothing half-filled leaves here.
+//! Parameter mapping: fills the event's values into trigger fields, and checks each by its type. It
+//! never returns partial results.
 
 use serde_json::{Map, Value as Json};
 
@@ -9,14 +9,15 @@ use crate::schema::FieldType;
 use crate::typed::{Expr, ExprKind, Mapped, MappedValue, Once, Reference};
 use crate::value::Value;
 
-/// What is said in place of a reason that may show a sensitive value.
-const CONCEALED: &str = "why is not shown, since it is made of a header that may carry a secret";
+/// Replaces a reason that may show a sensitive value.
+const CONCEALED: &str =
+    "the reason is not shown, because it contains a header that may carry a secret";
 
 /// The fields of an action.
 pub(crate) type Rendered = Map<String, Json>;
 type Evaluate<'f, 'e, P> = &'f mut dyn FnMut(&Expr<P>) -> Result<Value<'e>, Fault>;
 
-/// Fills in all fields, or says why the action is rejected.
+/// Fills in all fields, or returns why the action is rejected.
 pub(crate) fn render<'e, P: Reference>(
     fields: &[Mapped<P>],
     evaluate: Evaluate<'_, 'e, P>,
@@ -60,7 +61,7 @@ fn one<'e, P: Reference>(
     for marker in refused(ty) {
         if smuggles(expr, &json, marker, evaluate) {
             return Err(format!(
-                "`{name}` is {}, and text from an event may not carry `{marker}`; say `raw(…)` if it may",
+                "`{name}` is {}, and text from an event may not carry `{marker}`; use `raw(…)` to allow it",
                 value.show()
             ));
         }
@@ -68,7 +69,7 @@ fn one<'e, P: Reference>(
     Ok(Some(json))
 }
 
-/// What texts of the event may not carry in a field of this type.
+/// The markers that texts of the event must not contain in a field of this type.
 fn refused(ty: &FieldType) -> &'static [&'static str] {
     match ty {
         FieldType::Text(templates) | FieldType::Any(templates) => templates.refused(),
@@ -77,7 +78,8 @@ fn refused(ty: &FieldType) -> &'static [&'static str] {
     }
 }
 
-/// Whether a value carries a marker, such as `{{`, that the author of the rule did not write, in a text or a key.
+/// Whether a text or key of a value contains a marker, such as `{{`, that the author of the rule
+/// did not write.
 fn smuggles<'e, P: Reference>(
     expr: &Expr<P>,
     json: &Json,
@@ -89,7 +91,7 @@ fn smuggles<'e, P: Reference>(
     }
     match &expr.kind {
         ExprKind::Coalesce { left, right } => match evaluate(left) {
-            // The side that gave the value answers for it; a failure answers for nothing.
+            // Only the operand that provides the value is checked; a failure provides none.
             Ok(Value::Null) => smuggles(right, json, marker, evaluate),
             Err(fault) if fault.is_absence() => smuggles(right, json, marker, evaluate),
             Ok(_) => smuggles(left, json, marker, evaluate),
@@ -97,14 +99,14 @@ fn smuggles<'e, P: Reference>(
         },
         ExprKind::Concat(parts) => {
             let Json::String(text) = json else { return true };
-            // Every marker must lie inside one part that does not smuggle it.
+            // Every marker must be inside a single part, which is checked separately.
             let mut trusted = Vec::new();
             let mut at = 0;
             for part in parts {
                 let Ok(value) = evaluate(part) else { return true };
                 let Some(piece) = value.canonical() else { return true };
                 let (len, piece) = (piece.len(), Json::String(piece.into_owned()));
-                // A piece without a whole marker may still hold half of one.
+                // A part without a complete marker may still contain half of one.
                 if carries(&piece, marker) && !smuggles(part, &piece, marker, evaluate) {
                     trusted.push(at..at + len);
                 }
@@ -116,7 +118,7 @@ fn smuggles<'e, P: Reference>(
             })
         }
         ExprKind::Const(_) => false,
-        // Keys stand in the rules; each value answers for itself.
+        // Keys are written in the rules; each value is checked separately.
         ExprKind::Record(fields) => fields.iter().any(|field| {
             json.get(&field.key).is_some_and(|json| smuggles(&field.value, json, marker, evaluate))
         }),
@@ -142,7 +144,7 @@ fn carries(json: &Json, marker: &str) -> bool {
     }
 }
 
-/// Where a marker starts, overlapping ones too.
+/// The positions of a marker, including overlapping ones.
 fn places(text: &str, marker: &str) -> impl Iterator<Item = usize> {
     text.as_bytes()
         .windows(marker.len())

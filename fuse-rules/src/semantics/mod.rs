@@ -1,4 +1,4 @@
-//! What the operators, mappings and fuses of rules mean. Both evaluators share this: the plan's and the
+//! The semantics of operators, mappings and fuses, shared by the plan's evaluators and the
 //! reference.
 
 pub(crate) mod mapping;

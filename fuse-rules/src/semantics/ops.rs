@@ -1,5 +1,5 @@
-//! What the operators mean on values: the one definition that the evaluator and its reference
-//! share. The tables in `tests` are its specification.
+//! The semantics of operators on values: the only definition, shared by the plan's evaluators and
+//! the reference. The tables in `tests` are its specification.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -13,19 +13,19 @@ use crate::typed::Shown;
 use crate::typed::{ArithOp, CompareOp, Expr, ExprKind, IsTest, Pattern, Reference, TextOp};
 use crate::value::{Kinds, Unheld, Value};
 
-/// Why an expression has no value, or a condition is unknown.
+/// Why an expression has no value, or why a condition is unknown.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Fault {
     /// There is no value: this path is absent.
     Absent(Arc<str>),
-    /// There is no value: this is null, where text is made of it.
+    /// There is no value: this is null where text is needed.
     Null(Arc<str>),
-    /// A condition that stands for a value is unknown, because this path is absent. No default
-    /// stands in for it, or a negation would fire on absence after all.
+    /// A condition that is used as a value is unknown, because this path is absent. A default does
+    /// not apply, because otherwise a negation could be true for an absent value.
     Unknown(Arc<str>),
-    /// A value is of a kind that its place does not take, in a sentence.
+    /// A value is of a kind that is not accepted here. The text is a sentence.
     Mismatch(String),
-    /// Something else, in a sentence.
+    /// Any other fault. The text is a sentence.
     Error(String),
 }
 
@@ -35,7 +35,7 @@ pub(crate) type Valued<'v, 'e> = Result<Cow<'v, Value<'e>>, Fault>;
 pub(crate) type Truth = Result<bool, Fault>;
 
 impl Fault {
-    /// The fault of a condition whose truth is taken as a value.
+    /// The fault of a condition that is used as a value.
     pub(crate) fn of_condition(self) -> Self {
         match self {
             Self::Absent(path) | Self::Null(path) => Self::Unknown(path),
@@ -43,7 +43,7 @@ impl Fault {
         }
     }
 
-    /// In words, as a sentence.
+    /// The fault as a sentence.
     pub(crate) fn reason(&self) -> String {
         match self {
             Self::Absent(path) | Self::Unknown(path) => format!("`{path}` is missing"),
@@ -52,25 +52,25 @@ impl Fault {
         }
     }
 
-    /// Whether a default may stand in for the value.
+    /// Whether a default applies.
     pub(crate) fn is_absence(&self) -> bool {
         matches!(self, Self::Absent(_) | Self::Null(_))
     }
 }
 
-/// In words, as the object of a sentence: `x`, which is missing.
+/// The fault as the object of a sentence: `x`, which is missing.
 impl std::fmt::Display for Fault {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Absent(path) => write!(f, "`{path}`, which is missing"),
             Self::Null(path) => write!(f, "`{path}`, which is null"),
-            Self::Unknown(path) => write!(f, "`{path}` is missing, so that a condition is unknown"),
+            Self::Unknown(path) => write!(f, "`{path}` is missing, so a condition is unknown"),
             Self::Mismatch(why) | Self::Error(why) => f.write_str(why),
         }
     }
 }
 
-/// A value of a kind that its place does not take.
+/// A value of a kind that is not accepted here.
 pub(crate) fn mismatch<T>(text: impl Into<String>) -> Result<T, Fault> {
     Err(Fault::Mismatch(text.into()))
 }
@@ -79,7 +79,7 @@ pub(crate) fn error<T>(text: impl Into<String>) -> Result<T, Fault> {
     Err(Fault::Error(text.into()))
 }
 
-/// How an operand is called in a reason.
+/// The name of an operand in a reason.
 pub(crate) fn name<P: Reference>(expr: &Expr<P>) -> String {
     match &expr.kind {
         ExprKind::Path(path) => format!("`{}`", path.text()),
@@ -94,7 +94,8 @@ pub(crate) fn name<P: Reference>(expr: &Expr<P>) -> String {
     }
 }
 
-/// Kleene's `and`: false if any is, else unknown if any is (for the first such reason).
+/// Kleene's `and`: false if any part is false; otherwise unknown if any part is unknown, with the
+/// first such reason.
 pub(crate) fn all(parts: impl Iterator<Item = Truth>) -> Truth {
     let mut unknown = None;
     for part in parts {
@@ -107,12 +108,13 @@ pub(crate) fn all(parts: impl Iterator<Item = Truth>) -> Truth {
     unknown.map_or(Ok(true), Err)
 }
 
-/// Kleene's `or`: true if any is, else unknown if any is (for the first such reason).
+/// Kleene's `or`: true if any part is true; otherwise unknown if any part is unknown, with the
+/// first such reason.
 pub(crate) fn any(parts: impl Iterator<Item = Truth>) -> Truth {
     all(parts.map(|part| part.map(|truth| !truth))).map(|truth| !truth)
 }
 
-/// A value that stands where a condition is wanted.
+/// The truth of a value that is used as a condition.
 pub(crate) fn condition<P: Reference>(expr: &Expr<P>, value: &Value<'_>) -> Truth {
     match value {
         Value::Bool(truth) => Ok(*truth),
@@ -120,7 +122,7 @@ pub(crate) fn condition<P: Reference>(expr: &Expr<P>, value: &Value<'_>) -> Trut
     }
 }
 
-/// An operand with how it is called.
+/// An operand, and a function that returns its name.
 pub(crate) type Operand<'v, 'e> = (&'v Value<'e>, &'v dyn Fn() -> String);
 
 pub(crate) fn compare(op: CompareOp, left: Operand<'_, '_>, right: Operand<'_, '_>) -> Truth {
@@ -137,7 +139,7 @@ pub(crate) fn compare(op: CompareOp, left: Operand<'_, '_>, right: Operand<'_, '
     Ok(op.holds(ordering))
 }
 
-/// Whether two values that have no order are equal, if they can be asked.
+/// Whether two values without an order are equal, if they are comparable.
 fn equal(op: CompareOp, left: Operand<'_, '_>, right: Operand<'_, '_>) -> Truth {
     let equal = match (left.0, right.0) {
         (Value::Null, Value::Null) => true,
@@ -147,7 +149,7 @@ fn equal(op: CompareOp, left: Operand<'_, '_>, right: Operand<'_, '_>) -> Truth 
             let (l, r, op) = (left.1(), right.1(), op.as_str());
             let (a, b) = (a.kind(), b.kind());
             return mismatch(if a == b {
-                format!("`{op}` does not compare {a} as a whole ({l} and {r})")
+                format!("`{op}` cannot compare {a} as a whole ({l} and {r})")
             } else {
                 format!("`{op}` cannot compare {l}, {a}, with {r}, {b}")
             });
@@ -155,7 +157,7 @@ fn equal(op: CompareOp, left: Operand<'_, '_>, right: Operand<'_, '_>) -> Truth 
     };
     if op.is_order() {
         let what = left.0.kind();
-        return mismatch(format!("`{}` has no order for {what} ({})", op.as_str(), left.1()));
+        return mismatch(format!("`{}` is not defined for {what} ({})", op.as_str(), left.1()));
     }
     Ok(equal)
 }
@@ -163,7 +165,7 @@ fn equal(op: CompareOp, left: Operand<'_, '_>, right: Operand<'_, '_>) -> Truth 
 /// `item in list`: the `or` of equalities.
 pub(crate) fn member(item: Operand<'_, '_>, list: Operand<'_, '_>) -> Truth {
     let Value::List(values) = list.0 else {
-        return mismatch(format!("`in` looks into a list, but {} is {}", list.1(), list.0.kind()));
+        return mismatch(format!("`in` needs a list, but {} is {}", list.1(), list.0.kind()));
     };
     let element = || format!("an element of {}", list.1());
     any(values.iter().map(|value| compare(CompareOp::Eq, item, (value, &element))))
@@ -188,7 +190,7 @@ fn text_of<'v>(op: TextOp, operand: Operand<'v, '_>) -> Result<&'v str, Fault> {
         Value::String(text) => Ok(text),
         Value::Unheld(unheld) => error(format!("{} is {unheld}", operand.1())),
         other => mismatch(format!(
-            "`{}` tests text, but {} is {}",
+            "`{}` takes text, but {} is {}",
             op.as_str(),
             operand.1(),
             other.kind()
@@ -196,7 +198,7 @@ fn text_of<'v>(op: TextOp, operand: Operand<'v, '_>) -> Result<&'v str, Fault> {
     }
 }
 
-/// `is …`: never unknown for an absent value, only for one whose computation failed.
+/// `is …`: not unknown for an absent value, but unknown if the value could not be computed.
 pub(crate) fn is(test: IsTest, value: &Valued<'_, '_>) -> Truth {
     let value = match value {
         Ok(value) => value.as_ref(),
@@ -220,7 +222,7 @@ pub(crate) fn is(test: IsTest, value: &Valued<'_, '_>) -> Truth {
     })
 }
 
-/// The text of one part of an interpolation. Null makes the whole text absent, as absence does.
+/// The text of a part of an interpolation. Null makes the whole text absent, like an absent part.
 pub(crate) fn part<P: Reference>(expr: &Expr<P>, value: &Value<'_>) -> Result<String, Fault> {
     match value {
         Value::Null => {
@@ -235,7 +237,7 @@ pub(crate) fn part<P: Reference>(expr: &Expr<P>, value: &Value<'_>) -> Result<St
     }
 }
 
-/// Calls a function with arguments that are all there.
+/// Calls a function with arguments that are all present.
 pub(crate) fn call<P: Reference>(
     function: &Function,
     exprs: &[Expr<P>],
@@ -259,7 +261,7 @@ pub(crate) fn call<P: Reference>(
     result.map_err(|why| Fault::Error(no_result(function, exprs, &why)))
 }
 
-/// Why a call has no result, in a sentence.
+/// Why a call has no result, as a sentence.
 pub(crate) fn no_result<P: Reference>(function: &Function, exprs: &[Expr<P>], why: &str) -> String {
     let shown: Vec<_> = exprs.iter().map(|expr| Shown(expr).to_string()).collect();
     format!("`{}({})` has no result: {why}", function.name, shown.join(", "))
@@ -301,7 +303,7 @@ pub(crate) fn arith(
             _ => false,
         };
     if by_zero {
-        return error(format!("{} is 0, and nothing is divided by 0", right.1()));
+        return error(format!("{} is 0, and division by 0 is not possible", right.1()));
     }
     let result = match (op, left.0, right.0) {
         (Add, Value::Number(a), Value::Number(b)) => a.add(*b).map(Value::Number),

@@ -1,4 +1,4 @@
-//! Verdicts: decisions before they are put into words.
+//! Verdicts: structured decisions, before they are put into words.
 
 use super::mapping::Rendered;
 use super::ops::Fault;
@@ -6,17 +6,15 @@ use crate::decision::{Action, Decision, OnceKey, Outcome};
 use crate::fuses::Fuses;
 use crate::typed;
 
-/// Why an event is refused in which a key that the rules read stands twice in one object.
+/// Why an event is refused if an object that the rules read contains a duplicate key.
 pub(crate) fn duplicate_key(key: &str) -> String {
-    format!(
-        "the key `{key}` stands twice in one object of the body, so that it cannot be told what it says"
-    )
+    format!("the key `{key}` occurs twice in one object of the body, so its value is ambiguous")
 }
 
-/// What evaluating came to, before it is put in words.
+/// The result of evaluating a rule, before it is put into words.
 #[derive(Clone, Debug)]
 pub(crate) enum Verdict {
-    /// With a reason only where it is not a condition that decided.
+    /// The reason is empty if a condition was false.
     NotMatched(String),
     Unknown(Fault),
     Gated(String),
@@ -29,7 +27,7 @@ pub(crate) enum Verdict {
     },
 }
 
-/// A verdict as a decision.
+/// The decision that results from a verdict.
 pub(crate) fn decision(rule: &str, element: Option<&[u32]>, verdict: Verdict) -> Decision {
     let element = element.map(<[u32]>::to_vec);
     let mut decision = Decision {
@@ -73,7 +71,7 @@ pub(crate) fn decision(rule: &str, element: Option<&[u32]>, verdict: Verdict) ->
     decision
 }
 
-/// Why a rule that matches is gated: the fuses it requires that are off.
+/// Why a rule that matches is gated: required fuses that are off.
 pub(crate) fn gated(all: &[typed::Fuse], requires: &[usize], fuses: &Fuses) -> Option<String> {
     let off: Vec<String> = requires
         .iter()

@@ -1,4 +1,4 @@
-//! How much work an evaluation does, and the bound on it.
+//! The work of an evaluation, and its limit.
 
 use std::cell::Cell;
 
@@ -8,13 +8,14 @@ use super::ops::{self, Fault};
 use crate::functions::Context;
 use crate::value::Value;
 
-/// How much deciding one event may cost, in values looked at. Reading or copying 64 bytes counts as
-/// one. Far more than rules for people need, and some seconds' work at the most.
-const MOST_WORK: u64 = 2_000_000;
-const BYTES: usize = 64;
-/// How much more explaining may cost for each rule.
-const MOST_OF_A_RULE: u64 = 1_000;
-/// What one evaluation knows of its event, and how much work it has done.
+/// The maximum work to decide one event, in values that are examined. Reading or copying 64 bytes
+/// counts as one value. The limit is far above the needs of reasonable rules, and takes a few
+/// seconds at most.
+const MAX_WORK: u64 = 2_000_000;
+const BYTES_PER_VALUE: usize = 64;
+/// The additional work per rule for explanations.
+const MAX_EXPLAIN_WORK_PER_RULE: u64 = 1_000;
+/// The context of one evaluation, and its work so far.
 #[derive(Debug)]
 pub(crate) struct Work {
     context: Context,
@@ -24,32 +25,33 @@ pub(crate) struct Work {
 
 impl Work {
     pub(crate) fn new(received: Timestamp) -> Self {
-        Self { context: Context { received }, done: Cell::new(0), limit: MOST_WORK }
+        Self { context: Context { received }, done: Cell::new(0), limit: MAX_WORK }
     }
 
-    /// The time that functions count from.
+    /// The time that functions use.
     pub(crate) fn context(&self) -> &Context {
         &self.context
     }
 
-    /// For explaining, which looks at each of so many rules, and at each of their parts several times.
+    /// For an explanation, which evaluates each of the rules, and each of their parts several
+    /// times.
     pub(crate) fn to_explain(received: Timestamp, rules: usize) -> Self {
         let rules = u64::try_from(rules).unwrap_or(u64::MAX);
-        let limit = (4 * MOST_WORK).saturating_add(rules.saturating_mul(MOST_OF_A_RULE));
+        let limit = (4 * MAX_WORK).saturating_add(rules.saturating_mul(MAX_EXPLAIN_WORK_PER_RULE));
         Self { limit, ..Self::new(received) }
     }
 
-    /// Why the event is refused, if deciding it took too much. It is refused as a whole, so that
-    /// no decision depends on what was decided before it.
+    /// Why the event is refused, if the limit was exceeded. The event is refused as a whole, so
+    /// that no decision depends on the work of previous ones.
     pub(crate) fn exceeded(&self) -> Option<String> {
         (self.done.get() > self.limit).then(|| {
-            format!("the rules would have to look at more than {} values of this event", self.limit)
+            format!("the rules would have to examine more than {} values of this event", self.limit)
         })
     }
 
-    /// Counts work. Past the limit every further piece fails, so that what is left ends soon.
+    /// Adds work. Beyond the limit, every further operation fails, so that evaluation ends quickly.
     pub(crate) fn spend(&self, values: usize, bytes: usize) -> Result<(), Fault> {
-        let more = u64::try_from(values + bytes / BYTES).unwrap_or(u64::MAX);
+        let more = u64::try_from(values + bytes / BYTES_PER_VALUE).unwrap_or(u64::MAX);
         self.done.set(self.done.get().saturating_add(more));
         match self.exceeded() {
             Some(why) => ops::error(why),
@@ -63,7 +65,7 @@ impl Work {
     }
 }
 
-/// How many values a value is made of, and how many bytes of text.
+/// The number of values that a value contains, and the number of bytes of its texts.
 pub(crate) fn weight(value: &Value<'_>) -> (usize, usize) {
     let sum = |(a, b): (usize, usize), (c, d): (usize, usize)| (a + c, b + d);
     match value {

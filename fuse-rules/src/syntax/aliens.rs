@@ -86,7 +86,7 @@ impl Lower<'_> {
             self.report(
                 Diagnostic::error(Code::E0102, span, "`$` names nothing")
                     .label("a spelling of another language")
-                    .help("what was sent is `body`, and a field of it `body.name`"),
+                    .help("the body of the event is `body`, and a field of it `body.name`"),
             );
             return ExprKind::Error;
         }

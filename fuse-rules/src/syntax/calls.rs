@@ -124,7 +124,7 @@ impl Lower<'_> {
             }
             "set" | "there" => Some("write `is present`".to_owned()),
             "empty" => Some("write `len(…) == 0`".to_owned()),
-            other => suggest::help(other, IS_KINDS, "there are"),
+            other => suggest::help(other, IS_KINDS, "the kinds are"),
         };
         let message = format!("there is no test `{}`", word.text);
         let problem = Diagnostic::error(Code::E0210, word.span, message).label("not known");

@@ -209,7 +209,7 @@ fn uncovered(rules: &Rules, tests: &Tests<'_>) -> Coverage {
         }
         for expr in found {
             let known = rules.known.get(&expr.span);
-            let never = known.is_some_and(|known| known.lack.unknown == Missing::Never);
+            let never = known.is_some_and(|known| known.absence.unknown == Missing::Never);
             atoms.entry(expr.span).or_insert_with(|| AtomCoverage {
                 text: one_line(rules.files.text(expr.span), expr),
                 span: expr.span,
@@ -249,7 +249,7 @@ fn may_be_missing<'r>(rules: &Rules, rule: &'r Rule) -> Vec<&'r Expr> {
     rule.triggers.iter().for_each(|trigger| required_values(&trigger.fields, &mut all));
     all.retain(|expr| {
         let known = rules.known.get(&expr.span);
-        known.is_some_and(|known| known.lack.absent != Missing::Never)
+        known.is_some_and(|known| known.absence.absent != Missing::Never)
     });
     all
 }

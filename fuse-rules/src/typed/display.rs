@@ -1,4 +1,4 @@
-//! Checked expressions as text.
+//! Prints checked expressions.
 
 use std::fmt::{self, Display, Write as _};
 
@@ -7,11 +7,11 @@ use crate::path::path_text;
 use crate::sensitive::HIDDEN;
 use crate::value::Value;
 
-/// An expression as text, with parentheses around every operation, so that different expressions
-/// have different texts.
+/// Prints an expression with parentheses around every operation, so that different expressions have
+/// different texts.
 pub(crate) struct Shown<'a, P: Reference>(pub(crate) &'a Expr<P>);
 
-/// The same with `"[hidden]"` for every constant.
+/// The same with `"[hidden]"` in place of every constant.
 pub(crate) struct Concealed<'a, P: Reference>(pub(crate) &'a Expr<P>);
 
 impl<P: Reference> Display for Shown<'_, P> {
@@ -31,7 +31,8 @@ struct Printed<'a, P: Reference> {
     conceals: bool,
 }
 
-/// An operand: in parentheses where it is a comparison or the like, which has none of its own.
+/// An operand: in parentheses if it is a comparison or similar, which has no parentheses of its
+/// own.
 struct Operand<'a, P: Reference>(Printed<'a, P>);
 
 impl<P: Reference> Display for Operand<'_, P> {
@@ -47,7 +48,7 @@ impl<P: Reference> Display for Operand<'_, P> {
     }
 }
 
-/// Several expressions, with a text in between.
+/// Several expressions with a separator.
 struct Many<'a, P: Reference> {
     all: &'a [Expr<P>],
     between: &'static str,
@@ -131,7 +132,7 @@ impl<P: Reference> Display for Printed<'_, P> {
 
 fn constant(value: &Value<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     match value {
-        // Unlike strings of the same text.
+        // This distinguishes them from strings with the same text.
         Value::Duration(_) | Value::Time(_) | Value::Version(_) => {
             f.write_str(&value.canonical().unwrap_or_default())
         }
@@ -158,7 +159,7 @@ fn constant(value: &Value<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     }
 }
 
-/// Several expressions as text, one after the other.
+/// Several expressions as a comma-separated list.
 pub(crate) fn joined<P: Reference>(all: &[Expr<P>]) -> String {
     Many { all, between: ", ", conceals: false }.to_string()
 }

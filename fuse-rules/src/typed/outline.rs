@@ -1,4 +1,4 @@
-//! The part of a trigger block that no event changes.
+//! The part of a trigger block that is the same for every event.
 
 use serde_json::Value as Json;
 
@@ -19,7 +19,7 @@ fn field(mapped: &Mapped) -> OutlineField {
     OutlineField { key: mapped.key.clone(), optional: mapped.optional, value }
 }
 
-/// A block is constant where all its values are.
+/// A block is constant if all of its values are.
 fn block(fields: Vec<OutlineField>) -> Outline {
     let constant = |field: &OutlineField| match (&field.value, field.optional) {
         (Outline::Constant(value), _) => Some((field.key.clone(), value.clone())),

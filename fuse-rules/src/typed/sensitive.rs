@@ -1,10 +1,10 @@
-//! Whether conditions compare sensitive values with others.
+//! Detects conditions that compare sensitive values with others.
 
 use super::{Expr, ExprKind, Path};
 use crate::path::Root;
 use crate::sensitive::root_is_sensitive;
 
-/// What an expression reads.
+/// The values that an expression reads.
 #[derive(Clone, Copy, Default)]
 struct Reads {
     /// Values of sensitive headers or parameters.
@@ -19,9 +19,9 @@ impl Reads {
     }
 }
 
-/// Whether one of the conditions compares a sensitive header with another value of the event, which then
-/// tells what the header is. `lists` are those of the `each`s, and with each condition is given how many of
-/// them are around it.
+/// Whether one of the conditions compares a sensitive header with another value of the event, which
+/// would then reveal the header. `lists` are the lists of the `each` clauses. Each condition comes
+/// with the number of `each` clauses around it.
 pub(crate) fn is_compared_with_others<'r>(
     lists: impl IntoIterator<Item = &'r Expr>,
     conditions: impl IntoIterator<Item = (usize, &'r Expr)>,
@@ -39,8 +39,8 @@ pub(crate) fn is_compared_with_others<'r>(
     })
 }
 
-/// Whether an elementary condition reads both. `bound` says of each binder around it whether its
-/// elements are of a sensitive value.
+/// Whether an elementary condition reads both. `bound` is, for each binder around it, whether its
+/// elements are part of a sensitive value.
 fn compares(expr: &Expr, bound: &mut Vec<bool>) -> bool {
     match &expr.kind {
         ExprKind::Not(inner) => compares(inner, bound),

@@ -47,7 +47,7 @@ fn warnings_let_the_rules_through() {
      --> w.rules:7:40
       |
     7 |   rule r { trigger log { message = "hi $body.x" } }
-      |                                        ^^^^^^^ just text
+      |                                        ^^^^^^^ plain text
       |
     help: write `${body.x}`
       |

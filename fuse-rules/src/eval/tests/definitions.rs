@@ -67,7 +67,7 @@ fn a_named_condition_is_never_absent() {
     let decisions = decide(&ruleset, &event("{}"), &Fuses::default()).decisions;
     assert_eq!(
         decisions[0].reason,
-        "`value` has no value: `body.flag` is missing, so that a condition is unknown"
+        "`value` has no value: `body.flag` is missing, so a condition is unknown"
     );
 }
 

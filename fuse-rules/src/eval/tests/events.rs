@@ -57,11 +57,11 @@ fn what_is_no_list_of_elements() {
         ("{}", "s/r - unknown `body.alerts` is missing\n"),
         (
             r#"{"alerts":{}}"#,
-            "s/r - unknown `each` goes through a list, but `body.alerts` is a map\n",
+            "s/r - unknown `each` iterates over a list, but `body.alerts` is a map\n",
         ),
         (
             r#"{"alerts":null}"#,
-            "s/r - unknown `each` goes through a list, but `body.alerts` is null\n",
+            "s/r - unknown `each` iterates over a list, but `body.alerts` is null\n",
         ),
         (
             r#"{"alerts":[1,2,3]}"#,
@@ -176,11 +176,11 @@ fn text_of_an_event_carries_no_template() {
     let body = r#"{"plain":"p","hostile":"{{=1}}","brace":"{"}"#;
     insta::assert_snapshot!(lines(rules, body, &Fuses::default()), @r#"
     s/literal - fired {"text":"{{workflow.name}}-p"}
-    s/hostile - rejected `text` is "{{=1}}", and text from an event may not carry `{{`; say `raw(…)` if it may
-    s/inside - rejected `text` is "x{{=1}}", and text from an event may not carry `{{`; say `raw(…)` if it may
-    s/spliced - rejected `text` is "{{x", and text from an event may not carry `{{`; say `raw(…)` if it may
-    s/double - rejected `text` is "{{", and text from an event may not carry `{{`; say `raw(…)` if it may
-    s/called - rejected `text` is "{{=1}}", and text from an event may not carry `{{`; say `raw(…)` if it may
+    s/hostile - rejected `text` is "{{=1}}", and text from an event may not carry `{{`; use `raw(…)` to allow it
+    s/inside - rejected `text` is "x{{=1}}", and text from an event may not carry `{{`; use `raw(…)` to allow it
+    s/spliced - rejected `text` is "{{x", and text from an event may not carry `{{`; use `raw(…)` to allow it
+    s/double - rejected `text` is "{{", and text from an event may not carry `{{`; use `raw(…)` to allow it
+    s/called - rejected `text` is "{{=1}}", and text from an event may not carry `{{`; use `raw(…)` to allow it
     s/defaulted - fired {"text":"{{x}}"}
     s/raw - fired {"text":"{{=1}}"}
     s/rawinside - fired {"text":"a{{=1}}"}
@@ -250,7 +250,7 @@ fn a_source_field_is_an_expression_over_the_event() {
     let id = |body| plan.source_field(&event(body), "id");
     assert_eq!(id(r#"{"a":7}"#), Ok(Some("7-push".into())));
     assert_eq!(id("{}"), Ok(None));
-    assert!(id(r#"{"a":7,"a":8}"#).unwrap_err().to_string().contains("`a` stands twice"));
+    assert!(id(r#"{"a":7,"a":8}"#).unwrap_err().to_string().contains("`a` occurs twice"));
     assert_eq!(plan.source_field(&event("{}"), "other"), Ok(None));
 }
 
@@ -309,17 +309,17 @@ fn templates_are_refused_wherever_they_hide() {
     let body =
         r#"{"values":{"a":"{{x}}"},"keys":{"{{k}}":"1"},"clean":{"a":"1"},"hostile":"{{=1}}"}"#;
     insta::assert_snapshot!(lines(rules, body, &Fuses::default()), @r#"
-    s/values - rejected `texts` is {"a":"{{x}}"}, and text from an event may not carry `{{`; say `raw(…)` if it may
-    s/keys - rejected `texts` is {"{{k}}":"1"}, and text from an event may not carry `{{`; say `raw(…)` if it may
+    s/values - rejected `texts` is {"a":"{{x}}"}, and text from an event may not carry `{{`; use `raw(…)` to allow it
+    s/keys - rejected `texts` is {"{{k}}":"1"}, and text from an event may not carry `{{`; use `raw(…)` to allow it
     s/clean - fired {"text":"x","texts":{"a":"1"}}
     s/default - fired {"text":"{{workflow.name}}"}
-    s/given - rejected `text` is "{{=1}}", and text from an event may not carry `{{`; say `raw(…)` if it may
+    s/given - rejected `text` is "{{=1}}", and text from an event may not carry `{{`; use `raw(…)` to allow it
     s/trusted - fired {"text":"x","texts":{"a":"{{x}}"}}
     s/inside - fired {"text":"p-{{=1}}"}
     s/written - fired {"text":"p-{{workflow.uid}}"}
-    s/hidden - rejected `text` is "p-{{=1}}", and text from an event may not carry `{{`; say `raw(…)` if it may
-    s/mapped - rejected `text` is "a{{=1}}", and text from an event may not carry `{{`; say `raw(…)` if it may
-    s/first - rejected `text` is "{{=1}}", and text from an event may not carry `{{`; say `raw(…)` if it may
+    s/hidden - rejected `text` is "p-{{=1}}", and text from an event may not carry `{{`; use `raw(…)` to allow it
+    s/mapped - rejected `text` is "a{{=1}}", and text from an event may not carry `{{`; use `raw(…)` to allow it
+    s/first - rejected `text` is "{{=1}}", and text from an event may not carry `{{`; use `raw(…)` to allow it
     s/none - fired {"text":"{{x}}"}
     "#);
 }
@@ -344,7 +344,7 @@ fn work_is_bounded() {
     let refused = |rules: String| {
         let text = format!("source q queue {{ event e }}\nsensor s on q.e {{ {rules} }}");
         let evaluation = load(&text).plan().evaluate(&event(&body), &Fuses::default());
-        assert!(evaluation.refused.unwrap().contains("look at more than"), "{text}");
+        assert!(evaluation.refused.unwrap().contains("examine more than"), "{text}");
         assert!(evaluation.decisions.iter().all(|d| d.outcome == Outcome::Rejected));
     };
     let dear = |when: &str| format!("rule dear {{ {when}\n trigger note {{}} }}");

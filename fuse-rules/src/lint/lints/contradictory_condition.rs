@@ -36,7 +36,7 @@ fn report(clause: &Clause, context: &LintContext<'_>, out: &mut Findings) {
         for other in &clause.because {
             problem = problem.related(*other, "if this is true");
         }
-        problem.label("never true here").help(match (clause.of, clause.because.is_empty()) {
+        problem.label("never true here").help(match (clause.events, clause.because.is_empty()) {
             (Events::Typed, _) => {
                 "the declared type excludes it: correct the condition or the type"
             }

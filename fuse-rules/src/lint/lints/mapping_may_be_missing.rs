@@ -64,7 +64,7 @@ fn check(context: &LintContext<'_>, out: &mut Findings) {
 /// a default.
 fn missing_sets<'a>(expr: &'a Expr, context: &LintContext<'_>) -> Vec<Vec<&'a Path>> {
     let Some(known) = context.known(expr.span) else { return Vec::new() };
-    if known.lack.absent != Missing::Open {
+    if known.absence.absent != Missing::Open {
         return Vec::new();
     }
     match &expr.kind {

@@ -1,6 +1,6 @@
 //! `redundant-condition`
 
-use crate::analysis::{Events, Finding};
+use crate::analysis::{ClauseFinding, Events};
 use crate::lint::context::{Findings, LintContext};
 use crate::lint::{Level, Lint, Pass};
 
@@ -20,10 +20,10 @@ fn check(context: &LintContext<'_>, out: &mut Findings) {
     let of_rules = conditional.flat_map(|rule| &rule.clauses);
     for clause in facts.shared.iter().chain(of_rules) {
         let always = match clause.finding {
-            Finding::Impossible => continue,
-            Finding::Idle => "always true",
-            Finding::Vain => "never true",
-            Finding::Covered => "true only",
+            ClauseFinding::Impossible => continue,
+            ClauseFinding::Redundant => "always true",
+            ClauseFinding::ImpossiblePart => "never true",
+            ClauseFinding::Covered => "true only",
         };
         let text = context.text(clause.span);
         let message = match clause.because.as_slice() {
@@ -35,11 +35,11 @@ fn check(context: &LintContext<'_>, out: &mut Findings) {
             for other in &clause.because {
                 problem = problem.related(*other, "if this is true");
             }
-            let (label, help) = match (clause.finding, clause.of) {
-                (Finding::Vain, _) => {
+            let (label, help) = match (clause.finding, clause.events) {
+                (ClauseFinding::ImpossiblePart, _) => {
                     ("this alternative never holds", "remove the alternative, or correct it")
                 }
-                (Finding::Covered, _) => {
+                (ClauseFinding::Covered, _) => {
                     ("has no effect", "remove it, or correct it: the other alternative covers it")
                 }
                 (_, Events::Typed) => {
