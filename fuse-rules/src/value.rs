@@ -1,4 +1,4 @@
-//! The values that expressions compute with, and how they are read from JSON.
+//! The values of expressions, and how they are read from JSON.
 
 mod kinds;
 
@@ -15,7 +15,7 @@ use crate::path::Segment;
 
 pub(crate) use kinds::Kinds;
 
-/// A value. Strings are borrowed from the event where they stand there unescaped.
+/// A value. Strings without escapes are borrowed from the event.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Value<'a> {
     Null,
@@ -27,9 +27,9 @@ pub(crate) enum Value<'a> {
     Map(Vec<(Cow<'a, str>, Value<'a>)>),
     Duration(SignedDuration),
     Time(Timestamp),
-    /// Ordered by precedence, which build metadata is no part of.
+    /// Ordered by precedence, which ignores build metadata.
     Version(Box<Version>),
-    /// What JSON's grammar allows but nothing can hold.
+    /// Valid JSON that is out of range.
     Unheld(Unheld),
 }
 
@@ -51,12 +51,12 @@ impl fmt::Display for Unheld {
     }
 }
 
-/// A key that stands twice in one object.
+/// A duplicate key in an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct DuplicateKey(pub(crate) String);
 
 impl<'a> Value<'a> {
-    /// A key that stands twice in one object, here or anywhere inside.
+    /// The first duplicate key in this object or anywhere inside it.
     pub(crate) fn duplicate(&self) -> Option<String> {
         match self {
             Self::List(list) => list.iter().find_map(Self::duplicate),
@@ -73,7 +73,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// Reads anything but a list or an object.
+    /// Reads any value except a list or object.
     pub(crate) fn read_scalar(raw: &'a str) -> Self {
         match raw.as_bytes().first() {
             Some(b'"') => read_string(raw).map_or(Self::Unheld(Unheld::Surrogate), Self::String),
@@ -94,7 +94,8 @@ impl<'a> Value<'a> {
         Self::String(text.into())
     }
 
-    /// The kind, for checks and messages. What cannot be held has the kind it was written as.
+    /// The kind, for checks and messages. A value that is out of range has the kind of its JSON
+    /// text.
     pub(crate) fn kind(&self) -> Kinds {
         match self {
             Self::Null => Kinds::NULL,
@@ -109,7 +110,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// The order of two values of one kind that has an order.
+    /// The order of two values of the same kind, if the kind is ordered.
     pub(crate) fn order(&self, other: &Value<'_>) -> Option<Ordering> {
         Some(match (self, other) {
             (Self::Number(a), Value::Number(b)) => a.cmp(b),
@@ -120,7 +121,7 @@ impl<'a> Value<'a> {
         })
     }
 
-    /// Takes one step of a path. `Err` where the key stands twice.
+    /// Follows one step of a path. `Err` if the key is duplicated.
     pub(crate) fn step(&self, segment: &Segment) -> Result<Option<&Self>, DuplicateKey> {
         match segment {
             Segment::Index(index) => Ok(self.index(*index)),
@@ -146,7 +147,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// The canonical text of a scalar: what interpolation and text fields use.
+    /// The canonical text of a scalar, for interpolation and text fields.
     pub(crate) fn canonical(&self) -> Option<Cow<'_, str>> {
         Some(match self {
             Self::Bool(true) => "true".into(),
@@ -209,8 +210,8 @@ impl<'a> Value<'a> {
         Ok(())
     }
 
-    /// The value as `serde_json` holds it: numbers that are neither `i64` nor `u64` become the
-    /// nearest double.
+    /// The value for `serde_json`. Numbers that are neither `i64` nor `u64` become the nearest
+    /// double.
     pub(crate) fn to_json(&self) -> Result<serde_json::Value, Unheld> {
         use serde_json::Value as Json;
         Ok(match self {
@@ -220,7 +221,7 @@ impl<'a> Value<'a> {
                 Some(whole) => whole.into(),
                 None => match number.to_string().parse::<u64>() {
                     Ok(whole) => whole.into(),
-                    // A double would make it infinite.
+                    // The nearest double would be infinite.
                     Err(_) => match number.to_f64() {
                         double if double.is_finite() => double.into(),
                         _ => return Err(Unheld::Number { integral: number.is_integral() }),
@@ -262,7 +263,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// How the value is shown to people: JSON, cut where it is long.
+    /// The value for messages: JSON, shortened if it is long.
     pub(crate) fn show(&self) -> String {
         match self.to_json_text() {
             Ok(text) => cut(&text).into_owned(),
@@ -271,12 +272,12 @@ impl<'a> Value<'a> {
     }
 }
 
-/// A text for people, cut where it is long.
+/// A text for messages, shortened if it is long.
 pub(crate) fn cut(text: &str) -> Cow<'_, str> {
     cut_at(text, 60)
 }
 
-/// A text for people, cut after so many characters.
+/// A text for messages, shortened to this number of characters.
 pub(crate) fn cut_at(text: &str, most: usize) -> Cow<'_, str> {
     match text.char_indices().nth(most) {
         Some((at, _)) => format!("{}…", text.get(..at).unwrap_or("")).into(),
@@ -284,13 +285,13 @@ pub(crate) fn cut_at(text: &str, most: usize) -> Cow<'_, str> {
     }
 }
 
-/// The position that an index means in a list of that length.
+/// The position for an index into a list of that length.
 pub(crate) fn position(index: i64, len: usize) -> Option<usize> {
     let at = if index < 0 { i64::try_from(len).ok()?.checked_add(index)? } else { index };
     usize::try_from(at).ok().filter(|at| *at < len)
 }
 
-/// Reads a JSON string with its quotes; `None` where it has half of a surrogate pair.
+/// Reads a JSON string with its quotes; `None` if it has half of a surrogate pair.
 pub(crate) fn read_string(raw: &str) -> Option<Cow<'_, str>> {
     let inner = raw.strip_prefix('"')?.strip_suffix('"')?;
     if inner.contains('\\') {

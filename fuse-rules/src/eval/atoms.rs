@@ -1,5 +1,5 @@
-//! Atoms decided on what was taken out of an event, as `ops` defines them: only whether they hold,
-//! not why not.
+//! Evaluates atoms on the values that were extracted from an event, as `ops` defines them. Returns
+//! only the truth, not the reason.
 
 use crate::number::Number;
 use crate::plan::{Const, Test};
@@ -7,7 +7,7 @@ use crate::scan::{Entry, Extract, Held};
 use crate::semantics::Work;
 use crate::typed::{IsTest, TextOp};
 
-/// Where the values of entries are.
+/// The values of entries.
 pub(super) struct Values<'v> {
     pub(super) extract: &'v Extract,
     pub(super) body: &'v str,
@@ -20,7 +20,7 @@ impl Values<'_> {
         is_text.then(|| self.extract.text(entry, self.body))
     }
 
-    /// A text that is gone through, which counts as work.
+    /// A text that is read completely, which counts as work.
     fn read(&self, entry: &Entry) -> Option<&str> {
         let text = self.text(entry)?;
         self.work.spend(0, text.len()).ok()?;
@@ -36,7 +36,7 @@ impl Values<'_> {
     }
 }
 
-/// Whether a test holds for the entry of its slot; `None` where it is unknown.
+/// The truth of a test for the entry of its slot; `None` if it is unknown.
 pub(super) fn holds(test: &Test, entry: Option<&Entry>, values: &Values<'_>) -> Option<bool> {
     if let Test::Is(_, test) = test {
         return Some(is(*test, entry, values));
@@ -47,8 +47,7 @@ pub(super) fn holds(test: &Test, entry: Option<&Entry>, values: &Values<'_>) -> 
         Test::Less(_, than) => Some(values.number(entry)? < **than),
         Test::Greater(_, than) => Some(values.number(entry)? > **than),
         Test::OneOf(_, list) => {
-            // The or of equalities.
-            // Read once for all of them.
+            // A disjunction of equalities. The value is read once for all of them.
             let number = values.number(entry);
             let mut any = Some(false);
             for value in list {
@@ -86,7 +85,7 @@ fn equal(value: &Const, entry: &Entry, values: &Values<'_>) -> Option<bool> {
         (Const::Bool(value), Held::False) => Some(!*value),
         (Const::Number(number), Held::Number) => Some(values.number(entry)? == **number),
         (Const::Text(text), Held::Text | Held::Decoded) => Some(values.text(entry)? == &**text),
-        // Kinds that are not compared.
+        // These kinds are not compared.
         _ => None,
     }
 }

@@ -1,5 +1,4 @@
-//! What goes through lists element by element: the elements of a binder, and the values that
-//! `filter`, `map` and `first` make of them.
+//! Iterates over lists: the elements of a binder, and the results of `filter`, `map` and `first`.
 
 use std::borrow::Cow;
 
@@ -11,9 +10,9 @@ use crate::semantics::ops::{self, Fault, name};
 use crate::typed::{Expr, ExprKind};
 use crate::value::{Kinds, Value};
 
-/// The elements of a list, before they are looked into.
+/// The elements of a list, before they are read.
 pub(super) enum List<'v, 'e> {
-    /// Their frames are there, from this one on.
+    /// The elements have frames, starting at this one.
     Rows {
         extract: &'e Extract,
         body: &'e str,
@@ -38,7 +37,7 @@ impl<'e> List<'_, 'e> {
     /// The elements as values.
     fn values(&self) -> Vec<Cow<'_, Value<'e>>> {
         match self {
-            // Duplicate keys have refused the event when it was read.
+            // If there were duplicate keys, the event was refused when it was read.
             Self::Rows { raw, .. } => match Value::read_lenient(raw) {
                 Value::List(values) => values.into_iter().map(Cow::Owned).collect(),
                 _ => Vec::new(),
@@ -50,7 +49,7 @@ impl<'e> List<'_, 'e> {
         }
     }
 
-    /// The frame of the element at `index`, of this group.
+    /// The frame of the element at `index` for this group.
     pub(super) fn frame(&self, stack: &Stack<'_, 'e>, index: usize, group: usize) -> Frame<'e> {
         match self {
             Self::Rows { extract, body, first, .. } => {
@@ -68,7 +67,7 @@ impl<'e> List<'_, 'e> {
 }
 
 impl<'e> Stack<'_, 'e> {
-    /// The elements that a binder goes through.
+    /// The elements over which a binder iterates.
     pub(super) fn list<'v>(
         &'v self,
         expr: &'v Expr<Slot>,
@@ -99,7 +98,7 @@ impl<'e> Stack<'_, 'e> {
         }
     }
 
-    /// Whether a condition holds for an element; unknown is no absence.
+    /// Whether a condition holds for an element. Unknown does not become an absence.
     pub(super) fn holds(
         &self,
         list: &List<'_, 'e>,
@@ -145,7 +144,7 @@ impl<'e> Stack<'_, 'e> {
         Err(absent(expr))
     }
 
-    /// `map`: the body's value for each element.
+    /// `map`: the value of the body for each element.
     pub(super) fn mapped(
         &self,
         list: &List<'_, 'e>,

@@ -1,5 +1,6 @@
-//! The fast evaluator of plans: candidates by the index, then their conditions, then the actions of
-//! those that hold. Nothing is kept of what does not fire.
+//! The fast evaluator of plans: the index finds candidates, then their conditions are evaluated,
+//! and then the actions of those that hold are rendered. It keeps nothing about rules that do not
+//! fire.
 
 use super::exhaustive::{self, too_many};
 use super::frame::{self, Frame};
@@ -22,8 +23,8 @@ pub(crate) fn evaluate(plan: &Pooled, event: &Event<'_>, fuses: &Fuses) -> Evalu
     decide_event(plan, event, fuses, false).evaluation
 }
 
-/// Decides an event. `observe` also reports where the event is not of its type and what it lacks, from
-/// the same pass over its bytes.
+/// Decides an event. `observe` also reports a mismatch with the event's type and missing paths,
+/// from the same pass over its bytes.
 pub(crate) fn decide_event(
     plan: &Pooled,
     event: &Event<'_>,
@@ -66,7 +67,7 @@ pub(crate) fn decide_event(
     Decided { evaluation: Evaluation { mismatch, ..evaluation }, missing }
 }
 
-/// Of an event that is refused, nothing more is said: it would follow the number of rules.
+/// A refused event gets only one reason: decisions would grow with the number of rules.
 fn refused(why: String) -> Evaluation {
     Evaluation { refused: Some(why), ..Evaluation::new(Vec::new()) }
 }
@@ -79,7 +80,7 @@ fn decide(
     scratch: &mut Scratch,
 ) -> Result<Vec<Decision>, String> {
     let memos = event_plan.programs.memos as usize;
-    // Numbers of frames are told from those of other events until they wrap.
+    // Frame numbers are unique across events until they wrap.
     if scratch.truths.len() < memos || scratch.frames > u32::MAX / 8 {
         scratch.truths.clear();
         scratch.truths.resize(memos, 0);
@@ -118,19 +119,19 @@ fn decide(
     Ok(decisions.into_iter().map(|(_, decision)| decision).collect())
 }
 
-/// The frame of a level, while it is looked at.
+/// The current frame of a level.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Row {
     pub(super) group: usize,
     pub(super) row: usize,
-    /// Its place in the list, and how many there are.
+    /// The index in the list, and the length of the list.
     pub(super) index: usize,
     pub(super) len: usize,
-    /// Tells it from every other frame.
+    /// A unique number of the frame.
     pub(super) number: u32,
 }
 
-/// How many values a decision counts as.
+/// The number of values that a decision counts as.
 const DECISION: usize = 16;
 
 pub(super) struct Decider<'d> {
@@ -154,7 +155,7 @@ impl<'d> Decider<'d> {
         self.rows.get(level).copied().unwrap_or_default()
     }
 
-    /// Begins with another frame at a level.
+    /// Starts another frame at a level.
     pub(super) fn enter(&mut self, level: usize) {
         *self.frames += 1;
         if let Some(row) = self.rows.get_mut(level) {
@@ -162,7 +163,7 @@ impl<'d> Decider<'d> {
         }
     }
 
-    /// Decides the rules of a site, whose frames are of this level, and of the sites inside of it.
+    /// Decides the rules of a site, whose frames are at this level, and of its inner sites.
     fn site(&mut self, number: usize, level: usize) {
         let event_plan = self.event_plan;
         let Some(site) = event_plan.sites.get(number) else { return };
@@ -195,7 +196,8 @@ impl<'d> Decider<'d> {
         }
     }
 
-    /// Adds what the frame of a level around a site finds for it: looked up once for the frame.
+    /// Adds the candidates that the frame of an outer level finds for a site. They are looked up
+    /// once per frame.
     fn look_around(&mut self, number: usize, site: &'d Site, level: usize) {
         let row = self.row(level);
         let place = self.around.get_mut(number).and_then(|site| site.get_mut(level));
@@ -214,7 +216,7 @@ impl<'d> Decider<'d> {
         }
     }
 
-    /// The length of the list of a site, and the first frame, where there are frames.
+    /// The length of the list of a site, and the first frame if there are frames.
     fn list_of(&self, site: &Site, level: usize) -> Option<(usize, Option<usize>)> {
         let (around, slot) = site.list?;
         debug_assert!(around < level, "a list stands around its elements");
@@ -226,7 +228,7 @@ impl<'d> Decider<'d> {
         Some((entry.len(), entry.elements().map(|(first, _)| first)))
     }
 
-    /// Goes through the frames of a site.
+    /// Iterates over the frames of a site.
     fn each_row(&mut self, site: &'d Site, level: usize, body: &mut dyn FnMut(&mut Self)) {
         let group = site.groups.last().copied().unwrap_or(0);
         if site.list.is_none() {
@@ -234,7 +236,7 @@ impl<'d> Decider<'d> {
         }
         let Some((len, Some(first))) = self.list_of(site, level) else { return };
         for index in 0..len {
-            // An event that asks for too much is refused as a whole.
+            // An event that needs too much work is refused as a whole.
             if self.work.spend(1, 0).is_err() {
                 return;
             }
@@ -263,13 +265,14 @@ impl<'d> Decider<'d> {
         );
     }
 
-    /// Decides the candidates that were found, and the rules that are always ones, in their order.
+    /// Decides the candidates, and the rules that are always candidates, in their order.
     fn candidates(&mut self, site: &'d Site, level: usize) {
         let around = self.found.len();
         if around == 0 && site.rest.is_empty() {
             return;
         }
-        // What is found around is sorted, and stays for the next frame: the rest is put in a copy.
+        // The candidates of outer levels are sorted and kept for the next frame, so the others are
+        // merged into a copy.
         let start = self.found.len();
         self.found.extend_from_within(..);
         self.found.extend_from_slice(&site.rest);
@@ -302,7 +305,7 @@ impl<'d> Decider<'d> {
         u32::try_from(self.row(level).index).unwrap_or(u32::MAX)
     }
 
-    /// The `each`s around a rule's condition, by their levels.
+    /// The `each` blocks around a rule's condition, by level.
     fn eaches<'p>(
         &self,
         sensor: &'p SensorPlan,
@@ -311,7 +314,7 @@ impl<'d> Decider<'d> {
         (1..).zip(sensor.each.iter().chain(rule.each.as_deref()))
     }
 
-    /// Rejects the rules whose list, which a site goes through, is longer than they allow.
+    /// Rejects the rules whose list (the list of a site) is longer than they allow.
     fn overflow(&mut self, site: &'d Site, level: usize, len: usize) {
         let event_plan = self.event_plan;
         for rule in &site.through {
@@ -323,7 +326,7 @@ impl<'d> Decider<'d> {
             };
             let fits = self.eaches(sensor, rule).take_while(|(of, _)| *of < level);
             let fits = fits.into_iter().all(|(of, each)| self.row(of).len <= each.max);
-            // That of a rule counts only where its sensor's conditions hold.
+            // The limit of a rule counts only if the conditions of its sensor hold.
             let own = rule.each.as_deref().is_some_and(|own| std::ptr::eq(own, each));
             if fits && (!own || self.holds(sensor.condition) == Some(true)) {
                 let element: Vec<u32> = (1..level).map(|level| self.index(level)).collect();
@@ -346,7 +349,7 @@ impl<'d> Decider<'d> {
     }
 
     fn decided(&mut self, rule: &RulePlan, order: usize, element: &[u32], verdict: Verdict) {
-        // Decisions are kept: past the limit the event is refused, and they are for nothing.
+        // Decisions take memory. Past the limit the event is refused, and they would be useless.
         if self.work.spend(DECISION, 0).is_err() {
             return;
         }
@@ -354,7 +357,7 @@ impl<'d> Decider<'d> {
         self.decisions.push((order, decision(&rule.name, element, verdict)));
     }
 
-    /// The rules whose lists are computed, one by one.
+    /// Decides the rules whose lists are computed, one by one.
     fn walked(&mut self) {
         if self.event_plan.walked.is_empty() {
             return;

@@ -1,4 +1,4 @@
-//! Event to decisions: the evaluators of plans, and explanations.
+//! Evaluates events to decisions: the evaluators of plans, and explanations.
 
 mod atoms;
 mod elements;
@@ -23,12 +23,12 @@ pub use plan::Plan;
 pub(crate) use plan::Pooled;
 pub(crate) use scratch::Pool;
 
-/// Why an event is refused that gives no values.
+/// Why an event from which no values can be read is refused.
 fn refusal(why: Refused, event: &Event<'_>) -> String {
     unreadable(why, event).to_string()
 }
 
-/// Why the body of an event gives no values.
+/// Why no values can be read from the body of an event.
 fn unreadable(why: Refused, event: &Event<'_>) -> UnreadableBody {
     match why {
         Refused::Duplicate(key, at) => {

@@ -1,4 +1,4 @@
-//! Whether parts of programs hold, as Kleene's logic has it: only whether, not why not.
+//! Evaluates parts of programs in Kleene's logic. Returns only the truth, not the reason.
 
 use super::atoms::{self, Values};
 use super::indexed::{Decider, Row};
@@ -7,7 +7,7 @@ use crate::plan::{Among, NodeKind, Ref, Test};
 use crate::scan::{Held, find};
 
 impl Decider<'_> {
-    /// Whether a part of a program is true or false; `None` where it is unknown.
+    /// The truth of a part of a program; `None` if it is unknown.
     pub(super) fn holds(&mut self, part: Ref) -> Option<bool> {
         let event_plan = self.event_plan;
         let node = event_plan.programs.node(part.node)?;
@@ -55,11 +55,11 @@ impl Decider<'_> {
         let Some((first, len)) = list.elements().filter(|_| level < LEVELS) else {
             return self.test(&among.whole).map(|truth| truth != among.whole_negated);
         };
-        // A rule further inside has a frame of its own there.
+        // A rule further inside has its own frame at this level.
         let own = self.row(level);
         let mut any = Some(false);
         for index in 0..len {
-            // Past the limit the event is refused, whatever comes of this.
+            // Past the limit the event is refused anyway.
             if self.work.spend(1, 0).is_err() {
                 break;
             }

@@ -8,7 +8,7 @@ use super::layout::{Body, Layout, Style, lead};
 use crate::syntax::Rule;
 
 impl<'a> Layout<'a> {
-    /// A block or a record.
+    /// A block or record.
     pub(super) fn block(&mut self, pair: Pair<'a, Rule>, style: Style) -> Doc<'a> {
         let mut parts = pair.into_inner();
         let open = parts.next().map_or(text(""), |open| self.token(&open));
@@ -16,7 +16,7 @@ impl<'a> Layout<'a> {
         units.bracketed(vec![open], "}", style)
     }
 
-    /// A block that shares the line of its name where it has no more than one field.
+    /// A block that stays on one line if it has at most one field.
     pub(super) fn small_block(&mut self, pair: Pair<'a, Rule>) -> Doc<'a> {
         let mut parts = pair.into_inner();
         let open = parts.next().map_or(text(""), |open| self.token(&open));
@@ -25,7 +25,7 @@ impl<'a> Layout<'a> {
         units.bracketed(vec![open], "}", style)
     }
 
-    /// A field, a nested block or a `from`.
+    /// A field, nested block or `from`.
     pub(super) fn item(&mut self, pair: Pair<'a, Rule>) -> Body<'a> {
         match pair.as_rule() {
             Rule::field => self.field(pair),
@@ -62,7 +62,7 @@ impl<'a> Layout<'a> {
         Body::Field { key, width, rest }
     }
 
-    /// `from body { a, b?, c = d }`: as many to a line as there is room for.
+    /// `from body { a, b?, c = d }`: lines are filled with as many names as fit.
     fn picks(&mut self, pair: Pair<'a, Rule>) -> Doc<'a> {
         let mut docs = Vec::new();
         let mut parts = pair.into_inner();

@@ -1,4 +1,4 @@
-//! The layout of clauses, and of the steps of tests.
+//! The layout of clauses and of test steps.
 
 use pest::iterators::Pair;
 
@@ -8,7 +8,7 @@ use super::layout::{Body, Layout, Style};
 use crate::syntax::Rule;
 
 impl<'a> Layout<'a> {
-    /// A clause of a sensor or rule; a rule is one of its sensor.
+    /// A clause of a sensor or rule; a rule counts as a clause of its sensor.
     pub(super) fn clause(&mut self, pair: Pair<'a, Rule>) -> Body<'a> {
         if pair.as_rule() == Rule::rule_decl {
             return Body::Plain(self.with_body(pair, Self::clause));
@@ -35,7 +35,7 @@ impl<'a> Layout<'a> {
         Body::Plain(vec![group(docs)])
     }
 
-    /// A step of a test: its words on one line, its blocks behind them.
+    /// A step of a test: its words on one line, followed by its blocks.
     pub(super) fn step(&mut self, pair: Pair<'a, Rule>) -> Body<'a> {
         let mut docs = Vec::new();
         self.step_parts(pair, &mut docs);

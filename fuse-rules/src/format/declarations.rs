@@ -23,7 +23,7 @@ pub(super) fn file<'a>(source: &'a str, pair: Pair<'a, Rule>) -> String {
     }
 
     let mut out = print(&lead(&header, true));
-    // The kind of the declaration above, where that is one line without a comment above it.
+    // The kind of the previous declaration, if that is one line without a comment above it.
     let mut above = None;
     for unit in units.list {
         let rule = unit.rule;
@@ -56,8 +56,8 @@ fn declared(unit: Unit<'_>) -> Vec<Doc<'_>> {
     docs
 }
 
-/// The comments that stand apart at the start of a file: they are about the file, whichever
-/// declaration comes first.
+/// The comments at the start of a file that an empty line separates from the rest. They are about
+/// the file, not about the first declaration.
 pub(super) fn header<'a>(source: &'a str, file: &Pair<'a, Rule>) -> Vec<Comment<'a>> {
     let first = file.clone().into_inner().next();
     let first = first.filter(|first| first.as_rule() != Rule::EOI);
@@ -67,7 +67,7 @@ pub(super) fn header<'a>(source: &'a str, file: &Pair<'a, Rule>) -> Vec<Comment<
     comments
 }
 
-/// How many of these comments stand apart from what follows them.
+/// The number of these comments that an empty line separates from the rest.
 fn apart(comments: &[Comment<'_>]) -> usize {
     comments.iter().rposition(|comment| comment.apart).map_or(0, |last| last + 1)
 }
@@ -84,7 +84,7 @@ impl<'a> Layout<'a> {
         }
     }
 
-    /// A declaration that has a name, and behind it a value, a type or a block.
+    /// A declaration with a name, followed by a value, type or block.
     fn named(&mut self, pair: Pair<'a, Rule>) -> Vec<Doc<'a>> {
         let mut docs = Vec::new();
         for part in pair.into_inner() {
@@ -102,7 +102,7 @@ impl<'a> Layout<'a> {
         docs
     }
 
-    /// A head and a body between braces.
+    /// A header and a body in braces.
     pub(super) fn with_body(
         &mut self,
         pair: Pair<'a, Rule>,

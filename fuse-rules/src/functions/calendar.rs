@@ -1,5 +1,5 @@
-//! Instants as clocks and calendars show them: `time-of-day`, `weekday`, `format-time`, `parse-time`.
-//! Zones come from the database that is built in, so that no result depends on the machine.
+//! Instants as calendar and clock times: `time-of-day`, `weekday`, `format-time`, `parse-time`.
+//! Time zones come from a built-in database, so results do not depend on the machine.
 
 use std::sync::LazyLock;
 
@@ -20,7 +20,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         doc: "What a clock in a time zone shows at that instant, as hours and minutes since midnight.",
         examples: &[
             (r#"time-of-day("2026-08-01T10:30:00Z", "Europe/Madrid") == 12h30m"#, Some("true")),
-            // Three hours after midnight, on the day on which summer time begins.
+            // Three hours after midnight, on the day on which daylight saving time starts.
             (r#"time-of-day("2026-03-29T02:00:00Z", "Europe/Madrid") == 4h"#, Some("true")),
             (r#"time-of-day("2026-08-01T10:30:00Z", "Europe/Madird")"#, None),
         ],
@@ -77,19 +77,20 @@ pub(super) const FUNCTIONS: &[Function] = &[
     },
 ];
 
-/// The longest format, in bytes: a letter of it may stand for some hundred characters.
+/// The maximum length of a format in bytes: one letter of it can expand to about a hundred
+/// characters.
 const LONGEST_FORMAT: usize = 1_024;
 
 static ZONES: LazyLock<TimeZoneDatabase> = LazyLock::new(TimeZoneDatabase::bundled);
 
-/// The time zone of this name.
+/// The time zone with this name.
 pub(super) fn zone(name: &str) -> Result<TimeZone, String> {
     ZONES
         .get(name)
         .map_err(|_| format!("`{}` is not a time zone such as `Europe/Madrid`", cut(name)))
 }
 
-/// The first argument in the zone that the argument at this index names.
+/// The first argument in the time zone that the argument at `index` names.
 fn zoned(arguments: &[Value<'_>], index: usize) -> Result<Zoned, String> {
     let zone = zone(string(arguments, index))?;
     Ok(instant(arguments)?.to_zoned(zone))
@@ -128,7 +129,7 @@ fn parse_time(arguments: &[Value<'_>]) -> Outcome {
     })
 }
 
-/// The format, which is the second argument.
+/// The format: the second argument.
 fn format<'v>(arguments: &'v [Value<'_>]) -> Result<&'v str, String> {
     let format = string(arguments, 1);
     if format.len() > LONGEST_FORMAT {

@@ -93,7 +93,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     },
 ];
 
-/// The number that the first argument is, or spells in JSON's way.
+/// The first argument as a number, or parsed from a string in JSON's format.
 fn number(arguments: &[Value<'_>]) -> Result<Number, String> {
     match arguments.first() {
         Some(Value::Number(number)) => Ok(*number),

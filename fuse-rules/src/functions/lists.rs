@@ -67,7 +67,7 @@ fn unique(arguments: &[Value<'_>]) -> Outcome {
     let values = list(arguments, 0);
     elements(values, Kinds::SCALAR.or(Kinds::NULL))?;
     let mut numbered: Vec<_> = values.iter().enumerate().collect();
-    // The sort is stable, so that the first of those that are equal stays.
+    // The sort is stable, so the first of several equal elements comes first.
     numbered.sort_by(|(_, a), (_, b)| total(a, b));
     numbered.dedup_by(|(_, a), (_, b)| total(a, b).is_eq());
     numbered.sort_unstable_by_key(|(at, _)| *at);
@@ -75,7 +75,7 @@ fn unique(arguments: &[Value<'_>]) -> Outcome {
     Ok(Value::List(first.collect()))
 }
 
-/// An order over the single values of all kinds; those are equal that are equal in rules.
+/// A total order over scalars of all kinds. Values are equal if they are equal in rules.
 fn total(a: &Value<'_>, b: &Value<'_>) -> Ordering {
     match (a, b) {
         (Value::Bool(a), Value::Bool(b)) => a.cmp(b),

@@ -26,7 +26,7 @@ pub(super) const FUNCTIONS: &[Function] = &[Function {
 fn cidr_contains(arguments: &[Value<'_>]) -> Outcome {
     let (network, address) = (network(string(arguments, 0))?, string(arguments, 1));
     let contains = if let Ok(address) = address.parse::<IpAddr>() {
-        // An IPv4 address is the same one where a socket of IPv6 saw it.
+        // An IPv4 address also matches in its IPv6-mapped form.
         network.contains(&address) || network.contains(&address.to_canonical())
     } else if let Ok(inner) = address.parse::<IpNet>() {
         network.contains(&inner)
@@ -36,7 +36,7 @@ fn cidr_contains(arguments: &[Value<'_>]) -> Outcome {
     Ok(Value::Bool(contains))
 }
 
-/// The network that a text names.
+/// Parses a network.
 pub(super) fn network(text: &str) -> Result<IpNet, String> {
     text.parse().map_err(|_| format!("`{}` is not a network such as `10.0.0.0/8`", cut(text)))
 }

@@ -85,7 +85,7 @@ fn abs(arguments: &[Value<'_>]) -> Outcome {
     }
 }
 
-/// The first element that is beyond all others on one side.
+/// The first element that is the smallest or the largest, depending on `side`.
 fn most(arguments: &[Value<'_>], side: Ordering) -> Outcome {
     let values = list(arguments, 0);
     of_one_kind(values, Kinds::ORDERED)?;

@@ -1,8 +1,8 @@
-//! What functions give, as precisely as a signature can say it.
+//! The results of functions, as precisely as a signature can describe them.
 
 use crate::value::Kinds;
 
-/// What a function gives.
+/// The result of a function.
 #[derive(Debug)]
 pub(crate) enum Returns {
     /// A value of these kinds.
@@ -17,9 +17,9 @@ pub(crate) enum Returns {
     Argument(usize),
     /// An element of this argument, which is a list.
     Element(usize),
-    /// A list of what this argument, which is a map, has under its keys.
+    /// A list of the values of this argument, which is a map.
     ElementsOf(usize),
-    /// A map with these keys: what each holds, and whether it may be missing.
+    /// A map with these keys: the kinds of each value, and whether it may be missing.
     Record(&'static [(&'static str, Kinds, bool)]),
 }
 

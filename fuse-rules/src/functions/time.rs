@@ -1,11 +1,11 @@
-//! Instants: `time`, `age`. The only clock is when the event was received.
+//! Instants: `time`, `age`. The only clock is the time at which the event was received.
 
 use jiff::Timestamp;
 
 use super::{Call, Context, Function, Outcome, Returns};
 use crate::value::{Kinds, Value, cut};
 
-/// What names an instant.
+/// The kinds that can represent an instant.
 pub(super) const INSTANT: Kinds = Kinds::STRING.or(Kinds::TIME);
 
 pub(super) const FUNCTIONS: &[Function] = &[
@@ -27,7 +27,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         params: &[("value", INSTANT)],
         returns: Returns::Of(Kinds::DURATION),
         doc: "How long before the event was received that instant was; negative if it was after.",
-        // The examples' event is received at 2026-08-01T10:10:00Z.
+        // The event of the examples was received at 2026-08-01T10:10:00Z.
         examples: &[
             (r#"age("2026-08-01T10:00:00Z") == 10m"#, Some("true")),
             (r#"age("2026-08-01T10:11:00Z") < 0s"#, Some("true")),
@@ -37,7 +37,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     },
 ];
 
-/// The instant that the first argument is or names.
+/// The first argument as an instant.
 pub(super) fn instant(arguments: &[Value<'_>]) -> Result<Timestamp, String> {
     match arguments.first() {
         Some(Value::Time(time)) => Ok(*time),

@@ -56,7 +56,7 @@ fn url(arguments: &[Value<'_>]) -> Outcome {
             query.push((name, Value::String(value)));
         }
     }
-    // An IPv6 address without its brackets is one that `cidr-contains` reads.
+    // An IPv6 address without brackets is accepted by `cidr-contains`.
     let host = url.host().map(|host| match host {
         Host::Ipv6(address) => address.to_string(),
         other => other.to_string(),
@@ -76,7 +76,7 @@ fn url(arguments: &[Value<'_>]) -> Outcome {
 }
 
 fn url_encode(arguments: &[Value<'_>]) -> Outcome {
-    /// All but what RFC 3986 calls unreserved.
+    /// Everything except the unreserved characters of RFC 3986.
     const RESERVED: &AsciiSet =
         &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
     let text = string(arguments, 0);

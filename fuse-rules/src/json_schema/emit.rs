@@ -1,10 +1,10 @@
-//! A set of values as a type of the rules.
+//! Converts a set of values to a type of the language.
 
 use super::sets::{Numbers, Object, Set, Slots, Strings};
 use crate::span::Span;
 use crate::syntax::ast::{Text, Type, TypeField, TypeKind};
 
-/// The type of a set's values, or one that has them all; every place in it is `span`.
+/// The smallest type that contains all values of a set. Every span in it is `span`.
 pub(super) fn emit(set: Set, span: Span) -> Type {
     let slots = match set {
         Set::Any => return named("any", span),
@@ -46,7 +46,7 @@ fn named(name: &str, span: Span) -> Type {
 }
 
 fn elements_of(elements: Set, span: Span) -> Type {
-    // A list that can only be empty: no type says so.
+    // No type describes a list that can only be empty.
     if elements.is_empty() { named("any", span) } else { emit(elements, span) }
 }
 

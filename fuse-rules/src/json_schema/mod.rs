@@ -1,5 +1,6 @@
-//! JSON Schema to types: drafts 2020-12 and 07, one file. What a type cannot say of a value is
-//! left out, so that the type accepts whatever the schema does; what would be lost is a problem.
+//! Converts JSON Schema to types: drafts 2020-12 and 07, one file. Constraints that a type cannot
+//! express are left out, so that the type accepts every value that the schema accepts. A schema
+//! that would lose its purpose that way is a problem.
 
 mod emit;
 mod read;
@@ -14,11 +15,11 @@ use crate::span::{Files, Place, Span};
 use crate::syntax::ast::{File, Text, Type, TypeKind, TypeValue};
 use crate::value::Value;
 
-/// How large a file may be, in bytes.
+/// The maximum size of a file in bytes.
 const MAX_SIZE: usize = 4 << 20;
 
-/// Puts the types of JSON Schemas in place of the names of their files. The files are read through
-/// the loader and added to `files`, so that a change of one is a change of the rules.
+/// Replaces the names of JSON Schema files with their types. The files are read through the loader
+/// and added to `files`, so that a change to one of them is a change to the rules.
 pub(crate) fn take_in(
     tree: &mut File,
     from: &str,
@@ -70,7 +71,7 @@ fn load(
     }
 }
 
-/// What a schema says.
+/// The type and description of a schema.
 #[derive(Debug)]
 struct Imported {
     /// Its description.
@@ -78,7 +79,7 @@ struct Imported {
     ty: Type,
 }
 
-/// Reads the text of a schema; every place in the type is `span`.
+/// Converts the text of a schema; every span in the type is `span`.
 fn import(name: &str, text: &str, span: Span) -> Result<Imported, Vec<Diagnostic>> {
     let problem = |message| vec![Diagnostic::error(Code::E0508, span, message)];
     if text.len() > MAX_SIZE {

@@ -1,4 +1,4 @@
-//! The keywords of a schema to the set of values that it allows.
+//! Converts the keywords of a schema to the set of values that it allows.
 
 use indexmap::IndexMap;
 use percent_encoding::percent_decode_str;
@@ -8,10 +8,11 @@ use crate::diagnostic::suggest;
 use crate::syntax::MAX_NESTING;
 use crate::value::Value;
 
-/// How many schemas are read, those counted again to which several references lead.
+/// The maximum number of schemas to visit. A schema counts once per reference to it.
 const MAX_SCHEMAS: usize = 20_000;
 
-/// What a type cannot come near to, so that leaving it out would hide what the schema is for.
+/// Keywords that a type cannot even approximate. Leaving them out would defeat the purpose of the
+/// schema.
 const UNSUPPORTED: &[&str] = &[
     "not",
     "if",
@@ -31,7 +32,7 @@ const UNSUPPORTED: &[&str] = &[
 
 const TYPES: &[&str] = &["null", "boolean", "integer", "number", "string", "array", "object"];
 
-/// What is wrong with a schema, and where in its file.
+/// An error in a schema, with its position in the file.
 #[derive(Debug, PartialEq)]
 pub(super) struct Fault {
     /// A JSON pointer.
@@ -48,7 +49,7 @@ enum Draft {
 
 type Entries<'a> = [(std::borrow::Cow<'a, str>, Value<'a>)];
 
-/// The values that a whole file allows, and all that is wrong with it.
+/// The values that a complete file allows, and all errors in it.
 pub(super) fn read(root: &Value<'_>) -> (Set, Vec<Fault>) {
     let mut reader = Reader {
         root,
@@ -68,7 +69,7 @@ pub(super) fn read(root: &Value<'_>) -> (Set, Vec<Fault>) {
     (Set::Any, reader.faults)
 }
 
-/// What a schema says of itself to people.
+/// The documentation in a schema.
 pub(super) fn doc(schema: &Value<'_>) -> Option<String> {
     let Value::Map(entries) = schema else { return None };
     let text = |key| match get(entries, key) {
@@ -88,7 +89,7 @@ struct Reader<'a> {
     faults: Vec<Fault>,
     schemas: usize,
     budget: Budget,
-    /// Where the references lead that are being followed.
+    /// The references that are currently being followed, to detect cycles.
     within: Vec<String>,
 }
 
@@ -101,13 +102,13 @@ impl<'a> Reader<'a> {
         Set::Any
     }
 
-    /// Said of the root, so that it is said once.
+    /// Reported for the root, so that it is reported only once.
     fn too_large(&mut self) -> Set {
         let help = "write a type of what the rules read";
         self.fault("", "with its references this is too large", Some(help.into()))
     }
 
-    /// Whether `$schema` is a draft that can be read.
+    /// Whether `$schema` names a supported draft.
     fn choose_draft(&mut self) -> bool {
         let Value::Map(entries) = self.root else { return true };
         let given = match get(entries, "$schema") {
@@ -161,7 +162,7 @@ impl<'a> Reader<'a> {
     fn keywords(&mut self, at: &str, entries: &'a Entries<'a>, depth: usize) -> Set {
         let reference = get(entries, "$ref");
         if let (Some(reference), Draft::Seven) = (reference, self.draft) {
-            // In this draft a reference hides what stands beside it.
+            // In this draft, a reference hides the keywords next to it.
             return self.reference(at, reference, depth);
         }
         for keyword in UNSUPPORTED.iter().filter(|keyword| get(entries, keyword).is_some()) {
@@ -207,7 +208,7 @@ impl<'a> Reader<'a> {
         set
     }
 
-    /// What the keywords say that are about one kind of value each.
+    /// The set that is allowed by the keywords that are about one kind of value each.
     fn own(&mut self, at: &str, entries: &'a Entries<'a>, depth: usize) -> Set {
         let mut slots = Slots::full();
         let text = |key| match get(entries, key) {
@@ -298,7 +299,7 @@ impl<'a> Reader<'a> {
         Object { fields, rest }
     }
 
-    /// The schemas of a keyword that takes a list of them.
+    /// The schemas of a keyword that has a list of them.
     fn schemas_of(&mut self, at: &str, entries: &'a Entries<'a>, key: &str) -> &'a [Value<'a>] {
         match get(entries, key) {
             None => &[],
@@ -340,7 +341,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// The set of one value.
+/// The set with exactly one value.
 fn exactly(value: &Value<'_>, budget: &mut Budget) -> Set {
     let mut slots = Slots::default();
     match value {
@@ -359,7 +360,7 @@ fn exactly(value: &Value<'_>, budget: &mut Budget) -> Set {
             });
             slots.objects = vec![Object { fields: fields.collect(), rest: Set::nothing() }];
         }
-        // A number that nothing can hold; the others do not come from JSON.
+        // A number that is out of range; the other kinds do not come from JSON.
         Value::Unheld(_) | Value::Duration(_) | Value::Time(_) | Value::Version(_) => {
             return Set::Any;
         }
@@ -367,7 +368,7 @@ fn exactly(value: &Value<'_>, budget: &mut Budget) -> Set {
     Set::of(slots)
 }
 
-/// The set of some values.
+/// The set of these values.
 fn any_of(values: &[Value<'_>], budget: &mut Budget) -> Set {
     values.iter().fold(Set::nothing(), |set, value| {
         let one = exactly(value, budget);
@@ -375,7 +376,7 @@ fn any_of(values: &[Value<'_>], budget: &mut Budget) -> Set {
     })
 }
 
-/// What a JSON pointer leads to.
+/// The value that a JSON pointer refers to.
 fn find<'a>(root: &'a Value<'a>, pointer: &str) -> Option<&'a Value<'a>> {
     pointer.split('/').skip(1).try_fold(root, |value, step| {
         let step = step.replace("~1", "/").replace("~0", "~");
@@ -387,7 +388,7 @@ fn find<'a>(root: &'a Value<'a>, pointer: &str) -> Option<&'a Value<'a>> {
     })
 }
 
-/// A key as a step of a JSON pointer.
+/// A key as a segment of a JSON pointer.
 fn escaped(key: &str) -> String {
     key.replace('~', "~0").replace('/', "~1")
 }

@@ -1,14 +1,15 @@
-//! Sets of JSON values, with one slot for each kind of value. Meets and joins may come out larger
-//! than they are, never smaller: a type that is read from a schema refuses nothing that it allows.
+//! Sets of JSON values, with one slot per kind of value. Meets and joins may be too large, but
+//! never too small: a type from a schema accepts every value that the schema allows.
 
 use indexmap::{IndexMap, IndexSet};
 
 use crate::number::Number;
 
-/// How many kinds of objects are told apart in one set.
+/// The maximum number of different kinds of objects in one set.
 const MAX_ALTERNATIVES: usize = 16;
 
-/// How much may be copied while the sets of one schema are made: copies of copies multiply.
+/// The remaining budget for copies while the sets of one schema are computed: copies of copies
+/// multiply.
 #[derive(Debug)]
 pub(super) struct Budget {
     left: usize,
@@ -20,7 +21,7 @@ impl Budget {
         Self { left: 200_000, exceeded: false }
     }
 
-    /// A copy, or every value where that would be too much.
+    /// A copy, or the set of all values if the budget is exhausted.
     pub(super) fn copy(&mut self, set: &Set) -> Set {
         if self.pay(set.size()) { set.clone() } else { Set::Any }
     }
@@ -45,7 +46,7 @@ pub(super) enum Set {
     Of(Box<Slots>),
 }
 
-/// What of each kind is in a set. By default nothing is.
+/// The values of each kind in a set. By default, there are none.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Slots {
     pub(super) null: bool,
@@ -55,7 +56,7 @@ pub(super) struct Slots {
     pub(super) strings: Strings,
     /// The elements of lists.
     pub(super) list: Option<Set>,
-    /// Kinds of objects: one of `oneOf` each.
+    /// The alternatives for objects, as from `oneOf`.
     pub(super) objects: Vec<Object>,
 }
 
@@ -77,7 +78,7 @@ pub(super) enum Strings {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Object {
     pub(super) fields: IndexMap<String, Field>,
-    /// The values of all other fields; nothing where there may be none.
+    /// The values of all other fields; empty if there must not be any.
     pub(super) rest: Set,
 }
 
@@ -100,7 +101,7 @@ impl Default for Strings {
 }
 
 impl Slots {
-    /// All values, slot by slot.
+    /// All values of every kind.
     pub(super) fn full() -> Self {
         Self {
             null: true,
@@ -127,7 +128,7 @@ impl Object {
         1 + self.fields.values().map(|field| 1 + field.set.size()).sum::<usize>() + self.rest.size()
     }
 
-    /// What is in both; `None` where that is nothing.
+    /// The intersection; `None` if it is empty.
     fn meet(mut self, mut other: Self, budget: &mut Budget) -> Option<Self> {
         for (key, field) in &mut self.fields {
             let theirs = match other.fields.shift_remove(key) {
@@ -151,7 +152,7 @@ impl Object {
         Some(self)
     }
 
-    /// What is in either, and perhaps more.
+    /// The union, and perhaps more.
     fn join(mut self, mut other: Self, budget: &mut Budget) -> Self {
         for (key, field) in &mut self.fields {
             let theirs = match other.fields.shift_remove(key) {
@@ -231,7 +232,8 @@ impl Strings {
                 some.retain(|text| others.contains(text));
                 Self::Only(some)
             }
-            // Which texts are times or base64 is not looked at: one of both is close enough.
+            // Times and base64 are not checked against each other: either of the two is close
+            // enough.
             (Self::Only(some), _) | (_, Self::Only(some)) => Self::Only(some),
             (one, _) => one,
         }
@@ -259,7 +261,7 @@ impl Set {
         Self::Of(Box::new(slots))
     }
 
-    /// How many sets are in it.
+    /// The number of sets that it contains.
     fn size(&self) -> usize {
         match self {
             Self::Any => 0,
@@ -275,7 +277,7 @@ impl Set {
         matches!(self, Self::Of(slots) if slots.is_empty())
     }
 
-    /// What is in both, and perhaps more.
+    /// The intersection, and perhaps more.
     pub(super) fn meet(self, other: Self, budget: &mut Budget) -> Self {
         let (one, other) = match (self, other) {
             (Self::Any, set) | (set, Self::Any) => return set,
@@ -292,7 +294,7 @@ impl Set {
         })
     }
 
-    /// What is in either, and perhaps more.
+    /// The union, and perhaps more.
     pub(super) fn join(self, other: Self, budget: &mut Budget) -> Self {
         let (one, other) = match (self, other) {
             (Self::Any, _) | (_, Self::Any) => return Self::Any,
@@ -313,7 +315,7 @@ impl Set {
     }
 }
 
-/// What each of some objects has in common with each of others.
+/// The intersections of each object with each of the others.
 fn common(some: Vec<Object>, others: Vec<Object>, budget: &mut Budget) -> Vec<Object> {
     let mut all = Vec::new();
     for one in &some {
@@ -325,7 +327,7 @@ fn common(some: Vec<Object>, others: Vec<Object>, budget: &mut Budget) -> Vec<Ob
     alternatives(all.into_iter(), budget)
 }
 
-/// Each once; those that are too many become one.
+/// Without duplicates; if there are too many, they are merged.
 fn alternatives(objects: impl Iterator<Item = Object>, budget: &mut Budget) -> Vec<Object> {
     let mut all: Vec<Object> = Vec::new();
     for object in objects {

@@ -1,5 +1,5 @@
-//! Schemas and the types that are read from them, as text; what cannot be read; the law that a type
-//! accepts whatever its schema does.
+//! Schemas and their types, as text; schemas that are rejected; the law that a type accepts every
+//! value that its schema accepts.
 
 use std::collections::BTreeMap;
 
@@ -22,7 +22,7 @@ fn read(schema: &str) -> String {
     }
 }
 
-/// What is wrong with a schema.
+/// The errors in a schema.
 fn faults(schema: &str) -> Vec<String> {
     match import("s.json", schema, span()) {
         Ok(Imported { ty, .. }) => panic!("{}", type_text(&ty)),
@@ -197,7 +197,7 @@ fn what_has_no_end_is_a_problem() {
         assert_eq!(faults(schema), [expected], "{schema}");
     }
 
-    // Thirty definitions, each of which has the next one twice.
+    // Thirty definitions, each of which refers to the next one twice.
     let twice = |i: usize| {
         format!(
             r##""d{i}": {{"properties": {{"a": {{"$ref": "#/$defs/d{0}"}}, "b": {{"$ref": "#/$defs/d{0}"}}}}}}"##,
@@ -211,7 +211,7 @@ fn what_has_no_end_is_a_problem() {
     );
     assert_eq!(faults(&schema), ["`s.json`: with its references this is too large"]);
 
-    // What stands beside sixteen alternatives is in each of them, level by level.
+    // A keyword next to sixteen alternatives is part of each of them, at every level.
     let names: Vec<_> = (0..16).map(|i| format!("{i:?}")).collect();
     let choices: Vec<_> =
         names.iter().map(|i| format!(r#"{{"properties": {{"k": {{"const": {i}}}}}}}"#)).collect();
@@ -221,7 +221,7 @@ fn what_has_no_end_is_a_problem() {
     };
     let schema = (0..12).fold("true".to_owned(), level);
     assert_eq!(faults(&schema), ["`s.json`: with its references this is too large"]);
-    // The type of all other fields is that of each that is required.
+    // The type of all other fields applies to each required field.
     let names: Vec<_> = names.iter().map(|i| format!("\"{i}\"")).collect();
     let names = names.join(",");
     let level = |inner: String, _| {

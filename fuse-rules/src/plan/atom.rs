@@ -1,4 +1,4 @@
-//! Atoms: what is asked of one value of an event.
+//! Atoms: tests of single values of an event.
 
 use std::hash::{BuildHasher as _, Hash};
 use std::sync::Arc;
@@ -26,8 +26,8 @@ pub(crate) enum Const {
     Text(Box<str>),
 }
 
-/// An atom. Those that ask one value about constants are spelled out; they take no memory to
-/// decide, and most of them an index can find.
+/// An atom. Atoms that compare one value with constants have their own variants: evaluating them
+/// allocates no memory, and the index can find most of them.
 #[derive(Debug)]
 pub(crate) enum Test {
     Equal(At, Const),
@@ -37,7 +37,7 @@ pub(crate) enum Test {
     Text(At, TextOp, Box<str>),
     Pattern(At, Arc<Pattern>),
     Is(At, IsTest),
-    /// Anything else, with the level of the innermost frame around it.
+    /// Any other expression, with the level of the innermost frame around it.
     Expr(u32, Box<Expr<Slot>>),
 }
 
@@ -52,7 +52,7 @@ impl Const {
         })
     }
 
-    /// A number that equal constants share, and hardly any others.
+    /// A hash that is the same for equal constants, and different for almost all others.
     pub(crate) fn hash(&self) -> u64 {
         match self {
             Self::Null => 1,
@@ -64,25 +64,25 @@ impl Const {
     }
 }
 
-/// The same of a number.
+/// The same for a number.
 pub(crate) fn number_hash(number: &Number) -> u64 {
     FxBuildHasher.hash_one(number)
 }
 
-/// The same of a text.
+/// The same for a text.
 #[inline]
 pub(crate) fn text_hash(text: &str) -> u64 {
     FxBuildHasher.hash_one(text)
 }
 
 impl Test {
-    /// An expression as an atom, and whether it is the atom's negation. The innermost frame around
-    /// it has this level.
+    /// Converts an expression to an atom, and returns whether it is negated. `level` is the level
+    /// of the innermost frame around it.
     pub(super) fn of(expr: &Expr<Slot>, level: u32) -> (Self, bool) {
         spelled(&expr.kind).unwrap_or_else(|| (Self::Expr(level, Box::new(expr.clone())), false))
     }
 
-    /// Where its value is; `None` for an expression.
+    /// The value that is tested; `None` for an expression.
     pub(crate) fn at(&self) -> Option<At> {
         match self {
             Self::Equal(at, _)
@@ -136,7 +136,7 @@ fn spelled(kind: &ExprKind<Slot>) -> Option<(Test, bool)> {
             (Test::Pattern(place(value)?, pattern.clone()), false)
         }
         ExprKind::Is { value, negated, test } => (Test::Is(place(value)?, *test), *negated),
-        // What stands for itself is asked to be true.
+        // A path used as a condition: the value must be true.
         ExprKind::Path(slot) => {
             (Test::Equal(At { level: slot.level, slot: slot.index }, Const::Bool(true)), false)
         }

@@ -1,4 +1,4 @@
-//! Checked rules to a plan.
+//! Compiles checked rules to a plan.
 
 use rustc_hash::FxHashMap;
 
@@ -77,20 +77,20 @@ fn event_plan(event: &typed::Event, sensors: &[&typed::Sensor]) -> EventPlan {
     }
 }
 
-/// What tells the slots of a group apart: the root, and the steps from there.
+/// Identifies a slot within a group: the root and the steps after it.
 type SlotKey = (Option<Root>, Vec<Segment>);
 
-/// Compiles what stands at one place.
+/// Compiles expressions at one site.
 struct Compiler {
     frames: Frames,
     /// The slots of each group.
     slots: Vec<FxHashMap<SlotKey, u32>>,
     /// The groups of lists in the body, by the group and slot of the list.
     lists: FxHashMap<(usize, u32), usize>,
-    /// The groups of the frames around the place, the event's first.
+    /// The groups of the frames around the site, the event's first.
     stack: Vec<usize>,
     programs: Builder,
-    /// The rules that an index can find.
+    /// The rules that the index can find.
     candidates: Vec<Candidate>,
     walked: Vec<RuleAt>,
 }
@@ -106,7 +106,7 @@ impl Compiler {
             candidates: Vec::new(),
             walked: Vec::new(),
         };
-        // The trie has the node of the body from the start.
+        // The trie always has a node for the body.
         let event = compiler.group(Trie::BODY, None);
         compiler.stack.push(event);
         compiler
@@ -179,7 +179,7 @@ impl Compiler {
         }
     }
 
-    /// Opens the frame of an `each`, whose list is read outside of it.
+    /// Opens the frame of an `each`. The list itself is read outside of this frame.
     fn open(&mut self, each: Option<&Each>) -> Option<EachPlan> {
         let each = each?;
         let (list, group) = self.bind(&each.list);
@@ -195,13 +195,13 @@ impl Compiler {
         }
     }
 
-    /// Whether the list of an `each` does not stand in the body.
+    /// Whether the list of an `each` is computed instead of read from the body.
     fn is_computed(&self, each: &EachPlan) -> bool {
         self.frames.groups.get(each.group).is_none_or(|group| group.list.is_none())
     }
 
-    /// Opens the frame of a list's elements. Of a path, only what is asked of the elements is read;
-    /// whoever goes through the same list shares its frames.
+    /// Opens the frame of a list's elements. For a path, only the values that are used of the
+    /// elements are read. All sites that iterate over the same list share its frames.
     fn bind(&mut self, list: &Expr) -> (Expr<Slot>, usize) {
         if let ExprKind::Path(path) = &list.kind
             && matches!(path.root, Root::Body | Root::Element(_))
@@ -248,7 +248,7 @@ impl Compiler {
         let (Some(slots), Some(spec)) =
             (self.slots.get_mut(group), self.frames.groups.get_mut(group))
         else {
-            // Not reached: the checker binds a name only inside of its binder.
+            // Unreachable: the checker binds a name only inside its binder.
             return Slot { level, index: u32::MAX, text, sensitive: true };
         };
         let sensitive = root_is_sensitive(path.root, &path.segments).unwrap_or(spec.sensitive);
@@ -261,7 +261,7 @@ impl Compiler {
                 self.frames.outside.push(index);
             }
         }
-        // One text for all that write it alike.
+        // Expressions with the same text share it.
         let first = spec.slots.get(index as usize).map(|spec| spec.text.clone());
         let text = first.filter(|first| *first == text).unwrap_or(text);
         if in_tree {
@@ -274,7 +274,7 @@ impl Compiler {
         Slot { level, index, text, sensitive }
     }
 
-    /// The `and` of clauses.
+    /// The conjunction of clauses.
     fn conditions(&mut self, clauses: &[Expr]) -> Ref {
         let parts: Vec<Ref> = clauses.iter().map(|clause| self.condition(clause, false)).collect();
         self.programs.join(true, parts)
@@ -291,7 +291,7 @@ impl Compiler {
             }
             ExprKind::Quantifier { kind, list, body, .. } if kind.is_condition() => {
                 let whole = self.expr(expr);
-                // `all` is that there is none for which it is not so.
+                // `all` means that the condition is false for no element.
                 let all = *kind == QuantifierKind::All;
                 let (bound, group) = self.bind(list);
                 let part = self.condition(body, all);
@@ -318,7 +318,7 @@ impl Compiler {
         }
     }
 
-    /// The groups of the frames around the place, for the programs.
+    /// The groups of the frames around the site, for the programs.
     fn frames_around(&self) -> Vec<u32> {
         self.stack.iter().map(|group| u32::try_from(*group).unwrap_or(u32::MAX)).collect()
     }
@@ -346,7 +346,7 @@ impl Compiler {
         Box::new(self.expr(expr))
     }
 
-    /// The same expression with slots for paths.
+    /// The same expression, with slots in place of paths.
     fn expr(&mut self, expr: &Expr) -> Expr<Slot> {
         let kind = match &expr.kind {
             ExprKind::Const(value) => ExprKind::Const(value.clone()),
@@ -410,7 +410,7 @@ impl Compiler {
     }
 }
 
-/// How many elements of a list are taken out at most, where no `each` wants more.
+/// The maximum number of elements that are extracted from a list, unless an `each` allows more.
 const LIST: usize = 1_000;
 
 fn level_of(root: Root) -> usize {

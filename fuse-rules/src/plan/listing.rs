@@ -1,4 +1,4 @@
-//! Plans as text.
+//! Prints plans as text.
 
 use std::fmt::Write as _;
 
@@ -11,7 +11,7 @@ use super::{Compiled, EachPlan, EventPlan, Frames, RuleAt};
 use crate::typed::{Mapped, MappedValue, Reference, Shown, joined};
 use crate::value::Value;
 
-/// The whole plan.
+/// The complete plan.
 pub(crate) fn listing(plan: &Compiled) -> String {
     let mut events: Vec<_> = plan
         .events
@@ -59,7 +59,7 @@ pub(crate) fn listing(plan: &Compiled) -> String {
     out
 }
 
-/// What is taken out of the body: `frame 1, of the elements of frame 0 slot 2`.
+/// The values that are extracted from the body: `frame 1, of the elements of frame 0 slot 2`.
 fn frames(out: &mut String, frames: &Frames) {
     for (i, group) in frames.groups.iter().enumerate() {
         let of = match group.list {
@@ -74,7 +74,8 @@ fn frames(out: &mut String, frames: &Frames) {
     }
 }
 
-/// The parts of all conditions, each once; those that are decided once a frame are marked.
+/// The parts of all conditions without duplicates. Parts that are evaluated once per frame are
+/// marked.
 fn programs(out: &mut String, programs: &Programs) {
     for (i, node) in programs.nodes().iter().enumerate() {
         let list = |parts: &[Ref]| parts.iter().map(|p| part(*p)).collect::<Vec<_>>().join(", ");
@@ -112,7 +113,7 @@ fn shown_const(value: &Const) -> String {
     }
 }
 
-/// Paths stand there as level and slot.
+/// Paths are shown as level and slot.
 fn shown_test(test: &Test) -> String {
     let of = |at: &At, rest: String| format!("{} {rest}", shown_at(*at));
     match test {
@@ -132,7 +133,7 @@ fn shown_test(test: &Test) -> String {
     }
 }
 
-/// What leads from values of an event to each rule.
+/// The values of events that find each rule.
 struct Found<'p> {
     event: &'p EventPlan,
     rules: Vec<(RuleAt, Option<Vec<Access>>)>,
@@ -187,7 +188,7 @@ impl<'p> Found<'p> {
     }
 
     fn equal(&self, at: At, hash: u64) -> String {
-        // Those of patterns stand in no comparison.
+        // Constants of patterns do not occur in a comparison.
         let value = self.constants.get(&hash).map_or("a text of its pattern", String::as_str);
         format!("{} == {value}", shown_at(at))
     }

@@ -1,5 +1,5 @@
-//! Conditions as programs: negations pushed down to the atoms, which Kleene's logic allows, what
-//! several rules share once, cheap parts first.
+//! Conditions as programs: negations are pushed down to the atoms (Kleene logic allows this), parts
+//! that rules share occur once, and cheap parts come first.
 
 use rustc_hash::FxHashMap;
 
@@ -19,7 +19,7 @@ pub(crate) struct Ref {
 #[derive(Debug, Default)]
 pub(crate) struct Programs {
     nodes: Vec<Node>,
-    /// How many truths are kept.
+    /// The number of truths to memoize.
     pub(crate) memos: u32,
 }
 
@@ -28,9 +28,9 @@ pub(crate) struct Node {
     pub(crate) kind: NodeKind,
     /// The level of the innermost frame that it reads.
     pub(crate) level: u32,
-    /// Where its truth is kept while the frames stay: of what several places share.
+    /// Where its truth is memoized while the frames stay the same, if several sites share it.
     pub(crate) memo: Option<u32>,
-    /// What it costs to decide, in no particular unit.
+    /// The estimated cost of its evaluation, without a unit.
     cost: u32,
     shared: bool,
 }
@@ -43,7 +43,7 @@ pub(crate) enum NodeKind {
     Among(Box<Among>),
 }
 
-/// Whether a part is true for any element of a list. What asks about all or none of them is this, or its
+/// Whether a part is true for any element of a list. `any`, `all` and `none` are this, or its
 /// negation.
 #[derive(Debug)]
 pub(crate) struct Among {
@@ -53,7 +53,7 @@ pub(crate) struct Among {
     /// The level of the elements.
     pub(crate) level: u32,
     pub(crate) part: Ref,
-    /// The same as an expression, for lists of which the frames were not taken out; or its negation.
+    /// The same as an expression (or its negation), for lists whose frames were not extracted.
     pub(crate) whole: Test,
     pub(crate) whole_negated: bool,
 }
@@ -68,14 +68,14 @@ impl Programs {
     }
 }
 
-/// Puts programs together.
+/// Builds programs.
 #[derive(Default)]
 pub(super) struct Builder {
     programs: Programs,
     known: FxHashMap<Known, u32>,
 }
 
-/// The elements that a quantifier goes through, and what it asks of any of them.
+/// The elements that a quantifier iterates over, and the condition on them.
 pub(super) struct Elements {
     pub(super) list: At,
     pub(super) group: usize,
@@ -83,16 +83,16 @@ pub(super) struct Elements {
     pub(super) negated: bool,
 }
 
-/// What going through elements costs, beside other parts.
+/// The cost of iterating over elements, relative to other parts.
 const ELEMENTS: u32 = 60;
 
-/// What nodes are told apart by. The frames are those of the levels that they read.
+/// The identity of a node. The frames are those of the levels that it reads.
 #[derive(PartialEq, Eq, Hash)]
 enum Known {
     All(Box<[Ref]>),
     Any(Box<[Ref]>),
     Equal(Box<[u32]>, At, Const),
-    /// By text, and what its names mean.
+    /// The text, and the slots that its names refer to.
     Atom(Box<[u32]>, String, Vec<(u32, u32)>),
 }
 
@@ -104,13 +104,13 @@ impl Builder {
         Ref { node: self.node(known, NodeKind::Test(test), level, cost), negated }
     }
 
-    /// The innermost level that an atom reads, what tells it apart, and what it asks, or the negation.
+    /// The innermost level that an atom reads, its identity, and its test or the negation.
     fn read(&self, expr: &Expr<Slot>, frames: &[u32]) -> (u32, Known, (Test, bool)) {
         let mut level = 0;
         let mut slots = Vec::new();
         let depth = u32::try_from(frames.len()).unwrap_or(u32::MAX);
         expr.references(&mut |slot| {
-            // Elements bound inside of the atom itself are none of these frames.
+            // Elements that the atom itself binds are in none of these frames.
             if slot.level < depth {
                 level = level.max(slot.level);
             }
@@ -121,14 +121,15 @@ impl Builder {
         let text = Shown(expr);
         let known = match &test {
             Test::Equal(at, value) => Known::Equal(frames, *at, value.clone()),
-            // How deep it stands numbers the frames of what it binds itself.
+            // The depth is part of the identity, since it numbers the frames that the atom binds
+            // itself.
             Test::Expr(..) => Known::Atom(frames, format!("{depth} {text}"), slots),
             _ => Known::Atom(frames, text.to_string(), slots),
         };
         (level, known, (test, negated))
     }
 
-    /// The program of a quantifier that reads these frames. Its expression tells it apart.
+    /// The program of a quantifier that reads these frames. Its expression identifies it.
     pub(super) fn among(&mut self, expr: &Expr<Slot>, frames: &[u32], of: Elements) -> Ref {
         let (level, known, whole) = self.read(expr, frames);
         let kind = NodeKind::Among(Box::new(Among {
@@ -142,8 +143,8 @@ impl Builder {
         Ref { node: self.node(known, kind, level, ELEMENTS), negated: of.negated }
     }
 
-    /// All of these, or any: what is inside of the same is taken out, and one alone stands for
-    /// itself.
+    /// The conjunction or disjunction of parts. Nested ones are flattened, and a single part stays
+    /// as it is.
     pub(super) fn join(&mut self, all: bool, parts: impl IntoIterator<Item = Ref>) -> Ref {
         let mut flat: Vec<Ref> = Vec::new();
         for part in parts {
@@ -158,7 +159,7 @@ impl Builder {
                 _ => flat.push(part),
             }
         }
-        // Cheap parts decide first; which of them is looked at first changes no truth.
+        // Cheap parts come first; the order does not change the truth.
         flat.sort_by_key(|part| (self.cost_of(*part), part.node, part.negated));
         flat.dedup();
         if let [one] = flat.as_slice() {
@@ -191,7 +192,7 @@ impl Builder {
         node
     }
 
-    /// A part that stands at several places.
+    /// Marks a part that occurs at several sites.
     pub(super) fn share(&mut self, node: u32) {
         if let Some(node) = self.programs.nodes.get_mut(node as usize) {
             node.shared = true;
@@ -201,7 +202,7 @@ impl Builder {
     pub(super) fn finish(mut self) -> Programs {
         let mut memos = 0;
         for node in &mut self.programs.nodes {
-            // What is as cheap as looking its truth up is decided again.
+            // Evaluating a part that is as cheap as a lookup needs no memo.
             let cheap = matches!(&node.kind, NodeKind::Test(Test::Equal(..) | Test::Is(..)));
             if node.shared && !cheap {
                 node.memo = Some(memos);

@@ -1,4 +1,4 @@
-//! The pass over a body along the trie of the paths that rules read.
+//! The pass over a body, guided by the trie of the paths that rules read.
 
 use std::hash::BuildHasher as _;
 
@@ -10,7 +10,7 @@ use super::text::unescape;
 use super::{Node, Trie};
 use crate::value::position;
 
-/// One pass. `None` of its functions says that the body is not JSON, or nested too deep.
+/// One pass. If a function returns `None`, the body is not JSON or nested too deeply.
 pub(super) struct Pass<'p> {
     pub(super) trie: &'p Trie,
     pub(super) most: Most<'p>,
@@ -18,7 +18,7 @@ pub(super) struct Pass<'p> {
 }
 
 impl Pass<'_> {
-    /// Reads the value here, in a frame of that group, with so many brackets open around it.
+    /// Reads the next value, in a frame of that group, at this nesting depth.
     pub(super) fn value(
         &mut self,
         cursor: &mut Cursor<'_>,
@@ -126,7 +126,7 @@ impl Pass<'_> {
         if !key.escaped {
             return node.keys.get(inner(key.text));
         }
-        // A key with half of a surrogate pair can be named by nothing.
+        // No path can name a key with half of a surrogate pair.
         let from = self.out.decoded.len();
         let decoded = unescape(inner(key.text), &mut self.out.decoded);
         let child = self.out.decoded.get(from..).and_then(|key| node.keys.get(key));
@@ -140,7 +140,7 @@ impl Pass<'_> {
         self.out.duplicate.get_or_insert((name, key.at));
     }
 
-    /// Reads a list; gives how many elements it has, and their first row, where they were taken out.
+    /// Reads a list. Returns its length, and its first row if the elements were extracted.
     fn list(
         &mut self,
         cursor: &mut Cursor<'_>,
@@ -194,7 +194,7 @@ impl Pass<'_> {
         Some((offset(count), taken.then_some(offset(first))))
     }
 
-    /// Looks for keys that stand twice in one object, anywhere in the value here.
+    /// Looks for duplicate keys in any object of the next value.
     fn keys_of(&mut self, cursor: &mut Cursor<'_>, depth: usize) -> Option<()> {
         let close = match cursor.opens()? {
             b'{' => b'}',
@@ -216,7 +216,7 @@ impl Pass<'_> {
         Some(())
     }
 
-    /// Notes a key by its hash and place.
+    /// Records a key with its hash and position.
     fn note(&mut self, key: &Key<'_>) {
         let plain = inner(key.text);
         let hash = if key.escaped {
@@ -228,16 +228,16 @@ impl Pass<'_> {
         } else {
             Some(hash(plain))
         };
-        // A key with half of a surrogate pair can be named by nothing.
+        // No path can name a key with half of a surrogate pair.
         self.out.keys.extend(hash.map(|hash| (hash, key.at)));
     }
 
-    /// Compares the keys of one object, noted from `outer` on.
+    /// Compares the keys of one object, recorded from `outer` on.
     fn compare_keys(&mut self, cursor: &Cursor<'_>, outer: usize) {
         let keys = self.out.keys.get_mut(outer..).unwrap_or_default();
         keys.sort_unstable();
         for alike in keys.chunk_by(|(a, _), (b, _)| a == b).filter(|alike| alike.len() > 1) {
-            // Different keys may have one hash, and somebody may have seen to it.
+            // Different keys can have the same hash, and an attacker can cause that.
             let text = |(_, at): &(u64, usize)| {
                 let mut text = String::new();
                 if let Some(key) = cursor.back_to(*at).key() {

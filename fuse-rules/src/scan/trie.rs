@@ -1,4 +1,5 @@
-//! The paths that rules read, as a trie: what of a body is taken, and what is skipped.
+//! The paths that rules read, as a trie: it determines which values of a body are extracted and
+//! which are skipped.
 
 use std::collections::BTreeMap;
 
@@ -7,35 +8,35 @@ use rustc_hash::FxHashMap;
 use crate::path::Segment;
 use crate::value::Value;
 
-/// All paths of an event's rules. The first node is the body; each group of elements has a node of
-/// its own, below the list that they are of.
+/// All paths of an event's rules. The first node is the body. Each group of elements has its own
+/// node, below the node of the list.
 #[derive(Clone, Debug)]
 pub(crate) struct Trie {
     nodes: Vec<Node>,
 }
 
-/// One step of the paths.
+/// One node of the trie.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Node {
-    /// The slot of its frame that the value here is put into.
+    /// The slot of the frame for the value here.
     pub(crate) slot: Option<u32>,
     /// Whether the value is used as a whole, so that all its keys are read.
     pub(crate) whole: bool,
     pub(crate) keys: Keys,
-    /// Elements by position; negative ones count from the end.
+    /// Elements by index; negative indices count from the end.
     pub(crate) indices: BTreeMap<i64, usize>,
-    /// The group that the elements of the list here are, and the node that they start from.
+    /// The group of the elements of the list here, and the node at which their paths start.
     pub(crate) elements: Option<(usize, usize)>,
 }
 
-/// How many keys are looked for one after the other.
+/// The maximum number of keys for a linear search.
 const FEW: usize = 8;
 
-/// The keys of a step, with the nodes that they lead to.
+/// The keys of a node, with the nodes that they lead to.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Keys {
     few: Vec<(Box<str>, usize)>,
-    /// All of them, where they are many.
+    /// All keys, if there are many.
     many: FxHashMap<Box<str>, usize>,
 }
 
@@ -86,13 +87,13 @@ impl Trie {
         self.nodes.len()
     }
 
-    /// A node that no other leads to: the start of elements.
+    /// A node without a parent: the start of elements.
     pub(crate) fn start(&mut self) -> usize {
         self.nodes.push(Node::default());
         self.nodes.len() - 1
     }
 
-    /// The node at the end of these segments from another, made where it is not there yet.
+    /// The node at the end of these segments. It is created if it does not exist.
     pub(crate) fn at(&mut self, from: usize, segments: &[Segment]) -> usize {
         segments.iter().fold(from, |at, segment| self.step(at, segment))
     }
@@ -120,7 +121,7 @@ impl Trie {
         }
     }
 
-    /// Takes the values out of a value that was computed: the elements of `split(…)`, for example.
+    /// Extracts the values from a computed value, such as the elements of `split(…)`.
     pub(crate) fn fill<'v, 'e>(
         &self,
         node: usize,

@@ -1,4 +1,5 @@
-//! Spellings of other languages: each is one problem that names the right one, with a fix.
+//! Reports spellings of other languages. Each becomes one problem that names the correct spelling,
+//! with a fix.
 
 use pest::iterators::Pair;
 
@@ -10,13 +11,13 @@ use crate::path::ROOTS;
 use crate::span::Span;
 
 impl Lower<'_> {
-    /// A spelling that has one right one.
+    /// Reports a spelling with exactly one correct spelling.
     pub(super) fn alien(&mut self, span: Span, right: &str) {
         let fix = Fix::safe(format!("write `{right}`"), span, self.apart(span, right));
         self.alien_with(span, right, fix);
     }
 
-    /// The same, with a fix that says more.
+    /// Like [`Self::alien`], with a more specific fix.
     pub(super) fn alien_with(&mut self, span: Span, right: &str, fix: Fix) {
         let wrong = self.written(span).to_owned();
         let problem =
@@ -30,7 +31,7 @@ impl Lower<'_> {
         self.text.get(span.range()).unwrap_or("")
     }
 
-    /// The text for a place, set apart from the words that it would touch there.
+    /// The replacement text, with spaces where it would otherwise touch a neighbouring word.
     fn apart(&self, span: Span, text: &str) -> String {
         let word = |c: char| {
             c.is_alphanumeric() || matches!(c, '_' | '"' | '\'' | '(' | ')' | ']' | '!' | '$')
@@ -43,7 +44,7 @@ impl Lower<'_> {
         format!("{}{text}{}", blank(begins && before), blank(ends && after))
     }
 
-    /// `!x`. In other languages it binds tighter than a comparison, here it does not.
+    /// `!x`. Other languages bind it tighter than a comparison; this one does not.
     pub(super) fn alien_not(&mut self, span: Span, value: &Expr) {
         let alone = matches!(
             value.kind,
@@ -57,13 +58,13 @@ impl Lower<'_> {
         self.alien_with(span, "not", fix);
     }
 
-    /// Text in other quotes than ours.
+    /// A string in single quotes or backquotes.
     pub(super) fn alien_string(&mut self, pair: &Pair<'_, Rule>) -> Text {
         let span = self.span(pair);
         let written = pair.as_str();
         let text = written.get(1..written.len().saturating_sub(1)).unwrap_or("").to_owned();
         let right = format!("\"{}\"", text.replace("\\'", "'").replace('"', "\\\""));
-        // Escapes and `${` mean something else here.
+        // Escapes and `${` mean something else in double quotes.
         let plain = !text.contains(['\\', '$']) && written.starts_with('\'');
         let fix = Fix::new(format!("write `{right}`"), span, right).safe_if(plain);
         let label = if written.starts_with('\'') { "single quotes" } else { "back-quotes" };
@@ -90,7 +91,7 @@ impl Lower<'_> {
             );
             return ExprKind::Error;
         }
-        // `$.body.name`: the root stands there already.
+        // In `$.body.name`, the root already follows the `$`.
         let after = self.text.get(span.range().end..).unwrap_or("");
         let named = after.strip_prefix('.').map_or("", |rest| {
             rest.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or("")
@@ -104,13 +105,13 @@ impl Lower<'_> {
         ExprKind::Path { root: Text { text: "body".into(), span }, steps: Vec::new() }
     }
 
-    /// `{{ body.x }}` and `${body.x}`, where no text stands around it.
+    /// `{{ body.x }}` and `${body.x}`, outside a string.
     pub(super) fn alien_hole(&mut self, span: Span) -> ExprKind {
         let written = self.written(span).to_owned();
         let inner = written.trim_matches(['{', '}', '$', ' ', '\t']);
         let path = inner.trim_start_matches('.');
         let root = path.split(['.', '[']).next().unwrap_or("");
-        // `{{ .Values.a }}` is of another tool altogether.
+        // `{{ .Values.a }}` belongs to another tool.
         let ours = ROOTS.contains(&root) || inner == path;
         let readable = ours
             && !path.is_empty()
@@ -130,7 +131,7 @@ impl Lower<'_> {
         ExprKind::Error
     }
 
-    /// White space before an argument list.
+    /// White space between a function's name and its arguments.
     pub(super) fn alien_gap(&mut self, span: Span, function: &str) {
         let at = Span { start: span.start, end: span.end + 1, ..span };
         self.report(
@@ -140,7 +141,7 @@ impl Lower<'_> {
         );
     }
 
-    /// `4 h` and `10min`: the duration as it is written here.
+    /// `4 h` and `10min`: returns the duration in the correct spelling.
     pub(super) fn alien_duration(&mut self, span: Span) -> String {
         let written = self.written(span);
         let digits: String = written.chars().take_while(char::is_ascii_digit).collect();
@@ -156,7 +157,7 @@ impl Lower<'_> {
         right
     }
 
-    /// A mark that ends a clause or a declaration elsewhere.
+    /// A character that ends a clause or declaration in other languages.
     pub(super) fn alien_end(&mut self, pair: &Pair<'_, Rule>) {
         let span = self.span(pair);
         let mark = pair.as_str();
@@ -167,7 +168,7 @@ impl Lower<'_> {
         );
     }
 
-    /// A colon after a word that begins a clause.
+    /// A colon after the keyword of a clause.
     pub(super) fn alien_colon(&mut self, pair: &Pair<'_, Rule>) {
         let span = self.span(pair);
         self.report(
@@ -194,7 +195,7 @@ impl Lower<'_> {
         );
     }
 
-    /// A field with `:` and the like. `None` where its value is no expression of ours.
+    /// A field with `:` or similar. `None` if its value is not one of our expressions.
     pub(super) fn alien_assign(
         &mut self,
         mark: Span,

@@ -1,27 +1,26 @@
-//! The way out of slips that are easy to name: habits of other languages, and words that stand
-//! where they do not belong.
+//! Help for common slips: habits of other languages, and keywords in the wrong place.
 
 use super::Rule;
 use super::recover::is_word;
 use crate::diagnostic::{Fix, suggest};
 use crate::span::Span;
 
-/// Where reading stopped.
+/// The point where parsing stopped.
 #[derive(Clone, Copy)]
 pub(super) struct Stop<'a> {
     pub(super) text: &'a str,
-    /// The token that was not expected, and where it stands.
+    /// The token that was not expected.
     pub(super) found: &'a str,
     pub(super) span: Span,
-    /// Whether nothing before it was read.
+    /// Whether parsing stopped at the first token.
     pub(super) at_start: bool,
-    /// What should have been there.
+    /// The rule that should have matched.
     pub(super) probe: Rule,
-    /// Where what stands before it in the same place starts, if something does.
+    /// The start of the previous item in the same block, if there is one.
     pub(super) before: Option<usize>,
 }
 
-/// The help of a slip, and the fix where it has one.
+/// The help for a slip, and its fix if there is one.
 #[derive(Default)]
 pub(super) struct Hint {
     pub(super) help: Option<String>,
@@ -38,7 +37,7 @@ impl Hint {
     }
 }
 
-/// The words that begin something.
+/// The keywords that start a declaration or a clause.
 pub(super) const WORDS: [&str; 13] = [
     "use", "fuse", "defaults", "source", "sensor", "rule", "requires", "each", "when", "once",
     "trigger", "event", "test",
@@ -126,7 +125,7 @@ pub(super) fn hint(stop: Stop<'_>) -> Hint {
 
 /// A second condition in one clause.
 fn joined(stop: Stop<'_>) -> Hint {
-    // What a condition may begin with.
+    // The possible first tokens of a condition.
     let condition = ["body", "headers", "query", "event", "not", "("].contains(&stop.found);
     if condition && stop.at_start && goes_on(stop) {
         Hint::help("two conditions are joined by `and` or `or`")
@@ -135,7 +134,7 @@ fn joined(stop: Stop<'_>) -> Hint {
     }
 }
 
-/// Whether something stands before it on its line, which it should go on.
+/// Whether this continues the item before it on the same line.
 fn goes_on(stop: Stop<'_>) -> bool {
     stop.before.is_some_and(|before| {
         let between = stop.text.get(before..stop.span.range().start);
@@ -143,7 +142,7 @@ fn goes_on(stop: Stop<'_>) -> bool {
     })
 }
 
-/// A fuse whose start cannot be read.
+/// A fuse whose default does not parse.
 fn fuse(stop: Stop<'_>, before: &str) -> Hint {
     let right = match stop.found {
         "true" | "True" | "yes" | "1" | "enabled" | "ON" | "On" => "on",
@@ -161,7 +160,7 @@ fn fuse(stop: Stop<'_>, before: &str) -> Hint {
     }
 }
 
-/// Where a word belongs that stands elsewhere.
+/// The correct place for a keyword that is in the wrong one.
 fn misplaced(word: &str, probe: Rule) -> Option<&'static str> {
     Some(match (word, probe) {
         ("rule", Rule::probe_declaration) => {
@@ -182,7 +181,7 @@ fn misplaced(word: &str, probe: Rule) -> Option<&'static str> {
     })
 }
 
-/// What words of other languages are called here, and the text that takes their place.
+/// The equivalent of another language's keyword, and its replacement text.
 fn foreign(word: &str) -> Option<(&'static str, Option<&'static str>)> {
     Some(match word {
         "startsWith" | "hasPrefix" | "startswith" | "starts_with" => {
@@ -206,7 +205,7 @@ fn foreign(word: &str) -> Option<(&'static str, Option<&'static str>)> {
     })
 }
 
-/// Whether what stands before, on its line, goes through the parentheses after an `in`.
+/// Whether the line so far iterates over a parenthesized list after `in`.
 fn in_parentheses(before: &str) -> bool {
     let line = before.rsplit('\n').next().unwrap_or("");
     line.rfind('(').is_some_and(|at| {

@@ -1,4 +1,4 @@
-//! pest's pairs to the tree: strings, their escapes and interpolations.
+//! Converts pest's pairs to the tree: strings, their escapes and interpolations.
 
 use pest::iterators::Pair;
 
@@ -10,7 +10,7 @@ use crate::literals;
 use crate::span::Span;
 
 impl Lower<'_> {
-    /// A string, with its escapes read and its `${…}` as parts.
+    /// A string with its escapes decoded, and with `${…}` as parts.
     pub(super) fn string(&mut self, pair: Pair<'_, Rule>, depth: usize) -> Expr {
         let span = self.span(&pair);
         let mut parts: Vec<Part> = Vec::new();

@@ -1,4 +1,4 @@
-//! The tree as text, one node a line, for snapshots.
+//! Prints the tree as text, one node per line, for snapshots.
 
 use std::fmt::Write as _;
 
@@ -8,7 +8,7 @@ use super::ast::{
 };
 use crate::literals::duration_text;
 
-/// The whole file as text. Places are left out.
+/// The complete file as text, without spans.
 pub(super) fn tree(file: &File) -> String {
     let mut out = Tree::default();
     for used in &file.uses {
@@ -181,7 +181,7 @@ impl Tree {
     }
 }
 
-/// A type in one line, with its comments in brackets.
+/// A type on one line, with its comments in brackets.
 pub(crate) fn type_text(ty: &Type) -> String {
     match &ty.kind {
         TypeKind::Name { module: Some(module), name } => format!("{module}.{name}"),

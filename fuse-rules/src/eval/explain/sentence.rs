@@ -1,10 +1,10 @@
-//! Why a decision is what it is, in a sentence, told from the parts that decided.
+//! Describes in one sentence why a decision was made, based on the parts that decided it.
 
 use super::part::{Form, Found, Part};
 use crate::decision::Decision;
 use crate::decision::Outcome;
 
-/// How many parts one sentence tells.
+/// The maximum number of parts in one sentence.
 const MOST: usize = 3;
 
 pub(super) fn reason(decision: &Decision, conditions: &[Part]) -> String {
@@ -19,7 +19,7 @@ pub(super) fn reason(decision: &Decision, conditions: &[Part]) -> String {
     }
 }
 
-/// Why a part is true or false, by the parts of it that decided.
+/// Why a part is true or false, based on the parts that decided it.
 fn because(part: &Part) -> String {
     let deciding: Vec<&Part> = part.parts.iter().filter(|part| part.deciding).collect();
     let said = said(part);
@@ -43,13 +43,14 @@ fn because(part: &Part) -> String {
                 part.found.first().map_or("the list".into(), |list| format!("`{}`", list.path));
             format!("{said}, since {list} is empty")
         }
-        // A path that stands as a condition says its value.
+        // For a path used as a condition, show its value.
         _ if part.found.iter().all(|found| found.path == part.text) => said,
         _ => with_values(said, &part.found),
     }
 }
 
-/// How many parts that decided are not told: all that are left out, where one would not be enough.
+/// The number of deciding parts that are not shown. It counts all that were left out if one would
+/// not have been enough.
 fn left_out(part: &Part) -> usize {
     if part.form.deciders(part.truth).1 == 1 { 0 } else { part.left_out }
 }
@@ -69,13 +70,13 @@ fn with_values(said: String, found: &[Found]) -> String {
     format!("{said}: {}", found.join(", "))
 }
 
-/// Why a part is unknown, by the first of the smallest parts that make it so.
+/// Why a part is unknown, based on the first of the smallest parts that make it unknown.
 fn unknown(part: &Part) -> String {
     let mut at = part;
     let mut called = part;
     let mut elements = String::new();
     while let Some(inner) = at.parts.iter().find(|part| part.deciding) {
-        // A call says in the rule's own words what the body of its condition says in others.
+        // Show the call: it has the rule's own words, and the body of the condition has others.
         if at.form != Form::Call || inner.form != Form::Test {
             called = inner;
         }
@@ -85,7 +86,7 @@ fn unknown(part: &Part) -> String {
         at = inner;
     }
     let reason = at.reason.as_deref().unwrap_or_default();
-    // A path that stands as a condition says enough by itself.
+    // A path used as a condition is clear enough.
     if reason.starts_with(&format!("`{}` ", called.text)) {
         return format!("{elements}{reason}");
     }

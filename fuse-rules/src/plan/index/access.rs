@@ -1,5 +1,5 @@
-//! What must be true for a rule to fire, as something that an index can look up: its accesses. An
-//! access that is not true rules the rule out; one that is makes it a candidate.
+//! An access is a fact that must be true for a rule to fire and that an index can look up. If it is
+//! false, the rule is excluded; if it is true, the rule is a candidate.
 
 use rustc_hash::FxHashMap;
 
@@ -10,26 +10,27 @@ use crate::plan::atom::{At, Const, Test};
 use crate::plan::program::{NodeKind, Programs, Ref};
 use crate::typed::{IsTest, TextOp};
 
-/// Something that an index can look up.
+/// A fact that an index can look up.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Access {
-    /// The value is this constant, by its hash.
+    /// The value is the constant with this hash.
     Equal(At, u64),
-    /// Several values of one frame are these constants; alone, the one at this place is the best.
+    /// Several values of one frame are these constants. The second field is the index of the best
+    /// single one.
     Together(Vec<(At, u64)>, usize),
     /// The value is a number in an interval.
     Within(At, Interval),
     Prefix(At, Box<str>),
     Suffix(At, Box<str>),
     Contains(At, Box<str>),
-    /// An element of a list, whose frames are of this group, has it.
+    /// An access that is true for an element of a list, whose frames are in this group.
     Among(At, usize, Box<Access>),
-    /// The value is in one of these states: there, of a kind.
+    /// The value is in one of these states: present, or of a kind.
     Is(At, State),
 }
 
 impl Access {
-    /// The level of the frame that it looks at.
+    /// The level of the frame that it reads.
     pub(crate) fn level(&self) -> u32 {
         match self {
             Self::Together(all, _) => all.first().map_or(0, |(at, _)| at.level),
@@ -44,18 +45,20 @@ impl Access {
     }
 }
 
-/// Accesses one of which must be true, and how likely that is guessed to be.
+/// Accesses, one of which must be true, and the estimated probability of that.
 pub(crate) struct Choice {
     pub(crate) likely: f64,
     pub(crate) accesses: Vec<Access>,
 }
 
-/// From how many rules on that share a constant, further constants are looked up with it.
+/// The number of rules that share a constant from which further constants are looked up together
+/// with it.
 const SHARED: u32 = 8;
-/// How many values are looked up together at most.
+/// The maximum number of values that are looked up together.
 const TOGETHER: usize = 3;
 
-/// How often rules of one place ask for constants: one that many ask for is common in events, too.
+/// How often the rules of a site use each constant. A constant that many rules use is assumed to be
+/// common in events, too.
 #[derive(Default)]
 pub(crate) struct Counts {
     constants: FxHashMap<(At, u64), u32>,
@@ -89,15 +92,15 @@ impl Counts {
 
     fn likely(&self, at: At, hash: u64) -> f64 {
         let all = self.places.get(&at).copied().unwrap_or(0);
-        // Where rules are few, what they ask for is taken to be rare.
+        // If there are few rules, their constants are assumed to be rare.
         (f64::from(self.of(at, hash)) + 0.5) / (f64::from(all) + 10.0)
     }
 
-    /// The best accesses for a part that must be true; `None` where no index can tell.
+    /// The best accesses for a part that must be true; `None` if there is no access for it.
     pub(crate) fn choose(&self, programs: &Programs, part: Ref) -> Option<Choice> {
         match &programs.node(part.node)?.kind {
             NodeKind::All(parts) => self.of_all(programs, parts),
-            // One for each branch.
+            // One access per branch.
             NodeKind::Any(parts) => {
                 let mut all = Choice { likely: 0.0, accesses: Vec::new() };
                 for part in parts {
@@ -108,7 +111,7 @@ impl Counts {
                 Some(all)
             }
             NodeKind::Test(test) => self.of_test(test, part.negated),
-            // Where it is true of none, there is a list.
+            // If it is true for no element, the list is present.
             NodeKind::Among(among) if part.negated => {
                 Some(Choice { likely: 0.9, accesses: vec![Access::Is(among.list, State::LIST)] })
             }
@@ -125,7 +128,7 @@ impl Counts {
         }
     }
 
-    /// The best for parts that must all be true.
+    /// The best accesses for parts that must all be true.
     pub(crate) fn of_all(&self, programs: &Programs, parts: &[Ref]) -> Option<Choice> {
         let mut best: Option<Choice> = None;
         let mut better = |choice: Choice| {
@@ -166,9 +169,9 @@ impl Counts {
         best
     }
 
-    /// Several constants at once, where each of them is shared by many rules.
+    /// A combination of constants, if many rules share each of them.
     fn together(&self, mut equal: Vec<(At, u64)>) -> Option<Choice> {
-        // Of the innermost frame, whose values change most often.
+        // Prefer the innermost frame, whose values change most often.
         let level = equal.iter().map(|(at, _)| at.level).max()?;
         equal.retain(|(at, _)| at.level == level);
         equal.sort_by(|a, b| self.likely(a.0, a.1).total_cmp(&self.likely(b.0, b.1)));
@@ -186,7 +189,7 @@ impl Counts {
 
     fn of_test(&self, test: &Test, negated: bool) -> Option<Choice> {
         let one = |likely, access| Some(Choice { likely, accesses: vec![access] });
-        // What is different from a constant is there, and of its kind.
+        // A value that is compared with `!=` must be present and of the constant's kind.
         let of_kind = |at: At, state: State| one(0.7, Access::Is(at, state));
         let text = |at, literal: &str, access: fn(At, Box<str>) -> Access| {
             one(pattern::likely(literal), access(at, literal.into()))
@@ -206,7 +209,7 @@ impl Counts {
                 Some(all)
             }
             (Test::OneOf(at, list), true) => {
-                // An empty list has nothing; then any value will do.
+                // Nothing is in an empty list, so any value is possible.
                 let kinds = list.iter().map(State::of_const).fold(State::NONE, State::or);
                 let kinds = if list.is_empty() { State::PRESENT } else { kinds };
                 of_kind(*at, kinds)

@@ -1,4 +1,4 @@
-//! The index over the values of one frame.
+//! The index for the values of one frame.
 
 use std::ops::Range;
 
@@ -13,24 +13,25 @@ use crate::plan::atom::{number_hash, text_hash};
 use crate::scan::{Entry, Extract, Held, find};
 use crate::semantics::Work;
 
-/// How many different sets of values are looked up together at most.
+/// The maximum number of different sets of values that are looked up together.
 const SETS: usize = 64;
 
-/// The rules of a site that values of one frame find.
+/// The rules of a site that the values of one frame find.
 #[derive(Debug, Default)]
 pub(crate) struct Level {
-    /// The rules under each constant, or under several together.
+    /// The rules by constant, or by a combination of constants.
     constants: FxHashMap<u64, Range<u32>>,
     found: Box<[u32]>,
     /// The slots whose constants are looked up together.
     sets: Vec<Box<[u32]>>,
-    /// All rules, for elements that were not taken out; empty for frames that always are.
+    /// All rules, for elements that were not extracted; empty for frames that always are.
     all: Box<[u32]>,
-    /// What else is known of slots.
+    /// Other facts about single slots.
     slots: FxHashMap<u32, Box<BySlot>>,
-    /// Rules that want values to be missing.
+    /// Rules that require a value to be missing.
     missing: Vec<(u32, Box<[u32]>)>,
-    /// The rules that the elements of lists find, by the slot of the list and the group of its elements.
+    /// The rules that the elements of lists find, by the slot of the list and the group of its
+    /// elements.
     among: Vec<(u32, usize, Level)>,
     empty: bool,
 }
@@ -41,46 +42,46 @@ struct BySlot {
     constants: bool,
     intervals: Option<Intervals>,
     prefixes: Option<Prefixes>,
-    /// By their ends, backwards.
+    /// By suffix, in reverse.
     suffixes: Option<Prefixes>,
     parts: Option<Parts>,
     states: Vec<(State, Box<[u32]>)>,
 }
 
-/// The rules that texts find which have another text somewhere in them.
+/// The rules that require a substring in a text.
 #[derive(Debug)]
 struct Parts {
     automaton: AhoCorasick,
     rules: Vec<Box<[u32]>>,
 }
 
-/// What looking up needs besides the values.
+/// The context of a lookup, besides the values.
 pub(crate) struct Lookup<'l> {
     pub(crate) extract: &'l Extract,
     pub(crate) body: &'l str,
     pub(crate) work: &'l Work,
     pub(crate) memory: &'l mut Memory,
-    /// The rules that were found.
+    /// The rules found so far.
     pub(crate) found: &'l mut Vec<u32>,
 }
 
-/// Memory that looking up takes.
+/// Memory for lookups.
 #[derive(Debug, Default)]
 pub(crate) struct Memory {
     backwards: Vec<u8>,
-    /// A bit for each part that a text was found to have.
+    /// One bit per substring that was found in a text.
     seen: Vec<u64>,
 }
 
 impl Memory {
-    /// How many bytes it keeps.
+    /// The memory in use, in bytes.
     pub(crate) fn len(&self) -> usize {
         self.backwards.capacity() + self.seen.capacity() * size_of::<u64>()
     }
 }
 
 impl Level {
-    /// Whether no value of this frame finds anything.
+    /// Whether no value of this frame finds any rule.
     pub(crate) fn is_empty(&self) -> bool {
         self.empty
     }
@@ -114,18 +115,18 @@ impl Level {
                 Some((first, len)) => {
                     let start = lookup.found.len();
                     for at in first..first + len {
-                        // Past the limit the event is refused, whatever is found.
+                        // Past the limit the event is refused anyway.
                         if lookup.work.spend(1, 0).is_err() {
                             break;
                         }
                         level.find(lookup.extract.row(*group, at), lookup);
-                        // The same rules again and again are one.
+                        // Many elements can find the same rules.
                         if lookup.found.len() - start > 2 * level.all.len() {
                             dedup(lookup.found, start);
                         }
                     }
                 }
-                // Too many to be taken out: any of them may be the one.
+                // The list is too long to be extracted, so any of its elements could match.
                 None => lookup.found.extend_from_slice(&level.all),
             }
         }
@@ -172,7 +173,7 @@ impl Level {
     }
 }
 
-/// Leaves each rule from a place on once, in their order.
+/// Sorts the rules from `start` on and removes duplicates.
 pub(crate) fn dedup(found: &mut Vec<u32>, start: usize) {
     if let Some(part) = found.get_mut(start..) {
         part.sort_unstable();
@@ -187,26 +188,26 @@ pub(crate) fn dedup(found: &mut Vec<u32>, start: usize) {
     found.truncate(kept);
 }
 
-/// The bytes that finding a part again counts as.
+/// The number of bytes of work that a repeated substring counts as.
 const SEEN_AGAIN: usize = 64;
 const ONE: u64 = 0;
 const SET: u64 = 1;
 
-/// The key of a value together with those before it.
+/// The combined key of a value and those before it.
 #[inline]
 fn join(key: u64, slot: u32, hash: u64) -> u64 {
     (key.rotate_left(23) ^ hash ^ u64::from(slot).wrapping_mul(0x9e37_79b9_7f4a_7c15))
         .wrapping_mul(0xff51_afd7_ed55_8ccd)
 }
 
-/// The hash of a value that constants may equal.
+/// The hash of a value, for comparison with constants.
 #[inline]
 fn hash(entry: &Entry, lookup: &Lookup<'_>) -> Option<u64> {
     let (extract, body) = (lookup.extract, lookup.body);
     Some(match entry.held {
         Held::Text | Held::Decoded => text_hash(extract.text(entry, body)),
         Held::Number => number_hash(&extract.number(entry, body)?),
-        // As `Const::hash` has it.
+        // The same as `Const::hash`.
         Held::Null => 1,
         Held::False => 2,
         Held::True => 3,
@@ -214,10 +215,10 @@ fn hash(entry: &Entry, lookup: &Lookup<'_>) -> Option<u64> {
     })
 }
 
-/// Texts with the rules that look for them.
+/// Texts with the rules that require them.
 type Affixes = Vec<(Box<[u8]>, u32)>;
 
-/// Gathers what a level is made of.
+/// Builds a level.
 #[derive(Default)]
 pub(super) struct Builder {
     constants: Vec<(u64, u32)>,
@@ -229,7 +230,7 @@ pub(super) struct Builder {
     parts: FxHashMap<u32, Vec<(Box<str>, u32)>>,
     states: FxHashMap<(u32, State), Vec<u32>>,
     among: FxHashMap<(u32, usize), Builder>,
-    /// All rules, where they are of elements.
+    /// All rules, if the level is for elements.
     all: Vec<u32>,
 }
 
@@ -305,7 +306,7 @@ impl Builder {
                     let mut parts = Some(parts);
                     at(slot, &mut |slot| slot.parts = parts.take());
                 }
-                // Too many to be looked for at once: any text will do.
+                // There are too many to search for at once, so use any text.
                 None => {
                     self.states.entry(state).or_default().extend(all.iter().map(|(_, rule)| *rule))
                 }
@@ -373,7 +374,7 @@ impl Parts {
                 *word |= bit;
                 lookup.found.extend(self.rules.get(part).into_iter().flatten());
             } else if lookup.work.spend(0, SEEN_AGAIN).is_err() {
-                // What stands there often, many times over, is work.
+                // A substring that occurs very often counts as work.
                 return;
             }
         }

@@ -1,6 +1,6 @@
-//! Which rules may fire, found from the values of an event: each rule is kept under something that
-//! must be true for it to fire, the rarest that there is. What is found is then decided; what is
-//! not found cannot fire.
+//! The index finds the rules that may fire from the values of an event. Each rule is stored under a
+//! fact that must be true for it to fire, and of several facts under the rarest. The rules that are
+//! found are then evaluated; the others cannot fire.
 
 mod access;
 mod affix;
@@ -24,41 +24,41 @@ use super::{EventPlan, Frames, RuleAt};
 /// The levels of a site, the event's first.
 pub(crate) type Levels = Box<[Level]>;
 
-/// Rules that are decided at one place: for the event, or for each element of one list, or of a
-/// list in it.
+/// Rules that are decided at one site: for the event, or for each element of a list, or of a list
+/// in one.
 #[derive(Debug)]
 pub(crate) struct Site {
-    /// The groups of the frames there, the event's first.
+    /// The groups of the frames at this site, the event's first.
     pub(crate) groups: Box<[usize]>,
-    /// The sites inside of this one.
+    /// The sites inside this one.
     pub(crate) inner: Vec<usize>,
-    /// Where the list is that this site goes through: the level of its frame, and the slot.
+    /// The list that this site iterates over: the level of its frame, and the slot.
     pub(crate) list: Option<(usize, u32)>,
     pub(crate) levels: Levels,
-    /// Rules that no index finds: they are decided for every element.
+    /// Rules that the index cannot find. They are decided for every element.
     pub(crate) rest: Vec<u32>,
     /// All rules of the site.
     pub(crate) rules: Vec<u32>,
-    /// Values without which a rule cannot fire, by level and slot.
+    /// Values that a rule needs in order to fire, by level and slot.
     pub(crate) needed: Vec<(usize, u32)>,
-    /// The rules that go through the list of this site, those of the sites inside of it too.
+    /// The rules that iterate over the list of this site, including those of inner sites.
     pub(crate) through: Vec<u32>,
-    /// The smallest `max` that these have for the list.
+    /// The smallest `max` that these rules set for the list.
     pub(crate) least: usize,
 }
 
-/// A rule that an index may find.
+/// A rule that the index may find.
 pub(super) struct Candidate {
     pub(super) at: RuleAt,
     /// The groups of the frames around its condition.
     pub(super) groups: Vec<usize>,
-    /// What the `each`s around it allow at most.
+    /// The limits of the `each` blocks around it.
     pub(super) lists: Vec<usize>,
     pub(super) outer: Ref,
     pub(super) condition: Ref,
 }
 
-/// Puts the rules of an event at their sites.
+/// Assigns the rules of an event to sites.
 pub(super) fn build(
     candidates: Vec<Candidate>,
     programs: &Programs,
@@ -124,12 +124,12 @@ pub(super) fn build(
     (candidates.into_iter().map(|candidate| candidate.at).collect(), sites)
 }
 
-/// The best access of a rule, by both of its conditions.
+/// The best access of a rule, from both of its conditions.
 fn choose(counts: &Counts, programs: &Programs, outer: Ref, condition: Ref) -> Option<Choice> {
     counts.of_all(programs, &conjuncts(programs, outer, condition))
 }
 
-/// What must be true for a rule to fire.
+/// The parts that must all be true for a rule to fire.
 fn conjuncts(programs: &Programs, outer: Ref, condition: Ref) -> Vec<Ref> {
     let mut parts: Vec<Ref> = Vec::new();
     for part in [outer, condition] {
@@ -148,7 +148,7 @@ struct Sites<'f> {
 }
 
 impl Sites<'_> {
-    /// The site with these groups, made with those around it where it is not there yet.
+    /// The site with these groups. It is created with its outer sites if it does not exist.
     fn at(&mut self, groups: &[usize]) -> usize {
         if let Some(site) = self.known.get(groups) {
             return *site;
@@ -161,7 +161,7 @@ impl Sites<'_> {
         }
         let list = groups.last().and_then(|group| self.frames.groups.get(*group)?.list);
         let list = list.and_then(|(group, slot)| {
-            // The nearest frame of the group that has the list.
+            // The nearest frame of the group that contains the list.
             let level = groups.iter().rev().skip(1).position(|around| *around == group)?;
             Some((groups.len() - 2 - level, slot))
         });
@@ -181,7 +181,7 @@ impl Sites<'_> {
     }
 }
 
-/// What each rule of an event is found by, for listings: `None` for one that is always decided.
+/// The accesses of each rule of an event, for listings; `None` for a rule that is always decided.
 pub(crate) fn chosen(plan: &EventPlan) -> Vec<(RuleAt, Option<Vec<Access>>)> {
     let mut all = Vec::new();
     for site in &plan.sites {

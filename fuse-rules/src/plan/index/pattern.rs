@@ -1,4 +1,4 @@
-//! The literal texts that a pattern's matches must have.
+//! The literal texts that every match of a pattern contains.
 
 use regex_syntax::hir::literal::{self, ExtractKind, Extractor};
 use regex_syntax::hir::{Hir, HirKind};
@@ -7,7 +7,7 @@ use super::access::Access;
 use crate::plan::atom::{At, text_hash};
 use crate::typed::{Pattern, TextOp};
 
-/// A text that must be there, and where.
+/// A required text, and its position.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Literal {
     Whole(Box<str>),
@@ -16,9 +16,9 @@ pub(crate) enum Literal {
     Inside(Box<str>),
 }
 
-/// How many texts a pattern may stand for.
+/// The maximum number of literals for one pattern.
 const MOST: usize = 64;
-/// How many characters a class may have to be spelled out.
+/// The maximum size of a character class that is expanded to its characters.
 const CLASS: usize = 4;
 
 impl Literal {
@@ -39,12 +39,13 @@ impl Literal {
     }
 }
 
-/// How likely a text of an event is guessed to have this in it: the longer, the less.
+/// The estimated probability that a text of an event contains this literal. It falls with the
+/// length.
 pub(crate) fn likely(literal: &str) -> f64 {
     0.5 / (1.0 + literal.chars().count() as f64)
 }
 
-/// Texts one of which every match has; `None` where none is known.
+/// Literals, one of which every match contains; `None` if none is known.
 pub(crate) fn literals(pattern: &Pattern) -> Option<Vec<Literal>> {
     match pattern.op {
         TextOp::Like => of_glob(&pattern.source),
@@ -52,9 +53,9 @@ pub(crate) fn literals(pattern: &Pattern) -> Option<Vec<Literal>> {
     }
 }
 
-/// `*` stands for any text, `?` for any character.
+/// `*` matches any text, `?` any character.
 fn of_glob(glob: &str) -> Option<Vec<Literal>> {
-    // The next character may be one that stands for itself.
+    // The next character could be escaped.
     if glob.contains('\\') {
         return None;
     }
@@ -97,7 +98,7 @@ fn of_regex(regex: &str) -> Option<Vec<Literal>> {
     self::inside(&hir).map(|text| vec![Literal::Inside(text)])
 }
 
-/// The texts that matches start or end with, and whether they are the whole matches.
+/// The texts that matches start or end with, and whether they are the complete matches.
 fn extracted(hir: &Hir, kind: ExtractKind) -> Option<(Vec<Box<str>>, bool)> {
     let mut extractor = Extractor::new();
     extractor.kind(kind).limit_class(CLASS).limit_total(MOST);
@@ -107,7 +108,7 @@ fn extracted(hir: &Hir, kind: ExtractKind) -> Option<(Vec<Box<str>>, bool)> {
     let mut texts = Vec::new();
     for literal in literals {
         let text = std::str::from_utf8(literal.as_bytes()).ok()?;
-        // A start that is empty says nothing; a whole match that is empty does.
+        // An empty prefix has no meaning, but a complete match that is empty does.
         if text.is_empty() && !whole {
             return None;
         }
@@ -116,7 +117,7 @@ fn extracted(hir: &Hir, kind: ExtractKind) -> Option<(Vec<Box<str>>, bool)> {
     (!texts.is_empty()).then_some((texts, whole))
 }
 
-/// The longest literal that stands in a row of parts.
+/// The longest literal in a concatenation.
 fn inside(hir: &Hir) -> Option<Box<str>> {
     match hir.kind() {
         HirKind::Capture(capture) => inside(&capture.sub),

@@ -1,10 +1,10 @@
-//! What can be told of a value before it is read.
+//! The properties of a value that are known before it is read.
 
 use crate::plan::atom::Const;
 use crate::scan::Held;
 use crate::typed::IsTest;
 
-/// A set of states that a value may be in.
+/// A set of possible states of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct State(u8);
 
@@ -47,7 +47,7 @@ impl State {
         }
     }
 
-    /// In which states the test may be true.
+    /// The states in which the test can be true.
     pub(crate) fn of_test(test: IsTest, negated: bool) -> Self {
         let state = match test {
             IsTest::Missing => Self::ABSENT,
@@ -61,13 +61,13 @@ impl State {
         };
         match (negated, test) {
             (false, _) => state,
-            // A number may be no whole one.
+            // A number may not be an integer.
             (true, IsTest::Int) => Self(127),
             (true, _) => Self(!state.0 & 127),
         }
     }
 
-    /// In words, for listings.
+    /// A text for listings.
     pub(crate) fn show(self) -> String {
         const NAMES: [(State, &str); 7] = [
             (State::ABSENT, "missing"),
