@@ -251,7 +251,7 @@ impl<'w, 'e> Env<'w, 'e> {
         match self.value(list)?.into_owned() {
             Value::List(values) => Ok(values),
             other => ops::mismatch(format!(
-                "`{}` goes through a list, but {} is {}",
+                "`{}` iterates over a list, but {} is {}",
                 kind.as_str(),
                 name(list),
                 other.kind()

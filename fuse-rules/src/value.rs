@@ -45,7 +45,7 @@ pub(crate) enum Unheld {
 impl fmt::Display for Unheld {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Surrogate => "a string with half of a surrogate pair, which no text can hold",
+            Self::Surrogate => "a string with half of a surrogate pair, which is not valid text",
             Self::Number { .. } => "a number with more digits than can be compared exactly",
         })
     }

@@ -42,9 +42,9 @@ fn files_are_laid_out_in_place_and_the_others_are_left() {
      --> DIR/broken.rules:1:9
       |
     1 | fuse a  default
-      |         ^^^^^^^ what should follow is missing
+      |         ^^^^^^^ something is missing after this
       |
-      = help: say how it starts, as in `fuse cicd default off`
+      = help: add its default, as in `fuse cicd default off`
 
     1 problem
     for more about one of them: fuse explain-code E0101
@@ -82,9 +82,9 @@ fn files_are_laid_out_in_place_and_the_others_are_left() {
      --> DIR/broken.rules:1:9
       |
     1 | fuse a  default
-      |         ^^^^^^^ what should follow is missing
+      |         ^^^^^^^ something is missing after this
       |
-      = help: say how it starts, as in `fuse cicd default off`
+      = help: add its default, as in `fuse cicd default off`
 
     1 problem
     for more about one of them: fuse explain-code E0101

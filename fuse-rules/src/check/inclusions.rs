@@ -67,8 +67,8 @@ impl Checker<'_> {
                         expr.span,
                         format!("`{name}` cannot be read: {why}"),
                     )
-                    .label("taken in here")
-                    .help("a file is named relative to the rules that take it in"),
+                    .label("imported here")
+                    .help("the name is relative to the rules file that imports it"),
                 );
                 expr
             }

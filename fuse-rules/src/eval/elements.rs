@@ -74,7 +74,7 @@ impl<'e> Stack<'_, 'e> {
         what: &str,
     ) -> Result<List<'v, 'e>, Fault> {
         let not_a_list = |kind: Kinds| {
-            ops::mismatch(format!("`{what}` goes through a list, but {} is {kind}", name(expr)))
+            ops::mismatch(format!("`{what}` iterates over a list, but {} is {kind}", name(expr)))
         };
         if let ExprKind::Path(slot) = &expr.kind
             && let Some(Frame::Row { extract, body, .. }) = self.level(slot.level)

@@ -158,7 +158,7 @@ fn explained(
 
 fn unexplained(mut decision: Decision) -> Explained {
     if decision.reason.is_empty() {
-        decision.reason = "why would take too long to tell".into();
+        decision.reason = "an explanation would take too long".into();
     }
     let conditions = Vec::new();
     Explained { decision, element: None, conditions, of_sensor: 0, hides_once: false }

@@ -62,8 +62,7 @@ pub fn format(name: &str, text: &str) -> Result<String, Diagnostics> {
 
 /// The problem if a layout does not have the same meaning.
 fn fault(name: &str) -> Diagnostic {
-    let message =
-        format!("the layout of `{name}` would change what it says; this is a fault of fuse");
+    let message = format!("the layout of `{name}` would change its meaning; this is a bug in fuse");
     Diagnostic::without_place(Code::E0901, message)
-        .help("nothing is changed; please report this, with the file")
+        .help("the file is not changed; please report this with the file")
 }

@@ -17,7 +17,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         name: "time-of-day",
         params: &[("time", INSTANT), ("zone", Kinds::STRING)],
         returns: Returns::Of(Kinds::DURATION),
-        doc: "What a clock in a time zone shows at that instant, as hours and minutes since midnight.",
+        doc: "The local time on the clock in a time zone, as a duration since 00:00.",
         examples: &[
             (r#"time-of-day("2026-08-01T10:30:00Z", "Europe/Madrid") == 12h30m"#, Some("true")),
             // Three hours after midnight, on the day on which daylight saving time starts.
@@ -33,7 +33,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         name: "weekday",
         params: &[("time", INSTANT), ("zone", Kinds::STRING)],
         returns: Returns::Words(&["mon", "tue", "wed", "thu", "fri", "sat", "sun"]),
-        doc: "The day of the week at that instant in a time zone: `mon`, `tue`, `wed`, `thu`, `fri`, `sat` or `sun`.",
+        doc: "The day of the week in a time zone: `mon`, `tue`, `wed`, `thu`, `fri`, `sat` or `sun`.",
         examples: &[
             (r#"weekday("2026-08-01T10:00:00Z", "UTC")"#, Some(r#""sat""#)),
             (
@@ -48,7 +48,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         name: "format-time",
         params: &[("time", INSTANT), ("format", Kinds::STRING), ("zone", Kinds::STRING)],
         returns: Returns::Of(Kinds::STRING),
-        doc: "The instant in a time zone, by a format of strftime such as `%Y-%m-%d %H:%M`.",
+        doc: "The instant as text in a time zone, in an strftime format such as `%Y-%m-%d %H:%M`.",
         examples: &[
             (
                 r#"format-time("2026-08-01T10:30:00Z", "%Y-%m-%d %H:%M", "Europe/Madrid")"#,
@@ -63,7 +63,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         name: "parse-time",
         params: &[("text", Kinds::STRING), ("format", Kinds::STRING)],
         returns: Returns::Of(Kinds::TIME),
-        doc: "The instant that a text names by a format of strptime, which reads a date, a time and an offset (`%z`), or seconds since 1970 (`%s`).",
+        doc: "The instant that a text describes in an strptime format. The format must contain a date, a time and an offset (`%z`), or seconds since 1970 (`%s`).",
         examples: &[
             (
                 r#"string(parse-time("01/Aug/2026:12:30:00 +0200", "%d/%b/%Y:%H:%M:%S %z"))"#,
@@ -118,11 +118,11 @@ fn format_time(arguments: &[Value<'_>]) -> Outcome {
 fn parse_time(arguments: &[Value<'_>]) -> Outcome {
     let (text, format) = (string(arguments, 0), format(arguments)?);
     let Ok(parsed) = strtime::parse(format, text) else {
-        return Err(format!("`{}` does not read as `{}`", cut(text), cut(format)));
+        return Err(format!("`{}` does not match the format `{}`", cut(text), cut(format)));
     };
     parsed.to_timestamp().map(Value::Time).map_err(|_| {
         format!(
-            "`{}`, read as `{}`, has not all of a date, a time and an offset (`%z`)",
+            "`{}`, read as `{}`, does not contain a date, a time and an offset (`%z`)",
             cut(text),
             cut(format)
         )

@@ -11,7 +11,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         name: "base64",
         params: &[("text", Kinds::STRING)],
         returns: Returns::Of(Kinds::STRING),
-        doc: "The text's bytes in UTF-8 as base64, padded.",
+        doc: "The UTF-8 bytes of the text as padded base64.",
         examples: &[
             (r#"base64("fuse")"#, Some(r#""ZnVzZQ==""#)),
             (r#"base64("é")"#, Some(r#""w6k=""#)),
@@ -22,7 +22,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         name: "base64-decode",
         params: &[("text", Kinds::STRING)],
         returns: Returns::Of(Kinds::STRING),
-        doc: "The text that base64 encodes, in either alphabet, padded or not; what it encodes is UTF-8.",
+        doc: "The text that is encoded as base64, in either alphabet, with or without padding; it must be UTF-8.",
         examples: &[
             (r#"base64-decode("ZnVzZQ==")"#, Some(r#""fuse""#)),
             (r#"base64-decode("Pz8_")"#, Some(r#""???""#)),
@@ -35,7 +35,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         name: "hex",
         params: &[("text", Kinds::STRING)],
         returns: Returns::Of(Kinds::STRING),
-        doc: "The text's bytes in UTF-8 as hexadecimal digits, in lower case.",
+        doc: "The UTF-8 bytes of the text as lower-case hexadecimal digits.",
         examples: &[(r#"hex("é!")"#, Some(r#""c3a921""#)), (r#"hex("")"#, Some(r#""""#))],
         call: Call::Pure(|arguments| encoded(arguments, &HEXLOWER)),
     },
@@ -43,7 +43,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         name: "hex-decode",
         params: &[("text", Kinds::STRING)],
         returns: Returns::Of(Kinds::STRING),
-        doc: "The text whose bytes the hexadecimal digits are; the bytes are UTF-8.",
+        doc: "The text that is encoded as hexadecimal digits; it must be UTF-8.",
         examples: &[
             (r#"hex-decode("66757365")"#, Some(r#""fuse""#)),
             (r#"hex-decode("C3a9")"#, Some(r#""é""#)),
@@ -54,7 +54,9 @@ pub(super) const FUNCTIONS: &[Function] = &[
             let text = string(arguments, 0);
             match HEXLOWER_PERMISSIVE.decode(text.as_bytes()) {
                 Ok(bytes) => decoded(bytes, text),
-                Err(_) => Err(format!("`{}` is not pairs of hexadecimal digits", cut(text))),
+                Err(_) => {
+                    Err(format!("`{}` does not consist of pairs of hexadecimal digits", cut(text)))
+                }
             }
         }),
     },
@@ -62,7 +64,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         name: "sha256",
         params: &[("text", Kinds::STRING)],
         returns: Returns::Of(Kinds::STRING),
-        doc: "The SHA-256 digest of the text's bytes in UTF-8, as 64 hexadecimal digits.",
+        doc: "The SHA-256 digest of the text's UTF-8 bytes, as 64 hexadecimal digits.",
         examples: &[
             (
                 r#"sha256("abc")"#,

@@ -11,7 +11,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         name: "len",
         params: &[("value", Kinds::STRING.or(Kinds::LIST).or(Kinds::MAP))],
         returns: Returns::Int,
-        doc: "How many characters a string, elements a list or entries a map has.",
+        doc: "The number of characters in a string, elements in a list, or entries in a map.",
         examples: &[
             (r#"len("é!")"#, Some("2")),
             ("len([1, 2, 3])", Some("3")),
@@ -23,7 +23,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         name: "sort",
         params: &[("list", Kinds::LIST)],
         returns: Returns::Argument(0),
-        doc: "The elements from the smallest up: numbers, durations, times, versions, or strings by their code points; all of one kind.",
+        doc: "The elements in ascending order: numbers, durations, times, versions, or strings (by code point), all of one kind.",
         examples: &[
             ("sort([10, 9, 1.5])", Some("[1.5,9,10]")),
             (r#"sort(["b", "a", "B"])"#, Some(r#"["B","a","b"]"#)),
@@ -36,7 +36,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         name: "unique",
         params: &[("list", Kinds::LIST)],
         returns: Returns::Argument(0),
-        doc: "The elements without those that equal an earlier one; they are no lists or maps.",
+        doc: "The elements without duplicates, in the order of their first occurrence; elements must not be lists or maps.",
         examples: &[
             (r#"unique(["b", "a", "b"])"#, Some(r#"["b","a"]"#)),
             (r#"unique([1, 1.0, "1"])"#, Some(r#"[1,"1"]"#)),

@@ -11,7 +11,7 @@ pub(super) const FUNCTIONS: &[Function] = &[Function {
     name: "cidr-contains",
     params: &[("network", Kinds::STRING), ("address", Kinds::STRING)],
     returns: Returns::Of(Kinds::BOOL),
-    doc: "Whether a network, as `10.0.0.0/8`, contains an IP address or another network.",
+    doc: "Whether a network such as `10.0.0.0/8` contains an IP address or another network.",
     examples: &[
         (r#"cidr-contains("10.0.0.0/8", "10.1.2.3")"#, Some("true")),
         (r#"cidr-contains("2001:db8::/32", "10.1.2.3")"#, Some("false")),

@@ -13,7 +13,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         name: "time",
         params: &[("value", INSTANT)],
         returns: Returns::Of(Kinds::TIME),
-        doc: "The instant that an RFC 3339 text names, as `2026-08-01T10:00:00Z`.",
+        doc: "The instant of an RFC 3339 text such as `2026-08-01T10:00:00Z`.",
         examples: &[
             (r#"string(time("2026-08-01T12:00:00+02:00"))"#, Some(r#""2026-08-01T10:00:00Z""#)),
             (r#"time("2026-08-01T10:00:00.5Z") > time("2026-08-01T10:00:00Z")"#, Some("true")),
@@ -26,7 +26,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         name: "age",
         params: &[("value", INSTANT)],
         returns: Returns::Of(Kinds::DURATION),
-        doc: "How long before the event was received that instant was; negative if it was after.",
+        doc: "The time from that instant until the event was received; negative if the instant is later.",
         // The event of the examples was received at 2026-08-01T10:10:00Z.
         examples: &[
             (r#"age("2026-08-01T10:00:00Z") == 10m"#, Some("true")),
@@ -44,7 +44,7 @@ pub(super) fn instant(arguments: &[Value<'_>]) -> Result<Timestamp, String> {
         Some(Value::String(text)) => text
             .parse()
             .map_err(|_| format!("`{}` is not an RFC 3339 time with an offset", cut(text))),
-        _ => Err("it is no time".into()),
+        _ => Err("it is not a time".into()),
     }
 }
 

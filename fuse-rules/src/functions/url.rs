@@ -21,7 +21,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
             ("query", Kinds::MAP, false),
             ("fragment", Kinds::STRING, true),
         ]),
-        doc: "The parts of an absolute URL: `scheme`, `path`, `query` (a map of strings; the first of a name counts), and where there are, `host`, `port` (the scheme's, if it names none) and `fragment`.",
+        doc: "The parts of an absolute URL: `scheme`, `path`, `query` (a map of strings with the first value of each name), and if present, `host`, `port` (or the default port of the scheme) and `fragment`.",
         examples: &[
             (r#"url("https://git.acme.dev/pay/api?ref=main").host"#, Some(r#""git.acme.dev""#)),
             (r#"url("https://git.acme.dev/pay/api?ref=main").path"#, Some(r#""/pay/api""#)),
@@ -35,7 +35,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         name: "url-encode",
         params: &[("text", Kinds::STRING)],
         returns: Returns::Of(Kinds::STRING),
-        doc: "The text as it stands in a part of a URL: all but letters, digits and `-_.~` percent-encoded.",
+        doc: "The text percent-encoded for use in a URL: everything except letters, digits and `-_.~`.",
         examples: &[
             (r#"url-encode("a b/ç&d")"#, Some(r#""a%20b%2F%C3%A7%26d""#)),
             (r#"url-encode("pay-api_1.0~x")"#, Some(r#""pay-api_1.0~x""#)),

@@ -64,8 +64,8 @@ fn load(
             let message = format!("`{name}` cannot be read: {why}");
             Err(Box::new(
                 Diagnostic::error(Code::E0504, used.span, message)
-                    .label("taken in here")
-                    .help("a file is named relative to the rules that take it in"),
+                    .label("imported here")
+                    .help("the name is relative to the rules file that imports it"),
             ))
         }
     }
@@ -84,7 +84,7 @@ fn import(name: &str, text: &str, span: Span) -> Result<Imported, Vec<Diagnostic
     let problem = |message| vec![Diagnostic::error(Code::E0508, span, message)];
     if text.len() > MAX_SIZE {
         let limit = MAX_SIZE >> 20;
-        return Err(problem(format!("`{name}` is larger than the {limit} MiB that are read")));
+        return Err(problem(format!("`{name}` is larger than the limit of {limit} MiB")));
     }
     if let Some((Place { line, column }, fault)) = json_fault(text) {
         let message = format!("`{name}` is {fault} at line {line}, column {column}");
@@ -100,7 +100,7 @@ fn import(name: &str, text: &str, span: Span) -> Result<Imported, Vec<Diagnostic
     let problems = faults.into_iter().map(|fault| {
         let at = if fault.at.is_empty() { String::new() } else { format!(" at `{}`", fault.at) };
         let message = format!("`{name}`{at}: {}", fault.message);
-        Diagnostic::error(Code::E0508, span, message).label("taken in here").maybe_help(fault.help)
+        Diagnostic::error(Code::E0508, span, message).label("imported here").maybe_help(fault.help)
     });
     Err(problems.collect())
 }

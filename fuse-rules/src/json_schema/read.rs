@@ -104,8 +104,8 @@ impl<'a> Reader<'a> {
 
     /// Reported for the root, so that it is reported only once.
     fn too_large(&mut self) -> Set {
-        let help = "write a type of what the rules read";
-        self.fault("", "with its references this is too large", Some(help.into()))
+        let help = "write a type for the fields that the rules read";
+        self.fault("", "this is too large with its references", Some(help.into()))
     }
 
     /// Whether `$schema` names a supported draft.
@@ -155,7 +155,7 @@ impl<'a> Reader<'a> {
             Value::Bool(true) => Set::Any,
             Value::Bool(false) => self.fault(at, "no value fits `false`", None),
             Value::Map(entries) => self.keywords(at, entries, depth),
-            _ => self.fault(at, "a schema is an object, `true` or `false`", None),
+            _ => self.fault(at, "a schema must be an object, `true` or `false`", None),
         }
     }
 
@@ -166,7 +166,7 @@ impl<'a> Reader<'a> {
             return self.reference(at, reference, depth);
         }
         for keyword in UNSUPPORTED.iter().filter(|keyword| get(entries, keyword).is_some()) {
-            let help = "leave it out of the file, or write the type in the rules";
+            let help = "remove it from the file, or write the type in the rules";
             self.fault(at, format!("`{keyword}` is not supported"), Some(help.into()));
         }
         if !at.is_empty() && get(entries, "$id").is_some() {
@@ -183,7 +183,7 @@ impl<'a> Reader<'a> {
                     let listed = any_of(values, &mut self.budget);
                     set.meet(listed, &mut self.budget)
                 }
-                _ => self.fault(at, "`enum` takes a list", None),
+                _ => self.fault(at, "`enum` must be a list", None),
             };
         }
         if let Some(value) = get(entries, "const") {
@@ -223,7 +223,7 @@ impl<'a> Reader<'a> {
         match get(entries, "items") {
             None => {}
             Some(Value::List(_)) => {
-                self.fault(at, "`items` with one schema for each place is not supported", None);
+                self.fault(at, "`items` with one schema per index is not supported", None);
             }
             Some(items) => {
                 slots.list = Some(self.value(&format!("{at}/items"), items, depth + 1));
@@ -270,7 +270,7 @@ impl<'a> Reader<'a> {
                     fields.insert(key.clone().into_owned(), field);
                 }
             }
-            Some(_) => drop(self.fault(at, "`properties` takes an object", None)),
+            Some(_) => drop(self.fault(at, "`properties` must be an object", None)),
         }
         let rest = match get(entries, "additionalProperties") {
             None => Set::Any,
@@ -282,7 +282,7 @@ impl<'a> Reader<'a> {
             Some(Value::List(required)) => {
                 for name in required {
                     let Value::String(name) = name else {
-                        self.fault(at, "`required` takes a list of names", None);
+                        self.fault(at, "`required` must be a list of names", None);
                         continue;
                     };
                     let rest = || Field { required: true, set: self.budget.copy(&rest) };
@@ -290,7 +290,7 @@ impl<'a> Reader<'a> {
                     field.required = true;
                 }
             }
-            Some(_) => drop(self.fault(at, "`required` takes a list of names", None)),
+            Some(_) => drop(self.fault(at, "`required` must be a list of names", None)),
         }
         if let Some((name, _)) = fields.iter().find(|(_, field)| field.set.is_empty()) {
             let message = format!("`{name}` is required, but `additionalProperties` forbids it");
@@ -305,7 +305,7 @@ impl<'a> Reader<'a> {
             None => &[],
             Some(Value::List(schemas)) if !schemas.is_empty() => schemas,
             Some(_) => {
-                self.fault(at, format!("`{key}` takes a list of schemas"), None);
+                self.fault(at, format!("`{key}` must be a list of schemas"), None);
                 &[]
             }
         }
@@ -313,12 +313,12 @@ impl<'a> Reader<'a> {
 
     fn reference(&mut self, at: &str, reference: &Value<'_>, depth: usize) -> Set {
         let Value::String(reference) = reference else {
-            return self.fault(at, "`$ref` takes a string", None);
+            return self.fault(at, "`$ref` must be a string", None);
         };
         let decoded = percent_decode_str(reference).decode_utf8_lossy();
         let Some(pointer) = decoded.strip_prefix('#').map(str::to_owned) else {
-            let help = "copy what it leads to under `$defs` of this file";
-            let message = format!("the reference `{reference}` leads out of the file");
+            let help = "copy the schema to `$defs` in this file";
+            let message = format!("the reference `{reference}` points outside of the file");
             return self.fault(at, message, Some(help.into()));
         };
         if !pointer.is_empty() && !pointer.starts_with('/') {
@@ -327,12 +327,13 @@ impl<'a> Reader<'a> {
             return self.fault(at, message, Some(help.into()));
         }
         if self.within.contains(&pointer) {
-            let help = "leave out what repeats itself: its type is then `any`";
-            let message = format!("the reference `{reference}` leads back to what it stands in");
+            let help = "leave out the recursive part; its type is then `any`";
+            let message =
+                format!("the reference `{reference}` points back to a schema that contains it");
             return self.fault(at, message, Some(help.into()));
         }
         let Some(target) = find(self.root, &pointer) else {
-            return self.fault(at, format!("nothing stands at `{reference}`"), None);
+            return self.fault(at, format!("there is nothing at `{reference}`"), None);
         };
         self.within.push(pointer.clone());
         let set = self.schema(&pointer, target, depth + 1);

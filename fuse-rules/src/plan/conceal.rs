@@ -171,7 +171,9 @@ impl<'p> Show<'p> {
             _ => {
                 let sensitive = paths.iter().find(|slot| slot.is_sensitive()).or(paths.first());
                 let path = sensitive.map_or("a header", |slot| &slot.text);
-                format!("why is not shown, since it looks at `{path}`, which may carry a secret")
+                format!(
+                    "the reason is hidden, since the condition reads `{path}`, which may contain a secret"
+                )
             }
         }
     }

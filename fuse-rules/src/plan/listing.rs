@@ -65,7 +65,7 @@ fn frames(out: &mut String, frames: &Frames) {
         let of = match group.list {
             Some((group, slot)) => format!(", the elements of f{group}.s{slot}"),
             None if i == 0 => ", the event".into(),
-            None => ", the elements of what is computed".into(),
+            None => ", the elements of a computed list".into(),
         };
         let _ok = writeln!(out, "  frame {i}{of}");
         for (i, slot) in group.slots.iter().enumerate() {
@@ -91,7 +91,7 @@ fn programs(out: &mut String, programs: &Programs) {
                 part(among.part)
             ),
         };
-        let once = if node.memo.is_some() { ", once a frame" } else { "" };
+        let once = if node.memo.is_some() { ", once per frame" } else { "" };
         let _ok = writeln!(out, "  part {i}: {what}{once}");
     }
 }
@@ -157,7 +157,7 @@ impl<'p> Found<'p> {
 
     fn by(&self, rule: RuleAt) -> String {
         if self.event.walked.contains(&rule) {
-            return "nothing: its list is computed, so that it is always decided".into();
+            return "nothing: its list is computed, so it is always decided".into();
         }
         let at = self.rules.binary_search_by_key(&rule, |(at, _)| *at);
         match at.ok().and_then(|at| self.rules.get(at)) {

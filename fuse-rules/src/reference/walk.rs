@@ -97,7 +97,7 @@ fn for_each<'e>(
     };
     let Value::List(list) = list else {
         let why =
-            format!("`each` goes through a list, but {} is {}", name(&each.list), list.kind());
+            format!("`each` iterates over a list, but {} is {}", name(&each.list), list.kind());
         return body(outer, None, Some(Verdict::Unknown(Fault::Mismatch(why))));
     };
     if list.is_empty() {

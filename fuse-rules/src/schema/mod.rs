@@ -219,7 +219,7 @@ impl SourceSchema {
     /// `rejected`.
     pub fn new(source: Schema, event: Schema) -> Self {
         let policies = FieldType::OneOf(vec!["accept".to_owned(), "reject".to_owned()]);
-        let doc = "What becomes of an event that is not of its type.";
+        let doc = "How to handle an event that does not conform to its type.";
         let mismatch = Field::optional("mismatch", policies, doc);
         let source = source.field(mismatch.clone().default("accept"));
         Self { source, event: event.field(mismatch), address: Vec::new() }

@@ -155,7 +155,7 @@ impl FieldType {
 
     /// The value in the form for the backend, or why it is refused: "is …, which is not …".
     pub(crate) fn accept(&self, value: &Value<'_>) -> Result<Json, String> {
-        let refuse = || Err(format!("is {}, but it takes {}", value.show(), self.describe()));
+        let refuse = || Err(format!("is {}, but must be {}", value.show(), self.describe()));
         match (self, value) {
             (Self::Any(_) | Self::Expression, Value::Null) => refuse(),
             (Self::Secret, Value::Map(_)) | (Self::Any(_) | Self::Expression, _) => {
@@ -297,6 +297,6 @@ mod tests {
     fn a_refusal_says_what_is_wrong_inside() {
         let map = FieldType::Map(Box::new(FieldType::Int(0, 9)));
         let why = map.accept(&Value::read(r#"{"a":1,"b":10}"#).unwrap()).unwrap_err();
-        assert_eq!(why, "has `b`, which is 10, but it takes a whole number from 0 to 9");
+        assert_eq!(why, "has `b`, which is 10, but must be a whole number from 0 to 9");
     }
 }

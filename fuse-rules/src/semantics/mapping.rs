@@ -10,7 +10,8 @@ use crate::typed::{Expr, ExprKind, Mapped, MappedValue, Once, Reference};
 use crate::value::Value;
 
 /// What is said in place of a reason that may show a sensitive value.
-const CONCEALED: &str = "why is not shown, since it is made of a header that may carry a secret";
+const CONCEALED: &str =
+    "the reason is hidden, since it involves a header that may contain a secret";
 
 /// The fields of an action.
 pub(crate) type Rendered = Map<String, Json>;

@@ -69,7 +69,7 @@ impl Lower<'_> {
         let fix = Fix::new(format!("write `{right}`"), span, right).safe_if(plain);
         let label = if written.starts_with('\'') { "single quotes" } else { "back-quotes" };
         self.report(
-            Diagnostic::error(Code::E0102, span, "strings stand in double quotes")
+            Diagnostic::error(Code::E0102, span, "strings are written in double quotes")
                 .label(label)
                 .fix(fix),
         );
@@ -85,9 +85,9 @@ impl Lower<'_> {
         }
         if alone {
             self.report(
-                Diagnostic::error(Code::E0102, span, "`$` names nothing")
+                Diagnostic::error(Code::E0102, span, "`$` is not a name")
                     .label("a spelling of another language")
-                    .help("what was sent is `body`, and a field of it `body.name`"),
+                    .help("the body of the event is `body`, and a field of it is `body.name`"),
             );
             return ExprKind::Error;
         }
@@ -119,13 +119,14 @@ impl Lower<'_> {
                 .chars()
                 .all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '[' | ']'));
         let mut problem =
-            Diagnostic::error(Code::E0102, span, "a value stands here as it is, without braces")
+            Diagnostic::error(Code::E0102, span, "a value is written here without braces")
                 .label("a spelling of another language");
         if readable {
             let fix = Fix::new(format!("write `{path}`"), span, path);
             problem = problem.fix(fix.safe_if(ROOTS.contains(&root) && inner == path));
         } else {
-            problem = problem.help("write the value, as in `body.name`; only a text has `${…}`");
+            problem =
+                problem.help("write the value, as in `body.name`; `${…}` works only in strings");
         }
         self.report(problem);
         ExprKind::Error
@@ -135,9 +136,13 @@ impl Lower<'_> {
     pub(super) fn alien_gap(&mut self, span: Span, function: &str) {
         let at = Span { start: span.start, end: span.end + 1, ..span };
         self.report(
-            Diagnostic::error(Code::E0102, at, format!("the `(` of `{function}` touches the name"))
-                .label("apart from what it belongs to")
-                .fix(Fix::safe(format!("write `{function}(`"), span, "")),
+            Diagnostic::error(
+                Code::E0102,
+                at,
+                format!("the `(` must directly follow `{function}`"),
+            )
+            .label("separated from the name")
+            .fix(Fix::safe(format!("write `{function}(`"), span, "")),
         );
     }
 
@@ -162,9 +167,9 @@ impl Lower<'_> {
         let span = self.span(pair);
         let mark = pair.as_str();
         self.report(
-            Diagnostic::error(Code::E0102, span, format!("no `{mark}` stands here"))
-                .label("clauses and declarations end by themselves")
-                .fix(Fix::safe(format!("leave the `{mark}` out"), span, "")),
+            Diagnostic::error(Code::E0102, span, format!("`{mark}` is not allowed here"))
+                .label("clauses and declarations have no terminator")
+                .fix(Fix::safe(format!("remove the `{mark}`"), span, "")),
         );
     }
 
@@ -172,9 +177,9 @@ impl Lower<'_> {
     pub(super) fn alien_colon(&mut self, pair: &Pair<'_, Rule>) {
         let span = self.span(pair);
         self.report(
-            Diagnostic::error(Code::E0102, span, "no `:` stands after the word of a clause")
+            Diagnostic::error(Code::E0102, span, "a clause has no `:` after its keyword")
                 .label("a spelling of another language")
-                .fix(Fix::safe("leave the `:` out", span, "")),
+                .fix(Fix::safe("remove the `:`", span, "")),
         );
     }
 
@@ -184,7 +189,7 @@ impl Lower<'_> {
         let after = self.text.get(span.range().end..).unwrap_or("").trim_start_matches([' ', '\t']);
         let last = after.is_empty() || after.starts_with(['\n', '\r', '}', '#', ';', ',']);
         let fix = if last {
-            Fix::safe("leave the `;` out", span, "")
+            Fix::safe("remove the `;`", span, "")
         } else {
             Fix::safe("write `,`", span, ",")
         };
@@ -224,7 +229,7 @@ impl Lower<'_> {
             Diagnostic::error(Code::E0102, mark, message).label("a field is `name = value`");
         if bare {
             let right = format!("\"{}\"", written.replace('\\', "\\\\").replace('"', "\\\""));
-            let title = format!("write `= {right}`; a name of the event stands without quotes");
+            let title = format!("write `= {right}`; a path of the event has no quotes");
             self.report(problem.fix(Fix::new(title, gap, " = ").and(value_span, right)));
             return None;
         }

@@ -243,7 +243,7 @@ impl Items {
                 format!("`{key}:` is written `{key} {{ … }}` here"),
             )
             .label("a spelling of another language")
-            .help("a block stands in braces, and a list is written `[\"a\", \"b\"]`"),
+            .help("a block is written in braces, and a list is written `[\"a\", \"b\"]`"),
         );
         true
     }
@@ -253,7 +253,7 @@ impl Items {
             let span = lower.span(pair);
             lower.report(
                 Diagnostic::error(Code::E0101, span, "this `,` separates nothing")
-                    .label("no field stands before it")
+                    .label("there is no field before it")
                     .fix(Fix::safe("remove it", span, "")),
             );
         }

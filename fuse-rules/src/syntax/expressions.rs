@@ -339,15 +339,15 @@ impl Lower<'_> {
                     .help("a number has at most 36 significant digits and a magnitude under 1e400")
             }
             Some(NumberError::Malformed) => {
-                Diagnostic::error(Code::E0107, span, format!("`{text}` is no number"))
-                    .help("a number does not start with a 0 that says nothing")
+                Diagnostic::error(Code::E0107, span, format!("`{text}` is not a number"))
+                    .help("a number must not have leading zeros")
             }
             None => Diagnostic::error(
                 Code::E0107,
                 span,
                 format!("`{text}` is neither a number, a duration nor a size"),
             )
-            .label("letters touch the digits")
+            .label("letters directly after the digits")
             .help("durations end in `ms`, `s`, `m`, `h` or `d`, sizes in `KiB`, `MiB` or `GiB`; a name does not start with a digit"),
         };
         self.report(problem);

@@ -78,9 +78,9 @@ pub(super) fn hint(stop: Stop<'_>) -> Hint {
         "$" => Hint::help(
             "a path starts with `body`, `headers`, `query` or `event`, as in `body.name`",
         ),
-        "'" | "`" => Hint::help("strings stand in double quotes, as in \"text\""),
+        "'" | "`" => Hint::help("strings are written in double quotes, as in \"text\""),
         "\"" if before.ends_with(" is") || before.ends_with(" not") => {
-            Hint::help("`is` asks for a kind of value; to compare write `== \"…\"`")
+            Hint::help("`is` tests the kind of a value; to compare, write `== \"…\"`")
         }
         "\"" if before.ends_with("within") => {
             Hint::help("a duration has a unit and no quotes, as in `90s` or `1h`")
@@ -88,29 +88,29 @@ pub(super) fn hint(stop: Stop<'_>) -> Hint {
         word if before.ends_with('.')
             && word.starts_with(|c: char| !c.is_ascii() && is_word(c)) =>
         {
-            Hint::help(format!("a key that is no name stands in brackets: `[\"{word}\"]`"))
+            Hint::help(format!("write a key that is not a name in brackets: `[\"{word}\"]`"))
         }
         word if TEXT_TESTS.contains(&word) && after.starts_with('(') => Hint::help(format!(
-            "`{word}` stands between what it compares, as in `body.name {word} \"x\"`"
+            "`{word}` is written between its operands, as in `body.name {word} \"x\"`"
         )),
         "within" if before.ends_with("once") => {
-            Hint::help("say what must not repeat, as in `once per body.id within 4h`")
+            Hint::help("add the key that must not repeat, as in `once per body.id within 4h`")
         }
         unit if UNITS.contains(&unit) && before.ends_with(|c: char| c.is_ascii_digit()) => {
-            Hint::help(format!("a duration touches its unit, as in `10{unit}`"))
+            Hint::help(format!("write the unit directly after the number, as in `10{unit}`"))
         }
         "," if goes_on(stop) && in_parentheses(before) => {
             Hint::help("a list is written with brackets: `[\"a\", \"b\"]`")
         }
         "," if goes_on(stop) => {
-            Hint::help("two conditions are joined by `and`, or stand in two `when`s")
+            Hint::help("join two conditions with `and`, or write two `when` clauses")
         }
         "{" if before.ends_with('=') => Hint::default(),
         "(" if touches && before.ends_with(|c: char| is_word(c)) => {
             Hint::help("values have no methods; functions are called as in `len(body.items)`")
         }
         "[" | "(" if !touches => {
-            Hint::help(format!("`{found}` touches what it belongs to, without a space"))
+            Hint::help(format!("`{found}` must directly follow its operand, without a space"))
         }
         "}" if stop.at_start => {
             Hint::help("there is one `}` too many, or a `{` is missing before it")
@@ -128,7 +128,7 @@ fn joined(stop: Stop<'_>) -> Hint {
     // The possible first tokens of a condition.
     let condition = ["body", "headers", "query", "event", "not", "("].contains(&stop.found);
     if condition && stop.at_start && goes_on(stop) {
-        Hint::help("two conditions are joined by `and` or `or`")
+        Hint::help("join two conditions with `and` or `or`")
     } else {
         Hint::default()
     }
@@ -151,12 +151,12 @@ fn fuse(stop: Stop<'_>, before: &str) -> Hint {
             let right = format!("default {}", stop.found);
             return Hint::fix(Fix::safe(format!("write `{right}`"), stop.span, right));
         }
-        _ => return Hint::help("say how it starts, as in `fuse cicd default off`"),
+        _ => return Hint::help("add its default, as in `fuse cicd default off`"),
     };
     if before.ends_with("default") {
         Hint::fix(Fix::safe(format!("write `{right}`"), stop.span, right))
     } else {
-        Hint::help(format!("say how it starts, as in `fuse cicd default {right}`"))
+        Hint::help(format!("add its default, as in `fuse cicd default {right}`"))
     }
 }
 
@@ -164,19 +164,21 @@ fn fuse(stop: Stop<'_>, before: &str) -> Hint {
 fn misplaced(word: &str, probe: Rule) -> Option<&'static str> {
     Some(match (word, probe) {
         ("rule", Rule::probe_declaration) => {
-            "a rule stands in a sensor: `sensor NAME on SOURCE.EVENT { rule … }`"
+            "a rule must be inside a sensor: `sensor NAME on SOURCE.EVENT { rule … }`"
         }
         ("requires" | "each" | "when", Rule::probe_declaration) => {
-            "a clause stands in a sensor or in a rule"
+            "a clause must be inside a sensor or rule"
         }
-        ("once" | "trigger", _) => "a clause stands in a rule: `rule NAME { … }`",
+        ("once" | "trigger", _) => "this clause must be inside a rule: `rule NAME { … }`",
         ("event", Rule::probe_declaration) => {
-            "an event stands in its source: `source NAME KIND { event … }`"
+            "an event must be inside its source: `source NAME KIND { event … }`"
         }
         ("use" | "fuse" | "defaults" | "source" | "sensor", Rule::probe_clause) => {
-            "a declaration stands outside of sensors and rules"
+            "a declaration must be outside of sensors and rules"
         }
-        ("rule", Rule::probe_clause) => "rules stand side by side in a sensor, each with a name",
+        ("rule", Rule::probe_clause) => {
+            "rules cannot be nested; write them one after another in the sensor"
+        }
         _ => return None,
     })
 }

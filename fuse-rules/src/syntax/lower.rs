@@ -141,7 +141,7 @@ impl<'a> Lower<'a> {
                 Diagnostic::error(
                     Code::E0109,
                     name.span,
-                    format!("`{}` is a word of the language and cannot be a name", name.text),
+                    format!("`{}` is a keyword and cannot be a name", name.text),
                 )
                 .label("reserved")
                 .help(format!("choose another name, such as `my-{}`", name.text)),
@@ -185,9 +185,13 @@ impl<'a> Lower<'a> {
         let expr = self.string(pair, 0);
         if written {
             self.report(
-                Diagnostic::error(Code::E0405, expr.span, "this text is fixed and takes no `${…}`")
-                    .label("a fixed text is wanted here")
-                    .help("write `\\${` for a literal `${`"),
+                Diagnostic::error(
+                    Code::E0405,
+                    expr.span,
+                    "this text must be fixed and cannot contain `${…}`",
+                )
+                .label("must be a fixed text")
+                .help("write `\\${` for a literal `${`"),
             );
             return None;
         }

@@ -14,7 +14,7 @@ use crate::span::Span;
 pub(super) fn problem(span: Span) -> Diagnostic {
     Diagnostic::error(Code::E0108, span, format!("this is nested more than {MAX_NESTING} deep"))
         .label("too deep from here on")
-        .help("split the condition into several `when` clauses, which are and-ed")
+        .help("split the condition into several `when` clauses; all of them must be true")
 }
 
 /// The byte of the first pair that is nested deeper than the limit.

@@ -55,14 +55,14 @@ pub(super) fn problem(file: FileId, text: &str, junk: Junk, probe: Rule) -> Diag
             None => format!("something is missing after `{token}`"),
         };
         let help = match probe {
-            Rule::probe_fuse => Some("say how it starts, as in `fuse cicd default off`"),
+            Rule::probe_fuse => Some("add its default, as in `fuse cicd default off`"),
             _ if wanted.contains(&"`within`") => {
-                Some("say for how long, as in `once per body.id within 4h`")
+                Some("add a duration, as in `once per body.id within 4h`")
             }
             _ => None,
         };
         return Diagnostic::error(Code::E0101, Span::new(file, from..solid), message)
-            .label("what should follow is missing")
+            .label("something is missing after this")
             .maybe_help(help.map(str::to_owned));
     }
     let found = token_at(text, at);

@@ -279,31 +279,31 @@ fuse z default on
     1 | fuse a default maybe
       |                ^^^^^ not expected here
       |
-      = help: say how it starts, as in `fuse cicd default off`
+      = help: add its default, as in `fuse cicd default off`
 
     error[E0101]: expected an expression after `(`
      --> test.rules:3:8
       |
     3 |   when (
-      |        ^ what should follow is missing
+      |        ^ something is missing after this
 
     error[E0101]: expected a name after `requires`
      --> test.rules:4:3
       |
     4 |   requires
-      |   ^^^^^^^^ what should follow is missing
+      |   ^^^^^^^^ something is missing after this
 
     error[E0101]: expected an expression after `==`
      --> test.rules:6:12
       |
     6 |     when a ==
-      |            ^^ what should follow is missing
+      |            ^^ something is missing after this
 
     error[E0101]: expected an expression after `=`
      --> test.rules:9:28
       |
     9 |     trigger log { m = 1, n = , o = 3 }
-      |                            ^ what should follow is missing
+      |                            ^ something is missing after this
 
     error[E0101]: `rul` is not expected here
       --> test.rules:11:3

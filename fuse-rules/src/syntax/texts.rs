@@ -81,7 +81,7 @@ impl Lower<'_> {
             (message, "end it with `\"` and as many `#` as it begins with")
         } else {
             let message = "this raw string is not closed on its line";
-            (message, "end it with `\"`; on several lines it is written r#\"…\"#")
+            (message, "end it with `\"`, or write a string with several lines as r#\"…\"#")
         };
         self.report(Diagnostic::error(Code::E0103, span, message).label("opened here").help(help));
         Expr { kind: ExprKind::Error, span }

@@ -95,7 +95,7 @@ fn summary(rule: &str, decisions: &[Explained]) -> String {
         if names.is_empty() { last } else { format!("{} and {last}", names.join(", ")) }
     };
     match (elements(true).as_slice(), elements(false).as_slice()) {
-        ([], []) => format!("{rule} did not fire; why would take too long to tell"),
+        ([], []) => format!("{rule} did not fire; an explanation would take too long"),
         ([None], _) => format!("{rule} fired"),
         ([], [None]) => format!("{rule} did not fire"),
         (fired, []) => format!("{rule} fired for {}", named(fired)),

@@ -25,7 +25,7 @@ fn lists_made_of_lists() {
         ("(filter(x in body.q: x == 1) ?? [])", Ok("[]")),
         (
             "filter(x in body.z: x == 1)",
-            Err("`value` has no value: `filter` goes through a list, but `body.z` is null"),
+            Err("`value` has no value: `filter` iterates over a list, but `body.z` is null"),
         ),
         ("filter(x in body.t: x)", Ok("[true]")),
         ("map(x in body.l: x.n)", Ok(r#"["a","b","a"]"#)),

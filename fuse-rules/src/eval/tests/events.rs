@@ -57,11 +57,11 @@ fn what_is_no_list_of_elements() {
         ("{}", "s/r - unknown `body.alerts` is missing\n"),
         (
             r#"{"alerts":{}}"#,
-            "s/r - unknown `each` goes through a list, but `body.alerts` is a map\n",
+            "s/r - unknown `each` iterates over a list, but `body.alerts` is a map\n",
         ),
         (
             r#"{"alerts":null}"#,
-            "s/r - unknown `each` goes through a list, but `body.alerts` is null\n",
+            "s/r - unknown `each` iterates over a list, but `body.alerts` is null\n",
         ),
         (
             r#"{"alerts":[1,2,3]}"#,
@@ -150,10 +150,10 @@ fn mappings_are_whole_or_rejected() {
     s/ok - fired {"text":"2.5","texts":{"a":"v"}}
     s/missing - rejected `text` needs `body.none`, which is missing
     s/nothing - rejected `text` needs `body.z`, which is null
-    s/list - rejected `text` is [1], but it takes text (a string, number, boolean, time, duration or version)
+    s/list - rejected `text` is [1], but must be text (a string, number, boolean, time, duration or version)
     s/json - fired {"text":"[1]"}
     s/nested - rejected `texts.none` needs `body.none`, which is missing
-    s/name - rejected `name` is "Not A Label", but it takes a name of lower-case letters, digits and `-`, at most 63 characters
+    s/name - rejected `name` is "Not A Label", but must be a name of lower-case letters, digits and `-`, at most 63 characters
     s/both - fired {"text":"v"}
     s/both - rejected `text` needs `body.none`, which is missing
     "#);

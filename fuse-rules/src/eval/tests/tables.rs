@@ -362,15 +362,15 @@ fn reasons_name_the_path_and_what_was_found() {
         ("body.l == body.l", "`==` does not compare a list as a whole (`body.l` and `body.l`)"),
         ("body.s < body.s", "`<` has no order for a string (`body.s`)"),
         ("lower(body.n) == \"a\"", "`lower` takes a string, but `body.n` is a number"),
-        ("int(body.s) == 1", "`int(body.s)` has no result: `abc` does not spell a number"),
+        ("int(body.s) == 1", "`int(body.s)` has no result: `abc` is not a number"),
         ("body.n contains \"a\"", "`contains` tests text, but `body.n` is a number"),
         ("body.s in body.s", "`in` looks into a list, but `body.s` is a string"),
-        ("any(x in body.s: x)", "`any` goes through a list, but `body.s` is a string"),
+        ("any(x in body.s: x)", "`any` iterates over a list, but `body.s` is a string"),
         ("body.s", "`body.s` is a string, not true or false"),
         ("body.n / 0 == 1", "`0` is 0, and nothing is divided by 0"),
         (
             "body.h == \"x\"",
-            "`body.h` is a string with half of a surrogate pair, which no text can hold",
+            "`body.h` is a string with half of a surrogate pair, which is not valid text",
         ),
         ("body.n - body.s == 1", "`-` does not take `body.n`, a number, and `body.s`, a string"),
     ] {
