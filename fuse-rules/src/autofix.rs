@@ -11,7 +11,7 @@ use crate::schema::Registry;
 use crate::span::Files;
 
 /// A fix can uncover another problem. Each round applies at least one fix.
-const MOST_ROUNDS: usize = 100;
+const MAX_ROUNDS: usize = 100;
 
 /// Rules with their safe fixes applied in memory. No file is written.
 #[derive(Debug)]
@@ -54,7 +54,7 @@ impl Ruleset {
             Self::load_in_detail(names, &changed, registry)
         };
         let mut outcome = load(&files);
-        for _ in 0..MOST_ROUNDS {
+        for _ in 0..MAX_ROUNDS {
             let more = match &outcome {
                 Ok(ruleset) => {
                     let found = lints.run(ruleset);

@@ -14,12 +14,12 @@ use crate::event::{Event, InvalidBody};
 use crate::span::FileId;
 use crate::syntax::{is_name, parse};
 use crate::types::BUILT_IN;
-use crate::value::{Unheld, Value};
+use crate::value::{Unrepresentable, Value};
 
 /// The maximum number of different texts in a union of literals.
 const MAX_WORDS: usize = 8;
 /// The maximum length of a text in a union of literals.
-const MAX_WORD: usize = 32;
+const MAX_WORD_BYTES: usize = 32;
 
 /// Infers the type of events from examples.
 ///
@@ -129,8 +129,8 @@ impl Shape {
             Value::Null => self.null = true,
             Value::Bool(_) => self.bool = true,
             Value::Number(number) => self.number(number.is_integral()),
-            Value::Unheld(Unheld::Number { integral }) => self.number(*integral),
-            Value::Unheld(Unheld::Surrogate) => {
+            Value::Unrepresentable(Unrepresentable::Number { integral }) => self.number(*integral),
+            Value::Unrepresentable(Unrepresentable::Surrogate) => {
                 self.strings = Some(Strings { times: false, words: None });
             }
             Value::String(text) => {
@@ -202,7 +202,7 @@ impl Strings {
 
     fn add(&mut self, text: &str, event: usize) {
         self.times = self.times && text.parse::<Timestamp>().is_ok();
-        if text.len() > MAX_WORD || !is_name(text) {
+        if text.len() > MAX_WORD_BYTES || !is_name(text) {
             self.words = None;
         }
         let Some(words) = &mut self.words else { return };
@@ -218,12 +218,13 @@ impl Strings {
     /// The words, if they look like a complete list of choices: several words in many events, each
     /// of them repeated.
     fn choices(&self) -> Option<impl Iterator<Item = &str>> {
-        const EVENTS_A_WORD: usize = 10;
-        const LEAST: usize = 3;
+        const MIN_EVENTS_PER_WORD: usize = 10;
+        const MIN_REPEATS: usize = 3;
         let words = self.words.as_ref().filter(|words| words.len() > 1)?;
         let all: usize = words.values().map(|word| word.events).sum();
-        let often = words.values().all(|word| word.events >= LEAST);
-        (often && all >= EVENTS_A_WORD * words.len()).then(|| words.keys().map(String::as_str))
+        let often = words.values().all(|word| word.events >= MIN_REPEATS);
+        (often && all >= MIN_EVENTS_PER_WORD * words.len())
+            .then(|| words.keys().map(String::as_str))
     }
 }
 
@@ -260,21 +261,21 @@ impl Object {
     /// The shape that all values share, if the keys are data instead of field names.
     fn as_map(&self) -> Option<Shape> {
         /// Nobody declares a record with more fields.
-        const MANY: usize = 256;
+        const MAX_RECORD_FIELDS: usize = 256;
         /// With fewer keys, there is not enough evidence.
-        const SOME: usize = 12;
+        const MIN_MAP_KEYS: usize = 12;
         let count = self.fields.len();
         let odd = self.fields.keys().filter(|key| !is_name(key)).count();
         let seen: usize = self.fields.values().map(|field| field.seen).sum();
-        let differing = count >= SOME && seen * 2 < self.seen * count;
-        if count <= MANY && odd * 2 <= count && !differing {
+        let differing = count >= MIN_MAP_KEYS && seen * 2 < self.seen * count;
+        if count <= MAX_RECORD_FIELDS && odd * 2 <= count && !differing {
             return None;
         }
         let mut all = Shape::default();
         for field in self.fields.values() {
             all.merge(&field.shape);
         }
-        let alike = count > MANY || odd * 2 > count || all.kinds() <= 1;
+        let alike = count > MAX_RECORD_FIELDS || odd * 2 > count || all.kinds() <= 1;
         alike.then_some(all)
     }
 }

@@ -9,13 +9,13 @@ use std::cmp::Ordering;
 use std::fmt;
 
 /// The maximum number of significant digits.
-const DIGITS: u32 = 36;
+const MAX_DIGITS: u32 = 36;
 /// 10^36, the first coefficient with too many digits.
-const LIMIT: i128 = 10_i128.pow(DIGITS);
+const COEFFICIENT_LIMIT: i128 = 10_i128.pow(MAX_DIGITS);
 /// The limit for the exponent of the leading digit, in both directions.
-const MAGNITUDE: i32 = 400;
+const MAX_MAGNITUDE: i32 = 400;
 /// The maximum length of a number's text.
-const SPELLED: usize = 1_000;
+const MAX_TEXT_BYTES: usize = 1_000;
 
 /// An exact decimal number: `coefficient` times ten to the power of `exponent`.
 ///
@@ -60,7 +60,7 @@ impl Number {
     /// # Errors
     /// The text is not a number, or the number is out of range.
     pub fn parse(text: &str) -> Result<Self, NumberError> {
-        if text.len() > SPELLED {
+        if text.len() > MAX_TEXT_BYTES {
             // The length limit bounds the work, since a text can be parsed repeatedly.
             let digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
             let integral = digits(text.strip_prefix('-').unwrap_or(text));
@@ -101,7 +101,7 @@ impl Number {
             .saturating_add(i64::try_from(trailing).unwrap_or(i64::MAX));
         let integral = exponent >= 0;
         let lead = exponent.saturating_add(i64::try_from(count).unwrap_or(i64::MAX));
-        if count > DIGITS as usize || lead.abs() > i64::from(MAGNITUDE) {
+        if count > MAX_DIGITS as usize || lead.abs() > i64::from(MAX_MAGNITUDE) {
             return Err(NumberError::OutOfRange { integral });
         }
         let coefficient = all()
@@ -162,7 +162,7 @@ impl Number {
         // Bring both to one exponent: lower the higher one as far as its digits allow, and round
         // away the rest of the other number.
         let gap = u32::try_from(high.exponent - low.exponent).ok()?;
-        let room = DIGITS.saturating_sub(digits(high.coefficient)) + 1;
+        let room = MAX_DIGITS.saturating_sub(digits(high.coefficient)) + 1;
         let down = gap.min(room);
         let coefficient = high.coefficient.checked_mul(10_i128.checked_pow(down)?)?;
         let rest = round_off(low.coefficient, gap - down);
@@ -203,26 +203,26 @@ impl Number {
             return Self::normalized(exact, exponent);
         }
         // Too long for exact arithmetic: multiply in halves and round.
-        const HALF: i128 = 10_i128.pow(DIGITS / 2);
+        const HALF: i128 = 10_i128.pow(MAX_DIGITS / 2);
         let (a, b) = (self.coefficient.abs(), other.coefficient.abs());
         let (ah, al, bh, bl) = (a / HALF, a % HALF, b / HALF, b % HALF);
         let low = al * bl;
         let middle = ah * bl + al * bh + low / HALF;
         let high = ah * bh + middle / HALF;
         let below = (middle % HALF) * HALF + low % HALF;
-        let rounded = match below.cmp(&(LIMIT / 2)) {
+        let rounded = match below.cmp(&(COEFFICIENT_LIMIT / 2)) {
             Ordering::Greater => high + 1,
             Ordering::Equal => high + (high & 1),
             Ordering::Less => high,
         };
         // `high` can have fewer than 36 digits: keep as many of the digits below it as fit.
-        let spare = DIGITS - digits(high).min(DIGITS);
+        let spare = MAX_DIGITS - digits(high).min(MAX_DIGITS);
         let (coefficient, dropped) = if spare == 0 {
-            (rounded, DIGITS)
+            (rounded, MAX_DIGITS)
         } else {
             let scale = 10_i128.checked_pow(spare)?;
-            let kept = round_off(below, DIGITS - spare);
-            (high.checked_mul(scale)?.checked_add(kept)?, DIGITS - spare)
+            let kept = round_off(below, MAX_DIGITS - spare);
+            (high.checked_mul(scale)?.checked_add(kept)?, MAX_DIGITS - spare)
         };
         let sign = self.coefficient.signum() * other.coefficient.signum();
         Self::normalized(sign * coefficient, exponent.checked_add(i32::try_from(dropped).ok()?)?)
@@ -238,7 +238,7 @@ impl Number {
         let mut quotient = self.coefficient.abs() / divisor;
         let mut rest = self.coefficient.abs() % divisor;
         let mut exponent = self.exponent.checked_sub(other.exponent)?;
-        while rest != 0 && quotient < LIMIT / 10 {
+        while rest != 0 && quotient < COEFFICIENT_LIMIT / 10 {
             rest *= 10;
             quotient = quotient * 10 + rest / divisor;
             rest %= divisor;
@@ -267,7 +267,7 @@ impl Number {
 
     /// Normalizes a result: at most 36 digits, no trailing zeros.
     fn normalized(mut coefficient: i128, mut exponent: i32) -> Option<Self> {
-        let extra = digits(coefficient).saturating_sub(DIGITS);
+        let extra = digits(coefficient).saturating_sub(MAX_DIGITS);
         if extra > 0 {
             coefficient = round_off(coefficient, extra);
             exponent = exponent.checked_add(i32::try_from(extra).ok()?)?;
@@ -280,7 +280,7 @@ impl Number {
             exponent = exponent.checked_add(1)?;
         }
         let lead = exponent.checked_add(i32::try_from(digits(coefficient)).ok()?)?;
-        (lead.abs() <= MAGNITUDE).then_some(Self { coefficient, exponent })
+        (lead.abs() <= MAX_MAGNITUDE).then_some(Self { coefficient, exponent })
     }
 
     /// The exponent of the leading digit.
@@ -338,7 +338,7 @@ impl Ord for Number {
         let by_size = self.lead().cmp(&other.lead()).then_with(|| {
             // Same position of the leading digit: extend both to 37 digits and compare.
             let stretch = |n: &Self| {
-                let power = 10_i128.checked_pow(DIGITS + 1 - digits(n.coefficient));
+                let power = 10_i128.checked_pow(MAX_DIGITS + 1 - digits(n.coefficient));
                 n.coefficient.abs().saturating_mul(power.unwrap_or(1))
             };
             stretch(self).cmp(&stretch(other))

@@ -124,7 +124,7 @@ impl Files {
     }
 
     /// The span, widened to complete characters.
-    pub(crate) fn of_whole_characters(&self, span: Span) -> Span {
+    pub(crate) fn at_char_boundaries(&self, span: Span) -> Span {
         let Some(file) = self.get(span.file) else { return span };
         let range = span.range();
         let start = file.text.floor_char_boundary(range.start);

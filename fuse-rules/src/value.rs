@@ -30,19 +30,19 @@ pub(crate) enum Value<'a> {
     /// Ordered by precedence, which ignores build metadata.
     Version(Box<Version>),
     /// Valid JSON that is out of range.
-    Unheld(Unheld),
+    Unrepresentable(Unrepresentable),
 }
 
 /// Why a valid piece of JSON has no value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Unheld {
+pub(crate) enum Unrepresentable {
     /// A string with half of a surrogate pair.
     Surrogate,
     /// A number with too many digits or too large an exponent.
     Number { integral: bool },
 }
 
-impl fmt::Display for Unheld {
+impl fmt::Display for Unrepresentable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Surrogate => "a string with half of a surrogate pair, which is not valid text",
@@ -76,16 +76,19 @@ impl<'a> Value<'a> {
     /// Reads any value except a list or object.
     pub(crate) fn read_scalar(raw: &'a str) -> Self {
         match raw.as_bytes().first() {
-            Some(b'"') => read_string(raw).map_or(Self::Unheld(Unheld::Surrogate), Self::String),
+            Some(b'"') => read_string(raw)
+                .map_or(Self::Unrepresentable(Unrepresentable::Surrogate), Self::String),
             Some(b't') => Self::Bool(true),
             Some(b'f') => Self::Bool(false),
             Some(b'n') => Self::Null,
             _ => match Number::parse(raw) {
                 Ok(number) => Self::Number(number),
                 Err(NumberError::OutOfRange { integral }) => {
-                    Self::Unheld(Unheld::Number { integral })
+                    Self::Unrepresentable(Unrepresentable::Number { integral })
                 }
-                Err(NumberError::Malformed) => Self::Unheld(Unheld::Number { integral: false }),
+                Err(NumberError::Malformed) => {
+                    Self::Unrepresentable(Unrepresentable::Number { integral: false })
+                }
             },
         }
     }
@@ -100,8 +103,10 @@ impl<'a> Value<'a> {
         match self {
             Self::Null => Kinds::NULL,
             Self::Bool(_) => Kinds::BOOL,
-            Self::Number(_) | Self::Unheld(Unheld::Number { .. }) => Kinds::NUMBER,
-            Self::String(_) | Self::Unheld(Unheld::Surrogate) => Kinds::STRING,
+            Self::Number(_) | Self::Unrepresentable(Unrepresentable::Number { .. }) => {
+                Kinds::NUMBER
+            }
+            Self::String(_) | Self::Unrepresentable(Unrepresentable::Surrogate) => Kinds::STRING,
             Self::List(_) => Kinds::LIST,
             Self::Map(_) => Kinds::MAP,
             Self::Duration(_) => Kinds::DURATION,
@@ -162,13 +167,13 @@ impl<'a> Value<'a> {
     }
 
     /// Compact JSON text. Numbers are exact; times, durations and versions are strings.
-    pub(crate) fn to_json_text(&self) -> Result<String, Unheld> {
+    pub(crate) fn to_json_text(&self) -> Result<String, Unrepresentable> {
         let mut out = String::new();
         self.write_json(&mut out)?;
         Ok(out)
     }
 
-    fn write_json(&self, out: &mut String) -> Result<(), Unheld> {
+    fn write_json(&self, out: &mut String) -> Result<(), Unrepresentable> {
         let quote = |out: &mut String, text: &str| {
             // A string always serializes.
             out.push_str(&serde_json::to_string(text).unwrap_or_default());
@@ -205,14 +210,14 @@ impl<'a> Value<'a> {
                 }
                 out.push('}');
             }
-            Self::Unheld(unheld) => return Err(*unheld),
+            Self::Unrepresentable(unrepresentable) => return Err(*unrepresentable),
         }
         Ok(())
     }
 
     /// The value for `serde_json`. Numbers that are neither `i64` nor `u64` become the nearest
     /// double.
-    pub(crate) fn to_json(&self) -> Result<serde_json::Value, Unheld> {
+    pub(crate) fn to_json(&self) -> Result<serde_json::Value, Unrepresentable> {
         use serde_json::Value as Json;
         Ok(match self {
             Self::Null => Json::Null,
@@ -224,7 +229,9 @@ impl<'a> Value<'a> {
                     // The nearest double would be infinite.
                     Err(_) => match number.to_f64() {
                         double if double.is_finite() => double.into(),
-                        _ => return Err(Unheld::Number { integral: number.is_integral() }),
+                        _ => {
+                            return Err(Unrepresentable::Number { integral: number.is_integral() });
+                        }
                     },
                 },
             },
@@ -238,9 +245,9 @@ impl<'a> Value<'a> {
             Self::Map(map) => Json::Object(
                 map.iter()
                     .map(|(key, value)| Ok((key.clone().into_owned(), value.to_json()?)))
-                    .collect::<Result<_, Unheld>>()?,
+                    .collect::<Result<_, Unrepresentable>>()?,
             ),
-            Self::Unheld(unheld) => return Err(*unheld),
+            Self::Unrepresentable(unrepresentable) => return Err(*unrepresentable),
         })
     }
 
@@ -259,7 +266,7 @@ impl<'a> Value<'a> {
             Self::Duration(duration) => Value::Duration(duration),
             Self::Time(time) => Value::Time(time),
             Self::Version(version) => Value::Version(version),
-            Self::Unheld(unheld) => Value::Unheld(unheld),
+            Self::Unrepresentable(unrepresentable) => Value::Unrepresentable(unrepresentable),
         }
     }
 
@@ -267,7 +274,7 @@ impl<'a> Value<'a> {
     pub(crate) fn show(&self) -> String {
         match self.to_json_text() {
             Ok(text) => cut(&text).into_owned(),
-            Err(unheld) => unheld.to_string(),
+            Err(unrepresentable) => unrepresentable.to_string(),
         }
     }
 }

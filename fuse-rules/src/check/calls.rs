@@ -181,7 +181,7 @@ fn returned(function: &Function, arguments: &[Known]) -> Ty {
 }
 
 /// The result of a call that depends on no event. `raw` stays a call: it marks its argument.
-fn folded(function: &Function, arguments: &[Expr]) -> Option<functions::Outcome> {
+fn folded(function: &Function, arguments: &[Expr]) -> Option<functions::CallResult> {
     let Call::Pure(call) = function.call else {
         return None;
     };

@@ -162,8 +162,8 @@ impl Checker<'_> {
         let value = self.fixed(expr)?;
         match value.to_json_text() {
             Ok(text) => Some(text),
-            Err(unheld) => {
-                let why = format!("this is no JSON: {unheld}");
+            Err(unrepresentable) => {
+                let why = format!("this is no JSON: {unrepresentable}");
                 self.error(Code::E0406, expr.span, why, "cannot be sent");
                 None
             }

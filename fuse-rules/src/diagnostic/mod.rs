@@ -60,7 +60,7 @@ pub struct Diagnostic {
 }
 
 /// The length in bytes to which messages, labels and help are shortened.
-const MOST_TEXT: usize = 2_000;
+const MAX_TEXT_BYTES: usize = 2_000;
 
 impl Diagnostic {
     pub(crate) fn error(topic: impl Into<Topic>, span: Span, message: impl Into<String>) -> Self {
@@ -110,9 +110,9 @@ impl Diagnostic {
     fn shorten(&mut self) {
         let labels = self.label.iter_mut().chain(&mut self.related).map(|label| &mut label.text);
         let texts = labels.chain([&mut self.message]).chain(&mut self.help);
-        for text in texts.filter(|text| text.len() > MOST_TEXT) {
-            let start = text.floor_char_boundary(MOST_TEXT / 2);
-            let end = text.ceil_char_boundary(text.len() - MOST_TEXT / 4);
+        for text in texts.filter(|text| text.len() > MAX_TEXT_BYTES) {
+            let start = text.floor_char_boundary(MAX_TEXT_BYTES / 2);
+            let end = text.ceil_char_boundary(text.len() - MAX_TEXT_BYTES / 4);
             text.replace_range(start..end, "…");
         }
     }
@@ -150,7 +150,7 @@ impl Diagnostics {
             let edits = problem.fix.iter_mut().flat_map(|fix| &mut fix.edits);
             let spans = labels.map(|label| &mut label.span);
             for span in spans.chain(edits.map(|edit| &mut edit.span)) {
-                *span = files.of_whole_characters(*span);
+                *span = files.at_char_boundaries(*span);
             }
         }
         list.sort_by_key(|d| (d.label.as_ref().map(|l| l.span), d.topic));

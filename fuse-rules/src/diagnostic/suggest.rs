@@ -40,10 +40,10 @@ pub(crate) fn misspelt<'a>(
 
 /// Whether one contains the other, or both start the same way.
 fn shares_a_part(name: &str, candidate: &str) -> bool {
-    const LEAST: usize = 4;
-    let long = |text: &str| text.len() >= LEAST;
+    const MIN_SHARED_BYTES: usize = 4;
+    let long = |text: &str| text.len() >= MIN_SHARED_BYTES;
     let begin = name.bytes().zip(candidate.bytes()).take_while(|(a, b)| a == b).count();
-    begin > LEAST
+    begin > MIN_SHARED_BYTES
         || long(candidate) && name.contains(candidate)
         || long(name) && candidate.contains(name)
 }

@@ -16,13 +16,13 @@ pub(super) fn text(diagnostics: &Diagnostics, style: Style) -> String {
     }
     .decor_style(DecorStyle::Ascii);
     let mut out = String::new();
-    for diagnostic in diagnostics.iter().take(MOST) {
+    for diagnostic in diagnostics.iter().take(MAX_SHOWN) {
         let mut groups = vec![group(diagnostic, diagnostics.files())];
         groups.extend(diagnostic.fix.as_ref().map(|fix| suggestion(fix, diagnostics.files())));
         out.push_str(&renderer.render(&groups));
         out.push_str("\n\n");
     }
-    if let Some(more) = diagnostics.len().checked_sub(MOST).filter(|more| *more > 0) {
+    if let Some(more) = diagnostics.len().checked_sub(MAX_SHOWN).filter(|more| *more > 0) {
         // Writing to a string cannot fail.
         let _ok = writeln!(out, "... and {more} more; `--format json` has them all\n");
     }
@@ -30,7 +30,7 @@ pub(super) fn text(diagnostics: &Diagnostics, style: Style) -> String {
 }
 
 /// The number of problems that are shown to people; nobody reads more.
-const MOST: usize = 200;
+const MAX_SHOWN: usize = 200;
 
 fn group<'a>(diagnostic: &'a Diagnostic, files: &'a Files) -> Group<'a> {
     let level = match diagnostic.severity {

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::frame::Frame;
 use super::stack::{Stack, absent};
 use crate::plan::Slot;
-use crate::scan::{Extract, Held};
+use crate::scan::{EntryKind, Extract};
 use crate::semantics::ops::{self, Fault, name};
 use crate::typed::{Expr, ExprKind};
 use crate::value::{Kinds, Value};
@@ -57,7 +57,7 @@ impl<'e> List<'_, 'e> {
             }
             Self::Values(value) => match value.as_ref() {
                 Value::List(values) => match values.get(index) {
-                    Some(value) => Frame::of_value(stack.frames, group, value),
+                    Some(value) => Frame::from_value(stack.frames, group, value),
                     None => Frame::Made(Vec::new()),
                 },
                 _ => Frame::Made(Vec::new()),
@@ -79,7 +79,7 @@ impl<'e> Stack<'_, 'e> {
         if let ExprKind::Path(slot) = &expr.kind
             && let Some(Frame::Row { extract, body, .. }) = self.level(slot.level)
             && let Some(entry) = self.level(slot.level).and_then(|frame| frame.entry(slot.index))
-            && entry.held == Held::List
+            && entry.kind == EntryKind::List
         {
             let raw = extract.text(entry, body);
             self.work.spend(0, raw.len())?;

@@ -77,14 +77,14 @@ pub(crate) fn source_field(
     let mut extract = Extract::default();
     frame::read(&mut extract, &plan.arrival, event).map_err(|why| unreadable(why, event))?;
     let work = Work::new(event.received_at());
-    let frame = Frame::of_event(&extract, event.body());
+    let frame = Frame::from_event(&extract, event.body());
     let stack = Stack::new(&frame, &plan.arrival, &work);
     let value = stack.value(expr).ok();
     Ok(value.and_then(|value| value.canonical().map(Cow::into_owned)))
 }
 
 /// One rule at one element, with its context.
-pub(super) struct Site<'s, 'p, 'e> {
+pub(super) struct RuleSite<'s, 'p, 'e> {
     /// The index of the rule among all rules of the event.
     pub(super) order: usize,
     pub(super) sensor: &'p SensorPlan,
@@ -107,7 +107,7 @@ pub(super) enum Evaluated {
 }
 
 /// Receives the verdict on each rule at each element.
-pub(super) type Report<'r> = &'r mut dyn FnMut(&Site<'_, '_, '_>, Verdict);
+pub(super) type Report<'r> = &'r mut dyn FnMut(&RuleSite<'_, '_, '_>, Verdict);
 
 /// Evaluates the event's rules that `wanted` selects by name, at every element, and reports each
 /// verdict.
@@ -146,7 +146,7 @@ pub(super) fn read(
     if let Err(why) = read {
         return Err(refusal(why, event));
     }
-    let frame = Frame::of_event(&scratch.extract, event.body());
+    let frame = Frame::from_event(&scratch.extract, event.body());
     body(event_plan, &Stack::new(&frame, &event_plan.frames, work));
     plan.pool.put(scratch);
     Ok(())
@@ -202,7 +202,7 @@ impl Walk<'_, '_> {
             let outer = verdict.is_none().then(|| stack.all(&sensor.clauses));
             let evaluated = if outer.is_some() { Evaluated::Sensor } else { Evaluated::Nothing };
             for (i, rule) in rules.iter().enumerate().filter(|(_, rule)| asked(&rule.name)) {
-                let at = Site { order: order + i, sensor, rule, element, stack, evaluated };
+                let at = RuleSite { order: order + i, sensor, rule, element, stack, evaluated };
                 match (&verdict, &outer) {
                     (Some(verdict), _) => report(&at, verdict.clone()),
                     (None, Some(outer)) => self.rule(at, outer, report),
@@ -212,7 +212,7 @@ impl Walk<'_, '_> {
         });
     }
 
-    fn rule(&self, site: Site<'_, '_, '_>, outer: &Truth, report: Report<'_>) {
+    fn rule(&self, site: RuleSite<'_, '_, '_>, outer: &Truth, report: Report<'_>) {
         let Some(each) = &site.rule.each else {
             let truth = match outer {
                 Ok(false) => Ok(false),
@@ -221,7 +221,7 @@ impl Walk<'_, '_> {
                     ops::all([outer.clone(), inner].into_iter())
                 }
             };
-            return self.decide(&Site { evaluated: Evaluated::Rule, ..site }, truth, report);
+            return self.decide(&RuleSite { evaluated: Evaluated::Rule, ..site }, truth, report);
         };
         if *outer != Ok(true) {
             return self.decide(&site, outer.clone(), report);
@@ -229,7 +229,7 @@ impl Walk<'_, '_> {
         let path = site.element.unwrap_or_default();
         elements(site.stack, Some(&**each), path, &mut |stack, element, verdict| {
             let evaluated = if verdict.is_none() { Evaluated::Rule } else { Evaluated::Sensor };
-            let at = Site { element, stack, evaluated, ..site };
+            let at = RuleSite { element, stack, evaluated, ..site };
             match verdict {
                 Some(verdict) => report(&at, verdict),
                 None => self.decide(&at, stack.all(&site.rule.clauses), report),
@@ -237,7 +237,7 @@ impl Walk<'_, '_> {
         });
     }
 
-    fn decide(&self, site: &Site<'_, '_, '_>, truth: Truth, report: Report<'_>) {
+    fn decide(&self, site: &RuleSite<'_, '_, '_>, truth: Truth, report: Report<'_>) {
         match truth {
             Ok(false) => report(site, Verdict::NotMatched(String::new())),
             Err(fault) => report(site, Verdict::Unknown(fault)),

@@ -8,7 +8,7 @@ mod tree;
 
 use serde::Serialize;
 
-use super::exhaustive::{self, Evaluated, Site};
+use super::exhaustive::{self, Evaluated, RuleSite};
 use super::indexed;
 use super::stack::Stack;
 use crate::decision::Decision;
@@ -24,7 +24,7 @@ use crate::typed::Expr;
 pub(crate) use page::explain_page;
 pub use page::{ExplainedPage, PageRequest};
 pub use part::{Form, Found, Part};
-use tree::{Budget, Tree};
+use tree::{PartBudget, Tree};
 
 /// Every decision on one event, with its reason.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -111,7 +111,7 @@ pub(crate) fn explain(
     let mut decisions = Vec::new();
     let event_plan = plan.event(event.source(), event.name());
     let rules = event_plan.map_or(0, EventPlan::rule_count);
-    let (work, budget) = (Work::to_explain(event.received_at(), rules), Budget::default());
+    let (work, budget) = (Work::to_explain(event.received_at(), rules), PartBudget::default());
     let tree = Tree::new(plan, event_plan, &budget);
     let walked = exhaustive::walk(plan, event, fuses, &work, asked, &mut |site, verdict| {
         decisions.push((site.order, explained(&tree, site, site.stack, verdict)));
@@ -129,7 +129,7 @@ pub(crate) fn explain(
 /// Explains a rule's verdict at a site, whose conditions are evaluated with this stack.
 fn explained(
     tree: &Tree<'_>,
-    site: &Site<'_, '_, '_>,
+    site: &RuleSite<'_, '_, '_>,
     stack: &Stack<'_, '_>,
     verdict: Verdict,
 ) -> Explained {
@@ -165,7 +165,7 @@ fn unexplained(mut decision: Decision) -> Explained {
 }
 
 /// `alert 0`, or `alert 0, label 2`.
-fn element(site: &Site<'_, '_, '_>) -> Option<String> {
+fn element(site: &RuleSite<'_, '_, '_>) -> Option<String> {
     let names = site.sensor.each.iter().chain(site.rule.each.as_deref()).map(|each| &each.name);
     let parts: Vec<_> =
         names.zip(site.element?).map(|(name, index)| format!("{name} {index}")).collect();
@@ -173,7 +173,7 @@ fn element(site: &Site<'_, '_, '_>) -> Option<String> {
 }
 
 /// The clauses of the sensor and of the rule that were evaluated at a site.
-fn clauses<'p>(site: &Site<'_, 'p, '_>) -> (&'p [Expr<Slot>], &'p [Expr<Slot>]) {
+fn clauses<'p>(site: &RuleSite<'_, 'p, '_>) -> (&'p [Expr<Slot>], &'p [Expr<Slot>]) {
     let (sensor, rule) = (site.sensor.clauses.as_slice(), site.rule.clauses.as_slice());
     match site.evaluated {
         Evaluated::Nothing => (&[], &[]),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::event::Event;
 use crate::plan::{Frames, Origin};
-use crate::scan::{Entry, Extract, Refused, find};
+use crate::scan::{Entry, Extract, ExtractError, find};
 use crate::typed::Segment;
 use crate::value::Value;
 
@@ -19,12 +19,12 @@ pub(crate) enum Frame<'e> {
 
 impl<'e> Frame<'e> {
     /// The frame of the event itself.
-    pub(crate) fn of_event(extract: &'e Extract, body: &'e str) -> Self {
+    pub(crate) fn from_event(extract: &'e Extract, body: &'e str) -> Self {
         Self::Row { extract, body, group: 0, row: 0 }
     }
 
     /// The frame of a computed element.
-    pub(crate) fn of_value(frames: &Frames, group: usize, value: &Value<'e>) -> Self {
+    pub(crate) fn from_value(frames: &Frames, group: usize, value: &Value<'e>) -> Self {
         let mut slots = Vec::new();
         let start = frames.groups.get(group).map_or(0, |group| group.start);
         frames.trie.fill(start, value, &mut |slot, part| slots.push((slot, part.clone())));
@@ -56,8 +56,8 @@ pub(crate) fn read(
     extract: &mut Extract,
     frames: &Frames,
     event: &Event<'_>,
-) -> Result<(), Refused> {
-    let most = |group: usize| frames.groups.get(group).map_or(0, |group| group.most);
+) -> Result<(), ExtractError> {
+    let most = |group: usize| frames.groups.get(group).map_or(0, |group| group.max_elements);
     extract.read(&frames.trie, frames.groups.len(), &most, event.body())?;
     let Some(group) = frames.groups.first() else { return Ok(()) };
     for slot in frames.outside.iter().copied() {

@@ -6,7 +6,7 @@ use super::exhaustive::{self, too_many};
 use super::frame::{self, Frame};
 use super::missing;
 use super::refusal;
-use super::scratch::{Around, LEVELS, Scratch};
+use super::scratch::{Around, MAX_LEVELS, Scratch};
 use super::stack::Stack;
 use crate::decision::Decision;
 use crate::decision::{Decided, Evaluation};
@@ -14,7 +14,7 @@ use crate::eval::Pooled;
 use crate::event::Event;
 use crate::fuses::Fuses;
 use crate::plan::{EachPlan, EventPlan, Lookup, Memory, RulePlan, SensorPlan, Site, dedup};
-use crate::scan::{Extract, Held, Refused, find};
+use crate::scan::{EntryKind, Extract, ExtractError, find};
 use crate::semantics::Verdict;
 use crate::semantics::Work;
 use crate::semantics::decision;
@@ -40,7 +40,7 @@ pub(crate) fn decide_event(
     };
     let mut scratch = plan.pool.take();
     let read = frame::read(&mut scratch.extract, &event_plan.frames, event);
-    let is_json = !matches!(read, Err(Refused::Invalid));
+    let is_json = !matches!(read, Err(ExtractError::Invalid));
     let mismatch = if is_json && (observe || event_plan.rejects) {
         exhaustive::mismatch_of_valid(event_plan, event)
     } else {
@@ -105,7 +105,7 @@ fn decide(
         found,
         around,
         memory,
-        rows: [Row::default(); LEVELS],
+        rows: [Row::default(); MAX_LEVELS],
         decisions: Vec::new(),
     };
     decider.enter(0);
@@ -132,7 +132,7 @@ pub(super) struct Row {
 }
 
 /// The number of values that a decision counts as.
-const DECISION: usize = 16;
+const DECISION_WORK: usize = 16;
 
 pub(super) struct Decider<'d> {
     plan: &'d Pooled,
@@ -144,9 +144,9 @@ pub(super) struct Decider<'d> {
     pub(super) truths: &'d mut Vec<u32>,
     frames: &'d mut u32,
     found: &'d mut Vec<u32>,
-    around: &'d mut Vec<[Around; LEVELS]>,
+    around: &'d mut Vec<[Around; MAX_LEVELS]>,
     memory: &'d mut Memory,
-    pub(super) rows: [Row; LEVELS],
+    pub(super) rows: [Row; MAX_LEVELS],
     decisions: Vec<(usize, Decision)>,
 }
 
@@ -169,13 +169,13 @@ impl<'d> Decider<'d> {
         let Some(site) = event_plan.sites.get(number) else { return };
         if site.list.is_some() {
             let Some((len, _)) = self.list_of(site, level) else { return };
-            if len > site.least {
+            if len > site.smallest_max {
                 self.overflow(site, level, len);
             }
         }
         self.found.clear();
         for around in 0..level {
-            self.look_around(number, site, around);
+            self.find_in_outer_frame(number, site, around);
         }
         dedup(self.found, 0);
         let around = self.found.len();
@@ -183,7 +183,7 @@ impl<'d> Decider<'d> {
         if finds || around > 0 || !site.rest.is_empty() {
             self.each_row(site, level, &mut |decider| {
                 decider.found.truncate(around);
-                decider.look_up(site, level);
+                decider.find_in_frame(site, level);
                 decider.candidates(site, level);
             });
         }
@@ -198,13 +198,13 @@ impl<'d> Decider<'d> {
 
     /// Adds the candidates that the frame of an outer level finds for a site. They are looked up
     /// once per frame.
-    fn look_around(&mut self, number: usize, site: &'d Site, level: usize) {
+    fn find_in_outer_frame(&mut self, number: usize, site: &'d Site, level: usize) {
         let row = self.row(level);
         let place = self.around.get_mut(number).and_then(|site| site.get_mut(level));
         let Some(mut kept) = place.map(std::mem::take) else { return };
         if kept.number != row.number {
             let start = self.found.len();
-            self.look_up(site, level);
+            self.find_in_frame(site, level);
             kept.number = row.number;
             kept.found.clear();
             kept.found.extend_from_slice(self.found.get(start..).unwrap_or_default());
@@ -222,7 +222,7 @@ impl<'d> Decider<'d> {
         debug_assert!(around < level, "a list stands around its elements");
         let row = self.row(around);
         let entry = find(self.extract.row(row.group, row.row), slot)?;
-        if entry.held != Held::List {
+        if entry.kind != EntryKind::List {
             return None;
         }
         Some((entry.len(), entry.elements().map(|(first, _)| first)))
@@ -249,7 +249,7 @@ impl<'d> Decider<'d> {
     }
 
     /// Adds the rules of a site that the frame of a level finds.
-    fn look_up(&mut self, site: &Site, level: usize) {
+    fn find_in_frame(&mut self, site: &Site, level: usize) {
         let Some(index) = site.levels.get(level).filter(|index| !index.is_empty()) else { return };
         let row = self.row(level);
         let row = self.extract.row(row.group, row.row);
@@ -317,7 +317,7 @@ impl<'d> Decider<'d> {
     /// Rejects the rules whose list (the list of a site) is longer than they allow.
     fn overflow(&mut self, site: &'d Site, level: usize, len: usize) {
         let event_plan = self.event_plan;
-        for rule in &site.through {
+        for rule in &site.iterating {
             let Some(at) = event_plan.rules.get(*rule as usize) else { continue };
             let Some((sensor, rule)) = event_plan.rule(*at) else { continue };
             let mut eaches = self.eaches(sensor, rule);
@@ -350,7 +350,7 @@ impl<'d> Decider<'d> {
 
     fn decided(&mut self, rule: &RulePlan, order: usize, element: &[u32], verdict: Verdict) {
         // Decisions take memory. Past the limit the event is refused, and they would be useless.
-        if self.work.spend(DECISION, 0).is_err() {
+        if self.work.spend(DECISION_WORK, 0).is_err() {
             return;
         }
         let element = (!element.is_empty()).then_some(element);
@@ -380,7 +380,7 @@ impl<'d> Decider<'d> {
         level: usize,
         body: &mut dyn FnMut(&Stack<'_, '_>, &'d Pooled, &Fuses),
     ) {
-        let frames: [Frame<'_>; LEVELS] = self.rows.map(|row| Frame::Row {
+        let frames: [Frame<'_>; MAX_LEVELS] = self.rows.map(|row| Frame::Row {
             extract: self.extract,
             body: self.body,
             group: row.group,

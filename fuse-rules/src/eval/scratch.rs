@@ -6,7 +6,7 @@ use crate::plan::Memory;
 use crate::scan::Extract;
 
 /// The event, the `each` of a sensor, the `each` of a rule, and some quantifiers.
-pub(super) const LEVELS: usize = 6;
+pub(super) const MAX_LEVELS: usize = 6;
 
 /// The memory for evaluation, reused for the next event.
 #[derive(Debug, Default)]
@@ -20,7 +20,7 @@ pub(crate) struct Scratch {
     /// The candidates of the current site.
     pub(super) found: Vec<u32>,
     /// The candidates that outer frames find, by site and level.
-    pub(super) around: Vec<[Around; LEVELS]>,
+    pub(super) around: Vec<[Around; MAX_LEVELS]>,
     pub(super) memory: Memory,
 }
 
@@ -42,11 +42,11 @@ impl Scratch {
 }
 
 /// The maximum memory that a scratch keeps, in bytes.
-const MOST_KEPT: usize = 32 << 20;
+const MAX_KEPT_BYTES: usize = 32 << 20;
 
 /// The maximum number of scratches to keep: the number of events that can be decided at the same
 /// time.
-const MOST_AT_ONCE: usize = 64;
+const MAX_POOLED: usize = 64;
 
 /// The scratches that are currently unused.
 #[derive(Debug, Default)]
@@ -59,12 +59,12 @@ impl Pool {
 
     pub(crate) fn put(&self, mut scratch: Scratch) {
         // Do not keep the memory of one large event forever.
-        if scratch.memory() > MOST_KEPT {
+        if scratch.memory() > MAX_KEPT_BYTES {
             return;
         }
         scratch.extract.forget();
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.len() < MOST_AT_ONCE {
+        if kept.len() < MAX_POOLED {
             kept.push(scratch);
         }
     }

@@ -11,7 +11,7 @@ use crate::typed::{Expr, ExprKind, QuantifierKind};
 use crate::value::Value;
 
 /// Rendered values are kept in memory and on disk, so they count for more.
-const RENDERED: usize = 16;
+const RENDERED_WORK_FACTOR: usize = 16;
 
 /// The frames at one site: the innermost, with those around it. The event's frame is the outermost,
 /// at level 0.
@@ -195,7 +195,7 @@ impl<'s, 'e> Stack<'s, 'e> {
     pub(super) fn rendered(&self, expr: &Expr<Slot>) -> Result<Value<'e>, Fault> {
         let value = self.value(expr)?;
         let (values, bytes) = weight(&value);
-        self.work.spend(values, bytes.saturating_mul(RENDERED))?;
+        self.work.spend(values, bytes.saturating_mul(RENDERED_WORK_FACTOR))?;
         Ok(value.into_owned())
     }
 }

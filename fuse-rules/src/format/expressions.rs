@@ -3,12 +3,12 @@
 use pest::iterators::Pair;
 
 use super::doc::{Doc, group, text};
-use super::layout::{Body, Layout, Style, spelling};
+use super::layout::{Layout, Separation, UnitBody, spelling};
 use crate::syntax::Rule;
 
 /// The position of an expression.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum Position {
     /// After other text on its line: further lines are indented.
     Behind,
     /// At the start of a line of its own, if it is broken.
@@ -33,28 +33,28 @@ pub(super) fn tightness(rule: Rule) -> Option<u8> {
 
 impl<'a> Layout<'a> {
     /// A `value`: a record or an expression.
-    pub(super) fn value(&mut self, pair: Pair<'a, Rule>, place: Place) -> Doc<'a> {
+    pub(super) fn value(&mut self, pair: Pair<'a, Rule>, place: Position) -> Doc<'a> {
         let inner = pair.into_inner().next();
         inner.map_or(text(""), |inner| match inner.as_rule() {
-            Rule::record => self.block(inner, Style::Record),
+            Rule::record => self.block(inner, Separation::Record),
             _ => self.expr(inner, place),
         })
     }
 
-    pub(super) fn expr(&mut self, pair: Pair<'a, Rule>, place: Place) -> Doc<'a> {
+    pub(super) fn expr(&mut self, pair: Pair<'a, Rule>, place: Position) -> Doc<'a> {
         let parts: Vec<_> = pair.into_inner().collect();
         self.chain(&parts, place)
     }
 
     /// A chain of operators. Lines break before operators, the loosest first.
-    fn chain(&mut self, parts: &[Pair<'a, Rule>], place: Place) -> Doc<'a> {
+    fn chain(&mut self, parts: &[Pair<'a, Rule>], place: Position) -> Doc<'a> {
         let loosest = parts.iter().filter_map(|part| tightness(part.as_rule())).min();
         let Some(loosest) = loosest else { return self.operand(parts) };
         let is_split = |part: &Pair<'a, Rule>| tightness(part.as_rule()) == Some(loosest);
         let mut operands = parts.split(is_split);
         let first = operands.next().unwrap_or(&[]);
         let mut brackets = is_bracketed(first);
-        let mut docs = vec![self.chain(first, Place::Behind)];
+        let mut docs = vec![self.chain(first, Position::Behind)];
         let mut rest = Vec::new();
         for (operator, operand) in parts.iter().filter(|part| is_split(part)).zip(operands) {
             let bracketed = is_bracketed(operand);
@@ -67,12 +67,12 @@ impl<'a> Layout<'a> {
                 line.extend(self.comments(next.as_span().start()));
             }
             line.extend([text(spelling(operator)), Doc::Space]);
-            line.push(self.chain(operand, Place::Behind));
+            line.push(self.chain(operand, Position::Behind));
             brackets = bracketed;
         }
         match place {
-            Place::Behind => docs.push(Doc::Nest(rest)),
-            Place::Alone => docs.extend(rest),
+            Position::Behind => docs.push(Doc::Nest(rest)),
+            Position::Alone => docs.extend(rest),
         }
         group(docs)
     }
@@ -132,7 +132,7 @@ impl<'a> Layout<'a> {
             }
             for part in part.into_inner() {
                 docs.push(match part.as_rule() {
-                    Rule::expr => self.expr(part, Place::Behind),
+                    Rule::expr => self.expr(part, Position::Behind),
                     _ => self.token(&part),
                 });
             }
@@ -148,15 +148,15 @@ impl<'a> Layout<'a> {
         let mut bracketed = false;
         let mut units = self.units(parts, |layout, part| {
             bracketed = ends_in_bracket(&part);
-            Body::Plain(vec![match part.as_rule() {
-                Rule::value => layout.value(part, Place::Behind),
-                _ => layout.expr(part, Place::Behind),
+            UnitBody::Plain(vec![match part.as_rule() {
+                Rule::value => layout.value(part, Position::Behind),
+                _ => layout.expr(part, Position::Behind),
             }])
         });
         if bracketed && let Some(only) = units.only() {
             return group([open].into_iter().chain(only).chain([text(close)]).collect());
         }
-        units.bracketed(vec![open], close, Style::Elements)
+        units.bracketed(vec![open], close, Separation::Elements)
     }
 
     fn paren(&mut self, pair: Pair<'a, Rule>) -> Doc<'a> {
@@ -167,7 +167,7 @@ impl<'a> Layout<'a> {
             match part.as_rule() {
                 Rule::expr => {
                     inner.extend(self.comments(part.as_span().start()));
-                    inner.push(self.expr(part, Place::Alone));
+                    inner.push(self.expr(part, Position::Alone));
                 }
                 Rule::paren_close => {
                     inner.extend(self.comments(part.as_span().start()));
@@ -196,11 +196,11 @@ impl<'a> Layout<'a> {
                     inner.push(self.token(&part));
                 }
                 Rule::kw_in => inner.extend([Doc::Space, self.token(&part)]),
-                Rule::expr => inner.extend([Doc::Space, self.expr(part, Place::Behind)]),
+                Rule::expr => inner.extend([Doc::Space, self.expr(part, Position::Behind)]),
                 Rule::colon => inner.extend([self.token(&part), Doc::Line]),
                 Rule::value => {
                     inner.extend(self.comments(part.as_span().start()));
-                    inner.push(self.value(part, Place::Alone));
+                    inner.push(self.value(part, Position::Alone));
                 }
                 _ => {
                     inner.extend(self.comments(part.as_span().start()));

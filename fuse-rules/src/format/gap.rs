@@ -8,11 +8,11 @@ pub(super) struct Gap<'a> {
     /// The comment on the line of the token before the gap.
     pub(super) trailing: Option<&'a str>,
     /// The comments on their own lines.
-    pub(super) own: Vec<Comment<'a>>,
+    pub(super) own: Vec<GapComment<'a>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Comment<'a> {
+pub(super) struct GapComment<'a> {
     pub(super) text: &'a str,
     /// The byte after the comment.
     pub(super) end: usize,
@@ -43,7 +43,7 @@ impl<'a> Gap<'a> {
                 let after = all.get(end..).unwrap_or("");
                 let until = after.find('#').unwrap_or(after.len());
                 let apart = !alone || !is_one_line_end(after.get(..until).unwrap_or(""));
-                gap.own.push(Comment { text: comment, end: from + end, apart });
+                gap.own.push(GapComment { text: comment, end: from + end, apart });
             }
             at = end;
         }
@@ -81,6 +81,6 @@ mod tests {
     #[test]
     fn nothing_is_before_the_start_of_a_file() {
         let gap = Gap::read("\u{feff}# a\n", 0, 7);
-        assert_eq!(gap.own, [Comment { text: "# a", end: 6, apart: false }]);
+        assert_eq!(gap.own, [GapComment { text: "# a", end: 6, apart: false }]);
     }
 }

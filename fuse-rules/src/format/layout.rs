@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use pest::iterators::Pair;
 
 use super::doc::{Doc, group, if_broken, text};
-use super::gap::{Comment, Gap};
+use super::gap::{Gap, GapComment};
 use super::order::rank;
 use crate::syntax::Rule;
 
@@ -20,15 +20,15 @@ pub(super) struct Layout<'a> {
 /// A part that gets its own lines if the construct around it is broken: a clause, field or element.
 pub(super) struct Unit<'a> {
     /// The comments above it.
-    pub(super) lead: Vec<Comment<'a>>,
+    pub(super) lead: Vec<GapComment<'a>>,
     pub(super) rule: Rule,
     rank: u8,
-    pub(super) body: Body<'a>,
+    pub(super) body: UnitBody<'a>,
     /// The comment after it, on the same line.
     pub(super) trailing: Option<&'a str>,
 }
 
-pub(super) enum Body<'a> {
+pub(super) enum UnitBody<'a> {
     Plain(Vec<Doc<'a>>),
     /// A field, whose `=` is aligned with its neighbours.
     Field {
@@ -44,7 +44,7 @@ pub(super) struct Units<'a> {
     pub(super) opening: Option<&'a str>,
     pub(super) list: Vec<Unit<'a>>,
     /// The comments before the closing bracket.
-    pub(super) closing: Vec<Comment<'a>>,
+    pub(super) closing: Vec<GapComment<'a>>,
 }
 
 impl<'a> Layout<'a> {
@@ -100,7 +100,7 @@ impl<'a> Layout<'a> {
     pub(super) fn units(
         &mut self,
         pairs: impl Iterator<Item = Pair<'a, Rule>>,
-        mut unit: impl FnMut(&mut Self, Pair<'a, Rule>) -> Body<'a>,
+        mut unit: impl FnMut(&mut Self, Pair<'a, Rule>) -> UnitBody<'a>,
     ) -> Units<'a> {
         let mut units = Units { opening: None, list: Vec::new(), closing: Vec::new() };
         for pair in pairs {
@@ -129,7 +129,7 @@ impl<'a> Layout<'a> {
 
 /// How the units of a broken bracket are separated.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Style {
+pub(super) enum Separation {
     /// Elements: with commas between them, and after the last one if they are broken.
     Elements,
     /// Fields of a record: with commas only if they are on one line.
@@ -147,7 +147,7 @@ impl<'a> Units<'a> {
     pub(super) fn only(&mut self) -> Option<Vec<Doc<'a>>> {
         let bare = self.opening.is_none() && self.closing.is_empty();
         match self.list.as_mut_slice() {
-            [Unit { lead, trailing: None, body: Body::Plain(docs), .. }]
+            [Unit { lead, trailing: None, body: UnitBody::Plain(docs), .. }]
                 if bare && lead.is_empty() =>
             {
                 Some(std::mem::take(docs))
@@ -166,16 +166,16 @@ impl<'a> Units<'a> {
         self,
         mut docs: Vec<Doc<'a>>,
         close: &'static str,
-        style: Style,
+        style: Separation,
     ) -> Doc<'a> {
         if self.is_empty() {
             docs.push(text(close));
             return group(docs);
         }
         let edge = || match style {
-            Style::Lines => Doc::Hard,
-            Style::Record => Doc::Line,
-            Style::Elements => Doc::Soft,
+            Separation::Lines => Doc::Hard,
+            Separation::Record => Doc::Line,
+            Separation::Elements => Doc::Soft,
         };
         let mut inner = vec![edge()];
         let widths = paddings(&self.list);
@@ -184,23 +184,23 @@ impl<'a> Units<'a> {
         for (i, (unit, padding)) in self.list.into_iter().zip(widths).enumerate() {
             let is_last = i + 1 == count;
             let rule = unit.rule;
-            if before.is_some_and(|before| stand_apart(before, rule)) {
+            if before.is_some_and(|before| are_separated(before, rule)) {
                 inner.push(Doc::Blank);
             }
             // Keep an empty line between a comment and a unit that it would otherwise document.
             inner.extend(lead(&unit.lead, is_documented(unit.rule)));
             match unit.body {
-                Body::Plain(docs) => inner.extend(docs),
-                Body::Field { key, rest, .. } => {
+                UnitBody::Plain(docs) => inner.extend(docs),
+                UnitBody::Field { key, rest, .. } => {
                     inner.extend(key);
                     inner.push(if_broken(" ".repeat(padding)));
                     inner.extend(rest);
                 }
             }
             match style {
-                Style::Elements if is_last => inner.push(if_broken(",")),
-                Style::Elements => inner.push(text(",")),
-                Style::Record if !is_last => {
+                Separation::Elements if is_last => inner.push(if_broken(",")),
+                Separation::Elements => inner.push(text(",")),
+                Separation::Record if !is_last => {
                     inner.push(Doc::Either { broken: Cow::Borrowed(""), flat: "," });
                 }
                 _ => {}
@@ -208,7 +208,7 @@ impl<'a> Units<'a> {
             inner.extend(unit.trailing.map(Doc::Trailing));
             before = Some(rule);
             if !is_last {
-                inner.push(if style == Style::Lines { Doc::Hard } else { Doc::Line });
+                inner.push(if style == Separation::Lines { Doc::Hard } else { Doc::Line });
             } else if unit.rule == Rule::rule_decl && !self.closing.is_empty() {
                 inner.push(Doc::Blank);
             }
@@ -222,7 +222,7 @@ impl<'a> Units<'a> {
 
 /// Whether an empty line separates a unit from the previous one: rules are separated, and in a
 /// test, a `send` from the `expect`s before it.
-fn stand_apart(before: Rule, rule: Rule) -> bool {
+fn are_separated(before: Rule, rule: Rule) -> bool {
     match rule {
         Rule::rule_decl => true,
         Rule::with_step | Rule::at_step | Rule::send_step => before == Rule::expect_step,
@@ -242,7 +242,7 @@ pub(super) fn spelling<'a>(piece: &Pair<'a, Rule>) -> &'a str {
 }
 
 /// Comments on their own lines.
-pub(super) fn lead<'a>(comments: &[Comment<'a>], keep_apart: bool) -> Vec<Doc<'a>> {
+pub(super) fn lead<'a>(comments: &[GapComment<'a>], keep_apart: bool) -> Vec<Doc<'a>> {
     let mut docs = Vec::new();
     for comment in comments {
         docs.push(Doc::Comment(comment.text));
@@ -262,8 +262,8 @@ fn is_documented(rule: Rule) -> bool {
 /// are not fields, or that have comments above, start a new group.
 fn paddings(units: &[Unit<'_>]) -> Vec<usize> {
     let width = |unit: &Unit<'_>| match unit.body {
-        Body::Field { width, .. } => Some(width),
-        Body::Plain(_) => None,
+        UnitBody::Field { width, .. } => Some(width),
+        UnitBody::Plain(_) => None,
     };
     let together =
         |a: &Unit<'_>, b: &Unit<'_>| width(a).is_some() && width(b).is_some() && b.lead.is_empty();

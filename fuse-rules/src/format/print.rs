@@ -3,7 +3,7 @@
 use super::doc::Doc;
 
 /// The maximum length of a line in characters, as far as it can be broken.
-const WIDTH: usize = 100;
+const MAX_LINE_CHARS: usize = 100;
 const INDENT: usize = 2;
 
 /// Prints a layout that starts at the start of a line, without a line end after it.
@@ -124,7 +124,7 @@ impl Printer {
     /// possible line break. Reads at most one line.
     fn fits<'d, 'a>(&self, indent: usize, docs: &'d [Doc<'a>], rest: &[Task<'d, 'a>]) -> bool {
         let column = self.line_end.as_ref().map_or(self.column, |line_end| line_end.indent);
-        let mut left = WIDTH.saturating_sub(column);
+        let mut left = MAX_LINE_CHARS.saturating_sub(column);
         let mut rest = rest.iter().rev();
         let mut stack = Vec::new();
         push(&mut stack, indent, Mode::Flat, docs);

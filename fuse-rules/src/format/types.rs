@@ -3,7 +3,7 @@
 use pest::iterators::Pair;
 
 use super::doc::{Doc, group, if_broken, text};
-use super::layout::{Body, Layout, Style};
+use super::layout::{Layout, Separation, UnitBody};
 use crate::syntax::Rule;
 
 impl<'a> Layout<'a> {
@@ -78,8 +78,8 @@ impl<'a> Layout<'a> {
     fn type_record(&mut self, pair: Pair<'a, Rule>) -> Doc<'a> {
         let mut parts = pair.into_inner();
         let open = parts.next().map_or(text(""), |open| self.token(&open));
-        let units = self.units(parts, |layout, part| Body::Plain(layout.type_field(part)));
-        units.bracketed(vec![open], "}", Style::Lines)
+        let units = self.units(parts, |layout, part| UnitBody::Plain(layout.type_field(part)));
+        units.bracketed(vec![open], "}", Separation::Lines)
     }
 
     /// `name?: T`, or `...`.

@@ -9,7 +9,7 @@ use jiff::fmt::strtime;
 use jiff::tz::{TimeZone, TimeZoneDatabase};
 
 use super::time::{INSTANT, instant};
-use super::{Call, Function, Outcome, Returns, string};
+use super::{Call, CallResult, Function, Returns, string};
 use crate::value::{Kinds, Value, cut};
 
 pub(super) const FUNCTIONS: &[Function] = &[
@@ -79,7 +79,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
 
 /// The maximum length of a format in bytes: one letter of it can expand to about a hundred
 /// characters.
-const LONGEST_FORMAT: usize = 1_024;
+const MAX_FORMAT_BYTES: usize = 1_024;
 
 static ZONES: LazyLock<TimeZoneDatabase> = LazyLock::new(TimeZoneDatabase::bundled);
 
@@ -108,14 +108,14 @@ fn day(day: Weekday) -> &'static str {
     }
 }
 
-fn format_time(arguments: &[Value<'_>]) -> Outcome {
+fn format_time(arguments: &[Value<'_>]) -> CallResult {
     let format = format(arguments)?;
     strtime::format(format, &zoned(arguments, 2)?)
         .map(Value::text)
         .map_err(|_| format!("`{}` is not a format such as `%Y-%m-%d`", cut(format)))
 }
 
-fn parse_time(arguments: &[Value<'_>]) -> Outcome {
+fn parse_time(arguments: &[Value<'_>]) -> CallResult {
     let (text, format) = (string(arguments, 0), format(arguments)?);
     let Ok(parsed) = strtime::parse(format, text) else {
         return Err(format!("`{}` does not match the format `{}`", cut(text), cut(format)));
@@ -132,8 +132,8 @@ fn parse_time(arguments: &[Value<'_>]) -> Outcome {
 /// The format: the second argument.
 fn format<'v>(arguments: &'v [Value<'_>]) -> Result<&'v str, String> {
     let format = string(arguments, 1);
-    if format.len() > LONGEST_FORMAT {
-        return Err(format!("the format is longer than {LONGEST_FORMAT} bytes"));
+    if format.len() > MAX_FORMAT_BYTES {
+        return Err(format!("the format is longer than {MAX_FORMAT_BYTES} bytes"));
     }
     Ok(format)
 }

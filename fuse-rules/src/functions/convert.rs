@@ -1,6 +1,6 @@
 //! Conversions, all explicit: `int`, `float`, `string`, `duration`, `json`, `raw`.
 
-use super::{Call, Function, Outcome, Returns};
+use super::{Call, CallResult, Function, Returns};
 use crate::literals::parse_duration;
 use crate::number::Number;
 use crate::value::{Kinds, Value, cut};
@@ -104,7 +104,7 @@ fn number(arguments: &[Value<'_>]) -> Result<Number, String> {
     }
 }
 
-fn duration(arguments: &[Value<'_>]) -> Outcome {
+fn duration(arguments: &[Value<'_>]) -> CallResult {
     match arguments.first() {
         Some(Value::Duration(duration)) => Ok(Value::Duration(*duration)),
         Some(Value::String(text)) => parse_duration(text)
@@ -114,9 +114,12 @@ fn duration(arguments: &[Value<'_>]) -> Outcome {
     }
 }
 
-fn json(arguments: &[Value<'_>]) -> Outcome {
+fn json(arguments: &[Value<'_>]) -> CallResult {
     let Some(value) = arguments.first() else {
         return Err("there is no value".into());
     };
-    value.to_json_text().map(Value::text).map_err(|unheld| format!("it holds {unheld}"))
+    value
+        .to_json_text()
+        .map(Value::text)
+        .map_err(|unrepresentable| format!("it holds {unrepresentable}"))
 }

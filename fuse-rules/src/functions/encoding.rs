@@ -3,7 +3,7 @@
 use data_encoding::{BASE64, BASE64_NOPAD, HEXLOWER, HEXLOWER_PERMISSIVE};
 use sha2::{Digest as _, Sha256};
 
-use super::{Call, Function, Outcome, Returns, fits, string};
+use super::{Call, CallResult, Function, Returns, fits, string};
 use crate::value::{Kinds, Value, cut};
 
 pub(super) const FUNCTIONS: &[Function] = &[
@@ -79,13 +79,13 @@ pub(super) const FUNCTIONS: &[Function] = &[
     },
 ];
 
-fn encoded(arguments: &[Value<'_>], encoding: &data_encoding::Encoding) -> Outcome {
+fn encoded(arguments: &[Value<'_>], encoding: &data_encoding::Encoding) -> CallResult {
     let text = string(arguments, 0);
     fits(encoding.encode_len(text.len()))?;
     Ok(Value::text(encoding.encode(text.as_bytes())))
 }
 
-fn base64_decode(arguments: &[Value<'_>]) -> Outcome {
+fn base64_decode(arguments: &[Value<'_>]) -> CallResult {
     let text = string(arguments, 0);
     let standard = text.trim_end_matches('=').replace('-', "+").replace('_', "/");
     match BASE64_NOPAD.decode(standard.as_bytes()) {
@@ -94,7 +94,7 @@ fn base64_decode(arguments: &[Value<'_>]) -> Outcome {
     }
 }
 
-fn decoded(bytes: Vec<u8>, text: &str) -> Outcome {
+fn decoded(bytes: Vec<u8>, text: &str) -> CallResult {
     String::from_utf8(bytes)
         .map(Value::text)
         .map_err(|_| format!("the bytes that `{}` encodes are not UTF-8", cut(text)))

@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use super::{Call, Function, Outcome, Returns, elements, list, of_one_kind};
+use super::{Call, CallResult, Function, Returns, check_same_kind, elements, list};
 use crate::number::Number;
 use crate::value::{Kinds, Value};
 
@@ -46,7 +46,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     },
 ];
 
-fn len(arguments: &[Value<'_>]) -> Outcome {
+fn len(arguments: &[Value<'_>]) -> CallResult {
     let count = match arguments.first() {
         Some(Value::String(text)) => text.chars().count(),
         Some(Value::List(list)) => list.len(),
@@ -56,14 +56,14 @@ fn len(arguments: &[Value<'_>]) -> Outcome {
     Ok(Value::Number(Number::from(i64::try_from(count).unwrap_or(i64::MAX))))
 }
 
-fn sort(arguments: &[Value<'_>]) -> Outcome {
+fn sort(arguments: &[Value<'_>]) -> CallResult {
     let mut sorted = list(arguments, 0).to_vec();
-    of_one_kind(&sorted, Kinds::ORDERED.or(Kinds::STRING))?;
+    check_same_kind(&sorted, Kinds::ORDERED.or(Kinds::STRING))?;
     sorted.sort_by(total);
     Ok(Value::List(sorted).into_owned())
 }
 
-fn unique(arguments: &[Value<'_>]) -> Outcome {
+fn unique(arguments: &[Value<'_>]) -> CallResult {
     let values = list(arguments, 0);
     elements(values, Kinds::SCALAR.or(Kinds::NULL))?;
     let mut numbered: Vec<_> = values.iter().enumerate().collect();

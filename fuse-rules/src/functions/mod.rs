@@ -24,13 +24,13 @@ pub(crate) use returns::Returns;
 
 /// The context of a call, besides its arguments.
 #[derive(Debug)]
-pub(crate) struct Context {
+pub(crate) struct CallContext {
     /// The time at which the event was received. There is no other clock.
     pub(crate) received: Timestamp,
 }
 
 /// The result of a call. The error says why the arguments have no result, without naming the call.
-pub(crate) type Outcome = Result<Value<'static>, String>;
+pub(crate) type CallResult = Result<Value<'static>, String>;
 
 /// One function.
 pub(crate) struct Function {
@@ -48,9 +48,9 @@ pub(crate) struct Function {
 /// The code of a function. It is called with one argument per parameter, each of an accepted kind.
 pub(crate) enum Call {
     /// The result depends only on the arguments.
-    Pure(fn(&[Value<'_>]) -> Outcome),
+    Pure(fn(&[Value<'_>]) -> CallResult),
     /// The result also depends on the time at which the event was received.
-    Clock(fn(&[Value<'_>], &Context) -> Outcome),
+    Clock(fn(&[Value<'_>], &CallContext) -> CallResult),
 }
 
 impl std::fmt::Debug for Function {
@@ -61,7 +61,7 @@ impl std::fmt::Debug for Function {
 
 impl Function {
     /// The result of a call.
-    pub(crate) fn call(&self, arguments: &[Value<'_>], context: &Context) -> Outcome {
+    pub(crate) fn call(&self, arguments: &[Value<'_>], context: &CallContext) -> CallResult {
         match self.call {
             Call::Pure(call) => call(arguments),
             Call::Clock(call) => call(arguments, context),
@@ -201,8 +201,8 @@ fn list<'v, 'e>(arguments: &'v [Value<'e>], index: usize) -> &'v [Value<'e>] {
 /// Rejects list elements that are not of these kinds, or that are out of range.
 fn elements(list: &[Value<'_>], kinds: Kinds) -> Result<(), String> {
     for value in list {
-        if let Value::Unheld(unheld) = value {
-            return Err(format!("an element is {unheld}"));
+        if let Value::Unrepresentable(unrepresentable) = value {
+            return Err(format!("an element is {unrepresentable}"));
         }
         if !value.kind().within(kinds) {
             return Err(format!("an element is {}", value.kind()));
@@ -212,7 +212,7 @@ fn elements(list: &[Value<'_>], kinds: Kinds) -> Result<(), String> {
 }
 
 /// Rejects a list whose elements do not all have the same one of these kinds.
-fn of_one_kind(list: &[Value<'_>], kinds: Kinds) -> Result<(), String> {
+fn check_same_kind(list: &[Value<'_>], kinds: Kinds) -> Result<(), String> {
     elements(list, kinds)?;
     let Some(first) = list.first().map(Value::kind) else {
         return Ok(());
@@ -226,9 +226,9 @@ fn of_one_kind(list: &[Value<'_>], kinds: Kinds) -> Result<(), String> {
 /// Rejects a result that exceeds the maximum length, so that no function can multiply a text
 /// without limit.
 fn fits(bytes: usize) -> Result<(), String> {
-    const LONGEST: usize = 4 << 20;
-    if bytes > LONGEST {
-        return Err(format!("the result would be longer than {LONGEST} bytes"));
+    const MAX_RESULT_BYTES: usize = 4 << 20;
+    if bytes > MAX_RESULT_BYTES {
+        return Err(format!("the result would be longer than {MAX_RESULT_BYTES} bytes"));
     }
     Ok(())
 }

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::{Call, Function, Outcome, Returns, string};
+use super::{Call, CallResult, Function, Returns, string};
 use crate::value::{Kinds, Value, cut};
 
 pub(super) const FUNCTIONS: &[Function] = &[Function {
@@ -23,7 +23,7 @@ pub(super) const FUNCTIONS: &[Function] = &[Function {
     call: Call::Pure(cidr_contains),
 }];
 
-fn cidr_contains(arguments: &[Value<'_>]) -> Outcome {
+fn cidr_contains(arguments: &[Value<'_>]) -> CallResult {
     let (network, address) = (network(string(arguments, 0))?, string(arguments, 1));
     let contains = if let Ok(address) = address.parse::<IpAddr>() {
         // An IPv4 address also matches in its IPv6-mapped form.

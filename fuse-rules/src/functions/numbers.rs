@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use super::{Call, Function, Outcome, Returns, list, of_one_kind};
+use super::{Call, CallResult, Function, Returns, check_same_kind, list};
 use crate::number::Number;
 use crate::value::{Kinds, Value};
 
@@ -73,7 +73,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     },
 ];
 
-fn abs(arguments: &[Value<'_>]) -> Outcome {
+fn abs(arguments: &[Value<'_>]) -> CallResult {
     match arguments.first() {
         Some(Value::Number(number)) => Ok(Value::Number(number.abs())),
         Some(Value::Duration(duration)) if duration.is_negative() => duration
@@ -86,9 +86,9 @@ fn abs(arguments: &[Value<'_>]) -> Outcome {
 }
 
 /// The first element that is the smallest or the largest, depending on `side`.
-fn most(arguments: &[Value<'_>], side: Ordering) -> Outcome {
+fn most(arguments: &[Value<'_>], side: Ordering) -> CallResult {
     let values = list(arguments, 0);
-    of_one_kind(values, Kinds::ORDERED)?;
+    check_same_kind(values, Kinds::ORDERED)?;
     values
         .iter()
         .reduce(|most, value| if value.order(most) == Some(side) { value } else { most })
@@ -96,9 +96,9 @@ fn most(arguments: &[Value<'_>], side: Ordering) -> Outcome {
         .ok_or_else(|| "the list is empty".into())
 }
 
-fn sum(arguments: &[Value<'_>]) -> Outcome {
+fn sum(arguments: &[Value<'_>]) -> CallResult {
     let values = list(arguments, 0);
-    of_one_kind(values, Kinds::NUMBER)?;
+    check_same_kind(values, Kinds::NUMBER)?;
     values
         .iter()
         .try_fold(Number::ZERO, |sum, value| match value {

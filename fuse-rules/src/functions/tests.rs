@@ -8,7 +8,7 @@ use semver::Version;
 
 use super::*;
 use crate::number::Number;
-use crate::value::Unheld;
+use crate::value::Unrepresentable;
 
 #[test]
 fn names_are_unique_and_every_function_is_documented() {
@@ -118,8 +118,8 @@ fn single() -> BoxedStrategy<Value<'static>> {
                 Value::Version(Box::new(Version::parse(&format!("{a}.{b}.0{rest}")).unwrap()))
             }
         ),
-        Just(Value::Unheld(Unheld::Surrogate)),
-        Just(Value::Unheld(Unheld::Number { integral: true })),
+        Just(Value::Unrepresentable(Unrepresentable::Surrogate)),
+        Just(Value::Unrepresentable(Unrepresentable::Number { integral: true })),
     ]
     .boxed()
 }
@@ -176,12 +176,12 @@ proptest! {
     /// Total, of the declared type, and deterministic.
     #[test]
     fn every_function_takes_whatever_its_signature_says(values in prop::collection::vec(value(), 32)) {
-        let context = Context { received: Timestamp::UNIX_EPOCH };
+        let context = CallContext { received: Timestamp::UNIX_EPOCH };
         for function in all() {
             let mut values = values.iter();
             let fitting = function.params.iter().map_while(|(_, wanted)| {
                 values.find(|value| {
-                    !matches!(value, Value::Unheld(_)) && value.kind().within(*wanted)
+                    !matches!(value, Value::Unrepresentable(_)) && value.kind().within(*wanted)
                 })
             });
             let arguments: Vec<Value<'_>> = fitting.cloned().collect();
@@ -202,7 +202,7 @@ proptest! {
 
     #[test]
     fn what_is_encoded_decodes(text in ".{0,40}") {
-        let context = Context { received: Timestamp::UNIX_EPOCH };
+        let context = CallContext { received: Timestamp::UNIX_EPOCH };
         for (encode, decode) in [("base64", "base64-decode"), ("hex", "hex-decode")] {
             let encoded = find(encode).unwrap().call(&[Value::text(text.clone())], &context).unwrap();
             let decoded = find(decode).unwrap().call(&[encoded], &context).unwrap();
@@ -212,7 +212,7 @@ proptest! {
 
     #[test]
     fn what_is_sorted_is_in_order(numbers in prop::collection::vec(number(), 0..6)) {
-        let context = Context { received: Timestamp::UNIX_EPOCH };
+        let context = CallContext { received: Timestamp::UNIX_EPOCH };
         let given = Value::List(numbers.iter().copied().map(Value::Number).collect());
         let mut expected = numbers;
         expected.sort_unstable();

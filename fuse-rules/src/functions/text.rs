@@ -1,6 +1,6 @@
 //! Text: `lower`, `upper`, `trim`, `replace`, `split`, `join`.
 
-use super::{Call, Function, Outcome, Returns, fits, not_empty, string};
+use super::{Call, CallResult, Function, Returns, fits, not_empty, string};
 use crate::value::{Kinds, Value};
 
 pub(super) const FUNCTIONS: &[Function] = &[
@@ -69,7 +69,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     },
 ];
 
-fn replace(arguments: &[Value<'_>]) -> Outcome {
+fn replace(arguments: &[Value<'_>]) -> CallResult {
     let (text, from, to) = (string(arguments, 0), string(arguments, 1), string(arguments, 2));
     not_empty("from", from)?;
     let grown = text.matches(from).count().saturating_mul(to.len()).saturating_add(text.len());
@@ -77,14 +77,14 @@ fn replace(arguments: &[Value<'_>]) -> Outcome {
     Ok(Value::text(text.replace(from, to)))
 }
 
-fn split(arguments: &[Value<'_>]) -> Outcome {
+fn split(arguments: &[Value<'_>]) -> CallResult {
     let separator = string(arguments, 1);
     not_empty("separator", separator)?;
     let pieces = string(arguments, 0).split(separator);
     Ok(Value::List(pieces.map(|piece| Value::text(piece.to_owned())).collect()))
 }
 
-fn join(arguments: &[Value<'_>]) -> Outcome {
+fn join(arguments: &[Value<'_>]) -> CallResult {
     let Some(Value::List(list)) = arguments.first() else {
         return Err("there is no list".into());
     };

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{Call, Context, Function, Outcome, Returns};
+use super::{Call, CallContext, CallResult, Function, Returns};
 use crate::value::{Kinds, Value, cut};
 
 /// The kinds that can represent an instant.
@@ -48,6 +48,6 @@ pub(super) fn instant(arguments: &[Value<'_>]) -> Result<Timestamp, String> {
     }
 }
 
-fn age(arguments: &[Value<'_>], context: &Context) -> Outcome {
+fn age(arguments: &[Value<'_>], context: &CallContext) -> CallResult {
     Ok(Value::Duration(context.received.duration_since(instant(arguments)?)))
 }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use url::{Host, Url};
 
-use super::{Call, Function, Outcome, Returns, fits, string};
+use super::{Call, CallResult, Function, Returns, fits, string};
 use crate::number::Number;
 use crate::value::{Kinds, Value, cut};
 
@@ -44,7 +44,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     },
 ];
 
-fn url(arguments: &[Value<'_>]) -> Outcome {
+fn url(arguments: &[Value<'_>]) -> CallResult {
     let text = string(arguments, 0);
     let Ok(url) = Url::parse(text) else {
         return Err(format!("`{}` is not a URL with a scheme", cut(text)));
@@ -75,7 +75,7 @@ fn url(arguments: &[Value<'_>]) -> Outcome {
     Ok(Value::Map(there.collect()))
 }
 
-fn url_encode(arguments: &[Value<'_>]) -> Outcome {
+fn url_encode(arguments: &[Value<'_>]) -> CallResult {
     /// Everything except the unreserved characters of RFC 3986.
     const RESERVED: &AsciiSet =
         &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');

@@ -2,7 +2,7 @@
 
 use semver::Version;
 
-use super::{Call, Function, Outcome, Returns};
+use super::{Call, CallResult, Function, Returns};
 use crate::value::{Kinds, Value, cut};
 
 pub(super) const FUNCTIONS: &[Function] = &[Function {
@@ -20,7 +20,7 @@ pub(super) const FUNCTIONS: &[Function] = &[Function {
     call: Call::Pure(semver),
 }];
 
-fn semver(arguments: &[Value<'_>]) -> Outcome {
+fn semver(arguments: &[Value<'_>]) -> CallResult {
     match arguments.first() {
         Some(Value::Version(version)) => Ok(Value::Version(version.clone())),
         Some(Value::String(text)) => Version::parse(text.strip_prefix('v').unwrap_or(text))

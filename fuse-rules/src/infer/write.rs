@@ -5,7 +5,7 @@ use crate::literals::quoted;
 use crate::syntax::is_name;
 
 /// More deeply nested values can be anything: nobody reads a type that deep.
-const MAX_LEVELS: usize = 16;
+const MAX_DEPTH: usize = 16;
 
 /// The type, without a line end.
 pub(super) fn text(shape: &Shape) -> String {
@@ -14,7 +14,7 @@ pub(super) fn text(shape: &Shape) -> String {
 
 /// The type at nesting depth `level`, on a line that is indented `indent` times.
 fn at(shape: &Shape, level: usize, indent: usize) -> String {
-    if shape.kinds() == 0 || level == MAX_LEVELS {
+    if shape.kinds() == 0 || level == MAX_DEPTH {
         return "any".into();
     }
     let mut kinds: Vec<String> = Vec::new();

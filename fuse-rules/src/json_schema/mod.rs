@@ -16,11 +16,11 @@ use crate::syntax::ast::{File, Text, Type, TypeKind, TypeValue};
 use crate::value::Value;
 
 /// The maximum size of a file in bytes.
-const MAX_SIZE: usize = 4 << 20;
+const MAX_FILE_BYTES: usize = 4 << 20;
 
 /// Replaces the names of JSON Schema files with their types. The files are read through the loader
 /// and added to `files`, so that a change to one of them is a change to the rules.
-pub(crate) fn take_in(
+pub(crate) fn resolve_imports(
     tree: &mut File,
     from: &str,
     files: &mut Files,
@@ -82,8 +82,8 @@ struct Imported {
 /// Converts the text of a schema; every span in the type is `span`.
 fn import(name: &str, text: &str, span: Span) -> Result<Imported, Vec<Diagnostic>> {
     let problem = |message| vec![Diagnostic::error(Code::E0508, span, message)];
-    if text.len() > MAX_SIZE {
-        let limit = MAX_SIZE >> 20;
+    if text.len() > MAX_FILE_BYTES {
+        let limit = MAX_FILE_BYTES >> 20;
         return Err(problem(format!("`{name}` is larger than the limit of {limit} MiB")));
     }
     if let Some((Place { line, column }, fault)) = json_fault(text) {

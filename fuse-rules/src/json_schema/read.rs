@@ -3,7 +3,7 @@
 use indexmap::IndexMap;
 use percent_encoding::percent_decode_str;
 
-use super::sets::{Budget, Field, Numbers, Object, Set, Slots, Strings};
+use super::sets::{CopyBudget, NumberSet, ObjectField, ObjectSet, Slots, StringSet, ValueSet};
 use crate::diagnostic::suggest;
 use crate::syntax::MAX_NESTING;
 use crate::value::Value;
@@ -34,7 +34,7 @@ const TYPES: &[&str] = &["null", "boolean", "integer", "number", "string", "arra
 
 /// An error in a schema, with its position in the file.
 #[derive(Debug, PartialEq)]
-pub(super) struct Fault {
+pub(super) struct SchemaFault {
     /// A JSON pointer.
     pub(super) at: String,
     pub(super) message: String,
@@ -50,13 +50,13 @@ enum Draft {
 type Entries<'a> = [(std::borrow::Cow<'a, str>, Value<'a>)];
 
 /// The values that a complete file allows, and all errors in it.
-pub(super) fn read(root: &Value<'_>) -> (Set, Vec<Fault>) {
+pub(super) fn read(root: &Value<'_>) -> (ValueSet, Vec<SchemaFault>) {
     let mut reader = Reader {
         root,
         draft: Draft::Later,
         faults: Vec::new(),
         schemas: 0,
-        budget: Budget::new(),
+        budget: CopyBudget::new(),
         within: vec![String::new()],
     };
     if reader.choose_draft() {
@@ -66,7 +66,7 @@ pub(super) fn read(root: &Value<'_>) -> (Set, Vec<Fault>) {
         }
         return (set, reader.faults);
     }
-    (Set::Any, reader.faults)
+    (ValueSet::Any, reader.faults)
 }
 
 /// The documentation in a schema.
@@ -86,24 +86,24 @@ fn get<'a, 'v>(entries: &'a Entries<'v>, key: &str) -> Option<&'a Value<'v>> {
 struct Reader<'a> {
     root: &'a Value<'a>,
     draft: Draft,
-    faults: Vec<Fault>,
+    faults: Vec<SchemaFault>,
     schemas: usize,
-    budget: Budget,
+    budget: CopyBudget,
     /// The references that are currently being followed, to detect cycles.
     within: Vec<String>,
 }
 
 impl<'a> Reader<'a> {
-    fn fault(&mut self, at: &str, message: impl Into<String>, help: Option<String>) -> Set {
-        let fault = Fault { at: at.into(), message: message.into(), help };
+    fn fault(&mut self, at: &str, message: impl Into<String>, help: Option<String>) -> ValueSet {
+        let fault = SchemaFault { at: at.into(), message: message.into(), help };
         if !self.faults.contains(&fault) {
             self.faults.push(fault);
         }
-        Set::Any
+        ValueSet::Any
     }
 
     /// Reported for the root, so that it is reported only once.
-    fn too_large(&mut self) -> Set {
+    fn too_large(&mut self) -> ValueSet {
         let help = "write a type for the fields that the rules read";
         self.fault("", "this is too large with its references", Some(help.into()))
     }
@@ -132,7 +132,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A schema that some value must fit.
-    fn value(&mut self, at: &str, schema: &'a Value<'a>, depth: usize) -> Set {
+    fn value(&mut self, at: &str, schema: &'a Value<'a>, depth: usize) -> ValueSet {
         let before = self.faults.len();
         let set = self.schema(at, schema, depth);
         if set.is_empty() && self.faults.len() == before {
@@ -143,7 +143,7 @@ impl<'a> Reader<'a> {
         set
     }
 
-    fn schema(&mut self, at: &str, schema: &'a Value<'a>, depth: usize) -> Set {
+    fn schema(&mut self, at: &str, schema: &'a Value<'a>, depth: usize) -> ValueSet {
         self.schemas += 1;
         if self.schemas > MAX_SCHEMAS {
             return self.too_large();
@@ -152,14 +152,14 @@ impl<'a> Reader<'a> {
             return self.fault(at, format!("this is nested more than {MAX_NESTING} deep"), None);
         }
         match schema {
-            Value::Bool(true) => Set::Any,
+            Value::Bool(true) => ValueSet::Any,
             Value::Bool(false) => self.fault(at, "no value fits `false`", None),
             Value::Map(entries) => self.keywords(at, entries, depth),
             _ => self.fault(at, "a schema must be an object, `true` or `false`", None),
         }
     }
 
-    fn keywords(&mut self, at: &str, entries: &'a Entries<'a>, depth: usize) -> Set {
+    fn keywords(&mut self, at: &str, entries: &'a Entries<'a>, depth: usize) -> ValueSet {
         let reference = get(entries, "$ref");
         if let (Some(reference), Draft::Seven) = (reference, self.draft) {
             // In this draft, a reference hides the keywords next to it.
@@ -196,7 +196,7 @@ impl<'a> Reader<'a> {
         }
         for keyword in ["anyOf", "oneOf"] {
             let parts = self.schemas_of(at, entries, keyword);
-            let mut any = Set::nothing();
+            let mut any = ValueSet::nothing();
             for (index, part) in parts.iter().enumerate() {
                 let part = self.schema(&format!("{at}/{keyword}/{index}"), part, depth + 1);
                 any = any.join(part, &mut self.budget);
@@ -209,16 +209,16 @@ impl<'a> Reader<'a> {
     }
 
     /// The set that is allowed by the keywords that are about one kind of value each.
-    fn own(&mut self, at: &str, entries: &'a Entries<'a>, depth: usize) -> Set {
+    fn own(&mut self, at: &str, entries: &'a Entries<'a>, depth: usize) -> ValueSet {
         let mut slots = Slots::full();
         let text = |key| match get(entries, key) {
             Some(Value::String(text)) => Some(text.as_ref()),
             _ => None,
         };
         if text("format") == Some("date-time") {
-            slots.strings = Strings::Timestamps;
+            slots.strings = StringSet::Timestamps;
         } else if text("contentEncoding") == Some("base64") {
-            slots.strings = Strings::Base64;
+            slots.strings = StringSet::Base64;
         }
         match get(entries, "items") {
             None => {}
@@ -231,7 +231,7 @@ impl<'a> Reader<'a> {
         }
         slots.objects = vec![self.object(at, entries, depth)];
         let Some(types) = get(entries, "type") else {
-            return Set::of(slots);
+            return ValueSet::from_slots(slots);
         };
         let types = match types {
             Value::List(types) => types.as_slice(),
@@ -243,9 +243,9 @@ impl<'a> Reader<'a> {
             match name {
                 "null" => kept.null = true,
                 "boolean" => (kept.yes, kept.no) = (true, true),
-                "integer" if kept.numbers != Numbers::All => kept.numbers = Numbers::Whole,
+                "integer" if kept.numbers != NumberSet::All => kept.numbers = NumberSet::Whole,
                 "integer" => {}
-                "number" => kept.numbers = Numbers::All,
+                "number" => kept.numbers = NumberSet::All,
                 "string" => kept.strings = slots.strings.clone(),
                 "array" => kept.list = slots.list.take(),
                 "object" => kept.objects = std::mem::take(&mut slots.objects),
@@ -255,10 +255,10 @@ impl<'a> Reader<'a> {
                 }
             }
         }
-        Set::of(kept)
+        ValueSet::from_slots(kept)
     }
 
-    fn object(&mut self, at: &str, entries: &'a Entries<'a>, depth: usize) -> Object {
+    fn object(&mut self, at: &str, entries: &'a Entries<'a>, depth: usize) -> ObjectSet {
         let mut fields = IndexMap::new();
         match get(entries, "properties") {
             None => {}
@@ -266,15 +266,15 @@ impl<'a> Reader<'a> {
                 for (key, schema) in properties {
                     let at = format!("{at}/properties/{}", escaped(key));
                     let set = self.value(&at, schema, depth + 1);
-                    let field = Field { required: false, set };
+                    let field = ObjectField { required: false, set };
                     fields.insert(key.clone().into_owned(), field);
                 }
             }
             Some(_) => drop(self.fault(at, "`properties` must be an object", None)),
         }
         let rest = match get(entries, "additionalProperties") {
-            None => Set::Any,
-            Some(Value::Bool(false)) => Set::nothing(),
+            None => ValueSet::Any,
+            Some(Value::Bool(false)) => ValueSet::nothing(),
             Some(rest) => self.value(&format!("{at}/additionalProperties"), rest, depth + 1),
         };
         match get(entries, "required") {
@@ -285,7 +285,7 @@ impl<'a> Reader<'a> {
                         self.fault(at, "`required` must be a list of names", None);
                         continue;
                     };
-                    let rest = || Field { required: true, set: self.budget.copy(&rest) };
+                    let rest = || ObjectField { required: true, set: self.budget.copy(&rest) };
                     let field = fields.entry(name.clone().into_owned()).or_insert_with(rest);
                     field.required = true;
                 }
@@ -296,7 +296,7 @@ impl<'a> Reader<'a> {
             let message = format!("`{name}` is required, but `additionalProperties` forbids it");
             self.fault(at, message, None);
         }
-        Object { fields, rest }
+        ObjectSet { fields, rest }
     }
 
     /// The schemas of a keyword that has a list of them.
@@ -311,7 +311,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn reference(&mut self, at: &str, reference: &Value<'_>, depth: usize) -> Set {
+    fn reference(&mut self, at: &str, reference: &Value<'_>, depth: usize) -> ValueSet {
         let Value::String(reference) = reference else {
             return self.fault(at, "`$ref` must be a string", None);
         };
@@ -343,35 +343,35 @@ impl<'a> Reader<'a> {
 }
 
 /// The set with exactly one value.
-fn exactly(value: &Value<'_>, budget: &mut Budget) -> Set {
+fn exactly(value: &Value<'_>, budget: &mut CopyBudget) -> ValueSet {
     let mut slots = Slots::default();
     match value {
         Value::Null => slots.null = true,
         Value::Bool(true) => slots.yes = true,
         Value::Bool(false) => slots.no = true,
-        Value::Number(number) => slots.numbers = Numbers::one(*number),
-        Value::String(text) => slots.strings = Strings::one(text.clone().into_owned()),
+        Value::Number(number) => slots.numbers = NumberSet::one(*number),
+        Value::String(text) => slots.strings = StringSet::one(text.clone().into_owned()),
         Value::List(items) => {
             slots.list = Some(any_of(items, budget));
         }
         Value::Map(entries) => {
             let fields = entries.iter().map(|(key, value)| {
                 let set = exactly(value, budget);
-                (key.clone().into_owned(), Field { required: true, set })
+                (key.clone().into_owned(), ObjectField { required: true, set })
             });
-            slots.objects = vec![Object { fields: fields.collect(), rest: Set::nothing() }];
+            slots.objects = vec![ObjectSet { fields: fields.collect(), rest: ValueSet::nothing() }];
         }
         // A number that is out of range; the other kinds do not come from JSON.
-        Value::Unheld(_) | Value::Duration(_) | Value::Time(_) | Value::Version(_) => {
-            return Set::Any;
+        Value::Unrepresentable(_) | Value::Duration(_) | Value::Time(_) | Value::Version(_) => {
+            return ValueSet::Any;
         }
     }
-    Set::of(slots)
+    ValueSet::from_slots(slots)
 }
 
 /// The set of these values.
-fn any_of(values: &[Value<'_>], budget: &mut Budget) -> Set {
-    values.iter().fold(Set::nothing(), |set, value| {
+fn any_of(values: &[Value<'_>], budget: &mut CopyBudget) -> ValueSet {
+    values.iter().fold(ValueSet::nothing(), |set, value| {
         let one = exactly(value, budget);
         set.join(one, budget)
     })

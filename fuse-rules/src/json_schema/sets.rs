@@ -11,23 +11,23 @@ const MAX_ALTERNATIVES: usize = 16;
 /// The remaining budget for copies while the sets of one schema are computed: copies of copies
 /// multiply.
 #[derive(Debug)]
-pub(super) struct Budget {
+pub(super) struct CopyBudget {
     left: usize,
     pub(super) exceeded: bool,
 }
 
-impl Budget {
+impl CopyBudget {
     pub(super) fn new() -> Self {
         Self { left: 200_000, exceeded: false }
     }
 
     /// A copy, or the set of all values if the budget is exhausted.
-    pub(super) fn copy(&mut self, set: &Set) -> Set {
-        if self.pay(set.size()) { set.clone() } else { Set::Any }
+    pub(super) fn copy(&mut self, set: &ValueSet) -> ValueSet {
+        if self.pay(set.size()) { set.clone() } else { ValueSet::Any }
     }
 
-    fn copy_object(&mut self, object: &Object) -> Object {
-        if self.pay(object.size()) { object.clone() } else { Object::any() }
+    fn copy_object(&mut self, object: &ObjectSet) -> ObjectSet {
+        if self.pay(object.size()) { object.clone() } else { ObjectSet::any() }
     }
 
     fn pay(&mut self, size: usize) -> bool {
@@ -41,7 +41,7 @@ impl Budget {
 
 /// A set of values.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Set {
+pub(super) enum ValueSet {
     Any,
     Of(Box<Slots>),
 }
@@ -52,23 +52,23 @@ pub(super) struct Slots {
     pub(super) null: bool,
     pub(super) yes: bool,
     pub(super) no: bool,
-    pub(super) numbers: Numbers,
-    pub(super) strings: Strings,
+    pub(super) numbers: NumberSet,
+    pub(super) strings: StringSet,
     /// The elements of lists.
-    pub(super) list: Option<Set>,
+    pub(super) list: Option<ValueSet>,
     /// The alternatives for objects, as from `oneOf`.
-    pub(super) objects: Vec<Object>,
+    pub(super) objects: Vec<ObjectSet>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Numbers {
+pub(super) enum NumberSet {
     All,
     Whole,
     Only(IndexSet<Number>),
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Strings {
+pub(super) enum StringSet {
     All,
     Timestamps,
     Base64,
@@ -76,25 +76,25 @@ pub(super) enum Strings {
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Object {
-    pub(super) fields: IndexMap<String, Field>,
+pub(super) struct ObjectSet {
+    pub(super) fields: IndexMap<String, ObjectField>,
     /// The values of all other fields; empty if there must not be any.
-    pub(super) rest: Set,
+    pub(super) rest: ValueSet,
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Field {
+pub(super) struct ObjectField {
     pub(super) required: bool,
-    pub(super) set: Set,
+    pub(super) set: ValueSet,
 }
 
-impl Default for Numbers {
+impl Default for NumberSet {
     fn default() -> Self {
         Self::Only(IndexSet::new())
     }
 }
 
-impl Default for Strings {
+impl Default for StringSet {
     fn default() -> Self {
         Self::Only(IndexSet::new())
     }
@@ -107,10 +107,10 @@ impl Slots {
             null: true,
             yes: true,
             no: true,
-            numbers: Numbers::All,
-            strings: Strings::All,
-            list: Some(Set::Any),
-            objects: vec![Object::any()],
+            numbers: NumberSet::All,
+            strings: StringSet::All,
+            list: Some(ValueSet::Any),
+            objects: vec![ObjectSet::any()],
         }
     }
 
@@ -119,9 +119,9 @@ impl Slots {
     }
 }
 
-impl Object {
+impl ObjectSet {
     pub(super) fn any() -> Self {
-        Self { fields: IndexMap::new(), rest: Set::Any }
+        Self { fields: IndexMap::new(), rest: ValueSet::Any }
     }
 
     fn size(&self) -> usize {
@@ -129,7 +129,7 @@ impl Object {
     }
 
     /// The intersection; `None` if it is empty.
-    fn meet(mut self, mut other: Self, budget: &mut Budget) -> Option<Self> {
+    fn meet(mut self, mut other: Self, budget: &mut CopyBudget) -> Option<Self> {
         for (key, field) in &mut self.fields {
             let theirs = match other.fields.shift_remove(key) {
                 Some(theirs) => {
@@ -138,7 +138,7 @@ impl Object {
                 }
                 None => budget.copy(&other.rest),
             };
-            field.set = std::mem::replace(&mut field.set, Set::Any).meet(theirs, budget);
+            field.set = std::mem::replace(&mut field.set, ValueSet::Any).meet(theirs, budget);
         }
         for (key, mut theirs) in other.fields {
             theirs.set = budget.copy(&self.rest).meet(theirs.set, budget);
@@ -153,7 +153,7 @@ impl Object {
     }
 
     /// The union, and perhaps more.
-    fn join(mut self, mut other: Self, budget: &mut Budget) -> Self {
+    fn join(mut self, mut other: Self, budget: &mut CopyBudget) -> Self {
         for (key, field) in &mut self.fields {
             let theirs = match other.fields.shift_remove(key) {
                 Some(theirs) => {
@@ -165,7 +165,7 @@ impl Object {
                     budget.copy(&other.rest)
                 }
             };
-            field.set = std::mem::replace(&mut field.set, Set::Any).join(theirs, budget);
+            field.set = std::mem::replace(&mut field.set, ValueSet::Any).join(theirs, budget);
         }
         for (key, mut theirs) in other.fields {
             theirs.required = false;
@@ -177,7 +177,7 @@ impl Object {
     }
 }
 
-impl Numbers {
+impl NumberSet {
     fn len(&self) -> usize {
         if let Self::Only(some) = self { some.len() } else { 0 }
     }
@@ -216,7 +216,7 @@ impl Numbers {
     }
 }
 
-impl Strings {
+impl StringSet {
     fn len(&self) -> usize {
         if let Self::Only(some) = self { some.len() } else { 0 }
     }
@@ -252,12 +252,12 @@ impl Strings {
     }
 }
 
-impl Set {
+impl ValueSet {
     pub(super) fn nothing() -> Self {
-        Self::of(Slots::default())
+        Self::from_slots(Slots::default())
     }
 
-    pub(super) fn of(slots: Slots) -> Self {
+    pub(super) fn from_slots(slots: Slots) -> Self {
         Self::Of(Box::new(slots))
     }
 
@@ -267,7 +267,7 @@ impl Set {
             Self::Any => 0,
             Self::Of(slots) => {
                 let list = slots.list.as_ref().map_or(0, Self::size);
-                let objects: usize = slots.objects.iter().map(Object::size).sum();
+                let objects: usize = slots.objects.iter().map(ObjectSet::size).sum();
                 1 + list + objects + slots.numbers.len() + slots.strings.len()
             }
         }
@@ -278,12 +278,12 @@ impl Set {
     }
 
     /// The intersection, and perhaps more.
-    pub(super) fn meet(self, other: Self, budget: &mut Budget) -> Self {
+    pub(super) fn meet(self, other: Self, budget: &mut CopyBudget) -> Self {
         let (one, other) = match (self, other) {
             (Self::Any, set) | (set, Self::Any) => return set,
             (Self::Of(one), Self::Of(other)) => (*one, *other),
         };
-        Self::of(Slots {
+        Self::from_slots(Slots {
             null: one.null && other.null,
             yes: one.yes && other.yes,
             no: one.no && other.no,
@@ -295,12 +295,12 @@ impl Set {
     }
 
     /// The union, and perhaps more.
-    pub(super) fn join(self, other: Self, budget: &mut Budget) -> Self {
+    pub(super) fn join(self, other: Self, budget: &mut CopyBudget) -> Self {
         let (one, other) = match (self, other) {
             (Self::Any, _) | (_, Self::Any) => return Self::Any,
             (Self::Of(one), Self::Of(other)) => (*one, *other),
         };
-        Self::of(Slots {
+        Self::from_slots(Slots {
             null: one.null || other.null,
             yes: one.yes || other.yes,
             no: one.no || other.no,
@@ -316,7 +316,7 @@ impl Set {
 }
 
 /// The intersections of each object with each of the others.
-fn common(some: Vec<Object>, others: Vec<Object>, budget: &mut Budget) -> Vec<Object> {
+fn common(some: Vec<ObjectSet>, others: Vec<ObjectSet>, budget: &mut CopyBudget) -> Vec<ObjectSet> {
     let mut all = Vec::new();
     for one in &some {
         for other in &others {
@@ -328,8 +328,11 @@ fn common(some: Vec<Object>, others: Vec<Object>, budget: &mut Budget) -> Vec<Ob
 }
 
 /// Without duplicates; if there are too many, they are merged.
-fn alternatives(objects: impl Iterator<Item = Object>, budget: &mut Budget) -> Vec<Object> {
-    let mut all: Vec<Object> = Vec::new();
+fn alternatives(
+    objects: impl Iterator<Item = ObjectSet>,
+    budget: &mut CopyBudget,
+) -> Vec<ObjectSet> {
+    let mut all: Vec<ObjectSet> = Vec::new();
     for object in objects {
         if all.contains(&object) {
             continue;

@@ -238,7 +238,7 @@ fn what_has_no_end_is_a_problem() {
     assert_eq!(faults(&nested(100)).len(), 1);
     let deep = "`s.json` is nested more than 128 deep at line 1, column 1153";
     assert_eq!(faults(&nested(200)), [deep]);
-    let large = format!("\"{}\"", "x".repeat(MAX_SIZE));
+    let large = format!("\"{}\"", "x".repeat(MAX_FILE_BYTES));
     assert_eq!(faults(&large), ["`s.json` is larger than the limit of 4 MiB"]);
 }
 

@@ -3,9 +3,9 @@
 use rustc_hash::FxHashMap;
 
 use super::Conceal;
-use super::atom::At;
+use super::atom::SlotRef;
 use super::index::{self, Candidate};
-use super::program::{Builder, Elements, Ref};
+use super::program::{PartRef, ProgramBuilder, QuantifiedElements};
 use super::{
     Compiled, EachPlan, EventPlan, Frames, Group, RuleAt, RulePlan, SensorPlan, Slot, SlotSpec,
     origin,
@@ -89,7 +89,7 @@ struct Compiler {
     lists: FxHashMap<(usize, u32), usize>,
     /// The groups of the frames around the site, the event's first.
     stack: Vec<usize>,
-    programs: Builder,
+    programs: ProgramBuilder,
     /// The rules that the index can find.
     candidates: Vec<Candidate>,
     walked: Vec<RuleAt>,
@@ -102,7 +102,7 @@ impl Compiler {
             slots: Vec::new(),
             lists: FxHashMap::default(),
             stack: Vec::new(),
-            programs: Builder::default(),
+            programs: ProgramBuilder::default(),
             candidates: Vec::new(),
             walked: Vec::new(),
         };
@@ -114,7 +114,13 @@ impl Compiler {
 
     fn group(&mut self, start: usize, list: Option<(usize, u32)>) -> usize {
         let slots = Vec::new();
-        self.frames.groups.push(Group { start, slots, most: LIST, list, sensitive: false });
+        self.frames.groups.push(Group {
+            start,
+            slots,
+            max_elements: DEFAULT_MAX_ELEMENTS,
+            list,
+            sensitive: false,
+        });
         self.slots.push(FxHashMap::default());
         self.frames.groups.len() - 1
     }
@@ -140,7 +146,7 @@ impl Compiler {
         &mut self,
         at: RuleAt,
         rule: &typed::Rule,
-        outer: Ref,
+        outer: PartRef,
         around: Option<&EachPlan>,
         computed: bool,
     ) -> RulePlan {
@@ -184,7 +190,7 @@ impl Compiler {
         let each = each?;
         let (list, group) = self.bind(&each.list);
         if let Some(group) = self.frames.groups.get_mut(group) {
-            group.most = group.most.max(each.max);
+            group.max_elements = group.max_elements.max(each.max);
         }
         Some(EachPlan { name: each.name.clone(), list, max: each.max, group })
     }
@@ -275,17 +281,18 @@ impl Compiler {
     }
 
     /// The conjunction of clauses.
-    fn conditions(&mut self, clauses: &[Expr]) -> Ref {
-        let parts: Vec<Ref> = clauses.iter().map(|clause| self.condition(clause, false)).collect();
+    fn conditions(&mut self, clauses: &[Expr]) -> PartRef {
+        let parts: Vec<PartRef> =
+            clauses.iter().map(|clause| self.condition(clause, false)).collect();
         self.programs.join(true, parts)
     }
 
-    fn condition(&mut self, expr: &Expr, negated: bool) -> Ref {
+    fn condition(&mut self, expr: &Expr, negated: bool) -> PartRef {
         match &expr.kind {
             ExprKind::Not(inner) => self.condition(inner, !negated),
             ExprKind::And(parts) | ExprKind::Or(parts) => {
                 let all = matches!(expr.kind, ExprKind::And(_)) != negated;
-                let parts: Vec<Ref> =
+                let parts: Vec<PartRef> =
                     parts.iter().map(|part| self.condition(part, negated)).collect();
                 self.programs.join(all, parts)
             }
@@ -301,19 +308,19 @@ impl Compiler {
                     self.frames.groups.get(group).is_some_and(|group| group.list.is_some());
                 let atom = match bound.kind {
                     ExprKind::Path(slot) if in_body => {
-                        let list = At { level: slot.level, slot: slot.index };
+                        let list = SlotRef { level: slot.level, slot: slot.index };
                         let of_none = *kind != QuantifierKind::Any;
-                        let elements = Elements { list, group, part, negated: of_none };
+                        let elements = QuantifiedElements { list, group, part, negated: of_none };
                         self.programs.among(&whole, &frames, elements)
                     }
                     _ => self.programs.atom(&whole, &frames),
                 };
-                Ref { negated: atom.negated != negated, ..atom }
+                PartRef { negated: atom.negated != negated, ..atom }
             }
             _ => {
                 let expr = self.expr(expr);
                 let atom = self.programs.atom(&expr, &self.frames_around());
-                Ref { negated: atom.negated != negated, ..atom }
+                PartRef { negated: atom.negated != negated, ..atom }
             }
         }
     }
@@ -411,7 +418,7 @@ impl Compiler {
 }
 
 /// The maximum number of elements that are extracted from a list, unless an `each` allows more.
-const LIST: usize = 1_000;
+const DEFAULT_MAX_ELEMENTS: usize = 1_000;
 
 fn level_of(root: Root) -> usize {
     match root {

@@ -4,9 +4,9 @@ use std::fmt::Write as _;
 
 use rustc_hash::FxHashMap;
 
-use super::atom::{At, Const, Test};
+use super::atom::{AtomTest, Constant, SlotRef};
 use super::index::{self, Access};
-use super::program::{NodeKind, Programs, Ref};
+use super::program::{NodeKind, PartRef, Programs};
 use super::{Compiled, EachPlan, EventPlan, Frames, RuleAt};
 use crate::typed::{Mapped, MappedValue, Reference, Shown, joined};
 use crate::value::Value;
@@ -28,7 +28,7 @@ pub(crate) fn listing(plan: &Compiled) -> String {
         }
         frames(&mut out, &event.frames);
         programs(&mut out, &event.programs);
-        let found = Found::of(event);
+        let found = Found::new(event);
         for (number, sensor) in (0..).zip(&event.sensors) {
             let _ok = writeln!(out, "  sensor {}", sensor.name);
             each(&mut out, "    ", sensor.each.as_ref());
@@ -78,7 +78,8 @@ fn frames(out: &mut String, frames: &Frames) {
 /// marked.
 fn programs(out: &mut String, programs: &Programs) {
     for (i, node) in programs.nodes().iter().enumerate() {
-        let list = |parts: &[Ref]| parts.iter().map(|p| part(*p)).collect::<Vec<_>>().join(", ");
+        let list =
+            |parts: &[PartRef]| parts.iter().map(|p| part(*p)).collect::<Vec<_>>().join(", ");
         let what = match &node.kind {
             NodeKind::All(parts) if parts.is_empty() => "always".into(),
             NodeKind::All(parts) => format!("all({})", list(parts)),
@@ -96,40 +97,40 @@ fn programs(out: &mut String, programs: &Programs) {
     }
 }
 
-fn part(part: Ref) -> String {
+fn part(part: PartRef) -> String {
     format!("{}p{}", if part.negated { "not " } else { "" }, part.node)
 }
 
-fn shown_at(at: At) -> String {
+fn shown_at(at: SlotRef) -> String {
     format!("f{}.s{}", at.level, at.slot)
 }
 
-fn shown_const(value: &Const) -> String {
+fn shown_const(value: &Constant) -> String {
     match value {
-        Const::Null => "null".into(),
-        Const::Bool(value) => value.to_string(),
-        Const::Number(number) => number.to_string(),
-        Const::Text(text) => format!("{text:?}"),
+        Constant::Null => "null".into(),
+        Constant::Bool(value) => value.to_string(),
+        Constant::Number(number) => number.to_string(),
+        Constant::Text(text) => format!("{text:?}"),
     }
 }
 
 /// Paths are shown as level and slot.
-fn shown_test(test: &Test) -> String {
-    let of = |at: &At, rest: String| format!("{} {rest}", shown_at(*at));
+fn shown_test(test: &AtomTest) -> String {
+    let of = |at: &SlotRef, rest: String| format!("{} {rest}", shown_at(*at));
     match test {
-        Test::Equal(at, value) => of(at, format!("== {}", shown_const(value))),
-        Test::Less(at, than) => of(at, format!("< {than}")),
-        Test::Greater(at, than) => of(at, format!("> {than}")),
-        Test::OneOf(at, list) => {
+        AtomTest::Equal(at, value) => of(at, format!("== {}", shown_const(value))),
+        AtomTest::Less(at, than) => of(at, format!("< {than}")),
+        AtomTest::Greater(at, than) => of(at, format!("> {than}")),
+        AtomTest::OneOf(at, list) => {
             let list: Vec<_> = list.iter().map(shown_const).collect();
             of(at, format!("in [{}]", list.join(", ")))
         }
-        Test::Text(at, op, text) => of(at, format!("{} {text:?}", op.as_str())),
-        Test::Pattern(at, pattern) => {
+        AtomTest::Text(at, op, text) => of(at, format!("{} {text:?}", op.as_str())),
+        AtomTest::Pattern(at, pattern) => {
             of(at, format!("{} {:?}", pattern.op.as_str(), pattern.source))
         }
-        Test::Is(at, test) => of(at, format!("is {}", test.as_str())),
-        Test::Expr(_, expr) => Shown(expr).to_string(),
+        AtomTest::Is(at, test) => of(at, format!("is {}", test.as_str())),
+        AtomTest::Expr(_, expr) => Shown(expr).to_string(),
     }
 }
 
@@ -142,12 +143,12 @@ struct Found<'p> {
 }
 
 impl<'p> Found<'p> {
-    fn of(event: &'p EventPlan) -> Self {
+    fn new(event: &'p EventPlan) -> Self {
         let mut constants = FxHashMap::default();
         for node in event.programs.nodes() {
             let values = match &node.kind {
-                NodeKind::Test(Test::Equal(_, value)) => std::slice::from_ref(value),
-                NodeKind::Test(Test::OneOf(_, list)) => list,
+                NodeKind::Test(AtomTest::Equal(_, value)) => std::slice::from_ref(value),
+                NodeKind::Test(AtomTest::OneOf(_, list)) => list,
                 _ => &[],
             };
             constants.extend(values.iter().map(|value| (value.hash(), shown_const(value))));
@@ -187,7 +188,7 @@ impl<'p> Found<'p> {
         }
     }
 
-    fn equal(&self, at: At, hash: u64) -> String {
+    fn equal(&self, at: SlotRef, hash: u64) -> String {
         // Constants of patterns do not occur in a comparison.
         let value = self.constants.get(&hash).map_or("a text of its pattern", String::as_str);
         format!("{} == {value}", shown_at(at))

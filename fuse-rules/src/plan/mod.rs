@@ -18,12 +18,12 @@ use crate::span::{Files, Span};
 use crate::typed::{self, Expr, Path, Reference, Segment};
 use crate::types::Ty;
 
-pub(crate) use atom::{Const, Test};
+pub(crate) use atom::{AtomTest, Constant};
 pub(crate) use compile::compile;
 pub(crate) use conceal::{Conceal, Show};
 pub(crate) use index::{Lookup, Memory, Site, dedup};
 pub(crate) use listing::listing;
-pub(crate) use program::{Among, NodeKind, Programs, Ref};
+pub(crate) use program::{Among, NodeKind, PartRef, Programs};
 pub use reads::BodyField;
 pub(crate) use reads::body_fields;
 
@@ -72,7 +72,7 @@ pub(crate) struct SensorPlan {
     /// The index of the first rule among all rules of the event.
     pub(crate) first: usize,
     pub(crate) each: Option<EachPlan>,
-    pub(crate) condition: Ref,
+    pub(crate) condition: PartRef,
     /// The `when` clauses as in the source, for explanations.
     pub(crate) clauses: Vec<Expr<Slot>>,
     pub(crate) rules: Vec<RulePlan>,
@@ -82,7 +82,7 @@ pub(crate) struct RulePlan {
     pub(crate) name: String,
     pub(crate) requires: Vec<usize>,
     pub(crate) each: Option<Box<EachPlan>>,
-    pub(crate) condition: Ref,
+    pub(crate) condition: PartRef,
     pub(crate) clauses: Vec<Expr<Slot>>,
     pub(crate) once: Option<Box<typed::Once<Slot>>>,
     pub(crate) triggers: Vec<typed::Trigger<Slot>>,
@@ -113,7 +113,7 @@ pub(crate) struct Group {
     pub(crate) start: usize,
     pub(crate) slots: Vec<SlotSpec>,
     /// The maximum number of elements that rules use.
-    pub(crate) most: usize,
+    pub(crate) max_elements: usize,
     /// The position of the list if it is in the body: its group, and its slot there.
     pub(crate) list: Option<(usize, u32)>,
     /// Whether the elements come from a sensitive value.

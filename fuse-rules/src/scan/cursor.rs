@@ -15,7 +15,7 @@ pub(super) struct Cursor<'t> {
 }
 
 /// The key of an object, with its quotes.
-pub(super) struct Key<'t> {
+pub(super) struct ObjectKey<'t> {
     pub(super) text: &'t str,
     pub(super) at: usize,
     pub(super) escaped: bool,
@@ -34,7 +34,7 @@ pub(super) enum Seen {
 }
 
 /// The number of bytes that are read at once.
-const WIDTH: usize = 16;
+const BLOCK_BYTES: usize = 16;
 
 impl<'t> Cursor<'t> {
     pub(super) fn new(text: &'t str) -> Self {
@@ -67,8 +67,8 @@ impl<'t> Cursor<'t> {
     }
 
     #[inline(always)]
-    fn bytes(&self) -> Option<[u8; WIDTH]> {
-        self.text.as_bytes().get(self.at..self.at + WIDTH)?.try_into().ok()
+    fn bytes(&self) -> Option<[u8; BLOCK_BYTES]> {
+        self.text.as_bytes().get(self.at..self.at + BLOCK_BYTES)?.try_into().ok()
     }
 
     #[inline(always)]
@@ -135,7 +135,7 @@ impl<'t> Cursor<'t> {
 
     /// Reads a key and the colon after it.
     #[inline(always)]
-    pub(super) fn key(&mut self) -> Option<Key<'t>> {
+    pub(super) fn key(&mut self) -> Option<ObjectKey<'t>> {
         let start = self.at;
         if self.peek()? != b'"' {
             return None;
@@ -146,7 +146,7 @@ impl<'t> Cursor<'t> {
             return None;
         }
         self.at += 1;
-        Some(Key { text, at: start, escaped })
+        Some(ObjectKey { text, at: start, escaped })
     }
 
     /// Skips a value of any kind, without recursion.
@@ -212,7 +212,7 @@ impl<'t> Cursor<'t> {
                 let control = text.min(u8x16::splat(0x1f)).simd_eq(text);
                 let special = (is(b'"') | is(b'\\') | control).to_bitmask();
                 if special == 0 {
-                    self.at += WIDTH;
+                    self.at += BLOCK_BYTES;
                     continue;
                 }
                 self.at += special.trailing_zeros() as usize;

@@ -8,7 +8,7 @@ use super::cursor::Cursor;
 use super::pass::Pass;
 use crate::number::Number;
 use crate::scan::Trie;
-use crate::value::{Unheld, Value};
+use crate::value::{Unrepresentable, Value};
 
 /// The values of an event that its rules read, by group: first the event itself, then the elements
 /// of each list that rules iterate over.
@@ -42,7 +42,7 @@ pub(crate) struct Rows {
 #[derive(Debug)]
 pub(crate) struct Entry {
     pub(crate) slot: u32,
-    pub(crate) held: Held,
+    pub(crate) kind: EntryKind,
     /// The start of its text, for a string without the quotes.
     pub(super) start: u32,
     pub(super) end: u32,
@@ -56,7 +56,7 @@ pub(crate) struct Entry {
 
 /// The kind of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Held {
+pub(crate) enum EntryKind {
     Null,
     True,
     False,
@@ -73,7 +73,7 @@ pub(crate) enum Held {
 
 /// Why nothing can be read from a body.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Refused {
+pub(crate) enum ExtractError {
     /// It is not JSON, or nested too deeply.
     Invalid,
     /// A key that the rules read occurs twice in one object: the key, and the byte of the second
@@ -82,7 +82,7 @@ pub(crate) enum Refused {
 }
 
 /// The maximum number of elements to extract, by group.
-pub(crate) type Most<'m> = &'m dyn Fn(usize) -> usize;
+pub(crate) type MaxElements<'m> = &'m dyn Fn(usize) -> usize;
 
 impl Extract {
     /// Reads a body: validates it completely, and extracts the values that the trie asks for.
@@ -90,24 +90,24 @@ impl Extract {
         &mut self,
         trie: &Trie,
         groups: usize,
-        most: Most<'_>,
+        most: MaxElements<'_>,
         text: &str,
-    ) -> Result<(), Refused> {
+    ) -> Result<(), ExtractError> {
         self.clear(trie, groups);
         // Positions have 32 bits.
         if u32::try_from(text.len()).is_err() {
-            return Err(Refused::Invalid);
+            return Err(ExtractError::Invalid);
         }
         let mut cursor = Cursor::new(text);
         let mut pass = Pass { trie, most, out: self };
         pass.out.begin(0);
         let read = pass.value(&mut cursor, Trie::BODY, 0, 0);
         if read.is_none() || !cursor.is_at_end() {
-            return Err(Refused::Invalid);
+            return Err(ExtractError::Invalid);
         }
         self.end(0);
         match self.duplicate.take() {
-            Some((key, at)) => Err(Refused::Duplicate(key, at)),
+            Some((key, at)) => Err(ExtractError::Duplicate(key, at)),
             None => Ok(()),
         }
     }
@@ -143,13 +143,13 @@ impl Extract {
         let start = self.decoded.len();
         // Writing to a string cannot fail.
         let _ok = write!(self.decoded, "{text}");
-        let entry = Entry::new(slot, Held::Decoded, start, self.decoded.len());
+        let entry = Entry::new(slot, EntryKind::Decoded, start, self.decoded.len());
         self.add(entry);
     }
 
     /// Adds a value that is not in the body to the event's frame.
     pub(crate) fn add_value(&mut self, slot: u32, value: Value<'static>) {
-        let entry = Entry::new(slot, Held::Map, 0, 0);
+        let entry = Entry::new(slot, EntryKind::Map, 0, 0);
         let _first = entry.read.set(Box::new(value));
         self.add(entry);
     }
@@ -186,20 +186,22 @@ impl Extract {
     /// The text of a string or number.
     #[inline]
     pub(crate) fn text<'e>(&'e self, entry: &Entry, body: &'e str) -> &'e str {
-        let from = if entry.held == Held::Decoded { &self.decoded } else { body };
+        let from = if entry.kind == EntryKind::Decoded { &self.decoded } else { body };
         from.get(entry.start as usize..entry.end as usize).unwrap_or("")
     }
 
     /// The value of an entry. Lists and maps are read on first use.
     pub(crate) fn value<'e>(&'e self, entry: &'e Entry, body: &'e str) -> Cow<'e, Value<'e>> {
-        Cow::Owned(match entry.held {
-            Held::Null => Value::Null,
-            Held::True => Value::Bool(true),
-            Held::False => Value::Bool(false),
-            Held::Number => Value::read_scalar(self.text(entry, body)),
-            Held::Text | Held::Decoded => Value::String(Cow::Borrowed(self.text(entry, body))),
-            Held::Surrogate => Value::Unheld(Unheld::Surrogate),
-            Held::List | Held::Map => {
+        Cow::Owned(match entry.kind {
+            EntryKind::Null => Value::Null,
+            EntryKind::True => Value::Bool(true),
+            EntryKind::False => Value::Bool(false),
+            EntryKind::Number => Value::read_scalar(self.text(entry, body)),
+            EntryKind::Text | EntryKind::Decoded => {
+                Value::String(Cow::Borrowed(self.text(entry, body)))
+            }
+            EntryKind::Surrogate => Value::Unrepresentable(Unrepresentable::Surrogate),
+            EntryKind::List | EntryKind::Map => {
                 let read = || Box::new(Value::read_lenient(self.text(entry, body)).into_owned());
                 return Cow::Borrowed(entry.read.get_or_init(read));
             }
@@ -208,8 +210,8 @@ impl Extract {
 
     /// The number of an entry, if it is in range.
     pub(crate) fn number(&self, entry: &Entry, body: &str) -> Option<Number> {
-        match entry.held {
-            Held::Number => Number::parse(self.text(entry, body)).ok(),
+        match entry.kind {
+            EntryKind::Number => Number::parse(self.text(entry, body)).ok(),
             _ => None,
         }
     }
@@ -227,7 +229,7 @@ impl Extract {
         {
             *end = offset(entries.len());
             if let Some(row) = entries.get_mut(*start as usize..)
-                && row.len() > FEW
+                && row.len() > MAX_LINEAR_SEARCH
             {
                 row.sort_unstable_by_key(|entry| entry.slot);
             }
@@ -236,9 +238,9 @@ impl Extract {
 }
 
 impl Entry {
-    pub(super) fn new(slot: u32, held: Held, start: usize, end: usize) -> Self {
+    pub(super) fn new(slot: u32, kind: EntryKind, start: usize, end: usize) -> Self {
         let (start, end) = (offset(start), offset(end));
-        Self { slot, held, start, end, len: 0, first: None, read: OnceCell::new() }
+        Self { slot, kind, start, end, len: 0, first: None, read: OnceCell::new() }
     }
 
     /// The length of a list that rules iterate over.
@@ -255,7 +257,7 @@ impl Entry {
 /// The entry of a slot in a row.
 #[inline]
 pub(crate) fn find(row: &[Entry], slot: u32) -> Option<&Entry> {
-    if row.len() <= FEW {
+    if row.len() <= MAX_LINEAR_SEARCH {
         return row.iter().find(|entry| entry.slot == slot);
     }
     let at = row.binary_search_by_key(&slot, |entry| entry.slot);
@@ -263,7 +265,7 @@ pub(crate) fn find(row: &[Entry], slot: u32) -> Option<&Entry> {
 }
 
 /// The maximum number of entries for a linear search; beyond that, a binary search.
-const FEW: usize = 8;
+const MAX_LINEAR_SEARCH: usize = 8;
 
 /// A position in a body, whose length fits into 32 bits.
 pub(super) fn offset(at: usize) -> u32 {

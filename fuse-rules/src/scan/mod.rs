@@ -11,8 +11,8 @@ mod trie;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use extract::{Entry, Extract, Held, Refused, find};
-pub(crate) use trie::{Node, Trie};
+pub(crate) use extract::{Entry, EntryKind, Extract, ExtractError, find};
+pub(crate) use trie::{Trie, TrieNode};
 
 use cursor::Cursor;
 

@@ -4,16 +4,16 @@ use std::hash::BuildHasher as _;
 
 use rustc_hash::FxBuildHasher;
 
-use super::cursor::{Cursor, Key, Seen};
-use super::extract::{Entry, Extract, Held, Most, offset};
+use super::cursor::{Cursor, ObjectKey, Seen};
+use super::extract::{Entry, EntryKind, Extract, MaxElements, offset};
 use super::text::unescape;
-use super::{Node, Trie};
+use super::{Trie, TrieNode};
 use crate::value::position;
 
 /// One pass. If a function returns `None`, the body is not JSON or nested too deeply.
 pub(super) struct Pass<'p> {
     pub(super) trie: &'p Trie,
-    pub(super) most: Most<'p>,
+    pub(super) most: MaxElements<'p>,
     pub(super) out: &'p mut Extract,
 }
 
@@ -63,26 +63,26 @@ impl Pass<'_> {
         (len, first): (u32, Option<u32>),
     ) {
         let end = cursor.at();
-        let mut entry = Entry::new(slot, Held::Null, start, end);
+        let mut entry = Entry::new(slot, EntryKind::Null, start, end);
         (entry.len, entry.first) = (len, first);
-        entry.held = match seen {
-            Seen::Null => Held::Null,
-            Seen::True => Held::True,
-            Seen::False => Held::False,
-            Seen::Number => Held::Number,
-            Seen::List => Held::List,
-            Seen::Map => Held::Map,
+        entry.kind = match seen {
+            Seen::Null => EntryKind::Null,
+            Seen::True => EntryKind::True,
+            Seen::False => EntryKind::False,
+            Seen::Number => EntryKind::Number,
+            Seen::List => EntryKind::List,
+            Seen::Map => EntryKind::Map,
             Seen::String { escaped: false } => {
                 (entry.start, entry.end) = (offset(start + 1), offset(end - 1));
-                Held::Text
+                EntryKind::Text
             }
             Seen::String { escaped: true } => {
                 let from = self.out.decoded.len();
                 if unescape(inner(cursor.since(start)), &mut self.out.decoded) {
                     (entry.start, entry.end) = (offset(from), offset(self.out.decoded.len()));
-                    Held::Decoded
+                    EntryKind::Decoded
                 } else {
-                    Held::Surrogate
+                    EntryKind::Surrogate
                 }
             }
         };
@@ -94,7 +94,7 @@ impl Pass<'_> {
     fn object(
         &mut self,
         cursor: &mut Cursor<'_>,
-        node: &Node,
+        node: &TrieNode,
         group: usize,
         depth: usize,
     ) -> Option<()> {
@@ -122,7 +122,7 @@ impl Pass<'_> {
     }
 
     #[inline]
-    fn child(&mut self, node: &Node, key: &Key<'_>) -> Option<usize> {
+    fn child(&mut self, node: &TrieNode, key: &ObjectKey<'_>) -> Option<usize> {
         if !key.escaped {
             return node.keys.get(inner(key.text));
         }
@@ -134,7 +134,7 @@ impl Pass<'_> {
         child.filter(|_| decoded)
     }
 
-    fn twice(&mut self, key: &Key<'_>) {
+    fn twice(&mut self, key: &ObjectKey<'_>) {
         let mut name = String::new();
         unescape(inner(key.text), &mut name);
         self.out.duplicate.get_or_insert((name, key.at));
@@ -144,7 +144,7 @@ impl Pass<'_> {
     fn list(
         &mut self,
         cursor: &mut Cursor<'_>,
-        node: &Node,
+        node: &TrieNode,
         group: usize,
         depth: usize,
     ) -> Option<(u32, Option<u32>)> {
@@ -217,7 +217,7 @@ impl Pass<'_> {
     }
 
     /// Records a key with its hash and position.
-    fn note(&mut self, key: &Key<'_>) {
+    fn note(&mut self, key: &ObjectKey<'_>) {
         let plain = inner(key.text);
         let hash = if key.escaped {
             let from = self.out.decoded.len();

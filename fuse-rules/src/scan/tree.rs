@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::cursor::{Cursor, Key};
+use super::cursor::{Cursor, ObjectKey};
 use super::text::unescape;
 use crate::value::{DuplicateKey, Value};
 
@@ -58,7 +58,7 @@ fn value<'t>(cursor: &mut Cursor<'t>, depth: usize) -> Option<Value<'t>> {
     }
 }
 
-fn name<'t>(key: &Key<'t>) -> Option<Cow<'t, str>> {
+fn name<'t>(key: &ObjectKey<'t>) -> Option<Cow<'t, str>> {
     let inner = key.text.get(1..key.text.len().saturating_sub(1))?;
     if !key.escaped {
         return Some(Cow::Borrowed(inner));

@@ -12,12 +12,12 @@ use crate::value::Value;
 /// node, below the node of the list.
 #[derive(Clone, Debug)]
 pub(crate) struct Trie {
-    nodes: Vec<Node>,
+    nodes: Vec<TrieNode>,
 }
 
 /// One node of the trie.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Node {
+pub(crate) struct TrieNode {
     /// The slot of the frame for the value here.
     pub(crate) slot: Option<u32>,
     /// Whether the value is used as a whole, so that all its keys are read.
@@ -30,7 +30,7 @@ pub(crate) struct Node {
 }
 
 /// The maximum number of keys for a linear search.
-const FEW: usize = 8;
+const MAX_LINEAR_SEARCH: usize = 8;
 
 /// The keys of a node, with the nodes that they lead to.
 #[derive(Clone, Debug, Default)]
@@ -54,7 +54,7 @@ impl Keys {
     }
 
     fn insert(&mut self, key: &str, node: usize) {
-        if self.many.is_empty() && self.few.len() < FEW {
+        if self.many.is_empty() && self.few.len() < MAX_LINEAR_SEARCH {
             return self.few.push((key.into(), node));
         }
         if self.many.is_empty() {
@@ -71,7 +71,7 @@ impl Keys {
 
 impl Default for Trie {
     fn default() -> Self {
-        Self { nodes: vec![Node::default()] }
+        Self { nodes: vec![TrieNode::default()] }
     }
 }
 
@@ -79,7 +79,7 @@ impl Trie {
     /// The node of the body.
     pub(crate) const BODY: usize = 0;
 
-    pub(crate) fn node(&self, node: usize) -> Option<&Node> {
+    pub(crate) fn node(&self, node: usize) -> Option<&TrieNode> {
         self.nodes.get(node)
     }
 
@@ -89,7 +89,7 @@ impl Trie {
 
     /// A node without a parent: the start of elements.
     pub(crate) fn start(&mut self) -> usize {
-        self.nodes.push(Node::default());
+        self.nodes.push(TrieNode::default());
         self.nodes.len() - 1
     }
 
@@ -115,7 +115,7 @@ impl Trie {
         })
     }
 
-    pub(crate) fn change(&mut self, node: usize, change: impl FnOnce(&mut Node)) {
+    pub(crate) fn change(&mut self, node: usize, change: impl FnOnce(&mut TrieNode)) {
         if let Some(node) = self.nodes.get_mut(node) {
             change(node);
         }

@@ -159,9 +159,9 @@ impl FieldType {
         match (self, value) {
             (Self::Any(_) | Self::Expression, Value::Null) => refuse(),
             (Self::Secret, Value::Map(_)) | (Self::Any(_) | Self::Expression, _) => {
-                value.to_json().map_err(|unheld| format!("holds {unheld}"))
+                value.to_json().map_err(|unrepresentable| format!("holds {unrepresentable}"))
             }
-            (_, Value::Unheld(unheld)) => Err(format!("is {unheld}")),
+            (_, Value::Unrepresentable(unrepresentable)) => Err(format!("is {unrepresentable}")),
             (Self::Text(_), _) => match value.canonical() {
                 Some(text) => Ok(Json::String(text.into_owned())),
                 None => refuse(),

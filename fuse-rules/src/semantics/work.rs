@@ -5,7 +5,7 @@ use std::cell::Cell;
 use jiff::Timestamp;
 
 use super::ops::{self, Fault};
-use crate::functions::Context;
+use crate::functions::CallContext;
 use crate::value::Value;
 
 /// How much deciding one event may cost, in values looked at. Reading or copying 64 bytes counts as
@@ -17,18 +17,18 @@ const MOST_OF_A_RULE: u64 = 1_000;
 /// What one evaluation knows of its event, and how much work it has done.
 #[derive(Debug)]
 pub(crate) struct Work {
-    context: Context,
+    context: CallContext,
     done: Cell<u64>,
     limit: u64,
 }
 
 impl Work {
     pub(crate) fn new(received: Timestamp) -> Self {
-        Self { context: Context { received }, done: Cell::new(0), limit: MOST_WORK }
+        Self { context: CallContext { received }, done: Cell::new(0), limit: MOST_WORK }
     }
 
     /// The time that functions count from.
-    pub(crate) fn context(&self) -> &Context {
+    pub(crate) fn context(&self) -> &CallContext {
         &self.context
     }
 

@@ -13,7 +13,7 @@ use crate::span::Span;
 impl Lower<'_> {
     /// Reports a spelling with exactly one correct spelling.
     pub(super) fn alien(&mut self, span: Span, right: &str) {
-        let fix = Fix::safe(format!("write `{right}`"), span, self.apart(span, right));
+        let fix = Fix::safe(format!("write `{right}`"), span, self.with_spaces(span, right));
         self.alien_with(span, right, fix);
     }
 
@@ -32,7 +32,7 @@ impl Lower<'_> {
     }
 
     /// The replacement text, with spaces where it would otherwise touch a neighbouring word.
-    fn apart(&self, span: Span, text: &str) -> String {
+    fn with_spaces(&self, span: Span, text: &str) -> String {
         let word = |c: char| {
             c.is_alphanumeric() || matches!(c, '_' | '"' | '\'' | '(' | ')' | ']' | '!' | '$')
         };
@@ -54,7 +54,7 @@ impl Lower<'_> {
                 | ExprKind::Quantifier { .. }
                 | ExprKind::Not(_)
         );
-        let fix = Fix::new("write `not`", span, self.apart(span, "not")).safe_if(alone);
+        let fix = Fix::new("write `not`", span, self.with_spaces(span, "not")).safe_if(alone);
         self.alien_with(span, "not", fix);
     }
 

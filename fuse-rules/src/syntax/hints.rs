@@ -61,7 +61,7 @@ pub(super) fn hint(stop: Stop<'_>) -> Hint {
     }
     if let Some((spelling, fix)) = foreign(found) {
         let title = format!("write {spelling}");
-        return match fix.filter(|_| !stop.at_start || goes_on(stop)) {
+        return match fix.filter(|_| !stop.at_start || continues_line(stop)) {
             Some(right) => Hint::fix(Fix::safe(title, stop.span, right)),
             None => Hint::help(title),
         };
@@ -99,10 +99,10 @@ pub(super) fn hint(stop: Stop<'_>) -> Hint {
         unit if UNITS.contains(&unit) && before.ends_with(|c: char| c.is_ascii_digit()) => {
             Hint::help(format!("write the unit directly after the number, as in `10{unit}`"))
         }
-        "," if goes_on(stop) && in_parentheses(before) => {
+        "," if continues_line(stop) && in_parentheses(before) => {
             Hint::help("a list is written with brackets: `[\"a\", \"b\"]`")
         }
-        "," if goes_on(stop) => {
+        "," if continues_line(stop) => {
             Hint::help("join two conditions with `and`, or write two `when` clauses")
         }
         "{" if before.ends_with('=') => Hint::default(),
@@ -127,7 +127,7 @@ pub(super) fn hint(stop: Stop<'_>) -> Hint {
 fn joined(stop: Stop<'_>) -> Hint {
     // The possible first tokens of a condition.
     let condition = ["body", "headers", "query", "event", "not", "("].contains(&stop.found);
-    if condition && stop.at_start && goes_on(stop) {
+    if condition && stop.at_start && continues_line(stop) {
         Hint::help("join two conditions with `and` or `or`")
     } else {
         Hint::default()
@@ -135,7 +135,7 @@ fn joined(stop: Stop<'_>) -> Hint {
 }
 
 /// Whether this continues the item before it on the same line.
-fn goes_on(stop: Stop<'_>) -> bool {
+fn continues_line(stop: Stop<'_>) -> bool {
     stop.before.is_some_and(|before| {
         let between = stop.text.get(before..stop.span.range().start);
         !between.is_some_and(|line| line.contains('\n'))

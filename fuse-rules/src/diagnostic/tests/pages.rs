@@ -35,7 +35,7 @@ fn examples(page: &str) -> Vec<Example> {
 }
 
 /// The default limit for the cost of a rule.
-const MOST_COST: u64 = 100_000_000;
+const MAX_COST: u64 = 100_000_000;
 
 /// The codes of all problems of an example.
 fn codes(example: &Example, page: Code) -> (BTreeSet<Topic>, String) {
@@ -45,7 +45,7 @@ fn codes(example: &Example, page: Code) -> (BTreeSet<Topic>, String) {
         example.files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
     let loaded = Ruleset::load_in_detail(&names, &files, &registry());
     let problems = match &loaded {
-        Ok(ruleset) => match ruleset.within_cost(MOST_COST) {
+        Ok(ruleset) => match ruleset.within_cost(MAX_COST) {
             Ok(()) if ruleset.warnings().is_empty() => of_tests(ruleset, &files, page),
             Ok(()) => ruleset.warnings().clone(),
             Err(problems) => problems,

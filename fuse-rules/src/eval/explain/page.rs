@@ -1,12 +1,12 @@
 //! Explains some decisions of an event, without the cost of explaining all of them.
 
 use super::part::Part;
-use super::tree::{Budget, Tree};
+use super::tree::{PartBudget, Tree};
 use super::{Explained, Explanation, explained, unexplained};
 use crate::decision::Decision;
 use crate::decision::Outcome;
 use crate::eval::Pooled;
-use crate::eval::exhaustive::{self, Report, Site};
+use crate::eval::exhaustive::{self, Report, RuleSite};
 use crate::eval::indexed;
 use crate::event::Event;
 use crate::fuses::Fuses;
@@ -198,7 +198,7 @@ impl Page<'_> {
         &mut self,
         (plan, event): (&Pooled, &EventPlan),
         work: &Work,
-        site: &Site<'_, '_, '_>,
+        site: &RuleSite<'_, '_, '_>,
         verdict: Verdict,
         same_before: usize,
     ) {
@@ -206,7 +206,7 @@ impl Page<'_> {
         if is_first {
             self.same_before = same_before;
         }
-        let budget = Budget::new(MAX_PARTS_PER_DECISION);
+        let budget = PartBudget::new(MAX_PARTS_PER_DECISION);
         let tree = Tree::new(plan, Some(event), &budget);
         let found = explained(&tree, site, &site.stack.with_work(work), verdict.clone());
         if work.exceeded().is_none() {

@@ -15,30 +15,30 @@ use crate::typed::{Expr, ExprKind, QuantifierKind};
 use crate::value::{Value, cut_at};
 
 /// The maximum nesting of parts: JSON readers have limits of their own.
-const DEEPEST: usize = 32;
+const MAX_PART_DEPTH: usize = 32;
 /// The maximum number of parts of one condition, and of elements of one list. If there are more,
 /// those that decide come first.
-const MOST_PARTS: usize = 24;
-const MOST_ELEMENTS: usize = 3;
+const MAX_PARTS: usize = 24;
+const MAX_ELEMENTS: usize = 3;
 /// The maximum number of values that are shown for one part.
-const MOST_FOUND: usize = 12;
+const MAX_VALUES: usize = 12;
 /// The maximum length of a condition or path, in characters.
-const LONGEST: usize = 240;
+const MAX_TEXT_CHARS: usize = 240;
 /// The maximum length of a reason, in characters.
-const LONGEST_REASON: usize = 1_000;
+const MAX_REASON_CHARS: usize = 1_000;
 /// The maximum number of parts for all decisions on an event.
-const MOST_IN_ALL: usize = 50_000;
+const MAX_TOTAL_PARTS: usize = 50_000;
 
 /// The number of parts that can still be shown. Conditions as wholes are always shown.
-pub(super) struct Budget(Cell<usize>);
+pub(super) struct PartBudget(Cell<usize>);
 
-impl Default for Budget {
+impl Default for PartBudget {
     fn default() -> Self {
-        Self::new(MOST_IN_ALL)
+        Self::new(MAX_TOTAL_PARTS)
     }
 }
 
-impl Budget {
+impl PartBudget {
     pub(super) fn new(parts: usize) -> Self {
         Self(Cell::new(parts))
     }
@@ -48,11 +48,15 @@ impl Budget {
 pub(super) struct Tree<'x> {
     plan: &'x Pooled,
     show: Show<'x>,
-    budget: &'x Budget,
+    budget: &'x PartBudget,
 }
 
 impl<'x> Tree<'x> {
-    pub(super) fn new(plan: &'x Pooled, event: Option<&'x EventPlan>, budget: &'x Budget) -> Self {
+    pub(super) fn new(
+        plan: &'x Pooled,
+        event: Option<&'x EventPlan>,
+        budget: &'x PartBudget,
+    ) -> Self {
         Self { plan, show: Show::new(plan, event), budget }
     }
 
@@ -123,7 +127,7 @@ impl<'x> Tree<'x> {
         depth: usize,
     ) -> Part {
         let (truth, most) = part.form.deciders(part.truth);
-        let room = self.room(depth).min(MOST_PARTS);
+        let room = self.room(depth).min(MAX_PARTS);
         let all = parts.len() <= room;
         let decides = |one: &&Expr<Slot>| all || stack.truth(one).ok() == truth;
         let most = if all { room } else { room.min(most) };
@@ -146,7 +150,7 @@ impl<'x> Tree<'x> {
         // A value that is not a list has no elements; that is the reason then.
         let Ok(list) = stack.list(list, kind.as_str()) else { return part };
         let (truth, most) = part.form.deciders(part.truth);
-        let room = self.room(depth).min(MOST_ELEMENTS);
+        let room = self.room(depth).min(MAX_ELEMENTS);
         let all = list.len() <= room;
         let most = if all { room } else { room.min(most) };
         for i in 0..list.len() {
@@ -167,7 +171,7 @@ impl<'x> Tree<'x> {
 
     /// The number of parts that can be shown at this depth.
     fn room(&self, depth: usize) -> usize {
-        if depth < DEEPEST { self.budget.0.get() } else { 0 }
+        if depth < MAX_PART_DEPTH { self.budget.0.get() } else { 0 }
     }
 
     /// Sets how many parts are left out, and adds the values that no part shows.
@@ -195,12 +199,12 @@ impl<'x> Tree<'x> {
 
     /// The source text, on one line.
     fn text(&self, expr: &Expr<Slot>, span: Span) -> String {
-        cut_at(&self.show.text(expr, span), LONGEST).into_owned()
+        cut_at(&self.show.text(expr, span), MAX_TEXT_CHARS).into_owned()
     }
 
     /// A reason, shortened if it is long.
     pub(super) fn cut_reason(&self, reason: &str) -> String {
-        cut_at(reason, LONGEST_REASON).into_owned()
+        cut_at(reason, MAX_REASON_CHARS).into_owned()
     }
 
     /// Whether the text of a missing value that one of these conditions requires may be shown: it
@@ -224,7 +228,7 @@ impl<'x> Tree<'x> {
 
     /// Why an expression is unknown.
     pub(super) fn reason(&self, expr: &Expr<Slot>, fault: &Fault) -> String {
-        cut_at(&self.show.reason(expr, fault), LONGEST_REASON).into_owned()
+        cut_at(&self.show.reason(expr, fault), MAX_REASON_CHARS).into_owned()
     }
 }
 
@@ -281,8 +285,8 @@ impl Values<'_, '_, '_> {
     }
 
     fn add(&mut self, path: &str, value: Option<&Value<'_>>) {
-        let path = cut_at(path, LONGEST);
-        if self.found.len() < MOST_FOUND && self.found.iter().all(|found| found.path != path) {
+        let path = cut_at(path, MAX_TEXT_CHARS);
+        if self.found.len() < MAX_VALUES && self.found.iter().all(|found| found.path != path) {
             let shown = |value: &Value<'_>| match self.hides {
                 true => HIDDEN.to_owned(),
                 false => value.show(),

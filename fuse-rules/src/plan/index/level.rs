@@ -8,17 +8,17 @@ use rustc_hash::FxHashMap;
 use super::access::Access;
 use super::affix::Prefixes;
 use super::interval::{Interval, Intervals};
-use super::state::State;
+use super::state::ValueState;
 use crate::plan::atom::{number_hash, text_hash};
-use crate::scan::{Entry, Extract, Held, find};
+use crate::scan::{Entry, EntryKind, Extract, find};
 use crate::semantics::Work;
 
 /// The maximum number of different sets of values that are looked up together.
-const SETS: usize = 64;
+const MAX_SETS: usize = 64;
 
 /// The rules of a site that the values of one frame find.
 #[derive(Debug, Default)]
-pub(crate) struct Level {
+pub(crate) struct LevelIndex {
     /// The rules by constant, or by a combination of constants.
     constants: FxHashMap<u64, Range<u32>>,
     found: Box<[u32]>,
@@ -32,7 +32,7 @@ pub(crate) struct Level {
     missing: Vec<(u32, Box<[u32]>)>,
     /// The rules that the elements of lists find, by the slot of the list and the group of its
     /// elements.
-    among: Vec<(u32, usize, Level)>,
+    among: Vec<(u32, usize, LevelIndex)>,
     empty: bool,
 }
 
@@ -45,7 +45,7 @@ struct BySlot {
     /// By suffix, in reverse.
     suffixes: Option<Prefixes>,
     parts: Option<Parts>,
-    states: Vec<(State, Box<[u32]>)>,
+    states: Vec<(ValueState, Box<[u32]>)>,
 }
 
 /// The rules that require a substring in a text.
@@ -80,7 +80,7 @@ impl Memory {
     }
 }
 
-impl Level {
+impl LevelIndex {
     /// Whether no value of this frame finds any rule.
     pub(crate) fn is_empty(&self) -> bool {
         self.empty
@@ -94,7 +94,7 @@ impl Level {
             }
         }
         'sets: for set in &self.sets {
-            let mut key = SET;
+            let mut key = COMBINED_SEED;
             for slot in set {
                 let hash = find(row, *slot).and_then(|entry| hash(entry, lookup));
                 let Some(hash) = hash else { continue 'sets };
@@ -108,7 +108,7 @@ impl Level {
             }
         }
         for (slot, group, level) in &self.among {
-            let Some(list) = find(row, *slot).filter(|entry| entry.held == Held::List) else {
+            let Some(list) = find(row, *slot).filter(|entry| entry.kind == EntryKind::List) else {
                 continue;
             };
             match list.elements() {
@@ -137,14 +137,14 @@ impl Level {
         if slot.constants
             && let Some(hash) = hash(entry, lookup)
         {
-            self.constant(join(ONE, entry.slot, hash), lookup);
+            self.constant(join(SINGLE_SEED, entry.slot, hash), lookup);
         }
         if let Some(intervals) = &slot.intervals
             && let Some(number) = extract.number(entry, body)
         {
             intervals.find(&number, lookup.found);
         }
-        if let Held::Text | Held::Decoded = entry.held {
+        if let EntryKind::Text | EntryKind::Decoded = entry.kind {
             let text = extract.text(entry, body);
             if let Some(prefixes) = &slot.prefixes {
                 prefixes.find(text.as_bytes(), lookup.found);
@@ -159,7 +159,7 @@ impl Level {
                 parts.find(text, lookup);
             }
         }
-        let state = State::of_held(entry.held);
+        let state = ValueState::from_kind(entry.kind);
         for (_, rules) in slot.states.iter().filter(|(wanted, _)| wanted.meets(state)) {
             lookup.found.extend_from_slice(rules);
         }
@@ -189,9 +189,9 @@ pub(crate) fn dedup(found: &mut Vec<u32>, start: usize) {
 }
 
 /// The number of bytes of work that a repeated substring counts as.
-const SEEN_AGAIN: usize = 64;
-const ONE: u64 = 0;
-const SET: u64 = 1;
+const REPEAT_WORK_BYTES: usize = 64;
+const SINGLE_SEED: u64 = 0;
+const COMBINED_SEED: u64 = 1;
 
 /// The combined key of a value and those before it.
 #[inline]
@@ -204,14 +204,14 @@ fn join(key: u64, slot: u32, hash: u64) -> u64 {
 #[inline]
 fn hash(entry: &Entry, lookup: &Lookup<'_>) -> Option<u64> {
     let (extract, body) = (lookup.extract, lookup.body);
-    Some(match entry.held {
-        Held::Text | Held::Decoded => text_hash(extract.text(entry, body)),
-        Held::Number => number_hash(&extract.number(entry, body)?),
-        // The same as `Const::hash`.
-        Held::Null => 1,
-        Held::False => 2,
-        Held::True => 3,
-        Held::Surrogate | Held::List | Held::Map => return None,
+    Some(match entry.kind {
+        EntryKind::Text | EntryKind::Decoded => text_hash(extract.text(entry, body)),
+        EntryKind::Number => number_hash(&extract.number(entry, body)?),
+        // The same as `Constant::hash`.
+        EntryKind::Null => 1,
+        EntryKind::False => 2,
+        EntryKind::True => 3,
+        EntryKind::Surrogate | EntryKind::List | EntryKind::Map => return None,
     })
 }
 
@@ -220,7 +220,7 @@ type Affixes = Vec<(Box<[u8]>, u32)>;
 
 /// Builds a level.
 #[derive(Default)]
-pub(super) struct Builder {
+pub(super) struct LevelBuilder {
     constants: Vec<(u64, u32)>,
     sets: Vec<Box<[u32]>>,
     single: Vec<u32>,
@@ -228,13 +228,13 @@ pub(super) struct Builder {
     prefixes: FxHashMap<u32, Affixes>,
     suffixes: FxHashMap<u32, Affixes>,
     parts: FxHashMap<u32, Vec<(Box<str>, u32)>>,
-    states: FxHashMap<(u32, State), Vec<u32>>,
-    among: FxHashMap<(u32, usize), Builder>,
+    states: FxHashMap<(u32, ValueState), Vec<u32>>,
+    among: FxHashMap<(u32, usize), LevelBuilder>,
     /// All rules, if the level is for elements.
     all: Vec<u32>,
 }
 
-impl Builder {
+impl LevelBuilder {
     pub(super) fn add(&mut self, access: Access, rule: u32) {
         match access {
             Access::Among(at, group, inner) => {
@@ -246,7 +246,7 @@ impl Builder {
             Access::Together(all, best) => {
                 let slots: Box<[u32]> = all.iter().map(|(at, _)| at.slot).collect();
                 if !self.sets.contains(&slots) {
-                    if self.sets.len() >= SETS {
+                    if self.sets.len() >= MAX_SETS {
                         if let Some((at, hash)) = all.get(best) {
                             self.equal(at.slot, *hash, rule);
                         }
@@ -254,7 +254,8 @@ impl Builder {
                     }
                     self.sets.push(slots);
                 }
-                let key = all.iter().fold(SET, |key, (at, hash)| join(key, at.slot, *hash));
+                let key =
+                    all.iter().fold(COMBINED_SEED, |key, (at, hash)| join(key, at.slot, *hash));
                 self.constants.push((key, rule));
             }
             Access::Within(at, interval) => {
@@ -279,10 +280,10 @@ impl Builder {
         if self.single.last() != Some(&slot) {
             self.single.push(slot);
         }
-        self.constants.push((join(ONE, slot, hash), rule));
+        self.constants.push((join(SINGLE_SEED, slot, hash), rule));
     }
 
-    pub(super) fn finish(mut self) -> Level {
+    pub(super) fn finish(mut self) -> LevelIndex {
         let mut by_slot: FxHashMap<u32, Box<BySlot>> = FxHashMap::default();
         let mut at = |slot: u32, change: &mut dyn FnMut(&mut BySlot)| {
             change(by_slot.entry(slot).or_default());
@@ -300,7 +301,7 @@ impl Builder {
             at(slot, &mut |slot| slot.suffixes = Some(Prefixes::new(std::mem::take(&mut all))));
         }
         for (slot, all) in self.parts {
-            let state = (slot, State::TEXT);
+            let state = (slot, ValueState::TEXT);
             match Parts::new(&all) {
                 Some(parts) => {
                     let mut parts = Some(parts);
@@ -317,10 +318,10 @@ impl Builder {
         states.sort_unstable_by_key(|(key, _)| *key);
         for ((slot, state), rules) in states {
             let rules: Box<[u32]> = rules.into();
-            if state.meets(State::ABSENT) {
+            if state.meets(ValueState::ABSENT) {
                 missing.push((slot, rules.clone()));
             }
-            if state != State::ABSENT {
+            if state != ValueState::ABSENT {
                 at(slot, &mut |slot| slot.states.push((state, rules.clone())));
             }
         }
@@ -348,7 +349,7 @@ impl Builder {
         self.all.dedup();
         let empty =
             constants.is_empty() && missing.is_empty() && among.is_empty() && by_slot.is_empty();
-        Level {
+        LevelIndex {
             constants,
             found,
             sets: self.sets,
@@ -373,7 +374,7 @@ impl Parts {
             if *word & bit == 0 {
                 *word |= bit;
                 lookup.found.extend(self.rules.get(part).into_iter().flatten());
-            } else if lookup.work.spend(0, SEEN_AGAIN).is_err() {
+            } else if lookup.work.spend(0, REPEAT_WORK_BYTES).is_err() {
                 // A substring that occurs very often counts as work.
                 return;
             }

@@ -14,15 +14,15 @@ mod tests;
 use rustc_hash::FxHashMap;
 
 pub(crate) use access::Access;
-use access::{Choice, Counts};
-pub(crate) use level::{Level, Lookup, Memory, dedup};
+use access::{AccessChoice, Counts};
+pub(crate) use level::{LevelIndex, Lookup, Memory, dedup};
 
-use super::atom::Test;
-use super::program::{NodeKind, Programs, Ref};
+use super::atom::AtomTest;
+use super::program::{NodeKind, PartRef, Programs};
 use super::{EventPlan, Frames, RuleAt};
 
 /// The levels of a site, the event's first.
-pub(crate) type Levels = Box<[Level]>;
+pub(crate) type Levels = Box<[LevelIndex]>;
 
 /// Rules that are decided at one site: for the event, or for each element of a list, or of a list
 /// in one.
@@ -42,9 +42,9 @@ pub(crate) struct Site {
     /// Values that a rule needs in order to fire, by level and slot.
     pub(crate) needed: Vec<(usize, u32)>,
     /// The rules that iterate over the list of this site, including those of inner sites.
-    pub(crate) through: Vec<u32>,
+    pub(crate) iterating: Vec<u32>,
     /// The smallest `max` that these rules set for the list.
-    pub(crate) least: usize,
+    pub(crate) smallest_max: usize,
 }
 
 /// A rule that the index may find.
@@ -54,8 +54,8 @@ pub(super) struct Candidate {
     pub(super) groups: Vec<usize>,
     /// The limits of the `each` blocks around it.
     pub(super) lists: Vec<usize>,
-    pub(super) outer: Ref,
-    pub(super) condition: Ref,
+    pub(super) outer: PartRef,
+    pub(super) condition: PartRef,
 }
 
 /// Assigns the rules of an event to sites.
@@ -73,8 +73,8 @@ pub(super) fn build(
         for (outer, max) in (2..).zip(&candidate.lists) {
             let groups = candidate.groups.get(..outer).and_then(|groups| known.get(groups));
             if let Some(site) = groups.and_then(|site| sites.get_mut(*site)) {
-                site.through.push(number);
-                site.least = site.least.min(*max);
+                site.iterating.push(number);
+                site.smallest_max = site.smallest_max.min(*max);
             }
         }
     }
@@ -85,9 +85,9 @@ pub(super) fn build(
             counts.add(programs, candidate.condition);
         }
     }
-    let mut levels: Vec<Vec<level::Builder>> = sites
+    let mut levels: Vec<Vec<level::LevelBuilder>> = sites
         .iter()
-        .map(|site| site.groups.iter().map(|_| level::Builder::default()).collect())
+        .map(|site| site.groups.iter().map(|_| level::LevelBuilder::default()).collect())
         .collect();
     for ((number, candidate), at) in (0..).zip(&candidates).zip(&placed) {
         let (Some(site), Some(counts), Some(levels)) =
@@ -99,7 +99,7 @@ pub(super) fn build(
         for part in conjuncts(programs, candidate.outer, candidate.condition) {
             if let Some(NodeKind::Test(test)) = programs.node(part.node).map(|node| &node.kind)
                 && let Some(at) = test.at()
-                && !matches!(test, Test::Is(..))
+                && !matches!(test, AtomTest::Is(..))
             {
                 site.needed.push((at.level as usize, at.slot));
             }
@@ -119,19 +119,24 @@ pub(super) fn build(
         site.needed.sort_unstable();
         site.needed.dedup();
         site.needed.shrink_to_fit();
-        site.levels = levels.into_iter().map(level::Builder::finish).collect();
+        site.levels = levels.into_iter().map(level::LevelBuilder::finish).collect();
     }
     (candidates.into_iter().map(|candidate| candidate.at).collect(), sites)
 }
 
 /// The best access of a rule, from both of its conditions.
-fn choose(counts: &Counts, programs: &Programs, outer: Ref, condition: Ref) -> Option<Choice> {
-    counts.of_all(programs, &conjuncts(programs, outer, condition))
+fn choose(
+    counts: &Counts,
+    programs: &Programs,
+    outer: PartRef,
+    condition: PartRef,
+) -> Option<AccessChoice> {
+    counts.choose_for_all(programs, &conjuncts(programs, outer, condition))
 }
 
 /// The parts that must all be true for a rule to fire.
-fn conjuncts(programs: &Programs, outer: Ref, condition: Ref) -> Vec<Ref> {
-    let mut parts: Vec<Ref> = Vec::new();
+fn conjuncts(programs: &Programs, outer: PartRef, condition: PartRef) -> Vec<PartRef> {
+    let mut parts: Vec<PartRef> = Vec::new();
     for part in [outer, condition] {
         match programs.node(part.node).map(|node| &node.kind) {
             Some(NodeKind::All(inner)) => parts.extend(inner),
@@ -173,8 +178,8 @@ impl Sites<'_> {
             rest: Vec::new(),
             rules: Vec::new(),
             needed: Vec::new(),
-            through: Vec::new(),
-            least: usize::MAX,
+            iterating: Vec::new(),
+            smallest_max: usize::MAX,
         });
         self.known.insert(groups.to_vec(), site);
         site

@@ -4,7 +4,7 @@ use regex_syntax::hir::literal::{self, ExtractKind, Extractor};
 use regex_syntax::hir::{Hir, HirKind};
 
 use super::access::Access;
-use crate::plan::atom::{At, text_hash};
+use crate::plan::atom::{SlotRef, text_hash};
 use crate::typed::{Pattern, TextOp};
 
 /// A required text, and its position.
@@ -17,9 +17,9 @@ pub(crate) enum Literal {
 }
 
 /// The maximum number of literals for one pattern.
-const MOST: usize = 64;
+const MAX_LITERALS: usize = 64;
 /// The maximum size of a character class that is expanded to its characters.
-const CLASS: usize = 4;
+const MAX_CLASS_CHARS: usize = 4;
 
 impl Literal {
     pub(crate) fn likely(&self) -> f64 {
@@ -29,7 +29,7 @@ impl Literal {
         }
     }
 
-    pub(crate) fn access(self, at: At) -> Access {
+    pub(crate) fn access(self, at: SlotRef) -> Access {
         match self {
             Self::Whole(text) => Access::Equal(at, text_hash(&text)),
             Self::Start(text) => Access::Prefix(at, text),
@@ -48,13 +48,13 @@ pub(crate) fn likely(literal: &str) -> f64 {
 /// Literals, one of which every match contains; `None` if none is known.
 pub(crate) fn literals(pattern: &Pattern) -> Option<Vec<Literal>> {
     match pattern.op {
-        TextOp::Like => of_glob(&pattern.source),
-        _ => of_regex(&pattern.source),
+        TextOp::Like => glob_literals(&pattern.source),
+        _ => regex_literals(&pattern.source),
     }
 }
 
 /// `*` matches any text, `?` any character.
-fn of_glob(glob: &str) -> Option<Vec<Literal>> {
+fn glob_literals(glob: &str) -> Option<Vec<Literal>> {
     // The next character could be escaped.
     if glob.contains('\\') {
         return None;
@@ -74,7 +74,7 @@ fn of_glob(glob: &str) -> Option<Vec<Literal>> {
     }])
 }
 
-fn of_regex(regex: &str) -> Option<Vec<Literal>> {
+fn regex_literals(regex: &str) -> Option<Vec<Literal>> {
     let hir = regex_syntax::parse(regex).ok()?;
     let start = extracted(&hir, ExtractKind::Prefix);
     if let Some((literals, true)) = &start {
@@ -101,7 +101,7 @@ fn of_regex(regex: &str) -> Option<Vec<Literal>> {
 /// The texts that matches start or end with, and whether they are the complete matches.
 fn extracted(hir: &Hir, kind: ExtractKind) -> Option<(Vec<Box<str>>, bool)> {
     let mut extractor = Extractor::new();
-    extractor.kind(kind).limit_class(CLASS).limit_total(MOST);
+    extractor.kind(kind).limit_class(MAX_CLASS_CHARS).limit_total(MAX_LITERALS);
     let found = extractor.extract(hir);
     let literals = found.literals()?;
     let whole = literals.iter().all(literal::Literal::is_exact);
