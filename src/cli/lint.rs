@@ -7,13 +7,13 @@ use clap::builder::PossibleValuesParser;
 
 use super::ProblemFormat;
 
-/// Find what rules are better without
+/// Find likely mistakes in valid rules
 ///
-/// Looks for what means something and yet is hardly what was meant, such as a constant that nothing uses
-/// or a condition that reads two ways; rules that do not pass `fuse check` are not linted. `fuse
-/// explain-code NAME` prints the page of a lint. A comment `# fuse: allow(NAME) because REASON` straight
-/// above a declaration, rule, clause or field allows one there; `[lint]` of fuse.toml sets levels for
-/// all rules.
+/// Reports rules that are valid but probably not intended, such as an unused constant or an
+/// ambiguous condition. Rules that do not pass `fuse check` are not linted.
+/// `fuse explain-code NAME` prints the page of a lint. A comment
+/// `# fuse: allow(NAME) because REASON` directly above a declaration, rule, clause or field allows
+/// one finding there; `[lint]` in fuse.toml sets levels for all rules.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -24,55 +24,55 @@ Examples:
 
 Exit codes: 0 nothing that is denied, 1 problems, 2 wrong usage or a path that cannot be read or written")]
 pub(crate) struct Lint {
-    /// Files of rules, or folders: the `.rules` files in them, not in their subfolders
+    /// Rules files, or folders with `.rules` files (subfolders are not searched)
     #[arg(required = true, value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
 
     #[command(flatten)]
     pub(crate) levels: Levels,
 
-    /// Hold what the rules give to workflow templates against those in this folder
+    /// Check the workflow parameters of the rules against the templates in this folder
     ///
-    /// The WorkflowTemplates and ClusterWorkflowTemplates in its `.yaml` and `.yml` files, not in its
-    /// subfolders, are taken to be all that there are; other objects are passed over. Needs no cluster:
-    /// `fuse doctor` asks one.
+    /// Reads the WorkflowTemplates and ClusterWorkflowTemplates in its `.yaml` and `.yml` files
+    /// (subfolders are not searched) and ignores other objects. The lint assumes that there are no
+    /// other templates. It does not need a cluster; `fuse doctor` checks against a cluster.
     #[arg(long, value_name = "DIR")]
     pub(crate) templates: Option<PathBuf>,
 
-    /// The configuration [default: fuse.toml, where there is one]
+    /// The configuration [default: fuse.toml, if it exists]
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
 
-    /// Apply the fixes that are surely meant, and report what is left
+    /// Apply the safe fixes, and report the remaining problems
     #[arg(long)]
     pub(crate) fix: bool,
 
-    /// How problems are printed
+    /// The output format
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: ProblemFormat,
 }
 
-/// The levels of lints. A name wins over `all`, the configuration stands below both, and where one is
-/// named twice the stricter counts.
+/// The levels of lints. A name takes precedence over `all`, and both take precedence over the
+/// configuration. If a lint is named twice, the stricter level applies.
 #[derive(Debug, Args)]
 pub(crate) struct Levels {
-    /// What this lint finds is an error; `all` for each lint, `warnings` for what only warns, of
-    /// `fuse check` too; may be given several times
+    /// Report this lint as an error; `all` for every lint, `warnings` for all warnings including
+    /// those of `fuse check`; may be given several times
     #[arg(long, value_name = "LINT", value_parser = deniable(), hide_possible_values = true)]
     pub(crate) deny: Vec<String>,
 
-    /// What this lint finds is shown, and changes no exit code; `all` for each lint
+    /// Report this lint without changing the exit code; `all` for every lint
     #[arg(long, value_name = "LINT", value_parser = named(), hide_possible_values = true)]
     pub(crate) warn: Vec<String>,
 
-    /// This lint does not run; `all` for each lint
+    /// Do not run this lint; `all` for every lint
     #[arg(long, value_name = "LINT", value_parser = named(), hide_possible_values = true)]
     pub(crate) allow: Vec<String>,
 }
 
-/// Stands for each lint.
+/// Every lint.
 pub(crate) const ALL: &str = "all";
-/// Stands for what only warns.
+/// All warnings.
 pub(crate) const WARNINGS: &str = "warnings";
 
 fn names() -> impl Iterator<Item = &'static str> {

@@ -1,4 +1,4 @@
-//! The arguments, as data: help texts and shell completions follow from here.
+//! The arguments as data. Help texts and shell completions are generated from them.
 
 mod fuzz;
 mod held;
@@ -54,7 +54,7 @@ pub(crate) enum Command {
     Completions(Completions),
 }
 
-/// Print a script that completes `fuse` on the command line
+/// Print a script for shell completion
 #[derive(Debug, Args)]
 #[command(after_help = "Example: fuse completions bash > /etc/bash_completion.d/fuse")]
 pub(crate) struct Completions {
@@ -72,17 +72,17 @@ pub(crate) enum Format {
     Json,
 }
 
-/// How the problems of rules are printed.
+/// The output format for problems in rules.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ProblemFormat {
     /// For people
     #[default]
     Text,
-    /// One JSON object a line
+    /// One JSON object per line
     Json,
     /// SARIF 2.1.0, for code scanners
     Sarif,
-    /// Commands that make GitHub annotate a change
+    /// Workflow commands with which GitHub annotates a change
     Github,
 }
 

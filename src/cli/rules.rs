@@ -1,4 +1,4 @@
-//! The arguments of what looks at rules and runs nothing.
+//! The arguments of the commands that read rules and run nothing.
 
 use std::path::PathBuf;
 
@@ -8,8 +8,8 @@ use super::{Format, ProblemFormat};
 
 /// Check rules for mistakes
 ///
-/// Reads all files and reports every problem at once, each with its place, its reason and the way
-/// out; lints that are denied are among them. Nothing is run. Warnings are printed too, and change no
+/// Reads all files and reports every problem at once, each with its position, reason and fix,
+/// including lints that are denied. Nothing is run. Warnings are printed too, and do not change the
 /// exit code.
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -21,36 +21,37 @@ Examples:
 
 Exit codes: 0 no problems, 1 problems, 2 wrong usage or a path that cannot be read or written")]
 pub(crate) struct Check {
-    /// Files of rules, or folders: the `.rules` files in them, not in their subfolders
+    /// Rules files, or folders with `.rules` files (subfolders are not searched)
     #[arg(required = true, value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
 
-    /// Print what each rule can cost, the dearest first
+    /// Print the maximum cost of each rule, highest first
     ///
-    /// A bound on the values that one event can make a rule look at, and the part of the rule that
-    /// most of it comes from. Rules past `max_cost` of the configuration are problems in any case.
+    /// The cost is an upper bound on the number of values that the rule examines for one event. The
+    /// output also shows the part of the rule that contributes most. Rules above `max_cost` of the
+    /// configuration are errors in any case.
     #[arg(long)]
     pub(crate) cost: bool,
 
-    /// The configuration [default: fuse.toml, where there is one]
+    /// The configuration [default: fuse.toml, if it exists]
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
 
-    /// Apply the fixes that are surely meant, and report what is left
+    /// Apply the safe fixes, and report the remaining problems
     ///
-    /// What is only a guess, such as a name that is near, is shown and left to you.
+    /// Fixes that are only a guess, such as a similar name, are shown but not applied.
     #[arg(long)]
     pub(crate) fix: bool,
 
-    /// How problems are printed
+    /// The output format
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: ProblemFormat,
 }
 
-/// Say what a code of `fuse check` or a lint means
+/// Explain a code of `fuse check` or a lint
 ///
-/// Prints the page of the code or lint: what is wrong, why that matters, an example and what to write
-/// instead. Without one, lists all of them.
+/// Prints the page of the code or lint: what is wrong, why it matters, an example, and what to
+/// write instead. Without an argument, lists all of them.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -59,16 +60,17 @@ Examples:
 
 Exit codes: 0 printed, 2 no such code or lint")]
 pub(crate) struct ExplainCode {
-    /// The code or the lint's name, as `fuse check` and `fuse lint` print it
+    /// The code or the name of the lint, as printed by `fuse check` and `fuse lint`
     #[arg(value_name = "CODE")]
     pub(crate) code: Option<String>,
 }
 
-/// Lay files of rules out in the one style that there is
+/// Format rules files in the standard style
 ///
-/// Only white space, line ends, commas and the order of clauses change; comments stay with what they
-/// stand at. What is written is read again first and means the same. A file that does not parse is
-/// left as it is, with its problems; rules that would not pass the checks are laid out, too.
+/// Changes only white space, line ends, commas and the order of clauses. Comments stay next to the
+/// same code. The result is parsed again before it is written, and has the same meaning. A file
+/// that does not parse is not changed, and its problems are reported. Rules that would not pass the
+/// checks are formatted, too.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -79,28 +81,28 @@ Examples:
 Exit codes: 0 laid out, 1 a file does not parse, or with --check would change, 2 wrong usage or a
 file that cannot be read or written")]
 pub(crate) struct Fmt {
-    /// Files of rules, or folders of them; `-` reads standard input and prints the layout
+    /// Rules files, or folders of them; `-` formats standard input to standard output
     #[arg(required = true, value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
 
-    /// Write nothing; name the files that would change
+    /// Do not write; list the files that would change
     #[arg(long)]
     pub(crate) check: bool,
 
-    /// Write nothing; print what would change
+    /// Do not write; print the changes
     #[arg(long)]
     pub(crate) diff: bool,
 }
 
-/// Say what the rules would do with an event, and why
+/// Show what the rules would do with an event, and why
 ///
-/// Decides the event as a running fuse would, without doing anything, and tells for every rule and
-/// element what became of it: which condition decided, on which value; and for what fires the
-/// exact object that would be submitted. Earlier events are not known to it: what `once` would hold
-/// back because of them is not held back here.
+/// Decides the event like a running fuse, without performing any action. For every rule and
+/// element, shows the outcome, the condition that decided it and its values, and for rules that
+/// fire, the exact object that would be submitted. Earlier events are not known, so `once` does not
+/// suppress actions because of them.
 ///
-/// With `--why` or `--why-not`, tells all there is to tell of some rules alone: each condition with
-/// each of its parts, whether it is true, false or unknown, and on which values.
+/// With `--why` or `--why-not`, shows everything about the given rules only: each condition with
+/// all its parts, whether it is true, false or unknown, and its values.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -110,74 +112,76 @@ Examples:
 
 Exit codes: 0 explained, 1 the rules have problems, 2 wrong usage or an event that is not JSON")]
 pub(crate) struct Explain {
-    /// Files of rules, or folders of them
+    /// Rules files, or folders of them
     #[arg(required = true, value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
 
-    /// The event's body: a file of JSON, or `-` for standard input
+    /// The body of the event: a JSON file, or `-` for standard input
     #[arg(long, value_name = "FILE")]
     pub(crate) event: PathBuf,
 
-    /// Which event it is, by the names that the rules give the source and the event
+    /// The source and event, by their names in the rules
     #[arg(long, value_name = "SOURCE.EVENT")]
     pub(crate) source: String,
 
-    /// A header that came with it; may be given several times
+    /// A header of the event; may be given several times
     #[arg(long = "header", value_name = "NAME: VALUE")]
     pub(crate) headers: Vec<String>,
 
-    /// Tell of this rule alone, and everything; may be given several times
+    /// Show everything about this rule only; may be given several times
     ///
-    /// The rule's full name, `SENSOR/RULE`, or its own where no other rule of the event has it.
+    /// The full name of the rule, `SENSOR/RULE`, or only `RULE` if no other rule of the event has
+    /// the same name.
     #[arg(long, value_name = "RULE", conflicts_with = "why_not")]
     pub(crate) why: Vec<String>,
 
-    /// The same of a rule that did not fire: what stands in the way comes first
+    /// The same for a rule that did not fire: the conditions that prevented it come first
     #[arg(long, value_name = "RULE")]
     pub(crate) why_not: Vec<String>,
 
     /// The value of a fuse; may be given several times
     ///
-    /// The rules' defaults hold for the others; the environment and `fuse.toml` are not asked.
+    /// Other fuses have the defaults of the rules; the environment and `fuse.toml` are ignored.
     #[arg(long = "fuse", value_name = "NAME=on|off")]
     pub(crate) fuses: Vec<String>,
 
-    /// When the event was received, as in 2026-08-01T10:00:00Z; now, where it is left out
+    /// The time at which the event was received, such as 2026-08-01T10:00:00Z [default: now]
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub(crate) at: Option<jiff::Timestamp>,
 
-    /// The event's id, on which the names of objects depend
+    /// The id of the event, which determines the names of objects
     ///
-    /// Where it is left out: the sender's, as a running fuse would find it, else `example`.
+    /// The default is the sender's id, as a running fuse would find it, or else `example`.
     #[arg(long, value_name = "ID")]
     pub(crate) id: Option<String>,
 
-    /// How the explanation is printed
+    /// The output format
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: Format,
 }
 
-/// Show how the rules are evaluated, and what finds each of them
+/// Show how the rules are evaluated, and how the index finds each of them
 ///
-/// Lists for each event what is taken out of its body, the parts of all conditions, and for every rule
-/// the value that makes it a candidate: rules whose value an event does not have are never looked at. A
-/// rule that nothing finds is decided for each event and element.
+/// Lists for each event the values that are extracted from its body, the parts of all conditions,
+/// and for every rule the value that makes it a candidate. Rules whose value does not occur in an
+/// event are not evaluated. A rule that the index cannot find is evaluated for every event and
+/// element.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example: fuse plan rules
 
 Exit codes: 0 printed, 1 the rules have problems, 2 wrong usage or a path that cannot be read")]
 pub(crate) struct Plan {
-    /// Files of rules, or folders of them
+    /// Rules files, or folders of them
     #[arg(required = true, value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
 }
 
 /// Measure how fast the rules decide your events
 ///
-/// Decides every event again and again, in turns with only validating the same bytes, which anything
-/// that reads events must do; their ratio says what the rules add. Nothing is done with what fires.
-/// Conditions are what is measured, so fuses are taken to be on.
+/// Alternates between deciding all events and only validating the same bytes, which every program
+/// that reads events has to do. The ratio shows the cost of the rules. No action is performed. All
+/// fuses are on, so that the conditions are measured.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -187,24 +191,24 @@ Examples:
 
 Exit codes: 0 measured, 1 the rules have problems, 2 wrong usage or an event that cannot be read")]
 pub(crate) struct Bench {
-    /// Files of rules, or folders of them
+    /// Rules files, or folders of them
     #[arg(required = true, value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
 
-    /// The bodies of events, one a line (JSON Lines), or one in the whole file; may be given several
-    /// times; `-` for standard input
+    /// The bodies of events, one per line (JSON Lines), or one in the complete file; `-` for
+    /// standard input; may be given several times
     #[arg(long, value_name = "FILE", required = true)]
     pub(crate) events: Vec<PathBuf>,
 
-    /// Which event they are; may be left out where the rules are for one alone
+    /// The source and event; optional if all rules are for one event
     #[arg(long, value_name = "SOURCE.EVENT")]
     pub(crate) source: Option<String>,
 
-    /// A header that came with each; may be given several times
+    /// A header of every event; may be given several times
     #[arg(long = "header", value_name = "NAME: VALUE")]
     pub(crate) headers: Vec<String>,
 
-    /// How long to measure
+    /// The duration of the measurement
     #[arg(long, value_name = "DURATION", default_value = "3s", value_parser = duration)]
     pub(crate) time: std::time::Duration,
 
@@ -214,11 +218,11 @@ pub(crate) struct Bench {
     pub(crate) json: bool,
 }
 
-/// Print a type that example events have
+/// Infer a type from example events
 ///
-/// The type accepts all the examples: fields that some of them lack are optional, others may be
-/// there too. Put it into your rules, give it to an event as in `event placed : order`, and a path
-/// that the event does not have is an error.
+/// The type accepts all the examples. Fields that some of them lack are optional, and other fields
+/// are allowed. Add the type to your rules and use it for an event, as in `event placed : order`. A
+/// path that the event does not have is then an error.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -228,21 +232,21 @@ Examples:
 
 Exit codes: 0 printed, 2 wrong usage or an event that is not JSON")]
 pub(crate) struct InferType {
-    /// Files of JSON, each the body of one event; folders, for the `.json` files in them; `-` for
+    /// JSON files, each the body of one event; folders, for the `.json` files in them; `-` for
     /// standard input
     #[arg(required = true, value_name = "EVENTS")]
     pub(crate) events: Vec<PathBuf>,
 
-    /// The type's name
+    /// The name of the type
     #[arg(long, value_name = "NAME", default_value = "payload")]
     pub(crate) name: String,
 }
 
-/// Print a page that documents the rules
+/// Generate a page that documents the rules
 ///
-/// One page of Markdown, with links in it: every source and its events, sensor, rule, fuse, type, constant
-/// and condition, with the comment above it and what it says. Comments are taken as text, in which what
-/// stands in back-quotes is code.
+/// One page of Markdown with links: every source with its events, every sensor, rule, fuse, type,
+/// constant and condition, with its definition and the comment above it. Comments are treated as
+/// plain text, except that text in backquotes is code.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -251,11 +255,11 @@ Examples:
 
 Exit codes: 0 printed, 1 the rules have problems, 2 wrong usage or a file that cannot be written")]
 pub(crate) struct Doc {
-    /// Files of rules, or folders of them; the folder `rules` where none is given
+    /// Rules files, or folders of them [default: rules]
     #[arg(value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
 
-    /// The file to write instead of standard output
+    /// The output file [default: standard output]
     #[arg(long, short, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
 }
@@ -264,7 +268,7 @@ fn time(text: &str) -> Result<jiff::Timestamp, String> {
     text.parse().map_err(|_| "write it as 2026-08-01T10:00:00Z".to_owned())
 }
 
-/// A duration as rules write it, as in `3s`.
+/// A duration in the format of the rules, such as `3s`.
 pub(super) fn duration(text: &str) -> Result<std::time::Duration, String> {
     let duration = fuse_rules::parse_duration(text).and_then(|duration| duration.try_into().ok());
     duration.ok_or_else(|| "write a number and its unit, as in `3s`".to_owned())

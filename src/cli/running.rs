@@ -1,4 +1,4 @@
-//! The arguments of what runs, and of what looks at a cluster or a sender.
+//! The arguments of the commands that run fuse, or that query a cluster or sender.
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -9,9 +9,9 @@ use super::Format;
 
 /// Listen for events and act on them
 ///
-/// Serves every port and path that the rules declare. An event is answered once it is durable,
-/// decided once, and each action done once, through crashes and restarts: on the cluster that the
-/// kubeconfig names, or with `--local` as files.
+/// Serves every port and path that the rules declare. fuse answers an event once it is durable,
+/// decides it once, and performs each action once, even after crashes and restarts: on the cluster
+/// of the kubeconfig, or with `--local` as files.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Fuses: FUSE_<NAME> in the environment, over [fuses] in fuse.toml, over the rules' default.
@@ -25,7 +25,7 @@ Examples:
 Exit codes: 0 stopped by a signal, 1 the rules have problems, 2 it could not start, 3 it did not stop
 cleanly: a second signal or the time limit cut work short, or the state could not be closed")]
 pub(crate) struct Run {
-    /// Files of rules, or folders of them; the folder `rules` where none is given
+    /// Rules files, or folders of them [default: rules]
     #[arg(value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
 
@@ -34,23 +34,23 @@ pub(crate) struct Run {
 
     /// Write objects to files instead of submitting them to a cluster
     ///
-    /// Listens on 127.0.0.1 unless told otherwise.
+    /// Listens on 127.0.0.1 by default.
     #[arg(long, conflicts_with_all = ["kubeconfig", "context"])]
     pub(crate) local: bool,
 
-    /// The folder that keeps events, decisions and actions [default: .fuse, with --local .fuse-local]
+    /// The folder for events, decisions and actions [default: .fuse, with --local .fuse-local]
     #[arg(long, value_name = "DIR")]
     pub(crate) state: Option<PathBuf>,
 
-    /// The folder that `--local` writes objects to [default: manifests]
+    /// The folder for the objects of `--local` [default: manifests]
     #[arg(long, value_name = "DIR", requires = "local")]
     pub(crate) out: Option<PathBuf>,
 
-    /// The configuration [default: fuse.toml, where there is one]
+    /// The configuration [default: fuse.toml, if it exists]
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
 
-    /// The address that sources listen on [default: 127.0.0.1 with --local, else 0.0.0.0]
+    /// The address on which sources listen [default: 127.0.0.1 with --local, else 0.0.0.0]
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) listen: Option<IpAddr>,
 
@@ -59,11 +59,12 @@ pub(crate) struct Run {
     pub(crate) admin: Option<SocketAddr>,
 }
 
-/// Find out whether a cluster has what the rules need
+/// Check whether a cluster has what the rules need
 ///
-/// Looks at everything that the rules would use: the API server, kinds, namespaces, service accounts,
-/// WorkflowTemplates and their parameters, the secrets that they name, and the permissions for exactly
-/// what the rules would do. Says what to do for each thing that is missing. Nothing is changed.
+/// Checks everything that the rules would use: the API server, kinds, namespaces, service accounts,
+/// WorkflowTemplates and their parameters, the secrets that they name, and the permissions for
+/// exactly what the rules would do. For each thing that is missing, shows what to do. Nothing is
+/// changed.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -73,32 +74,32 @@ Examples:
 
 Exit codes: 0 ready, 1 something is missing or the rules have problems, 2 wrong usage or no cluster")]
 pub(crate) struct Doctor {
-    /// Files of rules, or folders of them; the folder `rules` where none is given
+    /// Rules files, or folders of them [default: rules]
     #[arg(value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
 
     #[command(flatten)]
     pub(crate) cluster: Cluster,
 
-    /// Look at permissions as this user, as in system:serviceaccount:fuse:fuse
+    /// Check the permissions of this user, such as system:serviceaccount:fuse:fuse
     ///
-    /// Your own account must be permitted to impersonate it.
+    /// Your own account needs the permission to impersonate it.
     #[arg(long = "as", value_name = "USER")]
     pub(crate) acting_as: Option<String>,
 
-    /// The configuration [default: fuse.toml, where there is one]
+    /// The configuration [default: fuse.toml, if it exists]
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
 
-    /// How findings are printed
+    /// The output format
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: Format,
 }
 
 /// Print the permissions that the rules need, as Kubernetes roles
 ///
-/// One Role for each namespace that the rules act in, and a ClusterRole where the namespace depends on
-/// the event, each with its binding. Nothing more than the rules need is in them.
+/// Prints one Role per namespace in which the rules act, and a ClusterRole if the namespace depends
+/// on the event, each with its binding. They contain only the permissions that the rules need.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -107,7 +108,7 @@ Examples:
 
 Exit codes: 0 printed, 1 the rules have problems, 2 wrong usage")]
 pub(crate) struct Rbac {
-    /// Files of rules, or folders of them; the folder `rules` where none is given
+    /// Rules files, or folders of them [default: rules]
     #[arg(value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
 
@@ -115,28 +116,28 @@ pub(crate) struct Rbac {
     #[arg(long, value_name = "NAMESPACE/NAME", default_value = "fuse/fuse")]
     pub(crate) service_account: String,
 
-    /// How the roles are printed: `text` is YAML
+    /// The output format: `text` is YAML
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: Format,
 }
 
-/// Which cluster to act on.
+/// The cluster to act on.
 #[derive(Debug, Args)]
 pub(crate) struct Cluster {
     /// The kubeconfig [default: KUBECONFIG, else ~/.kube/config, else the pod's service account]
     #[arg(long, value_name = "FILE")]
     pub(crate) kubeconfig: Option<PathBuf>,
 
-    /// The kubeconfig's context [default: its current one]
+    /// The context of the kubeconfig [default: its current one]
     #[arg(long, value_name = "NAME")]
     pub(crate) context: Option<String>,
 }
 
 /// Print the configuration that makes a sender send its events to fuse
 ///
-/// The rules say at which port and path an event arrives and what they read of its body; from that
-/// follows the sender's side. What is printed is YAML, with the reasons in comments: as it is, it
-/// works; what to merge into a configuration that you have, it says.
+/// Generates the configuration from the port and path of the event and the fields that the rules
+/// read. The output is YAML, with explanations in comments. It works as it is, and says which parts
+/// to merge into an existing configuration.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -146,34 +147,34 @@ Examples:
 
 Exit codes: 0 printed, 1 the rules have problems, 2 wrong usage or no such event")]
 pub(crate) struct Connect {
-    /// Who sends
+    /// The sender
     #[arg(value_enum)]
     pub(crate) sender: Sender,
 
-    /// Files of rules, or folders of them; the folder `rules` where none is given
+    /// Rules files, or folders of them [default: rules]
     #[arg(value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
 
-    /// Under which URL the sender reaches fuse
+    /// The URL at which the sender reaches fuse
     ///
-    /// With neither port nor path, as of a service with the ports of the rules, the event's own port
-    /// is added. With a port or a path, as of an ingress, it stays as it is. The event's path
-    /// follows in any case. The default is the service `fuse` in the namespace `fuse`.
+    /// If the URL has neither port nor path, such as that of a service, the port of the event is
+    /// added. If it has a port or path, such as that of an ingress, it is not changed. The path of
+    /// the event is always appended. The default is the service `fuse` in the namespace `fuse`.
     #[arg(long, value_name = "URL", default_value = "http://fuse.fuse.svc")]
     pub(crate) url: String,
 
-    /// Which event it sends, by the names that the rules give the source and the event
+    /// The source and event, by their names in the rules
     ///
-    /// Where it is left out: the one event of the source that is called like the sender, or whose
-    /// name begins so.
+    /// The default is the only event of the source whose name is that of the sender, or starts with
+    /// it.
     #[arg(long, value_name = "SOURCE.EVENT")]
     pub(crate) event: Option<String>,
 }
 
-/// What `fuse connect` knows how to configure.
+/// The senders that `fuse connect` supports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Sender {
-    /// Prometheus Alertmanager: a whole alertmanager.yml
+    /// Prometheus Alertmanager: a complete alertmanager.yml
     Alertmanager,
     /// Backstage: a proxy endpoint, and a step of a software template
     Backstage,

@@ -6,9 +6,9 @@ use clap::{Args, ValueEnum};
 
 /// Run the tests of rules
 ///
-/// Plays the events of every `test` in the files through their rules, without doing anything, and holds
-/// what came of them against what the test expects: what fired, with which fields, and what did not. A
-/// test that fails says what happened instead, and why.
+/// Sends the events of every `test` in the files through the rules, without performing any action,
+/// and compares the results with the expectations: which rules fired, with which fields, and which
+/// did not. For a test that fails, shows what happened instead, and why.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -21,63 +21,63 @@ Examples:
 Exit codes: 0 all passed, 1 the rules have problems, a test failed, too little is covered or a planted
 fault survived, 2 wrong usage or a file that cannot be read or written")]
 pub(crate) struct Test {
-    /// Files of rules, or folders of them; the folder `rules` where none is given
+    /// Rules files, or folders of them
     #[arg(value_name = "PATH", default_value = "rules")]
     pub(crate) paths: Vec<PathBuf>,
 
-    /// Run only tests with this in their name
+    /// Run only tests whose name contains this text
     #[arg(long, value_name = "TEXT")]
     pub(crate) filter: Option<String>,
 
-    /// Name the tests that pass, too
+    /// Also list the tests that pass
     #[arg(long, short)]
     pub(crate) verbose: bool,
 
-    /// Write expectations that are not met anew, so that they say what happens
+    /// Rewrite expectations that are not met, so that they match what happens
     ///
-    /// A test that expects nothing yet gets an expectation for everything that happens. Look at what
-    /// changed before you keep it.
+    /// A test without expectations gets one for everything that happens. Review the changes before
+    /// you keep them.
     #[arg(long, conflicts_with_all = ["coverage", "mutate", "format"])]
     pub(crate) update: bool,
 
-    /// Say what of the rules the tests do not exercise
+    /// Report which parts of the rules the tests do not cover
     ///
-    /// Each rule has to come to every outcome that it can come to, and each elementary condition to be
-    /// true, false and, where its value may be missing, unknown.
+    /// Each rule must reach every outcome that is possible for it, and each elementary condition
+    /// must be true, false and, if its value can be missing, unknown.
     #[arg(long)]
     pub(crate) coverage: bool,
 
-    /// The least coverage that is enough, in percent
+    /// The minimum coverage, in percent
     #[arg(long, value_name = "PERCENT", requires = "coverage")]
     pub(crate) fail_under: Option<f64>,
 
-    /// Write a page that shows the coverage in the rules
+    /// Write an HTML page that shows the coverage in the rules
     #[arg(long, value_name = "FILE", requires = "coverage")]
     pub(crate) html: Option<PathBuf>,
 
-    /// Write the coverage as lcov has it
+    /// Write the coverage in lcov format
     #[arg(long, value_name = "FILE", requires = "coverage")]
     pub(crate) lcov: Option<PathBuf>,
 
-    /// Plant faults into the rules, one after the other, and name those that no test finds
+    /// Plant one fault at a time into the rules, and report those that no test detects
     ///
-    /// Operators are turned, constants changed, conditions and fields left out.
+    /// Inverts operators, changes constants, and removes conditions and fields.
     #[arg(long)]
     pub(crate) mutate: bool,
 
-    /// How the outcome is printed
+    /// The output format
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: TestFormat,
 }
 
-/// How the outcome of tests is printed.
+/// The output format for the results of tests.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum TestFormat {
     /// For people
     #[default]
     Text,
-    /// One JSON object a line
+    /// One JSON object per line
     Json,
-    /// JUnit's XML, for CI systems
+    /// JUnit XML, for CI systems
     Junit,
 }

@@ -49,7 +49,7 @@ pub(crate) fn run(arguments: &Fmt) -> Ended {
     Ok(exit)
 }
 
-/// Reads standard input; prints the layout, or problems beside it.
+/// Formats standard input, and prints the result or the problems.
 fn standard_input(arguments: &Fmt) -> Ended {
     const NAME: &str = "standard input";
     let mut text = String::new();
@@ -72,7 +72,7 @@ fn standard_input(arguments: &Fmt) -> Ended {
     }
 }
 
-/// Says how a file would change, where it is only asked for that.
+/// Reports how a file would change, if requested.
 fn would_change(arguments: &Fmt, name: &str, text: &str, laid_out: &str) -> bool {
     if arguments.diff {
         let diff = TextDiff::from_lines(text, laid_out);

@@ -13,7 +13,7 @@ use super::{Ended, counted, kinds, problems, read_event};
 use crate::cli::{Format, Fuzz};
 use crate::{Exit, output};
 
-/// How many events are decided before the clock is looked at.
+/// The number of events between two looks at the clock.
 const BETWEEN_LOOKS: u64 = 64;
 
 pub(crate) fn run(arguments: &Fuzz) -> Ended {
@@ -35,7 +35,7 @@ pub(crate) fn run(arguments: &Fuzz) -> Ended {
     fuzzer = fuzzer.tests(&tests);
     for path in files_with_ending(&arguments.events, "json")? {
         let body = read_event(path.as_ref())?;
-        // Whichever events it may be: one that it is not shows nothing new.
+        // Try it as every event: as a wrong one, it shows nothing new.
         for event in ruleset.events() {
             let why = match fuzzer.seed(event.source, event.name, &body) {
                 Ok(true) => continue,
@@ -51,7 +51,7 @@ pub(crate) fn run(arguments: &Fuzz) -> Ended {
     match arguments.format {
         Format::Text => output::print(&text(&fuzzer, &findings, seed)),
         Format::Json => {
-            // Not by way of a tree, which would take digits from numbers.
+            // Directly from the struct: a JSON value would lose digits of numbers.
             let lines = findings.iter().filter_map(|finding| serde_json::to_string(finding).ok());
             output::print(&lines.map(|line| format!("{line}\n")).collect::<String>());
         }
@@ -62,7 +62,7 @@ pub(crate) fn run(arguments: &Fuzz) -> Ended {
     Ok(if findings.is_empty() { Exit::Clean } else { Exit::Problems })
 }
 
-/// A seed that nobody chose.
+/// A random seed.
 fn any_seed() -> u64 {
     u64::from(jiff::Timestamp::now().subsec_nanosecond().unsigned_abs())
 }

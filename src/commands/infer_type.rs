@@ -26,7 +26,7 @@ pub(crate) fn run(arguments: &InferType) -> Ended {
     Ok(Exit::Clean)
 }
 
-/// The files that are meant: for a folder, those in it whose names end in `.json`.
+/// The given files; for a folder, the files in it whose names end in `.json`.
 fn files(given: &[PathBuf]) -> Result<Vec<PathBuf>, String> {
     let mut files = Vec::new();
     for path in given {

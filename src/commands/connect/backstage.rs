@@ -69,7 +69,7 @@ fn write(out: &mut String, nodes: &[Node<'_>], from: &str, indent: usize) {
             write(out, &node.children, &value, indent + 2);
             continue;
         }
-        // Braces would be an expression to Backstage.
+        // Backstage would evaluate braces as an expression.
         let usable = node.strings.iter().filter(|text| !text.contains('{'));
         let asked: Vec<_> = usable.map(String::as_str).collect();
         let (value, others, lead) = match asked.as_slice() {
@@ -84,7 +84,7 @@ fn write(out: &mut String, nodes: &[Node<'_>], from: &str, indent: usize) {
     }
 }
 
-/// A Backstage expression, quoted where YAML would not read all of it.
+/// A Backstage expression, quoted if YAML would not parse it as one string.
 fn expression(value: &str) -> String {
     let text = format!("${{{{ {value} }}}}");
     let plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"${}_. ".contains(&byte));

@@ -1,4 +1,4 @@
-//! `fuse connect`: the sender's side of an event, from the rules.
+//! `fuse connect`: generates the sender's side of an event from the rules.
 
 mod alertmanager;
 mod argocd;
@@ -40,7 +40,7 @@ pub(crate) fn run(arguments: &Connect) -> Ended {
     Ok(Exit::Clean)
 }
 
-/// Where an event arrives, and what its rules want of it.
+/// The address of an event, and the values that its rules read.
 struct Door {
     /// `source.event`.
     event: String,
@@ -102,7 +102,7 @@ fn named<'a>(ruleset: &'a Ruleset, name: &str) -> Result<EventInfo<'a>, String> 
     })
 }
 
-/// The event of the source that is called like the sender, else of the one whose name begins so.
+/// The event of the source whose name is that of the sender, or else starts with it.
 fn fed_by(ruleset: &Ruleset, sender: Sender) -> Result<EventInfo<'_>, String> {
     let word = sender.word();
     let mut found: Vec<_> = ruleset.events().filter(|event| event.source == word).collect();
@@ -128,7 +128,7 @@ fn fed_by(ruleset: &Ruleset, sender: Sender) -> Result<EventInfo<'_>, String> {
 }
 
 impl Sender {
-    /// How its sources are called.
+    /// The name of its sources.
     fn word(self) -> &'static str {
         match self {
             Self::Alertmanager => "alertmanager",

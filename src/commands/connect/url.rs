@@ -1,16 +1,16 @@
-//! The URL under which a sender reaches fuse.
+//! The URL at which a sender reaches fuse.
 
 /// A base URL.
 #[derive(Debug)]
 pub(super) struct Base {
-    /// Scheme, host, and port and path where there are any; no slash at the end.
+    /// The scheme and host, with the port and path if there are any, and without a trailing slash.
     text: String,
-    /// Whether the event's port is still to be added.
+    /// Whether the port of the event must be added.
     bare: bool,
 }
 
 impl Base {
-    /// Reads what `--url` gives.
+    /// Parses the value of `--url`.
     pub(super) fn parse(given: &str) -> Result<Self, String> {
         let refused = |why: &str| {
             Err(format!("`--url {given}` {why}; write it as in `--url http://fuse.fuse.svc`"))
@@ -20,7 +20,7 @@ impl Base {
             return refused("does not begin with `http://` or `https://`");
         };
         let rest = given.get(scheme.len()..).unwrap_or_default();
-        // Braces among them, which templates of senders would take for their own.
+        // This includes braces, which senders would expand as templates.
         if let Some(bad) = rest.chars().find(|c| !legal(*c)) {
             return refused(&format!("has {bad:?}, which no URL has as it is"));
         }
@@ -31,7 +31,7 @@ impl Base {
         if authority.contains('@') {
             return refused("has a user in it, and secrets do not belong there");
         }
-        // The colons of an IPv6 address stand in brackets.
+        // The colons of an IPv6 address are in brackets.
         let after = authority.rfind(']').map_or(0, |bracket| bracket + 1);
         let port = authority.get(after..).unwrap_or_default().split_once(':');
         let host = port.map_or(authority, |(_, port)| {
@@ -56,13 +56,13 @@ impl Base {
         Ok(Self { text: format!("{scheme}{authority}{prefix}"), bare })
     }
 
-    /// The base of an event that arrives at this port.
+    /// The base URL of an event that arrives at this port.
     pub(super) fn at(&self, port: u64) -> String {
         if self.bare { format!("{}:{port}", self.text) } else { self.text.clone() }
     }
 }
 
-/// Whether RFC 3986 lets a character stand in a URL.
+/// Whether RFC 3986 allows a character in a URL.
 fn legal(c: char) -> bool {
     c.is_ascii_alphanumeric() || "-._~:/?#[]@!$&'()*+,;=%".contains(c)
 }

@@ -1,4 +1,4 @@
-//! The page that `fuse doc` makes.
+//! The page that `fuse doc` generates.
 
 use fuse_rules::{
     DefinitionInfo, DefinitionKind, EachInfo, EventInfo, FuseInfo, RuleInfo, Ruleset, SensorInfo,
@@ -7,7 +7,7 @@ use fuse_rules::{
 
 use super::markdown::{block, code, prose};
 
-/// All that the rules declare, as one page of Markdown, in the order of the files.
+/// Everything that the rules declare, as one page of Markdown, in the order of the files.
 pub(super) fn page(ruleset: &Ruleset) -> String {
     let sources: Vec<_> = ruleset.sources().collect();
     let sensors: Vec<_> = ruleset.sensors().collect();
@@ -39,7 +39,7 @@ const KINDS: [(DefinitionKind, &str); 3] = [
     (DefinitionKind::Condition, "Conditions"),
 ];
 
-/// The word that declares it.
+/// The keyword of the declaration.
 fn word(kind: DefinitionKind) -> &'static str {
     match kind {
         DefinitionKind::Type => "type",
@@ -71,13 +71,13 @@ fn contents(
     out
 }
 
-/// A section, where it has something in it.
+/// A section, unless it is empty.
 fn section(title: &str, parts: impl Iterator<Item = String>) -> Option<String> {
     let parts: Vec<String> = parts.collect();
     (!parts.is_empty()).then(|| format!("## {title}\n\n{}", parts.join("\n")))
 }
 
-/// A heading that can be linked to, with the comment under it.
+/// A heading with an anchor, and the comment below it.
 fn heading(level: usize, kind: &str, name: &str, title: &str, doc: Option<&str>) -> Vec<String> {
     let marks = "#".repeat(level);
     let mut parts =
@@ -86,7 +86,7 @@ fn heading(level: usize, kind: &str, name: &str, title: &str, doc: Option<&str>)
     parts
 }
 
-/// Names have letters, digits, `-` and `_`; a rule's has a `/` as well.
+/// Names consist of letters, digits, `-` and `_`; a rule's name also contains `/`.
 fn anchor(kind: &str, name: &str) -> String {
     format!("{kind}-{}", name.replace('/', "."))
 }
@@ -214,7 +214,7 @@ fn a_definition(definition: &DefinitionInfo<'_>) -> String {
     parts.join("\n")
 }
 
-/// The lines of what stood further in: its last line starts where its first one did.
+/// The lines of an indented text, moved left so that its last line starts at the margin.
 fn outdented(text: &str) -> Vec<String> {
     let last = text.lines().last().unwrap_or_default();
     let indent = last.len() - last.trim_start().len();

@@ -68,7 +68,8 @@ pub(crate) fn run(arguments: &Explain) -> Ended {
     Ok(Exit::Clean)
 }
 
-/// Applies `once` within the event, as the ledger would: of decisions with one key the first fires.
+/// Applies `once` within the event like the ledger: of several decisions with one key, the first
+/// fires.
 fn hold_back(explanation: &mut Explanation) {
     let mut claims = Claims::default();
     for explained in &mut explanation.decisions {
@@ -87,7 +88,7 @@ fn hold_back(explanation: &mut Explanation) {
     }
 }
 
-/// The name and value of a header, as in `ce-id: 1`.
+/// The name and value of a header, such as `ce-id: 1`.
 pub(super) fn header(text: &str) -> Result<(&str, &str), String> {
     let found = text.split_once(':').map(|(name, value)| (name.trim(), value.trim()));
     found.ok_or_else(|| format!("`{text}` is no header; write it as in `--header 'ce-id: 1'`"))
@@ -131,7 +132,7 @@ fn fuses(ruleset: &Ruleset, given: &[String]) -> Result<Fuses, String> {
     Ok(fuses)
 }
 
-/// Renders actions as their backends would.
+/// Renders actions like their backends.
 struct Objects<'a> {
     triggers: &'a Triggers,
     event: EventKey,

@@ -1,4 +1,4 @@
-//! An explanation as text: a heading a rule and element with what became of it, then why.
+//! An explanation as text: a heading per rule and element with the outcome, then the reasons.
 
 use std::collections::BTreeMap;
 
@@ -10,10 +10,10 @@ use super::Objects;
 use super::asked::Asked;
 use super::condition::{Shown, condition, is_plain, line_at, others};
 
-/// What is said where not everything is told.
+/// The note at the end of an incomplete explanation.
 const CUT: &str = "\nnot told: why rules did nothing, as that would take too long on this event";
 
-/// How many elements one line names.
+/// The maximum number of elements on one line.
 const MOST: usize = 8;
 
 pub(super) fn text(
@@ -45,7 +45,7 @@ pub(super) fn text(
     let mut before: Option<&Explained> = None;
     let mut text = Text { out, asked, objects, short: false };
     for explained in decisions {
-        // Several triggers give a decision each, for the same reasons.
+        // Several triggers have one decision each, with the same reasons.
         if before.is_some_and(|before| same(before, explained)) {
             text.action(explained);
         } else {
@@ -65,7 +65,7 @@ pub(super) fn text(
     out
 }
 
-/// Whether two decisions are of one rule and element, and alike.
+/// Whether two decisions are about the same rule and element, with the same outcome.
 fn same(one: &Explained, other: &Explained) -> bool {
     let key = |explained: &Explained| {
         let decision = &explained.decision;
@@ -108,7 +108,7 @@ struct Text<'a> {
     out: String,
     asked: &'a Asked,
     objects: &'a Objects<'a>,
-    /// Whether the decision before this one took one line.
+    /// Whether the previous decision took one line.
     short: bool,
 }
 
@@ -144,7 +144,8 @@ impl Text<'_> {
         self.action(explained);
     }
 
-    /// What is said of a decision that is the same for all rules of a sensor, or not asked about.
+    /// The text for a decision that is the same for all rules of a sensor, or that was not asked
+    /// about.
     fn one_line(&self, explained: &Explained) -> Option<String> {
         let decision = &explained.decision;
         match (self.asked, decision.outcome) {
@@ -179,7 +180,7 @@ impl Text<'_> {
             conditions.into_iter().for_each(|one| condition(&mut self.out, one, 4, shown));
             return;
         }
-        // The reason says it all.
+        // The reason is sufficient.
         if outcome == Outcome::Rejected {
             return;
         }
@@ -197,7 +198,7 @@ impl Text<'_> {
         }
     }
 
-    /// What would be done.
+    /// The action that would be performed.
     fn action(&mut self, explained: &Explained) {
         let decision = &explained.decision;
         if let (Asked::WhyNot(_), Outcome::Fired) = (self.asked, decision.outcome) {
@@ -219,7 +220,7 @@ impl Text<'_> {
     }
 }
 
-/// What became of a rule, in words that say whether it fired.
+/// The outcome of a rule, in words that say whether it fired.
 fn outcome(outcome: Outcome) -> String {
     let (color, words) = match outcome {
         Outcome::Fired => (Some(AnsiColor::Green), "fired"),
