@@ -45,11 +45,16 @@ impl Server {
             let response = client.request(request).await.map_err(|error| {
                 // The source of the error describes the cause.
                 let cause = std::error::Error::source(&error).map(ToString::to_string);
-                format!("no fuse answers at `{}`: {}", self.url, cause.unwrap_or(error.to_string()))
+                format!(
+                    "no fuse responds at `{}`: {}",
+                    self.url,
+                    cause.unwrap_or(error.to_string())
+                )
             })?;
             let status = response.status();
             let body = Limited::new(response.into_body(), MAX_ANSWER).collect().await;
-            let body = body.map_err(|error| format!("the answer broke off: {error}"))?.to_bytes();
+            let body =
+                body.map_err(|error| format!("the response ended early: {error}"))?.to_bytes();
             read(&self.url, status, &body)
         };
         let late = |_| format!("no answer from `{}` within {} s", self.url, PATIENCE.as_secs());
@@ -59,7 +64,7 @@ impl Server {
 
 /// The response, or the error that it contains.
 fn read(url: &str, status: StatusCode, body: &[u8]) -> Result<Value, String> {
-    let not_fuse = || format!("what answers at `{url}` is not the admin port of fuse ({status})");
+    let not_fuse = || format!("the server at `{url}` is not the admin port of fuse ({status})");
     let value: Value = serde_json::from_slice(body).map_err(|_| not_fuse())?;
     if status.is_success() {
         return Ok(value);

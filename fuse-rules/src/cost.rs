@@ -150,7 +150,7 @@ impl Parts {
         self.parts.iter().fold(0, |sum, (cost, _)| sum.saturating_add(*cost))
     }
 
-    /// The dearest part; of equal ones the first.
+    /// The most expensive part; of equal ones the first.
     fn dearest(&self) -> Option<(u64, Span)> {
         let dearest = self.parts.iter().rev().max_by_key(|(cost, _)| *cost);
         dearest.copied().filter(|(cost, _)| *cost > 0)

@@ -78,7 +78,7 @@ Examples:
   fuse fmt --check --diff rules
   fuse fmt - < rules/sources.rules
 
-Exit codes: 0 laid out, 1 a file does not parse, or with --check would change, 2 wrong usage or a
+Exit codes: 0 formatted, 1 a file does not parse, or with --check would change, 2 wrong usage or a
 file that cannot be read or written")]
 pub(crate) struct Fmt {
     /// Rules files, or folders of them; `-` formats standard input to standard output

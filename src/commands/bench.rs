@@ -60,7 +60,7 @@ fn measured(ruleset: &Ruleset, given: Option<&str>) -> Result<(String, String), 
     used.dedup();
     match used.as_slice() {
         [one] => event_name(ruleset, one),
-        _ => Err(format!("say with --source which event is measured; {}", there_are(&used))),
+        _ => Err(format!("choose the event to measure with --source; {}", there_are(&used))),
     }
 }
 
@@ -245,7 +245,7 @@ impl Report<'_> {
         line(
             "deciding",
             format!(
-                "{:.2} µs an event, {:.0} events/s, {:.0} MB/s",
+                "{:.2} µs per event, {:.0} events/s, {:.0} MB/s",
                 took.ours / 1e3,
                 1e9 / took.ours,
                 each * 1e3 / took.ours
@@ -253,7 +253,10 @@ impl Report<'_> {
         );
         line(
             "validating",
-            format!("{:.2} µs an event: the floor, only reading the same bytes", took.floor / 1e3),
+            format!(
+                "{:.2} µs per event: the floor, only validating the same bytes",
+                took.floor / 1e3
+            ),
         );
         line("ratio", format!("{:.2} times the floor", took.ratio));
         if let Some(rss) = rss_bytes() {

@@ -54,7 +54,7 @@ fn costs(ruleset: &Ruleset, format: ProblemFormat) -> String {
         ProblemFormat::Text => {
             let number = costs.first().map_or(0, |cost| cost.cost.to_string().len()).max(4);
             let name = costs.iter().map(|cost| cost.rule.len()).max().unwrap_or(0).max(4);
-            let head = format!("{:>number$}  {:name$}  dearest part\n", "cost", "rule");
+            let head = format!("{:>number$}  {:name$}  most expensive part\n", "cost", "rule");
             let line = |cost: &RuleCost<'_>| {
                 let part = cost.dearest.as_ref();
                 let part = part.map_or_else(String::new, |part| {
@@ -76,7 +76,7 @@ fn always_decided(ruleset: &Ruleset) -> String {
         return String::new();
     }
     format!(
-        "\ndecided for every event, as no value finds them (fuse plan says more): {}\n",
+        "\nevaluated for every event, since the index cannot find them (see fuse plan): {}\n",
         names.join(", ")
     )
 }

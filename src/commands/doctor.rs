@@ -85,7 +85,11 @@ fn text(report: &Report) -> String {
     let s = |count: usize| if count == 1 { "" } else { "s" };
     let count = report.problems.len();
     let end = if report.ready {
-        format!("\nready: {} thing{} looked at, no problem\n", report.checked, s(report.checked))
+        format!(
+            "\nready: {} requirement{} checked, no problems\n",
+            report.checked,
+            s(report.checked)
+        )
     } else {
         format!("\n{count} problem{}\n", s(count))
     };

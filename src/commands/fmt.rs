@@ -17,7 +17,9 @@ pub(crate) fn run(arguments: &Fmt) -> Ended {
     match arguments.paths.as_slice() {
         [path] if is_input(path) => return standard_input(arguments),
         paths if paths.iter().any(|path| is_input(path)) => {
-            return Err("`-` reads standard input and stands alone".to_owned());
+            return Err(
+                "`-` reads standard input and cannot be combined with other paths".to_owned()
+            );
         }
         _ => {}
     }
@@ -35,7 +37,7 @@ pub(crate) fn run(arguments: &Fmt) -> Ended {
                 if !would_change(arguments, file, &text, &laid_out) {
                     replace(Path::new(file), &laid_out)
                         .map_err(|error| format!("`{file}` cannot be written: {error}"))?;
-                    output::print(&format!("laid out {file}\n"));
+                    output::print(&format!("formatted {file}\n"));
                 } else if arguments.check {
                     exit = Exit::Problems;
                 }
@@ -78,7 +80,7 @@ fn would_change(arguments: &Fmt, name: &str, text: &str, laid_out: &str) -> bool
         let diff = TextDiff::from_lines(text, laid_out);
         output::print(&diff.unified_diff().header(name, name).to_string());
     } else if arguments.check {
-        output::print(&format!("would lay out {name}\n"));
+        output::print(&format!("would format {name}\n"));
     }
     arguments.check || arguments.diff
 }

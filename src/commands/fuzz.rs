@@ -39,10 +39,10 @@ pub(crate) fn run(arguments: &Fuzz) -> Ended {
         for event in ruleset.events() {
             let why = match fuzzer.seed(event.source, event.name, &body) {
                 Ok(true) => continue,
-                Ok(false) => "it has a key twice, or half of a surrogate pair".to_owned(),
-                Err(why) => format!("it is no event: {why}"),
+                Ok(false) => "it has a duplicate key, or half of a surrogate pair".to_owned(),
+                Err(why) => format!("it is not an event: {why}"),
             };
-            output::print_aside(&format!("`{path}` is left out: {why}\n"));
+            output::print_aside(&format!("`{path}` is skipped: {why}\n"));
             break;
         }
     }
@@ -87,7 +87,7 @@ fn go_on(fuzzer: &mut Fuzzer<'_>, arguments: &Fuzz) {
             let (fired, rules) = fuzzer.fired();
             bar.set_position(told.as_secs());
             bar.set_message(format!(
-                "{} events, {} things seen, {fired} of {rules} rules fired",
+                "{} events, {} features covered, {fired} of {rules} rules fired",
                 fuzzer.runs(),
                 fuzzer.seen()
             ));
@@ -103,7 +103,7 @@ fn text(fuzzer: &Fuzzer<'_>, findings: &[Finding], seed: u64) -> String {
         count => counted(count, "finding"),
     };
     format!(
-        "{}{found}: {} decided, {fired} of {} fired, {} things seen of them\n\
+        "{}{found}: {} decided, {fired} of {} fired, {} features covered of them\n\
          again with: --seed {seed} --runs {}\n",
         fuzzer.problems().to_text(Style::Colour),
         counted(usize::try_from(fuzzer.runs()).unwrap_or(usize::MAX), "event"),

@@ -14,7 +14,7 @@ pub(crate) fn run(arguments: &InferType) -> Ended {
     for path in files(&arguments.events)? {
         let body = read_event(&path)?;
         let shown = path.display();
-        examples.add(&body).map_err(|invalid| format!("`{shown}` is no event: {invalid}"))?;
+        examples.add(&body).map_err(|invalid| format!("`{shown}` is not an event: {invalid}"))?;
     }
     let name = &arguments.name;
     let Some(text) = examples.declaration(name) else {

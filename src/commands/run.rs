@@ -61,7 +61,7 @@ pub(crate) fn run(arguments: Run) -> Ended {
     };
     if ruleset.fuses().any(|fuse| variable(fuse.name) == log::VARIABLE) {
         return Err(format!(
-            "`{}` sets the level of the log, and would be read as the fuse `log` too; call the fuse something else",
+            "`{}` sets the level of the log, and would also set the fuse `log`; rename the fuse",
             log::VARIABLE
         ));
     }
@@ -136,7 +136,9 @@ pub(crate) fn run(arguments: Run) -> Ended {
             tracing::info!("stopped");
             return Ok(Exit::Clean);
         }
-        tracing::warn!("stopped before everything was finished; the next start goes on from there");
+        tracing::warn!(
+            "stopped before everything was finished; the next start continues from there"
+        );
         Ok(Exit::Unclean)
     });
     // A blocked task, such as a credential plugin that does not respond, must not keep the process

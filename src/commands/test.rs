@@ -38,7 +38,7 @@ pub(crate) fn run(arguments: &Test) -> Ended {
     let tests = Tests::new(&ruleset, &Disk).backends(&backends);
     let chosen = chosen(&tests, &names, arguments.filter.as_deref());
     if let (Some(filter), true) = (&arguments.filter, chosen.is_empty()) {
-        return Err(format!("no test has `{filter}` in its name"));
+        return Err(format!("no test name contains `{filter}`"));
     }
     if arguments.update {
         return update(&tests, &chosen);

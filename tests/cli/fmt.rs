@@ -48,7 +48,7 @@ fn files_are_laid_out_in_place_and_the_others_are_left() {
 
     1 problem
     for more about one of them: fuse explain-code E0101
-    would lay out DIR/messy.rules
+    would format DIR/messy.rules
     1 would change, 1 unchanged
     ");
     insta::assert_snapshot!(ran_in(folder.path(), &["fmt", "--diff", "DIR/messy.rules"]), @"
@@ -88,7 +88,7 @@ fn files_are_laid_out_in_place_and_the_others_are_left() {
 
     1 problem
     for more about one of them: fuse explain-code E0101
-    laid out DIR/messy.rules
+    formatted DIR/messy.rules
     1 changed, 1 unchanged
     ");
     assert_eq!(text("messy.rules"), TIDY);
@@ -146,7 +146,7 @@ fn wrong_usage() {
     insta::assert_snapshot!(ran(&["fmt", "-", "rules"]), @"
     exit 2
     --- stderr
-    fuse: `-` reads standard input and stands alone
+    fuse: `-` reads standard input and cannot be combined with other paths
     ");
     insta::assert_snapshot!(ran(&["fmt", "no-such.rules"]), @"
     exit 2

@@ -3,7 +3,7 @@
 use super::Checker;
 use super::names::{Names, What};
 use crate::diagnostic::{Code, Diagnostic};
-use crate::syntax::ast::{Block, Expr, ExprKind, FieldValue, Part, Text};
+use crate::syntax::ast::{Block, Expr, ExprKind, FieldValue, Text, TextPart};
 
 /// A constant or a named condition, by its number among those of its sort.
 pub(super) type Definition = (What, usize);
@@ -164,7 +164,7 @@ fn walk<'a>(expr: &'a Expr, bound: &mut Vec<&'a str>, visit: &mut impl FnMut(Wha
         }
         ExprKind::Interpolated(parts) => {
             for part in parts {
-                if let Part::Expr(expr) = part {
+                if let TextPart::Expr(expr) = part {
                     walk(expr, bound, visit);
                 }
             }

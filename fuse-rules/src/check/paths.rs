@@ -9,7 +9,7 @@ use super::scope::{Place, Scope};
 use crate::diagnostic::{Code, Diagnostic, Fix, suggest};
 use crate::path::{EVENT_FIELDS, ROOTS, path_text};
 use crate::span::Span;
-use crate::syntax::ast::{Step, Text};
+use crate::syntax::ast::{PathStep, Text};
 use crate::typed::{Expr, ExprKind, Path, Root, Segment};
 use crate::types::{Field, Format, Known, Record, Rest, Ty, Wrong};
 use crate::value::{Kinds, Value};
@@ -20,7 +20,7 @@ impl Checker<'_> {
     pub(super) fn path(
         &mut self,
         root: &Text,
-        steps: &[Step],
+        steps: &[PathStep],
         span: Span,
         scope: &Scope,
     ) -> (Expr, Known) {
@@ -67,7 +67,7 @@ impl Checker<'_> {
     pub(super) fn steps(
         &mut self,
         mut known: Known,
-        steps: &[Step],
+        steps: &[PathStep],
         from: usize,
         base: &dyn Fn(usize) -> Arc<str>,
     ) -> Option<Known> {
@@ -182,7 +182,7 @@ fn misused(resolved: Root, root: &Text, segments: &[Segment], span: Span) -> Opt
 }
 
 /// The problem of a step that leads nowhere.
-fn nowhere(step: &Step, from: &Known, base: &str, wrong: Wrong) -> Diagnostic {
+fn nowhere(step: &PathStep, from: &Known, base: &str, wrong: Wrong) -> Diagnostic {
     let problem = |message: String| Diagnostic::error(Code::E0203, step.span, message);
     let (names, open) = match (&step.segment, wrong) {
         (Segment::Key(_), Wrong::NoField { known, open }) => (known, open),
@@ -245,6 +245,6 @@ pub(super) fn event_type() -> Ty {
 }
 
 /// The steps as they are evaluated.
-pub(super) fn segments(steps: &[Step]) -> Vec<Segment> {
+pub(super) fn segments(steps: &[PathStep]) -> Vec<Segment> {
     steps.iter().map(|step| step.segment.clone()).collect()
 }

@@ -163,7 +163,7 @@ impl Checker<'_> {
         match value.to_json_text() {
             Ok(text) => Some(text),
             Err(unrepresentable) => {
-                let why = format!("this is no JSON: {unrepresentable}");
+                let why = format!("this is not JSON: {unrepresentable}");
                 self.error(Code::E0406, expr.span, why, "cannot be sent");
                 None
             }

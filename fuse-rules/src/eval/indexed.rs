@@ -219,7 +219,7 @@ impl<'d> Decider<'d> {
     /// The length of the list of a site, and the first frame if there are frames.
     fn list_of(&self, site: &Site, level: usize) -> Option<(usize, Option<usize>)> {
         let (around, slot) = site.list?;
-        debug_assert!(around < level, "a list stands around its elements");
+        debug_assert!(around < level, "the list is outside of its elements");
         let row = self.row(around);
         let entry = find(self.extract.row(row.group, row.row), slot)?;
         if entry.kind != EntryKind::List {

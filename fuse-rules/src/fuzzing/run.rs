@@ -126,7 +126,7 @@ impl<'r> Fuzzer<'r> {
     /// The fields of an action that carry what an outsider wrote. To tell of it is no harm.
     fn hostile(&self, action: &Action) -> Vec<String> {
         let schema = self.ruleset.registry().and_then(|all| all.find_trigger(&action.trigger));
-        if schema.is_some_and(Schema::only_tells) {
+        if schema.is_some_and(Schema::is_notification) {
             return Vec::new();
         }
         let mut found = Vec::new();

@@ -92,7 +92,7 @@ pub struct Schema {
     one_of: Vec<Vec<String>>,
     any_of: Vec<Vec<String>>,
     verify: Option<Verify>,
-    only_tells: bool,
+    is_notification: bool,
     pub(crate) templates: Vec<TemplateField>,
 }
 
@@ -110,7 +110,7 @@ impl Schema {
             one_of: Vec::new(),
             any_of: Vec::new(),
             verify: None,
-            only_tells: false,
+            is_notification: false,
             templates: Vec::new(),
         }
     }
@@ -146,8 +146,8 @@ impl Schema {
     /// Declares that a trigger of this kind only notifies and changes nothing, so that it does not
     /// need a fuse.
     #[must_use]
-    pub fn tells(self) -> Self {
-        Self { only_tells: true, ..self }
+    pub fn only_notifies(self) -> Self {
+        Self { is_notification: true, ..self }
     }
 
     /// Declares that a field names a WorkflowTemplate or ClusterWorkflowTemplate, whose parameters
@@ -160,8 +160,8 @@ impl Schema {
     }
 
     /// Whether a trigger of this kind changes nothing.
-    pub fn only_tells(&self) -> bool {
-        self.only_tells
+    pub fn is_notification(&self) -> bool {
+        self.is_notification
     }
 
     /// The kind, as used in rules.

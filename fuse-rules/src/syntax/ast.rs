@@ -235,19 +235,19 @@ pub(crate) enum ExprKind {
     /// A size in bytes, such as `1MiB`.
     Size(u64),
     String(String),
-    Interpolated(Vec<Part>),
+    Interpolated(Vec<TextPart>),
     List(Vec<Expr>),
     /// A record literal, or a nested block in place of a value.
     Record(Block),
     /// A name and the steps after it.
     Path {
         root: Text,
-        steps: Vec<Step>,
+        steps: Vec<PathStep>,
     },
     /// Steps after something other than a name: `split(x, ",")[0]`.
     Access {
         base: Box<Expr>,
-        steps: Vec<Step>,
+        steps: Vec<PathStep>,
     },
     Call {
         function: Text,
@@ -298,14 +298,14 @@ pub(crate) enum ExprKind {
 }
 
 #[derive(Clone, Debug)]
-pub(crate) enum Part {
+pub(crate) enum TextPart {
     Text(String),
     Expr(Expr),
 }
 
 /// A step of a path in the source.
 #[derive(Clone, Debug)]
-pub(crate) struct Step {
+pub(crate) struct PathStep {
     pub(crate) segment: Segment,
     /// Written `["key"]` instead of `.key`, so the type does not have to know the key.
     pub(crate) quoted: bool,

@@ -3,7 +3,7 @@
 use pest::iterators::Pair;
 
 use super::Rule;
-use super::ast::{Block, Expr, ExprKind, Field, FieldValue, Segment, Step, Text};
+use super::ast::{Block, Expr, ExprKind, Field, FieldValue, PathStep, Segment, Text};
 use super::lower::Lower;
 use crate::diagnostic::{Code, Diagnostic, Fix};
 use crate::span::Span;
@@ -171,7 +171,7 @@ impl Lower<'_> {
                     path = Some(
                         part.into_inner()
                             .filter_map(|p| match p.as_rule() {
-                                Rule::ident => Some(Step {
+                                Rule::ident => Some(PathStep {
                                     segment: Segment::Key(p.as_str().to_owned()),
                                     quoted: false,
                                     span: self.span(&p),
@@ -186,7 +186,7 @@ impl Lower<'_> {
         }
         let key = key?;
         let quoted = self.text.get(key.span.range()).is_some_and(|text| text.starts_with('"'));
-        let own = || Step { segment: Segment::Key(key.text.clone()), quoted, span: key.span };
+        let own = || PathStep { segment: Segment::Key(key.text.clone()), quoted, span: key.span };
         let more = path.unwrap_or_else(|| vec![own()]);
         let mut kind = base.kind.clone();
         match &mut kind {

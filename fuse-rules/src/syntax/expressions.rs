@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use pest::iterators::Pair;
 use pest::pratt_parser::{Assoc, Op, PrattParser};
 
-use super::ast::{ArithOp, CompareOp, Expr, ExprKind, Segment, Step, TextOp};
+use super::ast::{ArithOp, CompareOp, Expr, ExprKind, PathStep, Segment, TextOp};
 use super::lower::Lower;
 use super::{MAX_NESTING, Rule, nesting};
 use crate::diagnostic::{Code, Diagnostic, Fix};
@@ -213,7 +213,7 @@ impl Lower<'_> {
         };
         let alone = parts.peek().is_none();
         let base = self.primary(primary, depth, alone);
-        let more: Vec<Step> = parts.filter_map(|p| self.step(p)).collect();
+        let more: Vec<PathStep> = parts.filter_map(|p| self.step(p)).collect();
         // No event is deeper, and code that follows paths is recursive.
         if more.len() > MAX_DEPTH {
             let message = format!("a path has at most {MAX_DEPTH} steps");
@@ -232,14 +232,14 @@ impl Lower<'_> {
     }
 
     /// One step of a path: `.name`, `["key"]`, `[0]`.
-    pub(super) fn step(&mut self, pair: Pair<'_, Rule>) -> Option<Step> {
+    pub(super) fn step(&mut self, pair: Pair<'_, Rule>) -> Option<PathStep> {
         let mut span = self.span(&pair);
         let quoted = pair.as_rule() == Rule::index;
         let touches = pair.as_str().starts_with('.');
         let segment = self.segment(pair)?;
         // The name without its dot.
         span.start += u32::from(touches);
-        Some(Step { segment, quoted, span })
+        Some(PathStep { segment, quoted, span })
     }
 
     fn segment(&mut self, pair: Pair<'_, Rule>) -> Option<Segment> {

@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use super::ast::{
-    Block, Expected, Expr, ExprKind, FieldValue, File, Part, Segment, Shared, Step, TestStep, Type,
-    TypeKind, TypeValue,
+    Block, Expected, Expr, ExprKind, FieldValue, File, PathStep, Segment, Shared, TestStep,
+    TextPart, Type, TypeKind, TypeValue,
 };
 use crate::literals::duration_text;
 
@@ -227,8 +227,8 @@ pub(super) fn expr(e: &Expr) -> String {
             let parts: Vec<_> = parts
                 .iter()
                 .map(|part| match part {
-                    Part::Text(text) => format!("{text:?}"),
-                    Part::Expr(inner) => expr(inner),
+                    TextPart::Text(text) => format!("{text:?}"),
+                    TextPart::Expr(inner) => expr(inner),
                 })
                 .collect();
             format!("(text {})", parts.join(" "))
@@ -272,7 +272,7 @@ pub(super) fn expr(e: &Expr) -> String {
     }
 }
 
-fn segments(steps: &[Step]) -> String {
+fn segments(steps: &[PathStep]) -> String {
     steps
         .iter()
         .map(|step| match &step.segment {

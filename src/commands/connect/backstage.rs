@@ -46,9 +46,11 @@ steps:
     );
     let fields = body::tree(&door.fields);
     if fields.is_empty() {
-        out.push_str("      # The rules name no field of the body.\n      body: {}\n");
+        out.push_str("      # The rules read no field of the body.\n      body: {}\n");
     } else {
-        out.push_str("      # What the rules read. Name the parameters as your template does.\n");
+        out.push_str(
+            "      # The fields that the rules read. Use the parameter names of your template.\n",
+        );
         out.push_str("      body:\n");
         write(&mut out, &fields, "parameters", 8);
     }

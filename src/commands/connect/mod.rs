@@ -68,13 +68,13 @@ impl Door {
         let methods = if sender == Sender::Alertmanager { &["POST"][..] } else { &["POST", "PUT"] };
         if !methods.contains(&method) {
             return Err(format!(
-                "`{name}` takes {method}, but {who} sends it by POST; write `method = \"POST\"` in its \
+                "`{name}` accepts {method}, but {who} sends it by POST; write `method = \"POST\"` in its \
                  source"
             ));
         }
         if let Some(format @ ("form" | "text")) = text("format") {
             return Err(format!(
-                "`{name}` is read as `{format}`, but {who} sends JSON; leave `format` out of its source"
+                "`{name}` is read as `{format}`, but {who} sends JSON; remove `format` from its source"
             ));
         }
         Ok(Self {
@@ -124,7 +124,7 @@ fn fed_by(ruleset: &Ruleset, sender: Sender) -> Result<EventInfo<'_>, String> {
         format!("the rules have no source whose name begins with `{word}`")
     };
     let is = if let [_] = names.as_slice() { "there is" } else { "there are" };
-    Err(format!("{why}; say which it is, as in `--event {first}`: {is} {}", names.join(", ")))
+    Err(format!("{why}; choose one, as in `--event {first}`: {is} {}", names.join(", ")))
 }
 
 impl Sender {

@@ -17,19 +17,19 @@ impl Base {
         };
         let lower = given.to_ascii_lowercase();
         let Some(scheme) = ["http://", "https://"].iter().find(|s| lower.starts_with(**s)) else {
-            return refused("does not begin with `http://` or `https://`");
+            return refused("does not start with `http://` or `https://`");
         };
         let rest = given.get(scheme.len()..).unwrap_or_default();
         // This includes braces, which senders would expand as templates.
         if let Some(bad) = rest.chars().find(|c| !legal(*c)) {
-            return refused(&format!("has {bad:?}, which no URL has as it is"));
+            return refused(&format!("has {bad:?}, which must be escaped in a URL"));
         }
         if rest.contains(['?', '#']) {
             return refused("has a query or a fragment, after which no path can follow");
         }
         let (authority, prefix) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
         if authority.contains('@') {
-            return refused("has a user in it, and secrets do not belong there");
+            return refused("contains a user name, but must not contain credentials");
         }
         // The colons of an IPv6 address are in brackets.
         let after = authority.rfind(']').map_or(0, |bracket| bracket + 1);
@@ -43,7 +43,7 @@ impl Base {
             None => !host.is_empty() && !host.contains([':', '[', ']']),
         };
         if !named {
-            return refused("names no host");
+            return refused("has no host");
         }
         if let Some((_, port)) = port
             && !(port.parse::<u16>().is_ok_and(|port| port > 0)
@@ -91,22 +91,22 @@ mod tests {
     #[test]
     fn what_is_no_base_says_why() {
         for (given, why) in [
-            ("fuse.fuse.svc", "does not begin with `http://` or `https://`"),
-            ("ftp://fuse", "does not begin with `http://` or `https://`"),
-            ("http://", "names no host"),
-            ("http:///hooks", "names no host"),
-            ("http://:80", "names no host"),
-            ("http://[::1", "names no host"),
-            ("http://[x]", "names no host"),
+            ("fuse.fuse.svc", "does not start with `http://` or `https://`"),
+            ("ftp://fuse", "does not start with `http://` or `https://`"),
+            ("http://", "has no host"),
+            ("http:///hooks", "has no host"),
+            ("http://:80", "has no host"),
+            ("http://[::1", "has no host"),
+            ("http://[x]", "has no host"),
             ("http://a:80:90", "has a port that is not from 1 to 65535"),
             ("http://a:", "has a port that is not from 1 to 65535"),
             ("http://a:0", "has a port that is not from 1 to 65535"),
             ("http://a:+80", "has a port that is not from 1 to 65535"),
             ("http://a:65536", "has a port that is not from 1 to 65535"),
-            ("http://u:p@a", "has a user in it, and secrets do not belong there"),
+            ("http://u:p@a", "contains a user name, but must not contain credentials"),
             ("http://a/b?c", "has a query or a fragment, after which no path can follow"),
-            ("http://a/${X}", "has '{', which no URL has as it is"),
-            ("http://a/\n", "has '\\n', which no URL has as it is"),
+            ("http://a/${X}", "has '{', which must be escaped in a URL"),
+            ("http://a/\n", "has '\\n', which must be escaped in a URL"),
         ] {
             let said = Base::parse(given).unwrap_err();
             assert!(said.starts_with(&format!("`--url {given}` {why}; ")), "{said}");

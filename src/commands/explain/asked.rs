@@ -60,7 +60,7 @@ fn find(rules: &[RuleInfo<'_>], event: (&str, &str), given: &str) -> Result<Stri
     match meant.as_slice() {
         [one] => return Ok((*one).to_owned()),
         [] => {}
-        several => return Err(format!("`{given}` may be any of {}", several.join(", "))),
+        several => return Err(format!("`{given}` could be any of {}", several.join(", "))),
     }
     let (source, name) = event;
     if let Some(rule) = rules.iter().find(is_meant) {

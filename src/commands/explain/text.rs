@@ -11,7 +11,8 @@ use super::asked::Asked;
 use super::condition::{Shown, condition, is_plain, line_at, others};
 
 /// The note at the end of an incomplete explanation.
-const CUT: &str = "\nnot told: why rules did nothing, as that would take too long on this event";
+const CUT: &str =
+    "\nnot shown: why rules did not fire, since that would take too long for this event";
 
 /// The maximum number of elements on one line.
 const MOST: usize = 8;
@@ -26,7 +27,7 @@ pub(super) fn text(
     let EventKey { id, .. } = &objects.event;
     let mut out = format!("{}, from {file}, id `{id}`\n", objects.event.full_name());
     if let Some(why) = &explanation.refused {
-        return format!("{out}\nrejected as a whole, so that no rule fires: {why}\n");
+        return format!("{out}\nrejected as a whole, so no rule fires: {why}\n");
     }
     if let Some(why) = &explanation.mismatch {
         line_at(&mut out, 0, &format!("\nnot of its type: {why}"));
@@ -171,7 +172,7 @@ impl Text<'_> {
         if self.asked.rules().is_some() {
             let shown = if matched { Shown::Unmarked } else { Shown::All };
             if shown == Shown::All && conditions.iter().any(|condition| condition.deciding) {
-                self.line(2, "its conditions, with `>` before what decided:");
+                self.line(2, "its conditions; `>` marks those that decided:");
             }
             let mut conditions: Vec<&Part> = conditions.iter().collect();
             if matches!(self.asked, Asked::WhyNot(_)) {
@@ -214,7 +215,7 @@ impl Text<'_> {
                 }
             }
             Some((kind, Err(why))) => {
-                self.line(2, &format!("trigger {kind} would give a dead letter: {why}"));
+                self.line(2, &format!("trigger {kind} would result in a dead letter: {why}"));
             }
         }
     }

@@ -33,7 +33,7 @@ pub(super) fn save(folder: &Path, ruleset: &Ruleset, findings: &[Finding]) -> Re
         bodies.push((folder.join(name), event.pretty_body()));
     }
     let text = fuse_rules::format(&path.to_string_lossy(), &text)
-        .map_err(|problems| format!("what was found cannot be added as tests: {problems}"))?;
+        .map_err(|problems| format!("the findings cannot be added as tests: {problems}"))?;
     for (path, body) in &bodies {
         std::fs::write(path, format!("{body}\n")).map_err(|error| failed(path, error))?;
     }
@@ -43,7 +43,7 @@ pub(super) fn save(folder: &Path, ruleset: &Ruleset, findings: &[Finding]) -> Re
 }
 
 /// The start of a file of found events.
-const HEAD: &str = "# Events that fuzzing found, and what they lead to.\n\n";
+const HEAD: &str = "# Events that fuzzing found, and their results.\n\n";
 
 /// Adds a `use` for each fuzzed file that the text does not import yet.
 fn add_uses(text: &mut String, folder: &Path, ruleset: &Ruleset) -> Result<(), String> {

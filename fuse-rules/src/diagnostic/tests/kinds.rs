@@ -54,7 +54,7 @@ pub(crate) fn registry() -> Registry {
         )
         .trigger(
             Schema::new("log", "")
-                .tells()
+                .only_notifies()
                 .field(Field::required("message", FieldType::Text(Templates::Allowed), ""))
                 .field(Field::optional("level", one_of(&["info", "warn", "error"]), "").fixed()),
         )

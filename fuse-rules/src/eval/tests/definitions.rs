@@ -24,7 +24,7 @@ fn arguments_stand_where_parameters_stood() {
         condition every(list, other) = all(x in list: has(other, x.name))
         condition header(all, name) = all.X-Kind == name
         condition flagged(x) = x.flag
-        condition counted(n, smallest_max: int) = n >= least
+        condition counted(n, least: int) = n >= least
     "#;
     let body = event(
         r#"{"env":"prod","flag":true,"l":[{"name":"a","ls":[{"name":"z"}]},{"name":"b","ls":[]}],"m":[{"name":"b"},{"name":"a"}]}"#,

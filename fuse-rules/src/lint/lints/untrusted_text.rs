@@ -175,9 +175,9 @@ fn look_at<'a>(sensor: &'a Sensor, rule: &'a Rule, context: &Context<'a>, out: &
 
 /// Whether what a field is given acts.
 fn acts(kind: &str, field: &Mapped, context: &Context<'_>) -> bool {
-    let tells = context.registry.find_trigger(kind).is_some_and(|schema| schema.only_tells());
+    let notifies = context.registry.find_trigger(kind).is_some_and(|schema| schema.is_notification());
     let outer = field.name.split('.').next().unwrap_or_default();
-    !tells && !HARMLESS_FIELDS.contains(&outer)
+    !notifies && !HARMLESS_FIELDS.contains(&outer)
 }
 
 /// Calls `visit` with each text of outsiders that goes into a value as it is, and the values for which it stands in.
