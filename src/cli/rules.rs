@@ -197,7 +197,7 @@ pub(crate) struct Bench {
     #[arg(long = "header", value_name = "NAME: VALUE")]
     pub(crate) headers: Vec<String>,
 
-    /// How long to measure
+    /// The duration of the measurement
     #[arg(long, value_name = "DURATION", default_value = "3s", value_parser = duration)]
     pub(crate) time: std::time::Duration,
 
@@ -255,7 +255,7 @@ fn time(text: &str) -> Result<jiff::Timestamp, String> {
     text.parse().map_err(|_| "write it as 2026-08-01T10:00:00Z".to_owned())
 }
 
-/// A duration as rules write it, as in `3s`.
+/// A duration in the format of the rules, such as `3s`.
 pub(super) fn duration(text: &str) -> Result<std::time::Duration, String> {
     let duration = fuse_rules::parse_duration(text).and_then(|duration| duration.try_into().ok());
     duration.ok_or_else(|| "write a number and its unit, as in `3s`".to_owned())

@@ -166,7 +166,7 @@ pub(crate) struct Connect {
 /// The senders that `fuse connect` can configure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Sender {
-    /// Prometheus Alertmanager: a whole alertmanager.yml
+    /// Prometheus Alertmanager: a complete alertmanager.yml
     Alertmanager,
     /// Backstage: a proxy endpoint, and a step of a software template
     Backstage,

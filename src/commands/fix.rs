@@ -1,4 +1,4 @@
-//! `--fix`: the fixes that are surely meant, written to the files.
+//! `--fix`: writes the safe fixes to the files.
 
 use std::path::{Path, PathBuf};
 
@@ -10,7 +10,7 @@ use super::{kinds, load_in_detail};
 use crate::cli::ProblemFormat;
 use crate::output;
 
-/// The rules in detail: with what is safe applied to their files, where that is asked for.
+/// Loads the rules in detail, after applying safe fixes to their files if requested.
 pub(super) fn load(
     paths: &[PathBuf],
     fixes: bool,
@@ -20,7 +20,7 @@ pub(super) fn load(
     if fixes { fix(paths, format, lints) } else { load_in_detail(paths) }
 }
 
-/// Applies what is safe, and gives the rules as they are then.
+/// Applies the safe fixes and returns the resulting rules.
 fn fix(
     paths: &[PathBuf],
     format: ProblemFormat,

@@ -51,7 +51,7 @@ pub(crate) fn run(arguments: &Fmt) -> Ended {
     Ok(exit)
 }
 
-/// Reads standard input; prints the layout, or problems beside it.
+/// Formats standard input, and prints the result or the problems.
 fn standard_input(arguments: &Fmt) -> Ended {
     const NAME: &str = "standard input";
     let mut text = String::new();
@@ -80,7 +80,7 @@ fn would_change(arguments: &Fmt, name: &str, text: &str, formatted: &str) -> boo
         let diff = TextDiff::from_lines(text, formatted);
         output::print(&diff.unified_diff().header(name, name).to_string());
     } else if arguments.check {
-        output::print(&format!("would lay out {name}\n"));
+        output::print(&format!("would format {name}\n"));
     }
     arguments.check || arguments.diff
 }

@@ -26,7 +26,7 @@ pub(crate) fn run(arguments: &cli::Lint) -> Ended {
         output::print(&format!("nothing found in {}\n", counts(ruleset)));
     }
     let exit = problems(&found, arguments.format);
-    // Those of `fuse check` have no level of their own.
+    // The warnings of `fuse check` do not have levels of their own.
     let denied = arguments.levels.deny.iter().any(|name| name == WARNINGS) && !found.is_empty();
     Ok(if denied { Exit::Problems } else { exit })
 }
@@ -47,8 +47,8 @@ fn templates(folder: &Path) -> Result<Vec<TemplateFile>, String> {
     files.into_iter().map(read).collect()
 }
 
-/// The levels of the command line over those of the configuration: first what is said of all, then of
-/// each, and the stricter last.
+/// The levels of the command line take precedence over the configuration: first those for all
+/// lints, then those of single ones, the strictest last.
 fn levels(lints: Lints, levels: &Levels) -> Lints {
     let given =
         [(Level::Allow, &levels.allow), (Level::Warn, &levels.warn), (Level::Deny, &levels.deny)];

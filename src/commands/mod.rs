@@ -1,4 +1,4 @@
-//! One module a subcommand. Each gives how the command ends, or why it could not do its work.
+//! One module per subcommand. Each returns how the command ends, or why it could not do its work.
 
 pub(crate) mod bench;
 pub(crate) mod check;
@@ -41,13 +41,13 @@ fn sources(address: IpAddr) -> Sources {
     Sources::new().with("webhook", Webhook::new(address))
 }
 
-/// The built-in sources and triggers, for looking at rules: nothing listens, nothing is written.
+/// The built-in sources and triggers for reading rules: nothing listens, and nothing is written.
 fn kinds() -> (Sources, Triggers) {
     let triggers = Triggers::local(ActionFiles::new("manifests"));
     (sources(Ipv4Addr::LOCALHOST.into()), triggers)
 }
 
-/// Loads rules for looking at them.
+/// Loads rules for reading.
 fn load(paths: &[PathBuf]) -> Result<Result<Ruleset, Diagnostics>, String> {
     let (sources, triggers) = kinds();
     Ok(Ruleset::load(
@@ -57,7 +57,7 @@ fn load(paths: &[PathBuf]) -> Result<Result<Ruleset, Diagnostics>, String> {
     ))
 }
 
-/// Loads rules with all that lints want to know.
+/// Loads rules with all details that lints need.
 fn load_in_detail(paths: &[PathBuf]) -> Result<Result<Ruleset, Diagnostics>, String> {
     let (sources, triggers) = kinds();
     let registry = registry(&sources, &triggers);
@@ -68,7 +68,7 @@ fn load_in_detail(paths: &[PathBuf]) -> Result<Result<Ruleset, Diagnostics>, Str
     ))
 }
 
-/// The body of an event: a file's bytes, or what comes on standard input for `-`.
+/// The body of an event: the bytes of a file, or standard input for `-`.
 fn read_event(path: &Path) -> Result<Vec<u8>, String> {
     let failed = |error: std::io::Error| format!("`{}` cannot be read: {error}", path.display());
     if path == Path::new("-") {
@@ -79,7 +79,7 @@ fn read_event(path: &Path) -> Result<Vec<u8>, String> {
     std::fs::read(path).map_err(failed)
 }
 
-/// The configuration: the given file, else `fuse.toml` where there is one.
+/// The configuration: the given file, or else `fuse.toml` if it exists.
 fn config(given: Option<PathBuf>) -> Result<Config, String> {
     let default = PathBuf::from("fuse.toml");
     let path = match given {
@@ -90,13 +90,13 @@ fn config(given: Option<PathBuf>) -> Result<Config, String> {
     Config::read(&path).map_err(|error| error.to_string())
 }
 
-/// What async work runs on.
+/// The runtime for async work.
 fn async_runtime() -> Result<tokio::runtime::Runtime, String> {
     tokio::runtime::Runtime::new()
         .map_err(|error| format!("cannot start the async runtime: {error}"))
 }
 
-/// Which cluster: options win over the configuration.
+/// The cluster: options take precedence over the configuration.
 fn access(options: cli::Cluster, config: &Config) -> Access {
     Access {
         kubeconfig: options.kubeconfig.or_else(|| config.cluster.kubeconfig.clone()),
@@ -105,7 +105,7 @@ fn access(options: cli::Cluster, config: &Config) -> Access {
     }
 }
 
-/// Prints the problems of rules, and how the command ends because of them.
+/// Prints the problems of rules, and returns the resulting exit code.
 fn problems(diagnostics: &Diagnostics, format: impl Into<ProblemFormat>) -> Exit {
     output::print(&match format.into() {
         ProblemFormat::Json => diagnostics.to_json_lines(),
@@ -116,7 +116,7 @@ fn problems(diagnostics: &Diagnostics, format: impl Into<ProblemFormat>) -> Exit
     if diagnostics.has_errors() { Exit::Problems } else { Exit::Clean }
 }
 
-/// How many problems there are, and where more is said of them.
+/// The number of problems, and where to read more about them.
 fn summary(diagnostics: &Diagnostics) -> String {
     let warnings = diagnostics.iter().filter(|d| d.severity == Severity::Warning).count();
     let counts: Vec<String> = [(diagnostics.len() - warnings, "problem"), (warnings, "warning")]

@@ -179,6 +179,6 @@ fn rules_that_nothing_finds() {
     let text = String::from_utf8(output.stdout).unwrap();
     let line = text.lines().find(|line| line.starts_with("decided for every event"));
     let wanted =
-        "decided for every event, as no value finds them (fuse plan says more): s/not-found";
+        "evaluated for every event, since the index cannot find them (see fuse plan): s/not-found";
     assert_eq!(line, Some(wanted), "{text}");
 }

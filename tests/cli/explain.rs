@@ -319,7 +319,7 @@ sensor s on q.e {
 
     s/no: unknown, so not fired
       because `body.c.d` is missing, so `body.c.d == 2` is unknown
-      its conditions, with `>` before what decided:
+      its conditions; `>` marks those that decided:
         > unknown  one of:    at FOLDER/test.rules:5:18
             false    all of:
               true     body.a is present    # `body.a` is 1
@@ -361,7 +361,7 @@ fn rules_that_are_not_there_are_told_which_are() {
             "zzzzzz",
             "there is no rule `zzzzzz` for `q.e`; there are apps/deploy, apps/page, apps/note, others/page",
         ),
-        ("page", "`page` may be any of apps/page, others/page"),
+        ("page", "`page` could be any of apps/page, others/page"),
     ] {
         for flag in ["--why", "--why-not"] {
             let told = explained_by(NESTED, APPS, &[flag, given]);

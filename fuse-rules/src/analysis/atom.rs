@@ -249,7 +249,8 @@ fn member(values: &[&Value<'_>]) -> Split {
 
 fn is(test: IsTest) -> Split {
     let bits = |bits| Split::is(Domain::bits(bits));
-    let numbers = |numbers, unheld| Split::is(Domain { numbers, ..Domain::bits(unheld) });
+    let numbers =
+        |numbers, unrepresentable| Split::is(Domain { numbers, ..Domain::bits(unrepresentable) });
     match test {
         IsTest::Missing => bits(Bits::ABSENT),
         IsTest::Present => Split::is(Domain::without(Bits::ABSENT)),

@@ -185,7 +185,7 @@ fn returned(function: &Function, arguments: &[Known]) -> Ty {
 
 /// The result of a call that does not depend on an event. `raw` remains a call, because it marks
 /// its argument.
-fn folded(function: &Function, arguments: &[Expr]) -> Option<functions::Outcome> {
+fn folded(function: &Function, arguments: &[Expr]) -> Option<functions::CallResult> {
     let Call::Pure(call) = function.call else {
         return None;
     };

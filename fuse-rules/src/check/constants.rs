@@ -8,7 +8,7 @@ use crate::diagnostic::{Code, Diagnostic, suggest};
 use crate::reference;
 use crate::semantics;
 use crate::span::Span;
-use crate::syntax::ast::{self, Step, Text};
+use crate::syntax::ast::{self, PathStep, Text};
 use crate::typed::{Expr, ExprKind, Segment};
 use crate::types::{Known, Ty};
 use crate::value::Value;
@@ -75,7 +75,7 @@ impl Checker<'_> {
     pub(super) fn constant_path(
         &mut self,
         root: &Text,
-        steps: &[Step],
+        steps: &[PathStep],
         span: Span,
     ) -> Option<(Expr, Known)> {
         let Some(index) = self.names.seen(DeclarationKind::Const, root) else {
@@ -99,7 +99,7 @@ impl Checker<'_> {
         Some((Expr { kind: ExprKind::Const(at.clone()), span }, known))
     }
 
-    fn report_no_such_part(&mut self, root: &Text, at: &Value<'_>, step: &Step) {
+    fn report_no_such_part(&mut self, root: &Text, at: &Value<'_>, step: &PathStep) {
         let (message, help) = match (&step.segment, at) {
             (Segment::Key(key), Value::Map(map)) => (
                 format!("constant `{}` has no `{key}`", root.text),

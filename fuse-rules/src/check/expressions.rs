@@ -315,7 +315,7 @@ impl Checker<'_> {
 
     fn interpolated(
         &mut self,
-        parts: &[ast::Part],
+        parts: &[ast::TextPart],
         scope: &mut Scope,
         span: Span,
     ) -> (ExprKind, Known) {
@@ -323,11 +323,11 @@ impl Checker<'_> {
         let mut absence = Absence::NEVER;
         for part in parts {
             match part {
-                ast::Part::Text(text) => {
+                ast::TextPart::Text(text) => {
                     let kind = ExprKind::Const(Value::text(text.clone()));
                     typed.push(Expr { kind, span });
                 }
-                ast::Part::Expr(expr) => {
+                ast::TextPart::Expr(expr) => {
                     let (expr, known) = self.expr(expr, scope);
                     if !known.kinds().meets(Kinds::SCALAR) && !known.ty.is_nothing() {
                         self.report(

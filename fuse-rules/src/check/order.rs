@@ -3,7 +3,7 @@
 use super::Checker;
 use super::names::{DeclarationKind, Names};
 use crate::diagnostic::{Code, Diagnostic};
-use crate::syntax::ast::{Block, Expr, ExprKind, FieldValue, Part, Text};
+use crate::syntax::ast::{Block, Expr, ExprKind, FieldValue, Text, TextPart};
 
 /// A constant or a named condition, by its kind and index.
 pub(super) type DefinitionId = (DeclarationKind, usize);
@@ -176,7 +176,7 @@ fn walk<'a>(
         }
         ExprKind::Interpolated(parts) => {
             for part in parts {
-                if let Part::Expr(expr) = part {
+                if let TextPart::Expr(expr) = part {
                     walk(expr, bound, visit);
                 }
             }

@@ -9,7 +9,7 @@ use super::scope::{Scope, ScopeKind};
 use crate::diagnostic::{Code, Diagnostic, Fix, suggest};
 use crate::path::{EVENT_FIELDS, ROOTS, path_text};
 use crate::span::Span;
-use crate::syntax::ast::{Step, Text};
+use crate::syntax::ast::{PathStep, Text};
 use crate::typed::{Expr, ExprKind, Path, Root, Segment};
 use crate::types::{Format, Known, Record, RecordMember, Rest, StepError, Ty};
 use crate::value::{Kinds, Value};
@@ -18,7 +18,7 @@ impl Checker<'_> {
     pub(super) fn path(
         &mut self,
         root: &Text,
-        steps: &[Step],
+        steps: &[PathStep],
         span: Span,
         scope: &Scope,
     ) -> (Expr, Known) {
@@ -65,7 +65,7 @@ impl Checker<'_> {
     pub(super) fn steps(
         &mut self,
         mut known: Known,
-        steps: &[Step],
+        steps: &[PathStep],
         from: usize,
         base: &dyn Fn(usize) -> Arc<str>,
     ) -> Option<Known> {
@@ -183,7 +183,7 @@ fn misused(resolved: Root, root: &Text, segments: &[Segment], span: Span) -> Opt
 }
 
 /// The problem of a step that leads nowhere.
-fn no_such_step(step: &Step, from: &Known, base: &str, wrong: StepError) -> Diagnostic {
+fn no_such_step(step: &PathStep, from: &Known, base: &str, wrong: StepError) -> Diagnostic {
     let problem = |message: String| Diagnostic::error(Code::E0203, step.span, message);
     let (names, open) = match (&step.segment, wrong) {
         (Segment::Key(_), StepError::NoField { known, open }) => (known, open),
@@ -249,6 +249,6 @@ pub(super) fn event_type() -> Ty {
 }
 
 /// The steps in the form for evaluation.
-pub(super) fn segments(steps: &[Step]) -> Vec<Segment> {
+pub(super) fn segments(steps: &[PathStep]) -> Vec<Segment> {
     steps.iter().map(|step| step.segment.clone()).collect()
 }

@@ -1,5 +1,5 @@
-//! The codes of all diagnostics. A code is never given a second meaning; a retired one stays
-//! retired.
+//! The codes of all diagnostics. A code never changes its meaning, and a retired code is never used
+//! again.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,11 +8,11 @@ use super::suggest;
 
 macro_rules! codes {
     ($($code:ident = $title:literal,)+) => {
-        /// The stable code of a diagnostic, as in `E0201`.
+        /// The stable code of a diagnostic, such as `E0201`.
         ///
-        /// `E01…` is about how a file is written, `E02…` about names, `E03…` about values and
-        /// types, `E04…` about the fields of blocks, `E05…` about files and declarations as a
-        /// whole, `E06…` about tests, `E09…` about us.
+        /// `E01…` is about syntax, `E02…` about names, `E03…` about values and types, `E04…` about
+        /// the fields of blocks, `E05…` about files and complete declarations, `E06…` about tests,
+        /// and `E09…` about bugs in fuse.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[allow(missing_docs, reason = "each code's title documents it")]
         pub enum Code { $(#[doc = $title] $code,)+ }
@@ -21,18 +21,18 @@ macro_rules! codes {
             /// Every code, in order.
             pub const ALL: &[Self] = &[$(Self::$code,)+];
 
-            /// The code as it is printed.
+            /// The printed form of the code.
             pub fn as_str(self) -> &'static str {
                 match self { $(Self::$code => stringify!($code),)+ }
             }
 
-            /// What the code is about, in a few words.
+            /// A short description of the code.
             pub fn title(self) -> &'static str {
                 match self { $(Self::$code => $title,)+ }
             }
 
-            /// The code's page in Markdown: what is wrong, why it is an error, an example and
-            /// what to write instead.
+            /// The code's page in Markdown: what is wrong, why it is an error, an example, and what
+            /// to write instead.
             ///
             /// ```
             /// assert!(fuse_rules::Code::E0102.page().starts_with("# E0102: "));
@@ -127,7 +127,7 @@ codes! {
 impl FromStr for Code {
     type Err = UnknownCode;
 
-    /// Reads a code, in letters of any case.
+    /// Parses a code; case does not matter.
     fn from_str(text: &str) -> Result<Self, UnknownCode> {
         let known = Self::ALL.iter().find(|code| code.as_str().eq_ignore_ascii_case(text));
         known.copied().ok_or_else(|| {
@@ -137,7 +137,7 @@ impl FromStr for Code {
     }
 }
 
-/// A text that is no code.
+/// A text that is not a code.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnknownCode {
     text: String,

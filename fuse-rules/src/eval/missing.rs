@@ -1,4 +1,4 @@
-//! What an event lacks that rules of it cannot fire without.
+//! Finds values that an event lacks and that its rules need in order to fire.
 
 use rustc_hash::FxHashSet;
 
@@ -9,7 +9,7 @@ use crate::plan::{EventPlan, Site};
 use crate::scan::{Entry, Extract, find};
 use crate::semantics::Work;
 
-/// The paths of values that are missing and without which a rule cannot fire, each once.
+/// The paths of missing values that a rule needs in order to fire, without duplicates.
 pub(crate) fn missing(plan: &Pooled, event: &Event<'_>) -> Vec<String> {
     let Some(event_plan) = plan.event(event.source(), event.name()) else { return Vec::new() };
     let mut scratch = plan.pool.take();
@@ -21,7 +21,7 @@ pub(crate) fn missing(plan: &Pooled, event: &Event<'_>) -> Vec<String> {
     missing
 }
 
-/// The same, of an event that was read for its rules.
+/// The same for an event that was already read for its rules.
 pub(super) fn search(event_plan: &EventPlan, extract: &Extract, event: &Event<'_>) -> Vec<String> {
     let mut found = FxHashSet::default();
     let work = Work::new(event.received_at());
@@ -35,7 +35,7 @@ pub(super) fn search(event_plan: &EventPlan, extract: &Extract, event: &Event<'_
     found.into_iter().filter_map(text).collect()
 }
 
-/// Where it is looked for what is missing, and how much more.
+/// The state of the search, with the remaining work.
 struct Search<'s> {
     plan: &'s EventPlan,
     extract: &'s Extract,
@@ -43,8 +43,8 @@ struct Search<'s> {
 }
 
 impl Search<'_> {
-    /// Looks at the frames of a site that are these rows, one a level, and at those inside of them. An
-    /// event that asks for too much is looked at in part.
+    /// Searches the frames of a site with these rows (one per level), and the frames inside them.
+    /// If an event needs too much work, only a part is searched.
     fn look(&self, site: usize, rows: &[usize], found: &mut FxHashSet<(usize, u32)>) {
         let Self { plan, extract, work } = self;
         let Some(site) = plan.sites.get(site) else { return };
@@ -73,7 +73,7 @@ impl Search<'_> {
     }
 }
 
-/// What a frame has in a slot.
+/// The entry of a frame's slot.
 fn entry<'e>(
     site: &Site,
     extract: &'e Extract,

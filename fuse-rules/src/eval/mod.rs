@@ -1,4 +1,4 @@
-//! Event to decisions: the evaluators of plans, and explanations.
+//! Evaluates events to decisions: the evaluators of plans, and explanations.
 
 mod atoms;
 mod elements;
@@ -15,7 +15,7 @@ mod stack;
 pub(crate) mod tests;
 
 use crate::event::{self, Event, UnreadableBody};
-use crate::scan::Refused;
+use crate::scan::ExtractError;
 use crate::semantics::duplicate_key;
 use crate::span::Place;
 pub use explain::{Explained, ExplainedPage, Explanation, Form, Found, PageRequest, Part};
@@ -23,20 +23,20 @@ pub use plan::Plan;
 pub(crate) use plan::Pooled;
 pub(crate) use scratch::Pool;
 
-/// Why an event is refused that gives no values.
-fn refusal(why: Refused, event: &Event<'_>) -> String {
+/// Why an event from which no values can be read is refused.
+fn refusal(why: ExtractError, event: &Event<'_>) -> String {
     unreadable(why, event).to_string()
 }
 
-/// Why the body of an event gives no values.
-fn unreadable(why: Refused, event: &Event<'_>) -> UnreadableBody {
+/// Why no values can be read from the body of an event.
+fn unreadable(why: ExtractError, event: &Event<'_>) -> UnreadableBody {
     match why {
-        Refused::Duplicate(key, at) => {
+        ExtractError::Duplicate(key, at) => {
             let Place { line, column } = event::place(event.body().as_bytes(), at);
             let twice = duplicate_key(&key);
             UnreadableBody::DuplicateKey(format!("{twice} (again at line {line}, column {column})"))
         }
-        Refused::Invalid => match event.fault() {
+        ExtractError::Invalid => match event.fault() {
             Some(fault) => UnreadableBody::Invalid(fault),
             None => UnreadableBody::Internal,
         },

@@ -1,4 +1,4 @@
-//! [`Plan`]: all that can be asked of compiled rules.
+//! [`Plan`]: the public operations on compiled rules.
 
 use std::fmt;
 use std::ops::Deref;
@@ -12,7 +12,7 @@ use crate::fuses::Fuses;
 use crate::plan::{self, BodyField, Compiled};
 use crate::typed;
 
-/// Compiled rules, and the memory that deciding takes, which is kept from one event to the next.
+/// Compiled rules with the memory for evaluation, which is reused for the next event.
 pub(crate) struct Pooled {
     compiled: Compiled,
     pub(crate) pool: Pool,
@@ -40,15 +40,15 @@ impl Plan {
         Self { inner: Arc::new(Pooled { compiled: plan::compile(rules), pool: Pool::default() }) }
     }
 
-    /// Decides an event: what fired, and what would have but was gated or rejected, in the order of
-    /// sensors, rules and elements. Its cost follows these, not the number of rules; why the others
-    /// did not fire [`explain`](Self::explain) says.
+    /// Decides an event. Returns the decisions that fired, and those that would have fired but were
+    /// gated or rejected, in the order of sensors, rules and elements. The cost depends on these,
+    /// not on the number of rules. [`explain`](Self::explain) shows why the others did not fire.
     pub fn evaluate(&self, event: &Event<'_>, fuses: &Fuses) -> Evaluation {
         indexed::evaluate(&self.inner, event, fuses)
     }
 
-    /// Decides an event as [`evaluate`](Self::evaluate) does, and reports a
-    /// [mismatch](Self::mismatch) and [missing](Self::missing) paths from the same pass over its bytes.
+    /// Decides an event like [`evaluate`](Self::evaluate), and reports a [mismatch](Self::mismatch)
+    /// and [missing](Self::missing) paths from the same pass over its bytes.
     ///
     /// ```
     /// use fuse_rules::{Event, Fuses, Registry, Ruleset, Schema, SourceSchema};
@@ -69,20 +69,21 @@ impl Plan {
         indexed::decide_event(&self.inner, event, fuses, true)
     }
 
-    /// Decides an event and gives one decision per rule and element (and trigger, where it fired),
-    /// those that did not match or are unknown too. Its cost follows the number of rules.
+    /// Decides an event and returns one decision per rule and element (and trigger, if it fired),
+    /// including those that did not match or are unknown. The cost grows with the number of rules.
     pub fn evaluate_all(&self, event: &Event<'_>, fuses: &Fuses) -> Evaluation {
         exhaustive::evaluate(&self.inner, event, fuses)
     }
 
-    /// Decides an event and says why, condition by condition, for every rule and element. Slower than
-    /// `evaluate`, with the same decisions.
+    /// Decides an event and explains every decision, condition by condition, for every rule and
+    /// element. Slower than `evaluate`, with the same decisions.
     pub fn explain(&self, event: &Event<'_>, fuses: &Fuses) -> Explanation {
         explain::explain(&self.inner, event, fuses, &|_| true)
     }
 
-    /// Explains an event as [`explain`](Self::explain) does, of the rules with these full names alone. What
-    /// bounds an explanation is theirs then: where there are very many decisions, more is told of each.
+    /// Explains an event like [`explain`](Self::explain), but only for the rules with these full
+    /// names. The limits of an explanation then apply to these rules only, so if there are very
+    /// many decisions, each is shown in more detail.
     pub fn explain_rules<S: AsRef<str>>(
         &self,
         event: &Event<'_>,
@@ -93,9 +94,9 @@ impl Plan {
         explain::explain(&self.inner, event, fuses, &asked)
     }
 
-    /// Explains some decisions of an event, as [`explain`](Self::explain) does all of them and in the same order,
-    /// in the memory that these few take. Rules are evaluated to count their decisions; of those that are not
-    /// on the page nothing is kept.
+    /// Explains some of the decisions that [`explain`](Self::explain) would explain, in the same
+    /// order, using memory only for these. To count the decisions, all rules are evaluated; nothing
+    /// is kept for decisions outside the page.
     ///
     /// ```
     /// # use fuse_rules::{Event, Fuses, PageRequest, Registry, Ruleset, Schema, SourceSchema};
@@ -124,8 +125,9 @@ impl Plan {
         explain::explain_page(&self.inner, event, fuses, request)
     }
 
-    /// The paths that an event lacks and without which a rule of it cannot fire, each once: those that
-    /// conditions ask about other than by `is`. Deciding does not need to know; who counts does.
+    /// The paths that an event lacks and that a rule needs in order to fire, without duplicates:
+    /// the paths that conditions read other than with `is`. They are useful for metrics; evaluation
+    /// does not need them.
     ///
     /// ```
     /// use fuse_rules::{Event, Registry, Ruleset, Schema, SourceSchema};
@@ -144,17 +146,17 @@ impl Plan {
         missing::missing(&self.inner, event)
     }
 
-    /// Where an event is not of the type that its rules declare: which value, what it is and what its
-    /// type says, in a sentence. `None` where it is, or where no type is declared.
+    /// How an event differs from the type that its rules declare: the value, its kind, and what the
+    /// type requires, in one sentence. `None` if it conforms, or if no type is declared.
     pub fn mismatch(&self, event: &Event<'_>) -> Option<String> {
         exhaustive::mismatch(&self.inner, event)
     }
 
-    /// The value of a source's field that is an expression over the event, as canonical text:
-    /// `id`, for example. `None` where there is no such field or it has no value for this event.
+    /// The value of a source's field that is an expression over the event, such as `id`, as
+    /// canonical text. `None` if there is no such field, or if it has no value for this event.
     ///
     /// # Errors
-    /// The body is not JSON, or a key that the expression reads is in one object of it twice.
+    /// The body is not JSON, or a key that the expression reads occurs twice in one object.
     pub fn source_field(
         &self,
         event: &Event<'_>,
@@ -163,14 +165,14 @@ impl Plan {
         exhaustive::source_field(&self.inner, event, field)
     }
 
-    /// Whether the source of an event gives this field as an expression.
+    /// Whether the event's source sets this field to an expression.
     pub fn has_source_field(&self, event: &Event<'_>, field: &str) -> bool {
         let event = self.inner.event(event.source(), event.name());
         event.is_some_and(|event| event.expressions.iter().any(|(name, _)| name == field))
     }
 
-    /// What the rules read of the body of an event, in the order in which they first read it: what
-    /// its sender has to send. Empty for an event that no rules are for.
+    /// The paths that the rules read from the body of an event, in the order of their first use:
+    /// what the sender has to send. Empty for an event without rules.
     ///
     /// ```
     /// use fuse_rules::{Field, FieldType, Registry, Ruleset, Schema, SourceSchema};
@@ -197,20 +199,20 @@ impl Plan {
         event.map(plan::body_fields).unwrap_or_default()
     }
 
-    /// Whether the value of a fuse is on: as set, or else by its rules' default. `None` for a fuse
-    /// that no rule file declares.
+    /// Whether a fuse is on: as set, or the default of its rules. `None` for a fuse that no rules
+    /// file declares.
     pub fn is_on(&self, fuse: &str, fuses: &Fuses) -> Option<bool> {
         let declared = self.inner.fuses.iter().find(|declared| declared.name == fuse)?;
         Some(fuses.get(fuse).unwrap_or(declared.default_on))
     }
 
-    /// The rules that are decided for every event and element, as nothing that must be true of a value
-    /// finds them, in the order of their names. What they cost follows their number.
+    /// The rules that are evaluated for every event and element, because the index has no fact to
+    /// find them by, in the order of their names. Their cost grows with their number.
     pub fn always_decided(&self) -> Vec<&str> {
         self.inner.always_decided()
     }
 
-    /// The plan as text that a person can read: paths, atoms and programs.
+    /// The plan as readable text: paths, atoms and programs.
     pub fn listing(&self) -> String {
         plan::listing(&self.inner)
     }

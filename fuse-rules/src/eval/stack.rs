@@ -1,4 +1,4 @@
-//! The frames at one place of the rules, and the values and truths of expressions there.
+//! The frames at one site of the rules, and the values and truths of expressions there.
 
 use std::borrow::Cow;
 
@@ -10,11 +10,11 @@ use crate::typed::Shown;
 use crate::typed::{Expr, ExprKind, QuantifierKind};
 use crate::value::Value;
 
-/// What is rendered is kept, in memory and on disk, so that it counts for more.
-const RENDERED: usize = 16;
+/// Rendered values are kept in memory and on disk, so they count for more.
+const RENDERED_WORK_FACTOR: usize = 16;
 
-/// The frames at one place: the innermost, with those around it. The event's is the outermost, of
-/// level 0.
+/// The frames at one site: the innermost, with those around it. The event's frame is the outermost,
+/// at level 0.
 pub(super) struct Stack<'s, 'e> {
     frame: &'s Frame<'e>,
     outer: Option<&'s Stack<'s, 'e>>,
@@ -24,18 +24,18 @@ pub(super) struct Stack<'s, 'e> {
 }
 
 impl<'s, 'e> Stack<'s, 'e> {
-    /// The frames at the event, outside of any binder.
+    /// The frame of the event, outside of any binder.
     pub(super) fn new(event: &'s Frame<'e>, frames: &'s Frames, work: &'s Work) -> Self {
         Self { frame: event, outer: None, level: 0, frames, work }
     }
 
-    /// The frames with one more, of an element.
+    /// The frames with an additional one, for an element.
     pub(super) fn with<'t>(&'t self, frame: &'t Frame<'e>) -> Stack<'t, 'e> {
         let level = self.level + 1;
         Stack { frame, outer: Some(self), level, frames: self.frames, work: self.work }
     }
 
-    /// The frames with what is done counted elsewhere.
+    /// The same frames, with the work counted elsewhere.
     pub(super) fn with_work<'t>(&'t self, work: &'t Work) -> Stack<'t, 'e> {
         Stack { frame: self.frame, outer: self.outer, level: self.level, frames: self.frames, work }
     }
@@ -54,7 +54,7 @@ impl<'s, 'e> Stack<'s, 'e> {
         ops::all(clauses.iter().map(|clause| self.truth(clause)))
     }
 
-    /// The truth of an expression that stands as a condition.
+    /// The truth of an expression used as a condition.
     pub(super) fn truth(&self, expr: &Expr<Slot>) -> Truth {
         match &expr.kind {
             ExprKind::Not(inner) => self.truth(inner).map(|truth| !truth),
@@ -195,12 +195,12 @@ impl<'s, 'e> Stack<'s, 'e> {
     pub(super) fn rendered(&self, expr: &Expr<Slot>) -> Result<Value<'e>, Fault> {
         let value = self.value(expr)?;
         let (values, bytes) = weight(&value);
-        self.work.spend(values, bytes.saturating_mul(RENDERED))?;
+        self.work.spend(values, bytes.saturating_mul(RENDERED_WORK_FACTOR))?;
         Ok(value.into_owned())
     }
 }
 
-/// The fault of what is not there, called by its text.
+/// The fault of a missing value, named by its source text.
 pub(super) fn absent(expr: &Expr<Slot>) -> Fault {
     Fault::Absent(Shown(expr).to_string().into())
 }

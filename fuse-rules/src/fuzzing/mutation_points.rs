@@ -219,6 +219,6 @@ fn neighbours(value: &Value<'static>, values: &mut Vec<Value<'static>>) {
             values.extend(value.canonical().map(|text| Value::text(text.into_owned())));
         }
         Value::Null | Value::Map(_) => values.push(value.clone()),
-        Value::Unheld(_) => {}
+        Value::Unrepresentable(_) => {}
     }
 }

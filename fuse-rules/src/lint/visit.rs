@@ -1,7 +1,7 @@
 //! Visitors for the syntax tree of a file.
 
 use crate::syntax::ast::{
-    Block, Expect, Expected, Expr, ExprKind, FieldValue, File, Part, Shared, TestStep,
+    Block, Expect, Expected, Expr, ExprKind, FieldValue, File, Shared, TestStep, TextPart,
 };
 
 /// Calls `visit` for every expression of a file, outer expressions before inner ones.
@@ -67,7 +67,7 @@ pub(crate) fn children<'a>(expr: &'a Expr, visit: &mut impl FnMut(&'a Expr)) {
     match &expr.kind {
         ExprKind::Interpolated(parts) => {
             for part in parts {
-                if let Part::Expr(expr) = part {
+                if let TextPart::Expr(expr) = part {
                     visit(expr);
                 }
             }

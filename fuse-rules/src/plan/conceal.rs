@@ -1,5 +1,5 @@
-//! What explanations do not show: the values of sensitive headers and parameters, and what they are
-//! compared with.
+//! Hides values in explanations: the values of sensitive headers and parameters, and everything
+//! that they are compared with.
 
 use std::sync::Arc;
 
@@ -10,15 +10,15 @@ use crate::semantics::ops::Fault;
 use crate::span::Span;
 use crate::typed::{Concealed, Expr, ExprKind, Reference as _};
 
-/// What is concealed of an event's conditions: everything that reads a sensitive value, and everything
-/// that reads a value which is compared with one.
+/// The hidden values of an event's conditions: those that come from a sensitive value, and those
+/// that are compared with one.
 pub(crate) struct Conceal {
     /// The paths of values that are compared with sensitive ones.
     compared: FxHashSet<Arc<str>>,
 }
 
 impl Conceal {
-    /// `None` where none of the conditions reads a sensitive value.
+    /// `None` if no condition reads a sensitive value.
     pub(crate) fn from_conditions<'p>(
         conditions: impl IntoIterator<Item = &'p Expr<Slot>>,
     ) -> Option<Self> {
@@ -27,7 +27,7 @@ impl Conceal {
         sensitive.peek()?;
         let mut compared = FxHashSet::default();
         sensitive.for_each(|condition| compare(condition, &mut compared));
-        // Else nothing of the event would be shown.
+        // Otherwise, nothing of the event would be shown.
         compared.remove("body");
         Some(Self { compared })
     }
@@ -44,8 +44,7 @@ impl Conceal {
         self.compared.iter().any(|other| is_inside(path, other) || is_inside(other, path))
     }
 
-    /// The parts of a condition, as it is written at a place, that are hidden there, each with what is
-    /// shown instead.
+    /// The hidden parts of a condition's source text, each with its replacement.
     pub(crate) fn replaced(
         &self,
         plan: &Compiled,
@@ -91,7 +90,7 @@ fn compare(expr: &Expr<Slot>, compared: &mut FxHashSet<Arc<str>>) {
         {
             let mut inner = FxHashSet::default();
             compare(body, &mut inner);
-            // Where an element is compared, its list tells it.
+            // If an element is compared, its list would reveal it.
             if inner.iter().any(|path| is_inside(path, name)) {
                 add(list, &mut inner);
             }
@@ -109,12 +108,12 @@ fn add(expr: &Expr<Slot>, compared: &mut FxHashSet<Arc<str>>) {
     });
 }
 
-/// Whether a path is another one or goes on from it.
+/// Whether a path is equal to another one or continues it.
 fn is_inside(path: &str, of: &str) -> bool {
     path.strip_prefix(of).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
 }
 
-/// What is shown of expressions of one event.
+/// Renders the expressions of one event.
 #[derive(Clone, Copy)]
 pub(crate) struct Show<'p> {
     plan: &'p Compiled,
@@ -131,13 +130,13 @@ impl<'p> Show<'p> {
         self.conceal.is_some_and(|conceal| conceal.hides(expr))
     }
 
-    /// What is written at a place, which is this expression, on one line.
+    /// The source text of this expression, on one line.
     pub(crate) fn text(&self, expr: &Expr<Slot>, span: Span) -> String {
         let mut replaced = Vec::new();
         if let Some(conceal) = self.conceal {
             conceal.replaced(self.plan, expr, span, &mut replaced);
         }
-        // What an argument says stands elsewhere.
+        // Arguments of a named condition are not part of its text.
         replaced.retain(|(part, _)| span.contains(*part));
         replaced.sort_by_key(|(part, _)| *part);
         let text = |start, end| self.plan.files.text(Span { start, end, ..span });
@@ -155,7 +154,7 @@ impl<'p> Show<'p> {
         shown.trim().to_owned()
     }
 
-    /// Why an expression is unknown, in a sentence.
+    /// Why an expression is unknown, in one sentence.
     pub(crate) fn reason(&self, expr: &Expr<Slot>, fault: &Fault) -> String {
         if !self.hides(expr) {
             return fault.reason();
@@ -163,7 +162,7 @@ impl<'p> Show<'p> {
         let mut paths = Vec::new();
         expr.references(&mut |slot| paths.push(slot));
         match fault {
-            // Other texts than those of paths may have constants in them.
+            // A text that is not a path can contain constants.
             Fault::Absent(path) | Fault::Unknown(path) | Fault::Null(path)
                 if paths.iter().any(|slot| slot.text == *path) =>
             {
@@ -172,7 +171,9 @@ impl<'p> Show<'p> {
             _ => {
                 let sensitive = paths.iter().find(|slot| slot.is_sensitive()).or(paths.first());
                 let path = sensitive.map_or("a header", |slot| &slot.text);
-                format!("why is not shown, since it looks at `{path}`, which may carry a secret")
+                format!(
+                    "the reason is hidden, since the condition reads `{path}`, which may contain a secret"
+                )
             }
         }
     }

@@ -1,5 +1,5 @@
-//! Checked rules compiled for evaluation: the paths that are read, the conditions to test, the
-//! mappings to fill in, by the event that they are for.
+//! Checked rules compiled for evaluation, by event: the paths to read, the conditions to test, and
+//! the mappings to render.
 
 mod atom;
 mod compile;
@@ -18,49 +18,49 @@ use crate::span::{Files, Span};
 use crate::typed::{self, Expr, Path, Reference, Segment};
 use crate::types::Ty;
 
-pub(crate) use atom::{Const, Test};
+pub(crate) use atom::{AtomTest, Constant};
 pub(crate) use compile::compile;
 pub(crate) use conceal::{Conceal, Show};
 pub(crate) use index::{Lookup, Memory, Site, dedup};
 pub(crate) use listing::listing;
-pub(crate) use program::{Among, NodeKind, Programs, Ref};
+pub(crate) use program::{Among, NodeKind, PartRef, Programs};
 pub use reads::BodyField;
 pub(crate) use reads::body_fields;
 
-/// What a plan holds.
+/// The content of a plan.
 pub(crate) struct Compiled {
     pub(crate) files: Files,
     pub(crate) fuses: Vec<typed::Fuse>,
-    /// Where the bodies of conditions stand, by where they are called.
+    /// The spans of the bodies of named conditions, by the span of the call.
     pub(crate) calls: FxHashMap<Span, Span>,
     /// By source, then by event.
     pub(crate) events: FxHashMap<String, FxHashMap<String, EventPlan>>,
 }
 
-/// Everything that is done with one event.
+/// The compiled rules of one event.
 pub(crate) struct EventPlan {
-    /// What its body is declared to be.
+    /// The declared type of the body.
     pub(crate) ty: Option<Ty>,
-    /// Whether one that is not of its type is refused.
+    /// Whether an event that does not conform to its type is refused.
     pub(crate) rejects: bool,
     pub(crate) frames: Frames,
     pub(crate) sensors: Vec<SensorPlan>,
-    /// The conditions of all rules, what they share once.
+    /// The conditions of all rules. Shared parts occur once.
     pub(crate) programs: Programs,
-    /// The rules that the sites find, as sensor and place in it.
+    /// The rules that the sites refer to, as sensor and index within it.
     pub(crate) rules: Vec<RuleAt>,
-    /// The places of the rules, each with the index that finds its candidates.
+    /// The sites of the rules, each with its index.
     pub(crate) sites: Vec<Site>,
-    /// Rules that go through a list that is computed: no index finds them.
+    /// Rules that iterate over a computed list, which no index can find.
     pub(crate) walked: Vec<RuleAt>,
-    /// The expressions of the event's source, which are evaluated when it arrives.
+    /// The expressions of the event's source, which are evaluated when the event arrives.
     pub(crate) arrival: Frames,
     pub(crate) expressions: Vec<(String, Expr<Slot>)>,
-    /// What explanations do not show, where there is any.
+    /// The values to hide in explanations, if there are any.
     pub(crate) conceal: Option<Conceal>,
 }
 
-/// A rule, by its sensor and its place in it.
+/// A rule, as sensor and index within it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct RuleAt {
     pub(crate) sensor: u32,
@@ -69,11 +69,11 @@ pub(crate) struct RuleAt {
 
 pub(crate) struct SensorPlan {
     pub(crate) name: String,
-    /// The number of its first rule among all rules of the event.
+    /// The index of the first rule among all rules of the event.
     pub(crate) first: usize,
     pub(crate) each: Option<EachPlan>,
-    pub(crate) condition: Ref,
-    /// The `when` clauses as they are written, for explanations.
+    pub(crate) condition: PartRef,
+    /// The `when` clauses as in the source, for explanations.
     pub(crate) clauses: Vec<Expr<Slot>>,
     pub(crate) rules: Vec<RulePlan>,
 }
@@ -82,45 +82,45 @@ pub(crate) struct RulePlan {
     pub(crate) name: String,
     pub(crate) requires: Vec<usize>,
     pub(crate) each: Option<Box<EachPlan>>,
-    pub(crate) condition: Ref,
+    pub(crate) condition: PartRef,
     pub(crate) clauses: Vec<Expr<Slot>>,
     pub(crate) once: Option<Box<typed::Once<Slot>>>,
     pub(crate) triggers: Vec<typed::Trigger<Slot>>,
 }
 
 pub(crate) struct EachPlan {
-    /// The name that it binds.
+    /// The name that the `each` binds.
     pub(crate) name: String,
     pub(crate) list: Expr<Slot>,
     pub(crate) max: usize,
     pub(crate) group: usize,
 }
 
-/// What is taken out of an event: the paths, and the frames that their values are put into.
+/// The values to extract from an event: the paths, and the frames for their values.
 #[derive(Debug, Default)]
 pub(crate) struct Frames {
     pub(crate) trie: Trie,
-    /// The event itself first, then the elements of each list.
+    /// The event first, then the elements of each list.
     pub(crate) groups: Vec<Group>,
-    /// The slots of the event's frame that are not of its body.
+    /// The slots of the event's frame that do not come from its body.
     pub(crate) outside: Vec<u32>,
 }
 
-/// Frames of one shape: the event, or the elements of a list that rules go through.
+/// Frames of one shape: the event, or the elements of a list that rules iterate over.
 #[derive(Debug)]
 pub(crate) struct Group {
-    /// The node that its paths start from.
+    /// The trie node at which the paths start.
     pub(crate) start: usize,
     pub(crate) slots: Vec<SlotSpec>,
-    /// How many elements rules want at most.
-    pub(crate) most: usize,
-    /// Where the list is, if it stands in the body: the group, and the slot in it.
+    /// The maximum number of elements that rules use.
+    pub(crate) max_elements: usize,
+    /// The position of the list if it is in the body: its group, and its slot there.
     pub(crate) list: Option<(usize, u32)>,
-    /// Whether the elements are made of a sensitive value.
+    /// Whether the elements come from a sensitive value.
     pub(crate) sensitive: bool,
 }
 
-/// Where a slot's value comes from.
+/// The origin of a slot's value.
 #[derive(Clone, Debug)]
 pub(crate) struct SlotSpec {
     pub(crate) text: Arc<str>,
@@ -129,21 +129,21 @@ pub(crate) struct SlotSpec {
 
 #[derive(Clone, Debug)]
 pub(crate) enum Origin {
-    /// The trie puts it there, from the end of these steps.
+    /// A value of the body, which the trie extracts at the end of these steps.
     Tree(Vec<Segment>),
     Headers(Vec<Segment>),
     Query(Vec<Segment>),
     Event(Vec<Segment>),
 }
 
-/// A value of the event, by the frame that holds it.
+/// A value of the event, by the frame that contains it.
 #[derive(Clone, Debug)]
 pub(crate) struct Slot {
-    /// 0 is the event; then one for each binder around the place, outermost first.
+    /// 0 is the event; then one level per binder, outermost first.
     pub(crate) level: u32,
     pub(crate) index: u32,
     pub(crate) text: Arc<str>,
-    /// Whether it is the value of a sensitive header or parameter, or a part of one.
+    /// Whether this is the value of a sensitive header or parameter, or a part of one.
     pub(crate) sensitive: bool,
 }
 
@@ -160,8 +160,8 @@ impl Reference for Slot {
 }
 
 impl Compiled {
-    /// The rules that are decided for every event and element, because no index entry finds them, in the
-    /// order of their names.
+    /// The rules that are decided for every event and element, because the index cannot find them,
+    /// in the order of their names.
     pub(crate) fn always_decided(&self) -> Vec<&str> {
         let events = self.events.values().flat_map(FxHashMap::values);
         let names = events.flat_map(|event| {
@@ -181,7 +181,7 @@ impl Compiled {
 }
 
 impl EventPlan {
-    /// How many rules listen to the event.
+    /// The number of rules for the event.
     pub(crate) fn rule_count(&self) -> usize {
         self.sensors.iter().map(|sensor| sensor.rules.len()).sum()
     }
@@ -193,7 +193,7 @@ impl EventPlan {
     }
 }
 
-/// A path as it is kept apart from others of a frame.
+/// The origin of a path's value.
 fn origin(path: &Path) -> Origin {
     match path.root {
         typed::Root::Body | typed::Root::Element(_) => Origin::Tree(path.segments.clone()),

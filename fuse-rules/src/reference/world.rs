@@ -3,7 +3,7 @@
 use std::cell::Cell;
 
 use crate::event::Event;
-use crate::functions::Context;
+use crate::functions::CallContext;
 use jiff::Timestamp;
 
 use crate::semantics::ops::{self, Fault, Truth};
@@ -50,7 +50,7 @@ pub(crate) struct World<'e> {
     pub(super) headers: Value<'e>,
     pub(super) query: Value<'e>,
     pub(super) event: Value<'e>,
-    pub(super) context: Context,
+    pub(super) context: CallContext,
     pub(super) watch: Option<Watch<'e>>,
     budget: Option<&'e WorkBudget>,
 }
@@ -70,7 +70,7 @@ impl<'e> World<'e> {
             headers: texts(event.headers()),
             query: texts(event.queries()),
             event: Value::Map(fields.collect()),
-            context: Context { received: event.received_at() },
+            context: CallContext { received: event.received_at() },
             watch,
             budget: None,
         }
@@ -84,7 +84,7 @@ impl<'e> World<'e> {
             headers: nothing(),
             query: nothing(),
             event: nothing(),
-            context: Context { received: Timestamp::UNIX_EPOCH },
+            context: CallContext { received: Timestamp::UNIX_EPOCH },
             watch: None,
             budget: Some(budget),
         }

@@ -51,7 +51,7 @@ impl<'a> FileReader<'a> {
             };
             let id = self.files.add(name.clone(), text.clone());
             let mut tree = syntax::parse(id, &text, &mut self.problems);
-            json_schema::take_in(
+            json_schema::resolve_imports(
                 &mut tree,
                 &name,
                 &mut self.files,

@@ -1,5 +1,5 @@
-//! What is known of a trigger block before any event: for whoever checks rules against the world
-//! that they will act on.
+//! The part of a trigger block that is known before any event, for tools that check rules against
+//! their environment.
 
 use serde_json::Value as Json;
 
@@ -25,36 +25,36 @@ use serde_json::Value as Json;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TriggerInfo {
-    /// The trigger's kind, as in `workflow`.
+    /// The kind of the trigger, such as `workflow`.
     pub kind: String,
-    /// The fields that are given, with those of `defaults` and those that stand at their default.
+    /// The fields of the block, including those of `defaults` and those with a default value.
     pub fields: Vec<OutlineField>,
 }
 
 /// A field of a block.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OutlineField {
-    /// Its key.
+    /// The key.
     pub key: String,
-    /// Whether it is left out when its value is missing.
+    /// Whether the field is left out if its value is missing.
     pub optional: bool,
-    /// What is known of its value.
+    /// The known part of its value.
     pub value: Outline,
 }
 
-/// What is known of a value before any event.
+/// The part of a value that is known before any event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outline {
-    /// The same for every event: as the backend gets it.
+    /// The same for every event: the value that the backend gets.
     Constant(Json),
-    /// It follows from the event.
+    /// Depends on the event.
     Computed,
-    /// A block or record, some of whose values follow from the event.
+    /// A block or record with values that depend on the event.
     Block(Vec<OutlineField>),
 }
 
 impl TriggerInfo {
-    /// What is known of a field; `None` where it is not given.
+    /// The value of a field; `None` if the field is left out.
     pub fn get(&self, key: &str) -> Option<&Outline> {
         self.fields.iter().find(|field| field.key == key).map(|field| &field.value)
     }

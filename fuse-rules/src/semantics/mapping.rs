@@ -180,7 +180,11 @@ fn key_of<'e, P: Reference>(
         if value.canonical().is_none() {
             return Err(format!("`once per` takes single values, but {name} is {}", value.kind()));
         }
-        values.push(value.to_json_text().map_err(|unheld| format!("{name} is {unheld}"))?);
+        values.push(
+            value
+                .to_json_text()
+                .map_err(|unrepresentable| format!("{name} is {unrepresentable}"))?,
+        );
     }
     let within_ms = u64::try_from(once.within.as_millis()).unwrap_or(u64::MAX);
     Ok(OnceKey { values, within_ms })

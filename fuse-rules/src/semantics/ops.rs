@@ -7,11 +7,11 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::functions::{Context, Function};
+use crate::functions::{CallContext, Function};
 use crate::number::Number;
 use crate::typed::Shown;
 use crate::typed::{ArithOp, CompareOp, Expr, ExprKind, IsTest, Pattern, Reference, TextOp};
-use crate::value::{Kinds, Unheld, Value};
+use crate::value::{Kinds, Unrepresentable, Value};
 
 /// Why an expression has no value, or why a condition is unknown.
 #[derive(Clone, Debug, PartialEq)]
@@ -127,8 +127,8 @@ pub(crate) type Operand<'v, 'e> = (&'v Value<'e>, &'v dyn Fn() -> String);
 
 pub(crate) fn compare(op: CompareOp, left: Operand<'_, '_>, right: Operand<'_, '_>) -> Truth {
     for (value, name) in [left, right] {
-        if let Value::Unheld(unheld) = value {
-            return error(format!("{} is {unheld}", name()));
+        if let Value::Unrepresentable(unrepresentable) = value {
+            return error(format!("{} is {unrepresentable}", name()));
         }
     }
     let ordering = match left.0.order(right.0) {
@@ -188,7 +188,9 @@ pub(crate) fn pattern(pattern: &Pattern, value: Operand<'_, '_>) -> Truth {
 fn text_of<'v>(op: TextOp, operand: Operand<'v, '_>) -> Result<&'v str, Fault> {
     match operand.0 {
         Value::String(text) => Ok(text),
-        Value::Unheld(unheld) => error(format!("{} is {unheld}", operand.1())),
+        Value::Unrepresentable(unrepresentable) => {
+            error(format!("{} is {unrepresentable}", operand.1()))
+        }
         other => mismatch(format!(
             "`{}` takes text, but {} is {}",
             op.as_str(),
@@ -213,7 +215,7 @@ pub(crate) fn is(test: IsTest, value: &Valued<'_, '_>) -> Truth {
         IsTest::Float => value.kind() == Kinds::NUMBER,
         IsTest::Int => match value {
             Value::Number(number) => number.is_integral(),
-            Value::Unheld(Unheld::Number { integral }) => *integral,
+            Value::Unrepresentable(Unrepresentable::Number { integral }) => *integral,
             _ => false,
         },
         IsTest::Bool => value.kind() == Kinds::BOOL,
@@ -229,7 +231,9 @@ pub(crate) fn part<P: Reference>(expr: &Expr<P>, value: &Value<'_>) -> Result<St
             let path = Shown(expr).to_string().into();
             Err(Fault::Null(path))
         }
-        Value::Unheld(unheld) => error(format!("{} is {unheld}", name(expr))),
+        Value::Unrepresentable(unrepresentable) => {
+            error(format!("{} is {unrepresentable}", name(expr)))
+        }
         value => match value.canonical() {
             Some(text) => Ok(text.into_owned()),
             None => mismatch(format!("{} is {}, which has no text", name(expr), value.kind())),
@@ -242,11 +246,11 @@ pub(crate) fn call<P: Reference>(
     function: &Function,
     exprs: &[Expr<P>],
     arguments: &[Value<'_>],
-    context: &Context,
+    context: &CallContext,
 ) -> Result<Value<'static>, Fault> {
     for ((value, expr), (_, wanted)) in arguments.iter().zip(exprs).zip(function.params) {
-        if let Value::Unheld(unheld) = value {
-            return error(format!("{} is {unheld}", name(expr)));
+        if let Value::Unrepresentable(unrepresentable) = value {
+            return error(format!("{} is {unrepresentable}", name(expr)));
         }
         if !value.kind().meets(*wanted) {
             return mismatch(format!(
@@ -292,8 +296,8 @@ pub(crate) fn arith(
 ) -> Result<Value<'static>, Fault> {
     use ArithOp::{Add, Div, Mul, Rem, Sub};
     for (value, name) in [left, right] {
-        if let Value::Unheld(unheld) = value {
-            return error(format!("{} is {unheld}", name()));
+        if let Value::Unrepresentable(unrepresentable) = value {
+            return error(format!("{} is {unrepresentable}", name()));
         }
     }
     let by_zero = matches!(op, Div | Rem)

@@ -5,7 +5,7 @@ use std::cell::Cell;
 use jiff::Timestamp;
 
 use super::ops::{self, Fault};
-use crate::functions::Context;
+use crate::functions::CallContext;
 use crate::value::Value;
 
 /// The maximum work to decide one event, in values that are examined. Reading or copying 64 bytes
@@ -18,18 +18,18 @@ const MAX_EXPLAIN_WORK_PER_RULE: u64 = 1_000;
 /// The context of one evaluation, and its work so far.
 #[derive(Debug)]
 pub(crate) struct Work {
-    context: Context,
+    context: CallContext,
     done: Cell<u64>,
     limit: u64,
 }
 
 impl Work {
     pub(crate) fn new(received: Timestamp) -> Self {
-        Self { context: Context { received }, done: Cell::new(0), limit: MAX_WORK }
+        Self { context: CallContext { received }, done: Cell::new(0), limit: MAX_WORK }
     }
 
     /// The time that functions use.
-    pub(crate) fn context(&self) -> &Context {
+    pub(crate) fn context(&self) -> &CallContext {
         &self.context
     }
 

@@ -1,4 +1,4 @@
-//! pest's pairs to the tree: calls, quantifiers and what `is` asks.
+//! Converts pest's pairs to the tree: calls, quantifiers and `is` tests.
 
 use pest::iterators::Pair;
 
@@ -100,7 +100,7 @@ impl Lower<'_> {
         Expr { kind: ExprKind::Is { value: Box::new(value), negated, kind }, span }
     }
 
-    /// A word after `is` that asks for nothing.
+    /// An unknown word after `is`.
     fn unknown_test(&mut self, word: &Text, negated: bool, test: Span) {
         let instead =
             |right: &str| Some(Fix::safe(format!("write `is {right}`"), word.span, right));

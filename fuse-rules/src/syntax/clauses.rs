@@ -1,4 +1,4 @@
-//! pest's pairs to the tree: the clauses of sensors and rules.
+//! Converts pest's pairs to the tree: the clauses of sensors and rules.
 
 use pest::iterators::Pair;
 
@@ -46,7 +46,8 @@ impl Lower<'_> {
                 Rule::alien_colon => self.alien_colon(&part),
                 Rule::integer => {
                     let span = self.span(&part);
-                    // Too long a number is as wrong as 0; the checker says what `max` takes.
+                    // A number that is too long becomes 0, and the checker reports which values
+                    // `max` accepts.
                     max = Some((part.as_str().parse().unwrap_or(0), span));
                 }
                 _ => {}

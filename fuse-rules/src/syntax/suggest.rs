@@ -1,10 +1,10 @@
-//! Suggestions for names in the tree.
+//! Suggestions for unknown names in the tree.
 
 use super::ast::Text;
 use crate::diagnostic::{Diagnostic, suggest};
 
 impl Diagnostic {
-    /// Suggests the nearest of some names in place of an unknown one, or else lists what there is.
+    /// Suggests the nearest name in place of an unknown one, or lists all names.
     pub(crate) fn suggest<'a>(
         self,
         name: &Text,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Record, Rest, Ty};
 use crate::path::Segment;
 use crate::path::path_text;
-use crate::value::{Unheld, Value};
+use crate::value::{Unrepresentable, Value};
 
 /// The position at which a value does not conform to its type.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,11 +54,11 @@ impl ConformanceChecker {
                 Value::Null => ty.null,
                 Value::Bool(truth) => ty.bools.has(*truth),
                 Value::Number(number) => ty.numbers.has(*number),
-                Value::Unheld(Unheld::Number { integral }) => {
+                Value::Unrepresentable(Unrepresentable::Number { integral }) => {
                     ty.numbers.has_unrepresentable(*integral)
                 }
                 Value::String(text) => ty.strings.has(text),
-                Value::Unheld(Unheld::Surrogate) => ty.strings.has_all(),
+                Value::Unrepresentable(Unrepresentable::Surrogate) => ty.strings.has_all(),
                 Value::List(items) if !ty.lists.is_empty() => return self.list(ty, items),
                 Value::Map(_) if !ty.maps.is_empty() => return self.map(ty, value),
                 other => ty.computed.meets(other.kind()),

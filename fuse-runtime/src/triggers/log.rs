@@ -14,7 +14,7 @@ pub struct Log;
 impl Trigger for Log {
     fn schema(&self) -> Schema {
         Schema::new("log", "Writes a line to the log.")
-            .tells()
+            .only_notifies()
             .field(Field::required(
                 "message",
                 FieldType::Text(Templates::Allowed),

@@ -10,7 +10,7 @@ pub(crate) use strings::ANY_TEXT;
 pub(super) use strings::{StringTest, TextSet};
 
 use crate::types::Ty;
-use crate::value::{Kinds, Unheld, Value};
+use crate::value::{Kinds, Unrepresentable, Value};
 
 /// One value of a set, a proof that the set is empty, or neither.
 #[derive(Clone, Debug, PartialEq)]
@@ -168,9 +168,9 @@ impl Domain {
             Some(Value::Bool(false)) => Bits::FALSE,
             Some(Value::List(_)) => Bits::LIST,
             Some(Value::Map(_)) => Bits::MAP,
-            Some(Value::Unheld(Unheld::Number { integral: true })) => Bits::HUGE,
-            Some(Value::Unheld(Unheld::Number { integral: false })) => Bits::FINE,
-            Some(Value::Unheld(Unheld::Surrogate)) => Bits::SURROGATE,
+            Some(Value::Unrepresentable(Unrepresentable::Number { integral: true })) => Bits::HUGE,
+            Some(Value::Unrepresentable(Unrepresentable::Number { integral: false })) => Bits::FINE,
+            Some(Value::Unrepresentable(Unrepresentable::Surrogate)) => Bits::SURROGATE,
             Some(Value::Duration(_) | Value::Time(_) | Value::Version(_)) => Bits::COMPUTED,
             Some(Value::Number(number)) => return self.numbers.has(*number),
             Some(Value::String(text)) => return self.texts.has(text),

@@ -87,7 +87,8 @@ fn lists_made_of_lists() {
     );
 }
 
-/// What keeps elements as they are reads all of them; `map` reads what its body asks for.
+/// `filter` and `first` keep elements unchanged and read them completely; `map` reads only what its
+/// body uses.
 #[test]
 fn a_key_that_stands_twice_in_an_element_that_is_kept() {
     for (list, expected) in [

@@ -1,11 +1,11 @@
-//! Whole events: elements, fuses, mappings, refusals.
+//! Complete events: elements, fuses, mappings, refusals.
 
 use super::{decide, event, load};
 use crate::decision::Outcome;
 use crate::event::Event;
 use crate::fuses::Fuses;
 
-/// `rule element outcome reason` a line.
+/// One line per decision: `rule element outcome reason`.
 fn lines(rules: &str, body: &str, fuses: &Fuses) -> String {
     let ruleset = load(&format!("source q queue {{ event e }}\n{rules}"));
     let evaluation = decide(&ruleset, &event(body), fuses);
@@ -150,10 +150,10 @@ fn mappings_are_whole_or_rejected() {
     s/ok - fired {"text":"2.5","texts":{"a":"v"}}
     s/missing - rejected `text` needs `body.none`, which is missing
     s/nothing - rejected `text` needs `body.z`, which is null
-    s/list - rejected `text` is [1], but it takes text (a string, number, boolean, time, duration or version)
+    s/list - rejected `text` is [1], but must be text (a string, number, boolean, time, duration or version)
     s/json - fired {"text":"[1]"}
     s/nested - rejected `texts.none` needs `body.none`, which is missing
-    s/name - rejected `name` is "Not A Label", but it takes a name of lower-case letters, digits and `-`, at most 63 characters
+    s/name - rejected `name` is "Not A Label", but must be a name of lower-case letters, digits and `-`, at most 63 characters
     s/both - fired {"text":"v"}
     s/both - rejected `text` needs `body.none`, which is missing
     "#);
@@ -274,7 +274,8 @@ fn the_plan_can_be_read() {
     insta::assert_snapshot!(load(rules).plan().listing());
 }
 
-/// Two places that say the same about elements of the event, one inside of an `each` and one not.
+/// Two sites with the same condition on elements of the event, one inside an `each` and one
+/// outside.
 #[test]
 fn an_atom_is_shared_only_where_it_means_the_same() {
     let one = "sensor one on q.e { when body.never == \"x\"
@@ -334,7 +335,7 @@ fn long_keys_are_told_apart() {
     assert_eq!(lines(&rules, &body, &Fuses::default()), "s/r - not-matched \n");
 }
 
-/// A small event that asks for work without end is refused soon, whatever the order of the rules.
+/// A small event that needs unlimited work is refused soon, for any order of the rules.
 #[test]
 fn work_is_bounded() {
     let cheap = "rule cheap { when body.t starts-with \"2\"  trigger note {} }";
@@ -367,7 +368,7 @@ fn work_is_bounded() {
     assert!(ruleset.plan().evaluate(&event(&body), &Fuses::default()).refused.is_some());
 }
 
-/// The names of nested binders may be swapped: which list a name goes through is what counts.
+/// The names of nested binders can be swapped: only the list that a name iterates over counts.
 #[test]
 fn atoms_that_read_alike_are_told_apart() {
     let first = "rule first { when any(a in body.xs: any(b in body.ys: a == 1))  trigger note {} }";

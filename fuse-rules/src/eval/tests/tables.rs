@@ -207,7 +207,7 @@ fn a_default_stands_in_for_absence_and_nothing_else() {
     );
 }
 
-/// However a condition is dressed up as a value, its unknown is not an absence.
+/// An unknown condition is not an absence, however it is used as a value.
 #[test]
 fn a_default_never_stands_in_for_an_unknown_condition() {
     check(
@@ -370,7 +370,7 @@ fn reasons_name_the_path_and_what_was_found() {
         ("body.n / 0 == 1", "`0` is 0, and division by 0 is not possible"),
         (
             "body.h == \"x\"",
-            "`body.h` is a string with half of a surrogate pair, which no text can hold",
+            "`body.h` is a string with half of a surrogate pair, which is not valid text",
         ),
         ("body.n - body.s == 1", "`-` does not take `body.n`, a number, and `body.s`, a string"),
     ] {
@@ -378,7 +378,7 @@ fn reasons_name_the_path_and_what_was_found() {
     }
 }
 
-/// As deep as rules may nest: nothing that recurses over them overflows a test thread's stack.
+/// Rules at maximum nesting: no recursion overflows the stack of a test thread.
 #[test]
 fn the_deepest_rules_are_evaluated() {
     for (open, close, count) in [("not (", ")", 30), ("(", ")", 60)] {

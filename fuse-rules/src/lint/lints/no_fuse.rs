@@ -17,7 +17,7 @@ fn check(context: &LintContext<'_>, out: &mut Findings) {
     for rule in context.rules.sensors.iter().flat_map(|sensor| &sensor.rules) {
         let changes = rule.triggers.iter().find(|trigger| {
             let schema = context.registry.find_trigger(&trigger.kind);
-            schema.is_some_and(|schema| !schema.only_tells())
+            schema.is_some_and(|schema| !schema.is_notification())
         });
         let Some(trigger) = changes.filter(|_| rule.requires.is_empty()) else { continue };
         let name = context.text(rule.span);

@@ -78,7 +78,8 @@ fn check_rule<'a>(
 
 /// Whether a text in a trigger field can do harm.
 fn can_do_harm(kind: &str, field: &Mapped, context: &LintContext<'_>) -> bool {
-    let only_logs = context.registry.find_trigger(kind).is_some_and(|schema| schema.only_tells());
+    let only_logs =
+        context.registry.find_trigger(kind).is_some_and(|schema| schema.is_notification());
     let outer = field.name.split('.').next().unwrap_or_default();
     !only_logs && !HARMLESS_FIELDS.contains(&outer)
 }
