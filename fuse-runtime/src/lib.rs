@@ -40,8 +40,8 @@ mod supervise;
 pub mod triggers;
 
 pub use config::{
-    ClusterAccess, Config, ConfigError, Held, LintName, Listen, Local, Rules, State, SwitchValue,
-    variable,
+    ClusterConfig, Config, ConfigError, HeldConfig, LintName, ListenConfig, LocalConfig,
+    RulesConfig, StateConfig, SwitchValue, variable,
 };
 pub use files::{Disk, FilesError, files_with_ending, rule_files};
 pub use running::Running;

@@ -102,28 +102,22 @@ impl EmbeddedBus {
         &self,
         events: Vec<Envelope>,
     ) -> Result<Vec<Result<Published, BusError>>, StoreError> {
-        let mut prepared = Vec::with_capacity(events.len());
-        for event in events {
-            prepared.push((
-                event.key(),
-                event.body_hash(),
-                encode_envelope(&event)?,
-                event.received,
-            ));
-        }
+        let prepare = |event: Envelope| {
+            Ok((event.key(), event.body_hash(), encode_envelope(&event)?, event.received))
+        };
+        let prepared = events.into_iter().map(prepare);
+        let mut prepared = prepared.collect::<Result<Vec<_>, StoreError>>()?;
         let (limit, room, steady) = (self.max_backlog, self.store.room(), self.store.steady());
         let signal = self.signal.clone();
         let bytes = prepared.iter().map(|(_, _, row, _)| row.len()).sum();
         let accept = move |transaction: &WriteTransaction| {
-            let accept =
-                |(event, hash, row, received): &mut (EventKey, String, Vec<u8>, Timestamp)| {
-                    let (received, kept_from) = (*received, steady.unwrap_or(*received));
-                    accept(
-                        transaction,
-                        New { event, hash, row, received, kept_from, limit, room: &room },
-                    )
-                };
-            prepared.iter_mut().map(accept).collect::<Result<Vec<_>, _>>()
+            let mut accepted = Vec::with_capacity(prepared.len());
+            for (event, hash, row, received) in &mut prepared {
+                let (received, kept_from) = (*received, steady.unwrap_or(*received));
+                let new = New { event, hash, row, received, kept_from, limit, room: &room };
+                accepted.push(accept(transaction, new)?);
+            }
+            Ok(accepted)
         };
         let after = move |accepted: &Vec<Acceptance>| {
             for acceptance in accepted {

@@ -93,7 +93,9 @@ pub enum AcceptError {
     #[error("the event's id is longer than {MAX_ID_BYTES} bytes")]
     LongId,
     /// The sender used this id for another body before.
-    #[error("an event with the id `{id}` came before with another body; the first one stands")]
+    #[error(
+        "an event with the id `{id}` was accepted before with another body; the first one counts"
+    )]
     Conflict {
         /// The id.
         id: String,
@@ -262,7 +264,7 @@ impl Intake {
             tracing::warn!(
                 source = incoming.source,
                 name = incoming.name,
-                "the source's `id` has no value for this event: a repetition of it will not be known"
+                "the source's `id` has no value for this event: fuse will not recognize a repetition of it"
             );
         }
         match id {
@@ -289,7 +291,7 @@ fn is_usable(id: &str) -> Result<(), AcceptError> {
     }
     // Ids are in annotations of objects, some of which expand templates.
     if id.contains("{{") {
-        let why = "the event's id carries `{{`, which a workflow would expand";
+        let why = "the event's id contains `{{`, which a workflow would expand";
         return Err(AcceptError::BadId(why.into()));
     }
     Ok(())

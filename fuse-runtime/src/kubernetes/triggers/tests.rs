@@ -227,7 +227,7 @@ async fn a_file_appears_once_and_is_never_overwritten() {
     assert_eq!(trigger.probe(&request("01")).await, Probe::Done(done));
     let conflict = trigger.fire(&request("02")).await.unwrap_err();
     assert!(
-        matches!(&conflict, Failure::Conflict(why) if why.contains("made by action \"aaa")),
+        matches!(&conflict, Failure::Conflict(why) if why.contains("created by action \"aaa")),
         "{conflict}"
     );
     let names = |path: &Path| {
