@@ -1,21 +1,20 @@
-//! The fuse runtime: takes events in durably, has the rules decide about each once, fires what
-//! they decide, and remembers.
+//! The fuse runtime: accepts events durably, lets the rules decide each of them once, performs the actions, and
+//! records the results.
 //!
 //! ```text
 //! source -> intake -> bus (durable, then answered) -> engine: evaluate -> ledger -> trigger
 //! ```
 //!
-//! An [`event::Envelope`] is published on a [`bus::Bus`] and handed out from there; what the rules
-//! decide about it, and what became of each action, is kept in a [`ledger::Ledger`]. The embedded
-//! bus and ledger share one [`store::Store`]: one file in one folder, no server. [`Runtime`] puts
-//! them together.
+//! An [`event::Envelope`] is published on a [`bus::Bus`], which delivers it to the engine. A [`ledger::Ledger`]
+//! records the decisions and the state of each action. The embedded bus and ledger share one
+//! [`store::Store`]: one file in one folder, no server. [`Runtime`] combines them.
 //!
-//! The built-in triggers act on a [`kubernetes::Cluster`], or with [`triggers::ActionFiles`] on files. Their
-//! client for Kubernetes wants the version of its types chosen once, by the program that embeds
-//! this crate: `k8s-openapi = { version = "0.29", features = ["latest"] }` among its dependencies.
+//! The built-in triggers act on a [`kubernetes::Cluster`], or write [`triggers::ActionFiles`]. A program that
+//! embeds this crate chooses the version of the Kubernetes types: it needs
+//! `k8s-openapi = { version = "0.29", features = ["latest"] }` among its dependencies.
 //!
-//! Three doors are open to embedders: [`sources::Source`], [`bus::Bus`] with [`ledger::Ledger`],
-//! and [`triggers::Trigger`].
+//! An embedding program can implement its own [`sources::Source`], [`triggers::Trigger`], and [`bus::Bus`] with
+//! [`ledger::Ledger`].
 
 mod admin;
 pub mod bus;

@@ -65,7 +65,7 @@ impl Cluster {
                 Ok(Event::Delete(object)) => {
                     followed(kind.kind(), object).map(|followed| Ok(Seen::Deleted(followed)))
                 }
-                Err(error) => Some(Err(told(&error))),
+                Err(error) => Some(Err(reason(&error))),
             })
         });
         Ok(seen)
@@ -73,7 +73,7 @@ impl Cluster {
 }
 
 /// The reason of a failure, in the server's words where it gives one.
-fn told(error: &watcher::Error) -> String {
+fn reason(error: &watcher::Error) -> String {
     use watcher::Error::{InitialListFailed, WatchError, WatchFailed, WatchStartFailed};
     match error {
         InitialListFailed(kube::Error::Api(status))

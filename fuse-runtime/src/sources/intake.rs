@@ -159,7 +159,7 @@ impl Intake {
     }
 
     /// Accepts events together, as [`Intake::accept_many`] does, and records those that are not valid as dead
-    /// letters: for sources whose sender cannot be told. Only [`AcceptError::Conflict`] and
+    /// letters: for sources whose senders get no answer. Only [`AcceptError::Conflict`] and
     /// [`AcceptError::Unavailable`] are left as errors; acknowledge every message whose error is not
     /// [retryable](AcceptError::is_retryable).
     pub async fn accept_or_reject(

@@ -199,7 +199,7 @@ pub enum Probe {
     Unavailable(String),
 }
 
-/// Whether a backend can do its work.
+/// Whether a backend can perform actions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Readiness {
     /// It can.
@@ -235,25 +235,25 @@ pub trait Trigger: Send + Sync + 'static {
         false
     }
 
-    /// What must be known of the world to tell an attempt that came through from one that did not,
-    /// as the uid of an object that is to be deleted. It is put on record with the intent to fire,
-    /// and handed to [`Trigger::fire`] and [`Trigger::probe`] as [`ActionRequest::checkpoint`]. Where an
-    /// earlier attempt failed, this one gets its checkpoint, to keep or to replace.
+    /// Reads what [`Trigger::probe`] needs to find out later whether an attempt succeeded, such as the uid of an
+    /// object to delete. It is recorded with the intent to fire, and passed to [`Trigger::fire`] and
+    /// [`Trigger::probe`] as [`ActionRequest::checkpoint`]. After a failed attempt, the next one gets its
+    /// checkpoint, to keep or to replace.
     ///
     /// # Errors
-    /// Why that cannot be known now.
+    /// Why it cannot be read now.
     async fn prepare(&self, _request: &ActionRequest) -> Result<Option<String>, Failure> {
         Ok(None)
     }
 
-    /// Performs the action. Firing one id twice must perform it once, as far as the backend can
-    /// tell; where it cannot, `probe` says so.
+    /// Performs the action. Firing one id twice must perform it once, as far as the backend can ensure that;
+    /// otherwise [`Trigger::probe`] says so.
     ///
     /// # Errors
     /// Why it was not performed.
     async fn fire(&self, request: &ActionRequest) -> Result<Done, Failure>;
 
-    /// Finds out whether an action whose attempt was cut short was performed.
+    /// Finds out whether an interrupted attempt performed the action.
     async fn probe(&self, request: &ActionRequest) -> Probe;
 
     /// Whether the backend can do its work now.
@@ -261,8 +261,8 @@ pub trait Trigger: Send + Sync + 'static {
         Readiness::Ready
     }
 
-    /// Whether this very action could be performed now, found out cheaply and without performing
-    /// it. It decides when a held action is tried again.
+    /// Whether this action could be performed now. It is cheap and does not perform the action. It decides when a
+    /// held action is retried.
     async fn readiness_for(&self, _request: &ActionRequest) -> Readiness {
         self.readiness().await
     }

@@ -33,7 +33,7 @@ pub(super) fn parse(text: &str) -> Result<Value, String> {
 /// The names that a template's strings refer to.
 ///
 /// # Errors
-/// A `${` that is not closed, or is no name.
+/// A `${` that is not closed, or does not contain a name.
 pub(super) fn placeholders(template: &Value) -> Result<BTreeSet<String>, String> {
     let mut names = BTreeSet::new();
     visit(template, &mut |text| {
