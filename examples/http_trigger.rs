@@ -223,12 +223,11 @@ mod tests {
             }
         };
         assert!(matches!(state, ActionState::Done { .. }), "{state:?}");
+        assert!(running.stop().await);
         let api = api.lock().unwrap();
         assert_eq!(api.requests, 3);
         assert_eq!(api.tickets.values().collect::<Vec<_>>(), ["Alert: disk full"]);
         assert_eq!(api.authorization.as_deref(), Some("Bearer s3cr3t"));
-        drop(api);
-        assert!(running.stop().await);
     }
 
     fn request(url: &str) -> ActionRequest {

@@ -1,23 +1,23 @@
 //! The runtime's clocks, which tests set.
 //!
-//! The **time of day** is for people and for rules: it may jump when somebody sets the clock. The
-//! **steady time** measures how long something lasts: it never jumps, neither while the process
-//! runs nor across a restart. Windows of `once`, ages of held actions and due times go by it.
+//! The **time of day** is for people and rules. It jumps when somebody sets the clock. The **steady time** measures
+//! durations. It never jumps, neither while the process runs nor across a restart. Windows of `once`, ages of held
+//! actions and due times use it.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-/// A jump of less is a correction that every synchronized clock makes.
-const TOLERANCE: Duration = Duration::from_secs(60);
-/// How much of a gap in the record counts as time that has passed, where nothing but the time of
-/// day says how long it was: after a restart of the machine.
+/// A smaller jump is a normal correction of a synchronized clock.
+const MIN_REPORTED_JUMP: Duration = Duration::from_secs(60);
+/// The longest gap that counts as elapsed after a restart of the machine, when only the time of day shows how long
+/// the gap was.
 const MAX_UNKNOWN_GAP: Duration = Duration::from_secs(3600);
 
 type Source = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
-/// The time of day and the steady time. Clones tell the same.
+/// The time of day and the steady time. Clones show the same times.
 #[derive(Clone)]
 pub struct Clock {
     wall: Source,
@@ -30,7 +30,7 @@ impl Clock {
         Self { wall: Arc::new(Timestamp::now), steady: steady_from(Timestamp::now()) }
     }
 
-    /// A clock that tests set: both times are what `now` gives.
+    /// A clock for tests: both times are those of `now`.
     ///
     /// ```
     /// use fuse_runtime::clock::Clock;
@@ -44,7 +44,7 @@ impl Clock {
         Self { wall: Arc::clone(&now), steady: now }
     }
 
-    /// The machine's clock with another time of day: to see what happens when that is set.
+    /// The machine's clock with another time of day, to test what happens when somebody sets it.
     pub fn with_wall(wall: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
         let steady = steady_from(wall());
         Self { wall: Arc::new(wall), steady }
@@ -55,7 +55,7 @@ impl Clock {
         (self.wall)()
     }
 
-    /// The steady time: it never jumps. It equals the time of day unless that one jumped.
+    /// The steady time, which never jumps. It equals the time of day unless that has jumped.
     pub fn steady(&self) -> Timestamp {
         (self.steady)()
     }
@@ -65,18 +65,18 @@ impl Clock {
         self.steady().duration_since(of).try_into().unwrap_or_default()
     }
 
-    /// What to put on record about the time, to go on from after a restart.
+    /// The times to record, from which the clock resumes after a restart.
     pub(crate) fn reading(&self) -> Reading {
         let (boot, up) = since_boot();
         Reading { wall: self.now(), steady: self.steady(), boot, up }
     }
 
-    /// The clock that goes on from the last reading on record, and how far the time of day jumped
-    /// since, where it did.
+    /// The clock, resumed from the last recorded reading, and how far the time of day has jumped since, if it
+    /// has.
     pub(crate) fn resumed(&self, last: Reading) -> (Self, Option<Jump>) {
         let now = self.reading();
         let (steady, jump) = resume(&last, &now);
-        // Tests set both times; nothing of them is to be shifted.
+        // Tests set both times, which stay as they are.
         if Arc::ptr_eq(&self.wall, &self.steady) {
             return (self.clone(), jump);
         }
@@ -90,36 +90,36 @@ impl std::fmt::Debug for Clock {
     }
 }
 
-/// Goes on from `start` as time passes.
+/// The steady time from `start` on.
 fn steady_from(start: Timestamp) -> Source {
     let began = Instant::now();
     Arc::new(move || start.checked_add(began.elapsed()).unwrap_or(Timestamp::MAX))
 }
 
-/// What the clocks showed at one moment.
+/// The times of all clocks at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Reading {
     pub(crate) wall: Timestamp,
     pub(crate) steady: Timestamp,
-    /// Which start of the machine it was; 0 where the system does not say.
+    /// The id of the machine's boot; 0 if the system does not provide one.
     pub(crate) boot: u64,
-    /// How long the machine had been up.
+    /// The machine's uptime.
     pub(crate) up: Duration,
 }
 
-/// The time of day jumped while fuse was not looking.
+/// A jump of the time of day while fuse did not run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Jump {
-    /// By so much, as the machine's uptime shows.
+    /// Forward, by the machine's uptime.
     Ahead(Duration),
-    /// By so much.
+    /// Backward.
     Back(Duration),
-    /// So much time seems to have passed; the machine was restarted, so that nothing shows whether
-    /// it did.
+    /// The time of day moved forward by this much across a restart of the machine, so that it is unknown whether
+    /// the time really passed.
     Unknown(Duration),
 }
 
-/// The steady time of the reading `now`, going on from the reading `last` of an earlier process.
+/// The steady time of the reading `now`, resumed from the reading `last` of an earlier process.
 fn resume(last: &Reading, now: &Reading) -> (Timestamp, Option<Jump>) {
     let passed: Result<Duration, _> = now.wall.duration_since(last.wall).try_into();
     let same_boot = last.boot != 0 && last.boot == now.boot && now.up >= last.up;
@@ -138,7 +138,7 @@ fn resume(last: &Reading, now: &Reading) -> (Timestamp, Option<Jump>) {
         }
     };
     let jump = match jump {
-        Jump::Ahead(by) | Jump::Back(by) if by <= TOLERANCE => None,
+        Jump::Ahead(by) | Jump::Back(by) if by <= MIN_REPORTED_JUMP => None,
         Jump::Unknown(gap) if gap <= MAX_UNKNOWN_GAP => None,
         jump => Some(jump),
     };
@@ -149,7 +149,7 @@ fn back(last: &Reading, now: &Reading) -> Duration {
     last.wall.duration_since(now.wall).try_into().unwrap_or_default()
 }
 
-/// Which start of the machine this is, and how long ago it was.
+/// The id of the machine's boot, and the time since.
 #[cfg(target_os = "linux")]
 fn since_boot() -> (u64, Duration) {
     use std::sync::OnceLock;

@@ -1,4 +1,4 @@
-//! `fuse.toml`, and the values of fuses: the environment over the file over the rules' defaults.
+//! `fuse.toml`, and the values of fuses: from the environment, then the file, then the rules' defaults.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -12,7 +12,7 @@ use serde::{Deserialize, Deserializer};
 use crate::http::Limits;
 use crate::store::SizeLimits;
 
-/// What `fuse.toml` says. Every field may be left out.
+/// The content of `fuse.toml`. Every field is optional.
 ///
 /// ```
 /// let config: fuse_runtime::Config = r#"
@@ -33,18 +33,18 @@ pub struct Config {
     /// Values of fuses, by name.
     pub fuses: BTreeMap<String, SwitchValue>,
     /// Where to listen.
-    pub listen: Listen,
-    /// What is kept, and where.
-    pub state: State,
-    /// Which cluster to act on.
-    pub cluster: ClusterAccess,
-    /// How long and how much is held that cannot be done yet.
-    pub held: Held,
-    /// Where `--local` writes objects.
-    pub local: Local,
-    /// What rules may be.
-    pub rules: Rules,
-    /// The levels of lints, by name; `fuse lint` and `fuse check` ask for them.
+    pub listen: ListenConfig,
+    /// Where the state is kept, and for how long.
+    pub state: StateConfig,
+    /// The cluster to act on.
+    pub cluster: ClusterConfig,
+    /// How long and how many actions are held that cannot be performed yet.
+    pub held: HeldConfig,
+    /// Where `--local` writes actions.
+    pub local: LocalConfig,
+    /// Limits on rules.
+    pub rules: RulesConfig,
+    /// The levels of lints, by name, for `fuse lint` and `fuse check`.
     pub lint: BTreeMap<LintName, Level>,
 }
 
@@ -59,44 +59,44 @@ impl<'de> Deserialize<'de> for LintName {
     }
 }
 
-/// `[rules]`: what rules may be.
+/// `[rules]`: limits on rules.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Rules {
-    /// How many values one event may make a rule look at, by the bound that
-    /// [`Ruleset::costs`] computes: 100,000,000. Rules that could look at more are refused.
+pub struct RulesConfig {
+    /// How many values a rule may read for one event, by the bound that [`Ruleset::costs`] computes: 100,000,000.
+    /// Rules that could read more are refused.
     pub max_cost: u64,
 }
 
-impl Default for Rules {
+impl Default for RulesConfig {
     fn default() -> Self {
         // An `each` with a quantifier or two inside; not three lists of any length in each other.
         Self { max_cost: 100_000_000 }
     }
 }
 
-/// `[cluster]`: which cluster to act on.
+/// `[cluster]`: the cluster to act on.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct ClusterAccess {
-    /// The kubeconfig: `KUBECONFIG`, else `~/.kube/config`, else the pod's service account.
+pub struct ClusterConfig {
+    /// The kubeconfig. The default is `KUBECONFIG`, then `~/.kube/config`, then the pod's service account.
     pub kubeconfig: Option<PathBuf>,
-    /// The kubeconfig's context: its current one.
+    /// The kubeconfig's context. The default is its current one.
     pub context: Option<String>,
 }
 
-/// `[held]`: actions that wait for something that is missing on the cluster.
+/// `[held]`: actions that are held until something missing exists.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Held {
+pub struct HeldConfig {
     /// How long an action waits before it is a dead letter: `24h`.
     #[serde(deserialize_with = "duration")]
     pub keep: Duration,
-    /// How many actions of one trigger wait; those past it are dead letters: 10,000.
+    /// How many actions of one trigger are held or wait; further ones become dead letters: 10,000.
     pub max: usize,
 }
 
-impl Default for Held {
+impl Default for HeldConfig {
     fn default() -> Self {
         Self { keep: Duration::from_secs(24 * 3600), max: 10_000 }
     }
@@ -105,12 +105,12 @@ impl Default for Held {
 /// `[listen]`: where to listen.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Listen {
-    /// The address of sources. 127.0.0.1 with `--local`, else all addresses.
+pub struct ListenConfig {
+    /// The address of sources. The default is 127.0.0.1 with `--local`, otherwise all addresses.
     pub address: Option<IpAddr>,
-    /// The address and port of the admin server. Port 12080 of the sources' address.
+    /// The address and port of the admin server. The default is port 12080 of the sources' address.
     pub admin: Option<SocketAddr>,
-    /// How many bytes of requests may be in memory, over all ports: `64MiB`.
+    /// How many bytes of requests may be in memory, for all ports together: `64MiB`.
     #[serde(deserialize_with = "buffer_size")]
     pub max_buffered: usize,
     /// The origins whose pages may send events, as in `https://portal.example`: none.
@@ -118,35 +118,35 @@ pub struct Listen {
     pub allow_origins: Vec<String>,
 }
 
-impl Default for Listen {
+impl Default for ListenConfig {
     fn default() -> Self {
         let max_buffered = Limits::default().max_buffered;
         Self { address: None, admin: None, max_buffered, allow_origins: Vec::new() }
     }
 }
 
-/// `[state]`: what is kept, and where.
+/// `[state]`: where the state is kept, and for how long.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct State {
-    /// The state folder. `.fuse`, or with `--local` `.fuse-local`, where it is left out.
+pub struct StateConfig {
+    /// The state folder. The default is `.fuse`, or `.fuse-local` with `--local`.
     pub dir: Option<PathBuf>,
-    /// How long settled events are kept in the ledger: `7d`. A sender's repetition after that
-    /// counts as a new event.
+    /// How long settled events are kept in the ledger: `7d`. An event that a sender repeats after that counts as
+    /// new.
     #[serde(deserialize_with = "duration")]
     pub keep: Duration,
-    /// How many events may wait before senders are told to come back: 100,000.
+    /// How many events may wait before senders get 503: 100,000.
     pub max_backlog: u64,
-    /// The most that the state may take up on disk, as in `4GiB`; senders are told to come back before
-    /// it is reached. No limit, where it is left out.
+    /// The largest size of the state on disk, as in `4GiB`; senders get 503 before it is reached. The default is no
+    /// limit.
     #[serde(deserialize_with = "size_or_none")]
     pub max_size: Option<u64>,
-    /// How much of the disk stays free: senders are told to come back before the disk is full. `32MiB`.
+    /// How much of the disk stays free; below it senders get 503: `32MiB`.
     #[serde(deserialize_with = "size")]
     pub min_free: u64,
 }
 
-impl Default for State {
+impl Default for StateConfig {
     fn default() -> Self {
         let SizeLimits { max_size, min_free } = SizeLimits::default();
         let keep = Duration::from_secs(7 * 24 * 3600);
@@ -154,21 +154,21 @@ impl Default for State {
     }
 }
 
-/// `[local]`: where `--local` writes objects.
+/// `[local]`: where `--local` writes actions.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Local {
+pub struct LocalConfig {
     /// The folder: `manifests`.
     pub out: PathBuf,
 }
 
-impl Default for Local {
+impl Default for LocalConfig {
     fn default() -> Self {
         Self { out: "manifests".into() }
     }
 }
 
-/// A fuse's value as TOML may spell it.
+/// A fuse's value in TOML.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(untagged)]
 pub enum SwitchValue {
@@ -200,7 +200,7 @@ impl std::fmt::Display for SwitchValue {
     }
 }
 
-/// What is wrong with the configuration.
+/// Why the configuration cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigError {
@@ -212,13 +212,13 @@ pub enum ConfigError {
         /// Why.
         why: String,
     },
-    /// The file is not as it should be; the message shows the place.
+    /// The file is not valid; the message shows where.
     #[error("{0}")]
     Invalid(String),
-    /// A fuse's value is none.
+    /// A fuse's value is neither on nor off.
     #[error("{place} is `{value}`, but a fuse is `on`, `off`, `true`, `false`, `1` or `0`")]
     NotASwitch {
-        /// The variable or the key.
+        /// The environment variable or the key.
         place: String,
         /// The value.
         value: String,
@@ -265,11 +265,11 @@ impl Config {
         levels.fold(Lints::default(), |lints, (name, level)| lints.level(name.0, *level))
     }
 
-    /// The values of the fuses that the rules declare: `FUSE_<NAME>` in the environment over
-    /// `[fuses]`; the rest stands at the rules' defaults. Only declared fuses are looked up.
+    /// The values of the fuses that the rules declare: from `FUSE_<NAME>` in the environment, then `[fuses]`. The
+    /// others keep the rules' defaults. Only declared fuses are looked up.
     ///
     /// # Errors
-    /// A value that is none, or a fuse in the file that no rules declare.
+    /// A value is neither on nor off, or the file sets a fuse that no rules declare.
     pub fn fuses(
         &self,
         ruleset: &Ruleset,
@@ -322,18 +322,18 @@ fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::E
     let text = String::deserialize(deserializer)?;
     parse_duration(&text).and_then(|duration| duration.try_into().ok()).ok_or_else(|| {
         serde::de::Error::custom(format!(
-            "`{text}` is no duration; write one as in `7d` or `1h30m`"
+            "`{text}` is not a duration; write one as in `7d` or `1h30m`"
         ))
     })
 }
 
-/// The smallest buffer: what a few bodies of the default limit take.
-const SMALLEST_BUFFER: usize = 4 << 20;
+/// The smallest buffer: a few bodies of the default limit fit.
+const MIN_BUFFER_BYTES: usize = 4 << 20;
 
 fn buffer_size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
     let text = String::deserialize(deserializer)?;
     let size = parse_size(&text).and_then(|size| usize::try_from(size).ok());
-    size.filter(|size| *size >= SMALLEST_BUFFER).ok_or_else(|| {
+    size.filter(|size| *size >= MIN_BUFFER_BYTES).ok_or_else(|| {
         serde::de::Error::custom(format!(
             "`{text}` is not a size of at least `4MiB`, as in `64MiB`"
         ))
@@ -433,7 +433,7 @@ mod tests {
           |
         2 | keep = "soon"
           |        ^^^^^^
-        `soon` is no duration; write one as in `7d` or `1h30m`
+        `soon` is not a duration; write one as in `7d` or `1h30m`
         "#);
         insta::assert_snapshot!("[sate]".parse::<Config>().unwrap_err(), @"
         TOML parse error at line 1, column 2

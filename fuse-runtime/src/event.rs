@@ -10,19 +10,19 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-/// An event as a source took it in. Nothing in it is interpreted yet.
+/// An event as a source accepted it. Nothing in it is interpreted yet.
 ///
-/// As JSON, the body is base64 text, so that it keeps every byte and costs a third more room, not
-/// the fourfold of an array of numbers.
+/// In JSON, the body is base64 text: it keeps every byte and is a third larger, where an array of numbers would be
+/// four times as large.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Envelope {
-    /// What the sender calls this event; unique among the events of its source and name.
+    /// The sender's id; unique among the events of its source and name.
     pub id: String,
     /// The name of the source that it arrived at.
     pub source: String,
     /// The event's name, which sensors bind to.
     pub name: String,
-    /// When the source took it in, by the source's clock.
+    /// When the source accepted it, by the source's clock.
     pub received: Timestamp,
     /// The headers that came with it. Names are lower-case.
     #[serde(default)]
@@ -30,7 +30,7 @@ pub struct Envelope {
     /// The query parameters that came with it.
     #[serde(default)]
     pub query: BTreeMap<String, String>,
-    /// Why the source rejected it, where it did: it is recorded and never decided.
+    /// Why the source rejected it, if it did. Such an event is recorded and never decided.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rejected: Option<String>,
     /// The body, byte for byte.
@@ -39,7 +39,7 @@ pub struct Envelope {
 }
 
 impl Envelope {
-    /// What tells this event from every other one: its source, name and id.
+    /// The key that identifies this event: its source, name and id.
     pub fn key(&self) -> EventKey {
         EventKey { source: self.source.clone(), name: self.name.clone(), id: self.id.clone() }
     }
@@ -50,8 +50,8 @@ impl Envelope {
     }
 }
 
-/// Which event: ids are the senders' and only unique within one event of one source, as what is
-/// created and later deleted has one id.
+/// Identifies an event. Senders choose ids, which are unique only within one event of one source: an object that
+/// is created and later deleted may have the same id in both events.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct EventKey {
     /// The name of the source.
@@ -69,8 +69,8 @@ impl EventKey {
     }
 
     /// The key as one text, `source.name/id`. Two different keys never give the same text: in the
-    /// source and the name a `%` is written `%25`, a `/` `%2F` and a `.` `%2E`; the id stands as
-    /// it is.
+    /// source and the name a `%` is written `%25`, a `/` `%2F` and a `.` `%2E`; the id is
+    /// unchanged.
     ///
     /// ```
     /// use fuse_runtime::event::EventKey;

@@ -10,9 +10,9 @@
 //! [`backend::Backend`]; [`backend::Embedded`] keeps them in one file in one folder, without a server.
 //! [`Runtime`] starts on a backend.
 //!
-//! The built-in triggers act on a [`kubernetes::Cluster`], or with [`triggers::ActionFiles`] on files. Their
-//! client for Kubernetes wants the version of its types chosen once, by the program that embeds
-//! this crate: `k8s-openapi = { version = "0.29", features = ["latest"] }` among its dependencies.
+//! The built-in triggers act on a [`kubernetes::Cluster`], or write [`triggers::ActionFiles`]. A program that
+//! embeds this crate chooses the version of the Kubernetes types: it needs
+//! `k8s-openapi = { version = "0.29", features = ["latest"] }` among its dependencies.
 //!
 //! Embedders can implement three traits: [`sources::Source`], [`backend::Backend`], and
 //! [`triggers::Trigger`]. [`testing`] has tools for their tests.
@@ -42,8 +42,8 @@ pub mod testing;
 pub mod triggers;
 
 pub use config::{
-    ClusterAccess, Config, ConfigError, Held, LintName, Listen, Local, Rules, State, SwitchValue,
-    variable,
+    ClusterConfig, Config, ConfigError, HeldConfig, LintName, ListenConfig, LocalConfig,
+    RulesConfig, StateConfig, SwitchValue, variable,
 };
 pub use files::{Disk, FilesError, files_with_ending, rule_files};
 pub use running::Running;

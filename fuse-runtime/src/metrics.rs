@@ -1,4 +1,4 @@
-//! What is counted, in Prometheus's text format.
+//! Metrics, in Prometheus's text format.
 
 use std::time::Duration;
 
@@ -118,18 +118,14 @@ impl Metrics {
             (Gauge::default(), Gauge::default(), Gauge::default());
         let (backlog, unsettled, dead_letters) =
             (Gauge::default(), Gauge::default(), Gauge::default());
-        // From 10 microseconds to some 10 seconds, and from a millisecond to some 17 minutes.
+        // From 10 microseconds to about 10 seconds, and from a millisecond to about 17 minutes.
         let deciding = Histogram::new(exponential_buckets(1e-5, 4.0, 11));
         let settling = Histogram::new(exponential_buckets(1e-3, 4.0, 11));
-        registry.register(
-            "events_received",
-            "Requests to sources, by what became of them",
-            received.clone(),
-        );
+        registry.register("events_received", "Requests to sources, by result", received.clone());
         registry.register("events_decided", "Events that were decided", decided.clone());
         registry.register(
             "decisions",
-            "Decisions that something comes of, by rule and outcome",
+            "Decisions that have consequences, by rule and outcome",
             decisions.clone(),
         );
         registry.register(
@@ -145,13 +141,13 @@ impl Metrics {
         registry.register("actions", "Actions, by trigger and result", actions.clone());
         registry.register(
             "held_actions",
-            "Actions that wait for something that is missing",
+            "Actions that are held until something missing exists",
             held.clone(),
         );
         registry.register("fuse_on", "Whether a fuse is on", fuses.clone());
         registry.register(
             "panics",
-            "Faults inside fuse that were met and survived, by what they interrupted",
+            "Faults inside fuse that were caught, by the task that they interrupted",
             panics.clone(),
         );
         registry.register("source_up", "Whether the sources of a kind serve", source_up.clone());
@@ -160,11 +156,7 @@ impl Metrics {
             "Restarts of sources that failed, by kind",
             source_restarts.clone(),
         );
-        registry.register(
-            "waiting_actions",
-            "Actions that are tried again at a time",
-            waiting.clone(),
-        );
+        registry.register("waiting_actions", "Actions that are retried later", waiting.clone());
         registry.register(
             "damaged_records",
             "Records of the state that cannot be read",
@@ -172,7 +164,7 @@ impl Metrics {
         );
         registry.register(
             "log_lines_dropped",
-            "Lines that the log could not take since the start",
+            "Log lines dropped since the start",
             log_lines_dropped.clone(),
         );
         registry.register(
@@ -318,7 +310,7 @@ impl Metrics {
         self.buffered.set(i64::try_from(bytes).unwrap_or(i64::MAX));
     }
 
-    /// Sets what is counted elsewhere, and gives everything in the text format.
+    /// Sets the values that are counted elsewhere, and returns all metrics in the text format.
     pub(crate) fn render(&self, counted: &Counted) -> String {
         let gauge = |gauge: &Gauge, value: u64| {
             gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
@@ -336,7 +328,7 @@ impl Metrics {
     }
 }
 
-/// What is counted elsewhere.
+/// Values that are counted elsewhere.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Counted {
     pub(crate) backlog: u64,

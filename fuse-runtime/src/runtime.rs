@@ -19,7 +19,7 @@ use crate::engine::{
     Engine, Follower, Gate, MAX_DECIDING_KIB, Parked, Policy, Slots, Watch, Watcher,
 };
 use crate::http::{Limits, Server};
-use crate::kubernetes::{Cluster, Need, Place, needs};
+use crate::kubernetes::{Cluster, Need, Scope, needs};
 use crate::metrics::Metrics;
 use crate::running::{Running, prune};
 use crate::secrets::{SecretStore, Secrets};
@@ -356,15 +356,15 @@ impl Runtime {
     fn watches(&self) -> BTreeSet<Watch> {
         let needs = needs(&self.ruleset, &self.triggers);
         let watched = needs.into_iter().filter_map(|need| match need.need {
-            Need::Follow { api_version, kind, place } => Some(Watch { api_version, kind, place }),
+            Need::Follow { api_version, kind, scope } => Some(Watch { api_version, kind, scope }),
             _ => None,
         });
         let mut watched: BTreeSet<Watch> = watched.collect();
         // A watch of all namespaces includes each of them.
         let everywhere: Vec<Watch> =
-            watched.iter().filter(|watch| watch.place == Place::Anywhere).cloned().collect();
+            watched.iter().filter(|watch| watch.scope == Scope::AllNamespaces).cloned().collect();
         watched.retain(|watch| {
-            watch.place.namespace().is_none()
+            watch.scope.namespace().is_none()
                 || !everywhere
                     .iter()
                     .any(|all| all.kind == watch.kind && all.api_version == watch.api_version)

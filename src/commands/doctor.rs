@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use fuse_rules::Ruleset;
 use fuse_runtime::Config;
 use fuse_runtime::kubernetes::{
-    Access, Cluster, Finding, Need, Place, Report, RuleNeed, examine_for, needs,
+    Access, Cluster, Finding, Need, Report, RuleNeed, Scope, examine_for, needs,
 };
 
 use super::{Ended, access, config, kinds, load, problems};
@@ -51,9 +51,9 @@ pub(crate) fn run(arguments: Doctor) -> Ended {
 /// does not.
 fn account(user: &str) -> Option<RuleNeed> {
     let (namespace, name) = user.strip_prefix("system:serviceaccount:")?.split_once(':')?;
-    let place = Place::Namespace(namespace.to_owned());
+    let scope = Scope::Namespace(namespace.to_owned());
     let (api_version, kind, name) = ("v1", "ServiceAccount", name.to_owned());
-    let need = Need::Object { api_version, kind, place, name };
+    let need = Need::Object { api_version, kind, scope, name };
     Some(RuleNeed { rule: format!("--as {user}"), need })
 }
 

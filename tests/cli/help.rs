@@ -35,6 +35,6 @@ fn without_a_cluster_run_says_where_it_looked() {
     insta::assert_snapshot!(ran(&["run", "rules"]), @"
     exit 2
     --- stderr
-    fuse: no cluster to act on: there is no kubeconfig in ~/.kube/config, KUBECONFIG names none, and this is no pod of a cluster; name one with `--kubeconfig`, or write objects to files with `--local`
+    fuse: no cluster to act on: there is no kubeconfig in ~/.kube/config, KUBECONFIG names none, and this process does not run in a cluster; name one with `--kubeconfig`, or write objects to files with `--local`
     ");
 }

@@ -96,7 +96,7 @@ async fn a_patch_keeps_annotations_and_may_not_take_all_of_them_away() {
     for (id, number) in [("2", 1), ("3", 2)] {
         let (kind, why) = refused(&fuse, id, json!({ "do": number })).await;
         assert_eq!(kind, "permanent");
-        assert!(why.contains("may not take all annotations away"), "{why}");
+        assert!(why.contains("may not remove all annotations"), "{why}");
     }
     done(&fuse, "4", json!({ "do": 3 })).await;
     assert_eq!(annotation().await, json!(null));

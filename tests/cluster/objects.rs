@@ -55,8 +55,8 @@ async fn what_lives_outside_namespaces_is_made_there_and_nowhere_else() {
     assert_eq!(made["metadata"]["labels"]["app.kubernetes.io/managed-by"], "fuse");
 
     for (id, rule, why) in [
-        ("2", 1, "a `Namespace` lives outside namespaces; leave `namespace` out"),
-        ("3", 2, "a `ConfigMap` lives in a namespace; give `namespace`"),
+        ("2", 1, "a `Namespace` is cluster-scoped; remove `namespace`"),
+        ("3", 2, "a `ConfigMap` is namespaced; set `namespace`"),
     ] {
         let refused = refused(&fuse, id, json!({ "do": rule })).await;
         assert_eq!(refused, ("permanent".into(), why.into()));
@@ -77,7 +77,7 @@ async fn a_name_that_is_taken_is_a_conflict() {
     scene.create(scene.config_map("theirs", &json!({ "by": "them" }))).await;
     let conflict = refused(&fuse, "1", json!({ "do": 0, "name": "theirs" })).await;
     let what = format!("ConfigMap {}", scene.namespace);
-    let why = format!("{what}/theirs is there already, made by something else");
+    let why = format!("{what}/theirs already exists, created by something else");
     assert_eq!(conflict, ("conflict".into(), why));
     let theirs = scene.objects.get(CONFIG_MAP, &scene.namespace, "theirs").await.unwrap();
     assert_eq!(theirs["data"], json!({ "by": "them" }));
@@ -86,7 +86,7 @@ async fn a_name_that_is_taken_is_a_conflict() {
     done(&fuse, "2", json!({ "do": 0, "name": "ours" })).await;
     let (kind, why) = refused(&fuse, "3", json!({ "do": 0, "name": "ours" })).await;
     assert_eq!(kind, "conflict");
-    assert!(why.starts_with(&format!("{what}/ours is there already, made by action ")), "{why}");
+    assert!(why.starts_with(&format!("{what}/ours already exists, created by action ")), "{why}");
 }
 
 const APPLY: &str = r#"object {

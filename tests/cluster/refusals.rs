@@ -99,7 +99,7 @@ async fn the_same_action_of_a_fuse_that_forgot_is_known_and_anothers_is_a_confli
     let what = format!("Workflow {}/{}", scene.namespace, of("2"));
     assert_eq!(
         (kind.as_str(), why),
-        ("conflict", format!("{what} is there already, made by something else"))
+        ("conflict", format!("{what} already exists, created by something else"))
     );
     assert_eq!(scene.list(WORKFLOW).await.len(), 2);
 }

@@ -44,7 +44,7 @@ async fn a_get_for_a_post_event_is_told_which_method() {
     let reply = fuse.request(Method::GET, door, &[], "").await;
     let why = reply.error(405);
     assert_eq!(reply.header("allow"), "POST");
-    assert!(why.contains("takes POST, not GET"), "{why}");
+    assert!(why.contains("accepts POST, not GET"), "{why}");
     // HEAD is no GET here, nor does OPTIONS mean anything.
     for method in [Method::HEAD, Method::OPTIONS, Method::PUT] {
         let reply = fuse.request(method, NOTIFICATION, &[], "").await;

@@ -68,7 +68,7 @@ async fn decisions_are_told_page_by_page() {
     }
     for wrong in ["after=", "after=-1", "after=1.", "after=x", "after=99999999999999999999"] {
         let why = fuse.admin(&format!("/decisions?event=x&{wrong}")).await.error(400);
-        assert!(why.contains("`after` is taken from `next`"), "{why}");
+        assert!(why.contains("`after` comes from `next`"), "{why}");
     }
     let beyond = fuse.admin("/decisions?event=a%20b=c&after=1000").await.json();
     assert_eq!((&beyond["decisions"], &beyond["next"]), (&json!([]), &Value::Null));

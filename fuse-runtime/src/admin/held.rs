@@ -1,4 +1,4 @@
-//! `/held`: the actions that are off the bus, and giving one up by hand.
+//! `/held`: lists the actions that are held or wait, and discards one by hand.
 
 use std::sync::Arc;
 
@@ -16,19 +16,22 @@ use crate::ledger::EventAction;
 
 /// The most actions of one page.
 const MAX_PAGE: usize = 1000;
-/// How many a page has where nobody says.
+/// The default number of actions of a page.
 const PAGE: usize = 100;
 /// The longest reason that is recorded, in characters.
 const MAX_REASON: usize = 500;
 
 #[derive(Deserialize)]
-pub(super) struct Asked {
+pub(super) struct HeldQuery {
     limit: Option<usize>,
     after: Option<String>,
 }
 
-/// The actions that are held or wait, by their ids, a page at a time.
-pub(super) async fn list(State(admin): State<Arc<Admin>>, Query(asked): Query<Asked>) -> Response {
+/// A page of the actions that are held or wait, sorted by id.
+pub(super) async fn list(
+    State(admin): State<Arc<Admin>>,
+    Query(asked): Query<HeldQuery>,
+) -> Response {
     let limit = asked.limit.unwrap_or(PAGE).clamp(1, MAX_PAGE);
     match admin.ledger.held(asked.after.as_deref(), limit).await {
         Ok(page) => {
@@ -50,8 +53,8 @@ pub(super) struct Discard {
     reason: String,
 }
 
-/// Gives an action up. As senders of requests are not authenticated, only who is on the machine, or
-/// in the pod, may.
+/// Discards an action. Requests are not authenticated, so only a peer on the same machine or in the same pod may
+/// do it.
 pub(super) async fn discard(
     State(admin): State<Arc<Admin>>,
     Extension(peer): Extension<Peer>,

@@ -21,21 +21,21 @@ use tokio::sync::Semaphore;
 
 use crate::bus::Bus;
 use crate::engine::{Engine, Group, Watch};
-use crate::http::{Kind, Server};
+use crate::http::{PortKind, Server};
 use crate::ledger::Ledger;
 use crate::metrics::{Counted, Metrics};
 use crate::shutdown::Shutdown;
 use crate::supervise::{Down, Supervisor};
 use crate::triggers::{Guarded, Readiness, Triggers};
 
-/// How long a backend may take to say whether it is ready, and how long an answer waits for its turn.
-const PATIENCE: Duration = Duration::from_secs(1);
-/// How many reasons to hold actions are listed.
-const SHOWN: usize = 50;
-/// How long the state may fail before a restart of the process is asked for.
+/// How long a backend may take to report whether it is ready, and how long an answer waits for its turn.
+const READINESS_TIMEOUT: Duration = Duration::from_secs(1);
+/// How many reasons of held actions are listed.
+const MAX_LISTED_REASONS: usize = 50;
+/// How long the state may fail before `/healthz` asks for a restart of the process.
 const UNHEALTHY_AFTER: Duration = Duration::from_secs(60);
 
-/// What the admin port tells about.
+/// The parts of the runtime that the admin port reports on.
 pub(crate) struct Admin {
     pub(crate) bus: Arc<dyn Bus>,
     pub(crate) ledger: Arc<dyn Ledger>,
@@ -49,19 +49,19 @@ pub(crate) struct Admin {
     pub(crate) used: Vec<String>,
     pub(crate) engine: Arc<Engine>,
     pub(crate) supervisor: Arc<Supervisor>,
-    /// What stands in the way of following objects.
+    /// Why objects cannot be followed.
     pub(crate) unfollowed: Arc<Mutex<BTreeMap<Watch, String>>>,
-    /// Says how many lines the log could not take.
+    /// Returns how many lines the log dropped.
     pub(crate) dropped_log_lines: Arc<dyn Fn() -> u64 + Send + Sync>,
-    /// Whoever looks for what would make rules match: one answer at a time, so that the others, and
-    /// deciding, keep their threads.
+    /// Limits the search for changes that would make rules match to one answer at a time, so that deciding and other
+    /// answers keep their threads.
     pub(crate) looking: Arc<Semaphore>,
-    /// Whoever explains an event: few answers at once, since each takes memory.
+    /// Limits how many answers explain an event at once, since each takes memory.
     pub(crate) explaining: Arc<Semaphore>,
     pub(crate) stop: Shutdown,
 }
 
-/// Serves until told to stop.
+/// Serves until the shutdown.
 pub(crate) async fn serve(
     admin: Arc<Admin>,
     server: Server,
@@ -77,11 +77,10 @@ pub(crate) async fn serve(
         .route("/held", get(held::list))
         .route("/held/{id}/discard", post(held::discard))
         .with_state(admin);
-    server.serve(listener, address, Kind::Admin, app, stop).await;
+    server.serve(listener, address, PortKind::Admin, app, stop).await;
 }
 
-/// 200 unless a restart of the process may help: its state has failed for long, or a part of it has
-/// ended.
+/// 200, unless a restart of the process may help: its state has failed for long, or a task has ended.
 async fn alive(State(admin): State<Arc<Admin>>) -> Response {
     let failing = admin.bus.health().failing_for.filter(|lasting| *lasting >= UNHEALTHY_AFTER);
     let ended = admin.supervisor.problems().into_iter().find(|(_, down)| *down == Down::Ended);
@@ -94,8 +93,8 @@ async fn alive(State(admin): State<Arc<Admin>>) -> Response {
     (StatusCode::SERVICE_UNAVAILABLE, Json(answer)).into_response()
 }
 
-/// 200 as long as events can be taken in: what cannot be acted on yet is kept, and turning senders
-/// away would lose it. What stands in the way of either is said.
+/// 200 as long as events can be accepted. Actions that cannot be performed yet are kept, and refusing events would
+/// lose them. The answer lists everything that prevents accepting or acting.
 async fn ready(State(admin): State<Arc<Admin>>) -> Response {
     let mut problems = closed(&admin).await;
     let accepting = problems.is_empty();
@@ -106,7 +105,7 @@ async fn ready(State(admin): State<Arc<Admin>>) -> Response {
     (status, Json(answer)).into_response()
 }
 
-/// What stands in the way of taking events in.
+/// Why events cannot be accepted.
 async fn closed(admin: &Admin) -> Vec<String> {
     let mut problems = Vec::new();
     if admin.stop.is_requested() {
@@ -128,40 +127,40 @@ async fn closed(admin: &Admin) -> Vec<String> {
     problems
 }
 
-/// What stands in the way of acting.
+/// Why actions cannot be performed, or sources get no events.
 async fn not_acting(admin: &Admin) -> Vec<String> {
     let mut problems = Vec::new();
     for (task, down) in admin.supervisor.problems() {
         if down == Down::Restarting {
-            problems.push(format!("a fault inside fuse interrupted {task}; it is started again"));
+            problems.push(format!("a fault inside fuse interrupted {task}; fuse restarts it"));
         }
     }
     problems.extend(admin.supervisor.source_problems());
     let damaged = admin.bus.damaged().saturating_add(admin.ledger.damaged());
     if damaged > 0 {
         problems.push(format!(
-            "{damaged} records of the state are damaged: the log says which; nothing is done about their events and actions"
+            "{damaged} records of the state are damaged: the log names them; their events and actions are not processed"
         ));
     }
-    // All at once and not for long: whoever asks has little patience.
+    // All at once, and not for long: probes have short timeouts.
     let asked = admin.used.iter().map(|kind| async move {
         let Some(trigger) = admin.triggers.get(kind) else {
             return Some(format!("the trigger `{kind}` is not part of this runtime"));
         };
         let trigger = Guarded { trigger: trigger.as_ref(), kind, metrics: &admin.metrics };
-        match tokio::time::timeout(PATIENCE, trigger.readiness()).await {
+        match tokio::time::timeout(READINESS_TIMEOUT, trigger.readiness()).await {
             Ok(Readiness::Ready) => None,
             Ok(Readiness::NotReady(why)) => Some(format!("trigger `{kind}`: {why}")),
             Err(_) => Some(format!(
                 "trigger `{kind}`: its backend does not answer within {} s",
-                PATIENCE.as_secs()
+                READINESS_TIMEOUT.as_secs()
             )),
         }
     });
     problems.extend(join_all(asked).await.into_iter().flatten());
     let waiting = admin.engine.parked.groups();
-    let more = waiting.len().saturating_sub(SHOWN);
-    for group in waiting.into_iter().take(SHOWN) {
+    let more = waiting.len().saturating_sub(MAX_LISTED_REASONS);
+    for group in waiting.into_iter().take(MAX_LISTED_REASONS) {
         let Group { trigger, reason, count, since } = group;
         let (s, verb) = if count == 1 { ("", "is") } else { ("s", "are") };
         problems.push(format!(
@@ -173,7 +172,7 @@ async fn not_acting(admin: &Admin) -> Vec<String> {
     }
     let unfollowed = admin.unfollowed.lock().unwrap_or_else(PoisonError::into_inner);
     for (watch, why) in unfollowed.iter() {
-        problems.push(format!("cannot follow `{}` {}: {why}", watch.kind, watch.place));
+        problems.push(format!("cannot follow `{}` {}: {why}", watch.kind, watch.scope));
     }
     problems
 }

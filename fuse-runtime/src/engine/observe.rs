@@ -13,8 +13,12 @@ use futures_util::StreamExt;
 use tokio::time::Instant;
 
 use crate::clock::Clock;
+<<<<<<< HEAD:fuse-runtime/src/engine/observe.rs
 use crate::event::EventKey;
 use crate::kubernetes::{Cluster, Followed, Place, Seen};
+=======
+use crate::kubernetes::{Cluster, Followed, Scope, Seen};
+>>>>>>> sources:fuse-runtime/src/engine/follow.rs
 use crate::ledger::{EventAction, Ledger, LedgerError, Observed, ObservedResult};
 use crate::metrics::Metrics;
 use crate::shutdown::Shutdown;
@@ -39,7 +43,7 @@ pub(crate) struct Follower {
 pub(crate) struct Watch {
     pub(crate) api_version: String,
     pub(crate) kind: String,
-    pub(crate) place: Place,
+    pub(crate) scope: Scope,
 }
 
 /// Waits until a time has passed. Never returns if there is none.
@@ -66,8 +70,8 @@ impl Follower {
     }
 
     async fn follow(&self, watch: &Watch) {
-        let Watch { api_version, kind, place } = watch;
-        let seen = match self.cluster.watch(api_version, kind, place).await {
+        let Watch { api_version, kind, scope } = watch;
+        let seen = match self.cluster.watch(api_version, kind, scope).await {
             Ok(seen) => seen,
             Err(failure) => return self.problem(watch, Some(failure.to_string())),
         };
@@ -127,8 +131,8 @@ impl Follower {
             last = Some(end.action.id.clone());
             for one in page {
                 let Some(observed) = one.action.observed else { continue };
-                let here = watch.place.namespace().is_none()
-                    || watch.place.namespace() == observed.namespace.as_deref();
+                let here = watch.scope.namespace().is_none()
+                    || watch.scope.namespace() == observed.namespace.as_deref();
                 let same_kind =
                     observed.kind == watch.kind && observed.api_version == watch.api_version;
                 if !same_kind || !here || listed.contains(&one.action.id) {
@@ -216,7 +220,7 @@ impl Follower {
         match why {
             Some(why) => {
                 if problems.get(watch) != Some(&why) {
-                    let place = watch.place.to_string();
+                    let place = watch.scope.to_string();
                     tracing::warn!(
                         kind = watch.kind,
                         place,

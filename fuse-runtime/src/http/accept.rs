@@ -13,19 +13,18 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
-use super::activity::Reason;
-use super::registry::Place;
+use super::activity::CloseReason;
+use super::registry::ConnectionSlot;
 use super::service::handle;
 use super::transport::Transport;
-use super::{Kind, Limits, Peer, Port};
+use super::{Limits, Peer, PortKind, ServedPort};
 use crate::log_limit::LogLimit;
 
-/// How long accepting pauses after it failed.
-const PAUSE: Duration = Duration::from_millis(50);
+/// How long the loop pauses after accepting failed.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Accepts and serves connections until it is time to stop, then waits for those that still have a
-/// complete request.
-pub(super) async fn run(port: Arc<Port>, listener: TcpListener) {
+/// Accepts and serves connections until the shutdown, then waits for those with a complete request.
+pub(super) async fn run(port: Arc<ServedPort>, listener: TcpListener) {
     let server = &port.server;
     let builder = Arc::new(builder(server.limits()));
     let mut connections = JoinSet::new();
@@ -68,9 +67,9 @@ pub(super) async fn run(port: Arc<Port>, listener: TcpListener) {
 }
 
 fn builder(limits: &Limits) -> Builder<TokioExecutor> {
-    /// The smallest that hyper takes.
-    const SMALLEST_HEAD: usize = 8 << 10;
-    /// What one request of HTTP/2 may send before its bytes are read, and a connection in all.
+    /// The smallest buffer that hyper accepts.
+    const MIN_BUFFER_SIZE: usize = 8 << 10;
+    /// How many bytes one HTTP/2 request may send before they are read, and one connection in total.
     const STREAM_WINDOW: u32 = 64 << 10;
     const CONNECTION_WINDOW: u32 = 256 << 10;
     const SEND_BUFFER: usize = 64 << 10;
@@ -79,10 +78,10 @@ fn builder(limits: &Limits) -> Builder<TokioExecutor> {
     builder
         .http1()
         .timer(TokioTimer::new())
-        // The registry has timeouts of its own, which tell an idle connection from a slow head.
+        // The registry has its own timeouts, which distinguish an idle connection from a slow head.
         .header_read_timeout(None)
         .max_headers(limits.max_headers)
-        .max_buf_size(limits.max_head.max(SMALLEST_HEAD));
+        .max_buf_size(limits.max_head.max(MIN_BUFFER_SIZE));
     builder
         .http2()
         .timer(TokioTimer::new())
@@ -95,35 +94,35 @@ fn builder(limits: &Limits) -> Builder<TokioExecutor> {
     builder
 }
 
-fn admit(port: &Port) -> Option<Place> {
+fn admit(port: &ServedPort) -> Option<ConnectionSlot> {
     let server = &port.server;
-    let is_admin = port.kind == Kind::Admin;
+    let is_admin = port.kind == PortKind::Admin;
     let Some((place, evicted)) =
         server.registry().admit(port.address.port(), is_admin, Instant::now())
     else {
-        server.closed(Reason::Limit);
+        server.closed(CloseReason::Limit);
         return None;
     };
     if evicted {
-        server.closed(Reason::Evicted);
+        server.closed(CloseReason::Evicted);
     }
     Some(place)
 }
 
-fn close_overdue(port: &Port) {
+fn close_overdue(port: &ServedPort) {
     let reasons = port.server.registry().close_overdue(port.address.port(), Instant::now());
     reasons.into_iter().for_each(|reason| port.server.closed(reason));
 }
 
-fn note(port: &Port, ended: Result<(), tokio::task::JoinError>) {
+fn note(port: &ServedPort, ended: Result<(), tokio::task::JoinError>) {
     if ended.is_err_and(|error| error.is_panic()) {
         port.server.panicked();
     }
 }
 
-/// Accepting failed. The loop goes on: what is short now is not short for ever.
-async fn failed(port: &Port, failures: &LogLimit, error: &Error) {
-    // The peer was gone before it was accepted.
+/// Handles a failure to accept. The loop goes on: the shortage may end.
+async fn failed(port: &ServedPort, failures: &LogLimit, error: &Error) {
+    // The peer closed the connection before it was accepted.
     if matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset) {
         return;
     }
@@ -132,25 +131,25 @@ async fn failed(port: &Port, failures: &LogLimit, error: &Error) {
     }
     let files = [Errno::MFILE, Errno::NFILE].map(|errno| Some(errno.raw_os_error()));
     if files.contains(&error.raw_os_error()) && port.server.registry().evict(Instant::now()) {
-        port.server.closed(Reason::Evicted);
+        port.server.closed(CloseReason::Evicted);
         // Its task closes it.
         tokio::task::yield_now().await;
         return;
     }
     tokio::select! {
         () = port.stop.requested() => {}
-        () = tokio::time::sleep(PAUSE) => {}
+        () = tokio::time::sleep(ACCEPT_PAUSE) => {}
     }
 }
 
 /// Serves one connection until it ends or somebody closes it.
 async fn serve(
-    port: Arc<Port>,
+    port: Arc<ServedPort>,
     builder: Arc<Builder<TokioExecutor>>,
-    (stream, remote, place): (TcpStream, SocketAddr, Place),
+    (stream, remote, place): (TcpStream, SocketAddr, ConnectionSlot),
 ) {
     let Ok(local) = stream.local_addr() else { return };
-    // Answers are small; none may wait for more of it.
+    // Answers are small and must not wait for more data.
     if stream.set_nodelay(true).is_err() {
         return;
     }
@@ -167,28 +166,28 @@ async fn serve(
     let mut is_stopping = false;
     loop {
         tokio::select! {
-            // In this order: a half request is closed before its body is told to end.
+            // In this order: the connection of an incomplete request is closed before its body ends.
             biased;
             () = activity.closed() => return,
             () = port.stop.requested(), if !is_stopping => {
                 if !activity.has_complete() {
-                    port.server.closed(Reason::Stopping);
+                    port.server.closed(CloseReason::Stopping);
                     return;
                 }
                 is_stopping = true;
                 connection.as_mut().graceful_shutdown();
             }
-            // Errors are the peer's: broken connections, and what is not HTTP.
+            // Errors are caused by the peer: a broken connection, or bytes that are not HTTP.
             _ended = connection.as_mut() => return,
         }
     }
 }
 
 /// Counts an open connection.
-struct Counted<'a>(&'a Port);
+struct Counted<'a>(&'a ServedPort);
 
 impl<'a> Counted<'a> {
-    fn new(port: &'a Port) -> Self {
+    fn new(port: &'a ServedPort) -> Self {
         port.server.metrics().connections(port.address.port(), 1);
         Self(port)
     }

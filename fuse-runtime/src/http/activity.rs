@@ -1,4 +1,4 @@
-//! What one connection is doing, and when it has done too little for too long. No I/O.
+//! The state of one connection, and its timeouts. No I/O.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -9,10 +9,10 @@ use super::Limits;
 
 /// Why a connection was closed, as the metric names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Reason {
-    /// There were too many connections, and it made room for another one.
+pub(super) enum CloseReason {
+    /// There were too many connections, and this one was closed to make room for another.
     Evicted,
-    /// There were too many connections, and none could make room for it.
+    /// There were too many connections, and none could be closed to make room for this one.
     Limit,
     /// A request head did not arrive in time.
     HeadTimeout,
@@ -24,7 +24,7 @@ pub(super) enum Reason {
     Stopping,
 }
 
-impl Reason {
+impl CloseReason {
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Evicted => "evicted",
@@ -37,7 +37,7 @@ impl Reason {
     }
 }
 
-/// What one connection is doing. Shared by its task, its requests and the registry.
+/// The state of one connection. Shared by its task, its requests and the registry.
 #[derive(Debug)]
 pub(super) struct Activity {
     state: Mutex<State>,
@@ -55,7 +55,7 @@ struct State {
     answering: usize,
     /// Since when there is no complete request.
     since: Instant,
-    /// When the first byte of a head arrived that is not complete yet.
+    /// When the first byte of the incomplete head arrived.
     head: Option<Instant>,
     /// When the peer last read some of an answer.
     moved: Instant,
@@ -63,7 +63,7 @@ struct State {
     blocked: Option<Instant>,
     /// Bytes of answers that the peer has not read.
     unsent: usize,
-    closing: Option<Reason>,
+    closing: Option<CloseReason>,
 }
 
 impl State {
@@ -100,7 +100,7 @@ impl Activity {
     /// Bytes arrived.
     pub(super) fn read(&self, now: Instant) {
         let mut state = self.lock();
-        // Between requests, HTTP/2 has frames that belong to none.
+        // In HTTP/2, frames between requests belong to no request.
         if state.is_without_requests() && state.head.is_none() && !state.is_http2 {
             state.head = Some(now);
             state.since = now;
@@ -111,7 +111,7 @@ impl Activity {
     pub(super) fn wrote(&self, now: Instant) {
         let mut state = self.lock();
         state.blocked = None;
-        // With HTTP/2, they may belong to no answer.
+        // In HTTP/2, they may belong to no answer.
         if !state.is_http2 {
             state.moved = now;
         }
@@ -122,7 +122,7 @@ impl Activity {
         self.lock().blocked.get_or_insert(now);
     }
 
-    /// A head is complete, and with it perhaps the request.
+    /// A head is complete; `is_complete` says whether the whole request is.
     pub(super) fn begin(&self, is_http2: bool, is_complete: bool, now: Instant) {
         let mut state = self.lock();
         if state.is_without_requests() {
@@ -152,7 +152,7 @@ impl Activity {
         state.moved = now;
     }
 
-    /// Bytes of an answer were handed to the connection, which asked for them.
+    /// The connection asked for bytes of an answer and got them.
     pub(super) fn sent(&self, bytes: usize, now: Instant) {
         let mut state = self.lock();
         state.unsent = state.unsent.saturating_sub(bytes);
@@ -184,14 +184,14 @@ impl Activity {
         self.lock().has_complete()
     }
 
-    /// Bytes of answers that the peer has not read, and for how long it has read none.
+    /// How many bytes of answers the peer has not read, and how long ago it last read some.
     pub(super) fn unread(&self, now: Instant) -> (usize, Duration) {
         let state = self.lock();
         (state.unsent, now.saturating_duration_since(state.moved))
     }
 
-    /// For how long the connection is without a complete request, or its peer does not read its
-    /// answers, where that is long enough to make room for another one.
+    /// How long the connection has had no complete request, or its peer has not read its answers. `None` if that
+    /// is not long enough to close it for another one.
     pub(super) fn evictable(&self, limits: &Limits, now: Instant) -> Option<Duration> {
         let state = self.lock();
         if state.closing.is_some() || state.working > 0 {
@@ -209,25 +209,25 @@ impl Activity {
     }
 
     /// Which timeout has passed.
-    pub(super) fn overdue(&self, limits: &Limits, now: Instant) -> Option<Reason> {
+    pub(super) fn overdue(&self, limits: &Limits, now: Instant) -> Option<CloseReason> {
         let state = self.lock();
         let past = |since: Instant, limit| now.saturating_duration_since(since) > limit;
         let is_blocked = state.blocked.is_some_and(|since| past(since, limits.write_timeout));
         if is_blocked || (state.answering > 0 && past(state.moved, limits.write_timeout)) {
-            return Some(Reason::WriteTimeout);
+            return Some(CloseReason::WriteTimeout);
         }
         if !state.is_without_requests() {
             return None;
         }
         match state.head {
-            Some(since) if past(since, limits.head_timeout) => Some(Reason::HeadTimeout),
-            None if past(state.since, limits.idle_timeout) => Some(Reason::Idle),
+            Some(since) if past(since, limits.head_timeout) => Some(CloseReason::HeadTimeout),
+            None if past(state.since, limits.idle_timeout) => Some(CloseReason::Idle),
             _ => None,
         }
     }
 
     /// Asks the connection's task to close it. `false` where it was asked before.
-    pub(super) fn close(&self, reason: Reason) -> bool {
+    pub(super) fn close(&self, reason: CloseReason) -> bool {
         let mut state = self.lock();
         let is_first = state.closing.is_none();
         state.closing.get_or_insert(reason);
@@ -270,12 +270,12 @@ mod tests {
         let (limits, start) = (Limits::default(), Instant::now());
         let activity = Activity::new(start);
         assert_eq!(activity.overdue(&limits, start + seconds(60)), None);
-        assert_eq!(activity.overdue(&limits, start + seconds(61)), Some(Reason::Idle));
+        assert_eq!(activity.overdue(&limits, start + seconds(61)), Some(CloseReason::Idle));
         for second in 5..15 {
             activity.read(start + seconds(second));
         }
         assert_eq!(activity.overdue(&limits, start + seconds(15)), None);
-        assert_eq!(activity.overdue(&limits, start + seconds(16)), Some(Reason::HeadTimeout));
+        assert_eq!(activity.overdue(&limits, start + seconds(16)), Some(CloseReason::HeadTimeout));
         activity.begin(false, true, start + seconds(15));
         assert_eq!(activity.overdue(&limits, start + seconds(500)), None);
     }
@@ -309,7 +309,10 @@ mod tests {
             activity.sent(20, start + seconds(5));
             assert_eq!(activity.unread(start + seconds(9)), (80, seconds(4)));
             assert_eq!(activity.overdue(&limits, start + seconds(35)), None);
-            assert_eq!(activity.overdue(&limits, start + seconds(36)), Some(Reason::WriteTimeout));
+            assert_eq!(
+                activity.overdue(&limits, start + seconds(36)),
+                Some(CloseReason::WriteTimeout)
+            );
             // With HTTP/2, what is written may be a ping.
             activity.wrote(start + seconds(30));
             let late = activity.overdue(&limits, start + seconds(36));
@@ -318,7 +321,7 @@ mod tests {
         let activity = Activity::new(start);
         activity.write_blocked(start);
         activity.write_blocked(start + seconds(20));
-        assert_eq!(activity.overdue(&limits, start + seconds(31)), Some(Reason::WriteTimeout));
+        assert_eq!(activity.overdue(&limits, start + seconds(31)), Some(CloseReason::WriteTimeout));
         activity.wrote(start + seconds(31));
         assert_eq!(activity.overdue(&limits, start + seconds(31)), None);
     }

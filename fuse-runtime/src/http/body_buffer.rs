@@ -1,13 +1,13 @@
-//! The bytes of a body while it arrives, in one piece.
+//! The bytes of a body while it arrives, in one contiguous buffer.
 //!
-//! Large bodies are kept in memory that comes from the system and goes back to it at once. From an
-//! allocator, a burst of them would stay with the process for good.
+//! A large body is in memory that is mapped for it and returned to the system at once. After a burst of large
+//! bodies, an allocator would keep their memory in the process.
 
 use bytes::Bytes;
 use memmap2::MmapMut;
 
-/// Up to so many bytes are kept in ordinary memory.
-const SMALL: usize = 64 << 10;
+/// Up to how many bytes a body is kept in ordinary memory.
+const MAX_HEAP_BYTES: usize = 64 << 10;
 
 /// A body that arrives.
 #[derive(Debug)]
@@ -15,8 +15,8 @@ pub(crate) struct BodyBuffer {
     small: Vec<u8>,
     large: Option<MmapMut>,
     length: usize,
-    /// How many bytes may arrive: as many as the sender announces, at most the limit of the body.
-    most: usize,
+    /// How many bytes may arrive: as many as the sender announces, up to the limit of the body.
+    max: usize,
 }
 
 /// The bytes of a large body that have arrived.
@@ -32,21 +32,20 @@ impl AsRef<[u8]> for Arrived {
 }
 
 impl BodyBuffer {
-    /// An empty one, for up to `most` bytes. Takes no memory before bytes arrive.
-    pub(crate) fn new(most: usize) -> Self {
-        Self { small: Vec::new(), large: None, length: 0, most }
+    /// An empty buffer for up to `max` bytes. It takes no memory before bytes arrive.
+    pub(crate) fn new(max: usize) -> Self {
+        Self { small: Vec::new(), large: None, length: 0, max }
     }
 
-    /// Adds bytes; `false` where there are more than there may be.
+    /// Adds bytes. `false` if there are more than may arrive.
     pub(crate) fn extend(&mut self, data: &[u8]) -> bool {
         let length = self.length.saturating_add(data.len());
-        if length > self.most {
+        if length > self.max {
             return false;
         }
-        if self.large.is_none() && length > SMALL {
-            // Pages take memory when they are written to, not before. Without any, the ordinary
-            // memory has to do.
-            self.large = MmapMut::map_anon(self.most).ok();
+        if self.large.is_none() && length > MAX_HEAP_BYTES {
+            // Pages take memory only when they are written. If none can be mapped, ordinary memory is used.
+            self.large = MmapMut::map_anon(self.max).ok();
             let small =
                 if self.large.is_some() { std::mem::take(&mut self.small) } else { Vec::new() };
             self.put(0, &small);

@@ -1,4 +1,4 @@
-//! Which requests may be in work, and how many bytes of them may be in memory. No I/O.
+//! Limits how many requests are in progress, and how many of their bytes are in memory. No I/O.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,23 +8,23 @@ use tokio::sync::Notify;
 
 use super::Limits;
 
-/// The part of each request that is taken from the reserve, in bytes.
-pub(super) const SMALL: usize = 32 << 10;
+/// How many bytes of each request come from the reserve.
+pub(super) const RESERVED_BYTES: usize = 32 << 10;
 
 /// One budget for the requests of all ports.
 ///
-/// A quarter of it is a reserve for the first 32 KiB of each request, so that small requests pass
-/// while large ones use up the rest. Further concurrent requests of one HTTP/2 connection have no
-/// part of the reserve, and may use three quarters of the number of requests. Bytes are taken when they arrive, never when a sender announces
-/// them. Where there is no room, the oldest request whose body is still arriving is given up, if it
-/// is old enough; its bytes count as free at once, since its task drops them when it wakes.
+/// A quarter of it is a reserve for the first 32 KiB of each request, so that small requests pass while large
+/// ones use up the rest. Further concurrent requests of one HTTP/2 connection do not use the reserve, and may be
+/// at most three quarters of all requests. Bytes count when they arrive, not when a sender announces them. If
+/// there is no room, the oldest request whose body is still arriving is aborted, provided that it is old enough.
+/// Its bytes count as free at once, since its task drops them when it wakes.
 #[derive(Debug)]
 pub(super) struct Budget {
     limits: BudgetLimits,
     reserve: usize,
     common: usize,
     next: u64,
-    /// Those that are not given up.
+    /// How many requests are not aborted.
     in_work: usize,
     /// By age: ids are ascending.
     requests: BTreeMap<u64, Entry>,
@@ -57,11 +57,11 @@ struct Entry {
 pub(super) enum NoRoom {
     /// The budget is used up.
     Full,
-    /// This request was given up to make room for others.
+    /// This request was aborted to make room for others.
     GivenUp,
 }
 
-/// What is short.
+/// The resource that is exhausted.
 #[derive(Clone, Copy)]
 enum Short {
     Requests,
@@ -93,8 +93,8 @@ impl Budget {
         self.reserve.saturating_add(self.common)
     }
 
-    /// A request begins: the only one of its connection, or a further one. Its id, and what tells it
-    /// that it is given up.
+    /// A request begins: the only one of its connection, or a further one. Returns its id, and the signal that it
+    /// is aborted.
     pub(super) fn begin(
         &mut self,
         is_further: bool,
@@ -121,21 +121,22 @@ impl Budget {
         Ok((id, given_up))
     }
 
-    /// Takes bytes for a request.
+    /// Reserves bytes for a request.
     pub(super) fn take(&mut self, id: u64, bytes: usize, now: Instant) -> Result<(), NoRoom> {
         let entry = self.requests.get(&id).ok_or(NoRoom::GivenUp)?;
         if entry.is_given_up {
             return Err(NoRoom::GivenUp);
         }
         let taken = entry.reserve.saturating_add(entry.common);
-        let small = if entry.is_further { 0 } else { SMALL.saturating_sub(taken).min(bytes) };
+        let small =
+            if entry.is_further { 0 } else { RESERVED_BYTES.saturating_sub(taken).min(bytes) };
         while self.reserve.saturating_add(small) > self.limits.reserve {
             if !self.give_up(Short::Reserve, id, now) {
                 break;
             }
         }
         let in_reserve = small.min(self.limits.reserve.saturating_sub(self.reserve));
-        // Where the reserve is used up, small requests compete with the others.
+        // When the reserve is used up, small requests compete with the others.
         let in_common = bytes.saturating_sub(in_reserve);
         while self.common.saturating_add(in_common) > self.limits.common {
             if in_common > self.limits.common || !self.give_up(Short::Common, id, now) {
@@ -150,13 +151,13 @@ impl Budget {
         Ok(())
     }
 
-    /// All of the request has arrived: it is not given up any more. `false` where it was before.
+    /// The whole request has arrived: it can no longer be aborted. `false` if it was aborted before.
     pub(super) fn complete(&mut self, id: u64) -> bool {
         let entry = self.requests.get_mut(&id).filter(|entry| !entry.is_given_up);
         entry.map(|entry| entry.is_complete = true).is_some()
     }
 
-    /// The request is answered, or gone. Its bytes are free.
+    /// The request is answered or gone. Its bytes are free.
     pub(super) fn end(&mut self, id: u64) {
         if let Some(entry) = self.requests.remove(&id) {
             self.free(entry.reserve, entry.common);
@@ -171,7 +172,7 @@ impl Budget {
         self.common = self.common.saturating_sub(common);
     }
 
-    /// Gives up the oldest incomplete request that has what is short, where it is old enough.
+    /// Aborts the oldest incomplete request that uses the exhausted resource, if it is old enough.
     fn give_up(&mut self, short: Short, asking: u64, now: Instant) -> bool {
         let has = |entry: &Entry| match short {
             Short::Requests => true,
@@ -270,7 +271,7 @@ mod tests {
         }
         assert_eq!(budget.begin(true, now).unwrap_err(), NoRoom::Full);
         let (only, _) = budget.begin(false, now).unwrap();
-        budget.take(only, SMALL, now).unwrap();
+        budget.take(only, RESERVED_BYTES, now).unwrap();
     }
 
     #[test]

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-/// What the HTTP ports of one process accept. The defaults keep a process with the shipped memory
-/// limit of 256 MiB alive under the attacks in `tests/attack`.
+/// The limits of the HTTP ports of one process. With the defaults, a process with the shipped memory limit of
+/// 256 MiB survives the attacks in `tests/attack`.
 ///
 /// ```
 /// use fuse_runtime::http::Limits;
@@ -34,23 +34,21 @@ pub struct Limits {
     pub max_connections: usize,
     /// How many connections past `max_connections` the admin port may have: 32.
     pub admin_connections: usize,
-    /// At a limit, a connection that has no request and is older than this makes room for a new
-    /// one: 50 ms. A head usually follows its connection at once, however far away its sender is.
+    /// At a limit, a connection that has no request and is older than this is closed for a new one: 50 ms. A head
+    /// usually follows its connection at once, even from a distant sender.
     pub idle_patience: Duration,
-    /// At a limit, a request whose body is still arriving and that is older than this makes room
-    /// for a new one: 2 s.
+    /// At a limit, a request whose body is still arriving and that is older than this is aborted for a new one:
+    /// 2 s.
     pub body_patience: Duration,
-    /// The most requests in work, from the end of the head to the answer: 1,024. Past it, the
-    /// answer is 503.
+    /// The most requests in progress, from the end of the head to the answer: 1,024. Past it, the answer is 503.
     pub max_requests: usize,
-    /// The most bytes of requests that are in memory at a time, in all: 64 MiB. Past it, the answer
-    /// is 503. A quarter is kept for the first 32 KiB of each request.
+    /// The most bytes of all requests in memory: 64 MiB. Past it, the answer is 503. A quarter is reserved for the
+    /// first 32 KiB of each request.
     pub max_buffered: usize,
-    /// The most bytes of answers that wait for their readers, in all: 16 MiB. Past it, the answer
-    /// is 503.
+    /// The most bytes of all answers that peers have not read: 16 MiB. Past it, the answer is 503.
     pub max_unsent: usize,
-    /// The most bytes of bodies larger than 32 KiB that are written to the store at a time: 4 MiB.
-    /// Others wait for their turn.
+    /// The most bytes of bodies larger than 32 KiB that are written to the store at the same time: 4 MiB. Others
+    /// wait.
     pub max_storing: usize,
     /// The most concurrent requests of one HTTP/2 connection: 32.
     pub max_streams: u32,
@@ -80,10 +78,10 @@ impl Default for Limits {
     }
 }
 
-/// Files that the store, the log, the cluster's client and the listeners may open.
-const OTHER_FILES: u64 = 64;
-/// The fewest connections, however few files may be open.
-const FEWEST_CONNECTIONS: usize = 16;
+/// How many files the store, the log, the cluster's client and the listeners may open.
+const RESERVED_FILES: u64 = 64;
+/// The least number of connections, however few files the process may open.
+const MIN_CONNECTIONS: usize = 16;
 
 impl Limits {
     /// The limits with no more connections than the process may open files.
@@ -96,9 +94,9 @@ impl Limits {
     }
 
     fn within(self, files: u64) -> Self {
-        let room = files.saturating_sub(OTHER_FILES);
+        let room = files.saturating_sub(RESERVED_FILES);
         let room = usize::try_from(room).unwrap_or(usize::MAX);
-        let room = room.saturating_sub(self.admin_connections).max(FEWEST_CONNECTIONS);
+        let room = room.saturating_sub(self.admin_connections).max(MIN_CONNECTIONS);
         Self { max_connections: self.max_connections.min(room), ..self }
     }
 

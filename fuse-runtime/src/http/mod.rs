@@ -1,7 +1,8 @@
 //! The HTTP server of all ports: one accept loop per port, and limits that all ports share.
 //!
-//! Each request has a place in the budget from the end of its head to its answer, and each connection
-//! a place in the registry. Both decide who makes room for whom; neither knows sockets. The ports' own handlers are axum routers.
+//! Each request is counted in the budget from the end of its head to its answer, and each connection in the
+//! registry. At a limit, both decide which one is closed to make room for another. Neither does I/O. The handlers
+//! of a port are an axum router.
 
 mod accept;
 mod activity;
@@ -29,7 +30,7 @@ pub use limits::Limits;
 pub(crate) use origin::shorten;
 pub(crate) use request::{BodyError, InWork};
 
-use activity::Reason;
+use activity::CloseReason;
 use budget::Budget;
 use registry::Registry;
 
@@ -45,9 +46,9 @@ pub(crate) struct Peer {
     pub(crate) local: SocketAddr,
 }
 
-/// What a port serves.
+/// Who uses a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum PortKind {
     /// Events, from senders.
     Source,
     /// People, probes and Prometheus.
@@ -70,8 +71,8 @@ struct Shared {
     metrics: Arc<Metrics>,
 }
 
-/// One permit to store stands for so many bytes.
-const PERMIT: usize = 1 << 10;
+/// How many bytes one permit to store represents.
+const PERMIT_BYTES: usize = 1 << 10;
 
 impl Server {
     /// A server whose sources accept requests from pages of these origins.
@@ -88,18 +89,18 @@ impl Server {
         Self { shared: Arc::new(shared) }
     }
 
-    /// Serves a port until it is time to stop. Then closes at once the connections that have no
-    /// complete request, and answers the others.
+    /// Serves a port until the shutdown. Then it closes connections without a complete request at once, and
+    /// answers the others.
     pub(crate) async fn serve(
         &self,
         listener: tokio::net::TcpListener,
         address: SocketAddr,
-        kind: Kind,
+        kind: PortKind,
         router: Router,
         stop: Shutdown,
     ) {
         let service = TowerToHyperService::new(router);
-        let port = Port { server: self.clone(), address, kind, service, stop };
+        let port = ServedPort { server: self.clone(), address, kind, service, stop };
         accept::run(Arc::new(port), listener).await;
     }
 
@@ -123,24 +124,24 @@ impl Server {
         &self.shared.metrics
     }
 
-    fn closed(&self, reason: Reason) {
+    fn closed(&self, reason: CloseReason) {
         self.metrics().connection_closed(reason.name());
     }
 
-    /// Whether an answer of this size may wait for its reader.
+    /// Whether there is room for an unsent answer of this size.
     fn may_answer(&self, bytes: usize) -> bool {
         if bytes == 0 {
             return true;
         }
         let answer = self.registry().may_answer(bytes, Instant::now());
         let (Ok(evicted) | Err(evicted)) = answer;
-        (0..evicted).for_each(|_| self.closed(Reason::WriteTimeout));
+        (0..evicted).for_each(|_| self.closed(CloseReason::WriteTimeout));
         answer.is_ok()
     }
 
-    /// A turn to write a body of this size to the store. Small ones do not wait.
+    /// Waits for a turn to write a body of this size to the store. Small bodies do not wait.
     async fn turn_to_store(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
-        if bytes <= budget::SMALL {
+        if bytes <= budget::RESERVED_BYTES {
             return None;
         }
         let wanted = permits(bytes).min(permits(self.limits().max_storing));
@@ -156,14 +157,14 @@ impl Server {
 }
 
 fn permits(bytes: usize) -> usize {
-    bytes.div_ceil(PERMIT).min(Semaphore::MAX_PERMITS)
+    bytes.div_ceil(PERMIT_BYTES).min(Semaphore::MAX_PERMITS)
 }
 
 /// One port, while it is served.
-struct Port {
+struct ServedPort {
     server: Server,
     address: SocketAddr,
-    kind: Kind,
+    kind: PortKind,
     service: TowerToHyperService<Router>,
     stop: Shutdown,
 }

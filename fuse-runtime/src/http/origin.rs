@@ -1,4 +1,4 @@
-//! Who a request is for, and which page sent it: `Host`, `Origin` and `Sec-Fetch-Site`. No I/O.
+//! Checks the target of a request and the page that sent it: `Host`, `Origin` and `Sec-Fetch-Site`. No I/O.
 
 use std::net::SocketAddr;
 
@@ -7,14 +7,14 @@ use axum::http::request::Parts;
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, Method, StatusCode, Version};
 
-/// Why a request is refused: the status, and what to say.
-pub(super) type Refusal = (StatusCode, String);
+/// Why a request is refused: the status and the message.
+pub(super) type HttpRefusal = (StatusCode, String);
 
-/// The one authority that a request is for.
+/// The authority of a request.
 ///
 /// # Errors
-/// There is none, there are two, or it is not a host with perhaps a port.
-pub(super) fn authority(parts: &Parts) -> Result<Option<Authority>, Refusal> {
+/// It is missing, there are two, or it is not a host with an optional port.
+pub(super) fn authority(parts: &Parts) -> Result<Option<Authority>, HttpRefusal> {
     let refused = |why: &str| Err((StatusCode::BAD_REQUEST, why.to_owned()));
     let mut hosts = parts.headers.get_all(HOST).iter();
     let host = match (hosts.next(), hosts.next()) {
@@ -29,7 +29,7 @@ pub(super) fn authority(parts: &Parts) -> Result<Option<Authority>, Refusal> {
         (Some(target), Some(host)) if *target != host => {
             refused("the request's target and its `Host` header name different hosts")
         }
-        // A proxy's form of the target does not replace the header.
+        // The absolute form of the target, as for a proxy, does not replace the header.
         (Some(target), host) if host.is_some() || parts.version >= Version::HTTP_2 => {
             match target.as_str().contains('@') {
                 true => refused("the request's authority carries a user name"),
@@ -42,13 +42,13 @@ pub(super) fn authority(parts: &Parts) -> Result<Option<Authority>, Refusal> {
     }
 }
 
-/// Checks that a request to a loopback address names a loopback host, as a page of a site whose
-/// name resolves to this machine does not.
+/// Checks that a request to a loopback address names a loopback host. A page of a site whose name resolves to
+/// this machine (DNS rebinding) names another host.
 pub(super) fn check_host(
     authority: Option<&Authority>,
     local: SocketAddr,
     admin: SocketAddr,
-) -> Result<(), Refusal> {
+) -> Result<(), HttpRefusal> {
     if !local.ip().to_canonical().is_loopback() {
         return Ok(());
     }
@@ -67,8 +67,8 @@ pub(super) fn check_host(
     Err((StatusCode::MISDIRECTED_REQUEST, why))
 }
 
-/// Checks that no page of another site sent the request to a source, but for the allowed ones.
-pub(super) fn check_source(headers: &HeaderMap, allowed: &[String]) -> Result<(), Refusal> {
+/// Checks that no page of another site sent the request to a source, except from an allowed origin.
+pub(super) fn check_source(headers: &HeaderMap, allowed: &[String]) -> Result<(), HttpRefusal> {
     let mut origins = headers.get_all(ORIGIN).iter().peekable();
     if origins.peek().is_some() {
         let is_allowed = |origin: &[u8]| allowed.iter().any(|other| other.as_bytes() == origin);
@@ -85,13 +85,13 @@ pub(super) fn check_source(headers: &HeaderMap, allowed: &[String]) -> Result<()
     check_site(headers)
 }
 
-/// Checks that no page of another site sent the request to the admin port. Reads are left to the
-/// browser, which shows a page no answer of another site.
+/// Checks that no page of another site sent the request to the admin port. Reads pass: the browser does not show
+/// a page the answer of another site.
 pub(super) fn check_admin(
     method: &Method,
     headers: &HeaderMap,
     authority: Option<&Authority>,
-) -> Result<(), Refusal> {
+) -> Result<(), HttpRefusal> {
     if [Method::GET, Method::HEAD].contains(method) {
         return Ok(());
     }
@@ -105,7 +105,7 @@ pub(super) fn check_admin(
     }
 }
 
-fn check_site(headers: &HeaderMap) -> Result<(), Refusal> {
+fn check_site(headers: &HeaderMap) -> Result<(), HttpRefusal> {
     let sites = headers.get_all("sec-fetch-site").iter();
     match sites.into_iter().all(|site| matches!(site.as_bytes(), b"same-origin" | b"none")) {
         true => Ok(()),
@@ -113,14 +113,14 @@ fn check_site(headers: &HeaderMap) -> Result<(), Refusal> {
     }
 }
 
-fn cross_site() -> Refusal {
+fn cross_site() -> HttpRefusal {
     (StatusCode::FORBIDDEN, "a page of another site sent this request".into())
 }
 
-/// At most 200 characters of what a peer sent.
+/// At most 200 characters of a peer's text.
 pub(crate) fn shorten(text: &str) -> String {
-    const LONGEST: usize = 200;
-    match text.char_indices().nth(LONGEST) {
+    const MAX_CHARACTERS: usize = 200;
+    match text.char_indices().nth(MAX_CHARACTERS) {
         Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
         None => text.to_owned(),
     }

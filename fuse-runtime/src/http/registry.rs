@@ -1,13 +1,13 @@
-//! All connections of a process: how many there may be, and which one makes room for another.
+//! All connections of a process: how many there may be, and which one is closed to make room for another.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::Limits;
-use super::activity::{Activity, Reason};
+use super::activity::{Activity, CloseReason};
 
-/// How long a peer must have read nothing before its unsent answer makes room for another one.
+/// How long a peer must have read nothing before its connection is closed to make room for another answer.
 const READ_PATIENCE: Duration = Duration::from_secs(2);
 
 /// All connections of a process.
@@ -30,15 +30,15 @@ struct Connection {
     activity: Arc<Activity>,
 }
 
-/// A connection's place. Dropping it frees the place.
+/// The slot of a connection. Dropping it frees the slot.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct ConnectionSlot {
     registry: Arc<Registry>,
     id: u64,
     pub(super) activity: Arc<Activity>,
 }
 
-impl Drop for Place {
+impl Drop for ConnectionSlot {
     fn drop(&mut self) {
         self.registry.lock().connections.remove(&self.id);
     }
@@ -53,14 +53,14 @@ impl Registry {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A place for a new connection, and whether another connection was closed for it. `None` where
-    /// there is no place.
+    /// A slot for a new connection, and whether another connection was closed for it. `None` if there is no
+    /// slot.
     pub(super) fn admit(
         self: &Arc<Self>,
         port: u16,
         is_admin: bool,
         now: Instant,
-    ) -> Option<(Place, bool)> {
+    ) -> Option<(ConnectionSlot, bool)> {
         let mut open = self.lock();
         let of_port = open.count(|other| other.port == port);
         let is_full = match is_admin {
@@ -78,7 +78,7 @@ impl Registry {
                 return None;
             }
         } else if is_full {
-            // Connections of sources leave those of the admin port alone.
+            // A connection to a source never closes one to the admin port.
             is_evicted = open.evict(&self.limits, now, |other| is_admin || !other.is_admin);
             if !is_evicted {
                 return None;
@@ -89,16 +89,16 @@ impl Registry {
         let activity = Arc::new(Activity::new(now));
         let connection = Connection { port, is_admin, activity: Arc::clone(&activity) };
         open.connections.insert(id, connection);
-        Some((Place { registry: Arc::clone(self), id, activity }, is_evicted))
+        Some((ConnectionSlot { registry: Arc::clone(self), id, activity }, is_evicted))
     }
 
-    /// Closes the connection that is longest without a complete request, where one is old enough.
+    /// Closes the connection that has had no complete request for the longest time, if it is old enough.
     pub(super) fn evict(&self, now: Instant) -> bool {
         self.lock().evict(&self.limits, now, |_| true)
     }
 
-    /// Closes the connections of a port whose time is up. How many, by reason.
-    pub(super) fn close_overdue(&self, port: u16, now: Instant) -> Vec<Reason> {
+    /// Closes the connections of a port that exceeded a timeout. Returns their reasons.
+    pub(super) fn close_overdue(&self, port: u16, now: Instant) -> Vec<CloseReason> {
         let open = self.lock();
         let of_port = open.connections.values().filter(|connection| connection.port == port);
         of_port
@@ -109,8 +109,8 @@ impl Registry {
             .collect()
     }
 
-    /// Whether an answer of this size may wait for its reader. Where there is no room, peers that
-    /// read nothing make some. How many connections were closed for it.
+    /// Whether there is room for an unsent answer of this size. If not, connections of peers that read nothing are
+    /// closed. Returns how many.
     pub(super) fn may_answer(&self, bytes: usize, now: Instant) -> Result<usize, usize> {
         let mut evicted = 0;
         let mut open = self.lock();
@@ -129,7 +129,7 @@ impl Registry {
                 return Err(evicted);
             };
             if let Some(connection) = open.connections.remove(id) {
-                connection.activity.close(Reason::WriteTimeout);
+                connection.activity.close(CloseReason::WriteTimeout);
                 evicted += 1;
             }
         }
@@ -141,7 +141,7 @@ impl Open {
         self.connections.values().filter(|connection| is_counted(connection)).count()
     }
 
-    /// It loses its place at once: its task closes it when it wakes.
+    /// The connection loses its slot at once; its task closes it when it wakes.
     fn evict(
         &mut self,
         limits: &Limits,
@@ -155,7 +155,7 @@ impl Open {
         let Some((id, _)) = aged.max_by_key(|(id, age)| (*age, std::cmp::Reverse(*id))) else {
             return false;
         };
-        self.connections.remove(&id).is_some_and(|gone| gone.activity.close(Reason::Evicted))
+        self.connections.remove(&id).is_some_and(|gone| gone.activity.close(CloseReason::Evicted))
     }
 }
 
@@ -174,7 +174,12 @@ mod tests {
         Arc::new(Registry::new(limits))
     }
 
-    fn places(registry: &Arc<Registry>, port: u16, count: usize, now: Instant) -> Vec<Place> {
+    fn places(
+        registry: &Arc<Registry>,
+        port: u16,
+        count: usize,
+        now: Instant,
+    ) -> Vec<ConnectionSlot> {
         (0..count).map(|_| registry.admit(port, false, now).unwrap().0).collect()
     }
 
@@ -202,9 +207,9 @@ mod tests {
         let now = start + Duration::from_secs(1);
         let (_new, evicted) = registry.admit(1, false, now).unwrap();
         assert!(evicted);
-        assert!(!places[2].activity.close(Reason::Idle), "it was asked to close");
+        assert!(!places[2].activity.close(CloseReason::Idle), "it was asked to close");
         let (_newer, _) = registry.admit(1, false, now).unwrap();
-        assert!(!places[1].activity.close(Reason::Idle), "it was asked to close");
+        assert!(!places[1].activity.close(CloseReason::Idle), "it was asked to close");
         assert!(registry.admit(1, false, now).is_none());
         // Places that were lost are not freed twice.
         drop(places);
@@ -236,6 +241,6 @@ mod tests {
         assert_eq!(registry.may_answer(1, start), Err(0));
         places[1].activity.sent(10, start + Duration::from_secs(1));
         assert_eq!(registry.may_answer(20, start + Duration::from_secs(2)), Ok(1));
-        assert!(!places[0].activity.close(Reason::Idle), "it was asked to close");
+        assert!(!places[0].activity.close(CloseReason::Idle), "it was asked to close");
     }
 }

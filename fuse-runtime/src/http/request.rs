@@ -1,4 +1,4 @@
-//! One request in work: its place in the budget, its body as it arrives, and its answer.
+//! One request in progress: its share of the budget, its body as it arrives, and its answer.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -16,11 +16,11 @@ use super::activity::Activity;
 use super::budget::NoRoom;
 use crate::shutdown::Shutdown;
 
-/// The most of an answer that is handed to a connection at a time, in bytes.
+/// How many bytes of an answer a connection gets at a time.
 const PIECE: usize = 16 << 10;
 
-/// A request in work. Its bytes stay in the budget until it is answered, or this is dropped: keep it
-/// for as long as the body is in memory.
+/// A request in progress. Its bytes count in the budget until it is answered or this is dropped: keep it as long
+/// as the body is in memory.
 pub(crate) struct InWork {
     server: Server,
     id: u64,
@@ -33,13 +33,13 @@ const RECEIVING: u8 = 0;
 const WORKING: u8 = 1;
 const ANSWERING: u8 = 2;
 
-/// Why a body did not arrive. Found in the error of a request's body.
+/// Why a body did not arrive. It is the source of the error of a request's body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum BodyError {
     /// There is no room for it.
     #[error("too many bytes of other requests are in memory; send it again later")]
     NoRoom,
-    /// It was given up to make room for others.
+    /// The request was aborted to make room for others.
     #[error("the body arrived too slowly, and others needed its room")]
     GivenUp,
     /// It did not arrive in time.
@@ -51,7 +51,7 @@ pub(crate) enum BodyError {
 }
 
 impl BodyError {
-    /// The reason in an error of a request's body, if it is one of these.
+    /// This reason in an error of a request's body, if it has one.
     pub(crate) fn find(error: &(dyn std::error::Error + 'static)) -> Option<Self> {
         let mut next = Some(error);
         while let Some(error) = next {
@@ -74,7 +74,7 @@ impl From<NoRoom> for BodyError {
 }
 
 impl InWork {
-    /// Begins a request whose head takes so many bytes. Gives what its body needs to be read.
+    /// Begins a request whose head takes so many bytes.
     pub(super) fn begin(
         server: &Server,
         activity: &Arc<Activity>,
@@ -112,7 +112,7 @@ impl InWork {
         Ok((request, Body::new(arriving)))
     }
 
-    /// Takes bytes of the budget for this request, until it ends.
+    /// Reserves bytes of the budget for this request until it ends.
     pub(crate) fn take(&self, bytes: usize) -> Result<(), BodyError> {
         let mut budget = self.server.budget();
         let taken = budget.take(self.id, bytes, Instant::now());
@@ -120,7 +120,7 @@ impl InWork {
         Ok(taken?)
     }
 
-    /// A turn to write a body of this size to the store.
+    /// Waits for a turn to write a body of this size to the store.
     pub(crate) async fn turn_to_store(
         &self,
         bytes: usize,
@@ -138,8 +138,8 @@ impl InWork {
         Ok(())
     }
 
-    /// The request is answered by a body of so many bytes. Its own bytes are free now, however long
-    /// the peer takes to read the answer.
+    /// The request is answered by a body of so many bytes. Its own bytes are free now, even if the peer reads the
+    /// answer slowly.
     pub(super) fn answer(&self, bytes: usize) {
         self.end();
         self.unsent.store(bytes, ORDER);
@@ -174,7 +174,7 @@ impl Drop for InWork {
     }
 }
 
-/// A request's body as it arrives: each of its bytes is taken from the budget.
+/// A request's body as it arrives. Each of its bytes is counted in the budget.
 struct Arriving {
     body: Incoming,
     request: Arc<InWork>,
@@ -219,8 +219,8 @@ impl hyper::body::Body for Arriving {
     }
 }
 
-/// An answer's body, handed out in pieces, so that it is known how much of it the peer has asked
-/// for. The request is in work until this is dropped.
+/// An answer's body in pieces, which shows how much of it the peer has read. The request is in progress until this
+/// is dropped.
 pub(super) struct Answer {
     body: Body,
     rest: Bytes,

@@ -1,4 +1,4 @@
-//! What is checked of each request before a port's own handlers see it.
+//! Checks each request before the handlers of its port see it.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -14,15 +14,15 @@ use hyper::service::Service as _;
 use serde_json::json;
 
 use super::activity::Activity;
-use super::origin::{self, Refusal};
+use super::origin::{self, HttpRefusal};
 use super::request::{Answer, BodyError, InWork};
-use super::{Kind, Peer, Port};
+use super::{Peer, PortKind, ServedPort};
 
-/// What senders are told to wait where there is no room, in seconds.
+/// `Retry-After`, in seconds, where there is no room for a request.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
-/// Answers up to this size do not count as unsent with HTTP/1, where a connection has one.
+/// Answers up to this size do not count as unsent in HTTP/1, where a connection has only one.
 const SMALL_ANSWER: usize = 4 << 10;
-/// What an unsent answer takes with HTTP/2, with its stream and task.
+/// How many bytes an unsent answer takes in HTTP/2, with its stream and task.
 const STREAM: usize = 8 << 10;
 
 /// A handler panicked; its connection ends.
@@ -31,7 +31,7 @@ const STREAM: usize = 8 << 10;
 pub(super) struct Panicked;
 
 pub(super) async fn handle(
-    port: Arc<Port>,
+    port: Arc<ServedPort>,
     activity: Arc<Activity>,
     peer: Peer,
     request: Request<Incoming>,
@@ -74,7 +74,7 @@ pub(super) async fn handle(
         false => {
             in_work.answer(0);
             drop(answer);
-            unavailable("too many answers wait for their readers; ask again later")
+            unavailable("too many answers are unread; ask again later")
         }
     };
     Ok(answer.map(|body| Answer::new(body, Some(in_work))))
@@ -91,7 +91,7 @@ fn size(parts: &Parts) -> usize {
     headers.saturating_add(target)
 }
 
-fn check(port: &Port, peer: Peer, parts: &Parts) -> Result<(), Refusal> {
+fn check(port: &ServedPort, peer: Peer, parts: &Parts) -> Result<(), HttpRefusal> {
     let limits = port.server.limits();
     if parts.headers.len() > limits.max_headers || size(parts) > 2 * limits.max_head {
         let why = format!("the request has more than {} headers", limits.max_headers);
@@ -99,8 +99,8 @@ fn check(port: &Port, peer: Peer, parts: &Parts) -> Result<(), Refusal> {
     }
     let authority = origin::authority(parts)?;
     match port.kind {
-        Kind::Source => origin::check_source(&parts.headers, port.server.allow_origins()),
-        Kind::Admin => {
+        PortKind::Source => origin::check_source(&parts.headers, port.server.allow_origins()),
+        PortKind::Admin => {
             origin::check_host(authority.as_ref(), peer.local, port.address)?;
             origin::check_admin(&parts.method, &parts.headers, authority.as_ref())
         }
@@ -109,7 +109,7 @@ fn check(port: &Port, peer: Peer, parts: &Parts) -> Result<(), Refusal> {
 
 fn no_room(why: BodyError) -> Response<Body> {
     unavailable(&match why {
-        BodyError::NoRoom => "too many requests are in work; send it again later".to_owned(),
+        BodyError::NoRoom => "too many requests are in progress; send it again later".to_owned(),
         other => other.to_string(),
     })
 }

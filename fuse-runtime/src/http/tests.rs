@@ -23,7 +23,7 @@ struct Running {
     entered: Arc<Semaphore>,
 }
 
-async fn start(limits: Limits, kind: Kind) -> Running {
+async fn start(limits: Limits, kind: PortKind) -> Running {
     let (release, entered) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
     let (at, gate) = (Arc::clone(&entered), Arc::clone(&release));
     let slow = move || async move {
@@ -122,7 +122,7 @@ fn quick() -> Limits {
 
 #[tokio::test]
 async fn heads_that_are_too_large_or_name_no_host_are_refused() {
-    let running = start(Limits::default(), Kind::Source).await;
+    let running = start(Limits::default(), PortKind::Source).await;
     let long = "x".repeat(70 << 10);
     let answer = running.ask(&format!("GET /fast HTTP/1.1\r\nhost: a\r\nx: {long}\r\n\r\n")).await;
     assert!(answer.starts_with("HTTP/1.1 431 "), "{answer}");
@@ -140,7 +140,7 @@ async fn heads_that_are_too_large_or_name_no_host_are_refused() {
 
 #[tokio::test]
 async fn timeouts_close_connections() {
-    let running = start(quick(), Kind::Source).await;
+    let running = start(quick(), PortKind::Source).await;
     let head = running.send("GET /fast HTTP/1.1\r\n").await;
     let idle = running.connect().await;
     let mut kept = running.send("GET /fast HTTP/1.1\r\nhost: a\r\n\r\n").await;
@@ -174,7 +174,7 @@ async fn at_the_limit_connections_without_a_request_make_room() {
         idle_patience: Duration::from_millis(500),
         ..Limits::default()
     };
-    let running = start(limits, Kind::Source).await;
+    let running = start(limits, PortKind::Source).await;
     let busy = running.send("GET /slow HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await;
     running.entered.acquire().await.unwrap().forget();
     let mut idle = Vec::new();
@@ -199,7 +199,7 @@ async fn a_full_budget_refuses_and_recovers() {
         body_patience: Duration::from_millis(300),
         ..Limits::default()
     };
-    let running = start(limits, Kind::Source).await;
+    let running = start(limits, PortKind::Source).await;
     let post = |length: usize, sent: usize| {
         let head = "POST /echo HTTP/1.1\r\nhost: a\r\nconnection: close\r\n";
         format!("{head}content-length: {length}\r\n\r\n{}", "x".repeat(sent))
@@ -217,7 +217,7 @@ async fn a_full_budget_refuses_and_recovers() {
 
 #[tokio::test]
 async fn a_panic_ends_its_connection_alone() {
-    let running = start(Limits::default(), Kind::Source).await;
+    let running = start(Limits::default(), PortKind::Source).await;
     assert_eq!(running.ask("GET /panic HTTP/1.1\r\nhost: a\r\n\r\n").await, "");
     assert!(running.get("/fast").await.ends_with("fast"));
     assert!(running.is_empty().await);
@@ -226,7 +226,7 @@ async fn a_panic_ends_its_connection_alone() {
 
 #[tokio::test]
 async fn a_stop_answers_what_is_complete_and_closes_the_rest() {
-    let running = start(Limits::default(), Kind::Source).await;
+    let running = start(Limits::default(), PortKind::Source).await;
     let complete = running.send("GET /slow HTTP/1.1\r\nhost: a\r\n\r\n").await;
     running.entered.acquire().await.unwrap().forget();
     let head = running.send("GET /fast HTTP/1.1\r\nhost").await;
@@ -247,7 +247,7 @@ async fn a_stop_answers_what_is_complete_and_closes_the_rest() {
 
 #[tokio::test]
 async fn the_admin_port_checks_hosts_and_sites() {
-    let running = start(Limits::default(), Kind::Admin).await;
+    let running = start(Limits::default(), PortKind::Admin).await;
     let ask = async |method: &str, headers: &str| {
         let text = format!("{method} /fast HTTP/1.1\r\nconnection: close\r\n{headers}\r\n");
         running.ask(&text).await.get(9..12).unwrap_or_default().to_owned()

@@ -1,4 +1,5 @@
-//! A connection's bytes: notes when they move, and closes so that the peer can read its last answer.
+//! The bytes of a connection. Records when they move, and closes the connection so that the peer can read its last
+//! answer.
 
 use std::future::Future;
 use std::io;
@@ -12,14 +13,14 @@ use tokio::time::Sleep;
 
 use super::activity::Activity;
 
-/// How much is read from a peer after the last answer, in bytes.
+/// How many bytes are read from a peer after the last answer.
 const MAX_DISCARDED: usize = 4 << 20;
 
 /// Wraps a connection.
 ///
-/// Closing a socket with unread bytes resets it, and a peer that is still sending its body may then
-/// never see the answer that refuses it. So a shutdown ends the writing, reads and discards what
-/// arrives for a moment, and then closes.
+/// Closing a socket with unread bytes resets the connection, so that a peer that is still sending its body may
+/// never see the answer that refuses it. Therefore a shutdown ends the writing, reads and discards bytes for a
+/// moment, and then closes.
 pub(super) struct Transport<S> {
     stream: S,
     activity: Arc<Activity>,

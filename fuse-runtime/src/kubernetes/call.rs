@@ -1,4 +1,4 @@
-//! One request to the API server, and its answer as data or as a refusal.
+//! Sends one request to the API server, and returns its answer as data or as a refusal.
 
 use http::Request;
 use http_body_util::BodyExt;
@@ -9,13 +9,13 @@ use super::{Cluster, Refusal, in_full};
 use crate::triggers::retry_after;
 
 impl Cluster {
-    /// Sends a request: the answer's body, or why there is none.
+    /// Sends a request. Returns the body of the answer, or why there is none.
     pub(super) async fn call(
         &self,
         request: Result<Request<Vec<u8>>, kube::core::request::Error>,
     ) -> Result<Value, Refusal> {
         let request = request
-            .map_err(|error| Refusal::unsendable(format!("this cannot be asked for: {error}")))?;
+            .map_err(|error| Refusal::unsendable(format!("no request can be built: {error}")))?;
         let sent = self.exchange(request.map(Body::from));
         match tokio::time::timeout(self.inner.timeout, sent).await {
             Ok(answer) => answer,
@@ -30,7 +30,7 @@ impl Cluster {
     async fn exchange(&self, request: Request<Body>) -> Result<Value, Refusal> {
         let answer = self.inner.client.send(request).await.map_err(|error| self.broken(&error))?;
         let (head, body) = answer.into_parts();
-        // The server has answered: what it did is done, even if the rest of its answer is lost.
+        // The server has answered: the change is made, even if the rest of the answer is lost.
         let body = body.collect().await.map_err(|error| {
             Refusal::lost(format!("the answer of {} broke off: {error}", self.url()))
         })?;
@@ -44,7 +44,7 @@ impl Cluster {
         Err(Refusal::from_answer(head.status.as_u16(), &body, after))
     }
 
-    /// Why nothing came back, and whether the request can have arrived.
+    /// Why there is no answer, and whether the request may have arrived.
     fn broken(&self, error: &kube::Error) -> Refusal {
         let url = self.url();
         if let kube::Error::Auth(error) = error {
@@ -65,7 +65,7 @@ impl Cluster {
     }
 }
 
-/// The innermost cause, which says what happened.
+/// The innermost cause, which is the most specific one.
 fn root(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();

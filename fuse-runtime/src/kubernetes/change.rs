@@ -1,4 +1,4 @@
-//! One thing to do to one object: what triggers ask for, as data.
+//! One change of one object, as data: triggers build it, and the cluster makes it.
 
 use serde_json::{Map, Value, json};
 
@@ -7,33 +7,33 @@ use serde_json::{Map, Value, json};
 pub(crate) struct Change {
     /// The action's id.
     pub(crate) action: String,
-    /// Who applies, as the object's managed fields tell: fuse, for a rule.
+    /// The field manager: fuse, for a rule.
     pub(crate) manager: String,
     /// What to do.
     pub(crate) operation: Operation,
-    /// To which object.
+    /// The object.
     pub(crate) target: Target,
     /// The object to create or apply; the patch; null for a deletion.
     pub(crate) body: Value,
-    /// What the object names and cannot do without.
+    /// The objects that this one refers to and cannot do without.
     pub(crate) requires: Vec<Target>,
-    /// Where the rest of the object comes from.
+    /// The CronJob whose template completes the object.
     pub(crate) from_cron_job: Option<FromCronJob>,
 }
 
 /// What is done to an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Operation {
-    /// It is made; one that is there is a conflict.
+    /// Create it. An object of that name is a conflict.
     Create,
-    /// It is made, or brought to what the rule says (server-side apply).
+    /// Create or update it, by server-side apply.
     Apply {
-        /// Whether fields that others own are taken over.
+        /// Whether to take over fields that other managers own.
         force: bool,
     },
-    /// It is changed; it must be there.
+    /// Change it. It must exist.
     Patch(Patch),
-    /// It is deleted.
+    /// Delete it.
     Delete(Propagation),
 }
 
@@ -42,18 +42,18 @@ pub(crate) enum Operation {
 pub(crate) enum Patch {
     /// RFC 7396.
     Merge,
-    /// Kubernetes' own: lists merge by key. Not for custom resources.
+    /// Kubernetes' strategic merge patch: lists merge by key. Not for custom resources.
     Strategic,
     /// RFC 6902, a list of operations.
     Json,
 }
 
-/// What becomes of the objects that the deleted one owns.
+/// What happens to the objects that the deleted one owns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Propagation {
-    /// They go after it.
+    /// They are deleted after it.
     Background,
-    /// They go before it.
+    /// They are deleted before it.
     Foreground,
     /// They stay.
     Orphan,
@@ -125,8 +125,8 @@ impl std::fmt::Display for Target {
 }
 
 impl Change {
-    /// What is shown to people, and written to files: the object itself where one is made, else
-    /// what is done to which object.
+    /// The form for people and files: the object itself where one is created, otherwise the operation and its
+    /// target.
     pub(crate) fn shown(&self) -> Value {
         let target = json!({
             "apiVersion": self.target.api_version,

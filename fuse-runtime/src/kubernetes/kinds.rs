@@ -1,5 +1,5 @@
-//! What the cluster serves: kinds, found by discovery. Where a kind lives changes between versions
-//! of Kubernetes, and a custom one is there only once its definition is.
+//! The kinds that the cluster serves, found by discovery. The API group of a kind changes between versions of
+//! Kubernetes, and a custom kind exists only once its definition is installed.
 
 use http::Request;
 use kube::core::gvk::{GroupVersion, GroupVersionKind};
@@ -27,7 +27,7 @@ impl Kind {
         &self.resource.kind
     }
 
-    /// Whether its objects live in namespaces.
+    /// Whether its objects are namespaced.
     pub fn is_namespaced(&self) -> bool {
         self.namespaced
     }
@@ -62,7 +62,7 @@ impl Cluster {
     /// A kind, if the cluster serves it now.
     ///
     /// # Errors
-    /// `NotReady` where it does not, and what stands in the way of asking.
+    /// `NotReady` where it does not, or the reason why the cluster cannot be asked.
     pub async fn kind(&self, api_version: &str, kind: &str) -> Result<Kind, Failure> {
         match self.discover(api_version, kind).await.map_err(Refusal::into_failure)? {
             Some(kind) => Ok(kind),
@@ -110,7 +110,7 @@ fn find(served: &Value, api_version: &str, kind: &str) -> Option<Kind> {
     Some(Kind { resource, namespaced })
 }
 
-/// That a kind is not served, and whose doing that is.
+/// The message for a kind that is not served, with the likely cause.
 pub(super) fn unserved(api_version: &str, kind: &str) -> String {
     let resource = usual(api_version, kind);
     let what = format!("the cluster does not serve `{kind}` of `{api_version}`");

@@ -1,7 +1,7 @@
-//! Patches and server-side apply with our mark: the latest actions that changed an object, in one of
-//! its annotations. It is written together with the change and only over the version of the object
-//! that was read: an action whose mark is there was done; one whose is not was not, unless so many
-//! came after it that it would be gone.
+//! Patches and server-side apply with a mark: an annotation of the object that lists the latest actions that
+//! changed it. The mark is written together with the change, and only over the version of the object that was
+//! read. So an action was performed exactly if it is in the mark, unless so many later actions changed the
+//! object that its entry was dropped.
 
 use http::Request;
 use kube::api::PatchParams;
@@ -21,21 +21,21 @@ const MARKS: usize = 256;
 pub(super) enum Made {
     Yes,
     No,
-    /// So many actions came after it that its mark would be gone.
+    /// So many actions came after it that its entry would have been dropped.
     Unknown,
 }
 
 type Sent = Result<Request<Vec<u8>>, request::Error>;
 
 impl Change {
-    /// Whether the change was made to an object, of which this was the latest mark before.
+    /// Whether the change was made to an object. `before` is the latest mark from before the attempt.
     pub(super) fn made(&self, there: Option<&Value>, checkpoint: Option<&str>) -> Made {
         let all: Vec<&str> = there.into_iter().flat_map(marks).collect();
         if all.contains(&self.mark()) {
             return Made::Yes;
         }
         match checkpoint {
-            // What stood there before ours still does, so ours would too.
+            // The entry from before ours is still there, so ours would be too.
             Some(before) if all.contains(&before) => Made::No,
             Some(_) => Made::Unknown,
             None if all.len() >= MARKS => Made::Unknown,
@@ -43,7 +43,7 @@ impl Change {
         }
     }
 
-    /// Our mark in an object that is changed: the start of the action's id.
+    /// The entry of an action in the mark: the start of the action's id.
     fn mark(&self) -> &str {
         self.action.get(..16).unwrap_or(&self.action)
     }
@@ -83,7 +83,7 @@ impl Change {
             let annotations = there.and_then(|there| there.pointer("/metadata/annotations"));
             let mut operations = Vec::new();
             if annotations.is_none() {
-                // First, so that it takes nothing away that the rule's own operations bring.
+                // First, so that it removes nothing that the rule's own operations add.
                 let empty = json!({ "op": "add", "path": "/metadata/annotations", "value": {} });
                 operations.push(empty);
             }
@@ -91,7 +91,7 @@ impl Change {
             let key = ACTIONS.replace('/', "~1");
             let path_of_mark = format!("/metadata/annotations/{key}");
             operations.push(json!({ "op": "add", "path": path_of_mark, "value": all }));
-            // Not `test`: the server answers a test that fails as it does a patch that is wrong.
+            // Not `test`: the server answers a failed test in the same way as an invalid patch.
             let path_of_version = "/metadata/resourceVersion";
             operations.push(json!({ "op": "add", "path": path_of_version, "value": version }));
             return Ok(path.patch(name, &params, &raw(Patch::Json, &json!(operations))?));
@@ -116,20 +116,20 @@ impl Change {
             Operation::Patch(patch) => Ok(path.patch(name, &params, &raw(patch, &body)?)),
             Operation::Apply { force } => {
                 params.force = force || over_own;
-                // One for each rule: what two rules apply to one object, neither takes from the other.
+                // One field manager per rule: two rules that apply to one object keep their own fields.
                 params.field_manager = Some(self.manager.clone());
                 Ok(path.patch(name, &params, &kube::api::Patch::Apply(&body)))
             }
-            _ => Err(Failure::Permanent("this is no patch".into())),
+            _ => Err(Failure::Permanent("this is not a patch".into())),
         }
     }
 }
 
-/// What a patch may not do.
-const NEEDS_METADATA: &str = "a patch may not take all annotations away: one of them says that it \
+/// Why a patch is refused.
+const NEEDS_METADATA: &str = "a patch may not remove all annotations: one of them says that it \
     was made, so that it is made once; take away those that you mean";
 
-/// Whether an operation of a JSON patch takes the annotations away, or all that is about the object.
+/// Whether an operation of a JSON patch removes the annotations, or all metadata.
 fn takes_metadata(operation: &Value) -> bool {
     let text = |key: &str| operation.get(key).and_then(Value::as_str).unwrap_or_default();
     let whole = |path: &str| matches!(path, "" | "/metadata" | "/metadata/annotations");
@@ -148,7 +148,7 @@ fn raw(patch: Patch, body: &Value) -> Result<kube::api::Patch<Value>, Failure> {
         Patch::Strategic => kube::api::Patch::Strategic(body.clone()),
         Patch::Json => {
             let patch = serde_json::from_value(body.clone()).map_err(|error| {
-                Failure::Permanent(format!("`patch` is no JSON patch: {error}"))
+                Failure::Permanent(format!("`patch` is not a JSON patch: {error}"))
             })?;
             kube::api::Patch::Json(patch)
         }

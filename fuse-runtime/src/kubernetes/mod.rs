@@ -1,7 +1,7 @@
-//! A Kubernetes cluster: connecting to it, asking it, changing objects once, following them.
+//! A Kubernetes cluster: connecting, reading, changing objects exactly once, and following them.
 //!
-//! The connection (TLS, credentials, kubeconfig) is kube's. Its own retries are off: what is tried
-//! again, and when, is the engine's to decide, so every answer is told apart here.
+//! The crate kube provides the connection (TLS, credentials, kubeconfig). Its own retries are off: the engine
+//! decides what to retry and when, so this module classifies every answer.
 //!
 //! ```no_run
 //! use fuse_rules::Ruleset;
@@ -38,7 +38,7 @@ use std::time::Duration;
 use kube::Client;
 use kube::config::{Config, KubeConfigOptions, Kubeconfig, KubeconfigError};
 
-pub use crate::requirements::{Need, Permission, Place};
+pub use crate::requirements::{Need, Permission, Scope};
 pub use triggers::Submit;
 
 pub(crate) use change::{Change, FromCronJob, Operation, Patch, Propagation, Target};
@@ -49,21 +49,21 @@ pub use needs::{RuleNeed, needs};
 pub(crate) use refusal::Refusal;
 pub(crate) use watch::{Followed, Seen};
 
-/// How long one request may take. Nothing that fuse asks for takes a healthy server that long.
+/// How long one request may take. A healthy server answers each request of fuse much faster.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long opening a connection may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Which cluster, and as whom.
+/// Which cluster to connect to, and as which user.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Access {
-    /// The kubeconfig. Where it is left out: `KUBECONFIG`, else `~/.kube/config`, else the service
-    /// account of the pod.
+    /// The kubeconfig. The default is `KUBECONFIG`, then `~/.kube/config`, then the service account of
+    /// the pod.
     pub kubeconfig: Option<PathBuf>,
-    /// The kubeconfig's context. Where it is left out: the current one.
+    /// The kubeconfig's context. The default is the current one.
     pub context: Option<String>,
-    /// The user to impersonate, as in `system:serviceaccount:fuse:fuse`; one's own where it is left
-    /// out.
+    /// The user to impersonate, as in `system:serviceaccount:fuse:fuse`. By default fuse acts as the user of
+    /// the kubeconfig.
     pub acting_as: Option<String>,
 }
 
@@ -77,37 +77,37 @@ struct Inner {
     client: Client,
     url: String,
     timeout: Duration,
-    /// What discovery found: by API version and kind.
+    /// The results of discovery, by API version and kind.
     kinds: RwLock<HashMap<(String, String), Kind>>,
 }
 
-/// Why a cluster cannot be connected to, before anything is sent.
+/// Why a connection cannot be configured. Nothing is sent yet.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConnectError {
     /// There is no usable configuration.
     #[error("no cluster to act on: {0}")]
     Config(String),
-    /// The configuration is there, but no connection can be made of it.
+    /// The configuration exists, but cannot be used.
     #[error("the cluster's configuration cannot be used: {0}")]
     Client(String),
 }
 
 impl Cluster {
-    /// Reads the configuration. Whether the cluster answers shows when it is first asked.
+    /// Reads the configuration. The connection opens with the first request.
     ///
     /// # Errors
     /// No configuration, or one that cannot be used.
     pub async fn connect(access: &Access) -> Result<Self, ConnectError> {
-        // A plugin that gets the credentials runs here, and may hang.
+        // A credentials plugin runs here, and may hang.
         let (access, runtime) = (access.clone(), tokio::runtime::Handle::current());
         let connecting =
             tokio::task::spawn_blocking(move || runtime.block_on(Self::connect_now(&access)));
         match tokio::time::timeout(REQUEST_TIMEOUT, connecting).await {
             Ok(Ok(connected)) => connected,
-            Ok(Err(error)) => Err(ConnectError::Client(format!("it was cut short: {error}"))),
+            Ok(Err(error)) => Err(ConnectError::Client(format!("it was interrupted: {error}"))),
             Err(_) => Err(ConnectError::Client(format!(
-                "the credentials did not come within {} s",
+                "the credentials did not arrive within {} s",
                 REQUEST_TIMEOUT.as_secs()
             ))),
         }
@@ -123,8 +123,8 @@ impl Cluster {
         Self::new(config)
     }
 
-    /// A connection with a configuration of one's own. Its `default_retry` should be off: an engine
-    /// that retries what retries by itself waits far too long.
+    /// A connection with your own configuration. Turn its `default_retry` off: the engine retries, and two
+    /// layers of retries wait far too long.
     ///
     /// # Errors
     /// A configuration that cannot be used, as with a broken certificate.
@@ -179,7 +179,7 @@ async fn config(access: &Access) -> Result<Config, ConnectError> {
     }
     match Config::from_kubeconfig(&options).await {
         Ok(config) => Ok(config),
-        // In a pod there is none; elsewhere one that is asked for must be there.
+        // A pod has no kubeconfig. Elsewhere, one that was asked for must exist.
         Err(error) if is_none(&error) && access.context.is_none() => {
             Config::incluster().map_err(|_| ConnectError::Config(NO_CONFIG.into()))
         }
@@ -187,10 +187,10 @@ async fn config(access: &Access) -> Result<Config, ConnectError> {
     }
 }
 
-const NO_CONFIG: &str = "there is no kubeconfig in ~/.kube/config, KUBECONFIG names none, and this is \
-    no pod of a cluster; name one with `--kubeconfig`";
+const NO_CONFIG: &str = "there is no kubeconfig in ~/.kube/config, KUBECONFIG names none, and this \
+    process does not run in a cluster; name one with `--kubeconfig`";
 
-/// Whether there is simply no kubeconfig.
+/// Whether no kubeconfig exists and none was asked for.
 fn is_none(error: &KubeconfigError) -> bool {
     match error {
         KubeconfigError::FindPath => true,
@@ -201,7 +201,7 @@ fn is_none(error: &KubeconfigError) -> bool {
     }
 }
 
-/// An error with all that caused it, each said once.
+/// An error with all of its causes, each once.
 fn in_full(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();

@@ -1,13 +1,13 @@
-//! What rules need of a cluster, as far as it is known before any event: what `fuse doctor` checks,
-//! `fuse rbac` prints and the runtime follows.
+//! The needs of rules on a cluster, as far as they are known before any event: `fuse doctor` checks them,
+//! `fuse rbac` prints the permissions among them, and the runtime follows the objects among them.
 
 use fuse_rules::{Outline, Ruleset, TriggerInfo};
 use serde_json::Value;
 
-use crate::requirements::{Need, Permission, Place, Requirement, RuleRequirement};
+use crate::requirements::{Need, Permission, Requirement, RuleRequirement, Scope};
 use crate::triggers::Triggers;
 
-/// Whether an API version is of Kubernetes itself.
+/// Whether an API version belongs to Kubernetes itself.
 pub(super) fn is_built_in(api_version: &str) -> bool {
     let group = api_version.split_once('/').map_or("", |(group, _)| group);
     !group.contains('.') || group.ends_with(".k8s.io")
@@ -22,7 +22,7 @@ pub struct RuleNeed {
     pub need: Need,
 }
 
-/// What all rules need of the cluster, in their order.
+/// The needs of all rules, in the order of the rules.
 pub fn needs(ruleset: &Ruleset, triggers: &Triggers) -> Vec<RuleNeed> {
     let required = triggers.requirements(ruleset).into_iter();
     let needs = required.filter_map(|RuleRequirement { rule, requirement }| match requirement {
@@ -32,13 +32,13 @@ pub fn needs(ruleset: &Ruleset, triggers: &Triggers) -> Vec<RuleNeed> {
     needs.collect()
 }
 
-impl Place {
+impl Scope {
     /// The namespace that a field names.
     pub fn of(field: Option<&Outline>) -> Self {
         match field {
             Some(Outline::Constant(Value::String(namespace))) => Self::Namespace(namespace.clone()),
-            Some(_) => Self::Anywhere,
-            None => Self::Outside,
+            Some(_) => Self::AllNamespaces,
+            None => Self::Cluster,
         }
     }
 
@@ -46,49 +46,49 @@ impl Place {
     pub fn namespace(&self) -> Option<&str> {
         match self {
             Self::Namespace(namespace) => Some(namespace),
-            Self::Anywhere | Self::Outside => None,
+            Self::AllNamespaces | Self::Cluster => None,
         }
     }
 }
 
-impl std::fmt::Display for Place {
+impl std::fmt::Display for Scope {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Namespace(namespace) => write!(f, "in namespace `{namespace}`"),
-            Self::Anywhere => f.write_str("in any namespace"),
-            Self::Outside => f.write_str("outside namespaces"),
+            Self::AllNamespaces => f.write_str("in any namespace"),
+            Self::Cluster => f.write_str("outside namespaces"),
         }
     }
 }
 
 impl Need {
-    /// What creating objects of a kind needs, and following those that do some work.
-    pub fn created(api_version: &str, kind: &str, place: &Place) -> Vec<Self> {
-        let mut needs = Self::used(api_version, kind, &["create", "get"], place, None);
-        // Of Kubernetes' own kinds, these two come to an end of their own.
+    /// The needs for creating objects of a kind, and for following those that run some work.
+    pub fn created(api_version: &str, kind: &str, scope: &Scope) -> Vec<Self> {
+        let mut needs = Self::used(api_version, kind, &["create", "get"], scope, None);
+        // Of the built-in kinds, only these two run to completion.
         if is_built_in(api_version) && !matches!(kind, "Job" | "Pod") {
             return needs;
         }
-        needs.push(Self::access(api_version, kind, &["list", "watch"], place, None));
+        needs.push(Self::access(api_version, kind, &["list", "watch"], scope, None));
         needs.push(Self::Follow {
             api_version: api_version.into(),
             kind: kind.into(),
-            place: place.clone(),
+            scope: scope.clone(),
         });
         needs
     }
 
-    /// What using objects of a kind needs.
+    /// The needs for using objects of a kind.
     pub fn used(
         api_version: &str,
         kind: &str,
         verbs: &[&'static str],
-        place: &Place,
+        scope: &Scope,
         name: Option<&str>,
     ) -> Vec<Self> {
         let mut needs = vec![Self::Kind { api_version: api_version.into(), kind: kind.into() }];
-        needs.extend(place.namespace().map(|namespace| Self::Namespace(namespace.to_owned())));
-        needs.push(Self::access(api_version, kind, verbs, place, name));
+        needs.extend(scope.namespace().map(|namespace| Self::Namespace(namespace.to_owned())));
+        needs.push(Self::access(api_version, kind, verbs, scope, name));
         needs
     }
 
@@ -97,22 +97,22 @@ impl Need {
         api_version: &str,
         kind: &str,
         verbs: &[&'static str],
-        place: &Place,
+        scope: &Scope,
         name: Option<&str>,
     ) -> Self {
         Self::Access(Permission {
             api_version: api_version.into(),
             kind: kind.into(),
             verbs: verbs.to_vec(),
-            place: place.clone(),
+            scope: scope.clone(),
             name: name.map(str::to_owned),
         })
     }
 
-    /// The service account of a block's `service-account`, where both it and its place are known.
-    pub fn service_account(block: &TriggerInfo, place: &Place) -> Option<Self> {
+    /// The service account of a block's `service-account`, where its name and its scope are known.
+    pub fn service_account(block: &TriggerInfo, scope: &Scope) -> Option<Self> {
         let name = block.text("service-account")?.to_owned();
-        place.namespace()?;
-        Some(Self::Object { api_version: "v1", kind: "ServiceAccount", place: place.clone(), name })
+        scope.namespace()?;
+        Some(Self::Object { api_version: "v1", kind: "ServiceAccount", scope: scope.clone(), name })
     }
 }

@@ -1,4 +1,4 @@
-//! The permissions that rules need, as Kubernetes' own objects: what `fuse rbac` prints.
+//! The permissions that rules need, as Kubernetes objects: `fuse rbac` prints them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 
 use super::kinds::usual;
 use super::triggers::metadata::is_name;
-use super::{Need, Permission, Place, RuleNeed};
+use super::{Need, Permission, RuleNeed, Scope};
 
-/// Whom permissions are given to.
+/// The service account that gets the permissions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Account {
     /// The service account's namespace.
@@ -28,14 +28,14 @@ impl std::str::FromStr for Account {
                 Ok(Self { namespace: namespace.to_owned(), name: name.to_owned() })
             }
             None => Err(format!(
-                "`{text}` is no service account; write it as `fuse/fuse`, the namespace first"
+                "`{text}` is not a service account; write it as `fuse/fuse`, the namespace first"
             )),
         }
     }
 }
 
-/// Roles with their bindings: one for each namespace that the rules act in, one for the whole
-/// cluster where they need it. Nothing that the rules do not need is in them.
+/// Roles with their bindings: one per namespace that the rules act in, and one for the whole cluster where they
+/// need it. They contain only what the rules need.
 pub fn roles(needs: &[RuleNeed], account: &Account) -> Vec<Value> {
     let permissions = needs.iter().filter_map(|one| match &one.need {
         Need::Access(permission) => Some(permission),
@@ -43,7 +43,7 @@ pub fn roles(needs: &[RuleNeed], account: &Account) -> Vec<Value> {
     });
     let mut by_place: BTreeMap<Option<String>, Vec<Permission>> = BTreeMap::new();
     for permission in merged(permissions) {
-        let namespace = permission.place.namespace().map(str::to_owned);
+        let namespace = permission.scope.namespace().map(str::to_owned);
         by_place.entry(namespace).or_default().push(permission);
     }
     by_place
@@ -84,7 +84,7 @@ fn bound(namespace: Option<&str>, permissions: &[Permission], account: &Account)
     ]
 }
 
-/// Permissions as the rules of a role; those that differ by name alone are one.
+/// Permissions as the rules of a role. Those that differ only in the name of the object are merged.
 fn rules(permissions: &[Permission]) -> Vec<Value> {
     let mut rules: BTreeMap<(String, String, Vec<&str>, bool), BTreeSet<&str>> = BTreeMap::new();
     for permission in permissions {
@@ -106,44 +106,44 @@ fn rules(permissions: &[Permission]) -> Vec<Value> {
 }
 
 impl Permission {
-    /// Whether this permission includes some of another's verbs, on what it is about.
+    /// Whether this permission covers the objects of another one, and some of its verbs.
     pub(super) fn covers(&self, other: &Self) -> bool {
-        (&self.api_version, &self.kind, &self.place, &self.name)
-            == (&other.api_version, &other.kind, &other.place, &other.name)
+        (&self.api_version, &self.kind, &self.scope, &self.name)
+            == (&other.api_version, &other.kind, &other.scope, &other.name)
             && other.verbs.iter().any(|verb| self.verbs.contains(verb))
     }
 }
 
-/// Permissions without repetitions: all verbs of one thing together, and nothing that a wider one
-/// includes.
+/// Permissions without repetitions: all verbs for the same objects together, and none that a wider permission
+/// covers.
 pub(super) fn merged<'p>(permissions: impl Iterator<Item = &'p Permission>) -> Vec<Permission> {
-    type Thing = (Place, String, String, Option<String>);
+    type Thing = (Scope, String, String, Option<String>);
     let mut verbs: BTreeMap<Thing, BTreeSet<&'static str>> = BTreeMap::new();
     for permission in permissions {
-        let Permission { place, api_version, kind, name, .. } = permission.clone();
-        verbs.entry((place, api_version, kind, name)).or_default().extend(&permission.verbs);
+        let Permission { scope, api_version, kind, name, .. } = permission.clone();
+        verbs.entry((scope, api_version, kind, name)).or_default().extend(&permission.verbs);
     }
     let all = verbs.clone();
     let includes =
         |wider: &Thing, verb: &str| all.get(wider).is_some_and(|verbs| verbs.contains(verb));
-    for ((place, api_version, kind, name), verbs) in &mut verbs {
-        let everywhere = matches!(place, Place::Namespace(_)).then_some(Place::Anywhere);
-        let places = std::iter::once(place.clone()).chain(everywhere);
+    for ((scope, api_version, kind, name), verbs) in &mut verbs {
+        let everywhere = matches!(scope, Scope::Namespace(_)).then_some(Scope::AllNamespaces);
+        let places = std::iter::once(scope.clone()).chain(everywhere);
         let things: Vec<Thing> = places
-            .flat_map(|place| [None, name.clone()].map(|name| (place.clone(), name)))
-            .filter(|(other_place, other_name)| (other_place, other_name) != (place, name))
-            .map(|(place, name)| (place, api_version.clone(), kind.clone(), name))
+            .flat_map(|scope| [None, name.clone()].map(|name| (scope.clone(), name)))
+            .filter(|(other_place, other_name)| (other_place, other_name) != (scope, name))
+            .map(|(scope, name)| (scope, api_version.clone(), kind.clone(), name))
             .collect();
         verbs.retain(|verb| !things.iter().any(|thing| includes(thing, verb)));
     }
     verbs
         .into_iter()
         .filter(|(_, verbs)| !verbs.is_empty())
-        .map(|((place, api_version, kind, name), verbs)| Permission {
+        .map(|((scope, api_version, kind, name), verbs)| Permission {
             api_version,
             kind,
             verbs: verbs.into_iter().collect(),
-            place,
+            scope,
             name,
         })
         .collect()
@@ -153,8 +153,8 @@ pub(super) fn merged<'p>(permissions: impl Iterator<Item = &'p Permission>) -> V
 mod tests {
     use super::*;
 
-    fn permission(verbs: &[&'static str], place: &Place, name: Option<&str>) -> Permission {
-        let Need::Access(permission) = Need::access("batch/v1", "Job", verbs, place, name) else {
+    fn permission(verbs: &[&'static str], scope: &Scope, name: Option<&str>) -> Permission {
+        let Need::Access(permission) = Need::access("batch/v1", "Job", verbs, scope, name) else {
             panic!("it is an access");
         };
         permission
@@ -162,16 +162,16 @@ mod tests {
 
     #[test]
     fn what_a_wider_permission_includes_is_not_said_again() {
-        let here = Place::Namespace("n".into());
+        let here = Scope::Namespace("n".into());
         let all = [
             permission(&["create", "get"], &here, None),
             permission(&["get"], &here, Some("x")),
-            permission(&["list"], &Place::Anywhere, None),
+            permission(&["list"], &Scope::AllNamespaces, None),
             permission(&["list", "watch"], &here, None),
         ];
         let told: Vec<String> = merged(all.iter())
             .into_iter()
-            .map(|one| format!("{} {} {:?}", one.verbs.join(","), one.place, one.name))
+            .map(|one| format!("{} {} {:?}", one.verbs.join(","), one.scope, one.name))
             .collect();
         assert_eq!(told, ["create,get,watch in namespace `n` None", "list in any namespace None"]);
     }

@@ -1,4 +1,4 @@
-//! What the API server's refusals mean: for good, for now, or until a person acts.
+//! Classifies the API server's refusals: permanent, retryable, or until a person acts.
 
 use std::time::Duration;
 
@@ -7,30 +7,30 @@ use kube::core::Status;
 use super::Target;
 use crate::triggers::{Failure, http_failure};
 
-/// The cause of a refusal: the namespace is going.
+/// The cause of a refusal: the namespace is being deleted.
 const TERMINATING: &str = "NamespaceTerminating";
 /// The cause of a refusal: others own the fields that were applied.
 const FIELDS: &str = "FieldManagerConflict";
 
-/// Why a request was not done.
+/// Why a request failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Refusal {
     why: Why,
-    /// In the words of the server, or ours.
+    /// In the server's words, where it answered.
     message: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Why {
-    /// It cannot be put into a request.
+    /// No request can be built from it.
     Unsendable,
     /// No connection: certainly not done.
     Unreachable,
     /// No credentials.
     Unauthorized,
-    /// No answer: perhaps done.
+    /// No answer: it may have been done.
     Lost,
-    /// An answer that is no API server's, as of a proxy or a login page.
+    /// Something other than an API server answered, such as a proxy or a login page.
     Stranger,
     /// The server's answer.
     Answer {
@@ -73,7 +73,8 @@ impl Refusal {
             let text = String::from_utf8_lossy(body);
             let text = text.trim().chars().take(300).collect::<String>();
             if !matches!(code, 404 | 408 | 429 | 500..) {
-                let message = format!("what answers is no API server: {code} {text}");
+                let message =
+                    format!("the server that answered is not an API server: {code} {text}");
                 return Self { why: Why::Stranger, message };
             }
             let why = Why::Answer { code, reason: String::new(), missing: None, after, own: false };
@@ -83,7 +84,7 @@ impl Refusal {
         if let Some(details) = status.details {
             let seconds = u64::from(details.retry_after_seconds);
             after = after.or((seconds > 0).then(|| Duration::from_secs(seconds)));
-            // Causes say more than the reason above them.
+            // Causes are more specific than the reason above them.
             let telling = |cause: &str| matches!(cause, TERMINATING | FIELDS);
             if let Some(cause) = details.causes.iter().find(|cause| telling(&cause.reason)) {
                 reason.clone_from(&cause.reason);
@@ -103,28 +104,28 @@ impl Refusal {
         matches!(&self.why, Why::Answer { code: c, reason: r, .. } if *c == code && r == reason)
     }
 
-    /// The object is there already.
+    /// The object exists already.
     pub(crate) fn already_exists(&self) -> bool {
         self.is(409, "AlreadyExists")
     }
 
-    /// The object is not as it was when it was read.
+    /// The object changed since it was read.
     pub(crate) fn is_outdated(&self) -> bool {
         self.is(409, "Conflict")
     }
 
-    /// There is no such object (a missing kind or namespace is another matter).
+    /// There is no such object. A missing kind or namespace does not count.
     pub(crate) fn is_absent(&self, target: &Target) -> bool {
         let Why::Answer { code: 404, missing: Some(missing), .. } = &self.why else { return false };
         missing.name == target.name && (missing.kind != "namespaces" || target.kind == "Namespace")
     }
 
-    /// What was applied conflicts only with what fuse itself did in another way.
+    /// The fields that were applied conflict only with fields that fuse itself wrote by another operation.
     pub(crate) fn conflicts_with_fuse(&self) -> bool {
         matches!(self.why, Why::Answer { own: true, .. })
     }
 
-    /// It was not accepted who fuse is.
+    /// The server does not accept fuse's credentials.
     pub(crate) fn is_unauthorized(&self) -> bool {
         matches!(self.why, Why::Unauthorized | Why::Answer { code: 401, .. })
     }
@@ -139,24 +140,24 @@ impl Refusal {
         matches!(&self.why, Why::Answer { code: 404, missing: None, .. })
     }
 
-    /// It may not be done by whom fuse acts as.
+    /// The account of fuse lacks a permission.
     pub(crate) fn is_denied(&self) -> bool {
         matches!(self.why, Why::Answer { code: 403, .. }) && is_rbac(&self.message)
     }
 
-    /// What went wrong, for people.
+    /// The reason, for people.
     pub(crate) fn message(&self) -> &str {
         &self.message
     }
 
-    /// What it means for an action.
+    /// The failure of the action.
     pub(crate) fn into_failure(self) -> Failure {
         let reason = self.message;
         let retry =
             |reason, maybe_applied, after| Failure::Retryable { reason, maybe_applied, after };
         match self.why {
             Why::Unsendable => Failure::Permanent(reason),
-            // What is away is waited for as what is missing is: it may take longer than any backoff.
+            // Held, not retried: an outage may last longer than any backoff.
             Why::Unauthorized | Why::Unreachable | Why::Stranger => Failure::NotReady(reason),
             Why::Lost => retry(reason, true, None),
             Why::Answer { code, reason: kind, missing, after, .. } => match code {
@@ -167,13 +168,13 @@ impl Refusal {
                     retry(reason, false, after)
                 }
                 403 if is_rbac(&reason) => {
-                    // The object's own name before it would make each object a case of its own.
+                    // Without the object's name, so that all such actions have the same reason and one group.
                     let who = reason.split_once(" is forbidden: ").map_or(&*reason, |(_, who)| who);
                     Failure::NotReady(format!(
                         "fuse is not permitted to do this: {who}; `fuse rbac` prints what it needs"
                     ))
                 }
-                403 if is_persons(&reason) => Failure::NotReady(reason),
+                403 if needs_a_person(&reason) => Failure::NotReady(reason),
                 403 if is_quota(&reason) => retry(reason, false, after),
                 404 => match missing {
                     Some(Missing { kind, name }) if kind == "namespaces" => {
@@ -181,7 +182,7 @@ impl Refusal {
                     }
                     _ => Failure::NotReady(reason),
                 },
-                // It did not get as far as doing it.
+                // The server refused before it did anything.
                 503 => retry(reason, false, after),
                 500 if reason.contains("failed calling webhook") => retry(reason, false, after),
                 409 if kind != FIELDS => retry(reason, false, after),
@@ -193,7 +194,7 @@ impl Refusal {
     }
 }
 
-/// Whether a conflict is with what fuse did before: as itself, or for a rule (16 characters and the
+/// Whether a conflict is with a field manager of fuse: its own, or that of a rule (16 characters and the
 /// trigger's number).
 fn is_own(conflict: &str) -> bool {
     let manager = conflict.strip_prefix("conflict with \"fuse").unwrap_or_default();
@@ -204,20 +205,20 @@ fn is_own(conflict: &str) -> bool {
     manager.starts_with('"') || manager.strip_prefix('-').is_some_and(rule)
 }
 
-/// Whether a 403 is a missing permission: the authorizer's wording, whatever authorizer it is.
+/// Whether a 403 is a missing permission. All authorizers share this wording.
 fn is_rbac(message: &str) -> bool {
     message.contains("User \"")
         && message.contains(" cannot ")
         && !message.contains("denied the request")
 }
 
-/// Whether a 403 is something else that a person can bring.
-fn is_persons(message: &str) -> bool {
+/// Whether a 403 is another problem that a person can fix.
+fn needs_a_person(message: &str) -> bool {
     message.contains("attempting to grant RBAC permissions not currently held")
         || message.contains("no PriorityClass with name")
 }
 
-/// Whether a 403 is a quota that is used up, and may have room again.
+/// Whether a 403 is an exhausted quota, which may have room again later.
 fn is_quota(message: &str) -> bool {
     message.contains("exceeded quota") || message.contains("status unknown for quota")
 }
@@ -297,7 +298,7 @@ mod tests {
         {
             let told = Refusal::from_answer(code, text.as_bytes(), None).into_failure();
             assert!(
-                matches!(&told, Failure::NotReady(why) if why.contains("no API server")),
+                matches!(&told, Failure::NotReady(why) if why.contains("not an API server")),
                 "{told}"
             );
         }

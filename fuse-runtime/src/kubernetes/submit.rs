@@ -1,10 +1,10 @@
-//! Making a change once.
+//! Makes each change exactly once.
 //!
-//! | operation | how a second attempt knows of the first |
+//! | operation | how a second attempt recognizes the first |
 //! |---|---|
-//! | create | by the object: its name follows from the action, its annotation is the action's id |
-//! | apply, patch | by a mark in the object's annotations, written with the change itself and only over the object that was read |
-//! | delete | by the object's uid, which is on record before: one made anew has another |
+//! | create | by the object: its name follows from the action, and an annotation has the action's id |
+//! | apply, patch | by a mark in the object's annotations, written with the change itself and only over the version that was read |
+//! | delete | by the object's uid, recorded before the attempt: an object that was created again has another one |
 
 use http::Request;
 use kube::api::{DeleteParams, GetParams, PostParams, Preconditions};
@@ -17,14 +17,14 @@ use super::triggers::metadata::ACTION_ID;
 use super::{Change, Cluster, Kind, Operation, Refusal, Target};
 use crate::triggers::{Done, Failure, Probe, Readiness};
 
-/// Who changes objects, as their managed fields tell.
+/// The field manager of fuse's changes.
 pub(super) const MANAGER: &str = "fuse";
-/// How often a change is begun anew because the object changed in between.
-const RACES: usize = 8;
+/// How often a change is repeated because somebody else changed the object in between.
+const MAX_RACES: usize = 8;
 
 impl Cluster {
-    /// What must be on record before the change is made: the uid of what is to be deleted, the
-    /// latest mark of what is to be changed.
+    /// The checkpoint to record before the change is made: the uid of the object to delete, or the latest mark
+    /// of the object to change.
     pub(crate) async fn prepare(
         &self,
         change: &Change,
@@ -32,7 +32,7 @@ impl Cluster {
     ) -> Result<Option<String>, Failure> {
         match (change.operation, checkpoint) {
             (Operation::Create, _) => return Ok(None),
-            // What is to be deleted is what was there at first, not what was made anew since.
+            // The object to delete is the one of the first attempt, not one that was created since.
             (Operation::Delete(_), Some(uid)) => return Ok(Some(uid.to_owned())),
             _ => {}
         }
@@ -50,7 +50,7 @@ impl Cluster {
         change: &Change,
         checkpoint: Option<&str>,
     ) -> Result<Done, Failure> {
-        // Until here nothing is asked for that could be done without our knowing.
+        // These requests only read, so that a failure leaves nothing done.
         let kind = self.kind_of(&change.target).await.map_err(Failure::certain)?;
         self.required(change).await.map_err(Failure::certain)?;
         let done = match change.operation {
@@ -59,7 +59,7 @@ impl Cluster {
             Operation::Delete(_) => self.delete(&kind, change, checkpoint).await,
         };
         if let Err(Failure::NotReady(_)) = &done {
-            // The kind may have gone since it was found.
+            // The kind may have been removed since discovery.
             self.forget(&kind);
         }
         done
@@ -85,7 +85,7 @@ impl Cluster {
                     Made::Yes => Probe::Done(Done::new(format!("{} {target}", change.past()))),
                     Made::No => Probe::Absent,
                     Made::Unknown => Probe::Unknown(format!(
-                        "{target} has changed so much since firing began that it does not tell any more whether it was {}",
+                        "{target} has changed so much since the attempt began that it no longer shows whether it was {}",
                         change.past()
                     )),
                 }
@@ -108,7 +108,7 @@ impl Cluster {
             Err(Failure::NotReady(why) | Failure::Retryable { reason: why, .. }) => {
                 Readiness::NotReady(why)
             }
-            // What fails for good fails when it is tried, with its reason.
+            // A permanent failure shows its reason when the action is attempted.
             Ok(()) | Err(_) => Readiness::Ready,
         }
     }
@@ -134,7 +134,7 @@ impl Cluster {
         };
         match asked {
             Ok(_) => Ok(()),
-            // Whose it is will have to be looked at.
+            // The attempt finds out which action created it.
             Err(refusal) if refusal.already_exists() => {
                 let looked = self.get(&kind, &change.target).await;
                 looked.map(drop).map_err(Refusal::into_failure)
@@ -168,18 +168,18 @@ impl Cluster {
         let kind = self.kind(&target.api_version, &target.kind).await?;
         match (kind.is_namespaced(), &target.namespace) {
             (true, None) => Err(Failure::Permanent(format!(
-                "a `{}` lives in a namespace; give `namespace`",
+                "a `{}` is namespaced; set `namespace`",
                 target.kind
             ))),
             (false, Some(_)) => Err(Failure::Permanent(format!(
-                "a `{}` lives outside namespaces; leave `namespace` out",
+                "a `{}` is cluster-scoped; remove `namespace`",
                 target.kind
             ))),
             _ => Ok(kind),
         }
     }
 
-    /// Looks that what the object names is there: submitted without it, it would hang or fail.
+    /// Checks that the objects which this one refers to exist: without them it would hang or fail.
     async fn required(&self, change: &Change) -> Result<(), Failure> {
         for target in &change.requires {
             let kind = self.kind_of(target).await?;
@@ -198,8 +198,8 @@ impl Cluster {
         Ok(())
     }
 
-    /// What a refusal means. Where a namespace is missing, fuse's role in it is missing too, and the
-    /// API server answers that fuse is not permitted: then the namespace is the reason.
+    /// The failure that a refusal means. In a missing namespace, fuse's role is missing too, and the API server
+    /// answers that fuse is not permitted; the real reason is the namespace.
     async fn failure(&self, refusal: Refusal, target: &Target) -> Failure {
         if refusal.is_denied()
             && let Some(namespace) = &target.namespace
@@ -210,7 +210,7 @@ impl Cluster {
         refusal.into_failure()
     }
 
-    /// Whether a namespace is known to be missing: not where fuse may not look.
+    /// Whether a namespace is known to be missing. `false` where fuse may not read it.
     async fn is_namespace_missing(&self, namespace: &str) -> bool {
         let Ok(Some(kind)) = self.discover("v1", "Namespace").await else { return false };
         let target = Target {
@@ -222,7 +222,7 @@ impl Cluster {
         matches!(self.get(&kind, &target).await, Ok(None))
     }
 
-    /// Where even the namespace is missing, that is what to say.
+    /// The better reason where the namespace itself is missing.
     async fn deeper(&self, change: &Change) -> Option<String> {
         let kind = self.kind_of(&change.target).await.ok()?;
         let path = request::Request::new(kind.path(change.target.namespace.as_deref()));
@@ -256,21 +256,24 @@ impl Cluster {
             Some(there) => match owner(&there) {
                 Some(owner) if owner == change.action => Ok(Done::new(format!("created {target}"))),
                 Some(owner) => Err(Failure::Conflict(format!(
-                    "{target} is there already, made by action {owner}"
+                    "{target} already exists, created by action {owner}"
                 ))),
                 None => Err(Failure::Conflict(format!(
-                    "{target} is there already, made by something else"
+                    "{target} already exists, created by something else"
                 ))),
             },
             None => Err(Failure::Retryable {
-                reason: format!("{target} came and went: {}", refusal.message()),
+                reason: format!(
+                    "{target} was created and deleted meanwhile: {}",
+                    refusal.message()
+                ),
                 maybe_applied: true,
                 after: None,
             }),
         }
     }
 
-    /// The object with what only the cluster knows.
+    /// The object, completed by what only the cluster has.
     async fn completed(&self, change: &Change) -> Result<Value, Failure> {
         let Some(from) = &change.from_cron_job else { return Ok(change.body.clone()) };
         // CronJobs were beta until Kubernetes 1.21.
@@ -293,13 +296,13 @@ impl Cluster {
         Err(Failure::NotReady(super::kinds::unserved("batch/v1", "CronJob")))
     }
 
-    /// Applies or patches, over the very object that was read, with our mark among the changes.
+    /// Applies or patches over exactly the version that was read, with the mark among the changes.
     async fn patch(&self, kind: &Kind, change: &Change, dry_run: bool) -> Result<Done, Failure> {
         let target = &change.target;
         let mut outdated = None;
-        // Fields that fuse itself created or patched are not others'.
+        // Fields that fuse itself created or patched belong to no other manager.
         let mut over_own = false;
-        for _ in 0..RACES {
+        for _ in 0..MAX_RACES {
             let there = self.get(kind, target).await.map_err(Refusal::into_failure);
             let there = there.map_err(Failure::certain)?;
             if change.made(there.as_ref(), None) == Made::Yes {
@@ -364,7 +367,7 @@ pub(super) fn annotation<'o>(object: &'o Value, key: &str) -> Option<&'o str> {
     object.get("metadata")?.get("annotations")?.get(key)?.as_str()
 }
 
-/// The action that made an object.
+/// The action that created an object.
 pub(super) fn owner(object: &Value) -> Option<&str> {
     annotation(object, ACTION_ID)
 }
@@ -382,7 +385,7 @@ fn nothing_to_delete(target: &Target) -> Done {
     Done::new(format!("there was no {target} to delete"))
 }
 
-/// That an object is not there, and where it is looked for.
+/// The message for an object that does not exist.
 pub(super) fn absent(target: &Target) -> String {
     let Target { kind, name, namespace, .. } = target;
     match namespace {

@@ -1,5 +1,5 @@
-//! Watching objects that fuse made. kube's watcher lists, watches, and watches on where the server
-//! ends a watch as it does now and then; what comes of it here is what each object came to.
+//! Watches objects that fuse created. kube's watcher lists and watches, and resumes when the server ends a
+//! watch. This module turns that into the result of each object.
 
 use futures_util::{Stream, StreamExt};
 use kube::Api;
@@ -8,25 +8,25 @@ use kube::runtime::watcher::{self, Event, watcher};
 use serde_json::Value;
 
 use super::triggers::metadata::{ACTION, ACTION_ID, event_of};
-use super::{Cluster, Place};
+use super::{Cluster, Scope};
 use crate::event::EventKey;
 use crate::ledger::ObservedResult;
 use crate::triggers::Failure;
 
-/// What a watch saw.
+/// An event of a watch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Seen {
-    /// The list begins (anew).
+    /// The list begins, or begins again.
     Listing,
     /// An object, new or changed.
     Object(Followed),
     /// An object was deleted.
     Deleted(Followed),
-    /// The list is complete: what was not among it is not there.
+    /// The list is complete: an object that was not in it does not exist.
     Listed,
 }
 
-/// An object of an action, and what it came to.
+/// An object of an action, with its result.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Followed {
     pub(crate) event: EventKey,
@@ -39,8 +39,8 @@ pub(crate) struct Followed {
 }
 
 impl Cluster {
-    /// Watches the objects of a kind that carry our label. What fails ends it: whoever watches
-    /// begins anew.
+    /// Watches the objects of a kind that carry fuse's label. A failure ends the watch; the caller starts
+    /// another one.
     ///
     /// # Errors
     /// The kind is not served, or the cluster cannot be asked.
@@ -48,11 +48,11 @@ impl Cluster {
         &self,
         api_version: &str,
         kind: &str,
-        place: &Place,
+        scope: &Scope,
     ) -> Result<impl Stream<Item = Result<Seen, String>> + Send + use<>, Failure> {
         let kind = self.kind(api_version, kind).await?;
         let client = self.client().clone();
-        let api: Api<DynamicObject> = match place.namespace() {
+        let api: Api<DynamicObject> = match scope.namespace() {
             Some(namespace) => Api::namespaced_with(client, namespace, kind.resource()),
             None => Api::all_with(client, kind.resource()),
         };
@@ -67,15 +67,15 @@ impl Cluster {
                 Ok(Event::Delete(object)) => {
                     followed(kind.kind(), object).map(|followed| Ok(Seen::Deleted(followed)))
                 }
-                Err(error) => Some(Err(told(&error))),
+                Err(error) => Some(Err(reason(&error))),
             })
         });
         Ok(seen)
     }
 }
 
-/// What went wrong, in the server's words where it has some.
-fn told(error: &watcher::Error) -> String {
+/// The reason of a failure, in the server's words where it gives one.
+fn reason(error: &watcher::Error) -> String {
     use watcher::Error::{InitialListFailed, WatchError, WatchFailed, WatchStartFailed};
     match error {
         InitialListFailed(kube::Error::Api(status))
@@ -102,8 +102,8 @@ fn followed(kind: &str, object: DynamicObject) -> Option<Followed> {
     })
 }
 
-/// What an object's status says: whether the work is over, its word for it, and why. Nothing for an
-/// object that does no work.
+/// The result in an object's status: whether the work has ended, the object's phase, and the reason. `None` for
+/// an object that runs no work.
 fn outcome(kind: &str, status: &Value) -> Option<(ObservedResult, String, Option<String>)> {
     let text = |value: &Value, key: &str| {
         value.get(key).and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned)

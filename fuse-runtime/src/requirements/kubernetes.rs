@@ -4,13 +4,13 @@ use fuse_rules::OutlineField;
 
 /// Where objects live.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Place {
+pub enum Scope {
     /// In this namespace.
     Namespace(String),
     /// In a namespace that the event names, or in any.
-    Anywhere,
+    AllNamespaces,
     /// Outside namespaces.
-    Outside,
+    Cluster,
 }
 
 /// What a trigger block needs of the cluster.
@@ -32,7 +32,7 @@ pub enum Need {
         /// As in `ServiceAccount`.
         kind: &'static str,
         /// Where it is.
-        place: Place,
+        scope: Scope,
         /// Its name.
         name: String,
     },
@@ -41,7 +41,7 @@ pub enum Need {
         /// Which of the two.
         kind: &'static str,
         /// Where it is.
-        place: Place,
+        scope: Scope,
         /// Its name.
         name: String,
         /// What the rule gives it.
@@ -56,7 +56,7 @@ pub enum Need {
         /// As in `Job`.
         kind: String,
         /// Where they are.
-        place: Place,
+        scope: Scope,
     },
 }
 
@@ -70,7 +70,7 @@ pub struct Permission {
     /// As in `create`.
     pub verbs: Vec<&'static str>,
     /// Where.
-    pub place: Place,
+    pub scope: Scope,
     /// The one object that it is about; `None` for all.
     pub name: Option<String>,
 }

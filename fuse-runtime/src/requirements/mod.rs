@@ -6,7 +6,7 @@
 
 mod kubernetes;
 
-pub use kubernetes::{Need, Permission, Place};
+pub use kubernetes::{Need, Permission, Scope};
 
 use crate::secrets::SecretRef;
 

@@ -1,4 +1,4 @@
-//! CloudEvents in headers, as its HTTP binding has them in binary mode.
+//! CloudEvents in headers: the binary mode of the HTTP binding.
 
 use std::borrow::Cow;
 
@@ -25,8 +25,8 @@ pub enum HeaderError {
     },
 }
 
-/// A header's value as rules see it: that of `ce-…` without the percent-encoding that the HTTP
-/// binding of CloudEvents (3.1.3.2) wraps it in, all others as they are.
+/// A header's value as rules see it. Values of `ce-…` are percent-decoded, as the HTTP binding of CloudEvents
+/// (3.1.3.2) asks; all others are unchanged.
 ///
 /// ```
 /// use fuse_runtime::sources::decode_header;
@@ -38,7 +38,7 @@ pub enum HeaderError {
 /// ```
 ///
 /// # Errors
-/// A `%` without two hexadecimal digits after it, or what is not UTF-8 once it is decoded.
+/// A `%` has no two hexadecimal digits after it, or the decoded value is not UTF-8.
 pub fn decode_header<'a>(name: &str, value: &'a str) -> Result<Cow<'a, str>, HeaderError> {
     let is_attribute = name.get(..3).is_some_and(|start| start.eq_ignore_ascii_case("ce-"));
     if !is_attribute || !value.contains(['%', '"']) {
@@ -63,7 +63,7 @@ pub fn decode_header<'a>(name: &str, value: &'a str) -> Result<Cow<'a, str>, Hea
         .map_err(|_| HeaderError::NotUtf8 { name: name.to_owned() })
 }
 
-/// A value that is a quoted string as a whole, without its quotes and escapes.
+/// Removes quotes and escapes from a value that is one quoted string.
 fn unquote(value: &str) -> Cow<'_, str> {
     let inner = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
     let Some(inner) = inner else { return Cow::Borrowed(value) };
@@ -72,7 +72,7 @@ fn unquote(value: &str) -> Cow<'_, str> {
     while let Some(letter) = letters.next() {
         match letter {
             '\\' => text.extend(letters.next()),
-            // It ends before the end: not one quoted string.
+            // A quote in the middle: this is not one quoted string.
             '"' => return Cow::Borrowed(value),
             other => text.push(other),
         }
@@ -80,12 +80,12 @@ fn unquote(value: &str) -> Cow<'_, str> {
     Cow::Owned(text)
 }
 
-/// The one id of a cloud event: its source, in which `%`, spaces and control characters are
-/// percent-encoded, a space, and its id. Both are decoded before. Since the source has no space, two
-/// different pairs never give one id.
+/// The id of a cloud event: its source, in which `%`, spaces and control characters are percent-encoded, a space,
+/// and its id. Both are decoded first. Since the encoded source has no space, different pairs give different
+/// ids.
 pub(super) fn event_id(source: &str, id: &str) -> String {
     const ENCODED: &AsciiSet = &CONTROLS.add(b' ').add(b'%');
-    // An `AsciiSet` would encode every letter that is not ASCII.
+    // Letter by letter, since an `AsciiSet` encodes everything that is not ASCII.
     let mut all = String::with_capacity(source.len() + 1 + id.len());
     for letter in source.chars() {
         match letter.is_ascii() {

@@ -93,7 +93,9 @@ pub enum AcceptError {
     #[error("the event's id is longer than {MAX_ID_BYTES} bytes")]
     LongId,
     /// The sender used this id for another body before.
-    #[error("an event with the id `{id}` came before with another body; the first one stands")]
+    #[error(
+        "an event with the id `{id}` was accepted before with another body; the first one counts"
+    )]
     Conflict {
         /// The id.
         id: String,
@@ -157,7 +159,7 @@ impl Intake {
     }
 
     /// Accepts events together, as [`Intake::accept_many`] does, and records those that are not valid as dead
-    /// letters: for sources whose sender cannot be told. Only [`AcceptError::Conflict`] and
+    /// letters: for sources whose senders get no answer. Only [`AcceptError::Conflict`] and
     /// [`AcceptError::Unavailable`] are left as errors; acknowledge every message whose error is not
     /// [retryable](AcceptError::is_retryable).
     pub async fn accept_or_reject(
@@ -275,7 +277,7 @@ impl Intake {
             tracing::warn!(
                 source = incoming.source,
                 name = incoming.name,
-                "the source's `id` has no value for this event: a repetition of it will not be known"
+                "the source's `id` has no value for this event: fuse will not recognize a repetition of it"
             );
         }
         match id {
@@ -302,7 +304,7 @@ fn is_usable(id: &str) -> Result<(), AcceptError> {
     }
     // Ids are in annotations of objects, some of which expand templates.
     if id.contains("{{") {
-        let why = "the event's id carries `{{`, which a workflow would expand";
+        let why = "the event's id contains `{{`, which a workflow would expand";
         return Err(AcceptError::BadId(why.into()));
     }
     Ok(())

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::testing::SourceTest;
 use super::{
     AcceptError, AcceptOutcome, BoundSource, EventBinding, Incoming, Source, SourceContext,
-    SourceError, Sources,
+    SourceError, Sources, Webhook,
 };
 use crate::backend::Embedded;
 use crate::secrets::{SecretRef, Secrets};
@@ -205,4 +205,71 @@ async fn a_full_queue_refuses_the_rest_of_a_batch() {
     let refused = results.iter().filter(|one| one.as_ref().is_err_and(AcceptError::is_retryable));
     assert_eq!(refused.count(), 49);
     assert!(running.stop().await);
+}
+
+/// A webhook that is interrupted once, after it has begun to serve.
+struct Interrupted(Webhook);
+
+struct BoundInterrupted {
+    inner: Box<dyn BoundSource>,
+    is_interrupted: bool,
+}
+
+#[async_trait]
+impl Source for Interrupted {
+    fn schema(&self) -> SourceSchema {
+        self.0.schema()
+    }
+
+    async fn bind(
+        &self,
+        events: Vec<EventBinding>,
+        context: &SourceContext,
+    ) -> Result<Box<dyn BoundSource>, SourceError> {
+        let inner = self.0.bind(events, context).await?;
+        Ok(Box::new(BoundInterrupted { inner, is_interrupted: false }))
+    }
+}
+
+#[async_trait]
+impl BoundSource for BoundInterrupted {
+    async fn serve(&mut self, context: &SourceContext) -> Result<(), SourceError> {
+        if std::mem::replace(&mut self.is_interrupted, true) {
+            return self.inner.serve(context).await;
+        }
+        tokio::select! {
+            biased;
+            served = self.inner.serve(context) => served,
+            () = tokio::task::yield_now() => Err(SourceError::new("interrupted on purpose")),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_webhook_opens_its_port_again() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = free.local_addr().unwrap();
+    drop(free);
+    let rules = format!("source q webhook {{ port = {}, path = \"/x\", event e }}", address.port());
+    let webhook = Interrupted(Webhook::new(address.ip()));
+    let mut source = SourceTest::new(&rules).start(webhook).await.unwrap();
+    while source.restarts() == 0 {
+        tokio::task::yield_now().await;
+    }
+    let mut stream = loop {
+        match tokio::net::TcpStream::connect(address).await {
+            Ok(stream) => break stream,
+            Err(_) => tokio::task::yield_now().await,
+        }
+    };
+    let request =
+        "POST /x HTTP/1.1\r\nhost: fuse\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}";
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 202 "), "{answer}");
+    assert_eq!(source.next_event().await.body, "{}");
+    source.stop().await;
 }

@@ -137,7 +137,7 @@ impl ActionFiles {
 
     fn write_now(&self, path: &Path, object: &Value) -> Result<Done, Failure> {
         let failed = |error: io::Error, maybe_applied: bool| match error.kind() {
-            // A person has to make room, or to permit it.
+            // A person has to free space or give permission.
             kind if is_missing(kind) && !maybe_applied => {
                 Failure::NotReady(not_ready(&self.folder, &error))
             }
@@ -150,7 +150,7 @@ impl ActionFiles {
                 after: None,
             },
         };
-        // Until the file has its name, nothing is done.
+        // Nothing is done before the file has its final name.
         let retry = |error| failed(error, false);
         let done = || Done::new(format!("wrote {}", path.display()));
         std::fs::create_dir_all(&self.folder).map_err(retry)?;
@@ -160,7 +160,7 @@ impl ActionFiles {
         let file = written(&self.folder, &text).map_err(retry)?;
         match file.persist_noclobber(path) {
             Ok(_) => {
-                // The name itself is durable once the folder is.
+                // The name is durable once the folder is synced.
                 let folder = std::fs::File::open(&self.folder).and_then(|folder| folder.sync_all());
                 folder.map_err(|error| failed(error, true))?;
                 Ok(done())
@@ -169,11 +169,11 @@ impl ActionFiles {
                 match look(path, object).map_err(retry)? {
                     Found::Same => Ok(done()),
                     Found::Other(whose) => Err(Failure::Conflict(format!(
-                        "`{}` is there already, made by {whose}",
+                        "`{}` already exists, created by {whose}",
                         path.display()
                     ))),
                     Found::Nothing => Err(Failure::Retryable {
-                        reason: format!("`{}` came and went", path.display()),
+                        reason: format!("`{}` was created and deleted meanwhile", path.display()),
                         maybe_applied: true,
                         after: None,
                     }),
@@ -187,7 +187,7 @@ impl ActionFiles {
 fn look(path: &Path, object: &Value) -> io::Result<Found> {
     let text = match std::fs::read(path) {
         Ok(text) => text,
-        // Where the folder itself is none, there is no file in it.
+        // If the folder itself is missing, so is the file.
         Err(error)
             if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) =>
         {
@@ -209,7 +209,7 @@ fn owner(content: &Value) -> Option<&Value> {
     content.pointer(ANNOTATION).or_else(|| content.get("action"))
 }
 
-/// A file without a name of its own yet, on disk. It is removed when it is dropped.
+/// A file on disk that does not have its final name yet. It is removed when it is dropped.
 fn written(folder: &Path, text: &[u8]) -> io::Result<NamedTempFile> {
     let mut file =
         tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(folder).map_err(plain)?;
@@ -218,7 +218,7 @@ fn written(folder: &Path, text: &[u8]) -> io::Result<NamedTempFile> {
     Ok(file)
 }
 
-/// The error without the random name of the file, so that equal faults read equal.
+/// The error without the random name of the file, so that equal errors have equal messages.
 fn plain(error: io::Error) -> io::Error {
     match error.raw_os_error() {
         Some(_) => error,
@@ -226,9 +226,9 @@ fn plain(error: io::Error) -> io::Error {
     }
 }
 
-/// Whether a file cannot be written until a person sees to it.
+/// Whether a file cannot be written until a person fixes the cause.
 fn is_missing(kind: io::ErrorKind) -> bool {
-    // A file where the folder should be is there already.
+    // The path of the folder may be that of a file.
     use io::ErrorKind::{
         AlreadyExists, NotADirectory, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem,
         StorageFull,
@@ -244,7 +244,7 @@ fn is_missing(kind: io::ErrorKind) -> bool {
     )
 }
 
-/// Whether a file can never be written under its name, or with its size.
+/// Whether a file of this name or size can never be written.
 fn is_hopeless(kind: io::ErrorKind) -> bool {
     matches!(
         kind,
@@ -260,5 +260,5 @@ fn not_ready(folder: &Path, error: &io::Error) -> String {
 async fn run<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, String> {
     tokio::task::spawn_blocking(work)
         .await
-        .map_err(|error| format!("the write was cut short: {error}"))
+        .map_err(|error| format!("the write was interrupted: {error}"))
 }

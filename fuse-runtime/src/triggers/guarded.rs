@@ -1,4 +1,4 @@
-//! A trigger whose panics are failures like any other: a fault in one backend stops nothing else.
+//! Turns the panics of a trigger into failures, so that a fault in one backend stops nothing else.
 
 use std::panic::AssertUnwindSafe;
 
@@ -7,7 +7,7 @@ use futures_util::FutureExt as _;
 use super::{ActionRequest, Done, Failure, Probe, Readiness, Trigger};
 use crate::metrics::Metrics;
 
-/// Calls a trigger and survives it.
+/// Calls a trigger and catches its panics.
 pub(crate) struct Guarded<'a> {
     pub(crate) trigger: &'a dyn Trigger,
     pub(crate) kind: &'a str,
@@ -15,7 +15,7 @@ pub(crate) struct Guarded<'a> {
 }
 
 impl Guarded<'_> {
-    /// What a call gives, or that it panicked, in a sentence.
+    /// The result of a call, or the message about its panic.
     async fn call<T>(&self, what: &str, call: impl Future<Output = T>) -> Result<T, String> {
         AssertUnwindSafe(call).catch_unwind().await.map_err(|_| {
             self.metrics.panicked("trigger");
@@ -44,17 +44,19 @@ impl Guarded<'_> {
 
     pub(crate) async fn probe(&self, request: &ActionRequest) -> Probe {
         let call = self.trigger.probe(request);
-        self.call("looked for an action", call).await.unwrap_or_else(Probe::Unavailable)
+        self.call("checked whether an action was performed", call)
+            .await
+            .unwrap_or_else(Probe::Unavailable)
     }
 
     pub(crate) async fn readiness(&self) -> Readiness {
         let call = self.trigger.readiness();
-        self.call("told whether it is ready", call).await.unwrap_or_else(Readiness::NotReady)
+        self.call("checked whether it is ready", call).await.unwrap_or_else(Readiness::NotReady)
     }
 
-    /// A trigger that cannot even say so is tried: its attempts are counted.
+    /// A trigger whose check panics counts as ready: the attempts that follow are limited.
     pub(crate) async fn readiness_for(&self, request: &ActionRequest) -> Readiness {
         let call = self.trigger.readiness_for(request);
-        self.call("told whether it is ready", call).await.unwrap_or(Readiness::Ready)
+        self.call("checked whether it is ready", call).await.unwrap_or(Readiness::Ready)
     }
 }

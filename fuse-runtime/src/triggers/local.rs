@@ -12,13 +12,13 @@ use super::{
 use crate::requirements::Requirement;
 
 /// Has the schema and the form of a trigger, and writes files instead of acting.
-pub(super) struct Local {
+pub(super) struct LocalTrigger {
     pub(super) trigger: Arc<dyn Trigger>,
     pub(super) files: ActionFiles,
 }
 
 #[async_trait]
-impl Trigger for Local {
+impl Trigger for LocalTrigger {
     fn schema(&self) -> Schema {
         self.trigger.schema()
     }
@@ -49,7 +49,7 @@ impl Trigger for Local {
     async fn readiness_for(&self, request: &ActionRequest) -> Readiness {
         match self.file(request) {
             Ok(file) => self.files.readiness_for(&file).await,
-            // It fails for good when it is tried, with its reason.
+            // The attempt fails permanently, with its reason.
             Err(_) => Readiness::Ready,
         }
     }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{ActionRequest, Done, Failure, Probe, RenderError, Trigger};
 
-/// Writes log lines. What a rule writes here is the rule's choice: it may carry payloads.
+/// Writes log lines. The rule chooses their content, which may include payloads.
 #[derive(Clone, Copy, Debug)]
 pub struct Log;
 
@@ -18,20 +18,20 @@ impl Trigger for Log {
             .field(Field::required(
                 "message",
                 FieldType::Text(Templates::Allowed),
-                "What the line says.",
+                "The line's message.",
             ))
             .field(
                 Field::optional(
                     "level",
                     FieldType::OneOf(vec!["info".into(), "warn".into(), "error".into()]),
-                    "How loud.",
+                    "The line's level.",
                 )
                 .default("info"),
             )
             .field(Field::optional(
                 "fields",
                 FieldType::Map(Box::new(FieldType::Any(Templates::Allowed))),
-                "Further values of the line.",
+                "Further fields of the line.",
             ))
     }
 
@@ -63,7 +63,7 @@ impl Trigger for Log {
     }
 
     async fn probe(&self, _: &ActionRequest) -> Probe {
-        // A line that stands twice in a log, with the same action id, harms nobody.
+        // A line that appears twice, with the same action id, does no harm.
         Probe::Repeatable
     }
 }

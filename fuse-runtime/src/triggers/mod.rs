@@ -1,7 +1,7 @@
-//! Trigger backends: what performs actions.
+//! Triggers: the backends that perform actions.
 //!
-//! A backend registers a schema, by which rules are checked; renders an action into what it would
-//! do, which `fuse explain` shows; and fires it. Writing one's own takes those three:
+//! A trigger registers a schema, by which rules are checked; renders an action as JSON, which `fuse explain`
+//! shows; and performs it:
 //!
 //! ```
 //! use async_trait::async_trait;
@@ -56,16 +56,16 @@ pub use log::Log;
 
 use crate::event::EventKey;
 use crate::requirements::{Requirement, RuleRequirement};
-use local::Local;
+use local::LocalTrigger;
 
-/// An action to perform, with all that a backend may need to know about it.
+/// An action to perform, with everything that a backend may need to know about it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ActionRequest {
     /// The action's id: 64 hexadecimal digits, the same however often its event is delivered.
     pub id: String,
     /// What to do.
     pub action: Action,
-    /// The event that it came of.
+    /// The event that caused it.
     pub event: EventKey,
     /// What [`Trigger::prepare`] gave before the first attempt.
     #[serde(default, alias = "noted")]
@@ -73,8 +73,8 @@ pub struct ActionRequest {
 }
 
 impl ActionRequest {
-    /// Makes the request of an action, with the id that follows from the event and the action's
-    /// place in the rules.
+    /// The request of an action, with the id that follows from the event and the action's position in the
+    /// rules.
     pub fn new(action: Action, event: EventKey) -> Self {
         let id = action_id(&event, &action);
         Self { id, action, event, checkpoint: None }
@@ -91,7 +91,7 @@ pub fn action_id(event: &EventKey, action: &Action) -> String {
     let ordinal = action.ordinal.to_string();
     let mut hash = Sha256::new();
     for part in [&event.source, &event.name, &event.id, &action.rule, &element, &ordinal] {
-        // Lengths keep the parts apart, whatever stands in them.
+        // Each part is preceded by its length, so that no two sequences of parts hash alike.
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part.as_bytes());
     }
@@ -130,49 +130,49 @@ impl From<RenderError> for Failure {
 /// An action that was performed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Done {
-    /// What was made, for people: `wrote manifests/x.json`.
+    /// What was done, for people: `wrote manifests/x.json`.
     pub detail: String,
 }
 
 impl Done {
-    /// Says what was made.
+    /// An action that was performed, with what was done.
     pub fn new(detail: impl Into<String>) -> Self {
         Self { detail: detail.into() }
     }
 }
 
-/// Why an action was not performed, and so what is to be done about it.
+/// Why an action was not performed. The variant decides what fuse does next.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
-    /// It can never succeed as it is: a dead letter now.
+    /// It can never succeed: it becomes a dead letter.
     #[error("{0}")]
     Permanent(String),
-    /// Something else has the object's name: a dead letter now.
+    /// Something else has the object's name: it becomes a dead letter.
     #[error("{0}")]
     Conflict(String),
-    /// Whether it was performed cannot be known, and doing it twice is worse than not: a dead
-    /// letter for a person to look at.
+    /// It is unknown whether it was performed, and performing it twice is worse than not at all: it becomes a
+    /// dead letter for a person to decide.
     #[error("{0}")]
     Uncertain(String),
-    /// Something that it needs is missing, and a person has to see to it: what, in a sentence. It
-    /// was certainly not performed. It is held until [`Trigger::readiness_for`] says that it can.
+    /// Something that it needs is missing, and a person has to provide it: what, in a sentence. It was
+    /// certainly not performed. fuse holds it until [`Trigger::readiness_for`] reports that it is ready.
     #[error("{0}")]
     NotReady(String),
-    /// It may succeed when tried again.
+    /// It may succeed when it is retried.
     #[error("{reason}")]
     Retryable {
         /// Why it failed this time.
         reason: String,
-        /// Whether the attempt may have performed the action all the same, as when an answer was
-        /// lost. `false` only where it is certain that nothing was done.
+        /// Whether the attempt may have performed the action all the same, as when the answer was lost.
+        /// `false` only if certainly nothing was done.
         maybe_applied: bool,
-        /// When the backend asks to be tried again, where it does.
+        /// How long the backend asks to wait before the next attempt, where it does.
         after: Option<Duration>,
     },
 }
 
 impl Failure {
-    /// The failure of something that went before the attempt itself: nothing was done.
+    /// The same failure of a step before the attempt itself: certainly nothing was done.
     #[must_use]
     pub fn certain(self) -> Self {
         match self {
@@ -184,22 +184,22 @@ impl Failure {
     }
 }
 
-/// Whether an action whose attempt was cut short was performed.
+/// Whether an interrupted attempt performed its action.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Probe {
     /// It was.
     Done(Done),
     /// There is no trace of it.
     Absent,
-    /// It cannot be told, but doing it again does no harm.
+    /// It is unknown, but performing it again does no harm.
     Repeatable,
-    /// It cannot be told any more; why.
+    /// It is unknown and stays so; why.
     Unknown(String),
-    /// It cannot be told now; why.
+    /// It is unknown now, but may be found out later; why.
     Unavailable(String),
 }
 
-/// Whether a backend can do its work.
+/// Whether a backend can perform actions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Readiness {
     /// It can.
@@ -235,25 +235,25 @@ pub trait Trigger: Send + Sync + 'static {
         false
     }
 
-    /// What must be known of the world to tell an attempt that came through from one that did not,
-    /// as the uid of an object that is to be deleted. It is put on record with the intent to fire,
-    /// and handed to [`Trigger::fire`] and [`Trigger::probe`] as [`ActionRequest::checkpoint`]. Where an
-    /// earlier attempt failed, this one gets its checkpoint, to keep or to replace.
+    /// Reads what [`Trigger::probe`] needs to find out later whether an attempt succeeded, such as the uid of an
+    /// object to delete. It is recorded with the intent to fire, and passed to [`Trigger::fire`] and
+    /// [`Trigger::probe`] as [`ActionRequest::checkpoint`]. After a failed attempt, the next one gets its
+    /// checkpoint, to keep or to replace.
     ///
     /// # Errors
-    /// Why that cannot be known now.
+    /// Why it cannot be read now.
     async fn prepare(&self, _request: &ActionRequest) -> Result<Option<String>, Failure> {
         Ok(None)
     }
 
-    /// Performs the action. Firing one id twice must perform it once, as far as the backend can
-    /// tell; where it cannot, `probe` says so.
+    /// Performs the action. Firing one id twice must perform it once, as far as the backend can ensure that;
+    /// otherwise [`Trigger::probe`] says so.
     ///
     /// # Errors
     /// Why it was not performed.
     async fn fire(&self, request: &ActionRequest) -> Result<Done, Failure>;
 
-    /// Finds out whether an action whose attempt was cut short was performed.
+    /// Finds out whether an interrupted attempt performed the action.
     async fn probe(&self, request: &ActionRequest) -> Probe;
 
     /// Whether the backend can do its work now.
@@ -261,8 +261,8 @@ pub trait Trigger: Send + Sync + 'static {
         Readiness::Ready
     }
 
-    /// Whether this very action could be performed now, found out cheaply and without performing
-    /// it. It decides when a held action is tried again.
+    /// Whether this action could be performed now. It is cheap and does not perform the action. It decides when a
+    /// held action is retried.
     async fn readiness_for(&self, _request: &ActionRequest) -> Readiness {
         self.readiness().await
     }
@@ -290,7 +290,8 @@ impl Triggers {
     #[must_use]
     pub fn with_local_files(mut self, files: &ActionFiles) -> Self {
         for trigger in self.by_kind.values_mut().filter(|trigger| !trigger.is_local()) {
-            *trigger = Arc::new(Local { trigger: Arc::clone(trigger), files: files.clone() });
+            *trigger =
+                Arc::new(LocalTrigger { trigger: Arc::clone(trigger), files: files.clone() });
         }
         self
     }

@@ -1,4 +1,4 @@
-//! How large an answer and its pieces are at most.
+//! The maximum sizes of an answer and its parts.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
@@ -6,21 +6,21 @@ use std::io::{self, Write};
 use serde::Serialize;
 use serde_json::Value;
 
-/// How many parts of conditions an answer has, and by how many those of its last decision may exceed it.
+/// How many parts of conditions an answer has; those of its last decision may exceed it by as many.
 pub(super) const MAX_PARTS: usize = 2_000;
-/// How many bytes the decisions of an answer have together, but for a single one.
+/// How many bytes all decisions of an answer have. A single decision may exceed it.
 pub(super) const MAX_DECISIONS_BYTES: usize = 640 << 10;
-/// How many bytes one decision has, its object not counted, before its conditions are left out.
+/// How many bytes one decision has, without its object, before its conditions are omitted.
 pub(super) const MAX_DECISION_BYTES: usize = 256 << 10;
-/// How many bytes an object has that is shown among others, and one that is asked for alone.
+/// How many bytes an object has that is shown among others, and one that is requested alone.
 pub(super) const MAX_OBJECT_BYTES: usize = 64 << 10;
 pub(super) const MAX_ONLY_OBJECT_BYTES: usize = 512 << 10;
-/// How many bytes the changes have together that would make rules match.
+/// How many bytes all changes that would make rules match have.
 pub(super) const MAX_CHANGES_BYTES: usize = 192 << 10;
-/// How many bytes a text has before it is cut.
+/// How many bytes a text has before it is truncated.
 const MAX_TEXT_BYTES: usize = 1 << 10;
 
-/// A text, cut with a mark where it is long.
+/// A text, truncated with a mark if it is long.
 pub(super) fn cut(text: &str) -> Cow<'_, str> {
     if text.len() <= MAX_TEXT_BYTES {
         return text.into();
@@ -29,7 +29,7 @@ pub(super) fn cut(text: &str) -> Cow<'_, str> {
     format!("{}…", text.get(..end).unwrap_or_default()).into()
 }
 
-/// Data with all texts in it cut.
+/// Data with all of its texts truncated.
 pub(super) fn cut_all(data: &impl Serialize) -> Value {
     fn cut_in(value: &mut Value) {
         match value {
@@ -48,7 +48,7 @@ pub(super) fn cut_all(data: &impl Serialize) -> Value {
     value
 }
 
-/// How many bytes data has in an answer, so deep in it.
+/// How many bytes data has in an answer at this depth.
 pub(super) fn size(data: &impl Serialize, depth: usize) -> usize {
     let mut counter = Counter { bytes: 0, lines: 0 };
     match serde_json::to_writer_pretty(&mut counter, data) {
@@ -57,7 +57,7 @@ pub(super) fn size(data: &impl Serialize, depth: usize) -> usize {
     }
 }
 
-/// How far what is inside of something stands from it.
+/// The indentation of one level.
 const INDENT: usize = 2;
 
 struct Counter {

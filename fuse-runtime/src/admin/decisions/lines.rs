@@ -1,4 +1,4 @@
-//! The decisions of a page: those on record as they were decided, the others derived again.
+//! The decisions of a page. Recorded ones are shown as they were decided; the others are derived again.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -14,7 +14,7 @@ use super::{Cursor, Question};
 use crate::admin::Admin;
 use crate::ledger::{ActionRecord, DecisionRecord, EventRecord};
 
-/// How deep a decision stands in an answer, and its object.
+/// The depth of a decision in an answer, and of its object.
 const DEPTH: usize = 2;
 const OBJECT_DEPTH: usize = 4;
 
@@ -25,10 +25,10 @@ pub(super) struct Line {
     outcome: &'static str,
     reason: String,
     action: Option<ActionLine>,
-    /// The conditions with their parts, as they are derived from the stored event.
+    /// The conditions with their parts, derived from the stored event.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     conditions: Vec<Part>,
-    /// What is not shown of it, and why.
+    /// What is omitted, and why.
     #[serde(skip_serializing_if = "Option::is_none")]
     note: Option<String>,
 }
@@ -39,10 +39,10 @@ struct ActionLine {
     trigger: String,
     #[serde(flatten)]
     state: Value,
-    /// What its object came to, where it has one that is followed.
+    /// The result of its object, where it has one that is followed.
     #[serde(skip_serializing_if = "Option::is_none")]
     observed: Option<Value>,
-    /// What was to be done: the rendered object, where the trigger makes one.
+    /// The rendered action.
     object: Option<Value>,
 }
 
@@ -52,14 +52,14 @@ pub(super) struct Lines {
     pub(super) lines: Vec<Line>,
     /// Where the next page begins, if there is one.
     pub(super) next: Option<Cursor>,
-    /// The rules that match no element of the event, of those whose first decision is on the page.
+    /// The rules that match no element of the event and whose first decision is on the page.
     pub(super) missed: Vec<String>,
     /// Whether explaining the event takes too long.
     pub(super) cut: bool,
 }
 
-/// The decisions that are asked for, derived again by the rules that decided them. Where the event is not
-/// decided there are none, and where the rules are other ones by now, those on record alone.
+/// The requested decisions, derived again by the rules that decided them. There are none if the event is not
+/// decided, and only the recorded ones if the rules have changed since.
 ///
 /// # Errors
 /// There is no such rule.
@@ -87,7 +87,7 @@ pub(super) fn lines(
         }
         _ => ExplainedPage::default(),
     };
-    // Of rules that there are no more, only the record tells.
+    // Rules that no longer exist are known only from the record.
     let derives = view.is_ok() && was_decided_by_plan;
     let is_gone = |decision: &&DecisionRecord| !derives || !rules.contains(&*decision.rule);
     let is_asked = |decision: &&DecisionRecord| rule.is_none_or(|rule| decision.rule == rule);
@@ -112,7 +112,7 @@ fn rules<'a>(admin: &'a Admin, record: &EventRecord) -> BTreeSet<&'a str> {
 /// Whether a rule listens to the event, or did when it was decided.
 ///
 /// # Errors
-/// Why not, in a sentence.
+/// There is no such rule; the message suggests one.
 fn is_known(record: &EventRecord, rules: &BTreeSet<&str>, rule: &str) -> Result<(), String> {
     if rules.contains(rule) || record.decisions.iter().any(|decision| decision.rule == rule) {
         return Ok(());
@@ -133,7 +133,7 @@ struct Builder<'r> {
     admin: &'r Admin,
     record: &'r EventRecord,
     question: &'r Question,
-    /// The decisions on record, by what they are about.
+    /// The recorded decisions, by rule and element.
     recorded: HashMap<Site<'r>, Vec<&'r DecisionRecord>>,
     actions: HashMap<&'r str, &'r ActionRecord>,
     lines: Vec<Line>,
@@ -151,7 +151,7 @@ impl<'r> Builder<'r> {
         Self { admin, record, question, recorded, actions, lines, bytes: 0 }
     }
 
-    /// The page, then what is on record of rules that are gone.
+    /// The page, then the recorded decisions of rules that no longer exist.
     fn build(
         &mut self,
         page: ExplainedPage,
@@ -163,7 +163,7 @@ impl<'r> Builder<'r> {
         Lines { lines, next, missed, cut: explanation.cut }
     }
 
-    /// Adds lines, and gives where the next page begins, if there is one.
+    /// Adds lines. Returns where the next page begins, if there is one.
     fn fill(
         &mut self,
         decisions: Vec<Explained>,
@@ -189,7 +189,7 @@ impl<'r> Builder<'r> {
                     return Some(at);
                 }
             } else if same == 0 {
-                // Those on record are told as they were decided, in their place among the others.
+                // Recorded decisions are shown as they were decided, in order among the others.
                 let skip = if at.decision == after.decision { after.recorded } else { 0 };
                 for (number, decision) in recorded.into_iter().enumerate().skip(skip) {
                     let here = Cursor { recorded: number, ..at };
@@ -215,7 +215,7 @@ impl<'r> Builder<'r> {
         None
     }
 
-    /// Adds a line, where the page has room for it.
+    /// Adds a line, if the page has room for it.
     fn push(&mut self, mut line: Line, at: Cursor) -> bool {
         if self.lines.len() >= self.question.limit() {
             return false;
@@ -224,7 +224,7 @@ impl<'r> Builder<'r> {
         let mut bytes = bounds::size(&line, DEPTH);
         if bytes > MAX_DECISION_BYTES {
             line.conditions.clear();
-            line.add_note("its conditions are too long to be shown".into());
+            line.add_note("its conditions are too long to show".into());
             bytes = bounds::size(&line, DEPTH);
         }
         if let (Some(object), Some(action)) = (object, &mut line.action) {
@@ -236,7 +236,7 @@ impl<'r> Builder<'r> {
                 bytes += size;
             } else {
                 let how = match size <= MAX_ONLY_OBJECT_BYTES {
-                    true => format!("ask for this decision alone by &after={at}&limit=1"),
+                    true => format!("ask for this decision alone with &after={at}&limit=1"),
                     false => "it is too large for an answer".into(),
                 };
                 line.add_note(format!("its object of {size} bytes is not shown: {how}"));
@@ -250,7 +250,7 @@ impl<'r> Builder<'r> {
         true
     }
 
-    /// A decision on record.
+    /// A recorded decision.
     fn recorded(&self, decision: &DecisionRecord) -> Line {
         let action = decision.action.as_ref().and_then(|id| {
             let action = self.actions.get(id.as_str())?;

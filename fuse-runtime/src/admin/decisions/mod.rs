@@ -1,7 +1,7 @@
-//! `/decisions`: what every rule decided on an event, page by page.
+//! `/decisions`: the decision of every rule on an event, page by page.
 //!
-//! An answer is bounded, whatever the event: in decisions, parts of conditions and bytes. No more than a
-//! few are made at once, so that neither is the memory of all of them together.
+//! The number of decisions, parts of conditions and bytes of an answer is bounded for every event. Only a few
+//! answers are computed at once, which bounds their memory.
 
 mod bounds;
 mod lines;
@@ -19,17 +19,17 @@ use form_urlencoded::Serializer;
 use serde::Deserialize;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::{Admin, PATIENCE, failed};
+use super::{Admin, READINESS_TIMEOUT, failed};
 use crate::ledger::EventRecord;
 
-/// How many answers are made at once.
+/// How many answers are computed at once.
 pub(crate) const MAX_ANSWERS: usize = 2;
-/// How many decisions an answer has, where the question does not say, and at most.
+/// How many decisions an answer has by default, and at most.
 const DEFAULT_LIMIT: usize = 100;
 const MAX_LIMIT: usize = 1_000;
 
 #[derive(Deserialize)]
-pub(super) struct Asked {
+pub(super) struct DecisionsQuery {
     event: Option<String>,
     source: Option<String>,
     rule: Option<String>,
@@ -37,19 +37,19 @@ pub(super) struct Asked {
     after: Option<String>,
 }
 
-/// What is asked, checked.
+/// A validated query.
 #[derive(Debug)]
 struct Question {
     event: String,
     source: Option<String>,
     rule: Option<String>,
-    /// Where the question says it.
+    /// The limit of the query, if it has one.
     limit: Option<usize>,
     after: Cursor,
 }
 
-/// Where a page begins: at which of the explained decisions, and at which of the recorded ones that stand
-/// in its place.
+/// Where a page begins: the index of the explained decision, and the index of the recorded decision within its
+/// position.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Cursor {
     decision: usize,
@@ -67,7 +67,7 @@ impl Cursor {
     fn parse(text: &str) -> Option<Self> {
         let number = |text: &str| {
             let is_digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-            // Half of what there is, so that nothing that is added overflows.
+            // At most half of the range, so that additions do not overflow.
             text.parse().ok().filter(|number| is_digits && *number < usize::MAX / 2)
         };
         let (decision, recorded) = text.split_once('.').unwrap_or((text, "0"));
@@ -77,8 +77,8 @@ impl Cursor {
 
 impl Question {
     /// # Errors
-    /// What is wrong with it, in a sentence.
-    fn new(asked: Asked) -> Result<Self, String> {
+    /// The query is not valid; why, in a sentence.
+    fn new(asked: DecisionsQuery) -> Result<Self, String> {
         let Some(event) = asked.event else {
             return Err("say which event, as in /decisions?event=ID".into());
         };
@@ -88,7 +88,7 @@ impl Question {
         });
         let after = asked.after.map(|text| {
             Cursor::parse(&text).ok_or_else(|| {
-                format!("`after` is taken from `next` of the answer before, and is not `{text}`")
+                format!("`after` comes from `next` of the previous answer; it is not `{text}`")
             })
         });
         Ok(Self {
@@ -104,7 +104,7 @@ impl Question {
         self.limit.unwrap_or(DEFAULT_LIMIT)
     }
 
-    /// The same question from another decision on, as a path with its query.
+    /// The same query starting at another decision, as a path.
     fn from(&self, after: Cursor) -> String {
         let mut query = Serializer::new(String::new());
         query.append_pair("event", &self.event);
@@ -122,7 +122,7 @@ impl Question {
 
 pub(super) async fn decisions(
     State(admin): State<Arc<Admin>>,
-    Query(asked): Query<Asked>,
+    Query(asked): Query<DecisionsQuery>,
 ) -> Response {
     let question = match Question::new(asked) {
         Ok(question) => question,
@@ -143,32 +143,31 @@ pub(super) async fn decisions(
     if found.len() > 1 {
         let events: Vec<_> = found.iter().map(|r| r.event.key().full_name()).collect();
         let why = format!(
-            "each of {} has an event `{id}`; add &source=NAME or &source=NAME.EVENT",
+            "several sources have an event `{id}`: {}; add &source=NAME or &source=NAME.EVENT",
             events.join(", ")
         );
         return failed(StatusCode::CONFLICT, &why);
     }
     match found.pop() {
-        None => failed(StatusCode::NOT_FOUND, &format!("no event `{id}` is known")),
+        None => failed(StatusCode::NOT_FOUND, &format!("there is no event `{id}`")),
         Some(record) => explained(&admin, record, question, turn).await,
     }
 }
 
-/// A turn, for which an answer waits, but not for long.
+/// Waits for a turn, but not for long.
 async fn turn(turns: &Arc<Semaphore>) -> Option<OwnedSemaphorePermit> {
     let turn = Arc::clone(turns).acquire_owned();
-    tokio::time::timeout(PATIENCE, turn).await.ok().and_then(Result::ok)
+    tokio::time::timeout(READINESS_TIMEOUT, turn).await.ok().and_then(Result::ok)
 }
 
 fn busy() -> Response {
-    let why = format!("{MAX_ANSWERS} other answers are being made: ask again in a second");
+    let why = format!("{MAX_ANSWERS} other requests are being answered: ask again in a second");
     let mut response = failed(StatusCode::SERVICE_UNAVAILABLE, &why);
     response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
     response
 }
 
-/// The report on one event. It keeps its turn until its text is made, though nobody may wait for it any
-/// more.
+/// The report on one event. It keeps its turn until its text is complete, even if the client has gone.
 async fn explained(
     admin: &Arc<Admin>,
     record: EventRecord,
@@ -177,7 +176,7 @@ async fn explained(
 ) -> Response {
     const FAILED: &str = "explaining this event failed inside fuse; please report it";
     let fault = || failed(StatusCode::INTERNAL_SERVER_ERROR, FAILED);
-    // Off the async threads, as deciding is.
+    // Off the async threads, like deciding.
     let on = Arc::clone(admin);
     let lines = tokio::task::spawn_blocking(move || {
         let lines = lines::lines(&on, &record, &question);
@@ -196,7 +195,7 @@ async fn explained(
     let text = tokio::task::spawn_blocking(move || {
         let report = report::report(&on, &record, &question, lines, looking.is_some());
         drop(looking);
-        // Read by people as often as by programs.
+        // Indented, since people read it as often as programs.
         let text = serde_json::to_string_pretty(&report);
         drop((report, record, turn));
         text

@@ -1,4 +1,4 @@
-//! An answer: the event, a page of its decisions, and what would make rules of the page match.
+//! An answer: the event, a page of its decisions, and the changes that would make rules of the page match.
 
 use std::collections::BTreeMap;
 
@@ -11,25 +11,25 @@ use super::lines::{Line, Lines, is_same_plan};
 use crate::admin::Admin;
 use crate::ledger::EventRecord;
 
-/// How deep the changes of a rule stand in an answer.
+/// The depth of the changes of a rule in an answer.
 const DEPTH: usize = 2;
 
 #[derive(Serialize)]
-pub(super) struct Report {
+pub(super) struct DecisionsReport {
     event: EventSummary,
     decisions: Vec<Line>,
-    /// Where the decisions are that follow, if some do: a path with its query.
+    /// The path of the next page, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<String>,
-    /// By the names of rules that match nothing of the event.
+    /// By the names of the rules that match no element of the event.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     would_match: BTreeMap<String, Would>,
-    /// What is not told, and why.
+    /// What is omitted, and why.
     #[serde(skip_serializing_if = "Option::is_none")]
     note: Option<String>,
 }
 
-/// The event with all changes made is as large as the event, so it is not told.
+/// Without the changed event, which is as large as the event itself.
 #[derive(Serialize)]
 struct Would {
     changes: Vec<Changed>,
@@ -45,20 +45,20 @@ struct EventSummary {
     state: &'static str,
     decided: Option<String>,
     rejected: Option<String>,
-    /// Where the event is not of its declared type, whatever became of it.
+    /// Where the event does not have its declared type.
     mismatch: Option<String>,
     conflicts: u32,
 }
 
-/// What is known of an event, with a page of decisions on it; with what would make rules match where it
-/// is this answer's turn to look for that.
+/// The report on an event with a page of its decisions, and with the changes that would make rules match if this
+/// answer has the turn to compute them.
 pub(super) fn report(
     admin: &Admin,
     record: &EventRecord,
     question: &Question,
     lines: Lines,
     turn: bool,
-) -> Report {
+) -> DecisionsReport {
     let mut notes = Vec::new();
     if !is_same_plan(admin, record) {
         notes.push(
@@ -68,14 +68,14 @@ pub(super) fn report(
     }
     if lines.cut {
         notes.push(
-            "why rules did nothing is not told, as it would take too long on this event".into(),
+            "the reasons of rules that did not fire are not shown: deriving them for this event takes too long".into(),
         );
     }
     let would_match = match lines.missed.is_empty() {
         true => BTreeMap::new(),
         false => would_match(admin, record, &lines.missed, turn, &mut notes),
     };
-    Report {
+    DecisionsReport {
         event: summary(record),
         decisions: lines.lines,
         next: lines.next.map(|next| question.from(next)),
@@ -93,16 +93,14 @@ fn would_match(
 ) -> BTreeMap<String, Would> {
     let mut shown = BTreeMap::new();
     let (Ok(event), true) = (record.event.view(), turn) else {
-        notes.push(
-            "what would make rules match is being looked for in other answers: ask again".into(),
-        );
+        notes.push("other requests are computing what would make rules match: ask again".into());
         return shown;
     };
     let names = missed.iter().map(String::as_str);
     let found = admin.ruleset.would_match_rules(&event, names);
     if found.left_out > 0 {
         notes.push(format!(
-            "what would make rules match was not looked for in {} of them: ask for one by &rule=SENSOR/RULE",
+            "the changes that would make {} of the rules match were not computed: ask for one rule with &rule=SENSOR/RULE",
             found.left_out
         ));
     }
@@ -119,7 +117,7 @@ fn would_match(
     }
     if left_out > 0 {
         notes.push(format!(
-            "what would make {left_out} of the rules match is too long to be shown: ask for one by &rule=SENSOR/RULE"
+            "the changes that would make {left_out} of the rules match are too long to be shown: ask for one rule with &rule=SENSOR/RULE"
         ));
     }
     shown

@@ -71,9 +71,9 @@ fn record(body: &'static str) -> EventRecord {
     }
 }
 
-fn asked(pairs: &[(&str, &str)]) -> Asked {
+fn asked(pairs: &[(&str, &str)]) -> DecisionsQuery {
     let value = |name| pairs.iter().find(|(own, _)| *own == name).map(|(_, v)| (*v).to_owned());
-    Asked {
+    DecisionsQuery {
         event: value("event"),
         source: value("source"),
         rule: value("rule"),

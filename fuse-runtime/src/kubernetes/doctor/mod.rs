@@ -1,7 +1,7 @@
-//! Whether a cluster has what rules need, found out before it matters.
+//! Checks before any event whether a cluster has what rules need.
 //!
-//! Everything is looked at, so that one run names all that is missing. What may not be looked at is
-//! said to be unchecked, and is no problem.
+//! One run checks everything, so that it names all that is missing. What the account may not read is reported
+//! as unchecked, not as a problem.
 
 mod named;
 mod permissions;
@@ -14,24 +14,24 @@ use serde_json::Value;
 
 use super::kinds::{full_name, unserved, usual};
 use super::needs::is_built_in;
-use super::{Cluster, Kind, Need, Permission, Place, Refusal, RuleNeed, Target};
+use super::{Cluster, Kind, Need, Permission, Refusal, RuleNeed, Scope, Target};
 
-/// What was found.
+/// The result of an examination.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Report {
     /// The address of the API server.
     pub cluster: String,
     /// Whether there is no problem.
     pub ready: bool,
-    /// What is missing or wrong.
+    /// Everything that is missing or wrong.
     pub problems: Vec<Finding>,
-    /// What could not be looked at.
+    /// Everything that could not be checked.
     pub unchecked: Vec<Finding>,
-    /// How many things were looked at.
+    /// How many things were checked.
     pub checked: usize,
 }
 
-/// Something that is missing, wrong, or could not be looked at.
+/// Something that is missing, wrong, or could not be checked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
     /// What, in a sentence.
@@ -42,13 +42,13 @@ pub struct Finding {
     pub rules: Vec<String>,
 }
 
-/// Examines a cluster, as whom it is connected to it as.
+/// Examines a cluster for the account that it is connected as.
 pub async fn examine(cluster: &Cluster, needs: &[RuleNeed]) -> Report {
     examine_for(cluster, cluster, needs).await
 }
 
-/// Examines a cluster with the eyes of `cluster`, and the permissions of whom `acting` is connected
-/// as.
+/// Examines a cluster: reads with the connection `cluster`, and checks the permissions of the account of
+/// `acting`.
 pub async fn examine_for(cluster: &Cluster, acting: &Cluster, needs: &[RuleNeed]) -> Report {
     let mut examination = Examination {
         cluster,
@@ -80,9 +80,9 @@ pub async fn examine_for(cluster: &Cluster, acting: &Cluster, needs: &[RuleNeed]
 
 struct Examination<'a> {
     cluster: &'a Cluster,
-    /// The connection of the account whose permissions are asked about.
+    /// The connection of the account whose permissions are checked.
     acting: &'a Cluster,
-    /// Nothing in these is checked: whatever is missing there is missing because they are.
+    /// Namespaces that are missing. Nothing in them is checked.
     missing_namespaces: BTreeSet<String>,
     report: Report,
 }
@@ -91,7 +91,7 @@ struct Examination<'a> {
 enum Found {
     There(Box<Value>),
     Missing,
-    /// It may not be looked at, or could not be; why.
+    /// It could not be read; why.
     Unchecked(String),
 }
 
@@ -107,7 +107,7 @@ impl Examination<'_> {
     }
 
     async fn all(&mut self, needs: &[RuleNeed]) {
-        // What goes first explains what comes after it.
+        // In this order, since a missing kind or namespace explains the problems after it.
         let kinds = collect(needs, |need| match need {
             Need::Kind { api_version, kind } => Some((api_version.clone(), kind.clone())),
             _ => None,
@@ -116,13 +116,13 @@ impl Examination<'_> {
             self.kind(&api_version, &kind, &rules).await;
         }
         let places = collect(needs, |need| match need {
-            Need::Access(Permission { api_version, kind, place, .. }) => {
-                Some((api_version.clone(), kind.clone(), place.clone()))
+            Need::Access(Permission { api_version, kind, scope, .. }) => {
+                Some((api_version.clone(), kind.clone(), scope.clone()))
             }
             _ => None,
         });
-        for ((api_version, kind, place), rules) in places {
-            self.place((&api_version, &kind, &place), &rules).await;
+        for ((api_version, kind, scope), rules) in places {
+            self.scope((&api_version, &kind, &scope), &rules).await;
         }
         let namespaces = collect(needs, |need| match need {
             Need::Namespace(namespace) => Some(namespace.clone()),
@@ -132,13 +132,13 @@ impl Examination<'_> {
             self.namespace(&namespace, &rules).await;
         }
         let objects = collect(needs, |need| match need {
-            Need::Object { api_version, kind, place, name } if self.may_exist(place) => {
-                Some((*kind, *api_version, place.clone(), name.clone()))
+            Need::Object { api_version, kind, scope, name } if self.may_exist(scope) => {
+                Some((*kind, *api_version, scope.clone(), name.clone()))
             }
             _ => None,
         });
-        for ((kind, api_version, place, name), rules) in objects {
-            self.object(&target(api_version, kind, &place, &name), &rules).await;
+        for ((kind, api_version, scope, name), rules) in objects {
+            self.object(&target(api_version, kind, &scope, &name), &rules).await;
         }
         self.templates(needs).await;
         self.permissions(needs).await;
@@ -167,27 +167,27 @@ impl Examination<'_> {
         }
     }
 
-    /// Whether a kind lives where the rules look for it.
-    async fn place(&mut self, (api_version, kind, place): (&str, &str, &Place), rules: &[String]) {
+    /// Checks that a kind has the scope that the rules expect.
+    async fn scope(&mut self, (api_version, kind, scope): (&str, &str, &Scope), rules: &[String]) {
         let Ok(Some(served)) = self.cluster.discover(api_version, kind).await else { return };
-        match (served.is_namespaced(), place) {
-            (true, Place::Outside) => {
-                let what = format!("a `{kind}` lives in a namespace, and the rules give none");
+        match (served.is_namespaced(), scope) {
+            (true, Scope::Cluster) => {
+                let what = format!("a `{kind}` is namespaced, and the rules set no namespace");
                 self.problem(what, "add `namespace = …` to the trigger", rules);
             }
-            (false, Place::Namespace(_) | Place::Anywhere) => {
-                let what = format!("a `{kind}` lives outside namespaces, and the rules give one");
-                self.problem(what, "take `namespace` out of the trigger", rules);
+            (false, Scope::Namespace(_) | Scope::AllNamespaces) => {
+                let what = format!("a `{kind}` is cluster-scoped, and the rules set a namespace");
+                self.problem(what, "remove `namespace` from the trigger", rules);
             }
             _ => {}
         }
     }
 
     async fn namespace(&mut self, namespace: &str, rules: &[String]) {
-        let looked = self.look(&target("v1", "Namespace", &Place::Outside, namespace)).await;
+        let looked = self.look(&target("v1", "Namespace", &Scope::Cluster, namespace)).await;
         match looked {
             Found::There(found) if found.pointer("/metadata/deletionTimestamp").is_some() => {
-                let fix = "wait until it is gone, and make it anew";
+                let fix = "wait until it is deleted, and create it again";
                 self.problem(format!("namespace `{namespace}` is being deleted"), fix, rules);
             }
             Found::There(_) => {}
@@ -205,9 +205,9 @@ impl Examination<'_> {
         }
     }
 
-    /// Whether objects can exist in a place: not in a namespace that is missing.
-    fn may_exist(&self, place: &Place) -> bool {
-        place.namespace().is_none_or(|namespace| !self.missing_namespaces.contains(namespace))
+    /// Whether objects can exist in a scope: not in a namespace that is missing.
+    fn may_exist(&self, scope: &Scope) -> bool {
+        scope.namespace().is_none_or(|namespace| !self.missing_namespaces.contains(namespace))
     }
 
     async fn object(&mut self, wanted: &Target, rules: &[String]) {
@@ -234,14 +234,14 @@ impl Examination<'_> {
         }
     }
 
-    /// Looks at an object.
+    /// Reads an object.
     async fn look(&mut self, wanted: &Target) -> Found {
         self.report.checked += 1;
         match self.get(wanted).await {
             Ok(Some(object)) => Found::There(Box::new(object)),
             Ok(None) => Found::Missing,
             Err(refusal) if refusal.is_denied() => {
-                Found::Unchecked("this account may not look at it".to_owned())
+                Found::Unchecked("this account may not read it".to_owned())
             }
             Err(refusal) => Found::Unchecked(refusal.message().to_owned()),
         }
@@ -257,16 +257,16 @@ impl Examination<'_> {
     }
 }
 
-fn target(api_version: &str, kind: &str, place: &Place, name: &str) -> Target {
+fn target(api_version: &str, kind: &str, scope: &Scope, name: &str) -> Target {
     Target {
         api_version: api_version.into(),
         kind: kind.into(),
-        namespace: place.namespace().map(str::to_owned),
+        namespace: scope.namespace().map(str::to_owned),
         name: name.into(),
     }
 }
 
-/// What the needs of one sort are about, each once, with the rules that have them.
+/// The needs that `select` picks, each once, with the rules that have them.
 fn collect<K: Ord>(
     needs: &[RuleNeed],
     pick: impl Fn(&Need) -> Option<K>,

@@ -1,11 +1,12 @@
-//! What WorkflowTemplates name: secrets, config maps, service accounts, and the keys that they read.
+//! The objects that WorkflowTemplates refer to: secrets, config maps, service accounts, and the keys that they
+//! read.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
 use super::{Examination, Found, target};
-use crate::kubernetes::Place;
+use crate::kubernetes::Scope;
 
 /// The objects that templates of one namespace name.
 #[derive(Debug, Default)]
@@ -24,7 +25,7 @@ struct Use {
 }
 
 impl Named {
-    /// Adds what a spec names, wherever in it, but for what it can do without.
+    /// Adds the objects that a spec refers to anywhere, except optional ones.
     pub(super) fn collect(&mut self, spec: &Value, rules: &[String]) {
         match spec {
             Value::Array(items) => items.iter().for_each(|item| self.collect(item, rules)),
@@ -88,10 +89,10 @@ impl Named {
 }
 
 impl Examination<'_> {
-    /// Looks whether what templates name is there, with the keys that they read.
-    pub(super) async fn named(&mut self, place: &Place, named: Named) {
+    /// Checks that the objects exist, with the keys that templates read.
+    pub(super) async fn named(&mut self, scope: &Scope, named: Named) {
         for ((kind, name), used) in named.objects {
-            let wanted = target("v1", kind, place, &name);
+            let wanted = target("v1", kind, scope, &name);
             match self.look(&wanted).await {
                 Found::There(object) => {
                     for key in &used.keys {
@@ -110,7 +111,7 @@ impl Examination<'_> {
                 Found::Missing => {
                     let absent = crate::kubernetes::submit::absent(&wanted);
                     let what = format!("{absent}; a template names it");
-                    self.problem(what, make(kind, &name, place, &used), &used.rules);
+                    self.problem(what, make(kind, &name, scope, &used), &used.rules);
                 }
                 Found::Unchecked(why) => {
                     self.unchecked(format!("whether {wanted} exists"), why, &used.rules);
@@ -120,9 +121,9 @@ impl Examination<'_> {
     }
 }
 
-/// How to make what is missing.
-fn make(kind: &str, name: &str, place: &Place, used: &Use) -> String {
-    let namespace = place.namespace().unwrap_or_default();
+/// How to create a missing object.
+fn make(kind: &str, name: &str, scope: &Scope, used: &Use) -> String {
+    let namespace = scope.namespace().unwrap_or_default();
     let keys: String = used.keys.iter().map(|key| format!(" --from-literal={key}=…")).collect();
     match kind {
         "ServiceAccount" => format!("kubectl create serviceaccount {name} --namespace {namespace}"),

@@ -1,4 +1,4 @@
-//! Permissions, by asking the API server about exactly what the rules would do.
+//! Checks permissions by asking the API server about exactly the requests that the rules would make.
 
 use http::Request;
 use kube::core::request;
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{Examination, collect};
 use crate::kubernetes::kinds::{full_name, usual};
 use crate::kubernetes::rbac::merged;
-use crate::kubernetes::{Need, Permission, Place, Refusal, RuleNeed};
+use crate::kubernetes::{Need, Permission, Refusal, RuleNeed, Scope};
 
 impl Examination<'_> {
     pub(super) async fn permissions(&mut self, needs: &[RuleNeed]) {
@@ -15,9 +15,9 @@ impl Examination<'_> {
             Need::Access(permission) => Some(permission),
             _ => None,
         });
-        // Merged first: what a permission for all namespaces includes is not asked about again.
+        // Merged first: a permission for all namespaces covers those for single ones.
         let permissions: Vec<Permission> =
-            merged(permissions).into_iter().filter(|one| self.may_exist(&one.place)).collect();
+            merged(permissions).into_iter().filter(|one| self.may_exist(&one.scope)).collect();
         for permission in permissions {
             let rules = collect(needs, |need| match need {
                 Need::Access(one) if one.covers(&permission) => Some(()),
@@ -50,7 +50,7 @@ impl Examination<'_> {
     }
 
     async fn may(&self, permission: &Permission, verb: &str) -> Result<bool, Refusal> {
-        let Permission { api_version, kind, place, name, .. } = permission;
+        let Permission { api_version, kind, scope, name, .. } = permission;
         let served = self.cluster.discover(api_version, kind).await?;
         let resource =
             served.map_or_else(|| usual(api_version, kind), |kind| kind.resource().clone());
@@ -63,7 +63,7 @@ impl Examination<'_> {
                 "resource": resource.plural,
                 "verb": verb,
                 // Empty: in all of them.
-                "namespace": place.namespace().unwrap_or_default(),
+                "namespace": scope.namespace().unwrap_or_default(),
                 "name": name.clone().unwrap_or_default(),
             } },
         });
@@ -76,15 +76,15 @@ impl Examination<'_> {
     }
 }
 
-/// What a permission is about, for people.
+/// The objects of a permission, for people.
 fn describe(permission: &Permission) -> String {
     let resource = full_name(&usual(&permission.api_version, &permission.kind));
-    let place = match &permission.place {
-        Place::Outside => String::new(),
-        place => format!(" {place}"),
+    let scope = match &permission.scope {
+        Scope::Cluster => String::new(),
+        scope => format!(" {scope}"),
     };
     match &permission.name {
-        Some(name) => format!("`{name}` of `{resource}`{place}"),
-        None => format!("`{resource}`{place}"),
+        Some(name) => format!("`{name}` of `{resource}`{scope}"),
+        None => format!("`{resource}`{scope}"),
     }
 }

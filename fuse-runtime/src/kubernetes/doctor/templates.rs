@@ -1,4 +1,4 @@
-//! WorkflowTemplates against what rules give them, and what they name themselves.
+//! Compares WorkflowTemplates with the parameters that rules give them.
 
 use std::collections::BTreeMap;
 
@@ -7,21 +7,21 @@ use serde_json::Value;
 
 use super::named::Named;
 use super::{Examination, Found, collect, target};
-use crate::kubernetes::{Need, Place, RuleNeed};
+use crate::kubernetes::{Need, RuleNeed, Scope};
 
 const API_VERSION: &str = "argoproj.io/v1alpha1";
 
 impl Examination<'_> {
     pub(super) async fn templates(&mut self, needs: &[RuleNeed]) {
         let templates = collect(needs, |need| match need {
-            Need::Template { kind, place, name, .. } if self.may_exist(place) => {
-                Some((*kind, place.clone(), name.clone()))
+            Need::Template { kind, scope, name, .. } if self.may_exist(scope) => {
+                Some((*kind, scope.clone(), name.clone()))
             }
             _ => None,
         });
-        let mut named: BTreeMap<Place, Named> = BTreeMap::new();
-        for ((kind, place, name), rules) in templates {
-            let wanted = target(API_VERSION, kind, &place, &name);
+        let mut named: BTreeMap<Scope, Named> = BTreeMap::new();
+        for ((kind, scope, name), rules) in templates {
+            let wanted = target(API_VERSION, kind, &scope, &name);
             let template = match self.look(&wanted).await {
                 Found::There(template) => template,
                 Found::Missing => {
@@ -36,8 +36,8 @@ impl Examination<'_> {
             };
             let takes = WorkflowTemplate::from_object(kind, &name, &template);
             for RuleNeed { rule, need } in needs {
-                if let Need::Template { kind: k, place: p, name: n, parameters } = need
-                    && (*k, p, n) == (kind, &place, &name)
+                if let Need::Template { kind: k, scope: p, name: n, parameters } = need
+                    && (*k, p, n) == (kind, &scope, &name)
                 {
                     self.report.checked += 1;
                     for (what, fix) in problems(&takes, rule, &wanted.to_string(), parameters) {
@@ -45,19 +45,19 @@ impl Examination<'_> {
                     }
                 }
             }
-            // A cluster's template runs where the workflow does, which its rules say.
-            if let Place::Namespace(_) = place {
+            // A ClusterWorkflowTemplate runs in the namespace of the workflow, which the rules set.
+            if let Scope::Namespace(_) = scope {
                 let spec = template.get("spec").unwrap_or(&Value::Null);
-                named.entry(place).or_default().collect(spec, &rules);
+                named.entry(scope).or_default().collect(spec, &rules);
             }
         }
-        for (place, named) in named {
-            self.named(&place, named).await;
+        for (scope, named) in named {
+            self.named(&scope, named).await;
         }
     }
 }
 
-/// What does not fit, and what to do about it.
+/// What does not fit, and how to fix it.
 fn problems(
     takes: &WorkflowTemplate,
     rule: &str,

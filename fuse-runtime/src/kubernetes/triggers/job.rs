@@ -3,9 +3,9 @@
 use fuse_rules::{Field, FieldType, Outline, Schema, Templates, TriggerInfo};
 use serde_json::{Map, Value, json};
 
-use super::metadata::{self, LONGEST_PREFIX};
+use super::metadata::{self, MAX_PREFIX_LENGTH};
 use super::workflow::rule_prefix;
-use crate::kubernetes::{Change, FromCronJob, Need, Operation, Place, Target};
+use crate::kubernetes::{Change, FromCronJob, Need, Operation, Scope, Target};
 use crate::triggers::ActionRequest;
 
 pub(super) fn schema() -> Schema {
@@ -22,7 +22,7 @@ pub(super) fn schema() -> Schema {
         .field(
             Field::optional(
                 "name-prefix",
-                FieldType::NamePrefix(LONGEST_PREFIX),
+                FieldType::NamePrefix(MAX_PREFIX_LENGTH),
                 "The start of the job's name; the rule's name and `-` where it is left out.",
             )
             .otherwise(&[]),
@@ -43,7 +43,7 @@ pub(super) fn schema() -> Schema {
         .field(Field::optional(
             "env",
             texts(),
-            "Environment variables of every container: how the event's values get in.",
+            "Environment variables of every container, which carry the event's values.",
         ))
         .field(Field::optional(
             "service-account",
@@ -53,7 +53,7 @@ pub(super) fn schema() -> Schema {
         .field(Field::optional(
             "backoff-limit",
             FieldType::Int(0, i32::MAX.into()),
-            "How often Kubernetes tries again. Where it is left out: 0, or what the CronJob says.",
+            "How often Kubernetes retries: 0, or the CronJob's value, by default.",
         ))
         .field(Field::optional("ttl", FieldType::Duration, "How long the finished job is kept."))
         .field(Field::optional("deadline", FieldType::Duration, "How long the job may take."))
@@ -68,7 +68,7 @@ pub(super) fn schema() -> Schema {
         .verify(verify)
 }
 
-/// What the fields cannot say one by one.
+/// Checks how the fields of a block go together.
 fn verify(block: &TriggerInfo) -> Result<(), String> {
     if let Some(field) = ["command", "args"].into_iter().find(|field| block.get(field).is_some())
         && block.get("image").is_none()
@@ -85,7 +85,7 @@ fn verify(block: &TriggerInfo) -> Result<(), String> {
 fn cron_job(from: &str) -> Result<(&str, &str), String> {
     from.split_once('/')
         .filter(|(namespace, name)| metadata::is_namespace(namespace) && metadata::is_name(name))
-        .ok_or_else(|| format!("has a `from-cronjob` that is no `namespace/name`: `{from}`"))
+        .ok_or_else(|| format!("has a `from-cronjob` that is not `namespace/name`: `{from}`"))
 }
 
 pub(super) fn change(request: &ActionRequest) -> Result<Change, String> {
@@ -107,13 +107,13 @@ pub(super) fn change(request: &ActionRequest) -> Result<Change, String> {
     let durations = [("ttl", "ttlSecondsAfterFinished"), ("deadline", "activeDeadlineSeconds")];
     for (field, key) in durations {
         if let Some(millis) = fields.get(field).and_then(Value::as_i64) {
-            // Kubernetes counts seconds; a part of one counts whole.
+            // Kubernetes counts whole seconds: a fraction is rounded up.
             spec.insert(key.into(), ((millis + 999) / 1000).into());
         }
     }
     let mut from_cron_job = None;
     if let Some((namespace, name)) = from {
-        // The template is the cluster's; what the rule says goes over it when it is submitted.
+        // The template is on the cluster; the rule's fields override it when the job is submitted.
         if let Some(account) = fields.get("service-account") {
             let template = json!({ "spec": { "serviceAccountName": account } });
             spec.insert("template".into(), template);
@@ -189,7 +189,7 @@ fn template(fields: &Map<String, Value>) -> Result<Value, String> {
     Ok(template)
 }
 
-/// The job that a CronJob would start, with what the rule says over it.
+/// The job that a CronJob would start, with the rule's fields over it.
 ///
 /// # Errors
 /// A CronJob without a pod template.
@@ -225,7 +225,7 @@ pub(crate) fn instantiate(
     Ok(made)
 }
 
-/// Lays one record over another: records merge, all else is replaced.
+/// Merges `top` over `under`: records merge, everything else is replaced.
 fn over(under: &mut Value, top: &Value) {
     match (under, top) {
         (Value::Object(under), Value::Object(top)) => {
@@ -245,7 +245,7 @@ fn containers(template: &mut Value) -> Result<&mut Vec<Value>, String> {
         .ok_or_else(|| "`pod-template` has no list `spec.containers`".into())
 }
 
-/// Sets environment variables of every container; what the template has under their names goes.
+/// Sets environment variables of every container, in place of those that the template has.
 fn add_env(template: &mut Value, env: &Map<String, Value>) -> Result<(), String> {
     for container in containers(template)? {
         let Value::Object(container) = container else {
@@ -268,22 +268,22 @@ pub(super) fn needs(block: &TriggerInfo) -> Vec<Need> {
         Some(Outline::Constant(Value::String(from))) => cron_job(from).ok(),
         _ => None,
     };
-    let place = match (block.get("namespace"), from) {
-        (None, Some((namespace, _))) => Place::Namespace(namespace.to_owned()),
-        (given, _) => Place::of(given),
+    let scope = match (block.get("namespace"), from) {
+        (None, Some((namespace, _))) => Scope::Namespace(namespace.to_owned()),
+        (given, _) => Scope::of(given),
     };
-    let mut needs = Need::created("batch/v1", "Job", &place);
+    let mut needs = Need::created("batch/v1", "Job", &scope);
     if block.get("from-cronjob").is_some() {
-        let place =
-            from.map_or(Place::Anywhere, |(namespace, _)| Place::Namespace(namespace.into()));
+        let scope =
+            from.map_or(Scope::AllNamespaces, |(namespace, _)| Scope::Namespace(namespace.into()));
         let name = from.map(|(_, name)| name);
-        needs.push(Need::access("batch/v1", "CronJob", &["get"], &place, name));
-        needs.extend(place.namespace().map(|namespace| Need::Namespace(namespace.to_owned())));
+        needs.push(Need::access("batch/v1", "CronJob", &["get"], &scope, name));
+        needs.extend(scope.namespace().map(|namespace| Need::Namespace(namespace.to_owned())));
         if let Some(name) = name {
             let (kind, name) = ("CronJob", name.to_owned());
-            needs.push(Need::Object { api_version: "batch/v1", kind, place, name });
+            needs.push(Need::Object { api_version: "batch/v1", kind, scope, name });
         }
     }
-    needs.extend(Need::service_account(block, &place));
+    needs.extend(Need::service_account(block, &scope));
     needs
 }

@@ -1,5 +1,5 @@
-//! The metadata of Kubernetes objects: names that follow from the action's id, labels that select,
-//! annotations that say in full where the object came from.
+//! The metadata of Kubernetes objects: names that follow from the action's id, labels for selectors, and
+//! annotations that record the origin of the object in full.
 
 use std::collections::BTreeMap;
 
@@ -9,9 +9,9 @@ use sha2::{Digest, Sha256};
 use crate::event::EventKey;
 use crate::triggers::{ActionRequest, short_id};
 
-/// The prefix of our labels and annotations.
+/// The prefix of fuse's labels and annotations.
 const DOMAIN: &str = "fuse.rules";
-/// The annotation that says which action made the object.
+/// The annotation with the id of the action that created the object.
 pub(crate) const ACTION_ID: &str = "fuse.rules/action-id";
 /// The annotation with the name of the action's event, as in `github.push`.
 const EVENT: &str = "fuse.rules/event";
@@ -22,9 +22,9 @@ pub(crate) const ACTIONS: &str = "fuse.rules/actions";
 /// The label that every object made by fuse carries.
 pub(crate) const ACTION: &str = "fuse.rules/action";
 /// The longest prefix that leaves room for the suffix in a 63-character name.
-pub(super) const LONGEST_PREFIX: usize = 47;
+pub(super) const MAX_PREFIX_LENGTH: usize = 47;
 
-/// Sixteen base32 characters of a hash: what names and label values can carry.
+/// Sixteen base32 characters of a hash: short enough for names and label values.
 fn short(hash: &[u8]) -> String {
     let mut text = data_encoding::BASE32_NOPAD.encode(hash).to_ascii_lowercase();
     text.truncate(16);
@@ -42,7 +42,7 @@ pub(super) fn manager(request: &ActionRequest) -> String {
     format!("fuse-{rule}-{}", request.action.ordinal)
 }
 
-/// The object's metadata, with the rule's own labels and annotations under ours.
+/// The object's metadata: the rule's labels and annotations, and fuse's over them.
 pub(super) fn metadata(
     name: &str,
     namespace: Option<&str>,
@@ -69,7 +69,7 @@ pub(crate) fn event_of(annotations: &BTreeMap<String, String>) -> Option<EventKe
     Some(EventKey { source: source.to_owned(), name: name.to_owned(), id })
 }
 
-/// Adds our labels and annotations to an object's metadata.
+/// Adds fuse's labels and annotations to an object's metadata.
 pub(super) fn sign(metadata: &mut Map<String, Value>, request: &ActionRequest) {
     let mut labels = record(metadata.remove("labels"));
     let mut annotations = record(metadata.remove("annotations"));

@@ -3,9 +3,9 @@
 use fuse_rules::{Field, FieldType, Outline, Schema, Templates, TriggerInfo};
 use serde_json::{Map, Value, json};
 
-use super::metadata::{self, LONGEST_PREFIX};
+use super::metadata::{self, MAX_PREFIX_LENGTH};
 use super::template;
-use crate::kubernetes::{Change, Need, Operation, Patch, Place, Propagation, Target};
+use crate::kubernetes::{Change, Need, Operation, Patch, Propagation, Scope, Target};
 use crate::triggers::ActionRequest;
 
 pub(super) fn schema() -> Schema {
@@ -17,7 +17,7 @@ pub(super) fn schema() -> Schema {
             Field::optional(
                 "operation",
                 one_of(&["create", "apply", "patch", "delete"]),
-                "What is done.",
+                "The operation.",
             )
             .default("create")
             .fixed(),
@@ -35,7 +35,7 @@ pub(super) fn schema() -> Schema {
         .field(Field::optional("name", FieldType::DnsSubdomain, "The object's name."))
         .field(Field::optional(
             "name-prefix",
-            FieldType::NamePrefix(LONGEST_PREFIX),
+            FieldType::NamePrefix(MAX_PREFIX_LENGTH),
             "The start of the name of an object to create; the rest follows from the action.",
         ))
         .field(Field::optional(
@@ -54,14 +54,14 @@ pub(super) fn schema() -> Schema {
         .field(Field::optional(
             "values",
             FieldType::Map(Box::new(any())),
-            "What stands in the template for its names.",
+            "Values for the names in the template.",
         ))
         .field(Field::optional("patch", any(), "The patch: a record, or a list for `json`."))
         .field(
             Field::optional(
                 "patch-type",
                 one_of(&["merge", "strategic", "json"]),
-                "How the patch is written; `merge` where it is left out.",
+                "The type of the patch; `merge` by default.",
             )
             .fixed(),
         )
@@ -105,7 +105,7 @@ fn takes(operation: &str) -> &'static [&'static str] {
     }
 }
 
-/// What the fields cannot say one by one.
+/// Checks how the fields of a block go together.
 fn verify(block: &TriggerInfo) -> Result<(), String> {
     let operation = block.text("operation").unwrap_or("create");
     let everywhere = ["operation", "api-version", "kind", "namespace", "name"];
@@ -191,7 +191,7 @@ impl Base {
         Ok(Self::Template(parsed))
     }
 
-    /// What stands at a path: its text, where it is the same for every event.
+    /// The text at a path, where it is the same for every event.
     fn text(&self, path: &[&str]) -> Option<String> {
         match self {
             Self::Manifest(outline) => match at(outline, path)? {
@@ -213,12 +213,12 @@ impl Base {
     }
 
     /// The namespace that the object itself names.
-    fn place(&self) -> Place {
+    fn scope(&self) -> Scope {
         let path = ["metadata", "namespace"];
         match self.text(&path) {
-            Some(namespace) => Place::Namespace(namespace),
-            None if self.has(&path) => Place::Anywhere,
-            None => Place::Outside,
+            Some(namespace) => Scope::Namespace(namespace),
+            None if self.has(&path) => Scope::AllNamespaces,
+            None => Scope::Cluster,
         }
     }
 }
@@ -343,24 +343,24 @@ pub(super) fn needs(block: &TriggerInfo) -> Vec<Need> {
     else {
         return Vec::new();
     };
-    let place = match block.get("namespace") {
-        Some(field) => Place::of(Some(field)),
-        None => base.place(),
+    let scope = match block.get("namespace") {
+        Some(field) => Scope::of(Some(field)),
+        None => base.scope(),
     };
     let name = match block.get("name") {
         Some(_) => block.text("name").map(str::to_owned),
         None => base.text(&["metadata", "name"]),
     };
     let name = name.as_deref();
-    let used = |verbs| Need::used(&api_version, &kind, verbs, &place, name);
+    let used = |verbs| Need::used(&api_version, &kind, verbs, &scope, name);
     match block.text("operation").unwrap_or("create") {
         "patch" => used(&["get", "patch"]),
         "delete" => used(&["delete", "get"]),
         "apply" => {
-            let mut needs = Need::created(&api_version, &kind, &place);
+            let mut needs = Need::created(&api_version, &kind, &scope);
             needs.extend(used(&["get", "patch"]));
             needs
         }
-        _ => Need::created(&api_version, &kind, &place),
+        _ => Need::created(&api_version, &kind, &scope),
     }
 }

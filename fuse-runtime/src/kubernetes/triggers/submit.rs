@@ -1,5 +1,5 @@
-//! The triggers that change Kubernetes objects: one way of firing, and a module for each kind that
-//! says which change an action is.
+//! The triggers that change Kubernetes objects. They share how a change is submitted; a module per kind turns an
+//! action into a change.
 
 use async_trait::async_trait;
 use fuse_rules::{Schema, TriggerInfo};
@@ -15,7 +15,7 @@ use crate::triggers::{
 /// Why nothing can be submitted.
 const NO_CLUSTER: &str = "no cluster is connected";
 
-/// A trigger that makes one change of an object of each action, and has a cluster make it once.
+/// A trigger that turns each action into one change of an object, which a cluster makes once.
 #[derive(Clone, Debug)]
 pub struct Submit {
     kind: SubmitKind,
@@ -116,7 +116,7 @@ impl Trigger for Submit {
         match (self.change(request), &self.cluster) {
             (Ok(change), Some(cluster)) => cluster.readiness_for(&change).await,
             (Ok(_), None) => Readiness::NotReady(NO_CLUSTER.into()),
-            // It fails for good when it is tried, with its reason.
+            // The attempt fails permanently, with its reason.
             (Err(_), _) => Readiness::Ready,
         }
     }

@@ -1,5 +1,5 @@
-//! Template files of objects: YAML with `${name}` in its strings, filled in after it is parsed, so
-//! that no value can change the shape of what it stands in.
+//! Template files of objects: YAML with `${name}` in its strings. Names are filled in after parsing, so that no
+//! value can change the structure of the document.
 
 use std::collections::BTreeSet;
 
@@ -18,7 +18,7 @@ pub(super) fn parse(text: &str) -> Result<Value, String> {
                 "has a `template-file` with {count} YAML documents; it takes one object"
             );
         }
-        // What comes after the first line is a picture of the place.
+        // The lines after the first one show the source text.
         let error = error.to_string();
         let error = error.lines().next().unwrap_or_default().trim_start_matches("error: ");
         format!("has a `template-file` that is not YAML: {error}")
@@ -33,7 +33,7 @@ pub(super) fn parse(text: &str) -> Result<Value, String> {
 /// The names that a template's strings refer to.
 ///
 /// # Errors
-/// A `${` that is not closed, or is no name.
+/// A `${` that is not closed, or does not contain a name.
 pub(super) fn placeholders(template: &Value) -> Result<BTreeSet<String>, String> {
     let mut names = BTreeSet::new();
     visit(template, &mut |text| {
@@ -47,8 +47,8 @@ pub(super) fn placeholders(template: &Value) -> Result<BTreeSet<String>, String>
     Ok(names)
 }
 
-/// The template with values in place of names. A string that is one name and nothing else becomes
-/// the value as it is, number or record; within a string, only scalars have a text.
+/// The template with values in place of names. A string that consists of one name becomes the value itself,
+/// whatever its type; inside a longer string, only scalars are allowed.
 pub(super) fn fill(template: &Value, values: &Map<String, Value>) -> Result<Value, String> {
     Ok(match template {
         Value::String(text) => fill_text(text, values)?,
@@ -84,7 +84,11 @@ fn fill_text(text: &str, values: &Map<String, Value>) -> Result<Value, String> {
                 scalar @ (Value::Number(_) | Value::Bool(_)) => {
                     filled.push_str(&scalar.to_string())
                 }
-                _ => return Err(format!("`values.{name}` is no text, but stands within a string")),
+                _ => {
+                    return Err(format!(
+                        "`values.{name}` is not text, but is used inside a string"
+                    ));
+                }
             },
         }
         let added = filled.get(before..).unwrap_or_default();
@@ -92,7 +96,7 @@ fn fill_text(text: &str, values: &Map<String, Value>) -> Result<Value, String> {
             *count += added.matches(marker).count();
         }
     }
-    // Each part may carry them where the rules allow it; no two parts may make one together.
+    // The checker decides whether a part may contain one; two parts must not form one together.
     for (count, marker) in whole.into_iter().zip(EXPANDED) {
         if filled.matches(marker).count() != count {
             return Err(format!("a value of `values` would make `{marker}` of the text around it"));
@@ -101,7 +105,7 @@ fn fill_text(text: &str, values: &Map<String, Value>) -> Result<Value, String> {
     Ok(Value::String(filled))
 }
 
-/// What Argo and Kubernetes expand.
+/// The markers that Argo and Kubernetes expand.
 const EXPANDED: [&str; 2] = ["{{", "$("];
 
 enum Piece<'t> {
@@ -109,7 +113,7 @@ enum Piece<'t> {
     Name(&'t str),
 }
 
-/// A string's parts; `$${` stands for `${` itself.
+/// The parts of a string. `$${` is a literal `${`.
 fn pieces(text: &str) -> Result<Vec<Piece<'_>>, String> {
     let mut pieces = Vec::new();
     let mut rest = text;
@@ -125,7 +129,7 @@ fn pieces(text: &str) -> Result<Vec<Piece<'_>>, String> {
         };
         let Some((name, after)) = after.split_once('}').filter(|(name, _)| is_name(name)) else {
             return Err(format!(
-                "the template has `${{` in `{text}`, but no name and `}}` after it; `$${{` stands for `${{` itself"
+                "the template has `${{` in `{text}`, but no name and `}}` after it; write `$${{` for a literal `${{`"
             ));
         };
         if !before.is_empty() {
@@ -186,7 +190,7 @@ mod tests {
         for (text, why) in [
             ("a: ${gone}", "`values` has no `gone`, which the template needs"),
             ("a: \"{${brace}\"", "a value of `values` would make `{{` of the text around it"),
-            ("a: x${map}", "`values.map` is no text, but stands within a string"),
+            ("a: x${map}", "`values.map` is not text, but is used inside a string"),
         ] {
             assert_eq!(fill(&parse(text).unwrap(), &values()).unwrap_err(), why);
         }

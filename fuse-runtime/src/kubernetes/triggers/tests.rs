@@ -52,7 +52,7 @@ fn an_id_tells_apart_all_that_makes_an_action() {
     assert_eq!(ids[0], "911816a300082e3e8bc2d6100a995a42a97f5256bf611270e6726ff0bd1438c8");
 }
 
-/// Rules with these triggers, and files that they take in.
+/// Rules with these triggers, and files that they include.
 fn ruleset(triggers: &str) -> Result<Ruleset, fuse_rules::Diagnostics> {
     let sources = Sources::new().with("webhook", Webhook::new([127, 0, 0, 1].into()));
     let backends = Triggers::local(ActionFiles::new("unused"));
@@ -72,7 +72,7 @@ fn ruleset(triggers: &str) -> Result<Ruleset, fuse_rules::Diagnostics> {
     Ruleset::load(&["test.rules"], &files, &registry(&sources, &backends))
 }
 
-/// What the triggers of one rule would submit for this event, one after the other.
+/// The rendered actions of one rule's triggers for this event, one after the other.
 fn rendered(triggers: &str) -> String {
     let backends = Triggers::local(ActionFiles::new("unused"));
     let ruleset = ruleset(triggers).unwrap_or_else(|problems| panic!("{problems}"));
@@ -167,7 +167,7 @@ fn objects() {
     ));
 }
 
-/// What blocks are told that cannot be.
+/// The messages about blocks that are not valid.
 #[test]
 fn blocks_that_cannot_be_are_refused_before_any_event() {
     let told = |trigger: &str| {
@@ -227,7 +227,7 @@ async fn a_file_appears_once_and_is_never_overwritten() {
     assert_eq!(trigger.probe(&request("01")).await, Probe::Done(done));
     let conflict = trigger.fire(&request("02")).await.unwrap_err();
     assert!(
-        matches!(&conflict, Failure::Conflict(why) if why.contains("made by action \"aaa")),
+        matches!(&conflict, Failure::Conflict(why) if why.contains("created by action \"aaa")),
         "{conflict}"
     );
     let names = |path: &Path| {

@@ -3,8 +3,8 @@
 use fuse_rules::{Field, FieldType, Outline, Schema, Templates, TriggerInfo};
 use serde_json::{Map, Value, json};
 
-use super::metadata::{self, LONGEST_PREFIX};
-use crate::kubernetes::{Change, Need, Operation, Place, Target};
+use super::metadata::{self, MAX_PREFIX_LENGTH};
+use crate::kubernetes::{Change, Need, Operation, Scope, Target};
 use crate::triggers::ActionRequest;
 
 const API_VERSION: &str = "argoproj.io/v1alpha1";
@@ -25,14 +25,14 @@ pub(super) fn schema() -> Schema {
         .field(Field::optional(
             "spec",
             FieldType::Map(Box::new(FieldType::Any(Templates::Refused))),
-            "The workflow's whole spec, instead of a template. Argo's own `{{…}}` may stand in it; text of the event may not carry them.",
+            "The workflow's whole spec, instead of a template. It may contain Argo's own `{{…}}`; text of the event may not.",
         ))
         .field(Field::required("namespace", FieldType::DnsLabel, "Where the workflow runs."))
         .field(
             Field::optional(
                 "name-prefix",
-                FieldType::NamePrefix(LONGEST_PREFIX),
-                "The start of the workflow's name. Where it is left out: the name of the template, else of the rule, and `-`.",
+                FieldType::NamePrefix(MAX_PREFIX_LENGTH),
+                "The start of the workflow's name; by default the name of the template or of the rule, and `-`.",
             )
             .otherwise(&["template", "cluster-template"]),
         )
@@ -44,7 +44,7 @@ pub(super) fn schema() -> Schema {
         .field(Field::optional(
             "parameters",
             FieldType::Map(Box::new(text())),
-            "The workflow's parameters. Argo's are strings: scalars are given by their text.",
+            "The workflow's parameters. They are strings in Argo: scalars become their text.",
         ))
         .field(Field::optional(
             "labels",
@@ -122,7 +122,7 @@ pub(super) fn change(request: &ActionRequest) -> Result<Change, String> {
     })
 }
 
-/// Adds the rule's parameters to those that the spec has; the rule's win.
+/// Adds the rule's parameters to those of the spec. The rule's take precedence.
 fn add_parameters(spec: &mut Map<String, Value>, given: &Map<String, Value>) -> Result<(), String> {
     let arguments = spec.entry("arguments").or_insert_with(|| json!({}));
     let Value::Object(arguments) = arguments else {
@@ -150,23 +150,23 @@ fn template_target(cluster: bool, namespace: &str, name: &str) -> Target {
 }
 
 pub(super) fn needs(block: &TriggerInfo) -> Vec<Need> {
-    let place = Place::of(block.get("namespace"));
-    let mut needs = Need::created(API_VERSION, "Workflow", &place);
+    let scope = Scope::of(block.get("namespace"));
+    let mut needs = Need::created(API_VERSION, "Workflow", &scope);
     let parameters = block.get("parameters").map(Outline::entries).unwrap_or_default();
     for (field, kind, cluster) in [
         ("template", "WorkflowTemplate", false),
         ("cluster-template", "ClusterWorkflowTemplate", true),
     ] {
         let Some(outline) = block.get(field) else { continue };
-        let place = if cluster { Place::Outside } else { place.clone() };
+        let scope = if cluster { Scope::Cluster } else { scope.clone() };
         let name = constant(outline);
-        needs.extend(Need::used(API_VERSION, kind, &["get"], &place, name.as_deref()));
+        needs.extend(Need::used(API_VERSION, kind, &["get"], &scope, name.as_deref()));
         if let Some(name) = name {
             let parameters = parameters.clone();
-            needs.push(Need::Template { kind, place, name, parameters });
+            needs.push(Need::Template { kind, scope, name, parameters });
         }
     }
-    needs.extend(Need::service_account(block, &place));
+    needs.extend(Need::service_account(block, &scope));
     needs
 }
 
@@ -177,15 +177,14 @@ fn constant(outline: &Outline) -> Option<String> {
     }
 }
 
-/// The start of a name, from that of a template: dots are not for every name, and the suffix
-/// needs its room.
+/// The start of a name, from that of a template, without dots and short enough for the suffix.
 pub(super) fn default_prefix(template: &str) -> String {
     let mut prefix: String = template.replace('.', "-");
-    prefix.truncate(LONGEST_PREFIX - 1);
+    prefix.truncate(MAX_PREFIX_LENGTH - 1);
     format!("{}-", prefix.trim_end_matches('-'))
 }
 
-/// The start of a name, from that of a rule; rule names may have capitals and `_`.
+/// The start of a name, from that of a rule, whose name may have capitals and `_`.
 pub(super) fn rule_prefix(rule: &str, otherwise: &str) -> String {
     let name = rule.rsplit('/').next().unwrap_or(rule);
     let name: String = name
@@ -193,6 +192,6 @@ pub(super) fn rule_prefix(rule: &str, otherwise: &str) -> String {
         .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' })
         .collect();
     let name = name.trim_start_matches('-');
-    // A name of nothing but `_` leaves nothing that an object could be called by.
+    // A name that consists of `_` leaves no character that an object's name may have.
     default_prefix(if name.is_empty() { otherwise } else { name })
 }

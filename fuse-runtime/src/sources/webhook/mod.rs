@@ -13,9 +13,9 @@ use serde::Deserialize;
 use tokio::net::TcpListener;
 
 use super::{BodyFormat, BoundSource, EventBinding, Source, SourceContext, SourceError};
-use crate::http::Kind;
+use crate::http::PortKind;
 use crate::log_limit::LogLimit;
-use request::{Port, receive};
+use request::{WebhookPort, receive};
 
 /// Accepts events over HTTP.
 #[derive(Clone, Copy, Debug)]
@@ -39,14 +39,14 @@ impl Source for Webhook {
             Field::optional(
                 "id",
                 FieldType::Expression,
-                "The sender's id of an event, as in `body.id`: what a repetition is known by.",
+                "The sender's id of an event, as in `body.id`, by which fuse recognizes a repetition.",
             )
         };
         let method = || FieldType::OneOf(vec!["POST".into(), "PUT".into(), "GET".into()]);
         let method_doc = "The method; with `GET` the query becomes the body.";
-        let format_doc = "How the body is read, whatever the sender's Content-Type says.";
-        let limit_doc = "The largest body that is taken.";
-        let source = Schema::new("webhook", "Takes events in over HTTP.")
+        let format_doc = "The format of the body; the sender's Content-Type does not matter.";
+        let limit_doc = "The largest body that is accepted.";
+        let source = Schema::new("webhook", "Accepts events over HTTP.")
             .field(Field::required("port", FieldType::Int(1, 65_535), "The port to listen on."))
             .field(path())
             .field(Field::optional("method", method(), method_doc).default("POST"))
@@ -137,20 +137,20 @@ impl BoundSource for Listening {
         let mut serving = tokio::task::JoinSet::new();
         for server in &mut self.servers {
             let address = server.address;
-            // The server closes the listener as soon as it stops, so that it is handed over.
+            // The server owns the listener, and closes it as soon as the shutdown begins.
             let listener = match server.listener.take() {
                 Some(listener) => listener,
                 None => listen(address).await?,
             };
             let (routes, intake) = (server.routes.clone(), context.intake().clone());
-            let state = Arc::new(Port { routes, intake, unknown: LogLimit::new() });
+            let state = Arc::new(WebhookPort { routes, intake, unknown: LogLimit::new() });
             let app = Router::new().fallback(receive).with_state(state);
             let (http, shutdown) = (context.server().clone(), context.shutdown().clone());
             serving.spawn(async move {
-                http.serve(listener, address, Kind::Source, app, shutdown).await;
+                http.serve(listener, address, PortKind::Source, app, shutdown).await;
             });
         }
-        // Panics where one of them did, which ends the others.
+        // A panic in one task is passed on here, and ends the others.
         serving.join_all().await;
         Ok(())
     }

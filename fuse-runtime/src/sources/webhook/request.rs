@@ -1,4 +1,4 @@
-//! One request to a webhook: what it must be, how it becomes an event, and what it is answered.
+//! Handles one request to a webhook: checks it, turns it into an event, and answers it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,24 +18,23 @@ use crate::log_limit::LogLimit;
 use crate::sources::format::{parameters, parameters_to_json};
 use crate::sources::{AcceptError, Accepted, FormatError, Incoming, Intake, decode_header};
 
-/// What a sender is told to wait before it tries again, in seconds: where the queue is full, and
-/// where there is no room in memory.
+/// `Retry-After`, in seconds, where the queue is full, and where there is no room in memory.
 const RETRY_AFTER_QUEUE: &str = "5";
 const RETRY_AFTER_MEMORY: &str = "1";
 
-/// All that arrives at one port.
-pub(super) struct Port {
+/// The routes of one port.
+pub(super) struct WebhookPort {
     pub(super) routes: Vec<Route>,
     pub(super) intake: Intake,
-    /// Requests to paths that no event has.
+    /// Limits log lines about requests to unknown paths.
     pub(super) unknown: LogLimit,
 }
 
-/// The answer where a request is refused.
-type Answered = Box<Response>;
+/// The answer to a request that is refused.
+type RefusedWith = Box<Response>;
 
 pub(super) async fn receive(
-    State(port): State<Arc<Port>>,
+    State(port): State<Arc<WebhookPort>>,
     Extension(in_work): Extension<Arc<InWork>>,
     request: Request<Body>,
 ) -> Response {
@@ -52,8 +51,8 @@ pub(super) async fn receive(
         Ok(incoming) => incoming,
         Err(response) => return *response,
     };
-    // A sender that goes away does not end this: the body's bytes stay in the budget until the
-    // store has let go of them.
+    // This continues if the sender disconnects: the body counts in the budget until the store has dropped
+    // it.
     let storing = tokio::spawn(async move {
         let _turn = in_work.turn_to_store(incoming.body.len()).await;
         let taken = port.intake.accept(incoming).await;
@@ -63,16 +62,16 @@ pub(super) async fn receive(
     match storing.await {
         Ok(taken) => answer(taken),
         Err(_panic) => {
-            let why = "taking this event in failed inside fuse; please report it";
+            let why = "accepting this event failed inside fuse; please report it";
             refuse(StatusCode::INTERNAL_SERVER_ERROR, why)
         }
     }
 }
 
-fn nothing_here(port: &Port, path: &str) -> Response {
+fn nothing_here(port: &WebhookPort, path: &str) -> Response {
     if let Some(left_out) = port.unknown.pass() {
         let known: Vec<_> = port.routes.iter().map(|route| route.config.path.as_str()).collect();
-        // Neither the path that was asked for: it may be somebody's secret.
+        // The log omits the requested path, which may be somebody's secret.
         tracing::info!(left_out, known = known.join(", "), "a request to a path that no event has");
     }
     refuse(StatusCode::NOT_FOUND, &format!("no event is sent to `{}` here", shorten(path)))
@@ -83,7 +82,7 @@ fn wrong_method(here: &[&Route], path: &str, method: &str) -> Response {
         here.iter().map(|route| route.config.method.as_str()).collect::<Vec<_>>().join(", ");
     let (path, method) = (shorten(path), shorten(method));
     let why =
-        format!("`{path}` takes {methods}, not {method}; set the sender's method to {methods}");
+        format!("`{path}` accepts {methods}, not {method}; set the sender's method to {methods}");
     let mut response = refuse(StatusCode::METHOD_NOT_ALLOWED, &why);
     if let Ok(allow) = HeaderValue::from_str(&methods) {
         response.headers_mut().insert(header::ALLOW, allow);
@@ -91,15 +90,15 @@ fn wrong_method(here: &[&Route], path: &str, method: &str) -> Response {
     response
 }
 
-/// The request as an event that is still to be taken in.
+/// Reads the request into an event.
 async fn incoming(
     route: &Route,
     in_work: &InWork,
     request: Request<Body>,
-) -> Result<Incoming, Answered> {
+) -> Result<Incoming, RefusedWith> {
     let (parts, body) = request.into_parts();
-    // From the announced length, before anything is read: a sender that waits for `100 Continue`
-    // sends no byte of its body.
+    // By the announced length, before anything is read: a sender that waits for `100 Continue` sends no byte of
+    // its body.
     if body.size_hint().lower() > u64::try_from(route.config.body_limit).unwrap_or(u64::MAX) {
         return Err(too_large(route.config.body_limit));
     }
@@ -125,12 +124,12 @@ async fn incoming(
     })
 }
 
-/// The headers by their names; several of one name are joined by a comma.
-fn headers(map: &HeaderMap) -> Result<BTreeMap<String, String>, Answered> {
+/// The headers by name; the values of several with one name are joined by a comma.
+fn headers(map: &HeaderMap) -> Result<BTreeMap<String, String>, RefusedWith> {
     let mut headers: BTreeMap<String, String> = BTreeMap::new();
     for (name, value) in map {
         let name = name.as_str();
-        // Two ids that differ are never made one by replacing what is not UTF-8.
+        // Replacing bytes that are not UTF-8 could make two different ids equal.
         let Ok(value) = std::str::from_utf8(value.as_bytes()) else {
             return Err(bad_request(&format!("the header `{name}` is not UTF-8")));
         };
@@ -146,7 +145,7 @@ fn headers(map: &HeaderMap) -> Result<BTreeMap<String, String>, Answered> {
     Ok(headers)
 }
 
-async fn read(mut body: Body, limit: usize) -> Result<Bytes, Answered> {
+async fn read(mut body: Body, limit: usize) -> Result<Bytes, RefusedWith> {
     let announced = body.size_hint().exact().and_then(|length| usize::try_from(length).ok());
     let mut buffer = BodyBuffer::new(announced.map_or(limit, |length| length.min(limit)));
     while let Some(frame) = body.frame().await {
@@ -160,14 +159,14 @@ async fn read(mut body: Body, limit: usize) -> Result<Bytes, Answered> {
 }
 
 /// Why a body could not be read.
-fn unread(error: axum::Error) -> Answered {
+fn unread(error: axum::Error) -> RefusedWith {
     match BodyError::find(&error) {
         Some(why) => not_arrived(why),
         None => bad_request(&format!("the body could not be read: {error}")),
     }
 }
 
-fn not_arrived(why: BodyError) -> Answered {
+fn not_arrived(why: BodyError) -> RefusedWith {
     Box::new(match why {
         BodyError::GivenUp | BodyError::TimedOut(_) => {
             refuse(StatusCode::REQUEST_TIMEOUT, &why.to_string())
@@ -178,16 +177,16 @@ fn not_arrived(why: BodyError) -> Answered {
     })
 }
 
-fn too_large(limit: usize) -> Answered {
+fn too_large(limit: usize) -> RefusedWith {
     let why = format!("the body is larger than {limit} bytes, which is this source's `body-limit`");
     Box::new(refuse(StatusCode::PAYLOAD_TOO_LARGE, &why))
 }
 
-fn bad_request(why: &str) -> Answered {
+fn bad_request(why: &str) -> RefusedWith {
     Box::new(refuse(StatusCode::BAD_REQUEST, why))
 }
 
-fn bad_format(error: FormatError) -> Answered {
+fn bad_format(error: FormatError) -> RefusedWith {
     bad_request(&error.to_string())
 }
 
