@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use redb::WriteTransaction;
 use tokio::sync::{Mutex, watch};
 use tokio::time::Instant;
 
@@ -12,7 +13,7 @@ use super::queue::{self, Ahead, NewEvent, Publication, Signal};
 use super::{Bus, BusError, Delivery, Health, Published, Token};
 use crate::event::Envelope;
 use crate::log_limit::LogLimit;
-use crate::store::{Store, StoreError, encode_envelope};
+use crate::store::{Store, StoreError};
 
 /// A [`Bus`] over a [`Store`]. A store has one bus: another one would deliver the same events, and
 /// would not notice the events that this one accepts.
@@ -84,6 +85,44 @@ impl EmbeddedBus {
         })
     }
 
+    async fn accept_all(
+        &self,
+        events: Vec<Envelope>,
+    ) -> Result<Vec<Result<Published, BusError>>, StoreError> {
+        let (limit, capacity, steady) =
+            (self.max_backlog, self.store.capacity(), self.store.steady());
+        let mut new = Vec::with_capacity(events.len());
+        for event in events {
+            let kept_from = steady.unwrap_or(event.received);
+            new.push(NewEvent::new(&event, kept_from)?);
+        }
+        let signal = self.signal.clone();
+        let bytes = new.iter().map(NewEvent::bytes).sum();
+        let accept = move |transaction: &WriteTransaction| {
+            let accept = |event| queue::accept(transaction, event, limit, &capacity);
+            new.iter_mut().map(accept).collect::<Result<Vec<_>, _>>()
+        };
+        let after = move |publications: &Vec<Publication>| {
+            for publication in publications {
+                if let Publication::New { seq, backlog } = *publication {
+                    signal.send_modify(|signal| {
+                        signal.end = seq.saturating_add(1);
+                        signal.backlog = backlog;
+                    });
+                }
+            }
+        };
+        let publications = self.store.write_then(bytes, accept, after).await?;
+        let published = publications.into_iter().map(|publication| match publication {
+            Publication::New { .. } => Ok(Published::Accepted),
+            Publication::Known => Ok(Published::Known),
+            Publication::Conflict => Ok(Published::Conflict),
+            Publication::Full => Err(BusError::Full { limit }),
+            Publication::NoRoom(why) => Err(BusError::NoRoom(why)),
+        });
+        Ok(published.collect())
+    }
+
     /// Reads what was committed, after a failure that left that unknown.
     async fn catch_up(&self) -> Result<(), BusError> {
         let read = self.store.read(queue::read_signal).await?;
@@ -147,50 +186,12 @@ impl EmbeddedBus {
 
 #[async_trait]
 impl Bus for EmbeddedBus {
-    async fn publish(&self, event: Envelope) -> Result<Published, BusError> {
-        let key = event.key();
-        let hash = event.body_hash();
-        let mut row = encode_envelope(&event)?;
-        let received = event.received;
-        // The row contains all of it.
-        drop(event);
-        let limit = self.max_backlog;
-        let signal = self.signal.clone();
-        let capacity = self.store.capacity();
-        let kept_from = self.store.steady().unwrap_or(received);
-        let bytes = row.len();
-        let publication = self
-            .store
-            .write_then(
-                bytes,
-                move |transaction| {
-                    let new = NewEvent {
-                        event: &key,
-                        hash: &hash,
-                        row: &mut row,
-                        received,
-                        kept_from,
-                        limit,
-                        capacity: &capacity,
-                    };
-                    queue::accept(transaction, new)
-                },
-                move |accepted| {
-                    if let Publication::New { seq, backlog } = *accepted {
-                        signal.send_modify(|signal| {
-                            signal.end = seq.saturating_add(1);
-                            signal.backlog = backlog;
-                        });
-                    }
-                },
-            )
-            .await?;
-        match publication {
-            Publication::New { .. } => Ok(Published::Accepted),
-            Publication::Known => Ok(Published::Known),
-            Publication::Conflict => Ok(Published::Conflict),
-            Publication::Full => Err(BusError::Full { limit }),
-            Publication::NoRoom(why) => Err(BusError::NoRoom(why)),
+    async fn publish_all(&self, events: Vec<Envelope>) -> Vec<Result<Published, BusError>> {
+        let count = events.len();
+        match self.accept_all(events).await {
+            Ok(published) => published,
+            // One commit: an error concerns every event of it.
+            Err(error) => vec![Err(error.into()); count],
         }
     }
 

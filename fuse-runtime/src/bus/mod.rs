@@ -75,24 +75,16 @@ pub struct Health {
 ///
 /// ```
 /// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
-/// use std::collections::BTreeMap;
 /// use std::time::Duration;
 ///
 /// use fuse_runtime::backend::Backend;
 /// use fuse_runtime::bus::Published;
 /// use fuse_runtime::event::Envelope;
 /// use fuse_runtime::testing::MemoryBackend;
+/// use jiff::Timestamp;
 ///
 /// let bus = MemoryBackend::new().bus();
-/// let event = Envelope {
-///     id: "1".into(),
-///     source: "github".into(),
-///     name: "push".into(),
-///     received: jiff::Timestamp::UNIX_EPOCH,
-///     headers: BTreeMap::new(),
-///     query: BTreeMap::new(),
-///     body: "{}".into(),
-/// };
+/// let event = Envelope::new("github", "push", "1", Timestamp::UNIX_EPOCH, "{}");
 /// assert_eq!(bus.publish(event.clone()).await?, Published::Accepted);
 /// assert_eq!(bus.publish(event).await?, Published::Known);
 ///
@@ -117,7 +109,14 @@ pub trait Bus: Send + Sync + 'static {
     ///
     /// [`BusError::Full`] for a new event when the queue is full; an event that was accepted before is
     /// answered even then.
-    async fn publish(&self, event: Envelope) -> Result<Published, BusError>;
+    async fn publish(&self, event: Envelope) -> Result<Published, BusError> {
+        let published = self.publish_all(vec![event]).await.pop();
+        published.unwrap_or_else(|| Err(BusError::Storage("the bus gave no answer".into())))
+    }
+
+    /// Publishes events in their order, in one commit if possible. Returns one result per event, in the
+    /// same order. An event that is refused does not affect the others.
+    async fn publish_all(&self, events: Vec<Envelope>) -> Vec<Result<Published, BusError>>;
 
     /// Waits for the next event, in the order of acceptance. Dropping the future loses nothing.
     ///

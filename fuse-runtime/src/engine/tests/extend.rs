@@ -46,8 +46,8 @@ impl Backend for ExpiringBackend {
 
 #[async_trait]
 impl Bus for ExpiringBus {
-    async fn publish(&self, event: Envelope) -> Result<Published, BusError> {
-        self.inner.publish(event).await
+    async fn publish_all(&self, events: Vec<Envelope>) -> Vec<Result<Published, BusError>> {
+        self.inner.publish_all(events).await
     }
 
     async fn next(&self) -> Result<Delivery, BusError> {

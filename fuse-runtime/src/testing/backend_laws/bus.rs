@@ -271,6 +271,28 @@ pub async fn a_repeat_is_known_and_another_body_is_a_conflict(
     Ok(())
 }
 
+/// A batch has one answer per event, in the same order, and events are accepted in that order. A repeat
+/// within the batch is known, and a conflict does not affect the others.
+///
+/// # Errors
+///
+/// The backend breaks the law.
+pub async fn a_batch_is_answered_event_by_event(fixture: &dyn Fixture) -> Result<(), Violation> {
+    let opened = OpenBackend::new(fixture).await?;
+    ensure_eq!(opened.bus.publish_all(Vec::new()).await, [], "the answer to an empty batch");
+    opened.publish("b").await?;
+    let batch = [("a", "{}"), ("b", "{}"), ("a", "{}"), ("b", "{\"other\":1}"), ("c", "{}")];
+    let batch = batch.map(|(id, body)| envelope("github", id, body)).to_vec();
+    let answers = opened.bus.publish_all(batch).await;
+    use Published::{Accepted, Conflict, Known};
+    let expected = [Accepted, Known, Known, Conflict, Accepted].map(Ok);
+    ensure_eq!(answers, expected, "the answer to the batch");
+    for id in ["b", "a", "c"] {
+        ensure_eq!(opened.next_id().await?, id, "the delivered event");
+    }
+    opened.silent().await
+}
+
 /// An event is known after it was acknowledged, and after a crash.
 ///
 /// # Errors

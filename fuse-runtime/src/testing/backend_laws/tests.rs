@@ -85,8 +85,8 @@ impl Backend for Hasty {
 
 #[async_trait]
 impl Bus for HastyBus {
-    async fn publish(&self, event: Envelope) -> Result<Published, BusError> {
-        self.0.publish(event).await
+    async fn publish_all(&self, events: Vec<Envelope>) -> Vec<Result<Published, BusError>> {
+        self.0.publish_all(events).await
     }
 
     async fn next(&self) -> Result<Delivery, BusError> {

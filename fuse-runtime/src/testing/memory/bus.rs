@@ -106,14 +106,19 @@ impl State {
 
 #[async_trait]
 impl Bus for Process {
-    async fn publish(&self, event: Envelope) -> Result<Published, BusError> {
+    async fn publish_all(&self, events: Vec<Envelope>) -> Vec<Result<Published, BusError>> {
         let steady = lock(&self.clock).as_ref().map(crate::clock::Clock::steady);
-        let kept_from = steady.unwrap_or(event.received);
-        let mut state = self.state().ok_or(BusError::Closed)?;
-        let published = state.publish(event, kept_from, self.max_backlog)?;
+        let Some(mut state) = self.state() else {
+            return vec![Err(BusError::Closed); events.len()];
+        };
+        let publish = |event: Envelope| {
+            let kept_from = steady.unwrap_or(event.received);
+            state.publish(event, kept_from, self.max_backlog)
+        };
+        let published = events.into_iter().map(publish).collect();
         drop(state);
         self.notify();
-        Ok(published)
+        published
     }
 
     async fn next(&self) -> Result<Delivery, BusError> {
