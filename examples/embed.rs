@@ -9,14 +9,13 @@
 use std::error::Error;
 
 use fuse_rules::{Event, Fuses, Ruleset};
-use fuse_runtime::kubernetes::Manifests;
 use fuse_runtime::sources::{Sources, Webhook};
-use fuse_runtime::triggers::Triggers;
+use fuse_runtime::triggers::{ActionFiles, Triggers};
 use fuse_runtime::{Disk, registry, rule_files};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let sources = Sources::new().with("webhook", Webhook::new([127, 0, 0, 1].into()));
-    let triggers = Triggers::local(Manifests::new("manifests"));
+    let triggers = Triggers::local(ActionFiles::new("manifests"));
     let rules = Ruleset::load(&rule_files(&["rules"])?, &Disk, &registry(&sources, &triggers))?;
     let plan = rules.plan();
 

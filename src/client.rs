@@ -1,4 +1,4 @@
-//! Asking the admin port of a running fuse.
+//! A client for the admin port of a running fuse.
 
 use std::time::Duration;
 
@@ -8,9 +8,9 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
 
-/// How long an answer may take.
+/// The timeout for a response.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// The largest answer that is read, in bytes.
+/// The maximum size of a response, in bytes.
 const MAX_ANSWER: usize = 64 << 20;
 
 /// The admin port of a running fuse.
@@ -43,13 +43,18 @@ impl Server {
         let client = Client::builder(TokioExecutor::new()).build_http::<Full<bytes::Bytes>>();
         let answer = async {
             let response = client.request(request).await.map_err(|error| {
-                // What it wraps says what is wrong.
+                // The source of the error describes the cause.
                 let cause = std::error::Error::source(&error).map(ToString::to_string);
-                format!("no fuse answers at `{}`: {}", self.url, cause.unwrap_or(error.to_string()))
+                format!(
+                    "no fuse responds at `{}`: {}",
+                    self.url,
+                    cause.unwrap_or(error.to_string())
+                )
             })?;
             let status = response.status();
             let body = Limited::new(response.into_body(), MAX_ANSWER).collect().await;
-            let body = body.map_err(|error| format!("the answer broke off: {error}"))?.to_bytes();
+            let body =
+                body.map_err(|error| format!("the response ended early: {error}"))?.to_bytes();
             read(&self.url, status, &body)
         };
         let late = |_| format!("no answer from `{}` within {} s", self.url, PATIENCE.as_secs());
@@ -57,9 +62,9 @@ impl Server {
     }
 }
 
-/// The answer, or the error that it is.
+/// The response, or the error that it contains.
 fn read(url: &str, status: StatusCode, body: &[u8]) -> Result<Value, String> {
-    let not_fuse = || format!("what answers at `{url}` is not the admin port of fuse ({status})");
+    let not_fuse = || format!("the server at `{url}` is not the admin port of fuse ({status})");
     let value: Value = serde_json::from_slice(body).map_err(|_| not_fuse())?;
     if status.is_success() {
         return Ok(value);

@@ -1,8 +1,8 @@
-//! The log: lines to standard error, which never hold up or break what writes them.
+//! The log: lines on standard error that never block or break their writer.
 //!
-//! A thread of its own writes. A reader that stalls, or has gone, costs lines, which are counted;
-//! it costs nothing else. Text of events cannot forge lines, and no line is longer than
-//! [`MAX_LINE`].
+//! A separate thread writes the lines. If the reader stalls or exits, lines are dropped and
+//! counted, and nothing else happens. Text from events cannot forge lines, and no line is longer
+//! than [`MAX_LINE`].
 
 use std::io::{self, IsTerminal as _, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -14,18 +14,18 @@ use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuild
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
-/// The variable that sets the level of the log.
+/// The variable that sets the log level.
 pub(crate) const VARIABLE: &str = "FUSE_LOG";
-/// The log's levels where nothing sets them: what fails is told by fuse itself, with what it means.
+/// The default log levels: fuse reports failures of the client itself, with their consequences.
 const LEVELS: &str = "info,kube_client::client::builder=off";
-/// The longest line, in bytes.
+/// The maximum length of a line, in bytes.
 const MAX_LINE: usize = 8 << 10;
-/// The longest text within a line of JSON that is too long, in characters.
+/// The maximum length of a text within a JSON line that is too long, in characters.
 const MAX_TEXT: usize = 1000;
-/// How many lines wait to be written.
+/// The maximum number of lines that wait to be written.
 const MAX_WAITING: usize = 4096;
 
-/// The log, until it is dropped: then what waits is written, within a second.
+/// The log. When it is dropped, the waiting lines are written within a second.
 pub(crate) struct Log {
     crowded: ErrorCounter,
     failed: Arc<AtomicU64>,
@@ -33,7 +33,7 @@ pub(crate) struct Log {
 }
 
 impl Log {
-    /// Starts the log of the process: text on a terminal, JSON otherwise.
+    /// Starts the log of the process: as text on a terminal, else as JSON.
     pub(crate) fn start() -> Self {
         let failed = Arc::new(AtomicU64::new(0));
         let (lines, worker) = NonBlockingBuilder::default()
@@ -52,7 +52,7 @@ impl Log {
         Self { crowded, failed, worker: Some(worker) }
     }
 
-    /// Gives how many lines were dropped since the start.
+    /// Returns the number of lines that were dropped since the start.
     pub(crate) fn dropped_lines(&self) -> impl Fn() -> u64 + Send + Sync + 'static {
         let (crowded, failed) = (self.crowded.clone(), Arc::clone(&self.failed));
         move || (crowded.dropped_lines() as u64).saturating_add(failed.load(Ordering::Relaxed))
@@ -61,13 +61,13 @@ impl Log {
 
 impl Drop for Log {
     fn drop(&mut self) {
-        // It prints where the log is stalled, and printing panics where nobody reads.
+        // The worker prints if the log is stalled, and printing panics if nobody reads.
         let worker = self.worker.take();
         let _stalled = catch_unwind(AssertUnwindSafe(|| drop(worker))).is_err();
     }
 }
 
-/// Writes what it can, and counts what it cannot.
+/// Writes as much as it can, and counts the rest.
 struct Surviving<W> {
     inner: W,
     failed: Arc<AtomicU64>,
@@ -93,7 +93,7 @@ enum Form {
     Json,
 }
 
-/// Makes lines fit to be written.
+/// Sanitizes lines before they are written.
 struct Lines {
     lines: NonBlocking,
     form: Form,
@@ -107,7 +107,7 @@ impl<'a> MakeWriter<'a> for Lines {
     }
 }
 
-/// One line: an event's text is written at once.
+/// One line: the text of an event is written in one piece.
 struct Line {
     lines: NonBlocking,
     form: Form,
@@ -129,8 +129,8 @@ impl Write for Line {
     }
 }
 
-/// A line of text without line ends and control characters in it, and cut where it is too long. The
-/// formatter escapes the terminal's own sequences in what events say; what it colours stays.
+/// A line of text without line ends and control characters, shortened if it is too long. The
+/// formatter escapes terminal sequences in text from events; its own colours are kept.
 fn text(line: &[u8]) -> String {
     let line = String::from_utf8_lossy(line);
     let line = line.strip_suffix('\n').unwrap_or(&line);
@@ -150,13 +150,13 @@ fn text(line: &[u8]) -> String {
     plain
 }
 
-/// A line of JSON whose long texts are cut.
+/// A JSON line whose long texts are shortened.
 fn json(line: &[u8]) -> String {
     let mut value: Value = serde_json::from_slice(line).unwrap_or_default();
     cut(&mut value);
     let mut text = value.to_string();
     if text.len() > MAX_LINE {
-        // Many texts, none of them long: what every line has is kept.
+        // Many texts, none of them long: keep the fields that every line has.
         let kept = ["timestamp", "level", "target", "message"];
         if let Value::Object(fields) = &mut value {
             fields.retain(|name, _| kept.contains(&name.as_str()));

@@ -13,7 +13,7 @@ use clap::Parser;
 use cli::{Cli, Command};
 
 fn main() -> ExitCode {
-    // Whoever installed one before us has chosen.
+    // An error means that a provider is already installed.
     let _chosen = rustls::crypto::ring::default_provider().install_default();
     let cli = Cli::parse();
     let result = match cli.command {
@@ -45,17 +45,17 @@ fn main() -> ExitCode {
     }
 }
 
-/// How the command ends. The numbers are documented in the help and never change.
+/// The exit codes. They are documented in the help and never change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Exit {
-    /// All is well.
+    /// Success.
     Clean = 0,
     /// The rules, or the cluster that they are for, have problems.
     Problems = 1,
-    /// The command was called wrongly, or a file, port or folder could not be used.
+    /// Wrong usage, or a file, port or folder that could not be used.
     Usage = 2,
-    /// `fuse run` did not stop cleanly: work was cut short, or the state could not be closed. The next
-    /// start goes on from what is on record.
+    /// `fuse run` did not stop cleanly: work was interrupted, or the state could not be closed. The
+    /// next start continues from the recorded state.
     Unclean = 3,
 }
 

@@ -1,10 +1,10 @@
-//! Printing: colours on a terminal and only there, and no fuss when the reader has gone.
+//! Printing: with colours only on a terminal, and without errors if the reader has exited.
 
 use std::io::Write as _;
 
 /// Prints to standard output.
 pub(crate) fn print(text: &str) {
-    // A reader that has gone, as in `fuse check | head`, is no error.
+    // A reader that has exited, as in `fuse check | head`, is not an error.
     let _gone = anstream::stdout().lock().write_all(text.as_bytes());
 }
 

@@ -1,21 +1,21 @@
-//! Whether events are of a type, as rules that were loaded have it; for tests.
+//! Checks whether events conform to a declared type, for tests.
 
 use std::collections::BTreeMap;
 
 use crate::{Event, Plan, Registry, Ruleset, Schema, SourceSchema};
 
-/// An event of a type.
+/// A rule set with one event of a declared type.
 pub(crate) struct Typed {
     plan: Plan,
 }
 
 impl Typed {
-    /// Of the type `ty`, as it can be named after `declarations`.
+    /// An event of the type `ty`, which can use `declarations`.
     pub(crate) fn new(declarations: &str, ty: &str) -> Self {
         Self::with_file(declarations, ty, ("", ""))
     }
 
-    /// The same, where the declarations take in a file: its name and its text.
+    /// Like [`Self::new`], with a file (its name and text) that the declarations import.
     pub(crate) fn with_file(declarations: &str, ty: &str, (name, text): (&str, &str)) -> Self {
         let source = SourceSchema::new(Schema::new("queue", ""), Schema::new("event", ""));
         let rules = format!("{declarations}\nsource q queue {{ event e : {ty} }}");
@@ -26,7 +26,7 @@ impl Typed {
         Self { plan: ruleset.plan() }
     }
 
-    /// Where a body is not of the type.
+    /// The mismatch between a body and the type, if there is one.
     pub(crate) fn mismatch(&self, body: &str) -> Option<String> {
         self.plan.mismatch(&Event::new("q", "e", body.as_bytes()).unwrap())
     }

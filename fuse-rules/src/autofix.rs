@@ -1,32 +1,33 @@
-//! Applying fixes: the safe ones of all files, again and again until none is left, what lints find
-//! included.
+//! Applies safe fixes to all files, including those of lints, until none is left.
 
 use std::collections::BTreeMap;
 
 use crate::diagnostic::fix::Edits;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::lint::Lints;
-use crate::ruleset::{Loader, Ruleset};
+use crate::loader::Loader;
+use crate::ruleset::Ruleset;
 use crate::schema::Registry;
 use crate::span::Files;
 
-/// A fix may uncover the next problem. Each round applies at least one fix, so that this is many.
-const MOST_ROUNDS: usize = 100;
+/// A fix can uncover another problem. Each round applies at least one fix.
+const MAX_ROUNDS: usize = 100;
 
-/// Rules with their safe fixes applied, in memory: nothing is written.
+/// Rules with their safe fixes applied in memory. No file is written.
 #[derive(Debug)]
 pub struct Repair {
-    /// The files that changed, by name, with their new text.
+    /// The new texts of the files that changed, by name.
     pub files: BTreeMap<String, String>,
-    /// What was applied: where, as `file:line:column` in the text as it was then, and what.
+    /// The fixes that were applied: the position as `file:line:column` in the text at that time,
+    /// and the title of the fix.
     pub applied: Vec<(String, String)>,
-    /// The rules after that, loaded in detail, or the problems that are left.
+    /// The fixed rules, loaded in detail, or the problems that are left.
     pub outcome: Result<Ruleset, Diagnostics>,
 }
 
 impl Ruleset {
-    /// Loads files as [`Ruleset::load_in_detail`] does, applying the safe fixes of their problems, and
-    /// of what these lints find, until none is left. Fixes that are not safe are left to the author.
+    /// Loads files like [`Ruleset::load_in_detail`], and applies the safe fixes of their problems
+    /// and of these lints until none is left. Other fixes are left to the author.
     ///
     /// ```
     /// use std::collections::BTreeMap;
@@ -53,7 +54,7 @@ impl Ruleset {
             Self::load_in_detail(names, &changed, registry)
         };
         let mut outcome = load(&files);
-        for _ in 0..MOST_ROUNDS {
+        for _ in 0..MAX_ROUNDS {
             let more = match &outcome {
                 Ok(ruleset) => {
                     let found = lints.run(ruleset);

@@ -1,46 +1,80 @@
-//! How much work one event can ask of a rule at most, known before any event.
+//! The maximum cost of a rule for one event, computed without an event.
 //!
-//! The work is counted in values that are looked at. How long the lists of an event are is not
-//! known, so `each` counts as what its `max` allows and every other list as a thousand elements.
+//! The unit of cost is one value that is examined. The lengths of an event's lists are not known,
+//! so `each` counts as its `max` and every other list as a thousand elements.
 
-use crate::diagnostic::{Code, Diagnostic};
+use crate::diagnostic::{Code, Diagnostic, Diagnostics};
+use crate::ruleset::Ruleset;
 use crate::span::{Files, Span};
 use crate::typed::{Each, Expr, ExprKind, Mapped, MappedValue, QuantifierKind, Rule, Rules};
 use crate::value::Value;
 
-/// How many elements a list counts as, where it is not known.
-const LIST: u64 = 1_000;
-/// What a pattern, a test of text or the call of a function counts as.
-const CALL: u64 = 10;
+/// The assumed length of a list of unknown length.
+const ASSUMED_LIST_LENGTH: u64 = 1_000;
+/// The cost of a pattern match, a test of text or a function call.
+const CALL_COST: u64 = 10;
 
-/// What a rule can cost, with its sensor's part.
+/// The maximum cost of a rule, including the clauses of its sensor.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RuleCost<'a> {
     /// The rule's full name, `sensor/rule`.
     pub rule: &'a str,
-    /// How many values one event can make it look at, at most.
+    /// The maximum number of values that the rule examines for one event.
     pub cost: u64,
-    /// What most of it comes from; `None` where it looks at nothing.
-    pub dearest: Option<CostPart>,
+    /// The part that contributes most; `None` if the rule examines nothing.
+    pub most_expensive: Option<CostPart>,
 }
 
 /// One clause, key or parameter of a rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CostPart {
-    /// As it is written, on one line.
+    /// Its text, on one line.
     pub text: String,
-    /// Where, as `file:line:column`.
+    /// Its position, as `file:line:column`.
     pub place: String,
-    /// What it costs, as often as it is looked at.
+    /// Its total cost, over all of its evaluations.
     pub cost: u64,
 }
 
+impl Ruleset {
+    /// The maximum cost of each rule, in the order of the rules: an upper bound on the number of
+    /// values that the rule examines for one event.
+    ///
+    /// ```
+    /// use fuse_rules::{Registry, Ruleset, Schema, SourceSchema};
+    ///
+    /// let registry = Registry::new()
+    ///     .source(SourceSchema::new(Schema::new("queue", "A queue."), Schema::new("event", "")))
+    ///     .trigger(Schema::new("page", "Calls a human."));
+    /// let text = r#"source q queue { event e }
+    ///               sensor s on q.e { each x in body.list max 50
+    ///                                 rule r { when x.a == 1  trigger page {} } }"#;
+    /// let ruleset = Ruleset::parse("x.rules", text, &registry)?;
+    /// assert_eq!(ruleset.costs().next().unwrap().cost, 101);
+    /// # Ok::<(), fuse_rules::Diagnostics>(())
+    /// ```
+    pub fn costs(&self) -> impl Iterator<Item = RuleCost<'_>> {
+        costs(self.typed())
+    }
+
+    /// Checks that no rule can cost more than this.
+    ///
+    /// # Errors
+    /// A problem for each rule that can cost more.
+    pub fn within_cost(&self, most: u64) -> Result<(), Diagnostics> {
+        match problems(self.typed(), most) {
+            problems if problems.is_empty() => Ok(()),
+            problems => Err(Diagnostics::new(self.files().clone(), problems)),
+        }
+    }
+}
+
 /// The costs of all rules, in their order.
-pub(crate) fn costs(rules: &Rules) -> impl Iterator<Item = RuleCost<'_>> {
+fn costs(rules: &Rules) -> impl Iterator<Item = RuleCost<'_>> {
     all(rules).map(|(rule, parts)| RuleCost {
         rule: &rule.name,
         cost: parts.sum(),
-        dearest: parts.dearest().map(|(cost, span)| CostPart {
+        most_expensive: parts.most_expensive().map(|(cost, span)| CostPart {
             text: one_line(&rules.files, span),
             place: rules.files.locate(span),
             cost,
@@ -49,19 +83,19 @@ pub(crate) fn costs(rules: &Rules) -> impl Iterator<Item = RuleCost<'_>> {
 }
 
 /// The problems of rules that can cost more than this.
-pub(crate) fn problems(rules: &Rules, most: u64) -> Vec<Diagnostic> {
+fn problems(rules: &Rules, most: u64) -> Vec<Diagnostic> {
     let dear = all(rules).filter(|(_, parts)| parts.sum() > most);
     dear.map(|(rule, parts)| {
         let message = format!(
-            "rule `{}` could look at {} values of one event, more than the {} that are allowed",
+            "rule `{}` could examine {} values of one event; the limit is {}",
             rule.name,
             with_commas(parts.sum()),
             with_commas(most)
         );
         let mut problem = Diagnostic::error(Code::E0509, rule.span, message)
-            .label("too dear")
+            .label("too expensive")
             .help("lower the `max` of its `each`, nest fewer quantifiers, or raise `max_cost` of `[rules]` in fuse.toml");
-        if let Some((cost, span)) = parts.dearest() {
+        if let Some((cost, span)) = parts.most_expensive() {
             problem = problem.related(span, format!("{} of them here", with_commas(cost)));
         }
         problem
@@ -86,7 +120,7 @@ fn one_line(files: &Files, span: Span) -> String {
     files.text(span).split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// Every rule with what it is made of, its sensor's clauses first.
+/// Every rule with its parts, the clauses of its sensor first.
 fn all(rules: &Rules) -> impl Iterator<Item = (&Rule, Parts)> {
     rules.sensors.iter().flat_map(|sensor| {
         sensor.rules.iter().map(|rule| {
@@ -104,9 +138,9 @@ fn all(rules: &Rules) -> impl Iterator<Item = (&Rule, Parts)> {
     })
 }
 
-/// What the clauses of a rule cost.
+/// The costs of the parts of a rule.
 struct Parts {
-    /// How often the next one is looked at.
+    /// How many times the next part is evaluated.
     times: u64,
     parts: Vec<(u64, Span)>,
 }
@@ -116,17 +150,17 @@ impl Parts {
         self.parts.iter().fold(0, |sum, (cost, _)| sum.saturating_add(*cost))
     }
 
-    /// The dearest part; of equal ones the first.
-    fn dearest(&self) -> Option<(u64, Span)> {
-        let dearest = self.parts.iter().rev().max_by_key(|(cost, _)| *cost);
-        dearest.copied().filter(|(cost, _)| *cost > 0)
+    /// The most expensive part, and the first of equal ones.
+    fn most_expensive(&self) -> Option<(u64, Span)> {
+        let most_expensive = self.parts.iter().rev().max_by_key(|(cost, _)| *cost);
+        most_expensive.copied().filter(|(cost, _)| *cost > 0)
     }
 
     fn add(&mut self, cost: u64, span: Span) {
         self.parts.push((cost.saturating_mul(self.times), span));
     }
 
-    /// Goes through a list: what follows is looked at once for each element.
+    /// Iterates over a list: the following parts are evaluated once per element.
     fn each(&mut self, each: Option<&Each>) {
         if let Some(each) = each {
             let elements = u64::try_from(each.max).unwrap_or(u64::MAX);
@@ -149,7 +183,7 @@ impl Parts {
     }
 }
 
-/// How many values an expression looks at.
+/// How many values an expression examines.
 fn cost(expr: &Expr) -> u64 {
     let parts = || expr.children().into_iter().map(cost).fold(0, u64::saturating_add);
     match &expr.kind {
@@ -161,13 +195,13 @@ fn cost(expr: &Expr) -> u64 {
         }
         ExprKind::In { list, .. } => parts().saturating_add(elements(list)),
         ExprKind::Call { .. } | ExprKind::Pattern { .. } | ExprKind::TextTest { .. } => {
-            parts().saturating_add(CALL)
+            parts().saturating_add(CALL_COST)
         }
         _ => parts(),
     }
 }
 
-/// How many elements a list may have.
+/// The maximum length of a list.
 fn elements(list: &Expr) -> u64 {
     match &list.kind {
         ExprKind::Const(Value::List(items)) => u64::try_from(items.len()).unwrap_or(u64::MAX),
@@ -176,7 +210,7 @@ fn elements(list: &Expr) -> u64 {
             kind: QuantifierKind::Filter | QuantifierKind::Map, list, ..
         } => elements(list),
         ExprKind::Coalesce { left, right } => elements(left).max(elements(right)),
-        _ => LIST,
+        _ => ASSUMED_LIST_LENGTH,
     }
 }
 
@@ -225,8 +259,11 @@ mod tests {
         let ruleset = load(&text);
         let cost = ruleset.costs().next().unwrap();
         assert_eq!(cost.cost, 11 + 10 + 10 * 21 + 200 + 3 * 200);
-        let dearest = cost.dearest.unwrap();
-        assert_eq!((dearest.text.as_str(), dearest.cost), ("{ k = b.z, l = [b.v, a.v] }", 600));
+        let most_expensive = cost.most_expensive.unwrap();
+        assert_eq!(
+            (most_expensive.text.as_str(), most_expensive.cost),
+            ("{ k = b.z, l = [b.v, a.v] }", 600)
+        );
         let nested: String = (0..12).map(|i| format!("any(x{i} in body.l: ")).collect();
         assert_eq!(
             load(&rules(&format!(
@@ -242,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_dear_is_told_with_its_dearest_part() {
+    fn expensive_rules_are_reported_with_their_most_expensive_part() {
         let text = rules(
             "each a in body.l\n rule cheap { when a.x == 1\n trigger note {} }\n rule dear { when a.x == 1 and has(a.l, body.n)\n trigger note {} }",
         );
@@ -251,13 +288,13 @@ mod tests {
         assert!(ruleset.within_cost(3_003_000).is_err());
         assert!(ruleset.within_cost(3_003_001).is_ok());
         insta::assert_snapshot!(ruleset.within_cost(1_000_000).unwrap_err(), @"
-        error[E0509]: rule `s/dear` could look at 3,003,001 values of one event, more than the 1,000,000 that are allowed
+        error[E0509]: rule `s/dear` could examine 3,003,001 values of one event; the limit is 1,000,000
          --> test.rules:7:7
           |
         7 |  rule dear { when a.x == 1 and has(a.l, body.n)
           |       ^^^^        ----------------------------- 3,002,000 of them here
           |       |
-          |       too dear
+          |       too expensive
           |
           = help: lower the `max` of its `each`, nest fewer quantifiers, or raise `max_cost` of `[rules]` in fuse.toml
         ");

@@ -1,4 +1,4 @@
-//! The smallest change of an event that makes a rule match, as data.
+//! Counterfactuals as data: the smallest change of an event that makes a rule match.
 
 use std::collections::BTreeMap;
 
@@ -7,64 +7,64 @@ use serde::{Serialize, Serializer};
 
 use crate::analysis::{Analysis, Placed};
 use crate::eval::explain::Explained;
-use crate::eval::reference::Budget;
 use crate::event::Event;
+use crate::reference::WorkBudget;
 use crate::ruleset::Ruleset;
 use crate::typed::Sensor;
 
-/// How many values may be looked at to find the changes of one event.
-const MOST_WORK: u64 = 10_000_000;
-/// How many rules it is looked for what would make them match one event.
-const MOST_RULES: usize = 50;
-/// More changes than that tell nobody anything.
-const MOST_CHANGES: usize = 20;
+/// The maximum number of values to examine for the counterfactuals of one event.
+const MAX_WORK: u64 = 10_000_000;
+/// The maximum number of rules to search counterfactuals for.
+const MAX_RULES: usize = 50;
+/// A counterfactual with more changes is not useful to a person.
+const MAX_CHANGES: usize = 20;
 
-/// What would make rules match an event that they do not match.
+/// Counterfactuals for the rules that do not match an event.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct WouldMatch {
-    /// The changes that make them, by the full names of the rules. Where none were found, or more than
-    /// twenty, the rule does not stand here.
+    /// The counterfactuals, by the full names of the rules. A rule is missing if no counterfactual
+    /// was found, or only one with more than twenty changes.
     pub rules: BTreeMap<String, Counterfactual>,
-    /// How many further rules do not match and were not looked at, because there are too many or it
-    /// takes too long.
+    /// The number of further rules that do not match and were not searched, because there are too
+    /// many or the search takes too long.
     pub left_out: usize,
 }
 
-/// What of an event would have to be otherwise for a rule to match it.
+/// The changes that make a rule match an event.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Counterfactual {
-    /// The changes, in the order of the body; none where the rule matches already.
+    /// The changes, in the order of the body; empty if the rule already matches.
     pub changes: Vec<Changed>,
-    /// The body with all of them made, as JSON; `None` where it would show what is hidden.
+    /// The body with all changes, as JSON; `None` if it would show a hidden value.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub body: Option<String>,
 }
 
-/// One value that would have to be otherwise.
+/// One change of an event.
 ///
-/// As JSON it has `path`, `from` and `to`; one that is hidden has `path` and `"hidden": true` alone, so that
-/// nobody takes it for a value that would have to be missing.
+/// The JSON has `path`, `from` and `to`. For a hidden change, it only has `path` and `"hidden":
+/// true`, so that nobody mistakes it for a value that has to be missing.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Changed {
     /// A value that may be shown.
     Shown {
-        /// Where, as rules write it: `body.alerts[0].status`.
+        /// The path of the value, as rules write it: `body.alerts[0].status`.
         path: String,
-        /// What is there, as JSON, cut where it is long; `None` where nothing is.
+        /// The current value as JSON, truncated if long; `None` if there is none.
         from: Option<String>,
-        /// What would have to be there, as JSON; `None` where it would have to be missing.
+        /// The new value as JSON; `None` if it has to be missing.
         to: Option<String>,
     },
-    /// A value that is not shown: that of a [sensitive](crate::is_sensitive) header or parameter, or any
-    /// value where a rule for the event compares such a header with another value of it.
+    /// A hidden value: that of a [sensitive](crate::is_sensitive) header or parameter, or any value
+    /// if a rule for the event compares such a header with another value of the event.
     Hidden {
-        /// Where, as rules write it: `headers.authorization`.
+        /// The path of the value, as rules write it: `headers.authorization`.
         path: String,
     },
 }
 
 impl Changed {
-    /// Where, as rules write it.
+    /// The path of the value, as rules write it.
     pub fn path(&self) -> &str {
         match self {
             Self::Shown { path, .. } | Self::Hidden { path } => path,
@@ -92,7 +92,7 @@ impl Serialize for Changed {
     }
 }
 
-/// `body.status` were "firing" and not "resolved".
+/// Prints the change as a clause after "if": `body.status` were "firing" instead of "resolved".
 impl std::fmt::Display for Changed {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let (path, from, to) = match self {
@@ -107,16 +107,17 @@ impl std::fmt::Display for Changed {
         }
         match from {
             Some(from) if from.starts_with(['[', '{']) => Ok(()),
-            Some(from) if to.is_some() => write!(f, " and not {from}"),
+            Some(from) if to.is_some() => write!(f, " instead of {from}"),
             _ => Ok(()),
         }
     }
 }
 
 impl Ruleset {
-    /// What of an event would have to be otherwise for a rule, by its full name, to match some element
-    /// of it: few values, which were tried out. `None` where nothing was found, or there is no such rule
-    /// that listens to the event. What fuses, `once` and the action's fields say is not asked.
+    /// The smallest change found that makes a rule match some element of an event. `rule` is its
+    /// full name. The result is verified by evaluation. `None` if no change was found, or if no
+    /// rule of this name listens to the event. Fuses, `once` and the fields of the action are
+    /// ignored.
     ///
     /// ```
     /// use fuse_rules::{Event, Registry, Ruleset, Schema, SourceSchema};
@@ -129,17 +130,17 @@ impl Ruleset {
     /// let ruleset = Ruleset::parse("a.rules", text, &registry)?;
     /// let event = Event::new("q", "e", br#"{"severity": 2}"#)?;
     ///
-    /// let closest = ruleset.closest(&event, "s/r").unwrap();
-    /// assert_eq!(closest.changes[0].to_string(), "`body.severity` were 4 and not 2");
+    /// let counterfactual = ruleset.counterfactual(&event, "s/r").unwrap();
+    /// assert_eq!(counterfactual.changes[0].to_string(), "`body.severity` were 4 instead of 2");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn closest(&self, event: &Event<'_>, rule: &str) -> Option<Counterfactual> {
-        self.closest_within(event, rule, &Budget::new(MOST_WORK))
+    pub fn counterfactual(&self, event: &Event<'_>, rule: &str) -> Option<Counterfactual> {
+        self.counterfactual_within(event, rule, &WorkBudget::new(MAX_WORK))
     }
 
-    /// What would make those rules match that match no element of an event, by the decisions that
-    /// [explaining](crate::Plan::explain) it gave. It takes a second or two at most: fifty rules are looked
-    /// at, and no more of them once that took too long.
+    /// Counterfactuals for the rules that match no element of an event, given the decisions of
+    /// [`explain`](crate::Plan::explain). This takes a second or two at most: it stops after fifty
+    /// rules, or when its budget is spent.
     ///
     /// ```
     /// # use fuse_rules::{Event, Fuses, Registry, Ruleset, Schema, SourceSchema};
@@ -157,7 +158,7 @@ impl Ruleset {
     /// let explanation = ruleset.plan().explain(&event, &Fuses::default());
     /// let would_match = ruleset.would_match(&event, &explanation.decisions);
     /// assert_eq!(would_match.rules.len(), 1);
-    /// assert_eq!(would_match.rules["s/night"].changes[0].to_string(), "`body.hour` were 5 and not 9");
+    /// assert_eq!(would_match.rules["s/night"].changes[0].to_string(), "`body.hour` were 5 instead of 9");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn would_match(&self, event: &Event<'_>, decisions: &[Explained]) -> WouldMatch {
@@ -170,37 +171,39 @@ impl Ruleset {
         self.would_match_rules(event, missed)
     }
 
-    /// What would make these rules match, by their full names, which match no element of an event. It is bounded
-    /// as [`would_match`](Self::would_match) is.
+    /// Counterfactuals for these rules, given by their full names. They must match no element of
+    /// the event. The limits are those of [`would_match`](Self::would_match).
     pub fn would_match_rules<'n>(
         &self,
         event: &Event<'_>,
         missed: impl IntoIterator<Item = &'n str>,
     ) -> WouldMatch {
-        let budget = Budget::new(MOST_WORK);
+        let budget = WorkBudget::new(MAX_WORK);
         let mut all = WouldMatch::default();
         for (number, rule) in missed.into_iter().enumerate() {
-            let found = match number < MOST_RULES && budget.left() > 0 {
-                true => self.closest_within(event, rule, &budget),
+            let found = match number < MAX_RULES && budget.left() > 0 {
+                true => self.counterfactual_within(event, rule, &budget),
                 false => None,
             };
             match found {
-                Some(closest) if (1..=MOST_CHANGES).contains(&closest.changes.len()) => {
-                    all.rules.insert(rule.to_owned(), closest);
+                Some(counterfactual)
+                    if (1..=MAX_CHANGES).contains(&counterfactual.changes.len()) =>
+                {
+                    all.rules.insert(rule.to_owned(), counterfactual);
                 }
-                // Perhaps there was something to be found.
-                None if number >= MOST_RULES || budget.left() == 0 => all.left_out += 1,
+                // When the budget is spent, an empty result is not conclusive.
+                None if number >= MAX_RULES || budget.left() == 0 => all.left_out += 1,
                 _ => {}
             }
         }
         all
     }
 
-    fn closest_within(
+    fn counterfactual_within(
         &self,
         event: &Event<'_>,
         rule: &str,
-        budget: &Budget,
+        budget: &WorkBudget,
     ) -> Option<Counterfactual> {
         let typed = self.typed();
         let of_event =
@@ -211,10 +214,10 @@ impl Ruleset {
             .filter(of_event)
             .flat_map(|sensor| sensor.rules.iter().map(move |rule| Placed { sensor, rule }));
         let placed = rules.clone().find(|placed| placed.rule.name == rule)?;
-        let closest = Analysis::new(typed).closest(placed, event, budget)?;
-        // Where a rule does, values of the body may be the value of the header, now or with the changes.
+        let counterfactual = Analysis::new(typed).counterfactual(placed, event, budget)?;
+        // If any rule does, values of the body may reveal the header, with or without the changes.
         let hides_all = rules.into_iter().any(Placed::compares_sensitive);
-        let changes = closest.changes.into_iter().map(|change| {
+        let changes = counterfactual.changes.into_iter().map(|change| {
             let path = change.path.to_string();
             if hides_all || change.sensitive {
                 return Changed::Hidden { path };
@@ -222,14 +225,14 @@ impl Ruleset {
             let from = change.from.map(|value| value.show());
             Changed::Shown { path, from, to: change.to.and_then(|value| value.to_json_text().ok()) }
         });
-        let body = closest.event.text()?;
+        let body = counterfactual.event.text()?;
         Some(Counterfactual { changes: changes.collect(), body: (!hides_all).then_some(body) })
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Changed, MOST_CHANGES, WouldMatch};
+    use super::{Changed, MAX_CHANGES, WouldMatch};
     use crate::{Event, Fuses, Registry, Ruleset, Schema, SourceSchema};
 
     fn ruleset(text: &str) -> Ruleset {
@@ -248,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_of_the_rule_that_is_asked_about_and_exact() {
+    fn a_counterfactual_is_for_the_given_rule_and_exact() {
         let ruleset = ruleset(
             "source q queue { event e, event other }
             sensor s on q.e {
@@ -259,17 +262,24 @@ mod tests {
         );
         let event = Event::new("q", "e", br#"{"a": 2}"#).unwrap();
         let changes = |rule: &str| {
-            let closest = ruleset.closest(&event, rule)?;
-            Some(closest.changes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))
+            let counterfactual = ruleset.counterfactual(&event, rule)?;
+            Some(
+                counterfactual
+                    .changes
+                    .iter()
+                    .map(ToString::to_string)
+                    .collect::<Vec<_>>()
+                    .join(", "),
+            )
         };
-        assert_eq!(changes("s/a").unwrap(), "`body.a` were 1 and not 2");
+        assert_eq!(changes("s/a").unwrap(), "`body.a` were 1 instead of 2");
         assert_eq!(changes("s/b").unwrap(), "`body.b` were 123456789012345678901234567891");
         assert_eq!(changes("t/c"), None);
         assert_eq!(changes("s/none"), None);
     }
 
     #[test]
-    fn rules_that_match_some_element_are_not_asked_about_nor_those_that_cannot() {
+    fn rules_that_match_or_cannot_match_are_left_out() {
         let rules = r#"
             rule some { each x in body.l when x == 1  trigger page {} }
             rule none { each x in body.l when x == 3  trigger page {} }
@@ -280,16 +290,16 @@ mod tests {
     }
 
     #[test]
-    fn no_more_than_fifty_rules_are_looked_at_and_the_others_counted() {
+    fn at_most_fifty_rules_are_searched_and_the_others_counted() {
         let rule = |i: usize| format!("rule r{i:02} {{ when body.a == {i}  trigger page {{}} }}\n");
         let found = would_match(&(0..60).map(rule).collect::<String>(), r#"{"a": 7}"#);
-        // The one that matches is none of those that are looked at.
+        // The rule that matches is not searched.
         assert_eq!((found.rules.len(), found.left_out), (50, 9));
         assert!(found.rules.contains_key("s/r50") && !found.rules.contains_key("s/r51"));
     }
 
     #[test]
-    fn what_is_told_is_short() {
+    fn long_results_are_left_out() {
         let rule = "rule r { when body.a is missing  trigger page {} }";
         let body = format!(r#"{{"a": "{}"}}"#, "x".repeat(1_000));
         let found = would_match(rule, &body);
@@ -303,7 +313,7 @@ mod tests {
             let rule = format!("rule r {{ when {}  trigger page {{}} }}", conditions.join(" and "));
             would_match(&rule, "{}")
         };
-        assert_eq!(needing(MOST_CHANGES).rules["s/r"].changes.len(), MOST_CHANGES);
-        assert_eq!(needing(MOST_CHANGES + 1), WouldMatch::default());
+        assert_eq!(needing(MAX_CHANGES).rules["s/r"].changes.len(), MAX_CHANGES);
+        assert_eq!(needing(MAX_CHANGES + 1), WouldMatch::default());
     }
 }

@@ -1,11 +1,11 @@
-//! What evaluating an event gives: one decision per rule and element, and the actions of those
-//! that fired. Plain data, the same in the library, the ledger and the `explain` command.
+//! The result of evaluating an event: one decision per rule and element, with the actions of those
+//! that fired. Plain data, shared by the library, the ledger and the `explain` command.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// What became of a rule for one event and element.
+/// The outcome of a rule for one event and element.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
@@ -19,12 +19,12 @@ pub enum Outcome {
     Gated,
     /// The condition is true, but flow control (`once`) held the action back.
     Suppressed,
-    /// The condition is true, but the action could not be rendered, or the event is refused.
+    /// The condition is true, but the action could not be rendered, or the event was refused.
     Rejected,
 }
 
 impl Outcome {
-    /// Every outcome, in the order in which they are listed to people.
+    /// Every outcome, in display order.
     pub const ALL: [Self; 6] = [
         Self::Fired,
         Self::NotMatched,
@@ -34,12 +34,12 @@ impl Outcome {
         Self::Rejected,
     ];
 
-    /// Whether the condition is true, whatever became of the action. A refused event counts as well.
+    /// Whether the condition is true, even if no action followed. Also true for a refused event.
     pub fn holds(self) -> bool {
         matches!(self, Self::Fired | Self::Gated | Self::Suppressed | Self::Rejected)
     }
 
-    /// The outcome's name in messages, metrics and JSON, as in `not-matched`.
+    /// The name of the outcome in messages, metrics and JSON, such as `not-matched`.
     ///
     /// ```
     /// assert_eq!(fuse_rules::Outcome::NotMatched.as_str(), "not-matched");
@@ -62,31 +62,101 @@ impl fmt::Display for Outcome {
     }
 }
 
-/// Which element of the event's lists a decision is about: the index path of `each`, outermost
-/// first. `None` where no `each` applies (or its list is empty).
+/// The element of the event's lists that a decision is about: the index path of `each`, outermost
+/// first. `None` if there is no `each`, or if its list is empty.
 pub type Element = Option<Vec<u32>>;
 
-/// What a fired rule asks a trigger backend to do: the trigger block with every value filled in
-/// and checked against the backend's schema.
+/// A request to a trigger: the trigger block of a rule that fired, with every value rendered and
+/// checked against the trigger's schema.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Action {
-    /// The trigger's kind, as in `workflow`.
+    /// The kind of the trigger, such as `workflow`.
     pub trigger: String,
     /// The rule's full name, `sensor/rule`.
     pub rule: String,
-    /// The element that it fired for.
+    /// The element that the rule fired for.
     pub element: Element,
-    /// Which of the rule's triggers this is, from 0.
+    /// The index of the trigger within the rule, from 0.
     pub ordinal: u32,
     /// The rendered fields of the trigger block, in the order of the rules file.
     pub fields: serde_json::Map<String, serde_json::Value>,
 }
 
-/// The key of `once per KEY within D` with its values filled in.
+/// The key of `once per KEY within D`, with its values rendered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OnceKey {
-    /// The values of the key's expressions, as canonical JSON texts.
+    /// The values of the key's expressions as canonical JSON.
     pub values: Vec<String>,
-    /// How long the first occurrence holds back the next ones, in milliseconds.
+    /// How long the first occurrence suppresses further ones, in milliseconds.
     pub within_ms: u64,
+}
+
+/// The decision of one rule for one element.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Decision {
+    /// The rule's full name, `sensor/rule`.
+    pub rule: String,
+    /// The element, if an `each` applies.
+    pub element: Element,
+    /// The outcome.
+    pub outcome: Outcome,
+    /// The reason in one sentence. It is empty for `fired` and `not-matched`, whose reasons
+    /// `explain` shows.
+    pub reason: String,
+    /// The path whose absence makes the condition unknown.
+    pub missing: Option<String>,
+    /// The action, if the rule fired. A rule with several triggers has one decision per trigger.
+    pub action: Option<Action>,
+    /// The key of its `once`, if the rule fired and has one.
+    pub once: Option<OnceKey>,
+}
+
+/// All decisions about one event.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Evaluation {
+    /// The reason why the complete event is refused. No rule acts on a refused event.
+    pub refused: Option<String>,
+    /// How the event differs from its declared type, in one sentence. `evaluate_all` always checks
+    /// this. `evaluate` checks it only if the source rejects such events; otherwise use
+    /// [`Plan::mismatch`](crate::Plan::mismatch).
+    pub mismatch: Option<String>,
+    /// The decisions, in the order of sensors, rules and elements.
+    pub decisions: Vec<Decision>,
+}
+
+impl Evaluation {
+    pub(crate) fn new(decisions: Vec<Decision>) -> Self {
+        Self { refused: None, mismatch: None, decisions }
+    }
+
+    /// The evaluation of an event that is refused for this reason.
+    pub(crate) fn refused<'r>(reason: &str, rules: impl Iterator<Item = &'r str>) -> Self {
+        let decisions = rules
+            .map(|rule| Decision {
+                rule: rule.to_owned(),
+                element: None,
+                outcome: Outcome::Rejected,
+                reason: reason.to_owned(),
+                missing: None,
+                action: None,
+                once: None,
+            })
+            .collect();
+        Self { refused: Some(reason.to_owned()), mismatch: None, decisions }
+    }
+
+    /// The decisions that fired.
+    pub fn fired(&self) -> impl Iterator<Item = &Decision> {
+        self.decisions.iter().filter(|decision| decision.outcome == Outcome::Fired)
+    }
+}
+
+/// An evaluation, with facts about the event for metrics.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Decided {
+    /// The decisions. [`Evaluation::mismatch`] is always filled in.
+    pub evaluation: Evaluation,
+    /// The paths that the event lacks and that a rule needs in order to fire, without duplicates.
+    /// See [`Plan::missing`](crate::Plan::missing).
+    pub missing: Vec<String>,
 }

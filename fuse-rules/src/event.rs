@@ -1,4 +1,4 @@
-//! An event as rules see it: valid JSON, headers, query, and where it came from.
+//! An event in the form that rules see: valid JSON, headers, the query, and its source.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -7,10 +7,8 @@ use std::fmt;
 use jiff::Timestamp;
 
 use crate::scan;
+pub use crate::scan::MAX_DEPTH;
 use crate::span::Place;
-
-/// How deeply lists and objects of a body may nest.
-pub const MAX_DEPTH: usize = 128;
 
 /// An event with a valid body.
 ///
@@ -32,16 +30,16 @@ pub struct Event<'a> {
     headers: BTreeMap<String, String>,
     query: BTreeMap<String, String>,
     body: &'a str,
-    /// Whether the body is known to be valid.
+    /// Whether the body is already validated.
     is_read: bool,
 }
 
 impl<'a> Event<'a> {
-    /// An event of a source, by the names that rules give both. Its id is empty and it was
-    /// received at the Unix epoch until `id` and `received` say otherwise.
+    /// An event of a source, with the names of the rules for both. Until `id` and `received` set
+    /// them, the id is empty and the time is the Unix epoch.
     ///
     /// # Errors
-    /// A body that is not UTF-8, not JSON (RFC 8259), or nested more than 128 deep.
+    /// The body is not UTF-8, not JSON (RFC 8259), or nested more than 128 deep.
     pub fn new(
         source: impl Into<Cow<'a, str>>,
         name: impl Into<Cow<'a, str>>,
@@ -54,8 +52,8 @@ impl<'a> Event<'a> {
         }
     }
 
-    /// An event whose body is not validated yet: evaluating it does that in the same pass that reads
-    /// it, and refuses it, with the place in the reason, where it is not JSON.
+    /// An event whose body is not validated yet. Evaluating the event validates the body in the
+    /// same pass. If the body is not JSON, the event is refused, with the position in the reason.
     ///
     /// ```
     /// use fuse_rules::{Event, Fuses, Registry, Ruleset};
@@ -68,7 +66,7 @@ impl<'a> Event<'a> {
     /// ```
     ///
     /// # Errors
-    /// A body that is not UTF-8.
+    /// The body is not UTF-8.
     pub fn unread(
         source: impl Into<Cow<'a, str>>,
         name: impl Into<Cow<'a, str>>,
@@ -92,13 +90,13 @@ impl<'a> Event<'a> {
         Self { id: id.into(), ..self }
     }
 
-    /// Sets when the event was received: what `age(…)` counts from.
+    /// Sets the time at which the event was received, which `age(…)` is relative to.
     #[must_use]
     pub fn received(self, at: Timestamp) -> Self {
         Self { received: at, ..self }
     }
 
-    /// Adds a header. Names are case-insensitive; values of one name are joined by `, `.
+    /// Adds a header. Names are case-insensitive; values with the same name are joined with `, `.
     #[must_use]
     pub fn header(mut self, name: &str, value: &str) -> Self {
         self.headers
@@ -111,7 +109,7 @@ impl<'a> Event<'a> {
         self
     }
 
-    /// Adds a parameter of the query; the first of a name stays.
+    /// Adds a query parameter. If a name is added twice, the first value is kept.
     #[must_use]
     pub fn query(mut self, name: &str, value: &str) -> Self {
         self.query.entry(name.to_owned()).or_insert_with(|| value.to_owned());
@@ -128,33 +126,32 @@ impl<'a> Event<'a> {
         &self.name
     }
 
-    /// When it was received.
-    /// Its id; empty until `id` says otherwise.
+    /// The event's id; empty until `id` sets it.
     pub fn event_id(&self) -> &str {
         &self.id
     }
 
-    /// When it was received.
+    /// The time at which the event was received.
     pub fn received_at(&self) -> Timestamp {
         self.received
     }
 
-    /// The body: JSON text, valid but for an event that is [unread](Self::unread).
+    /// The body: JSON text, which is valid unless the event is [unread](Self::unread).
     pub fn body(&self) -> &'a str {
         self.body
     }
 
-    /// The value of a header, by its name in any case.
+    /// The value of a header; case does not matter.
     pub fn header_value(&self, name: &str) -> Option<&str> {
         self.headers.get(&name.to_ascii_lowercase()).map(String::as_str)
     }
 
-    /// Why the body is not valid, where it is not.
+    /// Why the body is not valid, if it is not.
     pub(crate) fn fault(&self) -> Option<InvalidBody> {
         if self.is_read || scan::is_valid(self.body) {
             return None;
         }
-        // Slower, and with a place.
+        // Slower, but gives the position.
         let (place, fault) = json_fault(self.body)?;
         Some(InvalidBody { place, message: format!("the body is {fault}") })
     }
@@ -167,7 +164,7 @@ impl<'a> Event<'a> {
         &self.query
     }
 
-    /// A field of the root `event`. `type` and `subject` are those of CloudEvents, where given.
+    /// A field of the root `event`. `type` and `subject` are those of CloudEvents, if present.
     pub(crate) fn field(&self, name: &str) -> Option<Cow<'_, str>> {
         let header = |name: &str| self.headers.get(name).map(|value| Cow::Borrowed(value.as_str()));
         match name {
@@ -182,12 +179,12 @@ impl<'a> Event<'a> {
     }
 }
 
-/// Why a body is refused.
+/// The reason why a body is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvalidBody {
-    /// Where the fault is; columns count bytes.
+    /// The position of the error; columns count bytes.
     pub place: Place,
-    /// What is wrong, in a lower-case sentence.
+    /// The error, in one lower-case sentence.
     pub message: String,
 }
 
@@ -200,6 +197,40 @@ impl fmt::Display for InvalidBody {
 
 impl std::error::Error for InvalidBody {}
 
+/// The reason why no value can be read from a body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum UnreadableBody {
+    /// The body is not JSON.
+    Invalid(InvalidBody),
+    /// A key that the rules read occurs twice in one object, so it has two values. The sentence
+    /// names the key.
+    DuplicateKey(String),
+    /// A bug in fuse.
+    Internal,
+}
+
+impl fmt::Display for UnreadableBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Invalid(fault) => fault.fmt(f),
+            Self::DuplicateKey(why) => f.write_str(why),
+            Self::Internal => {
+                f.write_str("the body cannot be read; this is a bug in fuse, please report it")
+            }
+        }
+    }
+}
+
+impl std::error::Error for UnreadableBody {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Invalid(fault) => Some(fault),
+            _ => None,
+        }
+    }
+}
+
 fn utf8(body: &[u8]) -> Result<&str, InvalidBody> {
     std::str::from_utf8(body).map_err(|error| InvalidBody {
         place: place(body, error.valid_up_to()),
@@ -207,7 +238,7 @@ fn utf8(body: &[u8]) -> Result<&str, InvalidBody> {
     })
 }
 
-/// Why a text is not JSON that values can be read from, as in `not JSON: …`, and where.
+/// The reason why a text is not JSON that fuse can read, such as `not JSON: …`, and the position.
 pub(crate) fn json_fault(text: &str) -> Option<(Place, String)> {
     if let Err(error) = serde_json::from_str::<serde::de::IgnoredAny>(text) {
         let shown = error.to_string();
@@ -219,7 +250,7 @@ pub(crate) fn json_fault(text: &str) -> Option<(Place, String)> {
     Some((place(text.as_bytes(), at), format!("nested more than {MAX_DEPTH} deep")))
 }
 
-/// The byte of the first bracket of valid JSON that is nested too deep.
+/// The first bracket of valid JSON that is nested too deeply.
 fn too_deep(body: &[u8]) -> Option<usize> {
     let mut depth = 0_usize;
     let mut bytes = body.iter().enumerate();

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-/// The values of fuses. One that is not set stands at its rules' default.
+/// The values of fuses. A fuse that is not set has the default of its rules.
 ///
 /// ```
 /// use fuse_rules::Fuses;
@@ -24,13 +24,13 @@ impl Fuses {
         self
     }
 
-    /// A fuse's value, where it is set.
+    /// The value of a fuse, if it is set.
     pub fn get(&self, name: &str) -> Option<bool> {
         self.values.get(name).copied()
     }
 }
 
-/// Reads the value of a fuse: `on`, `off`, `true`, `false`, `1` or `0`.
+/// Parses the value of a fuse: `on`, `off`, `true`, `false`, `1` or `0`.
 ///
 /// ```
 /// assert_eq!(fuse_rules::parse_switch("on"), Some(true));

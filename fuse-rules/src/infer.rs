@@ -1,5 +1,5 @@
-//! A type from example events. It accepts all of them, and says no more of the next one than they
-//! give reason to.
+//! Infers a type from example events. It accepts all of them, and restricts other events only as
+//! far as the examples justify it.
 
 #[cfg(test)]
 mod tests;
@@ -10,23 +10,23 @@ use std::collections::BTreeMap;
 use indexmap::IndexMap;
 use jiff::Timestamp;
 
-use crate::check::BUILT_IN;
 use crate::event::{Event, InvalidBody};
 use crate::span::FileId;
 use crate::syntax::{is_name, parse};
-use crate::value::{Unheld, Value};
+use crate::types::BUILT_IN;
+use crate::value::{Unrepresentable, Value};
 
-/// More different texts than this are no list of choices.
+/// The maximum number of different texts in a union of literals.
 const MAX_WORDS: usize = 8;
-/// A longer text is no choice.
-const MAX_WORD: usize = 32;
+/// The maximum length of a text in a union of literals.
+const MAX_WORD_BYTES: usize = 32;
 
-/// Learns the type of events from examples.
+/// Infers the type of events from examples.
 ///
-/// Fields that are not in all examples are optional, records are open, and what was always null or
-/// an empty list may be anything. Texts are `timestamp` where all of them are times, and a union of
-/// literals only where a few words came again and again in many events. Objects with many keys that
-/// differ from one to the next, or whose keys are no names, are maps. The order of the examples
+/// Fields that some examples lack are optional, records are open, and values that were always null
+/// or an empty list can be anything. Texts are `timestamp` if all of them are times, and a union of
+/// literals only if a few words occurred repeatedly in many events. Objects are maps if they have
+/// many keys that differ between objects, or keys that are not names. The order of the examples
 /// does not matter.
 ///
 /// ```
@@ -51,10 +51,10 @@ impl TypeInference {
         Self::default()
     }
 
-    /// Adds an example: the body of one event.
+    /// Adds an example: the body of an event.
     ///
     /// # Errors
-    /// A body that no event can have: see [`Event::new`](crate::Event::new).
+    /// The body is not valid for an event: see [`Event::new`](crate::Event::new).
     pub fn add(&mut self, body: &[u8]) -> Result<(), InvalidBody> {
         let value = Value::read_lenient(Event::new("", "", body)?.body());
         self.events += 1;
@@ -62,8 +62,7 @@ impl TypeInference {
         Ok(())
     }
 
-    /// The declaration `type NAME = …`, as it is written in a file of rules; `None` where a type
-    /// cannot have that name.
+    /// The declaration `type NAME = …` for a rules file; `None` if a type cannot have that name.
     pub fn declaration(&self, name: &str) -> Option<String> {
         let text = format!("type {name} = any");
         let mut problems = Vec::new();
@@ -75,7 +74,7 @@ impl TypeInference {
     }
 }
 
-/// What was seen at one place of the examples, by kind.
+/// The values that were seen at one path of the examples, by kind.
 #[derive(Clone, Debug, Default)]
 struct Shape {
     null: bool,
@@ -94,13 +93,13 @@ struct Numbers {
 
 #[derive(Clone, Debug)]
 struct Strings {
-    /// Each is a time.
+    /// Whether all texts are times.
     times: bool,
-    /// Each word that was seen; `None` where one is no word, or where there are too many.
+    /// All words that were seen; `None` if a text is not a word, or if there are too many.
     words: Option<BTreeMap<String, Word>>,
 }
 
-/// In how many events a word was seen, and in which last.
+/// The number of events with a word, and the last of them.
 #[derive(Clone, Copy, Debug, Default)]
 struct Word {
     events: usize,
@@ -109,17 +108,17 @@ struct Word {
 
 #[derive(Clone, Debug, Default)]
 struct Object {
-    /// How many objects there were.
+    /// The number of objects.
     seen: usize,
     fields: IndexMap<String, Field>,
 }
 
 #[derive(Clone, Debug)]
 struct Field {
-    /// In how many objects it was, and in which last.
+    /// The number of objects with the field, and the last of them.
     seen: usize,
     last: usize,
-    /// The first place that it had among the fields of an object.
+    /// The index at which the field first occurred within an object.
     position: usize,
     shape: Shape,
 }
@@ -130,8 +129,8 @@ impl Shape {
             Value::Null => self.null = true,
             Value::Bool(_) => self.bool = true,
             Value::Number(number) => self.number(number.is_integral()),
-            Value::Unheld(Unheld::Number { integral }) => self.number(*integral),
-            Value::Unheld(Unheld::Surrogate) => {
+            Value::Unrepresentable(Unrepresentable::Number { integral }) => self.number(*integral),
+            Value::Unrepresentable(Unrepresentable::Surrogate) => {
                 self.strings = Some(Strings { times: false, words: None });
             }
             Value::String(text) => {
@@ -150,7 +149,7 @@ impl Shape {
                     object.field(key, position).add(value, event);
                 }
             }
-            // JSON has none.
+            // These kinds do not occur in JSON.
             Value::Duration(_) | Value::Time(_) | Value::Version(_) => {}
         }
     }
@@ -160,7 +159,7 @@ impl Shape {
         self.numbers = Some(Numbers { whole: before && whole });
     }
 
-    /// Takes in what was seen at another place.
+    /// Merges the values that were seen at another path.
     fn merge(&mut self, other: &Self) {
         self.null |= other.null;
         self.bool |= other.bool;
@@ -170,7 +169,7 @@ impl Shape {
         if let Some(strings) = &other.strings {
             let own = self.strings.get_or_insert_with(Strings::none);
             own.times &= strings.times;
-            // Words of different places are not counted together.
+            // Words at different paths are not counted together.
             own.words = None;
         }
         if let Some(elements) = &other.list {
@@ -181,7 +180,7 @@ impl Shape {
         }
     }
 
-    /// How many kinds of values were seen, null aside.
+    /// The number of kinds that were seen, except for null.
     fn kinds(&self) -> usize {
         [
             self.bool,
@@ -203,7 +202,7 @@ impl Strings {
 
     fn add(&mut self, text: &str, event: usize) {
         self.times = self.times && text.parse::<Timestamp>().is_ok();
-        if text.len() > MAX_WORD || !is_name(text) {
+        if text.len() > MAX_WORD_BYTES || !is_name(text) {
             self.words = None;
         }
         let Some(words) = &mut self.words else { return };
@@ -216,15 +215,16 @@ impl Strings {
         }
     }
 
-    /// The words, where they look like a list of choices that is complete: several of them, in many
-    /// events, each in some.
+    /// The words, if they look like a complete list of choices: several words in many events, each
+    /// of them repeated.
     fn choices(&self) -> Option<impl Iterator<Item = &str>> {
-        const EVENTS_A_WORD: usize = 10;
-        const LEAST: usize = 3;
+        const MIN_EVENTS_PER_WORD: usize = 10;
+        const MIN_REPEATS: usize = 3;
         let words = self.words.as_ref().filter(|words| words.len() > 1)?;
         let all: usize = words.values().map(|word| word.events).sum();
-        let often = words.values().all(|word| word.events >= LEAST);
-        (often && all >= EVENTS_A_WORD * words.len()).then(|| words.keys().map(String::as_str))
+        let often = words.values().all(|word| word.events >= MIN_REPEATS);
+        (often && all >= MIN_EVENTS_PER_WORD * words.len())
+            .then(|| words.keys().map(String::as_str))
     }
 }
 
@@ -235,10 +235,10 @@ impl Field {
 }
 
 impl Object {
-    /// The shape of a field that the object that is being read has.
+    /// The shape of a field of the current object.
     fn field(&mut self, key: &str, position: usize) -> &mut Shape {
         let field = self.fields.entry(key.to_owned()).or_insert_with(|| Field::at(position));
-        // A key may stand twice in one object.
+        // A key can be duplicated in one object.
         if field.last != self.seen {
             field.seen += 1;
             field.last = self.seen;
@@ -258,24 +258,24 @@ impl Object {
         }
     }
 
-    /// What all values have in common, where the keys are data and no names of fields.
+    /// The shape that all values share, if the keys are data instead of field names.
     fn as_map(&self) -> Option<Shape> {
-        /// More fields than this are no record that anybody wrote.
-        const MANY: usize = 256;
-        /// Fewer keys say nothing.
-        const SOME: usize = 12;
+        /// Nobody declares a record with more fields.
+        const MAX_RECORD_FIELDS: usize = 256;
+        /// With fewer keys, there is not enough evidence.
+        const MIN_MAP_KEYS: usize = 12;
         let count = self.fields.len();
         let odd = self.fields.keys().filter(|key| !is_name(key)).count();
         let seen: usize = self.fields.values().map(|field| field.seen).sum();
-        let differing = count >= SOME && seen * 2 < self.seen * count;
-        if count <= MANY && odd * 2 <= count && !differing {
+        let differing = count >= MIN_MAP_KEYS && seen * 2 < self.seen * count;
+        if count <= MAX_RECORD_FIELDS && odd * 2 <= count && !differing {
             return None;
         }
         let mut all = Shape::default();
         for field in self.fields.values() {
             all.merge(&field.shape);
         }
-        let alike = count > MANY || odd * 2 > count || all.kinds() <= 1;
+        let alike = count > MAX_RECORD_FIELDS || odd * 2 > count || all.kinds() <= 1;
         alike.then_some(all)
     }
 }

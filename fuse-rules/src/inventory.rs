@@ -1,11 +1,12 @@
-//! What rules declare, as data for whoever lists, documents or serves it.
+//! The declarations of a rule set, as data for tools that list, document or serve them.
 
 use serde_json::{Map, Value as Json};
 
-use crate::plan::Shown;
 use crate::ruleset::Ruleset;
 use crate::schema::TriggerInfo;
 use crate::span::Files;
+pub use crate::typed::DefinitionKind;
+use crate::typed::Shown;
 use crate::typed::{self, Expr, ExprKind, Mapped, MappedValue};
 use crate::value::Value;
 
@@ -16,31 +17,20 @@ pub struct FuseInfo<'a> {
     pub name: &'a str,
     /// The comment above it.
     pub doc: Option<&'a str>,
-    /// Whether it is on where nothing sets it.
+    /// Whether it is on unless something sets it.
     pub default_on: bool,
-}
-
-/// What a name can stand for besides a part of the runtime.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DefinitionKind {
-    /// `type NAME = …`
-    Type,
-    /// `const NAME = …`
-    Const,
-    /// `condition NAME(…) = …`
-    Condition,
 }
 
 /// A declared type, constant or condition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DefinitionInfo<'a> {
-    /// Which of them.
+    /// What it defines.
     pub kind: DefinitionKind,
     /// Its name.
     pub name: &'a str,
     /// The comment above it.
     pub doc: Option<&'a str>,
-    /// It as it was written, from its name on.
+    /// Its source text, from its name on.
     pub text: &'a str,
 }
 
@@ -68,10 +58,10 @@ pub struct EventInfo<'a> {
     pub name: &'a str,
     /// The comment above it.
     pub doc: Option<&'a str>,
-    /// What its body is declared to be, as it was written: a name or a whole type.
+    /// The declared type of its body, as written: a name or a whole type.
     pub ty: Option<&'a str>,
-    /// The fields of the source's block with the event's own over them, checked by the kind's
-    /// schema, defaults filled in. Expressions are not among them: see `Plan::source_field`.
+    /// The fields of the source's block, overridden by those of the event, with defaults, checked
+    /// against the schema. For the fields with expressions, see `Plan::source_field`.
     pub fields: &'a Map<String, Json>,
     /// The fields that are expressions over the event.
     pub expressions: Vec<Written>,
@@ -84,13 +74,13 @@ pub struct SensorInfo<'a> {
     pub name: &'a str,
     /// The comment above it.
     pub doc: Option<&'a str>,
-    /// The source that it binds to.
+    /// The source of its event.
     pub source: &'a str,
-    /// The event that it binds to.
+    /// The event that it listens to.
     pub event: &'a str,
     /// Its own `each`.
     pub each: Option<EachInfo<'a>>,
-    /// Its own conditions, all of which have to be true.
+    /// Its own conditions, all of which must be true.
     pub when: Vec<String>,
     /// Its rules, in their order.
     pub rules: Vec<RuleInfo<'a>>,
@@ -103,32 +93,32 @@ pub struct RuleInfo<'a> {
     pub name: &'a str,
     /// The comment above it.
     pub doc: Option<&'a str>,
-    /// The source that its sensor binds to.
+    /// The source of its sensor's event.
     pub source: &'a str,
-    /// The event that its sensor binds to.
+    /// The event that its sensor listens to.
     pub event: &'a str,
     /// The fuses that it or its sensor requires.
     pub requires: Vec<&'a str>,
     /// Its own `each`.
     pub each: Option<EachInfo<'a>>,
-    /// Its own conditions, all of which have to be true.
+    /// Its own conditions, all of which must be true.
     pub when: Vec<String>,
-    /// What must not happen twice.
+    /// Its `once` clause.
     pub once: Option<OnceInfo>,
-    /// Its triggers, in their order, as far as they are known before any event.
+    /// Its triggers, in their order, with the values that do not depend on an event.
     pub triggers: Vec<TriggerInfo>,
-    /// The fields of each of these triggers, as the rules have them.
+    /// The fields of each trigger, as expressions.
     pub written: Vec<Vec<Written>>,
 }
 
 /// `each NAME in LIST max N`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EachInfo<'a> {
-    /// What an element is called.
+    /// The name of an element.
     pub name: &'a str,
     /// The list, as an expression.
     pub list: String,
-    /// How many elements it may have.
+    /// The maximum number of elements.
     pub max: usize,
 }
 
@@ -141,12 +131,12 @@ pub struct OnceInfo {
     pub within: String,
 }
 
-/// A field with its value as an expression, with those of `defaults` and of the schema.
+/// A field and its expression. The fields of `defaults` and of the schema are included.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Written {
-    /// Its key, with those of the blocks around it: `parameters.app-name`.
+    /// Its key, prefixed by the keys of the blocks around it: `parameters.app-name`.
     pub name: String,
-    /// Whether it is left out when its value is missing.
+    /// Whether it is omitted when its value is missing.
     pub optional: bool,
     /// The expression.
     pub value: String,
@@ -257,7 +247,7 @@ impl Ruleset {
                 keys: self.texts(&once.keys),
                 within: Value::Duration(once.within).canonical().unwrap_or_default().into(),
             }),
-            triggers: rule.triggers.iter().map(TriggerInfo::of).collect(),
+            triggers: rule.triggers.iter().map(TriggerInfo::from_trigger).collect(),
             written: rule.triggers.iter().map(written).collect(),
         }
     }
@@ -284,8 +274,9 @@ fn collect(files: &Files, fields: &[Mapped], into: &mut Vec<Written>) {
     }
 }
 
-/// An expression on one line: as it was written, unless its place says less than it does (a default,
-/// a pick of `from`) or has several lines, which may carry comments.
+/// The source text of an expression on one line. Where the source text is incomplete (a default, or
+/// a pick of `from`) or spans several lines, which may contain comments, the expression is printed
+/// instead.
 fn text(files: &Files, expr: &Expr) -> String {
     let written = files.text(expr.span);
     match &expr.kind {

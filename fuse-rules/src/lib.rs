@@ -45,13 +45,20 @@ mod fuzzing;
 mod infer;
 mod inventory;
 mod json_schema;
+#[cfg(test)]
+mod layers;
 mod lint;
+mod literals;
+mod loader;
 mod number;
 pub mod once;
+mod path;
 mod plan;
+mod reference;
 mod ruleset;
 mod scan;
 mod schema;
+mod semantics;
 mod sensitive;
 mod span;
 mod stdlib;
@@ -64,12 +71,12 @@ mod value;
 pub use autofix::Repair;
 pub use cost::{CostPart, RuleCost};
 pub use counterfactual::{Changed, Counterfactual, WouldMatch};
-pub use decision::{Action, Element, OnceKey, Outcome};
+pub use decision::{Action, Decided, Decision, Element, Evaluation, OnceKey, Outcome};
 pub use diagnostic::{
     Code, Diagnostic, Diagnostics, Edit, Fix, Label, Severity, Style, Topic, UnknownCode, nearest,
 };
-pub use eval::{Decision, Evaluation};
-pub use event::{Event, InvalidBody, MAX_DEPTH};
+pub use eval::{Explained, ExplainedPage, Explanation, Form, Found, PageRequest, Part, Plan};
+pub use event::{Event, InvalidBody, MAX_DEPTH, UnreadableBody};
 pub use format::format;
 pub use functions::{FunctionInfo, functions};
 pub use fuses::{Fuses, parse_switch};
@@ -80,18 +87,18 @@ pub use inventory::{
     SourceInfo, Written,
 };
 pub use lint::{
-    Level, Lint, Lints, TemplateFile, TemplateParameter, UnknownLint, WorkflowTemplate,
+    Level, Lint, Lints, TemplateError, TemplateFile, TemplateParameter, UnknownLint,
+    WorkflowTemplate,
 };
+pub use literals::{parse_duration, parse_size, quoted, show_duration};
+pub use loader::{LoadError, Loader};
 pub use number::{Number, NumberError};
-pub use plan::{
-    BodyField, Explained, ExplainedPage, Explanation, Form, Found, PageRequest, Part, Plan,
-};
-pub use ruleset::{Loader, Ruleset};
+pub use plan::BodyField;
+pub use ruleset::Ruleset;
 pub use schema::{
     Field, FieldType, Outline, OutlineField, Registry, Schema, SourceSchema, Templates,
     TriggerInfo, Verify,
 };
 pub use sensitive::{HIDDEN, is_sensitive};
-pub use span::{FileId, Files, Place, SourceFile, Span};
-pub use syntax::{parse_duration, parse_size, quoted, show_duration};
+pub use span::{ColumnUnit, FileId, Files, Place, Position, SourceFile, Span};
 pub use testing::{AtomCoverage, Backends, Coverage, Mutant, RuleCoverage, Tests};

@@ -1,27 +1,28 @@
 //! Numbers: decimal, exact, of bounded size.
 //!
-//! A JSON number is read from its text, so `1`, `1.0` and `10e-1` are the same number and
-//! 2^53 + 1 is not 2^53. A number holds up to 36 significant digits and magnitudes up to 10^400;
-//! what does not fit cannot be held, and a rule that reads it is unknown. Sums, products and
-//! quotients that need more digits are rounded to nearest, ties to even.
+//! A JSON number is parsed from its text, so `1`, `1.0` and `10e-1` are the same number and 2^53 +
+//! 1 is not 2^53. A number has up to 36 significant digits and a magnitude up to 10^400. Other
+//! numbers are out of range, and a rule that reads one is unknown. Sums, products and quotients
+//! that need more digits are rounded to nearest, ties to even.
 
 use std::cmp::Ordering;
 use std::fmt;
 
-/// Significant digits that a number holds.
-const DIGITS: u32 = 36;
-/// 10^36, the first coefficient that is too long.
-const LIMIT: i128 = 10_i128.pow(DIGITS);
-/// The largest exponent of ten of the leading digit, either way.
-const MAGNITUDE: i32 = 400;
-/// The longest text of a number.
-const SPELLED: usize = 1_000;
+/// The maximum number of significant digits.
+const MAX_DIGITS: u32 = 36;
+/// 10^36, the first coefficient with too many digits.
+const COEFFICIENT_LIMIT: i128 = 10_i128.pow(MAX_DIGITS);
+/// The limit for the exponent of the leading digit, in both directions.
+const MAX_MAGNITUDE: i32 = 400;
+/// The maximum length of a number's text.
+const MAX_TEXT_BYTES: usize = 1_000;
 
-/// An exact decimal number: `coefficient` times ten to the `exponent`.
+/// An exact decimal number: `coefficient` times ten to the power of `exponent`.
 ///
-/// Always normalized (no trailing zeros in the coefficient, zero has exponent 0), so that equal
+/// Always normalized (the coefficient has no trailing zeros, and zero has the exponent 0), so equal
 /// numbers have equal fields.
-// Numbers stand in every value: 24 bytes, where the alignment of `i128` would make it 32.
+// Every value contains a number: this layout has 24 bytes; the alignment of `i128` would make it
+// 32.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(Rust, packed(8))]
 pub struct Number {
@@ -29,15 +30,15 @@ pub struct Number {
     exponent: i32,
 }
 
-/// Why a number's text gives no number.
+/// Why a text is not a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NumberError {
-    /// It is not a number in JSON's spelling.
+    /// It is not in JSON's number format.
     Malformed,
-    /// More than 36 significant digits, a magnitude past 10^400 or under 10^-400, or a text of more than
-    /// 1,000 characters.
+    /// More than 36 significant digits, a magnitude above 10^400 or below 10^-400, or a text of
+    /// more than 1,000 characters.
     OutOfRange {
-        /// Whether the number is a whole one all the same.
+        /// Whether the number is nevertheless an integer.
         integral: bool,
     },
 }
@@ -46,7 +47,7 @@ impl Number {
     /// Zero.
     pub const ZERO: Self = Self { coefficient: 0, exponent: 0 };
 
-    /// Reads a number in JSON's spelling.
+    /// Parses a number in JSON's format.
     ///
     /// ```
     /// use fuse_rules::Number;
@@ -57,10 +58,10 @@ impl Number {
     /// ```
     ///
     /// # Errors
-    /// Text that is no number, or one that cannot be held.
+    /// The text is not a number, or the number is out of range.
     pub fn parse(text: &str) -> Result<Self, NumberError> {
-        if text.len() > SPELLED {
-            // Reading it again and again would be work without end.
+        if text.len() > MAX_TEXT_BYTES {
+            // The length limit bounds the work, since a text can be parsed repeatedly.
             let digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
             let integral = digits(text.strip_prefix('-').unwrap_or(text));
             return Err(NumberError::OutOfRange { integral });
@@ -88,7 +89,7 @@ impl Number {
         }
         let power = power.map_or(Ok(0), parse_power)?;
 
-        // The significant digits, without the zeros on both sides.
+        // The significant digits, without leading and trailing zeros.
         let all = || whole.bytes().chain(fraction.bytes());
         let Some(first) = all().position(|b| b != b'0') else {
             return Ok(Self::ZERO);
@@ -100,7 +101,7 @@ impl Number {
             .saturating_add(i64::try_from(trailing).unwrap_or(i64::MAX));
         let integral = exponent >= 0;
         let lead = exponent.saturating_add(i64::try_from(count).unwrap_or(i64::MAX));
-        if count > DIGITS as usize || lead.abs() > i64::from(MAGNITUDE) {
+        if count > MAX_DIGITS as usize || lead.abs() > i64::from(MAX_MAGNITUDE) {
             return Err(NumberError::OutOfRange { integral });
         }
         let coefficient = all()
@@ -111,7 +112,7 @@ impl Number {
         Ok(Self { coefficient: if negative { -coefficient } else { coefficient }, exponent })
     }
 
-    /// Whether a text in JSON's spelling is a whole number, one that cannot be held too.
+    /// Whether a text in JSON's number format is an integer, even one that is out of range.
     pub(crate) fn is_whole(text: &str) -> bool {
         match Self::parse(text) {
             Ok(number) => number.is_integral(),
@@ -120,18 +121,18 @@ impl Number {
         }
     }
 
-    /// Whether the value is a whole number, however it was spelled.
+    /// Whether the value is an integer, in any spelling.
     pub fn is_integral(self) -> bool {
         self.exponent >= 0
     }
 
-    /// The value as an `i64`, if it is a whole number in that range.
+    /// The value as an `i64`, if it is an integer in that range.
     pub fn to_i64(self) -> Option<i64> {
         let power = 10_i128.checked_pow(u32::try_from(self.exponent).ok()?)?;
         i64::try_from(self.coefficient.checked_mul(power)?).ok()
     }
 
-    /// The whole part, if it fits.
+    /// The integer part, if it fits.
     pub(crate) fn truncated(self) -> Option<i128> {
         let power = 10_i128.checked_pow(self.exponent.unsigned_abs());
         if self.exponent >= 0 {
@@ -142,13 +143,13 @@ impl Number {
         }
     }
 
-    /// The nearest double, for where a format has no exact numbers.
+    /// The nearest double, for formats without exact numbers.
     pub fn to_f64(self) -> f64 {
         let Self { coefficient, exponent } = self;
         format!("{coefficient}e{exponent}").parse().unwrap_or(f64::NAN)
     }
 
-    /// The sum, or `None` where it cannot be held.
+    /// The sum; `None` if it is out of range.
     pub(crate) fn add(self, other: Self) -> Option<Self> {
         if self.coefficient == 0 {
             return Some(other);
@@ -158,10 +159,10 @@ impl Number {
         }
         let (high, low) =
             if self.exponent >= other.exponent { (self, other) } else { (other, self) };
-        // Bring both to one exponent: the higher goes down as far as its digits allow, what is
-        // left of the lower one is rounded away.
+        // Bring both to one exponent: lower the higher one as far as its digits allow, and round
+        // away the rest of the other number.
         let gap = u32::try_from(high.exponent - low.exponent).ok()?;
-        let room = DIGITS.saturating_sub(digits(high.coefficient)) + 1;
+        let room = MAX_DIGITS.saturating_sub(digits(high.coefficient)) + 1;
         let down = gap.min(room);
         let coefficient = high.coefficient.checked_mul(10_i128.checked_pow(down)?)?;
         let rest = round_off(low.coefficient, gap - down);
@@ -177,7 +178,7 @@ impl Number {
         Self { coefficient: self.coefficient.abs(), ..self }
     }
 
-    /// The nearest whole number; from halfway, the one farther from zero.
+    /// The nearest integer; halfway cases are rounded away from zero.
     pub(crate) fn round(self) -> Self {
         if self.is_integral() {
             return self;
@@ -195,39 +196,39 @@ impl Number {
         self.add(other.neg())
     }
 
-    /// The product, or `None` where it cannot be held.
+    /// The product; `None` if it is out of range.
     pub(crate) fn mul(self, other: Self) -> Option<Self> {
         let exponent = self.exponent.checked_add(other.exponent)?;
         if let Some(exact) = self.coefficient.checked_mul(other.coefficient) {
             return Self::normalized(exact, exponent);
         }
         // Too long for exact arithmetic: multiply in halves and round.
-        const HALF: i128 = 10_i128.pow(DIGITS / 2);
+        const HALF: i128 = 10_i128.pow(MAX_DIGITS / 2);
         let (a, b) = (self.coefficient.abs(), other.coefficient.abs());
         let (ah, al, bh, bl) = (a / HALF, a % HALF, b / HALF, b % HALF);
         let low = al * bl;
         let middle = ah * bl + al * bh + low / HALF;
         let high = ah * bh + middle / HALF;
         let below = (middle % HALF) * HALF + low % HALF;
-        let rounded = match below.cmp(&(LIMIT / 2)) {
+        let rounded = match below.cmp(&(COEFFICIENT_LIMIT / 2)) {
             Ordering::Greater => high + 1,
             Ordering::Equal => high + (high & 1),
             Ordering::Less => high,
         };
-        // `high` may be shorter than 36 digits: keep what fits of the digits below it.
-        let spare = DIGITS - digits(high).min(DIGITS);
+        // `high` can have fewer than 36 digits: keep as many of the digits below it as fit.
+        let spare = MAX_DIGITS - digits(high).min(MAX_DIGITS);
         let (coefficient, dropped) = if spare == 0 {
-            (rounded, DIGITS)
+            (rounded, MAX_DIGITS)
         } else {
             let scale = 10_i128.checked_pow(spare)?;
-            let kept = round_off(below, DIGITS - spare);
-            (high.checked_mul(scale)?.checked_add(kept)?, DIGITS - spare)
+            let kept = round_off(below, MAX_DIGITS - spare);
+            (high.checked_mul(scale)?.checked_add(kept)?, MAX_DIGITS - spare)
         };
         let sign = self.coefficient.signum() * other.coefficient.signum();
         Self::normalized(sign * coefficient, exponent.checked_add(i32::try_from(dropped).ok()?)?)
     }
 
-    /// The quotient, to 36 digits; `None` for a division by zero or what cannot be held.
+    /// The quotient with 36 digits; `None` for a division by zero, or if it is out of range.
     pub(crate) fn div(self, other: Self) -> Option<Self> {
         if other.coefficient == 0 {
             return None;
@@ -237,7 +238,7 @@ impl Number {
         let mut quotient = self.coefficient.abs() / divisor;
         let mut rest = self.coefficient.abs() % divisor;
         let mut exponent = self.exponent.checked_sub(other.exponent)?;
-        while rest != 0 && quotient < LIMIT / 10 {
+        while rest != 0 && quotient < COEFFICIENT_LIMIT / 10 {
             rest *= 10;
             quotient = quotient * 10 + rest / divisor;
             rest %= divisor;
@@ -264,9 +265,9 @@ impl Number {
         Self::normalized(scaled(self)? % scaled(other)?, exponent)
     }
 
-    /// Brings a result to its canonical form: at most 36 digits, no trailing zeros.
+    /// Normalizes a result: at most 36 digits, no trailing zeros.
     fn normalized(mut coefficient: i128, mut exponent: i32) -> Option<Self> {
-        let extra = digits(coefficient).saturating_sub(DIGITS);
+        let extra = digits(coefficient).saturating_sub(MAX_DIGITS);
         if extra > 0 {
             coefficient = round_off(coefficient, extra);
             exponent = exponent.checked_add(i32::try_from(extra).ok()?)?;
@@ -279,10 +280,10 @@ impl Number {
             exponent = exponent.checked_add(1)?;
         }
         let lead = exponent.checked_add(i32::try_from(digits(coefficient)).ok()?)?;
-        (lead.abs() <= MAGNITUDE).then_some(Self { coefficient, exponent })
+        (lead.abs() <= MAX_MAGNITUDE).then_some(Self { coefficient, exponent })
     }
 
-    /// The position of the leading digit, as a power of ten.
+    /// The exponent of the leading digit.
     fn lead(self) -> i64 {
         i64::from(self.exponent) + i64::from(digits(self.coefficient))
     }
@@ -297,12 +298,12 @@ fn parse_power(text: &str) -> Result<i64, NumberError> {
     if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
         return Err(NumberError::Malformed);
     }
-    // Saturating keeps what is absurdly far out of range out of range.
+    // Saturate: an exponent that is far out of range stays out of range.
     let power = digits.parse::<i64>().unwrap_or(i64::MAX / 4).min(i64::MAX / 4);
     Ok(if negative { -power } else { power })
 }
 
-/// How many digits a coefficient has; 0 for 0.
+/// The number of digits of a coefficient; 0 for 0.
 fn digits(coefficient: i128) -> u32 {
     coefficient.unsigned_abs().checked_ilog10().map_or(0, |log| log + 1)
 }
@@ -335,9 +336,9 @@ impl Ord for Number {
             return sign;
         }
         let by_size = self.lead().cmp(&other.lead()).then_with(|| {
-            // The same leading position: stretch both to 37 digits and compare.
+            // Same position of the leading digit: extend both to 37 digits and compare.
             let stretch = |n: &Self| {
-                let power = 10_i128.checked_pow(DIGITS + 1 - digits(n.coefficient));
+                let power = 10_i128.checked_pow(MAX_DIGITS + 1 - digits(n.coefficient));
                 n.coefficient.abs().saturating_mul(power.unwrap_or(1))
             };
             stretch(self).cmp(&stretch(other))
@@ -352,7 +353,7 @@ impl PartialOrd for Number {
     }
 }
 
-/// The canonical text: plain digits where that is short, otherwise with an exponent.
+/// The canonical text: plain digits if that is short, otherwise with an exponent.
 impl fmt::Display for Number {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let digits = self.coefficient.unsigned_abs().to_string();

@@ -1,8 +1,8 @@
-//! `once per KEY within D`: the first occurrence of a key acts, the next ones are held back until
-//! `D` has passed since the first.
+//! `once per KEY within D`: the first occurrence of a key acts. Further occurrences are suppressed
+//! until `D` has passed since the first.
 //!
-//! The window is anchored at the first occurrence: what is held back does not extend it. The
-//! caller keeps one [`Claim`] per key and hands it to [`admit`] with the time.
+//! The window starts at the first occurrence, and suppressed occurrences do not extend it. The
+//! caller keeps one [`Claim`] per key and passes it to [`admit`] with the current time.
 //!
 //! ```
 //! use std::time::Duration;
@@ -25,20 +25,20 @@ use serde::{Deserialize, Serialize};
 
 use crate::decision::OnceKey;
 
-/// Who holds a key, and from when until when.
+/// Who holds a key, and the window of the claim.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claim {
-    /// Whose occurrence was the first, in the caller's terms.
+    /// The owner of the first occurrence; the caller defines what this means.
     pub owner: String,
-    /// When the first occurrence was.
+    /// The time of the first occurrence.
     pub since: Timestamp,
-    /// When the key is free again: from this instant on, not after it.
+    /// The instant from which the key is free again (inclusive).
     pub until: Timestamp,
 }
 
 impl Claim {
-    /// The claim as it counts at `now`: one that says that it was made later, as the clock went back
-    /// since, counts as made now, so that its key is held for no longer than its window.
+    /// The claim as of `now`. If the clock was set back and the claim starts in the future, it is
+    /// moved to start at `now`, so that the key is held no longer than its window.
     ///
     /// ```
     /// use fuse_rules::once::Claim;
@@ -61,29 +61,29 @@ impl Claim {
     }
 }
 
-/// What [`admit`] answers.
+/// The answer of [`admit`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Admission {
-    /// The occurrence acts; this is the claim to keep for the key.
+    /// The occurrence acts. The caller must store this claim for the key.
     Granted(Claim),
-    /// The occurrence is held back; the claim stays as it is.
+    /// The occurrence is suppressed, and the claim does not change.
     Held {
-        /// When the occurrence that holds the key was.
+        /// The time of the occurrence that holds the key.
         since: Timestamp,
-        /// When the key is free again.
+        /// The instant from which the key is free again.
         until: Timestamp,
         /// The owner of the claim that holds the key.
         by: String,
     },
 }
 
-/// Whether an occurrence by `owner` at `now` acts, given the key's `previous` claim.
+/// Decides whether an occurrence by `owner` at `now` acts, given the `previous` claim of the key.
 ///
-/// It does when there is no claim, when the claim is over (`now` is its `until` or later), or when
-/// `owner` holds the claim already, which then stays as it is. The claim's own end counts, so
-/// `within` is only for a new claim: a rule whose duration was edited follows the new one from the
-/// next window on. A clock that went backwards grants nothing early, as a claim is over only by
-/// its end. A window that would end past the last instant that a timestamp can hold ends there.
+/// It acts if there is no claim, if the claim is over (`now` is its `until` or later), or if
+/// `owner` already holds the claim, which then does not change. A stored claim keeps its own end:
+/// if the duration of a rule is edited, the new `within` applies from the next window on. If the
+/// clock is set back, no occurrence acts early, because only the end of a claim counts. A window
+/// that would end after the last representable timestamp ends at that timestamp.
 pub fn admit(previous: Option<&Claim>, owner: &str, now: Timestamp, within: Duration) -> Admission {
     match previous {
         Some(claim) if now < claim.until && claim.owner == owner => {
@@ -100,7 +100,7 @@ pub fn admit(previous: Option<&Claim>, owner: &str, now: Timestamp, within: Dura
     }
 }
 
-/// The claims of several rules, for whoever keeps them in memory.
+/// The claims of several rules, for callers that keep them in memory.
 ///
 /// ```
 /// use fuse_rules::OnceKey;
@@ -117,7 +117,7 @@ pub fn admit(previous: Option<&Claim>, owner: &str, now: Timestamp, within: Dura
 pub struct Claims(BTreeMap<(String, Vec<String>), Claim>);
 
 impl Claims {
-    /// As [`admit`], for the key of a rule; what is granted is kept.
+    /// Like [`admit`], for the key of a rule. A granted claim is stored.
     pub fn admit(&mut self, rule: &str, key: &OnceKey, owner: &str, now: Timestamp) -> Admission {
         let place = (rule.to_owned(), key.values.clone());
         let within = Duration::from_millis(key.within_ms);
@@ -176,8 +176,8 @@ mod tests {
     }
 
     proptest! {
-        /// At most one grant per window, whatever the clock does; windows never overlap; what is
-        /// held back changes nothing; the owner's own repeat changes nothing.
+        /// There is at most one grant per window, whatever the clock does, and windows never
+        /// overlap. A suppressed occurrence and a repetition by the owner change nothing.
         #[test]
         fn windows_of_a_key_never_overlap(
             occurrences in prop::collection::vec((-50_i64..200, 0_u64..40, "[abc]"), 1..40),
@@ -205,7 +205,7 @@ mod tests {
                                 }
                             }
                         }
-                        // Asking again with the same claim and time answers the same.
+                        // Asking again with the same claim and time gives the same answer.
                         let again = admit(Some(&new), &owner, now, within);
                         prop_assert_eq!(granted(again), Some(new.clone()));
                         claim = Some(new);

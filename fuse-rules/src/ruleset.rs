@@ -1,46 +1,21 @@
-//! Loading rules: files by a loader, all or nothing.
+//! Loads rule files and checks them.
 
 mod reader;
 
 use std::collections::BTreeMap;
 
 use crate::check::{self, ParsedFile};
-use crate::cost::{self, RuleCost};
 use crate::diagnostic::{Diagnostics, Severity};
-use crate::plan::Plan;
+use crate::eval::Plan;
+use crate::loader::{Loader, normalized, resolved};
 use crate::schema::Registry;
 use crate::span::{FileId, Files};
 use crate::stdlib;
 use crate::syntax::ast::Use;
 use crate::typed;
-use reader::Reader;
+use reader::FileReader;
 
-/// Where the texts of files come from. The library itself reads nothing.
-///
-/// Names are as the caller gives them, with `/` between folders; a `use` is resolved against the
-/// name of the file it stands in. Any `Fn(&str) -> Result<String, String>` is a loader.
-pub trait Loader {
-    /// The text of a file.
-    ///
-    /// # Errors
-    /// Why there is none, in a few lower-case words.
-    fn load(&self, name: &str) -> Result<String, String>;
-}
-
-impl<F: Fn(&str) -> Result<String, String>> Loader for F {
-    fn load(&self, name: &str) -> Result<String, String> {
-        self(name)
-    }
-}
-
-/// Files in memory, by name.
-impl Loader for BTreeMap<&str, &str> {
-    fn load(&self, name: &str) -> Result<String, String> {
-        self.get(name).map(|text| (*text).to_owned()).ok_or_else(|| "there is no such file".into())
-    }
-}
-
-/// Rules that were read and checked without a fault.
+/// A set of rules that was loaded and checked without errors.
 ///
 /// ```
 /// use fuse_rules::{Event, Field, FieldType, Fuses, Registry, Ruleset, Schema, SourceSchema};
@@ -74,18 +49,18 @@ pub struct Ruleset {
     warnings: Diagnostics,
 }
 
-/// What tools want to know of rules besides.
+/// Additional data for tools.
 #[derive(Debug)]
 struct Detail {
-    /// The files as they are written.
+    /// The syntax trees.
     trees: Vec<ParsedFile>,
-    /// Those of them that the caller named.
+    /// The files that the caller named.
     named: Vec<FileId>,
     registry: Registry,
 }
 
 impl Ruleset {
-    /// Loads files and what they `use`. All or nothing: with one fault, nothing is loaded.
+    /// Loads files and the files that they `use`. If there is any error, nothing is loaded.
     ///
     /// # Errors
     /// All problems of all files.
@@ -94,13 +69,13 @@ impl Ruleset {
         loader: &dyn Loader,
         registry: &Registry,
     ) -> Result<Self, Diagnostics> {
-        // The tests of this library compare what the checker finds with what comes of it.
+        // The tests of this crate compare the checker's claims with evaluation.
         Self::read(names, loader, registry, cfg!(test))
     }
 
-    /// Loads files as [`Ruleset::load`] does, and keeps what tools want to know of rules besides: how
-    /// they are written, what the checker found of each expression, and their tests, whose problems are
-    /// told, too. It takes several times the memory; the plan is the same.
+    /// Loads files like [`Ruleset::load`], and keeps additional data for tools: the syntax trees,
+    /// what the checker knows about each expression, and the tests of the rules, which are checked,
+    /// too. This takes several times the memory; the plan is the same.
     ///
     /// # Errors
     /// All problems of all files.
@@ -118,13 +93,13 @@ impl Ruleset {
         registry: &Registry,
         keep: bool,
     ) -> Result<Self, Diagnostics> {
-        let mut reader = Reader::new(loader);
+        let mut reader = FileReader::new(loader);
         for name in names {
             reader.read(&normalized(name.as_ref()), None);
         }
-        reader.circles();
+        reader.report_cycles();
         let named = names.iter().filter_map(|name| reader.id(&normalized(name.as_ref()))).collect();
-        let Reader { files, mut problems, parsed, .. } = reader;
+        let FileReader { files, mut problems, parsed, .. } = reader;
         let rules = check::check(files.clone(), &parsed, registry, loader, keep, &mut problems);
         let failed = problems.iter().any(|problem| problem.severity == Severity::Error);
         match rules {
@@ -146,7 +121,7 @@ impl Ruleset {
         Self::load(&[name], &BTreeMap::from([(name, text)]), registry)
     }
 
-    /// What somebody should look at, although the rules can be loaded. Often there is nothing.
+    /// The warnings. The rules can be loaded despite them. Often there are none.
     pub fn warnings(&self) -> &Diagnostics {
         &self.warnings
     }
@@ -156,61 +131,34 @@ impl Ruleset {
         Plan::compile(&self.rules)
     }
 
-    /// The files that were read, in the order in which they were.
+    /// The files that were read, in reading order.
     pub fn files(&self) -> &Files {
         &self.rules.files
     }
 
-    /// What each rule can cost, in their order: a bound on the values that one event can make it
-    /// look at.
-    ///
-    /// ```
-    /// use fuse_rules::{Registry, Ruleset, Schema, SourceSchema};
-    ///
-    /// let registry = Registry::new()
-    ///     .source(SourceSchema::new(Schema::new("queue", "A queue."), Schema::new("event", "")))
-    ///     .trigger(Schema::new("page", "Calls a human."));
-    /// let text = r#"source q queue { event e }
-    ///               sensor s on q.e { each x in body.list max 50
-    ///                                 rule r { when x.a == 1  trigger page {} } }"#;
-    /// let ruleset = Ruleset::parse("x.rules", text, &registry)?;
-    /// assert_eq!(ruleset.costs().next().unwrap().cost, 101);
-    /// # Ok::<(), fuse_rules::Diagnostics>(())
-    /// ```
-    pub fn costs(&self) -> impl Iterator<Item = RuleCost<'_>> {
-        cost::costs(&self.rules)
-    }
-
-    /// Whether no rule can cost more than this.
-    ///
-    /// # Errors
-    /// The problems of those that can.
-    pub fn within_cost(&self, most: u64) -> Result<(), Diagnostics> {
-        match cost::problems(&self.rules, most) {
-            problems if problems.is_empty() => Ok(()),
-            problems => Err(Diagnostics::new(self.rules.files.clone(), problems)),
-        }
-    }
-
-    /// Decides an event by the reference, which fuzzers hold the plan against.
+    /// Decides an event with the reference evaluator. Fuzzers compare the plan with it.
     #[cfg(fuzzing)]
     #[doc(hidden)]
-    pub fn reference(&self, event: &crate::Event<'_>, fuses: &crate::Fuses) -> crate::Evaluation {
-        crate::eval::reference::evaluate(&self.rules, event, fuses, None)
+    pub fn reference(
+        &self,
+        event: &crate::event::Event<'_>,
+        fuses: &crate::fuses::Fuses,
+    ) -> crate::decision::Evaluation {
+        crate::reference::evaluate(&self.rules, event, fuses, None)
     }
 
-    /// The files as they are written; none where they were not loaded in detail.
+    /// The syntax trees; empty unless the rules were loaded in detail.
     pub(crate) fn trees(&self) -> &[ParsedFile] {
         self.detail.as_ref().map_or(&[], |detail| &detail.trees)
     }
 
-    /// The files that the caller named, without those that they use; none where they were not loaded
-    /// in detail.
+    /// The files that the caller named, without the files that they use; empty unless the rules
+    /// were loaded in detail.
     pub(crate) fn named(&self) -> &[FileId] {
         self.detail.as_ref().map_or(&[], |detail| &detail.named)
     }
 
-    /// The kinds that the rules were checked by, where they were loaded in detail.
+    /// The registry that the rules were checked with, if they were loaded in detail.
     pub(crate) fn registry(&self) -> Option<&Registry> {
         self.detail.as_ref().map(|detail| &detail.registry)
     }
@@ -220,48 +168,7 @@ impl Ruleset {
     }
 }
 
-/// The name of what a `use` takes in.
+/// The name of the file that a `use` refers to.
 pub(crate) fn target(from: &str, used: &Use) -> String {
     if used.std { stdlib::file_name(&used.name.text) } else { resolved(from, &used.name.text) }
-}
-
-/// A used file's name, from the name of the file that uses it.
-pub(crate) fn resolved(from: &str, used: &str) -> String {
-    let folder = from.rsplit_once('/').map_or("", |(folder, _)| folder);
-    match used.strip_prefix('/') {
-        Some(_) => used.to_owned(),
-        None if folder.is_empty() && !from.starts_with('/') => normalized(used),
-        None => normalized(&format!("{folder}/{used}")),
-    }
-}
-
-/// The name without `.` and `..` where they can be taken out.
-pub(crate) fn normalized(name: &str) -> String {
-    let mut parts: Vec<&str> = Vec::new();
-    for part in name.split('/') {
-        match part {
-            "." => {}
-            "" if !parts.is_empty() => {}
-            ".." if parts.last().is_some_and(|last| !matches!(*last, ".." | "")) => {
-                parts.pop();
-            }
-            other => parts.push(other),
-        }
-    }
-    parts.join("/")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_are_resolved_against_the_using_file() {
-        assert_eq!(resolved("rules/a.rules", "b.rules"), "rules/b.rules");
-        assert_eq!(resolved("rules/a.rules", "../x/./b.rules"), "x/b.rules");
-        assert_eq!(resolved("a.rules", "b.rules"), "b.rules");
-        assert_eq!(resolved("a.rules", "../b.rules"), "../b.rules");
-        assert_eq!(resolved("/etc/a.rules", "b.rules"), "/etc/b.rules");
-        assert_eq!(normalized("./rules//a.rules"), "rules/a.rules");
-    }
 }

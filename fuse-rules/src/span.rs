@@ -1,9 +1,13 @@
-//! Files of rules, places in them, and lines and columns for people.
+//! Rules files, spans in them, and lines and columns for people.
+
+mod columns;
 
 use std::ops::Range;
 use std::sync::Arc;
 
-/// Which of the loaded files a place is in.
+pub use columns::{ColumnUnit, Position};
+
+/// The id of a loaded file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FileId(pub(crate) u32);
 
@@ -29,12 +33,12 @@ impl Span {
         self.start as usize..self.end as usize
     }
 
-    /// The smallest span that covers both. Both are of one file.
+    /// The smallest span that covers both, which must be in the same file.
     pub(crate) fn to(self, other: Self) -> Self {
         Self { file: self.file, start: self.start.min(other.start), end: self.end.max(other.end) }
     }
 
-    /// Whether the other lies within this one.
+    /// Whether the other span lies within this one.
     pub(crate) fn contains(self, other: Self) -> bool {
         self.file == other.file && self.to(other) == self
     }
@@ -45,16 +49,16 @@ impl Span {
 pub struct Place {
     /// The line, from 1.
     pub line: usize,
-    /// The character in the line, from 1.
+    /// The character within the line, from 1.
     pub column: usize,
 }
 
-/// One file of rules: its name as it is shown to people, and its text.
+/// A rules file: its display name and its text.
 #[derive(Clone, Debug)]
 pub struct SourceFile {
     name: String,
     text: String,
-    /// The byte at which each line starts.
+    /// The first byte of each line.
     lines: Vec<usize>,
 }
 
@@ -76,7 +80,7 @@ impl SourceFile {
         &self.text
     }
 
-    /// The line and column of a byte. Past the end it is the end.
+    /// The line and column of a byte. A byte past the end has the position of the end.
     pub fn place(&self, offset: usize) -> Place {
         let offset = offset.min(self.text.len());
         let line = self.lines.partition_point(|start| *start <= offset);
@@ -86,16 +90,16 @@ impl SourceFile {
     }
 }
 
-/// Some whole lines of a file.
+/// A range of complete lines of a file.
 pub(crate) struct Lines {
-    /// The number of the first, from 1.
+    /// The number of the first line, from 1.
     pub(crate) first: usize,
-    /// The byte at which it starts.
+    /// The first byte.
     pub(crate) offset: usize,
 }
 
 impl SourceFile {
-    /// The whole lines from the one of byte `start` to the one of byte `end`, with their text.
+    /// The complete lines from the line of byte `start` to the line of byte `end`, with their text.
     pub(crate) fn lines(&self, start: Option<usize>, end: Option<usize>) -> Option<(Lines, &str)> {
         let first = self.place(start?).line;
         let offset = *self.lines.get(first - 1)?;
@@ -105,7 +109,7 @@ impl SourceFile {
     }
 }
 
-/// The files of one load, shared by everything that speaks of places in them.
+/// The files of one load, shared by everything that refers to spans in them.
 #[derive(Clone, Debug, Default)]
 pub struct Files {
     files: Arc<Vec<SourceFile>>,
@@ -123,8 +127,8 @@ impl Files {
         self.files.get(id.0 as usize)
     }
 
-    /// The place, widened where it begins or ends inside of a character.
-    pub(crate) fn of_whole_characters(&self, span: Span) -> Span {
+    /// The span, widened to complete characters.
+    pub(crate) fn at_char_boundaries(&self, span: Span) -> Span {
         let Some(file) = self.get(span.file) else { return span };
         let range = span.range();
         let start = file.text.floor_char_boundary(range.start);
@@ -132,12 +136,12 @@ impl Files {
         Span::new(span.file, start..end)
     }
 
-    /// The text at a place; empty where there is no such place.
+    /// The text of a span; empty if there is no such span.
     pub fn text(&self, span: Span) -> &str {
         self.get(span.file).and_then(|file| file.text.get(span.range())).unwrap_or("")
     }
 
-    /// Where a span starts, as `file:line:column`.
+    /// The start of a span, as `file:line:column`.
     pub fn locate(&self, span: Span) -> String {
         self.get(span.file).map_or_else(String::new, |file| {
             let place = file.place(span.start as usize);

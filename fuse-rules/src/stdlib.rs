@@ -1,4 +1,4 @@
-//! The standard library: types of what well-known senders send, compiled in.
+//! The standard library: types for the events of well-known senders, compiled into the binary.
 
 #[cfg(test)]
 mod tests;
@@ -14,22 +14,22 @@ const MODULES: &[(&str, &str)] = &[
     ("github", include_str!("../std/github.rules")),
 ];
 
-/// What the names of its files start with. No file that a `use` names can have such a name.
-const PREFIX: &str = "std:";
+/// The prefix of the names of its files. A file that a `use` names cannot have such a name.
+const NAME_PREFIX: &str = "std:";
 
 /// The text of a module.
 pub(crate) fn text(module: &str) -> Option<&'static str> {
     MODULES.iter().find(|(name, _)| *name == module).map(|(_, text)| *text)
 }
 
-/// How a module's file is called in messages.
+/// The name of a module's file in messages.
 pub(crate) fn file_name(module: &str) -> String {
-    format!("{PREFIX}{module}")
+    format!("{NAME_PREFIX}{module}")
 }
 
-/// The module that a file's name stands for.
+/// The module of a file name.
 pub(crate) fn module_of(file: &str) -> Option<&str> {
-    file.strip_prefix(PREFIX)
+    file.strip_prefix(NAME_PREFIX)
 }
 
 /// The problem of a module that does not exist.

@@ -1,4 +1,4 @@
-//! The values that expressions compute with, and how they are read from JSON.
+//! The values of expressions, and how they are read from JSON.
 
 mod kinds;
 
@@ -9,14 +9,13 @@ use std::fmt::{self, Write as _};
 use jiff::{SignedDuration, Timestamp};
 use semver::Version;
 
+use crate::literals::duration_text;
 use crate::number::{Number, NumberError};
-use crate::scan;
-use crate::syntax::ast::Segment;
-use crate::syntax::duration_text;
+use crate::path::Segment;
 
 pub(crate) use kinds::Kinds;
 
-/// A value. Strings are borrowed from the event where they stand there unescaped.
+/// A value. Strings without escapes are borrowed from the event.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Value<'a> {
     Null,
@@ -28,48 +27,36 @@ pub(crate) enum Value<'a> {
     Map(Vec<(Cow<'a, str>, Value<'a>)>),
     Duration(SignedDuration),
     Time(Timestamp),
-    /// Ordered by precedence, which build metadata is no part of.
+    /// Ordered by precedence, which ignores build metadata.
     Version(Box<Version>),
-    /// What JSON's grammar allows but nothing can hold.
-    Unheld(Unheld),
+    /// Valid JSON that is out of range.
+    Unrepresentable(Unrepresentable),
 }
 
 /// Why a valid piece of JSON has no value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Unheld {
+pub(crate) enum Unrepresentable {
     /// A string with half of a surrogate pair.
     Surrogate,
     /// A number with too many digits or too large an exponent.
     Number { integral: bool },
 }
 
-impl fmt::Display for Unheld {
+impl fmt::Display for Unrepresentable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Surrogate => "a string with half of a surrogate pair, which no text can hold",
+            Self::Surrogate => "a string with half of a surrogate pair, which is not valid text",
             Self::Number { .. } => "a number with more digits than can be compared exactly",
         })
     }
 }
 
-/// A key that stands twice in one object.
+/// A duplicate key in an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct DuplicateKey(pub(crate) String);
 
 impl<'a> Value<'a> {
-    /// Reads a value from valid JSON text. A key that stands twice anywhere in it is refused.
-    pub(crate) fn read(raw: &'a str) -> Result<Self, DuplicateKey> {
-        let value = Self::read_lenient(raw);
-        value.duplicate().map_or(Ok(value), |key| Err(DuplicateKey(key)))
-    }
-
-    /// Reads a value from valid JSON text; an object keeps a key as often as it stands there. A
-    /// key with half of a surrogate pair can be named by nothing and is left out.
-    pub(crate) fn read_lenient(raw: &'a str) -> Self {
-        scan::tree(raw).unwrap_or(Self::Null)
-    }
-
-    /// A key that stands twice in one object, here or anywhere inside.
+    /// The first duplicate key in this object or anywhere inside it.
     pub(crate) fn duplicate(&self) -> Option<String> {
         match self {
             Self::List(list) => list.iter().find_map(Self::duplicate),
@@ -86,19 +73,22 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// Reads anything but a list or an object.
+    /// Reads any value except a list or object.
     pub(crate) fn read_scalar(raw: &'a str) -> Self {
         match raw.as_bytes().first() {
-            Some(b'"') => read_string(raw).map_or(Self::Unheld(Unheld::Surrogate), Self::String),
+            Some(b'"') => read_string(raw)
+                .map_or(Self::Unrepresentable(Unrepresentable::Surrogate), Self::String),
             Some(b't') => Self::Bool(true),
             Some(b'f') => Self::Bool(false),
             Some(b'n') => Self::Null,
             _ => match Number::parse(raw) {
                 Ok(number) => Self::Number(number),
                 Err(NumberError::OutOfRange { integral }) => {
-                    Self::Unheld(Unheld::Number { integral })
+                    Self::Unrepresentable(Unrepresentable::Number { integral })
                 }
-                Err(NumberError::Malformed) => Self::Unheld(Unheld::Number { integral: false }),
+                Err(NumberError::Malformed) => {
+                    Self::Unrepresentable(Unrepresentable::Number { integral: false })
+                }
             },
         }
     }
@@ -107,13 +97,16 @@ impl<'a> Value<'a> {
         Self::String(text.into())
     }
 
-    /// The kind, for checks and messages. What cannot be held has the kind it was written as.
+    /// The kind, for checks and messages. A value that is out of range has the kind of its JSON
+    /// text.
     pub(crate) fn kind(&self) -> Kinds {
         match self {
             Self::Null => Kinds::NULL,
             Self::Bool(_) => Kinds::BOOL,
-            Self::Number(_) | Self::Unheld(Unheld::Number { .. }) => Kinds::NUMBER,
-            Self::String(_) | Self::Unheld(Unheld::Surrogate) => Kinds::STRING,
+            Self::Number(_) | Self::Unrepresentable(Unrepresentable::Number { .. }) => {
+                Kinds::NUMBER
+            }
+            Self::String(_) | Self::Unrepresentable(Unrepresentable::Surrogate) => Kinds::STRING,
             Self::List(_) => Kinds::LIST,
             Self::Map(_) => Kinds::MAP,
             Self::Duration(_) => Kinds::DURATION,
@@ -122,7 +115,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// The order of two values of one kind that has an order.
+    /// The order of two values of the same kind, if the kind is ordered.
     pub(crate) fn order(&self, other: &Value<'_>) -> Option<Ordering> {
         Some(match (self, other) {
             (Self::Number(a), Value::Number(b)) => a.cmp(b),
@@ -133,7 +126,7 @@ impl<'a> Value<'a> {
         })
     }
 
-    /// Takes one step of a path. `Err` where the key stands twice.
+    /// Follows one step of a path. `Err` if the key is duplicated.
     pub(crate) fn step(&self, segment: &Segment) -> Result<Option<&Self>, DuplicateKey> {
         match segment {
             Segment::Index(index) => Ok(self.index(*index)),
@@ -159,7 +152,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// The canonical text of a scalar: what interpolation and text fields use.
+    /// The canonical text of a scalar, for interpolation and text fields.
     pub(crate) fn canonical(&self) -> Option<Cow<'_, str>> {
         Some(match self {
             Self::Bool(true) => "true".into(),
@@ -174,13 +167,13 @@ impl<'a> Value<'a> {
     }
 
     /// Compact JSON text. Numbers are exact; times, durations and versions are strings.
-    pub(crate) fn to_json_text(&self) -> Result<String, Unheld> {
+    pub(crate) fn to_json_text(&self) -> Result<String, Unrepresentable> {
         let mut out = String::new();
         self.write_json(&mut out)?;
         Ok(out)
     }
 
-    fn write_json(&self, out: &mut String) -> Result<(), Unheld> {
+    fn write_json(&self, out: &mut String) -> Result<(), Unrepresentable> {
         let quote = |out: &mut String, text: &str| {
             // A string always serializes.
             out.push_str(&serde_json::to_string(text).unwrap_or_default());
@@ -217,14 +210,14 @@ impl<'a> Value<'a> {
                 }
                 out.push('}');
             }
-            Self::Unheld(unheld) => return Err(*unheld),
+            Self::Unrepresentable(unrepresentable) => return Err(*unrepresentable),
         }
         Ok(())
     }
 
-    /// The value as `serde_json` holds it: numbers that are neither `i64` nor `u64` become the
-    /// nearest double.
-    pub(crate) fn to_json(&self) -> Result<serde_json::Value, Unheld> {
+    /// The value for `serde_json`. Numbers that are neither `i64` nor `u64` become the nearest
+    /// double.
+    pub(crate) fn to_json(&self) -> Result<serde_json::Value, Unrepresentable> {
         use serde_json::Value as Json;
         Ok(match self {
             Self::Null => Json::Null,
@@ -233,10 +226,12 @@ impl<'a> Value<'a> {
                 Some(whole) => whole.into(),
                 None => match number.to_string().parse::<u64>() {
                     Ok(whole) => whole.into(),
-                    // A double would make it infinite.
+                    // The nearest double would be infinite.
                     Err(_) => match number.to_f64() {
                         double if double.is_finite() => double.into(),
-                        _ => return Err(Unheld::Number { integral: number.is_integral() }),
+                        _ => {
+                            return Err(Unrepresentable::Number { integral: number.is_integral() });
+                        }
                     },
                 },
             },
@@ -250,9 +245,9 @@ impl<'a> Value<'a> {
             Self::Map(map) => Json::Object(
                 map.iter()
                     .map(|(key, value)| Ok((key.clone().into_owned(), value.to_json()?)))
-                    .collect::<Result<_, Unheld>>()?,
+                    .collect::<Result<_, Unrepresentable>>()?,
             ),
-            Self::Unheld(unheld) => return Err(*unheld),
+            Self::Unrepresentable(unrepresentable) => return Err(*unrepresentable),
         })
     }
 
@@ -271,25 +266,25 @@ impl<'a> Value<'a> {
             Self::Duration(duration) => Value::Duration(duration),
             Self::Time(time) => Value::Time(time),
             Self::Version(version) => Value::Version(version),
-            Self::Unheld(unheld) => Value::Unheld(unheld),
+            Self::Unrepresentable(unrepresentable) => Value::Unrepresentable(unrepresentable),
         }
     }
 
-    /// How the value is shown to people: JSON, cut where it is long.
+    /// The value for messages: JSON, shortened if it is long.
     pub(crate) fn show(&self) -> String {
         match self.to_json_text() {
             Ok(text) => cut(&text).into_owned(),
-            Err(unheld) => unheld.to_string(),
+            Err(unrepresentable) => unrepresentable.to_string(),
         }
     }
 }
 
-/// A text for people, cut where it is long.
+/// A text for messages, shortened if it is long.
 pub(crate) fn cut(text: &str) -> Cow<'_, str> {
     cut_at(text, 60)
 }
 
-/// A text for people, cut after so many characters.
+/// A text for messages, shortened to this number of characters.
 pub(crate) fn cut_at(text: &str, most: usize) -> Cow<'_, str> {
     match text.char_indices().nth(most) {
         Some((at, _)) => format!("{}…", text.get(..at).unwrap_or("")).into(),
@@ -297,13 +292,13 @@ pub(crate) fn cut_at(text: &str, most: usize) -> Cow<'_, str> {
     }
 }
 
-/// The position that an index means in a list of that length.
+/// The position for an index into a list of that length.
 pub(crate) fn position(index: i64, len: usize) -> Option<usize> {
     let at = if index < 0 { i64::try_from(len).ok()?.checked_add(index)? } else { index };
     usize::try_from(at).ok().filter(|at| *at < len)
 }
 
-/// Reads a JSON string with its quotes; `None` where it has half of a surrogate pair.
+/// Reads a JSON string with its quotes; `None` if it has half of a surrogate pair.
 pub(crate) fn read_string(raw: &str) -> Option<Cow<'_, str>> {
     let inner = raw.strip_prefix('"')?.strip_suffix('"')?;
     if inner.contains('\\') {

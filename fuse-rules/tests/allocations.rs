@@ -1,4 +1,4 @@
-//! Deciding takes no memory in the steady state where nothing fires.
+//! In the steady state, deciding allocates no memory if no rule fires.
 
 #[cfg(test)]
 mod allocations {
@@ -15,7 +15,7 @@ mod allocations {
         Ruleset::parse("a.rules", rules, &registry).unwrap_or_else(|why| panic!("{why}")).plan()
     }
 
-    /// A hundred rules of every kind that an index finds, for events and for elements of lists.
+    /// A hundred rules of every kind that the index finds, for events and for elements of lists.
     fn rules() -> String {
         let mut text = String::from("source q queue { event e }\nsensor s on q.e {\n");
         let conditions = [
@@ -64,13 +64,13 @@ mod allocations {
                 assert!(evaluation.decisions.is_empty(), "{:?}", evaluation.decisions);
             }
         };
-        // The first time finds out how much memory it takes.
+        // The first run allocates the memory that is needed.
         decide();
         let info = allocation_counter::measure(decide);
         assert_eq!(info.count_total, 0, "{info:?}");
     }
 
-    /// The test above would mean nothing if the counter did not count.
+    /// The test above would mean nothing if the counter did not work.
     #[test]
     fn what_fires_allocates() {
         let plan =

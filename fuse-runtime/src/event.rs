@@ -30,6 +30,9 @@ pub struct Envelope {
     /// The query parameters that came with it.
     #[serde(default)]
     pub query: BTreeMap<String, String>,
+    /// Why the source rejected it, where it did: it is recorded and never decided.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rejected: Option<String>,
     /// The body, byte for byte.
     #[serde(with = "base64_text")]
     pub body: Bytes,
@@ -59,6 +62,7 @@ impl Envelope {
             received,
             headers: BTreeMap::new(),
             query: BTreeMap::new(),
+            rejected: None,
             body: body.into(),
         }
     }
@@ -170,6 +174,7 @@ mod tests {
             received: "2026-08-01T10:00:00Z".parse().unwrap(),
             headers: BTreeMap::from([("x-github-event".into(), "push".into())]),
             query: BTreeMap::from([("dry".into(), "1".into())]),
+            rejected: None,
             body: Bytes::from(body),
         }
     }

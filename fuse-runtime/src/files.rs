@@ -3,27 +3,29 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use fuse_rules::Loader;
+use fuse_rules::{LoadError, Loader};
 
 /// Reads files of rules from disk.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Disk;
 
-/// The largest file that is read as rules, in bytes.
-const LARGEST: u64 = 64 << 20;
+/// The largest file that is read as rules.
+const MAX_FILE_BYTES: u64 = 64 << 20;
 
 impl Loader for Disk {
-    fn load(&self, name: &str) -> Result<String, String> {
-        let size = std::fs::metadata(name).map_err(|error| in_words(&error))?;
+    fn load(&self, name: &str) -> Result<String, LoadError> {
+        let failed = |error| LoadError::with_source(in_words(&error), error);
+        let size = std::fs::metadata(name).map_err(failed)?;
         if size.is_dir() {
-            return Err("it is a folder".into());
+            return Err(LoadError::new("it is a folder"));
         }
-        if size.len() > LARGEST {
-            return Err(format!("it is larger than {} MiB", LARGEST >> 20));
+        if size.len() > MAX_FILE_BYTES {
+            return Err(LoadError::new(format!("it is larger than {} MiB", MAX_FILE_BYTES >> 20)));
         }
-        let bytes = std::fs::read(name).map_err(|error| in_words(&error))?;
+        let bytes = std::fs::read(name).map_err(failed)?;
         String::from_utf8(bytes).map_err(|error| {
-            format!("it is not UTF-8 from byte {} on", error.utf8_error().valid_up_to())
+            let from = error.utf8_error().valid_up_to();
+            LoadError::with_source(format!("it is not UTF-8 from byte {from} on"), error)
         })
     }
 }
@@ -36,20 +38,51 @@ fn in_words(error: &std::io::Error) -> String {
     }
 }
 
-/// The files that paths mean: a file is itself, a folder the `.rules` files in it (not in its
-/// subfolders), sorted.
+/// Why the files of some paths cannot be listed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FilesError {
+    /// A path cannot be read.
+    #[error("`{}` cannot be read: {}", path.display(), in_words(source))]
+    Unreadable {
+        /// The path.
+        path: PathBuf,
+        /// The cause.
+        source: std::io::Error,
+    },
+    /// A folder has no file of the kind.
+    #[error("there is no `.{ending}` file in `{}`", folder.display())]
+    Empty {
+        /// The ending, as in `rules`.
+        ending: String,
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// A file's name is not UTF-8.
+    #[error("`{}` is not a name in UTF-8", path.display())]
+    NotUtf8 {
+        /// The file's path.
+        path: PathBuf,
+    },
+}
+
+/// The rule files at these paths. A path is a file, or a folder, which means the `.rules` files in it
+/// (not in its subfolders), sorted.
 ///
 /// # Errors
-/// A path that cannot be read, or a folder without rules; in words for people.
-pub fn rule_files<P: AsRef<Path>>(paths: &[P]) -> Result<Vec<String>, String> {
+/// A path that cannot be read, or a folder without rules.
+pub fn rule_files<P: AsRef<Path>>(paths: &[P]) -> Result<Vec<String>, FilesError> {
     files_with_ending(paths, "rules")
 }
 
-/// The same for files with another ending, as in `json`. A file that is named in several ways is there once.
+/// The same for files with another ending, as in `json`. A file that several paths name is listed once.
 ///
 /// # Errors
-/// A path that cannot be read, or a folder without such files; in words for people.
-pub fn files_with_ending<P: AsRef<Path>>(paths: &[P], ending: &str) -> Result<Vec<String>, String> {
+/// A path that cannot be read, or a folder without such files.
+pub fn files_with_ending<P: AsRef<Path>>(
+    paths: &[P],
+    ending: &str,
+) -> Result<Vec<String>, FilesError> {
     let mut files = Vec::new();
     let mut seen = BTreeSet::new();
     let mut is_new = |path: &Path| match path.canonicalize() {
@@ -59,24 +92,22 @@ pub fn files_with_ending<P: AsRef<Path>>(paths: &[P], ending: &str) -> Result<Ve
     };
     for path in paths {
         let path = path.as_ref();
-        let shown = path.display();
-        let failed =
-            |error: &std::io::Error| format!("`{shown}` cannot be read: {}", in_words(error));
-        if !std::fs::metadata(path).map_err(|error| failed(&error))?.is_dir() {
+        let failed = |source| FilesError::Unreadable { path: path.to_owned(), source };
+        if !std::fs::metadata(path).map_err(failed)?.is_dir() {
             if is_new(path) {
                 files.push(name_of(path)?);
             }
             continue;
         }
         let mut inside: Vec<PathBuf> = Vec::new();
-        for entry in std::fs::read_dir(path).map_err(|error| failed(&error))? {
-            let entry = entry.map_err(|error| failed(&error))?.path();
+        for entry in std::fs::read_dir(path).map_err(failed)? {
+            let entry = entry.map_err(failed)?.path();
             if entry.extension().is_some_and(|own| own == ending) && entry.is_file() {
                 inside.push(entry);
             }
         }
         if inside.is_empty() {
-            return Err(format!("there is no `.{ending}` file in `{shown}`"));
+            return Err(FilesError::Empty { ending: ending.to_owned(), folder: path.to_owned() });
         }
         inside.sort();
         for file in inside.iter().filter(|file| is_new(file)) {
@@ -86,10 +117,10 @@ pub fn files_with_ending<P: AsRef<Path>>(paths: &[P], ending: &str) -> Result<Ve
     Ok(files)
 }
 
-fn name_of(path: &Path) -> Result<String, String> {
+fn name_of(path: &Path) -> Result<String, FilesError> {
     match path.to_str() {
         Some(name) => Ok(name.to_owned()),
-        None => Err(format!("`{}` is not a name in UTF-8", path.display())),
+        None => Err(FilesError::NotUtf8 { path: path.to_owned() }),
     }
 }
 
@@ -110,7 +141,9 @@ mod tests {
         assert_eq!(names, ["a.rules", "b.rules"]);
         let twice = [folder.path().to_owned(), at("sub/../a.rules"), at("a.rules")];
         assert_eq!(rule_files(&twice).unwrap(), files);
-        assert!(rule_files(&[at("none")]).unwrap_err().contains("there is no such file"));
+        assert!(
+            rule_files(&[at("none")]).unwrap_err().to_string().contains("there is no such file")
+        );
     }
 
     #[test]
@@ -119,7 +152,7 @@ mod tests {
         let file = folder.path().join("x.rules");
         std::fs::write(&file, b"fuse \xff").unwrap();
         assert_eq!(
-            Disk.load(file.to_str().unwrap()).unwrap_err(),
+            Disk.load(file.to_str().unwrap()).unwrap_err().to_string(),
             "it is not UTF-8 from byte 5 on"
         );
     }

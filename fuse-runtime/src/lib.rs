@@ -10,7 +10,7 @@
 //! [`backend::Backend`]; [`backend::Embedded`] keeps them in one file in one folder, without a server.
 //! [`Runtime`] starts on a backend.
 //!
-//! The built-in triggers act on a [`kubernetes::Cluster`], or with [`kubernetes::Manifests`] on files. Their
+//! The built-in triggers act on a [`kubernetes::Cluster`], or with [`triggers::ActionFiles`] on files. Their
 //! client for Kubernetes wants the version of its types chosen once, by the program that embeds
 //! this crate: `k8s-openapi = { version = "0.29", features = ["latest"] }` among its dependencies.
 //!
@@ -30,8 +30,10 @@ pub mod kubernetes;
 pub mod ledger;
 mod log_limit;
 mod metrics;
+pub mod requirements;
 mod running;
 mod runtime;
+pub mod secrets;
 mod shutdown;
 pub mod sources;
 pub mod store;
@@ -43,7 +45,7 @@ pub use config::{
     ClusterAccess, Config, ConfigError, Held, LintName, Listen, Local, Rules, State, SwitchValue,
     variable,
 };
-pub use files::{Disk, files_with_ending, rule_files};
+pub use files::{Disk, FilesError, files_with_ending, rule_files};
 pub use running::Running;
 pub use runtime::{Runtime, StartError, plan_hash, registry};
 pub use shutdown::Shutdown;

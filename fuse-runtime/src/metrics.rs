@@ -53,6 +53,11 @@ struct Task {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct SourceKind {
+    kind: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct FuseName {
     fuse: String,
 }
@@ -80,6 +85,8 @@ pub(crate) struct Metrics {
     held: Family<TriggerKind, Gauge>,
     fuses: Family<FuseName, Gauge>,
     panics: Family<Task, Counter>,
+    source_up: Family<SourceKind, Gauge>,
+    source_restarts: Family<SourceKind, Counter>,
     waiting: Gauge,
     damaged: Gauge,
     log_lines_dropped: Gauge,
@@ -105,6 +112,8 @@ impl Metrics {
         let held = Family::default();
         let fuses = Family::default();
         let panics = Family::default();
+        let source_up = Family::default();
+        let source_restarts = Family::default();
         let (waiting, damaged, log_lines_dropped) =
             (Gauge::default(), Gauge::default(), Gauge::default());
         let (backlog, unsettled, dead_letters) =
@@ -144,6 +153,12 @@ impl Metrics {
             "panics",
             "Faults inside fuse that were met and survived, by what they interrupted",
             panics.clone(),
+        );
+        registry.register("source_up", "Whether the sources of a kind serve", source_up.clone());
+        registry.register(
+            "source_restarts",
+            "Restarts of sources that failed, by kind",
+            source_restarts.clone(),
         );
         registry.register(
             "waiting_actions",
@@ -213,6 +228,8 @@ impl Metrics {
             held,
             fuses,
             panics,
+            source_up,
+            source_restarts,
             waiting,
             damaged,
             log_lines_dropped,
@@ -274,6 +291,19 @@ impl Metrics {
 
     pub(crate) fn panicked(&self, task: &'static str) {
         self.panics.get_or_create(&Task { task }).inc();
+    }
+
+    pub(crate) fn source_up(&self, kind: &str, up: bool) {
+        self.source_up.get_or_create(&SourceKind { kind: kind.into() }).set(i64::from(up));
+    }
+
+    pub(crate) fn source_restarted(&self, kind: &str) {
+        self.source_restarts.get_or_create(&SourceKind { kind: kind.into() }).inc();
+    }
+
+    /// How often the sources of a kind were restarted.
+    pub(crate) fn restarts(&self, kind: &str) -> u64 {
+        self.source_restarts.get_or_create(&SourceKind { kind: kind.into() }).get()
     }
 
     pub(crate) fn connections(&self, port: u16, change: i64) {

@@ -19,12 +19,13 @@ use crate::engine::{
     Engine, Follower, Gate, MAX_DECIDING_KIB, Parked, Policy, Slots, Watch, Watcher,
 };
 use crate::http::{Limits, Server};
-use crate::kubernetes::{Need, Place, needs};
+use crate::kubernetes::{Cluster, Need, Place, needs};
 use crate::metrics::Metrics;
 use crate::running::{Running, prune};
+use crate::secrets::{SecretStore, Secrets};
 use crate::shutdown::Shutdown;
-use crate::sources::{BoundSource, Intake, SourceError, Sources};
-use crate::supervise::Supervisor;
+use crate::sources::{BoundSource, Intake, SourceContext, SourceError, SourceHealth, Sources};
+use crate::supervise::{Backoff, Supervisor};
 use crate::triggers::Triggers;
 
 /// A runtime that is not yet started.
@@ -33,14 +34,13 @@ use crate::triggers::Triggers;
 /// use fuse_rules::Ruleset;
 /// use fuse_runtime::backend::Embedded;
 /// use fuse_runtime::sources::{Sources, Webhook};
-/// use fuse_runtime::kubernetes::Manifests;
-/// use fuse_runtime::triggers::Triggers;
+/// use fuse_runtime::triggers::{ActionFiles, Triggers};
 /// use fuse_runtime::{Disk, Runtime, registry, rule_files};
 ///
 /// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
 /// let address = std::net::Ipv4Addr::LOCALHOST.into();
 /// let sources = Sources::new().with("webhook", Webhook::new(address));
-/// let triggers = Triggers::local(Manifests::new("manifests"));
+/// let triggers = Triggers::local(ActionFiles::new("manifests"));
 /// let ruleset = Ruleset::load(&rule_files(&["rules"])?, &Disk, &registry(&sources, &triggers))?;
 ///
 /// let backend = Embedded::open(".fuse".as_ref()).await?;
@@ -64,6 +64,8 @@ pub struct Runtime {
     dropped_log_lines: DroppedLines,
     limits: Limits,
     allow_origins: Vec<String>,
+    secrets: Secrets,
+    follows: Option<Cluster>,
 }
 
 /// How many log lines were dropped.
@@ -138,6 +140,8 @@ impl Runtime {
             dropped_log_lines: Arc::new(|| 0),
             limits: Limits::default(),
             allow_origins: Vec::new(),
+            secrets: Secrets::local(),
+            follows: None,
         }
     }
 
@@ -202,6 +206,18 @@ impl Runtime {
         Self { allow_origins: origins, ..self }
     }
 
+    /// Sets where sources read their secrets: environment variables and files.
+    #[must_use]
+    pub fn secrets(self, store: impl SecretStore) -> Self {
+        Self { secrets: Secrets::new(store), ..self }
+    }
+
+    /// Follows the objects that the rules make on this cluster, and records what they come to.
+    #[must_use]
+    pub fn follow(self, cluster: Cluster) -> Self {
+        Self { follows: Some(cluster), ..self }
+    }
+
     /// Starts the runtime on a backend. Everything that can fail at the start fails here.
     ///
     /// # Errors
@@ -221,16 +237,12 @@ impl Runtime {
         let clock = backend.resume_clock(&self.clock).await?;
         let server =
             Server::new(self.limits.clone(), self.allow_origins.clone(), Arc::clone(&metrics));
-        let intake = Intake::new(
-            Arc::clone(&bus),
-            plan.clone(),
-            clock.clone(),
-            Arc::clone(&metrics),
-            server.clone(),
-        );
-        let bound = self.bind(&intake).await?;
-        let mut listening: Vec<String> = bound.iter().flat_map(|bound| bound.listening()).collect();
+        let intake =
+            Intake::new(Arc::clone(&bus), plan.clone(), clock.clone(), Arc::clone(&metrics));
         let (stopper, stop) = Shutdown::new();
+        let bound = self.bind(&intake, &stop, &server).await?;
+        let listening = bound.iter().flat_map(|(bound, _)| bound.listening());
+        let mut listening: Vec<String> = listening.collect();
         let supervisor = Supervisor::new(Arc::clone(&metrics), stop.clone());
         let watches = self.watches();
         let engine = Arc::new(Engine {
@@ -281,7 +293,7 @@ impl Runtime {
             let serving = admin::serve(admin, server, listener, address);
             tasks.spawn(Arc::clone(&supervisor).watch("the admin port", serving));
         }
-        if let Some(cluster) = self.triggers.acts_on() {
+        if let Some(cluster) = &self.follows {
             let follower = Arc::new(Follower {
                 cluster: cluster.clone(),
                 ledger: Arc::clone(&ledger),
@@ -305,8 +317,8 @@ impl Runtime {
         tasks.spawn(Arc::clone(&supervisor).keep("waiting actions", due));
         let decide = task(|engine, stop| Box::pin(engine.run(stop)));
         tasks.spawn(Arc::clone(&supervisor).keep("deciding events", decide));
-        for bound in bound {
-            tasks.spawn(Arc::clone(&supervisor).watch("a source", bound.serve(stop.clone())));
+        for (bound, context) in bound {
+            tasks.spawn(Arc::clone(&supervisor).serve(bound, context, Backoff::default()));
         }
         let (pruned, keep) = (Arc::clone(&ledger), self.keep);
         let prune = move || prune(Arc::clone(&pruned), clock.clone(), keep, stop.clone());
@@ -360,7 +372,12 @@ impl Runtime {
         watched
     }
 
-    async fn bind(&self, intake: &Intake) -> Result<Vec<Box<dyn BoundSource>>, StartError> {
+    async fn bind(
+        &self,
+        intake: &Intake,
+        stop: &Shutdown,
+        server: &Server,
+    ) -> Result<Vec<(Box<dyn BoundSource>, SourceContext)>, StartError> {
         let mut bound = Vec::new();
         let known: Vec<&str> = self.sources.iter().map(|(kind, _)| kind).collect();
         if let Some(event) = self.ruleset.events().find(|event| !known.contains(&event.kind)) {
@@ -368,9 +385,17 @@ impl Runtime {
         }
         for (kind, source) in self.sources.iter() {
             let events = Sources::bindings(&self.ruleset, kind);
-            if !events.is_empty() {
-                bound.push(source.bind(events, intake.clone()).await?);
+            if events.is_empty() {
+                continue;
             }
+            let context = SourceContext {
+                intake: intake.clone(),
+                shutdown: stop.clone(),
+                health: SourceHealth::new(kind),
+                secrets: self.secrets.clone(),
+                server: server.clone(),
+            };
+            bound.push((source.bind(events, &context).await?, context));
         }
         Ok(bound)
     }

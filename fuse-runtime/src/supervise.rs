@@ -1,50 +1,68 @@
-//! Tasks that run as long as the runtime does. A fault in one is counted and said, stops no other
-//! task, and never hides: `/readyz` names what does not run.
+//! Tasks that run as long as the runtime does. When one of them fails, the others go on; the failure is
+//! counted, logged and shown in `/readyz`.
 
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
+use tokio::time::Instant;
 
 use crate::metrics::Metrics;
 use crate::shutdown::Shutdown;
+use crate::sources::{BoundSource, SourceContext, SourceHealth};
 
-/// How long to wait before a task is started again.
+/// How long to wait before a task is restarted.
 const RESTART_AFTER: Duration = Duration::from_secs(1);
 
-/// Looks after tasks. Shared by all of them.
+/// How long to wait before a source that failed is restarted. The wait doubles with each failure.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Backoff {
+    pub(crate) first: Duration,
+    /// The longest wait. After a source has served for this long, the first wait applies again.
+    pub(crate) longest: Duration,
+}
+
+impl Default for Backoff {
+    fn default() -> Self {
+        Self { first: Duration::from_secs(1), longest: Duration::from_secs(60) }
+    }
+}
+
+/// Runs tasks, and restarts those that fail. Shared by all of them.
 pub(crate) struct Supervisor {
     metrics: Arc<Metrics>,
     stop: Shutdown,
     down: Mutex<BTreeMap<&'static str, Down>>,
+    sources: Mutex<Vec<SourceHealth>>,
 }
 
-/// What does not run.
+/// Why a task does not run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Down {
-    /// It is being started again.
+    /// It is being restarted.
     Restarting,
-    /// It ended, and cannot be started again.
+    /// It ended, and cannot be restarted.
     Ended,
 }
 
 impl Supervisor {
     pub(crate) fn new(metrics: Arc<Metrics>, stop: Shutdown) -> Arc<Self> {
-        Arc::new(Self { metrics, stop, down: Mutex::default() })
+        Arc::new(Self { metrics, stop, down: Mutex::default(), sources: Mutex::default() })
     }
 
     fn down(&self) -> MutexGuard<'_, BTreeMap<&'static str, Down>> {
         self.down.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What does not run now.
+    /// The tasks that do not run now.
     pub(crate) fn problems(&self) -> Vec<(&'static str, Down)> {
         self.down().iter().map(|(name, down)| (*name, *down)).collect()
     }
 
-    /// Runs a task until it ends of itself, and starts it again where it panics.
+    /// Runs a task until it returns, and restarts it when it panics.
     pub(crate) async fn keep<F>(self: Arc<Self>, name: &'static str, task: impl Fn() -> F)
     where
         F: Future<Output = ()>,
@@ -75,6 +93,71 @@ impl Supervisor {
             self.panicked(name);
             self.down().insert(name, Down::Ended);
         }
+    }
+
+    /// Runs a source until it has finished, and restarts it when it fails.
+    pub(crate) async fn serve(
+        self: Arc<Self>,
+        mut source: Box<dyn BoundSource>,
+        context: SourceContext,
+        backoff: Backoff,
+    ) {
+        let health = context.health().clone();
+        let kind = health.kind().to_owned();
+        self.sources().push(health.clone());
+        let mut wait = backoff.first;
+        loop {
+            self.metrics.source_up(&kind, true);
+            let started = Instant::now();
+            let mut serving = pin!(AssertUnwindSafe(source.serve(&context)).catch_unwind());
+            // A source that fails again at once is shown as failed all the time.
+            let served = tokio::select! {
+                served = &mut serving => served,
+                () = tokio::time::sleep(wait) => {
+                    health.recovered();
+                    serving.await
+                }
+            };
+            if started.elapsed() >= backoff.longest {
+                wait = backoff.first;
+            }
+            self.metrics.source_up(&kind, false);
+            let problem = match served {
+                Ok(Ok(())) => {
+                    if !self.stop.is_requested() {
+                        tracing::info!(kind, "a source has no more events");
+                    }
+                    return;
+                }
+                Ok(Err(error)) => error.chain(),
+                Err(_) => {
+                    self.panicked("a source");
+                    "a fault inside it; please report it".to_owned()
+                }
+            };
+            health.failed(&problem);
+            tracing::warn!(
+                kind,
+                error = problem,
+                restart_after = ?wait,
+                "a source failed and is restarted"
+            );
+            tokio::select! {
+                () = self.stop.requested() => return,
+                () = tokio::time::sleep(wait) => {}
+            }
+            self.metrics.source_restarted(&kind);
+            wait = wait.saturating_mul(2).min(backoff.longest);
+        }
+    }
+
+    fn sources(&self) -> MutexGuard<'_, Vec<SourceHealth>> {
+        self.sources.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is wrong with sources now, in sentences.
+    pub(crate) fn source_problems(&self) -> Vec<String> {
+        self.sources().iter().filter_map(SourceHealth::problem).collect()
     }
 
     fn panicked(&self, name: &'static str) {

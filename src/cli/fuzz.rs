@@ -4,16 +4,16 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::Format;
 use super::rules::duration;
+use super::{Format, RulePaths};
 
-/// Look for events that the rules' author did not think of
+/// Fuzz rules to find events that their author did not expect
 ///
-/// Makes events from the types, paths and constants of the rules, changes them again and again, keeps those
-/// that show something new, and tells what it found with the smallest event that shows it: rules that
-/// never fired, actions that were rejected, conditions that were unknown, texts of outsiders that reached an
-/// action, and rules that always fired together. What the rules' own tests expect is no news. Nothing is
-/// triggered; all fuses are on.
+/// Generates events from the types, paths and constants of the rules, mutates them, and keeps those that
+/// increase coverage. Reports rules that never fired, rejected actions, unknown conditions, untrusted text
+/// that reached an action, and rules that always fired together. Each finding includes the smallest event
+/// that reproduces it. Does not report what the tests in the rule files expect. Performs no action; all
+/// fuses are on.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -21,40 +21,39 @@ Examples:
   fuse fuzz rules --rule argocd-unhealthy --seed 42 --runs 10000
   fuse fuzz rules --events rules/events --save found
 
-Exit codes: 0 nothing found, 1 something found or the rules have problems, 2 wrong usage or a file that
+Exit codes: 0 no findings, 1 findings or problems in the rules, 2 wrong usage or a file that
 cannot be read or written")]
 pub(crate) struct Fuzz {
-    /// Files of rules, or folders of them; the folder `rules` where none is given
-    #[arg(value_name = "PATH", default_value = "rules")]
-    pub(crate) paths: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) rules: RulePaths,
 
-    /// Fuzz this rule alone: its full name, or the last part of it
+    /// Fuzz only the rules with this name: `SENSOR/RULE`, or `RULE` in any sensor
     #[arg(long, value_name = "RULE")]
     pub(crate) rule: Option<String>,
 
-    /// How long
+    /// How long to fuzz
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration)]
     pub(crate) time: std::time::Duration,
 
-    /// How many events, however long it takes
+    /// Stop after this many events instead of after a time
     #[arg(long, value_name = "COUNT", conflicts_with = "time")]
     pub(crate) runs: Option<u64>,
 
-    /// What everything that is made follows from; one that nobody chose, where it is left out
+    /// The seed of the random generator [default: random]
     #[arg(long, value_name = "NUMBER")]
     pub(crate) seed: Option<u64>,
 
-    /// Events to begin with: files of JSON, or folders of them; may be given several times
+    /// A JSON file, or a folder of JSON files, to start from; can be repeated
     ///
-    /// What is no JSON is named and left out.
+    /// Files that are not JSON are reported and ignored.
     #[arg(long, value_name = "PATH")]
     pub(crate) events: Vec<PathBuf>,
 
-    /// Write what was found into this folder: the events, and `found.rules` with a test for each
+    /// Write the findings to this folder: the events, and `found.rules` with a test for each
     #[arg(long, value_name = "FOLDER")]
     pub(crate) save: Option<PathBuf>,
 
-    /// How the findings are printed
+    /// The output format
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: Format,
 }

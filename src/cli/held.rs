@@ -1,4 +1,4 @@
-//! The arguments of what shows actions that are not performed yet, and gives them up.
+//! The arguments of `fuse held` and `fuse discard`.
 
 use std::path::PathBuf;
 
@@ -6,11 +6,10 @@ use clap::Args;
 
 use super::Format;
 
-/// List the actions that are held or wait
+/// List held and waiting actions
 ///
-/// An action is held while something that it needs is missing, or while a fuse that its rule requires is
-/// off; it waits until it is tried again. Asks a running fuse, or with `--state` reads the state of one
-/// that does not run.
+/// A held action needs an object that does not exist, or requires a fuse that is off. A waiting action is
+/// retried later. Queries a running fuse; with `--state`, reads the state of a stopped one.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -23,26 +22,26 @@ pub(crate) struct Held {
     #[command(flatten)]
     pub(crate) whose: Whose,
 
-    /// How the actions are printed; JSON is one object per line
+    /// The output format; JSON is one object per line
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: Format,
 }
 
-/// Give up an action that is held or waits
+/// Discard a held or waiting action
 ///
-/// The action becomes a dead letter with the reason on record, and is never performed. `fuse held` lists
-/// the ids of actions. A running fuse takes this only from the same machine or pod.
+/// The action becomes a dead letter, with the given reason, and is never performed. `fuse held` lists the
+/// ids of actions. A running fuse accepts this command only from the same machine or pod.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example: fuse discard 5f0c… --reason \"the namespace is not coming back\"
 
-Exit codes: 0 discarded, 2 wrong usage, no such action, or one that is settled or being performed")]
+Exit codes: 0 discarded, 2 wrong usage, no such action, or an action that is settled or in progress")]
 pub(crate) struct Discard {
-    /// The action's id, or the start of it where no other action's id starts so
+    /// The id of the action, or a unique prefix of it
     #[arg(value_name = "ID")]
     pub(crate) id: String,
 
-    /// Why, for the record
+    /// The reason to record
     #[arg(long, value_name = "TEXT", default_value = "")]
     pub(crate) reason: String,
 
@@ -50,14 +49,14 @@ pub(crate) struct Discard {
     pub(crate) whose: Whose,
 }
 
-/// Which fuse is asked.
+/// The fuse to query.
 #[derive(Debug, Args)]
 pub(crate) struct Whose {
     /// The admin port of a running fuse
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:12080")]
     pub(crate) server: String,
 
-    /// The state folder of a fuse that does not run
+    /// The state folder of a stopped fuse
     #[arg(long, value_name = "DIR", conflicts_with = "server")]
     pub(crate) state: Option<PathBuf>,
 }

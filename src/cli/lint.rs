@@ -5,15 +5,14 @@ use std::path::PathBuf;
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 
-use super::ProblemFormat;
+use super::{ConfigFile, ProblemFormat, RulePaths};
 
-/// Find what rules are better without
+/// Report rules that are valid but probably not intended
 ///
-/// Looks for what means something and yet is hardly what was meant, such as a constant that nothing uses
-/// or a condition that reads two ways; rules that do not pass `fuse check` are not linted. `fuse
-/// explain-code NAME` prints the page of a lint. A comment `# fuse: allow(NAME) because REASON` straight
-/// above a declaration, rule, clause or field allows one there; `[lint]` of fuse.toml sets levels for
-/// all rules.
+/// Examples are an unused constant and an ambiguous condition. Rules that fail `fuse check` are not linted.
+/// `fuse explain-code NAME` explains a lint. To allow a lint in one place, write the comment `# fuse:
+/// allow(NAME) because REASON` directly above the declaration, rule, clause or field. `[lint]` in fuse.toml
+/// sets the levels for all rules.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -22,57 +21,55 @@ Examples:
   fuse lint --deny warnings --allow undocumented-rule rules
   fuse lint --templates deploy/workflows rules
 
-Exit codes: 0 nothing that is denied, 1 problems, 2 wrong usage or a path that cannot be read or written")]
+Exit codes: 0 no denied lints, 1 problems, 2 wrong usage or a path that cannot be read or written")]
 pub(crate) struct Lint {
-    /// Files of rules, or folders: the `.rules` files in them, not in their subfolders
-    #[arg(required = true, value_name = "PATH")]
-    pub(crate) paths: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) rules: RulePaths,
 
     #[command(flatten)]
     pub(crate) levels: Levels,
 
-    /// Hold what the rules give to workflow templates against those in this folder
+    /// Check parameters against the workflow templates in this folder
     ///
-    /// The WorkflowTemplates and ClusterWorkflowTemplates in its `.yaml` and `.yml` files, not in its
-    /// subfolders, are taken to be all that there are; other objects are passed over. Needs no cluster:
-    /// `fuse doctor` asks one.
+    /// Reads the WorkflowTemplates and ClusterWorkflowTemplates in the `.yaml` and `.yml` files of the
+    /// folder, but not of its subfolders, and assumes that no others exist. Ignores other objects. Needs no
+    /// cluster; to check against a cluster, use `fuse doctor`.
     #[arg(long, value_name = "DIR")]
     pub(crate) templates: Option<PathBuf>,
 
-    /// The configuration [default: fuse.toml, where there is one]
-    #[arg(long, value_name = "FILE")]
-    pub(crate) config: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) config: ConfigFile,
 
-    /// Apply the fixes that are surely meant, and report what is left
+    /// Apply all safe fixes, and report the remaining problems
     #[arg(long)]
     pub(crate) fix: bool,
 
-    /// How problems are printed
+    /// The output format
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: ProblemFormat,
 }
 
-/// The levels of lints. A name wins over `all`, the configuration stands below both, and where one is
-/// named twice the stricter counts.
+/// The levels of lints. A name overrides `all`, both override the configuration, and if a lint is named
+/// twice, the stricter level applies.
 #[derive(Debug, Args)]
 pub(crate) struct Levels {
-    /// What this lint finds is an error; `all` for each lint, `warnings` for what only warns, of
-    /// `fuse check` too; may be given several times
+    /// Treat this lint as an error; `all` means every lint, `warnings` means everything that warns,
+    /// including the warnings of `fuse check`; can be repeated
     #[arg(long, value_name = "LINT", value_parser = deniable(), hide_possible_values = true)]
     pub(crate) deny: Vec<String>,
 
-    /// What this lint finds is shown, and changes no exit code; `all` for each lint
+    /// Report this lint without affecting the exit code; `all` means every lint
     #[arg(long, value_name = "LINT", value_parser = named(), hide_possible_values = true)]
     pub(crate) warn: Vec<String>,
 
-    /// This lint does not run; `all` for each lint
+    /// Do not run this lint; `all` means every lint
     #[arg(long, value_name = "LINT", value_parser = named(), hide_possible_values = true)]
     pub(crate) allow: Vec<String>,
 }
 
-/// Stands for each lint.
+/// The name that means every lint.
 pub(crate) const ALL: &str = "all";
-/// Stands for what only warns.
+/// The name that means everything that warns.
 pub(crate) const WARNINGS: &str = "warnings";
 
 fn names() -> impl Iterator<Item = &'static str> {

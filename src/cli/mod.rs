@@ -1,4 +1,4 @@
-//! The arguments, as data: help texts and shell completions follow from here.
+//! The command-line arguments. clap derives help texts and shell completions from them.
 
 mod fuzz;
 mod held;
@@ -6,6 +6,8 @@ mod lint;
 mod rules;
 mod running;
 mod test;
+
+use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
@@ -19,8 +21,8 @@ pub(crate) use test::{Test, TestFormat};
 
 const EXIT_CODES: &str = "\
 Exit codes:
-  0  all is well
-  1  the rules, or the cluster that they are for, have problems
+  0  success
+  1  the rules or the cluster have problems
   2  wrong usage, or a file, port or folder that cannot be used
   3  fuse run did not stop cleanly";
 
@@ -54,7 +56,7 @@ pub(crate) enum Command {
     Completions(Completions),
 }
 
-/// Print a script that completes `fuse` on the command line
+/// Generate a script for shell completion
 #[derive(Debug, Args)]
 #[command(after_help = "Example: fuse completions bash > /etc/bash_completion.d/fuse")]
 pub(crate) struct Completions {
@@ -63,6 +65,23 @@ pub(crate) struct Completions {
     pub(crate) shell: Shell,
 }
 
+/// The rules that a subcommand works on.
+#[derive(Debug, Args)]
+pub(crate) struct RulePaths {
+    /// Rule files, or folders that contain `.rules` files; subfolders are not searched
+    #[arg(value_name = "PATH", default_value = "rules")]
+    pub(crate) paths: Vec<PathBuf>,
+}
+
+/// The configuration of a subcommand.
+#[derive(Debug, Args)]
+pub(crate) struct ConfigFile {
+    /// The configuration file [default: fuse.toml, if it exists]
+    #[arg(long = "config", value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+}
+
+/// The output formats of most subcommands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
     /// For people
@@ -72,17 +91,17 @@ pub(crate) enum Format {
     Json,
 }
 
-/// How the problems of rules are printed.
+/// The output formats for problems.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ProblemFormat {
     /// For people
     #[default]
     Text,
-    /// One JSON object a line
+    /// One JSON object per line
     Json,
     /// SARIF 2.1.0, for code scanners
     Sarif,
-    /// Commands that make GitHub annotate a change
+    /// Workflow commands, for annotations on GitHub
     Github,
 }
 

@@ -1,16 +1,15 @@
-//! The arguments of what looks at rules and runs nothing.
+//! The arguments of subcommands that examine rules and run nothing.
 
 use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Format, ProblemFormat};
+use super::{ConfigFile, Format, ProblemFormat, RulePaths};
 
 /// Check rules for mistakes
 ///
-/// Reads all files and reports every problem at once, each with its place, its reason and the way
-/// out; lints that are denied are among them. Nothing is run. Warnings are printed too, and change no
-/// exit code.
+/// Reports every problem in all files at once, each with its location, the reason and the fix. Denied
+/// lints count as problems. Warnings are printed but do not affect the exit code. Nothing is run.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -21,36 +20,35 @@ Examples:
 
 Exit codes: 0 no problems, 1 problems, 2 wrong usage or a path that cannot be read or written")]
 pub(crate) struct Check {
-    /// Files of rules, or folders: the `.rules` files in them, not in their subfolders
-    #[arg(required = true, value_name = "PATH")]
-    pub(crate) paths: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) rules: RulePaths,
 
-    /// Print what each rule can cost, the dearest first
+    /// Print the worst-case cost of each rule, the most expensive first
     ///
-    /// A bound on the values that one event can make a rule look at, and the part of the rule that
-    /// most of it comes from. Rules past `max_cost` of the configuration are problems in any case.
+    /// The cost is an upper bound on the number of values that a rule examines for one event. The part
+    /// of the rule that contributes most is shown. Rules above `max_cost` in the configuration are
+    /// reported as problems with or without this flag.
     #[arg(long)]
     pub(crate) cost: bool,
 
-    /// The configuration [default: fuse.toml, where there is one]
-    #[arg(long, value_name = "FILE")]
-    pub(crate) config: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) config: ConfigFile,
 
-    /// Apply the fixes that are surely meant, and report what is left
+    /// Apply all safe fixes, and report the remaining problems
     ///
-    /// What is only a guess, such as a name that is near, is shown and left to you.
+    /// Fixes that are guesses, such as a similar name, are shown but not applied.
     #[arg(long)]
     pub(crate) fix: bool,
 
-    /// How problems are printed
+    /// The output format
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: ProblemFormat,
 }
 
-/// Say what a code of `fuse check` or a lint means
+/// Explain an error code or a lint
 ///
-/// Prints the page of the code or lint: what is wrong, why that matters, an example and what to write
-/// instead. Without one, lists all of them.
+/// Prints the page of the code or lint: what is wrong, why it matters, an example and the fix. Without
+/// an argument, lists all codes and lints.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -59,16 +57,16 @@ Examples:
 
 Exit codes: 0 printed, 2 no such code or lint")]
 pub(crate) struct ExplainCode {
-    /// The code or the lint's name, as `fuse check` and `fuse lint` print it
+    /// An error code or the name of a lint, as `fuse check` and `fuse lint` print it
     #[arg(value_name = "CODE")]
     pub(crate) code: Option<String>,
 }
 
-/// Lay files of rules out in the one style that there is
+/// Format rule files
 ///
-/// Only white space, line ends, commas and the order of clauses change; comments stay with what they
-/// stand at. What is written is read again first and means the same. A file that does not parse is
-/// left as it is, with its problems; rules that would not pass the checks are laid out, too.
+/// There is only one style, without options. Formatting changes only white space, line endings,
+/// commas and the order of clauses; comments stay next to the code that they describe. fuse verifies that
+/// the result means the same before it writes it. Files that do not parse are reported and left unchanged.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -76,31 +74,30 @@ Examples:
   fuse fmt --check --diff rules
   fuse fmt - < rules/sources.rules
 
-Exit codes: 0 laid out, 1 a file does not parse, or with --check would change, 2 wrong usage or a
+Exit codes: 0 formatted, 1 a file does not parse, or --check found a file to format, 2 wrong usage or a
 file that cannot be read or written")]
 pub(crate) struct Fmt {
-    /// Files of rules, or folders of them; `-` reads standard input and prints the layout
-    #[arg(required = true, value_name = "PATH")]
+    /// Rule files, or folders that contain them; `-` formats standard input to standard output
+    #[arg(value_name = "PATH", default_value = "rules")]
     pub(crate) paths: Vec<PathBuf>,
 
-    /// Write nothing; name the files that would change
+    /// List the files that are not formatted, and write nothing
     #[arg(long)]
     pub(crate) check: bool,
 
-    /// Write nothing; print what would change
+    /// Print the changes, and write nothing
     #[arg(long)]
     pub(crate) diff: bool,
 }
 
-/// Say what the rules would do with an event, and why
+/// Explain which rules an event matches, and why
 ///
-/// Decides the event as a running fuse would, without doing anything, and tells for every rule and
-/// element what became of it: which condition decided, on which value; and for what fires the
-/// exact object that would be submitted. Earlier events are not known to it: what `once` would hold
-/// back because of them is not held back here.
+/// Decides the event as a running fuse would, without acting on it. For every rule and element, shows
+/// the condition and the value that decided. For rules that fire, shows the exact object that would be
+/// submitted. Does not know earlier events, so `once` suppresses only repeated keys within the event.
 ///
-/// With `--why` or `--why-not`, tells all there is to tell of some rules alone: each condition with
-/// each of its parts, whether it is true, false or unknown, and on which values.
+/// `--why` and `--why-not` show everything about the given rules: each part of each condition, whether
+/// it is true, false or unknown, and the values that it read.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -110,74 +107,71 @@ Examples:
 
 Exit codes: 0 explained, 1 the rules have problems, 2 wrong usage or an event that is not JSON")]
 pub(crate) struct Explain {
-    /// Files of rules, or folders of them
-    #[arg(required = true, value_name = "PATH")]
-    pub(crate) paths: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) rules: RulePaths,
 
-    /// The event's body: a file of JSON, or `-` for standard input
+    /// The body of the event: a JSON file, or `-` for standard input
     #[arg(long, value_name = "FILE")]
     pub(crate) event: PathBuf,
 
-    /// Which event it is, by the names that the rules give the source and the event
+    /// The event's source and name, as declared in the rules
     #[arg(long, value_name = "SOURCE.EVENT")]
     pub(crate) source: String,
 
-    /// A header that came with it; may be given several times
+    /// A header of the event; can be repeated
     #[arg(long = "header", value_name = "NAME: VALUE")]
     pub(crate) headers: Vec<String>,
 
-    /// Tell of this rule alone, and everything; may be given several times
+    /// Show everything about this rule, and no other rule; can be repeated
     ///
-    /// The rule's full name, `SENSOR/RULE`, or its own where no other rule of the event has it.
+    /// The full name is `SENSOR/RULE`. The last part is enough if no other rule of the event has it.
     #[arg(long, value_name = "RULE", conflicts_with = "why_not")]
     pub(crate) why: Vec<String>,
 
-    /// The same of a rule that did not fire: what stands in the way comes first
+    /// Like `--why`, for a rule that did not fire: shows the failed conditions first
     #[arg(long, value_name = "RULE")]
     pub(crate) why_not: Vec<String>,
 
-    /// The value of a fuse; may be given several times
+    /// The state of a fuse; can be repeated
     ///
-    /// The rules' defaults hold for the others; the environment and `fuse.toml` are not asked.
+    /// Other fuses have their defaults from the rules. The environment and `fuse.toml` are ignored.
     #[arg(long = "fuse", value_name = "NAME=on|off")]
     pub(crate) fuses: Vec<String>,
 
-    /// When the event was received, as in 2026-08-01T10:00:00Z; now, where it is left out
+    /// When the event was received, as in 2026-08-01T10:00:00Z [default: now]
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub(crate) at: Option<jiff::Timestamp>,
 
-    /// The event's id, on which the names of objects depend
+    /// The event's id, from which the names of objects are derived
     ///
-    /// Where it is left out: the sender's, as a running fuse would find it, else `example`.
+    /// The default is the sender's id if the event has one, else `example`.
     #[arg(long, value_name = "ID")]
     pub(crate) id: Option<String>,
 
-    /// How the explanation is printed
+    /// The output format
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: Format,
 }
 
-/// Show how the rules are evaluated, and what finds each of them
+/// Show how the rules are evaluated and indexed
 ///
-/// Lists for each event what is taken out of its body, the parts of all conditions, and for every rule
-/// the value that makes it a candidate: rules whose value an event does not have are never looked at. A
-/// rule that nothing finds is decided for each event and element.
+/// For each event, lists the values extracted from its body and the parts of all conditions. For every
+/// rule, shows its index entry: fuse evaluates the rule only for events that match the entry. fuse
+/// evaluates a rule without an entry for every event and element.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example: fuse plan rules
 
 Exit codes: 0 printed, 1 the rules have problems, 2 wrong usage or a path that cannot be read")]
 pub(crate) struct Plan {
-    /// Files of rules, or folders of them
-    #[arg(required = true, value_name = "PATH")]
-    pub(crate) paths: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) rules: RulePaths,
 }
 
 /// Measure how fast the rules decide your events
 ///
-/// Decides every event again and again, in turns with only validating the same bytes, which anything
-/// that reads events must do; their ratio says what the rules add. Nothing is done with what fires.
-/// Conditions are what is measured, so fuses are taken to be on.
+/// Decides all events repeatedly. In between, validates the same bytes as JSON without any rules; the
+/// ratio of the two shows the cost of the rules. No action is performed, and all fuses are on.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -187,24 +181,23 @@ Examples:
 
 Exit codes: 0 measured, 1 the rules have problems, 2 wrong usage or an event that cannot be read")]
 pub(crate) struct Bench {
-    /// Files of rules, or folders of them
-    #[arg(required = true, value_name = "PATH")]
-    pub(crate) paths: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) rules: RulePaths,
 
-    /// The bodies of events, one a line (JSON Lines), or one in the whole file; may be given several
-    /// times; `-` for standard input
+    /// A file with one event body per line (JSON Lines) or one body in all, or `-` for standard input; can
+    /// be repeated
     #[arg(long, value_name = "FILE", required = true)]
     pub(crate) events: Vec<PathBuf>,
 
-    /// Which event they are; may be left out where the rules are for one alone
+    /// The source and name of the events [default: the only event that the rules use]
     #[arg(long, value_name = "SOURCE.EVENT")]
     pub(crate) source: Option<String>,
 
-    /// A header that came with each; may be given several times
+    /// A header of every event; can be repeated
     #[arg(long = "header", value_name = "NAME: VALUE")]
     pub(crate) headers: Vec<String>,
 
-    /// How long to measure
+    /// The duration of the measurement
     #[arg(long, value_name = "DURATION", default_value = "3s", value_parser = duration)]
     pub(crate) time: std::time::Duration,
 
@@ -214,11 +207,11 @@ pub(crate) struct Bench {
     pub(crate) json: bool,
 }
 
-/// Print a type that example events have
+/// Infer a type from example events
 ///
-/// The type accepts all the examples: fields that some of them lack are optional, others may be
-/// there too. Put it into your rules, give it to an event as in `event placed : order`, and a path
-/// that the event does not have is an error.
+/// The type accepts all examples. Fields that some examples lack are optional, and other fields are
+/// allowed. Add the type to your rules and declare it for an event, as in `event placed : order`; `fuse
+/// check` then reports paths that the event does not have.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -228,21 +221,20 @@ Examples:
 
 Exit codes: 0 printed, 2 wrong usage or an event that is not JSON")]
 pub(crate) struct InferType {
-    /// Files of JSON, each the body of one event; folders, for the `.json` files in them; `-` for
-    /// standard input
+    /// JSON files with one event body each, folders that contain `.json` files, or `-` for standard input
     #[arg(required = true, value_name = "EVENTS")]
     pub(crate) events: Vec<PathBuf>,
 
-    /// The type's name
+    /// The name of the type
     #[arg(long, value_name = "NAME", default_value = "payload")]
     pub(crate) name: String,
 }
 
-/// Print a page that documents the rules
+/// Generate documentation for the rules
 ///
-/// One page of Markdown, with links in it: every source and its events, sensor, rule, fuse, type, constant
-/// and condition, with the comment above it and what it says. Comments are taken as text, in which what
-/// stands in back-quotes is code.
+/// Prints one Markdown page with every source, event, sensor, rule, fuse, type, constant and condition,
+/// each with the comment above it and its definition. Comments are plain text, except that text in
+/// back-quotes is code.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -251,11 +243,10 @@ Examples:
 
 Exit codes: 0 printed, 1 the rules have problems, 2 wrong usage or a file that cannot be written")]
 pub(crate) struct Doc {
-    /// Files of rules, or folders of them; the folder `rules` where none is given
-    #[arg(value_name = "PATH")]
-    pub(crate) paths: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) rules: RulePaths,
 
-    /// The file to write instead of standard output
+    /// Write to this file instead of standard output
     #[arg(long, short, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
 }
@@ -264,7 +255,7 @@ fn time(text: &str) -> Result<jiff::Timestamp, String> {
     text.parse().map_err(|_| "write it as 2026-08-01T10:00:00Z".to_owned())
 }
 
-/// A duration as rules write it, as in `3s`.
+/// A duration in the format of the rules, such as `3s`.
 pub(super) fn duration(text: &str) -> Result<std::time::Duration, String> {
     let duration = fuse_rules::parse_duration(text).and_then(|duration| duration.try_into().ok());
     duration.ok_or_else(|| "write a number and its unit, as in `3s`".to_owned())

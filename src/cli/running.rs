@@ -1,69 +1,67 @@
-//! The arguments of what runs, and of what looks at a cluster or a sender.
+//! The arguments of subcommands that run rules, or that concern a cluster or a sender.
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::Format;
+use super::{ConfigFile, Format, RulePaths};
 
 /// Listen for events and act on them
 ///
-/// Serves every port and path that the rules declare. An event is answered once it is durable,
-/// decided once, and each action done once, through crashes and restarts: on the cluster that the
-/// kubeconfig names, or with `--local` as files.
+/// Serves every port and path that the rules declare. fuse answers once an event is durable, decides each
+/// event once, and performs each action once, even across crashes and restarts. Actions change the cluster
+/// of the current kubeconfig; with `--local`, they write files instead.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Fuses: FUSE_<NAME> in the environment, over [fuses] in fuse.toml, over the rules' default.
-Log: FUSE_LOG sets its level, as in FUSE_LOG=debug.
+Fuses: FUSE_<NAME> in the environment overrides [fuses] in fuse.toml, which overrides the rules.
+Log: FUSE_LOG sets the level, as in FUSE_LOG=debug.
 
 Examples:
   fuse run rules --local
   FUSE_CICD=on fuse run rules --local --out /tmp/objects
   FUSE_CICD=on fuse run rules --context staging
 
-Exit codes: 0 stopped by a signal, 1 the rules have problems, 2 it could not start, 3 it did not stop
-cleanly: a second signal or the time limit cut work short, or the state could not be closed")]
+Exit codes: 0 stopped by a signal, 1 the rules have problems, 2 could not start, 3 stopped uncleanly: a
+second signal or the time limit interrupted work, or the state could not be closed")]
 pub(crate) struct Run {
-    /// Files of rules, or folders of them; the folder `rules` where none is given
-    #[arg(value_name = "PATH")]
-    pub(crate) paths: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) rules: RulePaths,
 
     #[command(flatten)]
     pub(crate) cluster: Cluster,
 
     /// Write objects to files instead of submitting them to a cluster
     ///
-    /// Listens on 127.0.0.1 unless told otherwise.
+    /// Listens on 127.0.0.1 unless --listen sets another address.
     #[arg(long, conflicts_with_all = ["kubeconfig", "context"])]
     pub(crate) local: bool,
 
-    /// The folder that keeps events, decisions and actions [default: .fuse, with --local .fuse-local]
+    /// The folder for events, decisions and actions [default: .fuse, or .fuse-local with --local]
     #[arg(long, value_name = "DIR")]
     pub(crate) state: Option<PathBuf>,
 
-    /// The folder that `--local` writes objects to [default: manifests]
+    /// The folder to which --local writes objects [default: manifests]
     #[arg(long, value_name = "DIR", requires = "local")]
     pub(crate) out: Option<PathBuf>,
 
-    /// The configuration [default: fuse.toml, where there is one]
-    #[arg(long, value_name = "FILE")]
-    pub(crate) config: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) config: ConfigFile,
 
-    /// The address that sources listen on [default: 127.0.0.1 with --local, else 0.0.0.0]
+    /// The address on which sources listen [default: 127.0.0.1 with --local, else 0.0.0.0]
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) listen: Option<IpAddr>,
 
-    /// The address and port of /healthz, /readyz, /metrics and /decisions [default: port 12080]
+    /// The address and port of /healthz, /readyz, /metrics, /decisions and /held [default: port 12080]
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub(crate) admin: Option<SocketAddr>,
 }
 
-/// Find out whether a cluster has what the rules need
+/// Check that a cluster has everything that the rules need
 ///
-/// Looks at everything that the rules would use: the API server, kinds, namespaces, service accounts,
-/// WorkflowTemplates and their parameters, the secrets that they name, and the permissions for exactly
-/// what the rules would do. Says what to do for each thing that is missing. Nothing is changed.
+/// Checks the API server, kinds, namespaces, service accounts, WorkflowTemplates and their parameters,
+/// the secrets that they use, and the permissions for exactly the changes that the rules would make. For
+/// each missing item, shows the fix. Changes nothing.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -73,32 +71,30 @@ Examples:
 
 Exit codes: 0 ready, 1 something is missing or the rules have problems, 2 wrong usage or no cluster")]
 pub(crate) struct Doctor {
-    /// Files of rules, or folders of them; the folder `rules` where none is given
-    #[arg(value_name = "PATH")]
-    pub(crate) paths: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) rules: RulePaths,
 
     #[command(flatten)]
     pub(crate) cluster: Cluster,
 
-    /// Look at permissions as this user, as in system:serviceaccount:fuse:fuse
+    /// Check the permissions of this user, as in system:serviceaccount:fuse:fuse
     ///
-    /// Your own account must be permitted to impersonate it.
+    /// Your own account needs permission to impersonate the user.
     #[arg(long = "as", value_name = "USER")]
     pub(crate) acting_as: Option<String>,
 
-    /// The configuration [default: fuse.toml, where there is one]
-    #[arg(long, value_name = "FILE")]
-    pub(crate) config: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) config: ConfigFile,
 
-    /// How findings are printed
+    /// The output format
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: Format,
 }
 
-/// Print the permissions that the rules need, as Kubernetes roles
+/// Generate Kubernetes roles with the permissions that the rules need
 ///
-/// One Role for each namespace that the rules act in, and a ClusterRole where the namespace depends on
-/// the event, each with its binding. Nothing more than the rules need is in them.
+/// Prints a Role for each namespace in which the rules act, and a ClusterRole if a namespace depends on the
+/// event, each with its binding. The roles grant only the permissions that the rules need.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -107,36 +103,35 @@ Examples:
 
 Exit codes: 0 printed, 1 the rules have problems, 2 wrong usage")]
 pub(crate) struct Rbac {
-    /// Files of rules, or folders of them; the folder `rules` where none is given
-    #[arg(value_name = "PATH")]
-    pub(crate) paths: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) rules: RulePaths,
 
-    /// The account that fuse runs as
+    /// The service account under which fuse runs
     #[arg(long, value_name = "NAMESPACE/NAME", default_value = "fuse/fuse")]
     pub(crate) service_account: String,
 
-    /// How the roles are printed: `text` is YAML
+    /// The output format; `text` is YAML
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: Format,
 }
 
-/// Which cluster to act on.
+/// The cluster to act on.
 #[derive(Debug, Args)]
 pub(crate) struct Cluster {
     /// The kubeconfig [default: KUBECONFIG, else ~/.kube/config, else the pod's service account]
     #[arg(long, value_name = "FILE")]
     pub(crate) kubeconfig: Option<PathBuf>,
 
-    /// The kubeconfig's context [default: its current one]
+    /// The context in the kubeconfig [default: the current context]
     #[arg(long, value_name = "NAME")]
     pub(crate) context: Option<String>,
 }
 
-/// Print the configuration that makes a sender send its events to fuse
+/// Generate the configuration of a sender
 ///
-/// The rules say at which port and path an event arrives and what they read of its body; from that
-/// follows the sender's side. What is printed is YAML, with the reasons in comments: as it is, it
-/// works; what to merge into a configuration that you have, it says.
+/// Prints YAML that makes the sender post its events to the port and path in the rules, with the fields
+/// that the rules read. The output works unchanged. Comments explain it, and show which parts to merge into
+/// an existing configuration.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -146,34 +141,32 @@ Examples:
 
 Exit codes: 0 printed, 1 the rules have problems, 2 wrong usage or no such event")]
 pub(crate) struct Connect {
-    /// Who sends
+    /// The sender
     #[arg(value_enum)]
     pub(crate) sender: Sender,
 
-    /// Files of rules, or folders of them; the folder `rules` where none is given
-    #[arg(value_name = "PATH")]
-    pub(crate) paths: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) rules: RulePaths,
 
-    /// Under which URL the sender reaches fuse
+    /// The URL under which the sender reaches fuse
     ///
-    /// With neither port nor path, as of a service with the ports of the rules, the event's own port
-    /// is added. With a port or a path, as of an ingress, it stays as it is. The event's path
-    /// follows in any case. The default is the service `fuse` in the namespace `fuse`.
+    /// fuse appends the path of the event. If the URL has neither a port nor a path, as for a Service,
+    /// fuse also adds the port of the event. The default is the Service `fuse` in the namespace `fuse`.
     #[arg(long, value_name = "URL", default_value = "http://fuse.fuse.svc")]
     pub(crate) url: String,
 
-    /// Which event it sends, by the names that the rules give the source and the event
+    /// The event that it sends, as declared in the rules
     ///
-    /// Where it is left out: the one event of the source that is called like the sender, or whose
-    /// name begins so.
+    /// The default is the only event of the source that is named after the sender, such as `argocd` or
+    /// `argocd-notifications`.
     #[arg(long, value_name = "SOURCE.EVENT")]
     pub(crate) event: Option<String>,
 }
 
-/// What `fuse connect` knows how to configure.
+/// The senders that `fuse connect` can configure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Sender {
-    /// Prometheus Alertmanager: a whole alertmanager.yml
+    /// Prometheus Alertmanager: a complete alertmanager.yml
     Alertmanager,
     /// Backstage: a proxy endpoint, and a step of a software template
     Backstage,

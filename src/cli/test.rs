@@ -1,14 +1,15 @@
 //! The arguments of `fuse test`.
 
+use super::RulePaths;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-/// Run the tests of rules
+/// Run the tests in rule files
 ///
-/// Plays the events of every `test` in the files through their rules, without doing anything, and holds
-/// what came of them against what the test expects: what fired, with which fields, and what did not. A
-/// test that fails says what happened instead, and why.
+/// Sends the events of every `test` block through the rules, without acting on them, and compares the
+/// decisions with the test's expectations: which rules fired, with which fields, and which did not. A
+/// failed test shows what happened instead, and why.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -18,66 +19,64 @@ Examples:
   fuse test rules --mutate
   fuse test rules --format junit > report.xml
 
-Exit codes: 0 all passed, 1 the rules have problems, a test failed, too little is covered or a planted
-fault survived, 2 wrong usage or a file that cannot be read or written")]
+Exit codes: 0 all passed, 1 the rules have problems, a test failed, the coverage is too low or a mutation
+was not detected, 2 wrong usage or a file that cannot be read or written")]
 pub(crate) struct Test {
-    /// Files of rules, or folders of them; the folder `rules` where none is given
-    #[arg(value_name = "PATH", default_value = "rules")]
-    pub(crate) paths: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) rules: RulePaths,
 
-    /// Run only tests with this in their name
+    /// Run only the tests whose name contains this text
     #[arg(long, value_name = "TEXT")]
     pub(crate) filter: Option<String>,
 
-    /// Name the tests that pass, too
+    /// List the tests that pass, too
     #[arg(long, short)]
     pub(crate) verbose: bool,
 
-    /// Write expectations that are not met anew, so that they say what happens
+    /// Rewrite the expectations that failed, so that they match the decisions
     ///
-    /// A test that expects nothing yet gets an expectation for everything that happens. Look at what
-    /// changed before you keep it.
+    /// A test without expectations gets one for every decision. Review the changes before you keep them.
     #[arg(long, conflicts_with_all = ["coverage", "mutate", "format"])]
     pub(crate) update: bool,
 
-    /// Say what of the rules the tests do not exercise
+    /// Report the parts of the rules that no test exercises
     ///
-    /// Each rule has to come to every outcome that it can come to, and each elementary condition to be
-    /// true, false and, where its value may be missing, unknown.
+    /// Full coverage means that each rule reached every possible outcome, and that each elementary
+    /// condition was true, false and, if its value can be missing, unknown.
     #[arg(long)]
     pub(crate) coverage: bool,
 
-    /// The least coverage that is enough, in percent
+    /// Fail if the coverage is below this percentage
     #[arg(long, value_name = "PERCENT", requires = "coverage")]
     pub(crate) fail_under: Option<f64>,
 
-    /// Write a page that shows the coverage in the rules
+    /// Write the coverage as an HTML page
     #[arg(long, value_name = "FILE", requires = "coverage")]
     pub(crate) html: Option<PathBuf>,
 
-    /// Write the coverage as lcov has it
+    /// Write the coverage in the lcov format
     #[arg(long, value_name = "FILE", requires = "coverage")]
     pub(crate) lcov: Option<PathBuf>,
 
-    /// Plant faults into the rules, one after the other, and name those that no test finds
+    /// Mutate the rules, and report the mutations that no test detects
     ///
-    /// Operators are turned, constants changed, conditions and fields left out.
+    /// Mutations negate operators, change constants, and remove conditions and fields.
     #[arg(long)]
     pub(crate) mutate: bool,
 
-    /// How the outcome is printed
+    /// The output format
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: TestFormat,
 }
 
-/// How the outcome of tests is printed.
+/// The output formats of `fuse test`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum TestFormat {
     /// For people
     #[default]
     Text,
-    /// One JSON object a line
+    /// One JSON object per line
     Json,
-    /// JUnit's XML, for CI systems
+    /// JUnit XML, for CI systems
     Junit,
 }

@@ -15,16 +15,16 @@ use super::{Ended, load, problems, read_event};
 use crate::cli::{Bench, ProblemFormat};
 use crate::{Exit, output};
 
-/// The rounds that there are at least, however long they take.
+/// The minimum number of rounds.
 const ROUNDS: usize = 5;
-/// How long one turn takes at least: what is shorter is more clock than work.
+/// The minimum duration of one turn: shorter ones mostly measure the clock.
 const TURN: Duration = Duration::from_millis(5);
-/// How many rules are named for people.
+/// The number of rules that are listed for people.
 const NAMED: usize = 20;
 
 pub(crate) fn run(arguments: &Bench) -> Ended {
     let start = Instant::now();
-    let ruleset = match load(&arguments.paths)? {
+    let ruleset = match load(&arguments.rules.paths)? {
         Ok(ruleset) => ruleset,
         Err(diagnostics) => return Ok(problems(&diagnostics, ProblemFormat::Text)),
     };
@@ -49,7 +49,7 @@ pub(crate) fn run(arguments: &Bench) -> Ended {
     Ok(Exit::Clean)
 }
 
-/// Which event is measured: the one that is given, else the only one that rules are for.
+/// The event to measure: the one that is given, or else the only one with rules.
 fn measured(ruleset: &Ruleset, given: Option<&str>) -> Result<(String, String), String> {
     if let Some(given) = given {
         return event_name(ruleset, given);
@@ -60,11 +60,11 @@ fn measured(ruleset: &Ruleset, given: Option<&str>) -> Result<(String, String), 
     used.dedup();
     match used.as_slice() {
         [one] => event_name(ruleset, one),
-        _ => Err(format!("say with --source which event is measured; {}", there_are(&used))),
+        _ => Err(format!("choose the event to measure with --source; {}", there_are(&used))),
     }
 }
 
-/// The bodies of all files: one a line, or one that is the whole file.
+/// The bodies in all files: one per line, or one per file.
 fn bodies(arguments: &Bench) -> Result<Vec<Vec<u8>>, String> {
     let mut bodies = Vec::new();
     for file in &arguments.events {
@@ -86,17 +86,17 @@ struct Events<'e> {
     headers: &'e [(&'e str, &'e str)],
 }
 
-/// What the rules make of all events.
+/// The results for all events.
 #[derive(Default)]
 struct Counted<'r> {
     matches: usize,
     hits: BTreeMap<&'r str, usize>,
     refused: usize,
-    /// Why the first of them was.
+    /// The reason of the first refusal.
     why: Option<String>,
 }
 
-/// Nanoseconds an event.
+/// Nanoseconds per event.
 struct Took {
     ours: f64,
     floor: f64,
@@ -139,7 +139,7 @@ impl Events<'_> {
         Ok(counted)
     }
 
-    /// Measures in turns, and gives the medians: a machine has better and worse moments.
+    /// Measures in turns and returns the medians, since the speed of a machine varies.
     fn measure(&self, plan: &Plan, fuses: &Fuses, arguments: &Bench) -> Took {
         let bar = bar(arguments);
         let ours = || {
@@ -170,7 +170,7 @@ impl Events<'_> {
         Took { ours: median(all_ours), floor: median(all_floors), ratio: median(ratios) }
     }
 
-    /// Nanoseconds an event, of as many goes through all events as a turn takes.
+    /// Nanoseconds per event, iterating over all events as often as fits into a turn.
     fn turn(&self, go: impl Fn()) -> f64 {
         let (start, mut goes) = (Instant::now(), 0_u32);
         while goes == 0 || start.elapsed() < TURN {
@@ -183,7 +183,7 @@ impl Events<'_> {
 
 fn bar(arguments: &Bench) -> ProgressBar {
     let millis = u64::try_from(arguments.time.as_millis()).unwrap_or(u64::MAX);
-    // Drawn on a terminal, and nowhere else.
+    // Only visible on a terminal.
     let bar = ProgressBar::with_draw_target(Some(millis), ProgressDrawTarget::stderr());
     match ProgressStyle::with_template("measuring {wide_bar} {eta}") {
         Ok(style) => bar.with_style(style),
@@ -196,7 +196,7 @@ fn median(mut of: Vec<f64>) -> f64 {
     of.get(of.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
-/// The memory that the process has, where the system tells.
+/// The memory of the process, if the system reports it.
 fn rss_bytes() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
@@ -245,7 +245,7 @@ impl Report<'_> {
         line(
             "deciding",
             format!(
-                "{:.2} µs an event, {:.0} events/s, {:.0} MB/s",
+                "{:.2} µs per event, {:.0} events/s, {:.0} MB/s",
                 took.ours / 1e3,
                 1e9 / took.ours,
                 each * 1e3 / took.ours
@@ -253,7 +253,10 @@ impl Report<'_> {
         );
         line(
             "validating",
-            format!("{:.2} µs an event: the floor, only reading the same bytes", took.floor / 1e3),
+            format!(
+                "{:.2} µs per event: the floor, only validating the same bytes",
+                took.floor / 1e3
+            ),
         );
         line("ratio", format!("{:.2} times the floor", took.ratio));
         if let Some(rss) = rss_bytes() {

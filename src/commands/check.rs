@@ -7,9 +7,9 @@ use crate::cli::{Check, ProblemFormat};
 use crate::output;
 
 pub(crate) fn run(arguments: &Check) -> Ended {
-    let config = config(arguments.config.clone())?;
+    let config = config(arguments.config.file.clone())?;
     let lints = config.lints().only_errors();
-    let outcome = fix::load(&arguments.paths, arguments.fix, arguments.format, &lints)?;
+    let outcome = fix::load(&arguments.rules.paths, arguments.fix, arguments.format, &lints)?;
     let ruleset = match &outcome {
         Ok(ruleset) => ruleset,
         Err(diagnostics) => return Ok(problems(diagnostics, arguments.format)),
@@ -28,7 +28,7 @@ pub(crate) fn run(arguments: &Check) -> Ended {
     Ok(exit)
 }
 
-/// How much was looked at.
+/// What was checked.
 pub(super) fn counts(ruleset: &Ruleset) -> String {
     format!(
         "{}: {}, {}",
@@ -38,7 +38,7 @@ pub(super) fn counts(ruleset: &Ruleset) -> String {
     )
 }
 
-/// What each rule can cost, the dearest first.
+/// The maximum cost of each rule, highest first.
 fn costs(ruleset: &Ruleset, format: ProblemFormat) -> String {
     let mut costs: Vec<RuleCost<'_>> = ruleset.costs().collect();
     costs.sort_by_key(|cost| std::cmp::Reverse(cost.cost));
@@ -49,14 +49,14 @@ fn costs(ruleset: &Ruleset, format: ProblemFormat) -> String {
             let found = |cost: &RuleCost<'_>| always.binary_search(&cost.rule).is_err();
             costs.iter().map(|cost| format!("{}\n", json(cost, found(cost)))).collect()
         }
-        // The others are for problems.
+        // The other formats are only for problems.
         ProblemFormat::Sarif | ProblemFormat::Github => String::new(),
         ProblemFormat::Text => {
             let number = costs.first().map_or(0, |cost| cost.cost.to_string().len()).max(4);
             let name = costs.iter().map(|cost| cost.rule.len()).max().unwrap_or(0).max(4);
-            let head = format!("{:>number$}  {:name$}  dearest part\n", "cost", "rule");
+            let head = format!("{:>number$}  {:name$}  most expensive part\n", "cost", "rule");
             let line = |cost: &RuleCost<'_>| {
-                let part = cost.dearest.as_ref();
+                let part = cost.most_expensive.as_ref();
                 let part = part.map_or_else(String::new, |part| {
                     format!("{} `{}`: {}", part.place, part.text, part.cost)
                 });
@@ -68,7 +68,7 @@ fn costs(ruleset: &Ruleset, format: ProblemFormat) -> String {
     }
 }
 
-/// The rules that no value of an event finds, for people.
+/// The rules that the index cannot find, for people.
 fn always_decided(ruleset: &Ruleset) -> String {
     let plan = ruleset.plan();
     let names = plan.always_decided();
@@ -76,13 +76,13 @@ fn always_decided(ruleset: &Ruleset) -> String {
         return String::new();
     }
     format!(
-        "\ndecided for every event, as no value finds them (fuse plan says more): {}\n",
+        "\nevaluated for every event, since the index cannot find them (see fuse plan): {}\n",
         names.join(", ")
     )
 }
 
 fn json(cost: &RuleCost<'_>, found: bool) -> serde_json::Value {
-    let dearest = cost.dearest.as_ref().map(
+    let dearest = cost.most_expensive.as_ref().map(
         |part| serde_json::json!({ "text": part.text, "place": part.place, "cost": part.cost }),
     );
     serde_json::json!({

@@ -1,7 +1,6 @@
 //! `fuse doctor`
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
 
 use fuse_rules::Ruleset;
 use fuse_runtime::Config;
@@ -14,10 +13,8 @@ use crate::cli::{Doctor, Format};
 use crate::{Exit, output};
 
 pub(crate) fn run(arguments: Doctor) -> Ended {
-    let config: Config = config(arguments.config)?;
-    let paths =
-        if arguments.paths.is_empty() { vec![PathBuf::from("rules")] } else { arguments.paths };
-    let ruleset = match load(&paths)? {
+    let config: Config = config(arguments.config.file)?;
+    let ruleset = match load(&arguments.rules.paths)? {
         Ok(ruleset) => ruleset,
         Err(diagnostics) => return Ok(problems(&diagnostics, arguments.format)),
     };
@@ -37,7 +34,7 @@ pub(crate) fn run(arguments: Doctor) -> Ended {
         };
         Ok::<_, String>(examine_for(&cluster, &acting, &needs).await)
     });
-    // A credential plugin that does not answer must not keep the process.
+    // A credential plugin that does not respond must not keep the process alive.
     runtime.shutdown_background();
     let report = examined?;
     match arguments.format {
@@ -50,8 +47,8 @@ pub(crate) fn run(arguments: Doctor) -> Ended {
     Ok(if report.ready { Exit::Clean } else { Exit::Problems })
 }
 
-/// That the service account of such a user name exists: permissions can be given to one that does
-/// not.
+/// Requires that the service account of such a user exists: permissions can be granted to one that
+/// does not.
 fn account(user: &str) -> Option<RuleNeed> {
     let (namespace, name) = user.strip_prefix("system:serviceaccount:")?.split_once(':')?;
     let place = Place::Namespace(namespace.to_owned());
@@ -60,7 +57,7 @@ fn account(user: &str) -> Option<RuleNeed> {
     Some(RuleNeed { rule: format!("--as {user}"), need })
 }
 
-/// What the rules need of the cluster.
+/// The needs of the rules in the cluster.
 pub(super) fn needs_of(ruleset: &Ruleset) -> Vec<RuleNeed> {
     let (_, triggers) = kinds();
     needs(ruleset, &triggers)
@@ -85,7 +82,11 @@ fn text(report: &Report) -> String {
     let s = |count: usize| if count == 1 { "" } else { "s" };
     let count = report.problems.len();
     let end = if report.ready {
-        format!("\nready: {} thing{} looked at, no problem\n", report.checked, s(report.checked))
+        format!(
+            "\nready: {} requirement{} checked, no problems\n",
+            report.checked,
+            s(report.checked)
+        )
     } else {
         format!("\n{count} problem{}\n", s(count))
     };

@@ -28,7 +28,7 @@ pub(crate) fn run(arguments: &ExplainCode) -> Ended {
     Ok(Exit::Clean)
 }
 
-/// A code in letters of any case, or a lint.
+/// A code (case does not matter), or a lint.
 fn topic(name: &str) -> Result<Topic, String> {
     let code = match name.parse::<Code>() {
         Ok(code) => return Ok(code.into()),
@@ -36,7 +36,7 @@ fn topic(name: &str) -> Result<Topic, String> {
     };
     match Lint::find(&name.to_ascii_lowercase()) {
         Ok(lint) => Ok(Topic::Lint(lint)),
-        // A hyphen, or a lint that is near, says that a lint was meant.
+        // A hyphen, or a lint with a similar name, suggests that a lint was meant.
         Err(unknown) if name.contains('-') || unknown.near().is_some() => Err(unknown.to_string()),
         Err(_) => Err(code.to_string()),
     }

@@ -1,4 +1,4 @@
-//! `--fix`: the fixes that are surely meant, written to the files.
+//! `--fix`: writes the safe fixes to the files.
 
 use std::path::{Path, PathBuf};
 
@@ -10,7 +10,7 @@ use super::{kinds, load_in_detail};
 use crate::cli::ProblemFormat;
 use crate::output;
 
-/// The rules in detail: with what is safe applied to their files, where that is asked for.
+/// Loads the rules in detail, after applying safe fixes to their files if requested.
 pub(super) fn load(
     paths: &[PathBuf],
     fixes: bool,
@@ -20,14 +20,14 @@ pub(super) fn load(
     if fixes { fix(paths, format, lints) } else { load_in_detail(paths) }
 }
 
-/// Applies what is safe, and gives the rules as they are then.
+/// Applies the safe fixes and returns the resulting rules.
 fn fix(
     paths: &[PathBuf],
     format: ProblemFormat,
     lints: &Lints,
 ) -> Result<Result<Ruleset, Diagnostics>, String> {
     let (sources, triggers) = kinds();
-    let files = rule_files(paths)?;
+    let files = rule_files(paths).map_err(|error| error.to_string())?;
     let repair = Ruleset::repair(&files, &Disk, &registry(&sources, &triggers), lints);
     for (name, text) in &repair.files {
         replace(Path::new(name), text)

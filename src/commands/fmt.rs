@@ -17,11 +17,13 @@ pub(crate) fn run(arguments: &Fmt) -> Ended {
     match arguments.paths.as_slice() {
         [path] if is_input(path) => return standard_input(arguments),
         paths if paths.iter().any(|path| is_input(path)) => {
-            return Err("`-` reads standard input and stands alone".to_owned());
+            return Err(
+                "`-` reads standard input and cannot be combined with other paths".to_owned()
+            );
         }
         _ => {}
     }
-    let mut files = rule_files(&arguments.paths)?;
+    let mut files = rule_files(&arguments.paths).map_err(|error| error.to_string())?;
     files.sort();
     files.dedup();
     let (mut changed, mut unchanged, mut exit) = (0, 0, Exit::Clean);
@@ -29,13 +31,13 @@ pub(crate) fn run(arguments: &Fmt) -> Ended {
         let text = Disk.load(file).map_err(|why| format!("`{file}` cannot be read: {why}"))?;
         match fuse_rules::format(file, &text) {
             Err(diagnostics) => exit = problems(&diagnostics, Format::Text),
-            Ok(laid_out) if laid_out == text => unchanged += 1,
-            Ok(laid_out) => {
+            Ok(formatted) if formatted == text => unchanged += 1,
+            Ok(formatted) => {
                 changed += 1;
-                if !would_change(arguments, file, &text, &laid_out) {
-                    replace(Path::new(file), &laid_out)
+                if !would_change(arguments, file, &text, &formatted) {
+                    replace(Path::new(file), &formatted)
                         .map_err(|error| format!("`{file}` cannot be written: {error}"))?;
-                    output::print(&format!("laid out {file}\n"));
+                    output::print(&format!("formatted {file}\n"));
                 } else if arguments.check {
                     exit = Exit::Problems;
                 }
@@ -49,7 +51,7 @@ pub(crate) fn run(arguments: &Fmt) -> Ended {
     Ok(exit)
 }
 
-/// Reads standard input; prints the layout, or problems beside it.
+/// Formats standard input, and prints the result or the problems.
 fn standard_input(arguments: &Fmt) -> Ended {
     const NAME: &str = "standard input";
     let mut text = String::new();
@@ -61,24 +63,24 @@ fn standard_input(arguments: &Fmt) -> Ended {
             output::print_aside(&diagnostics.to_text(Style::Colour));
             Ok(Exit::Problems)
         }
-        Ok(laid_out) if arguments.check || arguments.diff => {
-            let changes = laid_out != text && would_change(arguments, NAME, &text, &laid_out);
+        Ok(formatted) if arguments.check || arguments.diff => {
+            let changes = formatted != text && would_change(arguments, NAME, &text, &formatted);
             Ok(if changes && arguments.check { Exit::Problems } else { Exit::Clean })
         }
-        Ok(laid_out) => {
-            output::print(&laid_out);
+        Ok(formatted) => {
+            output::print(&formatted);
             Ok(Exit::Clean)
         }
     }
 }
 
 /// Says how a file would change, where it is only asked for that.
-fn would_change(arguments: &Fmt, name: &str, text: &str, laid_out: &str) -> bool {
+fn would_change(arguments: &Fmt, name: &str, text: &str, formatted: &str) -> bool {
     if arguments.diff {
-        let diff = TextDiff::from_lines(text, laid_out);
+        let diff = TextDiff::from_lines(text, formatted);
         output::print(&diff.unified_diff().header(name, name).to_string());
     } else if arguments.check {
-        output::print(&format!("would lay out {name}\n"));
+        output::print(&format!("would format {name}\n"));
     }
     arguments.check || arguments.diff
 }

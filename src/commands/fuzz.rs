@@ -13,12 +13,12 @@ use super::{Ended, counted, kinds, problems, read_event};
 use crate::cli::{Format, Fuzz};
 use crate::{Exit, output};
 
-/// How many events are decided before the clock is looked at.
+/// The number of events between two looks at the clock.
 const BETWEEN_LOOKS: u64 = 64;
 
 pub(crate) fn run(arguments: &Fuzz) -> Ended {
     let (sources, triggers) = kinds();
-    let names = rule_files(&arguments.paths)?;
+    let names = rule_files(&arguments.rules.paths).map_err(|error| error.to_string())?;
     let ruleset = match Ruleset::load_in_detail(&names, &Disk, &registry(&sources, &triggers)) {
         Ok(ruleset) => ruleset,
         Err(diagnostics) => return Ok(problems(&diagnostics, arguments.format)),
@@ -33,16 +33,16 @@ pub(crate) fn run(arguments: &Fuzz) -> Ended {
         })?;
     }
     fuzzer = fuzzer.tests(&tests);
-    for path in files_with_ending(&arguments.events, "json")? {
+    for path in files_with_ending(&arguments.events, "json").map_err(|error| error.to_string())? {
         let body = read_event(path.as_ref())?;
-        // Whichever events it may be: one that it is not shows nothing new.
+        // Try it as every event: as a wrong one, it shows nothing new.
         for event in ruleset.events() {
             let why = match fuzzer.seed(event.source, event.name, &body) {
                 Ok(true) => continue,
-                Ok(false) => "it has a key twice, or half of a surrogate pair".to_owned(),
-                Err(why) => format!("it is no event: {why}"),
+                Ok(false) => "it has a duplicate key, or half of a surrogate pair".to_owned(),
+                Err(why) => format!("it is not an event: {why}"),
             };
-            output::print_aside(&format!("`{path}` is left out: {why}\n"));
+            output::print_aside(&format!("`{path}` is skipped: {why}\n"));
             break;
         }
     }
@@ -51,7 +51,7 @@ pub(crate) fn run(arguments: &Fuzz) -> Ended {
     match arguments.format {
         Format::Text => output::print(&text(&fuzzer, &findings, seed)),
         Format::Json => {
-            // Not by way of a tree, which would take digits from numbers.
+            // Directly from the struct: a JSON value would lose digits of numbers.
             let lines = findings.iter().filter_map(|finding| serde_json::to_string(finding).ok());
             output::print(&lines.map(|line| format!("{line}\n")).collect::<String>());
         }
@@ -62,7 +62,7 @@ pub(crate) fn run(arguments: &Fuzz) -> Ended {
     Ok(if findings.is_empty() { Exit::Clean } else { Exit::Problems })
 }
 
-/// A seed that nobody chose.
+/// A random seed.
 fn any_seed() -> u64 {
     u64::from(jiff::Timestamp::now().subsec_nanosecond().unsigned_abs())
 }
@@ -87,9 +87,9 @@ fn go_on(fuzzer: &mut Fuzzer<'_>, arguments: &Fuzz) {
             let (fired, rules) = fuzzer.fired();
             bar.set_position(told.as_secs());
             bar.set_message(format!(
-                "{} events, {} things seen, {fired} of {rules} rules fired",
+                "{} events, {} features covered, {fired} of {rules} rules fired",
                 fuzzer.runs(),
-                fuzzer.seen()
+                fuzzer.features()
             ));
         }
     }
@@ -103,12 +103,12 @@ fn text(fuzzer: &Fuzzer<'_>, findings: &[Finding], seed: u64) -> String {
         count => counted(count, "finding"),
     };
     format!(
-        "{}{found}: {} decided, {fired} of {} fired, {} things seen of them\n\
+        "{}{found}: {} decided, {fired} of {} fired, {} features covered of them\n\
          again with: --seed {seed} --runs {}\n",
         fuzzer.problems().to_text(Style::Colour),
         counted(usize::try_from(fuzzer.runs()).unwrap_or(usize::MAX), "event"),
         counted(rules, "rule"),
-        fuzzer.seen(),
+        fuzzer.features(),
         fuzzer.runs(),
     )
 }

@@ -12,7 +12,7 @@ use crate::cli::{Discard, Format, Held, Whose};
 use crate::client::Server;
 use crate::{Exit, output};
 
-/// How many actions are asked for at once.
+/// The number of actions per request.
 const PAGE: usize = 500;
 
 pub(crate) fn list(arguments: &Held) -> Ended {
@@ -51,7 +51,7 @@ pub(crate) fn discard(arguments: &Discard) -> Ended {
     Ok(Exit::Clean)
 }
 
-/// The action whose id is meant.
+/// The complete id of an action.
 async fn whole_id(whose: &Whose, start: &str) -> Result<String, String> {
     let ids = held(whose).await?;
     let ids = ids.iter().map(|action| text(action, "id"));
@@ -75,7 +75,7 @@ async fn open(whose: &Whose) -> Result<Embedded, String> {
     Embedded::open(&dir).await.map_err(|error| error.to_string())
 }
 
-/// All actions that are held or wait, as `/held` gives them.
+/// All actions that are held or wait, as returned by `/held`.
 async fn held(whose: &Whose) -> Result<Vec<Value>, String> {
     let mut actions = Vec::new();
     if whose.state.is_some() {

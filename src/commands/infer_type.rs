@@ -14,7 +14,7 @@ pub(crate) fn run(arguments: &InferType) -> Ended {
     for path in files(&arguments.events)? {
         let body = read_event(&path)?;
         let shown = path.display();
-        examples.add(&body).map_err(|invalid| format!("`{shown}` is no event: {invalid}"))?;
+        examples.add(&body).map_err(|invalid| format!("`{shown}` is not an event: {invalid}"))?;
     }
     let name = &arguments.name;
     let Some(text) = examples.declaration(name) else {
@@ -26,14 +26,19 @@ pub(crate) fn run(arguments: &InferType) -> Ended {
     Ok(Exit::Clean)
 }
 
-/// The files that are meant: for a folder, those in it whose names end in `.json`.
+/// The given files; for a folder, the files in it whose names end in `.json`.
 fn files(given: &[PathBuf]) -> Result<Vec<PathBuf>, String> {
     let mut files = Vec::new();
     for path in given {
         if path == Path::new("-") {
             files.push(path.clone());
         } else {
-            files.extend(files_with_ending(&[path], "json")?.into_iter().map(PathBuf::from));
+            files.extend(
+                files_with_ending(&[path], "json")
+                    .map_err(|error| error.to_string())?
+                    .into_iter()
+                    .map(PathBuf::from),
+            );
         }
     }
     Ok(files)

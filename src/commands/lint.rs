@@ -11,12 +11,12 @@ use crate::cli::{self, ALL, Levels, ProblemFormat, WARNINGS};
 use crate::{Exit, output};
 
 pub(crate) fn run(arguments: &cli::Lint) -> Ended {
-    let config = config(arguments.config.clone())?;
+    let config = config(arguments.config.file.clone())?;
     let mut lints = levels(config.lints(), &arguments.levels);
     if let Some(folder) = &arguments.templates {
         lints = lints.templates(templates(folder)?);
     }
-    let outcome = fix::load(&arguments.paths, arguments.fix, arguments.format, &lints)?;
+    let outcome = fix::load(&arguments.rules.paths, arguments.fix, arguments.format, &lints)?;
     let ruleset = match &outcome {
         Ok(ruleset) => ruleset,
         Err(diagnostics) => return Ok(problems(diagnostics, arguments.format)),
@@ -26,7 +26,7 @@ pub(crate) fn run(arguments: &cli::Lint) -> Ended {
         output::print(&format!("nothing found in {}\n", counts(ruleset)));
     }
     let exit = problems(&found, arguments.format);
-    // Those of `fuse check` have no level of their own.
+    // The warnings of `fuse check` do not have levels of their own.
     let denied = arguments.levels.deny.iter().any(|name| name == WARNINGS) && !found.is_empty();
     Ok(if denied { Exit::Problems } else { exit })
 }
@@ -37,7 +37,7 @@ fn templates(folder: &Path) -> Result<Vec<TemplateFile>, String> {
     let files = match (files("yaml"), files("yml")) {
         (Ok(yaml), Ok(yml)) => yaml.into_iter().chain(yml).collect(),
         (Ok(only), Err(_)) | (Err(_), Ok(only)) => only,
-        (Err(why), Err(_)) => return Err(why),
+        (Err(why), Err(_)) => return Err(why.to_string()),
     };
     let read = |name: String| {
         let text = Disk.load(&name).map_err(|why| format!("`{name}` cannot be read: {why}"))?;
@@ -47,8 +47,8 @@ fn templates(folder: &Path) -> Result<Vec<TemplateFile>, String> {
     files.into_iter().map(read).collect()
 }
 
-/// The levels of the command line over those of the configuration: first what is said of all, then of
-/// each, and the stricter last.
+/// The levels of the command line take precedence over the configuration: first those for all
+/// lints, then those of single ones, the strictest last.
 fn levels(lints: Lints, levels: &Levels) -> Lints {
     let given =
         [(Level::Allow, &levels.allow), (Level::Warn, &levels.warn), (Level::Deny, &levels.deny)];

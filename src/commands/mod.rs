@@ -1,4 +1,4 @@
-//! One module a subcommand. Each gives how the command ends, or why it could not do its work.
+//! One module per subcommand. Each returns how the command ends, or why it could not do its work.
 
 pub(crate) mod bench;
 pub(crate) mod check;
@@ -26,9 +26,8 @@ use std::path::{Path, PathBuf};
 
 use fuse_rules::{Diagnostics, Ruleset, Severity, Style};
 use fuse_runtime::kubernetes::Access;
-use fuse_runtime::kubernetes::Manifests;
 use fuse_runtime::sources::{Sources, Webhook};
-use fuse_runtime::triggers::Triggers;
+use fuse_runtime::triggers::{ActionFiles, Triggers};
 use fuse_runtime::{Config, Disk, registry, rule_files};
 
 use crate::cli::{self, ProblemFormat};
@@ -42,26 +41,34 @@ fn sources(address: IpAddr) -> Sources {
     Sources::new().with("webhook", Webhook::new(address))
 }
 
-/// The built-in sources and triggers, for looking at rules: nothing listens, nothing is written.
+/// The built-in sources and triggers for reading rules: nothing listens, and nothing is written.
 fn kinds() -> (Sources, Triggers) {
-    let triggers = Triggers::local(Manifests::new("manifests"));
+    let triggers = Triggers::local(ActionFiles::new("manifests"));
     (sources(Ipv4Addr::LOCALHOST.into()), triggers)
 }
 
-/// Loads rules for looking at them.
+/// Loads rules for reading.
 fn load(paths: &[PathBuf]) -> Result<Result<Ruleset, Diagnostics>, String> {
     let (sources, triggers) = kinds();
-    Ok(Ruleset::load(&rule_files(paths)?, &Disk, &registry(&sources, &triggers)))
+    Ok(Ruleset::load(
+        &rule_files(paths).map_err(|error| error.to_string())?,
+        &Disk,
+        &registry(&sources, &triggers),
+    ))
 }
 
-/// Loads rules with all that lints want to know.
+/// Loads rules with all details that lints need.
 fn load_in_detail(paths: &[PathBuf]) -> Result<Result<Ruleset, Diagnostics>, String> {
     let (sources, triggers) = kinds();
     let registry = registry(&sources, &triggers);
-    Ok(Ruleset::load_in_detail(&rule_files(paths)?, &Disk, &registry))
+    Ok(Ruleset::load_in_detail(
+        &rule_files(paths).map_err(|error| error.to_string())?,
+        &Disk,
+        &registry,
+    ))
 }
 
-/// The body of an event: a file's bytes, or what comes on standard input for `-`.
+/// The body of an event: the bytes of a file, or standard input for `-`.
 fn read_event(path: &Path) -> Result<Vec<u8>, String> {
     let failed = |error: std::io::Error| format!("`{}` cannot be read: {error}", path.display());
     if path == Path::new("-") {
@@ -72,7 +79,7 @@ fn read_event(path: &Path) -> Result<Vec<u8>, String> {
     std::fs::read(path).map_err(failed)
 }
 
-/// The configuration: the given file, else `fuse.toml` where there is one.
+/// The configuration: the given file, or else `fuse.toml` if it exists.
 fn config(given: Option<PathBuf>) -> Result<Config, String> {
     let default = PathBuf::from("fuse.toml");
     let path = match given {
@@ -83,13 +90,13 @@ fn config(given: Option<PathBuf>) -> Result<Config, String> {
     Config::read(&path).map_err(|error| error.to_string())
 }
 
-/// What async work runs on.
+/// The runtime for async work.
 fn async_runtime() -> Result<tokio::runtime::Runtime, String> {
     tokio::runtime::Runtime::new()
         .map_err(|error| format!("cannot start the async runtime: {error}"))
 }
 
-/// Which cluster: options win over the configuration.
+/// The cluster: options take precedence over the configuration.
 fn access(options: cli::Cluster, config: &Config) -> Access {
     Access {
         kubeconfig: options.kubeconfig.or_else(|| config.cluster.kubeconfig.clone()),
@@ -98,7 +105,7 @@ fn access(options: cli::Cluster, config: &Config) -> Access {
     }
 }
 
-/// Prints the problems of rules, and how the command ends because of them.
+/// Prints the problems of rules, and returns the resulting exit code.
 fn problems(diagnostics: &Diagnostics, format: impl Into<ProblemFormat>) -> Exit {
     output::print(&match format.into() {
         ProblemFormat::Json => diagnostics.to_json_lines(),
@@ -109,7 +116,7 @@ fn problems(diagnostics: &Diagnostics, format: impl Into<ProblemFormat>) -> Exit
     if diagnostics.has_errors() { Exit::Problems } else { Exit::Clean }
 }
 
-/// How many problems there are, and where more is said of them.
+/// The number of problems, and where to read more about them.
 fn summary(diagnostics: &Diagnostics) -> String {
     let warnings = diagnostics.iter().filter(|d| d.severity == Severity::Warning).count();
     let counts: Vec<String> = [(diagnostics.len() - warnings, "problem"), (warnings, "warning")]

@@ -1,7 +1,5 @@
 //! `fuse rbac`
 
-use std::path::PathBuf;
-
 use fuse_runtime::kubernetes::rbac::{Account, roles};
 use serde_json::{Value, json};
 
@@ -11,9 +9,7 @@ use crate::cli::{Format, Rbac};
 use crate::{Exit, output};
 
 pub(crate) fn run(arguments: &Rbac) -> Ended {
-    let default = [PathBuf::from("rules")];
-    let paths = if arguments.paths.is_empty() { &default } else { arguments.paths.as_slice() };
-    let ruleset = match load(paths)? {
+    let ruleset = match load(&arguments.rules.paths)? {
         Ok(ruleset) => ruleset,
         Err(diagnostics) => return Ok(problems(&diagnostics, arguments.format)),
     };

@@ -1,12 +1,12 @@
-//! Writing over a file of rules.
+//! Overwrites a rules file.
 
 use std::io::{self, Write as _};
 use std::path::Path;
 
 use tempfile::NamedTempFile;
 
-/// Replaces a file as a whole or not at all: whoever reads it meanwhile reads the old text or the
-/// new one. A link stays a link; permissions stay, and what is read-only is not written.
+/// Replaces a file atomically: anyone who reads it in the meantime sees either the old or the new
+/// text. A link stays a link, permissions are kept, and a read-only file is not changed.
 pub(super) fn replace(path: &Path, text: &str) -> io::Result<()> {
     let path = path.canonicalize()?;
     let permissions = path.metadata()?.permissions();

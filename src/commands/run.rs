@@ -8,10 +8,9 @@ use fuse_rules::{Fuses, Ruleset, Style, parse_switch};
 use fuse_runtime::backend::Embedded;
 use fuse_runtime::engine::Policy;
 use fuse_runtime::http::Limits;
-use fuse_runtime::kubernetes::Manifests;
 use fuse_runtime::kubernetes::{Cluster, Finding, Report, examine};
 use fuse_runtime::store::{SizeLimits, Store};
-use fuse_runtime::triggers::Triggers;
+use fuse_runtime::triggers::{ActionFiles, Triggers};
 use fuse_runtime::{Disk, Runtime, registry, rule_files, variable};
 
 use super::doctor::needs_of;
@@ -24,7 +23,7 @@ use crate::{Exit, output};
 const ADMIN_PORT: u16 = 12_080;
 
 pub(crate) fn run(arguments: Run) -> Ended {
-    let config = config(arguments.config)?;
+    let config = config(arguments.config.file)?;
     let address =
         arguments.listen.or(config.listen.address).unwrap_or(IpAddr::V4(if arguments.local {
             Ipv4Addr::LOCALHOST
@@ -36,14 +35,13 @@ pub(crate) fn run(arguments: Run) -> Ended {
         .or(config.listen.admin)
         .unwrap_or_else(|| SocketAddr::new(address, ADMIN_PORT));
     let out = arguments.out.unwrap_or_else(|| config.local.out.clone());
-    // What was done to files is not done on a cluster, so each has a memory of its own.
+    // An action that was written to files was not performed on a cluster, so each mode has its own
+    // state.
     let default = if arguments.local { ".fuse-local" } else { ".fuse" };
     let state =
         arguments.state.or(config.state.dir.clone()).unwrap_or_else(|| PathBuf::from(default));
 
-    let paths =
-        if arguments.paths.is_empty() { vec![PathBuf::from("rules")] } else { arguments.paths };
-    let files = rule_files(&paths)?;
+    let files = rule_files(&arguments.rules.paths).map_err(|error| error.to_string())?;
     let (known_sources, known_triggers) = kinds();
     let loaded = Ruleset::load(&files, &Disk, &registry(&known_sources, &known_triggers));
     let ruleset = match loaded.and_then(|ruleset| {
@@ -61,7 +59,7 @@ pub(crate) fn run(arguments: Run) -> Ended {
     };
     if ruleset.fuses().any(|fuse| variable(fuse.name) == log::VARIABLE) {
         return Err(format!(
-            "`{}` sets the level of the log, and would be read as the fuse `log` too; call the fuse something else",
+            "`{}` sets the level of the log, and would also set the fuse `log`; rename the fuse",
             log::VARIABLE
         ));
     }
@@ -88,12 +86,12 @@ pub(crate) fn run(arguments: Run) -> Ended {
         let mut doctor = None;
         let triggers = if arguments.local {
             banner.push(format!("objects are written to {}", out.display()));
-            let manifests = Manifests::new(out);
+            let files = ActionFiles::new(out);
             // Not worth failing for: they are in nobody's way.
-            if let Err(error) = manifests.remove_unfinished() {
+            if let Err(error) = files.remove_unfinished() {
                 tracing::warn!(%error, "unfinished files of an earlier run cannot be removed");
             }
-            Triggers::local(manifests)
+            Triggers::local(files)
         } else {
             let access = super::access(arguments.cluster, &config);
             let cluster = Cluster::connect(&access)
@@ -113,6 +111,10 @@ pub(crate) fn run(arguments: Run) -> Ended {
             .limits(Limits { max_buffered: config.listen.max_buffered, ..Limits::default() })
             .allow_origins(config.listen.allow_origins.clone())
             .dropped_log_lines(log.dropped_lines());
+        let runtime = match &doctor {
+            Some(cluster) => runtime.follow(cluster.clone()),
+            None => runtime,
+        };
         // Signals are caught before anything listens, so that none is missed.
         let mut signals = Signals::new()?;
         let backend = Embedded::new(store, config.state.max_backlog)
@@ -123,30 +125,34 @@ pub(crate) fn run(arguments: Run) -> Ended {
         banner.extend(rules);
         announce(&banner);
         if let Some(cluster) = doctor {
-            // Beside the work: what is missing is held, and no reason to keep senders waiting.
+            // Run in the background: actions with missing needs are held, and senders do not have
+            // to wait.
             tokio::spawn(async move { report(&examine(&cluster, &needs).await) });
         }
         signals.received().await;
         tracing::info!("stopping; a second signal stops at once");
         let clean = tokio::select! {
             clean = running.stop() => clean,
-            // What was under way is on record, as after a crash.
+            // Unfinished work is recorded, as after a crash.
             () = signals.received() => false,
         };
         if clean {
             tracing::info!("stopped");
             return Ok(Exit::Clean);
         }
-        tracing::warn!("stopped before everything was finished; the next start goes on from there");
+        tracing::warn!(
+            "stopped before everything was finished; the next start continues from there"
+        );
         Ok(Exit::Unclean)
     });
-    // What is still stuck, as a credential plugin that does not answer, must not keep the process.
+    // A blocked task, such as a credential plugin that does not respond, must not keep the process
+    // alive.
     runtime.shutdown_background();
     drop(log);
     ended
 }
 
-/// Says what the cluster lacks, as `fuse doctor` does.
+/// Reports what the cluster lacks, like `fuse doctor`.
 fn report(report: &Report) {
     for Finding { what, fix, rules } in &report.problems {
         tracing::warn!(what, fix, needed_by = rules.join(", "), "the cluster is not ready");
@@ -159,8 +165,8 @@ fn report(report: &Report) {
     }
 }
 
-/// Variables that look like the value of a fuse and name none. Others that begin with `FUSE_`, such
-/// as Kubernetes injects for a service called `fuse`, are no switches.
+/// Variables that look like the value of a fuse but do not name one. Other variables that start
+/// with `FUSE_` are ignored: Kubernetes sets some for a service called `fuse`.
 fn unknown_switches(ruleset: &Ruleset) -> Vec<String> {
     let declared: Vec<String> = ruleset.fuses().map(|fuse| variable(fuse.name)).collect();
     let unknown = |name: &str, value: &str| {
@@ -175,7 +181,7 @@ fn unknown_switches(ruleset: &Ruleset) -> Vec<String> {
         .collect()
 }
 
-/// A line for each rule: whether it is armed, or which fuse gates it.
+/// One line per rule: whether it is armed, or which fuse gates it.
 fn armed(ruleset: &Ruleset, fuses: &Fuses) -> Vec<String> {
     let is_off = |name: &&str| {
         let default = ruleset.fuses().find(|fuse| fuse.name == *name);
@@ -199,7 +205,7 @@ fn armed(ruleset: &Ruleset, fuses: &Fuses) -> Vec<String> {
         .collect()
 }
 
-/// Says what was started: to people on a terminal, else to the log.
+/// Reports what was started: on a terminal as text, else in the log.
 fn announce(lines: &[String]) {
     if std::io::stderr().is_terminal() {
         output::print(&format!("{}\n\n", lines.join("\n")));

@@ -19,7 +19,7 @@ use super::{Ended, kinds, problems};
 use crate::cli::{Format, Test, TestFormat};
 use crate::{Exit, output};
 
-/// A test that was run.
+/// The result of one test.
 struct Ran {
     number: usize,
     took: Duration,
@@ -28,7 +28,7 @@ struct Ran {
 
 pub(crate) fn run(arguments: &Test) -> Ended {
     let (sources, triggers) = kinds();
-    let names = rule_files(&arguments.paths)?;
+    let names = rule_files(&arguments.rules.paths).map_err(|error| error.to_string())?;
     let registry = registry(&sources, &triggers);
     let ruleset = match Ruleset::load_in_detail(&names, &Disk, &registry) {
         Ok(ruleset) => ruleset,
@@ -38,7 +38,7 @@ pub(crate) fn run(arguments: &Test) -> Ended {
     let tests = Tests::new(&ruleset, &Disk).backends(&backends);
     let chosen = chosen(&tests, &names, arguments.filter.as_deref());
     if let (Some(filter), true) = (&arguments.filter, chosen.is_empty()) {
-        return Err(format!("no test has `{filter}` in its name"));
+        return Err(format!("no test name contains `{filter}`"));
     }
     if arguments.update {
         return update(&tests, &chosen);
@@ -75,20 +75,20 @@ pub(crate) fn run(arguments: &Test) -> Ended {
     Ok(exit)
 }
 
-/// The tests of the named files (not of those that they use) whose name has the filter in it.
+/// The tests of the named files (not of their imports) whose name contains the filter.
 fn chosen(tests: &Tests<'_>, names: &[String], filter: Option<&str>) -> Vec<usize> {
     let fits = |test: &usize| filter.is_none_or(|filter| tests.name(*test).contains(filter));
-    tests.of_files(names).into_iter().filter(fits).collect()
+    tests.in_files(names).into_iter().filter(fits).collect()
 }
 
-/// What the backend makes of a decision: an action that it cannot render is rejected.
+/// Renders a decision like the backend: an action that the backend cannot render is rejected.
 pub(super) fn render(triggers: &Triggers, decision: &mut Decision, event: &Event<'_>) {
     let (source, name) = (event.source().to_owned(), event.name().to_owned());
     let key = EventKey { source, name, id: event.event_id().to_owned() };
     reject_unrenderable(decision, triggers, &key);
 }
 
-/// Does something for each number, on all cores. What comes of it is in their order.
+/// Calls a function for each number on all cores. The results are in order.
 fn in_parallel<T: Send>(
     numbers: &[usize],
     each: impl Fn(usize) -> T + Sync,
@@ -97,7 +97,7 @@ fn in_parallel<T: Send>(
     Ok(chunks_in_parallel(numbers, all)?.into_iter().flatten().collect())
 }
 
-/// Does something for as many parts of the numbers as there are cores.
+/// Calls a function for one chunk of the numbers per core.
 fn chunks_in_parallel<T: Send>(
     numbers: &[usize],
     each: impl Fn(&[usize]) -> T + Sync,
@@ -110,7 +110,7 @@ fn chunks_in_parallel<T: Send>(
             numbers.chunks(share).map(|chunk| scope.spawn(move || each(chunk))).collect();
         let joined = workers.into_iter().map(|worker| worker.join());
         joined.collect::<Result<_, _>>().map_err(|_panic| {
-            // Its message stands on standard error already.
+            // The panic message is already on standard error.
             "running the tests failed inside fuse; please report it".to_owned()
         })
     })
@@ -123,7 +123,7 @@ fn coverage(tests: &Tests<'_>, chosen: &[usize]) -> Result<Coverage, String> {
     Ok(tests.without_impossible(whole))
 }
 
-/// Prints coverage and writes the files that are asked for; gives the percentage.
+/// Prints the coverage, writes the requested files, and returns the percentage.
 fn told(tests: &Tests<'_>, coverage: &Coverage, arguments: &Test) -> Result<f64, String> {
     let percent = coverage.percent();
     output::print(&report::coverage(tests, coverage, arguments.format));
@@ -155,7 +155,7 @@ fn mutants(tests: &Tests<'_>, chosen: &[usize]) -> Vec<Mutant> {
     mutants
 }
 
-/// Writes the expectations of tests anew.
+/// Rewrites the expectations of tests.
 fn update(tests: &Tests<'_>, chosen: &[usize]) -> Ended {
     let files = tests.updated(chosen.iter().copied());
     for (name, text) in &files {

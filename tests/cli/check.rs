@@ -141,17 +141,29 @@ fn what_cannot_be_read_is_told_from_what_is_wrong() {
     assert!(String::from_utf8(output.stdout).unwrap().contains("it is not UTF-8 from byte 5 on"));
 }
 
+/// The README has one block of rules. It passes every check that its readers may run.
 #[test]
-fn the_rule_that_the_readme_shows_is_right() {
+fn the_rules_of_the_readme_pass_every_check() {
     let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
-    let section = readme.split("\n## A rule\n").nth(1).unwrap();
-    let rule = section.split("```").nth(1).unwrap();
+    let mut blocks = readme.split("\n```rules\n").skip(1);
+    let rules = blocks.next().unwrap().split("\n```\n").next().unwrap();
+    assert_eq!(blocks.next(), None, "the README has one block of rules");
+    assert!(rules.lines().count() <= 45, "short enough to be read at once");
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("readme.rules");
-    std::fs::write(&file, rule).unwrap();
-    let output = fuse(&["check", file.to_str().unwrap()]);
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
-    assert!(rule.lines().count() <= 14, "about ten lines");
+    std::fs::write(&file, format!("{rules}\n")).unwrap();
+    let file = file.to_str().unwrap();
+    let checks: [&[&str]; 4] = [
+        &["check", file],
+        &["lint", "--deny", "warnings", file],
+        &["fmt", "--check", file],
+        &["test", file],
+    ];
+    for arguments in checks {
+        let output = fuse(arguments);
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "{arguments:?}\n{text}");
+    }
 }
 
 /// Rules that are looked at for every event are named.
@@ -167,6 +179,6 @@ fn rules_that_nothing_finds() {
     let text = String::from_utf8(output.stdout).unwrap();
     let line = text.lines().find(|line| line.starts_with("decided for every event"));
     let wanted =
-        "decided for every event, as no value finds them (fuse plan says more): s/not-found";
+        "evaluated for every event, since the index cannot find them (see fuse plan): s/not-found";
     assert_eq!(line, Some(wanted), "{text}");
 }

@@ -114,12 +114,12 @@ fn an_event_that_is_not_clear_is_asked_for() {
     insta::assert_snapshot!(printed(TWO, &["alertmanager"]), @"
     exit 2
     --- stderr
-    fuse: Alertmanager may send more than one event; say which it is, as in `--event alertmanager.a`: there are alertmanager.a, alertmanager.b
+    fuse: Alertmanager may send more than one event; choose one, as in `--event alertmanager.a`: there are alertmanager.a, alertmanager.b
     ");
     insta::assert_snapshot!(printed(TWO, &["backstage"]), @"
     exit 2
     --- stderr
-    fuse: the rules have no source whose name begins with `backstage`; say which it is, as in `--event alertmanager.a`: there are alertmanager.a, alertmanager.b, other.e
+    fuse: the rules have no source whose name begins with `backstage`; choose one, as in `--event alertmanager.a`: there are alertmanager.a, alertmanager.b, other.e
     ");
     insta::assert_snapshot!(printed(TWO, &["argocd", "--event", "other.x"]), @"
     exit 2
@@ -151,17 +151,17 @@ fn what_a_sender_cannot_send_is_refused() {
     insta::assert_snapshot!(printed(&source("method = \"PUT\""), &["alertmanager"]), @r#"
     exit 2
     --- stderr
-    fuse: `alertmanager.e` takes PUT, but Alertmanager sends it by POST; write `method = "POST"` in its source
+    fuse: `alertmanager.e` accepts PUT, but Alertmanager sends it by POST; write `method = "POST"` in its source
     "#);
     insta::assert_snapshot!(printed(&source("format = \"form\""), &["alertmanager"]), @"
     exit 2
     --- stderr
-    fuse: `alertmanager.e` is read as `form`, but Alertmanager sends JSON; leave `format` out of its source
+    fuse: `alertmanager.e` is read as `form`, but Alertmanager sends JSON; remove `format` from its source
     ");
     insta::assert_snapshot!(ran(&["connect", "argocd", "--url", "fuse:80"]), @"
     exit 2
     --- stderr
-    fuse: `--url fuse:80` does not begin with `http://` or `https://`; write it as in `--url http://fuse.fuse.svc`
+    fuse: `--url fuse:80` does not start with `http://` or `https://`; write it as in `--url http://fuse.fuse.svc`
     ");
     assert!(printed("rule", &["argocd"]).starts_with("exit 1\n"));
 }

@@ -319,14 +319,14 @@ sensor s on q.e {
 
     s/no: unknown, so not fired
       because `body.c.d` is missing, so `body.c.d == 2` is unknown
-      its conditions, with `>` before what decided:
+      its conditions; `>` marks those that decided:
         > unknown  one of:    at FOLDER/test.rules:5:18
             false    all of:
               true     body.a is present    # `body.a` is 1
               false    body.b == 1    # `body.b` is 2
           > unknown  body.c.d == 2    # `body.c.d` is missing
 
-    s/no would match if `body.b` were 1 and not 2
+    s/no would match if `body.b` were 1 instead of 2
     ");
     let json = told(&["--why", "no", "--format", "json"]);
     let json: serde_json::Value =
@@ -346,7 +346,7 @@ fn an_event_that_is_refused() {
             exit 0
             q.e, from FOLDER/event.json, id `example`
 
-            rejected as a whole, so that no rule fires: the key `a` stands twice in one object of the body, so that it cannot be told what it says (again at line 1, column 8)
+            rejected as a whole, so that no rule fires: the key `a` occurs twice in one object of the body, so its value is ambiguous (again at line 1, column 8)
             ");
         }
     }
@@ -361,7 +361,7 @@ fn rules_that_are_not_there_are_told_which_are() {
             "zzzzzz",
             "there is no rule `zzzzzz` for `q.e`; there are apps/deploy, apps/page, apps/note, others/page",
         ),
-        ("page", "`page` may be any of apps/page, others/page"),
+        ("page", "`page` could be any of apps/page, others/page"),
     ] {
         for flag in ["--why", "--why-not"] {
             let told = explained_by(NESTED, APPS, &[flag, given]);

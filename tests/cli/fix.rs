@@ -61,7 +61,7 @@ fn programs_get_nothing_but_their_format() {
     assert!(json.lines().skip(1).all(|line| line.starts_with('{')), "{json}");
     insta::assert_snapshot!(fixed(folder.path(), &["--format", "github"]), @"
     exit 1
-    ::error file=FOLDER/x.rules,line=5,endLine=5,col=21,endColumn=24,title=E0201 a path starts with an unknown name::nothing here is called `bdy`%0Ahelp: did you mean `body`?
+    ::error file=FOLDER/x.rules,line=5,endLine=5,col=21,endColumn=24,title=E0201 a path starts with an unknown name::unknown name `bdy`%0Ahelp: did you mean `body`?
     ");
     let sarif = fixed(folder.path(), &["--format", "sarif"]);
     let log: serde_json::Value = serde_json::from_str(sarif.split_once('\n').unwrap().1).unwrap();
@@ -79,7 +79,7 @@ fn warnings_are_printed_and_change_no_exit_code() {
      --> FOLDER/x.rules:6:30
       |
     6 |     trigger log { message = "$body.a" }
-      |                              ^^^^^^^ just text
+      |                              ^^^^^^^ plain text
       |
     help: write `${body.a}`
       |

@@ -42,13 +42,13 @@ fn files_are_laid_out_in_place_and_the_others_are_left() {
      --> DIR/broken.rules:1:9
       |
     1 | fuse a  default
-      |         ^^^^^^^ what should follow is missing
+      |         ^^^^^^^ something is missing after this
       |
-      = help: say how it starts, as in `fuse cicd default off`
+      = help: add its default, as in `fuse cicd default off`
 
     1 problem
     for more about one of them: fuse explain-code E0101
-    would lay out DIR/messy.rules
+    would format DIR/messy.rules
     1 would change, 1 unchanged
     ");
     insta::assert_snapshot!(ran_in(folder.path(), &["fmt", "--diff", "DIR/messy.rules"]), @"
@@ -82,13 +82,13 @@ fn files_are_laid_out_in_place_and_the_others_are_left() {
      --> DIR/broken.rules:1:9
       |
     1 | fuse a  default
-      |         ^^^^^^^ what should follow is missing
+      |         ^^^^^^^ something is missing after this
       |
-      = help: say how it starts, as in `fuse cicd default off`
+      = help: add its default, as in `fuse cicd default off`
 
     1 problem
     for more about one of them: fuse explain-code E0101
-    laid out DIR/messy.rules
+    formatted DIR/messy.rules
     1 changed, 1 unchanged
     ");
     assert_eq!(text("messy.rules"), TIDY);
@@ -146,7 +146,7 @@ fn wrong_usage() {
     insta::assert_snapshot!(ran(&["fmt", "-", "rules"]), @"
     exit 2
     --- stderr
-    fuse: `-` reads standard input and stands alone
+    fuse: `-` reads standard input and cannot be combined with other paths
     ");
     insta::assert_snapshot!(ran(&["fmt", "no-such.rules"]), @"
     exit 2

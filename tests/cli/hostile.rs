@@ -144,6 +144,6 @@ fn an_event_that_takes_too_long_to_explain() {
     exit 0
     q.e, from e.json, id `example`
 
-    not told: why rules did nothing, as that would take too long on this event
+    not shown: why rules did not fire, since that would take too long for this event
     ");
 }

@@ -127,7 +127,7 @@ fn what_is_no_event_is_refused() {
     insta::assert_snapshot!(ran(&["infer-type", "rules/events/argocd-broken.json"]), @"
     exit 2
     --- stderr
-    fuse: `rules/events/argocd-broken.json` is no event: the body is not JSON: expected `,` or `}` at line 5, column 29
+    fuse: `rules/events/argocd-broken.json` is not an event: the body is not JSON: expected `,` or `}` at line 5, column 29
     ");
     insta::assert_snapshot!(ran(&["infer-type", "none.json"]), @"
     exit 2

@@ -15,6 +15,7 @@ mod infer_type;
 mod lint;
 mod plan;
 mod test;
+mod tutorial;
 
 use std::path::Path;
 use std::process::{Command, Output};

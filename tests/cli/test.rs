@@ -68,7 +68,7 @@ fn tests_pass_and_fail() {
     // Tests of files that are only used are not run.
     assert!(output(&good, &["test", "a.rules"]).contains("0 tests passed"));
     let none = output(&bad, &["test", ".", "--filter", "like it"]);
-    assert_eq!(none, "exit 2\n--- stderr\nfuse: no test has `like it` in its name\n");
+    assert_eq!(none, "exit 2\n--- stderr\nfuse: no test name contains `like it`\n");
 }
 
 #[test]

@@ -6,8 +6,7 @@ use std::collections::BTreeMap;
 use fuse_rules::{Decision, Event, Lints, Ruleset, Tests};
 use fuse_runtime::engine::reject_unrenderable;
 use fuse_runtime::event::EventKey;
-use fuse_runtime::kubernetes::Manifests;
-use fuse_runtime::triggers::Triggers;
+use fuse_runtime::triggers::{ActionFiles, Triggers};
 use fuse_runtime::{Disk, rule_files};
 
 use crate::docs::page::{Example, examples};
@@ -68,7 +67,7 @@ fn each_begins_with_a_header_and_documents_all() {
     for name in recipes() {
         let text = read(&name);
         let mut header = text.lines().take_while(|line| line.starts_with('#'));
-        assert!(header.any(|line| line.starts_with("# For your own: ")), "{name}");
+        assert!(header.any(|line| line.starts_with("# To adapt: ")), "{name}");
         let ruleset = load(std::slice::from_ref(&name));
         let undocumented: Vec<&str> = documented(&ruleset)
             .filter(|(name, doc)| doc.is_none() && !name.contains('.'))
@@ -81,7 +80,7 @@ fn each_begins_with_a_header_and_documents_all() {
 /// By themselves, not among the tests of others; with the actions that the command would make.
 #[test]
 fn each_is_wholly_tested() {
-    let triggers = Triggers::local(Manifests::new("manifests"));
+    let triggers = Triggers::local(ActionFiles::new("manifests"));
     let backends = |decision: &mut Decision, event: &Event<'_>| {
         let (source, name) = (event.source().to_owned(), event.name().to_owned());
         let key = EventKey { source, name, id: event.event_id().to_owned() };

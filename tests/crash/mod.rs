@@ -23,10 +23,11 @@ use fuse_runtime::clock::Clock;
 use fuse_runtime::engine::{Policy, Step, Watcher};
 use fuse_runtime::event::EventKey;
 use fuse_runtime::kubernetes::{Access, Cluster};
-use fuse_runtime::kubernetes::{Manifests, Submit};
 use fuse_runtime::ledger::{ActionState, EventRecord};
 use fuse_runtime::sources::{Sources, Webhook};
-use fuse_runtime::triggers::{ActionRequest, Done, Failure, Probe, Trigger, Triggers};
+use fuse_runtime::triggers::{
+    ActionFiles, ActionRequest, Done, Failure, Probe, RenderError, Trigger, Triggers,
+};
 use fuse_runtime::{Disk, Running, Runtime, registry, rule_files};
 use jiff::Timestamp;
 use serde_json::Value;
@@ -234,12 +235,15 @@ async fn post(port: u16) -> Reply {
 async fn start(folder: &Path, armed: bool, clock: Clock, watcher: Watcher) -> (Running, Embedded) {
     let sources = Sources::new().with("webhook", Webhook::new(Ipv4Addr::LOCALHOST.into()));
     let kubeconfig = Some(folder.join(KUBECONFIG)).filter(|file| file.exists());
+    let mut followed = None;
     let triggers = if kubeconfig.is_some() {
         let access = Access { kubeconfig, ..Access::default() };
-        Triggers::cluster(Cluster::connect(&access).await.unwrap())
+        let cluster = Cluster::connect(&access).await.unwrap();
+        followed = Some(cluster.clone());
+        Triggers::cluster(cluster)
     } else {
-        let manifests = Manifests::new(folder.join("manifests"));
-        let workflow = Submit::workflow(manifests);
+        let files = ActionFiles::new(folder.join("manifests"));
+        let workflow = Arc::clone(Triggers::local(files).get("workflow").unwrap());
         Triggers::new().with(Journalled { workflow, journal: folder.join("journal") })
     };
     let files = rule_files(&[folder.join("rules")]).unwrap();
@@ -248,21 +252,21 @@ async fn start(folder: &Path, armed: bool, clock: Clock, watcher: Watcher) -> (R
     // One action after the other, so that a step says what was done before it.
     let recheck = Duration::from_millis(100);
     let policy = Policy { actions: 1, recheck, ..Policy::default() };
-    let running = Runtime::new(ruleset, sources, triggers)
+    let mut runtime = Runtime::new(ruleset, sources, triggers)
         .policy(policy)
         .fuses(Fuses::default().set("cicd", armed))
         .clock(clock)
-        .watcher(watcher)
-        .start(backend.clone())
-        .await
-        .unwrap();
-    (running, backend)
+        .watcher(watcher);
+    if let Some(cluster) = followed {
+        runtime = runtime.follow(cluster);
+    }
+    (runtime.start(backend.clone()).await.unwrap(), backend)
 }
 
 /// The trigger `workflow`, which is blind to repetitions: names of files follow from actions, so
 /// that firing twice would not show in the folder. The journal gets a line each time.
 struct Journalled {
-    workflow: Submit,
+    workflow: Arc<dyn Trigger>,
     journal: PathBuf,
 }
 
@@ -272,7 +276,7 @@ impl Trigger for Journalled {
         self.workflow.schema()
     }
 
-    fn render(&self, request: &ActionRequest) -> Result<Value, String> {
+    fn render(&self, request: &ActionRequest) -> Result<Value, RenderError> {
         self.workflow.render(request)
     }
 

@@ -10,10 +10,9 @@ use std::net::Ipv4Addr;
 use std::path::Path;
 
 use fuse_rules::{Decision, Diagnostics, Event, Fuses, Registry, Ruleset};
-use fuse_runtime::kubernetes::Manifests;
 use fuse_runtime::registry;
 use fuse_runtime::sources::{Sources, Webhook};
-use fuse_runtime::triggers::Triggers;
+use fuse_runtime::triggers::{ActionFiles, Triggers};
 use page::Example;
 use serde_json::Value;
 
@@ -30,7 +29,7 @@ fn page() -> String {
 /// The product's own kinds.
 pub(crate) fn kinds() -> Registry {
     let sources = Sources::new().with("webhook", Webhook::new(Ipv4Addr::LOCALHOST.into()));
-    registry(&sources, &Triggers::local(Manifests::new("manifests")))
+    registry(&sources, &Triggers::local(ActionFiles::new("manifests")))
 }
 
 /// The text of a file of the repository.

@@ -36,7 +36,7 @@ async fn an_event_that_asks_for_endless_work_holds_nothing_up() {
     let report = fuse.settled("0").await;
     let dear = decision(&report, "dear", None);
     assert_eq!(dear["outcome"], "rejected");
-    assert!(dear["reason"].as_str().unwrap().contains("look at more than"), "{dear}");
+    assert!(dear["reason"].as_str().unwrap().contains("examine more than"), "{dear}");
 }
 
 #[tokio::test]
@@ -59,7 +59,7 @@ async fn what_cannot_be_rendered_is_rejected_and_uses_no_key_up() {
 async fn ids_with_two_readings_or_templates_are_refused() {
     let fuse = Setup::rules(RULES).start().await;
     let reply = fuse.post(DOOR, r#"{"id":9,"id":9}"#).await;
-    assert!(reply.error(400).contains("`id` stands twice"));
+    assert!(reply.error(400).contains("`id` occurs twice"));
     let reply = fuse.post(DOOR, r#"{"id":"{{workflow.uid}}"}"#).await;
     assert!(reply.error(400).contains("{{"));
     // A CloudEvents source with a space in it is not another one's with its id.

@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use fuse_rules::Ruleset;
 use fuse_runtime::backend::Embedded;
-use fuse_runtime::kubernetes::Manifests;
 use fuse_runtime::sources::{Sources, Webhook};
-use fuse_runtime::triggers::Triggers;
+use fuse_runtime::triggers::{ActionFiles, Triggers};
 use fuse_runtime::{Disk, Runtime, registry, rule_files};
 
 use crate::support::{ALERTS, NOTIFICATION, Setup, example};
@@ -90,7 +89,7 @@ async fn connections_that_say_nothing_do_not_hold_a_stop_up() {
 async fn a_sender_that_never_ends_does_not_hold_a_stop_up() {
     let fuse = Setup::seed().lay_out();
     let sources = Sources::new().with("webhook", Webhook::new(Ipv4Addr::LOCALHOST.into()));
-    let triggers = Triggers::local(Manifests::new(fuse.out()));
+    let triggers = Triggers::local(ActionFiles::new(fuse.out()));
     let files = rule_files(&[fuse.folder().join("rules")]).unwrap();
     let rules = Ruleset::load(&files, &Disk, &registry(&sources, &triggers)).unwrap();
     let running = Runtime::new(rules, sources, triggers)

@@ -1,33 +1,33 @@
-//! Atoms: conditions on one value and constants, as the values for which they are true, false or unknown.
-//! They say again, as sets, what `eval/ops.rs` says value by value.
+//! Atoms: conditions on one value and constants, as the sets of values for which they are true,
+//! false or unknown. They define as sets what `semantics/ops.rs` defines for single values.
 
 use std::sync::Arc;
 
-use super::domain::{Bits, Domain, Numbers, Test, Texts};
+use super::domain::{Bits, Domain, NumberSet, StringTest, TextSet};
 use super::truths::Truths;
 use crate::number::Number;
 use crate::typed::{CompareOp, Expr, ExprKind, IsTest, Path, TextOp};
 use crate::value::Value;
 
-/// What an expression is, looked at alone.
+/// An elementary expression on its own.
 pub(super) enum Atom<'r> {
-    /// It has this truth whatever the event.
+    /// It has this truth for every event.
     Constant(Truths),
-    /// It asks one value.
-    Test(&'r Path, Box<Split>),
+    /// It depends on one value.
+    Single(&'r Path, Box<Split>),
 }
 
-/// The truth of an atom by the value that it asks.
+/// The truth of an atom, by the value that it depends on.
 #[derive(Clone, Debug)]
 pub(super) struct Split {
     yes: Bits,
     no: Bits,
-    /// For these it is not said.
+    /// The truth for these values is not known.
     either: Bits,
-    /// Those for which it is true, and its truth for the others.
-    numbers: (Numbers, Truths),
-    /// Those for which it is true, the others, and its truth for these.
-    texts: (Texts, Texts, Truths),
+    /// The numbers for which it is true, and its truth for all other numbers.
+    numbers: (NumberSet, Truths),
+    /// The texts for which it is true, those for which it is not, and its truth for the latter.
+    texts: (TextSet, TextSet, Truths),
 }
 
 impl Split {
@@ -37,28 +37,31 @@ impl Split {
             yes: Bits::NONE,
             no: Bits::NONE,
             either: Bits::NONE,
-            numbers: (Numbers::NONE, Truths::UNKNOWN),
-            texts: (Texts::none(), Texts::all(), Truths::UNKNOWN),
+            numbers: (NumberSet::NONE, Truths::UNKNOWN),
+            texts: (TextSet::none(), TextSet::all(), Truths::UNKNOWN),
         }
     }
 
-    fn numbers(holds: Numbers) -> Self {
+    fn numbers(holds: NumberSet) -> Self {
         Self { numbers: (holds, Truths::FALSE), ..Self::unknown() }
     }
 
-    fn texts(holds: Texts, fails: Texts) -> Self {
+    fn texts(holds: TextSet, fails: TextSet) -> Self {
         Self { texts: (holds, fails, Truths::FALSE), ..Self::unknown() }
     }
 
-    fn test(test: Test) -> Self {
-        Self::texts(Texts::all().tested(test.clone(), true), Texts::all().tested(test, false))
+    fn test(test: StringTest) -> Self {
+        Self::texts(TextSet::all().tested(test.clone(), true), TextSet::all().tested(test, false))
     }
 
-    /// True for these values, false for all others and for none.
+    /// True for these values, false for all others and for a missing value.
     fn is(yes: Domain) -> Self {
         let strings = !yes.texts.is_none();
-        let (holds, fails) =
-            if strings { (Texts::all(), Texts::none()) } else { (Texts::none(), Texts::all()) };
+        let (holds, fails) = if strings {
+            (TextSet::all(), TextSet::none())
+        } else {
+            (TextSet::none(), TextSet::all())
+        };
         Self {
             yes: yes.bits,
             no: yes.bits.not(),
@@ -89,41 +92,41 @@ impl Split {
         let bits = parts.into_iter().filter(|(truth, _)| want.has(*truth));
         let (holds, rest) = &self.numbers;
         let numbers = match (want.has(Truths::TRUE), want.has(*rest)) {
-            (true, true) => Numbers::ALL,
+            (true, true) => NumberSet::ALL,
             (true, false) => holds.clone(),
             (false, true) => holds.not(),
-            (false, false) => Numbers::NONE,
+            (false, false) => NumberSet::NONE,
         };
         let (holds, fails, rest) = &self.texts;
         let texts = match (want.has(Truths::TRUE), want.has(*rest)) {
-            (true, true) => Texts::all(),
+            (true, true) => TextSet::all(),
             (true, false) => holds.clone(),
             (false, true) => fails.clone(),
-            (false, false) => Texts::none(),
+            (false, false) => TextSet::none(),
         };
         Domain { bits: bits.fold(self.either, |all, (_, bits)| all.or(bits)), numbers, texts }
     }
 }
 
-/// `None` for what is neither.
-pub(super) fn of(expr: &Expr) -> Option<Atom<'_>> {
+/// `None` for an expression that is neither.
+pub(super) fn from_expr(expr: &Expr) -> Option<Atom<'_>> {
     match &expr.kind {
         ExprKind::Const(Value::Bool(truth)) => Some(Atom::Constant(Truths::only(*truth))),
         ExprKind::Const(_) => Some(Atom::Constant(Truths::UNKNOWN)),
         ExprKind::Path(path) => {
             let split = Split { yes: Bits::TRUE, no: Bits::FALSE, ..Split::unknown() };
-            Some(Atom::Test(path, Box::new(split)))
+            Some(Atom::Single(path, Box::new(split)))
         }
         _ => match split(expr)? {
             (Expr { kind: ExprKind::Path(path), .. }, split) => {
-                Some(Atom::Test(path, Box::new(split)))
+                Some(Atom::Single(path, Box::new(split)))
             }
             _ => None,
         },
     }
 }
 
-/// What a test with constants tests, and its truths.
+/// The expression that a comparison with constants tests, and its truths.
 pub(super) fn split(expr: &Expr) -> Option<(&Expr, Split)> {
     Some(match &expr.kind {
         ExprKind::Compare { op, left, right } => match (&left.kind, &right.kind) {
@@ -137,14 +140,14 @@ pub(super) fn split(expr: &Expr) -> Option<(&Expr, Split)> {
             let ExprKind::Const(Value::String(text)) = &right.kind else { return None };
             let text: Arc<str> = text.as_ref().into();
             let test = match op {
-                TextOp::StartsWith => Test::Start(text),
-                TextOp::EndsWith => Test::End(text),
-                _ => Test::Inside(text),
+                TextOp::StartsWith => StringTest::Start(text),
+                TextOp::EndsWith => StringTest::End(text),
+                _ => StringTest::Contains(text),
             };
             (left, Split::test(test))
         }
         ExprKind::Pattern { value, pattern } => {
-            (value, Split::test(Test::Pattern(pattern.clone())))
+            (value, Split::test(StringTest::Pattern(pattern.clone())))
         }
         ExprKind::Is { value, negated, test } => {
             let split = is(*test);
@@ -171,12 +174,12 @@ fn constants(list: &Expr) -> Option<Vec<&Value<'static>>> {
 fn compare(op: CompareOp, value: &Value<'_>) -> Split {
     if let Value::Number(number) = value {
         return Split::numbers(match op {
-            CompareOp::Eq => Numbers::only(*number),
-            CompareOp::Ne => Numbers::only(*number).not(),
-            CompareOp::Lt => Numbers::below(*number),
-            CompareOp::Le => Numbers::above(*number).not(),
-            CompareOp::Gt => Numbers::above(*number),
-            CompareOp::Ge => Numbers::below(*number).not(),
+            CompareOp::Eq => NumberSet::only(*number),
+            CompareOp::Ne => NumberSet::only(*number).not(),
+            CompareOp::Lt => NumberSet::below(*number),
+            CompareOp::Le => NumberSet::above(*number).not(),
+            CompareOp::Gt => NumberSet::above(*number),
+            CompareOp::Ge => NumberSet::below(*number).not(),
         });
     }
     let equal = match value {
@@ -192,18 +195,19 @@ fn compare(op: CompareOp, value: &Value<'_>) -> Split {
         }
         Value::String(text) => {
             let text: Arc<str> = text.as_ref().into();
-            Split::texts(Texts::only([text.clone()]), Texts::but([text]))
+            Split::texts(TextSet::only([text.clone()]), TextSet::but([text]))
         }
-        // Lists and maps are not compared, and what cannot be held neither.
+        // Lists and maps are not comparable, and neither are numbers and strings that have no
+        // representation.
         _ => return Split::unknown(),
     };
     if op == CompareOp::Ne { equal.negated() } else { equal }
 }
 
-/// True for what equals one; false only for what can be compared with all.
+/// True for a value that equals one of these; false only for a value that is comparable with all.
 fn member(values: &[&Value<'_>]) -> Split {
     if values.is_empty() {
-        // False for whatever there is.
+        // An empty list contains nothing, so the result is false for every value.
         return Split {
             yes: Bits::NONE,
             no: Bits::ABSENT.not(),
@@ -212,7 +216,7 @@ fn member(values: &[&Value<'_>]) -> Split {
     }
     let all = |is: fn(&Value<'_>) -> bool| values.iter().all(|value| is(value));
     let rest = |all| if all { Truths::FALSE } else { Truths::UNKNOWN };
-    let has = |wanted: Value<'_>| values.iter().any(|value| **value == wanted);
+    let has = |constraint: Value<'_>| values.iter().any(|value| **value == constraint);
     let mut split = Split::unknown();
     if has(Value::Null) {
         split.yes = split.yes.or(Bits::NULL);
@@ -225,10 +229,10 @@ fn member(values: &[&Value<'_>]) -> Split {
         }
     }
     let numbers = values.iter().filter_map(|value| match value {
-        Value::Number(number) => Some(Numbers::only(*number)),
+        Value::Number(number) => Some(NumberSet::only(*number)),
         _ => None,
     });
-    let holds = numbers.fold(Numbers::NONE, |all, one| all.or(&one));
+    let holds = numbers.fold(NumberSet::NONE, |all, one| all.or(&one));
     split.numbers = (holds, rest(all(|value| matches!(value, Value::Number(_)))));
     let texts = values.iter().filter_map(|value| match value {
         Value::String(text) => Some(Arc::from(text.as_ref())),
@@ -236,7 +240,7 @@ fn member(values: &[&Value<'_>]) -> Split {
     });
     let texts: Vec<Arc<str>> = texts.collect();
     let all_text = all(|value| matches!(value, Value::String(_)));
-    split.texts = (Texts::only(texts.clone()), Texts::but(texts), rest(all_text));
+    split.texts = (TextSet::only(texts.clone()), TextSet::but(texts), rest(all_text));
     if values.iter().any(|v| matches!(v, Value::Duration(_) | Value::Time(_) | Value::Version(_))) {
         split.either = Bits::COMPUTED;
     }
@@ -245,7 +249,8 @@ fn member(values: &[&Value<'_>]) -> Split {
 
 fn is(test: IsTest) -> Split {
     let bits = |bits| Split::is(Domain::bits(bits));
-    let numbers = |numbers, unheld| Split::is(Domain { numbers, ..Domain::bits(unheld) });
+    let numbers =
+        |numbers, unrepresentable| Split::is(Domain { numbers, ..Domain::bits(unrepresentable) });
     match test {
         IsTest::Missing => bits(Bits::ABSENT),
         IsTest::Present => Split::is(Domain::without(Bits::ABSENT)),
@@ -254,14 +259,14 @@ fn is(test: IsTest) -> Split {
         IsTest::List => bits(Bits::LIST),
         IsTest::Map => bits(Bits::MAP),
         IsTest::String => {
-            Split::is(Domain { texts: Texts::all(), ..Domain::bits(Bits::SURROGATE) })
+            Split::is(Domain { texts: TextSet::all(), ..Domain::bits(Bits::SURROGATE) })
         }
-        IsTest::Int => numbers(Numbers::WHOLE, Bits::HUGE),
-        IsTest::Float => numbers(Numbers::ALL, Bits::HUGE.or(Bits::FINE)),
+        IsTest::Int => numbers(NumberSet::WHOLE, Bits::HUGE),
+        IsTest::Float => numbers(NumberSet::ALL, Bits::HUGE.or(Bits::FINE)),
     }
 }
 
-/// The number that an expression is.
+/// The number, for an expression that is one.
 pub(super) fn number(expr: &Expr) -> Option<Number> {
     match &expr.kind {
         ExprKind::Const(Value::Number(number)) => Some(*number),

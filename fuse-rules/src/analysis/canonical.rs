@@ -1,19 +1,20 @@
-//! What an expression says, as a text: expressions with one text have one truth on every event.
+//! Canonical texts of expressions: expressions with the same text have the same truth for every
+//! event.
 
 use std::fmt::Write as _;
 
 use super::truths::Truths;
-use super::variables::Id;
+use super::variables::VariableId;
 use crate::typed::{CompareOp, Expr, ExprKind, Path, QuantifierKind, Root};
 
-/// The text of a condition, and what the text may stand for where the condition has one of these truths.
-pub(super) fn of(expr: &Expr, scope: &[Id], want: Truths) -> (String, Meanings) {
-    let mut key = Key { scope, out: String::new() };
+/// The text of a condition, and what the text may mean where the condition has one of these truths.
+pub(super) fn text(expr: &Expr, scope: &[VariableId], want: Truths) -> (String, Meanings) {
+    let mut key = CanonicalText { scope, out: String::new() };
     let meanings = key.condition(expr, want);
     (key.out, meanings)
 }
 
-/// What a text may stand for: a truth, or how two values compare.
+/// What a canonical text may evaluate to: a truth, or the order of two values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Meanings(u8);
 
@@ -23,7 +24,7 @@ impl Meanings {
     const LESS: u8 = 1;
     const EQUAL: u8 = 2;
     const GREATER: u8 = 4;
-    /// Values without an order that are the same, or are not.
+    /// Values without an order that are equal, or are not.
     const SAME: u8 = 8;
     const OTHER: u8 = 16;
     const UNKNOWN: u8 = 32;
@@ -37,7 +38,7 @@ impl Meanings {
         Self(parts.iter().filter(|(truth, _)| want.has(*truth)).map(|(_, bit)| bit).sum())
     }
 
-    /// How two values compare where `op` of them has one of these truths.
+    /// How two values compare where comparing them with `op` has one of these truths.
     fn compared(op: CompareOp, want: Truths) -> Self {
         let ordered = Self::LESS | Self::EQUAL | Self::GREATER;
         let apart = Self::SAME | Self::OTHER;
@@ -61,19 +62,19 @@ impl Meanings {
 }
 
 /// The text of an expression.
-pub(super) fn of_value(expr: &Expr, scope: &[Id]) -> String {
-    let mut key = Key { scope, out: String::new() };
+pub(super) fn value_text(expr: &Expr, scope: &[VariableId]) -> String {
+    let mut key = CanonicalText { scope, out: String::new() };
     key.value(expr);
     key.out
 }
 
-struct Key<'s> {
-    scope: &'s [Id],
+struct CanonicalText<'s> {
+    scope: &'s [VariableId],
     out: String,
 }
 
-impl Key<'_> {
-    fn tell(&mut self, what: std::fmt::Arguments<'_>) {
+impl CanonicalText<'_> {
+    fn push_text(&mut self, what: std::fmt::Arguments<'_>) {
         let _infallible = self.out.write_fmt(what);
     }
 
@@ -81,15 +82,15 @@ impl Key<'_> {
         match &expr.kind {
             ExprKind::Not(inner) => self.condition(inner, want.negated()),
             ExprKind::Compare { op, left, right } => {
-                let sides = [left, right].map(|side| of_value(side, self.scope));
+                let sides = [left, right].map(|side| value_text(side, self.scope));
                 let [left, right] = &sides;
                 let (op, first, second) =
                     if left <= right { (*op, left, right) } else { (op.turned(), right, left) };
-                self.tell(format_args!("(compare {first} {second})"));
+                self.push_text(format_args!("(compare {first} {second})"));
                 Meanings::compared(op, want)
             }
             ExprKind::Is { value, negated, test } => {
-                self.tell(format_args!("(is {test:?} "));
+                self.push_text(format_args!("(is {test:?} "));
                 self.value(value);
                 self.out.push(')');
                 Meanings::truths(want.negated_if(*negated))
@@ -108,8 +109,8 @@ impl Key<'_> {
     fn value(&mut self, expr: &Expr) {
         let children = expr.children();
         match &expr.kind {
-            // The kind of a constant is part of how it is shown.
-            ExprKind::Const(value) => self.tell(format_args!("{value:?}")),
+            // The text of a constant includes its kind.
+            ExprKind::Const(value) => self.push_text(format_args!("{value:?}")),
             ExprKind::Path(path) => self.path(path),
             ExprKind::Access { segments, .. } => {
                 self.parts(&format!("get {segments:?}"), &children)
@@ -144,7 +145,7 @@ impl Key<'_> {
     }
 
     fn parts(&mut self, what: &str, parts: &[&Expr]) {
-        self.tell(format_args!("({what}"));
+        self.push_text(format_args!("({what}"));
         for part in parts {
             self.out.push(' ');
             self.value(part);
@@ -155,15 +156,17 @@ impl Key<'_> {
     fn path(&mut self, path: &Path) {
         match path.root {
             Root::Element(level) => {
-                // What is bound inside is named by how far inside.
+                // Elements that the expression itself binds are numbered from its outside in.
                 let level = usize::try_from(level).unwrap_or(usize::MAX);
                 match self.scope.get(level) {
-                    Some(id) => self.tell(format_args!("#{}", id.0)),
-                    None => self.tell(format_args!("@{}", level.saturating_sub(self.scope.len()))),
+                    Some(id) => self.push_text(format_args!("#{}", id.0)),
+                    None => {
+                        self.push_text(format_args!("@{}", level.saturating_sub(self.scope.len())))
+                    }
                 }
             }
-            root => self.tell(format_args!("{root:?}")),
+            root => self.push_text(format_args!("{root:?}")),
         }
-        self.tell(format_args!("{:?}", path.segments));
+        self.push_text(format_args!("{:?}", path.segments));
     }
 }

@@ -1,12 +1,12 @@
-//! An event changed as little as its places ask for.
+//! Changes an event as little as the constraints on its values require.
 
 use std::sync::Arc;
 
 use super::domain::{Automata, Bits, Pick};
-use super::model::{Fit, Fitter};
-use super::variables::{BODY, EVENT, HEADERS, Id, Places, QUERY, Step};
+use super::model::{BuiltValue, ModelBuilder};
+use super::variables::{BODY, EVENT, HEADERS, QUERY, VariableId, VariableStep, Variables};
 use super::witness::Witness;
-use crate::check::path_text;
+use crate::path::path_text;
 use crate::sensitive::is_sensitive;
 use crate::typed::Segment;
 use crate::types::Ty;
@@ -14,36 +14,40 @@ use crate::value::{Value, position};
 
 /// One change of an event.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Change {
-    /// Where, as rules write it.
+pub(crate) struct EventChange {
+    /// Its path, as rules write it.
     pub(crate) path: Arc<str>,
-    /// What was there, if anything was.
+    /// The old value, if there is one.
     pub(crate) from: Option<Value<'static>>,
-    /// What is there then; `None` where it is taken away.
+    /// The new value; `None` if the value is removed.
     pub(crate) to: Option<Value<'static>>,
-    /// Whether it is a change of a sensitive header or parameter.
+    /// Whether this is the value of a sensitive header or parameter.
     pub(crate) sensitive: bool,
 }
 
-pub(super) struct Changer<'a> {
-    places: &'a Places,
+pub(super) struct EventChanger<'a> {
+    variables: &'a Variables,
     automata: &'a mut Automata,
     ty: Option<&'a Ty>,
-    changes: Vec<Change>,
+    changes: Vec<EventChange>,
 }
 
-impl<'a> Changer<'a> {
-    pub(super) fn new(places: &'a Places, automata: &'a mut Automata, ty: Option<&'a Ty>) -> Self {
-        Self { places, automata, ty, changes: Vec::new() }
+impl<'a> EventChanger<'a> {
+    pub(super) fn new(
+        variables: &'a Variables,
+        automata: &'a mut Automata,
+        ty: Option<&'a Ty>,
+    ) -> Self {
+        Self { variables, automata, ty, changes: Vec::new() }
     }
 
-    /// The event with all places as they may be; `None` where that was not found.
-    pub(super) fn change(mut self, event: &Witness) -> Option<(Vec<Change>, Witness)> {
-        // Where an event comes from, and when, is as it is.
-        for (_, place) in self.places.children(EVENT) {
-            let Step::Key(key) = &place.step else { continue };
+    /// The event with all variables in their domains; `None` if no such event is found.
+    pub(super) fn change(mut self, event: &Witness) -> Option<(Vec<EventChange>, Witness)> {
+        // The source and the time of an event are never changed.
+        for (_, variable) in self.variables.children(EVENT) {
+            let VariableStep::Key(key) = &variable.step else { continue };
             if let Some(field) = event.field(key)
-                && !place.domain.has(Some(&Value::text(field)))
+                && !variable.domain.has(Some(&Value::text(field)))
             {
                 return None;
             }
@@ -57,7 +61,7 @@ impl<'a> Changer<'a> {
 
     fn texts(
         &mut self,
-        id: Id,
+        id: VariableId,
         root: &str,
         texts: &std::collections::BTreeMap<String, String>,
     ) -> Option<std::collections::BTreeMap<String, String>> {
@@ -67,35 +71,35 @@ impl<'a> Changer<'a> {
         self.at(id, Some(&current), root, 0)?.map(super::witness::texts)
     }
 
-    /// What a place has then: `Some(None)` is nothing, `None` that it was not found.
+    /// The new value of a variable: `Some(None)` is absence, `None` means that no value was found.
     fn at(
         &mut self,
-        id: Id,
+        id: VariableId,
         current: Option<&Value<'static>>,
         root: &str,
         depth: usize,
     ) -> Option<Option<Value<'static>>> {
-        let place = self.places.at(id)?;
-        if depth > crate::MAX_DEPTH {
+        let variable = self.variables.at(id)?;
+        if depth > crate::event::MAX_DEPTH {
             return None;
         }
-        if !place.domain.has(current) {
+        if !variable.domain.has(current) {
             let to = self.new_value(id, current)?;
-            let (_, way) = self.places.way(id);
-            let (path, from) = (path_text(root, &way), current.cloned());
+            let (_, path_to) = self.variables.path_to(id);
+            let (path, from) = (path_text(root, &path_to), current.cloned());
             let sensitive = matches!(root, "headers" | "query")
-                && match way.first() {
+                && match path_to.first() {
                     Some(Segment::Key(name)) => is_sensitive(name),
                     _ => true,
                 };
-            self.changes.push(Change { path, from, to: to.clone(), sensitive });
+            self.changes.push(EventChange { path, from, to: to.clone(), sensitive });
             return Some(to);
         }
         match current {
             Some(Value::Map(entries)) => {
                 let mut entries = entries.clone();
-                for (child, place) in self.places.children(id) {
-                    let Step::Key(key) = &place.step else { continue };
+                for (child, variable) in self.variables.children(id) {
+                    let VariableStep::Key(key) = &variable.step else { continue };
                     let at = entries.iter().position(|(own, _)| *own == **key);
                     let was = at.and_then(|at| entries.get(at)).map(|(_, value)| value.clone());
                     let then = self.at(child, was.as_ref(), root, depth + 1)?;
@@ -113,12 +117,13 @@ impl<'a> Changer<'a> {
             Some(Value::List(items)) => {
                 let mut items = items.clone();
                 let len = items.len();
-                let indices =
-                    self.places.children(id).filter_map(|(child, place)| match place.step {
-                        Step::Index(index) => Some((index, child)),
+                let indices = self.variables.children(id).filter_map(|(child, variable)| {
+                    match variable.step {
+                        VariableStep::Index(index) => Some((index, child)),
                         _ => None,
-                    });
-                let mut indices: Vec<(i64, Id)> = indices.collect();
+                    }
+                });
+                let mut indices: Vec<(i64, VariableId)> = indices.collect();
                 indices.sort_unstable_by_key(|(index, _)| *index);
                 for (index, child) in indices {
                     let at = position(index, len);
@@ -130,7 +135,7 @@ impl<'a> Changer<'a> {
                             items.push(value);
                         }
                         (None, None) => {}
-                        // Other elements would move.
+                        // This would move other elements.
                         _ => return None,
                     }
                 }
@@ -140,32 +145,33 @@ impl<'a> Changer<'a> {
         }
     }
 
-    /// What may stand at a place, near to what stands there.
+    /// A value for a variable that is close to its current value.
     fn new_value(
         &mut self,
-        id: Id,
+        id: VariableId,
         current: Option<&Value<'static>>,
     ) -> Option<Option<Value<'static>>> {
-        let place = self.places.at(id)?;
-        let holds = self.places.children(id).any(|(_, child)| !child.domain.may_be(Bits::ABSENT));
+        let variable = self.variables.at(id)?;
+        let holds =
+            self.variables.children(id).any(|(_, child)| !child.domain.may_be(Bits::ABSENT));
         if !holds {
             if let Some(Value::Number(number)) = current
-                && let Pick::One(number) = place.domain.numbers.pick(Some(*number))
+                && let Pick::One(number) = variable.domain.numbers.pick(Some(*number))
             {
                 return Some(Some(Value::Number(number)));
             }
             if let Some(Value::Bool(truth)) = current {
                 let other = if *truth { Bits::FALSE } else { Bits::TRUE };
-                if place.domain.may_be(other) {
+                if variable.domain.may_be(other) {
                     return Some(Some(Value::Bool(!truth)));
                 }
             }
         }
-        let ty = self.ty.and_then(|_| self.places.ty(id));
-        // Something rather than nothing.
-        for may_lack in [false, true] {
-            if let Fit::Value(value) =
-                Fitter::new(self.places, self.automata).fit(Some(id), ty.as_ref(), may_lack)
+        let ty = self.ty.and_then(|_| self.variables.ty(id));
+        // Prefer a value to absence.
+        for may_be_absent in [false, true] {
+            if let BuiltValue::Value(value) = ModelBuilder::new(self.variables, self.automata)
+                .build(Some(id), ty.as_ref(), may_be_absent)
             {
                 return Some(value);
             }

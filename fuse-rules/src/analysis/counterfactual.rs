@@ -1,120 +1,121 @@
-//! The smallest change of an event that makes a rule match.
+//! Finds the smallest change of an event that makes a rule match.
 
 use std::rc::Rc;
 
-use super::change::{Change, Changer};
+use super::change::{EventChange, EventChanger};
 use super::domain::Automata;
-use super::enumerate::Guesser;
-use super::goal::{Goal, State, Wanted};
-use super::quantifiers::{self, Elements};
+use super::enumerate::Enumerator;
+use super::goal::{Constraint, Goal, SearchState};
+use super::quantifiers::{self, ElementSource};
 use super::query::{self, all_true};
-use super::solve::{Outcome, STEPS, Search};
+use super::solve::{MAX_STEPS, Search, SearchOutcome};
 use super::truths::Truths;
-use super::variables::{Id, Places, Scope, Step};
+use super::variables::{BoundElements, VariableId, VariableStep, Variables};
 use super::witness::Witness;
-use super::{Analysis, Inside, Placed};
-use crate::eval::reference::{self, Budget, World, size};
+use super::{Analysis, Placed, ScopedExpr};
 use crate::event::Event;
+use crate::reference::{self, WorkBudget, World, size};
 use crate::typed::{Each, ExprKind, QuantifierKind};
 use crate::types::Ty;
 use crate::value::Value;
 
-/// How many ways of changing one event are looked at.
-const WAYS: usize = 64;
-/// How many elements of each list are made to match, and from how many of them these are chosen.
-const ELEMENTS: usize = 8;
-const RANKED: usize = 1_000;
-/// How often one question lets expressions be tried that are not understood.
-const TRIES: usize = 400;
-/// How often the event is gone through to change it.
-const PASSES: usize = 2;
-/// How many values could be looked at in the time that one step of the search takes.
-const STEP: usize = 100;
+/// How many alternatives the search tries for one event.
+const MAX_ALTERNATIVES: usize = 64;
+/// How many elements of each list the search tries to make match, and from how many it chooses
+/// them.
+const MAX_ELEMENTS: usize = 8;
+const MAX_RANKED_ELEMENTS: usize = 1_000;
+/// How many events one search makes to try values for opaque expressions.
+const MAX_TRIES: usize = 400;
+/// The number of passes over the event that it takes to change it, for the budget.
+const PASSES_PER_CHANGE: usize = 2;
+/// How much work budget one search step costs.
+const WORK_PER_STEP: usize = 100;
 
-/// An event that a rule matches, and how it differs from another.
+/// An event that a rule matches, and how it differs from the original event.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Counterfactual {
-    /// None where the rule matches already.
-    pub(crate) changes: Vec<Change>,
-    /// The event as changed, and the element that matches.
+pub(crate) struct ChangedEvent {
+    /// Empty if the rule already matches.
+    pub(crate) changes: Vec<EventChange>,
+    /// The changed event, and the element that matches.
     pub(crate) event: Witness,
 }
 
 impl<'r> Analysis<'r> {
-    /// The event with the fewest changes, of those that are found, that make the rule's conditions hold.
-    /// Once the budget is spent, it is the best that was found so far.
-    pub(crate) fn closest(
+    /// The event with the fewest changes among those found for which the rule's conditions hold.
+    /// When the budget is spent, the best event so far.
+    pub(crate) fn counterfactual(
         &mut self,
-        of: Placed<'r>,
+        placed: Placed<'r>,
         event: &Event<'_>,
-        budget: &Budget,
-    ) -> Option<Counterfactual> {
+        budget: &WorkBudget,
+    ) -> Option<ChangedEvent> {
         let current = Witness::from_event(event);
-        // What cannot be written again cannot be changed.
+        // A body that cannot be serialized again cannot be changed.
         current.text()?;
-        let ask = self.ask(of.event());
-        let ty = ask.ty.filter(|ty| ty.mismatch(&current.body).is_none());
-        let mut closest = Looking {
-            of,
+        let query = self.query(placed.event());
+        let ty = query.ty.filter(|ty| ty.mismatch(&current.body).is_none());
+        let mut counterfactual = CounterfactualSearch {
+            placed,
             ty,
             size: size(&current.body),
             body: Rc::new(current.body.clone()),
             current,
-            automata: ask.automata,
+            automata: query.automata,
             best: None,
-            ways: WAYS,
-            tries: TRIES,
+            remaining_alternatives: MAX_ALTERNATIVES,
+            tries: MAX_TRIES,
             budget,
         };
-        closest.consider(Vec::new(), closest.current.clone());
-        if closest.best.is_none() {
-            for indices in closest.elements() {
+        counterfactual.consider(Vec::new(), counterfactual.current.clone());
+        if counterfactual.best.is_none() {
+            for indices in counterfactual.elements() {
                 if budget.left() == 0 {
                     break;
                 }
-                closest.search(&indices);
+                counterfactual.search(&indices);
             }
         }
-        closest.best
+        counterfactual.best
     }
 }
 
-struct Looking<'a, 'r> {
-    of: Placed<'r>,
-    /// The type that the changed event has to be of, as the event was.
+struct CounterfactualSearch<'a, 'r> {
+    placed: Placed<'r>,
+    /// The type that the changed event must have, because the original event has it.
     ty: Option<&'r Ty>,
     current: Witness,
-    /// The body of it.
+    /// Its body.
     body: Rc<Value<'static>>,
-    /// What the event's body counts as.
+    /// The cost of evaluating the event's body.
     size: usize,
     automata: &'a mut Automata,
-    best: Option<Counterfactual>,
-    ways: usize,
+    best: Option<ChangedEvent>,
+    remaining_alternatives: usize,
     tries: usize,
-    budget: &'a Budget,
+    budget: &'a WorkBudget,
 }
 
-impl<'r> Looking<'_, 'r> {
-    /// The elements that may be made to match: one that is there for each list, or one more. Of a long list those are
-    /// taken for which the most conditions hold.
+impl<'r> CounterfactualSearch<'_, 'r> {
+    /// The elements that the search tries to make match: for each list an existing element or a new
+    /// one. In a long list, the elements that meet the most conditions.
     fn elements(&self) -> Vec<Vec<usize>> {
         let mut all = vec![Vec::new()];
-        for each in self.of.eachs() {
+        for each in self.placed.eachs() {
             let mut longer = Vec::new();
             for outer in all {
                 let len = self.len(each, &outer);
                 let inner = |index| outer.iter().copied().chain([index]).collect::<Vec<_>>();
-                let mut present: Vec<_> = (0..len.min(RANKED)).map(inner).collect();
-                if len > ELEMENTS {
+                let mut present: Vec<_> = (0..len.min(MAX_RANKED_ELEMENTS)).map(inner).collect();
+                if len > MAX_ELEMENTS {
                     let rank = |world: &World<'_>| {
                         present.sort_by_cached_key(|one| {
                             self.missed(one, world).unwrap_or(usize::MAX)
                         });
                     };
-                    self.current.world(self.of.event(), Some(self.budget), rank);
+                    self.current.world(self.placed.event(), Some(self.budget), rank);
                 }
-                present.truncate(ELEMENTS);
+                present.truncate(MAX_ELEMENTS);
                 longer.extend(present.into_iter().chain([inner(len)]));
             }
             all = longer;
@@ -122,19 +123,21 @@ impl<'r> Looking<'_, 'r> {
         all
     }
 
-    /// For how many of the conditions that see these elements, and none inside of them, they do not hold.
+    /// The number of conditions on these elements (and no inner ones) that do not hold.
     fn missed(&self, indices: &[usize], world: &World<'_>) -> Option<usize> {
         let mut state = self.state();
         let (scope, _) = self.bind(&mut state, indices)?;
-        let value = |id: &Id| quantifiers::value(&self.body, *id, &state.places).cloned();
+        let value =
+            |id: &VariableId| quantifiers::value(&self.body, *id, &state.variables).cloned();
         let elements = scope.iter().map(value).collect::<Option<Vec<_>>>()?;
-        let own = self.of.whens().filter(|when| when.around == indices.len());
-        let holds =
-            |when: &Inside<'_>| reference::truth(world, elements.clone(), when.expr) == Ok(true);
+        let own = self.placed.whens().filter(|when| when.around == indices.len());
+        let holds = |when: &ScopedExpr<'_>| {
+            reference::truth(world, elements.clone(), when.expr) == Ok(true)
+        };
         Some(own.filter(|when| !holds(when)).count())
     }
 
-    /// How long the list is, inside of those elements.
+    /// The length of the list inside these elements.
     fn len(&self, each: &'r Each, outer: &[usize]) -> usize {
         let mut state = self.state();
         let Some((scope, _)) = self.bind(&mut state, outer) else { return 0 };
@@ -142,24 +145,28 @@ impl<'r> Looking<'_, 'r> {
             ExprKind::Quantifier { kind: QuantifierKind::Map, list, .. } => list,
             _ => &each.list,
         };
-        let source = quantifiers::source(list, &scope, &mut state.places);
+        let source = quantifiers::source(list, &scope, &mut state.variables);
         source
-            .and_then(|(id, _)| quantifiers::len(&self.current.body, id, &state.places))
+            .and_then(|(id, _)| quantifiers::len(&self.current.body, id, &state.variables))
             .unwrap_or(0)
     }
 
-    fn state(&self) -> State<'r> {
-        let (source, name) = self.of.event();
-        let elements = Elements::Of(Rc::clone(&self.body));
-        State::new(Places::new(self.ty, source, name), elements)
+    fn state(&self) -> SearchState<'r> {
+        let (source, name) = self.placed.event();
+        let elements = ElementSource::Of(Rc::clone(&self.body));
+        SearchState::new(Variables::new(self.ty, source, name), elements)
     }
 
     /// Binds the elements with these indices.
-    fn bind(&self, state: &mut State<'r>, indices: &[usize]) -> Option<(Scope, Vec<Goal<'r>>)> {
-        let mut scope: Scope = Rc::new([]);
+    fn bind(
+        &self,
+        state: &mut SearchState<'r>,
+        indices: &[usize],
+    ) -> Option<(BoundElements, Vec<Goal<'r>>)> {
+        let mut scope: BoundElements = Rc::new([]);
         let mut goals = Vec::new();
-        for (each, index) in self.of.eachs().into_iter().zip(indices) {
-            let step = Step::Index(i64::try_from(*index).ok()?);
+        for (each, index) in self.placed.eachs().into_iter().zip(indices) {
+            let step = VariableStep::Index(i64::try_from(*index).ok()?);
             let (element, so) = quantifiers::bind(state, &each.list, &scope, step).ok()??;
             goals.extend(so);
             scope = scope.iter().copied().chain([element]).collect();
@@ -170,28 +177,28 @@ impl<'r> Looking<'_, 'r> {
     fn search(&mut self, indices: &[usize]) {
         let mut state = self.state();
         let Some((scope, mut goals)) = self.bind(&mut state, indices) else { return };
-        goals.extend(all_true(self.of.whens(), &scope));
+        goals.extend(all_true(self.placed.whens(), &scope));
         let budget = self.budget;
-        let most = usize::try_from(budget.left()).unwrap_or(usize::MAX) / STEP;
-        let most = most.clamp(1, STEPS);
-        let leaf = &mut |state: &State<'r>| self.way(state);
+        let most = usize::try_from(budget.left()).unwrap_or(usize::MAX) / WORK_PER_STEP;
+        let most = most.clamp(1, MAX_STEPS);
+        let leaf = &mut |state: &SearchState<'r>| self.try_alternative(state);
         let mut search = Search { steps: most, leaf };
         search.run(state, goals);
-        budget.spend((most - search.steps) * STEP);
+        budget.spend((most - search.steps) * WORK_PER_STEP);
     }
 
-    /// Looks at one way of meeting the conditions.
-    fn way(&mut self, state: &State<'r>) -> Outcome {
-        self.ways = self.ways.saturating_sub(1);
+    /// Tries one alternative.
+    fn try_alternative(&mut self, state: &SearchState<'r>) -> SearchOutcome {
+        self.remaining_alternatives = self.remaining_alternatives.saturating_sub(1);
         if let Some((changes, event)) = self.changed(state)
             && self.is_fewer(&changes)
             && !self.consider(changes, event)
             && !state.opaque.is_empty()
         {
             let own = Rc::clone(&self.body);
-            // What one condition takes over from the event may be what another one cannot have.
+            // A value that one condition copies from the event may contradict another condition.
             for body in [Some(&*own), None] {
-                let narrowed = self.guess(state, body);
+                let narrowed = self.narrow_opaque(state, body);
                 if let Some((changes, event)) = self.changed(&narrowed)
                     && self.is_fewer(&changes)
                     && self.consider(changes, event)
@@ -201,78 +208,89 @@ impl<'r> Looking<'_, 'r> {
             }
         }
         let best = self.best.as_ref().map_or(usize::MAX, |best| best.changes.len());
-        let ended = best <= 1 || self.ways == 0 || self.budget.left() == 0;
-        if ended { Outcome::Found } else { Outcome::Unsure }
+        let ended = best <= 1 || self.remaining_alternatives == 0 || self.budget.left() == 0;
+        if ended { SearchOutcome::Found } else { SearchOutcome::Unsure }
     }
 
-    fn guess(&mut self, state: &State<'r>, body: Option<&Value<'static>>) -> State<'r> {
-        let (of, ty, current) = (self.of, self.ty, &self.current);
+    fn narrow_opaque(
+        &mut self,
+        state: &SearchState<'r>,
+        body: Option<&Value<'static>>,
+    ) -> SearchState<'r> {
+        let (placed, ty, current) = (self.placed, self.ty, &self.current);
         let (size, budget) = (self.size, self.budget);
-        let make = &mut |state: &State<'_>, scope: &[Id], automata: &mut Automata| {
-            if !budget.spend(PASSES * size) {
+        let make_event = &mut |state: &SearchState<'_>,
+                               scope: &[VariableId],
+                               automata: &mut Automata| {
+            if !budget.spend(PASSES_PER_CHANGE * size) {
                 return None;
             }
-            let (_, event) = Changer::new(&state.places, automata, ty).change(current)?;
-            let value = |id: &Id| quantifiers::value(&event.body, *id, &state.places).cloned();
+            let (_, event) = EventChanger::new(&state.variables, automata, ty).change(current)?;
+            let value =
+                |id: &VariableId| quantifiers::value(&event.body, *id, &state.variables).cloned();
             let elements = scope.iter().map(value).collect::<Option<Vec<Value<'static>>>>()?;
             Some((Box::new(event), elements))
         };
-        let mut guesser = Guesser {
+        let mut enumerator = Enumerator {
             automata: self.automata,
-            of: of.event(),
-            make,
+            event_name: placed.event(),
+            make_event,
             tries: self.tries,
             budget: Some(budget),
             body,
         };
-        let narrowed = guesser.guess(state);
-        self.tries = guesser.tries;
+        let narrowed = enumerator.narrow_opaque(state);
+        self.tries = enumerator.tries;
         narrowed
     }
 
-    fn changed(&mut self, state: &State<'r>) -> Option<(Vec<Change>, Witness)> {
-        if !self.budget.spend(PASSES * self.size) {
+    fn changed(&mut self, state: &SearchState<'r>) -> Option<(Vec<EventChange>, Witness)> {
+        if !self.budget.spend(PASSES_PER_CHANGE * self.size) {
             return None;
         }
-        Changer::new(&state.places, self.automata, self.ty).change(&self.current)
+        EventChanger::new(&state.variables, self.automata, self.ty).change(&self.current)
     }
 
-    fn is_fewer(&self, changes: &[Change]) -> bool {
+    fn is_fewer(&self, changes: &[EventChange]) -> bool {
         self.best.as_ref().is_none_or(|best| changes.len() < best.changes.len())
     }
 
-    /// Keeps an event if the rule matches it.
-    fn consider(&mut self, changes: Vec<Change>, mut event: Witness) -> bool {
+    /// Keeps an event if the rule matches it and it has fewer changes than the best one.
+    fn consider(&mut self, changes: Vec<EventChange>, mut event: Witness) -> bool {
         if self.ty.is_some_and(|ty| ty.mismatch(&event.body).is_some()) {
             return false;
         }
-        let world = |world: &World<'_>| query::matches(self.of, world);
-        let matched = event.world(self.of.event(), Some(self.budget), world);
+        let world = |world: &World<'_>| query::matches(self.placed, world);
+        let matched = event.world(self.placed.event(), Some(self.budget), world);
         let Some(element) = matched.and_then(|all| all.into_iter().next()) else { return false };
         event.element = element;
-        self.best = Some(Counterfactual { changes, event });
+        self.best = Some(ChangedEvent { changes, event });
         true
     }
 }
 
-/// How many of the goals of a way the body does not meet as it is.
-pub(super) fn distance(state: &State<'_>, way: &[Goal<'_>], body: &Rc<Value<'static>>) -> usize {
+/// The number of goals of an alternative that the unchanged body does not meet.
+pub(super) fn distance(
+    state: &SearchState<'_>,
+    try_alternative: &[Goal<'_>],
+    body: &Rc<Value<'static>>,
+) -> usize {
     use super::atom::{self, Atom};
     let away = |goal: &&Goal<'_>| match goal {
-        Goal::Place(id, domain) => !domain.has(quantifiers::value(body, *id, &state.places)),
+        Goal::Variable(id, domain) => !domain.has(quantifiers::value(body, *id, &state.variables)),
         Goal::Element { list, step, .. } => {
-            let len = quantifiers::len(body, *list, &state.places).unwrap_or(0);
-            !matches!(step, Step::Index(at) if usize::try_from(*at).is_ok_and(|at| at < len))
+            let len = quantifiers::len(body, *list, &state.variables).unwrap_or(0);
+            !matches!(step, VariableStep::Index(at) if usize::try_from(*at).is_ok_and(|at| at < len))
         }
-        Goal::Truth(Wanted { expr, scope, want }) => match atom::of(expr) {
+        Goal::Truth(Constraint { expr, scope, want }) => match atom::from_expr(expr) {
             Some(Atom::Constant(truth)) => !want.has(truth),
-            Some(Atom::Test(path, split)) => {
-                let mut places = state.places.clone();
-                let Some(id) = places.of(path, scope) else { return true };
-                !split.domain(*want).has(quantifiers::value(body, id, &places))
+            Some(Atom::Single(path, split)) => {
+                let mut variables = state.variables.clone();
+                let Some(id) = variables.get_or_add(path, scope) else { return true };
+                !split.domain(*want).has(quantifiers::value(body, id, &variables))
             }
             None => *want != Truths::ALL,
         },
     };
-    way.iter().filter(away).count()
+    try_alternative.iter().filter(away).count()
 }

@@ -1,13 +1,18 @@
-//! What a condition needs of the values that it reads to be true or false at all.
+//! The values that a condition must read in order to be defined, that is true or false and not
+//! unknown.
 
 use super::domain::{Bits, Domain};
-use super::variables::{Id, Places};
+use super::variables::{VariableId, Variables};
 use crate::typed::{Expr, ExprKind};
 use crate::value::Kinds;
 
-/// Where a value is none of these, the condition is unknown.
-pub(super) fn of(expr: &Expr, scope: &[Id], places: &mut Places) -> Vec<(Id, Domain)> {
-    let mut strict = Strict { scope, places, found: Vec::new() };
+/// If a variable has no value in its domain, the condition is unknown.
+pub(super) fn required(
+    expr: &Expr,
+    scope: &[VariableId],
+    variables: &mut Variables,
+) -> Vec<(VariableId, Domain)> {
+    let mut strict = Definedness { scope, variables, found: Vec::new() };
     match &expr.kind {
         ExprKind::Compare { op, left, right } => {
             let kinds = match op.is_order() {
@@ -33,27 +38,27 @@ pub(super) fn of(expr: &Expr, scope: &[Id], places: &mut Places) -> Vec<(Id, Dom
     strict.found
 }
 
-struct Strict<'a> {
-    scope: &'a [Id],
-    places: &'a mut Places,
-    found: Vec<(Id, Domain)>,
+struct Definedness<'a> {
+    scope: &'a [VariableId],
+    variables: &'a mut Variables,
+    found: Vec<(VariableId, Domain)>,
 }
 
-impl Strict<'_> {
-    /// The value has to be there, of whatever kind.
+impl Definedness<'_> {
+    /// The value must be present, of any kind.
     fn there(&mut self, expr: &Expr) {
         self.within(expr, Domain::without(Bits::ABSENT));
     }
 
-    /// The value has to be there, of one of these kinds, and one that can be held.
+    /// The value must be present, of one of these kinds, and representable.
     fn value(&mut self, expr: &Expr, kinds: Kinds) {
-        self.within(expr, Domain::of_kinds(kinds));
+        self.within(expr, Domain::from_kinds(kinds));
     }
 
     fn within(&mut self, expr: &Expr, domain: Domain) {
         match &expr.kind {
             ExprKind::Path(path) => {
-                if let Some(id) = self.places.of(path, self.scope) {
+                if let Some(id) = self.variables.get_or_add(path, self.scope) {
                     self.found.push((id, domain));
                 }
             }

@@ -1,58 +1,59 @@
-//! Values that may meet what is not understood: tried one by one, kept where evaluation agrees.
+//! Enumerates values for opaque expressions (those that the analysis does not model), and keeps
+//! those for which evaluation confirms the result.
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::domain::{Automata, Bits, Domain, Numbers, Pick, Texts};
-use super::goal::{State, Wanted};
+use super::domain::{Automata, Bits, Domain, NumberSet, Pick, TextSet};
+use super::goal::{Constraint, SearchState};
 use super::quantifiers;
 use super::truths::Truths;
-use super::variables::Id;
+use super::variables::VariableId;
 use super::witness::Witness;
-use crate::eval::reference::{self, Budget};
 use crate::number::Number;
+use crate::reference::{self, WorkBudget};
 use crate::typed::{Expr, ExprKind, Root};
 use crate::value::Value;
 
-/// How many values of one place are tried.
-const VALUES: usize = 40;
-/// How many elements of a list that an expression reads are tried for what else it reads.
-const ELEMENTS: usize = 8;
+/// How many values of one variable are tried.
+const MAX_TRIED_VALUES: usize = 40;
+/// How many elements of a list are tried as sources for the other values that an expression reads.
+const MAX_TRIED_ELEMENTS: usize = 8;
 
-/// Makes the event that a state stands for, and the elements that the scope binds in it.
-pub(super) type Make<'a> = &'a mut dyn FnMut(
-    &State<'_>,
-    &[Id],
+/// Makes the event of a state, and the elements that the scope binds in it.
+pub(super) type MakeEvent<'a> = &'a mut dyn FnMut(
+    &SearchState<'_>,
+    &[VariableId],
     &mut Automata,
 ) -> Option<(Box<Witness>, Vec<Value<'static>>)>;
 
-pub(super) struct Guesser<'a> {
+pub(super) struct Enumerator<'a> {
     pub(super) automata: &'a mut Automata,
-    pub(super) of: (&'a str, &'a str),
-    pub(super) make: Make<'a>,
-    /// How many more events are made.
+    pub(super) event_name: (&'a str, &'a str),
+    pub(super) make_event: MakeEvent<'a>,
+    /// How many more events may be made.
     pub(super) tries: usize,
-    /// How much may be looked at, where that is bounded.
-    pub(super) budget: Option<&'a Budget>,
-    /// The body that is changed, where what it has at one place is to be tried for another.
+    /// The remaining work, if it is bounded.
+    pub(super) budget: Option<&'a WorkBudget>,
+    /// The body that is being changed, whose values are also tried elsewhere.
     pub(super) body: Option<&'a Value<'static>>,
 }
 
-impl Guesser<'_> {
-    /// The state with its places narrowed until the expressions that are not understood are as they shall
-    /// be, as far as that was found.
-    pub(super) fn guess<'r>(&mut self, state: &State<'r>) -> State<'r> {
+impl Enumerator<'_> {
+    /// The state, with its variables narrowed until the opaque expressions have the wanted truths,
+    /// as far as such values were found.
+    pub(super) fn narrow_opaque<'r>(&mut self, state: &SearchState<'r>) -> SearchState<'r> {
         let mut state = state.clone();
-        // What reads one place can be met in fewer ways than what compares two.
+        // An expression that reads one variable has fewer solutions than one that compares two.
         let mut opaque = state.opaque.clone();
-        opaque.sort_by_cached_key(|wanted| read(&mut state, wanted).len());
-        // What one guess changes may undo an earlier one.
+        opaque.sort_by_cached_key(|constraint| read(&mut state, constraint).len());
+        // A later choice may invalidate an earlier one.
         for _ in 0..2 {
             let mut all = true;
-            for wanted in &opaque {
-                if self.meets(&state, wanted) {
+            for constraint in &opaque {
+                if self.meets(&state, constraint) {
                     continue;
                 }
-                match self.narrowed(&state, wanted) {
+                match self.narrowed(&state, constraint) {
                     Some(next) => state = next,
                     None => all = false,
                 }
@@ -64,21 +65,25 @@ impl Guesser<'_> {
         state
     }
 
-    fn narrowed<'r>(&mut self, state: &State<'r>, wanted: &Wanted<'r>) -> Option<State<'r>> {
+    fn narrowed<'r>(
+        &mut self,
+        state: &SearchState<'r>,
+        constraint: &Constraint<'r>,
+    ) -> Option<SearchState<'r>> {
         let mut state = state.clone();
-        let ids = read(&mut state, wanted);
-        for (id, value) in self.others(&state, &ids, &wanted.scope) {
-            if let Some(next) = self.with(&state, &[(id, &only(&value))], wanted) {
+        let ids = read(&mut state, constraint);
+        for (id, value) in self.others(&state, &ids, &constraint.scope) {
+            if let Some(next) = self.with(&state, &[(id, &only(&value))], constraint) {
                 return Some(next);
             }
         }
-        let values = candidates(wanted.expr);
+        let values = candidates(constraint.expr);
         let choices: Vec<Vec<Domain>> =
             ids.iter().map(|id| self.choices(&state, *id, &values)).collect();
-        // One after the other, then two at once.
+        // One variable at a time first, then two at once.
         for (id, choices) in ids.iter().zip(&choices) {
             for choice in choices {
-                if let Some(next) = self.with(&state, &[(*id, choice)], wanted) {
+                if let Some(next) = self.with(&state, &[(*id, choice)], constraint) {
                     return Some(next);
                 }
             }
@@ -88,7 +93,7 @@ impl Guesser<'_> {
                 for first in of_one.iter().take(12) {
                     for second in of_other.iter().take(12) {
                         let both = [(*one, first), (*other, second)];
-                        if let Some(next) = self.with(&state, &both, wanted) {
+                        if let Some(next) = self.with(&state, &both, constraint) {
                             return Some(next);
                         }
                     }
@@ -98,21 +103,28 @@ impl Guesser<'_> {
         None
     }
 
-    /// What each place may be given of what the others have, in the body as it is and then as it is made: that one of
-    /// two is like the other takes one change.
-    fn others(&mut self, state: &State<'_>, ids: &[Id], scope: &[Id]) -> Vec<(Id, Value<'static>)> {
+    /// For each variable, the values that the others have: in the original body first, then in the
+    /// changed one. Making two values equal takes only one change.
+    fn others(
+        &mut self,
+        state: &SearchState<'_>,
+        ids: &[VariableId],
+        scope: &[VariableId],
+    ) -> Vec<(VariableId, Value<'static>)> {
         let mut found = Vec::new();
         let Some(body) = self.body.filter(|_| ids.len() > 1) else { return found };
-        let made = (self.make)(state, scope, self.automata).map(|(event, _)| event.body);
+        let made = (self.make_event)(state, scope, self.automata).map(|(event, _)| event.body);
         for body in std::iter::once(body).chain(&made) {
             for id in ids {
                 for other in ids.iter().filter(|other| *other != id) {
-                    let values = match quantifiers::value(body, *other, &state.places) {
-                        Some(Value::List(items)) => items.get(..ELEMENTS).unwrap_or(items),
+                    let values = match quantifiers::value(body, *other, &state.variables) {
+                        Some(Value::List(items)) => {
+                            items.get(..MAX_TRIED_ELEMENTS).unwrap_or(items)
+                        }
                         value => value.map(std::slice::from_ref).unwrap_or_default(),
                     };
                     for value in values {
-                        if found.len() == VALUES {
+                        if found.len() == MAX_TRIED_VALUES {
                             return found;
                         }
                         let choice = (*id, value.clone());
@@ -130,55 +142,63 @@ impl Guesser<'_> {
 
     fn with<'r>(
         &mut self,
-        state: &State<'r>,
-        choices: &[(Id, &Domain)],
-        wanted: &Wanted<'r>,
-    ) -> Option<State<'r>> {
+        state: &SearchState<'r>,
+        choices: &[(VariableId, &Domain)],
+        constraint: &Constraint<'r>,
+    ) -> Option<SearchState<'r>> {
         let mut next = state.clone();
-        if !choices.iter().all(|(id, domain)| next.places.restrict(*id, domain)) {
+        if !choices.iter().all(|(id, domain)| next.variables.restrict(*id, domain)) {
             return None;
         }
-        self.meets(&next, wanted).then_some(next)
+        self.meets(&next, constraint).then_some(next)
     }
 
-    /// Whether the expression has one of its truths on the event that the state stands for.
-    fn meets(&mut self, state: &State<'_>, wanted: &Wanted<'_>) -> bool {
+    /// Whether the expression has one of its wanted truths for the event of the state.
+    fn meets(&mut self, state: &SearchState<'_>, constraint: &Constraint<'_>) -> bool {
         let Some(left) = self.tries.checked_sub(1) else { return false };
         self.tries = left;
-        let Some((witness, elements)) = (self.make)(state, &wanted.scope, self.automata) else {
+        let Some((witness, elements)) = (self.make_event)(state, &constraint.scope, self.automata)
+        else {
             return false;
         };
-        let truth = witness.world(self.of, self.budget, |world| {
-            Truths::of(&reference::truth(world, elements.clone(), wanted.expr))
+        let truth = witness.world(self.event_name, self.budget, |world| {
+            Truths::from_truth(&reference::truth(world, elements.clone(), constraint.expr))
         });
-        truth.is_some_and(|truth| wanted.want.has(truth))
+        truth.is_some_and(|truth| constraint.want.has(truth))
     }
 
-    /// The values of a place that may be worth a try, each alone.
-    fn choices(&mut self, state: &State<'_>, id: Id, values: &[Value<'static>]) -> Vec<Domain> {
-        let Some(place) = state.places.at(id) else { return Vec::new() };
+    /// The values of a variable that are worth a try, each as a domain.
+    fn choices(
+        &mut self,
+        state: &SearchState<'_>,
+        id: VariableId,
+        values: &[Value<'static>],
+    ) -> Vec<Domain> {
+        let Some(variable) = state.variables.at(id) else { return Vec::new() };
         let mut choices = Vec::new();
-        if let Pick::One(text) = place.domain.texts.pick(self.automata) {
-            choices.push(Domain::texts(Texts::only([text])));
+        if let Pick::One(text) = variable.domain.texts.pick(self.automata) {
+            choices.push(Domain::texts(TextSet::only([text])));
         }
-        if let Pick::One(number) = place.domain.numbers.pick(None) {
-            choices.push(Domain { numbers: Numbers::only(number), ..Domain::bits(Bits::NONE) });
+        if let Pick::One(number) = variable.domain.numbers.pick(None) {
+            choices.push(Domain { numbers: NumberSet::only(number), ..Domain::bits(Bits::NONE) });
         }
-        let fitting = values.iter().filter(|value| place.domain.has(Some(value)));
+        let fitting = values.iter().filter(|value| variable.domain.has(Some(value)));
         choices.extend(fitting.map(only));
         let bits = [Bits::ABSENT, Bits::NULL, Bits::TRUE, Bits::FALSE, Bits::LIST, Bits::MAP];
-        choices.extend(bits.into_iter().filter(|bit| place.domain.may_be(*bit)).map(Domain::bits));
-        choices.truncate(VALUES);
+        choices
+            .extend(bits.into_iter().filter(|bit| variable.domain.may_be(*bit)).map(Domain::bits));
+        choices.truncate(MAX_TRIED_VALUES);
         choices
     }
 }
 
-/// The places that an expression reads, each once, without those inside of what it binds itself.
-fn read(state: &mut State<'_>, wanted: &Wanted<'_>) -> Vec<Id> {
+/// The variables that an expression reads, without repetition and without elements that it binds
+/// itself.
+fn read(state: &mut SearchState<'_>, constraint: &Constraint<'_>) -> Vec<VariableId> {
     let mut paths = Vec::new();
-    wanted.expr.references(&mut |path| {
+    constraint.expr.references(&mut |path| {
         let inner = match path.root {
-            Root::Element(level) => level as usize >= wanted.scope.len(),
+            Root::Element(level) => level as usize >= constraint.scope.len(),
             _ => false,
         };
         if !inner {
@@ -187,7 +207,7 @@ fn read(state: &mut State<'_>, wanted: &Wanted<'_>) -> Vec<Id> {
     });
     let mut ids = Vec::new();
     for path in paths {
-        if let Some(id) = state.places.of(path, &wanted.scope)
+        if let Some(id) = state.variables.get_or_add(path, &constraint.scope)
             && !ids.contains(&id)
         {
             ids.push(id);
@@ -199,9 +219,9 @@ fn read(state: &mut State<'_>, wanted: &Wanted<'_>) -> Vec<Id> {
 fn only(value: &Value<'static>) -> Domain {
     match value {
         Value::Number(number) => {
-            Domain { numbers: Numbers::only(*number), ..Domain::bits(Bits::NONE) }
+            Domain { numbers: NumberSet::only(*number), ..Domain::bits(Bits::NONE) }
         }
-        Value::String(text) => Domain::texts(Texts::only([text.as_ref().into()])),
+        Value::String(text) => Domain::texts(TextSet::only([text.as_ref().into()])),
         Value::Bool(true) => Domain::bits(Bits::TRUE),
         Value::Bool(false) => Domain::bits(Bits::FALSE),
         Value::List(_) => Domain::bits(Bits::LIST),
@@ -210,7 +230,7 @@ fn only(value: &Value<'static>) -> Domain {
     }
 }
 
-/// Values near to the constants of an expression, and plain ones of all kinds.
+/// Values close to the constants of an expression, and simple ones of every kind.
 fn candidates(expr: &Expr) -> Vec<Value<'static>> {
     let mut found = Vec::new();
     constants(expr, &mut |value| near(value, &mut found));

@@ -1,4 +1,4 @@
-//! Goals: what shall be so of an event, and what that comes to, step by step.
+//! Goals: constraints on an event, and how they propagate.
 
 use std::rc::Rc;
 
@@ -8,147 +8,150 @@ use super::atom::{self, Atom};
 use super::canonical::{self, Meanings};
 use super::definedness;
 use super::domain::Domain;
-use super::quantifiers::{self, Elements};
+use super::quantifiers::{self, ElementSource};
 use super::truths::Truths;
-use super::variables::{Id, Places, Scope, Step};
+use super::variables::{BoundElements, VariableId, VariableStep, Variables};
 use crate::typed::{Expr, ExprKind, Segment};
 
-/// What shall be so.
+/// A constraint on an event.
 #[derive(Clone, Debug)]
 pub(super) enum Goal<'r> {
     /// An expression has one of these truths.
-    Truth(Wanted<'r>),
-    /// A place has one of these values.
-    Place(Id, Rc<Domain>),
-    /// An element of a list, found by this step, is what all of this says.
-    Element { list: Id, step: Step, says: Rc<Says<'r>> },
+    Truth(Constraint<'r>),
+    /// A variable has one of these values.
+    Variable(VariableId, Rc<Domain>),
+    /// An element of a list, identified by this step, meets a constraint.
+    Element { list: VariableId, step: VariableStep, element_constraint: Rc<ElementConstraint<'r>> },
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct Wanted<'r> {
+pub(super) struct Constraint<'r> {
     pub(super) expr: &'r Expr,
-    pub(super) scope: Scope,
+    pub(super) scope: BoundElements,
     pub(super) want: Truths,
 }
 
-/// What is said of an element: the truths of expressions that see it innermost, and the values that it, or a
-/// part of it, may have.
+/// A constraint on an element: the truths of expressions for which it is the innermost element, and
+/// the domain of the element or of a part of it.
 #[derive(Clone, Debug)]
-pub(super) struct Says<'r> {
-    pub(super) scope: Scope,
+pub(super) struct ElementConstraint<'r> {
+    pub(super) scope: BoundElements,
     pub(super) parts: Vec<(&'r Expr, Truths)>,
     pub(super) domain: Option<(&'r [Segment], Rc<Domain>)>,
 }
 
-/// One of several lists of goals is met.
+/// A disjunction: one of several lists of goals holds.
 #[derive(Clone, Debug)]
-pub(super) struct Choice<'r> {
-    pub(super) ways: Vec<Vec<Goal<'r>>>,
-    /// Whether there is no other way; else they are only worth a try.
+pub(super) struct Disjunction<'r> {
+    pub(super) alternatives: Vec<Vec<Goal<'r>>>,
+    /// Whether the alternatives are exhaustive; if not, they are only worth a try.
     pub(super) exact: bool,
 }
 
-/// What holds for each element of a list.
+/// A condition that holds for every element of a list.
 #[derive(Clone, Debug)]
 pub(super) struct Universal<'r> {
-    pub(super) list: Id,
-    pub(super) wanted: Wanted<'r>,
+    pub(super) list: VariableId,
+    pub(super) constraint: Constraint<'r>,
 }
 
-/// What is known on one way through the choices.
+/// The constraints on one path through the disjunctions.
 #[derive(Clone, Debug)]
-pub(super) struct State<'r> {
-    pub(super) places: Places,
-    /// What expressions may come to of which nothing else is understood.
+pub(super) struct SearchState<'r> {
+    pub(super) variables: Variables,
+    /// The possible meanings of expressions that the analysis does not model otherwise.
     symbols: FxHashMap<String, Meanings>,
     universals: Vec<Universal<'r>>,
-    pub(super) choices: Vec<Rc<Choice<'r>>>,
-    /// What is wanted of these expressions, too.
-    pub(super) opaque: Vec<Wanted<'r>>,
-    pub(super) elements: Elements,
+    pub(super) disjunctions: Vec<Rc<Disjunction<'r>>>,
+    /// The wanted truths of opaque expressions, which enumeration has to establish.
+    pub(super) opaque: Vec<Constraint<'r>>,
+    pub(super) elements: ElementSource,
 }
 
-/// That nothing meets the goals.
+/// No event meets the goals.
 pub(super) struct Contradiction;
 
-pub(super) type Met = Result<(), Contradiction>;
+pub(super) type Propagated = Result<(), Contradiction>;
 
-impl<'r> State<'r> {
-    pub(super) fn new(places: Places, elements: Elements) -> Self {
+impl<'r> SearchState<'r> {
+    pub(super) fn new(variables: Variables, elements: ElementSource) -> Self {
         Self {
-            places,
+            variables,
             symbols: FxHashMap::default(),
             universals: Vec::new(),
-            choices: Vec::new(),
+            disjunctions: Vec::new(),
             opaque: Vec::new(),
             elements,
         }
     }
 
-    /// Takes up goals and all that follows from them at once; `steps` counts what is left to spend.
-    pub(super) fn meet(&mut self, goals: Vec<Goal<'r>>, steps: &mut usize) -> Met {
+    /// Adds goals and propagates them; `steps` is the remaining budget.
+    pub(super) fn propagate(&mut self, goals: Vec<Goal<'r>>, steps: &mut usize) -> Propagated {
         let mut open = goals;
         open.reverse();
         while let Some(goal) = open.pop() {
             let Some(left) = steps.checked_sub(1) else { return Ok(()) };
             *steps = left;
             match goal {
-                Goal::Place(id, domain) => self.restrict(id, &domain)?,
-                Goal::Element { list, step, says } => self.element(list, step, &says, &mut open)?,
-                Goal::Truth(wanted) => self.truth(wanted, &mut open)?,
+                Goal::Variable(id, domain) => self.restrict(id, &domain)?,
+                Goal::Element { list, step, element_constraint } => {
+                    self.element(list, step, &element_constraint, &mut open)?
+                }
+                Goal::Truth(constraint) => self.truth(constraint, &mut open)?,
             }
         }
         Ok(())
     }
 
-    pub(super) fn restrict(&mut self, id: Id, domain: &Domain) -> Met {
-        if self.places.restrict(id, domain) { Ok(()) } else { Err(Contradiction) }
+    pub(super) fn restrict(&mut self, id: VariableId, domain: &Domain) -> Propagated {
+        if self.variables.restrict(id, domain) { Ok(()) } else { Err(Contradiction) }
     }
 
-    fn truth(&mut self, wanted: Wanted<'r>, open: &mut Vec<Goal<'r>>) -> Met {
-        let Wanted { expr, scope, want } = wanted.clone();
+    fn truth(&mut self, constraint: Constraint<'r>, open: &mut Vec<Goal<'r>>) -> Propagated {
+        let Constraint { expr, scope, want } = constraint.clone();
         if want == Truths::ALL {
             return Ok(());
         }
         match &expr.kind {
             _ if want == Truths::NONE => return Err(Contradiction),
             ExprKind::Not(inner) => {
-                open.push(Goal::Truth(Wanted { expr: inner, scope, want: want.negated() }));
+                open.push(Goal::Truth(Constraint { expr: inner, scope, want: want.negated() }));
             }
             ExprKind::And(parts) => self.all(parts.iter(), &scope, want, false, open),
             ExprKind::Or(parts) => self.all(parts.iter(), &scope, want.negated(), true, open),
-            _ => match atom::of(expr) {
+            _ => match atom::from_expr(expr) {
                 Some(Atom::Constant(truth)) if want.has(truth) => {}
                 Some(Atom::Constant(_)) => return Err(Contradiction),
-                Some(Atom::Test(path, split)) => {
-                    if let Some(id) = self.places.of(path, &scope) {
+                Some(Atom::Single(path, split)) => {
+                    if let Some(id) = self.variables.get_or_add(path, &scope) {
                         self.restrict(id, &split.domain(want))?;
                     }
                 }
-                None => self.other(wanted, open)?,
+                None => self.other(constraint, open)?,
             },
         }
         Ok(())
     }
 
-    /// That `and` of the parts has one of these truths; of their negations, where `negated`.
+    /// Adds the goal that `and` of the parts has one of these truths; with `negated`, `and` of
+    /// their negations.
     fn all(
         &mut self,
         parts: impl Iterator<Item = &'r Expr> + Clone,
-        scope: &Scope,
+        scope: &BoundElements,
         want: Truths,
         negated: bool,
         open: &mut Vec<Goal<'r>>,
     ) {
         let goal = |expr, want: Truths| {
-            Goal::Truth(Wanted { expr, scope: scope.clone(), want: want.negated_if(negated) })
+            Goal::Truth(Constraint { expr, scope: scope.clone(), want: want.negated_if(negated) })
         };
         let each = |want| parts.clone().map(move |part| (part, want));
         let goals = |want| each(want).map(|(part, want)| goal(part, want)).collect::<Vec<_>>();
         let one = |want| each(want).map(|(part, want)| vec![goal(part, want)]);
-        let ways: Vec<Vec<Goal<'r>>> = match want {
+        let alternatives: Vec<Vec<Goal<'r>>> = match want {
             Truths::TRUE | Truths::NOT_FALSE => {
-                // In their order, as the last one is taken up first.
+                // In reverse, because the last goal is propagated first.
                 open.extend(goals(want).into_iter().rev());
                 return;
             }
@@ -161,74 +164,85 @@ impl<'r> State<'r> {
                     })
                 };
                 let count = parts.clone().count();
-                // Too many to be spelled out are bounded from one side.
+                // Too many combinations to enumerate, so only a bound is kept.
                 if count > 12 {
                     open.extend(goals(Truths::NOT_FALSE));
                     one(Truths::NOT_TRUE).collect()
                 } else {
-                    let way = |at| unknown(at).map(|(part, want)| goal(part, want)).collect();
-                    (0..count).map(way).collect()
+                    let alternative =
+                        |at| unknown(at).map(|(part, want)| goal(part, want)).collect();
+                    (0..count).map(alternative).collect()
                 }
             }
             _ => std::iter::once(goals(Truths::TRUE)).chain(one(Truths::FALSE)).collect(),
         };
-        self.choices.push(Rc::new(Choice { ways, exact: true }));
+        self.disjunctions.push(Rc::new(Disjunction { alternatives, exact: true }));
     }
 
-    /// A condition that is more than a test of one value.
-    fn other(&mut self, wanted: Wanted<'r>, open: &mut Vec<Goal<'r>>) -> Met {
-        self.symbol(wanted.expr, &wanted.scope, wanted.want)?;
-        if !wanted.want.has(Truths::UNKNOWN) {
-            for (id, domain) in definedness::of(wanted.expr, &wanted.scope, &mut self.places) {
+    /// A condition that is not a test of a single value.
+    fn other(&mut self, constraint: Constraint<'r>, open: &mut Vec<Goal<'r>>) -> Propagated {
+        self.symbol(constraint.expr, &constraint.scope, constraint.want)?;
+        if !constraint.want.has(Truths::UNKNOWN) {
+            for (id, domain) in
+                definedness::required(constraint.expr, &constraint.scope, &mut self.variables)
+            {
                 self.restrict(id, &domain)?;
             }
         }
-        quantifiers::meet(self, &wanted, open);
-        self.opaque.push(wanted);
+        quantifiers::propagate(self, &constraint, open);
+        self.opaque.push(constraint);
         Ok(())
     }
 
-    /// Equal texts have equal truths.
-    fn symbol(&mut self, expr: &Expr, scope: &Scope, want: Truths) -> Met {
-        let (key, meanings) = canonical::of(expr, scope, want);
+    /// Expressions with equal canonical texts have equal truths.
+    fn symbol(&mut self, expr: &Expr, scope: &BoundElements, want: Truths) -> Propagated {
+        let (key, meanings) = canonical::text(expr, scope, want);
         let known = self.symbols.entry(key).or_insert(Meanings::ALL);
         *known = known.and(meanings);
         if *known == Meanings::NONE { Err(Contradiction) } else { Ok(()) }
     }
 
-    pub(super) fn say_of_all(&mut self, universal: Universal<'r>, open: &mut Vec<Goal<'r>>) {
-        for element in self.places.elements(universal.list) {
+    pub(super) fn require_for_all(&mut self, universal: Universal<'r>, open: &mut Vec<Goal<'r>>) {
+        for element in self.variables.elements(universal.list) {
             open.push(instance(&universal, element));
         }
         self.universals.push(universal);
     }
 
-    fn element(&mut self, list: Id, step: Step, says: &Says<'r>, open: &mut Vec<Goal<'r>>) -> Met {
+    fn element(
+        &mut self,
+        list: VariableId,
+        step: VariableStep,
+        element_constraint: &ElementConstraint<'r>,
+        open: &mut Vec<Goal<'r>>,
+    ) -> Propagated {
         let element = self.bind(list, step, open)?;
-        if let Some((way, domain)) = &says.domain {
-            let part = way.iter().fold(element, |at, segment| self.places.step(at, segment));
+        if let Some((alternative, domain)) = &element_constraint.domain {
+            let part =
+                alternative.iter().fold(element, |at, segment| self.variables.step(at, segment));
             self.restrict(part, domain)?;
         }
-        let scope: Scope = says.scope.iter().copied().chain([element]).collect();
+        let scope: BoundElements =
+            element_constraint.scope.iter().copied().chain([element]).collect();
         let goal = |(expr, want): &(&'r Expr, Truths)| {
-            Goal::Truth(Wanted { expr, scope: scope.clone(), want: *want })
+            Goal::Truth(Constraint { expr, scope: scope.clone(), want: *want })
         };
-        open.extend(says.parts.iter().map(goal));
+        open.extend(element_constraint.parts.iter().map(goal));
         Ok(())
     }
 
-    /// The place of an element that is there, and of which holds what holds for all.
+    /// The variable of an element that is present. Universal conditions of its list hold for it.
     pub(super) fn bind(
         &mut self,
-        list: Id,
-        step: Step,
+        list: VariableId,
+        step: VariableStep,
         open: &mut Vec<Goal<'r>>,
-    ) -> Result<Id, Contradiction> {
+    ) -> Result<VariableId, Contradiction> {
         use super::domain::Bits;
         self.restrict(list, &Domain::bits(Bits::LIST))?;
-        let element = self.places.inside(list, step);
+        let element = self.variables.inside(list, step);
         self.restrict(element, &Domain::without(Bits::ABSENT))?;
-        if self.places.bind(element) {
+        if self.variables.bind(element) {
             let of_list = self.universals.iter().filter(|universal| universal.list == list);
             open.extend(of_list.map(|universal| instance(universal, element)));
         }
@@ -236,8 +250,8 @@ impl<'r> State<'r> {
     }
 }
 
-fn instance<'r>(universal: &Universal<'r>, element: Id) -> Goal<'r> {
-    let Wanted { expr, scope, want } = &universal.wanted;
+fn instance<'r>(universal: &Universal<'r>, element: VariableId) -> Goal<'r> {
+    let Constraint { expr, scope, want } = &universal.constraint;
     let scope = scope.iter().copied().chain([element]).collect();
-    Goal::Truth(Wanted { expr, scope, want: *want })
+    Goal::Truth(Constraint { expr, scope, want: *want })
 }

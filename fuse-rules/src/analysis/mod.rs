@@ -1,11 +1,12 @@
-//! What can be told of conditions without an event: whether some event meets them, and which.
+//! Static analysis of conditions, without an event: whether an event can meet them, and which.
 //!
-//! A question is put as goals (`goal.rs`): expressions and the truths they shall have. They are taken apart
-//! into the values that each place of an event may still have (`atom.rs`, `domain/`, `places.rs`); where one of
-//! several things must be so, a search (`solve.rs`) tries each. Either every way ends in a contradiction,
-//! which proves that no event does it; or values are chosen for all places (`fit.rs`) and the event that they
-//! make is evaluated, and only what the reference says counts. Else the answer is that it is not known.
-//! Nothing that is claimed is ever wrong; what is not understood is only ever not claimed.
+//! A query states goals (`goal.rs`): expressions and the truths that they must have. The goals are
+//! propagated to the domains of the variables of an event (`atom.rs`, `domain/`, `variables.rs`).
+//! Where one of several goals must hold, a search (`solve.rs`) tries each alternative. If every
+//! alternative ends in a contradiction, no such event exists, which is a proof. Otherwise a model
+//! is built (`model.rs`), and the reference evaluates the resulting event; only its result counts.
+//! If neither succeeds, the answer is unknown. The analysis is sound but incomplete: a claim is
+//! never wrong, and a condition that is not modeled leads to no claim.
 
 mod atom;
 mod canonical;
@@ -30,18 +31,18 @@ mod witness;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::eval::reference::World;
-use crate::sensitive;
+use crate::reference::World;
+use crate::typed;
 use crate::typed::{Each, Expr, Pattern, Rule, Rules, Sensor};
-pub(crate) use clauses::{Clause, Finding};
+pub(crate) use clauses::{Clause, ClauseFinding};
 pub(crate) use domain::ANY_TEXT;
-use domain::{Automata, Pick, Test, Texts};
+use domain::{Automata, Pick, StringTest, TextSet};
 use goal::Goal;
-use query::{Ask, all_true, none_true};
+use query::{Query, all_true, none_true};
 pub(crate) use truths::Truths;
 pub(crate) use witness::{RECEIVED, Witness};
 
-/// A rule with the sensor that it stands in.
+/// A rule together with its sensor.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Placed<'r> {
     pub(crate) sensor: &'r Sensor,
@@ -49,7 +50,7 @@ pub(crate) struct Placed<'r> {
 }
 
 impl<'r> Placed<'r> {
-    /// What it goes through, outermost first.
+    /// The lists that it iterates over, outermost first.
     fn eachs(self) -> Vec<&'r Each> {
         self.sensor.each.iter().chain(&self.rule.each).collect()
     }
@@ -57,29 +58,29 @@ impl<'r> Placed<'r> {
     /// Whether a condition compares a sensitive header with another value of the event.
     pub(crate) fn compares_sensitive(self) -> bool {
         let lists = self.eachs().into_iter().map(|each| &each.list);
-        sensitive::is_compared_with_others(lists, self.whens().map(|when| (when.around, when.expr)))
+        typed::is_compared_with_others(lists, self.whens().map(|when| (when.around, when.expr)))
     }
 
-    fn whens(self) -> impl Iterator<Item = Inside<'r>> + Clone {
+    fn whens(self) -> impl Iterator<Item = ScopedExpr<'r>> + Clone {
         self.of_sensor().chain(self.of_rule())
     }
 
-    fn of_sensor(self) -> impl Iterator<Item = Inside<'r>> + Clone {
+    fn of_sensor(self) -> impl Iterator<Item = ScopedExpr<'r>> + Clone {
         let around = self.sensor.each.iter().count();
-        self.sensor.when.iter().map(move |expr| Inside { around, expr })
+        self.sensor.when.iter().map(move |expr| ScopedExpr { around, expr })
     }
 
-    fn of_rule(self) -> impl Iterator<Item = Inside<'r>> + Clone {
+    fn of_rule(self) -> impl Iterator<Item = ScopedExpr<'r>> + Clone {
         let around = self.eachs().len();
-        self.rule.when.iter().map(move |expr| Inside { around, expr })
+        self.rule.when.iter().map(move |expr| ScopedExpr { around, expr })
     }
 
     fn event(self) -> (&'r str, &'r str) {
         (&self.sensor.source, &self.sensor.event)
     }
 
-    /// How many binders are around a condition of it or a part of one: a sensor's is looked at whatever its rule
-    /// goes through.
+    /// The number of binders around a condition or a part of one. A condition of the sensor is
+    /// evaluated without the `each` of the rule.
     fn around(self, part: &Expr) -> usize {
         match self.sensor.when.iter().any(|when| query::is_part(when, part)) {
             true => self.sensor.each.iter().count(),
@@ -88,21 +89,22 @@ impl<'r> Placed<'r> {
     }
 }
 
-/// A condition and how many binders are around it, on which depends which element a name in it means.
+/// A condition and the number of binders around it, which determines the elements that its names
+/// mean.
 #[derive(Clone, Copy, Debug)]
-struct Inside<'r> {
+struct ScopedExpr<'r> {
     around: usize,
     expr: &'r Expr,
 }
 
-/// The answer to whether some event does something.
+/// The answer to whether an event with some property exists.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Answer {
-    /// None does, which is proven, of these events.
+    /// There is none among these events; this is proven.
     Never(Events),
-    /// This one does, which was evaluated. It is of its declared type, where there is one.
+    /// This one; evaluation confirmed it. It conforms to its declared type, if there is one.
     Found(Box<Witness>),
-    /// It is not known.
+    /// Unknown.
     Unknown,
 }
 
@@ -119,16 +121,16 @@ impl Answer {
     }
 }
 
-/// Of which events something is proven.
+/// The events for which something is proven.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Events {
-    /// Of all.
+    /// All events.
     Any,
-    /// Of those that are of their declared type.
+    /// Events that conform to their declared type.
     Typed,
 }
 
-/// Asks about the rules of a set. What is costly to make is kept from one question to the next.
+/// Answers queries about the rules of a set. It caches automata between queries.
 #[derive(Debug)]
 pub(crate) struct Analysis<'r> {
     rules: &'r Rules,
@@ -140,40 +142,40 @@ impl<'r> Analysis<'r> {
         Self { rules, automata: Automata::default() }
     }
 
-    /// Whether the rule's conditions hold on some event. What its fuses and fields say is not asked.
-    pub(crate) fn matching(&mut self, of: Placed<'r>) -> Answer {
-        self.ask(of.event()).answer(
+    /// Whether the conditions of the rule hold for some event. Fuses and fields are ignored.
+    pub(crate) fn matching(&mut self, placed: Placed<'r>) -> Answer {
+        self.query(placed.event()).answer(
             &|state| {
-                let (scope, mut goals) = query::bind(state, &of.eachs())?;
-                goals.extend(all_true(of.whens(), &scope));
+                let (scope, mut goals) = query::bind(state, &placed.eachs())?;
+                goals.extend(all_true(placed.whens(), &scope));
                 Ok(goals)
             },
-            &|world| query::matches(of, world).into_iter().next(),
+            &|world| query::matches(placed, world).into_iter().next(),
         )
     }
 
-    /// Whether the conditions do not hold for an element of some event, or for an event where the rule goes
-    /// through nothing.
-    pub(crate) fn failing(&mut self, of: Placed<'r>) -> Answer {
-        let fails = &|world: &World<'_>| query::fails(of, world);
-        let of_sensor = self.ask(of.event()).answer(
+    /// Whether the conditions do not hold for an element of some event, or for an event if the rule
+    /// has no `each`.
+    pub(crate) fn failing(&mut self, placed: Placed<'r>) -> Answer {
+        let fails = &|world: &World<'_>| query::fails(placed, world);
+        let of_sensor = self.query(placed.event()).answer(
             &|state| {
-                let eachs: Vec<_> = of.sensor.each.iter().collect();
+                let eachs: Vec<_> = placed.sensor.each.iter().collect();
                 let (scope, goals) = query::bind(state, &eachs)?;
-                let own = of.of_rule().filter(|_| of.rule.each.is_none());
-                none_true(state, of.of_sensor().chain(own), &scope);
+                let own = placed.of_rule().filter(|_| placed.rule.each.is_none());
+                none_true(state, placed.of_sensor().chain(own), &scope);
                 Ok(goals)
             },
             fails,
         );
-        if of.rule.each.is_none() || matches!(of_sensor, Answer::Found(_)) {
+        if placed.rule.each.is_none() || matches!(of_sensor, Answer::Found(_)) {
             return of_sensor;
         }
-        let of_rule = self.ask(of.event()).answer(
+        let of_rule = self.query(placed.event()).answer(
             &|state| {
-                let (scope, mut goals) = query::bind(state, &of.eachs())?;
-                goals.extend(all_true(of.of_sensor(), &scope));
-                none_true(state, of.of_rule(), &scope);
+                let (scope, mut goals) = query::bind(state, &placed.eachs())?;
+                goals.extend(all_true(placed.of_sensor(), &scope));
+                none_true(state, placed.of_rule(), &scope);
                 Ok(goals)
             },
             fails,
@@ -186,14 +188,14 @@ impl<'r> Analysis<'r> {
         }
     }
 
-    /// Whether some event, and the same element of it, matches both rules. They have to hear of one event, and
-    /// one has to go through what the other goes through, perhaps through more.
+    /// Whether some event and element matches both rules. Both must listen to the same event, and
+    /// the lists of one must be a prefix of the lists of the other.
     pub(crate) fn meeting(&mut self, a: Placed<'r>, b: Placed<'r>) -> Answer {
         let (a, b) = if a.eachs().len() < b.eachs().len() { (b, a) } else { (a, b) };
         if !query::shares(a, b) {
             return Answer::Unknown;
         }
-        self.ask(a.event()).answer(
+        self.query(a.event()).answer(
             &|state| {
                 let (scope, mut goals) = query::bind(state, &a.eachs())?;
                 goals.extend(all_true(a.whens().chain(b.whens()), &scope));
@@ -207,18 +209,19 @@ impl<'r> Analysis<'r> {
         )
     }
 
-    /// Whether some event, and an element of it, matches the first rule and not the second. If never, the
-    /// second matches whenever the first does. The second has to go through no more than the first.
+    /// Whether some event and element matches the first rule but not the second. If never, the
+    /// second rule matches whenever the first does. The second rule must not iterate over more
+    /// lists than the first.
     ///
-    /// Of a list and a filter of it hardly anything follows: the filter is unknown as soon as one element is, and is
-    /// short where the list may be longer than a rule takes.
+    /// A list and a filter of it are hardly related: the filter is unknown as soon as one element
+    /// is, and it may be short enough for `max` although the list is not.
     pub(crate) fn separating(&mut self, a: Placed<'r>, b: Placed<'r>) -> Answer {
-        // Of a longer list than it takes a rule decides nothing.
+        // A rule decides nothing for a list that is longer than its `max`.
         let takes = a.eachs().iter().zip(b.eachs()).all(|(a, b)| a.max <= b.max);
         if !query::shares(a, b) || b.eachs().len() > a.eachs().len() || !takes {
             return Answer::Unknown;
         }
-        self.ask(a.event()).answer(
+        self.query(a.event()).answer(
             &|state| {
                 let (scope, mut goals) = query::bind(state, &a.eachs())?;
                 goals.extend(all_true(a.whens(), &scope));
@@ -233,56 +236,57 @@ impl<'r> Analysis<'r> {
         )
     }
 
-    /// Whether one of the rule's conditions, or a part of one that stands in no quantifier, has one of these
-    /// truths on some event. That an event is found says it of that event, and of its first elements.
-    pub(crate) fn reaching(&mut self, of: Placed<'r>, expr: &'r Expr, want: Truths) -> Answer {
-        let eachs: Vec<_> = of.eachs().into_iter().take(of.around(expr)).collect();
-        self.ask(of.event()).answer(
+    /// Whether a condition of the rule, or a part of one outside of quantifiers, has one of these
+    /// truths for some event. A witness shows this for itself and for its first elements.
+    pub(crate) fn reaching(&mut self, placed: Placed<'r>, expr: &'r Expr, want: Truths) -> Answer {
+        let eachs: Vec<_> = placed.eachs().into_iter().take(placed.around(expr)).collect();
+        self.query(placed.event()).answer(
             &|state| {
                 let (scope, mut goals) = query::bind(state, &eachs)?;
-                goals.push(Goal::Truth(goal::Wanted { expr, scope: Rc::clone(&scope), want }));
+                goals.push(Goal::Truth(goal::Constraint { expr, scope: Rc::clone(&scope), want }));
                 Ok(goals)
             },
             &|world| query::reaches(&eachs, expr, want, world),
         )
     }
 
-    /// Whether it is proven that such a condition or part has none of these truths where it is looked at:
-    /// where others, of the rule or of its sensor, have the truths that are given.
+    /// Whether it is proven that such a condition or part has none of these truths wherever it is
+    /// evaluated, that is, where other conditions of the rule or sensor have the given truths.
     pub(crate) fn is_out_of_reach(
         &mut self,
-        of: Placed<'r>,
+        placed: Placed<'r>,
         (expr, want): (&'r Expr, Truths),
         given: &[(&'r Expr, Truths)],
     ) -> bool {
-        let eachs: Vec<_> = of.eachs().into_iter().take(of.around(expr)).collect();
+        let eachs: Vec<_> = placed.eachs().into_iter().take(placed.around(expr)).collect();
         let all = given.iter().copied().chain([(expr, want)]);
-        let all: Vec<_> =
-            all.map(|(expr, want)| (Inside { around: of.around(expr), expr }, want)).collect();
-        let proven = self.ask(of.event()).never(&|state| {
+        let all: Vec<_> = all
+            .map(|(expr, want)| (ScopedExpr { around: placed.around(expr), expr }, want))
+            .collect();
+        let proven = self.query(placed.event()).never(&|state| {
             let (scope, mut goals) = query::bind(state, &eachs)?;
-            goals.extend(all.iter().map(|(part, want)| query::wanted(*part, &scope, *want)));
+            goals.extend(all.iter().map(|(part, want)| query::constraint(*part, &scope, *want)));
             Ok(goals)
         });
         proven.is_some()
     }
 
-    fn ask(&mut self, of: (&'r str, &'r str)) -> Ask<'_, 'r> {
+    fn query(&mut self, event_name: (&'r str, &'r str)) -> Query<'_, 'r> {
         let declared = self
             .rules
             .sources
             .iter()
-            .filter(|source| source.name == of.0)
+            .filter(|source| source.name == event_name.0)
             .flat_map(|source| &source.events)
-            .find(|event| event.name == of.1);
+            .find(|event| event.name == event_name.1);
         let ty = declared.and_then(|event| event.ty.as_ref()).filter(|ty| !ty.is_any());
-        Ask { of, ty, automata: &mut self.automata }
+        Query { event_name, ty, automata: &mut self.automata }
     }
 }
 
-/// A text that a pattern matches, where one is found.
+/// A text that a pattern matches, if one is found.
 pub(crate) fn matching_text(pattern: &Arc<Pattern>) -> Option<Arc<str>> {
-    let texts = Texts::all().tested(Test::Pattern(Arc::clone(pattern)), true);
+    let texts = TextSet::all().tested(StringTest::Pattern(Arc::clone(pattern)), true);
     match texts.pick(&mut Automata::default()) {
         Pick::One(text) => Some(text),
         Pick::None | Pick::Unsure => None,

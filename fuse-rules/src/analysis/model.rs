@@ -1,110 +1,124 @@
-//! Values for the places of an event: small ones that fit all that is known, or that there are none.
+//! Builds models: small values for the variables of an event that meet all constraints, or a proof
+//! that there are none.
 
 use super::domain::{Automata, Bits, Domain, Pick};
-use super::variables::{BODY, Id, Place, Places, Step};
+use super::variables::{BODY, Variable, VariableId, VariableStep, Variables};
 use crate::types::{Record, Rest, Ty};
 use crate::value::Value;
 
-/// What came of looking for a value.
+/// The result of building a value.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Fit {
-    /// Nothing fits.
+pub(super) enum BuiltValue {
+    /// No value meets the constraints.
     Never,
     Unsure,
-    /// This does; `None` is that nothing is there.
+    /// This value; `None` is absence.
     Value(Option<Value<'static>>),
 }
 
-/// How many values one event may take.
-const MOST: usize = 5_000;
-/// How deep types are followed.
-const DEPTH: usize = 48;
+/// How many values one event may have.
+const MAX_VALUES: usize = 5_000;
+/// How many levels of a type are expanded.
+const MAX_TYPE_DEPTH: usize = 48;
 
-pub(super) struct Fitter<'a> {
-    pub(super) places: &'a Places,
+pub(super) struct ModelBuilder<'a> {
+    pub(super) variables: &'a Variables,
     pub(super) automata: &'a mut Automata,
     left: usize,
 }
 
-/// The values that are tried, and what they leave open.
+/// The candidates that were tried, and whether any of them was inconclusive.
 #[derive(Default)]
-struct Tried {
+struct Candidates {
     unsure: bool,
 }
 
-impl Tried {
-    /// The value, where it is one.
-    fn of(&mut self, fit: Fit) -> Option<Fit> {
-        match fit {
-            Fit::Value(_) => return Some(fit),
-            Fit::Unsure => self.unsure = true,
-            Fit::Never => {}
+impl Candidates {
+    /// The value, if the result is one.
+    fn keep(&mut self, built: BuiltValue) -> Option<BuiltValue> {
+        match built {
+            BuiltValue::Value(_) => return Some(built),
+            BuiltValue::Unsure => self.unsure = true,
+            BuiltValue::Never => {}
         }
         None
     }
 
-    fn none(&self) -> Fit {
-        if self.unsure { Fit::Unsure } else { Fit::Never }
+    fn none(&self) -> BuiltValue {
+        if self.unsure { BuiltValue::Unsure } else { BuiltValue::Never }
     }
 }
 
-impl<'a> Fitter<'a> {
-    pub(super) fn new(places: &'a Places, automata: &'a mut Automata) -> Self {
-        Self { places, automata, left: MOST }
+impl<'a> ModelBuilder<'a> {
+    pub(super) fn new(variables: &'a Variables, automata: &'a mut Automata) -> Self {
+        Self { variables, automata, left: MAX_VALUES }
     }
 
-    /// A value for a place (any place that nothing is asked of, where there is none), which is of the type
-    /// where one is given.
-    pub(super) fn fit(&mut self, id: Option<Id>, ty: Option<&Ty>, may_lack: bool) -> Fit {
-        self.at(id, ty, may_lack, DEPTH)
+    /// A value for a variable, or for an unconstrained value if `id` is `None`. It conforms to the
+    /// type if one is given.
+    pub(super) fn build(
+        &mut self,
+        id: Option<VariableId>,
+        ty: Option<&Ty>,
+        may_be_absent: bool,
+    ) -> BuiltValue {
+        self.at(id, ty, may_be_absent, MAX_TYPE_DEPTH)
     }
 
-    fn at(&mut self, id: Option<Id>, ty: Option<&Ty>, may_lack: bool, depth: usize) -> Fit {
+    fn at(
+        &mut self,
+        id: Option<VariableId>,
+        ty: Option<&Ty>,
+        may_be_absent: bool,
+        depth: usize,
+    ) -> BuiltValue {
         let (Some(left), Some(depth)) = (self.left.checked_sub(1), depth.checked_sub(1)) else {
-            return Fit::Unsure;
+            return BuiltValue::Unsure;
         };
         self.left = left;
         let ty = ty.filter(|ty| !ty.is_any());
-        let place = id.and_then(|id| self.places.at(id));
-        let domain = self.domain(place, ty, may_lack);
+        let variable = id.and_then(|id| self.variables.at(id));
+        let domain = self.domain(variable, ty, may_be_absent);
         if domain.is_none() {
-            return Fit::Never;
+            return BuiltValue::Never;
         }
         let (mut map_inside, mut list_inside) = (false, false);
-        for (_, child) in id.into_iter().flat_map(|id| self.places.children(id)) {
+        for (_, child) in id.into_iter().flat_map(|id| self.variables.children(id)) {
             let needed = !child.domain.may_be(Bits::ABSENT);
             match child.step {
-                Step::Key(_) => map_inside |= needed,
+                VariableStep::Key(_) => map_inside |= needed,
                 _ => list_inside |= needed,
             }
         }
         let plain = !map_inside && !list_inside;
-        let mut tried = Tried::default();
+        let mut tried = Candidates::default();
         if plain && domain.may_be(Bits::ABSENT) {
-            return Fit::Value(None);
+            return BuiltValue::Value(None);
         }
         let map = domain.may_be(Bits::MAP) && !list_inside;
-        // Roots and elements are maps before they are anything else.
+        // Roots and elements with children are maps if they can be.
         let is_mostly_map = id == Some(BODY)
-            || place.is_some_and(|place| !matches!(place.step, Step::Key(_)) || map_inside);
+            || variable.is_some_and(|variable| {
+                !matches!(variable.step, VariableStep::Key(_)) || map_inside
+            });
         if map
             && is_mostly_map
-            && let Some(found) = tried.of(self.map(id, ty, depth))
+            && let Some(found) = tried.keep(self.map(id, ty, depth))
         {
             return found;
         }
-        if plain && let Some(found) = tried.of(self.scalar(&domain)) {
+        if plain && let Some(found) = tried.keep(self.scalar(&domain)) {
             return found;
         }
         if map
             && !is_mostly_map
-            && let Some(found) = tried.of(self.map(id, ty, depth))
+            && let Some(found) = tried.keep(self.map(id, ty, depth))
         {
             return found;
         }
         if domain.may_be(Bits::LIST)
             && !map_inside
-            && let Some(found) = tried.of(self.list(id, ty, depth))
+            && let Some(found) = tried.keep(self.list(id, ty, depth))
         {
             return found;
         }
@@ -113,32 +127,32 @@ impl<'a> Fitter<'a> {
         tried.none()
     }
 
-    /// What a place may be, all told.
-    fn domain(&self, place: Option<&Place>, ty: Option<&Ty>, may_lack: bool) -> Domain {
-        let mut domain = match place {
-            Some(place) => (*place.domain).clone(),
+    /// The domain of a variable, from all of its constraints.
+    fn domain(&self, variable: Option<&Variable>, ty: Option<&Ty>, may_be_absent: bool) -> Domain {
+        let mut domain = match variable {
+            Some(variable) => (*variable.domain).clone(),
             None => Domain::without(Bits::ABSENT.or(Bits::COMPUTED)),
         };
         if let Some(ty) = ty {
-            let mut of_type = Domain::of_type(ty);
+            let mut of_type = Domain::from_type(ty);
             of_type.bits = of_type.bits.or(Bits::ABSENT);
             domain = domain.and(&of_type);
         }
-        if !may_lack {
+        if !may_be_absent {
             domain.bits = domain.bits.and(Bits::ABSENT.not());
         }
         domain
     }
 
-    fn scalar(&mut self, domain: &Domain) -> Fit {
-        let mut tried = Tried::default();
+    fn scalar(&mut self, domain: &Domain) -> BuiltValue {
+        let mut tried = Candidates::default();
         match domain.texts.pick(self.automata) {
-            Pick::One(text) => return Fit::Value(Some(Value::text(text.to_string()))),
+            Pick::One(text) => return BuiltValue::Value(Some(Value::text(text.to_string()))),
             Pick::Unsure => tried.unsure = true,
             Pick::None => {}
         }
         match domain.numbers.pick(None) {
-            Pick::One(number) => return Fit::Value(Some(Value::Number(number))),
+            Pick::One(number) => return BuiltValue::Value(Some(Value::Number(number))),
             Pick::Unsure => tried.unsure = true,
             Pick::None => {}
         }
@@ -148,37 +162,42 @@ impl<'a> Fitter<'a> {
             (Bits::NULL, Value::Null),
         ];
         let other = others.into_iter().find(|(bit, _)| domain.may_be(*bit));
-        other.map_or(tried.none(), |(_, value)| Fit::Value(Some(value)))
+        other.map_or(tried.none(), |(_, value)| BuiltValue::Value(Some(value)))
     }
 
-    fn map(&mut self, id: Option<Id>, ty: Option<&Ty>, depth: usize) -> Fit {
+    fn map(&mut self, id: Option<VariableId>, ty: Option<&Ty>, depth: usize) -> BuiltValue {
         let Some(ty) = ty else { return self.record(id, None, depth) };
-        let mut tried = Tried::default();
+        let mut tried = Candidates::default();
         for record in ty.structures().0 {
-            if let Some(found) = tried.of(self.record(id, Some(record), depth)) {
+            if let Some(found) = tried.keep(self.record(id, Some(record), depth)) {
                 return found;
             }
         }
         tried.none()
     }
 
-    /// A map with the fields of the type, and what is asked of the place.
-    fn record(&mut self, id: Option<Id>, record: Option<&Record>, depth: usize) -> Fit {
-        let children = id.into_iter().flat_map(|id| self.places.children(id));
+    /// A map with the fields of the type and the children of the variable.
+    fn record(
+        &mut self,
+        id: Option<VariableId>,
+        record: Option<&Record>,
+        depth: usize,
+    ) -> BuiltValue {
+        let children = id.into_iter().flat_map(|id| self.variables.children(id));
         let asked: Vec<_> = children
-            .filter_map(|(id, place)| match &place.step {
-                Step::Key(key) => Some((key.clone(), id)),
+            .filter_map(|(id, variable)| match &variable.step {
+                VariableStep::Key(key) => Some((key.clone(), id)),
                 _ => None,
             })
             .collect();
         let mut entries = Vec::new();
         let mut unsure = false;
-        let mut take = |key: &str, fit: Fit| {
-            match fit {
-                Fit::Never => return false,
-                Fit::Unsure => unsure = true,
-                Fit::Value(Some(value)) => entries.push((key.to_owned().into(), value)),
-                Fit::Value(None) => {}
+        let mut take = |key: &str, built: BuiltValue| {
+            match built {
+                BuiltValue::Never => return false,
+                BuiltValue::Unsure => unsure = true,
+                BuiltValue::Value(Some(value)) => entries.push((key.to_owned().into(), value)),
+                BuiltValue::Value(None) => {}
             }
             true
         };
@@ -188,63 +207,64 @@ impl<'a> Fitter<'a> {
                 continue;
             }
             if !take(key, self.at(child, Some(&field.ty), field.optional, depth)) {
-                return Fit::Never;
+                return BuiltValue::Never;
             }
         }
         for (key, child) in asked {
-            let fit = match record.map(|record| (&record.rest, record.fields.get(&key))) {
+            let built = match record.map(|record| (&record.rest, record.fields.get(&key))) {
                 Some((_, Some(_))) => continue,
                 Some((Rest::Each(ty), _)) => self.at(Some(child), Some(ty), true, depth),
                 Some((Rest::Open, _)) | None => self.at(Some(child), None, true, depth),
                 Some((Rest::Nothing, _)) => {
-                    let may_lack =
-                        self.places.at(child).is_some_and(|p| p.domain.may_be(Bits::ABSENT));
-                    if may_lack { Fit::Value(None) } else { Fit::Never }
+                    let may_be_absent =
+                        self.variables.at(child).is_some_and(|p| p.domain.may_be(Bits::ABSENT));
+                    if may_be_absent { BuiltValue::Value(None) } else { BuiltValue::Never }
                 }
             };
-            if !take(&key, fit) {
-                return Fit::Never;
+            if !take(&key, built) {
+                return BuiltValue::Never;
             }
         }
-        if unsure { Fit::Unsure } else { Fit::Value(Some(Value::Map(entries))) }
+        if unsure { BuiltValue::Unsure } else { BuiltValue::Value(Some(Value::Map(entries))) }
     }
 
-    fn list(&mut self, id: Option<Id>, ty: Option<&Ty>, depth: usize) -> Fit {
+    fn list(&mut self, id: Option<VariableId>, ty: Option<&Ty>, depth: usize) -> BuiltValue {
         let Some(ty) = ty else { return self.elements(id, None, depth) };
-        let mut tried = Tried::default();
+        let mut tried = Candidates::default();
         for element in ty.structures().1 {
-            if let Some(found) = tried.of(self.elements(id, Some(element), depth)) {
+            if let Some(found) = tried.keep(self.elements(id, Some(element), depth)) {
                 return found;
             }
         }
         tried.none()
     }
 
-    /// A list with the elements that are asked for: those of known places first, those from the end last.
-    fn elements(&mut self, id: Option<Id>, ty: Option<&Ty>, depth: usize) -> Fit {
-        let mut slots: Vec<Option<Id>> = Vec::new();
+    /// A list with the required elements: those with known indices first, those counted from the
+    /// end last.
+    fn elements(&mut self, id: Option<VariableId>, ty: Option<&Ty>, depth: usize) -> BuiltValue {
+        let mut slots: Vec<Option<VariableId>> = Vec::new();
         let (mut from_end, mut free) = (Vec::new(), Vec::new());
-        for (child, place) in id.into_iter().flat_map(|id| self.places.children(id)) {
-            match place.step {
-                Step::Element(_) => free.push(child),
-                Step::Index(_) if place.domain.may_be(Bits::ABSENT) => {}
-                Step::Index(index) => match usize::try_from(index) {
-                    Ok(at) if at < DEPTH => {
+        for (child, variable) in id.into_iter().flat_map(|id| self.variables.children(id)) {
+            match variable.step {
+                VariableStep::Element(_) => free.push(child),
+                VariableStep::Index(_) if variable.domain.may_be(Bits::ABSENT) => {}
+                VariableStep::Index(index) => match usize::try_from(index) {
+                    Ok(at) if at < MAX_TYPE_DEPTH => {
                         slots.resize(slots.len().max(at + 1), None);
                         if let Some(slot) = slots.get_mut(at) {
                             *slot = Some(child);
                         }
                     }
-                    Ok(_) => return Fit::Unsure,
+                    Ok(_) => return BuiltValue::Unsure,
                     Err(_) => from_end.push((index, child)),
                 },
-                Step::Key(_) | Step::Root => {}
+                VariableStep::Key(_) | VariableStep::Root => {}
             }
         }
         slots.extend(free.into_iter().map(Some));
         let least = from_end.iter().map(|(index, _)| *index).min().unwrap_or(0);
-        if least < -(DEPTH as i64) {
-            return Fit::Unsure;
+        if least < -(MAX_TYPE_DEPTH as i64) {
+            return BuiltValue::Unsure;
         }
         slots.extend(
             (least..0).map(|index| {
@@ -255,11 +275,11 @@ impl<'a> Fitter<'a> {
         let mut unsure = false;
         for slot in slots {
             match self.at(slot, ty, false, depth) {
-                Fit::Never => return Fit::Never,
-                Fit::Unsure => unsure = true,
-                Fit::Value(value) => items.extend(value),
+                BuiltValue::Never => return BuiltValue::Never,
+                BuiltValue::Unsure => unsure = true,
+                BuiltValue::Value(value) => items.extend(value),
             }
         }
-        if unsure { Fit::Unsure } else { Fit::Value(Some(Value::List(items))) }
+        if unsure { BuiltValue::Unsure } else { BuiltValue::Value(Some(Value::List(items))) }
     }
 }

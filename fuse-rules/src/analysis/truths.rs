@@ -1,8 +1,8 @@
 //! Sets of truths: which of true, false and unknown a condition may have.
 
-use crate::eval::ops::Truth;
+use crate::semantics::ops::Truth;
 
-/// Some of true, false and unknown.
+/// A set of truth values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Truths(u8);
 
@@ -15,7 +15,7 @@ impl Truths {
     pub(crate) const NOT_FALSE: Self = Self(5);
     pub(crate) const ALL: Self = Self(7);
 
-    pub(crate) fn of(truth: &Truth) -> Self {
+    pub(crate) fn from_truth(truth: &Truth) -> Self {
         match truth {
             Ok(true) => Self::TRUE,
             Ok(false) => Self::FALSE,
@@ -36,7 +36,7 @@ impl Truths {
         self.0 & other.0 != 0
     }
 
-    /// Those that a negation has where the negated has these.
+    /// The truths of a negation whose operand has these truths.
     pub(super) const fn negated(self) -> Self {
         Self(self.0 & 4 | (self.0 & 1) << 1 | (self.0 & 2) >> 1)
     }

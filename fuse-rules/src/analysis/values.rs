@@ -1,69 +1,70 @@
-//! Whether the values are there that an expression is made of, and of the kinds that it takes: all that the checker
-//! asks of them, too. That a text is a number for `int`, say, is not looked at.
+//! Proves that the values of an expression are present and of the kinds that it accepts. Like the
+//! checker, it does not prove more, for example that `int` gets a text that is a number.
 
-use super::domain::{Bits, Domain, Test, Texts};
-use super::goal::{Goal, Universal, Wanted};
-use super::query::{self, wanted};
-use super::solve::Outcome;
+use super::domain::{Bits, Domain, StringTest, TextSet};
+use super::goal::{Constraint, Goal, Universal};
+use super::query::{self, constraint};
+use super::solve::SearchOutcome;
 use super::truths::Truths;
-use super::{Analysis, Inside, Placed};
+use super::{Analysis, Placed, ScopedExpr};
 use crate::functions::Returns;
 use crate::typed::{Expr, ExprKind, Path};
 use crate::value::Kinds;
 
-/// What says something to a shell, inside of a text.
-const SAYING: [&str; 14] =
+/// Characters that are special to a shell when they occur in a text.
+const SHELL_CHARACTERS: [&str; 14] =
     ["$", "`", "\"", "'", "\\", ";", "|", "&", "<", ">", "(", "*", " ", "\n"];
 
-/// The values that an expression reads, each with the kinds that it takes of it.
+/// The values that an expression reads, each with the kinds that it accepts.
 type Needs<'r> = Vec<(&'r Path, Kinds)>;
 
 impl<'r> Analysis<'r> {
-    /// Whether it is proven that a field or key of a rule has the values that it is made of where the rule matches.
-    pub(crate) fn has_values(&mut self, of: Placed<'r>, expr: &'r Expr) -> bool {
-        let given: Vec<_> = of.whens().map(|when| (when.expr, Truths::TRUE)).collect();
+    /// Whether it is proven that all values of a field or key of a rule are present when the rule
+    /// matches.
+    pub(crate) fn has_values(&mut self, placed: Placed<'r>, expr: &'r Expr) -> bool {
+        let given: Vec<_> = placed.whens().map(|when| (when.expr, Truths::TRUE)).collect();
         let needs = of_value(expr, Kinds::ANY.minus(Kinds::NULL));
-        needs.is_some_and(|needs| self.are_there(of, of.eachs().len(), &needs, &given))
+        needs.is_some_and(|needs| self.are_there(placed, placed.eachs().len(), &needs, &given))
     }
 
-    /// Whether it is proven that an elementary condition of a rule or its sensor has the values that it asks about
-    /// where others have the truths that are given, so that it is not unknown for want of one.
+    /// Whether it is proven that an elementary condition of a rule or its sensor is defined where
+    /// other conditions have the given truths, so that no missing value makes it unknown.
     pub(crate) fn is_decided(
         &mut self,
-        of: Placed<'r>,
+        placed: Placed<'r>,
         expr: &'r Expr,
         given: &[(&'r Expr, Truths)],
     ) -> bool {
-        let around = of.around(expr);
-        of_condition(expr).iter().any(|needs| self.are_there(of, around, needs, given))
+        let around = placed.around(expr);
+        of_condition(expr).iter().any(|needs| self.are_there(placed, around, needs, given))
     }
 
-    /// Whether it is proven that one of some values is there where the rule matches: the last one, be it null, or one
-    /// before it that is not null, for which the next one stands in.
-    pub(crate) fn is_one_there(&mut self, of: Placed<'r>, paths: &[&'r Path]) -> bool {
+    /// Whether it is proven that a chain of defaults has a value when the rule matches: the last
+    /// value is present, possibly null, or one before it is present and not null.
+    pub(crate) fn is_one_there(&mut self, placed: Placed<'r>, paths: &[&'r Path]) -> bool {
         let Some((last, before)) = paths.split_last() else { return false };
         let all: Vec<_> = lacked(before).chain([(*last, Domain::bits(Bits::ABSENT))]).collect();
-        self.is_never(of, of.eachs().len(), &all, &matched(of))
+        self.is_never(placed, placed.eachs().len(), &all, &matched(placed))
     }
 
-    /// Whether it is proven that a value of a rule is made of no text that says anything to a shell, where the rule
-    /// matches and the value stands in for others, which are missing or null.
+    /// Whether it is proven that a value contains no shell metacharacters when the rule matches and
+    /// the value is the default for others, which are missing or null.
     pub(crate) fn is_plain(
         &mut self,
-        of: Placed<'r>,
+        placed: Placed<'r>,
         expr: &'r Expr,
         stands_in: &[&'r Path],
     ) -> bool {
         match &expr.kind {
             ExprKind::Const(_) => true,
             ExprKind::Path(path) => {
-                let given = matched(of);
-                SAYING.into_iter().all(|saying| {
-                    let texts = Texts::all().tested(Test::Inside(saying.into()), true);
+                let given = matched(placed);
+                SHELL_CHARACTERS.into_iter().all(|saying| {
+                    let texts = TextSet::all().tested(StringTest::Contains(saying.into()), true);
                     let mut texts = Domain::texts(texts);
                     texts.bits = texts.bits.or(Bits::SURROGATE);
                     let values: Vec<_> = lacked(stands_in).chain([(path, texts)]).collect();
-                    self.is_never(of, of.eachs().len(), &values, &given)
+                    self.is_never(placed, placed.eachs().len(), &values, &given)
                 })
             }
             ExprKind::Coalesce { left, right } => {
@@ -71,30 +72,32 @@ impl<'r> Analysis<'r> {
                 if let ExprKind::Path(path) = &left.kind {
                     all.push(path);
                 }
-                self.is_plain(of, left, stands_in) && self.is_plain(of, right, &all)
+                self.is_plain(placed, left, stands_in) && self.is_plain(placed, right, &all)
             }
-            ExprKind::Concat(parts) => parts.iter().all(|part| self.is_plain(of, part, stands_in)),
-            // What takes no list takes nothing in which texts could be.
+            ExprKind::Concat(parts) => {
+                parts.iter().all(|part| self.is_plain(placed, part, stands_in))
+            }
+            // A field that does not accept lists cannot contain texts inside one.
             ExprKind::Call { function, arguments } => {
                 function.params.iter().all(|(_, taken)| taken.within(Kinds::SCALAR))
-                    && arguments.iter().all(|argument| self.is_plain(of, argument, stands_in))
+                    && arguments.iter().all(|argument| self.is_plain(placed, argument, stands_in))
             }
             _ => false,
         }
     }
 
-    /// Whether it is proven that a list of a rule has an element where the rule matches.
-    pub(crate) fn is_filled(&mut self, of: Placed<'r>, list: &'r Expr) -> bool {
+    /// Whether it is proven that a list of a rule has an element when the rule matches.
+    pub(crate) fn is_filled(&mut self, placed: Placed<'r>, list: &'r Expr) -> bool {
         let ExprKind::Path(path) = &list.kind else { return false };
-        let eachs = of.eachs();
-        let never = self.ask(of.event()).never(&|state| {
+        let eachs = placed.eachs();
+        let never = self.query(placed.event()).never(&|state| {
             let (scope, mut goals) = query::bind(state, &eachs)?;
-            goals.extend(query::all_true(of.whens(), &scope));
-            let place = state.places.of(path, &scope).ok_or(Outcome::Unsure)?;
-            goals.push(Goal::Place(place, Domain::bits(Bits::LIST).into()));
-            // Of an element that is there nothing at all is true.
-            let wanted = Wanted { expr: list, scope, want: Truths::NONE };
-            state.say_of_all(Universal { list: place, wanted }, &mut goals);
+            goals.extend(query::all_true(placed.whens(), &scope));
+            let variable = state.variables.get_or_add(path, &scope).ok_or(SearchOutcome::Unsure)?;
+            goals.push(Goal::Variable(variable, Domain::bits(Bits::LIST).into()));
+            // For an existing element, no condition is true.
+            let constraint = Constraint { expr: list, scope, want: Truths::NONE };
+            state.require_for_all(Universal { list: variable, constraint }, &mut goals);
             Ok(goals)
         });
         never.is_some()
@@ -102,37 +105,39 @@ impl<'r> Analysis<'r> {
 
     fn are_there(
         &mut self,
-        of: Placed<'r>,
+        placed: Placed<'r>,
         around: usize,
         needs: &Needs<'r>,
         given: &[(&'r Expr, Truths)],
     ) -> bool {
         let given: Vec<_> = given
             .iter()
-            .map(|(expr, truths)| (Inside { around: of.around(expr), expr }, *truths))
+            .map(|(expr, truths)| (ScopedExpr { around: placed.around(expr), expr }, *truths))
             .collect();
         needs.iter().all(|(path, kinds)| {
-            let mut other = Domain::of_kinds(Kinds::ANY.minus(*kinds));
+            let mut other = Domain::from_kinds(Kinds::ANY.minus(*kinds));
             other.bits = other.bits.or(Bits::ABSENT);
-            self.is_never(of, around, &[(*path, other)], &given)
+            self.is_never(placed, around, &[(*path, other)], &given)
         })
     }
 
-    /// Whether it is proven that not all paths have such values where conditions have the truths that are given.
+    /// Whether it is proven that not all paths have such values where conditions have the given
+    /// truths.
     fn is_never(
         &mut self,
-        of: Placed<'r>,
+        placed: Placed<'r>,
         around: usize,
         values: &[(&'r Path, Domain)],
-        given: &[(Inside<'r>, Truths)],
+        given: &[(ScopedExpr<'r>, Truths)],
     ) -> bool {
-        let eachs: Vec<_> = of.eachs().into_iter().take(around).collect();
-        let never = self.ask(of.event()).never(&|state| {
+        let eachs: Vec<_> = placed.eachs().into_iter().take(around).collect();
+        let never = self.query(placed.event()).never(&|state| {
             let (scope, mut goals) = query::bind(state, &eachs)?;
-            goals.extend(given.iter().map(|(part, want)| wanted(*part, &scope, *want)));
+            goals.extend(given.iter().map(|(part, want)| constraint(*part, &scope, *want)));
             for (path, domain) in values {
-                let place = state.places.of(path, &scope).ok_or(Outcome::Unsure)?;
-                goals.push(Goal::Place(place, domain.clone().into()));
+                let variable =
+                    state.variables.get_or_add(path, &scope).ok_or(SearchOutcome::Unsure)?;
+                goals.push(Goal::Variable(variable, domain.clone().into()));
             }
             Ok(goals)
         });
@@ -140,17 +145,17 @@ impl<'r> Analysis<'r> {
     }
 }
 
-/// That values are missing or null, so that another one stands in for them.
+/// The values are missing or null, so that the default is used.
 fn lacked<'r>(paths: &[&'r Path]) -> impl Iterator<Item = (&'r Path, Domain)> {
     paths.iter().map(|path| (*path, Domain::bits(Bits::ABSENT.or(Bits::NULL))))
 }
 
-/// That a rule matches.
-fn matched(of: Placed<'_>) -> Vec<(Inside<'_>, Truths)> {
-    of.whens().map(|when| (when, Truths::TRUE)).collect()
+/// The rule matches.
+fn matched(placed: Placed<'_>) -> Vec<(ScopedExpr<'_>, Truths)> {
+    placed.whens().map(|when| (when, Truths::TRUE)).collect()
 }
 
-/// What a value needs that is taken where these kinds are; `None` where more than that decides.
+/// The needs of a value that is accepted if it has these kinds; `None` if more than that decides.
 fn of_value(expr: &Expr, taken: Kinds) -> Option<Needs<'_>> {
     match &expr.kind {
         ExprKind::Const(_) => Some(Vec::new()),
@@ -161,7 +166,7 @@ fn of_value(expr: &Expr, taken: Kinds) -> Option<Needs<'_>> {
             let needed = fields.iter().filter(|field| !field.optional);
             all(needed.map(|field| (&field.value, Kinds::ANY)))
         }
-        // Where the one is not there, the other one is taken.
+        // If the left side is missing, the right side is used.
         ExprKind::Coalesce { right, .. } => of_value(right, taken),
         ExprKind::Neg(inner) => of_value(inner, Kinds::NUMBER.or(Kinds::DURATION)),
         ExprKind::Call { function, arguments } if function.takes_elements().is_none() => {
@@ -176,7 +181,7 @@ fn all<'r>(parts: impl Iterator<Item = (&'r Expr, Kinds)>) -> Option<Needs<'r>> 
     Some(needs.collect::<Option<Vec<_>>>()?.concat())
 }
 
-/// What a condition needs to be true or false, in several ways; none where more than that decides.
+/// The needs of a condition to be defined, as alternatives; empty if more than that decides.
 fn of_condition(expr: &Expr) -> Vec<Needs<'_>> {
     match &expr.kind {
         ExprKind::Compare { op, left, right } => {
@@ -198,7 +203,7 @@ fn both<'r>(left: &'r Expr, right: &'r Expr, kind: Kinds) -> Option<Needs<'r>> {
     Some([side(left, kind)?, side(right, kind)?].concat())
 }
 
-/// What an operand needs to be of a kind; `None` where it may be of another one all the same.
+/// The needs of an operand to have a kind; `None` if it may have another kind regardless.
 fn side(expr: &Expr, kind: Kinds) -> Option<Needs<'_>> {
     let own = match &expr.kind {
         ExprKind::Path(_) => kind,

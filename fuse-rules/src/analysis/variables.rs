@@ -1,118 +1,125 @@
-//! Places of an event, as a tree, each with the values that it may still have.
+//! Variables: the values of an event, as a tree, each with its domain.
 
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::domain::{Bits, Domain, Test, Texts};
+use super::domain::{Bits, Domain, StringTest, TextSet};
 use crate::typed::{Path, Root, Segment};
 use crate::types::{Format, Known, Missing, Ty};
 
-/// A place.
+/// The index of a variable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Id(pub(super) usize);
+pub(super) struct VariableId(pub(super) usize);
 
-pub(super) const BODY: Id = Id(0);
-pub(super) const HEADERS: Id = Id(1);
-pub(super) const QUERY: Id = Id(2);
-pub(super) const EVENT: Id = Id(3);
+pub(super) const BODY: VariableId = VariableId(0);
+pub(super) const HEADERS: VariableId = VariableId(1);
+pub(super) const QUERY: VariableId = VariableId(2);
+pub(super) const EVENT: VariableId = VariableId(3);
 
-/// The places that the binders around an expression bind, outermost first.
-pub(super) type Scope = Rc<[Id]>;
+/// The variables of the elements that the binders around an expression bind, outermost first.
+pub(super) type BoundElements = Rc<[VariableId]>;
 
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Step {
+pub(super) enum VariableStep {
     Root,
     Key(Arc<str>),
     Index(i64),
-    /// Some element of the list, of which is not said where it stands.
+    /// Some element of the list, at an unknown position.
     Element(usize),
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct Place {
-    pub(super) parent: Option<Id>,
-    pub(super) step: Step,
-    pub(super) children: Vec<Id>,
+pub(super) struct Variable {
+    pub(super) parent: Option<VariableId>,
+    pub(super) step: VariableStep,
+    pub(super) children: Vec<VariableId>,
     pub(super) domain: Rc<Domain>,
-    /// Whether something that goes through its list has bound it.
+    /// Whether a binder has bound this element.
     pub(super) bound: bool,
-    /// Whether it is, or is inside of, something computed, which may hold what no event has.
+    /// Whether the value is, or is inside of, something computed. Computed values can be of kinds
+    /// that no event has.
     computed: bool,
-    /// What its type tells, where the event has to be of its type.
+    /// Its declared type, if the event must conform to its type.
     known: Option<Rc<Known>>,
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct Places {
-    all: Vec<Place>,
+pub(super) struct Variables {
+    all: Vec<Variable>,
 }
 
-impl Places {
-    /// Of an event by its source and name; its body is of the type, where one is given.
+impl Variables {
+    /// The variables of an event, by source and name. The body has this type if one is given.
     pub(super) fn new(ty: Option<&Ty>, source: &str, name: &str) -> Self {
-        let mut places = Self { all: Vec::new() };
+        let mut variables = Self { all: Vec::new() };
         let present = Domain::without(Bits::ABSENT.or(Bits::COMPUTED));
-        let body = ty.map_or_else(|| present.clone(), Domain::of_type);
-        places.add(None, Step::Root, body, ty.map(|ty| Rc::new(Known::present(ty.clone()))));
+        let body = ty.map_or_else(|| present.clone(), Domain::from_type);
+        variables.add(
+            None,
+            VariableStep::Root,
+            body,
+            ty.map(|ty| Rc::new(Known::present(ty.clone()))),
+        );
         for _ in [HEADERS, QUERY, EVENT] {
-            places.add(None, Step::Root, Domain::bits(Bits::MAP), None);
+            variables.add(None, VariableStep::Root, Domain::bits(Bits::MAP), None);
         }
-        let text = |text: &str| Domain::texts(Texts::only([text.into()]));
-        let time = Texts::all().tested(Test::Type(Ty::format(Format::Timestamp).into()), true);
+        let text = |text: &str| Domain::texts(TextSet::only([text.into()]));
+        let time =
+            TextSet::all().tested(StringTest::Type(Ty::format(Format::Timestamp).into()), true);
         for (key, domain) in [
             ("source", text(source)),
             ("name", text(name)),
-            ("id", Domain::texts(Texts::all())),
+            ("id", Domain::texts(TextSet::all())),
             ("time", Domain::texts(time)),
         ] {
-            places.add(Some(EVENT), Step::Key(key.into()), domain, None);
+            variables.add(Some(EVENT), VariableStep::Key(key.into()), domain, None);
         }
-        places
+        variables
     }
 
     fn add(
         &mut self,
-        parent: Option<Id>,
-        step: Step,
+        parent: Option<VariableId>,
+        step: VariableStep,
         domain: Domain,
         known: Option<Rc<Known>>,
-    ) -> Id {
-        let id = Id(self.all.len());
+    ) -> VariableId {
+        let id = VariableId(self.all.len());
         let computed = domain.may_be(Bits::COMPUTED);
         let (children, domain) = (Vec::new(), Rc::new(domain));
-        self.all.push(Place { parent, step, children, domain, bound: false, computed, known });
+        self.all.push(Variable { parent, step, children, domain, bound: false, computed, known });
         if let Some(parent) = parent.and_then(|parent| self.all.get_mut(parent.0)) {
             parent.children.push(id);
         }
         id
     }
 
-    /// An element of a list that is computed: it may be anything that is there.
-    pub(super) fn detached(&mut self) -> Id {
-        self.add(None, Step::Root, Domain::without(Bits::ABSENT), None)
+    /// An element of a computed list, which can be any value that is present.
+    pub(super) fn detached(&mut self) -> VariableId {
+        self.add(None, VariableStep::Root, Domain::without(Bits::ABSENT), None)
     }
 
-    pub(super) fn at(&self, id: Id) -> Option<&Place> {
+    pub(super) fn at(&self, id: VariableId) -> Option<&Variable> {
         self.all.get(id.0)
     }
 
-    /// The type of what may stand there, where the event has to be of its type.
-    pub(super) fn ty(&self, id: Id) -> Option<Ty> {
+    /// The type of the value, if the event must conform to its type.
+    pub(super) fn ty(&self, id: VariableId) -> Option<Ty> {
         self.at(id)?.known.as_ref().map(|known| known.ty.clone())
     }
 
-    pub(super) fn children(&self, id: Id) -> impl Iterator<Item = (Id, &Place)> {
-        let children = self.at(id).map_or(&[][..], |place| &place.children);
+    pub(super) fn children(&self, id: VariableId) -> impl Iterator<Item = (VariableId, &Variable)> {
+        let children = self.at(id).map_or(&[][..], |variable| &variable.children);
         children.iter().filter_map(|id| Some((*id, self.at(*id)?)))
     }
 
-    /// The elements of a list that something has bound.
-    pub(super) fn elements(&self, list: Id) -> Vec<Id> {
-        self.children(list).filter(|(_, place)| place.bound).map(|(id, _)| id).collect()
+    /// The elements of a list that a binder has bound.
+    pub(super) fn elements(&self, list: VariableId) -> Vec<VariableId> {
+        self.children(list).filter(|(_, variable)| variable.bound).map(|(id, _)| id).collect()
     }
 
-    /// Where a path starts, and the steps from there.
-    fn start<'p>(path: &'p Path, scope: &[Id]) -> Option<(Id, &'p [Segment])> {
+    /// The variable where a path starts, and the remaining steps.
+    fn start<'p>(path: &'p Path, scope: &[VariableId]) -> Option<(VariableId, &'p [Segment])> {
         let id = match path.root {
             Root::Body => BODY,
             Root::Headers => HEADERS,
@@ -123,8 +130,8 @@ impl Places {
         Some((id, &path.segments))
     }
 
-    /// The place of a path, if anything has been asked of it.
-    pub(super) fn find(&self, path: &Path, scope: &[Id]) -> Option<Id> {
+    /// The variable of a path, if there is already a constraint on it.
+    pub(super) fn find(&self, path: &Path, scope: &[VariableId]) -> Option<VariableId> {
         let (mut at, segments) = Self::start(path, scope)?;
         for segment in segments {
             let (from, step) = step(at, segment);
@@ -133,31 +140,31 @@ impl Places {
         Some(at)
     }
 
-    fn child(&self, id: Id, step: &Step) -> Option<Id> {
-        self.children(id).find(|(_, place)| place.step == *step).map(|(id, _)| id)
+    fn child(&self, id: VariableId, step: &VariableStep) -> Option<VariableId> {
+        self.children(id).find(|(_, variable)| variable.step == *step).map(|(id, _)| id)
     }
 
-    /// The place of a path; `None` for one that starts at an element which nothing binds here.
-    pub(super) fn of(&mut self, path: &Path, scope: &[Id]) -> Option<Id> {
+    /// The variable of a path; `None` if the path starts at an element that is not bound here.
+    pub(super) fn get_or_add(&mut self, path: &Path, scope: &[VariableId]) -> Option<VariableId> {
         let (at, segments) = Self::start(path, scope)?;
         Some(segments.iter().fold(at, |at, segment| self.step(at, segment)))
     }
 
-    /// The place that a step of a path leads to.
-    pub(super) fn step(&mut self, at: Id, segment: &Segment) -> Id {
+    /// The variable that a step of a path leads to.
+    pub(super) fn step(&mut self, at: VariableId, segment: &Segment) -> VariableId {
         let (from, step) = step(at, segment);
         self.inside(from, step)
     }
 
-    /// The place that a step leads to.
-    pub(super) fn inside(&mut self, from: Id, step: Step) -> Id {
+    /// The variable that a step leads to.
+    pub(super) fn inside(&mut self, from: VariableId, step: VariableStep) -> VariableId {
         if let Some(known) = self.child(from, &step) {
             return known;
         }
         let Some(parent) = self.at(from) else { return from };
         let (mut domain, known) = match (from, &step) {
             (HEADERS | QUERY, _) => {
-                (Domain { bits: Bits::ABSENT, ..Domain::texts(Texts::all()) }, None)
+                (Domain { bits: Bits::ABSENT, ..Domain::texts(TextSet::all()) }, None)
             }
             _ => match parent.known.clone() {
                 None => (Domain::all(), None),
@@ -168,10 +175,10 @@ impl Places {
             domain.bits = domain.bits.or(Bits::COMPUTED);
         }
         let around = match step {
-            Step::Key(_) => Bits::MAP,
+            VariableStep::Key(_) => Bits::MAP,
             _ => Bits::LIST,
         };
-        if matches!(step, Step::Element(_)) {
+        if matches!(step, VariableStep::Element(_)) {
             domain.bits = domain.bits.and(Bits::ABSENT.not());
         } else if !parent.domain.may_be(around) {
             domain = Domain::bits(Bits::ABSENT);
@@ -179,90 +186,95 @@ impl Places {
         self.add(Some(from), step, domain, known)
     }
 
-    /// Says that something goes through the element; whether nothing had before.
-    pub(super) fn bind(&mut self, element: Id) -> bool {
-        self.all.get_mut(element.0).is_some_and(|place| !std::mem::replace(&mut place.bound, true))
+    /// Marks an element as bound; returns whether it was not bound before.
+    pub(super) fn bind(&mut self, element: VariableId) -> bool {
+        self.all
+            .get_mut(element.0)
+            .is_some_and(|variable| !std::mem::replace(&mut variable.bound, true))
     }
 
-    /// Leaves a place only these values; false where that is seen to be impossible.
-    pub(super) fn restrict(&mut self, id: Id, to: &Domain) -> bool {
-        let Some(place) = self.all.get_mut(id.0) else { return true };
-        let domain = place.domain.and(to);
+    /// Intersects the domain of a variable; false if it is then obviously empty.
+    pub(super) fn restrict(&mut self, id: VariableId, to: &Domain) -> bool {
+        let Some(variable) = self.all.get_mut(id.0) else { return true };
+        let domain = variable.domain.and(to);
         if domain.is_none() {
             return false;
         }
-        if domain == *place.domain {
+        if domain == *variable.domain {
             return true;
         }
-        let (parent, children) = (place.parent, place.children.clone());
-        let around = match place.step {
-            Step::Key(_) => Bits::MAP,
+        let (parent, children) = (variable.parent, variable.children.clone());
+        let around = match variable.step {
+            VariableStep::Key(_) => Bits::MAP,
             _ => Bits::LIST,
         };
         let (is_there, map, list) =
             (!domain.may_be(Bits::ABSENT), domain.may_be(Bits::MAP), domain.may_be(Bits::LIST));
-        place.domain = Rc::new(domain);
+        variable.domain = Rc::new(domain);
         if let (true, Some(parent)) = (is_there, parent)
             && !self.restrict(parent, &Domain::bits(around))
         {
             return false;
         }
         children.into_iter().all(|child| {
-            let is_key = self.at(child).is_some_and(|place| matches!(place.step, Step::Key(_)));
+            let is_key = self
+                .at(child)
+                .is_some_and(|variable| matches!(variable.step, VariableStep::Key(_)));
             let may_lead = if is_key { map } else { list };
             may_lead || self.restrict(child, &Domain::bits(Bits::ABSENT))
         })
     }
 
-    /// How people would write the way to a place.
-    pub(super) fn way(&self, mut id: Id) -> (Id, Vec<Segment>) {
-        let mut way = Vec::new();
-        while let Some((place, parent)) = self.at(id).and_then(|place| Some((place, place.parent?)))
+    /// The path to a variable, as an author would write it.
+    pub(super) fn path_to(&self, mut id: VariableId) -> (VariableId, Vec<Segment>) {
+        let mut path_to = Vec::new();
+        while let Some((variable, parent)) =
+            self.at(id).and_then(|variable| Some((variable, variable.parent?)))
         {
-            way.push(match &place.step {
-                Step::Key(key) => Segment::Key(key.to_string()),
-                Step::Index(index) => Segment::Index(*index),
-                Step::Root | Step::Element(_) => Segment::Index(0),
+            path_to.push(match &variable.step {
+                VariableStep::Key(key) => Segment::Key(key.to_string()),
+                VariableStep::Index(index) => Segment::Index(*index),
+                VariableStep::Root | VariableStep::Element(_) => Segment::Index(0),
             });
             id = parent;
         }
-        way.reverse();
-        (id, way)
+        path_to.reverse();
+        (id, path_to)
     }
 }
 
-/// A step of a path: what CloudEvents say of an event stands in its headers.
-fn step(from: Id, segment: &Segment) -> (Id, Step) {
+/// A step of a path. CloudEvents attributes of `event` come from headers.
+fn step(from: VariableId, segment: &Segment) -> (VariableId, VariableStep) {
     match segment {
         Segment::Key(key) if from == EVENT && key == "type" => {
-            (HEADERS, Step::Key("ce-type".into()))
+            (HEADERS, VariableStep::Key("ce-type".into()))
         }
         Segment::Key(key) if from == EVENT && key == "subject" => {
-            (HEADERS, Step::Key("ce-subject".into()))
+            (HEADERS, VariableStep::Key("ce-subject".into()))
         }
-        Segment::Key(key) => (from, Step::Key(key.as_str().into())),
-        Segment::Index(index) => (from, Step::Index(*index)),
+        Segment::Key(key) => (from, VariableStep::Key(key.as_str().into())),
+        Segment::Index(index) => (from, VariableStep::Index(*index)),
     }
 }
 
-fn inside_of_type(known: &Known, step: &Step) -> (Domain, Option<Rc<Known>>) {
+fn inside_of_type(known: &Known, step: &VariableStep) -> (Domain, Option<Rc<Known>>) {
     let segment = match step {
-        Step::Key(key) => Segment::Key(key.to_string()),
-        Step::Index(index) => Segment::Index(*index),
-        Step::Root | Step::Element(_) => {
+        VariableStep::Key(key) => Segment::Key(key.to_string()),
+        VariableStep::Index(index) => Segment::Index(*index),
+        VariableStep::Root | VariableStep::Element(_) => {
             let element = known.ty.element();
-            return (Domain::of_type(&element), Some(Rc::new(Known::present(element))));
+            return (Domain::from_type(&element), Some(Rc::new(Known::present(element))));
         }
     };
     match known.step(&segment, true, &|| "body".into()) {
         Ok(inner) => {
-            let mut domain = Domain::of_type(&inner.ty);
-            if inner.lack.absent != Missing::Never {
+            let mut domain = Domain::from_type(&inner.ty);
+            if inner.absence.absent != Missing::Never {
                 domain.bits = domain.bits.or(Bits::ABSENT);
             }
             (domain, Some(Rc::new(inner)))
         }
-        // No value of its type has such a place.
+        // No value of the type has such a part.
         Err(_) => (Domain::bits(Bits::ABSENT), Some(Rc::new(Known::present(Ty::nothing())))),
     }
 }

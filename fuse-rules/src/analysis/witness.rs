@@ -1,18 +1,18 @@
-//! Events that are found: made of what is known of their places.
+//! Witnesses: events that the analysis builds from the domains of their variables.
 
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
 use super::domain::Automata;
-use super::model::{Fit, Fitter};
-use super::variables::{BODY, EVENT, HEADERS, Id, Places, QUERY, Step};
-use crate::eval::reference::{Budget, World, size};
+use super::model::{BuiltValue, ModelBuilder};
+use super::variables::{BODY, EVENT, HEADERS, QUERY, VariableId, VariableStep, Variables};
 use crate::event::Event;
+use crate::reference::{WorkBudget, World, size};
 use crate::types::Ty;
 use crate::value::Value;
 
-/// An event, as small as it was found, and the element of it that is meant.
+/// A small event, and the element of it that is meant.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Witness {
     pub(crate) body: Value<'static>,
@@ -20,44 +20,48 @@ pub(crate) struct Witness {
     pub(crate) query: BTreeMap<String, String>,
     pub(crate) id: String,
     pub(crate) received: Timestamp,
-    /// The indices of the elements, outermost first; none where nothing is gone through.
+    /// The indices of the elements, outermost first; empty if the rule has no `each`.
     pub(crate) element: Vec<u32>,
 }
 
-/// When events that are found were received, unless something asks for another time.
+/// When a witness was received, unless a condition requires another time.
 pub(crate) const RECEIVED: &str = "2026-01-01T00:00:00Z";
 
-/// How often the body is gone through until it is as rules see it.
-const PASSES: usize = 4;
+/// The number of passes over the body that it takes to serialize and parse it, for the budget.
+const PASSES_PER_EVENT: usize = 4;
 
-/// What came of making an event.
-pub(super) enum Made {
+/// The result of making an event.
+pub(super) enum MadeEvent {
     Never,
     Unsure,
     Event(Box<Witness>),
 }
 
 impl Witness {
-    /// An event whose places are what they may be.
-    pub(super) fn of(places: &Places, ty: Option<&Ty>, automata: &mut Automata) -> Made {
-        let mut fitter = Fitter::new(places, automata);
-        let mut fits = vec![
-            fitter.fit(Some(BODY), ty, false),
-            fitter.fit(Some(HEADERS), None, false),
-            fitter.fit(Some(QUERY), None, false),
+    /// An event whose variables have values of their domains.
+    pub(super) fn from_variables(
+        variables: &Variables,
+        ty: Option<&Ty>,
+        automata: &mut Automata,
+    ) -> MadeEvent {
+        let mut builder = ModelBuilder::new(variables, automata);
+        let mut built = vec![
+            builder.build(Some(BODY), ty, false),
+            builder.build(Some(HEADERS), None, false),
+            builder.build(Some(QUERY), None, false),
         ];
-        let fields: Vec<Id> = places.children(EVENT).map(|(id, _)| id).collect();
-        fits.extend(fields.iter().map(|id| fitter.fit(Some(*id), None, false)));
-        if fits.contains(&Fit::Never) {
-            return Made::Never;
+        let fields: Vec<VariableId> = variables.children(EVENT).map(|(id, _)| id).collect();
+        built.extend(fields.iter().map(|id| builder.build(Some(*id), None, false)));
+        if built.contains(&BuiltValue::Never) {
+            return MadeEvent::Never;
         }
-        let mut values = fits.into_iter().map(|fit| match fit {
-            Fit::Value(value) => value,
+        let mut values = built.into_iter().map(|value| match value {
+            BuiltValue::Value(value) => value,
             _ => None,
         });
         let mut next = || values.next().flatten();
         let (Some(body), Some(headers), Some(query)) = (next(), next(), next()) else {
-            return Made::Unsure;
+            return MadeEvent::Unsure;
         };
         let mut witness = Self {
             body,
@@ -68,18 +72,18 @@ impl Witness {
             element: Vec::new(),
         };
         for field in fields {
-            let (Some(place), Some(Value::String(text))) = (places.at(field), next()) else {
+            let (Some(variable), Some(Value::String(text))) = (variables.at(field), next()) else {
                 continue;
             };
-            match &place.step {
-                Step::Key(key) if &**key == "id" => witness.id = text.into_owned(),
-                Step::Key(key) if &**key == "time" => {
+            match &variable.step {
+                VariableStep::Key(key) if &**key == "id" => witness.id = text.into_owned(),
+                VariableStep::Key(key) if &**key == "time" => {
                     witness.received = text.parse().unwrap_or(witness.received);
                 }
                 _ => {}
             }
         }
-        Made::Event(Box::new(witness))
+        MadeEvent::Event(Box::new(witness))
     }
 
     pub(super) fn from_event(event: &Event<'_>) -> Self {
@@ -93,7 +97,7 @@ impl Witness {
         }
     }
 
-    /// A field of the root `event` that can differ from one event of a name to the other.
+    /// An attribute of `event` that can differ between events of the same name.
     pub(super) fn field(&self, name: &str) -> Option<String> {
         match name {
             "id" => Some(self.id.clone()),
@@ -102,7 +106,7 @@ impl Witness {
         }
     }
 
-    /// The body as text; `None` where it has what JSON's text cannot be made of.
+    /// The body as text; `None` if it contains a value that JSON text cannot represent.
     pub(crate) fn text(&self) -> Option<String> {
         self.body.to_json_text().ok()
     }
@@ -125,18 +129,18 @@ impl Witness {
         Some(then(&event))
     }
 
-    /// Calls `then` with the event as rules see it, of which no more than the budget is looked at, where
-    /// there is one. `None` where nothing is left of it.
+    /// Calls `then` with the parsed event, within the budget if there is one. `None` if the budget
+    /// is spent.
     pub(super) fn world<T>(
         &self,
-        of: (&str, &str),
-        budget: Option<&Budget>,
+        event_name: (&str, &str),
+        budget: Option<&WorkBudget>,
         then: impl FnOnce(&World<'_>) -> T,
     ) -> Option<T> {
-        if budget.is_some_and(|budget| !budget.spend(PASSES * size(&self.body))) {
+        if budget.is_some_and(|budget| !budget.spend(PASSES_PER_EVENT * size(&self.body))) {
             return None;
         }
-        self.event(of, |event| then(&World::within(event, budget)))
+        self.event(event_name, |event| then(&World::within(event, budget)))
     }
 }
 

@@ -1,16 +1,16 @@
-//! Which names are free to be bound.
+//! Reports names that cannot be bound.
 
 use super::Checker;
-use super::names::What;
-use super::paths::ROOTS;
+use super::names::DeclarationKind;
 use crate::diagnostic::{Code, Diagnostic};
+use crate::path::ROOTS;
 use crate::syntax::ast::Text;
 
 impl Checker<'_> {
     /// Reports a name that hides a root or a constant.
-    pub(super) fn is_free(&mut self, name: &Text) {
-        self.is_no_root(name);
-        if let Some(at) = self.names.declaration(What::Const, name) {
+    pub(super) fn check_not_taken(&mut self, name: &Text) {
+        self.check_not_a_root(name);
+        if let Some(at) = self.names.declaration(DeclarationKind::Const, name) {
             self.report(
                 Diagnostic::error(
                     Code::E0207,
@@ -25,7 +25,7 @@ impl Checker<'_> {
     }
 
     /// Reports a name that hides a root.
-    pub(super) fn is_no_root(&mut self, name: &Text) {
+    pub(super) fn check_not_a_root(&mut self, name: &Text) {
         if ROOTS.contains(&name.text.as_str()) {
             self.report(
                 Diagnostic::error(

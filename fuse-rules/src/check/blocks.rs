@@ -1,24 +1,23 @@
-//! Blocks against schemas: unknown, missing, repeated and mistyped fields; defaults.
+//! Checks blocks against schemas: unknown, missing, repeated and mistyped fields, and defaults.
 
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
 use super::Checker;
-use super::operands::{lack_of, test_for};
+use super::operands::absence_of;
 use super::scope::Scope;
 use super::sources::depends_on_event;
 use crate::diagnostic::{Code, Diagnostic, Fix, suggest};
-use crate::plan::Shown;
+use crate::literals::parse_duration;
 use crate::schema::{Field, FieldType, Schema, Templates};
 use crate::span::Span;
 use crate::syntax::ast::{self, Block, FieldValue, Text};
-use crate::syntax::parse_duration;
 use crate::typed::{Expr, ExprKind, Mapped, MappedValue};
-use crate::types::{Known, Lack, Missing};
+use crate::types::{Known, Missing};
 use crate::value::{Kinds, Value};
 
-/// A block with the fields of `defaults` under its own; nested blocks merge likewise.
+/// A block with the fields of `defaults` added below its own, recursively in nested blocks.
 pub(super) fn merged<'b>(own: &Block, defaults: impl Iterator<Item = &'b Block>) -> Block {
     let mut block = own.clone();
     for default in defaults {
@@ -43,7 +42,7 @@ fn merge_under(block: &mut Block, default: &Block) {
     }
 }
 
-/// A block, or a record literal, which means the same.
+/// A block or the equivalent record literal.
 fn as_block(value: &FieldValue) -> Option<&Block> {
     match value {
         FieldValue::Block(block) => Some(block),
@@ -72,8 +71,8 @@ impl Checker<'_> {
         self.defaults.iter().filter(move |defaults| defaults.kind.text == kind).map(|d| &d.block)
     }
 
-    /// Checks that this file's `defaults` are for kinds and fields that exist. Their values are
-    /// checked where they are used, in the scope of the rule that they serve.
+    /// Checks that this file's `defaults` are for existing kinds and fields. Their values are
+    /// checked where they are used, in the scope of the rule.
     pub(super) fn check_defaults(&mut self) {
         for defaults in self.defaults {
             let kind = &defaults.kind;
@@ -101,7 +100,7 @@ impl Checker<'_> {
         }
     }
 
-    /// Checks the fields that a block gives. What is missing is `complete_block`'s.
+    /// Checks the fields that a block contains. `complete_block` checks for missing ones.
     pub(super) fn block(
         &mut self,
         fields: &[Field],
@@ -121,7 +120,7 @@ impl Checker<'_> {
                     Diagnostic::error(
                         Code::E0409,
                         field.key.span,
-                        format!("`{}` may not be left out", spec.name),
+                        format!("`{}` cannot be left out", spec.name),
                     )
                     .label("`?` leaves it out when the value is missing")
                     .help("remove the `?`, or give a default with `?? \"…\"`")
@@ -139,7 +138,7 @@ impl Checker<'_> {
         mapped
     }
 
-    /// Adds the defaults of fields that are left out, and reports those that may not be.
+    /// Adds the defaults of omitted fields, and reports omitted fields that are required.
     pub(super) fn complete_block(
         &mut self,
         schema: &Schema,
@@ -173,9 +172,9 @@ impl Checker<'_> {
                     Diagnostic::error(
                         Code::E0409,
                         only.key.span,
-                        format!("`{}` may not be left out", only.key.text),
+                        format!("`{}` cannot be left out", only.key.text),
                     )
-                    .label("nothing else stands in for it")
+                    .label("no other field replaces it")
                     .help("remove the `?`, or give a default with `?? \"…\"`")
                     .maybe_fix(self.without_mark(&only.key)),
                 ),
@@ -188,7 +187,7 @@ impl Checker<'_> {
                             first.key.text, second.key.text
                         ),
                     )
-                    .label("this one or the other")
+                    .label("only one of the two is allowed")
                     .related(first.key.span, "the other")
                     .help("remove one of them"),
                 ),
@@ -197,7 +196,7 @@ impl Checker<'_> {
         }
     }
 
-    /// A field without the `?` after its key.
+    /// Removes the `?` after a key.
     fn without_mark(&self, key: &Text) -> Option<Fix> {
         let after = Span { start: key.span.end, end: key.span.end + 1, ..key.span };
         (self.text(after) == "?").then(|| Fix::new("remove the `?`", after, ""))
@@ -253,7 +252,7 @@ impl Checker<'_> {
             }
             (Some(block), _) => {
                 let (expr, known) = self.record(block, scope);
-                self.typed(&expr, &known, ty, field);
+                self.check_type(&expr, &known, ty, field);
                 MappedValue::Expr(expr, ty.clone())
             }
             (None, _) => {
@@ -272,7 +271,7 @@ impl Checker<'_> {
                     return Mapped { name, key, optional: field.optional, value };
                 }
                 let (expr, known) = self.expr(expr, scope);
-                self.typed(&expr, &known, ty, field);
+                self.check_type(&expr, &known, ty, field);
                 let expr = match ty {
                     FieldType::File => self.include(expr, &field.key.text),
                     _ => expr,
@@ -283,8 +282,8 @@ impl Checker<'_> {
         Mapped { name, key: field.key.text.clone(), optional: field.optional, value }
     }
 
-    /// Reports a value that its field can never take.
-    fn typed(&mut self, expr: &Expr, known: &Known, ty: &FieldType, field: &ast::Field) {
+    /// Reports a value that its field never accepts.
+    fn check_type(&mut self, expr: &Expr, known: &Known, ty: &FieldType, field: &ast::Field) {
         if *ty == FieldType::Expression {
             return;
         }
@@ -296,17 +295,17 @@ impl Checker<'_> {
                 format!("`{key}` takes {}", ty.describe()),
             )
             .label(format!("this is {kinds}"))
-            .maybe_help(way_out(ty, kinds))
-            .maybe_fix(unquoted(ty, expr));
+            .maybe_help(suggestion(ty, kinds))
+            .maybe_fix(remove_quotes(ty, expr));
             return self.report(problem);
         }
-        self.one_kind(expr, known, ty.kinds(), &format!("`{key}`"));
-        let mut lack = lack_of(expr, known);
+        self.require_one_kind(expr, known, ty.kinds(), &format!("`{key}`"));
+        let mut absence = absence_of(expr, known);
         if field.optional {
-            // What is absent is left out; of what is unknown nobody knows.
-            lack.absent = Missing::Never;
+            // An absent value is omitted; an unknown condition is still an error.
+            absence.absent = Missing::Never;
         }
-        self.needed(key, Some(ty), (expr, known), &lack);
+        self.require_value(key, Some(ty), (expr, known), &absence);
         if let (FieldType::OneOf(values), Some(mut words)) = (ty, known.ty.literal_strings())
             && !matches!(expr.kind, ExprKind::Const(_))
             && !words.any(|word| values.iter().any(|value| value == word))
@@ -318,78 +317,27 @@ impl Checker<'_> {
             );
             self.report(problem.label(format!("here it is {}", known.ty)));
         }
-        // What could not be checked claims every kind, and is reported already.
+        // A value that could not be checked may be of any kind; its problem is already reported.
         if let ExprKind::Const(value) = &expr.kind
             && kinds == value.kind()
             && let Err(why) = ty.accept(value)
         {
             let code = if value.kind().meets(ty.kinds()) { Code::E0406 } else { Code::E0403 };
             let problem = Diagnostic::error(code, expr.span, format!("`{key}` {why}"));
-            self.report(problem.label("not taken"));
+            self.report(problem.label("not accepted"));
         }
     }
 }
 
-impl Checker<'_> {
-    /// Reports a value that may be missing where one is needed. Where only the sender can know, as
-    /// for a key of a map, the action is rejected when it is not there.
-    pub(super) fn needed(
-        &mut self,
-        key: &str,
-        ty: Option<&FieldType>,
-        (expr, known): (&Expr, &Known),
-        lack: &Lack,
-    ) {
-        let (path, unknown) = match (&lack.absent, &lack.unknown) {
-            (Missing::Declared(path), _) => (path, false),
-            (_, Missing::Declared(path)) => (path, true),
-            _ => return,
-        };
-        let default = match ty.map(FieldType::kinds) {
-            Some(Kinds::NUMBER) => "0",
-            Some(Kinds::BOOL) => "false",
-            _ => "\"…\"",
-        };
-        // A default stands best inside of a text, next to what may be missing.
-        let shown = match &expr.kind {
-            ExprKind::Concat(_) => path.to_string(),
-            _ => Shown(expr).to_string(),
-        };
-        // Null is present, so that what may be null is asked for its kind.
-        let kinds = known.kinds().minus(Kinds::NULL);
-        let test = match &expr.kind {
-            ExprKind::Path(own) if own.text == *path && known.ty.may_be_null() => test_for(kinds),
-            _ => None,
-        };
-        let ask = format!("ask first: `when {path} is {}`", test.unwrap_or("present"));
-        let help = match ty {
-            _ if unknown => ask,
-            Some(_) => format!(
-                "give a default: `{shown} ?? {default}`, leave it out: `{key}? = …`, or {ask}"
-            ),
-            None => format!("give a default: `{shown} ?? {default}`, or {ask}"),
-        };
-        self.report(
-            Diagnostic::error(
-                Code::E0312,
-                expr.span,
-                format!("`{key}` needs a value, but `{path}` may be missing or null"),
-            )
-            .label("may be missing")
-            .help(help),
-        );
-    }
-}
-
-/// Whether the block has an unknown field whose name is near this one: that slip is reported.
+/// Whether the block has an unknown field with a similar name, which is already reported.
 fn misspelled(schema: &Schema, block: &Block, name: &str) -> bool {
     let known = |key: &str| schema.fields().iter().any(|field| field.name == key);
     let mut unknown = block.fields.iter().map(|field| &field.key.text).filter(|key| !known(key));
     unknown.any(|key| suggest::nearest(key, [name]).is_some())
 }
 
-/// A value that stands in quotes and should not.
-fn unquoted(ty: &FieldType, expr: &Expr) -> Option<Fix> {
+/// Removes quotes that should not be there.
+fn remove_quotes(ty: &FieldType, expr: &Expr) -> Option<Fix> {
     let ExprKind::Const(Value::String(text)) = &expr.kind else { return None };
     let meant = match ty {
         FieldType::Duration => parse_duration(text).is_some(),
@@ -400,8 +348,8 @@ fn unquoted(ty: &FieldType, expr: &Expr) -> Option<Fix> {
     meant.then(|| Fix::safe(format!("write `{text}`"), expr.span, text.clone().into_owned()))
 }
 
-/// How a value of another kind is usually meant.
-fn way_out(ty: &FieldType, kinds: Kinds) -> Option<String> {
+/// The usual correction for a value of another kind.
+fn suggestion(ty: &FieldType, kinds: Kinds) -> Option<String> {
     let text = match (ty, kinds) {
         (FieldType::Text(_), _) if kinds.within(Kinds::LIST.or(Kinds::MAP)) => {
             "write `json(…)` for its JSON text"
@@ -426,7 +374,7 @@ fn missing(kind: &Text, field: &str, ty: &str) -> Diagnostic {
         ))
 }
 
-/// None of a group's fields is given.
+/// None of the fields of a group is given.
 fn none_of(kind: &Text, group: &[String]) -> Diagnostic {
     let names: Vec<_> = group.iter().map(|name| format!("`{name}`")).collect();
     let needs = format!("`{}` needs {}", kind.text, names.join(" or "));
@@ -435,10 +383,10 @@ fn none_of(kind: &Text, group: &[String]) -> Diagnostic {
         .help(format!("add one of {}", names.join(", ")))
 }
 
-/// A field that stands at its schema's default.
+/// A field with the default of its schema.
 fn default_field(field: &Field, default: &serde_json::Value, span: Span) -> Mapped {
     let value = constant(default);
-    // The backend gets the default as it is given, whatever the field's type makes of values.
+    // The backend gets the default unchanged, whatever conversion the field's type applies.
     let ty = match &value {
         Value::String(_) => FieldType::Text(Templates::Allowed),
         _ => FieldType::Any(Templates::Allowed),

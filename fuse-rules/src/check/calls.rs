@@ -1,20 +1,20 @@
-//! Calls of functions: the name, the arguments, and results that are known before any event.
+//! Calls of functions: names, arguments, and results that do not depend on an event.
 
 use std::sync::Arc;
 
-use super::expressions::broken;
-use super::names::What;
-use super::operands::lack_of_operand;
+use super::expressions::unchecked;
+use super::names::DeclarationKind;
+use super::operands::absence_of_operand;
 use super::scope::Scope;
 use super::{Checker, foreign_functions, secrets};
 use crate::diagnostic::{Code, Diagnostic, Fix, Severity, suggest};
-use crate::eval::ops;
 use crate::functions::{self, Call, Function, Returns};
-use crate::plan::Shown;
+use crate::semantics::ops;
 use crate::span::Span;
 use crate::syntax::ast::{self, Text};
+use crate::typed::Shown;
 use crate::typed::{Expr, ExprKind};
-use crate::types::{Field, Known, Lack, Record, Rest, Ty};
+use crate::types::{Absence, Known, Record, RecordMember, Rest, Ty};
 use crate::value::{Kinds, Value};
 
 impl Checker<'_> {
@@ -28,15 +28,15 @@ impl Checker<'_> {
         let arguments: Vec<_> =
             arguments.iter().map(|argument| self.expr(argument, scope)).collect();
         let Some(function) = functions::find(&name.text) else {
-            if secrets::is_place(&name.text) {
-                self.secret_elsewhere(name, span);
-                return broken(span);
+            if secrets::is_secret_function(&name.text) {
+                self.report_misplaced_secret(name, span);
+                return unchecked(span);
             }
-            if let Some(call) = self.named_call(name, &arguments, span, scope) {
+            if let Some(call) = self.call_condition(name, &arguments, span, scope) {
                 return call;
             }
-            let conditions = self.names.all_seen(What::Condition, name.span.file);
-            let (help, fix) = way_out(name, &conditions);
+            let conditions = self.names.all_seen(DeclarationKind::Condition, name.span.file);
+            let (help, fix) = suggestion(name, &conditions);
             self.report(
                 Diagnostic::error(
                     Code::E0202,
@@ -47,20 +47,20 @@ impl Checker<'_> {
                 .maybe_help(help)
                 .maybe_fix(fix),
             );
-            return broken(span);
+            return unchecked(span);
         };
         let (arguments, known): (Vec<_>, Vec<_>) = arguments.into_iter().unzip();
         if arguments.len() != function.params.len() {
             self.report(wrong_count(function, arguments.len(), span));
-            return broken(span);
+            return unchecked(span);
         }
-        let mut lack = Lack::NEVER;
+        let mut absence = Absence::NEVER;
         for ((argument, known), (param, wanted)) in
             arguments.iter().zip(&known).zip(function.params)
         {
-            lack = lack.max(match wanted.meets(Kinds::NULL) {
-                true => known.lack.clone(),
-                false => lack_of_operand(argument, known),
+            absence = absence.max(match wanted.meets(Kinds::NULL) {
+                true => known.absence.clone(),
+                false => absence_of_operand(argument, known),
             });
             let (signature, kinds) = (function.signature(), known.kinds());
             if !kinds.meets(*wanted) && !known.ty.is_nothing() {
@@ -68,7 +68,7 @@ impl Checker<'_> {
                     Diagnostic::error(
                         Code::E0303,
                         argument.span,
-                        format!("`{param}` of `{signature}` is {wanted}"),
+                        format!("`{param}` of `{signature}` must be {wanted}"),
                     )
                     .label(format!("this is {kinds}")),
                 );
@@ -78,36 +78,39 @@ impl Checker<'_> {
                         .label(format!("this is `{param}` of `{signature}`")),
                 );
             } else {
-                self.one_kind(argument, known, *wanted, &format!("`{}`", function.name));
+                self.require_one_kind(argument, known, *wanted, &format!("`{}`", function.name));
                 if let Some((elements, alike)) = function.takes_elements()
                     && wanted.meets(Kinds::LIST)
                 {
-                    lack = lack.max(self.elements(function, argument, known, elements, alike));
+                    absence =
+                        absence.max(self.elements(function, argument, known, elements, alike));
                 }
             }
         }
         if self.is_faulty(span) {
-            return broken(span);
+            return unchecked(span);
         }
         match folded(function, &arguments) {
             Some(Ok(value)) => {
-                let known = Known::present(Ty::of_value(&value));
+                let known = Known::present(Ty::from_value(&value));
                 (Expr { kind: ExprKind::Const(value), span }, known)
             }
             Some(Err(why)) => {
                 let why = ops::no_result(function, &arguments, &why);
-                self.report(Diagnostic::error(Code::E0303, span, why).label("whatever the event"));
-                broken(span)
+                self.report(
+                    Diagnostic::error(Code::E0303, span, why).label("fails for every event"),
+                );
+                unchecked(span)
             }
             None => {
-                let known = Known { ty: returned(function, &known), lack };
+                let known = Known { ty: returned(function, &known), absence };
                 (Expr { kind: ExprKind::Call { function, arguments }, span }, known)
             }
         }
     }
 
-    /// Reports a list with elements that the function does not take; gives what is lacked where some
-    /// of them may be null.
+    /// Reports a list whose elements the function does not accept. Returns the absence that results
+    /// if some of them may be null.
     fn elements(
         &mut self,
         function: &Function,
@@ -115,32 +118,32 @@ impl Checker<'_> {
         known: &Known,
         wanted: Kinds,
         alike: bool,
-    ) -> Lack {
+    ) -> Absence {
         let element = Known::present(known.ty.element());
         let kinds = element.kinds().minus(Kinds::NULL);
         if element.ty.is_any() || kinds == Kinds::NOTHING || self.is_faulty(list.span) {
-            return Lack::NEVER;
+            return Absence::NEVER;
         }
         if !kinds.within(wanted) || alike && !Kinds::SINGLE.contains(&kinds) {
             let name = function.name;
-            let what = if alike { " of one kind" } else { "" };
+            let what = if alike { ", all of one kind" } else { "" };
             self.report(
                 Diagnostic::error(
                     Code::E0303,
                     list.span,
-                    format!("the elements for `{name}` are each {wanted}{what}"),
+                    format!("each element for `{name}` must be {wanted}{what}"),
                 )
                 .label(format!("these are {}", element.ty))
-                .help(format!("make them so first: `{name}(map(x in {}: …))`", Shown(list))),
+                .help(format!("convert them first: `{name}(map(x in {}: …))`", Shown(list))),
             );
         }
         match wanted.meets(Kinds::NULL) {
-            true => Lack::NEVER,
-            false => lack_of_operand(list, &element),
+            true => Absence::NEVER,
+            false => absence_of_operand(list, &element),
         }
     }
 
-    /// Whether an error was reported in this place, by whatever stage.
+    /// Whether an error was reported inside this span, at any stage.
     fn is_faulty(&self, place: Span) -> bool {
         self.problems
             .iter()
@@ -149,30 +152,30 @@ impl Checker<'_> {
     }
 }
 
-/// The type of what a function gives for these arguments.
+/// The type of a function's result for these arguments.
 fn returned(function: &Function, arguments: &[Known]) -> Ty {
     let argument = |index: usize| {
         let known = arguments.get(index).map_or_else(Ty::any, |known| known.ty.clone());
         let wanted = function.params.get(index).map_or(Kinds::ANY, |(_, wanted)| *wanted);
-        // Of what has no type, what the function takes is known all the same.
-        if known.is_any() { Ty::of_kinds(known.kinds().and(wanted)) } else { known }
+        // The kinds that the function accepts are known even if the argument has no type.
+        if known.is_any() { Ty::from_kinds(known.kinds().and(wanted)) } else { known }
     };
     match &function.returns {
-        Returns::Of(kinds) => Ty::of_kinds(*kinds),
+        Returns::Of(kinds) => Ty::from_kinds(*kinds),
         Returns::Words(words) => {
-            let word = |word: &&'static str| Ty::of_value(&Value::text(*word));
+            let word = |word: &&'static str| Ty::from_value(&Value::text(*word));
             words.iter().map(word).fold(Ty::nothing(), Ty::or)
         }
         Returns::Int => Ty::int(),
-        Returns::ListOf(kinds) => Ty::list(Ty::of_kinds(*kinds)),
+        Returns::ListOf(kinds) => Ty::list(Ty::from_kinds(*kinds)),
         Returns::Argument(index) => argument(*index).widened(),
-        // A null element has no order, so that there is no result.
+        // A null element has no order, so there is no result.
         Returns::Element(index) => argument(*index).element().not_null(),
-        Returns::ElementsOf(index) => Ty::list(argument(*index).held()),
+        Returns::ElementsOf(index) => Ty::list(argument(*index).map_values()),
         Returns::Record(fields) => {
             let field = |(name, kinds, optional): &(&str, Kinds, bool)| {
-                let ty = Ty::of_kinds(*kinds);
-                (Arc::from(*name), Field { ty, optional: *optional })
+                let ty = Ty::from_kinds(*kinds);
+                (Arc::from(*name), RecordMember { ty, optional: *optional })
             };
             let fields = fields.iter().map(field).collect();
             Ty::record(Record { fields, rest: Rest::Nothing })
@@ -180,8 +183,9 @@ fn returned(function: &Function, arguments: &[Known]) -> Ty {
     }
 }
 
-/// The result of a call that depends on no event. `raw` stays a call: it marks its argument.
-fn folded(function: &Function, arguments: &[Expr]) -> Option<functions::Outcome> {
+/// The result of a call that does not depend on an event. `raw` remains a call, because it marks
+/// its argument.
+fn folded(function: &Function, arguments: &[Expr]) -> Option<functions::CallResult> {
     let Call::Pure(call) = function.call else {
         return None;
     };
@@ -199,10 +203,10 @@ fn constant(expr: &Expr) -> Option<&Value<'static>> {
     }
 }
 
-/// What is written instead of a function that there is not.
-fn way_out(name: &Text, conditions: &[&str]) -> (Option<String>, Option<Fix>) {
+/// A suggestion for a function that does not exist.
+fn suggestion(name: &Text, conditions: &[&str]) -> (Option<String>, Option<Fix>) {
     let known = functions::all().map(|function| function.name).chain(conditions.iter().copied());
-    match foreign_functions::instead_of(&name.text) {
+    match foreign_functions::suggestion_for(&name.text) {
         Some(instead) => (Some(instead.to_owned()), None),
         None => (None, suggest::fix(&name.text, name.span, known)),
     }

@@ -1,37 +1,37 @@
-//! Constants: each evaluated once, and standing as a value wherever it is named.
+//! Constants: each is evaluated once, and inlined wherever it is named.
 
 use super::Checker;
-use super::expressions::broken;
-use super::names::What;
-use super::scope::{Place, Scope};
+use super::expressions::unchecked;
+use super::names::DeclarationKind;
+use super::scope::{Scope, ScopeKind};
 use crate::diagnostic::{Code, Diagnostic, suggest};
-use crate::eval;
+use crate::reference;
+use crate::semantics;
 use crate::span::Span;
-use crate::syntax::ast::{self, Step, Text};
+use crate::syntax::ast::{self, PathStep, Text};
 use crate::typed::{Expr, ExprKind, Segment};
 use crate::types::{Known, Ty};
 use crate::value::Value;
 
-/// How large a constant may be, in values (64 bytes of text count as one), since each use of it
-/// has a copy.
-const LARGEST: usize = 10_000;
-const BYTES: usize = 64;
-/// How deep its lists and maps may nest: as deep as what is written.
-const DEEPEST: usize = 64;
+/// The maximum size of a constant, in values (64 bytes of text count as one). Each use has a copy.
+const MAX_CONSTANT_SIZE: usize = 10_000;
+const BYTES_PER_VALUE: usize = 64;
+/// The maximum depth of its lists and maps, the same as for source text.
+const MAX_CONSTANT_DEPTH: usize = 64;
 
 impl Checker<'_> {
-    /// The value of a constant; `None` where it has none, which is reported. `sound` says whether
-    /// all that it uses has a meaning.
+    /// The value of a constant; `None` if it is invalid, which is reported. `uses_are_valid` is whether
+    /// everything that it uses is valid.
     pub(super) fn constant(
         &mut self,
         declared: &ast::Const,
-        sound: bool,
+        uses_are_valid: bool,
     ) -> Option<Value<'static>> {
         let before = self.problems.len();
-        self.is_no_root(&declared.name);
-        let mut scope = Scope::of(Place::Const);
+        self.check_not_a_root(&declared.name);
+        let mut scope = Scope::without_event(ScopeKind::Const);
         let (expr, _) = self.expr(&declared.value, &mut scope);
-        if let Some(clock) = clock(&expr) {
+        if let Some(clock) = clock_function(&expr) {
             self.report(
                 Diagnostic::error(
                     Code::E0215,
@@ -42,24 +42,26 @@ impl Checker<'_> {
                 .help(format!("call `{clock}` where the constant is used")),
             );
         }
-        if !sound || self.problems.len() > before {
+        if !uses_are_valid || self.problems.len() > before {
             return None;
         }
         let name = &declared.name.text;
-        match eval::constant(&expr) {
+        match reference::constant(&expr) {
             Err(fault) => {
                 let message = format!("constant `{name}` has no value: {}", fault.reason());
                 self.error(Code::E0215, expr.span, message, "this cannot be computed");
                 None
             }
-            Ok(value) if !fits(&value) => {
+            Ok(value) if !is_small_enough(&value) => {
                 self.report(
                     Diagnostic::error(
                         Code::E0216,
                         declared.name.span,
                         format!("constant `{name}` is too large"),
                     )
-                    .label(format!("more than {LARGEST} values, or more than {DEEPEST} deep"))
+                    .label(format!(
+                        "more than {MAX_CONSTANT_SIZE} values, or nested more than {MAX_CONSTANT_DEPTH} deep"
+                    ))
                     .help("split it, or leave out what is not needed"),
                 );
                 None
@@ -68,35 +70,36 @@ impl Checker<'_> {
         }
     }
 
-    /// What a path is that starts with a constant; `None` where no constant is called so.
+    /// The value of a path that starts with a constant; `None` if there is no constant of this
+    /// name.
     pub(super) fn constant_path(
         &mut self,
         root: &Text,
-        steps: &[Step],
+        steps: &[PathStep],
         span: Span,
     ) -> Option<(Expr, Known)> {
-        let Some(index) = self.names.seen(What::Const, root) else {
-            let problem = self.names.elsewhere(What::Const, root)?;
+        let Some(index) = self.names.seen(DeclarationKind::Const, root) else {
+            let problem = self.names.not_visible(DeclarationKind::Const, root)?;
             self.report(problem);
-            return Some(broken(span));
+            return Some(unchecked(span));
         };
-        // Where it has no value, that is reported.
+        // An invalid constant is reported at its declaration.
         let Some(value) = self.constants.get(index).cloned().flatten() else {
-            return Some(broken(span));
+            return Some(unchecked(span));
         };
         let mut at = &value;
         for step in steps {
             let Ok(Some(part)) = at.step(&step.segment) else {
-                self.leads_nowhere(root, at, step);
-                return Some(broken(span));
+                self.report_no_such_part(root, at, step);
+                return Some(unchecked(span));
             };
             at = part;
         }
-        let known = Known::present(Ty::of_value(at));
+        let known = Known::present(Ty::from_value(at));
         Some((Expr { kind: ExprKind::Const(at.clone()), span }, known))
     }
 
-    fn leads_nowhere(&mut self, root: &Text, at: &Value<'_>, step: &Step) {
+    fn report_no_such_part(&mut self, root: &Text, at: &Value<'_>, step: &PathStep) {
         let (message, help) = match (&step.segment, at) {
             (Segment::Key(key), Value::Map(map)) => (
                 format!("constant `{}` has no `{key}`", root.text),
@@ -106,16 +109,17 @@ impl Checker<'_> {
                 format!("constant `{}` has no element {index}", root.text),
                 Some(format!("it has {}, counted from 0", list.len())),
             ),
-            _ => (format!("nothing is inside of {}", at.kind()), None),
+            _ => (format!("{} has no fields or elements", at.kind()), None),
         };
         let problem = Diagnostic::error(Code::E0212, step.span, message);
-        self.report(problem.label("leads nowhere").maybe_help(help));
+        self.report(problem.label("does not exist").maybe_help(help));
     }
 }
 
-fn fits(value: &Value<'_>) -> bool {
-    let (values, bytes) = eval::weight(value);
-    values.saturating_add(bytes / BYTES) <= LARGEST && depth(value) <= DEEPEST
+fn is_small_enough(value: &Value<'_>) -> bool {
+    let (values, bytes) = semantics::weight(value);
+    values.saturating_add(bytes / BYTES_PER_VALUE) <= MAX_CONSTANT_SIZE
+        && depth(value) <= MAX_CONSTANT_DEPTH
 }
 
 fn depth(value: &Value<'_>) -> usize {
@@ -126,10 +130,10 @@ fn depth(value: &Value<'_>) -> usize {
     }
 }
 
-/// A function that is called here and asks when the event was received.
-fn clock(expr: &Expr) -> Option<&'static str> {
+/// A function in this expression that depends on the time of the event.
+fn clock_function(expr: &Expr) -> Option<&'static str> {
     match &expr.kind {
         ExprKind::Call { function, .. } if function.reads_clock() => Some(function.name),
-        _ => expr.children().into_iter().find_map(clock),
+        _ => expr.children().into_iter().find_map(clock_function),
     }
 }

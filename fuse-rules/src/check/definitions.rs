@@ -1,21 +1,21 @@
-//! What files define besides what runs: types, constants and conditions, with their comments.
+//! The types, constants and conditions that files define, with their doc comments.
 
 use super::ParsedFile;
-use crate::inventory::DefinitionKind;
 use crate::span::{Files, Span};
 use crate::stdlib;
 use crate::syntax::ast::{self, Text, TypeValue};
 use crate::typed::Definition;
+use crate::typed::DefinitionKind;
 
-/// Those of all files but the standard library's, by kind, in the order of the files.
-pub(super) fn of(files: &Files, parsed: &[ParsedFile]) -> Vec<Definition> {
+/// The definitions of all files except the standard library, by kind, in the order of the files.
+pub(super) fn collect(files: &Files, parsed: &[ParsedFile]) -> Vec<Definition> {
     let own = |file: &&ParsedFile| {
         files.get(file.id).is_some_and(|file| stdlib::module_of(file.name()).is_none())
     };
-    parsed.iter().filter(own).flat_map(|file| of_file(&file.tree)).collect()
+    parsed.iter().filter(own).flat_map(|file| in_file(&file.tree)).collect()
 }
 
-fn of_file(tree: &ast::File) -> impl Iterator<Item = Definition> {
+fn in_file(tree: &ast::File) -> impl Iterator<Item = Definition> {
     let types = tree.types.iter().map(|declared| {
         let value = match &declared.value {
             TypeValue::Type(ty) => ty.span,

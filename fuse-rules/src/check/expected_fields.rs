@@ -1,5 +1,5 @@
-//! The fields that a test expects of an action: the rule gives such, and a value means what it means
-//! in the rule.
+//! The fields of an action that a test expects: the rule must set them, and their values are
+//! converted as in the rule.
 
 use serde_json::{Map, Value as Json};
 
@@ -15,15 +15,16 @@ impl Checker<'_> {
         rule: &Rule,
     ) -> Option<Map<String, Json>> {
         let given: Vec<_> = rule.triggers.iter().map(|trigger| &trigger.fields).collect();
-        self.given_fields(block, &given, rule);
+        self.check_fields_are_set(block, &given, rule);
         let Json::Object(mut expected) = self.block_value(block)? else { return None };
-        self.as_given(&mut expected, block, &given);
+        self.convert_like_rule(&mut expected, block, &given);
         Some(expected)
     }
 
-    /// Makes of values what a backend gets for them: of `2m` milliseconds, of a number a text where
-    /// the field takes texts. What the field cannot take stays, and differs.
-    fn as_given(
+    /// Converts values to what a backend receives: `2m` to milliseconds, and a number to text if
+    /// the field takes texts. A value that the field does not accept stays as it is, and does not
+    /// match.
+    fn convert_like_rule(
         &mut self,
         expected: &mut Map<String, Json>,
         block: &Block,
@@ -37,7 +38,7 @@ impl Checker<'_> {
                 ast::FieldValue::Block(inner) => {
                     let blocks: Vec<_> = found.filter_map(|field| block_of(&field.value)).collect();
                     if let Json::Object(inside) = value {
-                        self.as_given(inside, inner, &blocks);
+                        self.convert_like_rule(inside, inner, &blocks);
                     }
                 }
                 ast::FieldValue::Expr(expr) => {
@@ -54,8 +55,8 @@ impl Checker<'_> {
         }
     }
 
-    /// Reports expected fields that no trigger of the rule gives.
-    fn given_fields(&mut self, block: &Block, given: &[&Vec<Mapped>], rule: &Rule) {
+    /// Reports expected fields that no trigger of the rule sets.
+    fn check_fields_are_set(&mut self, block: &Block, given: &[&Vec<Mapped>], rule: &Rule) {
         for field in &block.fields {
             let key = field.key.text.as_str();
             let found: Vec<&Mapped> =
@@ -66,18 +67,18 @@ impl Checker<'_> {
                     Diagnostic::error(
                         Code::E0603,
                         field.key.span,
-                        format!("rule `{}` gives no `{key}` here", rule.name),
+                        format!("rule `{}` does not set `{key}`", rule.name),
                     )
-                    .label("never given")
-                    .suggest(&field.key, known, "it gives"),
+                    .label("never set")
+                    .suggest(&field.key, known, "it sets"),
                 );
                 continue;
             }
             if let ast::FieldValue::Block(inner) = &field.value {
                 let blocks = found.iter().map(|field| block_of(&field.value));
-                // What an expression gives is not known before the test runs.
+                // The value of an expression is not known before the test runs.
                 if let Some(blocks) = blocks.collect::<Option<Vec<_>>>() {
-                    self.given_fields(inner, &blocks, rule);
+                    self.check_fields_are_set(inner, &blocks, rule);
                 }
             }
         }

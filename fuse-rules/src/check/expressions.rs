@@ -1,20 +1,20 @@
-//! Expressions: names resolved, types compared with what their places take.
+//! Expressions: resolves names, and checks types against what operators and fields accept.
 
-use super::operands::{lack_of, lack_of_operand};
+use super::operands::{absence_of, absence_of_operand};
 use super::paths::segments;
-use super::scope::{Bound, Scope};
+use super::scope::{Binding, Scope};
 use super::{Checker, fold};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::number::Number;
-use crate::plan::Shown;
 use crate::span::Span;
 use crate::syntax::ast::{self, Block, FieldValue, Text};
+use crate::typed::Shown;
 use crate::typed::{Expr, ExprKind, IsTest, QuantifierKind, RecordField, Root};
-use crate::types::{Field, Known, Lack, Missing, Record, Rest, Ty};
+use crate::types::{Absence, Known, Missing, Record, RecordMember, Rest, Ty};
 use crate::value::{Kinds, Value};
 
-/// An expression that could not be read or checked; its problem is reported.
-pub(super) fn broken(span: Span) -> (Expr, Known) {
+/// An expression that could not be parsed or checked; its problem is reported.
+pub(super) fn unchecked(span: Span) -> (Expr, Known) {
     (Expr { kind: ExprKind::Const(Value::Null), span }, Known::unchecked())
 }
 
@@ -22,36 +22,36 @@ impl Checker<'_> {
     /// A condition: an expression that is true or false.
     pub(super) fn condition(&mut self, expr: &ast::Expr, scope: &mut Scope) -> (Expr, Known) {
         let (typed, known) = self.expr(expr, scope);
-        // The whole of what was sent: an object, or nothing to go by.
+        // The whole body has no known kind here, or is an object.
         let whole = matches!(&typed.kind, ExprKind::Path(path)
             if path.root == Root::Body && path.segments.is_empty());
         if whole && known.kinds().meets(Kinds::BOOL) {
             self.report(
-                Diagnostic::error(Code::E0302, expr.span, "a condition is true or false")
+                Diagnostic::error(Code::E0302, expr.span, "a condition must be true or false")
                     .label("this is the whole body")
                     .help("compare a field of it, as in `body.action == \"closed\"`"),
             );
         } else if !known.kinds().meets(Kinds::BOOL) && !known.ty.is_nothing() {
             self.report(
-                Diagnostic::error(Code::E0302, expr.span, "a condition is true or false")
+                Diagnostic::error(Code::E0302, expr.span, "a condition must be true or false")
                     .label(format!("this is {}", known.kinds()))
-                    .help("compare it with something, or ask `is present`"),
+                    .help("compare it with something, or test it with `is present`"),
             );
         } else {
-            self.one_kind(&typed, &known, Kinds::BOOL, "a condition");
+            self.require_one_kind(&typed, &known, Kinds::BOOL, "a condition");
         }
-        let lack = lack_of(&typed, &known);
-        (typed, truth(lack))
+        let absence = absence_of(&typed, &known);
+        (typed, condition_known(absence))
     }
 
-    /// A condition that what follows may rely on.
+    /// A condition that the rest of the scope may assume to be true.
     pub(super) fn assumed(&mut self, expr: &ast::Expr, scope: &mut Scope) -> (Expr, Known) {
         let (typed, known) = self.condition(expr, scope);
         scope.assume(&typed, true);
         (typed, known)
     }
 
-    /// An expression whose elements are wanted; gives what is known of the list.
+    /// An expression whose elements are needed, with what is known about the list.
     pub(super) fn list(
         &mut self,
         expr: &ast::Expr,
@@ -61,17 +61,17 @@ impl Checker<'_> {
         let (typed, known) = self.expr(expr, scope);
         if !known.kinds().meets(Kinds::LIST) && !known.ty.is_nothing() {
             self.report(
-                Diagnostic::error(Code::E0310, expr.span, format!("`{what}` goes through a list"))
+                Diagnostic::error(Code::E0310, expr.span, format!("`{what}` iterates over a list"))
                     .label(format!("this is {}", known.kinds())),
             );
             return (typed, Known::unchecked());
         }
-        self.one_kind(&typed, &known, Kinds::LIST, &format!("`{what}`"));
-        let lack = lack_of_operand(&typed, &known);
-        (typed, Known { ty: known.ty, lack })
+        self.require_one_kind(&typed, &known, Kinds::LIST, &format!("`{what}`"));
+        let absence = absence_of_operand(&typed, &known);
+        (typed, Known { ty: known.ty, absence })
     }
 
-    /// Binds a name for what follows in the scope.
+    /// Binds a name for the rest of the scope.
     pub(super) fn bind(&mut self, name: &Text, element: Ty, scope: &mut Scope) {
         if let Some(first) = scope.bound.iter().find(|first| first.name.text == name.text) {
             let problem = Diagnostic::error(
@@ -84,12 +84,12 @@ impl Checker<'_> {
             .help("choose another name");
             self.report(problem);
         } else {
-            self.is_free(name);
+            self.check_not_taken(name);
         }
-        scope.bound.push(Bound { name: name.clone(), element: Known::present(element) });
+        scope.bound.push(Binding { name: name.clone(), element: Known::present(element) });
     }
 
-    /// Checks an expression; gives it with what is known of its value.
+    /// Checks an expression, and returns what is known about its value.
     pub(super) fn expr(&mut self, expr: &ast::Expr, scope: &mut Scope) -> (Expr, Known) {
         let checked = self.checked(expr, scope);
         if self.keep {
@@ -101,14 +101,14 @@ impl Checker<'_> {
     fn checked(&mut self, expr: &ast::Expr, scope: &mut Scope) -> (Expr, Known) {
         let span = expr.span;
         let constant = |value: Value<'static>| {
-            let known = Known::present(Ty::of_value(&value));
+            let known = Known::present(Ty::from_value(&value));
             (ExprKind::Const(value), known)
         };
         let (kind, known) = match &expr.kind {
-            ast::ExprKind::Error => return broken(span),
+            ast::ExprKind::Error => return unchecked(span),
             ast::ExprKind::Paren(inner) => {
                 let (inner, known) = self.expr(inner, scope);
-                // A call is one with parentheses around it, too.
+                // Parentheses around a call do not change that it is a call.
                 if let Some(body) = self.calls.get(&inner.span).copied() {
                     self.calls.insert(span, body);
                 }
@@ -122,11 +122,11 @@ impl Checker<'_> {
                 constant(Value::Number(Number::from(i64::try_from(*bytes).unwrap_or(i64::MAX))))
             }
             ast::ExprKind::String(text) => {
-                self.unfilled(span, scope);
+                self.warn_lookalikes(span, scope);
                 constant(Value::text(text.clone()))
             }
             ast::ExprKind::Interpolated(parts) => {
-                self.unfilled(span, scope);
+                self.warn_lookalikes(span, scope);
                 self.interpolated(parts, scope, span)
             }
             ast::ExprKind::List(items) => self.list_literal(items, scope),
@@ -135,7 +135,9 @@ impl Checker<'_> {
             ast::ExprKind::Access { base, steps } => {
                 let (base, known) = self.expr(base, scope);
                 let shown = |_| Shown(&base).to_string().into();
-                let Some(known) = self.steps(known, steps, 0, &shown) else { return broken(span) };
+                let Some(known) = self.steps(known, steps, 0, &shown) else {
+                    return unchecked(span);
+                };
                 (ExprKind::Access { base: Box::new(base), segments: segments(steps) }, known)
             }
             ast::ExprKind::Call { function, arguments } => {
@@ -159,52 +161,55 @@ impl Checker<'_> {
             ast::ExprKind::Compare { op, left, right } => {
                 let left = self.expr(left, scope);
                 let right = self.expr(right, scope);
-                let lack = lack_of(&left.0, &left.1).max(lack_of(&right.0, &right.1));
+                let absence = absence_of(&left.0, &left.1).max(absence_of(&right.0, &right.1));
                 self.comparable(*op, &left, &right, span);
                 let (left, right) = (Box::new(left.0), Box::new(right.0));
-                (ExprKind::Compare { op: *op, left, right }, truth(lack))
+                (ExprKind::Compare { op: *op, left, right }, condition_known(absence))
             }
             ast::ExprKind::In { negated, item, list } => {
                 let item = self.expr(item, scope);
                 let list = self.list(list, scope, "in");
                 self.member(&item, &list);
                 let nulls = Known::present(list.1.ty.element());
-                let lack = lack_of(&item.0, &item.1).max(list.1.lack).max(lack_of(&list.0, &nulls));
+                let absence = absence_of(&item.0, &item.1)
+                    .max(list.1.absence)
+                    .max(absence_of(&list.0, &nulls));
                 let test = ExprKind::In { item: Box::new(item.0), list: Box::new(list.0) };
                 let test = match negated {
                     true => ExprKind::Not(Box::new(Expr { kind: test, span })),
                     false => test,
                 };
-                (test, truth(lack))
+                (test, condition_known(absence))
             }
             ast::ExprKind::TextTest { op, left, right } => {
                 return self.text_test(*op, left, right, span, scope);
             }
             ast::ExprKind::Is { value, negated, kind } => {
                 let (value, known) = self.expr(value, scope);
-                self.no_absence(
+                self.report_never_absent(
                     &value,
                     "is never missing",
-                    "ask it of the value inside: `x is missing`",
+                    "test the value inside: `x is missing`",
                 );
-                let Some(test) = is_test(&kind.text) else { return broken(span) };
-                self.possible(test, *negated, &value, &known, span);
+                let Some(test) = is_test(&kind.text) else { return unchecked(span) };
+                self.check_possible(test, *negated, &value, &known, span);
                 let test = ExprKind::Is { value: Box::new(value), negated: *negated, test };
-                (test, truth(Lack { absent: Missing::Never, ..known.lack }))
+                (test, condition_known(Absence { absent: Missing::Never, ..known.absence }))
             }
             ast::ExprKind::Coalesce { left, right } => {
                 let (left, known) = self.expr(left, scope);
                 let (right, other) = self.expr(right, scope);
-                self.no_absence(
+                self.report_never_absent(
                     &left,
                     "has no default",
                     "give the default to the value inside: `(x ?? \"\") == \"prod\"`",
                 );
-                let needed = known.lack.absent > Missing::Never || known.kinds().meets(Kinds::NULL);
+                let needed =
+                    known.absence.absent > Missing::Never || known.kinds().meets(Kinds::NULL);
                 let known = if needed {
-                    let unknown = known.lack.unknown.clone();
-                    let lack = Lack { absent: Missing::Never, unknown };
-                    Known { lack, ..known.there() }.or(other)
+                    let unknown = known.absence.unknown.clone();
+                    let absence = Absence { absent: Missing::Never, unknown };
+                    Known { absence, ..known.present_not_null() }.or(other)
                 } else {
                     known
                 };
@@ -218,15 +223,15 @@ impl Checker<'_> {
         (Expr { kind, span }, known)
     }
 
-    /// Conditions joined by `and` or `or`: each is looked at where those before it hold, or where none of them does,
-    /// since they are false or unknown.
+    /// Conditions joined by `and` or `or`. Each is checked under the assumption that the previous
+    /// ones are true (`and`), or false or unknown (`or`).
     fn joined(&mut self, all: &[ast::Expr], and: bool, scope: &mut Scope) -> (Vec<Expr>, Known) {
         let mark = scope.mark();
-        let mut lack = Lack::NEVER;
+        let mut absence = Absence::NEVER;
         let mut typed = Vec::with_capacity(all.len());
         for part in all {
             let (part, known) = self.condition(part, scope);
-            lack = lack.max(known.lack);
+            absence = absence.max(known.absence);
             if and {
                 scope.assume(&part, true);
             } else {
@@ -234,8 +239,8 @@ impl Checker<'_> {
             }
             typed.push(part);
         }
-        scope.back_to(mark);
-        (typed, truth(lack))
+        scope.restore(mark);
+        (typed, condition_known(absence))
     }
 
     fn quantifier(
@@ -256,40 +261,42 @@ impl Checker<'_> {
         };
         let kept = scope.bound.len().checked_sub(1).and_then(|level| u32::try_from(level).ok());
         let kept = kept.map(|level| scope.known(&(crate::typed::Root::Element(level), Vec::new())));
-        scope.back_to(mark);
+        scope.restore(mark);
         scope.bound.pop();
         let kept = kept.map_or_else(Ty::any, |known| known.ty);
         let (list, body) = (Box::new(list), Box::new(body));
         let name = name.text.as_str().into();
         let typed = ExprKind::Quantifier { kind, name, list, body, frame: () };
-        // Where an element's condition is unknown, so is what comes of it; but of `map` it is the
-        // values of the elements that may be missing.
-        let (list_lack, body_lack) = (known.lack, of_body.lack);
+        // If an element's condition is unknown, so is the result. For `map`, the values of the
+        // elements may be missing instead.
+        let (list_lack, body_lack) = (known.absence, of_body.absence);
         let known = match kind {
             QuantifierKind::Any | QuantifierKind::All | QuantifierKind::None => {
-                truth(list_lack.max(body_lack))
+                condition_known(list_lack.max(body_lack))
             }
-            QuantifierKind::Count => Known { ty: Ty::int(), ..truth(list_lack.max(body_lack)) },
+            QuantifierKind::Count => {
+                Known { ty: Ty::int(), ..condition_known(list_lack.max(body_lack)) }
+            }
             QuantifierKind::Filter => {
-                Known { ty: Ty::list(kept), lack: list_lack.max(body_lack.of_condition()) }
+                Known { ty: Ty::list(kept), absence: list_lack.max(body_lack.of_condition()) }
             }
             QuantifierKind::Map => {
-                Known { ty: Ty::list(of_body.ty), lack: list_lack.max(body_lack) }
+                Known { ty: Ty::list(of_body.ty), absence: list_lack.max(body_lack) }
             }
             QuantifierKind::First => {
                 let none = match known.ty.is_any() {
                     true => Missing::Open,
                     false => Missing::Declared("first(…)".into()),
                 };
-                let lack = list_lack.max(body_lack.of_condition()).max(Lack::absent(none));
-                Known { ty: kept, lack }
+                let absence = list_lack.max(body_lack.of_condition()).max(Absence::absent(none));
+                Known { ty: kept, absence }
             }
         };
         (typed, known)
     }
 
-    /// A condition, or a count of one, is no value that could be absent.
-    fn no_absence(&mut self, expr: &Expr, what: &str, help: &str) {
+    /// Reports a condition or a `count` where an absent value is expected: it is never absent.
+    fn report_never_absent(&mut self, expr: &Expr, what: &str, help: &str) {
         let count = matches!(&expr.kind, ExprKind::Quantifier { kind: QuantifierKind::Count, .. });
         if expr.is_condition() || count {
             let subject = if count { "a count" } else { "a condition" };
@@ -300,7 +307,7 @@ impl Checker<'_> {
             };
             self.report(
                 Diagnostic::error(Code::E0304, expr.span, format!("{subject} {what}"))
-                    .label("known or unknown, but never missing")
+                    .label("it may be unknown, but it is never missing")
                     .help(help),
             );
         }
@@ -308,61 +315,65 @@ impl Checker<'_> {
 
     fn interpolated(
         &mut self,
-        parts: &[ast::Part],
+        parts: &[ast::TextPart],
         scope: &mut Scope,
         span: Span,
     ) -> (ExprKind, Known) {
         let mut typed = Vec::new();
-        let mut lack = Lack::NEVER;
+        let mut absence = Absence::NEVER;
         for part in parts {
             match part {
-                ast::Part::Text(text) => {
+                ast::TextPart::Text(text) => {
                     let kind = ExprKind::Const(Value::text(text.clone()));
                     typed.push(Expr { kind, span });
                 }
-                ast::Part::Expr(expr) => {
+                ast::TextPart::Expr(expr) => {
                     let (expr, known) = self.expr(expr, scope);
                     if !known.kinds().meets(Kinds::SCALAR) && !known.ty.is_nothing() {
                         self.report(
-                            Diagnostic::error(Code::E0301, expr.span, "`${…}` takes one value")
-                                .label(format!("this is {}", known.kinds()))
-                                .help("write `json(…)` or `join(…)` to make text of it"),
+                            Diagnostic::error(
+                                Code::E0301,
+                                expr.span,
+                                "`${…}` takes a single value",
+                            )
+                            .label(format!("this is {}", known.kinds()))
+                            .help("write `json(…)` or `join(…)` to convert it to text"),
                         );
                     } else {
-                        self.one_kind(&expr, &known, Kinds::SCALAR, "`${…}`");
+                        self.require_one_kind(&expr, &known, Kinds::SCALAR, "`${…}`");
                     }
-                    lack = lack.max(lack_of(&expr, &known));
+                    absence = absence.max(absence_of(&expr, &known));
                     typed.push(expr);
                 }
             }
         }
         let kind = fold::interpolation(typed);
         let ty = match &kind {
-            ExprKind::Const(value) => Ty::of_value(value),
+            ExprKind::Const(value) => Ty::from_value(value),
             _ => Ty::string(),
         };
-        (kind, Known { ty, lack })
+        (kind, Known { ty, absence })
     }
 
     fn list_literal(&mut self, items: &[ast::Expr], scope: &mut Scope) -> (ExprKind, Known) {
         let mut element = Ty::nothing();
-        let mut lack = Lack::NEVER;
+        let mut absence = Absence::NEVER;
         let mut typed = Vec::with_capacity(items.len());
         for item in items {
             let (item, known) = self.expr(item, scope);
             element = element.or(known.ty);
-            lack = lack.max(known.lack);
+            absence = absence.max(known.absence);
             typed.push(item);
         }
-        (folded_list(typed), Known { ty: Ty::list(element), lack })
+        (folded_list(typed), Known { ty: Ty::list(element), absence })
     }
 
-    /// A record literal, or a nested block that stands for a value.
+    /// A record literal, or a nested block as a value.
     pub(super) fn record(&mut self, block: &Block, scope: &mut Scope) -> (Expr, Known) {
         self.repeated(block);
         let mut fields: Vec<RecordField> = Vec::new();
         let mut record = Record { rest: Rest::Nothing, ..Record::default() };
-        let mut lack = Lack::NEVER;
+        let mut absence = Absence::NEVER;
         for field in &block.fields {
             let (value, known) = match &field.value {
                 FieldValue::Expr(expr) => self.expr(expr, scope),
@@ -370,17 +381,18 @@ impl Checker<'_> {
             };
             let ty = match field.optional {
                 true => {
-                    lack.unknown = lack.unknown.max(known.lack.unknown);
+                    absence.unknown = absence.unknown.max(known.absence.unknown);
                     known.ty.not_null()
                 }
                 false => {
-                    lack = lack.max(known.lack);
+                    absence = absence.max(known.absence);
                     known.ty
                 }
             };
-            record
-                .fields
-                .insert(field.key.text.as_str().into(), Field { ty, optional: field.optional });
+            record.fields.insert(
+                field.key.text.as_str().into(),
+                RecordMember { ty, optional: field.optional },
+            );
             fields.push(RecordField {
                 key: field.key.text.clone(),
                 optional: field.optional,
@@ -397,16 +409,16 @@ impl Checker<'_> {
             .collect();
         let kind = constant
             .map_or_else(|| ExprKind::Record(fields), |map| ExprKind::Const(Value::Map(map)));
-        let known = Known { ty: Ty::record(record), lack };
+        let known = Known { ty: Ty::record(record), absence };
         #[cfg(test)]
         self.known.insert(block.span, known.clone());
         (Expr { kind, span: block.span }, known)
     }
 }
 
-/// A condition that is unknown where something is missing.
-pub(super) fn truth(lack: Lack) -> Known {
-    Known { ty: Ty::bool(), lack: lack.of_condition() }
+/// A condition, which is unknown if something is missing.
+pub(super) fn condition_known(absence: Absence) -> Known {
+    Known { ty: Ty::bool(), absence: absence.of_condition() }
 }
 
 fn folded_list(items: Vec<Expr>) -> ExprKind {

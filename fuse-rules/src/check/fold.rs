@@ -1,10 +1,10 @@
-//! Interpolations of constants, which are constants themselves: in one place, so that all who know what to make of a
-//! constant, such as the index and the analysis, know what to make of them.
+//! Folds interpolations of constants into constants, so that the index and the analysis do not have
+//! to.
 
 use crate::typed::{Expr, ExprKind};
 use crate::value::Value;
 
-/// An interpolation of these parts: their text, where none of them reads the event.
+/// An interpolation of these parts, or its text if no part reads the event.
 pub(super) fn interpolation(parts: Vec<Expr>) -> ExprKind {
     let text = |part: &Expr| match &part.kind {
         ExprKind::Const(value) => Some(value.canonical()?.into_owned()),

@@ -1,7 +1,7 @@
-//! Functions of other languages, by the names that they have there, and what to write here.
+//! Functions of other languages, and what to write here instead.
 
-/// Names as people write them, without case, `-` and `_`; and the way out.
-const NAMES: &[(&[&str], &str)] = &[
+/// Names in lower case, without `-` and `_`, and the suggestion for them.
+const SUGGESTIONS: &[(&[&str], &str)] = &[
     (
         &["contains", "includes", "strcontains"],
         "write `text contains \"x\"`, or `x in list` for an element",
@@ -64,11 +64,11 @@ const NAMES: &[(&[&str], &str)] = &[
     (&["not"], "write `not x`"),
 ];
 
-/// The way out for a function of another language, however it is cased there.
-pub(super) fn instead_of(name: &str) -> Option<&'static str> {
+/// The suggestion for a function of another language; case, `-` and `_` in its name do not matter.
+pub(super) fn suggestion_for(name: &str) -> Option<&'static str> {
     let plain: String =
         name.chars().filter(|c| !matches!(c, '-' | '_')).map(|c| c.to_ascii_lowercase()).collect();
-    NAMES.iter().find(|(names, _)| names.contains(&plain.as_str())).map(|(_, help)| *help)
+    SUGGESTIONS.iter().find(|(names, _)| names.contains(&plain.as_str())).map(|(_, help)| *help)
 }
 
 #[cfg(test)]
@@ -79,17 +79,17 @@ mod tests {
     use crate::functions;
 
     #[test]
-    fn names_are_found_however_they_are_cased() {
+    fn names_are_found_in_any_case() {
         for name in ["startsWith", "starts-with", "STARTS_WITH", "startswith"] {
-            assert_eq!(instead_of(name), Some("write `text starts-with \"x\"`"), "{name}");
+            assert_eq!(suggestion_for(name), Some("write `text starts-with \"x\"`"), "{name}");
         }
-        assert_eq!(instead_of("frobnicate"), None);
+        assert_eq!(suggestion_for("frobnicate"), None);
     }
 
     #[test]
-    fn each_name_stands_once_and_is_no_function() {
+    fn names_are_unique_and_not_functions() {
         let mut seen = FxHashSet::default();
-        for name in NAMES.iter().flat_map(|(names, _)| *names) {
+        for name in SUGGESTIONS.iter().flat_map(|(names, _)| *names) {
             assert!(seen.insert(name), "`{name}` stands twice");
             assert!(functions::find(name).is_none(), "`{name}` is a function");
             assert!(
@@ -100,8 +100,8 @@ mod tests {
     }
 
     #[test]
-    fn every_call_that_is_suggested_can_be_made() {
-        for (_, help) in NAMES {
+    fn suggested_calls_exist() {
+        for (_, help) in SUGGESTIONS {
             for (at, _) in help.match_indices('(') {
                 let before = help.get(..at).unwrap_or("");
                 let word = |c: char| !c.is_ascii_alphanumeric() && c != '-';

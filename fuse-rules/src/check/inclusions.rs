@@ -1,27 +1,27 @@
-//! Files that fields take in whole, such as a manifest: read through the loader, each once.
+//! Files that fields include, such as a manifest. Each is loaded once.
 
 use rustc_hash::FxHashMap;
 
 use super::Checker;
 use crate::diagnostic::{Code, Diagnostic};
-use crate::ruleset::{Loader, resolved};
+use crate::loader::{Loader, resolved};
 use crate::span::{Files, Span};
 use crate::typed::{Expr, ExprKind};
 use crate::value::Value;
 
-/// The files of the rules, and those that their fields take in.
-pub(super) struct Inclusions<'a> {
+/// The files of the rules, and those that their fields include.
+pub(super) struct IncludedFiles<'a> {
     files: Files,
     loader: &'a dyn Loader,
     read: FxHashMap<String, Result<String, String>>,
 }
 
-impl<'a> Inclusions<'a> {
+impl<'a> IncludedFiles<'a> {
     pub(super) fn new(files: Files, loader: &'a dyn Loader) -> Self {
         Self { files, loader, read: FxHashMap::default() }
     }
 
-    /// The name of the file that a place is in.
+    /// The name of the file that contains a span.
     pub(super) fn file_name(&self, span: Span) -> String {
         self.files.get(span.file).map_or_else(String::new, |file| file.name().to_owned())
     }
@@ -38,7 +38,7 @@ impl<'a> Inclusions<'a> {
         if let Some(known) = self.read.get(&name) {
             return known.clone();
         }
-        let text = self.loader.load(&name);
+        let text = self.loader.load(&name).map_err(|why| why.to_string());
         if let Ok(text) = &text {
             self.files.add(name.clone(), text.clone());
         }
@@ -48,17 +48,18 @@ impl<'a> Inclusions<'a> {
 }
 
 impl Checker<'_> {
-    /// The file's text in place of its name.
+    /// Replaces the name of a file by its text.
     pub(super) fn include(&mut self, expr: Expr, key: &str) -> Expr {
         let ExprKind::Const(Value::String(used)) = &expr.kind else {
-            let problem = format!("`{key}` takes the name of a file, in quotes");
-            self.error(Code::E0405, expr.span, problem, "this is no literal");
+            let problem = format!("`{key}` must be the name of a file, in quotes");
+            self.error(Code::E0405, expr.span, problem, "this is not a literal");
             return expr;
         };
-        // The name stands in the file of the expression, which may be that of the `defaults`.
-        let from = self.inclusions.files.get(expr.span.file);
+        // The name is relative to the file that contains the expression, which may be that of the
+        // `defaults`.
+        let from = self.included_files.files.get(expr.span.file);
         let name = resolved(from.map_or("", |file| file.name()), used);
-        match self.inclusions.read(name.clone()) {
+        match self.included_files.read(name.clone()) {
             Ok(text) => Expr { kind: ExprKind::Const(Value::String(text.into())), ..expr },
             Err(why) => {
                 self.report(
@@ -67,8 +68,8 @@ impl Checker<'_> {
                         expr.span,
                         format!("`{name}` cannot be read: {why}"),
                     )
-                    .label("taken in here")
-                    .help("a file is named relative to the rules that take it in"),
+                    .label("included here")
+                    .help("the name of a file is relative to the rules file that includes it"),
                 );
                 expr
             }

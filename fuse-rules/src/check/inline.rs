@@ -1,51 +1,51 @@
-//! Named conditions in place of their calls: the arguments stand where the parameters stood, and
-//! what the condition binds is numbered on from what is bound around the call.
+//! Inlines named conditions: arguments replace parameters, and the levels of the elements that the
+//! condition binds are shifted by the number of binders around the call.
 
 use std::sync::Arc;
 
 use super::fold;
-use super::paths::path_text;
-use crate::eval;
+use crate::path::path_text;
+use crate::semantics;
 use crate::span::Span;
 use crate::typed::{Expr, ExprKind, Path, Root, Segment};
-use crate::types::{Lack, Ty};
+use crate::types::{Absence, Ty};
 
-/// The body of a condition. Its parameters stand as the outermost elements.
+/// The body of a condition. Its parameters are the outermost elements.
 #[derive(Debug)]
-pub(super) struct Template {
+pub(super) struct ConditionTemplate {
     body: Expr,
-    /// Whether it may be unknown though its arguments are there.
-    pub(super) lack: Lack,
+    /// Whether it may be unknown even if its arguments are present.
+    pub(super) absence: Absence,
     /// The types of its parameters.
     pub(super) parameters: Vec<Ty>,
     size: usize,
-    /// How often each parameter stands in the body.
+    /// How many times the body uses each parameter.
     uses: Vec<usize>,
 }
 
-impl Template {
-    pub(super) fn new(body: Expr, lack: Lack, parameters: Vec<Ty>) -> Self {
+impl ConditionTemplate {
+    pub(super) fn new(body: Expr, absence: Absence, parameters: Vec<Ty>) -> Self {
         let mut uses = vec![0; parameters.len()];
         body.references(&mut |path| {
             if let Some(count) = level(path).and_then(|level| uses.get_mut(level)) {
                 *count += 1;
             }
         });
-        // A bare path is no condition by its form, and would take a default for its absence.
+        // A bare path does not look like a condition, so `??` would apply to it.
         let body = if body.is_condition() {
             body
         } else {
             Expr { span: body.span, kind: ExprKind::And(vec![body]) }
         };
-        Self { size: size(&body), body, lack, parameters, uses }
+        Self { size: size(&body), body, absence, parameters, uses }
     }
 
-    /// Where its body stands.
+    /// The span of the body.
     pub(super) fn span(&self) -> Span {
         self.body.span
     }
 
-    /// How many nodes a call with these arguments comes to.
+    /// The number of nodes of a call with these arguments.
     pub(super) fn size_with(&self, arguments: &[Expr]) -> usize {
         let arguments = arguments.iter().zip(&self.uses);
         arguments.fold(self.size, |sum, (argument, uses)| {
@@ -53,7 +53,7 @@ impl Template {
         })
     }
 
-    /// The body with these arguments, at a place with so many names bound around it.
+    /// The body with these arguments, below `bound` binders.
     pub(super) fn call(&self, arguments: &[Expr], bound: usize, span: Span) -> Expr {
         let mut expr = self.body.clone();
         substitute(&mut expr, &Call { arguments, bound }, 0);
@@ -61,27 +61,27 @@ impl Template {
     }
 }
 
-/// How many nodes an expression has; the values of its constants count too.
+/// The number of nodes of an expression, including the values of its constants.
 pub(super) fn size(expr: &Expr) -> usize {
     let own = match &expr.kind {
-        ExprKind::Const(value) => eval::weight(value).0,
+        ExprKind::Const(value) => semantics::weight(value).0,
         _ => 1,
     };
     expr.children().into_iter().fold(own, |sum, child| sum.saturating_add(size(child)))
 }
 
-/// How deep an expression nests.
+/// The depth of an expression.
 pub(super) fn depth(expr: &Expr) -> usize {
     1 + expr.children().into_iter().map(depth).max().unwrap_or(0)
 }
 
 struct Call<'a> {
     arguments: &'a [Expr],
-    /// How many names are bound around the call.
+    /// The number of binders around the call.
     bound: usize,
 }
 
-/// Puts the arguments in, below so many binders of the condition itself.
+/// Replaces parameters by arguments, below `inner` binders of the condition itself.
 fn substitute(expr: &mut Expr, call: &Call<'_>, inner: usize) {
     match &mut expr.kind {
         ExprKind::Path(path) => {
@@ -97,14 +97,14 @@ fn substitute(expr: &mut Expr, call: &Call<'_>, inner: usize) {
         }
         _ => expr.children_mut().into_iter().for_each(|child| substitute(child, call, inner)),
     }
-    // Of constant arguments there may be nothing left to read.
+    // With constant arguments, an interpolation may become a constant.
     if let ExprKind::Concat(parts) = &mut expr.kind {
         expr.kind = fold::interpolation(std::mem::take(parts));
     }
 }
 
 impl Call<'_> {
-    /// An argument, and what a path of the condition takes of it.
+    /// An argument, or the part of it that a path of the condition selects.
     fn argument(&self, argument: &Expr, segments: &[Segment], span: Span, inner: usize) -> Expr {
         let mut argument = argument.clone();
         shift(&mut argument, self.bound, inner);
@@ -119,7 +119,7 @@ impl Call<'_> {
     }
 }
 
-/// Numbers what an argument binds on from the binders of the condition that it now stands in.
+/// Shifts the levels of elements that an argument binds by the binders of the condition around it.
 fn shift(expr: &mut Expr, bound: usize, inner: usize) {
     if let ExprKind::Path(path) = &mut expr.kind
         && let Some(level) = level(path).filter(|level| *level >= bound)
@@ -131,7 +131,7 @@ fn shift(expr: &mut Expr, bound: usize, inner: usize) {
 
 fn extended(path: Path, more: &[Segment]) -> Path {
     let mut more = more.to_vec();
-    // Names of headers have no case.
+    // Header names are case-insensitive.
     if path.root == Root::Headers
         && path.segments.is_empty()
         && let Some(Segment::Key(key)) = more.first_mut()

@@ -1,5 +1,5 @@
-//! Trees to checked rules: names, kinds of values, schemas of blocks. All problems at once: a
-//! fault in one rule does not hide those of the next.
+//! Checks syntax trees and produces checked rules: names, kinds of values, schemas of blocks. It
+//! reports all problems at once; an error in one rule does not hide those of the next.
 
 mod bindings;
 mod blocks;
@@ -19,6 +19,7 @@ mod operands;
 mod order;
 mod paths;
 mod patterns;
+mod required_values;
 mod scope;
 mod secrets;
 mod sensors;
@@ -30,7 +31,7 @@ mod tests;
 mod type_names;
 
 use crate::diagnostic::{Code, Diagnostic, Severity};
-use crate::ruleset::Loader;
+use crate::loader::Loader;
 use crate::schema::Registry;
 use crate::span::{FileId, Files, Span};
 use crate::syntax::ast;
@@ -40,15 +41,13 @@ use crate::value::Value;
 use rustc_hash::FxHashMap;
 
 use crate::types::{Known, Ty};
-use inclusions::Inclusions;
-use inline::Template;
-use names::{Names, What};
-use order::{Definition, Ordered};
-pub(crate) use paths::{EVENT_FIELDS, ROOTS, path_text};
-pub(crate) use type_names::BUILT_IN;
+use inclusions::IncludedFiles;
+use inline::ConditionTemplate;
+use names::{DeclarationKind, Names};
+use order::{DefinitionId, Ordered};
 use type_names::Types;
 
-/// A file that was read, with the files that it uses.
+/// A file that was read, and the files that it uses.
 #[derive(Debug)]
 pub(crate) struct ParsedFile {
     pub(crate) id: FileId,
@@ -56,8 +55,8 @@ pub(crate) struct ParsedFile {
     pub(crate) uses: Vec<FileId>,
 }
 
-/// Checks all files together. `None` where any problem is an error; `problems` says which. What is found
-/// of each expression is kept where `keep` asks for it.
+/// Checks all files together. Returns `None` if any problem is an error. With `keep`, the result
+/// also has what is known about each expression.
 pub(crate) fn check(
     files: Files,
     parsed: &[ParsedFile],
@@ -73,7 +72,7 @@ pub(crate) fn check(
         problems,
         file: FileId(0),
         defaults: &[],
-        inclusions: Inclusions::new(files.clone(), loader),
+        included_files: IncludedFiles::new(files.clone(), loader),
         types: Types::default(),
         bodies: FxHashMap::default(),
         constants: Vec::new(),
@@ -81,13 +80,13 @@ pub(crate) fn check(
         keep,
         known: FxHashMap::default(),
         calls: FxHashMap::default(),
-        left_to_inline: Some(conditions::LARGEST_OF_ALL),
+        inline_budget: Some(conditions::MAX_INLINED_SIZE),
     };
     checker.resolve_types();
     checker.define();
     let mut rules = typed::Rules {
         files: Files::default(),
-        definitions: definitions::of(&files, parsed),
+        definitions: definitions::collect(&files, parsed),
         fuses: names.typed_fuses(),
         sources: Vec::new(),
         sensors: Vec::new(),
@@ -107,10 +106,10 @@ pub(crate) fn check(
         checker.defaults = &file.tree.defaults;
         rules.sensors.extend(file.tree.sensors.iter().map(|sensor| checker.sensor(sensor)));
     }
-    // Who runs rules takes no notice of their tests: a test that went wrong stops nothing.
+    // A faulty test must not prevent rules from running, so tests are only checked for tools.
     if keep {
         let mut tests = Vec::new();
-        let known = test_blocks::Rules::of(&rules.sensors, parsed);
+        let known = test_blocks::TestableRules::new(&rules.sensors, parsed);
         for file in parsed {
             checker.file = file.id;
             tests.extend(checker.tests(&file.tree.tests, &known));
@@ -119,13 +118,13 @@ pub(crate) fn check(
     }
     rules.known = std::mem::take(&mut checker.known);
     rules.calls = std::mem::take(&mut checker.calls);
-    // With the files that were taken in, so that a change of them is a change of the rules.
-    rules.files = checker.inclusions.into_files();
+    // These include the files of fields, so that a change of one is a change of the rules.
+    rules.files = checker.included_files.into_files();
     let failed = problems.iter().any(|problem| problem.severity == Severity::Error);
     (!failed).then_some(rules)
 }
 
-/// What checking needs to know, and where problems go.
+/// The state of the checker.
 pub(super) struct Checker<'a> {
     names: &'a Names<'a>,
     registry: &'a Registry,
@@ -133,22 +132,21 @@ pub(super) struct Checker<'a> {
     /// The file that is being checked.
     file: FileId,
     defaults: &'a [ast::Defaults],
-    inclusions: Inclusions<'a>,
+    included_files: IncludedFiles<'a>,
     types: Types,
-    /// What the events carry, by source and event.
+    /// The types of event bodies, by source and event.
     bodies: FxHashMap<(String, String), Ty>,
-    /// The values of constants; `None` for one that has none.
+    /// The values of constants; `None` for an invalid one.
     constants: Vec<Option<Value<'static>>>,
-    /// The bodies of conditions; `None` for one that has no meaning.
-    templates: Vec<Option<Template>>,
-    /// Whether to keep what is found of each expression.
+    /// The bodies of conditions; `None` for an invalid one.
+    templates: Vec<Option<ConditionTemplate>>,
+    /// Whether to keep what is known about each expression.
     keep: bool,
     known: FxHashMap<Span, Known>,
-    /// Where the bodies of conditions stand, by where they are called.
+    /// The spans of the bodies of conditions, by the spans of their calls.
     calls: FxHashMap<Span, Span>,
-    /// How much calls of conditions may still come to; `None` once it is reported that they come to
-    /// too much.
-    left_to_inline: Option<usize>,
+    /// How many more nodes calls of conditions may add; `None` once the limit is reported.
+    inline_budget: Option<usize>,
 }
 
 impl Checker<'_> {
@@ -158,14 +156,14 @@ impl Checker<'_> {
         self.constants = vec![None; names.consts().len()];
         self.templates = names.conditions().iter().map(|_| None).collect();
         for Ordered { definition: (what, index), uses, circular } in self.order() {
-            let sound = !circular && uses.iter().all(|used| self.is_sound(*used));
-            if let (What::Const, Some(declared)) = (what, names.consts().get(index)) {
-                let value = self.constant(declared, sound);
+            let uses_are_valid = !circular && uses.iter().all(|used| self.is_valid(*used));
+            if let (DeclarationKind::Const, Some(declared)) = (what, names.consts().get(index)) {
+                let value = self.constant(declared, uses_are_valid);
                 if let Some(place) = self.constants.get_mut(index) {
                     *place = value;
                 }
             } else if let Some(declared) = names.conditions().get(index) {
-                let template = self.named(declared, sound);
+                let template = self.named_condition(declared, uses_are_valid);
                 if let Some(place) = self.templates.get_mut(index) {
                     *place = template;
                 }
@@ -173,9 +171,9 @@ impl Checker<'_> {
         }
     }
 
-    fn is_sound(&self, (what, index): Definition) -> bool {
+    fn is_valid(&self, (what, index): DefinitionId) -> bool {
         match what {
-            What::Const => self.constants.get(index).is_some_and(Option::is_some),
+            DeclarationKind::Const => self.constants.get(index).is_some_and(Option::is_some),
             _ => self.templates.get(index).is_some_and(Option::is_some),
         }
     }
@@ -188,9 +186,9 @@ impl Checker<'_> {
         self.problems.iter().skip(before).any(|problem| problem.severity == Severity::Error)
     }
 
-    /// What stands at a place.
+    /// The text of a span.
     fn text(&self, span: Span) -> &str {
-        self.inclusions.text(span)
+        self.included_files.text(span)
     }
 
     fn error(&mut self, code: Code, span: Span, message: impl Into<String>, label: &str) {

@@ -1,4 +1,4 @@
-//! The declarations of all files by name, and who may see which.
+//! The declarations of all files by name, and which file sees which.
 
 use std::collections::hash_map::Entry;
 
@@ -12,9 +12,9 @@ use crate::stdlib;
 use crate::syntax::ast::{self, Text};
 use crate::typed;
 
-/// What can be declared and named elsewhere.
+/// The kinds of declarations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum What {
+pub(super) enum DeclarationKind {
     Type,
     Fuse,
     Source,
@@ -23,7 +23,7 @@ pub(super) enum What {
     Condition,
 }
 
-impl What {
+impl DeclarationKind {
     fn as_str(self) -> &'static str {
         match self {
             Self::Type => "type",
@@ -39,7 +39,7 @@ impl What {
 /// All declared names.
 pub(super) struct Names<'a> {
     files: &'a Files,
-    declared: FxHashMap<(What, String), (usize, &'a Text)>,
+    declared: FxHashMap<(DeclarationKind, String), (usize, &'a Text)>,
     types: Vec<&'a ast::TypeDecl>,
     fuses: Vec<&'a ast::Fuse>,
     sources: Vec<&'a ast::Source>,
@@ -50,7 +50,7 @@ pub(super) struct Names<'a> {
 }
 
 impl<'a> Names<'a> {
-    /// Collects all declarations; a name declared twice is a problem.
+    /// Collects all declarations, and reports names that are declared twice.
     pub(super) fn collect(
         files: &'a Files,
         parsed: &'a [ParsedFile],
@@ -74,30 +74,30 @@ impl<'a> Names<'a> {
                 let index = names.types.len();
                 names.types.push(decl);
                 let name = qualified(module, &decl.name.text);
-                names.declare_as(What::Type, name, &decl.name, index, problems);
+                names.declare_as(DeclarationKind::Type, name, &decl.name, index, problems);
             }
             for fuse in &file.tree.fuses {
                 let index = names.fuses.len();
                 names.fuses.push(fuse);
-                names.declare(What::Fuse, &fuse.name, index, problems);
+                names.declare(DeclarationKind::Fuse, &fuse.name, index, problems);
             }
             for source in &file.tree.sources {
                 let index = names.sources.len();
                 names.sources.push(source);
-                names.declare(What::Source, &source.name, index, problems);
+                names.declare(DeclarationKind::Source, &source.name, index, problems);
             }
             for declared in &file.tree.consts {
                 let index = names.consts.len();
                 names.consts.push(declared);
-                names.declare(What::Const, &declared.name, index, problems);
+                names.declare(DeclarationKind::Const, &declared.name, index, problems);
             }
             for declared in &file.tree.conditions {
                 let index = names.conditions.len();
                 names.conditions.push(declared);
-                names.declare(What::Condition, &declared.name, index, problems);
+                names.declare(DeclarationKind::Condition, &declared.name, index, problems);
             }
             for (index, sensor) in file.tree.sensors.iter().enumerate() {
-                names.declare(What::Sensor, &sensor.name, index, problems);
+                names.declare(DeclarationKind::Sensor, &sensor.name, index, problems);
             }
         }
         names
@@ -105,12 +105,12 @@ impl<'a> Names<'a> {
 
     fn declare(
         &mut self,
-        what: What,
+        what: DeclarationKind,
         name: &'a Text,
         index: usize,
         problems: &mut Vec<Diagnostic>,
     ) {
-        // A head that did not parse has no name; its problem is reported already.
+        // A declaration whose head did not parse has no name; the problem is already reported.
         if !name.text.is_empty() {
             self.declare_as(what, name.text.clone(), name, index, problems);
         }
@@ -118,21 +118,23 @@ impl<'a> Names<'a> {
 
     fn declare_as(
         &mut self,
-        what: What,
+        what: DeclarationKind,
         key: String,
         name: &'a Text,
         index: usize,
         problems: &mut Vec<Diagnostic>,
     ) {
         match self.declared.entry((what, key)) {
-            Entry::Occupied(taken) => problems.push(twice(what.as_str(), name, taken.get().1)),
+            Entry::Occupied(taken) => {
+                problems.push(declared_twice(what.as_str(), name, taken.get().1))
+            }
             Entry::Vacant(free) => {
                 free.insert((index, name));
             }
         }
     }
 
-    /// The module of the standard library that a file is.
+    /// The module of the standard library that a file contains.
     fn module_of(&self, file: FileId) -> Option<&'a str> {
         stdlib::module_of(self.files.get(file)?.name())
     }
@@ -142,26 +144,26 @@ impl<'a> Names<'a> {
         &self.types
     }
 
-    /// The index of a type that is named at a place, or the problem of naming it.
+    /// The index of the type that a name refers to, or the problem.
     pub(super) fn ty(
         &self,
         module: Option<&str>,
         name: &str,
         span: Span,
     ) -> Result<usize, Box<Diagnostic>> {
-        // A module of the library names its own types without itself.
+        // A module of the library names its own types without the module.
         let own = module.or_else(|| self.module_of(span.file));
-        let key = (What::Type, qualified(own, name));
+        let key = (DeclarationKind::Type, qualified(own, name));
         let seen = self.declared.get(&key).filter(|(_, at)| self.sees(span.file, at.span.file));
         if let Some((index, _)) = seen {
             return Ok(*index);
         }
-        // Where a file of the rules declares it, the way out is to use that file.
+        // If a file of the rules declares it, suggest to use that file.
         if module.is_none() && self.declared.contains_key(&key) {
             let name = Text { text: name.to_owned(), span };
-            return self.find(What::Type, &name, Code::E0208);
+            return self.find(DeclarationKind::Type, &name, Code::E0208);
         }
-        let visible = self.all_seen(What::Type, span.file);
+        let visible = self.all_seen(DeclarationKind::Type, span.file);
         Err(Box::new(type_names::unknown(module, name, span, visible.into_iter())))
     }
 
@@ -179,22 +181,27 @@ impl<'a> Names<'a> {
         self.fuses.iter().map(typed).collect()
     }
 
-    /// The index of a fuse, or the problem of naming it.
+    /// The index of a fuse, or the problem.
     pub(super) fn fuse(&self, name: &Text) -> Result<usize, Box<Diagnostic>> {
-        self.find(What::Fuse, name, Code::E0206)
+        self.find(DeclarationKind::Fuse, name, Code::E0206)
     }
 
-    /// A source, or the problem of naming it.
+    /// A source, or the problem.
     pub(super) fn source(&self, name: &Text) -> Result<&'a ast::Source, Box<Diagnostic>> {
-        let index = self.find(What::Source, name, Code::E0205)?;
+        let index = self.find(DeclarationKind::Source, name, Code::E0205)?;
         self.sources
             .get(index)
             .copied()
-            .ok_or_else(|| Box::new(self.unknown(What::Source, name, Code::E0205)))
+            .ok_or_else(|| Box::new(self.unknown(DeclarationKind::Source, name, Code::E0205)))
     }
 
-    fn find(&self, what: What, name: &Text, code: Code) -> Result<usize, Box<Diagnostic>> {
-        let elsewhere = || self.elsewhere(what, name);
+    fn find(
+        &self,
+        what: DeclarationKind,
+        name: &Text,
+        code: Code,
+    ) -> Result<usize, Box<Diagnostic>> {
+        let elsewhere = || self.not_visible(what, name);
         self.seen(what, name)
             .ok_or_else(|| Box::new(elsewhere().unwrap_or_else(|| self.unknown(what, name, code))))
     }
@@ -209,20 +216,20 @@ impl<'a> Names<'a> {
         &self.conditions
     }
 
-    /// Where a name is declared that can be seen from where it stands.
-    pub(super) fn declaration(&self, what: What, name: &Text) -> Option<&'a Text> {
+    /// Where a name is declared, if the declaration is visible.
+    pub(super) fn declaration(&self, what: DeclarationKind, name: &Text) -> Option<&'a Text> {
         let (_, at) = self.declared.get(&(what, name.text.clone()))?;
         self.sees(name.span.file, at.span.file).then_some(*at)
     }
 
-    /// The index of what a name means where it stands.
-    pub(super) fn seen(&self, what: What, name: &Text) -> Option<usize> {
+    /// The index of the declaration that a name refers to.
+    pub(super) fn seen(&self, what: DeclarationKind, name: &Text) -> Option<usize> {
         let (index, at) = self.declared.get(&(what, name.text.clone()))?;
         self.sees(name.span.file, at.span.file).then_some(*index)
     }
 
-    /// The names that can be seen in a file, sorted.
-    pub(super) fn all_seen(&self, what: What, file: FileId) -> Vec<&str> {
+    /// The names that are visible in a file, sorted.
+    pub(super) fn all_seen(&self, what: DeclarationKind, file: FileId) -> Vec<&str> {
         let seen = self
             .declared
             .iter()
@@ -232,8 +239,8 @@ impl<'a> Names<'a> {
         names
     }
 
-    /// The problem of a name that is declared where it cannot be seen.
-    pub(super) fn elsewhere(&self, what: What, name: &Text) -> Option<Diagnostic> {
+    /// The problem of a name whose declaration is not visible.
+    pub(super) fn not_visible(&self, what: DeclarationKind, name: &Text) -> Option<Diagnostic> {
         let (_, at) = self.declared.get(&(what, name.text.clone()))?;
         let here = self.files.get(name.span.file).map_or("", |file| file.name());
         let there = self.files.get(at.span.file).map_or("", |file| file.name());
@@ -250,17 +257,17 @@ impl<'a> Names<'a> {
         )
     }
 
-    fn unknown(&self, what: What, name: &Text, code: Code) -> Diagnostic {
+    fn unknown(&self, what: DeclarationKind, name: &Text, code: Code) -> Diagnostic {
         let known = self.declared.keys().filter(|(w, _)| *w == what).map(|(_, name)| name.as_str());
         let mut known: Vec<&str> = known.collect();
         known.sort_unstable();
         let kind = what.as_str();
-        let help =
-            suggest::help(&name.text, known.iter().copied(), "declared are").unwrap_or_else(|| {
-                match what {
-                    What::Fuse => format!("declare it with `fuse {} default off`", name.text),
-                    _ => format!("declare it with `{kind} {} …`", name.text),
+        let help = suggest::help(&name.text, known.iter().copied(), "the declared ones are")
+            .unwrap_or_else(|| match what {
+                DeclarationKind::Fuse => {
+                    format!("declare it with `fuse {} default off`", name.text)
                 }
+                _ => format!("declare it with `{kind} {} …`", name.text),
             });
         Diagnostic::error(code, name.span, format!("there is no {kind} `{}`", name.text))
             .label("not declared")
@@ -269,7 +276,7 @@ impl<'a> Names<'a> {
     }
 }
 
-/// A `use` at the top of the file that something is named in.
+/// Adds a `use` at the top of the file that contains the name.
 fn missing_use(at: Span, file: &str) -> Fix {
     let line = format!("use \"{file}\"");
     let top = Span { start: 0, end: 0, ..at };
@@ -277,7 +284,7 @@ fn missing_use(at: Span, file: &str) -> Fix {
 }
 
 /// The problem of a name that is already taken.
-pub(super) fn twice(what: &str, name: &Text, first: &Text) -> Diagnostic {
+pub(super) fn declared_twice(what: &str, name: &Text, first: &Text) -> Diagnostic {
     Diagnostic::error(Code::E0204, name.span, format!("{what} `{}` is declared twice", name.text))
         .label("declared again here")
         .related(first.span, "first declared here")

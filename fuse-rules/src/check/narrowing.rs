@@ -1,17 +1,17 @@
-//! What a condition that holds, or does not, tells of the values that it asks about.
+//! Narrowing: what follows for the values in a condition if the condition is true, or false.
 //!
-//! A comparison that is true or false tells that its operands are there, since it would be unknown
-//! otherwise. So a condition tells something both ways. That it is not true tells less: it may be unknown.
+//! A comparison that is true or false implies that its operands are present, since it would be
+//! unknown otherwise. A condition that is merely not true implies less, because it may be unknown.
 
 use rustc_hash::FxHashMap;
 
-use super::scope::{Key, Scope, key};
+use super::scope::{Scope, ValueKey, key};
 use crate::typed::{CompareOp, Expr, ExprKind, IsTest, QuantifierKind};
-use crate::types::{Known, Lack, Missing, Ty};
+use crate::types::{Absence, Known, Missing, Ty};
 use crate::value::{Kinds, Value};
 
 impl Scope {
-    /// Takes in that a condition is true, or that it is false.
+    /// Assumes that a condition is true, or that it is false.
     pub(super) fn assume(&mut self, condition: &Expr, holds: bool) {
         match &condition.kind {
             ExprKind::Not(inner) => self.assume(inner, !holds),
@@ -38,15 +38,15 @@ impl Scope {
                 if holds {
                     self.assume_compared(item, list);
                 } else {
-                    // Null is in no empty list.
-                    self.assume_there_or_null(item);
+                    // An empty list does not contain null.
+                    self.assume_present_or_null(item);
                 }
-                self.assume_there(list);
+                self.assume_present(list);
                 if let (ExprKind::Path(path), true) = (&item.kind, holds)
                     && let Some(element) = self.known_of(list).map(|known| known.ty.element())
                 {
                     let known = self.known(&key(path));
-                    self.learn(key(path), Known::present(known.ty.equal_to(&element)));
+                    self.add_fact(key(path), Known::present(known.ty.equal_to(&element)));
                 }
             }
             ExprKind::TextTest { left, right, .. } => {
@@ -61,15 +61,15 @@ impl Scope {
                 self.assume_kind(list, Kinds::LIST);
             }
             ExprKind::Path(path) => {
-                let known = self.known(&key(path)).there();
-                let truth = Ty::of_value(&Value::Bool(holds));
-                self.learn(key(path), Known::present(known.ty.equal_to(&truth)));
+                let known = self.known(&key(path)).present_not_null();
+                let truth = Ty::from_value(&Value::Bool(holds));
+                self.add_fact(key(path), Known::present(known.ty.equal_to(&truth)));
             }
-            _ => self.assume_there(condition),
+            _ => self.assume_present(condition),
         }
     }
 
-    /// Takes in that a condition does not have this truth: it has the other one, or is unknown.
+    /// Assumes that a condition does not have this truth: it has the other one, or is unknown.
     pub(super) fn assume_not(&mut self, condition: &Expr, truth: bool) {
         match &condition.kind {
             ExprKind::Not(inner) => self.assume_not(inner, !truth),
@@ -87,10 +87,10 @@ impl Scope {
         }
     }
 
-    /// Whether an elementary condition is never unknown, as far as that is seen.
+    /// Whether an elementary condition is obviously never unknown.
     fn is_decided(&self, condition: &Expr) -> bool {
         let of_kind = |expr: &Expr| {
-            let known = self.known_of(expr).filter(|known| known.lack == Lack::NEVER)?;
+            let known = self.known_of(expr).filter(|known| known.absence == Absence::NEVER)?;
             Kinds::SINGLE.into_iter().find(|kind| known.ty.kinds().within(*kind))
         };
         match &condition.kind {
@@ -104,14 +104,14 @@ impl Scope {
         }
     }
 
-    /// One of the conditions is so: what all of them tell of a value is known.
+    /// Assumes that at least one of the conditions holds: keeps the facts that all of them imply.
     fn assume_one_of(&mut self, parts: &[Expr], so: &dyn Fn(&mut Self, &Expr)) {
-        let mut common: Option<FxHashMap<Key, Known>> = None;
+        let mut common: Option<FxHashMap<ValueKey, Known>> = None;
         for part in parts {
             let mark = self.mark();
             so(self, part);
-            let mut learnt = self.learnt_since(mark);
-            self.back_to(mark);
+            let mut learnt = self.facts_since(mark);
+            self.restore(mark);
             common = Some(match common {
                 None => learnt,
                 Some(common) => common
@@ -124,43 +124,44 @@ impl Scope {
             });
         }
         let mut common: Vec<_> = common.unwrap_or_default().into_iter().collect();
-        // The outer values first, so that what is learnt of inner ones is said of them.
+        // Outer values first, so that facts about inner ones refine them.
         common.sort_by_key(|((_, segments), _)| segments.len());
         for (key, known) in common {
-            self.learn(key, known);
+            self.add_fact(key, known);
         }
     }
 
-    /// An operand is there; and not null, unless the other one may be null as well.
+    /// An operand is present. It is not null either, unless the other operand may be null.
     fn assume_compared(&mut self, operand: &Expr, other: &Expr) {
         let other = self.known_of(other).map(|known| {
             let element = known.ty.element();
             known.ty.or(element)
         });
         if other.is_some_and(|ty| !ty.kinds().meets(Kinds::NULL)) {
-            self.assume_there(operand);
+            self.assume_present(operand);
         } else {
-            self.assume_there_or_null(operand);
+            self.assume_present_or_null(operand);
         }
     }
 
-    /// The value of an expression is there and not null, and so is all that it is made of.
-    fn assume_there(&mut self, expr: &Expr) {
+    /// The value of an expression is present and not null, and so are the values that it is made
+    /// of.
+    fn assume_present(&mut self, expr: &Expr) {
         match &expr.kind {
             ExprKind::Path(path) => {
-                let known = self.known(&key(path)).there();
-                self.learn(key(path), known);
+                let known = self.known(&key(path)).present_not_null();
+                self.add_fact(key(path), known);
             }
-            ExprKind::Access { base: one, .. } | ExprKind::Neg(one) => self.assume_there(one),
-            ExprKind::Concat(all) => all.iter().for_each(|part| self.assume_there(part)),
+            ExprKind::Access { base: one, .. } | ExprKind::Neg(one) => self.assume_present(one),
+            ExprKind::Concat(all) => all.iter().for_each(|part| self.assume_present(part)),
             ExprKind::Arith { left, right, .. } => {
-                self.assume_there(left);
-                self.assume_there(right);
+                self.assume_present(left);
+                self.assume_present(right);
             }
             ExprKind::Call { function, arguments } => {
                 for (argument, (_, takes)) in arguments.iter().zip(function.params) {
                     if !takes.meets(Kinds::NULL) {
-                        self.assume_there(argument);
+                        self.assume_present(argument);
                     }
                 }
             }
@@ -169,12 +170,12 @@ impl Scope {
         }
     }
 
-    /// The value of an expression is there and of this kind.
+    /// The value of an expression is present and of this kind.
     pub(super) fn assume_kind(&mut self, expr: &Expr, kind: Kinds) {
-        self.assume_there(expr);
+        self.assume_present(expr);
         if let ExprKind::Path(path) = &expr.kind {
             let known = self.known(&key(path));
-            self.learn(key(path), Known::present(known.ty.equal_to(&Ty::of_kinds(kind))));
+            self.add_fact(key(path), Known::present(known.ty.equal_to(&Ty::from_kinds(kind))));
         }
     }
 
@@ -185,7 +186,7 @@ impl Scope {
         };
         for (expr, own, other) in [(left, &left_ty, &right_ty), (right, &right_ty, &left_ty)] {
             if let ExprKind::Path(path) = &expr.kind {
-                self.learn(key(path), Known::present(own.equal_to(other)));
+                self.add_fact(key(path), Known::present(own.equal_to(other)));
             }
         }
     }
@@ -193,48 +194,49 @@ impl Scope {
     fn assume_unequal(&mut self, expr: &Expr, other: &Expr) {
         if let (ExprKind::Path(path), ExprKind::Const(value)) = (&expr.kind, &other.kind) {
             let known = self.known(&key(path));
-            self.learn(key(path), Known::present(known.ty.unequal_to(&Ty::of_value(value))));
+            self.add_fact(key(path), Known::present(known.ty.unequal_to(&Ty::from_value(value))));
         }
     }
 
     fn assume_test(&mut self, value: &Expr, test: IsTest, holds: bool) {
         let ExprKind::Path(path) = &value.kind else {
-            // What has a value, or one of some kind, is there; and so is what it is made of.
+            // A value that is not missing, or is of some kind, is present, and so are the values
+            // that it is made of.
             if holds != (test == IsTest::Missing) && !matches!(test, IsTest::Null) {
-                self.assume_there_or_null(value);
+                self.assume_present_or_null(value);
             }
             return;
         };
         let known = self.known(&key(path));
         let known = match (test, holds) {
             (IsTest::Missing, true) | (IsTest::Present, false) => {
-                let lack = Lack::absent(Missing::Declared(path.text.clone()));
-                Known { ty: Ty::nothing(), lack: known.lack.max(lack) }
+                let absence = Absence::absent(Missing::Declared(path.text.clone()));
+                Known { ty: Ty::nothing(), absence: known.absence.max(absence) }
             }
             (IsTest::Missing, false) | (IsTest::Present, true) => Known::present(known.ty),
             (_, true) => Known::present(known.ty.tested(test, true)),
-            (_, false) => Known { ty: known.ty.tested(test, false), lack: known.lack },
+            (_, false) => Known { ty: known.ty.tested(test, false), absence: known.absence },
         };
-        self.learn(key(path), known);
+        self.add_fact(key(path), known);
     }
 
-    /// The value of an expression is there, though it may be null.
-    fn assume_there_or_null(&mut self, expr: &Expr) {
+    /// The value of an expression is present, but may be null.
+    fn assume_present_or_null(&mut self, expr: &Expr) {
         match &expr.kind {
             ExprKind::Path(path) => {
                 let known = self.known(&key(path));
-                self.learn(key(path), Known::present(known.ty));
+                self.add_fact(key(path), Known::present(known.ty));
             }
-            ExprKind::Access { base, .. } => self.assume_there(base),
+            ExprKind::Access { base, .. } => self.assume_present(base),
             ExprKind::Coalesce { .. } => {}
-            _ => self.assume_there(expr),
+            _ => self.assume_present(expr),
         }
     }
 
-    /// What is known of a literal or of a value of the event.
+    /// What is known about a literal or a value of the event.
     fn known_of(&self, expr: &Expr) -> Option<Known> {
         match &expr.kind {
-            ExprKind::Const(value) => Some(Known::present(Ty::of_value(value))),
+            ExprKind::Const(value) => Some(Known::present(Ty::from_value(value))),
             ExprKind::Path(path) => Some(self.known(&key(path))),
             _ => None,
         }

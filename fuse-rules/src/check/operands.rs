@@ -1,17 +1,17 @@
-//! What operators take: which values can meet, and what comes of it.
+//! The operands of operators: which values can be compared or computed with, and the result.
 
 use super::Checker;
-use super::expressions::{broken, truth};
+use super::expressions::{condition_known, unchecked};
 use super::scope::Scope;
 use crate::diagnostic::{Code, Diagnostic, Fix, suggest};
-use crate::plan::Shown;
 use crate::span::Span;
 use crate::syntax::ast;
+use crate::typed::Shown;
 use crate::typed::{CompareOp, Expr, ExprKind, IsTest};
-use crate::types::{Known, Lack, Missing, Ty};
+use crate::types::{Absence, Known, Missing, Ty};
 use crate::value::{Kinds, Value};
 
-const WHOLE: Kinds = Kinds::LIST.or(Kinds::MAP);
+const COMPOSITE: Kinds = Kinds::LIST.or(Kinds::MAP);
 
 impl Checker<'_> {
     pub(super) fn comparable(
@@ -26,8 +26,8 @@ impl Checker<'_> {
             if let Some(problem) = never_compared(op, expr, known) {
                 let other = if expr.span == left.0.span { right } else { left };
                 let null = known.kinds() == Kinds::NULL && other.1.kinds() != Kinds::NULL;
-                let fix = null.then(|| self.asked_for(op, &other.0, &other.1, span));
-                // What is to be written says more than how it is written in general.
+                let fix = null.then(|| self.null_test_fix(op, &other.0, &other.1, span));
+                // A suggestion for this value is more useful than a general one.
                 let help = problem.help.clone().filter(|_| fix.is_none());
                 return self.report(Diagnostic { help, ..problem }.maybe_fix(fix));
             }
@@ -39,7 +39,7 @@ impl Checker<'_> {
             let mut problem = Diagnostic::error(
                 Code::E0301,
                 span,
-                format!("{left_kinds} and {right_kinds} never compare with `{}`", op.as_str()),
+                format!("{left_kinds} and {right_kinds} cannot be compared with `{}`", op.as_str()),
             )
             .label("this can never be true");
             if left_kinds.or(right_kinds).meets(Kinds::STRING) {
@@ -50,36 +50,36 @@ impl Checker<'_> {
             return self.report(problem);
         }
         let fixed = |side: &(Expr, Known)| matches!(side.0.kind, ExprKind::Const(_));
-        // Two constants may well be compared: one may be a switch.
+        // Comparing two constants is fine: one of them may be a switch.
         let both_fixed = fixed(left) && fixed(right);
         if !op.is_order() && !left.1.ty.meets(&right.1.ty) && !both_fixed {
             return self.report(never_equal(left, right, span));
         }
         for (own, other) in [(left, right), (right, left)] {
             let what = format!("`{}`", op.as_str());
-            if self.of_one_kind_with(&own.0, &own.1, &other.1.ty, &what) {
+            if self.require_same_kind(&own.0, &own.1, &other.1.ty, &what) {
                 return;
             }
         }
     }
 
-    /// Reports a value of several kinds that is compared with what has but one of them, or with what
-    /// is of several kinds itself.
-    fn of_one_kind_with(&mut self, own: &Expr, known: &Known, other: &Ty, what: &str) -> bool {
+    /// Reports a value of several kinds that is compared with a value of only one of them, or with
+    /// a value that has several kinds, too.
+    fn require_same_kind(&mut self, own: &Expr, known: &Known, other: &Ty, what: &str) -> bool {
         let kinds = other.kinds();
         let wanted = match () {
-            // What has no type is compared on trust.
-            () if other.is_any() => Kinds::ANY.minus(WHOLE),
+            // A value without a type may be compared with anything.
+            () if other.is_any() => Kinds::ANY.minus(COMPOSITE),
             () if !several(kinds) => kinds,
-            // Where both are of several kinds, one has to be told first.
+            // If both have several kinds, one has to be tested first.
             () if several(known.kinds()) => single(known.kinds().and(kinds).minus(Kinds::NULL)),
             () => return false,
         };
-        self.one_kind(own, known, wanted, what)
+        self.require_one_kind(own, known, wanted, what)
     }
 
-    /// A comparison with null as a question.
-    fn asked_for(&self, op: CompareOp, value: &Expr, known: &Known, span: Span) -> Fix {
+    /// Replaces a comparison with null by a test.
+    fn null_test_fix(&self, op: CompareOp, value: &Expr, known: &Known, span: Span) -> Fix {
         let nullable = known.ty.is_any() || known.ty.may_be_null();
         let test = match (op == CompareOp::Ne, nullable) {
             (true, true) => "is not null",
@@ -88,13 +88,13 @@ impl Checker<'_> {
             (false, false) => "is missing",
         };
         let written = format!("{} {test}", self.text(value.span));
-        // A comparison with what is missing is unknown, and a question is not: below a `not` that
-        // makes a difference.
-        let there = known.lack == Lack::NEVER;
+        // A comparison with a missing value is unknown, while a test is true or false. Below a
+        // `not` this makes a difference.
+        let there = known.absence == Absence::NEVER;
         Fix::new(format!("write `{written}`"), span, written).safe_if(op == CompareOp::Eq && there)
     }
 
-    /// Reports elements of a list that the item can never equal, and kinds that cannot be compared.
+    /// Reports elements of a list that the item never equals, and kinds that cannot be compared.
     pub(super) fn member(&mut self, item: &(Expr, Known), list: &(Expr, Known)) {
         let element = list.1.ty.element();
         let fixed = matches!(item.0.kind, ExprKind::Const(_));
@@ -103,12 +103,12 @@ impl Checker<'_> {
         }
         let literals: Vec<(Ty, Span)> = match &list.0.kind {
             ExprKind::Const(Value::List(values)) => {
-                values.iter().map(|value| (Ty::of_value(value), list.0.span)).collect()
+                values.iter().map(|value| (Ty::from_value(value), list.0.span)).collect()
             }
             ExprKind::List(items) => items
                 .iter()
                 .filter_map(|item| match &item.kind {
-                    ExprKind::Const(value) => Some((Ty::of_value(value), item.span)),
+                    ExprKind::Const(value) => Some((Ty::from_value(value), item.span)),
                     _ => None,
                 })
                 .collect(),
@@ -123,8 +123,8 @@ impl Checker<'_> {
                         span,
                         format!("{item} is never equal to {literal}"),
                     )
-                    .label("an element that can never be found")
-                    .help("make the elements of one kind"),
+                    .label("this element is never found")
+                    .help("use elements of one kind"),
                 );
             }
             if !literal.meets(&item.1.ty) && !fixed {
@@ -134,13 +134,13 @@ impl Checker<'_> {
         if !element.meets(&item.1.ty) && !fixed {
             return self.report(never(item, &element, list.0.span));
         }
-        if !element.is_any() && element.kinds().minus(Kinds::NULL).within(WHOLE) {
+        if !element.is_any() && element.kinds().minus(Kinds::NULL).within(COMPOSITE) {
             let of = element.kinds().minus(Kinds::NULL).plural();
             let list = &list.0;
             let problem = Diagnostic::error(
                 Code::E0307,
                 list.span,
-                "`in` compares elements, and lists and records are not compared as a whole",
+                "`in` compares elements, but lists and records cannot be compared as a whole",
             );
             let path = Shown(list);
             return self.report(
@@ -149,15 +149,15 @@ impl Checker<'_> {
                     .help(format!("test a field of each: `any(x in {path}: x.name == …)`")),
             );
         }
-        if !self.of_one_kind_with(&item.0, &item.1, &element, "`in`") {
+        if !self.require_same_kind(&item.0, &item.1, &element, "`in`") {
             let elements = Known::present(element);
-            self.of_one_kind_with(&list.0, &elements, &item.1.ty, "`in`");
+            self.require_same_kind(&list.0, &elements, &item.1.ty, "`in`");
         }
     }
 
-    /// Reports a value of several kinds where only some of them can be used. Of what has no type
-    /// nothing is demanded, and null is like absence. Gives whether there was something to report.
-    pub(super) fn one_kind(
+    /// Reports a value of several kinds if only some of them can be used. A value without a type is
+    /// not reported, and null counts as absence. Returns whether something was reported.
+    pub(super) fn require_one_kind(
         &mut self,
         expr: &Expr,
         known: &Known,
@@ -172,16 +172,18 @@ impl Checker<'_> {
         let numbers = Kinds::NUMBER.or(Kinds::STRING);
         let help = match kinds.and(wanted) {
             Kinds::NUMBER if kinds == numbers => {
-                format!("convert it, as in `int({name})`, or ask first: `{name} is float and …`")
+                format!(
+                    "convert it, as in `int({name})`, or test it first: `{name} is float and …`"
+                )
             }
             Kinds::STRING if kinds.within(Kinds::SCALAR) && wanted == Kinds::STRING => {
                 format!(
-                    "convert it, as in `string({name})`, or ask first: `{name} is string and …`"
+                    "convert it, as in `string({name})`, or test it first: `{name} is string and …`"
                 )
             }
             usable => match test_for(usable) {
                 Some(test) => format!("ask first: `{name} is {test} and …`"),
-                None => "ask first what it is, as in `… is string and …`".to_owned(),
+                None => "test its kind first, as in `… is string and …`".to_owned(),
             },
         };
         self.report(
@@ -196,9 +198,9 @@ impl Checker<'_> {
         true
     }
 
-    /// Reports an `is` that can never hold, or always does, by the type of the value. Whether a
-    /// value is there may be asked of any: senders change.
-    pub(super) fn possible(
+    /// Reports an `is` that, by the type of the value, is never or always true. Tests for presence
+    /// are always allowed, because senders change.
+    pub(super) fn check_possible(
         &mut self,
         test: IsTest,
         negated: bool,
@@ -230,23 +232,23 @@ impl Checker<'_> {
         span: Span,
         scope: &mut Scope,
     ) -> (ExprKind, Known) {
-        const TAKES: Kinds = Kinds::NUMBER.or(Kinds::DURATION);
+        const NEGATABLE: Kinds = Kinds::NUMBER.or(Kinds::DURATION);
         let (inner, known) = self.expr(inner, scope);
         let kinds = known.kinds();
-        let mut result = kinds.and(TAKES);
+        let mut result = kinds.and(NEGATABLE);
         if result == Kinds::NOTHING {
             result = Kinds::ANY;
             let label = format!("this is {kinds}");
             self.error(Code::E0301, span, "`-` takes a number or a duration", &label);
         } else {
-            self.one_kind(&inner, &known, TAKES, "`-`");
+            self.require_one_kind(&inner, &known, NEGATABLE, "`-`");
         }
-        let lack = lack_of_operand(&inner, &known);
+        let absence = absence_of_operand(&inner, &known);
         let ty = match result {
             Kinds::NUMBER if is_whole(&known) => Ty::int(),
-            result => Ty::of_kinds(result),
+            result => Ty::from_kinds(result),
         };
-        (ExprKind::Neg(Box::new(inner)), Known { ty, lack })
+        (ExprKind::Neg(Box::new(inner)), Known { ty, absence })
     }
 
     pub(super) fn arithmetic(
@@ -261,11 +263,12 @@ impl Checker<'_> {
         let right = self.expr(right, scope);
         let (left_kinds, right_kinds) = (left.1.kinds(), right.1.kinds());
         let result = arith_kinds(op, left_kinds, right_kinds);
-        let lack = lack_of_operand(&left.0, &left.1).max(lack_of_operand(&right.0, &right.1));
-        // What could not be checked is reported already.
-        let unchecked = left_kinds == Kinds::ANY || right_kinds == Kinds::ANY;
-        if result == Kinds::NOTHING && unchecked {
-            return (broken(span).0.kind, Known::unchecked());
+        let absence =
+            absence_of_operand(&left.0, &left.1).max(absence_of_operand(&right.0, &right.1));
+        // A value that could not be checked is already reported.
+        let is_unchecked = left_kinds == Kinds::ANY || right_kinds == Kinds::ANY;
+        if result == Kinds::NOTHING && is_unchecked {
+            return (unchecked(span).0.kind, Known::unchecked());
         }
         if result == Kinds::NOTHING {
             let op = op.as_str();
@@ -279,8 +282,8 @@ impl Checker<'_> {
                 problem = problem.help("join texts by interpolation: \"${a}-${b}\"");
             }
             self.report(problem);
-            // What cannot be computed is reported once.
-            return (broken(span).0.kind, Known::unchecked());
+            // Report an impossible operation only once.
+            return (unchecked(span).0.kind, Known::unchecked());
         }
         let what = format!("`{}`", op.as_str());
         for (own, other, own_is_left) in [(&left, &right, true), (&right, &left, false)] {
@@ -291,26 +294,26 @@ impl Checker<'_> {
             };
             let wanted = [Kinds::NUMBER, Kinds::DURATION, Kinds::TIME].into_iter();
             let wanted = wanted.filter(|kind| fits(*kind)).fold(Kinds::NOTHING, Kinds::or);
-            self.one_kind(&own.0, &own.1, wanted, &what);
+            self.require_one_kind(&own.0, &own.1, wanted, &what);
         }
         let keeps_whole = op != ast::ArithOp::Div;
         let ty = match result {
             Kinds::NUMBER if keeps_whole && is_whole(&left.1) && is_whole(&right.1) => Ty::int(),
-            result => Ty::of_kinds(result),
+            result => Ty::from_kinds(result),
         };
         let (left, right) = (Box::new(left.0), Box::new(right.0));
-        (ExprKind::Arith { op, left, right }, Known { ty, lack })
+        (ExprKind::Arith { op, left, right }, Known { ty, absence })
     }
 }
 
-/// What an expression lacks where null is as good as absent.
-pub(super) fn lack_of(expr: &Expr, known: &Known) -> Lack {
-    known.lack.clone().max(Lack::absent(null_of(expr, known)))
+/// The absence of an expression, if null counts as absent.
+pub(super) fn absence_of(expr: &Expr, known: &Known) -> Absence {
+    known.absence.clone().max(Absence::absent(null_of(expr, known)))
 }
 
-/// What an operand lacks: with null nothing can be computed, and no default helps.
-pub(super) fn lack_of_operand(expr: &Expr, known: &Known) -> Lack {
-    known.lack.clone().max(Lack { unknown: null_of(expr, known), ..Lack::NEVER })
+/// The absence of an operand: null cannot be computed with, and a default does not help.
+pub(super) fn absence_of_operand(expr: &Expr, known: &Known) -> Absence {
+    known.absence.clone().max(Absence { unknown: null_of(expr, known), ..Absence::NEVER })
 }
 
 fn null_of(expr: &Expr, known: &Known) -> Missing {
@@ -322,13 +325,13 @@ fn null_of(expr: &Expr, known: &Known) -> Missing {
     }
 }
 
-/// The problem of an operand that nothing is compared with.
+/// The problem of an operand that can never be compared.
 fn never_compared(op: CompareOp, expr: &Expr, known: &Known) -> Option<Diagnostic> {
     let kinds = known.kinds();
     if kinds == Kinds::NULL {
         let test = if op == CompareOp::Ne { "is not null" } else { "is null" };
         return Some(
-            Diagnostic::error(Code::E0308, expr.span, "null is asked for, not compared with")
+            Diagnostic::error(Code::E0308, expr.span, "null cannot be compared")
                 .label("comparing with `null` is never true")
                 .help(format!("write `… {test}`, or `… is missing` for a field that is not there")),
         );
@@ -336,16 +339,16 @@ fn never_compared(op: CompareOp, expr: &Expr, known: &Known) -> Option<Diagnosti
     if kinds == Kinds::NOTHING {
         return Some(
             Diagnostic::error(Code::E0311, expr.span, "this has no value here")
-                .label("what stands before it rules out every value")
-                .help("one of the conditions contradicts the other"),
+                .label("earlier conditions rule out every value")
+                .help("the conditions contradict each other"),
         );
     }
-    if kinds.minus(Kinds::NULL).within(WHOLE) {
+    if kinds.minus(Kinds::NULL).within(COMPOSITE) {
         return Some(
             Diagnostic::error(
                 Code::E0307,
                 expr.span,
-                "lists and records are not compared as a whole",
+                "lists and records cannot be compared as a whole",
             )
             .label(format!("this is {kinds}"))
             .help("test its elements: `any(x in list: x == …)`, or `… in list`"),
@@ -369,7 +372,7 @@ fn never_equal(left: &(Expr, Known), right: &(Expr, Known), span: Span) -> Diagn
     never(value, &literal.1.ty, place)
 }
 
-/// The problem of a value that another never has.
+/// The problem of comparing a value with a literal that it never equals.
 fn never(value: &(Expr, Known), literal: &Ty, span: Span) -> Diagnostic {
     let name = Shown(&value.0);
     let near = literal.literal_strings().and_then(|mut all| {
@@ -382,25 +385,25 @@ fn never(value: &(Expr, Known), literal: &Ty, span: Span) -> Diagnostic {
         .maybe_help(near)
 }
 
-/// Whether all its numbers are whole.
+/// Whether all its numbers are whole numbers.
 fn is_whole(known: &Known) -> bool {
     let numbers = known.ty.clone().tested(IsTest::Float, true);
     !known.ty.is_any() && numbers.clone().tested(IsTest::Int, true) == numbers
 }
 
-/// Whether there is more than one kind, null aside.
+/// Whether there is more than one kind, not counting null.
 fn several(kinds: Kinds) -> bool {
     let kinds = kinds.minus(Kinds::NULL);
     kinds != single(kinds)
 }
 
-/// The first of some kinds.
+/// The first of these kinds.
 fn single(kinds: Kinds) -> Kinds {
     let first = Kinds::SINGLE.into_iter().find(|kind| kinds.meets(*kind));
     first.unwrap_or(Kinds::NOTHING)
 }
 
-/// The test that asks for a kind.
+/// The name of the test for a kind.
 pub(super) fn test_for(kinds: Kinds) -> Option<&'static str> {
     Some(match kinds {
         Kinds::STRING => "string",
@@ -412,7 +415,7 @@ pub(super) fn test_for(kinds: Kinds) -> Option<&'static str> {
     })
 }
 
-/// The kinds of a result, over all pairs of kinds that the operator takes.
+/// The kinds of a result, over all pairs of kinds that the operator accepts.
 pub(super) fn arith_kinds(op: ast::ArithOp, left: Kinds, right: Kinds) -> Kinds {
     const N: Kinds = Kinds::NUMBER;
     const D: Kinds = Kinds::DURATION;
@@ -430,8 +433,8 @@ pub(super) fn arith_kinds(op: ast::ArithOp, left: Kinds, right: Kinds) -> Kinds 
         .fold(Kinds::NOTHING, |kinds, (.., result)| kinds.or(*result))
 }
 
-/// The truth of a test of text.
+/// The result of a test of text.
 pub(super) fn text_truth(sides: &[(&Expr, &Known)]) -> Known {
-    let lacks = sides.iter().map(|(expr, known)| lack_of(expr, known));
-    truth(lacks.fold(Lack::NEVER, Lack::max))
+    let lacks = sides.iter().map(|(expr, known)| absence_of(expr, known));
+    condition_known(lacks.fold(Absence::NEVER, Absence::max))
 }

@@ -1,26 +1,26 @@
-//! In which order constants and named conditions are checked: each after those that it uses.
+//! The order in which constants and named conditions are checked: each after those that it uses.
 
 use super::Checker;
-use super::names::{Names, What};
+use super::names::{DeclarationKind, Names};
 use crate::diagnostic::{Code, Diagnostic};
-use crate::syntax::ast::{Block, Expr, ExprKind, FieldValue, Part, Text};
+use crate::syntax::ast::{Block, Expr, ExprKind, FieldValue, Text, TextPart};
 
-/// A constant or a named condition, by its number among those of its sort.
-pub(super) type Definition = (What, usize);
+/// A constant or a named condition, by its kind and index.
+pub(super) type DefinitionId = (DeclarationKind, usize);
 
 /// A definition and those that it uses.
 #[derive(Clone)]
 pub(super) struct Ordered {
-    pub(super) definition: Definition,
-    pub(super) uses: Vec<Definition>,
-    /// It uses itself, by way of others or not, and has no meaning.
+    pub(super) definition: DefinitionId,
+    pub(super) uses: Vec<DefinitionId>,
+    /// It uses itself, directly or indirectly, and is therefore invalid.
     pub(super) circular: bool,
 }
 
 /// A definition in the graph.
 struct Node<'a> {
     name: &'a Text,
-    /// What it uses, and where.
+    /// The nodes that it uses, and where.
     uses: Vec<(usize, &'a Text)>,
     state: State,
 }
@@ -28,23 +28,23 @@ struct Node<'a> {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
     New,
-    OnTheWay,
+    OnStack,
     Done,
 }
 
 impl Checker<'_> {
-    /// All constants and conditions, each after those that it uses. A circle is a problem.
+    /// All constants and conditions, each after those that it uses. Reports cycles.
     pub(super) fn order(&mut self) -> Vec<Ordered> {
         let names = self.names;
         let consts = names.consts().iter().map(|declared| (&declared.name, &declared.value));
         let conditions = names.conditions().iter().map(|declared| (&declared.name, &declared.body));
         let first_condition = names.consts().len();
         let definition = |node: usize| match node.checked_sub(first_condition) {
-            None => (What::Const, node),
-            Some(index) => (What::Condition, index),
+            None => (DeclarationKind::Const, node),
+            Some(index) => (DeclarationKind::Condition, index),
         };
-        let node = |(what, index): Definition| match what {
-            What::Condition => first_condition + index,
+        let node = |(what, index): DefinitionId| match what {
+            DeclarationKind::Condition => first_condition + index,
             _ => index,
         };
         let mut nodes: Vec<Node<'_>> = consts
@@ -55,16 +55,16 @@ impl Checker<'_> {
                 Node { name, uses, state: State::New }
             })
             .collect();
-        let (order, circles) = sorted(&mut nodes);
+        let (order, cycles) = sorted(&mut nodes);
         let mut circular = vec![false; nodes.len()];
-        for circle in circles {
-            for on in &circle {
+        for cycle in cycles {
+            for on in &cycle {
                 if let Some(mark) = circular.get_mut(*on) {
                     *mark = true;
                 }
             }
-            let places: Vec<_> = circle.iter().filter_map(|on| nodes.get(*on)).collect();
-            self.circle(&places, circle.first().copied());
+            let places: Vec<_> = cycle.iter().filter_map(|on| nodes.get(*on)).collect();
+            self.report_cycle(&places, cycle.first().copied());
         }
         let ordered = order.into_iter().filter_map(|at| {
             let uses = nodes.get(at)?.uses.iter().map(|(used, _)| definition(*used)).collect();
@@ -74,66 +74,74 @@ impl Checker<'_> {
         ordered.collect()
     }
 
-    /// Reports a circle, which its last definition closes.
-    fn circle(&mut self, circle: &[&Node<'_>], first: Option<usize>) {
-        let Some(last) = circle.last() else { return };
+    /// Reports a cycle, at the definition that closes it.
+    fn report_cycle(&mut self, cycle: &[&Node<'_>], first: Option<usize>) {
+        let Some(last) = cycle.last() else { return };
         let back = last.uses.iter().find(|(used, _)| Some(*used) == first);
-        let (Some((_, at)), Some(first)) = (back, circle.first()) else { return };
-        let way: Vec<_> =
-            circle.iter().chain([first]).map(|node| format!("`{}`", node.name.text)).collect();
+        let (Some((_, at)), Some(first)) = (back, cycle.first()) else { return };
+        let names: Vec<_> =
+            cycle.iter().chain([first]).map(|node| format!("`{}`", node.name.text)).collect();
         let mut problem = Diagnostic::error(
             Code::E0214,
             at.span,
-            format!("{} uses itself", way.first().map_or("", String::as_str)),
+            format!("{} uses itself", names.first().map_or("", String::as_str)),
         )
-        .label(if circle.len() == 1 { "inside of itself" } else { "this closes the circle" })
-        .help(if circle.len() == 1 {
-            "constants and conditions are not recursive: write out what it is".to_owned()
+        .label(if cycle.len() == 1 {
+            "used in its own definition"
         } else {
-            format!("the circle is {}: write one of them out", way.join(" -> "))
+            "this closes the cycle"
+        })
+        .help(if cycle.len() == 1 {
+            "constants and conditions cannot be recursive".to_owned()
+        } else {
+            format!(
+                "the cycle is {}; replace one of the uses by its definition",
+                names.join(" -> ")
+            )
         });
-        for node in circle.iter().take(circle.len() - 1) {
-            problem = problem.related(node.name.span, "a part of the circle");
+        for node in cycle.iter().take(cycle.len() - 1) {
+            problem = problem.related(node.name.span, "part of the cycle");
         }
         self.report(problem);
     }
 }
 
-/// The nodes in an order in which each stands after what it uses, and the circles among them.
+/// The nodes in topological order, and the cycles among them.
 fn sorted(nodes: &mut [Node<'_>]) -> (Vec<usize>, Vec<Vec<usize>>) {
     let mut order = Vec::new();
-    let mut circles = Vec::new();
+    let mut cycles = Vec::new();
     for start in 0..nodes.len() {
-        // Depth first, without recursion: chains may be long. With each node its next use.
-        let mut way: Vec<(usize, usize)> = vec![(start, 0)];
-        while let Some((at, next)) = way.pop() {
+        // Depth first without recursion, because chains may be long. The stack has each node with
+        // its next use.
+        let mut stack: Vec<(usize, usize)> = vec![(start, 0)];
+        while let Some((at, next)) = stack.pop() {
             let Some(node) = nodes.get_mut(at) else { continue };
             if next == 0 && node.state != State::New {
                 continue;
             }
-            node.state = State::OnTheWay;
+            node.state = State::OnStack;
             let Some((used, _)) = node.uses.get(next).copied() else {
                 node.state = State::Done;
                 order.push(at);
                 continue;
             };
-            way.push((at, next + 1));
+            stack.push((at, next + 1));
             match nodes.get(used).map(|node| node.state) {
-                Some(State::New) => way.push((used, 0)),
-                Some(State::OnTheWay) => {
-                    let on_the_way = way.iter().map(|(at, _)| *at);
-                    circles.push(on_the_way.skip_while(|at| *at != used).collect());
+                Some(State::New) => stack.push((used, 0)),
+                Some(State::OnStack) => {
+                    let on_stack = stack.iter().map(|(at, _)| *at);
+                    cycles.push(on_stack.skip_while(|at| *at != used).collect());
                 }
                 _ => {}
             }
         }
     }
-    (order, circles)
+    (order, cycles)
 }
 
-/// The constants and conditions that an expression uses, each once, with the first place.
-fn uses<'a>(names: &Names<'_>, expr: &'a Expr) -> Vec<(Definition, &'a Text)> {
-    let mut found: Vec<(Definition, &Text)> = Vec::new();
+/// The constants and conditions that an expression uses, each once, with its first occurrence.
+fn uses<'a>(names: &Names<'_>, expr: &'a Expr) -> Vec<(DefinitionId, &'a Text)> {
+    let mut found: Vec<(DefinitionId, &Text)> = Vec::new();
     walk(expr, &mut Vec::new(), &mut |what, name| {
         if let Some(index) = names.seen(what, name)
             && !found.iter().any(|(known, _)| *known == (what, index))
@@ -144,16 +152,20 @@ fn uses<'a>(names: &Names<'_>, expr: &'a Expr) -> Vec<(Definition, &'a Text)> {
     found
 }
 
-/// Calls `visit` with the first names of paths that nothing here binds, and with what is called.
-fn walk<'a>(expr: &'a Expr, bound: &mut Vec<&'a str>, visit: &mut impl FnMut(What, &'a Text)) {
+/// Calls `visit` with the first names of paths that are not bound here, and with called names.
+fn walk<'a>(
+    expr: &'a Expr,
+    bound: &mut Vec<&'a str>,
+    visit: &mut impl FnMut(DeclarationKind, &'a Text),
+) {
     match &expr.kind {
         ExprKind::Path { root, .. } => {
             if !bound.contains(&root.text.as_str()) {
-                visit(What::Const, root);
+                visit(DeclarationKind::Const, root);
             }
         }
         ExprKind::Call { function, arguments } => {
-            visit(What::Condition, function);
+            visit(DeclarationKind::Condition, function);
             arguments.iter().for_each(|argument| walk(argument, bound, visit));
         }
         ExprKind::Quantifier { name, list, body, .. } => {
@@ -164,7 +176,7 @@ fn walk<'a>(expr: &'a Expr, bound: &mut Vec<&'a str>, visit: &mut impl FnMut(Wha
         }
         ExprKind::Interpolated(parts) => {
             for part in parts {
-                if let Part::Expr(expr) = part {
+                if let TextPart::Expr(expr) = part {
                     walk(expr, bound, visit);
                 }
             }
@@ -199,7 +211,7 @@ fn walk<'a>(expr: &'a Expr, bound: &mut Vec<&'a str>, visit: &mut impl FnMut(Wha
 fn walk_block<'a>(
     block: &'a Block,
     bound: &mut Vec<&'a str>,
-    visit: &mut impl FnMut(What, &'a Text),
+    visit: &mut impl FnMut(DeclarationKind, &'a Text),
 ) {
     for field in &block.fields {
         match &field.value {

@@ -1,34 +1,31 @@
-//! Paths: what they start with, and what is known of where they lead.
+//! Paths: resolves their roots, and follows their steps through the types.
 
 use std::sync::{Arc, LazyLock};
 
 use super::Checker;
-use super::expressions::broken;
-use super::names::What;
-use super::scope::{Place, Scope};
+use super::expressions::unchecked;
+use super::names::DeclarationKind;
+use super::scope::{Scope, ScopeKind};
 use crate::diagnostic::{Code, Diagnostic, Fix, suggest};
+use crate::path::{EVENT_FIELDS, ROOTS, path_text};
 use crate::span::Span;
-use crate::syntax::ast::{Step, Text};
+use crate::syntax::ast::{PathStep, Text};
 use crate::typed::{Expr, ExprKind, Path, Root, Segment};
-use crate::types::{Field, Format, Known, Record, Rest, Ty, Wrong};
+use crate::types::{Format, Known, Record, RecordMember, Rest, StepError, Ty};
 use crate::value::{Kinds, Value};
-
-/// The fields of the root `event`.
-pub(crate) const EVENT_FIELDS: [&str; 6] = ["id", "source", "name", "time", "type", "subject"];
-pub(crate) const ROOTS: [&str; 4] = ["body", "headers", "query", "event"];
 
 impl Checker<'_> {
     pub(super) fn path(
         &mut self,
         root: &Text,
-        steps: &[Step],
+        steps: &[PathStep],
         span: Span,
         scope: &Scope,
     ) -> (Expr, Known) {
         let mut segments = segments(steps);
         let bound = scope.level(&root.text).is_some();
-        if !bound && ROOTS.contains(&root.text.as_str()) && self.no_event(root, scope) {
-            return broken(span);
+        if !bound && ROOTS.contains(&root.text.as_str()) && self.report_missing_event(root, scope) {
+            return unchecked(span);
         }
         let resolved = match (root.text.as_str(), scope.level(&root.text)) {
             (_, Some(level)) => Root::Element(u32::try_from(level).unwrap_or(u32::MAX)),
@@ -46,29 +43,29 @@ impl Checker<'_> {
                     return constant;
                 }
                 self.unknown_root(root, segments.is_empty(), scope);
-                return broken(span);
+                return unchecked(span);
             }
         };
         if let Some(problem) = misused(resolved, root, &segments, span) {
             self.report(problem);
-            return broken(span);
+            return unchecked(span);
         }
         let (from, known) = scope.start(resolved, &segments);
         let base = |at: usize| scope.text(resolved, segments.get(..at).unwrap_or(&[]));
         let Some(known) = self.steps(known, steps.get(from..).unwrap_or(&[]), from, &base) else {
-            return broken(span);
+            return unchecked(span);
         };
         let text = path_text(&root.text, &segments);
         let path = Path { root: resolved, segments, text };
         (Expr { kind: ExprKind::Path(path), span }, known)
     }
 
-    /// Follows steps from a value; `None` where one leads nowhere, which is reported. `base` names
-    /// the value before a step, and `from` is the number of the first.
+    /// Follows the steps from a value; `None` if one of them leads nowhere, which is reported.
+    /// `base` is the text of the value before a step, and `from` the index of the first step.
     pub(super) fn steps(
         &mut self,
         mut known: Known,
-        steps: &[Step],
+        steps: &[PathStep],
         from: usize,
         base: &dyn Fn(usize) -> Arc<str>,
     ) -> Option<Known> {
@@ -77,7 +74,7 @@ impl Checker<'_> {
             match known.step(&step.segment, step.quoted, &base) {
                 Ok(next) => known = next,
                 Err(wrong) => {
-                    self.report(nowhere(step, &known, &base(), wrong));
+                    self.report(no_such_step(step, &known, &base(), wrong));
                     return None;
                 }
             }
@@ -85,23 +82,23 @@ impl Checker<'_> {
         Some(known)
     }
 
-    /// Reports a part of the event where there is none.
-    fn no_event(&mut self, root: &Text, scope: &Scope) -> bool {
+    /// Reports a path into the event where there is no event.
+    fn report_missing_event(&mut self, root: &Text, scope: &Scope) -> bool {
         let name = &root.text;
-        let (message, help) = match &scope.place {
-            Place::Rule => return false,
-            Place::Const => (
-                "a constant does not depend on the event".to_owned(),
+        let (message, help) = match &scope.kind {
+            ScopeKind::Rule => return false,
+            ScopeKind::Const => (
+                "a constant cannot depend on the event".to_owned(),
                 "write a value, or a condition with a parameter: `condition is-x(p) = …`"
                     .to_owned(),
             ),
-            Place::Test => (
-                "what a test says does not depend on an event".to_owned(),
+            ScopeKind::Test => (
+                "the values in a test cannot depend on an event".to_owned(),
                 "write the value itself, or the name of a constant".to_owned(),
             ),
-            Place::Condition(condition) => (
+            ScopeKind::Condition(condition) => (
                 format!(
-                    "condition `{condition}` sees its parameters and constants, and not `{name}`"
+                    "condition `{condition}` can only use its parameters and constants, not `{name}`"
                 ),
                 format!("add a parameter, and pass it: `{condition}({name})`"),
             ),
@@ -112,13 +109,13 @@ impl Checker<'_> {
     }
 
     fn unknown_root(&mut self, root: &Text, alone: bool, scope: &Scope) {
-        let roots = if matches!(scope.place, Place::Rule) { &ROOTS[..] } else { &[] };
-        let consts = self.names.all_seen(What::Const, root.span.file);
+        let roots = if matches!(scope.kind, ScopeKind::Rule) { &ROOTS[..] } else { &[] };
+        let consts = self.names.all_seen(DeclarationKind::Const, root.span.file);
         let bound = scope.bound.iter().map(|bound| bound.name.text.as_str());
         let known = bound.chain(roots.iter().copied()).chain(consts);
         let name = &root.text;
         let fields = scope.known(&(Root::Body, Vec::new()));
-        let of_body = matches!(scope.place, Place::Rule)
+        let of_body = matches!(scope.kind, ScopeKind::Rule)
             && !fields.ty.is_any()
             && fields.step(&Segment::Key(name.clone()), false, &|| "body".into()).is_ok();
         let help = match (suggest::misspelt(name, known.clone()), name.as_str()) {
@@ -126,17 +123,17 @@ impl Checker<'_> {
             (_, "True" | "yes" | "Yes" | "TRUE") => "write `true`".to_owned(),
             (_, "False" | "no" | "No" | "FALSE") => "write `false`".to_owned(),
             (_, "nil" | "None" | "undefined" | "missing") => {
-                "ask `is missing`, or `is null` for a value that is null".to_owned()
+                "write `is missing`, or `is null` for a value that is null".to_owned()
             }
             (Some(near), _) => format!("did you mean `{near}`?"),
             (None, _) if roots.is_empty() => format!(
-                "text stands in quotes: \"{name}\"; a constant is declared with `const {name} = …`"
+                "put text in quotes: \"{name}\"; declare a constant with `const {name} = …`"
             ),
-            (None, _) if alone => format!(
-                "text stands in quotes: \"{name}\"; a field of what was sent is `body.{name}`"
-            ),
+            (None, _) if alone => {
+                format!("put text in quotes: \"{name}\"; a field of the event is `body.{name}`")
+            }
             (None, _) => format!(
-                "a field of what was sent is `body.{name}`; a name for an element comes from `each {name} in …`"
+                "a field of the event is `body.{name}`; bind an element with `each {name} in …`"
             ),
         };
         let fix = match name.as_str() {
@@ -146,7 +143,7 @@ impl Checker<'_> {
             _ => suggest::fix(name, root.span, known),
         };
         self.report(
-            Diagnostic::error(Code::E0201, root.span, format!("nothing here is called `{name}`"))
+            Diagnostic::error(Code::E0201, root.span, format!("unknown name `{name}`"))
                 .label("not known")
                 .help(help)
                 .maybe_fix(fix),
@@ -154,7 +151,7 @@ impl Checker<'_> {
     }
 }
 
-/// A use of `event`, a header or a parameter that can be told from the path alone.
+/// A misuse of `event`, a header or a parameter that is apparent from the path alone.
 fn misused(resolved: Root, root: &Text, segments: &[Segment], span: Span) -> Option<Diagnostic> {
     match (resolved, segments) {
         (Root::Event, [Segment::Key(key)]) if EVENT_FIELDS.contains(&key.as_str()) => None,
@@ -167,15 +164,18 @@ fn misused(resolved: Root, root: &Text, segments: &[Segment], span: Span) -> Opt
             Some(
                 Diagnostic::error(Code::E0211, span, "`event` has no such field")
                     .label("not known")
-                    .maybe_help(help.map(|h| format!("{h}; what was sent is `body`"))),
+                    .maybe_help(help.map(|h| format!("{h}; the body of the event is `body`"))),
             )
         }
         (Root::Headers | Root::Query, [Segment::Index(_), ..] | [_, _, ..]) => {
             let what = if resolved == Root::Headers { "header" } else { "parameter" };
             Some(
                 Diagnostic::error(Code::E0301, span, format!("a {what} is one string"))
-                    .label("nothing is inside of it")
-                    .help(format!("name it whole, as in `{}[\"x-name\"]`", root.text)),
+                    .label("it has no fields or elements")
+                    .help(format!(
+                        "put the whole name in brackets, as in `{}[\"x-name\"]`",
+                        root.text
+                    )),
             )
         }
         _ => None,
@@ -183,30 +183,33 @@ fn misused(resolved: Root, root: &Text, segments: &[Segment], span: Span) -> Opt
 }
 
 /// The problem of a step that leads nowhere.
-fn nowhere(step: &Step, from: &Known, base: &str, wrong: Wrong) -> Diagnostic {
+fn no_such_step(step: &PathStep, from: &Known, base: &str, wrong: StepError) -> Diagnostic {
     let problem = |message: String| Diagnostic::error(Code::E0203, step.span, message);
     let (names, open) = match (&step.segment, wrong) {
-        (Segment::Key(_), Wrong::NoField { known, open }) => (known, open),
+        (Segment::Key(_), StepError::NoField { known, open }) => (known, open),
         (Segment::Index(_), _) => {
             return problem(format!("`{base}` is {}, which has no elements", from.kinds()))
                 .label("not a list");
         }
-        (Segment::Key(key), Wrong::NothingInside) => {
+        (Segment::Key(key), StepError::NothingInside) => {
             let what = match from.kinds() {
                 Kinds::NOTHING => "missing here".to_owned(),
                 kinds => format!("{kinds}, which has no fields"),
             };
-            let problem = problem(format!("`{base}` is {what}")).label("nothing is inside of it");
+            let problem =
+                problem(format!("`{base}` is {what}")).label("it has no fields or elements");
             return if from.kinds().meets(Kinds::LIST) {
                 problem.help(format!(
-                    "go through its elements: `each x in {base}`, or `any(x in {base}: x.{key} …)`"
+                    "iterate over its elements: `each x in {base}`, or `any(x in {base}: x.{key} …)`"
                 ))
             } else {
                 problem
             };
         }
     };
-    let Segment::Key(key) = &step.segment else { return problem("this leads nowhere".to_owned()) };
+    let Segment::Key(key) = &step.segment else {
+        return problem("there is nothing at this path".to_owned());
+    };
     let near = suggest::nearest(key, names.iter().map(AsRef::as_ref));
     let listed: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
     let by_key = Value::text(key.as_str()).to_json_text().unwrap_or_default();
@@ -215,14 +218,14 @@ fn nowhere(step: &Step, from: &Known, base: &str, wrong: Wrong) -> Diagnostic {
         (None, false) if listed.is_empty() => "its type has no fields".to_owned(),
         (None, false) => format!("its fields are: {}", listed.join(", ")),
         (None, true) if listed.len() <= 12 => format!(
-            "its fields are: {}; one that its type does not list is read as `{base}[{by_key}]`",
+            "its fields are: {}; read a field that its type does not list as `{base}[{by_key}]`",
             listed.join(", ")
         ),
         (None, true) => {
-            format!("a field that its type does not list is read as `{base}[{by_key}]`")
+            format!("read a field that its type does not list as `{base}[{by_key}]`")
         }
     };
-    // A key in brackets has another span than its text.
+    // If the span of a key differs from its text, the key is in brackets.
     let bare = step.span.range().len() == key.len();
     let fix = near.filter(|_| bare).map(|near| Fix::new(help.clone(), step.span, near));
     problem(format!("`{base}` has no field `{key}`"))
@@ -236,43 +239,16 @@ pub(super) fn event_type() -> Ty {
     static TYPE: LazyLock<Ty> = LazyLock::new(|| {
         let field = |name: &str| {
             let ty = if name == "time" { Ty::format(Format::Timestamp) } else { Ty::string() };
-            (Arc::from(name), Field { ty, optional: false })
+            (Arc::from(name), RecordMember { ty, optional: false })
         };
-        // `type` and `subject` are there where the sender says so, in the headers of CloudEvents.
+        // `type` and `subject` depend on the sender, because they are CloudEvents headers.
         let fields = ["id", "source", "name", "time"].into_iter().map(field).collect();
         Ty::record(Record { fields, rest: Rest::Each(Ty::string()) })
     });
     TYPE.clone()
 }
 
-/// The steps as they are evaluated.
-pub(super) fn segments(steps: &[Step]) -> Vec<Segment> {
+/// The steps in the form for evaluation.
+pub(super) fn segments(steps: &[PathStep]) -> Vec<Segment> {
     steps.iter().map(|step| step.segment.clone()).collect()
-}
-
-/// A path as an author would write it.
-pub(crate) fn path_text(root: &str, segments: &[Segment]) -> Arc<str> {
-    let mut text = root.to_owned();
-    for segment in segments {
-        match segment {
-            Segment::Key(key) if is_name(key) => {
-                text.push('.');
-                text.push_str(key);
-            }
-            // Whole, however long: different paths have different texts.
-            Segment::Key(key) => {
-                let key = Value::text(key.clone()).to_json_text().unwrap_or_default();
-                text.push_str(&format!("[{key}]"));
-            }
-            Segment::Index(index) => text.push_str(&format!("[{index}]")),
-        }
-    }
-    text.into()
-}
-
-fn is_name(key: &str) -> bool {
-    key.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-        && key.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'))
-        && !key.ends_with('-')
-        && !key.contains("--")
 }

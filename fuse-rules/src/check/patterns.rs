@@ -1,11 +1,11 @@
-//! Tests of text: `matches` and `like` with their compiled patterns, and the plain ones.
+//! Tests of text: `matches` and `like` with compiled patterns, and plain tests.
 
 use std::sync::Arc;
 
 use regex::RegexBuilder;
 
 use super::Checker;
-use super::expressions::broken;
+use super::expressions::unchecked;
 use super::operands::text_truth;
 use super::scope::Scope;
 use crate::diagnostic::{Code, Diagnostic};
@@ -15,8 +15,8 @@ use crate::typed::{Expr, ExprKind, Pattern, TextOp};
 use crate::types::Known;
 use crate::value::{Kinds, Value};
 
-/// The compiled size of a pattern, in bytes: generous for people, too small for an attack.
-const PATTERN_SIZE: usize = 1 << 20;
+/// The maximum size of a compiled pattern. No reasonable pattern reaches it, but an attack would.
+const MAX_PATTERN_BYTES: usize = 1 << 20;
 
 impl Checker<'_> {
     pub(super) fn text_test(
@@ -31,14 +31,14 @@ impl Checker<'_> {
         let kinds = known.kinds();
         if !kinds.meets(Kinds::STRING) && !known.ty.is_nothing() {
             let mut problem =
-                Diagnostic::error(Code::E0301, value.span, format!("`{}` tests text", op.as_str()))
+                Diagnostic::error(Code::E0301, value.span, format!("`{}` takes text", op.as_str()))
                     .label(format!("this is {kinds}"));
             if op == TextOp::Contains && kinds.meets(Kinds::LIST) {
                 problem = problem.help("to look for an element, write `x in list`");
             }
             self.report(problem);
         } else {
-            self.one_kind(&value, &known, Kinds::STRING, &format!("`{}`", op.as_str()));
+            self.require_one_kind(&value, &known, Kinds::STRING, &format!("`{}`", op.as_str()));
         }
         if !matches!(op, TextOp::Matches | TextOp::Like) {
             let (right, other) = self.expr(right, scope);
@@ -53,14 +53,14 @@ impl Checker<'_> {
                     .label(format!("this is {kinds}")),
                 );
             } else {
-                self.one_kind(&right, &other, Kinds::STRING, &format!("`{}`", op.as_str()));
+                self.require_one_kind(&right, &other, Kinds::STRING, &format!("`{}`", op.as_str()));
             }
             let truth = text_truth(&[(&value, &known), (&right, &other)]);
             let (left, right) = (Box::new(value), Box::new(right));
             return (Expr { kind: ExprKind::TextTest { op, left, right }, span }, truth);
         }
         let Some(source) = self.pattern(op, right, scope) else {
-            return broken(span);
+            return unchecked(span);
         };
         match compile(op, &source) {
             Ok(regex) => {
@@ -75,14 +75,14 @@ impl Checker<'_> {
                         .label("not a pattern")
                         .help("patterns have no look-around and no back-references; a raw string r\"…\" needs no doubled backslashes"),
                 );
-                broken(span)
+                unchecked(span)
             }
         }
     }
 }
 
 impl Checker<'_> {
-    /// The text of a pattern: a literal, or a constant.
+    /// The text of a pattern, which is a literal or a constant.
     fn pattern(&mut self, op: TextOp, right: &ast::Expr, scope: &mut Scope) -> Option<String> {
         if let ast::ExprKind::String(text) = &right.kind {
             return Some(text.clone());
@@ -94,7 +94,7 @@ impl Checker<'_> {
         }
         match &expr.kind {
             ExprKind::Const(Value::String(text)) => return Some(text.clone().into_owned()),
-            // Its problem is reported where it is declared.
+            // The problem is reported at the declaration.
             ExprKind::Const(_) if known.kinds() == Kinds::ANY => {}
             _ => self.report(
                 Diagnostic::error(Code::E0306, right.span, format!("`{}` takes a literal pattern", op.as_str()))
@@ -109,20 +109,20 @@ impl Checker<'_> {
 /// A pattern that matches the whole text.
 fn compile(op: TextOp, source: &str) -> Result<regex::Regex, String> {
     let body = if op == TextOp::Like { glob(source) } else { source.to_owned() };
-    // Parsed on its own first: what is put around it may neither complete nor be undone by it.
+    // Parsed separately first, so that the pattern cannot interact with the group around it.
     let body = regex_syntax::parse(&body).map_err(|error| match error {
         regex_syntax::Error::Parse(error) => error.kind().to_string(),
         regex_syntax::Error::Translate(error) => error.kind().to_string(),
         other => other.to_string(),
     })?;
     RegexBuilder::new(&format!(r"\A(?:{body})\z"))
-        .size_limit(PATTERN_SIZE)
-        .dfa_size_limit(PATTERN_SIZE)
+        .size_limit(MAX_PATTERN_BYTES)
+        .dfa_size_limit(MAX_PATTERN_BYTES)
         .build()
         .map_err(|_| "it is too large once compiled".to_owned())
 }
 
-/// `*` is any text, `?` any one character, `\` takes the next character as it is.
+/// `*` matches any text, `?` any character; `\\` escapes the next character.
 fn glob(pattern: &str) -> String {
     let mut out = String::new();
     let mut chars = pattern.chars();

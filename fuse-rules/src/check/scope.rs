@@ -1,64 +1,64 @@
-//! What names mean at one place of the rules, and what the conditions before it tell of them.
+//! Scopes: what names refer to in an expression, and what earlier conditions imply about values.
 
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use super::paths::path_text;
+use crate::path::path_text;
 use crate::syntax::ast::Text;
 use crate::typed::{Path, Root, Segment};
-use crate::types::{Known, Lack, Missing, Ty};
+use crate::types::{Absence, Known, Missing, Ty};
 
-/// A value of the event, however it is written.
-pub(super) type Key = (Root, Vec<Segment>);
+/// A value of the event, independent of how it is written.
+pub(super) type ValueKey = (Root, Vec<Segment>);
 
-/// What an expression is a part of, which says what it may read.
+/// What an expression is part of, which determines what it may read.
 #[derive(Clone)]
-pub(super) enum Place {
+pub(super) enum ScopeKind {
     Rule,
     Const,
-    /// What a test sends or expects.
+    /// The events and expectations of a test.
     Test,
-    /// The body of a condition of this name.
+    /// The body of the condition of this name.
     Condition(String),
 }
 
-/// The names that paths may start with, and what is known of values.
+/// The names that paths may start with, and facts about values.
 pub(super) struct Scope {
-    /// What binders bind, outermost first.
-    pub(super) bound: Vec<Bound>,
+    /// The bindings of the binders, outermost first.
+    pub(super) bound: Vec<Binding>,
     /// The type of the event's body.
     body: Ty,
-    pub(super) place: Place,
-    /// What is known of values besides what their types say.
-    facts: FxHashMap<Key, Known>,
-    /// The facts as they were before each change, for going back.
-    before: Vec<(Key, Option<Known>)>,
+    pub(super) kind: ScopeKind,
+    /// Facts about values that go beyond their types.
+    facts: FxHashMap<ValueKey, Known>,
+    /// The previous facts before each change, to undo it.
+    before: Vec<(ValueKey, Option<Known>)>,
 }
 
 /// A name that a binder binds.
 #[derive(Clone)]
-pub(super) struct Bound {
+pub(super) struct Binding {
     pub(super) name: Text,
     pub(super) element: Known,
 }
 
-/// How much was known at some time.
+/// A point in time to which the facts can be restored.
 #[derive(Clone, Copy)]
 pub(super) struct Mark(usize);
 
 impl Scope {
     /// The scope of an event whose body has this type, outside of any binder.
-    pub(super) fn of_event(body: Ty) -> Self {
-        Self { body, ..Self::of(Place::Rule) }
+    pub(super) fn with_body(body: Ty) -> Self {
+        Self { body, ..Self::without_event(ScopeKind::Rule) }
     }
 
-    /// The scope of a place that sees no event.
-    pub(super) fn of(place: Place) -> Self {
+    /// A scope without an event.
+    pub(super) fn without_event(kind: ScopeKind) -> Self {
         Self {
             bound: Vec::new(),
             body: Ty::any(),
-            place,
+            kind,
             facts: FxHashMap::default(),
             before: Vec::new(),
         }
@@ -73,8 +73,8 @@ impl Scope {
         Mark(self.before.len())
     }
 
-    /// Forgets what was learnt since.
-    pub(super) fn back_to(&mut self, mark: Mark) {
+    /// Forgets the facts since this mark.
+    pub(super) fn restore(&mut self, mark: Mark) {
         while self.before.len() > mark.0
             && let Some((key, known)) = self.before.pop()
         {
@@ -85,47 +85,47 @@ impl Scope {
         }
     }
 
-    /// What was learnt since, each value once.
-    pub(super) fn learnt_since(&self, mark: Mark) -> FxHashMap<Key, Known> {
+    /// The facts since this mark, one per value.
+    pub(super) fn facts_since(&self, mark: Mark) -> FxHashMap<ValueKey, Known> {
         let changed = self.before.get(mark.0..).unwrap_or(&[]).iter();
         changed.filter_map(|(key, _)| Some((key.clone(), self.facts.get(key)?.clone()))).collect()
     }
 
-    /// Takes a fact in, and what it tells of the values around it.
-    pub(super) fn learn(&mut self, key: Key, known: Known) {
-        // What contradicts itself is reported where it stands; it would only be said again.
-        let contradicts = known.ty.is_nothing() && known.lack.absent == Missing::Never;
+    /// Adds a fact, and what it implies for the values around it.
+    pub(super) fn add_fact(&mut self, key: ValueKey, known: Known) {
+        // A contradiction is reported where it occurs. Further facts would only repeat the report.
+        let contradicts = known.ty.is_nothing() && known.absence.absent == Missing::Never;
         if contradicts || self.facts.get(&key) == Some(&known) {
             return;
         }
-        let around = key.1.split_last().filter(|_| known.lack.absent == Missing::Never);
+        let around = key.1.split_last().filter(|_| known.absence.absent == Missing::Never);
         if let Some((last, parent)) = around {
             let parent = (key.0, parent.to_vec());
             let was = self.known(&parent);
             let ty = was.ty.clone().leading_to(last, &known);
             let is = Known::present(ty);
             if is != was {
-                self.learn(parent, is);
+                self.add_fact(parent, is);
             }
         }
         let before = self.facts.insert(key.clone(), known);
         self.before.push((key, before));
     }
 
-    /// What is known of a value. A field that no type lists counts as one of which nothing is.
-    pub(super) fn known(&self, (root, segments): &Key) -> Known {
+    /// What is known about a value. A field that its type does not list counts as missing.
+    pub(super) fn known(&self, (root, segments): &ValueKey) -> Known {
         let (from, mut known) = self.start(*root, segments);
         for (at, segment) in segments.iter().enumerate().skip(from) {
             let base = || self.text(*root, segments.get(..at).unwrap_or(&[]));
             let next = known.step(segment, true, &base);
             let nothing =
-                || Known { ty: Ty::nothing(), lack: Lack::absent(Missing::Declared(base())) };
+                || Known { ty: Ty::nothing(), absence: Absence::absent(Missing::Declared(base())) };
             known = next.unwrap_or_else(|_| nothing());
         }
         known
     }
 
-    /// The longest part of a path that something is known of, and what.
+    /// The longest prefix of a path with a known fact, and this fact.
     pub(super) fn start(&self, root: Root, segments: &[Segment]) -> (usize, Known) {
         if !self.facts.is_empty() {
             let mut key = (root, segments.to_vec());
@@ -150,8 +150,8 @@ impl Scope {
         (0, known)
     }
 
-    /// A fact, with what was learnt since of the value that it is a part of.
-    fn within_parent(&self, fact: &Known, (root, segments): &Key) -> Known {
+    /// A fact, combined with later facts about the value that contains it.
+    fn within_parent(&self, fact: &Known, (root, segments): &ValueKey) -> Known {
         let mut known = fact.clone();
         if let Some((last, parent)) = segments.split_last()
             && let Ok(part) = self.known(&(*root, parent.to_vec())).step(last, true, &|| "".into())
@@ -179,7 +179,7 @@ impl Scope {
     }
 }
 
-/// The value that a path leads to.
-pub(super) fn key(path: &Path) -> Key {
+/// The value that a path refers to.
+pub(super) fn key(path: &Path) -> ValueKey {
     (path.root, path.segments.clone())
 }

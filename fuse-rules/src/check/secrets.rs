@@ -1,5 +1,5 @@
-//! Secrets: where they are kept is named in the rules, what they are is not. They stand in fields that
-//! take one and nowhere else, so that none is compared, joined to a text or logged.
+//! Secrets: rules name where a secret is stored, and never contain the secret. Secrets are only
+//! allowed in fields for secrets, so they cannot be compared, interpolated or logged.
 
 use super::Checker;
 use crate::diagnostic::{Code, Diagnostic};
@@ -9,25 +9,27 @@ use crate::syntax::ast::{self, Text};
 use crate::typed::{Expr, ExprKind};
 use crate::value::Value;
 
-/// What names a place of secrets, with what it takes.
-const PLACES: [(&str, &[&str]); 3] =
+/// The functions that refer to a secret, with the names of their arguments.
+const SECRET_FUNCTIONS: [(&str, &[&str]); 3] =
     [("secret", &["name", "key"]), ("env", &["name"]), ("file", &["path"])];
 
-pub(super) fn is_place(name: &str) -> bool {
-    PLACES.iter().any(|(place, _)| *place == name)
+pub(super) fn is_secret_function(name: &str) -> bool {
+    SECRET_FUNCTIONS.iter().any(|(place, _)| *place == name)
 }
 
 impl Checker<'_> {
-    /// The value of a field that takes a secret: where it is kept, as a record.
+    /// The value of a field for a secret: a record that says where the secret is stored.
     pub(super) fn secret(&mut self, value: &ast::Expr, key: &str) -> Expr {
         let span = value.span;
         let without = Expr { kind: ExprKind::Const(Value::Null), span };
         let ast::ExprKind::Call { function, arguments } = &value.kind else {
-            self.report(no_place(span, key, "not the place of a secret"));
+            self.report(not_a_secret(span, key, "not a reference to a secret"));
             return without;
         };
-        let Some((place, takes)) = PLACES.iter().find(|(place, _)| *place == function.text) else {
-            self.report(no_place(span, key, "no place of secrets"));
+        let Some((place, takes)) =
+            SECRET_FUNCTIONS.iter().find(|(place, _)| *place == function.text)
+        else {
+            self.report(not_a_secret(span, key, "not `secret`, `env` or `file`"));
             return without;
         };
         let texts: Vec<&String> = arguments
@@ -42,9 +44,12 @@ impl Checker<'_> {
                 Diagnostic::error(
                     Code::E0303,
                     span,
-                    format!("`{place}` takes texts that stand here: {}", takes.join(", ")),
+                    format!(
+                        "`{place}` takes texts, written here as literals: {}",
+                        takes.join(", ")
+                    ),
                 )
-                .label("not what it takes")
+                .label("wrong arguments")
                 .help(format!("write it as `{}`", example(place))),
             );
             return without;
@@ -59,20 +64,20 @@ impl Checker<'_> {
     }
 
     /// Reports a secret in an expression.
-    pub(super) fn secret_elsewhere(&mut self, name: &Text, span: Span) {
+    pub(super) fn report_misplaced_secret(&mut self, name: &Text, span: Span) {
         self.report(
-            Diagnostic::error(Code::E0314, span, "a secret stands here, where none may be")
-                .label(format!("`{}` names a secret", name.text))
-                .help("give it to a field that takes a secret; it is never compared, joined or logged"),
+            Diagnostic::error(Code::E0314, span, "a secret is not allowed here")
+                .label(format!("`{}` refers to a secret", name.text))
+                .help("use it in a field that takes a secret; a secret is never compared, joined or logged"),
         );
     }
 }
 
-fn no_place(span: Span, key: &str, label: &str) -> Diagnostic {
+fn not_a_secret(span: Span, key: &str, label: &str) -> Diagnostic {
     let message = format!("`{key}` takes {}", FieldType::Secret.describe());
     Diagnostic::error(Code::E0403, span, message)
         .label(label)
-        .help("keep the secret itself out of the rules: say where it is kept")
+        .help("keep the secret itself out of the rules: write where it is stored")
 }
 
 fn example(place: &str) -> &'static str {

@@ -1,9 +1,9 @@
-//! Sensors and rules: clauses, triggers, what is missing.
+//! Sensors and rules: clauses, triggers, and missing parts.
 
 use rustc_hash::FxHashMap;
 
 use super::blocks::merged;
-use super::operands::lack_of;
+use super::operands::absence_of;
 use super::scope::Scope;
 use super::{Checker, names};
 use crate::diagnostic::{Code, Diagnostic};
@@ -13,10 +13,10 @@ use crate::typed::{self, Expr};
 use crate::types::Ty;
 use crate::value::Kinds;
 
-/// How many elements `each` takes where the rules do not say.
-const DEFAULT_MAX: usize = 1_000;
-/// How many elements `max` may allow.
-const MOST_ELEMENTS: u32 = 100_000;
+/// The maximum number of elements of an `each` without `max`.
+const DEFAULT_MAX_ELEMENTS: usize = 1_000;
+/// The largest number that `max` accepts.
+const MAX_ELEMENTS: u32 = 100_000;
 
 /// The clauses of a sensor or rule, checked.
 struct Shared {
@@ -28,7 +28,7 @@ struct Shared {
 impl Checker<'_> {
     pub(super) fn sensor(&mut self, sensor: &ast::Sensor) -> typed::Sensor {
         let body = if sensor.broken { Ty::any() } else { self.event_of(sensor) };
-        let mut scope = Scope::of_event(body);
+        let mut scope = Scope::with_body(body);
         let shared = self.shared(&sensor.shared, &mut scope);
         if sensor.rules.is_empty() && !sensor.incomplete && !sensor.broken {
             self.report(
@@ -46,12 +46,12 @@ impl Checker<'_> {
         for rule in &sensor.rules {
             let name = rule.name.text.as_str();
             match seen.get(name).filter(|_| !rule.broken) {
-                Some(first) => self.report(names::twice("rule", &rule.name, first)),
+                Some(first) => self.report(names::declared_twice("rule", &rule.name, first)),
                 None => drop(seen.entry(name).or_insert(&rule.name)),
             }
             let (mark, bound) = (scope.mark(), scope.bound.len());
             rules.push(self.rule(sensor, rule, &shared.requires, &mut scope));
-            scope.back_to(mark);
+            scope.restore(mark);
             scope.bound.truncate(bound);
         }
         typed::Sensor {
@@ -66,7 +66,7 @@ impl Checker<'_> {
         }
     }
 
-    /// The type of what the sensor's event carries.
+    /// The type of the body of the sensor's event.
     fn event_of(&mut self, sensor: &ast::Sensor) -> Ty {
         let source = match self.names.source(&sensor.source) {
             Ok(source) => source,
@@ -106,7 +106,7 @@ impl Checker<'_> {
         all_requires.sort_unstable();
         all_requires.dedup();
         if let [first, second, ..] = rule.once.as_slice() {
-            self.report(clause_twice("once", second.span, first.span));
+            self.report(repeated_clause("once", second.span, first.span));
         }
         let once = rule.once.first().map(|once| self.once(once, scope));
         if rule.triggers.is_empty() && !rule.incomplete && !rule.broken {
@@ -143,7 +143,7 @@ impl Checker<'_> {
             }
         }
         if let [first, second, ..] = shared.each.as_slice() {
-            self.report(clause_twice("each", second.span, first.span));
+            self.report(repeated_clause("each", second.span, first.span));
         }
         let each = shared.each.first().map(|each| self.each(each, scope));
         let when = shared.when.iter().map(|expr| self.assumed(expr, scope).0).collect();
@@ -153,20 +153,20 @@ impl Checker<'_> {
     fn each(&mut self, each: &ast::Each, scope: &mut Scope) -> typed::Each {
         let (list, known) = self.list(&each.list, scope, "each");
         let max = match each.max {
-            Some((max, span)) if max == 0 || max > MOST_ELEMENTS => {
+            Some((max, span)) if max == 0 || max > MAX_ELEMENTS => {
                 self.report(
                     Diagnostic::error(
                         Code::E0506,
                         span,
-                        format!("`max` takes a number from 1 to {MOST_ELEMENTS}"),
+                        format!("`max` takes a number from 1 to {MAX_ELEMENTS}"),
                     )
                     .label("out of range")
-                    .help(format!("leave it out for the default of {DEFAULT_MAX}")),
+                    .help(format!("leave it out for the default of {DEFAULT_MAX_ELEMENTS}")),
                 );
-                DEFAULT_MAX
+                DEFAULT_MAX_ELEMENTS
             }
             Some((max, _)) => max as usize,
-            None => DEFAULT_MAX,
+            None => DEFAULT_MAX_ELEMENTS,
         };
         scope.assume_kind(&list, Kinds::LIST);
         self.bind(&each.name, known.ty.element(), scope);
@@ -180,13 +180,19 @@ impl Checker<'_> {
             let kinds = known.kinds();
             if expr.is_condition() || !kinds.meets(Kinds::SCALAR) && !known.ty.is_nothing() {
                 self.report(
-                    Diagnostic::error(Code::E0301, key.span, "a key of `once` is one value")
-                        .label(format!("this is {kinds}"))
-                        .help("name what must not repeat, as in `once per alert.fingerprint within 4h`"),
+                    Diagnostic::error(
+                        Code::E0301,
+                        key.span,
+                        "a key of `once` must be a single value",
+                    )
+                    .label(format!("this is {kinds}"))
+                    .help(
+                        "name what must not repeat, as in `once per alert.fingerprint within 4h`",
+                    ),
                 );
             } else {
-                self.one_kind(&expr, &known, Kinds::SCALAR, "a key of `once`");
-                self.needed("once per", None, (&expr, &known), &lack_of(&expr, &known));
+                self.require_one_kind(&expr, &known, Kinds::SCALAR, "a key of `once`");
+                self.require_value("once per", None, (&expr, &known), &absence_of(&expr, &known));
             }
             keys.push(expr);
         }
@@ -195,10 +201,10 @@ impl Checker<'_> {
                 Diagnostic::error(
                     Code::E0506,
                     once.within_span,
-                    "`within` takes a duration longer than nothing",
+                    "`within` takes a duration longer than zero",
                 )
-                .label("holds nothing back")
-                .help("write how long a repetition is held back, as in `4h`"),
+                .label("suppresses nothing")
+                .help("write how long repetitions are suppressed, as in `4h`"),
             );
         }
         typed::Once { keys, within: once.within }
@@ -227,16 +233,17 @@ impl Checker<'_> {
         if let Some(verify) = schema.verifier()
             && !block.incomplete
             && !self.has_errors_since(before)
-            && let Err(why) = verify(&TriggerInfo::of(&trigger))
+            && let Err(why) = verify(&TriggerInfo::from_trigger(&trigger))
         {
-            self.report(refused(kind, &block, &why));
+            self.report(rejected_block(kind, &block, &why));
         }
         Some(trigger)
     }
 }
 
-/// A block that its kind refuses as a whole: at the first of its fields that the reason names.
-fn refused(kind: &Text, block: &ast::Block, why: &str) -> Diagnostic {
+/// A block that the verifier of its kind rejects, reported at the first of its fields that the
+/// reason names.
+fn rejected_block(kind: &Text, block: &ast::Block, why: &str) -> Diagnostic {
     let named = why.split('`').skip(1).step_by(2);
     let given = named
         .filter_map(|name| block.fields.iter().find(|field| field.key.text == name))
@@ -245,23 +252,21 @@ fn refused(kind: &Text, block: &ast::Block, why: &str) -> Diagnostic {
     let message = format!("`{}` {why}", kind.text);
     match given {
         Some(key) if why.starts_with("has") => Diagnostic::error(Code::E0410, key.span, message)
-            .label("does not go with the rest of the block")
-            .help(format!("remove `{}`, or what it does not go with", key.text)),
-        Some(key) => {
-            Diagnostic::error(Code::E0410, key.span, message).label("does not go as it is")
-        }
+            .label("conflicts with the rest of the block")
+            .help(format!("remove `{}`, or the field that it conflicts with", key.text)),
+        Some(key) => Diagnostic::error(Code::E0410, key.span, message).label("not valid like this"),
         None => Diagnostic::error(Code::E0410, kind.span, message)
             .label("in this block")
-            .help("add what is missing to this block, or to the file's `defaults`"),
+            .help("add the missing field to this block, or to the file's `defaults`"),
     }
 }
 
-fn clause_twice(what: &str, second: crate::span::Span, first: crate::span::Span) -> Diagnostic {
-    Diagnostic::error(Code::E0501, second, format!("`{what}` stands here twice"))
+fn repeated_clause(what: &str, second: crate::span::Span, first: crate::span::Span) -> Diagnostic {
+    Diagnostic::error(Code::E0501, second, format!("`{what}` occurs twice here"))
         .label("the second one")
         .related(first, "the first one")
         .help(match what {
-            "each" => "put the second `each` in a rule; it runs inside the sensor's",
+            "each" => "put the second `each` in a rule; it is nested in the sensor's",
             _ => "list all keys in one `once per a, b within D`",
         })
 }

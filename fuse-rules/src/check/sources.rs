@@ -1,4 +1,5 @@
-//! Sources: their blocks against their kind's schema, their events, their addresses.
+//! Sources: checks their blocks against the schemas of their kinds, their events, and their
+//! addresses.
 
 use rustc_hash::FxHashMap;
 use serde_json::{Map, Value as Json};
@@ -10,10 +11,10 @@ use crate::diagnostic::{Code, Diagnostic};
 use crate::schema::{Field, FieldType, Schema};
 use crate::span::Span;
 use crate::syntax::ast::{self, Block, Text};
-use crate::typed::{self, Expr, ExprKind, MappedValue};
+use crate::typed::{self, Expr, ExprKind, Mapped, MappedValue};
 use crate::types::Ty;
 
-/// A source's or event's fields: those with fixed values, and those that are expressions.
+/// The fields of a source or event: those with fixed values, and those with expressions.
 #[derive(Clone, Default)]
 struct Fields {
     fixed: Map<String, Json>,
@@ -48,7 +49,7 @@ impl Checker<'_> {
         let block = merged(&source.block, self.defaults_of(&source.kind.text));
         let bodies: Vec<_> =
             source.events.iter().map(|e| e.ty.as_ref().map(|ty| self.resolve(ty))).collect();
-        // What stands in the source is said of all its events.
+        // Fields of the source apply to all of its events.
         let any_body = bodies.iter().map(|body| body.clone().unwrap_or_else(Ty::any));
         let any_body = any_body.reduce(Ty::or).unwrap_or_else(Ty::any);
         let own = self.source_fields(&schema.source, &block, any_body);
@@ -59,14 +60,14 @@ impl Checker<'_> {
                     source.name.span,
                     format!("source `{}` has no event", source.name.text),
                 )
-                .label("nothing can arrive here")
-                .help("name what arrives, as in `event alerts`"),
+                .label("this source can never receive an event")
+                .help("declare its events, as in `event alerts`"),
             );
         }
         let mut seen: Vec<&Text> = Vec::new();
         for (event, body) in source.events.iter().zip(bodies) {
             if let Some(first) = seen.iter().find(|first| first.text == event.name.text) {
-                self.report(names::twice("event", &event.name, first));
+                self.report(names::declared_twice("event", &event.name, first));
                 continue;
             }
             seen.push(&event.name);
@@ -78,7 +79,7 @@ impl Checker<'_> {
             if let Some(block) = &event.block {
                 let ty = body.clone().unwrap_or_else(Ty::any);
                 let more = self.source_fields(&schema.event, block, ty);
-                fields.fixed.extend(more.fixed);
+                merge_over(&mut fields.fixed, more.fixed);
                 fields.expressions.retain(|(n, _)| !more.expressions.iter().any(|(m, _)| m == n));
                 fields.expressions.extend(more.expressions);
             }
@@ -99,7 +100,7 @@ impl Checker<'_> {
         typed
     }
 
-    /// Adds a field's default, or reports that it is missing.
+    /// Adds a field's default, or reports that the field is missing.
     fn complete(
         &mut self,
         field: &Field,
@@ -128,9 +129,9 @@ impl Checker<'_> {
         }
     }
 
-    /// The fields of a source's block that were given, each checked by its type.
+    /// The fields that a source's block contains, each checked against its type.
     fn source_fields(&mut self, schema: &Schema, block: &Block, body: Ty) -> Fields {
-        let mut scope = Scope::of_event(body);
+        let mut scope = Scope::with_body(body);
         let mut fields = Fields::default();
         let optional_all: Vec<Field> = schema
             .fields()
@@ -138,28 +139,49 @@ impl Checker<'_> {
             .map(|field| Field { required: false, default: None, ..field.clone() })
             .collect();
         for mapped in self.block(&optional_all, block, &mut scope, "") {
-            let MappedValue::Expr(expr, ty) = mapped.value else {
-                continue;
-            };
-            if ty == FieldType::Expression {
-                fields.expressions.push((mapped.key, expr));
-                continue;
-            }
-            match &expr.kind {
-                ExprKind::Const(value) => {
-                    // A value that its type refuses is reported already; it was given all the same.
-                    fields.fixed.insert(mapped.key, ty.accept(value).unwrap_or_default());
-                }
-                _ => {
-                    self.report(depends_on_event(expr.span, &mapped.key));
-                    fields.fixed.insert(mapped.key, Json::Null);
-                }
+            let key = mapped.key.clone();
+            if let Some(value) = self.fixed_value(mapped, &mut fields.expressions) {
+                fields.fixed.insert(key, value);
             }
         }
         fields
     }
 
-    /// No two events may arrive at one address.
+    /// The value of a field as the source gets it: a nested block becomes an object. An expression over the
+    /// event is no such value; it goes to `expressions`, by its name with those of the blocks around it.
+    fn fixed_value(
+        &mut self,
+        mapped: Mapped,
+        expressions: &mut Vec<(String, Expr)>,
+    ) -> Option<Json> {
+        let (expr, ty) = match mapped.value {
+            MappedValue::Expr(expr, ty) => (expr, ty),
+            MappedValue::Block(entries) => {
+                let mut object = Map::new();
+                for entry in entries {
+                    let key = entry.key.clone();
+                    if let Some(value) = self.fixed_value(entry, expressions) {
+                        object.insert(key, value);
+                    }
+                }
+                return Some(Json::Object(object));
+            }
+        };
+        if ty == FieldType::Expression {
+            expressions.push((mapped.name.to_string(), expr));
+            return None;
+        }
+        match &expr.kind {
+            // A value that its type refuses is reported already; it was given all the same.
+            ExprKind::Const(value) => Some(ty.accept(value).unwrap_or_default()),
+            _ => {
+                self.report(depends_on_event(expr.span, &mapped.name));
+                Some(Json::Null)
+            }
+        }
+    }
+
+    /// Reports events with the same address.
     pub(super) fn addresses(&mut self, parsed: &[ParsedFile], sources: &[typed::Source]) {
         let mut taken: FxHashMap<(String, String), Span> = FxHashMap::default();
         let trees = parsed.iter().flat_map(|file| &file.tree.sources);
@@ -191,15 +213,27 @@ impl Checker<'_> {
                     let problem = Diagnostic::error(
                         Code::E0407,
                         span,
-                        format!("two events arrive at {}", key.1),
+                        format!("two events have the same address: {}", key.1),
                     )
-                    .label("this one cannot be told apart")
-                    .related(*first, "from this one")
+                    .label("this event has the same address")
+                    .related(*first, "as this one")
                     .help("give one of them another path");
                     self.report(problem);
                 } else {
                     taken.insert(key, span);
                 }
+            }
+        }
+    }
+}
+
+/// Puts an event's own fields over those of its source. Nested blocks merge key by key.
+fn merge_over(under: &mut Map<String, Json>, own: Map<String, Json>) {
+    for (key, value) in own {
+        match (under.get_mut(&key), value) {
+            (Some(Json::Object(under)), Json::Object(own)) => merge_over(under, own),
+            (_, value) => {
+                under.insert(key, value);
             }
         }
     }

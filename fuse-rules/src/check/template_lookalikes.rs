@@ -1,16 +1,17 @@
-//! Texts that look as if a value were filled in, as other languages do it, and are just text.
+//! Texts that look like an interpolation of another language, but are plain text.
 
 use super::Checker;
-use super::paths::ROOTS;
 use super::scope::Scope;
 use crate::diagnostic::{Code, Diagnostic, Fix};
+use crate::path::ROOTS;
 use crate::span::Span;
 
 impl Checker<'_> {
-    /// Warns of `$name`, `$.name` and `{{body.name}}` in a text, where the name is one of the event.
-    pub(super) fn unfilled(&mut self, span: Span, scope: &Scope) {
+    /// Warns about `$name`, `$.name` and `{{body.name}}` in a text if the name is part of the
+    /// event.
+    pub(super) fn warn_lookalikes(&mut self, span: Span, scope: &Scope) {
         let written = self.text(span);
-        // A raw string has none on purpose.
+        // In a raw string, this is intended.
         if !written.starts_with('"') {
             return;
         }
@@ -22,7 +23,7 @@ impl Checker<'_> {
                 let inner = hole.trim_matches(['$', '{', '}', ' ']);
                 let path = match inner.strip_prefix('.') {
                     Some(rest) if hole.starts_with("$.") => format!("body.{rest}"),
-                    // As the incumbents write it.
+                    // The syntax of other event-driven tools.
                     _ => inner
                         .strip_prefix("event.body")
                         .map_or_else(|| inner.to_owned(), |rest| format!("body{rest}")),
@@ -35,7 +36,7 @@ impl Checker<'_> {
                 let right = format!("${{{path}}}");
                 Some(
                     Diagnostic::warning(Code::E0110, at, format!("`{hole}` is not filled in"))
-                        .label("just text")
+                        .label("plain text")
                         .fix(Fix::new(format!("write `{right}`"), at, right)),
                 )
             })
@@ -44,7 +45,7 @@ impl Checker<'_> {
     }
 }
 
-/// Where something in a text begins with a `$` or `{{` of another language, and where it ends.
+/// The spans in a text that begin with `$` or `{{` as in another language.
 fn candidates(text: &str) -> Vec<(usize, usize)> {
     let mut found = Vec::new();
     let mut at = 0;
@@ -61,7 +62,7 @@ fn candidates(text: &str) -> Vec<(usize, usize)> {
         } else if let Some(path) = rest.strip_prefix('$') {
             let path_char = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
             let end = path.find(|c| !path_char(c)).unwrap_or(path.len());
-            // A full stop, or a hyphen, ends the text and not the path.
+            // A trailing full stop or hyphen belongs to the text and not to the path.
             let end = path.get(..end).unwrap_or("").trim_end_matches(['.', '-']).len();
             found.push((at, at + 1 + end));
             at += 1 + end;
@@ -72,7 +73,7 @@ fn candidates(text: &str) -> Vec<(usize, usize)> {
     found
 }
 
-/// The end of the `${…}` that the text begins with.
+/// The end of the `${…}` at the beginning of the text.
 fn hole_end(text: &str) -> usize {
     let mut depth = 0_usize;
     for (at, c) in text.char_indices() {
@@ -91,7 +92,7 @@ mod tests {
     use super::candidates;
 
     #[test]
-    fn what_looks_filled_in_is_found_and_what_is_or_is_escaped_is_not() {
+    fn lookalikes_are_found_but_not_interpolations_or_escapes() {
         let found = |text: &'static str| -> Vec<&str> {
             candidates(text).into_iter().map(|(start, end)| &text[start..end]).collect()
         };

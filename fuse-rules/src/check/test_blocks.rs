@@ -1,34 +1,35 @@
-//! Tests: their names resolved, their values computed, and what they expect held against what rules
-//! can do at all. Files of events are not read here: rules are loaded where these are not.
+//! Tests: resolves their names, computes their values, and checks their expectations against what
+//! the rules can do. It does not read event files, because rules may be loaded where these are not
+//! available.
 
 use std::collections::BTreeMap;
 
 use rustc_hash::FxHashMap;
 use serde_json::Value as Json;
 
-use super::scope::{Place, Scope};
+use super::scope::{Scope, ScopeKind};
 use super::{Checker, ParsedFile, names};
 use crate::decision::Outcome;
 use crate::diagnostic::{Code, Diagnostic, suggest};
-use crate::eval;
-use crate::ruleset::resolved;
+use crate::loader::resolved;
+use crate::reference;
 use crate::span::Span;
 use crate::syntax::ast::{self, Block, RuleRef};
 use crate::typed::{Body, Expect, Expected, ExpectedRule, Rule, Send, Sensor, Test, TestStep};
 use crate::value::Value;
 
 /// The rules that tests may name.
-pub(super) struct Rules<'r> {
+pub(super) struct TestableRules<'r> {
     /// By full name.
     all: BTreeMap<&'r str, (&'r Sensor, &'r Rule)>,
-    /// The full names by the name alone.
+    /// The full names by short name.
     short: FxHashMap<&'r str, Vec<&'r str>>,
-    /// Whether no rule was lost to a fault, so that one which is not here does not exist.
+    /// Whether all rules were parsed. If so, a rule that is not listed does not exist.
     whole: bool,
 }
 
-impl<'r> Rules<'r> {
-    pub(super) fn of(sensors: &'r [Sensor], parsed: &[ParsedFile]) -> Self {
+impl<'r> TestableRules<'r> {
+    pub(super) fn new(sensors: &'r [Sensor], parsed: &[ParsedFile]) -> Self {
         let mut sensors_of = parsed.iter().flat_map(|file| &file.tree.sensors);
         let whole =
             !sensors_of.any(|s| s.broken || s.incomplete || s.rules.iter().any(|rule| rule.broken));
@@ -46,12 +47,12 @@ impl<'r> Rules<'r> {
 
 impl Checker<'_> {
     /// Checks the tests of one file.
-    pub(super) fn tests(&mut self, tests: &[ast::Test], rules: &Rules<'_>) -> Vec<Test> {
+    pub(super) fn tests(&mut self, tests: &[ast::Test], rules: &TestableRules<'_>) -> Vec<Test> {
         let mut seen: FxHashMap<&str, &ast::Text> = FxHashMap::default();
         let mut checked = Vec::new();
         for test in tests {
             match seen.get(test.name.text.as_str()).filter(|_| !test.incomplete) {
-                Some(first) => self.report(names::twice("test", &test.name, first)),
+                Some(first) => self.report(names::declared_twice("test", &test.name, first)),
                 None => drop(seen.entry(&test.name.text).or_insert(&test.name)),
             }
             checked.push(self.test(test, rules));
@@ -59,7 +60,7 @@ impl Checker<'_> {
         checked
     }
 
-    fn test(&mut self, test: &ast::Test, rules: &Rules<'_>) -> Test {
+    fn test(&mut self, test: &ast::Test, rules: &TestableRules<'_>) -> Test {
         let mut steps = Vec::new();
         let mut sent: Vec<(&str, &str)> = Vec::new();
         for step in &test.steps {
@@ -72,7 +73,7 @@ impl Checker<'_> {
                     Ok(time) => steps.push(TestStep::At(time)),
                     Err(_) => self.report(
                         Diagnostic::error(Code::E0406, time.span, "`at` takes a point in time")
-                            .label("this is none")
+                            .label("this is not a time")
                             .help("write it as in `at \"2026-08-01T10:00:00Z\"`"),
                     ),
                 },
@@ -86,10 +87,10 @@ impl Checker<'_> {
                             Diagnostic::error(
                                 Code::E0602,
                                 expect.span,
-                                "nothing has been sent before this",
+                                "no event is sent before this",
                             )
                             .label("there is nothing to expect yet")
-                            .help("put the `send` above what it leads to"),
+                            .help("move the `send` above this"),
                         );
                     }
                     let what = self.expected(&expect.what, &sent, rules);
@@ -123,14 +124,14 @@ impl Checker<'_> {
         }
         let body = match (send.files.as_slice(), send.bodies.as_slice()) {
             ([file], []) => {
-                let from = self.inclusions.file_name(file.span);
+                let from = self.included_files.file_name(file.span);
                 Body::File { name: resolved(&from, &file.text), span: file.span }
             }
             ([], [body]) => Body::Json(self.json_text(body)?),
             (files, bodies) => {
                 let given = files.len() + bodies.len();
                 self.report(
-                    Diagnostic::error(Code::E0602, send.span, "an event is sent with one body")
+                    Diagnostic::error(Code::E0602, send.span, "an event needs exactly one body")
                         .label(if given == 0 { "it has none" } else { "it has several" })
                         .help("write `from \"event.json\"`, or `body { … }`"),
                 );
@@ -157,13 +158,13 @@ impl Checker<'_> {
         map.into_iter().map(|(key, value)| (key, text(value))).collect()
     }
 
-    /// The value of an expression that no event is needed for, as the JSON that is sent.
+    /// The value of an expression without an event, as the JSON to send.
     fn json_text(&mut self, expr: &ast::Expr) -> Option<String> {
         let value = self.fixed(expr)?;
         match value.to_json_text() {
             Ok(text) => Some(text),
             Err(unheld) => {
-                let why = format!("this is no JSON: {unheld}");
+                let why = format!("this cannot be written as JSON: {unheld}");
                 self.error(Code::E0406, expr.span, why, "cannot be sent");
                 None
             }
@@ -172,12 +173,12 @@ impl Checker<'_> {
 
     pub(super) fn fixed(&mut self, expr: &ast::Expr) -> Option<Value<'static>> {
         let before = self.problems.len();
-        let mut scope = Scope::of(Place::Test);
+        let mut scope = Scope::without_event(ScopeKind::Test);
         let (typed, _) = self.expr(expr, &mut scope);
         if self.has_errors_since(before) {
             return None;
         }
-        match eval::constant(&typed) {
+        match reference::constant(&typed) {
             Ok(value) => Some(value),
             Err(fault) => {
                 let message = format!("this has no value: {}", fault.reason());
@@ -197,7 +198,7 @@ impl Checker<'_> {
         &mut self,
         expected: &ast::Expected,
         sent: &[(&str, &str)],
-        rules: &Rules<'_>,
+        rules: &TestableRules<'_>,
     ) -> Option<Expected> {
         Some(match expected {
             ast::Expected::NothingElse => Expected::NothingElse,
@@ -214,14 +215,14 @@ impl Checker<'_> {
         &mut self,
         expected: &ast::ExpectedRule,
         sent: &[(&str, &str)],
-        rules: &Rules<'_>,
+        rules: &TestableRules<'_>,
     ) -> Option<ExpectedRule> {
         let (sensor, rule) = self.rule_named(&expected.rule, sent, rules)?;
         let outcome = match &expected.outcome {
             Some(outcome) => {
                 let named = Outcome::ALL.into_iter().find(|known| known.as_str() == outcome.text);
                 let named = named.unwrap_or(Outcome::Fired);
-                self.possible_outcome(named, outcome.span, rule);
+                self.check_outcome(named, outcome.span, rule);
                 named
             }
             None => Outcome::Fired,
@@ -232,14 +233,16 @@ impl Checker<'_> {
                 self.never(
                     *span,
                     match depth {
-                        0 => format!("rule `{}` goes through no list", rule.name),
-                        1 => format!("rule `{}` goes through one list", rule.name),
-                        _ => format!("rule `{}` goes through two lists", rule.name),
+                        0 => format!("rule `{}` has no `each`", rule.name),
+                        1 => format!("rule `{}` iterates over one list", rule.name),
+                        _ => format!("rule `{}` iterates over two lists", rule.name),
                     },
                     match depth {
                         0 => "leave `for element` out, or give the rule an `each`",
-                        1 => "name the element by one number, as in `for element 0`",
-                        _ => "name the element by a number for each, as in `for element 0, 1`",
+                        1 => "identify the element by one number, as in `for element 0`",
+                        _ => {
+                            "identify the element by one number per list, as in `for element 0, 1`"
+                        }
                     },
                 );
             }
@@ -248,7 +251,7 @@ impl Checker<'_> {
             if outcome != Outcome::Fired {
                 self.never(
                     block.span,
-                    format!("only what fired has fields, and `{outcome}` is expected"),
+                    format!("only a rule that fired has fields, but `{outcome}` is expected"),
                     "leave the block out, or expect the rule to fire",
                 );
             }
@@ -264,8 +267,8 @@ impl Checker<'_> {
         })
     }
 
-    /// Reports an outcome that nothing in the rule leads to.
-    fn possible_outcome(&mut self, outcome: Outcome, span: Span, rule: &Rule) {
+    /// Reports an outcome that the rule can never have.
+    fn check_outcome(&mut self, outcome: Outcome, span: Span, rule: &Rule) {
         match outcome {
             Outcome::Gated if rule.requires.is_empty() => self.never(
                 span,
@@ -286,13 +289,13 @@ impl Checker<'_> {
         self.report(problem.label("this never happens").help(help));
     }
 
-    /// The rule that a test means: by its full name, or by its own where one sensor that listens to
-    /// what was sent has it.
+    /// The rule that a test means: by its full name, or by its short name if exactly one sensor
+    /// that listens to the sent event has such a rule.
     fn rule_named<'r>(
         &mut self,
         name: &RuleRef,
         sent: &[(&str, &str)],
-        rules: &Rules<'r>,
+        rules: &TestableRules<'r>,
     ) -> Option<(&'r Sensor, &'r Rule)> {
         let listens = |sensor: &Sensor| {
             sent.iter().any(|(source, event)| sensor.source == *source && sensor.event == *event)
@@ -311,9 +314,9 @@ impl Checker<'_> {
                 Diagnostic::error(
                     Code::E0601,
                     name.span,
-                    format!("two rules are called `{}`", name.text),
+                    format!("two rules are named `{}`", name.text),
                 )
-                .label("which one?")
+                .label("ambiguous")
                 .related(first.span, "this one")
                 .related(second.span, "or this one")
                 .help(format!("write `{}` or `{}`", first.name, second.name)),
@@ -322,12 +325,12 @@ impl Checker<'_> {
                 Diagnostic::error(
                     Code::E0601,
                     name.span,
-                    format!("rule `{}` does not listen to what is sent", rule.name),
+                    format!("rule `{}` does not listen to the event that is sent", rule.name),
                 )
                 .label("never decided in this test")
                 .related(rule.span, "the rule is here")
                 .help(format!(
-                    "send an event that it is for: `send {}.{} …`",
+                    "send an event that it listens to: `send {}.{} …`",
                     sensor.source, sensor.event
                 )),
             ),
@@ -348,9 +351,8 @@ impl Checker<'_> {
                 self.report(match near {
                     _ if name.text == "nothing" => problem.help("write `expect nothing else`"),
                     Some(_) => problem.suggest(&text, known.iter().copied(), "the rules are"),
-                    None => problem.help(
-                        "name a rule as it is declared; the file that has it is taken in by `use`",
-                    ),
+                    None => problem
+                        .help("write its name as declared, and `use` the file that declares it"),
                 });
             }
             _ => {}

@@ -1,8 +1,10 @@
-//! What the checker reports: for each code a case that raises it and a near miss that does not.
+//! The problems that the checker reports: for each code a case, and a similar one without a
+//! problem.
 
 mod definitions;
 mod files;
 mod secrets;
+mod sources;
 mod types;
 
 use std::collections::BTreeMap;
@@ -73,7 +75,7 @@ fn problems_of(files: &[(&str, &str)]) -> Option<Diagnostics> {
     Ruleset::load(&[files[0].0], &loader, &registry()).err()
 }
 
-/// The codes and places of all problems, in rules after the prelude.
+/// The codes and spans of all problems in rules after the prelude.
 fn codes(text: &str) -> Vec<String> {
     let whole = format!("{PRELUDE}{text}");
     let Some(problems) = problems_of(&[("test.rules", &whole)]) else {
@@ -98,7 +100,7 @@ fn flow(fields: &str) -> String {
     format!("sensor x on s.e {{ rule r {{ trigger flow {{ {fields} }} }} }}")
 }
 
-/// Rules, and what is reported of them: nothing for a near miss.
+/// Rules, and the problem that is reported; empty for a similar case without a problem.
 const CASES: &[(&str, &str)] = &[
     // Names.
     ("when bod.x == 1", "E0201 `bod`"),
@@ -200,7 +202,7 @@ const CASES: &[(&str, &str)] = &[
     ("each a in body.xs max 100000", ""),
 ];
 
-/// Fields of a trigger `flow`, and what is reported of them.
+/// Fields of a trigger `flow`, and the problem that is reported.
 const FIELDS: &[(&str, &str)] = &[
     ("namespace = \"n\", template = \"t\"", ""),
     ("namespace = \"n\", templte = \"t\", template = \"t\"", "E0401 `templte`"),
@@ -231,7 +233,7 @@ const FIELDS: &[(&str, &str)] = &[
     ("namespace = body.ns ?? \"n\", template = \"t\", retries? = body.r", ""),
 ];
 
-/// Whole declarations, and what is reported of them.
+/// Whole declarations, and the problem that is reported.
 const DECLARATIONS: &[(&str, &str)] = &[
     ("fuse f default off", "E0204 `f`"),
     ("fuse g default off", ""),
@@ -285,7 +287,7 @@ fn check(cases: impl IntoIterator<Item = (String, &'static str)>) {
 }
 
 #[test]
-fn every_case_is_reported_at_its_place_and_every_near_miss_is_not() {
+fn cases_are_reported_and_near_misses_are_not() {
     check(CASES.iter().map(|(text, expected)| (rule(text), *expected)));
     check(FIELDS.iter().map(|(text, expected)| (flow(text), *expected)));
     check(DECLARATIONS.iter().map(|(text, expected)| ((*text).to_owned(), *expected)));
@@ -306,7 +308,7 @@ fn problems_as_text_and_as_json() {
 }
 
 #[test]
-fn what_no_event_can_give_a_result_is_reported_with_the_reason() {
+fn calls_without_a_result_are_reported_with_the_reason() {
     let text = format!(
         "{PRELUDE}{}",
         rule(
@@ -318,7 +320,7 @@ fn what_no_event_can_give_a_result_is_reported_with_the_reason() {
      --> a.rules:6:20
       |
     6 | when age(body.a) > duration("soon")
-      |                    ^^^^^^^^^^^^^^^^ whatever the event
+      |                    ^^^^^^^^^^^^^^^^ fails for every event
 
     error[E0202]: there is no function `now`
      --> a.rules:7:7

@@ -1,5 +1,4 @@
-//! Declared types: every name resolved, each once, in an order in which what they are made of
-//! comes first.
+//! Declared types: resolves every name once, in dependency order.
 
 use std::sync::Arc;
 
@@ -12,25 +11,23 @@ use crate::event::MAX_DEPTH;
 use crate::span::Span;
 use crate::stdlib;
 use crate::syntax::ast::{self, Text, TypeKind, TypeValue};
-use crate::types::{Field, Format, Record, Rest, Ty};
+use crate::types::BUILT_IN;
+use crate::types::{Format, Record, RecordMember, Rest, Ty};
 use crate::value::Value;
 
-/// How much all types together may hold: fields, literals and alternatives, repeated where one type
-/// takes in the alternatives of another.
-const MOST: usize = 1_000_000;
+/// The maximum size of all types together: fields, literals and alternatives. A type that includes
+/// the alternatives of another repeats them.
+const MAX_TYPES_SIZE: usize = 1_000_000;
 
-pub(crate) const BUILT_IN: [&str; 9] =
-    ["any", "bool", "bytes", "duration", "float", "int", "null", "string", "timestamp"];
-
-/// The declared types, as far as they are resolved.
+/// The declared types that are resolved so far.
 #[derive(Default)]
 pub(super) struct Types {
     resolved: FxHashMap<usize, Resolved>,
-    /// How much they hold.
+    /// Their total size.
     size: usize,
 }
 
-/// A type with how deep lists and maps nest in it.
+/// A type, and how deep its lists and maps nest.
 #[derive(Clone)]
 struct Resolved {
     ty: Ty,
@@ -55,20 +52,20 @@ impl Checker<'_> {
         let mut visited = vec![false; all.len()];
         let mut on_the_way = vec![false; all.len()];
         for start in 0..all.len() {
-            // Depth first without recursion: chains of types may be long.
-            let mut way: Vec<(usize, Vec<(usize, Span)>)> = Vec::new();
-            self.visit(start, &mut visited, &mut on_the_way, &mut way);
-            while let Some((at, waiting)) = way.last_mut() {
+            // Depth first without recursion, because chains of types may be long.
+            let mut stack: Vec<(usize, Vec<(usize, Span)>)> = Vec::new();
+            self.visit(start, &mut visited, &mut on_the_way, &mut stack);
+            while let Some((at, waiting)) = stack.last_mut() {
                 let at = *at;
                 if let Some((next, span)) = waiting.pop() {
                     if on_the_way.get(next).copied().unwrap_or(false) {
-                        self.circle_of_types(span);
+                        self.report_type_cycle(span);
                     } else {
-                        self.visit(next, &mut visited, &mut on_the_way, &mut way);
+                        self.visit(next, &mut visited, &mut on_the_way, &mut stack);
                     }
                     continue;
                 }
-                way.pop();
+                stack.pop();
                 if let Some(mark) = on_the_way.get_mut(at) {
                     *mark = false;
                 }
@@ -85,7 +82,7 @@ impl Checker<'_> {
         at: usize,
         visited: &mut [bool],
         on_the_way: &mut [bool],
-        way: &mut Vec<(usize, Vec<(usize, Span)>)>,
+        stack: &mut Vec<(usize, Vec<(usize, Span)>)>,
     ) {
         let (Some(seen), Some(mark)) = (visited.get_mut(at), on_the_way.get_mut(at)) else {
             return;
@@ -98,10 +95,10 @@ impl Checker<'_> {
         if let Some(ast::TypeDecl { value: TypeValue::Type(ty), .. }) = self.names.types().get(at) {
             self.references(ty, &mut made_of);
         }
-        way.push((at, made_of));
+        stack.push((at, made_of));
     }
 
-    /// The declared types that a type names.
+    /// The declared types that a type refers to.
     fn references(&self, ty: &ast::Type, found: &mut Vec<(usize, Span)>) {
         match &ty.kind {
             TypeKind::Name { module, name } => {
@@ -118,11 +115,11 @@ impl Checker<'_> {
         }
     }
 
-    fn circle_of_types(&mut self, span: Span) {
+    fn report_type_cycle(&mut self, span: Span) {
         self.report(
-            Diagnostic::error(Code::E0218, span, "this type is made of itself")
-                .label("leads back to the type that it stands in")
-                .help("say `any` where it would begin again"),
+            Diagnostic::error(Code::E0218, span, "this type contains itself")
+                .label("leads back to the type that contains it")
+                .help("write `any` where it would repeat"),
         );
     }
 
@@ -145,7 +142,7 @@ impl Checker<'_> {
         }
     }
 
-    /// A type that stands somewhere in the rules.
+    /// A type that is used in the rules.
     pub(super) fn resolve(&mut self, ty: &ast::Type) -> Ty {
         self.type_of(ty).ty
     }
@@ -153,9 +150,9 @@ impl Checker<'_> {
     fn type_of(&mut self, ty: &ast::Type) -> Resolved {
         let resolved = match &ty.kind {
             TypeKind::Error => Resolved::any(),
-            TypeKind::String(text) => Resolved::flat(Ty::of_value(&Value::text(text.as_str()))),
-            TypeKind::Number(number) => Resolved::flat(Ty::of_value(&Value::Number(*number))),
-            TypeKind::Bool(truth) => Resolved::flat(Ty::of_value(&Value::Bool(*truth))),
+            TypeKind::String(text) => Resolved::flat(Ty::from_value(&Value::text(text.as_str()))),
+            TypeKind::Number(number) => Resolved::flat(Ty::from_value(&Value::Number(*number))),
+            TypeKind::Bool(truth) => Resolved::flat(Ty::from_value(&Value::Bool(*truth))),
             TypeKind::Name { module, name } => self.named_type(module.as_deref(), name, ty.span),
             TypeKind::List(inner) => {
                 let inner = self.type_of(inner);
@@ -179,21 +176,23 @@ impl Checker<'_> {
         self.types.size = self.types.size.saturating_add(resolved.ty.breadth());
         let too = match () {
             () if resolved.depth > MAX_DEPTH => format!("nests more than {MAX_DEPTH} deep"),
-            () if self.types.size > MOST => "makes the types of these rules too large".to_owned(),
+            () if self.types.size > MAX_TYPES_SIZE => {
+                "makes the types of these rules too large".to_owned()
+            }
             () => return resolved,
         };
         self.report(
             Diagnostic::error(Code::E0219, ty.span, format!("this type {too}"))
-                .label("too much")
-                .help("say `any` for what the rules do not read"),
+                .label("too large")
+                .help("write `any` for the parts that the rules do not read"),
         );
-        // Counted anew, so that one slip is one problem.
+        // Start again from zero, so that one mistake causes one problem.
         self.types.size = 0;
         Resolved::any()
     }
 
     fn record_type(&mut self, fields: &[ast::TypeField], open: bool) -> Resolved {
-        let mut typed: IndexMap<Arc<str>, Field> = IndexMap::new();
+        let mut typed: IndexMap<Arc<str>, RecordMember> = IndexMap::new();
         let mut spans: FxHashMap<&str, Span> = FxHashMap::default();
         let mut depth = 0;
         for field in fields {
@@ -212,7 +211,7 @@ impl Checker<'_> {
             let inner = self.type_of(&field.ty);
             depth = depth.max(inner.depth);
             let key = field.key.text.as_str().into();
-            typed.insert(key, Field { ty: inner.ty, optional: field.optional });
+            typed.insert(key, RecordMember { ty: inner.ty, optional: field.optional });
         }
         let rest = if open { Rest::Open } else { Rest::Nothing };
         Resolved { ty: Ty::record(Record { fields: typed, rest }), depth: depth + 1 }
@@ -223,7 +222,7 @@ impl Checker<'_> {
             return Resolved::flat(ty);
         }
         match self.names.ty(module, name, span) {
-            // What stands in a circle is not resolved yet; that is reported.
+            // A type that is part of a cycle is not resolved yet; the cycle is reported.
             Ok(index) => self.types.resolved.get(&index).cloned().unwrap_or_else(Resolved::any),
             Err(problem) => {
                 self.report(*problem);
@@ -279,14 +278,14 @@ pub(super) fn unknown<'n>(
         (None, "nil" | "None" | "undefined") => {
             Some("write `null`, or `name?: …` for a field that may be missing".into())
         }
-        _ => suggest::help(&whole.text, known, "there are"),
+        _ => suggest::help(&whole.text, known, "the types are"),
     };
     Diagnostic::error(Code::E0217, span, format!("there is no type `{}`", whole.text))
         .label("not known")
         .maybe_help(help.or_else(|| Some(format!("declare it with `type {name} = …`"))))
 }
 
-/// The name by which a type is declared: those of the standard library with their module.
+/// The name of a type's declaration; types of the standard library include their module.
 pub(super) fn qualified(module: Option<&str>, name: &str) -> String {
     module.map_or_else(|| name.to_owned(), |module| format!("{module}.{name}"))
 }

@@ -1,5 +1,5 @@
-//! The codes of all diagnostics. A code is never given a second meaning; a retired one stays
-//! retired.
+//! The codes of all diagnostics. A code never changes its meaning, and a retired code is never used
+//! again.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,11 +8,11 @@ use super::suggest;
 
 macro_rules! codes {
     ($($code:ident = $title:literal,)+) => {
-        /// The stable code of a diagnostic, as in `E0201`.
+        /// The stable code of a diagnostic, such as `E0201`.
         ///
-        /// `E01…` is about how a file is written, `E02…` about names, `E03…` about values and
-        /// types, `E04…` about the fields of blocks, `E05…` about files and declarations as a
-        /// whole, `E06…` about tests, `E09…` about us.
+        /// `E01…` is about syntax, `E02…` about names, `E03…` about values and types, `E04…` about
+        /// the fields of blocks, `E05…` about files and complete declarations, `E06…` about tests,
+        /// and `E09…` about bugs in fuse.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[allow(missing_docs, reason = "each code's title documents it")]
         pub enum Code { $(#[doc = $title] $code,)+ }
@@ -21,18 +21,18 @@ macro_rules! codes {
             /// Every code, in order.
             pub const ALL: &[Self] = &[$(Self::$code,)+];
 
-            /// The code as it is printed.
+            /// The printed form of the code.
             pub fn as_str(self) -> &'static str {
                 match self { $(Self::$code => stringify!($code),)+ }
             }
 
-            /// What the code is about, in a few words.
+            /// A short description of the code.
             pub fn title(self) -> &'static str {
                 match self { $(Self::$code => $title,)+ }
             }
 
-            /// The code's page in Markdown: what is wrong, why it is an error, an example and
-            /// what to write instead.
+            /// The code's page in Markdown: what is wrong, why it is an error, an example, and what
+            /// to write instead.
             ///
             /// ```
             /// assert!(fuse_rules::Code::E0102.page().starts_with("# E0102: "));
@@ -60,74 +60,74 @@ codes! {
     E0107 = "neither a number nor a duration",
     E0108 = "nested too deeply",
     E0109 = "a reserved word used as a name",
-    E0110 = "a text that looks filled in and is not",
+    E0110 = "text that looks like interpolation and is not",
     E0201 = "a path starts with an unknown name",
     E0202 = "an unknown function",
     E0203 = "a field that the event's type does not have",
     E0204 = "declared twice",
     E0205 = "an unknown source or event",
     E0206 = "an unknown fuse",
-    E0207 = "a name that hides another",
-    E0208 = "a name from a file that is not used here",
+    E0207 = "a name that shadows another",
+    E0208 = "a name from a file that is not imported",
     E0209 = "an unknown kind of source or trigger",
     E0210 = "an unknown type after `is`",
     E0211 = "an unknown field of `event`",
-    E0212 = "a path into a constant that leads nowhere",
-    E0213 = "a part of the event where there is no event",
+    E0212 = "a path that a constant does not have",
+    E0213 = "the event is not available here",
     E0214 = "a constant or condition that uses itself",
     E0215 = "a constant without a value",
     E0216 = "a constant or condition that is too large",
     E0217 = "an unknown type",
-    E0218 = "a type that is made of itself",
+    E0218 = "a type that contains itself",
     E0219 = "types that are too large",
     E0301 = "operands that can never be compared",
     E0302 = "a condition that is not true or false",
     E0303 = "wrong arguments of a function",
-    E0304 = "absence of a condition, which is never absent",
+    E0304 = "a condition is never missing",
     E0305 = "a pattern that cannot be compiled",
     E0306 = "a pattern that is not a literal",
     E0307 = "a list or record compared as a whole",
     E0308 = "a comparison with `null`",
-    E0309 = "an order that strings do not have",
-    E0310 = "something that is not a list where elements are wanted",
-    E0311 = "a value that it never has",
-    E0312 = "a value that may be missing where one is required",
-    E0313 = "a value of several kinds where one is wanted",
-    E0314 = "a secret where none may be",
+    E0309 = "strings have no order",
+    E0310 = "a list is required here",
+    E0311 = "a comparison with an impossible value",
+    E0312 = "a required value that may be missing",
+    E0313 = "a value of several types where one is required",
+    E0314 = "a secret where none is allowed",
     E0401 = "an unknown field",
     E0402 = "a missing field",
     E0403 = "a field of the wrong type",
     E0404 = "a field given twice",
     E0405 = "a field that cannot depend on the event",
-    E0406 = "a value that the field does not take",
+    E0406 = "a value that the field does not accept",
     E0407 = "two events at one address",
     E0408 = "fields that exclude each other",
-    E0409 = "a field that may be left out where it may not",
-    E0410 = "fields that do not go together",
+    E0409 = "a required field marked as optional",
+    E0410 = "fields that cannot be combined",
     E0501 = "a clause given twice",
     E0502 = "a rule that triggers nothing",
     E0503 = "a sensor without rules",
     E0504 = "a file that cannot be read",
-    E0505 = "files that use each other in a circle",
-    E0506 = "a number that a clause does not take",
+    E0505 = "files that import each other in a cycle",
+    E0506 = "a number that is out of range",
     E0507 = "an unknown module of the standard library",
     E0508 = "a JSON Schema that cannot be read as a type",
     E0509 = "a rule that can cost too much",
-    E0601 = "a rule that a test cannot mean",
-    E0602 = "a test that sends nothing to expect something of",
-    E0603 = "an expected field that the rule never gives",
-    E0604 = "an expectation that is never met",
-    E0605 = "a test that does not pass",
+    E0601 = "a rule that the test cannot reach",
+    E0602 = "a test step without its event",
+    E0603 = "an expected field that the rule never sets",
+    E0604 = "an expectation that can never be met",
+    E0605 = "a test that fails",
     E0606 = "a part of the rules that no test covers",
-    E0607 = "a fault that no test finds",
-    E0608 = "something that fuzzing found",
-    E0901 = "a fault of fuse itself",
+    E0607 = "a fault that no test detects",
+    E0608 = "a finding of the fuzzer",
+    E0901 = "a bug in fuse",
 }
 
 impl FromStr for Code {
     type Err = UnknownCode;
 
-    /// Reads a code, in letters of any case.
+    /// Parses a code; case does not matter.
     fn from_str(text: &str) -> Result<Self, UnknownCode> {
         let known = Self::ALL.iter().find(|code| code.as_str().eq_ignore_ascii_case(text));
         known.copied().ok_or_else(|| {
@@ -137,7 +137,7 @@ impl FromStr for Code {
     }
 }
 
-/// A text that is no code.
+/// A text that is not a code.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnknownCode {
     text: String,

@@ -1,35 +1,36 @@
-//! Fixes as data: what to write instead, and how several of them are applied to one text.
+//! Fixes as data: what to write instead, and how to apply several fixes to one text.
 
 use crate::span::{FileId, Span};
 
-/// A change of the rules that mends a problem.
+/// A change to the rules that fixes a problem.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fix {
-    /// What it does, in a few lower-case words, as in ``write `and` ``.
+    /// A short lower-case description, such as ``write `and` ``.
     pub title: String,
-    /// What is replaced by what. They belong together: all are made or none.
+    /// The replacements. Either all of them are applied, or none.
     pub edits: Vec<Edit>,
-    /// Whether it is surely what was meant, so that it may be applied unseen.
+    /// Whether the fix is certainly what the author meant, so that it can be applied without a
+    /// review.
     pub safe: bool,
 }
 
-/// A place, and the text that takes the place of what stands there.
+/// A span and the text that replaces it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Edit {
-    /// What is replaced; empty where text is put in.
+    /// The span to replace; empty for an insertion.
     pub span: Span,
-    /// The new text; empty where text is taken out.
+    /// The new text; empty for a deletion.
     pub text: String,
 }
 
 impl Fix {
-    /// A fix that only its author can judge.
+    /// A fix that the author has to review.
     pub(crate) fn new(title: impl Into<String>, span: Span, text: impl Into<String>) -> Self {
         let edits = vec![Edit { span, text: text.into() }];
         Self { title: title.into(), edits, safe: false }
     }
 
-    /// A fix that may be applied unseen.
+    /// A fix that can be applied without a review.
     pub(crate) fn safe(title: impl Into<String>, span: Span, text: impl Into<String>) -> Self {
         Self::new(title, span, text).safe_if(true)
     }
@@ -44,15 +45,15 @@ impl Fix {
     }
 }
 
-/// The edits of one file that can be made together: a fix that touches what one before it changes
-/// is left for the next time.
+/// The edits of one file that can be applied together. A fix that overlaps an earlier one is left
+/// for the next round.
 #[derive(Debug, Default)]
 pub(crate) struct Edits<'a> {
     taken: Vec<&'a Edit>,
 }
 
 impl<'a> Edits<'a> {
-    /// Takes all edits of a fix, or none.
+    /// Adds all edits of a fix, or none.
     pub(crate) fn take(&mut self, fix: &'a Fix) -> bool {
         let new: Vec<&Edit> = fix.edits.iter().filter(|edit| !self.taken.contains(edit)).collect();
         let clash = |edit: &Edit| self.taken.iter().any(|taken| meet(taken.span, edit.span));
@@ -67,7 +68,7 @@ impl<'a> Edits<'a> {
         true
     }
 
-    /// The text of a file with its edits made.
+    /// The text of a file after its edits.
     pub(crate) fn apply(&self, file: FileId, text: &str) -> String {
         let mut edits: Vec<&Edit> =
             self.taken.iter().copied().filter(|edit| edit.span.file == file).collect();
@@ -85,8 +86,8 @@ impl<'a> Edits<'a> {
     }
 }
 
-/// Whether two places overlap, or touch where one of them is empty: then the order of the texts
-/// would be a guess.
+/// Whether two spans overlap, or touch if one of them is empty, since the order of the texts would
+/// then be a guess.
 fn meet(a: Span, b: Span) -> bool {
     let empty = |span: Span| span.start == span.end;
     a.file == b.file

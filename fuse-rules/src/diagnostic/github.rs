@@ -1,4 +1,4 @@
-//! Problems as workflow commands of GitHub Actions, which show them beside the lines of a change.
+//! Problems as workflow commands of GitHub Actions, which annotate the lines of a change.
 
 use super::{Diagnostic, Diagnostics, Severity};
 use crate::span::Files;
@@ -19,7 +19,7 @@ fn command(diagnostic: &Diagnostic, files: &Files) -> String {
         properties.push(("file", file.name().to_owned()));
         properties.push(("line", start.line.to_string()));
         properties.push(("endLine", end.line.to_string()));
-        // Columns count only where one line is meant.
+        // GitHub ignores columns unless the range is on one line.
         if start.line == end.line {
             properties.push(("col", start.column.to_string()));
             properties.push(("endColumn", end.column.to_string()));
@@ -36,12 +36,12 @@ fn command(diagnostic: &Diagnostic, files: &Files) -> String {
     format!("::{word} {}::{}\n", properties.join(","), data(&message))
 }
 
-/// What ends a command must not stand in it.
+/// Escapes the characters that would end a command.
 fn data(text: &str) -> String {
     text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
 }
 
-/// In a property neither may what separates them.
+/// In a property, the separators must be escaped too.
 fn property(text: &str) -> String {
     data(text).replace(':', "%3A").replace(',', "%2C")
 }

@@ -1,10 +1,12 @@
-//! Problems in rules, as data: a code or a lint, a severity, a message, places with labels, help, a
-//! fix. How they look is decided last: as text, JSON lines, SARIF or annotations of GitHub.
+//! Problems in rules as data: a code or a lint, a severity, a message, labelled spans, help, and a
+//! fix. They are rendered last: as text, JSON lines, SARIF or GitHub annotations.
 
 mod codes;
 pub(crate) mod fix;
 mod github;
 mod json;
+mod level;
+mod lint;
 mod sarif;
 pub(crate) mod suggest;
 #[cfg(test)]
@@ -16,51 +18,53 @@ use std::fmt;
 
 pub use codes::{Code, UnknownCode};
 pub use fix::{Edit, Fix};
+pub use level::Level;
+pub use lint::Lint;
 pub use suggest::nearest;
 pub use topic::Topic;
 
 use crate::span::{Files, Span};
 
-/// How bad a problem is.
+/// The severity of a problem.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
-    /// The rules cannot be loaded, or are as they must not be.
+    /// The rules cannot be loaded, or break a rule that they must follow.
     Error,
-    /// The rules can be loaded, but somebody should look.
+    /// The rules can be loaded, but an author should look at them.
     Warning,
 }
 
-/// A place, and what is to be said of it.
+/// A span and a text about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Label {
-    /// The place.
+    /// The span.
     pub span: Span,
-    /// What is said of it; may be empty.
+    /// The text; may be empty.
     pub text: String,
 }
 
 /// One problem.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
-    /// What it is one of: a fault with a stable code, or what a lint finds.
+    /// The topic: an error with a stable code, or a lint.
     pub topic: Topic,
-    /// How bad it is.
+    /// The severity.
     pub severity: Severity,
-    /// What is wrong, in one lower-case sentence without a full stop.
+    /// The problem in one lower-case sentence without a full stop.
     pub message: String,
-    /// Where; `None` only where there is no place, as for a file that cannot be read.
+    /// The main span. `None` only if there is no position, such as for a file that cannot be read.
     pub label: Option<Label>,
-    /// Other places that explain the first one.
+    /// Other spans that explain the first one.
     pub related: Vec<Label>,
-    /// The way out.
+    /// How to fix it.
     pub help: Option<String>,
-    /// The way out as a change of the text, where there is one.
+    /// The fix as a change to the text, if there is one.
     pub fix: Option<Box<Fix>>,
 }
 
-/// The bytes of a message, a label or a help past which it is cut.
-const MOST_TEXT: usize = 2_000;
+/// The length in bytes to which messages, labels and help are shortened.
+const MAX_TEXT_BYTES: usize = 2_000;
 
 impl Diagnostic {
     pub(crate) fn error(topic: impl Into<Topic>, span: Span, message: impl Into<String>) -> Self {
@@ -106,18 +110,18 @@ impl Diagnostic {
         self
     }
 
-    /// Cuts what is quoted at great length in the middle: names may be megabytes long.
+    /// Shortens long texts in the middle: quoted names can be megabytes long.
     fn shorten(&mut self) {
         let labels = self.label.iter_mut().chain(&mut self.related).map(|label| &mut label.text);
         let texts = labels.chain([&mut self.message]).chain(&mut self.help);
-        for text in texts.filter(|text| text.len() > MOST_TEXT) {
-            let start = text.floor_char_boundary(MOST_TEXT / 2);
-            let end = text.ceil_char_boundary(text.len() - MOST_TEXT / 4);
+        for text in texts.filter(|text| text.len() > MAX_TEXT_BYTES) {
+            let start = text.floor_char_boundary(MAX_TEXT_BYTES / 2);
+            let end = text.ceil_char_boundary(text.len() - MAX_TEXT_BYTES / 4);
             text.replace_range(start..end, "…");
         }
     }
 
-    /// A fix; where nothing else is said of the way out, its title says it.
+    /// Adds a fix. If there is no other help, its title is the help.
     pub(crate) fn fix(mut self, fix: Fix) -> Self {
         self.help.get_or_insert_with(|| fix.title.clone());
         self.fix = Some(Box::new(fix));
@@ -132,9 +136,9 @@ impl Diagnostic {
     }
 }
 
-/// All problems of one load, with the files that they are in.
+/// All problems of one load, with their files.
 ///
-/// `Display` gives the text that `fuse check` prints, without colour.
+/// `Display` prints the text of `fuse check`, without colours.
 #[derive(Clone, Debug)]
 pub struct Diagnostics {
     files: Files,
@@ -142,7 +146,7 @@ pub struct Diagnostics {
 }
 
 impl Diagnostics {
-    /// Puts problems in the order of files and places.
+    /// Sorts problems by file and position.
     pub(crate) fn new(files: Files, mut list: Vec<Diagnostic>) -> Self {
         for problem in &mut list {
             problem.shorten();
@@ -150,7 +154,7 @@ impl Diagnostics {
             let edits = problem.fix.iter_mut().flat_map(|fix| &mut fix.edits);
             let spans = labels.map(|label| &mut label.span);
             for span in spans.chain(edits.map(|edit| &mut edit.span)) {
-                *span = files.of_whole_characters(*span);
+                *span = files.at_char_boundaries(*span);
             }
         }
         list.sort_by_key(|d| (d.label.as_ref().map(|l| l.span), d.topic));
@@ -158,30 +162,31 @@ impl Diagnostics {
         Self { files, list }
     }
 
-    /// These problems and others of the same rules, in the order of files and places.
+    /// Merges these problems with others of the same rules, sorted by file and position.
     #[must_use]
     pub fn and(self, others: Self) -> Self {
-        // Whoever found the others may have looked at more files, which come after those of the rules.
+        // The others may come from a step that read more files. Those follow the files of the
+        // rules.
         let files = if others.files.len() > self.files.len() { others.files } else { self.files };
         Self::new(files, self.list.into_iter().chain(others.list).collect())
     }
 
-    /// The problems, in the order of files and places.
+    /// The problems, sorted by file and position.
     pub fn iter(&self) -> std::slice::Iter<'_, Diagnostic> {
         self.list.iter()
     }
 
-    /// How many there are.
+    /// The number of problems.
     pub fn len(&self) -> usize {
         self.list.len()
     }
 
-    /// Whether there is none.
+    /// Whether there are no problems.
     pub fn is_empty(&self) -> bool {
         self.list.is_empty()
     }
 
-    /// The files that the places are in.
+    /// The files that the spans refer to.
     pub fn files(&self) -> &Files {
         &self.files
     }
@@ -191,18 +196,18 @@ impl Diagnostics {
         self.iter().any(|problem| problem.severity == Severity::Error)
     }
 
-    /// The text for people: each problem with the lines of the file it is in.
+    /// The text for people: each problem with its lines of the file.
     pub fn to_text(&self, style: Style) -> String {
         text::text(self, style)
     }
 
-    /// One JSON object a line: `code`, `severity`, `message`, `help`, `file`, `start` and `end`
-    /// (each `line` and `column`, from 1), `label`, `related`, `fix`.
+    /// One JSON object per line: `code`, `severity`, `message`, `help`, `file`, `start` and `end`
+    /// (each with `line` and `column`, from 1), `label`, `related`, `fix`.
     pub fn to_json_lines(&self) -> String {
         json::json_lines(self)
     }
 
-    /// A log in the format SARIF 2.1.0, as code scanners exchange it.
+    /// A log in SARIF 2.1.0, the exchange format of code scanners.
     ///
     /// ```
     /// use fuse_rules::{Registry, Ruleset};
@@ -214,7 +219,7 @@ impl Diagnostics {
         sarif::sarif(self)
     }
 
-    /// Workflow commands that make GitHub annotate the lines of a change, one a problem.
+    /// Workflow commands with which GitHub annotates the lines of a change, one per problem.
     pub fn to_github(&self) -> String {
         github::github(self)
     }
@@ -237,7 +242,7 @@ impl fmt::Display for Diagnostics {
 
 impl std::error::Error for Diagnostics {}
 
-/// Whether text carries terminal colours.
+/// Whether text contains terminal colours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Style {
     /// ASCII only, for files and logs.

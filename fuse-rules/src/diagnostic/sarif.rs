@@ -1,5 +1,5 @@
-//! Problems as SARIF 2.1.0, the format in which code scanners exchange results. Only what we have to
-//! say is here; the tests hold it against the standard's own schema.
+//! Problems as SARIF 2.1.0, the exchange format of code scanners. Only the parts that fuse uses are
+//! modelled here; the tests validate the output against the schema of the standard.
 
 use std::borrow::Cow;
 
@@ -12,7 +12,7 @@ use crate::span::{Files, Span};
 const SCHEMA: &str =
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
 
-/// What a path of a URI need not escape.
+/// The characters that must be escaped in the path of a URI.
 const PATH: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
@@ -219,7 +219,7 @@ fn place(span: Span, files: &Files) -> Option<(Artifact, Region)> {
     Some((Artifact { uri: uri(file.name()) }, region))
 }
 
-/// A file's name as a URI: relative to where the command ran, as names are, or with `file://`.
+/// A file name as a URI: relative to the working directory like the name itself, or with `file://`.
 fn uri(name: &str) -> String {
     let path = utf8_percent_encode(name, PATH);
     if name.starts_with('/') { format!("file://{path}") } else { path.to_string() }

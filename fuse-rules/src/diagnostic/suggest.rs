@@ -1,12 +1,12 @@
-//! "Did you mean": the nearest of some names, where one is near enough.
+//! "Did you mean": finds the nearest name, if one is near enough.
 
-use super::{Diagnostic, Fix};
+use super::Fix;
 use crate::span::Span;
-use crate::syntax::ast::Text;
 
 /// The candidate with the smallest edit distance, if that is at most a third of the name's length
-/// (and at least one, so that short names have a chance); else one that shares a part: `params` is
-/// near `parameters`, `workflow-template` near `template`. Ties go to the first.
+/// (and at least one, so that short names have a chance). Otherwise a candidate that shares a part:
+/// `params` is near `parameters`, `workflow-template` near `template`. On a tie, the first one
+/// wins.
 ///
 /// ```
 /// let rules = ["argocd-unhealthy", "externalsecret-failure"];
@@ -21,7 +21,7 @@ pub fn nearest<'a>(
     misspelt(name, candidates).or(by_part)
 }
 
-/// The candidate with the smallest edit distance, if that is near enough.
+/// The candidate with the smallest edit distance, if it is near enough.
 pub(crate) fn misspelt<'a>(
     name: &str,
     candidates: impl IntoIterator<Item = &'a str>,
@@ -30,7 +30,7 @@ pub(crate) fn misspelt<'a>(
     let limit = (len / 3).max(1);
     candidates
         .into_iter()
-        // Names may be megabytes long, and the distance takes the product of both.
+        // Names can be megabytes long, and the cost of the distance is the product of both lengths.
         .filter(|candidate| candidate.chars().count().abs_diff(len) <= limit)
         .map(|candidate| (distance(name, candidate), candidate))
         .filter(|(distance, _)| *distance <= limit)
@@ -38,17 +38,17 @@ pub(crate) fn misspelt<'a>(
         .map(|(_, candidate)| candidate)
 }
 
-/// Whether one contains the other, or both begin alike.
+/// Whether one contains the other, or both start the same way.
 fn shares_a_part(name: &str, candidate: &str) -> bool {
-    const LEAST: usize = 4;
-    let long = |text: &str| text.len() >= LEAST;
+    const MIN_SHARED_BYTES: usize = 4;
+    let long = |text: &str| text.len() >= MIN_SHARED_BYTES;
     let begin = name.bytes().zip(candidate.bytes()).take_while(|(a, b)| a == b).count();
-    begin > LEAST
+    begin > MIN_SHARED_BYTES
         || long(candidate) && name.contains(candidate)
         || long(name) && candidate.contains(name)
 }
 
-/// The nearest candidate as a fix. Which name was meant, only the author knows.
+/// The nearest candidate as a fix. It is not safe: only the author knows which name was meant.
 pub(crate) fn fix<'a>(
     name: &str,
     span: Span,
@@ -58,7 +58,7 @@ pub(crate) fn fix<'a>(
     Some(Fix::new(format!("did you mean `{near}`?"), span, near))
 }
 
-/// Help that names the nearest candidate, or else lists what there is.
+/// Help that suggests the nearest candidate, or lists the candidates.
 pub(crate) fn help<'a>(
     name: &str,
     candidates: impl IntoIterator<Item = &'a str> + Clone,
@@ -71,20 +71,8 @@ pub(crate) fn help<'a>(
     (!all.is_empty() && all.len() <= 24).then(|| format!("{what}: {}", all.join(", ")))
 }
 
-impl Diagnostic {
-    /// Suggests the nearest of some names in place of an unknown one, or else lists what there is.
-    pub(crate) fn suggest<'a>(
-        self,
-        name: &Text,
-        candidates: impl IntoIterator<Item = &'a str> + Clone,
-        what: &str,
-    ) -> Self {
-        let help = help(&name.text, candidates.clone(), what);
-        self.maybe_help(help).maybe_fix(fix(&name.text, name.span, candidates))
-    }
-}
-
-/// Edit distance with insertions, deletions, replacements and swaps of neighbours, all of cost 1.
+/// The edit distance with insertions, deletions, replacements and swaps of neighbours, each with a
+/// cost of 1.
 fn distance(a: &str, b: &str) -> usize {
     let a: Vec<char> = a.chars().map(|c| c.to_ascii_lowercase()).collect();
     let b: Vec<char> = b.chars().map(|c| c.to_ascii_lowercase()).collect();

@@ -1,11 +1,11 @@
-//! Every code has a page whose examples hold; what is printed is what its format wants.
+//! Every code has a page with correct examples, and every output format is valid.
 
 mod formats;
 pub(crate) mod kinds;
 mod pages;
 mod repair;
 
-/// What is found by its first byte is shown as the character that it begins.
+/// A span that starts or ends inside a character is widened to the complete character.
 #[test]
 fn places_are_of_whole_characters() {
     let rules = "sensor x on s\u{fffd} { rule r { when body.a \u{e9} 1 } }";

@@ -1,5 +1,4 @@
-//! Problems as text for people: each with the lines of the file that it is in, and what to write
-//! instead.
+//! Problems as text for people: each with its lines of the file, and what to write instead.
 
 use std::fmt::Write as _;
 use std::ops::Range;
@@ -17,21 +16,21 @@ pub(super) fn text(diagnostics: &Diagnostics, style: Style) -> String {
     }
     .decor_style(DecorStyle::Ascii);
     let mut out = String::new();
-    for diagnostic in diagnostics.iter().take(MOST) {
+    for diagnostic in diagnostics.iter().take(MAX_SHOWN) {
         let mut groups = vec![group(diagnostic, diagnostics.files())];
         groups.extend(diagnostic.fix.as_ref().map(|fix| suggestion(fix, diagnostics.files())));
         out.push_str(&renderer.render(&groups));
         out.push_str("\n\n");
     }
-    if let Some(more) = diagnostics.len().checked_sub(MOST).filter(|more| *more > 0) {
+    if let Some(more) = diagnostics.len().checked_sub(MAX_SHOWN).filter(|more| *more > 0) {
         // Writing to a string cannot fail.
         let _ok = writeln!(out, "... and {more} more; `--format json` has them all\n");
     }
     out
 }
 
-/// How many problems are shown to people; nobody reads on.
-const MOST: usize = 200;
+/// The number of problems that are shown to people; nobody reads more.
+const MAX_SHOWN: usize = 200;
 
 fn group<'a>(diagnostic: &'a Diagnostic, files: &'a Files) -> Group<'a> {
     let level = match diagnostic.severity {
@@ -40,7 +39,7 @@ fn group<'a>(diagnostic: &'a Diagnostic, files: &'a Files) -> Group<'a> {
     };
     let title = level.primary_title(&diagnostic.message).id(diagnostic.topic.as_str());
     let mut group = Group::with_title(title);
-    // One snippet a file: the file of the fault first, then those of the related places.
+    // One snippet per file: first the file of the problem, then those of the related spans.
     let mut ids: Vec<FileId> = Vec::new();
     for label in diagnostic.label.iter().chain(&diagnostic.related) {
         if !ids.contains(&label.span.file) {
@@ -53,8 +52,8 @@ fn group<'a>(diagnostic: &'a Diagnostic, files: &'a Files) -> Group<'a> {
         let related = diagnostic.related.iter().map(|l| (AnnotationKind::Context, l));
         let here: Vec<(AnnotationKind, &Label)> =
             primary.chain(related).filter(|(_, label)| label.span.file == id).collect();
-        // Only the lines that are spoken of: a report of many problems must not read the whole file
-        // for each.
+        // Only include the lines with labels: a report with many problems must not read the
+        // complete file for each.
         let starts = here.iter().map(|(_, label)| label.span.range().start);
         let ends = here.iter().map(|(_, label)| label.span.range().end);
         let Some((lines, text)) = file.lines(starts.min(), ends.max()) else { continue };
@@ -69,7 +68,7 @@ fn group<'a>(diagnostic: &'a Diagnostic, files: &'a Files) -> Group<'a> {
                 .annotations(annotations),
         );
     }
-    // What a fix says, it says below.
+    // The title of a fix is printed below.
     let said = |help: &&String| diagnostic.fix.as_ref().is_some_and(|fix| fix.title == **help);
     match diagnostic.help.as_ref().filter(|help| !said(help)) {
         Some(help) => group.element(Level::HELP.message(help)),
@@ -101,7 +100,7 @@ fn annotation(kind: AnnotationKind, label: &Label, offset: usize, len: usize) ->
     if label.text.is_empty() { annotation } else { annotation.label(&label.text) }
 }
 
-/// A place as a range of a piece of the file that starts at `offset`.
+/// A span as a range in a part of the file that starts at `offset`.
 fn inside(span: Span, offset: usize, len: usize) -> Range<usize> {
     let cut = |at: usize| at.saturating_sub(offset).min(len);
     let range = span.range();

@@ -1,22 +1,21 @@
-//! What a problem is one of: a fault with a code, or what a lint finds.
+//! The topic of a problem: an error code or a lint.
 
 use std::borrow::Cow;
 use std::fmt;
 
-use super::Code;
-use crate::lint::Lint;
+use super::{Code, Lint};
 
-/// What a problem is one of. It is printed with the problem, and has a page of its own.
+/// The topic of a problem. It is printed with the problem, and has its own page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Topic {
-    /// A fault of the rules.
+    /// An error in the rules.
     Code(Code),
-    /// What a lint looks for.
+    /// A lint.
     Lint(&'static Lint),
 }
 
 impl Topic {
-    /// The code, as `E0201`, or the lint's name, as `unused-const`.
+    /// The code, such as `E0201`, or the name of the lint, such as `unused-const`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Code(code) => code.as_str(),
@@ -24,7 +23,7 @@ impl Topic {
         }
     }
 
-    /// What it is about, in a few words.
+    /// A short description.
     pub fn title(self) -> &'static str {
         match self {
             Self::Code(code) => code.title(),
@@ -32,7 +31,7 @@ impl Topic {
         }
     }
 
-    /// Its page in Markdown.
+    /// The page in Markdown.
     pub fn page(self) -> Cow<'static, str> {
         match self {
             Self::Code(code) => code.page().into(),

@@ -1,13 +1,13 @@
-//! Atoms decided on what was taken out of an event, as `ops` defines them: only whether they hold,
-//! not why not.
+//! Evaluates atoms on the values that were extracted from an event, as `ops` defines them. Returns
+//! only the truth, not the reason.
 
-use super::stack::Work;
 use crate::number::Number;
-use crate::plan::{Const, Test};
-use crate::scan::{Entry, Extract, Held};
+use crate::plan::{AtomTest, Constant};
+use crate::scan::{Entry, EntryKind, Extract};
+use crate::semantics::Work;
 use crate::typed::{IsTest, TextOp};
 
-/// Where the values of entries are.
+/// The values of entries.
 pub(super) struct Values<'v> {
     pub(super) extract: &'v Extract,
     pub(super) body: &'v str,
@@ -16,11 +16,11 @@ pub(super) struct Values<'v> {
 
 impl Values<'_> {
     fn text(&self, entry: &Entry) -> Option<&str> {
-        let is_text = matches!(entry.held, Held::Text | Held::Decoded);
+        let is_text = matches!(entry.kind, EntryKind::Text | EntryKind::Decoded);
         is_text.then(|| self.extract.text(entry, self.body))
     }
 
-    /// A text that is gone through, which counts as work.
+    /// A text that is read completely, which counts as work.
     fn read(&self, entry: &Entry) -> Option<&str> {
         let text = self.text(entry)?;
         self.work.spend(0, text.len()).ok()?;
@@ -28,7 +28,7 @@ impl Values<'_> {
     }
 
     fn number(&self, entry: &Entry) -> Option<Number> {
-        if entry.held == Held::Number {
+        if entry.kind == EntryKind::Number {
             let text = self.extract.text(entry, self.body);
             self.work.spend(0, text.len()).ok()?;
         }
@@ -36,24 +36,23 @@ impl Values<'_> {
     }
 }
 
-/// Whether a test holds for the entry of its slot; `None` where it is unknown.
-pub(super) fn holds(test: &Test, entry: Option<&Entry>, values: &Values<'_>) -> Option<bool> {
-    if let Test::Is(_, test) = test {
+/// The truth of a test for the entry of its slot; `None` if it is unknown.
+pub(super) fn holds(test: &AtomTest, entry: Option<&Entry>, values: &Values<'_>) -> Option<bool> {
+    if let AtomTest::Is(_, test) = test {
         return Some(is(*test, entry, values));
     }
     let entry = entry?;
     match test {
-        Test::Equal(_, value) => equal(value, entry, values),
-        Test::Less(_, than) => Some(values.number(entry)? < **than),
-        Test::Greater(_, than) => Some(values.number(entry)? > **than),
-        Test::OneOf(_, list) => {
-            // The or of equalities.
-            // Read once for all of them.
+        AtomTest::Equal(_, value) => equal(value, entry, values),
+        AtomTest::Less(_, than) => Some(values.number(entry)? < **than),
+        AtomTest::Greater(_, than) => Some(values.number(entry)? > **than),
+        AtomTest::OneOf(_, list) => {
+            // A disjunction of equalities. The value is read once for all of them.
             let number = values.number(entry);
             let mut any = Some(false);
             for value in list {
                 let equal = match value {
-                    Const::Number(value) if entry.held == Held::Number => {
+                    Constant::Number(value) if entry.kind == EntryKind::Number => {
                         number.map(|number| number == **value)
                     }
                     value => equal(value, entry, values),
@@ -66,7 +65,7 @@ pub(super) fn holds(test: &Test, entry: Option<&Entry>, values: &Values<'_>) -> 
             }
             any
         }
-        Test::Text(_, op, other) => {
+        AtomTest::Text(_, op, other) => {
             let text = values.read(entry)?;
             Some(match op {
                 TextOp::StartsWith => text.starts_with(&**other),
@@ -74,19 +73,21 @@ pub(super) fn holds(test: &Test, entry: Option<&Entry>, values: &Values<'_>) -> 
                 _ => text.contains(&**other),
             })
         }
-        Test::Pattern(_, pattern) => Some(pattern.regex.is_match(values.read(entry)?)),
-        Test::Is(..) | Test::Expr(..) => None,
+        AtomTest::Pattern(_, pattern) => Some(pattern.regex.is_match(values.read(entry)?)),
+        AtomTest::Is(..) | AtomTest::Expr(..) => None,
     }
 }
 
-fn equal(value: &Const, entry: &Entry, values: &Values<'_>) -> Option<bool> {
-    match (value, entry.held) {
-        (Const::Null, Held::Null) => Some(true),
-        (Const::Bool(value), Held::True) => Some(*value),
-        (Const::Bool(value), Held::False) => Some(!*value),
-        (Const::Number(number), Held::Number) => Some(values.number(entry)? == **number),
-        (Const::Text(text), Held::Text | Held::Decoded) => Some(values.text(entry)? == &**text),
-        // Kinds that are not compared.
+fn equal(value: &Constant, entry: &Entry, values: &Values<'_>) -> Option<bool> {
+    match (value, entry.kind) {
+        (Constant::Null, EntryKind::Null) => Some(true),
+        (Constant::Bool(value), EntryKind::True) => Some(*value),
+        (Constant::Bool(value), EntryKind::False) => Some(!*value),
+        (Constant::Number(number), EntryKind::Number) => Some(values.number(entry)? == **number),
+        (Constant::Text(text), EntryKind::Text | EntryKind::Decoded) => {
+            Some(values.text(entry)? == &**text)
+        }
+        // These kinds are not compared.
         _ => None,
     }
 }
@@ -96,15 +97,17 @@ fn is(test: IsTest, entry: Option<&Entry>, values: &Values<'_>) -> bool {
     match test {
         IsTest::Missing => false,
         IsTest::Present => true,
-        IsTest::Null => entry.held == Held::Null,
-        IsTest::String => matches!(entry.held, Held::Text | Held::Decoded | Held::Surrogate),
-        IsTest::Float => entry.held == Held::Number,
+        IsTest::Null => entry.kind == EntryKind::Null,
+        IsTest::String => {
+            matches!(entry.kind, EntryKind::Text | EntryKind::Decoded | EntryKind::Surrogate)
+        }
+        IsTest::Float => entry.kind == EntryKind::Number,
         IsTest::Int => {
             let text = || values.extract.text(entry, values.body);
-            entry.held == Held::Number && Number::is_whole(text())
+            entry.kind == EntryKind::Number && Number::is_whole(text())
         }
-        IsTest::Bool => matches!(entry.held, Held::True | Held::False),
-        IsTest::List => entry.held == Held::List,
-        IsTest::Map => entry.held == Held::Map,
+        IsTest::Bool => matches!(entry.kind, EntryKind::True | EntryKind::False),
+        IsTest::List => entry.kind == EntryKind::List,
+        IsTest::Map => entry.kind == EntryKind::Map,
     }
 }

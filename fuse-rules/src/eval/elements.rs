@@ -1,19 +1,18 @@
-//! What goes through lists element by element: the elements of a binder, and the values that
-//! `filter`, `map` and `first` make of them.
+//! Iterates over lists: the elements of a binder, and the results of `filter`, `map` and `first`.
 
 use std::borrow::Cow;
 
 use super::frame::Frame;
-use super::ops::{self, Fault, name};
 use super::stack::{Stack, absent};
 use crate::plan::Slot;
-use crate::scan::{Extract, Held};
+use crate::scan::{EntryKind, Extract};
+use crate::semantics::ops::{self, Fault, name};
 use crate::typed::{Expr, ExprKind};
 use crate::value::{Kinds, Value};
 
-/// The elements of a list, before they are looked into.
+/// The elements of a list, before they are read.
 pub(super) enum List<'v, 'e> {
-    /// Their frames are there, from this one on.
+    /// The elements have frames, starting at this one.
     Rows {
         extract: &'e Extract,
         body: &'e str,
@@ -38,7 +37,7 @@ impl<'e> List<'_, 'e> {
     /// The elements as values.
     fn values(&self) -> Vec<Cow<'_, Value<'e>>> {
         match self {
-            // Duplicate keys have refused the event when it was read.
+            // If there were duplicate keys, the event was refused when it was read.
             Self::Rows { raw, .. } => match Value::read_lenient(raw) {
                 Value::List(values) => values.into_iter().map(Cow::Owned).collect(),
                 _ => Vec::new(),
@@ -50,7 +49,7 @@ impl<'e> List<'_, 'e> {
         }
     }
 
-    /// The frame of the element at `index`, of this group.
+    /// The frame of the element at `index` for this group.
     pub(super) fn frame(&self, stack: &Stack<'_, 'e>, index: usize, group: usize) -> Frame<'e> {
         match self {
             Self::Rows { extract, body, first, .. } => {
@@ -58,7 +57,7 @@ impl<'e> List<'_, 'e> {
             }
             Self::Values(value) => match value.as_ref() {
                 Value::List(values) => match values.get(index) {
-                    Some(value) => Frame::of_value(stack.frames, group, value),
+                    Some(value) => Frame::from_value(stack.frames, group, value),
                     None => Frame::Made(Vec::new()),
                 },
                 _ => Frame::Made(Vec::new()),
@@ -68,19 +67,19 @@ impl<'e> List<'_, 'e> {
 }
 
 impl<'e> Stack<'_, 'e> {
-    /// The elements that a binder goes through.
+    /// The elements over which a binder iterates.
     pub(super) fn list<'v>(
         &'v self,
         expr: &'v Expr<Slot>,
         what: &str,
     ) -> Result<List<'v, 'e>, Fault> {
         let not_a_list = |kind: Kinds| {
-            ops::mismatch(format!("`{what}` goes through a list, but {} is {kind}", name(expr)))
+            ops::mismatch(format!("`{what}` iterates over a list, but {} is {kind}", name(expr)))
         };
         if let ExprKind::Path(slot) = &expr.kind
             && let Some(Frame::Row { extract, body, .. }) = self.level(slot.level)
             && let Some(entry) = self.level(slot.level).and_then(|frame| frame.entry(slot.index))
-            && entry.held == Held::List
+            && entry.kind == EntryKind::List
         {
             let raw = extract.text(entry, body);
             self.work.spend(0, raw.len())?;
@@ -99,7 +98,7 @@ impl<'e> Stack<'_, 'e> {
         }
     }
 
-    /// Whether a condition holds for an element; unknown is no absence.
+    /// Whether a condition holds for an element. Unknown does not become an absence.
     pub(super) fn holds(
         &self,
         list: &List<'_, 'e>,
@@ -145,7 +144,7 @@ impl<'e> Stack<'_, 'e> {
         Err(absent(expr))
     }
 
-    /// `map`: the body's value for each element.
+    /// `map`: the value of the body for each element.
     pub(super) fn mapped(
         &self,
         list: &List<'_, 'e>,

@@ -1,20 +1,26 @@
-//! The evaluator of plans that gives every decision, those that nothing comes of too.
+//! The evaluator of plans that returns every decision, including those without consequences.
 
 use std::borrow::Cow;
 
 use super::frame::{self, Frame};
-use super::mapping;
-use super::ops::{self, Truth, name};
-use super::stack::{Stack, Work};
-use super::{Evaluation, Verdict, decision, gated, refusal};
-use crate::event::Event;
+use super::stack::Stack;
+use super::{refusal, unreadable};
+use crate::decision::Evaluation;
+use crate::eval::Pooled;
+use crate::event::{Event, UnreadableBody};
 use crate::fuses::Fuses;
-use crate::plan::{Compiled, EachPlan, EventPlan, RulePlan, SensorPlan, Slot};
+use crate::plan::{EachPlan, EventPlan, RulePlan, SensorPlan, Slot};
 use crate::scan::Extract;
+use crate::semantics::Verdict;
+use crate::semantics::Work;
+use crate::semantics::decision;
+use crate::semantics::gated;
+use crate::semantics::mapping;
+use crate::semantics::ops::{self, Truth, name};
 use crate::typed::{self, Expr};
 use crate::value::Value;
 
-pub(crate) fn evaluate(plan: &Compiled, event: &Event<'_>, fuses: &Fuses) -> Evaluation {
+pub(crate) fn evaluate(plan: &Pooled, event: &Event<'_>, fuses: &Fuses) -> Evaluation {
     let mismatch = mismatch(plan, event);
     if let Some(why) = &mismatch
         && plan.event(event.source(), event.name()).is_some_and(|event| event.rejects)
@@ -29,22 +35,30 @@ pub(crate) fn evaluate(plan: &Compiled, event: &Event<'_>, fuses: &Fuses) -> Eva
     if let Err(why) = walked {
         return Evaluation { mismatch, ..refused(plan, event, &why) };
     }
-    // Elements are gone through in the outer loop, rules in the inner one; people read by rule.
+    // The outer loop iterates over elements, the inner one over rules. Readers expect the order of
+    // rules.
     decisions.sort_by_key(|(order, _)| *order);
     let decisions = decisions.into_iter().map(|(_, decision)| decision).collect();
-    Evaluation { mismatch, ..Evaluation::of(decisions) }
+    Evaluation { mismatch, ..Evaluation::new(decisions) }
 }
 
-/// Where an event is not of its declared type, in a sentence.
-pub(crate) fn mismatch(plan: &Compiled, event: &Event<'_>) -> Option<String> {
-    let ty = plan.event(event.source(), event.name())?.ty.as_ref()?;
+/// How an event differs from its declared type, in one sentence.
+pub(crate) fn mismatch(plan: &Pooled, event: &Event<'_>) -> Option<String> {
+    let event_plan = plan.event(event.source(), event.name())?;
+    event_plan.ty.as_ref()?;
     event.fault().is_none().then_some(())?;
+    mismatch_of_valid(event_plan, event)
+}
+
+/// The same for an event whose body is already known to be JSON.
+pub(super) fn mismatch_of_valid(event_plan: &EventPlan, event: &Event<'_>) -> Option<String> {
+    let ty = event_plan.ty.as_ref()?;
     let mismatch = ty.mismatch(&Value::read_lenient(event.body()))?;
     Some(mismatch.message("body"))
 }
 
-/// The decisions on an event that is refused: every rule rejects it.
-pub(super) fn refused(plan: &Compiled, event: &Event<'_>, why: &str) -> Evaluation {
+/// The decisions on a refused event: every rule rejects it.
+pub(super) fn refused(plan: &Pooled, event: &Event<'_>, why: &str) -> Evaluation {
     let event = plan.event(event.source(), event.name());
     let sensors = event.map_or(&[] as &[SensorPlan], |event| &event.sensors);
     let rules = sensors.iter().flat_map(|sensor| &sensor.rules);
@@ -52,53 +66,53 @@ pub(super) fn refused(plan: &Compiled, event: &Event<'_>, why: &str) -> Evaluati
 }
 
 pub(crate) fn source_field(
-    plan: &Compiled,
+    plan: &Pooled,
     event: &Event<'_>,
     field: &str,
-) -> Result<Option<String>, String> {
+) -> Result<Option<String>, UnreadableBody> {
     let found = plan
         .event(event.source(), event.name())
         .and_then(|plan| Some((plan, plan.expressions.iter().find(|(name, _)| name == field)?)));
     let Some((plan, (_, expr))) = found else { return Ok(None) };
     let mut extract = Extract::default();
-    frame::read(&mut extract, &plan.arrival, event).map_err(|why| refusal(why, event))?;
+    frame::read(&mut extract, &plan.arrival, event).map_err(|why| unreadable(why, event))?;
     let work = Work::new(event.received_at());
-    let frame = Frame::of_event(&extract, event.body());
+    let frame = Frame::from_event(&extract, event.body());
     let stack = Stack::new(&frame, &plan.arrival, &work);
     let value = stack.value(expr).ok();
     Ok(value.and_then(|value| value.canonical().map(Cow::into_owned)))
 }
 
-/// One rule at one element, with what is known there.
-pub(super) struct Site<'s, 'p, 'e> {
-    /// The rule's place among all rules of the event.
+/// One rule at one element, with its context.
+pub(super) struct RuleSite<'s, 'p, 'e> {
+    /// The index of the rule among all rules of the event.
     pub(super) order: usize,
     pub(super) sensor: &'p SensorPlan,
     pub(super) rule: &'p RulePlan,
     pub(super) element: Option<&'s [u32]>,
     pub(super) stack: &'s Stack<'s, 'e>,
-    /// Which clauses were evaluated there.
+    /// The clauses that were evaluated.
     pub(super) evaluated: Evaluated,
 }
 
-/// Which clauses led to a verdict.
+/// The clauses that led to a verdict.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Evaluated {
-    /// None: there was no element to evaluate them for.
+    /// None, because there was no element to evaluate them for.
     Nothing,
-    /// Those of the sensor.
+    /// The clauses of the sensor.
     Sensor,
-    /// Those of the sensor and of the rule.
+    /// The clauses of the sensor and of the rule.
     Rule,
 }
 
-/// What each rule came to at each element.
-pub(super) type Report<'r> = &'r mut dyn FnMut(&Site<'_, '_, '_>, Verdict);
+/// Receives the verdict on each rule at each element.
+pub(super) type Report<'r> = &'r mut dyn FnMut(&RuleSite<'_, '_, '_>, Verdict);
 
-/// Evaluates the rules of the event that are asked about, by their names, at every element and reports
-/// what each came to.
+/// Evaluates the event's rules that `wanted` selects by name, at every element, and reports each
+/// verdict.
 pub(super) fn walk(
-    plan: &Compiled,
+    plan: &Pooled,
     event: &Event<'_>,
     fuses: &Fuses,
     work: &Work,
@@ -117,9 +131,9 @@ pub(super) fn walk(
     work.exceeded().map_or(Ok(()), Err)
 }
 
-/// Calls `body` with what the rules of an event read of it, where there are rules for it.
+/// Calls `body` with the values that the event's rules read, if the event has rules.
 pub(super) fn read(
-    plan: &Compiled,
+    plan: &Pooled,
     event: &Event<'_>,
     work: &Work,
     body: &mut dyn FnMut(&EventPlan, &Stack<'_, '_>),
@@ -132,15 +146,15 @@ pub(super) fn read(
     if let Err(why) = read {
         return Err(refusal(why, event));
     }
-    let frame = Frame::of_event(&scratch.extract, event.body());
+    let frame = Frame::from_event(&scratch.extract, event.body());
     body(event_plan, &Stack::new(&frame, &event_plan.frames, work));
     plan.pool.put(scratch);
     Ok(())
 }
 
-/// Walks some rules of an event, as `walk` does all of them.
+/// Walks some rules of an event, like `walk` walks all of them.
 pub(super) fn walk_rules(
-    plan: &Compiled,
+    plan: &Pooled,
     event_plan: &EventPlan,
     stack: &Stack<'_, '_>,
     fuses: &Fuses,
@@ -154,9 +168,9 @@ pub(super) fn walk_rules(
     }
 }
 
-/// Walks one rule, whose place among all rules of the event is `order`.
+/// Walks one rule. `order` is its index among all rules of the event.
 pub(super) fn walk_rule(
-    plan: &Compiled,
+    plan: &Pooled,
     (sensor, rule): (&SensorPlan, &RulePlan),
     order: usize,
     stack: &Stack<'_, '_>,
@@ -174,7 +188,7 @@ struct Walk<'p, 'f> {
 }
 
 impl Walk<'_, '_> {
-    /// Evaluates rules of the sensor at every element, the first of them in this order.
+    /// Evaluates rules of a sensor at every element. The first rule has this order.
     fn rules(
         &self,
         stack: &Stack<'_, '_>,
@@ -188,7 +202,7 @@ impl Walk<'_, '_> {
             let outer = verdict.is_none().then(|| stack.all(&sensor.clauses));
             let evaluated = if outer.is_some() { Evaluated::Sensor } else { Evaluated::Nothing };
             for (i, rule) in rules.iter().enumerate().filter(|(_, rule)| asked(&rule.name)) {
-                let at = Site { order: order + i, sensor, rule, element, stack, evaluated };
+                let at = RuleSite { order: order + i, sensor, rule, element, stack, evaluated };
                 match (&verdict, &outer) {
                     (Some(verdict), _) => report(&at, verdict.clone()),
                     (None, Some(outer)) => self.rule(at, outer, report),
@@ -198,7 +212,7 @@ impl Walk<'_, '_> {
         });
     }
 
-    fn rule(&self, site: Site<'_, '_, '_>, outer: &Truth, report: Report<'_>) {
+    fn rule(&self, site: RuleSite<'_, '_, '_>, outer: &Truth, report: Report<'_>) {
         let Some(each) = &site.rule.each else {
             let truth = match outer {
                 Ok(false) => Ok(false),
@@ -207,7 +221,7 @@ impl Walk<'_, '_> {
                     ops::all([outer.clone(), inner].into_iter())
                 }
             };
-            return self.decide(&Site { evaluated: Evaluated::Rule, ..site }, truth, report);
+            return self.decide(&RuleSite { evaluated: Evaluated::Rule, ..site }, truth, report);
         };
         if *outer != Ok(true) {
             return self.decide(&site, outer.clone(), report);
@@ -215,7 +229,7 @@ impl Walk<'_, '_> {
         let path = site.element.unwrap_or_default();
         elements(site.stack, Some(&**each), path, &mut |stack, element, verdict| {
             let evaluated = if verdict.is_none() { Evaluated::Rule } else { Evaluated::Sensor };
-            let at = Site { element, stack, evaluated, ..site };
+            let at = RuleSite { element, stack, evaluated, ..site };
             match verdict {
                 Some(verdict) => report(&at, verdict),
                 None => self.decide(&at, stack.all(&site.rule.clauses), report),
@@ -223,7 +237,7 @@ impl Walk<'_, '_> {
         });
     }
 
-    fn decide(&self, site: &Site<'_, '_, '_>, truth: Truth, report: Report<'_>) {
+    fn decide(&self, site: &RuleSite<'_, '_, '_>, truth: Truth, report: Report<'_>) {
         match truth {
             Ok(false) => report(site, Verdict::NotMatched(String::new())),
             Err(fault) => report(site, Verdict::Unknown(fault)),
@@ -236,7 +250,7 @@ impl Walk<'_, '_> {
     }
 }
 
-/// What comes of a rule whose conditions are true: a verdict for each trigger, or one that its
+/// The result of a rule whose conditions are true: a verdict per trigger, or one verdict that its
 /// fuses are off.
 pub(super) fn fire(
     declared: &[typed::Fuse],
@@ -272,11 +286,11 @@ pub(super) fn fire(
     }
 }
 
-/// What `elements` calls: the frames with the element's, the index path so far, and, where there
-/// is no element to go through, the verdict that stands instead.
+/// The callback of `elements`: the frames including the element's, the index path so far, and, if
+/// there is no element to visit, the verdict to use instead.
 type PerElement<'r> = &'r mut dyn FnMut(&Stack<'_, '_>, Option<&[u32]>, Option<Verdict>);
 
-/// Goes through the elements of an `each`, or once through where there is none.
+/// Visits each element of an `each`, or calls back once if there is no `each`.
 fn elements(stack: &Stack<'_, '_>, each: Option<&EachPlan>, path: &[u32], body: PerElement<'_>) {
     let here = (!path.is_empty()).then_some(path);
     let Some(each) = each else {
@@ -303,7 +317,7 @@ fn elements(stack: &Stack<'_, '_>, each: Option<&EachPlan>, path: &[u32], body: 
     }
 }
 
-/// The verdict on a list that is longer than its `each` allows.
+/// The verdict if a list is longer than its `each` allows.
 pub(super) fn too_many(each: &EachPlan, len: usize) -> Verdict {
     let (name, max) = (name(&each.list), each.max);
     Verdict::Rejected(format!("{name} has {len} elements, more than `max {max}` allows"))

@@ -1,6 +1,6 @@
-//! Why each rule did or did not fire: the same walk as evaluation, with every condition taken apart.
+//! Explains why each rule did or did not fire: the same walk as the evaluation, with every
+//! condition split into parts.
 
-mod conceal;
 mod page;
 mod part;
 mod sentence;
@@ -8,35 +8,39 @@ mod tree;
 
 use serde::Serialize;
 
-use super::exhaustive::{self, Evaluated, Site};
-use super::stack::{Stack, Work};
-use super::{Decision, Verdict, decision, indexed};
+use super::exhaustive::{self, Evaluated, RuleSite};
+use super::indexed;
+use super::stack::Stack;
+use crate::decision::Decision;
 use crate::decision::Outcome;
+use crate::eval::Pooled;
 use crate::event::Event;
 use crate::fuses::Fuses;
-use crate::plan::{Compiled, EventPlan, Slot};
+use crate::plan::{EventPlan, Slot};
+use crate::semantics::Verdict;
+use crate::semantics::Work;
+use crate::semantics::decision;
 use crate::typed::Expr;
-pub(crate) use conceal::Conceal;
 pub(crate) use page::explain_page;
 pub use page::{ExplainedPage, PageRequest};
 pub use part::{Form, Found, Part};
-use tree::{Budget, Tree};
+use tree::{PartBudget, Tree};
 
-/// Every decision on one event with its reason.
+/// Every decision on one event, with its reason.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Explanation {
-    /// Why the whole event is refused.
+    /// Why the complete event is refused.
     pub refused: Option<String>,
-    /// Where the event is not of its declared type, whatever became of it.
+    /// How the event differs from its declared type, even if the event is still evaluated.
     pub mismatch: Option<String>,
-    /// One a rule and element, in the order of sensors, rules and elements.
+    /// One per rule and element, in the order of sensors, rules and elements.
     pub decisions: Vec<Explained>,
-    /// Whether telling all of it would take too long: then `decisions` are only those that
-    /// [`evaluate`](crate::Plan::evaluate) gives, without their conditions.
+    /// Whether a complete explanation would take too long. `decisions` then contains only the
+    /// decisions of [`evaluate`](crate::Plan::evaluate), without their conditions.
     pub cut: bool,
 }
 
-/// A decision and what led to it.
+/// A decision with its explanation.
 ///
 /// ```
 /// # use fuse_rules::{Event, Fuses, Registry, Ruleset, Schema, SourceSchema};
@@ -62,21 +66,21 @@ pub struct Explanation {
 pub struct Explained {
     /// The decision. Its reason is never empty.
     pub decision: Decision,
-    /// The element by the names that `each` gives, as in `alert 0`; `None` where none applies.
+    /// The element with the names from `each`, such as `alert 0`; `None` without an `each`.
     pub element: Option<String>,
-    /// The conditions that were looked at, the sensor's first. All of them have to be true.
+    /// The conditions that were evaluated, starting with the sensor's. All of them have to be true.
     pub conditions: Vec<Part>,
-    /// How many of the conditions are the sensor's, which its rules share.
+    /// The number of conditions that belong to the sensor, and which all its rules share.
     pub of_sensor: usize,
-    /// Whether the values of the decision's [`once`](Decision::once) key are not to be shown, since they are
-    /// made of a [sensitive](crate::is_sensitive) header.
+    /// Whether the values of the decision's [`once`](Decision::once) key must be hidden because
+    /// they contain a [sensitive](crate::is_sensitive) header.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub hides_once: bool,
 }
 
 impl Explained {
-    /// The condition that made a `not-matched` or `unknown` one, where it was a condition that did;
-    /// of several that are unknown, the first.
+    /// The condition that caused `not-matched` or `unknown`, if a condition was the cause. If
+    /// several are unknown, the first.
     pub fn deciding(&self) -> Option<&Part> {
         match self.decision.outcome {
             Outcome::NotMatched | Outcome::Unknown => {
@@ -87,9 +91,9 @@ impl Explained {
     }
 }
 
-/// Explains the decisions of the rules that are asked about, by their names.
+/// Explains the decisions of the rules that `wanted` selects by name.
 pub(crate) fn explain(
-    plan: &Compiled,
+    plan: &Pooled,
     event: &Event<'_>,
     fuses: &Fuses,
     asked: &dyn Fn(&str) -> bool,
@@ -107,13 +111,13 @@ pub(crate) fn explain(
     let mut decisions = Vec::new();
     let event_plan = plan.event(event.source(), event.name());
     let rules = event_plan.map_or(0, EventPlan::rule_count);
-    let (work, budget) = (Work::to_explain(event.received_at(), rules), Budget::default());
+    let (work, budget) = (Work::to_explain(event.received_at(), rules), PartBudget::default());
     let tree = Tree::new(plan, event_plan, &budget);
     let walked = exhaustive::walk(plan, event, fuses, &work, asked, &mut |site, verdict| {
         decisions.push((site.order, explained(&tree, site, site.stack, verdict)));
     });
     if walked.is_err() {
-        // Deciding looked at the candidates alone, and that was little enough.
+        // The indexed evaluator only evaluates candidates, so it may stay within the limit.
         let decisions = unexplained(decided.decisions);
         return Explanation { refused: None, mismatch, decisions, cut: true };
     }
@@ -122,10 +126,10 @@ pub(crate) fn explain(
     Explanation { refused: None, mismatch, decisions, cut: false }
 }
 
-/// Explains what a rule came to at a site, whose conditions are looked at by this stack.
+/// Explains a rule's verdict at a site, whose conditions are evaluated with this stack.
 fn explained(
     tree: &Tree<'_>,
-    site: &Site<'_, '_, '_>,
+    site: &RuleSite<'_, '_, '_>,
     stack: &Stack<'_, '_>,
     verdict: Verdict,
 ) -> Explained {
@@ -154,22 +158,22 @@ fn explained(
 
 fn unexplained(mut decision: Decision) -> Explained {
     if decision.reason.is_empty() {
-        decision.reason = "why would take too long to tell".into();
+        decision.reason = "an explanation would take too long".into();
     }
     let conditions = Vec::new();
     Explained { decision, element: None, conditions, of_sensor: 0, hides_once: false }
 }
 
 /// `alert 0`, or `alert 0, label 2`.
-fn element(site: &Site<'_, '_, '_>) -> Option<String> {
+fn element(site: &RuleSite<'_, '_, '_>) -> Option<String> {
     let names = site.sensor.each.iter().chain(site.rule.each.as_deref()).map(|each| &each.name);
     let parts: Vec<_> =
         names.zip(site.element?).map(|(name, index)| format!("{name} {index}")).collect();
     Some(parts.join(", "))
 }
 
-/// The clauses that were evaluated at a site, of the sensor and of the rule.
-fn clauses<'p>(site: &Site<'_, 'p, '_>) -> (&'p [Expr<Slot>], &'p [Expr<Slot>]) {
+/// The clauses of the sensor and of the rule that were evaluated at a site.
+fn clauses<'p>(site: &RuleSite<'_, 'p, '_>) -> (&'p [Expr<Slot>], &'p [Expr<Slot>]) {
     let (sensor, rule) = (site.sensor.clauses.as_slice(), site.rule.clauses.as_slice());
     match site.evaluated {
         Evaluated::Nothing => (&[], &[]),
@@ -178,12 +182,12 @@ fn clauses<'p>(site: &Site<'_, 'p, '_>) -> (&'p [Expr<Slot>], &'p [Expr<Slot>]) 
     }
 }
 
-/// Marks the conditions that made the outcome what it is, and what decided each of them.
+/// Marks the conditions that caused the outcome, and the parts that decided each of them.
 fn mark(outcome: Outcome, evaluated: Evaluated, conditions: &mut [Part]) {
     let truth = match outcome {
         Outcome::NotMatched => Some(false),
         Outcome::Unknown => None,
-        // Without an element to ask the rule's conditions for, they did not decide.
+        // Without an element, the rule's conditions were not evaluated and did not decide.
         _ if evaluated != Evaluated::Rule => return,
         _ => Some(true),
     };

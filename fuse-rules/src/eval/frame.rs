@@ -1,37 +1,37 @@
-//! What is known of an event, or of one element of it, while it is evaluated.
+//! The known values of an event, or of one of its elements, during evaluation.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use crate::event::Event;
 use crate::plan::{Frames, Origin};
-use crate::scan::{Entry, Extract, Refused, find};
+use crate::scan::{Entry, Extract, ExtractError, find};
 use crate::typed::Segment;
 use crate::value::Value;
 
 /// The values of a frame's slots.
 pub(crate) enum Frame<'e> {
-    /// Those that were taken out of the body.
+    /// Values that were extracted from the body.
     Row { extract: &'e Extract, body: &'e str, group: usize, row: usize },
-    /// Those of an element that was computed.
+    /// Values of a computed element.
     Made(Vec<(u32, Value<'e>)>),
 }
 
 impl<'e> Frame<'e> {
     /// The frame of the event itself.
-    pub(crate) fn of_event(extract: &'e Extract, body: &'e str) -> Self {
+    pub(crate) fn from_event(extract: &'e Extract, body: &'e str) -> Self {
         Self::Row { extract, body, group: 0, row: 0 }
     }
 
-    /// The frame of an element that was computed.
-    pub(crate) fn of_value(frames: &Frames, group: usize, value: &Value<'e>) -> Self {
+    /// The frame of a computed element.
+    pub(crate) fn from_value(frames: &Frames, group: usize, value: &Value<'e>) -> Self {
         let mut slots = Vec::new();
         let start = frames.groups.get(group).map_or(0, |group| group.start);
         frames.trie.fill(start, value, &mut |slot, part| slots.push((slot, part.clone())));
         Self::Made(slots)
     }
 
-    /// The value of a slot; `None` where it is absent.
+    /// The value of a slot; `None` if it is absent.
     pub(crate) fn value<'v>(&'v self, slot: u32) -> Option<Cow<'v, Value<'e>>> {
         match self {
             Self::Row { extract, body, .. } => Some(extract.value(self.entry(slot)?, body)),
@@ -42,7 +42,7 @@ impl<'e> Frame<'e> {
         }
     }
 
-    /// What was taken out of the body for a slot.
+    /// The entry that was extracted from the body for a slot.
     pub(crate) fn entry(&self, slot: u32) -> Option<&'e Entry> {
         match self {
             Self::Row { extract, group, row, .. } => find(extract.row(*group, *row), slot),
@@ -51,13 +51,13 @@ impl<'e> Frame<'e> {
     }
 }
 
-/// Reads an event for its rules: its body, and of the rest what they ask for.
+/// Reads an event for its rules: its body, and the headers and other fields that they use.
 pub(crate) fn read(
     extract: &mut Extract,
     frames: &Frames,
     event: &Event<'_>,
-) -> Result<(), Refused> {
-    let most = |group: usize| frames.groups.get(group).map_or(0, |group| group.most);
+) -> Result<(), ExtractError> {
+    let most = |group: usize| frames.groups.get(group).map_or(0, |group| group.max_elements);
     extract.read(&frames.trie, frames.groups.len(), &most, event.body())?;
     let Some(group) = frames.groups.first() else { return Ok(()) };
     for slot in frames.outside.iter().copied() {
@@ -83,7 +83,7 @@ pub(crate) fn read(
     Ok(())
 }
 
-/// Adds what is at the end of a path into a map of strings.
+/// Adds the value at the end of a path into a map of strings.
 fn text_map(extract: &mut Extract, slot: u32, path: &[Segment], all: &BTreeMap<String, String>) {
     match path {
         [] => {

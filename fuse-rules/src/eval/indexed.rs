@@ -1,57 +1,86 @@
-//! The fast evaluator of plans: candidates by the index, then their conditions, then the actions of
-//! those that hold. Nothing is kept of what does not fire.
+//! The fast evaluator of plans: the index finds candidates, then their conditions are evaluated,
+//! and then the actions of those that hold are rendered. It keeps nothing about rules that do not
+//! fire.
 
 use super::exhaustive::{self, too_many};
 use super::frame::{self, Frame};
-use super::scratch::{Around, LEVELS, Scratch};
-use super::stack::{Stack, Work};
-use super::{Decision, Evaluation, Verdict, decision, refusal};
+use super::missing;
+use super::refusal;
+use super::scratch::{Around, MAX_LEVELS, Scratch};
+use super::stack::Stack;
+use crate::decision::Decision;
+use crate::decision::{Decided, Evaluation};
+use crate::eval::Pooled;
 use crate::event::Event;
 use crate::fuses::Fuses;
-use crate::plan::{
-    Compiled, EachPlan, EventPlan, Lookup, Memory, RulePlan, SensorPlan, Site, dedup,
-};
-use crate::scan::{Extract, Held, find};
+use crate::plan::{EachPlan, EventPlan, Lookup, Memory, RulePlan, SensorPlan, Site, dedup};
+use crate::scan::{EntryKind, Extract, ExtractError, find};
+use crate::semantics::Verdict;
+use crate::semantics::Work;
+use crate::semantics::decision;
 
-pub(crate) fn evaluate(plan: &Compiled, event: &Event<'_>, fuses: &Fuses) -> Evaluation {
-    let Some(event_plan) = plan.event(event.source(), event.name()) else {
-        return match event.fault() {
-            Some(fault) => refused(fault.to_string()),
-            None => Evaluation::of(Vec::new()),
-        };
-    };
-    if event_plan.rejects
-        && let Some(why) = exhaustive::mismatch(plan, event)
-    {
-        return Evaluation { mismatch: Some(why.clone()), ..refused(why) };
-    }
-    let mut scratch = plan.pool.take();
-    let read = frame::read(&mut scratch.extract, &event_plan.frames, event);
-    let decided = match read {
-        Ok(()) => decide(plan, event_plan, event, fuses, &mut scratch),
-        Err(why) => Err(refusal(why, event)),
-    };
-    plan.pool.put(scratch);
-    match decided {
-        Ok(decisions) => Evaluation::of(decisions),
-        Err(why) => refused(why),
-    }
+pub(crate) fn evaluate(plan: &Pooled, event: &Event<'_>, fuses: &Fuses) -> Evaluation {
+    decide_event(plan, event, fuses, false).evaluation
 }
 
-/// Of an event that is refused, nothing more is said: it would follow the number of rules.
+/// Decides an event. `observe` also reports a mismatch with the event's type and missing paths,
+/// from the same pass over its bytes.
+pub(crate) fn decide_event(
+    plan: &Pooled,
+    event: &Event<'_>,
+    fuses: &Fuses,
+    observe: bool,
+) -> Decided {
+    let nothing_missing = |evaluation| Decided { evaluation, missing: Vec::new() };
+    let Some(event_plan) = plan.event(event.source(), event.name()) else {
+        return nothing_missing(match event.fault() {
+            Some(fault) => refused(fault.to_string()),
+            None => Evaluation::new(Vec::new()),
+        });
+    };
+    let mut scratch = plan.pool.take();
+    let read = frame::read(&mut scratch.extract, &event_plan.frames, event);
+    let is_json = !matches!(read, Err(ExtractError::Invalid));
+    let mismatch = if is_json && (observe || event_plan.rejects) {
+        exhaustive::mismatch_of_valid(event_plan, event)
+    } else {
+        None
+    };
+    let rejected = mismatch.clone().filter(|_| event_plan.rejects);
+    let (decided, missing) = match (rejected, read) {
+        (Some(why), _) => (Err(why), Vec::new()),
+        (None, Err(why)) => (Err(refusal(why, event)), Vec::new()),
+        (None, Ok(())) => {
+            let missing = if observe {
+                missing::search(event_plan, &scratch.extract, event)
+            } else {
+                Vec::new()
+            };
+            (decide(plan, event_plan, event, fuses, &mut scratch), missing)
+        }
+    };
+    plan.pool.put(scratch);
+    let evaluation = match decided {
+        Ok(decisions) => Evaluation::new(decisions),
+        Err(why) => refused(why),
+    };
+    Decided { evaluation: Evaluation { mismatch, ..evaluation }, missing }
+}
+
+/// A refused event gets only one reason: decisions would grow with the number of rules.
 fn refused(why: String) -> Evaluation {
-    Evaluation { refused: Some(why), ..Evaluation::of(Vec::new()) }
+    Evaluation { refused: Some(why), ..Evaluation::new(Vec::new()) }
 }
 
 fn decide(
-    plan: &Compiled,
+    plan: &Pooled,
     event_plan: &EventPlan,
     event: &Event<'_>,
     fuses: &Fuses,
     scratch: &mut Scratch,
 ) -> Result<Vec<Decision>, String> {
     let memos = event_plan.programs.memos as usize;
-    // Numbers of frames are told from those of other events until they wrap.
+    // Frame numbers are unique across events until they wrap.
     if scratch.truths.len() < memos || scratch.frames > u32::MAX / 8 {
         scratch.truths.clear();
         scratch.truths.resize(memos, 0);
@@ -76,7 +105,7 @@ fn decide(
         found,
         around,
         memory,
-        rows: [Row::default(); LEVELS],
+        rows: [Row::default(); MAX_LEVELS],
         decisions: Vec::new(),
     };
     decider.enter(0);
@@ -90,23 +119,23 @@ fn decide(
     Ok(decisions.into_iter().map(|(_, decision)| decision).collect())
 }
 
-/// The frame of a level, while it is looked at.
+/// The current frame of a level.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Row {
     pub(super) group: usize,
     pub(super) row: usize,
-    /// Its place in the list, and how many there are.
+    /// The index in the list, and the length of the list.
     pub(super) index: usize,
     pub(super) len: usize,
-    /// Tells it from every other frame.
+    /// A unique number of the frame.
     pub(super) number: u32,
 }
 
-/// How many values a decision counts as.
-const DECISION: usize = 16;
+/// The number of values that a decision counts as.
+const DECISION_WORK: usize = 16;
 
 pub(super) struct Decider<'d> {
-    plan: &'d Compiled,
+    plan: &'d Pooled,
     pub(super) event_plan: &'d EventPlan,
     fuses: &'d Fuses,
     pub(super) extract: &'d Extract,
@@ -115,9 +144,9 @@ pub(super) struct Decider<'d> {
     pub(super) truths: &'d mut Vec<u32>,
     frames: &'d mut u32,
     found: &'d mut Vec<u32>,
-    around: &'d mut Vec<[Around; LEVELS]>,
+    around: &'d mut Vec<[Around; MAX_LEVELS]>,
     memory: &'d mut Memory,
-    pub(super) rows: [Row; LEVELS],
+    pub(super) rows: [Row; MAX_LEVELS],
     decisions: Vec<(usize, Decision)>,
 }
 
@@ -126,7 +155,7 @@ impl<'d> Decider<'d> {
         self.rows.get(level).copied().unwrap_or_default()
     }
 
-    /// Begins with another frame at a level.
+    /// Starts another frame at a level.
     pub(super) fn enter(&mut self, level: usize) {
         *self.frames += 1;
         if let Some(row) = self.rows.get_mut(level) {
@@ -134,19 +163,19 @@ impl<'d> Decider<'d> {
         }
     }
 
-    /// Decides the rules of a site, whose frames are of this level, and of the sites inside of it.
+    /// Decides the rules of a site, whose frames are at this level, and of its inner sites.
     fn site(&mut self, number: usize, level: usize) {
         let event_plan = self.event_plan;
         let Some(site) = event_plan.sites.get(number) else { return };
         if site.list.is_some() {
             let Some((len, _)) = self.list_of(site, level) else { return };
-            if len > site.least {
+            if len > site.smallest_max {
                 self.overflow(site, level, len);
             }
         }
         self.found.clear();
         for around in 0..level {
-            self.look_around(number, site, around);
+            self.find_in_outer_frame(number, site, around);
         }
         dedup(self.found, 0);
         let around = self.found.len();
@@ -154,7 +183,7 @@ impl<'d> Decider<'d> {
         if finds || around > 0 || !site.rest.is_empty() {
             self.each_row(site, level, &mut |decider| {
                 decider.found.truncate(around);
-                decider.look_up(site, level);
+                decider.find_in_frame(site, level);
                 decider.candidates(site, level);
             });
         }
@@ -167,14 +196,15 @@ impl<'d> Decider<'d> {
         }
     }
 
-    /// Adds what the frame of a level around a site finds for it: looked up once for the frame.
-    fn look_around(&mut self, number: usize, site: &'d Site, level: usize) {
+    /// Adds the candidates that the frame of an outer level finds for a site. They are looked up
+    /// once per frame.
+    fn find_in_outer_frame(&mut self, number: usize, site: &'d Site, level: usize) {
         let row = self.row(level);
         let place = self.around.get_mut(number).and_then(|site| site.get_mut(level));
         let Some(mut kept) = place.map(std::mem::take) else { return };
         if kept.number != row.number {
             let start = self.found.len();
-            self.look_up(site, level);
+            self.find_in_frame(site, level);
             kept.number = row.number;
             kept.found.clear();
             kept.found.extend_from_slice(self.found.get(start..).unwrap_or_default());
@@ -186,19 +216,19 @@ impl<'d> Decider<'d> {
         }
     }
 
-    /// The length of the list of a site, and the first frame, where there are frames.
+    /// The length of the list of a site, and the first frame if there are frames.
     fn list_of(&self, site: &Site, level: usize) -> Option<(usize, Option<usize>)> {
         let (around, slot) = site.list?;
-        debug_assert!(around < level, "a list stands around its elements");
+        debug_assert!(around < level, "the list is outside of its elements");
         let row = self.row(around);
         let entry = find(self.extract.row(row.group, row.row), slot)?;
-        if entry.held != Held::List {
+        if entry.kind != EntryKind::List {
             return None;
         }
         Some((entry.len(), entry.elements().map(|(first, _)| first)))
     }
 
-    /// Goes through the frames of a site.
+    /// Iterates over the frames of a site.
     fn each_row(&mut self, site: &'d Site, level: usize, body: &mut dyn FnMut(&mut Self)) {
         let group = site.groups.last().copied().unwrap_or(0);
         if site.list.is_none() {
@@ -206,7 +236,7 @@ impl<'d> Decider<'d> {
         }
         let Some((len, Some(first))) = self.list_of(site, level) else { return };
         for index in 0..len {
-            // An event that asks for too much is refused as a whole.
+            // An event that needs too much work is refused as a whole.
             if self.work.spend(1, 0).is_err() {
                 return;
             }
@@ -219,7 +249,7 @@ impl<'d> Decider<'d> {
     }
 
     /// Adds the rules of a site that the frame of a level finds.
-    fn look_up(&mut self, site: &Site, level: usize) {
+    fn find_in_frame(&mut self, site: &Site, level: usize) {
         let Some(index) = site.levels.get(level).filter(|index| !index.is_empty()) else { return };
         let row = self.row(level);
         let row = self.extract.row(row.group, row.row);
@@ -235,13 +265,14 @@ impl<'d> Decider<'d> {
         );
     }
 
-    /// Decides the candidates that were found, and the rules that are always ones, in their order.
+    /// Decides the candidates, and the rules that are always candidates, in their order.
     fn candidates(&mut self, site: &'d Site, level: usize) {
         let around = self.found.len();
         if around == 0 && site.rest.is_empty() {
             return;
         }
-        // What is found around is sorted, and stays for the next frame: the rest is put in a copy.
+        // The candidates of outer levels are sorted and kept for the next frame, so the others are
+        // merged into a copy.
         let start = self.found.len();
         self.found.extend_from_within(..);
         self.found.extend_from_slice(&site.rest);
@@ -274,7 +305,7 @@ impl<'d> Decider<'d> {
         u32::try_from(self.row(level).index).unwrap_or(u32::MAX)
     }
 
-    /// The `each`s around a rule's condition, by their levels.
+    /// The `each` blocks around a rule's condition, by level.
     fn eaches<'p>(
         &self,
         sensor: &'p SensorPlan,
@@ -283,10 +314,10 @@ impl<'d> Decider<'d> {
         (1..).zip(sensor.each.iter().chain(rule.each.as_deref()))
     }
 
-    /// Rejects the rules whose list, which a site goes through, is longer than they allow.
+    /// Rejects the rules whose list (the list of a site) is longer than they allow.
     fn overflow(&mut self, site: &'d Site, level: usize, len: usize) {
         let event_plan = self.event_plan;
-        for rule in &site.through {
+        for rule in &site.iterating {
             let Some(at) = event_plan.rules.get(*rule as usize) else { continue };
             let Some((sensor, rule)) = event_plan.rule(*at) else { continue };
             let mut eaches = self.eaches(sensor, rule);
@@ -295,7 +326,7 @@ impl<'d> Decider<'d> {
             };
             let fits = self.eaches(sensor, rule).take_while(|(of, _)| *of < level);
             let fits = fits.into_iter().all(|(of, each)| self.row(of).len <= each.max);
-            // That of a rule counts only where its sensor's conditions hold.
+            // The limit of a rule counts only if the conditions of its sensor hold.
             let own = rule.each.as_deref().is_some_and(|own| std::ptr::eq(own, each));
             if fits && (!own || self.holds(sensor.condition) == Some(true)) {
                 let element: Vec<u32> = (1..level).map(|level| self.index(level)).collect();
@@ -318,15 +349,15 @@ impl<'d> Decider<'d> {
     }
 
     fn decided(&mut self, rule: &RulePlan, order: usize, element: &[u32], verdict: Verdict) {
-        // Decisions are kept: past the limit the event is refused, and they are for nothing.
-        if self.work.spend(DECISION, 0).is_err() {
+        // Decisions take memory. Past the limit the event is refused, and they would be useless.
+        if self.work.spend(DECISION_WORK, 0).is_err() {
             return;
         }
         let element = (!element.is_empty()).then_some(element);
         self.decisions.push((order, decision(&rule.name, element, verdict)));
     }
 
-    /// The rules whose lists are computed, one by one.
+    /// Decides the rules whose lists are computed, one by one.
     fn walked(&mut self) {
         if self.event_plan.walked.is_empty() {
             return;
@@ -347,9 +378,9 @@ impl<'d> Decider<'d> {
     pub(super) fn with_stack(
         &self,
         level: usize,
-        body: &mut dyn FnMut(&Stack<'_, '_>, &'d Compiled, &Fuses),
+        body: &mut dyn FnMut(&Stack<'_, '_>, &'d Pooled, &Fuses),
     ) {
-        let frames: [Frame<'_>; LEVELS] = self.rows.map(|row| Frame::Row {
+        let frames: [Frame<'_>; MAX_LEVELS] = self.rows.map(|row| Frame::Row {
             extract: self.extract,
             body: self.body,
             group: row.group,

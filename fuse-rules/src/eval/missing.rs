@@ -1,24 +1,31 @@
-//! What an event lacks that rules of it cannot fire without.
+//! Finds values that an event lacks and that its rules need in order to fire.
 
 use rustc_hash::FxHashSet;
 
 use super::frame;
-use super::stack::Work;
+use crate::eval::Pooled;
 use crate::event::Event;
-use crate::plan::{Compiled, EventPlan, Site};
+use crate::plan::{EventPlan, Site};
 use crate::scan::{Entry, Extract, find};
+use crate::semantics::Work;
 
-/// The paths of values that are missing and without which a rule cannot fire, each once.
-pub(crate) fn missing(plan: &Compiled, event: &Event<'_>) -> Vec<String> {
+/// The paths of missing values that a rule needs in order to fire, without duplicates.
+pub(crate) fn missing(plan: &Pooled, event: &Event<'_>) -> Vec<String> {
     let Some(event_plan) = plan.event(event.source(), event.name()) else { return Vec::new() };
     let mut scratch = plan.pool.take();
-    let mut found = FxHashSet::default();
-    if frame::read(&mut scratch.extract, &event_plan.frames, event).is_ok() {
-        let work = Work::new(event.received_at());
-        let search = Search { plan: event_plan, extract: &scratch.extract, work: &work };
-        search.look(0, &[0], &mut found);
-    }
+    let missing = match frame::read(&mut scratch.extract, &event_plan.frames, event) {
+        Ok(()) => search(event_plan, &scratch.extract, event),
+        Err(_) => Vec::new(),
+    };
     plan.pool.put(scratch);
+    missing
+}
+
+/// The same for an event that was already read for its rules.
+pub(super) fn search(event_plan: &EventPlan, extract: &Extract, event: &Event<'_>) -> Vec<String> {
+    let mut found = FxHashSet::default();
+    let work = Work::new(event.received_at());
+    Search { plan: event_plan, extract, work: &work }.look(0, &[0], &mut found);
     let mut found: Vec<_> = found.into_iter().collect();
     found.sort_unstable();
     let text = |(group, slot): (usize, u32)| {
@@ -28,7 +35,7 @@ pub(crate) fn missing(plan: &Compiled, event: &Event<'_>) -> Vec<String> {
     found.into_iter().filter_map(text).collect()
 }
 
-/// Where it is looked for what is missing, and how much more.
+/// The state of the search, with the remaining work.
 struct Search<'s> {
     plan: &'s EventPlan,
     extract: &'s Extract,
@@ -36,8 +43,8 @@ struct Search<'s> {
 }
 
 impl Search<'_> {
-    /// Looks at the frames of a site that are these rows, one a level, and at those inside of them. An
-    /// event that asks for too much is looked at in part.
+    /// Searches the frames of a site with these rows (one per level), and the frames inside them.
+    /// If an event needs too much work, only a part is searched.
     fn look(&self, site: usize, rows: &[usize], found: &mut FxHashSet<(usize, u32)>) {
         let Self { plan, extract, work } = self;
         let Some(site) = plan.sites.get(site) else { return };
@@ -66,7 +73,7 @@ impl Search<'_> {
     }
 }
 
-/// What a frame has in a slot.
+/// The entry of a frame's slot.
 fn entry<'e>(
     site: &Site,
     extract: &'e Extract,

@@ -1,14 +1,14 @@
-//! Whether parts of programs hold, as Kleene's logic has it: only whether, not why not.
+//! Evaluates parts of programs in Kleene's logic. Returns only the truth, not the reason.
 
 use super::atoms::{self, Values};
 use super::indexed::{Decider, Row};
-use super::scratch::LEVELS;
-use crate::plan::{Among, NodeKind, Ref, Test};
-use crate::scan::{Held, find};
+use super::scratch::MAX_LEVELS;
+use crate::plan::{Among, AtomTest, NodeKind, PartRef};
+use crate::scan::{EntryKind, find};
 
 impl Decider<'_> {
-    /// Whether a part of a program is true or false; `None` where it is unknown.
-    pub(super) fn holds(&mut self, part: Ref) -> Option<bool> {
+    /// The truth of a part of a program; `None` if it is unknown.
+    pub(super) fn holds(&mut self, part: PartRef) -> Option<bool> {
         let event_plan = self.event_plan;
         let node = event_plan.programs.node(part.node)?;
         let number = self.row(node.level as usize).number;
@@ -32,7 +32,7 @@ impl Decider<'_> {
     }
 
     /// Kleene's `and` of parts, or of their negations.
-    fn all(&mut self, parts: &[Ref], of: bool) -> Option<bool> {
+    fn all(&mut self, parts: &[PartRef], of: bool) -> Option<bool> {
         let mut all = Some(true);
         for part in parts {
             match self.holds(*part) {
@@ -48,18 +48,18 @@ impl Decider<'_> {
     fn among(&mut self, among: &Among) -> Option<bool> {
         let row = self.row(among.list.level as usize);
         let list = find(self.extract.row(row.group, row.row), among.list.slot)?;
-        if list.held != Held::List {
+        if list.kind != EntryKind::List {
             return None;
         }
         let level = among.level as usize;
-        let Some((first, len)) = list.elements().filter(|_| level < LEVELS) else {
+        let Some((first, len)) = list.elements().filter(|_| level < MAX_LEVELS) else {
             return self.test(&among.whole).map(|truth| truth != among.whole_negated);
         };
-        // A rule further inside has a frame of its own there.
+        // A rule further inside has its own frame at this level.
         let own = self.row(level);
         let mut any = Some(false);
         for index in 0..len {
-            // Past the limit the event is refused, whatever comes of this.
+            // Past the limit the event is refused anyway.
             if self.work.spend(1, 0).is_err() {
                 break;
             }
@@ -82,8 +82,8 @@ impl Decider<'_> {
         any
     }
 
-    fn test(&mut self, test: &Test) -> Option<bool> {
-        let Test::Expr(level, expr) = test else {
+    fn test(&mut self, test: &AtomTest) -> Option<bool> {
+        let AtomTest::Expr(level, expr) = test else {
             let at = test.at()?;
             let row = self.row(at.level as usize);
             let entry = find(self.extract.row(row.group, row.row), at.slot);

@@ -1,30 +1,30 @@
-//! The memory that deciding takes, kept from one event to the next.
+//! The memory for evaluation, which is reused for the next event.
 
 use std::sync::{Mutex, PoisonError};
 
 use crate::plan::Memory;
 use crate::scan::Extract;
 
-/// The event, the `each` of a sensor, that of a rule, and some quantifiers.
-pub(super) const LEVELS: usize = 6;
+/// The event, the `each` of a sensor, the `each` of a rule, and some quantifiers.
+pub(super) const MAX_LEVELS: usize = 6;
 
-/// The memory that deciding takes, kept for the next event.
+/// The memory for evaluation, reused for the next event.
 #[derive(Debug, Default)]
 pub(crate) struct Scratch {
     pub(crate) extract: Extract,
-    /// The truths of parts that several rules share, each with the number of the frame that it is
-    /// of: `number << 2 | truth`.
+    /// The truths of parts that several rules share, each with the number of its frame:
+    /// `number << 2 | truth`.
     pub(super) truths: Vec<u32>,
-    /// How many frames were looked at.
+    /// The number of frames so far.
     pub(super) frames: u32,
-    /// The candidates of the place.
+    /// The candidates of the current site.
     pub(super) found: Vec<u32>,
-    /// What the frames around the sites find, by site and level.
-    pub(super) around: Vec<[Around; LEVELS]>,
+    /// The candidates that outer frames find, by site and level.
+    pub(super) around: Vec<[Around; MAX_LEVELS]>,
     pub(super) memory: Memory,
 }
 
-/// What a frame finds for a site.
+/// The candidates that a frame finds for a site.
 #[derive(Debug, Default)]
 pub(super) struct Around {
     /// The number of the frame.
@@ -33,7 +33,7 @@ pub(super) struct Around {
 }
 
 impl Scratch {
-    /// How many bytes it keeps.
+    /// The memory in use, in bytes.
     fn memory(&self) -> usize {
         let around = self.around.iter().flatten().map(|around| around.found.capacity());
         let rules = around.sum::<usize>() + self.found.capacity() + self.truths.capacity();
@@ -41,13 +41,14 @@ impl Scratch {
     }
 }
 
-/// How many bytes a scratch may keep of what it read.
-const MOST_KEPT: usize = 32 << 20;
+/// The maximum memory that a scratch keeps, in bytes.
+const MAX_KEPT_BYTES: usize = 32 << 20;
 
-/// How many scratches are kept: as many as events may be decided at once.
-const MOST_AT_ONCE: usize = 64;
+/// The maximum number of scratches to keep: the number of events that can be decided at the same
+/// time.
+const MAX_POOLED: usize = 64;
 
-/// Scratches that nobody uses at the moment.
+/// The scratches that are currently unused.
 #[derive(Debug, Default)]
 pub(crate) struct Pool(Mutex<Vec<Scratch>>);
 
@@ -57,13 +58,13 @@ impl Pool {
     }
 
     pub(crate) fn put(&self, mut scratch: Scratch) {
-        // What one large event took is not kept for good.
-        if scratch.memory() > MOST_KEPT {
+        // Do not keep the memory of one large event forever.
+        if scratch.memory() > MAX_KEPT_BYTES {
             return;
         }
         scratch.extract.forget();
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.len() < MOST_AT_ONCE {
+        if kept.len() < MAX_POOLED {
             kept.push(scratch);
         }
     }

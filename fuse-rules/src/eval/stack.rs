@@ -1,72 +1,20 @@
-//! The frames at one place of the rules, and the values and truths of expressions there.
+//! The frames at one site of the rules, and the values and truths of expressions there.
 
 use std::borrow::Cow;
-use std::cell::Cell;
-
-use jiff::Timestamp;
 
 use super::frame::Frame;
-use super::ops::{self, Fault, Truth, Valued, name};
-use crate::functions::Context;
-use crate::plan::{Frames, Shown, Slot};
+use crate::plan::{Frames, Slot};
+use crate::semantics::ops::{self, Fault, Truth, Valued, name};
+use crate::semantics::{Work, weight};
+use crate::typed::Shown;
 use crate::typed::{Expr, ExprKind, QuantifierKind};
 use crate::value::Value;
 
-/// How much deciding one event may cost, in values looked at. Reading or copying 64 bytes counts as
-/// one. Far more than rules for people need, and some seconds' work at the most.
-const MOST_WORK: u64 = 2_000_000;
-const BYTES: usize = 64;
-/// How much more explaining may cost for each rule.
-const MOST_OF_A_RULE: u64 = 1_000;
-/// What is rendered is kept, in memory and on disk, so that it counts for more.
-const RENDERED: usize = 16;
+/// Rendered values are kept in memory and on disk, so they count for more.
+const RENDERED_WORK_FACTOR: usize = 16;
 
-/// What one evaluation knows of its event, and how much work it has done.
-#[derive(Debug)]
-pub(crate) struct Work {
-    context: Context,
-    done: Cell<u64>,
-    limit: u64,
-}
-
-impl Work {
-    pub(super) fn new(received: Timestamp) -> Self {
-        Self { context: Context { received }, done: Cell::new(0), limit: MOST_WORK }
-    }
-
-    /// For explaining, which looks at each of so many rules, and at each of their parts several times.
-    pub(super) fn to_explain(received: Timestamp, rules: usize) -> Self {
-        let rules = u64::try_from(rules).unwrap_or(u64::MAX);
-        let limit = (4 * MOST_WORK).saturating_add(rules.saturating_mul(MOST_OF_A_RULE));
-        Self { limit, ..Self::new(received) }
-    }
-
-    /// Why the event is refused, if deciding it took too much. It is refused as a whole, so that
-    /// no decision depends on what was decided before it.
-    pub(super) fn exceeded(&self) -> Option<String> {
-        (self.done.get() > self.limit).then(|| {
-            format!("the rules would have to look at more than {} values of this event", self.limit)
-        })
-    }
-
-    /// Counts work. Past the limit every further piece fails, so that what is left ends soon.
-    pub(crate) fn spend(&self, values: usize, bytes: usize) -> Result<(), Fault> {
-        let more = u64::try_from(values + bytes / BYTES).unwrap_or(u64::MAX);
-        self.done.set(self.done.get().saturating_add(more));
-        match self.exceeded() {
-            Some(why) => ops::error(why),
-            None => Ok(()),
-        }
-    }
-
-    pub(super) fn spend_on(&self, value: &Value<'_>) -> Result<(), Fault> {
-        let (values, bytes) = weight(value);
-        self.spend(values, bytes)
-    }
-}
-
-/// The frames at one place: the innermost, with those around it. The event's is the outermost, of
-/// level 0.
+/// The frames at one site: the innermost, with those around it. The event's frame is the outermost,
+/// at level 0.
 pub(super) struct Stack<'s, 'e> {
     frame: &'s Frame<'e>,
     outer: Option<&'s Stack<'s, 'e>>,
@@ -76,18 +24,18 @@ pub(super) struct Stack<'s, 'e> {
 }
 
 impl<'s, 'e> Stack<'s, 'e> {
-    /// The frames at the event, outside of any binder.
+    /// The frame of the event, outside of any binder.
     pub(super) fn new(event: &'s Frame<'e>, frames: &'s Frames, work: &'s Work) -> Self {
         Self { frame: event, outer: None, level: 0, frames, work }
     }
 
-    /// The frames with one more, of an element.
+    /// The frames with an additional one, for an element.
     pub(super) fn with<'t>(&'t self, frame: &'t Frame<'e>) -> Stack<'t, 'e> {
         let level = self.level + 1;
         Stack { frame, outer: Some(self), level, frames: self.frames, work: self.work }
     }
 
-    /// The frames with what is done counted elsewhere.
+    /// The same frames, with the work counted elsewhere.
     pub(super) fn with_work<'t>(&'t self, work: &'t Work) -> Stack<'t, 'e> {
         Stack { frame: self.frame, outer: self.outer, level: self.level, frames: self.frames, work }
     }
@@ -106,7 +54,7 @@ impl<'s, 'e> Stack<'s, 'e> {
         ops::all(clauses.iter().map(|clause| self.truth(clause)))
     }
 
-    /// The truth of an expression that stands as a condition.
+    /// The truth of an expression used as a condition.
     pub(super) fn truth(&self, expr: &Expr<Slot>) -> Truth {
         match &expr.kind {
             ExprKind::Not(inner) => self.truth(inner).map(|truth| !truth),
@@ -199,7 +147,7 @@ impl<'s, 'e> Stack<'s, 'e> {
             }
             ExprKind::Call { function, arguments } => {
                 let values = self.values(arguments)?;
-                let result = ops::call(function, arguments, &values, &self.work.context)?;
+                let result = ops::call(function, arguments, &values, self.work.context())?;
                 self.work.spend_on(&result)?;
                 result
             }
@@ -247,25 +195,12 @@ impl<'s, 'e> Stack<'s, 'e> {
     pub(super) fn rendered(&self, expr: &Expr<Slot>) -> Result<Value<'e>, Fault> {
         let value = self.value(expr)?;
         let (values, bytes) = weight(&value);
-        self.work.spend(values, bytes.saturating_mul(RENDERED))?;
+        self.work.spend(values, bytes.saturating_mul(RENDERED_WORK_FACTOR))?;
         Ok(value.into_owned())
     }
 }
 
-/// The fault of what is not there, called by its text.
+/// The fault of a missing value, named by its source text.
 pub(super) fn absent(expr: &Expr<Slot>) -> Fault {
     Fault::Absent(Shown(expr).to_string().into())
-}
-
-/// How many values a value is made of, and how many bytes of text.
-pub(crate) fn weight(value: &Value<'_>) -> (usize, usize) {
-    let sum = |(a, b): (usize, usize), (c, d): (usize, usize)| (a + c, b + d);
-    match value {
-        Value::List(items) => items.iter().map(weight).fold((1, 0), sum),
-        Value::Map(map) => {
-            map.iter().map(|(key, value)| sum(weight(value), (0, key.len()))).fold((1, 0), sum)
-        }
-        Value::String(text) => (1, text.len()),
-        _ => (1, 0),
-    }
 }

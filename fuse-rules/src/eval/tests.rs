@@ -1,4 +1,4 @@
-//! What expressions mean, as tables; each row is evaluated by the plan and by the reference.
+//! The meaning of expressions, as tables. The plan and the reference evaluate each row.
 
 mod agreement;
 mod comprehensions;
@@ -16,15 +16,17 @@ mod sensitive;
 mod soundness;
 mod tables;
 
+use crate::decision::Decision;
+use crate::decision::Evaluation;
 use crate::decision::Outcome;
-use crate::eval::{Decision, Evaluation, reference};
+use crate::eval::Plan;
 use crate::event::Event;
 use crate::fuses::Fuses;
-use crate::plan::Plan;
+use crate::reference;
 use crate::ruleset::Ruleset;
 use crate::schema::{Field, FieldType, Registry, Schema, SourceSchema, Templates};
 
-/// A source `q` without fields, and triggers `note` (anything) and `text` (texts).
+/// A source `q` without fields, and triggers `note` (any fields) and `text` (strings).
 pub(crate) fn registry() -> Registry {
     let text = FieldType::Text(Templates::Refused);
     Registry::new()
@@ -49,13 +51,13 @@ pub(crate) fn registry() -> Registry {
         )
 }
 
-/// Loads rules that must be right.
+/// Loads rules that must be correct.
 pub(crate) fn load(text: &str) -> Ruleset {
     Ruleset::parse("test.rules", text, &registry())
         .unwrap_or_else(|problems| panic!("{problems}\n{text}"))
 }
 
-/// When the events of tests are received.
+/// The time at which the tests' events are received.
 pub(crate) const RECEIVED: &str = "2026-08-01T10:10:00Z";
 
 pub(crate) fn event(body: &str) -> Event<'_> {
@@ -67,14 +69,14 @@ pub(crate) fn event(body: &str) -> Event<'_> {
         .query("page", "2")
 }
 
-/// Decides by the plan and by the reference, which must agree, and by the index, which must find the
-/// same. Gives every decision.
+/// Decides with the plan and the reference, which must agree, and with the index, which must find
+/// the same rules. Returns every decision.
 pub(crate) fn decide(ruleset: &Ruleset, event: &Event<'_>, fuses: &Fuses) -> Evaluation {
     let plan = ruleset.plan();
     let planned = plan.evaluate_all(event, fuses);
     let obvious = reference::evaluate(ruleset.typed(), event, fuses, None);
     if planned.refused.is_some() && obvious.refused.is_some() {
-        // Where several keys stand twice, either may be the one that is named.
+        // If several keys are duplicated, the reason may name any of them.
         return planned;
     }
     assert_eq!(planned, obvious, "the plan and the reference differ on {}", event.body());
@@ -99,7 +101,7 @@ pub(crate) fn decide(ruleset: &Ruleset, event: &Event<'_>, fuses: &Fuses) -> Eva
     planned
 }
 
-/// What the index finds is what the reference says of it, and nothing that acts is lost.
+/// The index finds the same decisions as the reference, and misses none that acts.
 fn agrees_on_what_acts(plan: &Plan, event: &Event<'_>, fuses: &Fuses, obvious: &Evaluation) {
     let found = plan.evaluate(event, fuses);
     let acts =
@@ -110,6 +112,9 @@ fn agrees_on_what_acts(plan: &Plan, event: &Event<'_>, fuses: &Fuses, obvious: &
     let found_all: Vec<&Decision> = found.decisions.iter().collect();
     assert_eq!(found_all, wanted, "the index differs on {}\n{}", event.body(), plan.listing());
     assert_eq!(found.refused, obvious.refused);
+    let decided = plan.decide(event, fuses);
+    assert_eq!(decided.evaluation, Evaluation { mismatch: plan.mismatch(event), ..found });
+    assert_eq!(decided.missing, if refused { Vec::new() } else { plan.missing(event) });
 }
 
 /// The outcome and reason of one condition on one body.
@@ -123,14 +128,14 @@ fn condition(text: &str, body: &str) -> (Outcome, String) {
     (decision.outcome, decision.reason)
 }
 
-/// Rules that note the value of one expression.
+/// A rule that notes the value of one expression.
 fn noting(text: &str) -> String {
     format!(
         "source q queue {{ event e }}\nsensor s on q.e {{ rule r {{ trigger note {{ value = {text}\n }} }} }}"
     )
 }
 
-/// The value of one expression on one body, as JSON, or why it has none.
+/// The value of one expression on one body as JSON, or why it has none.
 fn value(text: &str, body: &str) -> Result<String, String> {
     let ruleset = load(&noting(text));
     let mut evaluation = decide(&ruleset, &event(body), &Fuses::default());

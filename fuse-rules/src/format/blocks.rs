@@ -3,33 +3,33 @@
 use pest::iterators::Pair;
 
 use super::doc::{Doc, group, text};
-use super::expressions::Place;
-use super::layout::{Body, Layout, Style, lead};
+use super::expressions::Position;
+use super::layout::{Layout, Separation, UnitBody, lead};
 use crate::syntax::Rule;
 
 impl<'a> Layout<'a> {
-    /// A block or a record.
-    pub(super) fn block(&mut self, pair: Pair<'a, Rule>, style: Style) -> Doc<'a> {
+    /// A block or record.
+    pub(super) fn block(&mut self, pair: Pair<'a, Rule>, style: Separation) -> Doc<'a> {
         let mut parts = pair.into_inner();
         let open = parts.next().map_or(text(""), |open| self.token(&open));
         let units = self.units(parts, Self::item);
         units.bracketed(vec![open], "}", style)
     }
 
-    /// A block that shares the line of its name where it has no more than one field.
+    /// A block that stays on one line if it has at most one field.
     pub(super) fn small_block(&mut self, pair: Pair<'a, Rule>) -> Doc<'a> {
         let mut parts = pair.into_inner();
         let open = parts.next().map_or(text(""), |open| self.token(&open));
         let units = self.units(parts, Self::item);
-        let style = if units.is_one_field() { Style::Record } else { Style::Lines };
+        let style = if units.is_one_field() { Separation::Record } else { Separation::Lines };
         units.bracketed(vec![open], "}", style)
     }
 
-    /// A field, a nested block or a `from`.
-    pub(super) fn item(&mut self, pair: Pair<'a, Rule>) -> Body<'a> {
+    /// A field, nested block or `from`.
+    pub(super) fn item(&mut self, pair: Pair<'a, Rule>) -> UnitBody<'a> {
         match pair.as_rule() {
             Rule::field => self.field(pair),
-            Rule::from_pick => Body::Plain(vec![self.picks(pair)]),
+            Rule::from_pick => UnitBody::Plain(vec![self.picks(pair)]),
             _ => {
                 let mut docs = Vec::new();
                 for part in pair.into_inner() {
@@ -38,17 +38,17 @@ impl<'a> Layout<'a> {
                         _ => docs.push(self.token(&part)),
                     }
                 }
-                Body::Plain(docs)
+                UnitBody::Plain(docs)
             }
         }
     }
 
-    fn field(&mut self, pair: Pair<'a, Rule>) -> Body<'a> {
+    fn field(&mut self, pair: Pair<'a, Rule>) -> UnitBody<'a> {
         let (mut key, mut width, mut rest) = (Vec::new(), 0, Vec::new());
         for part in pair.into_inner() {
             match part.as_rule() {
                 Rule::assign => rest.extend([Doc::Space, self.token(&part), Doc::Space]),
-                Rule::value => rest.push(self.value(part, Place::Behind)),
+                Rule::value => rest.push(self.value(part, Position::Behind)),
                 Rule::optional => {
                     width += 1;
                     key.push(self.token(&part));
@@ -59,10 +59,10 @@ impl<'a> Layout<'a> {
                 }
             }
         }
-        Body::Field { key, width, rest }
+        UnitBody::Field { key, width, rest }
     }
 
-    /// `from body { a, b?, c = d }`: as many to a line as there is room for.
+    /// `from body { a, b?, c = d }`: lines are filled with as many names as fit.
     fn picks(&mut self, pair: Pair<'a, Rule>) -> Doc<'a> {
         let mut docs = Vec::new();
         let mut parts = pair.into_inner();
@@ -76,7 +76,7 @@ impl<'a> Layout<'a> {
                 }
             }
         }
-        let units = self.units(parts, |layout, part| Body::Plain(layout.pick(part)));
+        let units = self.units(parts, |layout, part| UnitBody::Plain(layout.pick(part)));
         if units.is_empty() {
             docs.push(text("}"));
             return group(docs);
@@ -89,7 +89,7 @@ impl<'a> Layout<'a> {
                 docs.push(Doc::Line);
             }
             docs.extend(lead(&unit.lead, false));
-            if let Body::Plain(pick) = unit.body {
+            if let UnitBody::Plain(pick) = unit.body {
                 docs.extend(pick);
             }
             if i + 1 < count {

@@ -1,17 +1,17 @@
-//! The layout of clauses, and of the steps of tests.
+//! The layout of clauses and of test steps.
 
 use pest::iterators::Pair;
 
 use super::doc::{Doc, group, text};
-use super::expressions::{Place, ends_in_bracket};
-use super::layout::{Body, Layout, Style};
+use super::expressions::{Position, ends_in_bracket};
+use super::layout::{Layout, Separation, UnitBody};
 use crate::syntax::Rule;
 
 impl<'a> Layout<'a> {
-    /// A clause of a sensor or rule; a rule is one of its sensor.
-    pub(super) fn clause(&mut self, pair: Pair<'a, Rule>) -> Body<'a> {
+    /// A clause of a sensor or rule; a rule counts as a clause of its sensor.
+    pub(super) fn clause(&mut self, pair: Pair<'a, Rule>) -> UnitBody<'a> {
         if pair.as_rule() == Rule::rule_decl {
-            return Body::Plain(self.with_body(pair, Self::clause));
+            return UnitBody::Plain(self.with_body(pair, Self::clause));
         }
         let mut docs = Vec::new();
         let mut after_comma = false;
@@ -32,14 +32,14 @@ impl<'a> Layout<'a> {
             }
             after_comma = rule == Rule::comma;
         }
-        Body::Plain(vec![group(docs)])
+        UnitBody::Plain(vec![group(docs)])
     }
 
-    /// A step of a test: its words on one line, its blocks behind them.
-    pub(super) fn step(&mut self, pair: Pair<'a, Rule>) -> Body<'a> {
+    /// A step of a test: its words on one line, followed by its blocks.
+    pub(super) fn step(&mut self, pair: Pair<'a, Rule>) -> UnitBody<'a> {
         let mut docs = Vec::new();
         self.step_parts(pair, &mut docs);
-        Body::Plain(vec![group(docs)])
+        UnitBody::Plain(vec![group(docs)])
     }
 
     fn step_parts(&mut self, pair: Pair<'a, Rule>, docs: &mut Vec<Doc<'a>>) {
@@ -67,7 +67,7 @@ impl<'a> Layout<'a> {
             docs.extend((!docs.is_empty()).then_some(Doc::Space));
             docs.push(match part.as_rule() {
                 Rule::block => self.small_block(part),
-                Rule::value => self.value(part, Place::Behind),
+                Rule::value => self.value(part, Position::Behind),
                 _ => self.token(&part),
             });
         }
@@ -75,8 +75,8 @@ impl<'a> Layout<'a> {
 
     fn clause_part(&mut self, pair: Pair<'a, Rule>) -> Doc<'a> {
         match pair.as_rule() {
-            Rule::expr => self.expr(pair, Place::Behind),
-            Rule::block => self.block(pair, Style::Lines),
+            Rule::expr => self.expr(pair, Position::Behind),
+            Rule::block => self.block(pair, Separation::Lines),
             _ => self.token(&pair),
         }
     }

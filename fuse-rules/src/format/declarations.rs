@@ -3,9 +3,9 @@
 use pest::iterators::Pair;
 
 use super::doc::{Doc, group};
-use super::expressions::{Place, is_split};
-use super::gap::{Comment, Gap};
-use super::layout::{Body, Layout, Style, Unit, lead};
+use super::expressions::{Position, is_split};
+use super::gap::{Gap, GapComment};
+use super::layout::{Layout, Separation, Unit, UnitBody, lead};
 use super::print::print;
 use crate::syntax::Rule;
 
@@ -17,13 +17,13 @@ pub(super) fn file<'a>(source: &'a str, pair: Pair<'a, Rule>) -> String {
         layout.skip(last.end);
     }
     let mut units =
-        layout.units(pair.into_inner(), |layout, part| Body::Plain(layout.declaration(part)));
+        layout.units(pair.into_inner(), |layout, part| UnitBody::Plain(layout.declaration(part)));
     if let Some(first) = units.list.first_mut() {
-        header.extend(first.lead.drain(..apart(&first.lead)));
+        header.extend(first.lead.drain(..count_detached(&first.lead)));
     }
 
     let mut out = print(&lead(&header, true));
-    // The kind of the declaration above, where that is one line without a comment above it.
+    // The kind of the previous declaration, if that is one line without a comment above it.
     let mut above = None;
     for unit in units.list {
         let rule = unit.rule;
@@ -49,26 +49,26 @@ fn add(out: &mut String, text: &str, blank: bool) {
 
 fn declared(unit: Unit<'_>) -> Vec<Doc<'_>> {
     let mut docs = lead(&unit.lead, true);
-    if let Body::Plain(body) = unit.body {
+    if let UnitBody::Plain(body) = unit.body {
         docs.extend(body);
     }
     docs.extend(unit.trailing.map(Doc::Trailing));
     docs
 }
 
-/// The comments that stand apart at the start of a file: they are about the file, whichever
-/// declaration comes first.
-pub(super) fn header<'a>(source: &'a str, file: &Pair<'a, Rule>) -> Vec<Comment<'a>> {
+/// The comments at the start of a file that an empty line separates from the rest. They are about
+/// the file, not about the first declaration.
+pub(super) fn header<'a>(source: &'a str, file: &Pair<'a, Rule>) -> Vec<GapComment<'a>> {
     let first = file.clone().into_inner().next();
     let first = first.filter(|first| first.as_rule() != Rule::EOI);
     let Some(first) = first else { return Vec::new() };
     let mut comments = Gap::read(source, 0, first.as_span().start()).own;
-    comments.truncate(apart(&comments));
+    comments.truncate(count_detached(&comments));
     comments
 }
 
-/// How many of these comments stand apart from what follows them.
-fn apart(comments: &[Comment<'_>]) -> usize {
+/// The number of these comments that an empty line separates from the rest.
+fn count_detached(comments: &[GapComment<'_>]) -> usize {
     comments.iter().rposition(|comment| comment.apart).map_or(0, |last| last + 1)
 }
 
@@ -84,7 +84,7 @@ impl<'a> Layout<'a> {
         }
     }
 
-    /// A declaration that has a name, and behind it a value, a type or a block.
+    /// A declaration with a name, followed by a value, type or block.
     fn named(&mut self, pair: Pair<'a, Rule>) -> Vec<Doc<'a>> {
         let mut docs = Vec::new();
         for part in pair.into_inner() {
@@ -93,7 +93,7 @@ impl<'a> Layout<'a> {
             }
             match part.as_rule() {
                 Rule::type_expr => docs.extend(self.type_expr(part, true)),
-                Rule::value => docs.push(self.value(part, Place::Behind)),
+                Rule::value => docs.push(self.value(part, Position::Behind)),
                 Rule::block => docs.push(self.small_block(part)),
                 Rule::json_schema => docs.extend(self.words(part.into_inner())),
                 _ => docs.push(self.token(&part)),
@@ -102,11 +102,11 @@ impl<'a> Layout<'a> {
         docs
     }
 
-    /// A head and a body between braces.
+    /// A header and a body in braces.
     pub(super) fn with_body(
         &mut self,
         pair: Pair<'a, Rule>,
-        item: impl FnMut(&mut Self, Pair<'a, Rule>) -> Body<'a>,
+        item: impl FnMut(&mut Self, Pair<'a, Rule>) -> UnitBody<'a>,
     ) -> Vec<Doc<'a>> {
         let mut docs = Vec::new();
         let mut parts = pair.into_inner();
@@ -124,12 +124,12 @@ impl<'a> Layout<'a> {
             docs.push(Doc::Space);
         }
         let units = self.units(parts, item);
-        vec![units.bracketed(docs, "}", Style::Lines)]
+        vec![units.bracketed(docs, "}", Separation::Lines)]
     }
 
-    fn source_item(&mut self, pair: Pair<'a, Rule>) -> Body<'a> {
+    fn source_item(&mut self, pair: Pair<'a, Rule>) -> UnitBody<'a> {
         match pair.as_rule() {
-            Rule::event_decl => Body::Plain(self.named(pair)),
+            Rule::event_decl => UnitBody::Plain(self.named(pair)),
             _ => self.item(pair),
         }
     }
@@ -150,18 +150,18 @@ impl<'a> Layout<'a> {
             |part: &Pair<'a, Rule>| !matches!(part.as_rule(), Rule::assign | Rule::expr);
         let (parameters, parts): (Vec<_>, Vec<_>) = parts.partition(is_parameter);
         let units = self.units(parameters.into_iter(), |layout, part| {
-            Body::Plain(layout.typed_name(part.into_inner()))
+            UnitBody::Plain(layout.typed_name(part.into_inner()))
         });
-        let mut docs = vec![units.bracketed(docs, ")", Style::Elements)];
+        let mut docs = vec![units.bracketed(docs, ")", Separation::Elements)];
         for part in parts {
             match part.as_rule() {
                 Rule::expr if is_split(&part) => {
                     let mut body = vec![Doc::Line];
                     body.extend(self.comments(part.as_span().start()));
-                    body.push(self.expr(part, Place::Alone));
+                    body.push(self.expr(part, Position::Alone));
                     docs.push(group(vec![Doc::Nest(body)]));
                 }
-                Rule::expr => docs.extend([Doc::Space, self.expr(part, Place::Behind)]),
+                Rule::expr => docs.extend([Doc::Space, self.expr(part, Position::Behind)]),
                 _ => docs.extend([Doc::Space, self.token(&part)]),
             }
         }

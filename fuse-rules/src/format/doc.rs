@@ -1,48 +1,48 @@
-//! A layout as data, after Wadler: text with places where a line may end. A group stands on one
-//! line where that fits.
+//! A layout as data, after Wadler: text with possible line breaks. A group is printed on one line
+//! if it fits.
 
 use std::borrow::Cow;
 
-/// A piece of a layout.
+/// A node of a layout.
 #[derive(Debug)]
 pub(super) enum Doc<'a> {
-    /// Text as it is. Only raw strings have line ends in it.
+    /// Literal text. Only raw strings contain line ends.
     Text(Cow<'a, str>),
-    /// One text where the group around it is broken, another where it stands on one line.
+    /// One text if the enclosing group is broken, another if it is on one line.
     Either { broken: Cow<'a, str>, flat: &'static str },
     /// A space; nothing at the start or end of a line.
     Space,
-    /// A space, or a line end where the group is broken.
+    /// A space, or a line end if the group is broken.
     Line,
-    /// Nothing, or a line end where the group is broken.
+    /// Nothing, or a line end if the group is broken.
     Soft,
     /// A line end.
     Hard,
-    /// A line end with an empty line after it.
+    /// A line end followed by an empty line.
     Blank,
-    /// Indented once more.
+    /// One more level of indentation.
     Nest(Vec<Doc<'a>>),
-    /// One line where that fits and nothing in it wants a line end.
+    /// Printed on one line if it fits and contains no line end.
     Group { docs: Vec<Doc<'a>>, broken: bool },
-    /// Never broken for its width: what stands in a string.
+    /// Never broken to fit the line: the content of a string.
     Tight(Vec<Doc<'a>>),
-    /// A comment on a line of its own, or more than one.
+    /// One or more comments on their own lines.
     Comment(&'a str),
-    /// A comment at the end of a line that is already written.
+    /// A comment at the end of the current line.
     Trailing(&'a str),
 }
 
-/// Text as it is.
+/// Literal text.
 pub(super) fn text<'a>(text: impl Into<Cow<'a, str>>) -> Doc<'a> {
     Doc::Text(text.into())
 }
 
-/// Text that is only there where the group is broken.
+/// Text that is only printed if the group is broken.
 pub(super) fn if_broken<'a>(broken: impl Into<Cow<'a, str>>) -> Doc<'a> {
     Doc::Either { broken: broken.into(), flat: "" }
 }
 
-/// A group. It is broken from the start where something in it needs a line of its own.
+/// A group. It is broken from the start if anything in it needs its own line.
 pub(super) fn group(docs: Vec<Doc<'_>>) -> Doc<'_> {
     let broken = docs.iter().any(needs_lines);
     Doc::Group { docs, broken }

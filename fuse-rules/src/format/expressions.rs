@@ -1,24 +1,24 @@
-//! The layout of expressions and types' literals: chains of operators, and what stands in brackets.
+//! The layout of expressions and literal types: chains of operators, and brackets.
 
 use pest::iterators::Pair;
 
 use super::doc::{Doc, group, text};
-use super::layout::{Body, Layout, Style, spelling};
+use super::layout::{Layout, Separation, UnitBody, spelling};
 use crate::syntax::Rule;
 
-/// Where an expression stands.
+/// The position of an expression.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
-    /// Behind something: its further lines are indented.
+pub(super) enum Position {
+    /// After other text on its line: further lines are indented.
     Behind,
-    /// At the start of a line that is its own where it is broken.
+    /// At the start of a line of its own, if it is broken.
     Alone,
 }
 
-/// How tightly comparisons bind. They do not chain.
+/// The precedence of comparisons, which do not chain.
 const COMPARISON: u8 = 3;
 
-/// How tightly an infix operator binds; `None` for everything else.
+/// The precedence of an infix operator; `None` for everything else.
 pub(super) fn tightness(rule: Rule) -> Option<u8> {
     match rule {
         Rule::op_or => Some(1),
@@ -33,51 +33,51 @@ pub(super) fn tightness(rule: Rule) -> Option<u8> {
 
 impl<'a> Layout<'a> {
     /// A `value`: a record or an expression.
-    pub(super) fn value(&mut self, pair: Pair<'a, Rule>, place: Place) -> Doc<'a> {
+    pub(super) fn value(&mut self, pair: Pair<'a, Rule>, place: Position) -> Doc<'a> {
         let inner = pair.into_inner().next();
         inner.map_or(text(""), |inner| match inner.as_rule() {
-            Rule::record => self.block(inner, Style::Record),
+            Rule::record => self.block(inner, Separation::Record),
             _ => self.expr(inner, place),
         })
     }
 
-    pub(super) fn expr(&mut self, pair: Pair<'a, Rule>, place: Place) -> Doc<'a> {
+    pub(super) fn expr(&mut self, pair: Pair<'a, Rule>, place: Position) -> Doc<'a> {
         let parts: Vec<_> = pair.into_inner().collect();
         self.chain(&parts, place)
     }
 
-    /// Operands and operators in a row. Lines end before operators, the loosest ones first.
-    fn chain(&mut self, parts: &[Pair<'a, Rule>], place: Place) -> Doc<'a> {
+    /// A chain of operators. Lines break before operators, the loosest first.
+    fn chain(&mut self, parts: &[Pair<'a, Rule>], place: Position) -> Doc<'a> {
         let loosest = parts.iter().filter_map(|part| tightness(part.as_rule())).min();
         let Some(loosest) = loosest else { return self.operand(parts) };
         let is_split = |part: &Pair<'a, Rule>| tightness(part.as_rule()) == Some(loosest);
         let mut operands = parts.split(is_split);
         let first = operands.next().unwrap_or(&[]);
         let mut brackets = is_bracketed(first);
-        let mut docs = vec![self.chain(first, Place::Behind)];
+        let mut docs = vec![self.chain(first, Position::Behind)];
         let mut rest = Vec::new();
         for (operator, operand) in parts.iter().filter(|part| is_split(part)).zip(operands) {
             let bracketed = is_bracketed(operand);
-            // What is in brackets has places for line ends of its own.
+            // Brackets have their own possible line breaks.
             let hugs = loosest == COMPARISON && (brackets || bracketed);
             let line = if hugs { &mut docs } else { &mut rest };
             line.push(if hugs { Doc::Space } else { Doc::Line });
-            // Comments on both sides of the operator stand before it.
+            // Comments on either side of the operator are moved before it.
             if let Some(next) = operand.first() {
                 line.extend(self.comments(next.as_span().start()));
             }
             line.extend([text(spelling(operator)), Doc::Space]);
-            line.push(self.chain(operand, Place::Behind));
+            line.push(self.chain(operand, Position::Behind));
             brackets = bracketed;
         }
         match place {
-            Place::Behind => docs.push(Doc::Nest(rest)),
-            Place::Alone => docs.extend(rest),
+            Position::Behind => docs.push(Doc::Nest(rest)),
+            Position::Alone => docs.extend(rest),
         }
         group(docs)
     }
 
-    /// An operand with what stands before and after it: `not -x is missing`.
+    /// An operand with prefix and postfix operators: `not -x is missing`.
     fn operand(&mut self, parts: &[Pair<'a, Rule>]) -> Doc<'a> {
         let mut docs = Vec::new();
         for part in parts {
@@ -94,7 +94,7 @@ impl<'a> Layout<'a> {
         group(docs)
     }
 
-    /// An operand and what touches it.
+    /// An operand and the steps after it.
     pub(super) fn term(&mut self, pair: Pair<'a, Rule>) -> Doc<'a> {
         let mut docs = Vec::new();
         for part in pair.into_inner() {
@@ -118,7 +118,7 @@ impl<'a> Layout<'a> {
         group(docs)
     }
 
-    /// Pieces with nothing between them: `[-1]`.
+    /// Tokens without space between them: `[-1]`.
     pub(super) fn touching(&mut self, pair: Pair<'a, Rule>) -> Vec<Doc<'a>> {
         pair.into_inner().map(|part| self.token(&part)).collect()
     }
@@ -132,7 +132,7 @@ impl<'a> Layout<'a> {
             }
             for part in part.into_inner() {
                 docs.push(match part.as_rule() {
-                    Rule::expr => self.expr(part, Place::Behind),
+                    Rule::expr => self.expr(part, Position::Behind),
                     _ => self.token(&part),
                 });
             }
@@ -140,23 +140,23 @@ impl<'a> Layout<'a> {
         Doc::Tight(docs)
     }
 
-    /// A list or arguments. One that is all there is and has brackets of its own shares the lines of
-    /// those around it.
+    /// A list or arguments. A single element with its own brackets shares the lines of the outer
+    /// ones.
     fn elements(&mut self, pair: Pair<'a, Rule>, close: &'static str) -> Doc<'a> {
         let mut parts = pair.into_inner();
         let open = parts.next().map_or(text(""), |open| self.token(&open));
         let mut bracketed = false;
         let mut units = self.units(parts, |layout, part| {
             bracketed = ends_in_bracket(&part);
-            Body::Plain(vec![match part.as_rule() {
-                Rule::value => layout.value(part, Place::Behind),
-                _ => layout.expr(part, Place::Behind),
+            UnitBody::Plain(vec![match part.as_rule() {
+                Rule::value => layout.value(part, Position::Behind),
+                _ => layout.expr(part, Position::Behind),
             }])
         });
         if bracketed && let Some(only) = units.only() {
             return group([open].into_iter().chain(only).chain([text(close)]).collect());
         }
-        units.bracketed(vec![open], close, Style::Elements)
+        units.bracketed(vec![open], close, Separation::Elements)
     }
 
     fn paren(&mut self, pair: Pair<'a, Rule>) -> Doc<'a> {
@@ -167,7 +167,7 @@ impl<'a> Layout<'a> {
             match part.as_rule() {
                 Rule::expr => {
                     inner.extend(self.comments(part.as_span().start()));
-                    inner.push(self.expr(part, Place::Alone));
+                    inner.push(self.expr(part, Position::Alone));
                 }
                 Rule::paren_close => {
                     inner.extend(self.comments(part.as_span().start()));
@@ -196,11 +196,11 @@ impl<'a> Layout<'a> {
                     inner.push(self.token(&part));
                 }
                 Rule::kw_in => inner.extend([Doc::Space, self.token(&part)]),
-                Rule::expr => inner.extend([Doc::Space, self.expr(part, Place::Behind)]),
+                Rule::expr => inner.extend([Doc::Space, self.expr(part, Position::Behind)]),
                 Rule::colon => inner.extend([self.token(&part), Doc::Line]),
                 Rule::value => {
                     inner.extend(self.comments(part.as_span().start()));
-                    inner.push(self.value(part, Place::Alone));
+                    inner.push(self.value(part, Position::Alone));
                 }
                 _ => {
                     inner.extend(self.comments(part.as_span().start()));
@@ -214,7 +214,7 @@ impl<'a> Layout<'a> {
     }
 }
 
-/// Whether a line may end between the operators of an expression.
+/// Whether a line can break at the operators of an expression.
 pub(super) fn is_split(expr: &Pair<'_, Rule>) -> bool {
     expr.clone().into_inner().any(|part| matches!(part.as_rule(), Rule::op_or | Rule::op_and))
 }

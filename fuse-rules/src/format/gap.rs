@@ -1,28 +1,28 @@
-//! What stands between two pieces of a file: comments.
+//! The comments between two tokens of a file.
 
 use crate::syntax::{BLANK, is_one_line_end};
 
 /// The comments of a gap.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Gap<'a> {
-    /// The one that stands behind the piece before the gap.
+    /// The comment on the line of the token before the gap.
     pub(super) trailing: Option<&'a str>,
-    /// Those that stand on lines of their own.
-    pub(super) own: Vec<Comment<'a>>,
+    /// The comments on their own lines.
+    pub(super) own: Vec<GapComment<'a>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Comment<'a> {
+pub(super) struct GapComment<'a> {
     pub(super) text: &'a str,
-    /// The byte of the file after it.
+    /// The byte after the comment.
     pub(super) end: usize,
-    /// It does not stand straight above what follows, so it is not part of its documentation.
+    /// Whether an empty line separates it from the next token, so that it is not documentation.
     pub(super) apart: bool,
 }
 
 impl<'a> Gap<'a> {
-    /// Reads the gap from byte `from` to byte `to`. Besides comments and white space it may have
-    /// commas, bars and operators, which mean nothing here.
+    /// Reads the gap from byte `from` to byte `to`. Besides comments and white space it can contain
+    /// commas, bars and operators, which are ignored.
     pub(super) fn read(text: &'a str, from: usize, to: usize) -> Self {
         let all = text.get(from..to).unwrap_or("");
         let mut gap = Self::default();
@@ -32,7 +32,7 @@ impl<'a> Gap<'a> {
             let len = rest.find(['\n', '\r']).unwrap_or(rest.len());
             let end = start + 1 + len;
             let comment = all.get(start..end).unwrap_or("").trim_end();
-            // Behind a comma, say.
+            // It can follow a comma, for example.
             let alone = match before.rsplit_once(['\n', '\r']) {
                 Some((_, line)) => is_white(line),
                 None => from == 0 && is_white(before),
@@ -43,7 +43,7 @@ impl<'a> Gap<'a> {
                 let after = all.get(end..).unwrap_or("");
                 let until = after.find('#').unwrap_or(after.len());
                 let apart = !alone || !is_one_line_end(after.get(..until).unwrap_or(""));
-                gap.own.push(Comment { text: comment, end: from + end, apart });
+                gap.own.push(GapComment { text: comment, end: from + end, apart });
             }
             at = end;
         }
@@ -59,7 +59,7 @@ fn is_white(text: &str) -> bool {
 mod tests {
     use super::*;
 
-    /// The comments after the `x` that a text begins with.
+    /// The comments after the `x` at the start of the text.
     fn read(text: &str) -> (Option<&str>, Vec<(&str, bool)>) {
         let gap = Gap::read(text, 1, text.len());
         (gap.trailing, gap.own.iter().map(|c| (c.text, c.apart)).collect())
@@ -81,6 +81,6 @@ mod tests {
     #[test]
     fn nothing_is_before_the_start_of_a_file() {
         let gap = Gap::read("\u{feff}# a\n", 0, 7);
-        assert_eq!(gap.own, [Comment { text: "# a", end: 6, apart: false }]);
+        assert_eq!(gap.own, [GapComment { text: "# a", end: 6, apart: false }]);
     }
 }

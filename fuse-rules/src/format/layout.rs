@@ -1,37 +1,36 @@
-//! Pieces to a layout: what all constructs have in common. Every piece takes the comments before it
-//! along.
+//! Converts tokens to a layout: the part that all constructs share. Every token is printed after
+//! the comments before it.
 
 use std::borrow::Cow;
 
 use pest::iterators::Pair;
 
 use super::doc::{Doc, group, if_broken, text};
-use super::gap::{Comment, Gap};
+use super::gap::{Gap, GapComment};
 use super::order::rank;
 use crate::syntax::Rule;
 
-/// Walks the pieces of a file in their order.
+/// Visits the tokens of a file in order.
 pub(super) struct Layout<'a> {
     text: &'a str,
-    /// The byte after the last piece.
+    /// The byte after the last token.
     at: usize,
 }
 
-/// Something that has lines of its own where what it stands in is broken: a clause, a field, an
-/// element.
+/// A part that gets its own lines if the construct around it is broken: a clause, field or element.
 pub(super) struct Unit<'a> {
     /// The comments above it.
-    pub(super) lead: Vec<Comment<'a>>,
+    pub(super) lead: Vec<GapComment<'a>>,
     pub(super) rule: Rule,
     rank: u8,
-    pub(super) body: Body<'a>,
-    /// The comment behind it.
+    pub(super) body: UnitBody<'a>,
+    /// The comment after it, on the same line.
     pub(super) trailing: Option<&'a str>,
 }
 
-pub(super) enum Body<'a> {
+pub(super) enum UnitBody<'a> {
     Plain(Vec<Doc<'a>>),
-    /// A field: its `=` is aligned with those of its neighbours.
+    /// A field, whose `=` is aligned with its neighbours.
     Field {
         key: Vec<Doc<'a>>,
         width: usize,
@@ -39,13 +38,13 @@ pub(super) enum Body<'a> {
     },
 }
 
-/// The units between two brackets, or of a whole file.
+/// The units in brackets, or of a complete file.
 pub(super) struct Units<'a> {
-    /// The comment behind the opening bracket.
+    /// The comment after the opening bracket.
     pub(super) opening: Option<&'a str>,
     pub(super) list: Vec<Unit<'a>>,
     /// The comments before the closing bracket.
-    pub(super) closing: Vec<Comment<'a>>,
+    pub(super) closing: Vec<GapComment<'a>>,
 }
 
 impl<'a> Layout<'a> {
@@ -53,12 +52,12 @@ impl<'a> Layout<'a> {
         Self { text, at: 0 }
     }
 
-    /// Goes on at byte `to`.
+    /// Continues at byte `to`.
     pub(super) fn skip(&mut self, to: usize) {
         self.at = to;
     }
 
-    /// A piece, after the comments before it.
+    /// A token, after the comments before it.
     pub(super) fn token(&mut self, pair: &Pair<'a, Rule>) -> Doc<'a> {
         let piece = spelling(pair);
         let start = pair.as_span().start();
@@ -67,11 +66,11 @@ impl<'a> Layout<'a> {
         if comments.is_empty() {
             return text(piece);
         }
-        // Comments amid a line: what goes on after them is indented.
+        // Comments in the middle of a line: the text after them is indented.
         Doc::Nest(comments.into_iter().chain([text(piece)]).collect())
     }
 
-    /// Pieces with spaces between them.
+    /// Tokens with spaces between them.
     pub(super) fn words(&mut self, pairs: impl Iterator<Item = Pair<'a, Rule>>) -> Vec<Doc<'a>> {
         let mut docs = Vec::new();
         for pair in pairs {
@@ -83,25 +82,25 @@ impl<'a> Layout<'a> {
         docs
     }
 
-    /// The comments up to byte `to`. What else there is before it has been printed, or will be.
+    /// The comments up to byte `to`. Other tokens before it have been printed, or will be.
     pub(super) fn gap(&mut self, to: usize) -> Gap<'a> {
         let gap = Gap::read(self.text, self.at, to);
         self.at = self.at.max(to);
         gap
     }
 
-    /// As [`Self::gap`], as a layout.
+    /// Like [`Self::gap`], as a layout.
     pub(super) fn comments(&mut self, to: usize) -> Vec<Doc<'a>> {
         let gap = self.gap(to);
         let own = gap.own.into_iter().map(|comment| Doc::Comment(comment.text));
         gap.trailing.map(Doc::Trailing).into_iter().chain(own).collect()
     }
 
-    /// What stands between brackets, up to and with the closing one, in canonical order.
+    /// The units in brackets, up to and including the closing one, in canonical order.
     pub(super) fn units(
         &mut self,
         pairs: impl Iterator<Item = Pair<'a, Rule>>,
-        mut unit: impl FnMut(&mut Self, Pair<'a, Rule>) -> Body<'a>,
+        mut unit: impl FnMut(&mut Self, Pair<'a, Rule>) -> UnitBody<'a>,
     ) -> Units<'a> {
         let mut units = Units { opening: None, list: Vec::new(), closing: Vec::new() };
         for pair in pairs {
@@ -128,14 +127,14 @@ impl<'a> Layout<'a> {
     }
 }
 
-/// What stands between units of a broken bracket, and what else their kind asks for.
+/// How the units of a broken bracket are separated.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Style {
-    /// Elements: commas between them, and after the last one where they are broken.
+pub(super) enum Separation {
+    /// Elements: with commas between them, and after the last one if they are broken.
     Elements,
-    /// Fields of a record: commas only where they stand on one line.
+    /// Fields of a record: with commas only if they are on one line.
     Record,
-    /// Clauses and fields, each on a line of its own in any case.
+    /// Clauses and fields, each always on its own line.
     Lines,
 }
 
@@ -144,11 +143,11 @@ impl<'a> Units<'a> {
         self.list.is_empty() && self.opening.is_none() && self.closing.is_empty()
     }
 
-    /// The layout of the one unit that there is, where no comments stand around it.
+    /// The layout of a single unit without comments around it.
     pub(super) fn only(&mut self) -> Option<Vec<Doc<'a>>> {
         let bare = self.opening.is_none() && self.closing.is_empty();
         match self.list.as_mut_slice() {
-            [Unit { lead, trailing: None, body: Body::Plain(docs), .. }]
+            [Unit { lead, trailing: None, body: UnitBody::Plain(docs), .. }]
                 if bare && lead.is_empty() =>
             {
                 Some(std::mem::take(docs))
@@ -157,26 +156,26 @@ impl<'a> Units<'a> {
         }
     }
 
-    /// Whether this is one plain field, which may share the line of its braces.
+    /// Whether this is one plain field, which can share the line of its braces.
     pub(super) fn is_one_field(&self) -> bool {
         matches!(self.list.as_slice(), [Unit { rule: Rule::field, .. }])
     }
 
-    /// The units between brackets; `docs` are what stands up to and with the opening one.
+    /// The units in brackets; `docs` is everything up to and including the opening one.
     pub(super) fn bracketed(
         self,
         mut docs: Vec<Doc<'a>>,
         close: &'static str,
-        style: Style,
+        style: Separation,
     ) -> Doc<'a> {
         if self.is_empty() {
             docs.push(text(close));
             return group(docs);
         }
         let edge = || match style {
-            Style::Lines => Doc::Hard,
-            Style::Record => Doc::Line,
-            Style::Elements => Doc::Soft,
+            Separation::Lines => Doc::Hard,
+            Separation::Record => Doc::Line,
+            Separation::Elements => Doc::Soft,
         };
         let mut inner = vec![edge()];
         let widths = paddings(&self.list);
@@ -185,23 +184,23 @@ impl<'a> Units<'a> {
         for (i, (unit, padding)) in self.list.into_iter().zip(widths).enumerate() {
             let is_last = i + 1 == count;
             let rule = unit.rule;
-            if before.is_some_and(|before| stand_apart(before, rule)) {
+            if before.is_some_and(|before| are_separated(before, rule)) {
                 inner.push(Doc::Blank);
             }
-            // Where a comment documents what it stands above, one that stands apart stays so.
+            // Keep an empty line between a comment and a unit that it would otherwise document.
             inner.extend(lead(&unit.lead, is_documented(unit.rule)));
             match unit.body {
-                Body::Plain(docs) => inner.extend(docs),
-                Body::Field { key, rest, .. } => {
+                UnitBody::Plain(docs) => inner.extend(docs),
+                UnitBody::Field { key, rest, .. } => {
                     inner.extend(key);
                     inner.push(if_broken(" ".repeat(padding)));
                     inner.extend(rest);
                 }
             }
             match style {
-                Style::Elements if is_last => inner.push(if_broken(",")),
-                Style::Elements => inner.push(text(",")),
-                Style::Record if !is_last => {
+                Separation::Elements if is_last => inner.push(if_broken(",")),
+                Separation::Elements => inner.push(text(",")),
+                Separation::Record if !is_last => {
                     inner.push(Doc::Either { broken: Cow::Borrowed(""), flat: "," });
                 }
                 _ => {}
@@ -209,7 +208,7 @@ impl<'a> Units<'a> {
             inner.extend(unit.trailing.map(Doc::Trailing));
             before = Some(rule);
             if !is_last {
-                inner.push(if style == Style::Lines { Doc::Hard } else { Doc::Line });
+                inner.push(if style == Separation::Lines { Doc::Hard } else { Doc::Line });
             } else if unit.rule == Rule::rule_decl && !self.closing.is_empty() {
                 inner.push(Doc::Blank);
             }
@@ -221,9 +220,9 @@ impl<'a> Units<'a> {
     }
 }
 
-/// Whether an empty line stands between a unit and the one before it: rules are apart, and in a test
-/// what is sent from what was expected before.
-fn stand_apart(before: Rule, rule: Rule) -> bool {
+/// Whether an empty line separates a unit from the previous one: rules are separated, and in a
+/// test, a `send` from the `expect`s before it.
+fn are_separated(before: Rule, rule: Rule) -> bool {
     match rule {
         Rule::rule_decl => true,
         Rule::with_step | Rule::at_step | Rule::send_step => before == Rule::expect_step,
@@ -231,10 +230,10 @@ fn stand_apart(before: Rule, rule: Rule) -> bool {
     }
 }
 
-/// A piece as it is written.
+/// The text of a token.
 pub(super) fn spelling<'a>(piece: &Pair<'a, Rule>) -> &'a str {
     match piece.as_rule() {
-        // pest counts the white space before what must not follow to these, and that within this.
+        // pest includes the white space before a negative lookahead in these pairs.
         Rule::assign => "=",
         Rule::optional => "?",
         Rule::op_not_in => "not in",
@@ -242,8 +241,8 @@ pub(super) fn spelling<'a>(piece: &Pair<'a, Rule>) -> &'a str {
     }
 }
 
-/// Comments on lines of their own.
-pub(super) fn lead<'a>(comments: &[Comment<'a>], keep_apart: bool) -> Vec<Doc<'a>> {
+/// Comments on their own lines.
+pub(super) fn lead<'a>(comments: &[GapComment<'a>], keep_apart: bool) -> Vec<Doc<'a>> {
     let mut docs = Vec::new();
     for comment in comments {
         docs.push(Doc::Comment(comment.text));
@@ -254,17 +253,17 @@ pub(super) fn lead<'a>(comments: &[Comment<'a>], keep_apart: bool) -> Vec<Doc<'a
     docs
 }
 
-/// Whether the comment above it is its documentation.
+/// Whether the comment above is its documentation.
 fn is_documented(rule: Rule) -> bool {
     matches!(rule, Rule::event_decl | Rule::rule_decl | Rule::type_field)
 }
 
-/// How many spaces stand before the `=` of each field, so that those of neighbours are aligned.
-/// What is no field and what has comments above it begins anew.
+/// The number of spaces before the `=` of each field that aligns it with its neighbours. Units that
+/// are not fields, or that have comments above, start a new group.
 fn paddings(units: &[Unit<'_>]) -> Vec<usize> {
     let width = |unit: &Unit<'_>| match unit.body {
-        Body::Field { width, .. } => Some(width),
-        Body::Plain(_) => None,
+        UnitBody::Field { width, .. } => Some(width),
+        UnitBody::Plain(_) => None,
     };
     let together =
         |a: &Unit<'_>, b: &Unit<'_>| width(a).is_some() && width(b).is_some() && b.lead.is_empty();

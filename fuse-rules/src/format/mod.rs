@@ -1,5 +1,5 @@
-//! One layout for all files of rules. The pieces of a file are laid out anew from what they are;
-//! nothing depends on how they stood, but for comments, which stay with what they stand at.
+//! One layout for all rules files. It depends only on the tokens of a file, not on their previous
+//! layout. Comments stay next to the same tokens.
 
 mod blocks;
 mod clauses;
@@ -19,11 +19,12 @@ use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::span::Files;
 use crate::syntax;
 
-/// Lays a file of rules out as all files of rules are.
+/// Formats a rules file in the canonical layout.
 ///
-/// There are no options: the layout follows from the rules and their comments, so that a file has
-/// exactly one. Names and types are not looked at, so rules that do not pass the checks can be laid
-/// out, too. What is returned is read again and means the same, comment by comment.
+/// There are no options: the layout follows from the rules and their comments, so a file has
+/// exactly one. Names and types are not resolved, so rules that do not pass the checks can be
+/// formatted, too. The result is parsed again and compared: it has the same meaning and the same
+/// comments.
 ///
 /// ```
 /// let text = "sensor s on a.b{requires c when body.n>3 # enough\nrule r{trigger log{message=\"n\"}}}";
@@ -43,7 +44,7 @@ use crate::syntax;
 /// ```
 ///
 /// # Errors
-/// All problems of how the file is written. `name` is what they call it.
+/// All syntax errors of the file. They refer to it as `name`.
 pub fn format(name: &str, text: &str) -> Result<String, Diagnostics> {
     let mut files = Files::default();
     let file = files.add(name.to_owned(), text.to_owned());
@@ -59,10 +60,9 @@ pub fn format(name: &str, text: &str) -> Result<String, Diagnostics> {
     Err(Diagnostics::new(files, problems))
 }
 
-/// The problem of a layout that would not mean the same.
+/// The problem if a layout does not have the same meaning.
 fn fault(name: &str) -> Diagnostic {
-    let message =
-        format!("the layout of `{name}` would change what it says; this is a fault of fuse");
+    let message = format!("the layout of `{name}` would change its meaning; this is a bug in fuse");
     Diagnostic::without_place(Code::E0901, message)
-        .help("nothing is changed; please report this, with the file")
+        .help("the file is not changed; please report this with the file")
 }

@@ -1,11 +1,11 @@
-//! The canonical order of what may stand in any order.
+//! The canonical order of parts that can be in any order.
 
 use pest::iterators::Pair;
 
 use crate::syntax::Rule;
 
-/// Where a part of a file, source, sensor, rule or record type stands among its like. Parts of one
-/// rank keep the author's order.
+/// The rank of a part of a file, source, sensor, rule or record type among its siblings. Parts of
+/// the same rank keep the author's order.
 pub(super) fn rank(pair: &Pair<'_, Rule>) -> u8 {
     match pair.as_rule() {
         Rule::use_decl => {
@@ -17,7 +17,7 @@ pub(super) fn rank(pair: &Pair<'_, Rule>) -> u8 {
         Rule::when_clause => 2,
         Rule::once_clause => 3,
         Rule::trigger_clause | Rule::rule_decl => 4,
-        // After the fields of a source and of a type.
+        // After the fields of a source or type.
         Rule::event_decl | Rule::type_rest => 3,
         _ => 2,
     }

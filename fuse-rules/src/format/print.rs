@@ -1,12 +1,12 @@
-//! A layout to text: which groups are broken, where lines end and how far they are indented.
+//! Prints a layout: decides which groups are broken, where lines end and how far they are indented.
 
 use super::doc::Doc;
 
-/// How many characters a line has at most, as far as it can be broken.
-const WIDTH: usize = 100;
+/// The maximum length of a line in characters, as far as it can be broken.
+const MAX_LINE_CHARS: usize = 100;
 const INDENT: usize = 2;
 
-/// Prints a layout that starts at the start of a line. There is no line end after it.
+/// Prints a layout that starts at the start of a line, without a line end after it.
 pub(super) fn print(docs: &[Doc<'_>]) -> String {
     let mut printer = Printer { out: String::new(), column: 0, line_end: None };
     let mut stack = Vec::new();
@@ -17,12 +17,12 @@ pub(super) fn print(docs: &[Doc<'_>]) -> String {
     printer.out
 }
 
-/// How the lines of the group around are printed.
+/// How the lines of the enclosing group are printed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Mode {
     Broken,
     Flat,
-    /// As flat, however wide it gets.
+    /// Flat, even if it is too wide.
     Tight,
 }
 
@@ -37,8 +37,7 @@ fn push<'d, 'a>(stack: &mut Vec<Task<'d, 'a>>, indent: usize, mode: Mode, docs: 
     stack.extend(docs.iter().rev().map(|doc| Task { indent, mode, doc }));
 }
 
-/// A line end that is due before the next text. The last one asked for says how far that is
-/// indented.
+/// A pending line end before the next text. The last request sets its indentation.
 struct LineEnd {
     indent: usize,
     blank: bool,
@@ -121,11 +120,11 @@ impl Printer {
         self.out.truncate(end);
     }
 
-    /// Whether a group fits on the rest of the line, with what follows it up to where a line may
-    /// end. It looks at no more than a line.
+    /// Whether a group fits on the rest of the line, with the following text up to the next
+    /// possible line break. Reads at most one line.
     fn fits<'d, 'a>(&self, indent: usize, docs: &'d [Doc<'a>], rest: &[Task<'d, 'a>]) -> bool {
         let column = self.line_end.as_ref().map_or(self.column, |line_end| line_end.indent);
-        let mut left = WIDTH.saturating_sub(column);
+        let mut left = MAX_LINE_CHARS.saturating_sub(column);
         let mut rest = rest.iter().rev();
         let mut stack = Vec::new();
         push(&mut stack, indent, Mode::Flat, docs);

@@ -1,4 +1,4 @@
-//! Layouts of whole files, and what the last check of a layout finds.
+//! Layouts of complete files, and the errors that the final check of a layout finds.
 
 mod generate;
 mod laws;
@@ -6,7 +6,7 @@ mod mangle;
 
 use super::*;
 
-/// The layout of a text, which has to be its own layout.
+/// The layout of a text, which must not change if it is formatted again.
 fn laid_out(text: &str) -> String {
     let out = format("test.rules", text).unwrap_or_else(|problems| panic!("{problems}\n{text}"));
     let again = format("test.rules", &out).unwrap_or_else(|problems| panic!("{problems}\n{out}"));
@@ -14,12 +14,12 @@ fn laid_out(text: &str) -> String {
     out
 }
 
-/// Compares texts so that they can be read where they differ.
+/// Compares texts, with a readable message if they differ.
 fn same(left: &str, right: &str) {
     assert!(left == right, "--- one\n{left}\n--- other\n{right}");
 }
 
-/// All files of rules that the repository has, but for those that are broken on purpose.
+/// All rules files of the repository, except for those that are broken on purpose.
 fn files() -> Vec<(String, String)> {
     let mut files = Vec::new();
     for folder in ["../rules", "../rules/std"] {
@@ -47,7 +47,7 @@ fn the_repositorys_files_are_laid_out() {
 #[test]
 fn the_files_that_the_documentation_shows_are_laid_out() {
     let text = std::fs::read_to_string("../docs/language.md").unwrap();
-    // Examples of rules' clauses and of expressions are no files.
+    // Examples of clauses and expressions are not complete files.
     let is_file = |info: &str| !info.split(' ').any(|word| word == "rule" || word == "expr");
     let shown: Vec<_> = text
         .split("\n```rules")

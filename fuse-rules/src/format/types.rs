@@ -3,11 +3,11 @@
 use pest::iterators::Pair;
 
 use super::doc::{Doc, group, if_broken, text};
-use super::layout::{Body, Layout, Style};
+use super::layout::{Layout, Separation, UnitBody};
 use crate::syntax::Rule;
 
 impl<'a> Layout<'a> {
-    /// A type, with a space before it or none. A line may end there where it is one of several.
+    /// A type, with or without a space before it. A line can break there if it is part of a union.
     pub(super) fn type_expr(&mut self, pair: Pair<'a, Rule>, spaced: bool) -> Vec<Doc<'a>> {
         let mut terms = terms(pair);
         if terms.len() == 1 {
@@ -15,7 +15,7 @@ impl<'a> Layout<'a> {
             let term = terms.pop().map(|term| group(self.type_term(term)));
             return space.into_iter().chain(term).collect();
         }
-        // A record brings lines of its own: `{ … } | null`.
+        // A record has its own lines: `{ … } | null`.
         if terms.iter().filter(|term| term.as_rule() == Rule::type_record).count() == 1 {
             let mut docs = Vec::new();
             for term in terms {
@@ -55,7 +55,7 @@ impl<'a> Layout<'a> {
         }
     }
 
-    /// A type between brackets.
+    /// A type in brackets.
     fn enclosed_type(&mut self, parts: impl Iterator<Item = Pair<'a, Rule>>) -> Doc<'a> {
         let mut docs = Vec::new();
         let mut several = false;
@@ -78,8 +78,8 @@ impl<'a> Layout<'a> {
     fn type_record(&mut self, pair: Pair<'a, Rule>) -> Doc<'a> {
         let mut parts = pair.into_inner();
         let open = parts.next().map_or(text(""), |open| self.token(&open));
-        let units = self.units(parts, |layout, part| Body::Plain(layout.type_field(part)));
-        units.bracketed(vec![open], "}", Style::Lines)
+        let units = self.units(parts, |layout, part| UnitBody::Plain(layout.type_field(part)));
+        units.bracketed(vec![open], "}", Separation::Lines)
     }
 
     /// `name?: T`, or `...`.
@@ -90,7 +90,7 @@ impl<'a> Layout<'a> {
         self.typed_name(pair.into_inner())
     }
 
-    /// A name, and its type where it has one: `name: T`.
+    /// A name with an optional type: `name: T`.
     pub(super) fn typed_name(
         &mut self,
         parts: impl Iterator<Item = Pair<'a, Rule>>,
@@ -106,7 +106,7 @@ impl<'a> Layout<'a> {
     }
 }
 
-/// The types of which a type is one.
+/// The members of a union.
 fn terms(pair: Pair<'_, Rule>) -> Vec<Pair<'_, Rule>> {
     pair.into_inner().filter(|part| part.as_rule() != Rule::bar).collect()
 }

@@ -1,4 +1,4 @@
-//! The last check of a layout: it says what the file said, piece by piece and comment by comment.
+//! The final check of a layout: it has the same tokens and comments as the file.
 
 use std::ops::Range;
 
@@ -12,18 +12,18 @@ use super::order::rank;
 use crate::span::FileId;
 use crate::syntax::{self, Rule};
 
-/// Whether two files of rules differ in nothing but their layout.
+/// Whether two rules files differ only in their layout.
 pub(super) fn is_same(before: &str, after: &str) -> bool {
     let read = Read::new(before);
     read.is_some() && read == Read::new(after)
 }
 
-/// What a file says, however it is laid out.
+/// The content of a file without its layout.
 #[derive(Debug, PartialEq, Eq)]
 struct Read<'a> {
-    /// Its pieces in canonical order, each comment between those that it stands between.
+    /// The tokens in canonical order, each comment between its neighbours.
     pieces: Vec<Piece<'a>>,
-    /// Its comments, sorted; found in another way.
+    /// The comments, sorted; found independently of the tokens.
     comments: Vec<&'a str>,
 }
 
@@ -34,12 +34,12 @@ enum Piece<'a> {
     End,
     Doc(String),
     Comment(&'a str),
-    /// A comment behind the piece before it.
+    /// A comment on the line of the token before it.
     Trailing(&'a str),
 }
 
 impl<'a> Read<'a> {
-    /// `None` where the text does not parse.
+    /// `None` if the text does not parse.
     fn new(text: &'a str) -> Option<Self> {
         let mut problems = Vec::new();
         syntax::parse(FileId(0), text, &mut problems);
@@ -61,7 +61,7 @@ impl<'a> Read<'a> {
 struct Walk<'a, 'c> {
     text: &'a str,
     comments: &'c [Range<usize>],
-    /// The byte after the last piece.
+    /// The byte after the last token.
     at: usize,
 }
 
@@ -87,7 +87,7 @@ impl<'a> Walk<'a, '_> {
             out.extend([Piece::Text(piece), Piece::End]);
             return;
         }
-        // What stands before the brace, what may stand in any order, and the closing brace.
+        // The tokens before the brace, the parts that can be in any order, and the closing brace.
         let mut chunks: Vec<((u8, u8), Vec<Piece<'a>>)> = Vec::new();
         let mut opened = rule == Rule::file;
         while let Some(part) = parts.next() {
@@ -98,7 +98,7 @@ impl<'a> Walk<'a, '_> {
             };
             opened |= part.as_rule() == Rule::brace_open;
             let operator = tightness(part.as_rule()).is_some();
-            // Comments behind an operator count as before it.
+            // Comments after an operator count as before it.
             let next = if operator { parts.peek().unwrap_or(&part) } else { &part };
             let to = start_of(next);
             let gap = Gap::read(self.text, self.at, to);
@@ -121,7 +121,7 @@ impl<'a> Walk<'a, '_> {
     }
 }
 
-/// Whether its tree keeps the comment above it.
+/// Whether the tree keeps the comment above it.
 fn is_documented(rule: Rule) -> bool {
     matches!(
         rule,
@@ -137,7 +137,7 @@ fn is_documented(rule: Rule) -> bool {
     )
 }
 
-/// Whether its parts may stand in any order.
+/// Whether its parts can be in any order.
 fn is_ordered(rule: Rule) -> bool {
     matches!(
         rule,
@@ -145,7 +145,7 @@ fn is_ordered(rule: Rule) -> bool {
     )
 }
 
-/// Where a part starts, but for a bar that may be left out.
+/// The start of a part, without an optional leading bar.
 fn start_of(part: &Pair<'_, Rule>) -> usize {
     let first = match part.as_rule() {
         Rule::type_expr => part.clone().into_inner().find(|inner| !is_separator(inner)),
@@ -154,7 +154,7 @@ fn start_of(part: &Pair<'_, Rule>) -> usize {
     first.as_ref().unwrap_or(part).as_span().start()
 }
 
-/// What only sets its neighbours apart.
+/// A separator between neighbours.
 fn is_separator(part: &Pair<'_, Rule>) -> bool {
     matches!(part.as_rule(), Rule::comma | Rule::bar)
 }

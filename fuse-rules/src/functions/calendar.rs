@@ -1,5 +1,5 @@
-//! Instants as clocks and calendars show them: `time-of-day`, `weekday`, `format-time`, `parse-time`.
-//! Zones come from the database that is built in, so that no result depends on the machine.
+//! Instants as calendar and clock times: `time-of-day`, `weekday`, `format-time`, `parse-time`.
+//! Time zones come from a built-in database, so results do not depend on the machine.
 
 use std::sync::LazyLock;
 
@@ -9,7 +9,7 @@ use jiff::fmt::strtime;
 use jiff::tz::{TimeZone, TimeZoneDatabase};
 
 use super::time::{INSTANT, instant};
-use super::{Call, Function, Outcome, Returns, string};
+use super::{Call, CallResult, Function, Returns, string};
 use crate::value::{Kinds, Value, cut};
 
 pub(super) const FUNCTIONS: &[Function] = &[
@@ -17,10 +17,10 @@ pub(super) const FUNCTIONS: &[Function] = &[
         name: "time-of-day",
         params: &[("time", INSTANT), ("zone", Kinds::STRING)],
         returns: Returns::Of(Kinds::DURATION),
-        doc: "What a clock in a time zone shows at that instant, as hours and minutes since midnight.",
+        doc: "The local time on the clock in a time zone, as a duration since 00:00.",
         examples: &[
             (r#"time-of-day("2026-08-01T10:30:00Z", "Europe/Madrid") == 12h30m"#, Some("true")),
-            // Three hours after midnight, on the day on which summer time begins.
+            // Three hours after midnight, on the day on which daylight saving time starts.
             (r#"time-of-day("2026-03-29T02:00:00Z", "Europe/Madrid") == 4h"#, Some("true")),
             (r#"time-of-day("2026-08-01T10:30:00Z", "Europe/Madird")"#, None),
         ],
@@ -33,7 +33,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         name: "weekday",
         params: &[("time", INSTANT), ("zone", Kinds::STRING)],
         returns: Returns::Words(&["mon", "tue", "wed", "thu", "fri", "sat", "sun"]),
-        doc: "The day of the week at that instant in a time zone: `mon`, `tue`, `wed`, `thu`, `fri`, `sat` or `sun`.",
+        doc: "The day of the week in a time zone: `mon`, `tue`, `wed`, `thu`, `fri`, `sat` or `sun`.",
         examples: &[
             (r#"weekday("2026-08-01T10:00:00Z", "UTC")"#, Some(r#""sat""#)),
             (
@@ -48,7 +48,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         name: "format-time",
         params: &[("time", INSTANT), ("format", Kinds::STRING), ("zone", Kinds::STRING)],
         returns: Returns::Of(Kinds::STRING),
-        doc: "The instant in a time zone, by a format of strftime such as `%Y-%m-%d %H:%M`.",
+        doc: "The instant as text in a time zone, in an strftime format such as `%Y-%m-%d %H:%M`.",
         examples: &[
             (
                 r#"format-time("2026-08-01T10:30:00Z", "%Y-%m-%d %H:%M", "Europe/Madrid")"#,
@@ -63,7 +63,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         name: "parse-time",
         params: &[("text", Kinds::STRING), ("format", Kinds::STRING)],
         returns: Returns::Of(Kinds::TIME),
-        doc: "The instant that a text names by a format of strptime, which reads a date, a time and an offset (`%z`), or seconds since 1970 (`%s`).",
+        doc: "The instant that a text describes in an strptime format. The format must contain a date, a time and an offset (`%z`), or seconds since 1970 (`%s`).",
         examples: &[
             (
                 r#"string(parse-time("01/Aug/2026:12:30:00 +0200", "%d/%b/%Y:%H:%M:%S %z"))"#,
@@ -77,19 +77,20 @@ pub(super) const FUNCTIONS: &[Function] = &[
     },
 ];
 
-/// The longest format, in bytes: a letter of it may stand for some hundred characters.
-const LONGEST_FORMAT: usize = 1_024;
+/// The maximum length of a format in bytes: one letter of it can expand to about a hundred
+/// characters.
+const MAX_FORMAT_BYTES: usize = 1_024;
 
 static ZONES: LazyLock<TimeZoneDatabase> = LazyLock::new(TimeZoneDatabase::bundled);
 
-/// The time zone of this name.
+/// The time zone with this name.
 pub(super) fn zone(name: &str) -> Result<TimeZone, String> {
     ZONES
         .get(name)
         .map_err(|_| format!("`{}` is not a time zone such as `Europe/Madrid`", cut(name)))
 }
 
-/// The first argument in the zone that the argument at this index names.
+/// The first argument in the time zone that the argument at `index` names.
 fn zoned(arguments: &[Value<'_>], index: usize) -> Result<Zoned, String> {
     let zone = zone(string(arguments, index))?;
     Ok(instant(arguments)?.to_zoned(zone))
@@ -107,32 +108,32 @@ fn day(day: Weekday) -> &'static str {
     }
 }
 
-fn format_time(arguments: &[Value<'_>]) -> Outcome {
+fn format_time(arguments: &[Value<'_>]) -> CallResult {
     let format = format(arguments)?;
     strtime::format(format, &zoned(arguments, 2)?)
         .map(Value::text)
         .map_err(|_| format!("`{}` is not a format such as `%Y-%m-%d`", cut(format)))
 }
 
-fn parse_time(arguments: &[Value<'_>]) -> Outcome {
+fn parse_time(arguments: &[Value<'_>]) -> CallResult {
     let (text, format) = (string(arguments, 0), format(arguments)?);
     let Ok(parsed) = strtime::parse(format, text) else {
-        return Err(format!("`{}` does not read as `{}`", cut(text), cut(format)));
+        return Err(format!("`{}` does not match the format `{}`", cut(text), cut(format)));
     };
     parsed.to_timestamp().map(Value::Time).map_err(|_| {
         format!(
-            "`{}`, read as `{}`, has not all of a date, a time and an offset (`%z`)",
+            "`{}`, read as `{}`, does not contain a date, a time and an offset (`%z`)",
             cut(text),
             cut(format)
         )
     })
 }
 
-/// The format, which is the second argument.
+/// The format: the second argument.
 fn format<'v>(arguments: &'v [Value<'_>]) -> Result<&'v str, String> {
     let format = string(arguments, 1);
-    if format.len() > LONGEST_FORMAT {
-        return Err(format!("the format is longer than {LONGEST_FORMAT} bytes"));
+    if format.len() > MAX_FORMAT_BYTES {
+        return Err(format!("the format is longer than {MAX_FORMAT_BYTES} bytes"));
     }
     Ok(format)
 }

@@ -1,8 +1,8 @@
 //! Conversions, all explicit: `int`, `float`, `string`, `duration`, `json`, `raw`.
 
-use super::{Call, Function, Outcome, Returns};
+use super::{Call, CallResult, Function, Returns};
+use crate::literals::parse_duration;
 use crate::number::Number;
-use crate::syntax::parse_duration;
 use crate::value::{Kinds, Value, cut};
 
 pub(super) const FUNCTIONS: &[Function] = &[
@@ -10,7 +10,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         name: "int",
         params: &[("value", Kinds::NUMBER.or(Kinds::STRING))],
         returns: Returns::Int,
-        doc: "The whole number that a number or its decimal text is; nothing is rounded.",
+        doc: "A number or decimal text as a whole number; it is not rounded.",
         examples: &[
             (r#"int("42")"#, Some("42")),
             ("int(3.0)", Some("3")),
@@ -30,7 +30,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         name: "float",
         params: &[("value", Kinds::NUMBER.or(Kinds::STRING))],
         returns: Returns::Of(Kinds::NUMBER),
-        doc: "The number that a number or its decimal text is.",
+        doc: "A number or decimal text as a number.",
         examples: &[
             (r#"float("2.50")"#, Some("2.5")),
             (r#"float("1e3")"#, Some("1000")),
@@ -57,7 +57,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         name: "duration",
         params: &[("value", Kinds::STRING.or(Kinds::DURATION))],
         returns: Returns::Of(Kinds::DURATION),
-        doc: "The duration that a text spells as rules do, as `1h30m`.",
+        doc: "A duration, or a text such as `1h30m`, as a duration.",
         examples: &[
             (r#"duration("1h30m") == 90m"#, Some("true")),
             (r#"string(duration("90s"))"#, Some(r#""1m30s""#)),
@@ -81,7 +81,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         name: "raw",
         params: &[("value", Kinds::ANY)],
         returns: Returns::Argument(0),
-        doc: "The value itself, marked as one that may carry what backends expand, `{{` and `$(`.",
+        doc: "The value itself, marked as allowed to contain the templates that backends expand, `{{` and `$(`.",
         examples: &[(r#"raw("{{x}}")"#, Some(r#""{{x}}""#)), ("raw(1)", Some("1"))],
         call: Call::Pure(|arguments| {
             arguments
@@ -93,30 +93,33 @@ pub(super) const FUNCTIONS: &[Function] = &[
     },
 ];
 
-/// The number that the first argument is, or spells in JSON's way.
+/// The first argument as a number, or parsed from a string in JSON's format.
 fn number(arguments: &[Value<'_>]) -> Result<Number, String> {
     match arguments.first() {
         Some(Value::Number(number)) => Ok(*number),
         Some(Value::String(text)) => {
-            Number::parse(text).map_err(|_| format!("`{}` does not spell a number", cut(text)))
+            Number::parse(text).map_err(|_| format!("`{}` is not a number", cut(text)))
         }
-        _ => Err("it is no number".into()),
+        _ => Err("it is not a number".into()),
     }
 }
 
-fn duration(arguments: &[Value<'_>]) -> Outcome {
+fn duration(arguments: &[Value<'_>]) -> CallResult {
     match arguments.first() {
         Some(Value::Duration(duration)) => Ok(Value::Duration(*duration)),
         Some(Value::String(text)) => parse_duration(text)
             .map(Value::Duration)
             .ok_or_else(|| format!("`{}` is not a duration such as `1h30m`", cut(text))),
-        _ => Err("it is no duration".into()),
+        _ => Err("it is not a duration".into()),
     }
 }
 
-fn json(arguments: &[Value<'_>]) -> Outcome {
+fn json(arguments: &[Value<'_>]) -> CallResult {
     let Some(value) = arguments.first() else {
         return Err("there is no value".into());
     };
-    value.to_json_text().map(Value::text).map_err(|unheld| format!("it holds {unheld}"))
+    value
+        .to_json_text()
+        .map(Value::text)
+        .map_err(|unrepresentable| format!("it holds {unrepresentable}"))
 }

@@ -3,7 +3,7 @@
 use data_encoding::{BASE64, BASE64_NOPAD, HEXLOWER, HEXLOWER_PERMISSIVE};
 use sha2::{Digest as _, Sha256};
 
-use super::{Call, Function, Outcome, Returns, fits, string};
+use super::{Call, CallResult, Function, Returns, fits, string};
 use crate::value::{Kinds, Value, cut};
 
 pub(super) const FUNCTIONS: &[Function] = &[
@@ -11,7 +11,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         name: "base64",
         params: &[("text", Kinds::STRING)],
         returns: Returns::Of(Kinds::STRING),
-        doc: "The text's bytes in UTF-8 as base64, padded.",
+        doc: "The UTF-8 bytes of the text as padded base64.",
         examples: &[
             (r#"base64("fuse")"#, Some(r#""ZnVzZQ==""#)),
             (r#"base64("é")"#, Some(r#""w6k=""#)),
@@ -22,7 +22,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         name: "base64-decode",
         params: &[("text", Kinds::STRING)],
         returns: Returns::Of(Kinds::STRING),
-        doc: "The text that base64 encodes, in either alphabet, padded or not; what it encodes is UTF-8.",
+        doc: "The text that is encoded as base64, in either alphabet, with or without padding; it must be UTF-8.",
         examples: &[
             (r#"base64-decode("ZnVzZQ==")"#, Some(r#""fuse""#)),
             (r#"base64-decode("Pz8_")"#, Some(r#""???""#)),
@@ -35,7 +35,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         name: "hex",
         params: &[("text", Kinds::STRING)],
         returns: Returns::Of(Kinds::STRING),
-        doc: "The text's bytes in UTF-8 as hexadecimal digits, in lower case.",
+        doc: "The UTF-8 bytes of the text as lower-case hexadecimal digits.",
         examples: &[(r#"hex("é!")"#, Some(r#""c3a921""#)), (r#"hex("")"#, Some(r#""""#))],
         call: Call::Pure(|arguments| encoded(arguments, &HEXLOWER)),
     },
@@ -43,7 +43,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         name: "hex-decode",
         params: &[("text", Kinds::STRING)],
         returns: Returns::Of(Kinds::STRING),
-        doc: "The text whose bytes the hexadecimal digits are; the bytes are UTF-8.",
+        doc: "The text that is encoded as hexadecimal digits; it must be UTF-8.",
         examples: &[
             (r#"hex-decode("66757365")"#, Some(r#""fuse""#)),
             (r#"hex-decode("C3a9")"#, Some(r#""é""#)),
@@ -54,7 +54,9 @@ pub(super) const FUNCTIONS: &[Function] = &[
             let text = string(arguments, 0);
             match HEXLOWER_PERMISSIVE.decode(text.as_bytes()) {
                 Ok(bytes) => decoded(bytes, text),
-                Err(_) => Err(format!("`{}` is not pairs of hexadecimal digits", cut(text))),
+                Err(_) => {
+                    Err(format!("`{}` does not consist of pairs of hexadecimal digits", cut(text)))
+                }
             }
         }),
     },
@@ -62,7 +64,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         name: "sha256",
         params: &[("text", Kinds::STRING)],
         returns: Returns::Of(Kinds::STRING),
-        doc: "The SHA-256 digest of the text's bytes in UTF-8, as 64 hexadecimal digits.",
+        doc: "The SHA-256 digest of the text's UTF-8 bytes, as 64 hexadecimal digits.",
         examples: &[
             (
                 r#"sha256("abc")"#,
@@ -77,13 +79,13 @@ pub(super) const FUNCTIONS: &[Function] = &[
     },
 ];
 
-fn encoded(arguments: &[Value<'_>], encoding: &data_encoding::Encoding) -> Outcome {
+fn encoded(arguments: &[Value<'_>], encoding: &data_encoding::Encoding) -> CallResult {
     let text = string(arguments, 0);
     fits(encoding.encode_len(text.len()))?;
     Ok(Value::text(encoding.encode(text.as_bytes())))
 }
 
-fn base64_decode(arguments: &[Value<'_>]) -> Outcome {
+fn base64_decode(arguments: &[Value<'_>]) -> CallResult {
     let text = string(arguments, 0);
     let standard = text.trim_end_matches('=').replace('-', "+").replace('_', "/");
     match BASE64_NOPAD.decode(standard.as_bytes()) {
@@ -92,7 +94,7 @@ fn base64_decode(arguments: &[Value<'_>]) -> Outcome {
     }
 }
 
-fn decoded(bytes: Vec<u8>, text: &str) -> Outcome {
+fn decoded(bytes: Vec<u8>, text: &str) -> CallResult {
     String::from_utf8(bytes)
         .map(Value::text)
         .map_err(|_| format!("the bytes that `{}` encodes are not UTF-8", cut(text)))

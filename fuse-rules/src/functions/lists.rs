@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use super::{Call, Function, Outcome, Returns, elements, list, of_one_kind};
+use super::{Call, CallResult, Function, Returns, check_same_kind, elements, list};
 use crate::number::Number;
 use crate::value::{Kinds, Value};
 
@@ -11,7 +11,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         name: "len",
         params: &[("value", Kinds::STRING.or(Kinds::LIST).or(Kinds::MAP))],
         returns: Returns::Int,
-        doc: "How many characters a string, elements a list or entries a map has.",
+        doc: "The number of characters in a string, elements in a list, or entries in a map.",
         examples: &[
             (r#"len("é!")"#, Some("2")),
             ("len([1, 2, 3])", Some("3")),
@@ -23,7 +23,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         name: "sort",
         params: &[("list", Kinds::LIST)],
         returns: Returns::Argument(0),
-        doc: "The elements from the smallest up: numbers, durations, times, versions, or strings by their code points; all of one kind.",
+        doc: "The elements in ascending order: numbers, durations, times, versions, or strings (by code point), all of one kind.",
         examples: &[
             ("sort([10, 9, 1.5])", Some("[1.5,9,10]")),
             (r#"sort(["b", "a", "B"])"#, Some(r#"["B","a","b"]"#)),
@@ -36,7 +36,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         name: "unique",
         params: &[("list", Kinds::LIST)],
         returns: Returns::Argument(0),
-        doc: "The elements without those that equal an earlier one; they are no lists or maps.",
+        doc: "The elements without duplicates, in the order of their first occurrence; elements must not be lists or maps.",
         examples: &[
             (r#"unique(["b", "a", "b"])"#, Some(r#"["b","a"]"#)),
             (r#"unique([1, 1.0, "1"])"#, Some(r#"[1,"1"]"#)),
@@ -46,7 +46,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     },
 ];
 
-fn len(arguments: &[Value<'_>]) -> Outcome {
+fn len(arguments: &[Value<'_>]) -> CallResult {
     let count = match arguments.first() {
         Some(Value::String(text)) => text.chars().count(),
         Some(Value::List(list)) => list.len(),
@@ -56,18 +56,18 @@ fn len(arguments: &[Value<'_>]) -> Outcome {
     Ok(Value::Number(Number::from(i64::try_from(count).unwrap_or(i64::MAX))))
 }
 
-fn sort(arguments: &[Value<'_>]) -> Outcome {
+fn sort(arguments: &[Value<'_>]) -> CallResult {
     let mut sorted = list(arguments, 0).to_vec();
-    of_one_kind(&sorted, Kinds::ORDERED.or(Kinds::STRING))?;
+    check_same_kind(&sorted, Kinds::ORDERED.or(Kinds::STRING))?;
     sorted.sort_by(total);
     Ok(Value::List(sorted).into_owned())
 }
 
-fn unique(arguments: &[Value<'_>]) -> Outcome {
+fn unique(arguments: &[Value<'_>]) -> CallResult {
     let values = list(arguments, 0);
     elements(values, Kinds::SCALAR.or(Kinds::NULL))?;
     let mut numbered: Vec<_> = values.iter().enumerate().collect();
-    // The sort is stable, so that the first of those that are equal stays.
+    // The sort is stable, so the first of several equal elements comes first.
     numbered.sort_by(|(_, a), (_, b)| total(a, b));
     numbered.dedup_by(|(_, a), (_, b)| total(a, b).is_eq());
     numbered.sort_unstable_by_key(|(at, _)| *at);
@@ -75,7 +75,7 @@ fn unique(arguments: &[Value<'_>]) -> Outcome {
     Ok(Value::List(first.collect()))
 }
 
-/// An order over the single values of all kinds; those are equal that are equal in rules.
+/// A total order over scalars of all kinds. Values are equal if they are equal in rules.
 fn total(a: &Value<'_>, b: &Value<'_>) -> Ordering {
     match (a, b) {
         (Value::Bool(a), Value::Bool(b)) => a.cmp(b),

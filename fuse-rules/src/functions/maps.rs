@@ -34,7 +34,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     },
 ];
 
-/// The entries of a map by key: their order in an event means nothing.
+/// The entries of a map sorted by key: their order in an event has no meaning.
 fn sorted<'v>(arguments: &'v [Value<'_>]) -> Vec<(&'v str, &'v Value<'v>)> {
     let Some(Value::Map(map)) = arguments.first() else {
         return Vec::new();

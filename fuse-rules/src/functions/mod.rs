@@ -1,5 +1,5 @@
-//! The functions of the language: few, total and pure. One file a family; each function carries
-//! its signature, its documentation and examples that run as tests.
+//! The functions of the language: few, total and pure. One file per family; each function has its
+//! signature, its documentation and examples that run as tests.
 
 mod calendar;
 mod convert;
@@ -22,36 +22,35 @@ use crate::value::{Kinds, Value};
 
 pub(crate) use returns::Returns;
 
-/// What a function may know besides its arguments.
+/// The context of a call, besides its arguments.
 #[derive(Debug)]
-pub(crate) struct Context {
-    /// When the event was received. There is no other clock.
+pub(crate) struct CallContext {
+    /// The time at which the event was received. There is no other clock.
     pub(crate) received: Timestamp,
 }
 
-/// The result of a call; an error's text says why the arguments have no result, without naming
-/// the call.
-pub(crate) type Outcome = Result<Value<'static>, String>;
+/// The result of a call. The error says why the arguments have no result, without naming the call.
+pub(crate) type CallResult = Result<Value<'static>, String>;
 
 /// One function.
 pub(crate) struct Function {
     pub(crate) name: &'static str,
-    /// The parameters' names and what they take.
+    /// The names of the parameters, and the kinds that they accept.
     pub(crate) params: &'static [(&'static str, Kinds)],
     pub(crate) returns: Returns,
     /// One sentence.
     pub(crate) doc: &'static str,
-    /// Expressions and what they give, as JSON; `None` where they have no result.
+    /// Expressions and their results as JSON; `None` if there is no result.
     pub(crate) examples: &'static [(&'static str, Option<&'static str>)],
     pub(crate) call: Call,
 }
 
-/// A function's code, called with as many arguments as there are parameters, each of its kind.
+/// The code of a function. It is called with one argument per parameter, each of an accepted kind.
 pub(crate) enum Call {
-    /// The result follows from the arguments alone.
-    Pure(fn(&[Value<'_>]) -> Outcome),
-    /// The result depends on when the event was received.
-    Clock(fn(&[Value<'_>], &Context) -> Outcome),
+    /// The result depends only on the arguments.
+    Pure(fn(&[Value<'_>]) -> CallResult),
+    /// The result also depends on the time at which the event was received.
+    Clock(fn(&[Value<'_>], &CallContext) -> CallResult),
 }
 
 impl std::fmt::Debug for Function {
@@ -62,14 +61,14 @@ impl std::fmt::Debug for Function {
 
 impl Function {
     /// The result of a call.
-    pub(crate) fn call(&self, arguments: &[Value<'_>], context: &Context) -> Outcome {
+    pub(crate) fn call(&self, arguments: &[Value<'_>], context: &CallContext) -> CallResult {
         match self.call {
             Call::Pure(call) => call(arguments),
             Call::Clock(call) => call(arguments, context),
         }
     }
 
-    /// Whether its result depends on when the event was received.
+    /// Whether the result depends on the time at which the event was received.
     pub(crate) fn reads_clock(&self) -> bool {
         matches!(self.call, Call::Clock(_))
     }
@@ -80,7 +79,7 @@ impl Function {
         format!("{}({})", self.name, params.join(", "))
     }
 
-    /// Why no call has a result where this constant is the argument for this parameter.
+    /// Why no call has a result if this constant is the argument for this parameter.
     pub(crate) fn fault(&self, param: &str, constant: &Value<'_>) -> Option<String> {
         let Value::String(text) = constant else {
             return None;
@@ -93,8 +92,8 @@ impl Function {
         }
     }
 
-    /// What the elements of its list have to be, and whether all of one kind; `None` where they may be
-    /// anything.
+    /// The kinds that are accepted as elements of the list, and whether all elements must have the
+    /// same kind; `None` if there is no restriction.
     pub(crate) fn takes_elements(&self) -> Option<(Kinds, bool)> {
         Some(match self.name {
             "join" => (Kinds::SCALAR, false),
@@ -112,7 +111,7 @@ impl Function {
     }
 }
 
-/// All functions, family by family.
+/// All functions, by family.
 pub(crate) fn all() -> impl Iterator<Item = &'static Function> + Clone {
     [
         text::FUNCTIONS,
@@ -152,23 +151,23 @@ impl FunctionInfo {
         self.function.signature()
     }
 
-    /// The type of what it gives, as in `a list of strings`.
+    /// The type of the result, such as `a list of strings`.
     pub fn returns(&self) -> String {
         self.function.returned()
     }
 
-    /// What it gives, in a sentence.
+    /// A description of the result in one sentence.
     pub fn doc(&self) -> &'static str {
         self.function.doc
     }
 
-    /// Calls, and what they give as JSON; `None` where they have no result.
+    /// Calls and their results as JSON; `None` if there is no result.
     pub fn examples(&self) -> &'static [(&'static str, Option<&'static str>)] {
         self.function.examples
     }
 }
 
-/// All functions of the language, family by family.
+/// All functions of the language, by family.
 ///
 /// ```
 /// let lower = fuse_rules::functions().find(|function| function.name() == "lower").unwrap();
@@ -178,7 +177,7 @@ pub fn functions() -> impl Iterator<Item = FunctionInfo> {
     all().map(|function| FunctionInfo { function })
 }
 
-/// The text of a string argument; empty for what the caller never passes.
+/// The text of a string argument. The caller ensures that it is a string.
 fn string<'v>(arguments: &'v [Value<'_>], index: usize) -> &'v str {
     match arguments.get(index) {
         Some(Value::String(text)) => text,
@@ -191,7 +190,7 @@ fn not_empty(param: &str, text: &str) -> Result<(), String> {
     if text.is_empty() { Err(format!("`{param}` is empty")) } else { Ok(()) }
 }
 
-/// The elements of a list argument; none for what the caller never passes.
+/// The elements of a list argument. The caller ensures that it is a list.
 fn list<'v, 'e>(arguments: &'v [Value<'e>], index: usize) -> &'v [Value<'e>] {
     match arguments.get(index) {
         Some(Value::List(list)) => list,
@@ -199,11 +198,11 @@ fn list<'v, 'e>(arguments: &'v [Value<'e>], index: usize) -> &'v [Value<'e>] {
     }
 }
 
-/// Refuses elements of a list that are not of these kinds, or cannot be held.
+/// Rejects list elements that are not of these kinds, or that are out of range.
 fn elements(list: &[Value<'_>], kinds: Kinds) -> Result<(), String> {
     for value in list {
-        if let Value::Unheld(unheld) = value {
-            return Err(format!("an element is {unheld}"));
+        if let Value::Unrepresentable(unrepresentable) = value {
+            return Err(format!("an element is {unrepresentable}"));
         }
         if !value.kind().within(kinds) {
             return Err(format!("an element is {}", value.kind()));
@@ -212,8 +211,8 @@ fn elements(list: &[Value<'_>], kinds: Kinds) -> Result<(), String> {
     Ok(())
 }
 
-/// Refuses a list whose elements are not all of one of these kinds.
-fn of_one_kind(list: &[Value<'_>], kinds: Kinds) -> Result<(), String> {
+/// Rejects a list whose elements do not all have the same one of these kinds.
+fn check_same_kind(list: &[Value<'_>], kinds: Kinds) -> Result<(), String> {
     elements(list, kinds)?;
     let Some(first) = list.first().map(Value::kind) else {
         return Ok(());
@@ -224,11 +223,12 @@ fn of_one_kind(list: &[Value<'_>], kinds: Kinds) -> Result<(), String> {
     }
 }
 
-/// Refuses a result that is longer than any may be, so that none can multiply a text without bound.
+/// Rejects a result that exceeds the maximum length, so that no function can multiply a text
+/// without limit.
 fn fits(bytes: usize) -> Result<(), String> {
-    const LONGEST: usize = 4 << 20;
-    if bytes > LONGEST {
-        return Err(format!("the result would be longer than {LONGEST} bytes"));
+    const MAX_RESULT_BYTES: usize = 4 << 20;
+    if bytes > MAX_RESULT_BYTES {
+        return Err(format!("the result would be longer than {MAX_RESULT_BYTES} bytes"));
     }
     Ok(())
 }

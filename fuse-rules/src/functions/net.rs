@@ -4,14 +4,14 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::{Call, Function, Outcome, Returns, string};
+use super::{Call, CallResult, Function, Returns, string};
 use crate::value::{Kinds, Value, cut};
 
 pub(super) const FUNCTIONS: &[Function] = &[Function {
     name: "cidr-contains",
     params: &[("network", Kinds::STRING), ("address", Kinds::STRING)],
     returns: Returns::Of(Kinds::BOOL),
-    doc: "Whether a network, as `10.0.0.0/8`, contains an IP address or another network.",
+    doc: "Whether a network such as `10.0.0.0/8` contains an IP address or another network.",
     examples: &[
         (r#"cidr-contains("10.0.0.0/8", "10.1.2.3")"#, Some("true")),
         (r#"cidr-contains("2001:db8::/32", "10.1.2.3")"#, Some("false")),
@@ -23,10 +23,10 @@ pub(super) const FUNCTIONS: &[Function] = &[Function {
     call: Call::Pure(cidr_contains),
 }];
 
-fn cidr_contains(arguments: &[Value<'_>]) -> Outcome {
+fn cidr_contains(arguments: &[Value<'_>]) -> CallResult {
     let (network, address) = (network(string(arguments, 0))?, string(arguments, 1));
     let contains = if let Ok(address) = address.parse::<IpAddr>() {
-        // An IPv4 address is the same one where a socket of IPv6 saw it.
+        // An IPv4 address also matches in its IPv6-mapped form.
         network.contains(&address) || network.contains(&address.to_canonical())
     } else if let Ok(inner) = address.parse::<IpNet>() {
         network.contains(&inner)
@@ -36,7 +36,7 @@ fn cidr_contains(arguments: &[Value<'_>]) -> Outcome {
     Ok(Value::Bool(contains))
 }
 
-/// The network that a text names.
+/// Parses a network.
 pub(super) fn network(text: &str) -> Result<IpNet, String> {
     text.parse().map_err(|_| format!("`{}` is not a network such as `10.0.0.0/8`", cut(text)))
 }

@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use super::{Call, Function, Outcome, Returns, list, of_one_kind};
+use super::{Call, CallResult, Function, Returns, check_same_kind, list};
 use crate::number::Number;
 use crate::value::{Kinds, Value};
 
@@ -23,7 +23,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         name: "round",
         params: &[("number", Kinds::NUMBER)],
         returns: Returns::Int,
-        doc: "The nearest whole number; from halfway, the one farther from zero.",
+        doc: "The nearest whole number; halfway cases are rounded away from zero.",
         examples: &[
             ("round(2.4)", Some("2")),
             ("round(2.5)", Some("3")),
@@ -31,14 +31,14 @@ pub(super) const FUNCTIONS: &[Function] = &[
         ],
         call: Call::Pure(|arguments| match arguments.first() {
             Some(Value::Number(number)) => Ok(Value::Number(number.round())),
-            _ => Err("it is no number".into()),
+            _ => Err("it is not a number".into()),
         }),
     },
     Function {
         name: "min",
         params: &[("list", Kinds::LIST)],
         returns: Returns::Element(0),
-        doc: "The smallest element of a list of numbers, durations, times or versions; the list is not empty.",
+        doc: "The smallest element of a list of numbers, durations, times or versions; the list must not be empty.",
         examples: &[
             ("min([3, 1.5, 2])", Some("1.5")),
             ("min([2h, 30m]) == 30m", Some("true")),
@@ -51,7 +51,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         name: "max",
         params: &[("list", Kinds::LIST)],
         returns: Returns::Element(0),
-        doc: "The largest element of a list of numbers, durations, times or versions; the list is not empty.",
+        doc: "The largest element of a list of numbers, durations, times or versions; the list must not be empty.",
         examples: &[
             ("max([3, 1.5, 2])", Some("3")),
             (r#"string(max([semver("1.9.0"), semver("1.10.0")]))"#, Some(r#""1.10.0""#)),
@@ -63,7 +63,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         name: "sum",
         params: &[("list", Kinds::LIST)],
         returns: Returns::Of(Kinds::NUMBER),
-        doc: "The sum of a list of numbers; 0 of an empty one.",
+        doc: "The sum of a list of numbers; 0 for an empty list.",
         examples: &[
             ("sum([0.1, 0.2])", Some("0.3")),
             ("sum([])", Some("0")),
@@ -73,7 +73,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     },
 ];
 
-fn abs(arguments: &[Value<'_>]) -> Outcome {
+fn abs(arguments: &[Value<'_>]) -> CallResult {
     match arguments.first() {
         Some(Value::Number(number)) => Ok(Value::Number(number.abs())),
         Some(Value::Duration(duration)) if duration.is_negative() => duration
@@ -81,14 +81,14 @@ fn abs(arguments: &[Value<'_>]) -> Outcome {
             .map(Value::Duration)
             .ok_or_else(|| "the duration is too long".into()),
         Some(Value::Duration(duration)) => Ok(Value::Duration(*duration)),
-        _ => Err("it is no number".into()),
+        _ => Err("it is not a number".into()),
     }
 }
 
-/// The first element that is beyond all others on one side.
-fn most(arguments: &[Value<'_>], side: Ordering) -> Outcome {
+/// The first element that is the smallest or the largest, depending on `side`.
+fn most(arguments: &[Value<'_>], side: Ordering) -> CallResult {
     let values = list(arguments, 0);
-    of_one_kind(values, Kinds::ORDERED)?;
+    check_same_kind(values, Kinds::ORDERED)?;
     values
         .iter()
         .reduce(|most, value| if value.order(most) == Some(side) { value } else { most })
@@ -96,9 +96,9 @@ fn most(arguments: &[Value<'_>], side: Ordering) -> Outcome {
         .ok_or_else(|| "the list is empty".into())
 }
 
-fn sum(arguments: &[Value<'_>]) -> Outcome {
+fn sum(arguments: &[Value<'_>]) -> CallResult {
     let values = list(arguments, 0);
-    of_one_kind(values, Kinds::NUMBER)?;
+    check_same_kind(values, Kinds::NUMBER)?;
     values
         .iter()
         .try_fold(Number::ZERO, |sum, value| match value {

@@ -1,8 +1,8 @@
-//! What functions give, as precisely as a signature can say it.
+//! The results of functions, as precisely as a signature can describe them.
 
 use crate::value::Kinds;
 
-/// What a function gives.
+/// The result of a function.
 #[derive(Debug)]
 pub(crate) enum Returns {
     /// A value of these kinds.
@@ -17,9 +17,9 @@ pub(crate) enum Returns {
     Argument(usize),
     /// An element of this argument, which is a list.
     Element(usize),
-    /// A list of what this argument, which is a map, has under its keys.
+    /// A list of the values of this argument, which is a map.
     ElementsOf(usize),
-    /// A map with these keys: what each holds, and whether it may be missing.
+    /// A map with these keys: the kinds of each value, and whether it may be missing.
     Record(&'static [(&'static str, Kinds, bool)]),
 }
 
@@ -32,9 +32,9 @@ impl Returns {
             Self::Words(_) => Kinds::STRING.to_string(),
             Self::Int => "a whole number".into(),
             Self::ListOf(kinds) => format!("a list of {}", kinds.plural()),
-            Self::Argument(index) => format!("that of `{}`", param(index)),
-            Self::Element(index) => format!("that of the elements of `{}`", param(index)),
-            Self::ElementsOf(index) => format!("a list of what `{}` holds", param(index)),
+            Self::Argument(index) => format!("the type of `{}`", param(index)),
+            Self::Element(index) => format!("the element type of `{}`", param(index)),
+            Self::ElementsOf(index) => format!("a list of the value type of `{}`", param(index)),
             Self::Record(fields) => {
                 let all: Vec<_> = fields
                     .iter()
@@ -57,9 +57,9 @@ mod tests {
         for (name, expected) in [
             ("len", "a whole number"),
             ("split", "a list of strings"),
-            ("abs", "that of `value`"),
-            ("max", "that of the elements of `list`"),
-            ("values", "a list of what `map` holds"),
+            ("abs", "the type of `value`"),
+            ("max", "the element type of `list`"),
+            ("values", "a list of the value type of `map`"),
             ("url", "a map with `scheme`, `host?`, `port?`, `path`, `query`, `fragment?`"),
         ] {
             assert_eq!(functions::find(name).unwrap().returned(), expected);

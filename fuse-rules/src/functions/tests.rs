@@ -1,5 +1,4 @@
-//! What holds for every function: its documentation, and that no arguments can make it fail otherwise
-//! than with a reason.
+//! Laws that hold for every function: its documentation, and that it never fails without a reason.
 
 use std::path::Path;
 
@@ -9,7 +8,7 @@ use semver::Version;
 
 use super::*;
 use crate::number::Number;
-use crate::value::Unheld;
+use crate::value::Unrepresentable;
 
 #[test]
 fn names_are_unique_and_every_function_is_documented() {
@@ -25,7 +24,7 @@ fn names_are_unique_and_every_function_is_documented() {
     }
 }
 
-/// `docs/language.md` has the functions; `UPDATE_DOCS=1` writes them anew.
+/// `docs/language.md` lists the functions; `UPDATE_DOCS=1` regenerates the list.
 #[test]
 fn the_documentation_has_every_function() {
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/language.md");
@@ -44,7 +43,7 @@ fn the_documentation_has_every_function() {
     }
 }
 
-/// The functions as a table in Markdown, each with its first example.
+/// The functions as a Markdown table, each with its first example.
 fn table() -> String {
     let mut table = String::from("| function | type | gives | example |\n|---|---|---|---|\n");
     for function in all() {
@@ -119,15 +118,15 @@ fn single() -> BoxedStrategy<Value<'static>> {
                 Value::Version(Box::new(Version::parse(&format!("{a}.{b}.0{rest}")).unwrap()))
             }
         ),
-        Just(Value::Unheld(Unheld::Surrogate)),
-        Just(Value::Unheld(Unheld::Number { integral: true })),
+        Just(Value::Unrepresentable(Unrepresentable::Surrogate)),
+        Just(Value::Unrepresentable(Unrepresentable::Number { integral: true })),
     ]
     .boxed()
 }
 
 fn value() -> BoxedStrategy<Value<'static>> {
     let list = |element| prop::collection::vec(element, 0..4).prop_map(Value::List);
-    // Lists of one kind, as most functions want them.
+    // Lists whose elements have one kind, which most functions require.
     let alike = (single(), 0_usize..4).prop_map(|(value, count)| Value::List(vec![value; count]));
     let numbers = list(number().prop_map(Value::Number).boxed());
     let entries = prop::collection::btree_map(text(), single(), 0..3);
@@ -137,7 +136,7 @@ fn value() -> BoxedStrategy<Value<'static>> {
     prop_oneof![6 => single(), 1 => list(single()), 1 => alike, 1 => numbers, 1 => map].boxed()
 }
 
-/// Whether a result is of the type that the function declares.
+/// Whether a result has the type that the function declares.
 fn holds(returns: &Returns, arguments: &[Value<'_>], result: &Value<'_>) -> bool {
     let each = |result: &Value<'_>, holds: &dyn Fn(&Value<'_>) -> bool| match result {
         Value::List(list) => list.iter().all(holds),
@@ -174,15 +173,15 @@ fn holds(returns: &Returns, arguments: &[Value<'_>], result: &Value<'_>) -> bool
 proptest! {
     #![proptest_config(ProptestConfig { cases: 1_000, ..ProptestConfig::default() })]
 
-    /// Total, of the declared type, and the same each time.
+    /// Total, of the declared type, and deterministic.
     #[test]
     fn every_function_takes_whatever_its_signature_says(values in prop::collection::vec(value(), 32)) {
-        let context = Context { received: Timestamp::UNIX_EPOCH };
+        let context = CallContext { received: Timestamp::UNIX_EPOCH };
         for function in all() {
             let mut values = values.iter();
             let fitting = function.params.iter().map_while(|(_, wanted)| {
                 values.find(|value| {
-                    !matches!(value, Value::Unheld(_)) && value.kind().within(*wanted)
+                    !matches!(value, Value::Unrepresentable(_)) && value.kind().within(*wanted)
                 })
             });
             let arguments: Vec<Value<'_>> = fitting.cloned().collect();
@@ -203,7 +202,7 @@ proptest! {
 
     #[test]
     fn what_is_encoded_decodes(text in ".{0,40}") {
-        let context = Context { received: Timestamp::UNIX_EPOCH };
+        let context = CallContext { received: Timestamp::UNIX_EPOCH };
         for (encode, decode) in [("base64", "base64-decode"), ("hex", "hex-decode")] {
             let encoded = find(encode).unwrap().call(&[Value::text(text.clone())], &context).unwrap();
             let decoded = find(decode).unwrap().call(&[encoded], &context).unwrap();
@@ -213,7 +212,7 @@ proptest! {
 
     #[test]
     fn what_is_sorted_is_in_order(numbers in prop::collection::vec(number(), 0..6)) {
-        let context = Context { received: Timestamp::UNIX_EPOCH };
+        let context = CallContext { received: Timestamp::UNIX_EPOCH };
         let given = Value::List(numbers.iter().copied().map(Value::Number).collect());
         let mut expected = numbers;
         expected.sort_unstable();

@@ -1,6 +1,6 @@
 //! Text: `lower`, `upper`, `trim`, `replace`, `split`, `join`.
 
-use super::{Call, Function, Outcome, Returns, fits, not_empty, string};
+use super::{Call, CallResult, Function, Returns, fits, not_empty, string};
 use crate::value::{Kinds, Value};
 
 pub(super) const FUNCTIONS: &[Function] = &[
@@ -27,7 +27,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         name: "trim",
         params: &[("text", Kinds::STRING)],
         returns: Returns::Of(Kinds::STRING),
-        doc: "The text without the white space at both ends.",
+        doc: "The text without white space at both ends.",
         examples: &[(r#"trim("  x y ")"#, Some(r#""x y""#)), (r#"trim("\n")"#, Some(r#""""#))],
         call: Call::Pure(|arguments| Ok(Value::text(string(arguments, 0).trim().to_owned()))),
     },
@@ -35,7 +35,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         name: "replace",
         params: &[("text", Kinds::STRING), ("from", Kinds::STRING), ("to", Kinds::STRING)],
         returns: Returns::Of(Kinds::STRING),
-        doc: "The text with every `from` replaced by `to`, from left to right; `from` is not empty.",
+        doc: "The text with every `from` replaced by `to`, from left to right; `from` must not be empty.",
         examples: &[
             (r#"replace("a/b/c", "/", "-")"#, Some(r#""a-b-c""#)),
             (r#"replace("aaa", "aa", "b")"#, Some(r#""ba""#)),
@@ -47,7 +47,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         name: "split",
         params: &[("text", Kinds::STRING), ("separator", Kinds::STRING)],
         returns: Returns::ListOf(Kinds::STRING),
-        doc: "The pieces of the text between separators; the separator is not empty.",
+        doc: "The parts of the text between separators; the separator must not be empty.",
         examples: &[
             (r#"split("a,b,,c", ",")"#, Some(r#"["a","b","","c"]"#)),
             (r#"split("", ",")"#, Some(r#"[""]"#)),
@@ -59,7 +59,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         name: "join",
         params: &[("list", Kinds::LIST), ("separator", Kinds::STRING)],
         returns: Returns::Of(Kinds::STRING),
-        doc: "The elements' texts with the separator between them; elements are strings, numbers or booleans.",
+        doc: "The texts of the elements, joined with the separator; elements must be strings, numbers or booleans.",
         examples: &[
             (r#"join(["a", 1, true], "-")"#, Some(r#""a-1-true""#)),
             (r#"join([], ",")"#, Some(r#""""#)),
@@ -69,7 +69,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     },
 ];
 
-fn replace(arguments: &[Value<'_>]) -> Outcome {
+fn replace(arguments: &[Value<'_>]) -> CallResult {
     let (text, from, to) = (string(arguments, 0), string(arguments, 1), string(arguments, 2));
     not_empty("from", from)?;
     let grown = text.matches(from).count().saturating_mul(to.len()).saturating_add(text.len());
@@ -77,14 +77,14 @@ fn replace(arguments: &[Value<'_>]) -> Outcome {
     Ok(Value::text(text.replace(from, to)))
 }
 
-fn split(arguments: &[Value<'_>]) -> Outcome {
+fn split(arguments: &[Value<'_>]) -> CallResult {
     let separator = string(arguments, 1);
     not_empty("separator", separator)?;
     let pieces = string(arguments, 0).split(separator);
     Ok(Value::List(pieces.map(|piece| Value::text(piece.to_owned())).collect()))
 }
 
-fn join(arguments: &[Value<'_>]) -> Outcome {
+fn join(arguments: &[Value<'_>]) -> CallResult {
     let Some(Value::List(list)) = arguments.first() else {
         return Err("there is no list".into());
     };

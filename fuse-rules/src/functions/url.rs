@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use url::{Host, Url};
 
-use super::{Call, Function, Outcome, Returns, fits, string};
+use super::{Call, CallResult, Function, Returns, fits, string};
 use crate::number::Number;
 use crate::value::{Kinds, Value, cut};
 
@@ -21,7 +21,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
             ("query", Kinds::MAP, false),
             ("fragment", Kinds::STRING, true),
         ]),
-        doc: "The parts of an absolute URL: `scheme`, `path`, `query` (a map of strings; the first of a name counts), and where there are, `host`, `port` (the scheme's, if it names none) and `fragment`.",
+        doc: "The parts of an absolute URL: `scheme`, `path`, `query` (a map of strings with the first value of each name), and if present, `host`, `port` (or the default port of the scheme) and `fragment`.",
         examples: &[
             (r#"url("https://git.acme.dev/pay/api?ref=main").host"#, Some(r#""git.acme.dev""#)),
             (r#"url("https://git.acme.dev/pay/api?ref=main").path"#, Some(r#""/pay/api""#)),
@@ -35,7 +35,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         name: "url-encode",
         params: &[("text", Kinds::STRING)],
         returns: Returns::Of(Kinds::STRING),
-        doc: "The text as it stands in a part of a URL: all but letters, digits and `-_.~` percent-encoded.",
+        doc: "The text percent-encoded for use in a URL: everything except letters, digits and `-_.~`.",
         examples: &[
             (r#"url-encode("a b/ç&d")"#, Some(r#""a%20b%2F%C3%A7%26d""#)),
             (r#"url-encode("pay-api_1.0~x")"#, Some(r#""pay-api_1.0~x""#)),
@@ -44,7 +44,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     },
 ];
 
-fn url(arguments: &[Value<'_>]) -> Outcome {
+fn url(arguments: &[Value<'_>]) -> CallResult {
     let text = string(arguments, 0);
     let Ok(url) = Url::parse(text) else {
         return Err(format!("`{}` is not a URL with a scheme", cut(text)));
@@ -56,7 +56,7 @@ fn url(arguments: &[Value<'_>]) -> Outcome {
             query.push((name, Value::String(value)));
         }
     }
-    // An IPv6 address without its brackets is one that `cidr-contains` reads.
+    // An IPv6 address without brackets is accepted by `cidr-contains`.
     let host = url.host().map(|host| match host {
         Host::Ipv6(address) => address.to_string(),
         other => other.to_string(),
@@ -75,8 +75,8 @@ fn url(arguments: &[Value<'_>]) -> Outcome {
     Ok(Value::Map(there.collect()))
 }
 
-fn url_encode(arguments: &[Value<'_>]) -> Outcome {
-    /// All but what RFC 3986 calls unreserved.
+fn url_encode(arguments: &[Value<'_>]) -> CallResult {
+    /// Everything except the unreserved characters of RFC 3986.
     const RESERVED: &AsciiSet =
         &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
     let text = string(arguments, 0);

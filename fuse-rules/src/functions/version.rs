@@ -2,14 +2,14 @@
 
 use semver::Version;
 
-use super::{Call, Function, Outcome, Returns};
+use super::{Call, CallResult, Function, Returns};
 use crate::value::{Kinds, Value, cut};
 
 pub(super) const FUNCTIONS: &[Function] = &[Function {
     name: "semver",
     params: &[("value", Kinds::STRING.or(Kinds::VERSION))],
     returns: Returns::Of(Kinds::VERSION),
-    doc: "The semantic version that a text names, with or without a leading `v`; versions compare by precedence.",
+    doc: "The semantic version in a text, with or without a leading `v`; versions compare by precedence.",
     examples: &[
         (r#"semver("v1.10.0") > semver("1.9.3")"#, Some("true")),
         (r#"semver("2.0.0-rc.1") < semver("2.0.0")"#, Some("true")),
@@ -20,12 +20,12 @@ pub(super) const FUNCTIONS: &[Function] = &[Function {
     call: Call::Pure(semver),
 }];
 
-fn semver(arguments: &[Value<'_>]) -> Outcome {
+fn semver(arguments: &[Value<'_>]) -> CallResult {
     match arguments.first() {
         Some(Value::Version(version)) => Ok(Value::Version(version.clone())),
         Some(Value::String(text)) => Version::parse(text.strip_prefix('v').unwrap_or(text))
             .map(|version| Value::Version(Box::new(version)))
             .map_err(|_| format!("`{}` is not a version such as `1.4.0`", cut(text))),
-        _ => Err("it is no version".into()),
+        _ => Err("it is not a version".into()),
     }
 }

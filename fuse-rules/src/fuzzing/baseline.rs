@@ -1,48 +1,48 @@
-//! What the rules' own tests say: what they expect is no news, and their events are good ones to
-//! change.
+//! The tests of the rules as a baseline: the outcomes that they expect are not findings, and their
+//! events are seed inputs.
 
 use std::collections::BTreeSet;
 
-use super::finding::{FindingKind, Key};
-use super::input::Draft;
-use super::run::about;
+use super::finding::{FindingKey, FindingKind};
+use super::input::Input;
+use super::run::detail;
 use crate::decision::Outcome;
 use crate::testing::Tests;
 
-/// Rejections and unknowns that tests expect.
+/// The rejected and unknown outcomes that tests expect.
 #[derive(Debug, Default)]
-pub(super) struct Expected(BTreeSet<Key>);
+pub(super) struct Baseline(BTreeSet<FindingKey>);
 
-impl Expected {
-    pub(super) fn of(tests: &Tests<'_>) -> Self {
+impl Baseline {
+    pub(super) fn from_tests(tests: &Tests<'_>) -> Self {
         let mut keys = BTreeSet::new();
         tests.expected(&mut |decision| {
             let rule = decision.rule.clone();
-            let what = match decision.outcome {
+            let kind = match decision.outcome {
                 Outcome::Rejected => FindingKind::Rejected,
                 Outcome::Unknown => FindingKind::Unknown,
                 _ => return,
             };
-            let detail = about(decision);
-            keys.insert(Key { rule, what, detail });
+            let detail = detail(decision);
+            keys.insert(FindingKey { rule, kind, detail });
         });
         Self(keys)
     }
 
-    pub(super) fn knows(&self, key: &Key) -> bool {
+    pub(super) fn contains(&self, key: &FindingKey) -> bool {
         self.0.contains(key)
     }
 }
 
-/// The events of tests, with the names of their sources and their own.
-pub(super) fn events(tests: &Tests<'_>) -> Vec<(String, String, Draft)> {
-    let mut found = Vec::new();
+/// The events that tests send, each with its source and name.
+pub(super) fn events(tests: &Tests<'_>) -> Vec<(String, String, Input)> {
+    let mut inputs = Vec::new();
     tests.sent(&mut |event| {
-        if let Some(mut draft) = Draft::read(event.body()) {
-            draft.headers = event.headers().clone();
-            draft.query = event.queries().clone();
-            found.push((event.source().to_owned(), event.name().to_owned(), draft));
+        if let Some(mut input) = Input::parse(event.body()) {
+            input.headers = event.headers().clone();
+            input.query = event.queries().clone();
+            inputs.push((event.source().to_owned(), event.name().to_owned(), input));
         }
     });
-    found
+    inputs
 }

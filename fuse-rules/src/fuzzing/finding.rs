@@ -1,4 +1,4 @@
-//! What fuzzing finds, and how it is told.
+//! Findings, and how they are reported.
 
 use std::collections::BTreeMap;
 
@@ -7,98 +7,99 @@ use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use super::Fuzzer;
-use super::input::Draft;
+use super::input::Input;
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::typed::Rule;
 use crate::value::{Value, cut_at};
 
-/// How often two rules have to fire together before it is told that they always do.
-const OFTEN: u64 = 20;
-/// How much of a body is shown in a problem.
-const SHOWN: usize = 400;
+/// How often two rules must fire together before fuse reports that they always do.
+const MIN_TOGETHER: u64 = 20;
+/// The length at which a body is cut in diagnostics, in characters.
+const MAX_BODY_CHARS: usize = 400;
 
-/// What findings are told apart by.
+/// The identity of a finding. Findings with the same key are duplicates.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct Key {
+pub(super) struct FindingKey {
     pub(super) rule: String,
-    pub(super) what: FindingKind,
-    /// The path that is missing, what else the decision is about, or the field.
+    pub(super) kind: FindingKind,
+    /// The missing path, the names in the reason of the decision, or the field.
     pub(super) detail: String,
 }
 
-/// The smallest event of a finding.
+/// The smallest input that reproduces a finding.
 #[derive(Clone, Debug)]
-pub(super) struct Held {
+pub(super) struct SmallestInput {
+    /// The index of the target.
     pub(super) target: usize,
-    pub(super) draft: Draft,
+    pub(super) input: Input,
     pub(super) size: usize,
-    /// The reason of its decision.
+    /// The reason of the decision.
     pub(super) reason: String,
 }
 
-/// What kind of thing was found.
+/// The kind of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FindingKind {
-    /// No event was found for which the rule fires.
+    /// The rule fired for no event.
     NeverFired,
-    /// The rule matches an event of its declared type, and its action cannot be made.
+    /// The rule matches an event of its declared type, but its action cannot be built.
     Rejected,
-    /// The rule cannot tell of an event of its declared type whether it matches.
+    /// Whether the rule matches is unknown for an event of its declared type.
     Unknown,
-    /// A text that outsiders write reaches an action as it is.
+    /// An untrusted text reaches an action unchanged.
     Hostile,
-    /// Two rules fired for the same events and elements, each time.
+    /// Two rules always fired together, for the same events and elements.
     AlwaysTogether,
-    /// The plan and the reference do not agree, which is a fault of fuse.
+    /// The plan and the reference evaluator disagree. This is a bug in fuse.
     Disagreement,
 }
 
-/// Something that an author may not have thought of.
+/// Behaviour of the rules that their author may not have considered.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Finding {
-    /// What kind of thing it is.
+    /// The kind of the finding.
     pub kind: FindingKind,
-    /// The rule's full name.
+    /// The full name of the rule.
     pub rule: String,
-    /// What there is to say of it, in a sentence.
+    /// The description, in one sentence.
     pub message: String,
-    /// The smallest event that shows it, where one does.
+    /// The smallest event that reproduces the finding, if an event does.
     pub event: Option<FoundEvent>,
 }
 
-/// An event that shows something.
+/// An event that reproduces a finding.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct FoundEvent {
-    /// The source's name.
+    /// The name of the source.
     pub source: String,
-    /// The event's name.
+    /// The name of the event.
     pub name: String,
     /// The body, as JSON.
     #[serde(serialize_with = "as_json")]
     pub body: String,
-    /// Headers, by name.
+    /// The headers, by name.
     pub headers: BTreeMap<String, String>,
-    /// Parameters of the query, by name.
+    /// The query parameters, by name.
     pub query: BTreeMap<String, String>,
-    /// When it was received, as RFC 3339 has it.
+    /// The time of receipt, in RFC 3339 format.
     pub received: String,
 }
 
-/// A body as what it is: a text of it would be quoted, and a number that is read loses digits.
+/// Serializes a body as raw JSON, which keeps all digits of its numbers.
 fn as_json<S: Serializer>(body: &str, serializer: S) -> Result<S::Ok, S::Error> {
     serde_json::from_str::<&RawValue>(body).map_err(S::Error::custom)?.serialize(serializer)
 }
 
 impl FoundEvent {
-    /// The body as JSON that is laid out for people, every number as it is.
+    /// The body as indented JSON. Numbers keep all their digits.
     pub fn pretty_body(&self) -> String {
         let body = Value::read_lenient(&self.body);
         serde_json::to_string_pretty(&Exact(&body)).unwrap_or_else(|_| self.body.clone())
     }
 }
 
-/// A value whose numbers are written with all of their digits.
+/// Serializes a value without losing digits of its numbers.
 struct Exact<'a>(&'a Value<'a>);
 
 impl Serialize for Exact<'_> {
@@ -117,7 +118,7 @@ impl Serialize for Exact<'_> {
 }
 
 impl FindingKind {
-    /// Its name, as in `never-fired`.
+    /// The name of the kind, as in `never-fired`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::NeverFired => "never-fired",
@@ -130,75 +131,79 @@ impl FindingKind {
     }
 }
 
-pub(super) fn all(fuzzer: &Fuzzer<'_>) -> Vec<Finding> {
+pub(super) fn findings(fuzzer: &Fuzzer<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
     for target in &fuzzer.targets {
         for (_, rule) in &target.rules {
-            of_rule(fuzzer, rule, &mut found);
+            rule_findings(fuzzer, rule, &mut found);
         }
     }
-    let nameless = fuzzer.found.iter().filter(|(key, _)| key.rule.is_empty());
-    found.extend(nameless.map(|(key, held)| told(fuzzer, key, held)));
+    let without_rule = fuzzer.found.iter().filter(|(key, _)| key.rule.is_empty());
+    found.extend(without_rule.map(|(key, smallest)| to_finding(fuzzer, key, smallest)));
     found
 }
 
-fn of_rule(fuzzer: &Fuzzer<'_>, rule: &Rule, found: &mut Vec<Finding>) {
+fn rule_findings(fuzzer: &Fuzzer<'_>, rule: &Rule, found: &mut Vec<Finding>) {
     let name = rule.name.as_str();
     let fired = fuzzer.fired.get(name).copied().unwrap_or(0);
     if fired == 0 {
-        let proven = match fuzzer.never.contains(name) {
-            true => ", and its conditions never hold together",
+        let proof = match fuzzer.never_matching.contains(name) {
+            true => " because its conditions exclude each other",
             false => "",
         };
         found.push(Finding {
             kind: FindingKind::NeverFired,
             rule: name.to_owned(),
-            message: format!("`{name}` fired for none of {} events{proven}", fuzzer.runs),
+            message: format!("`{name}` did not fire for any of {} events{proof}", fuzzer.runs),
             event: None,
         });
     }
     let own = fuzzer.found.iter().filter(|(key, _)| key.rule == name);
-    found.extend(own.map(|(key, held)| told(fuzzer, key, held)));
+    found.extend(own.map(|(key, smallest)| to_finding(fuzzer, key, smallest)));
     let mut pairs: Vec<_> =
-        fuzzer.together.iter().filter(|((first, _), _)| *first == name).collect();
+        fuzzer.fired_together.iter().filter(|((first, _), _)| *first == name).collect();
     pairs.sort_unstable();
     for ((_, other), times) in pairs {
         let of_other = fuzzer.fired.get(other).copied().unwrap_or(0);
-        if *times >= OFTEN && *times == fired && of_other == fired && !fuzzer.differ(name, other) {
+        if *times >= MIN_TOGETHER
+            && *times == fired
+            && of_other == fired
+            && !fuzzer.differ(name, other)
+        {
             found.push(Finding {
                 kind: FindingKind::AlwaysTogether,
                 rule: name.to_owned(),
-                message: format!("`{name}` and `{other}` fired together each of {times} times"),
+                message: format!("`{name}` and `{other}` always fired together ({times} times)"),
                 event: None,
             });
         }
     }
 }
 
-fn told(fuzzer: &Fuzzer<'_>, key: &Key, held: &Held) -> Finding {
-    let Key { rule, what: kind, detail } = key;
+fn to_finding(fuzzer: &Fuzzer<'_>, key: &FindingKey, smallest: &SmallestInput) -> Finding {
+    let FindingKey { rule, kind, detail } = key;
     let message = match kind {
         FindingKind::Rejected => {
-            format!("`{rule}` matches, and is rejected because {}", held.reason)
+            format!("`{rule}` matches but is rejected because {}", smallest.reason)
         }
-        FindingKind::Unknown => format!("`{rule}` is unknown because {}", held.reason),
+        FindingKind::Unknown => format!("`{rule}` is unknown because {}", smallest.reason),
         FindingKind::Hostile => {
-            format!("`{rule}` gives `{detail}` a text that an outsider wrote, as it is")
+            format!("`{rule}` passes untrusted text to `{detail}` unchanged")
         }
         FindingKind::Disagreement => format!(
-            "plan and reference do not agree on `{rule}`: a fault of fuse, please report it"
+            "the plan and the reference evaluator disagree on `{rule}`: this is a bug in fuse, please report it"
         ),
-        // These are told of rules, and not of events.
+        // These findings are about rules, not about single events.
         FindingKind::NeverFired | FindingKind::AlwaysTogether => String::new(),
     };
-    let target = fuzzer.targets.get(held.target);
+    let target = fuzzer.targets.get(smallest.target);
     let event = target.map(|target| FoundEvent {
         source: target.source.to_owned(),
         name: target.name.to_owned(),
-        body: held.draft.text(),
-        headers: held.draft.headers.clone(),
-        query: held.draft.query.clone(),
-        received: held.draft.received.to_string(),
+        body: smallest.input.text(),
+        headers: smallest.input.headers.clone(),
+        query: smallest.input.query.clone(),
+        received: smallest.input.received.to_string(),
     });
     Finding { kind: *kind, rule: rule.clone(), message, event }
 }
@@ -206,7 +211,7 @@ fn told(fuzzer: &Fuzzer<'_>, key: &Key, held: &Held) -> Finding {
 pub(super) fn problems(fuzzer: &Fuzzer<'_>) -> Diagnostics {
     let rules = fuzzer.targets.iter().flat_map(|target| &target.rules);
     let spans: BTreeMap<&str, _> = rules.map(|(_, rule)| (rule.name.as_str(), rule.span)).collect();
-    let problems = all(fuzzer).into_iter().map(|finding| {
+    let problems = findings(fuzzer).into_iter().map(|finding| {
         let code =
             if finding.kind == FindingKind::Disagreement { Code::E0901 } else { Code::E0608 };
         let problem = match spans.get(finding.rule.as_str()) {
@@ -215,7 +220,7 @@ pub(super) fn problems(fuzzer: &Fuzzer<'_>) -> Diagnostics {
         };
         let event = finding.event.map(|event| {
             let FoundEvent { source, name, body, .. } = &event;
-            format!("{source}.{name} {}", cut_at(body, SHOWN))
+            format!("{source}.{name} {}", cut_at(body, MAX_BODY_CHARS))
         });
         problem
             .label(finding.kind.as_str())

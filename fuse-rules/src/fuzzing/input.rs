@@ -1,4 +1,4 @@
-//! Events as they are made and changed.
+//! Inputs: events that the fuzzer generates and mutates.
 
 use std::collections::BTreeMap;
 
@@ -8,71 +8,72 @@ use crate::analysis::Witness;
 use crate::event::Event;
 use crate::value::Value;
 
-/// When events are received that nothing else is said of: 2026-01-01T00:00:00Z.
-const RECEIVED: Timestamp = Timestamp::constant(1_767_225_600, 0);
+/// The default time of receipt: 2026-01-01T00:00:00Z.
+const DEFAULT_RECEIVED: Timestamp = Timestamp::constant(1_767_225_600, 0);
 
-/// How far into a list an element is made.
-const MOST_MADE: usize = 20;
+/// The largest index at which a list element is created.
+const MAX_LIST_INDEX: usize = 20;
 
-/// An event that can be changed. Its numbers are exact, as those of rules are.
+/// An event that can be mutated. Its numbers are exact, like those of rules.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Draft {
+pub(super) struct Input {
     pub(super) body: Value<'static>,
     pub(super) headers: BTreeMap<String, String>,
     pub(super) query: BTreeMap<String, String>,
     pub(super) received: Timestamp,
 }
 
-/// A step into a body.
+/// One step of a path into a body.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Step {
+pub(super) enum InputStep {
     Key(String),
     Index(i64),
-    /// To some element.
-    Some,
+    /// A random element.
+    Any,
 }
 
-/// When events are received that nothing else is said of.
-pub(super) fn received() -> Timestamp {
-    RECEIVED
+/// The default time of receipt.
+pub(super) fn default_received() -> Timestamp {
+    DEFAULT_RECEIVED
 }
 
-impl Draft {
-    pub(super) fn of(body: Value<'static>) -> Self {
+impl Input {
+    /// An input with this body and no headers or query parameters.
+    pub(super) fn from_body(body: Value<'static>) -> Self {
         let (headers, query) = (BTreeMap::new(), BTreeMap::new());
-        Self { body, headers, query, received: RECEIVED }
+        Self { body, headers, query, received: DEFAULT_RECEIVED }
     }
 
-    /// An event with this body, as JSON; `None` for what cannot be written as it was read.
-    pub(super) fn read(body: &str) -> Option<Self> {
+    /// Parses a JSON body. Returns `None` if the body does not survive a round trip.
+    pub(super) fn parse(body: &str) -> Option<Self> {
         let body = Value::read(body).ok()?.into_owned();
-        body.to_json_text().is_ok().then(|| Self::of(body))
+        body.to_json_text().is_ok().then(|| Self::from_body(body))
     }
 
-    /// An event that the analysis found.
-    pub(super) fn found(witness: &Witness) -> Option<Self> {
+    /// The input for an event that the analysis found.
+    pub(super) fn from_witness(witness: &Witness) -> Option<Self> {
         Some(Self {
             headers: witness.headers.clone(),
             query: witness.query.clone(),
             received: witness.received,
-            ..Self::read(&witness.text()?)?
+            ..Self::parse(&witness.text()?)?
         })
     }
 
     /// The body as JSON.
     pub(super) fn text(&self) -> String {
-        // What cannot be written is never made.
+        // The fuzzer only creates values that can be written.
         self.body.to_json_text().unwrap_or_default()
     }
 
-    /// How large it is: what is small is easy to read.
+    /// The size of the input, in characters that a person has to read.
     pub(super) fn size(&self) -> usize {
         let texts = self.headers.iter().chain(&self.query);
         self.text().len() + texts.map(|(k, v)| k.len() + v.len() + 8).sum::<usize>()
     }
 
     /// Calls `then` with the event.
-    pub(super) fn event<T>(
+    pub(super) fn with_event<T>(
         &self,
         source: &str,
         name: &str,
@@ -90,14 +91,14 @@ impl Draft {
     }
 }
 
-/// The place at the end of some steps, made where it is not there. `choose` says which element.
-pub(super) fn make<'v>(
+/// The value at a path, which is created if it is missing. `choose` selects elements.
+pub(super) fn get_or_create<'v>(
     at: &'v mut Value<'static>,
-    steps: &[Step],
+    steps: &[InputStep],
     choose: &mut dyn FnMut(usize) -> usize,
 ) -> Option<&'v mut Value<'static>> {
     let Some((step, rest)) = steps.split_first() else { return Some(at) };
-    if let Step::Key(key) = step {
+    if let InputStep::Key(key) = step {
         if !matches!(at, Value::Map(_)) {
             *at = Value::Map(Vec::new());
         }
@@ -107,44 +108,46 @@ pub(super) fn make<'v>(
         if known.is_none() {
             map.push((key.clone().into(), Value::Null));
         }
-        return make(&mut map.get_mut(index)?.1, rest, choose);
+        return get_or_create(&mut map.get_mut(index)?.1, rest, choose);
     }
     if !matches!(at, Value::List(_)) {
         *at = Value::List(vec![Value::Null]);
     }
     let Value::List(list) = at else { return None };
     let index = match step {
-        Step::Index(index) if *index >= 0 => usize::try_from(*index).unwrap_or(0).min(MOST_MADE),
-        Step::Index(_) => list.len().saturating_sub(1),
+        InputStep::Index(index) if *index >= 0 => {
+            usize::try_from(*index).unwrap_or(0).min(MAX_LIST_INDEX)
+        }
+        InputStep::Index(_) => list.len().saturating_sub(1),
         _ => choose(list.len().max(1)),
     };
     while list.len() <= index {
         list.push(Value::Null);
     }
-    make(list.get_mut(index)?, rest, choose)
+    get_or_create(list.get_mut(index)?, rest, choose)
 }
 
-/// The place at the end of some steps, where it is there.
-pub(super) fn find<'v>(
+/// The value at a path, if it exists. `choose` selects elements.
+pub(super) fn get<'v>(
     at: &'v mut Value<'static>,
-    steps: &[Step],
+    steps: &[InputStep],
     choose: &mut dyn FnMut(usize) -> usize,
 ) -> Option<&'v mut Value<'static>> {
     let Some((step, rest)) = steps.split_first() else { return Some(at) };
     let inner = match (step, at) {
-        (Step::Key(key), Value::Map(map)) => {
+        (InputStep::Key(key), Value::Map(map)) => {
             map.iter_mut().find(|(own, _)| own == key).map(|(_, value)| value)
         }
         (step, Value::List(list)) => match step {
-            Step::Index(index) if *index >= 0 => list.get_mut(usize::try_from(*index).ok()?),
-            Step::Index(_) => list.last_mut(),
-            Step::Some => {
+            InputStep::Index(index) if *index >= 0 => list.get_mut(usize::try_from(*index).ok()?),
+            InputStep::Index(_) => list.last_mut(),
+            InputStep::Any => {
                 let index = choose(list.len().max(1));
                 list.get_mut(index)
             }
-            Step::Key(_) => None,
+            InputStep::Key(_) => None,
         },
         _ => None,
     };
-    find(inner?, rest, choose)
+    get(inner?, rest, choose)
 }

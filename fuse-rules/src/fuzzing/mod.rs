@@ -1,17 +1,17 @@
-//! Fuzzing rules: events are made from the types, paths and constants of the rules and changed again and
-//! again; those that show something new of the rules are kept and changed further. What is found is
-//! what an author would not have thought of: rules that never fire, values that are missing, texts of
-//! outsiders that reach what acts.
+//! A coverage-guided fuzzer for rules. It generates events from the types, paths and constants of the
+//! rules, and mutates them. Inputs that cover something new join the corpus. The findings are cases that
+//! the author of the rules may not have considered: rules that never fire, missing values, and untrusted
+//! texts that reach an action.
 //!
-//! Everything follows from the seed. Nothing here asks a clock: who fuzzes decides when it is enough.
+//! The seed determines everything. The fuzzer reads no clock: the caller decides when to stop.
 
 mod baseline;
 mod finding;
 mod input;
+mod minimize;
 mod mutate;
 mod mutation_points;
 mod run;
-mod shrink;
 #[cfg(test)]
 mod tests;
 
@@ -22,31 +22,32 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::analysis::{Analysis, Placed, Truths};
 use crate::diagnostic::Diagnostics;
+use crate::eval::Plan;
 use crate::event::{Event, InvalidBody};
 use crate::fuses::Fuses;
-use crate::plan::Plan;
 use crate::ruleset::Ruleset;
-use crate::testing::{Backends, Tests, looked_at};
+use crate::testing::{Backends, Tests, guarded_atoms};
 use crate::typed::{Rule, Sensor};
+use baseline::Baseline;
 pub use finding::{Finding, FindingKind, FoundEvent};
-use input::Draft;
-use mutation_points::Spots;
+use input::Input;
+use mutation_points::MutationPoints;
 use run::Feature;
 
-/// How many events are kept of one event's kind for changing them further.
-const MOST_KEPT: usize = 2_000;
+/// The most inputs in the corpus of one target.
+const MAX_CORPUS_SIZE: usize = 2_000;
 
-/// How many elementary conditions of a rule events are looked for.
-const MOST_ATOMS: usize = 50;
+/// The most elementary conditions per rule for which the analysis solves for initial inputs.
+const MAX_SOLVED_ATOMS: usize = 50;
 
-/// Fuzzes the rules of a rule set that was [loaded in detail](Ruleset::load_in_detail).
+/// A fuzzer for a rule set that was [loaded in detail](Ruleset::load_in_detail).
 ///
 /// ```
 /// use fuse_rules::{FindingKind, Fuzzer, Registry, Ruleset, Schema, SourceSchema};
 ///
 /// let registry = Registry::new()
 ///     .source(SourceSchema::new(Schema::new("queue", "A queue."), Schema::new("event", "")))
-///     .trigger(Schema::new("page", "Calls a human."));
+///     .trigger(Schema::new("page", "Pages the engineer on call."));
 /// let text = r#"source q queue { event e }
 ///               sensor s on q.e { rule r { when body.a > 2 and body.a < 2  trigger page {} } }"#;
 /// let ruleset = Ruleset::load_in_detail(&["a.rules"], &|_: &str| Ok(text.into()), &registry)?;
@@ -64,31 +65,32 @@ pub struct Fuzzer<'r> {
     rng: Rng,
     fuses: Fuses,
     backends: Option<Backends<'r>>,
-    /// What is fuzzed, an event after the other in turns.
+    /// The targets, which are fuzzed in turn.
     targets: Vec<Target<'r>>,
-    /// What was seen of the rules.
+    /// The covered features.
     features: FxHashSet<Feature>,
-    /// The smallest event of each kind of thing that was found.
-    found: BTreeMap<finding::Key, finding::Held>,
-    /// How often each rule fired, and each two of them for one event and element.
+    /// The findings, each with the smallest input that reproduces it.
+    found: BTreeMap<finding::FindingKey, finding::SmallestInput>,
+    /// How often each rule fired.
     fired: FxHashMap<&'r str, u64>,
-    together: FxHashMap<(&'r str, &'r str), u64>,
-    /// What the rules' own tests expect.
-    expected: baseline::Expected,
+    /// How often each pair of rules fired for the same event and element.
+    fired_together: FxHashMap<(&'r str, &'r str), u64>,
+    /// The outcomes that tests expect.
+    baseline: Baseline,
     runs: u64,
-    begun: bool,
-    /// The rules that are proven never to match.
-    never: FxHashSet<&'r str>,
+    initialized: bool,
+    /// The rules that provably never match.
+    never_matching: FxHashSet<&'r str>,
 }
 
-/// An event, with the rules that listen to it.
+/// A declared event, with the rules that listen to it.
 struct Target<'r> {
     source: &'r str,
     name: &'r str,
     rules: Vec<(&'r Sensor, &'r Rule)>,
-    spots: Spots,
-    /// The events that showed something new.
-    kept: Vec<Draft>,
+    points: MutationPoints,
+    /// The inputs that covered something new.
+    corpus: Vec<Input>,
 }
 
 impl std::fmt::Debug for Fuzzer<'_> {
@@ -98,7 +100,7 @@ impl std::fmt::Debug for Fuzzer<'_> {
 }
 
 impl<'r> Fuzzer<'r> {
-    /// A fuzzer that does the same for the same rules and seed. All fuses are on.
+    /// Creates a fuzzer. The same rules and seed give the same results. All fuses are on.
     pub fn new(ruleset: &'r Ruleset, seed: u64) -> Self {
         let typed = ruleset.typed();
         let mut targets: Vec<Target<'r>> = Vec::new();
@@ -110,8 +112,8 @@ impl<'r> Fuzzer<'r> {
                     source: &sensor.source,
                     name: &sensor.event,
                     rules: Vec::new(),
-                    spots: Spots::default(),
-                    kept: Vec::new(),
+                    points: MutationPoints::default(),
+                    corpus: Vec::new(),
                 });
                 targets.len() - 1
             });
@@ -123,7 +125,7 @@ impl<'r> Fuzzer<'r> {
             let declared = typed.sources.iter().filter(|source| source.name == target.source);
             let declared = declared.flat_map(|source| &source.events);
             let ty = declared.filter(|event| event.name == target.name).find_map(|e| e.ty.clone());
-            target.spots = Spots::of(&target.rules, ty);
+            target.points = MutationPoints::collect(&target.rules, ty);
         }
         let fuses = typed.fuses.iter().fold(Fuses::default(), |fuses, f| fuses.set(&f.name, true));
         Self {
@@ -136,18 +138,18 @@ impl<'r> Fuzzer<'r> {
             features: FxHashSet::default(),
             found: BTreeMap::new(),
             fired: FxHashMap::default(),
-            together: FxHashMap::default(),
-            expected: baseline::Expected::default(),
+            fired_together: FxHashMap::default(),
+            baseline: Baseline::default(),
             runs: 0,
-            begun: false,
-            never: FxHashSet::default(),
+            initialized: false,
+            never_matching: FxHashSet::default(),
         }
     }
 
-    /// Fuzzes the rules of this name alone: a full name, or its last part.
+    /// Fuzzes only the rules with this name: a full name, or its last part.
     ///
     /// # Errors
-    /// There is none; the names that there are.
+    /// No rule has this name. The error contains the names of all rules.
     pub fn only(mut self, rule: &str) -> Result<Self, Vec<String>> {
         let named = |full: &str| full == rule || full.rsplit('/').next() == Some(rule);
         let all = self.ruleset.rules().map(|rule| rule.name.to_owned()).collect();
@@ -158,69 +160,69 @@ impl<'r> Fuzzer<'r> {
         if self.targets.is_empty() { Err(all) } else { Ok(self) }
     }
 
-    /// Has a backend look at everything that fires.
+    /// Passes every fired decision to a backend, which may reject it.
     #[must_use]
     pub fn backends(self, backends: Backends<'r>) -> Self {
         Self { backends: Some(backends), ..self }
     }
 
-    /// Takes what the rules' tests expect as known: a rejection or an unknown that a test expects is no
-    /// news. The events of the tests are changed further, too.
+    /// Uses the tests of the rules: an outcome that a test expects is not a finding, and the events of the
+    /// tests become seed inputs.
     #[must_use]
     pub fn tests(mut self, tests: &Tests<'_>) -> Self {
-        self.expected = baseline::Expected::of(tests);
-        for (source, name, draft) in baseline::events(tests) {
-            self.take(&source, &name, draft);
+        self.baseline = Baseline::from_tests(tests);
+        for (source, name, input) in baseline::events(tests) {
+            self.add_input(&source, &name, input);
         }
         self
     }
 
-    /// An event to begin with, its body as JSON; one that no rule listens to shows nothing. Gives whether it could be
-    /// used: a body with a key twice in one object, or half of a surrogate pair, cannot be changed further.
+    /// Adds a seed input with a JSON body. An event that no rule listens to has no effect. Returns whether the input
+    /// is usable: a body with a duplicate key or a lone surrogate cannot be mutated.
     ///
     /// # Errors
     /// The body is not JSON.
     pub fn seed(&mut self, source: &str, name: &str, body: &[u8]) -> Result<bool, InvalidBody> {
         let event = Event::new(source, name, body)?;
-        let draft = Draft::read(event.body());
-        let usable = draft.is_some();
-        if let Some(draft) = draft {
-            self.take(source, name, draft);
+        let input = Input::parse(event.body());
+        let usable = input.is_some();
+        if let Some(input) = input {
+            self.add_input(source, name, input);
         }
         Ok(usable)
     }
 
-    fn take(&mut self, source: &str, name: &str, draft: Draft) {
+    fn add_input(&mut self, source: &str, name: &str, input: Input) {
         let at = self.targets.iter().position(|t| t.source == source && t.name == name);
         if let Some(at) = at {
-            self.try_out(at, draft);
+            self.run_one(at, input);
         }
     }
 
-    /// The first events of a target: the simplest of its type, and one that each path is there in.
-    fn begin(&mut self, at: usize) {
+    /// Runs the initial inputs of a target: simple ones, and those that the analysis finds.
+    fn add_initial_inputs(&mut self, at: usize) {
         let Some(target) = self.targets.get(at) else { return };
-        let mut drafts = target.spots.beginnings(&mut self.rng);
-        // What the analysis finds is further than chance comes for a long time.
+        let mut inputs = target.points.initial_inputs(&mut self.rng);
+        // The analysis finds inputs that random mutation would need a long time for.
         let mut analysis = Analysis::new(self.ruleset.typed());
         for (sensor, rule) in &target.rules {
             let placed = Placed { sensor, rule };
             let matching = analysis.matching(placed);
-            drafts.extend(matching.witness().and_then(Draft::found));
-            for (expr, _) in looked_at(sensor, rule).into_iter().take(MOST_ATOMS) {
+            inputs.extend(matching.witness().and_then(Input::from_witness));
+            for (expr, _) in guarded_atoms(sensor, rule).into_iter().take(MAX_SOLVED_ATOMS) {
                 for want in [Truths::TRUE, Truths::FALSE, Truths::UNKNOWN] {
                     let reaching = analysis.reaching(placed, expr, want);
-                    drafts.extend(reaching.witness().and_then(Draft::found));
+                    inputs.extend(reaching.witness().and_then(Input::from_witness));
                 }
             }
             if matching.is_never() {
-                self.never.insert(&rule.name);
+                self.never_matching.insert(&rule.name);
             }
         }
-        drafts.into_iter().for_each(|draft| self.try_out(at, draft));
+        inputs.into_iter().for_each(|input| self.run_one(at, input));
     }
 
-    /// Whether an event is known that one of two rules matches and the other one does not.
+    /// Whether the analysis finds an event that only one of two rules matches.
     fn differ(&self, first: &str, second: &str) -> bool {
         let placed = |name: &str| {
             let mut rules = self.targets.iter().flat_map(|target| &target.rules);
@@ -234,43 +236,43 @@ impl<'r> Fuzzer<'r> {
             .any(|(a, b)| analysis.separating(a, b).witness().is_some())
     }
 
-    /// Makes one event and decides it.
+    /// Generates and evaluates one input.
     pub fn step(&mut self) {
-        if !self.begun {
-            self.begun = true;
-            (0..self.targets.len()).for_each(|at| self.begin(at));
+        if !self.initialized {
+            self.initialized = true;
+            (0..self.targets.len()).for_each(|at| self.add_initial_inputs(at));
         }
         if self.targets.is_empty() {
             return;
         }
         let at = usize::try_from(self.runs).unwrap_or(0) % self.targets.len();
         let Some(target) = self.targets.get(at) else { return };
-        let draft = mutate::next(target, &mut self.rng);
-        self.try_out(at, draft);
+        let input = mutate::next_input(target, &mut self.rng);
+        self.run_one(at, input);
     }
 
-    /// How many events were decided.
+    /// The number of evaluated inputs.
     pub fn runs(&self) -> u64 {
         self.runs
     }
 
-    /// How many different things were seen of the rules: outcomes, truths, and how far each came.
-    pub fn seen(&self) -> usize {
+    /// The number of covered features: outcomes of rules, and truth values of conditions.
+    pub fn features(&self) -> usize {
         self.features.len()
     }
 
-    /// How many rules fired, of how many.
+    /// The number of rules that fired, and the number of all rules.
     pub fn fired(&self) -> (usize, usize) {
         let rules = self.targets.iter().flat_map(|target| &target.rules);
         (self.fired.len(), rules.count())
     }
 
-    /// What was found, in the order of the rules.
+    /// The findings, in the order of the rules.
     pub fn findings(&self) -> Vec<Finding> {
-        finding::all(self)
+        finding::findings(self)
     }
 
-    /// The same as warnings, each at its place.
+    /// The findings as warnings.
     pub fn problems(&self) -> Diagnostics {
         finding::problems(self)
     }

@@ -1,20 +1,20 @@
-//! The next event: one that showed something new, with a few changes.
+//! Mutation: the next input is an input from the corpus with a few changes.
 
 use fastrand::Rng;
 
-use super::input::{Draft, Step, find, received};
-use super::mutation_points::set;
-use super::{Target, mutation_points};
+use super::Target;
+use super::input::{Input, InputStep, default_received, get};
+use super::mutation_points::{InputPath, set};
 use crate::number::Number;
 use crate::typed::Root;
 use crate::value::Value;
 use jiff::SignedDuration;
 
-/// What only outsiders' texts are set to. Whatever of it reaches an action came from them.
+/// The marker in all hostile texts. If it occurs in an action, an untrusted text reached the action.
 pub(super) const MARK: &str = "fuse-fuzz";
 
-/// Texts of outsiders who mean harm.
-const OUTSIDERS: [&str; 6] = [
+/// Texts of an attacker, for untrusted fields.
+const HOSTILE_TEXTS: [&str; 6] = [
     "$(fuse-fuzz)",
     "`fuse-fuzz`",
     "\"; fuse-fuzz #",
@@ -23,8 +23,8 @@ const OUTSIDERS: [&str; 6] = [
     "../../fuse-fuzz",
 ];
 
-/// Texts that are not what they should be, from senders who mean well.
-const STRANGE: [&str; 12] = [
+/// Unusual texts of a well-meaning sender.
+const UNEXPECTED_TEXTS: [&str; 12] = [
     "",
     " ",
     "x",
@@ -39,82 +39,83 @@ const STRANGE: [&str; 12] = [
     "ÄÖ☃",
 ];
 
-/// How many elements a large list has: more than `each` takes.
-const LARGE: usize = 1_001;
+/// The length of a large list, which exceeds the default limit of `each`.
+const LARGE_LIST_LEN: usize = 1_001;
 
-/// An event for a target.
-pub(super) fn next(target: &Target<'_>, rng: &mut Rng) -> Draft {
-    let mut draft = match rng.usize(..10) {
-        0 => fresh(target, rng),
-        _ => match rng.choice(&target.kept) {
-            Some(kept) => kept.clone(),
-            None => fresh(target, rng),
+/// Creates the next input for a target.
+pub(super) fn next_input(target: &Target<'_>, rng: &mut Rng) -> Input {
+    let mut input = match rng.usize(..10) {
+        0 => generate(target, rng),
+        _ => match rng.choice(&target.corpus) {
+            Some(input) => input.clone(),
+            None => generate(target, rng),
         },
     };
     for _ in 0..1 + rng.usize(..3) {
-        change(&mut draft, target, rng);
+        mutate(&mut input, target, rng);
     }
-    draft
+    input
 }
 
-/// An event of the type, where there is one.
-fn fresh(target: &Target<'_>, rng: &mut Rng) -> Draft {
-    match &target.spots.ty {
-        Some(ty) => Draft::of(ty.sample(&mut |n| rng.usize(..n.max(1)))),
-        None => Draft::of(Value::Map(Vec::new())),
+/// Generates an input of the declared type, or an empty body.
+fn generate(target: &Target<'_>, rng: &mut Rng) -> Input {
+    match &target.points.ty {
+        Some(ty) => Input::from_body(ty.sample(&mut |n| rng.usize(..n.max(1)))),
+        None => Input::from_body(Value::Map(Vec::new())),
     }
 }
 
-fn change(draft: &mut Draft, target: &Target<'_>, rng: &mut Rng) {
-    let spots = &target.spots.all;
-    let at = rng.usize(..spots.len().max(1));
-    let Some((place, spot)) = spots.get_index(at) else {
-        return anywhere(&mut draft.body, rng);
+/// Applies one random mutation.
+fn mutate(input: &mut Input, target: &Target<'_>, rng: &mut Rng) {
+    let points = &target.points.all;
+    let at = rng.usize(..points.len().max(1));
+    let Some((path, point)) = points.get_index(at) else {
+        return mutate_anywhere(&mut input.body, rng);
     };
     match rng.usize(..16) {
         0..=6 => {
-            let value = rng.choice(&spot.values).cloned();
-            set(draft, place, value.unwrap_or_else(|| strange(rng)), rng);
+            let value = rng.choice(&point.values).cloned();
+            set(input, path, value.unwrap_or_else(|| unexpected_value(rng)), rng);
         }
-        7 => set(draft, place, strange(rng), rng),
-        8 => remove(draft, place, rng),
-        9 | 10 if spot.is_outsiders => {
-            let text = rng.choice(OUTSIDERS).unwrap_or(MARK);
-            set(draft, place, Value::text(text), rng);
+        7 => set(input, path, unexpected_value(rng), rng),
+        8 => remove(input, path, rng),
+        9 | 10 if point.is_untrusted => {
+            let text = rng.choice(HOSTILE_TEXTS).unwrap_or(MARK);
+            set(input, path, Value::text(text), rng);
         }
-        9 | 10 if spot.is_list => resize(draft, place, rng),
-        9 => anywhere(&mut draft.body, rng),
+        9 | 10 if point.is_list => resize(input, path, rng),
+        9 => mutate_anywhere(&mut input.body, rng),
         10 => {
             let back = SignedDuration::from_secs(rng.i64(-200_000..200_000));
-            draft.received = received().checked_add(back).unwrap_or(draft.received);
+            input.received = default_received().checked_add(back).unwrap_or(input.received);
         }
         11 | 12 => {
-            // A part of another event that showed something new.
-            let steps = place.steps.as_slice();
-            let mut other = rng.choice(&target.kept).cloned();
+            // Crossover: copy a part of another input.
+            let steps = path.steps.as_slice();
+            let mut other = rng.choice(&target.corpus).cloned();
             let part = other.as_mut().and_then(|other| {
-                find(&mut other.body, steps, &mut |n| rng.usize(..n.max(1))).cloned()
+                get(&mut other.body, steps, &mut |n| rng.usize(..n.max(1))).cloned()
             });
             match part {
-                Some(part) if place.root == Root::Body => set(draft, place, part, rng),
-                _ => anywhere(&mut draft.body, rng),
+                Some(part) if path.root == Root::Body => set(input, path, part, rng),
+                _ => mutate_anywhere(&mut input.body, rng),
             }
         }
         _ => {
-            // The simplest way to several clauses at once: what each path is compared with.
-            for (place, spot) in spots {
-                if let Some(value) = rng.choice(&spot.values).cloned()
+            // Set many paths to values that they are compared with, to satisfy several conditions at once.
+            for (path, point) in points {
+                if let Some(value) = rng.choice(&point.values).cloned()
                     && rng.bool()
                 {
-                    set(draft, place, value, rng);
+                    set(input, path, value, rng);
                 }
             }
         }
     }
 }
 
-/// A value that a place may not expect.
-fn strange(rng: &mut Rng) -> Value<'static> {
+/// A value that rules may not expect.
+fn unexpected_value(rng: &mut Rng) -> Value<'static> {
     let number = |text: &str| Number::parse(text).map_or(Value::Null, Value::Number);
     match rng.usize(..14) {
         0 => Value::Null,
@@ -126,22 +127,23 @@ fn strange(rng: &mut Rng) -> Value<'static> {
         6 => Value::List(vec![Value::text("text")]),
         7 => Value::Map(vec![("a".into(), number("1"))]),
         8 => Value::text("x".repeat(5_000)),
-        // Next to one that a float holds, which it is not.
+        // 2^53 + 1, which a 64-bit float cannot represent.
         9 => number("9007199254740993"),
-        _ => Value::text(rng.choice(STRANGE).unwrap_or("")),
+        _ => Value::text(rng.choice(UNEXPECTED_TEXTS).unwrap_or("")),
     }
 }
 
-fn remove(draft: &mut Draft, place: &mutation_points::Place, rng: &mut Rng) {
-    let Some((last, before)) = place.steps.split_last() else { return };
-    if let (Step::Key(key), Root::Headers | Root::Query) = (last, place.root) {
-        draft.headers.remove(key);
-        draft.query.remove(key);
+/// Removes the value at a path.
+fn remove(input: &mut Input, path: &InputPath, rng: &mut Rng) {
+    let Some((last, before)) = path.steps.split_last() else { return };
+    if let (InputStep::Key(key), Root::Headers | Root::Query) = (last, path.root) {
+        input.headers.remove(key);
+        input.query.remove(key);
         return;
     }
-    if let Some(around) = find(&mut draft.body, before, &mut |n| rng.usize(..n.max(1))) {
+    if let Some(around) = get(&mut input.body, before, &mut |n| rng.usize(..n.max(1))) {
         match (last, around) {
-            (Step::Key(key), Value::Map(map)) => map.retain(|(own, _)| own != key),
+            (InputStep::Key(key), Value::Map(map)) => map.retain(|(own, _)| own != key),
             (_, Value::List(list)) if !list.is_empty() => {
                 drop(list.remove(rng.usize(..list.len())))
             }
@@ -150,15 +152,15 @@ fn remove(draft: &mut Draft, place: &mutation_points::Place, rng: &mut Rng) {
     }
 }
 
-/// Makes a list longer or shorter.
-fn resize(draft: &mut Draft, place: &mutation_points::Place, rng: &mut Rng) {
-    let found = find(&mut draft.body, &place.steps, &mut |n| rng.usize(..n.max(1)));
-    let Some(Value::List(list)) = found else { return };
+/// Grows or shrinks the list at a path.
+fn resize(input: &mut Input, path: &InputPath, rng: &mut Rng) {
+    let value = get(&mut input.body, &path.steps, &mut |n| rng.usize(..n.max(1)));
+    let Some(Value::List(list)) = value else { return };
     match rng.usize(..12) {
         0 => list.clear(),
         1 if list.len() < 3 && rng.usize(..20) == 0 => {
             if let Some(first) = list.first().cloned() {
-                list.resize(LARGE, first);
+                list.resize(LARGE_LIST_LEN, first);
             }
         }
         2..=4 if !list.is_empty() => drop(list.remove(rng.usize(..list.len()))),
@@ -170,8 +172,8 @@ fn resize(draft: &mut Draft, place: &mutation_points::Place, rng: &mut Rng) {
     }
 }
 
-/// Changes some value of a body, wherever it is.
-fn anywhere(at: &mut Value<'static>, rng: &mut Rng) {
+/// Replaces a random value anywhere in a body.
+fn mutate_anywhere(at: &mut Value<'static>, rng: &mut Rng) {
     let inside = match at {
         Value::Map(map) if !map.is_empty() => {
             let index = rng.usize(..map.len());
@@ -184,7 +186,7 @@ fn anywhere(at: &mut Value<'static>, rng: &mut Rng) {
         _ => None,
     };
     match inside {
-        Some(inside) if rng.usize(..5) > 0 => anywhere(inside, rng),
-        _ => *at = strange(rng),
+        Some(inside) if rng.usize(..5) > 0 => mutate_anywhere(inside, rng),
+        _ => *at = unexpected_value(rng),
     }
 }

@@ -1,147 +1,156 @@
-//! The places of an event that rules look at, with the values that make a difference there: what they
-//! are compared with, and what is nearly that.
+//! The values of an event that rules read, with interesting replacements for each: the constants that it
+//! is compared with, and their neighbours.
 
 use fastrand::Rng;
 use indexmap::IndexMap;
 
-use super::input::{Draft, Step, make, received};
+use super::input::{Input, InputStep, default_received, get_or_create};
 use crate::analysis;
-use crate::lint::event_paths::{self, Bound, Part, Whole};
+use crate::lint::event_paths::{self, Bindings, EventPath, PathStep, RulePart};
 use crate::number::Number;
 use crate::typed::{Expr, ExprKind, Root, Rule, Sensor};
 use crate::types::Ty;
 use crate::value::Value;
 
-/// A place that is read, from the body, the headers or the query.
+/// The path of a value that rules read, in the body, the headers or the query.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Place {
+pub(super) struct InputPath {
     pub(super) root: Root,
-    pub(super) steps: Vec<Step>,
+    pub(super) steps: Vec<InputStep>,
 }
 
-/// What to try at a place.
+/// How to mutate the value at a path.
 #[derive(Debug, Default)]
-pub(super) struct Spot {
+pub(super) struct MutationPoint {
+    /// Interesting values.
     pub(super) values: Vec<Value<'static>>,
-    /// Whether rules go through it as a list.
+    /// Whether rules iterate over the value.
     pub(super) is_list: bool,
-    /// Whether outsiders write it.
-    pub(super) is_outsiders: bool,
+    /// Whether outsiders choose the value.
+    pub(super) is_untrusted: bool,
 }
 
-/// All places of one event that its rules read.
+/// The mutation points of one event.
 #[derive(Debug, Default)]
-pub(super) struct Spots {
+pub(super) struct MutationPoints {
+    /// The declared type of the body.
     pub(super) ty: Option<Ty>,
-    pub(super) all: IndexMap<Place, Spot>,
+    pub(super) all: IndexMap<InputPath, MutationPoint>,
 }
 
-impl Spots {
-    pub(super) fn of(rules: &[(&Sensor, &Rule)], ty: Option<Ty>) -> Self {
-        let mut spots = Self { ty, all: IndexMap::new() };
+impl MutationPoints {
+    /// Collects the mutation points from the expressions of rules.
+    pub(super) fn collect(rules: &[(&Sensor, &Rule)], ty: Option<Ty>) -> Self {
+        let mut points = Self { ty, all: IndexMap::new() };
         for (sensor, rule) in rules {
-            event_paths::roots(sensor, rule, &mut |part, expr, bound| {
-                if let Part::Each = part
-                    && let Some(whole) = bound.of(expr)
+            event_paths::roots(sensor, rule, &mut |part, expr, bindings| {
+                if let RulePart::Each = part
+                    && let Some(path) = bindings.resolve(expr)
                 {
-                    spots.at(&whole).is_list = true;
+                    points.at(&path).is_list = true;
                 }
-                event_paths::below(expr, bound, &mut |expr, bound| spots.look(expr, bound));
+                event_paths::walk(expr, bindings, &mut |expr, bindings| {
+                    points.add_expr(expr, bindings)
+                });
             });
         }
-        spots
+        points
     }
 
-    fn at(&mut self, whole: &Whole<'_>) -> &mut Spot {
-        let steps = whole.steps.iter().map(|step| match step {
-            event_paths::Step::Key(key) => Step::Key((*key).to_owned()),
-            event_paths::Step::Index(index) => Step::Index(*index),
-            event_paths::Step::Each => Step::Some,
+    fn at(&mut self, path: &EventPath<'_>) -> &mut MutationPoint {
+        let steps = path.steps.iter().map(|step| match step {
+            PathStep::Key(key) => InputStep::Key((*key).to_owned()),
+            PathStep::Index(index) => InputStep::Index(*index),
+            PathStep::Each => InputStep::Any,
         });
-        let spot = self.all.entry(Place { root: whole.root, steps: steps.collect() }).or_default();
-        spot.is_outsiders = whole.is_outsiders();
-        spot
+        let point =
+            self.all.entry(InputPath { root: path.root, steps: steps.collect() }).or_default();
+        point.is_untrusted = path.is_untrusted();
+        point
     }
 
-    /// What an expression says of the paths that it is made of.
-    fn look(&mut self, expr: &Expr, bound: &Bound<'_>) {
-        if let Some(whole) = bound.of(expr) {
-            self.at(&whole);
+    /// Collects the paths of an expression and the values that they are compared with.
+    fn add_expr(&mut self, expr: &Expr, bindings: &Bindings<'_>) {
+        if let Some(path) = bindings.resolve(expr) {
+            self.at(&path);
         }
         if let ExprKind::Quantifier { list, .. } = &expr.kind
-            && let Some(whole) = bound.of(list)
+            && let Some(path) = bindings.resolve(list)
         {
-            self.at(&whole).is_list = true;
+            self.at(&path).is_list = true;
         }
-        // Logic says nothing of values.
+        // Logical operators compare no values.
         if !expr.is_condition()
             || matches!(expr.kind, ExprKind::And(_) | ExprKind::Or(_) | ExprKind::Not(_))
         {
             return;
         }
         let (mut values, mut paths) = (Vec::new(), Vec::new());
-        gather(expr, bound, &mut values, &mut paths);
-        for whole in paths {
-            let spot = self.at(&whole);
+        collect_values(expr, bindings, &mut values, &mut paths);
+        for path in paths {
+            let point = self.at(&path);
             for value in &values {
-                if !spot.values.contains(value) {
-                    spot.values.push(value.clone());
+                if !point.values.contains(value) {
+                    point.values.push(value.clone());
                 }
             }
         }
     }
 
-    /// Events to begin with: the simplest of the type, and ones in which all places are there.
-    pub(super) fn beginnings(&self, rng: &mut Rng) -> Vec<Draft> {
+    /// The initial inputs: the simplest one of the type, and some in which all paths exist.
+    pub(super) fn initial_inputs(&self, rng: &mut Rng) -> Vec<Input> {
         let simple = match &self.ty {
             Some(ty) => ty.sample(&mut |_| 0),
             None => Value::Map(Vec::new()),
         };
-        let mut drafts = vec![Draft::of(simple.clone())];
+        let mut inputs = vec![Input::from_body(simple.clone())];
         for round in 0..4 {
-            let mut draft = Draft::of(simple.clone());
-            for (place, spot) in &self.all {
+            let mut input = Input::from_body(simple.clone());
+            for (path, point) in &self.all {
                 let value = match round {
-                    0 => spot.values.first().cloned(),
-                    _ => (!spot.values.is_empty())
-                        .then(|| spot.values.get(rng.usize(..spot.values.len())).cloned())
+                    0 => point.values.first().cloned(),
+                    _ => (!point.values.is_empty())
+                        .then(|| point.values.get(rng.usize(..point.values.len())).cloned())
                         .flatten(),
                 };
-                // A list or map that others are inside of is made with them.
-                if value.is_some() || !self.is_around(place) {
-                    set(&mut draft, place, value.unwrap_or_else(|| Value::text("text")), rng);
+                // Containers are created together with the values in them.
+                if value.is_some() || !self.contains_others(path) {
+                    set(&mut input, path, value.unwrap_or_else(|| Value::text("text")), rng);
                 }
             }
-            drafts.push(draft);
+            inputs.push(input);
         }
-        drafts
+        inputs
     }
 
-    fn is_around(&self, place: &Place) -> bool {
-        let inside = |other: &Place| {
-            other.root == place.root
-                && other.steps.len() > place.steps.len()
-                && other.steps.starts_with(&place.steps)
+    /// Whether another mutation point is inside the value at this path.
+    fn contains_others(&self, path: &InputPath) -> bool {
+        let inside = |other: &InputPath| {
+            other.root == path.root
+                && other.steps.len() > path.steps.len()
+                && other.steps.starts_with(&path.steps)
         };
         self.all.keys().any(inside)
     }
 }
 
-/// Puts a value at a place.
-pub(super) fn set(draft: &mut Draft, place: &Place, value: Value<'static>, rng: &mut Rng) {
-    let key = match place.steps.first() {
-        Some(Step::Key(key)) => key.clone(),
+/// Sets the value at a path.
+pub(super) fn set(input: &mut Input, path: &InputPath, value: Value<'static>, rng: &mut Rng) {
+    let key = match path.steps.first() {
+        Some(InputStep::Key(key)) => key.clone(),
         _ => String::new(),
     };
     let text = |value: Value<'static>| match value {
         Value::String(text) => text.into_owned(),
         other => other.to_json_text().unwrap_or_default(),
     };
-    match place.root {
-        Root::Headers => drop(draft.headers.insert(key, text(value))),
-        Root::Query => drop(draft.query.insert(key, text(value))),
+    match path.root {
+        Root::Headers => drop(input.headers.insert(key, text(value))),
+        Root::Query => drop(input.query.insert(key, text(value))),
         Root::Body => {
-            if let Some(at) = make(&mut draft.body, &place.steps, &mut |n| rng.usize(..n.max(1))) {
+            if let Some(at) =
+                get_or_create(&mut input.body, &path.steps, &mut |n| rng.usize(..n.max(1)))
+            {
                 *at = value;
             }
         }
@@ -149,30 +158,33 @@ pub(super) fn set(draft: &mut Draft, place: &Place, value: Value<'static>, rng: 
     }
 }
 
-/// The values that an elementary condition is about, with their neighbours, and the paths in it.
-fn gather<'a>(
+/// Collects the paths and the constants of an elementary condition, with the neighbours of the constants.
+fn collect_values<'a>(
     expr: &'a Expr,
-    bound: &Bound<'a>,
+    bindings: &Bindings<'a>,
     values: &mut Vec<Value<'static>>,
-    paths: &mut Vec<Whole<'a>>,
+    paths: &mut Vec<EventPath<'a>>,
 ) {
     match &expr.kind {
-        ExprKind::Const(value) => near(value, values),
-        ExprKind::Path(path) => paths.extend(bound.whole(path)),
+        ExprKind::Const(value) => neighbours(value, values),
+        ExprKind::Path(path) => paths.extend(bindings.resolve_path(path)),
         ExprKind::Pattern { value, pattern } => {
             values.extend(analysis::matching_text(pattern).into_iter().flat_map(|text| {
                 [text.to_string(), format!("{text}x"), format!("x{text}")].map(Value::text)
             }));
-            gather(value, bound, values, paths);
+            collect_values(value, bindings, values, paths);
         }
-        // What it binds is gone through by itself.
-        ExprKind::Quantifier { list, .. } => gather(list, bound, values, paths),
-        _ => expr.children().into_iter().for_each(|child| gather(child, bound, values, paths)),
+        // The conditions in its body are collected on their own.
+        ExprKind::Quantifier { list, .. } => collect_values(list, bindings, values, paths),
+        _ => expr
+            .children()
+            .into_iter()
+            .for_each(|child| collect_values(child, bindings, values, paths)),
     }
 }
 
-/// A value and what is nearly it.
-fn near(value: &Value<'static>, values: &mut Vec<Value<'static>>) {
+/// Adds a value and its neighbours.
+fn neighbours(value: &Value<'static>, values: &mut Vec<Value<'static>>) {
     match value {
         Value::String(text) => {
             let shorter: String =
@@ -192,12 +204,13 @@ fn near(value: &Value<'static>, values: &mut Vec<Value<'static>>) {
             values.extend(near.into_iter().flatten().map(Value::Number));
         }
         Value::Bool(_) => values.extend([Value::Bool(true), Value::Bool(false)]),
-        Value::List(items) => items.iter().for_each(|item| near(item, values)),
+        Value::List(items) => items.iter().for_each(|item| neighbours(item, values)),
         Value::Duration(duration) => {
-            // Times around the moment at which events are received.
+            // Times around the time of receipt.
             for seconds in [duration.as_secs() - 1, duration.as_secs(), duration.as_secs() + 1] {
                 let ago = jiff::SignedDuration::from_secs(seconds);
-                let times = [received().checked_sub(ago), received().checked_add(ago)];
+                let times =
+                    [default_received().checked_sub(ago), default_received().checked_add(ago)];
                 values
                     .extend(times.into_iter().flatten().map(|time| Value::text(time.to_string())));
             }
@@ -206,6 +219,6 @@ fn near(value: &Value<'static>, values: &mut Vec<Value<'static>>) {
             values.extend(value.canonical().map(|text| Value::text(text.into_owned())));
         }
         Value::Null | Value::Map(_) => values.push(value.clone()),
-        Value::Unheld(_) => {}
+        Value::Unrepresentable(_) => {}
     }
 }

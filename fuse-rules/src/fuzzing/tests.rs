@@ -20,7 +20,7 @@ fn load(text: &str) -> Ruleset {
     Ruleset::load_in_detail(&["a.rules"], &files, &registry()).unwrap_or_else(|why| panic!("{why}"))
 }
 
-/// What is found of these rules, and on which bodies.
+/// The findings for these rules, with the bodies that reproduce them.
 fn found(text: &str, runs: usize) -> Vec<String> {
     let ruleset = load(text);
     let tests = Tests::new(&ruleset, &BTreeMap::new());
@@ -38,30 +38,30 @@ const SOURCE: &str = "source q queue { event e, event typed : { kind: string, si
 #[test]
 fn planted_faults_are_found_with_small_events() {
     let all = [
-        // A rule that cannot fire: proven, and one that only is not found to.
+        // A rule that provably never fires.
         "sensor s on q.e { rule r { when body.a == 1 and body.b > 2 and body.b < 2  trigger page { team = \"x\" } } }",
-        // A value that may be missing where one is needed.
+        // A required value that may be missing.
         "sensor s on q.e { rule r { when body.a == \"x\"  trigger page { team = body.team } } }",
-        // A text of outsiders reaches what acts.
+        // An untrusted text reaches an action.
         "sensor s on q.e { rule r { when body.action == \"opened\"  trigger page { team = body.pull_request.title } } }",
-        // Two that always fire together.
+        // Two rules that always fire together.
         "sensor s on q.e { rule r { when body.a == 1 trigger page { team = \"x\" } } rule t { when 1 == body.a trigger page { team = \"y\" } } }",
-        // Deep conditions, in elements, by patterns.
+        // Nested conditions on elements, with patterns.
         "sensor s on q.e { each x in body.xs when x.kind like \"prod-*\" rule r { when x.name matches r\"v[0-9]+\" and any(l in x.labels: l == \"deploy\") trigger page { team = \"x\" } } }",
-        // What is of its type does all that it can.
+        // No findings: the declared type guarantees everything.
         "sensor s on q.typed { rule r { when body.size >= 10 and \"a\" in body.tags  trigger page { team = body.kind, why? = body.note } } }",
     ];
-    let told: Vec<String> = all
+    let reports: Vec<String> = all
         .iter()
         .map(|rules| {
             format!("{rules}\n  {}\n", found(&format!("{SOURCE}{rules}"), 3_000).join("\n  "))
         })
         .collect();
-    insta::assert_snapshot!(told.join("\n"));
+    insta::assert_snapshot!(reports.join("\n"));
 }
 
 #[test]
-fn what_tests_expect_is_no_news() {
+fn outcomes_that_tests_expect_are_not_reported() {
     let rules =
         "sensor s on q.e { rule r { when body.a == \"x\"  trigger page { team = body.team } } }";
     let test = "test \"t\" { send q.e body { a = \"x\" } expect r rejected send q.e body {} expect r unknown }";
@@ -94,25 +94,25 @@ fn one_rule_can_be_fuzzed_alone() {
     assert_eq!(Fuzzer::new(&ruleset, 1).only("x").unwrap_err(), ["s/r", "s/t"]);
 }
 
-/// Too long a list is refused by design, whatever the rule says.
+/// fuse rejects oversized lists by design, whatever the rule does.
 #[test]
-fn what_is_refused_by_design_is_no_finding() {
+fn rejections_by_design_are_not_reported() {
     let source = "source q queue { event e : { xs: list<string>, ... } }\n";
     let rules = "sensor s on q.e { each x in body.xs max 1 rule r { trigger page { team = x } } }";
     assert_eq!(found(&format!("{source}{rules}"), 1_000), Vec::<String>::new());
 }
 
-/// One of two fires alone, too: so they do not fire together always.
+/// One of the rules also fires alone, so they do not always fire together.
 #[test]
-fn what_fires_alone_does_not_always_fire_together() {
+fn rules_that_fire_alone_do_not_always_fire_together() {
     let rules = "sensor s on q.e { rule a { when body.a == 1 trigger page { team = \"x\" } }
         rule b { when body.a in [1, 2] trigger page { team = \"y\" } } }";
     let found = found(&format!("{SOURCE}{rules}"), 2_000);
     assert!(!found.iter().any(|found| found.starts_with("always-together")), "{found:?}");
 }
 
-/// A double holds 17 digits: what has more is met all the same, and so is what is next to it, which the analysis does
-/// not find inside of a function.
+/// The fuzzer finds numbers with more digits than a 64-bit float holds, and their neighbours, even inside a function,
+/// where the analysis does not find them.
 #[test]
 fn long_numbers_are_met_digit_by_digit() {
     for when in [
@@ -129,7 +129,7 @@ fn long_numbers_are_met_digit_by_digit() {
     }
 }
 
-/// What is shown of an event, and saved of it, has the digits that it was found with.
+/// Events keep all digits of their numbers when they are shown or saved.
 #[test]
 fn events_that_are_found_keep_their_digits() {
     let ruleset = load(&format!(
@@ -146,7 +146,7 @@ fn events_that_are_found_keep_their_digits() {
     assert_eq!(event.pretty_body(), "{\n  \"n\": 12345678901234567890123\n}");
 }
 
-/// A text that is put together of constants is a constant.
+/// An interpolation of constants is a constant.
 #[test]
 fn interpolated_constants_are_met() {
     let rules = "const main = \"main\"

@@ -1,4 +1,4 @@
-//! Types of examples, as text; the laws that a type accepts its examples, whatever their order.
+//! Inferred types as text, and the law that a type accepts its examples in any order.
 
 use proptest::prelude::*;
 use serde_json::{Map, Value as Json, json};

@@ -1,19 +1,20 @@
-//! A shape as the text of a type.
+//! Prints a shape as the text of a type.
 
 use super::{Object, Shape, Strings};
-use crate::syntax::{is_name, quoted};
+use crate::literals::quoted;
+use crate::syntax::is_name;
 
-/// What is nested deeper may be anything: nobody reads a type that deep.
-const MAX_LEVELS: usize = 16;
+/// More deeply nested values can be anything: nobody reads a type that deep.
+const MAX_DEPTH: usize = 16;
 
-/// The type, without an end of line.
+/// The type, without a line end.
 pub(super) fn text(shape: &Shape) -> String {
     at(shape, 0, 0)
 }
 
-/// The type of what stands `level` levels deep, in a line that is indented `indent` times.
+/// The type at nesting depth `level`, on a line that is indented `indent` times.
 fn at(shape: &Shape, level: usize, indent: usize) -> String {
-    if shape.kinds() == 0 || level == MAX_LEVELS {
+    if shape.kinds() == 0 || level == MAX_DEPTH {
         return "any".into();
     }
     let mut kinds: Vec<String> = Vec::new();

@@ -1,29 +1,29 @@
-//! A set of values as a type of the rules.
+//! Converts a set of values to a type of the language.
 
-use super::sets::{Numbers, Object, Set, Slots, Strings};
+use super::sets::{NumberSet, ObjectSet, Slots, StringSet, ValueSet};
 use crate::span::Span;
 use crate::syntax::ast::{Text, Type, TypeField, TypeKind};
 
-/// The type of a set's values, or one that has them all; every place in it is `span`.
-pub(super) fn emit(set: Set, span: Span) -> Type {
+/// The smallest type that contains all values of a set. Every span in it is `span`.
+pub(super) fn emit(set: ValueSet, span: Span) -> Type {
     let slots = match set {
-        Set::Any => return named("any", span),
-        Set::Of(slots) if *slots == Slots::full() => return named("any", span),
-        Set::Of(slots) => *slots,
+        ValueSet::Any => return named("any", span),
+        ValueSet::Of(slots) if *slots == Slots::full() => return named("any", span),
+        ValueSet::Of(slots) => *slots,
     };
     let Slots { null, yes, no, numbers, strings, list, objects } = slots;
     let ty = |kind| Type { kind, span };
     let mut kinds = Vec::new();
     match strings {
-        Strings::All => kinds.push(named("string", span)),
-        Strings::Timestamps => kinds.push(named("timestamp", span)),
-        Strings::Base64 => kinds.push(named("bytes", span)),
-        Strings::Only(some) => kinds.extend(some.into_iter().map(|s| ty(TypeKind::String(s)))),
+        StringSet::All => kinds.push(named("string", span)),
+        StringSet::Timestamps => kinds.push(named("timestamp", span)),
+        StringSet::Base64 => kinds.push(named("bytes", span)),
+        StringSet::Only(some) => kinds.extend(some.into_iter().map(|s| ty(TypeKind::String(s)))),
     }
     match numbers {
-        Numbers::All => kinds.push(named("float", span)),
-        Numbers::Whole => kinds.push(named("int", span)),
-        Numbers::Only(some) => kinds.extend(some.into_iter().map(|n| ty(TypeKind::Number(n)))),
+        NumberSet::All => kinds.push(named("float", span)),
+        NumberSet::Whole => kinds.push(named("int", span)),
+        NumberSet::Only(some) => kinds.extend(some.into_iter().map(|n| ty(TypeKind::Number(n)))),
     }
     match (yes, no) {
         (true, true) => kinds.push(named("bool", span)),
@@ -45,12 +45,12 @@ fn named(name: &str, span: Span) -> Type {
     Type { kind: TypeKind::Name { module: None, name: name.into() }, span }
 }
 
-fn elements_of(elements: Set, span: Span) -> Type {
-    // A list that can only be empty: no type says so.
+fn elements_of(elements: ValueSet, span: Span) -> Type {
+    // No type describes a list that can only be empty.
     if elements.is_empty() { named("any", span) } else { emit(elements, span) }
 }
 
-fn record(object: Object, span: Span) -> TypeKind {
+fn record(object: ObjectSet, span: Span) -> TypeKind {
     let open = !object.rest.is_empty();
     if open && object.fields.is_empty() {
         return TypeKind::Map(Box::new(emit(object.rest, span)));

@@ -1,5 +1,6 @@
-//! JSON Schema to types: drafts 2020-12 and 07, one file. What a type cannot say of a value is
-//! left out, so that the type accepts whatever the schema does; what would be lost is a problem.
+//! Converts JSON Schema to types: drafts 2020-12 and 07, one file. Constraints that a type cannot
+//! express are left out, so that the type accepts every value that the schema accepts. A schema
+//! that would lose its purpose that way is a problem.
 
 mod emit;
 mod read;
@@ -9,17 +10,17 @@ mod tests;
 
 use crate::diagnostic::{Code, Diagnostic};
 use crate::event::json_fault;
-use crate::ruleset::{Loader, resolved};
+use crate::loader::{Loader, resolved};
 use crate::span::{Files, Place, Span};
 use crate::syntax::ast::{File, Text, Type, TypeKind, TypeValue};
 use crate::value::Value;
 
-/// How large a file may be, in bytes.
-const MAX_SIZE: usize = 4 << 20;
+/// The maximum size of a file in bytes.
+const MAX_FILE_BYTES: usize = 4 << 20;
 
-/// Puts the types of JSON Schemas in place of the names of their files. The files are read through
-/// the loader and added to `files`, so that a change of one is a change of the rules.
-pub(crate) fn take_in(
+/// Replaces the names of JSON Schema files with their types. The files are read through the loader
+/// and added to `files`, so that a change to one of them is a change to the rules.
+pub(crate) fn resolve_imports(
     tree: &mut File,
     from: &str,
     files: &mut Files,
@@ -63,14 +64,14 @@ fn load(
             let message = format!("`{name}` cannot be read: {why}");
             Err(Box::new(
                 Diagnostic::error(Code::E0504, used.span, message)
-                    .label("taken in here")
-                    .help("a file is named relative to the rules that take it in"),
+                    .label("imported here")
+                    .help("the name is relative to the rules file that imports it"),
             ))
         }
     }
 }
 
-/// What a schema says.
+/// The type and description of a schema.
 #[derive(Debug)]
 struct Imported {
     /// Its description.
@@ -78,12 +79,12 @@ struct Imported {
     ty: Type,
 }
 
-/// Reads the text of a schema; every place in the type is `span`.
+/// Converts the text of a schema; every span in the type is `span`.
 fn import(name: &str, text: &str, span: Span) -> Result<Imported, Vec<Diagnostic>> {
     let problem = |message| vec![Diagnostic::error(Code::E0508, span, message)];
-    if text.len() > MAX_SIZE {
-        let limit = MAX_SIZE >> 20;
-        return Err(problem(format!("`{name}` is larger than the {limit} MiB that are read")));
+    if text.len() > MAX_FILE_BYTES {
+        let limit = MAX_FILE_BYTES >> 20;
+        return Err(problem(format!("`{name}` is larger than the limit of {limit} MiB")));
     }
     if let Some((Place { line, column }, fault)) = json_fault(text) {
         let message = format!("`{name}` is {fault} at line {line}, column {column}");
@@ -99,7 +100,7 @@ fn import(name: &str, text: &str, span: Span) -> Result<Imported, Vec<Diagnostic
     let problems = faults.into_iter().map(|fault| {
         let at = if fault.at.is_empty() { String::new() } else { format!(" at `{}`", fault.at) };
         let message = format!("`{name}`{at}: {}", fault.message);
-        Diagnostic::error(Code::E0508, span, message).label("taken in here").maybe_help(fault.help)
+        Diagnostic::error(Code::E0508, span, message).label("imported here").maybe_help(fault.help)
     });
     Err(problems.collect())
 }

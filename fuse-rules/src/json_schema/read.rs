@@ -1,17 +1,18 @@
-//! The keywords of a schema to the set of values that it allows.
+//! Converts the keywords of a schema to the set of values that it allows.
 
 use indexmap::IndexMap;
 use percent_encoding::percent_decode_str;
 
-use super::sets::{Budget, Field, Numbers, Object, Set, Slots, Strings};
+use super::sets::{CopyBudget, NumberSet, ObjectField, ObjectSet, Slots, StringSet, ValueSet};
 use crate::diagnostic::suggest;
 use crate::syntax::MAX_NESTING;
 use crate::value::Value;
 
-/// How many schemas are read, those counted again to which several references lead.
+/// The maximum number of schemas to visit. A schema counts once per reference to it.
 const MAX_SCHEMAS: usize = 20_000;
 
-/// What a type cannot come near to, so that leaving it out would hide what the schema is for.
+/// Keywords that a type cannot even approximate. Leaving them out would defeat the purpose of the
+/// schema.
 const UNSUPPORTED: &[&str] = &[
     "not",
     "if",
@@ -31,9 +32,9 @@ const UNSUPPORTED: &[&str] = &[
 
 const TYPES: &[&str] = &["null", "boolean", "integer", "number", "string", "array", "object"];
 
-/// What is wrong with a schema, and where in its file.
+/// An error in a schema, with its position in the file.
 #[derive(Debug, PartialEq)]
-pub(super) struct Fault {
+pub(super) struct SchemaFault {
     /// A JSON pointer.
     pub(super) at: String,
     pub(super) message: String,
@@ -48,14 +49,14 @@ enum Draft {
 
 type Entries<'a> = [(std::borrow::Cow<'a, str>, Value<'a>)];
 
-/// The values that a whole file allows, and all that is wrong with it.
-pub(super) fn read(root: &Value<'_>) -> (Set, Vec<Fault>) {
+/// The values that a complete file allows, and all errors in it.
+pub(super) fn read(root: &Value<'_>) -> (ValueSet, Vec<SchemaFault>) {
     let mut reader = Reader {
         root,
         draft: Draft::Later,
         faults: Vec::new(),
         schemas: 0,
-        budget: Budget::new(),
+        budget: CopyBudget::new(),
         within: vec![String::new()],
     };
     if reader.choose_draft() {
@@ -65,10 +66,10 @@ pub(super) fn read(root: &Value<'_>) -> (Set, Vec<Fault>) {
         }
         return (set, reader.faults);
     }
-    (Set::Any, reader.faults)
+    (ValueSet::Any, reader.faults)
 }
 
-/// What a schema says of itself to people.
+/// The documentation in a schema.
 pub(super) fn doc(schema: &Value<'_>) -> Option<String> {
     let Value::Map(entries) = schema else { return None };
     let text = |key| match get(entries, key) {
@@ -85,29 +86,29 @@ fn get<'a, 'v>(entries: &'a Entries<'v>, key: &str) -> Option<&'a Value<'v>> {
 struct Reader<'a> {
     root: &'a Value<'a>,
     draft: Draft,
-    faults: Vec<Fault>,
+    faults: Vec<SchemaFault>,
     schemas: usize,
-    budget: Budget,
-    /// Where the references lead that are being followed.
+    budget: CopyBudget,
+    /// The references that are currently being followed, to detect cycles.
     within: Vec<String>,
 }
 
 impl<'a> Reader<'a> {
-    fn fault(&mut self, at: &str, message: impl Into<String>, help: Option<String>) -> Set {
-        let fault = Fault { at: at.into(), message: message.into(), help };
+    fn fault(&mut self, at: &str, message: impl Into<String>, help: Option<String>) -> ValueSet {
+        let fault = SchemaFault { at: at.into(), message: message.into(), help };
         if !self.faults.contains(&fault) {
             self.faults.push(fault);
         }
-        Set::Any
+        ValueSet::Any
     }
 
-    /// Said of the root, so that it is said once.
-    fn too_large(&mut self) -> Set {
-        let help = "write a type of what the rules read";
-        self.fault("", "with its references this is too large", Some(help.into()))
+    /// Reported for the root, so that it is reported only once.
+    fn too_large(&mut self) -> ValueSet {
+        let help = "write a type for the fields that the rules read";
+        self.fault("", "this is too large with its references", Some(help.into()))
     }
 
-    /// Whether `$schema` is a draft that can be read.
+    /// Whether `$schema` names a supported draft.
     fn choose_draft(&mut self) -> bool {
         let Value::Map(entries) = self.root else { return true };
         let given = match get(entries, "$schema") {
@@ -131,7 +132,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A schema that some value must fit.
-    fn value(&mut self, at: &str, schema: &'a Value<'a>, depth: usize) -> Set {
+    fn value(&mut self, at: &str, schema: &'a Value<'a>, depth: usize) -> ValueSet {
         let before = self.faults.len();
         let set = self.schema(at, schema, depth);
         if set.is_empty() && self.faults.len() == before {
@@ -142,7 +143,7 @@ impl<'a> Reader<'a> {
         set
     }
 
-    fn schema(&mut self, at: &str, schema: &'a Value<'a>, depth: usize) -> Set {
+    fn schema(&mut self, at: &str, schema: &'a Value<'a>, depth: usize) -> ValueSet {
         self.schemas += 1;
         if self.schemas > MAX_SCHEMAS {
             return self.too_large();
@@ -151,21 +152,21 @@ impl<'a> Reader<'a> {
             return self.fault(at, format!("this is nested more than {MAX_NESTING} deep"), None);
         }
         match schema {
-            Value::Bool(true) => Set::Any,
+            Value::Bool(true) => ValueSet::Any,
             Value::Bool(false) => self.fault(at, "no value fits `false`", None),
             Value::Map(entries) => self.keywords(at, entries, depth),
-            _ => self.fault(at, "a schema is an object, `true` or `false`", None),
+            _ => self.fault(at, "a schema must be an object, `true` or `false`", None),
         }
     }
 
-    fn keywords(&mut self, at: &str, entries: &'a Entries<'a>, depth: usize) -> Set {
+    fn keywords(&mut self, at: &str, entries: &'a Entries<'a>, depth: usize) -> ValueSet {
         let reference = get(entries, "$ref");
         if let (Some(reference), Draft::Seven) = (reference, self.draft) {
-            // In this draft a reference hides what stands beside it.
+            // In this draft, a reference hides the keywords next to it.
             return self.reference(at, reference, depth);
         }
         for keyword in UNSUPPORTED.iter().filter(|keyword| get(entries, keyword).is_some()) {
-            let help = "leave it out of the file, or write the type in the rules";
+            let help = "remove it from the file, or write the type in the rules";
             self.fault(at, format!("`{keyword}` is not supported"), Some(help.into()));
         }
         if !at.is_empty() && get(entries, "$id").is_some() {
@@ -182,7 +183,7 @@ impl<'a> Reader<'a> {
                     let listed = any_of(values, &mut self.budget);
                     set.meet(listed, &mut self.budget)
                 }
-                _ => self.fault(at, "`enum` takes a list", None),
+                _ => self.fault(at, "`enum` must be a list", None),
             };
         }
         if let Some(value) = get(entries, "const") {
@@ -195,7 +196,7 @@ impl<'a> Reader<'a> {
         }
         for keyword in ["anyOf", "oneOf"] {
             let parts = self.schemas_of(at, entries, keyword);
-            let mut any = Set::nothing();
+            let mut any = ValueSet::nothing();
             for (index, part) in parts.iter().enumerate() {
                 let part = self.schema(&format!("{at}/{keyword}/{index}"), part, depth + 1);
                 any = any.join(part, &mut self.budget);
@@ -207,22 +208,22 @@ impl<'a> Reader<'a> {
         set
     }
 
-    /// What the keywords say that are about one kind of value each.
-    fn own(&mut self, at: &str, entries: &'a Entries<'a>, depth: usize) -> Set {
+    /// The set that is allowed by the keywords that are about one kind of value each.
+    fn own(&mut self, at: &str, entries: &'a Entries<'a>, depth: usize) -> ValueSet {
         let mut slots = Slots::full();
         let text = |key| match get(entries, key) {
             Some(Value::String(text)) => Some(text.as_ref()),
             _ => None,
         };
         if text("format") == Some("date-time") {
-            slots.strings = Strings::Timestamps;
+            slots.strings = StringSet::Timestamps;
         } else if text("contentEncoding") == Some("base64") {
-            slots.strings = Strings::Base64;
+            slots.strings = StringSet::Base64;
         }
         match get(entries, "items") {
             None => {}
             Some(Value::List(_)) => {
-                self.fault(at, "`items` with one schema for each place is not supported", None);
+                self.fault(at, "`items` with one schema per index is not supported", None);
             }
             Some(items) => {
                 slots.list = Some(self.value(&format!("{at}/items"), items, depth + 1));
@@ -230,7 +231,7 @@ impl<'a> Reader<'a> {
         }
         slots.objects = vec![self.object(at, entries, depth)];
         let Some(types) = get(entries, "type") else {
-            return Set::of(slots);
+            return ValueSet::from_slots(slots);
         };
         let types = match types {
             Value::List(types) => types.as_slice(),
@@ -242,9 +243,9 @@ impl<'a> Reader<'a> {
             match name {
                 "null" => kept.null = true,
                 "boolean" => (kept.yes, kept.no) = (true, true),
-                "integer" if kept.numbers != Numbers::All => kept.numbers = Numbers::Whole,
+                "integer" if kept.numbers != NumberSet::All => kept.numbers = NumberSet::Whole,
                 "integer" => {}
-                "number" => kept.numbers = Numbers::All,
+                "number" => kept.numbers = NumberSet::All,
                 "string" => kept.strings = slots.strings.clone(),
                 "array" => kept.list = slots.list.take(),
                 "object" => kept.objects = std::mem::take(&mut slots.objects),
@@ -254,10 +255,10 @@ impl<'a> Reader<'a> {
                 }
             }
         }
-        Set::of(kept)
+        ValueSet::from_slots(kept)
     }
 
-    fn object(&mut self, at: &str, entries: &'a Entries<'a>, depth: usize) -> Object {
+    fn object(&mut self, at: &str, entries: &'a Entries<'a>, depth: usize) -> ObjectSet {
         let mut fields = IndexMap::new();
         match get(entries, "properties") {
             None => {}
@@ -265,15 +266,15 @@ impl<'a> Reader<'a> {
                 for (key, schema) in properties {
                     let at = format!("{at}/properties/{}", escaped(key));
                     let set = self.value(&at, schema, depth + 1);
-                    let field = Field { required: false, set };
+                    let field = ObjectField { required: false, set };
                     fields.insert(key.clone().into_owned(), field);
                 }
             }
-            Some(_) => drop(self.fault(at, "`properties` takes an object", None)),
+            Some(_) => drop(self.fault(at, "`properties` must be an object", None)),
         }
         let rest = match get(entries, "additionalProperties") {
-            None => Set::Any,
-            Some(Value::Bool(false)) => Set::nothing(),
+            None => ValueSet::Any,
+            Some(Value::Bool(false)) => ValueSet::nothing(),
             Some(rest) => self.value(&format!("{at}/additionalProperties"), rest, depth + 1),
         };
         match get(entries, "required") {
@@ -281,43 +282,43 @@ impl<'a> Reader<'a> {
             Some(Value::List(required)) => {
                 for name in required {
                     let Value::String(name) = name else {
-                        self.fault(at, "`required` takes a list of names", None);
+                        self.fault(at, "`required` must be a list of names", None);
                         continue;
                     };
-                    let rest = || Field { required: true, set: self.budget.copy(&rest) };
+                    let rest = || ObjectField { required: true, set: self.budget.copy(&rest) };
                     let field = fields.entry(name.clone().into_owned()).or_insert_with(rest);
                     field.required = true;
                 }
             }
-            Some(_) => drop(self.fault(at, "`required` takes a list of names", None)),
+            Some(_) => drop(self.fault(at, "`required` must be a list of names", None)),
         }
         if let Some((name, _)) = fields.iter().find(|(_, field)| field.set.is_empty()) {
             let message = format!("`{name}` is required, but `additionalProperties` forbids it");
             self.fault(at, message, None);
         }
-        Object { fields, rest }
+        ObjectSet { fields, rest }
     }
 
-    /// The schemas of a keyword that takes a list of them.
+    /// The schemas of a keyword that has a list of them.
     fn schemas_of(&mut self, at: &str, entries: &'a Entries<'a>, key: &str) -> &'a [Value<'a>] {
         match get(entries, key) {
             None => &[],
             Some(Value::List(schemas)) if !schemas.is_empty() => schemas,
             Some(_) => {
-                self.fault(at, format!("`{key}` takes a list of schemas"), None);
+                self.fault(at, format!("`{key}` must be a list of schemas"), None);
                 &[]
             }
         }
     }
 
-    fn reference(&mut self, at: &str, reference: &Value<'_>, depth: usize) -> Set {
+    fn reference(&mut self, at: &str, reference: &Value<'_>, depth: usize) -> ValueSet {
         let Value::String(reference) = reference else {
-            return self.fault(at, "`$ref` takes a string", None);
+            return self.fault(at, "`$ref` must be a string", None);
         };
         let decoded = percent_decode_str(reference).decode_utf8_lossy();
         let Some(pointer) = decoded.strip_prefix('#').map(str::to_owned) else {
-            let help = "copy what it leads to under `$defs` of this file";
-            let message = format!("the reference `{reference}` leads out of the file");
+            let help = "copy the schema to `$defs` in this file";
+            let message = format!("the reference `{reference}` points outside of the file");
             return self.fault(at, message, Some(help.into()));
         };
         if !pointer.is_empty() && !pointer.starts_with('/') {
@@ -326,12 +327,13 @@ impl<'a> Reader<'a> {
             return self.fault(at, message, Some(help.into()));
         }
         if self.within.contains(&pointer) {
-            let help = "leave out what repeats itself: its type is then `any`";
-            let message = format!("the reference `{reference}` leads back to what it stands in");
+            let help = "leave out the recursive part; its type is then `any`";
+            let message =
+                format!("the reference `{reference}` points back to a schema that contains it");
             return self.fault(at, message, Some(help.into()));
         }
         let Some(target) = find(self.root, &pointer) else {
-            return self.fault(at, format!("nothing stands at `{reference}`"), None);
+            return self.fault(at, format!("there is nothing at `{reference}`"), None);
         };
         self.within.push(pointer.clone());
         let set = self.schema(&pointer, target, depth + 1);
@@ -340,42 +342,42 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// The set of one value.
-fn exactly(value: &Value<'_>, budget: &mut Budget) -> Set {
+/// The set with exactly one value.
+fn exactly(value: &Value<'_>, budget: &mut CopyBudget) -> ValueSet {
     let mut slots = Slots::default();
     match value {
         Value::Null => slots.null = true,
         Value::Bool(true) => slots.yes = true,
         Value::Bool(false) => slots.no = true,
-        Value::Number(number) => slots.numbers = Numbers::one(*number),
-        Value::String(text) => slots.strings = Strings::one(text.clone().into_owned()),
+        Value::Number(number) => slots.numbers = NumberSet::one(*number),
+        Value::String(text) => slots.strings = StringSet::one(text.clone().into_owned()),
         Value::List(items) => {
             slots.list = Some(any_of(items, budget));
         }
         Value::Map(entries) => {
             let fields = entries.iter().map(|(key, value)| {
                 let set = exactly(value, budget);
-                (key.clone().into_owned(), Field { required: true, set })
+                (key.clone().into_owned(), ObjectField { required: true, set })
             });
-            slots.objects = vec![Object { fields: fields.collect(), rest: Set::nothing() }];
+            slots.objects = vec![ObjectSet { fields: fields.collect(), rest: ValueSet::nothing() }];
         }
-        // A number that nothing can hold; the others do not come from JSON.
-        Value::Unheld(_) | Value::Duration(_) | Value::Time(_) | Value::Version(_) => {
-            return Set::Any;
+        // A number that is out of range; the other kinds do not come from JSON.
+        Value::Unrepresentable(_) | Value::Duration(_) | Value::Time(_) | Value::Version(_) => {
+            return ValueSet::Any;
         }
     }
-    Set::of(slots)
+    ValueSet::from_slots(slots)
 }
 
-/// The set of some values.
-fn any_of(values: &[Value<'_>], budget: &mut Budget) -> Set {
-    values.iter().fold(Set::nothing(), |set, value| {
+/// The set of these values.
+fn any_of(values: &[Value<'_>], budget: &mut CopyBudget) -> ValueSet {
+    values.iter().fold(ValueSet::nothing(), |set, value| {
         let one = exactly(value, budget);
         set.join(one, budget)
     })
 }
 
-/// What a JSON pointer leads to.
+/// The value that a JSON pointer refers to.
 fn find<'a>(root: &'a Value<'a>, pointer: &str) -> Option<&'a Value<'a>> {
     pointer.split('/').skip(1).try_fold(root, |value, step| {
         let step = step.replace("~1", "/").replace("~0", "~");
@@ -387,7 +389,7 @@ fn find<'a>(root: &'a Value<'a>, pointer: &str) -> Option<&'a Value<'a>> {
     })
 }
 
-/// A key as a step of a JSON pointer.
+/// A key as a segment of a JSON pointer.
 fn escaped(key: &str) -> String {
     key.replace('~', "~0").replace('/', "~1")
 }

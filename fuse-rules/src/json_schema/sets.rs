@@ -1,32 +1,33 @@
-//! Sets of JSON values, with one slot for each kind of value. Meets and joins may come out larger
-//! than they are, never smaller: a type that is read from a schema refuses nothing that it allows.
+//! Sets of JSON values, with one slot per kind of value. Meets and joins may be too large, but
+//! never too small: a type from a schema accepts every value that the schema allows.
 
 use indexmap::{IndexMap, IndexSet};
 
 use crate::number::Number;
 
-/// How many kinds of objects are told apart in one set.
+/// The maximum number of different kinds of objects in one set.
 const MAX_ALTERNATIVES: usize = 16;
 
-/// How much may be copied while the sets of one schema are made: copies of copies multiply.
+/// The remaining budget for copies while the sets of one schema are computed: copies of copies
+/// multiply.
 #[derive(Debug)]
-pub(super) struct Budget {
+pub(super) struct CopyBudget {
     left: usize,
     pub(super) exceeded: bool,
 }
 
-impl Budget {
+impl CopyBudget {
     pub(super) fn new() -> Self {
         Self { left: 200_000, exceeded: false }
     }
 
-    /// A copy, or every value where that would be too much.
-    pub(super) fn copy(&mut self, set: &Set) -> Set {
-        if self.pay(set.size()) { set.clone() } else { Set::Any }
+    /// A copy, or the set of all values if the budget is exhausted.
+    pub(super) fn copy(&mut self, set: &ValueSet) -> ValueSet {
+        if self.pay(set.size()) { set.clone() } else { ValueSet::Any }
     }
 
-    fn copy_object(&mut self, object: &Object) -> Object {
-        if self.pay(object.size()) { object.clone() } else { Object::any() }
+    fn copy_object(&mut self, object: &ObjectSet) -> ObjectSet {
+        if self.pay(object.size()) { object.clone() } else { ObjectSet::any() }
     }
 
     fn pay(&mut self, size: usize) -> bool {
@@ -40,34 +41,34 @@ impl Budget {
 
 /// A set of values.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Set {
+pub(super) enum ValueSet {
     Any,
     Of(Box<Slots>),
 }
 
-/// What of each kind is in a set. By default nothing is.
+/// The values of each kind in a set. By default, there are none.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Slots {
     pub(super) null: bool,
     pub(super) yes: bool,
     pub(super) no: bool,
-    pub(super) numbers: Numbers,
-    pub(super) strings: Strings,
+    pub(super) numbers: NumberSet,
+    pub(super) strings: StringSet,
     /// The elements of lists.
-    pub(super) list: Option<Set>,
-    /// Kinds of objects: one of `oneOf` each.
-    pub(super) objects: Vec<Object>,
+    pub(super) list: Option<ValueSet>,
+    /// The alternatives for objects, as from `oneOf`.
+    pub(super) objects: Vec<ObjectSet>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Numbers {
+pub(super) enum NumberSet {
     All,
     Whole,
     Only(IndexSet<Number>),
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Strings {
+pub(super) enum StringSet {
     All,
     Timestamps,
     Base64,
@@ -75,41 +76,41 @@ pub(super) enum Strings {
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Object {
-    pub(super) fields: IndexMap<String, Field>,
-    /// The values of all other fields; nothing where there may be none.
-    pub(super) rest: Set,
+pub(super) struct ObjectSet {
+    pub(super) fields: IndexMap<String, ObjectField>,
+    /// The values of all other fields; empty if there must not be any.
+    pub(super) rest: ValueSet,
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Field {
+pub(super) struct ObjectField {
     pub(super) required: bool,
-    pub(super) set: Set,
+    pub(super) set: ValueSet,
 }
 
-impl Default for Numbers {
+impl Default for NumberSet {
     fn default() -> Self {
         Self::Only(IndexSet::new())
     }
 }
 
-impl Default for Strings {
+impl Default for StringSet {
     fn default() -> Self {
         Self::Only(IndexSet::new())
     }
 }
 
 impl Slots {
-    /// All values, slot by slot.
+    /// All values of every kind.
     pub(super) fn full() -> Self {
         Self {
             null: true,
             yes: true,
             no: true,
-            numbers: Numbers::All,
-            strings: Strings::All,
-            list: Some(Set::Any),
-            objects: vec![Object::any()],
+            numbers: NumberSet::All,
+            strings: StringSet::All,
+            list: Some(ValueSet::Any),
+            objects: vec![ObjectSet::any()],
         }
     }
 
@@ -118,17 +119,17 @@ impl Slots {
     }
 }
 
-impl Object {
+impl ObjectSet {
     pub(super) fn any() -> Self {
-        Self { fields: IndexMap::new(), rest: Set::Any }
+        Self { fields: IndexMap::new(), rest: ValueSet::Any }
     }
 
     fn size(&self) -> usize {
         1 + self.fields.values().map(|field| 1 + field.set.size()).sum::<usize>() + self.rest.size()
     }
 
-    /// What is in both; `None` where that is nothing.
-    fn meet(mut self, mut other: Self, budget: &mut Budget) -> Option<Self> {
+    /// The intersection; `None` if it is empty.
+    fn meet(mut self, mut other: Self, budget: &mut CopyBudget) -> Option<Self> {
         for (key, field) in &mut self.fields {
             let theirs = match other.fields.shift_remove(key) {
                 Some(theirs) => {
@@ -137,7 +138,7 @@ impl Object {
                 }
                 None => budget.copy(&other.rest),
             };
-            field.set = std::mem::replace(&mut field.set, Set::Any).meet(theirs, budget);
+            field.set = std::mem::replace(&mut field.set, ValueSet::Any).meet(theirs, budget);
         }
         for (key, mut theirs) in other.fields {
             theirs.set = budget.copy(&self.rest).meet(theirs.set, budget);
@@ -151,8 +152,8 @@ impl Object {
         Some(self)
     }
 
-    /// What is in either, and perhaps more.
-    fn join(mut self, mut other: Self, budget: &mut Budget) -> Self {
+    /// The union, and perhaps more.
+    fn join(mut self, mut other: Self, budget: &mut CopyBudget) -> Self {
         for (key, field) in &mut self.fields {
             let theirs = match other.fields.shift_remove(key) {
                 Some(theirs) => {
@@ -164,7 +165,7 @@ impl Object {
                     budget.copy(&other.rest)
                 }
             };
-            field.set = std::mem::replace(&mut field.set, Set::Any).join(theirs, budget);
+            field.set = std::mem::replace(&mut field.set, ValueSet::Any).join(theirs, budget);
         }
         for (key, mut theirs) in other.fields {
             theirs.required = false;
@@ -176,7 +177,7 @@ impl Object {
     }
 }
 
-impl Numbers {
+impl NumberSet {
     fn len(&self) -> usize {
         if let Self::Only(some) = self { some.len() } else { 0 }
     }
@@ -215,7 +216,7 @@ impl Numbers {
     }
 }
 
-impl Strings {
+impl StringSet {
     fn len(&self) -> usize {
         if let Self::Only(some) = self { some.len() } else { 0 }
     }
@@ -231,7 +232,8 @@ impl Strings {
                 some.retain(|text| others.contains(text));
                 Self::Only(some)
             }
-            // Which texts are times or base64 is not looked at: one of both is close enough.
+            // Times and base64 are not checked against each other: either of the two is close
+            // enough.
             (Self::Only(some), _) | (_, Self::Only(some)) => Self::Only(some),
             (one, _) => one,
         }
@@ -250,22 +252,22 @@ impl Strings {
     }
 }
 
-impl Set {
+impl ValueSet {
     pub(super) fn nothing() -> Self {
-        Self::of(Slots::default())
+        Self::from_slots(Slots::default())
     }
 
-    pub(super) fn of(slots: Slots) -> Self {
+    pub(super) fn from_slots(slots: Slots) -> Self {
         Self::Of(Box::new(slots))
     }
 
-    /// How many sets are in it.
+    /// The number of sets that it contains.
     fn size(&self) -> usize {
         match self {
             Self::Any => 0,
             Self::Of(slots) => {
                 let list = slots.list.as_ref().map_or(0, Self::size);
-                let objects: usize = slots.objects.iter().map(Object::size).sum();
+                let objects: usize = slots.objects.iter().map(ObjectSet::size).sum();
                 1 + list + objects + slots.numbers.len() + slots.strings.len()
             }
         }
@@ -275,13 +277,13 @@ impl Set {
         matches!(self, Self::Of(slots) if slots.is_empty())
     }
 
-    /// What is in both, and perhaps more.
-    pub(super) fn meet(self, other: Self, budget: &mut Budget) -> Self {
+    /// The intersection, and perhaps more.
+    pub(super) fn meet(self, other: Self, budget: &mut CopyBudget) -> Self {
         let (one, other) = match (self, other) {
             (Self::Any, set) | (set, Self::Any) => return set,
             (Self::Of(one), Self::Of(other)) => (*one, *other),
         };
-        Self::of(Slots {
+        Self::from_slots(Slots {
             null: one.null && other.null,
             yes: one.yes && other.yes,
             no: one.no && other.no,
@@ -292,13 +294,13 @@ impl Set {
         })
     }
 
-    /// What is in either, and perhaps more.
-    pub(super) fn join(self, other: Self, budget: &mut Budget) -> Self {
+    /// The union, and perhaps more.
+    pub(super) fn join(self, other: Self, budget: &mut CopyBudget) -> Self {
         let (one, other) = match (self, other) {
             (Self::Any, _) | (_, Self::Any) => return Self::Any,
             (Self::Of(one), Self::Of(other)) => (*one, *other),
         };
-        Self::of(Slots {
+        Self::from_slots(Slots {
             null: one.null || other.null,
             yes: one.yes || other.yes,
             no: one.no || other.no,
@@ -313,8 +315,8 @@ impl Set {
     }
 }
 
-/// What each of some objects has in common with each of others.
-fn common(some: Vec<Object>, others: Vec<Object>, budget: &mut Budget) -> Vec<Object> {
+/// The intersections of each object with each of the others.
+fn common(some: Vec<ObjectSet>, others: Vec<ObjectSet>, budget: &mut CopyBudget) -> Vec<ObjectSet> {
     let mut all = Vec::new();
     for one in &some {
         for other in &others {
@@ -325,9 +327,12 @@ fn common(some: Vec<Object>, others: Vec<Object>, budget: &mut Budget) -> Vec<Ob
     alternatives(all.into_iter(), budget)
 }
 
-/// Each once; those that are too many become one.
-fn alternatives(objects: impl Iterator<Item = Object>, budget: &mut Budget) -> Vec<Object> {
-    let mut all: Vec<Object> = Vec::new();
+/// Without duplicates; if there are too many, they are merged.
+fn alternatives(
+    objects: impl Iterator<Item = ObjectSet>,
+    budget: &mut CopyBudget,
+) -> Vec<ObjectSet> {
+    let mut all: Vec<ObjectSet> = Vec::new();
     for object in objects {
         if all.contains(&object) {
             continue;

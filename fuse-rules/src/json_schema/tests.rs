@@ -1,5 +1,5 @@
-//! Schemas and the types that are read from them, as text; what cannot be read; the law that a type
-//! accepts whatever its schema does.
+//! Schemas and their types, as text; schemas that are rejected; the law that a type accepts every
+//! value that its schema accepts.
 
 use std::collections::BTreeMap;
 
@@ -22,7 +22,7 @@ fn read(schema: &str) -> String {
     }
 }
 
-/// What is wrong with a schema.
+/// The errors in a schema.
 fn faults(schema: &str) -> Vec<String> {
     match import("s.json", schema, span()) {
         Ok(Imported { ty, .. }) => panic!("{}", type_text(&ty)),
@@ -131,7 +131,7 @@ fn what_cannot_be_read_is_one_problem_at_its_place() {
         ("{", "`s.json` is not JSON: EOF while parsing an object at line 1, column 1"),
         ("{\n \"a\": 1,\n}", "`s.json` is not JSON: key must be a string at line 3, column 1"),
         (r#"{"a": 1, "a": 2}"#, "`s.json` has the key `a` twice in one object"),
-        ("1", "`s.json`: a schema is an object, `true` or `false`"),
+        ("1", "`s.json`: a schema must be an object, `true` or `false`"),
         ("false", "`s.json`: no value fits `false`"),
         (r#"{"not": {}}"#, "`s.json`: `not` is not supported"),
         (
@@ -139,25 +139,28 @@ fn what_cannot_be_read_is_one_problem_at_its_place() {
             "`s.json` at `/properties/a~1b`: `patternProperties` is not supported",
         ),
         (r#"{"if": true, "then": true}"#, "`s.json`: `if` is not supported"),
-        (r#"{"items": [{}]}"#, "`s.json`: `items` with one schema for each place is not supported"),
+        (r#"{"items": [{}]}"#, "`s.json`: `items` with one schema per index is not supported"),
         (
             r#"{"items": {"$id": "x"}}"#,
             "`s.json` at `/items`: an `$id` inside a schema is not supported",
         ),
-        (r#"{"$ref": "other.json"}"#, "`s.json`: the reference `other.json` leads out of the file"),
+        (
+            r#"{"$ref": "other.json"}"#,
+            "`s.json`: the reference `other.json` points outside of the file",
+        ),
         (r##"{"$ref": "#name"}"##, "`s.json`: the reference `#name` to an anchor is not supported"),
-        (r##"{"$ref": "#/$defs/a"}"##, "`s.json`: nothing stands at `#/$defs/a`"),
+        (r##"{"$ref": "#/$defs/a"}"##, "`s.json`: there is nothing at `#/$defs/a`"),
         (
             r#"{"$schema": "http://json-schema.org/draft-04/schema#", "not": {}}"#,
             "`s.json` at `/$schema`: the draft `http://json-schema.org/draft-04/schema` is not supported",
         ),
         (r#"{"type": "strng"}"#, r#"`s.json`: there is no type "strng""#),
-        (r#"{"enum": 1}"#, "`s.json`: `enum` takes a list"),
-        (r#"{"allOf": {}}"#, "`s.json`: `allOf` takes a list of schemas"),
-        (r#"{"anyOf": []}"#, "`s.json`: `anyOf` takes a list of schemas"),
-        (r#"{"properties": []}"#, "`s.json`: `properties` takes an object"),
-        (r#"{"required": "a"}"#, "`s.json`: `required` takes a list of names"),
-        (r#"{"$ref": 1}"#, "`s.json`: `$ref` takes a string"),
+        (r#"{"enum": 1}"#, "`s.json`: `enum` must be a list"),
+        (r#"{"allOf": {}}"#, "`s.json`: `allOf` must be a list of schemas"),
+        (r#"{"anyOf": []}"#, "`s.json`: `anyOf` must be a list of schemas"),
+        (r#"{"properties": []}"#, "`s.json`: `properties` must be an object"),
+        (r#"{"required": "a"}"#, "`s.json`: `required` must be a list of names"),
+        (r#"{"$ref": 1}"#, "`s.json`: `$ref` must be a string"),
         (
             r#"{"properties": {"a": {"allOf": [{"type": "string"}, {"type": "null"}]}}}"#,
             "`s.json` at `/properties/a`: no value fits this",
@@ -183,21 +186,21 @@ fn what_has_no_end_is_a_problem() {
     for (schema, expected) in [
         (
             r##"{"properties": {"child": {"$ref": "#"}}}"##,
-            "`s.json` at `/properties/child`: the reference `#` leads back to what it stands in",
+            "`s.json` at `/properties/child`: the reference `#` points back to a schema that contains it",
         ),
         (
             r##"{"$ref": "#/$defs/a", "$defs": {"a": {"$ref": "#/$defs/b"}, "b": {"$ref": "#/$defs/a"}}}"##,
-            "`s.json` at `/$defs/b`: the reference `#/$defs/a` leads back to what it stands in",
+            "`s.json` at `/$defs/b`: the reference `#/$defs/a` points back to a schema that contains it",
         ),
         (
             r##"{"properties": {"a": {"items": {"$ref": "#/properties/a"}}}}"##,
-            "`s.json` at `/properties/a/items`: the reference `#/properties/a` leads back to what it stands in",
+            "`s.json` at `/properties/a/items`: the reference `#/properties/a` points back to a schema that contains it",
         ),
     ] {
         assert_eq!(faults(schema), [expected], "{schema}");
     }
 
-    // Thirty definitions, each of which has the next one twice.
+    // Thirty definitions, each of which refers to the next one twice.
     let twice = |i: usize| {
         format!(
             r##""d{i}": {{"properties": {{"a": {{"$ref": "#/$defs/d{0}"}}, "b": {{"$ref": "#/$defs/d{0}"}}}}}}"##,
@@ -209,9 +212,9 @@ fn what_has_no_end_is_a_problem() {
         r##"{{"$ref": "#/$defs/d0", "$defs": {{ {}, "d30": true }} }}"##,
         definitions.join(",")
     );
-    assert_eq!(faults(&schema), ["`s.json`: with its references this is too large"]);
+    assert_eq!(faults(&schema), ["`s.json`: this is too large with its references"]);
 
-    // What stands beside sixteen alternatives is in each of them, level by level.
+    // A keyword next to sixteen alternatives is part of each of them, at every level.
     let names: Vec<_> = (0..16).map(|i| format!("{i:?}")).collect();
     let choices: Vec<_> =
         names.iter().map(|i| format!(r#"{{"properties": {{"k": {{"const": {i}}}}}}}"#)).collect();
@@ -220,23 +223,23 @@ fn what_has_no_end_is_a_problem() {
         format!(r#"{{"type": "object", "properties": {{"x": {inner}}}, "oneOf": [{choices}]}}"#)
     };
     let schema = (0..12).fold("true".to_owned(), level);
-    assert_eq!(faults(&schema), ["`s.json`: with its references this is too large"]);
-    // The type of all other fields is that of each that is required.
+    assert_eq!(faults(&schema), ["`s.json`: this is too large with its references"]);
+    // The type of all other fields applies to each required field.
     let names: Vec<_> = names.iter().map(|i| format!("\"{i}\"")).collect();
     let names = names.join(",");
     let level = |inner: String, _| {
         format!(r#"{{"type": "object", "additionalProperties": {inner}, "required": [{names}]}}"#)
     };
     let schema = (0..12).fold(r#"{"type": "string"}"#.to_owned(), level);
-    assert_eq!(faults(&schema), ["`s.json`: with its references this is too large"]);
+    assert_eq!(faults(&schema), ["`s.json`: this is too large with its references"]);
 
     let nested = |n: usize| format!("{}true{}", r#"{"items":"#.repeat(n), "}".repeat(n));
     read(&nested(60));
     assert_eq!(faults(&nested(100)).len(), 1);
     let deep = "`s.json` is nested more than 128 deep at line 1, column 1153";
     assert_eq!(faults(&nested(200)), [deep]);
-    let large = format!("\"{}\"", "x".repeat(MAX_SIZE));
-    assert_eq!(faults(&large), ["`s.json` is larger than the 4 MiB that are read"]);
+    let large = format!("\"{}\"", "x".repeat(MAX_FILE_BYTES));
+    assert_eq!(faults(&large), ["`s.json` is larger than the limit of 4 MiB"]);
 }
 
 #[test]
@@ -264,17 +267,17 @@ fn problems_stand_where_the_file_is_named() {
      --> a.rules:1:26
       |
     1 | type order = json-schema "order.json"
-      |                          ^^^^^^^^^^^^ taken in here
+      |                          ^^^^^^^^^^^^ imported here
       |
-      = help: leave it out of the file, or write the type in the rules
+      = help: remove it from the file, or write the type in the rules
 
     error[E0504]: `gone.json` cannot be read: there is no such file
      --> a.rules:2:25
       |
     2 | type gone = json-schema "gone.json"
-      |                         ^^^^^^^^^^^ taken in here
+      |                         ^^^^^^^^^^^ imported here
       |
-      = help: a file is named relative to the rules that take it in
+      = help: the name is relative to the rules file that imports it
     "#);
 }
 

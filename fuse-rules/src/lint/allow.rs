@@ -1,5 +1,5 @@
-//! Comments that allow something: `# fuse: allow(LINT, …) because REASON`, straight above a
-//! declaration, rule, clause or field, or on the first line of one.
+//! Comments that suppress lints: `# fuse: allow(LINT, …) because REASON`, directly above a
+//! declaration, rule, clause or field, or at the end of its first line.
 
 use std::cell::Cell;
 use std::cmp::Reverse;
@@ -12,39 +12,40 @@ use crate::diagnostic::Diagnostic;
 use crate::span::{FileId, Files, Span};
 use crate::syntax::{self, Rule, directive, is_alone, is_one_line_end};
 
-/// The comments of all files that say something to us.
+/// The `# fuse: …` comments of all files.
 #[derive(Debug, Default)]
 pub(crate) struct Allows {
-    pub(super) comments: Vec<Comment>,
+    pub(super) comments: Vec<AllowComment>,
 }
 
-/// A comment that says something to us.
+/// A `# fuse: …` comment.
 #[derive(Debug)]
-pub(super) struct Comment {
-    /// Where it stands, from its `#` on.
+pub(super) struct AllowComment {
+    /// The comment, including the `#`.
     pub(super) span: Span,
-    /// What its words are for; `None` where they are not `allow(…)`.
-    pub(super) names: Option<Vec<Name>>,
+    /// The names in `allow(…)`; `None` if the comment is not an `allow(…)`.
+    pub(super) names: Option<Vec<AllowedName>>,
     pub(super) has_reason: bool,
-    /// What it is about; `None` where it stands at nothing.
-    pub(super) about: Option<Span>,
+    /// The item that the comment belongs to, if any.
+    pub(super) target: Option<Span>,
 }
 
 /// One name in an `allow(…)`.
 #[derive(Debug)]
-pub(super) struct Name {
+pub(super) struct AllowedName {
     pub(super) span: Span,
     pub(super) lint: Option<&'static Lint>,
-    pub(super) state: Cell<State>,
+    pub(super) state: Cell<AllowState>,
 }
 
-/// What is known of an allowance.
+/// Whether a name in an `allow(…)` suppresses anything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum State {
-    /// Its lint has not run, or could not tell.
-    Open,
-    /// Its lint ran and had nothing to say there.
+pub(super) enum AllowState {
+    /// The lint did not run, or could not decide.
+    Undecided,
+    /// The lint ran and found nothing in the target.
     Unused,
+    /// The comment suppressed a finding.
     Used,
 }
 
@@ -55,104 +56,109 @@ impl FromIterator<Allows> for Allows {
 }
 
 impl Allows {
-    /// Those of a file.
-    pub(super) fn of(file: FileId, files: &Files) -> Self {
+    /// The comments of one file.
+    pub(super) fn read(file: FileId, files: &Files) -> Self {
         let text = files.get(file).map_or("", |file| file.text());
-        // Most files have none.
+        // Fast path: most files have no such comment.
         if !text.contains("fuse:") {
             return Self::default();
         }
         let comments = syntax::comments(text);
-        let places = places(text);
+        let targets = targets(text);
         let read = |(range, block): (&Range<usize>, usize)| {
             let range = range.clone();
-            let said = directive(text.get(range.start + 1..range.end)?)?;
-            let about = if is_alone(text, range.start) {
-                below(text, block, &places)
+            let directive = directive(text.get(range.start + 1..range.end)?)?;
+            let target = if is_alone(text, range.start) {
+                below(text, block, &targets)
             } else {
-                beside(text, range.start, &places)
+                beside(text, range.start, &targets)
             };
-            let about = about.map(|range| Span::new(file, range));
-            Some(comment(file, range, said, about))
+            let target = target.map(|range| Span::new(file, range));
+            Some(comment(file, range, directive, target))
         };
         let blocks = blocks(text, &comments);
         Self { comments: comments.iter().zip(blocks).filter_map(read).collect() }
     }
 
-    /// Of what a lint found, that which nothing allows. Whether it is needed is not known in files of
-    /// which the lint is unsure.
+    /// Removes the findings of a lint that a comment allows, and records which comments are used. In the
+    /// inconclusive files, a comment without findings stays undecided.
     pub(super) fn filter(
         &self,
         lint: &'static Lint,
         mut problems: Vec<Diagnostic>,
-        unsure_of: &FxHashSet<FileId>,
+        inconclusive: &FxHashSet<FileId>,
     ) -> Vec<Diagnostic> {
-        let mut allowed: Vec<(Span, &Name)> = Vec::new();
+        let mut allowed: Vec<(Span, &AllowedName)> = Vec::new();
         for comment in &self.comments {
-            allowed.extend(comment.about.zip(comment.of(lint)));
+            allowed.extend(comment.target.zip(comment.name_of(lint)));
         }
-        let sure = |name: &&(Span, &Name)| !unsure_of.contains(&name.1.span.file);
-        for (_, name) in allowed.iter().filter(sure) {
-            name.state.set(State::Unused);
+        let conclusive = |name: &&(Span, &AllowedName)| !inconclusive.contains(&name.1.span.file);
+        for (_, name) in allowed.iter().filter(conclusive) {
+            name.state.set(AllowState::Unused);
         }
-        // What begins first goes first, and of what begins together the outer.
-        allowed.sort_by_key(|(about, _)| (about.file, about.start, Reverse(about.end)));
+        // By start; outer targets before inner ones.
+        allowed.sort_by_key(|(target, _)| (target.file, target.start, Reverse(target.end)));
         problems.sort_by_key(|problem| problem.label.as_ref().map(|label| label.span));
         let mut waiting = allowed.into_iter().peekable();
-        let mut around: Vec<(Span, &Name)> = Vec::new();
+        let mut around: Vec<(Span, &AllowedName)> = Vec::new();
         problems.retain(|problem| {
             let Some(at) = problem.label.as_ref().map(|label| label.span) else { return true };
-            let begun = |about: &Span| (about.file, about.start) <= (at.file, at.start);
-            around.extend(std::iter::from_fn(|| waiting.next_if(|(about, _)| begun(about))));
-            while around.pop_if(|(about, _)| !about.contains(at)).is_some() {}
-            // The innermost of several is the one that is needed.
-            around.last().inspect(|(_, name)| name.state.set(State::Used)).is_none()
+            let begun = |target: &Span| (target.file, target.start) <= (at.file, at.start);
+            around.extend(std::iter::from_fn(|| waiting.next_if(|(target, _)| begun(target))));
+            while around.pop_if(|(target, _)| !target.contains(at)).is_some() {}
+            // The innermost comment suppresses the finding.
+            around.last().inspect(|(_, name)| name.state.set(AllowState::Used)).is_none()
         });
         problems
     }
 }
 
-impl Comment {
-    /// What it says of a lint.
-    fn of(&self, lint: &'static Lint) -> Option<&Name> {
+impl AllowComment {
+    /// The entry for a lint.
+    fn name_of(&self, lint: &'static Lint) -> Option<&AllowedName> {
         self.names.iter().flatten().find(|name| name.lint == Some(lint))
     }
 }
 
-/// What the comment at `range` says.
-fn comment(file: FileId, range: Range<usize>, said: &str, about: Option<Span>) -> Comment {
-    // What is said is the end of the comment.
-    let start = range.end - said.len();
-    let inside = said.strip_prefix("allow").and_then(|rest| {
+/// Parses the directive of the comment at `range`.
+fn comment(
+    file: FileId,
+    range: Range<usize>,
+    directive: &str,
+    target: Option<Span>,
+) -> AllowComment {
+    // The directive is the end of the comment.
+    let start = range.end - directive.len();
+    let inside = directive.strip_prefix("allow").and_then(|rest| {
         let rest = rest.trim_start().strip_prefix('(')?;
         rest.split_once(')')
     });
-    let span = Span::new(file, range.start..start + said.trim_end().len());
+    let span = Span::new(file, range.start..start + directive.trim_end().len());
     let Some((list, after)) = inside else {
-        return Comment { span, names: None, has_reason: true, about };
+        return AllowComment { span, names: None, has_reason: true, target };
     };
-    let mut at = start + (said.len() - after.len() - 1 - list.len());
+    let mut at = start + (directive.len() - after.len() - 1 - list.len());
     let mut names = Vec::new();
     for piece in list.split(',') {
         let trimmed = piece.trim();
         let from = at + (piece.len() - piece.trim_start().len());
-        names.push(Name {
+        names.push(AllowedName {
             span: Span::new(file, from..from + trimmed.len()),
             lint: Lint::find(trimmed).ok(),
-            state: Cell::new(State::Open),
+            state: Cell::new(AllowState::Undecided),
         });
         at += piece.len() + 1;
     }
     let reason = after.trim().strip_prefix("because");
     let has_reason = reason
         .is_some_and(|reason| reason.starts_with(char::is_whitespace) && !reason.trim().is_empty());
-    Comment { span, names: Some(names), has_reason, about }
+    AllowComment { span, names: Some(names), has_reason, target }
 }
 
-/// What can be spoken of, in the order in which it begins, the outer first.
-fn places(text: &str) -> Vec<Range<usize>> {
+/// The items that a comment can belong to, by start, outer items before inner ones.
+fn targets(text: &str) -> Vec<Range<usize>> {
     let Some(file) = syntax::pieces(text) else { return Vec::new() };
-    let spoken_of = |rule: Rule| {
+    let is_target = |rule: Rule| {
         matches!(
             rule,
             Rule::use_decl
@@ -178,13 +184,13 @@ fn places(text: &str) -> Vec<Range<usize>> {
                 | Rule::type_field
         )
     };
-    let pairs = file.into_inner().flatten().filter(|pair| spoken_of(pair.as_rule()));
+    let pairs = file.into_inner().flatten().filter(|pair| is_target(pair.as_rule()));
     pairs
         .map(|pair| pair.as_span().start()..pair.as_span().start() + pair.as_str().trim_end().len())
         .collect()
 }
 
-/// Where the block of comments ends that each comment is in.
+/// For each comment, the end of the block of comments that it belongs to.
 fn blocks(text: &str, comments: &[Range<usize>]) -> Vec<usize> {
     let mut ends: Vec<usize> = Vec::with_capacity(comments.len());
     let mut below: Option<(&Range<usize>, usize)> = None;
@@ -199,20 +205,20 @@ fn blocks(text: &str, comments: &[Range<usize>]) -> Vec<usize> {
     ends
 }
 
-/// What stands straight below a block of comments that ends at `end`.
-fn below(text: &str, end: usize, places: &[Range<usize>]) -> Option<Range<usize>> {
-    let place = places.get(places.partition_point(|place| place.start < end))?;
-    is_one_line_end(text.get(end..place.start)?).then(|| place.clone())
+/// The item directly below a block of comments that ends at `end`.
+fn below(text: &str, end: usize, targets: &[Range<usize>]) -> Option<Range<usize>> {
+    let target = targets.get(targets.partition_point(|target| target.start < end))?;
+    is_one_line_end(text.get(end..target.start)?).then(|| target.clone())
 }
 
-/// What begins on the line of a comment at `at`; else the innermost of what that line is in.
-fn beside(text: &str, at: usize, places: &[Range<usize>]) -> Option<Range<usize>> {
+/// The first item that begins on the line of the comment at `at`, or the innermost item around that line.
+fn beside(text: &str, at: usize, targets: &[Range<usize>]) -> Option<Range<usize>> {
     let line = text.get(..at)?.rfind(['\n', '\r']).map_or(0, |end| end + 1);
-    let before = places.partition_point(|place| place.start < at);
-    let first = places.partition_point(|place| place.start < line);
-    if let Some(place) = places.get(first..before).and_then(<[_]>::first) {
-        return Some(place.clone());
+    let before = targets.partition_point(|target| target.start < at);
+    let first = targets.partition_point(|target| target.start < line);
+    if let Some(target) = targets.get(first..before).and_then(<[_]>::first) {
+        return Some(target.clone());
     }
-    let around = places.get(..first)?.iter().rev().find(|place| place.end > line);
+    let around = targets.get(..first)?.iter().rev().find(|target| target.end > line);
     around.cloned()
 }

@@ -1,13 +1,13 @@
-//! What lints know of the rules, and where they put what they find.
+//! The input of the lints, and their findings.
 
 use std::cell::{OnceCell, RefCell, RefMut};
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::allow::Allows;
-use super::facts::Study;
-use super::references::Uses;
-use super::templates::Templates;
+use super::facts::Facts;
+use super::references::References;
+use super::templates::TemplateSet;
 use super::{Lint, visit};
 use crate::check::ParsedFile;
 use crate::diagnostic::{Diagnostic, Severity, Topic};
@@ -19,33 +19,33 @@ use crate::syntax::ast;
 use crate::typed;
 use crate::types::Known;
 
-/// Rules as lints see them: as they are written, as they were checked, and what the checker found.
-pub(crate) struct Context<'a> {
-    /// The checked rules. Nothing of them stands in the standard library.
+/// The input of the lints: the syntax trees, the checked rules, and the types that the checker inferred.
+pub(crate) struct LintContext<'a> {
+    /// The checked rules, without the standard library.
     pub(crate) rules: &'a typed::Rules,
-    /// The kinds of sources and triggers.
+    /// The available kinds of sources and triggers.
     pub(crate) registry: &'a Registry,
-    /// The files of the rules, and those of workflow templates.
+    /// The files of the rules and of the workflow templates.
     pub(crate) files: &'a Files,
-    templates: Option<&'a Templates<'a>>,
-    /// The comments that allow something.
+    templates: Option<&'a TemplateSet<'a>>,
+    /// The `# fuse: allow(…)` comments.
     pub(super) allows: Allows,
     trees: &'a [ParsedFile],
     named: &'a [FileId],
-    written: OnceCell<FxHashMap<Span, &'a ast::Expr>>,
-    uses: OnceCell<Uses<'a>>,
+    syntax: OnceCell<FxHashMap<Span, &'a ast::Expr>>,
+    references: OnceCell<References<'a>>,
     by_name: OnceCell<FxHashMap<&'a str, usize>>,
     triggers: OnceCell<FxHashMap<Span, &'a ast::Trigger>>,
     ruleset: &'a Ruleset,
-    study: OnceCell<RefCell<Study<'a>>>,
+    facts: OnceCell<RefCell<Facts<'a>>>,
 }
 
-impl<'a> Context<'a> {
-    /// `None` for rules that were not loaded in detail.
+impl<'a> LintContext<'a> {
+    /// Returns `None` if the rules were not loaded with [`Ruleset::load_in_detail`].
     pub(super) fn new(
         ruleset: &'a Ruleset,
         files: &'a Files,
-        templates: Option<&'a Templates<'a>>,
+        templates: Option<&'a TemplateSet<'a>>,
     ) -> Option<Self> {
         let context = Self {
             rules: ruleset.typed(),
@@ -55,18 +55,18 @@ impl<'a> Context<'a> {
             allows: Allows::default(),
             trees: ruleset.trees(),
             named: ruleset.named(),
-            written: OnceCell::new(),
-            uses: OnceCell::new(),
+            syntax: OnceCell::new(),
+            references: OnceCell::new(),
             by_name: OnceCell::new(),
             triggers: OnceCell::new(),
             ruleset,
-            study: OnceCell::new(),
+            facts: OnceCell::new(),
         };
-        let allows = context.trees().map(|file| Allows::of(file.id, files)).collect();
+        let allows = context.trees().map(|file| Allows::read(file.id, files)).collect();
         Some(Self { allows, ..context })
     }
 
-    /// The files as they are written, without those of the standard library.
+    /// The parsed files, without the standard library.
     pub(crate) fn trees(&self) -> impl Iterator<Item = &'a ParsedFile> + use<'a> {
         let files = self.files;
         self.trees.iter().filter(move |file| {
@@ -74,15 +74,15 @@ impl<'a> Context<'a> {
         })
     }
 
-    /// The workflow templates, where they are known. Else the lint says that it is unsure of all files.
-    pub(crate) fn templates(&self, out: &mut Findings) -> Option<&'a Templates<'a>> {
+    /// The workflow templates. If they are not available, marks all files as inconclusive.
+    pub(crate) fn templates(&self, out: &mut Findings) -> Option<&'a TemplateSet<'a>> {
         if self.templates.is_none() {
-            self.trees().for_each(|file| out.is_unsure_of(file.id));
+            self.trees().for_each(|file| out.mark_inconclusive(file.id));
         }
         self.templates
     }
 
-    /// The trigger whose kind stands at a place, as it is written.
+    /// The syntax of the trigger whose kind has this span.
     pub(crate) fn trigger(&self, kind: Span) -> Option<&'a ast::Trigger> {
         let triggers = self.triggers.get_or_init(|| {
             let sensors = self.trees().flat_map(|file| &file.tree.sensors);
@@ -92,13 +92,13 @@ impl<'a> Context<'a> {
         triggers.get(&kind).copied()
     }
 
-    /// What the analysis tells of the rules. One lint at a time has it.
-    pub(crate) fn study(&self) -> RefMut<'_, Study<'a>> {
-        let study = || RefCell::new(Study::of(self.rules, self.ruleset.plan()));
-        self.study.get_or_init(study).borrow_mut()
+    /// The results of the analysis. Only one lint may hold them at a time.
+    pub(crate) fn facts(&self) -> RefMut<'_, Facts<'a>> {
+        let new = || RefCell::new(Facts::new(self.rules, self.ruleset.plan()));
+        self.facts.get_or_init(new).borrow_mut()
     }
 
-    /// The file that a `use` of another one takes in.
+    /// The file that a `use` refers to.
     pub(crate) fn used(&self, file: &ParsedFile, used: &ast::Use) -> Option<&'a ParsedFile> {
         let name = self.files.get(file.id)?.name();
         let id = self.by_name().get(target(name, used).as_str())?;
@@ -113,9 +113,10 @@ impl<'a> Context<'a> {
         })
     }
 
-    /// The files of whose declarations it can be told that nothing uses them: the caller named them, and
-    /// they do not stand there for others alone. Of the others the lint says that it is unsure.
-    pub(crate) fn judged(&self, out: &mut Findings) -> Judged<'a> {
+    /// The files in which a declaration that nothing uses is really unused. The caller must have named the
+    /// file, and the file must contain sensors or be used by another file. Otherwise it may exist for rules
+    /// that are not loaded. Marks all other files as inconclusive.
+    pub(crate) fn conclusive_files(&self, out: &mut Findings) -> ConclusiveFiles<'a> {
         let used: FxHashSet<FileId> =
             self.trees().flat_map(|file| file.uses.iter().copied()).collect();
         let named: FxHashSet<FileId> = self.named.iter().copied().collect();
@@ -126,50 +127,49 @@ impl<'a> Context<'a> {
             {
                 files.push(file);
             } else {
-                out.is_unsure_of(file.id);
+                out.mark_inconclusive(file.id);
             }
         }
-        Judged { ids: files.iter().map(|file| file.id).collect(), files }
+        ConclusiveFiles { ids: files.iter().map(|file| file.id).collect(), files }
     }
 
-    /// The expression that stands at a place, as it is written. Where parentheses stand around one
-    /// that begins and ends with them, it is with them.
-    pub(crate) fn written(&self, span: Span) -> Option<&'a ast::Expr> {
-        let written = self.written.get_or_init(|| {
-            let mut written = FxHashMap::default();
+    /// The syntax of the outermost expression with this span.
+    pub(crate) fn syntax(&self, span: Span) -> Option<&'a ast::Expr> {
+        let syntax = self.syntax.get_or_init(|| {
+            let mut syntax = FxHashMap::default();
             for file in self.trees() {
                 visit::expressions(&file.tree, &mut |expr| {
-                    written.entry(expr.span).or_insert(expr);
+                    syntax.entry(expr.span).or_insert(expr);
                 });
             }
-            written
+            syntax
         });
-        written.get(&span).copied()
+        syntax.get(&span).copied()
     }
 
-    /// Which names of declarations are used.
-    pub(crate) fn uses(&self) -> &Uses<'a> {
-        self.uses.get_or_init(|| Uses::of(self.trees()))
+    /// The names of declarations that the rules use.
+    pub(crate) fn references(&self) -> &References<'a> {
+        self.references.get_or_init(|| References::collect(self.trees()))
     }
 
-    /// What the checker found of the expression at a place.
+    /// The type that the checker inferred for the expression with this span.
     pub(crate) fn known(&self, span: Span) -> Option<&'a Known> {
         self.rules.known.get(&span)
     }
 
-    /// What stands at a place.
+    /// The text of a span.
     pub(crate) fn text(&self, span: Span) -> &'a str {
         self.files.text(span)
     }
 }
 
-/// The files of whose declarations it can be told whether anything uses them.
-pub(crate) struct Judged<'a> {
+/// The files in which a declaration that nothing uses is really unused.
+pub(crate) struct ConclusiveFiles<'a> {
     files: Vec<&'a ParsedFile>,
     ids: FxHashSet<FileId>,
 }
 
-impl<'a> Judged<'a> {
+impl<'a> ConclusiveFiles<'a> {
     pub(crate) fn files(&self) -> impl Iterator<Item = &'a ParsedFile> {
         self.files.iter().copied()
     }
@@ -179,20 +179,20 @@ impl<'a> Judged<'a> {
     }
 }
 
-/// What one lint finds.
+/// The findings of one lint.
 pub(crate) struct Findings {
     lint: &'static Lint,
     severity: Severity,
     problems: Vec<Diagnostic>,
-    unsure_of: FxHashSet<FileId>,
+    inconclusive: FxHashSet<FileId>,
 }
 
 impl Findings {
     pub(super) fn new(lint: &'static Lint, severity: Severity) -> Self {
-        Self { lint, severity, problems: Vec::new(), unsure_of: FxHashSet::default() }
+        Self { lint, severity, problems: Vec::new(), inconclusive: FxHashSet::default() }
     }
 
-    /// Adds something that was found at a place; `more` says what else there is to say of it.
+    /// Adds a finding. `more` adds the label, help and fix to the diagnostic.
     pub(crate) fn add(
         &mut self,
         span: Span,
@@ -204,13 +204,13 @@ impl Findings {
         self.problems.push(problem);
     }
 
-    /// Says that the lint cannot tell what is to be found in a file.
-    pub(crate) fn is_unsure_of(&mut self, file: FileId) {
-        self.unsure_of.insert(file);
+    /// Records that the lint cannot decide about a file. The absence of findings there means nothing.
+    pub(crate) fn mark_inconclusive(&mut self, file: FileId) {
+        self.inconclusive.insert(file);
     }
 
-    /// Those that no comment allows.
+    /// The findings that no comment allows.
     pub(super) fn without_allowed(self, allows: &Allows) -> Vec<Diagnostic> {
-        allows.filter(self.lint, self.problems, &self.unsure_of)
+        allows.filter(self.lint, self.problems, &self.inconclusive)
     }
 }

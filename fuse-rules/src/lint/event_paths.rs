@@ -1,31 +1,32 @@
-//! What a rule reads of its event, by whole paths: through which lists an element is reached.
+//! The values that a rule reads from its event. Each path includes the lists that lead to an element.
 
 use std::fmt;
 
-use crate::syntax::ast::Segment;
-use crate::syntax::{is_name, quoted};
+use crate::literals::quoted;
+use crate::path::Segment;
+use crate::syntax::is_name;
 use crate::typed::{Each, Expr, ExprKind, Mapped, MappedValue, Path, Root, Rule, Sensor, Trigger};
 
-/// Which part of a rule an expression stands in.
+/// The part of a rule that contains an expression.
 #[derive(Clone, Copy)]
-pub(crate) enum Part<'a> {
+pub(crate) enum RulePart<'a> {
     /// The list of an `each`.
     Each,
     When,
     Once,
-    /// A field of a trigger, which may stand in blocks.
+    /// A field of a trigger, possibly in a nested block.
     Field(&'a Trigger, &'a Mapped),
 }
 
-/// A value of the event with the lists on the way to it.
+/// The path of a value from the root of the event, through the lists that lead to it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Whole<'a> {
+pub(crate) struct EventPath<'a> {
     pub(crate) root: Root,
-    pub(crate) steps: Vec<Step<'a>>,
+    pub(crate) steps: Vec<PathStep<'a>>,
 }
 
-/// As an author would write it, with `[…]` for each element.
-impl fmt::Display for Whole<'_> {
+/// Formats the path as in rules, with `[…]` for the elements of a list.
+impl fmt::Display for EventPath<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.root {
             Root::Body => "body",
@@ -36,93 +37,96 @@ impl fmt::Display for Whole<'_> {
         })?;
         for step in &self.steps {
             match step {
-                Step::Key(key) if is_name(key) => write!(f, ".{key}")?,
-                Step::Key(key) => write!(f, "[{}]", quoted(key))?,
-                Step::Index(index) => write!(f, "[{index}]")?,
-                Step::Each => f.write_str("[…]")?,
+                PathStep::Key(key) if is_name(key) => write!(f, ".{key}")?,
+                PathStep::Key(key) => write!(f, "[{}]", quoted(key))?,
+                PathStep::Index(index) => write!(f, "[{index}]")?,
+                PathStep::Each => f.write_str("[…]")?,
             }
         }
         Ok(())
     }
 }
 
+/// One step of a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Step<'a> {
+pub(crate) enum PathStep<'a> {
     Key(&'a str),
     Index(i64),
-    /// To each element in turn.
+    /// Each element of a list.
     Each,
 }
 
-/// The lists that the names around a place go through, outermost first; `None` for one that is no
-/// value of the event.
+/// The lists that the element names in scope iterate over, outermost first. The entry is `None` if the
+/// list is not a value of the event.
 #[derive(Debug, Default)]
-pub(crate) struct Bound<'a> {
-    lists: Vec<Option<Whole<'a>>>,
+pub(crate) struct Bindings<'a> {
+    lists: Vec<Option<EventPath<'a>>>,
 }
 
-impl<'a> Bound<'a> {
-    /// The whole path of a value.
-    pub(crate) fn whole(&self, path: &'a Path) -> Option<Whole<'a>> {
+impl<'a> Bindings<'a> {
+    /// The path from the root of the event.
+    pub(crate) fn resolve_path(&self, path: &'a Path) -> Option<EventPath<'a>> {
         let steps = path.segments.iter().map(|segment| match segment {
-            Segment::Key(key) => Step::Key(key),
-            Segment::Index(index) => Step::Index(*index),
+            Segment::Key(key) => PathStep::Key(key),
+            Segment::Index(index) => PathStep::Index(*index),
         });
         match path.root {
             Root::Element(level) => {
-                let mut whole = self.lists.get(level as usize)?.clone()?;
-                whole.steps.push(Step::Each);
-                whole.steps.extend(steps);
-                Some(whole)
+                let mut path = self.lists.get(level as usize)?.clone()?;
+                path.steps.push(PathStep::Each);
+                path.steps.extend(steps);
+                Some(path)
             }
-            root => Some(Whole { root, steps: steps.collect() }),
+            root => Some(EventPath { root, steps: steps.collect() }),
         }
     }
 
-    /// The whole path of an expression that is one.
-    pub(crate) fn of(&self, expr: &'a Expr) -> Option<Whole<'a>> {
+    /// The path from the root of the event, if the expression is a path.
+    pub(crate) fn resolve(&self, expr: &'a Expr) -> Option<EventPath<'a>> {
         match &expr.kind {
-            ExprKind::Path(path) => self.whole(path),
+            ExprKind::Path(path) => self.resolve_path(path),
             _ => None,
         }
     }
 
+    /// Enters the scope of a name for the elements of `list`.
     pub(crate) fn bind(&mut self, list: &'a Expr) {
-        let whole = self.of(list);
-        self.lists.push(whole);
+        let path = self.resolve(list);
+        self.lists.push(path);
     }
 
+    /// Leaves the innermost scope.
     pub(crate) fn unbind(&mut self) {
         self.lists.pop();
     }
 }
 
-/// Calls `visit` with the expressions of a rule that stand in no other, those of its sensor first.
+/// Calls `visit` for each outermost expression of a rule, beginning with those of its sensor.
 pub(crate) fn roots<'a>(
     sensor: &'a Sensor,
     rule: &'a Rule,
-    visit: &mut impl FnMut(Part<'a>, &'a Expr, &mut Bound<'a>),
+    visit: &mut impl FnMut(RulePart<'a>, &'a Expr, &mut Bindings<'a>),
 ) {
-    let mut bound = Bound::default();
-    let mut shared = |each: &'a Option<Each>, when: &'a [Expr], bound: &mut Bound<'a>| {
+    let mut bindings = Bindings::default();
+    let mut shared = |each: &'a Option<Each>, when: &'a [Expr], bindings: &mut Bindings<'a>| {
         if let Some(each) = each {
-            visit(Part::Each, &each.list, bound);
-            bound.bind(&each.list);
+            visit(RulePart::Each, &each.list, bindings);
+            bindings.bind(&each.list);
         }
-        when.iter().for_each(|expr| visit(Part::When, expr, bound));
+        when.iter().for_each(|expr| visit(RulePart::When, expr, bindings));
     };
-    shared(&sensor.each, &sensor.when, &mut bound);
-    shared(&rule.each, &rule.when, &mut bound);
+    shared(&sensor.each, &sensor.when, &mut bindings);
+    shared(&rule.each, &rule.when, &mut bindings);
     let keys = rule.once.iter().flat_map(|once| &once.keys);
-    keys.for_each(|key| visit(Part::Once, key, &mut bound));
+    keys.for_each(|key| visit(RulePart::Once, key, &mut bindings));
     for trigger in &rule.triggers {
         fields(&trigger.fields, &mut |field, expr| {
-            visit(Part::Field(trigger, field), expr, &mut bound);
+            visit(RulePart::Field(trigger, field), expr, &mut bindings);
         });
     }
 }
 
-/// The fields of blocks that have a value.
+/// Calls `visit` for each field that has a value, including fields of nested blocks.
 pub(crate) fn fields<'a>(fields: &'a [Mapped], visit: &mut impl FnMut(&'a Mapped, &'a Expr)) {
     for field in fields {
         match &field.value {
@@ -132,36 +136,37 @@ pub(crate) fn fields<'a>(fields: &'a [Mapped], visit: &mut impl FnMut(&'a Mapped
     }
 }
 
-/// Calls `visit` with an expression and all in it, each with what is bound there.
-pub(crate) fn below<'a>(
+/// Calls `visit` for an expression and all expressions in it, with the names in scope.
+pub(crate) fn walk<'a>(
     expr: &'a Expr,
-    bound: &mut Bound<'a>,
-    visit: &mut impl FnMut(&'a Expr, &Bound<'a>),
+    bindings: &mut Bindings<'a>,
+    visit: &mut impl FnMut(&'a Expr, &Bindings<'a>),
 ) {
-    visit(expr, bound);
+    visit(expr, bindings);
     match &expr.kind {
         ExprKind::Quantifier { list, body, .. } => {
-            below(list, bound, visit);
-            bound.bind(list);
-            below(body, bound, visit);
-            bound.unbind();
+            walk(list, bindings, visit);
+            bindings.bind(list);
+            walk(body, bindings, visit);
+            bindings.unbind();
         }
-        _ => expr.children().into_iter().for_each(|child| below(child, bound, visit)),
+        _ => expr.children().into_iter().for_each(|child| walk(child, bindings, visit)),
     }
 }
 
-/// Calls `visit` with every expression of a rule and of its sensor.
+/// Calls `visit` for every expression of a rule and its sensor.
 pub(crate) fn all<'a>(
     sensor: &'a Sensor,
     rule: &'a Rule,
-    visit: &mut impl FnMut(Part<'a>, &'a Expr, &Bound<'a>),
+    visit: &mut impl FnMut(RulePart<'a>, &'a Expr, &Bindings<'a>),
 ) {
-    roots(sensor, rule, &mut |part, expr, bound| {
-        below(expr, bound, &mut |expr, bound| visit(part, expr, bound));
+    roots(sensor, rule, &mut |part, expr, bindings| {
+        walk(expr, bindings, &mut |expr, bindings| visit(part, expr, bindings));
     });
 }
 
-/// Calls `visit` with what has to be true for a condition to be: itself, and the parts of an `and`.
+/// Calls `visit` for each condition that must hold for `condition` to hold: the condition itself, or
+/// the operands of an `and`.
 pub(crate) fn required<'a>(condition: &'a Expr, visit: &mut impl FnMut(&'a Expr)) {
     match &condition.kind {
         ExprKind::And(parts) => parts.iter().for_each(|part| required(part, visit)),

@@ -1,54 +1,59 @@
-//! What the analysis tells of every rule: asked once, and used by several lints.
+//! The results of the analysis for every rule, computed once and shared by several lints.
 
 use std::cell::Cell;
 use std::fmt::Write as _;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::analysis::{ANY_TEXT, Analysis, Answer, Clause, Finding, Placed, RECEIVED, Witness};
+use crate::analysis::{
+    ANY_TEXT, Analysis, Answer, Clause, ClauseFinding, Placed, RECEIVED, Witness,
+};
+use crate::eval::Plan;
 use crate::fuses::Fuses;
-use crate::plan::{Plan, Shown};
 use crate::span::Span;
+use crate::typed::Shown;
 use crate::typed::{Mapped, MappedValue, Rules, Trigger};
 use crate::value::cut_at;
 
-/// How many rules one rule is compared with, of those that match its event.
-const MOST_COMPARED: usize = 20;
-/// How many matching rules are looked at, of all rules together.
-const MOST_MATCHING: usize = 500_000;
-/// How many characters of an event are shown.
-const SHOWN: usize = 300;
+/// The most rules that one rule is compared with.
+const MAX_COMPARED_RULES: usize = 20;
+/// The most matching rules that are considered, over all rules together.
+const MAX_MATCHING_RULES: usize = 500_000;
+/// The length at which the body of an event is cut in messages, in characters.
+const MAX_EVENT_CHARS: usize = 300;
 
-/// The rules of a set, as far as they are understood.
-pub(crate) struct Study<'a> {
+/// The results of the analysis for all rules.
+pub(crate) struct Facts<'a> {
     pub(crate) analysis: Analysis<'a>,
     plan: Plan,
-    /// All fuses on.
+    /// The state of the fuses when evaluating an event: all on.
     fuses: Fuses,
-    pub(crate) rules: Vec<Studied<'a>>,
-    /// The numbers of the rules that do the same.
+    /// All rules, in order.
+    pub(crate) rules: Vec<RuleFacts<'a>>,
+    /// The indexes of the rules with the same actions.
     by_action: FxHashMap<Vec<String>, Vec<usize>>,
-    /// Their numbers by their names.
+    /// The indexes of the rules, by name.
     by_name: FxHashMap<&'a str, usize>,
-    /// What was found of the clauses of sensors.
+    /// The findings about the conditions of sensors.
     pub(crate) shared: Vec<Clause>,
-    /// How many more matching rules are looked at.
-    left: Cell<usize>,
+    /// How many more matching rules are considered.
+    remaining: Cell<usize>,
 }
 
-/// A rule.
-pub(crate) struct Studied<'a> {
+/// The results of the analysis for one rule.
+pub(crate) struct RuleFacts<'a> {
     pub(crate) placed: Placed<'a>,
-    /// Whether it can match.
+    /// Whether any event matches.
     pub(crate) matching: Answer,
+    /// The findings about the conditions of the rule.
     pub(crate) clauses: Vec<Clause>,
-    /// Whether it matches always: every event, or element, of the declared type.
-    pub(crate) always: bool,
-    /// What its triggers do, as text.
+    /// Whether every event and element of the declared type matches, although the rule has conditions.
+    pub(crate) always_matches: bool,
+    /// The normalized text of each trigger.
     pub(crate) actions: Vec<String>,
 }
 
-impl<'a> Studied<'a> {
+impl<'a> RuleFacts<'a> {
     pub(crate) fn name(&self) -> &'a str {
         &self.placed.rule.name
     }
@@ -58,82 +63,85 @@ impl<'a> Studied<'a> {
     }
 }
 
-impl<'a> Study<'a> {
-    pub(crate) fn of(rules: &'a Rules, plan: Plan) -> Self {
+impl<'a> Facts<'a> {
+    /// Analyzes all rules.
+    pub(crate) fn new(rules: &'a Rules, plan: Plan) -> Self {
         let mut analysis = Analysis::new(rules);
-        let mut studied = Vec::new();
+        let mut all = Vec::new();
         let mut shared = Vec::new();
         for sensor in &rules.sensors {
             shared.extend(analysis.sensor_clauses(sensor));
             for rule in &sensor.rules {
                 let placed = Placed { sensor, rule };
                 let conditional = !sensor.when.is_empty() || !rule.when.is_empty();
-                studied.push(Studied {
+                all.push(RuleFacts {
                     placed,
                     matching: analysis.matching(placed),
                     clauses: analysis.rule_clauses(placed),
-                    always: conditional && analysis.failing(placed).is_never(),
+                    always_matches: conditional && analysis.failing(placed).is_never(),
                     actions: rule.triggers.iter().map(action).collect(),
                 });
             }
         }
         let mut by_action: FxHashMap<Vec<String>, Vec<usize>> = FxHashMap::default();
-        for (i, one) in studied.iter().enumerate() {
+        for (i, one) in all.iter().enumerate() {
             by_action.entry(one.actions.clone()).or_default().push(i);
         }
-        let by_name = studied.iter().enumerate().map(|(i, one)| (one.name(), i)).collect();
+        let by_name = all.iter().enumerate().map(|(i, one)| (one.name(), i)).collect();
         let fuses =
             rules.fuses.iter().fold(Fuses::default(), |all, fuse| all.set(&fuse.name, true));
         Self {
             analysis,
             plan,
             fuses,
-            rules: studied,
+            rules: all,
             by_action,
             by_name,
             shared,
-            left: Cell::new(MOST_MATCHING),
+            remaining: Cell::new(MAX_MATCHING_RULES),
         }
     }
 
-    /// The rules that do the same as one rule, and match the event that it was found to match: only these can
-    /// match whenever it does.
-    pub(crate) fn beside(&self, number: usize) -> Vec<usize> {
-        let Some(studied) = self.rules.get(number) else { return Vec::new() };
-        let alike = self.by_action.get(&studied.actions).map_or(&[] as &[usize], Vec::as_slice);
-        let is_other = |other: &usize| *other != number;
-        if alike.len() <= MOST_COMPARED + 1 {
-            return alike.iter().copied().filter(is_other).collect();
+    /// The indexes of the rules that may shadow a rule: they have the same actions and match its example
+    /// event. No other rule can match whenever it matches.
+    pub(crate) fn shadow_candidates(&self, index: usize) -> Vec<usize> {
+        let Some(rule) = self.rules.get(index) else { return Vec::new() };
+        let same_actions = self.by_action.get(&rule.actions).map_or(&[] as &[usize], Vec::as_slice);
+        let is_other = |other: &usize| *other != index;
+        if same_actions.len() <= MAX_COMPARED_RULES + 1 {
+            return same_actions.iter().copied().filter(is_other).collect();
         }
-        // Not all that do the same are gone through: these are as many for every rule.
-        let matching = self.matching(studied);
-        let numbers = matching.iter().filter_map(|name| self.by_name.get(name.as_str()).copied());
-        let mut numbers: Vec<usize> =
-            numbers.filter(is_other).filter(|other| alike.binary_search(other).is_ok()).collect();
-        numbers.sort_unstable();
-        numbers.truncate(MOST_COMPARED);
-        numbers
+        // If many rules have the same actions, comparing all pairs would take quadratic time.
+        let matching = self.matching(rule);
+        let indexes = matching.iter().filter_map(|name| self.by_name.get(name.as_str()).copied());
+        let mut indexes: Vec<usize> = indexes
+            .filter(is_other)
+            .filter(|other| same_actions.binary_search(other).is_ok())
+            .collect();
+        indexes.sort_unstable();
+        indexes.truncate(MAX_COMPARED_RULES);
+        indexes
     }
 
-    /// The names of the rules that match the event that one was found to match; none once that was asked of
-    /// too many: of rules that all match each other's events, some pairs stand for all.
-    fn matching(&self, studied: &Studied<'_>) -> FxHashSet<String> {
-        if self.left.get() == 0 {
+    /// The names of the rules that match the example event of a rule. Returns nothing once the limit is
+    /// exhausted: if all rules match each other's events, some of the pairs are enough.
+    fn matching(&self, rule: &RuleFacts<'_>) -> FxHashSet<String> {
+        if self.remaining.get() == 0 {
             return FxHashSet::default();
         }
-        let sensor = studied.placed.sensor;
-        let matching = studied.matching.witness().and_then(|witness| {
+        let sensor = rule.placed.sensor;
+        let matching = rule.matching.witness().and_then(|witness| {
             witness.event((&sensor.source, &sensor.event), |event| {
                 let evaluation = self.plan.evaluate(event, &self.fuses);
                 evaluation.decisions.into_iter().map(|decision| decision.rule).collect()
             })
         });
         let matching: FxHashSet<String> = matching.unwrap_or_default();
-        self.left.set(self.left.get().saturating_sub(1 + matching.len()));
+        self.remaining.set(self.remaining.get().saturating_sub(1 + matching.len()));
         matching
     }
 
-    /// Whether it is proven that the second matches whenever the first does.
+    /// Whether the analysis proves that the second rule matches whenever the first one does.
     pub(crate) fn implies(&mut self, first: usize, second: usize) -> bool {
         let (Some(a), Some(b)) = (self.rules.get(first), self.rules.get(second)) else {
             return false;
@@ -141,8 +149,8 @@ impl<'a> Study<'a> {
         self.analysis.separating(a.placed, b.placed).is_never()
     }
 
-    /// An event that both match.
-    pub(crate) fn meeting(&mut self, first: usize, second: usize) -> Option<Witness> {
+    /// An event that both rules match.
+    pub(crate) fn common_event(&mut self, first: usize, second: usize) -> Option<Witness> {
         let (a, b) = (self.rules.get(first)?, self.rules.get(second)?);
         match self.analysis.meeting(a.placed, b.placed) {
             Answer::Found(witness) => Some(*witness),
@@ -151,15 +159,15 @@ impl<'a> Study<'a> {
     }
 }
 
-/// Whether something was found of a clause that makes it impossible.
+/// Whether the analysis proves that a condition never holds.
 pub(crate) fn is_impossible(clause: &Clause) -> bool {
-    clause.finding == Finding::Impossible
+    clause.finding == ClauseFinding::Impossible
 }
 
-/// An event for people: its body, cut where it is long, and what came with it.
+/// Formats an event for messages: its body, cut if it is long, and its metadata.
 pub(crate) fn shown(witness: &Witness, placed: Placed<'_>) -> String {
     let body = witness.text().unwrap_or_default();
-    let (sensor, body) = (placed.sensor, cut_at(&body, SHOWN));
+    let (sensor, body) = (placed.sensor, cut_at(&body, MAX_EVENT_CHARS));
     let mut out = format!("{}.{} {body}", sensor.source, sensor.event);
     // Writing to a string cannot fail.
     for (what, texts) in [("headers", &witness.headers), ("query", &witness.query)] {
@@ -167,7 +175,7 @@ pub(crate) fn shown(witness: &Witness, placed: Placed<'_>) -> String {
             let _ok = write!(out, " with {what} {}", serde_json::json!(texts));
         }
     }
-    // Where any would do, it is this.
+    // The analysis uses this id if any id would do.
     if witness.id != ANY_TEXT {
         let _ok = write!(out, " with id {}", serde_json::json!(witness.id));
     }
@@ -177,7 +185,7 @@ pub(crate) fn shown(witness: &Witness, placed: Placed<'_>) -> String {
     out
 }
 
-/// What a trigger does, as text: the same for those that do the same.
+/// The normalized text of a trigger. Triggers with the same effect have the same text.
 fn action(trigger: &Trigger) -> String {
     let mut out = format!("{} ", trigger.kind);
     fields(&trigger.fields, &mut out);

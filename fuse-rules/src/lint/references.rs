@@ -1,4 +1,4 @@
-//! Which names of declarations the rules use.
+//! The names of declarations that the rules use.
 
 use rustc_hash::FxHashSet;
 
@@ -8,25 +8,27 @@ use crate::syntax::ast::{
     Event, Expect, Expected, ExprKind, File, TestStep, Type, TypeKind, TypeValue,
 };
 
-/// The names that are used, by what they can stand for. Names are unique among all files, and a name
-/// that an element is bound to is taken by nothing else.
+/// The used names, by kind of declaration. Names are unique across all files, and the name of an
+/// element never equals the name of a declaration.
 #[derive(Debug, Default)]
-pub(crate) struct Uses<'a> {
-    /// What paths start with: constants.
+pub(crate) struct References<'a> {
+    /// The first names of paths: constants.
     values: FxHashSet<&'a str>,
-    /// What is called: conditions.
+    /// The names of called conditions.
     called: FxHashSet<&'a str>,
     types: FxHashSet<(Option<&'a str>, &'a str)>,
     fuses: FxHashSet<&'a str>,
     events: FxHashSet<(&'a str, &'a str)>,
     sources: FxHashSet<&'a str>,
-    /// What tests name: fuses that they set, and rules, by the last part of their names.
-    set: FxHashSet<&'a str>,
-    expected: FxHashSet<&'a str>,
+    /// The fuses that tests set.
+    test_fuses: FxHashSet<&'a str>,
+    /// The rules that tests expect, without the names of their sensors.
+    test_rules: FxHashSet<&'a str>,
 }
 
-impl<'a> Uses<'a> {
-    pub(super) fn of(files: impl Iterator<Item = &'a ParsedFile>) -> Self {
+impl<'a> References<'a> {
+    /// Collects the names that these files use.
+    pub(super) fn collect(files: impl Iterator<Item = &'a ParsedFile>) -> Self {
         let mut uses = Self::default();
         for file in files {
             uses.file(file);
@@ -34,46 +36,49 @@ impl<'a> Uses<'a> {
         uses
     }
 
-    pub(crate) fn is_used_as_value(&self, name: &str) -> bool {
+    pub(crate) fn is_value_used(&self, name: &str) -> bool {
         self.values.contains(name)
     }
 
-    pub(crate) fn is_called(&self, name: &str) -> bool {
+    pub(crate) fn is_condition_used(&self, name: &str) -> bool {
         self.called.contains(name)
     }
 
-    /// Whether a type is named: one of a module of the standard library with that.
-    pub(crate) fn is_type(&self, module: Option<&str>, name: &str) -> bool {
+    /// Whether a type is used. `module` is the module of a type of the standard library.
+    pub(crate) fn is_type_used(&self, module: Option<&str>, name: &str) -> bool {
         self.types.contains(&(module, name))
     }
 
-    pub(crate) fn is_required(&self, fuse: &str) -> bool {
+    pub(crate) fn is_fuse_required(&self, fuse: &str) -> bool {
         self.fuses.contains(fuse)
     }
 
-    pub(crate) fn listens(&self, source: &str, event: &str) -> bool {
+    pub(crate) fn has_sensor_for(&self, source: &str, event: &str) -> bool {
         self.events.contains(&(source, event))
     }
 
-    pub(crate) fn is_source(&self, name: &str) -> bool {
+    pub(crate) fn is_source_used(&self, name: &str) -> bool {
         self.sources.contains(name)
     }
 
-    /// The modules of the standard library that are named.
-    pub(crate) fn names_module(&self, module: &str) -> bool {
+    /// Whether a type of this module of the standard library is used.
+    pub(crate) fn is_module_used(&self, module: &str) -> bool {
         self.types.iter().any(|(own, _)| *own == Some(module))
     }
 
-    /// Whether anything is named that a file declares.
-    pub(crate) fn any_of(&self, file: &File) -> bool {
-        file.consts.iter().any(|declared| self.is_used_as_value(&declared.name.text))
-            || file.conditions.iter().any(|declared| self.is_called(&declared.name.text))
-            || file.types.iter().any(|declared| self.is_type(None, &declared.name.text))
-            || file.fuses.iter().any(|declared| self.is_required(&declared.name.text))
-            || file.sources.iter().any(|declared| self.is_source(&declared.name.text))
-            || file.fuses.iter().any(|declared| self.set.contains(declared.name.text.as_str()))
+    /// Whether any declaration of a file is used.
+    pub(crate) fn uses_any_of(&self, file: &File) -> bool {
+        file.consts.iter().any(|declared| self.is_value_used(&declared.name.text))
+            || file.conditions.iter().any(|declared| self.is_condition_used(&declared.name.text))
+            || file.types.iter().any(|declared| self.is_type_used(None, &declared.name.text))
+            || file.fuses.iter().any(|declared| self.is_fuse_required(&declared.name.text))
+            || file.sources.iter().any(|declared| self.is_source_used(&declared.name.text))
+            || file
+                .fuses
+                .iter()
+                .any(|declared| self.test_fuses.contains(declared.name.text.as_str()))
             || file.sensors.iter().any(|sensor| {
-                sensor.rules.iter().any(|rule| self.expected.contains(rule.name.text.as_str()))
+                sensor.rules.iter().any(|rule| self.test_rules.contains(rule.name.text.as_str()))
             })
     }
 
@@ -105,11 +110,11 @@ impl<'a> Uses<'a> {
         }
     }
 
-    /// What a test names. It sends events, and nothing listens because of that.
+    /// Collects the names in a test. Sending an event does not count as listening to it.
     fn step(&mut self, step: &'a TestStep) {
         let rule = match step {
             TestStep::With { fuse, .. } => {
-                self.set.insert(&fuse.text);
+                self.test_fuses.insert(&fuse.text);
                 return;
             }
             TestStep::Send(send) => {
@@ -122,7 +127,7 @@ impl<'a> Uses<'a> {
                 return;
             }
         };
-        self.expected.insert(rule.text.rsplit('/').next().unwrap_or(&rule.text));
+        self.test_rules.insert(rule.text.rsplit('/').next().unwrap_or(&rule.text));
     }
 
     fn ty(&mut self, ty: &'a Type) {

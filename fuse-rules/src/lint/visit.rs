@@ -1,15 +1,15 @@
-//! Going through rules as they are written.
+//! Visitors for the syntax tree of a file.
 
 use crate::syntax::ast::{
-    Block, Expect, Expected, Expr, ExprKind, FieldValue, File, Part, Shared, TestStep,
+    Block, Expect, Expected, Expr, ExprKind, FieldValue, File, Shared, TestStep, TextPart,
 };
 
-/// Calls `visit` with every expression of a file, the outer before the inner ones.
+/// Calls `visit` for every expression of a file, outer expressions before inner ones.
 pub(crate) fn expressions<'a>(file: &'a File, visit: &mut impl FnMut(&'a Expr)) {
-    roots(file, &mut |expr| below(expr, visit));
+    roots(file, &mut |expr| walk(expr, visit));
 }
 
-/// Calls `visit` with every expression of a file that stands in no other.
+/// Calls `visit` for every outermost expression of a file.
 pub(crate) fn roots<'a>(file: &'a File, visit: &mut impl FnMut(&'a Expr)) {
     file.consts.iter().for_each(|declared| visit(&declared.value));
     file.conditions.iter().for_each(|declared| visit(&declared.body));
@@ -46,7 +46,7 @@ fn shared<'a>(shared: &'a Shared, visit: &mut impl FnMut(&'a Expr)) {
     shared.when.iter().for_each(visit);
 }
 
-/// The values of a block, and of the blocks in it.
+/// Calls `visit` for each value of a block and of its nested blocks.
 pub(crate) fn block<'a>(block: &'a Block, visit: &mut impl FnMut(&'a Expr)) {
     for field in &block.fields {
         match &field.value {
@@ -56,18 +56,18 @@ pub(crate) fn block<'a>(block: &'a Block, visit: &mut impl FnMut(&'a Expr)) {
     }
 }
 
-/// Calls `visit` with an expression and all in it.
-pub(crate) fn below<'a>(expr: &'a Expr, visit: &mut impl FnMut(&'a Expr)) {
+/// Calls `visit` for an expression and all expressions in it.
+pub(crate) fn walk<'a>(expr: &'a Expr, visit: &mut impl FnMut(&'a Expr)) {
     visit(expr);
-    children(expr, &mut |child| below(child, visit));
+    children(expr, &mut |child| walk(child, visit));
 }
 
-/// The expressions that an expression is made of, in their order.
+/// Calls `visit` for the direct operands of an expression, in order.
 pub(crate) fn children<'a>(expr: &'a Expr, visit: &mut impl FnMut(&'a Expr)) {
     match &expr.kind {
         ExprKind::Interpolated(parts) => {
             for part in parts {
-                if let Part::Expr(expr) = part {
+                if let TextPart::Expr(expr) = part {
                     visit(expr);
                 }
             }

@@ -81,20 +81,20 @@ proptest! {
     }
 
     #[test]
-    fn text_reads_back(c in -LIMIT + 1..LIMIT, e in -300_i32..300) {
+    fn text_reads_back(c in -COEFFICIENT_LIMIT + 1..COEFFICIENT_LIMIT, e in -300_i32..300) {
         let number = Number::parse(&format!("{c}e{e}")).unwrap();
         prop_assert_eq!(Number::parse(&number.to_string()), Ok(number));
     }
 
     #[test]
-    fn order_is_the_order_of_differences(a in -LIMIT + 1..LIMIT, b in -LIMIT + 1..LIMIT, e in -40_i32..40) {
+    fn order_is_the_order_of_differences(a in -COEFFICIENT_LIMIT + 1..COEFFICIENT_LIMIT, b in -COEFFICIENT_LIMIT + 1..COEFFICIENT_LIMIT, e in -40_i32..40) {
         let (x, y) = (Number::parse(&format!("{a}e{e}")).unwrap(), Number::parse(&b.to_string()).unwrap());
         let difference = x.sub(y).unwrap();
         prop_assert_eq!(x.cmp(&y), difference.cmp(&Number::ZERO));
     }
 
     #[test]
-    fn products_and_quotients_undo_each_other_nearly(a in 1_i128..LIMIT, b in 1_i128..LIMIT) {
+    fn products_and_quotients_undo_each_other_nearly(a in 1_i128..COEFFICIENT_LIMIT, b in 1_i128..COEFFICIENT_LIMIT) {
         let (x, y) = (Number::parse(&a.to_string()).unwrap(), Number::parse(&b.to_string()).unwrap());
         let back = x.mul(y).unwrap().div(y).unwrap();
         let off = back.sub(x).unwrap().div(x).unwrap();

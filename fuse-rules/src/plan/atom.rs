@@ -1,4 +1,4 @@
-//! Atoms: what is asked of one value of an event.
+//! Atoms: tests of single values of an event.
 
 use std::hash::{BuildHasher as _, Hash};
 use std::sync::Arc;
@@ -12,37 +12,37 @@ use crate::value::Value;
 
 /// A value of the event: the level of its frame, and the slot in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct At {
+pub(crate) struct SlotRef {
     pub(crate) level: u32,
     pub(crate) slot: u32,
 }
 
 /// A constant that values are compared with.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Const {
+pub(crate) enum Constant {
     Null,
     Bool(bool),
     Number(Box<Number>),
     Text(Box<str>),
 }
 
-/// An atom. Those that ask one value about constants are spelled out; they take no memory to
-/// decide, and most of them an index can find.
+/// An atom. Atoms that compare one value with constants have their own variants: evaluating them
+/// allocates no memory, and the index can find most of them.
 #[derive(Debug)]
-pub(crate) enum Test {
-    Equal(At, Const),
-    Less(At, Box<Number>),
-    Greater(At, Box<Number>),
-    OneOf(At, Box<[Const]>),
-    Text(At, TextOp, Box<str>),
-    Pattern(At, Arc<Pattern>),
-    Is(At, IsTest),
-    /// Anything else, with the level of the innermost frame around it.
+pub(crate) enum AtomTest {
+    Equal(SlotRef, Constant),
+    Less(SlotRef, Box<Number>),
+    Greater(SlotRef, Box<Number>),
+    OneOf(SlotRef, Box<[Constant]>),
+    Text(SlotRef, TextOp, Box<str>),
+    Pattern(SlotRef, Arc<Pattern>),
+    Is(SlotRef, IsTest),
+    /// Any other expression, with the level of the innermost frame around it.
     Expr(u32, Box<Expr<Slot>>),
 }
 
-impl Const {
-    pub(crate) fn of(value: &Value<'_>) -> Option<Self> {
+impl Constant {
+    pub(crate) fn from_value(value: &Value<'_>) -> Option<Self> {
         Some(match value {
             Value::Null => Self::Null,
             Value::Bool(value) => Self::Bool(*value),
@@ -52,7 +52,7 @@ impl Const {
         })
     }
 
-    /// A number that equal constants share, and hardly any others.
+    /// A hash that is the same for equal constants, and different for almost all others.
     pub(crate) fn hash(&self) -> u64 {
         match self {
             Self::Null => 1,
@@ -64,26 +64,26 @@ impl Const {
     }
 }
 
-/// The same of a number.
+/// The same for a number.
 pub(crate) fn number_hash(number: &Number) -> u64 {
     FxBuildHasher.hash_one(number)
 }
 
-/// The same of a text.
+/// The same for a text.
 #[inline]
 pub(crate) fn text_hash(text: &str) -> u64 {
     FxBuildHasher.hash_one(text)
 }
 
-impl Test {
-    /// An expression as an atom, and whether it is the atom's negation. The innermost frame around
-    /// it has this level.
-    pub(super) fn of(expr: &Expr<Slot>, level: u32) -> (Self, bool) {
+impl AtomTest {
+    /// Converts an expression to an atom, and returns whether it is negated. `level` is the level
+    /// of the innermost frame around it.
+    pub(super) fn from_expr(expr: &Expr<Slot>, level: u32) -> (Self, bool) {
         spelled(&expr.kind).unwrap_or_else(|| (Self::Expr(level, Box::new(expr.clone())), false))
     }
 
-    /// Where its value is; `None` for an expression.
-    pub(crate) fn at(&self) -> Option<At> {
+    /// The value that is tested; `None` for an expression.
+    pub(crate) fn at(&self) -> Option<SlotRef> {
         match self {
             Self::Equal(at, _)
             | Self::Less(at, _)
@@ -97,7 +97,7 @@ impl Test {
     }
 }
 
-fn spelled(kind: &ExprKind<Slot>) -> Option<(Test, bool)> {
+fn spelled(kind: &ExprKind<Slot>) -> Option<(AtomTest, bool)> {
     Some(match kind {
         ExprKind::Compare { op, left, right } => {
             let (at, value, op) = match (place(left), place(right)) {
@@ -110,43 +110,46 @@ fn spelled(kind: &ExprKind<Slot>) -> Option<(Test, bool)> {
                 _ => None,
             };
             match op {
-                CompareOp::Eq => (Test::Equal(at, Const::of(value)?), false),
-                CompareOp::Ne => (Test::Equal(at, Const::of(value)?), true),
-                CompareOp::Lt => (Test::Less(at, number()?), false),
-                CompareOp::Ge => (Test::Less(at, number()?), true),
-                CompareOp::Gt => (Test::Greater(at, number()?), false),
-                CompareOp::Le => (Test::Greater(at, number()?), true),
+                CompareOp::Eq => (AtomTest::Equal(at, Constant::from_value(value)?), false),
+                CompareOp::Ne => (AtomTest::Equal(at, Constant::from_value(value)?), true),
+                CompareOp::Lt => (AtomTest::Less(at, number()?), false),
+                CompareOp::Ge => (AtomTest::Less(at, number()?), true),
+                CompareOp::Gt => (AtomTest::Greater(at, number()?), false),
+                CompareOp::Le => (AtomTest::Greater(at, number()?), true),
             }
         }
         ExprKind::In { item, list } => {
-            let items: Option<Vec<Const>> = match &list.kind {
-                ExprKind::Const(Value::List(items)) => items.iter().map(Const::of).collect(),
+            let items: Option<Vec<Constant>> = match &list.kind {
+                ExprKind::Const(Value::List(items)) => {
+                    items.iter().map(Constant::from_value).collect()
+                }
                 ExprKind::List(items) => {
-                    items.iter().map(|item| Const::of(constant(item)?)).collect()
+                    items.iter().map(|item| Constant::from_value(constant(item)?)).collect()
                 }
                 _ => None,
             };
-            (Test::OneOf(place(item)?, items?.into()), false)
+            (AtomTest::OneOf(place(item)?, items?.into()), false)
         }
         ExprKind::TextTest { op, left, right } => match constant(right)? {
-            Value::String(text) => (Test::Text(place(left)?, *op, text.as_ref().into()), false),
+            Value::String(text) => (AtomTest::Text(place(left)?, *op, text.as_ref().into()), false),
             _ => return None,
         },
         ExprKind::Pattern { value, pattern } => {
-            (Test::Pattern(place(value)?, pattern.clone()), false)
+            (AtomTest::Pattern(place(value)?, pattern.clone()), false)
         }
-        ExprKind::Is { value, negated, test } => (Test::Is(place(value)?, *test), *negated),
-        // What stands for itself is asked to be true.
-        ExprKind::Path(slot) => {
-            (Test::Equal(At { level: slot.level, slot: slot.index }, Const::Bool(true)), false)
-        }
+        ExprKind::Is { value, negated, test } => (AtomTest::Is(place(value)?, *test), *negated),
+        // A path used as a condition: the value must be true.
+        ExprKind::Path(slot) => (
+            AtomTest::Equal(SlotRef { level: slot.level, slot: slot.index }, Constant::Bool(true)),
+            false,
+        ),
         _ => return None,
     })
 }
 
-fn place(expr: &Expr<Slot>) -> Option<At> {
+fn place(expr: &Expr<Slot>) -> Option<SlotRef> {
     match &expr.kind {
-        ExprKind::Path(slot) => Some(At { level: slot.level, slot: slot.index }),
+        ExprKind::Path(slot) => Some(SlotRef { level: slot.level, slot: slot.index }),
         _ => None,
     }
 }

@@ -1,16 +1,15 @@
-//! Checked rules to a plan.
+//! Compiles checked rules to a plan.
 
 use rustc_hash::FxHashMap;
 
-use super::atom::At;
+use super::Conceal;
+use super::atom::SlotRef;
 use super::index::{self, Candidate};
-use super::program::{Builder, Elements, Ref};
+use super::program::{PartRef, ProgramBuilder, QuantifiedElements};
 use super::{
     Compiled, EachPlan, EventPlan, Frames, Group, RuleAt, RulePlan, SensorPlan, Slot, SlotSpec,
     origin,
 };
-use crate::eval::Pool;
-use crate::eval::explain::Conceal;
 use crate::scan::Trie;
 use crate::sensitive::root_is_sensitive;
 use crate::typed::{
@@ -18,7 +17,7 @@ use crate::typed::{
     Rules, Segment,
 };
 
-pub(super) fn compile(rules: &Rules) -> Compiled {
+pub(crate) fn compile(rules: &Rules) -> Compiled {
     let mut sensors: FxHashMap<(&str, &str), Vec<&typed::Sensor>> = FxHashMap::default();
     for sensor in &rules.sensors {
         sensors.entry((&sensor.source, &sensor.event)).or_default().push(sensor);
@@ -41,20 +40,7 @@ pub(super) fn compile(rules: &Rules) -> Compiled {
             default_on: fuse.default_on,
         })
         .collect();
-    Compiled {
-        files: rules.files.clone(),
-        fuses,
-        calls: rules.calls.clone(),
-        events,
-        pool: Pool::default(),
-    }
-}
-
-/// An expression that reads no event, with the frames around it.
-pub(crate) fn alone(expr: &Expr) -> (Frames, Expr<Slot>) {
-    let mut compiler = Compiler::new();
-    let expr = compiler.expr(expr);
-    (compiler.frames, expr)
+    Compiled { files: rules.files.clone(), fuses, calls: rules.calls.clone(), events }
 }
 
 fn event_plan(event: &typed::Event, sensors: &[&typed::Sensor]) -> EventPlan {
@@ -91,20 +77,20 @@ fn event_plan(event: &typed::Event, sensors: &[&typed::Sensor]) -> EventPlan {
     }
 }
 
-/// What tells the slots of a group apart: the root, and the steps from there.
+/// Identifies a slot within a group: the root and the steps after it.
 type SlotKey = (Option<Root>, Vec<Segment>);
 
-/// Compiles what stands at one place.
+/// Compiles expressions at one site.
 struct Compiler {
     frames: Frames,
     /// The slots of each group.
     slots: Vec<FxHashMap<SlotKey, u32>>,
     /// The groups of lists in the body, by the group and slot of the list.
     lists: FxHashMap<(usize, u32), usize>,
-    /// The groups of the frames around the place, the event's first.
+    /// The groups of the frames around the site, the event's first.
     stack: Vec<usize>,
-    programs: Builder,
-    /// The rules that an index can find.
+    programs: ProgramBuilder,
+    /// The rules that the index can find.
     candidates: Vec<Candidate>,
     walked: Vec<RuleAt>,
 }
@@ -116,11 +102,11 @@ impl Compiler {
             slots: Vec::new(),
             lists: FxHashMap::default(),
             stack: Vec::new(),
-            programs: Builder::default(),
+            programs: ProgramBuilder::default(),
             candidates: Vec::new(),
             walked: Vec::new(),
         };
-        // The trie has the node of the body from the start.
+        // The trie always has a node for the body.
         let event = compiler.group(Trie::BODY, None);
         compiler.stack.push(event);
         compiler
@@ -128,7 +114,13 @@ impl Compiler {
 
     fn group(&mut self, start: usize, list: Option<(usize, u32)>) -> usize {
         let slots = Vec::new();
-        self.frames.groups.push(Group { start, slots, most: LIST, list, sensitive: false });
+        self.frames.groups.push(Group {
+            start,
+            slots,
+            max_elements: DEFAULT_MAX_ELEMENTS,
+            list,
+            sensitive: false,
+        });
         self.slots.push(FxHashMap::default());
         self.frames.groups.len() - 1
     }
@@ -154,7 +146,7 @@ impl Compiler {
         &mut self,
         at: RuleAt,
         rule: &typed::Rule,
-        outer: Ref,
+        outer: PartRef,
         around: Option<&EachPlan>,
         computed: bool,
     ) -> RulePlan {
@@ -193,12 +185,12 @@ impl Compiler {
         }
     }
 
-    /// Opens the frame of an `each`, whose list is read outside of it.
+    /// Opens the frame of an `each`. The list itself is read outside of this frame.
     fn open(&mut self, each: Option<&Each>) -> Option<EachPlan> {
         let each = each?;
         let (list, group) = self.bind(&each.list);
         if let Some(group) = self.frames.groups.get_mut(group) {
-            group.most = group.most.max(each.max);
+            group.max_elements = group.max_elements.max(each.max);
         }
         Some(EachPlan { name: each.name.clone(), list, max: each.max, group })
     }
@@ -209,13 +201,13 @@ impl Compiler {
         }
     }
 
-    /// Whether the list of an `each` does not stand in the body.
+    /// Whether the list of an `each` is computed instead of read from the body.
     fn is_computed(&self, each: &EachPlan) -> bool {
         self.frames.groups.get(each.group).is_none_or(|group| group.list.is_none())
     }
 
-    /// Opens the frame of a list's elements. Of a path, only what is asked of the elements is read;
-    /// whoever goes through the same list shares its frames.
+    /// Opens the frame of a list's elements. For a path, only the values that are used of the
+    /// elements are read. All sites that iterate over the same list share its frames.
     fn bind(&mut self, list: &Expr) -> (Expr<Slot>, usize) {
         if let ExprKind::Path(path) = &list.kind
             && matches!(path.root, Root::Body | Root::Element(_))
@@ -262,7 +254,7 @@ impl Compiler {
         let (Some(slots), Some(spec)) =
             (self.slots.get_mut(group), self.frames.groups.get_mut(group))
         else {
-            // Not reached: the checker binds a name only inside of its binder.
+            // Unreachable: the checker binds a name only inside its binder.
             return Slot { level, index: u32::MAX, text, sensitive: true };
         };
         let sensitive = root_is_sensitive(path.root, &path.segments).unwrap_or(spec.sensitive);
@@ -275,7 +267,7 @@ impl Compiler {
                 self.frames.outside.push(index);
             }
         }
-        // One text for all that write it alike.
+        // Expressions with the same text share it.
         let first = spec.slots.get(index as usize).map(|spec| spec.text.clone());
         let text = first.filter(|first| *first == text).unwrap_or(text);
         if in_tree {
@@ -288,24 +280,25 @@ impl Compiler {
         Slot { level, index, text, sensitive }
     }
 
-    /// The `and` of clauses.
-    fn conditions(&mut self, clauses: &[Expr]) -> Ref {
-        let parts: Vec<Ref> = clauses.iter().map(|clause| self.condition(clause, false)).collect();
+    /// The conjunction of clauses.
+    fn conditions(&mut self, clauses: &[Expr]) -> PartRef {
+        let parts: Vec<PartRef> =
+            clauses.iter().map(|clause| self.condition(clause, false)).collect();
         self.programs.join(true, parts)
     }
 
-    fn condition(&mut self, expr: &Expr, negated: bool) -> Ref {
+    fn condition(&mut self, expr: &Expr, negated: bool) -> PartRef {
         match &expr.kind {
             ExprKind::Not(inner) => self.condition(inner, !negated),
             ExprKind::And(parts) | ExprKind::Or(parts) => {
                 let all = matches!(expr.kind, ExprKind::And(_)) != negated;
-                let parts: Vec<Ref> =
+                let parts: Vec<PartRef> =
                     parts.iter().map(|part| self.condition(part, negated)).collect();
                 self.programs.join(all, parts)
             }
             ExprKind::Quantifier { kind, list, body, .. } if kind.is_condition() => {
                 let whole = self.expr(expr);
-                // `all` is that there is none for which it is not so.
+                // `all` means that the condition is false for no element.
                 let all = *kind == QuantifierKind::All;
                 let (bound, group) = self.bind(list);
                 let part = self.condition(body, all);
@@ -315,24 +308,24 @@ impl Compiler {
                     self.frames.groups.get(group).is_some_and(|group| group.list.is_some());
                 let atom = match bound.kind {
                     ExprKind::Path(slot) if in_body => {
-                        let list = At { level: slot.level, slot: slot.index };
+                        let list = SlotRef { level: slot.level, slot: slot.index };
                         let of_none = *kind != QuantifierKind::Any;
-                        let elements = Elements { list, group, part, negated: of_none };
+                        let elements = QuantifiedElements { list, group, part, negated: of_none };
                         self.programs.among(&whole, &frames, elements)
                     }
                     _ => self.programs.atom(&whole, &frames),
                 };
-                Ref { negated: atom.negated != negated, ..atom }
+                PartRef { negated: atom.negated != negated, ..atom }
             }
             _ => {
                 let expr = self.expr(expr);
                 let atom = self.programs.atom(&expr, &self.frames_around());
-                Ref { negated: atom.negated != negated, ..atom }
+                PartRef { negated: atom.negated != negated, ..atom }
             }
         }
     }
 
-    /// The groups of the frames around the place, for the programs.
+    /// The groups of the frames around the site, for the programs.
     fn frames_around(&self) -> Vec<u32> {
         self.stack.iter().map(|group| u32::try_from(*group).unwrap_or(u32::MAX)).collect()
     }
@@ -360,7 +353,7 @@ impl Compiler {
         Box::new(self.expr(expr))
     }
 
-    /// The same expression with slots for paths.
+    /// The same expression, with slots in place of paths.
     fn expr(&mut self, expr: &Expr) -> Expr<Slot> {
         let kind = match &expr.kind {
             ExprKind::Const(value) => ExprKind::Const(value.clone()),
@@ -424,8 +417,8 @@ impl Compiler {
     }
 }
 
-/// How many elements of a list are taken out at most, where no `each` wants more.
-const LIST: usize = 1_000;
+/// The maximum number of elements that are extracted from a list, unless an `each` allows more.
+const DEFAULT_MAX_ELEMENTS: usize = 1_000;
 
 fn level_of(root: Root) -> usize {
     match root {

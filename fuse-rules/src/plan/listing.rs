@@ -1,185 +1,18 @@
-//! Plans and expressions as text.
+//! Prints plans as text.
 
-use std::fmt::{self, Display, Write as _};
+use std::fmt::Write as _;
 
 use rustc_hash::FxHashMap;
 
-use super::atom::{At, Const, Test};
+use super::atom::{AtomTest, Constant, SlotRef};
 use super::index::{self, Access};
-use super::program::{NodeKind, Programs, Ref};
+use super::program::{NodeKind, PartRef, Programs};
 use super::{Compiled, EachPlan, EventPlan, Frames, RuleAt};
-use crate::sensitive::HIDDEN;
-use crate::typed::{Expr, ExprKind, IsTest, Mapped, MappedValue, Reference, TextOp};
+use crate::typed::{Mapped, MappedValue, Reference, Shown, joined};
 use crate::value::Value;
 
-/// An expression as text, with parentheses around every operation, so that different expressions
-/// have different texts.
-pub(crate) struct Shown<'a, P: Reference>(pub(crate) &'a Expr<P>);
-
-/// The same with `"[hidden]"` for every constant.
-pub(crate) struct Concealed<'a, P: Reference>(pub(crate) &'a Expr<P>);
-
-impl<P: Reference> Display for Shown<'_, P> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        Printed { expr: self.0, conceals: false }.fmt(f)
-    }
-}
-
-impl<P: Reference> Display for Concealed<'_, P> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        Printed { expr: self.0, conceals: true }.fmt(f)
-    }
-}
-
-struct Printed<'a, P: Reference> {
-    expr: &'a Expr<P>,
-    conceals: bool,
-}
-
-/// An operand: in parentheses where it is a comparison or the like, which has none of its own.
-struct Operand<'a, P: Reference>(Printed<'a, P>);
-
-impl<P: Reference> Display for Operand<'_, P> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0.expr.kind {
-            ExprKind::Compare { .. }
-            | ExprKind::In { .. }
-            | ExprKind::TextTest { .. }
-            | ExprKind::Pattern { .. }
-            | ExprKind::Is { .. } => write!(f, "({})", self.0),
-            _ => self.0.fmt(f),
-        }
-    }
-}
-
-struct Many<'a, P: Reference> {
-    all: &'a [Expr<P>],
-    between: &'static str,
-    conceals: bool,
-}
-
-impl<P: Reference> Display for Many<'_, P> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (i, expr) in self.all.iter().enumerate() {
-            if i > 0 {
-                f.write_str(self.between)?;
-            }
-            Printed { expr, conceals: self.conceals }.fmt(f)?;
-        }
-        Ok(())
-    }
-}
-
-impl<P: Reference> Display for Printed<'_, P> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let conceals = self.conceals;
-        let one = |expr| Printed { expr, conceals };
-        let operand = |expr| Operand(one(expr));
-        let many = |all, between| Many { all, between, conceals };
-        match &self.expr.kind {
-            ExprKind::Const(_) | ExprKind::Concat(_) | ExprKind::List(_) | ExprKind::Record(_)
-                if conceals =>
-            {
-                write!(f, "{HIDDEN:?}")
-            }
-            ExprKind::Pattern { value, pattern } if conceals => {
-                write!(f, "{} {} {HIDDEN:?}", operand(value), pattern.op.as_str())
-            }
-            ExprKind::Const(value) => constant(value, f),
-            ExprKind::Path(path) => f.write_str(path.text()),
-            ExprKind::Access { base, segments } => {
-                write!(f, "{}{}", one(base), crate::check::path_text("", segments))
-            }
-            ExprKind::Concat(parts) => write!(f, "concat({})", many(parts, ", ")),
-            ExprKind::List(items) => write!(f, "[{}]", many(items, ", ")),
-            ExprKind::Record(fields) => {
-                f.write_str("{ ")?;
-                for field in fields {
-                    let mark = if field.optional { "?" } else { "" };
-                    write!(f, "{:?}{mark} = {}, ", field.key, one(&field.value))?;
-                }
-                f.write_str("}")
-            }
-            ExprKind::Call { function, arguments } => {
-                write!(f, "{}({})", function.name, many(arguments, ", "))
-            }
-            ExprKind::Neg(inner) => write!(f, "-({})", one(inner)),
-            ExprKind::Arith { op, left, right } => {
-                write!(f, "({} {} {})", one(left), op.as_str(), one(right))
-            }
-            ExprKind::Coalesce { left, right } => write!(f, "({} ?? {})", one(left), one(right)),
-            ExprKind::Not(inner) => write!(f, "not ({})", one(inner)),
-            ExprKind::And(parts) => write!(f, "({})", many(parts, " and ")),
-            ExprKind::Or(parts) => write!(f, "({})", many(parts, " or ")),
-            ExprKind::Compare { op, left, right } => {
-                write!(f, "{} {} {}", operand(left), op.as_str(), operand(right))
-            }
-            ExprKind::In { item, list } => write!(f, "{} in {}", operand(item), operand(list)),
-            ExprKind::TextTest { op, left, right } => {
-                write!(f, "{} {} {}", operand(left), op.as_str(), operand(right))
-            }
-            ExprKind::Pattern { value, pattern } => {
-                let raw = if pattern.op == TextOp::Matches { "r" } else { "" };
-                write!(f, "{} {} {raw}{:?}", operand(value), pattern.op.as_str(), pattern.source)
-            }
-            ExprKind::Is { value, negated, test } => {
-                let not = if *negated { "not " } else { "" };
-                write!(f, "{} is {not}{}", operand(value), test.as_str())
-            }
-            ExprKind::Quantifier { kind, name, list, body, .. } => {
-                write!(f, "{}({name} in {}: {})", kind.as_str(), one(list), one(body))
-            }
-        }
-    }
-}
-
-fn constant(value: &Value<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    match value {
-        // Unlike strings of the same text.
-        Value::Duration(_) | Value::Time(_) | Value::Version(_) => {
-            f.write_str(&value.canonical().unwrap_or_default())
-        }
-        Value::List(items) => {
-            f.write_char('[')?;
-            for (i, item) in items.iter().enumerate() {
-                if i > 0 {
-                    f.write_str(", ")?;
-                }
-                constant(item, f)?;
-            }
-            f.write_char(']')
-        }
-        Value::Map(map) => {
-            f.write_str("{ ")?;
-            for (key, value) in map {
-                write!(f, "{key:?} = ")?;
-                constant(value, f)?;
-                f.write_str(", ")?;
-            }
-            f.write_char('}')
-        }
-        other => f.write_str(&other.to_json_text().unwrap_or_default()),
-    }
-}
-
-impl IsTest {
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Missing => "missing",
-            Self::Present => "present",
-            Self::Null => "null",
-            Self::String => "string",
-            Self::Int => "int",
-            Self::Float => "float",
-            Self::Bool => "bool",
-            Self::List => "list",
-            Self::Map => "map",
-        }
-    }
-}
-
-/// The whole plan.
-pub(super) fn listing(plan: &Compiled) -> String {
+/// The complete plan.
+pub(crate) fn listing(plan: &Compiled) -> String {
     let mut events: Vec<_> = plan
         .events
         .iter()
@@ -195,7 +28,7 @@ pub(super) fn listing(plan: &Compiled) -> String {
         }
         frames(&mut out, &event.frames);
         programs(&mut out, &event.programs);
-        let found = Found::of(event);
+        let found = Found::new(event);
         for (number, sensor) in (0..).zip(&event.sensors) {
             let _ok = writeln!(out, "  sensor {}", sensor.name);
             each(&mut out, "    ", sensor.each.as_ref());
@@ -213,7 +46,7 @@ pub(super) fn listing(plan: &Compiled) -> String {
                 if let Some(once) = &rule.once {
                     let within = Value::Duration(once.within);
                     let within = within.canonical().unwrap_or_default();
-                    let keys = Many { all: &once.keys, between: ", ", conceals: false };
+                    let keys = joined(&once.keys);
                     let _ok = writeln!(out, "      once per {keys} within {within}");
                 }
                 for trigger in &rule.triggers {
@@ -226,13 +59,13 @@ pub(super) fn listing(plan: &Compiled) -> String {
     out
 }
 
-/// What is taken out of the body: `frame 1, of the elements of frame 0 slot 2`.
+/// The values that are extracted from the body: `frame 1, of the elements of frame 0 slot 2`.
 fn frames(out: &mut String, frames: &Frames) {
     for (i, group) in frames.groups.iter().enumerate() {
         let of = match group.list {
             Some((group, slot)) => format!(", the elements of f{group}.s{slot}"),
             None if i == 0 => ", the event".into(),
-            None => ", the elements of what is computed".into(),
+            None => ", the elements of a computed list".into(),
         };
         let _ok = writeln!(out, "  frame {i}{of}");
         for (i, slot) in group.slots.iter().enumerate() {
@@ -241,10 +74,12 @@ fn frames(out: &mut String, frames: &Frames) {
     }
 }
 
-/// The parts of all conditions, each once; those that are decided once a frame are marked.
+/// The parts of all conditions without duplicates. Parts that are evaluated once per frame are
+/// marked.
 fn programs(out: &mut String, programs: &Programs) {
     for (i, node) in programs.nodes().iter().enumerate() {
-        let list = |parts: &[Ref]| parts.iter().map(|p| part(*p)).collect::<Vec<_>>().join(", ");
+        let list =
+            |parts: &[PartRef]| parts.iter().map(|p| part(*p)).collect::<Vec<_>>().join(", ");
         let what = match &node.kind {
             NodeKind::All(parts) if parts.is_empty() => "always".into(),
             NodeKind::All(parts) => format!("all({})", list(parts)),
@@ -257,49 +92,49 @@ fn programs(out: &mut String, programs: &Programs) {
                 part(among.part)
             ),
         };
-        let once = if node.memo.is_some() { ", once a frame" } else { "" };
+        let once = if node.memo.is_some() { ", once per frame" } else { "" };
         let _ok = writeln!(out, "  part {i}: {what}{once}");
     }
 }
 
-fn part(part: Ref) -> String {
+fn part(part: PartRef) -> String {
     format!("{}p{}", if part.negated { "not " } else { "" }, part.node)
 }
 
-fn shown_at(at: At) -> String {
+fn shown_at(at: SlotRef) -> String {
     format!("f{}.s{}", at.level, at.slot)
 }
 
-fn shown_const(value: &Const) -> String {
+fn shown_const(value: &Constant) -> String {
     match value {
-        Const::Null => "null".into(),
-        Const::Bool(value) => value.to_string(),
-        Const::Number(number) => number.to_string(),
-        Const::Text(text) => format!("{text:?}"),
+        Constant::Null => "null".into(),
+        Constant::Bool(value) => value.to_string(),
+        Constant::Number(number) => number.to_string(),
+        Constant::Text(text) => format!("{text:?}"),
     }
 }
 
-/// Paths stand there as level and slot.
-fn shown_test(test: &Test) -> String {
-    let of = |at: &At, rest: String| format!("{} {rest}", shown_at(*at));
+/// Paths are shown as level and slot.
+fn shown_test(test: &AtomTest) -> String {
+    let of = |at: &SlotRef, rest: String| format!("{} {rest}", shown_at(*at));
     match test {
-        Test::Equal(at, value) => of(at, format!("== {}", shown_const(value))),
-        Test::Less(at, than) => of(at, format!("< {than}")),
-        Test::Greater(at, than) => of(at, format!("> {than}")),
-        Test::OneOf(at, list) => {
+        AtomTest::Equal(at, value) => of(at, format!("== {}", shown_const(value))),
+        AtomTest::Less(at, than) => of(at, format!("< {than}")),
+        AtomTest::Greater(at, than) => of(at, format!("> {than}")),
+        AtomTest::OneOf(at, list) => {
             let list: Vec<_> = list.iter().map(shown_const).collect();
             of(at, format!("in [{}]", list.join(", ")))
         }
-        Test::Text(at, op, text) => of(at, format!("{} {text:?}", op.as_str())),
-        Test::Pattern(at, pattern) => {
+        AtomTest::Text(at, op, text) => of(at, format!("{} {text:?}", op.as_str())),
+        AtomTest::Pattern(at, pattern) => {
             of(at, format!("{} {:?}", pattern.op.as_str(), pattern.source))
         }
-        Test::Is(at, test) => of(at, format!("is {}", test.as_str())),
-        Test::Expr(_, expr) => Shown(expr).to_string(),
+        AtomTest::Is(at, test) => of(at, format!("is {}", test.as_str())),
+        AtomTest::Expr(_, expr) => Shown(expr).to_string(),
     }
 }
 
-/// What leads from values of an event to each rule.
+/// The values of events that find each rule.
 struct Found<'p> {
     event: &'p EventPlan,
     rules: Vec<(RuleAt, Option<Vec<Access>>)>,
@@ -308,12 +143,12 @@ struct Found<'p> {
 }
 
 impl<'p> Found<'p> {
-    fn of(event: &'p EventPlan) -> Self {
+    fn new(event: &'p EventPlan) -> Self {
         let mut constants = FxHashMap::default();
         for node in event.programs.nodes() {
             let values = match &node.kind {
-                NodeKind::Test(Test::Equal(_, value)) => std::slice::from_ref(value),
-                NodeKind::Test(Test::OneOf(_, list)) => list,
+                NodeKind::Test(AtomTest::Equal(_, value)) => std::slice::from_ref(value),
+                NodeKind::Test(AtomTest::OneOf(_, list)) => list,
                 _ => &[],
             };
             constants.extend(values.iter().map(|value| (value.hash(), shown_const(value))));
@@ -323,7 +158,7 @@ impl<'p> Found<'p> {
 
     fn by(&self, rule: RuleAt) -> String {
         if self.event.walked.contains(&rule) {
-            return "nothing: its list is computed, so that it is always decided".into();
+            return "nothing: its list is computed, so it is always decided".into();
         }
         let at = self.rules.binary_search_by_key(&rule, |(at, _)| *at);
         match at.ok().and_then(|at| self.rules.get(at)) {
@@ -353,8 +188,8 @@ impl<'p> Found<'p> {
         }
     }
 
-    fn equal(&self, at: At, hash: u64) -> String {
-        // Those of patterns stand in no comparison.
+    fn equal(&self, at: SlotRef, hash: u64) -> String {
+        // Constants of patterns do not occur in a comparison.
         let value = self.constants.get(&hash).map_or("a text of its pattern", String::as_str);
         format!("{} == {value}", shown_at(at))
     }

@@ -1,4 +1,4 @@
-//! What rules read of a body, for those who configure its sender.
+//! The values that rules read from a body, for people who configure the sender.
 
 use super::{EventPlan, Frames, Group, Origin, Slot};
 use crate::typed::{CompareOp, Expr, ExprKind, Segment};
@@ -8,14 +8,14 @@ use crate::value::Value;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BodyField {
-    /// The keys that lead to it. Where the rules go on into a list by position, those up to the
-    /// list; none where they read the body as a whole.
+    /// The keys on the path to it. If the rules continue into a list by index, the keys up to the
+    /// list; empty if they read the complete body.
     pub keys: Vec<String>,
-    /// The strings that a condition asks it to be, with `==` or `in`, each once.
+    /// The strings that a condition compares it with, using `==` or `in`, without duplicates.
     pub strings: Vec<String>,
 }
 
-pub(super) fn body_fields(event: &EventPlan) -> Vec<BodyField> {
+pub(crate) fn body_fields(event: &EventPlan) -> Vec<BodyField> {
     let mut fields: Vec<BodyField> = Vec::new();
     let of_event =
         |frames: &'_ Frames| frames.groups.first().map(|group: &Group| group.slots.clone());
@@ -49,7 +49,7 @@ fn add(fields: &mut Vec<BodyField>, keys: Vec<String>) {
     }
 }
 
-/// Adds what the atoms that must hold compare values of the body with.
+/// Adds the strings that atoms which must be true compare values of the body with.
 fn compared(expr: &Expr<Slot>, negated: bool, group: &Group, fields: &mut [BodyField]) {
     match &expr.kind {
         ExprKind::Not(inner) => return compared(inner, !negated, group, fields),
@@ -63,7 +63,7 @@ fn compared(expr: &Expr<Slot>, negated: bool, group: &Group, fields: &mut [BodyF
     let Some(Origin::Tree(segments)) = group.slots.get(slot).map(|slot| &slot.origin) else {
         return;
     };
-    // A value inside of a list is not the list.
+    // A value inside a list is not the list.
     if segments.iter().any(|segment| matches!(segment, Segment::Index(_))) {
         return;
     }
@@ -77,7 +77,7 @@ fn compared(expr: &Expr<Slot>, negated: bool, group: &Group, fields: &mut [BodyF
     }
 }
 
-/// A slot of the event, and the strings that it is asked to be.
+/// A slot of the event, and the strings that it is compared with.
 fn comparison(atom: &Expr<Slot>) -> Option<(usize, Vec<String>)> {
     let (value, among) = match &atom.kind {
         ExprKind::Compare { op: CompareOp::Eq, left, right } => match &left.kind {

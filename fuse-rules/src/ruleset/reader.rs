@@ -1,26 +1,27 @@
-//! Reading files, each once, and what they use.
+//! Reads files and the files that they use, each once.
 
 use rustc_hash::FxHashMap;
 
-use super::{Loader, target};
+use super::target;
 use crate::check::ParsedFile;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::json_schema;
+use crate::loader::{LoadError, Loader};
 use crate::span::{FileId, Files, Span};
 use crate::stdlib;
 use crate::syntax::{self, ast::Text};
 
-/// Reads files, each once, and what they use.
-pub(super) struct Reader<'a> {
+/// Reads files and the files that they use, each once.
+pub(super) struct FileReader<'a> {
     loader: &'a dyn Loader,
     pub(super) files: Files,
     pub(super) problems: Vec<Diagnostic>,
-    /// The index in `parsed` of each file that was read; `None` for one that could not be.
+    /// The index in `parsed` of each file that was read; `None` if it could not be read.
     seen: FxHashMap<String, Option<usize>>,
     pub(super) parsed: Vec<ParsedFile>,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> FileReader<'a> {
     pub(super) fn new(loader: &'a dyn Loader) -> Self {
         Self {
             loader,
@@ -31,9 +32,9 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Reads a file that the caller named, or that was used at `from`, and all that it uses.
+    /// Reads a file that the caller named, or that is used at `from`, and all files that it uses.
     pub(super) fn read(&mut self, name: &str, from: Option<Span>) {
-        // A list of what is still to be read, not recursion: chains of `use` may be long.
+        // A work list instead of recursion, because chains of `use` may be long.
         let mut waiting = vec![(name.to_owned(), from)];
         let first = self.parsed.len();
         while let Some((name, from)) = waiting.pop() {
@@ -44,13 +45,13 @@ impl<'a> Reader<'a> {
                 Ok(text) => text,
                 Err(why) => {
                     self.seen.insert(name.clone(), None);
-                    self.unreadable(&name, &why, from);
+                    self.unreadable(&name, &why.to_string(), from);
                     continue;
                 }
             };
             let id = self.files.add(name.clone(), text.clone());
             let mut tree = syntax::parse(id, &text, &mut self.problems);
-            json_schema::take_in(
+            json_schema::resolve_imports(
                 &mut tree,
                 &name,
                 &mut self.files,
@@ -70,11 +71,11 @@ impl<'a> Reader<'a> {
         self.link(first);
     }
 
-    fn text(&self, name: &str) -> Result<String, String> {
+    fn text(&self, name: &str) -> Result<String, LoadError> {
         match stdlib::module_of(name) {
             Some(module) => stdlib::text(module)
                 .map(str::to_owned)
-                .ok_or_else(|| "there is no such module".into()),
+                .ok_or_else(|| LoadError::new("there is no such module")),
             None => self.loader.load(name),
         }
     }
@@ -84,12 +85,12 @@ impl<'a> Reader<'a> {
         self.problems.push(match from {
             Some(span) => Diagnostic::error(Code::E0504, span, message)
                 .label("used here")
-                .help("a `use` is relative to the file that it stands in"),
+                .help("a `use` is relative to the file that contains it"),
             None => Diagnostic::without_place(Code::E0504, message),
         });
     }
 
-    /// The file of this name, where it was read.
+    /// The file of this name, if it was read.
     pub(super) fn id(&self, name: &str) -> Option<FileId> {
         let index = self.seen.get(name).copied().flatten()?;
         Some(self.parsed.get(index)?.id)
@@ -99,7 +100,8 @@ impl<'a> Reader<'a> {
         self.files.get(id).map_or_else(String::new, |file| file.name().to_owned())
     }
 
-    /// Fills in which files each file uses, from one of them on. All that they use was read with them or before.
+    /// Records which files each file uses, starting at one of them. All of these were read with it
+    /// or before.
     fn link(&mut self, first: usize) {
         for index in first..self.parsed.len() {
             let Some(file) = self.parsed.get(index) else {
@@ -119,13 +121,13 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Reports every `use` that closes a circle.
-    pub(super) fn circles(&mut self) {
-        // 0: not visited, 1: on the way, 2: done.
+    /// Reports every `use` that closes a cycle.
+    pub(super) fn report_cycles(&mut self) {
+        // 0: not visited, 1: on the stack, 2: done.
         let mut state: Vec<u8> = vec![0; self.parsed.len()];
         let mut closing: Vec<Text> = Vec::new();
         for start in 0..self.parsed.len() {
-            // Depth first, with the next use to follow kept for each file on the way.
+            // Depth first; the stack has each file with its next `use`.
             let mut way = vec![(start, 0_usize)];
             while let Some((at, next)) = way.pop() {
                 let (Some(mark), Some(file)) = (state.get_mut(at), self.parsed.get(at)) else {
@@ -152,9 +154,9 @@ impl<'a> Reader<'a> {
         }
         for used in closing {
             self.problems.push(
-                Diagnostic::error(Code::E0505, used.span, "files use each other in a circle")
+                Diagnostic::error(Code::E0505, used.span, "files use each other in a cycle")
                     .label("this leads back to this file")
-                    .help("move what both need into a third file that uses neither"),
+                    .help("move the shared declarations into a third file that uses neither"),
             );
         }
     }

@@ -1,13 +1,13 @@
-//! Reading JSON's grammar, sixteen bytes at a time where it is strings and numbers.
+//! Reads JSON's grammar. Strings and numbers are read sixteen bytes at a time.
 //!
-//! `None` says that the text is not JSON, or nested too deep; where and why, `event::json_fault`
-//! tells, which is slower.
+//! `None` means that the text is not JSON, or nested too deeply. `event::json_fault`, which is
+//! slower, finds the position and the reason.
 
 use wide::u8x16;
 
-use crate::event::MAX_DEPTH;
+use super::MAX_DEPTH;
 
-/// A place in a text that is being read.
+/// A position in a text that is being read.
 #[derive(Clone)]
 pub(super) struct Cursor<'t> {
     text: &'t str,
@@ -15,13 +15,13 @@ pub(super) struct Cursor<'t> {
 }
 
 /// The key of an object, with its quotes.
-pub(super) struct Key<'t> {
+pub(super) struct ObjectKey<'t> {
     pub(super) text: &'t str,
     pub(super) at: usize,
     pub(super) escaped: bool,
 }
 
-/// What a value is, as its text shows.
+/// The kind of a value, known from its text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Seen {
     Null,
@@ -33,8 +33,8 @@ pub(super) enum Seen {
     Map,
 }
 
-/// Bytes looked at together.
-const WIDTH: usize = 16;
+/// The number of bytes that are read at once.
+const BLOCK_BYTES: usize = 16;
 
 impl<'t> Cursor<'t> {
     pub(super) fn new(text: &'t str) -> Self {
@@ -45,17 +45,17 @@ impl<'t> Cursor<'t> {
         self.at
     }
 
-    /// The text from a place up to here.
+    /// The text from a position up to the current one.
     pub(super) fn since(&self, start: usize) -> &'t str {
         self.text.get(start..self.at).unwrap_or("")
     }
 
-    /// A cursor at another place of the same text.
+    /// A cursor at another position of the same text.
     pub(super) fn back_to(&self, at: usize) -> Self {
         Self { text: self.text, at }
     }
 
-    /// Whether nothing but white space is left.
+    /// Whether only white space is left.
     pub(super) fn is_at_end(&mut self) -> bool {
         self.space();
         self.at == self.text.len()
@@ -67,8 +67,8 @@ impl<'t> Cursor<'t> {
     }
 
     #[inline(always)]
-    fn bytes(&self) -> Option<[u8; WIDTH]> {
-        self.text.as_bytes().get(self.at..self.at + WIDTH)?.try_into().ok()
+    fn bytes(&self) -> Option<[u8; BLOCK_BYTES]> {
+        self.text.as_bytes().get(self.at..self.at + BLOCK_BYTES)?.try_into().ok()
     }
 
     #[inline(always)]
@@ -89,7 +89,7 @@ impl<'t> Cursor<'t> {
         self.peek()
     }
 
-    /// Skips a value and says what it is. So many brackets are open around it.
+    /// Skips a value and returns its kind. `depth` is the number of open brackets around it.
     #[inline(always)]
     pub(super) fn value(&mut self, depth: usize) -> Option<Seen> {
         match self.next()? {
@@ -103,12 +103,12 @@ impl<'t> Cursor<'t> {
         }
     }
 
-    /// What comes next, before it is read.
+    /// Peeks at the first byte of the next value.
     pub(super) fn opens(&mut self) -> Option<u8> {
         self.next()
     }
 
-    /// Takes the bracket that opens an object or a list; `false` where it is closed at once.
+    /// Reads the opening bracket of an object or list; returns `false` if it is closed immediately.
     pub(super) fn open(&mut self, close: u8, depth: usize) -> Option<bool> {
         if depth >= MAX_DEPTH {
             return None;
@@ -119,7 +119,7 @@ impl<'t> Cursor<'t> {
         Some(!empty)
     }
 
-    /// Takes what follows an entry or element: `true` for a comma, `false` for the end.
+    /// Reads the token after an entry or element; returns `true` for a comma, `false` for the end.
     pub(super) fn more(&mut self, close: u8) -> Option<bool> {
         let byte = self.next()?;
         self.at += 1;
@@ -133,9 +133,9 @@ impl<'t> Cursor<'t> {
         }
     }
 
-    /// Takes a key and the colon behind it.
+    /// Reads a key and the colon after it.
     #[inline(always)]
-    pub(super) fn key(&mut self) -> Option<Key<'t>> {
+    pub(super) fn key(&mut self) -> Option<ObjectKey<'t>> {
         let start = self.at;
         if self.peek()? != b'"' {
             return None;
@@ -146,12 +146,12 @@ impl<'t> Cursor<'t> {
             return None;
         }
         self.at += 1;
-        Some(Key { text, at: start, escaped })
+        Some(ObjectKey { text, at: start, escaped })
     }
 
     /// Skips a value of any kind, without recursion.
     pub(super) fn skip(&mut self, depth: usize) -> Option<()> {
-        // A bit for each bracket that is open here, the innermost lowest: 1 for an object.
+        // One bit per open bracket, the innermost lowest: 1 for an object.
         let mut objects = 0_u128;
         let mut open = 0;
         loop {
@@ -175,7 +175,7 @@ impl<'t> Cursor<'t> {
                 b'n' => self.word(b"null")?,
                 _ => self.number()?,
             }
-            // What follows a value.
+            // The tokens after a value.
             loop {
                 if open == 0 {
                     return Some(());
@@ -200,7 +200,7 @@ impl<'t> Cursor<'t> {
         }
     }
 
-    /// Skips a string, at its quote, and says whether it has escapes.
+    /// Skips a string, starting at its quote, and returns whether it has escapes.
     #[inline(always)]
     fn string(&mut self) -> Option<bool> {
         self.at += 1;
@@ -212,13 +212,13 @@ impl<'t> Cursor<'t> {
                 let control = text.min(u8x16::splat(0x1f)).simd_eq(text);
                 let special = (is(b'"') | is(b'\\') | control).to_bitmask();
                 if special == 0 {
-                    self.at += WIDTH;
+                    self.at += BLOCK_BYTES;
                     continue;
                 }
                 self.at += special.trailing_zeros() as usize;
                 break;
             }
-            // Where the text ends soon, one byte after the other.
+            // Near the end of the text, read byte by byte.
             loop {
                 match self.peek()? {
                     b'"' => {

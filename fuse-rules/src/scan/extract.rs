@@ -1,4 +1,4 @@
-//! What one pass takes out of a body.
+//! The values that one pass extracts from a body.
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
@@ -8,33 +8,33 @@ use super::cursor::Cursor;
 use super::pass::Pass;
 use crate::number::Number;
 use crate::scan::Trie;
-use crate::value::{Unheld, Value};
+use crate::value::{Unrepresentable, Value};
 
-/// The values of an event that its rules ask for, by group: the event itself first, then those of
-/// the elements of each list that rules go through.
+/// The values of an event that its rules read, by group: first the event itself, then the elements
+/// of each list that rules iterate over.
 ///
-/// Made to be used again: clearing it keeps its memory.
+/// It is reused for the next event: clearing it keeps its memory.
 #[derive(Debug, Default)]
 pub(crate) struct Extract {
     pub(super) groups: Vec<Rows>,
-    /// The texts that do not stand in the body as they are.
+    /// The texts that are not in the body literally.
     pub(super) decoded: String,
     /// For each node of the trie, the last object that had it as a key.
     pub(super) stamps: Vec<u32>,
     pub(super) objects: u32,
-    /// The keys of the objects around the place where all keys are read: hashes and places.
+    /// The keys of the open objects in which all keys are read: hashes and positions.
     pub(super) keys: Vec<(u64, usize)>,
-    /// A key that stands twice, and where it does so again.
+    /// A duplicate key, and the position of the second one.
     pub(super) duplicate: Option<(String, usize)>,
-    /// Whether elements are only looked at, as there are more than are kept.
+    /// Whether elements are only validated, because there are more than are kept.
     pub(super) passing: bool,
 }
 
-/// The frames of one group: one an element.
+/// The frames of one group, one per element.
 #[derive(Debug, Default)]
 pub(crate) struct Rows {
     pub(super) entries: Vec<Entry>,
-    /// Where the entries of each row start and end.
+    /// The range of entries of each row.
     pub(super) rows: Vec<(u32, u32)>,
 }
 
@@ -42,71 +42,72 @@ pub(crate) struct Rows {
 #[derive(Debug)]
 pub(crate) struct Entry {
     pub(crate) slot: u32,
-    pub(crate) held: Held,
-    /// Where its text is: for a string, without the quotes.
+    pub(crate) kind: EntryKind,
+    /// The start of its text, for a string without the quotes.
     pub(super) start: u32,
     pub(super) end: u32,
-    /// How many elements a list has that rules go through.
+    /// The length of a list that rules iterate over.
     pub(super) len: u32,
-    /// The first row of these elements, where they were taken out.
+    /// The first row of its elements, if they were extracted.
     pub(super) first: Option<u32>,
-    /// A list or a map, once it was read.
+    /// A list or map, after it was read.
     read: OnceCell<Box<Value<'static>>>,
 }
 
-/// What a value is.
+/// The kind of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Held {
+pub(crate) enum EntryKind {
     Null,
     True,
     False,
     Number,
-    /// A string as it stands in the body.
+    /// A string that is in the body literally.
     Text,
-    /// A string whose text is kept apart.
+    /// A string whose text is stored separately.
     Decoded,
-    /// A string that no text can hold.
+    /// A string with half of a surrogate pair.
     Surrogate,
     List,
     Map,
 }
 
-/// Why a body gives nothing.
+/// Why nothing can be read from a body.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Refused {
-    /// It is not JSON, or nested too deep.
+pub(crate) enum ExtractError {
+    /// It is not JSON, or nested too deeply.
     Invalid,
-    /// A key that the rules read stands twice in one object: the key, and the byte where it does again.
+    /// A key that the rules read occurs twice in one object: the key, and the byte of the second
+    /// one.
     Duplicate(String, usize),
 }
 
-/// How many elements of each group are taken out at most.
-pub(crate) type Most<'m> = &'m dyn Fn(usize) -> usize;
+/// The maximum number of elements to extract, by group.
+pub(crate) type MaxElements<'m> = &'m dyn Fn(usize) -> usize;
 
 impl Extract {
-    /// Reads a body: validates all of it, and takes out what the trie asks for.
+    /// Reads a body: validates it completely, and extracts the values that the trie asks for.
     pub(crate) fn read(
         &mut self,
         trie: &Trie,
         groups: usize,
-        most: Most<'_>,
+        most: MaxElements<'_>,
         text: &str,
-    ) -> Result<(), Refused> {
+    ) -> Result<(), ExtractError> {
         self.clear(trie, groups);
-        // Places are kept in 32 bits.
+        // Positions have 32 bits.
         if u32::try_from(text.len()).is_err() {
-            return Err(Refused::Invalid);
+            return Err(ExtractError::Invalid);
         }
         let mut cursor = Cursor::new(text);
         let mut pass = Pass { trie, most, out: self };
         pass.out.begin(0);
         let read = pass.value(&mut cursor, Trie::BODY, 0, 0);
         if read.is_none() || !cursor.is_at_end() {
-            return Err(Refused::Invalid);
+            return Err(ExtractError::Invalid);
         }
         self.end(0);
         match self.duplicate.take() {
-            Some((key, at)) => Err(Refused::Duplicate(key, at)),
+            Some((key, at)) => Err(ExtractError::Duplicate(key, at)),
             None => Ok(()),
         }
     }
@@ -118,7 +119,7 @@ impl Extract {
         self.keys.clear();
         self.duplicate = None;
         self.passing = false;
-        // An object's number is told from those of other events, as long as it does not wrap.
+        // Object numbers are unique across events until they wrap.
         if self.stamps.len() != trie.len() || self.objects > u32::MAX / 2 {
             self.stamps.clear();
             self.stamps.resize(trie.len(), 0);
@@ -126,7 +127,7 @@ impl Extract {
         }
     }
 
-    /// How many bytes it keeps.
+    /// The memory in use, in bytes.
     pub(crate) fn memory(&self) -> usize {
         let rows = |rows: &Rows| {
             rows.entries.capacity() * size_of::<Entry>()
@@ -137,18 +138,18 @@ impl Extract {
             + self.keys.capacity() * size_of::<(u64, usize)>()
     }
 
-    /// Adds a text that does not stand in the body to the event's frame.
+    /// Adds a text that is not in the body to the event's frame.
     pub(crate) fn add_text(&mut self, slot: u32, text: impl std::fmt::Display) {
         let start = self.decoded.len();
         // Writing to a string cannot fail.
         let _ok = write!(self.decoded, "{text}");
-        let entry = Entry::new(slot, Held::Decoded, start, self.decoded.len());
+        let entry = Entry::new(slot, EntryKind::Decoded, start, self.decoded.len());
         self.add(entry);
     }
 
-    /// Adds a value that does not stand in the body to the event's frame.
+    /// Adds a value that is not in the body to the event's frame.
     pub(crate) fn add_value(&mut self, slot: u32, value: Value<'static>) {
-        let entry = Entry::new(slot, Held::Map, 0, 0);
+        let entry = Entry::new(slot, EntryKind::Map, 0, 0);
         let _first = entry.read.set(Box::new(value));
         self.add(entry);
     }
@@ -159,12 +160,12 @@ impl Extract {
         }
     }
 
-    /// Takes what was added to the event's frame in.
+    /// Includes the entries that were added to the event's frame.
     pub(crate) fn added(&mut self) {
         self.end(0);
     }
 
-    /// Forgets what was read, and keeps the memory.
+    /// Clears the values and keeps the memory.
     pub(crate) fn forget(&mut self) {
         for rows in &mut self.groups {
             rows.entries.clear();
@@ -172,7 +173,7 @@ impl Extract {
         }
     }
 
-    /// The entries of a row, by their slots.
+    /// The entries of a row, sorted by slot.
     #[inline]
     pub(crate) fn row(&self, group: usize, row: usize) -> &[Entry] {
         let rows = self.groups.get(group).and_then(|rows| {
@@ -185,30 +186,32 @@ impl Extract {
     /// The text of a string or number.
     #[inline]
     pub(crate) fn text<'e>(&'e self, entry: &Entry, body: &'e str) -> &'e str {
-        let from = if entry.held == Held::Decoded { &self.decoded } else { body };
+        let from = if entry.kind == EntryKind::Decoded { &self.decoded } else { body };
         from.get(entry.start as usize..entry.end as usize).unwrap_or("")
     }
 
-    /// The value of an entry. Lists and maps are read the first time.
+    /// The value of an entry. Lists and maps are read on first use.
     pub(crate) fn value<'e>(&'e self, entry: &'e Entry, body: &'e str) -> Cow<'e, Value<'e>> {
-        Cow::Owned(match entry.held {
-            Held::Null => Value::Null,
-            Held::True => Value::Bool(true),
-            Held::False => Value::Bool(false),
-            Held::Number => Value::read_scalar(self.text(entry, body)),
-            Held::Text | Held::Decoded => Value::String(Cow::Borrowed(self.text(entry, body))),
-            Held::Surrogate => Value::Unheld(Unheld::Surrogate),
-            Held::List | Held::Map => {
+        Cow::Owned(match entry.kind {
+            EntryKind::Null => Value::Null,
+            EntryKind::True => Value::Bool(true),
+            EntryKind::False => Value::Bool(false),
+            EntryKind::Number => Value::read_scalar(self.text(entry, body)),
+            EntryKind::Text | EntryKind::Decoded => {
+                Value::String(Cow::Borrowed(self.text(entry, body)))
+            }
+            EntryKind::Surrogate => Value::Unrepresentable(Unrepresentable::Surrogate),
+            EntryKind::List | EntryKind::Map => {
                 let read = || Box::new(Value::read_lenient(self.text(entry, body)).into_owned());
                 return Cow::Borrowed(entry.read.get_or_init(read));
             }
         })
     }
 
-    /// The number of an entry, where it is one that can be held.
+    /// The number of an entry, if it is in range.
     pub(crate) fn number(&self, entry: &Entry, body: &str) -> Option<Number> {
-        match entry.held {
-            Held::Number => Number::parse(self.text(entry, body)).ok(),
+        match entry.kind {
+            EntryKind::Number => Number::parse(self.text(entry, body)).ok(),
             _ => None,
         }
     }
@@ -226,7 +229,7 @@ impl Extract {
         {
             *end = offset(entries.len());
             if let Some(row) = entries.get_mut(*start as usize..)
-                && row.len() > FEW
+                && row.len() > MAX_LINEAR_SEARCH
             {
                 row.sort_unstable_by_key(|entry| entry.slot);
             }
@@ -235,17 +238,17 @@ impl Extract {
 }
 
 impl Entry {
-    pub(super) fn new(slot: u32, held: Held, start: usize, end: usize) -> Self {
+    pub(super) fn new(slot: u32, kind: EntryKind, start: usize, end: usize) -> Self {
         let (start, end) = (offset(start), offset(end));
-        Self { slot, held, start, end, len: 0, first: None, read: OnceCell::new() }
+        Self { slot, kind, start, end, len: 0, first: None, read: OnceCell::new() }
     }
 
-    /// How many elements a list has that rules go through.
+    /// The length of a list that rules iterate over.
     pub(crate) fn len(&self) -> usize {
         self.len as usize
     }
 
-    /// The rows of a list whose elements were taken out: the first, and how many.
+    /// The rows of a list whose elements were extracted: the first one, and their number.
     pub(crate) fn elements(&self) -> Option<(usize, usize)> {
         Some((self.first? as usize, self.len()))
     }
@@ -254,17 +257,17 @@ impl Entry {
 /// The entry of a slot in a row.
 #[inline]
 pub(crate) fn find(row: &[Entry], slot: u32) -> Option<&Entry> {
-    if row.len() <= FEW {
+    if row.len() <= MAX_LINEAR_SEARCH {
         return row.iter().find(|entry| entry.slot == slot);
     }
     let at = row.binary_search_by_key(&slot, |entry| entry.slot);
     at.ok().and_then(|at| row.get(at))
 }
 
-/// How many entries are looked at one after the other; more are in the order of their slots.
-const FEW: usize = 8;
+/// The maximum number of entries for a linear search; beyond that, a binary search.
+const MAX_LINEAR_SEARCH: usize = 8;
 
-/// A place in a body, which is at most as long as 32 bits can say.
+/// A position in a body, whose length fits into 32 bits.
 pub(super) fn offset(at: usize) -> u32 {
     u32::try_from(at).unwrap_or(u32::MAX)
 }

@@ -1,5 +1,5 @@
-//! One pass over an event's bytes: it validates them, takes out what the rules ask for, and skips
-//! the rest.
+//! One pass over an event's bytes. It validates them, extracts the values that the rules read, and
+//! skips the rest.
 
 mod cursor;
 mod extract;
@@ -11,13 +11,15 @@ mod trie;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use extract::{Entry, Extract, Held, Refused, find};
-pub(crate) use tree::tree;
-pub(crate) use trie::{Node, Trie};
+pub(crate) use extract::{Entry, EntryKind, Extract, ExtractError, find};
+pub(crate) use trie::{Trie, TrieNode};
 
 use cursor::Cursor;
 
-/// Whether a text is JSON (RFC 8259), nested no deeper than an event may be.
+/// The maximum nesting of lists and objects in a body.
+pub const MAX_DEPTH: usize = 128;
+
+/// Whether a text is JSON (RFC 8259) and within the nesting limit.
 pub(crate) fn is_valid(text: &str) -> bool {
     let mut cursor = Cursor::new(text);
     cursor.skip(0).is_some() && cursor.is_at_end()

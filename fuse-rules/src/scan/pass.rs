@@ -1,24 +1,24 @@
-//! The pass over a body along the trie of the paths that rules read.
+//! The pass over a body, guided by the trie of the paths that rules read.
 
 use std::hash::BuildHasher as _;
 
 use rustc_hash::FxBuildHasher;
 
-use super::cursor::{Cursor, Key, Seen};
-use super::extract::{Entry, Extract, Held, Most, offset};
+use super::cursor::{Cursor, ObjectKey, Seen};
+use super::extract::{Entry, EntryKind, Extract, MaxElements, offset};
 use super::text::unescape;
-use super::{Node, Trie};
+use super::{Trie, TrieNode};
 use crate::value::position;
 
-/// One pass. `None` of its functions says that the body is not JSON, or nested too deep.
+/// One pass. If a function returns `None`, the body is not JSON or nested too deeply.
 pub(super) struct Pass<'p> {
     pub(super) trie: &'p Trie,
-    pub(super) most: Most<'p>,
+    pub(super) most: MaxElements<'p>,
     pub(super) out: &'p mut Extract,
 }
 
 impl Pass<'_> {
-    /// Reads the value here, in a frame of that group, with so many brackets open around it.
+    /// Reads the next value, in a frame of that group, at this nesting depth.
     pub(super) fn value(
         &mut self,
         cursor: &mut Cursor<'_>,
@@ -63,26 +63,26 @@ impl Pass<'_> {
         (len, first): (u32, Option<u32>),
     ) {
         let end = cursor.at();
-        let mut entry = Entry::new(slot, Held::Null, start, end);
+        let mut entry = Entry::new(slot, EntryKind::Null, start, end);
         (entry.len, entry.first) = (len, first);
-        entry.held = match seen {
-            Seen::Null => Held::Null,
-            Seen::True => Held::True,
-            Seen::False => Held::False,
-            Seen::Number => Held::Number,
-            Seen::List => Held::List,
-            Seen::Map => Held::Map,
+        entry.kind = match seen {
+            Seen::Null => EntryKind::Null,
+            Seen::True => EntryKind::True,
+            Seen::False => EntryKind::False,
+            Seen::Number => EntryKind::Number,
+            Seen::List => EntryKind::List,
+            Seen::Map => EntryKind::Map,
             Seen::String { escaped: false } => {
                 (entry.start, entry.end) = (offset(start + 1), offset(end - 1));
-                Held::Text
+                EntryKind::Text
             }
             Seen::String { escaped: true } => {
                 let from = self.out.decoded.len();
                 if unescape(inner(cursor.since(start)), &mut self.out.decoded) {
                     (entry.start, entry.end) = (offset(from), offset(self.out.decoded.len()));
-                    Held::Decoded
+                    EntryKind::Decoded
                 } else {
-                    Held::Surrogate
+                    EntryKind::Surrogate
                 }
             }
         };
@@ -94,7 +94,7 @@ impl Pass<'_> {
     fn object(
         &mut self,
         cursor: &mut Cursor<'_>,
-        node: &Node,
+        node: &TrieNode,
         group: usize,
         depth: usize,
     ) -> Option<()> {
@@ -122,11 +122,11 @@ impl Pass<'_> {
     }
 
     #[inline]
-    fn child(&mut self, node: &Node, key: &Key<'_>) -> Option<usize> {
+    fn child(&mut self, node: &TrieNode, key: &ObjectKey<'_>) -> Option<usize> {
         if !key.escaped {
             return node.keys.get(inner(key.text));
         }
-        // A key with half of a surrogate pair can be named by nothing.
+        // No path can name a key with half of a surrogate pair.
         let from = self.out.decoded.len();
         let decoded = unescape(inner(key.text), &mut self.out.decoded);
         let child = self.out.decoded.get(from..).and_then(|key| node.keys.get(key));
@@ -134,17 +134,17 @@ impl Pass<'_> {
         child.filter(|_| decoded)
     }
 
-    fn twice(&mut self, key: &Key<'_>) {
+    fn twice(&mut self, key: &ObjectKey<'_>) {
         let mut name = String::new();
         unescape(inner(key.text), &mut name);
         self.out.duplicate.get_or_insert((name, key.at));
     }
 
-    /// Reads a list; gives how many elements it has, and their first row, where they were taken out.
+    /// Reads a list. Returns its length, and its first row if the elements were extracted.
     fn list(
         &mut self,
         cursor: &mut Cursor<'_>,
-        node: &Node,
+        node: &TrieNode,
         group: usize,
         depth: usize,
     ) -> Option<(u32, Option<u32>)> {
@@ -194,7 +194,7 @@ impl Pass<'_> {
         Some((offset(count), taken.then_some(offset(first))))
     }
 
-    /// Looks for keys that stand twice in one object, anywhere in the value here.
+    /// Looks for duplicate keys in any object of the next value.
     fn keys_of(&mut self, cursor: &mut Cursor<'_>, depth: usize) -> Option<()> {
         let close = match cursor.opens()? {
             b'{' => b'}',
@@ -216,8 +216,8 @@ impl Pass<'_> {
         Some(())
     }
 
-    /// Notes a key by its hash and place.
-    fn note(&mut self, key: &Key<'_>) {
+    /// Records a key with its hash and position.
+    fn note(&mut self, key: &ObjectKey<'_>) {
         let plain = inner(key.text);
         let hash = if key.escaped {
             let from = self.out.decoded.len();
@@ -228,16 +228,16 @@ impl Pass<'_> {
         } else {
             Some(hash(plain))
         };
-        // A key with half of a surrogate pair can be named by nothing.
+        // No path can name a key with half of a surrogate pair.
         self.out.keys.extend(hash.map(|hash| (hash, key.at)));
     }
 
-    /// Compares the keys of one object, noted from `outer` on.
+    /// Compares the keys of one object, recorded from `outer` on.
     fn compare_keys(&mut self, cursor: &Cursor<'_>, outer: usize) {
         let keys = self.out.keys.get_mut(outer..).unwrap_or_default();
         keys.sort_unstable();
         for alike in keys.chunk_by(|(a, _), (b, _)| a == b).filter(|alike| alike.len() > 1) {
-            // Different keys may have one hash, and somebody may have seen to it.
+            // Different keys can have the same hash, and an attacker can cause that.
             let text = |(_, at): &(u64, usize)| {
                 let mut text = String::new();
                 if let Some(key) = cursor.back_to(*at).key() {

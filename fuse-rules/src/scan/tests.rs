@@ -1,10 +1,11 @@
-//! What is JSON and what is not, as a table, and against `serde_json`.
+//! Valid and invalid JSON, as a table and compared with `serde_json`.
 
 use proptest::prelude::*;
 use serde::de::IgnoredAny;
 
+use super::is_valid;
 use super::text::unescape;
-use super::{is_valid, tree};
+use super::tree::tree;
 use crate::event::{MAX_DEPTH, json_fault};
 
 const VALID: &[&str] = &[
@@ -30,7 +31,7 @@ const VALID: &[&str] = &[
     "\"\\\"\\\\\\/\\b\\f\\n\\r\\t\"",
     "\"\\u0000\"",
     "\"\\u00e9\\uD83D\\ude00\"",
-    // Half of a pair is JSON, though no text can hold it.
+    // Half of a surrogate pair is JSON, although no text can contain it.
     "\"\\ud800\"",
     "\"\\udc00\\ud800\"",
     "\"é😀\u{7f}\u{2028}\"",
@@ -45,7 +46,7 @@ const VALID: &[&str] = &[
     " { } ",
     "{\"a\":1}",
     "{ \"a\" : 1 , \"b\" : { } }",
-    // Keys that stand twice are JSON; rules that read them refuse the event.
+    // Duplicate keys are JSON; rules that read them refuse the event.
     "{\"a\":1,\"a\":2}",
     "{\"\":[]}",
     "\t\r\n 1 \t\r\n",
@@ -134,7 +135,7 @@ fn the_grammar_as_a_table() {
     }
 }
 
-/// Every text of the table, as a part of another, where bytes are looked at many at a time.
+/// Every text of the table inside another one, where many bytes are read at once.
 #[test]
 fn the_grammar_at_every_offset() {
     for (text, valid) in
@@ -160,7 +161,7 @@ fn depth_is_limited() {
     }
 }
 
-/// With all numbers as doubles, which is what both can hold.
+/// With all numbers as doubles, which both readers support.
 fn as_f64(value: serde_json::Value) -> serde_json::Value {
     use serde_json::Value as Json;
     match value {
@@ -171,7 +172,7 @@ fn as_f64(value: serde_json::Value) -> serde_json::Value {
     }
 }
 
-/// Texts that are JSON, or nearly.
+/// Texts that are JSON, or almost.
 fn text() -> impl Strategy<Value = String> {
     let piece = prop::sample::select(
         &[
@@ -204,7 +205,7 @@ fn text() -> impl Strategy<Value = String> {
         ][..],
     );
     let pieces = prop::collection::vec(piece, 0..12).prop_map(|pieces| pieces.concat());
-    // A valid one with some of its characters changed.
+    // A valid text with some characters changed.
     let mutated = (prop::sample::select(VALID), any::<prop::sample::Index>(), any::<char>())
         .prop_map(|(text, at, c)| {
             let mut chars: Vec<char> = text.chars().collect();
@@ -227,7 +228,7 @@ proptest! {
     fn trees_are_what_serde_json_reads(text in text()) {
         let tree = tree(&text);
         prop_assert_eq!(tree.is_some(), is_valid(&text));
-        // It has no halves of pairs, and other keys that stand twice.
+        // serde_json rejects halves of surrogate pairs and handles duplicate keys differently.
         if let (Some(tree), Ok(wanted)) = (tree, serde_json::from_str::<serde_json::Value>(&text))
             && tree.duplicate().is_none()
             && let Ok(read) = tree.to_json()

@@ -1,7 +1,7 @@
-//! Strings without their escapes.
+//! Decodes the escapes of strings.
 
-/// Appends the text of a valid JSON string, given without its quotes; `false`, with nothing
-/// appended, where it has half of a surrogate pair.
+/// Appends the text of a valid JSON string, given without its quotes. Returns `false` and appends
+/// nothing if it has half of a surrogate pair.
 pub(super) fn unescape(string: &str, out: &mut String) -> bool {
     let start = out.len();
     let mut rest = string;
@@ -19,7 +19,7 @@ pub(super) fn unescape(string: &str, out: &mut String) -> bool {
     true
 }
 
-/// The character of the escape that a text begins with, and how many bytes it takes.
+/// The character of the escape at the start of a text, and its length in bytes.
 fn escaped(text: &str) -> Option<(char, usize)> {
     let simple = |c| Some((c, 2));
     match text.as_bytes().get(1)? {
@@ -41,7 +41,7 @@ fn escaped(text: &str) -> Option<(char, usize)> {
     }
 }
 
-/// The unit of UTF-16 that a text begins with, as in `\u00e9`.
+/// The UTF-16 unit at the start of a text, such as `\u00e9`.
 fn unit(text: &str) -> Option<u32> {
     u32::from_str_radix(text.strip_prefix("\\u")?.get(..4)?, 16).ok()
 }

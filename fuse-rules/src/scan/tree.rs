@@ -1,14 +1,28 @@
-//! A whole text as a value.
+//! Reads a complete text as a value.
 
 use std::borrow::Cow;
 
-use super::cursor::{Cursor, Key};
+use super::cursor::{Cursor, ObjectKey};
 use super::text::unescape;
-use crate::value::Value;
+use crate::value::{DuplicateKey, Value};
 
-/// Reads JSON; `None` where it is none. An object keeps a key as often as it stands there; a key with
-/// half of a surrogate pair can be named by nothing and is left out.
-pub(crate) fn tree(text: &str) -> Option<Value<'_>> {
+impl<'a> Value<'a> {
+    /// Reads a value from valid JSON. A duplicate key anywhere is an error.
+    pub(crate) fn read(raw: &'a str) -> Result<Self, DuplicateKey> {
+        let value = Self::read_lenient(raw);
+        value.duplicate().map_or(Ok(value), |key| Err(DuplicateKey(key)))
+    }
+
+    /// Reads a value from valid JSON and keeps duplicate keys. Leaves out a key with half of a
+    /// surrogate pair, which no path can name.
+    pub(crate) fn read_lenient(raw: &'a str) -> Self {
+        tree(raw).unwrap_or(Self::Null)
+    }
+}
+
+/// Reads JSON; `None` if it is not valid. Keeps duplicate keys, and leaves out a key with half of a
+/// surrogate pair, which no path can name.
+pub(super) fn tree(text: &str) -> Option<Value<'_>> {
     let mut cursor = Cursor::new(text);
     let value = value(&mut cursor, 0)?;
     cursor.is_at_end().then_some(value)
@@ -44,7 +58,7 @@ fn value<'t>(cursor: &mut Cursor<'t>, depth: usize) -> Option<Value<'t>> {
     }
 }
 
-fn name<'t>(key: &Key<'t>) -> Option<Cow<'t, str>> {
+fn name<'t>(key: &ObjectKey<'t>) -> Option<Cow<'t, str>> {
     let inner = key.text.get(1..key.text.len().saturating_sub(1))?;
     if !key.escaped {
         return Some(Cow::Borrowed(inner));

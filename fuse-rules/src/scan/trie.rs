@@ -1,41 +1,42 @@
-//! The paths that rules read, as a trie: what of a body is taken, and what is skipped.
+//! The paths that rules read, as a trie: it determines which values of a body are extracted and
+//! which are skipped.
 
 use std::collections::BTreeMap;
 
 use rustc_hash::FxHashMap;
 
-use crate::typed::Segment;
+use crate::path::Segment;
 use crate::value::Value;
 
-/// All paths of an event's rules. The first node is the body; each group of elements has a node of
-/// its own, below the list that they are of.
+/// All paths of an event's rules. The first node is the body. Each group of elements has its own
+/// node, below the node of the list.
 #[derive(Clone, Debug)]
 pub(crate) struct Trie {
-    nodes: Vec<Node>,
+    nodes: Vec<TrieNode>,
 }
 
-/// One step of the paths.
+/// One node of the trie.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Node {
-    /// The slot of its frame that the value here is put into.
+pub(crate) struct TrieNode {
+    /// The slot of the frame for the value here.
     pub(crate) slot: Option<u32>,
     /// Whether the value is used as a whole, so that all its keys are read.
     pub(crate) whole: bool,
     pub(crate) keys: Keys,
-    /// Elements by position; negative ones count from the end.
+    /// Elements by index; negative indices count from the end.
     pub(crate) indices: BTreeMap<i64, usize>,
-    /// The group that the elements of the list here are, and the node that they start from.
+    /// The group of the elements of the list here, and the node at which their paths start.
     pub(crate) elements: Option<(usize, usize)>,
 }
 
-/// How many keys are looked for one after the other.
-const FEW: usize = 8;
+/// The maximum number of keys for a linear search.
+const MAX_LINEAR_SEARCH: usize = 8;
 
-/// The keys of a step, with the nodes that they lead to.
+/// The keys of a node, with the nodes that they lead to.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Keys {
     few: Vec<(Box<str>, usize)>,
-    /// All of them, where they are many.
+    /// All keys, if there are many.
     many: FxHashMap<Box<str>, usize>,
 }
 
@@ -53,7 +54,7 @@ impl Keys {
     }
 
     fn insert(&mut self, key: &str, node: usize) {
-        if self.many.is_empty() && self.few.len() < FEW {
+        if self.many.is_empty() && self.few.len() < MAX_LINEAR_SEARCH {
             return self.few.push((key.into(), node));
         }
         if self.many.is_empty() {
@@ -70,7 +71,7 @@ impl Keys {
 
 impl Default for Trie {
     fn default() -> Self {
-        Self { nodes: vec![Node::default()] }
+        Self { nodes: vec![TrieNode::default()] }
     }
 }
 
@@ -78,7 +79,7 @@ impl Trie {
     /// The node of the body.
     pub(crate) const BODY: usize = 0;
 
-    pub(crate) fn node(&self, node: usize) -> Option<&Node> {
+    pub(crate) fn node(&self, node: usize) -> Option<&TrieNode> {
         self.nodes.get(node)
     }
 
@@ -86,13 +87,13 @@ impl Trie {
         self.nodes.len()
     }
 
-    /// A node that no other leads to: the start of elements.
+    /// A node without a parent: the start of elements.
     pub(crate) fn start(&mut self) -> usize {
-        self.nodes.push(Node::default());
+        self.nodes.push(TrieNode::default());
         self.nodes.len() - 1
     }
 
-    /// The node at the end of these segments from another, made where it is not there yet.
+    /// The node at the end of these segments. It is created if it does not exist.
     pub(crate) fn at(&mut self, from: usize, segments: &[Segment]) -> usize {
         segments.iter().fold(from, |at, segment| self.step(at, segment))
     }
@@ -114,13 +115,13 @@ impl Trie {
         })
     }
 
-    pub(crate) fn change(&mut self, node: usize, change: impl FnOnce(&mut Node)) {
+    pub(crate) fn change(&mut self, node: usize, change: impl FnOnce(&mut TrieNode)) {
         if let Some(node) = self.nodes.get_mut(node) {
             change(node);
         }
     }
 
-    /// Takes the values out of a value that was computed: the elements of `split(…)`, for example.
+    /// Extracts the values from a computed value, such as the elements of `split(…)`.
     pub(crate) fn fill<'v, 'e>(
         &self,
         node: usize,

@@ -1,8 +1,8 @@
-//! What sources and triggers take: the schemas that their kinds register.
+//! The schemas of sources and triggers, which their kinds register.
 //!
-//! The grammar knows no kind. Whoever provides a source or a trigger registers its schema, and
-//! blocks of that kind are checked, filled in and documented by it, whether the kind is built in
-//! or an embedding service's own.
+//! The grammar does not know any kind. The provider of a source or trigger registers its schema.
+//! Blocks of that kind are then checked, filled in and documented based on the schema, for built-in
+//! kinds and for those of an embedding service.
 
 mod trigger_info;
 mod types;
@@ -25,7 +25,7 @@ pub struct Field {
 }
 
 impl Field {
-    /// A field that must be given.
+    /// A required field.
     pub fn required(name: &str, ty: FieldType, doc: &str) -> Self {
         Self {
             name: name.into(),
@@ -38,25 +38,25 @@ impl Field {
         }
     }
 
-    /// A field that may be left out.
+    /// An optional field.
     pub fn optional(name: &str, ty: FieldType, doc: &str) -> Self {
         Self { required: false, ..Self::required(name, ty, doc) }
     }
 
-    /// The field's value is the same for every event: it may not depend on one.
+    /// The value of the field must be the same for every event.
     #[must_use]
     pub fn fixed(self) -> Self {
         Self { fixed: true, ..self }
     }
 
-    /// What the backend gets where the field is left out.
+    /// Sets the default, which the backend gets if the field is left out.
     #[must_use]
     pub fn default(self, value: impl Into<serde_json::Value>) -> Self {
         Self { required: false, default: Some(value.into()), ..self }
     }
 
-    /// Where the field is left out, its value follows from the first of these fields that is given, else
-    /// from the rule's name: what is too long of it is cut.
+    /// Derives the default from the first of these fields that is present, or else from the name of
+    /// the rule. It is truncated if it is too long.
     #[must_use]
     pub fn otherwise(self, fields: &[&str]) -> Self {
         let fields = fields.iter().map(|name| (*name).to_owned()).collect();
@@ -68,13 +68,13 @@ impl Field {
         &self.name
     }
 
-    /// What the field is for, in a sentence.
+    /// The purpose of the field, in one sentence.
     pub fn doc(&self) -> &str {
         &self.doc
     }
 }
 
-/// The fields that a kind of block takes.
+/// The fields of a kind of block.
 ///
 /// ```
 /// use fuse_rules::{Field, FieldType, Schema};
@@ -92,16 +92,16 @@ pub struct Schema {
     one_of: Vec<Vec<String>>,
     any_of: Vec<Vec<String>>,
     verify: Option<Verify>,
-    only_tells: bool,
+    is_notification: bool,
     pub(crate) templates: Vec<TemplateField>,
 }
 
-/// Looks at a block as a whole: what is wrong with it, in words for people, as in ``has `tags`, which
-/// go with …``. The first field of the block that it names in back-quotes is shown as the place.
+/// Checks a complete block. The error is a message for people, such as ``has `tags`, which go with
+/// …``. The first field in backquotes that the block has is shown as the position.
 pub type Verify = fn(&TriggerInfo) -> Result<(), String>;
 
 impl Schema {
-    /// An empty schema for a kind, with a sentence that says what the kind does.
+    /// An empty schema for a kind, with one sentence about its purpose.
     pub fn new(kind: &str, doc: &str) -> Self {
         Self {
             kind: kind.into(),
@@ -110,7 +110,7 @@ impl Schema {
             one_of: Vec::new(),
             any_of: Vec::new(),
             verify: None,
-            only_tells: false,
+            is_notification: false,
             templates: Vec::new(),
         }
     }
@@ -136,22 +136,22 @@ impl Schema {
         self
     }
 
-    /// Adds a check of a block as a whole, for what its fields cannot say one by one. It sees what
-    /// is known before any event, and is asked only about blocks whose fields have no fault.
+    /// Adds a check of complete blocks, for constraints between fields. The check sees the values
+    /// that are known before any event. It only runs for blocks whose fields have no errors.
     #[must_use]
     pub fn verify(self, verify: Verify) -> Self {
         Self { verify: Some(verify), ..self }
     }
 
-    /// Says that a trigger of this kind tells of something and changes nothing, so that nobody needs a way
-    /// to stop it.
+    /// Declares that a trigger of this kind only notifies and changes nothing, so that it does not
+    /// need a fuse.
     #[must_use]
-    pub fn tells(self) -> Self {
-        Self { only_tells: true, ..self }
+    pub fn only_notifies(self) -> Self {
+        Self { is_notification: true, ..self }
     }
 
-    /// Says that a field names a WorkflowTemplate or ClusterWorkflowTemplate, whose parameters are the keys
-    /// of another field.
+    /// Declares that a field names a WorkflowTemplate or ClusterWorkflowTemplate, whose parameters
+    /// are the keys of another field.
     #[must_use]
     pub fn template(mut self, field: &str, kind: &str, parameters: &str) -> Self {
         let (field, kind, parameters) = (field.into(), kind.into(), parameters.into());
@@ -160,21 +160,21 @@ impl Schema {
     }
 
     /// Whether a trigger of this kind changes nothing.
-    pub fn only_tells(&self) -> bool {
-        self.only_tells
+    pub fn is_notification(&self) -> bool {
+        self.is_notification
     }
 
-    /// The kind, as it stands in rules.
+    /// The kind, as used in rules.
     pub fn kind(&self) -> &str {
         &self.kind
     }
 
-    /// What the kind does.
+    /// The purpose of the kind.
     pub fn doc(&self) -> &str {
         &self.doc
     }
 
-    /// The fields, in the order in which they are documented.
+    /// The fields, in documentation order.
     pub fn fields(&self) -> &[Field] {
         &self.fields
     }
@@ -198,11 +198,11 @@ pub(crate) struct TemplateField {
     pub(crate) field: String,
     /// The kind of the template.
     pub(crate) kind: String,
-    /// The field whose keys are its parameters.
+    /// The field whose keys are the template's parameters.
     pub(crate) parameters: String,
 }
 
-/// What a kind of source takes: its own fields, and those of its events.
+/// The schema of a kind of source: its own fields, and those of its events.
 #[derive(Clone, Debug)]
 pub struct SourceSchema {
     pub(crate) source: Schema,
@@ -211,15 +211,15 @@ pub struct SourceSchema {
 }
 
 impl SourceSchema {
-    /// A kind of source. A field of `event` that is also one of `source` overrides it for that
-    /// event.
+    /// A kind of source. A field that is in both `event` and `source` overrides the source's value
+    /// for that event.
     ///
-    /// Every source also takes `mismatch`: what becomes of an event that is not of its declared
-    /// type. `accept`, the default, decides it all the same; `reject` makes all its decisions
+    /// Every source also has the field `mismatch`, for events that do not conform to their declared
+    /// type. `accept`, the default, decides such an event anyway; `reject` makes all its decisions
     /// `rejected`.
     pub fn new(source: Schema, event: Schema) -> Self {
         let policies = FieldType::OneOf(vec!["accept".to_owned(), "reject".to_owned()]);
-        let doc = "What becomes of an event that is not of its type.";
+        let doc = "How to handle an event that does not conform to its type.";
         let mismatch = Field::optional("mismatch", policies, doc);
         let source = source.field(mismatch.clone().default("accept"));
         Self { source, event: event.field(mismatch), address: Vec::new() }
@@ -230,7 +230,8 @@ impl SourceSchema {
         &self.source
     }
 
-    /// The fields that together say where an event arrives: no two events may have the same.
+    /// Sets the fields that together are the address of an event. No two events may have the same
+    /// address.
     #[must_use]
     pub fn address(mut self, fields: &[&str]) -> Self {
         self.address = fields.iter().map(|name| (*name).to_owned()).collect();
@@ -238,7 +239,7 @@ impl SourceSchema {
     }
 }
 
-/// The kinds that rules may use. Open: an embedding service adds its own.
+/// The kinds that rules can use. An embedding service can add its own.
 ///
 /// ```
 /// use fuse_rules::{Field, FieldType, Registry, Schema, SourceSchema};
@@ -259,19 +260,19 @@ pub struct Registry {
 }
 
 impl Registry {
-    /// A registry without any kind.
+    /// A registry without kinds.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Adds a kind of source; one of the same name is replaced.
+    /// Adds a kind of source, or replaces the one with the same name.
     #[must_use]
     pub fn source(mut self, schema: SourceSchema) -> Self {
         self.sources.insert(schema.source.kind.clone(), schema);
         self
     }
 
-    /// Adds a kind of trigger; one of the same name is replaced.
+    /// Adds a kind of trigger, or replaces the one with the same name.
     #[must_use]
     pub fn trigger(mut self, schema: Schema) -> Self {
         self.triggers.insert(schema.kind.clone(), schema);

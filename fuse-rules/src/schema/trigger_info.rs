@@ -1,10 +1,7 @@
-//! What is known of a trigger block before any event: for whoever checks rules against the world
-//! that they will act on.
+//! The part of a trigger block that is known before any event, for tools that check rules against
+//! their environment.
 
 use serde_json::Value as Json;
-
-use crate::schema::FieldType;
-use crate::typed::{Expr, ExprKind, Mapped, MappedValue, RecordField, Trigger};
 
 /// A trigger block of a rule.
 ///
@@ -28,40 +25,36 @@ use crate::typed::{Expr, ExprKind, Mapped, MappedValue, RecordField, Trigger};
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TriggerInfo {
-    /// The trigger's kind, as in `workflow`.
+    /// The kind of the trigger, such as `workflow`.
     pub kind: String,
-    /// The fields that are given, with those of `defaults` and those that stand at their default.
+    /// The fields of the block, including those of `defaults` and those with a default value.
     pub fields: Vec<OutlineField>,
 }
 
 /// A field of a block.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OutlineField {
-    /// Its key.
+    /// The key.
     pub key: String,
-    /// Whether it is left out when its value is missing.
+    /// Whether the field is left out if its value is missing.
     pub optional: bool,
-    /// What is known of its value.
+    /// The known part of its value.
     pub value: Outline,
 }
 
-/// What is known of a value before any event.
+/// The part of a value that is known before any event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outline {
-    /// The same for every event: as the backend gets it.
+    /// The same for every event: the value that the backend gets.
     Constant(Json),
-    /// It follows from the event.
+    /// Depends on the event.
     Computed,
-    /// A block or record, some of whose values follow from the event.
+    /// A block or record with values that depend on the event.
     Block(Vec<OutlineField>),
 }
 
 impl TriggerInfo {
-    pub(crate) fn of(trigger: &Trigger) -> Self {
-        Self { kind: trigger.kind.clone(), fields: trigger.fields.iter().map(field).collect() }
-    }
-
-    /// What is known of a field; `None` where it is not given.
+    /// The value of a field; `None` if the field is left out.
     pub fn get(&self, key: &str) -> Option<&Outline> {
         self.fields.iter().find(|field| field.key == key).map(|field| &field.value)
     }
@@ -90,56 +83,5 @@ impl Outline {
                 .collect(),
             _ => Vec::new(),
         }
-    }
-}
-
-fn field(mapped: &Mapped) -> OutlineField {
-    let value = match &mapped.value {
-        MappedValue::Block(fields) => block(fields.iter().map(field).collect()),
-        MappedValue::Expr(expr, ty) => outline(expr, ty),
-    };
-    OutlineField { key: mapped.key.clone(), optional: mapped.optional, value }
-}
-
-/// A block is constant where all its values are.
-fn block(fields: Vec<OutlineField>) -> Outline {
-    let constant = |field: &OutlineField| match (&field.value, field.optional) {
-        (Outline::Constant(value), _) => Some((field.key.clone(), value.clone())),
-        _ => None,
-    };
-    match fields.iter().map(constant).collect() {
-        Some(map) => Outline::Constant(Json::Object(map)),
-        None => Outline::Block(fields),
-    }
-}
-
-fn outline(expr: &Expr, ty: &FieldType) -> Outline {
-    match &expr.kind {
-        ExprKind::Const(value) => ty.accept(value).map_or(Outline::Computed, Outline::Constant),
-        ExprKind::Record(fields) => {
-            let inner = match ty {
-                FieldType::Map(inner) => inner,
-                other => other,
-            };
-            let field = |field: &RecordField| OutlineField {
-                key: field.key.clone(),
-                optional: field.optional,
-                value: outline(&field.value, inner),
-            };
-            block(fields.iter().map(field).collect())
-        }
-        ExprKind::List(items) => {
-            let inner = match ty {
-                FieldType::List(inner) => inner,
-                other => other,
-            };
-            let constant = |item: &Expr| match outline(item, inner) {
-                Outline::Constant(value) => Some(value),
-                _ => None,
-            };
-            let all: Option<Vec<Json>> = items.iter().map(constant).collect();
-            all.map_or(Outline::Computed, |all| Outline::Constant(Json::Array(all)))
-        }
-        _ => Outline::Computed,
     }
 }

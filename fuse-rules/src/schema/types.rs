@@ -1,4 +1,4 @@
-//! The types of fields: what each takes, and what a backend gets for it.
+//! The types of fields: the values that they accept, and the form in which a backend gets them.
 
 use serde_json::Value as Json;
 
@@ -9,40 +9,41 @@ use crate::value::{Kinds, Value};
 pub enum FieldType {
     /// A string. The backend gets a JSON string.
     String,
-    /// Text: a string, number, boolean, time, duration or version, by its canonical text. The backend gets
-    /// a JSON string. Lists and objects are refused; `json(x)` makes text of them.
+    /// Text: the canonical text of a string, number, boolean, time, duration or version. The
+    /// backend gets a JSON string. Lists and objects are refused; use `json(x)` for them.
     Text(Templates),
     /// `true` or `false`.
     Bool,
-    /// A whole number from the first to the second, both included.
+    /// An integer in this range; both ends are included.
     Int(i64, i64),
-    /// A duration, such as `10m`, that is not negative. The backend gets milliseconds.
+    /// A duration such as `10m`, not negative. The backend gets milliseconds.
     Duration,
-    /// A size, such as `1MiB`. The backend gets bytes.
+    /// A size such as `1MiB`. The backend gets bytes.
     Size,
     /// One of these strings.
     OneOf(Vec<String>),
-    /// A name as Kubernetes has them: lower-case letters, digits and `-`, at most 63 characters.
+    /// A Kubernetes name: lower-case letters, digits and `-`, at most 63 characters.
     DnsLabel,
-    /// Such names with dots between them, at most 253 characters.
+    /// Kubernetes names separated by dots, at most 253 characters in total.
     DnsSubdomain,
-    /// The start of such a name, at most so many characters; it may end in `-`.
+    /// The start of such a name with this maximum length; it may end in `-`.
     NamePrefix(usize),
-    /// A Kubernetes label's value: letters, digits, `-`, `_` and `.`, at most 63 characters.
+    /// The value of a Kubernetes label: letters, digits, `-`, `_` and `.`, at most 63 characters.
     LabelValue,
-    /// The path of a URL, which starts with `/`.
+    /// The path of a URL, starting with `/`.
     UrlPath,
-    /// A block or record with any keys, all of this type.
+    /// A block or record with any keys, whose values all have this type.
     Map(Box<FieldType>),
     /// A list with elements of this type.
     List(Box<FieldType>),
-    /// Any JSON value but null.
+    /// Any JSON value except null.
     Any(Templates),
-    /// The name of a file, next to the rules' own; a literal. The backend gets the file's text.
+    /// A literal file name, relative to the rules file. The backend gets the text of the file.
     File,
-    /// A secret, by where it is kept: `secret("name", "key")`, `env("NAME")` or `file("/path")`. The
-    /// backend gets one of `{"secret": {"name", "key"}}`, `{"env": {"name"}}` and `{"file": {"path"}}`,
-    /// and reads it itself. Nothing else of the rules can hold a secret.
+    /// A reference to a secret: `secret("name", "key")`, `env("NAME")` or `file("/path")`. The
+    /// backend gets one of `{"secret": {"name", "key"}}`, `{"env": {"name"}}` and
+    /// `{"file": {"path"}}`, and reads the secret itself. No other part of the rules can contain a
+    /// secret.
     ///
     /// ```
     /// use fuse_rules::{Field, FieldType, Outline, Registry, Ruleset, Schema, SourceSchema};
@@ -62,24 +63,24 @@ pub enum FieldType {
     /// # Ok::<(), fuse_rules::Diagnostics>(())
     /// ```
     Secret,
-    /// An expression over the event, kept for the backend to evaluate; only in sources.
+    /// An expression over the event, which the backend evaluates; only in sources.
     Expression,
 }
 
-/// Whether text that comes from the event may carry what backends expand: `{{…}}`, which Argo fills
-/// in, and `$(…)`, which Kubernetes replaces by a variable of the container, secrets among them.
+/// Whether text from the event may contain templates that backends expand: Argo expands `{{…}}`,
+/// and Kubernetes replaces `$(…)` with a variable of the container, which can be a secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Templates {
-    /// It may: the backend expands nothing.
+    /// Both are allowed: the backend expands nothing.
     Allowed,
-    /// It may carry neither, unless the rule says `raw(…)`; literals of the rules may.
+    /// Neither is allowed, unless the rule uses `raw(…)`. Literals of the rules may contain both.
     Refused,
-    /// It may carry `{{`, but not `$(`.
+    /// `{{` is allowed, `$(` is not.
     VariablesRefused,
 }
 
 impl Templates {
-    /// What text of the event may not carry.
+    /// The templates that text from the event must not contain.
     pub(crate) fn refused(self) -> &'static [&'static str] {
         match self {
             Self::Allowed => &[],
@@ -90,7 +91,7 @@ impl Templates {
 }
 
 impl FieldType {
-    /// What the type takes, for messages: "a whole number from 1 to 65535".
+    /// The accepted values, for messages: "a whole number from 1 to 65535".
     pub fn describe(&self) -> String {
         match self {
             Self::String => "a string".into(),
@@ -131,7 +132,7 @@ impl FieldType {
         }
     }
 
-    /// The kinds that a value of this type may have.
+    /// The kinds of values that this type accepts.
     pub(crate) fn kinds(&self) -> Kinds {
         match self {
             Self::String
@@ -152,15 +153,15 @@ impl FieldType {
         }
     }
 
-    /// The value as the backend gets it, or why it is refused: "is …, which is not …".
+    /// The value in the form for the backend, or why it is refused: "is …, which is not …".
     pub(crate) fn accept(&self, value: &Value<'_>) -> Result<Json, String> {
-        let refuse = || Err(format!("is {}, but it takes {}", value.show(), self.describe()));
+        let refuse = || Err(format!("is {}, but must be {}", value.show(), self.describe()));
         match (self, value) {
             (Self::Any(_) | Self::Expression, Value::Null) => refuse(),
             (Self::Secret, Value::Map(_)) | (Self::Any(_) | Self::Expression, _) => {
-                value.to_json().map_err(|unheld| format!("holds {unheld}"))
+                value.to_json().map_err(|unrepresentable| format!("holds {unrepresentable}"))
             }
-            (_, Value::Unheld(unheld)) => Err(format!("is {unheld}")),
+            (_, Value::Unrepresentable(unrepresentable)) => Err(format!("is {unrepresentable}")),
             (Self::Text(_), _) => match value.canonical() {
                 Some(text) => Ok(Json::String(text.into_owned())),
                 None => refuse(),
@@ -296,6 +297,6 @@ mod tests {
     fn a_refusal_says_what_is_wrong_inside() {
         let map = FieldType::Map(Box::new(FieldType::Int(0, 9)));
         let why = map.accept(&Value::read(r#"{"a":1,"b":10}"#).unwrap()).unwrap_err();
-        assert_eq!(why, "has `b`, which is 10, but it takes a whole number from 0 to 9");
+        assert_eq!(why, "has `b`, which is 10, but must be a whole number from 0 to 9");
     }
 }

@@ -1,4 +1,4 @@
-//! Every module reads without problems and accepts what its sender sends.
+//! Every module checks without problems and accepts the events of its sender.
 
 use serde_json::{Value as Json, json};
 
@@ -20,7 +20,7 @@ fn typed(ty: &str) -> Typed {
 }
 
 #[test]
-fn every_module_can_be_used_and_says_what_it_is_for() {
+fn modules_can_be_used_and_have_docs() {
     for (module, text) in MODULES {
         assert!(text.starts_with("# "), "{module}");
         let rules = format!("use std \"{module}\"");
@@ -75,9 +75,9 @@ fn types_accept_the_example_events() {
     }
 }
 
-/// What changes from sender to sender, and from event to event.
+/// Parts that differ between senders and events.
 #[test]
-fn types_accept_what_varies() {
+fn types_accept_variations() {
     let with = |event: &str, pointer: &str, value: Json| {
         let mut event = example(event);
         *event.pointer_mut(pointer).unwrap() = value;
@@ -120,7 +120,7 @@ fn types_accept_what_varies() {
 }
 
 #[test]
-fn types_refuse_what_is_something_else() {
+fn types_reject_other_events() {
     for (ty, event, at) in [
         ("alertmanager.v4", "github-push", "version"),
         ("argocd.notification", "backstage-provision", "app"),

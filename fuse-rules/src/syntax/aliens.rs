@@ -1,22 +1,23 @@
-//! Spellings of other languages: each is one problem that names the right one, with a fix.
+//! Reports spellings of other languages. Each becomes one problem that names the correct spelling,
+//! with a fix.
 
 use pest::iterators::Pair;
 
 use super::Rule;
 use super::ast::{Expr, ExprKind, Text};
 use super::lower::Lower;
-use crate::check::ROOTS;
 use crate::diagnostic::{Code, Diagnostic, Fix};
+use crate::path::ROOTS;
 use crate::span::Span;
 
 impl Lower<'_> {
-    /// A spelling that has one right one.
+    /// Reports a spelling with exactly one correct spelling.
     pub(super) fn alien(&mut self, span: Span, right: &str) {
-        let fix = Fix::safe(format!("write `{right}`"), span, self.apart(span, right));
+        let fix = Fix::safe(format!("write `{right}`"), span, self.with_spaces(span, right));
         self.alien_with(span, right, fix);
     }
 
-    /// The same, with a fix that says more.
+    /// Like [`Self::alien`], with a more specific fix.
     pub(super) fn alien_with(&mut self, span: Span, right: &str, fix: Fix) {
         let wrong = self.written(span).to_owned();
         let problem =
@@ -30,8 +31,8 @@ impl Lower<'_> {
         self.text.get(span.range()).unwrap_or("")
     }
 
-    /// The text for a place, set apart from the words that it would touch there.
-    fn apart(&self, span: Span, text: &str) -> String {
+    /// The replacement text, with spaces where it would otherwise touch a neighbouring word.
+    fn with_spaces(&self, span: Span, text: &str) -> String {
         let word = |c: char| {
             c.is_alphanumeric() || matches!(c, '_' | '"' | '\'' | '(' | ')' | ']' | '!' | '$')
         };
@@ -43,7 +44,7 @@ impl Lower<'_> {
         format!("{}{text}{}", blank(begins && before), blank(ends && after))
     }
 
-    /// `!x`. In other languages it binds tighter than a comparison, here it does not.
+    /// `!x`. Other languages bind it tighter than a comparison; this one does not.
     pub(super) fn alien_not(&mut self, span: Span, value: &Expr) {
         let alone = matches!(
             value.kind,
@@ -53,22 +54,22 @@ impl Lower<'_> {
                 | ExprKind::Quantifier { .. }
                 | ExprKind::Not(_)
         );
-        let fix = Fix::new("write `not`", span, self.apart(span, "not")).safe_if(alone);
+        let fix = Fix::new("write `not`", span, self.with_spaces(span, "not")).safe_if(alone);
         self.alien_with(span, "not", fix);
     }
 
-    /// Text in other quotes than ours.
+    /// A string in single quotes or backquotes.
     pub(super) fn alien_string(&mut self, pair: &Pair<'_, Rule>) -> Text {
         let span = self.span(pair);
         let written = pair.as_str();
         let text = written.get(1..written.len().saturating_sub(1)).unwrap_or("").to_owned();
         let right = format!("\"{}\"", text.replace("\\'", "'").replace('"', "\\\""));
-        // Escapes and `${` mean something else here.
+        // Escapes and `${` mean something else in double quotes.
         let plain = !text.contains(['\\', '$']) && written.starts_with('\'');
         let fix = Fix::new(format!("write `{right}`"), span, right).safe_if(plain);
         let label = if written.starts_with('\'') { "single quotes" } else { "back-quotes" };
         self.report(
-            Diagnostic::error(Code::E0102, span, "strings stand in double quotes")
+            Diagnostic::error(Code::E0102, span, "strings are written in double quotes")
                 .label(label)
                 .fix(fix),
         );
@@ -84,13 +85,13 @@ impl Lower<'_> {
         }
         if alone {
             self.report(
-                Diagnostic::error(Code::E0102, span, "`$` names nothing")
+                Diagnostic::error(Code::E0102, span, "`$` is not a name")
                     .label("a spelling of another language")
-                    .help("what was sent is `body`, and a field of it `body.name`"),
+                    .help("the body of the event is `body`, and a field of it is `body.name`"),
             );
             return ExprKind::Error;
         }
-        // `$.body.name`: the root stands there already.
+        // In `$.body.name`, the root already follows the `$`.
         let after = self.text.get(span.range().end..).unwrap_or("");
         let named = after.strip_prefix('.').map_or("", |rest| {
             rest.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or("")
@@ -104,13 +105,13 @@ impl Lower<'_> {
         ExprKind::Path { root: Text { text: "body".into(), span }, steps: Vec::new() }
     }
 
-    /// `{{ body.x }}` and `${body.x}`, where no text stands around it.
+    /// `{{ body.x }}` and `${body.x}`, outside a string.
     pub(super) fn alien_hole(&mut self, span: Span) -> ExprKind {
         let written = self.written(span).to_owned();
         let inner = written.trim_matches(['{', '}', '$', ' ', '\t']);
         let path = inner.trim_start_matches('.');
         let root = path.split(['.', '[']).next().unwrap_or("");
-        // `{{ .Values.a }}` is of another tool altogether.
+        // `{{ .Values.a }}` belongs to another tool.
         let ours = ROOTS.contains(&root) || inner == path;
         let readable = ours
             && !path.is_empty()
@@ -118,29 +119,34 @@ impl Lower<'_> {
                 .chars()
                 .all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '[' | ']'));
         let mut problem =
-            Diagnostic::error(Code::E0102, span, "a value stands here as it is, without braces")
+            Diagnostic::error(Code::E0102, span, "a value is written here without braces")
                 .label("a spelling of another language");
         if readable {
             let fix = Fix::new(format!("write `{path}`"), span, path);
             problem = problem.fix(fix.safe_if(ROOTS.contains(&root) && inner == path));
         } else {
-            problem = problem.help("write the value, as in `body.name`; only a text has `${…}`");
+            problem =
+                problem.help("write the value, as in `body.name`; `${…}` works only in strings");
         }
         self.report(problem);
         ExprKind::Error
     }
 
-    /// White space before an argument list.
+    /// White space between a function's name and its arguments.
     pub(super) fn alien_gap(&mut self, span: Span, function: &str) {
         let at = Span { start: span.start, end: span.end + 1, ..span };
         self.report(
-            Diagnostic::error(Code::E0102, at, format!("the `(` of `{function}` touches the name"))
-                .label("apart from what it belongs to")
-                .fix(Fix::safe(format!("write `{function}(`"), span, "")),
+            Diagnostic::error(
+                Code::E0102,
+                at,
+                format!("the `(` must directly follow `{function}`"),
+            )
+            .label("separated from the name")
+            .fix(Fix::safe(format!("write `{function}(`"), span, "")),
         );
     }
 
-    /// `4 h` and `10min`: the duration as it is written here.
+    /// `4 h` and `10min`: returns the duration in the correct spelling.
     pub(super) fn alien_duration(&mut self, span: Span) -> String {
         let written = self.written(span);
         let digits: String = written.chars().take_while(char::is_ascii_digit).collect();
@@ -156,24 +162,24 @@ impl Lower<'_> {
         right
     }
 
-    /// A mark that ends a clause or a declaration elsewhere.
+    /// A character that ends a clause or declaration in other languages.
     pub(super) fn alien_end(&mut self, pair: &Pair<'_, Rule>) {
         let span = self.span(pair);
         let mark = pair.as_str();
         self.report(
-            Diagnostic::error(Code::E0102, span, format!("no `{mark}` stands here"))
-                .label("clauses and declarations end by themselves")
-                .fix(Fix::safe(format!("leave the `{mark}` out"), span, "")),
+            Diagnostic::error(Code::E0102, span, format!("`{mark}` is not allowed here"))
+                .label("clauses and declarations have no terminator")
+                .fix(Fix::safe(format!("remove the `{mark}`"), span, "")),
         );
     }
 
-    /// A colon after a word that begins a clause.
+    /// A colon after the keyword of a clause.
     pub(super) fn alien_colon(&mut self, pair: &Pair<'_, Rule>) {
         let span = self.span(pair);
         self.report(
-            Diagnostic::error(Code::E0102, span, "no `:` stands after the word of a clause")
+            Diagnostic::error(Code::E0102, span, "a clause has no `:` after its keyword")
                 .label("a spelling of another language")
-                .fix(Fix::safe("leave the `:` out", span, "")),
+                .fix(Fix::safe("remove the `:`", span, "")),
         );
     }
 
@@ -183,7 +189,7 @@ impl Lower<'_> {
         let after = self.text.get(span.range().end..).unwrap_or("").trim_start_matches([' ', '\t']);
         let last = after.is_empty() || after.starts_with(['\n', '\r', '}', '#', ';', ',']);
         let fix = if last {
-            Fix::safe("leave the `;` out", span, "")
+            Fix::safe("remove the `;`", span, "")
         } else {
             Fix::safe("write `,`", span, ",")
         };
@@ -194,7 +200,7 @@ impl Lower<'_> {
         );
     }
 
-    /// A field with `:` and the like. `None` where its value is no expression of ours.
+    /// A field with `:` or similar. `None` if its value is not one of our expressions.
     pub(super) fn alien_assign(
         &mut self,
         mark: Span,
@@ -223,7 +229,7 @@ impl Lower<'_> {
             Diagnostic::error(Code::E0102, mark, message).label("a field is `name = value`");
         if bare {
             let right = format!("\"{}\"", written.replace('\\', "\\\\").replace('"', "\\\""));
-            let title = format!("write `= {right}`; a name of the event stands without quotes");
+            let title = format!("write `= {right}`; a path of the event has no quotes");
             self.report(problem.fix(Fix::new(title, gap, " = ").and(value_span, right)));
             return None;
         }

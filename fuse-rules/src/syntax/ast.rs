@@ -1,8 +1,9 @@
-//! The tree of a file as it was written: nothing resolved, every place kept.
+//! The syntax tree of a file: nothing is resolved, and every node keeps its span.
 
 mod operators;
 mod test_blocks;
 
+pub(crate) use crate::path::Segment;
 use jiff::SignedDuration;
 
 use crate::number::Number;
@@ -10,7 +11,7 @@ use crate::span::Span;
 pub(crate) use operators::{ArithOp, CompareOp, QuantifierKind, TextOp};
 pub(crate) use test_blocks::{Expect, Expected, ExpectedRule, RuleRef, Send, Test, TestStep};
 
-/// A file's declarations, in their order.
+/// The declarations of a file, in order.
 #[derive(Debug, Default)]
 pub(crate) struct File {
     pub(crate) uses: Vec<Use>,
@@ -24,7 +25,7 @@ pub(crate) struct File {
     pub(crate) tests: Vec<Test>,
 }
 
-/// A name, or any other piece of text that has a place.
+/// A name, or another piece of text with a span.
 #[derive(Clone, Debug)]
 pub(crate) struct Text {
     pub(crate) text: String,
@@ -46,11 +47,11 @@ pub(crate) struct TypeDecl {
     pub(crate) value: TypeValue,
 }
 
-/// What a declared type is.
+/// The definition of a declared type.
 #[derive(Debug)]
 pub(crate) enum TypeValue {
     Type(Type),
-    /// The file of a JSON Schema. Loading puts its type in the place of its name.
+    /// A JSON Schema file. The loader replaces the name with its type.
     JsonSchema(Text),
 }
 
@@ -97,11 +98,11 @@ pub(crate) enum TypeKind {
     Map(Box<Type>),
     Record {
         fields: Vec<TypeField>,
-        /// Other fields may be there too: `...`.
+        /// `...`: other fields are allowed too.
         open: bool,
     },
     Union(Vec<Type>),
-    /// What could not be read; its problem is already reported.
+    /// Could not be parsed; the problem is already reported.
     Error,
 }
 
@@ -150,13 +151,13 @@ pub(crate) struct Sensor {
     pub(crate) event: Text,
     pub(crate) shared: Shared,
     pub(crate) rules: Vec<Rule>,
-    /// The header itself did not parse: its problem is reported, its body still checked.
+    /// The header did not parse. Its problem is reported, and the body is still checked.
     pub(crate) broken: bool,
-    /// A rule or clause was dropped by recovery, so that nothing can be said of what is missing.
+    /// Recovery dropped a rule or clause, so the checker must not report anything as missing.
     pub(crate) incomplete: bool,
 }
 
-/// The clauses that sensors and rules have in common.
+/// The clauses that sensors and rules share.
 #[derive(Debug, Default)]
 pub(crate) struct Shared {
     pub(crate) requires: Vec<Text>,
@@ -208,7 +209,7 @@ pub(crate) struct Block {
 #[derive(Clone, Debug)]
 pub(crate) struct Field {
     pub(crate) key: Text,
-    /// `key? = …`: left out when the value is absent.
+    /// `key? = …`: the field is left out if the value is absent.
     pub(crate) optional: bool,
     pub(crate) value: FieldValue,
 }
@@ -231,22 +232,22 @@ pub(crate) enum ExprKind {
     Bool(bool),
     Number(Number),
     Duration(SignedDuration),
-    /// A size in bytes, as `1MiB`.
+    /// A size in bytes, such as `1MiB`.
     Size(u64),
     String(String),
-    Interpolated(Vec<Part>),
+    Interpolated(Vec<TextPart>),
     List(Vec<Expr>),
-    /// A record literal, or a nested block that stands where a value is wanted.
+    /// A record literal, or a nested block in place of a value.
     Record(Block),
-    /// A name and what touches it.
+    /// A name and the steps after it.
     Path {
         root: Text,
-        steps: Vec<Step>,
+        steps: Vec<PathStep>,
     },
-    /// What touches something else than a name: `split(x, ",")[0]`.
+    /// Steps after something other than a name: `split(x, ",")[0]`.
     Access {
         base: Box<Expr>,
-        steps: Vec<Step>,
+        steps: Vec<PathStep>,
     },
     Call {
         function: Text,
@@ -292,28 +293,21 @@ pub(crate) enum ExprKind {
         right: Box<Expr>,
     },
     Paren(Box<Expr>),
-    /// What could not be read; its problem is already reported.
+    /// Could not be parsed; the problem is already reported.
     Error,
 }
 
 #[derive(Clone, Debug)]
-pub(crate) enum Part {
+pub(crate) enum TextPart {
     Text(String),
     Expr(Expr),
 }
 
-/// A step of a path as it is written.
+/// A step of a path in the source.
 #[derive(Clone, Debug)]
-pub(crate) struct Step {
+pub(crate) struct PathStep {
     pub(crate) segment: Segment,
-    /// Written `["key"]` and not `.key`: a key that no type need know.
+    /// Written `["key"]` instead of `.key`, so the type does not have to know the key.
     pub(crate) quoted: bool,
     pub(crate) span: Span,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Segment {
-    Key(String),
-    /// From 0; a negative one counts from the end.
-    Index(i64),
 }

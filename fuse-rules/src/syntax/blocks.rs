@@ -1,15 +1,15 @@
-//! pest's pairs to the tree: blocks, records and their fields.
+//! Converts pest's pairs to the tree: blocks, records and their fields.
 
 use pest::iterators::Pair;
 
 use super::Rule;
-use super::ast::{Block, Expr, ExprKind, Field, FieldValue, Segment, Step, Text};
+use super::ast::{Block, Expr, ExprKind, Field, FieldValue, PathStep, Segment, Text};
 use super::lower::Lower;
 use crate::diagnostic::{Code, Diagnostic, Fix};
 use crate::span::Span;
 
 impl Lower<'_> {
-    /// A block or a record: they differ only in where they may stand.
+    /// A block or a record. They differ only in where they are allowed.
     pub(super) fn block(&mut self, pair: Pair<'_, Rule>) -> Block {
         let mut block = Block { fields: Vec::new(), span: self.span(&pair), incomplete: false };
         let mut items = Items::default();
@@ -35,7 +35,7 @@ impl Lower<'_> {
                 self.alien_semicolon(&pair);
                 items.comma = true;
             }
-            // What is indented under a `key:` of YAML is reported with it.
+            // The lines indented under a `key:` in YAML are reported with the key.
             _ if items.in_yaml(self, &pair) => {}
             Rule::field => {
                 items.separate(self, &pair);
@@ -107,7 +107,7 @@ impl Lower<'_> {
         Some(Field { key: key?, optional, value: FieldValue::Expr(value?) })
     }
 
-    /// What a `value` holds: an expression or a record.
+    /// The content of a `value`: an expression or a record.
     pub(super) fn value(&mut self, pair: Pair<'_, Rule>, depth: usize) -> Expr {
         let span = self.span(&pair);
         match pair.as_rule() {
@@ -171,7 +171,7 @@ impl Lower<'_> {
                     path = Some(
                         part.into_inner()
                             .filter_map(|p| match p.as_rule() {
-                                Rule::ident => Some(Step {
+                                Rule::ident => Some(PathStep {
                                     segment: Segment::Key(p.as_str().to_owned()),
                                     quoted: false,
                                     span: self.span(&p),
@@ -186,7 +186,7 @@ impl Lower<'_> {
         }
         let key = key?;
         let quoted = self.text.get(key.span.range()).is_some_and(|text| text.starts_with('"'));
-        let own = || Step { segment: Segment::Key(key.text.clone()), quoted, span: key.span };
+        let own = || PathStep { segment: Segment::Key(key.text.clone()), quoted, span: key.span };
         let more = path.unwrap_or_else(|| vec![own()]);
         let mut kind = base.kind.clone();
         match &mut kind {
@@ -199,21 +199,21 @@ impl Lower<'_> {
     }
 }
 
-/// Checks that the items of a block are set apart by a line end or a comma.
+/// Checks that a newline or a comma separates the items of a block.
 #[derive(Default)]
 pub(super) struct Items {
     pub(super) open: Option<Span>,
-    /// The byte after the last item, and whether a comma came since.
+    /// The byte after the last item, and whether a comma followed it.
     last_end: Option<usize>,
     comma: bool,
-    /// Where the last item starts.
+    /// The start of the last item.
     before: Option<usize>,
-    /// How far a `key:` of YAML is indented whose lines we are in.
+    /// The indentation of the YAML `key:` that contains the current lines.
     yaml: Option<usize>,
 }
 
 impl Items {
-    /// Whether an item stands under a `key:` of YAML.
+    /// Whether an item is indented under a `key:` in YAML.
     fn in_yaml(&mut self, lower: &Lower<'_>, pair: &Pair<'_, Rule>) -> bool {
         let inside = self.yaml.is_some_and(|indent| indent_of(lower, pair) > indent);
         if !inside {
@@ -222,7 +222,7 @@ impl Items {
         inside
     }
 
-    /// Reports a `key:` of YAML that what is indented under it follows.
+    /// Reports a YAML `key:` that is followed by indented lines.
     fn yaml(&mut self, lower: &mut Lower<'_>, pair: &Pair<'_, Rule>) -> bool {
         let line = pair.as_str().lines().next().unwrap_or("");
         let line = line.split('#').next().unwrap_or("").trim_end();
@@ -243,7 +243,7 @@ impl Items {
                 format!("`{key}:` is written `{key} {{ … }}` here"),
             )
             .label("a spelling of another language")
-            .help("a block stands in braces, and a list is written `[\"a\", \"b\"]`"),
+            .help("a block is written in braces, and a list is written `[\"a\", \"b\"]`"),
         );
         true
     }
@@ -253,14 +253,14 @@ impl Items {
             let span = lower.span(pair);
             lower.report(
                 Diagnostic::error(Code::E0101, span, "this `,` separates nothing")
-                    .label("no field stands before it")
+                    .label("there is no field before it")
                     .fix(Fix::safe("remove it", span, "")),
             );
         }
         self.comma = true;
     }
 
-    /// Takes up an item that did not parse.
+    /// Handles an item that did not parse.
     pub(super) fn bad(&mut self, lower: &mut Lower<'_>, pair: &Pair<'_, Rule>, probe: Rule) {
         self.last_end = Some(pair.as_span().end());
         self.comma = false;
@@ -288,14 +288,14 @@ impl Items {
                 );
             }
         }
-        // Trailing white space belongs to no item.
+        // Trailing white space is not part of an item.
         self.last_end = Some(start + pair.as_str().trim_end().len());
         self.comma = false;
         self.before = Some(start);
     }
 }
 
-/// How many bytes stand before an item on its line.
+/// The number of bytes before an item on its line.
 fn indent_of(lower: &Lower<'_>, pair: &Pair<'_, Rule>) -> usize {
     let start = pair.as_span().start();
     let before = lower.text.get(..start).unwrap_or("");

@@ -1,4 +1,4 @@
-//! pest's pairs to the tree: calls, quantifiers and what `is` asks.
+//! Converts pest's pairs to the tree: calls, quantifiers and `is` tests.
 
 use pest::iterators::Pair;
 
@@ -100,7 +100,7 @@ impl Lower<'_> {
         Expr { kind: ExprKind::Is { value: Box::new(value), negated, kind }, span }
     }
 
-    /// A word after `is` that asks for nothing.
+    /// An unknown word after `is`.
     fn unknown_test(&mut self, word: &Text, negated: bool, test: Span) {
         let instead =
             |right: &str| Some(Fix::safe(format!("write `is {right}`"), word.span, right));
@@ -124,7 +124,7 @@ impl Lower<'_> {
             }
             "set" | "there" => Some("write `is present`".to_owned()),
             "empty" => Some("write `len(…) == 0`".to_owned()),
-            other => suggest::help(other, IS_KINDS, "there are"),
+            other => suggest::help(other, IS_KINDS, "the kinds are"),
         };
         let message = format!("there is no test `{}`", word.text);
         let problem = Diagnostic::error(Code::E0210, word.span, message).label("not known");

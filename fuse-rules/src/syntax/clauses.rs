@@ -1,10 +1,11 @@
-//! pest's pairs to the tree: the clauses of sensors and rules.
+//! Converts pest's pairs to the tree: the clauses of sensors and rules.
 
 use pest::iterators::Pair;
 
+use super::Rule;
 use super::ast::{Each, Once, Shared, Trigger};
 use super::lower::Lower;
-use super::{Rule, strings};
+use crate::literals;
 use crate::span::Span;
 
 impl Lower<'_> {
@@ -45,7 +46,8 @@ impl Lower<'_> {
                 Rule::alien_colon => self.alien_colon(&part),
                 Rule::integer => {
                     let span = self.span(&part);
-                    // Too long a number is as wrong as 0; the checker says what `max` takes.
+                    // A number that is too long becomes 0, and the checker reports which values
+                    // `max` accepts.
                     max = Some((part.as_str().parse().unwrap_or(0), span));
                 }
                 _ => {}
@@ -67,7 +69,7 @@ impl Lower<'_> {
                         Rule::alien_duration => self.alien_duration(span),
                         _ => part.as_str().to_owned(),
                     };
-                    match strings::parse_duration(&text) {
+                    match literals::parse_duration(&text) {
                         Some(duration) => within = Some((duration, span)),
                         None => self.bad_duration(span),
                     }

@@ -1,12 +1,13 @@
-//! The documentation of a declaration: the comment block straight above it, without what it says to
-//! us.
+//! Extracts the documentation of a declaration: the comment block directly above it, without
+//! directives.
 
 use std::ops::Range;
 
-/// White space that ends no line.
+/// White space other than line ends.
 pub(crate) const BLANK: [char; 3] = [' ', '\t', '\u{feff}'];
 
-/// The comment block straight above byte `at`, without its `#`s. `comments` are those of the text.
+/// The comment block directly above byte `at`, without the `#`s. `comments` are the comments of the
+/// text.
 pub(crate) fn doc(text: &str, comments: &[Range<usize>], at: usize) -> Option<String> {
     let above = comments.get(..comments.partition_point(|comment| comment.start < at))?;
     let mut next = at;
@@ -26,13 +27,13 @@ pub(crate) fn doc(text: &str, comments: &[Range<usize>], at: usize) -> Option<St
     (!lines.is_empty()).then(|| lines.join("\n"))
 }
 
-/// Whether nothing but white space stands before this byte in its line.
+/// Whether only white space precedes this byte on its line.
 pub(crate) fn is_alone(text: &str, at: usize) -> bool {
     let before = text.get(..at).unwrap_or("");
     before.trim_end_matches(BLANK).chars().next_back().is_none_or(is_line_end)
 }
 
-/// Whether this is one line end, with nothing but white space around it.
+/// Whether the text is exactly one line end, surrounded only by white space.
 pub(crate) fn is_one_line_end(text: &str) -> bool {
     matches!(text.trim_matches(BLANK), "\n" | "\r" | "\r\n")
 }
@@ -41,8 +42,8 @@ fn is_line_end(c: char) -> bool {
     matches!(c, '\n' | '\r')
 }
 
-/// What a comment, without its `#`, says to us and not to people: in `fuse: allow(…) because …` what
-/// stands after the colon.
+/// The directive in a comment (without its `#`): in `fuse: allow(…) because …`, the text after the
+/// colon.
 pub(crate) fn directive(comment: &str) -> Option<&str> {
     let said = comment.trim_start().strip_prefix("fuse:")?.trim_start();
     let word = said.trim_start_matches(|c: char| c.is_ascii_alphabetic());

@@ -1,16 +1,17 @@
-//! pest's pairs to the tree: expressions. pest gives operators and operands in a row; the Pratt
-//! parser makes the tree by the precedence of the language.
+//! Converts pest's pairs to the tree: expressions. pest returns operators and operands as a flat
+//! list; the Pratt parser builds the tree by precedence.
 
 use std::sync::LazyLock;
 
 use pest::iterators::Pair;
 use pest::pratt_parser::{Assoc, Op, PrattParser};
 
-use super::ast::{ArithOp, CompareOp, Expr, ExprKind, Segment, Step, TextOp};
+use super::ast::{ArithOp, CompareOp, Expr, ExprKind, PathStep, Segment, TextOp};
 use super::lower::Lower;
-use super::{MAX_NESTING, Rule, nesting, strings};
+use super::{MAX_NESTING, Rule, nesting};
 use crate::diagnostic::{Code, Diagnostic, Fix};
 use crate::event::MAX_DEPTH;
+use crate::literals;
 use crate::number::{Number, NumberError};
 use crate::span::Span;
 
@@ -36,10 +37,11 @@ pub(crate) const IS_KINDS: [&str; 9] =
     ["missing", "present", "null", "string", "int", "float", "bool", "list", "map"];
 
 impl Lower<'_> {
-    /// An expression that stands `depth` levels deep.
+    /// An expression at nesting depth `depth`.
     pub(super) fn expr(&mut self, pair: Pair<'_, Rule>, depth: usize) -> Expr {
         let span = self.span(&pair);
-        // Operators in a row nest as brackets do, but for `and` and `or`, which make lists.
+        // A chain of operators nests like brackets do. `and` and `or` are exceptions: they become
+        // lists.
         let (mut operators, mut most) = (0, 0);
         for part in pair.clone().into_inner() {
             match part.as_rule() {
@@ -54,7 +56,8 @@ impl Lower<'_> {
             self.report(nesting::problem(span));
             return Expr { kind: ExprKind::Error, span };
         }
-        // The climber's closures all need `self`; a cell hands it to one at a time.
+        // The closures of the Pratt parser all need `self`; the cell lends it to one of them at a
+        // time.
         let lower = std::cell::RefCell::new(self);
         PRECEDENCE
             .map_primary(|term| lower.borrow_mut().term(term, depth))
@@ -105,7 +108,7 @@ impl Lower<'_> {
         let kind = match op.as_rule() {
             Rule::op_or => {
                 if op.as_str() == "||" && is_literal(&right) && !is_condition(&left) {
-                    // A default, as `||` gives one elsewhere.
+                    // In other languages, `||` can provide a default.
                     self.alien_with(op_span, "??", Fix::new("write `??`", op_span, "??"));
                     let (left, right) = boxed(left, right);
                     return Expr { kind: ExprKind::Coalesce { left, right }, span };
@@ -135,7 +138,7 @@ impl Lower<'_> {
             }
             Rule::op_compare => {
                 if op.as_str() == "=~" {
-                    // Elsewhere it looks for the pattern anywhere in the text.
+                    // In other languages, the pattern may match any part of the text.
                     let title = "write `matches`, with a pattern for the whole text";
                     self.alien_with(op_span, "matches", Fix::new(title, op_span, "matches"));
                     return Expr { kind: ExprKind::Error, span };
@@ -201,7 +204,7 @@ impl Lower<'_> {
         }
     }
 
-    /// An operand and what touches it.
+    /// An operand and the steps after it.
     pub(super) fn term(&mut self, pair: Pair<'_, Rule>, depth: usize) -> Expr {
         let span = self.span(&pair);
         let mut parts = pair.into_inner();
@@ -210,8 +213,8 @@ impl Lower<'_> {
         };
         let alone = parts.peek().is_none();
         let base = self.primary(primary, depth, alone);
-        let more: Vec<Step> = parts.filter_map(|p| self.step(p)).collect();
-        // Nothing in an event is deeper, and what goes along paths recurses.
+        let more: Vec<PathStep> = parts.filter_map(|p| self.step(p)).collect();
+        // No event is deeper, and code that follows paths is recursive.
         if more.len() > MAX_DEPTH {
             let message = format!("a path has at most {MAX_DEPTH} steps");
             self.report(Diagnostic::error(Code::E0108, span, message).label("too long"));
@@ -229,14 +232,14 @@ impl Lower<'_> {
     }
 
     /// One step of a path: `.name`, `["key"]`, `[0]`.
-    pub(super) fn step(&mut self, pair: Pair<'_, Rule>) -> Option<Step> {
+    pub(super) fn step(&mut self, pair: Pair<'_, Rule>) -> Option<PathStep> {
         let mut span = self.span(&pair);
         let quoted = pair.as_rule() == Rule::index;
         let touches = pair.as_str().starts_with('.');
         let segment = self.segment(pair)?;
-        // The name alone, without its dot.
+        // The name without its dot.
         span.start += u32::from(touches);
-        Some(Step { segment, quoted, span })
+        Some(PathStep { segment, quoted, span })
     }
 
     fn segment(&mut self, pair: Pair<'_, Rule>) -> Option<Segment> {
@@ -279,7 +282,7 @@ impl Lower<'_> {
         }
     }
 
-    /// An operand; `alone` where nothing touches it.
+    /// An operand; `alone` if no step follows it.
     fn primary(&mut self, pair: Pair<'_, Rule>, depth: usize, alone: bool) -> Expr {
         let span = self.span(&pair);
         let kind = match pair.as_rule() {
@@ -290,20 +293,20 @@ impl Lower<'_> {
                 Ok(number) => ExprKind::Number(number),
                 Err(error) => self.bad_number(span, Some(error)),
             },
-            Rule::duration => match strings::parse_duration(pair.as_str()) {
+            Rule::duration => match literals::parse_duration(pair.as_str()) {
                 Some(duration) => ExprKind::Duration(duration),
                 None => {
                     self.bad_duration(span);
                     ExprKind::Error
                 }
             },
-            Rule::size => match strings::parse_size(pair.as_str()) {
+            Rule::size => match literals::parse_size(pair.as_str()) {
                 Some(size) => ExprKind::Size(size),
                 None => self.bad_number(span, None),
             },
             Rule::alien_duration => {
                 let text = self.alien_duration(span);
-                strings::parse_duration(&text).map_or(ExprKind::Error, ExprKind::Duration)
+                literals::parse_duration(&text).map_or(ExprKind::Error, ExprKind::Duration)
             }
             Rule::bad_number => self.bad_number(span, None),
             Rule::alien_root => self.alien_root(span, alone),
@@ -336,15 +339,15 @@ impl Lower<'_> {
                     .help("a number has at most 36 significant digits and a magnitude under 1e400")
             }
             Some(NumberError::Malformed) => {
-                Diagnostic::error(Code::E0107, span, format!("`{text}` is no number"))
-                    .help("a number does not start with a 0 that says nothing")
+                Diagnostic::error(Code::E0107, span, format!("`{text}` is not a number"))
+                    .help("a number must not have leading zeros")
             }
             None => Diagnostic::error(
                 Code::E0107,
                 span,
                 format!("`{text}` is neither a number, a duration nor a size"),
             )
-            .label("letters touch the digits")
+            .label("letters directly after the digits")
             .help("durations end in `ms`, `s`, `m`, `h` or `d`, sizes in `KiB`, `MiB` or `GiB`; a name does not start with a digit"),
         };
         self.report(problem);
@@ -352,13 +355,13 @@ impl Lower<'_> {
     }
 }
 
-/// Whether it is a value that is surely no condition.
+/// Whether the value can never be a condition.
 fn is_literal(expr: &Expr) -> bool {
     use ExprKind::{Duration, Interpolated, List, Number, Size, String};
     matches!(expr.kind, Number(_) | String(_) | Duration(_) | Size(_) | Interpolated(_) | List(_))
 }
 
-/// Whether it is a condition by its form.
+/// Whether the expression is a condition by its form.
 fn is_condition(expr: &Expr) -> bool {
     use ExprKind::{And, Not, Or};
     is_comparison(expr) || matches!(expr.kind, And(_) | Or(_) | Not(_))

@@ -1,27 +1,26 @@
-//! The way out of slips that are easy to name: habits of other languages, and words that stand
-//! where they do not belong.
+//! Help for common slips: habits of other languages, and keywords in the wrong place.
 
 use super::Rule;
 use super::recover::is_word;
 use crate::diagnostic::{Fix, suggest};
 use crate::span::Span;
 
-/// Where reading stopped.
+/// The point where parsing stopped.
 #[derive(Clone, Copy)]
 pub(super) struct Stop<'a> {
     pub(super) text: &'a str,
-    /// The token that was not expected, and where it stands.
+    /// The token that was not expected.
     pub(super) found: &'a str,
     pub(super) span: Span,
-    /// Whether nothing before it was read.
+    /// Whether parsing stopped at the first token.
     pub(super) at_start: bool,
-    /// What should have been there.
+    /// The rule that should have matched.
     pub(super) probe: Rule,
-    /// Where what stands before it in the same place starts, if something does.
+    /// The start of the previous item in the same block, if there is one.
     pub(super) before: Option<usize>,
 }
 
-/// The help of a slip, and the fix where it has one.
+/// The help for a slip, and its fix if there is one.
 #[derive(Default)]
 pub(super) struct Hint {
     pub(super) help: Option<String>,
@@ -38,7 +37,7 @@ impl Hint {
     }
 }
 
-/// The words that begin something.
+/// The keywords that start a declaration or a clause.
 pub(super) const WORDS: [&str; 13] = [
     "use", "fuse", "defaults", "source", "sensor", "rule", "requires", "each", "when", "once",
     "trigger", "event", "test",
@@ -62,7 +61,7 @@ pub(super) fn hint(stop: Stop<'_>) -> Hint {
     }
     if let Some((spelling, fix)) = foreign(found) {
         let title = format!("write {spelling}");
-        return match fix.filter(|_| !stop.at_start || goes_on(stop)) {
+        return match fix.filter(|_| !stop.at_start || continues_line(stop)) {
             Some(right) => Hint::fix(Fix::safe(title, stop.span, right)),
             None => Hint::help(title),
         };
@@ -79,9 +78,9 @@ pub(super) fn hint(stop: Stop<'_>) -> Hint {
         "$" => Hint::help(
             "a path starts with `body`, `headers`, `query` or `event`, as in `body.name`",
         ),
-        "'" | "`" => Hint::help("strings stand in double quotes, as in \"text\""),
+        "'" | "`" => Hint::help("strings are written in double quotes, as in \"text\""),
         "\"" if before.ends_with(" is") || before.ends_with(" not") => {
-            Hint::help("`is` asks for a kind of value; to compare write `== \"…\"`")
+            Hint::help("`is` tests the kind of a value; to compare, write `== \"…\"`")
         }
         "\"" if before.ends_with("within") => {
             Hint::help("a duration has a unit and no quotes, as in `90s` or `1h`")
@@ -89,29 +88,29 @@ pub(super) fn hint(stop: Stop<'_>) -> Hint {
         word if before.ends_with('.')
             && word.starts_with(|c: char| !c.is_ascii() && is_word(c)) =>
         {
-            Hint::help(format!("a key that is no name stands in brackets: `[\"{word}\"]`"))
+            Hint::help(format!("write a key that is not a name in brackets: `[\"{word}\"]`"))
         }
         word if TEXT_TESTS.contains(&word) && after.starts_with('(') => Hint::help(format!(
-            "`{word}` stands between what it compares, as in `body.name {word} \"x\"`"
+            "`{word}` is written between its operands, as in `body.name {word} \"x\"`"
         )),
         "within" if before.ends_with("once") => {
-            Hint::help("say what must not repeat, as in `once per body.id within 4h`")
+            Hint::help("add the key that must not repeat, as in `once per body.id within 4h`")
         }
         unit if UNITS.contains(&unit) && before.ends_with(|c: char| c.is_ascii_digit()) => {
-            Hint::help(format!("a duration touches its unit, as in `10{unit}`"))
+            Hint::help(format!("write the unit directly after the number, as in `10{unit}`"))
         }
-        "," if goes_on(stop) && in_parentheses(before) => {
+        "," if continues_line(stop) && in_parentheses(before) => {
             Hint::help("a list is written with brackets: `[\"a\", \"b\"]`")
         }
-        "," if goes_on(stop) => {
-            Hint::help("two conditions are joined by `and`, or stand in two `when`s")
+        "," if continues_line(stop) => {
+            Hint::help("join two conditions with `and`, or write two `when` clauses")
         }
         "{" if before.ends_with('=') => Hint::default(),
         "(" if touches && before.ends_with(|c: char| is_word(c)) => {
             Hint::help("values have no methods; functions are called as in `len(body.items)`")
         }
         "[" | "(" if !touches => {
-            Hint::help(format!("`{found}` touches what it belongs to, without a space"))
+            Hint::help(format!("`{found}` must directly follow its operand, without a space"))
         }
         "}" if stop.at_start => {
             Hint::help("there is one `}` too many, or a `{` is missing before it")
@@ -126,24 +125,24 @@ pub(super) fn hint(stop: Stop<'_>) -> Hint {
 
 /// A second condition in one clause.
 fn joined(stop: Stop<'_>) -> Hint {
-    // What a condition may begin with.
+    // The possible first tokens of a condition.
     let condition = ["body", "headers", "query", "event", "not", "("].contains(&stop.found);
-    if condition && stop.at_start && goes_on(stop) {
-        Hint::help("two conditions are joined by `and` or `or`")
+    if condition && stop.at_start && continues_line(stop) {
+        Hint::help("join two conditions with `and` or `or`")
     } else {
         Hint::default()
     }
 }
 
-/// Whether something stands before it on its line, which it should go on.
-fn goes_on(stop: Stop<'_>) -> bool {
+/// Whether this continues the item before it on the same line.
+fn continues_line(stop: Stop<'_>) -> bool {
     stop.before.is_some_and(|before| {
         let between = stop.text.get(before..stop.span.range().start);
         !between.is_some_and(|line| line.contains('\n'))
     })
 }
 
-/// A fuse whose start cannot be read.
+/// A fuse whose default does not parse.
 fn fuse(stop: Stop<'_>, before: &str) -> Hint {
     let right = match stop.found {
         "true" | "True" | "yes" | "1" | "enabled" | "ON" | "On" => "on",
@@ -152,37 +151,39 @@ fn fuse(stop: Stop<'_>, before: &str) -> Hint {
             let right = format!("default {}", stop.found);
             return Hint::fix(Fix::safe(format!("write `{right}`"), stop.span, right));
         }
-        _ => return Hint::help("say how it starts, as in `fuse cicd default off`"),
+        _ => return Hint::help("add its default, as in `fuse cicd default off`"),
     };
     if before.ends_with("default") {
         Hint::fix(Fix::safe(format!("write `{right}`"), stop.span, right))
     } else {
-        Hint::help(format!("say how it starts, as in `fuse cicd default {right}`"))
+        Hint::help(format!("add its default, as in `fuse cicd default {right}`"))
     }
 }
 
-/// Where a word belongs that stands elsewhere.
+/// The correct place for a keyword that is in the wrong one.
 fn misplaced(word: &str, probe: Rule) -> Option<&'static str> {
     Some(match (word, probe) {
         ("rule", Rule::probe_declaration) => {
-            "a rule stands in a sensor: `sensor NAME on SOURCE.EVENT { rule … }`"
+            "a rule must be inside a sensor: `sensor NAME on SOURCE.EVENT { rule … }`"
         }
         ("requires" | "each" | "when", Rule::probe_declaration) => {
-            "a clause stands in a sensor or in a rule"
+            "a clause must be inside a sensor or rule"
         }
-        ("once" | "trigger", _) => "a clause stands in a rule: `rule NAME { … }`",
+        ("once" | "trigger", _) => "this clause must be inside a rule: `rule NAME { … }`",
         ("event", Rule::probe_declaration) => {
-            "an event stands in its source: `source NAME KIND { event … }`"
+            "an event must be inside its source: `source NAME KIND { event … }`"
         }
         ("use" | "fuse" | "defaults" | "source" | "sensor", Rule::probe_clause) => {
-            "a declaration stands outside of sensors and rules"
+            "a declaration must be outside of sensors and rules"
         }
-        ("rule", Rule::probe_clause) => "rules stand side by side in a sensor, each with a name",
+        ("rule", Rule::probe_clause) => {
+            "rules cannot be nested; write them one after another in the sensor"
+        }
         _ => return None,
     })
 }
 
-/// What words of other languages are called here, and the text that takes their place.
+/// The equivalent of another language's keyword, and its replacement text.
 fn foreign(word: &str) -> Option<(&'static str, Option<&'static str>)> {
     Some(match word {
         "startsWith" | "hasPrefix" | "startswith" | "starts_with" => {
@@ -206,7 +207,7 @@ fn foreign(word: &str) -> Option<(&'static str, Option<&'static str>)> {
     })
 }
 
-/// Whether what stands before, on its line, goes through the parentheses after an `in`.
+/// Whether the line so far iterates over a parenthesized list after `in`.
 fn in_parentheses(before: &str) -> bool {
     let line = before.rsplit('\n').next().unwrap_or("");
     line.rfind('(').is_some_and(|at| {

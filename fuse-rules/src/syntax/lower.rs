@@ -1,4 +1,4 @@
-//! pest's pairs to the tree: declarations.
+//! Converts pest's pairs to the tree: declarations.
 
 use std::ops::Range;
 
@@ -12,7 +12,7 @@ use super::{Rule, recover};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::span::{FileId, Span};
 
-/// Walks pairs, collecting problems.
+/// Converts pairs and collects problems.
 pub(super) struct Lower<'a> {
     pub(super) file: FileId,
     pub(super) text: &'a str,
@@ -20,7 +20,7 @@ pub(super) struct Lower<'a> {
     pub(super) problems: &'a mut Vec<Diagnostic>,
 }
 
-/// A head that is missing because it did not parse.
+/// The name of a declaration whose name did not parse.
 pub(super) const NAMELESS: &str = "";
 
 impl<'a> Lower<'a> {
@@ -60,7 +60,7 @@ impl<'a> Lower<'a> {
     // ---- Helpers --------------------------------------------------------------------------
 
     pub(super) fn span(&self, pair: &Pair<'_, Rule>) -> Span {
-        // pest counts the white space that it skips before something optional to the pair.
+        // pest includes the white space that it skips before an optional part in the pair.
         let start = pair.as_span().start();
         Span::new(self.file, start..start + pair.as_str().trim_end().len())
     }
@@ -80,7 +80,8 @@ impl<'a> Lower<'a> {
         self.report(problem);
     }
 
-    /// What is no declaration: each that begins like one is a problem of its own.
+    /// Text that is not a declaration: each piece that starts like a declaration is a separate
+    /// problem.
     fn bad_declarations(&mut self, pair: &Pair<'_, Rule>, mut before: Option<usize>) {
         let span = pair.as_span();
         for (start, end) in recover::pieces(pair.as_str()) {
@@ -92,10 +93,10 @@ impl<'a> Lower<'a> {
         }
     }
 
-    /// What should stand between a declaration's word and its brace.
+    /// The text between the keyword of a declaration and its brace, which did not parse.
     pub(super) fn bad_head(&mut self, pair: &Pair<'_, Rule>, probe: Rule) {
         let span = pair.as_span();
-        // The brace belongs to what is probed: a head may end too early.
+        // Include the brace, because a header can end too early.
         let junk = recover::Junk { before: None, start: span.start(), end: span.end() + 1 };
         let problem = recover::problem(self.file, self.text, junk, probe);
         self.report(problem);
@@ -106,7 +107,7 @@ impl<'a> Lower<'a> {
         self.declared(name)
     }
 
-    /// A declared name. A reserved one is a problem, but still names the thing.
+    /// The name of a declaration. A reserved name is reported, and still names the declaration.
     fn declared(&mut self, name: Text) -> Text {
         const RESERVED: [&str; 25] = [
             "use",
@@ -140,7 +141,7 @@ impl<'a> Lower<'a> {
                 Diagnostic::error(
                     Code::E0109,
                     name.span,
-                    format!("`{}` is a word of the language and cannot be a name", name.text),
+                    format!("`{}` is a keyword and cannot be a name", name.text),
                 )
                 .label("reserved")
                 .help(format!("choose another name, such as `my-{}`", name.text)),
@@ -153,7 +154,7 @@ impl<'a> Lower<'a> {
         super::doc(self.text, self.comments, pair.as_span().start())
     }
 
-    /// Reports a block whose closing brace the parser had to make up.
+    /// Reports a block whose closing brace the parser had to assume.
     pub(super) fn close(&mut self, pair: &Pair<'_, Rule>, open: Option<Span>, what: &str) {
         if pair.as_rule() == Rule::close && !pair.as_str().starts_with('}') {
             let Some(open) = open else { return };
@@ -177,16 +178,20 @@ impl<'a> Lower<'a> {
         Some(Text { text, span })
     }
 
-    /// A string that takes no `${…}`.
+    /// A string without interpolation.
     pub(super) fn plain_string(&mut self, pair: Pair<'_, Rule>) -> Option<String> {
         let mut parts = pair.clone().into_inner();
         let written = parts.any(|p| p.as_rule() == Rule::plain_text && p.as_str().contains("${"));
         let expr = self.string(pair, 0);
         if written {
             self.report(
-                Diagnostic::error(Code::E0405, expr.span, "this text is fixed and takes no `${…}`")
-                    .label("a fixed text is wanted here")
-                    .help("write `\\${` for a literal `${`"),
+                Diagnostic::error(
+                    Code::E0405,
+                    expr.span,
+                    "this text must be fixed and cannot contain `${…}`",
+                )
+                .label("must be a fixed text")
+                .help("write `\\${` for a literal `${`"),
             );
             return None;
         }
@@ -252,7 +257,7 @@ impl<'a> Lower<'a> {
                         .into_inner()
                         .find(|p| p.as_rule() == Rule::ident)
                         .map(|p| self.name(&p));
-                    // Where it starts is reported; that it is declared is known.
+                    // The default is reported, and the fuse still counts as declared.
                     default_on = Some(false);
                 }
                 _ => {}

@@ -1,5 +1,5 @@
-//! Text to tree. pest reads the grammar; everything here turns its pairs into the tree of
-//! `ast`, and what did not parse into problems that name the fault.
+//! Converts text to a tree. pest parses the text with the grammar. The modules here convert its
+//! pairs to the tree in `ast`, and text that did not parse to problems that name the mistake.
 
 mod aliens;
 pub(crate) mod ast;
@@ -13,7 +13,7 @@ mod lower;
 mod nesting;
 mod recover;
 mod sensors;
-mod strings;
+mod suggest;
 mod test_blocks;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -28,15 +28,13 @@ use pest::Parser;
 use pest::iterators::Pair;
 
 pub(crate) use docs::{BLANK, directive, doc, is_alone, is_one_line_end};
-pub(crate) use strings::duration_text;
-pub use strings::{parse_duration, parse_size, quoted, show_duration};
 #[cfg(test)]
 pub(crate) use tree::type_text;
 
 use crate::diagnostic::Diagnostic;
 use crate::span::{FileId, Span};
 
-/// The derived parser, kept private so that pest's types stay out of the public face.
+/// The derived parser. It is private so that pest's types do not become part of the public API.
 mod grammar {
     #![allow(missing_docs, reason = "the grammar's own comments document its rules")]
 
@@ -48,11 +46,11 @@ mod grammar {
 use grammar::Grammar;
 pub(crate) use grammar::Rule;
 
-/// How deeply brackets and operators may nest, together. More than anybody reads, and a third of
-/// what a 2 MiB stack holds in a debug build, where a level costs up to 10 KiB.
+/// The maximum nesting of brackets and operators together. It is more than anyone can read. In a
+/// debug build, where a level needs up to 10 KiB, it needs a third of a 2 MiB stack.
 pub(crate) const MAX_NESTING: usize = 64;
 
-/// Reads a file of rules. Every problem is added to `problems`; what could be read is returned.
+/// Parses a rules file. Adds all problems to `problems` and returns the parts that parsed.
 pub(crate) fn parse(file: FileId, text: &str, problems: &mut Vec<Diagnostic>) -> ast::File {
     let scan = nesting::scan(text);
     if let Some(at) = scan.too_deep {
@@ -60,9 +58,9 @@ pub(crate) fn parse(file: FileId, text: &str, problems: &mut Vec<Diagnostic>) ->
         problems.push(nesting::problem(span));
         return ast::File::default();
     }
-    // What does not parse may hide brackets from the pass over the bytes, so the depth of what was
-    // read counts, too. Recovery takes up whatever does not parse; pest gives up only where brackets
-    // nest so deep that the stack runs out.
+    // Text that does not parse can hide brackets from the pass over the bytes, so the depth of the
+    // pairs is checked too. Recovery accepts any text. pest itself fails only if the brackets are
+    // nested so deeply that the stack runs out.
     let too_deep = match Grammar::parse(Rule::file, text) {
         Ok(pairs) => match nesting::too_deep(&pairs) {
             None => return lower::Lower::new(file, text, &scan.comments, problems).file(pairs),
@@ -74,14 +72,14 @@ pub(crate) fn parse(file: FileId, text: &str, problems: &mut Vec<Diagnostic>) ->
     ast::File::default()
 }
 
-/// Whether a text is a name as the grammar has it: of a field, of what is declared.
+/// Whether a text is a name in the grammar: of a field or of a declaration.
 pub(crate) fn is_name(text: &str) -> bool {
     let parsed = Grammar::parse(Rule::ident, text);
     parsed.is_ok_and(|mut pairs| pairs.next().is_some_and(|pair| pair.as_str() == text))
 }
 
-/// The pieces of a text that [`parse`] reads without a problem: everything but white space and
-/// comments. `None` where there was one.
+/// The tokens of a text that [`parse`] parses without a problem: everything except white space and
+/// comments. `None` if there was a problem.
 pub(crate) fn pieces(text: &str) -> Option<Pair<'_, Rule>> {
     Grammar::parse(Rule::file, text).ok()?.next()
 }

@@ -1,5 +1,5 @@
-//! How deeply brackets nest: by a pass over the bytes before anything recursive looks at the text,
-//! which also finds the comments, and by one over the pieces before anything of ours does.
+//! Checks how deeply brackets nest: first in the bytes, before recursive code sees the text (this
+//! pass also finds the comments), and then in the pairs, before our recursive code sees them.
 
 use std::ops::Range;
 
@@ -10,14 +10,14 @@ use super::{MAX_NESTING, Rule};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::span::Span;
 
-/// The problem of too deep a nesting.
+/// The problem for nesting that is too deep.
 pub(super) fn problem(span: Span) -> Diagnostic {
     Diagnostic::error(Code::E0108, span, format!("this is nested more than {MAX_NESTING} deep"))
         .label("too deep from here on")
-        .help("split the condition into several `when` clauses, which are and-ed")
+        .help("split the condition into several `when` clauses; all of them must be true")
 }
 
-/// The byte of the first piece that stands deeper than the limit.
+/// The byte of the first pair that is nested deeper than the limit.
 pub(super) fn too_deep(pairs: &Pairs<'_, Rule>) -> Option<usize> {
     let mut depth = 0_usize;
     for token in pairs.clone().tokens() {
@@ -35,7 +35,7 @@ pub(super) fn too_deep(pairs: &Pairs<'_, Rule>) -> Option<usize> {
     None
 }
 
-/// Whether pieces of this rule may stand in each other.
+/// Whether pairs of this rule can be nested.
 fn nests(rule: Rule) -> bool {
     matches!(
         rule,
@@ -52,11 +52,11 @@ fn nests(rule: Rule) -> bool {
     )
 }
 
-/// What the pass finds.
+/// The result of the pass over the bytes.
 #[derive(Default)]
 pub(super) struct Scan {
-    /// The byte of the first bracket that stands deeper than the limit. Brackets in comments and in
-    /// the text of strings do not count; those in `${…}` do.
+    /// The byte of the first bracket that is nested deeper than the limit. Brackets in comments and
+    /// in the text of strings do not count; brackets in `${…}` do.
     pub(super) too_deep: Option<usize>,
     /// The comments before that byte, without their line ends.
     pub(super) comments: Vec<Range<usize>>,
@@ -66,10 +66,11 @@ pub(super) fn scan(text: &str) -> Scan {
     let mut scan = Scan::default();
     let bytes = text.as_bytes();
     let mut depth = 0_usize;
-    // The depth at which each string that is open around us goes on.
+    // The depth to return to at the end of each open string.
     let mut strings: Vec<usize> = Vec::new();
     let mut in_string = false;
-    // Those of `list<…>` and `map<…>`, counted apart: `<` and `>` compare, too.
+    // Brackets of `list<…>` and `map<…>`. They are counted separately, since `<` and `>` are
+    // comparisons as well.
     let mut angles = 0_usize;
     let mut at = 0;
     while let Some(&byte) = bytes.get(at) {
@@ -123,7 +124,7 @@ pub(super) fn scan(text: &str) -> Scan {
     scan
 }
 
-/// Whether the `<` at `at` touches the word `list` or `map`.
+/// Whether the `<` at `at` directly follows the word `list` or `map`.
 fn is_generic(bytes: &[u8], at: usize) -> bool {
     let before = bytes.get(..at).unwrap_or(&[]);
     let rest = before.strip_suffix(b"list").or_else(|| before.strip_suffix(b"map"));
@@ -136,8 +137,8 @@ fn line_end(bytes: &[u8], from: usize) -> usize {
     from + rest.iter().position(|b| matches!(b, b'\n' | b'\r')).unwrap_or(rest.len())
 }
 
-/// The end of what stands in quotes of another kind, if that is on the same line; else the quote
-/// itself.
+/// The end of a string in single quotes or backquotes if it is closed on the same line; otherwise
+/// the quote itself.
 fn quote_end(bytes: &[u8], from: usize, quote: u8, escapes: bool) -> usize {
     let line = bytes.get(..line_end(bytes, from)).unwrap_or(bytes);
     let mut at = from + 1;
@@ -150,7 +151,7 @@ fn quote_end(bytes: &[u8], from: usize, quote: u8, escapes: bool) -> usize {
     from
 }
 
-/// If the `r` at `at` opens a raw string, how many `#` stand between it and its quote.
+/// If the `r` at `at` opens a raw string, the number of `#`s before its quote.
 fn raw_hashes(bytes: &[u8], at: usize) -> Option<usize> {
     let follows_name = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
     if at.checked_sub(1).and_then(|before| bytes.get(before)).is_some_and(follows_name) {
@@ -161,8 +162,8 @@ fn raw_hashes(bytes: &[u8], at: usize) -> Option<usize> {
     (rest.get(hashes) == Some(&b'"')).then_some(hashes)
 }
 
-/// The last byte of the raw string whose quote stands at `at`. One without `#` ends with its line,
-/// and so does one that is never closed.
+/// The last byte of the raw string whose quote is at `at`. Without `#`, or if it is never closed,
+/// it ends with its line.
 fn raw_end(bytes: &[u8], at: usize, hashes: usize) -> usize {
     let line = line_end(bytes, at);
     let last = if hashes == 0 { line } else { bytes.len() };

@@ -1,7 +1,7 @@
-//! What recovery took up, as problems that name the fault.
+//! Converts the text that recovery skipped to problems that name the mistake.
 //!
-//! The text is read again with the rule that should have matched; how far that gets, and what it
-//! wanted there, is the message.
+//! Parses the text again with the rule that should have matched. The message says how far that got
+//! and what was expected there.
 
 use pest::Parser;
 use pest::error::{Error, ErrorVariant, InputLocation};
@@ -11,29 +11,29 @@ use super::{Grammar, Rule};
 use crate::diagnostic::{Code, Diagnostic, suggest};
 use crate::span::{FileId, Span};
 
-/// Where a pest error points.
+/// The byte that a pest error points to.
 pub(super) fn position(error: &Error<Rule>) -> usize {
     match error.location {
         InputLocation::Pos(at) | InputLocation::Span((at, _)) => at,
     }
 }
 
-/// What recovery took up.
+/// Text that recovery skipped.
 #[derive(Clone, Copy)]
 pub(super) struct Junk {
-    /// Where what stands before it in the same place starts, if something does.
+    /// The start of the previous item in the same block, if there is one.
     pub(super) before: Option<usize>,
     pub(super) start: usize,
     pub(super) end: usize,
 }
 
-/// The problem of what did not parse as `probe`.
+/// The problem of text that did not parse as `probe`.
 pub(super) fn problem(file: FileId, text: &str, junk: Junk, probe: Rule) -> Diagnostic {
     let start = junk.start;
     let (mut at, mut wanted) = failure(text, start, junk.end, probe);
     if at == start {
-        // It makes no sense from its first character on. Perhaps it belongs to what stands before
-        // it, which was read as far as it made sense.
+        // Not even the first character parses. Perhaps the text continues the previous item, which
+        // was parsed as far as possible.
         if let Some(before) = junk.before {
             let (from_before, wanted_there) = failure(text, before, junk.end, probe);
             if from_before > start {
@@ -41,7 +41,8 @@ pub(super) fn problem(file: FileId, text: &str, junk: Junk, probe: Rule) -> Diag
             }
         }
     }
-    // A fault that shows only on a later line is one of the line before: something is missing.
+    // If the error is on a later line, the mistake is on the line before: something is missing
+    // there.
     let read = text.get(start..at).unwrap_or("");
     let solid = start + strip_layout(read).len();
     let past_line = read.get(solid - start..).is_some_and(|gap| gap.contains('\n'));
@@ -54,14 +55,14 @@ pub(super) fn problem(file: FileId, text: &str, junk: Junk, probe: Rule) -> Diag
             None => format!("something is missing after `{token}`"),
         };
         let help = match probe {
-            Rule::probe_fuse => Some("say how it starts, as in `fuse cicd default off`"),
+            Rule::probe_fuse => Some("add its default, as in `fuse cicd default off`"),
             _ if wanted.contains(&"`within`") => {
-                Some("say for how long, as in `once per body.id within 4h`")
+                Some("add a duration, as in `once per body.id within 4h`")
             }
             _ => None,
         };
         return Diagnostic::error(Code::E0101, Span::new(file, from..solid), message)
-            .label("what should follow is missing")
+            .label("something is missing after this")
             .maybe_help(help.map(str::to_owned));
     }
     let found = token_at(text, at);
@@ -89,7 +90,7 @@ pub(super) fn problem(file: FileId, text: &str, junk: Junk, probe: Rule) -> Diag
     problem.maybe_help(hint.help).maybe_fix(hint.fix)
 }
 
-/// How far the text reads as `probe`, and what was wanted there.
+/// How far the text parses as `probe`, and what was expected there.
 fn failure(text: &str, start: usize, end: usize, probe: Rule) -> (usize, Vec<&'static str>) {
     match Grammar::parse(probe, text.get(start..end).unwrap_or("")) {
         Err(error) => (start + position(&error), wanted(&error)),
@@ -97,8 +98,8 @@ fn failure(text: &str, start: usize, end: usize, probe: Rule) -> (usize, Vec<&'s
     }
 }
 
-/// The parts of what is no declaration, as ranges of it: a line that is not indented and begins
-/// like a declaration begins a new one.
+/// The parts of text that is not a declaration, as ranges. A line that is not indented and starts
+/// like a declaration starts a new part.
 pub(super) fn pieces(text: &str) -> Vec<(usize, usize)> {
     let mut starts = vec![0];
     let mut offset = 0;
@@ -114,7 +115,7 @@ pub(super) fn pieces(text: &str) -> Vec<(usize, usize)> {
     starts.iter().copied().zip(ends).collect()
 }
 
-/// The text without the white space and comments at its end.
+/// The text without white space and comments at its end.
 fn strip_layout(text: &str) -> &str {
     let mut end = 0;
     let mut offset = 0;
@@ -181,16 +182,16 @@ fn wanted(error: &Error<Rule>) -> Vec<&'static str> {
             all.push(word);
         }
     }
-    // Where an operand may begin, an expression may; the operators that may go on before it say
-    // nothing more.
+    // If an operand is possible, so is an expression; the operators that can precede it add
+    // nothing.
     if all.contains(&AN_EXPRESSION) {
         all.retain(|word| *word == AN_EXPRESSION || word.starts_with('`') && word.len() == 3);
     }
-    // A type may begin in many ways, and go on with a `|`.
+    // A type can start in many ways, and can continue with `|`.
     if all.contains(&A_TYPE) {
         all.retain(|word| *word == A_TYPE);
     }
-    // What may go on an expression says little where something else must follow it.
+    // Ways to continue an expression are not helpful if something else must follow it.
     let goes_on = |word: &&str| matches!(*word, "`in`" | "`.`" | "`|`");
     if !all.iter().all(&goes_on) {
         all.retain(|word| !goes_on(word));
@@ -199,7 +200,7 @@ fn wanted(error: &Error<Rule>) -> Vec<&'static str> {
     all
 }
 
-/// `a`, `a or b`, `a, b or c`; `None` where there is nothing or too much to name.
+/// `a`, `a or b`, `a, b or c`; `None` if the list is empty or too long.
 fn list(words: &[&str]) -> Option<String> {
     match words {
         [] => None,
@@ -213,7 +214,7 @@ const AN_EXPRESSION: &str = "an expression";
 const A_NAME: &str = "a name";
 const A_TYPE: &str = "a type";
 
-/// What a rule is called in messages; `None` for what says nothing to an author.
+/// The name of a grammar rule in messages; `None` if it would not help an author.
 fn describe(rule: Rule) -> Option<&'static str> {
     Some(match rule {
         Rule::ident | Rule::fuse_name => A_NAME,

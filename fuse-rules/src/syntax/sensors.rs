@@ -1,4 +1,4 @@
-//! pest's pairs to the tree: sensors and rules.
+//! Converts pest's pairs to the tree: sensors and rules.
 
 use pest::iterators::Pair;
 
@@ -103,7 +103,8 @@ impl Lower<'_> {
         rule
     }
 
-    /// What is no clause. A condition that it goes on with was read only in part.
+    /// Text that is not a clause. If it continues a condition, that condition was parsed only in
+    /// part.
     fn bad_clause(&mut self, pair: &Pair<'_, Rule>, before: Option<usize>, shared: &mut Shared) {
         self.bad(pair, Rule::probe_clause, before);
         let start = pair.as_span().start();
@@ -116,7 +117,7 @@ impl Lower<'_> {
     }
 }
 
-/// `rule `x``, or `this rule` where its name did not parse.
+/// `rule `x``, or `this rule` if its name did not parse.
 fn titled(what: &str, name: &str) -> String {
     if name.is_empty() { format!("this {what}") } else { format!("{what} `{name}`") }
 }

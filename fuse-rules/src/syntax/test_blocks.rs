@@ -1,4 +1,4 @@
-//! pest's pairs to the tree: `test` declarations and their steps.
+//! Converts pest's pairs to the tree: `test` declarations and their steps.
 
 use pest::iterators::Pair;
 
@@ -167,7 +167,7 @@ impl Lower<'_> {
         RuleRef { text: pair.as_str().trim_end().to_owned(), span: self.span(pair) }
     }
 
-    /// A number of times, or of an element.
+    /// A small number: a count or an element's index.
     fn small(&mut self, pair: &Pair<'_, Rule>) -> Option<u32> {
         let number = pair.as_str().parse().ok();
         if number.is_none() {
@@ -179,5 +179,5 @@ impl Lower<'_> {
     }
 }
 
-/// A step that could not be read, which is reported.
+/// A step that did not parse; the problem is reported.
 struct Dropped;

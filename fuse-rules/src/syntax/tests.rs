@@ -1,4 +1,4 @@
-//! Trees of texts, precedence, layout, and recovery.
+//! Trees, precedence, layout, and recovery.
 
 mod test_blocks;
 
@@ -6,7 +6,7 @@ use super::*;
 use crate::diagnostic::Diagnostics;
 use crate::span::Files;
 
-/// Reads a text; gives its tree and its problems as text.
+/// Parses a text and returns its tree and its problems as text.
 fn read(text: &str) -> (String, String) {
     let mut files = Files::default();
     let id = files.add("test.rules".into(), text.to_owned());
@@ -23,7 +23,7 @@ fn condition(text: &str) -> String {
     line.trim_start().trim_start_matches("when ").to_owned()
 }
 
-/// The codes and places (`line:column`) of all problems.
+/// The codes and positions (`line:column`) of all problems.
 fn codes(text: &str) -> Vec<String> {
     let mut files = Files::default();
     let id = files.add("test.rules".into(), text.to_owned());
@@ -128,7 +128,7 @@ fn precedence() {
 fn line_ends_mean_nothing_but_between_fields() {
     assert_eq!(condition("a\n  ==\n  1 and # why\n b"), "(and (== a 1) b)");
     let (tree, problems) = read("source s k { a = x\n[1] = 2\n b = y\n -1 }");
-    // A bracket or a minus on a new line belongs to nothing: it is no field either.
+    // A bracket or minus on a new line does not continue the expression, and is not a field either.
     assert_eq!(tree.lines().count(), 3, "{tree}");
     assert_eq!(problems.matches("error[").count(), 2, "{problems}");
     let (tree, problems) =
@@ -279,31 +279,31 @@ fuse z default on
     1 | fuse a default maybe
       |                ^^^^^ not expected here
       |
-      = help: say how it starts, as in `fuse cicd default off`
+      = help: add its default, as in `fuse cicd default off`
 
     error[E0101]: expected an expression after `(`
      --> test.rules:3:8
       |
     3 |   when (
-      |        ^ what should follow is missing
+      |        ^ something is missing after this
 
     error[E0101]: expected a name after `requires`
      --> test.rules:4:3
       |
     4 |   requires
-      |   ^^^^^^^^ what should follow is missing
+      |   ^^^^^^^^ something is missing after this
 
     error[E0101]: expected an expression after `==`
      --> test.rules:6:12
       |
     6 |     when a ==
-      |            ^^ what should follow is missing
+      |            ^^ something is missing after this
 
     error[E0101]: expected an expression after `=`
      --> test.rules:9:28
       |
     9 |     trigger log { m = 1, n = , o = 3 }
-      |                            ^ what should follow is missing
+      |                            ^ something is missing after this
 
     error[E0101]: `rul` is not expected here
       --> test.rules:11:3
@@ -364,14 +364,14 @@ fn hostile_texts_are_errors_in_bounded_time() {
     let deep = format!("sensor s on a.b {{ when {}a", "(".repeat(100_000));
     assert_eq!(codes(&deep).len(), 1);
     for text in hostile_texts() {
-        // Whatever it says, it says it, and soon.
+        // Any result is fine, as long as it comes soon.
         let _problems = codes(&format!("sensor s on a.b {{ when {text}\n }}"));
         let _problems = codes(&format!("source s k {{ a = {text}\n }}"));
         let _problems = codes(&text);
     }
 }
 
-/// What nobody writes.
+/// Texts that nobody would write.
 pub(crate) fn hostile_texts() -> Vec<String> {
     vec![
         "not ".repeat(5_000),
@@ -389,7 +389,8 @@ pub(crate) fn hostile_texts() -> Vec<String> {
     ]
 }
 
-/// Strings that hold lists that hold records whose keys look like strings: read once a level.
+/// Strings that contain lists that contain records whose keys look like strings: each level is
+/// parsed once.
 #[test]
 fn nested_keys_are_not_read_again_and_again() {
     let text =

@@ -1,18 +1,19 @@
-//! pest's pairs to the tree: strings, their escapes and interpolations.
+//! Converts pest's pairs to the tree: strings, their escapes and interpolations.
 
 use pest::iterators::Pair;
 
-use super::ast::{Expr, ExprKind, Part};
+use super::Rule;
+use super::ast::{Expr, ExprKind, TextPart};
 use super::lower::Lower;
-use super::{Rule, strings};
 use crate::diagnostic::{Code, Diagnostic};
+use crate::literals;
 use crate::span::Span;
 
 impl Lower<'_> {
-    /// A string, with its escapes read and its `${…}` as parts.
+    /// A string with its escapes decoded, and with `${…}` as parts.
     pub(super) fn string(&mut self, pair: Pair<'_, Rule>, depth: usize) -> Expr {
         let span = self.span(&pair);
-        let mut parts: Vec<Part> = Vec::new();
+        let mut parts: Vec<TextPart> = Vec::new();
         let mut text = String::new();
         for part in pair.into_inner() {
             let at = self.span(&part);
@@ -20,7 +21,7 @@ impl Lower<'_> {
                 Rule::text | Rule::plain_text => text.push_str(part.as_str()),
                 Rule::escape => {
                     let escape = part.as_str().strip_prefix('\\').unwrap_or("");
-                    match strings::unescape(escape) {
+                    match literals::unescape(escape) {
                         Some(c) => text.push(c),
                         None => self.bad_escape(at),
                     }
@@ -30,9 +31,9 @@ impl Lower<'_> {
                     let inner = part.into_inner().find(|p| p.as_rule() == Rule::expr);
                     if let Some(inner) = inner {
                         if !text.is_empty() {
-                            parts.push(Part::Text(std::mem::take(&mut text)));
+                            parts.push(TextPart::Text(std::mem::take(&mut text)));
                         }
-                        parts.push(Part::Expr(self.expr(inner, depth + 1)));
+                        parts.push(TextPart::Expr(self.expr(inner, depth + 1)));
                     }
                 }
                 Rule::unclosed => {
@@ -54,7 +55,7 @@ impl Lower<'_> {
             return Expr { kind: ExprKind::String(text), span };
         }
         if !text.is_empty() {
-            parts.push(Part::Text(text));
+            parts.push(TextPart::Text(text));
         }
         Expr { kind: ExprKind::Interpolated(parts), span }
     }
@@ -80,7 +81,7 @@ impl Lower<'_> {
             (message, "end it with `\"` and as many `#` as it begins with")
         } else {
             let message = "this raw string is not closed on its line";
-            (message, "end it with `\"`; on several lines it is written r#\"…\"#")
+            (message, "end it with `\"`, or write a string with several lines as r#\"…\"#")
         };
         self.report(Diagnostic::error(Code::E0103, span, message).label("opened here").help(help));
         Expr { kind: ExprKind::Error, span }

@@ -1,14 +1,14 @@
-//! The tree as text, one node a line, for snapshots.
+//! Prints the tree as text, one node per line, for snapshots.
 
 use std::fmt::Write as _;
 
 use super::ast::{
-    Block, Expected, Expr, ExprKind, FieldValue, File, Part, Segment, Shared, Step, TestStep, Type,
-    TypeKind, TypeValue,
+    Block, Expected, Expr, ExprKind, FieldValue, File, PathStep, Segment, Shared, TestStep,
+    TextPart, Type, TypeKind, TypeValue,
 };
-use super::duration_text;
+use crate::literals::duration_text;
 
-/// The whole file as text. Places are left out.
+/// The complete file as text, without spans.
 pub(super) fn tree(file: &File) -> String {
     let mut out = Tree::default();
     for used in &file.uses {
@@ -181,7 +181,7 @@ impl Tree {
     }
 }
 
-/// A type in one line, with its comments in brackets.
+/// A type on one line, with its comments in brackets.
 pub(crate) fn type_text(ty: &Type) -> String {
     match &ty.kind {
         TypeKind::Name { module: Some(module), name } => format!("{module}.{name}"),
@@ -227,8 +227,8 @@ pub(super) fn expr(e: &Expr) -> String {
             let parts: Vec<_> = parts
                 .iter()
                 .map(|part| match part {
-                    Part::Text(text) => format!("{text:?}"),
-                    Part::Expr(inner) => expr(inner),
+                    TextPart::Text(text) => format!("{text:?}"),
+                    TextPart::Expr(inner) => expr(inner),
                 })
                 .collect();
             format!("(text {})", parts.join(" "))
@@ -272,7 +272,7 @@ pub(super) fn expr(e: &Expr) -> String {
     }
 }
 
-fn segments(steps: &[Step]) -> String {
+fn segments(steps: &[PathStep]) -> String {
     steps
         .iter()
         .map(|step| match &step.segment {

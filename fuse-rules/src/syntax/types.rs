@@ -24,7 +24,7 @@ impl Lower<'_> {
         Some(TypeDecl { doc, name: name?, value: value? })
     }
 
-    /// A type that stands `depth` levels deep.
+    /// A type at nesting depth `depth`.
     pub(super) fn type_expr(&mut self, pair: Pair<'_, Rule>, depth: usize) -> Type {
         let span = self.span(&pair);
         if depth >= MAX_NESTING {
@@ -104,7 +104,7 @@ impl Lower<'_> {
                     fields.extend(self.type_field(part, depth));
                 }
                 Rule::bad_field => {
-                    // What a field that is not known would say is not known either.
+                    // A field that did not parse could have been any field.
                     open = true;
                     items.bad(self, &part, Rule::probe_type_field);
                 }

@@ -1,5 +1,5 @@
-//! What tests exercise of the rules: which outcomes each rule came to, and which truths each
-//! elementary condition had. It is found by the reference evaluator, watched.
+//! Coverage of the rules by tests: the outcomes of each rule, and the truth values of each elementary
+//! condition. The reference evaluator reports them.
 
 mod impossible;
 
@@ -11,67 +11,67 @@ use serde::Serialize;
 
 use super::Tests;
 use crate::decision::Outcome;
-use crate::eval::ops::Truth;
-use crate::eval::reference::{self, World};
-use crate::plan::Shown;
+use crate::reference::{self, World};
+use crate::semantics::ops::Truth;
 use crate::span::Span;
+use crate::typed::Shown;
 use crate::typed::{Expr, ExprKind, Mapped, MappedValue, QuantifierKind, Rule, Rules, Sensor};
 use crate::types::Missing;
-pub(crate) use impossible::looked_at;
+pub(crate) use impossible::guarded_atoms;
 
-/// What tests exercise of a rule set.
+/// Coverage of a rule set by tests.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Coverage {
-    /// By rule, in their order.
+    /// The coverage of each rule, in order.
     pub rules: Vec<RuleCoverage>,
-    /// The elementary conditions of all rules, in the order of files and places.
+    /// The coverage of each elementary condition, in order of file and position.
     pub atoms: Vec<AtomCoverage>,
 }
 
-/// Which outcomes of a rule were seen. Fired is always asked for; the others where it can come to
-/// them: not matched where it has a condition, gated where it requires a fuse, suppressed where it
-/// has a `once`, rejected where a value that it needs may be missing.
+/// The outcomes of a rule that tests covered. Every rule can fire. The other outcomes count only if they are
+/// possible: not matched if the rule has a condition, gated if it requires a fuse, suppressed if it has a
+/// `once`, and rejected if a required value may be missing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct RuleCoverage {
-    /// Its full name.
+    /// The full name of the rule.
     pub rule: String,
-    /// Where its name stands.
+    /// The span of its name.
     #[serde(skip)]
     pub span: Span,
-    /// The same as `file:line:column`.
+    /// The same location as `file:line:column`.
     pub place: String,
-    /// Each outcome that it can come to, and whether it did.
+    /// Each possible outcome, and whether it was covered.
     pub outcomes: Vec<(Outcome, bool)>,
 }
 
-/// Which truths of an elementary condition were seen: one that is made of no other by `and`, `or`
-/// or `not`. A part counts where it was looked at: of `a and b`, `b` only where `a` is not false.
+/// The truth values of an elementary condition that tests covered. An elementary condition contains no `and`,
+/// `or` or `not`. Only evaluations count: in `a and b`, `b` is evaluated only if `a` is not false.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct AtomCoverage {
-    /// The condition as it is written.
+    /// The source text of the condition.
     pub text: String,
-    /// Where it stands.
+    /// Its span.
     #[serde(skip)]
     pub span: Span,
-    /// The same as `file:line:column`.
+    /// The same location as `file:line:column`.
     pub place: String,
-    /// Whether it was true; `None` where it never can be.
+    /// Whether it was true; `None` if it never can be.
     pub seen_true: Option<bool>,
-    /// Whether it was false; `None` where it never can be.
+    /// Whether it was false; `None` if it never can be.
     pub seen_false: Option<bool>,
-    /// Whether it was unknown; `None` where it never can be.
+    /// Whether it was unknown; `None` if it never can be.
     pub seen_unknown: Option<bool>,
 }
 
 impl RuleCoverage {
-    /// The outcomes that were not seen.
+    /// The outcomes that were not covered.
     pub fn missing(&self) -> impl Iterator<Item = Outcome> {
         self.outcomes.iter().filter(|(_, seen)| !seen).map(|(outcome, _)| *outcome)
     }
 }
 
 impl AtomCoverage {
-    /// What it was not: of `true`, `false` and `unknown`.
+    /// The truth values that were not covered: `true`, `false` or `unknown`.
     pub fn missing(&self) -> Vec<&'static str> {
         let truths =
             [(self.seen_true, "true"), (self.seen_false, "false"), (self.seen_unknown, "unknown")];
@@ -79,33 +79,34 @@ impl AtomCoverage {
         missing.map(|(_, truth)| truth).collect()
     }
 
-    /// How many truths are asked for.
-    fn wanted(&self) -> usize {
+    /// The number of possible truth values.
+    fn possible(&self) -> usize {
         [self.seen_true, self.seen_false, self.seen_unknown].into_iter().flatten().count()
     }
 }
 
 impl Coverage {
-    /// How many outcomes and truths are asked for, and how many of them were seen.
+    /// The number of possible outcomes and truth values, and how many of them were covered.
     pub fn counts(&self) -> (usize, usize) {
         let rules = self.rules.iter().map(|rule| (rule.outcomes.len(), rule.missing().count()));
-        let atoms = self.atoms.iter().map(|atom| (atom.wanted(), atom.missing().len()));
-        let (wanted, missing) =
-            rules.chain(atoms).fold((0, 0), |(w, m), (wanted, missing)| (w + wanted, m + missing));
-        (wanted, wanted - missing)
+        let atoms = self.atoms.iter().map(|atom| (atom.possible(), atom.missing().len()));
+        let (possible, missing) = rules
+            .chain(atoms)
+            .fold((0, 0), |(p, m), (possible, missing)| (p + possible, m + missing));
+        (possible, possible - missing)
     }
 
-    /// The share of what was seen, from 0 to 100. All of nothing is 100.
+    /// The covered share in percent, from 0 to 100. It is 100 if there is nothing to cover.
     pub fn percent(&self) -> f64 {
-        let (wanted, seen) = self.counts();
-        if wanted == 0 {
+        let (possible, covered) = self.counts();
+        if possible == 0 {
             return 100.0;
         }
-        // Counts are far below what a float holds exactly.
-        100.0 * seen as f64 / wanted as f64
+        // The counts are small enough for a 64-bit float to represent exactly.
+        100.0 * covered as f64 / possible as f64
     }
 
-    /// Puts what other tests of the same rules exercised beside it.
+    /// Adds the coverage by other tests of the same rules.
     pub fn merge(&mut self, other: &Self) {
         for (own, other) in self.rules.iter_mut().zip(&other.rules) {
             for ((_, own), (_, other)) in own.outcomes.iter_mut().zip(&other.outcomes) {
@@ -127,7 +128,7 @@ impl Coverage {
 }
 
 impl Tests<'_> {
-    /// What these tests, by their numbers, exercise of all rules.
+    /// Measures the coverage of all rules by these tests, given by index.
     pub fn coverage(&self, tests: impl IntoIterator<Item = usize>) -> Coverage {
         let typed = self.ruleset.typed();
         let mut coverage = uncovered(typed, self);
@@ -145,16 +146,16 @@ impl Tests<'_> {
                 }
             }
         };
-        let mut played = Vec::new();
+        let mut events = Vec::new();
         for test in tests {
-            // A test whose event cannot be read exercises nothing.
-            if let Some(Ok(sent)) = self.all().get(test).map(|test| self.play(test)) {
-                played.extend(sent);
+            // A test whose event cannot be read covers nothing.
+            if let Some(Ok(sent)) = self.all().get(test).map(|test| self.execute(test)) {
+                events.extend(sent);
             }
         }
-        for sent in &played {
-            let decided = sent.evaluation.decisions.iter();
-            outcomes.extend(decided.map(|decision| (decision.rule.as_str(), decision.outcome)));
+        for sent in &events {
+            let decisions = sent.evaluation.decisions.iter();
+            outcomes.extend(decisions.map(|decision| (decision.rule.as_str(), decision.outcome)));
             if sent.evaluation.refused.is_some() {
                 continue;
             }
@@ -183,7 +184,7 @@ impl Tests<'_> {
     }
 }
 
-/// What there is to cover.
+/// Coverage with nothing covered yet.
 fn uncovered(rules: &Rules, tests: &Tests<'_>) -> Coverage {
     let mut atoms: BTreeMap<Span, AtomCoverage> = BTreeMap::new();
     let mut coverage = Coverage::default();
@@ -201,12 +202,14 @@ fn uncovered(rules: &Rules, tests: &Tests<'_>) -> Coverage {
                 rule: rule.name.clone(),
                 span: rule.span,
                 place: place(rule.span),
-                outcomes: possible(rules, sensor, rule).map(|outcome| (outcome, false)).collect(),
+                outcomes: possible_outcomes(rules, sensor, rule)
+                    .map(|outcome| (outcome, false))
+                    .collect(),
             });
         }
         for expr in found {
             let known = rules.known.get(&expr.span);
-            let never = known.is_some_and(|known| known.lack.unknown == Missing::Never);
+            let never = known.is_some_and(|known| known.absence.unknown == Missing::Never);
             atoms.entry(expr.span).or_insert_with(|| AtomCoverage {
                 text: one_line(rules.files.text(expr.span), expr),
                 span: expr.span,
@@ -221,14 +224,14 @@ fn uncovered(rules: &Rules, tests: &Tests<'_>) -> Coverage {
     coverage
 }
 
-/// The outcomes that a rule can come to, as far as its types tell.
-fn possible<'r>(
+/// The outcomes of a rule that are possible according to its types.
+fn possible_outcomes<'r>(
     rules: &'r Rules,
     sensor: &'r Sensor,
     rule: &'r Rule,
 ) -> impl Iterator<Item = Outcome> {
     let conditional = [&sensor.when, &rule.when].iter().any(|when| !when.is_empty());
-    let rejects = !lacking(rules, rule).is_empty();
+    let rejects = !may_be_missing(rules, rule).is_empty();
     [
         (Outcome::Fired, true),
         (Outcome::NotMatched, conditional),
@@ -240,21 +243,22 @@ fn possible<'r>(
     .filter_map(|(outcome, possible)| possible.then_some(outcome))
 }
 
-/// The keys and fields of a rule that need a value which may be missing, as far as types tell.
-fn lacking<'r>(rules: &Rules, rule: &'r Rule) -> Vec<&'r Expr> {
+/// The keys and fields of a rule whose required value may be missing according to the types.
+fn may_be_missing<'r>(rules: &Rules, rule: &'r Rule) -> Vec<&'r Expr> {
     let mut all: Vec<&Expr> = rule.once.iter().flat_map(|once| &once.keys).collect();
-    rule.triggers.iter().for_each(|trigger| needed(&trigger.fields, &mut all));
+    rule.triggers.iter().for_each(|trigger| required_values(&trigger.fields, &mut all));
     all.retain(|expr| {
         let known = rules.known.get(&expr.span);
-        known.is_some_and(|known| known.lack.absent != Missing::Never)
+        known.is_some_and(|known| known.absence.absent != Missing::Never)
     });
     all
 }
 
-fn needed<'r>(fields: &'r [Mapped], all: &mut Vec<&'r Expr>) {
+/// Collects the values of the required fields.
+fn required_values<'r>(fields: &'r [Mapped], all: &mut Vec<&'r Expr>) {
     for field in fields {
         match &field.value {
-            MappedValue::Block(inner) => needed(inner, all),
+            MappedValue::Block(inner) => required_values(inner, all),
             MappedValue::Expr(expr, _) if !field.optional => all.push(expr),
             MappedValue::Expr(..) => {}
         }
@@ -274,7 +278,7 @@ fn conditions<'r>(clauses: &'r [Expr], found: &mut Vec<&'r Expr>) {
     clauses.iter().for_each(|clause| condition(clause, found));
 }
 
-/// The elementary conditions of a condition.
+/// Collects the elementary conditions of a condition.
 fn condition<'r>(expr: &'r Expr, found: &mut Vec<&'r Expr>) {
     match &expr.kind {
         ExprKind::And(parts) | ExprKind::Or(parts) => conditions(parts, found),
@@ -287,7 +291,7 @@ fn condition<'r>(expr: &'r Expr, found: &mut Vec<&'r Expr>) {
     }
 }
 
-/// Those that quantifiers inside of an expression ask of elements.
+/// Collects the elementary conditions in the quantifiers of an expression.
 fn inside<'r>(expr: &'r Expr, found: &mut Vec<&'r Expr>) {
     match &expr.kind {
         ExprKind::Quantifier { kind, list, body, .. } => {
@@ -301,7 +305,7 @@ fn inside<'r>(expr: &'r Expr, found: &mut Vec<&'r Expr>) {
     }
 }
 
-/// As it is written, on one line.
+/// The source text on one line.
 fn one_line(text: &str, expr: &Expr) -> String {
     let words: Vec<_> = text.split_whitespace().collect();
     if words.is_empty() { Shown(expr).to_string() } else { words.join(" ") }

@@ -1,19 +1,20 @@
-//! Whether an action has the fields that are expected of it. Objects may have more, lists may not.
+//! Compares the fields of an action with the expected ones. Objects may have further fields; lists must
+//! have the same length.
 
 use serde_json::{Map, Value as Json};
 
 use crate::number::Number;
 
-/// How many differences are told.
-const MOST: usize = 10;
+/// The most differences that are listed.
+const MAX_DIFFERENCES: usize = 10;
 
-/// What differs, each in a few words with its path; nothing where the expectation is met.
+/// Describes the differences, each with its path. Empty if the expectation is met.
 pub(super) fn differences(expected: &Map<String, Json>, actual: &Map<String, Json>) -> Vec<String> {
     let mut found = Vec::new();
     object("", expected, actual, &mut found);
-    if found.len() > MOST {
-        let more = found.len() - MOST;
-        found.truncate(MOST);
+    if found.len() > MAX_DIFFERENCES {
+        let more = found.len() - MAX_DIFFERENCES;
+        found.truncate(MAX_DIFFERENCES);
         found.push(format!("and {more} more"));
     }
     found
@@ -29,7 +30,7 @@ fn object(
         let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
         match actual.get(key) {
             Some(actual) => value(&path, expected, actual, found),
-            None => found.push(format!("`{path}` is left out, not {expected}")),
+            None => found.push(format!("`{path}` is missing, not {expected}")),
         }
     }
 }

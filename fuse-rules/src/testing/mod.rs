@@ -1,13 +1,13 @@
-//! Tests of rules: `test` declarations are played through the plan, and what came of them is held
-//! against what they expect. Coverage and mutants say how much such tests are worth.
+//! Runs the `test` blocks of rules: evaluates the events that a test sends, and compares the decisions
+//! with the expectations. Coverage and mutation testing measure the quality of the tests.
 //!
-//! Nothing here reads a file or starts a thread: who runs tests brings both.
+//! This module reads no files and starts no threads. The caller provides both.
 
 mod coverage;
+mod execute;
+mod expectations;
 mod fields;
-mod judge;
 mod mutants;
-mod play;
 #[cfg(test)]
 mod tests;
 mod update;
@@ -16,24 +16,25 @@ use std::collections::BTreeMap;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use crate::decision::Decision;
 use crate::decision::Outcome;
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
-use crate::eval::Decision;
+use crate::eval::Plan;
 use crate::event::Event;
-use crate::plan::Plan;
-use crate::ruleset::{Loader, Ruleset, normalized};
+use crate::loader::{Loader, normalized};
+use crate::ruleset::Ruleset;
 use crate::span::{Files, Span};
 use crate::typed::{self, Body, TestStep};
-pub(crate) use coverage::looked_at;
+pub(crate) use coverage::guarded_atoms;
 pub use coverage::{AtomCoverage, Coverage, RuleCoverage};
+use execute::SentEvent;
 pub use mutants::Mutant;
-use play::Played;
 
-/// What a backend would make of what fired, for whoever has one at hand: it may turn a fired
-/// decision into a rejected one.
+/// A check that the backend of a trigger makes before it acts. It may turn a fired decision into a
+/// rejected one.
 pub type Backends<'a> = &'a (dyn Fn(&mut Decision, &Event<'_>) + Sync);
 
-/// The tests of a rule set, ready to run: their events are read.
+/// The tests of a rule set, with their events loaded.
 ///
 /// ```
 /// use std::collections::BTreeMap;
@@ -41,19 +42,19 @@ pub type Backends<'a> = &'a (dyn Fn(&mut Decision, &Event<'_>) + Sync);
 ///
 /// let registry = Registry::new()
 ///     .source(SourceSchema::new(Schema::new("queue", "A queue."), Schema::new("event", "")))
-///     .trigger(Schema::new("page", "Calls a human."));
+///     .trigger(Schema::new("page", "Pages the engineer on call."));
 /// let files = BTreeMap::from([("a.rules", r#"
 ///     source tickets queue { event opened }
 ///     sensor urgent on tickets.opened { rule call { when body.severity >= 4  trigger page {} } }
 ///
-///     test "a severe one calls" {
+///     test "a severe ticket pages someone" {
 ///       send tickets.opened body { severity = 5 }
 ///       expect call once
 ///     }
 /// "#)]);
 /// let ruleset = Ruleset::load_in_detail(&["a.rules"], &files, &registry)?;
 /// let tests = Tests::new(&ruleset, &files);
-/// assert_eq!(tests.name(0), "a severe one calls");
+/// assert_eq!(tests.name(0), "a severe ticket pages someone");
 /// assert!(tests.run(0).is_ok());
 /// # Ok::<(), fuse_rules::Diagnostics>(())
 /// ```
@@ -62,7 +63,7 @@ pub struct Tests<'r> {
     plan: Plan,
     files: BTreeMap<String, Result<String, String>>,
     backends: Option<Backends<'r>>,
-    /// The sensors of each event.
+    /// The sensors that listen to each event, by source and name.
     listening: FxHashMap<(&'r str, &'r str), Vec<&'r typed::Sensor>>,
 }
 
@@ -73,14 +74,16 @@ impl std::fmt::Debug for Tests<'_> {
 }
 
 impl<'r> Tests<'r> {
-    /// The tests of a rule set that was [loaded in detail](Ruleset::load_in_detail), with the events
-    /// that they send from files. A file that cannot be read fails the tests that send it.
+    /// Loads the tests of a rule set that was [loaded in detail](Ruleset::load_in_detail), including the
+    /// event files that they send. If a file cannot be read, the tests that send it fail.
     pub fn new(ruleset: &'r Ruleset, loader: &dyn Loader) -> Self {
         let mut files = BTreeMap::new();
         for test in &ruleset.typed().tests {
             for step in &test.steps {
                 if let TestStep::Send(typed::Send { body: Body::File { name, .. }, .. }) = step {
-                    files.entry(name.clone()).or_insert_with(|| loader.load(name));
+                    files
+                        .entry(name.clone())
+                        .or_insert_with(|| loader.load(name).map_err(|why| why.to_string()));
                 }
             }
         }
@@ -92,50 +95,50 @@ impl<'r> Tests<'r> {
         Self { ruleset, plan: ruleset.plan(), files, backends: None, listening }
     }
 
-    /// Has a backend look at everything that fires.
+    /// Passes every fired decision to a backend, which may reject it.
     #[must_use]
     pub fn backends(self, backends: Backends<'r>) -> Self {
         Self { backends: Some(backends), ..self }
     }
 
-    /// How many tests there are.
+    /// The number of tests.
     pub fn len(&self) -> usize {
         self.all().len()
     }
 
-    /// Whether there is none.
+    /// Whether there are no tests.
     pub fn is_empty(&self) -> bool {
         self.all().is_empty()
     }
 
-    /// The name of a test; empty for a number that no test has.
+    /// The name of a test; empty if the index is out of range.
     pub fn name(&self, test: usize) -> &str {
         self.all().get(test).map_or("", |test| &test.name)
     }
 
-    /// The file that a test stands in; empty for a number that no test has.
+    /// The file that contains a test; empty if the index is out of range.
     pub fn file(&self, test: usize) -> &str {
         let file = self.all().get(test).and_then(|test| self.ruleset.files().get(test.span.file));
         file.map_or("", |file| file.name())
     }
 
-    /// The tests that stand in these files, named as they were for loading them.
-    pub fn of_files<S: AsRef<str>>(&self, names: &[S]) -> Vec<usize> {
+    /// The indexes of the tests in these files. Use the names that the rule set was loaded with.
+    pub fn in_files<S: AsRef<str>>(&self, names: &[S]) -> Vec<usize> {
         let names: FxHashSet<String> = names.iter().map(|name| normalized(name.as_ref())).collect();
         (0..self.len()).filter(|test| names.contains(self.file(*test))).collect()
     }
 
-    /// Where a test stands, as `file:line:column`.
+    /// The location of a test, as `file:line:column`.
     pub fn place(&self, test: usize) -> String {
         let test = self.all().get(test);
         test.map_or_else(String::new, |test| self.ruleset.files().locate(test.span))
     }
 
-    /// Calls `each` with every decision that a test expects by its outcome.
+    /// Calls `each` with every decision whose outcome a test expects.
     pub(crate) fn expected(&self, each: &mut dyn FnMut(&Decision)) {
         for test in self.all() {
-            let Ok(played) = self.play(test) else { continue };
-            for group in groups(test, &played) {
+            let Ok(events) = self.execute(test) else { continue };
+            for group in groups(test, &events) {
                 for expect in &group.expected {
                     if let typed::Expected::Rule(expected) = &expect.what {
                         let sent = group.sent.iter().flat_map(|sent| &sent.evaluation.decisions);
@@ -159,15 +162,15 @@ impl<'r> Tests<'r> {
         self.ruleset.files()
     }
 
-    /// Runs a test. Its events are decided one after the other; what `once` holds back because of an
-    /// earlier one is held back. Nothing is triggered.
+    /// Runs a test. Evaluates its events in order; an earlier event may suppress the action of a later one
+    /// through `once`. Triggers do not act.
     ///
     /// # Errors
-    /// Every expectation that is not met, with what came instead and why.
+    /// One or more expectations are not met. The diagnostics show what happened instead and why.
     pub fn run(&self, test: usize) -> Result<(), Diagnostics> {
         let Some(test) = self.all().get(test) else { return Ok(()) };
-        let problems = match self.play(test) {
-            Ok(played) => self.judge(test, &played),
+        let problems = match self.execute(test) {
+            Ok(events) => self.failures(test, &events),
             Err(problem) => vec![*problem],
         };
         if problems.is_empty() {
@@ -176,18 +179,18 @@ impl<'r> Tests<'r> {
         Err(Diagnostics::new(self.ruleset.files().clone(), problems))
     }
 
-    /// What of the rules these tests do not cover, each at its place, as warnings.
+    /// The parts of the rules that the tests do not cover, as warnings.
     pub fn uncovered(&self, coverage: &Coverage) -> Diagnostics {
         let rules = coverage.rules.iter().flat_map(|rule| {
             rule.missing().map(|outcome| {
-                let message = format!("in no test rule `{}` {}", rule.rule, does(outcome));
+                let message = format!("rule `{}` {} in a test", rule.rule, never(outcome));
                 Diagnostic::warning(Code::E0606, rule.span, message).label("here")
             })
         });
         let atoms = coverage.atoms.iter().filter_map(|atom| {
             let missing = atom.missing();
             let missing = (!missing.is_empty()).then(|| missing.join(" or "))?;
-            let message = format!("in no test `{}` is {missing}", atom.text);
+            let message = format!("`{}` is never {missing} in a test", atom.text);
             Some(
                 Diagnostic::warning(Code::E0606, atom.span, message)
                     .label(format!("never {}", atom.missing().join(", never ")))
@@ -197,16 +200,16 @@ impl<'r> Tests<'r> {
         Diagnostics::new(self.ruleset.files().clone(), rules.chain(atoms).collect())
     }
 
-    /// The mutants that survived, each at its place, as warnings.
+    /// The surviving mutants, as warnings.
     pub fn survivors(&self, mutants: &[Mutant]) -> Diagnostics {
         let survivors = mutants.iter().filter(|mutant| mutant.killed_by.is_none());
         let problems = survivors.map(|mutant| {
-            let message = format!("no test fails when {}", mutant.what);
+            let message = format!("no test fails if {}", mutant.what);
             Diagnostic::warning(Code::E0607, mutant.span, message)
                 .label(format!("in {}", names(&mutant.rules)))
                 .help(match &mutant.event {
-                    Some(body) => format!("say what is expected of this event: {body}"),
-                    None => "expect something of an event for which it makes a difference".into(),
+                    Some(body) => format!("add a test that sends this event: {body}"),
+                    None => "add a test with an event for which this makes a difference".into(),
                 })
         });
         Diagnostics::new(self.ruleset.files().clone(), problems.collect())
@@ -228,16 +231,16 @@ impl<'r> Tests<'r> {
     }
 }
 
-/// The events of a test up to the next expectations, and these.
+/// Consecutive events of a test, with the expectations that follow them.
 struct Group<'t, 'p> {
-    sent: Vec<&'p Played<'t>>,
+    sent: Vec<&'p SentEvent<'t>>,
     expected: Vec<&'t typed::Expect>,
 }
 
-/// A test in groups.
-fn groups<'t, 'p>(test: &'t typed::Test, played: &'p [Played<'t>]) -> Vec<Group<'t, 'p>> {
+/// Splits a test into groups.
+fn groups<'t, 'p>(test: &'t typed::Test, events: &'p [SentEvent<'t>]) -> Vec<Group<'t, 'p>> {
     let mut groups: Vec<Group<'t, 'p>> = Vec::new();
-    let mut played = played.iter();
+    let mut events = events.iter();
     for step in &test.steps {
         match step {
             TestStep::Send(_) => {
@@ -245,7 +248,7 @@ fn groups<'t, 'p>(test: &'t typed::Test, played: &'p [Played<'t>]) -> Vec<Group<
                     groups.push(Group { sent: Vec::new(), expected: Vec::new() });
                 }
                 if let Some(group) = groups.last_mut() {
-                    group.sent.extend(played.next());
+                    group.sent.extend(events.next());
                 }
             }
             TestStep::Expect(expect) => {
@@ -259,22 +262,22 @@ fn groups<'t, 'p>(test: &'t typed::Test, played: &'p [Played<'t>]) -> Vec<Group<
     groups
 }
 
-/// What a rule does that comes to an outcome.
-fn does(outcome: Outcome) -> &'static str {
+/// The absence of an outcome, as a verb phrase after the name of a rule.
+fn never(outcome: Outcome) -> &'static str {
     match outcome {
-        Outcome::Fired => "fires",
-        Outcome::NotMatched => "fails to match",
-        Outcome::Unknown => "is unknown",
-        Outcome::Gated => "is gated",
-        Outcome::Suppressed => "is suppressed",
-        Outcome::Rejected => "is rejected",
+        Outcome::Fired => "never fires",
+        Outcome::NotMatched => "never fails to match",
+        Outcome::Unknown => "is never unknown",
+        Outcome::Gated => "is never gated",
+        Outcome::Suppressed => "is never suppressed",
+        Outcome::Rejected => "is never rejected",
     }
 }
 
 fn help(atom: &AtomCoverage) -> &'static str {
     match atom.missing().as_slice() {
-        ["unknown"] => "send an event that lacks the value, or has one of another kind",
-        _ => "send an event for which it is, and say what is expected of it",
+        ["unknown"] => "send an event without the value, or with a value of another type",
+        _ => "send an event for which it is, and state what you expect",
     }
 }
 
@@ -291,7 +294,7 @@ fn failed(span: Span, message: impl Into<String>) -> Diagnostic {
     Diagnostic::error(Code::E0605, span, message)
 }
 
-/// Whether a test asks for outcomes that only every decision tells.
+/// Whether a test expects an outcome that only a full evaluation reports.
 fn wants_all(test: &typed::Test) -> bool {
     test.steps.iter().any(|step| match step {
         TestStep::Expect(typed::Expect { what: typed::Expected::Rule(rule), .. }) => {

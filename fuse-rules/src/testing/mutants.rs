@@ -1,9 +1,9 @@
-//! Mutants: rules with one small fault each. A test that passes with the fault does not test what
-//! the fault is about; a mutant that passes all tests survives, and shows what is not tested.
+//! Mutation testing. A mutant is a copy of the rules with one small change. If all tests pass with the
+//! change, the mutant survives: no test checks the part that was changed.
 
-mod differs;
-mod make;
-mod own;
+mod equivalence;
+mod mutations;
+mod operators;
 
 use std::collections::BTreeSet;
 
@@ -11,73 +11,75 @@ use rustc_hash::FxHashMap;
 use serde::Serialize;
 
 use super::Tests;
-use super::play::{Played, hold_back};
-use crate::eval::reference::{self, World};
-use crate::eval::{Decision, Evaluation};
+use super::execute::{SentEvent, suppress_repeats};
+use crate::decision::{Decision, Evaluation};
 use crate::once::Claims;
+use crate::reference::{self, World};
 use crate::span::Span;
 use crate::typed::Sensor;
-use differs::Differs;
-use make::Fault;
+use equivalence::Equivalence;
+use mutations::Mutation;
 
-/// A fault in a rule, a sensor's clause or a named condition, which has it wherever it is called.
+/// A change to a rule, to a clause of a sensor, or to a named condition and thereby all its calls.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Mutant {
-    /// Where the fault is.
+    /// The span of the change.
     #[serde(skip)]
     pub span: Span,
-    /// The same as `file:line:column`.
+    /// The same location as `file:line:column`.
     pub place: String,
-    /// What was changed, as in `` `==` becomes `!=` ``.
+    /// The change, as in `` `==` becomes `!=` ``.
     pub what: String,
-    /// The rules that have the fault, by their full names.
+    /// The full names of the changed rules.
     pub rules: Vec<String>,
-    /// The test that failed because of it; `None` where it survived.
+    /// The test that fails because of the change; `None` if the mutant survived.
     pub killed_by: Option<String>,
-    /// The body of an event for which it makes a difference, as JSON, where it survived and one was found.
+    /// For a surviving mutant, the JSON body of an event for which the change makes a difference, if fuse
+    /// found one.
     pub event: Option<String>,
 }
 
-/// What the tests of one rule set do, without a fault.
+/// The results of the tests with the original rules.
 struct Baseline<'t> {
-    /// By number; tests that do not pass are left out.
-    tests: Vec<(usize, Vec<Played<'t>>)>,
-    /// The tests that send an event, by source and event, as indices into `tests`.
+    /// The passing tests, by index.
+    tests: Vec<(usize, Vec<SentEvent<'t>>)>,
+    /// The tests that send an event, by source and event, as indexes into `tests`.
     sending: FxHashMap<(&'t str, &'t str), Vec<usize>>,
 }
 
 impl Tests<'_> {
-    /// Plants one fault after the other into the rules, and says of each whether one of these
-    /// tests, by their numbers, finds it. Tests that fail without a fault are left out.
+    /// Creates all mutants of the rules and runs these tests, given by index, with each of them. Ignores
+    /// tests that fail with the original rules.
     ///
-    /// `next` is called before each fault with how many are done and how many there are.
+    /// Calls `progress` before each mutant with the number of finished mutants and the number of all mutants.
     pub fn mutants(
         &self,
         tests: impl IntoIterator<Item = usize>,
-        next: &mut dyn FnMut(usize, usize),
+        progress: &mut dyn FnMut(usize, usize),
     ) -> Vec<Mutant> {
         let baseline = self.baseline(tests);
-        let faults = make::faults(self.ruleset);
-        let count = faults.len();
+        let mutations = mutations::mutations(self.ruleset);
+        let count = mutations.len();
         let mut mutants = Vec::with_capacity(count);
-        for (done, fault) in faults.into_iter().enumerate() {
-            next(done, count);
-            let killed_by = self.killer(&fault, &baseline).map(|test| self.name(test).to_owned());
+        for (done, mutation) in mutations.into_iter().enumerate() {
+            progress(done, count);
+            let killed_by =
+                self.killer(&mutation, &baseline).map(|test| self.name(test).to_owned());
             let event = match killed_by {
                 Some(_) => None,
-                None => match differs::differs(self.ruleset.typed(), &fault) {
-                    // It is no fault: nobody could tell.
-                    Differs::Never => continue,
-                    Differs::For(body) => Some(body),
-                    Differs::Unknown => None,
+                None => match equivalence::equivalence(self.ruleset.typed(), &mutation) {
+                    // An equivalent mutant: no test can detect it.
+                    Equivalence::Equivalent => continue,
+                    Equivalence::DistinguishedBy(body) => Some(body),
+                    Equivalence::Unknown => None,
                 },
             };
             mutants.push(Mutant {
                 event,
-                rules: fault.rules().map(|rule| rule.name.clone()).collect(),
-                span: fault.span,
-                place: self.ruleset.files().locate(fault.span),
-                what: fault.what,
+                rules: mutation.rules().map(|rule| rule.name.clone()).collect(),
+                span: mutation.span,
+                place: self.ruleset.files().locate(mutation.span),
+                what: mutation.what,
                 killed_by,
             });
         }
@@ -88,12 +90,12 @@ impl Tests<'_> {
         let mut baseline = Baseline { tests: Vec::new(), sending: FxHashMap::default() };
         for number in tests {
             let Some(test) = self.all().get(number) else { continue };
-            let Ok(mut played) = self.play(test) else { continue };
-            if !self.passes(test, &played) {
+            let Ok(mut events) = self.execute(test) else { continue };
+            if !self.passes(test, &events) {
                 continue;
             }
-            // Every decision, as `once` is counted anew with those of the fault among them.
-            for sent in &mut played {
+            // All decisions are needed, because the mutant changes which of them `once` suppresses.
+            for sent in &mut events {
                 sent.evaluation = self.plan.evaluate_all(&sent.event, &sent.fuses);
                 let key = (sent.send.source.as_str(), sent.send.event.as_str());
                 let sending = baseline.sending.entry(key).or_default();
@@ -101,34 +103,34 @@ impl Tests<'_> {
                     sending.push(baseline.tests.len());
                 }
             }
-            baseline.tests.push((number, played));
+            baseline.tests.push((number, events));
         }
         baseline
     }
 
-    /// The first test that fails with a fault.
-    fn killer(&self, fault: &Fault, baseline: &Baseline<'_>) -> Option<usize> {
-        let keys = fault.sensors.iter().map(|s| (s.source.as_str(), s.event.as_str()));
+    /// The first test that fails with a mutant.
+    fn killer(&self, mutation: &Mutation, baseline: &Baseline<'_>) -> Option<usize> {
+        let keys = mutation.sensors.iter().map(|s| (s.source.as_str(), s.event.as_str()));
         let sending = keys.filter_map(|key| baseline.sending.get(&key)).flatten();
         let sending: BTreeSet<usize> = sending.copied().collect();
         let tests = sending.into_iter().filter_map(|at| baseline.tests.get(at));
-        tests.into_iter().find_map(|(number, played)| {
+        tests.into_iter().find_map(|(number, events)| {
             let test = self.all().get(*number)?;
-            (!self.passes(test, &self.replay(&fault.sensors, played))).then_some(*number)
+            (!self.passes(test, &self.replay(&mutation.sensors, events))).then_some(*number)
         })
     }
 
-    /// The same events, with the decisions of the rules of some sensors made by these instead.
-    fn replay<'t>(&self, sensors: &[Sensor], played: &[Played<'t>]) -> Vec<Played<'t>> {
+    /// Evaluates the events again with the mutated sensors instead of the original ones.
+    fn replay<'t>(&self, sensors: &[Sensor], events: &[SentEvent<'t>]) -> Vec<SentEvent<'t>> {
         let mut claims = Claims::default();
-        let replayed = played.iter().enumerate().map(|(number, sent)| {
+        let replayed = events.iter().enumerate().map(|(number, sent)| {
             let mut evaluation = sent.evaluation.clone();
             for sensor in sensors.iter().filter(|sensor| listens(sensor, sent)) {
-                evaluation = self.with_fault(sensor, sent, evaluation);
+                evaluation = self.with_mutant(sensor, sent, evaluation);
             }
-            self.settle(&mut evaluation, &sent.event);
-            hold_back(&mut claims, number, sent.event.received_at(), &mut evaluation);
-            Played {
+            self.apply_backends(&mut evaluation, &sent.event);
+            suppress_repeats(&mut claims, number, sent.event.received_at(), &mut evaluation);
+            SentEvent {
                 send: sent.send,
                 event: sent.event.clone(),
                 fuses: sent.fuses.clone(),
@@ -138,23 +140,28 @@ impl Tests<'_> {
         replayed.collect()
     }
 
-    fn with_fault(&self, sensor: &Sensor, sent: &Played<'_>, right: Evaluation) -> Evaluation {
-        // What is refused is so whatever its rules say.
-        if right.refused.is_some() {
-            return right;
+    fn with_mutant(
+        &self,
+        sensor: &Sensor,
+        sent: &SentEvent<'_>,
+        original: Evaluation,
+    ) -> Evaluation {
+        // fuse refuses an event regardless of the rules.
+        if original.refused.is_some() {
+            return original;
         }
         let world = World::new(&sent.event, None);
         let is_of = |decision: &Decision| sensor.rules.iter().any(|r| r.name == decision.rule);
-        let mut decisions = right.decisions;
+        let mut decisions = original.decisions;
         decisions.retain(|decision| !is_of(decision));
         for rule in &sensor.rules {
             let typed = self.ruleset.typed();
             decisions.extend(reference::decide(typed, sensor, rule, &world, &sent.fuses));
         }
-        Evaluation { decisions, ..right }
+        Evaluation { decisions, ..original }
     }
 }
 
-fn listens(sensor: &Sensor, sent: &Played<'_>) -> bool {
+fn listens(sensor: &Sensor, sent: &SentEvent<'_>) -> bool {
     sensor.source == sent.send.source && sensor.event == sent.send.event
 }

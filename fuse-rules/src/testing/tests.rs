@@ -57,7 +57,7 @@ fn files() -> BTreeMap<&'static str, &'static str> {
     ])
 }
 
-/// What a test that has these steps says.
+/// The result of a test with these steps.
 fn outcome(steps: &str) -> String {
     let ruleset = load(&format!("test \"t\" {{ {steps} }}")).unwrap_or_else(|why| panic!("{why}"));
     match Tests::new(&ruleset, &files()).run(0) {
@@ -92,16 +92,16 @@ fn expectations_that_are_met() {
         "send q.e body { xs = [] } expect s/r not-matched expect nothing else",
         "send q.e body { xs = [{ a = 1, b = \"\" }] } expect s/r not-matched for element 0",
         "send q.e body { t = true, xs = [{ a = 2, b = \"\" }] } expect s/r rejected expect t/r once expect nothing else",
-        // As the rule says it, whatever a backend gets.
+        // Fields as in the rule, regardless of the backend.
         "send q.e body { t = true } expect t/r once { after = 2m, env { PORT = 80, TAGS = \"a\" } }",
         "send q.e body { t = true } expect t/r once { after = 2 * 1m, env = { PORT = \"80\" } }",
         "send q.e from \"twice.json\" expect t/r rejected expect nothing else",
-        // Within the hour, then after it.
+        // Within the hour, and after it.
         "at \"2026-01-01T00:00:00Z\" send q.e from \"e.json\" send q.e from \"e.json\" expect s/r once
          expect s/r suppressed once
          at \"2026-01-01T00:59:59Z\" send q.e from \"e.json\" expect s/r suppressed expect nothing else
          at \"2026-01-01T01:00:00Z\" send q.e from \"e.json\" expect s/r once",
-        // Two elements with one key.
+        // Two elements with the same key.
         "send q.e body { xs = [{ a = 2, b = \"\", key = 1, team = \"x\" }, { a = 2, b = \"\", key = 1, team = \"y\" }] }
          expect s/r once { team = \"x\" } expect s/r suppressed for element 1",
     ] {
@@ -110,8 +110,8 @@ fn expectations_that_are_met() {
 }
 
 #[test]
-fn expectations_that_are_not_met_say_what_came_instead() {
-    let told: Vec<String> = [
+fn unmet_expectations_show_what_happened_instead() {
+    let reports: Vec<String> = [
         "send q.e from \"e.json\" expect t/r",
         "send q.e from \"e.json\" expect no s/r",
         "send q.e from \"e.json\" expect s/r 2 times",
@@ -133,11 +133,11 @@ fn expectations_that_are_not_met_say_what_came_instead() {
     .iter()
     .map(|steps| format!("{steps}\n{}\n", outcome(steps)))
     .collect();
-    insta::assert_snapshot!(told.join("\n"));
+    insta::assert_snapshot!(reports.join("\n"));
 }
 
 #[test]
-fn coverage_tells_what_no_test_shows() {
+fn coverage_lists_what_no_test_covers() {
     let ruleset = load(
         "test \"a\" { send q.e from \"e.json\" expect s/r }
          test \"b\" { send q.e body { xs = [{ a = 0 }, { a = 2, b = \"no\" }, { a = 2 }] } expect no s/r }",
@@ -151,10 +151,10 @@ fn coverage_tells_what_no_test_shows() {
     assert_eq!(tests.coverage([]).counts().1, 0);
 }
 
-/// What no event can show is not asked for.
+/// Coverage excludes what no event can produce.
 #[test]
-fn coverage_asks_for_nothing_impossible() {
-    for (when, asked) in [
+fn coverage_excludes_the_impossible() {
+    for (when, missing) in [
         (
             "when body.a == 1 or (body.a != 1 and body.b == 1)",
             "body.a == 1: true false unknown; body.a != 1: true unknown; body.b == 1: true false unknown",
@@ -182,12 +182,12 @@ fn coverage_asks_for_nothing_impossible() {
         let open = tests.without_impossible(tests.coverage([]));
         let found =
             open.atoms.iter().map(|atom| format!("{}: {}", atom.text, atom.missing().join(" ")));
-        assert_eq!(found.collect::<Vec<_>>().join("; "), asked, "{when}");
+        assert_eq!(found.collect::<Vec<_>>().join("; "), missing, "{when}");
     }
 }
 
 #[test]
-fn mutants_that_survive_are_told() {
+fn surviving_mutants_are_listed() {
     let ruleset = load(
         "test \"a\" { send q.e from \"e.json\" expect s/r once { team = \"db\" } expect nothing else }
          test \"b\" { send q.e body { xs = [{ a = 0, b = \"\" }, { a = 2, b = \"no\" }] } expect no s/r }",
@@ -195,16 +195,16 @@ fn mutants_that_survive_are_told() {
     .unwrap();
     let tests = Tests::new(&ruleset, &files());
     let mutants = tests.mutants(0..2, &mut |_, _| {});
-    let told: Vec<String> = mutants
+    let reports: Vec<String> = mutants
         .iter()
         .map(|m| {
             format!("{} {}: {}", m.place, m.what, m.killed_by.as_deref().unwrap_or("SURVIVED"))
         })
         .collect();
-    insta::assert_snapshot!(told.join("\n"));
+    insta::assert_snapshot!(reports.join("\n"));
 }
 
-/// Expectations written anew are met, and what they say is laid out.
+/// Updated expectations are met, and the updated files are formatted.
 #[test]
 fn updated_tests_pass() {
     let tests = [
@@ -234,7 +234,7 @@ fn updated_tests_pass() {
     assert_eq!(tests.updated(0..tests.len()).len(), 0);
 }
 
-/// Of the faults that are planted into one rule, those that survive a test of these steps.
+/// The mutants of a rule that survive a test with these steps.
 fn survivors(source: &str, when: &str, steps: &str) -> Vec<String> {
     let text = format!(
         "{source} sensor s on q.e {{ rule r {{ {when} trigger page {{ team = \"x\" }} }} }}
@@ -248,10 +248,10 @@ fn survivors(source: &str, when: &str, steps: &str) -> Vec<String> {
     survived.map(|mutant| format!("{} {}", mutant.what, mutant.event.unwrap_or_default())).collect()
 }
 
-/// What no event tells apart is no fault. What only events tell apart that are not of their type is one,
-/// unless these are rejected.
+/// Equivalent mutants are ignored. A mutant that differs only for events outside the declared type counts, unless
+/// the source rejects such events.
 #[test]
-fn faults_that_make_no_difference_are_not_planted() {
+fn equivalent_mutants_are_ignored() {
     let left_out =
         |found: &[String]| found.iter().filter(|found| found.starts_with("this `when`")).count();
     let nothing = "send q.e body {} expect no s/r";
@@ -272,7 +272,7 @@ fn faults_that_make_no_difference_are_not_planted() {
 }
 
 #[test]
-fn the_event_of_a_survivor_tells_it_apart() {
+fn the_event_of_a_survivor_distinguishes_it() {
     let when = "when body.n > 123456789012345678901234567891";
     let found = survivors("source q queue { event e }", when, "send q.e body {} expect no s/r");
     let wanted = "`>` becomes `>=` {\"n\":123456789012345678901234567891}";

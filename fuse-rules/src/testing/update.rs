@@ -1,34 +1,35 @@
-//! Tests that expect what happens: expectations that are not met are written anew.
+//! Updates tests: replaces the expectations that are not met with what actually happens.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use serde_json::{Map, Value as Json};
 
-use super::judge::{is_met, others};
+use super::expectations::{is_met, others};
 use super::{Group, Tests, groups};
+use crate::decision::Decision;
 use crate::decision::Outcome;
 use crate::diagnostic::Fix;
 use crate::diagnostic::fix::Edits;
-use crate::eval::Decision;
 use crate::format;
+use crate::literals::quoted;
 use crate::span::Span;
-use crate::syntax::{is_name, quoted};
+use crate::syntax::is_name;
 use crate::typed::{Expect, Expected, ExpectedRule};
 
 impl Tests<'_> {
-    /// The files of these tests, by their numbers, with every expectation that is not met replaced
-    /// by what happens, and with expectations for tests that have none. Only files that change are
-    /// given, by name, laid out.
+    /// Replaces every expectation that is not met with what actually happens, and adds expectations to tests
+    /// that have none. Takes the indexes of the tests. Returns the formatted text of each changed file, by
+    /// name.
     pub fn updated(&self, tests: impl IntoIterator<Item = usize>) -> BTreeMap<String, String> {
         let mut fixes = Vec::new();
         for number in tests {
             let Some(test) = self.all().get(number) else { continue };
-            let Ok(played) = self.played(test, true) else { continue };
-            let groups = groups(test, &played);
+            let Ok(events) = self.execute_with(test, true) else { continue };
+            let groups = groups(test, &events);
             if groups.iter().all(|group| group.expected.is_empty()) {
                 let mut text = String::new();
-                groups.iter().for_each(|group| self.all_that_happened(group, &mut text));
+                groups.iter().for_each(|group| self.write_all(group, &mut text));
                 let end = test.whole.range().end.saturating_sub(1);
                 let at = Span::new(test.whole.file, end..end);
                 fixes.push(Fix::safe("expect what happens", at, text));
@@ -36,9 +37,9 @@ impl Tests<'_> {
             }
             for group in &groups {
                 for expect in group.expected.iter().filter(|expect| !is_met(expect, group)) {
-                    // What has comments in it is left to who wrote them.
+                    // Replacing an expectation would delete the comments in it.
                     if !self.ruleset.files().text(expect.span).contains('#') {
-                        let text = self.anew(expect, group);
+                        let text = self.actual(expect, group);
                         fixes.push(Fix::safe("expect what happens", expect.span, text));
                     }
                 }
@@ -52,15 +53,15 @@ impl Tests<'_> {
         let changed = files.filter_map(|(id, file)| {
             let text = edits.apply(id, file.text());
             let changed = text != file.text();
-            // What does not parse would be our fault, and is not written.
+            // A text that does not parse is a bug in fuse. Do not write it.
             let text = format::format(file.name(), &text).ok()?;
             changed.then(|| (file.name().to_owned(), text))
         });
         changed.collect()
     }
 
-    /// An expectation that is met.
-    fn anew(&self, expect: &Expect, group: &Group<'_, '_>) -> String {
+    /// The text of an expectation for what actually happened.
+    fn actual(&self, expect: &Expect, group: &Group<'_, '_>) -> String {
         let mut text = String::new();
         match &expect.what {
             Expected::NothingElse => {
@@ -76,20 +77,20 @@ impl Tests<'_> {
                         Outcome::Fired => String::new(),
                         other => format!(" {other}"),
                     };
-                    let _ok = writeln!(text, "expect {}{outcome}", self.short(rule));
+                    let _ok = writeln!(text, "expect {}{outcome}", self.short_name(rule));
                 }
                 text.push_str("expect nothing else");
             }
-            Expected::No(rule) => self.rule(rule, None, group, &mut text),
+            Expected::No(rule) => self.write_rule(rule, None, group, &mut text),
             Expected::Rule(expected) => {
-                self.rule(&expected.rule, Some(expected), group, &mut text);
+                self.write_rule(&expected.rule, Some(expected), group, &mut text);
             }
         }
         text.trim_end().to_owned()
     }
 
-    /// What a rule came to.
-    fn rule(
+    /// Writes an expectation for the decisions of a rule.
+    fn write_rule(
         &self,
         rule: &str,
         expected: Option<&ExpectedRule>,
@@ -109,25 +110,25 @@ impl Tests<'_> {
         let mut fired: Vec<_> =
             decisions.iter().filter(|(_, d)| d.outcome == Outcome::Fired).collect();
         fired.dedup_by(|a, b| a.0 == b.0 && a.1.element == b.1.element);
-        let told = |(_, d): &&(usize, &Decision)| {
+        let shown = |(_, d): &&(usize, &Decision)| {
             matches!(d.outcome, Outcome::Gated | Outcome::Suppressed | Outcome::Rejected)
         };
-        match (fired.as_slice(), decisions.iter().find(told)) {
+        match (fired.as_slice(), decisions.iter().find(shown)) {
             ([], Some((_, other))) => {
-                let _ok = writeln!(text, "expect {} {}", self.short(rule), other.outcome);
+                let _ok = writeln!(text, "expect {} {}", self.short_name(rule), other.outcome);
             }
             ([], None) => match (element, decisions.first()) {
                 (Some(element), Some((_, other))) => {
                     let path: Vec<_> = element.iter().map(ToString::to_string).collect();
-                    let (rule, path) = (self.short(rule), path.join(", "));
+                    let (rule, path) = (self.short_name(rule), path.join(", "));
                     let _ok = writeln!(text, "expect {rule} {} for element {path}", other.outcome);
                 }
                 _ => {
-                    let _ok = writeln!(text, "expect no {}", self.short(rule));
+                    let _ok = writeln!(text, "expect no {}", self.short_name(rule));
                 }
             },
             ([(event, one)], _) => {
-                // Of several triggers, the one that gives what was asked for.
+                // If the rule has several triggers, use the one with the expected fields.
                 let has = |(_, d): &&(usize, &Decision)| {
                     let action = d.action.as_ref();
                     fields.is_none_or(|like| {
@@ -140,24 +141,25 @@ impl Tests<'_> {
                     e == event && d.element == one.element && d.outcome == Outcome::Fired
                 });
                 let one = alike.into_iter().find(has).map_or(*one, |(_, decision)| *decision);
-                self.one(one, element, fields, text);
+                self.write_decision(one, element, fields, text);
             }
             (many, _) if element.is_none() => {
-                let _ok = writeln!(text, "expect {} {} times", self.short(rule), many.len());
+                let _ok = writeln!(text, "expect {} {} times", self.short_name(rule), many.len());
             }
-            ([(_, first), ..], _) => self.one(first, element, fields, text),
+            ([(_, first), ..], _) => self.write_decision(first, element, fields, text),
         }
     }
 
-    fn all_that_happened(&self, group: &Group<'_, '_>, text: &mut String) {
+    /// Writes expectations for everything that happened.
+    fn write_all(&self, group: &Group<'_, '_>, text: &mut String) {
         let decisions = group.sent.iter().flat_map(|sent| &sent.evaluation.decisions);
-        let told = |d: &&Decision| !matches!(d.outcome, Outcome::NotMatched | Outcome::Unknown);
-        let told: Vec<&Decision> = decisions.filter(told).collect();
-        for decision in &told {
+        let shown = |d: &&Decision| !matches!(d.outcome, Outcome::NotMatched | Outcome::Unknown);
+        let shown: Vec<&Decision> = decisions.filter(shown).collect();
+        for decision in &shown {
             let all = decision.action.as_ref().map(|action| &action.fields);
             let before = text.len();
-            self.one(decision, decision.element.as_deref(), all, text);
-            // Several events: how often is said of all of them together.
+            self.write_decision(decision, decision.element.as_deref(), all, text);
+            // A count would apply to all events of the group together.
             if group.sent.len() > 1
                 && let Some(line) = text.get(before..).map(|line| line.replacen(" once", "", 1))
             {
@@ -168,8 +170,8 @@ impl Tests<'_> {
         text.push_str("expect nothing else\n");
     }
 
-    /// One decision. Of its fields those are written that `like` has.
-    fn one(
+    /// Writes an expectation for one decision, with the fields that `like` has.
+    fn write_decision(
         &self,
         decision: &Decision,
         element: Option<&[u32]>,
@@ -177,7 +179,7 @@ impl Tests<'_> {
         text: &mut String,
     ) {
         // Writing to a string cannot fail.
-        let _ok = write!(text, "expect {}", self.short(&decision.rule));
+        let _ok = write!(text, "expect {}", self.short_name(&decision.rule));
         if decision.outcome != Outcome::Fired {
             let _ok = write!(text, " {}", decision.outcome);
         } else if element.is_none() {
@@ -194,18 +196,18 @@ impl Tests<'_> {
         text.push('\n');
     }
 
-    /// The rule's own name, where no other rule has it.
-    fn short<'n>(&self, rule: &'n str) -> &'n str {
+    /// The name of a rule without its sensor, if that is unambiguous.
+    fn short_name<'n>(&self, rule: &'n str) -> &'n str {
         let (_, short) = rule.rsplit_once('/').unwrap_or(("", rule));
         let sensors = self.ruleset.typed().sensors.iter().flat_map(|sensor| &sensor.rules);
         let alike = sensors.filter(|r| r.name.rsplit_once('/').is_some_and(|(_, s)| s == short));
-        // Words of expectations are names only with their sensor.
+        // Keywords need the name of the sensor.
         let is_word = matches!(short, "no" | "nothing");
         if alike.count() == 1 && !is_word { short } else { rule }
     }
 }
 
-/// The fields of an action that `like` has, too, as a block.
+/// Writes a block with those fields of an action that `like` has.
 fn block(like: &Map<String, Json>, fields: &Map<String, Json>, text: &mut String) {
     text.push_str("{\n");
     for key in like.keys() {
@@ -234,7 +236,7 @@ fn key(key: &str, text: &mut String) {
     }
 }
 
-/// A value as rules write it.
+/// Writes a value as a literal.
 fn literal(value: &Json, text: &mut String) {
     match value {
         Json::String(value) => text.push_str(&quoted(value)),

@@ -1,6 +1,9 @@
-//! Checked rules: every name resolved, every literal read, every block complete. Only the checker
-//! makes these, so whoever holds them need not check again.
+//! Checked rules: every name is resolved, every literal is parsed, every block is complete. Only
+//! the checker creates them, so nothing has to be checked again.
 
+mod display;
+mod outline;
+mod sensitive;
 mod test_blocks;
 
 use std::sync::Arc;
@@ -10,13 +13,16 @@ use regex::Regex;
 use rustc_hash::FxHashMap;
 
 use crate::functions::Function;
-use crate::inventory::DefinitionKind;
+pub(crate) use crate::path::{Root, Segment};
 use crate::schema::FieldType;
 use crate::sensitive::root_is_sensitive;
 use crate::span::{Files, Span};
-pub(crate) use crate::syntax::ast::{ArithOp, CompareOp, QuantifierKind, Segment, TextOp};
+pub(crate) use crate::syntax::ast::{ArithOp, CompareOp, QuantifierKind, TextOp};
+pub(crate) use crate::types::IsTest;
 use crate::types::{Known, Ty};
 use crate::value::Value;
+pub(crate) use display::{Concealed, Shown, joined};
+pub(crate) use sensitive::is_compared_with_others;
 pub(crate) use test_blocks::{Body, Expect, Expected, ExpectedRule, Send, Test, TestStep};
 
 /// The declarations of all files, checked.
@@ -27,15 +33,26 @@ pub(crate) struct Rules {
     pub(crate) fuses: Vec<Fuse>,
     pub(crate) sources: Vec<Source>,
     pub(crate) sensors: Vec<Sensor>,
-    /// Where the rules were loaded in detail: nothing but testing asks for them.
+    /// Empty unless the rules were loaded in detail; only testing needs them.
     pub(crate) tests: Vec<Test>,
-    /// What the checker found of each expression, where it was asked to keep that.
+    /// What the checker knows about each expression, if it was asked to keep that.
     pub(crate) known: FxHashMap<Span, Known>,
-    /// Where the body of the condition stands that each call is of, by where the call stands.
+    /// The span of the body of the called condition, by the span of the call.
     pub(crate) calls: FxHashMap<Span, Span>,
 }
 
-/// A type, constant or condition, for who lists them: where they are used they are taken in.
+/// The kind of a definition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DefinitionKind {
+    /// `type NAME = …`
+    Type,
+    /// `const NAME = …`
+    Const,
+    /// `condition NAME(…) = …`
+    Condition,
+}
+
+/// A type, constant or condition, for tools that list them. Their uses are inlined.
 #[derive(Debug)]
 pub(crate) struct Definition {
     pub(crate) kind: DefinitionKind,
@@ -48,7 +65,7 @@ pub(crate) struct Definition {
 #[derive(Debug)]
 pub(crate) struct Fuse {
     pub(crate) name: String,
-    /// Where its name stands.
+    /// The span of its name.
     pub(crate) span: Span,
     pub(crate) doc: Option<String>,
     pub(crate) default_on: bool,
@@ -57,7 +74,7 @@ pub(crate) struct Fuse {
 #[derive(Debug)]
 pub(crate) struct Source {
     pub(crate) name: String,
-    /// Where its name stands.
+    /// The span of its name.
     pub(crate) span: Span,
     pub(crate) kind: String,
     pub(crate) doc: Option<String>,
@@ -68,20 +85,20 @@ pub(crate) struct Source {
 #[derive(Debug)]
 pub(crate) struct Event {
     pub(crate) name: String,
-    /// Where its name stands.
+    /// The span of its name.
     pub(crate) span: Span,
     pub(crate) doc: Option<String>,
-    /// What its body is declared to be.
+    /// The declared type of its body.
     pub(crate) ty: Option<Ty>,
-    /// Where that stands.
+    /// The span of this type.
     pub(crate) ty_span: Option<Span>,
     pub(crate) fields: serde_json::Map<String, serde_json::Value>,
-    /// Fields whose value is an expression over the event.
+    /// Fields with an expression over the event as their value.
     pub(crate) expressions: Vec<(String, Expr)>,
 }
 
 impl Event {
-    /// Whether an event that is not of its type is refused.
+    /// Whether an event that does not conform to its type is refused.
     pub(crate) fn rejects(&self) -> bool {
         self.fields.get("mismatch").is_some_and(|policy| policy == "reject")
     }
@@ -90,7 +107,7 @@ impl Event {
 #[derive(Clone, Debug)]
 pub(crate) struct Sensor {
     pub(crate) name: String,
-    /// Where its name stands.
+    /// The span of its name.
     pub(crate) span: Span,
     pub(crate) doc: Option<String>,
     pub(crate) source: String,
@@ -111,7 +128,7 @@ pub(crate) struct Each<P: Reference = Path> {
 pub(crate) struct Rule {
     /// `sensor/rule`.
     pub(crate) name: String,
-    /// Where its name stands.
+    /// The span of its name.
     pub(crate) span: Span,
     pub(crate) doc: Option<String>,
     /// The fuses of the sensor and of the rule, as indices into `Rules::fuses`.
@@ -131,7 +148,7 @@ pub(crate) struct Once<P: Reference = Path> {
 #[derive(Clone, Debug)]
 pub(crate) struct Trigger<P: Reference = Path> {
     pub(crate) kind: String,
-    /// Where its kind stands.
+    /// The span of its kind.
     pub(crate) span: Span,
     pub(crate) fields: Vec<Mapped<P>>,
 }
@@ -139,7 +156,7 @@ pub(crate) struct Trigger<P: Reference = Path> {
 /// One field of a trigger block.
 #[derive(Clone, Debug)]
 pub(crate) struct Mapped<P: Reference = Path> {
-    /// The key with those of the blocks around it: `parameters.app-name`.
+    /// The key, prefixed by the keys of the blocks around it: `parameters.app-name`.
     pub(crate) name: Arc<str>,
     pub(crate) key: String,
     pub(crate) optional: bool,
@@ -152,15 +169,16 @@ pub(crate) enum MappedValue<P: Reference = Path> {
     Block(Vec<Mapped<P>>),
 }
 
-/// How an expression names values of the event.
+/// How an expression refers to values of the event.
 pub(crate) trait Reference: Clone + std::fmt::Debug {
-    /// What a binder keeps of the elements that it binds.
+    /// The data that a binder has for the elements that it binds.
     type Frame: Clone + std::fmt::Debug;
 
-    /// The path as the author would write it.
+    /// The path as an author would write it.
     fn text(&self) -> &Arc<str>;
 
-    /// Whether it is the value of a header or parameter that usually carries a secret, or a part of it.
+    /// Whether it is, or is inside, the value of a header or parameter that usually contains a
+    /// secret.
     fn is_sensitive(&self) -> bool;
 }
 
@@ -171,13 +189,14 @@ impl Reference for Path {
         &self.text
     }
 
-    /// Elements of a sensitive value do not count here: only a plan knows the list of each element.
+    /// This does not consider elements of a sensitive value: only a plan knows the list of each
+    /// element.
     fn is_sensitive(&self) -> bool {
         root_is_sensitive(self.root, &self.segments).unwrap_or(false)
     }
 }
 
-/// An expression. `P` is how it names a value of the event: by a path here, by a slot in a plan.
+/// An expression. `P` is how it refers to values of the event: by path here, by slot in a plan.
 #[derive(Clone, Debug)]
 pub(crate) struct Expr<P: Reference = Path> {
     pub(crate) kind: ExprKind<P>,
@@ -192,7 +211,7 @@ pub(crate) enum ExprKind<P: Reference = Path> {
         base: Box<Expr<P>>,
         segments: Vec<Segment>,
     },
-    /// Interpolation: the texts of all parts.
+    /// Interpolation: the concatenated texts of all parts.
     Concat(Vec<Expr<P>>),
     List(Vec<Expr<P>>),
     Record(Vec<RecordField<P>>),
@@ -240,7 +259,7 @@ pub(crate) enum ExprKind<P: Reference = Path> {
     },
     Quantifier {
         kind: QuantifierKind,
-        /// The name that it binds.
+        /// The name of the element.
         name: Arc<str>,
         list: Box<Expr<P>>,
         body: Box<Expr<P>>,
@@ -255,7 +274,7 @@ pub(crate) struct RecordField<P: Reference = Path> {
     pub(crate) value: Expr<P>,
 }
 
-/// A compiled pattern that matches the whole text, with what the author wrote.
+/// A compiled pattern that matches whole texts, with its source.
 #[derive(Clone, Debug)]
 pub(crate) struct Pattern {
     pub(crate) op: TextOp,
@@ -263,20 +282,7 @@ pub(crate) struct Pattern {
     pub(crate) regex: Regex,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum IsTest {
-    Missing,
-    Present,
-    Null,
-    String,
-    Int,
-    Float,
-    Bool,
-    List,
-    Map,
-}
-
-/// A value of the event: where it starts, and the steps from there.
+/// A path to a value of the event: its root and its segments.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Path {
     pub(crate) root: Root,
@@ -285,25 +291,15 @@ pub(crate) struct Path {
     pub(crate) text: Arc<str>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Root {
-    Body,
-    Headers,
-    Query,
-    Event,
-    /// The element that the binder at this level binds; 0 is the outermost.
-    Element(u32),
-}
-
 impl<P: Reference> Once<P> {
-    /// Whether its key is made of a sensitive value.
+    /// Whether its key contains a sensitive value.
     pub(crate) fn is_sensitive(&self) -> bool {
         self.keys.iter().any(Expr::is_sensitive)
     }
 }
 
 impl<P: Reference> Expr<P> {
-    /// Whether the expression is a condition: true, false or unknown by its form.
+    /// Whether the expression is a condition by its form: true, false or unknown.
     pub(crate) fn is_condition(&self) -> bool {
         match &self.kind {
             ExprKind::Not(_)
@@ -319,7 +315,7 @@ impl<P: Reference> Expr<P> {
         }
     }
 
-    /// The expressions that this one is made of, in their order.
+    /// The operands of this expression, in order.
     pub(crate) fn children(&self) -> Vec<&Self> {
         match &self.kind {
             ExprKind::Const(_) | ExprKind::Path(_) => Vec::new(),
@@ -343,7 +339,7 @@ impl<P: Reference> Expr<P> {
         }
     }
 
-    /// The same, to change them.
+    /// The same, mutable.
     pub(crate) fn children_mut(&mut self) -> Vec<&mut Self> {
         match &mut self.kind {
             ExprKind::Const(_) | ExprKind::Path(_) => Vec::new(),
@@ -367,7 +363,7 @@ impl<P: Reference> Expr<P> {
         }
     }
 
-    /// Whether it reads a sensitive value; then neither its values nor its constants are shown.
+    /// Whether it reads a sensitive value. If so, neither its values nor its constants are shown.
     pub(crate) fn is_sensitive(&self) -> bool {
         match &self.kind {
             ExprKind::Path(path) => path.is_sensitive(),
@@ -375,7 +371,7 @@ impl<P: Reference> Expr<P> {
         }
     }
 
-    /// Calls `visit` with every path (or slot) in the expression, in its order.
+    /// Calls `visit` with every path (or slot) in the expression, in order.
     pub(crate) fn references<'e>(&'e self, visit: &mut impl FnMut(&'e P)) {
         if let ExprKind::Path(path) = &self.kind {
             visit(path);

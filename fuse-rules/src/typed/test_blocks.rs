@@ -3,13 +3,13 @@
 use crate::decision::Outcome;
 use crate::span::Span;
 
-/// A `test`, with every name resolved and every value computed.
+/// A `test` with all names resolved and all values computed.
 #[derive(Debug)]
 pub(crate) struct Test {
     pub(crate) name: String,
-    /// Where its name stands.
+    /// The span of its name.
     pub(crate) span: Span,
-    /// All of it.
+    /// The span of the whole test.
     pub(crate) whole: Span,
     pub(crate) steps: Vec<TestStep>,
 }
@@ -35,7 +35,7 @@ pub(crate) struct Send {
 
 #[derive(Debug)]
 pub(crate) enum Body {
-    /// The file that has it, by the name that a loader takes.
+    /// The name of the file that contains it, for the loader.
     File {
         name: String,
         span: Span,
@@ -51,9 +51,9 @@ pub(crate) struct Expect {
 
 #[derive(Debug)]
 pub(crate) enum Expected {
-    /// No other rule fired, and no other action was rejected.
+    /// No other rule fires, and no other action is rejected.
     NothingElse,
-    /// This rule did not fire.
+    /// This rule does not fire.
     No(String),
     Rule(Box<ExpectedRule>),
 }
@@ -66,6 +66,6 @@ pub(crate) struct ExpectedRule {
     pub(crate) count: Option<u32>,
     pub(crate) element: Option<Vec<u32>>,
     pub(crate) because: Option<String>,
-    /// Fields that the action has, and where they stand.
+    /// Fields that the action has, and their span.
     pub(crate) fields: Option<(serde_json::Map<String, serde_json::Value>, Span)>,
 }

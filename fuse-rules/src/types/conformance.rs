@@ -1,13 +1,13 @@
-//! Whether a value is one of a type, and where it is not.
+//! Whether a value conforms to a type, and if not, where.
 
 use std::sync::Arc;
 
 use super::{Record, Rest, Ty};
-use crate::check::path_text;
-use crate::syntax::ast::Segment;
-use crate::value::{Unheld, Value};
+use crate::path::Segment;
+use crate::path::path_text;
+use crate::value::{Unrepresentable, Value};
 
-/// Where a value is not of its type.
+/// The position at which a value does not conform to its type.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Mismatch {
     path: Vec<Segment>,
@@ -15,38 +15,38 @@ pub(crate) struct Mismatch {
 }
 
 impl Mismatch {
-    /// In a sentence; `root` names the value that was looked at.
+    /// As a sentence; `root` is the name of the value that was checked.
     pub(crate) fn message(&self, root: &str) -> String {
         format!("`{}` {}", path_text(root, &self.path), self.why)
     }
 }
 
-/// How many values are looked at: alternatives inside of alternatives multiply.
-const MOST: usize = 1_000_000;
+/// The maximum number of values to check, because nested alternatives multiply.
+const MAX_CHECKED_VALUES: usize = 1_000_000;
 
 impl Ty {
-    /// Where the value is not of this type; `None` where it is.
+    /// Where the value does not conform to this type; `None` if it conforms.
     pub(crate) fn mismatch(&self, value: &Value<'_>) -> Option<Mismatch> {
-        let mut looker = Looker { path: Vec::new(), left: MOST };
-        looker.look(self, value).err().map(|mismatch| *mismatch)
+        let mut looker = ConformanceChecker { path: Vec::new(), left: MAX_CHECKED_VALUES };
+        looker.check(self, value).err().map(|mismatch| *mismatch)
     }
 }
 
-struct Looker {
+struct ConformanceChecker {
     path: Vec<Segment>,
     left: usize,
 }
 
-type Looked = Result<(), Box<Mismatch>>;
+type Conformance = Result<(), Box<Mismatch>>;
 
-impl Looker {
-    fn fail(&self, why: impl Into<String>) -> Looked {
+impl ConformanceChecker {
+    fn fail(&self, why: impl Into<String>) -> Conformance {
         Err(Box::new(Mismatch { path: self.path.clone(), why: why.into() }))
     }
 
-    fn look(&mut self, ty: &Ty, value: &Value<'_>) -> Looked {
+    fn check(&mut self, ty: &Ty, value: &Value<'_>) -> Conformance {
         let Some(left) = self.left.checked_sub(1) else {
-            return self.fail("takes too much looking at to be told of its type");
+            return self.fail("is too complex to be checked against its type");
         };
         self.left = left;
         let fits = ty.any
@@ -54,9 +54,11 @@ impl Looker {
                 Value::Null => ty.null,
                 Value::Bool(truth) => ty.bools.has(*truth),
                 Value::Number(number) => ty.numbers.has(*number),
-                Value::Unheld(Unheld::Number { integral }) => ty.numbers.has_unheld(*integral),
+                Value::Unrepresentable(Unrepresentable::Number { integral }) => {
+                    ty.numbers.has_unrepresentable(*integral)
+                }
                 Value::String(text) => ty.strings.has(text),
-                Value::Unheld(Unheld::Surrogate) => ty.strings.has_all(),
+                Value::Unrepresentable(Unrepresentable::Surrogate) => ty.strings.has_all(),
                 Value::List(items) if !ty.lists.is_empty() => return self.list(ty, items),
                 Value::Map(_) if !ty.maps.is_empty() => return self.map(ty, value),
                 other => ty.computed.meets(other.kind()),
@@ -64,20 +66,20 @@ impl Looker {
         if fits { Ok(()) } else { self.fail(format!("is {}, but its type is {ty}", value.show())) }
     }
 
-    fn list(&mut self, ty: &Ty, items: &[Value<'_>]) -> Looked {
+    fn list(&mut self, ty: &Ty, items: &[Value<'_>]) -> Conformance {
         self.any_of(&ty.lists, |looker, element: &Arc<Ty>| {
             items.iter().enumerate().try_for_each(|(i, item)| {
                 let index = Segment::Index(i64::try_from(i).unwrap_or(i64::MAX));
-                looker.at(index, |looker| looker.look(element, item))
+                looker.at(index, |looker| looker.check(element, item))
             })
         })
     }
 
-    fn map(&mut self, ty: &Ty, value: &Value<'_>) -> Looked {
+    fn map(&mut self, ty: &Ty, value: &Value<'_>) -> Conformance {
         self.any_of(&ty.maps, |looker, record: &Arc<Record>| looker.record(record, value))
     }
 
-    fn record(&mut self, record: &Record, value: &Value<'_>) -> Looked {
+    fn record(&mut self, record: &Record, value: &Value<'_>) -> Conformance {
         let Value::Map(entries) = value else { return Ok(()) };
         let mut found = 0;
         for (key, value) in entries {
@@ -85,9 +87,9 @@ impl Looker {
             match (record.fields.get(key.as_ref()), &record.rest) {
                 (Some(field), _) => {
                     found += usize::from(!field.optional);
-                    self.at(step(), |looker| looker.look(&field.ty, value))?;
+                    self.at(step(), |looker| looker.check(&field.ty, value))?;
                 }
-                (None, Rest::Each(ty)) => self.at(step(), |looker| looker.look(ty, value))?,
+                (None, Rest::Each(ty)) => self.at(step(), |looker| looker.check(ty, value))?,
                 (None, Rest::Open) => {}
                 (None, Rest::Nothing) => {
                     return self.at(step(), |looker| looker.fail("is not in its type"));
@@ -105,19 +107,23 @@ impl Looker {
         Ok(())
     }
 
-    fn at(&mut self, step: Segment, look: impl FnOnce(&mut Self) -> Looked) -> Looked {
+    fn at(&mut self, step: Segment, check: impl FnOnce(&mut Self) -> Conformance) -> Conformance {
         self.path.push(step);
-        let looked = look(self);
+        let looked = check(self);
         self.path.pop();
         looked
     }
 
-    /// Whether one alternative takes it; else why the one does not that comes furthest.
-    fn any_of<T>(&mut self, all: &[T], mut look: impl FnMut(&mut Self, &T) -> Looked) -> Looked {
+    /// Whether an alternative accepts it. If none does, the reason of the one that got furthest.
+    fn any_of<T>(
+        &mut self,
+        all: &[T],
+        mut check: impl FnMut(&mut Self, &T) -> Conformance,
+    ) -> Conformance {
         let mut furthest: Option<(usize, Box<Mismatch>)> = None;
         for one in all {
             let left = self.left;
-            let Err(why) = look(self, one) else { return Ok(()) };
+            let Err(why) = check(self, one) else { return Ok(()) };
             let passed = left - self.left;
             if furthest.as_ref().is_none_or(|(most, _)| *most < passed) {
                 furthest = Some((passed, why));

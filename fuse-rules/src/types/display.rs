@@ -1,41 +1,41 @@
-//! Types as an author would write them, cut where they are long.
+//! Prints types as an author would write them, truncated if they are long.
 
 use std::fmt::{self, Write as _};
 use std::sync::Arc;
 
 use super::{Record, Rest, Ty};
-use crate::check::path_text;
-use crate::syntax::ast::Segment;
+use crate::path::Segment;
+use crate::path::path_text;
 use crate::value::Kinds;
 
-/// How much of a type is shown: enough for a message.
-const MOST: usize = 100;
+/// The maximum length of a printed type in a message.
+const MAX_SHOWN_BYTES: usize = 100;
 
 impl fmt::Display for Ty {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut out = Text { text: String::new() };
-        // Ends early, with an error, where the text is long enough.
+        let mut out = Buffer { text: String::new() };
+        // Fails early when the text is long enough.
         let cut = out.ty(self).is_err();
         f.write_str(&out.text)?;
         f.write_str(if cut { "…" } else { "" })
     }
 }
 
-/// A text that takes no more than fits.
-struct Text {
+/// A buffer with a maximum length.
+struct Buffer {
     text: String,
 }
 
-impl fmt::Write for Text {
+impl fmt::Write for Buffer {
     fn write_str(&mut self, more: &str) -> fmt::Result {
-        let room = MOST.saturating_sub(self.text.chars().count());
+        let room = MAX_SHOWN_BYTES.saturating_sub(self.text.chars().count());
         let fits: String = more.chars().take(room).collect();
         self.text.push_str(&fits);
         if fits.len() == more.len() { Ok(()) } else { Err(fmt::Error) }
     }
 }
 
-impl Text {
+impl Buffer {
     fn ty(&mut self, ty: &Ty) -> fmt::Result {
         if ty.any {
             return self.write_str("any");
@@ -98,7 +98,7 @@ impl Text {
     }
 }
 
-/// A path with one more key.
+/// A path with another key appended.
 pub(super) fn joined(base: &str, key: &str) -> Arc<str> {
     path_text(base, &[Segment::Key(key.to_owned())])
 }

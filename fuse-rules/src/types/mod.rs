@@ -1,7 +1,7 @@
-//! The types that the checker computes with: a set of values that an expression may have.
+//! The types of the checker: sets of values that an expression may have.
 //!
-//! A type is a union by construction: for each kind of value it says which of them it has.
-//! Types never change what an expression evaluates to.
+//! Every type is a union: it has a part for each kind of value. Types never change the value of an
+//! expression.
 
 mod conformance;
 mod display;
@@ -18,109 +18,115 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 
 use crate::value::{Kinds, Value};
+pub(crate) use narrow::IsTest;
 
-pub(crate) use projection::Wrong;
+pub(crate) use projection::StepError;
 pub(crate) use scalars::Format;
-use scalars::{Bools, Numbers, Strings};
+use scalars::{BoolType, NumberType, StringType};
 
-/// A set of values. The empty one is that of what cannot be.
+/// The names of the built-in types.
+pub(crate) const BUILT_IN: [&str; 9] =
+    ["any", "bool", "bytes", "duration", "float", "int", "null", "string", "timestamp"];
+
+/// A set of values. The empty set is the type of an impossible value.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Ty {
-    /// Nothing is known: any value of an event, on trust.
+    /// The type is unknown: any value of an event, which is accepted everywhere.
     any: bool,
     null: bool,
-    bools: Bools,
-    numbers: Numbers,
-    strings: Strings,
-    /// The types of the elements, one for each kind of list.
+    bools: BoolType,
+    numbers: NumberType,
+    strings: StringType,
+    /// The element types, one for each alternative.
     lists: Vec<Arc<Self>>,
     maps: Vec<Arc<Record>>,
-    /// Kinds that no event has: times, durations and the like.
+    /// Kinds that only computed values have: times, durations and so on.
     computed: Kinds,
 }
 
-/// A kind of map.
+/// One alternative for maps.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Record {
-    pub(crate) fields: IndexMap<Arc<str>, Field>,
+    pub(crate) fields: IndexMap<Arc<str>, RecordMember>,
     pub(crate) rest: Rest,
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Field {
+pub(crate) struct RecordMember {
     pub(crate) ty: Ty,
     pub(crate) optional: bool,
 }
 
-/// What a map may have besides its fields.
+/// The other keys that a map may have.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) enum Rest {
     #[default]
     Nothing,
-    /// Anything, of which nothing is known.
+    /// Anything; its type is unknown.
     Open,
     /// Any keys, with values of this type.
     Each(Ty),
 }
 
-/// Whether a value may be missing. The later the more an author should hear of it.
+/// Whether a value may be missing. Later variants are more important to an author.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Missing {
     Never,
-    /// Its type cannot know: a key of a map, an element of a list, a field of what has no type.
+    /// The type does not say: a key of a map, an element of a list, a field of an untyped value.
     Open,
-    /// It is declared as one that may be missing or null: this path.
+    /// It is declared as possibly missing or null: this path.
     Declared(Arc<str>),
 }
 
-/// In which ways an expression may have no value.
+/// The ways in which an expression may have no value.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Lack {
-    /// It may be absent, and a default may stand in for it.
+pub(crate) struct Absence {
+    /// It may be absent, and a default applies.
     pub(crate) absent: Missing,
-    /// A condition in it may be unknown, which no default helps.
+    /// A condition in it may be unknown, and a default does not help.
     pub(crate) unknown: Missing,
 }
 
-/// What is known of an expression: its values, and whether it may have none.
+/// What is known about an expression: its type, and whether it may have no value.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Known {
     pub(crate) ty: Ty,
-    pub(crate) lack: Lack,
+    pub(crate) absence: Absence,
 }
 
-impl Lack {
+impl Absence {
     pub(crate) const NEVER: Self = Self { absent: Missing::Never, unknown: Missing::Never };
 
     pub(crate) fn absent(absent: Missing) -> Self {
         Self { absent, ..Self::NEVER }
     }
 
-    /// What is made of both lacks what either does.
+    /// The absence of an expression that is made of both.
     pub(crate) fn max(self, other: Self) -> Self {
         Self { absent: self.absent.max(other.absent), unknown: self.unknown.max(other.unknown) }
     }
 
-    /// What a condition over it lacks: it is unknown, and never absent.
+    /// The absence of a condition over it: it may be unknown, but is never absent.
     pub(crate) fn of_condition(self) -> Self {
         Self { absent: Missing::Never, unknown: self.absent.max(self.unknown) }
     }
 }
 
 impl Known {
-    /// A value that is always there.
+    /// A value that is always present.
     pub(crate) fn present(ty: Ty) -> Self {
-        Self { ty, lack: Lack::NEVER }
+        Self { ty, absence: Absence::NEVER }
     }
 
-    /// A value of the event of which nothing is known.
+    /// A value of the event without a known type.
     pub(crate) fn any() -> Self {
-        Self { ty: Ty::any(), lack: Lack::absent(Missing::Open) }
+        Self { ty: Ty::any(), absence: Absence::absent(Missing::Open) }
     }
 
-    /// What cannot be checked, as its problem is reported: anything, so that it costs no second one.
+    /// A value that could not be checked, which is reported: anything, so that no further problems
+    /// follow.
     pub(crate) fn unchecked() -> Self {
-        Self { ty: Ty::of_kinds(Kinds::ANY), lack: Lack::absent(Missing::Open) }
+        Self { ty: Ty::from_kinds(Kinds::ANY), absence: Absence::absent(Missing::Open) }
     }
 
     pub(crate) fn kinds(&self) -> Kinds {
@@ -129,12 +135,12 @@ impl Known {
 }
 
 impl Ty {
-    /// Of no value.
+    /// The empty type.
     pub(crate) fn nothing() -> Self {
         Self::default()
     }
 
-    /// Of any value of an event, of which nothing is known.
+    /// All values of an event, without further knowledge.
     pub(crate) fn any() -> Self {
         Self { any: true, ..Self::default() }
     }
@@ -144,24 +150,24 @@ impl Ty {
     }
 
     pub(crate) fn bool() -> Self {
-        Self { bools: Bools::ALL, ..Self::default() }
+        Self { bools: BoolType::ALL, ..Self::default() }
     }
 
     pub(crate) fn int() -> Self {
-        Self { numbers: Numbers::int(), ..Self::default() }
+        Self { numbers: NumberType::int(), ..Self::default() }
     }
 
     pub(crate) fn number() -> Self {
-        Self { numbers: Numbers::all(), ..Self::default() }
+        Self { numbers: NumberType::all(), ..Self::default() }
     }
 
     pub(crate) fn string() -> Self {
-        Self { strings: Strings::all(), ..Self::default() }
+        Self { strings: StringType::all(), ..Self::default() }
     }
 
-    /// Of strings that a format describes.
+    /// Strings of a format.
     pub(crate) fn format(format: Format) -> Self {
-        Self { strings: Strings::format(format), ..Self::default() }
+        Self { strings: StringType::format(format), ..Self::default() }
     }
 
     pub(crate) fn list(element: Self) -> Self {
@@ -172,13 +178,13 @@ impl Ty {
         Self { maps: vec![Arc::new(record)], ..Self::default() }
     }
 
-    /// Of maps whose values are each of this type.
+    /// Maps whose values are all of this type.
     pub(crate) fn map(value: Self) -> Self {
         Self::record(Record { fields: IndexMap::new(), rest: Rest::Each(value) })
     }
 
-    /// Of all values of these kinds. All kinds together are what nothing is known of.
-    pub(crate) fn of_kinds(kinds: Kinds) -> Self {
+    /// All values of these kinds. All kinds together are the unknown type.
+    pub(crate) fn from_kinds(kinds: Kinds) -> Self {
         let computed = kinds.minus(Kinds::JSON);
         if Kinds::JSON.within(kinds) {
             return Self { any: true, computed, ..Self::default() };
@@ -197,26 +203,26 @@ impl Ty {
             .fold(Self { computed, ..Self::default() }, |ty, (_, part)| ty.or(part()))
     }
 
-    /// Of this one value.
-    pub(crate) fn of_value(value: &Value<'_>) -> Self {
+    /// The type of this single value.
+    pub(crate) fn from_value(value: &Value<'_>) -> Self {
         match value {
             Value::Null => Self::null(),
-            Value::Bool(truth) => Self { bools: Bools::only(*truth), ..Self::default() },
-            Value::Number(number) => Self { numbers: Numbers::only(*number), ..Self::default() },
-            Value::String(text) => Self { strings: Strings::only(text), ..Self::default() },
+            Value::Bool(truth) => Self { bools: BoolType::only(*truth), ..Self::default() },
+            Value::Number(number) => Self { numbers: NumberType::only(*number), ..Self::default() },
+            Value::String(text) => Self { strings: StringType::only(text), ..Self::default() },
             Value::List(items) => {
-                Self::list(items.iter().map(Self::of_value).fold(Self::nothing(), Self::or))
+                Self::list(items.iter().map(Self::from_value).fold(Self::nothing(), Self::or))
             }
             Value::Map(entries) => {
-                let field = |value| Field { ty: Self::of_value(value), optional: false };
+                let field = |value| RecordMember { ty: Self::from_value(value), optional: false };
                 let fields = entries.iter().map(|(k, v)| (Arc::from(k.as_ref()), field(v)));
                 Self::record(Record { fields: fields.collect(), rest: Rest::Nothing })
             }
-            other => Self::of_kinds(other.kind()),
+            other => Self::from_kinds(other.kind()),
         }
     }
 
-    /// The values of both.
+    /// The union of both.
     pub(crate) fn or(mut self, other: Self) -> Self {
         self.any |= other.any;
         self.null |= other.null;
@@ -254,22 +260,22 @@ impl Ty {
         kinds.fold(self.computed, |kinds, (_, kind)| kinds.or(*kind))
     }
 
-    /// Whether nothing is known of it, so that it is used on trust.
+    /// Whether nothing is known about it, so that it is accepted everywhere.
     pub(crate) fn is_any(&self) -> bool {
         self.any
     }
 
-    /// Whether it is known that null is one of its values.
+    /// Whether null is known to be one of its values.
     pub(crate) fn may_be_null(&self) -> bool {
         self.null
     }
 
-    /// Whether it has no value at all.
+    /// Whether it has no values.
     pub(crate) fn is_nothing(&self) -> bool {
         self.kinds() == Kinds::NOTHING
     }
 
-    /// Its kinds of maps, and the types of the elements of its kinds of lists.
+    /// The alternatives of its maps, and the element types of its lists.
     pub(crate) fn structures(&self) -> (&[Arc<Record>], &[Arc<Self>]) {
         (&self.maps, &self.lists)
     }
@@ -282,41 +288,44 @@ impl Ty {
         self.lists.iter().fold(Self::nothing(), |ty, list| ty.or((**list).clone()))
     }
 
-    /// The type of what its maps hold under their keys.
-    pub(crate) fn held(&self) -> Self {
+    /// The type of the values of its maps.
+    pub(crate) fn map_values(&self) -> Self {
         if self.any {
             return Self::any();
         }
-        let mut held = Self::nothing();
+        let mut map_values = Self::nothing();
         for map in &self.maps {
-            held = map.fields.values().fold(held, |held, field| held.or(field.ty.clone()));
-            held = match &map.rest {
-                Rest::Nothing => held,
-                Rest::Open => held.or(Self::any()),
-                Rest::Each(ty) => held.or(ty.clone()),
+            map_values = map
+                .fields
+                .values()
+                .fold(map_values, |map_values, field| map_values.or(field.ty.clone()));
+            map_values = match &map.rest {
+                Rest::Nothing => map_values,
+                Rest::Open => map_values.or(Self::any()),
+                Rest::Each(ty) => map_values.or(ty.clone()),
             };
         }
-        held
+        map_values
     }
 
-    /// With all scalars of the kinds of which it has some.
+    /// Extended to all scalars of the kinds that it contains.
     pub(crate) fn widened(mut self) -> Self {
         self.numbers = self.numbers.widened();
         if !self.strings.is_empty() {
-            self.strings = Strings::all();
+            self.strings = StringType::all();
         }
         if !self.bools.is_empty() {
-            self.bools = Bools::ALL;
+            self.bools = BoolType::ALL;
         }
         self
     }
 
-    /// The strings that it has, where they are some literals and nothing else.
+    /// Its strings, if it consists of string literals only.
     pub(crate) fn literal_strings(&self) -> Option<impl Iterator<Item = &str> + Clone> {
         self.strings.literals()
     }
 
-    /// How much it holds itself, not counting what is inside of its lists and maps.
+    /// Its own size, without the contents of its lists and maps.
     pub(crate) fn breadth(&self) -> usize {
         let fields: usize = self.maps.iter().map(|map| map.fields.len() + 1).sum();
         1 + fields + self.lists.len() + self.strings.len() + self.numbers.len()

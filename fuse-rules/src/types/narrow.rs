@@ -1,12 +1,25 @@
-//! Types made smaller by what a condition says.
+//! Narrows types by conditions.
 
 use std::sync::Arc;
 
-use super::scalars::Bools;
-use super::{Known, Lack, Record, Rest, Ty};
-use crate::syntax::ast::Segment;
-use crate::typed::IsTest;
+use super::scalars::BoolType;
+use super::{Absence, Known, Record, Rest, Ty};
+use crate::path::Segment;
 use crate::value::Kinds;
+
+/// The tests of `is`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum IsTest {
+    Missing,
+    Present,
+    Null,
+    String,
+    Int,
+    Float,
+    Bool,
+    List,
+    Map,
+}
 
 impl Ty {
     /// Without null.
@@ -15,7 +28,7 @@ impl Ty {
         self
     }
 
-    /// At least the values that an operand which equals one of `other` can have.
+    /// A superset of the values that an operand can have if it equals a value of `other`.
     pub(crate) fn equal_to(&self, other: &Self) -> Self {
         match (self.any, other.any) {
             (true, _) => return other.clone(),
@@ -37,7 +50,7 @@ impl Ty {
         }
     }
 
-    /// Without the value that `other` is, where it is one scalar.
+    /// Without the value of `other`, if `other` is a single scalar.
     pub(crate) fn unequal_to(mut self, other: &Self) -> Self {
         let single = |kinds: Kinds| [Kinds::STRING, Kinds::NUMBER, Kinds::BOOL].contains(&kinds);
         if !single(other.kinds()) {
@@ -46,14 +59,14 @@ impl Ty {
         self.strings = self.strings.minus(&other.strings);
         self.numbers = self.numbers.minus(&other.numbers);
         for truth in [true, false] {
-            if other.bools == Bools::only(truth) {
-                self.bools = self.bools.and(Bools::only(!truth));
+            if other.bools == BoolType::only(truth) {
+                self.bools = self.bools.and(BoolType::only(!truth));
             }
         }
         self
     }
 
-    /// The values for which `is TEST` holds, or does not.
+    /// The values for which `is TEST` is true, or is false.
     pub(crate) fn tested(self, test: IsTest, holds: bool) -> Self {
         let kind = match test {
             IsTest::Missing | IsTest::Present => return self,
@@ -67,13 +80,14 @@ impl Ty {
         if self.any {
             return match (holds, test) {
                 (true, IsTest::Int) => Self::int(),
-                (true, _) => Self::of_kinds(kind),
+                (true, _) => Self::from_kinds(kind),
                 (false, _) => self,
             };
         }
         match (test, holds) {
             (IsTest::Int, true) => Self { numbers: self.numbers.integral(), ..Self::default() },
-            // What is not whole may still be a number, but for those that are known to be whole.
+            // A number that is not an `int` may still be any number, unless it is known to be
+            // whole.
             (IsTest::Int, false) if self.numbers.integral() != self.numbers => self,
             (_, true) => self.only(kind),
             (_, false) => self.without(kind),
@@ -91,9 +105,9 @@ impl Ty {
     fn without(mut self, kind: Kinds) -> Self {
         match kind {
             Kinds::NULL => self.null = false,
-            Kinds::BOOL => self.bools = Bools::default(),
-            Kinds::NUMBER => self.numbers = super::Numbers::default(),
-            Kinds::STRING => self.strings = super::Strings::default(),
+            Kinds::BOOL => self.bools = BoolType::default(),
+            Kinds::NUMBER => self.numbers = super::NumberType::default(),
+            Kinds::STRING => self.strings = super::StringType::default(),
             Kinds::LIST => self.lists = Vec::new(),
             Kinds::MAP => self.maps = Vec::new(),
             _ => {}
@@ -101,7 +115,7 @@ impl Ty {
         self
     }
 
-    /// The values in which a step leads to one of these.
+    /// The values in which a step leads to a value of this type.
     pub(crate) fn leading_to(self, segment: &Segment, inner: &Known) -> Self {
         if self.any {
             return self;
@@ -118,20 +132,36 @@ impl Ty {
         ty
     }
 
-    /// Whether a value of one may be a value of the other; of lists and maps only the kind counts.
+    /// Whether the types have a common value; for lists and maps, only the kind counts.
     pub(crate) fn meets(&self, other: &Self) -> bool {
         !self.equal_to(other).is_nothing()
     }
 }
 
 impl Known {
-    /// What is known where the value is there, and not null.
-    pub(crate) fn there(self) -> Self {
-        Self { ty: self.ty.not_null(), lack: Lack::NEVER }
+    /// The same if the value is present and not null.
+    pub(crate) fn present_not_null(self) -> Self {
+        Self { ty: self.ty.not_null(), absence: Absence::NEVER }
     }
 
-    /// What is known of a value that is one of the two.
+    /// What is known about a value that is one of the two.
     pub(crate) fn or(self, other: Self) -> Self {
-        Self { ty: self.ty.or(other.ty), lack: self.lack.max(other.lack) }
+        Self { ty: self.ty.or(other.ty), absence: self.absence.max(other.absence) }
+    }
+}
+
+impl IsTest {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::Present => "present",
+            Self::Null => "null",
+            Self::String => "string",
+            Self::Int => "int",
+            Self::Float => "float",
+            Self::Bool => "bool",
+            Self::List => "list",
+            Self::Map => "map",
+        }
     }
 }

@@ -1,55 +1,62 @@
-//! One step of a path: what is known of the field or element that it leads to.
+//! Projection: what is known about the field or element to which a step of a path leads.
 
 use std::sync::Arc;
 
-use super::{Known, Lack, Missing, Rest, Ty};
-use crate::syntax::ast::Segment;
+use super::{Absence, Known, Missing, Rest, Ty};
+use crate::path::Segment;
 use crate::value::Kinds;
 
 /// Why a step leads nowhere.
 #[derive(Debug, PartialEq)]
-pub(crate) enum Wrong {
-    /// No map of the type has such a field; these it has.
+pub(crate) enum StepError {
+    /// No map of the type has such a field; it has these.
     NoField { known: Vec<Arc<str>>, open: bool },
-    /// It has no map at all, or no list.
+    /// It is not a map, or not a list.
     NothingInside,
 }
 
 impl Known {
-    /// What a step leads to. `base` names the value that it starts from; `quoted` tells a key that
-    /// need not be known from a field that must be.
+    /// The field or element to which a step leads. `base` is the text of the value that it starts
+    /// from; `quoted` is whether a key in brackets may be unlisted.
     pub(crate) fn step(
         &self,
         segment: &Segment,
         quoted: bool,
         base: &dyn Fn() -> Arc<str>,
-    ) -> Result<Self, Wrong> {
+    ) -> Result<Self, StepError> {
         if self.ty.any {
             return Ok(Self::any());
         }
         let inner = match segment {
             Segment::Key(key) => self.ty.field(key, quoted, base)?,
-            Segment::Index(_) if self.ty.lists.is_empty() => return Err(Wrong::NothingInside),
-            Segment::Index(_) => Self { ty: self.ty.element(), lack: Lack::absent(Missing::Open) },
+            Segment::Index(_) if self.ty.lists.is_empty() => return Err(StepError::NothingInside),
+            Segment::Index(_) => {
+                Self { ty: self.ty.element(), absence: Absence::absent(Missing::Open) }
+            }
         };
         let leads = match segment {
             Segment::Key(_) => Kinds::MAP,
             Segment::Index(_) => Kinds::LIST,
         };
-        // Where it is something else, such as null, there is nothing inside of it.
+        // If the value is something else, such as null, it contains nothing.
         let elsewhere = match self.kinds().minus(leads) {
             Kinds::NOTHING => Missing::Never,
             _ => Missing::Declared(base()),
         };
-        let lack = inner.lack.max(Lack::absent(elsewhere)).max(self.lack.clone());
-        Ok(Self { ty: inner.ty, lack })
+        let absence = inner.absence.max(Absence::absent(elsewhere)).max(self.absence.clone());
+        Ok(Self { ty: inner.ty, absence })
     }
 }
 
 impl Ty {
-    fn field(&self, key: &str, quoted: bool, base: &dyn Fn() -> Arc<str>) -> Result<Known, Wrong> {
+    fn field(
+        &self,
+        key: &str,
+        quoted: bool,
+        base: &dyn Fn() -> Arc<str>,
+    ) -> Result<Known, StepError> {
         if self.maps.is_empty() {
-            return Err(Wrong::NothingInside);
+            return Err(StepError::NothingInside);
         }
         let listed = self.maps.iter().any(|map| map.fields.contains_key(key));
         let declared = || Missing::Declared(super::display::joined(&base(), key));
@@ -70,7 +77,7 @@ impl Ty {
                 (None, Rest::Nothing) => (Self::nothing(), declared()),
             };
             found.ty = found.ty.or(ty);
-            found.lack.absent = found.lack.absent.max(missing);
+            found.absence.absent = found.absence.absent.max(missing);
         }
         if known {
             return Ok(found);
@@ -82,6 +89,6 @@ impl Ty {
             );
         }
         let open = self.maps.iter().any(|map| map.rest == Rest::Open);
-        Err(Wrong::NoField { known: names, open })
+        Err(StepError::NoField { known: names, open })
     }
 }

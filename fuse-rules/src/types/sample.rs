@@ -1,17 +1,17 @@
-//! Values of a type, for events that are made up.
+//! Sample values of a type, for generated events.
 
 use super::{Format, Rest, Ty};
 use crate::number::Number;
 use crate::value::{Kinds, Value};
 
-/// How deep values of types are made.
-const DEEPEST: usize = 16;
+/// The maximum depth of sample values.
+const MAX_SAMPLE_DEPTH: usize = 16;
 
 impl Ty {
-    /// One of its values. `choose` gives a number under the one that it is asked with; where it is always
-    /// 0, the value is the simplest: of maps what has to be there, of lists one element.
+    /// One of its values. `choose` returns a number below its argument. If it always returns 0, the
+    /// value is the simplest: maps have only required fields, and lists one element.
     pub(crate) fn sample(&self, choose: &mut dyn FnMut(usize) -> usize) -> Value<'static> {
-        self.made(choose, DEEPEST)
+        self.made(choose, MAX_SAMPLE_DEPTH)
     }
 
     fn made(&self, choose: &mut dyn FnMut(usize) -> usize, depth: usize) -> Value<'static> {
@@ -35,7 +35,7 @@ impl Ty {
                 Value::Bool(self.bools.has(true) && (choose(2) == 0 || !self.bools.has(false)))
             }
             Some(_) => Value::Null,
-            // Anything, or nothing at all.
+            // Any value, or none.
             None => Value::text("text"),
         }
     }
@@ -62,7 +62,7 @@ impl Ty {
         let Some(element) = self.lists.get(choose(self.lists.len().max(1))) else {
             return Value::List(Vec::new());
         };
-        // One, then none or several.
+        // One element first, then none or several.
         let count = [1, 0, 2, 3].get(choose(4)).copied().unwrap_or(1);
         Value::List((0..count).map(|_| element.made(choose, depth)).collect())
     }

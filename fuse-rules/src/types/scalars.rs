@@ -1,4 +1,4 @@
-//! Sets of scalars: some literals, those of a format, or all.
+//! Sets of scalars: some literals, the strings of a format, or all.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -6,15 +6,15 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::Ty;
+use crate::literals::parse_duration;
 use crate::number::Number;
-use crate::syntax::parse_duration;
 
-/// What strings of a declared format look like.
+/// The format of strings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Format {
-    /// An RFC 3339 time, which `time()` takes.
+    /// An RFC 3339 time, which `time()` accepts.
     Timestamp,
-    /// A duration as the rules write it, which `duration()` takes.
+    /// A duration as written in rules, which `duration()` accepts.
     Duration,
     /// Base64 with padding.
     Bytes,
@@ -32,7 +32,7 @@ impl Format {
         }
     }
 
-    /// A text that it describes.
+    /// A text of this format.
     pub(crate) fn example(self) -> &'static str {
         match self {
             Self::Timestamp => "2026-01-01T00:00:00Z",
@@ -54,7 +54,7 @@ impl Format {
     }
 }
 
-/// The scalars of a type, spelled out.
+/// The scalars of a type, enumerated.
 #[derive(Debug)]
 pub(crate) struct Scalars {
     pub(crate) bools: Vec<bool>,
@@ -62,13 +62,13 @@ pub(crate) struct Scalars {
     pub(crate) whole_numbers: bool,
     pub(crate) numbers: Vec<Number>,
     pub(crate) all_strings: bool,
-    /// Whether it has the strings of a format.
+    /// Whether it contains the strings of a format.
     pub(crate) formats: bool,
     pub(crate) strings: Vec<Arc<str>>,
 }
 
 impl Ty {
-    /// Its scalars, but for null. Of what nothing is known they are not told.
+    /// Its scalars except null. They are not listed for an unknown type.
     pub(crate) fn scalars(&self) -> Scalars {
         Scalars {
             bools: [true, false].into_iter().filter(|truth| self.bools.has(*truth)).collect(),
@@ -82,14 +82,14 @@ impl Ty {
     }
 }
 
-/// Some of true and false.
+/// A subset of true and false.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) struct Bools {
+pub(super) struct BoolType {
     can_be_true: bool,
     can_be_false: bool,
 }
 
-impl Bools {
+impl BoolType {
     pub(super) const ALL: Self = Self { can_be_true: true, can_be_false: true };
 
     pub(super) fn only(truth: bool) -> Self {
@@ -119,15 +119,15 @@ impl Bools {
     }
 }
 
-/// Some numbers.
+/// A set of numbers.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Numbers {
+pub(super) struct NumberType {
     all: bool,
     integers: bool,
     literals: BTreeSet<Number>,
 }
 
-impl Numbers {
+impl NumberType {
     pub(super) fn literals(&self) -> impl Iterator<Item = &Number> {
         self.literals.iter()
     }
@@ -153,7 +153,7 @@ impl Numbers {
         self
     }
 
-    /// At least the numbers that both have.
+    /// A superset of the numbers that both have.
     pub(super) fn and(&self, other: &Self) -> Self {
         let mut both = Self {
             all: self.all && other.all,
@@ -166,13 +166,13 @@ impl Numbers {
         Self::default().or(both)
     }
 
-    /// Whether the other has all of them.
+    /// Whether it is a subset of the other.
     pub(super) fn within(&self, other: &Self) -> bool {
         let all = other.all || !self.all && (!self.integers || other.integers);
         all && self.literals.iter().all(|number| other.has(*number))
     }
 
-    /// All whole numbers, or all numbers, where it has some.
+    /// All whole numbers, or all numbers, if it is not empty.
     pub(super) fn widened(&self) -> Self {
         let integral = self.literals.iter().all(|number| number.is_integral());
         match self.is_empty() {
@@ -182,12 +182,12 @@ impl Numbers {
         }
     }
 
-    /// Those that are whole.
+    /// Its whole numbers.
     pub(super) fn integral(&self) -> Self {
         self.and(&Self::int())
     }
 
-    /// Without the one that `other` is, where it is one.
+    /// Without the number of `other`, if `other` is a single number.
     pub(super) fn minus(mut self, other: &Self) -> Self {
         if let (false, false, 1, Some(only)) =
             (other.all, other.integers, other.literals.len(), other.literals.first())
@@ -205,8 +205,8 @@ impl Numbers {
         self.all || self.integers && number.is_integral() || self.literals.contains(&number)
     }
 
-    /// Whether it has one that cannot be held; only whether that is whole is known.
-    pub(super) fn has_unheld(&self, integral: bool) -> bool {
+    /// Whether it contains an unrepresentable number; only whether that number is whole is known.
+    pub(super) fn has_unrepresentable(&self, integral: bool) -> bool {
         self.all || self.integers && integral
     }
 
@@ -214,7 +214,7 @@ impl Numbers {
         self.literals.len()
     }
 
-    /// As it is written in a type, one entry an alternative.
+    /// Its text in a type, one entry per alternative.
     pub(super) fn words(&self) -> impl Iterator<Item = String> + '_ {
         let all = self.all.then(|| "float".to_owned());
         let integers = self.integers.then(|| "int".to_owned());
@@ -222,16 +222,16 @@ impl Numbers {
     }
 }
 
-/// Some strings.
+/// A set of strings.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Strings {
+pub(super) struct StringType {
     all: bool,
-    /// A bit for each format.
+    /// One bit per format.
     formats: u8,
     literals: BTreeSet<Arc<str>>,
 }
 
-impl Strings {
+impl StringType {
     pub(super) fn has_format(&self, format: Format) -> bool {
         self.formats & format.bit() != 0
     }
@@ -258,7 +258,7 @@ impl Strings {
         self
     }
 
-    /// At least the strings that both have.
+    /// A superset of the strings that both have.
     pub(super) fn and(&self, other: &Self) -> Self {
         match (self.all, other.all) {
             (true, _) => return other.clone(),
@@ -267,7 +267,7 @@ impl Strings {
         }
         let all = self.literals.iter().chain(&other.literals);
         let literals = all.filter(|text| self.has(text) && other.has(text)).cloned().collect();
-        // Two formats may have strings in common: `5m` is no time, but it may be base64.
+        // Two formats may have strings in common: `5m` is not a time, but it may be base64.
         let formats = match (self.formats, other.formats) {
             (0, _) | (_, 0) => 0,
             (own, other) if own & other != 0 => own & other,
@@ -276,7 +276,7 @@ impl Strings {
         Self { all: false, formats, literals }
     }
 
-    /// Without the one that `other` is, where it is one.
+    /// Without the string of `other`, if `other` is a single string.
     pub(super) fn minus(mut self, other: &Self) -> Self {
         if let (false, 0, 1, Some(only)) =
             (other.all, other.formats, other.literals.len(), other.literals.first())
@@ -286,7 +286,7 @@ impl Strings {
         self
     }
 
-    /// Whether the other has all of them.
+    /// Whether it is a subset of the other.
     pub(super) fn within(&self, other: &Self) -> bool {
         let formats = !self.all && self.formats & !other.formats == 0;
         other.all || formats && self.literals.iter().all(|text| other.has(text))
@@ -302,7 +302,7 @@ impl Strings {
             || Format::ALL.iter().any(|f| self.formats & f.bit() != 0 && f.accepts(text))
     }
 
-    /// Whether it has every string, also those that no text can hold.
+    /// Whether it contains every string, including those that no text can represent.
     pub(super) fn has_all(&self) -> bool {
         self.all
     }
@@ -316,7 +316,7 @@ impl Strings {
         self.literals.len()
     }
 
-    /// As it is written in a type, one entry an alternative.
+    /// Its text in a type, one entry per alternative.
     pub(super) fn words(&self) -> impl Iterator<Item = String> + '_ {
         let all = self.all.then(|| "string".to_owned());
         let formats = Format::ALL.iter().filter(|f| self.formats & f.bit() != 0);

@@ -1,19 +1,20 @@
-//! Whether every value of one type is a value of another.
+//! Subtyping: whether every value of one type is a value of another.
 
 use std::sync::Arc;
 
 use super::{Record, Rest, Ty};
 use crate::value::Kinds;
 
-/// How many pairs of types are compared: types that share parts are as large as they are deep.
-const MOST: usize = 100_000;
+/// The maximum number of pairs of types to compare, because types that share parts can be
+/// exponentially large.
+const MAX_COMPARISONS: usize = 100_000;
 
 impl Ty {
-    /// Whether what relies on the other type may be given a value of this one. What has no type is
-    /// taken on trust; fields that the other does not list do not matter. Of types too large to
-    /// compare it is not said.
+    /// Whether a value of this type may be used where the other is expected. A value without a type
+    /// is accepted. Fields that the other type does not list are ignored. For types that are too
+    /// large to compare, the answer is `false`.
     pub(crate) fn within(&self, other: &Self) -> bool {
-        let mut left = MOST;
+        let mut left = MAX_COMPARISONS;
         within(self, other, &mut left)
     }
 }
@@ -47,7 +48,7 @@ fn record_within(own: &Record, other: &Record, left: &mut usize) -> bool {
             }
             (None, Rest::Nothing) => wanted.optional,
             (None, Rest::Each(ty)) => wanted.optional && within(ty, &wanted.ty, left),
-            // Of what is not listed nothing is known.
+            // Nothing is known about the values of unlisted keys.
             (None, Rest::Open) => true,
         }
     });

@@ -1,8 +1,10 @@
-//! Sets of kinds of values: what an expression may give, what an operand may be.
+//! Sets of kinds of values: the possible kinds of an expression, or the accepted kinds of an
+//! operand.
 
 use std::fmt;
 
-/// A set of kinds of values: what an expression may give, what an operand may be.
+/// A set of kinds of values: the possible kinds of an expression, or the accepted kinds of an
+/// operand.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Kinds(u16);
 
@@ -17,15 +19,15 @@ impl Kinds {
     pub(crate) const DURATION: Self = Self(64);
     pub(crate) const TIME: Self = Self(128);
     pub(crate) const VERSION: Self = Self(256);
-    /// What JSON has.
+    /// The kinds that occur in JSON.
     pub(crate) const JSON: Self = Self(63);
     pub(crate) const ANY: Self = Self(511);
-    /// What has a canonical text.
+    /// The kinds with a canonical text.
     pub(crate) const SCALAR: Self = Self(2 | 4 | 8 | 64 | 128 | 256);
-    /// What `<` compares.
+    /// The kinds that `<` compares.
     pub(crate) const ORDERED: Self = Self(4 | 64 | 128 | 256);
 
-    /// One by one.
+    /// All kinds, one by one.
     pub(crate) const SINGLE: [Self; 9] = [
         Self::NULL,
         Self::BOOL,

@@ -1,5 +1,5 @@
-//! The bodies of the fuzz targets, on the repository's rules and on what is made of them. The
-//! fuzzer wants a nightly toolchain, and hours; this takes seconds, and the same ones each time.
+//! Runs the bodies of the fuzz targets on the repository's rules and on mutations of them. The
+//! fuzzer needs a nightly toolchain and hours; this takes seconds and is the same in each run.
 
 use super::bodies;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use proptest::prelude::*;
 use proptest::test_runner::{RngSeed, TestRunner};
 
-/// All files of rules of the repository.
+/// All rules files of the repository.
 fn seeds() -> Vec<String> {
     let mut folders: Vec<PathBuf> = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("..")];
     let mut texts = Vec::new();
@@ -27,7 +27,7 @@ fn seeds() -> Vec<String> {
     texts
 }
 
-/// A mutation: a piece of a seed, from one place to another, takes the place of another piece.
+/// A mutation: a range of one seed replaces a range of another.
 #[derive(Clone, Debug)]
 struct Cut {
     at: prop::sample::Index,
@@ -83,7 +83,7 @@ fn mutated_rules_are_laid_out() {
     run(400, seeds(), bodies::format);
 }
 
-/// Bodies that the rules of the target ask about.
+/// Bodies with the values that the rules of the target read.
 fn events() -> Vec<String> {
     let texts = [
         r#"{"a":"x","b":1,"l":[{"k":"x","n":2,"l":[1,{"k":"x"}]},{"k":null}],"m":[{"k":"x"}]}"#,

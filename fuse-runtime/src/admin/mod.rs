@@ -136,6 +136,7 @@ async fn not_acting(admin: &Admin) -> Vec<String> {
             problems.push(format!("a fault inside fuse interrupted {task}; it is started again"));
         }
     }
+    problems.extend(admin.supervisor.source_problems());
     let damaged = admin.bus.damaged().saturating_add(admin.ledger.damaged());
     if damaged > 0 {
         problems.push(format!(

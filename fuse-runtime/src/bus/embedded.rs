@@ -13,7 +13,7 @@ use super::queue::{self, Ahead, NewEvent, Publication, Signal};
 use super::{Bus, BusError, Delivery, Health, Published, Token};
 use crate::event::Envelope;
 use crate::log_limit::LogLimit;
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, encode_envelope};
 
 /// A [`Bus`] over a [`Store`]. A store has one bus: another one would deliver the same events, and
 /// would not notice the events that this one accepts.
@@ -89,27 +89,33 @@ impl EmbeddedBus {
         &self,
         events: Vec<Envelope>,
     ) -> Result<Vec<Result<Published, BusError>>, StoreError> {
+        let mut prepared = Vec::with_capacity(events.len());
+        for event in events {
+            // The row contains all of the event, whose body is dropped here.
+            let row = encode_envelope(&event)?;
+            prepared.push((event.key(), event.body_hash(), row, event.received));
+        }
         let (limit, capacity, steady) =
             (self.max_backlog, self.store.capacity(), self.store.steady());
-        let mut new = Vec::with_capacity(events.len());
-        for event in events {
-            let kept_from = steady.unwrap_or(event.received);
-            new.push(NewEvent::new(&event, kept_from)?);
-        }
         let signal = self.signal.clone();
-        let bytes = new.iter().map(NewEvent::bytes).sum();
+        let bytes = prepared.iter().map(|(_, _, row, _)| row.len()).sum();
         let accept = move |transaction: &WriteTransaction| {
-            let accept = |event| queue::accept(transaction, event, limit, &capacity);
-            new.iter_mut().map(accept).collect::<Result<Vec<_>, _>>()
+            let mut publications = Vec::with_capacity(prepared.len());
+            for (event, hash, row, received) in &mut prepared {
+                let (received, kept_from) = (*received, steady.unwrap_or(*received));
+                let capacity = &capacity;
+                let new = NewEvent { event, hash, row, received, kept_from, limit, capacity };
+                publications.push(queue::accept(transaction, new)?);
+            }
+            Ok(publications)
         };
         let after = move |publications: &Vec<Publication>| {
             for publication in publications {
-                if let Publication::New { seq, backlog } = *publication {
-                    signal.send_modify(|signal| {
-                        signal.end = seq.saturating_add(1);
-                        signal.backlog = backlog;
-                    });
-                }
+                let Publication::New { seq, backlog } = *publication else { continue };
+                signal.send_modify(|signal| {
+                    signal.end = seq.saturating_add(1);
+                    signal.backlog = backlog;
+                });
             }
         };
         let publications = self.store.write_then(bytes, accept, after).await?;
@@ -190,7 +196,7 @@ impl Bus for EmbeddedBus {
         let count = events.len();
         match self.accept_all(events).await {
             Ok(published) => published,
-            // One commit: an error concerns every event of it.
+            // One commit: what failed for one failed for all of them.
             Err(error) => vec![Err(error.into()); count],
         }
     }

@@ -114,8 +114,8 @@ pub trait Bus: Send + Sync + 'static {
         published.unwrap_or_else(|| Err(BusError::Storage("the bus gave no answer".into())))
     }
 
-    /// Publishes events in their order, in one commit if possible. Returns one result per event, in the
-    /// same order. An event that is refused does not affect the others.
+    /// Accepts events together, in their order, if possible in one commit. Returns one result per event, in
+    /// the same order. An event that is refused does not affect the others.
     async fn publish_all(&self, events: Vec<Envelope>) -> Vec<Result<Published, BusError>>;
 
     /// Waits for the next event, in the order of acceptance. Dropping the future loses nothing.

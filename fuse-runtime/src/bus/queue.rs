@@ -7,7 +7,7 @@ use crate::event::{Envelope, EventKey};
 use crate::ledger::transition::{self, Accept};
 use crate::store::{
     Capacity, EVENT_BYTES, EVENTS, EventStatus, IDS, META, NEXT_SEQ, QUEUE, STATUS, StoreError,
-    TIMES, decode_envelope, encode_envelope, get_row, id_place, put_row, seal,
+    TIMES, decode_envelope, get_row, id_place, put_row, seal,
 };
 
 /// How many events one read of the queue fetches.
@@ -36,46 +36,29 @@ pub(super) enum Publication {
 }
 
 /// An event to be accepted.
-pub(super) struct NewEvent {
-    key: EventKey,
-    hash: String,
-    row: Vec<u8>,
-    received: Timestamp,
+pub(super) struct NewEvent<'a> {
+    pub(super) event: &'a EventKey,
+    pub(super) hash: &'a str,
+    pub(super) row: &'a mut [u8],
+    pub(super) received: Timestamp,
     /// The steady time from which it is kept.
-    kept_from: Timestamp,
+    pub(super) kept_from: Timestamp,
+    /// How many events may wait.
+    pub(super) limit: u64,
+    pub(super) capacity: &'a Capacity,
 }
 
-impl NewEvent {
-    pub(super) fn new(event: &Envelope, kept_from: Timestamp) -> Result<Self, StoreError> {
-        Ok(Self {
-            key: event.key(),
-            hash: event.body_hash(),
-            row: encode_envelope(event)?,
-            received: event.received,
-            kept_from,
-        })
-    }
-
-    /// The size of its row.
-    pub(super) fn bytes(&self) -> usize {
-        self.row.len()
-    }
-}
-
-/// Accepts and queues an event, unless `limit` events wait already.
 pub(super) fn accept(
     transaction: &WriteTransaction,
-    new: &mut NewEvent,
-    limit: u64,
-    capacity: &Capacity,
+    new: NewEvent<'_>,
 ) -> Result<Publication, StoreError> {
-    let NewEvent { key: event, hash, row, received, kept_from } = new;
+    let NewEvent { event, hash, row, received, kept_from, limit, capacity } = new;
     let key = event.encode();
     let key = key.as_str();
     let mut statuses = transaction.open_table(STATUS)?;
     let on_record: Option<EventStatus> = get_row(&statuses, key)?;
     let known = on_record.as_ref().map(EventStatus::acceptance);
-    let acceptance = match transition::accept(known.as_ref(), hash, *received) {
+    let acceptance = match transition::accept(known.as_ref(), hash, received) {
         Accept::New(acceptance) => acceptance,
         Accept::Known => return Ok(Publication::Known),
         Accept::Conflict(acceptance) => {
@@ -100,7 +83,7 @@ pub(super) fn accept(
     meta.insert(NEXT_SEQ, seq.saturating_add(1))?;
     put_row(&mut statuses, key, &EventStatus::new(seq, acceptance))?;
     seal(&seq.to_be_bytes(), row);
-    transaction.open_table(EVENTS)?.insert(seq, row.as_slice())?;
+    transaction.open_table(EVENTS)?.insert(seq, &*row)?;
     transaction.open_table(IDS)?.insert(id_place(event), ())?;
     transaction.open_table(TIMES)?.insert((kept_from.as_nanosecond(), seq), key)?;
     queue.insert(seq, key)?;

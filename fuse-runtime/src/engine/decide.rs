@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
 use bytes::Bytes;
-use fuse_rules::{Decision, Evaluation, Fuses, Outcome, Plan};
+use fuse_rules::{Decided, Decision, Evaluation, Fuses, Outcome, Plan};
 use jiff::Timestamp;
 
 use super::{Engine, MAX_DECIDING_KIB, Step};
@@ -107,7 +107,7 @@ fn verdict(
     event: &Envelope,
     (decided, steady): (Timestamp, Timestamp),
 ) -> (Verdict, Vec<String>) {
-    let Evaluated { mut evaluation, mismatch, missing } = evaluate(plan, fuses, event);
+    let Decided { mut evaluation, missing } = evaluate(plan, fuses, event);
     let key = event.key();
     for decision in &mut evaluation.decisions {
         reject_unrenderable(decision, triggers, &key);
@@ -118,7 +118,7 @@ fn verdict(
         decided,
         steady,
         rejected: evaluation.refused,
-        mismatch,
+        mismatch: evaluation.mismatch,
         decisions: Vec::new(),
         actions: Vec::new(),
         requires: BTreeMap::new(),
@@ -147,30 +147,22 @@ fn verdict(
     (verdict, missing)
 }
 
-/// The decisions about an event, and what metrics count about it.
-struct Evaluated {
-    evaluation: Evaluation,
-    mismatch: Option<String>,
-    missing: Vec<String>,
-}
-
-fn evaluate(plan: &Plan, fuses: &Fuses, event: &Envelope) -> Evaluated {
-    let refused = |why: String| Evaluated {
+fn evaluate(plan: &Plan, fuses: &Fuses, event: &Envelope) -> Decided {
+    let refused = |why: String| Decided {
         evaluation: Evaluation { refused: Some(why), mismatch: None, decisions: Vec::new() },
-        mismatch: None,
         missing: Vec::new(),
     };
-    let view = match event.view() {
+    if let Some(why) = &event.rejected {
+        return refused(why.clone());
+    }
+    // Validated by the pass that decides, as it was at intake.
+    let view = match event.unread_view() {
         Ok(view) => view,
         Err(invalid) => return refused(invalid.to_string()),
     };
     // A panic must not affect other events, nor lose this one.
-    let evaluated = catch_unwind(AssertUnwindSafe(|| Evaluated {
-        evaluation: plan.evaluate(&view, fuses),
-        mismatch: plan.mismatch(&view),
-        missing: plan.missing(&view),
-    }));
-    evaluated.unwrap_or_else(|_| {
+    let decided = catch_unwind(AssertUnwindSafe(|| plan.decide(&view, fuses)));
+    decided.unwrap_or_else(|_| {
         refused(
             "evaluating this event failed inside fuse; this is a bug of fuse, please report it"
                 .into(),
@@ -189,7 +181,7 @@ pub fn reject_unrenderable(decision: &mut Decision, triggers: &Triggers, event: 
             decision.action = Some(request.action);
             return;
         }
-        Ok(Err(why)) => why,
+        Ok(Err(error)) => error.to_string(),
         Err(_) => "rendering this action failed inside its trigger; please report it".into(),
     };
     decision.outcome = Outcome::Rejected;

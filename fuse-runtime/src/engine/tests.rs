@@ -16,10 +16,11 @@ use tokio::sync::mpsc;
 use super::Policy;
 use crate::backend::Backend;
 use crate::ledger::{ActionState, DeadLetterKind};
-use crate::shutdown::Shutdown;
-use crate::sources::{BoundSource, EventBinding, Incoming, Intake, Source, SourceError, Sources};
+use crate::sources::{
+    BoundSource, EventBinding, Incoming, Source, SourceContext, SourceError, Sources,
+};
 use crate::testing::MemoryBackend;
-use crate::triggers::{ActionRequest, Done, Failure, Probe, Trigger, Triggers};
+use crate::triggers::{ActionRequest, Done, Failure, Probe, RenderError, Trigger, Triggers};
 use crate::{Runtime, registry};
 
 /// A source that never sends anything of its own.
@@ -34,7 +35,7 @@ impl Source for Silent {
     async fn bind(
         &self,
         _: Vec<EventBinding>,
-        _: Intake,
+        _: &SourceContext,
     ) -> Result<Box<dyn BoundSource>, SourceError> {
         Ok(Box::new(Self))
     }
@@ -42,11 +43,9 @@ impl Source for Silent {
 
 #[async_trait]
 impl BoundSource for Silent {
-    fn listening(&self) -> Vec<String> {
-        Vec::new()
+    async fn serve(&mut self, _: &SourceContext) -> Result<(), SourceError> {
+        Ok(())
     }
-
-    async fn serve(self: Box<Self>, _: Shutdown) {}
 }
 
 /// Gives the next of these results, and says that it was asked.
@@ -61,7 +60,7 @@ impl Trigger for Scripted {
         Schema::new("scripted", "Does as it is told.")
     }
 
-    fn render(&self, _: &ActionRequest) -> Result<serde_json::Value, String> {
+    fn render(&self, _: &ActionRequest) -> Result<serde_json::Value, RenderError> {
         Ok(serde_json::Value::Null)
     }
 

@@ -1,13 +1,12 @@
 //! One request to the API server, and its answer as data or as a refusal.
 
-use std::time::Duration;
-
-use http::{Request, header};
+use http::Request;
 use http_body_util::BodyExt;
 use kube::client::Body;
 use serde_json::Value;
 
 use super::{Cluster, Refusal, in_full};
+use crate::triggers::retry_after;
 
 impl Cluster {
     /// Sends a request: the answer's body, or why there is none.
@@ -41,11 +40,7 @@ impl Cluster {
                 Refusal::lost(format!("the answer of {} is not JSON: {error}", self.url()))
             });
         }
-        let after = head
-            .headers
-            .get(header::RETRY_AFTER)
-            .and_then(|value| value.to_str().ok()?.parse().ok())
-            .map(Duration::from_secs);
+        let after = retry_after(&head.headers);
         Err(Refusal::from_answer(head.status.as_u16(), &body, after))
     }
 

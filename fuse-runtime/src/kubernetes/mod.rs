@@ -38,12 +38,14 @@ use std::time::Duration;
 use kube::Client;
 use kube::config::{Config, KubeConfigOptions, Kubeconfig, KubeconfigError};
 
-pub use triggers::{Manifests, Objects, Submit};
+pub use crate::requirements::{Need, Permission, Place};
+pub use triggers::Submit;
 
 pub(crate) use change::{Change, FromCronJob, Operation, Patch, Propagation, Target};
 pub use doctor::{Finding, Report, examine, examine_for};
 pub use kinds::Kind;
-pub use needs::{Need, Permission, Place, RuleNeed, needs};
+pub use needs::{RuleNeed, needs};
+
 pub(crate) use refusal::Refusal;
 pub(crate) use watch::{Followed, Seen};
 

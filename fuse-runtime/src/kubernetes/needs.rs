@@ -1,9 +1,10 @@
 //! What rules need of a cluster, as far as it is known before any event: what `fuse doctor` checks,
 //! `fuse rbac` prints and the runtime follows.
 
-use fuse_rules::{Outline, OutlineField, Ruleset, TriggerInfo};
+use fuse_rules::{Outline, Ruleset, TriggerInfo};
 use serde_json::Value;
 
+use crate::requirements::{Need, Permission, Place, Requirement, RuleRequirement};
 use crate::triggers::Triggers;
 
 /// Whether an API version is of Kubernetes itself.
@@ -23,88 +24,12 @@ pub struct RuleNeed {
 
 /// What all rules need of the cluster, in their order.
 pub fn needs(ruleset: &Ruleset, triggers: &Triggers) -> Vec<RuleNeed> {
-    let mut all = Vec::new();
-    for rule in ruleset.rules() {
-        for block in &rule.triggers {
-            let Some(trigger) = triggers.get(&block.kind) else { continue };
-            let of_rule = |need| RuleNeed { rule: rule.name.to_owned(), need };
-            all.extend(trigger.needs(block).into_iter().map(of_rule));
-        }
-    }
-    all
-}
-
-/// Where objects live.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Place {
-    /// In this namespace.
-    Namespace(String),
-    /// In a namespace that the event names, or in any.
-    Anywhere,
-    /// Outside namespaces.
-    Outside,
-}
-
-/// Something that a trigger block needs.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Need {
-    /// A kind of objects.
-    Kind {
-        /// As in `argoproj.io/v1alpha1`.
-        api_version: String,
-        /// As in `Workflow`.
-        kind: String,
-    },
-    /// A namespace.
-    Namespace(String),
-    /// An object.
-    Object {
-        /// As in `v1`.
-        api_version: &'static str,
-        /// As in `ServiceAccount`.
-        kind: &'static str,
-        /// Where it is.
-        place: Place,
-        /// Its name.
-        name: String,
-    },
-    /// A WorkflowTemplate or ClusterWorkflowTemplate that takes these parameters.
-    Template {
-        /// Which of the two.
-        kind: &'static str,
-        /// Where it is.
-        place: Place,
-        /// Its name.
-        name: String,
-        /// What the rule gives it.
-        parameters: Vec<OutlineField>,
-    },
-    /// A permission.
-    Access(Permission),
-    /// Objects that are watched after they are submitted.
-    Follow {
-        /// As in `batch/v1`.
-        api_version: String,
-        /// As in `Job`.
-        kind: String,
-        /// Where they are.
-        place: Place,
-    },
-}
-
-/// What may be done with which objects.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Permission {
-    /// As in `argoproj.io/v1alpha1`.
-    pub api_version: String,
-    /// As in `Workflow`.
-    pub kind: String,
-    /// As in `create`.
-    pub verbs: Vec<&'static str>,
-    /// Where.
-    pub place: Place,
-    /// The one object that it is about; `None` for all.
-    pub name: Option<String>,
+    let required = triggers.requirements(ruleset).into_iter();
+    let needs = required.filter_map(|RuleRequirement { rule, requirement }| match requirement {
+        Requirement::Kubernetes(need) => Some(RuleNeed { rule, need }),
+        _ => None,
+    });
+    needs.collect()
 }
 
 impl Place {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use kube::core::Status;
 
 use super::Target;
-use crate::triggers::Failure;
+use crate::triggers::{Failure, http_failure};
 
 /// The cause of a refusal: the namespace is going.
 const TERMINATING: &str = "NamespaceTerminating";
@@ -181,14 +181,13 @@ impl Refusal {
                     }
                     _ => Failure::NotReady(reason),
                 },
-                // The server refuses these at the door.
-                429 => retry(reason, false, after),
                 // It did not get as far as doing it.
                 503 => retry(reason, false, after),
                 500 if reason.contains("failed calling webhook") => retry(reason, false, after),
-                408 | 500.. => retry(reason, true, after),
                 409 if kind != FIELDS => retry(reason, false, after),
-                _ => Failure::Permanent(reason),
+                // A policy or a conflict over fields: the same request is refused again.
+                403 | 409 => Failure::Permanent(reason),
+                _ => http_failure(code, reason, after),
             },
         }
     }

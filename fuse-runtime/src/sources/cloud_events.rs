@@ -4,6 +4,27 @@ use std::borrow::Cow;
 
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
+/// Why the value of a CloudEvents header cannot be decoded.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum HeaderError {
+    /// A `%` has no two hexadecimal digits after it.
+    #[error(
+        "the header `{name}` has a `%` without two hexadecimal digits after it; \
+         CloudEvents writes a percent sign as `%25`"
+    )]
+    Percent {
+        /// The header's name.
+        name: String,
+    },
+    /// The decoded bytes are not UTF-8.
+    #[error("the header `{name}` is not UTF-8 once it is percent-decoded")]
+    NotUtf8 {
+        /// The header's name.
+        name: String,
+    },
+}
+
 /// A header's value as rules see it: that of `ce-…` without the percent-encoding that the HTTP
 /// binding of CloudEvents (3.1.3.2) wraps it in, all others as they are.
 ///
@@ -13,12 +34,12 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 /// assert_eq!(decode_header("ce-subject", "a%20b")?, "a b");
 /// assert_eq!(decode_header("x-subject", "a%20b")?, "a%20b");
 /// assert!(decode_header("ce-subject", "100%").is_err());
-/// # Ok::<(), String>(())
+/// # Ok::<(), fuse_runtime::sources::HeaderError>(())
 /// ```
 ///
 /// # Errors
 /// A `%` without two hexadecimal digits after it, or what is not UTF-8 once it is decoded.
-pub fn decode_header<'a>(name: &str, value: &'a str) -> Result<Cow<'a, str>, String> {
+pub fn decode_header<'a>(name: &str, value: &'a str) -> Result<Cow<'a, str>, HeaderError> {
     let is_attribute = name.get(..3).is_some_and(|start| start.eq_ignore_ascii_case("ce-"));
     if !is_attribute || !value.contains(['%', '"']) {
         return Ok(Cow::Borrowed(value));
@@ -33,16 +54,13 @@ pub fn decode_header<'a>(name: &str, value: &'a str) -> Result<Cow<'a, str>, Str
         }
         let mut digit = || rest.next().and_then(|byte| char::from(byte).to_digit(16));
         let (Some(high), Some(low)) = (digit(), digit()) else {
-            return Err(format!(
-                "the header `{name}` has a `%` without two hexadecimal digits after it; \
-                 CloudEvents writes a percent sign as `%25`"
-            ));
+            return Err(HeaderError::Percent { name: name.to_owned() });
         };
         bytes.push(u8::try_from(high * 16 + low).unwrap_or(b'%'));
     }
     String::from_utf8(bytes)
         .map(Cow::Owned)
-        .map_err(|_| format!("the header `{name}` is not UTF-8 once it is percent-decoded"))
+        .map_err(|_| HeaderError::NotUtf8 { name: name.to_owned() })
 }
 
 /// A value that is a quoted string as a whole, without its quotes and escapes.
@@ -99,7 +117,7 @@ mod tests {
             ("\"a\" and \"b\"", "\"a\" and \"b\""),
             ("\"", "\""),
         ] {
-            assert_eq!(decoded(value).as_deref(), Ok(expected), "{value}");
+            assert_eq!(decoded(value).unwrap(), expected, "{value}");
         }
         for value in ["100%", "%zz", "%2", "%+1", "%ff", "%C3%28"] {
             assert!(decoded(value).is_err(), "{value}");

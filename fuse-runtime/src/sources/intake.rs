@@ -1,51 +1,96 @@
-//! What every source hands its events to: validated, given an id, durable, then answered.
+//! Where every source hands in its events: each is validated, given an id, and made durable.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use fuse_rules::{Event, InvalidBody, Plan};
+use async_trait::async_trait;
+use fuse_rules::{Event, InvalidBody, Plan, UnreadableBody};
+use jiff::Timestamp;
+use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use super::{Incoming, cloud_events};
 use crate::bus::{Bus, BusError, Health, Published};
 use crate::clock::Clock;
 use crate::event::Envelope;
-use crate::http::Server;
 use crate::metrics::Metrics;
 
 /// The longest id of a sender, in bytes.
-const LONGEST_ID: usize = 512;
+const MAX_ID_BYTES: usize = 512;
 
-/// Takes events in. Clones share everything.
+/// Accepts events. Clones share everything.
 #[derive(Clone)]
 pub struct Intake {
-    bus: Arc<dyn Bus>,
+    sink: Arc<dyn EventSink>,
     plan: Plan,
     clock: Clock,
     metrics: Arc<Metrics>,
-    server: Server,
+}
+
+/// Where accepted events go.
+#[async_trait]
+pub(crate) trait EventSink: Send + Sync + 'static {
+    /// Makes events durable, with one result for each in the same order.
+    async fn publish_all(&self, events: Vec<Envelope>) -> Vec<Result<Published, BusError>>;
+    fn health(&self) -> Health;
+    fn backlog(&self) -> u64;
+}
+
+#[async_trait]
+impl EventSink for Arc<dyn Bus> {
+    async fn publish_all(&self, events: Vec<Envelope>) -> Vec<Result<Published, BusError>> {
+        self.as_ref().publish_all(events).await
+    }
+
+    fn health(&self) -> Health {
+        self.as_ref().health()
+    }
+
+    fn backlog(&self) -> u64 {
+        self.as_ref().backlog()
+    }
 }
 
 /// An event that is durable.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Taken {
+pub struct Accepted {
     /// Its id.
     pub id: String,
-    /// Whether it was known before, so that nothing more will be done.
-    pub known: bool,
+    /// What fuse does with it.
+    pub outcome: AcceptOutcome,
 }
 
-/// Why an event was not taken in.
+impl Accepted {
+    /// Whether the event was accepted before, so that nothing more is done.
+    pub fn is_duplicate(&self) -> bool {
+        self.outcome == AcceptOutcome::Duplicate
+    }
+}
+
+/// What fuse does with an event that is durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AcceptOutcome {
+    /// The event is new: the rules decide it.
+    New,
+    /// The event was accepted before: nothing more is done.
+    Duplicate,
+    /// It is not an event: it is recorded as a dead letter.
+    DeadLetter,
+}
+
+/// Why an event was not accepted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum Refused {
+pub enum AcceptError {
     /// Its body is not valid JSON.
     #[error("{0}")]
     Invalid(InvalidBody),
-    /// The sender's id is none that can be used; why.
+    /// The sender's id cannot be used; why.
     #[error("{0}")]
     BadId(String),
     /// The sender's id is too long.
-    #[error("the event's id is longer than {LONGEST_ID} bytes")]
+    #[error("the event's id is longer than {MAX_ID_BYTES} bytes")]
     LongId,
     /// The sender used this id for another body before.
     #[error("an event with the id `{id}` came before with another body; the first one stands")]
@@ -58,77 +103,175 @@ pub enum Refused {
     Unavailable(BusError),
 }
 
+impl AcceptError {
+    /// Whether the same event may be accepted later. A source that acknowledges its messages returns such
+    /// an event to its queue; sending any other again gives the same answer.
+    pub fn is_retryable(&self) -> bool {
+        matches!(self, Self::Unavailable(_))
+    }
+
+    fn label(&self) -> &'static str {
+        match self {
+            Self::Conflict { .. } => "conflict",
+            Self::Invalid(_) | Self::LongId | Self::BadId(_) => "invalid",
+            Self::Unavailable(_) => "unavailable",
+        }
+    }
+}
+
 impl Intake {
     pub(crate) fn new(
-        bus: Arc<dyn Bus>,
+        sink: impl EventSink,
         plan: Plan,
         clock: Clock,
         metrics: Arc<Metrics>,
-        server: Server,
     ) -> Self {
-        Self { bus, plan, clock, metrics, server }
+        Self { sink: Arc::new(sink), plan, clock, metrics }
     }
 
-    /// What sources over HTTP are served by.
-    pub(super) fn server(&self) -> &Server {
-        &self.server
-    }
-
-    /// Whether events can be taken in now. Cheap: for readiness.
+    /// Whether events can be accepted now. Cheap: for readiness.
     pub fn health(&self) -> Health {
-        self.bus.health()
+        self.sink.health()
     }
 
-    /// How many events are taken in and not settled. Cheap: for metrics.
+    /// How many events are accepted and not settled. Cheap: for metrics.
     pub fn backlog(&self) -> u64 {
-        self.bus.backlog()
+        self.sink.backlog()
     }
 
-    /// Takes an event in. Returns once it is durable.
+    /// Accepts an event. Returns once it is durable.
     ///
     /// # Errors
-    /// Why it was refused. Nothing of it is kept then, but for the count of conflicts.
-    pub async fn accept(&self, incoming: Incoming) -> Result<Taken, Refused> {
-        let (source, name) = (incoming.source.clone(), incoming.name.clone());
-        let result = self.try_accept(incoming).await;
-        let outcome = match &result {
-            Ok(Taken { known: false, .. }) => "accepted",
-            Ok(Taken { known: true, .. }) => "known",
-            Err(Refused::Conflict { .. }) => "conflict",
-            Err(Refused::Invalid(_) | Refused::LongId | Refused::BadId(_)) => "invalid",
-            Err(Refused::Unavailable(_)) => "unavailable",
-        };
-        self.metrics.received(&source, &name, outcome);
-        result
+    /// Why it was not accepted. Nothing of it is kept then, but for the count of conflicts.
+    pub async fn accept(&self, incoming: Incoming) -> Result<Accepted, AcceptError> {
+        let accepted = self.accept_many(vec![incoming]).await.pop();
+        accepted.unwrap_or_else(|| Err(no_answer()))
     }
 
-    async fn try_accept(&self, incoming: Incoming) -> Result<Taken, Refused> {
-        let received = self.clock.now();
-        let id = self.id(&incoming, received)?;
-        let envelope = Envelope {
-            id: id.clone(),
-            source: incoming.source,
-            name: incoming.name,
-            received,
-            headers: incoming.headers,
-            query: incoming.query,
-            body: incoming.body,
+    /// Accepts events together: one commit makes all of them durable, which is far cheaper than one
+    /// for each. Returns one result per event, in the same order; an event that is not accepted does not
+    /// affect the others.
+    pub async fn accept_many(&self, events: Vec<Incoming>) -> Vec<Result<Accepted, AcceptError>> {
+        let prepare = |incoming| self.envelope(incoming).map_err(|(_, error)| error);
+        self.publish(events.into_iter().map(|one| (labels(&one), prepare(one))).collect()).await
+    }
+
+    /// Accepts events together, as [`Intake::accept_many`] does, and records those that are not valid as dead
+    /// letters: for sources whose sender cannot be told. Only [`AcceptError::Conflict`] and
+    /// [`AcceptError::Unavailable`] are left as errors; acknowledge every message whose error is not
+    /// [retryable](AcceptError::is_retryable).
+    pub async fn accept_or_reject(
+        &self,
+        events: Vec<Incoming>,
+    ) -> Vec<Result<Accepted, AcceptError>> {
+        let prepare = |incoming| match self.envelope(incoming) {
+            Ok(envelope) => envelope,
+            Err((incoming, error)) => self.rejected(*incoming, error.to_string()),
         };
-        match self.bus.publish(envelope).await.map_err(Refused::Unavailable)? {
-            Published::Accepted => Ok(Taken { id, known: false }),
-            Published::Known => Ok(Taken { id, known: true }),
-            Published::Conflict => Err(Refused::Conflict { id }),
+        self.publish(events.into_iter().map(|one| (labels(&one), Ok(prepare(one)))).collect()).await
+    }
+
+    /// Records a message that is not an event as a dead letter, with the reason in a sentence. Any
+    /// bytes may be its body. Without an id it gets one that follows from its body, so that rejecting the
+    /// same message again changes nothing.
+    ///
+    /// # Errors
+    /// [`AcceptError::Conflict`] and [`AcceptError::Unavailable`].
+    pub async fn reject(
+        &self,
+        incoming: Incoming,
+        reason: impl Into<String>,
+    ) -> Result<Accepted, AcceptError> {
+        let labels = labels(&incoming);
+        let envelope = self.rejected(incoming, reason.into());
+        let accepted = self.publish(vec![(labels, Ok(envelope))]).await.pop();
+        accepted.unwrap_or_else(|| Err(no_answer()))
+    }
+
+    async fn publish(
+        &self,
+        prepared: Vec<(Labels, Result<Envelope, AcceptError>)>,
+    ) -> Vec<Result<Accepted, AcceptError>> {
+        let (mut waiting, mut envelopes) = (Vec::with_capacity(prepared.len()), Vec::new());
+        for (labels, envelope) in prepared {
+            waiting.push((
+                labels,
+                envelope.map(|envelope| {
+                    let known = (envelope.id.clone(), envelope.rejected.is_some());
+                    envelopes.push(envelope);
+                    known
+                }),
+            ));
+        }
+        let mut published = match envelopes.is_empty() {
+            true => Vec::new(),
+            false => self.sink.publish_all(envelopes).await,
+        }
+        .into_iter();
+        let results = waiting.into_iter().map(|((source, name), prepared)| {
+            let result = prepared.and_then(|(id, is_rejected)| {
+                let published = published.next().ok_or_else(no_answer)?;
+                let outcome = match published.map_err(AcceptError::Unavailable)? {
+                    Published::Accepted if is_rejected => AcceptOutcome::DeadLetter,
+                    Published::Accepted => AcceptOutcome::New,
+                    Published::Known => AcceptOutcome::Duplicate,
+                    Published::Conflict => return Err(AcceptError::Conflict { id }),
+                };
+                Ok(Accepted { id, outcome })
+            });
+            let label = match &result {
+                Ok(accepted) => match accepted.outcome {
+                    AcceptOutcome::New => "accepted",
+                    AcceptOutcome::Duplicate => "known",
+                    AcceptOutcome::DeadLetter => "rejected",
+                },
+                Err(error) => error.label(),
+            };
+            self.metrics.received(&source, &name, label);
+            result
+        });
+        results.collect()
+    }
+
+    fn envelope(&self, incoming: Incoming) -> Result<Envelope, (Box<Incoming>, AcceptError)> {
+        let received = self.clock.now();
+        match self.id(&incoming, received) {
+            Ok(id) => Ok(envelope(incoming, id, received)),
+            Err(error) => Err((Box::new(incoming), error)),
         }
     }
 
-    /// The sender's id, where there is one, else a new one that sorts by time.
-    fn id(&self, incoming: &Incoming, received: jiff::Timestamp) -> Result<String, Refused> {
-        let event = view(incoming, "", received).map_err(Refused::Invalid)?;
+    fn rejected(&self, incoming: Incoming, reason: String) -> Envelope {
+        let given = incoming.id.clone().filter(|id| is_usable(id).is_ok());
+        let id = given.unwrap_or_else(|| {
+            let hash = data_encoding::HEXLOWER.encode(&Sha256::digest(&incoming.body));
+            format!("rejected-{hash}")
+        });
+        Envelope { rejected: Some(reason), ..envelope(incoming, id, self.clock.now()) }
+    }
+
+    /// The sender's id if there is one, else a new one that sorts by time. Validates the body on the way,
+    /// in one pass over it.
+    fn id(&self, incoming: &Incoming, received: Timestamp) -> Result<String, AcceptError> {
+        let Incoming { source, name, body, .. } = incoming;
+        let event =
+            Event::unread(source.as_str(), name.as_str(), body).map_err(AcceptError::Invalid)?;
+        let has_expression = self.plan.has_source_field(&event, "id");
+        // Reading the expression validates, too.
+        let event = if has_expression && incoming.id.is_none() {
+            event
+        } else {
+            Event::new(source.as_str(), name.as_str(), body).map_err(AcceptError::Invalid)?
+        };
+        let event = with_parts(event, &incoming.headers, &incoming.query).received(received);
         let id = match incoming.id.clone() {
             Some(id) => Some(id),
-            None => sender_id(&self.plan, &event).map_err(Refused::BadId)?,
+            None => sender_id(&self.plan, &event).map_err(|why| match why {
+                UnreadableBody::Invalid(why) => AcceptError::Invalid(why),
+                why => AcceptError::BadId(why.to_string()),
+            })?,
         };
-        if id.is_none() && self.plan.has_source_field(&event, "id") {
+        if id.is_none() && has_expression {
             tracing::warn!(
                 source = incoming.source,
                 name = incoming.name,
@@ -136,15 +279,38 @@ impl Intake {
             );
         }
         match id {
-            Some(id) if id.len() > LONGEST_ID => Err(Refused::LongId),
-            // Ids stand in annotations of objects, some of which expand templates.
-            Some(id) if id.contains("{{") => Err(Refused::BadId(
-                "the event's id carries `{{`, which a workflow would expand".into(),
-            )),
-            Some(id) => Ok(id),
+            Some(id) => is_usable(&id).map(|()| id),
             None => Ok(Uuid::now_v7().to_string()),
         }
     }
+}
+
+/// The names of the source and the event, which metrics are counted by.
+type Labels = (String, String);
+
+fn labels(incoming: &Incoming) -> Labels {
+    (incoming.source.clone(), incoming.name.clone())
+}
+
+fn no_answer() -> AcceptError {
+    AcceptError::Unavailable(BusError::Storage("the bus gave no answer".into()))
+}
+
+fn is_usable(id: &str) -> Result<(), AcceptError> {
+    if id.len() > MAX_ID_BYTES {
+        return Err(AcceptError::LongId);
+    }
+    // Ids are in annotations of objects, some of which expand templates.
+    if id.contains("{{") {
+        let why = "the event's id carries `{{`, which a workflow would expand";
+        return Err(AcceptError::BadId(why.into()));
+    }
+    Ok(())
+}
+
+fn envelope(incoming: Incoming, id: String, received: Timestamp) -> Envelope {
+    let Incoming { source, name, id: _, headers, query, body } = incoming;
+    Envelope { id, source, name, received, headers, query, rejected: None, body }
 }
 
 /// The sender's id of an event: by the `id` of its source, else by the headers that GitHub
@@ -153,8 +319,8 @@ impl Intake {
 /// the event's headers are [decoded](super::decode_header).
 ///
 /// # Errors
-/// A key that the `id` reads stands twice in one object, so that there are two ids.
-pub fn sender_id(plan: &Plan, event: &Event<'_>) -> Result<Option<String>, String> {
+/// The body is not JSON, or a key that the `id` reads is in one object twice, so that there are two ids.
+pub fn sender_id(plan: &Plan, event: &Event<'_>) -> Result<Option<String>, UnreadableBody> {
     let header = |name: &str| event.header_value(name).filter(|value| !value.is_empty());
     let cloud_event = || Some(cloud_events::event_id(header("ce-source")?, header("ce-id")?));
     Ok(plan
@@ -164,16 +330,7 @@ pub fn sender_id(plan: &Plan, event: &Event<'_>) -> Result<Option<String>, Strin
         .or_else(cloud_event))
 }
 
-fn view<'a>(
-    incoming: &'a Incoming,
-    id: &'a str,
-    received: jiff::Timestamp,
-) -> Result<Event<'a>, InvalidBody> {
-    let event = Event::new(incoming.source.as_str(), incoming.name.as_str(), &incoming.body)?;
-    Ok(with_parts(event, &incoming.headers, &incoming.query).id(id).received(received))
-}
-
-type Texts = std::collections::BTreeMap<String, String>;
+type Texts = BTreeMap<String, String>;
 
 fn with_parts<'a>(mut event: Event<'a>, headers: &Texts, query: &Texts) -> Event<'a> {
     for (name, value) in headers {
@@ -189,10 +346,18 @@ impl Envelope {
     /// The event as rules see it.
     ///
     /// # Errors
-    /// A body that is not valid JSON, which the intake does not let in.
+    /// The body is not valid JSON, which is only possible for an event that its source rejected.
     pub fn view(&self) -> Result<Event<'_>, InvalidBody> {
-        let event = Event::new(self.source.as_str(), self.name.as_str(), &self.body)?;
+        Ok(self.with_rest(Event::new(self.source.as_str(), self.name.as_str(), &self.body)?))
+    }
+
+    /// The same without validating the body, which [`Plan::decide`] does.
+    pub(crate) fn unread_view(&self) -> Result<Event<'_>, InvalidBody> {
+        Ok(self.with_rest(Event::unread(self.source.as_str(), self.name.as_str(), &self.body)?))
+    }
+
+    fn with_rest<'a>(&'a self, event: Event<'a>) -> Event<'a> {
         let event = with_parts(event, &self.headers, &self.query);
-        Ok(event.id(self.id.as_str()).received(self.received))
+        event.id(self.id.as_str()).received(self.received)
     }
 }

@@ -1,13 +1,18 @@
 //! Event sources: where events come from.
 //!
-//! A source registers a schema, by which rules are checked; binds what the rules declare of its
-//! kind; and hands what arrives to the [`Intake`], which answers once the event is durable.
+//! A [`Source`] is a kind of source. It registers a schema, by which rules are checked, and binds the
+//! events that the rules declare of its kind. The runtime then runs the [`BoundSource`], and restarts it
+//! when it fails. Events go to the [`Intake`], which answers once they are durable.
+//!
+//! [`testing::SourceTest`] runs a source in memory:
 //!
 //! ```
 //! use async_trait::async_trait;
 //! use fuse_rules::{Schema, SourceSchema};
-//! use fuse_runtime::Shutdown;
-//! use fuse_runtime::sources::{BoundSource, EventBinding, Incoming, Intake, Source, SourceError};
+//! use fuse_runtime::sources::testing::SourceTest;
+//! use fuse_runtime::sources::{
+//!     BoundSource, EventBinding, Incoming, Source, SourceContext, SourceError,
+//! };
 //!
 //! /// Sends one event of each declared kind, once.
 //! struct Hello;
@@ -21,36 +26,45 @@
 //!     async fn bind(
 //!         &self,
 //!         events: Vec<EventBinding>,
-//!         intake: Intake,
+//!         _context: &SourceContext,
 //!     ) -> Result<Box<dyn BoundSource>, SourceError> {
-//!         Ok(Box::new(Bell { events, intake }))
+//!         Ok(Box::new(Greeter { events }))
 //!     }
 //! }
 //!
-//! struct Bell {
+//! struct Greeter {
 //!     events: Vec<EventBinding>,
-//!     intake: Intake,
 //! }
 //!
 //! #[async_trait]
-//! impl BoundSource for Bell {
-//!     fn listening(&self) -> Vec<String> {
-//!         vec!["hello".into()]
-//!     }
-//!
-//!     async fn serve(self: Box<Self>, _stop: Shutdown) {
+//! impl BoundSource for Greeter {
+//!     async fn serve(&mut self, context: &SourceContext) -> Result<(), SourceError> {
 //!         for event in &self.events {
-//!             let incoming = Incoming::json(&event.source, &event.name, b"{}".to_vec());
-//!             if let Err(why) = self.intake.accept(incoming).await {
-//!                 eprintln!("not taken: {why}");
-//!             }
+//!             let incoming = Incoming::json(&event.source, &event.name, "{}");
+//!             let accepted = context.intake().accept(incoming).await;
+//!             accepted.map_err(|error| SourceError::with_source("not accepted", error))?;
 //!         }
+//!         Ok(())
 //!     }
 //! }
+//!
+//! # tokio::runtime::Runtime::new()?.block_on(async {
+//! let mut test = SourceTest::new("source greeting hello { event said }").start(Hello).await?;
+//! assert_eq!(test.next_event().await.body, "{}");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod binding;
 mod cloud_events;
+mod context;
+mod error;
+mod format;
 mod intake;
+pub mod testing;
+#[cfg(test)]
+mod tests;
 mod webhook;
 
 use std::collections::BTreeMap;
@@ -60,10 +74,12 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use fuse_rules::{Ruleset, SourceSchema};
 
-use crate::shutdown::Shutdown;
-
-pub use cloud_events::decode_header;
-pub use intake::{Intake, Refused, Taken, sender_id};
+pub use binding::{EventBinding, milliseconds};
+pub use cloud_events::{HeaderError, decode_header};
+pub use context::{SourceContext, SourceHealth};
+pub use error::SourceError;
+pub use format::{BodyFormat, FormatError};
+pub use intake::{AcceptError, AcceptOutcome, Accepted, Intake, sender_id};
 pub use webhook::Webhook;
 
 /// What arrived at a source, before it is an event.
@@ -73,14 +89,14 @@ pub struct Incoming {
     pub source: String,
     /// The event's name.
     pub name: String,
-    /// The sender's id, where the source knows one; else it is looked for in the headers and by
-    /// the source's `id` expression, and made up last.
+    /// The sender's id, where the source knows one. Otherwise it is taken from the source's `id`
+    /// expression or from well-known headers, or made up.
     pub id: Option<String>,
     /// Headers, by lower-case names, as [`decode_header`] gives them.
     pub headers: BTreeMap<String, String>,
     /// Parameters of the query.
     pub query: BTreeMap<String, String>,
-    /// The body: JSON.
+    /// The body: JSON. [`BodyFormat`] makes it of other formats.
     pub body: Bytes,
 }
 
@@ -89,23 +105,13 @@ impl Incoming {
     pub fn json(source: &str, name: &str, body: impl Into<Bytes>) -> Self {
         Self { source: source.into(), name: name.into(), body: body.into(), ..Self::default() }
     }
-}
 
-/// One event that rules declare, with its source's fields as the schema's types give them.
-#[derive(Clone, Debug)]
-pub struct EventBinding {
-    /// The source's name.
-    pub source: String,
-    /// The event's name.
-    pub name: String,
-    /// The fields of the source's block with the event's own over them.
-    pub fields: serde_json::Map<String, serde_json::Value>,
+    /// The same with the sender's id, by which fuse recognizes a repetition.
+    #[must_use]
+    pub fn with_id(self, id: impl Into<String>) -> Self {
+        Self { id: Some(id.into()), ..self }
+    }
 }
-
-/// Why a source cannot be bound.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct SourceError(pub String);
 
 /// A kind of source. Object-safe; the runtime holds each as `Arc<dyn Source>`.
 #[async_trait]
@@ -113,15 +119,16 @@ pub trait Source: Send + Sync + 'static {
     /// The kind and its fields, by which rules are checked.
     fn schema(&self) -> SourceSchema;
 
-    /// Binds all events of this kind: what can fail, such as opening a port, fails here and
-    /// fails the start.
+    /// Binds all events of this kind, once, when the runtime starts. Check here whatever can be wrong with
+    /// the configuration, and open ports: an error fails the start. Connect to a remote server in
+    /// [`BoundSource::serve`], so that an outage of it does not keep fuse from starting.
     ///
     /// # Errors
-    /// What could not be bound, for people.
+    /// Why the events cannot be bound.
     async fn bind(
         &self,
         events: Vec<EventBinding>,
-        intake: Intake,
+        context: &SourceContext,
     ) -> Result<Box<dyn BoundSource>, SourceError>;
 }
 
@@ -129,10 +136,19 @@ pub trait Source: Send + Sync + 'static {
 #[async_trait]
 pub trait BoundSource: Send + 'static {
     /// What is bound, for people: `alertmanager.slo-alerts at http://127.0.0.1:12000/webhook`.
-    fn listening(&self) -> Vec<String>;
+    fn listening(&self) -> Vec<String> {
+        Vec::new()
+    }
 
-    /// Serves until told to stop, then finishes what is under way.
-    async fn serve(self: Box<Self>, stop: Shutdown);
+    /// Serves until the [shutdown](SourceContext::shutdown) is requested, then finishes what is under way and
+    /// returns. A source that has no more events may return earlier.
+    ///
+    /// After an error or a panic, the runtime calls this again on the same value, with a backoff from one
+    /// second to a minute. Meanwhile `/readyz` and the metrics show the source as failed.
+    ///
+    /// # Errors
+    /// Why the source cannot go on.
+    async fn serve(&mut self, context: &SourceContext) -> Result<(), SourceError>;
 }
 
 /// The kinds of sources of a runtime.

@@ -57,6 +57,8 @@ struct HeadRef<'a> {
     received: Timestamp,
     headers: &'a BTreeMap<String, String>,
     query: &'a BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rejected: Option<&'a str>,
 }
 
 /// The same, to be read.
@@ -68,6 +70,8 @@ struct Head {
     received: Timestamp,
     headers: BTreeMap<String, String>,
     query: BTreeMap<String, String>,
+    #[serde(default)]
+    rejected: Option<String>,
 }
 
 /// The first byte of a row that carries its checksum.
@@ -88,6 +92,7 @@ pub(crate) fn encode_envelope(event: &Envelope) -> Result<Vec<u8>, StoreError> {
         received: event.received,
         headers: &event.headers,
         query: &event.query,
+        rejected: event.rejected.as_deref(),
     })?;
     let length = u32::try_from(head.len())
         .map_err(|_| StoreError::Storage("the event's headers are over 4 GiB".into()))?;
@@ -153,6 +158,7 @@ pub(crate) fn decode_envelope(seq: u64, row: &[u8]) -> Result<Envelope, StoreErr
         received: head.received,
         headers: head.headers,
         query: head.query,
+        rejected: head.rejected,
         body: Bytes::copy_from_slice(body),
     })
 }
@@ -213,6 +219,7 @@ mod tests {
             received: Timestamp::UNIX_EPOCH,
             headers: BTreeMap::from([("h".into(), value)]),
             query: BTreeMap::new(),
+            rejected: None,
             body: Bytes::from(body),
         }
     }

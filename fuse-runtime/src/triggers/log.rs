@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use fuse_rules::{Field, FieldType, Schema, Templates};
 use serde_json::{Value, json};
 
-use super::{ActionRequest, Done, Failure, Probe, Trigger};
+use super::{ActionRequest, Done, Failure, Probe, RenderError, Trigger};
 
 /// Writes log lines. What a rule writes here is the rule's choice: it may carry payloads.
 #[derive(Clone, Copy, Debug)]
@@ -14,7 +14,7 @@ pub struct Log;
 impl Trigger for Log {
     fn schema(&self) -> Schema {
         Schema::new("log", "Writes a line to the log.")
-            .tells()
+            .only_notifies()
             .field(Field::required(
                 "message",
                 FieldType::Text(Templates::Allowed),
@@ -35,8 +35,12 @@ impl Trigger for Log {
             ))
     }
 
-    fn render(&self, request: &ActionRequest) -> Result<Value, String> {
+    fn render(&self, request: &ActionRequest) -> Result<Value, RenderError> {
         Ok(json!(request.action.fields))
+    }
+
+    fn is_local(&self) -> bool {
+        true
     }
 
     async fn fire(&self, request: &ActionRequest) -> Result<Done, Failure> {

@@ -6,7 +6,7 @@
 //! ```
 //! use async_trait::async_trait;
 //! use fuse_rules::{Field, FieldType, Schema};
-//! use fuse_runtime::triggers::{ActionRequest, Done, Failure, Probe, Trigger};
+//! use fuse_runtime::triggers::{ActionRequest, Done, Failure, Probe, RenderError, Trigger};
 //! use serde_json::{Value, json};
 //!
 //! struct Page;
@@ -18,7 +18,7 @@
 //!             .field(Field::required("team", FieldType::String, "Whom to call."))
 //!     }
 //!
-//!     fn render(&self, request: &ActionRequest) -> Result<Value, String> {
+//!     fn render(&self, request: &ActionRequest) -> Result<Value, RenderError> {
 //!         Ok(json!({ "call": request.action.fields["team"] }))
 //!     }
 //!
@@ -33,7 +33,10 @@
 //! }
 //! ```
 
+mod files;
 mod guarded;
+mod http;
+mod local;
 mod log;
 
 use std::collections::BTreeMap;
@@ -41,15 +44,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use fuse_rules::{Action, Schema, TriggerInfo};
+use fuse_rules::{Action, Ruleset, Schema, TriggerInfo};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+pub use files::{ActionFile, ActionFiles};
 pub(crate) use guarded::Guarded;
+pub(crate) use http::failure as http_failure;
+pub use http::{http_outcome, retry_after};
 pub use log::Log;
 
 use crate::event::EventKey;
-use crate::kubernetes::{Cluster, Manifests, Need, Objects, Submit};
+use crate::requirements::{Requirement, RuleRequirement};
+use local::Local;
 
 /// An action to perform, with all that a backend may need to know about it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -89,6 +96,35 @@ pub fn action_id(event: &EventKey, action: &Action) -> String {
         hash.update(part.as_bytes());
     }
     data_encoding::HEXLOWER.encode(&hash.finalize())
+}
+
+/// Sixteen base32 characters of an action's id, for names of files and objects.
+pub(crate) fn short_id(action: &str) -> String {
+    let hash = data_encoding::HEXLOWER_PERMISSIVE.decode(action.as_bytes()).unwrap_or_default();
+    let mut text = data_encoding::BASE32_NOPAD.encode(&hash).to_ascii_lowercase();
+    text.truncate(16);
+    text
+}
+
+/// Why an action cannot be rendered, in a sentence for people.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub struct RenderError {
+    reason: String,
+}
+
+impl RenderError {
+    /// An error with its reason.
+    pub fn new(reason: impl Into<String>) -> Self {
+        Self { reason: reason.into() }
+    }
+}
+
+impl From<RenderError> for Failure {
+    /// An action that cannot be rendered can never succeed.
+    fn from(error: RenderError) -> Self {
+        Self::Permanent(error.reason)
+    }
 }
 
 /// An action that was performed.
@@ -178,11 +214,26 @@ pub trait Trigger: Send + Sync + 'static {
     /// The kind and its fields, by which rules are checked.
     fn schema(&self) -> Schema;
 
-    /// What firing would do, as JSON: for Kubernetes the exact object.
+    /// What firing would do, as JSON: for Kubernetes the exact object. `fuse explain` shows it.
     ///
     /// # Errors
-    /// Why the action cannot be put into that form, for people; it is then a dead letter.
-    fn render(&self, request: &ActionRequest) -> Result<serde_json::Value, String>;
+    /// Why the action cannot be put into that form; it is then a dead letter.
+    fn render(&self, request: &ActionRequest) -> Result<serde_json::Value, RenderError>;
+
+    /// The file that `--local` writes instead of performing the action: what [`Trigger::render`] gives, with
+    /// the action around it, where a trigger has no form of its own.
+    ///
+    /// # Errors
+    /// Why the action cannot be put into that form; it is then a dead letter.
+    fn file(&self, request: &ActionRequest) -> Result<ActionFile, RenderError> {
+        Ok(ActionFile::new(request, &self.render(request)?))
+    }
+
+    /// Whether performing an action has no effect outside this process, as for a line in its log. `--local`
+    /// performs such an action instead of writing a file.
+    fn is_local(&self) -> bool {
+        false
+    }
 
     /// What must be known of the world to tell an attempt that came through from one that did not,
     /// as the uid of an object that is to be deleted. It is put on record with the intent to fire,
@@ -216,8 +267,8 @@ pub trait Trigger: Send + Sync + 'static {
         self.readiness().await
     }
 
-    /// What a block of this kind needs of the cluster, as far as it is known before any event.
-    fn needs(&self, _block: &TriggerInfo) -> Vec<Need> {
+    /// What a block of this kind needs, as far as it is known before any event.
+    fn requirements(&self, _block: &TriggerInfo) -> Vec<Requirement> {
         Vec::new()
     }
 }
@@ -226,7 +277,6 @@ pub trait Trigger: Send + Sync + 'static {
 #[derive(Clone, Default)]
 pub struct Triggers {
     by_kind: BTreeMap<String, Arc<dyn Trigger>>,
-    cluster: Option<Cluster>,
 }
 
 impl Triggers {
@@ -235,29 +285,27 @@ impl Triggers {
         Self::default()
     }
 
-    /// The built-in ones, with objects written to files.
-    pub fn local(manifests: Manifests) -> Self {
-        Self::built_in(&Objects::Files(manifests))
+    /// Replaces all backends so far by ones that write what they would do to files. Those that act only
+    /// [inside this process](Trigger::is_local) stay as they are.
+    #[must_use]
+    pub fn with_local_files(mut self, files: &ActionFiles) -> Self {
+        for trigger in self.by_kind.values_mut().filter(|trigger| !trigger.is_local()) {
+            *trigger = Arc::new(Local { trigger: Arc::clone(trigger), files: files.clone() });
+        }
+        self
     }
 
-    /// The built-in ones, with objects submitted to a cluster.
-    pub fn cluster(cluster: Cluster) -> Self {
-        let built_in = Self::built_in(&Objects::Cluster(cluster.clone()));
-        Self { cluster: Some(cluster), ..built_in }
-    }
-
-    /// The cluster that the built-in triggers act on, where they do. Objects made there are
-    /// followed.
-    pub fn acts_on(&self) -> Option<&Cluster> {
-        self.cluster.as_ref()
-    }
-
-    fn built_in(objects: &Objects) -> Self {
-        Self::new()
-            .with(Submit::workflow(objects.clone()))
-            .with(Submit::job(objects.clone()))
-            .with(Submit::object(objects.clone()))
-            .with(Log)
+    /// What all rules need of their triggers, in the order of the rules.
+    pub fn requirements(&self, ruleset: &Ruleset) -> Vec<RuleRequirement> {
+        let mut all = Vec::new();
+        for rule in ruleset.rules() {
+            for block in &rule.triggers {
+                let Some(trigger) = self.get(&block.kind) else { continue };
+                let of_rule = |requirement| RuleRequirement { rule: rule.name.into(), requirement };
+                all.extend(trigger.requirements(block).into_iter().map(of_rule));
+            }
+        }
+        all
     }
 
     /// Adds a backend; one of the same kind is replaced.

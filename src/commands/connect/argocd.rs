@@ -5,13 +5,13 @@ use std::fmt::Write as _;
 use super::body::{self, Node};
 use super::{Door, yaml};
 
-/// A notification that rules usually want.
+/// A notification that rules usually need.
 struct Notification {
     name: &'static str,
-    /// The kind that its body says.
+    /// The kind in its body.
     kind: &'static str,
     when: &'static str,
-    /// A Go template's pipeline for what a person would be told.
+    /// A Go template pipeline for a readable message.
     message: &'static str,
 }
 
@@ -30,7 +30,7 @@ const NOTIFICATIONS: [Notification; 2] = [
     },
 ];
 
-/// What fields of these names are usually meant to be.
+/// The usual meaning of fields with these names.
 const KNOWN: [(&str, &str); 12] = [
     ("app", ".app.metadata.name"),
     ("appName", ".app.metadata.name"),
@@ -110,9 +110,9 @@ data:
     # Some 17 s in all, so that a short restart of fuse goes unnoticed.
     retryMax: 5
 
-  # Values go through `toJson`, without which a quote or a line end in one breaks the body. There is
-  # no `oncePer`: with it, a notification that could not be delivered counts as sent. What comes
-  # again is held back by `once per` in a rule.
+  # `toJson` escapes the values, so that a quote or a line end cannot break the body. Do not add
+  # `oncePer`: Argo CD would count a notification that it could not deliver as sent. To suppress
+  # repeated notifications, use `once per` in a rule.
 {templates}
   subscriptions: |
     - recipients: [fuse]
@@ -121,7 +121,7 @@ data:
     )
 }
 
-/// A template and its trigger. The body is the kind, these values and the message.
+/// A template and its trigger. The body contains the kind, these values and the message.
 fn template(known: &Notification, method: &str, kind: &str, values: &[String]) -> String {
     let Notification { name, when, message, .. } = known;
     let first = format!("{}: {}", literal(kind), literal(known.kind));
@@ -147,7 +147,7 @@ fn template(known: &Notification, method: &str, kind: &str, values: &[String]) -
     )
 }
 
-/// The value of a key: a template, or an object of them.
+/// The value of a key: a template, or an object of templates.
 fn value(node: &Node<'_>, above: &[&str], unknown: &mut Vec<String>) -> String {
     let keys: Vec<&str> = above.iter().copied().chain([node.key]).collect();
     if !node.children.is_empty() {
@@ -156,12 +156,12 @@ fn value(node: &Node<'_>, above: &[&str], unknown: &mut Vec<String>) -> String {
             .iter()
             .map(|child| format!("{}: {}", literal(child.key), value(child, &keys, unknown)))
             .collect();
-        // The spaces keep braces of objects apart from those of templates.
+        // The spaces separate the braces of objects from those of templates.
         return format!("{{ {} }}", inner.join(", "));
     }
     let pipeline = match keys.as_slice() {
         [key] => KNOWN.iter().find(|(name, _)| name == key).map(|(_, path)| (*path).to_owned()),
-        // As the application itself has it.
+        // The field as in the Application.
         ["app", path @ ..] if path.iter().all(|key| yaml::is_name(key)) => {
             Some(format!(".app.{}", path.join(".")))
         }
@@ -180,7 +180,7 @@ fn value(node: &Node<'_>, above: &[&str], unknown: &mut Vec<String>) -> String {
     }
 }
 
-/// A string in JSON and in a Go template, where two braces would begin an action.
+/// A string in JSON inside a Go template, where two braces would start an action.
 fn literal(text: &str) -> String {
     yaml::quoted(text).replace('{', "\\u007b")
 }

@@ -46,9 +46,11 @@ steps:
     );
     let fields = body::tree(&door.fields);
     if fields.is_empty() {
-        out.push_str("      # The rules name no field of the body.\n      body: {}\n");
+        out.push_str("      # The rules read no field of the body.\n      body: {}\n");
     } else {
-        out.push_str("      # What the rules read. Name the parameters as your template does.\n");
+        out.push_str(
+            "      # The fields that the rules read. Use the parameter names of your template.\n",
+        );
         out.push_str("      body:\n");
         write(&mut out, &fields, "parameters", 8);
     }
@@ -69,7 +71,7 @@ fn write(out: &mut String, nodes: &[Node<'_>], from: &str, indent: usize) {
             write(out, &node.children, &value, indent + 2);
             continue;
         }
-        // Braces would be an expression to Backstage.
+        // Backstage would evaluate braces as an expression.
         let usable = node.strings.iter().filter(|text| !text.contains('{'));
         let asked: Vec<_> = usable.map(String::as_str).collect();
         let (value, others, lead) = match asked.as_slice() {
@@ -84,7 +86,7 @@ fn write(out: &mut String, nodes: &[Node<'_>], from: &str, indent: usize) {
     }
 }
 
-/// A Backstage expression, quoted where YAML would not read all of it.
+/// A Backstage expression, quoted if YAML would not parse it as one string.
 fn expression(value: &str) -> String {
     let text = format!("${{{{ {value} }}}}");
     let plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"${}_. ".contains(&byte));

@@ -1,20 +1,20 @@
-//! The body that rules want, as a tree.
+//! The body that the rules read, as a tree.
 
 use fuse_rules::BodyField;
 
-/// The keys that say what kind of event a body is, so that its sender fixes their value.
+/// Keys whose value identifies the kind of event, so that the sender sets it to a constant.
 const KINDS: [&str; 6] = ["eventType", "event_type", "event-type", "event", "type", "kind"];
 
-/// A key of the body, with what the rules read below it.
+/// A key of the body, with the values that the rules read below it.
 #[derive(Debug, Default)]
 pub(super) struct Node<'a> {
     pub(super) key: &'a str,
-    /// The strings that rules ask it to be.
+    /// The strings that rules compare it with.
     pub(super) strings: &'a [String],
     pub(super) children: Vec<Node<'a>>,
 }
 
-/// The fields in the order of their first keys.
+/// The fields in the order in which their first key appears.
 pub(super) fn tree(fields: &[BodyField]) -> Vec<Node<'_>> {
     let mut roots = Vec::new();
     for field in fields {
@@ -30,7 +30,7 @@ pub(super) fn tree(fields: &[BodyField]) -> Vec<Node<'_>> {
     roots
 }
 
-/// The node with this key, made where it is not there yet.
+/// The node with this key, created if it does not exist.
 fn at<'n, 'a>(level: &'n mut Vec<Node<'a>>, key: &'a str) -> Option<&'n mut Node<'a>> {
     let found = level.iter().position(|node| node.key == key).unwrap_or_else(|| {
         level.push(Node { key, ..Node::default() });
@@ -40,7 +40,7 @@ fn at<'n, 'a>(level: &'n mut Vec<Node<'a>>, key: &'a str) -> Option<&'n mut Node
 }
 
 impl Node<'_> {
-    /// Whether it says what kind of event this is.
+    /// Whether the value identifies the kind of event.
     pub(super) fn is_kind(&self) -> bool {
         KINDS.contains(&self.key) && self.children.is_empty()
     }

@@ -1,4 +1,4 @@
-//! `fuse connect`: the sender's side of an event, from the rules.
+//! `fuse connect`: generates the sender's side of an event from the rules.
 
 mod alertmanager;
 mod argocd;
@@ -6,8 +6,6 @@ mod backstage;
 mod body;
 mod url;
 mod yaml;
-
-use std::path::PathBuf;
 
 use fuse_rules::{BodyField, EventInfo, Ruleset};
 use serde_json::Value;
@@ -20,9 +18,7 @@ use url::Base;
 
 pub(crate) fn run(arguments: &Connect) -> Ended {
     let base = Base::parse(&arguments.url)?;
-    let default = [PathBuf::from("rules")];
-    let paths = if arguments.paths.is_empty() { &default[..] } else { &arguments.paths };
-    let ruleset = match load(paths)? {
+    let ruleset = match load(&arguments.rules.paths)? {
         Ok(ruleset) => ruleset,
         Err(diagnostics) => return Ok(problems(&diagnostics, Format::Text)),
     };
@@ -40,7 +36,7 @@ pub(crate) fn run(arguments: &Connect) -> Ended {
     Ok(Exit::Clean)
 }
 
-/// Where an event arrives, and what its rules want of it.
+/// The address of an event, and the values that its rules read.
 struct Door {
     /// `source.event`.
     event: String,
@@ -68,13 +64,13 @@ impl Door {
         let methods = if sender == Sender::Alertmanager { &["POST"][..] } else { &["POST", "PUT"] };
         if !methods.contains(&method) {
             return Err(format!(
-                "`{name}` takes {method}, but {who} sends it by POST; write `method = \"POST\"` in its \
+                "`{name}` accepts {method}, but {who} sends it by POST; write `method = \"POST\"` in its \
                  source"
             ));
         }
         if let Some(format @ ("form" | "text")) = text("format") {
             return Err(format!(
-                "`{name}` is read as `{format}`, but {who} sends JSON; leave `format` out of its source"
+                "`{name}` is read as `{format}`, but {who} sends JSON; remove `format` from its source"
             ));
         }
         Ok(Self {
@@ -102,7 +98,7 @@ fn named<'a>(ruleset: &'a Ruleset, name: &str) -> Result<EventInfo<'a>, String> 
     })
 }
 
-/// The event of the source that is called like the sender, else of the one whose name begins so.
+/// The event of the source whose name is that of the sender, or else starts with it.
 fn fed_by(ruleset: &Ruleset, sender: Sender) -> Result<EventInfo<'_>, String> {
     let word = sender.word();
     let mut found: Vec<_> = ruleset.events().filter(|event| event.source == word).collect();
@@ -124,11 +120,11 @@ fn fed_by(ruleset: &Ruleset, sender: Sender) -> Result<EventInfo<'_>, String> {
         format!("the rules have no source whose name begins with `{word}`")
     };
     let is = if let [_] = names.as_slice() { "there is" } else { "there are" };
-    Err(format!("{why}; say which it is, as in `--event {first}`: {is} {}", names.join(", ")))
+    Err(format!("{why}; choose one, as in `--event {first}`: {is} {}", names.join(", ")))
 }
 
 impl Sender {
-    /// How its sources are called.
+    /// The name of its sources.
     fn word(self) -> &'static str {
         match self {
             Self::Alertmanager => "alertmanager",

@@ -1,37 +1,37 @@
-//! The URL under which a sender reaches fuse.
+//! The URL at which a sender reaches fuse.
 
 /// A base URL.
 #[derive(Debug)]
 pub(super) struct Base {
-    /// Scheme, host, and port and path where there are any; no slash at the end.
+    /// The scheme and host, with the port and path if there are any, and without a trailing slash.
     text: String,
-    /// Whether the event's port is still to be added.
+    /// Whether the port of the event must be added.
     bare: bool,
 }
 
 impl Base {
-    /// Reads what `--url` gives.
+    /// Parses the value of `--url`.
     pub(super) fn parse(given: &str) -> Result<Self, String> {
         let refused = |why: &str| {
             Err(format!("`--url {given}` {why}; write it as in `--url http://fuse.fuse.svc`"))
         };
         let lower = given.to_ascii_lowercase();
         let Some(scheme) = ["http://", "https://"].iter().find(|s| lower.starts_with(**s)) else {
-            return refused("does not begin with `http://` or `https://`");
+            return refused("does not start with `http://` or `https://`");
         };
         let rest = given.get(scheme.len()..).unwrap_or_default();
-        // Braces among them, which templates of senders would take for their own.
+        // This includes braces, which senders would expand as templates.
         if let Some(bad) = rest.chars().find(|c| !legal(*c)) {
-            return refused(&format!("has {bad:?}, which no URL has as it is"));
+            return refused(&format!("has {bad:?}, which must be escaped in a URL"));
         }
         if rest.contains(['?', '#']) {
             return refused("has a query or a fragment, after which no path can follow");
         }
         let (authority, prefix) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
         if authority.contains('@') {
-            return refused("has a user in it, and secrets do not belong there");
+            return refused("contains a user name, but must not contain credentials");
         }
-        // The colons of an IPv6 address stand in brackets.
+        // The colons of an IPv6 address are in brackets.
         let after = authority.rfind(']').map_or(0, |bracket| bracket + 1);
         let port = authority.get(after..).unwrap_or_default().split_once(':');
         let host = port.map_or(authority, |(_, port)| {
@@ -43,7 +43,7 @@ impl Base {
             None => !host.is_empty() && !host.contains([':', '[', ']']),
         };
         if !named {
-            return refused("names no host");
+            return refused("has no host");
         }
         if let Some((_, port)) = port
             && !(port.parse::<u16>().is_ok_and(|port| port > 0)
@@ -56,13 +56,13 @@ impl Base {
         Ok(Self { text: format!("{scheme}{authority}{prefix}"), bare })
     }
 
-    /// The base of an event that arrives at this port.
+    /// The base URL of an event that arrives at this port.
     pub(super) fn at(&self, port: u64) -> String {
         if self.bare { format!("{}:{port}", self.text) } else { self.text.clone() }
     }
 }
 
-/// Whether RFC 3986 lets a character stand in a URL.
+/// Whether RFC 3986 allows a character in a URL.
 fn legal(c: char) -> bool {
     c.is_ascii_alphanumeric() || "-._~:/?#[]@!$&'()*+,;=%".contains(c)
 }
@@ -91,22 +91,22 @@ mod tests {
     #[test]
     fn what_is_no_base_says_why() {
         for (given, why) in [
-            ("fuse.fuse.svc", "does not begin with `http://` or `https://`"),
-            ("ftp://fuse", "does not begin with `http://` or `https://`"),
-            ("http://", "names no host"),
-            ("http:///hooks", "names no host"),
-            ("http://:80", "names no host"),
-            ("http://[::1", "names no host"),
-            ("http://[x]", "names no host"),
+            ("fuse.fuse.svc", "does not start with `http://` or `https://`"),
+            ("ftp://fuse", "does not start with `http://` or `https://`"),
+            ("http://", "has no host"),
+            ("http:///hooks", "has no host"),
+            ("http://:80", "has no host"),
+            ("http://[::1", "has no host"),
+            ("http://[x]", "has no host"),
             ("http://a:80:90", "has a port that is not from 1 to 65535"),
             ("http://a:", "has a port that is not from 1 to 65535"),
             ("http://a:0", "has a port that is not from 1 to 65535"),
             ("http://a:+80", "has a port that is not from 1 to 65535"),
             ("http://a:65536", "has a port that is not from 1 to 65535"),
-            ("http://u:p@a", "has a user in it, and secrets do not belong there"),
+            ("http://u:p@a", "contains a user name, but must not contain credentials"),
             ("http://a/b?c", "has a query or a fragment, after which no path can follow"),
-            ("http://a/${X}", "has '{', which no URL has as it is"),
-            ("http://a/\n", "has '\\n', which no URL has as it is"),
+            ("http://a/${X}", "has '{', which must be escaped in a URL"),
+            ("http://a/\n", "has '\\n', which must be escaped in a URL"),
         ] {
             let said = Base::parse(given).unwrap_err();
             assert!(said.starts_with(&format!("`--url {given}` {why}; ")), "{said}");

@@ -1,15 +1,15 @@
-//! Values in YAML, and in the JSON that some of it carries.
+//! Values in YAML, and in the JSON inside it.
 
 use std::fmt::Write as _;
 
-/// In double quotes, as both YAML and JSON read it.
+/// In double quotes, valid in both YAML and JSON.
 pub(super) fn quoted(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 2);
     out.push('"');
     for c in text.chars() {
         match c {
             '"' | '\\' => out.extend(['\\', c]),
-            // Not printable, or the end of a line to some readers of YAML.
+            // Not printable, or a line end for some YAML parsers.
             '\0'..='\x1f'
             | '\x7f'..='\u{9f}'
             | '\u{2028}'
@@ -27,9 +27,9 @@ pub(super) fn quoted(text: &str) -> String {
     out
 }
 
-/// As it is where YAML reads it as this string, else quoted.
+/// Unquoted if YAML parses it as this string, else quoted.
 pub(super) fn scalar(text: &str) -> String {
-    // What one version of YAML or another takes for something else.
+    // Words that some version of YAML parses as another type.
     const WORDS: [&str; 11] =
         ["y", "n", "yes", "no", "on", "off", "true", "false", "null", "inf", "nan"];
     let plain = text.starts_with(|c: char| c.is_ascii_alphabetic())
@@ -38,7 +38,7 @@ pub(super) fn scalar(text: &str) -> String {
     if plain { text.to_owned() } else { quoted(text) }
 }
 
-/// Whether templates and expressions take it for a name.
+/// Whether templates and expressions accept it as a name.
 pub(super) fn is_name(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
@@ -60,7 +60,7 @@ mod tests {
                 let yaml: serde_json::Value =
                     serde_saphyr::from_str(&format!("k: {written}\n")).unwrap();
                 assert_eq!(yaml["k"], text);
-                // A longer key would need another form.
+                // A longer key would need a different syntax.
                 if text.len() > 1_000 {
                     continue;
                 }

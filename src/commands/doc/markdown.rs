@@ -1,13 +1,13 @@
-//! Text of the rules within Markdown: whatever it is, it changes nothing around it.
+//! Text of the rules inside Markdown, escaped so that it cannot change the text around it.
 
-/// How many characters of a line are shown.
+/// The maximum length of a line in characters.
 const MOST: usize = 160;
 
-/// What means something to Markdown in the middle of a line, too.
+/// The characters that have a meaning in Markdown, even in the middle of a line.
 const SPECIAL: &[char] = &['\\', '`', '*', '_', '[', ']', '<', '>', '&', '|', '~', '$'];
 
-/// A comment as paragraphs. What stands in back-quotes on one line is code, all else is plain text:
-/// a comment is written for whoever reads the rules, who sees no list or heading in it.
+/// A comment as paragraphs. Text in backquotes on one line is code, and everything else is plain
+/// text: people who read the rules do not see lists or headings in a comment.
 pub(super) fn prose(comment: &str) -> String {
     let lines: Vec<String> = comment.lines().map(|line| prose_line(line.trim())).collect();
     lines.join("\n")
@@ -42,7 +42,7 @@ fn escaped(text: &str) -> String {
     out
 }
 
-/// Escapes what makes a heading, list or line of what starts with it.
+/// Escapes the start of a line that would become a heading, list or rule.
 fn start_escaped(line: &str) -> String {
     let digits = line.bytes().take_while(u8::is_ascii_digit).count();
     let (number, rest) = line.split_at(digits);
@@ -69,7 +69,7 @@ pub(super) fn block(lines: &[String]) -> String {
     format!("{fence}\n{}\n{fence}\n", lines.join("\n"))
 }
 
-/// The start of what is too long to be read.
+/// The start of a text that is too long.
 fn cut(text: &str) -> String {
     match text.char_indices().nth(MOST) {
         Some((end, _)) => format!("{}…", text.split_at(end).0),

@@ -8,9 +8,7 @@ use crate::cli::{Doc, Format};
 use crate::{Exit, output};
 
 pub(crate) fn run(arguments: &Doc) -> Ended {
-    let default = [std::path::PathBuf::from("rules")];
-    let paths = if arguments.paths.is_empty() { &default } else { arguments.paths.as_slice() };
-    let ruleset = match load(paths)? {
+    let ruleset = match load(&arguments.rules.paths)? {
         Ok(ruleset) => ruleset,
         Err(diagnostics) => return Ok(problems(&diagnostics, Format::Text)),
     };

@@ -1,21 +1,21 @@
-//! Which rules are asked about, by `--why` and `--why-not`.
+//! The rules that `--why` and `--why-not` select.
 
 use fuse_rules::{Explained, Outcome, RuleInfo, Ruleset, nearest};
 
 use super::there_are;
 
-/// What is asked.
+/// The question.
 pub(super) enum Asked {
-    /// What became of every rule.
+    /// The outcomes of all rules.
     All,
-    /// Why these rules did what they did.
+    /// Everything about these rules.
     Why(Vec<String>),
     /// Why these rules did not fire.
     WhyNot(Vec<String>),
 }
 
 impl Asked {
-    /// Finds the rules that are called so among those of the event.
+    /// Finds the rules of the event with these names.
     pub(super) fn of(
         ruleset: &Ruleset,
         event: (&str, &str),
@@ -33,7 +33,7 @@ impl Asked {
         })
     }
 
-    /// The rules that are asked about, if only some are.
+    /// The selected rules, unless all of them are.
     pub(super) fn rules(&self) -> Option<&[String]> {
         match self {
             Self::All => None,
@@ -41,7 +41,7 @@ impl Asked {
         }
     }
 
-    /// Puts the decisions first that the question is about.
+    /// Moves the decisions that the question is about to the front.
     pub(super) fn sort(&self, decisions: &mut [Explained]) {
         if matches!(self, Self::WhyNot(_)) {
             decisions.sort_by_key(|explained| explained.decision.outcome == Outcome::Fired);
@@ -49,7 +49,7 @@ impl Asked {
     }
 }
 
-/// The full name of the rule that is meant.
+/// The full name of a rule.
 fn find(rules: &[RuleInfo<'_>], event: (&str, &str), given: &str) -> Result<String, String> {
     let own = |rule: &RuleInfo<'_>| rule.name.rsplit('/').next().unwrap_or_default().to_owned();
     let is_meant = |rule: &&RuleInfo<'_>| rule.name == given || own(rule) == given;
@@ -60,7 +60,7 @@ fn find(rules: &[RuleInfo<'_>], event: (&str, &str), given: &str) -> Result<Stri
     match meant.as_slice() {
         [one] => return Ok((*one).to_owned()),
         [] => {}
-        several => return Err(format!("`{given}` may be any of {}", several.join(", "))),
+        several => return Err(format!("`{given}` could be any of {}", several.join(", "))),
     }
     let (source, name) = event;
     if let Some(rule) = rules.iter().find(is_meant) {

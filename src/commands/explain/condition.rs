@@ -1,29 +1,29 @@
-//! Conditions as text: a line a part, its truth in front, the values that it looked at behind.
+//! Conditions as text: one line per part, with its truth before it and its values after it.
 
 use std::fmt::Write as _;
 
 use fuse_rules::{Form, Found, Part};
 
-/// How much of conditions is shown.
+/// How many parts of conditions are shown.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Shown {
-    /// The parts that decided; of the others, how many there are.
+    /// The parts that decided, and the number of the others.
     Deciding,
     /// Every part, with a mark before those that decided.
     All,
-    /// Every part, where all conditions are true and none decided more than another.
+    /// Every part, without marks: all conditions are true, and each of them was needed.
     Unmarked,
 }
 
-/// How much farther in a part stands than the whole.
+/// The indentation of a part relative to the whole.
 const STEP: usize = 2;
 
-/// Writes a condition with its place.
+/// Writes a condition with its position.
 pub(super) fn condition(out: &mut String, part: &Part, indent: usize, shown: Shown) {
     write(out, part, indent, shown, true);
 }
 
-/// Whether a condition is told in one line.
+/// Whether a condition fits on one line.
 pub(super) fn is_plain(part: &Part) -> bool {
     match part.form {
         Form::Not => part.parts.iter().all(|inner| inner.form == Form::Test),
@@ -54,7 +54,7 @@ fn write(out: &mut String, part: &Part, indent: usize, shown: Shown, placed: boo
     }
     let told = |inner: &&Part| shown != Shown::Deciding || inner.deciding;
     for inner in part.parts.iter().filter(told) {
-        // What a call stands for is written elsewhere.
+        // The body of a call is in another place of the source.
         write(out, inner, indent + STEP, shown, part.form == Form::Call);
     }
     let untold: Vec<&Part> = part.parts.iter().filter(|inner| !told(inner)).collect();
@@ -68,15 +68,15 @@ pub(super) fn line_at(out: &mut String, indent: usize, line: &str) {
     let _ok = writeln!(out, "{:indent$}{}", "", line.trim_end());
 }
 
-/// What a part looked at, and why it is unknown where that does not say it.
+/// The values of a part, and the reason why it is unknown if the values do not show it.
 fn beside(part: &Part) -> String {
     let found = match part.parts.as_slice() {
         [inner] if is_plain(part) => inner.found.as_slice(),
-        // Of a list, its elements are told.
+        // For a list, its elements are shown instead.
         [_, ..] => &[],
         [] => part.found.as_slice(),
     };
-    // A path that stands as a condition has its value in front.
+    // For a path used as a condition, its value is already shown before it.
     let says_itself = |found: &&Found| found.path == part.text && part.truth.is_some();
     let mut notes: Vec<String> =
         found.iter().filter(|found| !says_itself(found)).map(Found::to_string).collect();
@@ -89,7 +89,7 @@ fn beside(part: &Part) -> String {
     if notes.is_empty() { String::new() } else { format!("    # {}", notes.join(", ")) }
 }
 
-/// What is said of the parts that are not shown.
+/// A text about the parts that are not shown.
 fn more(part: &Part, untold: &[&Part]) -> Option<String> {
     let element = part.form.is_quantifier();
     let cut = part.left_out;
@@ -100,7 +100,7 @@ fn more(part: &Part, untold: &[&Part]) -> Option<String> {
     others(untold.iter().map(|part| part.truth), if element { "element" } else { "part" })
 }
 
-/// How many others there are, and what they came to.
+/// The number of the others, and their truths.
 pub(super) fn others(
     truths: impl Iterator<Item = Option<bool>> + Clone,
     noun: &str,

@@ -22,7 +22,7 @@ use crate::cli::{Explain, Format};
 use crate::{Exit, output};
 
 pub(crate) fn run(arguments: &Explain) -> Ended {
-    let ruleset = match load(&arguments.paths)? {
+    let ruleset = match load(&arguments.rules.paths)? {
         Ok(ruleset) => ruleset,
         Err(diagnostics) => return Ok(problems(&diagnostics, arguments.format)),
     };
@@ -32,11 +32,12 @@ pub(crate) fn run(arguments: &Explain) -> Ended {
     let body = read_event(&arguments.event)?;
     let shown = arguments.event.display();
     let mut event = Event::new(source.as_str(), name.as_str(), &body)
-        .map_err(|invalid| format!("`{shown}` is no event: {invalid}"))?
+        .map_err(|invalid| format!("`{shown}` is not an event: {invalid}"))?
         .received(arguments.at.unwrap_or_else(jiff::Timestamp::now));
     for header in &arguments.headers {
         let (name, value) = self::header(header)?;
-        event = event.header(name, &decode_header(name, value)?);
+        let value = decode_header(name, value).map_err(|error| error.to_string())?;
+        event = event.header(name, &value);
     }
     let plan = ruleset.plan();
     let id = match arguments.id.clone() {
@@ -68,7 +69,8 @@ pub(crate) fn run(arguments: &Explain) -> Ended {
     Ok(Exit::Clean)
 }
 
-/// Applies `once` within the event, as the ledger would: of decisions with one key the first fires.
+/// Applies `once` within the event like the ledger: of several decisions with one key, the first
+/// fires.
 fn hold_back(explanation: &mut Explanation) {
     let mut claims = Claims::default();
     for explained in &mut explanation.decisions {
@@ -80,17 +82,17 @@ fn hold_back(explanation: &mut Explanation) {
         if let Admission::Held { by, .. } = claims.admit(&decision.rule, &key, &owner, now) {
             decision.outcome = Outcome::Suppressed;
             decision.reason = format!(
-                "it matches, but `once per` holds it back: it fired for {by} with the same key"
+                "it matches, but `once per` suppresses it: it fired for {by} with the same key"
             );
             decision.action = None;
         }
     }
 }
 
-/// The name and value of a header, as in `ce-id: 1`.
+/// The name and value of a header, such as `ce-id: 1`.
 pub(super) fn header(text: &str) -> Result<(&str, &str), String> {
     let found = text.split_once(':').map(|(name, value)| (name.trim(), value.trim()));
-    found.ok_or_else(|| format!("`{text}` is no header; write it as in `--header 'ce-id: 1'`"))
+    found.ok_or_else(|| format!("`{text}` is not a header; write it as in `--header 'ce-id: 1'`"))
 }
 
 /// `SOURCE.EVENT`, if the rules declare it.
@@ -120,7 +122,9 @@ fn fuses(ruleset: &Ruleset, given: &[String]) -> Result<Fuses, String> {
     for text in given {
         let (name, value) = text.split_once('=').unwrap_or((text, ""));
         let Some(on) = parse_switch(value) else {
-            return Err(format!("`--fuse {text}` is no value of a fuse; write `--fuse {name}=on`"));
+            return Err(format!(
+                "`--fuse {text}` is not a value of a fuse; write `--fuse {name}=on`"
+            ));
         };
         if !ruleset.fuses().any(|fuse| fuse.name == name) {
             let known: Vec<_> = ruleset.fuses().map(|fuse| fuse.name).collect();
@@ -131,7 +135,7 @@ fn fuses(ruleset: &Ruleset, given: &[String]) -> Result<Fuses, String> {
     Ok(fuses)
 }
 
-/// Renders actions as their backends would.
+/// Renders actions like their backends.
 struct Objects<'a> {
     triggers: &'a Triggers,
     event: EventKey,
@@ -143,7 +147,7 @@ impl Objects<'_> {
         let trigger = self.triggers.get(&action.trigger)?;
         let kind = action.trigger.clone();
         let request = ActionRequest::new(action, self.event.clone());
-        Some((kind, trigger.render(&request)))
+        Some((kind, trigger.render(&request).map_err(|error| error.to_string())))
     }
 }
 

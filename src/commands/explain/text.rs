@@ -1,4 +1,4 @@
-//! An explanation as text: a heading a rule and element with what became of it, then why.
+//! An explanation as text: a heading per rule and element with the outcome, then the reasons.
 
 use std::collections::BTreeMap;
 
@@ -10,10 +10,11 @@ use super::Objects;
 use super::asked::Asked;
 use super::condition::{Shown, condition, is_plain, line_at, others};
 
-/// What is said where not everything is told.
-const CUT: &str = "\nnot told: why rules did nothing, as that would take too long on this event";
+/// The note at the end of an incomplete explanation.
+const CUT: &str =
+    "\nnot shown: why rules did not fire, since that would take too long for this event";
 
-/// How many elements one line names.
+/// The maximum number of elements on one line.
 const MOST: usize = 8;
 
 pub(super) fn text(
@@ -26,7 +27,7 @@ pub(super) fn text(
     let EventKey { id, .. } = &objects.event;
     let mut out = format!("{}, from {file}, id `{id}`\n", objects.event.full_name());
     if let Some(why) = &explanation.refused {
-        return format!("{out}\nrejected as a whole, so that no rule fires: {why}\n");
+        return format!("{out}\nrejected as a whole, so no rule fires: {why}\n");
     }
     if let Some(why) = &explanation.mismatch {
         line_at(&mut out, 0, &format!("\nnot of its type: {why}"));
@@ -45,7 +46,7 @@ pub(super) fn text(
     let mut before: Option<&Explained> = None;
     let mut text = Text { out, asked, objects, short: false };
     for explained in decisions {
-        // Several triggers give a decision each, for the same reasons.
+        // Several triggers have one decision each, with the same reasons.
         if before.is_some_and(|before| same(before, explained)) {
             text.action(explained);
         } else {
@@ -65,7 +66,7 @@ pub(super) fn text(
     out
 }
 
-/// Whether two decisions are of one rule and element, and alike.
+/// Whether two decisions are about the same rule and element, with the same outcome.
 fn same(one: &Explained, other: &Explained) -> bool {
     let key = |explained: &Explained| {
         let decision = &explained.decision;
@@ -95,7 +96,7 @@ fn summary(rule: &str, decisions: &[Explained]) -> String {
         if names.is_empty() { last } else { format!("{} and {last}", names.join(", ")) }
     };
     match (elements(true).as_slice(), elements(false).as_slice()) {
-        ([], []) => format!("{rule} did not fire; why would take too long to tell"),
+        ([], []) => format!("{rule} did not fire; an explanation would take too long"),
         ([None], _) => format!("{rule} fired"),
         ([], [None]) => format!("{rule} did not fire"),
         (fired, []) => format!("{rule} fired for {}", named(fired)),
@@ -108,7 +109,7 @@ struct Text<'a> {
     out: String,
     asked: &'a Asked,
     objects: &'a Objects<'a>,
-    /// Whether the decision before this one took one line.
+    /// Whether the previous decision took one line.
     short: bool,
 }
 
@@ -144,7 +145,8 @@ impl Text<'_> {
         self.action(explained);
     }
 
-    /// What is said of a decision that is the same for all rules of a sensor, or not asked about.
+    /// The text for a decision that is the same for all rules of a sensor, or that was not asked
+    /// about.
     fn one_line(&self, explained: &Explained) -> Option<String> {
         let decision = &explained.decision;
         match (self.asked, decision.outcome) {
@@ -170,7 +172,7 @@ impl Text<'_> {
         if self.asked.rules().is_some() {
             let shown = if matched { Shown::Unmarked } else { Shown::All };
             if shown == Shown::All && conditions.iter().any(|condition| condition.deciding) {
-                self.line(2, "its conditions, with `>` before what decided:");
+                self.line(2, "its conditions; `>` marks those that decided:");
             }
             let mut conditions: Vec<&Part> = conditions.iter().collect();
             if matches!(self.asked, Asked::WhyNot(_)) {
@@ -179,7 +181,7 @@ impl Text<'_> {
             conditions.into_iter().for_each(|one| condition(&mut self.out, one, 4, shown));
             return;
         }
-        // The reason says it all.
+        // The reason is sufficient.
         if outcome == Outcome::Rejected {
             return;
         }
@@ -197,7 +199,7 @@ impl Text<'_> {
         }
     }
 
-    /// What would be done.
+    /// The action that would be performed.
     fn action(&mut self, explained: &Explained) {
         let decision = &explained.decision;
         if let (Asked::WhyNot(_), Outcome::Fired) = (self.asked, decision.outcome) {
@@ -213,13 +215,13 @@ impl Text<'_> {
                 }
             }
             Some((kind, Err(why))) => {
-                self.line(2, &format!("trigger {kind} would give a dead letter: {why}"));
+                self.line(2, &format!("trigger {kind} would result in a dead letter: {why}"));
             }
         }
     }
 }
 
-/// What became of a rule, in words that say whether it fired.
+/// The outcome of a rule, in words that say whether it fired.
 fn outcome(outcome: Outcome) -> String {
     let (color, words) = match outcome {
         Outcome::Fired => (Some(AnsiColor::Green), "fired"),

@@ -1,4 +1,4 @@
-//! Findings as tests: an event each, and what it leads to now.
+//! Findings as tests: one event per finding, and its current result.
 
 use std::fmt::Write as _;
 use std::io::ErrorKind;
@@ -8,8 +8,8 @@ use fuse_rules::{Finding, FindingKind, FoundEvent, Ruleset, quoted};
 
 use crate::output;
 
-/// Writes the events of findings into a folder, and adds a test for each to its `found.rules`. What was saved there
-/// before stays.
+/// Writes the events of findings to a folder, and adds a test for each to its `found.rules`. Keeps
+/// what was saved there before.
 pub(super) fn save(folder: &Path, ruleset: &Ruleset, findings: &[Finding]) -> Result<(), String> {
     let failed = |path: &Path, error: std::io::Error| {
         format!("`{}` cannot be written: {error}", path.display())
@@ -33,7 +33,7 @@ pub(super) fn save(folder: &Path, ruleset: &Ruleset, findings: &[Finding]) -> Re
         bodies.push((folder.join(name), event.pretty_body()));
     }
     let text = fuse_rules::format(&path.to_string_lossy(), &text)
-        .map_err(|problems| format!("what was found cannot be added as tests: {problems}"))?;
+        .map_err(|problems| format!("the findings cannot be added as tests: {problems}"))?;
     for (path, body) in &bodies {
         std::fs::write(path, format!("{body}\n")).map_err(|error| failed(path, error))?;
     }
@@ -42,10 +42,10 @@ pub(super) fn save(folder: &Path, ruleset: &Ruleset, findings: &[Finding]) -> Re
     Ok(())
 }
 
-/// What a file of found events begins with.
-const HEAD: &str = "# Events that fuzzing found, and what they lead to.\n\n";
+/// The start of a file of found events.
+const HEAD: &str = "# Events that fuzzing found, and their results.\n\n";
 
-/// Adds a `use` of each file that was fuzzed, where the text has none.
+/// Adds a `use` for each fuzzed file that the text does not import yet.
 fn add_uses(text: &mut String, folder: &Path, ruleset: &Ruleset) -> Result<(), String> {
     let mut uses = String::new();
     for file in ruleset.files().iter().map(|file| file.name()) {
@@ -54,7 +54,7 @@ fn add_uses(text: &mut String, folder: &Path, ruleset: &Ruleset) -> Result<(), S
         }
         let name = relative(folder, Path::new(file))?;
         let line = format!("use {}\n", quoted(&name));
-        // The file itself may be among those that were fuzzed.
+        // The file itself may be one of the fuzzed files.
         if name != "found.rules" && !text.contains(&line) {
             uses.push_str(&line);
         }
@@ -64,7 +64,7 @@ fn add_uses(text: &mut String, folder: &Path, ruleset: &Ruleset) -> Result<(), S
     Ok(())
 }
 
-/// A number that no event in the folder has.
+/// The first number that is not used in the folder.
 fn next_number(folder: &Path) -> std::io::Result<u32> {
     let mut next = 1;
     for entry in std::fs::read_dir(folder)? {
@@ -100,7 +100,7 @@ fn add_test(
     let _ok = writeln!(text, "\nexpect {} {outcome}\n}}", finding.rule);
 }
 
-/// What a test expects of a finding's rule; nothing where no event shows it.
+/// The outcome that a test expects of a finding's rule; none if no event shows the finding.
 fn outcome(kind: FindingKind) -> Option<&'static str> {
     match kind {
         FindingKind::Rejected => Some("rejected"),
@@ -110,7 +110,7 @@ fn outcome(kind: FindingKind) -> Option<&'static str> {
     }
 }
 
-/// A file's name as it is used from a folder.
+/// The path of a file relative to a folder.
 fn relative(folder: &Path, file: &Path) -> Result<String, String> {
     let whole = |path: &Path| {
         path.canonicalize().map_err(|error| format!("`{}` cannot be read: {error}", path.display()))

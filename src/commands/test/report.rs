@@ -1,4 +1,4 @@
-//! What `fuse test` prints.
+//! The output of `fuse test`.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -31,7 +31,7 @@ pub(super) fn text(tests: &Tests<'_>, ran: &[Ran], took: Duration, verbose: bool
     out
 }
 
-/// One object a line: `name`, `place`, `passed`, `seconds`, `problems`.
+/// One object per line: `name`, `place`, `passed`, `seconds`, `problems`.
 pub(super) fn json(tests: &Tests<'_>, ran: &[Ran]) -> String {
     let line = |ran: &Ran| {
         let problems: Vec<Value> = match &ran.outcome {
@@ -53,7 +53,7 @@ pub(super) fn json(tests: &Tests<'_>, ran: &[Ran]) -> String {
     ran.iter().map(line).collect()
 }
 
-/// JUnit's XML, as CI systems read it: a suite a file.
+/// JUnit XML for CI systems, with one suite per file.
 pub(super) fn junit(tests: &Tests<'_>, ran: &[Ran], took: Duration) -> Result<String, String> {
     let mut suites: BTreeMap<&str, Vec<&Ran>> = BTreeMap::new();
     for ran in ran {
@@ -88,14 +88,14 @@ pub(super) fn junit(tests: &Tests<'_>, ran: &[Ran], took: Duration) -> Result<St
         .map_err(|error| format!("no JUnit report: {error}"))
 }
 
-/// Without the two characters that XML has no way to write and the writer does not leave out.
+/// Removes two characters that XML cannot represent and that the writer does not remove.
 fn valid(xml: &str) -> String {
     xml.replace(['\u{fffe}', '\u{ffff}'], "\u{fffd}")
 }
 
 pub(super) fn coverage(tests: &Tests<'_>, coverage: &Coverage, format: TestFormat) -> String {
     match format {
-        // It is a format for tests, and nothing but that.
+        // The format is only for tests.
         TestFormat::Junit => String::new(),
         TestFormat::Json => {
             format!("{}\n", json!({ "coverage": coverage, "percent": coverage.percent() }))

@@ -1,11 +1,11 @@
-//! Coverage as files that other tools show: a page of HTML with the rules in colours, and lcov.
+//! Coverage as files for other tools: an HTML page with coloured rules, and lcov.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use fuse_rules::{Coverage, Files, SourceFile, Span};
 
-/// A place in a file, what was asked of it, and what of that is missing.
+/// A span in a file, with its covered and missing outcomes.
 struct Mark {
     span: Span,
     /// Each outcome or truth, and whether it was seen.
@@ -37,7 +37,7 @@ fn marks(files: &Files, coverage: &Coverage) -> BTreeMap<String, Vec<Mark>> {
         }
     }
     for marks in by_file.values_mut() {
-        // What contains others comes before them.
+        // Outer spans come before inner ones.
         marks.sort_by_key(|mark| (mark.span.start, std::cmp::Reverse(mark.span.end)));
     }
     by_file
@@ -56,7 +56,8 @@ mark.part::after, mark.none::after { content: ' never ' attr(data-missing); font
   mark.part::after, mark.none::after { color: #ffc48a }
 }";
 
-/// A page with every file: what is covered in green, in part in yellow, not at all in red.
+/// A page with every file: covered parts in green, partly covered ones in yellow, and the others in
+/// red.
 pub(super) fn html(files: &Files, coverage: &Coverage) -> String {
     let (wanted, seen) = coverage.counts();
     let mut out = format!(
@@ -74,9 +75,9 @@ pub(super) fn html(files: &Files, coverage: &Coverage) -> String {
     out
 }
 
-/// The text of a file with its lines numbered and its marks around what they are about.
+/// The text of a file with line numbers, and with its marks.
 fn source(file: &SourceFile, marks: &[Mark]) -> String {
-    // What is put in at each byte: ends before starts.
+    // The tags to insert at each byte: end tags come before start tags.
     let mut tags: BTreeMap<usize, (String, String)> = BTreeMap::new();
     for mark in marks {
         let missing = mark.missing();
@@ -122,7 +123,7 @@ fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
-/// The format of lcov: a line is covered as far as all that is asked of it was seen; each outcome and
+/// The lcov format: a line is covered to the extent that its outcomes were seen; each outcome and
 /// truth is a branch.
 pub(super) fn lcov(files: &Files, coverage: &Coverage) -> String {
     let mut out = String::new();

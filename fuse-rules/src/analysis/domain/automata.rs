@@ -1,4 +1,5 @@
-//! Whether some text passes all tests, told by walking through the automata of the tests side by side.
+//! Decides whether some text passes a set of tests, by running the automata of the tests in
+//! parallel.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -8,35 +9,35 @@ use regex_automata::util::primitives::StateID;
 use regex_automata::{Anchored, MatchKind, util::start, util::syntax};
 use rustc_hash::FxHashMap;
 
-use super::{Pick, Test};
+use super::{Pick, StringTest};
 
-/// The most bytes of one automaton, and of what making it takes.
-const SIZE: usize = 1 << 20;
-/// The most bytes of all that are kept.
-const KEPT: usize = 64 << 20;
-/// How many states are visited.
-const VISITED: usize = 20_000;
+/// The maximum size of one automaton, and of the memory to build it.
+const MAX_AUTOMATON_BYTES: usize = 1 << 20;
+/// The maximum total size of all cached automata.
+const MAX_CACHED_BYTES: usize = 64 << 20;
+/// How many product states the search visits.
+const MAX_VISITED_STATES: usize = 20_000;
 
 type Dfa = dense::DFA<Vec<u32>>;
 
-/// The automata of the patterns that were asked for.
+/// The automata of the patterns that were used so far.
 #[derive(Debug, Default)]
 pub(crate) struct Automata {
-    /// By their patterns; `None` where there is none of a bearable size.
+    /// By pattern; `None` if the automaton would exceed the size limit.
     known: FxHashMap<String, Option<Arc<Dfa>>>,
     answers: FxHashMap<String, Pick<String>>,
     kept: usize,
 }
 
 impl Automata {
-    /// A shortest text that passes the tests and is none of these. Tests that are not regular are left
-    /// out, so that a text may fail them.
+    /// A shortest text that passes the tests and is not excluded. Tests that are not regular are
+    /// ignored, so the text may fail them.
     pub(super) fn pick(
         &mut self,
         but: &BTreeSet<Arc<str>>,
-        tests: &[(Test, bool)],
+        tests: &[(StringTest, bool)],
     ) -> Pick<String> {
-        // That it is text at all, else what is not a match could be anything.
+        // It must be valid UTF-8, because the complement of a pattern contains arbitrary bytes.
         let mut parts = vec![(r"\A(?s:.*)\z".to_owned(), true)];
         parts.extend(tests.iter().filter_map(|(test, passes)| Some((test.regex()?, *passes))));
         if !but.is_empty() {
@@ -62,8 +63,8 @@ impl Automata {
         let config = dense::Config::new()
             .start_kind(StartKind::Anchored)
             .match_kind(MatchKind::All)
-            .dfa_size_limit(Some(SIZE))
-            .determinize_size_limit(Some(SIZE));
+            .dfa_size_limit(Some(MAX_AUTOMATON_BYTES))
+            .determinize_size_limit(Some(MAX_AUTOMATON_BYTES));
         let built = dense::Builder::new()
             .configure(config)
             .syntax(syntax::Config::new())
@@ -71,7 +72,7 @@ impl Automata {
             .ok()
             .map(Arc::new);
         let size = regex.len() + built.as_ref().map_or(0, |dfa| dfa.memory_usage());
-        if self.kept + size > KEPT {
+        if self.kept + size > MAX_CACHED_BYTES {
             self.known.clear();
             self.kept = 0;
         }
@@ -81,13 +82,13 @@ impl Automata {
     }
 }
 
-/// Bytes in the order in which texts are liked to have them.
+/// Bytes in order of preference for generated texts.
 fn bytes() -> impl Iterator<Item = u8> {
     let plain = (b'a'..=b'z').chain(b'0'..=b'9').chain(*b"-._/ ").chain(b'A'..=b'Z');
     plain.chain(0..=u8::MAX)
 }
 
-/// One byte of each kind that the automata tell apart.
+/// One byte of each class that the automata distinguish.
 fn alphabet(dfas: &[(Arc<Dfa>, bool)]) -> Vec<u8> {
     let mut seen = BTreeSet::new();
     let class =
@@ -95,7 +96,7 @@ fn alphabet(dfas: &[(Arc<Dfa>, bool)]) -> Vec<u8> {
     bytes().filter(|byte| seen.insert(class(*byte))).collect()
 }
 
-/// Breadth first, so that what is found is short.
+/// Breadth first, so that the text is short.
 fn walk(dfas: &[(Arc<Dfa>, bool)]) -> Pick<String> {
     let starts = dfas
         .iter()
@@ -103,15 +104,15 @@ fn walk(dfas: &[(Arc<Dfa>, bool)]) -> Pick<String> {
     let Some(first) = starts.collect::<Option<Vec<StateID>>>() else { return Pick::Unsure };
     let alphabet = alphabet(dfas);
     let mut seen = FxHashMap::from_iter([(first.clone(), 0_usize)]);
-    // How each was come to: from which one, by which byte.
-    let mut ways: Vec<(usize, u8)> = vec![(0, 0)];
+    // For each state, the previous state and the byte that leads from it.
+    let mut predecessors: Vec<(usize, u8)> = vec![(0, 0)];
     let mut queue = VecDeque::from([(0_usize, first)]);
     while let Some((at, states)) = queue.pop_front() {
         let passes = |((dfa, wanted), state): (&(Arc<Dfa>, bool), &StateID)| {
             dfa.is_match_state(dfa.next_eoi_state(*state)) == *wanted
         };
         if dfas.iter().zip(&states).all(passes) {
-            return spelled(&ways, at);
+            return spelled(&predecessors, at);
         }
         for byte in &alphabet {
             let next: Vec<StateID> = dfas
@@ -129,21 +130,21 @@ fn walk(dfas: &[(Arc<Dfa>, bool)]) -> Pick<String> {
             if seen.contains_key(&next) {
                 continue;
             }
-            if seen.len() >= VISITED {
+            if seen.len() >= MAX_VISITED_STATES {
                 return Pick::Unsure;
             }
-            seen.insert(next.clone(), ways.len());
-            queue.push_back((ways.len(), next));
-            ways.push((at, *byte));
+            seen.insert(next.clone(), predecessors.len());
+            queue.push_back((predecessors.len(), next));
+            predecessors.push((at, *byte));
         }
     }
     Pick::None
 }
 
 /// The text whose bytes lead to a state.
-fn spelled(ways: &[(usize, u8)], mut at: usize) -> Pick<String> {
+fn spelled(predecessors: &[(usize, u8)], mut at: usize) -> Pick<String> {
     let mut bytes = Vec::new();
-    while let (true, Some((before, byte))) = (at != 0, ways.get(at)) {
+    while let (true, Some((before, byte))) = (at != 0, predecessors.get(at)) {
         bytes.push(*byte);
         at = *before;
     }

@@ -1,18 +1,18 @@
-//! Domains: the values that one place of an event may still have.
+//! Domains: the values that one variable may still have.
 
 mod automata;
 mod numbers;
 mod strings;
 
 pub(super) use automata::Automata;
-pub(super) use numbers::Numbers;
+pub(super) use numbers::NumberSet;
 pub(crate) use strings::ANY_TEXT;
-pub(super) use strings::{Test, Texts};
+pub(super) use strings::{StringTest, TextSet};
 
 use crate::types::Ty;
-use crate::value::{Kinds, Unheld, Value};
+use crate::value::{Kinds, Unrepresentable, Value};
 
-/// One value of a set, or that there surely is none, or neither.
+/// One value of a set, a proof that the set is empty, or neither.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Pick<T> {
     One(T),
@@ -20,7 +20,7 @@ pub(crate) enum Pick<T> {
     Unsure,
 }
 
-/// What a value can be besides a number or a text that can be held.
+/// The values other than representable numbers and texts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Bits(u16);
 
@@ -32,15 +32,15 @@ impl Bits {
     pub(crate) const FALSE: Self = Self(8);
     pub(crate) const LIST: Self = Self(16);
     pub(crate) const MAP: Self = Self(32);
-    /// A whole number that cannot be held.
+    /// A whole number that is too large to represent.
     pub(crate) const HUGE: Self = Self(64);
-    /// Another number that cannot be held.
+    /// Another number that cannot be represented.
     pub(crate) const FINE: Self = Self(128);
-    /// A string that no text can hold.
+    /// A string with a lone surrogate, which no text contains.
     pub(crate) const SURROGATE: Self = Self(256);
-    /// A time, duration or version, which no event has, but a computed element may be.
+    /// A time, duration or version, which only a computed element can be.
     pub(crate) const COMPUTED: Self = Self(512);
-    /// What an event can have.
+    /// The values that an event can have.
     pub(crate) const JSON: Self = Self(511);
     pub(crate) const ALL: Self = Self(1023);
 
@@ -61,36 +61,36 @@ impl Bits {
     }
 }
 
-/// A set of values, absence among them.
+/// A set of values, in which absence counts as a value.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Domain {
     pub(crate) bits: Bits,
-    pub(crate) numbers: Numbers,
-    pub(crate) texts: Texts,
+    pub(crate) numbers: NumberSet,
+    pub(crate) texts: TextSet,
 }
 
 impl Domain {
-    /// Anything that an event can have at a place, and nothing.
+    /// Everything that an event can have, absence included.
     pub(crate) fn all() -> Self {
-        Self { bits: Bits::JSON, numbers: Numbers::ALL, texts: Texts::all() }
+        Self { bits: Bits::JSON, numbers: NumberSet::ALL, texts: TextSet::all() }
     }
 
-    /// Only these, no number and no text.
+    /// Only these, without numbers and texts.
     pub(crate) fn bits(bits: Bits) -> Self {
-        Self { bits, numbers: Numbers::NONE, texts: Texts::none() }
+        Self { bits, numbers: NumberSet::NONE, texts: TextSet::none() }
     }
 
-    /// All but these.
+    /// Everything else.
     pub(crate) fn without(bits: Bits) -> Self {
-        Self { bits: bits.not(), numbers: Numbers::ALL, texts: Texts::all() }
+        Self { bits: bits.not(), numbers: NumberSet::ALL, texts: TextSet::all() }
     }
 
-    pub(crate) fn texts(texts: Texts) -> Self {
-        Self { bits: Bits::NONE, numbers: Numbers::NONE, texts }
+    pub(crate) fn texts(texts: TextSet) -> Self {
+        Self { bits: Bits::NONE, numbers: NumberSet::NONE, texts }
     }
 
-    /// The values of these kinds that can be held.
-    pub(crate) fn of_kinds(kinds: Kinds) -> Self {
+    /// The representable values of these kinds.
+    pub(crate) fn from_kinds(kinds: Kinds) -> Self {
         let bits = [
             (Kinds::NULL, Bits::NULL),
             (Kinds::BOOL, Bits::TRUE.or(Bits::FALSE)),
@@ -101,29 +101,29 @@ impl Domain {
         let bits = bits.into_iter().filter(|(kind, _)| kinds.meets(*kind));
         let mut all = Self::bits(bits.fold(Bits::NONE, |all, (_, bits)| all.or(bits)));
         if kinds.meets(Kinds::NUMBER) {
-            all.numbers = Numbers::ALL;
+            all.numbers = NumberSet::ALL;
         }
         if kinds.meets(Kinds::STRING) {
-            all.texts = Texts::all();
+            all.texts = TextSet::all();
         }
         all
     }
 
-    /// The values of a type, perhaps more.
-    pub(crate) fn of_type(ty: &Ty) -> Self {
+    /// A superset of the values of a type.
+    pub(crate) fn from_type(ty: &Ty) -> Self {
         if ty.is_any() {
             return Self::without(Bits::ABSENT.or(Bits::COMPUTED));
         }
         let parts = ty.scalars();
-        let mut domain = Self::of_kinds(ty.kinds());
+        let mut domain = Self::from_kinds(ty.kinds());
         for (truth, bit) in [(true, Bits::TRUE), (false, Bits::FALSE)] {
             if !parts.bools.contains(&truth) {
                 domain.bits = domain.bits.and(bit.not());
             }
         }
         if !parts.all_numbers {
-            let literals = parts.numbers.iter().map(|number| Numbers::only(*number));
-            let whole = if parts.whole_numbers { Numbers::WHOLE } else { Numbers::NONE };
+            let literals = parts.numbers.iter().map(|number| NumberSet::only(*number));
+            let whole = if parts.whole_numbers { NumberSet::WHOLE } else { NumberSet::NONE };
             domain.numbers = literals.fold(whole, |all, number| all.or(&number));
         }
         if parts.all_numbers {
@@ -135,9 +135,9 @@ impl Domain {
         if parts.all_strings {
             domain.bits = domain.bits.or(Bits::SURROGATE);
         } else if parts.formats {
-            domain.texts = Texts::all().tested(Test::Type(ty.clone().into()), true);
+            domain.texts = TextSet::all().tested(StringTest::Type(ty.clone().into()), true);
         } else {
-            domain.texts = Texts::only(parts.strings);
+            domain.texts = TextSet::only(parts.strings);
         }
         domain
     }
@@ -150,7 +150,7 @@ impl Domain {
         }
     }
 
-    /// Whether it is seen at once that nothing is left.
+    /// Whether the set is obviously empty.
     pub(crate) fn is_none(&self) -> bool {
         self.bits == Bits::NONE && self.numbers.is_none() && self.texts.is_none()
     }
@@ -159,7 +159,7 @@ impl Domain {
         self.bits.meets(bits)
     }
 
-    /// Whether it has this value, `None` being that there is none.
+    /// Whether the set contains this value; `None` is absence.
     pub(crate) fn has(&self, value: Option<&Value<'_>>) -> bool {
         let bit = match value {
             None => Bits::ABSENT,
@@ -168,9 +168,9 @@ impl Domain {
             Some(Value::Bool(false)) => Bits::FALSE,
             Some(Value::List(_)) => Bits::LIST,
             Some(Value::Map(_)) => Bits::MAP,
-            Some(Value::Unheld(Unheld::Number { integral: true })) => Bits::HUGE,
-            Some(Value::Unheld(Unheld::Number { integral: false })) => Bits::FINE,
-            Some(Value::Unheld(Unheld::Surrogate)) => Bits::SURROGATE,
+            Some(Value::Unrepresentable(Unrepresentable::Number { integral: true })) => Bits::HUGE,
+            Some(Value::Unrepresentable(Unrepresentable::Number { integral: false })) => Bits::FINE,
+            Some(Value::Unrepresentable(Unrepresentable::Surrogate)) => Bits::SURROGATE,
             Some(Value::Duration(_) | Value::Time(_) | Value::Version(_)) => Bits::COMPUTED,
             Some(Value::Number(number)) => return self.numbers.has(*number),
             Some(Value::String(text)) => return self.texts.has(text),

@@ -1,19 +1,19 @@
-//! Sets of numbers: unions of intervals, of whole numbers and of the others.
+//! Sets of numbers: unions of intervals, separately for whole numbers and for others.
 
 use super::Pick;
 use crate::number::Number;
 
-/// A place between numbers: just before one, or just after.
+/// A cut in the number line: just before a number, or just after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Cut {
     at: Number,
     after: bool,
 }
 
-/// Points of the line of numbers: it changes at each cut whether they belong.
+/// A set of points of the number line. Membership changes at each cut.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Line {
-    /// Whether the least numbers belong.
+    /// Whether the points before the first cut belong to the set.
     from_start: bool,
     cuts: Vec<Cut>,
 }
@@ -46,8 +46,8 @@ impl Line {
     }
 
     fn has(&self, number: Number) -> bool {
-        let place = Cut { at: number, after: false };
-        let crossed = self.cuts.iter().take_while(|cut| **cut <= place).count();
+        let point = Cut { at: number, after: false };
+        let crossed = self.cuts.iter().take_while(|cut| **cut <= point).count();
         self.from_start ^ (crossed % 2 == 1)
     }
 
@@ -55,7 +55,7 @@ impl Line {
         !self.from_start && self.cuts.is_empty()
     }
 
-    /// The intervals with their ends, where they have some.
+    /// The intervals; an end without a bound is `None`.
     fn intervals(&self) -> impl Iterator<Item = (Option<Cut>, Option<Cut>)> + '_ {
         let start = self.from_start.then_some(None);
         let ends = start.into_iter().chain(self.cuts.iter().map(|cut| Some(*cut)));
@@ -67,14 +67,14 @@ impl Line {
     }
 }
 
-/// Some numbers.
+/// A set of numbers.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Numbers {
+pub(crate) struct NumberSet {
     whole: Line,
     broken: Line,
 }
 
-impl Numbers {
+impl NumberSet {
     pub(crate) const NONE: Self = Self { whole: Line::NONE, broken: Line::NONE };
     pub(crate) const ALL: Self = Self { whole: Line::ALL, broken: Line::ALL };
     pub(crate) const WHOLE: Self = Self { whole: Line::ALL, broken: Line::NONE };
@@ -116,12 +116,12 @@ impl Numbers {
         if number.is_integral() { self.whole.has(number) } else { self.broken.has(number) }
     }
 
-    /// Whether it is seen at once that it has none; `pick` looks closer.
+    /// Whether the set is obviously empty; `pick` decides it exactly.
     pub(crate) fn is_none(&self) -> bool {
         self.whole.is_none() && self.broken.is_none()
     }
 
-    /// One of them: the nearest at hand to a number, or else a plain one.
+    /// A number of the set: the one closest to `near` among the candidates, or else a simple one.
     pub(crate) fn pick(&self, near: Option<Number>) -> Pick<Number> {
         let mut sure = true;
         let mut found = Vec::new();
@@ -137,13 +137,14 @@ impl Numbers {
         }
         for (low, high) in self.broken.intervals() {
             let inside = inside(low, high);
-            // Between two numbers there is one that is not whole, if only it could be held.
+            // There is always a fractional number between two numbers, but it may not be
+            // representable.
             let one_point = matches!((low, high), (Some(a), Some(b)) if a.at == b.at);
             sure &= one_point || inside.iter().any(|number| self.has(*number));
             found.extend(inside);
         }
         found.retain(|number| self.has(*number));
-        // Who counts in whole numbers goes on to do so.
+        // If the original number is whole, a whole one is preferred.
         let distance = |number: &Number| {
             let odd = near.is_some_and(|near| near.is_integral() != number.is_integral());
             (odd, near.and_then(|near| number.sub(near)).map(Number::abs))
@@ -164,8 +165,8 @@ fn whole(number: i128) -> Option<Number> {
     Number::parse(&number.to_string()).ok()
 }
 
-/// The least and the greatest whole number between two cuts, where they are in reach; they lie outside
-/// where there is none between.
+/// The smallest and the largest whole number between two cuts, if they are representable. If there
+/// is none in between, they are outside the interval.
 fn ends_of_whole(low: Option<Cut>, high: Option<Cut>) -> Option<Vec<Number>> {
     if low.is_none() && high.is_none() {
         return Some(vec![Number::ZERO]);
@@ -190,7 +191,7 @@ fn floor(number: Number) -> Option<i128> {
     Some(truncated - i128::from(below))
 }
 
-/// Numbers between two cuts that are not whole, or that may be tried.
+/// Candidates for fractional numbers between two cuts.
 fn inside(low: Option<Cut>, high: Option<Cut>) -> Vec<Number> {
     let half = Number::parse("0.5").unwrap_or(Number::ZERO);
     let one = Number::from(1);

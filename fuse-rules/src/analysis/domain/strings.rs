@@ -1,4 +1,4 @@
-//! Sets of texts: some, or all but some that also pass tests.
+//! Sets of texts: finite sets, or all texts that pass some tests except a finite set.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -8,26 +8,26 @@ use crate::typed::Pattern;
 use crate::types::{Format, Ty};
 use crate::value::Value;
 
-/// The text that is taken where any would do.
+/// The text that is used if any text will do.
 pub(crate) const ANY_TEXT: &str = "x";
 
-/// What is asked of a text.
+/// A test of a text.
 #[derive(Clone, Debug)]
-pub(crate) enum Test {
+pub(crate) enum StringTest {
     Start(Arc<str>),
     End(Arc<str>),
-    Inside(Arc<str>),
+    Contains(Arc<str>),
     Pattern(Arc<Pattern>),
-    /// Whether it is of a type that has formats; these are not regular.
+    /// Whether it has a format of this type. Formats are not regular.
     Type(Arc<Ty>),
 }
 
-impl PartialEq for Test {
+impl PartialEq for StringTest {
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Start(a), Self::Start(b))
             | (Self::End(a), Self::End(b))
-            | (Self::Inside(a), Self::Inside(b)) => a == b,
+            | (Self::Contains(a), Self::Contains(b)) => a == b,
             (Self::Pattern(a), Self::Pattern(b)) => a.op == b.op && a.source == b.source,
             (Self::Type(a), Self::Type(b)) => a == b,
             _ => false,
@@ -35,39 +35,39 @@ impl PartialEq for Test {
     }
 }
 
-impl Test {
+impl StringTest {
     fn passes(&self, text: &str) -> bool {
         match self {
             Self::Start(start) => text.starts_with(&**start),
             Self::End(end) => text.ends_with(&**end),
-            Self::Inside(inside) => text.contains(&**inside),
+            Self::Contains(inside) => text.contains(&**inside),
             Self::Pattern(pattern) => pattern.regex.is_match(text),
             Self::Type(ty) => ty.mismatch(&Value::text(text)).is_none(),
         }
     }
 
-    /// The texts that pass, as a pattern; `None` where they are not regular.
+    /// The texts that pass, as a pattern; `None` if they are not a regular language.
     pub(super) fn regex(&self) -> Option<String> {
         let any = "(?s:.*)";
         Some(match self {
             Self::Start(text) => format!(r"\A{}{any}\z", regex::escape(text)),
             Self::End(text) => format!(r"\A{any}{}\z", regex::escape(text)),
-            Self::Inside(text) => format!(r"\A{any}{}{any}\z", regex::escape(text)),
+            Self::Contains(text) => format!(r"\A{any}{}{any}\z", regex::escape(text)),
             Self::Pattern(pattern) => pattern.regex.as_str().to_owned(),
             Self::Type(_) => return None,
         })
     }
 }
 
-/// Some texts.
+/// A set of texts.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Texts {
+pub(crate) enum TextSet {
     Only(Arc<BTreeSet<Arc<str>>>),
-    /// All but these, of those for which each test comes out as it says.
-    But(Arc<BTreeSet<Arc<str>>>, Vec<(Test, bool)>),
+    /// All texts with these test results, except these.
+    But(Arc<BTreeSet<Arc<str>>>, Vec<(StringTest, bool)>),
 }
 
-impl Texts {
+impl TextSet {
     pub(crate) fn none() -> Self {
         Self::Only(Arc::default())
     }
@@ -84,8 +84,8 @@ impl Texts {
         Self::But(Arc::new(texts.into_iter().collect()), Vec::new())
     }
 
-    /// Those of them for which the test comes out so.
-    pub(crate) fn tested(self, test: Test, passes: bool) -> Self {
+    /// The texts of this set that have this test result.
+    pub(crate) fn tested(self, test: StringTest, passes: bool) -> Self {
         self.and(&Self::But(Arc::default(), vec![(test, passes)]))
     }
 
@@ -125,12 +125,12 @@ impl Texts {
         }
     }
 
-    /// Whether it is seen at once that it has none; `pick` looks closer.
+    /// Whether the set is obviously empty; `pick` decides it more precisely.
     pub(crate) fn is_none(&self) -> bool {
         matches!(self, Self::Only(some) if some.is_empty())
     }
 
-    /// One of them, as plain as there is one.
+    /// A text of the set, as simple as possible.
     pub(crate) fn pick(&self, automata: &mut Automata) -> Pick<Arc<str>> {
         let (but, tests) = match self {
             Self::Only(some) => {
@@ -138,11 +138,11 @@ impl Texts {
             }
             Self::But(but, tests) => (but, tests),
         };
-        if let Some(text) = guesses(tests).into_iter().find(|text| self.has(text)) {
+        if let Some(text) = likely_texts(tests).into_iter().find(|text| self.has(text)) {
             return Pick::One(text.into());
         }
         if tests.is_empty() {
-            // One more than there are left out.
+            // One more than the number of excluded texts.
             let numbered = (1..=but.len() + 1).map(|n| format!("x{n}"));
             let found = numbered.into_iter().find(|text| !but.contains(text.as_str()));
             return found.map_or(Pick::Unsure, |text| Pick::One(text.into()));
@@ -155,18 +155,22 @@ impl Texts {
     }
 }
 
-/// Texts that may well pass.
-fn guesses(tests: &[(Test, bool)]) -> Vec<String> {
+/// Texts that are likely to pass.
+fn likely_texts(tests: &[(StringTest, bool)]) -> Vec<String> {
     let (mut starts, mut insides, mut ends) = (vec![""], vec![""], vec![""]);
     let mut found = Vec::new();
     for (test, passes) in tests {
         match test {
             _ if !passes => {}
-            Test::Start(text) => starts.push(text),
-            Test::End(text) => ends.push(text),
-            Test::Inside(text) => insides.push(text),
-            Test::Pattern(pattern) => found.push(pattern.source.replace(['\\', '*', '?'], "")),
-            Test::Type(_) => found.extend(Format::ALL.map(|format| format.example().to_owned())),
+            StringTest::Start(text) => starts.push(text),
+            StringTest::End(text) => ends.push(text),
+            StringTest::Contains(text) => insides.push(text),
+            StringTest::Pattern(pattern) => {
+                found.push(pattern.source.replace(['\\', '*', '?'], ""))
+            }
+            StringTest::Type(_) => {
+                found.extend(Format::ALL.map(|format| format.example().to_owned()))
+            }
         }
     }
     let longest = |texts: &[&str]| {
@@ -180,14 +184,14 @@ fn guesses(tests: &[(Test, bool)]) -> Vec<String> {
             [start, inside, end].map(|part| if part.is_empty() { "x".into() } else { part });
         found.push(parts.join("-"));
     }
-    if tests.iter().any(|(test, passes)| *passes && matches!(test, Test::Type(_))) {
+    if tests.iter().any(|(test, passes)| *passes && matches!(test, StringTest::Type(_))) {
         let started = Format::ALL.map(Format::example).map(|example| {
             let start = longest(&starts);
             format!("{start}{}", example.get(start.len()..).unwrap_or(""))
         });
         found.extend(started);
     }
-    // Nothing at all is the least telling of texts.
+    // The empty text is the least informative one, so it comes last.
     found.retain(|text| !text.is_empty());
     found.extend([ANY_TEXT, "y", ""].map(str::to_owned));
     found

@@ -1,13 +1,13 @@
-//! Atoms as sets of values, against evaluation value by value; and the sets themselves.
+//! Compares atoms, as sets of values, with evaluation, and tests the sets themselves.
 
 use super::*;
 use crate::analysis::atom::{self, Atom};
-use crate::analysis::domain::{Automata, Domain, Numbers, Pick, Test, Texts};
+use crate::analysis::domain::{Automata, Domain, NumberSet, Pick, StringTest, TextSet};
 use crate::analysis::truths::Truths;
-use crate::eval::reference::{self, World};
 use crate::eval::tests::event;
 use crate::eval::tests::many::Random;
 use crate::number::Number;
+use crate::reference::{self, World};
 use crate::value::Value;
 
 const VALUES: [&str; 30] = [
@@ -92,7 +92,7 @@ const ATOMS: [&str; 45] = [
 ];
 
 #[test]
-fn an_atom_has_the_values_that_evaluation_says() {
+fn atoms_agree_with_evaluation() {
     let wants = [
         Truths::TRUE,
         Truths::FALSE,
@@ -104,17 +104,20 @@ fn an_atom_has_the_values_that_evaluation_says() {
     let mut compared = 0;
     for text in ATOMS {
         let Ok(ruleset) = parsed("", &[&format!("when {text}")]) else {
-            // What cannot be is refused where it is written.
+            // The checker rejects atoms that can never be true.
             assert!(text.contains("5m") || text.contains("[]"), "{text}");
             continue;
         };
         let expr = &placed(ruleset.typed())[0].rule.when[0];
-        let Some(Atom::Test(_, split)) = atom::of(expr) else { panic!("{text} is no atom") };
+        let Some(Atom::Single(_, split)) = atom::from_expr(expr) else {
+            panic!("{text} is no atom")
+        };
         for value in VALUES {
             let body =
                 if value.is_empty() { "{}".to_owned() } else { format!("{{\"a\":{value}}}") };
             let event = event(&body);
-            let truth = Truths::of(&reference::truth(&World::new(&event, None), Vec::new(), expr));
+            let truth =
+                Truths::from_truth(&reference::truth(&World::new(&event, None), Vec::new(), expr));
             let whole = Value::read_lenient(&body);
             let Value::Map(entries) = &whole else { panic!() };
             let value = entries.first().map(|(_, value)| value);
@@ -128,11 +131,11 @@ fn an_atom_has_the_values_that_evaluation_says() {
     assert!(compared > 6_000, "{compared}");
 }
 
-/// A set of numbers, and whether each of these belongs.
-fn numbers(random: &mut Random, of: &[Number], depth: usize) -> (Numbers, Vec<bool>) {
+/// A set of numbers, and whether each of these numbers belongs to it.
+fn numbers(random: &mut Random, tested: &[Number], depth: usize) -> (NumberSet, Vec<bool>) {
     if depth > 0 {
-        let (a, in_a) = numbers(random, of, depth - 1);
-        let (b, in_b) = numbers(random, of, depth - 1);
+        let (a, in_a) = numbers(random, tested, depth - 1);
+        let (b, in_b) = numbers(random, tested, depth - 1);
         let both = in_a.iter().zip(&in_b);
         return match random.below(3) {
             0 => (a.and(&b), both.map(|(a, b)| *a && *b).collect()),
@@ -140,18 +143,18 @@ fn numbers(random: &mut Random, of: &[Number], depth: usize) -> (Numbers, Vec<bo
             _ => (a.not(), in_a.iter().map(|a| !a).collect()),
         };
     }
-    let at = of[random.below(of.len())];
-    let told = |holds: &dyn Fn(&Number) -> bool| of.iter().map(holds).collect();
+    let at = tested[random.below(tested.len())];
+    let membership = |holds: &dyn Fn(&Number) -> bool| tested.iter().map(holds).collect();
     match random.below(4) {
-        0 => (Numbers::only(at), told(&|n| *n == at)),
-        1 => (Numbers::below(at), told(&|n| *n < at)),
-        2 => (Numbers::above(at), told(&|n| *n > at)),
-        _ => (Numbers::WHOLE, told(&|n| n.is_integral())),
+        0 => (NumberSet::only(at), membership(&|n| *n == at)),
+        1 => (NumberSet::below(at), membership(&|n| *n < at)),
+        2 => (NumberSet::above(at), membership(&|n| *n > at)),
+        _ => (NumberSet::WHOLE, membership(&|n| n.is_integral())),
     }
 }
 
 #[test]
-fn sets_of_numbers_are_sets() {
+fn number_sets_obey_set_laws() {
     let texts = ["-2", "-1.5", "-1", "0", "0.5", "1", "1.5", "2", "2.5", "3", "10"];
     let all = texts.map(|text| Number::parse(text).unwrap());
     let mut random = Random::new(3);
@@ -174,7 +177,7 @@ fn sets_of_numbers_are_sets() {
 }
 
 #[test]
-fn what_is_picked_of_texts_belongs_and_nothing_means_nothing() {
+fn picked_texts_are_members_and_none_means_empty() {
     let (mut random, mut automata) = (Random::new(5), Automata::default());
     let patterns = ["[a-c]+", "a.*", "(?i)ab", "b|ab|c", ".?", "[^a]*"].map(|source| {
         let text = format!("body.a matches r\"{source}\"");
@@ -196,22 +199,22 @@ fn what_is_picked_of_texts_belongs_and_nothing_means_nothing() {
     let (mut some, mut none) = (0, 0);
     for _ in 0..1_500 {
         let mut texts = match random.below(3) {
-            0 => Texts::but(
+            0 => TextSet::but(
                 (0..random.below(4)).map(|_| all[random.below(all.len())].as_str().into()),
             ),
-            1 if random.one_in(3) => Texts::only(
+            1 if random.one_in(3) => TextSet::only(
                 (0..random.below(4)).map(|_| all[random.below(all.len())].as_str().into()),
             ),
-            _ => Texts::all(),
+            _ => TextSet::all(),
         };
         for _ in 0..1 + random.below(4) {
             let text = || ["a", "b", "ab", "C", "é"];
             let part = random.pick(&text()).into();
             let test = match random.below(5) {
-                0 => Test::Start(part),
-                1 => Test::End(part),
-                2 => Test::Inside(part),
-                _ => Test::Pattern(patterns[random.below(patterns.len())].clone()),
+                0 => StringTest::Start(part),
+                1 => StringTest::End(part),
+                2 => StringTest::Contains(part),
+                _ => StringTest::Pattern(patterns[random.below(patterns.len())].clone()),
             };
             texts = texts.tested(test, !random.one_in(3));
         }

@@ -1,23 +1,23 @@
-//! Every claim held against evaluation, on events made for the rules and by them.
+//! Checks every claim against evaluation, with random events and with witnesses.
 //!
-//! `FUSE_TEST_PAIRS` says how many pairs of a rule and an event are compared.
+//! `FUSE_TEST_PAIRS` is the number of pairs of a rule and an event to compare.
 
 use std::collections::BTreeMap;
 
 use super::generate::{TYPES, body, rules};
 use super::proofs::Proofs;
 use super::*;
-use crate::analysis::{Clause, Finding, query};
-use crate::eval::reference::{self, Budget, World};
+use crate::analysis::{Clause, ClauseFinding, query};
 use crate::eval::tests::many::Random;
 use crate::eval::tests::{event, load};
 use crate::event::Event;
 use crate::fuses::Fuses;
+use crate::reference::{self, WorkBudget, World};
 use crate::typed::{Each, Expr, ExprKind};
 use crate::value::Value;
 use crate::{Outcome, types::Ty};
 
-/// What is claimed of the rules of one set.
+/// The claims about the rules of one set.
 struct Claims<'r> {
     placed: Vec<Placed<'r>>,
     matching: Vec<Answer>,
@@ -29,21 +29,21 @@ struct Claims<'r> {
 }
 
 impl<'r> Claims<'r> {
-    fn of(rules: &'r Rules) -> Self {
+    fn new(rules: &'r Rules) -> Self {
         let placed = placed(rules);
         let mut analysis = Analysis::new(rules);
         let all = 0..placed.len();
         let pairs = || all.clone().flat_map(|a| all.clone().map(move |b| (a, b)));
-        let matching = placed.iter().map(|of| analysis.matching(*of)).collect();
-        let failing = placed.iter().map(|of| analysis.failing(*of)).collect();
-        let clauses = placed.iter().map(|of| analysis.rule_clauses(*of)).collect();
+        let matching = placed.iter().map(|target| analysis.matching(*target)).collect();
+        let failing = placed.iter().map(|target| analysis.failing(*target)).collect();
+        let clauses = placed.iter().map(|target| analysis.rule_clauses(*target)).collect();
         let meeting = pairs().filter(|(a, b)| a < b);
         let meeting =
             meeting.map(|(a, b)| (a, b, analysis.meeting(placed[a], placed[b]))).collect();
         let separating = pairs().filter(|(a, b)| a != b);
         let separating =
             separating.map(|(a, b)| (a, b, analysis.separating(placed[a], placed[b]))).collect();
-        let proofs = placed.iter().map(|of| Proofs::of(&mut analysis, *of)).collect();
+        let proofs = placed.iter().map(|target| Proofs::new(&mut analysis, *target)).collect();
         Self { placed, matching, failing, clauses, meeting, separating, proofs }
     }
 
@@ -52,7 +52,7 @@ impl<'r> Claims<'r> {
         self.matching.iter().chain(&self.failing).chain(pairs).filter_map(Answer::witness)
     }
 
-    /// Counts what was claimed.
+    /// Counts the claims.
     fn count(&self, counts: &mut BTreeMap<&'static str, usize>) {
         let mut add = |what: [&'static str; 4], answer: &Answer| {
             let at = match answer {
@@ -85,56 +85,57 @@ impl<'r> Claims<'r> {
         for clause in self.clauses.iter().flatten() {
             *counts
                 .entry(match clause.finding {
-                    Finding::Idle => "idle clause",
-                    Finding::Impossible => "impossible clause",
-                    Finding::Vain => "vain alternative",
-                    Finding::Covered => "covered alternative",
+                    ClauseFinding::Redundant => "idle clause",
+                    ClauseFinding::Impossible => "impossible clause",
+                    ClauseFinding::ImpossiblePart => "vain alternative",
+                    ClauseFinding::Covered => "covered alternative",
                 })
                 .or_default() += 1;
         }
     }
 
-    /// Fails where an event shows a claim to be false.
-    fn hold(&self, world: &World<'_>, is_typed: bool, told: &str) {
-        let of = |answer: &Answer| match answer {
+    /// Fails if an event refutes a claim.
+    fn hold(&self, world: &World<'_>, is_typed: bool, details: &str) {
+        let claims_for = |answer: &Answer| match answer {
             Answer::Never(Events::Any) => true,
             Answer::Never(Events::Typed) => is_typed,
             _ => false,
         };
-        let matches: Vec<_> = self.placed.iter().map(|of| query::matches(*of, world)).collect();
+        let matches: Vec<_> =
+            self.placed.iter().map(|target| query::matches(*target, world)).collect();
         for (at, placed) in self.placed.iter().enumerate() {
             let name = &placed.rule.name;
-            let is_never = of(&self.matching[at]) && !matches[at].is_empty();
-            assert!(!is_never, "{name} never matches, but does\n{told}");
+            let is_never = claims_for(&self.matching[at]) && !matches[at].is_empty();
+            assert!(!is_never, "{name} never matches, but does\n{details}");
             let fails = query::fails(*placed, world);
-            let is_always = of(&self.failing[at]) && fails.is_some();
-            assert!(!is_always, "{name} always matches, but does not at {fails:?}\n{told}");
+            let is_always = claims_for(&self.failing[at]) && fails.is_some();
+            assert!(!is_always, "{name} always matches, but does not at {fails:?}\n{details}");
             for clause in &self.clauses[at] {
-                if clause.of == Events::Any || is_typed {
-                    self.holds(*placed, clause, world, told);
+                if clause.events == Events::Any || is_typed {
+                    self.holds(*placed, clause, world, details);
                 }
             }
         }
-        self.proofs.iter().filter(|_| is_typed).for_each(|proofs| proofs.hold(world, told));
-        for (a, b, answer) in self.meeting.iter().filter(|(_, _, answer)| of(answer)) {
+        self.proofs.iter().filter(|_| is_typed).for_each(|proofs| proofs.hold(world, details));
+        for (a, b, answer) in self.meeting.iter().filter(|(_, _, answer)| claims_for(answer)) {
             let both = matches[*a].iter().any(|path| {
                 matches[*b].iter().any(|other| path.starts_with(other) || other.starts_with(path))
             });
             let names = [a, b].map(|at| &self.placed[*at].rule.name);
-            assert!(!both, "{names:?} never match both, but do: {answer:?}\n{told}");
+            assert!(!both, "{names:?} never match both, but do: {answer:?}\n{details}");
         }
-        for (a, b, answer) in self.separating.iter().filter(|(_, _, answer)| of(answer)) {
+        for (a, b, answer) in self.separating.iter().filter(|(_, _, answer)| claims_for(answer)) {
             let alone =
                 matches[*a].iter().find(|path| !matches[*b].iter().any(|o| path.starts_with(o)));
             let names = [a, b].map(|at| &self.placed[*at].rule.name);
             assert!(
                 alone.is_none(),
-                "{names:?}: implied, but not at {alone:?}: {answer:?}\n{told}"
+                "{names:?}: implied, but not at {alone:?}: {answer:?}\n{details}"
             );
         }
     }
 
-    fn holds(&self, placed: Placed<'_>, clause: &Clause, world: &World<'_>, told: &str) {
+    fn holds(&self, placed: Placed<'_>, clause: &Clause, world: &World<'_>, details: &str) {
         let eachs: Vec<&Each> = placed.eachs();
         let parts: Vec<(usize, &Expr)> = placed
             .whens()
@@ -148,21 +149,21 @@ impl<'r> Claims<'r> {
             };
             let others = parts.iter().filter(before).all(|part| truth(*part));
             match clause.finding {
-                Finding::Idle => {
-                    assert!(!others || truth(parts[own]), "{clause:?} at {path:?}\n{told}")
+                ClauseFinding::Redundant => {
+                    assert!(!others || truth(parts[own]), "{clause:?} at {path:?}\n{details}")
                 }
-                Finding::Impossible | Finding::Vain => {
-                    assert!(!others || !truth(parts[own]), "{clause:?} at {path:?}\n{told}");
+                ClauseFinding::Impossible | ClauseFinding::ImpossiblePart => {
+                    assert!(!others || !truth(parts[own]), "{clause:?} at {path:?}\n{details}");
                 }
-                Finding::Covered => {
-                    assert!(others || !truth(parts[own]), "{clause:?} at {path:?}\n{told}");
+                ClauseFinding::Covered => {
+                    assert!(others || !truth(parts[own]), "{clause:?} at {path:?}\n{details}");
                 }
             }
         }
     }
 }
 
-/// The parts that `and` joins; of those that `or` joins, the alternatives and their parts, too.
+/// The parts that `and` joins; for an `or`, also the alternatives and their parts.
 fn parts(when: &Expr) -> Vec<&Expr> {
     match &when.kind {
         ExprKind::And(inner) => inner.iter().flat_map(parts).collect(),
@@ -174,13 +175,13 @@ fn parts(when: &Expr) -> Vec<&Expr> {
     }
 }
 
-/// Whether the rule acts on the event at the element, by the plan.
-fn acts(ruleset: &Ruleset, of: Placed<'_>, witness: &Witness) -> bool {
+/// Whether the rule fires for the event and element, according to the plan.
+fn acts(ruleset: &Ruleset, target: Placed<'_>, witness: &Witness) -> bool {
     let acted = witness.event(("q", "e"), |event| {
         let decided = ruleset.plan().evaluate_all(event, &Fuses::default());
         decided.decisions.iter().any(|decision| {
             let path: Vec<u32> = decision.element.clone().unwrap_or_default().to_vec();
-            decision.rule == of.rule.name
+            decision.rule == target.rule.name
                 && path == witness.element
                 && !matches!(decision.outcome, Outcome::NotMatched | Outcome::Unknown)
         })
@@ -201,21 +202,21 @@ fn no_claim_is_false() {
         sets += 1;
         let text = rules(&mut random, ty, 6);
         let ruleset = load(&text);
-        let claims = Claims::of(ruleset.typed());
+        let claims = Claims::new(ruleset.typed());
         claims.count(&mut counts);
         let ty: Option<&Ty> = ruleset.typed().sources[0].events[0].ty.as_ref();
         let is_typed =
             |body: &str| ty.is_none_or(|ty| ty.mismatch(&Value::read_lenient(body)).is_none());
-        for (of, answer) in claims.placed.iter().zip(&claims.matching) {
+        for (target, answer) in claims.placed.iter().zip(&claims.matching) {
             if let Some(witness) = answer.witness() {
                 let body = witness.text().unwrap();
                 assert!(is_typed(&body), "{body} is not of its type\n{text}");
-                assert!(acts(&ruleset, *of, witness), "{body} does not match\n{text}");
+                assert!(acts(&ruleset, *target, witness), "{body} does not match\n{text}");
             }
         }
         let mut look = |event: &Event<'_>| {
-            let told = format!("{}\n{:?}\n{text}", event.body(), event);
-            claims.hold(&World::new(event, None), is_typed(event.body()), &told);
+            let details = format!("{}\n{:?}\n{text}", event.body(), event);
+            claims.hold(&World::new(event, None), is_typed(event.body()), &details);
             compared += claims.placed.len();
         };
         for witness in claims.witnesses() {
@@ -226,9 +227,9 @@ fn no_claim_is_false() {
         }
         for _ in 0..2 {
             let body = body(&mut random, ty_text(sets));
-            let told = format!("{body}\n{text}");
-            for of in &claims.placed {
-                changed(&ruleset, *of, &event(&body), &mut counts, &told);
+            let details = format!("{body}\n{text}");
+            for target in &claims.placed {
+                changed(&ruleset, *target, &event(&body), &mut counts, &details);
             }
         }
     }
@@ -238,44 +239,58 @@ fn no_claim_is_false() {
     }
 }
 
-/// What an event is changed to matches, and is what its changes say.
+/// The changed event matches, and its changes describe it.
 fn changed(
     ruleset: &Ruleset,
-    of: Placed<'_>,
+    target: Placed<'_>,
     event: &Event<'_>,
     counts: &mut BTreeMap<&'static str, usize>,
-    told: &str,
+    details: &str,
 ) {
     let mut analysis = Analysis::new(ruleset.typed());
     let placed = placed(ruleset.typed());
-    let same = placed.iter().find(|other| other.rule.name == of.rule.name).unwrap();
-    let matched = !query::matches(of, &World::new(event, None)).is_empty();
-    let Some(closest) = analysis.closest(*same, event, &Budget::new(u64::MAX)) else {
-        assert!(!matched || event.body().contains("999") || event.body().contains("\\u"), "{told}");
+    let same = placed.iter().find(|other| other.rule.name == target.rule.name).unwrap();
+    let matched = !query::matches(target, &World::new(event, None)).is_empty();
+    let Some(counterfactual) = analysis.counterfactual(*same, event, &WorkBudget::new(u64::MAX))
+    else {
+        assert!(
+            !matched || event.body().contains("999") || event.body().contains("\\u"),
+            "{details}"
+        );
         *counts.entry("no change found").or_default() += 1;
         return;
     };
-    assert_eq!(closest.changes.is_empty(), matched, "{closest:?}\n{told}");
+    assert_eq!(counterfactual.changes.is_empty(), matched, "{counterfactual:?}\n{details}");
     *counts
-        .entry(match closest.changes.len() {
+        .entry(match counterfactual.changes.len() {
             0 => "no change needed",
             1 => "one change found",
             _ => "changes found",
         })
         .or_default() += 1;
-    assert!(acts(ruleset, of, &closest.event), "does not match: {closest:?}\n{told}");
+    assert!(
+        acts(ruleset, target, &counterfactual.event),
+        "does not match: {counterfactual:?}\n{details}"
+    );
     let ty = ruleset.typed().sources[0].events[0].ty.as_ref();
     if ty.is_some_and(|ty| ty.mismatch(&Value::read_lenient(event.body())).is_none()) {
-        assert_eq!(ty.and_then(|ty| ty.mismatch(&closest.event.body)), None, "{told}");
+        assert_eq!(ty.and_then(|ty| ty.mismatch(&counterfactual.event.body)), None, "{details}");
     }
-    // So is what little work finds.
-    if let Some(closest) = analysis.closest(*same, event, &Budget::new(1_000)) {
-        assert!(acts(ruleset, of, &closest.event), "does not match: {closest:?}\n{told}");
+    // The same holds for the result of a small budget.
+    if let Some(counterfactual) = analysis.counterfactual(*same, event, &WorkBudget::new(1_000)) {
+        assert!(
+            acts(ruleset, target, &counterfactual.event),
+            "does not match: {counterfactual:?}\n{details}"
+        );
     }
-    // Only what is told was changed.
+    // Only the listed values were changed.
     let before = Witness::from_event(event);
-    let only_headers = closest.changes.iter().all(|c| !c.path.starts_with("body"));
-    assert_eq!(closest.event.body == before.body, only_headers, "{closest:?}\n{told}");
+    let only_headers = counterfactual.changes.iter().all(|c| !c.path.starts_with("body"));
+    assert_eq!(
+        counterfactual.event.body == before.body,
+        only_headers,
+        "{counterfactual:?}\n{details}"
+    );
 }
 
 fn ty_text(sets: usize) -> &'static str {

@@ -1,24 +1,24 @@
-//! Events beside the changes that make rules match them.
+//! Events, and the changes that make rules match them.
 
 use super::*;
-use crate::eval::reference::Budget;
 use crate::eval::tests::event;
+use crate::reference::WorkBudget;
 
-/// `clauses`, a body, and what is changed of it.
+/// `clauses`, a body, and its changes.
 fn changes(ty: &str, clauses: &str, body: &str) -> String {
     let clauses =
         if clauses.contains("when ") { clauses.to_owned() } else { format!("when {clauses}") };
     let ruleset = set(ty, &[&clauses]);
     let placed = placed(ruleset.typed());
     let mut analysis = Analysis::new(ruleset.typed());
-    let budget = Budget::new(u64::MAX);
-    let Some(closest) = analysis.closest(placed[0], &event(body), &budget) else {
+    let budget = WorkBudget::new(u64::MAX);
+    let Some(counterfactual) = analysis.counterfactual(placed[0], &event(body), &budget) else {
         return "unknown".to_owned();
     };
     let value = |value: &Option<crate::value::Value<'static>>| {
         value.as_ref().map_or("nothing".to_owned(), |value| value.to_json_text().unwrap())
     };
-    let changes = closest
+    let changes = counterfactual
         .changes
         .iter()
         .map(|change| format!("{}: {} -> {}", change.path, value(&change.from), value(&change.to)));
@@ -76,9 +76,10 @@ fn the_smallest_change_is_found() {
     insta::assert_snapshot!(out);
 }
 
-/// Of a long list only the first elements are changed; what is so already of one behind them stays so.
+/// In a long list, only the first elements are changed. A later element that already matches is
+/// kept.
 #[test]
-fn what_holds_far_behind_in_a_list_is_left_as_it_is() {
+fn a_late_element_that_matches_is_kept() {
     let body = format!(
         r#"{{"a":2,"l":[{}"x"],"m":[{}{{"a":"x"}}]}}"#,
         "\"y\",".repeat(20),
@@ -95,21 +96,22 @@ fn what_holds_far_behind_in_a_list_is_left_as_it_is() {
     }
 }
 
-/// Of a long list that a rule goes through, those elements are made to match which nearly do.
+/// In a long list that a rule iterates over, the search chooses elements that almost match.
 #[test]
-fn the_nearest_elements_of_a_long_list_are_looked_at() {
+fn elements_that_almost_match_are_chosen() {
     let far = "{\"m\":[{}]},".repeat(20);
     let body = format!(r#"{{"l":[{far}{{"a":1,"b":2,"m":[{{"c":3}}]}},{{}}]}}"#);
-    let told = |clauses: &str| changes("", clauses, &body);
+    let found = |clauses: &str| changes("", clauses, &body);
     let all = "when x.a == 1 and x.b == 2\nwhen x.d == 4";
-    insta::assert_snapshot!(told(&format!("each x in body.l {all}")), @"body.l[20].d: nothing -> 4");
+    insta::assert_snapshot!(found(&format!("each x in body.l {all}")), @"body.l[20].d: nothing -> 4");
     let filtered = format!("each x in filter(f in body.l: f.a is present) {all}");
-    insta::assert_snapshot!(told(&filtered), @"body.l[20].d: nothing -> 4");
+    insta::assert_snapshot!(found(&filtered), @"body.l[20].d: nothing -> 4");
 }
 
-/// The event costs nothing as it is; changed, its pairs are looked at, and each copy of a list counts.
+/// The original event is cheap. After the change, its pairs are evaluated, and each copy of a list
+/// counts.
 #[test]
-fn an_event_that_asks_for_endless_work_once_it_is_changed_does_not_get_it() {
+fn a_change_that_makes_evaluation_expensive_is_bounded() {
     let long = vec!["[1,2,3]"; 3_000].join(",");
     let body = format!(r#"{{"kind":"a","l":[{long}]}}"#);
     for clauses in [
@@ -121,18 +123,23 @@ fn an_event_that_asks_for_endless_work_once_it_is_changed_does_not_get_it() {
     ] {
         let ruleset = set("", &[clauses]);
         let (placed, event) = (placed(ruleset.typed()), event(&body));
-        let budget = Budget::new(300_000);
-        let closest = Analysis::new(ruleset.typed()).closest(placed[0], &event, &budget);
-        assert!(closest.is_none() && budget.left() == 0, "{} left: {clauses}", budget.left());
+        let budget = WorkBudget::new(300_000);
+        let counterfactual =
+            Analysis::new(ruleset.typed()).counterfactual(placed[0], &event, &budget);
+        assert!(
+            counterfactual.is_none() && budget.left() == 0,
+            "{} left: {clauses}",
+            budget.left()
+        );
     }
 }
 
 #[test]
-fn what_is_of_its_type_stays_so() {
+fn a_typed_event_stays_typed() {
     let ty = " : { kind: \"a\", n: int } | { kind: \"b\", s: string, o?: { x: int, y: string } }";
-    let told = |clauses, body| changes(ty, clauses, body);
-    insta::assert_snapshot!(told("body.n > 3", r#"{"kind":"a","n":1}"#), @"body.n: 1 -> 4");
-    insta::assert_snapshot!(told("body.o.x == 3", r#"{"kind":"b","s":"t"}"#), @r#"body.o: nothing -> {"x":3,"y":"x"}"#);
-    // Two more would have to change, which is not found.
-    insta::assert_snapshot!(told("body.s == \"u\"", r#"{"kind":"a","n":1}"#), @"unknown");
+    let found = |clauses, body| changes(ty, clauses, body);
+    insta::assert_snapshot!(found("body.n > 3", r#"{"kind":"a","n":1}"#), @"body.n: 1 -> 4");
+    insta::assert_snapshot!(found("body.o.x == 3", r#"{"kind":"b","s":"t"}"#), @r#"body.o: nothing -> {"x":3,"y":"x"}"#);
+    // This would need two more changes, which the search does not find.
+    insta::assert_snapshot!(found("body.s == \"u\"", r#"{"kind":"a","n":1}"#), @"unknown");
 }

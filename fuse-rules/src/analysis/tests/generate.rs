@@ -1,4 +1,4 @@
-//! Rules that often contradict, imply and repeat each other, and events that often are what they ask for.
+//! Rules that often contradict, imply and repeat each other, and events that often match them.
 
 use std::fmt::Write as _;
 
@@ -15,7 +15,7 @@ const GLOBS: [&str; 6] = ["prod*", "*-1", "*eu*", "dev", "*", "p?od"];
 const KINDS: [&str; 9] =
     ["present", "missing", "null", "string", "int", "float", "bool", "list", "map"];
 
-/// Types of the event; the generated bodies are of these often enough.
+/// Types of the event. Generated bodies often conform to them.
 pub(crate) const TYPES: [&str; 6] = [
     "",
     "",
@@ -25,7 +25,8 @@ pub(crate) const TYPES: [&str; 6] = [
     " : { a?: string | int, b?: string | null, n?: \"x\" | 1 | 2, o: { a: \"prod\" | \"\" }, items: list<string | int>, ... }",
 ];
 
-/// What the rules of one set speak of: the less there is, the more they contradict and imply each other.
+/// The vocabulary of the rules of one set. The smaller it is, the more the rules contradict and
+/// imply each other.
 pub(crate) struct Theme {
     paths: Vec<usize>,
     keys: Vec<&'static str>,
@@ -44,7 +45,7 @@ impl Theme {
             keys: few(random, &KEYS, 3),
             texts: few(random, &TEXTS, 4),
             numbers: few(random, &NUMBERS, 4),
-            // One of them at least goes through nothing.
+            // At least one sensor has no `each`.
             atoms: [
                 vec![random.below(20)],
                 (0..random.below(8)).map(|_| random.below(28)).collect(),
@@ -122,11 +123,11 @@ pub(crate) fn condition(
             random.pick(&[">", "==", "<"])
         ),
         25 => {
-            let of = format!("first(q in body.items: q.a == \"{text}\").n");
+            let first = format!("first(q in body.items: q.a == \"{text}\").n");
             match random.below(3) {
-                0 => format!("{of} is missing"),
-                1 => format!("{of} is present"),
-                _ => format!("{of} == {number}"),
+                0 => format!("{first} is missing"),
+                1 => format!("{first} is present"),
+                _ => format!("{first} == {number}"),
             }
         }
         26 => format!("{path} {} 5m", random.pick(&["==", "<", ">="])),
@@ -135,7 +136,8 @@ pub(crate) fn condition(
     if random.one_in(8) { format!("not ({atom})") } else { atom }
 }
 
-/// So many rules in sensors of up to four, on events of the type. What does not check is left out.
+/// Random rules in sensors of up to four, for events of the type. Rules that do not check are
+/// omitted.
 pub(super) fn rules(random: &mut Random, ty: &str, count: usize) -> String {
     let head = format!("source q queue {{ event e{ty} }}\n");
     let checks = |sensor: &str, rule: &str| {
@@ -221,7 +223,7 @@ pub(crate) fn scalar(random: &mut Random) -> String {
     }
 }
 
-/// A value of about this type: one of each of what it says, with slips.
+/// A value that roughly conforms to this type, with occasional mistakes.
 fn of_type(random: &mut Random, ty: &str) -> Option<String> {
     let text = |random: &mut Random| format!("\"{}\"", random.pick(&TEXTS));
     let whole = |random: &mut Random| random.pick(&["0", "1", "2", "-1"]).to_owned();
@@ -305,7 +307,7 @@ fn object(random: &mut Random, depth: usize) -> String {
     format!("{{{}}}", entries.join(","))
 }
 
-/// A body, of the type more often than not.
+/// A body, which usually conforms to the type.
 pub(crate) fn body(random: &mut Random, ty: &str) -> String {
     let typed = if random.one_in(4) { None } else { of_type(random, ty) };
     match typed {

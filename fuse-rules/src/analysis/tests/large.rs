@@ -1,6 +1,6 @@
-//! Many rules: what asking about all of them takes grows with their number.
+//! Many rules: the time to analyze all of them is linear in their number.
 //!
-//! `FUSE_TEST_RULES` says how many there are; ten thousand take seconds in a release build.
+//! `FUSE_TEST_RULES` is the number of rules; ten thousand take seconds in a release build.
 
 use std::fmt::Write as _;
 use std::time::Instant;
@@ -8,7 +8,7 @@ use std::time::Instant;
 use super::*;
 use crate::eval::tests::load;
 
-/// Rules as people write them: an equality or two each, some alternatives, some patterns.
+/// Typical rules: one or two equalities each, some alternatives, some patterns.
 fn rules(count: usize) -> String {
     let mut text = "source q queue { event e : { alerts: list<{ status: \"firing\" | \"resolved\",
         labels: map<string>, startsAt: timestamp, ... }>, n?: int, ... } }\n"
@@ -53,18 +53,18 @@ fn many_rules_take_seconds() {
     let placed = placed(ruleset.typed());
     let mut analysis = Analysis::new(ruleset.typed());
     let started = Instant::now();
-    let told = |what: &str, known: usize| {
+    let print = |what: &str, known: usize| {
         println!("{what}: {known} of {count} known, {:?} so far", started.elapsed());
         assert!(known * 10 >= count * 9, "too little is known: {what}");
     };
     let known = |answer: &Answer| *answer != Answer::Unknown;
-    told("matching", placed.iter().filter(|of| known(&analysis.matching(**of))).count());
-    told("failing", placed.iter().filter(|of| known(&analysis.failing(**of))).count());
-    let findings: usize = placed.iter().map(|of| analysis.rule_clauses(*of).len()).sum();
-    told(&format!("clauses, {findings} findings"), count);
+    print("matching", placed.iter().filter(|target| known(&analysis.matching(**target))).count());
+    print("failing", placed.iter().filter(|target| known(&analysis.failing(**target))).count());
+    let findings: usize = placed.iter().map(|target| analysis.rule_clauses(*target).len()).sum();
+    print(&format!("clauses, {findings} findings"), count);
     let pairs = || placed.windows(2).filter_map(|pair| Some((*pair.first()?, *pair.get(1)?)));
     let _both = pairs().filter(|(a, b)| known(&analysis.meeting(*a, *b))).count();
-    told("meeting", count);
+    print("meeting", count);
     let _alone = pairs().filter(|(a, b)| known(&analysis.separating(*a, *b))).count();
-    told("separating", count);
+    print("separating", count);
 }

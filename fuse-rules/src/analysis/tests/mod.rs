@@ -1,4 +1,4 @@
-//! What is found and proven, as tables, and against evaluation.
+//! Tests of witnesses and proofs, as tables and against evaluation.
 
 mod atoms;
 mod claims;
@@ -16,11 +16,11 @@ use crate::typed::Rules;
 
 /// Every rule, in order.
 fn placed(rules: &Rules) -> Vec<Placed<'_>> {
-    let of = |sensor| move |rule| Placed { sensor, rule };
-    rules.sensors.iter().flat_map(|sensor| sensor.rules.iter().map(of(sensor))).collect()
+    let placed_in = |sensor| move |rule| Placed { sensor, rule };
+    rules.sensors.iter().flat_map(|sensor| sensor.rules.iter().map(placed_in(sensor))).collect()
 }
 
-/// Rules of one sensor each, with these clauses, on events of the type.
+/// Rules with these clauses, each in its own sensor, for events of the type.
 fn set(ty: &str, rules: &[&str]) -> Ruleset {
     parsed(ty, rules).unwrap_or_else(|problems| panic!("{problems}"))
 }
@@ -37,7 +37,7 @@ fn parsed(ty: &str, rules: &[&str]) -> Result<Ruleset, Diagnostics> {
     Ruleset::parse("test.rules", &text, &registry())
 }
 
-/// An event in a line.
+/// An event on one line.
 fn shown(witness: &Witness) -> String {
     let mut line = witness.text().unwrap();
     if !witness.headers.is_empty() {
@@ -58,7 +58,7 @@ fn shown(witness: &Witness) -> String {
     line
 }
 
-fn told(answer: &Answer) -> String {
+fn answer_text(answer: &Answer) -> String {
     match answer {
         Answer::Never(Events::Any) => "never".to_owned(),
         Answer::Never(Events::Typed) => "never if typed".to_owned(),
@@ -67,7 +67,7 @@ fn told(answer: &Answer) -> String {
     }
 }
 
-/// `clauses | an event that matches | one that does not` a line.
+/// One line per row: `clauses | an event that matches | one that does not`.
 fn table(ty: &str, rows: &[&str]) -> String {
     let mut out = String::new();
     for row in rows {
@@ -85,8 +85,8 @@ fn table(ty: &str, rows: &[&str]) -> String {
         let (matching, failing) = (analysis.matching(placed[0]), analysis.failing(placed[0]));
         out.push_str(&format!(
             "{row}\n    matches: {}\n    fails:   {}\n",
-            told(&matching),
-            told(&failing)
+            answer_text(&matching),
+            answer_text(&failing)
         ));
     }
     out

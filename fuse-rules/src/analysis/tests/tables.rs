@@ -1,4 +1,4 @@
-//! Conditions with the events that meet them and those that do not.
+//! Conditions, with events that meet them and events that do not.
 
 use super::*;
 
@@ -191,7 +191,7 @@ fn of_two_rules() {
         ("each x in body.l when x.a == 1", "each y in body.m when y.a == 1"),
         ("each x in body.l when x.a == 1 and body.c == 1", "when body.c == 1"),
         ("each x in body.l max 5 when x.a == 1", "each x in body.l max 3 when x.a == 1"),
-        // What a quantifier binds is not the element of the other rule.
+        // The element of a quantifier is not the element of the other rule.
         ("each x in body.l when x.a == 1", "when all(q in body.l: q.a != 2)"),
         ("each x in body.l when x.a == 1", "when any(q in body.l: q.a == 1)"),
         ("when lower(body.a) == \"x\" and body.b == 1", "when lower(body.a) == \"x\""),
@@ -199,9 +199,9 @@ fn of_two_rules() {
         let ruleset = set("", &[a, b]);
         let placed = placed(ruleset.typed());
         let mut analysis = Analysis::new(ruleset.typed());
-        let both = told(&analysis.meeting(placed[0], placed[1]));
-        let first = told(&analysis.separating(placed[0], placed[1]));
-        let second = told(&analysis.separating(placed[1], placed[0]));
+        let both = answer_text(&analysis.meeting(placed[0], placed[1]));
+        let first = answer_text(&analysis.separating(placed[0], placed[1]));
+        let second = answer_text(&analysis.separating(placed[1], placed[0]));
         out.push_str(&format!(
             "{a}\n{b}\n    both:   {both}\n    first:  {first}\n    second: {second}\n"
         ));
@@ -238,7 +238,7 @@ fn of_clauses() {
             out.push_str(&format!(
                 "    {:?}, {:?}: {} because of {because:?}\n",
                 clause.finding,
-                clause.of,
+                clause.events,
                 text(clause.span)
             ));
         }

@@ -1,8 +1,8 @@
-//! Constants and named conditions: what is reported of them, and what is not.
+//! Constants and named conditions: which problems are reported, and which are not.
 
 use super::{check, codes, report};
 
-/// Declarations, and what is reported of them: nothing for a near miss.
+/// Declarations, and the problem that is reported; empty for a similar case without a problem.
 const CASES: &[(&str, &str)] = &[
     // Constants.
     ("const a = 1", ""),
@@ -49,7 +49,7 @@ const CASES: &[(&str, &str)] = &[
     ("condition c(p) = p\ncondition c(q) = q", "E0204 `c`"),
 ];
 
-/// Clauses with these declarations at hand.
+/// Clauses that use these declarations.
 const GIVEN: &str = "
 const critical = [\"critical\", \"page\"]
 const name = r\"v[0-9]+\"
@@ -84,12 +84,12 @@ const CLAUSES: &[(&str, &str)] = &[
     ("when is-prod(body.env) ?? true", "E0304 `is-prod(body.env)`"),
     ("when is-prod(body.env) is missing", "E0304 `is-prod(body.env)`"),
     ("when is-prod == 1", "E0201 `is-prod`"),
-    // What is broken is reported where it is declared.
+    // An invalid constant is reported at its declaration.
     ("when body.x == broken or body.x matches broken or bad(body.x)", ""),
 ];
 
 #[test]
-fn every_case_is_reported_at_its_place_and_every_near_miss_is_not() {
+fn cases_are_reported_and_near_misses_are_not() {
     check(CASES.iter().map(|(text, expected)| ((*text).to_owned(), *expected)));
     for (clause, expected) in CLAUSES {
         let text = format!("{GIVEN}{}", super::rule(clause));
@@ -101,7 +101,7 @@ fn every_case_is_reported_at_its_place_and_every_near_miss_is_not() {
 }
 
 #[test]
-fn a_constant_stands_wherever_a_literal_does() {
+fn a_constant_can_replace_any_literal() {
     let text = "
 const port = 2
 const path = \"/x\"
@@ -115,7 +115,7 @@ sensor x on t.e { rule r { trigger flow { namespace = names[0], template = \"t\"
 }
 
 #[test]
-fn what_is_declared_is_seen_by_direct_use_only() {
+fn declarations_are_visible_by_direct_use_only() {
     let rules = "use \"b.rules\"\nsource s hook { port = 1, path = \"/a\"\n event e }
 sensor x on s.e { rule r { when is-prod(body.x) and body.y in names  trigger note {} } }";
     let b = "use \"c.rules\"\ncondition is-prod(p) = p in names";
@@ -179,7 +179,7 @@ sensor x on s.e { rule r { when is-prod(body.x) and body.y in names  trigger not
 }
 
 #[test]
-fn the_words_of_problems() {
+fn messages() {
     let prelude = "source s hook { port = 1, path = \"/a\"\n event e }\n";
     for (name, text) in [
         ("circle", "condition a(p) = b(p)\ncondition b(p) = not c(p.x)\ncondition c(p) = a(p)"),
@@ -203,9 +203,10 @@ fn the_words_of_problems() {
     }
 }
 
-/// Definitions that double each other, and chains of them, end in a problem and not in a crash.
+/// Definitions that double each other, and long chains of definitions, are reported and do not
+/// crash.
 #[test]
-fn what_grows_is_bounded() {
+fn growing_definitions_are_bounded() {
     let doubled = |one: &dyn Fn(usize) -> String, last: &str| {
         let all: String = (0..60).map(|i| format!("{}\n", one(i))).collect();
         codes(&format!("{all}{last}"))

@@ -1,4 +1,4 @@
-//! Problems of several files: what is seen where, what cannot be read, what stands twice.
+//! Problems across files: visibility, unreadable files, and duplicates.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use super::{registry, report};
 use crate::ruleset::Ruleset;
 
 #[test]
-fn names_are_seen_by_direct_use_only() {
+fn names_are_visible_by_direct_use_only() {
     let rules = "use \"b.rules\"\nsensor x on s.e { requires g\n rule r { trigger note {} } }";
     let b = "use \"c.rules\"\nsource s hook { port = 1, path = \"/a\"\n event e }";
     let c = "fuse g default on";
@@ -35,7 +35,7 @@ fn names_are_seen_by_direct_use_only() {
 }
 
 #[test]
-fn files_that_cannot_be_read_or_go_in_circles() {
+fn unreadable_files_and_cycles_are_reported() {
     insta::assert_snapshot!(report(&[("a.rules", "use \"none.rules\"")]), @r#"
     error[E0504]: `none.rules` cannot be read: there is no such file
      --> a.rules:1:5
@@ -43,31 +43,31 @@ fn files_that_cannot_be_read_or_go_in_circles() {
     1 | use "none.rules"
       |     ^^^^^^^^^^^^ used here
       |
-      = help: a `use` is relative to the file that it stands in
+      = help: a `use` is relative to the file that contains it
     "#);
-    let circle = [
+    let cycle = [
         ("a.rules", "use \"b.rules\""),
         ("b.rules", "use \"c.rules\""),
         ("c.rules", "use \"a.rules\""),
     ];
-    insta::assert_snapshot!(report(&circle), @r#"
-    error[E0505]: files use each other in a circle
+    insta::assert_snapshot!(report(&cycle), @r#"
+    error[E0505]: files use each other in a cycle
      --> c.rules:1:5
       |
     1 | use "a.rules"
       |     ^^^^^^^^^ this leads back to this file
       |
-      = help: move what both need into a third file that uses neither
+      = help: move the shared declarations into a third file that uses neither
     "#);
     let itself = [("a.rules", "use \"./a.rules\"")];
     insta::assert_snapshot!(report(&itself), @r#"
-    error[E0505]: files use each other in a circle
+    error[E0505]: files use each other in a cycle
      --> a.rules:1:5
       |
     1 | use "./a.rules"
       |     ^^^^^^^^^^^ this leads back to this file
       |
-      = help: move what both need into a third file that uses neither
+      = help: move the shared declarations into a third file that uses neither
     "#);
     let diamond = [
         ("a.rules", "use \"b.rules\"\nuse \"c.rules\""),

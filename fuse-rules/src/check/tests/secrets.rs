@@ -1,4 +1,4 @@
-//! Secrets, which stand in fields that take one and nowhere else.
+//! Secrets, which are only allowed in fields for secrets.
 
 use super::codes;
 use crate::schema::{Field, FieldType, Registry, Schema, SourceSchema};
@@ -27,7 +27,7 @@ fn load(fields: &str) -> Result<Ruleset, Vec<String>> {
 }
 
 #[test]
-fn the_place_of_a_secret_is_what_its_field_gets() {
+fn a_field_gets_the_reference_to_a_secret() {
     for (value, expected) in [
         ("secret(\"pager\", \"token\")", r#"{"secret":{"name":"pager","key":"token"}}"#),
         ("env(\"PAGER\")", r#"{"env":{"name":"PAGER"}}"#),
@@ -43,7 +43,7 @@ fn the_place_of_a_secret_is_what_its_field_gets() {
 }
 
 #[test]
-fn anything_else_is_no_secret() {
+fn other_values_are_not_secrets() {
     for (fields, expected) in [
         ("token = \"s3cr3t\"", "E0403 `\"s3cr3t\"`"),
         ("token = body.token", "E0403 `body.token`"),
@@ -58,7 +58,7 @@ fn anything_else_is_no_secret() {
 }
 
 #[test]
-fn no_condition_and_no_constant_holds_a_secret() {
+fn conditions_and_constants_cannot_contain_secrets() {
     let rule = super::rule("when body.x == secret(\"a\", \"b\")");
     assert_eq!(codes(&rule), ["E0314 `secret(\"a\", \"b\")`"]);
     assert_eq!(codes("const c = file(\"/x\")"), ["E0314 `file(\"/x\")`"]);

@@ -1,9 +1,9 @@
-//! What declared types find: unknown fields, values that never are, what may be missing, what has
-//! to be asked first.
+//! Problems that declared types reveal: unknown fields, impossible values, missing values, and
+//! values that must be tested first.
 
 use super::{check, codes};
 
-/// An event of many types, and a rule over it.
+/// An event with many types, and a rule for it.
 fn typed(when: &str) -> String {
     rule(&format!("when {when}"), "trigger note {}")
 }
@@ -60,7 +60,7 @@ const CASES: &[(&str, &str)] = &[
     ("filter(u in body.users: u.name == \"x\")[0].nam == \"y\"", "E0203 `nam`"),
     ("first(u in body.users: u.name == \"x\").mail == \"y\"", ""),
     ("map(u in body.users: u.name)[0].x == \"y\"", "E0203 `x`"),
-    // What it never is.
+    // Impossible values.
     ("body.status == \"fireing\"", "E0311 `\"fireing\"`"),
     ("\"fireing\" == body.status", "E0311 `\"fireing\"`"),
     ("body.status != \"fireing\"", "E0311 `\"fireing\"`"),
@@ -117,7 +117,7 @@ const CASES: &[(&str, &str)] = &[
     ("age(body.replicas) > 1m", "E0313 `body.replicas`"),
     ("weekday(body.at, \"UTC\") in [\"sat\", \"sunday\"]", "E0311 `[\"sat\", \"sunday\"]`"),
     ("weekday(body.at, \"UTC\") in [\"sat\", \"sun\"]", ""),
-    // What conditions tell.
+    // Narrowing by conditions.
     ("body.shape.kind == \"circle\" and body.shape.radius > 1", ""),
     ("body.shape.kind == \"circle\" and body.shape.side > 1", "E0203 `side`"),
     ("body.size.of is present and body.size.kind == \"a\" and body.size.of > 1", ""),
@@ -129,7 +129,7 @@ const CASES: &[(&str, &str)] = &[
         "",
     ),
     ("body.shape.kind == \"circle\" or body.shape.side > 1", ""),
-    // One that is unknown is not true either.
+    // An unknown condition is not true either.
     ("body.note == \"x\" or body.note is null", ""),
     ("body.note matches \"x\" or body.note is null or body.note is missing", ""),
     ("body.was.kind == \"circle\" or body.was.radius is missing", ""),
@@ -146,7 +146,7 @@ const CASES: &[(&str, &str)] = &[
 ];
 
 #[test]
-fn types_find_what_can_never_be() {
+fn types_reveal_impossible_values() {
     check(CASES.iter().map(|(when, expected)| (typed(when), *expected)));
 }
 
@@ -205,7 +205,7 @@ const FIELDS: &[(&str, &str, &str)] = &[
 ];
 
 #[test]
-fn what_may_be_missing_needs_a_default_where_a_value_is_required() {
+fn missing_values_need_a_default_where_required() {
     let trigger =
         |fields: &str| format!("trigger flow {{ template = \"t\", namespace = \"n\", {fields} }}");
     check(FIELDS.iter().map(|(clauses, fields, expected)| {
@@ -230,7 +230,7 @@ const TYPES: &[(&str, &str)] = &[
 ];
 
 #[test]
-fn types_are_declared_once_and_made_of_others() {
+fn type_declarations_are_checked() {
     check(TYPES.iter().map(|(text, expected)| ((*text).to_owned(), *expected)));
 }
 
@@ -249,7 +249,7 @@ fn types_that_grow_without_bound_are_refused() {
 }
 
 #[test]
-fn each_clause_relies_on_those_before_it() {
+fn clauses_narrow_types_for_later_ones() {
     let text = rule(
         "when body.replicas is int\n when body.replicas > 2",
         "trigger note {} }\n rule q { when body.replicas > 2 trigger note {}",

@@ -1,4 +1,4 @@
-//! Text, JSON lines, SARIF and GitHub's commands.
+//! The formats: text, JSON lines, SARIF and GitHub's commands.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use crate::diagnostic::{Code, Diagnostics, Style};
 use crate::lint::Lints;
 use crate::ruleset::Ruleset;
 
-/// Problems of every shape: with and without a place, a fix, related places, odd characters.
+/// Problems of every shape: with and without a span, a fix, related spans, odd characters.
 fn problems() -> Diagnostics {
     let a = "use \"b.rules\"\nuse \"none.rules\"\nfuse é default on\nfuse cicd default off\nsensor s on gh.push {\n  when body.état == 1 && body.b == null\n  when body.b == '%x,:'\n}\n";
     let b =
@@ -47,7 +47,7 @@ fn warnings_let_the_rules_through() {
      --> w.rules:7:40
       |
     7 |   rule r { trigger log { message = "hi $body.x" } }
-      |                                        ^^^^^^^ just text
+      |                                        ^^^^^^^ plain text
       |
     help: write `${body.x}`
       |
@@ -55,14 +55,15 @@ fn warnings_let_the_rules_through() {
     7 +   rule r { trigger log { message = "hi ${body.x}" } }
       |
     "#);
-    insta::assert_snapshot!(ruleset.warnings().to_github(), @"::warning file=w.rules,line=7,endLine=7,col=40,endColumn=47,title=E0110 a text that looks filled in and is not::`$body.x` is not filled in%0Ahelp: write `${body.x}`");
+    insta::assert_snapshot!(ruleset.warnings().to_github(), @"::warning file=w.rules,line=7,endLine=7,col=40,endColumn=47,title=E0110 text that looks like interpolation and is not::`$body.x` is not filled in%0Ahelp: write `${body.x}`");
 }
 
 #[test]
 fn sarif_is_what_its_schema_says() {
     let mut schema: serde_json::Value =
         serde_json::from_str(include_str!("sarif-schema-2.1.0.json")).unwrap();
-    // Its pattern of a language has a bracket too many to be one. We name no language.
+    // The schema's pattern for languages has an extra bracket and is not a valid pattern. fuse does
+    // not set a language.
     for part in ["run", "toolComponent"] {
         let language = &mut schema["definitions"][part]["properties"]["language"];
         language.as_object_mut().unwrap().remove("pattern");
@@ -81,7 +82,7 @@ fn sarif_is_what_its_schema_says() {
     let none = Ruleset::parse("e.rules", "", &registry()).unwrap();
     check(&none.warnings().to_sarif());
     let mut log = check(&problems().to_sarif());
-    // The pages are long, and shown elsewhere.
+    // The pages are long, and other tests show them.
     for rule in log["runs"][0]["tool"]["driver"]["rules"].as_array_mut().unwrap() {
         let code: Code = rule["id"].as_str().unwrap().parse().unwrap();
         assert_eq!(rule["help"]["markdown"], code.page());
@@ -89,7 +90,7 @@ fn sarif_is_what_its_schema_says() {
     }
     log["runs"][0]["tool"]["driver"]["version"].take();
     insta::assert_json_snapshot!(log);
-    // Not even an object: the schema does refuse something.
+    // The schema does reject some documents.
     assert!(!validator.is_valid(&serde_json::json!({"version": "2.0.0", "runs": []})));
 }
 

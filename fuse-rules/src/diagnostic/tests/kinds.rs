@@ -1,4 +1,4 @@
-//! Kinds of sources and triggers like those of the runtime, as far as the pages speak of them.
+//! Kinds of sources and triggers like those of the runtime, as far as the pages use them.
 
 use crate::schema::TriggerInfo;
 use crate::schema::{Field, FieldType, Registry, Schema, SourceSchema, Templates};
@@ -54,7 +54,7 @@ pub(crate) fn registry() -> Registry {
         )
         .trigger(
             Schema::new("log", "")
-                .tells()
+                .only_notifies()
                 .field(Field::required("message", FieldType::Text(Templates::Allowed), ""))
                 .field(Field::optional("level", one_of(&["info", "warn", "error"]), "").fixed()),
         )
@@ -73,7 +73,7 @@ fn verify(block: &TriggerInfo) -> Result<(), String> {
     }
 }
 
-/// What stands before the examples of the pages.
+/// The declarations before the examples of the pages.
 const PRELUDE: &str = "\
 source gh webhook {
   port = 12080
@@ -83,8 +83,8 @@ source gh webhook {
 fuse cicd default off
 ";
 
-/// An example of a page as a whole file of rules: a clause stands in a rule, a rule's trigger and
-/// what else is needed are there.
+/// Completes an example of a page to a whole file: puts a clause into a rule, and adds the trigger
+/// and whatever else the example needs.
 pub(crate) fn whole(example: &str) -> String {
     let word = example.split([' ', ':']).next().unwrap();
     let clauses = match word {

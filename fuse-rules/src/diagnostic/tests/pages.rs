@@ -1,4 +1,5 @@
-//! The pages of the codes, in `docs/errors`: each is the case of its code and the near miss.
+//! The pages of the codes in `docs/errors`. Each has an example that fails with its code, and a
+//! near miss that passes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -9,14 +10,14 @@ use crate::fuzzing::Fuzzer;
 use crate::ruleset::Ruleset;
 use crate::testing::Tests;
 
-/// An example of a page, with the files that belong to it.
+/// An example of a page, with its additional files.
 struct Example {
     fails: bool,
     files: BTreeMap<String, String>,
 }
 
-/// The fenced blocks of a page: `rules fails`, `rules passes`, and after each of them, by their
-/// name, other files that belong to it.
+/// The fenced blocks of a page: `rules fails` and `rules passes`, each followed by its additional
+/// files, which the fence names.
 fn examples(page: &str) -> Vec<Example> {
     let mut examples: Vec<Example> = Vec::new();
     for block in page.split("\n```rules ").skip(1) {
@@ -33,10 +34,10 @@ fn examples(page: &str) -> Vec<Example> {
     examples
 }
 
-/// What a rule may cost where nothing else is configured.
-const MOST_COST: u64 = 100_000_000;
+/// The default limit for the cost of a rule.
+const MAX_COST: u64 = 100_000_000;
 
-/// The codes of everything that is said of an example.
+/// The codes of all problems of an example.
 fn codes(example: &Example, page: Code) -> (BTreeSet<Topic>, String) {
     let names = example.files.keys().map(String::as_str);
     let names: Vec<&str> = names.filter(|name| name.ends_with(".rules")).collect();
@@ -44,7 +45,7 @@ fn codes(example: &Example, page: Code) -> (BTreeSet<Topic>, String) {
         example.files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
     let loaded = Ruleset::load_in_detail(&names, &files, &registry());
     let problems = match &loaded {
-        Ok(ruleset) => match ruleset.within_cost(MOST_COST) {
+        Ok(ruleset) => match ruleset.within_cost(MAX_COST) {
             Ok(()) if ruleset.warnings().is_empty() => of_tests(ruleset, &files, page),
             Ok(()) => ruleset.warnings().clone(),
             Err(problems) => problems,
@@ -54,7 +55,7 @@ fn codes(example: &Example, page: Code) -> (BTreeSet<Topic>, String) {
     (problems.iter().map(|problem| problem.topic).collect(), problems.to_string())
 }
 
-/// What the tests of an example come to, or what they leave open, where the page is about that.
+/// The failures of an example's tests, or their gaps in coverage, if the page is about that.
 fn of_tests(ruleset: &Ruleset, files: &BTreeMap<&str, &str>, page: Code) -> Diagnostics {
     let tests = Tests::new(ruleset, files);
     let all = 0..tests.len();
@@ -80,7 +81,7 @@ fn every_page_has_an_example_that_raises_its_code_alone_and_one_that_raises_none
         let page = code.page();
         let heading = format!("# {code}: {}\n", code.title());
         assert!(page.starts_with(&heading), "docs/errors/{code}.md begins with `{heading}`");
-        // No rules show a fault of our own.
+        // No rules can show a bug in fuse.
         if code.as_str().starts_with("E09") {
             continue;
         }
@@ -115,25 +116,27 @@ fn codes_are_read_in_any_case_and_a_wrong_one_has_a_neighbour() {
     insta::assert_snapshot!("when".parse::<Code>().unwrap_err(), @"there is no code `when`; a code is printed with each problem, as in `E0101`");
 }
 
-/// What the index says besides its list.
+/// The text of the index before its list.
 const HEAD: &str = "\
-# The codes of problems
+# Error codes
 
-Every problem that `fuse check` prints has a code that never changes its meaning. `fuse explain-code E0301`
-prints the page of one; the pages are here, too.
+Every error and warning of `fuse check`, `fuse test` and `fuse fuzz` has a code, except for findings of
+[lints](../lints/README.md), which have names. The meaning of a code never changes. `fuse explain-code E0301` prints
+the page of a code.
 
-An example leaves out what does not matter: a clause stands in a rule, a rule in a sensor on `gh.push`, an event of
-the source `gh`, and there is a fuse `cicd`. The examples run as tests: those that fail raise their own code and no
-other, those that pass raise none.
+The examples on these pages are abbreviated. A single clause belongs to a rule, and a single rule belongs to a sensor
+on `gh.push`, an event of the source `gh`. A fuse named `cicd` is declared. All examples run as tests: each failing
+example raises exactly the code of its page, and each passing example raises none.
 ";
 
 const FAMILIES: &[(&str, &str)] = &[
-    ("E01", "How a file is written"),
+    ("E01", "Syntax"),
     ("E02", "Names"),
     ("E03", "Values and types"),
     ("E04", "Fields of blocks"),
     ("E05", "Files and declarations"),
-    ("E09", "Faults of our own"),
+    ("E06", "Tests"),
+    ("E09", "Internal errors"),
 ];
 
 fn index() -> String {

@@ -1,4 +1,4 @@
-//! Fixes, applied: they converge, and what they leave is no worse than before.
+//! Applying fixes terminates, and does not make the rules worse.
 
 use std::collections::BTreeMap;
 
@@ -28,7 +28,7 @@ fn codes(problems: &Diagnostics) -> Vec<Topic> {
     problems.iter().map(|problem| problem.topic).collect()
 }
 
-/// Slips with a safe fix, as they are after it.
+/// Slips with a safe fix, before and after it.
 const SLIPS: &[(&str, &str)] = &[
     ("when body.a && body.b||!body.c", "when body.a and body.b or not body.c"),
     ("when body.a&&body.b", "when body.a and body.b"),
@@ -86,7 +86,7 @@ fn what_is_a_guess_is_shown_and_not_applied() {
     for slip in [
         "when bdy.a == 1",
         "when body.a != null",
-        // Below a `not` a question about what is missing is not what the comparison was.
+        // Below a `not`, a test for a missing value differs from the comparison.
         "when body.a == null",
         "when not (null == body.a)",
         "when !body.a == 1",
@@ -117,8 +117,8 @@ fn what_was_fixed_is_said_with_its_place() {
 }
 
 proptest! {
-    /// Any slips together: all of them are mended, whatever the order, and what stands beside them
-    /// has no more problems than it had.
+    /// For any combination of slips in any order, all slips are fixed, and the text around them has
+    /// no new problems.
     #[test]
     fn fixing_converges_and_makes_no_new_problems(
         picks in prop::collection::vec((prop::sample::select(SLIPS), any::<bool>()), 1..6),
@@ -142,7 +142,7 @@ proptest! {
         prop_assert_eq!(codes(problems(&second)), left);
     }
 
-    /// Whatever is written, applying comes to an end, and once it has there is nothing to apply.
+    /// For any text, applying fixes terminates, and afterwards no fix is left.
     #[test]
     fn fixing_any_text_comes_to_an_end(
         pieces in prop::collection::vec(prop::sample::select(vec![

@@ -1,51 +1,55 @@
-//! Some decisions of an event explained, without the cost of explaining all of them.
+//! Explains some decisions of an event, without the cost of explaining all of them.
 
 use super::part::Part;
-use super::tree::{Budget, Tree};
+use super::tree::{PartBudget, Tree};
 use super::{Explained, Explanation, explained, unexplained};
+use crate::decision::Decision;
 use crate::decision::Outcome;
-use crate::eval::exhaustive::{self, Report, Site};
-use crate::eval::stack::Work;
-use crate::eval::{Decision, Verdict, decision, indexed};
+use crate::eval::Pooled;
+use crate::eval::exhaustive::{self, Report, RuleSite};
+use crate::eval::indexed;
 use crate::event::Event;
 use crate::fuses::Fuses;
-use crate::plan::{Compiled, EventPlan, RulePlan, SensorPlan};
+use crate::plan::{EventPlan, RulePlan, SensorPlan};
+use crate::semantics::Verdict;
+use crate::semantics::Work;
+use crate::semantics::decision;
 
-/// How many parts of conditions one decision of a page shows, beside the conditions as wholes.
+/// The maximum number of parts that one decision of a page shows, in addition to its conditions as
+/// wholes.
 const MAX_PARTS_PER_DECISION: usize = 200;
 
-/// Which decisions of an event [`Plan::explain_page`](crate::Plan::explain_page) explains.
+/// Selects the decisions that [`Plan::explain_page`](crate::Plan::explain_page) explains.
 #[derive(Clone, Copy, Debug)]
 pub struct PageRequest<'a> {
-    /// The rule, by its full name, whose decisions alone are counted and explained; all rules where it is
-    /// `None`.
+    /// The full name of the only rule to count and explain, or `None` for all rules.
     pub rule: Option<&'a str>,
-    /// How many decisions come before the first one of the page.
+    /// The number of decisions before the page.
     pub skip: usize,
-    /// How many decisions are explained at most.
+    /// The maximum number of decisions to explain.
     pub take: usize,
-    /// How many parts of conditions the page shows. A page ends early, but never before its first decision,
-    /// once it has shown as many.
+    /// The number of parts of conditions at which the page ends. It always contains at least one
+    /// decision.
     pub max_parts: usize,
 }
 
-/// Some decisions of an event, explained.
+/// Some decisions of an event, with explanations.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ExplainedPage {
-    /// The decisions of the page. There may be fewer than were asked for although others follow, where
-    /// explaining more would take too long or show too much.
+    /// The decisions of the page. There can be fewer than requested, even if others follow, if more
+    /// of them would take too long or show too much.
     pub explanation: Explanation,
-    /// How many decisions there are in all.
+    /// The total number of decisions.
     pub total: usize,
-    /// How many of the decisions directly before the page are about the rule and element of its first one: a
-    /// rule that fires gives a decision for each of its triggers.
+    /// The number of decisions directly before the page that are about the same rule and element as
+    /// its first one: a rule that fires has a decision per trigger.
     pub same_before: usize,
-    /// The full names of rules that match no element of the event, of those whose first decision is on
-    /// the page.
+    /// The full names of the rules that match no element of the event, among those whose first
+    /// decision is on the page.
     pub missed: Vec<String>,
 }
 
-/// What the decisions of one rule came to.
+/// The outcomes of one rule's decisions.
 #[derive(Clone, Copy, Default)]
 struct Counted {
     decisions: usize,
@@ -53,7 +57,7 @@ struct Counted {
 }
 
 pub(crate) fn explain_page(
-    plan: &Compiled,
+    plan: &Pooled,
     event: &Event<'_>,
     fuses: &Fuses,
     request: &PageRequest<'_>,
@@ -79,7 +83,7 @@ pub(crate) fn explain_page(
         }
     });
     if walked.is_err() {
-        // Deciding looked at the candidates alone, and that was little enough.
+        // The indexed evaluator only evaluates candidates, so it may stay within the limit.
         let page = listed(indexed::evaluate(plan, event, fuses).decisions, &asked, request);
         let explanation = Explanation { mismatch, cut: true, ..page.explanation };
         return ExplainedPage { explanation, ..page };
@@ -101,7 +105,7 @@ pub(crate) fn explain_page(
                     at.number += 1;
                 };
                 exhaustive::walk_rule(plan, (sensor, rule), order, stack, fuses, report);
-                // Past the limit, what was decided of this rule is not what is so.
+                // Past the limit, the decisions of this rule are not reliable.
                 if work.exceeded().is_some() {
                     page.decisions.truncate(before);
                     page.full = true;
@@ -127,12 +131,12 @@ pub(crate) fn explain_page(
     ExplainedPage { explanation, total: first, same_before, missed }
 }
 
-/// The rules of an event in the order of their decisions, with their sensors.
+/// The rules of an event with their sensors, in the order of their decisions.
 fn rules(event: &EventPlan) -> impl Iterator<Item = (&SensorPlan, &RulePlan)> {
     event.sensors.iter().flat_map(|sensor| sensor.rules.iter().map(move |rule| (sensor, rule)))
 }
 
-/// A page of decisions that are not explained.
+/// A page of decisions without explanations.
 fn listed(
     decisions: Vec<Decision>,
     asked: &dyn Fn(&str) -> bool,
@@ -154,7 +158,7 @@ fn listed(
     ExplainedPage { explanation, total, same_before, missed: Vec::new() }
 }
 
-/// The number of a decision among all, and how many before it are about the same element.
+/// The index of a decision among all, and the number of decisions before it about the same element.
 struct Place {
     number: usize,
     element: Option<Option<Vec<u32>>>,
@@ -162,7 +166,7 @@ struct Place {
 }
 
 impl Place {
-    /// Goes on to the next decision of the rule.
+    /// Advances to the next decision of the rule.
     fn enter(&mut self, element: Option<&[u32]>) {
         let last = self.element.as_ref();
         if last.is_some_and(|last| last.as_deref() == element) {
@@ -178,7 +182,7 @@ struct Page<'r> {
     request: &'r PageRequest<'r>,
     decisions: Vec<Explained>,
     same_before: usize,
-    /// How many parts are shown so far.
+    /// The number of parts shown so far.
     parts: usize,
     full: bool,
 }
@@ -192,9 +196,9 @@ impl Page<'_> {
 
     fn explain(
         &mut self,
-        (plan, event): (&Compiled, &EventPlan),
+        (plan, event): (&Pooled, &EventPlan),
         work: &Work,
-        site: &Site<'_, '_, '_>,
+        site: &RuleSite<'_, '_, '_>,
         verdict: Verdict,
         same_before: usize,
     ) {
@@ -202,19 +206,19 @@ impl Page<'_> {
         if is_first {
             self.same_before = same_before;
         }
-        let budget = Budget::new(MAX_PARTS_PER_DECISION);
+        let budget = PartBudget::new(MAX_PARTS_PER_DECISION);
         let tree = Tree::new(plan, Some(event), &budget);
         let found = explained(&tree, site, &site.stack.with_work(work), verdict.clone());
         if work.exceeded().is_none() {
             self.parts += found.conditions.iter().map(Part::size).sum::<usize>();
             return self.decisions.push(found);
         }
-        // What it says of the conditions is not what is so.
+        // Past the limit, the truth of its conditions is not reliable.
         self.full = true;
         if is_first {
             let mut decision = decision(&site.rule.name, site.element, verdict);
             if decision.outcome == Outcome::Unknown {
-                // It may show what is hidden.
+                // The reason could contain a hidden value.
                 decision.reason.clear();
                 decision.missing = None;
             }

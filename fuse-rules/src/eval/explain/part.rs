@@ -1,49 +1,49 @@
-//! A condition taken apart, as data: what each part of it says, what it came to, on which values.
+//! A condition split into parts, as data: the text, truth and values of each part.
 
 use std::fmt;
 
 use serde::Serialize;
 
-/// A condition, or a part of one, and how it came out.
+/// A condition, or a part of one, with its result.
 ///
-/// As JSON, what is empty is left out, except for `truth`, which is null for unknown.
+/// In JSON, empty fields are left out, except for `truth`, which is null if unknown.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Part {
-    /// It as it is written, on one line, cut where it is long. Where it looks at a
+    /// The source text on one line, shortened if it is long. If the part reads a
     /// [sensitive](crate::is_sensitive) header, its constants are hidden.
     pub text: String,
-    /// Where it is written, as `file:line:column`.
+    /// The position in the source, as `file:line:column`.
     pub place: String,
-    /// How it follows from its parts.
+    /// How the truth follows from the parts.
     pub form: Form,
-    /// The element of a quantifier's list that it is about, as in `label 0`.
+    /// The element of a quantifier's list, such as `label 0`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub element: Option<String>,
     /// `true`, `false`, or `None` for unknown.
     pub truth: Option<bool>,
-    /// Why it is unknown, where it is: in words, with the path at fault.
+    /// The reason why it is unknown, with the path at fault.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// Whether it is one of the few parts that made the decision what it is. Of what is true or false:
-    /// whatever the others were, it would be the same. Of what is unknown: once these were known, it
-    /// would be.
+    /// Whether this is one of the few parts that caused the decision. If they are true or false,
+    /// the result is the same for any values of the others. If they are unknown, the result is
+    /// known once they are.
     pub deciding: bool,
-    /// The values that it looked at itself, not through its parts.
+    /// The values that this part reads itself, not through its parts.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub found: Vec<Found>,
-    /// What it is made of, in the order in which it is written.
+    /// The parts, in the order of the source.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub parts: Vec<Part>,
-    /// How many further parts it has that are not told here. Those that are told decide it.
+    /// The number of further parts that are left out. The parts that are shown decide the result.
     #[serde(skip_serializing_if = "is_zero")]
     pub left_out: usize,
 }
 
-/// How a condition follows from its parts.
+/// How the truth of a condition follows from its parts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Form {
-    /// It has no parts: it looks at values.
+    /// No parts: the condition reads values.
     Test,
     /// `not …`
     Not,
@@ -51,33 +51,34 @@ pub enum Form {
     And,
     /// `… or …`
     Or,
-    /// A call of a named condition; its one part is the condition, where that is declared.
+    /// A call of a named condition. Its only part is the body of the condition.
     Call,
-    /// `any(… in …: …)`; its parts are its elements.
+    /// `any(… in …: …)`; the parts are its elements.
     Any,
-    /// `all(… in …: …)`; its parts are its elements.
+    /// `all(… in …: …)`; the parts are its elements.
     All,
-    /// `none(… in …: …)`; its parts are its elements.
+    /// `none(… in …: …)`; the parts are its elements.
     None,
 }
 
-/// A path and what stood there, a constant and what it is, or a call, a count or a list that is made, and what came of it.
+/// A value that a part reads: of a path, a constant, a call, a count, or a list that is computed.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Found {
-    /// The path, or what is computed, as it is written, or the constant's name.
+    /// The source text of the path or expression, or the constant's name.
     pub path: String,
-    /// Its value as JSON, cut where it is long; `None` where it is missing. [`HIDDEN`](crate::HIDDEN), which
-    /// is not JSON, where it is that of a [sensitive](crate::is_sensitive) header or is compared with one.
+    /// The value as JSON, shortened if it is long; `None` if it is missing. If it comes from a
+    /// [sensitive](crate::is_sensitive) header or is compared with one, it is
+    /// [`HIDDEN`](crate::HIDDEN), which is not JSON.
     pub value: Option<String>,
 }
 
 impl Part {
-    /// How many parts it has, with itself.
+    /// The number of parts, including this one.
     pub(super) fn size(&self) -> usize {
         1 + self.parts.iter().map(Self::size).sum::<usize>()
     }
 
-    /// Marks it as deciding, and of its parts those that decide it.
+    /// Marks this part as deciding, and the parts that decide it.
     pub(super) fn decide(&mut self) {
         self.deciding = true;
         let (truth, most) = self.form.deciders(self.truth);
@@ -87,7 +88,7 @@ impl Part {
 }
 
 impl Form {
-    /// The truth of the parts that decide it, and how many of them do at most.
+    /// The truth of the parts that decide it, and their maximum number.
     pub(crate) fn deciders(self, truth: Option<bool>) -> (Option<bool>, usize) {
         let Some(truth) = truth else { return (None, usize::MAX) };
         let (of_parts, one_is_enough) = match self {
@@ -100,7 +101,7 @@ impl Form {
         (Some(of_parts), if one_is_enough { 1 } else { usize::MAX })
     }
 
-    /// Whether its parts are elements of a list.
+    /// Whether the parts are elements of a list.
     pub fn is_quantifier(self) -> bool {
         matches!(self, Self::Any | Self::All | Self::None)
     }

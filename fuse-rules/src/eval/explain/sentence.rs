@@ -1,11 +1,11 @@
-//! Why a decision is what it is, in a sentence, told from the parts that decided.
+//! Describes in one sentence why a decision was made, based on the parts that decided it.
 
 use super::part::{Form, Found, Part};
+use crate::decision::Decision;
 use crate::decision::Outcome;
-use crate::eval::Decision;
 
-/// How many parts one sentence tells.
-const MOST: usize = 3;
+/// The maximum number of parts in one sentence.
+const MAX_SENTENCE_PARTS: usize = 3;
 
 pub(super) fn reason(decision: &Decision, conditions: &[Part]) -> String {
     let deciding = conditions.iter().find(|condition| condition.deciding);
@@ -19,16 +19,16 @@ pub(super) fn reason(decision: &Decision, conditions: &[Part]) -> String {
     }
 }
 
-/// Why a part is true or false, by the parts of it that decided.
+/// Why a part is true or false, based on the parts that decided it.
 fn because(part: &Part) -> String {
     let deciding: Vec<&Part> = part.parts.iter().filter(|part| part.deciding).collect();
-    let said = said(part);
+    let statement = statement(part);
     match (part.form, deciding.as_slice()) {
-        (Form::Not, [inner]) if inner.form == Form::Test => with_values(said, &inner.found),
-        (Form::Not | Form::Call, [inner]) => format!("{said}, since {}", because(inner)),
+        (Form::Not, [inner]) if inner.form == Form::Test => with_values(statement, &inner.found),
+        (Form::Not | Form::Call, [inner]) => format!("{statement}, since {}", because(inner)),
         (Form::And | Form::Or, [_, ..]) => {
-            let told = deciding.iter().take(MOST).map(|part| because(part));
-            let more = deciding.len().saturating_sub(MOST) + left_out(part);
+            let told = deciding.iter().take(MAX_SENTENCE_PARTS).map(|part| because(part));
+            let more = deciding.len().saturating_sub(MAX_SENTENCE_PARTS) + left_out(part);
             let more = (more > 0).then(|| format!("likewise {more} more"));
             told.chain(more).collect::<Vec<_>>().join(", and ")
         }
@@ -36,46 +36,47 @@ fn because(part: &Part) -> String {
             let more = deciding.len() - 1 + left_out(part);
             let more =
                 if more > 0 { format!(", and likewise for {more} more") } else { String::new() };
-            format!("{said}, since for {}{more}", of_element(first))
+            format!("{statement}, since for {}{more}", because_of_element(first))
         }
         (form, []) if form.is_quantifier() && part.left_out == 0 => {
             let list =
                 part.found.first().map_or("the list".into(), |list| format!("`{}`", list.path));
-            format!("{said}, since {list} is empty")
+            format!("{statement}, since {list} is empty")
         }
-        // A path that stands as a condition says its value.
-        _ if part.found.iter().all(|found| found.path == part.text) => said,
-        _ => with_values(said, &part.found),
+        // For a path used as a condition, show its value.
+        _ if part.found.iter().all(|found| found.path == part.text) => statement,
+        _ => with_values(statement, &part.found),
     }
 }
 
-/// How many parts that decided are not told: all that are left out, where one would not be enough.
+/// The number of deciding parts that are not shown. It counts all that were left out if one would
+/// not have been enough.
 fn left_out(part: &Part) -> usize {
     if part.form.deciders(part.truth).1 == 1 { 0 } else { part.left_out }
 }
 
-fn of_element(part: &Part) -> String {
+fn because_of_element(part: &Part) -> String {
     let element = part.element.as_deref().unwrap_or_default();
     format!("{element} {}", because(part))
 }
 
-fn said(part: &Part) -> String {
+fn statement(part: &Part) -> String {
     let truth = part.truth.map_or("unknown", |truth| if truth { "true" } else { "false" });
     format!("`{}` is {truth}", part.text)
 }
 
-fn with_values(said: String, found: &[Found]) -> String {
+fn with_values(statement: String, found: &[Found]) -> String {
     let found: Vec<_> = found.iter().map(Found::to_string).collect();
-    format!("{said}: {}", found.join(", "))
+    format!("{statement}: {}", found.join(", "))
 }
 
-/// Why a part is unknown, by the first of the smallest parts that make it so.
+/// Why a part is unknown, based on the first of the smallest parts that make it unknown.
 fn unknown(part: &Part) -> String {
     let mut at = part;
     let mut called = part;
     let mut elements = String::new();
     while let Some(inner) = at.parts.iter().find(|part| part.deciding) {
-        // A call says in the rule's own words what the body of its condition says in others.
+        // Show the call: it has the rule's own words, and the body of the condition has others.
         if at.form != Form::Call || inner.form != Form::Test {
             called = inner;
         }
@@ -85,7 +86,7 @@ fn unknown(part: &Part) -> String {
         at = inner;
     }
     let reason = at.reason.as_deref().unwrap_or_default();
-    // A path that stands as a condition says enough by itself.
+    // A path used as a condition is clear enough.
     if reason.starts_with(&format!("`{}` ", called.text)) {
         return format!("{elements}{reason}");
     }

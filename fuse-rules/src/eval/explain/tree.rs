@@ -1,59 +1,61 @@
-//! Taking a condition apart at one place: the truth of each part, the values beside it.
+//! Splits a condition into parts at one site: the truth of each part, and its values.
 
 use std::cell::Cell;
 
-use super::conceal::Show;
 use super::part::{Form, Found, Part};
-use crate::eval::ops::Fault;
+use crate::eval::Pooled;
 use crate::eval::stack::Stack;
-use crate::plan::{Compiled, Concealed, EventPlan, Slot};
+use crate::plan::Show;
+use crate::plan::{EventPlan, Slot};
+use crate::semantics::ops::Fault;
 use crate::sensitive::HIDDEN;
 use crate::span::Span;
+use crate::typed::Concealed;
 use crate::typed::{Expr, ExprKind, QuantifierKind};
 use crate::value::{Value, cut_at};
 
-/// How deep parts nest at most: readers of JSON have limits of their own.
-const DEEPEST: usize = 32;
-/// How many parts of one condition are told, and how many elements of one list. Of more, those that
-/// decide are told first.
-const MOST_PARTS: usize = 24;
-const MOST_ELEMENTS: usize = 3;
-/// How many values are told beside one part.
-const MOST_FOUND: usize = 12;
-/// How many characters of a condition are told, and of a path.
-const LONGEST: usize = 240;
-/// How many characters of a reason are told.
-const LONGEST_REASON: usize = 1_000;
-/// How many parts of conditions all decisions on an event tell together.
-const MOST_IN_ALL: usize = 50_000;
+/// The maximum nesting of parts: JSON readers have limits of their own.
+const MAX_PART_DEPTH: usize = 32;
+/// The maximum number of parts of one condition, and of elements of one list. If there are more,
+/// those that decide come first.
+const MAX_PARTS: usize = 24;
+const MAX_ELEMENTS: usize = 3;
+/// The maximum number of values that are shown for one part.
+const MAX_VALUES: usize = 12;
+/// The maximum length of a condition or path, in characters.
+const MAX_TEXT_CHARS: usize = 240;
+/// The maximum length of a reason, in characters.
+const MAX_REASON_CHARS: usize = 1_000;
+/// The maximum number of parts for all decisions on an event.
+const MAX_TOTAL_PARTS: usize = 50_000;
 
-/// How many parts may still be told. Conditions as wholes are always told.
-pub(super) struct Budget(Cell<usize>);
+/// The number of parts that can still be shown. Conditions as wholes are always shown.
+pub(super) struct PartBudget(Cell<usize>);
 
-impl Default for Budget {
+impl Default for PartBudget {
     fn default() -> Self {
-        Self::new(MOST_IN_ALL)
+        Self::new(MAX_TOTAL_PARTS)
     }
 }
 
-impl Budget {
+impl PartBudget {
     pub(super) fn new(parts: usize) -> Self {
         Self(Cell::new(parts))
     }
 }
 
-/// Takes conditions apart.
+/// Splits conditions into parts.
 pub(super) struct Tree<'x> {
-    plan: &'x Compiled,
+    plan: &'x Pooled,
     show: Show<'x>,
-    budget: &'x Budget,
+    budget: &'x PartBudget,
 }
 
 impl<'x> Tree<'x> {
     pub(super) fn new(
-        plan: &'x Compiled,
+        plan: &'x Pooled,
         event: Option<&'x EventPlan>,
-        budget: &'x Budget,
+        budget: &'x PartBudget,
     ) -> Self {
         Self { plan, show: Show::new(plan, event), budget }
     }
@@ -62,7 +64,7 @@ impl<'x> Tree<'x> {
         self.at(stack, expr, expr.span, 0)
     }
 
-    /// The expression as it is written at a place, so deep in the tree.
+    /// The part of an expression with this source span, at this depth of the tree.
     fn at(&self, stack: &Stack<'_, '_>, expr: &Expr<Slot>, span: Span, depth: usize) -> Part {
         let truth = stack.truth(expr);
         let mut part = Part {
@@ -85,7 +87,7 @@ impl<'x> Tree<'x> {
             return self.finished(part, 1, stack, expr);
         }
         match &expr.kind {
-            // How the body of a condition is written out that is no condition by its form.
+            // Expansion wraps a body that is not a condition by its form in an `and` of one part.
             ExprKind::And(parts) if let [only] = parts.as_slice() => {
                 self.at(stack, only, only.span, depth)
             }
@@ -125,7 +127,7 @@ impl<'x> Tree<'x> {
         depth: usize,
     ) -> Part {
         let (truth, most) = part.form.deciders(part.truth);
-        let room = self.room(depth).min(MOST_PARTS);
+        let room = self.room(depth).min(MAX_PARTS);
         let all = parts.len() <= room;
         let decides = |one: &&Expr<Slot>| all || stack.truth(one).ok() == truth;
         let most = if all { room } else { room.min(most) };
@@ -145,10 +147,10 @@ impl<'x> Tree<'x> {
             return part;
         };
         part.found = self.found(stack, list);
-        // What is no list has no elements; that is the reason then.
+        // A value that is not a list has no elements; that is the reason then.
         let Ok(list) = stack.list(list, kind.as_str()) else { return part };
         let (truth, most) = part.form.deciders(part.truth);
-        let room = self.room(depth).min(MOST_ELEMENTS);
+        let room = self.room(depth).min(MAX_ELEMENTS);
         let all = list.len() <= room;
         let most = if all { room } else { room.min(most) };
         for i in 0..list.len() {
@@ -167,12 +169,12 @@ impl<'x> Tree<'x> {
         self.finished(part, len, stack, expr)
     }
 
-    /// How many parts may be told at this depth.
+    /// The number of parts that can be shown at this depth.
     fn room(&self, depth: usize) -> usize {
-        if depth < DEEPEST { self.budget.0.get() } else { 0 }
+        if depth < MAX_PART_DEPTH { self.budget.0.get() } else { 0 }
     }
 
-    /// Says what is left out of so many parts, and the values where no part says them.
+    /// Sets how many parts are left out, and adds the values that no part shows.
     fn finished(
         &self,
         mut part: Part,
@@ -195,18 +197,18 @@ impl<'x> Tree<'x> {
         values.found
     }
 
-    /// What is written there, on one line.
+    /// The source text, on one line.
     fn text(&self, expr: &Expr<Slot>, span: Span) -> String {
-        cut_at(&self.show.text(expr, span), LONGEST).into_owned()
+        cut_at(&self.show.text(expr, span), MAX_TEXT_CHARS).into_owned()
     }
 
-    /// A reason, cut where it is long.
+    /// A reason, shortened if it is long.
     pub(super) fn cut_reason(&self, reason: &str) -> String {
-        cut_at(reason, LONGEST_REASON).into_owned()
+        cut_at(reason, MAX_REASON_CHARS).into_owned()
     }
 
-    /// Whether a text that is not there, and that one of these conditions wants, is that of a path, or else has no
-    /// constants in it that are hidden.
+    /// Whether the text of a missing value that one of these conditions requires may be shown: it
+    /// is a path, or contains no hidden constants.
     pub(super) fn may_show<'e>(
         &self,
         text: &str,
@@ -226,11 +228,11 @@ impl<'x> Tree<'x> {
 
     /// Why an expression is unknown.
     pub(super) fn reason(&self, expr: &Expr<Slot>, fault: &Fault) -> String {
-        cut_at(&self.show.reason(expr, fault), LONGEST_REASON).into_owned()
+        cut_at(&self.show.reason(expr, fault), MAX_REASON_CHARS).into_owned()
     }
 }
 
-/// Collects the values beside a part.
+/// Collects the values of a part.
 struct Values<'x, 's, 'e> {
     tree: &'x Tree<'x>,
     stack: &'x Stack<'s, 'e>,
@@ -240,12 +242,12 @@ struct Values<'x, 's, 'e> {
 }
 
 impl Values<'_, '_, '_> {
-    /// What an expression computes, as a whole, before what it computes it of.
+    /// Adds the computed value of an expression, before the values from which it is computed.
     fn collect(&mut self, expr: &Expr<Slot>) {
         match &expr.kind {
             ExprKind::Quantifier { kind, .. } if kind.is_condition() => self.inputs(expr),
             ExprKind::Call { .. } | ExprKind::Quantifier { .. } => {
-                // Whether something is so says the part itself.
+                // The truth of a condition is already shown by the part itself.
                 if let Ok(value) = self.stack.value(expr)
                     && !matches!(*value, Value::Bool(_))
                 {
@@ -262,8 +264,8 @@ impl Values<'_, '_, '_> {
         }
     }
 
-    /// The values of the paths in an expression, each once, without those of elements that are bound inside
-    /// of it; and those of constants that are called by their names.
+    /// Adds the values of the paths in an expression, without duplicates and without elements that
+    /// are bound inside it, and the values of named constants.
     fn inputs(&mut self, expr: &Expr<Slot>) {
         match &expr.kind {
             ExprKind::Path(slot) => match self.stack.value(expr) {
@@ -283,8 +285,8 @@ impl Values<'_, '_, '_> {
     }
 
     fn add(&mut self, path: &str, value: Option<&Value<'_>>) {
-        let path = cut_at(path, LONGEST);
-        if self.found.len() < MOST_FOUND && self.found.iter().all(|found| found.path != path) {
+        let path = cut_at(path, MAX_TEXT_CHARS);
+        if self.found.len() < MAX_VALUES && self.found.iter().all(|found| found.path != path) {
             let shown = |value: &Value<'_>| match self.hides {
                 true => HIDDEN.to_owned(),
                 false => value.show(),
@@ -294,7 +296,7 @@ impl Values<'_, '_, '_> {
     }
 }
 
-/// Whether this is how a constant is called, and no literal.
+/// Whether this is the name of a constant, not a literal.
 fn is_name(text: &str) -> bool {
     text.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
         && text.chars().all(|one| one.is_ascii_alphanumeric() || matches!(one, '_' | '-' | '.'))

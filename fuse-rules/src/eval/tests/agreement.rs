@@ -1,4 +1,4 @@
-//! The plan and the reference agree, on generated rules and events; and evaluation's own laws.
+//! The plan and the reference agree on generated rules and events; and the laws of evaluation.
 
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
@@ -15,10 +15,10 @@ proptest! {
 
     #[test]
     fn the_plan_and_the_reference_agree(text in rules(), bodies in prop::collection::vec(body(), 4), on in any::<bool>()) {
-        // Rules that do not check are somebody else's test; that most do is asserted below.
+        // Skip rules that do not check. An assertion below ensures that most do.
         if let Ok(ruleset) = Ruleset::parse("test.rules", &text, &registry()) {
             for body in bodies {
-                // `decide` compares, reasons and all.
+                // `decide` compares everything, including reasons.
                 decide(&ruleset, &event(&body), &Fuses::default().set("gate", on));
             }
         }
@@ -32,7 +32,7 @@ proptest! {
             let plain = decide(&ruleset, &event(&body), &fuses);
             let spaced = decide(&ruleset, &event(&spaced), &fuses);
             if plain.refused.is_some() {
-                // Their reasons name the places.
+                // Their reasons contain positions.
                 prop_assert!(spaced.refused.is_some());
             } else {
                 prop_assert_eq!(plain, spaced);
@@ -41,7 +41,7 @@ proptest! {
     }
 }
 
-/// The agreement above would mean little if hardly anything was decided.
+/// The agreement would mean little if almost nothing was decided.
 #[test]
 fn what_is_generated_is_worth_comparing() {
     let mut runner = TestRunner::deterministic();

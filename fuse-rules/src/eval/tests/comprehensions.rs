@@ -14,18 +14,18 @@ fn lists_made_of_lists() {
         (r#"filter(x in body.s: x != "x")"#, Ok(r#"["y"]"#)),
         (
             "filter(x in body.l: x.v == 1)",
-            Err("`value` has no value: `x.v` is missing, so that a condition is unknown"),
+            Err("`value` has no value: `x.v` is missing, so a condition is unknown"),
         ),
         (
             "(filter(x in body.l: x.v == 1) ?? [])",
-            Err("`value` has no value: `x.v` is missing, so that a condition is unknown"),
+            Err("`value` has no value: `x.v` is missing, so a condition is unknown"),
         ),
         ("filter(x in body.l: x.v is present and x.v > 1)[0].v", Ok("3")),
         ("filter(x in body.q: x == 1)", Err("`value` needs `body.q`, which is missing")),
         ("(filter(x in body.q: x == 1) ?? [])", Ok("[]")),
         (
             "filter(x in body.z: x == 1)",
-            Err("`value` has no value: `filter` goes through a list, but `body.z` is null"),
+            Err("`value` has no value: `filter` iterates over a list, but `body.z` is null"),
         ),
         ("filter(x in body.t: x)", Ok("[true]")),
         ("map(x in body.l: x.n)", Ok(r#"["a","b","a"]"#)),
@@ -34,7 +34,7 @@ fn lists_made_of_lists() {
         ("(map(x in body.l: x.v) ?? [])", Ok("[]")),
         (
             "map(x in body.l: x.v == 1)",
-            Err("`value` has no value: `x.v` is missing, so that a condition is unknown"),
+            Err("`value` has no value: `x.v` is missing, so a condition is unknown"),
         ),
         (
             "map(x in body.l: { name = x.n, v? = x.v })",
@@ -51,7 +51,7 @@ fn lists_made_of_lists() {
         ("first(x in body.l: x.v == 1)", Ok(r#"{"n":"a","v":1}"#)),
         (
             "first(x in body.l: x.v == 3)",
-            Err("`value` has no value: `x.v` is missing, so that a condition is unknown"),
+            Err("`value` has no value: `x.v` is missing, so a condition is unknown"),
         ),
         (
             r#"first(x in body.l: x.n == "c")"#,
@@ -60,7 +60,7 @@ fn lists_made_of_lists() {
         (r#"(first(x in body.l: x.n == "c").n ?? "none")"#, Ok(r#""none""#)),
         (
             "(first(x in body.l: x.v == 2) ?? 1)",
-            Err("`value` has no value: `x.v` is missing, so that a condition is unknown"),
+            Err("`value` has no value: `x.v` is missing, so a condition is unknown"),
         ),
         ("(first(x in body.e: x == 1) ?? 7)", Ok("7")),
         ("(first(x in body.q: x == 1) ?? 7)", Ok("7")),
@@ -87,7 +87,8 @@ fn lists_made_of_lists() {
     );
 }
 
-/// What keeps elements as they are reads all of them; `map` reads what its body asks for.
+/// `filter` and `first` keep elements unchanged and read them completely; `map` reads only what its
+/// body uses.
 #[test]
 fn a_key_that_stands_twice_in_an_element_that_is_kept() {
     for (list, expected) in [

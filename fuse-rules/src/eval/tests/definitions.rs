@@ -1,4 +1,4 @@
-//! Named conditions and constants mean what is written out in their place.
+//! Named conditions and constants mean the same as their expansion.
 
 use proptest::prelude::*;
 use proptest::test_runner::Config;
@@ -59,7 +59,7 @@ fn arguments_stand_where_parameters_stood() {
     }
 }
 
-/// As a value too a condition is true, false or unknown, and never absent.
+/// Used as a value, a condition is also true, false or unknown, and never absent.
 #[test]
 fn a_named_condition_is_never_absent() {
     let declared = "condition flagged(x) = x.flag";
@@ -67,7 +67,7 @@ fn a_named_condition_is_never_absent() {
     let decisions = decide(&ruleset, &event("{}"), &Fuses::default()).decisions;
     assert_eq!(
         decisions[0].reason,
-        "`value` has no value: `body.flag` is missing, so that a condition is unknown"
+        "`value` has no value: `body.flag` is missing, so a condition is unknown"
     );
 }
 
@@ -88,7 +88,7 @@ fn explanations_name_the_call_and_the_part_of_the_condition() {
     insta::assert_snapshot!(why(r#"{"severity":"critical"}"#));
 }
 
-/// A condition at its deepest, called at the deepest with the deepest argument.
+/// A condition of maximum depth, called at maximum depth with an argument of maximum depth.
 #[test]
 fn the_deepest_calls_are_evaluated() {
     let nested = |open: &str, close: &str, n: usize, inner: &str| {
@@ -102,7 +102,7 @@ fn the_deepest_calls_are_evaluated() {
     assert_eq!(decisions[0].outcome, Outcome::Fired);
 }
 
-/// Where a condition is called, and with what: `{}` stands for the call's name.
+/// Where a condition is called, and with which argument: `{}` is the name of the callee.
 const CALLS: [(&str, &str, &str); 6] = [
     ("{}", "body", "body.list"),
     ("not {}", "body.list[0]", "body.a"),
@@ -125,7 +125,7 @@ proptest! {
         let written = condition.replace("one", one).replace("two", two);
         let written = rules("", &format!("when {}\n trigger note {{}}", place.replace("{}", &format!("({written})"))));
         let parsed = |text: &str| Ruleset::parse("test.rules", text, &registry());
-        // What does not check is somebody else's test.
+        // Skip rules that do not check.
         let (Ok(written), Ok(named)) = (parsed(&written), parsed(&named)) else { return Ok(()) };
         for body in bodies {
             let (named, written) = (

@@ -1,11 +1,11 @@
-//! Whole events: elements, fuses, mappings, refusals.
+//! Complete events: elements, fuses, mappings, refusals.
 
 use super::{decide, event, load};
 use crate::decision::Outcome;
 use crate::event::Event;
 use crate::fuses::Fuses;
 
-/// `rule element outcome reason` a line.
+/// One line per decision: `rule element outcome reason`.
 fn lines(rules: &str, body: &str, fuses: &Fuses) -> String {
     let ruleset = load(&format!("source q queue {{ event e }}\n{rules}"));
     let evaluation = decide(&ruleset, &event(body), fuses);
@@ -57,11 +57,11 @@ fn what_is_no_list_of_elements() {
         ("{}", "s/r - unknown `body.alerts` is missing\n"),
         (
             r#"{"alerts":{}}"#,
-            "s/r - unknown `each` goes through a list, but `body.alerts` is a map\n",
+            "s/r - unknown `each` iterates over a list, but `body.alerts` is a map\n",
         ),
         (
             r#"{"alerts":null}"#,
-            "s/r - unknown `each` goes through a list, but `body.alerts` is null\n",
+            "s/r - unknown `each` iterates over a list, but `body.alerts` is null\n",
         ),
         (
             r#"{"alerts":[1,2,3]}"#,
@@ -150,10 +150,10 @@ fn mappings_are_whole_or_rejected() {
     s/ok - fired {"text":"2.5","texts":{"a":"v"}}
     s/missing - rejected `text` needs `body.none`, which is missing
     s/nothing - rejected `text` needs `body.z`, which is null
-    s/list - rejected `text` is [1], but it takes text (a string, number, boolean, time, duration or version)
+    s/list - rejected `text` is [1], but must be text (a string, number, boolean, time, duration or version)
     s/json - fired {"text":"[1]"}
     s/nested - rejected `texts.none` needs `body.none`, which is missing
-    s/name - rejected `name` is "Not A Label", but it takes a name of lower-case letters, digits and `-`, at most 63 characters
+    s/name - rejected `name` is "Not A Label", but must be a name of lower-case letters, digits and `-`, at most 63 characters
     s/both - fired {"text":"v"}
     s/both - rejected `text` needs `body.none`, which is missing
     "#);
@@ -176,11 +176,11 @@ fn text_of_an_event_carries_no_template() {
     let body = r#"{"plain":"p","hostile":"{{=1}}","brace":"{"}"#;
     insta::assert_snapshot!(lines(rules, body, &Fuses::default()), @r#"
     s/literal - fired {"text":"{{workflow.name}}-p"}
-    s/hostile - rejected `text` is "{{=1}}", and text from an event may not carry `{{`; say `raw(…)` if it may
-    s/inside - rejected `text` is "x{{=1}}", and text from an event may not carry `{{`; say `raw(…)` if it may
-    s/spliced - rejected `text` is "{{x", and text from an event may not carry `{{`; say `raw(…)` if it may
-    s/double - rejected `text` is "{{", and text from an event may not carry `{{`; say `raw(…)` if it may
-    s/called - rejected `text` is "{{=1}}", and text from an event may not carry `{{`; say `raw(…)` if it may
+    s/hostile - rejected `text` is "{{=1}}", and text from an event may not carry `{{`; use `raw(…)` to allow it
+    s/inside - rejected `text` is "x{{=1}}", and text from an event may not carry `{{`; use `raw(…)` to allow it
+    s/spliced - rejected `text` is "{{x", and text from an event may not carry `{{`; use `raw(…)` to allow it
+    s/double - rejected `text` is "{{", and text from an event may not carry `{{`; use `raw(…)` to allow it
+    s/called - rejected `text` is "{{=1}}", and text from an event may not carry `{{`; use `raw(…)` to allow it
     s/defaulted - fired {"text":"{{x}}"}
     s/raw - fired {"text":"{{=1}}"}
     s/rawinside - fired {"text":"a{{=1}}"}
@@ -250,7 +250,7 @@ fn a_source_field_is_an_expression_over_the_event() {
     let id = |body| plan.source_field(&event(body), "id");
     assert_eq!(id(r#"{"a":7}"#), Ok(Some("7-push".into())));
     assert_eq!(id("{}"), Ok(None));
-    assert!(id(r#"{"a":7,"a":8}"#).unwrap_err().contains("`a` stands twice"));
+    assert!(id(r#"{"a":7,"a":8}"#).unwrap_err().to_string().contains("`a` occurs twice"));
     assert_eq!(plan.source_field(&event("{}"), "other"), Ok(None));
 }
 
@@ -274,7 +274,8 @@ fn the_plan_can_be_read() {
     insta::assert_snapshot!(load(rules).plan().listing());
 }
 
-/// Two places that say the same about elements of the event, one inside of an `each` and one not.
+/// Two sites with the same condition on elements of the event, one inside an `each` and one
+/// outside.
 #[test]
 fn an_atom_is_shared_only_where_it_means_the_same() {
     let one = "sensor one on q.e { when body.never == \"x\"
@@ -309,17 +310,17 @@ fn templates_are_refused_wherever_they_hide() {
     let body =
         r#"{"values":{"a":"{{x}}"},"keys":{"{{k}}":"1"},"clean":{"a":"1"},"hostile":"{{=1}}"}"#;
     insta::assert_snapshot!(lines(rules, body, &Fuses::default()), @r#"
-    s/values - rejected `texts` is {"a":"{{x}}"}, and text from an event may not carry `{{`; say `raw(…)` if it may
-    s/keys - rejected `texts` is {"{{k}}":"1"}, and text from an event may not carry `{{`; say `raw(…)` if it may
+    s/values - rejected `texts` is {"a":"{{x}}"}, and text from an event may not carry `{{`; use `raw(…)` to allow it
+    s/keys - rejected `texts` is {"{{k}}":"1"}, and text from an event may not carry `{{`; use `raw(…)` to allow it
     s/clean - fired {"text":"x","texts":{"a":"1"}}
     s/default - fired {"text":"{{workflow.name}}"}
-    s/given - rejected `text` is "{{=1}}", and text from an event may not carry `{{`; say `raw(…)` if it may
+    s/given - rejected `text` is "{{=1}}", and text from an event may not carry `{{`; use `raw(…)` to allow it
     s/trusted - fired {"text":"x","texts":{"a":"{{x}}"}}
     s/inside - fired {"text":"p-{{=1}}"}
     s/written - fired {"text":"p-{{workflow.uid}}"}
-    s/hidden - rejected `text` is "p-{{=1}}", and text from an event may not carry `{{`; say `raw(…)` if it may
-    s/mapped - rejected `text` is "a{{=1}}", and text from an event may not carry `{{`; say `raw(…)` if it may
-    s/first - rejected `text` is "{{=1}}", and text from an event may not carry `{{`; say `raw(…)` if it may
+    s/hidden - rejected `text` is "p-{{=1}}", and text from an event may not carry `{{`; use `raw(…)` to allow it
+    s/mapped - rejected `text` is "a{{=1}}", and text from an event may not carry `{{`; use `raw(…)` to allow it
+    s/first - rejected `text` is "{{=1}}", and text from an event may not carry `{{`; use `raw(…)` to allow it
     s/none - fired {"text":"{{x}}"}
     "#);
 }
@@ -334,7 +335,7 @@ fn long_keys_are_told_apart() {
     assert_eq!(lines(&rules, &body, &Fuses::default()), "s/r - not-matched \n");
 }
 
-/// A small event that asks for work without end is refused soon, whatever the order of the rules.
+/// A small event that needs unlimited work is refused soon, for any order of the rules.
 #[test]
 fn work_is_bounded() {
     let cheap = "rule cheap { when body.t starts-with \"2\"  trigger note {} }";
@@ -344,7 +345,7 @@ fn work_is_bounded() {
     let refused = |rules: String| {
         let text = format!("source q queue {{ event e }}\nsensor s on q.e {{ {rules} }}");
         let evaluation = load(&text).plan().evaluate(&event(&body), &Fuses::default());
-        assert!(evaluation.refused.unwrap().contains("look at more than"), "{text}");
+        assert!(evaluation.refused.unwrap().contains("examine more than"), "{text}");
         assert!(evaluation.decisions.iter().all(|d| d.outcome == Outcome::Rejected));
     };
     let dear = |when: &str| format!("rule dear {{ {when}\n trigger note {{}} }}");
@@ -367,7 +368,7 @@ fn work_is_bounded() {
     assert!(ruleset.plan().evaluate(&event(&body), &Fuses::default()).refused.is_some());
 }
 
-/// The names of nested binders may be swapped: which list a name goes through is what counts.
+/// The names of nested binders can be swapped: only the list that a name iterates over counts.
 #[test]
 fn atoms_that_read_alike_are_told_apart() {
     let first = "rule first { when any(a in body.xs: any(b in body.ys: a == 1))  trigger note {} }";

@@ -1,12 +1,12 @@
-//! What explanations say: the sentence and the parts of each condition, as they are shown here.
+//! The text of explanations: the sentence, and the parts of each condition.
 
 use std::fmt::Write as _;
 
 use super::{event, load};
+use crate::eval::{Explanation, Form, Found, Part};
 use crate::fuses::Fuses;
-use crate::plan::{Explanation, Form, Found, Part};
 
-/// An explanation as text: `>` stands before what decided.
+/// An explanation as text; `>` marks the parts that decided.
 pub(super) fn shown(explanation: &Explanation) -> String {
     let mut out = String::new();
     for explained in &explanation.decisions {
@@ -38,7 +38,7 @@ fn show(part: &Part, depth: usize, out: &mut String) {
     part.parts.iter().for_each(|part| show(part, depth + 1, out));
 }
 
-/// Explains each body by rules whose conditions are `when`.
+/// Explains each body with rules whose conditions are `when`.
 fn explained(declared: &str, when: &str, bodies: &[&str]) -> String {
     let ruleset = load(&format!(
         "source q queue {{ event e }}\n{declared}\nsensor s on q.e {{ rule r {{ {when}\n trigger note {{}} }} }}"
@@ -179,7 +179,7 @@ sensor s on q.e { each a in body.l
     insta::assert_snapshot!(serde_json::to_string_pretty(&explanation).unwrap());
 }
 
-/// What is large is cut, and how much of it is said; what decided is kept.
+/// Large explanations are shortened, and say how much is left out; the deciding parts are kept.
 #[test]
 fn what_is_told_is_bounded() {
     let tests: Vec<String> = (0..200).map(|n| format!("body.a == {n}")).collect();
@@ -214,7 +214,7 @@ fn what_is_told_is_bounded() {
     let json = serde_json::to_string(&one).unwrap();
     serde_json::from_str::<serde_json::Value>(&json).unwrap();
 
-    // Where there are very many decisions, their conditions are told as wholes.
+    // If there are very many decisions, their conditions are shown as wholes.
     fn size(part: &Part) -> usize {
         1 + part.parts.iter().map(size).sum::<usize>()
     }
@@ -230,7 +230,7 @@ fn what_is_told_is_bounded() {
     assert!((50_000..60_000).contains(&parts), "{parts}");
     let last = conditions.last().unwrap();
     assert_eq!((last.parts.len(), last.left_out, last.found.len()), (0, 1, 1));
-    // Of one rule alone, all of it is told.
+    // For one rule alone, everything is shown.
     let alone = plan.explain_rules(&event, &Fuses::default(), &["s/r4"]);
     assert_eq!(alone.decisions.len(), 1_000);
     assert_eq!(alone.decisions.last().unwrap().conditions.last().unwrap().parts.len(), 1);

@@ -1,4 +1,4 @@
-//! What functions give, and versions as values.
+//! The results of functions, and versions as values.
 
 use super::tables::{F, T, U, check};
 use super::{decide, event, load, noting, registry, value};
@@ -11,7 +11,7 @@ use crate::ruleset::Ruleset;
 fn every_example_of_every_function_holds() {
     for function in functions::all() {
         for (call, expected) in function.examples {
-            // What has no result whatever the event is reported before there is one.
+            // The checker reports calls that never have a result.
             match (Ruleset::parse("test.rules", &noting(call), &registry()), expected) {
                 (Ok(_), expected) => {
                     let actual = value(call, "{}");
@@ -61,7 +61,7 @@ fn a_version_is_its_text_where_text_is_wanted() {
     }
 }
 
-/// Constants of different kinds are told apart where they have the same text.
+/// Constants of different kinds with the same text are different.
 #[test]
 fn constants_of_one_text_and_two_kinds_are_two_conditions() {
     let ruleset = load(

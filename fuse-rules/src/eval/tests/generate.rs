@@ -1,15 +1,15 @@
-//! Generated rules and events, for the laws: texts of rules that mostly check, and bodies that
-//! mostly have what the rules ask for.
+//! Generated rules and events for the laws: rules that mostly check, and bodies that mostly have
+//! the values that the rules read.
 
 use proptest::prelude::*;
 
-/// Keys that rules and bodies share, so that paths often meet something.
+/// Keys that rules and bodies share, so that paths often find a value.
 const KEYS: [&str; 5] = ["a", "b", "c", "list", "items"];
 const TEXTS: [&str; 6] = ["x", "y", "prod", "", "12", "é\\n"];
-/// Functions of one value that give a single one.
+/// Functions with one argument and one scalar result.
 const FUNCTIONS: [&str; 7] = ["lower", "int", "len", "string", "json", "trim", "sha256"];
 
-/// A path from one of these names: mostly to what bodies and elements have.
+/// A path from one of these names: mostly to values that bodies and elements have.
 fn path(roots: Vec<String>) -> impl Strategy<Value = String> {
     let step = prop_oneof![
         6 => prop::sample::select(&KEYS[..]).prop_map(|key| format!(".{key}")),
@@ -22,7 +22,7 @@ fn path(roots: Vec<String>) -> impl Strategy<Value = String> {
     (prop::sample::select(roots), steps).prop_map(|(root, steps)| format!("{root}{steps}"))
 }
 
-/// Elements to go through: mostly a path that leads to a list, sometimes a list made of one.
+/// A list to iterate over: mostly a path to a list, sometimes a computed list.
 fn elements(roots: Vec<String>) -> BoxedStrategy<String> {
     let made = |roots: Vec<String>| {
         let body = prop_oneof![
@@ -60,7 +60,7 @@ fn literal() -> impl Strategy<Value = String> {
     ]
 }
 
-/// A value: what may stand at both sides of a comparison.
+/// A value: an operand of a comparison.
 fn value(roots: Vec<String>, depth: u32) -> BoxedStrategy<String> {
     let leaf = prop_oneof![4 => path(roots.clone()), 2 => literal()];
     if depth == 0 {
@@ -86,8 +86,8 @@ fn value(roots: Vec<String>, depth: u32) -> BoxedStrategy<String> {
     .boxed()
 }
 
-/// Conditions that many places of many rules share, whatever stands around them: what is kept of
-/// one place must not be taken for another.
+/// Conditions that many sites of many rules share, so that a memo for one site could be confused
+/// with another.
 const SHARED: [&str; 13] = [
     "any(z in body.list: z.a == 1)",
     "none(z in body.list: z.b == \"x\")",
@@ -104,7 +104,7 @@ const SHARED: [&str; 13] = [
     "semver(\"1.${body.a}.0\") >= semver(\"v1.1.0\")",
 ];
 
-/// A condition over what starts with these names, so deep at most.
+/// A condition over paths that start with these names, with a maximum depth.
 pub(crate) fn condition(roots: Vec<String>, depth: u32) -> BoxedStrategy<String> {
     let one = value(roots.clone(), 1);
     let leaf = prop_oneof![
@@ -130,7 +130,7 @@ pub(crate) fn condition(roots: Vec<String>, depth: u32) -> BoxedStrategy<String>
     let inner = condition(roots.clone(), depth - 1);
     let name = format!("e{depth}");
     let mut bound = roots.clone();
-    // Elements are asked about more often than what is around them.
+    // Use elements more often than the names around them.
     bound.extend([name.clone(), name.clone(), name.clone()]);
     let body = condition(bound, depth - 1);
     prop_oneof![
@@ -149,7 +149,7 @@ pub(crate) fn bound_condition(names: Vec<String>) -> BoxedStrategy<String> {
     condition(names, 2).prop_filter("reads the event itself", |text| !text.contains("body")).boxed()
 }
 
-/// A sensor with one to three rules. With `each`, paths start at its element most of the time.
+/// A sensor with one to three rules. With `each`, most paths start at its element.
 fn sensor(number: usize) -> impl Strategy<Value = String> {
     let sensor_each = prop::option::weighted(0.6, elements(vec!["body".into()]));
     sensor_each.prop_flat_map(move |list| {
@@ -219,8 +219,8 @@ fn leaf() -> impl Strategy<Value = String> {
     ]
 }
 
-/// An object with some of the keys, each mostly of the shape that its name promises; one in fifty
-/// has a key twice.
+/// An object with some of the keys. Most values have the shape that their key suggests; one object
+/// in fifty has a duplicate key.
 fn object(depth: u32) -> BoxedStrategy<String> {
     let anything = |shape: BoxedStrategy<String>| prop_oneof![9 => shape, 1 => leaf()];
     let mut fields: Vec<BoxedStrategy<Option<String>>> = ["a", "b", "c"]
@@ -249,7 +249,7 @@ fn object(depth: u32) -> BoxedStrategy<String> {
         .boxed()
 }
 
-/// A body: JSON text, sometimes with keys that stand twice and numbers that cannot be held.
+/// A body: JSON text, sometimes with duplicate keys and numbers that are out of range.
 pub(crate) fn body() -> impl Strategy<Value = String> {
     prop_oneof![40 => object(2), 1 => leaf()]
 }

@@ -1,9 +1,9 @@
-//! Events that are large in one way or another: decided as the reference says, and with work that is
-//! bounded. None of these is timed; what is not bounded does not end.
+//! Large events of various kinds: decided like the reference, with bounded work. None of these
+//! tests is timed; unbounded work would not finish.
 
 use super::{condition, decide, event, load};
+use crate::decision::Evaluation;
 use crate::decision::Outcome;
-use crate::eval::Evaluation;
 use crate::fuses::Fuses;
 
 const HEAD: &str = "source q queue { event e }\n";
@@ -16,7 +16,7 @@ fn evaluate(rules: &str, body: &str) -> Evaluation {
     load(rules).plan().evaluate(&event(body), &Fuses::default())
 }
 
-/// Atoms whose texts would be alike without parentheses.
+/// Atoms whose texts would be the same without parentheses.
 #[test]
 fn operands_that_are_conditions_are_told_apart() {
     let rules = format!(
@@ -34,7 +34,7 @@ fn operands_that_are_conditions_are_told_apart() {
     }
 }
 
-/// More elements than frames are taken out for.
+/// More elements than there are frames.
 #[test]
 fn quantifiers_over_long_lists() {
     let list = |first: &str| {
@@ -69,7 +69,7 @@ fn quantifiers_that_nest_deeply() {
     assert_eq!(condition(&text, &body).0, Outcome::Fired);
 }
 
-/// A hundred thousand keys of an object that is used as a whole.
+/// A hundred thousand keys of an object that is read as a whole.
 #[test]
 fn objects_of_many_keys() {
     let keys: Vec<String> = (0..100_000).map(|i| format!("\"{i:x}\":1")).collect();
@@ -79,7 +79,7 @@ fn objects_of_many_keys() {
     assert!(evaluate(&rule("when body.x is present"), &body).refused.unwrap().contains("`1f`"));
 }
 
-/// As many paths as keys, and as many positions as elements.
+/// As many paths as keys, and as many indices as elements.
 #[test]
 fn rules_of_many_paths() {
     let mut rules = format!("{HEAD}sensor s on q.e {{\n");
@@ -94,7 +94,7 @@ fn rules_of_many_paths() {
     assert_eq!(evaluate(&(rules + "}"), &body).fired().count(), 2_000);
 }
 
-/// Parts of a text that stand there at every byte, for many rules.
+/// Substrings that occur at every byte of a text, for many rules.
 #[test]
 fn texts_full_of_what_is_looked_for() {
     let mut rules = format!("{HEAD}sensor s on q.e {{\n");
@@ -108,10 +108,10 @@ fn texts_full_of_what_is_looked_for() {
     let body = |len: usize| format!("{{\"u\":1,\"t\":\"{}\"}}", "a".repeat(len));
     assert_eq!(plan.evaluate(&event(&body(20_000)), &Fuses::default()).refused, None);
     let refused = plan.evaluate(&event(&body(1_000_000)), &Fuses::default()).refused.unwrap();
-    assert!(refused.starts_with("the rules would have to look at"), "{refused}");
+    assert!(refused.starts_with("the rules would have to examine"), "{refused}");
 }
 
-/// What the event finds, for every element of a list in every element of a list.
+/// Candidates that the event finds, for every element of a list in every element of a list.
 #[test]
 fn texts_of_the_event_under_each() {
     let rules = format!(
@@ -120,11 +120,11 @@ fn texts_of_the_event_under_each() {
     );
     let subs = vec!["{\"subs\":[1,2]}"; 1_000].join(",");
     let body = format!("{{\"t\":\"{} xyz\",\"list\":[{subs}]}}", "a".repeat(100_000));
-    // The text is work once, not a thousand times.
+    // The text counts as work once, not a thousand times.
     assert_eq!(evaluate(&rules, &body).fired().count(), 1_000);
 }
 
-/// A number that is spelled with half a million digits, and asked about often.
+/// A number with half a million digits that is read often.
 #[test]
 fn numbers_of_many_digits() {
     let among: Vec<String> = (0..300).map(|i| i.to_string()).collect();
@@ -155,11 +155,11 @@ fn lists_of_many_rules() {
         );
     }
     let body = format!("{{\"list\":[{}]}}", vec!["{\"s\":[1,2]}"; 1_000].join(","));
-    // 200,000 decisions that there are too many elements.
+    // 200,000 rejections because of too many elements.
     assert!(evaluate(&rules, &body).refused.is_some());
 }
 
-/// What the index spares the engine, explaining cannot spare: past a bound it says that it does not tell all.
+/// Explanations cannot use the index: past a limit, they report that they are incomplete.
 #[test]
 fn explaining_ends_and_says_so() {
     let rules: String = (0..100)

@@ -1,18 +1,19 @@
-//! Many rules at once: what the index finds is what the reference says, on rule sets of up to a thousand
-//! rules of all kinds, and events that conform, nearly conform, or mean harm.
+//! Many rules at once: the index finds the same decisions as the reference, for rule sets of up to
+//! a thousand rules of all kinds, and events that conform, almost conform, or are hostile.
 //!
-//! `FUSE_TEST_PAIRS` says how many pairs of a rule and an event are compared; a million takes some
+//! `FUSE_TEST_PAIRS` sets how many pairs of a rule and an event are compared; a million takes some
 //! minutes.
 
 use std::fmt::Write as _;
 
 use super::{event, load, registry};
+use crate::decision::Decision;
 use crate::decision::Outcome;
-use crate::eval::{Decision, reference};
 use crate::fuses::Fuses;
+use crate::reference;
 use crate::ruleset::Ruleset;
 
-/// A sequence of numbers that look random (xorshift), the same in every run.
+/// A pseudorandom sequence (xorshift), the same in every run.
 pub(crate) struct Random(u64);
 
 impl Random {
@@ -56,7 +57,7 @@ const PATTERNS: [&str; 9] =
     ["prod.*", ".*-1", "prod|dev", "[a-z]+", ".*eu.*", "(?i)PROD", "team-[ab]", "", "p.*-e.*"];
 const GLOBS: [&str; 7] = ["prod*", "*-1", "*eu*", "dev", "*", "p?od", "\\\\*x"];
 
-/// A condition on values of one root, such as `body` or `x`.
+/// A condition on values of a root such as `body` or `x`.
 fn condition(random: &mut Random, roots: &[&str], depth: usize) -> String {
     if depth > 0 && random.one_in(3) {
         let parts: Vec<String> =
@@ -107,8 +108,8 @@ fn condition(random: &mut Random, roots: &[&str], depth: usize) -> String {
 
 const HEAD: &str = "source q queue { event e }\nfuse gate default off\n";
 
-/// So many rules, in sensors with and without `each`. What contradicts itself does not check, and is
-/// left out.
+/// This many rules, in sensors with and without `each`. Rules that contradict themselves do not
+/// check and are left out.
 fn rules(random: &mut Random, count: usize) -> String {
     let checks = |sensor: &str, rule: &str| {
         Ruleset::parse("a.rules", &format!("{HEAD}{sensor}{rule}}}\n"), &registry()).is_ok()
@@ -186,7 +187,7 @@ fn scalar(random: &mut Random) -> String {
     }
 }
 
-/// An object with most of the keys that the rules ask for.
+/// An object with most of the keys that the rules read.
 fn object(random: &mut Random, depth: usize) -> String {
     let mut entries = Vec::new();
     for key in KEYS {
@@ -208,7 +209,7 @@ fn object(random: &mut Random, depth: usize) -> String {
     if random.one_in(60) {
         entries.extend(entries.first().cloned());
     }
-    // In any order.
+    // Shuffle.
     for at in (1..entries.len()).rev() {
         entries.swap(at, random.below(at + 1));
     }
@@ -233,7 +234,7 @@ fn the_index_finds_what_the_reference_says() {
             let found = plan.evaluate(&event, &fuses);
             let obvious = reference::evaluate(ruleset.typed(), &event, &fuses, None);
             compared += count;
-            // Of several keys that stand twice, either may be named.
+            // If several keys are duplicated, the reason may name any of them.
             assert_eq!(found.refused.is_some(), obvious.refused.is_some(), "{body}");
             if found.refused.is_some() {
                 continue;
@@ -257,7 +258,8 @@ fn the_index_finds_what_the_reference_says() {
     assert!(unknown * 10 > compared, "too few are unknown: {unknown} of {compared}");
 }
 
-/// The same event written otherwise: white space, the order of keys, escapes, spellings of numbers.
+/// The same event in another spelling: white space, the order of keys, escapes, spellings of
+/// numbers.
 fn written_otherwise(random: &mut Random, value: &serde_json::Value, out: &mut String) {
     use serde_json::Value as Json;
     fn space(random: &mut Random, out: &mut String) {
@@ -339,7 +341,7 @@ fn how_an_event_is_written_and_where_a_rule_stands_does_not_matter() {
             let mut other = String::new();
             written_otherwise(&mut random, &value, &mut other);
             let again = plan.evaluate(&event(&other), &fuses);
-            // Objects in actions are in the order of the event.
+            // Objects in actions have the order of the event.
             let told = |decisions: &[Decision]| {
                 let line = |d: &Decision| {
                     let fields =
@@ -365,7 +367,7 @@ fn how_an_event_is_written_and_where_a_rule_stands_does_not_matter() {
     assert!(fired > 1_000, "hardly anything fires: {fired}");
 }
 
-/// The same with the keys of all objects in order.
+/// The same value with the keys of all objects sorted.
 fn sorted(value: serde_json::Value) -> String {
     use serde_json::Value as Json;
     match value {

@@ -1,4 +1,4 @@
-//! Events that are not of their declared type.
+//! Events that do not conform to their declared type.
 
 use super::{decide, event, load};
 use crate::decision::Outcome;

@@ -1,9 +1,9 @@
-//! Pages of explanations are the explanation, piece by piece.
+//! The pages of explanations together are the complete explanation.
 
 use super::{event, load};
+use crate::eval::{Explained, ExplainedPage, Explanation, PageRequest, Plan};
 use crate::event::Event;
 use crate::fuses::Fuses;
-use crate::plan::{Explained, ExplainedPage, Explanation, PageRequest, Plan};
 use crate::ruleset::Ruleset;
 
 const RULES: &str = r#"
@@ -32,7 +32,7 @@ fn page(plan: &Plan, event: &Event<'_>, request: &PageRequest<'_>) -> ExplainedP
     plan.explain_page(event, &Fuses::default(), request)
 }
 
-/// All pages of a size, one after the other.
+/// All pages of a size, in order.
 fn pages(plan: &Plan, event: &Event<'_>, request: PageRequest<'_>) -> Vec<ExplainedPage> {
     let mut pages = Vec::new();
     let mut skip = request.skip;
@@ -121,7 +121,7 @@ fn a_page_ends_where_it_has_shown_enough() {
     assert!(counts.len() > 3 && counts.iter().all(|count| (1..=4).contains(count)), "{counts:?}");
 }
 
-/// What is past the bound of work is listed as it is decided, page by page.
+/// Past the work limit, decisions are listed without explanations, page by page.
 #[test]
 fn what_takes_too_long_is_listed() {
     let conditions: Vec<String> = (0..40)
@@ -142,7 +142,7 @@ fn what_takes_too_long_is_listed() {
     assert_eq!((page.explanation.cut, page.explanation.refused), (true, None));
     assert_eq!((page.explanation.decisions.len(), page.total, page.missed.len()), (1, 2, 0));
     assert_eq!(page.explanation.decisions[0].decision.element, Some(vec![1]));
-    // One rule alone is not too much.
+    // One rule alone stays within the limit.
     let request = PageRequest { rule: Some("s/few"), ..request };
     let page = self::page(&ruleset.plan(), &event, &request);
     assert_eq!((page.total, page.explanation.cut), (500, false));

@@ -1,20 +1,20 @@
-//! Laws of explanations: each part has the truth that the reference gives it, and the parts that are
-//! marked as deciding are those that decide, and no more.
+//! Laws of explanations: each part has the truth that the reference computes for it, and the parts
+//! that are marked as deciding are exactly those that decide.
 
 use proptest::prelude::*;
 use proptest::test_runner::Config;
 
 use super::generate::{body, condition};
 use super::{event, registry};
+use crate::decision::Decision;
 use crate::decision::Outcome;
-use crate::eval::Decision;
-use crate::eval::reference::{self, World};
+use crate::eval::{Form, Part};
 use crate::fuses::Fuses;
-use crate::plan::{Form, Part};
+use crate::reference::{self, World};
 use crate::ruleset::Ruleset;
 use crate::typed::{Each, Expr, ExprKind, Rule, Rules, Sensor};
 
-/// Decides parts of a rule's condition by the reference, each alone.
+/// Decides single parts of a rule's condition with the reference.
 struct Obvious<'r> {
     rules: &'r Rules,
     sensor: &'r Sensor,
@@ -23,8 +23,8 @@ struct Obvious<'r> {
 }
 
 impl Obvious<'_> {
-    /// What the reference says of a condition, for the elements with these indices of these lists:
-    /// that of a rule with the lists as its `each`, of which there are two at most.
+    /// The reference's truth of a condition, for the elements with these indices of these lists:
+    /// the condition of a rule that has the lists, at most two, as its `each`.
     fn decide(&self, expr: &Expr, lists: &[Each], element: &[u32]) -> Option<Decision> {
         let (outer, inner) = match lists {
             [] => (None, None),
@@ -59,7 +59,7 @@ impl Obvious<'_> {
         Some(decided.into_iter().find(|decision| decision.element == element).unwrap())
     }
 
-    /// Compares each part with what the reference says of the expression that it is.
+    /// Compares each part with the reference's truth of its expression.
     fn agrees(&self, part: &Part, expr: &Expr, lists: &mut Vec<Each>, element: &mut Vec<u32>) {
         if let Some(decision) = self.decide(expr, lists, element) {
             let truth = match decision.outcome {
@@ -101,17 +101,17 @@ impl Obvious<'_> {
     }
 }
 
-/// Whether a part is taken as a whole: where it takes all of its parts to decide it, and not all are told.
+/// Whether a part is opaque: all of its parts are needed to decide it, and some are left out.
 fn is_whole(part: &Part) -> bool {
     part.parts.is_empty() || part.left_out > 0 && part.form.deciders(part.truth).1 > 1
 }
 
-/// What a part comes to when what is taken as a whole comes to what this says.
+/// The truth of a part if the opaque parts have the truth that `leaf` returns.
 fn combined(part: &Part, leaf: &dyn Fn(&Part) -> Option<bool>) -> Option<bool> {
     if is_whole(part) {
         return leaf(part);
     }
-    // What is left out may be anything.
+    // The parts that are left out can have any truth.
     let rest = (part.left_out > 0).then_some(None);
     let truths: Vec<_> = part.parts.iter().map(|part| combined(part, leaf)).chain(rest).collect();
     let any = |truth| match (truths.contains(&Some(truth)), truths.contains(&None)) {

@@ -1,4 +1,4 @@
-//! Neither a secret of an event nor what rules compare it with is shown.
+//! No output shows a secret of an event, or a constant that rules compare it with.
 
 use std::fmt::Write as _;
 
@@ -7,10 +7,11 @@ use proptest::test_runner::Config;
 
 use super::explain::shown;
 use super::{event, load};
+use crate::eval::PageRequest;
 use crate::fuses::Fuses;
-use crate::plan::PageRequest;
 
-/// What the rules compare with, and what the event has. Digits, so that both are numbers, too.
+/// The constant in the rules, and the value in the event. Both consist of digits, so that they are
+/// also numbers.
 const CONSTANT: &str = "48151623";
 const VALUE: &str = "42907351";
 
@@ -24,7 +25,7 @@ const PLACES: [&str; 7] = [
     "query.api_key",
 ];
 
-/// Conditions on a place `P` and a constant `C`.
+/// Conditions on a path `P` and a constant `C`.
 const CONDITIONS: [&str; 42] = [
     r#"P == "C""#,
     r#"P != "C""#,
@@ -91,10 +92,11 @@ fn rules(condition: &str, other: &str, place: &str) -> String {
     )
 }
 
-/// Everything that is shown of an event.
+/// All output about an event.
 fn all(rules: &str, place: &str, value: Option<&str>) -> String {
     let ruleset = load(rules);
-    // Where the body has the secret and is compared with it, it is as secret there.
+    // If a value of the body is compared with the header, its text in the rules is no secret; drop
+    // it.
     let conditions = rules.split("rule parts").next().unwrap();
     let secret = |path: &str| if conditions.contains(path) { VALUE } else { "z" };
     let [d, same, l, m] = ["body.d", "body.same", "body.l", "body.m"].map(secret);
@@ -190,7 +192,8 @@ fn what_is_shown_instead() {
     insta::assert_snapshot!(all);
 }
 
-/// Neither what is filled in from a secret nor the key of `once` is shown where it is refused.
+/// A refused action shows neither the values that were rendered from a secret nor the key of
+/// `once`.
 #[test]
 fn reasons_of_rejections_and_keys_of_once_are_hidden() {
     let reasons = |rule: &str| {

@@ -1,5 +1,5 @@
-//! The type system is sound: what checks meets no mismatch of kinds, and no absence that it was not
-//! warned of, on any event that conforms. Types, programs and events are generated.
+//! The type system is sound: on any conforming event, rules that check never meet a kind mismatch,
+//! or an absence that the checker did not warn of. Types, programs and events are generated.
 
 mod programs;
 mod types;
@@ -9,11 +9,11 @@ use proptest::test_runner::Config;
 
 use super::{event, registry};
 use crate::diagnostic::Diagnostics;
-use crate::eval::reference::claims;
+use crate::reference::claims;
 use crate::ruleset::Ruleset;
 use types::Shape;
 
-/// Chance, from a number that proptest shrinks and prints.
+/// Random choices from a seed that proptest shrinks and prints.
 struct Dice(u64);
 
 impl Dice {
@@ -69,7 +69,7 @@ proptest! {
         }
     }
 
-    /// The checker's types and those that are written agree on which values they have.
+    /// The checker's types and the written types agree on their values.
     #[test]
     fn a_type_accepts_the_values_that_are_its_own_and_no_others(seed in any::<u64>()) {
         let dice = &mut Dice(seed);
@@ -85,7 +85,7 @@ proptest! {
     }
 }
 
-/// The property would mean little if hardly any program checked, or hardly any rule fired.
+/// The property would mean little if almost no program checked, or almost no rule fired.
 #[test]
 fn what_is_generated_is_worth_checking() {
     let (mut checked, mut fired, mut unknown, mut decided) = (0, 0, 0, 0);

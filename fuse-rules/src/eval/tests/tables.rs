@@ -207,7 +207,7 @@ fn a_default_stands_in_for_absence_and_nothing_else() {
     );
 }
 
-/// However a condition is dressed up as a value, its unknown is not an absence.
+/// An unknown condition is not an absence, however it is used as a value.
 #[test]
 fn a_default_never_stands_in_for_an_unknown_condition() {
     check(
@@ -331,7 +331,7 @@ fn values() {
         (r#"body.s == "a""#, Ok("true")),
         (
             "body.q == 1",
-            Err("`value` has no value: `body.q` is missing, so that a condition is unknown"),
+            Err("`value` has no value: `body.q` is missing, so a condition is unknown"),
         ),
         ("json(body.m)", Ok(r#""{\"k\":[true]}""#)),
         ("headers.X-Kind", Ok(r#""push""#)),
@@ -359,18 +359,18 @@ fn reasons_name_the_path_and_what_was_found() {
     for (text, expected) in [
         ("body.q == 1", "`body.q` is missing"),
         ("body.s > 1", "`>` cannot compare `body.s`, a string, with `1`, a number"),
-        ("body.l == body.l", "`==` does not compare a list as a whole (`body.l` and `body.l`)"),
-        ("body.s < body.s", "`<` has no order for a string (`body.s`)"),
+        ("body.l == body.l", "`==` cannot compare a list as a whole (`body.l` and `body.l`)"),
+        ("body.s < body.s", "`<` is not defined for a string (`body.s`)"),
         ("lower(body.n) == \"a\"", "`lower` takes a string, but `body.n` is a number"),
         ("int(body.s) == 1", "`int(body.s)` has no result: `abc` does not spell a number"),
-        ("body.n contains \"a\"", "`contains` tests text, but `body.n` is a number"),
-        ("body.s in body.s", "`in` looks into a list, but `body.s` is a string"),
-        ("any(x in body.s: x)", "`any` goes through a list, but `body.s` is a string"),
+        ("body.n contains \"a\"", "`contains` takes text, but `body.n` is a number"),
+        ("body.s in body.s", "`in` needs a list, but `body.s` is a string"),
+        ("any(x in body.s: x)", "`any` iterates over a list, but `body.s` is a string"),
         ("body.s", "`body.s` is a string, not true or false"),
-        ("body.n / 0 == 1", "`0` is 0, and nothing is divided by 0"),
+        ("body.n / 0 == 1", "`0` is 0, and division by 0 is not possible"),
         (
             "body.h == \"x\"",
-            "`body.h` is a string with half of a surrogate pair, which no text can hold",
+            "`body.h` is a string with half of a surrogate pair, which is not valid text",
         ),
         ("body.n - body.s == 1", "`-` does not take `body.n`, a number, and `body.s`, a string"),
     ] {
@@ -378,7 +378,7 @@ fn reasons_name_the_path_and_what_was_found() {
     }
 }
 
-/// As deep as rules may nest: nothing that recurses over them overflows a test thread's stack.
+/// Rules at maximum nesting: no recursion overflows the stack of a test thread.
 #[test]
 fn the_deepest_rules_are_evaluated() {
     for (open, close, count) in [("not (", ")", 30), ("(", ")", 60)] {

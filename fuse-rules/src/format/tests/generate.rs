@@ -1,9 +1,9 @@
-//! Files of rules made from bytes: everything that the grammar has, with comments and white space
-//! wherever they may stand.
+//! Generates rules files from bytes: every construct of the grammar, with comments and white space
+//! wherever they are allowed.
 
 mod test_blocks;
 
-/// Makes texts from bytes. Where the bytes end, everything is as short as it can be.
+/// Generates texts from bytes. When the bytes run out, everything is as short as possible.
 pub(super) struct Generator<'a> {
     bytes: std::slice::Iter<'a, u8>,
     out: String,
@@ -11,7 +11,7 @@ pub(super) struct Generator<'a> {
     depth: usize,
 }
 
-/// A file of rules.
+/// A rules file.
 pub(super) fn file(bytes: &[u8]) -> String {
     let mut make = Generator { bytes: bytes.iter(), out: String::new(), comments: 0, depth: 0 };
     while make.bytes.len() > 0 {
@@ -21,7 +21,7 @@ pub(super) fn file(bytes: &[u8]) -> String {
 }
 
 impl Generator<'_> {
-    /// A number under `n`.
+    /// A number below `n`.
     fn choose(&mut self, n: usize) -> usize {
         usize::from(self.bytes.next().copied().unwrap_or(0)) % n
     }
@@ -42,7 +42,7 @@ impl Generator<'_> {
         }
     }
 
-    /// A piece with a gap before it.
+    /// A token with a gap before it.
     fn t(&mut self, text: &str) {
         self.gap();
         self.out.push_str(text);
@@ -61,7 +61,7 @@ impl Generator<'_> {
         self.one_of(&["a", "b-c", "name_of", "x9"]);
     }
 
-    /// What is separated by line ends or commas, between braces.
+    /// Items in braces, separated by line ends or commas.
     fn braces(&mut self, mut item: impl FnMut(&mut Self)) {
         self.t("{");
         for _ in 0..self.choose(4) {

@@ -1,4 +1,4 @@
-//! What holds for every file.
+//! Laws that hold for every file.
 
 use proptest::prelude::*;
 
@@ -35,7 +35,7 @@ proptest! {
     }
 }
 
-/// Texts that are no rules, or hardly: they are refused or have a layout.
+/// Texts that are not rules, or almost: they are refused, or have a layout.
 #[test]
 fn hostile_texts_are_refused_or_stable() {
     for text in crate::syntax::tests::hostile_texts() {

@@ -1,5 +1,5 @@
-//! Makes a mess of a file that is laid out, without saying anything else: white space, line ends,
-//! commas, and the order of what is sorted.
+//! Changes the layout of a formatted file without changing its meaning: white space, line ends,
+//! commas, and the order of sorted parts.
 
 use pest::iterators::Pair;
 
@@ -8,7 +8,7 @@ use crate::format::layout::spelling;
 use crate::format::order::rank;
 use crate::syntax::{self, Rule};
 
-/// A mangled copy. `bytes` say how, again and again.
+/// A mangled copy. `bytes` control the changes and are reused in a cycle.
 pub(super) fn file(text: &str, bytes: &[u8]) -> String {
     let mut mangle = Mangle { text, at: 0, bytes: bytes.iter().cycle(), line_end: "\n" };
     if mangle.choose(4) == 1 {
@@ -56,7 +56,7 @@ impl<'a> Mangle<'a, '_> {
             self.at = pair.as_span().start() + piece.len();
             return piece.to_owned();
         }
-        // Chunks that may be put in another order, by their rank.
+        // Chunks that can be reordered, by their rank.
         let mut chunks: Vec<(u8, String)> = Vec::new();
         let mut opened = rule == Rule::file;
         let mut items = 0;
@@ -101,7 +101,7 @@ impl<'a> Mangle<'a, '_> {
                 before.push_str(&lines);
             }
             if is_item && before.is_empty() {
-                // Another chunk may come before it.
+                // Another chunk may be moved before it.
                 before.push(' ');
             }
             match chunks.last_mut() {
@@ -119,7 +119,7 @@ impl<'a> Mangle<'a, '_> {
             chunks.push((order, before));
         }
         if is_ordered(rule) {
-            // Those of one rank stay in their order.
+            // Chunks of the same rank keep their order.
             let keys: Vec<_> = (0..8).map(|_| self.choose(100)).collect();
             chunks.sort_by_key(|(order, _)| match *order {
                 0 => (0, 0, 0),
@@ -131,7 +131,7 @@ impl<'a> Mangle<'a, '_> {
     }
 }
 
-/// Whether its items are set apart by line ends or commas.
+/// Whether line ends or commas separate its items.
 fn has_items(rule: Rule) -> bool {
     matches!(
         rule,
@@ -143,7 +143,7 @@ fn is_ordered(rule: Rule) -> bool {
     matches!(rule, Rule::source_decl | Rule::sensor_decl | Rule::rule_decl | Rule::type_record)
 }
 
-/// Whether white space may stand where its parts touch.
+/// Whether white space is allowed between its parts.
 fn may_have_white(rule: Rule) -> bool {
     matches!(
         rule,

@@ -1,4 +1,5 @@
-//! Whatever a schema allows, its type accepts: random schemas and values, against a validator.
+//! A type accepts every value that its schema allows: random schemas and values, compared with a
+//! validator.
 
 use proptest::prelude::*;
 use serde_json::{Map, Value as Json, json};
@@ -43,7 +44,7 @@ fn types() -> impl Strategy<Value = Json> {
     ]
 }
 
-/// A keyword with what it says; several together are a schema.
+/// A keyword with its value; several together form a schema.
 fn keyword(schema: BoxedStrategy<Json>) -> impl Strategy<Value = (&'static str, Json)> {
     let list = prop::collection::vec(schema.clone(), 1..4).prop_map(Json::from).boxed();
     let names = prop::collection::hash_set(prop::sample::select(KEYS.to_vec()), 0..3);
@@ -79,7 +80,7 @@ fn schema() -> impl Strategy<Value = Json> {
     })
 }
 
-/// A whole file; its definitions refer to nothing, or every schema would be a circle.
+/// A complete file. Its definitions have no references, to avoid cycles.
 fn file() -> impl Strategy<Value = Json> {
     let definition = keyword(Just(json!({ "type": "string" })).boxed())
         .prop_filter("a reference", |(key, _)| *key != "$ref")
@@ -104,7 +105,7 @@ proptest! {
             Ok(_) => Typed::with_file("type t = json-schema \"s.json\"", "t", ("s.json", &text)),
             Err(problems) => {
                 for problem in problems {
-                    // Some part is empty, though the whole need not be.
+                    // A part is empty, although the whole may not be.
                     let message = &problem.message;
                     let empty = message.contains("no value fits") || message.contains("forbids it");
                     prop_assert!(empty, "{}", message);

@@ -2,78 +2,38 @@
 
 use rustc_hash::FxHashMap;
 
-use crate::typed::{Expr, ExprKind, Root};
-use crate::lint::context::{Context, Findings};
-use crate::lint::event_paths::{self, Bound, Part, Step, Whole};
-use crate::lint::{Level, Lint};
+use crate::lint::context::{Findings, LintContext};
+use crate::lint::event_paths::{self, Bindings, EventPath, PathStep, RulePart};
+use crate::lint::{Level, Lint, Pass};
 use crate::span::Span;
+use crate::typed::{Expr, ExprKind, Root};
 
-pub(super) static LINT: Lint = Lint {
-    name: "cross-element",
-    title: "one element of a list by its number",
-    level: Level::Warn,
-    finds: "\
-A path goes into one element of a list of the event by its number, as \
-`body.alerts[0].labels.slo` does. Senders put several things in one event and promise no \
-order: the rule acts on the first and is blind to the rest. Where two numbers stand in one \
-rule, it compares two things that have nothing to do with each other.
-
-Nothing is said where a condition asks for the length of the list, of a list of plain \
-values, or of a list that a function gives.",
-    instead: "\
-Go through the list with `each`, which decides the rule once an element, or ask about its \
-elements with `any`.",
-    flags: &[
-        "\
-when body.alerts[0].status == \"firing\"
-#~ body.alerts[0].status
-",
-        "\
-when body.alerts[0].status == \"firing\" and body.alerts[1].name == \"x\"
-#~ body.alerts[0].status
-",
-        "\
-sensor s on gh.push {
-  each commit in body.commits
-  rule r {
-    when commit.message contains \"deploy!\"
-    trigger log { message = body.commits[0].message }
-#~ body.commits[0].message
-  }
-}
-",
-    ],
-    passes: &[
-        "\
-each alert in body.alerts
-when alert.status == \"firing\"
-",
-        "when body.arguments[0] == \"deploy\"",
-        "when split(body.ref, \"/\")[1] == \"heads\"",
-        "\
-when len(body.commits) == 1
-when body.commits[0].message == \"x\"
-",
-    ],
-    look,
+pub(super) static PASS: Pass = Pass {
+    lint: Lint {
+        name: "cross-element",
+        title: "one list element selected by its index",
+        level: Level::Warn,
+        page: include_str!("../../../lints/cross-element.md"),
+    },
+    check,
 };
 
-fn look(context: &Context<'_>, out: &mut Findings) {
+fn check(context: &LintContext<'_>, out: &mut Findings) {
     for sensor in &context.rules.sensors {
         for rule in &sensor.rules {
-            let mut found: FxHashMap<Whole<'_>, Vec<(i64, Span)>> = FxHashMap::default();
+            let mut found: FxHashMap<EventPath<'_>, Vec<(i64, Span)>> = FxHashMap::default();
             let mut order = Vec::new();
             let mut counted = Vec::new();
-            event_paths::all(sensor, rule, &mut |part, expr, bound| {
-                if let Some((list, index)) = indexed(expr, bound) {
+            event_paths::all(sensor, rule, &mut |part, expr, bindings| {
+                if let Some((list, index)) = indexed(expr, bindings) {
                     let places = found.entry(list.clone()).or_default();
                     if places.is_empty() {
                         order.push(list);
                     }
                     places.push((index, expr.span));
                 }
-                if let Part::When = part {
-                    counted.extend(count(expr, bound));
+                if let RulePart::When = part {
+                    counted.extend(counted_list(expr, bindings));
                 }
             });
             for list in order.iter().filter(|list| !counted.contains(*list)) {
@@ -83,30 +43,30 @@ fn look(context: &Context<'_>, out: &mut Findings) {
     }
 }
 
-/// The list into one of whose elements a path goes, and the element's number.
-fn indexed<'a>(expr: &'a Expr, bound: &Bound<'a>) -> Option<(Whole<'a>, i64)> {
-    let whole = bound.of(expr).filter(|whole| matches!(whole.root, Root::Body))?;
-    let pair = |pair: &[Step<'_>]| matches!(pair, [Step::Index(_), Step::Key(_)]);
-    let at = whole.steps.windows(2).position(pair)?;
-    let Some(Step::Index(index)) = whole.steps.get(at) else { return None };
-    let (root, steps) = (whole.root, whole.steps.get(..at)?.to_vec());
-    Some((Whole { root, steps }, *index))
+/// The list and the index, if a path selects an element of a list and reads a field of it.
+fn indexed<'a>(expr: &'a Expr, bindings: &Bindings<'a>) -> Option<(EventPath<'a>, i64)> {
+    let path = bindings.resolve(expr).filter(|path| matches!(path.root, Root::Body))?;
+    let pair = |pair: &[PathStep<'_>]| matches!(pair, [PathStep::Index(_), PathStep::Key(_)]);
+    let at = path.steps.windows(2).position(pair)?;
+    let Some(PathStep::Index(index)) = path.steps.get(at) else { return None };
+    let (root, steps) = (path.root, path.steps.get(..at)?.to_vec());
+    Some((EventPath { root, steps }, *index))
 }
 
-/// The list that an expression counts.
-fn count<'a>(expr: &'a Expr, bound: &Bound<'a>) -> Option<Whole<'a>> {
+/// The list whose length an expression reads.
+fn counted_list<'a>(expr: &'a Expr, bindings: &Bindings<'a>) -> Option<EventPath<'a>> {
     match &expr.kind {
         ExprKind::Call { function, arguments } if function.name == "len" => {
-            bound.of(arguments.first()?)
+            bindings.resolve(arguments.first()?)
         }
         _ => None,
     }
 }
 
-fn report(list: &Whole<'_>, places: &[(i64, Span)], out: &mut Findings) {
+fn report(list: &EventPath<'_>, places: &[(i64, Span)], out: &mut Findings) {
     let Some(((index, span), others)) = places.split_first() else { return };
     let name = list.steps.iter().rev().find_map(|step| match step {
-        Step::Key(key) => Some(*key),
+        PathStep::Key(key) => Some(*key),
         _ => None,
     });
     let name = name.unwrap_or("list");
@@ -114,18 +74,16 @@ fn report(list: &Whole<'_>, places: &[(i64, Span)], out: &mut Findings) {
     let other = others.iter().find(|(other, _)| other != index);
     let message = match other {
         Some(_) => format!("this rule mixes two elements of `{name}`"),
-        None => format!("this reads one element of `{name}`, whatever the others are"),
+        None => format!("this reads one element of `{name}` and ignores the others"),
     };
     out.add(*span, message, |problem| {
-        let problem = problem.label(format!("the element with the number {index}"));
+        let problem = problem.label(format!("the element at index {index}"));
         let problem = problem.help(format!(
-            "go through all of them with `each {element} in {list}`, or ask about them with \
+            "iterate over all of them with `each {element} in {list}`, or test them with \
              `any({element} in {list}: …)`"
         ));
         match other {
-            Some((index, span)) => {
-                problem.related(*span, format!("and the one with the number {index}"))
-            }
+            Some((index, span)) => problem.related(*span, format!("the element at index {index}")),
             None => problem,
         }
     });

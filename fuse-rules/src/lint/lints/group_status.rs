@@ -1,215 +1,131 @@
 //! `group-status`
 
-use crate::typed::{Expr, ExprKind, Root, Rule, Sensor};
-use crate::lint::context::{Context, Findings};
-use crate::lint::event_paths::{self, Bound, Step, Whole};
-use crate::lint::{Level, Lint};
+use crate::lint::context::{Findings, LintContext};
+use crate::lint::event_paths::{self, Bindings, EventPath, PathStep};
+use crate::lint::{Level, Lint, Pass};
+use crate::path::Segment;
 use crate::span::Span;
-use crate::syntax::ast::Segment;
+use crate::typed::{Expr, ExprKind, Root, Rule, Sensor};
 use crate::types::Ty;
 
-pub(super) static LINT: Lint = Lint {
-    name: "group-status",
-    title: "a field of a group where that of its element is meant",
-    level: Level::Warn,
-    finds: "\
-A rule goes through the elements of a list and asks for a field of what holds the list, \
-while the elements have a field of the same name and with the same values. Alertmanager's \
-`body.status` is the classic: a group is `firing` while *any* of its alerts fires, so that a \
-rule that asks for it acts on alerts that are resolved.
-
-Likewise `body.commonLabels` and `body.commonAnnotations` have only what all alerts of the \
-group share: a label that every alert has is missing there as soon as two of them differ.
-
-Nothing is said where the rule asks for the element's field, too, and of `groupLabels`, \
-which each alert of the group has.",
-    instead: "Ask for the element's own field.",
-    flags: &[
-        "\
-each alert in body.alerts
-when body.status == \"firing\"
-#~ body.status
-when alert.labels.severity == \"critical\"
-",
-        "\
-use std \"alertmanager\"
-
-source am webhook {
-  port = 12000
-  path = \"/am\"
-  event alerts : alertmanager.v4
-}
-
-sensor s on am.alerts {
-  each alert in body.alerts
-  rule r {
-    when body.status == \"firing\" and alert.labels.slo == \"x\"
-#~ body.status
-    trigger log { message = \"${body.commonLabels.team}\" }
-#~ body.commonLabels.team
-  }
-}
-",
-        "\
-source ci webhook {
-  port = 12000
-  path = \"/ci\"
-  event run : { state: \"ok\" | \"bad\", jobs: list<{ state: \"ok\" | \"bad\", name: string }> }
-}
-
-sensor s on ci.run {
-  rule r {
-    when body.state == \"bad\" and any(job in body.jobs: job.name == \"deploy\")
-#~ body.state
-    trigger log { message = \"x\" }
-  }
-}
-",
-    ],
-    passes: &[
-        "\
-each alert in body.alerts
-when alert.status == \"firing\"
-when alert.labels.severity == \"critical\"
-",
-        "\
-each alert in body.alerts
-when body.status == \"firing\" and alert.status == \"firing\"
-",
-        "when body.status == \"firing\"",
-        "\
-each alert in body.alerts
-trigger log { message = \"${alert.labels.team ?? body.commonLabels.team}\" }
-",
-        "\
-each alert in body.alerts
-when body.groupLabels.team == \"db\" and body.version == \"4\"
-",
-        "\
-source ci webhook {
-  port = 12000
-  path = \"/ci\"
-  event run : run
-}
-
-type run = { id: \"a\" | \"b\", state: \"ok\" | \"bad\", jobs: list<job> }
-type job = { state: \"new\" | \"old\", id: string }
-
-sensor s on ci.run {
-  each job in body.jobs
-  rule r {
-    when body.state == \"bad\" and body.id == \"a\"
-    trigger log { message = \"x\" }
-  }
-}
-",
-    ],
-    look,
+pub(super) static PASS: Pass = Pass {
+    lint: Lint {
+        name: "group-status",
+        title: "a field of the group instead of the element",
+        level: Level::Warn,
+        page: include_str!("../../../lints/group-status.md"),
+    },
+    check,
 };
 
-/// What holds for a group of alerts only where all of its alerts have it, and the alert's own.
-const COMMON: [(&str, &str); 2] = [("commonLabels", "labels"), ("commonAnnotations", "annotations")];
+/// The fields that contain only what all alerts of a group share, and the corresponding fields of an
+/// alert.
+const COMMON: [(&str, &str); 2] =
+    [("commonLabels", "labels"), ("commonAnnotations", "annotations")];
 
-/// A list that a rule goes through, with the type of its elements.
-struct Through<'a> {
-    list: Whole<'a>,
+/// A list that a rule iterates over.
+struct IteratedList<'a> {
+    list: EventPath<'a>,
+    /// The name of the element.
     name: &'a str,
+    /// The type of the elements, if known.
     element: Option<Ty>,
 }
 
-fn look(context: &Context<'_>, out: &mut Findings) {
+fn check(context: &LintContext<'_>, out: &mut Findings) {
     for sensor in &context.rules.sensors {
         for rule in &sensor.rules {
-            look_at(sensor, rule, context, out);
+            check_rule(sensor, rule, context, out);
         }
     }
 }
 
-fn look_at(sensor: &Sensor, rule: &Rule, context: &Context<'_>, out: &mut Findings) {
-    let mut lists: Vec<Through<'_>> = Vec::new();
-    let mut read: Vec<(Whole<'_>, Span)> = Vec::new();
-    for (each, bound) in [(&sensor.each, None), (&rule.each, sensor.each.as_ref())] {
+fn check_rule(sensor: &Sensor, rule: &Rule, context: &LintContext<'_>, out: &mut Findings) {
+    let mut lists: Vec<IteratedList<'_>> = Vec::new();
+    let mut read: Vec<(EventPath<'_>, Span)> = Vec::new();
+    for (each, bindings) in [(&sensor.each, None), (&rule.each, sensor.each.as_ref())] {
         let Some(each) = each else { continue };
-        let mut around = Bound::default();
-        bound.iter().for_each(|outer| around.bind(&outer.list));
-        lists.extend(through(&each.list, &each.name, &around, context));
+        let mut around = Bindings::default();
+        bindings.iter().for_each(|outer| around.bind(&outer.list));
+        lists.extend(iterated_list(&each.list, &each.name, &around, context));
     }
-    event_paths::all(sensor, rule, &mut |_, expr, bound| {
-        if let Some(whole) = bound.of(expr) {
-            read.push((whole, expr.span));
+    event_paths::all(sensor, rule, &mut |_, expr, bindings| {
+        if let Some(path) = bindings.resolve(expr) {
+            read.push((path, expr.span));
         }
         if let ExprKind::Quantifier { list, name, .. } = &expr.kind {
-            lists.extend(through(list, name, bound, context));
+            lists.extend(iterated_list(list, name, bindings, context));
         }
     });
-    for (whole, span) in &read {
-        let found = lists.iter().find_map(|list| meant(whole, *span, list, &read, context));
+    for (path, span) in &read {
+        let found = lists.iter().find_map(|list| element_field(path, *span, list, &read, context));
         let Some((name, own)) = found else { continue };
         let text = context.text(*span);
-        out.add(*span, format!("`{text}` is the group's, and not that of `{name}`"), |problem| {
+        out.add(*span, format!("`{text}` belongs to the group, not to `{name}`"), |problem| {
             problem
-                .label("of all of them together")
-                .help(format!("ask for its own: `{name}.{own}`"))
+                .label("describes the whole group")
+                .help(format!("read the field of the element: `{name}.{own}`"))
         });
     }
 }
 
-/// A list of the event's body that is gone through.
-fn through<'a>(
+/// The list that an iteration reads from the body, if it does.
+fn iterated_list<'a>(
     list: &'a Expr,
     name: &'a str,
-    bound: &Bound<'a>,
-    context: &Context<'_>,
-) -> Option<Through<'a>> {
-    let whole = bound.of(list).filter(|whole| matches!(whole.root, Root::Body))?;
+    bindings: &Bindings<'a>,
+    context: &LintContext<'_>,
+) -> Option<IteratedList<'a>> {
+    let path = bindings.resolve(list).filter(|path| matches!(path.root, Root::Body))?;
     let known = context.known(list.span).map(|known| &known.ty);
     let element = known.filter(|ty| !ty.is_any()).map(Ty::element);
-    Some(Through { list: whole, name, element })
+    Some(IteratedList { list: path, name, element })
 }
 
-/// The element's name and its own field, where a value is that of the group around the list.
-fn meant<'a>(
-    whole: &Whole<'a>,
+/// The name and field of the element, if a path reads the field of the group instead.
+fn element_field<'a>(
+    path: &EventPath<'a>,
     span: Span,
-    through: &Through<'a>,
-    read: &[(Whole<'a>, Span)],
-    context: &Context<'_>,
+    iteration: &IteratedList<'a>,
+    read: &[(EventPath<'a>, Span)],
+    context: &LintContext<'_>,
 ) -> Option<(&'a str, String)> {
-    let (Step::Key(list), group) = through.list.steps.split_last()? else { return None };
-    let inside = whole.steps.strip_prefix(group).filter(|_| whole.root == through.list.root)?;
-    let (Step::Key(field), rest) = inside.split_first()? else { return None };
+    let (PathStep::Key(list), group) = iteration.list.steps.split_last()? else { return None };
+    let inside = path.steps.strip_prefix(group).filter(|_| path.root == iteration.list.root)?;
+    let (PathStep::Key(field), rest) = inside.split_first()? else { return None };
     if field == list {
         return None;
     }
-    let mut own: Vec<Step<'_>> = through.list.steps.clone();
-    own.push(Step::Each);
-    let is_asked = |own: &[Step<'_>]| read.iter().any(|(other, _)| other.steps == own);
+    let mut own: Vec<PathStep<'_>> = iteration.list.steps.clone();
+    own.push(PathStep::Each);
+    let is_read = |own: &[PathStep<'_>]| read.iter().any(|(other, _)| other.steps == own);
     if *list == "alerts"
         && let Some((_, of_alert)) = COMMON.iter().find(|(common, _)| common == field)
-        && let [key @ Step::Key(_)] = rest
+        && let [key @ PathStep::Key(_)] = rest
     {
-        own.extend([Step::Key(of_alert), *key]);
+        own.extend([PathStep::Key(of_alert), *key]);
         let written = context.text(span).rsplit_once(field).map_or("", |(_, after)| after);
-        return (!is_asked(&own)).then(|| (through.name, format!("{of_alert}{written}")));
+        return (!is_read(&own)).then(|| (iteration.name, format!("{of_alert}{written}")));
     }
-    own.push(Step::Key(field));
-    if !rest.is_empty() || is_asked(&own) {
+    own.push(PathStep::Key(field));
+    if !rest.is_empty() || is_read(&own) {
         return None;
     }
-    let same = match &through.element {
-        // Nothing is known of the event: Alertmanager's, by its looks.
+    let same = match &iteration.element {
+        // The type of the event is unknown. The names look like those of Alertmanager.
         None => *list == "alerts" && *field == "status",
         Some(element) => same_values(element, field, span, context),
     };
-    same.then(|| (through.name, (*field).to_owned()))
+    same.then(|| (iteration.name, (*field).to_owned()))
 }
 
-/// Whether the elements have a field of this name that is one of the same literals.
-fn same_values(element: &Ty, field: &str, span: Span, context: &Context<'_>) -> bool {
+/// Whether the elements have a field of this name with the same possible values.
+fn same_values(element: &Ty, field: &str, span: Span, context: &LintContext<'_>) -> bool {
     let element = crate::types::Known::present(element.clone());
     let own = element.step(&Segment::Key(field.to_owned()), false, &|| "".into());
     let (Ok(own), Some(group)) = (own, context.known(span)) else { return false };
-    let (Some(own), Some(mut group)) = (own.ty.literal_strings(), group.ty.literal_strings()) else {
+    let (Some(own), Some(mut group)) = (own.ty.literal_strings(), group.ty.literal_strings())
+    else {
         return false;
     };
     group.all(|value| own.clone().any(|own| own == value))

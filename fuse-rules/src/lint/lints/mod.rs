@@ -1,73 +1,73 @@
-//! All lints, each in a file of its own.
+//! All lints, one file per lint.
 
-use super::Lint;
+mod all_over_empty_list;
+mod always_matches;
+mod constant_once_key;
+mod contradictory_condition;
+mod cross_element;
+mod group_status;
+mod impossible_parameter;
+mod long_name_prefix;
+mod malformed_allow;
+mod mapping_may_be_missing;
+mod missing_parameter;
+mod mixed_and_or;
+mod never_matches;
+mod no_fuse;
+mod overlapping_rules;
+mod redundant_condition;
+mod rule_without_test;
+mod shadowed_rule;
+mod unanchored_match;
+mod undocumented_rule;
+mod unknown_parameter;
+mod unknown_template;
+mod unsafe_parameter;
+mod untrusted_text;
+mod unused_allow;
+mod unused_condition;
+mod unused_const;
+mod unused_event;
+mod unused_fuse;
+mod unused_source;
+mod unused_type;
+mod unused_use;
 
-/// The workflow template that examples share.
-macro_rules! build_template {
-    () => {
-        "\
---- templates.yaml
-kind: WorkflowTemplate
-metadata:
-  name: build
-spec:
-  arguments:
-    parameters:
-      - name: ref
-      - name: depth
-        value: \"1\"
-      - name: mode
-        value: fast
-        enum: [fast, safe]
-  templates:
-    - name: main
-      container:
-        args: [\"{{workflow.parameters.trace}}\"]
-"
-    };
-}
+use super::Pass;
 
-macro_rules! lints {
-    ($($module:ident,)+) => {
-        $(mod $module;)+
-
-        /// All lints, in the order in which they run.
-        pub(super) static ALL: &[&Lint] = &[$(&$module::LINT,)+];
-    };
-}
-
-lints! {
-    all_over_empty_list,
-    always_matches,
-    constant_once_key,
-    contradictory_condition,
-    cross_element,
-    group_status,
-    impossible_parameter,
-    long_name_prefix,
-    malformed_allow,
-    mapping_may_be_missing,
-    missing_parameter,
-    mixed_and_or,
-    never_matches,
-    no_fuse,
-    overlapping_rules,
-    redundant_condition,
-    rule_without_test,
-    shadowed_rule,
-    unanchored_match,
-    undocumented_rule,
-    unknown_parameter,
-    unknown_template,
-    unsafe_parameter,
-    untrusted_text,
-    unused_condition,
-    unused_const,
-    unused_event,
-    unused_fuse,
-    unused_source,
-    unused_type,
-    unused_use,
-    // It looks at what the others left.
-    unused_allow,
-}
+/// All lints, in the order in which they run.
+pub(super) static ALL: &[&Pass] = &[
+    &all_over_empty_list::PASS,
+    &always_matches::PASS,
+    &constant_once_key::PASS,
+    &contradictory_condition::PASS,
+    &cross_element::PASS,
+    &group_status::PASS,
+    &impossible_parameter::PASS,
+    &long_name_prefix::PASS,
+    &malformed_allow::PASS,
+    &mapping_may_be_missing::PASS,
+    &missing_parameter::PASS,
+    &mixed_and_or::PASS,
+    &never_matches::PASS,
+    &no_fuse::PASS,
+    &overlapping_rules::PASS,
+    &redundant_condition::PASS,
+    &rule_without_test::PASS,
+    &shadowed_rule::PASS,
+    &unanchored_match::PASS,
+    &undocumented_rule::PASS,
+    &unknown_parameter::PASS,
+    &unknown_template::PASS,
+    &unsafe_parameter::PASS,
+    &untrusted_text::PASS,
+    &unused_condition::PASS,
+    &unused_const::PASS,
+    &unused_event::PASS,
+    &unused_fuse::PASS,
+    &unused_source::PASS,
+    &unused_type::PASS,
+    &unused_use::PASS,
+    // Must run last: it reports comments that no other lint used.
+    &unused_allow::PASS,
+];

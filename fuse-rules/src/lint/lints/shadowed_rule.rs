@@ -1,136 +1,56 @@
 //! `shadowed-rule`
 
+use crate::lint::context::{Findings, LintContext};
+use crate::lint::facts::{Facts, shown};
+use crate::lint::{Level, Lint, Pass};
 use crate::typed::Rule;
-use crate::lint::context::{Context, Findings};
-use crate::lint::facts::{Study, shown};
-use crate::lint::{Level, Lint};
-use crate::plan::Shown;
+use crate::typed::Shown;
 
-pub(super) static LINT: Lint = Lint {
-    name: "shadowed-rule",
-    title: "a rule beside another one that does the same whenever it does",
-    level: Level::Warn,
-    finds: "Every rule that matches acts. Where another rule has the same triggers and matches whenever this one does, whatever this one does \
-is done twice; or once, where a `once` of both holds one back, whichever comes first. This is proven for every event, of its declared type where it has one; the event that is shown matches both.",
-    instead: "Remove the rule, or exclude by a condition what the other one takes care of.",
-    flags: &[
-        "\
-sensor example on gh.push {
-  rule all {
-    when body.ref starts-with \"refs/heads/\"
-    trigger log { message = body.ref }
-  }
-  rule main {
-#~ main
-    when body.ref == \"refs/heads/main\"
-    trigger log { message = body.ref }
-  }
-}
-",
-        "\
-sensor example on gh.push {
-  each commit in body.commits
-  rule one {
-    when commit.size > 10
-    trigger log { message = commit.id }
-  }
-  rule two {
-#~ two
-    when commit.size > 10
-    trigger log { message = commit.id }
-  }
-}
-",
-    ],
-    passes: &[
-        "\
-sensor example on gh.push {
-  rule all {
-    when body.ref starts-with \"refs/heads/\"
-    when body.ref != \"refs/heads/main\"
-    trigger log { message = body.ref }
-  }
-  rule main {
-    when body.ref == \"refs/heads/main\"
-    trigger log { message = body.ref }
-  }
-}
-",
-        "\
-sensor example on gh.push {
-  rule all {
-    when body.ref starts-with \"refs/heads/\"
-    trigger log { message = \"pushed\" }
-  }
-  rule main {
-    when body.ref == \"refs/heads/main\"
-    trigger log { message = \"pushed to main\" }
-  }
-}
-",
-        // What the other one holds back, or waits for, is another matter.
-        "\
-sensor example on gh.push {
-  rule all {
-    once per body.id within 1h
-    trigger log { message = body.ref }
-  }
-  rule main {
-    when body.ref == \"refs/heads/main\"
-    trigger log { message = body.ref }
-  }
-}
-",
-        "\
-sensor example on gh.push {
-  rule all {
-    requires cicd
-    trigger log { message = body.ref }
-  }
-  rule main {
-    when body.ref == \"refs/heads/main\"
-    trigger log { message = body.ref }
-  }
-}
-",
-    ],
-    look,
+pub(super) static PASS: Pass = Pass {
+    lint: Lint {
+        name: "shadowed-rule",
+        title: "a rule that duplicates another rule",
+        level: Level::Warn,
+        page: include_str!("../../../lints/shadowed-rule.md"),
+    },
+    check,
 };
 
-fn look(context: &Context<'_>, out: &mut Findings) {
-    let mut study = context.study();
-    for number in 0..study.rules.len() {
-        let others = study.beside(number);
-        let by = others.into_iter().find(|other| shadows(&mut study, number, *other));
-        let (Some(by), Some(studied)) = (by, study.rules.get(number)) else { continue };
-        let (Some(other), Some(witness)) = (study.rules.get(by), studied.matching.witness()) else {
+fn check(context: &LintContext<'_>, out: &mut Findings) {
+    let mut facts = context.facts();
+    for number in 0..facts.rules.len() {
+        let others = facts.shadow_candidates(number);
+        let by = others.into_iter().find(|other| shadows(&mut facts, number, *other));
+        let (Some(by), Some(rule)) = (by, facts.rules.get(number)) else { continue };
+        let (Some(other), Some(witness)) = (facts.rules.get(by), rule.matching.witness()) else {
             continue;
         };
         let message = format!(
             "whenever rule `{}` matches, so does `{}`, which has the same triggers",
-            studied.name(),
+            rule.name(),
             other.name()
         );
-        let event = shown(witness, studied.placed);
-        let has_once = studied.placed.rule.once.is_some();
-        out.add(studied.span(), message, |problem| {
-            let label = if has_once { "may be done twice" } else { "done twice" };
-            let way_out = if has_once {
-                "let one exclude the other, as each remembers its own `once`"
+        let event = shown(witness, rule.placed);
+        let has_once = rule.placed.rule.once.is_some();
+        out.add(rule.span(), message, |problem| {
+            let label =
+                if has_once { "the action may happen twice" } else { "the action happens twice" };
+            let fix = if has_once {
+                "make their conditions mutually exclusive, because each rule tracks its own `once`"
             } else {
-                "remove it, or let one exclude the other"
+                "remove it, or make their conditions mutually exclusive"
             };
             problem
                 .label(label)
-                .related(other.span(), "by this one, too")
-                .help(format!("{way_out}; both match {event}"))
+                .related(other.span(), "this rule does the same")
+                .help(format!("{fix}; both match {event}"))
         });
     }
 }
 
-/// Whether the second rule does all that the first does, whenever that does it.
-fn shadows(study: &mut Study<'_>, number: usize, by: usize) -> bool {
-    let (Some(own), Some(other)) = (study.rules.get(number), study.rules.get(by)) else {
+/// Whether the second rule does everything that the first one does, whenever the first one acts.
+fn shadows(facts: &mut Facts<'_>, number: usize, by: usize) -> bool {
+    let (Some(own), Some(other)) = (facts.rules.get(number), facts.rules.get(by)) else {
         return false;
     };
     let (rule, shadow) = (own.placed.rule, other.placed.rule);
@@ -143,6 +63,6 @@ fn shadows(study: &mut Study<'_>, number: usize, by: usize) -> bool {
     let same = own.actions == other.actions
         && shadow.requires.iter().all(|fuse| rule.requires.contains(fuse))
         && once(rule) == once(shadow);
-    // Of two that match the same, the later one is told.
-    same && study.implies(number, by) && (by < number || !study.implies(by, number))
+    // If two rules match the same events, only the later one is reported.
+    same && facts.implies(number, by) && (by < number || !facts.implies(by, number))
 }

@@ -1,74 +1,27 @@
 //! `unused-source`
 
-use crate::lint::context::{Context, Findings};
-use crate::lint::{Level, Lint};
+use crate::lint::context::{Findings, LintContext};
+use crate::lint::{Level, Lint, Pass};
 
-pub(super) static LINT: Lint = Lint {
-    name: "unused-source",
-    title: "a source to which no sensor listens",
-    level: Level::Warn,
-    finds: "\
-A source takes in events that no rule looks at: it listens on a port, keeps what comes, and \
-nothing is done.
-
-Of a file of sources that is linted without any file that uses it, nothing is said.",
-    instead: "Write a sensor on one of its events, or remove it.",
-    flags: &[
-        "\
-source gh webhook {
-  port = 12000
-  path = \"/gh\"
-  event push
-}
-
-source ci webhook {
-#~ ci
-  port = 12001
-  path = \"/ci\"
-  event run
-}
-
-sensor example on gh.push {
-  rule one {
-    trigger log { message = \"x\" }
-  }
-}
-",
-    ],
-    passes: &[
-        "\
-source gh webhook {
-  port = 12000
-  path = \"/gh\"
-  event push
-}
-
-sensor example on gh.push {
-  rule one {
-    trigger log { message = \"x\" }
-  }
-}
-",
-        "\
-source gh webhook {
-  port = 12000
-  path = \"/gh\"
-  event push
-}
-",
-    ],
-    look,
+pub(super) static PASS: Pass = Pass {
+    lint: Lint {
+        name: "unused-source",
+        title: "a source that no sensor listens to",
+        level: Level::Warn,
+        page: include_str!("../../../lints/unused-source.md"),
+    },
+    check,
 };
 
-fn look(context: &Context<'_>, out: &mut Findings) {
-    let judged = context.judged(out);
+fn check(context: &LintContext<'_>, out: &mut Findings) {
+    let judged = context.conclusive_files(out);
     let sources = context.rules.sources.iter();
     for source in sources.filter(|source| judged.contains(source.span.file)) {
         let name = &source.name;
-        if !context.uses().is_source(name) {
+        if !context.references().is_source_used(name) {
             out.add(source.span, format!("no sensor listens to the source `{name}`"), |problem| {
-                problem.label("nothing is done with what it takes in").help(format!(
-                    "add a sensor as in `sensor NAME on {name}.EVENT`, or remove the source"
+                problem.label("no rule evaluates its events").help(format!(
+                    "add a sensor, as in `sensor NAME on {name}.EVENT`, or remove the source"
                 ))
             });
         }

@@ -3,73 +3,38 @@
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::diagnostic::Fix;
-use crate::lint::context::{Context, Findings};
-use crate::lint::references::Uses;
-use crate::lint::{Level, Lint};
+use crate::lint::context::{Findings, LintContext};
+use crate::lint::references::References;
+use crate::lint::{Level, Lint, Pass};
 use crate::span::{FileId, Span};
 
-pub(super) static LINT: Lint = Lint {
-    name: "unused-use",
-    title: "a `use` that nothing needs",
-    level: Level::Warn,
-    finds: "\
-A file uses another one and names nothing of what that declares: no type, constant, \
-condition, fuse or source. Nothing is said where the other file, or one that it uses, has \
-sensors, which are loaded by it.",
-    instead: "Remove the line, which is what the fix does.",
-    flags: &[
-        "\
-use std \"github\"
-#~ \"github\"
-
-source gh webhook {
-  port = 12000
-  path = \"/gh\"
-  event push
-}
-
-sensor example on gh.push {
-  rule one {
-    trigger log { message = \"x\" }
-  }
-}
-",
-    ],
-    passes: &[
-        "\
-use std \"github\"
-
-source gh webhook {
-  port = 12000
-  path = \"/gh\"
-  event push : github.push
-}
-
-sensor example on gh.push {
-  rule one {
-    trigger log { message = \"x\" }
-  }
-}
-",
-    ],
-    look,
+pub(super) static PASS: Pass = Pass {
+    lint: Lint {
+        name: "unused-use",
+        title: "a `use` that is not needed",
+        level: Level::Warn,
+        page: include_str!("../../../lints/unused-use.md"),
+    },
+    check,
 };
 
-fn look(context: &Context<'_>, out: &mut Findings) {
+fn check(context: &LintContext<'_>, out: &mut Findings) {
     let loading = loading(context);
     for file in context.trees() {
-        let names = Uses::of(std::iter::once(file));
+        let names = References::collect(std::iter::once(file));
         for used in &file.tree.uses {
             let needed = match (used.std, context.used(file, used)) {
-                (true, _) => names.names_module(&used.name.text),
-                (false, Some(other)) => loading.contains(&other.id) || names.any_of(&other.tree),
+                (true, _) => names.is_module_used(&used.name.text),
+                (false, Some(other)) => {
+                    loading.contains(&other.id) || names.uses_any_of(&other.tree)
+                }
                 (false, None) => true,
             };
             if needed {
                 continue;
             }
             let text = &used.name.text;
-            out.add(used.name.span, format!("nothing of `{text}` is used here"), |problem| {
+            out.add(used.name.span, format!("nothing from `{text}` is used here"), |problem| {
                 let line = line(used.name.span, context);
                 problem
                     .label("not needed")
@@ -80,8 +45,8 @@ fn look(context: &Context<'_>, out: &mut Findings) {
     }
 }
 
-/// The files that have sensors, or use, by way of others or not, a file that has.
-fn loading(context: &Context<'_>) -> FxHashSet<FileId> {
+/// The files that contain sensors, or use such a file directly or indirectly.
+fn loading(context: &LintContext<'_>) -> FxHashSet<FileId> {
     let mut users: FxHashMap<FileId, Vec<FileId>> = FxHashMap::default();
     let mut waiting = Vec::new();
     for file in context.trees() {
@@ -99,8 +64,8 @@ fn loading(context: &Context<'_>) -> FxHashSet<FileId> {
     loading
 }
 
-/// The line of a `use` with its end, where nothing else stands in it.
-fn line(name: Span, context: &Context<'_>) -> Option<Span> {
+/// The span of the whole line of a `use`, if the line contains nothing else.
+fn line(name: Span, context: &LintContext<'_>) -> Option<Span> {
     let text = context.files.get(name.file)?.text();
     let range = name.range();
     let start = text.get(..range.start)?.rfind(['\n', '\r']).map_or(0, |end| end + 1);

@@ -1,17 +1,18 @@
-//! WorkflowTemplates of Argo, as far as it matters for rules that give them parameters. This reads
-//! texts and objects; who has files or a cluster brings them.
+//! The parts of Argo's WorkflowTemplates that matter for rules: parameters, and where they are inserted.
+//! Callers read the files or query the cluster.
 
-mod pastes;
+mod substitutions;
 #[cfg(test)]
 mod tests;
 mod yaml;
 
+use std::fmt;
 use std::ops::Range;
 
 use serde_json::Value as Json;
 
 use crate::span::{FileId, Files, Span};
-use yaml::Node;
+use yaml::YamlNode;
 
 /// A WorkflowTemplate or ClusterWorkflowTemplate.
 ///
@@ -21,7 +22,7 @@ use yaml::Node;
 ///
 /// let parameters = json!([{ "name": "ref" }, { "name": "depth", "value": 1 }]);
 /// let object = json!({ "spec": { "arguments": { "parameters": parameters } } });
-/// let template = WorkflowTemplate::of("WorkflowTemplate", "build", &object);
+/// let template = WorkflowTemplate::from_object("WorkflowTemplate", "build", &object);
 /// assert!(template.parameter("ref").unwrap().required);
 /// assert!(!template.parameter("depth").unwrap().required);
 /// ```
@@ -29,87 +30,91 @@ use yaml::Node;
 pub struct WorkflowTemplate {
     /// `WorkflowTemplate` or `ClusterWorkflowTemplate`.
     pub kind: String,
-    /// Its name.
+    /// The name of the template.
     pub name: String,
-    /// The namespace that it says it is in.
+    /// The namespace, if the template names one.
     pub namespace: Option<String>,
-    /// The parameters that it declares.
+    /// The parameters that the template declares.
     pub parameters: Vec<TemplateParameter>,
-    /// Where parameters become a part of something that is run.
-    pub(crate) pastes: Vec<Paste>,
-    /// The parameters that stand somewhere in it, declared or not.
+    /// The places where a parameter is inserted into code.
+    pub(crate) substitutions: Vec<Substitution>,
+    /// The workflow parameters that occur anywhere in the template, declared or not.
     mentioned: Vec<String>,
+    /// The position of its name in the file.
     pub(crate) place: Range<usize>,
 }
 
 /// A parameter that a template declares.
 #[derive(Clone, Debug)]
 pub struct TemplateParameter {
-    /// Its name.
+    /// The name of the parameter.
     pub name: String,
-    /// Whether it has to be given, as it has no value of its own.
+    /// Whether the parameter must be set because it has no default.
     pub required: bool,
-    /// The values that it may have, where the template lists them.
+    /// The allowed values, if the template lists them.
     pub choices: Option<Vec<String>>,
     pub(crate) place: Range<usize>,
 }
 
-/// A parameter in the text of something that is run.
+/// A parameter that is inserted into code.
 #[derive(Clone, Debug)]
-pub(crate) struct Paste {
+pub(crate) struct Substitution {
     pub(crate) parameter: String,
-    /// Into what, as in "the script of `main`".
-    pub(crate) into: String,
+    /// The code, as in "the script of `main`".
+    pub(crate) target: String,
     pub(crate) place: Range<usize>,
 }
 
 const KINDS: [&str; 2] = ["WorkflowTemplate", "ClusterWorkflowTemplate"];
 
 impl WorkflowTemplate {
-    /// The template of this kind and name, as the API server gives it.
-    pub fn of(kind: &str, name: &str, object: &Json) -> Self {
+    /// Reads a template from the object that the API server returns.
+    pub fn from_object(kind: &str, name: &str, object: &Json) -> Self {
         Self::new(kind, name, &object.into(), "")
     }
 
-    /// Reads an object of a file; `None` where it is of another kind.
-    fn read(object: &Node, text: &str) -> Option<Self> {
+    /// Reads an object in a file; `None` if the object is of another kind.
+    fn read(object: &YamlNode, text: &str) -> Option<Self> {
         let kind = object.get("kind")?.text().filter(|kind| KINDS.contains(kind))?;
         let name = object.at(&["metadata", "name"])?;
         let template = Self::new(kind, name.text()?, object, text);
         Some(Self { place: name.place(), ..template })
     }
 
-    fn new(kind: &str, name: &str, object: &Node, text: &str) -> Self {
-        let declared = object.at(&["spec", "arguments", "parameters"]).map_or(&[][..], Node::items);
+    fn new(kind: &str, name: &str, object: &YamlNode, text: &str) -> Self {
+        let declared =
+            object.at(&["spec", "arguments", "parameters"]).map_or(&[][..], YamlNode::items);
         let mut mentioned = Vec::new();
         object.scalars(&mut |text| {
-            mentioned.extend(pastes::mentioned(text).map(str::to_owned));
+            mentioned.extend(substitutions::mentioned(text).map(str::to_owned));
         });
-        let namespace = object.at(&["metadata", "namespace"]).and_then(Node::text);
+        let namespace = object.at(&["metadata", "namespace"]).and_then(YamlNode::text);
         Self {
             kind: kind.to_owned(),
             name: name.to_owned(),
             namespace: namespace.map(str::to_owned),
             parameters: declared.iter().filter_map(TemplateParameter::read).collect(),
-            pastes: object.get("spec").map_or_else(Vec::new, |spec| pastes::pastes(spec, text)),
+            substitutions: object
+                .get("spec")
+                .map_or_else(Vec::new, |spec| substitutions::substitutions(spec, text)),
             mentioned,
             place: 0..0,
         }
     }
 
-    /// A parameter that it declares.
+    /// The declared parameter with this name.
     pub fn parameter(&self, name: &str) -> Option<&TemplateParameter> {
         self.parameters.iter().find(|parameter| parameter.name == name)
     }
 
-    /// Whether it uses a parameter of the workflow, declared or not.
+    /// Whether the template uses a workflow parameter, declared or not.
     pub fn mentions(&self, parameter: &str) -> bool {
         self.mentioned.iter().any(|name| name == parameter)
     }
 }
 
 impl TemplateParameter {
-    fn read(parameter: &Node) -> Option<Self> {
+    fn read(parameter: &YamlNode) -> Option<Self> {
         let name = parameter.get("name")?;
         let has = |key: &str| parameter.get(key).is_some_and(|value| !value.is_null());
         let choices = parameter.get("enum").filter(|choices| !choices.items().is_empty());
@@ -117,14 +122,14 @@ impl TemplateParameter {
             name: name.text()?.to_owned(),
             required: !has("value") && !has("default") && !has("valueFrom"),
             choices: choices.map(|choices| {
-                choices.items().iter().filter_map(Node::text).map(str::to_owned).collect()
+                choices.items().iter().filter_map(YamlNode::text).map(str::to_owned).collect()
             }),
             place: name.place(),
         })
     }
 }
 
-/// A file with WorkflowTemplates, among other things perhaps.
+/// A YAML file that may contain WorkflowTemplates.
 ///
 /// ```
 /// use fuse_rules::TemplateFile;
@@ -142,47 +147,59 @@ pub struct TemplateFile {
 }
 
 impl TemplateFile {
-    /// Reads a file of YAML, with any number of documents; those of other kinds are passed over.
+    /// Reads a YAML file with any number of documents. Objects of other kinds are ignored.
     ///
     /// # Errors
-    /// Why it is no YAML.
-    pub fn read(name: impl Into<String>, text: impl Into<String>) -> Result<Self, String> {
+    /// The text is not valid YAML.
+    pub fn read(name: impl Into<String>, text: impl Into<String>) -> Result<Self, TemplateError> {
         let (name, text) = (name.into(), text.into());
         let documents = yaml::documents(&text)?;
         let mut templates = Vec::new();
         for document in &documents {
-            // `kubectl get -o yaml` gives a list.
-            let items = document.get("items").map_or(&[][..], Node::items);
+            // `kubectl get -o yaml` prints a `List` object.
+            let items = document.get("items").map_or(&[][..], YamlNode::items);
             let objects = std::iter::once(document).chain(items);
             templates.extend(objects.filter_map(|object| WorkflowTemplate::read(object, &text)));
         }
         Ok(Self { name, text, templates })
     }
 
-    /// The templates in it.
+    /// The templates in the file.
     pub fn templates(&self) -> &[WorkflowTemplate] {
         &self.templates
     }
 }
 
-/// All templates that lints know of, with the files that they are in.
+/// The error for a template file that is not valid YAML.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TemplateError(String);
+
+impl fmt::Display for TemplateError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for TemplateError {}
+
+/// All available templates, with their files.
 #[derive(Debug)]
-pub(crate) struct Templates<'a> {
+pub(crate) struct TemplateSet<'a> {
     all: Vec<(FileId, &'a WorkflowTemplate)>,
 }
 
-impl<'a> Templates<'a> {
-    /// Adds the files after those of the rules.
-    pub(super) fn new(given: &'a [TemplateFile], files: &mut Files) -> Self {
+impl<'a> TemplateSet<'a> {
+    /// Adds the template files to `files`.
+    pub(super) fn new(template_files: &'a [TemplateFile], files: &mut Files) -> Self {
         let mut all = Vec::new();
-        for file in given {
+        for file in template_files {
             let id = files.add(file.name.clone(), file.text.clone());
             all.extend(file.templates.iter().map(|template| (id, template)));
         }
         Self { all }
     }
 
-    /// Those of a kind.
+    /// The templates of a kind.
     pub(crate) fn of_kind(
         &self,
         kind: &str,
@@ -190,7 +207,7 @@ impl<'a> Templates<'a> {
         self.all.iter().copied().filter(move |(_, template)| template.kind == kind)
     }
 
-    /// The template of a kind and a name that is in a namespace, as far as both say which.
+    /// Finds a template. Namespaces are compared only if both the template and the caller specify one.
     pub(crate) fn find(
         &self,
         kind: &str,
@@ -204,7 +221,7 @@ impl<'a> Templates<'a> {
     }
 }
 
-/// A place in the file of a template.
+/// The span of a place in a template file.
 pub(crate) fn span(file: FileId, place: &Range<usize>) -> Span {
     Span::new(file, place.clone())
 }

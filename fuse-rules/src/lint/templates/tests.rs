@@ -1,4 +1,4 @@
-//! What is read of templates, and where.
+//! Reading templates, with positions.
 
 use super::{TemplateFile, WorkflowTemplate};
 
@@ -81,9 +81,16 @@ fn templates_are_found_with_their_places() {
 #[test]
 fn parameters_are_followed_to_where_they_are_run() {
     let file = read();
-    let pastes = file.templates()[0].pastes.iter();
-    let shown: Vec<_> = pastes
-        .map(|paste| format!("{} {} {}", paste.parameter, paste.into, &FILE[paste.place.clone()]))
+    let substitutions = file.templates()[0].substitutions.iter();
+    let shown: Vec<_> = substitutions
+        .map(|substitution| {
+            format!(
+                "{} {} {}",
+                substitution.parameter,
+                substitution.target,
+                &FILE[substitution.place.clone()]
+            )
+        })
         .collect();
     insta::assert_debug_snapshot!(shown, @r#"
     [
@@ -108,19 +115,19 @@ fn an_object_of_the_cluster_reads_as_its_file_does() {
             "templates": [{ "name": "t", "script": { "source": "{{workflow.parameters.a}}" } }],
         },
     });
-    let template = WorkflowTemplate::of("WorkflowTemplate", "x", &object);
+    let template = WorkflowTemplate::from_object("WorkflowTemplate", "x", &object);
     let text = serde_json::to_string_pretty(&object).unwrap();
     let written = TemplateFile::read("x.json", text).unwrap();
     assert_eq!(template.parameters.len(), 2);
     for (a, b) in template.parameters.iter().zip(&written.templates()[0].parameters) {
         assert_eq!((&a.name, a.required, &a.choices), (&b.name, b.required, &b.choices));
     }
-    assert_eq!(template.pastes.len(), 1);
+    assert_eq!(template.substitutions.len(), 1);
 }
 
 #[test]
-fn what_is_no_yaml_is_said_on_one_line() {
-    let why = TemplateFile::read("x.yaml", "a: [").unwrap_err();
+fn an_error_in_the_yaml_is_one_line() {
+    let why = TemplateFile::read("x.yaml", "a: [").unwrap_err().to_string();
     assert_eq!(why.lines().count(), 1, "{why}");
     assert!(TemplateFile::read("x.yaml", "").unwrap().templates().is_empty());
     assert!(TemplateFile::read("x.yaml", "- 1\n- text\n").unwrap().templates().is_empty());

@@ -1,4 +1,4 @@
-//! YAML as a tree in which every piece has its place.
+//! YAML as a tree with the position of every node.
 
 use std::fmt;
 use std::ops::Range;
@@ -7,9 +7,11 @@ use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::Value as Json;
 use serde_saphyr::{Location, Spanned};
 
-/// A piece of YAML, and where it stands; nowhere, where it was made of something else.
+use super::TemplateError;
+
+/// A node with its position in the text. The position is empty if the node does not come from a text.
 #[derive(Clone, Debug)]
-pub(super) struct Node {
+pub(super) struct YamlNode {
     value: Value,
     place: Range<usize>,
 }
@@ -17,26 +19,27 @@ pub(super) struct Node {
 #[derive(Clone, Debug)]
 enum Value {
     Null,
-    /// A scalar's text, whatever it looks like.
+    /// The text of a scalar of any type.
     Scalar(String),
-    List(Vec<Node>),
-    /// Keys with their places.
-    Map(Vec<(String, Range<usize>, Node)>),
+    List(Vec<YamlNode>),
+    /// Keys with their positions, and values.
+    Map(Vec<(String, Range<usize>, YamlNode)>),
 }
 
-/// The documents of a text.
+/// Reads the documents of a text.
 ///
 /// # Errors
-/// Why it is no YAML, on one line.
-pub(super) fn documents(text: &str) -> Result<Vec<Node>, String> {
+/// The text is not valid YAML. The message is one line.
+pub(super) fn documents(text: &str) -> Result<Vec<YamlNode>, TemplateError> {
     serde_saphyr::from_multiple(text).map_err(|error| {
-        // What comes after the first line is a picture of the place.
+        // The other lines of the error show an excerpt of the text.
         let error = error.to_string();
-        error.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned()
+        let line = error.lines().next().unwrap_or_default();
+        TemplateError(line.trim_start_matches("error: ").to_owned())
     })
 }
 
-impl Node {
+impl YamlNode {
     /// The value of a key.
     pub(super) fn get(&self, key: &str) -> Option<&Self> {
         match &self.value {
@@ -47,7 +50,7 @@ impl Node {
         }
     }
 
-    /// The value of a key of a key, and so on.
+    /// The value at a path of keys.
     pub(super) fn at(&self, keys: &[&str]) -> Option<&Self> {
         keys.iter().try_fold(self, |node, key| node.get(key))
     }
@@ -59,7 +62,7 @@ impl Node {
         }
     }
 
-    /// The elements of a list; none of anything else.
+    /// The elements of a list; empty for other nodes.
     pub(super) fn items(&self) -> &[Self] {
         match &self.value {
             Value::List(items) => items,
@@ -75,7 +78,7 @@ impl Node {
         self.place.clone()
     }
 
-    /// Calls `visit` with every scalar in it.
+    /// Calls `visit` for every scalar in the node.
     pub(super) fn scalars<'n>(&'n self, visit: &mut impl FnMut(&'n str)) {
         match &self.value {
             Value::Null => {}
@@ -86,7 +89,7 @@ impl Node {
     }
 }
 
-impl From<&Json> for Node {
+impl From<&Json> for YamlNode {
     fn from(json: &Json) -> Self {
         let value = match json {
             Json::Null => Value::Null,
@@ -102,7 +105,7 @@ impl From<&Json> for Node {
     }
 }
 
-impl<'de> Deserialize<'de> for Node {
+impl<'de> Deserialize<'de> for YamlNode {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let spanned = Spanned::<Value>::deserialize(deserializer)?;
         Ok(Self { value: spanned.value, place: range(spanned.defined) })

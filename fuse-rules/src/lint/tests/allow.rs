@@ -1,11 +1,11 @@
-//! What a comment allows, and where.
+//! The scope of allow comments.
 
 use super::{file, load};
 use crate::autofix::Repair;
 use crate::lint::{Level, Lint, Lints};
 use crate::ruleset::Ruleset;
 
-/// The rules with `because` comments; what is left of `mixed-and-or`, and of the allowances.
+/// The remaining findings of `mixed-and-or` and of the lints about allow comments.
 fn left(example: &str) -> Vec<String> {
     let lints = ["mixed-and-or", "unused-allow", "malformed-allow"];
     let lints = lints
@@ -22,10 +22,10 @@ fn left(example: &str) -> Vec<String> {
 const NOTHING: [&str; 0] = [];
 
 #[test]
-fn a_comment_is_about_what_it_stands_at() {
+fn a_comment_applies_to_its_item() {
     let allow = "# fuse: allow(mixed-and-or) because it is clear";
     let mixed = "body.a or body.b and body.c";
-    // Above and beside: a clause, a field, a rule, a sensor.
+    // Above and at the end of the line: a clause, a field, a rule, a sensor.
     for example in [
         format!("{allow}\nwhen {mixed}"),
         format!("when {mixed}  {allow}"),
@@ -35,7 +35,7 @@ fn a_comment_is_about_what_it_stands_at() {
         format!("trigger log {{\n  message = \"${{{mixed}}}\"  {allow}\n}}"),
         format!("trigger log {{  {allow}\n  message = \"${{{mixed}}}\"\n}}"),
     ] {
-        // A clause that begins with the comment.
+        // The clause follows directly.
         let text = format!(
             "sensor s on gh.push {{\nrule r {{\n{}\n}}\n}}",
             match example.contains("trigger") {
@@ -61,7 +61,7 @@ fn a_comment_is_about_what_it_stands_at() {
 }
 
 #[test]
-fn what_it_does_not_stand_at_is_said() {
+fn a_comment_does_not_apply_to_the_next_item() {
     let rules = "\
 sensor s on gh.push {
   rule one {
@@ -81,7 +81,7 @@ sensor s on gh.push {
 }
 
 #[test]
-fn the_innermost_of_two_is_used_and_the_outer_is_not_needed() {
+fn the_innermost_of_two_comments_is_used() {
     let rules = "\
 # fuse: allow(mixed-and-or) because the outer is not needed
 sensor s on gh.push {
@@ -99,7 +99,7 @@ sensor s on gh.push {
 }
 
 #[test]
-fn comments_to_us_are_no_documentation() {
+fn directives_are_not_documentation() {
     let rules = "\
 # What it does.
 # fuse: allow(undocumented-rule) because it is documented
@@ -124,7 +124,7 @@ fn repaired(text: &str) -> (String, Repair) {
 }
 
 #[test]
-fn what_allows_nothing_is_taken_out_with_its_line() {
+fn unused_comments_are_removed_with_their_lines() {
     let rules = |before: &str, beside: &str| {
         file(&format!(
             "\

@@ -1,4 +1,4 @@
-//! What is said of several files together, and of some of them.
+//! Findings in rule sets with several files.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use crate::ruleset::Ruleset;
 const SOURCE: &str = "source gh webhook {\n  port = 1\n  path = \"/gh\"\n  event push\n}\n";
 const SENSOR: &str = "sensor s on gh.push {\n  rule r { trigger log { message = \"x\" } }\n}\n";
 
-/// What the lints about names find where these of the files are named, each as `file:line:column lint`.
+/// The findings of the `unused-…` lints if the caller names these files, each as `file:line:column lint`.
 fn found(named: &[&str], files: &[(&str, &str)]) -> Vec<String> {
     let files: BTreeMap<&str, &str> = files.iter().copied().collect();
     let ruleset = Ruleset::load_in_detail(named, &files, &registry())
@@ -28,15 +28,15 @@ fn found(named: &[&str], files: &[(&str, &str)]) -> Vec<String> {
 const NOTHING: [&str; 0] = [];
 
 #[test]
-fn a_file_that_was_not_named_is_not_judged() {
+fn unused_declarations_in_unnamed_files_are_not_reported() {
     let shared = format!("{SOURCE}fuse other default on\nconst spare = 1\n");
     let main = format!("use \"shared.rules\"\n{SENSOR}");
     let files = [("main.rules", main.as_str()), ("shared.rules", shared.as_str())];
     assert_eq!(found(&["main.rules"], &files), NOTHING);
-    assert_eq!(found(&["shared.rules"], &files), NOTHING, "it is there for others");
+    assert_eq!(found(&["shared.rules"], &files), NOTHING, "it exists for other files");
     let both = ["shared.rules:6:6 unused-fuse", "shared.rules:7:7 unused-const"];
     assert_eq!(found(&["main.rules", "shared.rules"], &files), both);
-    // Nor is a comment there that allows it.
+    // The same holds for a comment that allows it.
     let reason = "# fuse: allow(unused-const) because of others\nconst spare";
     let shared = shared.replace("const spare", reason);
     let files = [("main.rules", main.as_str()), ("shared.rules", shared.as_str())];
@@ -58,7 +58,7 @@ fn a_use_that_loads_sensors_is_needed() {
 }
 
 #[test]
-fn what_stands_in_the_library_is_not_linted() {
+fn the_standard_library_is_not_linted() {
     let main = format!(
         "use std \"github\"\n{}{SENSOR}",
         SOURCE.replace("event push", "event push : github.push")
@@ -72,9 +72,9 @@ fn what_stands_in_the_library_is_not_linted() {
     }
 }
 
-/// What begins where the field does.
+/// A comment above a field covers findings about its key.
 #[test]
-fn a_field_allows_what_is_said_of_its_key() {
+fn a_comment_above_a_field_covers_its_key() {
     let yaml = "kind: WorkflowTemplate\nmetadata: { name: t }\n";
     let templates = || vec![TemplateFile::read("t.yaml", yaml).unwrap()];
     let lint = Lint::find("unknown-parameter").unwrap();

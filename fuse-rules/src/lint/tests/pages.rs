@@ -1,19 +1,24 @@
-//! The pages of the lints, in `docs/lints`, are those that the code has.
+//! The pages of the lints in `docs/lints`: their form, their examples, and the index.
 
 use std::fmt::Write as _;
 use std::path::Path;
 
+use super::examples;
 use crate::lint::{Level, Lint};
 
-/// What the index says besides its list.
+/// The index up to its list.
 const HEAD: &str = "\
 # Lints
 
-`fuse lint` finds what rules are better without, although they mean something. `fuse explain-code NAME` prints the page
-of a lint; the pages are here, too.
+`fuse lint` reports rules that are valid but probably not intended. `fuse explain-code NAME` prints the page of a lint.
 
-Each lint has a level: what it finds is nothing (`allow`), shown (`warn`) or an error (`deny`), which `fuse check` reports,
-too, as far as it needs no templates. `[lint]` in `fuse.toml` sets levels, and `--deny`, `--warn` and `--allow` on the command line win over that:
+Each lint has a level:
+
+- `allow`: the lint does not run.
+- `warn`: findings are warnings.
+- `deny`: findings are errors. `fuse check` reports them, too, unless the lint needs workflow templates.
+
+The section `[lint]` in `fuse.toml` changes levels. The options `--deny`, `--warn` and `--allow` take precedence over it:
 
 ```toml
 [lint]
@@ -21,12 +26,19 @@ unused-const = \"deny\"
 undocumented-rule = \"allow\"
 ```
 
-A comment allows one at one place, as [the language](../language.md#lints) says.
+To suppress a finding in one place, put a comment on the line above it and give a reason. The
+[language reference](../language.md#lints) has the details:
 
-An example leaves out what does not matter: a clause stands in a rule, a rule in a sensor on `gh.push`, an event of
-the source `gh`, and there is a fuse `cicd`. The examples run as tests.
+```rules
+# fuse: allow(unused-const) because the next release uses it
+const limit = 3
+```
 
-| Lint | Level | What it finds |
+The examples in the pages omit what does not matter: a clause belongs to a rule, a rule to a sensor on `gh.push`, which
+is an event of the source `gh`, and there is a fuse `cicd`. The examples run as tests: the lint reports those marked
+`fails`, and does not report those marked `passes`.
+
+| Lint | Level | Finding |
 | --- | --- | --- |
 ";
 
@@ -46,34 +58,51 @@ fn index() -> String {
 }
 
 #[test]
-fn the_index_and_the_pages_of_the_lints_are_written() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/lints");
-    let mut wanted = vec![("README.md".to_owned(), index())];
-    wanted.extend(sorted().iter().map(|lint| (format!("{lint}.md"), lint.page())));
-    let write = std::env::var_os("FUSE_WRITE_INDEX").is_some();
-    let names = || {
-        let entries = std::fs::read_dir(&folder).unwrap();
-        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap())
-    };
-    if write {
-        std::fs::create_dir_all(&folder).unwrap();
-        names().for_each(|name| std::fs::remove_file(folder.join(name)).unwrap());
-        wanted.iter().for_each(|(name, text)| std::fs::write(folder.join(name), text).unwrap());
+fn the_index_lists_every_lint() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("lints");
+    let path = folder.join("README.md");
+    if std::env::var_os("FUSE_WRITE_INDEX").is_some() {
+        std::fs::write(&path, index()).unwrap();
     }
-    let how = "write them by `FUSE_WRITE_INDEX=1 cargo test -p fuse-rules index`";
-    for (name, text) in &wanted {
-        let written = std::fs::read_to_string(folder.join(name)).unwrap_or_default();
-        assert_eq!(&written, text, "docs/lints/{name} is stale: {how}");
-    }
-    let mut there: Vec<String> = names().collect();
-    there.sort();
-    let mut names: Vec<String> = wanted.into_iter().map(|(name, _)| name).collect();
-    names.sort();
-    assert_eq!(there, names, "docs/lints has other pages than there are lints: {how}");
+    let written = std::fs::read_to_string(path).unwrap_or_default();
+    let how = "write it by `FUSE_WRITE_INDEX=1 cargo test -p fuse-rules index`";
+    assert_eq!(written, index(), "{how}");
+    let entries = std::fs::read_dir(&folder).unwrap();
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut files: Vec<String> = names.filter(|name| name != "README.md").collect();
+    files.sort();
+    let pages: Vec<String> = sorted().iter().map(|lint| format!("{lint}.md")).collect();
+    assert_eq!(files, pages, "docs/lints has a page for every lint and no other pages");
 }
 
 #[test]
-fn lints_are_called_as_their_files_and_no_two_alike() {
+fn every_page_has_an_example_that_the_lint_reports_and_one_that_it_does_not() {
+    let mut wrong = Vec::new();
+    for lint in sorted() {
+        let page = lint.page();
+        let level = lint.level().as_str();
+        let start = format!("# {lint}: {}\n\nLevel: `{level}`\n\n", lint.title());
+        assert!(page.starts_with(&start), "docs/lints/{lint}.md must start with\n{start}");
+        let headings: Vec<&str> = page.lines().filter(|line| line.starts_with("## ")).collect();
+        assert_eq!(headings, ["## Example", "## Fix", "## When to allow it"], "{lint}");
+        let (before, fix) = page.split_once("\n## Fix\n").unwrap();
+        assert!(
+            before.contains("\n```rules fails\n") && fix.contains("\n```rules passes\n"),
+            "{lint}"
+        );
+        for example in examples::page(lint) {
+            let found = super::found(lint, &example.rules, &example.templates);
+            let own = found.iter().filter(|problem| problem.topic.as_str() == lint.name());
+            if (own.count() > 0) != example.fails {
+                wrong.push(format!("{lint}: wrong in its page:\n{}\n{found}", example.rules));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn lints_are_named_like_their_files_and_names_are_unique() {
     let all = sorted();
     for pair in all.windows(2) {
         assert_ne!(pair[0].name(), pair[1].name());
@@ -86,17 +115,15 @@ fn lints_are_called_as_their_files_and_no_two_alike() {
         let code = std::fs::read_to_string(path).unwrap_or_else(|_| panic!("there is no {file}"));
         assert!(code.starts_with(&format!("//! `{lint}`\n")), "{file}");
         assert_ne!(lint.title(), "");
-        for text in [lint.finds, lint.instead] {
-            assert!(text.trim_end().ends_with('.'), "{lint}: {text}");
-        }
         assert!(!lint.title().ends_with('.'), "{lint}");
     }
-    assert_eq!(Lint::all().last().unwrap().name(), "unused-allow", "it looks at what others left");
+    let last = Lint::all().last().unwrap();
+    assert_eq!(last.name(), "unused-allow", "it needs the findings of all other lints");
     assert!(Lint::all().any(|lint| lint.level() == Level::Deny));
 }
 
 #[test]
-fn an_unknown_lint_has_a_neighbour() {
+fn an_unknown_name_gets_a_suggestion() {
     insta::assert_snapshot!(Lint::find("unused-cons").unwrap_err(), @"there is no lint `unused-cons`; did you mean `unused-const`?");
     insta::assert_snapshot!(Lint::find("xyz").unwrap_err(), @"there is no lint `xyz`");
 }

@@ -1,6 +1,6 @@
-//! Which of many texts another one starts with.
+//! Finds the texts in a set that another text starts with.
 
-/// Prefixes in order, each with the longest other one that it starts with itself.
+/// Sorted prefixes, each with the longest other one that is a prefix of it.
 #[derive(Debug)]
 pub(crate) struct Prefixes {
     sorted: Box<[Kept]>,
@@ -18,7 +18,7 @@ impl Prefixes {
     pub(crate) fn new(mut all: Vec<(Box<[u8]>, u32)>) -> Self {
         all.sort_unstable();
         let mut sorted: Vec<Kept> = Vec::new();
-        // Those that the last one starts with.
+        // The prefixes of the previous one.
         let mut around: Vec<u32> = Vec::new();
         for same in all.chunk_by(|(a, _), (b, _)| a == b) {
             let Some((prefix, _)) = same.first() else { continue };
@@ -37,14 +37,14 @@ impl Prefixes {
         Self { sorted: sorted.into(), longest }
     }
 
-    /// The bytes of the longest prefix.
+    /// The length of the longest prefix in bytes.
     pub(crate) fn longest(&self) -> usize {
         self.longest
     }
 
-    /// The rules whose prefix the text starts with.
+    /// Adds the rules whose prefix the text starts with.
     pub(crate) fn find(&self, text: &[u8], found: &mut Vec<u32>) {
-        // The last one that is not after the text starts with every prefix of the text.
+        // The last prefix that does not sort after the text starts with every prefix of the text.
         let after = self.sorted.partition_point(|kept| *kept.prefix <= *text);
         let mut at = after.checked_sub(1);
         while let Some(kept) = at.and_then(|at| self.sorted.get(at)) {

@@ -1,13 +1,13 @@
-//! Intervals of numbers, and which of many have a number in them.
+//! Intervals of numbers, and a tree that finds those that contain a number.
 
 use std::cmp::Ordering;
 
 use crate::number::Number;
 
-/// An end of an interval: the number, and whether it is in.
+/// An end of an interval: the number, and whether it is included.
 type End = Option<(Number, bool)>;
 
-/// Numbers from one to another; an end that is `None` is open.
+/// Numbers between two ends; `None` is unbounded.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Interval {
     from: End,
@@ -23,7 +23,7 @@ impl Interval {
         Self { from: None, to: Some((number, inclusive)) }
     }
 
-    /// What is in both.
+    /// Narrows this interval to its intersection with another.
     pub(crate) fn narrow(&mut self, other: &Self) {
         if order_from(&self.from, &other.from).is_lt() {
             self.from = other.from;
@@ -33,7 +33,7 @@ impl Interval {
         }
     }
 
-    /// How likely a number is guessed to be in it.
+    /// The estimated probability that a number is in the interval.
     pub(crate) fn likely(&self) -> f64 {
         if self.from.is_some() && self.to.is_some() { 0.1 } else { 0.45 }
     }
@@ -42,7 +42,7 @@ impl Interval {
         self.from.is_none_or(|(from, inclusive)| from < *number || inclusive && from == *number)
     }
 
-    /// As in `5 < _ <= 7`, for listings.
+    /// For listings, such as `5 < _ <= 7`.
     pub(crate) fn show(&self) -> String {
         let sign = |inclusive| if inclusive { "<=" } else { "<" };
         let from = self.from.map(|(number, inclusive)| format!("{number} {} ", sign(inclusive)));
@@ -51,7 +51,7 @@ impl Interval {
     }
 }
 
-/// The order of starts: one that takes more in comes first.
+/// Orders starts: the one that includes more comes first.
 fn order_from(a: &End, b: &End) -> Ordering {
     match (a, b) {
         (None, None) => Ordering::Equal,
@@ -61,7 +61,7 @@ fn order_from(a: &End, b: &End) -> Ordering {
     }
 }
 
-/// The order of ends: one that takes more in comes last.
+/// Orders ends: the one that includes more comes last.
 fn order_to(a: &End, b: &End) -> Ordering {
     match (a, b) {
         (None, None) => Ordering::Equal,
@@ -75,8 +75,8 @@ fn ends_after(to: &End, number: &Number) -> bool {
     to.is_none_or(|(to, inclusive)| to > *number || inclusive && to == *number)
 }
 
-/// Intervals in the order of their starts, as a balanced tree: the middle of a part is its root,
-/// which knows the last end of the whole part.
+/// Intervals sorted by start, as a balanced tree. The root of a range is its middle, and stores the
+/// last end in the range.
 #[derive(Debug)]
 pub(crate) struct Intervals {
     sorted: Box<[Kept]>,
@@ -85,7 +85,7 @@ pub(crate) struct Intervals {
 #[derive(Debug)]
 struct Kept {
     interval: Interval,
-    /// The last end in the part of the tree that has its root here.
+    /// The last end in the subtree with this root.
     last: End,
     rule: u32,
 }
@@ -100,13 +100,13 @@ impl Intervals {
         Self { sorted }
     }
 
-    /// The rules whose interval has the number in it.
+    /// Adds the rules whose interval contains the number.
     pub(crate) fn find(&self, number: &Number, found: &mut Vec<u32>) {
         find(&self.sorted, number, found);
     }
 }
 
-/// Fills in the last ends, and gives that of the whole part; `None` where there is nothing in it.
+/// Sets the last ends and returns that of the complete range; `None` if it is empty.
 fn lasts(part: &mut [Kept]) -> Option<End> {
     let (left, rest) = part.split_at_mut(part.len() / 2);
     let (root, right) = rest.split_first_mut()?;

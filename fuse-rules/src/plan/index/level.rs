@@ -1,4 +1,4 @@
-//! The index over the values of one frame.
+//! The index for the values of one frame.
 
 use std::ops::Range;
 
@@ -8,30 +8,31 @@ use rustc_hash::FxHashMap;
 use super::access::Access;
 use super::affix::Prefixes;
 use super::interval::{Interval, Intervals};
-use super::state::State;
-use crate::eval::Work;
+use super::state::ValueState;
 use crate::plan::atom::{number_hash, text_hash};
-use crate::scan::{Entry, Extract, Held, find};
+use crate::scan::{Entry, EntryKind, Extract, find};
+use crate::semantics::Work;
 
-/// How many different sets of values are looked up together at most.
-const SETS: usize = 64;
+/// The maximum number of different sets of values that are looked up together.
+const MAX_SETS: usize = 64;
 
-/// The rules of a site that values of one frame find.
+/// The rules of a site that the values of one frame find.
 #[derive(Debug, Default)]
-pub(crate) struct Level {
-    /// The rules under each constant, or under several together.
+pub(crate) struct LevelIndex {
+    /// The rules by constant, or by a combination of constants.
     constants: FxHashMap<u64, Range<u32>>,
     found: Box<[u32]>,
     /// The slots whose constants are looked up together.
     sets: Vec<Box<[u32]>>,
-    /// All rules, for elements that were not taken out; empty for frames that always are.
+    /// All rules, for elements that were not extracted; empty for frames that always are.
     all: Box<[u32]>,
-    /// What else is known of slots.
+    /// Other facts about single slots.
     slots: FxHashMap<u32, Box<BySlot>>,
-    /// Rules that want values to be missing.
+    /// Rules that require a value to be missing.
     missing: Vec<(u32, Box<[u32]>)>,
-    /// The rules that the elements of lists find, by the slot of the list and the group of its elements.
-    among: Vec<(u32, usize, Level)>,
+    /// The rules that the elements of lists find, by the slot of the list and the group of its
+    /// elements.
+    among: Vec<(u32, usize, LevelIndex)>,
     empty: bool,
 }
 
@@ -41,46 +42,46 @@ struct BySlot {
     constants: bool,
     intervals: Option<Intervals>,
     prefixes: Option<Prefixes>,
-    /// By their ends, backwards.
+    /// By suffix, in reverse.
     suffixes: Option<Prefixes>,
     parts: Option<Parts>,
-    states: Vec<(State, Box<[u32]>)>,
+    states: Vec<(ValueState, Box<[u32]>)>,
 }
 
-/// The rules that texts find which have another text somewhere in them.
+/// The rules that require a substring in a text.
 #[derive(Debug)]
 struct Parts {
     automaton: AhoCorasick,
     rules: Vec<Box<[u32]>>,
 }
 
-/// What looking up needs besides the values.
+/// The context of a lookup, besides the values.
 pub(crate) struct Lookup<'l> {
     pub(crate) extract: &'l Extract,
     pub(crate) body: &'l str,
     pub(crate) work: &'l Work,
     pub(crate) memory: &'l mut Memory,
-    /// The rules that were found.
+    /// The rules found so far.
     pub(crate) found: &'l mut Vec<u32>,
 }
 
-/// Memory that looking up takes.
+/// Memory for lookups.
 #[derive(Debug, Default)]
 pub(crate) struct Memory {
     backwards: Vec<u8>,
-    /// A bit for each part that a text was found to have.
+    /// One bit per substring that was found in a text.
     seen: Vec<u64>,
 }
 
 impl Memory {
-    /// How many bytes it keeps.
+    /// The memory in use, in bytes.
     pub(crate) fn len(&self) -> usize {
         self.backwards.capacity() + self.seen.capacity() * size_of::<u64>()
     }
 }
 
-impl Level {
-    /// Whether no value of this frame finds anything.
+impl LevelIndex {
+    /// Whether no value of this frame finds any rule.
     pub(crate) fn is_empty(&self) -> bool {
         self.empty
     }
@@ -93,7 +94,7 @@ impl Level {
             }
         }
         'sets: for set in &self.sets {
-            let mut key = SET;
+            let mut key = COMBINED_SEED;
             for slot in set {
                 let hash = find(row, *slot).and_then(|entry| hash(entry, lookup));
                 let Some(hash) = hash else { continue 'sets };
@@ -107,25 +108,25 @@ impl Level {
             }
         }
         for (slot, group, level) in &self.among {
-            let Some(list) = find(row, *slot).filter(|entry| entry.held == Held::List) else {
+            let Some(list) = find(row, *slot).filter(|entry| entry.kind == EntryKind::List) else {
                 continue;
             };
             match list.elements() {
                 Some((first, len)) => {
                     let start = lookup.found.len();
                     for at in first..first + len {
-                        // Past the limit the event is refused, whatever is found.
+                        // Past the limit the event is refused anyway.
                         if lookup.work.spend(1, 0).is_err() {
                             break;
                         }
                         level.find(lookup.extract.row(*group, at), lookup);
-                        // The same rules again and again are one.
+                        // Many elements can find the same rules.
                         if lookup.found.len() - start > 2 * level.all.len() {
                             dedup(lookup.found, start);
                         }
                     }
                 }
-                // Too many to be taken out: any of them may be the one.
+                // The list is too long to be extracted, so any of its elements could match.
                 None => lookup.found.extend_from_slice(&level.all),
             }
         }
@@ -136,14 +137,14 @@ impl Level {
         if slot.constants
             && let Some(hash) = hash(entry, lookup)
         {
-            self.constant(join(ONE, entry.slot, hash), lookup);
+            self.constant(join(SINGLE_SEED, entry.slot, hash), lookup);
         }
         if let Some(intervals) = &slot.intervals
             && let Some(number) = extract.number(entry, body)
         {
             intervals.find(&number, lookup.found);
         }
-        if let Held::Text | Held::Decoded = entry.held {
+        if let EntryKind::Text | EntryKind::Decoded = entry.kind {
             let text = extract.text(entry, body);
             if let Some(prefixes) = &slot.prefixes {
                 prefixes.find(text.as_bytes(), lookup.found);
@@ -158,7 +159,7 @@ impl Level {
                 parts.find(text, lookup);
             }
         }
-        let state = State::of_held(entry.held);
+        let state = ValueState::from_kind(entry.kind);
         for (_, rules) in slot.states.iter().filter(|(wanted, _)| wanted.meets(state)) {
             lookup.found.extend_from_slice(rules);
         }
@@ -172,7 +173,7 @@ impl Level {
     }
 }
 
-/// Leaves each rule from a place on once, in their order.
+/// Sorts the rules from `start` on and removes duplicates.
 pub(crate) fn dedup(found: &mut Vec<u32>, start: usize) {
     if let Some(part) = found.get_mut(start..) {
         part.sort_unstable();
@@ -187,39 +188,39 @@ pub(crate) fn dedup(found: &mut Vec<u32>, start: usize) {
     found.truncate(kept);
 }
 
-/// The bytes that finding a part again counts as.
-const SEEN_AGAIN: usize = 64;
-const ONE: u64 = 0;
-const SET: u64 = 1;
+/// The number of bytes of work that a repeated substring counts as.
+const REPEAT_WORK_BYTES: usize = 64;
+const SINGLE_SEED: u64 = 0;
+const COMBINED_SEED: u64 = 1;
 
-/// The key of a value together with those before it.
+/// The combined key of a value and those before it.
 #[inline]
 fn join(key: u64, slot: u32, hash: u64) -> u64 {
     (key.rotate_left(23) ^ hash ^ u64::from(slot).wrapping_mul(0x9e37_79b9_7f4a_7c15))
         .wrapping_mul(0xff51_afd7_ed55_8ccd)
 }
 
-/// The hash of a value that constants may equal.
+/// The hash of a value, for comparison with constants.
 #[inline]
 fn hash(entry: &Entry, lookup: &Lookup<'_>) -> Option<u64> {
     let (extract, body) = (lookup.extract, lookup.body);
-    Some(match entry.held {
-        Held::Text | Held::Decoded => text_hash(extract.text(entry, body)),
-        Held::Number => number_hash(&extract.number(entry, body)?),
-        // As `Const::hash` has it.
-        Held::Null => 1,
-        Held::False => 2,
-        Held::True => 3,
-        Held::Surrogate | Held::List | Held::Map => return None,
+    Some(match entry.kind {
+        EntryKind::Text | EntryKind::Decoded => text_hash(extract.text(entry, body)),
+        EntryKind::Number => number_hash(&extract.number(entry, body)?),
+        // The same as `Constant::hash`.
+        EntryKind::Null => 1,
+        EntryKind::False => 2,
+        EntryKind::True => 3,
+        EntryKind::Surrogate | EntryKind::List | EntryKind::Map => return None,
     })
 }
 
-/// Texts with the rules that look for them.
+/// Texts with the rules that require them.
 type Affixes = Vec<(Box<[u8]>, u32)>;
 
-/// Gathers what a level is made of.
+/// Builds a level.
 #[derive(Default)]
-pub(super) struct Builder {
+pub(super) struct LevelBuilder {
     constants: Vec<(u64, u32)>,
     sets: Vec<Box<[u32]>>,
     single: Vec<u32>,
@@ -227,13 +228,13 @@ pub(super) struct Builder {
     prefixes: FxHashMap<u32, Affixes>,
     suffixes: FxHashMap<u32, Affixes>,
     parts: FxHashMap<u32, Vec<(Box<str>, u32)>>,
-    states: FxHashMap<(u32, State), Vec<u32>>,
-    among: FxHashMap<(u32, usize), Builder>,
-    /// All rules, where they are of elements.
+    states: FxHashMap<(u32, ValueState), Vec<u32>>,
+    among: FxHashMap<(u32, usize), LevelBuilder>,
+    /// All rules, if the level is for elements.
     all: Vec<u32>,
 }
 
-impl Builder {
+impl LevelBuilder {
     pub(super) fn add(&mut self, access: Access, rule: u32) {
         match access {
             Access::Among(at, group, inner) => {
@@ -245,7 +246,7 @@ impl Builder {
             Access::Together(all, best) => {
                 let slots: Box<[u32]> = all.iter().map(|(at, _)| at.slot).collect();
                 if !self.sets.contains(&slots) {
-                    if self.sets.len() >= SETS {
+                    if self.sets.len() >= MAX_SETS {
                         if let Some((at, hash)) = all.get(best) {
                             self.equal(at.slot, *hash, rule);
                         }
@@ -253,7 +254,8 @@ impl Builder {
                     }
                     self.sets.push(slots);
                 }
-                let key = all.iter().fold(SET, |key, (at, hash)| join(key, at.slot, *hash));
+                let key =
+                    all.iter().fold(COMBINED_SEED, |key, (at, hash)| join(key, at.slot, *hash));
                 self.constants.push((key, rule));
             }
             Access::Within(at, interval) => {
@@ -278,10 +280,10 @@ impl Builder {
         if self.single.last() != Some(&slot) {
             self.single.push(slot);
         }
-        self.constants.push((join(ONE, slot, hash), rule));
+        self.constants.push((join(SINGLE_SEED, slot, hash), rule));
     }
 
-    pub(super) fn finish(mut self) -> Level {
+    pub(super) fn finish(mut self) -> LevelIndex {
         let mut by_slot: FxHashMap<u32, Box<BySlot>> = FxHashMap::default();
         let mut at = |slot: u32, change: &mut dyn FnMut(&mut BySlot)| {
             change(by_slot.entry(slot).or_default());
@@ -299,13 +301,13 @@ impl Builder {
             at(slot, &mut |slot| slot.suffixes = Some(Prefixes::new(std::mem::take(&mut all))));
         }
         for (slot, all) in self.parts {
-            let state = (slot, State::TEXT);
+            let state = (slot, ValueState::TEXT);
             match Parts::new(&all) {
                 Some(parts) => {
                     let mut parts = Some(parts);
                     at(slot, &mut |slot| slot.parts = parts.take());
                 }
-                // Too many to be looked for at once: any text will do.
+                // There are too many to search for at once, so use any text.
                 None => {
                     self.states.entry(state).or_default().extend(all.iter().map(|(_, rule)| *rule))
                 }
@@ -316,10 +318,10 @@ impl Builder {
         states.sort_unstable_by_key(|(key, _)| *key);
         for ((slot, state), rules) in states {
             let rules: Box<[u32]> = rules.into();
-            if state.meets(State::ABSENT) {
+            if state.meets(ValueState::ABSENT) {
                 missing.push((slot, rules.clone()));
             }
-            if state != State::ABSENT {
+            if state != ValueState::ABSENT {
                 at(slot, &mut |slot| slot.states.push((state, rules.clone())));
             }
         }
@@ -347,7 +349,7 @@ impl Builder {
         self.all.dedup();
         let empty =
             constants.is_empty() && missing.is_empty() && among.is_empty() && by_slot.is_empty();
-        Level {
+        LevelIndex {
             constants,
             found,
             sets: self.sets,
@@ -372,8 +374,8 @@ impl Parts {
             if *word & bit == 0 {
                 *word |= bit;
                 lookup.found.extend(self.rules.get(part).into_iter().flatten());
-            } else if lookup.work.spend(0, SEEN_AGAIN).is_err() {
-                // What stands there often, many times over, is work.
+            } else if lookup.work.spend(0, REPEAT_WORK_BYTES).is_err() {
+                // A substring that occurs very often counts as work.
                 return;
             }
         }

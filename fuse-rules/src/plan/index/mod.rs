@@ -1,6 +1,6 @@
-//! Which rules may fire, found from the values of an event: each rule is kept under something that
-//! must be true for it to fire, the rarest that there is. What is found is then decided; what is
-//! not found cannot fire.
+//! The index finds the rules that may fire from the values of an event. Each rule is stored under a
+//! fact that must be true for it to fire, and of several facts under the rarest. The rules that are
+//! found are then evaluated; the others cannot fire.
 
 mod access;
 mod affix;
@@ -14,51 +14,51 @@ mod tests;
 use rustc_hash::FxHashMap;
 
 pub(crate) use access::Access;
-use access::{Choice, Counts};
-pub(crate) use level::{Level, Lookup, Memory, dedup};
+use access::{AccessChoice, Counts};
+pub(crate) use level::{LevelIndex, Lookup, Memory, dedup};
 
-use super::atom::Test;
-use super::program::{NodeKind, Programs, Ref};
+use super::atom::AtomTest;
+use super::program::{NodeKind, PartRef, Programs};
 use super::{EventPlan, Frames, RuleAt};
 
 /// The levels of a site, the event's first.
-pub(crate) type Levels = Box<[Level]>;
+pub(crate) type Levels = Box<[LevelIndex]>;
 
-/// Rules that are decided at one place: for the event, or for each element of one list, or of a
-/// list in it.
+/// Rules that are decided at one site: for the event, or for each element of a list, or of a list
+/// in one.
 #[derive(Debug)]
 pub(crate) struct Site {
-    /// The groups of the frames there, the event's first.
+    /// The groups of the frames at this site, the event's first.
     pub(crate) groups: Box<[usize]>,
-    /// The sites inside of this one.
+    /// The sites inside this one.
     pub(crate) inner: Vec<usize>,
-    /// Where the list is that this site goes through: the level of its frame, and the slot.
+    /// The list that this site iterates over: the level of its frame, and the slot.
     pub(crate) list: Option<(usize, u32)>,
     pub(crate) levels: Levels,
-    /// Rules that no index finds: they are decided for every element.
+    /// Rules that the index cannot find. They are decided for every element.
     pub(crate) rest: Vec<u32>,
     /// All rules of the site.
     pub(crate) rules: Vec<u32>,
-    /// Values without which a rule cannot fire, by level and slot.
+    /// Values that a rule needs in order to fire, by level and slot.
     pub(crate) needed: Vec<(usize, u32)>,
-    /// The rules that go through the list of this site, those of the sites inside of it too.
-    pub(crate) through: Vec<u32>,
-    /// The smallest `max` that these have for the list.
-    pub(crate) least: usize,
+    /// The rules that iterate over the list of this site, including those of inner sites.
+    pub(crate) iterating: Vec<u32>,
+    /// The smallest `max` that these rules set for the list.
+    pub(crate) smallest_max: usize,
 }
 
-/// A rule that an index may find.
+/// A rule that the index may find.
 pub(super) struct Candidate {
     pub(super) at: RuleAt,
     /// The groups of the frames around its condition.
     pub(super) groups: Vec<usize>,
-    /// What the `each`s around it allow at most.
+    /// The limits of the `each` blocks around it.
     pub(super) lists: Vec<usize>,
-    pub(super) outer: Ref,
-    pub(super) condition: Ref,
+    pub(super) outer: PartRef,
+    pub(super) condition: PartRef,
 }
 
-/// Puts the rules of an event at their sites.
+/// Assigns the rules of an event to sites.
 pub(super) fn build(
     candidates: Vec<Candidate>,
     programs: &Programs,
@@ -73,8 +73,8 @@ pub(super) fn build(
         for (outer, max) in (2..).zip(&candidate.lists) {
             let groups = candidate.groups.get(..outer).and_then(|groups| known.get(groups));
             if let Some(site) = groups.and_then(|site| sites.get_mut(*site)) {
-                site.through.push(number);
-                site.least = site.least.min(*max);
+                site.iterating.push(number);
+                site.smallest_max = site.smallest_max.min(*max);
             }
         }
     }
@@ -85,9 +85,9 @@ pub(super) fn build(
             counts.add(programs, candidate.condition);
         }
     }
-    let mut levels: Vec<Vec<level::Builder>> = sites
+    let mut levels: Vec<Vec<level::LevelBuilder>> = sites
         .iter()
-        .map(|site| site.groups.iter().map(|_| level::Builder::default()).collect())
+        .map(|site| site.groups.iter().map(|_| level::LevelBuilder::default()).collect())
         .collect();
     for ((number, candidate), at) in (0..).zip(&candidates).zip(&placed) {
         let (Some(site), Some(counts), Some(levels)) =
@@ -99,7 +99,7 @@ pub(super) fn build(
         for part in conjuncts(programs, candidate.outer, candidate.condition) {
             if let Some(NodeKind::Test(test)) = programs.node(part.node).map(|node| &node.kind)
                 && let Some(at) = test.at()
-                && !matches!(test, Test::Is(..))
+                && !matches!(test, AtomTest::Is(..))
             {
                 site.needed.push((at.level as usize, at.slot));
             }
@@ -119,19 +119,24 @@ pub(super) fn build(
         site.needed.sort_unstable();
         site.needed.dedup();
         site.needed.shrink_to_fit();
-        site.levels = levels.into_iter().map(level::Builder::finish).collect();
+        site.levels = levels.into_iter().map(level::LevelBuilder::finish).collect();
     }
     (candidates.into_iter().map(|candidate| candidate.at).collect(), sites)
 }
 
-/// The best access of a rule, by both of its conditions.
-fn choose(counts: &Counts, programs: &Programs, outer: Ref, condition: Ref) -> Option<Choice> {
-    counts.of_all(programs, &conjuncts(programs, outer, condition))
+/// The best access of a rule, from both of its conditions.
+fn choose(
+    counts: &Counts,
+    programs: &Programs,
+    outer: PartRef,
+    condition: PartRef,
+) -> Option<AccessChoice> {
+    counts.choose_for_all(programs, &conjuncts(programs, outer, condition))
 }
 
-/// What must be true for a rule to fire.
-fn conjuncts(programs: &Programs, outer: Ref, condition: Ref) -> Vec<Ref> {
-    let mut parts: Vec<Ref> = Vec::new();
+/// The parts that must all be true for a rule to fire.
+fn conjuncts(programs: &Programs, outer: PartRef, condition: PartRef) -> Vec<PartRef> {
+    let mut parts: Vec<PartRef> = Vec::new();
     for part in [outer, condition] {
         match programs.node(part.node).map(|node| &node.kind) {
             Some(NodeKind::All(inner)) => parts.extend(inner),
@@ -148,7 +153,7 @@ struct Sites<'f> {
 }
 
 impl Sites<'_> {
-    /// The site with these groups, made with those around it where it is not there yet.
+    /// The site with these groups. It is created with its outer sites if it does not exist.
     fn at(&mut self, groups: &[usize]) -> usize {
         if let Some(site) = self.known.get(groups) {
             return *site;
@@ -161,7 +166,7 @@ impl Sites<'_> {
         }
         let list = groups.last().and_then(|group| self.frames.groups.get(*group)?.list);
         let list = list.and_then(|(group, slot)| {
-            // The nearest frame of the group that has the list.
+            // The nearest frame of the group that contains the list.
             let level = groups.iter().rev().skip(1).position(|around| *around == group)?;
             Some((groups.len() - 2 - level, slot))
         });
@@ -173,15 +178,15 @@ impl Sites<'_> {
             rest: Vec::new(),
             rules: Vec::new(),
             needed: Vec::new(),
-            through: Vec::new(),
-            least: usize::MAX,
+            iterating: Vec::new(),
+            smallest_max: usize::MAX,
         });
         self.known.insert(groups.to_vec(), site);
         site
     }
 }
 
-/// What each rule of an event is found by, for listings: `None` for one that is always decided.
+/// The accesses of each rule of an event, for listings; `None` for a rule that is always decided.
 pub(crate) fn chosen(plan: &EventPlan) -> Vec<(RuleAt, Option<Vec<Access>>)> {
     let mut all = Vec::new();
     for site in &plan.sites {

@@ -1,13 +1,13 @@
-//! The literal texts that a pattern's matches must have.
+//! The literal texts that every match of a pattern contains.
 
 use regex_syntax::hir::literal::{self, ExtractKind, Extractor};
 use regex_syntax::hir::{Hir, HirKind};
 
 use super::access::Access;
-use crate::plan::atom::{At, text_hash};
+use crate::plan::atom::{SlotRef, text_hash};
 use crate::typed::{Pattern, TextOp};
 
-/// A text that must be there, and where.
+/// A required text, and its position.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Literal {
     Whole(Box<str>),
@@ -16,10 +16,10 @@ pub(crate) enum Literal {
     Inside(Box<str>),
 }
 
-/// How many texts a pattern may stand for.
-const MOST: usize = 64;
-/// How many characters a class may have to be spelled out.
-const CLASS: usize = 4;
+/// The maximum number of literals for one pattern.
+const MAX_LITERALS: usize = 64;
+/// The maximum size of a character class that is expanded to its characters.
+const MAX_CLASS_CHARS: usize = 4;
 
 impl Literal {
     pub(crate) fn likely(&self) -> f64 {
@@ -29,7 +29,7 @@ impl Literal {
         }
     }
 
-    pub(crate) fn access(self, at: At) -> Access {
+    pub(crate) fn access(self, at: SlotRef) -> Access {
         match self {
             Self::Whole(text) => Access::Equal(at, text_hash(&text)),
             Self::Start(text) => Access::Prefix(at, text),
@@ -39,22 +39,23 @@ impl Literal {
     }
 }
 
-/// How likely a text of an event is guessed to have this in it: the longer, the less.
+/// The estimated probability that a text of an event contains this literal. It falls with the
+/// length.
 pub(crate) fn likely(literal: &str) -> f64 {
     0.5 / (1.0 + literal.chars().count() as f64)
 }
 
-/// Texts one of which every match has; `None` where none is known.
+/// Literals, one of which every match contains; `None` if none is known.
 pub(crate) fn literals(pattern: &Pattern) -> Option<Vec<Literal>> {
     match pattern.op {
-        TextOp::Like => of_glob(&pattern.source),
-        _ => of_regex(&pattern.source),
+        TextOp::Like => glob_literals(&pattern.source),
+        _ => regex_literals(&pattern.source),
     }
 }
 
-/// `*` stands for any text, `?` for any character.
-fn of_glob(glob: &str) -> Option<Vec<Literal>> {
-    // The next character may be one that stands for itself.
+/// `*` matches any text, `?` any character.
+fn glob_literals(glob: &str) -> Option<Vec<Literal>> {
+    // The next character could be escaped.
     if glob.contains('\\') {
         return None;
     }
@@ -73,7 +74,7 @@ fn of_glob(glob: &str) -> Option<Vec<Literal>> {
     }])
 }
 
-fn of_regex(regex: &str) -> Option<Vec<Literal>> {
+fn regex_literals(regex: &str) -> Option<Vec<Literal>> {
     let hir = regex_syntax::parse(regex).ok()?;
     let start = extracted(&hir, ExtractKind::Prefix);
     if let Some((literals, true)) = &start {
@@ -97,17 +98,17 @@ fn of_regex(regex: &str) -> Option<Vec<Literal>> {
     self::inside(&hir).map(|text| vec![Literal::Inside(text)])
 }
 
-/// The texts that matches start or end with, and whether they are the whole matches.
+/// The texts that matches start or end with, and whether they are the complete matches.
 fn extracted(hir: &Hir, kind: ExtractKind) -> Option<(Vec<Box<str>>, bool)> {
     let mut extractor = Extractor::new();
-    extractor.kind(kind).limit_class(CLASS).limit_total(MOST);
+    extractor.kind(kind).limit_class(MAX_CLASS_CHARS).limit_total(MAX_LITERALS);
     let found = extractor.extract(hir);
     let literals = found.literals()?;
     let whole = literals.iter().all(literal::Literal::is_exact);
     let mut texts = Vec::new();
     for literal in literals {
         let text = std::str::from_utf8(literal.as_bytes()).ok()?;
-        // A start that is empty says nothing; a whole match that is empty does.
+        // An empty prefix has no meaning, but a complete match that is empty does.
         if text.is_empty() && !whole {
             return None;
         }
@@ -116,7 +117,7 @@ fn extracted(hir: &Hir, kind: ExtractKind) -> Option<(Vec<Box<str>>, bool)> {
     (!texts.is_empty()).then_some((texts, whole))
 }
 
-/// The longest literal that stands in a row of parts.
+/// The longest literal in a concatenation.
 fn inside(hir: &Hir) -> Option<Box<str>> {
     match hir.kind() {
         HirKind::Capture(capture) => inside(&capture.sub),

@@ -1,14 +1,14 @@
-//! What can be told of a value before it is read.
+//! The properties of a value that are known before it is read.
 
-use crate::plan::atom::Const;
-use crate::scan::Held;
+use crate::plan::atom::Constant;
+use crate::scan::EntryKind;
 use crate::typed::IsTest;
 
-/// A set of states that a value may be in.
+/// A set of possible states of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) struct State(u8);
+pub(crate) struct ValueState(u8);
 
-impl State {
+impl ValueState {
     pub(crate) const NONE: Self = Self(0);
     pub(crate) const ABSENT: Self = Self(1);
     const NULL: Self = Self(2);
@@ -27,28 +27,28 @@ impl State {
         self.0 & other.0 != 0
     }
 
-    pub(crate) fn of_const(value: &Const) -> Self {
+    pub(crate) fn from_constant(value: &Constant) -> Self {
         match value {
-            Const::Null => Self::NULL,
-            Const::Bool(_) => Self::BOOL,
-            Const::Number(_) => Self::NUMBER,
-            Const::Text(_) => Self::TEXT,
+            Constant::Null => Self::NULL,
+            Constant::Bool(_) => Self::BOOL,
+            Constant::Number(_) => Self::NUMBER,
+            Constant::Text(_) => Self::TEXT,
         }
     }
 
-    pub(crate) fn of_held(held: Held) -> Self {
-        match held {
-            Held::Null => Self::NULL,
-            Held::True | Held::False => Self::BOOL,
-            Held::Number => Self::NUMBER,
-            Held::Text | Held::Decoded | Held::Surrogate => Self::TEXT,
-            Held::List => Self::LIST,
-            Held::Map => Self::MAP,
+    pub(crate) fn from_kind(kind: EntryKind) -> Self {
+        match kind {
+            EntryKind::Null => Self::NULL,
+            EntryKind::True | EntryKind::False => Self::BOOL,
+            EntryKind::Number => Self::NUMBER,
+            EntryKind::Text | EntryKind::Decoded | EntryKind::Surrogate => Self::TEXT,
+            EntryKind::List => Self::LIST,
+            EntryKind::Map => Self::MAP,
         }
     }
 
-    /// In which states the test may be true.
-    pub(crate) fn of_test(test: IsTest, negated: bool) -> Self {
+    /// The states in which the test can be true.
+    pub(crate) fn for_test(test: IsTest, negated: bool) -> Self {
         let state = match test {
             IsTest::Missing => Self::ABSENT,
             IsTest::Present => Self::PRESENT,
@@ -61,22 +61,22 @@ impl State {
         };
         match (negated, test) {
             (false, _) => state,
-            // A number may be no whole one.
+            // A number may not be an integer.
             (true, IsTest::Int) => Self(127),
             (true, _) => Self(!state.0 & 127),
         }
     }
 
-    /// In words, for listings.
+    /// A text for listings.
     pub(crate) fn show(self) -> String {
-        const NAMES: [(State, &str); 7] = [
-            (State::ABSENT, "missing"),
-            (State::NULL, "null"),
-            (State::BOOL, "bool"),
-            (State::NUMBER, "number"),
-            (State::TEXT, "string"),
-            (State::LIST, "list"),
-            (State::MAP, "map"),
+        const NAMES: [(ValueState, &str); 7] = [
+            (ValueState::ABSENT, "missing"),
+            (ValueState::NULL, "null"),
+            (ValueState::BOOL, "bool"),
+            (ValueState::NUMBER, "number"),
+            (ValueState::TEXT, "string"),
+            (ValueState::LIST, "list"),
+            (ValueState::MAP, "map"),
         ];
         if self == Self::PRESENT {
             return "present".into();

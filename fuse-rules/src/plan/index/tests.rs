@@ -1,4 +1,4 @@
-//! What each structure finds is what looking at everything finds; and what a rule is found by.
+//! Each structure finds the same as a linear search; and the accesses that are chosen for rules.
 
 use proptest::prelude::*;
 
@@ -14,7 +14,7 @@ fn sorted(mut found: Vec<u32>) -> Vec<u32> {
     found
 }
 
-/// Either end: the number, and whether it is in.
+/// An end: the number, and whether it is included.
 fn end() -> impl Strategy<Value = Option<(i64, bool)>> {
     prop::option::weighted(0.8, (-5..5_i64, any::<bool>()))
 }
@@ -90,7 +90,7 @@ fn what_every_match_of_a_pattern_has() {
     }
 }
 
-/// The rarest of what must be true, for rules of all kinds.
+/// The rarest required fact, for rules of all kinds.
 #[test]
 fn what_rules_are_found_by() {
     let conditions = [
@@ -130,7 +130,7 @@ fn what_rules_are_found_by() {
     insta::assert_snapshot!(told.join("\n"));
 }
 
-/// Many rules that share their constants one by one are told apart by several together.
+/// Combinations of constants distinguish rules that share each single constant.
 #[test]
 fn shared_constants_are_looked_up_together() {
     let mut rules = String::from("source q queue { event e }\nsensor s on q.e {\n");

@@ -1,4 +1,4 @@
-//! The words and signs of expressions.
+//! The keywords and operators of expressions.
 
 use std::cmp::Ordering;
 
@@ -10,7 +10,7 @@ pub(crate) enum QuantifierKind {
     Count,
     /// The elements for which the body is true.
     Filter,
-    /// The body's value for each element.
+    /// The value of the body for each element.
     Map,
     /// The first element for which the body is true.
     First,
@@ -57,12 +57,12 @@ impl QuantifierKind {
         }
     }
 
-    /// Whether it is true, false or unknown, and no other value.
+    /// Whether the result is always true, false or unknown.
     pub(crate) fn is_condition(self) -> bool {
         matches!(self, Self::Any | Self::All | Self::None)
     }
 
-    /// Whether its value is made of elements as they are, so that all of them is read.
+    /// Whether the result contains the elements themselves, so that they are read completely.
     pub(crate) fn keeps_elements(self) -> bool {
         matches!(self, Self::Filter | Self::First)
     }
@@ -84,7 +84,7 @@ impl CompareOp {
         !matches!(self, Self::Eq | Self::Ne)
     }
 
-    /// The operator that says the same with its sides changed.
+    /// The equivalent operator for swapped operands.
     pub(crate) fn turned(self) -> Self {
         match self {
             Self::Lt => Self::Gt,
@@ -95,7 +95,7 @@ impl CompareOp {
         }
     }
 
-    /// Whether it holds of a left side that stands so to its right side.
+    /// Whether the comparison is true if the left operand has this ordering to the right one.
     pub(crate) fn holds(self, ordering: Ordering) -> bool {
         match self {
             Self::Eq => ordering.is_eq(),

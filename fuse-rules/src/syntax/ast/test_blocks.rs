@@ -1,4 +1,4 @@
-//! `test` declarations as they are written.
+//! `test` declarations in the syntax tree.
 
 use super::{Block, Expr, Text};
 use crate::span::Span;
@@ -8,9 +8,9 @@ use crate::span::Span;
 pub(crate) struct Test {
     pub(crate) name: Text,
     pub(crate) steps: Vec<TestStep>,
-    /// All of it.
+    /// The complete step.
     pub(crate) span: Span,
-    /// A step was dropped by recovery, or the head is.
+    /// Recovery dropped a step, or the header did not parse.
     pub(crate) incomplete: bool,
 }
 
@@ -33,7 +33,7 @@ pub(crate) enum TestStep {
 pub(crate) struct Send {
     pub(crate) source: Text,
     pub(crate) event: Text,
-    /// The file of the body.
+    /// The files that contain the body.
     pub(crate) files: Vec<Text>,
     pub(crate) bodies: Vec<Expr>,
     pub(crate) headers: Vec<Block>,
@@ -55,19 +55,19 @@ pub(crate) enum Expected {
     Rule(Box<ExpectedRule>),
 }
 
-/// What a test expects of one rule.
+/// The decisions that a test expects of one rule.
 #[derive(Debug)]
 pub(crate) struct ExpectedRule {
     pub(crate) rule: RuleRef,
     pub(crate) outcome: Option<Text>,
-    /// How often, and where that is said.
+    /// The number of times, and its span.
     pub(crate) count: Option<(u32, Span)>,
     pub(crate) element: Option<(Vec<u32>, Span)>,
     pub(crate) because: Option<Text>,
     pub(crate) fields: Option<Block>,
 }
 
-/// A rule by its name, or by its sensor's and its own.
+/// A rule by its name, or by the names of its sensor and itself.
 #[derive(Debug)]
 pub(crate) struct RuleRef {
     pub(crate) text: String,

@@ -1,8 +1,8 @@
-//! What no event can show of the rules, as far as that is proven.
+//! Removes outcomes and truth values that no event can produce from coverage.
 
 use rustc_hash::FxHashMap;
 
-use super::{Coverage, lacking};
+use super::{Coverage, may_be_missing};
 use crate::analysis::{Analysis, Placed, Truths};
 use crate::decision::Outcome;
 use crate::span::Span;
@@ -10,31 +10,32 @@ use crate::testing::Tests;
 use crate::typed::{Expr, ExprKind, Rule, Sensor};
 
 impl Tests<'_> {
-    /// The same without what no event can show, as far as that is proven: a part that is never false, say.
+    /// Removes the outcomes and truth values that provably no event can produce, such as a condition that is
+    /// never false.
     #[must_use]
     pub fn without_impossible(&self, mut coverage: Coverage) -> Coverage {
         let typed = self.ruleset.typed();
         let mut analysis = Analysis::new(typed);
-        // Of each part and truth that was looked for, whether any rule that has the part can show it.
+        // For each missing truth value of a condition: whether any rule with the condition can produce it.
         let mut possible: FxHashMap<(Span, &str), bool> = FxHashMap::default();
         let missing: FxHashMap<Span, Vec<&'static str>> =
             coverage.atoms.iter().map(|atom| (atom.span, atom.missing())).collect();
         for sensor in &typed.sensors {
             for rule in &sensor.rules {
-                for (expr, given) in looked_at(sensor, rule) {
+                for (expr, guards) in guarded_atoms(sensor, rule) {
                     for truth in missing.get(&expr.span).into_iter().flatten() {
-                        let shown = possible.entry((expr.span, *truth)).or_default();
-                        if !*shown {
+                        let can_happen = possible.entry((expr.span, *truth)).or_default();
+                        if !*can_happen {
                             let want = match *truth {
                                 "true" => Truths::TRUE,
                                 "false" => Truths::FALSE,
                                 _ => Truths::UNKNOWN,
                             };
                             let placed = Placed { sensor, rule };
-                            let lacks_nothing = want == Truths::UNKNOWN
-                                && analysis.is_decided(placed, expr, &given);
-                            *shown = !lacks_nothing
-                                && !analysis.is_out_of_reach(placed, (expr, want), &given);
+                            let never_unknown = want == Truths::UNKNOWN
+                                && analysis.is_decided(placed, expr, &guards);
+                            *can_happen = !never_unknown
+                                && !analysis.is_out_of_reach(placed, (expr, want), &guards);
                         }
                     }
                 }
@@ -47,7 +48,9 @@ impl Tests<'_> {
                 rule.outcomes.retain(|(outcome, _)| *outcome != Outcome::NotMatched);
             }
             if rule.missing().any(|outcome| outcome == Outcome::Rejected)
-                && lacking(typed, placed.rule).iter().all(|expr| analysis.has_values(placed, expr))
+                && may_be_missing(typed, placed.rule)
+                    .iter()
+                    .all(|expr| analysis.has_values(placed, expr))
             {
                 rule.outcomes.retain(|(outcome, _)| *outcome != Outcome::Rejected);
             }
@@ -68,49 +71,54 @@ impl Tests<'_> {
 }
 
 impl<'r> Tests<'r> {
-    /// The rules, in their order.
+    /// All rules, in order.
     fn placed(&self) -> impl Iterator<Item = Placed<'r>> {
         let sensors = self.ruleset.typed().sensors.iter();
         sensors.flat_map(|sensor| sensor.rules.iter().map(move |rule| Placed { sensor, rule }))
     }
 }
 
-/// An elementary condition, and the truths that others have where it is looked at.
-pub(crate) type LookedAt<'r> = (&'r Expr, Vec<(&'r Expr, Truths)>);
+/// An elementary condition, and the conditions that must have certain truth values for it to be evaluated.
+pub(crate) type GuardedAtom<'r> = (&'r Expr, Vec<(&'r Expr, Truths)>);
 
-/// The elementary conditions of a rule and its sensor that stand in no quantifier, each with what is so where
-/// it is looked at: no condition before it is false, nor a part before it of an `and`; none of an `or` true.
-pub(crate) fn looked_at<'r>(sensor: &'r Sensor, rule: &'r Rule) -> Vec<LookedAt<'r>> {
+/// The elementary conditions of a rule and its sensor outside of quantifiers, with their guards: no condition and
+/// no operand of an `and` before it is false, and no operand of an `or` before it is true.
+pub(crate) fn guarded_atoms<'r>(sensor: &'r Sensor, rule: &'r Rule) -> Vec<GuardedAtom<'r>> {
     let mut found = Vec::new();
-    let mut given = Vec::new();
+    let mut guards = Vec::new();
     for (clauses, has_each) in [(&sensor.when, rule.each.is_some()), (&rule.when, false)] {
         for clause in clauses {
-            parts(clause, &mut given, &mut found);
-            given.push((clause, Truths::NOT_FALSE));
+            collect_atoms(clause, &mut guards, &mut found);
+            guards.push((clause, Truths::NOT_FALSE));
         }
-        // A rule's own list is gone through only where its sensor's conditions are true.
+        // The rule iterates over its own list only if all conditions of the sensor are true.
         if has_each {
-            given.iter_mut().for_each(|(_, truths)| *truths = Truths::TRUE);
+            guards.iter_mut().for_each(|(_, truths)| *truths = Truths::TRUE);
         }
     }
     found
 }
 
-fn parts<'r>(expr: &'r Expr, given: &mut Vec<(&'r Expr, Truths)>, found: &mut Vec<LookedAt<'r>>) {
-    let before = given.len();
+/// Collects the elementary conditions of a condition.
+fn collect_atoms<'r>(
+    expr: &'r Expr,
+    guards: &mut Vec<(&'r Expr, Truths)>,
+    found: &mut Vec<GuardedAtom<'r>>,
+) {
+    let before = guards.len();
     match &expr.kind {
         ExprKind::And(inner) | ExprKind::Or(inner) => {
-            let goes_on = match &expr.kind {
+            let guard = match &expr.kind {
                 ExprKind::And(_) => Truths::NOT_FALSE,
                 _ => Truths::NOT_TRUE,
             };
             for part in inner {
-                parts(part, given, found);
-                given.push((part, goes_on));
+                collect_atoms(part, guards, found);
+                guards.push((part, guard));
             }
         }
-        ExprKind::Not(inner) => parts(inner, given, found),
-        _ => found.push((expr, given.clone())),
+        ExprKind::Not(inner) => collect_atoms(inner, guards, found),
+        _ => found.push((expr, guards.clone())),
     }
-    given.truncate(before);
+    guards.truncate(before);
 }

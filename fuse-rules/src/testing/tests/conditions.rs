@@ -3,23 +3,22 @@
 use super::*;
 use crate::decision::Outcome;
 
-/// The faults in the text of conditions that are called: their places, what they are, the rules that have them, and
-/// the tests that find them.
+/// The mutants of named conditions: their locations, changes, affected rules, and the tests that kill them.
 fn faults(text: &str) -> Vec<String> {
     let files = BTreeMap::from([("a.rules", text)]);
     let ruleset = Ruleset::load_in_detail(&["a.rules"], &files, &registry()).unwrap();
     let tests = Tests::new(&ruleset, &BTreeMap::new());
     let mutants = tests.mutants(0..tests.len(), &mut |_, _| {});
-    let told = mutants.into_iter().map(|mutant| {
+    let reports = mutants.into_iter().map(|mutant| {
         let found = mutant.killed_by.as_deref().unwrap_or("SURVIVED");
         format!("{} {}: {:?}, {found}", mutant.place, mutant.what, mutant.rules)
     });
-    told.collect()
+    reports.collect()
 }
 
-/// A fault in a named condition is one, whatever calls the condition, and is shown where it is made.
+/// A mutation of a named condition is one mutant, however often it is called. Its location is in the condition.
 #[test]
-fn a_fault_in_a_named_condition_is_planted_once() {
+fn a_mutation_of_a_named_condition_is_one_mutant() {
     let found = faults(
         "source q queue { event e, event f }
 condition is-main(ref) = ref == \"main\"
@@ -40,8 +39,8 @@ test \"of e\" { send q.e body { ref = \"main\", env = \"a\" } expect s/r }",
     insta::assert_snapshot!(found.join("\n"));
 }
 
-/// What coverage asks of these rules, sent no event: `rejected` of rules, and the truths of conditions.
-fn asked(rules: &str) -> Vec<String> {
+/// What there is to cover in these rules: `rejected` for rules, and the truth values of conditions.
+fn to_cover(rules: &str) -> Vec<String> {
     let text = format!(
         "source q queue {{ event e : {{ at: timestamp, name: string, other: string, note?: string, x?: any, y?: any, xs?: any, started?: any, other_name?: any, third?: any }}, event f }}
 {rules}"
@@ -57,9 +56,9 @@ fn asked(rules: &str) -> Vec<String> {
     rejected.chain(atoms).collect()
 }
 
-/// A value that the rule's conditions compare is not missing where they hold.
+/// A value is not missing if the conditions of the rule compare it.
 #[test]
-fn no_rejection_is_asked_for_where_conditions_need_the_value() {
+fn a_rejection_is_impossible_if_conditions_need_the_value() {
     for (rule, rejects) in [
         ("when body.x == \"a\" trigger page { team = \"t-${body.x}\" }", false),
         ("when body.x == \"a\" trigger page { team = \"t-${lower(body.x)}\" }", false),
@@ -75,14 +74,14 @@ fn no_rejection_is_asked_for_where_conditions_need_the_value() {
         ("when body.x == \"a/b\" trigger page { team = split(body.x, \"/\")[1] }", true),
         ("when body.x != \"a\" trigger page { team = \"t-${body.x}\" }", false),
     ] {
-        let found = asked(&format!("sensor s on q.f {{ rule r {{ {rule} }} }}"));
+        let found = to_cover(&format!("sensor s on q.f {{ rule r {{ {rule} }} }}"));
         assert_eq!(found.contains(&"s/r rejected".to_owned()), rejects, "{rule}: {found:?}");
     }
 }
 
-/// Of a named condition it is the arguments of its calls that tell whether a part can be unknown.
+/// The arguments of the calls decide whether a part of a named condition can be unknown.
 #[test]
-fn unknown_is_asked_for_where_an_argument_may_be_missing() {
+fn unknown_is_possible_if_an_argument_may_be_missing() {
     for (condition, call, unknown) in [
         ("c(t: timestamp) = age(t) > 5m", "c(body.at)", false),
         ("c(t: string) = age(t) > 5m", "c(body.at)", false),
@@ -93,7 +92,7 @@ fn unknown_is_asked_for_where_an_argument_may_be_missing() {
         ("c(n: string, m: string) = n == m", "c(body.name, body.other)", false),
         ("c(n, m) = n == m", "c(body.name, body.third)", true),
         ("c(n: string) = split(n, \"/\")[1] == \"x\"", "c(body.name)", true),
-        // Another call of the same condition may lack its argument.
+        // The argument of another call of the same condition may be missing.
         ("c(t) = age(t) > 5m", "c(body.at) and c(body.started)", true),
         ("c(n) = \"${n}-x\" == \"a-x\"", "body.x is string and c(body.x)", false),
     ] {
@@ -101,7 +100,7 @@ fn unknown_is_asked_for_where_an_argument_may_be_missing() {
             "condition {condition}
 sensor s on q.e {{ rule r {{ when {call} trigger page {{ team = \"x\" }} }} }}"
         );
-        let found = asked(&rules);
+        let found = to_cover(&rules);
         let part = condition.split(" = ").nth(1).unwrap();
         let of_part: Vec<_> = found
             .iter()

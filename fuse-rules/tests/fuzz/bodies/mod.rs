@@ -1,4 +1,4 @@
-//! What a fuzzer does with bytes. The targets under `fuzz/` take this file in, too.
+//! What the fuzz targets do with their bytes. The targets under `fuzz/` include this file, too.
 
 mod stitch;
 
@@ -12,7 +12,7 @@ use fuse_rules::{
 };
 use serde::de::IgnoredAny;
 
-/// Any bytes as a file of rules.
+/// Parses any bytes as a rules file.
 pub(crate) fn parse(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     match Ruleset::parse("a.rules", &text, &registry()) {
@@ -21,7 +21,7 @@ pub(crate) fn parse(bytes: &[u8]) {
     }
 }
 
-/// Any bytes as a file that is laid out.
+/// Formats any bytes as a rules file.
 pub(crate) fn format(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     match laid_out("a.rules", &text) {
@@ -37,7 +37,7 @@ pub(crate) fn format(bytes: &[u8]) {
     }
 }
 
-/// Files made of the language: what passes the checks is evaluated.
+/// Files made from pieces of the language; rules that check are evaluated.
 pub(crate) fn check(bytes: &[u8]) {
     let mut choices = Unstructured::new(bytes);
     let files =
@@ -98,18 +98,18 @@ fn evaluate(ruleset: &Ruleset, body: &str) {
     }
 }
 
-/// The plan says what the obvious evaluator says, which knows no bound on work.
+/// The plan agrees with the reference evaluator, which has no work limit.
 #[cfg(fuzzing)]
 fn reference(ruleset: &Ruleset, event: &Event<'_>, fuses: &Fuses, planned: &Evaluation) {
     let obvious = ruleset.reference(event, fuses);
     match (&planned.refused, &obvious.refused) {
         (None, _) => assert_eq!(*planned, obvious),
         (Some(_), Some(_)) => {}
-        (Some(why), None) => assert!(why.starts_with("the rules would have to look at"), "{why}"),
+        (Some(why), None) => assert!(why.starts_with("the rules would have to examine"), "{why}"),
     }
 }
 
-/// Any bytes as the body of an event, for rules that ask for everything.
+/// Any bytes as the body of an event, for rules that read everything.
 pub(crate) fn event(bytes: &[u8]) {
     static PLAN: LazyLock<Plan> = LazyLock::new(|| {
         let rules = include_str!("event.rules");
@@ -140,10 +140,10 @@ pub(crate) fn event(bytes: &[u8]) {
     }
 }
 
-/// The index finds what acts, and nothing else.
+/// The index finds exactly the decisions that act.
 fn found(plan: &Plan, event: &Event<'_>, fuses: &Fuses, all: &Evaluation) {
     let found = plan.evaluate(event, fuses);
-    // The index looks at less, and so refuses less for how much there is to look at.
+    // The index needs less work, so it refuses fewer events for needing too much.
     if found.refused.is_some() && all.refused.is_some() {
         assert!(found.decisions.is_empty());
     } else if found.refused == all.refused {
@@ -157,7 +157,7 @@ fn found(plan: &Plan, event: &Event<'_>, fuses: &Fuses, all: &Evaluation) {
     }
 }
 
-/// Problems are told, whatever they are.
+/// Renders problems in every format.
 fn report(problems: &Diagnostics) {
     assert!(!problems.is_empty());
     assert!(
@@ -166,7 +166,7 @@ fn report(problems: &Diagnostics) {
     assert_eq!(problems.to_json_lines().lines().count(), problems.len());
 }
 
-/// A source and triggers as real ones are.
+/// A source and triggers like the real ones.
 fn registry() -> Registry {
     let method = || FieldType::OneOf(vec!["GET".into(), "POST".into()]);
     let source = Schema::new("hook", "A hook.")

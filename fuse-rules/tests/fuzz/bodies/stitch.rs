@@ -1,12 +1,12 @@
-//! Files stitched together of the language's pieces, as bytes say.
+//! Generates files from pieces of the language; the bytes choose the pieces.
 //!
-//! A piece is text with holes: `@` and a letter is another piece of that letter's list. Where there
-//! are no more bytes, the first of each list is taken, which ends it; deep inside, one of the first
-//! two is.
+//! A piece is text with holes: `@` and a letter is a hole for another piece of that letter's list.
+//! When the bytes run out, the first piece of each list is used, which ends the expansion; at great
+//! depth, one of the first two is used.
 
 use arbitrary::Unstructured;
 
-/// The names in all files are few, so that much of what is named is there.
+/// All files share a few names, so that references often resolve.
 const DECLARATIONS: &[&str] = &[
     "",
     "const k = @L\n",
@@ -36,7 +36,7 @@ const SOURCE_FIELDS: &[&str] = &[
     "@B",
 ];
 
-/// What a sensor may begin with, and a rule.
+/// The first clauses of a sensor or rule.
 const BEGINNINGS: &[&str] =
     &["", "requires f\n", "each j in body.l\n", "each j in @P\n when j.x @Y\n", "@C"];
 const ONCE: &[&str] =
@@ -106,7 +106,7 @@ const EXPRESSIONS: &[&str] = &[
     "@N",
 ];
 
-/// What is true or false.
+/// Conditions.
 const CONDITIONS: &[&str] = &[
     "@P @Y",
     "@P is @K",
@@ -142,7 +142,7 @@ const PATHS: &[&str] = &[
     "event.type",
 ];
 
-/// Names that may be known.
+/// Names that may be declared.
 const NAMES: &[&str] = &["k", "n", "n[0]", "i", "h.x", "j", "j.x", "o.l", "p", "q", "k.x"];
 
 const LITERALS: &[&str] = &[
@@ -197,7 +197,7 @@ const OPERATORS: &[&str] = &[
     "??",
 ];
 
-/// Operators with operands that may fit.
+/// Operators with operands that may have the right type.
 const TESTS: &[&str] = &[
     "== \"a\"",
     "!= 1",
@@ -286,7 +286,7 @@ const BODIES: &[&str] = &[
     "\"\\ud800\"",
 ];
 
-/// What stands where it should not.
+/// Text in the wrong place.
 const RAW: &[&str] = &[
     "",
     "{",
@@ -336,12 +336,12 @@ pub(super) fn body(choices: &mut Unstructured<'_>) -> String {
     filled("{\"x\":@M,\"y\":@M,\"l\":[@M,@M]}", choices)
 }
 
-/// How deep pieces stand in each other: deeper than the language lets brackets nest, now and then.
+/// The maximum nesting of pieces: a bit deeper than the language allows for brackets.
 const DEEP: usize = 40;
 
 fn filled(text: &'static str, choices: &mut Unstructured<'_>) -> String {
     let mut out = String::new();
-    // What is still to be filled in, and how deep it stands.
+    // The text that still has holes, and its depth.
     let mut waiting = vec![(text, 0)];
     while let Some((text, depth)) = waiting.pop() {
         let (before, rest) = text.split_once('@').unwrap_or((text, ""));
@@ -354,7 +354,7 @@ fn filled(text: &'static str, choices: &mut Unstructured<'_>) -> String {
             out.push_str(known.map_or("len", |function| function.name()));
         } else {
             let pieces = pieces(letter);
-            // Shallow ones are more likely to pass the checks.
+            // Shallow pieces are more likely to pass the checks.
             let rare = letter == 'R' && !choices.ratio(1, 12).unwrap_or(false);
             let ends = rare || depth > DEEP || depth > 0 && choices.ratio(2, 3).unwrap_or(true);
             let most = if rare {

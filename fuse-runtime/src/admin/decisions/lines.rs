@@ -78,16 +78,17 @@ pub(super) fn lines(
     }
     let (after, take) = (question.after, question.limit());
     let view = record.event.view();
-    let is_same_plan = is_same_plan(admin, record);
+    // The rules never saw an event that its source rejected.
+    let was_decided_by_plan = is_same_plan(admin, record) && record.event.rejected.is_none();
     let page = match &view {
-        Ok(event) if is_same_plan => {
+        Ok(event) if was_decided_by_plan => {
             let request = PageRequest { rule, skip: after.decision, take, max_parts: MAX_PARTS };
             admin.plan.explain_page(event, &admin.fuses, &request)
         }
         _ => ExplainedPage::default(),
     };
     // Of rules that there are no more, only the record tells.
-    let derives = view.is_ok() && is_same_plan;
+    let derives = view.is_ok() && was_decided_by_plan;
     let is_gone = |decision: &&DecisionRecord| !derives || !rules.contains(&*decision.rule);
     let is_asked = |decision: &&DecisionRecord| rule.is_none_or(|rule| decision.rule == rule);
     let gone = record.decisions.iter().filter(is_asked).filter(is_gone);

@@ -56,6 +56,7 @@ fn record(body: &'static str) -> EventRecord {
             received: Timestamp::UNIX_EPOCH,
             headers: BTreeMap::new(),
             query: BTreeMap::new(),
+            rejected: None,
             body: body.into(),
         },
         acked: true,

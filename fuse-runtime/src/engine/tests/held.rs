@@ -17,7 +17,9 @@ use crate::engine::{Policy, Step};
 use crate::ledger::{ActionState, DeadLetterKind, EventRecord, Observed, ObservedResult};
 use crate::sources::{Incoming, Sources};
 use crate::testing::MemoryBackend;
-use crate::triggers::{ActionRequest, Done, Failure, Probe, Readiness, Trigger, Triggers};
+use crate::triggers::{
+    ActionRequest, Done, Failure, Probe, Readiness, RenderError, Trigger, Triggers,
+};
 use crate::{Running, Runtime, registry};
 
 /// What the backend lacks for an event, or for any (`*`); nothing where it has all.
@@ -41,7 +43,7 @@ impl Trigger for Lacking {
         Schema::new("lacking", "Lacks something until told.")
     }
 
-    fn render(&self, _: &ActionRequest) -> Result<serde_json::Value, String> {
+    fn render(&self, _: &ActionRequest) -> Result<serde_json::Value, RenderError> {
         Ok(serde_json::Value::Null)
     }
 

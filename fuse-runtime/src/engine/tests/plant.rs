@@ -17,7 +17,9 @@ use crate::engine::{Policy, Step};
 use crate::ledger::{ActionState, EventRecord};
 use crate::sources::{Incoming, Sources};
 use crate::store::Store;
-use crate::triggers::{ActionRequest, Done, Failure, Probe, Readiness, Trigger, Triggers};
+use crate::triggers::{
+    ActionRequest, Done, Failure, Probe, Readiness, RenderError, Trigger, Triggers,
+};
 use crate::{Running, Runtime, registry};
 
 pub(super) const RULES: &str = "
@@ -75,7 +77,7 @@ impl Trigger for ScriptedBackend {
         Schema::new("act", "Acts.")
     }
 
-    fn render(&self, _: &ActionRequest) -> Result<serde_json::Value, String> {
+    fn render(&self, _: &ActionRequest) -> Result<serde_json::Value, RenderError> {
         Ok(serde_json::Value::Null)
     }
 
@@ -194,7 +196,7 @@ pub(super) async fn accept(running: &Running, event: &str) -> String {
 pub(super) async fn accept_as(running: &Running, id: &str, key: &str) -> bool {
     let body = format!("{{\"key\": {key:?}}}");
     let incoming = Incoming { id: Some(id.into()), ..Incoming::json("q", "f", body) };
-    running.intake().accept(incoming).await.unwrap().known
+    running.intake().accept(incoming).await.unwrap().is_duplicate()
 }
 
 /// Waits until something is so; fails loudly where it does not become so.

@@ -34,7 +34,7 @@ impl Examination<'_> {
                     continue;
                 }
             };
-            let takes = WorkflowTemplate::of(kind, &name, &template);
+            let takes = WorkflowTemplate::from_object(kind, &name, &template);
             for RuleNeed { rule, need } in needs {
                 if let Need::Template { kind: k, place: p, name: n, parameters } = need
                     && (*k, p, n) == (kind, &place, &name)
@@ -135,7 +135,7 @@ mod tests {
             given("mode", false, constant("loud")),
             given("replcas", false, Outline::Computed),
         ];
-        let takes = WorkflowTemplate::of("WorkflowTemplate", "t", &template);
+        let takes = WorkflowTemplate::from_object("WorkflowTemplate", "t", &template);
         let told: Vec<String> = problems(&takes, "s/r", "WorkflowTemplate n/t", &given)
             .into_iter()
             .map(|(what, fix)| format!("{what}\n  {fix}"))

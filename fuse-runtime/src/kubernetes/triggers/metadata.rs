@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::event::EventKey;
-use crate::triggers::ActionRequest;
+use crate::triggers::{ActionRequest, short_id};
 
 /// The prefix of our labels and annotations.
 const DOMAIN: &str = "fuse.rules";
@@ -31,14 +31,9 @@ fn short(hash: &[u8]) -> String {
     text
 }
 
-/// The action's part of a name: 16 characters of its id.
-pub(super) fn suffix(action: &str) -> String {
-    short(&data_encoding::HEXLOWER_PERMISSIVE.decode(action.as_bytes()).unwrap_or_default())
-}
-
 /// The object's name: the prefix and the action's part.
 pub(super) fn name(prefix: &str, request: &ActionRequest) -> String {
-    format!("{prefix}{}", suffix(&request.id))
+    format!("{prefix}{}", short_id(&request.id))
 }
 
 /// The field manager of what a rule's trigger applies.
@@ -80,7 +75,7 @@ pub(super) fn sign(metadata: &mut Map<String, Value>, request: &ActionRequest) {
     let mut annotations = record(metadata.remove("annotations"));
     let rule = &request.action.rule;
     labels.insert("app.kubernetes.io/managed-by".into(), "fuse".into());
-    labels.insert(ACTION.into(), suffix(&request.id).into());
+    labels.insert(ACTION.into(), short_id(&request.id).into());
     labels.insert(format!("{DOMAIN}/rule"), short(&Sha256::digest(rule.as_bytes())).into());
     annotations.insert(ACTION_ID.into(), request.id.clone().into());
     annotations.insert(EVENT_ID.into(), request.event.id.clone().into());

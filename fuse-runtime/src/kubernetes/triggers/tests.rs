@@ -4,11 +4,11 @@ use std::path::Path;
 
 use fuse_rules::{Action, Event, Fuses, Ruleset};
 
-use super::*;
+use super::object;
 use crate::event::EventKey;
 use crate::registry;
 use crate::sources::{Sources, Webhook};
-use crate::triggers::{ActionRequest, Failure, Probe, Readiness, Triggers, action_id};
+use crate::triggers::{ActionFiles, ActionRequest, Failure, Probe, Readiness, Triggers, action_id};
 
 fn action(rule: &str, element: Option<Vec<u32>>, ordinal: u32) -> Action {
     let fields = serde_json::Map::new();
@@ -55,7 +55,7 @@ fn an_id_tells_apart_all_that_makes_an_action() {
 /// Rules with these triggers, and files that they take in.
 fn ruleset(triggers: &str) -> Result<Ruleset, fuse_rules::Diagnostics> {
     let sources = Sources::new().with("webhook", Webhook::new([127, 0, 0, 1].into()));
-    let backends = Triggers::local(Manifests::new("unused"));
+    let backends = Triggers::local(ActionFiles::new("unused"));
     let triggers = match triggers.trim_start().starts_with("trigger") {
         true => triggers.to_owned(),
         false => format!("trigger {triggers}"),
@@ -74,7 +74,7 @@ fn ruleset(triggers: &str) -> Result<Ruleset, fuse_rules::Diagnostics> {
 
 /// What the triggers of one rule would submit for this event, one after the other.
 fn rendered(triggers: &str) -> String {
-    let backends = Triggers::local(Manifests::new("unused"));
+    let backends = Triggers::local(ActionFiles::new("unused"));
     let ruleset = ruleset(triggers).unwrap_or_else(|problems| panic!("{problems}"));
     let body = br#"{"name":"pay","n":2.0,"team":"Retail","cmd":["sh","-c"],"evil":"$(TOKEN)"}"#;
     let event = Event::new("q", "e", body).unwrap();
@@ -215,14 +215,17 @@ fn log_lines() {
 #[tokio::test]
 async fn a_file_appears_once_and_is_never_overwritten() {
     let folder = tempfile::tempdir().unwrap();
-    let manifests = Manifests::new(folder.path().join("out"));
+    let files = ActionFiles::new(folder.path().join("out"));
+    let local =
+        |files: &ActionFiles| Triggers::local(files.clone()).get("object").cloned().unwrap();
+    let trigger = local(&files);
     // Two ids whose files have one name.
-    let change = |last: &str| object::change(&named(&format!("{}{last}", "a".repeat(62)))).unwrap();
-    assert_eq!(manifests.find(&change("01")).await, Probe::Absent);
-    let done = manifests.submit(&change("01")).await.unwrap();
-    assert_eq!(manifests.submit(&change("01")).await, Ok(done.clone()), "the same action");
-    assert_eq!(manifests.find(&change("01")).await, Probe::Done(done));
-    let conflict = manifests.submit(&change("02")).await.unwrap_err();
+    let request = |last: &str| named(&format!("{}{last}", "a".repeat(62)));
+    assert_eq!(trigger.probe(&request("01")).await, Probe::Absent);
+    let done = trigger.fire(&request("01")).await.unwrap();
+    assert_eq!(trigger.fire(&request("01")).await, Ok(done.clone()), "the same action");
+    assert_eq!(trigger.probe(&request("01")).await, Probe::Done(done));
+    let conflict = trigger.fire(&request("02")).await.unwrap_err();
     assert!(
         matches!(&conflict, Failure::Conflict(why) if why.contains("made by action \"aaa")),
         "{conflict}"
@@ -231,22 +234,18 @@ async fn a_file_appears_once_and_is_never_overwritten() {
         let entries = std::fs::read_dir(path).unwrap();
         entries.map(|entry| entry.unwrap().file_name()).collect::<Vec<_>>()
     };
-    assert_eq!(
-        names(manifests.folder()),
-        ["x-vkvkvkvkvkvkvkvk.json"],
-        "no half-written file is left"
-    );
-    assert_eq!(manifests.readiness().await, Readiness::Ready);
+    assert_eq!(names(files.folder()), ["x-vkvkvkvkvkvkvkvk.json"], "no half-written file is left");
+    assert_eq!(trigger.readiness().await, Readiness::Ready);
 
     std::fs::write(folder.path().join("file"), "").unwrap();
-    let blocked = Manifests::new(folder.path().join("file"));
-    let failure = blocked.submit(&change("01")).await.unwrap_err();
+    let blocked = local(&ActionFiles::new(folder.path().join("file")));
+    let failure = blocked.fire(&request("01")).await.unwrap_err();
     assert!(matches!(failure, Failure::NotReady(_)), "{failure}");
     assert!(matches!(blocked.readiness().await, Readiness::NotReady(_)));
 
     // A name that no file can have is for good.
-    let mut endless = change("02");
+    let mut endless = object::change(&request("02")).unwrap();
     endless.target.name = "x".repeat(300);
-    let failure = manifests.submit(&endless).await.unwrap_err();
+    let failure = files.write(super::submit::file(&endless)).await.unwrap_err();
     assert!(matches!(failure, Failure::Permanent(_)), "{failure}");
 }

@@ -10,19 +10,18 @@ use axum::http::{HeaderMap, HeaderValue, Request, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::Route;
 use crate::http::{BodyBuffer, BodyError, InWork, shorten};
 use crate::log_limit::LogLimit;
-use crate::sources::{Incoming, Intake, Refused, Taken, decode_header};
+use crate::sources::format::{parameters, parameters_to_json};
+use crate::sources::{AcceptError, Accepted, FormatError, Incoming, Intake, decode_header};
 
 /// What a sender is told to wait before it tries again, in seconds: where the queue is full, and
 /// where there is no room in memory.
 const RETRY_AFTER_QUEUE: &str = "5";
 const RETRY_AFTER_MEMORY: &str = "1";
-/// The most parameters of a query or a form.
-const MAX_PARAMETERS: usize = 1_000;
 
 /// All that arrives at one port.
 pub(super) struct Port {
@@ -41,12 +40,12 @@ pub(super) async fn receive(
     request: Request<Body>,
 ) -> Response {
     let path = request.uri().path();
-    let here: Vec<&Route> = port.routes.iter().filter(|route| route.path == path).collect();
+    let here: Vec<&Route> = port.routes.iter().filter(|route| route.config.path == path).collect();
     if here.is_empty() {
         return nothing_here(&port, path);
     }
     let method = request.method().as_str();
-    let Some(route) = here.iter().find(|route| route.method == method) else {
+    let Some(route) = here.iter().find(|route| route.config.method == method) else {
         return wrong_method(&here, path, method);
     };
     let incoming = match incoming(route, &in_work, request).await {
@@ -72,7 +71,7 @@ pub(super) async fn receive(
 
 fn nothing_here(port: &Port, path: &str) -> Response {
     if let Some(left_out) = port.unknown.pass() {
-        let known: Vec<_> = port.routes.iter().map(|route| route.path.as_str()).collect();
+        let known: Vec<_> = port.routes.iter().map(|route| route.config.path.as_str()).collect();
         // Neither the path that was asked for: it may be somebody's secret.
         tracing::info!(left_out, known = known.join(", "), "a request to a path that no event has");
     }
@@ -80,7 +79,8 @@ fn nothing_here(port: &Port, path: &str) -> Response {
 }
 
 fn wrong_method(here: &[&Route], path: &str, method: &str) -> Response {
-    let methods = here.iter().map(|route| route.method.as_str()).collect::<Vec<_>>().join(", ");
+    let methods =
+        here.iter().map(|route| route.config.method.as_str()).collect::<Vec<_>>().join(", ");
     let (path, method) = (shorten(path), shorten(method));
     let why =
         format!("`{path}` takes {methods}, not {method}; set the sender's method to {methods}");
@@ -100,25 +100,18 @@ async fn incoming(
     let (parts, body) = request.into_parts();
     // From the announced length, before anything is read: a sender that waits for `100 Continue`
     // sends no byte of its body.
-    if body.size_hint().lower() > u64::try_from(route.limit).unwrap_or(u64::MAX) {
-        return Err(too_large(route.limit));
+    if body.size_hint().lower() > u64::try_from(route.config.body_limit).unwrap_or(u64::MAX) {
+        return Err(too_large(route.config.body_limit));
     }
     let headers = headers(&parts.headers)?;
     let encoded = parts.uri.query().unwrap_or("").as_bytes();
-    let query = pairs(encoded, "query")?;
-    let body = if route.method == "GET" {
-        unambiguous(encoded, "query")?
+    let query = parameters(encoded, "query").map_err(bad_format)?;
+    let body = if route.config.method == "GET" {
+        parameters_to_json(encoded, "query").map_err(bad_format)?
     } else {
-        let bytes = read(body, route.limit).await?;
+        let bytes = read(body, route.config.body_limit).await?;
         let read = bytes.len();
-        let body = match route.format.as_str() {
-            "form" => unambiguous(&bytes, "form")?,
-            "text" => match std::str::from_utf8(&bytes) {
-                Ok(text) => Value::from(text).to_string().into(),
-                Err(_) => return Err(bad_request("the body is not UTF-8")),
-            },
-            _ => bytes,
-        };
+        let body = route.config.format.to_json(bytes).map_err(bad_format)?;
         in_work.take(body.len().saturating_sub(read)).map_err(not_arrived)?;
         body
     };
@@ -141,7 +134,7 @@ fn headers(map: &HeaderMap) -> Result<BTreeMap<String, String>, Answered> {
         let Ok(value) = std::str::from_utf8(value.as_bytes()) else {
             return Err(bad_request(&format!("the header `{name}` is not UTF-8")));
         };
-        let value = decode_header(name, value).map_err(|why| bad_request(&why))?;
+        let value = decode_header(name, value).map_err(|why| bad_request(&why.to_string()))?;
         headers
             .entry(name.to_owned())
             .and_modify(|all| {
@@ -194,42 +187,18 @@ fn bad_request(why: &str) -> Answered {
     Box::new(refuse(StatusCode::BAD_REQUEST, why))
 }
 
-/// The pairs of a query or a form; the first of a name stands.
-fn pairs(encoded: &[u8], what: &str) -> Result<BTreeMap<String, String>, Answered> {
-    // `&` and `=` are ASCII, so all of it is UTF-8 exactly if each part is.
-    if percent_encoding::percent_decode(encoded).decode_utf8().is_err() {
-        return Err(bad_request(&format!("the {what} is not UTF-8 once it is percent-decoded")));
-    }
-    if encoded.iter().filter(|byte| **byte == b'&').count() >= MAX_PARAMETERS {
-        return Err(bad_request(&format!("the {what} has more than {MAX_PARAMETERS} parameters")));
-    }
-    let mut pairs = BTreeMap::new();
-    for (name, value) in form_urlencoded::parse(encoded) {
-        pairs.entry(name.into_owned()).or_insert_with(|| value.into_owned());
-    }
-    Ok(pairs)
+fn bad_format(error: FormatError) -> Answered {
+    bad_request(&error.to_string())
 }
 
-/// A query or form as a body. A name that stands twice would be two readings of one event.
-fn unambiguous(encoded: &[u8], what: &str) -> Result<Bytes, Answered> {
-    let pairs = pairs(encoded, what)?;
-    let mut seen = std::collections::BTreeSet::new();
-    for (name, _) in form_urlencoded::parse(encoded) {
-        if !seen.insert(name.clone()) {
-            let why = format!("the parameter `{}` is given twice", shorten(&name));
-            return Err(bad_request(&why));
+fn answer(accepted: Result<Accepted, AcceptError>) -> Response {
+    match accepted {
+        Ok(accepted) => {
+            let status =
+                if accepted.is_duplicate() { StatusCode::OK } else { StatusCode::ACCEPTED };
+            (status, axum::Json(json!({ "event": accepted.id }))).into_response()
         }
-    }
-    Ok(json!(pairs).to_string().into())
-}
-
-fn answer(taken: Result<Taken, Refused>) -> Response {
-    match taken {
-        Ok(taken) => {
-            let status = if taken.known { StatusCode::OK } else { StatusCode::ACCEPTED };
-            (status, axum::Json(json!({ "event": taken.id }))).into_response()
-        }
-        Err(Refused::Invalid(invalid)) => {
+        Err(AcceptError::Invalid(invalid)) => {
             let why = json!({
                 "error": invalid.to_string(),
                 "line": invalid.place.line,
@@ -237,13 +206,13 @@ fn answer(taken: Result<Taken, Refused>) -> Response {
             });
             (StatusCode::BAD_REQUEST, axum::Json(why)).into_response()
         }
-        Err(refused @ Refused::Conflict { .. }) => {
-            refuse(StatusCode::CONFLICT, &refused.to_string())
+        Err(error @ AcceptError::Conflict { .. }) => {
+            refuse(StatusCode::CONFLICT, &error.to_string())
         }
-        Err(refused @ Refused::Unavailable(_)) => {
-            unavailable(&refused.to_string(), RETRY_AFTER_QUEUE)
+        Err(error @ AcceptError::Unavailable(_)) => {
+            unavailable(&error.to_string(), RETRY_AFTER_QUEUE)
         }
-        Err(refused) => refuse(StatusCode::BAD_REQUEST, &refused.to_string()),
+        Err(error) => refuse(StatusCode::BAD_REQUEST, &error.to_string()),
     }
 }
 

@@ -109,7 +109,7 @@ impl Bus for Process {
     async fn publish_all(&self, events: Vec<Envelope>) -> Vec<Result<Published, BusError>> {
         let steady = lock(&self.clock).as_ref().map(crate::clock::Clock::steady);
         let Some(mut state) = self.state() else {
-            return vec![Err(BusError::Closed); events.len()];
+            return events.iter().map(|_| Err(BusError::Closed)).collect();
         };
         let publish = |event: Envelope| {
             let kept_from = steady.unwrap_or(event.received);

@@ -1,9 +1,9 @@
-//! Generated programs: rules over an event of a generated type, most of which make sense of it.
+//! Generated programs: rules over an event of a generated type, most of which are plausible.
 
 use super::Dice;
 use super::types::{KEYS, Shape};
 
-/// A place in the rules: the names that are bound there, with their types.
+/// A scope in the rules: the bound names, with their types.
 struct Place<'d> {
     dice: &'d mut Dice,
     bound: Vec<(String, Shape)>,
@@ -34,12 +34,12 @@ pub(super) fn program(dice: &mut Dice, shape: &Shape) -> String {
 }
 
 impl Place<'_> {
-    /// A path, with the type that it leads to.
+    /// A path, with the type of its value.
     fn path(&mut self) -> (String, Shape) {
         let (mut text, mut shape) = self.dice.pick(&self.bound).clone();
         loop {
             if let Shape::Union(all) = &shape {
-                // Mostly what a condition before it may have made of it.
+                // Mostly the type after narrowing by an earlier condition.
                 if self.dice.chance(50) {
                     return (text, shape);
                 }
@@ -67,7 +67,7 @@ impl Place<'_> {
         }
     }
 
-    /// Some paths to lists, with the types of their elements.
+    /// Some paths to lists, with their element types.
     fn lists(&mut self) -> Vec<(String, Shape)> {
         let paths: Vec<_> = (0..8).map(|_| self.path()).collect();
         let lists = paths.into_iter().filter_map(|(text, shape)| match shape {
@@ -141,7 +141,7 @@ impl Place<'_> {
                 let other = others.iter().find(|(text, other)| *text != path && alike(other));
                 format!("{path} == {}", other.map_or(&path, |(text, _)| text))
             }
-            // A guard and what it makes possible.
+            // A guard, and the condition that needs it.
             9 | 10 => {
                 let (test, rest) = match &shape {
                     Shape::Int | Shape::Float => ("int", format!("{path} + 1 > 1")),

@@ -1,4 +1,4 @@
-//! Generated types: how they are written, the values that they have, and some that they have not.
+//! Generated types: their source text, values that they have, and some that they do not have.
 
 use std::fmt;
 
@@ -62,7 +62,7 @@ impl Shape {
         }
     }
 
-    /// A record that `kind` tells from others.
+    /// A record that `kind` discriminates.
     fn tagged(dice: &mut Dice, depth: usize, kind: &'static str) -> Self {
         let Self::Record { mut fields, open } = Self::record(dice, depth - 1) else {
             return Self::Any;
@@ -113,7 +113,7 @@ impl Shape {
         }
     }
 
-    /// A value of the type with something changed.
+    /// A value of the type with one change.
     pub(super) fn near(&self, dice: &mut Dice) -> Json {
         let mut value = self.value(dice);
         if let Json::Object(map) = &mut value {
@@ -127,7 +127,7 @@ impl Shape {
         value
     }
 
-    /// Whether a value is of the type.
+    /// Whether the type has a value.
     pub(super) fn has(&self, value: &Json) -> bool {
         match (self, value) {
             (Self::Any, _) | (Self::Null, Json::Null) | (Self::Bool, Json::Bool(_)) => true,

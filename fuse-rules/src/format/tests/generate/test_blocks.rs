@@ -1,4 +1,4 @@
-//! `test` declarations, with every step that there is.
+//! `test` declarations, with every kind of step.
 
 use super::Generator;
 

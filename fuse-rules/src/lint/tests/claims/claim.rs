@@ -1,5 +1,5 @@
-//! What a finding says, told from its words and places alone. What needs no event is tried at once: what is said
-//! to be unused is taken out, a mended text is compared with what it was, a template is looked up.
+//! Derives claims from the message and the spans of a finding. Claims that need no event are checked immediately: for
+//! example, by removing an unused declaration, or by comparing the rules before and after a fix.
 
 use super::super::{load, try_load};
 use super::generate::TEMPLATES;
@@ -7,42 +7,44 @@ use super::text::{Lines, is_same};
 use super::{Finding, findings};
 use crate::analysis::{ANY_TEXT, Analysis, Answer, Placed, RECEIVED};
 use crate::diagnostic::fix::Edits;
+use crate::eval::Plan;
 use crate::event::Event;
 use crate::fuses::Fuses;
 use crate::lint::Lint;
-use crate::plan::Plan;
 use crate::ruleset::Ruleset;
 use crate::{Decision, Outcome};
 
-/// Texts with something that a shell reads in its own way.
-const SAYING: &str = r#""(?s).*[$`\"'\\\\;|&<>(* \n].*""#;
+/// A pattern for texts with a special character of the shell.
+const SHELL_SPECIAL: &str = r#""(?s).*[$`\"'\\\\;|&<>(* \n].*""#;
 
-/// What it takes events to try.
+/// A claim that events can refute.
 pub(super) enum Claim {
     /// The rule never acts.
     Never { rule: String },
-    /// The rule acts on whatever it is asked about: at each element of so many lists.
+    /// The rule acts on every event, and on every element of `depth` nested lists.
     Always { rule: String, depth: usize },
-    /// Whenever the one acts the other one does the same.
+    /// Whenever `rule` acts, `by` does the same.
     Implied { rule: String, by: String },
-    /// These rules act on the same events as those of the set; be it only on those without texts of several lines.
+    /// These rules act on the same events as the original ones. If `of_lines` is set, only events without
+    /// multi-line texts count.
     Same { plan: Plan, of_lines: bool },
-    /// That a condition is true helps rules to act: these, where it never is, act on nothing more.
+    /// The truth of a condition only helps rules to act: these rules, in which it is never true, act on no
+    /// further events.
     Helps { plan: Plan },
-    /// The key of its `once` is the same for all events.
+    /// All events have the same `once` key.
     OneKey { rule: String },
-    /// The key of its `once` has the event's id in it.
+    /// The `once` key contains the id of the event.
     OwnKey { rule: String },
 }
 
-/// The claims of one finding, of which only those that need events are left.
+/// Checks a finding, and returns the claims that need events.
 pub(super) fn claims(text: &str, finding: &Finding) -> Vec<Claim> {
     let lines = Lines(text);
     let line = lines.number(finding.span);
     let own = lines.of(finding.span);
     let names = || lines.names(line);
     let one = || lines.name(line);
-    let told = || format!("{finding:?}\n{text}");
+    let shown = || format!("{finding:?}\n{text}");
     let message = finding.message.as_str();
     match finding.lint.name() {
         "never-matches" => return vec![Claim::Never { rule: one() }],
@@ -51,7 +53,7 @@ pub(super) fn claims(text: &str, finding: &Finding) -> Vec<Claim> {
             return vec![Claim::Always { depth: lines.depth(&rule), rule }];
         }
         "contradictory-condition" => {
-            assert!(!names().is_empty(), "{}", told());
+            assert!(!names().is_empty(), "{}", shown());
             return names().into_iter().map(|rule| Claim::Never { rule }).collect();
         }
         "shadowed-rule" => {
@@ -62,16 +64,16 @@ pub(super) fn claims(text: &str, finding: &Finding) -> Vec<Claim> {
         "overlapping-rules" => {
             let other = lines.name(lines.number(finding.related[0].0));
             let objects = both_match(text, finding, &[one(), other]);
-            assert!(objects.windows(2).all(|pair| pair[0] == pair[1]), "{objects:?}: {}", told());
+            assert!(objects.windows(2).all(|pair| pair[0] == pair[1]), "{objects:?}: {}", shown());
         }
         "redundant-condition" => {
-            // An alternative is left out by what never holds, another condition by what always does.
-            let is_alternative = ["is never true", "is true only where"];
+            // A condition that never holds removes an alternative; one that always holds removes another condition.
+            let is_alternative = ["is never true", "is true only if"];
             let by = match is_alternative.iter().any(|words| message.contains(words)) {
                 true => "event.id is missing",
                 false => "event.id is present",
             };
-            // Other conditions may make no sense to the checker without it.
+            // The checker may reject the other conditions without this one.
             let changed = try_load(&lines.replaced(finding.span, by)).ok();
             return changed
                 .map(|rules| Claim::Same { plan: rules.plan(), of_lines: true })
@@ -85,7 +87,7 @@ pub(super) fn claims(text: &str, finding: &Finding) -> Vec<Claim> {
                 false => Claim::OwnKey { rule },
             }];
         }
-        "unanchored-match" if message.contains("says no more than") => {
+        "unanchored-match" if message.contains("is equivalent to") => {
             let of_lines = !message.contains("of one line");
             return vec![Claim::Same { plan: load(&finding.fixed(text)).plan(), of_lines }];
         }
@@ -95,7 +97,7 @@ pub(super) fn claims(text: &str, finding: &Finding) -> Vec<Claim> {
             let is_name = ["body.name", "headers.x-kind", "event.id", "event.type"]
                 .iter()
                 .any(|name| lines.all()[line].contains(&format!("{name} contains {own}")));
-            assert!(is_anchored || is_name && !word.starts_with('-'), "{}", told());
+            assert!(is_anchored || is_name && !word.starts_with('-'), "{}", shown());
         }
         "mapping-may-be-missing" => {
             let sides: Vec<_> = own.split(" ?? ").map(inside).collect();
@@ -105,19 +107,19 @@ pub(super) fn claims(text: &str, finding: &Finding) -> Vec<Claim> {
             let missing = missing.into_iter().flatten().collect::<Vec<_>>().join(" and ");
             let outcomes = possible(text, finding, &[&missing]);
             let mut others = outcomes.iter().filter(|outcome| **outcome != Outcome::Rejected);
-            assert_eq!(others.next(), None, "this is not needed: {}", told());
+            assert_eq!(others.next(), None, "this is not needed: {}", shown());
         }
         "untrusted-text" | "unsafe-parameter" => {
             let says = |path: &str| {
                 let says = [
-                    format!("{path} matches {SAYING}"),
-                    format!("lower(string({path})) matches {SAYING}"),
+                    format!("{path} matches {SHELL_SPECIAL}"),
+                    format!("lower(string({path})) matches {SHELL_SPECIAL}"),
                 ];
                 says.into_iter().find(|condition| checks(lines, line, condition))
             };
             let mut sides = own.split(" ?? ").map(inside);
             let one = sides.next().unwrap();
-            // The second one says it where it stands in for the first.
+            // The default matters only if the first value is missing.
             let instead = sides.next().filter(|other| other.contains('.')).and_then(|other| {
                 Some(format!("({} and {})", lacks(lines, line, one)?, says(other)?))
             });
@@ -128,11 +130,11 @@ pub(super) fn claims(text: &str, finding: &Finding) -> Vec<Claim> {
         }
         "all-over-empty-list" => {
             let list = finding.help.split(['(', ')']).nth(1).unwrap();
-            // Of what stands inside of a quantifier nothing can be said outside of it.
+            // The list in a quantifier cannot be tested outside of it.
             if list == "q" || list.starts_with("q.") {
                 return Vec::new();
             }
-            // Where other conditions have it be something else as well, the checker wants to know first.
+            // If the list may also be something else, the checker requires a type test first.
             let empty = format!("all(one in {list}: event.id is missing)");
             possible(text, finding, &[&empty, &format!("{list} is list and {empty}")]);
             let changed = try_load(&lines.replaced(finding.span, "event.id is missing")).ok();
@@ -149,82 +151,82 @@ pub(super) fn claims(text: &str, finding: &Finding) -> Vec<Claim> {
         "cross-element" => {
             let index = |text: &str| text.split(['[', ']']).nth(1).unwrap().to_owned();
             let other = finding.related.first().map(|(span, _)| index(lines.of(*span)));
-            assert_ne!(other, Some(index(own)), "{}", told());
+            assert_ne!(other, Some(index(own)), "{}", shown());
         }
-        "mixed-and-or" => assert!(is_same(text, &finding.fixed(text)), "{}", told()),
+        "mixed-and-or" => assert!(is_same(text, &finding.fixed(text)), "{}", shown()),
         "unused-allow" => {
             let fixed = finding.fixed(text);
-            assert!(is_same(text, &fixed), "{}", told());
+            assert!(is_same(text, &fixed), "{}", shown());
             let others = |text: &str| {
                 let all = findings(&load(text)).into_iter();
                 let others = all.filter(|finding| !finding.lint.name().ends_with("-allow"));
                 others.map(|finding| (finding.lint, finding.message)).collect::<Vec<_>>()
             };
-            assert_eq!(others(text), others(&fixed), "{}", told());
+            assert_eq!(others(text), others(&fixed), "{}", shown());
         }
         "malformed-allow" => {
             let is_known = |name: &str| Lint::find(name).is_ok();
             let is_whole = own.starts_with("# fuse: allow(") && own.contains(" because ");
-            assert!(!is_whole && !is_known(own), "{}", told());
+            assert!(!is_whole && !is_known(own), "{}", shown());
         }
         "unused-source" => {
             let end = (line..).find(|at| lines.all()[*at] == "}").unwrap();
-            assert!(is_same(text, &lines.without(line..end + 1)), "{}", told());
+            assert!(is_same(text, &lines.without(line..end + 1)), "{}", shown());
         }
         "unused-const" | "unused-condition" | "unused-event" | "unused-fuse" | "unused-type"
-        | "unused-use" => assert!(is_same(text, &lines.without(line..line + 1)), "{}", told()),
+        | "unused-use" => assert!(is_same(text, &lines.without(line..line + 1)), "{}", shown()),
         "rule-without-test" => {
             let expected = format!("expect {own}");
-            assert!(!lines.all().contains(&expected.as_str()), "{}", told());
+            assert!(!lines.all().contains(&expected.as_str()), "{}", shown());
         }
         "undocumented-rule" => {
             let all = lines.all();
             let before = all[..line].iter().rev().find(|line| !line.starts_with("# fuse"));
-            assert_ne!(before, Some(&"# What it is for."), "{}", told());
+            assert_ne!(before, Some(&"# What it is for."), "{}", shown());
         }
         "no-fuse" => {
             let (all, at) = (lines.all(), lines.at(line).unwrap());
             let of_sensor = all[at.sensor.start + 1] == "requires gate";
             let of_rule = all[at.rule.clone().unwrap()].contains(&"requires gate");
-            let tells = all[at.rule.unwrap()].iter().any(|line| line.starts_with("trigger log"));
-            assert!(!of_sensor && !of_rule && !tells, "{}", told());
+            let logs = all[at.rule.unwrap()].iter().any(|line| line.starts_with("trigger log"));
+            assert!(!of_sensor && !of_rule && !logs, "{}", shown());
         }
         "long-name-prefix" => {
             let made = finding.label.split('`').nth(1).unwrap().trim_end_matches("-…");
-            assert!(own.starts_with(made) && own.len() > 46 && made.len() <= 46, "{}", told());
+            assert!(own.starts_with(made) && own.len() > 46 && made.len() <= 46, "{}", shown());
         }
         "unknown-template" => {
             assert!(!TEMPLATES.contains(&format!(" {}\n", own.trim_matches('"'))))
         }
-        "unknown-parameter" => assert!(!TEMPLATES.contains(own), "{}", told()),
+        "unknown-parameter" => assert!(!TEMPLATES.contains(own), "{}", shown()),
         "impossible-parameter" => {
-            assert!(!["fast", "safe"].contains(&own.trim_matches('"')), "{}", told());
+            assert!(!["fast", "safe"].contains(&own.trim_matches('"')), "{}", shown());
         }
         "missing-parameter" => {
             let all = lines.all();
             let own = &all[lines.at(line).unwrap().rule.unwrap()];
-            assert!(!own.iter().any(|line| line.starts_with("ref =")), "{}", told());
+            assert!(!own.iter().any(|line| line.starts_with("ref =")), "{}", shown());
         }
-        other => panic!("nobody tries what `{other}` says"),
+        other => panic!("no claim for `{other}`"),
     }
     Vec::new()
 }
 
-/// The path of an expression, which may stand in a text or a call.
+/// The path in an expression, which may be an interpolation or a call.
 fn inside(expr: &str) -> &str {
     let expr = expr.strip_prefix("\"${").map_or(expr, |rest| rest.trim_end_matches("}\""));
     let expr = expr.rsplit('(').next().unwrap().trim_end_matches(')');
     expr.split(' ').next().unwrap()
 }
 
-/// Whether the checker takes one more condition of the rule of a line: of what is no text, or never missing, it is no
-/// question.
+/// Whether the checker accepts a further condition in the rule of a line. It rejects, for example, text tests on
+/// numbers.
 fn checks(lines: Lines<'_>, line: usize, condition: &str) -> bool {
     let rule = lines.at(line).unwrap().rule.unwrap().start;
     try_load(&lines.with_condition(rule, condition)).is_ok()
 }
 
-/// That a default stands in for a value.
+/// A condition for the default of a value to apply.
 fn lacks(lines: Lines<'_>, line: usize, path: &str) -> Option<String> {
     let lacks = [
         format!("({path} is missing or {path} is null)"),
@@ -234,9 +236,9 @@ fn lacks(lines: Lines<'_>, line: usize, path: &str) -> Option<String> {
     lacks.into_iter().find(|condition| checks(lines, line, condition))
 }
 
-/// Fails where it is proven that the rule of a finding never acts where something else is so, too, though the
-/// finding says that it may: the first way of saying so that the checker takes. Of a rule that never acts at all nothing
-/// is asked. Gives what the rules do on the events that are found.
+/// Fails if the rule of a finding provably never acts under a further condition, although the finding claims that it
+/// may. Uses the first of the given forms of the condition that the checker accepts. Ignores rules that never act.
+/// Returns the outcomes for the events that the analysis finds.
 fn possible(text: &str, finding: &Finding, ways: &[&str]) -> Vec<Outcome> {
     let lines = Lines(text);
     let all = lines.all();
@@ -249,7 +251,7 @@ fn possible(text: &str, finding: &Finding, ways: &[&str]) -> Vec<Outcome> {
         let rule = (0..all.len()).find(is_rule).unwrap();
         let asked = |way| lines.with_condition(rule, way);
         let changed = ways.iter().find_map(|way| try_load(&asked(way)).ok());
-        // Nothing that the checker takes: it says why.
+        // The checker accepts none of them. Loading the first one panics with the reason.
         let changed = changed.unwrap_or_else(|| load(&asked(ways[0])));
         let (answer, event) = matching(&changed, name);
         is_possible |= !answer.is_never() || matching(&load(text), name).0.is_never();
@@ -269,7 +271,7 @@ fn possible(text: &str, finding: &Finding, ways: &[&str]) -> Vec<Outcome> {
     outcomes
 }
 
-/// Whether a rule matches, and its event.
+/// Whether a rule can match, and the event that it listens to.
 fn matching<'r>(ruleset: &'r Ruleset, name: &str) -> (Answer, (&'r str, &'r str)) {
     let rules = ruleset.typed();
     let placed = |sensor| move |rule| Placed { sensor, rule };
@@ -278,7 +280,7 @@ fn matching<'r>(ruleset: &'r Ruleset, name: &str) -> (Answer, (&'r str, &'r str)
     (Analysis::new(rules).matching(of), (&of.sensor.source, &of.sensor.event))
 }
 
-/// The event that is shown is acted on by the rules. Gives what names the objects that they change.
+/// Checks that the rules act on the event in the help. Returns the identities of the objects that they change.
 fn both_match(text: &str, finding: &Finding, rules: &[String]) -> Vec<Vec<String>> {
     let (_, shown) = finding.help.split_once("both match ").unwrap();
     if shown.contains('…') {
@@ -317,7 +319,7 @@ fn both_match(text: &str, finding: &Finding, rules: &[String]) -> Vec<Vec<String
     for rule in rules {
         let acts = decided.decisions.iter().find(|d| d.rule == *rule && d.outcome.holds());
         let Some(acts) = acts else { panic!("{rule} does not match {shown}: {finding:?}\n{text}") };
-        // What is rejected names none.
+        // A rejected action has no object.
         if let Some(action) = &acts.action {
             let named = ["kind", "namespace", "name"]
                 .map(|field| format!("{:?}", action.fields.get(field)));
@@ -328,7 +330,7 @@ fn both_match(text: &str, finding: &Finding, rules: &[String]) -> Vec<Vec<String
 }
 
 impl Finding {
-    /// The rules with the finding's fix.
+    /// The rules with the fix of the finding applied.
     fn fixed(&self, text: &str) -> String {
         let mut edits = Edits::default();
         assert!(edits.take(self.fix.as_ref().unwrap()));

@@ -1,5 +1,5 @@
-//! Rules in which every lint finds something now and then, and events for them. Each declaration, clause and
-//! field stands on lines of its own, so that what a finding says can be tried by changing lines.
+//! Generates rules in which every lint finds something now and then, and events for them. Each declaration, clause
+//! and field has its own lines, so a test can check a finding by changing lines.
 
 use std::fmt::Write as _;
 use std::rc::Rc;
@@ -11,7 +11,7 @@ use crate::diagnostic::tests::kinds::registry;
 use crate::eval::tests::many::Random;
 use crate::ruleset::Ruleset;
 
-/// The workflow templates that there are.
+/// The available workflow templates.
 pub(super) const TEMPLATES: &str = r#"
 kind: WorkflowTemplate
 metadata:
@@ -37,22 +37,22 @@ spec:
         source: git clone --branch "{{inputs.parameters.ref}}" https://git.example.com/pay
 "#;
 
-/// A long name; what is made is called by the first 46 characters of its rule's.
+/// A name that is too long for the prefix of a generated name.
 const LONG: &str = "restart-everything-that-has-an-expired-certificate";
 
-/// The rules of one set.
+/// A generated rule set.
 pub(super) struct Set {
     pub(super) text: String,
-    /// The type of `gh.push`, as it is written.
+    /// The text of the type of `gh.push`.
     pub(super) ty: &'static str,
 }
 
-/// What conditions of a sensor can speak of.
+/// The kind of event that a sensor listens to.
 #[derive(Clone)]
 enum Event {
-    /// Values of all kinds under a few keys, perhaps of a declared type.
+    /// Values of all types under a few keys, possibly with a declared type.
     Push { roots: Vec<&'static str>, theme: Rc<Theme> },
-    /// Alerts and issues, of no declared type.
+    /// Alerts and issues without a declared type.
     Alerts { each: bool },
 }
 
@@ -61,7 +61,7 @@ impl Set {
         let ty = TYPES[number % TYPES.len()];
         let head = head(random, ty);
         let mut text = head.clone();
-        // Without what takes in other files, which checking again and again would load each time.
+        // No `use`: every check would load the other files again.
         let bare = head.replace("use std \"github\"\n", "");
         let checks = |sensor: &str, rule: &str| {
             let text = format!("{bare}{sensor}{rule}}}\n");
@@ -175,7 +175,7 @@ fn rule(random: &mut Random, number: usize, event: &Event) -> String {
         roots.push("y");
     }
     if random.one_in(15) {
-        // Each of these goes with each other one, but not all of them together.
+        // Any two of these conditions can hold together, but not all three.
         let (one, other) = (atom(random, &event), atom(random, &event));
         writeln!(text, "when {one} or {other}\nwhen not ({one})\nwhen not ({other})").unwrap();
     }
@@ -303,7 +303,7 @@ fn trigger(random: &mut Random, event: &Event) -> String {
     }
 }
 
-/// A test that expects something of some of the rules.
+/// A test with expectations for some of the rules.
 fn tests(random: &mut Random, rules: usize, text: &mut String) {
     text.push_str("test \"some of them\" {\n");
     for event in ["gh.push", "am.alerts"] {
@@ -350,7 +350,7 @@ fn alerts(random: &mut Random) -> String {
     format!("{{{}}}", fields.join(","))
 }
 
-/// An event for the rules of a set: its name, and a body.
+/// An event for a rule set: its name and body.
 pub(super) fn body(random: &mut Random, ty: &str) -> (&'static str, &'static str, String) {
     match random.below(3) {
         0 => ("am", "alerts", alerts(random)),
@@ -358,7 +358,7 @@ pub(super) fn body(random: &mut Random, ty: &str) -> (&'static str, &'static str
     }
 }
 
-/// A body that differs a little.
+/// A slightly mutated body.
 pub(super) fn changed(random: &mut Random, body: &str) -> String {
     match serde_json::from_str(body) {
         Ok(mut value) => {
@@ -392,7 +392,7 @@ fn change(random: &mut Random, value: &mut Json) {
             _ => {}
         }
     }
-    // What is no JSON, such as half of a character, stays what it was.
+    // If the result is not JSON, keep the original body.
     if let Ok(scalar) = serde_json::from_str(&generate::scalar(random)) {
         *value = scalar;
     }

@@ -1,7 +1,7 @@
-//! What lints say held against what rules do: every finding's words are tried, on events where they speak of events.
+//! Checks the findings of the lints against the behaviour of the rules, with generated rules and events.
 //!
-//! `FUSE_TEST_PAIRS` says how many pairs of a rule and an event are compared, `FUSE_TEST_SEED` where the rules
-//! begin. Ten million take half an hour where tests are optimised.
+//! `FUSE_TEST_PAIRS` sets the number of pairs of a rule and an event, and `FUSE_TEST_SEED` the seed of the generator.
+//! Ten million pairs take half an hour in an optimized build.
 
 mod claim;
 mod generate;
@@ -11,9 +11,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::load;
 use crate::analysis::{Analysis, Placed, Witness};
+use crate::decision::{Decision, Evaluation};
 use crate::diagnostic::{Fix, Topic};
 use crate::eval::tests::many::Random;
-use crate::eval::{Decision, Evaluation};
 use crate::event::Event;
 use crate::fuses::Fuses;
 use crate::lint::{Level, Lints, TemplateFile};
@@ -23,20 +23,20 @@ use crate::{Action, Lint, Outcome};
 use claim::{Claim, claims};
 use generate::{Set, body, changed};
 
-/// What a lint finds.
+/// A finding of a lint.
 #[derive(Debug)]
 struct Finding {
     lint: &'static Lint,
     message: String,
     span: Span,
     label: String,
-    /// Other places, with what is said of each.
+    /// The related spans with their labels.
     related: Vec<(Span, String)>,
     help: String,
     fix: Option<Box<Fix>>,
 }
 
-/// What all lints find.
+/// The findings of all lints.
 fn findings(ruleset: &Ruleset) -> Vec<Finding> {
     let templates = TemplateFile::read("templates.yaml", generate::TEMPLATES).unwrap();
     let problems = Lints::all_at(Level::Warn).templates(vec![templates]).run(ruleset);
@@ -56,7 +56,7 @@ fn findings(ruleset: &Ruleset) -> Vec<Finding> {
     found.collect()
 }
 
-/// Events that the analysis finds for the rules: each is at the edge of what some rule asks.
+/// Events that the analysis finds for the rules. They are boundary cases of the conditions.
 fn edges(ruleset: &Ruleset) -> Vec<(&str, &str, Witness)> {
     let mut analysis = Analysis::new(ruleset.typed());
     let mut found = Vec::new();
@@ -73,25 +73,25 @@ fn edges(ruleset: &Ruleset) -> Vec<(&str, &str, Witness)> {
     found
 }
 
-/// Where a rule acts: the elements.
+/// The elements for which a rule acts.
 fn acting<'d>(decided: &'d Evaluation, rule: &str) -> Vec<(&'d [u32], &'d Decision)> {
     let own = decided.decisions.iter().filter(|d| d.rule == rule && d.outcome.holds());
     own.map(|decision| (decision.element.as_deref().unwrap_or_default(), decision)).collect()
 }
 
-/// What a rule does: its name, for which element, and the action.
+/// An action: the name of the rule, the element, and the action itself.
 type Act<'d> = (&'d str, Option<&'d [u32]>, Option<&'d Action>);
 
-/// What all rules do.
+/// The actions of all rules.
 fn acts(decided: &Evaluation) -> Vec<Act<'_>> {
     let acting = decided.decisions.iter().filter(|decision| decision.outcome.holds());
     acting.map(|d| (d.rule.as_str(), d.element.as_deref(), d.action.as_ref())).collect()
 }
 
-/// The keys of `once` that were seen, by the claim's number.
+/// The `once` keys that occurred, by the index of the claim.
 type Keys = BTreeMap<usize, BTreeSet<Vec<String>>>;
 
-/// Fails where an event shows a claim to be false.
+/// Fails if an event refutes a claim.
 fn hold(
     (number, claim, finding): (usize, &Claim, &Finding),
     event: &Event<'_>,
@@ -100,17 +100,17 @@ fn hold(
     keys: &mut Keys,
     text: &str,
 ) {
-    let told = || format!("{finding:?}\n{} {event:?}\n{text}", event.body());
-    // Events that are not of their type are of no claim but that of keys and texts.
+    let shown = || format!("{finding:?}\n{} {event:?}\n{text}", event.body());
+    // For events outside the declared type, only the claims about keys and texts hold.
     let is_typed = decided.mismatch.is_none();
     match claim {
         Claim::Never { rule } if is_typed => {
-            assert!(acting(decided, rule).is_empty(), "{rule} acts: {}", told());
+            assert!(acting(decided, rule).is_empty(), "{rule} acts: {}", shown());
         }
         Claim::Always { rule, depth } if is_typed => {
             for decision in decided.decisions.iter().filter(|decision| decision.rule == *rule) {
                 let is_asked = decision.element.as_deref().unwrap_or_default().len() == *depth;
-                assert!(decision.outcome.holds() || !is_asked, "{decision:?}: {}", told());
+                assert!(decision.outcome.holds() || !is_asked, "{decision:?}: {}", shown());
             }
         }
         Claim::Implied { rule, by } if is_typed => {
@@ -124,34 +124,34 @@ fn hold(
                 let other = others
                     .iter()
                     .any(|(other, by)| path.starts_with(other) && does(by) == does(decision));
-                assert!(other, "{rule} acts alone at {path:?}: {}", told());
+                assert!(other, "{rule} acts alone at {path:?}: {}", shown());
             }
         }
         Claim::Same { plan, of_lines }
             if is_typed && (*of_lines || !event.body().contains("\\n")) =>
         {
             let changed = plan.evaluate_all(event, fuses);
-            assert_eq!(acts(decided), acts(&changed), "{}", told());
+            assert_eq!(acts(decided), acts(&changed), "{}", shown());
         }
         Claim::Helps { plan } => {
             let without = plan.evaluate_all(event, fuses);
             for decision in without.decisions.iter().filter(|decision| decision.outcome.holds()) {
                 let mut own = acting(decided, &decision.rule).into_iter();
                 let is_same = |at: &[u32]| at == decision.element.as_deref().unwrap_or_default();
-                assert!(own.any(|(at, _)| is_same(at)), "{decision:?}: {}", told());
+                assert!(own.any(|(at, _)| is_same(at)), "{decision:?}: {}", shown());
             }
         }
         Claim::OneKey { rule } => {
             let seen = keys.entry(number).or_default();
             let once = acting(decided, rule).into_iter().filter_map(|(_, d)| d.once.clone());
             seen.extend(once.map(|once| once.values));
-            assert!(seen.len() < 2, "{seen:?}: {}", told());
+            assert!(seen.len() < 2, "{seen:?}: {}", shown());
         }
         Claim::OwnKey { rule } => {
             let id = format!("{:?}", event.field("id").unwrap_or_default());
             for (_, decision) in acting(decided, rule) {
                 let has_id = |key: &crate::decision::OnceKey| key.values.contains(&id);
-                assert!(decision.once.as_ref().is_none_or(has_id), "{}", told());
+                assert!(decision.once.as_ref().is_none_or(has_id), "{}", shown());
             }
         }
         _ => {}
@@ -214,7 +214,7 @@ fn no_finding_is_false() {
     println!("{compared} pairs of {sets} sets: {raised:#?}");
     for lint in Lint::all() {
         let count = raised.get(lint.name()).copied().unwrap_or_default();
-        // Of few sets nothing can be told.
+        // A small number of rule sets is not representative.
         assert!(
             sets < 100 || count * 100 >= sets,
             "{lint} hardly ever finds anything: {count} of {sets}"

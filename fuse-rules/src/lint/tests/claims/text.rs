@@ -1,15 +1,15 @@
-//! Rules as lines: where something stands, and the rules with something else in its place.
+//! Rules as lines of text: finds the rule of a line, and replaces parts of the text.
 
 use std::ops::Range;
 
 use super::super::load;
 use crate::span::Span;
 
-/// The text of a set; each declaration, clause and field has lines of its own.
+/// The text of a rule set. Each declaration, clause and field has its own lines.
 #[derive(Clone, Copy)]
 pub(super) struct Lines<'a>(pub(super) &'a str);
 
-/// Where something stands: the lines of its sensor, and of its rule where it is in one.
+/// The lines of a sensor, and of a rule in it.
 pub(super) struct At {
     pub(super) sensor: Range<usize>,
     pub(super) rule: Option<Range<usize>>,
@@ -59,7 +59,7 @@ impl<'a> Lines<'a> {
         format!("{sensor}/{}", all[line].split(' ').nth(1).unwrap())
     }
 
-    /// The names of the rules that a line is about: its own, or all of its sensor.
+    /// The rules that a line affects: its rule, or all rules of its sensor.
     pub(super) fn names(self, line: usize) -> Vec<String> {
         let Some(at) = self.at(line) else { return Vec::new() };
         let all = self.all();
@@ -73,7 +73,7 @@ impl<'a> Lines<'a> {
         }
     }
 
-    /// How many lists a rule goes through.
+    /// The number of nested lists that a rule iterates over.
     pub(super) fn depth(self, rule: &str) -> usize {
         let all = self.all();
         let line = (0..all.len())
@@ -95,7 +95,7 @@ impl<'a> Lines<'a> {
         format!("{}{by}{}", &self.0[..range.start], &self.0[range.end..])
     }
 
-    /// The rules where one of them, that begins at a line, has one more condition and does no more than log.
+    /// The text in which the rule that begins at a line has a further condition and only logs.
     pub(super) fn with_condition(self, rule: usize, condition: &str) -> String {
         let all = self.all();
         let own = self.at(rule).unwrap().rule.unwrap();
@@ -109,9 +109,9 @@ impl<'a> Lines<'a> {
     }
 }
 
-/// Whether rules that were changed do the same as those of the text, whatever comes.
+/// Whether changed rules behave like the original ones for every event.
 pub(super) fn is_same(text: &str, changed: &str) -> bool {
-    // Of events that no sensor listens to nothing is asked.
+    // Events without a sensor do not matter.
     let rules = |text: &str| {
         let listing = load(text).plan().listing();
         let events = listing.split("event ").filter(|event| event.contains("sensor "));

@@ -1,0 +1,156 @@
+//! What an event costs through the whole runtime: from its HTTP request until it is settled.
+//!
+//! ```sh
+//! cargo bench --bench pipeline
+//! ```
+//!
+//! Prints events per second, CPU time per event (of all threads, with the sender), and how much of that it takes
+//! to validate the body as JSON once. The state is on a RAM disk where there is one, and logging is off, so
+//! the figures are those of fuse and not of the disk. `benches/process` measures a running process with both.
+
+#![allow(clippy::unwrap_used, reason = "a benchmark that cannot be set up must fail loudly")]
+#![allow(clippy::print_stdout, reason = "its table is its output")]
+
+use std::hint::black_box;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use fuse_rules::{Event, Ruleset};
+use fuse_runtime::backend::Embedded;
+use fuse_runtime::engine::Step;
+use fuse_runtime::sources::{Sources, Webhook};
+use fuse_runtime::triggers::{ActionFiles, Triggers};
+use fuse_runtime::{Runtime, registry};
+use rustix::time::{ClockId, clock_gettime};
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::sync::Notify;
+
+/// How many connections send events at the same time.
+const CONNECTIONS: usize = 64;
+/// How many events each case sends.
+const EVENTS: u64 = 20_000;
+/// The bodies, by their sizes in bytes.
+const BODIES: [usize; 2] = [200, 9_000];
+/// The triggers, each as a rule.
+const RULES: [(&str, &str); 3] = [
+    ("nothing", r#"rule r { when body.size == 1  trigger log { message = "never" } }"#),
+    ("log", r#"rule r { when body.size == 0  trigger log { message = "event ${event.id}" } }"#),
+    (
+        "manifest",
+        r#"rule r {
+             when body.size == 0
+             trigger job { namespace = "apps", name-prefix = "job-", image = "busybox" }
+           }"#,
+    ),
+];
+
+/// A folder in memory if the machine has one.
+fn folder() -> TempDir {
+    let memory = Path::new("/dev/shm");
+    if memory.is_dir() { TempDir::new_in(memory) } else { TempDir::new() }.unwrap()
+}
+
+fn cpu() -> Duration {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    Duration::new(time.tv_sec.try_into().unwrap(), time.tv_nsec.try_into().unwrap())
+}
+
+/// A body of about this many bytes, with many small values as in an alert group.
+fn body(bytes: usize) -> String {
+    let alert = r#"{"status":"firing","labels":{"severity":"page","team":"db"},"value":12.5}"#;
+    let alerts = vec![alert; (bytes / (alert.len() + 1)).saturating_sub(1).max(1)];
+    format!(r#"{{"size":0,"text":"{}","alerts":[{}]}}"#, "x".repeat(80), alerts.join(","))
+}
+
+/// Sends events one after the other on a connection, until `next` reaches `last`.
+async fn send(port: u16, body: Arc<str>, next: Arc<AtomicU64>, last: u64) {
+    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.unwrap();
+    stream.set_nodelay(true).unwrap();
+    let mut answer = [0; 1024];
+    loop {
+        let id = next.fetch_add(1, Ordering::Relaxed);
+        if id >= last {
+            return;
+        }
+        let request = format!(
+            "POST /e HTTP/1.1\r\nHost: localhost:{port}\r\nce-id: {id}\r\nce-source: bench\r\n\
+             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let length = stream.read(&mut answer).await.unwrap();
+        let status = answer.get(..length).unwrap_or_default();
+        assert!(status.starts_with(b"HTTP/1.1 202"), "{}", String::from_utf8_lossy(status));
+    }
+}
+
+/// The wall and CPU time of so many events.
+async fn measure(rule: &str, body: &str, events: u64) -> (Duration, Duration) {
+    let folder = folder();
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let rules = format!(
+        "source q webhook {{\n port = {port}\n path = \"/e\"\n event e\n}}\nsensor s on q.e {{\n{rule}\n}}"
+    );
+    let sources = Sources::new().with("webhook", Webhook::new(Ipv4Addr::LOCALHOST.into()));
+    let triggers = Triggers::local(ActionFiles::new(folder.path().join("manifests")));
+    let ruleset = Ruleset::parse("bench.rules", &rules, &registry(&sources, &triggers)).unwrap();
+    let (settled, all) = (Arc::new(AtomicU64::new(0)), Arc::new(Notify::new()));
+    let watcher = {
+        let (settled, all) = (Arc::clone(&settled), Arc::clone(&all));
+        move |step| {
+            if step == Step::Acked && settled.fetch_add(1, Ordering::Relaxed) + 1 == events {
+                all.notify_one();
+            }
+        }
+    };
+    let admin = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let runtime = Runtime::new(ruleset, sources, triggers).admin(admin).watcher(Arc::new(watcher));
+    let backend = Embedded::open(&folder.path().join("state")).await.unwrap();
+    let running = runtime.start(backend).await.unwrap();
+    let (wall, used) = (Instant::now(), cpu());
+    let (next, body) = (Arc::new(AtomicU64::new(0)), Arc::<str>::from(body));
+    for _ in 0..CONNECTIONS {
+        tokio::spawn(send(port, Arc::clone(&body), Arc::clone(&next), events));
+    }
+    all.notified().await;
+    let times = (wall.elapsed(), cpu() - used);
+    assert!(running.stop().await, "it stops cleanly");
+    times
+}
+
+/// How long it takes to validate a body as JSON.
+fn validation(body: &str) -> Duration {
+    const TIMES: u32 = 20_000;
+    let start = Instant::now();
+    for _ in 0..TIMES {
+        black_box(Event::new("q", "e", black_box(body.as_bytes())).unwrap());
+    }
+    start.elapsed() / TIMES
+}
+
+fn main() {
+    let events = if std::env::args().any(|argument| argument == "--test") { 200 } else { EVENTS };
+    let threads = tokio::runtime::Runtime::new().unwrap();
+    println!("| rule | body | events/s | µs of CPU per event | JSON once |");
+    println!("|---|---|---|---|---|");
+    for (name, rule) in RULES {
+        for bytes in BODIES {
+            let body = body(bytes);
+            let json = validation(&body);
+            let (wall, used) = threads.block_on(measure(rule, &body, events));
+            let per_event = used.as_secs_f64() * 1e6 / events as f64;
+            println!(
+                "| {name} | {} B | {:.0} | {per_event:.1} | {:.2} µs, {:.1} % |",
+                body.len(),
+                events as f64 / wall.as_secs_f64(),
+                json.as_secs_f64() * 1e6,
+                json.as_secs_f64() * 1e8 / per_event,
+            );
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! [`Plan`]: the public operations on compiled rules.
+
+use std::fmt;
+use std::ops::Deref;
+use std::sync::Arc;
+
+use super::explain::{self, ExplainedPage, Explanation, PageRequest};
+use super::{Pool, exhaustive, indexed, missing};
+use crate::decision::{Decided, Evaluation};
+use crate::event::{Event, UnreadableBody};
+use crate::fuses::Fuses;
+use crate::plan::{self, BodyField, Compiled};
+use crate::typed;
+
+/// Compiled rules with the memory for evaluation, which is reused for the next event.
+pub(crate) struct Pooled {
+    compiled: Compiled,
+    pub(crate) pool: Pool,
+}
+
+impl Deref for Pooled {
+    type Target = Compiled;
+
+    fn deref(&self) -> &Compiled {
+        &self.compiled
+    }
+}
+
+/// Rules compiled for evaluation: immutable, shared by reference and cheap to clone.
+///
+/// An evaluation is a pure function of the event and the fuses: the same event gives the same
+/// decisions, today and after a restart.
+#[derive(Clone)]
+pub struct Plan {
+    inner: Arc<Pooled>,
+}
+
+impl Plan {
+    pub(crate) fn compile(rules: &typed::Rules) -> Self {
+        Self { inner: Arc::new(Pooled { compiled: plan::compile(rules), pool: Pool::default() }) }
+    }
+
+    /// Decides an event. Returns the decisions that fired, and those that would have fired but were
+    /// gated or rejected, in the order of sensors, rules and elements. The cost depends on these,
+    /// not on the number of rules. [`explain`](Self::explain) shows why the others did not fire.
+    pub fn evaluate(&self, event: &Event<'_>, fuses: &Fuses) -> Evaluation {
+        indexed::evaluate(&self.inner, event, fuses)
+    }
+
+    /// Decides an event like [`evaluate`](Self::evaluate), and reports a [mismatch](Self::mismatch)
+    /// and [missing](Self::missing) paths from the same pass over its bytes.
+    ///
+    /// ```
+    /// use fuse_rules::{Event, Fuses, Registry, Ruleset, Schema, SourceSchema};
+    ///
+    /// let registry = Registry::new()
+    ///     .source(SourceSchema::new(Schema::new("queue", "A queue."), Schema::new("event", "")))
+    ///     .trigger(Schema::new("page", "Calls a human."));
+    /// let rules = r#"source q queue { event e : { severity?: int } }
+    ///                sensor s on q.e { rule r { when body.severity >= 4  trigger page {} } }"#;
+    /// let plan = Ruleset::parse("a.rules", rules, &registry)?.plan();
+    /// let event = Event::unread("q", "e", br#"{"severty": 5}"#)?;
+    /// let decided = plan.decide(&event, &Fuses::default());
+    /// assert_eq!(decided.missing, ["body.severity"]);
+    /// assert_eq!(decided.evaluation.mismatch, plan.mismatch(&event));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn decide(&self, event: &Event<'_>, fuses: &Fuses) -> Decided {
+        indexed::decide_event(&self.inner, event, fuses, true)
+    }
+
+    /// Decides an event and returns one decision per rule and element (and trigger, if it fired),
+    /// including those that did not match or are unknown. The cost grows with the number of rules.
+    pub fn evaluate_all(&self, event: &Event<'_>, fuses: &Fuses) -> Evaluation {
+        exhaustive::evaluate(&self.inner, event, fuses)
+    }
+
+    /// Decides an event and explains every decision, condition by condition, for every rule and
+    /// element. Slower than `evaluate`, with the same decisions.
+    pub fn explain(&self, event: &Event<'_>, fuses: &Fuses) -> Explanation {
+        explain::explain(&self.inner, event, fuses, &|_| true)
+    }
+
+    /// Explains an event like [`explain`](Self::explain), but only for the rules with these full
+    /// names. The limits of an explanation then apply to these rules only, so if there are very
+    /// many decisions, each is shown in more detail.
+    pub fn explain_rules<S: AsRef<str>>(
+        &self,
+        event: &Event<'_>,
+        fuses: &Fuses,
+        rules: &[S],
+    ) -> Explanation {
+        let asked = |name: &str| rules.iter().any(|rule| rule.as_ref() == name);
+        explain::explain(&self.inner, event, fuses, &asked)
+    }
+
+    /// Explains some of the decisions that [`explain`](Self::explain) would explain, in the same
+    /// order, using memory only for these. To count the decisions, all rules are evaluated; nothing
+    /// is kept for decisions outside the page.
+    ///
+    /// ```
+    /// # use fuse_rules::{Event, Fuses, PageRequest, Registry, Ruleset, Schema, SourceSchema};
+    /// # let registry = Registry::new()
+    /// #     .source(SourceSchema::new(Schema::new("queue", "A queue."), Schema::new("event", "")))
+    /// #     .trigger(Schema::new("page", "Calls a human."));
+    /// let rules = r#"source q queue { event e }
+    ///                sensor s on q.e { each x in body.all
+    ///                  rule r { when x > 4  trigger page {} }
+    ///                }"#;
+    /// let plan = Ruleset::parse("a.rules", rules, &registry)?.plan();
+    /// let event = Event::new("q", "e", br#"{"all": [1, 7, 3]}"#)?;
+    ///
+    /// let request = PageRequest { rule: None, skip: 1, take: 1, max_parts: 100 };
+    /// let page = plan.explain_page(&event, &Fuses::default(), &request);
+    /// assert_eq!((page.explanation.decisions.len(), page.total), (1, 3));
+    /// assert_eq!(page.explanation.decisions[0].element.as_deref(), Some("x 1"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn explain_page(
+        &self,
+        event: &Event<'_>,
+        fuses: &Fuses,
+        request: &PageRequest<'_>,
+    ) -> ExplainedPage {
+        explain::explain_page(&self.inner, event, fuses, request)
+    }
+
+    /// The paths that an event lacks and that a rule needs in order to fire, without duplicates:
+    /// the paths that conditions read other than with `is`. They are useful for metrics; evaluation
+    /// does not need them.
+    ///
+    /// ```
+    /// use fuse_rules::{Event, Registry, Ruleset, Schema, SourceSchema};
+    ///
+    /// let registry = Registry::new()
+    ///     .source(SourceSchema::new(Schema::new("queue", "A queue."), Schema::new("event", "")))
+    ///     .trigger(Schema::new("page", "Calls a human."));
+    /// let rules = r#"source q queue { event e }
+    ///                sensor s on q.e { rule r { when body.severity >= 4  trigger page {} } }"#;
+    /// let plan = Ruleset::parse("a.rules", rules, &registry)?.plan();
+    /// let event = Event::new("q", "e", br#"{"severty": 5}"#)?;
+    /// assert_eq!(plan.missing(&event), ["body.severity"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn missing(&self, event: &Event<'_>) -> Vec<String> {
+        missing::missing(&self.inner, event)
+    }
+
+    /// How an event differs from the type that its rules declare: the value, its kind, and what the
+    /// type requires, in one sentence. `None` if it conforms, or if no type is declared.
+    pub fn mismatch(&self, event: &Event<'_>) -> Option<String> {
+        exhaustive::mismatch(&self.inner, event)
+    }
+
+    /// The value of a source's field that is an expression over the event, such as `id`, as
+    /// canonical text. `None` if there is no such field, or if it has no value for this event.
+    ///
+    /// # Errors
+    /// The body is not JSON, or a key that the expression reads occurs twice in one object.
+    pub fn source_field(
+        &self,
+        event: &Event<'_>,
+        field: &str,
+    ) -> Result<Option<String>, UnreadableBody> {
+        exhaustive::source_field(&self.inner, event, field)
+    }
+
+    /// Whether the event's source sets this field to an expression.
+    pub fn has_source_field(&self, event: &Event<'_>, field: &str) -> bool {
+        let event = self.inner.event(event.source(), event.name());
+        event.is_some_and(|event| event.expressions.iter().any(|(name, _)| name == field))
+    }
+
+    /// The paths that the rules read from the body of an event, in the order of their first use:
+    /// what the sender has to send. Empty for an event without rules.
+    ///
+    /// ```
+    /// use fuse_rules::{Field, FieldType, Registry, Ruleset, Schema, SourceSchema};
+    ///
+    /// let registry = Registry::new()
+    ///     .source(SourceSchema::new(Schema::new("queue", "A queue."), Schema::new("event", "")))
+    ///     .trigger(Schema::new("page", "").field(Field::required("team", FieldType::String, "")));
+    /// let rules = r#"
+    ///     source tickets queue { event opened }
+    ///     sensor urgent on tickets.opened {
+    ///       rule call { when body.kind == "outage"  trigger page { team = body.team.name } }
+    ///     }
+    /// "#;
+    /// let plan = Ruleset::parse("tickets.rules", rules, &registry)?.plan();
+    ///
+    /// let fields = plan.body_fields("tickets", "opened");
+    /// assert_eq!(fields[0].keys, ["kind"]);
+    /// assert_eq!(fields[0].strings, ["outage"]);
+    /// assert_eq!(fields[1].keys, ["team", "name"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn body_fields(&self, source: &str, event: &str) -> Vec<BodyField> {
+        let event = self.inner.event(source, event);
+        event.map(plan::body_fields).unwrap_or_default()
+    }
+
+    /// Whether a fuse is on: as set, or the default of its rules. `None` for a fuse that no rules
+    /// file declares.
+    pub fn is_on(&self, fuse: &str, fuses: &Fuses) -> Option<bool> {
+        let declared = self.inner.fuses.iter().find(|declared| declared.name == fuse)?;
+        Some(fuses.get(fuse).unwrap_or(declared.default_on))
+    }
+
+    /// The rules that are evaluated for every event and element, because the index has no fact to
+    /// find them by, in the order of their names. Their cost grows with their number.
+    pub fn always_decided(&self) -> Vec<&str> {
+        self.inner.always_decided()
+    }
+
+    /// The plan as readable text: paths, atoms and programs.
+    pub fn listing(&self) -> String {
+        plan::listing(&self.inner)
+    }
+}
+
+impl fmt::Debug for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Plan").field("events", &self.inner.events.len()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,87 @@
+//! Verdicts: structured decisions, before they are put into words.
+
+use super::mapping::Rendered;
+use super::ops::Fault;
+use crate::decision::{Action, Decision, OnceKey, Outcome};
+use crate::fuses::Fuses;
+use crate::typed;
+
+/// Why an event is refused if an object that the rules read contains a duplicate key.
+pub(crate) fn duplicate_key(key: &str) -> String {
+    format!("the key `{key}` occurs twice in one object of the body, so its value is ambiguous")
+}
+
+/// The result of evaluating a rule, before it is put into words.
+#[derive(Clone, Debug)]
+pub(crate) enum Verdict {
+    /// The reason is empty if a condition was false.
+    NotMatched(String),
+    Unknown(Fault),
+    Gated(String),
+    Rejected(String),
+    Fired {
+        trigger: String,
+        ordinal: u32,
+        fields: Rendered,
+        once: Option<OnceKey>,
+    },
+}
+
+/// The decision that results from a verdict.
+pub(crate) fn decision(rule: &str, element: Option<&[u32]>, verdict: Verdict) -> Decision {
+    let element = element.map(<[u32]>::to_vec);
+    let mut decision = Decision {
+        rule: rule.to_owned(),
+        element,
+        outcome: Outcome::NotMatched,
+        reason: String::new(),
+        missing: None,
+        action: None,
+        once: None,
+    };
+    match verdict {
+        Verdict::NotMatched(why) => decision.reason = why,
+        Verdict::Unknown(fault) => {
+            decision.outcome = Outcome::Unknown;
+            decision.reason = fault.reason();
+            if let Fault::Absent(path) | Fault::Unknown(path) = fault {
+                decision.missing = Some(path.to_string());
+            }
+        }
+        Verdict::Gated(why) => {
+            decision.outcome = Outcome::Gated;
+            decision.reason = why;
+        }
+        Verdict::Rejected(why) => {
+            decision.outcome = Outcome::Rejected;
+            decision.reason = why;
+        }
+        Verdict::Fired { trigger, ordinal, fields, once } => {
+            decision.outcome = Outcome::Fired;
+            decision.action = Some(Action {
+                trigger,
+                rule: rule.to_owned(),
+                element: decision.element.clone(),
+                ordinal,
+                fields,
+            });
+            decision.once = once;
+        }
+    }
+    decision
+}
+
+/// Why a rule that matches is gated: required fuses that are off.
+pub(crate) fn gated(all: &[typed::Fuse], requires: &[usize], fuses: &Fuses) -> Option<String> {
+    let off: Vec<String> = requires
+        .iter()
+        .filter_map(|index| all.get(*index))
+        .filter(|fuse| !fuses.get(&fuse.name).unwrap_or(fuse.default_on))
+        .map(|fuse| format!("`{}`", fuse.name))
+        .collect();
+    match off.as_slice() {
+        [] => None,
+        [one] => Some(format!("fuse {one} is off")),
+        many => Some(format!("fuses {} are off", many.join(", "))),
+    }
+}

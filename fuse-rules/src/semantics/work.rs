@@ -1,0 +1,79 @@
+//! The work of an evaluation, and its limit.
+
+use std::cell::Cell;
+
+use jiff::Timestamp;
+
+use super::ops::{self, Fault};
+use crate::functions::CallContext;
+use crate::value::Value;
+
+/// The maximum work to decide one event, in values that are examined. Reading or copying 64 bytes
+/// counts as one value. The limit is far above the needs of reasonable rules, and takes a few
+/// seconds at most.
+const MAX_WORK: u64 = 2_000_000;
+const BYTES_PER_VALUE: usize = 64;
+/// The additional work per rule for explanations.
+const MAX_EXPLAIN_WORK_PER_RULE: u64 = 1_000;
+/// The context of one evaluation, and its work so far.
+#[derive(Debug)]
+pub(crate) struct Work {
+    context: CallContext,
+    done: Cell<u64>,
+    limit: u64,
+}
+
+impl Work {
+    pub(crate) fn new(received: Timestamp) -> Self {
+        Self { context: CallContext { received }, done: Cell::new(0), limit: MAX_WORK }
+    }
+
+    /// The time that functions use.
+    pub(crate) fn context(&self) -> &CallContext {
+        &self.context
+    }
+
+    /// For an explanation, which evaluates each of the rules, and each of their parts several
+    /// times.
+    pub(crate) fn to_explain(received: Timestamp, rules: usize) -> Self {
+        let rules = u64::try_from(rules).unwrap_or(u64::MAX);
+        let limit = (4 * MAX_WORK).saturating_add(rules.saturating_mul(MAX_EXPLAIN_WORK_PER_RULE));
+        Self { limit, ..Self::new(received) }
+    }
+
+    /// Why the event is refused, if the limit was exceeded. The event is refused as a whole, so
+    /// that no decision depends on the work of previous ones.
+    pub(crate) fn exceeded(&self) -> Option<String> {
+        (self.done.get() > self.limit).then(|| {
+            format!("the rules would have to examine more than {} values of this event", self.limit)
+        })
+    }
+
+    /// Adds work. Beyond the limit, every further operation fails, so that evaluation ends quickly.
+    pub(crate) fn spend(&self, values: usize, bytes: usize) -> Result<(), Fault> {
+        let more = u64::try_from(values + bytes / BYTES_PER_VALUE).unwrap_or(u64::MAX);
+        self.done.set(self.done.get().saturating_add(more));
+        match self.exceeded() {
+            Some(why) => ops::error(why),
+            None => Ok(()),
+        }
+    }
+
+    pub(crate) fn spend_on(&self, value: &Value<'_>) -> Result<(), Fault> {
+        let (values, bytes) = weight(value);
+        self.spend(values, bytes)
+    }
+}
+
+/// The number of values that a value contains, and the number of bytes of its texts.
+pub(crate) fn weight(value: &Value<'_>) -> (usize, usize) {
+    let sum = |(a, b): (usize, usize), (c, d): (usize, usize)| (a + c, b + d);
+    match value {
+        Value::List(items) => items.iter().map(weight).fold((1, 0), sum),
+        Value::Map(map) => {
+            map.iter().map(|(key, value)| sum(weight(value), (0, key.len()))).fold((1, 0), sum)
+        }
+        Value::String(text) => (1, text.len()),
+        _ => (1, 0),
+    }
+}

@@ -1,0 +1,69 @@
+//! Detects equivalent mutants: whether any event distinguishes a mutant from the original rules.
+
+use super::mutations::Mutation;
+use crate::analysis::{Analysis, Answer, Events, Placed, Witness};
+use crate::typed::{Rules, Sensor};
+
+/// Whether a mutant behaves like the original rules.
+pub(super) enum Equivalence {
+    /// Provably for every event.
+    Equivalent,
+    /// Not for the event with this JSON body.
+    DistinguishedBy(String),
+    Unknown,
+}
+
+pub(super) fn equivalence(rules: &Rules, mutation: &Mutation) -> Equivalence {
+    let mut analysis = Analysis::new(rules);
+    let mut equivalent = true;
+    for mutant in &mutation.sensors {
+        match sensor_equivalence(&mut analysis, rules, mutant, mutation.of_condition) {
+            Equivalence::Equivalent => {}
+            Equivalence::DistinguishedBy(body) => return Equivalence::DistinguishedBy(body),
+            Equivalence::Unknown => equivalent = false,
+        }
+    }
+    if equivalent { Equivalence::Equivalent } else { Equivalence::Unknown }
+}
+
+fn sensor_equivalence<'r>(
+    analysis: &mut Analysis<'r>,
+    rules: &'r Rules,
+    mutated: &'r Sensor,
+    of_condition: bool,
+) -> Equivalence {
+    let named = |sensor: &&Sensor| sensor.name == mutated.name;
+    let Some(sensor) = rules.sensors.iter().find(named) else { return Equivalence::Unknown };
+    let declared = rules.sources.iter().filter(|source| source.name == sensor.source);
+    let declared = declared.flat_map(|source| &source.events);
+    let rejects = declared.into_iter().any(|event| event.name == sensor.event && event.rejects());
+    let mut equivalent = true;
+    for mutant in &mutated.rules {
+        let Some(rule) = sensor.rules.iter().find(|rule| rule.name == mutant.name) else {
+            return Equivalence::Unknown;
+        };
+        let original = Placed { sensor, rule };
+        if !of_condition {
+            // The rule matches the same events, but its action differs.
+            return match analysis.matching(original) {
+                Answer::Found(witness) => body(&witness),
+                _ => Equivalence::Unknown,
+            };
+        }
+        let mutant = Placed { sensor: mutated, rule: mutant };
+        for (a, b) in [(original, mutant), (mutant, original)] {
+            match analysis.separating(a, b) {
+                Answer::Found(witness) => return body(&witness),
+                Answer::Never(Events::Any) => {}
+                // Rules also evaluate events that do not have the declared type, unless the source rejects them.
+                Answer::Never(Events::Typed) => equivalent &= rejects,
+                Answer::Unknown => equivalent = false,
+            }
+        }
+    }
+    if equivalent { Equivalence::Equivalent } else { Equivalence::Unknown }
+}
+
+fn body(witness: &Witness) -> Equivalence {
+    witness.text().map_or(Equivalence::Unknown, Equivalence::DistinguishedBy)
+}

@@ -1,0 +1,229 @@
+//! The mutations of rules: operators and constants are changed, clauses and fields are removed.
+
+use rustc_hash::FxHashMap;
+
+use super::operators::{ConditionMutation, ConditionMutator};
+use crate::ruleset::Ruleset;
+use crate::span::Span;
+use crate::typed::{Expr, Mapped, MappedValue, Rule, Sensor};
+
+/// A mutation, with the mutated sensors. They contain only the rules that the mutation affects.
+pub(super) struct Mutation {
+    pub(super) span: Span,
+    pub(super) what: String,
+    pub(super) sensors: Vec<Sensor>,
+    /// Whether a condition is changed. Otherwise, the rule matches the same events as before.
+    pub(super) of_condition: bool,
+}
+
+impl Mutation {
+    /// The affected rules.
+    pub(super) fn rules(&self) -> impl Iterator<Item = &Rule> {
+        self.sensors.iter().flat_map(|sensor| &sensor.rules)
+    }
+}
+
+/// All mutations of a rule set, in the order of its rules. A mutation of a named condition affects all its calls at
+/// once, like an edit of the condition.
+pub(super) fn mutations(ruleset: &Ruleset) -> Vec<Mutation> {
+    let mutator = ConditionMutator { ruleset };
+    let mut planner = Planner {
+        mutator,
+        blocks: blocks(ruleset),
+        planned: Vec::new(),
+        changes: FxHashMap::default(),
+    };
+    for (at, sensor) in ruleset.typed().sensors.iter().enumerate() {
+        planner.sensor(at, sensor);
+    }
+    planner.planned.into_iter().map(|planned| planned.mutation(mutator)).collect()
+}
+
+/// The span of the block of each trigger, by the span of its kind.
+fn blocks(ruleset: &Ruleset) -> FxHashMap<Span, Span> {
+    let sensors = ruleset.trees().iter().flat_map(|file| &file.tree.sensors);
+    let triggers = sensors.flat_map(|s| &s.rules).flat_map(|rule| &rule.triggers);
+    triggers.map(|trigger| (trigger.kind.span, trigger.block.span)).collect()
+}
+
+/// A mutation, built or still to be built.
+enum Planned {
+    Ready(Mutation),
+    /// A mutation of the text of conditions, with all conditions that contain the text.
+    OfCondition {
+        change: ConditionMutation,
+        span: Span,
+        places: Vec<Place>,
+    },
+}
+
+/// The conditions of a sensor, given by index, or of one of its rules.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Place {
+    sensor: usize,
+    rule: Option<usize>,
+}
+
+impl Planned {
+    fn mutation(self, mutator: ConditionMutator<'_>) -> Mutation {
+        let (change, span, places) = match self {
+            Self::Ready(mutation) => return mutation,
+            Self::OfCondition { change, span, places } => (change, span, places),
+        };
+        let mutated = |whens: &[Expr]| {
+            let mut whens = whens.to_vec();
+            whens.iter_mut().for_each(|when| mutator.apply(&change, when));
+            whens
+        };
+        let all = &mutator.ruleset.typed().sensors;
+        let mut sensors = Vec::new();
+        // The places of one sensor are adjacent.
+        for places in places.chunk_by(|a, b| a.sensor == b.sensor) {
+            let own = places.first().and_then(|place| all.get(place.sensor));
+            let Some(own) = own else { continue };
+            let mut sensor = without_rules(own);
+            let in_sensor = places.iter().any(|place| place.rule.is_none());
+            if in_sensor {
+                sensor.when = mutated(&own.when);
+            }
+            for (at, rule) in own.rules.iter().enumerate() {
+                let in_rule = places.iter().any(|place| place.rule == Some(at));
+                if in_rule {
+                    sensor.rules.push(Rule { when: mutated(&rule.when), ..rule.clone() });
+                } else if in_sensor {
+                    sensor.rules.push(rule.clone());
+                }
+            }
+            sensors.push(sensor);
+        }
+        Mutation { span, what: change.what, sensors, of_condition: true }
+    }
+}
+
+struct Planner<'r> {
+    mutator: ConditionMutator<'r>,
+    blocks: FxHashMap<Span, Span>,
+    planned: Vec<Planned>,
+    /// The index in `planned` of each mutation of a condition.
+    changes: FxHashMap<ConditionMutation, usize>,
+}
+
+impl Planner<'_> {
+    fn sensor(&mut self, at: usize, sensor: &Sensor) {
+        for (i, clause) in sensor.when.iter().enumerate() {
+            let mut when = sensor.when.clone();
+            when.remove(i);
+            let what = "this `when` is removed".into();
+            self.add(Sensor { when, ..sensor.clone() }, what, clause.span, true);
+            self.condition(clause, Place { sensor: at, rule: None });
+        }
+        for (i, rule) in sensor.rules.iter().enumerate() {
+            self.rule(sensor, rule, Place { sensor: at, rule: Some(i) });
+        }
+    }
+
+    fn rule(&mut self, sensor: &Sensor, rule: &Rule, place: Place) {
+        let of_rule = |rule: Rule| Sensor { rules: vec![rule], ..without_rules(sensor) };
+        for (i, clause) in rule.when.iter().enumerate() {
+            let mut when = rule.when.clone();
+            when.remove(i);
+            let what = "this `when` is removed".into();
+            self.add(of_rule(Rule { when, ..rule.clone() }), what, clause.span, true);
+            self.condition(clause, place);
+        }
+        let mut mutated = Vec::new();
+        for (i, fuse) in rule.requires.iter().enumerate() {
+            let mut requires = rule.requires.clone();
+            requires.remove(i);
+            let fuses = &self.mutator.ruleset.typed().fuses;
+            let name = fuses.get(*fuse).map_or("", |fuse| &fuse.name);
+            let what = format!("`requires {name}` is removed");
+            mutated.push((Rule { requires, ..rule.clone() }, what, rule.span));
+        }
+        if let Some(once) = &rule.once {
+            let span = once.keys.first().map_or(rule.span, |key| key.span);
+            let none = Rule { once: None, ..rule.clone() };
+            mutated.push((none, "`once` is removed".into(), span));
+            for (i, key) in once.keys.iter().enumerate().filter(|_| once.keys.len() > 1) {
+                let mut once = once.clone();
+                once.keys.remove(i);
+                let what = format!("the key `{}` is removed", self.mutator.text(key.span));
+                mutated.push((Rule { once: Some(once), ..rule.clone() }, what, key.span));
+            }
+        }
+        for (i, trigger) in rule.triggers.iter().enumerate() {
+            let Some(block) = self.blocks.get(&trigger.span).copied() else { continue };
+            for (fields, what, span) in without_one(&trigger.fields, block) {
+                let mut mutated_rule = rule.clone();
+                if let Some(trigger) = mutated_rule.triggers.get_mut(i) {
+                    trigger.fields = fields;
+                }
+                mutated.push((mutated_rule, what, span));
+            }
+        }
+        for (rule, what, span) in mutated {
+            self.add(of_rule(rule), what, span, false);
+        }
+    }
+
+    fn add(&mut self, sensor: Sensor, what: String, span: Span, of_condition: bool) {
+        let sensors = vec![sensor];
+        self.planned.push(Planned::Ready(Mutation { span, what, sensors, of_condition }));
+    }
+
+    /// Plans all mutations of a condition. A mutation that is already planned also affects this place.
+    fn condition(&mut self, expr: &Expr, place: Place) {
+        let Self { mutator, planned, changes, .. } = self;
+        mutator.mutations(expr, &mut |change, span| {
+            let at = *changes.entry(change.clone()).or_insert(planned.len());
+            match planned.get_mut(at) {
+                Some(Planned::OfCondition { places, .. }) if places.last() != Some(&place) => {
+                    places.push(place);
+                }
+                Some(_) => {}
+                None => {
+                    planned.push(Planned::OfCondition { change, span, places: vec![place] });
+                }
+            }
+        });
+    }
+}
+
+/// The variants of a block with one field removed. Ignores fields that come from `defaults` or from the schema.
+fn without_one(fields: &[Mapped], block: Span) -> Vec<(Vec<Mapped>, String, Span)> {
+    let mut out = Vec::new();
+    for (i, field) in fields.iter().enumerate() {
+        match &field.value {
+            MappedValue::Block(inner) => {
+                for (mutated, what, span) in without_one(inner, block) {
+                    let mut with = fields.to_vec();
+                    if let Some(place) = with.get_mut(i) {
+                        place.value = MappedValue::Block(mutated);
+                    }
+                    out.push((with, what, span));
+                }
+            }
+            MappedValue::Expr(expr, _) if expr.span != block && block.contains(expr.span) => {
+                let mut without = fields.to_vec();
+                without.remove(i);
+                out.push((without, format!("`{}` is removed", field.name), expr.span));
+            }
+            MappedValue::Expr(..) => {}
+        }
+    }
+    out
+}
+
+/// A copy of a sensor without its rules.
+fn without_rules(sensor: &Sensor) -> Sensor {
+    Sensor {
+        name: sensor.name.clone(),
+        span: sensor.span,
+        doc: None,
+        source: sensor.source.clone(),
+        event: sensor.event.clone(),
+        each: sensor.each.clone(),
+        when: sensor.when.clone(),
+        rules: Vec::new(),
+    }
+}

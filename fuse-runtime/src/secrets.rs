@@ -1,0 +1,214 @@
+//! Secrets that sources and triggers read by reference.
+//!
+//! Rules name where a secret is kept, never the secret itself: a field of the type
+//! [`FieldType::Secret`](fuse_rules::FieldType::Secret) holds a [`SecretRef`]. A [`SecretStore`] reads it.
+//!
+//! ```
+//! use fuse_runtime::secrets::{SecretRef, Secrets};
+//!
+//! # tokio::runtime::Runtime::new()?.block_on(async {
+//! let field = serde_json::json!({ "env": { "name": "CARGO_PKG_NAME" } });
+//! let reference: SecretRef = serde_json::from_value(field)?;
+//! let secret = Secrets::local().read(&reference).await?;
+//! assert_eq!(secret.expose(), "fuse-runtime");
+//! assert_eq!(format!("{secret:?}"), "Secret(..)");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+/// Where a secret is kept: `env("NAME")`, `file("/path")` or `secret("name", "key")` in rules.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum SecretRef {
+    /// An environment variable of the process.
+    Env {
+        /// The variable's name.
+        name: String,
+    },
+    /// A file, such as a mounted Kubernetes Secret.
+    File {
+        /// The file's path.
+        path: PathBuf,
+    },
+    /// A key of a named secret, such as a Kubernetes Secret.
+    Secret {
+        /// The secret's name.
+        name: String,
+        /// The key.
+        key: String,
+    },
+}
+
+impl fmt::Display for SecretRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Env { name } => write!(f, "environment variable `{name}`"),
+            Self::File { path } => write!(f, "file `{}`", path.display()),
+            Self::Secret { name, key } => write!(f, "key `{key}` of secret `{name}`"),
+        }
+    }
+}
+
+/// A secret's value. Its debug form does not show it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Wraps a value.
+    pub fn new(value: impl Into<String>) -> Self {
+        Self(value.into())
+    }
+
+    /// The value. Do not log it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(..)")
+    }
+}
+
+/// Why a secret cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SecretError {
+    /// There is no such secret.
+    #[error("{0} is not set")]
+    Missing(SecretRef),
+    /// The store does not read secrets of this kind.
+    #[error("{0} cannot be read: this runtime reads environment variables and files")]
+    Unsupported(SecretRef),
+    /// Reading it failed.
+    #[error("{reference} cannot be read: {source}")]
+    Io {
+        /// The secret.
+        reference: SecretRef,
+        /// The cause.
+        source: std::io::Error,
+    },
+}
+
+/// Reads secrets. Object-safe; [`Secrets`] holds one.
+#[async_trait]
+pub trait SecretStore: Send + Sync + 'static {
+    /// Reads a secret as it is now: a rotated one has its new value.
+    ///
+    /// # Errors
+    /// There is no such secret, or it cannot be read.
+    async fn read(&self, reference: &SecretRef) -> Result<Secret, SecretError>;
+}
+
+/// The secrets that a runtime gives to its sources and triggers. Cheap to clone.
+#[derive(Clone)]
+pub struct Secrets {
+    store: Arc<dyn SecretStore>,
+}
+
+impl Secrets {
+    /// Reads secrets from a store.
+    pub fn new(store: impl SecretStore) -> Self {
+        Self { store: Arc::new(store) }
+    }
+
+    /// Reads environment variables and files of this process.
+    pub fn local() -> Self {
+        Self::new(Local)
+    }
+
+    /// Reads from a map, for tests.
+    pub fn from_map(secrets: BTreeMap<SecretRef, String>) -> Self {
+        Self::new(Memory(secrets))
+    }
+
+    /// Reads a secret as it is now.
+    ///
+    /// # Errors
+    /// There is no such secret, or it cannot be read.
+    pub async fn read(&self, reference: &SecretRef) -> Result<Secret, SecretError> {
+        self.store.read(reference).await
+    }
+}
+
+impl fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secrets(..)")
+    }
+}
+
+struct Local;
+
+#[async_trait]
+impl SecretStore for Local {
+    async fn read(&self, reference: &SecretRef) -> Result<Secret, SecretError> {
+        let io = |source| SecretError::Io { reference: reference.clone(), source };
+        match reference {
+            SecretRef::Env { name } => match std::env::var_os(name) {
+                None => Err(SecretError::Missing(reference.clone())),
+                Some(value) => value.into_string().map(Secret::new).map_err(|_| {
+                    io(std::io::Error::new(std::io::ErrorKind::InvalidData, "it is not UTF-8"))
+                }),
+            },
+            SecretRef::File { path } => match tokio::task::spawn_blocking({
+                let path = path.clone();
+                move || std::fs::read_to_string(path)
+            })
+            .await
+            .map_err(|error| io(std::io::Error::other(error)))?
+            {
+                // Editors and `echo` end a file with a line feed that is not part of the secret.
+                Ok(text) => Ok(Secret::new(text.strip_suffix('\n').unwrap_or(&text))),
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                    Err(SecretError::Missing(reference.clone()))
+                }
+                Err(error) => Err(io(error)),
+            },
+            SecretRef::Secret { .. } => Err(SecretError::Unsupported(reference.clone())),
+        }
+    }
+}
+
+struct Memory(BTreeMap<SecretRef, String>);
+
+#[async_trait]
+impl SecretStore for Memory {
+    async fn read(&self, reference: &SecretRef) -> Result<Secret, SecretError> {
+        let value = self.0.get(reference).map(|value| Secret::new(value.as_str()));
+        value.ok_or_else(|| SecretError::Missing(reference.clone()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn files_and_variables_are_read_and_others_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("token");
+        let file = SecretRef::File { path: path.clone() };
+        let missing = Secrets::local().read(&file).await.unwrap_err();
+        assert!(matches!(missing, SecretError::Missing(_)), "{missing}");
+        std::fs::write(&path, "s3cr3t\n").unwrap();
+        assert_eq!(Secrets::local().read(&file).await.unwrap().expose(), "s3cr3t");
+
+        let variable = SecretRef::Env { name: "FUSE_TEST_NO_SUCH_VARIABLE".into() };
+        let missing = Secrets::local().read(&variable).await.unwrap_err().to_string();
+        assert_eq!(missing, "environment variable `FUSE_TEST_NO_SUCH_VARIABLE` is not set");
+        let key = SecretRef::Secret { name: "pager".into(), key: "token".into() };
+        let refused = Secrets::local().read(&key).await.unwrap_err();
+        assert!(matches!(refused, SecretError::Unsupported(_)), "{refused}");
+    }
+}
