@@ -39,6 +39,34 @@ pub struct Envelope {
 }
 
 impl Envelope {
+    /// An event without headers and query parameters.
+    ///
+    /// ```
+    /// use fuse_runtime::event::Envelope;
+    /// use jiff::Timestamp;
+    ///
+    /// let event = Envelope::new("github", "push", "1", Timestamp::UNIX_EPOCH, "{}");
+    /// assert_eq!(event.key().to_string(), "github.push/1");
+    /// ```
+    pub fn new(
+        source: impl Into<String>,
+        name: impl Into<String>,
+        id: impl Into<String>,
+        received: Timestamp,
+        body: impl Into<Bytes>,
+    ) -> Self {
+        Self {
+            id: id.into(),
+            source: source.into(),
+            name: name.into(),
+            received,
+            headers: BTreeMap::new(),
+            query: BTreeMap::new(),
+            rejected: None,
+            body: body.into(),
+        }
+    }
+
     /// The key that identifies this event: its source, name and id.
     pub fn key(&self) -> EventKey {
         EventKey { source: self.source.clone(), name: self.name.clone(), id: self.id.clone() }

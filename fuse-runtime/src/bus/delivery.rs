@@ -36,19 +36,11 @@ impl fmt::Debug for Token {
 /// An event handed out by [`Bus::next`](super::Bus::next), to be acknowledged or requeued.
 ///
 /// ```
-/// use std::collections::BTreeMap;
 /// use fuse_runtime::bus::{Delivery, Token};
 /// use fuse_runtime::event::Envelope;
+/// use jiff::Timestamp;
 ///
-/// let event = Envelope {
-///     id: "1".into(),
-///     source: "github".into(),
-///     name: "push".into(),
-///     received: jiff::Timestamp::UNIX_EPOCH,
-///     headers: BTreeMap::new(),
-///     query: BTreeMap::new(),
-///     body: "{}".into(),
-/// };
+/// let event = Envelope::new("github", "push", "1", Timestamp::UNIX_EPOCH, "{}");
 /// // A bus whose deliveries are numbered.
 /// let delivery = Delivery::new(event, Token::new(7_u64));
 /// assert!(!delivery.is_redelivered());

@@ -75,24 +75,16 @@ pub struct Health {
 ///
 /// ```
 /// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
-/// use std::collections::BTreeMap;
 /// use std::time::Duration;
 ///
 /// use fuse_runtime::backend::Backend;
 /// use fuse_runtime::bus::Published;
 /// use fuse_runtime::event::Envelope;
 /// use fuse_runtime::testing::MemoryBackend;
+/// use jiff::Timestamp;
 ///
 /// let bus = MemoryBackend::new().bus();
-/// let event = Envelope {
-///     id: "1".into(),
-///     source: "github".into(),
-///     name: "push".into(),
-///     received: jiff::Timestamp::UNIX_EPOCH,
-///     headers: BTreeMap::new(),
-///     query: BTreeMap::new(),
-///     body: "{}".into(),
-/// };
+/// let event = Envelope::new("github", "push", "1", Timestamp::UNIX_EPOCH, "{}");
 /// assert_eq!(bus.publish(event.clone()).await?, Published::Accepted);
 /// assert_eq!(bus.publish(event).await?, Published::Known);
 ///

@@ -13,12 +13,8 @@ use futures_util::StreamExt;
 use tokio::time::Instant;
 
 use crate::clock::Clock;
-<<<<<<< HEAD:fuse-runtime/src/engine/observe.rs
 use crate::event::EventKey;
-use crate::kubernetes::{Cluster, Followed, Place, Seen};
-=======
 use crate::kubernetes::{Cluster, Followed, Scope, Seen};
->>>>>>> sources:fuse-runtime/src/engine/follow.rs
 use crate::ledger::{EventAction, Ledger, LedgerError, Observed, ObservedResult};
 use crate::metrics::Metrics;
 use crate::shutdown::Shutdown;

@@ -53,15 +53,7 @@ pub use record::{
 /// use jiff::Timestamp;
 ///
 /// let backend = MemoryBackend::new();
-/// let event = Envelope {
-///     id: "1".into(),
-///     source: "github".into(),
-///     name: "push".into(),
-///     received: jiff::Timestamp::UNIX_EPOCH,
-///     headers: BTreeMap::new(),
-///     query: BTreeMap::new(),
-///     body: "{}".into(),
-/// };
+/// let event = Envelope::new("github", "push", "1", Timestamp::UNIX_EPOCH, "{}");
 /// let key = event.key();
 /// backend.bus().publish(event).await?;
 ///

@@ -157,6 +157,7 @@ laws! {
         a_nacked_event_is_not_delivered_before_its_time,
         an_extended_delivery_is_still_the_same,
         a_repeat_is_known_and_another_body_is_a_conflict,
+        a_batch_is_answered_event_by_event,
         an_acknowledged_event_stays_known,
         a_full_queue_refuses_only_new_events,
         what_is_not_acknowledged_is_delivered_again_after_a_crash,

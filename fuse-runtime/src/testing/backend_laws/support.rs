@@ -92,16 +92,10 @@ pub(crate) fn at(seconds: i64) -> Timestamp {
 
 /// An event `push` of this source.
 pub(crate) fn envelope(source: &str, id: &str, body: &str) -> Envelope {
-    Envelope {
-        id: id.into(),
-        source: source.into(),
-        name: "push".into(),
-        received: at(0),
-        headers: BTreeMap::from([("content-type".into(), "application/json".into())]),
-        query: BTreeMap::new(),
-        rejected: None,
-        body: Bytes::copy_from_slice(body.as_bytes()),
-    }
+    let body = Bytes::copy_from_slice(body.as_bytes());
+    let mut event = Envelope::new(source, "push", id, at(0), body);
+    event.headers.insert("content-type".into(), "application/json".into());
+    event
 }
 
 /// An open backend.

@@ -27,22 +27,14 @@ use bus::MemoryOutbox;
 ///
 /// ```
 /// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
-/// use std::collections::BTreeMap;
 /// use fuse_runtime::backend::Backend;
 /// use fuse_runtime::bus::Published;
 /// use fuse_runtime::event::Envelope;
 /// use fuse_runtime::testing::MemoryBackend;
+/// use jiff::Timestamp;
 ///
 /// let backend = MemoryBackend::new();
-/// let event = Envelope {
-///     id: "1".into(),
-///     source: "github".into(),
-///     name: "push".into(),
-///     received: jiff::Timestamp::UNIX_EPOCH,
-///     headers: BTreeMap::new(),
-///     query: BTreeMap::new(),
-///     body: "{}".into(),
-/// };
+/// let event = Envelope::new("github", "push", "1", Timestamp::UNIX_EPOCH, "{}");
 /// assert_eq!(backend.bus().publish(event).await?, Published::Accepted);
 ///
 /// let restarted = backend.restarted();
