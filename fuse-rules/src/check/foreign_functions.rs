@@ -90,7 +90,7 @@ mod tests {
     fn names_are_unique_and_not_functions() {
         let mut seen = FxHashSet::default();
         for name in SUGGESTIONS.iter().flat_map(|(names, _)| *names) {
-            assert!(seen.insert(name), "`{name}` stands twice");
+            assert!(seen.insert(name), "`{name}` occurs twice");
             assert!(functions::find(name).is_none(), "`{name}` is a function");
             assert!(
                 name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()),

@@ -182,7 +182,7 @@ impl Checker<'_> {
                 )
             }
             usable => match test_for(usable) {
-                Some(test) => format!("ask first: `{name} is {test} and …`"),
+                Some(test) => format!("test it first: `{name} is {test} and …`"),
                 None => "test its kind first, as in `… is string and …`".to_owned(),
             },
         };
