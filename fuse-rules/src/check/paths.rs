@@ -14,8 +14,6 @@ use crate::typed::{Expr, ExprKind, Path, Root, Segment};
 use crate::types::{Field, Format, Known, Record, Rest, Ty, Wrong};
 use crate::value::{Kinds, Value};
 
-/// The fields of the root `event`.
-
 impl Checker<'_> {
     pub(super) fn path(
         &mut self,
