@@ -211,7 +211,10 @@ fn reasons_of_rejections_and_keys_of_once_are_hidden() {
         "rule r { once per int(headers.authorization) within 5m trigger text { text = \"x\" } }",
     ] {
         let (reason, _) = reasons(rule);
-        assert!(!reason.contains("v4lue") && reason.contains("not shown"), "{rule}: {reason}");
+        assert!(
+            !reason.contains("v4lue") && reason.contains("the reason is hidden"),
+            "{rule}: {reason}"
+        );
     }
     let rule = "rule r { once per headers.authorization within 5m trigger text { text = \"x\" } }";
     assert!(reasons(rule).1);
