@@ -3,7 +3,7 @@
 use pest::iterators::Pair;
 
 use super::doc::{Doc, group, text};
-use super::expressions::Position;
+use super::expressions::OperandPosition;
 use super::layout::{Layout, Separation, UnitBody, lead};
 use crate::syntax::Rule;
 
@@ -48,7 +48,7 @@ impl<'a> Layout<'a> {
         for part in pair.into_inner() {
             match part.as_rule() {
                 Rule::assign => rest.extend([Doc::Space, self.token(&part), Doc::Space]),
-                Rule::value => rest.push(self.value(part, Position::Behind)),
+                Rule::value => rest.push(self.value(part, OperandPosition::Behind)),
                 Rule::optional => {
                     width += 1;
                     key.push(self.token(&part));

@@ -3,7 +3,7 @@
 use pest::iterators::Pair;
 
 use super::doc::{Doc, group, text};
-use super::expressions::{Position, ends_in_bracket};
+use super::expressions::{OperandPosition, ends_in_bracket};
 use super::layout::{Layout, Separation, UnitBody};
 use crate::syntax::Rule;
 
@@ -67,7 +67,7 @@ impl<'a> Layout<'a> {
             docs.extend((!docs.is_empty()).then_some(Doc::Space));
             docs.push(match part.as_rule() {
                 Rule::block => self.small_block(part),
-                Rule::value => self.value(part, Position::Behind),
+                Rule::value => self.value(part, OperandPosition::Behind),
                 _ => self.token(&part),
             });
         }
@@ -75,7 +75,7 @@ impl<'a> Layout<'a> {
 
     fn clause_part(&mut self, pair: Pair<'a, Rule>) -> Doc<'a> {
         match pair.as_rule() {
-            Rule::expr => self.expr(pair, Position::Behind),
+            Rule::expr => self.expr(pair, OperandPosition::Behind),
             Rule::block => self.block(pair, Separation::Lines),
             _ => self.token(&pair),
         }

@@ -3,7 +3,7 @@
 use pest::iterators::Pair;
 
 use super::doc::{Doc, group};
-use super::expressions::{Position, is_split};
+use super::expressions::{OperandPosition, is_split};
 use super::gap::{Gap, GapComment};
 use super::layout::{Layout, Separation, Unit, UnitBody, lead};
 use super::print::print;
@@ -93,7 +93,7 @@ impl<'a> Layout<'a> {
             }
             match part.as_rule() {
                 Rule::type_expr => docs.extend(self.type_expr(part, true)),
-                Rule::value => docs.push(self.value(part, Position::Behind)),
+                Rule::value => docs.push(self.value(part, OperandPosition::Behind)),
                 Rule::block => docs.push(self.small_block(part)),
                 Rule::json_schema => docs.extend(self.words(part.into_inner())),
                 _ => docs.push(self.token(&part)),
@@ -158,10 +158,10 @@ impl<'a> Layout<'a> {
                 Rule::expr if is_split(&part) => {
                     let mut body = vec![Doc::Line];
                     body.extend(self.comments(part.as_span().start()));
-                    body.push(self.expr(part, Position::Alone));
+                    body.push(self.expr(part, OperandPosition::Alone));
                     docs.push(group(vec![Doc::Nest(body)]));
                 }
-                Rule::expr => docs.extend([Doc::Space, self.expr(part, Position::Behind)]),
+                Rule::expr => docs.extend([Doc::Space, self.expr(part, OperandPosition::Behind)]),
                 _ => docs.extend([Doc::Space, self.token(&part)]),
             }
         }

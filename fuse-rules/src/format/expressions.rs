@@ -8,7 +8,7 @@ use crate::syntax::Rule;
 
 /// The position of an expression.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Position {
+pub(super) enum OperandPosition {
     /// After other text on its line: further lines are indented.
     Behind,
     /// At the start of a line of its own, if it is broken.
@@ -33,7 +33,7 @@ pub(super) fn tightness(rule: Rule) -> Option<u8> {
 
 impl<'a> Layout<'a> {
     /// A `value`: a record or an expression.
-    pub(super) fn value(&mut self, pair: Pair<'a, Rule>, place: Position) -> Doc<'a> {
+    pub(super) fn value(&mut self, pair: Pair<'a, Rule>, place: OperandPosition) -> Doc<'a> {
         let inner = pair.into_inner().next();
         inner.map_or(text(""), |inner| match inner.as_rule() {
             Rule::record => self.block(inner, Separation::Record),
@@ -41,20 +41,20 @@ impl<'a> Layout<'a> {
         })
     }
 
-    pub(super) fn expr(&mut self, pair: Pair<'a, Rule>, place: Position) -> Doc<'a> {
+    pub(super) fn expr(&mut self, pair: Pair<'a, Rule>, place: OperandPosition) -> Doc<'a> {
         let parts: Vec<_> = pair.into_inner().collect();
         self.chain(&parts, place)
     }
 
     /// A chain of operators. Lines break before operators, the loosest first.
-    fn chain(&mut self, parts: &[Pair<'a, Rule>], place: Position) -> Doc<'a> {
+    fn chain(&mut self, parts: &[Pair<'a, Rule>], place: OperandPosition) -> Doc<'a> {
         let loosest = parts.iter().filter_map(|part| tightness(part.as_rule())).min();
         let Some(loosest) = loosest else { return self.operand(parts) };
         let is_split = |part: &Pair<'a, Rule>| tightness(part.as_rule()) == Some(loosest);
         let mut operands = parts.split(is_split);
         let first = operands.next().unwrap_or(&[]);
         let mut brackets = is_bracketed(first);
-        let mut docs = vec![self.chain(first, Position::Behind)];
+        let mut docs = vec![self.chain(first, OperandPosition::Behind)];
         let mut rest = Vec::new();
         for (operator, operand) in parts.iter().filter(|part| is_split(part)).zip(operands) {
             let bracketed = is_bracketed(operand);
@@ -67,12 +67,12 @@ impl<'a> Layout<'a> {
                 line.extend(self.comments(next.as_span().start()));
             }
             line.extend([text(spelling(operator)), Doc::Space]);
-            line.push(self.chain(operand, Position::Behind));
+            line.push(self.chain(operand, OperandPosition::Behind));
             brackets = bracketed;
         }
         match place {
-            Position::Behind => docs.push(Doc::Nest(rest)),
-            Position::Alone => docs.extend(rest),
+            OperandPosition::Behind => docs.push(Doc::Nest(rest)),
+            OperandPosition::Alone => docs.extend(rest),
         }
         group(docs)
     }
@@ -132,7 +132,7 @@ impl<'a> Layout<'a> {
             }
             for part in part.into_inner() {
                 docs.push(match part.as_rule() {
-                    Rule::expr => self.expr(part, Position::Behind),
+                    Rule::expr => self.expr(part, OperandPosition::Behind),
                     _ => self.token(&part),
                 });
             }
@@ -149,8 +149,8 @@ impl<'a> Layout<'a> {
         let mut units = self.units(parts, |layout, part| {
             bracketed = ends_in_bracket(&part);
             UnitBody::Plain(vec![match part.as_rule() {
-                Rule::value => layout.value(part, Position::Behind),
-                _ => layout.expr(part, Position::Behind),
+                Rule::value => layout.value(part, OperandPosition::Behind),
+                _ => layout.expr(part, OperandPosition::Behind),
             }])
         });
         if bracketed && let Some(only) = units.only() {
@@ -167,7 +167,7 @@ impl<'a> Layout<'a> {
             match part.as_rule() {
                 Rule::expr => {
                     inner.extend(self.comments(part.as_span().start()));
-                    inner.push(self.expr(part, Position::Alone));
+                    inner.push(self.expr(part, OperandPosition::Alone));
                 }
                 Rule::paren_close => {
                     inner.extend(self.comments(part.as_span().start()));
@@ -196,11 +196,11 @@ impl<'a> Layout<'a> {
                     inner.push(self.token(&part));
                 }
                 Rule::kw_in => inner.extend([Doc::Space, self.token(&part)]),
-                Rule::expr => inner.extend([Doc::Space, self.expr(part, Position::Behind)]),
+                Rule::expr => inner.extend([Doc::Space, self.expr(part, OperandPosition::Behind)]),
                 Rule::colon => inner.extend([self.token(&part), Doc::Line]),
                 Rule::value => {
                     inner.extend(self.comments(part.as_span().start()));
-                    inner.push(self.value(part, Position::Alone));
+                    inner.push(self.value(part, OperandPosition::Alone));
                 }
                 _ => {
                     inner.extend(self.comments(part.as_span().start()));

@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 
 use super::input::{Input, InputStep, default_received, get_or_create};
 use crate::analysis;
-use crate::lint::event_paths::{self, Bindings, EventPath, PathStep, RulePart};
+use crate::lint::event_paths::{self, Bindings, EventPath, EventPathStep, RulePart};
 use crate::number::Number;
 use crate::typed::{Expr, ExprKind, Root, Rule, Sensor};
 use crate::types::Ty;
@@ -59,9 +59,9 @@ impl MutationPoints {
 
     fn at(&mut self, path: &EventPath<'_>) -> &mut MutationPoint {
         let steps = path.steps.iter().map(|step| match step {
-            PathStep::Key(key) => InputStep::Key((*key).to_owned()),
-            PathStep::Index(index) => InputStep::Index(*index),
-            PathStep::Each => InputStep::Any,
+            EventPathStep::Key(key) => InputStep::Key((*key).to_owned()),
+            EventPathStep::Index(index) => InputStep::Index(*index),
+            EventPathStep::Each => InputStep::Any,
         });
         let point =
             self.all.entry(InputPath { root: path.root, steps: steps.collect() }).or_default();

@@ -1,6 +1,6 @@
 //! Converts a set of values to a type of the language.
 
-use super::sets::{NumberSet, ObjectSet, Slots, StringSet, ValueSet};
+use super::sets::{ObjectSet, SchemaNumbers, Slots, StringSet, ValueSet};
 use crate::span::Span;
 use crate::syntax::ast::{Text, Type, TypeField, TypeKind};
 
@@ -21,9 +21,11 @@ pub(super) fn emit(set: ValueSet, span: Span) -> Type {
         StringSet::Only(some) => kinds.extend(some.into_iter().map(|s| ty(TypeKind::String(s)))),
     }
     match numbers {
-        NumberSet::All => kinds.push(named("float", span)),
-        NumberSet::Whole => kinds.push(named("int", span)),
-        NumberSet::Only(some) => kinds.extend(some.into_iter().map(|n| ty(TypeKind::Number(n)))),
+        SchemaNumbers::All => kinds.push(named("float", span)),
+        SchemaNumbers::Whole => kinds.push(named("int", span)),
+        SchemaNumbers::Only(some) => {
+            kinds.extend(some.into_iter().map(|n| ty(TypeKind::Number(n))))
+        }
     }
     match (yes, no) {
         (true, true) => kinds.push(named("bool", span)),

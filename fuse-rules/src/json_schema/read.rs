@@ -3,7 +3,7 @@
 use indexmap::IndexMap;
 use percent_encoding::percent_decode_str;
 
-use super::sets::{CopyBudget, NumberSet, ObjectField, ObjectSet, Slots, StringSet, ValueSet};
+use super::sets::{CopyBudget, ObjectField, ObjectSet, SchemaNumbers, Slots, StringSet, ValueSet};
 use crate::diagnostic::suggest;
 use crate::syntax::MAX_NESTING;
 use crate::value::Value;
@@ -243,9 +243,11 @@ impl<'a> Reader<'a> {
             match name {
                 "null" => kept.null = true,
                 "boolean" => (kept.yes, kept.no) = (true, true),
-                "integer" if kept.numbers != NumberSet::All => kept.numbers = NumberSet::Whole,
+                "integer" if kept.numbers != SchemaNumbers::All => {
+                    kept.numbers = SchemaNumbers::Whole
+                }
                 "integer" => {}
-                "number" => kept.numbers = NumberSet::All,
+                "number" => kept.numbers = SchemaNumbers::All,
                 "string" => kept.strings = slots.strings.clone(),
                 "array" => kept.list = slots.list.take(),
                 "object" => kept.objects = std::mem::take(&mut slots.objects),
@@ -349,7 +351,7 @@ fn exactly(value: &Value<'_>, budget: &mut CopyBudget) -> ValueSet {
         Value::Null => slots.null = true,
         Value::Bool(true) => slots.yes = true,
         Value::Bool(false) => slots.no = true,
-        Value::Number(number) => slots.numbers = NumberSet::one(*number),
+        Value::Number(number) => slots.numbers = SchemaNumbers::one(*number),
         Value::String(text) => slots.strings = StringSet::one(text.clone().into_owned()),
         Value::List(items) => {
             slots.list = Some(any_of(items, budget));

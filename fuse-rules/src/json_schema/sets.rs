@@ -52,7 +52,7 @@ pub(super) struct Slots {
     pub(super) null: bool,
     pub(super) yes: bool,
     pub(super) no: bool,
-    pub(super) numbers: NumberSet,
+    pub(super) numbers: SchemaNumbers,
     pub(super) strings: StringSet,
     /// The elements of lists.
     pub(super) list: Option<ValueSet>,
@@ -61,7 +61,7 @@ pub(super) struct Slots {
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum NumberSet {
+pub(super) enum SchemaNumbers {
     All,
     Whole,
     Only(IndexSet<Number>),
@@ -88,7 +88,7 @@ pub(super) struct ObjectField {
     pub(super) set: ValueSet,
 }
 
-impl Default for NumberSet {
+impl Default for SchemaNumbers {
     fn default() -> Self {
         Self::Only(IndexSet::new())
     }
@@ -107,7 +107,7 @@ impl Slots {
             null: true,
             yes: true,
             no: true,
-            numbers: NumberSet::All,
+            numbers: SchemaNumbers::All,
             strings: StringSet::All,
             list: Some(ValueSet::Any),
             objects: vec![ObjectSet::any()],
@@ -177,7 +177,7 @@ impl ObjectSet {
     }
 }
 
-impl NumberSet {
+impl SchemaNumbers {
     fn len(&self) -> usize {
         if let Self::Only(some) = self { some.len() } else { 0 }
     }

@@ -22,7 +22,7 @@ pub(crate) enum RulePart<'a> {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct EventPath<'a> {
     pub(crate) root: Root,
-    pub(crate) steps: Vec<PathStep<'a>>,
+    pub(crate) steps: Vec<EventPathStep<'a>>,
 }
 
 /// Formats the path as in rules, with `[…]` for the elements of a list.
@@ -37,10 +37,10 @@ impl fmt::Display for EventPath<'_> {
         })?;
         for step in &self.steps {
             match step {
-                PathStep::Key(key) if is_name(key) => write!(f, ".{key}")?,
-                PathStep::Key(key) => write!(f, "[{}]", quoted(key))?,
-                PathStep::Index(index) => write!(f, "[{index}]")?,
-                PathStep::Each => f.write_str("[…]")?,
+                EventPathStep::Key(key) if is_name(key) => write!(f, ".{key}")?,
+                EventPathStep::Key(key) => write!(f, "[{}]", quoted(key))?,
+                EventPathStep::Index(index) => write!(f, "[{index}]")?,
+                EventPathStep::Each => f.write_str("[…]")?,
             }
         }
         Ok(())
@@ -49,7 +49,7 @@ impl fmt::Display for EventPath<'_> {
 
 /// One step of a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum PathStep<'a> {
+pub(crate) enum EventPathStep<'a> {
     Key(&'a str),
     Index(i64),
     /// Each element of a list.
@@ -67,13 +67,13 @@ impl<'a> Bindings<'a> {
     /// The path from the root of the event.
     pub(crate) fn resolve_path(&self, path: &'a Path) -> Option<EventPath<'a>> {
         let steps = path.segments.iter().map(|segment| match segment {
-            Segment::Key(key) => PathStep::Key(key),
-            Segment::Index(index) => PathStep::Index(*index),
+            Segment::Key(key) => EventPathStep::Key(key),
+            Segment::Index(index) => EventPathStep::Index(*index),
         });
         match path.root {
             Root::Element(level) => {
                 let mut path = self.lists.get(level as usize)?.clone()?;
-                path.steps.push(PathStep::Each);
+                path.steps.push(EventPathStep::Each);
                 path.steps.extend(steps);
                 Some(path)
             }

@@ -1,6 +1,6 @@
 //! Texts that anyone can choose who may open an issue or a pull request.
 
-use super::event_paths::{EventPath, PathStep};
+use super::event_paths::{EventPath, EventPathStep};
 use crate::typed::Root;
 
 /// The fields whose text outsiders choose, by the key of the object that contains them.
@@ -30,12 +30,12 @@ impl EventPath<'_> {
     /// Whether outsiders choose the text of this value.
     pub(crate) fn is_untrusted(&self) -> bool {
         let mut keys = self.steps.iter().rev().filter_map(|step| match step {
-            PathStep::Key(key) => Some(*key),
+            EventPathStep::Key(key) => Some(*key),
             _ => None,
         });
         let (Some(field), Some(object)) = (keys.next(), keys.next()) else { return false };
         self.root == Root::Body
-            && matches!(self.steps.last(), Some(PathStep::Key(_)))
+            && matches!(self.steps.last(), Some(EventPathStep::Key(_)))
             && UNTRUSTED_FIELDS.iter().any(|(name, fields)| *name == object && fields.contains(&field))
             // The repository of the event is trusted; the one that a `head` belongs to may be a fork.
             && (object != "repo" || keys.next() == Some("head"))

@@ -1,6 +1,7 @@
 //! Performing an action: check the gate, record the intent, fire, record the result. Each call makes one
 //! attempt. An action that must be retried, or that lacks something, is parked.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -86,7 +87,7 @@ impl Engine {
             End::Done(_) | End::Dead(..) => {
                 self.settle(&progress.request, &progress.permit, end).await
             }
-            End::Parked(state) => self.park(&trigger, progress, state).await,
+            End::Parked(state) => self.park(&trigger, progress, state, caller).await,
         }
     }
 
@@ -277,6 +278,7 @@ impl Engine {
         trigger: &Guarded<'_>,
         progress: Progress,
         state: ActionState,
+        caller: Caller,
     ) -> Result<(), Interrupted> {
         let kind = trigger.kind;
         if let ActionState::Held { since, reason, .. } = &state
@@ -316,10 +318,21 @@ impl Engine {
                 "held until the missing resource is there"
             );
         }
+        let event = progress.request.event.clone();
         let action = EventAction { event: progress.request.event, action: progress.record };
         let held = matches!(state, ActionState::Held { .. });
+        let step = if held { Step::Held } else { Step::Waiting };
         self.parked.add(with_state(action, state, permit.revision()));
-        (self.watcher)(if held { Step::Held } else { Step::Waiting });
+        match caller {
+            // A panic leads to a redelivery, which finds the action parked.
+            Caller::Event => (self.watcher)(step),
+            // From here on, another task may perform the action. A panic must not make this one do so too.
+            Caller::Retry => {
+                if catch_unwind(AssertUnwindSafe(|| (self.watcher)(step))).is_err() {
+                    self.panicked("action", &event);
+                }
+            }
+        }
         Ok(())
     }
 

@@ -2,7 +2,7 @@
 
 use crate::analysis::Placed;
 use crate::lint::context::{Findings, LintContext};
-use crate::lint::event_paths::{self, Bindings, EventPath, PathStep, RulePart};
+use crate::lint::event_paths::{self, Bindings, EventPath, EventPathStep, RulePart};
 use crate::lint::{Level, Lint, Pass};
 use crate::span::Span;
 use crate::syntax::ast;
@@ -111,7 +111,7 @@ fn non_empty_list<'a>(expr: &'a Expr, bindings: &Bindings<'a>) -> Option<EventPa
         ExprKind::Path(_) => {
             // The condition is unknown if there is no element with this index.
             let mut path = bindings.resolve(expr)?;
-            let at = path.steps.iter().rposition(|step| matches!(step, PathStep::Index(_)))?;
+            let at = path.steps.iter().rposition(|step| matches!(step, EventPathStep::Index(_)))?;
             path.steps.truncate(at);
             Some(path)
         }

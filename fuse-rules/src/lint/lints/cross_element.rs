@@ -3,7 +3,7 @@
 use rustc_hash::FxHashMap;
 
 use crate::lint::context::{Findings, LintContext};
-use crate::lint::event_paths::{self, Bindings, EventPath, PathStep, RulePart};
+use crate::lint::event_paths::{self, Bindings, EventPath, EventPathStep, RulePart};
 use crate::lint::{Level, Lint, Pass};
 use crate::span::Span;
 use crate::typed::{Expr, ExprKind, Root};
@@ -46,9 +46,11 @@ fn check(context: &LintContext<'_>, out: &mut Findings) {
 /// The list and the index, if a path selects an element of a list and reads a field of it.
 fn indexed<'a>(expr: &'a Expr, bindings: &Bindings<'a>) -> Option<(EventPath<'a>, i64)> {
     let path = bindings.resolve(expr).filter(|path| matches!(path.root, Root::Body))?;
-    let pair = |pair: &[PathStep<'_>]| matches!(pair, [PathStep::Index(_), PathStep::Key(_)]);
+    let pair = |pair: &[EventPathStep<'_>]| {
+        matches!(pair, [EventPathStep::Index(_), EventPathStep::Key(_)])
+    };
     let at = path.steps.windows(2).position(pair)?;
-    let Some(PathStep::Index(index)) = path.steps.get(at) else { return None };
+    let Some(EventPathStep::Index(index)) = path.steps.get(at) else { return None };
     let (root, steps) = (path.root, path.steps.get(..at)?.to_vec());
     Some((EventPath { root, steps }, *index))
 }
@@ -66,7 +68,7 @@ fn counted_list<'a>(expr: &'a Expr, bindings: &Bindings<'a>) -> Option<EventPath
 fn report(list: &EventPath<'_>, places: &[(i64, Span)], out: &mut Findings) {
     let Some(((index, span), others)) = places.split_first() else { return };
     let name = list.steps.iter().rev().find_map(|step| match step {
-        PathStep::Key(key) => Some(*key),
+        EventPathStep::Key(key) => Some(*key),
         _ => None,
     });
     let name = name.unwrap_or("list");

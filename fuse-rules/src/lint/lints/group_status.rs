@@ -1,7 +1,7 @@
 //! `group-status`
 
 use crate::lint::context::{Findings, LintContext};
-use crate::lint::event_paths::{self, Bindings, EventPath, PathStep};
+use crate::lint::event_paths::{self, Bindings, EventPath, EventPathStep};
 use crate::lint::{Level, Lint, Pass};
 use crate::path::Segment;
 use crate::span::Span;
@@ -90,24 +90,24 @@ fn element_field<'a>(
     read: &[(EventPath<'a>, Span)],
     context: &LintContext<'_>,
 ) -> Option<(&'a str, String)> {
-    let (PathStep::Key(list), group) = iteration.list.steps.split_last()? else { return None };
+    let (EventPathStep::Key(list), group) = iteration.list.steps.split_last()? else { return None };
     let inside = path.steps.strip_prefix(group).filter(|_| path.root == iteration.list.root)?;
-    let (PathStep::Key(field), rest) = inside.split_first()? else { return None };
+    let (EventPathStep::Key(field), rest) = inside.split_first()? else { return None };
     if field == list {
         return None;
     }
-    let mut own: Vec<PathStep<'_>> = iteration.list.steps.clone();
-    own.push(PathStep::Each);
-    let is_read = |own: &[PathStep<'_>]| read.iter().any(|(other, _)| other.steps == own);
+    let mut own: Vec<EventPathStep<'_>> = iteration.list.steps.clone();
+    own.push(EventPathStep::Each);
+    let is_read = |own: &[EventPathStep<'_>]| read.iter().any(|(other, _)| other.steps == own);
     if *list == "alerts"
         && let Some((_, of_alert)) = COMMON.iter().find(|(common, _)| common == field)
-        && let [key @ PathStep::Key(_)] = rest
+        && let [key @ EventPathStep::Key(_)] = rest
     {
-        own.extend([PathStep::Key(of_alert), *key]);
+        own.extend([EventPathStep::Key(of_alert), *key]);
         let written = context.text(span).rsplit_once(field).map_or("", |(_, after)| after);
         return (!is_read(&own)).then(|| (iteration.name, format!("{of_alert}{written}")));
     }
-    own.push(PathStep::Key(field));
+    own.push(EventPathStep::Key(field));
     if !rest.is_empty() || is_read(&own) {
         return None;
     }
