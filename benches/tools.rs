@@ -17,7 +17,9 @@ use std::hint::black_box;
 use criterion::{
     BenchmarkId, Criterion, SamplingMode, Throughput, criterion_group, criterion_main,
 };
-use fuse_rules::{Lints, Registry, Ruleset, Tests};
+use fuse_rules::lint::Lints;
+use fuse_rules::testing::Tests;
+use fuse_rules::{Registry, Ruleset};
 
 use kinds::kinds;
 use support::tested_rules;

@@ -12,7 +12,8 @@ use std::error::Error;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use fuse_rules::{Field, FieldType, Outline, Ruleset, Schema, Templates, TriggerInfo};
+use fuse_rules::Ruleset;
+use fuse_rules::schema::{Field, FieldType, Outline, Schema, Templates, TriggerInfo};
 use fuse_runtime::backend::Embedded;
 use fuse_runtime::requirements::Requirement;
 use fuse_runtime::secrets::{SecretRef, Secrets};

@@ -12,7 +12,8 @@ use std::error::Error;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use fuse_rules::{Field, FieldType, Ruleset, Schema, SourceSchema, Templates};
+use fuse_rules::Ruleset;
+use fuse_rules::schema::{Field, FieldType, Schema, SourceSchema, Templates};
 use fuse_runtime::backend::Embedded;
 use fuse_runtime::secrets::SecretRef;
 use fuse_runtime::sources::{

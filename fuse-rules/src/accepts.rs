@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::{Event, Plan, Registry, Ruleset, Schema, SourceSchema};
+use crate::schema::{Schema, SourceSchema};
+use crate::{Event, Plan, Registry, Ruleset};
 
 /// A rule set with one event of a declared type.
 pub(crate) struct Typed {

@@ -31,7 +31,8 @@ impl Ruleset {
     ///
     /// ```
     /// use std::collections::BTreeMap;
-    /// use fuse_rules::{Lints, Registry, Ruleset};
+    /// use fuse_rules::{Registry, Ruleset};
+    /// use fuse_rules::lint::Lints;
     ///
     /// let files = BTreeMap::from([("a.rules", "fuse a default on;\n")]);
     /// let repair = Ruleset::repair(&["a.rules"], &files, &Registry::new(), &Lints::none());

@@ -41,7 +41,8 @@ impl Ruleset {
     /// values that the rule examines for one event.
     ///
     /// ```
-    /// use fuse_rules::{Registry, Ruleset, Schema, SourceSchema};
+    /// use fuse_rules::{Registry, Ruleset};
+    /// use fuse_rules::schema::{Schema, SourceSchema};
     ///
     /// let registry = Registry::new()
     ///     .source(SourceSchema::new(Schema::new("queue", "A queue."), Schema::new("event", "")))

@@ -120,7 +120,8 @@ impl Ruleset {
     /// ignored.
     ///
     /// ```
-    /// use fuse_rules::{Event, Registry, Ruleset, Schema, SourceSchema};
+    /// use fuse_rules::{Event, Registry, Ruleset};
+    /// use fuse_rules::schema::{Schema, SourceSchema};
     ///
     /// let registry = Registry::new()
     ///     .source(SourceSchema::new(Schema::new("queue", "A queue."), Schema::new("event", "")))
@@ -143,7 +144,8 @@ impl Ruleset {
     /// rules, or when its budget is spent.
     ///
     /// ```
-    /// # use fuse_rules::{Event, Fuses, Registry, Ruleset, Schema, SourceSchema};
+    /// # use fuse_rules::{Event, Fuses, Registry, Ruleset};
+    /// # use fuse_rules::schema::{Schema, SourceSchema};
     /// # let registry = Registry::new()
     /// #     .source(SourceSchema::new(Schema::new("queue", "A queue."), Schema::new("event", "")))
     /// #     .trigger(Schema::new("page", "Calls a human."));
@@ -233,7 +235,8 @@ impl Ruleset {
 #[cfg(test)]
 mod tests {
     use super::{Changed, MAX_CHANGES, WouldMatch};
-    use crate::{Event, Fuses, Registry, Ruleset, Schema, SourceSchema};
+    use crate::schema::{Schema, SourceSchema};
+    use crate::{Event, Fuses, Registry, Ruleset};
 
     fn ruleset(text: &str) -> Ruleset {
         let registry = Registry::new()

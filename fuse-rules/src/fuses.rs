@@ -33,8 +33,8 @@ impl Fuses {
 /// Parses the value of a fuse: `on`, `off`, `true`, `false`, `1` or `0`.
 ///
 /// ```
-/// assert_eq!(fuse_rules::parse_switch("on"), Some(true));
-/// assert_eq!(fuse_rules::parse_switch("yes"), None);
+/// assert_eq!(fuse_rules::literals::parse_switch("on"), Some(true));
+/// assert_eq!(fuse_rules::literals::parse_switch("yes"), None);
 /// ```
 pub fn parse_switch(text: &str) -> Option<bool> {
     match text {

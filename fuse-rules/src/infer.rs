@@ -30,7 +30,7 @@ const MAX_WORD_BYTES: usize = 32;
 /// does not matter.
 ///
 /// ```
-/// let mut examples = fuse_rules::TypeInference::new();
+/// let mut examples = fuse_rules::infer::TypeInference::new();
 /// examples.add(br#"{"order": 17, "at": "2026-08-01T10:00:00Z"}"#)?;
 /// examples.add(br#"{"order": 18, "at": "2026-08-01T10:05:00Z", "note": null}"#)?;
 /// assert_eq!(

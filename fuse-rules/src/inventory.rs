@@ -1,5 +1,6 @@
 //! The declarations of a rule set, as data for tools that list, document or serve them.
 
+pub use crate::plan::BodyField;
 use serde_json::{Map, Value as Json};
 
 use crate::ruleset::Ruleset;
@@ -180,7 +181,8 @@ impl Ruleset {
     /// The declared sensors.
     ///
     /// ```
-    /// use fuse_rules::{Registry, Ruleset, Schema, SourceSchema};
+    /// use fuse_rules::{Registry, Ruleset};
+    /// use fuse_rules::schema::{Schema, SourceSchema};
     ///
     /// let registry = Registry::new()
     ///     .source(SourceSchema::new(Schema::new("queue", "A queue."), Schema::new("event", "")))

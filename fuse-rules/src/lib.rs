@@ -4,7 +4,8 @@
 //! function of the rules, the event and the fuses. The runtime around it is `fuse-runtime`.
 //!
 //! ```
-//! use fuse_rules::{Event, Field, FieldType, Fuses, Registry, Ruleset, Schema, SourceSchema};
+//! use fuse_rules::{Event, Fuses, Registry, Ruleset};
+//! use fuse_rules::schema::{Field, FieldType, Schema, SourceSchema};
 //!
 //! let registry = Registry::new()
 //!     .source(SourceSchema::new(Schema::new("queue", "A queue."), Schema::new("event", "")))
@@ -30,25 +31,25 @@
 #[cfg(test)]
 mod accepts;
 mod analysis;
-mod autofix;
+pub mod autofix;
 mod check;
-mod cost;
+pub mod cost;
 mod counterfactual;
 mod decision;
-mod diagnostic;
+pub mod diagnostic;
 mod eval;
 mod event;
 mod format;
-mod functions;
+pub mod functions;
 mod fuses;
-mod fuzzing;
-mod infer;
-mod inventory;
+pub mod fuzzing;
+pub mod infer;
+pub mod inventory;
 mod json_schema;
 #[cfg(test)]
 mod layers;
-mod lint;
-mod literals;
+pub mod lint;
+pub mod literals;
 mod loader;
 mod number;
 pub mod once;
@@ -57,48 +58,31 @@ mod plan;
 mod reference;
 mod ruleset;
 mod scan;
-mod schema;
+pub mod schema;
 mod semantics;
 mod sensitive;
 mod span;
 mod stdlib;
 mod syntax;
-mod testing;
+pub mod testing;
 mod typed;
 mod types;
 mod value;
 
-pub use autofix::Repair;
-pub use cost::{CostPart, RuleCost};
-pub use counterfactual::{Changed, Counterfactual, WouldMatch};
 pub use decision::{Action, Decided, Decision, Element, Evaluation, OnceKey, Outcome};
-pub use diagnostic::{
-    Code, Diagnostic, Diagnostics, Edit, Fix, Label, Severity, Style, Topic, UnknownCode, nearest,
-};
-pub use eval::{Explained, ExplainedPage, Explanation, Form, Found, PageRequest, Part, Plan};
+pub use diagnostic::{Diagnostic, Diagnostics};
+pub use eval::Plan;
 pub use event::{Event, InvalidBody, MAX_DEPTH, UnreadableBody};
 pub use format::format;
-pub use functions::{FunctionInfo, functions};
-pub use fuses::{Fuses, parse_switch};
-pub use fuzzing::{Finding, FindingKind, FoundEvent, Fuzzer};
-pub use infer::TypeInference;
-pub use inventory::{
-    DefinitionInfo, DefinitionKind, EachInfo, EventInfo, FuseInfo, OnceInfo, RuleInfo, SensorInfo,
-    SourceInfo, Written,
-};
-pub use lint::{
-    Level, Lint, Lints, TemplateError, TemplateFile, TemplateParameter, UnknownLint,
-    WorkflowTemplate,
-};
-pub use literals::{parse_duration, parse_size, quoted, show_duration};
+pub use fuses::Fuses;
 pub use loader::{LoadError, Loader};
 pub use number::{Number, NumberError};
-pub use plan::BodyField;
 pub use ruleset::Ruleset;
-pub use schema::{
-    Field, FieldType, Outline, OutlineField, Registry, Schema, SourceSchema, Templates,
-    TriggerInfo, Verify,
-};
-pub use sensitive::{HIDDEN, is_sensitive};
-pub use span::{ColumnUnit, FileId, Files, Place, Position, SourceFile, Span};
-pub use testing::{AtomCoverage, Backends, Coverage, Mutant, RuleCoverage, Tests};
+pub use schema::Registry;
+
+/// Why rules did or did not fire, and the smallest change to an event that makes a rule match.
+pub mod explain {
+    pub use crate::counterfactual::{Changed, Counterfactual, WouldMatch};
+    pub use crate::eval::{Explained, ExplainedPage, Explanation, Form, Found, PageRequest, Part};
+    pub use crate::sensitive::{HIDDEN, is_sensitive};
+}

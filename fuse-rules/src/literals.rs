@@ -1,5 +1,6 @@
 //! The syntax of strings, durations and sizes in rules.
 
+pub use crate::fuses::parse_switch;
 use jiff::SignedDuration;
 
 /// The character of an escape sequence without its backslash: `n`, `"`, `u{1F600}`.
@@ -19,7 +20,7 @@ pub(crate) fn unescape(escape: &str) -> Option<char> {
 /// A text as a string literal of the rules, without `${…}`.
 ///
 /// ```
-/// assert_eq!(fuse_rules::quoted("$5"), r#""\$5""#);
+/// assert_eq!(fuse_rules::literals::quoted("$5"), r#""\$5""#);
 /// ```
 pub fn quoted(text: &str) -> String {
     let mut out = "\"".to_owned();
@@ -41,8 +42,8 @@ pub fn quoted(text: &str) -> String {
 ///
 /// ```
 /// let ninety_minutes = jiff::SignedDuration::from_mins(90);
-/// assert_eq!(fuse_rules::parse_duration("1h30m"), Some(ninety_minutes));
-/// assert_eq!(fuse_rules::parse_duration("ten minutes"), None);
+/// assert_eq!(fuse_rules::literals::parse_duration("1h30m"), Some(ninety_minutes));
+/// assert_eq!(fuse_rules::literals::parse_duration("ten minutes"), None);
 /// ```
 pub fn parse_duration(text: &str) -> Option<SignedDuration> {
     let mut rest = text;
@@ -92,7 +93,7 @@ pub(crate) fn duration_text(duration: SignedDuration) -> String {
 /// A number of milliseconds as a duration in rules: `4h`, `1m30s`.
 ///
 /// ```
-/// assert_eq!(fuse_rules::show_duration(90_000), "1m30s");
+/// assert_eq!(fuse_rules::literals::show_duration(90_000), "1m30s");
 /// ```
 pub fn show_duration(milliseconds: u64) -> String {
     duration_text(SignedDuration::from_millis(i64::try_from(milliseconds).unwrap_or(i64::MAX)))
@@ -101,8 +102,8 @@ pub fn show_duration(milliseconds: u64) -> String {
 /// Parses a size in bytes as written in rules.
 ///
 /// ```
-/// assert_eq!(fuse_rules::parse_size("1MiB"), Some(1 << 20));
-/// assert_eq!(fuse_rules::parse_size("1 MB"), None);
+/// assert_eq!(fuse_rules::literals::parse_size("1MiB"), Some(1 << 20));
+/// assert_eq!(fuse_rules::literals::parse_size("1 MB"), None);
 /// ```
 pub fn parse_size(text: &str) -> Option<u64> {
     let digits = text.find(|c: char| !c.is_ascii_digit())?;

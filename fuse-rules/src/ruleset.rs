@@ -18,7 +18,8 @@ use reader::FileReader;
 /// A set of rules that was loaded and checked without errors.
 ///
 /// ```
-/// use fuse_rules::{Event, Field, FieldType, Fuses, Registry, Ruleset, Schema, SourceSchema};
+/// use fuse_rules::{Event, Fuses, Registry, Ruleset};
+/// use fuse_rules::schema::{Field, FieldType, Schema, SourceSchema};
 ///
 /// let registry = Registry::new()
 ///     .source(SourceSchema::new(Schema::new("queue", "A queue."), Schema::new("event", "")))

@@ -29,7 +29,7 @@ const SENSITIVE_PARTS: [&str; 9] = [
 /// in place of the values of such a header or parameter, and of everything that it is compared with.
 ///
 /// ```
-/// use fuse_rules::is_sensitive;
+/// use fuse_rules::explain::is_sensitive;
 ///
 /// assert!(is_sensitive("Authorization"));
 /// assert!(is_sensitive("X-Gitlab-Token"));

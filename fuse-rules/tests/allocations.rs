@@ -4,9 +4,8 @@
 mod allocations {
     use std::fmt::Write as _;
 
-    use fuse_rules::{
-        Event, Field, FieldType, Fuses, Plan, Registry, Ruleset, Schema, SourceSchema,
-    };
+    use fuse_rules::schema::{Field, FieldType, Schema, SourceSchema};
+    use fuse_rules::{Event, Fuses, Plan, Registry, Ruleset};
 
     fn plan(rules: &str) -> Plan {
         let registry = Registry::new()

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use axum::http::Uri;
-use fuse_rules::{Fuses, Level, Lint, Lints, Ruleset, parse_duration, parse_size, parse_switch};
+use fuse_rules::lint::{Level, Lint, Lints};
+use fuse_rules::literals::{parse_duration, parse_size, parse_switch};
+use fuse_rules::{Fuses, Ruleset};
 use serde::{Deserialize, Deserializer};
 
 use crate::http::Limits;

@@ -1,7 +1,7 @@
 //! Secrets that sources and triggers read by reference.
 //!
 //! Rules name where a secret is kept, never the secret itself: a field of the type
-//! [`FieldType::Secret`](fuse_rules::FieldType::Secret) holds a [`SecretRef`]. A [`SecretStore`] reads it.
+//! [`FieldType::Secret`](fuse_rules::schema::FieldType::Secret) holds a [`SecretRef`]. A [`SecretStore`] reads it.
 //!
 //! ```
 //! use fuse_runtime::secrets::{SecretRef, Secrets};

@@ -73,7 +73,7 @@ pub(crate) const ALL: &str = "all";
 pub(crate) const WARNINGS: &str = "warnings";
 
 fn names() -> impl Iterator<Item = &'static str> {
-    fuse_rules::Lint::all().map(fuse_rules::Lint::name).chain([ALL])
+    fuse_rules::lint::Lint::all().map(fuse_rules::lint::Lint::name).chain([ALL])
 }
 
 fn named() -> PossibleValuesParser {

@@ -257,6 +257,7 @@ fn time(text: &str) -> Result<jiff::Timestamp, String> {
 
 /// A duration in the format of the rules, such as `3s`.
 pub(super) fn duration(text: &str) -> Result<std::time::Duration, String> {
-    let duration = fuse_rules::parse_duration(text).and_then(|duration| duration.try_into().ok());
+    let duration =
+        fuse_rules::literals::parse_duration(text).and_then(|duration| duration.try_into().ok());
     duration.ok_or_else(|| "write a number and its unit, as in `3s`".to_owned())
 }

@@ -1,6 +1,7 @@
 //! `fuse check`
 
-use fuse_rules::{RuleCost, Ruleset};
+use fuse_rules::Ruleset;
+use fuse_rules::cost::RuleCost;
 
 use super::{Ended, config, counted, fix, problems};
 use crate::cli::{Check, ProblemFormat};

@@ -1,6 +1,7 @@
 //! `fuse explain-code`
 
-use fuse_rules::{Code, Lint, Topic};
+use fuse_rules::diagnostic::{Code, Topic};
+use fuse_rules::lint::Lint;
 
 use super::Ended;
 use crate::cli::ExplainCode;

@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use fuse_rules::{Diagnostics, Lints, Ruleset};
+use fuse_rules::lint::Lints;
+use fuse_rules::{Diagnostics, Ruleset};
 use fuse_runtime::{Disk, registry, rule_files};
 
 use super::replace::replace;

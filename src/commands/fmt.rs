@@ -3,7 +3,8 @@
 use std::io::{self, Read as _};
 use std::path::Path;
 
-use fuse_rules::{Loader as _, Style};
+use fuse_rules::Loader as _;
+use fuse_rules::diagnostic::Style;
 use fuse_runtime::{Disk, rule_files};
 use similar::TextDiff;
 

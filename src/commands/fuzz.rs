@@ -4,7 +4,10 @@ mod save;
 
 use std::time::{Duration, Instant};
 
-use fuse_rules::{Decision, Event, Finding, Fuzzer, Ruleset, Style, Tests};
+use fuse_rules::diagnostic::Style;
+use fuse_rules::fuzzing::{Finding, Fuzzer};
+use fuse_rules::testing::Tests;
+use fuse_rules::{Decision, Event, Ruleset};
 use fuse_runtime::{Disk, files_with_ending, registry, rule_files};
 use indicatif::{ProgressBar, ProgressStyle};
 

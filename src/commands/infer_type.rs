@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use fuse_rules::TypeInference;
+use fuse_rules::infer::TypeInference;
 use fuse_runtime::files_with_ending;
 
 use super::{Ended, read_event};

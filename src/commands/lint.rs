@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use fuse_rules::{Level, Lint, Lints, Loader as _, TemplateFile};
+use fuse_rules::Loader as _;
+use fuse_rules::lint::{Level, Lint, Lints, TemplateFile};
 use fuse_runtime::{Disk, files_with_ending};
 
 use super::check::counts;

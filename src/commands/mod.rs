@@ -24,7 +24,8 @@ use std::io::Read as _;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 
-use fuse_rules::{Diagnostics, Ruleset, Severity, Style};
+use fuse_rules::diagnostic::{Severity, Style};
+use fuse_rules::{Diagnostics, Ruleset};
 use fuse_runtime::kubernetes::Access;
 use fuse_runtime::sources::{Sources, Webhook};
 use fuse_runtime::triggers::{ActionFiles, Triggers};

@@ -4,7 +4,9 @@ use std::io::IsTerminal as _;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
-use fuse_rules::{Fuses, Ruleset, Style, parse_switch};
+use fuse_rules::diagnostic::Style;
+use fuse_rules::literals::parse_switch;
+use fuse_rules::{Fuses, Ruleset};
 use fuse_runtime::backend::Embedded;
 use fuse_runtime::engine::Policy;
 use fuse_runtime::http::Limits;

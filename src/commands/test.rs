@@ -7,7 +7,8 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use fuse_rules::{Coverage, Decision, Diagnostics, Event, Mutant, Ruleset, Tests};
+use fuse_rules::testing::{Coverage, Mutant, Tests};
+use fuse_rules::{Decision, Diagnostics, Event, Ruleset};
 use fuse_runtime::engine::reject_unrenderable;
 use fuse_runtime::event::EventKey;
 use fuse_runtime::triggers::Triggers;

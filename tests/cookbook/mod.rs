@@ -3,7 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use fuse_rules::{Decision, Event, Lints, Ruleset, Tests};
+use fuse_rules::lint::Lints;
+use fuse_rules::testing::Tests;
+use fuse_rules::{Decision, Event, Ruleset};
 use fuse_runtime::engine::reject_unrenderable;
 use fuse_runtime::event::EventKey;
 use fuse_runtime::triggers::{ActionFiles, Triggers};

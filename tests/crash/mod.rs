@@ -17,7 +17,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use fuse_rules::{Fuses, Ruleset, Schema};
+use fuse_rules::schema::Schema;
+use fuse_rules::{Fuses, Ruleset};
 use fuse_runtime::backend::{Backend, Embedded};
 use fuse_runtime::clock::Clock;
 use fuse_runtime::engine::{Policy, Step, Watcher};

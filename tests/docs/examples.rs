@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::process::Command;
 
-use fuse_rules::{Level, Lint, Lints, Tests};
+use fuse_rules::lint::{Level, Lint, Lints};
+use fuse_rules::testing::Tests;
 use serde_json::Value;
 
 use super::page::{Example, examples};

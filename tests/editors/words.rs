@@ -61,7 +61,8 @@ fn scope_of(lines: &[Vec<super::Token>], word: &str) -> String {
 
 #[test]
 fn every_function_has_a_scope() {
-    let names: Vec<_> = fuse_rules::functions().map(|function| function.name()).collect();
+    let names: Vec<_> =
+        fuse_rules::functions::functions().map(|function| function.name()).collect();
     let texts: Vec<_> = names.iter().map(|name| format!("when {name}(x) == 1")).collect();
     let Some(all) = tokens(&texts) else { return };
     for (name, lines) in names.iter().zip(&all) {

@@ -17,7 +17,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
 use a_tree::{ATree, AttributeDefinition};
-use fuse_rules::{Event, Field, FieldType, Fuses, Registry, Ruleset, Schema, SourceSchema};
+use fuse_rules::{Event, Fuses, Registry, Ruleset};
+use fuse_rules::schema::{Field, FieldType, Schema, SourceSchema};
 use serde::de::IgnoredAny;
 use serde_json::Value;
 

@@ -35,7 +35,7 @@ macro_rules! codes {
             /// to write instead.
             ///
             /// ```
-            /// assert!(fuse_rules::Code::E0102.page().starts_with("# E0102: "));
+            /// assert!(fuse_rules::diagnostic::Code::E0102.page().starts_with("# E0102: "));
             /// ```
             pub fn page(self) -> &'static str {
                 match self {

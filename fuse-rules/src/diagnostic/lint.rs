@@ -36,7 +36,7 @@ impl Lint {
     /// The page in Markdown: what the lint reports and why, with an example, a fix, and when to allow it.
     ///
     /// ```
-    /// let lint = fuse_rules::Lint::find("unused-const").unwrap();
+    /// let lint = fuse_rules::lint::Lint::find("unused-const").unwrap();
     /// assert!(lint.page().starts_with("# unused-const: "));
     /// ```
     pub fn page(&self) -> &'static str {

@@ -14,6 +14,7 @@ pub(crate) mod tests;
 mod text;
 mod topic;
 
+pub use crate::span::{ColumnUnit, FileId, Files, Place, Position, SourceFile, Span};
 use std::fmt;
 
 pub use codes::{Code, UnknownCode};
@@ -22,8 +23,6 @@ pub use level::Level;
 pub use lint::Lint;
 pub use suggest::nearest;
 pub use topic::Topic;
-
-use crate::span::{Files, Span};
 
 /// The severity of a problem.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]

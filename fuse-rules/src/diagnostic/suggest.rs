@@ -10,8 +10,8 @@ use crate::span::Span;
 ///
 /// ```
 /// let rules = ["argocd-unhealthy", "externalsecret-failure"];
-/// assert_eq!(fuse_rules::nearest("argocd-unhealty", rules), Some("argocd-unhealthy"));
-/// assert_eq!(fuse_rules::nearest("backups", rules), None);
+/// assert_eq!(fuse_rules::diagnostic::nearest("argocd-unhealty", rules), Some("argocd-unhealthy"));
+/// assert_eq!(fuse_rules::diagnostic::nearest("backups", rules), None);
 /// ```
 pub fn nearest<'a>(
     name: &str,

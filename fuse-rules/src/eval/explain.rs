@@ -43,7 +43,8 @@ pub struct Explanation {
 /// A decision with its explanation.
 ///
 /// ```
-/// # use fuse_rules::{Event, Fuses, Registry, Ruleset, Schema, SourceSchema};
+/// # use fuse_rules::{Event, Fuses, Registry, Ruleset};
+/// # use fuse_rules::schema::{Schema, SourceSchema};
 /// # let registry = Registry::new()
 /// #     .source(SourceSchema::new(Schema::new("queue", "A queue."), Schema::new("event", "")))
 /// #     .trigger(Schema::new("page", "Calls a human."));

@@ -51,7 +51,8 @@ impl Plan {
     /// and [missing](Self::missing) paths from the same pass over its bytes.
     ///
     /// ```
-    /// use fuse_rules::{Event, Fuses, Registry, Ruleset, Schema, SourceSchema};
+    /// use fuse_rules::{Event, Fuses, Registry, Ruleset};
+    /// use fuse_rules::schema::{Schema, SourceSchema};
     ///
     /// let registry = Registry::new()
     ///     .source(SourceSchema::new(Schema::new("queue", "A queue."), Schema::new("event", "")))
@@ -99,7 +100,9 @@ impl Plan {
     /// is kept for decisions outside the page.
     ///
     /// ```
-    /// # use fuse_rules::{Event, Fuses, PageRequest, Registry, Ruleset, Schema, SourceSchema};
+    /// # use fuse_rules::{Event, Fuses, Registry, Ruleset};
+    /// # use fuse_rules::explain::PageRequest;
+    /// # use fuse_rules::schema::{Schema, SourceSchema};
     /// # let registry = Registry::new()
     /// #     .source(SourceSchema::new(Schema::new("queue", "A queue."), Schema::new("event", "")))
     /// #     .trigger(Schema::new("page", "Calls a human."));
@@ -130,7 +133,8 @@ impl Plan {
     /// does not need them.
     ///
     /// ```
-    /// use fuse_rules::{Event, Registry, Ruleset, Schema, SourceSchema};
+    /// use fuse_rules::{Event, Registry, Ruleset};
+    /// use fuse_rules::schema::{Schema, SourceSchema};
     ///
     /// let registry = Registry::new()
     ///     .source(SourceSchema::new(Schema::new("queue", "A queue."), Schema::new("event", "")))
@@ -175,7 +179,8 @@ impl Plan {
     /// what the sender has to send. Empty for an event without rules.
     ///
     /// ```
-    /// use fuse_rules::{Field, FieldType, Registry, Ruleset, Schema, SourceSchema};
+    /// use fuse_rules::{Registry, Ruleset};
+    /// use fuse_rules::schema::{Field, FieldType, Schema, SourceSchema};
     ///
     /// let registry = Registry::new()
     ///     .source(SourceSchema::new(Schema::new("queue", "A queue."), Schema::new("event", "")))

@@ -170,7 +170,7 @@ impl FunctionInfo {
 /// All functions of the language, by family.
 ///
 /// ```
-/// let lower = fuse_rules::functions().find(|function| function.name() == "lower").unwrap();
+/// let lower = fuse_rules::functions::functions().find(|function| function.name() == "lower").unwrap();
 /// assert_eq!(lower.signature(), "lower(text)");
 /// ```
 pub fn functions() -> impl Iterator<Item = FunctionInfo> {

@@ -43,7 +43,9 @@ const MAX_SOLVED_ATOMS: usize = 50;
 /// A fuzzer for a rule set that was [loaded in detail](Ruleset::load_in_detail).
 ///
 /// ```
-/// use fuse_rules::{FindingKind, Fuzzer, Registry, Ruleset, Schema, SourceSchema};
+/// use fuse_rules::{Registry, Ruleset};
+/// use fuse_rules::fuzzing::{FindingKind, Fuzzer};
+/// use fuse_rules::schema::{Schema, SourceSchema};
 ///
 /// let registry = Registry::new()
 ///     .source(SourceSchema::new(Schema::new("queue", "A queue."), Schema::new("event", "")))

@@ -36,7 +36,7 @@ impl Lint {
     /// Every lint.
     ///
     /// ```
-    /// use fuse_rules::Lint;
+    /// use fuse_rules::lint::Lint;
     ///
     /// assert!(Lint::all().any(|lint| lint.name() == "unused-const"));
     /// ```
@@ -85,7 +85,9 @@ impl std::error::Error for UnknownLint {}
 /// The lints to run, with their levels.
 ///
 /// ```
-/// use fuse_rules::{Level, Lint, Lints, Registry, Ruleset, Schema, SourceSchema};
+/// use fuse_rules::{Registry, Ruleset};
+/// use fuse_rules::lint::{Level, Lint, Lints};
+/// use fuse_rules::schema::{Schema, SourceSchema};
 ///
 /// let registry = Registry::new()
 ///     .source(SourceSchema::new(Schema::new("queue", "A queue."), Schema::new("event", "")))

@@ -110,8 +110,9 @@ fn strings(expr: &Expr<Slot>) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use super::BodyField;
+    use crate::Ruleset;
     use crate::schema::{Field, FieldType, Registry, Schema, SourceSchema, Templates};
-    use crate::{BodyField, Ruleset};
 
     fn fields(sensor: &str) -> Vec<BodyField> {
         let queue =

@@ -77,7 +77,7 @@ impl Field {
 /// The fields of a kind of block.
 ///
 /// ```
-/// use fuse_rules::{Field, FieldType, Schema};
+/// use fuse_rules::schema::{Field, FieldType, Schema};
 ///
 /// let page = Schema::new("page", "Calls a human.")
 ///     .field(Field::required("team", FieldType::String, "Whom to call."))
@@ -242,7 +242,8 @@ impl SourceSchema {
 /// The kinds that rules can use. An embedding service can add its own.
 ///
 /// ```
-/// use fuse_rules::{Field, FieldType, Registry, Schema, SourceSchema};
+/// use fuse_rules::Registry;
+/// use fuse_rules::schema::{Field, FieldType, Schema, SourceSchema};
 ///
 /// let registry = Registry::new()
 ///     .source(SourceSchema::new(Schema::new("queue", "A queue."), Schema::new("event", "")))

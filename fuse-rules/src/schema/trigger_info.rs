@@ -6,7 +6,8 @@ use serde_json::Value as Json;
 /// A trigger block of a rule.
 ///
 /// ```
-/// use fuse_rules::{Field, FieldType, Outline, Registry, Ruleset, Schema, SourceSchema, Templates};
+/// use fuse_rules::{Registry, Ruleset};
+/// use fuse_rules::schema::{Field, FieldType, Outline, Schema, SourceSchema, Templates};
 ///
 /// let registry = Registry::new()
 ///     .source(SourceSchema::new(Schema::new("queue", "A queue."), Schema::new("event", "")))

@@ -46,7 +46,8 @@ pub enum FieldType {
     /// secret.
     ///
     /// ```
-    /// use fuse_rules::{Field, FieldType, Outline, Registry, Ruleset, Schema, SourceSchema};
+    /// use fuse_rules::{Registry, Ruleset};
+    /// use fuse_rules::schema::{Field, FieldType, Outline, Schema, SourceSchema};
     ///
     /// let registry = Registry::new()
     ///     .source(SourceSchema::new(Schema::new("queue", "A queue."), Schema::new("event", "")))

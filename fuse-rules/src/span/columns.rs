@@ -45,7 +45,7 @@ impl SourceFile {
     /// past the end as the end.
     ///
     /// ```
-    /// use fuse_rules::{ColumnUnit, Position};
+    /// use fuse_rules::diagnostic::{ColumnUnit, Position};
     /// use fuse_rules::{Registry, Ruleset};
     ///
     /// let ruleset = Ruleset::parse("a.rules", "const a = \"🔥\" # hot", &Registry::new())?;

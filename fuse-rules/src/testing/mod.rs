@@ -38,7 +38,9 @@ pub type Backends<'a> = &'a (dyn Fn(&mut Decision, &Event<'_>) + Sync);
 ///
 /// ```
 /// use std::collections::BTreeMap;
-/// use fuse_rules::{Registry, Ruleset, Schema, SourceSchema, Tests};
+/// use fuse_rules::{Registry, Ruleset};
+/// use fuse_rules::schema::{Schema, SourceSchema};
+/// use fuse_rules::testing::Tests;
 ///
 /// let registry = Registry::new()
 ///     .source(SourceSchema::new(Schema::new("queue", "A queue."), Schema::new("event", "")))

@@ -34,11 +34,15 @@ fn registry() -> Registry {
         .trigger(
             Schema::new("page", "")
                 .field(Field::required("team", FieldType::String, ""))
-                .field(Field::optional("limits", FieldType::Any(crate::Templates::Allowed), ""))
+                .field(Field::optional(
+                    "limits",
+                    FieldType::Any(crate::schema::Templates::Allowed),
+                    "",
+                ))
                 .field(Field::optional("after", FieldType::Duration, ""))
                 .field(Field::optional(
                     "env",
-                    FieldType::Map(Box::new(FieldType::Text(crate::Templates::Allowed))),
+                    FieldType::Map(Box::new(FieldType::Text(crate::schema::Templates::Allowed))),
                     "",
                 )),
         )

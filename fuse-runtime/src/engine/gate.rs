@@ -52,7 +52,8 @@ pub(super) fn held_by(fuses: &[String]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use fuse_rules::{Registry, Schema, SourceSchema};
+    use fuse_rules::Registry;
+    use fuse_rules::schema::{Schema, SourceSchema};
 
     use super::*;
 

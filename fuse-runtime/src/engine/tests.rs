@@ -10,7 +10,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use fuse_rules::{Ruleset, Schema, SourceSchema};
+use fuse_rules::Ruleset;
+use fuse_rules::schema::{Schema, SourceSchema};
 use tokio::sync::mpsc;
 
 use super::Policy;

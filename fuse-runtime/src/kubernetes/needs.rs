@@ -1,7 +1,8 @@
 //! The needs of rules on a cluster, as far as they are known before any event: `fuse doctor` checks them,
 //! `fuse rbac` prints the permissions among them, and the runtime follows the objects among them.
 
-use fuse_rules::{Outline, Ruleset, TriggerInfo};
+use fuse_rules::Ruleset;
+use fuse_rules::schema::{Outline, TriggerInfo};
 use serde_json::Value;
 
 use crate::requirements::{Need, Permission, Requirement, RuleRequirement, Scope};

@@ -1,6 +1,6 @@
 //! What an action can need of a Kubernetes cluster, as data.
 
-use fuse_rules::OutlineField;
+use fuse_rules::schema::OutlineField;
 
 /// Where objects live.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

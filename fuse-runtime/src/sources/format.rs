@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
-use fuse_rules::FieldType;
+use fuse_rules::schema::FieldType;
 use serde::Deserialize;
 use serde_json::{Value, json};
 

@@ -8,7 +8,7 @@
 //!
 //! ```
 //! use async_trait::async_trait;
-//! use fuse_rules::{Schema, SourceSchema};
+//! use fuse_rules::schema::{Schema, SourceSchema};
 //! use fuse_runtime::sources::testing::SourceTest;
 //! use fuse_runtime::sources::{
 //!     BoundSource, EventBinding, Incoming, Source, SourceContext, SourceError,
@@ -72,7 +72,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use fuse_rules::{Ruleset, SourceSchema};
+use fuse_rules::Ruleset;
+use fuse_rules::schema::SourceSchema;
 
 pub use binding::{EventBinding, milliseconds};
 pub use cloud_events::{HeaderError, decode_header};

@@ -3,7 +3,8 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
-use fuse_rules::{Field, FieldType, Ruleset, Schema, SourceSchema};
+use fuse_rules::Ruleset;
+use fuse_rules::schema::{Field, FieldType, Schema, SourceSchema};
 use serde::Deserialize;
 
 use super::testing::SourceTest;

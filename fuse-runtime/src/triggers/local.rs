@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use fuse_rules::{Schema, TriggerInfo};
+use fuse_rules::schema::{Schema, TriggerInfo};
 use serde_json::Value;
 
 use super::{

@@ -1,7 +1,7 @@
 //! The trigger `log`: a line in the runtime's log.
 
 use async_trait::async_trait;
-use fuse_rules::{Field, FieldType, Schema, Templates};
+use fuse_rules::schema::{Field, FieldType, Schema, Templates};
 use serde_json::{Value, json};
 
 use super::{ActionRequest, Done, Failure, Probe, RenderError, Trigger};

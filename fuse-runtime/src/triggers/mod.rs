@@ -5,7 +5,7 @@
 //!
 //! ```
 //! use async_trait::async_trait;
-//! use fuse_rules::{Field, FieldType, Schema};
+//! use fuse_rules::schema::{Field, FieldType, Schema};
 //! use fuse_runtime::triggers::{ActionRequest, Done, Failure, Probe, RenderError, Trigger};
 //! use serde_json::{Value, json};
 //!
@@ -44,7 +44,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use fuse_rules::{Action, Ruleset, Schema, TriggerInfo};
+use fuse_rules::schema::{Schema, TriggerInfo};
+use fuse_rules::{Action, Ruleset};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 

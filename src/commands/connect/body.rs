@@ -1,6 +1,6 @@
 //! The body that the rules read, as a tree.
 
-use fuse_rules::BodyField;
+use fuse_rules::inventory::BodyField;
 
 /// Keys whose value identifies the kind of event, so that the sender sets it to a constant.
 const KINDS: [&str; 6] = ["eventType", "event_type", "event-type", "event", "type", "kind"];

@@ -7,7 +7,8 @@ mod body;
 mod url;
 mod yaml;
 
-use fuse_rules::{BodyField, EventInfo, Ruleset};
+use fuse_rules::Ruleset;
+use fuse_rules::inventory::{BodyField, EventInfo};
 use serde_json::Value;
 
 use super::explain::there_are;

@@ -1,7 +1,8 @@
 //! The page that `fuse doc` generates.
 
-use fuse_rules::{
-    DefinitionInfo, DefinitionKind, EachInfo, EventInfo, FuseInfo, RuleInfo, Ruleset, SensorInfo,
+use fuse_rules::Ruleset;
+use fuse_rules::inventory::{
+    DefinitionInfo, DefinitionKind, EachInfo, EventInfo, FuseInfo, RuleInfo, SensorInfo,
     SourceInfo, Written,
 };
 

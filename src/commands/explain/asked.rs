@@ -1,6 +1,9 @@
 //! The rules that `--why` and `--why-not` select.
 
-use fuse_rules::{Explained, Outcome, RuleInfo, Ruleset, nearest};
+use fuse_rules::diagnostic::nearest;
+use fuse_rules::explain::Explained;
+use fuse_rules::inventory::RuleInfo;
+use fuse_rules::{Outcome, Ruleset};
 
 use super::there_are;
 

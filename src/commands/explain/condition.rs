@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use fuse_rules::{Form, Found, Part};
+use fuse_rules::explain::{Form, Found, Part};
 
 /// How many parts of conditions are shown.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -7,10 +7,10 @@ mod text;
 use std::collections::BTreeMap;
 
 use asked::Asked;
+use fuse_rules::explain::{Counterfactual, Explained, Explanation};
+use fuse_rules::literals::parse_switch;
 use fuse_rules::once::{Admission, Claims};
-use fuse_rules::{
-    Counterfactual, Event, Explained, Explanation, Fuses, Outcome, Ruleset, parse_switch,
-};
+use fuse_rules::{Event, Fuses, Outcome, Ruleset};
 use fuse_runtime::engine::reject_unrenderable;
 use fuse_runtime::event::EventKey;
 use fuse_runtime::sources::{decode_header, sender_id};

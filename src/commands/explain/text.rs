@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use clap::builder::styling::{AnsiColor, Style};
-use fuse_rules::{Counterfactual, Explained, Explanation, Outcome, Part};
+use fuse_rules::Outcome;
+use fuse_rules::explain::{Counterfactual, Explained, Explanation, Part};
 use fuse_runtime::event::EventKey;
 
 use super::Objects;
@@ -135,9 +136,9 @@ impl Text<'_> {
         self.line(2, &reason(explained));
         self.conditions(explained);
         if let (Some(once), Outcome::Fired) = (&decision.once, decision.outcome) {
-            let within = fuse_rules::show_duration(once.within_ms);
+            let within = fuse_rules::literals::show_duration(once.within_ms);
             let values = match explained.hides_once {
-                true => fuse_rules::HIDDEN.to_owned(),
+                true => fuse_rules::explain::HIDDEN.to_owned(),
                 false => once.values.join(", "),
             };
             self.line(2, &format!("once per {values} within {within}"));

@@ -4,7 +4,9 @@ use std::fmt::Write as _;
 use std::io::ErrorKind;
 use std::path::{Component, Path, PathBuf};
 
-use fuse_rules::{Finding, FindingKind, FoundEvent, Ruleset, quoted};
+use fuse_rules::Ruleset;
+use fuse_rules::fuzzing::{Finding, FindingKind, FoundEvent};
+use fuse_rules::literals::quoted;
 
 use crate::output;
 

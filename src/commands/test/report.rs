@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use fuse_rules::{Coverage, Mutant, Style, Tests};
+use fuse_rules::diagnostic::Style;
+use fuse_rules::testing::{Coverage, Mutant, Tests};
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 use serde_json::{Value, json};
 

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use fuse_rules::{Coverage, Files, SourceFile, Span};
+use fuse_rules::diagnostic::{Files, SourceFile, Span};
+use fuse_rules::testing::Coverage;
 
 /// A span in a file, with its covered and missing outcomes.
 struct Mark {

@@ -17,7 +17,7 @@ use yaml::YamlNode;
 /// A WorkflowTemplate or ClusterWorkflowTemplate.
 ///
 /// ```
-/// use fuse_rules::WorkflowTemplate;
+/// use fuse_rules::lint::WorkflowTemplate;
 /// use serde_json::json;
 ///
 /// let parameters = json!([{ "name": "ref" }, { "name": "depth", "value": 1 }]);
@@ -132,7 +132,7 @@ impl TemplateParameter {
 /// A YAML file that may contain WorkflowTemplates.
 ///
 /// ```
-/// use fuse_rules::TemplateFile;
+/// use fuse_rules::lint::TemplateFile;
 ///
 /// let text = "kind: WorkflowTemplate\nmetadata: { name: build }\n---\nkind: ConfigMap\n";
 /// let file = TemplateFile::read("build.yaml", text).unwrap();

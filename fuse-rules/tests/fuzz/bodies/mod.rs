@@ -6,9 +6,13 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use arbitrary::Unstructured;
+use fuse_rules::diagnostic::Style;
+use fuse_rules::infer::TypeInference;
+use fuse_rules::lint::{Level, Lints};
+use fuse_rules::schema::{Field, FieldType, Schema, SourceSchema, Templates};
 use fuse_rules::{
-    Decision, Diagnostics, Evaluation, Event, Field, FieldType, Fuses, Level, Lints, Outcome, Plan,
-    Registry, Ruleset, Schema, SourceSchema, Style, Templates, TypeInference, format as laid_out,
+    Decision, Diagnostics, Evaluation, Event, Fuses, Outcome, Plan, Registry, Ruleset,
+    format as laid_out,
 };
 use serde::de::IgnoredAny;
 

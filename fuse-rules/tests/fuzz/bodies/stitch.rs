@@ -350,7 +350,8 @@ fn filled(text: &'static str, choices: &mut Unstructured<'_>) -> String {
         let Some(letter) = hole.next() else { continue };
         waiting.push((hole.as_str(), depth));
         if letter == 'F' {
-            let known = fuse_rules::functions().nth(choices.choose_index(80).unwrap_or(0));
+            let known =
+                fuse_rules::functions::functions().nth(choices.choose_index(80).unwrap_or(0));
             out.push_str(known.map_or("len", |function| function.name()));
         } else {
             let pieces = pieces(letter);

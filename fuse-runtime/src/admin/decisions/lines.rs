@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use fuse_rules::{Element, Explained, ExplainedPage, PageRequest, Part, nearest};
+use fuse_rules::Element;
+use fuse_rules::diagnostic::nearest;
+use fuse_rules::explain::{Explained, ExplainedPage, PageRequest, Part};
 use serde::Serialize;
 use serde_json::Value;
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use fuse_rules::{Changed, Counterfactual};
+use fuse_rules::explain::{Changed, Counterfactual};
 use serde::Serialize;
 
 use super::Question;

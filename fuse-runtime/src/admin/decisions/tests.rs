@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use axum::body::to_bytes;
-use fuse_rules::{Fuses, Outcome, Ruleset, Schema};
+use fuse_rules::schema::Schema;
+use fuse_rules::{Fuses, Outcome, Ruleset};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -23,7 +24,10 @@ const RULES: &str =
 
 async fn admin(folder: &std::path::Path, rules: &str) -> Arc<Admin> {
     let kinds = fuse_rules::Registry::new()
-        .source(fuse_rules::SourceSchema::new(Schema::new("queue", ""), Schema::new("event", "")))
+        .source(fuse_rules::schema::SourceSchema::new(
+            Schema::new("queue", ""),
+            Schema::new("event", ""),
+        ))
         .trigger(Schema::new("page", ""));
     let ruleset = Ruleset::parse("a.rules", rules, &kinds).unwrap();
     let backend = Embedded::open(folder).await.unwrap();

@@ -5,7 +5,8 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use fuse_rules::{Ruleset, Schema};
+use fuse_rules::Ruleset;
+use fuse_rules::schema::Schema;
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 

@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use fuse_rules::{Fuses, Ruleset, Schema};
+use fuse_rules::schema::Schema;
+use fuse_rules::{Fuses, Ruleset};
 use jiff::{SignedDuration, Timestamp};
 use tempfile::TempDir;
 

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use fuse_rules::{Outline, OutlineField, WorkflowTemplate};
+use fuse_rules::lint::WorkflowTemplate;
+use fuse_rules::schema::{Outline, OutlineField};
 use serde_json::Value;
 
 use super::named::Named;

@@ -1,6 +1,6 @@
 //! The trigger `job`: a Kubernetes Job, from an image, a pod template or a CronJob.
 
-use fuse_rules::{Field, FieldType, Outline, Schema, Templates, TriggerInfo};
+use fuse_rules::schema::{Field, FieldType, Outline, Schema, Templates, TriggerInfo};
 use serde_json::{Map, Value, json};
 
 use super::metadata::{self, MAX_PREFIX_LENGTH};

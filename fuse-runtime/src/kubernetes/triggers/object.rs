@@ -1,6 +1,6 @@
 //! The trigger `object`: any Kubernetes object, created, applied, patched or deleted.
 
-use fuse_rules::{Field, FieldType, Outline, Schema, Templates, TriggerInfo};
+use fuse_rules::schema::{Field, FieldType, Outline, Schema, Templates, TriggerInfo};
 use serde_json::{Map, Value, json};
 
 use super::metadata::{self, MAX_PREFIX_LENGTH};

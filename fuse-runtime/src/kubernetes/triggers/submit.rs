@@ -2,7 +2,7 @@
 //! action into a change.
 
 use async_trait::async_trait;
-use fuse_rules::{Schema, TriggerInfo};
+use fuse_rules::schema::{Schema, TriggerInfo};
 use serde_json::Value;
 
 use super::{job, object, workflow};

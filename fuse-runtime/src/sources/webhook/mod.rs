@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use axum::Router;
-use fuse_rules::{Field, FieldType, Schema, SourceSchema};
+use fuse_rules::schema::{Field, FieldType, Schema, SourceSchema};
 use serde::Deserialize;
 use tokio::net::TcpListener;
 

@@ -16,10 +16,11 @@ use crate::diagnostic::{Fix, Topic};
 use crate::eval::tests::many::Random;
 use crate::event::Event;
 use crate::fuses::Fuses;
+use crate::lint::Lint;
 use crate::lint::{Level, Lints, TemplateFile};
 use crate::ruleset::Ruleset;
 use crate::span::Span;
-use crate::{Action, Lint, Outcome};
+use crate::{Action, Outcome};
 use claim::{Claim, claims};
 use generate::{Set, body, changed};
 
