@@ -131,7 +131,7 @@ fn what_cannot_be_read_is_told_from_what_is_wrong() {
     --- stderr
     fuse: there is no `.rules` file in `docs`
     ");
-    let usage = fuse(&["check"]);
+    let usage = fuse(&["check", "--no-such-option"]);
     assert_eq!(usage.status.code(), Some(2));
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("x.rules");
@@ -177,7 +177,7 @@ fn rules_that_nothing_finds() {
     std::fs::write(&file, rules).unwrap();
     let output = fuse(&["check", "--cost", file.to_str().unwrap()]);
     let text = String::from_utf8(output.stdout).unwrap();
-    let line = text.lines().find(|line| line.starts_with("decided for every event"));
+    let line = text.lines().find(|line| line.starts_with("evaluated for every event"));
     let wanted =
         "evaluated for every event, since the index cannot find them (see fuse plan): s/not-found";
     assert_eq!(line, Some(wanted), "{text}");

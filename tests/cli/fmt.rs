@@ -153,5 +153,5 @@ fn wrong_usage() {
     --- stderr
     fuse: `no-such.rules` cannot be read: there is no such file
     ");
-    assert_eq!(fuse(&["fmt"]).status.code(), Some(2));
+    assert_eq!(fuse(&["fmt", "--no-such-option"]).status.code(), Some(2));
 }

@@ -316,5 +316,5 @@ fn what_is_no_lint_is_wrong_usage() {
 
     For more information, try '--help'.
     ");
-    assert_eq!(fuse(&["lint"]).status.code(), Some(2));
+    assert_eq!(fuse(&["lint", "--no-such-option"]).status.code(), Some(2));
 }
