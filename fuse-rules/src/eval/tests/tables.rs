@@ -362,7 +362,7 @@ fn reasons_name_the_path_and_what_was_found() {
         ("body.l == body.l", "`==` cannot compare a list as a whole (`body.l` and `body.l`)"),
         ("body.s < body.s", "`<` is not defined for a string (`body.s`)"),
         ("lower(body.n) == \"a\"", "`lower` takes a string, but `body.n` is a number"),
-        ("int(body.s) == 1", "`int(body.s)` has no result: `abc` does not spell a number"),
+        ("int(body.s) == 1", "`int(body.s)` has no result: `abc` is not a number"),
         ("body.n contains \"a\"", "`contains` takes text, but `body.n` is a number"),
         ("body.s in body.s", "`in` needs a list, but `body.s` is a string"),
         ("any(x in body.s: x)", "`any` iterates over a list, but `body.s` is a string"),
