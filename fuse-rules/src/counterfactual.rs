@@ -55,7 +55,7 @@ pub enum Changed {
         /// The new value as JSON; `None` if it has to be missing.
         to: Option<String>,
     },
-    /// A hidden value: that of a [sensitive](crate::is_sensitive) header or parameter, or any value
+    /// A hidden value: that of a [sensitive](crate::explain::is_sensitive) header or parameter, or any value
     /// if a rule for the event compares such a header with another value of the event.
     Hidden {
         /// The path of the value, as rules write it: `headers.authorization`.

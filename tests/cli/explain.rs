@@ -346,7 +346,7 @@ fn an_event_that_is_refused() {
             exit 0
             q.e, from FOLDER/event.json, id `example`
 
-            rejected as a whole, so that no rule fires: the key `a` occurs twice in one object of the body, so its value is ambiguous (again at line 1, column 8)
+            rejected as a whole, so no rule fires: the key `a` occurs twice in one object of the body, so its value is ambiguous (again at line 1, column 8)
             ");
         }
     }

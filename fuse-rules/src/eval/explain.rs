@@ -74,7 +74,7 @@ pub struct Explained {
     /// The number of conditions that belong to the sensor, and which all its rules share.
     pub of_sensor: usize,
     /// Whether the values of the decision's [`once`](Decision::once) key must be hidden because
-    /// they contain a [sensitive](crate::is_sensitive) header.
+    /// they contain a [sensitive](crate::explain::is_sensitive) header.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub hides_once: bool,
 }

@@ -10,7 +10,7 @@ use serde::Serialize;
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Part {
     /// The source text on one line, shortened if it is long. If the part reads a
-    /// [sensitive](crate::is_sensitive) header, its constants are hidden.
+    /// [sensitive](crate::explain::is_sensitive) header, its constants are hidden.
     pub text: String,
     /// The position in the source, as `file:line:column`.
     pub place: String,
@@ -67,8 +67,8 @@ pub struct Found {
     /// The source text of the path or expression, or the constant's name.
     pub path: String,
     /// The value as JSON, shortened if it is long; `None` if it is missing. If it comes from a
-    /// [sensitive](crate::is_sensitive) header or is compared with one, it is
-    /// [`HIDDEN`](crate::HIDDEN), which is not JSON.
+    /// [sensitive](crate::explain::is_sensitive) header or is compared with one, it is
+    /// [`HIDDEN`](crate::explain::HIDDEN), which is not JSON.
     pub value: Option<String>,
 }
 
