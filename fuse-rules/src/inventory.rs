@@ -6,9 +6,9 @@ use serde_json::{Map, Value as Json};
 use crate::ruleset::Ruleset;
 use crate::schema::TriggerInfo;
 use crate::span::Files;
-pub use crate::typed::DefinitionKind;
 use crate::typed::Shown;
 use crate::typed::{self, Expr, ExprKind, Mapped, MappedValue};
+pub use crate::typed::{DefinitionKind, NameReference};
 use crate::value::Value;
 
 /// A declared fuse.

@@ -77,7 +77,7 @@ pub use format::format;
 pub use fuses::Fuses;
 pub use loader::{LoadError, Loader};
 pub use number::{Number, NumberError};
-pub use ruleset::Ruleset;
+pub use ruleset::{Examined, Ruleset};
 pub use schema::Registry;
 
 /// Why rules did or did not fire, and the smallest change to an event that makes a rule match.

@@ -1,10 +1,13 @@
 //! Loads rule files and checks them.
 
+mod examined;
 mod reader;
 
 use std::collections::BTreeMap;
 
-use crate::check::{self, ParsedFile};
+pub use examined::Examined;
+
+use crate::check::{self, Checked, ParsedFile};
 use crate::diagnostic::{Diagnostics, Severity};
 use crate::eval::Plan;
 use crate::loader::{Loader, normalized, resolved};
@@ -71,7 +74,7 @@ impl Ruleset {
         registry: &Registry,
     ) -> Result<Self, Diagnostics> {
         // The tests of this crate compare the checker's claims with evaluation.
-        Self::read(names, loader, registry, cfg!(test))
+        Self::read(names, loader, registry, cfg!(test)).into_result()
     }
 
     /// Loads files like [`Ruleset::load`], and keeps additional data for tools: the syntax trees,
@@ -85,6 +88,16 @@ impl Ruleset {
         loader: &dyn Loader,
         registry: &Registry,
     ) -> Result<Self, Diagnostics> {
+        Self::read(names, loader, registry, true).into_result()
+    }
+
+    /// Reads and checks files like [`Ruleset::load_in_detail`], and returns everything that is known about
+    /// them even if there are errors: for editors.
+    pub fn examine<S: AsRef<str>>(
+        names: &[S],
+        loader: &dyn Loader,
+        registry: &Registry,
+    ) -> Examined {
         Self::read(names, loader, registry, true)
     }
 
@@ -93,7 +106,7 @@ impl Ruleset {
         loader: &dyn Loader,
         registry: &Registry,
         keep: bool,
-    ) -> Result<Self, Diagnostics> {
+    ) -> Examined {
         let mut reader = FileReader::new(loader);
         for name in names {
             reader.read(&normalized(name.as_ref()), None);
@@ -101,17 +114,17 @@ impl Ruleset {
         reader.report_cycles();
         let named = names.iter().filter_map(|name| reader.id(&normalized(name.as_ref()))).collect();
         let FileReader { files, mut problems, parsed, .. } = reader;
-        let rules = check::check(files.clone(), &parsed, registry, loader, keep, &mut problems);
+        let Checked { rules, references } =
+            check::check(files, &parsed, registry, loader, keep, &mut problems);
         let failed = problems.iter().any(|problem| problem.severity == Severity::Error);
-        match rules {
-            Some(rules) if !failed => {
-                let warnings = Diagnostics::new(rules.files.clone(), problems);
-                let detail = || Detail { trees: parsed, named, registry: registry.clone() };
-                let detail = keep.then(detail);
-                Ok(Self { rules, detail, warnings })
-            }
-            _ => Err(Diagnostics::new(files, problems)),
-        }
+        let problems = Diagnostics::new(rules.files.clone(), problems);
+        let rules = if failed {
+            Err(Box::new(rules))
+        } else {
+            let detail = || Detail { trees: parsed, named, registry: registry.clone() };
+            Ok(Self { rules, detail: keep.then(detail), warnings: problems.clone() })
+        };
+        Examined { rules, problems, references }
     }
 
     /// Loads one text that uses no other file.

@@ -122,6 +122,11 @@ impl Files {
         FileId(u32::try_from(files.len() - 1).unwrap_or(u32::MAX))
     }
 
+    /// The id of the file with this name.
+    pub fn find(&self, name: &str) -> Option<FileId> {
+        self.ids().find(|(_, file)| file.name() == name).map(|(id, _)| id)
+    }
+
     /// The file with this id.
     pub fn get(&self, id: FileId) -> Option<&SourceFile> {
         self.files.get(id.0 as usize)

@@ -55,8 +55,14 @@ pub(crate) struct ParsedFile {
     pub(crate) uses: Vec<FileId>,
 }
 
-/// Checks all files together. Returns `None` if any problem is an error. With `keep`, the result
-/// also has what is known about each expression.
+/// The result of a check. If there are errors, it has everything that the checker found out nevertheless,
+/// and the rules cannot be run.
+pub(crate) struct Checked {
+    pub(crate) rules: typed::Rules,
+    pub(crate) references: Vec<typed::NameReference>,
+}
+
+/// Checks all files together. With `keep`, the result also has what is known about each expression.
 pub(crate) fn check(
     files: Files,
     parsed: &[ParsedFile],
@@ -64,7 +70,7 @@ pub(crate) fn check(
     loader: &dyn Loader,
     keep: bool,
     problems: &mut Vec<Diagnostic>,
-) -> Option<typed::Rules> {
+) -> Checked {
     let names = Names::collect(&files, parsed, problems);
     let mut checker = Checker {
         names: &names,
@@ -120,8 +126,7 @@ pub(crate) fn check(
     rules.calls = std::mem::take(&mut checker.calls);
     // These include the files of fields, so that a change of one is a change of the rules.
     rules.files = checker.included_files.into_files();
-    let failed = problems.iter().any(|problem| problem.severity == Severity::Error);
-    (!failed).then_some(rules)
+    Checked { rules, references: names.into_references() }
 }
 
 /// The state of the checker.

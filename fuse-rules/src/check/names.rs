@@ -1,5 +1,7 @@
 //! The declarations of all files by name, and which file sees which.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::collections::hash_map::Entry;
 
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -10,7 +12,7 @@ use crate::diagnostic::{Code, Diagnostic, Fix, suggest};
 use crate::span::{FileId, Files, Span};
 use crate::stdlib;
 use crate::syntax::ast::{self, Text};
-use crate::typed;
+use crate::typed::{self, NameReference};
 
 /// The kinds of declarations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -47,6 +49,8 @@ pub(super) struct Names<'a> {
     conditions: Vec<&'a ast::Condition>,
     /// For each file, the files whose names it sees.
     visible: FxHashMap<FileId, FxHashSet<FileId>>,
+    /// The names that were resolved.
+    references: RefCell<BTreeSet<NameReference>>,
 }
 
 impl<'a> Names<'a> {
@@ -65,6 +69,7 @@ impl<'a> Names<'a> {
             consts: Vec::new(),
             conditions: Vec::new(),
             visible: FxHashMap::default(),
+            references: RefCell::default(),
         };
         for file in parsed {
             let visible = file.uses.iter().copied().chain([file.id]).collect();
@@ -155,7 +160,8 @@ impl<'a> Names<'a> {
         let own = module.or_else(|| self.module_of(span.file));
         let key = (DeclarationKind::Type, qualified(own, name));
         let seen = self.declared.get(&key).filter(|(_, at)| self.sees(span.file, at.span.file));
-        if let Some((index, _)) = seen {
+        if let Some((index, at)) = seen {
+            self.record(span, at.span);
             return Ok(*index);
         }
         // If a file of the rules declares it, suggest to use that file.
@@ -225,7 +231,22 @@ impl<'a> Names<'a> {
     /// The index of the declaration that a name refers to.
     pub(super) fn seen(&self, what: DeclarationKind, name: &Text) -> Option<usize> {
         let (index, at) = self.declared.get(&(what, name.text.clone()))?;
-        self.sees(name.span.file, at.span.file).then_some(*index)
+        self.sees(name.span.file, at.span.file).then(|| {
+            self.record(name.span, at.span);
+            *index
+        })
+    }
+
+    /// Records that the name at `span` refers to a declaration.
+    pub(super) fn record(&self, span: Span, definition: Span) {
+        if span != definition {
+            self.references.borrow_mut().insert(NameReference { span, definition });
+        }
+    }
+
+    /// The names that were resolved, sorted by their position.
+    pub(super) fn into_references(self) -> Vec<NameReference> {
+        self.references.into_inner().into_iter().collect()
     }
 
     /// The names that are visible in a file, sorted.

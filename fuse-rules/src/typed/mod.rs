@@ -3,6 +3,7 @@
 
 mod display;
 mod outline;
+mod references;
 mod sensitive;
 mod test_blocks;
 
@@ -22,6 +23,7 @@ pub(crate) use crate::types::IsTest;
 use crate::types::{Known, Ty};
 use crate::value::Value;
 pub(crate) use display::{Concealed, Shown, joined};
+pub use references::NameReference;
 pub(crate) use sensitive::is_compared_with_others;
 pub(crate) use test_blocks::{Body, Expect, Expected, ExpectedRule, Send, Test, TestStep};
 
