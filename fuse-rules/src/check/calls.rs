@@ -44,6 +44,7 @@ impl Checker<'_> {
                     format!("there is no function `{}`", name.text),
                 )
                 .label("not known")
+                .candidates(&name.text, callable(&conditions))
                 .maybe_help(help)
                 .maybe_fix(fix),
             );
@@ -203,9 +204,14 @@ fn constant(expr: &Expr) -> Option<&Value<'static>> {
     }
 }
 
+/// The names that a call can have.
+fn callable<'n>(conditions: &'n [&'n str]) -> impl Iterator<Item = &'n str> + Clone {
+    functions::all().map(|function| function.name).chain(conditions.iter().copied())
+}
+
 /// A suggestion for a function that does not exist.
 fn suggestion(name: &Text, conditions: &[&str]) -> (Option<String>, Option<Fix>) {
-    let known = functions::all().map(|function| function.name).chain(conditions.iter().copied());
+    let known = callable(conditions);
     match foreign_functions::suggestion_for(&name.text) {
         Some(instead) => (Some(instead.to_owned()), None),
         None => (None, suggest::fix(&name.text, name.span, known)),

@@ -293,6 +293,7 @@ impl<'a> Names<'a> {
         Diagnostic::error(code, name.span, format!("there is no {kind} `{}`", name.text))
             .label("not declared")
             .help(help)
+            .candidates(&name.text, known.iter().copied())
             .maybe_fix(suggest::fix(&name.text, name.span, known))
     }
 }

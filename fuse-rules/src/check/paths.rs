@@ -140,12 +140,13 @@ impl Checker<'_> {
             "True" | "TRUE" | "yes" | "Yes" => Some(Fix::safe("write `true`", root.span, "true")),
             "False" | "FALSE" | "no" | "No" => Some(Fix::safe("write `false`", root.span, "false")),
             "nil" | "None" | "undefined" | "missing" => None,
-            _ => suggest::fix(name, root.span, known),
+            _ => suggest::fix(name, root.span, known.clone()),
         };
         self.report(
             Diagnostic::error(Code::E0201, root.span, format!("unknown name `{name}`"))
                 .label("not known")
                 .help(help)
+                .candidates(name, known)
                 .maybe_fix(fix),
         );
     }
@@ -164,6 +165,7 @@ fn misused(resolved: Root, root: &Text, segments: &[Segment], span: Span) -> Opt
             Some(
                 Diagnostic::error(Code::E0211, span, "`event` has no such field")
                     .label("not known")
+                    .candidates(field, EVENT_FIELDS)
                     .maybe_help(help.map(|h| format!("{h}; the body of the event is `body`"))),
             )
         }
@@ -231,6 +233,7 @@ fn no_such_step(step: &PathStep, from: &Known, base: &str, wrong: StepError) -> 
     problem(format!("`{base}` has no field `{key}`"))
         .label("not in its type")
         .help(help)
+        .candidates(key, names.iter().map(AsRef::as_ref))
         .maybe_fix(fix)
 }
 

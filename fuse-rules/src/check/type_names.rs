@@ -282,6 +282,7 @@ pub(super) fn unknown<'n>(
     };
     Diagnostic::error(Code::E0217, span, format!("there is no type `{}`", whole.text))
         .label("not known")
+        .candidates(&whole.text, visible.iter().copied().chain(BUILT_IN))
         .maybe_help(help.or_else(|| Some(format!("declare it with `type {name} = …`"))))
 }
 

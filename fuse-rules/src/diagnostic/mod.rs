@@ -60,6 +60,9 @@ pub struct Diagnostic {
     pub help: Option<String>,
     /// The fix as a change to the text, if there is one.
     pub fix: Option<Box<Fix>>,
+    /// The names that could replace an unknown one, the nearest first: for the completion of an editor. Empty
+    /// for other problems.
+    pub candidates: Vec<String>,
 }
 
 /// The length in bytes to which messages, labels and help are shortened.
@@ -84,6 +87,7 @@ impl Diagnostic {
             related: Vec::new(),
             help: None,
             fix: None,
+            candidates: Vec::new(),
         }
     }
 

@@ -1,6 +1,6 @@
 //! "Did you mean": finds the nearest name, if one is near enough.
 
-use super::Fix;
+use super::{Diagnostic, Fix};
 use crate::span::Span;
 
 /// The candidate with the smallest edit distance, if that is at most a third of the name's length
@@ -46,6 +46,31 @@ fn shares_a_part(name: &str, candidate: &str) -> bool {
     begin > MIN_SHARED_BYTES
         || long(candidate) && name.contains(candidate)
         || long(name) && candidate.contains(name)
+}
+
+/// How many candidates a diagnostic keeps.
+const MAX_CANDIDATES: usize = 24;
+
+impl Diagnostic {
+    /// Keeps the names that could replace an unknown one, the nearest first. Names that are not near follow in
+    /// their own order.
+    pub(crate) fn candidates<'a>(
+        mut self,
+        name: &str,
+        all: impl IntoIterator<Item = &'a str>,
+    ) -> Self {
+        let len = name.chars().count();
+        // The distance is only computed for names of a similar length, as in `misspelt`.
+        let far = |candidate: &str| match candidate.chars().count().abs_diff(len) {
+            difference if difference <= (len / 3).max(1) => distance(name, candidate),
+            _ => usize::MAX,
+        };
+        let mut all: Vec<(usize, &str)> = all.into_iter().map(|one| (far(one), one)).collect();
+        all.sort_by_key(|(distance, _)| *distance);
+        self.candidates =
+            all.into_iter().take(MAX_CANDIDATES).map(|(_, one)| one.to_owned()).collect();
+        self
+    }
 }
 
 /// The nearest candidate as a fix. It is not safe: only the author knows which name was meant.
@@ -98,6 +123,13 @@ fn distance(a: &str, b: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_nearest_candidates_come_first() {
+        let problem = Diagnostic::without_place(crate::diagnostic::Code::E0206, "");
+        let candidates = problem.candidates("labls", ["annotations", "labels", "values", "label"]);
+        assert_eq!(candidates.candidates, ["labels", "label", "annotations", "values"]);
+    }
 
     #[test]
     fn near_names_are_found_and_far_ones_are_not() {

@@ -12,6 +12,8 @@ impl Diagnostic {
         what: &str,
     ) -> Self {
         let help = suggest::help(&name.text, candidates.clone(), what);
-        self.maybe_help(help).maybe_fix(suggest::fix(&name.text, name.span, candidates))
+        self.candidates(&name.text, candidates.clone())
+            .maybe_help(help)
+            .maybe_fix(suggest::fix(&name.text, name.span, candidates))
     }
 }
