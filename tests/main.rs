@@ -1,8 +1,12 @@
-//! The product as its users meet it. One binary, one module a subject.
+//! The product as its users see it. One binary, one module per subject.
 
-/// The command line: what its subcommands print, and their exit codes.
+/// The command line: the output of its subcommands, and their exit codes.
 #[cfg(test)]
 mod cli;
+
+/// Conventions of the code that a compiler does not check.
+#[cfg(test)]
+mod conventions;
 
 /// The reference of the language, example by example.
 #[cfg(test)]
@@ -12,11 +16,11 @@ mod docs;
 #[cfg(test)]
 mod cookbook;
 
-/// Starts the real `fuse` on a folder of its own, posts to it, kills and restarts it.
+/// Starts the real `fuse` in its own folder, posts to it, kills and restarts it.
 #[cfg(test)]
 mod support;
 
-/// `fuse run` from outside: what it answers, decides, writes, tells and logs, and how it ends.
+/// `fuse run` from outside: its answers, decisions, files and log, and how it ends.
 #[cfg(test)]
 mod run;
 
@@ -28,7 +32,7 @@ mod crash;
 #[cfg(test)]
 mod editors;
 
-/// Real senders, configured as `fuse connect` prints it.
+/// Real senders, with the configuration from `fuse connect`.
 #[cfg(test)]
 mod senders;
 

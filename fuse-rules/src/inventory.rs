@@ -213,7 +213,11 @@ impl Ruleset {
         self.sensors().flat_map(|sensor| sensor.rules)
     }
 
-    fn event<'a>(&'a self, source: &'a typed::Source, event: &'a typed::Event) -> EventInfo<'a> {
+    fn event<'a>(
+        &'a self,
+        source: &'a typed::Source,
+        event: &'a typed::EventDecl,
+    ) -> EventInfo<'a> {
         let expression = |(name, expr): &(String, Expr)| Written {
             name: name.clone(),
             optional: false,

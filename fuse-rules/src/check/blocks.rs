@@ -234,7 +234,7 @@ impl Checker<'_> {
 
     fn mapped(
         &mut self,
-        field: &ast::Field,
+        field: &ast::BlockField,
         ty: &FieldType,
         scope: &mut Scope,
         prefix: &str,
@@ -283,7 +283,7 @@ impl Checker<'_> {
     }
 
     /// Reports a value that its field never accepts.
-    fn check_type(&mut self, expr: &Expr, known: &Known, ty: &FieldType, field: &ast::Field) {
+    fn check_type(&mut self, expr: &Expr, known: &Known, ty: &FieldType, field: &ast::BlockField) {
         if *ty == FieldType::Expression {
             return;
         }

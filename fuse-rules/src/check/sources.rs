@@ -87,7 +87,7 @@ impl Checker<'_> {
             for field in schema.source.fields().iter().chain(schema.event.fields()) {
                 self.complete(field, &mut fields, incomplete, event, source);
             }
-            typed.events.push(typed::Event {
+            typed.events.push(typed::EventDecl {
                 name: event.name.text.clone(),
                 span: event.name.span,
                 doc: event.doc.clone(),
@@ -106,7 +106,7 @@ impl Checker<'_> {
         field: &Field,
         fields: &mut Fields,
         incomplete: bool,
-        event: &ast::Event,
+        event: &ast::EventDecl,
         source: &ast::Source,
     ) {
         let given = fields.fixed.contains_key(&field.name)

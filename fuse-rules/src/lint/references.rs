@@ -5,7 +5,7 @@ use rustc_hash::FxHashSet;
 use super::visit;
 use crate::check::ParsedFile;
 use crate::syntax::ast::{
-    Event, Expect, Expected, ExprKind, File, TestStep, Type, TypeKind, TypeValue,
+    EventDecl, Expect, Expected, ExprKind, File, TestStep, Type, TypeKind, TypeValue,
 };
 
 /// The used names, by kind of declaration. Names are unique across all files, and the name of an
@@ -98,7 +98,7 @@ impl<'a> References<'a> {
         let events = tree.sources.iter().flat_map(|source| &source.events);
         let types = parameters.filter_map(|parameter| parameter.ty.as_ref());
         types
-            .chain(events.filter_map(|event: &Event| event.ty.as_ref()))
+            .chain(events.filter_map(|event: &EventDecl| event.ty.as_ref()))
             .for_each(|ty| self.ty(ty));
         tree.tests.iter().flat_map(|test| &test.steps).for_each(|step| self.step(step));
         for sensor in &tree.sensors {

@@ -43,7 +43,7 @@ pub(crate) fn compile(rules: &Rules) -> Compiled {
     Compiled { files: rules.files.clone(), fuses, calls: rules.calls.clone(), events }
 }
 
-fn event_plan(event: &typed::Event, sensors: &[&typed::Sensor]) -> EventPlan {
+fn event_plan(event: &typed::EventDecl, sensors: &[&typed::Sensor]) -> EventPlan {
     let mut arrival = Compiler::new();
     let expressions =
         event.expressions.iter().map(|(name, expr)| (name.clone(), arrival.expr(expr))).collect();

@@ -132,11 +132,11 @@ pub(crate) struct Source {
     pub(crate) name: Text,
     pub(crate) kind: Text,
     pub(crate) block: Block,
-    pub(crate) events: Vec<Event>,
+    pub(crate) events: Vec<EventDecl>,
 }
 
 #[derive(Debug)]
-pub(crate) struct Event {
+pub(crate) struct EventDecl {
     pub(crate) doc: Option<String>,
     pub(crate) name: Text,
     pub(crate) ty: Option<Type>,
@@ -201,13 +201,13 @@ pub(crate) struct Trigger {
 /// `{ field = value, nested { … } }`.
 #[derive(Clone, Debug)]
 pub(crate) struct Block {
-    pub(crate) fields: Vec<Field>,
+    pub(crate) fields: Vec<BlockField>,
     pub(crate) span: Span,
     pub(crate) incomplete: bool,
 }
 
 #[derive(Clone, Debug)]
-pub(crate) struct Field {
+pub(crate) struct BlockField {
     pub(crate) key: Text,
     /// `key? = …`: the field is left out if the value is absent.
     pub(crate) optional: bool,

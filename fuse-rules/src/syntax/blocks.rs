@@ -3,7 +3,7 @@
 use pest::iterators::Pair;
 
 use super::Rule;
-use super::ast::{Block, Expr, ExprKind, Field, FieldValue, PathStep, Segment, Text};
+use super::ast::{Block, BlockField, Expr, ExprKind, FieldValue, PathStep, Segment, Text};
 use super::lower::Lower;
 use crate::diagnostic::{Code, Diagnostic, Fix};
 use crate::span::Span;
@@ -77,7 +77,7 @@ impl Lower<'_> {
         }
     }
 
-    fn field(&mut self, pair: Pair<'_, Rule>) -> Option<Field> {
+    fn field(&mut self, pair: Pair<'_, Rule>) -> Option<BlockField> {
         let whole = self.span(&pair);
         let mut key = None;
         let mut optional = false;
@@ -104,7 +104,7 @@ impl Lower<'_> {
             }
             before = span.end;
         }
-        Some(Field { key: key?, optional, value: FieldValue::Expr(value?) })
+        Some(BlockField { key: key?, optional, value: FieldValue::Expr(value?) })
     }
 
     /// The content of a `value`: an expression or a record.
@@ -116,7 +116,7 @@ impl Lower<'_> {
         }
     }
 
-    fn nested(&mut self, pair: Pair<'_, Rule>) -> Option<Field> {
+    fn nested(&mut self, pair: Pair<'_, Rule>) -> Option<BlockField> {
         let mut key = None;
         let mut block = None;
         for part in pair.into_inner() {
@@ -126,7 +126,7 @@ impl Lower<'_> {
                 _ => {}
             }
         }
-        Some(Field { key: key?, optional: false, value: FieldValue::Block(block?) })
+        Some(BlockField { key: key?, optional: false, value: FieldValue::Block(block?) })
     }
 
     /// `from body { a, b?, c = d }` is `a = body.a, b? = body.b, c = body.d`.
@@ -158,7 +158,7 @@ impl Lower<'_> {
         }
     }
 
-    fn pick(&mut self, pair: Pair<'_, Rule>, base: &Expr) -> Option<Field> {
+    fn pick(&mut self, pair: Pair<'_, Rule>, base: &Expr) -> Option<BlockField> {
         let span = self.span(&pair);
         let mut key = None;
         let mut optional = false;
@@ -195,7 +195,7 @@ impl Lower<'_> {
             }
             _ => kind = ExprKind::Access { base: Box::new(base.clone()), steps: more },
         }
-        Some(Field { key, optional, value: FieldValue::Expr(Expr { kind, span }) })
+        Some(BlockField { key, optional, value: FieldValue::Expr(Expr { kind, span }) })
     }
 }
 

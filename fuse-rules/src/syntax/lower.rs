@@ -5,7 +5,8 @@ use std::ops::Range;
 use pest::iterators::{Pair, Pairs};
 
 use super::ast::{
-    Block, Condition, Const, Defaults, Event, ExprKind, File, Fuse, Parameter, Source, Text, Use,
+    Block, Condition, Const, Defaults, EventDecl, ExprKind, File, Fuse, Parameter, Source, Text,
+    Use,
 };
 use super::blocks::Items;
 use super::{Rule, recover};
@@ -318,12 +319,12 @@ impl<'a> Lower<'a> {
         source
     }
 
-    fn event(&mut self, pair: Pair<'_, Rule>) -> Option<Event> {
+    fn event(&mut self, pair: Pair<'_, Rule>) -> Option<EventDecl> {
         let doc = self.doc(&pair);
         let ty = pair.clone().into_inner().find(|p| p.as_rule() == Rule::type_expr);
         let ty = ty.map(|ty| self.type_expr(ty, 0));
         let (name, block) = self.name_and_block(pair);
-        Some(Event { doc, name: self.declared(name?), ty, block })
+        Some(EventDecl { doc, name: self.declared(name?), ty, block })
     }
 
     pub(super) fn bad_duration(&mut self, span: Span) {

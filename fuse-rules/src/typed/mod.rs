@@ -80,12 +80,12 @@ pub(crate) struct Source {
     pub(crate) span: Span,
     pub(crate) kind: String,
     pub(crate) doc: Option<String>,
-    pub(crate) events: Vec<Event>,
+    pub(crate) events: Vec<EventDecl>,
 }
 
 /// An event with the fields of its source and its own merged.
 #[derive(Debug)]
-pub(crate) struct Event {
+pub(crate) struct EventDecl {
     pub(crate) name: String,
     /// The span of its name.
     pub(crate) span: Span,
@@ -99,7 +99,7 @@ pub(crate) struct Event {
     pub(crate) expressions: Vec<(String, Expr)>,
 }
 
-impl Event {
+impl EventDecl {
     /// Whether an event that does not conform to its type is refused.
     pub(crate) fn rejects(&self) -> bool {
         self.fields.get("mismatch").is_some_and(|policy| policy == "reject")
