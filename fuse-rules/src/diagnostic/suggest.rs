@@ -52,7 +52,7 @@ fn shares_a_part(name: &str, candidate: &str) -> bool {
 const MAX_CANDIDATES: usize = 24;
 
 impl Diagnostic {
-    /// Keeps the names that could replace an unknown one, the nearest first. Names that are not near follow in
+    /// Keeps the names that could replace an unknown one, the nearest first. Names of another length follow in
     /// their own order.
     pub(crate) fn candidates<'a>(
         mut self,
@@ -128,7 +128,7 @@ mod tests {
     fn the_nearest_candidates_come_first() {
         let problem = Diagnostic::without_place(crate::diagnostic::Code::E0206, "");
         let candidates = problem.candidates("labls", ["annotations", "labels", "values", "label"]);
-        assert_eq!(candidates.candidates, ["labels", "label", "annotations", "values"]);
+        assert_eq!(candidates.candidates, ["labels", "label", "values", "annotations"]);
     }
 
     #[test]
