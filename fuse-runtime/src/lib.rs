@@ -23,6 +23,7 @@ pub mod bus;
 pub mod clock;
 mod config;
 pub mod engine;
+mod error_causes;
 pub mod event;
 mod files;
 pub mod http;

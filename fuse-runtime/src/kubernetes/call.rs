@@ -5,7 +5,8 @@ use http_body_util::BodyExt;
 use kube::client::Body;
 use serde_json::Value;
 
-use super::{Cluster, Refusal, in_full};
+use super::{Cluster, Refusal};
+use crate::error_causes::with_causes;
 use crate::triggers::retry_after;
 
 impl Cluster {
@@ -48,7 +49,7 @@ impl Cluster {
     fn broken(&self, error: &kube::Error) -> Refusal {
         let url = self.url();
         if let kube::Error::Auth(error) = error {
-            let why = format!("there are no credentials for {url}: {}", in_full(error));
+            let why = format!("there are no credentials for {url}: {}", with_causes(error));
             return Refusal::unauthorized(why);
         }
         let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);

@@ -38,6 +38,7 @@ use std::time::Duration;
 use kube::Client;
 use kube::config::{Config, KubeConfigOptions, Kubeconfig, KubeconfigError};
 
+use crate::error_causes::with_causes;
 pub use crate::requirements::{Need, Permission, Scope};
 pub use triggers::Submit;
 
@@ -131,7 +132,7 @@ impl Cluster {
     pub fn new(config: Config) -> Result<Self, ConnectError> {
         let url = config.cluster_url.to_string().trim_end_matches('/').to_owned();
         let client =
-            Client::try_from(config).map_err(|error| ConnectError::Client(in_full(&error)))?;
+            Client::try_from(config).map_err(|error| ConnectError::Client(with_causes(&error)))?;
         let kinds = RwLock::default();
         let inner = Inner { client, url, timeout: REQUEST_TIMEOUT, kinds };
         Ok(Self { inner: Arc::new(inner) })
@@ -172,7 +173,7 @@ async fn config(access: &Access) -> Result<Config, ConnectError> {
     let options = KubeConfigOptions { context: access.context.clone(), ..Default::default() };
     if let Some(path) = &access.kubeconfig {
         let failed = |error: KubeconfigError| {
-            ConnectError::Config(format!("{}: {}", path.display(), in_full(&error)))
+            ConnectError::Config(format!("{}: {}", path.display(), with_causes(&error)))
         };
         let kubeconfig = Kubeconfig::read_from(path).map_err(failed)?;
         return Config::from_custom_kubeconfig(kubeconfig, &options).await.map_err(failed);
@@ -183,7 +184,7 @@ async fn config(access: &Access) -> Result<Config, ConnectError> {
         Err(error) if is_none(&error) && access.context.is_none() => {
             Config::incluster().map_err(|_| ConnectError::Config(NO_CONFIG.into()))
         }
-        Err(error) => Err(ConnectError::Config(in_full(&error))),
+        Err(error) => Err(ConnectError::Config(with_causes(&error))),
     }
 }
 
@@ -199,18 +200,4 @@ fn is_none(error: &KubeconfigError) -> bool {
         }
         _ => false,
     }
-}
-
-/// An error with all of its causes, each once.
-fn in_full(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let more = cause.to_string();
-        if !text.contains(&more) {
-            text = format!("{text}: {more}");
-        }
-        source = cause.source();
-    }
-    text
 }

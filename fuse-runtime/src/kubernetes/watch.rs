@@ -82,7 +82,7 @@ fn reason(error: &watcher::Error) -> String {
         | WatchStartFailed(kube::Error::Api(status))
         | WatchFailed(kube::Error::Api(status))
         | WatchError(status) => status.message.clone(),
-        other => super::in_full(other),
+        other => crate::error_causes::with_causes(other),
     }
 }
 

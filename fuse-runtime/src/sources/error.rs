@@ -1,5 +1,6 @@
 //! Why a source cannot be bound, or stopped serving.
 
+use crate::error_causes::with_causes;
 use std::error::Error;
 use std::net::SocketAddr;
 
@@ -54,15 +55,6 @@ impl SourceError {
 
     /// The message with those of all causes, each once.
     pub(crate) fn chain(&self) -> String {
-        let mut text = self.to_string();
-        let mut source = self.source();
-        while let Some(cause) = source {
-            let more = cause.to_string();
-            if !text.contains(&more) {
-                text = format!("{text}: {more}");
-            }
-            source = cause.source();
-        }
-        text
+        with_causes(self)
     }
 }

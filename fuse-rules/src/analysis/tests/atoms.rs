@@ -110,7 +110,7 @@ fn atoms_agree_with_evaluation() {
         };
         let expr = &placed(ruleset.typed())[0].rule.when[0];
         let Some(Atom::Single(_, split)) = atom::from_expr(expr) else {
-            panic!("{text} is no atom")
+            panic!("{text} is not an atom")
         };
         for value in VALUES {
             let body =
