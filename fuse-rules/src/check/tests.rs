@@ -3,6 +3,7 @@
 
 mod definitions;
 mod files;
+mod functions;
 mod secrets;
 mod sources;
 mod types;

@@ -373,9 +373,11 @@ impl Compiler {
                     })
                     .collect(),
             ),
-            ExprKind::Call { function, arguments } => {
-                ExprKind::Call { function, arguments: self.exprs(arguments) }
-            }
+            ExprKind::Call { function, arguments, pattern } => ExprKind::Call {
+                function,
+                arguments: self.exprs(arguments),
+                pattern: pattern.clone(),
+            },
             ExprKind::Neg(inner) => ExprKind::Neg(self.boxed(inner)),
             ExprKind::Arith { op, left, right } => {
                 ExprKind::Arith { op: *op, left: self.boxed(left), right: self.boxed(right) }

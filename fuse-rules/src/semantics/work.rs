@@ -25,7 +25,7 @@ pub(crate) struct Work {
 
 impl Work {
     pub(crate) fn new(received: Timestamp) -> Self {
-        Self { context: CallContext { received }, done: Cell::new(0), limit: MAX_WORK }
+        Self { context: CallContext::new(received), done: Cell::new(0), limit: MAX_WORK }
     }
 
     /// The time that functions use.
