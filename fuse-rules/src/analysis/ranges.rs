@@ -192,6 +192,7 @@ fn returned(returns: &Returns) -> Domain {
         Returns::Int => Domain::numbers(NumberSet::WHOLE),
         Returns::ListOf(_) | Returns::ElementsOf(_) => Domain::bits(Bits::LIST),
         Returns::Record(_) => Domain::bits(Bits::MAP),
+        Returns::Maybe(returns) => returned(returns),
         _ => Domain::computed(),
     }
 }
