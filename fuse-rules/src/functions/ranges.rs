@@ -7,7 +7,9 @@ use jiff::SignedDuration;
 use regex::Regex;
 
 #[cfg(test)]
-use crate::{number::Number, value::Value};
+use crate::number::Number;
+#[cfg(test)]
+use crate::value::Value;
 
 /// What holds for every result of a function, or for a part of every result that has it.
 #[derive(Debug)]
