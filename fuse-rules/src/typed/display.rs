@@ -87,7 +87,16 @@ impl<P: Reference> Display for Printed<'_, P> {
             ExprKind::Access { base, segments } => {
                 write!(f, "{}{}", one(base), path_text("", segments))
             }
-            ExprKind::Concat(parts) => write!(f, "concat({})", many(parts, ", ")),
+            ExprKind::Concat(parts) => {
+                f.write_char('"')?;
+                for part in parts {
+                    match &part.kind {
+                        ExprKind::Const(Value::String(text)) => text_of_interpolation(text, f)?,
+                        _ => write!(f, "${{{}}}", one(part))?,
+                    }
+                }
+                f.write_char('"')
+            }
             ExprKind::List(items) => write!(f, "[{}]", many(items, ", ")),
             ExprKind::Record(fields) => {
                 f.write_str("{ ")?;
@@ -116,8 +125,11 @@ impl<P: Reference> Display for Printed<'_, P> {
                 write!(f, "{} {} {}", operand(left), op.as_str(), operand(right))
             }
             ExprKind::Pattern { value, pattern } => {
-                let raw = if pattern.op == TextOp::Matches { "r" } else { "" };
-                write!(f, "{} {} {raw}{:?}", operand(value), pattern.op.as_str(), pattern.source)
+                write!(f, "{} {} ", operand(value), pattern.op.as_str())?;
+                match pattern.op {
+                    TextOp::Matches => raw_text(&pattern.source, f),
+                    _ => write!(f, "{:?}", pattern.source),
+                }
             }
             ExprKind::Is { value, negated, test } => {
                 let not = if *negated { "not " } else { "" };
@@ -128,6 +140,23 @@ impl<P: Reference> Display for Printed<'_, P> {
             }
         }
     }
+}
+
+/// The characters of a string, as a part of an interpolation.
+fn text_of_interpolation(text: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let quoted = Value::text(text.to_owned()).to_json_text().unwrap_or_default();
+    let inner = quoted.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
+    f.write_str(&inner.unwrap_or_default().replace('$', "\\$"))
+}
+
+/// A pattern as a raw string.
+fn raw_text(text: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let hashes = match text.contains(['"', '\n', '\r']) {
+        true => (1..).map(|count| "#".repeat(count)).find(|it| !text.contains(&format!("\"{it}"))),
+        false => None,
+    };
+    let hashes = hashes.unwrap_or_default();
+    write!(f, "r{hashes}\"{text}\"{hashes}")
 }
 
 fn constant(value: &Value<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
