@@ -91,7 +91,9 @@ impl<P: Reference> Display for Printed<'_, P> {
                 f.write_char('"')?;
                 for part in parts {
                     match &part.kind {
-                        ExprKind::Const(Value::String(text)) => text_of_interpolation(text, f)?,
+                        ExprKind::Const(Value::String(text)) => {
+                            f.write_str(&quoted_inside(text))?
+                        }
                         _ => write!(f, "${{{}}}", one(part))?,
                     }
                 }
@@ -142,13 +144,6 @@ impl<P: Reference> Display for Printed<'_, P> {
     }
 }
 
-/// The characters of a string, as a part of an interpolation.
-fn text_of_interpolation(text: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    let quoted = Value::text(text.to_owned()).to_json_text().unwrap_or_default();
-    let inner = quoted.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
-    f.write_str(&inner.unwrap_or_default().replace('$', "\\$"))
-}
-
 /// A pattern as a raw string.
 fn raw_text(text: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let hashes = match text.contains(['"', '\n', '\r']) {
@@ -184,8 +179,16 @@ fn constant(value: &Value<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             }
             f.write_char('}')
         }
+        Value::String(text) => write!(f, "\"{}\"", quoted_inside(text)),
         other => f.write_str(&other.to_json_text().unwrap_or_default()),
     }
+}
+
+/// A text as between the quotes of a literal, where `${` would start an interpolation.
+fn quoted_inside(text: &str) -> String {
+    let json = Value::text(text).to_json_text().unwrap_or_default();
+    let inside = json.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+    inside.unwrap_or_default().replace("${", "\\${")
 }
 
 /// Several expressions as a comma-separated list.
