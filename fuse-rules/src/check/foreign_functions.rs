@@ -184,9 +184,9 @@ const SUGGESTIONS: &[(&[&str], &str)] = &[
     // Time.
     (
         &["now", "today", "timestamp", "currenttime", "utcnow", "unixnow"],
-        "there is no clock but the event's: write `age(time)` for how long ago `time` was, `event.time` for when the event was received, or `time(text)` for the instant that a text names",
+        "there is no clock but the event's: write `age(x)` for how long ago `x` was, `event.time` for when the event was received, or `time(text)` for the instant that a text names",
     ),
-    (&["since", "timesince", "ago", "elapsed"], "write `age(time)`"),
+    (&["since", "timesince", "ago", "elapsed"], "write `age(x)`"),
     (
         &["date", "dateformat", "formatdate", "strftime", "htmldate", "todatestring", "dateinzone"],
         "write `format-time(time, \"%Y-%m-%d\", \"Europe/Madrid\")`",

@@ -6,6 +6,9 @@ use super::{Call, CallResult, Function, Returns, check_same_kind, elements, list
 use crate::number::Number;
 use crate::value::{Kinds, Value};
 
+/// The maximum number of elements of a `range`.
+pub(crate) const MAX_RANGE: i64 = 1_000;
+
 pub(super) const FUNCTIONS: &[Function] = &[
     Function {
         name: "len",
@@ -164,7 +167,6 @@ fn flatten(arguments: &[Value<'_>]) -> CallResult {
 }
 
 fn range(arguments: &[Value<'_>]) -> CallResult {
-    const MAX_RANGE: i64 = 1_000;
     match whole(arguments, 0)? {
         Some(count @ 0..=MAX_RANGE) => {
             Ok(Value::List((0..count).map(|one| Value::Number(one.into())).collect()))

@@ -9,6 +9,7 @@ mod maps;
 mod net;
 mod numbers;
 mod pattern;
+pub(crate) mod ranges;
 mod returns;
 mod search;
 #[cfg(test)]
@@ -24,7 +25,10 @@ use jiff::Timestamp;
 
 use crate::value::{Kinds, Value};
 
-pub(crate) use pattern::{Captured, PatternError, SearchPattern, compile, parse};
+pub(crate) use lists::MAX_RANGE;
+pub(crate) use pattern::{
+    Captured, MAX_SEARCHED_BYTES, PatternError, SearchPattern, compile, parse,
+};
 pub(crate) use returns::Returns;
 
 /// The context of a call, besides its arguments.

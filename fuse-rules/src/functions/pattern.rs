@@ -8,8 +8,10 @@ use crate::value::Value;
 
 /// The maximum size of a compiled pattern. No reasonable pattern reaches it, but an attack would.
 const MAX_PATTERN_BYTES: usize = 1 << 20;
-/// The maximum number of bytes that one call may have to examine.
-const MAX_SEARCHED_BYTES: usize = 32 << 20;
+/// The maximum number of bytes that one call may have to examine again.
+pub(crate) const MAX_SEARCHED_BYTES: usize = 4 << 20;
+/// How far ahead a search may look for free.
+const MAX_FREE_LOOKAHEAD: usize = 64;
 
 /// A compiled pattern that is searched for anywhere in a text.
 #[derive(Debug)]
@@ -90,6 +92,12 @@ impl SearchPattern {
             false => Captured::Groups(named),
         };
         Ok(Self { regex, captured, replacement: Vec::new(), lookahead: lookahead(&hir) })
+    }
+
+    /// Whether a replacement may have to examine parts of a text many times.
+    pub(crate) fn searches_again(&self) -> bool {
+        !self.replacement.is_empty()
+            && self.lookahead.is_none_or(|ahead| ahead > MAX_FREE_LOOKAHEAD)
     }
 
     pub(crate) fn captured(&self) -> &Captured {
