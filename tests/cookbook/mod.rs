@@ -30,9 +30,9 @@ fn load(names: &[String]) -> Ruleset {
 }
 
 #[test]
-fn there_are_twenty_that_load_together() {
+fn all_load_together() {
     let names = recipes();
-    assert_eq!(names.len(), 20, "{names:?}");
+    assert!(names.len() >= 29, "{names:?}");
     load(&names);
 }
 

@@ -127,7 +127,7 @@ fn conditions_decide() {
             "github.pull_request",
             "github.from-fork(body)",
             "github-pull-request",
-            &[("/pull_request/head/repo/id", json!(1))],
+            &[("/pull_request/head/repo", json!({ "id": 1 }))],
             Fired,
         ),
         (
@@ -141,7 +141,7 @@ fn conditions_decide() {
             "github.pull_request",
             "github.from-fork(body)",
             "github-pull-request",
-            &[("/pull_request/head/repo/id", json!(1)), ("/repository/id", json!(1))],
+            &[("/pull_request/head/repo", json!({ "id": 7001 }))],
             NotMatched,
         ),
         ("gitlab.merge_request", "gitlab.from-fork(body)", "gitlab-merge-request", &[], NotMatched),
