@@ -7,12 +7,13 @@ use std::time::{Duration, Instant};
 use fuse_rules::diagnostic::Style;
 use fuse_rules::fuzzing::{Finding, Fuzzer};
 use fuse_rules::testing::Tests;
-use fuse_rules::{Decision, Event, Ruleset};
-use fuse_runtime::{Disk, files_with_ending, registry, rule_files};
+use fuse_rules::{Decision, Event};
+use fuse_runtime::{Disk, files_with_ending};
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::request::TestAdmission;
 use super::test::render;
-use super::{Ended, counted, kinds, problems, read_event};
+use super::{Ended, counted, kinds, load_in_detail, problems, read_event};
 use crate::cli::{Format, Fuzz};
 use crate::{Exit, output};
 
@@ -20,14 +21,14 @@ use crate::{Exit, output};
 const BETWEEN_LOOKS: u64 = 64;
 
 pub(crate) fn run(arguments: &Fuzz) -> Ended {
-    let (sources, triggers) = kinds();
-    let names = rule_files(&arguments.rules.paths).map_err(|error| error.to_string())?;
-    let ruleset = match Ruleset::load_in_detail(&names, &Disk, &registry(&sources, &triggers)) {
+    let (_, triggers) = kinds();
+    let ruleset = match load_in_detail(&arguments.rules)? {
         Ok(ruleset) => ruleset,
         Err(diagnostics) => return Ok(problems(&diagnostics, arguments.format)),
     };
     let backends = |decision: &mut Decision, event: &Event<'_>| render(&triggers, decision, event);
-    let tests = Tests::new(&ruleset, &Disk).backends(&backends);
+    let admission = TestAdmission(&ruleset);
+    let tests = Tests::new(&ruleset, &Disk).backends(&backends).admission(&admission);
     let seed = arguments.seed.unwrap_or_else(any_seed);
     let mut fuzzer = Fuzzer::new(&ruleset, seed).backends(&backends);
     if let Some(rule) = &arguments.rule {

@@ -8,15 +8,16 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use fuse_rules::testing::{Coverage, Mutant, Tests};
-use fuse_rules::{Decision, Diagnostics, Event, Ruleset};
+use fuse_rules::{Decision, Diagnostics, Event};
+use fuse_runtime::Disk;
 use fuse_runtime::engine::reject_unrenderable;
 use fuse_runtime::event::EventKey;
 use fuse_runtime::triggers::Triggers;
-use fuse_runtime::{Disk, registry, rule_files};
 use indicatif::ProgressBar;
 
 use super::replace::replace;
-use super::{Ended, kinds, problems};
+use super::request::TestAdmission;
+use super::{Ended, files, kinds, load_in_detail, problems};
 use crate::cli::{Format, Test, TestFormat};
 use crate::{Exit, output};
 
@@ -28,16 +29,15 @@ struct Ran {
 }
 
 pub(crate) fn run(arguments: &Test) -> Ended {
-    let (sources, triggers) = kinds();
-    let names = rule_files(&arguments.rules.paths).map_err(|error| error.to_string())?;
-    let registry = registry(&sources, &triggers);
-    let ruleset = match Ruleset::load_in_detail(&names, &Disk, &registry) {
+    let (_, triggers) = kinds();
+    let ruleset = match load_in_detail(&arguments.rules)? {
         Ok(ruleset) => ruleset,
         Err(diagnostics) => return Ok(problems(&diagnostics, Format::Text)),
     };
     let backends = |decision: &mut Decision, event: &Event<'_>| render(&triggers, decision, event);
-    let tests = Tests::new(&ruleset, &Disk).backends(&backends);
-    let chosen = chosen(&tests, &names, arguments.filter.as_deref());
+    let admission = TestAdmission(&ruleset);
+    let tests = Tests::new(&ruleset, &Disk).backends(&backends).admission(&admission);
+    let chosen = chosen(&tests, &files(&arguments.rules)?, arguments.filter.as_deref());
     if let (Some(filter), true) = (&arguments.filter, chosen.is_empty()) {
         return Err(format!("no test name contains `{filter}`"));
     }

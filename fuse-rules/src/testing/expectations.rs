@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use super::execute::SentEvent;
-use super::fields::differences;
+use super::fields::{Shape, differences};
 use super::{Group, Tests, failed, groups};
-use crate::decision::Decision;
-use crate::decision::Outcome;
+use crate::decision::{Action, Decision, Outcome};
 use crate::diagnostic::Diagnostic;
+use crate::literals::quoted;
 use crate::typed::{Expect, Expected, ExpectedRule, Test};
 
 /// The most decisions or reasons that a diagnostic lists.
@@ -98,17 +98,34 @@ impl Tests<'_> {
             expected.because.as_ref().filter(|text| !first.reason.contains(*text))
         {
             let message = format!(
-                "`{rule}` {what}{}, but not because of `{because}`",
-                place.unwrap_or_default()
+                "`{rule}` {what}{}, but the reason does not contain {}",
+                place.unwrap_or_default(),
+                quoted(because)
             );
             return failed(expect.span, message).label(format!("because {}", first.reason));
         }
         let fields = expected.fields.as_ref();
-        let differences = fields.zip(first.action.as_ref());
-        let differences = differences.map(|((fields, _), action)| differences_of(fields, action));
+        let differences = fields
+            .zip(first.action.as_ref())
+            .map(|((fields, _), action)| differences(fields, &action.fields, self.shape(action)));
         let span = fields.map_or(expect.span, |(_, span)| *span);
-        failed(span, format!("`{rule}` {what}{} with other fields", place.unwrap_or_default()))
-            .label(differences.unwrap_or_default().join("; "))
+        let problem =
+            failed(span, format!("`{rule}` {what}{} with other fields", place.unwrap_or_default()));
+        match differences.unwrap_or_default().as_slice() {
+            [one] => problem.label(one.as_str()),
+            several => {
+                problem.label(format!("{} fields differ", several.len())).help(several.join("\n"))
+            }
+        }
+    }
+
+    /// The types of the fields of an action.
+    pub(super) fn shape(&self, action: &Action) -> Shape<'_> {
+        let sensors = &self.ruleset.typed().sensors;
+        let mut rules = sensors.iter().flat_map(|sensor| &sensor.rules);
+        let rule = rules.find(|rule| rule.name == action.rule);
+        let trigger = rule.and_then(|rule| rule.triggers.get(action.ordinal as usize));
+        trigger.map_or(Shape::Unknown, |trigger| Shape::Block(&trigger.fields))
     }
 
     /// The decisions of the rule that happened instead, with reasons.
@@ -207,15 +224,10 @@ fn fits(decision: &Decision, expected: &ExpectedRule) -> bool {
     because
         && expected.fields.as_ref().is_none_or(|(fields, _)| {
             let action = decision.action.as_ref();
-            action.is_some_and(|action| differences_of(fields, action).is_empty())
+            action.is_some_and(|action| {
+                differences(fields, &action.fields, Shape::Unknown).is_empty()
+            })
         })
-}
-
-fn differences_of(
-    fields: &serde_json::Map<String, serde_json::Value>,
-    action: &crate::decision::Action,
-) -> Vec<String> {
-    differences(fields, &action.fields)
 }
 
 /// The fired and rejected decisions that no expectation covers. Ignores refused events.

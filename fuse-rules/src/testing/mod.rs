@@ -34,6 +34,23 @@ pub use mutants::Mutant;
 /// rejected one.
 pub type Backends<'a> = &'a (dyn Fn(&mut Decision, &Event<'_>) + Sync);
 
+/// What a source does with an event before any rule sees it.
+pub trait Admission: Sync {
+    /// Adds the headers, which a test gives as the sender would send them, and finds the sender's id.
+    ///
+    /// # Errors
+    /// Why the source refuses the event.
+    fn admit<'e>(
+        &self,
+        plan: &Plan,
+        event: Event<'e>,
+        headers: &[(String, String)],
+    ) -> Admitted<'e>;
+}
+
+/// An event with its headers, and its id if it has one; or why its source refuses it.
+pub type Admitted<'e> = Result<(Event<'e>, Option<String>), Box<dyn std::error::Error>>;
+
 /// The tests of a rule set, with their events loaded.
 ///
 /// ```
@@ -65,6 +82,7 @@ pub struct Tests<'r> {
     plan: Plan,
     files: BTreeMap<String, Result<String, String>>,
     backends: Option<Backends<'r>>,
+    admission: Option<&'r dyn Admission>,
     /// The sensors that listen to each event, by source and name.
     listening: FxHashMap<(&'r str, &'r str), Vec<&'r typed::Sensor>>,
 }
@@ -94,13 +112,20 @@ impl<'r> Tests<'r> {
             let key = (sensor.source.as_str(), sensor.event.as_str());
             listening.entry(key).or_default().push(sensor);
         }
-        Self { ruleset, plan: ruleset.plan(), files, backends: None, listening }
+        Self { ruleset, plan: ruleset.plan(), files, backends: None, admission: None, listening }
     }
 
     /// Passes every fired decision to a backend, which may reject it.
     #[must_use]
     pub fn backends(self, backends: Backends<'r>) -> Self {
         Self { backends: Some(backends), ..self }
+    }
+
+    /// Passes every event to its source, which may refuse it: the test then fails. Without this, every event
+    /// that is JSON is accepted.
+    #[must_use]
+    pub fn admission(self, admission: &'r dyn Admission) -> Self {
+        Self { admission: Some(admission), ..self }
     }
 
     /// The number of tests.

@@ -11,7 +11,7 @@ use rustc_hash::FxHashMap;
 use serde::Serialize;
 
 use super::Tests;
-use super::execute::{SentEvent, suppress_repeats};
+use super::execute::{SentEvent, keep_reason, place, quoted_rules, suppress_repeats};
 use crate::decision::{Decision, Evaluation};
 use crate::once::Claims;
 use crate::reference::{self, World};
@@ -97,6 +97,7 @@ impl Tests<'_> {
             // All decisions are needed, because the mutant changes which of them `once` suppresses.
             for sent in &mut events {
                 sent.evaluation = self.plan.evaluate_all(&sent.event, &sent.fuses);
+                self.explain(&quoted_rules(test), sent);
                 let key = (sent.send.source.as_str(), sent.send.event.as_str());
                 let sending = baseline.sending.entry(key).or_default();
                 if sending.last() != Some(&baseline.tests.len()) {
@@ -152,11 +153,20 @@ impl Tests<'_> {
         }
         let world = World::new(&sent.event, None);
         let is_of = |decision: &Decision| sensor.rules.iter().any(|r| r.name == decision.rule);
-        let mut decisions = original.decisions;
-        decisions.retain(|decision| !is_of(decision));
+        let (replaced, mut decisions): (Vec<_>, Vec<_>) =
+            original.decisions.into_iter().partition(is_of);
+        let reasons: FxHashMap<_, _> =
+            replaced.iter().map(|decision| (place(decision), &decision.reason)).collect();
         for rule in &sensor.rules {
             let typed = self.ruleset.typed();
-            decisions.extend(reference::decide(typed, sensor, rule, &world, &sent.fuses));
+            for mut decision in reference::decide(typed, sensor, rule, &world, &sent.fuses) {
+                // The reference gives no reason why a rule does not match. Another wording of the same outcome
+                // must not look like a difference.
+                if let Some(reason) = reasons.get(&place(&decision)).copied() {
+                    keep_reason(&mut decision, reason);
+                }
+                decisions.push(decision);
+            }
         }
         Evaluation { decisions, ..original }
     }

@@ -12,9 +12,7 @@ use crate::decision::Outcome;
 use crate::diagnostic::Fix;
 use crate::diagnostic::fix::Edits;
 use crate::format;
-use crate::literals::quoted;
 use crate::span::Span;
-use crate::syntax::is_name;
 use crate::typed::{Expect, Expected, ExpectedRule};
 
 impl Tests<'_> {
@@ -191,7 +189,7 @@ impl Tests<'_> {
         }
         if let (Some(like), Some(action)) = (like, &decision.action) {
             text.push(' ');
-            block(like, &action.fields, text);
+            text.push_str(&self.shape(action).block(like, &action.fields));
         }
         text.push('\n');
     }
@@ -204,60 +202,5 @@ impl Tests<'_> {
         // Keywords need the name of the sensor.
         let is_word = matches!(short, "no" | "nothing");
         if alike.count() == 1 && !is_word { short } else { rule }
-    }
-}
-
-/// Writes a block with those fields of an action that `like` has.
-fn block(like: &Map<String, Json>, fields: &Map<String, Json>, text: &mut String) {
-    text.push_str("{\n");
-    for key in like.keys() {
-        let Some(value) = fields.get(key) else { continue };
-        self::key(key, text);
-        match (like.get(key), value) {
-            (Some(Json::Object(like)), Json::Object(inner)) => {
-                text.push(' ');
-                block(like, inner, text);
-            }
-            _ => {
-                text.push_str(" = ");
-                literal(value, text);
-            }
-        }
-        text.push('\n');
-    }
-    text.push('}');
-}
-
-fn key(key: &str, text: &mut String) {
-    if is_name(key) {
-        text.push_str(key);
-    } else {
-        text.push_str(&quoted(key));
-    }
-}
-
-/// Writes a value as a literal.
-fn literal(value: &Json, text: &mut String) {
-    match value {
-        Json::String(value) => text.push_str(&quoted(value)),
-        Json::Array(items) => {
-            text.push('[');
-            for (i, item) in items.iter().enumerate() {
-                text.push_str(if i > 0 { ", " } else { "" });
-                literal(item, text);
-            }
-            text.push(']');
-        }
-        Json::Object(map) => {
-            text.push_str("{ ");
-            for (i, (name, value)) in map.iter().enumerate() {
-                text.push_str(if i > 0 { ", " } else { "" });
-                key(name, text);
-                text.push_str(" = ");
-                literal(value, text);
-            }
-            text.push_str(" }");
-        }
-        other => text.push_str(&other.to_string()),
     }
 }
