@@ -70,8 +70,8 @@ fn load_in_detail(rules: &RulePaths) -> Loaded {
     }
 }
 
-/// Everything that is checked after rules are loaded. Every subcommand calls this, so that all of them
-/// refuse the same rules.
+/// Everything that is checked and set after rules are loaded. Every subcommand calls this, so that all of them
+/// refuse the same rules, and decide alike.
 fn accept(ruleset: Ruleset, config: &Config) -> Loaded {
     if ruleset.fuses().any(|fuse| variable(fuse.name) == log::VARIABLE) {
         return Err(format!(
@@ -79,7 +79,9 @@ fn accept(ruleset: Ruleset, config: &Config) -> Loaded {
             log::VARIABLE
         ));
     }
-    Ok(ruleset.within_cost(config.rules.max_cost).map(|()| ruleset))
+    Ok(ruleset
+        .within_cost(config.rules.max_cost)
+        .map(|()| ruleset.with_max_work(config.rules.max_work)))
 }
 
 /// The files of the rules.

@@ -11,6 +11,7 @@ use super::{
     origin,
 };
 use crate::scan::Trie;
+use crate::semantics::{Growth, RuleBound};
 use crate::sensitive::root_is_sensitive;
 use crate::typed::{
     self, Each, Expr, ExprKind, Mapped, MappedValue, Path, QuantifierKind, RecordField, Root,
@@ -48,6 +49,9 @@ fn event_plan(event: &typed::EventDecl, sensors: &[&typed::Sensor]) -> EventPlan
     let expressions =
         event.expressions.iter().map(|(name, expr)| (name.clone(), arrival.expr(expr))).collect();
     let mut compiler = Compiler::new();
+    let bounds = sensors
+        .iter()
+        .flat_map(|sensor| sensor.rules.iter().map(|rule| RuleBound::new(sensor, rule)));
     let mut first = 0;
     let sensors: Vec<SensorPlan> = (0..)
         .zip(sensors)
@@ -62,7 +66,16 @@ fn event_plan(event: &typed::EventDecl, sensors: &[&typed::Sensor]) -> EventPlan
     let conceal =
         Conceal::from_conditions(sensors.iter().flat_map(|sensor| &sensor.clauses).chain(rules));
     let (rules, sites) = index::build(compiler.candidates, &programs, &compiler.frames);
+    let bounds: Vec<RuleBound> = bounds.collect();
+    let (mut growth, mut total_growth) = (Growth::default(), Growth::default());
+    for bound in &bounds {
+        growth.or(&bound.growth);
+        total_growth.and(&bound.growth);
+    }
     EventPlan {
+        bounds,
+        growth,
+        total_growth,
         ty: event.ty.clone(),
         rejects: event.rejects(),
         frames: compiler.frames,
