@@ -15,11 +15,13 @@ pub(crate) mod held;
 pub(crate) mod infer_type;
 pub(crate) mod lint;
 pub(crate) mod plan;
+mod progress;
 pub(crate) mod rbac;
 mod replace;
 mod request;
 pub(crate) mod run;
 pub(crate) mod test;
+mod test_file;
 
 use std::io::Read as _;
 use std::net::{IpAddr, Ipv4Addr};

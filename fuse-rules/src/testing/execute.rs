@@ -13,11 +13,10 @@ use crate::once::{Admission, Claims};
 use crate::typed::{Body, Expect, Expected, Send, Test, TestStep};
 
 /// The time of receipt unless a test sets it: 2026-01-01T00:00:00Z.
-const DEFAULT_TIME: Timestamp = Timestamp::constant(1_767_225_600, 0);
+pub(super) const DEFAULT_TIME: Timestamp = Timestamp::constant(1_767_225_600, 0);
 
 /// An event of a test, with its evaluation.
 pub(super) struct SentEvent<'t> {
-    pub(super) send: &'t Send,
     pub(super) event: Event<'t>,
     pub(super) fuses: Fuses,
     pub(super) evaluation: Evaluation,
@@ -89,7 +88,7 @@ impl<'r> Tests<'r> {
                     let event = self.event(send, events.len())?.received(now);
                     let evaluation =
                         Evaluation { refused: None, mismatch: None, decisions: Vec::new() };
-                    events.push(SentEvent { send, event, fuses: fuses.clone(), evaluation });
+                    events.push(SentEvent { event, fuses: fuses.clone(), evaluation });
                 }
                 TestStep::Expect(_) => {}
             }
@@ -120,10 +119,20 @@ impl<'r> Tests<'r> {
         for (name, value) in &send.query {
             event = event.query(name, value);
         }
-        let (event, id) = self.admitted(event, &send.headers).map_err(|why| {
+        self.identified(event, &send.headers, number).map_err(|why| {
             let message = format!("fuse would refuse this event: {why}");
             Box::new(failed(span, message).label("no rule would see it"))
-        })?;
+        })
+    }
+
+    /// Adds headers and the id to an event of a test, given by number, as its source does.
+    pub(super) fn identified<'t>(
+        &self,
+        event: Event<'t>,
+        headers: &[(String, String)],
+        number: usize,
+    ) -> Result<Event<'t>, Box<dyn std::error::Error>> {
+        let (event, id) = self.admitted(event, headers)?;
         Ok(event.id(id.unwrap_or_else(|| format!("test-{}", number + 1))))
     }
 

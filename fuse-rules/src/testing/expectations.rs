@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::execute::SentEvent;
 use super::fields::{Shape, differences};
-use super::{Group, Tests, failed, groups};
+use super::{Group, Tests, failed};
 use crate::decision::{Action, Decision, Outcome};
 use crate::diagnostic::Diagnostic;
 use crate::literals::quoted;
@@ -16,7 +16,7 @@ const MAX_LISTED: usize = 5;
 impl Tests<'_> {
     /// The expectations of a test that are not met.
     pub(super) fn failures(&self, test: &Test, events: &[SentEvent<'_>]) -> Vec<Diagnostic> {
-        let groups = groups(test, events);
+        let groups = self.groups(test, events);
         if groups.iter().all(|group| group.expected.is_empty()) {
             return vec![
                 failed(test.span, format!("test `{}` expects nothing", test.name))
@@ -33,17 +33,23 @@ impl Tests<'_> {
 
     /// Whether all expectations of a test are met.
     pub(super) fn passes(&self, test: &Test, events: &[SentEvent<'_>]) -> bool {
-        groups(test, events)
+        self.groups(test, events)
             .iter()
             .all(|group| group.expected.iter().all(|expect| is_met(expect, group)))
     }
 
     /// The diagnostic for an expectation that is not met.
     fn failure(&self, expect: &Expect, group: &Group<'_, '_>) -> Option<Diagnostic> {
-        if is_met(expect, group) {
+        let is_vacuous = matches!(expect.what, Expected::NothingElse) && self.has_no_scope(group);
+        if is_met(expect, group) && !is_vacuous {
             return None;
         }
         Some(match &expect.what {
+            Expected::NothingElse if self.has_no_scope(group) => {
+                failed(expect.span, "there is no rule that this expectation is about")
+                    .label("always met")
+                    .help("`use` the file with the rules for this event")
+            }
             Expected::NothingElse => {
                 let others = others(group);
                 if let Some(why) =
@@ -60,6 +66,15 @@ impl Tests<'_> {
                 failed(expect.span, format!("`{rule}` fired")).label(summary(&fired))
             }
             Expected::Rule(expected) => self.rule_failure(expect, expected, group),
+        })
+    }
+
+    /// Whether no rule for the events of a group is in the scope of its test.
+    fn has_no_scope(&self, group: &Group<'_, '_>) -> bool {
+        group.sent.iter().all(|sent| {
+            let key = (sent.event.source(), sent.event.name());
+            let mut sensors = self.listening.get(&key).into_iter().flatten();
+            !sensors.any(|sensor| group.scope.covers_sensor(&sensor.name))
         })
     }
 
@@ -230,7 +245,8 @@ fn fits(decision: &Decision, expected: &ExpectedRule) -> bool {
         })
 }
 
-/// The fired and rejected decisions that no expectation covers. Ignores refused events.
+/// The fired and rejected decisions that no expectation covers, of the rules that `expect nothing else` is about.
+/// Ignores refused events.
 pub(super) fn others<'g>(group: &'g Group<'_, '_>) -> Vec<&'g Decision> {
     let expected: Vec<&ExpectedRule> = group
         .expected
@@ -240,7 +256,9 @@ pub(super) fn others<'g>(group: &'g Group<'_, '_>) -> Vec<&'g Decision> {
             _ => None,
         })
         .collect();
-    let counts = |d: &&Decision| matches!(d.outcome, Outcome::Fired | Outcome::Rejected);
+    let counts = |d: &&Decision| {
+        matches!(d.outcome, Outcome::Fired | Outcome::Rejected) && group.scope.covers(&d.rule)
+    };
     let mut others = Vec::new();
     for sent in &group.sent {
         let decisions = &sent.evaluation.decisions;

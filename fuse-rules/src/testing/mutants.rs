@@ -4,6 +4,7 @@
 mod equivalence;
 mod mutations;
 mod operators;
+mod written;
 
 use std::collections::BTreeSet;
 
@@ -16,7 +17,7 @@ use crate::decision::{Decision, Evaluation};
 use crate::once::Claims;
 use crate::reference::{self, World};
 use crate::span::Span;
-use crate::typed::Sensor;
+use crate::typed::{Sensor, TestStep};
 use equivalence::Equivalence;
 use mutations::Mutation;
 
@@ -37,6 +38,9 @@ pub struct Mutant {
     /// For a surviving mutant, the JSON body of an event for which the change makes a difference, if fuse
     /// found one.
     pub event: Option<String>,
+    /// For a surviving mutant, a test in the syntax of the rules that sends such an event and detects the mutant, if
+    /// one event is enough.
+    pub test: Option<String>,
 }
 
 /// The results of the tests with the original rules.
@@ -65,20 +69,24 @@ impl Tests<'_> {
             progress(done, count);
             let killed_by =
                 self.killer(&mutation, &baseline).map(|test| self.name(test).to_owned());
-            let event = match killed_by {
-                Some(_) => None,
+            let place = self.ruleset.files().locate(mutation.span);
+            let (event, test) = match killed_by {
+                Some(_) => (None, None),
                 None => match equivalence::equivalence(self.ruleset.typed(), &mutation) {
                     // An equivalent mutant: no test can detect it.
                     Equivalence::Equivalent => continue,
-                    Equivalence::DistinguishedBy(body) => Some(body),
-                    Equivalence::Unknown => None,
+                    Equivalence::DistinguishedBy(sensor, witness) => {
+                        (witness.text(), self.written_test(&mutation, sensor, &witness, &place))
+                    }
+                    Equivalence::Unknown => (None, None),
                 },
             };
             mutants.push(Mutant {
                 event,
+                test,
                 rules: mutation.rules().map(|rule| rule.name.clone()).collect(),
                 span: mutation.span,
-                place: self.ruleset.files().locate(mutation.span),
+                place,
                 what: mutation.what,
                 killed_by,
             });
@@ -98,7 +106,10 @@ impl Tests<'_> {
             for sent in &mut events {
                 sent.evaluation = self.plan.evaluate_all(&sent.event, &sent.fuses);
                 self.explain(&quoted_rules(test), sent);
-                let key = (sent.send.source.as_str(), sent.send.event.as_str());
+            }
+            for step in &test.steps {
+                let TestStep::Send(send) = step else { continue };
+                let key = (send.source.as_str(), send.event.as_str());
                 let sending = baseline.sending.entry(key).or_default();
                 if sending.last() != Some(&baseline.tests.len()) {
                     sending.push(baseline.tests.len());
@@ -131,12 +142,7 @@ impl Tests<'_> {
             }
             self.apply_backends(&mut evaluation, &sent.event);
             suppress_repeats(&mut claims, number, sent.event.received_at(), &mut evaluation);
-            SentEvent {
-                send: sent.send,
-                event: sent.event.clone(),
-                fuses: sent.fuses.clone(),
-                evaluation,
-            }
+            SentEvent { event: sent.event.clone(), fuses: sent.fuses.clone(), evaluation }
         });
         replayed.collect()
     }
@@ -173,5 +179,5 @@ impl Tests<'_> {
 }
 
 fn listens(sensor: &Sensor, sent: &SentEvent<'_>) -> bool {
-    sensor.source == sent.send.source && sensor.event == sent.send.event
+    sensor.source == sent.event.source() && sensor.event == sent.event.name()
 }

@@ -6,6 +6,8 @@ use crate::schema::{Field, FieldType, Registry, Schema, SourceSchema};
 use crate::testing::Tests;
 
 mod conditions;
+mod scope;
+mod written;
 
 const RULES: &str = r#"
 fuse gate default on

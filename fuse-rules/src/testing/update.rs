@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use serde_json::{Map, Value as Json};
 
 use super::expectations::{is_met, others};
-use super::{Group, Tests, groups};
+use super::{Group, Tests};
 use crate::decision::Decision;
 use crate::decision::Outcome;
 use crate::diagnostic::Fix;
@@ -24,7 +24,7 @@ impl Tests<'_> {
         for number in tests {
             let Some(test) = self.all().get(number) else { continue };
             let Ok(events) = self.execute_with(test, true) else { continue };
-            let groups = groups(test, &events);
+            let groups = self.groups(test, &events);
             if groups.iter().all(|group| group.expected.is_empty()) {
                 let mut text = String::new();
                 groups.iter().for_each(|group| self.write_all(group, &mut text));
@@ -151,7 +151,10 @@ impl Tests<'_> {
     /// Writes expectations for everything that happened.
     fn write_all(&self, group: &Group<'_, '_>, text: &mut String) {
         let decisions = group.sent.iter().flat_map(|sent| &sent.evaluation.decisions);
-        let shown = |d: &&Decision| !matches!(d.outcome, Outcome::NotMatched | Outcome::Unknown);
+        let shown = |d: &&Decision| {
+            !matches!(d.outcome, Outcome::NotMatched | Outcome::Unknown)
+                && group.scope.covers(&d.rule)
+        };
         let shown: Vec<&Decision> = decisions.filter(shown).collect();
         for decision in &shown {
             let all = decision.action.as_ref().map(|action| &action.fields);
@@ -169,7 +172,7 @@ impl Tests<'_> {
     }
 
     /// Writes an expectation for one decision, with the fields that `like` has.
-    fn write_decision(
+    pub(super) fn write_decision(
         &self,
         decision: &Decision,
         element: Option<&[u32]>,
@@ -195,7 +198,7 @@ impl Tests<'_> {
     }
 
     /// The name of a rule without its sensor, if that is unambiguous.
-    fn short_name<'n>(&self, rule: &'n str) -> &'n str {
+    pub(super) fn short_name<'n>(&self, rule: &'n str) -> &'n str {
         let (_, short) = rule.rsplit_once('/').unwrap_or(("", rule));
         let sensors = self.ruleset.typed().sensors.iter().flat_map(|sensor| &sensor.rules);
         let alike = sensors.filter(|r| r.name.rsplit_once('/').is_some_and(|(_, s)| s == short));
