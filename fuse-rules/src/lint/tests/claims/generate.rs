@@ -62,7 +62,8 @@ impl Set {
         let head = head(random, ty);
         let mut text = head.clone();
         // No `use`: every check would load the other files again.
-        let bare = head.replace("use std \"github\"\n", "");
+        let unused = ["use std \"github\"\n", "use std \"gitlab\"\n", " : gitlab.push"];
+        let bare = unused.into_iter().fold(head.clone(), |head, text| head.replace(text, ""));
         let checks = |sensor: &str, rule: &str| {
             let text = format!("{bare}{sensor}{rule}}}\n");
             Ruleset::parse("a.rules", &text, &registry()).is_ok()
@@ -99,6 +100,11 @@ fn head(random: &mut Random, ty: &str) -> String {
     };
     maybe(random, "use std \"github\"\n");
     maybe(random, "source ci webhook {\nport = 12002\npath = \"/ci\"\nevent run\n}\n");
+    let id = random.pick(&["", "id = headers.x-id\n"]);
+    let hook = format!(
+        "source scm webhook {{\nport = 12003\npath = \"/scm\"\n{id}event hook : gitlab.push\n}}\n"
+    );
+    maybe(random, &format!("use std \"gitlab\"\n{hook}"));
     maybe(random, "fuse spare default off\n");
     maybe(random, "type spare = string\n");
     let release = random.pick(&["", "", "", "event release { path = \"/release\" }\n"]);
