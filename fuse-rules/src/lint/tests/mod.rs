@@ -2,10 +2,10 @@
 
 mod allow;
 mod claims;
-mod computed;
 mod examples;
 mod files;
 mod pages;
+mod texts;
 
 use std::collections::{BTreeMap, BTreeSet};
 
