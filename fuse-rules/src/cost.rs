@@ -194,6 +194,9 @@ fn cost(expr: &Expr) -> u64 {
             let elements = elements(list).saturating_mul(cost(body).saturating_add(1));
             cost(list).saturating_add(elements)
         }
+        ExprKind::If { condition, chosen, otherwise } => {
+            cost(condition).saturating_add(cost(chosen).max(cost(otherwise)))
+        }
         ExprKind::In { list, .. } => parts().saturating_add(elements(list)),
         ExprKind::Call { .. } | ExprKind::Pattern { .. } | ExprKind::TextTest { .. } => {
             parts().saturating_add(CALL_COST)
@@ -210,7 +213,10 @@ fn elements(list: &Expr) -> u64 {
         ExprKind::Quantifier {
             kind: QuantifierKind::Filter | QuantifierKind::Map, list, ..
         } => elements(list),
-        ExprKind::Coalesce { left, right } => elements(left).max(elements(right)),
+        ExprKind::Coalesce { left, right }
+        | ExprKind::If { chosen: left, otherwise: right, .. } => {
+            elements(left).max(elements(right))
+        }
         _ => ASSUMED_LIST_LENGTH,
     }
 }

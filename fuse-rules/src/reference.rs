@@ -232,6 +232,10 @@ impl<'w, 'e> Env<'w, 'e> {
                     _ => ops::any(&mut each),
                 }
             }
+            ExprKind::If { condition, chosen, otherwise } => match self.truth(condition)? {
+                true => self.truth(chosen),
+                false => self.truth(otherwise),
+            },
             _ => ops::condition(expr, self.value(expr)?.as_ref()),
         }
     }
@@ -313,6 +317,12 @@ impl<'w, 'e> Env<'w, 'e> {
                 Err(fault) if !fault.is_absence() => return Err(fault),
                 _ => return self.value(right),
             },
+            ExprKind::If { condition, chosen, otherwise } => {
+                return match self.truth(condition).map_err(Fault::of_condition)? {
+                    true => self.value(chosen),
+                    false => self.value(otherwise),
+                };
+            }
             ExprKind::Quantifier { kind: QuantifierKind::Count, list, body, .. } => {
                 let elements =
                     self.elements(QuantifierKind::Count, list).map_err(Fault::of_condition)?;

@@ -128,6 +128,7 @@ impl CanonicalText<'_> {
             ExprKind::Neg(_) => self.parts("-", &children),
             ExprKind::Arith { op, .. } => self.parts(&format!("{op:?}"), &children),
             ExprKind::Coalesce { .. } => self.parts("??", &children),
+            ExprKind::If { .. } => self.parts("if", &children),
             ExprKind::Not(_) => self.parts("not", &children),
             ExprKind::And(_) => self.parts("and", &children),
             ExprKind::Or(_) => self.parts("or", &children),

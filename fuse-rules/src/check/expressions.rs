@@ -215,6 +215,9 @@ impl Checker<'_> {
                 };
                 (ExprKind::Coalesce { left: Box::new(left), right: Box::new(right) }, known)
             }
+            ast::ExprKind::If { condition, chosen, otherwise } => {
+                self.conditional(condition, chosen, otherwise, scope)
+            }
             ast::ExprKind::Neg(inner) => self.negated(inner, span, scope),
             ast::ExprKind::Arith { op, left, right } => {
                 self.arithmetic(*op, left, right, span, scope)

@@ -4,6 +4,7 @@
 mod bindings;
 mod blocks;
 mod calls;
+mod conditionals;
 mod conditions;
 mod constants;
 mod definitions;

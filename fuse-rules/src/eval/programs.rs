@@ -3,7 +3,7 @@
 use super::atoms::{self, Values};
 use super::indexed::{Decider, Row};
 use super::scratch::MAX_LEVELS;
-use crate::plan::{Among, AtomTest, NodeKind, PartRef};
+use crate::plan::{Among, AtomTest, Choice, NodeKind, PartRef};
 use crate::scan::{EntryKind, find};
 
 impl Decider<'_> {
@@ -19,6 +19,7 @@ impl Decider<'_> {
                 let truth = match &node.kind {
                     NodeKind::All(parts) => self.all(parts, true),
                     NodeKind::Any(parts) => self.all(parts, false).map(|truth| !truth),
+                    NodeKind::Choice(choice) => self.choice(choice),
                     NodeKind::Test(test) => self.test(test),
                     NodeKind::Among(among) => self.among(among),
                 };
@@ -42,6 +43,14 @@ impl Decider<'_> {
             }
         }
         all
+    }
+
+    /// A conditional. Only the branch that its condition chooses is evaluated.
+    fn choice(&mut self, choice: &Choice) -> Option<bool> {
+        match self.holds(choice.condition)? {
+            true => self.holds(choice.chosen),
+            false => self.holds(choice.otherwise),
+        }
     }
 
     /// Whether a part holds for any element: Kleene's `or`.

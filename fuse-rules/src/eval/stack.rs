@@ -94,6 +94,10 @@ impl<'s, 'e> Stack<'s, 'e> {
                     _ => ops::any(truths),
                 }
             }
+            ExprKind::If { condition, chosen, otherwise } => match self.truth(condition)? {
+                true => self.truth(chosen),
+                false => self.truth(otherwise),
+            },
             _ => ops::condition(expr, self.value(expr)?.as_ref()),
         }
     }
@@ -161,6 +165,12 @@ impl<'s, 'e> Stack<'s, 'e> {
                 Err(fault) if !fault.is_absence() => return Err(fault),
                 _ => return self.value(right),
             },
+            ExprKind::If { condition, chosen, otherwise } => {
+                return match self.truth(condition).map_err(Fault::of_condition)? {
+                    true => self.value(chosen),
+                    false => self.value(otherwise),
+                };
+            }
             ExprKind::Quantifier { kind: QuantifierKind::Count, list, body, frame, .. } => {
                 let list = self.list(list, QuantifierKind::Count.as_str());
                 let list = list.map_err(Fault::of_condition)?;

@@ -91,6 +91,11 @@ pub(crate) fn children<'a>(expr: &'a Expr, visit: &mut impl FnMut(&'a Expr)) {
             visit(left);
             visit(right);
         }
+        ExprKind::If { condition, chosen, otherwise } => {
+            visit(condition);
+            visit(chosen);
+            visit(otherwise);
+        }
         ExprKind::Null
         | ExprKind::Bool(_)
         | ExprKind::Number(_)

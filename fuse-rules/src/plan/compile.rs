@@ -5,7 +5,7 @@ use rustc_hash::FxHashMap;
 use super::Conceal;
 use super::atom::SlotRef;
 use super::index::{self, Candidate};
-use super::program::{PartRef, ProgramBuilder, QuantifiedElements};
+use super::program::{Choice, PartRef, ProgramBuilder, QuantifiedElements};
 use super::{
     Compiled, EachPlan, EventPlan, Frames, Group, RuleAt, RulePlan, SensorPlan, Slot, SlotSpec,
     origin,
@@ -296,6 +296,15 @@ impl Compiler {
                     parts.iter().map(|part| self.condition(part, negated)).collect();
                 self.programs.join(all, parts)
             }
+            ExprKind::If { condition, chosen, otherwise } => {
+                let choice = Choice {
+                    condition: self.condition(condition, false),
+                    negation: self.condition(condition, true),
+                    chosen: self.condition(chosen, negated),
+                    otherwise: self.condition(otherwise, negated),
+                };
+                self.programs.choice(choice)
+            }
             ExprKind::Quantifier { kind, list, body, .. } if kind.is_condition() => {
                 let whole = self.expr(expr);
                 // `all` means that the condition is false for no element.
@@ -383,6 +392,11 @@ impl Compiler {
             ExprKind::Coalesce { left, right } => {
                 ExprKind::Coalesce { left: self.boxed(left), right: self.boxed(right) }
             }
+            ExprKind::If { condition, chosen, otherwise } => ExprKind::If {
+                condition: self.boxed(condition),
+                chosen: self.boxed(chosen),
+                otherwise: self.boxed(otherwise),
+            },
             ExprKind::Not(inner) => ExprKind::Not(self.boxed(inner)),
             ExprKind::And(parts) => ExprKind::And(self.exprs(parts)),
             ExprKind::Or(parts) => ExprKind::Or(self.exprs(parts)),

@@ -84,6 +84,12 @@ fn programs(out: &mut String, programs: &Programs) {
             NodeKind::All(parts) if parts.is_empty() => "always".into(),
             NodeKind::All(parts) => format!("all({})", list(parts)),
             NodeKind::Any(parts) => format!("any({})", list(parts)),
+            NodeKind::Choice(choice) => format!(
+                "if {} then {} else {}",
+                part(choice.condition),
+                part(choice.chosen),
+                part(choice.otherwise)
+            ),
             NodeKind::Test(test) => shown_test(test),
             NodeKind::Among(among) => format!(
                 "any element of {}, as f{}, has {}",

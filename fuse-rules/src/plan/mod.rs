@@ -23,7 +23,7 @@ pub(crate) use compile::compile;
 pub(crate) use conceal::{Conceal, Show};
 pub(crate) use index::{Lookup, Memory, Site, dedup};
 pub(crate) use listing::listing;
-pub(crate) use program::{Among, NodeKind, PartRef, Programs};
+pub(crate) use program::{Among, Choice, NodeKind, PartRef, Programs};
 pub use reads::BodyField;
 pub(crate) use reads::body_fields;
 

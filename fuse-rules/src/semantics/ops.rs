@@ -89,6 +89,7 @@ pub(crate) fn name<P: Reference>(expr: &Expr<P>) -> String {
         ExprKind::Coalesce { left, .. } => name(left),
         ExprKind::Arith { op, .. } => format!("the result of `{}`", op.as_str()),
         ExprKind::Quantifier { kind, .. } => format!("the result of `{}`", kind.as_str()),
+        ExprKind::If { .. } => "the result of `if`".into(),
         ExprKind::Concat(_) => "the text".into(),
         _ => "the value".into(),
     }

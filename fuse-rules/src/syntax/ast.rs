@@ -292,6 +292,12 @@ pub(crate) enum ExprKind {
         left: Box<Expr>,
         right: Box<Expr>,
     },
+    /// `if condition then chosen else otherwise`; `else if` is a conditional in `otherwise`.
+    If {
+        condition: Box<Expr>,
+        chosen: Box<Expr>,
+        otherwise: Box<Expr>,
+    },
     Paren(Box<Expr>),
     /// Could not be parsed; the problem is already reported.
     Error,

@@ -59,6 +59,9 @@ pub(super) fn hint(stop: Stop<'_>) -> Hint {
     {
         return Hint::help(place);
     }
+    if found == "if" && !stop.at_start {
+        return Hint::help("put this conditional in parentheses: `(if … then … else …)`");
+    }
     if let Some((spelling, fix)) = foreign(found) {
         let title = format!("write {spelling}");
         return match fix.filter(|_| !stop.at_start || continues_line(stop)) {

@@ -267,6 +267,9 @@ pub(super) fn expr(e: &Expr) -> String {
         ExprKind::Arith { op, left, right } => {
             format!("({} {} {})", op.as_str(), expr(left), expr(right))
         }
+        ExprKind::If { condition, chosen, otherwise } => {
+            format!("(if {} {} {})", expr(condition), expr(chosen), expr(otherwise))
+        }
         ExprKind::Paren(inner) => format!("(paren {})", expr(inner)),
         ExprKind::Error => "(error)".into(),
     }

@@ -105,6 +105,10 @@ impl<P: Reference> Display for Printed<'_, P> {
                 write!(f, "({} {} {})", one(left), op.as_str(), one(right))
             }
             ExprKind::Coalesce { left, right } => write!(f, "({} ?? {})", one(left), one(right)),
+            ExprKind::If { condition, chosen, otherwise } => {
+                let (condition, chosen) = (one(condition), one(chosen));
+                write!(f, "(if {condition} then {chosen} else {})", one(otherwise))
+            }
             ExprKind::Not(inner) => write!(f, "not ({})", one(inner)),
             ExprKind::And(parts) => write!(f, "({})", many(parts, " and ")),
             ExprKind::Or(parts) => write!(f, "({})", many(parts, " or ")),

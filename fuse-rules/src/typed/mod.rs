@@ -231,6 +231,12 @@ pub(crate) enum ExprKind<P: Reference = Path> {
         left: Box<Expr<P>>,
         right: Box<Expr<P>>,
     },
+    /// Evaluates the condition, and then only the branch that it chooses.
+    If {
+        condition: Box<Expr<P>>,
+        chosen: Box<Expr<P>>,
+        otherwise: Box<Expr<P>>,
+    },
     Not(Box<Expr<P>>),
     And(Vec<Expr<P>>),
     Or(Vec<Expr<P>>),
@@ -313,6 +319,9 @@ impl<P: Reference> Expr<P> {
             | ExprKind::Pattern { .. }
             | ExprKind::Is { .. } => true,
             ExprKind::Quantifier { kind, .. } => kind.is_condition(),
+            ExprKind::If { chosen, otherwise, .. } => {
+                chosen.is_condition() && otherwise.is_condition()
+            }
             _ => false,
         }
     }
@@ -338,6 +347,7 @@ impl<P: Reference> Expr<P> {
             | ExprKind::In { item: left, list: right }
             | ExprKind::TextTest { left, right, .. }
             | ExprKind::Quantifier { list: left, body: right, .. } => vec![left, right],
+            ExprKind::If { condition, chosen, otherwise } => vec![condition, chosen, otherwise],
         }
     }
 
@@ -362,6 +372,7 @@ impl<P: Reference> Expr<P> {
             | ExprKind::In { item: left, list: right }
             | ExprKind::TextTest { left, right, .. }
             | ExprKind::Quantifier { list: left, body: right, .. } => vec![left, right],
+            ExprKind::If { condition, chosen, otherwise } => vec![condition, chosen, otherwise],
         }
     }
 

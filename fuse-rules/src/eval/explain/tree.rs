@@ -103,6 +103,14 @@ impl<'x> Tree<'x> {
                 part.form = Form::Or;
                 self.with_parts(part, stack, expr, parts, depth)
             }
+            ExprKind::If { condition, chosen, otherwise } => {
+                part.form = Form::If;
+                let mut parts: Vec<&Expr<Slot>> = vec![condition];
+                if let Ok(holds) = stack.truth(condition) {
+                    parts.push(if holds { chosen } else { otherwise });
+                }
+                self.with_parts(part, stack, expr, &parts, depth)
+            }
             ExprKind::Quantifier { kind, .. } if kind.is_condition() => {
                 part.form = match kind {
                     QuantifierKind::All => Form::All,

@@ -73,6 +73,8 @@ fn value(roots: Vec<String>, depth: u32) -> BoxedStrategy<String> {
         1 => (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("({a} ?? {b})")),
         1 => (path(roots.clone()), path(roots.clone())).prop_map(|(a, b)| format!("({a} + {b})")),
         1 => path(roots.clone()).prop_map(|a| format!("\"t-${{{a}}}\"")),
+        1 => (path(roots.clone()), prop::sample::select(&["", " == 1", " is present", " != \"x\""][..]), inner.clone(), inner.clone())
+            .prop_map(|(c, test, a, b)| format!("(if {c}{test} then {a} else {b})")),
         1 => (prop::sample::select(&FUNCTIONS[..]), path(roots.clone()))
             .prop_map(|(f, p)| format!("{f}({p})")),
         1 => list.prop_map(move |l| format!("count(n{depth} in {l}: n{depth}.a == 1)")),
@@ -137,6 +139,8 @@ pub(crate) fn condition(roots: Vec<String>, depth: u32) -> BoxedStrategy<String>
         4 => leaf,
         2 => (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("({a} and {b})")),
         2 => (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("({a} or {b})")),
+        2 => (inner.clone(), inner.clone(), inner.clone())
+            .prop_map(|(a, b, c)| format!("(if {a} then {b} else {c})")),
         2 => inner.prop_map(|a| format!("not ({a})")),
         2 => (prop::sample::select(&["any", "all", "none"][..]), elements(roots), body)
             .prop_map(move |(kind, list, body)| format!("{kind}({name} in {list}: {body})")),

@@ -12,8 +12,18 @@ pub(super) struct Mutation {
     pub(super) span: Span,
     pub(super) what: String,
     pub(super) sensors: Vec<Sensor>,
-    /// Whether a condition is changed. Otherwise, the rule matches the same events as before.
-    pub(super) of_condition: bool,
+    pub(super) changed: ChangedPart,
+}
+
+/// The part of a rule that a mutation changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ChangedPart {
+    /// A condition, which determines the events that the rule matches.
+    Condition,
+    /// The action, for every event that the rule matches.
+    Action,
+    /// The value of a field, for some of the events that the rule matches.
+    Value,
 }
 
 impl Mutation {
@@ -96,7 +106,7 @@ impl Planned {
             }
             sensors.push(sensor);
         }
-        Mutation { span, what: change.what, sensors, of_condition: true }
+        Mutation { span, what: change.what, sensors, changed: ChangedPart::Condition }
     }
 }
 
@@ -114,7 +124,8 @@ impl Planner<'_> {
             let mut when = sensor.when.clone();
             when.remove(i);
             let what = "this `when` is removed".into();
-            self.add(Sensor { when, ..sensor.clone() }, what, clause.span, true);
+            let changed = Sensor { when, ..sensor.clone() };
+            self.add(changed, what, clause.span, ChangedPart::Condition);
             self.condition(clause, Place { sensor: at, rule: None });
         }
         for (i, rule) in sensor.rules.iter().enumerate() {
@@ -128,7 +139,8 @@ impl Planner<'_> {
             let mut when = rule.when.clone();
             when.remove(i);
             let what = "this `when` is removed".into();
-            self.add(of_rule(Rule { when, ..rule.clone() }), what, clause.span, true);
+            let changed = of_rule(Rule { when, ..rule.clone() });
+            self.add(changed, what, clause.span, ChangedPart::Condition);
             self.condition(clause, place);
         }
         let mut mutated = Vec::new();
@@ -162,13 +174,36 @@ impl Planner<'_> {
             }
         }
         for (rule, what, span) in mutated {
-            self.add(of_rule(rule), what, span, false);
+            self.add(of_rule(rule), what, span, ChangedPart::Action);
+        }
+        for (rule, what, span) in self.choices(rule) {
+            self.add(of_rule(rule), what, span, ChangedPart::Value);
         }
     }
 
-    fn add(&mut self, sensor: Sensor, what: String, span: Span, of_condition: bool) {
+    /// The mutations of the conditionals in the fields of a rule.
+    fn choices(&self, rule: &Rule) -> Vec<(Rule, String, Span)> {
+        let mut all = Vec::new();
+        for (i, trigger) in rule.triggers.iter().enumerate() {
+            let mut changes = Vec::new();
+            values(&trigger.fields, &mut |value| {
+                self.mutator.choices(value, &mut |change, span| changes.push((change, span)));
+            });
+            for (change, span) in changes {
+                let mut mutated = rule.clone();
+                if let Some(trigger) = mutated.triggers.get_mut(i) {
+                    let apply = &mut |value: &mut Expr| self.mutator.apply(&change, value);
+                    values_mut(&mut trigger.fields, apply);
+                }
+                all.push((mutated, change.what, span));
+            }
+        }
+        all
+    }
+
+    fn add(&mut self, sensor: Sensor, what: String, span: Span, changed: ChangedPart) {
         let sensors = vec![sensor];
-        self.planned.push(Planned::Ready(Mutation { span, what, sensors, of_condition }));
+        self.planned.push(Planned::Ready(Mutation { span, what, sensors, changed }));
     }
 
     /// Plans all mutations of a condition. A mutation that is already planned also affects this place.
@@ -186,6 +221,26 @@ impl Planner<'_> {
                 }
             }
         });
+    }
+}
+
+/// Calls `visit` with the value of each field, also of nested blocks.
+fn values(fields: &[Mapped], visit: &mut dyn FnMut(&Expr)) {
+    for field in fields {
+        match &field.value {
+            MappedValue::Block(inner) => values(inner, visit),
+            MappedValue::Expr(expr, _) => visit(expr),
+        }
+    }
+}
+
+/// The same, mutable.
+fn values_mut(fields: &mut [Mapped], visit: &mut dyn FnMut(&mut Expr)) {
+    for field in fields {
+        match &mut field.value {
+            MappedValue::Block(inner) => values_mut(inner, visit),
+            MappedValue::Expr(expr, _) => visit(expr),
+        }
     }
 }
 
