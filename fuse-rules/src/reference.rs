@@ -271,6 +271,7 @@ impl<'w, 'e> Env<'w, 'e> {
         Ok(Cow::Owned(match &expr.kind {
             ExprKind::Const(value) => value.clone(),
             ExprKind::Path(path) => return self.path(path),
+            ExprKind::Named { memo, .. } => match *memo {},
             ExprKind::Access { base, segments } => {
                 let value = self.value(base)?;
                 match Self::navigate(Some(&value), segments) {

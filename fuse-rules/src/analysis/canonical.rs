@@ -112,6 +112,7 @@ impl CanonicalText<'_> {
             // The text of a constant includes its kind.
             ExprKind::Const(value) => self.push_text(format_args!("{value:?}")),
             ExprKind::Path(path) => self.path(path),
+            ExprKind::Named { memo, .. } => match *memo {},
             ExprKind::Access { segments, .. } => {
                 self.parts(&format!("get {segments:?}"), &children)
             }

@@ -2,7 +2,7 @@
 
 use super::operands::{absence_of, absence_of_operand};
 use super::paths::segments;
-use super::scope::{Binding, Scope};
+use super::scope::{Binding, Scope, Subject};
 use super::{Checker, fold};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::number::Number;
@@ -73,19 +73,7 @@ impl Checker<'_> {
 
     /// Binds a name for the rest of the scope.
     pub(super) fn bind(&mut self, name: &Text, element: Ty, scope: &mut Scope) {
-        if let Some(first) = scope.bound.iter().find(|first| first.name.text == name.text) {
-            let problem = Diagnostic::error(
-                Code::E0207,
-                name.span,
-                format!("`{}` already names an element here", name.text),
-            )
-            .label("bound again")
-            .related(first.name.span, "first bound here")
-            .help("choose another name");
-            self.report(problem);
-        } else {
-            self.check_not_taken(name);
-        }
+        self.check_new(name, scope);
         scope.bound.push(Binding { name: name.clone(), element: Known::present(element) });
     }
 
@@ -112,6 +100,7 @@ impl Checker<'_> {
                 if let Some(body) = self.calls.get(&inner.span).copied() {
                     self.calls.insert(span, body);
                 }
+                self.same_let(inner.span, span, scope);
                 return (Expr { span, ..inner }, known);
             }
             ast::ExprKind::Null => constant(Value::Null),
@@ -263,7 +252,8 @@ impl Checker<'_> {
             _ => self.condition(body, scope),
         };
         let kept = scope.bound.len().checked_sub(1).and_then(|level| u32::try_from(level).ok());
-        let kept = kept.map(|level| scope.known(&(crate::typed::Root::Element(level), Vec::new())));
+        let kept =
+            kept.map(|level| scope.known(&(Subject::Root(Root::Element(level)), Vec::new())));
         scope.restore(mark);
         scope.bound.pop();
         let kept = kept.map_or_else(Ty::any, |known| known.ty);

@@ -5,7 +5,7 @@
 
 use rustc_hash::FxHashMap;
 
-use super::scope::{Scope, ValueKey, key};
+use super::scope::{Scope, ValueKey};
 use crate::typed::{CompareOp, Expr, ExprKind, IsTest, QuantifierKind};
 use crate::types::{Absence, Known, Missing, Ty};
 use crate::value::{Kinds, Value};
@@ -48,11 +48,11 @@ impl Scope {
                     self.assume_present_or_null(item);
                 }
                 self.assume_present(list);
-                if let (ExprKind::Path(path), true) = (&item.kind, holds)
+                if let (Some(key), true) = (self.key_of(item), holds)
                     && let Some(element) = self.known_of(list).map(|known| known.ty.element())
                 {
-                    let known = self.known(&key(path));
-                    self.add_fact(key(path), Known::present(known.ty.equal_to(&element)));
+                    let known = self.known(&key);
+                    self.add_fact(key, Known::present(known.ty.equal_to(&element)));
                 }
             }
             ExprKind::TextTest { left, right, .. } => {
@@ -66,12 +66,20 @@ impl Scope {
             ExprKind::Quantifier { kind, list, .. } if *kind != QuantifierKind::Count => {
                 self.assume_kind(list, Kinds::LIST);
             }
-            ExprKind::Path(path) => {
-                let known = self.known(&key(path)).present_not_null();
-                let truth = Ty::from_value(&Value::Bool(holds));
-                self.add_fact(key(path), Known::present(known.ty.equal_to(&truth)));
+            ExprKind::Path(_) => self.assume_truth(condition, holds),
+            _ => {
+                self.assume_present(condition);
+                self.assume_truth(condition, holds);
             }
-            _ => self.assume_present(condition),
+        }
+    }
+
+    /// Assumes that a value is true or false.
+    fn assume_truth(&mut self, value: &Expr, holds: bool) {
+        if let Some(key) = self.key_of(value) {
+            let known = self.known(&key).present_not_null();
+            let truth = Ty::from_value(&Value::Bool(holds));
+            self.add_fact(key, Known::present(known.ty.equal_to(&truth)));
         }
     }
 
@@ -96,6 +104,10 @@ impl Scope {
     /// Whether an elementary condition is obviously never unknown.
     fn is_decided(&self, condition: &Expr) -> bool {
         let of_kind = |expr: &Expr| {
+            // Computing a value may fail, even if nothing is missing.
+            if !matches!(expr.kind, ExprKind::Path(_) | ExprKind::Const(_)) {
+                return None;
+            }
             let known = self.known_of(expr).filter(|known| known.absence == Absence::NEVER)?;
             Kinds::SINGLE.into_iter().find(|kind| known.ty.kinds().within(*kind))
         };
@@ -153,11 +165,16 @@ impl Scope {
     /// The value of an expression is present and not null, and so are the values that it is made
     /// of.
     fn assume_present(&mut self, expr: &Expr) {
+        if let Some(key) = self.key_of(expr) {
+            let known = self.known(&key).present_not_null();
+            self.add_fact(key, known);
+        }
+        self.assume_parts(expr);
+    }
+
+    /// The values that an expression is made of are present.
+    fn assume_parts(&mut self, expr: &Expr) {
         match &expr.kind {
-            ExprKind::Path(path) => {
-                let known = self.known(&key(path)).present_not_null();
-                self.add_fact(key(path), known);
-            }
             ExprKind::Access { base: one, .. } | ExprKind::Neg(one) => self.assume_present(one),
             ExprKind::Concat(all) => all.iter().for_each(|part| self.assume_present(part)),
             ExprKind::Arith { left, right, .. } => {
@@ -185,9 +202,9 @@ impl Scope {
     /// The value of an expression is present and of this kind.
     pub(super) fn assume_kind(&mut self, expr: &Expr, kind: Kinds) {
         self.assume_present(expr);
-        if let ExprKind::Path(path) = &expr.kind {
-            let known = self.known(&key(path));
-            self.add_fact(key(path), Known::present(known.ty.equal_to(&Ty::from_kinds(kind))));
+        if let Some(key) = self.key_of(expr) {
+            let known = self.known(&key);
+            self.add_fact(key, Known::present(known.ty.equal_to(&Ty::from_kinds(kind))));
         }
     }
 
@@ -197,51 +214,46 @@ impl Scope {
             return;
         };
         for (expr, own, other) in [(left, &left_ty, &right_ty), (right, &right_ty, &left_ty)] {
-            if let ExprKind::Path(path) = &expr.kind {
-                self.add_fact(key(path), Known::present(own.equal_to(other)));
+            if let Some(key) = self.key_of(expr) {
+                self.add_fact(key, Known::present(own.equal_to(other)));
             }
         }
     }
 
     fn assume_unequal(&mut self, expr: &Expr, other: &Expr) {
-        if let (ExprKind::Path(path), ExprKind::Const(value)) = (&expr.kind, &other.kind) {
-            let known = self.known(&key(path));
-            self.add_fact(key(path), Known::present(known.ty.unequal_to(&Ty::from_value(value))));
+        if let (Some(key), ExprKind::Const(value)) = (self.key_of(expr), &other.kind) {
+            let known = self.known(&key);
+            self.add_fact(key, Known::present(known.ty.unequal_to(&Ty::from_value(value))));
         }
     }
 
     fn assume_test(&mut self, value: &Expr, test: IsTest, holds: bool) {
-        let ExprKind::Path(path) = &value.kind else {
-            // A value that is not missing, or is of some kind, is present, and so are the values
-            // that it is made of.
-            if holds != (test == IsTest::Missing) && !matches!(test, IsTest::Null) {
-                self.assume_present_or_null(value);
-            }
-            return;
-        };
-        let known = self.known(&key(path));
+        // A value that is not missing, or is of some kind, is present, and so are the values
+        // that it is made of.
+        let computed = !matches!(value.kind, ExprKind::Path(_));
+        if computed && holds != (test == IsTest::Missing) && !matches!(test, IsTest::Null) {
+            self.assume_present_or_null(value);
+        }
+        let Some(key) = self.key_of(value) else { return };
+        let known = self.known(&key);
         let known = match (test, holds) {
             (IsTest::Missing, true) | (IsTest::Present, false) => {
-                let absence = Absence::absent(Missing::Declared(path.text.clone()));
+                let absence = Absence::absent(Missing::Declared(self.text(key.0, &key.1)));
                 Known { ty: Ty::nothing(), absence: known.absence.max(absence) }
             }
             (IsTest::Missing, false) | (IsTest::Present, true) => Known::present(known.ty),
             (_, true) => Known::present(known.ty.tested(test, true)),
             (_, false) => Known { ty: known.ty.tested(test, false), absence: known.absence },
         };
-        self.add_fact(key(path), known);
+        self.add_fact(key, known);
     }
 
     /// The value of an expression is present, but may be null.
     fn assume_present_or_null(&mut self, expr: &Expr) {
-        match &expr.kind {
-            ExprKind::Path(path) => {
-                let known = self.known(&key(path));
-                self.add_fact(key(path), Known::present(known.ty));
-            }
-            ExprKind::Access { base, .. } => self.assume_present(base),
-            ExprKind::Coalesce { .. } => {}
-            _ => self.assume_present(expr),
+        self.assume_parts(expr);
+        if let Some(key) = self.key_of(expr) {
+            let known = self.known(&key);
+            self.add_fact(key, Known::present(known.ty));
         }
     }
 
@@ -249,8 +261,7 @@ impl Scope {
     fn known_of(&self, expr: &Expr) -> Option<Known> {
         match &expr.kind {
             ExprKind::Const(value) => Some(Known::present(Ty::from_value(value))),
-            ExprKind::Path(path) => Some(self.known(&key(path))),
-            _ => None,
+            _ => Some(self.known(&self.key_of(expr)?)),
         }
     }
 }

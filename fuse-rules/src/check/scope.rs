@@ -5,12 +5,21 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use crate::path::path_text;
+use crate::span::Span;
 use crate::syntax::ast::Text;
-use crate::typed::{Path, Root, Segment};
+use crate::typed::{Expr, ExprKind, Path, Root, Segment};
 use crate::types::{Absence, Known, Missing, Ty};
 
-/// A value of the event, independent of how it is written.
-pub(super) type ValueKey = (Root, Vec<Segment>);
+/// A value of the event or a part of a `let`, independent of how it is written.
+pub(super) type ValueKey = (Subject, Vec<Segment>);
+
+/// Where the path to a value starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Subject {
+    Root(Root),
+    /// The computed value of a `let`, by its index in the scope.
+    Let(usize),
+}
 
 /// What an expression is part of, which determines what it may read.
 #[derive(Clone)]
@@ -27,6 +36,12 @@ pub(super) enum ScopeKind {
 pub(super) struct Scope {
     /// The bindings of the binders, outermost first.
     pub(super) bound: Vec<Binding>,
+    /// The `let`s that are visible.
+    pub(super) lets: Vec<LetBinding>,
+    /// The names of `let`s further down.
+    pub(super) later: Vec<Text>,
+    /// The computed `let`s, by the spans of their uses.
+    pub(super) uses: FxHashMap<Span, usize>,
     /// The type of the event's body.
     body: Ty,
     pub(super) kind: ScopeKind,
@@ -43,6 +58,19 @@ pub(super) struct Binding {
     pub(super) element: Known,
 }
 
+/// A `let`.
+#[derive(Clone)]
+pub(super) struct LetBinding {
+    pub(super) name: Text,
+    /// Its value; `None` if it is invalid, which is reported.
+    pub(super) value: Option<Expr>,
+    pub(super) known: Known,
+    /// The number of nodes of the value.
+    pub(super) size: usize,
+    /// The number of binders around the `let`.
+    pub(super) bound: usize,
+}
+
 /// A point in time to which the facts can be restored.
 #[derive(Clone, Copy)]
 pub(super) struct Mark(usize);
@@ -57,11 +85,32 @@ impl Scope {
     pub(super) fn without_event(kind: ScopeKind) -> Self {
         Self {
             bound: Vec::new(),
+            lets: Vec::new(),
+            later: Vec::new(),
+            uses: FxHashMap::default(),
             body: Ty::any(),
             kind,
             facts: FxHashMap::default(),
             before: Vec::new(),
         }
+    }
+
+    /// The value of the event, or the part of a `let`, that an expression is.
+    pub(super) fn key_of(&self, expr: &Expr) -> Option<ValueKey> {
+        match &expr.kind {
+            ExprKind::Path(path) => Some(key(path)),
+            ExprKind::Access { base, segments } if !self.uses.contains_key(&expr.span) => {
+                let (subject, mut all) = self.key_of(base)?;
+                all.extend(segments.iter().cloned());
+                Some((subject, all))
+            }
+            _ => Some((Subject::Let(*self.uses.get(&expr.span)?), Vec::new())),
+        }
+    }
+
+    /// The index of a `let`.
+    pub(super) fn let_index(&self, name: &str) -> Option<usize> {
+        self.lets.iter().position(|own| own.name.text == name)
     }
 
     /// The level at which a name is bound.
@@ -126,7 +175,7 @@ impl Scope {
     }
 
     /// The longest prefix of a path with a known fact, and this fact.
-    pub(super) fn start(&self, root: Root, segments: &[Segment]) -> (usize, Known) {
+    pub(super) fn start(&self, root: Subject, segments: &[Segment]) -> (usize, Known) {
         if !self.facts.is_empty() {
             let mut key = (root, segments.to_vec());
             loop {
@@ -139,10 +188,13 @@ impl Scope {
             }
         }
         let known = match root {
-            Root::Body => Known::present(self.body.clone()),
-            Root::Headers | Root::Query => Known::present(Ty::map(Ty::string())),
-            Root::Event => Known::present(super::paths::event_type()),
-            Root::Element(level) => {
+            Subject::Let(index) => {
+                self.lets.get(index).map_or_else(Known::any, |own| own.known.clone())
+            }
+            Subject::Root(Root::Body) => Known::present(self.body.clone()),
+            Subject::Root(Root::Headers | Root::Query) => Known::present(Ty::map(Ty::string())),
+            Subject::Root(Root::Event) => Known::present(super::paths::event_type()),
+            Subject::Root(Root::Element(level)) => {
                 let bound = self.bound.get(level as usize);
                 bound.map_or_else(Known::any, |bound| bound.element.clone())
             }
@@ -165,13 +217,14 @@ impl Scope {
     }
 
     /// A path as an author would write it.
-    pub(super) fn text(&self, root: Root, segments: &[Segment]) -> Arc<str> {
+    pub(super) fn text(&self, root: Subject, segments: &[Segment]) -> Arc<str> {
         let name = match root {
-            Root::Body => "body",
-            Root::Headers => "headers",
-            Root::Query => "query",
-            Root::Event => "event",
-            Root::Element(level) => {
+            Subject::Let(index) => self.lets.get(index).map_or("", |own| own.name.text.as_str()),
+            Subject::Root(Root::Body) => "body",
+            Subject::Root(Root::Headers) => "headers",
+            Subject::Root(Root::Query) => "query",
+            Subject::Root(Root::Event) => "event",
+            Subject::Root(Root::Element(level)) => {
                 self.bound.get(level as usize).map_or("", |bound| bound.name.text.as_str())
             }
         };
@@ -181,5 +234,5 @@ impl Scope {
 
 /// The value that a path refers to.
 pub(super) fn key(path: &Path) -> ValueKey {
-    (path.root, path.segments.clone())
+    (Subject::Root(path.root), path.segments.clone())
 }

@@ -3,6 +3,7 @@
 
 mod definitions;
 mod files;
+mod lets;
 mod secrets;
 mod sources;
 mod types;

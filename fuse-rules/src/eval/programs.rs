@@ -1,6 +1,7 @@
 //! Evaluates parts of programs in Kleene's logic. Returns only the truth, not the reason.
 
 use super::atoms::{self, Values};
+use super::frame::Frame;
 use super::indexed::{Decider, Row};
 use super::scratch::MAX_LEVELS;
 use crate::plan::{Among, AtomTest, Choice, NodeKind, PartRef};
@@ -66,6 +67,8 @@ impl Decider<'_> {
         };
         // A rule further inside has its own frame at this level.
         let own = self.row(level);
+        let own_kept =
+            self.kept.get_mut(level).map(|kept| std::mem::replace(kept, Frame::without_values()));
         let mut any = Some(false);
         for index in 0..len {
             // Past the limit the event is refused anyway.
@@ -87,6 +90,9 @@ impl Decider<'_> {
         }
         if let Some(row) = self.rows.get_mut(level) {
             *row = own;
+        }
+        if let (Some(kept), Some(own)) = (self.kept.get_mut(level), own_kept) {
+            *kept = own;
         }
         any
     }

@@ -111,6 +111,21 @@ impl<'s, 'e> Stack<'s, 'e> {
                 let value = frame.and_then(|frame| frame.value(slot.index));
                 return value.ok_or_else(|| Fault::Absent(slot.text.clone()));
             }
+            ExprKind::Named { value, memo } => {
+                let kept = self.level(memo.level).and_then(|frame| {
+                    let compute = || {
+                        let value = self.value(value).map(Cow::into_owned);
+                        // Another evaluation may have work left.
+                        self.work.exceeded().is_none().then_some(value)
+                    };
+                    frame.lets.value(memo.number, compute)
+                });
+                return match kept {
+                    Some(Ok(value)) => Ok(Cow::Borrowed(value)),
+                    Some(Err(fault)) => Err(fault.clone()),
+                    None => self.value(value),
+                };
+            }
             ExprKind::Access { base, segments } => {
                 let value = self.value(base)?;
                 let mut at = Some(value.as_ref());

@@ -117,6 +117,7 @@ fn smuggles<'e, P: Reference>(
                 !trusted.iter().any(|range| range.start <= from && to <= range.end)
             })
         }
+        ExprKind::Named { value, .. } => smuggles(value, json, marker, evaluate),
         // Only the branch that provides the value is checked.
         ExprKind::If { condition, chosen, otherwise } => match evaluate(condition) {
             Ok(Value::Bool(true)) => smuggles(chosen, json, marker, evaluate),

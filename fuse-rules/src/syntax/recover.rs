@@ -245,6 +245,7 @@ fn describe(rule: Rule) -> Option<&'static str> {
         Rule::kw_rule => "`rule`",
         Rule::kw_requires => "`requires`",
         Rule::kw_each => "`each`",
+        Rule::kw_let | Rule::let_clause => "`let`",
         Rule::kw_when => "`when`",
         Rule::kw_once => "`once`",
         Rule::kw_per => "`per`",

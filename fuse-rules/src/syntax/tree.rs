@@ -160,6 +160,9 @@ impl Tree {
             let max = each.max.map(|(max, _)| format!(" max {max}")).unwrap_or_default();
             self.line(depth, &format!("each {} in {}{max}", each.name.text, expr(&each.list)));
         }
+        for declared in &shared.lets {
+            self.line(depth, &format!("let {} = {}", declared.name.text, expr(&declared.value)));
+        }
         for when in &shared.when {
             self.line(depth, &format!("when {}", expr(when)));
         }

@@ -37,7 +37,7 @@ struct Operand<'a, P: Reference>(Printed<'a, P>);
 
 impl<P: Reference> Display for Operand<'_, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0.expr.kind {
+        match &self.0.expr.unnamed().kind {
             ExprKind::Compare { .. }
             | ExprKind::In { .. }
             | ExprKind::TextTest { .. }
@@ -84,6 +84,7 @@ impl<P: Reference> Display for Printed<'_, P> {
             }
             ExprKind::Const(value) => constant(value, f),
             ExprKind::Path(path) => f.write_str(path.text()),
+            ExprKind::Named { value, .. } => one(value).fmt(f),
             ExprKind::Access { base, segments } => {
                 write!(f, "{}{}", one(base), path_text("", segments))
             }

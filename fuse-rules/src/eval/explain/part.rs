@@ -85,7 +85,9 @@ impl Part {
     pub(super) fn decide(&mut self) {
         self.deciding = true;
         if self.form == Form::If {
-            return self.parts.iter_mut().for_each(Self::decide);
+            let known = self.truth.is_some();
+            let parts = self.parts.iter_mut().filter(|part| known || part.truth.is_none());
+            return parts.for_each(Self::decide);
         }
         let (truth, most) = self.form.deciders(self.truth);
         let parts = self.parts.iter_mut().filter(|part| part.truth == truth);

@@ -40,6 +40,7 @@ impl Obvious<'_> {
             doc: None,
             requires: Vec::new(),
             each: inner,
+            lets: Vec::new(),
             when: vec![expr.clone()],
             once: None,
             triggers: rule.triggers.clone(),
@@ -51,6 +52,7 @@ impl Obvious<'_> {
             source: named(&sensor.source),
             event: named(&sensor.event),
             each: outer,
+            lets: Vec::new(),
             when: Vec::new(),
             rules: Vec::new(),
         };

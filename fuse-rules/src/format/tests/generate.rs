@@ -163,10 +163,16 @@ impl Generator<'_> {
     }
 
     fn shared(&mut self) {
-        match self.choose(3) {
+        match self.choose(4) {
             0 => {
                 self.t("when");
                 self.expr();
+            }
+            3 => {
+                self.t("let");
+                self.name();
+                self.t("=");
+                self.value();
             }
             1 => {
                 self.t("requires");
@@ -346,7 +352,7 @@ impl Generator<'_> {
             }
             14 => {
                 self.t("(not");
-                self.expr();
+                self.chain();
                 self.t(")");
             }
             _ => {

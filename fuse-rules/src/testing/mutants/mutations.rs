@@ -278,6 +278,7 @@ fn without_rules(sensor: &Sensor) -> Sensor {
         source: sensor.source.clone(),
         event: sensor.event.clone(),
         each: sensor.each.clone(),
+        lets: Vec::new(),
         when: sensor.when.clone(),
         rules: Vec::new(),
     }

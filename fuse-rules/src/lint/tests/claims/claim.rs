@@ -173,8 +173,10 @@ pub(super) fn claims(text: &str, finding: &Finding) -> Vec<Claim> {
             let end = (line..).find(|at| lines.all()[*at] == "}").unwrap();
             assert!(is_same(text, &lines.without(line..end + 1)), "{}", shown());
         }
-        "unused-const" | "unused-condition" | "unused-event" | "unused-fuse" | "unused-type"
-        | "unused-use" => assert!(is_same(text, &lines.without(line..line + 1)), "{}", shown()),
+        "unused-const" | "unused-condition" | "unused-event" | "unused-fuse" | "unused-let"
+        | "unused-type" | "unused-use" => {
+            assert!(is_same(text, &lines.without(line..line + 1)), "{}", shown())
+        }
         "rule-without-test" => {
             let expected = format!("expect {own}");
             assert!(!lines.all().contains(&expected.as_str()), "{}", shown());
