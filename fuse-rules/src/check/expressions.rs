@@ -2,7 +2,8 @@
 
 use super::operands::{absence_of, absence_of_operand};
 use super::paths::segments;
-use super::scope::{Binding, Scope, Subject};
+use super::scope::{Binding, Scope};
+use super::value_keys::ValueKey;
 use super::{Checker, fold};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::number::Number;
@@ -79,7 +80,9 @@ impl Checker<'_> {
 
     /// Checks an expression, and returns what is known about its value.
     pub(super) fn expr(&mut self, expr: &ast::Expr, scope: &mut Scope) -> (Expr, Known) {
-        let checked = self.checked(expr, scope);
+        let (typed, known) = self.checked(expr, scope);
+        let known = scope.refined(&typed, known);
+        let checked = (typed, known);
         if self.keep {
             self.known.insert(expr.span, checked.1.clone());
         }
@@ -100,7 +103,9 @@ impl Checker<'_> {
                 if let Some(body) = self.calls.get(&inner.span).copied() {
                     self.calls.insert(span, body);
                 }
-                self.same_let(inner.span, span, scope);
+                if let Some(name) = self.lets.get(&inner.span).cloned() {
+                    self.lets.insert(span, name);
+                }
                 return (Expr { span, ..inner }, known);
             }
             ast::ExprKind::Null => constant(Value::Null),
@@ -133,7 +138,7 @@ impl Checker<'_> {
                 return self.call(function, arguments, span, scope);
             }
             ast::ExprKind::Quantifier { kind, name, list, body } => {
-                self.quantifier(*kind, name, list, body, scope)
+                self.quantifier(*kind, name, list, body, span, scope)
             }
             ast::ExprKind::Not(inner) => {
                 let (inner, known) = self.condition(inner, scope);
@@ -241,6 +246,7 @@ impl Checker<'_> {
         name: &Text,
         list: &ast::Expr,
         body: &ast::Expr,
+        span: Span,
         scope: &mut Scope,
     ) -> (ExprKind, Known) {
         let (list, known) = self.list(list, scope, kind.as_str());
@@ -253,13 +259,14 @@ impl Checker<'_> {
         };
         let kept = scope.bound.len().checked_sub(1).and_then(|level| u32::try_from(level).ok());
         let kept =
-            kept.map(|level| scope.known(&(Subject::Root(Root::Element(level)), Vec::new())));
+            kept.map(|level| scope.known(&ValueKey::Event(Root::Element(level), Vec::new())));
         scope.restore(mark);
         scope.bound.pop();
         let kept = kept.map_or_else(Ty::any, |known| known.ty);
         let (list, body) = (Box::new(list), Box::new(body));
         let name = name.text.as_str().into();
         let typed = ExprKind::Quantifier { kind, name, list, body, frame: () };
+        let typed = Expr { kind: typed, span };
         // If an element's condition is unknown, so is the result. For `map`, the values of the
         // elements may be missing instead.
         let (list_lack, body_lack) = (known.absence, of_body.absence);
@@ -279,13 +286,13 @@ impl Checker<'_> {
             QuantifierKind::First => {
                 let none = match known.ty.is_any() {
                     true => Missing::Open,
-                    false => Missing::Declared("first(…)".into()),
+                    false => Missing::Declared(Shown(&typed).to_string().into()),
                 };
                 let absence = list_lack.max(body_lack.of_condition()).max(Absence::absent(none));
                 Known { ty: kept, absence }
             }
         };
-        (typed, known)
+        (typed.kind, known)
     }
 
     /// Reports a condition or a `count` where an absent value is expected: it is never absent.

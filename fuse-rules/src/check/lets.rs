@@ -6,11 +6,12 @@ use super::conditions::{MAX_CONDITION_DEPTH, MAX_CONDITION_SIZE, MAX_INLINED_SIZ
 use super::expressions::unchecked;
 use super::inline::{depth, extended, shift, size};
 use super::paths::{misused, segments};
-use super::scope::{LetBinding, Scope, Subject};
+use super::scope::{LetBinding, Scope};
+use super::value_keys::ValueKey;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::span::Span;
 use crate::syntax::ast::{self, PathStep, Text};
-use crate::typed::{self, Expr, ExprKind};
+use crate::typed::{self, Expr, ExprKind, Path};
 use crate::types::Known;
 
 impl Checker<'_> {
@@ -18,8 +19,9 @@ impl Checker<'_> {
     pub(super) fn let_clause(&mut self, declared: &ast::Let, scope: &mut Scope) -> typed::Let {
         let name = &declared.name;
         let before = self.problems.len();
+        self.uses_invalid_let = false;
         let (value, known) = self.expr(&declared.value, scope);
-        let mut is_valid = !self.has_errors_since(before);
+        let mut is_valid = !self.has_errors_since(before) && !self.uses_invalid_let;
         self.check_new(name, scope);
         let size = size(&value);
         if size > MAX_CONDITION_SIZE || depth(&value) > MAX_CONDITION_DEPTH {
@@ -54,12 +56,14 @@ impl Checker<'_> {
         root: &Text,
         steps: &[PathStep],
         span: Span,
-        scope: &mut Scope,
+        scope: &Scope,
     ) -> (Expr, Known) {
-        let Some(LetBinding { value: Some(value), size, bound, .. }) = scope.lets.get(index) else {
+        let Some(LetBinding { value: Some(value), size, bound, known, .. }) = scope.lets.get(index)
+        else {
+            self.uses_invalid_let = true;
             return unchecked(span);
         };
-        let (mut value, size, bound) = (value.clone(), *size, *bound);
+        let (mut value, size, bound, known) = (value.clone(), *size, *bound, known.clone());
         if !self.has_room_for(size, span) {
             return unchecked(span);
         }
@@ -68,47 +72,55 @@ impl Checker<'_> {
         shift(&mut value, bound, scope.bound.len().saturating_sub(bound));
         self.lets.insert(root.span, root.text.as_str().into());
         if let ExprKind::Path(path) = value.kind {
-            let inner = path.segments.len();
-            let path = extended(path, &segments(steps));
-            if let Some(problem) = misused(path.root, root, &path.segments, span) {
-                self.report(problem);
-                return unchecked(span);
-            }
-            let subject = Subject::Root(path.root);
-            let start = scope.start(subject, &path.segments);
-            let (from, known) = match start.0.checked_sub(inner) {
-                Some(from) => (from, start.1),
-                None => {
-                    let own = path.segments.get(..inner).unwrap_or(&[]);
-                    (0, scope.known(&(subject, own.to_vec())))
-                }
-            };
-            let base =
-                |at: usize| scope.text(subject, path.segments.get(..inner + at).unwrap_or(&[]));
-            let rest = steps.get(from..).unwrap_or(&[]);
-            let Some(known) = self.steps(known, rest, from, &base) else {
-                return unchecked(span);
-            };
-            self.lets.insert(span, self.text(span).into());
-            return (Expr { kind: ExprKind::Path(path), span }, known);
+            return self.path_with_name(path, root, steps, span, scope);
         }
-        let is_constant = matches!(value.kind, ExprKind::Const(_));
         let value = Expr { span: root.span, ..value };
-        if !is_constant {
+        if !matches!(value.kind, ExprKind::Const(_)) {
             self.calls.insert(root.span, definition);
-            scope.uses.insert(root.span, index);
         }
-        let subject = Subject::Let(index);
+        if steps.is_empty() {
+            return (value, known);
+        }
+        let known = scope.refined(&value, known);
+        let shown = |_| root.text.as_str().into();
+        let Some(known) = self.steps(known, steps, 0, &shown) else {
+            return unchecked(span);
+        };
         let segments = segments(steps);
-        let (from, known) = scope.start(subject, &segments);
-        let base = |at: usize| scope.text(subject, segments.get(..at).unwrap_or(&[]));
+        (Expr { kind: ExprKind::Access { base: Box::new(value), segments }, span }, known)
+    }
+
+    /// A use of a `let` whose value is a path.
+    fn path_with_name(
+        &mut self,
+        path: Path,
+        root: &Text,
+        steps: &[PathStep],
+        span: Span,
+        scope: &Scope,
+    ) -> (Expr, Known) {
+        let (subject, inner) = (path.root, path.segments.len());
+        let path = extended(path, &segments(steps));
+        if let Some(problem) = misused(subject, root, &path.segments, span) {
+            self.report(problem);
+            return unchecked(span);
+        }
+        // The facts may start inside the value of the `let`.
+        let (from, known) = scope.start(subject, &path.segments);
+        let (from, known) = match from.checked_sub(inner) {
+            Some(from) => (from, known),
+            None => {
+                let own = path.segments.get(..inner).unwrap_or(&[]).to_vec();
+                (0, scope.known(&ValueKey::Event(subject, own)))
+            }
+        };
+        let base = |at: usize| scope.text(subject, path.segments.get(..inner + at).unwrap_or(&[]));
         let Some(known) = self.steps(known, steps.get(from..).unwrap_or(&[]), from, &base) else {
             return unchecked(span);
         };
-        if segments.is_empty() {
-            return (value, known);
-        }
-        (Expr { kind: ExprKind::Access { base: Box::new(value), segments }, span }, known)
+        let name = self.text(span).into();
+        self.lets.insert(span, name);
+        (Expr { kind: ExprKind::Path(path), span }, known)
     }
 
     /// Whether the uses of `let`s may add so many nodes. The first use that may not is reported.
@@ -127,15 +139,5 @@ impl Checker<'_> {
             );
         }
         self.inline_budget.is_some()
-    }
-
-    /// Parentheses around a use of a `let` do not change what it is.
-    pub(super) fn same_let(&mut self, inner: Span, outer: Span, scope: &mut Scope) {
-        if let Some(name) = self.lets.get(&inner).cloned() {
-            self.lets.insert(outer, name);
-        }
-        if let Some(index) = scope.uses.get(&inner).copied() {
-            scope.uses.insert(outer, index);
-        }
     }
 }

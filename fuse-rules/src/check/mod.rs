@@ -31,6 +31,7 @@ mod test_blocks;
 #[cfg(test)]
 mod tests;
 mod type_names;
+mod value_keys;
 
 use std::sync::Arc;
 
@@ -91,6 +92,7 @@ pub(crate) fn check(
         known: FxHashMap::default(),
         calls: FxHashMap::default(),
         lets: FxHashMap::default(),
+        uses_invalid_let: false,
         inline_budget: Some(conditions::MAX_INLINED_SIZE),
     };
     checker.resolve_types();
@@ -160,6 +162,8 @@ pub(super) struct Checker<'a> {
     calls: FxHashMap<Span, Span>,
     /// The names of `let`s, by the spans of their uses.
     lets: FxHashMap<Span, Arc<str>>,
+    /// Whether an invalid `let` was used since this was last reset.
+    uses_invalid_let: bool,
     /// How many more nodes calls of conditions may add; `None` once the limit is reported.
     inline_budget: Option<usize>,
 }

@@ -5,8 +5,9 @@
 
 use rustc_hash::FxHashMap;
 
-use super::scope::{Scope, ValueKey};
-use crate::typed::{CompareOp, Expr, ExprKind, IsTest, QuantifierKind};
+use super::scope::Scope;
+use super::value_keys::ValueKey;
+use crate::typed::{CompareOp, Expr, ExprKind, IsTest, Shown};
 use crate::types::{Absence, Known, Missing, Ty};
 use crate::value::{Kinds, Value};
 
@@ -48,7 +49,8 @@ impl Scope {
                     self.assume_present_or_null(item);
                 }
                 self.assume_present(list);
-                if let (Some(key), true) = (self.key_of(item), holds)
+                if holds
+                    && let Some(key) = self.value_key(item)
                     && let Some(element) = self.known_of(list).map(|known| known.ty.element())
                 {
                     let known = self.known(&key);
@@ -63,23 +65,14 @@ impl Scope {
             ExprKind::Is { value, negated, test } => {
                 self.assume_test(value, *test, holds != *negated)
             }
-            ExprKind::Quantifier { kind, list, .. } if *kind != QuantifierKind::Count => {
-                self.assume_kind(list, Kinds::LIST);
-            }
-            ExprKind::Path(_) => self.assume_truth(condition, holds),
             _ => {
-                self.assume_present(condition);
-                self.assume_truth(condition, holds);
+                self.assume_operands(condition);
+                if let Some(key) = self.value_key(condition) {
+                    let known = self.known(&key).present_not_null();
+                    let truth = Ty::from_value(&Value::Bool(holds));
+                    self.add_fact(key, Known::present(known.ty.equal_to(&truth)));
+                }
             }
-        }
-    }
-
-    /// Assumes that a value is true or false.
-    fn assume_truth(&mut self, value: &Expr, holds: bool) {
-        if let Some(key) = self.key_of(value) {
-            let known = self.known(&key).present_not_null();
-            let truth = Ty::from_value(&Value::Bool(holds));
-            self.add_fact(key, Known::present(known.ty.equal_to(&truth)));
         }
     }
 
@@ -143,7 +136,7 @@ impl Scope {
         }
         let mut common: Vec<_> = common.unwrap_or_default().into_iter().collect();
         // Outer values first, so that facts about inner ones refine them.
-        common.sort_by_key(|((_, segments), _)| segments.len());
+        common.sort_by_key(|(key, _)| key.depth());
         for (key, known) in common {
             self.add_fact(key, known);
         }
@@ -165,15 +158,15 @@ impl Scope {
     /// The value of an expression is present and not null, and so are the values that it is made
     /// of.
     fn assume_present(&mut self, expr: &Expr) {
-        if let Some(key) = self.key_of(expr) {
+        if let Some(key) = self.value_key(expr) {
             let known = self.known(&key).present_not_null();
             self.add_fact(key, known);
         }
-        self.assume_parts(expr);
+        self.assume_operands(expr);
     }
 
-    /// The values that an expression is made of are present.
-    fn assume_parts(&mut self, expr: &Expr) {
+    /// An expression has a value, so the values that it is made of are present.
+    fn assume_operands(&mut self, expr: &Expr) {
         match &expr.kind {
             ExprKind::Access { base: one, .. } | ExprKind::Neg(one) => self.assume_present(one),
             ExprKind::Concat(all) => all.iter().for_each(|part| self.assume_present(part)),
@@ -192,7 +185,7 @@ impl Scope {
             ExprKind::If { condition, chosen, otherwise } => {
                 self.assume_one_of([(true, chosen), (false, otherwise)], &|scope, (is, branch)| {
                     scope.assume(condition, is);
-                    scope.assume_present(branch);
+                    scope.assume_operands(branch);
                 });
             }
             _ => {}
@@ -202,7 +195,7 @@ impl Scope {
     /// The value of an expression is present and of this kind.
     pub(super) fn assume_kind(&mut self, expr: &Expr, kind: Kinds) {
         self.assume_present(expr);
-        if let Some(key) = self.key_of(expr) {
+        if let Some(key) = self.value_key(expr) {
             let known = self.known(&key);
             self.add_fact(key, Known::present(known.ty.equal_to(&Ty::from_kinds(kind))));
         }
@@ -214,31 +207,33 @@ impl Scope {
             return;
         };
         for (expr, own, other) in [(left, &left_ty, &right_ty), (right, &right_ty, &left_ty)] {
-            if let Some(key) = self.key_of(expr) {
+            if let Some(key) = self.value_key(expr) {
                 self.add_fact(key, Known::present(own.equal_to(other)));
             }
         }
     }
 
     fn assume_unequal(&mut self, expr: &Expr, other: &Expr) {
-        if let (Some(key), ExprKind::Const(value)) = (self.key_of(expr), &other.kind) {
+        if let (Some(key), ExprKind::Const(value)) = (self.value_key(expr), &other.kind) {
             let known = self.known(&key);
             self.add_fact(key, Known::present(known.ty.unequal_to(&Ty::from_value(value))));
         }
     }
 
     fn assume_test(&mut self, value: &Expr, test: IsTest, holds: bool) {
-        // A value that is not missing, or is of some kind, is present, and so are the values
-        // that it is made of.
-        let computed = !matches!(value.kind, ExprKind::Path(_));
-        if computed && holds != (test == IsTest::Missing) && !matches!(test, IsTest::Null) {
-            self.assume_present_or_null(value);
+        // A value that is not missing, or is of some kind, is present.
+        if holds != (test == IsTest::Missing) && test != IsTest::Null {
+            self.assume_operands(value);
         }
-        let Some(key) = self.key_of(value) else { return };
+        let Some(key) = self.value_key(value) else { return };
         let known = self.known(&key);
         let known = match (test, holds) {
             (IsTest::Missing, true) | (IsTest::Present, false) => {
-                let absence = Absence::absent(Missing::Declared(self.text(key.0, &key.1)));
+                let path = match &value.kind {
+                    ExprKind::Path(path) => path.text.clone(),
+                    _ => Shown(value).to_string().into(),
+                };
+                let absence = Absence::absent(Missing::Declared(path));
                 Known { ty: Ty::nothing(), absence: known.absence.max(absence) }
             }
             (IsTest::Missing, false) | (IsTest::Present, true) => Known::present(known.ty),
@@ -250,18 +245,18 @@ impl Scope {
 
     /// The value of an expression is present, but may be null.
     fn assume_present_or_null(&mut self, expr: &Expr) {
-        self.assume_parts(expr);
-        if let Some(key) = self.key_of(expr) {
+        if let Some(key) = self.value_key(expr) {
             let known = self.known(&key);
             self.add_fact(key, Known::present(known.ty));
         }
+        self.assume_operands(expr);
     }
 
-    /// What is known about a literal or a value of the event.
+    /// What is known about a literal, a value of the event, or a computed value.
     fn known_of(&self, expr: &Expr) -> Option<Known> {
         match &expr.kind {
             ExprKind::Const(value) => Some(Known::present(Ty::from_value(value))),
-            _ => Some(self.known(&self.key_of(expr)?)),
+            _ => self.value_key(expr).map(|key| self.known(&key)),
         }
     }
 }

@@ -5,7 +5,8 @@ use std::sync::{Arc, LazyLock};
 use super::Checker;
 use super::expressions::unchecked;
 use super::names::DeclarationKind;
-use super::scope::{Scope, ScopeKind, Subject};
+use super::scope::{Scope, ScopeKind};
+use super::value_keys::ValueKey;
 use crate::diagnostic::{Code, Diagnostic, Fix, suggest};
 use crate::path::{EVENT_FIELDS, ROOTS, path_text};
 use crate::span::Span;
@@ -20,7 +21,7 @@ impl Checker<'_> {
         root: &Text,
         steps: &[PathStep],
         span: Span,
-        scope: &mut Scope,
+        scope: &Scope,
     ) -> (Expr, Known) {
         if let Some(index) = scope.let_index(&root.text) {
             return self.let_path(index, root, steps, span, scope);
@@ -53,9 +54,8 @@ impl Checker<'_> {
             self.report(problem);
             return unchecked(span);
         }
-        let subject = Subject::Root(resolved);
-        let (from, known) = scope.start(subject, &segments);
-        let base = |at: usize| scope.text(subject, segments.get(..at).unwrap_or(&[]));
+        let (from, known) = scope.start(resolved, &segments);
+        let base = |at: usize| scope.text(resolved, segments.get(..at).unwrap_or(&[]));
         let Some(known) = self.steps(known, steps.get(from..).unwrap_or(&[]), from, &base) else {
             return unchecked(span);
         };
@@ -131,7 +131,7 @@ impl Checker<'_> {
         let lets = scope.lets.iter().map(|own| own.name.text.as_str());
         let known = bound.chain(lets).chain(roots.iter().copied()).chain(consts);
         let name = &root.text;
-        let fields = scope.known(&(Subject::Root(Root::Body), Vec::new()));
+        let fields = scope.known(&ValueKey::Event(Root::Body, Vec::new()));
         let of_body = matches!(scope.kind, ScopeKind::Rule)
             && !fields.ty.is_any()
             && fields.step(&Segment::Key(name.clone()), false, &|| "body".into()).is_ok();

@@ -13,6 +13,7 @@ use super::{
     Slot, SlotSpec, origin,
 };
 use crate::scan::Trie;
+use crate::semantics::{Growth, RuleBound};
 use crate::sensitive::root_is_sensitive;
 use crate::span::Span;
 use crate::typed::{self, Each, Expr, ExprKind, Path, QuantifierKind, Root, Rules, Segment};
@@ -54,6 +55,9 @@ fn event_plan(rules: &Rules, event: &typed::EventDecl, sensors: &[&typed::Sensor
     let expressions =
         event.expressions.iter().map(|(name, expr)| (name.clone(), arrival.expr(expr))).collect();
     let mut compiler = Compiler::new(rules);
+    let bounds = sensors
+        .iter()
+        .flat_map(|sensor| sensor.rules.iter().map(|rule| RuleBound::new(sensor, rule)));
     let mut first = 0;
     let sensors: Vec<SensorPlan> = (0..)
         .zip(sensors)
@@ -68,7 +72,16 @@ fn event_plan(rules: &Rules, event: &typed::EventDecl, sensors: &[&typed::Sensor
     let conceal =
         Conceal::from_conditions(sensors.iter().flat_map(|sensor| &sensor.clauses).chain(rules));
     let (rules, sites) = index::build(compiler.candidates, &programs, &compiler.frames);
+    let bounds: Vec<RuleBound> = bounds.collect();
+    let (mut growth, mut total_growth) = (Growth::default(), Growth::default());
+    for bound in &bounds {
+        growth.or(&bound.growth);
+        total_growth.and(&bound.growth);
+    }
     EventPlan {
+        bounds,
+        growth,
+        total_growth,
         ty: event.ty.clone(),
         rejects: event.rejects(),
         frames: compiler.frames,

@@ -228,7 +228,7 @@ fn each_slip_costs_one_error_at_its_place() {
         ("when if then b else c", vec!["E0101 2:9"]),
         ("when if a then b else if c then d", vec!["E0101 2:33"]),
         ("when if if a then b else c then d else e", vec!["E0101 2:9"]),
-        ("when 1 + if a then b else c", vec!["E0101 2:8"]),
+        ("when 1 + if a then b else c", vec!["E0101 2:10"]),
         ("each if in a", vec!["E0109 2:6"]),
         (
             "trigger log { a = if b then { c = 1 } else { d = 2 }\n if = 1, then? = 2, else { x = 3 } }",

@@ -88,7 +88,18 @@ impl<P: Reference> Display for Printed<'_, P> {
             ExprKind::Access { base, segments } => {
                 write!(f, "{}{}", one(base), path_text("", segments))
             }
-            ExprKind::Concat(parts) => write!(f, "concat({})", many(parts, ", ")),
+            ExprKind::Concat(parts) => {
+                f.write_char('"')?;
+                for part in parts {
+                    match &part.kind {
+                        ExprKind::Const(Value::String(text)) => {
+                            f.write_str(&quoted_inside(text))?
+                        }
+                        _ => write!(f, "${{{}}}", one(part))?,
+                    }
+                }
+                f.write_char('"')
+            }
             ExprKind::List(items) => write!(f, "[{}]", many(items, ", ")),
             ExprKind::Record(fields) => {
                 f.write_str("{ ")?;
@@ -121,8 +132,11 @@ impl<P: Reference> Display for Printed<'_, P> {
                 write!(f, "{} {} {}", operand(left), op.as_str(), operand(right))
             }
             ExprKind::Pattern { value, pattern } => {
-                let raw = if pattern.op == TextOp::Matches { "r" } else { "" };
-                write!(f, "{} {} {raw}{:?}", operand(value), pattern.op.as_str(), pattern.source)
+                write!(f, "{} {} ", operand(value), pattern.op.as_str())?;
+                match pattern.op {
+                    TextOp::Matches => raw_text(&pattern.source, f),
+                    _ => write!(f, "{:?}", pattern.source),
+                }
             }
             ExprKind::Is { value, negated, test } => {
                 let not = if *negated { "not " } else { "" };
@@ -133,6 +147,16 @@ impl<P: Reference> Display for Printed<'_, P> {
             }
         }
     }
+}
+
+/// A pattern as a raw string.
+fn raw_text(text: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let hashes = match text.contains(['"', '\n', '\r']) {
+        true => (1..).map(|count| "#".repeat(count)).find(|it| !text.contains(&format!("\"{it}"))),
+        false => None,
+    };
+    let hashes = hashes.unwrap_or_default();
+    write!(f, "r{hashes}\"{text}\"{hashes}")
 }
 
 fn constant(value: &Value<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -160,8 +184,16 @@ fn constant(value: &Value<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             }
             f.write_char('}')
         }
+        Value::String(text) => write!(f, "\"{}\"", quoted_inside(text)),
         other => f.write_str(&other.to_json_text().unwrap_or_default()),
     }
+}
+
+/// A text as between the quotes of a literal, where `${` would start an interpolation.
+fn quoted_inside(text: &str) -> String {
+    let json = Value::text(text).to_json_text().unwrap_or_default();
+    let inside = json.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+    inside.unwrap_or_default().replace("${", "\\${")
 }
 
 /// Several expressions as a comma-separated list.

@@ -17,7 +17,7 @@ fn a_branch_is_checked_under_its_condition() {
         ("when (if body.size is string then lower(body.size) else \"x\") == \"y\"", ""),
         (
             "when (if body.size is int then lower(body.size) else \"x\") == \"y\"",
-            "E0301 `body.size`",
+            "E0303 `body.size`",
         ),
         ("when (if body.size is string then 1 else body.size + 1) == 2", ""),
         ("when (if body.note is missing then 1 else len(body.note)) > 1", ""),

@@ -269,6 +269,13 @@ impl Values<'_, '_, '_> {
                 self.inputs(expr);
             }
             ExprKind::Named { .. } | ExprKind::Path(_) | ExprKind::Const(_) => self.inputs(expr),
+            // The values of the other branch are not read.
+            ExprKind::If { condition, chosen, otherwise } => {
+                self.collect(condition);
+                if let Ok(holds) = self.stack.truth(condition) {
+                    self.collect(if holds { chosen } else { otherwise });
+                }
+            }
             _ => expr.children().into_iter().for_each(|child| self.collect(child)),
         }
     }

@@ -157,31 +157,32 @@ pub(crate) fn bound_condition(names: Vec<String>) -> BoxedStrategy<String> {
 fn named(roots: Vec<String>, name: &'static str) -> impl Strategy<Value = String> {
     let one = path(roots.clone()).boxed();
     let value = prop_oneof![
-        2 => one.clone(),
-        2 => prop::sample::select(roots.clone()),
-        1 => (one.clone(), one.clone()).prop_map(|(a, b)| format!("{a} ?? {b}")),
+        8 => prop::sample::select(roots.clone()),
+        1 => one.clone(),
+        1 => (one.clone(), prop::sample::select(roots.clone()))
+            .prop_map(|(a, b)| format!("{a} ?? {b}")),
         2 => (one.clone(), prop::sample::select(roots.clone()), one)
             .prop_map(|(a, b, c)| format!("if {a} == 1 then {b} else {c}")),
-        2 => elements(roots).prop_map(|list| format!("first(t in {list}: t.a == 1 or t.b is present)")),
+        1 => elements(roots)
+            .prop_map(|list| format!("first(t in {list}: t.a == 1 or t.b is present)")),
     ];
     value.prop_map(move |value| format!("let {name} = {value}\n"))
 }
 
 /// A `let` of a condition or value of any type, and clauses that use it.
 fn used(roots: Vec<String>) -> impl Strategy<Value = String> {
-    let when = prop::sample::select(&["", "when used\n", "when not used or body.a == 1\n"][..]);
+    let when = prop::sample::select(&["", "when used or body.a == 1\n", "when not used\n"][..]);
     let condition = (condition(roots.clone(), 1), when)
         .prop_map(|(condition, when)| format!("let used = {condition}\n{when}"));
     let uses = [
         "",
-        "when used == \"x\"\n",
-        "when used is present or used == used\n",
-        "when any(z in body.list: z.a == used)\n",
-        "let other = [used, used]\nwhen 1 in other or len(other) == 1\n",
+        "",
+        "when none(z in body.list: z.a == used)\n",
+        "let other = [used, used]\nwhen len(other) == 2 or body.a == 1\n",
     ];
     let value = (value(roots, 1), prop::sample::select(uses.to_vec()))
         .prop_map(|(value, uses)| format!("let used = {value}\n{uses}"));
-    prop_oneof![condition, value, Just("let used = 1\n".to_owned())]
+    prop_oneof![1 => condition, 1 => value, 6 => Just("let used = body.b\n".to_owned())]
 }
 
 /// A sensor with one to three rules. With `each`, most paths start at its element.
@@ -231,7 +232,7 @@ fn rule(roots: Vec<String>) -> impl Strategy<Value = String> {
             4 => value(roots.clone(), 1),
             1 => elements(roots),
             1 => Just("used".to_owned()),
-            1 => Just("[used, \"${used}\", if used is present then used else 1]".to_owned()),
+            1 => Just("[used, \"${used}\", if body.a == 1 then used else 1]".to_owned()),
         ];
         (requires, own, once, whens, mapping, prop::bool::weighted(0.75)).prop_map(
             move |(requires, own, once, whens, mapping, optional)| {

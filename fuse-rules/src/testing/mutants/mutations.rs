@@ -59,15 +59,17 @@ fn blocks(ruleset: &Ruleset) -> FxHashMap<Span, Span> {
 /// A mutation, built or still to be built.
 enum Planned {
     Ready(Mutation),
-    /// A mutation of the text of conditions, with all conditions that contain the text.
-    OfCondition {
+    /// A mutation of the text of conditions, or of conditionals in fields, with all places that
+    /// contain the text.
+    OfText {
         change: ConditionMutation,
         span: Span,
         places: Vec<Place>,
+        changed: ChangedPart,
     },
 }
 
-/// The conditions of a sensor, given by index, or of one of its rules.
+/// The conditions of a sensor, given by index, or the conditions and fields of one of its rules.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Place {
     sensor: usize,
@@ -76,9 +78,9 @@ struct Place {
 
 impl Planned {
     fn mutation(self, mutator: ConditionMutator<'_>) -> Mutation {
-        let (change, span, places) = match self {
+        let (change, span, places, changed) = match self {
             Self::Ready(mutation) => return mutation,
-            Self::OfCondition { change, span, places } => (change, span, places),
+            Self::OfText { change, span, places, changed } => (change, span, places, changed),
         };
         let mutated = |whens: &[Expr]| {
             let mut whens = whens.to_vec();
@@ -99,14 +101,19 @@ impl Planned {
             for (at, rule) in own.rules.iter().enumerate() {
                 let in_rule = places.iter().any(|place| place.rule == Some(at));
                 if in_rule {
-                    sensor.rules.push(Rule { when: mutated(&rule.when), ..rule.clone() });
+                    let mut rule = Rule { when: mutated(&rule.when), ..rule.clone() };
+                    let apply = &mut |value: &mut Expr| mutator.apply(&change, value);
+                    for trigger in &mut rule.triggers {
+                        values_mut(&mut trigger.fields, apply);
+                    }
+                    sensor.rules.push(rule);
                 } else if in_sensor {
                     sensor.rules.push(rule.clone());
                 }
             }
             sensors.push(sensor);
         }
-        Mutation { span, what: change.what, sensors, changed: ChangedPart::Condition }
+        Mutation { span, what: change.what, sensors, changed }
     }
 }
 
@@ -176,29 +183,9 @@ impl Planner<'_> {
         for (rule, what, span) in mutated {
             self.add(of_rule(rule), what, span, ChangedPart::Action);
         }
-        for (rule, what, span) in self.choices(rule) {
-            self.add(of_rule(rule), what, span, ChangedPart::Value);
+        for trigger in &rule.triggers {
+            values(&trigger.fields, &mut |value| self.choices(value, place));
         }
-    }
-
-    /// The mutations of the conditionals in the fields of a rule.
-    fn choices(&self, rule: &Rule) -> Vec<(Rule, String, Span)> {
-        let mut all = Vec::new();
-        for (i, trigger) in rule.triggers.iter().enumerate() {
-            let mut changes = Vec::new();
-            values(&trigger.fields, &mut |value| {
-                self.mutator.choices(value, &mut |change, span| changes.push((change, span)));
-            });
-            for (change, span) in changes {
-                let mut mutated = rule.clone();
-                if let Some(trigger) = mutated.triggers.get_mut(i) {
-                    let apply = &mut |value: &mut Expr| self.mutator.apply(&change, value);
-                    values_mut(&mut trigger.fields, apply);
-                }
-                all.push((mutated, change.what, span));
-            }
-        }
-        all
     }
 
     fn add(&mut self, sensor: Sensor, what: String, span: Span, changed: ChangedPart) {
@@ -206,21 +193,40 @@ impl Planner<'_> {
         self.planned.push(Planned::Ready(Mutation { span, what, sensors, changed }));
     }
 
-    /// Plans all mutations of a condition. A mutation that is already planned also affects this place.
+    /// Plans all mutations of a condition.
     fn condition(&mut self, expr: &Expr, place: Place) {
-        let Self { mutator, planned, changes, .. } = self;
+        let mutator = self.mutator;
         mutator.mutations(expr, &mut |change, span| {
-            let at = *changes.entry(change.clone()).or_insert(planned.len());
-            match planned.get_mut(at) {
-                Some(Planned::OfCondition { places, .. }) if places.last() != Some(&place) => {
+            self.plan(change, span, place, ChangedPart::Condition);
+        });
+    }
+
+    /// Plans the mutations of the conditionals in the value of a field.
+    fn choices(&mut self, value: &Expr, place: Place) {
+        let mutator = self.mutator;
+        mutator.choices(value, &mut |change, span| {
+            self.plan(change, span, place, ChangedPart::Value);
+        });
+    }
+
+    /// Plans a mutation. One that is already planned also affects this place.
+    fn plan(&mut self, change: ConditionMutation, span: Span, place: Place, part: ChangedPart) {
+        let at = *self.changes.entry(change.clone()).or_insert(self.planned.len());
+        match self.planned.get_mut(at) {
+            Some(Planned::OfText { places, changed, .. }) => {
+                if places.last() != Some(&place) {
                     places.push(place);
                 }
-                Some(_) => {}
-                None => {
-                    planned.push(Planned::OfCondition { change, span, places: vec![place] });
+                if part == ChangedPart::Condition {
+                    *changed = part;
                 }
             }
-        });
+            Some(Planned::Ready(_)) => {}
+            None => {
+                let places = vec![place];
+                self.planned.push(Planned::OfText { change, span, places, changed: part });
+            }
+        }
     }
 }
 
