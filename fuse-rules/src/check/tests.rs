@@ -4,6 +4,7 @@
 mod definitions;
 mod files;
 mod functions;
+mod lets;
 mod secrets;
 mod sources;
 mod types;

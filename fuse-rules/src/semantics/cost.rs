@@ -106,6 +106,11 @@ impl Cost {
                 Self::Sum(parts(true).chain([Self::Fixed(CALL_COST)]).collect())
             }
             ExprKind::Coalesce { .. } => Self::Sum(parts(whole).collect()),
+            ExprKind::If { condition, chosen, otherwise } => Self::Sum(vec![
+                Self::of(condition, false),
+                Self::of(chosen, whole),
+                Self::of(otherwise, whole),
+            ]),
             ExprKind::Compare { .. }
             | ExprKind::Arith { .. }
             | ExprKind::Is { .. }
@@ -220,7 +225,8 @@ impl Count {
                 list,
                 ..
             } => Self::of(list),
-            ExprKind::Coalesce { left, right } => {
+            ExprKind::Coalesce { left, right }
+            | ExprKind::If { chosen: left, otherwise: right, .. } => {
                 Self::Longest(vec![Self::of(left), Self::of(right)])
             }
             ExprKind::Path(path) if matches!(path.root, Root::Body | Root::Element(_)) => {

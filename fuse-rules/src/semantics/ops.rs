@@ -86,9 +86,11 @@ pub(crate) fn name<P: Reference>(expr: &Expr<P>) -> String {
         ExprKind::Const(value) => format!("`{}`", value.show()),
         ExprKind::Call { function, .. } => format!("the result of `{}`", function.name),
         ExprKind::Access { base, .. } => format!("a part of {}", name(base)),
+        ExprKind::Named { value, .. } => name(value),
         ExprKind::Coalesce { left, .. } => name(left),
         ExprKind::Arith { op, .. } => format!("the result of `{}`", op.as_str()),
         ExprKind::Quantifier { kind, .. } => format!("the result of `{}`", kind.as_str()),
+        ExprKind::If { .. } => "the result of `if`".into(),
         ExprKind::Concat(_) => "the text".into(),
         _ => "the value".into(),
     }

@@ -275,11 +275,14 @@ fn trigger(random: &mut Random, event: &Event) -> String {
             "body.o.a",
             "string(body.a)",
             "body.a ?? body.b",
+            "if body.a == \"prod\" then body.b else \"x\"",
+            "if body.b is string then body.b else body.a",
         ]),
         Event::Alerts { each: true } => random.pick(&[
             "alert.labels.severity",
             "body.issue.title",
             "\"${alert.labels.severity ?? \"x\"}\"",
+            "if body.issue.title is present then body.issue.title else \"x\"",
         ]),
         Event::Alerts { each: false } => random.pick(&[
             "body.issue.title",
