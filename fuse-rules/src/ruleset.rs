@@ -2,13 +2,14 @@
 
 mod examined;
 mod reader;
+mod routes;
 
 use std::collections::BTreeMap;
 
 pub use examined::Examined;
 
 use crate::check::{self, Checked, ParsedFile};
-use crate::diagnostic::{Diagnostics, Severity};
+use crate::diagnostic::{Diagnostic, Diagnostics, Severity};
 use crate::eval::Plan;
 use crate::loader::{Loader, normalized, resolved};
 use crate::schema::Registry;
@@ -116,7 +117,13 @@ impl Ruleset {
         let FileReader { files, mut problems, parsed, .. } = reader;
         let Checked { rules, references } =
             check::check(files, &parsed, registry, loader, keep, &mut problems);
-        let failed = problems.iter().any(|problem| problem.severity == Severity::Error);
+        let failed = |problems: &[Diagnostic]| {
+            problems.iter().any(|problem| problem.severity == Severity::Error)
+        };
+        if !failed(&problems) {
+            problems.extend(routes::problems(&rules));
+        }
+        let failed = failed(&problems);
         let problems = Diagnostics::new(rules.files.clone(), problems);
         let rules = if failed {
             Err(Box::new(rules))

@@ -122,6 +122,13 @@ pub(crate) struct Explain {
     #[arg(long = "header", value_name = "NAME: VALUE")]
     pub(crate) headers: Vec<String>,
 
+    /// The path and query that the request is sent to, as in `/hooks/acme?page=2`
+    ///
+    /// The rules read them as `event.path` and `query`. The default is the path of the event, if it has no
+    /// parameters.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) path: Option<String>,
+
     /// Show everything about this rule, and no other rule; can be repeated
     ///
     /// The full name is `SENSOR/RULE`. The last part is enough if no other rule of the event has it.

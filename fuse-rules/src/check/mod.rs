@@ -1,12 +1,16 @@
 //! Checks syntax trees and produces checked rules: names, kinds of values, schemas of blocks. It
 //! reports all problems at once; an error in one rule does not hide those of the next.
 
+mod addresses;
 mod bindings;
 mod blocks;
+mod bodies;
 mod calls;
 mod conditions;
 mod constants;
+mod conversions;
 mod definitions;
+mod event_parts;
 mod expected_fields;
 mod expressions;
 mod fold;
@@ -40,7 +44,8 @@ use crate::value::Value;
 
 use rustc_hash::FxHashMap;
 
-use crate::types::{Known, Ty};
+use crate::types::Known;
+use event_parts::EventView;
 use inclusions::IncludedFiles;
 use inline::ConditionTemplate;
 use names::{DeclarationKind, Names};
@@ -106,7 +111,7 @@ pub(crate) fn check(
         checker.check_defaults();
         rules.sources.extend(file.tree.sources.iter().map(|source| checker.source(source)));
     }
-    checker.addresses(parsed, &rules.sources);
+    checker.addresses(&rules.sources);
     for file in parsed {
         checker.file = file.id;
         checker.defaults = &file.tree.defaults;
@@ -139,8 +144,8 @@ pub(super) struct Checker<'a> {
     defaults: &'a [ast::Defaults],
     included_files: IncludedFiles<'a>,
     types: Types,
-    /// The types of event bodies, by source and event.
-    bodies: FxHashMap<(String, String), Ty>,
+    /// The events as sensors see them, by source and event.
+    bodies: FxHashMap<(String, String), EventView>,
     /// The values of constants; `None` for an invalid one.
     constants: Vec<Option<Value<'static>>>,
     /// The bodies of conditions; `None` for an invalid one.

@@ -16,9 +16,9 @@ pub(super) fn rank(pair: &Pair<'_, Rule>) -> u8 {
         Rule::each_clause => 1,
         Rule::when_clause => 2,
         Rule::once_clause => 3,
-        Rule::trigger_clause | Rule::rule_decl => 4,
-        // After the fields of a source or type.
-        Rule::event_decl | Rule::type_rest => 3,
-        _ => 2,
+        // Events and `...` come after the fields of a source or type.
+        Rule::trigger_clause | Rule::rule_decl | Rule::event_decl | Rule::type_rest => 4,
+        // After the conditions of an event.
+        _ => 3,
     }
 }

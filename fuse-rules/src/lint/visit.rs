@@ -16,7 +16,10 @@ pub(crate) fn roots<'a>(file: &'a File, visit: &mut impl FnMut(&'a Expr)) {
     file.defaults.iter().for_each(|defaults| block(&defaults.block, visit));
     for source in &file.sources {
         block(&source.block, visit);
-        source.events.iter().filter_map(|event| event.block.as_ref()).for_each(|b| block(b, visit));
+        for event in &source.events {
+            event.when.iter().for_each(&mut *visit);
+            event.block.iter().for_each(|fields| block(fields, visit));
+        }
     }
     for sensor in &file.sensors {
         shared(&sensor.shared, visit);
@@ -30,7 +33,7 @@ pub(crate) fn roots<'a>(file: &'a File, visit: &mut impl FnMut(&'a Expr)) {
         match step {
             TestStep::Send(send) => {
                 send.bodies.iter().for_each(&mut *visit);
-                let blocks = send.headers.iter().chain(&send.queries);
+                let blocks = send.headers.iter().chain(&send.queries).chain(&send.paths);
                 blocks.for_each(|fields| block(fields, visit));
             }
             TestStep::Expect(Expect { what: Expected::Rule(rule), .. }) => {

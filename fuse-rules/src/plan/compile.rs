@@ -1,102 +1,38 @@
-//! Compiles checked rules to a plan.
+//! Compiles the conditions and expressions of one event.
 
 use rustc_hash::FxHashMap;
 
-use super::Conceal;
 use super::atom::SlotRef;
-use super::index::{self, Candidate};
+use super::index::Candidate;
 use super::program::{PartRef, ProgramBuilder, QuantifiedElements};
-use super::{
-    Compiled, EachPlan, EventPlan, Frames, Group, RuleAt, RulePlan, SensorPlan, Slot, SlotSpec,
-    origin,
-};
+use super::{EachPlan, Frames, Group, RuleAt, RulePlan, SensorPlan, Slot, SlotSpec, origin};
 use crate::scan::Trie;
 use crate::sensitive::root_is_sensitive;
 use crate::typed::{
     self, Each, Expr, ExprKind, Mapped, MappedValue, Path, QuantifierKind, RecordField, Root,
-    Rules, Segment,
+    Segment,
 };
-
-pub(crate) fn compile(rules: &Rules) -> Compiled {
-    let mut sensors: FxHashMap<(&str, &str), Vec<&typed::Sensor>> = FxHashMap::default();
-    for sensor in &rules.sensors {
-        sensors.entry((&sensor.source, &sensor.event)).or_default().push(sensor);
-    }
-    let mut events: FxHashMap<String, FxHashMap<String, EventPlan>> = FxHashMap::default();
-    for source in &rules.sources {
-        for event in &source.events {
-            let sensors = sensors.remove(&(&*source.name, &*event.name)).unwrap_or_default();
-            let plan = event_plan(event, &sensors);
-            events.entry(source.name.clone()).or_default().insert(event.name.clone(), plan);
-        }
-    }
-    let fuses = rules
-        .fuses
-        .iter()
-        .map(|fuse| typed::Fuse {
-            name: fuse.name.clone(),
-            span: fuse.span,
-            doc: fuse.doc.clone(),
-            default_on: fuse.default_on,
-        })
-        .collect();
-    Compiled { files: rules.files.clone(), fuses, calls: rules.calls.clone(), events }
-}
-
-fn event_plan(event: &typed::EventDecl, sensors: &[&typed::Sensor]) -> EventPlan {
-    let mut arrival = Compiler::new();
-    let expressions =
-        event.expressions.iter().map(|(name, expr)| (name.clone(), arrival.expr(expr))).collect();
-    let mut compiler = Compiler::new();
-    let mut first = 0;
-    let sensors: Vec<SensorPlan> = (0..)
-        .zip(sensors)
-        .map(|(number, sensor)| {
-            let plan = compiler.sensor(number, first, sensor);
-            first += plan.rules.len();
-            plan
-        })
-        .collect();
-    let programs = compiler.programs.finish();
-    let rules = sensors.iter().flat_map(|sensor| &sensor.rules).flat_map(|rule| &rule.clauses);
-    let conceal =
-        Conceal::from_conditions(sensors.iter().flat_map(|sensor| &sensor.clauses).chain(rules));
-    let (rules, sites) = index::build(compiler.candidates, &programs, &compiler.frames);
-    EventPlan {
-        ty: event.ty.clone(),
-        rejects: event.rejects(),
-        frames: compiler.frames,
-        sensors,
-        programs,
-        rules,
-        sites,
-        walked: compiler.walked,
-        arrival: arrival.frames,
-        expressions,
-        conceal,
-    }
-}
 
 /// Identifies a slot within a group: the root and the steps after it.
 type SlotKey = (Option<Root>, Vec<Segment>);
 
 /// Compiles expressions at one site.
-struct Compiler {
-    frames: Frames,
+pub(super) struct Compiler {
+    pub(super) frames: Frames,
     /// The slots of each group.
     slots: Vec<FxHashMap<SlotKey, u32>>,
     /// The groups of lists in the body, by the group and slot of the list.
     lists: FxHashMap<(usize, u32), usize>,
     /// The groups of the frames around the site, the event's first.
     stack: Vec<usize>,
-    programs: ProgramBuilder,
+    pub(super) programs: ProgramBuilder,
     /// The rules that the index can find.
-    candidates: Vec<Candidate>,
-    walked: Vec<RuleAt>,
+    pub(super) candidates: Vec<Candidate>,
+    pub(super) walked: Vec<RuleAt>,
 }
 
 impl Compiler {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let mut compiler = Self {
             frames: Frames::default(),
             slots: Vec::new(),
@@ -125,7 +61,12 @@ impl Compiler {
         self.frames.groups.len() - 1
     }
 
-    fn sensor(&mut self, number: u32, first: usize, sensor: &typed::Sensor) -> SensorPlan {
+    pub(super) fn sensor(
+        &mut self,
+        number: u32,
+        first: usize,
+        sensor: &typed::Sensor,
+    ) -> SensorPlan {
         let each = self.open(sensor.each.as_ref());
         let condition = self.conditions(&sensor.when);
         if sensor.rules.len() > 1 {
@@ -345,7 +286,11 @@ impl Compiler {
             .collect()
     }
 
-    fn exprs(&mut self, exprs: &[Expr]) -> Vec<Expr<Slot>> {
+    pub(super) fn into_frames(self) -> Frames {
+        self.frames
+    }
+
+    pub(super) fn exprs(&mut self, exprs: &[Expr]) -> Vec<Expr<Slot>> {
         exprs.iter().map(|expr| self.expr(expr)).collect()
     }
 
@@ -354,7 +299,7 @@ impl Compiler {
     }
 
     /// The same expression, with slots in place of paths.
-    fn expr(&mut self, expr: &Expr) -> Expr<Slot> {
+    pub(super) fn expr(&mut self, expr: &Expr) -> Expr<Slot> {
         let kind = match &expr.kind {
             ExprKind::Const(value) => ExprKind::Const(value.clone()),
             ExprKind::Path(path) => ExprKind::Path(self.slot(path, true)),

@@ -1,14 +1,17 @@
 //! Executes a test: evaluates its events in order, each with its time and the state of the fuses.
 
 use jiff::Timestamp;
+use rustc_hash::FxHashMap;
 
 use super::{Tests, failed, wants_all};
 use crate::decision::Outcome;
 use crate::decision::{Decision, Evaluation};
 use crate::diagnostic::Diagnostic;
+use crate::eval::SeenParts;
 use crate::event::Event;
 use crate::fuses::Fuses;
 use crate::once::{Admission, Claims};
+use crate::span::Span;
 use crate::typed::{Body, Send, Test, TestStep};
 
 /// The time of receipt unless a test sets it: 2026-01-01T00:00:00Z.
@@ -77,33 +80,85 @@ impl<'r> Tests<'r> {
     }
 
     fn event<'t>(&'t self, send: &'t Send, number: usize) -> Result<Event<'t>, Box<Diagnostic>> {
-        let (body, span) = match &send.body {
-            Body::Json(text) => (text.as_str(), send.span),
+        let (event, span) = self.arriving(send)?;
+        self.check_route(send, &event)?;
+        let id = self.plan.source_field(&event, "id").ok().flatten().filter(|id| !id.is_empty());
+        let event = event.id(id.unwrap_or_else(|| format!("test-{}", number + 1)));
+        match self.seen.get(&send.span) {
+            Some(seen) => Ok(event.with_parts(&seen.body, &seen.headers).decoded()),
+            None => match self.plan.seen(&event, |seen| seen.err().map(|why| why.to_string())) {
+                Some(why) => Err(not_an_event(span, &why)),
+                None => Ok(event.decoded()),
+            },
+        }
+    }
+
+    /// The body that a test sends, and where it is named.
+    fn body<'t>(&'t self, send: &'t Send) -> Result<(&'t str, Span), Box<Diagnostic>> {
+        match &send.body {
+            Body::Json(text) => Ok((text.as_str(), send.span)),
             Body::File { name, span } => match self.files.get(name) {
-                Some(Ok(text)) => (text.as_str(), *span),
+                Some(Ok(text)) => Ok((text.as_str(), *span)),
                 Some(Err(why)) => {
                     let message = format!("`{name}` cannot be read: {why}");
-                    return Err(Box::new(
+                    Err(Box::new(
                         failed(*span, message)
                             .label("sent here")
                             .help("the path is relative to the file that contains the test"),
-                    ));
+                    ))
                 }
-                None => ("null", *span),
+                None => Ok(("null", *span)),
             },
-        };
+        }
+    }
+
+    /// The event that a test sends, as it arrives.
+    fn arriving<'t>(&'t self, send: &'t Send) -> Result<(Event<'t>, Span), Box<Diagnostic>> {
+        let (body, span) = self.body(send)?;
         let event = Event::new(send.source.as_str(), send.event.as_str(), body.as_bytes());
-        let mut event = event.map_err(|error| {
-            Box::new(failed(span, format!("this is not an event: {error}")).label("sent here"))
-        })?;
+        let mut event = event.map_err(|error| not_an_event(span, &error.to_string()))?;
         for (name, value) in &send.headers {
             event = event.header(name, value);
         }
         for (name, value) in &send.query {
             event = event.query(name, value);
         }
-        let id = self.plan.source_field(&event, "id").ok().flatten().filter(|id| !id.is_empty());
-        Ok(event.id(id.unwrap_or_else(|| format!("test-{}", number + 1))))
+        for (name, value) in &send.path {
+            event = event.path_parameter(name, value);
+        }
+        Ok((event, span))
+    }
+
+    /// The events of all tests that their sources change before rules see them.
+    pub(super) fn seen_parts(&self) -> FxHashMap<Span, SeenParts> {
+        let steps = self.all().iter().flat_map(|test| &test.steps);
+        let mut seen = FxHashMap::default();
+        for step in steps {
+            if let TestStep::Send(send) = step
+                && let Ok((event, _)) = self.arriving(send)
+                && let Some(Ok(parts)) = self.plan.seen_parts(&event)
+            {
+                seen.insert(send.span, parts);
+            }
+        }
+        seen
+    }
+
+    /// Reports a request that is not the event that the test sends.
+    fn check_route(&self, send: &Send, event: &Event<'_>) -> Result<(), Box<Diagnostic>> {
+        let routed =
+            self.plan.route(event).map_err(|why| not_an_event(send.span, &why.to_string()))?;
+        if routed == Some(send.event.as_str()) {
+            return Ok(());
+        }
+        let Send { source, event, .. } = send;
+        let help = match routed {
+            Some(other) => format!("it is `{source}.{other}`; send that, or change the request"),
+            None => "no event takes it: fuse answers it with 202 and does nothing".to_owned(),
+        };
+        let message =
+            format!("this request is not `{source}.{event}`: its conditions are not true for it");
+        Err(Box::new(failed(send.span, message).label("sent here").help(help)))
     }
 
     /// Passes the decisions to the backend.
@@ -114,6 +169,10 @@ impl<'r> Tests<'r> {
             }
         }
     }
+}
+
+fn not_an_event(span: Span, why: &str) -> Box<Diagnostic> {
+    Box::new(failed(span, format!("this is not an event: {why}")).label("sent here"))
 }
 
 /// Suppresses fired decisions whose `once` key an earlier event or element has claimed.

@@ -20,6 +20,7 @@ use crate::decision::Decision;
 use crate::decision::Outcome;
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::eval::Plan;
+use crate::eval::SeenParts;
 use crate::event::Event;
 use crate::loader::{Loader, normalized};
 use crate::ruleset::Ruleset;
@@ -64,6 +65,8 @@ pub struct Tests<'r> {
     ruleset: &'r Ruleset,
     plan: Plan,
     files: BTreeMap<String, Result<String, String>>,
+    /// The events that their sources change before rules see them, by the span of the `send`.
+    seen: FxHashMap<Span, SeenParts>,
     backends: Option<Backends<'r>>,
     /// The sensors that listen to each event, by source and name.
     listening: FxHashMap<(&'r str, &'r str), Vec<&'r typed::Sensor>>,
@@ -94,7 +97,11 @@ impl<'r> Tests<'r> {
             let key = (sensor.source.as_str(), sensor.event.as_str());
             listening.entry(key).or_default().push(sensor);
         }
-        Self { ruleset, plan: ruleset.plan(), files, backends: None, listening }
+        let seen = FxHashMap::default();
+        let mut tests =
+            Self { ruleset, plan: ruleset.plan(), files, seen, backends: None, listening };
+        tests.seen = tests.seen_parts();
+        tests
     }
 
     /// Passes every fired decision to a backend, which may reject it.

@@ -8,12 +8,14 @@ use std::collections::BTreeMap;
 
 use asked::Asked;
 use fuse_rules::explain::{Counterfactual, Explained, Explanation};
+use fuse_rules::inventory::EventInfo;
 use fuse_rules::literals::parse_switch;
 use fuse_rules::once::{Admission, Claims};
-use fuse_rules::{Event, Fuses, Outcome, Ruleset};
+use fuse_rules::schema::PathPattern;
+use fuse_rules::{Event, Fuses, Outcome, Plan, Ruleset};
 use fuse_runtime::engine::reject_unrenderable;
 use fuse_runtime::event::EventKey;
-use fuse_runtime::sources::{decode_header, sender_id};
+use fuse_runtime::sources::{decode_header, path_parameters, query_parameters, sender_id};
 use fuse_runtime::triggers::{ActionRequest, Triggers};
 use serde_json::{Value, json};
 
@@ -39,10 +41,15 @@ pub(crate) fn run(arguments: &Explain) -> Ended {
         let value = decode_header(name, value).map_err(|error| error.to_string())?;
         event = event.header(name, &value);
     }
+    if let Some(path) = &arguments.path {
+        event = sent_to(&ruleset, event, path)?;
+    }
     let plan = ruleset.plan();
+    check_route(&plan, &event).map_err(|why| format!("`{shown}` {why}"))?;
     let id = match arguments.id.clone() {
         Some(id) => id,
-        None => sender_id(&plan, &event)
+        None => plan
+            .arrived(&event, |event| sender_id(&plan, event?))
             .map_err(|why| format!("`{shown}` has no id: {why}"))?
             .unwrap_or_else(|| "example".to_owned()),
     };
@@ -61,12 +68,54 @@ pub(crate) fn run(arguments: &Explain) -> Ended {
     }
     hold_back(&mut explanation);
     asked.sort(&mut explanation.decisions);
-    let closest = ruleset.would_match(&event, &explanation.decisions).rules;
+    let closest = plan.seen(&event, |event| match event {
+        Ok(event) => ruleset.would_match(event, &explanation.decisions).rules,
+        Err(_refused) => BTreeMap::new(),
+    });
     output::print(&match arguments.format {
         Format::Json => json_text(&explanation, &objects, &closest),
         Format::Text => text::text(&explanation, &asked, &objects, &shown.to_string(), &closest),
     });
     Ok(Exit::Clean)
+}
+
+/// The event with the parameters of the path and the query that it is sent to.
+fn sent_to<'a>(ruleset: &Ruleset, mut event: Event<'a>, target: &str) -> Result<Event<'a>, String> {
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    let is_meant = |one: &EventInfo<'_>| one.source == event.source() && one.name == event.name();
+    let declared = ruleset.events().find(is_meant);
+    let declared = declared.and_then(|one| one.fields.get("path")?.as_str().map(str::to_owned));
+    if let Some(declared) = declared {
+        let pattern = PathPattern::parse(&declared).map_err(|why| format!("`{declared}` {why}"))?;
+        let Some(parameters) = path_parameters(&pattern, path).map_err(|why| why.to_string())?
+        else {
+            return Err(format!(
+                "the path of the event is `{declared}`, which `{path}` does not match"
+            ));
+        };
+        for (name, value) in parameters {
+            event = event.path_parameter(&name, &value);
+        }
+    }
+    for (name, value) in query_parameters(query).map_err(|why| why.to_string())? {
+        event = event.query(&name, &value);
+    }
+    Ok(event)
+}
+
+/// Why a request is not the event that it is explained as, if another event of its address takes it.
+fn check_route(plan: &Plan, event: &Event<'_>) -> Result<(), String> {
+    let source = event.source();
+    match plan.route(event).map_err(|why| format!("is not an event: {why}"))? {
+        Some(taken) if taken == event.name() => Ok(()),
+        Some(taken) => {
+            Err(format!("is `{source}.{taken}`: the conditions of that event are true for it"))
+        }
+        None => Err(format!(
+            "is no event of `{source}`: the conditions of no event are true for it; \
+             give the headers that it is sent with by `--header`"
+        )),
+    }
 }
 
 /// Applies `once` within the event like the ledger: of several decisions with one key, the first
