@@ -5,14 +5,9 @@
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::ruleset::Ruleset;
+use crate::semantics::{Cost, Count};
 use crate::span::{Files, Span};
-use crate::typed::{Each, Expr, ExprKind, Mapped, MappedValue, QuantifierKind, Rule, Rules};
-use crate::value::Value;
-
-/// The assumed length of a list of unknown length.
-const ASSUMED_LIST_LENGTH: u64 = 1_000;
-/// The cost of a pattern match, a test of text or a function call.
-const CALL_COST: u64 = 10;
+use crate::typed::{Each, Expr, Rule, Rules};
 
 /// The maximum cost of a rule, including the clauses of its sensor.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -133,7 +128,11 @@ fn all(rules: &Rules) -> impl Iterator<Item = (&Rule, Parts)> {
             if let Some(once) = &rule.once {
                 parts.exprs(&once.keys);
             }
-            rule.triggers.iter().for_each(|trigger| parts.mapped(&trigger.fields));
+            for trigger in &rule.triggers {
+                Cost::mapped(&trigger.fields, &mut |expr| {
+                    parts.add(Cost::of(expr, true).assumed(), expr.span);
+                });
+            }
             (rule, parts)
         })
     })
@@ -164,54 +163,16 @@ impl Parts {
     /// Iterates over a list: the following parts are evaluated once per element.
     fn each(&mut self, each: Option<&Each>) {
         if let Some(each) = each {
-            let elements = u64::try_from(each.max).unwrap_or(u64::MAX);
-            self.add(cost(&each.list).saturating_add(elements), each.list.span);
+            let max = u64::try_from(each.max).unwrap_or(u64::MAX);
+            let elements = Count::of(&each.list).assumed(Some(max));
+            let list = Cost::of(&each.list, true).assumed();
+            self.add(list.saturating_add(elements), each.list.span);
             self.times = self.times.saturating_mul(elements);
         }
     }
 
     fn exprs(&mut self, exprs: &[Expr]) {
-        exprs.iter().for_each(|expr| self.add(cost(expr), expr.span));
-    }
-
-    fn mapped(&mut self, fields: &[Mapped]) {
-        for field in fields {
-            match &field.value {
-                MappedValue::Expr(expr, _) => self.add(cost(expr), expr.span),
-                MappedValue::Block(inner) => self.mapped(inner),
-            }
-        }
-    }
-}
-
-/// How many values an expression examines.
-fn cost(expr: &Expr) -> u64 {
-    let parts = || expr.children().into_iter().map(cost).fold(0, u64::saturating_add);
-    match &expr.kind {
-        ExprKind::Const(_) => 0,
-        ExprKind::Path(_) => 1,
-        ExprKind::Quantifier { list, body, .. } => {
-            let elements = elements(list).saturating_mul(cost(body).saturating_add(1));
-            cost(list).saturating_add(elements)
-        }
-        ExprKind::In { list, .. } => parts().saturating_add(elements(list)),
-        ExprKind::Call { .. } | ExprKind::Pattern { .. } | ExprKind::TextTest { .. } => {
-            parts().saturating_add(CALL_COST)
-        }
-        _ => parts(),
-    }
-}
-
-/// The maximum length of a list.
-fn elements(list: &Expr) -> u64 {
-    match &list.kind {
-        ExprKind::Const(Value::List(items)) => u64::try_from(items.len()).unwrap_or(u64::MAX),
-        ExprKind::List(items) => u64::try_from(items.len()).unwrap_or(u64::MAX),
-        ExprKind::Quantifier {
-            kind: QuantifierKind::Filter | QuantifierKind::Map, list, ..
-        } => elements(list),
-        ExprKind::Coalesce { left, right } => elements(left).max(elements(right)),
-        _ => ASSUMED_LIST_LENGTH,
+        exprs.iter().for_each(|expr| self.add(Cost::of(expr, false).assumed(), expr.span));
     }
 }
 

@@ -25,7 +25,9 @@ use crate::fuses::Fuses;
 use crate::semantics::decision;
 use crate::semantics::mapping::{self, Rendered};
 use crate::semantics::ops::{self, Fault, Truth, Valued, name};
-use crate::semantics::{self, Verdict};
+use crate::semantics::{
+    self, DEFAULT_MAX_WORK, EventSize, FALSE_FOR_EVENT, RuleBound, Verdict, too_expensive,
+};
 use crate::typed::Shown;
 use crate::typed::{
     Expr, ExprKind, Mapped, Path, QuantifierKind, Root, Rule, Rules, Segment, Sensor,
@@ -49,6 +51,17 @@ pub(crate) fn evaluate<'e>(
     event: &Event<'e>,
     fuses: &Fuses,
     watch: Option<Watch<'e>>,
+) -> Evaluation {
+    evaluate_within(rules, event, fuses, watch, DEFAULT_MAX_WORK)
+}
+
+/// The same with another limit on the values that one rule may examine.
+pub(crate) fn evaluate_within<'e>(
+    rules: &Rules,
+    event: &Event<'e>,
+    fuses: &Fuses,
+    watch: Option<Watch<'e>>,
+    max_work: u64,
 ) -> Evaluation {
     let world = World::new(event, watch);
     let declared = rules
@@ -88,12 +101,29 @@ pub(crate) fn evaluate<'e>(
             };
         }
     }
+    let size = EventSize { body: &world.body, bytes: bytes(event) };
     for sensor in sensors {
         for rule in &sensor.rules {
+            if RuleBound::new(sensor, rule).exceeds(max_work, &size) {
+                let env = Env { world: &world, elements: Vec::new() };
+                let mut clauses = sensor.when.iter().chain(&rule.when);
+                let verdict = match clauses.any(|clause| env.is_false(clause)) {
+                    true => Verdict::NotMatched(FALSE_FOR_EVENT.to_owned()),
+                    false => Verdict::Rejected(too_expensive(max_work)),
+                };
+                decisions.push(decision(&rule.name, None, verdict));
+                continue;
+            }
             decisions.extend(decide(rules, sensor, rule, &world, fuses));
         }
     }
     Evaluation { mismatch, ..Evaluation::new(decisions) }
+}
+
+fn bytes(event: &Event<'_>) -> u64 {
+    let texts = event.headers().iter().chain(event.queries());
+    let bytes = texts.map(|(key, value)| key.len() + value.len()).sum::<usize>();
+    u64::try_from(bytes + event.body().len()).unwrap_or(u64::MAX)
 }
 
 /// The decisions of one rule for an event that is not refused.
@@ -179,6 +209,22 @@ impl<'w, 'e> Env<'w, 'e> {
             at = at.step(segment).ok()??;
         }
         Some(at)
+    }
+
+    /// Whether a condition, or one part of a conjunction, is false and neither reads nor binds an
+    /// element.
+    fn is_false(&self, expr: &Expr) -> bool {
+        fn is_of_event(expr: &Expr) -> bool {
+            match &expr.kind {
+                ExprKind::Quantifier { .. } => false,
+                ExprKind::Path(path) => !matches!(path.root, Root::Element(_)),
+                _ => expr.children().into_iter().all(is_of_event),
+            }
+        }
+        match &expr.kind {
+            ExprKind::And(parts) => parts.iter().any(|part| self.is_false(part)),
+            _ => is_of_event(expr) && self.truth(expr) == Ok(false),
+        }
     }
 
     fn path(&self, path: &Path) -> Valued<'_, 'e> {

@@ -13,6 +13,7 @@ use crate::diagnostic::{Diagnostic, Diagnostics, Severity};
 use crate::eval::Plan;
 use crate::loader::{Loader, normalized, resolved};
 use crate::schema::Registry;
+use crate::semantics::DEFAULT_MAX_WORK;
 use crate::span::{FileId, Files};
 use crate::stdlib;
 use crate::syntax::ast::Use;
@@ -52,6 +53,8 @@ pub struct Ruleset {
     rules: typed::Rules,
     detail: Option<Detail>,
     warnings: Diagnostics,
+    /// The maximum number of values that a rule may examine of one event.
+    max_work: u64,
 }
 
 /// Additional data for tools.
@@ -129,7 +132,12 @@ impl Ruleset {
             Err(Box::new(rules))
         } else {
             let detail = || Detail { trees: parsed, named, registry: registry.clone() };
-            Ok(Self { rules, detail: keep.then(detail), warnings: problems.clone() })
+            Ok(Self {
+                rules,
+                detail: keep.then(detail),
+                warnings: problems.clone(),
+                max_work: DEFAULT_MAX_WORK,
+            })
         };
         Examined { rules, problems, references }
     }
@@ -149,7 +157,37 @@ impl Ruleset {
 
     /// Compiles the rules for evaluation.
     pub fn plan(&self) -> Plan {
-        Plan::compile(&self.rules)
+        Plan::compile(&self.rules).with_max_work(self.max_work)
+    }
+
+    /// Changes the limit on the work of plans for one event: the number of values that one rule may
+    /// examine. The default is 50 million. If a rule would have to examine more, it is
+    /// rejected, and the other rules decide the event. Whether it would depends only on the rule
+    /// and on the lengths of the event's lists and texts.
+    ///
+    /// ```
+    /// use fuse_rules::{Event, Fuses, Registry, Ruleset};
+    /// use fuse_rules::decision::Outcome;
+    /// use fuse_rules::schema::{Schema, SourceSchema};
+    ///
+    /// let registry = Registry::new()
+    ///     .source(SourceSchema::new(Schema::new("queue", "A queue."), Schema::new("event", "")))
+    ///     .trigger(Schema::new("page", "Calls a human."));
+    /// let rules = r#"source q queue { event e }
+    ///                sensor s on q.e {
+    ///                  rule expensive { when any(x in body.list: x == 1)  trigger page {} }
+    ///                  rule cheap { when body.first == 0  trigger page {} }
+    ///                }"#;
+    /// let plan = Ruleset::parse("a.rules", rules, &registry)?.with_max_work(50).plan();
+    /// let event = Event::new("q", "e", br#"{"first": 0, "list": [0, 0, 0, 0, 0, 0, 0, 0, 0, 0]}"#)?;
+    /// let decisions = plan.evaluate(&event, &Fuses::default()).decisions;
+    /// let outcomes: Vec<_> = decisions.iter().map(|decision| &decision.outcome).collect();
+    /// assert_eq!(outcomes, [&Outcome::Rejected, &Outcome::Fired]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn with_max_work(self, max_work: u64) -> Self {
+        Self { max_work, ..self }
     }
 
     /// The files that were read, in reading order.
@@ -165,7 +203,7 @@ impl Ruleset {
         event: &crate::event::Event<'_>,
         fuses: &crate::fuses::Fuses,
     ) -> crate::decision::Evaluation {
-        crate::reference::evaluate(&self.rules, event, fuses, None)
+        crate::reference::evaluate_within(&self.rules, event, fuses, None, self.max_work)
     }
 
     /// The syntax trees; empty unless the rules were loaded in detail.

@@ -65,15 +65,19 @@ impl<'de> Deserialize<'de> for LintName {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RulesConfig {
-    /// How many values a rule may read for one event, by the bound that [`Ruleset::costs`] computes: 100,000,000.
-    /// Rules that could read more are refused.
+    /// How many values a rule may examine of one event, with the lengths that [`Ruleset::costs`] assumes: 10 billion.
+    /// Rules that could examine more are refused when they are loaded.
     pub max_cost: u64,
+    /// How many values a rule may examine of one event, with the real lengths of its lists: 50,000,000. A rule that
+    /// would have to examine more of an event is rejected for this event.
+    pub max_work: u64,
 }
 
 impl Default for RulesConfig {
     fn default() -> Self {
-        // An `each` with a quantifier or two inside; not three lists of any length in each other.
-        Self { max_cost: 100_000_000 }
+        // Three lists of any length in each other, but not four. `max_work` limits what they really cost: about a
+        // second of CPU time.
+        Self { max_cost: 10_000_000_000, max_work: 50_000_000 }
     }
 }
 

@@ -178,6 +178,7 @@ mod tests {
             received: "2026-08-01T10:00:00Z".parse().unwrap(),
             headers: BTreeMap::from([("x-github-event".into(), "push".into())]),
             query: BTreeMap::from([("dry".into(), "1".into())]),
+            path: BTreeMap::from([("tenant".into(), "acme".into())]),
             rejected: None,
             body: Bytes::from(body),
         }

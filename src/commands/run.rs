@@ -48,7 +48,7 @@ pub(crate) fn run(arguments: Run) -> Ended {
     let loaded = Ruleset::load(&files, &Disk, &registry(&known_sources, &known_triggers));
     let ruleset = match loaded.and_then(|ruleset| {
         ruleset.within_cost(config.rules.max_cost)?;
-        Ok(ruleset)
+        Ok(ruleset.with_max_work(config.rules.max_work))
     }) {
         Ok(ruleset) => ruleset,
         Err(diagnostics) => {

@@ -24,7 +24,7 @@ const DOOR: (u16, &str) = (12_000, "/q");
 #[tokio::test]
 async fn an_event_that_asks_for_endless_work_holds_nothing_up() {
     let fuse = Setup::rules(RULES).start().await;
-    let long = |value: u32| vec![value; 4_000];
+    let long = |value: u32| vec![value; 6_000];
     let body = json!({ "id": 0, "a": long(1), "b": long(2) }).to_string();
     assert_eq!(fuse.post(DOOR, body).await.event(202), "0");
     // While it is being decided, the admin port and the other events go on.

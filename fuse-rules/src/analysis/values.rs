@@ -169,7 +169,9 @@ fn of_value(expr: &Expr, taken: Kinds) -> Option<Needs<'_>> {
         // If the left side is missing, the right side is used.
         ExprKind::Coalesce { right, .. } => of_value(right, taken),
         ExprKind::Neg(inner) => of_value(inner, Kinds::NUMBER.or(Kinds::DURATION)),
-        ExprKind::Call { function, arguments } if function.takes_elements().is_none() => {
+        ExprKind::Call { function, arguments }
+            if function.takes_elements().is_none() && !function.returns.may_be_absent() =>
+        {
             all(arguments.iter().zip(function.params).map(|(part, (_, taken))| (part, *taken)))
         }
         _ => None,

@@ -8,13 +8,13 @@ use super::operands::absence_of_operand;
 use super::scope::Scope;
 use super::{Checker, foreign_functions, secrets};
 use crate::diagnostic::{Code, Diagnostic, Fix, Severity, suggest};
-use crate::functions::{self, Call, Function, Returns};
+use crate::functions::{self, Call, Function, NoResult, Returns};
 use crate::semantics::ops;
 use crate::span::Span;
 use crate::syntax::ast::{self, Text};
 use crate::typed::Shown;
 use crate::typed::{Expr, ExprKind};
-use crate::types::{Absence, Known, Record, RecordMember, Rest, Ty};
+use crate::types::{Absence, Known, Missing, Record, RecordMember, Rest, Ty};
 use crate::value::{Kinds, Value};
 
 impl Checker<'_> {
@@ -96,15 +96,16 @@ impl Checker<'_> {
                 let known = Known::present(Ty::from_value(&value));
                 (Expr { kind: ExprKind::Const(value), span }, known)
             }
-            Some(Err(why)) => {
+            Some(Err(NoResult::Fault(why))) => {
                 let why = ops::no_result(function, &arguments, &why);
                 self.report(
                     Diagnostic::error(Code::E0303, span, why).label("fails for every event"),
                 );
                 unchecked(span)
             }
-            None => {
-                let known = Known { ty: returned(function, &known), absence };
+            Some(Err(NoResult::Absent)) | None => {
+                let absence = absence.max(own_absence(function, &known));
+                let known = Known { ty: returned(&function.returns, function, &known), absence };
                 (Expr { kind: ExprKind::Call { function, arguments }, span }, known)
             }
         }
@@ -153,15 +154,29 @@ impl Checker<'_> {
     }
 }
 
+/// Whether the result may be absent although the arguments are present. As for elements and fields,
+/// nothing is declared if the first argument has no type.
+fn own_absence(function: &Function, arguments: &[Known]) -> Absence {
+    if !function.returns.may_be_absent() {
+        return Absence::NEVER;
+    }
+    Absence::absent(match arguments.first() {
+        Some(known) if !known.ty.is_any() => {
+            Missing::Declared(format!("{}(…)", function.name).into())
+        }
+        _ => Missing::Open,
+    })
+}
+
 /// The type of a function's result for these arguments.
-fn returned(function: &Function, arguments: &[Known]) -> Ty {
+fn returned(returns: &Returns, function: &Function, arguments: &[Known]) -> Ty {
     let argument = |index: usize| {
         let known = arguments.get(index).map_or_else(Ty::any, |known| known.ty.clone());
         let wanted = function.params.get(index).map_or(Kinds::ANY, |(_, wanted)| *wanted);
         // The kinds that the function accepts are known even if the argument has no type.
         if known.is_any() { Ty::from_kinds(known.kinds().and(wanted)) } else { known }
     };
-    match &function.returns {
+    match returns {
         Returns::Of(kinds) => Ty::from_kinds(*kinds),
         Returns::Words(words) => {
             let word = |word: &&'static str| Ty::from_value(&Value::text(*word));
@@ -181,6 +196,7 @@ fn returned(function: &Function, arguments: &[Known]) -> Ty {
             let fields = fields.iter().map(field).collect();
             Ty::record(Record { fields, rest: Rest::Nothing })
         }
+        Returns::Maybe(present) => returned(present, function, arguments),
     }
 }
 

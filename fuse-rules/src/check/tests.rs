@@ -3,6 +3,7 @@
 
 mod bodies;
 mod definitions;
+mod events;
 mod files;
 mod secrets;
 mod sources;

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::frame::{self, Frame};
+use super::limit::TooExpensive;
 use super::stack::Stack;
 use super::{refusal, unreadable};
 use crate::decision::Evaluation;
@@ -119,11 +120,18 @@ pub(super) fn walk(
     asked: &dyn Fn(&str) -> bool,
     report: Report<'_>,
 ) -> Result<(), String> {
-    read(plan, event, work, &mut |event_plan, stack| {
+    read(plan, event, work, &mut |event_plan, stack, too_expensive| {
+        too_expensive.each(event_plan, stack, &mut |order, sensor, rule, verdict| {
+            if asked(&rule.name) {
+                let evaluated = Evaluated::Nothing;
+                let element = None;
+                report(&RuleSite { order, sensor, rule, element, stack, evaluated }, verdict);
+            }
+        });
         for sensor in &event_plan.sensors {
             let is_asked = sensor.rules.iter().any(|rule| asked(&rule.name));
             if is_asked && work.exceeded().is_none() {
-                let walk = Walk { fuses: &plan.fuses, set: fuses, sensor };
+                let walk = Walk { fuses: &plan.fuses, set: fuses, sensor, too_expensive };
                 walk.rules(stack, &sensor.rules, sensor.first, asked, report);
             }
         }
@@ -136,7 +144,7 @@ pub(super) fn read(
     plan: &Pooled,
     event: &Event<'_>,
     work: &Work,
-    body: &mut dyn FnMut(&EventPlan, &Stack<'_, '_>),
+    body: &mut dyn FnMut(&EventPlan, &Stack<'_, '_>, &TooExpensive),
 ) -> Result<(), String> {
     let Some(event_plan) = plan.event(event.source(), event.name()) else {
         return event.fault().map_or(Ok(()), |fault| Err(fault.to_string()));
@@ -147,7 +155,9 @@ pub(super) fn read(
         return Err(refusal(why, event));
     }
     let frame = Frame::from_event(&scratch.extract, event.body());
-    body(event_plan, &Stack::new(&frame, &event_plan.frames, work));
+    let too_expensive = TooExpensive::find(plan, event_plan, event, &scratch.extract);
+    work.allow(too_expensive.rest);
+    body(event_plan, &Stack::new(&frame, &event_plan.frames, work), &too_expensive);
     plan.pool.put(scratch);
     Ok(())
 }
@@ -156,6 +166,7 @@ pub(super) fn read(
 pub(super) fn walk_rules(
     plan: &Pooled,
     event_plan: &EventPlan,
+    too_expensive: &TooExpensive,
     stack: &Stack<'_, '_>,
     fuses: &Fuses,
     report: Report<'_>,
@@ -163,7 +174,9 @@ pub(super) fn walk_rules(
     for at in &event_plan.walked {
         if let Some((sensor, rule)) = event_plan.rule(*at) {
             let order = sensor.first + at.rule as usize;
-            walk_rule(plan, (sensor, rule), order, stack, fuses, report);
+            if !too_expensive.contains(order) {
+                walk_rule(plan, too_expensive, (sensor, rule), order, stack, fuses, report);
+            }
         }
     }
 }
@@ -171,13 +184,19 @@ pub(super) fn walk_rules(
 /// Walks one rule. `order` is its index among all rules of the event.
 pub(super) fn walk_rule(
     plan: &Pooled,
+    too_expensive: &TooExpensive,
     (sensor, rule): (&SensorPlan, &RulePlan),
     order: usize,
     stack: &Stack<'_, '_>,
     fuses: &Fuses,
     report: Report<'_>,
 ) {
-    let walk = Walk { fuses: &plan.fuses, set: fuses, sensor };
+    if too_expensive.contains(order) {
+        let (element, evaluated) = (None, Evaluated::Nothing);
+        let verdict = too_expensive.verdict(sensor, rule, stack);
+        return report(&RuleSite { order, sensor, rule, element, stack, evaluated }, verdict);
+    }
+    let walk = Walk { fuses: &plan.fuses, set: fuses, sensor, too_expensive };
     walk.rules(stack, std::slice::from_ref(rule), order, &|_| true, report);
 }
 
@@ -185,6 +204,7 @@ struct Walk<'p, 'f> {
     fuses: &'p [typed::Fuse],
     set: &'f Fuses,
     sensor: &'p SensorPlan,
+    too_expensive: &'f TooExpensive,
 }
 
 impl Walk<'_, '_> {
@@ -201,7 +221,10 @@ impl Walk<'_, '_> {
         elements(stack, sensor.each.as_ref(), &[], &mut |stack, element, verdict| {
             let outer = verdict.is_none().then(|| stack.all(&sensor.clauses));
             let evaluated = if outer.is_some() { Evaluated::Sensor } else { Evaluated::Nothing };
-            for (i, rule) in rules.iter().enumerate().filter(|(_, rule)| asked(&rule.name)) {
+            for (i, rule) in rules.iter().enumerate() {
+                if !asked(&rule.name) || self.too_expensive.contains(order + i) {
+                    continue;
+                }
                 let at = RuleSite { order: order + i, sensor, rule, element, stack, evaluated };
                 match (&verdict, &outer) {
                     (Some(verdict), _) => report(&at, verdict.clone()),

@@ -107,7 +107,8 @@ pub(crate) fn explain(
     let mut decisions = Vec::new();
     let event_plan = plan.event(event.source(), event.name());
     let rules = event_plan.map_or(0, EventPlan::rule_count);
-    let (work, budget) = (Work::to_explain(event.received_at(), rules), PartBudget::default());
+    let (work, budget) =
+        (Work::to_explain(event.received_at(), rules, plan.max_work), PartBudget::default());
     let tree = Tree::new(plan, event_plan, &budget);
     let walked = exhaustive::walk(plan, event, fuses, &work, asked, &mut |site, verdict| {
         decisions.push((site.order, explained(&tree, site, site.stack, verdict)));

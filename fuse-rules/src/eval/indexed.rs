@@ -4,6 +4,7 @@
 
 use super::exhaustive::{self, too_many};
 use super::frame::{self, Frame};
+use super::limit::TooExpensive;
 use super::missing;
 use super::refusal;
 use super::scratch::{Around, MAX_LEVELS, Scratch};
@@ -92,7 +93,9 @@ fn decide(
     if around.len() < event_plan.sites.len() {
         around.resize_with(event_plan.sites.len(), Default::default);
     }
+    let too_expensive = TooExpensive::find(plan, event_plan, event, extract);
     let work = Work::new(event.received_at());
+    work.allow(too_expensive.rest);
     let mut decider = Decider {
         plan,
         event_plan,
@@ -100,6 +103,7 @@ fn decide(
         extract,
         body: event.body(),
         work: &work,
+        too_expensive: &too_expensive,
         truths,
         frames,
         found,
@@ -111,8 +115,12 @@ fn decide(
     decider.enter(0);
     decider.site(0, 0);
     decider.walked();
+    decider.too_expensive();
     if let Some(why) = work.exceeded() {
         return Err(why);
+    }
+    if decider.decisions.len() > MAX_DECISIONS {
+        return Err(format!("it has more than {MAX_DECISIONS} decisions with consequences"));
     }
     let mut decisions = decider.decisions;
     decisions.sort_by_key(|(order, _)| *order);
@@ -134,6 +142,10 @@ pub(super) struct Row {
 /// The number of values that a decision counts as.
 const DECISION_WORK: usize = 16;
 
+/// The maximum number of decisions with consequences on one event, which are kept in memory and on
+/// disk.
+const MAX_DECISIONS: usize = 125_000;
+
 pub(super) struct Decider<'d> {
     plan: &'d Pooled,
     pub(super) event_plan: &'d EventPlan,
@@ -141,6 +153,8 @@ pub(super) struct Decider<'d> {
     pub(super) extract: &'d Extract,
     pub(super) body: &'d str,
     pub(super) work: &'d Work,
+    /// Rules that are not evaluated.
+    too_expensive: &'d TooExpensive,
     pub(super) truths: &'d mut Vec<u32>,
     frames: &'d mut u32,
     found: &'d mut Vec<u32>,
@@ -287,7 +301,8 @@ impl<'d> Decider<'d> {
         let event_plan = self.event_plan;
         let Some(at) = event_plan.rules.get(rule as usize) else { return };
         let Some((sensor, rule)) = event_plan.rule(*at) else { return };
-        if self.work.spend(1, 0).is_err() {
+        let order = sensor.first + at.rule as usize;
+        if self.too_expensive.contains(order) || self.work.spend(1, 0).is_err() {
             return;
         }
         let fits = self.eaches(sensor, rule).all(|(level, each)| self.row(level).len <= each.max);
@@ -296,7 +311,6 @@ impl<'d> Decider<'d> {
         }
         if self.holds(rule.condition) == Some(true) {
             let element: Vec<u32> = (1..=level).map(|level| self.index(level)).collect();
-            let order = sensor.first + at.rule as usize;
             self.fire(rule, order, level, &element);
         }
     }
@@ -320,6 +334,10 @@ impl<'d> Decider<'d> {
         for rule in &site.iterating {
             let Some(at) = event_plan.rules.get(*rule as usize) else { continue };
             let Some((sensor, rule)) = event_plan.rule(*at) else { continue };
+            let order = sensor.first + at.rule as usize;
+            if self.too_expensive.contains(order) {
+                continue;
+            }
             let mut eaches = self.eaches(sensor, rule);
             let Some((_, each)) = eaches.find(|(of, each)| *of == level && each.max < len) else {
                 continue;
@@ -330,7 +348,6 @@ impl<'d> Decider<'d> {
             let own = rule.each.as_deref().is_some_and(|own| std::ptr::eq(own, each));
             if fits && (!own || self.holds(sensor.condition) == Some(true)) {
                 let element: Vec<u32> = (1..level).map(|level| self.index(level)).collect();
-                let order = sensor.first + at.rule as usize;
                 self.decided(rule, order, &element, too_many(each, len));
             }
         }
@@ -350,7 +367,8 @@ impl<'d> Decider<'d> {
 
     fn decided(&mut self, rule: &RulePlan, order: usize, element: &[u32], verdict: Verdict) {
         // Decisions take memory. Past the limit the event is refused, and they would be useless.
-        if self.work.spend(DECISION_WORK, 0).is_err() {
+        let is_full = self.decisions.len() > MAX_DECISIONS;
+        if is_full || self.work.spend(DECISION_WORK, 0).is_err() {
             return;
         }
         let element = (!element.is_empty()).then_some(element);
@@ -365,9 +383,24 @@ impl<'d> Decider<'d> {
         let event_plan = self.event_plan;
         let mut decided = Vec::new();
         self.with_stack(0, &mut |stack, plan, fuses| {
-            exhaustive::walk_rules(plan, event_plan, stack, fuses, &mut |site, verdict| {
+            let skip = self.too_expensive;
+            exhaustive::walk_rules(plan, event_plan, skip, stack, fuses, &mut |site, verdict| {
                 if !matches!(verdict, Verdict::NotMatched(_) | Verdict::Unknown(_)) {
                     decided.push((site.order, decision(&site.rule.name, site.element, verdict)));
+                }
+            });
+        });
+        self.decisions.extend(decided);
+    }
+
+    /// Decides the rules that are too expensive for the event.
+    fn too_expensive(&mut self) {
+        let (event_plan, too_expensive) = (self.event_plan, self.too_expensive);
+        let mut decided = Vec::new();
+        self.with_stack(0, &mut |stack, _, _| {
+            too_expensive.each(event_plan, stack, &mut |order, _, rule, verdict| {
+                if !matches!(verdict, Verdict::NotMatched(_)) {
+                    decided.push((order, decision(&rule.name, None, verdict)));
                 }
             });
         });

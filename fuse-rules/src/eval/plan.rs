@@ -10,12 +10,15 @@ use crate::decision::{Decided, Evaluation};
 use crate::event::{Event, UnreadableBody};
 use crate::fuses::Fuses;
 use crate::plan::{self, BodyField, Compiled};
+use crate::semantics::DEFAULT_MAX_WORK;
 use crate::typed;
 
 /// Compiled rules with the memory for evaluation, which is reused for the next event.
 pub(crate) struct Pooled {
-    compiled: Compiled,
+    compiled: Arc<Compiled>,
     pub(crate) pool: Pool,
+    /// The maximum number of values that a rule may examine of one event.
+    pub(crate) max_work: u64,
 }
 
 impl Deref for Pooled {
@@ -37,7 +40,17 @@ pub struct Plan {
 
 impl Plan {
     pub(crate) fn compile(rules: &typed::Rules) -> Self {
-        Self { inner: Arc::new(Pooled { compiled: plan::compile(rules), pool: Pool::default() }) }
+        Self::with(Arc::new(plan::compile(rules)), DEFAULT_MAX_WORK)
+    }
+
+    fn with(compiled: Arc<Compiled>, max_work: u64) -> Self {
+        Self { inner: Arc::new(Pooled { compiled, pool: Pool::default(), max_work }) }
+    }
+
+    /// The same rules with another limit on the values that a rule may examine of one event.
+    #[must_use]
+    pub(crate) fn with_max_work(&self, max_work: u64) -> Self {
+        Self::with(Arc::clone(&self.inner.compiled), max_work)
     }
 
     pub(super) fn compiled(&self) -> &Compiled {

@@ -4,14 +4,11 @@ use std::borrow::Cow;
 
 use super::frame::Frame;
 use crate::plan::{Frames, Slot};
+use crate::semantics::Work;
 use crate::semantics::ops::{self, Fault, Truth, Valued, name};
-use crate::semantics::{Work, weight};
 use crate::typed::Shown;
 use crate::typed::{Expr, ExprKind, QuantifierKind};
 use crate::value::Value;
-
-/// Rendered values are kept in memory and on disk, so they count for more.
-const RENDERED_WORK_FACTOR: usize = 16;
 
 /// The frames at one site: the innermost, with those around it. The event's frame is the outermost,
 /// at level 0.
@@ -194,8 +191,7 @@ impl<'s, 'e> Stack<'s, 'e> {
     /// A value that becomes part of an action.
     pub(super) fn rendered(&self, expr: &Expr<Slot>) -> Result<Value<'e>, Fault> {
         let value = self.value(expr)?;
-        let (values, bytes) = weight(&value);
-        self.work.spend(values, bytes.saturating_mul(RENDERED_WORK_FACTOR))?;
+        self.work.spend_rendered(&value)?;
         Ok(value.into_owned())
     }
 }

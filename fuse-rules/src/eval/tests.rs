@@ -1,6 +1,7 @@
 //! The meaning of expressions, as tables. The plan and the reference evaluate each row.
 
 mod agreement;
+mod arrival;
 mod comprehensions;
 mod definitions;
 mod events;
@@ -8,6 +9,7 @@ mod explain;
 mod functions;
 mod generate;
 mod large;
+mod limit;
 pub(crate) mod many;
 mod mismatch;
 mod page;
@@ -25,6 +27,7 @@ use crate::fuses::Fuses;
 use crate::reference;
 use crate::ruleset::Ruleset;
 use crate::schema::{Field, FieldType, Registry, Schema, SourceSchema, Templates};
+use crate::semantics::DEFAULT_MAX_WORK;
 
 /// A source `q` without fields, and triggers `note` (any fields) and `text` (strings).
 pub(crate) fn registry() -> Registry {
@@ -72,9 +75,19 @@ pub(crate) fn event(body: &str) -> Event<'_> {
 /// Decides with the plan and the reference, which must agree, and with the index, which must find
 /// the same rules. Returns every decision.
 pub(crate) fn decide(ruleset: &Ruleset, event: &Event<'_>, fuses: &Fuses) -> Evaluation {
-    let plan = ruleset.plan();
+    decide_within(ruleset, event, fuses, DEFAULT_MAX_WORK)
+}
+
+/// The same with this limit on the work of a rule.
+pub(crate) fn decide_within(
+    ruleset: &Ruleset,
+    event: &Event<'_>,
+    fuses: &Fuses,
+    max_work: u64,
+) -> Evaluation {
+    let plan = ruleset.plan().with_max_work(max_work);
     let planned = plan.evaluate_all(event, fuses);
-    let obvious = reference::evaluate(ruleset.typed(), event, fuses, None);
+    let obvious = reference::evaluate_within(ruleset.typed(), event, fuses, None, max_work);
     if planned.refused.is_some() && obvious.refused.is_some() {
         // If several keys are duplicated, the reason may name any of them.
         return planned;

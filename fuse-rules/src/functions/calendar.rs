@@ -112,13 +112,13 @@ fn format_time(arguments: &[Value<'_>]) -> CallResult {
     let format = format(arguments)?;
     strtime::format(format, &zoned(arguments, 2)?)
         .map(Value::text)
-        .map_err(|_| format!("`{}` is not a format such as `%Y-%m-%d`", cut(format)))
+        .map_err(|_| format!("`{}` is not a format such as `%Y-%m-%d`", cut(format)).into())
 }
 
 fn parse_time(arguments: &[Value<'_>]) -> CallResult {
     let (text, format) = (string(arguments, 0), format(arguments)?);
     let Ok(parsed) = strtime::parse(format, text) else {
-        return Err(format!("`{}` does not match the format `{}`", cut(text), cut(format)));
+        return Err(format!("`{}` does not match the format `{}`", cut(text), cut(format)).into());
     };
     parsed.to_timestamp().map(Value::Time).map_err(|_| {
         format!(
@@ -126,6 +126,7 @@ fn parse_time(arguments: &[Value<'_>]) -> CallResult {
             cut(text),
             cut(format)
         )
+        .into()
     })
 }
 

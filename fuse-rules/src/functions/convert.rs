@@ -22,7 +22,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
             if number.is_integral() {
                 Ok(Value::Number(number))
             } else {
-                Err(format!("`{number}` is not a whole number"))
+                Err(format!("`{number}` is not a whole number").into())
             }
         }),
     },
@@ -36,7 +36,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
             (r#"float("1e3")"#, Some("1000")),
             (r#"float("x")"#, None),
         ],
-        call: Call::Pure(|arguments| number(arguments).map(Value::Number)),
+        call: Call::Pure(|arguments| Ok(Value::Number(number(arguments)?))),
     },
     Function {
         name: "string",
@@ -109,7 +109,7 @@ fn duration(arguments: &[Value<'_>]) -> CallResult {
         Some(Value::Duration(duration)) => Ok(Value::Duration(*duration)),
         Some(Value::String(text)) => parse_duration(text)
             .map(Value::Duration)
-            .ok_or_else(|| format!("`{}` is not a duration such as `1h30m`", cut(text))),
+            .ok_or_else(|| format!("`{}` is not a duration such as `1h30m`", cut(text)).into()),
         _ => Err("it is not a duration".into()),
     }
 }
@@ -121,5 +121,5 @@ fn json(arguments: &[Value<'_>]) -> CallResult {
     value
         .to_json_text()
         .map(Value::text)
-        .map_err(|unrepresentable| format!("it holds {unrepresentable}"))
+        .map_err(|unrepresentable| format!("it holds {unrepresentable}").into())
 }

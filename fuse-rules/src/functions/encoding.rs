@@ -55,7 +55,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
             match HEXLOWER_PERMISSIVE.decode(text.as_bytes()) {
                 Ok(bytes) => decoded(bytes, text),
                 Err(_) => {
-                    Err(format!("`{}` does not consist of pairs of hexadecimal digits", cut(text)))
+                    Err(format!("`{}` does not consist of pairs of hexadecimal digits", cut(text))
+                        .into())
                 }
             }
         }),
@@ -90,12 +91,12 @@ fn base64_decode(arguments: &[Value<'_>]) -> CallResult {
     let standard = text.trim_end_matches('=').replace('-', "+").replace('_', "/");
     match BASE64_NOPAD.decode(standard.as_bytes()) {
         Ok(bytes) => decoded(bytes, text),
-        Err(_) => Err(format!("`{}` is not base64", cut(text))),
+        Err(_) => Err(format!("`{}` is not base64", cut(text)).into()),
     }
 }
 
 fn decoded(bytes: Vec<u8>, text: &str) -> CallResult {
     String::from_utf8(bytes)
         .map(Value::text)
-        .map_err(|_| format!("the bytes that `{}` encodes are not UTF-8", cut(text)))
+        .map_err(|_| format!("the bytes that `{}` encodes are not UTF-8", cut(text)).into())
 }

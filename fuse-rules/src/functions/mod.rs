@@ -29,8 +29,29 @@ pub(crate) struct CallContext {
     pub(crate) received: Timestamp,
 }
 
-/// The result of a call. The error says why the arguments have no result, without naming the call.
-pub(crate) type CallResult = Result<Value<'static>, String>;
+/// The result of a call.
+pub(crate) type CallResult = Result<Value<'static>, NoResult>;
+
+/// Why a call has no result.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum NoResult {
+    /// There is nothing to return: the result is absent, and a default applies.
+    Absent,
+    /// The arguments are not acceptable, for this reason, which does not name the call.
+    Fault(String),
+}
+
+impl From<String> for NoResult {
+    fn from(why: String) -> Self {
+        Self::Fault(why)
+    }
+}
+
+impl From<&str> for NoResult {
+    fn from(why: &str) -> Self {
+        Self::Fault(why.into())
+    }
+}
 
 /// One function.
 pub(crate) struct Function {

@@ -31,7 +31,7 @@ fn cidr_contains(arguments: &[Value<'_>]) -> CallResult {
     } else if let Ok(inner) = address.parse::<IpNet>() {
         network.contains(&inner)
     } else {
-        return Err(format!("`{}` is neither an IP address nor a network", cut(address)));
+        return Err(format!("`{}` is neither an IP address nor a network", cut(address)).into());
     };
     Ok(Value::Bool(contains))
 }

@@ -21,9 +21,16 @@ pub(crate) enum Returns {
     ElementsOf(usize),
     /// A map with these keys: the kinds of each value, and whether it may be missing.
     Record(&'static [(&'static str, Kinds, bool)]),
+    /// This, or nothing: the result may be absent.
+    Maybe(&'static Returns),
 }
 
 impl Returns {
+    /// Whether a result may be absent.
+    pub(crate) fn may_be_absent(&self) -> bool {
+        matches!(self, Self::Maybe(_))
+    }
+
     /// The type in words, for a function with these parameters.
     pub(super) fn describe(&self, params: &[(&str, Kinds)]) -> String {
         let param = |index: &usize| params.get(*index).map_or("", |(name, _)| name);
@@ -44,6 +51,7 @@ impl Returns {
                     .collect();
                 format!("a map with {}", all.join(", "))
             }
+            Self::Maybe(present) => format!("{}, or absent", present.describe(params)),
         }
     }
 }

@@ -158,6 +158,7 @@ fn holds(returns: &Returns, arguments: &[Value<'_>], result: &Value<'_>) -> bool
             Value::Map(map) => each(result, &|value| map.iter().any(|(_, held)| held == value)),
             _ => false,
         },
+        Returns::Maybe(present) => holds(present, arguments, result),
         Returns::Record(fields) => {
             let Value::Map(map) = result else { return false };
             let field = |key: &str| map.iter().find(|(k, _)| k == key).map(|(_, value)| value);
@@ -190,11 +191,15 @@ proptest! {
             }
             let arguments = arguments.as_slice();
             let result = function.call(arguments, &context);
-            if let Ok(value) = &result {
-                prop_assert!(
+            match &result {
+                Err(NoResult::Absent) => {
+                    prop_assert!(function.returns.may_be_absent(), "{}", function.name);
+                }
+                Err(NoResult::Fault(why)) => prop_assert!(!why.is_empty(), "{}", function.name),
+                Ok(value) => prop_assert!(
                     holds(&function.returns, arguments, value),
                     "{} of {arguments:?} gives {value:?}", function.name
-                );
+                ),
             }
             prop_assert_eq!(&result, &function.call(arguments, &context), "{}", function.name);
         }

@@ -91,7 +91,7 @@ fn join(arguments: &[Value<'_>]) -> CallResult {
     let mut texts = Vec::with_capacity(list.len());
     for value in list {
         let Some(text) = value.canonical() else {
-            return Err(format!("an element is {}", value.kind()));
+            return Err(format!("an element is {}", value.kind()).into());
         };
         texts.push(text);
     }

@@ -20,7 +20,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
             (r#"time("tomorrow")"#, None),
             (r#"time("2026-08-01")"#, None),
         ],
-        call: Call::Pure(|arguments| instant(arguments).map(Value::Time)),
+        call: Call::Pure(|arguments| Ok(Value::Time(instant(arguments)?))),
     },
     Function {
         name: "age",

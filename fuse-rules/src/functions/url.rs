@@ -47,7 +47,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
 fn url(arguments: &[Value<'_>]) -> CallResult {
     let text = string(arguments, 0);
     let Ok(url) = Url::parse(text) else {
-        return Err(format!("`{}` is not a URL with a scheme", cut(text)));
+        return Err(format!("`{}` is not a URL with a scheme", cut(text)).into());
     };
     let mut query: Vec<(Cow<'_, str>, Value<'_>)> = Vec::new();
     let mut seen = rustc_hash::FxHashSet::default();

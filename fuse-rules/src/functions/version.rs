@@ -25,7 +25,7 @@ fn semver(arguments: &[Value<'_>]) -> CallResult {
         Some(Value::Version(version)) => Ok(Value::Version(version.clone())),
         Some(Value::String(text)) => Version::parse(text.strip_prefix('v').unwrap_or(text))
             .map(|version| Value::Version(Box::new(version)))
-            .map_err(|_| format!("`{}` is not a version such as `1.4.0`", cut(text))),
+            .map_err(|_| format!("`{}` is not a version such as `1.4.0`", cut(text)).into()),
         _ => Err("it is not a version".into()),
     }
 }

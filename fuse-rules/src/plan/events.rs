@@ -7,6 +7,7 @@ use super::index;
 use super::routes::routes_of;
 use super::{Compiled, Conceal, DecodePlan, EventPlan, SensorPlan};
 use crate::schema::BodyShape;
+use crate::semantics::{Growth, RuleBound};
 use crate::typed::{self, Expr, Rules};
 
 pub(crate) fn compile(rules: &Rules) -> Compiled {
@@ -46,6 +47,9 @@ fn event_plan(
     let expressions =
         event.expressions.iter().map(|(name, expr)| (name.clone(), arrival.expr(expr))).collect();
     let mut compiler = Compiler::new();
+    let bounds = sensors
+        .iter()
+        .flat_map(|sensor| sensor.rules.iter().map(|rule| RuleBound::new(sensor, rule)));
     let mut first = 0;
     let sensors: Vec<SensorPlan> = (0..)
         .zip(sensors)
@@ -60,7 +64,16 @@ fn event_plan(
     let conceal =
         Conceal::from_conditions(sensors.iter().flat_map(|sensor| &sensor.clauses).chain(rules));
     let (rules, sites) = index::build(compiler.candidates, &programs, &compiler.frames);
+    let bounds: Vec<RuleBound> = bounds.collect();
+    let (mut growth, mut total_growth) = (Growth::default(), Growth::default());
+    for bound in &bounds {
+        growth.or(&bound.growth);
+        total_growth.and(&bound.growth);
+    }
     EventPlan {
+        bounds,
+        growth,
+        total_growth,
         ty: event.ty.clone(),
         rejects: event.rejects(),
         frames: compiler.frames,

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use crate::scan::Trie;
+use crate::semantics::{Growth, RuleBound};
 use crate::span::{Files, Span};
 use crate::typed::{self, Expr, Path, Reference, Segment};
 use crate::types::Ty;
@@ -67,6 +68,11 @@ pub(crate) struct EventPlan {
     /// The expressions of the event's source, which are evaluated when the event arrives.
     pub(crate) arrival: Frames,
     pub(crate) expressions: Vec<(String, Expr<Slot>)>,
+    /// The bound on the cost of each rule, in the order of the rules.
+    pub(crate) bounds: Vec<RuleBound>,
+    /// A bound on each of them, and one on all together.
+    pub(crate) growth: Growth,
+    pub(crate) total_growth: Growth,
     /// The values to hide in explanations, if there are any.
     pub(crate) conceal: Option<Conceal>,
 }

@@ -63,16 +63,13 @@ fn unproven(first: &EventDecl, second: &EventDecl) -> Diagnostic {
 
 /// A request in words.
 fn request(witness: &Witness) -> String {
-    let mut parts: Vec<String> = Vec::new();
-    for (what, texts) in [("headers", &witness.headers), ("query", &witness.query)] {
-        let text = |(name, value): (&String, &String)| {
-            format!("`{what}.{name}` {}", serde_json::Value::from(value.as_str()))
-        };
-        parts.extend(texts.iter().map(text));
-    }
+    let header = |(name, value): (&String, &String)| format!("the header `{name}: {value}`");
+    let parameter = |(name, value): (&String, &String)| format!("the parameter `{name}={value}`");
+    let mut parts: Vec<String> = witness.headers.iter().map(header).collect();
+    parts.extend(witness.query.iter().map(parameter));
     let body = witness.text().unwrap_or_default();
     if !matches!(body.as_str(), "{}" | "null") || parts.is_empty() {
         parts.push(format!("the body `{}`", cut_at(&body, MAX_BODY_CHARS)));
     }
-    format!("a request with {}", parts.join(", "))
+    format!("a request with {}", parts.join(" and "))
 }

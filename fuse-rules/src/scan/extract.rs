@@ -28,6 +28,8 @@ pub(crate) struct Extract {
     pub(super) duplicate: Option<(String, usize)>,
     /// Whether elements are only validated, because there are more than are kept.
     pub(super) passing: bool,
+    /// Whether there were elements that were only validated.
+    pub(super) passed: bool,
 }
 
 /// The frames of one group, one per element.
@@ -119,12 +121,20 @@ impl Extract {
         self.keys.clear();
         self.duplicate = None;
         self.passing = false;
+        self.passed = false;
         // Object numbers are unique across events until they wrap.
         if self.stamps.len() != trie.len() || self.objects > u32::MAX / 2 {
             self.stamps.clear();
             self.stamps.resize(trie.len(), 0);
             self.objects = 0;
         }
+    }
+
+    /// The number of elements in all lists that rules iterate over; `None` if some were not
+    /// extracted.
+    pub(crate) fn element_count(&self) -> Option<usize> {
+        let elements = self.groups.iter().skip(1).map(|rows| rows.rows.len());
+        (!self.passed).then(|| elements.sum())
     }
 
     /// The memory in use, in bytes.

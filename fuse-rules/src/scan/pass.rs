@@ -162,6 +162,7 @@ impl Pass<'_> {
                 Some((elements, child)) => {
                     self.out.passing = was_passing || count >= most;
                     if self.out.passing {
+                        self.out.passed = true;
                         self.value(cursor, child, elements, depth + 1)?;
                     } else {
                         self.out.begin(elements);

@@ -181,8 +181,8 @@ mod tests {
             for other in paths {
                 let [one, other] = [one, other].map(|path| PathPattern::parse(path).unwrap());
                 let both =
-                    |path: &&str| one.matches(path).is_some() && other.matches(path).is_some();
-                let common = requests.iter().find(both);
+                    |path: &str| one.matches(path).is_some() && other.matches(path).is_some();
+                let common = requests.iter().find(|path| both(path));
                 assert_eq!(one.overlaps(&other), common.is_some(), "{one:?} {other:?} {common:?}");
             }
         }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::functions::{CallContext, Function};
+use crate::functions::{CallContext, Function, NoResult};
 use crate::number::Number;
 use crate::typed::Shown;
 use crate::typed::{ArithOp, CompareOp, Expr, ExprKind, IsTest, Pattern, Reference, TextOp};
@@ -261,14 +261,21 @@ pub(crate) fn call<P: Reference>(
             ));
         }
     }
-    let result = function.call(arguments, context);
-    result.map_err(|why| Fault::Error(no_result(function, exprs, &why)))
+    function.call(arguments, context).map_err(|why| match why {
+        NoResult::Absent => Fault::Absent(call_text(function, exprs).into()),
+        NoResult::Fault(why) => Fault::Error(no_result(function, exprs, &why)),
+    })
 }
 
 /// Why a call has no result, as a sentence.
 pub(crate) fn no_result<P: Reference>(function: &Function, exprs: &[Expr<P>], why: &str) -> String {
+    format!("`{}` has no result: {why}", call_text(function, exprs))
+}
+
+/// A call as an author would write it.
+pub(crate) fn call_text<P: Reference>(function: &Function, exprs: &[Expr<P>]) -> String {
     let shown: Vec<_> = exprs.iter().map(|expr| Shown(expr).to_string()).collect();
-    format!("`{}({})` has no result: {why}", function.name, shown.join(", "))
+    format!("{}({})", function.name, shown.join(", "))
 }
 
 pub(crate) fn negate<P: Reference>(

@@ -8,11 +8,12 @@ use super::ops::{self, Fault};
 use crate::functions::CallContext;
 use crate::value::Value;
 
-/// The maximum work to decide one event, in values that are examined. Reading or copying 64 bytes
-/// counts as one value. The limit is far above the needs of reasonable rules, and takes a few
-/// seconds at most.
+/// The maximum work besides that of rules, in values that are examined. Reading or copying 64 bytes
+/// counts as one value.
 const MAX_WORK: u64 = 2_000_000;
 const BYTES_PER_VALUE: usize = 64;
+/// The maximum size of all actions of an event.
+const MAX_RENDERED_BYTES: usize = 64 << 20;
 /// The additional work per rule for explanations.
 const MAX_EXPLAIN_WORK_PER_RULE: u64 = 1_000;
 /// The context of one evaluation, and its work so far.
@@ -20,12 +21,37 @@ const MAX_EXPLAIN_WORK_PER_RULE: u64 = 1_000;
 pub(crate) struct Work {
     context: CallContext,
     done: Cell<u64>,
-    limit: u64,
+    limit: Cell<u64>,
+    /// The bytes of values that became parts of actions.
+    rendered: Cell<usize>,
+    /// The limit is never raised beyond this.
+    highest: u64,
 }
 
 impl Work {
     pub(crate) fn new(received: Timestamp) -> Self {
-        Self { context: CallContext { received }, done: Cell::new(0), limit: MAX_WORK }
+        Self {
+            context: CallContext { received },
+            done: Cell::new(0),
+            limit: Cell::new(MAX_WORK),
+            rendered: Cell::new(0),
+            highest: u64::MAX,
+        }
+    }
+
+    /// For an explanation, which evaluates each of the rules, and each of their parts several
+    /// times.
+    pub(crate) fn to_explain(received: Timestamp, rules: usize, max_work: u64) -> Self {
+        let rules = u64::try_from(rules).unwrap_or(u64::MAX);
+        let limit = (4 * MAX_WORK).saturating_add(rules.saturating_mul(MAX_EXPLAIN_WORK_PER_RULE));
+        let highest = max_work.saturating_mul(4).max(limit);
+        Self { limit: Cell::new(limit), highest, ..Self::new(received) }
+    }
+
+    /// Raises the limit for rules whose work is known to be bounded by so many values.
+    pub(crate) fn allow(&self, bound: u64) {
+        let limit = bound.saturating_add(MAX_WORK).min(self.highest);
+        self.limit.set(self.limit.get().max(limit));
     }
 
     /// The time that functions use.
@@ -33,20 +59,28 @@ impl Work {
         &self.context
     }
 
-    /// For an explanation, which evaluates each of the rules, and each of their parts several
-    /// times.
-    pub(crate) fn to_explain(received: Timestamp, rules: usize) -> Self {
-        let rules = u64::try_from(rules).unwrap_or(u64::MAX);
-        let limit = (4 * MAX_WORK).saturating_add(rules.saturating_mul(MAX_EXPLAIN_WORK_PER_RULE));
-        Self { limit, ..Self::new(received) }
-    }
-
-    /// Why the event is refused, if the limit was exceeded. The event is refused as a whole, so
+    /// Why the event is refused, if a limit was exceeded. The event is refused as a whole, so
     /// that no decision depends on the work of previous ones.
     pub(crate) fn exceeded(&self) -> Option<String> {
-        (self.done.get() > self.limit).then(|| {
-            format!("the rules would have to examine more than {} values of this event", self.limit)
+        if self.rendered.get() > MAX_RENDERED_BYTES {
+            return Some(format!(
+                "the actions of this event would have more than {} MiB",
+                MAX_RENDERED_BYTES >> 20
+            ));
+        }
+        (self.done.get() > self.limit.get()).then(|| {
+            format!(
+                "the rules would have to examine more than {} values of this event",
+                self.limit.get()
+            )
         })
+    }
+
+    /// Adds the work for a value that becomes part of an action. It is kept in memory and on disk.
+    pub(crate) fn spend_rendered(&self, value: &Value<'_>) -> Result<(), Fault> {
+        let (values, bytes) = weight(value);
+        self.rendered.set(self.rendered.get().saturating_add(bytes));
+        self.spend(values, bytes)
     }
 
     /// Adds work. Beyond the limit, every further operation fails, so that evaluation ends quickly.

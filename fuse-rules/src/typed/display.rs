@@ -87,7 +87,18 @@ impl<P: Reference> Display for Printed<'_, P> {
             ExprKind::Access { base, segments } => {
                 write!(f, "{}{}", one(base), path_text("", segments))
             }
-            ExprKind::Concat(parts) => write!(f, "concat({})", many(parts, ", ")),
+            ExprKind::Concat(parts) => {
+                f.write_char('"')?;
+                for part in parts {
+                    match &part.kind {
+                        ExprKind::Const(Value::String(text)) => {
+                            f.write_str(&quoted_inside(text))?
+                        }
+                        _ => write!(f, "${{{}}}", one(part))?,
+                    }
+                }
+                f.write_char('"')
+            }
             ExprKind::List(items) => write!(f, "[{}]", many(items, ", ")),
             ExprKind::Record(fields) => {
                 f.write_str("{ ")?;
@@ -155,8 +166,16 @@ fn constant(value: &Value<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             }
             f.write_char('}')
         }
+        Value::String(text) => write!(f, "\"{}\"", quoted_inside(text)),
         other => f.write_str(&other.to_json_text().unwrap_or_default()),
     }
+}
+
+/// A text as between the quotes of a literal, where `${` would start an interpolation.
+fn quoted_inside(text: &str) -> String {
+    let json = Value::text(text).to_json_text().unwrap_or_default();
+    let inside = json.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+    inside.unwrap_or_default().replace("${", "\\${")
 }
 
 /// Several expressions as a comma-separated list.

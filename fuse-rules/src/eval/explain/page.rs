@@ -72,7 +72,7 @@ pub(crate) fn explain_page(
     let Some(event_plan) = plan.event(event.source(), event.name()) else {
         return ExplainedPage::default();
     };
-    let limit = || Work::to_explain(event.received_at(), event_plan.rule_count());
+    let limit = || Work::to_explain(event.received_at(), event_plan.rule_count(), plan.max_work);
     let mut counted = vec![Counted::default(); event_plan.rule_count()];
     let work = limit();
     let walked = exhaustive::walk(plan, event, fuses, &work, &asked, &mut |site, verdict| {
@@ -89,7 +89,7 @@ pub(crate) fn explain_page(
     }
     let (work, explaining) = (limit(), limit());
     let mut page = Page { request, decisions: Vec::new(), same_before: 0, parts: 0, full: false };
-    let read = exhaustive::read(plan, event, &work, &mut |event_plan, stack| {
+    let read = exhaustive::read(plan, event, &work, &mut |event_plan, stack, too_expensive| {
         let mut first = 0;
         for (order, (sensor, rule)) in rules(event_plan).enumerate() {
             let count = counted.get(order).map_or(0, |rule| rule.decisions);
@@ -103,7 +103,15 @@ pub(crate) fn explain_page(
                     }
                     at.number += 1;
                 };
-                exhaustive::walk_rule(plan, (sensor, rule), order, stack, fuses, report);
+                exhaustive::walk_rule(
+                    plan,
+                    too_expensive,
+                    (sensor, rule),
+                    order,
+                    stack,
+                    fuses,
+                    report,
+                );
                 // Past the limit, the decisions of this rule are not reliable.
                 if work.exceeded().is_some() {
                     page.decisions.truncate(before);

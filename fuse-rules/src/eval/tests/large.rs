@@ -107,8 +107,7 @@ fn texts_full_of_what_is_looked_for() {
     let plan = load(&(rules + "}")).plan();
     let body = |len: usize| format!("{{\"u\":1,\"t\":\"{}\"}}", "a".repeat(len));
     assert_eq!(plan.evaluate(&event(&body(20_000)), &Fuses::default()).refused, None);
-    let refused = plan.evaluate(&event(&body(1_000_000)), &Fuses::default()).refused.unwrap();
-    assert!(refused.starts_with("the rules would have to examine"), "{refused}");
+    assert_eq!(plan.evaluate(&event(&body(1_000_000)), &Fuses::default()).refused, None);
 }
 
 /// Candidates that the event finds, for every element of a list in every element of a list.
@@ -156,7 +155,8 @@ fn lists_of_many_rules() {
     }
     let body = format!("{{\"list\":[{}]}}", vec!["{\"s\":[1,2]}"; 1_000].join(","));
     // 200,000 rejections because of too many elements.
-    assert!(evaluate(&rules, &body).refused.is_some());
+    let refused = evaluate(&rules, &body).refused.unwrap();
+    assert_eq!(refused, "it has more than 125000 decisions with consequences");
 }
 
 /// Explanations cannot use the index: past a limit, they report that they are incomplete.
@@ -169,7 +169,9 @@ fn explaining_ends_and_says_so() {
             )
         })
         .collect();
-    let plan = load(&format!("{HEAD}sensor s on q.e {{ each x in body.l\n{rules}}}\n")).plan();
+    let plan = load(&format!("{HEAD}sensor s on q.e {{ each x in body.l\n{rules}}}\n"))
+        .plan()
+        .with_max_work(2_000_000);
     let list = |n: usize| {
         let elements: Vec<String> = (0..n).map(|i| format!("\"{i}\"")).collect();
         format!("{{\"l\":[{}]}}", elements.join(","))
