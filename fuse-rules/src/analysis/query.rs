@@ -118,17 +118,18 @@ impl<'r> Query<'_, 'r> {
         let whens = self.when.iter().map(|expr| ScopedExpr { around: 0, expr });
         let nothing: BoundElements = Rc::new([]);
         goals.extend(all_true(whens, &nothing));
-        let leaf = &mut |state: &SearchState<'r>| match Witness::from_variables(
-            &state.variables,
-            ty,
-            self.automata,
-        ) {
-            MadeEvent::Never => SearchOutcome::Never,
-            MadeEvent::Event(witness) => match accept(self, state, witness) {
-                true => SearchOutcome::Found,
-                false => SearchOutcome::Unsure,
-            },
-            MadeEvent::Unsure => SearchOutcome::Unsure,
+        let leaf = &mut |state: &SearchState<'r>| {
+            if state.terms.have_no_value(&state.variables, self.automata) {
+                return SearchOutcome::Never;
+            }
+            match Witness::from_variables(&state.variables, ty, self.automata) {
+                MadeEvent::Never => SearchOutcome::Never,
+                MadeEvent::Event(witness) => match accept(self, state, witness) {
+                    true => SearchOutcome::Found,
+                    false => SearchOutcome::Unsure,
+                },
+                MadeEvent::Unsure => SearchOutcome::Unsure,
+            }
         };
         Search { steps: MAX_STEPS, leaf }.run(state, goals)
     }

@@ -252,7 +252,7 @@ impl Checker<'_> {
             }
             (Some(block), _) => {
                 let (expr, known) = self.record(block, scope);
-                self.check_type(&expr, &known, ty, field);
+                self.check_type((&expr, &known), ty, field, scope);
                 MappedValue::Expr(expr, ty.clone())
             }
             (None, _) => {
@@ -271,7 +271,7 @@ impl Checker<'_> {
                     return Mapped { name, key, optional: field.optional, value };
                 }
                 let (expr, known) = self.expr(expr, scope);
-                self.check_type(&expr, &known, ty, field);
+                self.check_type((&expr, &known), ty, field, scope);
                 let expr = match ty {
                     FieldType::File => self.include(expr, &field.key.text),
                     _ => expr,
@@ -283,7 +283,13 @@ impl Checker<'_> {
     }
 
     /// Reports a value that its field never accepts.
-    fn check_type(&mut self, expr: &Expr, known: &Known, ty: &FieldType, field: &ast::BlockField) {
+    fn check_type(
+        &mut self,
+        (expr, known): (&Expr, &Known),
+        ty: &FieldType,
+        field: &ast::BlockField,
+        scope: &Scope,
+    ) {
         if *ty == FieldType::Expression {
             return;
         }
@@ -305,7 +311,7 @@ impl Checker<'_> {
             // An absent value is omitted; an unknown condition is still an error.
             absence.absent = Missing::Never;
         }
-        self.require_value(key, Some(ty), (expr, known), &absence);
+        self.require_value(key, Some(ty), (expr, known), &absence, scope);
         if let (FieldType::OneOf(values), Some(mut words)) = (ty, known.ty.literal_strings())
             && !matches!(expr.kind, ExprKind::Const(_))
             && !words.any(|word| values.iter().any(|value| value == word))

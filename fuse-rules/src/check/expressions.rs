@@ -3,6 +3,7 @@
 use super::operands::{absence_of, absence_of_operand};
 use super::paths::segments;
 use super::scope::{Binding, Scope};
+use super::value_keys::ValueKey;
 use super::{Checker, fold};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::number::Number;
@@ -91,7 +92,9 @@ impl Checker<'_> {
 
     /// Checks an expression, and returns what is known about its value.
     pub(super) fn expr(&mut self, expr: &ast::Expr, scope: &mut Scope) -> (Expr, Known) {
-        let checked = self.checked(expr, scope);
+        let (typed, known) = self.checked(expr, scope);
+        let known = scope.refined(&typed, known);
+        let checked = (typed, known);
         if self.keep {
             self.known.insert(expr.span, checked.1.clone());
         }
@@ -144,7 +147,7 @@ impl Checker<'_> {
                 return self.call(function, arguments, span, scope);
             }
             ast::ExprKind::Quantifier { kind, name, list, body } => {
-                self.quantifier(*kind, name, list, body, scope)
+                self.quantifier(*kind, name, list, body, span, scope)
             }
             ast::ExprKind::Not(inner) => {
                 let (inner, known) = self.condition(inner, scope);
@@ -249,6 +252,7 @@ impl Checker<'_> {
         name: &Text,
         list: &ast::Expr,
         body: &ast::Expr,
+        span: Span,
         scope: &mut Scope,
     ) -> (ExprKind, Known) {
         let (list, known) = self.list(list, scope, kind.as_str());
@@ -260,13 +264,15 @@ impl Checker<'_> {
             _ => self.condition(body, scope),
         };
         let kept = scope.bound.len().checked_sub(1).and_then(|level| u32::try_from(level).ok());
-        let kept = kept.map(|level| scope.known(&(crate::typed::Root::Element(level), Vec::new())));
+        let kept =
+            kept.map(|level| scope.known(&ValueKey::Event(Root::Element(level), Vec::new())));
         scope.restore(mark);
         scope.bound.pop();
         let kept = kept.map_or_else(Ty::any, |known| known.ty);
         let (list, body) = (Box::new(list), Box::new(body));
         let name = name.text.as_str().into();
         let typed = ExprKind::Quantifier { kind, name, list, body, frame: () };
+        let typed = Expr { kind: typed, span };
         // If an element's condition is unknown, so is the result. For `map`, the values of the
         // elements may be missing instead.
         let (list_lack, body_lack) = (known.absence, of_body.absence);
@@ -286,13 +292,13 @@ impl Checker<'_> {
             QuantifierKind::First => {
                 let none = match known.ty.is_any() {
                     true => Missing::Open,
-                    false => Missing::Declared("first(…)".into()),
+                    false => Missing::Declared(Shown(&typed).to_string().into()),
                 };
                 let absence = list_lack.max(body_lack.of_condition()).max(Absence::absent(none));
                 Known { ty: kept, absence }
             }
         };
-        (typed, known)
+        (typed.kind, known)
     }
 
     /// Reports a condition or a `count` where an absent value is expected: it is never absent.

@@ -33,6 +33,7 @@ mod test_blocks;
 #[cfg(test)]
 mod tests;
 mod type_names;
+mod value_keys;
 
 use crate::diagnostic::{Code, Diagnostic, Severity};
 use crate::loader::Loader;

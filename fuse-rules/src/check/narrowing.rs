@@ -5,8 +5,9 @@
 
 use rustc_hash::FxHashMap;
 
-use super::scope::{Scope, ValueKey, key};
-use crate::typed::{CompareOp, Expr, ExprKind, IsTest, QuantifierKind};
+use super::scope::Scope;
+use super::value_keys::ValueKey;
+use crate::typed::{CompareOp, Expr, ExprKind, IsTest, Shown};
 use crate::types::{Absence, Known, Missing, Ty};
 use crate::value::{Kinds, Value};
 
@@ -42,11 +43,12 @@ impl Scope {
                     self.assume_present_or_null(item);
                 }
                 self.assume_present(list);
-                if let (ExprKind::Path(path), true) = (&item.kind, holds)
+                if holds
+                    && let Some(key) = self.value_key(item)
                     && let Some(element) = self.known_of(list).map(|known| known.ty.element())
                 {
-                    let known = self.known(&key(path));
-                    self.add_fact(key(path), Known::present(known.ty.equal_to(&element)));
+                    let known = self.known(&key);
+                    self.add_fact(key, Known::present(known.ty.equal_to(&element)));
                 }
             }
             ExprKind::TextTest { left, right, .. } => {
@@ -57,15 +59,14 @@ impl Scope {
             ExprKind::Is { value, negated, test } => {
                 self.assume_test(value, *test, holds != *negated)
             }
-            ExprKind::Quantifier { kind, list, .. } if *kind != QuantifierKind::Count => {
-                self.assume_kind(list, Kinds::LIST);
+            _ => {
+                self.assume_operands(condition);
+                if let Some(key) = self.value_key(condition) {
+                    let known = self.known(&key).present_not_null();
+                    let truth = Ty::from_value(&Value::Bool(holds));
+                    self.add_fact(key, Known::present(known.ty.equal_to(&truth)));
+                }
             }
-            ExprKind::Path(path) => {
-                let known = self.known(&key(path)).present_not_null();
-                let truth = Ty::from_value(&Value::Bool(holds));
-                self.add_fact(key(path), Known::present(known.ty.equal_to(&truth)));
-            }
-            _ => self.assume_present(condition),
         }
     }
 
@@ -125,7 +126,7 @@ impl Scope {
         }
         let mut common: Vec<_> = common.unwrap_or_default().into_iter().collect();
         // Outer values first, so that facts about inner ones refine them.
-        common.sort_by_key(|((_, segments), _)| segments.len());
+        common.sort_by_key(|(key, _)| key.depth());
         for (key, known) in common {
             self.add_fact(key, known);
         }
@@ -147,11 +148,16 @@ impl Scope {
     /// The value of an expression is present and not null, and so are the values that it is made
     /// of.
     fn assume_present(&mut self, expr: &Expr) {
+        if let Some(key) = self.value_key(expr) {
+            let known = self.known(&key).present_not_null();
+            self.add_fact(key, known);
+        }
+        self.assume_operands(expr);
+    }
+
+    /// An expression has a value, so the values that it is made of are present.
+    fn assume_operands(&mut self, expr: &Expr) {
         match &expr.kind {
-            ExprKind::Path(path) => {
-                let known = self.known(&key(path)).present_not_null();
-                self.add_fact(key(path), known);
-            }
             ExprKind::Access { base: one, .. } | ExprKind::Neg(one) => self.assume_present(one),
             ExprKind::Concat(all) => all.iter().for_each(|part| self.assume_present(part)),
             ExprKind::Arith { left, right, .. } => {
@@ -173,9 +179,9 @@ impl Scope {
     /// The value of an expression is present and of this kind.
     pub(super) fn assume_kind(&mut self, expr: &Expr, kind: Kinds) {
         self.assume_present(expr);
-        if let ExprKind::Path(path) = &expr.kind {
-            let known = self.known(&key(path));
-            self.add_fact(key(path), Known::present(known.ty.equal_to(&Ty::from_kinds(kind))));
+        if let Some(key) = self.value_key(expr) {
+            let known = self.known(&key);
+            self.add_fact(key, Known::present(known.ty.equal_to(&Ty::from_kinds(kind))));
         }
     }
 
@@ -185,60 +191,56 @@ impl Scope {
             return;
         };
         for (expr, own, other) in [(left, &left_ty, &right_ty), (right, &right_ty, &left_ty)] {
-            if let ExprKind::Path(path) = &expr.kind {
-                self.add_fact(key(path), Known::present(own.equal_to(other)));
+            if let Some(key) = self.value_key(expr) {
+                self.add_fact(key, Known::present(own.equal_to(other)));
             }
         }
     }
 
     fn assume_unequal(&mut self, expr: &Expr, other: &Expr) {
-        if let (ExprKind::Path(path), ExprKind::Const(value)) = (&expr.kind, &other.kind) {
-            let known = self.known(&key(path));
-            self.add_fact(key(path), Known::present(known.ty.unequal_to(&Ty::from_value(value))));
+        if let (Some(key), ExprKind::Const(value)) = (self.value_key(expr), &other.kind) {
+            let known = self.known(&key);
+            self.add_fact(key, Known::present(known.ty.unequal_to(&Ty::from_value(value))));
         }
     }
 
     fn assume_test(&mut self, value: &Expr, test: IsTest, holds: bool) {
-        let ExprKind::Path(path) = &value.kind else {
-            // A value that is not missing, or is of some kind, is present, and so are the values
-            // that it is made of.
-            if holds != (test == IsTest::Missing) && !matches!(test, IsTest::Null) {
-                self.assume_present_or_null(value);
-            }
-            return;
-        };
-        let known = self.known(&key(path));
+        // A value that is not missing, or is of some kind, is present.
+        if holds != (test == IsTest::Missing) && test != IsTest::Null {
+            self.assume_operands(value);
+        }
+        let Some(key) = self.value_key(value) else { return };
+        let known = self.known(&key);
         let known = match (test, holds) {
             (IsTest::Missing, true) | (IsTest::Present, false) => {
-                let absence = Absence::absent(Missing::Declared(path.text.clone()));
+                let path = match &value.kind {
+                    ExprKind::Path(path) => path.text.clone(),
+                    _ => Shown(value).to_string().into(),
+                };
+                let absence = Absence::absent(Missing::Declared(path));
                 Known { ty: Ty::nothing(), absence: known.absence.max(absence) }
             }
             (IsTest::Missing, false) | (IsTest::Present, true) => Known::present(known.ty),
             (_, true) => Known::present(known.ty.tested(test, true)),
             (_, false) => Known { ty: known.ty.tested(test, false), absence: known.absence },
         };
-        self.add_fact(key(path), known);
+        self.add_fact(key, known);
     }
 
     /// The value of an expression is present, but may be null.
     fn assume_present_or_null(&mut self, expr: &Expr) {
-        match &expr.kind {
-            ExprKind::Path(path) => {
-                let known = self.known(&key(path));
-                self.add_fact(key(path), Known::present(known.ty));
-            }
-            ExprKind::Access { base, .. } => self.assume_present(base),
-            ExprKind::Coalesce { .. } => {}
-            _ => self.assume_present(expr),
+        if let Some(key) = self.value_key(expr) {
+            let known = self.known(&key);
+            self.add_fact(key, Known::present(known.ty));
         }
+        self.assume_operands(expr);
     }
 
-    /// What is known about a literal or a value of the event.
+    /// What is known about a literal, a value of the event, or a computed value.
     fn known_of(&self, expr: &Expr) -> Option<Known> {
         match &expr.kind {
             ExprKind::Const(value) => Some(Known::present(Ty::from_value(value))),
-            ExprKind::Path(path) => Some(self.known(&key(path))),
-            _ => None,
+            _ => self.value_key(expr).map(|key| self.known(&key)),
         }
     }
 }

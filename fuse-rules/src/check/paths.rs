@@ -8,6 +8,7 @@ use super::Checker;
 use super::expressions::unchecked;
 use super::names::DeclarationKind;
 use super::scope::{Scope, ScopeKind};
+use super::value_keys::ValueKey;
 use crate::diagnostic::{Code, Diagnostic, Fix, suggest};
 use crate::path::{EVENT_FIELDS, PATH_FIELD, ROOTS, path_text};
 use crate::span::Span;
@@ -116,7 +117,7 @@ impl Checker<'_> {
         let bound = scope.bound.iter().map(|bound| bound.name.text.as_str());
         let known = bound.chain(roots.iter().copied()).chain(consts);
         let name = &root.text;
-        let fields = scope.known(&(Root::Body, Vec::new()));
+        let fields = scope.known(&ValueKey::Event(Root::Body, Vec::new()));
         let of_body = matches!(scope.kind, ScopeKind::Rule)
             && !fields.ty.is_any()
             && fields.step(&Segment::Key(name.clone()), false, &|| "body".into()).is_ok();

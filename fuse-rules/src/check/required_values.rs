@@ -2,11 +2,21 @@
 
 use super::Checker;
 use super::operands::test_for;
+use super::scope::Scope;
+use super::value_keys::ValueKey;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::schema::FieldType;
-use crate::typed::{Expr, ExprKind, Shown};
+use crate::typed::{Expr, ExprKind, Root, Shown};
 use crate::types::{Absence, Known, Missing};
 use crate::value::Kinds;
+
+/// The part of an expression that may be missing or null.
+enum MissingPart {
+    /// An element that a quantifier in the expression binds, or a part of it.
+    Element,
+    /// A value that a condition can test first, and the condition.
+    Testable(String),
+}
 
 impl Checker<'_> {
     /// Reports a value that is required but may be missing. If only the sender knows, as for a key
@@ -17,10 +27,12 @@ impl Checker<'_> {
         ty: Option<&FieldType>,
         (expr, known): (&Expr, &Known),
         absence: &Absence,
+        scope: &Scope,
     ) {
+        // A default does not help if the value may be unknown.
         let (path, unknown) = match (&absence.absent, &absence.unknown) {
-            (Missing::Declared(path), _) => (path, false),
             (_, Missing::Declared(path)) => (path, true),
+            (Missing::Declared(path), _) => (path, false),
             _ => return,
         };
         let default = match ty.map(FieldType::kinds) {
@@ -29,23 +41,24 @@ impl Checker<'_> {
             _ => "\"…\"",
         };
         // In a text, the best place for a default is next to the value that may be missing.
-        let shown = match &expr.kind {
-            ExprKind::Concat(_) => path.to_string(),
-            _ => Shown(expr).to_string(),
+        let parts: &[Expr] = match &expr.kind {
+            ExprKind::Concat(parts) => parts,
+            _ => &[],
         };
-        // `is present` is true for null, so a value that may be null is tested for its kind.
-        let kinds = known.kinds().minus(Kinds::NULL);
-        let test = match &expr.kind {
-            ExprKind::Path(own) if own.text == *path && known.ty.may_be_null() => test_for(kinds),
-            _ => None,
-        };
-        let test_first = format!("test it first: `when {path} is {}`", test.unwrap_or("present"));
-        let help = match ty {
-            _ if unknown => test_first,
-            Some(_) => format!(
-                "give a default: `{shown} ?? {default}`, leave it out: `{key}? = …`, or {test_first}"
+        let missing = parts.iter().map(|part| Shown(part).to_string());
+        let shown = missing.into_iter().find(|part| part.contains(&**path));
+        let shown = shown.unwrap_or_else(|| Shown(expr).to_string());
+        let help = match (missing_part(expr, known, path, scope), ty) {
+            (MissingPart::Element, _) => {
+                format!("give the part of the element a default: `({path} ?? {default})`")
+            }
+            (MissingPart::Testable(test), _) if unknown => format!("test it first: `when {test}`"),
+            (MissingPart::Testable(test), Some(_)) => format!(
+                "give a default: `{shown} ?? {default}`, leave it out: `{key}? = …`, or test it first: `when {test}`"
             ),
-            None => format!("give a default: `{shown} ?? {default}`, or {test_first}"),
+            (MissingPart::Testable(test), None) => {
+                format!("give a default: `{shown} ?? {default}`, or test it first: `when {test}`")
+            }
         };
         self.report(
             Diagnostic::error(
@@ -57,4 +70,47 @@ impl Checker<'_> {
             .help(help),
         );
     }
+}
+
+fn missing_part(expr: &Expr, known: &Known, path: &str, scope: &Scope) -> MissingPart {
+    let of_event = match value_at(expr, path) {
+        Some((Root::Element(level), _)) if level as usize >= scope.bound.len() => {
+            return MissingPart::Element;
+        }
+        Some((root, segments)) => Some(scope.known(&ValueKey::Event(root, segments))),
+        None => None,
+    };
+    // `is present` is true for null, so a value that may be null is tested for its kind.
+    let tested = |name: &str, value: &Known| {
+        let kinds = value.kinds().minus(Kinds::NULL);
+        match test_for(kinds) {
+            _ if !value.ty.may_be_null() => format!("{name} is present"),
+            Some(test) => format!("{name} is {test}"),
+            None => format!("{name} is present and {name} is not null"),
+        }
+    };
+    let whole = Shown(expr).to_string();
+    MissingPart::Testable(match of_event {
+        Some(value) if value.absence != Absence::NEVER || value.ty.may_be_null() => {
+            tested(path, &value)
+        }
+        // Something inside of the value may be null. If there is a result, nothing is.
+        _ if !expr.is_condition() => tested(&whole, known),
+        _ => format!("{path} is present and {path} is not null"),
+    })
+}
+
+/// The value of the event that this text refers to, if the expression reads it.
+fn value_at(expr: &Expr, text: &str) -> Option<(Root, Vec<crate::typed::Segment>)> {
+    if let ExprKind::Path(path) = &expr.kind {
+        let root = path.text.split(['.', '[']).next().unwrap_or_default();
+        let mut segments = path.segments.clone();
+        loop {
+            if *crate::path::path_text(root, &segments) == *text {
+                return Some((path.root, segments));
+            }
+            segments.pop()?;
+        }
+    }
+    expr.children().into_iter().find_map(|child| value_at(child, text))
 }

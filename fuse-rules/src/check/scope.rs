@@ -4,13 +4,12 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
+use super::value_keys::{ValueKey, value_key};
 use crate::path::path_text;
 use crate::syntax::ast::Text;
-use crate::typed::{Path, Root, Segment};
+use crate::typed::{Expr, ExprKind, Root, Segment};
 use crate::types::{Absence, Known, Missing, Ty};
-
-/// A value of the event, independent of how it is written.
-pub(super) type ValueKey = (Root, Vec<Segment>);
+use crate::value::Kinds;
 
 /// What an expression is part of, which determines what it may read.
 #[derive(Clone)]
@@ -36,6 +35,8 @@ pub(super) struct Scope {
     facts: FxHashMap<ValueKey, Known>,
     /// The previous facts before each change, to undo it.
     before: Vec<(ValueKey, Option<Known>)>,
+    /// The number of facts about computed values.
+    computed: usize,
 }
 
 /// A name that a binder binds.
@@ -74,6 +75,7 @@ impl Scope {
             kind,
             facts: FxHashMap::default(),
             before: Vec::new(),
+            computed: 0,
         }
     }
 
@@ -93,7 +95,10 @@ impl Scope {
         {
             match known {
                 Some(known) => self.facts.insert(key, known),
-                None => self.facts.remove(&key),
+                None => {
+                    self.computed -= usize::from(matches!(key, ValueKey::Computed(_)));
+                    self.facts.remove(&key)
+                }
             };
         }
     }
@@ -111,9 +116,11 @@ impl Scope {
         if contradicts || self.facts.get(&key) == Some(&known) {
             return;
         }
-        let around = key.1.split_last().filter(|_| known.absence.absent == Missing::Never);
-        if let Some((last, parent)) = around {
-            let parent = (key.0, parent.to_vec());
+        if let ValueKey::Event(root, segments) = &key
+            && let Some((last, parent)) = segments.split_last()
+            && known.absence.absent == Missing::Never
+        {
+            let parent = ValueKey::Event(*root, parent.to_vec());
             let was = self.known(&parent);
             let ty = was.ty.clone().leading_to(last, &known);
             let is = Known::present(ty);
@@ -122,11 +129,17 @@ impl Scope {
             }
         }
         let before = self.facts.insert(key.clone(), known);
+        if before.is_none() && matches!(key, ValueKey::Computed(_)) {
+            self.computed += 1;
+        }
         self.before.push((key, before));
     }
 
     /// What is known about a value. A field that its type does not list counts as missing.
-    pub(super) fn known(&self, (root, segments): &ValueKey) -> Known {
+    pub(super) fn known(&self, key: &ValueKey) -> Known {
+        let ValueKey::Event(root, segments) = key else {
+            return self.facts.get(key).cloned().unwrap_or_else(any_computed);
+        };
         let (from, mut known) = self.start(*root, segments);
         for (at, segment) in segments.iter().enumerate().skip(from) {
             let base = || self.text(*root, segments.get(..at).unwrap_or(&[]));
@@ -138,16 +151,41 @@ impl Scope {
         known
     }
 
+    /// The value of an expression, if facts about it are kept.
+    pub(super) fn value_key(&self, expr: &Expr) -> Option<ValueKey> {
+        value_key(expr, self.bound.len())
+    }
+
+    /// What is known about a computed value, in addition to its type: the facts about it.
+    pub(super) fn refined(&self, expr: &Expr, known: Known) -> Known {
+        let has_facts = self.computed > 0 && !matches!(expr.kind, ExprKind::Path(_));
+        let key = has_facts.then(|| self.value_key(expr)).flatten();
+        let Some(fact) = key.and_then(|key| self.facts.get(&key)) else { return known };
+        let missing = |own: Missing, fact: &Missing| match fact {
+            Missing::Never => Missing::Never,
+            Missing::Open => own,
+            Missing::Declared(_) => own.max(fact.clone()),
+        };
+        let ty = match known.ty.equal_to(&fact.ty) {
+            // A value without a type can be used everywhere, unless it is known to be of one kind.
+            _ if known.ty.is_any() && !Kinds::SINGLE.contains(&fact.ty.kinds()) => known.ty,
+            ty if ty.is_nothing() && !fact.ty.is_nothing() => known.ty,
+            ty => ty,
+        };
+        let absence = Absence {
+            absent: missing(known.absence.absent, &fact.absence.absent),
+            unknown: missing(known.absence.unknown, &fact.absence.unknown),
+        };
+        Known { ty, absence }
+    }
+
     /// The longest prefix of a path with a known fact, and this fact.
     pub(super) fn start(&self, root: Root, segments: &[Segment]) -> (usize, Known) {
         if !self.facts.is_empty() {
-            let mut key = (root, segments.to_vec());
-            loop {
-                if let Some(known) = self.facts.get(&key) {
-                    return (key.1.len(), self.within_parent(known, &key));
-                }
-                if key.1.pop().is_none() {
-                    break;
+            for length in (0..=segments.len()).rev() {
+                let segments = segments.get(..length).unwrap_or(segments);
+                if let Some(known) = self.facts.get(&ValueKey::Event(root, segments.to_vec())) {
+                    return (length, self.within_parent(known, root, segments));
                 }
             }
         }
@@ -164,10 +202,11 @@ impl Scope {
     }
 
     /// A fact, combined with later facts about the value that contains it.
-    fn within_parent(&self, fact: &Known, (root, segments): &ValueKey) -> Known {
+    fn within_parent(&self, fact: &Known, root: Root, segments: &[Segment]) -> Known {
         let mut known = fact.clone();
-        if let Some((last, parent)) = segments.split_last()
-            && let Ok(part) = self.known(&(*root, parent.to_vec())).step(last, true, &|| "".into())
+        let parent = |parent: &[Segment]| self.known(&ValueKey::Event(root, parent.to_vec()));
+        if let Some((last, around)) = segments.split_last()
+            && let Ok(part) = parent(around).step(last, true, &|| "".into())
         {
             let ty = known.ty.equal_to(&part.ty);
             if !ty.is_nothing() {
@@ -192,7 +231,10 @@ impl Scope {
     }
 }
 
-/// The value that a path refers to.
-pub(super) fn key(path: &Path) -> ValueKey {
-    (path.root, path.segments.clone())
+/// A computed value without facts. Its type is known where it is used.
+fn any_computed() -> Known {
+    Known {
+        ty: Ty::from_kinds(Kinds::ANY.minus(Kinds::NULL)).or(Ty::null()),
+        absence: Absence { absent: Missing::Open, unknown: Missing::Open },
+    }
 }

@@ -196,7 +196,8 @@ impl Checker<'_> {
                 );
             } else {
                 self.require_one_kind(&expr, &known, Kinds::SCALAR, "a key of `once`");
-                self.require_value("once per", None, (&expr, &known), &absence_of(&expr, &known));
+                let absence = absence_of(&expr, &known);
+                self.require_value("once per", None, (&expr, &known), &absence, scope);
             }
             keys.push(expr);
         }

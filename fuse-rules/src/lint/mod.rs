@@ -2,6 +2,7 @@
 //! and a page in `docs/lints/`.
 
 mod allow;
+mod computed;
 mod context;
 pub(crate) mod event_paths;
 mod facts;

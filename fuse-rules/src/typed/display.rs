@@ -127,8 +127,11 @@ impl<P: Reference> Display for Printed<'_, P> {
                 write!(f, "{} {} {}", operand(left), op.as_str(), operand(right))
             }
             ExprKind::Pattern { value, pattern } => {
-                let raw = if pattern.op == TextOp::Matches { "r" } else { "" };
-                write!(f, "{} {} {raw}{:?}", operand(value), pattern.op.as_str(), pattern.source)
+                write!(f, "{} {} ", operand(value), pattern.op.as_str())?;
+                match pattern.op {
+                    TextOp::Matches => raw_text(&pattern.source, f),
+                    _ => write!(f, "{:?}", pattern.source),
+                }
             }
             ExprKind::Is { value, negated, test } => {
                 let not = if *negated { "not " } else { "" };
@@ -139,6 +142,16 @@ impl<P: Reference> Display for Printed<'_, P> {
             }
         }
     }
+}
+
+/// A pattern as a raw string.
+fn raw_text(text: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let hashes = match text.contains(['"', '\n', '\r']) {
+        true => (1..).map(|count| "#".repeat(count)).find(|it| !text.contains(&format!("\"{it}"))),
+        false => None,
+    };
+    let hashes = hashes.unwrap_or_default();
+    write!(f, "r{hashes}\"{text}\"{hashes}")
 }
 
 fn constant(value: &Value<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -25,7 +25,7 @@ source t hook {{ port = 9, path = "/t"
     labels: map<string>
     shape: shape
     was?: shape
-    note: string | null
+    note: string | null, mails: list<string | null>
     size: {{ kind: "a", of?: int }} | {{ kind: "b", of?: string }}
     free: any
     only: {{ a: int, ... }}
@@ -197,6 +197,73 @@ const FIELDS: &[(&str, &str, &str)] = &[
     ("each u in body.status", "parameters { a = u.mail }", "E0310 `body.status`"),
     ("once per body.owner.name within 1h", "", "E0312 `body.owner.name`"),
     ("once per body.labels.x within 1h", "", ""),
+    // Conditions about computed values.
+    (
+        "when first(u in body.users: u.name == \"x\") is present",
+        "parameters { a = first(u in body.users: u.name == \"x\").name }",
+        "",
+    ),
+    (
+        "when first(u in body.users: u.name == \"x\") is not missing",
+        "parameters { a = first(v in body.users: v.name == \"x\").name }",
+        "",
+    ),
+    (
+        "when first(u in body.users: u.name == \"x\") is present",
+        "parameters { a = first(u in body.users: u.name == \"y\").name }",
+        "E0312 `first(u in body.users: u.name == \"y\").name`",
+    ),
+    (
+        "when first(u in body.users: u.name == \"x\").name == \"x\" or body.flag",
+        "parameters { a = first(u in body.users: u.name == \"x\").name }",
+        "E0312 `first(u in body.users: u.name == \"x\").name`",
+    ),
+    (
+        "when first(u in body.users: u.name == \"x\").name == \"x\" or first(u in body.users: u.name == \"x\").name like \"y*\"",
+        "parameters { a = first(u in body.users: u.name == \"x\").name }",
+        "",
+    ),
+    (
+        "when not (first(u in body.users: u.name == \"x\") is missing)",
+        "parameters { a = first(u in body.users: u.name == \"x\").name }",
+        "",
+    ),
+    ("when url(body.status).host is present", "parameters { a = url(body.status).host }", ""),
+    ("when url(body.status).host == \"x\"", "parameters { a = url(body.status).host }", ""),
+    ("", "parameters { a = url(body.status).host }", "E0312 `url(body.status).host`"),
+    (
+        "when url(body.status).path is present",
+        "parameters { a = url(body.status).host }",
+        "E0312 `url(body.status).host`",
+    ),
+    (
+        "when count(u in body.users: u.mail == \"x\") > 0",
+        "retries = count(u in body.users: u.mail == \"x\")",
+        "",
+    ),
+    (
+        "when any(u in body.users: u.mail == \"x\")",
+        "parameters { a = any(u in body.users: u.mail == \"x\") }",
+        "",
+    ),
+    ("when [body.replicas][0] is int", "retries = [body.replicas][0]", ""),
+    ("when [body.replicas][0] is not string", "retries = [body.replicas][0]", ""),
+    (
+        "when [body.replicas][0] is string",
+        "retries = [body.replicas][0]",
+        "E0403 `[body.replicas][0]`",
+    ),
+    // An element of another list with the same name is another value.
+    (
+        "when first(u in body.users: u.name == \"x\") is present",
+        "parameters { a = join(map(v in body.users: first(u in body.users: v.name == \"x\").name), \",\") }",
+        "E0312 `join(map(v in body.users: first(u in body.users: v.name == \"x\").name), \",\")`",
+    ),
+    (
+        "when first(u in body.users: u.name == \"x\") is present",
+        "parameters { a = join(map(v in body.users: first(u in body.users: u.name == \"x\").name), \",\") }",
+        "",
+    ),
     (
         "",
         "parameters { a = first(u in body.users: u.name == \"x\").name }",
@@ -211,6 +278,76 @@ fn missing_values_need_a_default_where_required() {
     check(FIELDS.iter().map(|(clauses, fields, expected)| {
         (rule(clauses, &trigger(fields.trim_end_matches(','))).replace(",  }", " }"), *expected)
     }));
+}
+
+/// Required values that may be missing. Every fix that the help names works.
+const HELPS: &[&str] = &[
+    "body.owner.name",
+    "body.note",
+    "body.owner.mail",
+    "lower(body.note)",
+    "\"x-${body.owner.name}\"",
+    "body.owner.name == \"x\"",
+    "first(u in body.users: u.name == \"x\").name",
+    "first(u in body.users: u.name == \"x\").mail",
+    "\"x-${first(u in body.users: u.name == \"x\").name}\"",
+    "lower(first(u in body.users: u.name like \"*-x\").name)",
+    "lower(first(u in body.users: u.name matches r\"\\d+\").mail)",
+    "first(u in body.users: u.name == \"${body.status}-x\").name",
+    "url(body.labels.u).host",
+    "count(u in body.users: u.mail == \"x\")",
+    "any(u in body.users: u.mail == \"x\")",
+    "join(map(u in body.users: u.mail), \",\")",
+    "split(body.owner.name, \"-\")[1]",
+    "join(body.mails, \",\")",
+];
+
+#[test]
+fn the_help_for_a_missing_value_names_only_fixes_that_work() {
+    let flow = |clauses: &str, field: &str| {
+        let trigger = format!(
+            "trigger flow {{ template = \"t\", namespace = \"n\", parameters {{ {field} }} }}"
+        );
+        rule(clauses, &trigger)
+    };
+    for value in HELPS {
+        let whole = flow("", &format!("a = {value}"));
+        let problems = super::problems_of(&[("test.rules", &whole)])
+            .unwrap_or_else(|| panic!("`{value}` is never missing"));
+        let problem = problems.iter().next().unwrap();
+        assert_eq!(problem.topic.to_string(), "E0312", "{value}");
+        let help = problem.help.as_deref().unwrap();
+        let fixes: Vec<String> = help
+            .match_indices(": `")
+            .map(|(at, start)| {
+                let fix = &help[at + start.len()..];
+                let fix = fix.split("`, leave").next().unwrap().split("`, or ").next().unwrap();
+                let fix = fix.strip_suffix('`').unwrap_or(fix);
+                if let Some(condition) = fix.strip_prefix("when ") {
+                    return flow(&format!("when {condition}"), &format!("a = {value}"));
+                }
+                match fix {
+                    "a? = …" => flow("", &format!("a? = {value}")),
+                    _ => {
+                        // The default belongs next to the value, which is a part of the whole.
+                        let part = fix.trim_matches(['(', ')']).rsplit_once(" ?? ").unwrap().0;
+                        let default = format!("({part} ?? \"…\")");
+                        let whole = match value.contains(part) {
+                            true => value.replacen(part, &default, 1),
+                            false => default,
+                        };
+                        flow("", &format!("a = {whole}"))
+                    }
+                }
+            })
+            .collect();
+        assert!(!fixes.is_empty(), "no fix for `{value}`: {help}");
+        for fixed in fixes {
+            let problems = super::problems_of(&[("test.rules", &fixed)]);
+            let problems = problems.map(|problems| problems.to_string()).unwrap_or_default();
+            assert_eq!(problems, "", "`{value}`: {help}\n{fixed}");
+        }
+    }
 }
 
 const TYPES: &[(&str, &str)] = &[
