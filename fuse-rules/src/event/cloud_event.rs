@@ -80,6 +80,7 @@ struct Unwrapped<'a> {
     data: Cow<'a, str>,
 }
 
+/// Reads an event in the structured mode.
 fn unwrap(body: &str) -> Result<Unwrapped<'_>, String> {
     let Members(members) = serde_json::from_str(body).map_err(|error| error.to_string())?;
     let mut attributes: Vec<(String, String)> = Vec::new();
