@@ -203,7 +203,12 @@ impl Ruleset {
         event: &crate::event::Event<'_>,
         fuses: &crate::fuses::Fuses,
     ) -> crate::decision::Evaluation {
-        crate::reference::evaluate_within(&self.rules, event, fuses, None, self.max_work)
+        self.plan().seen(event, |seen| match seen {
+            Ok(event) => {
+                crate::reference::evaluate_within(&self.rules, event, fuses, None, self.max_work)
+            }
+            Err(why) => crate::decision::Evaluation::refused(&why.to_string(), std::iter::empty()),
+        })
     }
 
     /// The syntax trees; empty unless the rules were loaded in detail.

@@ -1,7 +1,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Running, Setup, decision, outcomes};
+use crate::support::{Fuse, Reply, Setup, decision, outcomes};
 
 const RULES: &str = r#"
 source hub webhook {
@@ -39,7 +39,7 @@ sensor clouds on cloud.happened {
 }
 "#;
 
-async fn send(fuse: &Running, door: (u16, &str), headers: &[(&str, &str)], body: &Value) -> crate::support::Reply {
+async fn send(fuse: &Fuse, door: (u16, &str), headers: &[(&str, &str)], body: &Value) -> Reply {
     fuse.request(Method::POST, door, headers, body.to_string()).await
 }
 
@@ -77,7 +77,8 @@ async fn one_address_has_several_events_and_the_rest_starts_nothing() {
 async fn a_body_is_decoded_at_the_door_and_the_path_has_parameters() {
     let fuse = Setup::rules(RULES).start().await;
     let door = (12_001, "/sns/a%2Fb");
-    let body = |id: &str, more: u32| json!({ "id": id, "message": { "state": "ALARM" }, "more": more });
+    let body =
+        |id: &str, more: u32| json!({ "id": id, "message": { "state": "ALARM" }, "more": more });
     let id = send(&fuse, door, &[], &body("1", 1)).await.event(202);
     assert_eq!(id, "1", "the id is one of the body that arrives");
     let report = fuse.settled(&id).await;

@@ -99,6 +99,7 @@ fn evaluate(ruleset: &Ruleset, body: &str) {
             reference(ruleset, &event, &fuses, &evaluation);
         }
         let _id = plan.source_field(&event, "id");
+        let _routed = plan.route(&event);
     }
 }
 
