@@ -17,6 +17,7 @@ Examples:
   fuse test rules --filter resolved
   fuse test rules --coverage --fail-under 100
   fuse test rules --mutate
+  fuse test rules --mutate --write rules/more-tests.rules
   fuse test rules --format junit > report.xml
 
 Exit codes: 0 all passed, 1 the rules have problems, a test failed, the coverage is too low or a mutation
@@ -63,6 +64,13 @@ pub(crate) struct Test {
     /// Mutations negate operators, change constants, and remove conditions and fields.
     #[arg(long)]
     pub(crate) mutate: bool,
+
+    /// Add a test to this file for each mutation that no test detects
+    ///
+    /// The file is created if it does not exist. Review the tests before you keep them: they expect what the rules
+    /// do now.
+    #[arg(long, value_name = "FILE", requires = "mutate")]
+    pub(crate) write: Option<PathBuf>,
 
     /// The output format
     #[arg(long, value_enum, default_value_t)]

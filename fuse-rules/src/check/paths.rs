@@ -13,6 +13,7 @@ use crate::diagnostic::{Code, Diagnostic, Fix, suggest};
 use crate::path::{EVENT_FIELDS, PATH_FIELD, ROOTS, path_text};
 use crate::span::Span;
 use crate::syntax::ast::{PathStep, Text};
+use crate::syntax::is_name;
 use crate::typed::{Expr, ExprKind, Path, Root, Segment};
 use crate::types::{Format, Known, Record, RecordMember, Rest, StepError, Ty};
 use crate::value::{Kinds, Value};
@@ -257,7 +258,9 @@ fn no_such_step(step: &PathStep, from: &Known, base: &str, wrong: StepError) -> 
     };
     // If the span of a key differs from its text, the key is in brackets.
     let bare = step.span.range().len() == key.len();
-    let fix = near.filter(|_| bare).map(|near| Fix::new(help.clone(), step.span, near));
+    let fix = near
+        .filter(|near| bare && is_name(near))
+        .map(|near| Fix::new(help.clone(), step.span, near));
     problem(format!("`{base}` has no field `{key}`"))
         .label("not in its type")
         .help(help)

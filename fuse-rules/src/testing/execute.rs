@@ -3,23 +3,21 @@
 use jiff::Timestamp;
 use rustc_hash::FxHashMap;
 
-use super::{Tests, failed, wants_all};
+use super::{Admitted, Tests, failed, wants_all};
 use crate::decision::Outcome;
 use crate::decision::{Decision, Evaluation};
 use crate::diagnostic::Diagnostic;
-use crate::eval::SeenParts;
 use crate::event::Event;
 use crate::fuses::Fuses;
 use crate::once::{Admission, Claims};
 use crate::span::Span;
-use crate::typed::{Body, Send, Test, TestStep};
+use crate::typed::{Body, Expect, Expected, Send, Test, TestStep};
 
 /// The time of receipt unless a test sets it: 2026-01-01T00:00:00Z.
-const DEFAULT_TIME: Timestamp = Timestamp::constant(1_767_225_600, 0);
+pub(super) const DEFAULT_TIME: Timestamp = Timestamp::constant(1_767_225_600, 0);
 
 /// An event of a test, with its evaluation.
 pub(super) struct SentEvent<'t> {
-    pub(super) send: &'t Send,
     pub(super) event: Event<'t>,
     pub(super) fuses: Fuses,
     pub(super) evaluation: Evaluation,
@@ -42,6 +40,7 @@ impl<'r> Tests<'r> {
     ) -> Result<Vec<SentEvent<'t>>, Box<Diagnostic>> {
         let mut events = self.events(test)?;
         let mut claims = Claims::default();
+        let quoted = quoted_rules(test);
         for (number, sent) in events.iter_mut().enumerate() {
             let SentEvent { event, fuses, .. } = sent;
             let mut evaluation = match all_decisions {
@@ -51,8 +50,27 @@ impl<'r> Tests<'r> {
             self.apply_backends(&mut evaluation, event);
             suppress_repeats(&mut claims, number, event.received_at(), &mut evaluation);
             sent.evaluation = evaluation;
+            self.explain(&quoted, sent);
         }
         Ok(events)
+    }
+
+    /// Replaces the reasons of these rules' decisions with those of `fuse explain`. The evaluators give no reason
+    /// why a rule does not match.
+    pub(super) fn explain(&self, rules: &[&str], sent: &mut SentEvent<'_>) {
+        if rules.is_empty() {
+            return;
+        }
+        let explained = self.plan.explain_rules(&sent.event, &sent.fuses, rules).decisions;
+        let mut reasons: FxHashMap<Place<'_>, &str> = FxHashMap::default();
+        for explained in &explained {
+            reasons.insert(place(&explained.decision), explained.decision.reason.as_str());
+        }
+        for decision in &mut sent.evaluation.decisions {
+            if let Some(reason) = reasons.get(&place(decision)) {
+                keep_reason(decision, reason);
+            }
+        }
     }
 
     /// The events of a test, not yet evaluated.
@@ -71,7 +89,7 @@ impl<'r> Tests<'r> {
                     let event = self.event(send, events.len())?.received(now);
                     let evaluation =
                         Evaluation { refused: None, mismatch: None, decisions: Vec::new() };
-                    events.push(SentEvent { send, event, fuses: fuses.clone(), evaluation });
+                    events.push(SentEvent { event, fuses: fuses.clone(), evaluation });
                 }
                 TestStep::Expect(_) => {}
             }
@@ -80,16 +98,32 @@ impl<'r> Tests<'r> {
     }
 
     fn event<'t>(&'t self, send: &'t Send, number: usize) -> Result<Event<'t>, Box<Diagnostic>> {
-        let (event, span) = self.arriving(send)?;
+        let (body, span) = self.body(send)?;
+        let event = Event::new(send.source.as_str(), send.event.as_str(), body.as_bytes());
+        let mut event = event.map_err(|error| {
+            Box::new(failed(span, format!("this is not an event: {error}")).label("sent here"))
+        })?;
+        for (name, value) in &send.query {
+            event = event.query(name, value);
+        }
+        for (name, value) in &send.path {
+            event = event.path_parameter(name, value);
+        }
+        let refused = |why: &str| {
+            let message = format!("fuse would refuse this event: {why}");
+            Box::new(failed(span, message).label("no rule would see it"))
+        };
+        let event = self
+            .identified(event, &send.headers, number)
+            .map_err(|why| refused(&why.to_string()))?;
         self.check_route(send, &event)?;
-        let id = self.plan.source_field(&event, "id").ok().flatten().filter(|id| !id.is_empty());
-        let event = event.id(id.unwrap_or_else(|| format!("test-{}", number + 1)));
-        match self.seen.get(&send.span) {
-            Some(seen) => Ok(event.with_parts(&seen.body, &seen.headers).decoded()),
-            None => match self.plan.seen(&event, |seen| seen.err().map(|why| why.to_string())) {
-                Some(why) => Err(not_an_event(span, &why)),
-                None => Ok(event.decoded()),
-            },
+        match (self.plan.seen_parts(&event), self.seen.get(&send.span)) {
+            (Some(Err(why)), _) => Err(refused(&why)),
+            (Some(Ok(parts)), Some(seen)) => {
+                let seen = seen.get_or_init(|| parts);
+                Ok(event.with_parts(&seen.body, &seen.headers).decoded())
+            }
+            _ => Ok(event.decoded()),
         }
     }
 
@@ -112,42 +146,9 @@ impl<'r> Tests<'r> {
         }
     }
 
-    /// The event that a test sends, as it arrives.
-    fn arriving<'t>(&'t self, send: &'t Send) -> Result<(Event<'t>, Span), Box<Diagnostic>> {
-        let (body, span) = self.body(send)?;
-        let event = Event::new(send.source.as_str(), send.event.as_str(), body.as_bytes());
-        let mut event = event.map_err(|error| not_an_event(span, &error.to_string()))?;
-        for (name, value) in &send.headers {
-            event = event.header(name, value);
-        }
-        for (name, value) in &send.query {
-            event = event.query(name, value);
-        }
-        for (name, value) in &send.path {
-            event = event.path_parameter(name, value);
-        }
-        Ok((event, span))
-    }
-
-    /// The events of all tests that their sources change before rules see them.
-    pub(super) fn seen_parts(&self) -> FxHashMap<Span, SeenParts> {
-        let steps = self.all().iter().flat_map(|test| &test.steps);
-        let mut seen = FxHashMap::default();
-        for step in steps {
-            if let TestStep::Send(send) = step
-                && let Ok((event, _)) = self.arriving(send)
-                && let Some(Ok(parts)) = self.plan.seen_parts(&event)
-            {
-                seen.insert(send.span, parts);
-            }
-        }
-        seen
-    }
-
     /// Reports a request that is not the event that the test sends.
     fn check_route(&self, send: &Send, event: &Event<'_>) -> Result<(), Box<Diagnostic>> {
-        let routed =
-            self.plan.route(event).map_err(|why| not_an_event(send.span, &why.to_string()))?;
+        let routed = self.plan.route(event).unwrap_or(None);
         if routed == Some(send.event.as_str()) {
             return Ok(());
         }
@@ -161,6 +162,27 @@ impl<'r> Tests<'r> {
         Err(Box::new(failed(send.span, message).label("sent here").help(help)))
     }
 
+    /// Adds headers and the id to an event of a test, given by number, as its source does.
+    pub(super) fn identified<'t>(
+        &self,
+        event: Event<'t>,
+        headers: &[(String, String)],
+        number: usize,
+    ) -> Result<Event<'t>, Box<dyn std::error::Error>> {
+        let (event, id) = self.admitted(event, headers)?;
+        Ok(event.id(id.unwrap_or_else(|| format!("test-{}", number + 1))))
+    }
+
+    /// Passes an event to its source.
+    fn admitted<'t>(&self, event: Event<'t>, headers: &[(String, String)]) -> Admitted<'t> {
+        if let Some(admission) = self.admission {
+            return admission.admit(&self.plan, event, headers);
+        }
+        let event = headers.iter().fold(event, |event, (name, value)| event.header(name, value));
+        let id = self.plan.source_field(&event, "id").ok().flatten().filter(|id| !id.is_empty());
+        Ok((event, id))
+    }
+
     /// Passes the decisions to the backend.
     pub(super) fn apply_backends(&self, evaluation: &mut Evaluation, event: &Event<'_>) {
         if let Some(backends) = self.backends {
@@ -171,8 +193,30 @@ impl<'r> Tests<'r> {
     }
 }
 
-fn not_an_event(span: Span, why: &str) -> Box<Diagnostic> {
-    Box::new(failed(span, format!("this is not an event: {why}")).label("sent here"))
+/// The rule, the element and the outcome of a decision.
+pub(super) type Place<'d> = (&'d str, Option<&'d [u32]>, Outcome);
+
+pub(super) fn place(decision: &Decision) -> Place<'_> {
+    (&decision.rule, decision.element.as_deref(), decision.outcome)
+}
+
+/// Gives a decision a reason that says the same, and possibly more.
+pub(super) fn keep_reason(decision: &mut Decision, reason: &str) {
+    let conditional = matches!(decision.outcome, Outcome::NotMatched | Outcome::Unknown);
+    if conditional && reason.contains(&decision.reason) {
+        reason.clone_into(&mut decision.reason);
+    }
+}
+
+/// The rules of which a test quotes why they do not match.
+pub(super) fn quoted_rules(test: &Test) -> Vec<&str> {
+    let quoted = test.steps.iter().filter_map(|step| match step {
+        TestStep::Expect(Expect { what: Expected::Rule(rule), .. }) => {
+            rule.because.as_ref().map(|_| rule.rule.as_str())
+        }
+        _ => None,
+    });
+    quoted.collect()
 }
 
 /// Suppresses fired decisions whose `once` key an earlier event or element has claimed.

@@ -8,11 +8,14 @@ mod execute;
 mod expectations;
 mod fields;
 mod mutants;
+mod scope;
 #[cfg(test)]
 mod tests;
 mod update;
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::OnceLock;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -30,10 +33,28 @@ pub(crate) use coverage::guarded_atoms;
 pub use coverage::{AtomCoverage, Coverage, RuleCoverage};
 use execute::SentEvent;
 pub use mutants::Mutant;
+use scope::{TestScope, Visibility};
 
 /// A check that the backend of a trigger makes before it acts. It may turn a fired decision into a
 /// rejected one.
 pub type Backends<'a> = &'a (dyn Fn(&mut Decision, &Event<'_>) + Sync);
+
+/// What a source does with an event before any rule sees it.
+pub trait Admission: Sync {
+    /// Adds the headers, which a test gives as the sender would send them, and finds the sender's id.
+    ///
+    /// # Errors
+    /// Why the source refuses the event.
+    fn admit<'e>(
+        &self,
+        plan: &Plan,
+        event: Event<'e>,
+        headers: &[(String, String)],
+    ) -> Admitted<'e>;
+}
+
+/// An event with its headers, and its id if it has one; or why its source refuses it.
+pub type Admitted<'e> = Result<(Event<'e>, Option<String>), Box<dyn std::error::Error>>;
 
 /// The tests of a rule set, with their events loaded.
 ///
@@ -66,10 +87,12 @@ pub struct Tests<'r> {
     plan: Plan,
     files: BTreeMap<String, Result<String, String>>,
     /// The events that their sources change before rules see them, by the span of the `send`.
-    seen: FxHashMap<Span, SeenParts>,
+    seen: FxHashMap<Span, OnceLock<SeenParts>>,
     backends: Option<Backends<'r>>,
+    admission: Option<&'r dyn Admission>,
     /// The sensors that listen to each event, by source and name.
     listening: FxHashMap<(&'r str, &'r str), Vec<&'r typed::Sensor>>,
+    visibility: Visibility<'r>,
 }
 
 impl std::fmt::Debug for Tests<'_> {
@@ -97,17 +120,26 @@ impl<'r> Tests<'r> {
             let key = (sensor.source.as_str(), sensor.event.as_str());
             listening.entry(key).or_default().push(sensor);
         }
-        let seen = FxHashMap::default();
-        let mut tests =
-            Self { ruleset, plan: ruleset.plan(), files, seen, backends: None, listening };
-        tests.seen = tests.seen_parts();
-        tests
+        let steps = ruleset.typed().tests.iter().flat_map(|test| &test.steps);
+        let sends = steps.filter_map(|step| match step {
+            TestStep::Send(send) => Some((send.span, OnceLock::new())),
+            _ => None,
+        });
+        let (plan, visibility, seen) = (ruleset.plan(), Visibility::new(ruleset), sends.collect());
+        Self { ruleset, plan, files, seen, backends: None, admission: None, listening, visibility }
     }
 
     /// Passes every fired decision to a backend, which may reject it.
     #[must_use]
     pub fn backends(self, backends: Backends<'r>) -> Self {
         Self { backends: Some(backends), ..self }
+    }
+
+    /// Passes every event to its source, which may refuse it: the test then fails. Without this, every event
+    /// that is JSON is accepted.
+    #[must_use]
+    pub fn admission(self, admission: &'r dyn Admission) -> Self {
+        Self { admission: Some(admission), ..self }
     }
 
     /// The number of tests.
@@ -147,7 +179,7 @@ impl<'r> Tests<'r> {
     pub(crate) fn expected(&self, each: &mut dyn FnMut(&Decision)) {
         for test in self.all() {
             let Ok(events) = self.execute(test) else { continue };
-            for group in groups(test, &events) {
+            for group in self.groups(test, &events) {
                 for expect in &group.expected {
                     if let typed::Expected::Rule(expected) = &expect.what {
                         let sent = group.sent.iter().flat_map(|sent| &sent.evaluation.decisions);
@@ -216,9 +248,12 @@ impl<'r> Tests<'r> {
             let message = format!("no test fails if {}", mutant.what);
             Diagnostic::warning(Code::E0607, mutant.span, message)
                 .label(format!("in {}", names(&mutant.rules)))
-                .help(match &mutant.event {
-                    Some(body) => format!("add a test that sends this event: {body}"),
-                    None => "add a test with an event for which this makes a difference".into(),
+                .help(match (&mutant.test, &mutant.event) {
+                    (Some(test), _) => format!("add this test:\n\n{}", test.trim_end()),
+                    (None, Some(body)) => format!("add a test that sends this event: {body}"),
+                    (None, None) => {
+                        "add a test with an event for which this makes a difference".into()
+                    }
                 })
         });
         Diagnostics::new(self.ruleset.files().clone(), problems.collect())
@@ -244,31 +279,40 @@ impl<'r> Tests<'r> {
 struct Group<'t, 'p> {
     sent: Vec<&'p SentEvent<'t>>,
     expected: Vec<&'t typed::Expect>,
+    scope: Rc<TestScope<'t>>,
 }
 
-/// Splits a test into groups.
-fn groups<'t, 'p>(test: &'t typed::Test, events: &'p [SentEvent<'t>]) -> Vec<Group<'t, 'p>> {
-    let mut groups: Vec<Group<'t, 'p>> = Vec::new();
-    let mut events = events.iter();
-    for step in &test.steps {
-        match step {
-            TestStep::Send(_) => {
-                if groups.last().is_none_or(|group| !group.expected.is_empty()) {
-                    groups.push(Group { sent: Vec::new(), expected: Vec::new() });
+impl Tests<'_> {
+    /// Splits a test into groups.
+    fn groups<'t, 'p>(
+        &'t self,
+        test: &'t typed::Test,
+        events: &'p [SentEvent<'t>],
+    ) -> Vec<Group<'t, 'p>> {
+        let scope = Rc::new(self.scope(test));
+        let mut groups: Vec<Group<'t, 'p>> = Vec::new();
+        let mut events = events.iter();
+        for step in &test.steps {
+            match step {
+                TestStep::Send(_) => {
+                    if groups.last().is_none_or(|group| !group.expected.is_empty()) {
+                        let scope = Rc::clone(&scope);
+                        groups.push(Group { sent: Vec::new(), expected: Vec::new(), scope });
+                    }
+                    if let Some(group) = groups.last_mut() {
+                        group.sent.extend(events.next());
+                    }
                 }
-                if let Some(group) = groups.last_mut() {
-                    group.sent.extend(events.next());
+                TestStep::Expect(expect) => {
+                    if let Some(group) = groups.last_mut() {
+                        group.expected.push(expect);
+                    }
                 }
+                TestStep::With { .. } | TestStep::At(_) => {}
             }
-            TestStep::Expect(expect) => {
-                if let Some(group) = groups.last_mut() {
-                    group.expected.push(expect);
-                }
-            }
-            TestStep::With { .. } | TestStep::At(_) => {}
         }
+        groups
     }
-    groups
 }
 
 /// The absence of an outcome, as a verb phrase after the name of a rule.

@@ -65,6 +65,12 @@ pub enum FormatError {
         /// `query`, `form` or `path`.
         what: &'static str,
     },
+    /// The body is larger than its source accepts.
+    #[error("the body is larger than {limit} bytes, which is this source's `body-limit`")]
+    TooLarge {
+        /// The limit, in bytes.
+        limit: usize,
+    },
     /// A query or form has too many parameters.
     #[error("the {what} has more than {MAX_PARAMETERS} parameters")]
     TooManyParameters {
@@ -173,20 +179,6 @@ pub(super) fn parameters(
         parameters.entry(name.into_owned()).or_insert_with(|| value.into_owned());
     }
     Ok(parameters)
-}
-
-/// The parameters of a query, percent-decoded. Of several with one name, the first one counts.
-///
-/// ```
-/// let parameters = fuse_runtime::sources::query_parameters("a=1&a=2&b=x+y")?;
-/// assert_eq!((&*parameters["a"], &*parameters["b"]), ("1", "x y"));
-/// # Ok::<(), fuse_runtime::sources::FormatError>(())
-/// ```
-///
-/// # Errors
-/// It is not UTF-8 once it is decoded, or has too many parameters.
-pub fn query_parameters(query: &str) -> Result<BTreeMap<String, String>, FormatError> {
-    parameters(query.as_bytes(), "query")
 }
 
 /// The parameters of the path of a request, percent-decoded; `None` if the path does not match.

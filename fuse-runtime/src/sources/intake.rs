@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
+use super::admission::admitted_id;
 use super::{Incoming, cloud_events};
 use crate::bus::{Bus, BusError, Health, Published};
 use crate::clock::Clock;
@@ -292,32 +293,15 @@ impl Intake {
             // A source of an embedding service may send events that no rules declare.
             None => event,
         };
-        let id = self
-            .plan
-            .arrived(&event, |event| self.sender_id(incoming, event.map_err(unreadable)?))?;
-        self.plan.seen(&event, |event| event.map(drop).map_err(unreadable))?;
-        let id = match id {
-            Some(id) => is_usable(&id).map(|()| id)?,
-            None => Uuid::now_v7().to_string(),
-        };
-        Ok(Some((event.name().to_owned(), id)))
-    }
-
-    /// The sender's id of an event. Validates its body in the same pass.
-    fn sender_id(
-        &self,
-        incoming: &Incoming,
-        event: &Event<'_>,
-    ) -> Result<Option<String>, AcceptError> {
-        let has_expression = self.plan.has_source_field(event, "id");
-        let id = match incoming.id.clone() {
-            Some(id) => Some(id),
-            None => sender_id(&self.plan, event).map_err(unreadable)?,
-        };
-        // Reading the expression validates, too.
+        let has_expression = self.plan.has_source_field(&event, "id");
+        let id = admitted_id(&self.plan, &event, incoming.id.clone())?;
+        // Reading the expression validates the body, too.
         if !has_expression || incoming.id.is_some() {
-            event.validate().map_err(AcceptError::Invalid)?;
+            self.plan.arrived(&event, |event| {
+                event.map_err(unreadable)?.validate().map_err(AcceptError::Invalid)
+            })?;
         }
+        self.plan.seen(&event, |event| event.map(drop).map_err(unreadable))?;
         if id.is_none() && has_expression {
             tracing::warn!(
                 source = incoming.source,
@@ -325,7 +309,7 @@ impl Intake {
                 "the source's `id` has no value for this event: fuse will not recognize a repetition of it"
             );
         }
-        Ok(id)
+        Ok(Some((event.name().to_owned(), id.unwrap_or_else(|| Uuid::now_v7().to_string()))))
     }
 }
 
@@ -336,7 +320,8 @@ enum Prepared {
     Unrouted,
 }
 
-fn unreadable(why: UnreadableBody) -> AcceptError {
+/// Why an event whose body cannot be read is refused.
+pub(super) fn unreadable(why: UnreadableBody) -> AcceptError {
     match why {
         UnreadableBody::Invalid(why) => AcceptError::Invalid(why),
         UnreadableBody::Undecodable(why) => AcceptError::Undecodable(why),
@@ -355,7 +340,8 @@ fn no_answer() -> AcceptError {
     AcceptError::Unavailable(BusError::Storage("the bus gave no answer".into()))
 }
 
-fn is_usable(id: &str) -> Result<(), AcceptError> {
+/// Whether an id can be used.
+pub(super) fn is_usable(id: &str) -> Result<(), AcceptError> {
     if id.len() > MAX_ID_BYTES {
         return Err(AcceptError::LongId);
     }
@@ -381,7 +367,7 @@ fn envelope(incoming: Incoming, id: String, received: Timestamp) -> Envelope {
 ///
 /// # Errors
 /// The body is not JSON, or a key that the `id` reads is in one object twice, so that there are two ids.
-pub fn sender_id(plan: &Plan, event: &Event<'_>) -> Result<Option<String>, UnreadableBody> {
+pub(super) fn sender_id(plan: &Plan, event: &Event<'_>) -> Result<Option<String>, UnreadableBody> {
     let header = |name: &str| event.header_value(name).filter(|value| !value.is_empty());
     let cloud_event = || Some(cloud_events::event_id(header("ce-source")?, header("ce-id")?));
     Ok(plan

@@ -8,51 +8,40 @@ use std::collections::BTreeMap;
 
 use asked::Asked;
 use fuse_rules::explain::{Counterfactual, Explained, Explanation};
-use fuse_rules::inventory::EventInfo;
 use fuse_rules::literals::parse_switch;
 use fuse_rules::once::{Admission, Claims};
-use fuse_rules::schema::PathPattern;
-use fuse_rules::{Event, Fuses, Outcome, Plan, Ruleset};
+use fuse_rules::{Event, Fuses, Outcome, Ruleset};
 use fuse_runtime::engine::reject_unrenderable;
 use fuse_runtime::event::EventKey;
-use fuse_runtime::sources::{decode_header, path_parameters, query_parameters, sender_id};
 use fuse_runtime::triggers::{ActionRequest, Triggers};
 use serde_json::{Value, json};
 
+use super::request::{self, Texts};
 use super::{Ended, kinds, load, problems, read_event};
 use crate::cli::{Explain, Format};
 use crate::{Exit, output};
 
 pub(crate) fn run(arguments: &Explain) -> Ended {
-    let ruleset = match load(&arguments.rules.paths)? {
+    let ruleset = match load(&arguments.rules)? {
         Ok(ruleset) => ruleset,
         Err(diagnostics) => return Ok(problems(&diagnostics, arguments.format)),
     };
     let (source, name) = event_name(&ruleset, &arguments.source)?;
     let asked = Asked::of(&ruleset, (&source, &name), &arguments.why, &arguments.why_not)?;
     let fuses = fuses(&ruleset, &arguments.fuses)?;
-    let body = read_event(&arguments.event)?;
-    let shown = arguments.event.display();
-    let mut event = Event::new(source.as_str(), name.as_str(), &body)
+    let headers = request::headers(&arguments.headers)?;
+    let query = request::query(&arguments.query)?;
+    let Sent { shown, body, query } = sent(&ruleset, (&source, &name), arguments, query)?;
+    let event = Event::new(source.as_str(), name.as_str(), &body)
         .map_err(|invalid| format!("`{shown}` is not an event: {invalid}"))?
         .received(arguments.at.unwrap_or_else(jiff::Timestamp::now));
-    for header in &arguments.headers {
-        let (name, value) = self::header(header)?;
-        let value = decode_header(name, value).map_err(|error| error.to_string())?;
-        event = event.header(name, &value);
-    }
-    if let Some(path) = &arguments.path {
-        event = sent_to(&ruleset, event, path)?;
-    }
+    let event = request::with_query(request::with_headers(event, &headers), &query);
+    let event = request::with_path(&ruleset, event, arguments.path.as_deref())?;
     let plan = ruleset.plan();
-    check_route(&plan, &event).map_err(|why| format!("`{shown}` {why}"))?;
-    let id = match arguments.id.clone() {
-        Some(id) => id,
-        None => plan
-            .arrived(&event, |event| sender_id(&plan, event?))
-            .map_err(|why| format!("`{shown}` has no id: {why}"))?
-            .unwrap_or_else(|| "example".to_owned()),
-    };
+    let id = request::admit(&ruleset, &plan, &event, arguments.id.clone())
+        .map_err(|why| format!("fuse would refuse this event: {why}"))?
+        .unwrap_or_else(|| "example".to_owned());
+    request::check_route(&plan, &event).map_err(|why| format!("`{shown}` {why}"))?;
     let event = event.id(id.as_str());
     let mut explanation = match asked.rules() {
         Some(rules) => plan.explain_rules(&event, &fuses, rules),
@@ -74,48 +63,9 @@ pub(crate) fn run(arguments: &Explain) -> Ended {
     });
     output::print(&match arguments.format {
         Format::Json => json_text(&explanation, &objects, &closest),
-        Format::Text => text::text(&explanation, &asked, &objects, &shown.to_string(), &closest),
+        Format::Text => text::text(&explanation, &asked, &objects, &shown, &closest),
     });
     Ok(Exit::Clean)
-}
-
-/// The event with the parameters of the path and the query that it is sent to.
-fn sent_to<'a>(ruleset: &Ruleset, mut event: Event<'a>, target: &str) -> Result<Event<'a>, String> {
-    let (path, query) = target.split_once('?').unwrap_or((target, ""));
-    let is_meant = |one: &EventInfo<'_>| one.source == event.source() && one.name == event.name();
-    let declared = ruleset.events().find(is_meant);
-    let declared = declared.and_then(|one| one.fields.get("path")?.as_str().map(str::to_owned));
-    if let Some(declared) = declared {
-        let pattern = PathPattern::parse(&declared).map_err(|why| format!("`{declared}` {why}"))?;
-        let Some(parameters) = path_parameters(&pattern, path).map_err(|why| why.to_string())?
-        else {
-            return Err(format!(
-                "the path of the event is `{declared}`, which `{path}` does not match"
-            ));
-        };
-        for (name, value) in parameters {
-            event = event.path_parameter(&name, &value);
-        }
-    }
-    for (name, value) in query_parameters(query).map_err(|why| why.to_string())? {
-        event = event.query(&name, &value);
-    }
-    Ok(event)
-}
-
-/// Why a request is not the event that it is explained as, if another event of its address takes it.
-fn check_route(plan: &Plan, event: &Event<'_>) -> Result<(), String> {
-    let source = event.source();
-    match plan.route(event).map_err(|why| format!("is not an event: {why}"))? {
-        Some(taken) if taken == event.name() => Ok(()),
-        Some(taken) => {
-            Err(format!("is `{source}.{taken}`: the conditions of that event are true for it"))
-        }
-        None => Err(format!(
-            "is no event of `{source}`: the conditions of no event are true for it; \
-             give the headers that it is sent with by `--header`"
-        )),
-    }
 }
 
 /// Applies `once` within the event like the ledger: of several decisions with one key, the first
@@ -138,10 +88,45 @@ fn hold_back(explanation: &mut Explanation) {
     }
 }
 
-/// The name and value of a header, such as `ce-id: 1`.
-pub(super) fn header(text: &str) -> Result<(&str, &str), String> {
-    let found = text.split_once(':').map(|(name, value)| (name.trim(), value.trim()));
-    found.ok_or_else(|| format!("`{text}` is not a header; write it as in `--header 'ce-id: 1'`"))
+/// The body and the query of the event.
+struct Sent {
+    /// Where the body comes from, for people.
+    shown: String,
+    body: Vec<u8>,
+    query: Texts,
+}
+
+/// Reads the event. With `method = "GET"`, the query is the body, so each gives the other.
+fn sent(
+    ruleset: &Ruleset,
+    (source, name): (&str, &str),
+    arguments: &Explain,
+    query: Texts,
+) -> Result<Sent, String> {
+    let declared = request::declared(ruleset, source, name);
+    let method = declared.and_then(|event| event.fields.get("method")?.as_str());
+    let is_get = method == Some("GET");
+    let Some(path) = &arguments.event else {
+        if !is_get {
+            return Err(format!("`{source}.{name}` has a body; give it with `--event FILE`"));
+        }
+        let body = json!(query).to_string().into_bytes();
+        return Ok(Sent { shown: "its query".into(), body, query });
+    };
+    let (shown, body) = (path.display().to_string(), read_event(path)?);
+    if !is_get {
+        return Ok(Sent { shown, body, query });
+    }
+    if !query.is_empty() {
+        return Err(
+            "with `method = \"GET\"`, the query is the body; give either `--query` or `--event`"
+                .into(),
+        );
+    }
+    let query = serde_json::from_slice(&body).map_err(|error| {
+        format!("`{shown}` cannot be the query of a GET request, whose values are strings: {error}")
+    })?;
+    Ok(Sent { shown, body, query })
 }
 
 /// `SOURCE.EVENT`, if the rules declare it.

@@ -15,6 +15,7 @@ mod mixed_and_or;
 mod never_matches;
 mod no_fuse;
 mod overlapping_rules;
+mod pattern_in_plain_text;
 mod redundant_condition;
 mod rule_without_test;
 mod shadowed_rule;
@@ -52,6 +53,7 @@ pub(super) static ALL: &[&Pass] = &[
     &never_matches::PASS,
     &no_fuse::PASS,
     &overlapping_rules::PASS,
+    &pattern_in_plain_text::PASS,
     &redundant_condition::PASS,
     &rule_without_test::PASS,
     &shadowed_rule::PASS,

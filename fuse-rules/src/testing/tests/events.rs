@@ -63,7 +63,7 @@ fn a_test_sends_what_the_sender_sends() {
         ),
         (
             format!("send hub.tag body {{ n = 2 }} {tag} expect tags/t once"),
-            "this is not an event: the body cannot be decoded: `body.payload` is missing; ",
+            "fuse would refuse this event: the body cannot be decoded: `body.payload` is missing; ",
         ),
         (
             "send hub.push body { specversion = \"1.0\", id = \"1\", source = \"s\", type = \"ty\", data = { n = 2 } }

@@ -1,6 +1,8 @@
 //! Derives claims from the message and the spans of a finding. Claims that need no event are checked immediately: for
 //! example, by removing an unused declaration, or by comparing the rules before and after a fix.
 
+use regex::Regex;
+
 use super::super::{load, try_load};
 use super::generate::TEMPLATES;
 use super::text::{Lines, is_same};
@@ -98,6 +100,11 @@ pub(super) fn claims(text: &str, finding: &Finding) -> Vec<Claim> {
                 .iter()
                 .any(|name| lines.all()[line].contains(&format!("{name} contains {own}")));
             assert!(is_anchored || is_name && !word.starts_with('-'), "{}", shown());
+        }
+        "pattern-in-plain-text" => {
+            let word = own.trim_matches('"');
+            assert!(Regex::new(word).is_ok_and(|regex| regex.as_str() != regex::escape(word)));
+            assert!(!is_same(text, &finding.fixed(text)), "{}", shown());
         }
         "mapping-may-be-missing" => {
             let sides: Vec<_> = own.split(" ?? ").map(inside).collect();
