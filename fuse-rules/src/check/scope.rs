@@ -26,6 +26,10 @@ pub(super) enum ScopeKind {
 pub(super) struct Scope {
     /// The bindings of the binders, outermost first.
     pub(super) bound: Vec<Binding>,
+    /// The `let`s that are visible.
+    pub(super) lets: Vec<LetBinding>,
+    /// The names of `let`s further down.
+    pub(super) later: Vec<Text>,
     /// The type of the event's body.
     body: Ty,
     /// The parameters of the event's path.
@@ -44,6 +48,19 @@ pub(super) struct Scope {
 pub(super) struct Binding {
     pub(super) name: Text,
     pub(super) element: Known,
+}
+
+/// A `let`.
+#[derive(Clone)]
+pub(super) struct LetBinding {
+    pub(super) name: Text,
+    /// Its value; `None` if it is invalid, which is reported.
+    pub(super) value: Option<Expr>,
+    pub(super) known: Known,
+    /// The number of nodes of the value.
+    pub(super) size: usize,
+    /// The number of binders around the `let`.
+    pub(super) bound: usize,
 }
 
 /// A point in time to which the facts can be restored.
@@ -70,6 +87,8 @@ impl Scope {
     pub(super) fn without_event(kind: ScopeKind) -> Self {
         Self {
             bound: Vec::new(),
+            lets: Vec::new(),
+            later: Vec::new(),
             body: Ty::any(),
             parameters: Vec::new(),
             kind,
@@ -77,6 +96,11 @@ impl Scope {
             before: Vec::new(),
             computed: 0,
         }
+    }
+
+    /// The index of a `let`.
+    pub(super) fn let_index(&self, name: &str) -> Option<usize> {
+        self.lets.iter().position(|own| own.name.text == name)
     }
 
     /// The level at which a name is bound.

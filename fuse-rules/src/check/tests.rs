@@ -5,6 +5,8 @@ mod bodies;
 mod definitions;
 mod events;
 mod files;
+mod functions;
+mod lets;
 mod secrets;
 mod sources;
 mod types;

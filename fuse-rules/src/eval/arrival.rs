@@ -153,7 +153,7 @@ fn decoded(decode: &DecodePlan, event: &Event<'_>) -> Result<String, UnreadableB
     read(&decode.frames, event, true, |stack, work| {
         // The text of `parse-json(…)` is the body, so that nothing in it is lost.
         let inner = match &decode.expr.kind {
-            ExprKind::Call { function, arguments } if function.name == PARSE_JSON => {
+            ExprKind::Call { function, arguments, .. } if function.name == PARSE_JSON => {
                 arguments.first()
             }
             _ => None,

@@ -18,10 +18,10 @@ pub(crate) fn compile(rules: &Rules) -> Compiled {
     let mut events: FxHashMap<String, FxHashMap<String, EventPlan>> = FxHashMap::default();
     let mut routes = Vec::new();
     for source in &rules.sources {
-        let routes = routes_of(source, &mut routes);
+        let routes = routes_of(rules, source, &mut routes);
         for (event, route) in source.events.iter().zip(routes) {
             let sensors = sensors.remove(&(&*source.name, &*event.name)).unwrap_or_default();
-            let plan = event_plan(event, route, &sensors);
+            let plan = event_plan(rules, event, route, &sensors);
             events.entry(source.name.clone()).or_default().insert(event.name.clone(), plan);
         }
     }
@@ -35,18 +35,27 @@ pub(crate) fn compile(rules: &Rules) -> Compiled {
             default_on: fuse.default_on,
         })
         .collect();
-    Compiled { files: rules.files.clone(), fuses, calls: rules.calls.clone(), events, routes }
+    Compiled {
+        files: rules.files.clone(),
+        fuses,
+        calls: rules.calls.clone(),
+        lets: rules.lets.clone(),
+        events,
+        routes,
+    }
 }
 
 fn event_plan(
+    rules: &Rules,
     event: &typed::EventDecl,
     route: Option<usize>,
     sensors: &[&typed::Sensor],
 ) -> EventPlan {
-    let mut arrival = Compiler::new();
+    let mut arrival = Compiler::new(rules);
     let expressions =
         event.expressions.iter().map(|(name, expr)| (name.clone(), arrival.expr(expr))).collect();
-    let mut compiler = Compiler::new();
+    let decode = event.decode.as_ref().map(|expr| decode_plan(rules, expr));
+    let mut compiler = Compiler::new(rules);
     let bounds = sensors
         .iter()
         .flat_map(|sensor| sensor.rules.iter().map(|rule| RuleBound::new(sensor, rule)));
@@ -78,21 +87,22 @@ fn event_plan(
         rejects: event.rejects(),
         frames: compiler.frames,
         sensors,
+        lets: compiler.lets,
         programs,
         rules,
         sites,
         walked: compiler.walked,
         route,
         takes_cloud_events: event.shape == BodyShape::Any,
-        decode: event.decode.as_ref().map(decode_plan),
+        decode,
         arrival: arrival.frames,
         expressions,
         conceal,
     }
 }
 
-fn decode_plan(expr: &Expr) -> DecodePlan {
-    let mut compiler = Compiler::new();
+fn decode_plan(rules: &Rules, expr: &Expr) -> DecodePlan {
+    let mut compiler = Compiler::new(rules);
     let expr = compiler.expr(expr);
     DecodePlan { frames: compiler.frames, expr }
 }

@@ -2,7 +2,7 @@
 
 use super::compile::Compiler;
 use super::{Frames, Origin, Slot};
-use crate::typed::{self, Expr, Source};
+use crate::typed::{self, Expr, Rules, Source};
 
 /// The events of one address.
 pub(crate) struct RoutePlan {
@@ -17,7 +17,11 @@ pub(crate) struct RoutePlan {
 }
 
 /// Compiles the routes of a source. Returns one for each of its events that needs one.
-pub(super) fn routes_of(source: &Source, routes: &mut Vec<RoutePlan>) -> Vec<Option<usize>> {
+pub(super) fn routes_of(
+    rules: &Rules,
+    source: &Source,
+    routes: &mut Vec<RoutePlan>,
+) -> Vec<Option<usize>> {
     let same_address = |one: &typed::EventDecl, other: &typed::EventDecl| {
         std::ptr::eq(one, other)
             || one.address.as_ref().is_some_and(|address| {
@@ -33,7 +37,7 @@ pub(super) fn routes_of(source: &Source, routes: &mut Vec<RoutePlan>) -> Vec<Opt
                 let here: Vec<_> =
                     source.events.iter().filter(|other| same_address(event, other)).collect();
                 here.iter().any(|event| !event.when.is_empty()).then(|| {
-                    routes.push(route(&here));
+                    routes.push(route(rules, &here));
                     routes.len() - 1
                 })
             }
@@ -43,8 +47,8 @@ pub(super) fn routes_of(source: &Source, routes: &mut Vec<RoutePlan>) -> Vec<Opt
     found
 }
 
-fn route(events: &[&typed::EventDecl]) -> RoutePlan {
-    let mut compiler = Compiler::new();
+fn route(rules: &Rules, events: &[&typed::EventDecl]) -> RoutePlan {
+    let mut compiler = Compiler::new(rules);
     let mut conditions = Vec::new();
     let mut rest = None;
     for event in events {
