@@ -126,7 +126,7 @@ pub(crate) struct Explain {
     #[arg(long, value_name = "NAME=VALUE")]
     pub(crate) query: Vec<String>,
 
-    /// The path that the request is sent to, as in `/hooks/acme`, if the path of the event has parameters
+    /// The path of the request, as in `/hooks/acme`, for an event whose path has parameters
     #[arg(long, value_name = "PATH")]
     pub(crate) path: Option<String>,
 
