@@ -348,11 +348,14 @@ impl<'w, 'e> Env<'w, 'e> {
                 }
                 Value::Map(map)
             }
-            ExprKind::Call { function, arguments } => {
+            ExprKind::Call { function, arguments, pattern } => {
                 let values =
                     arguments.iter().map(|argument| self.value(argument).map(Cow::into_owned));
                 let values: Vec<_> = values.collect::<Result<_, _>>()?;
-                ops::call(function, arguments, &values, &self.world.context)?
+                let context = &self.world.context;
+                let result = ops::call(function, arguments, pattern.as_deref(), &values, context);
+                self.world.spend_searched()?;
+                result?
             }
             ExprKind::Neg(inner) => ops::negate(inner, self.value(inner)?.as_ref())?,
             ExprKind::Arith { op, left, right } => {

@@ -91,7 +91,7 @@ impl<'r> Analysis<'r> {
                 parts.iter().all(|part| self.is_plain(placed, part, stands_in))
             }
             // A field that does not accept lists cannot contain texts inside one.
-            ExprKind::Call { function, arguments } => {
+            ExprKind::Call { function, arguments, .. } => {
                 function.params.iter().all(|(_, taken)| taken.within(Kinds::SCALAR))
                     && arguments.iter().all(|argument| self.is_plain(placed, argument, stands_in))
             }
@@ -182,7 +182,7 @@ fn of_value(expr: &Expr, taken: Kinds) -> Option<Needs<'_>> {
         // If the left side is missing, the right side is used.
         ExprKind::Coalesce { right, .. } => of_value(right, taken),
         ExprKind::Neg(inner) => of_value(inner, Kinds::NUMBER.or(Kinds::DURATION)),
-        ExprKind::Call { function, arguments }
+        ExprKind::Call { function, arguments, .. }
             if function.takes_elements().is_none() && !function.returns.may_be_absent() =>
         {
             all(arguments.iter().zip(function.params).map(|(part, (_, taken))| (part, *taken)))

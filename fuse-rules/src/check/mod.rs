@@ -22,6 +22,7 @@ mod order;
 mod paths;
 mod patterns;
 mod required_values;
+mod results;
 mod scope;
 mod secrets;
 mod sensors;

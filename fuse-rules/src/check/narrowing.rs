@@ -174,7 +174,7 @@ impl Scope {
                 self.assume_present(left);
                 self.assume_present(right);
             }
-            ExprKind::Call { function, arguments } => {
+            ExprKind::Call { function, arguments, .. } => {
                 for (argument, (_, takes)) in arguments.iter().zip(function.params) {
                     if !takes.meets(Kinds::NULL) {
                         self.assume_present(argument);

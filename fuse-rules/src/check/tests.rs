@@ -3,6 +3,7 @@
 
 mod definitions;
 mod files;
+mod functions;
 mod lets;
 mod secrets;
 mod sources;

@@ -165,9 +165,12 @@ impl<'s, 'e> Stack<'s, 'e> {
                 }
                 Value::Map(map)
             }
-            ExprKind::Call { function, arguments } => {
+            ExprKind::Call { function, arguments, pattern } => {
                 let values = self.values(arguments)?;
-                let result = ops::call(function, arguments, &values, self.work.context())?;
+                let context = self.work.context();
+                let result = ops::call(function, arguments, pattern.as_deref(), &values, context);
+                self.work.spend(0, context.take_searched())?;
+                let result = result?;
                 self.work.spend_on(&result)?;
                 result
             }

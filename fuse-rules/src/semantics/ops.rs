@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::functions::{CallContext, Function, NoResult};
+use crate::functions::{CallContext, Function, NoResult, SearchPattern};
 use crate::number::Number;
 use crate::typed::Shown;
 use crate::typed::{ArithOp, CompareOp, Expr, ExprKind, IsTest, Pattern, Reference, TextOp};
@@ -247,6 +247,7 @@ pub(crate) fn part<P: Reference>(expr: &Expr<P>, value: &Value<'_>) -> Result<St
 pub(crate) fn call<P: Reference>(
     function: &Function,
     exprs: &[Expr<P>],
+    pattern: Option<&SearchPattern>,
     arguments: &[Value<'_>],
     context: &CallContext,
 ) -> Result<Value<'static>, Fault> {
@@ -263,7 +264,7 @@ pub(crate) fn call<P: Reference>(
             ));
         }
     }
-    function.call(arguments, context).map_err(|why| match why {
+    function.call(arguments, pattern, context).map_err(|why| match why {
         NoResult::Absent => Fault::Absent(call_text(function, exprs).into()),
         NoResult::Fault(why) => Fault::Error(no_result(function, exprs, &why)),
     })

@@ -109,7 +109,7 @@ impl<P: Reference> Display for Printed<'_, P> {
                 }
                 f.write_str("}")
             }
-            ExprKind::Call { function, arguments } => {
+            ExprKind::Call { function, arguments, .. } => {
                 write!(f, "{}({})", function.name, many(arguments, ", "))
             }
             ExprKind::Neg(inner) => write!(f, "-({})", one(inner)),

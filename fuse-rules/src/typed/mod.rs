@@ -14,7 +14,7 @@ use jiff::SignedDuration;
 use regex::Regex;
 use rustc_hash::FxHashMap;
 
-use crate::functions::Function;
+use crate::functions::{Function, SearchPattern};
 pub(crate) use crate::path::{Root, Segment};
 use crate::schema::FieldType;
 use crate::sensitive::root_is_sensitive;
@@ -242,6 +242,8 @@ pub(crate) enum ExprKind<P: Reference = Path> {
     Call {
         function: &'static Function,
         arguments: Vec<Expr<P>>,
+        /// The pattern that the function searches for.
+        pattern: Option<Arc<SearchPattern>>,
     },
     Neg(Box<Expr<P>>),
     Arith {

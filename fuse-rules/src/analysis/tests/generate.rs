@@ -115,6 +115,12 @@ pub(crate) fn condition(
             let body = condition(random, theme, &["q"], 0).replace("(q in", "(p in");
             format!("{quantifier}(q in {list}: {body})")
         }
+        22 if random.one_in(2) => match random.below(4) {
+            0 => format!("capture({path}, r\"{}\") == \"{text}\"", random.pick(&PATTERNS)),
+            1 => format!("capture({path}, r\"{}\") is missing", random.pick(&PATTERNS)),
+            2 => format!("replace-match({path}, r\"[a-z]\", \"\") != \"{text}\""),
+            _ => format!("lower(string({path})) == \"{text}\""),
+        },
         22 if random.one_in(2) => {
             let other = self::path(random, theme, root);
             let test = random.pick(&["is present", "is string", "== 1"]);

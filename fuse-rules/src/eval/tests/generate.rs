@@ -7,7 +7,19 @@ use proptest::prelude::*;
 const KEYS: [&str; 5] = ["a", "b", "c", "list", "items"];
 const TEXTS: [&str; 6] = ["x", "y", "prod", "", "12", "é\\n"];
 /// Functions with one argument and one scalar result.
-const FUNCTIONS: [&str; 7] = ["lower", "int", "len", "string", "json", "trim", "sha256"];
+const FUNCTIONS: [&str; 9] =
+    ["lower", "int", "len", "string", "json", "trim", "sha256", "text", "parse-json"];
+/// Calls with an argument, some of which are absent for some texts.
+const CALLS: [&str; 8] = [
+    "capture({}, r\"[a-z]+\")",
+    "capture({}, r\"(x)?y\")",
+    "capture({}, r\"(?<n>[xp])|(?<m>1)\").n",
+    "replace-match({}, r\"[a-z]\", \"<$0>\")",
+    "slice({}, 1)",
+    "strip-prefix({}, \"p\")",
+    "from-epoch({}, \"ms\")",
+    "parse-json(string({}))",
+];
 
 /// A path from one of these names: mostly to values that bodies and elements have.
 fn path(roots: Vec<String>) -> impl Strategy<Value = String> {
@@ -35,6 +47,11 @@ fn elements(roots: Vec<String>) -> BoxedStrategy<String> {
             Just("sort(map(m in {}: m.a))".to_owned()),
             Just("unique({})".to_owned()),
             Just("values(first(m in {}: true))".to_owned()),
+            Just("slice({}, -2)".to_owned()),
+            Just("concat({}, range(2))".to_owned()),
+            Just("entries(merge(first(m in {}: true), body))".to_owned()),
+            Just("flatten(map(m in {}: [m, m.a]))".to_owned()),
+            Just("values(from-entries(map(m in {}: { key = text(m.a), value = m })))".to_owned()),
         ];
         (body, list(roots)).prop_map(|(body, list)| body.replacen("{}", &list, 1))
     };
@@ -77,6 +94,8 @@ fn value(roots: Vec<String>, depth: u32) -> BoxedStrategy<String> {
             .prop_map(|(c, test, a, b)| format!("(if {c}{test} then {a} else {b})")),
         1 => (prop::sample::select(&FUNCTIONS[..]), path(roots.clone()))
             .prop_map(|(f, p)| format!("{f}({p})")),
+        1 => (prop::sample::select(&CALLS[..]), path(roots.clone()), prop::sample::select(&["", " ?? \"x\""][..]))
+            .prop_map(|(call, path, rest)| format!("({}{rest})", call.replacen("{}", &path, 1))),
         1 => list.prop_map(move |l| format!("count(n{depth} in {l}: n{depth}.a == 1)")),
         1 => (elements(roots.clone()), prop::sample::select(&[".a == 1", ".b is present", " != \"x\"", ".c == body.c"][..]), prop::sample::select(&["", " ?? body.a", ".a"][..]))
             .prop_map(move |(l, test, rest)| {

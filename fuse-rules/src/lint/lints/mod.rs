@@ -19,6 +19,7 @@ mod pattern_in_plain_text;
 mod redundant_condition;
 mod rule_without_test;
 mod shadowed_rule;
+mod source_without_id;
 mod unanchored_match;
 mod undocumented_rule;
 mod unknown_parameter;
@@ -58,6 +59,7 @@ pub(super) static ALL: &[&Pass] = &[
     &redundant_condition::PASS,
     &rule_without_test::PASS,
     &shadowed_rule::PASS,
+    &source_without_id::PASS,
     &unanchored_match::PASS,
     &undocumented_rule::PASS,
     &unknown_parameter::PASS,

@@ -87,8 +87,9 @@ impl Compiler<'_> {
                     })
                     .collect(),
             ),
-            ExprKind::Call { function, arguments } => {
-                ExprKind::Call { function, arguments: self.exprs(arguments) }
+            ExprKind::Call { function, arguments, pattern } => {
+                let arguments = self.exprs(arguments);
+                ExprKind::Call { function, arguments, pattern: pattern.clone() }
             }
             ExprKind::Neg(inner) => ExprKind::Neg(self.boxed(inner)),
             ExprKind::Arith { op, left, right } => {

@@ -184,6 +184,10 @@ pub(super) fn claims(text: &str, finding: &Finding) -> Vec<Claim> {
         | "unused-type" | "unused-use" => {
             assert!(is_same(text, &lines.without(line..line + 1)), "{}", shown())
         }
+        "source-without-id" => {
+            let sent = own == "hook" && lines.all()[line].ends_with("gitlab.push");
+            assert!(sent && !text.contains("\nid = "), "{}", shown());
+        }
         "rule-without-test" => {
             let expected = format!("expect {own}");
             assert!(!lines.all().contains(&expected.as_str()), "{}", shown());
