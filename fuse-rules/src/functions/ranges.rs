@@ -88,6 +88,11 @@ impl Range {
         }
     }
 
+    /// Whether it contains all parts of its texts.
+    pub(crate) fn has_parts(&self) -> bool {
+        matches!(self.function, "lower" | "upper")
+    }
+
     /// Whether it contains a text.
     pub(crate) fn has_text(&self, text: &str) -> bool {
         let regex = || self.regex().and_then(|pattern| Regex::new(&pattern).ok());
