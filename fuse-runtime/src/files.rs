@@ -30,7 +30,8 @@ impl Loader for Disk {
     }
 }
 
-fn in_words(error: &std::io::Error) -> String {
+/// Why a file cannot be read.
+pub(crate) fn in_words(error: &std::io::Error) -> String {
     match error.kind() {
         std::io::ErrorKind::NotFound => "there is no such file".into(),
         std::io::ErrorKind::PermissionDenied => "it may not be read".into(),

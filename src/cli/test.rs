@@ -48,7 +48,7 @@ pub(crate) struct Test {
     pub(crate) coverage: bool,
 
     /// Fail if the coverage is below this percentage
-    #[arg(long, value_name = "PERCENT", requires = "coverage")]
+    #[arg(long, value_name = "PERCENT", requires = "coverage", value_parser = percent)]
     pub(crate) fail_under: Option<f64>,
 
     /// Write the coverage as an HTML page
@@ -87,4 +87,11 @@ pub(crate) enum TestFormat {
     Json,
     /// JUnit XML, for CI systems
     Junit,
+}
+
+fn percent(text: &str) -> Result<f64, String> {
+    let number = text.strip_suffix('%').unwrap_or(text).trim().parse::<f64>().ok();
+    number
+        .filter(|number| (0.0..=100.0).contains(number))
+        .ok_or_else(|| "write a number from 0 to 100".to_owned())
 }

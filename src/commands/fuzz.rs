@@ -105,8 +105,8 @@ fn text(fuzzer: &Fuzzer<'_>, findings: &[Finding], seed: u64) -> String {
         count => counted(count, "finding"),
     };
     format!(
-        "{}{found}: {} decided, {fired} of {} fired, {} features covered of them\n\
-         again with: --seed {seed} --runs {}\n",
+        "{}{found}: {} decided, {fired} of {} fired, {} features covered\n\
+         to repeat: --seed {seed} --runs {}\n",
         fuzzer.problems().to_text(Style::Colour),
         counted(usize::try_from(fuzzer.runs()).unwrap_or(usize::MAX), "event"),
         counted(rules, "rule"),

@@ -99,7 +99,13 @@ fn known_kinds() -> Registry {
 
 /// The body of an event: the bytes of a file, or standard input for `-`.
 fn read_event(path: &Path) -> Result<Vec<u8>, String> {
-    let failed = |error: std::io::Error| format!("`{}` cannot be read: {error}", path.display());
+    let failed = |error: std::io::Error| {
+        let why = match error.kind() {
+            std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
+            _ => error.to_string(),
+        };
+        format!("`{}` cannot be read: {why}", path.display())
+    };
     if path == Path::new("-") {
         let mut body = Vec::new();
         std::io::stdin().lock().read_to_end(&mut body).map_err(failed)?;

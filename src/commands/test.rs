@@ -192,6 +192,10 @@ fn update(tests: &Tests<'_>, chosen: &[usize]) -> Ended {
             .map_err(|error| format!("`{name}` cannot be written: {error}"))?;
         output::print(&format!("updated {name}\n"));
     }
+    let unsent = tests.unsent(chosen.iter().copied());
+    if !unsent.is_empty() {
+        return Ok(problems(&unsent, Format::Text));
+    }
     if files.is_empty() {
         output::print("every expectation is met\n");
     }

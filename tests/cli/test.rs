@@ -102,6 +102,11 @@ fn coverage_and_its_files() {
         ["test", ".", "--coverage", "--fail-under", "90", "--html", "c.html", "--lcov", "c.info"];
     let text = output(&folder, &arguments);
     let read = |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap();
+    for percent in ["101", "-1", "many"] {
+        let refused =
+            output(&folder, &["test", ".", "--coverage", &format!("--fail-under={percent}")]);
+        assert!(refused.contains("write a number from 0 to 100"), "{refused}");
+    }
     let html = read("c.html");
     assert!(html.contains("data-missing=\"unknown\">body.level &gt;= 3</mark>"), "{html}");
     insta::assert_snapshot!(format!("{text}{}", read("c.info")));
@@ -120,6 +125,13 @@ fn expectations_are_written_anew() {
     assert_eq!(std::fs::read_to_string(folder.path().join("b.rules")).unwrap(), TESTS);
     let second = output(&folder, &["test", ".", "--update"]);
     assert_eq!(second, "exit 0\nevery expectation is met\n");
+    // A test that sends nothing cannot be updated.
+    std::fs::remove_file(folder.path().join("high.json")).unwrap();
+    let third = output(&folder, &["test", ".", "--update"]);
+    assert!(
+        third.starts_with("exit 1\n") && third.contains("`high.json` cannot be read"),
+        "{third}"
+    );
 }
 
 /// The tests for surviving faults go to a new file, which uses the rules, or into a file of the rules.

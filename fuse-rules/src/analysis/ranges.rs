@@ -42,13 +42,16 @@ impl Ranges<'_> {
             ExprKind::Concat(parts) => failing(text(parts)),
             ExprKind::List(_) => failing(Domain::bits(Bits::LIST)),
             ExprKind::Record(_) => failing(Domain::bits(Bits::MAP)),
-            ExprKind::Call { function, arguments } => self.of_call(function, arguments),
+            ExprKind::Call { function, arguments, .. } => self.of_call(function, arguments),
             ExprKind::Arith { op: ArithOp::Rem, right, .. } => remainder(right),
             ExprKind::Coalesce { left, right } => {
                 let mut left = self.of(left);
                 let is_lacking = left.may_be(Bits::ABSENT.or(Bits::NULL));
                 left.bits = left.bits.and(Bits::ABSENT.or(Bits::NULL).not().or(Bits::FAILED));
                 if is_lacking { left.or(&self.of(right)) } else { left }
+            }
+            ExprKind::If { chosen, otherwise, .. } => {
+                failing(self.of(chosen).or(&self.of(otherwise)))
             }
             ExprKind::Quantifier { kind: QuantifierKind::Count, .. } => {
                 failing(Domain::numbers(NumberSet::WHOLE.and(&not_negative())))
@@ -72,25 +75,32 @@ impl Ranges<'_> {
                 .iter()
                 .map(|item| self.of(item))
                 .fold(Domain::bits(Bits::NONE), |all, item| all.or(&item)),
-            ExprKind::Call { function, arguments } => match (function.name, arguments.as_slice()) {
-                ("split", [value, separator]) => {
-                    let parts = self.of(value).texts.parts();
-                    Domain::texts(match &separator.kind {
-                        ExprKind::Const(Value::String(separator)) => parts.and(&lacking(separator)),
-                        _ => parts,
-                    })
+            ExprKind::Call { function, arguments, .. } => {
+                match (function.name, arguments.as_slice()) {
+                    ("split", [value, separator]) => {
+                        let parts = self.of(value).texts.parts();
+                        Domain::texts(match &separator.kind {
+                            ExprKind::Const(Value::String(separator)) => {
+                                parts.and(&lacking(separator))
+                            }
+                            _ => parts,
+                        })
+                    }
+                    ("concat", [first, second]) => {
+                        self.of_elements(first).or(&self.of_elements(second))
+                    }
+                    ("sort" | "unique" | "slice", [list, ..]) => self.of_elements(list),
+                    _ => match &function.returns {
+                        Returns::ListOf(kinds) => of_kinds(*kinds),
+                        _ => Domain::computed(),
+                    },
                 }
-                ("concat", [first, second]) => {
-                    self.of_elements(first).or(&self.of_elements(second))
-                }
-                ("sort" | "unique" | "slice", [list, ..]) => self.of_elements(list),
-                _ => match &function.returns {
-                    Returns::ListOf(kinds) => of_kinds(*kinds),
-                    _ => Domain::computed(),
-                },
-            },
+            }
             ExprKind::Quantifier { kind: QuantifierKind::Filter, list, .. } => {
                 self.of_elements(list)
+            }
+            ExprKind::If { chosen, otherwise, .. } => {
+                self.of_elements(chosen).or(&self.of_elements(otherwise))
             }
             _ => Domain::computed(),
         }
@@ -208,8 +218,13 @@ fn returned(returns: &Returns) -> Domain {
             Domain::texts(TextSet::only(words.iter().map(|word| (*word).into())))
         }
         Returns::Int => Domain::numbers(NumberSet::WHOLE),
-        Returns::ListOf(_) | Returns::ElementsOf(_) => Domain::bits(Bits::LIST),
-        Returns::Record(_) => Domain::bits(Bits::MAP),
+        Returns::ListOf(_)
+        | Returns::ElementsOf(_)
+        | Returns::Ints
+        | Returns::EntriesOf(_)
+        | Returns::Joined
+        | Returns::Flattened(_) => Domain::bits(Bits::LIST),
+        Returns::Record(_) | Returns::MapOfEntries(_) | Returns::Merged => Domain::bits(Bits::MAP),
         Returns::Maybe(returns) => returned(returns),
         _ => Domain::computed(),
     }

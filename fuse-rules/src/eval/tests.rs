@@ -8,6 +8,7 @@ mod explain;
 mod functions;
 mod generate;
 mod large;
+mod lets;
 mod limit;
 pub(crate) mod many;
 mod mismatch;

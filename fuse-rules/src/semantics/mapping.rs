@@ -117,6 +117,13 @@ fn smuggles<'e, P: Reference>(
                 !trusted.iter().any(|range| range.start <= from && to <= range.end)
             })
         }
+        ExprKind::Named { value, .. } => smuggles(value, json, marker, evaluate),
+        // Only the branch that provides the value is checked.
+        ExprKind::If { condition, chosen, otherwise } => match evaluate(condition) {
+            Ok(Value::Bool(true)) => smuggles(chosen, json, marker, evaluate),
+            Ok(Value::Bool(false)) => smuggles(otherwise, json, marker, evaluate),
+            _ => true,
+        },
         ExprKind::Const(_) => false,
         // Keys are written in the rules; each value is checked separately.
         ExprKind::Record(fields) => fields.iter().any(|field| {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::functions::{CallContext, Function, NoResult};
+use crate::functions::{CallContext, Function, NoResult, SearchPattern};
 use crate::number::Number;
 use crate::typed::Shown;
 use crate::typed::{ArithOp, CompareOp, Expr, ExprKind, IsTest, Pattern, Reference, TextOp};
@@ -86,9 +86,11 @@ pub(crate) fn name<P: Reference>(expr: &Expr<P>) -> String {
         ExprKind::Const(value) => format!("`{}`", value.show()),
         ExprKind::Call { function, .. } => format!("the result of `{}`", function.name),
         ExprKind::Access { base, .. } => format!("a part of {}", name(base)),
+        ExprKind::Named { value, .. } => name(value),
         ExprKind::Coalesce { left, .. } => name(left),
         ExprKind::Arith { op, .. } => format!("the result of `{}`", op.as_str()),
         ExprKind::Quantifier { kind, .. } => format!("the result of `{}`", kind.as_str()),
+        ExprKind::If { .. } => "the result of `if`".into(),
         ExprKind::Concat(_) => "the text".into(),
         _ => "the value".into(),
     }
@@ -245,6 +247,7 @@ pub(crate) fn part<P: Reference>(expr: &Expr<P>, value: &Value<'_>) -> Result<St
 pub(crate) fn call<P: Reference>(
     function: &Function,
     exprs: &[Expr<P>],
+    pattern: Option<&SearchPattern>,
     arguments: &[Value<'_>],
     context: &CallContext,
 ) -> Result<Value<'static>, Fault> {
@@ -261,7 +264,7 @@ pub(crate) fn call<P: Reference>(
             ));
         }
     }
-    function.call(arguments, context).map_err(|why| match why {
+    function.call(arguments, pattern, context).map_err(|why| match why {
         NoResult::Absent => Fault::Absent(call_text(function, exprs).into()),
         NoResult::Fault(why) => Fault::Error(no_result(function, exprs, &why)),
     })

@@ -55,7 +55,7 @@ impl<'r> Tests<'r> {
     }
 
     /// Replaces the reasons of these rules' decisions with those of `fuse explain`. The evaluators give no reason
-    /// why a rule does not match.
+    /// why a rule matches or does not.
     pub(super) fn explain(&self, rules: &[&str], sent: &mut SentEvent<'_>) {
         if rules.is_empty() {
             return;
@@ -165,13 +165,12 @@ pub(super) fn place(decision: &Decision) -> Place<'_> {
 
 /// Gives a decision a reason that says the same, and possibly more.
 pub(super) fn keep_reason(decision: &mut Decision, reason: &str) {
-    let conditional = matches!(decision.outcome, Outcome::NotMatched | Outcome::Unknown);
-    if conditional && reason.contains(&decision.reason) {
+    if reason.contains(&decision.reason) {
         reason.clone_into(&mut decision.reason);
     }
 }
 
-/// The rules of which a test quotes why they do not match.
+/// The rules of which a test quotes a reason.
 pub(super) fn quoted_rules(test: &Test) -> Vec<&str> {
     let quoted = test.steps.iter().filter_map(|step| match step {
         TestStep::Expect(Expect { what: Expected::Rule(rule), .. }) => {

@@ -211,6 +211,13 @@ impl<'r> Tests<'r> {
         Err(Diagnostics::new(self.ruleset.files().clone(), problems))
     }
 
+    /// The problems of those tests, given by index, whose events cannot be sent: nothing can be expected of them.
+    pub fn unsent(&self, tests: impl IntoIterator<Item = usize>) -> Diagnostics {
+        let tests = tests.into_iter().filter_map(|test| self.all().get(test));
+        let problems = tests.filter_map(|test| self.events(test).err()).map(|problem| *problem);
+        Diagnostics::new(self.ruleset.files().clone(), problems.collect())
+    }
+
     /// The parts of the rules that the tests do not cover, as warnings.
     pub fn uncovered(&self, coverage: &Coverage) -> Diagnostics {
         let rules = coverage.rules.iter().flat_map(|rule| {

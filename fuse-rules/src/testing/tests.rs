@@ -106,6 +106,8 @@ fn expectations_that_are_met() {
          expect s/r not-matched for element 0 because \"`x.a > 1` is false: `x.a` is 1\"
          expect s/r not-matched for element 1 because \"`x.b` is \\\"no\\\"\"",
         "send q.e body { xs = [] } expect s/r not-matched because \"is an empty list\"",
+        "send q.e body { t = true } expect t/r once because \"every condition holds\" { team = \"t\" }",
+        "with fuse gate off send q.e from \"e.json\" expect s/r gated because \"it matches, but fuse `gate` is off\"",
         "send q.e body { xs = [{ a = 2 }] } expect s/r unknown because \"so `x.b != \\\"no\\\"` is unknown\"",
         "send q.e body { t = true, xs = [{ a = 2, b = \"\" }] } expect s/r rejected expect t/r once expect nothing else",
         // Fields as in the rule, regardless of the backend.

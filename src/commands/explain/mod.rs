@@ -139,10 +139,10 @@ pub(super) fn event_name(ruleset: &Ruleset, given: &str) -> Result<(String, Stri
 
 pub(super) fn there_are<S: AsRef<str>>(known: &[S]) -> String {
     let known: Vec<&str> = known.iter().map(AsRef::as_ref).collect();
-    if known.is_empty() {
-        "there are none".into()
-    } else {
-        format!("there are {}", known.join(", "))
+    match known.as_slice() {
+        [] => "there are none".into(),
+        [one] => format!("there is only {one}"),
+        several => format!("there are {}", several.join(", ")),
     }
 }
 

@@ -31,6 +31,7 @@ mod unused_condition;
 mod unused_const;
 mod unused_event;
 mod unused_fuse;
+mod unused_let;
 mod unused_source;
 mod unused_type;
 mod unused_use;
@@ -69,6 +70,7 @@ pub(super) static ALL: &[&Pass] = &[
     &unused_const::PASS,
     &unused_event::PASS,
     &unused_fuse::PASS,
+    &unused_let::PASS,
     &unused_source::PASS,
     &unused_type::PASS,
     &unused_use::PASS,

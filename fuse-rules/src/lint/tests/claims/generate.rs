@@ -258,6 +258,8 @@ fn of_alerts(random: &mut Random, each: bool) -> String {
         "body.issue.title == \"deploy\"",
         "body.issue.title is present",
         "lower(string(body.issue.title)) == \"deploy\"",
+        "capture(body.name, \"prod-(.+)\") is present",
+        "capture(body.issue.title, \"deploy (.+)\") == \"deploy\"",
         "body.checks is list",
     ];
     let all = if each && random.one_in(2) { &own[..] } else { &group[..] };
@@ -273,15 +275,22 @@ fn trigger(random: &mut Random, event: &Event) -> String {
             "body.o.a",
             "string(body.a)",
             "body.a ?? body.b",
+            "if body.a == \"prod\" then body.b else \"x\"",
+            "if body.b is string then body.b else body.a",
         ]),
         Event::Alerts { each: true } => random.pick(&[
             "alert.labels.severity",
             "body.issue.title",
             "\"${alert.labels.severity ?? \"x\"}\"",
+            "if body.issue.title is present then body.issue.title else \"x\"",
         ]),
-        Event::Alerts { each: false } => {
-            random.pick(&["body.issue.title", "\"${body.name}\"", "lower(body.issue.title)"])
-        }
+        Event::Alerts { each: false } => random.pick(&[
+            "body.issue.title",
+            "\"${body.name}\"",
+            "lower(body.issue.title)",
+            "capture(body.issue.title, \"deploy (.+)\") ?? \"x\"",
+            "capture(body.issue.title, \"(.)\")",
+        ]),
     };
     match random.below(8) {
         0 | 1 => "trigger log { message = \"x\" }\n".into(),
