@@ -13,6 +13,7 @@ mod fold;
 mod foreign_functions;
 mod inclusions;
 mod inline;
+mod lookups;
 mod names;
 mod narrowing;
 mod operands;

@@ -9,6 +9,7 @@ mod functions;
 mod generate;
 mod large;
 mod limit;
+mod lookups;
 pub(crate) mod many;
 mod mismatch;
 mod page;

@@ -259,7 +259,7 @@ impl Values<'_, '_, '_> {
                 }
                 self.inputs(expr);
             }
-            ExprKind::Path(_) | ExprKind::Const(_) => self.inputs(expr),
+            ExprKind::Lookup { .. } | ExprKind::Path(_) | ExprKind::Const(_) => self.inputs(expr),
             _ => expr.children().into_iter().for_each(|child| self.collect(child)),
         }
     }
@@ -280,6 +280,21 @@ impl Values<'_, '_, '_> {
                 }
             }
             ExprKind::Quantifier { list, .. } => self.inputs(list),
+            // What was found, and the key. All of a table would hide both.
+            ExprKind::Lookup { base, key, .. } => {
+                let value = self.stack.value(expr);
+                if value.as_ref().err().is_none_or(Fault::is_absence) {
+                    let text = match self.hides {
+                        true => Concealed(expr).to_string(),
+                        false => self.tree.text(expr, expr.span),
+                    };
+                    self.add(&text, value.as_deref().ok());
+                }
+                self.inputs(key);
+                if !matches!(base.kind, ExprKind::Path(_) | ExprKind::Const(_)) {
+                    self.inputs(base);
+                }
+            }
             _ => expr.children().into_iter().for_each(|child| self.inputs(child)),
         }
     }
