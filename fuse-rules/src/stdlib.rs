@@ -1,17 +1,34 @@
-//! The standard library: types for the events of well-known senders, compiled into the binary.
+//! The standard library: types and conditions for the events of well-known senders, compiled into the
+//! binary.
 
 #[cfg(test)]
 mod tests;
 
 use crate::diagnostic::{Code, Diagnostic};
+use crate::span::{Files, Span};
 use crate::syntax::ast::Text;
 
 const MODULES: &[(&str, &str)] = &[
     ("alertmanager", include_str!("../std/alertmanager.rules")),
     ("argocd", include_str!("../std/argocd.rules")),
     ("backstage", include_str!("../std/backstage.rules")),
+    ("bitbucket", include_str!("../std/bitbucket.rules")),
     ("cloudevents", include_str!("../std/cloudevents.rules")),
+    ("datadog", include_str!("../std/datadog.rules")),
+    ("docker-hub", include_str!("../std/docker-hub.rules")),
+    ("event-grid", include_str!("../std/event-grid.rules")),
+    ("falco", include_str!("../std/falco.rules")),
+    ("gitea", include_str!("../std/gitea.rules")),
     ("github", include_str!("../std/github.rules")),
+    ("gitlab", include_str!("../std/gitlab.rules")),
+    ("grafana", include_str!("../std/grafana.rules")),
+    ("harbor", include_str!("../std/harbor.rules")),
+    ("opsgenie", include_str!("../std/opsgenie.rules")),
+    ("pagerduty", include_str!("../std/pagerduty.rules")),
+    ("pubsub", include_str!("../std/pubsub.rules")),
+    ("sentry", include_str!("../std/sentry.rules")),
+    ("slack", include_str!("../std/slack.rules")),
+    ("sns", include_str!("../std/sns.rules")),
 ];
 
 /// The prefix of the names of its files. A file that a `use` names cannot have such a name.
@@ -30,6 +47,16 @@ pub(crate) fn file_name(module: &str) -> String {
 /// The module of a file name.
 pub(crate) fn module_of(file: &str) -> Option<&str> {
     file.strip_prefix(NAME_PREFIX)
+}
+
+/// Whether the rules cannot change the text at a span, because it is in the standard library.
+pub(crate) fn contains(files: &Files, span: Span) -> bool {
+    files.get(span.file).is_some_and(|file| module_of(file.name()).is_some())
+}
+
+/// Whether a module exists and declares a condition.
+pub(crate) fn has_conditions(module: &str) -> bool {
+    text(module).is_some_and(|text| text.lines().any(|line| line.starts_with("condition ")))
 }
 
 /// The problem of a module that does not exist.

@@ -30,9 +30,9 @@ fn load(names: &[String]) -> Ruleset {
 }
 
 #[test]
-fn there_are_twenty_that_load_together() {
+fn all_load_together() {
     let names = recipes();
-    assert_eq!(names.len(), 20, "{names:?}");
+    assert!(names.len() >= 29, "{names:?}");
     load(&names);
 }
 
@@ -95,7 +95,8 @@ fn each_is_wholly_tested() {
         for problems in (0..tests.len()).filter_map(|test| tests.run(test).err()) {
             wrong += &problems.to_string();
         }
-        let coverage = tests.coverage(0..tests.len());
+        // As `fuse test --coverage` reports it.
+        let coverage = tests.without_impossible(tests.coverage(0..tests.len()));
         wrong += &tests.uncovered(&coverage).to_string();
         let mutants = tests.mutants(0..tests.len(), &mut |_, _| {});
         assert!(mutants.len() > 5, "{mutants:?}");

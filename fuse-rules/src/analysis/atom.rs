@@ -3,9 +3,10 @@
 
 use std::sync::Arc;
 
-use super::domain::{Bits, Domain, NumberSet, StringTest, TextSet};
+use super::domain::{Bits, Domain, NumberSet, StringTest, TextSet, instant};
 use super::truths::Truths;
 use crate::number::Number;
+use crate::semantics::ops::nanoseconds;
 use crate::typed::{CompareOp, Expr, ExprKind, IsTest, Path, TextOp};
 use crate::value::Value;
 
@@ -26,6 +27,8 @@ pub(super) struct Split {
     either: Bits,
     /// The numbers for which it is true, and its truth for all other numbers.
     numbers: (NumberSet, Truths),
+    durations: (NumberSet, Truths),
+    times: (NumberSet, Truths),
     /// The texts for which it is true, those for which it is not, and its truth for the latter.
     texts: (TextSet, TextSet, Truths),
 }
@@ -38,12 +41,10 @@ impl Split {
             no: Bits::NONE,
             either: Bits::NONE,
             numbers: (NumberSet::NONE, Truths::UNKNOWN),
+            durations: (NumberSet::NONE, Truths::UNKNOWN),
+            times: (NumberSet::NONE, Truths::UNKNOWN),
             texts: (TextSet::none(), TextSet::all(), Truths::UNKNOWN),
         }
-    }
-
-    fn numbers(holds: NumberSet) -> Self {
-        Self { numbers: (holds, Truths::FALSE), ..Self::unknown() }
     }
 
     fn texts(holds: TextSet, fails: TextSet) -> Self {
@@ -67,36 +68,46 @@ impl Split {
             no: yes.bits.not(),
             either: Bits::NONE,
             numbers: (yes.numbers, Truths::FALSE),
+            durations: (yes.durations, Truths::FALSE),
+            times: (yes.times, Truths::FALSE),
             texts: (holds, fails, Truths::FALSE),
         }
     }
 
     fn negated(self) -> Self {
-        let Self { yes, no, either, numbers: (numbers, other), texts: (holds, fails, rest) } = self;
+        let turned = |(numbers, other): (NumberSet, Truths)| match other {
+            Truths::FALSE => (numbers.not(), other),
+            _ => (numbers, other),
+        };
+        let (holds, fails, rest) = self.texts;
         let texts = match rest {
             Truths::FALSE => (fails, holds, rest),
             _ => (holds, fails, rest),
         };
-        let numbers = match other {
-            Truths::FALSE => (numbers.not(), other),
-            _ => (numbers, other),
-        };
-        Self { yes: no, no: yes, either, numbers, texts }
+        Self {
+            yes: self.no,
+            no: self.yes,
+            either: self.either,
+            numbers: turned(self.numbers),
+            durations: turned(self.durations),
+            times: turned(self.times),
+            texts,
+        }
     }
 
     /// The values for which it has one of these truths.
     pub(super) fn domain(&self, want: Truths) -> Domain {
-        let unknown = self.yes.or(self.no).not();
+        let unknown = self.yes.or(self.no).not().or(Bits::FAILED);
         let parts =
             [(Truths::TRUE, self.yes), (Truths::FALSE, self.no), (Truths::UNKNOWN, unknown)];
         let bits = parts.into_iter().filter(|(truth, _)| want.has(*truth));
-        let (holds, rest) = &self.numbers;
-        let numbers = match (want.has(Truths::TRUE), want.has(*rest)) {
-            (true, true) => NumberSet::ALL,
-            (true, false) => holds.clone(),
-            (false, true) => holds.not(),
-            (false, false) => NumberSet::NONE,
-        };
+        let numbers =
+            |(holds, rest): &(NumberSet, Truths)| match (want.has(Truths::TRUE), want.has(*rest)) {
+                (true, true) => NumberSet::ALL,
+                (true, false) => holds.clone(),
+                (false, true) => holds.not(),
+                (false, false) => NumberSet::NONE,
+            };
         let (holds, fails, rest) = &self.texts;
         let texts = match (want.has(Truths::TRUE), want.has(*rest)) {
             (true, true) => TextSet::all(),
@@ -104,7 +115,13 @@ impl Split {
             (false, true) => fails.clone(),
             (false, false) => TextSet::none(),
         };
-        Domain { bits: bits.fold(self.either, |all, (_, bits)| all.or(bits)), numbers, texts }
+        Domain {
+            bits: bits.fold(self.either, |all, (_, bits)| all.or(bits)),
+            numbers: numbers(&self.numbers),
+            texts,
+            durations: numbers(&self.durations),
+            times: numbers(&self.times),
+        }
     }
 }
 
@@ -172,20 +189,25 @@ fn constants(list: &Expr) -> Option<Vec<&Value<'static>>> {
 }
 
 fn compare(op: CompareOp, value: &Value<'_>) -> Split {
-    if let Value::Number(number) = value {
-        return Split::numbers(match op {
-            CompareOp::Eq => NumberSet::only(*number),
-            CompareOp::Ne => NumberSet::only(*number).not(),
-            CompareOp::Lt => NumberSet::below(*number),
-            CompareOp::Le => NumberSet::above(*number).not(),
-            CompareOp::Gt => NumberSet::above(*number),
-            CompareOp::Ge => NumberSet::below(*number).not(),
-        });
-    }
+    let holds = |number| {
+        let holds = match op {
+            CompareOp::Eq => NumberSet::only(number),
+            CompareOp::Ne => NumberSet::only(number).not(),
+            CompareOp::Lt => NumberSet::below(number),
+            CompareOp::Le => NumberSet::above(number).not(),
+            CompareOp::Gt => NumberSet::above(number),
+            CompareOp::Ge => NumberSet::below(number).not(),
+        };
+        (holds, Truths::FALSE)
+    };
+    let unlike = Split::unknown();
     let equal = match value {
-        Value::Duration(_) | Value::Time(_) | Value::Version(_) => {
-            return Split { either: Bits::COMPUTED, ..Split::unknown() };
+        Value::Number(number) => return Split { numbers: holds(*number), ..unlike },
+        Value::Duration(duration) => {
+            return Split { durations: holds(nanoseconds(*duration)), ..unlike };
         }
+        Value::Time(time) => return Split { times: holds(instant(*time)), ..unlike },
+        Value::Version(_) => return Split { either: Bits::VERSION, ..Split::unknown() },
         _ if op.is_order() => return Split::unknown(),
         Value::Null => Split { yes: Bits::NULL, ..Split::unknown() },
         Value::Bool(truth) => {
@@ -228,12 +250,23 @@ fn member(values: &[&Value<'_>]) -> Split {
             split.no = split.no.or(bit);
         }
     }
-    let numbers = values.iter().filter_map(|value| match value {
-        Value::Number(number) => Some(NumberSet::only(*number)),
+    let numbers = |number: fn(&Value<'_>) -> Option<Number>| {
+        let holds = values.iter().filter_map(|value| number(value)).map(NumberSet::only);
+        let is_all = values.iter().all(|value| number(value).is_some());
+        (holds.fold(NumberSet::NONE, |all, one| all.or(&one)), rest(is_all))
+    };
+    split.numbers = numbers(|value| match value {
+        Value::Number(number) => Some(*number),
         _ => None,
     });
-    let holds = numbers.fold(NumberSet::NONE, |all, one| all.or(&one));
-    split.numbers = (holds, rest(all(|value| matches!(value, Value::Number(_)))));
+    split.durations = numbers(|value| match value {
+        Value::Duration(duration) => Some(nanoseconds(*duration)),
+        _ => None,
+    });
+    split.times = numbers(|value| match value {
+        Value::Time(time) => Some(instant(*time)),
+        _ => None,
+    });
     let texts = values.iter().filter_map(|value| match value {
         Value::String(text) => Some(Arc::from(text.as_ref())),
         _ => None,
@@ -241,8 +274,8 @@ fn member(values: &[&Value<'_>]) -> Split {
     let texts: Vec<Arc<str>> = texts.collect();
     let all_text = all(|value| matches!(value, Value::String(_)));
     split.texts = (TextSet::only(texts.clone()), TextSet::but(texts), rest(all_text));
-    if values.iter().any(|v| matches!(v, Value::Duration(_) | Value::Time(_) | Value::Version(_))) {
-        split.either = Bits::COMPUTED;
+    if values.iter().any(|value| matches!(value, Value::Version(_))) {
+        split.either = Bits::VERSION;
     }
     split
 }

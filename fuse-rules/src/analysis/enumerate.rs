@@ -73,7 +73,8 @@ impl Enumerator<'_> {
         let mut state = state.clone();
         let ids = read(&mut state, constraint);
         for (id, value) in self.others(&state, &ids, &constraint.scope) {
-            if let Some(next) = self.with(&state, &[(id, &only(&value))], constraint) {
+            if let Some(next) = self.with(&state, &[(id, &Domain::from_value(&value))], constraint)
+            {
                 return Some(next);
             }
         }
@@ -180,10 +181,10 @@ impl Enumerator<'_> {
             choices.push(Domain::texts(TextSet::only([text])));
         }
         if let Pick::One(number) = variable.domain.numbers.pick(None) {
-            choices.push(Domain { numbers: NumberSet::only(number), ..Domain::bits(Bits::NONE) });
+            choices.push(Domain::numbers(NumberSet::only(number)));
         }
         let fitting = values.iter().filter(|value| variable.domain.has(Some(value)));
-        choices.extend(fitting.map(only));
+        choices.extend(fitting.map(Domain::from_value));
         let bits = [Bits::ABSENT, Bits::NULL, Bits::TRUE, Bits::FALSE, Bits::LIST, Bits::MAP];
         choices
             .extend(bits.into_iter().filter(|bit| variable.domain.may_be(*bit)).map(Domain::bits));
@@ -214,20 +215,6 @@ fn read(state: &mut SearchState<'_>, constraint: &Constraint<'_>) -> Vec<Variabl
         }
     }
     ids
-}
-
-fn only(value: &Value<'static>) -> Domain {
-    match value {
-        Value::Number(number) => {
-            Domain { numbers: NumberSet::only(*number), ..Domain::bits(Bits::NONE) }
-        }
-        Value::String(text) => Domain::texts(TextSet::only([text.as_ref().into()])),
-        Value::Bool(true) => Domain::bits(Bits::TRUE),
-        Value::Bool(false) => Domain::bits(Bits::FALSE),
-        Value::List(_) => Domain::bits(Bits::LIST),
-        Value::Map(_) => Domain::bits(Bits::MAP),
-        _ => Domain::bits(Bits::NULL),
-    }
 }
 
 /// Values close to the constants of an expression, and simple ones of every kind.

@@ -9,6 +9,8 @@ use super::canonical::{self, Meanings};
 use super::definedness;
 use super::domain::Domain;
 use super::quantifiers::{self, ElementSource};
+use super::ranges::Ranges;
+use super::terms::Terms;
 use super::truths::Truths;
 use super::variables::{BoundElements, VariableId, VariableStep, Variables};
 use crate::typed::{Expr, ExprKind, Segment};
@@ -61,6 +63,7 @@ pub(super) struct SearchState<'r> {
     pub(super) variables: Variables,
     /// The possible meanings of expressions that the analysis does not model otherwise.
     symbols: FxHashMap<String, Meanings>,
+    pub(super) terms: Terms<'r>,
     universals: Vec<Universal<'r>>,
     pub(super) disjunctions: Vec<Rc<Disjunction<'r>>>,
     /// The wanted truths of opaque expressions, which enumeration has to establish.
@@ -78,6 +81,7 @@ impl<'r> SearchState<'r> {
         Self {
             variables,
             symbols: FxHashMap::default(),
+            terms: Terms::default(),
             universals: Vec::new(),
             disjunctions: Vec::new(),
             opaque: Vec::new(),
@@ -189,9 +193,27 @@ impl<'r> SearchState<'r> {
                 self.restrict(id, &domain)?;
             }
         }
+        self.term(&constraint)?;
         quantifiers::propagate(self, &constraint, open);
         self.opaque.push(constraint);
         Ok(())
+    }
+
+    /// A test of a computed value by constants narrows its domain.
+    fn term(&mut self, constraint: &Constraint<'r>) -> Propagated {
+        let Constraint { expr, scope, want } = constraint;
+        if let ExprKind::In { item, list } = &expr.kind
+            && let (ExprKind::Const(item), Truths::TRUE) = (&item.kind, *want)
+        {
+            let ranges = Ranges { variables: &self.variables, scope };
+            let is_possible = ranges.of_elements(list).has(Some(item));
+            return if is_possible { Ok(()) } else { Err(Contradiction) };
+        }
+        let Some((tested, split)) = atom::split(expr) else { return Ok(()) };
+        match self.terms.restrict(tested, scope, &split.domain(*want), &self.variables) {
+            true => Ok(()),
+            false => Err(Contradiction),
+        }
     }
 
     /// Expressions with equal canonical texts have equal truths.

@@ -20,7 +20,9 @@ mod goal;
 mod model;
 mod quantifiers;
 mod query;
+mod ranges;
 mod solve;
+mod terms;
 #[cfg(test)]
 pub(crate) mod tests;
 mod truths;

@@ -122,8 +122,8 @@ impl<'a> ModelBuilder<'a> {
         {
             return found;
         }
-        let strange = Bits::HUGE.or(Bits::FINE).or(Bits::SURROGATE).or(Bits::COMPUTED);
-        tried.unsure |= plain && domain.may_be(strange);
+        let strange = Bits::HUGE.or(Bits::FINE).or(Bits::SURROGATE);
+        tried.unsure |= plain && (domain.may_be(strange) || domain.may_be_computed());
         tried.none()
     }
 
@@ -131,7 +131,7 @@ impl<'a> ModelBuilder<'a> {
     fn domain(&self, variable: Option<&Variable>, ty: Option<&Ty>, may_be_absent: bool) -> Domain {
         let mut domain = match variable {
             Some(variable) => (*variable.domain).clone(),
-            None => Domain::without(Bits::ABSENT.or(Bits::COMPUTED)),
+            None => Domain::json_without(Bits::ABSENT),
         };
         if let Some(ty) = ty {
             let mut of_type = Domain::from_type(ty);

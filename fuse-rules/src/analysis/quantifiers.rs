@@ -11,7 +11,7 @@ use super::truths::Truths;
 use super::variables::{BODY, BoundElements, VariableId, VariableStep, Variables};
 use crate::number::Number;
 use crate::typed::{CompareOp, Expr, ExprKind, QuantifierKind};
-use crate::value::Value;
+use crate::value::{Kinds, Value};
 
 /// How many elements are made up, and how many existing ones are tried.
 const MAX_ELEMENTS: usize = 12;
@@ -170,17 +170,9 @@ pub(super) fn propagate<'r>(
 }
 
 fn domain_of(value: &Value<'_>) -> Option<Domain> {
-    use super::domain::{NumberSet, TextSet};
-    Some(match value {
-        Value::Null => Domain::bits(Bits::NULL),
-        Value::Bool(true) => Domain::bits(Bits::TRUE),
-        Value::Bool(false) => Domain::bits(Bits::FALSE),
-        Value::Number(number) => {
-            Domain { numbers: NumberSet::only(*number), ..Domain::bits(Bits::NONE) }
-        }
-        Value::String(text) => Domain::texts(TextSet::only([text.as_ref().into()])),
-        _ => return None,
-    })
+    let is_scalar = value.kind().within(Kinds::SCALAR.or(Kinds::NULL));
+    let is_known = is_scalar && !matches!(value, Value::Unrepresentable(_));
+    is_known.then(|| Domain::from_value(value))
 }
 
 /// `any` of a body, which holds if the body has this truth for some element.

@@ -113,17 +113,18 @@ impl<'r> Query<'_, 'r> {
             Ok(goals) => goals,
             Err(outcome) => return outcome,
         };
-        let leaf = &mut |state: &SearchState<'r>| match Witness::from_variables(
-            &state.variables,
-            ty,
-            self.automata,
-        ) {
-            MadeEvent::Never => SearchOutcome::Never,
-            MadeEvent::Event(witness) => match accept(self, state, witness) {
-                true => SearchOutcome::Found,
-                false => SearchOutcome::Unsure,
-            },
-            MadeEvent::Unsure => SearchOutcome::Unsure,
+        let leaf = &mut |state: &SearchState<'r>| {
+            if state.terms.have_no_value(&state.variables, self.automata) {
+                return SearchOutcome::Never;
+            }
+            match Witness::from_variables(&state.variables, ty, self.automata) {
+                MadeEvent::Never => SearchOutcome::Never,
+                MadeEvent::Event(witness) => match accept(self, state, witness) {
+                    true => SearchOutcome::Found,
+                    false => SearchOutcome::Unsure,
+                },
+                MadeEvent::Unsure => SearchOutcome::Unsure,
+            }
         };
         Search { steps: MAX_STEPS, leaf }.run(state, goals)
     }

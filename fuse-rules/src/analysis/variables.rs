@@ -52,7 +52,7 @@ impl Variables {
     /// The variables of an event, by source and name. The body has this type if one is given.
     pub(super) fn new(ty: Option<&Ty>, source: &str, name: &str) -> Self {
         let mut variables = Self { all: Vec::new() };
-        let present = Domain::without(Bits::ABSENT.or(Bits::COMPUTED));
+        let present = Domain::json_without(Bits::ABSENT);
         let body = ty.map_or_else(|| present.clone(), Domain::from_type);
         variables.add(
             None,
@@ -85,7 +85,7 @@ impl Variables {
         known: Option<Rc<Known>>,
     ) -> VariableId {
         let id = VariableId(self.all.len());
-        let computed = domain.may_be(Bits::COMPUTED);
+        let computed = domain.may_be_computed();
         let (children, domain) = (Vec::new(), Rc::new(domain));
         self.all.push(Variable { parent, step, children, domain, bound: false, computed, known });
         if let Some(parent) = parent.and_then(|parent| self.all.get_mut(parent.0)) {
@@ -172,7 +172,7 @@ impl Variables {
             },
         };
         if parent.computed {
-            domain.bits = domain.bits.or(Bits::COMPUTED);
+            domain = domain.or_computed();
         }
         let around = match step {
             VariableStep::Key(_) => Bits::MAP,

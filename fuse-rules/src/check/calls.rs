@@ -11,6 +11,7 @@ use crate::diagnostic::{Code, Diagnostic, Fix, Severity, suggest};
 use crate::functions::{self, Call, Function, NoResult, Returns};
 use crate::semantics::ops;
 use crate::span::Span;
+use crate::stdlib;
 use crate::syntax::ast::{self, Text};
 use crate::typed::Shown;
 use crate::typed::{Expr, ExprKind};
@@ -36,7 +37,10 @@ impl Checker<'_> {
                 return call;
             }
             let conditions = self.names.all_seen(DeclarationKind::Condition, name.span.file);
-            let (help, fix) = suggestion(name, &conditions);
+            let (help, fix) = match name.text.split_once('.') {
+                Some((module, method)) => qualified_suggestion(name, module, method, &conditions),
+                None => suggestion(name, &conditions),
+            };
             self.report(
                 Diagnostic::error(
                     Code::E0202,
@@ -232,6 +236,29 @@ fn suggestion(name: &Text, conditions: &[&str]) -> (Option<String>, Option<Fix>)
         Some(instead) => (Some(instead.to_owned()), None),
         None => (None, suggest::fix(&name.text, name.span, known)),
     }
+}
+
+/// A suggestion for `module.name(…)` if there is no such condition in the standard library.
+fn qualified_suggestion(
+    name: &Text,
+    module: &str,
+    method: &str,
+    conditions: &[&str],
+) -> (Option<String>, Option<Fix>) {
+    let of_module = |one: &&&str| one.split_once('.').is_some_and(|(known, _)| known == module);
+    let used: Vec<&str> = conditions.iter().filter(of_module).copied().collect();
+    if !used.is_empty() {
+        let help = suggest::help(&name.text, used.iter().copied(), "its conditions are");
+        return (help, suggest::fix(&name.text, name.span, used));
+    }
+    let help = match foreign_functions::suggestion_for(method) {
+        _ if stdlib::has_conditions(module) => {
+            format!("add `use std \"{module}\"` at the top of this file")
+        }
+        Some(instead) => instead.to_owned(),
+        None => "values have no methods; functions are called as in `len(body.items)`".to_owned(),
+    };
+    (Some(help), None)
 }
 
 /// `1 argument`, `2 arguments`.

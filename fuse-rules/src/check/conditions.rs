@@ -98,7 +98,7 @@ impl Checker<'_> {
                 )
                 .label("wrong number of arguments")
                 .related(declared.name.span, "declared here")
-                .help(format!("call it as `{}`", signature(declared))),
+                .help(format!("call it as `{}`", signature(name, declared))),
             );
             return Some(without);
         }
@@ -113,7 +113,7 @@ impl Checker<'_> {
         {
             absence = absence.max(absence_of(argument, known));
             if !known.ty.clone().not_null().within(wanted) {
-                unfit.push(unfit_argument(declared, parameter, wanted, argument, known));
+                unfit.push(unfit_argument((name, declared), parameter, wanted, argument, known));
             }
         }
         let arguments: Vec<Expr> = arguments.iter().map(|(argument, _)| argument.clone()).collect();
@@ -184,22 +184,22 @@ impl Checker<'_> {
 
 /// The problem of an argument that is not of its parameter's type.
 fn unfit_argument(
-    declared: &ast::Condition,
+    (called, declared): (&Text, &ast::Condition),
     parameter: &ast::Parameter,
     wanted: &Ty,
     argument: &Expr,
     known: &Known,
 ) -> Diagnostic {
     let message =
-        format!("`{}` of `{}` must be {wanted}", parameter.name.text, signature(declared));
+        format!("`{}` of `{}` must be {wanted}", parameter.name.text, signature(called, declared));
     Diagnostic::error(Code::E0303, argument.span, message)
         .label(format!("this is {}", known.ty))
         .related(parameter.name.span, "declared here")
 }
 
-/// `is-prod(name)`.
-fn signature(declared: &ast::Condition) -> String {
+/// `is-prod(name)`, or `github.from-fork(change)`.
+fn signature(called: &Text, declared: &ast::Condition) -> String {
     let parameters: Vec<_> =
         declared.parameters.iter().map(|parameter| parameter.name.text.as_str()).collect();
-    format!("{}({})", declared.name.text, parameters.join(", "))
+    format!("{}({})", called.text, parameters.join(", "))
 }

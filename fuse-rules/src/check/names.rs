@@ -99,7 +99,8 @@ impl<'a> Names<'a> {
             for declared in &file.tree.conditions {
                 let index = names.conditions.len();
                 names.conditions.push(declared);
-                names.declare(DeclarationKind::Condition, &declared.name, index, problems);
+                let name = qualified(module, &declared.name.text);
+                names.declare_as(DeclarationKind::Condition, name, &declared.name, index, problems);
             }
             for (index, sensor) in file.tree.sensors.iter().enumerate() {
                 names.declare(DeclarationKind::Sensor, &sensor.name, index, problems);
@@ -230,7 +231,9 @@ impl<'a> Names<'a> {
 
     /// The index of the declaration that a name refers to.
     pub(super) fn seen(&self, what: DeclarationKind, name: &Text) -> Option<usize> {
-        let (index, at) = self.declared.get(&(what, name.text.clone()))?;
+        // A module of the library names its own conditions without the module.
+        let own = self.module_of(name.span.file).filter(|_| what == DeclarationKind::Condition);
+        let (index, at) = self.declared.get(&(what, qualified(own, &name.text)))?;
         self.sees(name.span.file, at.span.file).then(|| {
             self.record(name.span, at.span);
             *index
@@ -263,6 +266,10 @@ impl<'a> Names<'a> {
     /// The problem of a name whose declaration is not visible.
     pub(super) fn not_visible(&self, what: DeclarationKind, name: &Text) -> Option<Diagnostic> {
         let (_, at) = self.declared.get(&(what, name.text.clone()))?;
+        if self.module_of(at.span.file).is_some() {
+            // The caller reports which module to use.
+            return None;
+        }
         let here = self.files.get(name.span.file).map_or("", |file| file.name());
         let there = self.files.get(at.span.file).map_or("", |file| file.name());
         let (what, text) = (what.as_str(), &name.text);

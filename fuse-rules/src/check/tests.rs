@@ -277,6 +277,13 @@ const DECLARATIONS: &[(&str, &str)] = &[
     ("const c = split(\"a\", \",\")[1]", "E0215 `split(\"a\", \",\")[1]`"),
     ("use std \"githb\"", "E0507 `\"githb\"`"),
     ("use std \"alertmanager\"", ""),
+    ("use std \"grafana\"\ncondition c(x: grafana.alert) = grafana.firing(x)", ""),
+    ("use std \"grafana\"\ncondition firing(x) = x == 1", ""),
+    ("use std \"grafana\"\ncondition c(x) = firing(x)", "E0202 `firing`"),
+    ("use std \"grafana\"\ncondition c(x) = grafana.fires(x)", "E0202 `grafana.fires`"),
+    ("use std \"grafana\"\ncondition c(x) = grafana.firing(5)", "E0303 `5`"),
+    ("condition c(x) = grafana.firing(x)", "E0202 `grafana.firing`"),
+    ("condition c(x) = x.contains(\"a\")", "E0202 `x.contains`"),
 ];
 
 fn check(cases: impl IntoIterator<Item = (String, &'static str)>) {

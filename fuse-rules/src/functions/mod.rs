@@ -8,6 +8,7 @@ mod lists;
 mod maps;
 mod net;
 mod numbers;
+pub(crate) mod ranges;
 mod returns;
 #[cfg(test)]
 mod tests;

@@ -171,6 +171,65 @@ fn holds(returns: &Returns, arguments: &[Value<'_>], result: &Value<'_>) -> bool
     }
 }
 
+/// Whether a result and its parts are in the ranges of the function.
+fn is_in_range(function: &str, result: &Value<'_>) -> bool {
+    ranges::all().filter(|range| range.function == function).all(|range| {
+        let part = match (range.part, result) {
+            (None, result) => Some(result),
+            (Some(key), Value::Map(map)) => {
+                map.iter().find(|(own, _)| own == key).map(|(_, value)| value)
+            }
+            _ => return false,
+        };
+        part.is_none_or(|part| range.has(part))
+    })
+}
+
+#[test]
+fn the_ranges_of_texts_hold_for_every_character() {
+    let context = CallContext { received: Timestamp::UNIX_EPOCH };
+    let all: Vec<char> = (0..=u32::from(char::MAX)).filter_map(char::from_u32).collect();
+    for name in ["lower", "upper", "trim"] {
+        let range = ranges::find(name, None).unwrap();
+        let call = |text: &str| {
+            let arguments = [Value::text(text.to_owned())];
+            find(name).unwrap().call(&arguments, &context).unwrap()
+        };
+        for some in all.chunks(64) {
+            let result = call(&some.iter().collect::<String>());
+            assert!(range.has(&result), "{name} gives {result:?}");
+        }
+        // A text that the function changes is not one of its results. The patterns may not know
+        // the newest letters of Unicode.
+        for text in all.iter().take(0x530).flat_map(|c| [format!("{c}"), format!("{c}b")]) {
+            let is_changed = call(&text) != Value::text(text.clone());
+            assert_eq!(range.has_text(&text), !is_changed, "{name} of {text:?}");
+        }
+    }
+    for range in ranges::all() {
+        assert!(range.regex().is_none_or(|regex| regex::Regex::new(&regex).is_ok()), "{range:?}");
+        assert!(find(range.function).is_some(), "{range:?}");
+    }
+}
+
+fn url_text() -> impl Strategy<Value = String> {
+    let scheme =
+        prop::sample::select(&["https", "HTTP", "ssh", "git+ssh", "file", "data", "x"][..]);
+    let host = prop::sample::select(
+        &[
+            "//GitHub.com",
+            "//É.Example:80",
+            "//u:P@[::FFFF:1]:7",
+            "//1.2.3",
+            "///",
+            "//a%C3b:0",
+            "",
+            "/",
+        ][..],
+    );
+    (scheme, host, "[ -~éÉ\\t/?#]{0,12}").prop_map(|(a, b, c)| format!("{a}:{b}{c}"))
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 1_000, ..ProptestConfig::default() })]
 
@@ -197,11 +256,19 @@ proptest! {
                 }
                 Err(NoResult::Fault(why)) => prop_assert!(!why.is_empty(), "{}", function.name),
                 Ok(value) => prop_assert!(
-                    holds(&function.returns, arguments, value),
+                    holds(&function.returns, arguments, value) && is_in_range(function.name, value),
                     "{} of {arguments:?} gives {value:?}", function.name
                 ),
             }
             prop_assert_eq!(&result, &function.call(arguments, &context), "{}", function.name);
+        }
+    }
+
+    #[test]
+    fn the_parts_of_urls_are_in_their_ranges(text in url_text()) {
+        let context = CallContext { received: Timestamp::UNIX_EPOCH };
+        if let Ok(result) = find("url").unwrap().call(&[Value::text(text.clone())], &context) {
+            prop_assert!(is_in_range("url", &result), "{text:?} gives {result:?}");
         }
     }
 

@@ -21,9 +21,10 @@ pub(super) const FUNCTIONS: &[Function] = &[
             ("query", Kinds::MAP, false),
             ("fragment", Kinds::STRING, true),
         ]),
-        doc: "The parts of an absolute URL: `scheme`, `path`, `query` (a map of strings with the first value of each name), and if present, `host`, `port` (or the default port of the scheme) and `fragment`.",
+        doc: "The parts of an absolute URL: `scheme`, `path`, `query` (a map of strings with the first value of each name), and if present, `host` (in lower case), `port` (or the default port of the scheme) and `fragment`.",
         examples: &[
             (r#"url("https://git.acme.dev/pay/api?ref=main").host"#, Some(r#""git.acme.dev""#)),
+            (r#"url("ssh://git@Git.Acme.dev/pay").host"#, Some(r#""git.acme.dev""#)),
             (r#"url("https://git.acme.dev/pay/api?ref=main").path"#, Some(r#""/pay/api""#)),
             (r#"url("https://git.acme.dev/pay/api?ref=main").query.ref"#, Some(r#""main""#)),
             (r#"url("https://acme.dev").port"#, Some("443")),
@@ -56,10 +57,11 @@ fn url(arguments: &[Value<'_>]) -> CallResult {
             query.push((name, Value::String(value)));
         }
     }
-    // An IPv6 address without brackets is accepted by `cidr-contains`.
+    // An IPv6 address without brackets is accepted by `cidr-contains`. The parser lowers the host
+    // of the schemes that it knows, but not that of `ssh` or `git`.
     let host = url.host().map(|host| match host {
         Host::Ipv6(address) => address.to_string(),
-        other => other.to_string(),
+        other => other.to_string().to_ascii_lowercase(),
     });
     let text = |text: &str| Value::text(text.to_owned());
     let port = url.port_or_known_default();

@@ -2,6 +2,7 @@
 //! and a page in `docs/lints/`.
 
 mod allow;
+mod computed;
 mod context;
 pub(crate) mod event_paths;
 mod facts;
@@ -21,8 +22,10 @@ use std::fmt;
 pub use crate::diagnostic::{Level, Lint};
 pub use templates::{TemplateError, TemplateFile, TemplateParameter, WorkflowTemplate};
 
-use crate::diagnostic::{Diagnostics, suggest};
+use crate::diagnostic::{Diagnostic, Diagnostics, suggest};
 use crate::ruleset::Ruleset;
+use crate::span::Files;
+use crate::stdlib;
 use context::{Findings, LintContext};
 use templates::TemplateSet;
 
@@ -175,9 +178,15 @@ impl Lints {
                 let Some(severity) = self.level_of(lint).severity() else { continue };
                 let mut findings = Findings::new(lint, severity);
                 check(&context, &mut findings);
-                problems.extend(findings.without_allowed(&context.allows));
+                let found = findings.without_allowed(&context.allows).into_iter();
+                problems.extend(found.filter(|it| !is_of_library(&files, it)));
             }
         }
         Diagnostics::new(files, problems)
     }
+}
+
+/// Whether a finding is about the text of a condition of the standard library.
+fn is_of_library(files: &Files, finding: &Diagnostic) -> bool {
+    finding.label.as_ref().is_some_and(|label| stdlib::contains(files, label.span))
 }

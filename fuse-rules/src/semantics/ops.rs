@@ -383,7 +383,8 @@ pub(crate) fn arith(
     }
 }
 
-fn nanoseconds(duration: SignedDuration) -> Number {
+/// The length of a duration.
+pub(crate) fn nanoseconds(duration: SignedDuration) -> Number {
     // At most 63 bits of seconds: 28 digits of nanoseconds, which fit.
     Number::parse(&duration.as_nanos().to_string()).unwrap_or(Number::ZERO)
 }

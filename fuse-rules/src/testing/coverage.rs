@@ -14,6 +14,7 @@ use crate::decision::Outcome;
 use crate::reference::{self, World};
 use crate::semantics::ops::Truth;
 use crate::span::Span;
+use crate::stdlib;
 use crate::typed::Shown;
 use crate::typed::{Expr, ExprKind, Mapped, MappedValue, QuantifierKind, Rule, Rules, Sensor};
 use crate::types::Missing;
@@ -207,6 +208,8 @@ fn uncovered(rules: &Rules, tests: &Tests<'_>) -> Coverage {
                     .collect(),
             });
         }
+        // The standard library has its own tests.
+        found.retain(|expr| !stdlib::contains(&rules.files, expr.span));
         for expr in found {
             let known = rules.known.get(&expr.span);
             let never = known.is_some_and(|known| known.absence.unknown == Missing::Never);

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::{Automata, Pick};
+use crate::functions::ranges::Range;
 use crate::typed::Pattern;
 use crate::types::{Format, Ty};
 use crate::value::Value;
@@ -18,6 +19,8 @@ pub(crate) enum StringTest {
     End(Arc<str>),
     Contains(Arc<str>),
     Pattern(Arc<Pattern>),
+    /// Whether a function can return it.
+    Range(&'static Range),
     /// Whether it has a format of this type. Formats are not regular.
     Type(Arc<Ty>),
 }
@@ -29,6 +32,7 @@ impl PartialEq for StringTest {
             | (Self::End(a), Self::End(b))
             | (Self::Contains(a), Self::Contains(b)) => a == b,
             (Self::Pattern(a), Self::Pattern(b)) => a.op == b.op && a.source == b.source,
+            (Self::Range(a), Self::Range(b)) => std::ptr::eq(*a, *b),
             (Self::Type(a), Self::Type(b)) => a == b,
             _ => false,
         }
@@ -42,6 +46,7 @@ impl StringTest {
             Self::End(end) => text.ends_with(&**end),
             Self::Contains(inside) => text.contains(&**inside),
             Self::Pattern(pattern) => pattern.regex.is_match(text),
+            Self::Range(range) => range.has_text(text),
             Self::Type(ty) => ty.mismatch(&Value::text(text)).is_none(),
         }
     }
@@ -54,6 +59,7 @@ impl StringTest {
             Self::End(text) => format!(r"\A{any}{}\z", regex::escape(text)),
             Self::Contains(text) => format!(r"\A{any}{}{any}\z", regex::escape(text)),
             Self::Pattern(pattern) => pattern.regex.as_str().to_owned(),
+            Self::Range(range) => return range.regex(),
             Self::Type(_) => return None,
         })
     }
@@ -116,6 +122,20 @@ impl TextSet {
         }
     }
 
+    /// A set that contains both sets: all texts, unless both are finite or one contains the other.
+    pub(crate) fn or(&self, other: &Self) -> Self {
+        match (self, other) {
+            (Self::Only(a), Self::Only(b)) => Self::only(a.iter().chain(b.iter()).cloned()),
+            (Self::Only(some), more) | (more, Self::Only(some))
+                if some.iter().all(|text| more.has(text)) =>
+            {
+                more.clone()
+            }
+            (a, b) if a == b => a.clone(),
+            _ => Self::all(),
+        }
+    }
+
     pub(crate) fn has(&self, text: &str) -> bool {
         match self {
             Self::Only(some) => some.contains(text),
@@ -128,6 +148,14 @@ impl TextSet {
     /// Whether the set is obviously empty; `pick` decides it more precisely.
     pub(crate) fn is_none(&self) -> bool {
         matches!(self, Self::Only(some) if some.is_empty())
+    }
+
+    /// Its texts, if it lists them.
+    pub(crate) fn finite(&self) -> Option<&BTreeSet<Arc<str>>> {
+        match self {
+            Self::Only(some) => Some(some),
+            Self::But(..) => None,
+        }
     }
 
     /// A text of the set, as simple as possible.
@@ -168,6 +196,7 @@ fn likely_texts(tests: &[(StringTest, bool)]) -> Vec<String> {
             StringTest::Pattern(pattern) => {
                 found.push(pattern.source.replace(['\\', '*', '?'], ""))
             }
+            StringTest::Range(_) => {}
             StringTest::Type(_) => {
                 found.extend(Format::ALL.map(|format| format.example().to_owned()))
             }

@@ -48,7 +48,7 @@ impl Theme {
             // At least one sensor has no `each`.
             atoms: [
                 vec![random.below(20)],
-                (0..random.below(8)).map(|_| random.below(28)).collect(),
+                (0..random.below(8)).map(|_| random.below(37)).collect(),
             ]
             .concat(),
         }
@@ -131,9 +131,66 @@ pub(crate) fn condition(
             }
         }
         26 => format!("{path} {} 5m", random.pick(&["==", "<", ">="])),
+        27 => format!("({path} ?? {number}) == {number}"),
+        28..36 => computed(random, theme, &path),
+        36 => {
+            let table = "({ prod = \"dev\", dev = 1, \"1\" = null })";
+            let lookup = random.pick(&["{t}[{p}]", "body.o[{p}]", "({t}[{p}] ?? \"prod\")"]);
+            let test = random.pick(&[
+                "== \"dev\"",
+                "!= 1",
+                "is missing",
+                "is present",
+                "not contains \"d\"",
+            ]);
+            format!("{} {test}", lookup.replace("{t}", table).replace("{p}", &path))
+        }
         _ => format!("({path} ?? {number}) == {number}"),
     };
     if random.one_in(8) { format!("not ({atom})") } else { atom }
+}
+
+/// A condition on a value that is computed from the value of a path.
+fn computed(random: &mut Random, theme: &Theme, path: &str) -> String {
+    let (text, number) = (random.pick(&theme.texts), random.pick(&theme.numbers));
+    let order = random.pick(&["<", ">=", "==", "!="]);
+    let cased = random.pick(&[text, text, "Prod", "PROD", "ß", " x", "a/b"]);
+    let test = random.pick(&["==", "starts-with", "contains", "!="]);
+    let string = random.pick(&["string(PATH)", "PATH"]).replace("PATH", path);
+    match random.below(14) {
+        0 | 1 => {
+            let function = random.pick(&["lower", "upper", "trim", "sha256", "hex", "base64"]);
+            format!("{function}({string}) {test} \"{cased}\"")
+        }
+        2 => format!("lower({string}) in [\"{cased}\", \"{text}\"]"),
+        3 => {
+            let clock = random.pick(&["0h", "2h", "5h30m", "23h", "25h"]);
+            let zone = random.pick(&["UTC", "Asia/Tokyo"]);
+            format!("time-of-day(event.time, \"{zone}\") {order} {clock}")
+        }
+        4 => format!("len({path}) {order} {number}"),
+        5 => format!("abs({path}) {order} {number}"),
+        6 => format!("{path} % 2 {order} {number}"),
+        7 => {
+            let test = random.pick(&[
+                "host == \"prod\"",
+                "host == \"Prod\"",
+                "port == 80",
+                "scheme == \"https\"",
+                "path == \"/é\"",
+            ]);
+            let base = random.pick(&["\"https://${PATH}/x\"", "\"SSH://${PATH}:1/\"", "PATH"]);
+            format!("url({}).{test}", base.replace("PATH", path))
+        }
+        8 => format!("split({string}, \"-\")[{}] {test} \"{text}\"", random.pick(&["0", "1"])),
+        9 => format!("\"{text}\" in split({string}, \"-\")"),
+        10 => {
+            format!("replace({string}, \"{}\", \"_\") {test} \"{text}\"", random.pick(&["-", "od"]))
+        }
+        11 => format!("\"{}${{{path}}}\" {test} \"{cased}\"", random.pick(&["prod-", "x", ""])),
+        12 => format!("({path} ?? \"{}\") {test} \"{text}\"", random.pick(&theme.texts)),
+        _ => format!("weekday(event.time, \"UTC\") {} \"thu\"", random.pick(&["==", "!="])),
+    }
 }
 
 /// Random rules in sensors of up to four, for events of the type. Rules that do not check are

@@ -136,6 +136,105 @@ fn of_what_is_not_understood() {
     ));
 }
 
+/// Each condition, and whether it is proven that it never holds.
+fn verdicts(ty: &str, conditions: &[&str]) -> String {
+    let mut out = String::new();
+    for condition in conditions {
+        let verdict = match parsed(ty, &[&format!("when {condition}")]) {
+            Ok(ruleset) => {
+                let placed = placed(ruleset.typed());
+                answer_text(&Analysis::new(ruleset.typed()).matching(placed[0]))
+            }
+            Err(problems) => problems.to_string().lines().next().unwrap().to_owned(),
+        };
+        out.push_str(&format!("{condition}  # {verdict}\n"));
+    }
+    out
+}
+
+#[test]
+fn of_computed_values() {
+    insta::assert_snapshot!(verdicts(
+        "",
+        &[
+            r#"lower(body.a) == "ERROR""#,
+            r#"lower(body.a) == "error""#,
+            r#"lower(body.a) in ["Error", "Warn"]"#,
+            r#"lower(body.a) in ["Error", "warn"]"#,
+            r#"lower(body.a) starts-with "Err""#,
+            r#"lower(body.a) contains "É""#,
+            r#"lower(body.a) like "*Ǆ*""#,
+            r#"lower(body.a) matches r"[A-Z]+""#,
+            r#"lower(body.a) matches r"(?i)ERROR""#,
+            r#"upper(body.a) starts-with "err""#,
+            r#"upper(body.a) == "STRASSE""#,
+            r#"trim(body.a) == " a""#,
+            r#"trim(body.a) ends-with "\n""#,
+            r#"trim(body.a) contains " ""#,
+            r#"url(body.a).host == "GitHub.com""#,
+            r#"url(body.a).host == "github.com" and url(body.a).scheme == "HTTPS""#,
+            r#"url(body.a).port == 70000"#,
+            r#"url(body.a).path starts-with "/ä""#,
+            r#"sha256(body.a) == "ABC""#,
+            r#"sha256(body.a) starts-with "abc""#,
+            r#"hex(body.a) ends-with "F""#,
+            r#"base64(body.a) contains "-""#,
+            r#"url-encode(body.a) contains "/""#,
+            r#"weekday(body.a, "UTC") == "sun" and weekday(body.a, "UTC") == "mon""#,
+            r#"time-of-day(body.a, "UTC") >= 23h and time-of-day(body.a, "UTC") < 2h"#,
+            r#"time-of-day(body.a, "UTC") >= 23h or time-of-day(body.a, "UTC") < 2h"#,
+            r#"time-of-day(body.a, "UTC") > 25h"#,
+            r#"time-of-day(body.a, "UTC") < 0h"#,
+            r#"time-of-day(body.a, "UTC") >= 23h and time-of-day(body.a, "Europe/Madrid") < 2h"#,
+            r#"len(body.a) < 0"#,
+            r#"len(body.a) == 1.5"#,
+            r#"len(body.a) > 3 and len(body.a) < 4"#,
+            r#"count(q in body.a: q == 1) < 0"#,
+            r#"abs(body.a) == -1"#,
+            r#"abs(body.a) < -1s"#,
+            r#"body.a % 10 == 12"#,
+            r#"body.a % 10 == -9.5"#,
+            r#"age(body.a) > 10m and age(body.a) < 5m"#,
+            r#"time(body.a) > time("2026-01-01T00:00:00Z") and time(body.a) < time("2025-01-01T00:00:00Z")"#,
+            r#"body.a + body.b > 5 and body.a + body.b < 3"#,
+            r#"int(body.a) == 1.5"#,
+            r#"round(body.a) > 1 and round(body.a) < 2"#,
+            r#"replace(body.a, "/", "-") == "a/b""#,
+            r#"replace(body.a, "ab", "") contains "ab""#,
+            r#"replace(body.a, "/", "//") contains "/""#,
+            r#"split(body.a, "/")[0] == "a/b""#,
+            r#"split(body.a, "/")[1] contains "b""#,
+            r#""a,b" in split(body.a, ",")"#,
+            r#""a" in split(body.a, ",")"#,
+            r#""refs/heads/${body.a}" == "refs/tags/v1""#,
+            r#""refs/${body.a}/x" starts-with "refs/heads""#,
+            r#"(body.a ?? "dev") == "prod" and body.a != "prod""#,
+            r#"(body.a ?? "dev") == "dev" and body.a is missing"#,
+            r#"(lower(body.a) ?? "none") == "None""#,
+            r#"lower(body.a) is null"#,
+            r#"lower(body.a) is missing"#,
+            r#"lower(body.a) == "on" and body.a == "OFF""#,
+            r#"lower(body.a) == "on" and body.a in ["ON", "OFF"]"#,
+            r#"lower(body.a) == "on" and lower(body.b) == "off" and body.a == body.b"#,
+            r#"lower(body.a) == "on" and not (lower(body.a) == "on" and body.b is missing)"#,
+            r#"any(q in body.a: lower(q.b) == "X")"#,
+            r#"all(q in body.a: lower(q.b) == "X") and len(body.a) > 0"#,
+            r#"lower(first(q in body.a: q.b == 1).c) == "X""#,
+        ]
+    ));
+    insta::assert_snapshot!(verdicts(
+        ": { level: \"ERROR\" | \"INFO\", n?: int, ... }",
+        &[
+            r#"lower(body.level) == "warn""#,
+            r#"lower(body.level) == "info""#,
+            r#"upper(body.level) == "WARN" or body.level starts-with "W""#,
+            r#"len(body.level) > 5"#,
+            r#"base64(body.level) == "SU5GTw==""#,
+            r#"replace(body.level, "R", "") == "EO" and body.n > 2"#,
+        ]
+    ));
+}
+
 #[test]
 fn of_types() {
     let ty = " : { kind: \"push\" | \"pull\", n: int, f?: float, t: timestamp, on?: bool, tags: list<string>,

@@ -34,6 +34,29 @@ fn names_are_visible_by_direct_use_only() {
     );
 }
 
+/// The help for a call with a full stop depends on what is before it.
+#[test]
+fn calls_with_a_full_stop() {
+    let help = |declarations: &str, call: &str| {
+        let text = format!("{declarations}\ncondition c(x) = {call}");
+        let report = report(&[("a.rules", &text)]);
+        report.lines().find_map(|line| line.split_once("help: ")).map(|(_, help)| help.to_owned())
+    };
+    for (declarations, call, expected) in [
+        ("", "github.pushed-to(x, \"main\")", "add `use std \"github\"` at the top of this file"),
+        ("use std \"grafana\"", "grafana.firng(x)", "did you mean `grafana.firing`?"),
+        ("", "x.startsWith(\"a\")", "write `text starts-with \"x\"`"),
+        ("", "x.foo(1)", "values have no methods; functions are called as in `len(body.items)`"),
+        (
+            "",
+            "slack.foo(1)",
+            "values have no methods; functions are called as in `len(body.items)`",
+        ),
+    ] {
+        assert_eq!(help(declarations, call).as_deref(), Some(expected), "{call}");
+    }
+}
+
 #[test]
 fn unreadable_files_and_cycles_are_reported() {
     insta::assert_snapshot!(report(&[("a.rules", "use \"none.rules\"")]), @r#"

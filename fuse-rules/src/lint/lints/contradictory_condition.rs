@@ -1,6 +1,7 @@
 //! `contradictory-condition`
 
 use crate::analysis::{Clause, Events};
+use crate::lint::computed;
 use crate::lint::context::{Findings, LintContext};
 use crate::lint::facts::is_impossible;
 use crate::lint::{Level, Lint, Pass};
@@ -36,7 +37,13 @@ fn report(clause: &Clause, context: &LintContext<'_>, out: &mut Findings) {
         for other in &clause.because {
             problem = problem.related(*other, "if this is true");
         }
-        problem.label("never true here").help(match (clause.events, clause.because.is_empty()) {
+        let problem = problem.label("never true here");
+        if clause.events == Events::Any
+            && let Some(reason) = computed::reason(clause, context)
+        {
+            return problem.help(reason.help).maybe_fix(reason.fix);
+        }
+        problem.help(match (clause.events, clause.because.is_empty()) {
             (Events::Typed, _) => {
                 "the declared type excludes it: correct the condition or the type"
             }

@@ -1,6 +1,7 @@
 //! `redundant-condition`
 
 use crate::analysis::{ClauseFinding, Events};
+use crate::lint::computed;
 use crate::lint::context::{Findings, LintContext};
 use crate::lint::{Level, Lint, Pass};
 
@@ -34,6 +35,12 @@ fn check(context: &LintContext<'_>, out: &mut Findings) {
         out.add(clause.span, message, |mut problem| {
             for other in &clause.because {
                 problem = problem.related(*other, "if this is true");
+            }
+            if clause.finding == ClauseFinding::ImpossiblePart
+                && let Some(reason) = computed::reason(clause, context)
+            {
+                let problem = problem.label("this alternative never holds");
+                return problem.help(reason.help).maybe_fix(reason.fix);
             }
             let (label, help) = match (clause.finding, clause.events) {
                 (ClauseFinding::ImpossiblePart, _) => {

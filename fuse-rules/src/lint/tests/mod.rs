@@ -2,6 +2,7 @@
 
 mod allow;
 mod claims;
+mod computed;
 mod examples;
 mod files;
 mod pages;

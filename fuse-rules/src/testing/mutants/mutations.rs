@@ -5,6 +5,7 @@ use rustc_hash::FxHashMap;
 use super::operators::{ConditionMutation, ConditionMutator};
 use crate::ruleset::Ruleset;
 use crate::span::Span;
+use crate::stdlib;
 use crate::typed::{Expr, Mapped, MappedValue, Rule, Sensor};
 
 /// A mutation, with the mutated sensors. They contain only the rules that the mutation affects.
@@ -36,7 +37,9 @@ pub(super) fn mutations(ruleset: &Ruleset) -> Vec<Mutation> {
     for (at, sensor) in ruleset.typed().sensors.iter().enumerate() {
         planner.sensor(at, sensor);
     }
-    planner.planned.into_iter().map(|planned| planned.mutation(mutator)).collect()
+    let planned = planner.planned.into_iter().map(|planned| planned.mutation(mutator));
+    // The standard library has its own tests.
+    planned.filter(|mutation| !stdlib::contains(ruleset.files(), mutation.span)).collect()
 }
 
 /// The span of the block of each trigger, by the span of its kind.
