@@ -68,11 +68,7 @@ impl<'a> Layout<'a> {
             if let Some(next) = operand.first() {
                 line.extend(self.comments(next.as_span().start()));
             }
-            line.push(match operator.as_rule() {
-                Rule::op_not_text => self.negated_operator(operator),
-                _ => text(spelling(operator)),
-            });
-            line.push(Doc::Space);
+            line.extend([text(spelling(operator)), Doc::Space]);
             line.push(self.chain(operand, OperandPosition::Behind));
             brackets = bracketed;
         }
@@ -81,12 +77,6 @@ impl<'a> Layout<'a> {
             OperandPosition::Alone => docs.extend(rest),
         }
         group(docs)
-    }
-
-    /// `not contains`, on one line.
-    fn negated_operator(&self, operator: &Pair<'a, Rule>) -> Doc<'a> {
-        let word = operator.clone().into_inner().last().map_or("", |word| word.as_str());
-        group(vec![text("not"), Doc::Space, text(word)])
     }
 
     /// An operand with prefix and postfix operators: `not -x is missing`.
