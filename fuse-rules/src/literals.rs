@@ -117,6 +117,16 @@ pub fn parse_size(text: &str) -> Option<u64> {
     count.parse::<u64>().ok()?.checked_mul(1 << shift)
 }
 
+/// A number of bytes as a size in rules: `1MiB`. A number that is not a multiple of 1 KiB has no unit.
+pub(crate) fn show_size(bytes: u64) -> String {
+    let units = [("GiB", 30), ("MiB", 20), ("KiB", 10)];
+    let unit = units.into_iter().find(|(_, shift)| bytes > 0 && bytes.trailing_zeros() >= *shift);
+    match unit {
+        Some((unit, shift)) => format!("{}{unit}", bytes >> shift),
+        None => bytes.to_string(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -133,6 +143,10 @@ mod tests {
             assert_eq!(duration_text(parse_duration(text).unwrap()), text);
         }
         assert_eq!(parse_size("2KiB"), Some(2048));
+        for text in ["1KiB", "1025KiB", "3MiB", "2GiB"] {
+            assert_eq!(show_size(parse_size(text).unwrap()), text);
+        }
+        assert_eq!([0, 1, 1_000].map(show_size), ["0", "1", "1000"]);
         assert_eq!(parse_size("99999999999999GiB"), None);
     }
 

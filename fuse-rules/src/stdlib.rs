@@ -63,9 +63,8 @@ pub(crate) fn has_conditions(module: &str) -> bool {
 pub(crate) fn unknown(name: &Text) -> Diagnostic {
     let known = MODULES.iter().map(|(name, _)| *name);
     let message = format!("the standard library has no module `{}`", name.text);
-    Diagnostic::error(Code::E0507, name.span, message).label("not known").suggest(
-        name,
-        known,
-        "its modules are",
-    )
+    Diagnostic::error(Code::E0507, name.span, message)
+        .label("not known")
+        .suggest(name, known, "its modules are")
+        .fix_in_quotes()
 }

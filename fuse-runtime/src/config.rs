@@ -11,6 +11,7 @@ use fuse_rules::literals::{parse_duration, parse_size, parse_switch};
 use fuse_rules::{Fuses, Ruleset};
 use serde::{Deserialize, Deserializer};
 
+use crate::files::in_words;
 use crate::http::Limits;
 use crate::store::SizeLimits;
 
@@ -257,7 +258,7 @@ impl Config {
         let shown = path.display().to_string();
         let text = std::fs::read_to_string(path).map_err(|error| ConfigError::Unreadable {
             path: shown.clone(),
-            why: error.to_string(),
+            why: in_words(&error),
         })?;
         text.parse().map_err(|error| match error {
             ConfigError::Invalid(why) => ConfigError::Invalid(format!("{shown}: {why}")),

@@ -30,7 +30,8 @@ impl Loader for Disk {
     }
 }
 
-fn in_words(error: &std::io::Error) -> String {
+/// Why a file cannot be read.
+pub(crate) fn in_words(error: &std::io::Error) -> String {
     match error.kind() {
         std::io::ErrorKind::NotFound => "there is no such file".into(),
         std::io::ErrorKind::PermissionDenied => "it may not be read".into(),
@@ -102,7 +103,7 @@ pub fn files_with_ending<P: AsRef<Path>>(
         let mut inside: Vec<PathBuf> = Vec::new();
         for entry in std::fs::read_dir(path).map_err(failed)? {
             let entry = entry.map_err(failed)?.path();
-            if entry.extension().is_some_and(|own| own == ending) && entry.is_file() {
+            if entry.extension().is_some_and(|own| own == ending) && is_file(&entry)? {
                 inside.push(entry);
             }
         }
@@ -115,6 +116,18 @@ pub fn files_with_ending<P: AsRef<Path>>(
         }
     }
     Ok(files)
+}
+
+/// Whether an entry of a folder is a file, and not a subfolder. A link that leads nowhere is an error: a
+/// volume that is not mounted yet must not look like a folder without these rules.
+fn is_file(path: &Path) -> Result<bool, FilesError> {
+    let failed = |source| FilesError::Unreadable { path: path.to_owned(), source };
+    let what = std::fs::metadata(path).map_err(failed)?;
+    if what.is_file() || what.is_dir() {
+        return Ok(what.is_file());
+    }
+    // Reading a pipe would wait forever.
+    Err(failed(std::io::Error::other("it is neither a file nor a folder")))
 }
 
 fn name_of(path: &Path) -> Result<String, FilesError> {
@@ -143,6 +156,35 @@ mod tests {
         assert_eq!(rule_files(&twice).unwrap(), files);
         assert!(
             rule_files(&[at("none")]).unwrap_err().to_string().contains("there is no such file")
+        );
+    }
+
+    #[test]
+    fn what_a_folder_cannot_deliver_is_an_error_as_if_it_were_named() {
+        use std::os::unix::fs::symlink;
+
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        std::fs::create_dir(at("sub.rules")).unwrap();
+        std::fs::write(at("a.rules"), "").unwrap();
+        symlink(at("a.rules"), at("b.rules")).unwrap();
+        symlink(at("sub.rules"), at("c.rules")).unwrap();
+        symlink("nowhere", at("notes.txt")).unwrap();
+        let listed = |path: &Path| rule_files(&[path]).map_err(|error| error.to_string());
+        assert_eq!(listed(folder.path()).unwrap().len(), 1, "one file, by two names");
+        symlink("nowhere", at("d.rules")).unwrap();
+        let why = listed(&at("d.rules")).unwrap_err();
+        assert!(why.ends_with("d.rules` cannot be read: there is no such file"), "{why}");
+        assert_eq!(listed(folder.path()), Err(why));
+        std::fs::remove_file(at("d.rules")).unwrap();
+        symlink("d.rules", at("d.rules")).unwrap();
+        assert_eq!(listed(folder.path()), listed(&at("d.rules")));
+        std::fs::remove_file(at("d.rules")).unwrap();
+        let _socket = std::os::unix::net::UnixListener::bind(at("d.rules")).unwrap();
+        let why = listed(folder.path()).unwrap_err();
+        assert!(
+            why.ends_with("d.rules` cannot be read: it is neither a file nor a folder"),
+            "{why}"
         );
     }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 
-use super::{ConfigFile, ProblemFormat, RulePaths};
+use super::{ProblemFormat, RulePaths};
 
 /// Report rules that are valid but probably not intended
 ///
@@ -36,9 +36,6 @@ pub(crate) struct Lint {
     /// cluster; to check against a cluster, use `fuse doctor`.
     #[arg(long, value_name = "DIR")]
     pub(crate) templates: Option<PathBuf>,
-
-    #[command(flatten)]
-    pub(crate) config: ConfigFile,
 
     /// Apply all safe fixes, and report the remaining problems
     #[arg(long)]

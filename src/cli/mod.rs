@@ -65,20 +65,17 @@ pub(crate) struct Completions {
     pub(crate) shell: Shell,
 }
 
-/// The rules that a subcommand works on.
+/// The rules that a subcommand works on, and the configuration, which limits what they can cost.
 #[derive(Debug, Args)]
 pub(crate) struct RulePaths {
     /// Rule files, or folders that contain `.rules` files; subfolders are not searched
     #[arg(value_name = "PATH", default_value = "rules")]
     pub(crate) paths: Vec<PathBuf>,
-}
 
-/// The configuration of a subcommand.
-#[derive(Debug, Args)]
-pub(crate) struct ConfigFile {
     /// The configuration file [default: fuse.toml, if it exists]
-    #[arg(long = "config", value_name = "FILE")]
-    pub(crate) file: Option<PathBuf>,
+    // After the options of the subcommand.
+    #[arg(long, value_name = "FILE", display_order = 100)]
+    pub(crate) config: Option<PathBuf>,
 }
 
 /// The output formats of most subcommands.

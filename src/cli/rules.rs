@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{ConfigFile, Format, ProblemFormat, RulePaths};
+use super::{Format, ProblemFormat, RulePaths};
 
 /// Check rules for mistakes
 ///
@@ -30,9 +30,6 @@ pub(crate) struct Check {
     /// reported as problems with or without this flag.
     #[arg(long)]
     pub(crate) cost: bool,
-
-    #[command(flatten)]
-    pub(crate) config: ConfigFile,
 
     /// Apply all safe fixes, and report the remaining problems
     ///
@@ -95,6 +92,7 @@ pub(crate) struct Fmt {
 /// Decides the event as a running fuse would, without acting on it. For every rule and element, shows
 /// the condition and the value that decided. For rules that fire, shows the exact object that would be
 /// submitted. Does not know earlier events, so `once` suppresses only repeated keys within the event.
+/// Refuses the events that a running fuse would refuse.
 ///
 /// `--why` and `--why-not` show everything about the given rules: each part of each condition, whether
 /// it is true, false or unknown, and the values that it read.
@@ -105,14 +103,14 @@ Examples:
   fuse explain rules --source backstage.provision --event event.json --fuse cicd=on --format json
   fuse explain rules --source backstage.provision --event event.json --why-not provision-app
 
-Exit codes: 0 explained, 1 the rules have problems, 2 wrong usage or an event that is not JSON")]
+Exit codes: 0 explained, 1 the rules have problems, 2 wrong usage or an event that fuse would refuse")]
 pub(crate) struct Explain {
     #[command(flatten)]
     pub(crate) rules: RulePaths,
 
     /// The body of the event: a JSON file, or `-` for standard input
-    #[arg(long, value_name = "FILE")]
-    pub(crate) event: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "query")]
+    pub(crate) event: Option<PathBuf>,
 
     /// The event's source and name, as declared in the rules
     #[arg(long, value_name = "SOURCE.EVENT")]
@@ -121,6 +119,12 @@ pub(crate) struct Explain {
     /// A header of the event; can be repeated
     #[arg(long = "header", value_name = "NAME: VALUE")]
     pub(crate) headers: Vec<String>,
+
+    /// A parameter of the query, not percent-encoded; can be repeated
+    ///
+    /// If the source has `method = "GET"`, the query is the body, and `--event` is not needed.
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub(crate) query: Vec<String>,
 
     /// Show everything about this rule, and no other rule; can be repeated
     ///

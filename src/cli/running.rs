@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::{ConfigFile, Format, RulePaths};
+use super::{Format, RulePaths};
 
 /// Listen for events and act on them
 ///
@@ -45,9 +45,6 @@ pub(crate) struct Run {
     #[arg(long, value_name = "DIR", requires = "local")]
     pub(crate) out: Option<PathBuf>,
 
-    #[command(flatten)]
-    pub(crate) config: ConfigFile,
-
     /// The address on which sources listen [default: 127.0.0.1 with --local, else 0.0.0.0]
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) listen: Option<IpAddr>,
@@ -82,9 +79,6 @@ pub(crate) struct Doctor {
     /// Your own account needs permission to impersonate the user.
     #[arg(long = "as", value_name = "USER")]
     pub(crate) acting_as: Option<String>,
-
-    #[command(flatten)]
-    pub(crate) config: ConfigFile,
 
     /// The output format
     #[arg(long, value_enum, default_value_t)]

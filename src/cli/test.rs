@@ -17,6 +17,7 @@ Examples:
   fuse test rules --filter resolved
   fuse test rules --coverage --fail-under 100
   fuse test rules --mutate
+  fuse test rules --mutate --write rules/more-tests.rules
   fuse test rules --format junit > report.xml
 
 Exit codes: 0 all passed, 1 the rules have problems, a test failed, the coverage is too low or a mutation
@@ -47,7 +48,7 @@ pub(crate) struct Test {
     pub(crate) coverage: bool,
 
     /// Fail if the coverage is below this percentage
-    #[arg(long, value_name = "PERCENT", requires = "coverage")]
+    #[arg(long, value_name = "PERCENT", requires = "coverage", value_parser = percent)]
     pub(crate) fail_under: Option<f64>,
 
     /// Write the coverage as an HTML page
@@ -64,6 +65,13 @@ pub(crate) struct Test {
     #[arg(long)]
     pub(crate) mutate: bool,
 
+    /// Add a test to this file for each mutation that no test detects
+    ///
+    /// The file is created if it does not exist. Review the tests before you keep them: they expect what the rules
+    /// do now.
+    #[arg(long, value_name = "FILE", requires = "mutate")]
+    pub(crate) write: Option<PathBuf>,
+
     /// The output format
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: TestFormat,
@@ -79,4 +87,11 @@ pub(crate) enum TestFormat {
     Json,
     /// JUnit XML, for CI systems
     Junit,
+}
+
+fn percent(text: &str) -> Result<f64, String> {
+    let number = text.strip_suffix('%').unwrap_or(text).trim().parse::<f64>().ok();
+    number
+        .filter(|number| (0.0..=100.0).contains(number))
+        .ok_or_else(|| "write a number from 0 to 100".to_owned())
 }

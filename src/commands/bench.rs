@@ -10,7 +10,8 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::de::IgnoredAny;
 use serde_json::json;
 
-use super::explain::{event_name, header, there_are};
+use super::explain::{event_name, there_are};
+use super::request::{self, Texts};
 use super::{Ended, load, problems, read_event};
 use crate::cli::{Bench, ProblemFormat};
 use crate::{Exit, output};
@@ -24,7 +25,7 @@ const NAMED: usize = 20;
 
 pub(crate) fn run(arguments: &Bench) -> Ended {
     let start = Instant::now();
-    let ruleset = match load(&arguments.rules.paths)? {
+    let ruleset = match load(&arguments.rules)? {
         Ok(ruleset) => ruleset,
         Err(diagnostics) => return Ok(problems(&diagnostics, ProblemFormat::Text)),
     };
@@ -37,10 +38,7 @@ pub(crate) fn run(arguments: &Bench) -> Ended {
     drop(ruleset);
 
     let bodies = bodies(arguments)?;
-    let mut headers = Vec::new();
-    for text in &arguments.headers {
-        headers.push(header(text)?);
-    }
+    let headers = request::headers(&arguments.headers)?;
     let events = Events { source: &source, name: &name, bodies: &bodies, headers: &headers };
     let counted = events.count(&plan, &fuses, &rules).map_err(|invalid| invalid.to_string())?;
     let took = events.measure(&plan, &fuses, arguments);
@@ -83,7 +81,7 @@ struct Events<'e> {
     source: &'e str,
     name: &'e str,
     bodies: &'e [Vec<u8>],
-    headers: &'e [(&'e str, &'e str)],
+    headers: &'e Texts,
 }
 
 /// The results for all events.
@@ -106,7 +104,7 @@ struct Took {
 impl Events<'_> {
     fn event<'e>(&'e self, body: &'e [u8]) -> Result<Event<'e>, InvalidBody> {
         let event = Event::unread(self.source, self.name, body)?;
-        Ok(self.headers.iter().fold(event, |event, (name, value)| event.header(name, value)))
+        Ok(request::with_headers(event, self.headers))
     }
 
     fn bytes(&self) -> usize {

@@ -3,28 +3,31 @@
 use fuse_rules::Ruleset;
 use fuse_rules::cost::RuleCost;
 
-use super::{Ended, config, counted, fix, problems};
+use super::{Ended, accept, config, counted, fix, problems};
 use crate::cli::{Check, ProblemFormat};
 use crate::output;
 
 pub(crate) fn run(arguments: &Check) -> Ended {
-    let config = config(arguments.config.file.clone())?;
+    let config = config(arguments.rules.config.clone())?;
     let lints = config.lints().only_errors();
-    let outcome = fix::load(&arguments.rules.paths, arguments.fix, arguments.format, &lints)?;
-    let ruleset = match &outcome {
-        Ok(ruleset) => ruleset,
-        Err(diagnostics) => return Ok(problems(diagnostics, arguments.format)),
+    let loaded = match fix::load(&arguments.rules, arguments.fix, arguments.format, &lints)? {
+        Ok(ruleset) => {
+            // Before the rules are accepted: the costs show why they may not be.
+            if arguments.cost {
+                output::print(&costs(&ruleset, arguments.format));
+            }
+            accept(ruleset, &config)?
+        }
+        Err(diagnostics) => Err(diagnostics),
     };
-    if arguments.cost {
-        output::print(&costs(ruleset, arguments.format));
-    }
-    if let Err(diagnostics) = ruleset.within_cost(config.rules.max_cost) {
-        return Ok(problems(&diagnostics, arguments.format));
-    }
-    let found = ruleset.warnings().clone().and(lints.run(ruleset));
+    let ruleset = match loaded {
+        Ok(ruleset) => ruleset,
+        Err(diagnostics) => return Ok(problems(&diagnostics, arguments.format)),
+    };
+    let found = ruleset.warnings().clone().and(lints.run(&ruleset));
     let exit = problems(&found, arguments.format);
     if arguments.format == ProblemFormat::Text && !found.has_errors() {
-        output::print(&format!("no problems in {}\n", counts(ruleset)));
+        output::print(&format!("no problems in {}\n", counts(&ruleset)));
     }
     Ok(exit)
 }

@@ -13,8 +13,8 @@ use crate::cli::{Doctor, Format};
 use crate::{Exit, output};
 
 pub(crate) fn run(arguments: Doctor) -> Ended {
-    let config: Config = config(arguments.config.file)?;
-    let ruleset = match load(&arguments.rules.paths)? {
+    let config: Config = config(arguments.rules.config.clone())?;
+    let ruleset = match load(&arguments.rules)? {
         Ok(ruleset) => ruleset,
         Err(diagnostics) => return Ok(problems(&diagnostics, arguments.format)),
     };

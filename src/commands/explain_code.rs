@@ -11,7 +11,7 @@ pub(crate) fn run(arguments: &ExplainCode) -> Ended {
     match &arguments.code {
         Some(code) => {
             let topic = topic(code)
-                .map_err(|why| format!("{why}; `fuse explain-code` prints all of them"))?;
+                .map_err(|why| format!("{why}\n`fuse explain-code` lists all codes and lints"))?;
             output::print(&topic.page());
         }
         None => {

@@ -1,35 +1,29 @@
 //! `--fix`: writes the safe fixes to the files.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use fuse_rules::Ruleset;
 use fuse_rules::lint::Lints;
-use fuse_rules::{Diagnostics, Ruleset};
-use fuse_runtime::{Disk, registry, rule_files};
+use fuse_runtime::Disk;
 
 use super::replace::replace;
-use super::{kinds, load_in_detail};
-use crate::cli::ProblemFormat;
+use super::{Loaded, files, known_kinds};
+use crate::cli::{ProblemFormat, RulePaths};
 use crate::output;
 
-/// Loads the rules in detail, after applying safe fixes to their files if requested.
-pub(super) fn load(
-    paths: &[PathBuf],
-    fixes: bool,
-    format: ProblemFormat,
-    lints: &Lints,
-) -> Result<Result<Ruleset, Diagnostics>, String> {
-    if fixes { fix(paths, format, lints) } else { load_in_detail(paths) }
+/// Loads the rules in detail, after applying safe fixes to their files if requested. The result still has
+/// to be [accepted](super::accept).
+pub(super) fn load(rules: &RulePaths, fixes: bool, format: ProblemFormat, lints: &Lints) -> Loaded {
+    let files = files(rules)?;
+    if fixes {
+        return fix(&files, format, lints);
+    }
+    Ok(Ruleset::load_in_detail(&files, &Disk, &known_kinds()))
 }
 
 /// Applies the safe fixes and returns the resulting rules.
-fn fix(
-    paths: &[PathBuf],
-    format: ProblemFormat,
-    lints: &Lints,
-) -> Result<Result<Ruleset, Diagnostics>, String> {
-    let (sources, triggers) = kinds();
-    let files = rule_files(paths).map_err(|error| error.to_string())?;
-    let repair = Ruleset::repair(&files, &Disk, &registry(&sources, &triggers), lints);
+fn fix(files: &[String], format: ProblemFormat, lints: &Lints) -> Loaded {
+    let repair = Ruleset::repair(files, &Disk, &known_kinds(), lints);
     for (name, text) in &repair.files {
         replace(Path::new(name), text)
             .map_err(|why| format!("`{name}` cannot be written: {why}"))?;

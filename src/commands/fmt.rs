@@ -27,11 +27,14 @@ pub(crate) fn run(arguments: &Fmt) -> Ended {
     let mut files = rule_files(&arguments.paths).map_err(|error| error.to_string())?;
     files.sort();
     files.dedup();
-    let (mut changed, mut unchanged, mut exit) = (0, 0, Exit::Clean);
+    let (mut changed, mut unchanged, mut broken, mut exit) = (0, 0, 0, Exit::Clean);
     for file in &files {
         let text = Disk.load(file).map_err(|why| format!("`{file}` cannot be read: {why}"))?;
         match fuse_rules::format(file, &text) {
-            Err(diagnostics) => exit = problems(&diagnostics, Format::Text),
+            Err(diagnostics) => {
+                broken += 1;
+                exit = problems(&diagnostics, Format::Text);
+            }
             Ok(formatted) if formatted == text => unchanged += 1,
             Ok(formatted) => {
                 changed += 1;
@@ -47,7 +50,12 @@ pub(crate) fn run(arguments: &Fmt) -> Ended {
     }
     if !arguments.diff {
         let would = if arguments.check { "would change" } else { "changed" };
-        output::print(&format!("{changed} {would}, {unchanged} unchanged\n"));
+        let broken = match broken {
+            0 => String::new(),
+            1 => ", 1 does not parse".to_owned(),
+            several => format!(", {several} do not parse"),
+        };
+        output::print(&format!("{changed} {would}, {unchanged} unchanged{broken}\n"));
     }
     Ok(exit)
 }

@@ -2,17 +2,18 @@
 
 mod save;
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use fuse_rules::diagnostic::Style;
 use fuse_rules::fuzzing::{Finding, Fuzzer};
 use fuse_rules::testing::Tests;
-use fuse_rules::{Decision, Event, Ruleset};
-use fuse_runtime::{Disk, files_with_ending, registry, rule_files};
-use indicatif::{ProgressBar, ProgressStyle};
+use fuse_rules::{Decision, Event};
+use fuse_runtime::{Disk, files_with_ending};
 
+use super::progress::Progress;
+use super::request::TestAdmission;
 use super::test::render;
-use super::{Ended, counted, kinds, problems, read_event};
+use super::{Ended, counted, kinds, load_in_detail, problems, read_event};
 use crate::cli::{Format, Fuzz};
 use crate::{Exit, output};
 
@@ -20,14 +21,14 @@ use crate::{Exit, output};
 const BETWEEN_LOOKS: u64 = 64;
 
 pub(crate) fn run(arguments: &Fuzz) -> Ended {
-    let (sources, triggers) = kinds();
-    let names = rule_files(&arguments.rules.paths).map_err(|error| error.to_string())?;
-    let ruleset = match Ruleset::load_in_detail(&names, &Disk, &registry(&sources, &triggers)) {
+    let (_, triggers) = kinds();
+    let ruleset = match load_in_detail(&arguments.rules)? {
         Ok(ruleset) => ruleset,
         Err(diagnostics) => return Ok(problems(&diagnostics, arguments.format)),
     };
     let backends = |decision: &mut Decision, event: &Event<'_>| render(&triggers, decision, event);
-    let tests = Tests::new(&ruleset, &Disk).backends(&backends);
+    let admission = TestAdmission(&ruleset);
+    let tests = Tests::new(&ruleset, &Disk).backends(&backends).admission(&admission);
     let seed = arguments.seed.unwrap_or_else(any_seed);
     let mut fuzzer = Fuzzer::new(&ruleset, seed).backends(&backends);
     if let Some(rule) = &arguments.rule {
@@ -49,7 +50,7 @@ pub(crate) fn run(arguments: &Fuzz) -> Ended {
             break;
         }
     }
-    go_on(&mut fuzzer, arguments);
+    fuzz(&mut fuzzer, arguments);
     let findings = fuzzer.findings();
     match arguments.format {
         Format::Text => output::print(&text(&fuzzer, &findings, seed)),
@@ -70,33 +71,31 @@ fn any_seed() -> u64 {
     u64::from(jiff::Timestamp::now().subsec_nanosecond().unsigned_abs())
 }
 
-fn go_on(fuzzer: &mut Fuzzer<'_>, arguments: &Fuzz) {
+/// Fuzzes until the time or the number of events is reached.
+fn fuzz(fuzzer: &mut Fuzzer<'_>, arguments: &Fuzz) {
     let started = Instant::now();
-    let bar = ProgressBar::new(arguments.time.as_secs());
-    if let Ok(style) = ProgressStyle::with_template("{bar:30} {elapsed} of {len} s  {msg}") {
-        bar.set_style(style);
-    }
+    let elapsed = || started.elapsed();
+    let mut progress = Progress::new(&elapsed);
+    let length = arguments.runs.unwrap_or(arguments.time.as_secs());
     let is_over = |fuzzer: &Fuzzer<'_>| match arguments.runs {
         Some(runs) => fuzzer.runs() >= runs,
-        None => started.elapsed() >= arguments.time,
+        None => elapsed() >= arguments.time,
     };
-    let mut told = Duration::ZERO;
     while !is_over(fuzzer) {
         for _ in 0..arguments.runs.map_or(BETWEEN_LOOKS, |_| 1) {
             fuzzer.step();
         }
-        if started.elapsed() - told > Duration::from_millis(200) {
-            told = started.elapsed();
+        let position = arguments.runs.map_or(elapsed().as_secs(), |_| fuzzer.runs());
+        progress.at(position, length, || {
             let (fired, rules) = fuzzer.fired();
-            bar.set_position(told.as_secs());
-            bar.set_message(format!(
+            format!(
                 "{} events, {} features covered, {fired} of {rules} rules fired",
                 fuzzer.runs(),
                 fuzzer.features()
-            ));
-        }
+            )
+        });
     }
-    bar.finish_and_clear();
+    progress.finish();
 }
 
 fn text(fuzzer: &Fuzzer<'_>, findings: &[Finding], seed: u64) -> String {
@@ -106,8 +105,8 @@ fn text(fuzzer: &Fuzzer<'_>, findings: &[Finding], seed: u64) -> String {
         count => counted(count, "finding"),
     };
     format!(
-        "{}{found}: {} decided, {fired} of {} fired, {} features covered of them\n\
-         again with: --seed {seed} --runs {}\n",
+        "{}{found}: {} decided, {fired} of {} fired, {} features covered\n\
+         to repeat: --seed {seed} --runs {}\n",
         fuzzer.problems().to_text(Style::Colour),
         counted(usize::try_from(fuzzer.runs()).unwrap_or(usize::MAX), "event"),
         counted(rules, "rule"),

@@ -4,27 +4,30 @@ use std::path::Path;
 
 use fuse_rules::Loader as _;
 use fuse_rules::lint::{Level, Lint, Lints, TemplateFile};
-use fuse_runtime::{Disk, files_with_ending};
+use fuse_runtime::{Disk, FilesError, files_with_ending};
 
 use super::check::counts;
-use super::{Ended, config, fix, problems};
+use super::{Ended, accept, config, fix, problems};
 use crate::cli::{self, ALL, Levels, ProblemFormat, WARNINGS};
 use crate::{Exit, output};
 
 pub(crate) fn run(arguments: &cli::Lint) -> Ended {
-    let config = config(arguments.config.file.clone())?;
+    let config = config(arguments.rules.config.clone())?;
     let mut lints = levels(config.lints(), &arguments.levels);
     if let Some(folder) = &arguments.templates {
         lints = lints.templates(templates(folder)?);
     }
-    let outcome = fix::load(&arguments.rules.paths, arguments.fix, arguments.format, &lints)?;
-    let ruleset = match &outcome {
-        Ok(ruleset) => ruleset,
-        Err(diagnostics) => return Ok(problems(diagnostics, arguments.format)),
+    let loaded = match fix::load(&arguments.rules, arguments.fix, arguments.format, &lints)? {
+        Ok(ruleset) => accept(ruleset, &config)?,
+        Err(diagnostics) => Err(diagnostics),
     };
-    let found = ruleset.warnings().clone().and(lints.run(ruleset));
+    let ruleset = match loaded {
+        Ok(ruleset) => ruleset,
+        Err(diagnostics) => return Ok(problems(&diagnostics, arguments.format)),
+    };
+    let found = ruleset.warnings().clone().and(lints.run(&ruleset));
     if found.is_empty() && arguments.format == ProblemFormat::Text {
-        output::print(&format!("nothing found in {}\n", counts(ruleset)));
+        output::print(&format!("nothing found in {}\n", counts(&ruleset)));
     }
     let exit = problems(&found, arguments.format);
     // The warnings of `fuse check` do not have levels of their own.
@@ -37,8 +40,10 @@ fn templates(folder: &Path) -> Result<Vec<TemplateFile>, String> {
     let files = |ending| files_with_ending(&[folder], ending);
     let files = match (files("yaml"), files("yml")) {
         (Ok(yaml), Ok(yml)) => yaml.into_iter().chain(yml).collect(),
-        (Ok(only), Err(_)) | (Err(_), Ok(only)) => only,
-        (Err(why), Err(_)) => return Err(why.to_string()),
+        (Ok(only), Err(FilesError::Empty { .. })) | (Err(FilesError::Empty { .. }), Ok(only)) => {
+            only
+        }
+        (Err(why), _) | (_, Err(why)) => return Err(why.to_string()),
     };
     let read = |name: String| {
         let text = Disk.load(&name).map_err(|why| format!("`{name}` cannot be read: {why}"))?;

@@ -15,24 +15,27 @@ pub(crate) mod held;
 pub(crate) mod infer_type;
 pub(crate) mod lint;
 pub(crate) mod plan;
+mod progress;
 pub(crate) mod rbac;
 mod replace;
+mod request;
 pub(crate) mod run;
 pub(crate) mod test;
+mod test_file;
 
 use std::io::Read as _;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 
 use fuse_rules::diagnostic::{Severity, Style};
-use fuse_rules::{Diagnostics, Ruleset};
+use fuse_rules::{Diagnostics, Registry, Ruleset};
 use fuse_runtime::kubernetes::Access;
 use fuse_runtime::sources::{Sources, Webhook};
 use fuse_runtime::triggers::{ActionFiles, Triggers};
-use fuse_runtime::{Config, Disk, registry, rule_files};
+use fuse_runtime::{Config, Disk, registry, rule_files, variable};
 
-use crate::cli::{self, ProblemFormat};
-use crate::{Exit, output};
+use crate::cli::{self, ProblemFormat, RulePaths};
+use crate::{Exit, log, output};
 
 /// How a subcommand ends, or why it could not do its work.
 type Ended = Result<Exit, String>;
@@ -48,30 +51,61 @@ fn kinds() -> (Sources, Triggers) {
     (sources(Ipv4Addr::LOCALHOST.into()), triggers)
 }
 
-/// Loads rules for reading.
-fn load(paths: &[PathBuf]) -> Result<Result<Ruleset, Diagnostics>, String> {
-    let (sources, triggers) = kinds();
-    Ok(Ruleset::load(
-        &rule_files(paths).map_err(|error| error.to_string())?,
-        &Disk,
-        &registry(&sources, &triggers),
-    ))
+/// Rules, or their problems; or why they could not be read.
+type Loaded = Result<Result<Ruleset, Diagnostics>, String>;
+
+/// Loads rules that `fuse run` would run.
+fn load(rules: &RulePaths) -> Loaded {
+    let (config, files) = (config(rules.config.clone())?, files(rules)?);
+    match Ruleset::load(&files, &Disk, &known_kinds()) {
+        Ok(ruleset) => accept(ruleset, &config),
+        Err(problems) => Ok(Err(problems)),
+    }
 }
 
-/// Loads rules with all details that lints need.
-fn load_in_detail(paths: &[PathBuf]) -> Result<Result<Ruleset, Diagnostics>, String> {
+/// Loads rules that `fuse run` would run, with all details that tools need.
+fn load_in_detail(rules: &RulePaths) -> Loaded {
+    let (config, files) = (config(rules.config.clone())?, files(rules)?);
+    match Ruleset::load_in_detail(&files, &Disk, &known_kinds()) {
+        Ok(ruleset) => accept(ruleset, &config),
+        Err(problems) => Ok(Err(problems)),
+    }
+}
+
+/// Everything that is checked and set after rules are loaded. Every subcommand calls this, so that all of them
+/// refuse the same rules, and decide alike.
+fn accept(ruleset: Ruleset, config: &Config) -> Loaded {
+    if ruleset.fuses().any(|fuse| variable(fuse.name) == log::VARIABLE) {
+        return Err(format!(
+            "`{}` sets the level of the log, and would also set the fuse `log`; rename the fuse",
+            log::VARIABLE
+        ));
+    }
+    Ok(ruleset
+        .within_cost(config.rules.max_cost)
+        .map(|()| ruleset.with_max_work(config.rules.max_work)))
+}
+
+/// The files of the rules.
+fn files(rules: &RulePaths) -> Result<Vec<String>, String> {
+    rule_files(&rules.paths).map_err(|error| error.to_string())
+}
+
+/// The built-in kinds, against which rules are checked.
+fn known_kinds() -> Registry {
     let (sources, triggers) = kinds();
-    let registry = registry(&sources, &triggers);
-    Ok(Ruleset::load_in_detail(
-        &rule_files(paths).map_err(|error| error.to_string())?,
-        &Disk,
-        &registry,
-    ))
+    registry(&sources, &triggers)
 }
 
 /// The body of an event: the bytes of a file, or standard input for `-`.
 fn read_event(path: &Path) -> Result<Vec<u8>, String> {
-    let failed = |error: std::io::Error| format!("`{}` cannot be read: {error}", path.display());
+    let failed = |error: std::io::Error| {
+        let why = match error.kind() {
+            std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
+            _ => error.to_string(),
+        };
+        format!("`{}` cannot be read: {why}", path.display())
+    };
     if path == Path::new("-") {
         let mut body = Vec::new();
         std::io::stdin().lock().read_to_end(&mut body).map_err(failed)?;

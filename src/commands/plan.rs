@@ -5,7 +5,7 @@ use crate::cli::{Plan, ProblemFormat};
 use crate::{Exit, output};
 
 pub(crate) fn run(arguments: &Plan) -> Ended {
-    match load(&arguments.rules.paths)? {
+    match load(&arguments.rules)? {
         Ok(ruleset) => {
             output::print(&ruleset.plan().listing());
             Ok(Exit::Clean)

@@ -9,7 +9,7 @@ use crate::cli::{Format, Rbac};
 use crate::{Exit, output};
 
 pub(crate) fn run(arguments: &Rbac) -> Ended {
-    let ruleset = match load(&arguments.rules.paths)? {
+    let ruleset = match load(&arguments.rules)? {
         Ok(ruleset) => ruleset,
         Err(diagnostics) => return Ok(problems(&diagnostics, arguments.format)),
     };

@@ -13,19 +13,19 @@ use fuse_runtime::http::Limits;
 use fuse_runtime::kubernetes::{Cluster, Finding, Report, examine};
 use fuse_runtime::store::{SizeLimits, Store};
 use fuse_runtime::triggers::{ActionFiles, Triggers};
-use fuse_runtime::{Disk, Runtime, registry, rule_files, variable};
+use fuse_runtime::{Runtime, variable};
 
 use super::doctor::needs_of;
-use super::{Ended, async_runtime, config, kinds, sources};
+use super::{Ended, async_runtime, config, load, sources};
 use crate::cli::Run;
-use crate::log::{self, Log};
+use crate::log::Log;
 use crate::{Exit, output};
 
 /// The port of the admin server.
 const ADMIN_PORT: u16 = 12_080;
 
 pub(crate) fn run(arguments: Run) -> Ended {
-    let config = config(arguments.config.file)?;
+    let config = config(arguments.rules.config.clone())?;
     let address =
         arguments.listen.or(config.listen.address).unwrap_or(IpAddr::V4(if arguments.local {
             Ipv4Addr::LOCALHOST
@@ -43,13 +43,7 @@ pub(crate) fn run(arguments: Run) -> Ended {
     let state =
         arguments.state.or(config.state.dir.clone()).unwrap_or_else(|| PathBuf::from(default));
 
-    let files = rule_files(&arguments.rules.paths).map_err(|error| error.to_string())?;
-    let (known_sources, known_triggers) = kinds();
-    let loaded = Ruleset::load(&files, &Disk, &registry(&known_sources, &known_triggers));
-    let ruleset = match loaded.and_then(|ruleset| {
-        ruleset.within_cost(config.rules.max_cost)?;
-        Ok(ruleset.with_max_work(config.rules.max_work))
-    }) {
+    let ruleset = match load(&arguments.rules)? {
         Ok(ruleset) => ruleset,
         Err(diagnostics) => {
             output::fail(&format!(
@@ -59,12 +53,6 @@ pub(crate) fn run(arguments: Run) -> Ended {
             return Ok(Exit::Problems);
         }
     };
-    if ruleset.fuses().any(|fuse| variable(fuse.name) == log::VARIABLE) {
-        return Err(format!(
-            "`{}` sets the level of the log, and would also set the fuse `log`; rename the fuse",
-            log::VARIABLE
-        ));
-    }
     let environment = |name: &str| std::env::var(name).ok();
     let fuses = config.fuses(&ruleset, &environment).map_err(|error| error.to_string())?;
 

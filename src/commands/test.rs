@@ -9,14 +9,16 @@ use std::time::{Duration, Instant};
 
 use fuse_rules::testing::{Coverage, Mutant, Tests};
 use fuse_rules::{Decision, Diagnostics, Event, Ruleset};
+use fuse_runtime::Disk;
 use fuse_runtime::engine::reject_unrenderable;
 use fuse_runtime::event::EventKey;
 use fuse_runtime::triggers::Triggers;
-use fuse_runtime::{Disk, registry, rule_files};
-use indicatif::ProgressBar;
 
+use super::progress::Progress;
 use super::replace::replace;
-use super::{Ended, kinds, problems};
+use super::request::TestAdmission;
+use super::test_file::add_tests;
+use super::{Ended, counted, files, kinds, load_in_detail, problems};
 use crate::cli::{Format, Test, TestFormat};
 use crate::{Exit, output};
 
@@ -28,16 +30,15 @@ struct Ran {
 }
 
 pub(crate) fn run(arguments: &Test) -> Ended {
-    let (sources, triggers) = kinds();
-    let names = rule_files(&arguments.rules.paths).map_err(|error| error.to_string())?;
-    let registry = registry(&sources, &triggers);
-    let ruleset = match Ruleset::load_in_detail(&names, &Disk, &registry) {
+    let (_, triggers) = kinds();
+    let ruleset = match load_in_detail(&arguments.rules)? {
         Ok(ruleset) => ruleset,
         Err(diagnostics) => return Ok(problems(&diagnostics, Format::Text)),
     };
     let backends = |decision: &mut Decision, event: &Event<'_>| render(&triggers, decision, event);
-    let tests = Tests::new(&ruleset, &Disk).backends(&backends);
-    let chosen = chosen(&tests, &names, arguments.filter.as_deref());
+    let admission = TestAdmission(&ruleset);
+    let tests = Tests::new(&ruleset, &Disk).backends(&backends).admission(&admission);
+    let chosen = chosen(&tests, &files(&arguments.rules)?, arguments.filter.as_deref());
     if let (Some(filter), true) = (&arguments.filter, chosen.is_empty()) {
         return Err(format!("no test name contains `{filter}`"));
     }
@@ -69,6 +70,9 @@ pub(crate) fn run(arguments: &Test) -> Ended {
     } else if arguments.mutate {
         let mutants = mutants(&tests, &chosen);
         output::print(&report::mutants(&tests, &mutants, arguments.format));
+        if let Some(path) = &arguments.write {
+            write_tests(path, &ruleset, &files(&arguments.rules)?, &mutants)?;
+        }
         if mutants.iter().any(|mutant| mutant.killed_by.is_none()) {
             exit = Exit::Problems;
         }
@@ -147,13 +151,37 @@ fn write(path: &Path, text: &str) -> Result<(), String> {
 }
 
 fn mutants(tests: &Tests<'_>, chosen: &[usize]) -> Vec<Mutant> {
-    let bar = ProgressBar::new(0);
+    let started = Instant::now();
+    let elapsed = || started.elapsed();
+    let mut progress = Progress::new(&elapsed);
     let mutants = tests.mutants(chosen.iter().copied(), &mut |done, count| {
-        bar.set_length(count as u64);
-        bar.set_position(done as u64);
+        progress.at(done as u64, count as u64, || format!("{done} of {count} faults planted"));
     });
-    bar.finish_and_clear();
+    progress.finish();
     mutants
+}
+
+/// Adds the tests that detect surviving mutants to a file.
+fn write_tests(
+    path: &Path,
+    ruleset: &Ruleset,
+    files: &[String],
+    mutants: &[Mutant],
+) -> Result<(), String> {
+    let survived: Vec<&Mutant> =
+        mutants.iter().filter(|mutant| mutant.killed_by.is_none()).collect();
+    let tests: Vec<&str> = survived.iter().filter_map(|mutant| mutant.test.as_deref()).collect();
+    let added = add_tests(path, ruleset, files, &tests)?;
+    let without = match survived.len() - tests.len() {
+        0 => String::new(),
+        count => format!("; for {}, no single event is enough", counted(count, "fault")),
+    };
+    output::print_aside(&format!(
+        "added {} to {}{without}\n",
+        counted(added, "test"),
+        path.display()
+    ));
+    Ok(())
 }
 
 /// Rewrites the expectations of tests.
@@ -163,6 +191,10 @@ fn update(tests: &Tests<'_>, chosen: &[usize]) -> Ended {
         replace(Path::new(name), text)
             .map_err(|error| format!("`{name}` cannot be written: {error}"))?;
         output::print(&format!("updated {name}\n"));
+    }
+    let unsent = tests.unsent(chosen.iter().copied());
+    if !unsent.is_empty() {
+        return Ok(problems(&unsent, Format::Text));
     }
     if files.is_empty() {
         output::print("every expectation is met\n");

@@ -17,7 +17,8 @@ fn a_lint_has_a_page_too() {
     insta::assert_snapshot!(ran(&["explain-code", "unused-cons"]), @"
     exit 2
     --- stderr
-    fuse: there is no lint `unused-cons`; did you mean `unused-const`?; `fuse explain-code` prints all of them
+    fuse: there is no lint `unused-cons`; did you mean `unused-const`?
+    `fuse explain-code` lists all codes and lints
     ");
 }
 
@@ -35,11 +36,13 @@ fn what_is_no_code_is_wrong_usage() {
     insta::assert_snapshot!(ran(&["explain-code", "E0100"]), @"
     exit 2
     --- stderr
-    fuse: there is no code `E0100`; did you mean `E0101`?; `fuse explain-code` prints all of them
+    fuse: there is no code `E0100`; did you mean `E0101`?
+    `fuse explain-code` lists all codes and lints
     ");
     insta::assert_snapshot!(ran(&["explain-code", "when"]), @"
     exit 2
     --- stderr
-    fuse: there is no code `when`; a code is printed with each problem, as in `E0101`; `fuse explain-code` prints all of them
+    fuse: there is no code `when`; a code is printed with each problem, as in `E0101`
+    `fuse explain-code` lists all codes and lints
     ");
 }

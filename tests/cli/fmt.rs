@@ -89,7 +89,7 @@ fn files_are_laid_out_in_place_and_the_others_are_left() {
     1 problem
     for more about one of them: fuse explain-code E0101
     formatted DIR/messy.rules
-    1 changed, 1 unchanged
+    1 changed, 1 unchanged, 1 does not parse
     ");
     assert_eq!(text("messy.rules"), TIDY);
     assert_eq!(text("messy.txt"), MESSY);

@@ -1,5 +1,6 @@
 //! What is run and how: the real binary, in the repository's root.
 
+mod agree;
 mod check;
 mod connect;
 mod doc;

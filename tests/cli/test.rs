@@ -102,6 +102,11 @@ fn coverage_and_its_files() {
         ["test", ".", "--coverage", "--fail-under", "90", "--html", "c.html", "--lcov", "c.info"];
     let text = output(&folder, &arguments);
     let read = |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap();
+    for percent in ["101", "-1", "many"] {
+        let refused =
+            output(&folder, &["test", ".", "--coverage", &format!("--fail-under={percent}")]);
+        assert!(refused.contains("write a number from 0 to 100"), "{refused}");
+    }
     let html = read("c.html");
     assert!(html.contains("data-missing=\"unknown\">body.level &gt;= 3</mark>"), "{html}");
     insta::assert_snapshot!(format!("{text}{}", read("c.info")));
@@ -120,4 +125,50 @@ fn expectations_are_written_anew() {
     assert_eq!(std::fs::read_to_string(folder.path().join("b.rules")).unwrap(), TESTS);
     let second = output(&folder, &["test", ".", "--update"]);
     assert_eq!(second, "exit 0\nevery expectation is met\n");
+    // A test that sends nothing cannot be updated.
+    std::fs::remove_file(folder.path().join("high.json")).unwrap();
+    let third = output(&folder, &["test", ".", "--update"]);
+    assert!(
+        third.starts_with("exit 1\n") && third.contains("`high.json` cannot be read"),
+        "{third}"
+    );
+}
+
+/// The tests for surviving faults go to a new file, which uses the rules, or into a file of the rules.
+#[test]
+fn tests_for_faults_are_written() {
+    for target in ["more.rules", "a.rules", "b.rules"] {
+        let folder = folder(TESTS);
+        let write = ["test", ".", "--mutate", "--write", target];
+        let first = output(&folder, &write);
+        let survived = first.matches("warning[E0607]").count();
+        assert!(first.starts_with("exit 1") && survived > 0, "{first}");
+        let added =
+            format!("added {survived} test{} to {target}", if survived == 1 { "" } else { "s" });
+        assert!(first.contains(&added), "{first}");
+        let again = output(&folder, &write);
+        assert!(again.starts_with("exit 0\n"), "{target}: {again}");
+        assert!(again.contains(&format!("added 0 tests to {target}")), "{again}");
+        let formatted = output(&folder, &["fmt", "--check", target]);
+        assert!(formatted.starts_with("exit 0"), "{formatted}");
+    }
+    let alone = output(&folder(TESTS), &["test", ".", "--write", "more.rules"]);
+    assert!(alone.contains("--mutate"), "{alone}");
+}
+
+/// One field per line, and durations as written.
+#[test]
+fn fields_that_differ_have_a_line_each() {
+    let folder = folder(TESTS);
+    let rules = RULES.replace(
+        "trigger log { message = \"level ${body.level}\" }",
+        "trigger job {\n image = \"page\"\n namespace = \"ci\"\n ttl = 4h\n env { LEVEL = body.level }\n }",
+    );
+    std::fs::write(folder.path().join("a.rules"), rules).unwrap();
+    let tests = "use \"a.rules\"\n\ntest \"fields\" {\n  send q.e from \"high.json\"\n  expect told once { image = \"other\", ttl = 90m, env { LEVEL = 6 } }\n}\n";
+    std::fs::write(folder.path().join("b.rules"), tests).unwrap();
+    insta::assert_snapshot!(output(&folder, &["test", "."]));
+    assert!(output(&folder, &["test", ".", "--update"]).starts_with("exit 0"));
+    let updated = std::fs::read_to_string(folder.path().join("b.rules")).unwrap();
+    assert!(updated.contains("ttl = 4h") && updated.contains("env { LEVEL = \"5\" }"), "{updated}");
 }

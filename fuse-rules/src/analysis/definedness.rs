@@ -64,7 +64,7 @@ impl Definedness<'_> {
                     self.found.push((id, domain));
                 }
             }
-            ExprKind::Call { function, arguments } => {
+            ExprKind::Call { function, arguments, .. } => {
                 for (argument, (_, kinds)) in arguments.iter().zip(function.params) {
                     self.value(argument, *kinds);
                 }

@@ -42,7 +42,7 @@ impl Ranges<'_> {
             ExprKind::Concat(parts) => failing(text(parts)),
             ExprKind::List(_) => failing(Domain::bits(Bits::LIST)),
             ExprKind::Record(_) => failing(Domain::bits(Bits::MAP)),
-            ExprKind::Call { function, arguments } => self.of_call(function, arguments),
+            ExprKind::Call { function, arguments, .. } => self.of_call(function, arguments),
             ExprKind::Arith { op: ArithOp::Rem, right, .. } => remainder(right),
             ExprKind::Coalesce { left, right } => {
                 let mut left = self.of(left);
@@ -72,17 +72,21 @@ impl Ranges<'_> {
                 .iter()
                 .map(|item| self.of(item))
                 .fold(Domain::bits(Bits::NONE), |all, item| all.or(&item)),
-            ExprKind::Call { function, arguments } => match (function.name, arguments.as_slice()) {
-                ("split", [_, separator]) => match &separator.kind {
-                    ExprKind::Const(Value::String(separator)) => Domain::texts(lacking(separator)),
-                    _ => Domain::texts(TextSet::all()),
-                },
-                ("sort" | "unique", [list]) => self.of_elements(list),
-                _ => match &function.returns {
-                    Returns::ListOf(kinds) => of_kinds(*kinds),
-                    _ => Domain::computed(),
-                },
-            },
+            ExprKind::Call { function, arguments, .. } => {
+                match (function.name, arguments.as_slice()) {
+                    ("split", [_, separator]) => match &separator.kind {
+                        ExprKind::Const(Value::String(separator)) => {
+                            Domain::texts(lacking(separator))
+                        }
+                        _ => Domain::texts(TextSet::all()),
+                    },
+                    ("sort" | "unique", [list]) => self.of_elements(list),
+                    _ => match &function.returns {
+                        Returns::ListOf(kinds) => of_kinds(*kinds),
+                        _ => Domain::computed(),
+                    },
+                }
+            }
             ExprKind::Quantifier { kind: QuantifierKind::Filter, list, .. } => {
                 self.of_elements(list)
             }

@@ -73,19 +73,7 @@ impl Checker<'_> {
 
     /// Binds a name for the rest of the scope.
     pub(super) fn bind(&mut self, name: &Text, element: Ty, scope: &mut Scope) {
-        if let Some(first) = scope.bound.iter().find(|first| first.name.text == name.text) {
-            let problem = Diagnostic::error(
-                Code::E0207,
-                name.span,
-                format!("`{}` already names an element here", name.text),
-            )
-            .label("bound again")
-            .related(first.name.span, "first bound here")
-            .help("choose another name");
-            self.report(problem);
-        } else {
-            self.check_not_taken(name);
-        }
+        self.check_new(name, scope);
         scope.bound.push(Binding { name: name.clone(), element: Known::present(element) });
     }
 
@@ -113,6 +101,9 @@ impl Checker<'_> {
                 // Parentheses around a call do not change that it is a call.
                 if let Some(body) = self.calls.get(&inner.span).copied() {
                     self.calls.insert(span, body);
+                }
+                if let Some(name) = self.lets.get(&inner.span).cloned() {
+                    self.lets.insert(span, name);
                 }
                 return (Expr { span, ..inner }, known);
             }
@@ -210,6 +201,9 @@ impl Checker<'_> {
                     known
                 };
                 (ExprKind::Coalesce { left: Box::new(left), right: Box::new(right) }, known)
+            }
+            ast::ExprKind::If { condition, chosen, otherwise } => {
+                self.conditional(condition, chosen, otherwise, scope)
             }
             ast::ExprKind::Neg(inner) => self.negated(inner, span, scope),
             ast::ExprKind::Arith { op, left, right } => {

@@ -135,7 +135,7 @@ impl Call<'_> {
 }
 
 /// Shifts the levels of elements that an argument binds by the binders of the condition around it.
-fn shift(expr: &mut Expr, bound: usize, inner: usize) {
+pub(super) fn shift(expr: &mut Expr, bound: usize, inner: usize) {
     if let ExprKind::Path(path) = &mut expr.kind
         && let Some(level) = level(path).filter(|level| *level >= bound)
     {
@@ -144,7 +144,7 @@ fn shift(expr: &mut Expr, bound: usize, inner: usize) {
     expr.children_mut().into_iter().for_each(|child| shift(child, bound, inner));
 }
 
-fn extended(path: Path, more: &[Segment]) -> Path {
+pub(super) fn extended(path: Path, more: &[Segment]) -> Path {
     let mut more = more.to_vec();
     // Header names are case-insensitive.
     if path.root == Root::Headers

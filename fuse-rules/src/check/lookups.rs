@@ -52,7 +52,8 @@ impl Checker<'_> {
             && path.root == Root::Headers
             && let Some(lower) = functions::find("lower")
         {
-            let kind = ExprKind::Call { function: lower, arguments: vec![key_expr] };
+            let arguments = vec![key_expr];
+            let kind = ExprKind::Call { function: lower, arguments, pattern: None };
             key_expr = Expr { kind, span: key.0.span };
         }
         let (key_expr, table) = (Box::new(key_expr), table_name(written, &base));

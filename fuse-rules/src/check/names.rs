@@ -174,7 +174,7 @@ impl<'a> Names<'a> {
         Err(Box::new(type_names::unknown(module, name, span, visible.into_iter())))
     }
 
-    fn sees(&self, from: FileId, declared_in: FileId) -> bool {
+    pub(super) fn sees(&self, from: FileId, declared_in: FileId) -> bool {
         self.visible.get(&from).is_some_and(|files| files.contains(&declared_in))
     }
 

@@ -199,6 +199,11 @@ fn walk<'a>(
             walk(left, bound, visit);
             walk(right, bound, visit);
         }
+        ExprKind::If { condition, chosen, otherwise } => {
+            walk(condition, bound, visit);
+            walk(chosen, bound, visit);
+            walk(otherwise, bound, visit);
+        }
         ExprKind::Null
         | ExprKind::Bool(_)
         | ExprKind::Number(_)

@@ -290,7 +290,7 @@ impl Checker<'_> {
     }
 
     /// The rule that a test means: by its full name, or by its short name if exactly one sensor
-    /// that listens to the sent event has such a rule.
+    /// that listens to the sent event has such a rule, or exactly one that the file declares or uses.
     fn rule_named<'r>(
         &mut self,
         name: &RuleRef,
@@ -307,7 +307,13 @@ impl Checker<'_> {
                 full.filter_map(|full| rules.all.get(full).copied()).collect()
             }
         };
-        let mut listening = named.iter().filter(|(sensor, _)| listens(sensor));
+        let mut listening: Vec<_> = named.iter().filter(|(sensor, _)| listens(sensor)).collect();
+        // Another file may have a rule of the same name, which the author of the test does not know.
+        let sees = |sensor: &Sensor| self.names.sees(name.span.file, sensor.span.file);
+        if listening.iter().filter(|(sensor, _)| sees(sensor)).count() == 1 {
+            listening.retain(|(sensor, _)| sees(sensor));
+        }
+        let mut listening = listening.into_iter();
         match (listening.next(), listening.next(), named.first()) {
             (Some(one), None, _) => return Some(*one),
             (Some((_, first)), Some((_, second)), _) => self.report(

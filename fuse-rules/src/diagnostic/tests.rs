@@ -1,5 +1,6 @@
 //! Every code has a page with correct examples, and every output format is valid.
 
+pub(crate) mod fixes;
 mod formats;
 pub(crate) mod kinds;
 mod pages;

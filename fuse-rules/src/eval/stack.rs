@@ -94,6 +94,10 @@ impl<'s, 'e> Stack<'s, 'e> {
                     _ => ops::any(truths),
                 }
             }
+            ExprKind::If { condition, chosen, otherwise } => match self.truth(condition)? {
+                true => self.truth(chosen),
+                false => self.truth(otherwise),
+            },
             _ => ops::condition(expr, self.value(expr)?.as_ref()),
         }
     }
@@ -106,6 +110,21 @@ impl<'s, 'e> Stack<'s, 'e> {
                 let frame = self.level(slot.level);
                 let value = frame.and_then(|frame| frame.value(slot.index));
                 return value.ok_or_else(|| Fault::Absent(slot.text.clone()));
+            }
+            ExprKind::Named { value, memo } => {
+                let kept = self.level(memo.level).and_then(|frame| {
+                    let compute = || {
+                        let value = self.value(value).map(Cow::into_owned);
+                        // Another evaluation may have work left.
+                        self.work.exceeded().is_none().then_some(value)
+                    };
+                    frame.lets.value(memo.number, compute)
+                });
+                return match kept {
+                    Some(Ok(value)) => Ok(Cow::Borrowed(value)),
+                    Some(Err(fault)) => Err(fault.clone()),
+                    None => self.value(value),
+                };
             }
             ExprKind::Access { base, segments } => {
                 let value = self.value(base)?;
@@ -159,9 +178,12 @@ impl<'s, 'e> Stack<'s, 'e> {
                 }
                 Value::Map(map)
             }
-            ExprKind::Call { function, arguments } => {
+            ExprKind::Call { function, arguments, pattern } => {
                 let values = self.values(arguments)?;
-                let result = ops::call(function, arguments, &values, self.work.context())?;
+                let context = self.work.context();
+                let result = ops::call(function, arguments, pattern.as_deref(), &values, context);
+                self.work.spend(0, context.take_searched())?;
+                let result = result?;
                 self.work.spend_on(&result)?;
                 result
             }
@@ -175,6 +197,12 @@ impl<'s, 'e> Stack<'s, 'e> {
                 Err(fault) if !fault.is_absence() => return Err(fault),
                 _ => return self.value(right),
             },
+            ExprKind::If { condition, chosen, otherwise } => {
+                return match self.truth(condition).map_err(Fault::of_condition)? {
+                    true => self.value(chosen),
+                    false => self.value(otherwise),
+                };
+            }
             ExprKind::Quantifier { kind: QuantifierKind::Count, list, body, frame, .. } => {
                 let list = self.list(list, QuantifierKind::Count.as_str());
                 let list = list.map_err(Fault::of_condition)?;

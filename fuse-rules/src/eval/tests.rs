@@ -8,6 +8,7 @@ mod explain;
 mod functions;
 mod generate;
 mod large;
+mod lets;
 mod limit;
 mod lookups;
 pub(crate) mod many;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::functions::{CallContext, Function, NoResult};
+use crate::functions::{CallContext, Function, NoResult, SearchPattern};
 use crate::number::Number;
 use crate::path::Segment;
 use crate::typed::Shown;
@@ -89,9 +89,11 @@ pub(crate) fn name<P: Reference>(expr: &Expr<P>) -> String {
         ExprKind::Access { base, .. } | ExprKind::Lookup { base, .. } => {
             format!("a part of {}", name(base))
         }
+        ExprKind::Named { value, .. } => name(value),
         ExprKind::Coalesce { left, .. } => name(left),
         ExprKind::Arith { op, .. } => format!("the result of `{}`", op.as_str()),
         ExprKind::Quantifier { kind, .. } => format!("the result of `{}`", kind.as_str()),
+        ExprKind::If { .. } => "the result of `if`".into(),
         ExprKind::Concat(_) => "the text".into(),
         _ => "the value".into(),
     }
@@ -274,6 +276,7 @@ pub(crate) fn segment<P: Reference>(key: &Expr<P>, value: &Value<'_>) -> Result<
 pub(crate) fn call<P: Reference>(
     function: &Function,
     exprs: &[Expr<P>],
+    pattern: Option<&SearchPattern>,
     arguments: &[Value<'_>],
     context: &CallContext,
 ) -> Result<Value<'static>, Fault> {
@@ -290,7 +293,7 @@ pub(crate) fn call<P: Reference>(
             ));
         }
     }
-    function.call(arguments, context).map_err(|why| match why {
+    function.call(arguments, pattern, context).map_err(|why| match why {
         NoResult::Absent => Fault::Absent(call_text(function, exprs).into()),
         NoResult::Fault(why) => Fault::Error(no_result(function, exprs, &why)),
     })

@@ -41,6 +41,11 @@ impl Lower<'_> {
     /// An expression at nesting depth `depth`.
     pub(super) fn expr(&mut self, pair: Pair<'_, Rule>, depth: usize) -> Expr {
         let span = self.span(&pair);
+        if let Some(conditional) =
+            pair.clone().into_inner().find(|part| part.as_rule() == Rule::conditional)
+        {
+            return self.conditional(conditional, depth);
+        }
         // A chain of operators nests like brackets do. `and` and `or` are exceptions: they become
         // lists.
         let (mut operators, mut most) = (0, 0);

@@ -6,6 +6,7 @@ pub(crate) mod ast;
 mod blocks;
 mod calls;
 mod clauses;
+mod conditionals;
 mod docs;
 mod expressions;
 mod hints;
@@ -28,6 +29,7 @@ use pest::Parser;
 use pest::iterators::Pair;
 
 pub(crate) use docs::{BLANK, directive, doc, is_alone, is_one_line_end};
+pub(crate) use suggest::as_key;
 #[cfg(test)]
 pub(crate) use tree::type_text;
 

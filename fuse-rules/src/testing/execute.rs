@@ -1,22 +1,22 @@
 //! Executes a test: evaluates its events in order, each with its time and the state of the fuses.
 
 use jiff::Timestamp;
+use rustc_hash::FxHashMap;
 
-use super::{Tests, failed, wants_all};
+use super::{Admitted, Tests, failed, wants_all};
 use crate::decision::Outcome;
 use crate::decision::{Decision, Evaluation};
 use crate::diagnostic::Diagnostic;
 use crate::event::Event;
 use crate::fuses::Fuses;
 use crate::once::{Admission, Claims};
-use crate::typed::{Body, Send, Test, TestStep};
+use crate::typed::{Body, Expect, Expected, Send, Test, TestStep};
 
 /// The time of receipt unless a test sets it: 2026-01-01T00:00:00Z.
-const DEFAULT_TIME: Timestamp = Timestamp::constant(1_767_225_600, 0);
+pub(super) const DEFAULT_TIME: Timestamp = Timestamp::constant(1_767_225_600, 0);
 
 /// An event of a test, with its evaluation.
 pub(super) struct SentEvent<'t> {
-    pub(super) send: &'t Send,
     pub(super) event: Event<'t>,
     pub(super) fuses: Fuses,
     pub(super) evaluation: Evaluation,
@@ -39,6 +39,7 @@ impl<'r> Tests<'r> {
     ) -> Result<Vec<SentEvent<'t>>, Box<Diagnostic>> {
         let mut events = self.events(test)?;
         let mut claims = Claims::default();
+        let quoted = quoted_rules(test);
         for (number, sent) in events.iter_mut().enumerate() {
             let SentEvent { event, fuses, .. } = sent;
             let mut evaluation = match all_decisions {
@@ -48,8 +49,27 @@ impl<'r> Tests<'r> {
             self.apply_backends(&mut evaluation, event);
             suppress_repeats(&mut claims, number, event.received_at(), &mut evaluation);
             sent.evaluation = evaluation;
+            self.explain(&quoted, sent);
         }
         Ok(events)
+    }
+
+    /// Replaces the reasons of these rules' decisions with those of `fuse explain`. The evaluators give no reason
+    /// why a rule matches or does not.
+    pub(super) fn explain(&self, rules: &[&str], sent: &mut SentEvent<'_>) {
+        if rules.is_empty() {
+            return;
+        }
+        let explained = self.plan.explain_rules(&sent.event, &sent.fuses, rules).decisions;
+        let mut reasons: FxHashMap<Place<'_>, &str> = FxHashMap::default();
+        for explained in &explained {
+            reasons.insert(place(&explained.decision), explained.decision.reason.as_str());
+        }
+        for decision in &mut sent.evaluation.decisions {
+            if let Some(reason) = reasons.get(&place(decision)) {
+                keep_reason(decision, reason);
+            }
+        }
     }
 
     /// The events of a test, not yet evaluated.
@@ -68,7 +88,7 @@ impl<'r> Tests<'r> {
                     let event = self.event(send, events.len())?.received(now);
                     let evaluation =
                         Evaluation { refused: None, mismatch: None, decisions: Vec::new() };
-                    events.push(SentEvent { send, event, fuses: fuses.clone(), evaluation });
+                    events.push(SentEvent { event, fuses: fuses.clone(), evaluation });
                 }
                 TestStep::Expect(_) => {}
             }
@@ -96,14 +116,34 @@ impl<'r> Tests<'r> {
         let mut event = event.map_err(|error| {
             Box::new(failed(span, format!("this is not an event: {error}")).label("sent here"))
         })?;
-        for (name, value) in &send.headers {
-            event = event.header(name, value);
-        }
         for (name, value) in &send.query {
             event = event.query(name, value);
         }
-        let id = self.plan.source_field(&event, "id").ok().flatten().filter(|id| !id.is_empty());
+        self.identified(event, &send.headers, number).map_err(|why| {
+            let message = format!("fuse would refuse this event: {why}");
+            Box::new(failed(span, message).label("no rule would see it"))
+        })
+    }
+
+    /// Adds headers and the id to an event of a test, given by number, as its source does.
+    pub(super) fn identified<'t>(
+        &self,
+        event: Event<'t>,
+        headers: &[(String, String)],
+        number: usize,
+    ) -> Result<Event<'t>, Box<dyn std::error::Error>> {
+        let (event, id) = self.admitted(event, headers)?;
         Ok(event.id(id.unwrap_or_else(|| format!("test-{}", number + 1))))
+    }
+
+    /// Passes an event to its source.
+    fn admitted<'t>(&self, event: Event<'t>, headers: &[(String, String)]) -> Admitted<'t> {
+        if let Some(admission) = self.admission {
+            return admission.admit(&self.plan, event, headers);
+        }
+        let event = headers.iter().fold(event, |event, (name, value)| event.header(name, value));
+        let id = self.plan.source_field(&event, "id").ok().flatten().filter(|id| !id.is_empty());
+        Ok((event, id))
     }
 
     /// Passes the decisions to the backend.
@@ -114,6 +154,31 @@ impl<'r> Tests<'r> {
             }
         }
     }
+}
+
+/// The rule, the element and the outcome of a decision.
+pub(super) type Place<'d> = (&'d str, Option<&'d [u32]>, Outcome);
+
+pub(super) fn place(decision: &Decision) -> Place<'_> {
+    (&decision.rule, decision.element.as_deref(), decision.outcome)
+}
+
+/// Gives a decision a reason that says the same, and possibly more.
+pub(super) fn keep_reason(decision: &mut Decision, reason: &str) {
+    if reason.contains(&decision.reason) {
+        reason.clone_into(&mut decision.reason);
+    }
+}
+
+/// The rules of which a test quotes a reason.
+pub(super) fn quoted_rules(test: &Test) -> Vec<&str> {
+    let quoted = test.steps.iter().filter_map(|step| match step {
+        TestStep::Expect(Expect { what: Expected::Rule(rule), .. }) => {
+            rule.because.as_ref().map(|_| rule.rule.as_str())
+        }
+        _ => None,
+    });
+    quoted.collect()
 }
 
 /// Suppresses fired decisions whose `once` key an earlier event or element has claimed.

@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use super::execute::SentEvent;
-use super::fields::differences;
-use super::{Group, Tests, failed, groups};
-use crate::decision::Decision;
-use crate::decision::Outcome;
+use super::fields::{Shape, differences};
+use super::{Group, Tests, failed};
+use crate::decision::{Action, Decision, Outcome};
 use crate::diagnostic::Diagnostic;
+use crate::literals::quoted;
 use crate::typed::{Expect, Expected, ExpectedRule, Test};
 
 /// The most decisions or reasons that a diagnostic lists.
@@ -16,7 +16,7 @@ const MAX_LISTED: usize = 5;
 impl Tests<'_> {
     /// The expectations of a test that are not met.
     pub(super) fn failures(&self, test: &Test, events: &[SentEvent<'_>]) -> Vec<Diagnostic> {
-        let groups = groups(test, events);
+        let groups = self.groups(test, events);
         if groups.iter().all(|group| group.expected.is_empty()) {
             return vec![
                 failed(test.span, format!("test `{}` expects nothing", test.name))
@@ -33,17 +33,23 @@ impl Tests<'_> {
 
     /// Whether all expectations of a test are met.
     pub(super) fn passes(&self, test: &Test, events: &[SentEvent<'_>]) -> bool {
-        groups(test, events)
+        self.groups(test, events)
             .iter()
             .all(|group| group.expected.iter().all(|expect| is_met(expect, group)))
     }
 
     /// The diagnostic for an expectation that is not met.
     fn failure(&self, expect: &Expect, group: &Group<'_, '_>) -> Option<Diagnostic> {
-        if is_met(expect, group) {
+        let is_vacuous = matches!(expect.what, Expected::NothingElse) && self.has_no_scope(group);
+        if is_met(expect, group) && !is_vacuous {
             return None;
         }
         Some(match &expect.what {
+            Expected::NothingElse if self.has_no_scope(group) => {
+                failed(expect.span, "there is no rule that this expectation is about")
+                    .label("always met")
+                    .help("`use` the file with the rules for this event")
+            }
             Expected::NothingElse => {
                 let others = others(group);
                 if let Some(why) =
@@ -60,6 +66,15 @@ impl Tests<'_> {
                 failed(expect.span, format!("`{rule}` fired")).label(summary(&fired))
             }
             Expected::Rule(expected) => self.rule_failure(expect, expected, group),
+        })
+    }
+
+    /// Whether no rule for the events of a group is in the scope of its test.
+    fn has_no_scope(&self, group: &Group<'_, '_>) -> bool {
+        group.sent.iter().all(|sent| {
+            let key = (sent.event.source(), sent.event.name());
+            let mut sensors = self.listening.get(&key).into_iter().flatten();
+            !sensors.any(|sensor| group.scope.covers_sensor(&sensor.name))
         })
     }
 
@@ -98,17 +113,34 @@ impl Tests<'_> {
             expected.because.as_ref().filter(|text| !first.reason.contains(*text))
         {
             let message = format!(
-                "`{rule}` {what}{}, but not because of `{because}`",
-                place.unwrap_or_default()
+                "`{rule}` {what}{}, but the reason does not contain {}",
+                place.unwrap_or_default(),
+                quoted(because)
             );
             return failed(expect.span, message).label(format!("because {}", first.reason));
         }
         let fields = expected.fields.as_ref();
-        let differences = fields.zip(first.action.as_ref());
-        let differences = differences.map(|((fields, _), action)| differences_of(fields, action));
+        let differences = fields
+            .zip(first.action.as_ref())
+            .map(|((fields, _), action)| differences(fields, &action.fields, self.shape(action)));
         let span = fields.map_or(expect.span, |(_, span)| *span);
-        failed(span, format!("`{rule}` {what}{} with other fields", place.unwrap_or_default()))
-            .label(differences.unwrap_or_default().join("; "))
+        let problem =
+            failed(span, format!("`{rule}` {what}{} with other fields", place.unwrap_or_default()));
+        match differences.unwrap_or_default().as_slice() {
+            [one] => problem.label(one.as_str()),
+            several => {
+                problem.label(format!("{} fields differ", several.len())).help(several.join("\n"))
+            }
+        }
+    }
+
+    /// The types of the fields of an action.
+    pub(super) fn shape(&self, action: &Action) -> Shape<'_> {
+        let sensors = &self.ruleset.typed().sensors;
+        let mut rules = sensors.iter().flat_map(|sensor| &sensor.rules);
+        let rule = rules.find(|rule| rule.name == action.rule);
+        let trigger = rule.and_then(|rule| rule.triggers.get(action.ordinal as usize));
+        trigger.map_or(Shape::Unknown, |trigger| Shape::Block(&trigger.fields))
     }
 
     /// The decisions of the rule that happened instead, with reasons.
@@ -207,18 +239,14 @@ fn fits(decision: &Decision, expected: &ExpectedRule) -> bool {
     because
         && expected.fields.as_ref().is_none_or(|(fields, _)| {
             let action = decision.action.as_ref();
-            action.is_some_and(|action| differences_of(fields, action).is_empty())
+            action.is_some_and(|action| {
+                differences(fields, &action.fields, Shape::Unknown).is_empty()
+            })
         })
 }
 
-fn differences_of(
-    fields: &serde_json::Map<String, serde_json::Value>,
-    action: &crate::decision::Action,
-) -> Vec<String> {
-    differences(fields, &action.fields)
-}
-
-/// The fired and rejected decisions that no expectation covers. Ignores refused events.
+/// The fired and rejected decisions that no expectation covers, of the rules that `expect nothing else` is about.
+/// Ignores refused events.
 pub(super) fn others<'g>(group: &'g Group<'_, '_>) -> Vec<&'g Decision> {
     let expected: Vec<&ExpectedRule> = group
         .expected
@@ -228,7 +256,9 @@ pub(super) fn others<'g>(group: &'g Group<'_, '_>) -> Vec<&'g Decision> {
             _ => None,
         })
         .collect();
-    let counts = |d: &&Decision| matches!(d.outcome, Outcome::Fired | Outcome::Rejected);
+    let counts = |d: &&Decision| {
+        matches!(d.outcome, Outcome::Fired | Outcome::Rejected) && group.scope.covers(&d.rule)
+    };
     let mut others = Vec::new();
     for sent in &group.sent {
         let decisions = &sent.evaluation.decisions;

@@ -1,17 +1,115 @@
-//! Compares the fields of an action with the expected ones. Objects may have further fields; lists must
-//! have the same length.
+//! Compares the fields of an action with the expected ones, and writes them as rules do. Objects may have further
+//! fields; lists must have the same length.
 
 use serde_json::{Map, Value as Json};
 
+use crate::literals::{quoted, show_duration, show_size};
 use crate::number::Number;
+use crate::schema::FieldType;
+use crate::syntax::is_name;
+use crate::typed::{Mapped, MappedValue};
 
 /// The most differences that are listed.
 const MAX_DIFFERENCES: usize = 10;
 
+/// The fields of an action, which has lost their types: a duration is a number of milliseconds.
+type Fields = Map<String, Json>;
+
+/// What is known about the type of a value of an action.
+#[derive(Clone, Copy)]
+pub(super) enum Shape<'r> {
+    /// The fields of a block.
+    Block(&'r [Mapped]),
+    /// A value of this type.
+    Type(&'r FieldType),
+    Unknown,
+}
+
+impl<'r> Shape<'r> {
+    /// The type of a field.
+    fn field(self, key: &str) -> Self {
+        match self {
+            Self::Block(fields) => match fields.iter().find(|field| field.key == key) {
+                Some(Mapped { value: MappedValue::Block(fields), .. }) => Self::Block(fields),
+                Some(Mapped { value: MappedValue::Expr(_, ty), .. }) => Self::Type(ty),
+                None => Self::Unknown,
+            },
+            Self::Type(FieldType::Map(ty)) => Self::Type(ty),
+            Self::Type(_) | Self::Unknown => Self::Unknown,
+        }
+    }
+
+    /// The type of an element.
+    fn element(self) -> Self {
+        match self {
+            Self::Type(FieldType::List(ty)) => Self::Type(ty),
+            _ => Self::Unknown,
+        }
+    }
+
+    /// A value as a literal of the rules.
+    pub(super) fn literal(self, value: &Json) -> String {
+        match (self, value) {
+            (Self::Type(FieldType::Duration), Json::Number(number)) => match number.as_u64() {
+                Some(milliseconds) => show_duration(milliseconds),
+                None => number.to_string(),
+            },
+            (Self::Type(FieldType::Size), Json::Number(number)) => match number.as_u64() {
+                Some(bytes) => show_size(bytes),
+                None => number.to_string(),
+            },
+            (_, Json::String(text)) => quoted(text),
+            (_, Json::Array(items)) => {
+                let items: Vec<_> = items.iter().map(|item| self.element().literal(item)).collect();
+                format!("[{}]", items.join(", "))
+            }
+            (_, Json::Object(map)) if map.is_empty() => "{}".into(),
+            (_, Json::Object(map)) => {
+                let fields = map.iter();
+                let fields: Vec<_> = fields
+                    .map(|(name, value)| {
+                        format!("{} = {}", key(name), self.field(name).literal(value))
+                    })
+                    .collect();
+                format!("{{ {} }}", fields.join(", "))
+            }
+            (_, other) => other.to_string(),
+        }
+    }
+
+    /// A block with those fields of an action that `like` has, one per line.
+    pub(super) fn block(self, like: &Fields, fields: &Fields) -> String {
+        let mut text = String::from("{\n");
+        for (name, like) in like {
+            let Some(value) = fields.get(name) else { continue };
+            let inner = self.field(name);
+            text.push_str(&key(name));
+            match (like, value) {
+                (Json::Object(like), Json::Object(value)) => {
+                    text.push(' ');
+                    text.push_str(&inner.block(like, value));
+                }
+                _ => {
+                    text.push_str(" = ");
+                    text.push_str(&inner.literal(value));
+                }
+            }
+            text.push('\n');
+        }
+        text.push('}');
+        text
+    }
+}
+
+/// A key, in quotes unless it is a name.
+pub(super) fn key(key: &str) -> String {
+    if is_name(key) { key.to_owned() } else { quoted(key) }
+}
+
 /// Describes the differences, each with its path. Empty if the expectation is met.
-pub(super) fn differences(expected: &Map<String, Json>, actual: &Map<String, Json>) -> Vec<String> {
+pub(super) fn differences(expected: &Fields, actual: &Fields, shape: Shape<'_>) -> Vec<String> {
     let mut found = Vec::new();
-    object("", expected, actual, &mut found);
+    object("", expected, actual, shape, &mut found);
     if found.len() > MAX_DIFFERENCES {
         let more = found.len() - MAX_DIFFERENCES;
         found.truncate(MAX_DIFFERENCES);
@@ -22,29 +120,39 @@ pub(super) fn differences(expected: &Map<String, Json>, actual: &Map<String, Jso
 
 fn object(
     path: &str,
-    expected: &Map<String, Json>,
-    actual: &Map<String, Json>,
+    expected: &Fields,
+    actual: &Fields,
+    shape: Shape<'_>,
     found: &mut Vec<String>,
 ) {
     for (key, expected) in expected {
         let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+        let shape = shape.field(key);
         match actual.get(key) {
-            Some(actual) => value(&path, expected, actual, found),
-            None => found.push(format!("`{path}` is missing, not {expected}")),
+            Some(actual) => value(&path, expected, actual, shape, found),
+            None => {
+                found
+                    .push(format!("`{path}`: expected {}, found nothing", shape.literal(expected)));
+            }
         }
     }
 }
 
-fn value(path: &str, expected: &Json, actual: &Json, found: &mut Vec<String>) {
+fn value(path: &str, expected: &Json, actual: &Json, shape: Shape<'_>, found: &mut Vec<String>) {
     match (expected, actual) {
-        (Json::Object(expected), Json::Object(actual)) => object(path, expected, actual, found),
+        (Json::Object(expected), Json::Object(actual)) => {
+            object(path, expected, actual, shape, found);
+        }
         (Json::Array(expected), Json::Array(actual)) if expected.len() == actual.len() => {
             for (i, (expected, actual)) in expected.iter().zip(actual).enumerate() {
-                value(&format!("{path}[{i}]"), expected, actual, found);
+                value(&format!("{path}[{i}]"), expected, actual, shape.element(), found);
             }
         }
         _ if same(expected, actual) => {}
-        _ => found.push(format!("`{path}` is {actual}, not {expected}")),
+        _ => {
+            let (expected, actual) = (shape.literal(expected), shape.literal(actual));
+            found.push(format!("`{path}`: expected {expected}, found {actual}"));
+        }
     }
 }
 

@@ -8,11 +8,13 @@ mod execute;
 mod expectations;
 mod fields;
 mod mutants;
+mod scope;
 #[cfg(test)]
 mod tests;
 mod update;
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -29,10 +31,28 @@ pub(crate) use coverage::guarded_atoms;
 pub use coverage::{AtomCoverage, Coverage, RuleCoverage};
 use execute::SentEvent;
 pub use mutants::Mutant;
+use scope::{TestScope, Visibility};
 
 /// A check that the backend of a trigger makes before it acts. It may turn a fired decision into a
 /// rejected one.
 pub type Backends<'a> = &'a (dyn Fn(&mut Decision, &Event<'_>) + Sync);
+
+/// What a source does with an event before any rule sees it.
+pub trait Admission: Sync {
+    /// Adds the headers, which a test gives as the sender would send them, and finds the sender's id.
+    ///
+    /// # Errors
+    /// Why the source refuses the event.
+    fn admit<'e>(
+        &self,
+        plan: &Plan,
+        event: Event<'e>,
+        headers: &[(String, String)],
+    ) -> Admitted<'e>;
+}
+
+/// An event with its headers, and its id if it has one; or why its source refuses it.
+pub type Admitted<'e> = Result<(Event<'e>, Option<String>), Box<dyn std::error::Error>>;
 
 /// The tests of a rule set, with their events loaded.
 ///
@@ -65,8 +85,10 @@ pub struct Tests<'r> {
     plan: Plan,
     files: BTreeMap<String, Result<String, String>>,
     backends: Option<Backends<'r>>,
+    admission: Option<&'r dyn Admission>,
     /// The sensors that listen to each event, by source and name.
     listening: FxHashMap<(&'r str, &'r str), Vec<&'r typed::Sensor>>,
+    visibility: Visibility<'r>,
 }
 
 impl std::fmt::Debug for Tests<'_> {
@@ -94,13 +116,21 @@ impl<'r> Tests<'r> {
             let key = (sensor.source.as_str(), sensor.event.as_str());
             listening.entry(key).or_default().push(sensor);
         }
-        Self { ruleset, plan: ruleset.plan(), files, backends: None, listening }
+        let (plan, visibility) = (ruleset.plan(), Visibility::new(ruleset));
+        Self { ruleset, plan, files, backends: None, admission: None, listening, visibility }
     }
 
     /// Passes every fired decision to a backend, which may reject it.
     #[must_use]
     pub fn backends(self, backends: Backends<'r>) -> Self {
         Self { backends: Some(backends), ..self }
+    }
+
+    /// Passes every event to its source, which may refuse it: the test then fails. Without this, every event
+    /// that is JSON is accepted.
+    #[must_use]
+    pub fn admission(self, admission: &'r dyn Admission) -> Self {
+        Self { admission: Some(admission), ..self }
     }
 
     /// The number of tests.
@@ -140,7 +170,7 @@ impl<'r> Tests<'r> {
     pub(crate) fn expected(&self, each: &mut dyn FnMut(&Decision)) {
         for test in self.all() {
             let Ok(events) = self.execute(test) else { continue };
-            for group in groups(test, &events) {
+            for group in self.groups(test, &events) {
                 for expect in &group.expected {
                     if let typed::Expected::Rule(expected) = &expect.what {
                         let sent = group.sent.iter().flat_map(|sent| &sent.evaluation.decisions);
@@ -181,6 +211,13 @@ impl<'r> Tests<'r> {
         Err(Diagnostics::new(self.ruleset.files().clone(), problems))
     }
 
+    /// The problems of those tests, given by index, whose events cannot be sent: nothing can be expected of them.
+    pub fn unsent(&self, tests: impl IntoIterator<Item = usize>) -> Diagnostics {
+        let tests = tests.into_iter().filter_map(|test| self.all().get(test));
+        let problems = tests.filter_map(|test| self.events(test).err()).map(|problem| *problem);
+        Diagnostics::new(self.ruleset.files().clone(), problems.collect())
+    }
+
     /// The parts of the rules that the tests do not cover, as warnings.
     pub fn uncovered(&self, coverage: &Coverage) -> Diagnostics {
         let rules = coverage.rules.iter().flat_map(|rule| {
@@ -209,9 +246,12 @@ impl<'r> Tests<'r> {
             let message = format!("no test fails if {}", mutant.what);
             Diagnostic::warning(Code::E0607, mutant.span, message)
                 .label(format!("in {}", names(&mutant.rules)))
-                .help(match &mutant.event {
-                    Some(body) => format!("add a test that sends this event: {body}"),
-                    None => "add a test with an event for which this makes a difference".into(),
+                .help(match (&mutant.test, &mutant.event) {
+                    (Some(test), _) => format!("add this test:\n\n{}", test.trim_end()),
+                    (None, Some(body)) => format!("add a test that sends this event: {body}"),
+                    (None, None) => {
+                        "add a test with an event for which this makes a difference".into()
+                    }
                 })
         });
         Diagnostics::new(self.ruleset.files().clone(), problems.collect())
@@ -237,31 +277,40 @@ impl<'r> Tests<'r> {
 struct Group<'t, 'p> {
     sent: Vec<&'p SentEvent<'t>>,
     expected: Vec<&'t typed::Expect>,
+    scope: Rc<TestScope<'t>>,
 }
 
-/// Splits a test into groups.
-fn groups<'t, 'p>(test: &'t typed::Test, events: &'p [SentEvent<'t>]) -> Vec<Group<'t, 'p>> {
-    let mut groups: Vec<Group<'t, 'p>> = Vec::new();
-    let mut events = events.iter();
-    for step in &test.steps {
-        match step {
-            TestStep::Send(_) => {
-                if groups.last().is_none_or(|group| !group.expected.is_empty()) {
-                    groups.push(Group { sent: Vec::new(), expected: Vec::new() });
+impl Tests<'_> {
+    /// Splits a test into groups.
+    fn groups<'t, 'p>(
+        &'t self,
+        test: &'t typed::Test,
+        events: &'p [SentEvent<'t>],
+    ) -> Vec<Group<'t, 'p>> {
+        let scope = Rc::new(self.scope(test));
+        let mut groups: Vec<Group<'t, 'p>> = Vec::new();
+        let mut events = events.iter();
+        for step in &test.steps {
+            match step {
+                TestStep::Send(_) => {
+                    if groups.last().is_none_or(|group| !group.expected.is_empty()) {
+                        let scope = Rc::clone(&scope);
+                        groups.push(Group { sent: Vec::new(), expected: Vec::new(), scope });
+                    }
+                    if let Some(group) = groups.last_mut() {
+                        group.sent.extend(events.next());
+                    }
                 }
-                if let Some(group) = groups.last_mut() {
-                    group.sent.extend(events.next());
+                TestStep::Expect(expect) => {
+                    if let Some(group) = groups.last_mut() {
+                        group.expected.push(expect);
+                    }
                 }
+                TestStep::With { .. } | TestStep::At(_) => {}
             }
-            TestStep::Expect(expect) => {
-                if let Some(group) = groups.last_mut() {
-                    group.expected.push(expect);
-                }
-            }
-            TestStep::With { .. } | TestStep::At(_) => {}
         }
+        groups
     }
-    groups
 }
 
 /// The absence of an outcome, as a verb phrase after the name of a rule.

@@ -4,6 +4,7 @@
 mod equivalence;
 mod mutations;
 mod operators;
+mod written;
 
 use std::collections::BTreeSet;
 
@@ -11,12 +12,12 @@ use rustc_hash::FxHashMap;
 use serde::Serialize;
 
 use super::Tests;
-use super::execute::{SentEvent, suppress_repeats};
+use super::execute::{SentEvent, keep_reason, place, quoted_rules, suppress_repeats};
 use crate::decision::{Decision, Evaluation};
 use crate::once::Claims;
 use crate::reference::{self, World};
 use crate::span::Span;
-use crate::typed::Sensor;
+use crate::typed::{Sensor, TestStep};
 use equivalence::Equivalence;
 use mutations::Mutation;
 
@@ -37,6 +38,9 @@ pub struct Mutant {
     /// For a surviving mutant, the JSON body of an event for which the change makes a difference, if fuse
     /// found one.
     pub event: Option<String>,
+    /// For a surviving mutant, a test in the syntax of the rules that sends such an event and detects the mutant, if
+    /// one event is enough.
+    pub test: Option<String>,
 }
 
 /// The results of the tests with the original rules.
@@ -65,20 +69,24 @@ impl Tests<'_> {
             progress(done, count);
             let killed_by =
                 self.killer(&mutation, &baseline).map(|test| self.name(test).to_owned());
-            let event = match killed_by {
-                Some(_) => None,
+            let place = self.ruleset.files().locate(mutation.span);
+            let (event, test) = match killed_by {
+                Some(_) => (None, None),
                 None => match equivalence::equivalence(self.ruleset.typed(), &mutation) {
                     // An equivalent mutant: no test can detect it.
                     Equivalence::Equivalent => continue,
-                    Equivalence::DistinguishedBy(body) => Some(body),
-                    Equivalence::Unknown => None,
+                    Equivalence::DistinguishedBy(sensor, witness) => {
+                        (witness.text(), self.written_test(&mutation, sensor, &witness, &place))
+                    }
+                    Equivalence::Unknown => (None, None),
                 },
             };
             mutants.push(Mutant {
                 event,
+                test,
                 rules: mutation.rules().map(|rule| rule.name.clone()).collect(),
                 span: mutation.span,
-                place: self.ruleset.files().locate(mutation.span),
+                place,
                 what: mutation.what,
                 killed_by,
             });
@@ -97,7 +105,11 @@ impl Tests<'_> {
             // All decisions are needed, because the mutant changes which of them `once` suppresses.
             for sent in &mut events {
                 sent.evaluation = self.plan.evaluate_all(&sent.event, &sent.fuses);
-                let key = (sent.send.source.as_str(), sent.send.event.as_str());
+                self.explain(&quoted_rules(test), sent);
+            }
+            for step in &test.steps {
+                let TestStep::Send(send) = step else { continue };
+                let key = (send.source.as_str(), send.event.as_str());
                 let sending = baseline.sending.entry(key).or_default();
                 if sending.last() != Some(&baseline.tests.len()) {
                     sending.push(baseline.tests.len());
@@ -130,12 +142,7 @@ impl Tests<'_> {
             }
             self.apply_backends(&mut evaluation, &sent.event);
             suppress_repeats(&mut claims, number, sent.event.received_at(), &mut evaluation);
-            SentEvent {
-                send: sent.send,
-                event: sent.event.clone(),
-                fuses: sent.fuses.clone(),
-                evaluation,
-            }
+            SentEvent { event: sent.event.clone(), fuses: sent.fuses.clone(), evaluation }
         });
         replayed.collect()
     }
@@ -152,16 +159,25 @@ impl Tests<'_> {
         }
         let world = World::new(&sent.event, None);
         let is_of = |decision: &Decision| sensor.rules.iter().any(|r| r.name == decision.rule);
-        let mut decisions = original.decisions;
-        decisions.retain(|decision| !is_of(decision));
+        let (replaced, mut decisions): (Vec<_>, Vec<_>) =
+            original.decisions.into_iter().partition(is_of);
+        let reasons: FxHashMap<_, _> =
+            replaced.iter().map(|decision| (place(decision), &decision.reason)).collect();
         for rule in &sensor.rules {
             let typed = self.ruleset.typed();
-            decisions.extend(reference::decide(typed, sensor, rule, &world, &sent.fuses));
+            for mut decision in reference::decide(typed, sensor, rule, &world, &sent.fuses) {
+                // The reference gives no reason why a rule does not match. Another wording of the same outcome
+                // must not look like a difference.
+                if let Some(reason) = reasons.get(&place(&decision)).copied() {
+                    keep_reason(&mut decision, reason);
+                }
+                decisions.push(decision);
+            }
         }
         Evaluation { decisions, ..original }
     }
 }
 
 fn listens(sensor: &Sensor, sent: &SentEvent<'_>) -> bool {
-    sensor.source == sent.send.source && sensor.event == sent.send.event
+    sensor.source == sent.event.source() && sensor.event == sent.event.name()
 }

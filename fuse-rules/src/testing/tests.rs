@@ -6,6 +6,8 @@ use crate::schema::{Field, FieldType, Registry, Schema, SourceSchema};
 use crate::testing::Tests;
 
 mod conditions;
+mod scope;
+mod written;
 
 const RULES: &str = r#"
 fuse gate default on
@@ -68,7 +70,10 @@ fn outcome(steps: &str) -> String {
         Ok(()) => "passes".into(),
         Err(problems) => problems
             .iter()
-            .map(|p| format!("{}: {}", p.message, p.label.as_ref().map_or("", |l| &l.text)))
+            .map(|p| {
+                let help = p.help.as_ref().map_or(String::new(), |help| format!("\n{help}"));
+                format!("{}: {}{help}", p.message, p.label.as_ref().map_or("", |l| &l.text))
+            })
             .collect::<Vec<_>>()
             .join("\n"),
     }
@@ -95,6 +100,15 @@ fn expectations_that_are_met() {
         "with fuse gate off send q.e from \"e.json\" expect s/r gated once expect nothing else",
         "send q.e body { xs = [] } expect s/r not-matched expect nothing else",
         "send q.e body { xs = [{ a = 1, b = \"\" }] } expect s/r not-matched for element 0",
+        // A part of the reason that `fuse explain` gives.
+        "send q.e body { t = false } expect t/r not-matched because \"`body.t` is false\"",
+        "send q.e body { xs = [{ a = 1, b = \"\" }, { a = 2, b = \"no\" }] }
+         expect s/r not-matched for element 0 because \"`x.a > 1` is false: `x.a` is 1\"
+         expect s/r not-matched for element 1 because \"`x.b` is \\\"no\\\"\"",
+        "send q.e body { xs = [] } expect s/r not-matched because \"is an empty list\"",
+        "send q.e body { t = true } expect t/r once because \"every condition holds\" { team = \"t\" }",
+        "with fuse gate off send q.e from \"e.json\" expect s/r gated because \"it matches, but fuse `gate` is off\"",
+        "send q.e body { xs = [{ a = 2 }] } expect s/r unknown because \"so `x.b != \\\"no\\\"` is unknown\"",
         "send q.e body { t = true, xs = [{ a = 2, b = \"\" }] } expect s/r rejected expect t/r once expect nothing else",
         // Fields as in the rule, regardless of the backend.
         "send q.e body { t = true } expect t/r once { after = 2m, env { PORT = 80, TAGS = \"a\" } }",
@@ -125,6 +139,7 @@ fn unmet_expectations_show_what_happened_instead() {
         "send q.e from \"e.json\" expect s/r { team = \"web\", limits { cpu = 2, gpu = 1, names = [] } }",
         "send q.e body { t = true } expect t/r { after = 3m, env { PORT = 81 } }",
         "send q.e from \"e.json\" expect t/r unknown because \"nothing\" expect s/r",
+        "send q.e body { t = false } expect t/r not-matched because \"`body.t` is true\"",
         "send q.e from \"e.json\" expect nothing else",
         "send q.e from \"e.json\"",
         "send q.e from \"none.json\" expect s/r",
@@ -208,6 +223,18 @@ fn surviving_mutants_are_listed() {
     insta::assert_snapshot!(reports.join("\n"));
 }
 
+/// A quoted reason does not detect mutants that keep the outcome, since it is in words for people.
+#[test]
+fn reasons_detect_no_mutants() {
+    let source = "source q queue { event e }";
+    let steps =
+        |because: &str| format!("send q.e body {{ n = 1 }} expect s/r not-matched {because}");
+    let when = "when body.n > 3";
+    let quoted = survivors(source, when, &steps("because \"`body.n` is 1\""));
+    assert_eq!(quoted, survivors(source, when, &steps("")));
+    assert!(!quoted.is_empty());
+}
+
 /// Updated expectations are met, and the updated files are formatted.
 #[test]
 fn updated_tests_pass() {
@@ -219,6 +246,7 @@ fn updated_tests_pass() {
         "test \"e\" { send q.e body { xs = [{ a = 2, b = \"\" }] } expect s/r { team = \"x\" } }",
         "test \"g\" { send q.e from \"e.json\" send q.e body { xs = [{ a = 2, b = \"\", key = 2, team = \"x\" }] } }",
         "test \"h\" { send q.e body { xs = [{ a = 2, b = \"\", key = 1, team = \"x\" }, { a = 0 }] } expect s/r for element 1 }",
+        "test \"k\" { send q.e body { t = true } expect t/r once { after = 3m, env { PORT = 81 } } }",
         "test \"i\" { send q.e from \"e.json\" expect s/r once { team = \"y\", limits { cpu = 2 } } }",
         "test \"f\" { send q.e body { xs = [{ a = 2, b = \"\", key = 1, team = \"quo\\\"te \\${x} \\n\" }] } }",
     ];

@@ -6,15 +6,13 @@ use std::fmt::Write as _;
 use serde_json::{Map, Value as Json};
 
 use super::expectations::{is_met, others};
-use super::{Group, Tests, groups};
+use super::{Group, Tests};
 use crate::decision::Decision;
 use crate::decision::Outcome;
 use crate::diagnostic::Fix;
 use crate::diagnostic::fix::Edits;
 use crate::format;
-use crate::literals::quoted;
 use crate::span::Span;
-use crate::syntax::is_name;
 use crate::typed::{Expect, Expected, ExpectedRule};
 
 impl Tests<'_> {
@@ -26,7 +24,7 @@ impl Tests<'_> {
         for number in tests {
             let Some(test) = self.all().get(number) else { continue };
             let Ok(events) = self.execute_with(test, true) else { continue };
-            let groups = groups(test, &events);
+            let groups = self.groups(test, &events);
             if groups.iter().all(|group| group.expected.is_empty()) {
                 let mut text = String::new();
                 groups.iter().for_each(|group| self.write_all(group, &mut text));
@@ -153,7 +151,10 @@ impl Tests<'_> {
     /// Writes expectations for everything that happened.
     fn write_all(&self, group: &Group<'_, '_>, text: &mut String) {
         let decisions = group.sent.iter().flat_map(|sent| &sent.evaluation.decisions);
-        let shown = |d: &&Decision| !matches!(d.outcome, Outcome::NotMatched | Outcome::Unknown);
+        let shown = |d: &&Decision| {
+            !matches!(d.outcome, Outcome::NotMatched | Outcome::Unknown)
+                && group.scope.covers(&d.rule)
+        };
         let shown: Vec<&Decision> = decisions.filter(shown).collect();
         for decision in &shown {
             let all = decision.action.as_ref().map(|action| &action.fields);
@@ -171,7 +172,7 @@ impl Tests<'_> {
     }
 
     /// Writes an expectation for one decision, with the fields that `like` has.
-    fn write_decision(
+    pub(super) fn write_decision(
         &self,
         decision: &Decision,
         element: Option<&[u32]>,
@@ -191,73 +192,18 @@ impl Tests<'_> {
         }
         if let (Some(like), Some(action)) = (like, &decision.action) {
             text.push(' ');
-            block(like, &action.fields, text);
+            text.push_str(&self.shape(action).block(like, &action.fields));
         }
         text.push('\n');
     }
 
     /// The name of a rule without its sensor, if that is unambiguous.
-    fn short_name<'n>(&self, rule: &'n str) -> &'n str {
+    pub(super) fn short_name<'n>(&self, rule: &'n str) -> &'n str {
         let (_, short) = rule.rsplit_once('/').unwrap_or(("", rule));
         let sensors = self.ruleset.typed().sensors.iter().flat_map(|sensor| &sensor.rules);
         let alike = sensors.filter(|r| r.name.rsplit_once('/').is_some_and(|(_, s)| s == short));
         // Keywords need the name of the sensor.
         let is_word = matches!(short, "no" | "nothing");
         if alike.count() == 1 && !is_word { short } else { rule }
-    }
-}
-
-/// Writes a block with those fields of an action that `like` has.
-fn block(like: &Map<String, Json>, fields: &Map<String, Json>, text: &mut String) {
-    text.push_str("{\n");
-    for key in like.keys() {
-        let Some(value) = fields.get(key) else { continue };
-        self::key(key, text);
-        match (like.get(key), value) {
-            (Some(Json::Object(like)), Json::Object(inner)) => {
-                text.push(' ');
-                block(like, inner, text);
-            }
-            _ => {
-                text.push_str(" = ");
-                literal(value, text);
-            }
-        }
-        text.push('\n');
-    }
-    text.push('}');
-}
-
-fn key(key: &str, text: &mut String) {
-    if is_name(key) {
-        text.push_str(key);
-    } else {
-        text.push_str(&quoted(key));
-    }
-}
-
-/// Writes a value as a literal.
-fn literal(value: &Json, text: &mut String) {
-    match value {
-        Json::String(value) => text.push_str(&quoted(value)),
-        Json::Array(items) => {
-            text.push('[');
-            for (i, item) in items.iter().enumerate() {
-                text.push_str(if i > 0 { ", " } else { "" });
-                literal(item, text);
-            }
-            text.push(']');
-        }
-        Json::Object(map) => {
-            text.push_str("{ ");
-            for (i, (name, value)) in map.iter().enumerate() {
-                text.push_str(if i > 0 { ", " } else { "" });
-                key(name, text);
-                text.push_str(" = ");
-                literal(value, text);
-            }
-            text.push_str(" }");
-        }
-        other => text.push_str(&other.to_string()),
     }
 }

@@ -37,7 +37,7 @@ struct Operand<'a, P: Reference>(Printed<'a, P>);
 
 impl<P: Reference> Display for Operand<'_, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0.expr.kind {
+        match &self.0.expr.unnamed().kind {
             ExprKind::Compare { .. }
             | ExprKind::In { .. }
             | ExprKind::TextTest { .. }
@@ -84,6 +84,7 @@ impl<P: Reference> Display for Printed<'_, P> {
             }
             ExprKind::Const(value) => constant(value, f),
             ExprKind::Path(path) => f.write_str(path.text()),
+            ExprKind::Named { value, .. } => one(value).fmt(f),
             ExprKind::Access { base, segments } => {
                 write!(f, "{}{}", one(base), path_text("", segments))
             }
@@ -118,7 +119,7 @@ impl<P: Reference> Display for Printed<'_, P> {
                 }
                 f.write_str("}")
             }
-            ExprKind::Call { function, arguments } => {
+            ExprKind::Call { function, arguments, .. } => {
                 write!(f, "{}({})", function.name, many(arguments, ", "))
             }
             ExprKind::Neg(inner) => write!(f, "-({})", one(inner)),
@@ -126,6 +127,10 @@ impl<P: Reference> Display for Printed<'_, P> {
                 write!(f, "({} {} {})", one(left), op.as_str(), one(right))
             }
             ExprKind::Coalesce { left, right } => write!(f, "({} ?? {})", one(left), one(right)),
+            ExprKind::If { condition, chosen, otherwise } => {
+                let (condition, chosen) = (one(condition), one(chosen));
+                write!(f, "(if {condition} then {chosen} else {})", one(otherwise))
+            }
             ExprKind::Not(inner) => write!(f, "not ({})", one(inner)),
             ExprKind::And(parts) => write!(f, "({})", many(parts, " and ")),
             ExprKind::Or(parts) => write!(f, "({})", many(parts, " or ")),

@@ -4,10 +4,28 @@ use std::borrow::Cow;
 
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
-/// Why the value of a CloudEvents header cannot be decoded.
+/// Why a header cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum HeaderError {
+    /// A name that HTTP does not allow.
+    #[error("`{name}` is not the name of a header")]
+    Name {
+        /// The name.
+        name: String,
+    },
+    /// A value that HTTP does not allow, such as one of two lines.
+    #[error("the header `{name}` contains a control character, which HTTP does not allow")]
+    Value {
+        /// The header's name.
+        name: String,
+    },
+    /// The bytes are not UTF-8.
+    #[error("the header `{name}` is not UTF-8")]
+    Bytes {
+        /// The header's name.
+        name: String,
+    },
     /// A `%` has no two hexadecimal digits after it.
     #[error(
         "the header `{name}` has a `%` without two hexadecimal digits after it; \

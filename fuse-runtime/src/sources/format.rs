@@ -48,6 +48,12 @@ pub enum FormatError {
         /// `query` or `form`.
         what: &'static str,
     },
+    /// The body is larger than its source accepts.
+    #[error("the body is larger than {limit} bytes, which is this source's `body-limit`")]
+    TooLarge {
+        /// The limit, in bytes.
+        limit: usize,
+    },
     /// A query or form has too many parameters.
     #[error("the {what} has more than {MAX_PARAMETERS} parameters")]
     TooManyParameters {

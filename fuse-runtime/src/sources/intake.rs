@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
+use super::admission::admitted_id;
 use super::{Incoming, cloud_events};
 use crate::bus::{Bus, BusError, Health, Published};
 use crate::clock::Clock;
@@ -266,13 +267,7 @@ impl Intake {
             Event::new(source.as_str(), name.as_str(), body).map_err(AcceptError::Invalid)?
         };
         let event = with_parts(event, &incoming.headers, &incoming.query).received(received);
-        let id = match incoming.id.clone() {
-            Some(id) => Some(id),
-            None => sender_id(&self.plan, &event).map_err(|why| match why {
-                UnreadableBody::Invalid(why) => AcceptError::Invalid(why),
-                why => AcceptError::BadId(why.to_string()),
-            })?,
-        };
+        let id = admitted_id(&self.plan, &event, incoming.id.clone())?;
         if id.is_none() && has_expression {
             tracing::warn!(
                 source = incoming.source,
@@ -280,10 +275,7 @@ impl Intake {
                 "the source's `id` has no value for this event: fuse will not recognize a repetition of it"
             );
         }
-        match id {
-            Some(id) => is_usable(&id).map(|()| id),
-            None => Ok(Uuid::now_v7().to_string()),
-        }
+        Ok(id.unwrap_or_else(|| Uuid::now_v7().to_string()))
     }
 }
 
@@ -298,7 +290,8 @@ fn no_answer() -> AcceptError {
     AcceptError::Unavailable(BusError::Storage("the bus gave no answer".into()))
 }
 
-fn is_usable(id: &str) -> Result<(), AcceptError> {
+/// Whether an id can be used.
+pub(super) fn is_usable(id: &str) -> Result<(), AcceptError> {
     if id.len() > MAX_ID_BYTES {
         return Err(AcceptError::LongId);
     }
@@ -322,7 +315,7 @@ fn envelope(incoming: Incoming, id: String, received: Timestamp) -> Envelope {
 ///
 /// # Errors
 /// The body is not JSON, or a key that the `id` reads is in one object twice, so that there are two ids.
-pub fn sender_id(plan: &Plan, event: &Event<'_>) -> Result<Option<String>, UnreadableBody> {
+pub(super) fn sender_id(plan: &Plan, event: &Event<'_>) -> Result<Option<String>, UnreadableBody> {
     let header = |name: &str| event.header_value(name).filter(|value| !value.is_empty());
     let cloud_event = || Some(cloud_events::event_id(header("ce-source")?, header("ce-id")?));
     Ok(plan

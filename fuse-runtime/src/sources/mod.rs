@@ -56,6 +56,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod admission;
 mod binding;
 mod cloud_events;
 mod context;
@@ -75,12 +76,13 @@ use bytes::Bytes;
 use fuse_rules::Ruleset;
 use fuse_rules::schema::SourceSchema;
 
+pub use admission::{admitted_id, read_headers, read_query, within_body_limit};
 pub use binding::{EventBinding, milliseconds};
 pub use cloud_events::{HeaderError, decode_header};
 pub use context::{SourceContext, SourceHealth};
 pub use error::SourceError;
 pub use format::{BodyFormat, FormatError};
-pub use intake::{AcceptError, AcceptOutcome, Accepted, Intake, sender_id};
+pub use intake::{AcceptError, AcceptOutcome, Accepted, Intake};
 pub use webhook::Webhook;
 
 /// What arrived at a source, before it is an event.

@@ -19,7 +19,7 @@ use url::Base;
 
 pub(crate) fn run(arguments: &Connect) -> Ended {
     let base = Base::parse(&arguments.url)?;
-    let ruleset = match load(&arguments.rules.paths)? {
+    let ruleset = match load(&arguments.rules)? {
         Ok(ruleset) => ruleset,
         Err(diagnostics) => return Ok(problems(&diagnostics, Format::Text)),
     };

@@ -8,7 +8,7 @@ use crate::cli::{Doc, Format};
 use crate::{Exit, output};
 
 pub(crate) fn run(arguments: &Doc) -> Ended {
-    let ruleset = match load(&arguments.rules.paths)? {
+    let ruleset = match load(&arguments.rules)? {
         Ok(ruleset) => ruleset,
         Err(diagnostics) => return Ok(problems(&diagnostics, Format::Text)),
     };

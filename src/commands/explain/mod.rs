@@ -13,39 +13,33 @@ use fuse_rules::once::{Admission, Claims};
 use fuse_rules::{Event, Fuses, Outcome, Ruleset};
 use fuse_runtime::engine::reject_unrenderable;
 use fuse_runtime::event::EventKey;
-use fuse_runtime::sources::{decode_header, sender_id};
 use fuse_runtime::triggers::{ActionRequest, Triggers};
 use serde_json::{Value, json};
 
+use super::request::{self, Texts};
 use super::{Ended, kinds, load, problems, read_event};
 use crate::cli::{Explain, Format};
 use crate::{Exit, output};
 
 pub(crate) fn run(arguments: &Explain) -> Ended {
-    let ruleset = match load(&arguments.rules.paths)? {
+    let ruleset = match load(&arguments.rules)? {
         Ok(ruleset) => ruleset,
         Err(diagnostics) => return Ok(problems(&diagnostics, arguments.format)),
     };
     let (source, name) = event_name(&ruleset, &arguments.source)?;
     let asked = Asked::of(&ruleset, (&source, &name), &arguments.why, &arguments.why_not)?;
     let fuses = fuses(&ruleset, &arguments.fuses)?;
-    let body = read_event(&arguments.event)?;
-    let shown = arguments.event.display();
-    let mut event = Event::new(source.as_str(), name.as_str(), &body)
+    let headers = request::headers(&arguments.headers)?;
+    let query = request::query(&arguments.query)?;
+    let Sent { shown, body, query } = sent(&ruleset, (&source, &name), arguments, query)?;
+    let event = Event::new(source.as_str(), name.as_str(), &body)
         .map_err(|invalid| format!("`{shown}` is not an event: {invalid}"))?
         .received(arguments.at.unwrap_or_else(jiff::Timestamp::now));
-    for header in &arguments.headers {
-        let (name, value) = self::header(header)?;
-        let value = decode_header(name, value).map_err(|error| error.to_string())?;
-        event = event.header(name, &value);
-    }
+    let event = request::with_query(request::with_headers(event, &headers), &query);
     let plan = ruleset.plan();
-    let id = match arguments.id.clone() {
-        Some(id) => id,
-        None => sender_id(&plan, &event)
-            .map_err(|why| format!("`{shown}` has no id: {why}"))?
-            .unwrap_or_else(|| "example".to_owned()),
-    };
+    let id = request::admit(&ruleset, &plan, &event, arguments.id.clone())
+        .map_err(|why| format!("fuse would refuse this event: {why}"))?
+        .unwrap_or_else(|| "example".to_owned());
     let event = event.id(id.as_str());
     let mut explanation = match asked.rules() {
         Some(rules) => plan.explain_rules(&event, &fuses, rules),
@@ -64,7 +58,7 @@ pub(crate) fn run(arguments: &Explain) -> Ended {
     let closest = ruleset.would_match(&event, &explanation.decisions).rules;
     output::print(&match arguments.format {
         Format::Json => json_text(&explanation, &objects, &closest),
-        Format::Text => text::text(&explanation, &asked, &objects, &shown.to_string(), &closest),
+        Format::Text => text::text(&explanation, &asked, &objects, &shown, &closest),
     });
     Ok(Exit::Clean)
 }
@@ -89,10 +83,45 @@ fn hold_back(explanation: &mut Explanation) {
     }
 }
 
-/// The name and value of a header, such as `ce-id: 1`.
-pub(super) fn header(text: &str) -> Result<(&str, &str), String> {
-    let found = text.split_once(':').map(|(name, value)| (name.trim(), value.trim()));
-    found.ok_or_else(|| format!("`{text}` is not a header; write it as in `--header 'ce-id: 1'`"))
+/// The body and the query of the event.
+struct Sent {
+    /// Where the body comes from, for people.
+    shown: String,
+    body: Vec<u8>,
+    query: Texts,
+}
+
+/// Reads the event. With `method = "GET"`, the query is the body, so each gives the other.
+fn sent(
+    ruleset: &Ruleset,
+    (source, name): (&str, &str),
+    arguments: &Explain,
+    query: Texts,
+) -> Result<Sent, String> {
+    let declared = request::declared(ruleset, source, name);
+    let method = declared.and_then(|event| event.fields.get("method")?.as_str());
+    let is_get = method == Some("GET");
+    let Some(path) = &arguments.event else {
+        if !is_get {
+            return Err(format!("`{source}.{name}` has a body; give it with `--event FILE`"));
+        }
+        let body = json!(query).to_string().into_bytes();
+        return Ok(Sent { shown: "its query".into(), body, query });
+    };
+    let (shown, body) = (path.display().to_string(), read_event(path)?);
+    if !is_get {
+        return Ok(Sent { shown, body, query });
+    }
+    if !query.is_empty() {
+        return Err(
+            "with `method = \"GET\"`, the query is the body; give either `--query` or `--event`"
+                .into(),
+        );
+    }
+    let query = serde_json::from_slice(&body).map_err(|error| {
+        format!("`{shown}` cannot be the query of a GET request, whose values are strings: {error}")
+    })?;
+    Ok(Sent { shown, body, query })
 }
 
 /// `SOURCE.EVENT`, if the rules declare it.
@@ -110,10 +139,10 @@ pub(super) fn event_name(ruleset: &Ruleset, given: &str) -> Result<(String, Stri
 
 pub(super) fn there_are<S: AsRef<str>>(known: &[S]) -> String {
     let known: Vec<&str> = known.iter().map(AsRef::as_ref).collect();
-    if known.is_empty() {
-        "there are none".into()
-    } else {
-        format!("there are {}", known.join(", "))
+    match known.as_slice() {
+        [] => "there are none".into(),
+        [one] => format!("there is only {one}"),
+        several => format!("there are {}", several.join(", ")),
     }
 }
 

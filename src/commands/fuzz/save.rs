@@ -2,12 +2,13 @@
 
 use std::fmt::Write as _;
 use std::io::ErrorKind;
-use std::path::{Component, Path, PathBuf};
+use std::path::Path;
 
 use fuse_rules::Ruleset;
 use fuse_rules::fuzzing::{Finding, FindingKind, FoundEvent};
 use fuse_rules::literals::quoted;
 
+use crate::commands::test_file::add_uses;
 use crate::output;
 
 /// Writes the events of findings to a folder, and adds a test for each to its `found.rules`. Keeps
@@ -23,7 +24,7 @@ pub(super) fn save(folder: &Path, ruleset: &Ruleset, findings: &[Finding]) -> Re
         Err(error) if error.kind() == ErrorKind::NotFound => HEAD.to_owned(),
         Err(error) => return Err(format!("`{}` cannot be read: {error}", path.display())),
     };
-    add_uses(&mut text, folder, ruleset)?;
+    add_uses(&mut text, &path, ruleset)?;
     let first = next_number(folder).map_err(|error| failed(folder, error))?;
     let events = findings
         .iter()
@@ -46,25 +47,6 @@ pub(super) fn save(folder: &Path, ruleset: &Ruleset, findings: &[Finding]) -> Re
 
 /// The start of a file of found events.
 const HEAD: &str = "# Events that fuzzing found, and their results.\n\n";
-
-/// Adds a `use` for each fuzzed file that the text does not import yet.
-fn add_uses(text: &mut String, folder: &Path, ruleset: &Ruleset) -> Result<(), String> {
-    let mut uses = String::new();
-    for file in ruleset.files().iter().map(|file| file.name()) {
-        if !file.ends_with(".rules") || !Path::new(file).exists() {
-            continue;
-        }
-        let name = relative(folder, Path::new(file))?;
-        let line = format!("use {}\n", quoted(&name));
-        // The file itself may be one of the fuzzed files.
-        if name != "found.rules" && !text.contains(&line) {
-            uses.push_str(&line);
-        }
-    }
-    let before = text.find("\ntest ").map_or(text.len(), |at| at + 1);
-    text.insert_str(before, &uses);
-    Ok(())
-}
 
 /// The first number that is not used in the folder.
 fn next_number(folder: &Path) -> std::io::Result<u32> {
@@ -110,16 +92,4 @@ fn outcome(kind: FindingKind) -> Option<&'static str> {
         FindingKind::Hostile => Some("fired"),
         FindingKind::NeverFired | FindingKind::AlwaysTogether | FindingKind::Disagreement => None,
     }
-}
-
-/// The path of a file relative to a folder.
-fn relative(folder: &Path, file: &Path) -> Result<String, String> {
-    let whole = |path: &Path| {
-        path.canonicalize().map_err(|error| format!("`{}` cannot be read: {error}", path.display()))
-    };
-    let (folder, file) = (whole(folder)?, whole(file)?);
-    let shared = folder.components().zip(file.components()).take_while(|(a, b)| a == b).count();
-    let up = folder.components().skip(shared).map(|_| Component::ParentDir);
-    let path: PathBuf = up.chain(file.components().skip(shared)).collect();
-    Ok(path.to_string_lossy().into_owned())
 }

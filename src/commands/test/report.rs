@@ -107,8 +107,8 @@ pub(super) fn coverage(tests: &Tests<'_>, coverage: &Coverage, format: TestForma
             let atoms = coverage.atoms.iter().filter(|atom| atom.missing().is_empty()).count();
             let problems = tests.uncovered(coverage).to_text(Style::Colour);
             format!(
-                "{problems}coverage {:.1} %: {seen} of {wanted} outcomes and truths; \
-                 {fired} of {} and {atoms} of {} wholly\n",
+                "{problems}coverage {:.1} %: {seen} of {wanted} outcomes and truth values; \
+                 {fired} of {} and {atoms} of {} fully covered\n",
                 coverage.percent(),
                 counted(coverage.rules.len(), "rule"),
                 counted(coverage.atoms.len(), "condition"),

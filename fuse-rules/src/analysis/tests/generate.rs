@@ -85,6 +85,11 @@ pub(crate) fn condition(
         let whole = format!("({})", parts.join(word));
         return if random.one_in(3) { format!("not {whole}") } else { whole };
     }
+    if depth > 0 && random.one_in(8) {
+        let parts: Vec<String> =
+            (0..3).map(|_| condition(random, theme, roots, depth - 1)).collect();
+        return format!("(if {} then {} else {})", parts[0], parts[1], parts[2]);
+    }
     let root = roots[random.below(roots.len())];
     let path = path(random, theme, root);
     let (text, number) = (random.pick(&theme.texts), random.pick(&theme.numbers));
@@ -109,6 +114,17 @@ pub(crate) fn condition(
             let quantifier = random.pick(&["any", "all", "none"]);
             let body = condition(random, theme, &["q"], 0).replace("(q in", "(p in");
             format!("{quantifier}(q in {list}: {body})")
+        }
+        22 if random.one_in(2) => match random.below(4) {
+            0 => format!("capture({path}, r\"{}\") == \"{text}\"", random.pick(&PATTERNS)),
+            1 => format!("capture({path}, r\"{}\") is missing", random.pick(&PATTERNS)),
+            2 => format!("replace-match({path}, r\"[a-z]\", \"\") != \"{text}\""),
+            _ => format!("lower(string({path})) == \"{text}\""),
+        },
+        22 if random.one_in(2) => {
+            let other = self::path(random, theme, root);
+            let test = random.pick(&["is present", "is string", "== 1"]);
+            format!("(if {path} {test} then {path} else {other}) == \"{text}\"")
         }
         22 => format!("lower(string({path})) == \"{text}\""),
         23 => {

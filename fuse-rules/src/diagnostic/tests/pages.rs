@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
+use super::fixes::broken_fixes;
 use super::kinds::{registry, whole};
 use crate::diagnostic::{Code, Diagnostics, Topic};
 use crate::fuzzing::Fuzzer;
@@ -39,20 +40,24 @@ const MAX_COST: u64 = 100_000_000;
 
 /// The codes of all problems of an example.
 fn codes(example: &Example, page: Code) -> (BTreeSet<Topic>, String) {
+    let problems = problems(example, page);
+    (problems.iter().map(|problem| problem.topic).collect(), problems.to_string())
+}
+
+fn problems(example: &Example, page: Code) -> Diagnostics {
     let names = example.files.keys().map(String::as_str);
     let names: Vec<&str> = names.filter(|name| name.ends_with(".rules")).collect();
     let files: BTreeMap<&str, &str> =
         example.files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
     let loaded = Ruleset::load_in_detail(&names, &files, &registry());
-    let problems = match &loaded {
+    match &loaded {
         Ok(ruleset) => match ruleset.within_cost(MAX_COST) {
             Ok(()) if ruleset.warnings().is_empty() => of_tests(ruleset, &files, page),
             Ok(()) => ruleset.warnings().clone(),
             Err(problems) => problems,
         },
         Err(problems) => problems.clone(),
-    };
-    (problems.iter().map(|problem| problem.topic).collect(), problems.to_string())
+    }
 }
 
 /// The failures of an example's tests, or their gaps in coverage, if the page is about that.
@@ -106,6 +111,21 @@ fn every_page_has_an_example_that_raises_its_code_alone_and_one_that_raises_none
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_fix_of_a_page_parses() {
+    let mut broken = Vec::new();
+    let mut fixed = 0;
+    for code in Code::ALL {
+        for example in examples(code.page()).iter().filter(|example| example.fails) {
+            let problems = problems(example, *code);
+            fixed += problems.iter().filter(|problem| problem.fix.is_some()).count();
+            broken.extend(broken_fixes(&problems));
+        }
+    }
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+    assert!(fixed > 10, "{fixed}");
 }
 
 #[test]

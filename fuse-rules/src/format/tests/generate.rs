@@ -163,10 +163,16 @@ impl Generator<'_> {
     }
 
     fn shared(&mut self) {
-        match self.choose(3) {
+        match self.choose(4) {
             0 => {
                 self.t("when");
                 self.expr();
+            }
+            3 => {
+                self.t("let");
+                self.name();
+                self.t("=");
+                self.value();
             }
             1 => {
                 self.t("requires");
@@ -235,6 +241,33 @@ impl Generator<'_> {
     }
 
     fn expr(&mut self) {
+        if self.depth < 6 && self.choose(8) == 1 {
+            return self.conditional();
+        }
+        self.chain();
+    }
+
+    fn conditional(&mut self) {
+        self.depth += 2;
+        loop {
+            self.t("if");
+            self.chain();
+            self.t("then");
+            self.branch();
+            self.t("else");
+            if self.choose(3) != 1 {
+                break;
+            }
+        }
+        self.branch();
+        self.depth -= 2;
+    }
+
+    fn branch(&mut self) {
+        if self.choose(4) == 1 { self.braces(Self::field) } else { self.chain() }
+    }
+
+    fn chain(&mut self) {
         self.depth += 1;
         self.operand();
         for _ in 0..self.choose(3) {
@@ -329,7 +362,7 @@ impl Generator<'_> {
             }
             14 => {
                 self.t("(not");
-                self.expr();
+                self.chain();
                 self.t(")");
             }
             _ => {

@@ -15,9 +15,11 @@ mod mixed_and_or;
 mod never_matches;
 mod no_fuse;
 mod overlapping_rules;
+mod pattern_in_plain_text;
 mod redundant_condition;
 mod rule_without_test;
 mod shadowed_rule;
+mod source_without_id;
 mod unanchored_match;
 mod undocumented_rule;
 mod unknown_parameter;
@@ -29,6 +31,7 @@ mod unused_condition;
 mod unused_const;
 mod unused_event;
 mod unused_fuse;
+mod unused_let;
 mod unused_source;
 mod unused_type;
 mod unused_use;
@@ -52,9 +55,11 @@ pub(super) static ALL: &[&Pass] = &[
     &never_matches::PASS,
     &no_fuse::PASS,
     &overlapping_rules::PASS,
+    &pattern_in_plain_text::PASS,
     &redundant_condition::PASS,
     &rule_without_test::PASS,
     &shadowed_rule::PASS,
+    &source_without_id::PASS,
     &unanchored_match::PASS,
     &undocumented_rule::PASS,
     &unknown_parameter::PASS,
@@ -65,6 +70,7 @@ pub(super) static ALL: &[&Pass] = &[
     &unused_const::PASS,
     &unused_event::PASS,
     &unused_fuse::PASS,
+    &unused_let::PASS,
     &unused_source::PASS,
     &unused_type::PASS,
     &unused_use::PASS,

@@ -60,12 +60,17 @@ fn pattern(
         });
         return;
     }
-    let (before, rest) = text.strip_prefix(".*").map_or((false, text), |rest| (true, rest));
+    let (ignores_case, rest) = ignoring_case(text);
+    let (before, rest) = rest.strip_prefix(".*").map_or((false, rest), |rest| (true, rest));
     let (after, rest) = match rest.strip_suffix(".*").filter(|rest| !rest.ends_with('\\')) {
         Some(rest) => (true, rest),
         None => (false, rest),
     };
     let Some(literal) = literal(rest).filter(|literal| !literal.is_empty()) else { return };
+    // Some letters that are not in ASCII have no lower case, but match a letter that is.
+    if ignores_case && !literal.is_ascii() {
+        return;
+    }
     let operator = match (before, after) {
         (false, false) => "==",
         (false, true) => "starts-with",
@@ -74,16 +79,28 @@ fn pattern(
     };
     // `.` does not match the end of a line.
     let of = if before || after { " of one line" } else { "" };
-    let message = format!("for a text{of}, this pattern is equivalent to `{operator}`");
+    let a = if ignores_case { "an ASCII" } else { "a" };
+    let value = context.text(left.span);
+    let (operand, literal) = match ignores_case {
+        true => (format!("lower({value})"), literal.to_ascii_lowercase()),
+        false => (value.to_owned(), literal),
+    };
+    let test = if ignores_case { format!("lower(…) {operator}") } else { operator.to_owned() };
+    let message = format!("for {a} text{of}, this pattern is equivalent to `{test}`");
     out.add(right.span, message, |problem| {
-        let better = format!("{} {operator} {}", context.text(left.span), quoted(&literal));
+        let better = format!("{operand} {operator} {}", quoted(&literal));
         // The fix is not safe: for values other than texts, `matches` is unknown but `==` is false.
         problem.label("plain text").fix(Fix::new(format!("write `{better}`"), whole.span, better))
     });
 }
 
+/// Whether a pattern begins with the flag that ignores case, and the pattern after it.
+fn ignoring_case(pattern: &str) -> (bool, &str) {
+    pattern.strip_prefix("(?i)").map_or((false, pattern), |rest| (true, rest))
+}
+
 /// The text that a pattern matches, if it matches only one.
-fn literal(pattern: &str) -> Option<String> {
+pub(super) fn literal(pattern: &str) -> Option<String> {
     let mut literal = String::new();
     let mut chars = pattern.chars();
     while let Some(c) = chars.next() {

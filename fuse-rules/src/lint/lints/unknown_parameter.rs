@@ -5,6 +5,7 @@ use crate::lint::context::{Findings, LintContext};
 use crate::lint::template_calls;
 use crate::lint::templates::span;
 use crate::lint::{Level, Lint, Pass};
+use crate::syntax::as_key;
 
 pub(super) static PASS: Pass = Pass {
     lint: Lint {
@@ -37,7 +38,7 @@ fn check(context: &LintContext<'_>, out: &mut Findings) {
                         .maybe_help(suggest::help(text, known.clone(), "its parameters are"));
                     // If the parameter comes from `defaults`, the span is that of its value.
                     let is_key = context.text(at) == text;
-                    problem.maybe_fix(suggest::fix(text, at, known).filter(|_| is_key))
+                    problem.maybe_fix(suggest::fix(text, at, known).filter(|_| is_key).map(as_key))
                 },
             );
         }

@@ -1,6 +1,5 @@
 //! `unknown-template`
 
-use crate::diagnostic::Diagnostic;
 use crate::lint::context::{Findings, LintContext};
 use crate::lint::template_calls::{self, TemplateCall};
 use crate::lint::templates::span;
@@ -38,7 +37,7 @@ fn check(context: &LintContext<'_>, out: &mut Findings) {
                 None => {
                     let known = templates.of_kind(kind).map(|(_, template)| template.name.as_str());
                     let name = Text { text: name.clone(), span: call.span };
-                    quoted(problem.suggest(&name, known, "the templates are"))
+                    problem.suggest(&name, known, "the templates are").fix_in_quotes()
                 }
             }
         });
@@ -50,12 +49,4 @@ fn place(call: &TemplateCall<'_>) -> String {
         Some(namespace) if call.kind == "WorkflowTemplate" => format!(" in `{namespace}`"),
         _ => String::new(),
     }
-}
-
-/// Adds quotes to the text of a fix, which replaces the whole literal.
-fn quoted(mut problem: Diagnostic) -> Diagnostic {
-    for edit in problem.fix.iter_mut().flat_map(|fix| &mut fix.edits) {
-        edit.text = format!("\"{}\"", edit.text);
-    }
-    problem
 }

@@ -2,14 +2,15 @@
 
 mod allow;
 mod claims;
-mod computed;
 mod examples;
 mod files;
 mod pages;
+mod texts;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Level, Lint, Lints, TemplateFile};
+use crate::diagnostic::tests::fixes::broken_fixes;
 use crate::diagnostic::tests::kinds::registry;
 use crate::diagnostic::{Diagnostic, Diagnostics, Topic};
 use crate::ruleset::Ruleset;
@@ -81,6 +82,16 @@ fn safe_fixes_remove_the_finding_and_change_no_decision() {
     }
     let all = ["mixed-and-or", "unused-allow", "unused-use"];
     assert_eq!(fixed.into_iter().collect::<Vec<_>>(), all);
+}
+
+#[test]
+fn every_fix_of_an_example_parses() {
+    for lint in Lint::all() {
+        for example in examples::page(lint).into_iter().chain(examples::cases(lint)) {
+            let broken = broken_fixes(&found(lint, &example.rules, &example.templates));
+            assert!(broken.is_empty(), "{lint}: {}", broken.join("\n"));
+        }
+    }
 }
 
 #[test]

@@ -1,37 +1,37 @@
 //! Detects equivalent mutants: whether any event distinguishes a mutant from the original rules.
 
-use super::mutations::Mutation;
+use super::mutations::{ChangedPart, Mutation};
 use crate::analysis::{Analysis, Answer, Events, Placed, Witness};
 use crate::typed::{Rules, Sensor};
 
 /// Whether a mutant behaves like the original rules.
-pub(super) enum Equivalence {
+pub(super) enum Equivalence<'m> {
     /// Provably for every event.
     Equivalent,
-    /// Not for the event with this JSON body.
-    DistinguishedBy(String),
+    /// Not for this event of this mutated sensor.
+    DistinguishedBy(&'m Sensor, Box<Witness>),
     Unknown,
 }
 
-pub(super) fn equivalence(rules: &Rules, mutation: &Mutation) -> Equivalence {
+pub(super) fn equivalence<'m>(rules: &Rules, mutation: &'m Mutation) -> Equivalence<'m> {
     let mut analysis = Analysis::new(rules);
     let mut equivalent = true;
     for mutant in &mutation.sensors {
-        match sensor_equivalence(&mut analysis, rules, mutant, mutation.of_condition) {
+        match sensor_equivalence(&mut analysis, rules, mutant, mutation.changed) {
             Equivalence::Equivalent => {}
-            Equivalence::DistinguishedBy(body) => return Equivalence::DistinguishedBy(body),
+            found @ Equivalence::DistinguishedBy(..) => return found,
             Equivalence::Unknown => equivalent = false,
         }
     }
     if equivalent { Equivalence::Equivalent } else { Equivalence::Unknown }
 }
 
-fn sensor_equivalence<'r>(
+fn sensor_equivalence<'r, 'm: 'r>(
     analysis: &mut Analysis<'r>,
     rules: &'r Rules,
-    mutated: &'r Sensor,
-    of_condition: bool,
-) -> Equivalence {
+    mutated: &'m Sensor,
+    changed: ChangedPart,
+) -> Equivalence<'m> {
     let named = |sensor: &&Sensor| sensor.name == mutated.name;
     let Some(sensor) = rules.sensors.iter().find(named) else { return Equivalence::Unknown };
     let declared = rules.sources.iter().filter(|source| source.name == sensor.source);
@@ -43,17 +43,22 @@ fn sensor_equivalence<'r>(
             return Equivalence::Unknown;
         };
         let original = Placed { sensor, rule };
-        if !of_condition {
-            // The rule matches the same events, but its action differs.
-            return match analysis.matching(original) {
-                Answer::Found(witness) => body(&witness),
-                _ => Equivalence::Unknown,
-            };
+        match changed {
+            ChangedPart::Condition => {}
+            ChangedPart::Action => {
+                return match analysis.matching(original) {
+                    Answer::Found(witness) => Equivalence::DistinguishedBy(mutated, witness),
+                    _ => Equivalence::Unknown,
+                };
+            }
+            ChangedPart::Value => return Equivalence::Unknown,
         }
         let mutant = Placed { sensor: mutated, rule: mutant };
         for (a, b) in [(original, mutant), (mutant, original)] {
             match analysis.separating(a, b) {
-                Answer::Found(witness) => return body(&witness),
+                Answer::Found(witness) => {
+                    return Equivalence::DistinguishedBy(mutated, witness);
+                }
                 Answer::Never(Events::Any) => {}
                 // Rules also evaluate events that do not have the declared type, unless the source rejects them.
                 Answer::Never(Events::Typed) => equivalent &= rejects,
@@ -62,8 +67,4 @@ fn sensor_equivalence<'r>(
         }
     }
     if equivalent { Equivalence::Equivalent } else { Equivalence::Unknown }
-}
-
-fn body(witness: &Witness) -> Equivalence {
-    witness.text().map_or(Equivalence::Unknown, Equivalence::DistinguishedBy)
 }

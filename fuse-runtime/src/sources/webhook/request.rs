@@ -1,12 +1,11 @@
 //! Handles one request to a webhook: checks it, turns it into an event, and answers it.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Extension;
 use axum::body::{Body, HttpBody as _};
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, Request, StatusCode, header};
+use axum::http::{HeaderValue, Request, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
@@ -15,8 +14,9 @@ use serde_json::json;
 use super::Route;
 use crate::http::{BodyBuffer, BodyError, InWork, shorten};
 use crate::log_limit::LogLimit;
+use crate::sources::admission::by_name;
 use crate::sources::format::{parameters, parameters_to_json};
-use crate::sources::{AcceptError, Accepted, FormatError, Incoming, Intake, decode_header};
+use crate::sources::{AcceptError, Accepted, FormatError, Incoming, Intake};
 
 /// `Retry-After`, in seconds, where the queue is full, and where there is no room in memory.
 const RETRY_AFTER_QUEUE: &str = "5";
@@ -102,7 +102,7 @@ async fn incoming(
     if body.size_hint().lower() > u64::try_from(route.config.body_limit).unwrap_or(u64::MAX) {
         return Err(too_large(route.config.body_limit));
     }
-    let headers = headers(&parts.headers)?;
+    let headers = by_name(&parts.headers).map_err(|why| bad_request(&why.to_string()))?;
     let encoded = parts.uri.query().unwrap_or("").as_bytes();
     let query = parameters(encoded, "query").map_err(bad_format)?;
     let body = if route.config.method == "GET" {
@@ -122,27 +122,6 @@ async fn incoming(
         query,
         body,
     })
-}
-
-/// The headers by name; the values of several with one name are joined by a comma.
-fn headers(map: &HeaderMap) -> Result<BTreeMap<String, String>, RefusedWith> {
-    let mut headers: BTreeMap<String, String> = BTreeMap::new();
-    for (name, value) in map {
-        let name = name.as_str();
-        // Replacing bytes that are not UTF-8 could make two different ids equal.
-        let Ok(value) = std::str::from_utf8(value.as_bytes()) else {
-            return Err(bad_request(&format!("the header `{name}` is not UTF-8")));
-        };
-        let value = decode_header(name, value).map_err(|why| bad_request(&why.to_string()))?;
-        headers
-            .entry(name.to_owned())
-            .and_modify(|all| {
-                all.push_str(", ");
-                all.push_str(&value);
-            })
-            .or_insert_with(|| value.into_owned());
-    }
-    Ok(headers)
 }
 
 async fn read(mut body: Body, limit: usize) -> Result<Bytes, RefusedWith> {
@@ -178,8 +157,8 @@ fn not_arrived(why: BodyError) -> RefusedWith {
 }
 
 fn too_large(limit: usize) -> RefusedWith {
-    let why = format!("the body is larger than {limit} bytes, which is this source's `body-limit`");
-    Box::new(refuse(StatusCode::PAYLOAD_TOO_LARGE, &why))
+    let why = FormatError::TooLarge { limit };
+    Box::new(refuse(StatusCode::PAYLOAD_TOO_LARGE, &why.to_string()))
 }
 
 fn bad_request(why: &str) -> RefusedWith {

@@ -1,6 +1,8 @@
 //! Derives claims from the message and the spans of a finding. Claims that need no event are checked immediately: for
 //! example, by removing an unused declaration, or by comparing the rules before and after a fix.
 
+use regex::Regex;
+
 use super::super::{load, try_load};
 use super::generate::TEMPLATES;
 use super::text::{Lines, is_same};
@@ -99,6 +101,11 @@ pub(super) fn claims(text: &str, finding: &Finding) -> Vec<Claim> {
                 .any(|name| lines.all()[line].contains(&format!("{name} contains {own}")));
             assert!(is_anchored || is_name && !word.starts_with('-'), "{}", shown());
         }
+        "pattern-in-plain-text" => {
+            let word = own.trim_matches('"');
+            assert!(Regex::new(word).is_ok_and(|regex| regex.as_str() != regex::escape(word)));
+            assert!(!is_same(text, &finding.fixed(text)), "{}", shown());
+        }
         "mapping-may-be-missing" => {
             let sides: Vec<_> = own.split(" ?? ").map(inside).collect();
             let (last, before) = sides.split_last().unwrap();
@@ -173,8 +180,14 @@ pub(super) fn claims(text: &str, finding: &Finding) -> Vec<Claim> {
             let end = (line..).find(|at| lines.all()[*at] == "}").unwrap();
             assert!(is_same(text, &lines.without(line..end + 1)), "{}", shown());
         }
-        "unused-const" | "unused-condition" | "unused-event" | "unused-fuse" | "unused-type"
-        | "unused-use" => assert!(is_same(text, &lines.without(line..line + 1)), "{}", shown()),
+        "unused-const" | "unused-condition" | "unused-event" | "unused-fuse" | "unused-let"
+        | "unused-type" | "unused-use" => {
+            assert!(is_same(text, &lines.without(line..line + 1)), "{}", shown())
+        }
+        "source-without-id" => {
+            let sent = own == "hook" && lines.all()[line].ends_with("gitlab.push");
+            assert!(sent && !text.contains("\nid = "), "{}", shown());
+        }
         "rule-without-test" => {
             let expected = format!("expect {own}");
             assert!(!lines.all().contains(&expected.as_str()), "{}", shown());

@@ -1,0 +1,163 @@
+//! Writes a test that detects a mutant, ready to be pasted into the rules.
+
+use std::fmt::Write as _;
+
+use super::super::Tests;
+use super::super::execute::{DEFAULT_TIME, SentEvent};
+use super::super::fields::key;
+use super::Mutation;
+use crate::analysis::Witness;
+use crate::decision::{Decision, Evaluation, Outcome};
+use crate::event::Event;
+use crate::format;
+use crate::fuses::Fuses;
+use crate::literals::quoted;
+use crate::typed::Sensor;
+use crate::value::Value;
+
+impl Tests<'_> {
+    /// A test that sends this event to the mutated sensor, passes, and fails with the mutant. `None` if no single
+    /// event of a test shows the difference.
+    pub(super) fn written_test(
+        &self,
+        mutation: &Mutation,
+        sensor: &Sensor,
+        witness: &Witness,
+        place: &str,
+    ) -> Option<String> {
+        let body = witness.text()?;
+        // A mutant can differ only while a fuse is off.
+        [true, false].into_iter().find_map(|on| {
+            let fuses = self.required(sensor);
+            let state = fuses.iter().fold(Fuses::default(), |state, fuse| state.set(fuse, on));
+            let sent = self.witnessed(sensor, witness, &body, state)?;
+            let mutated = self.with_mutant(sensor, &sent, sent.evaluation.clone());
+            let expectation = self.expectation(sensor, &sent, mutated)?;
+            let mut text =
+                format!("test {} {{\n", quoted(&format!("fails if {} at {place}", mutation.what)));
+            for fuse in fuses {
+                // Writing to a string cannot fail.
+                let _ok = writeln!(text, "with fuse {fuse} {}", if on { "on" } else { "off" });
+            }
+            if witness.received != DEFAULT_TIME {
+                let _ok = writeln!(text, "at {}", quoted(&witness.received.to_string()));
+            }
+            let _ok = write!(text, "send {}.{} body ", sensor.source, sensor.event);
+            literal(&witness.body, &mut text)?;
+            for (what, fields) in [("headers", &witness.headers), ("query", &witness.query)] {
+                if !fields.is_empty() {
+                    let fields = fields.iter();
+                    let fields: Vec<_> = fields
+                        .map(|(name, value)| format!("{} = {}", key(name), quoted(value)))
+                        .collect();
+                    let _ok = write!(text, " {what} {{ {} }}", fields.join(", "));
+                }
+            }
+            let _ok = write!(text, "\n{expectation}}}\n");
+            // A text that does not parse is of no use.
+            format::format("test", &text).ok()
+        })
+    }
+
+    /// The fuses that the rules of a sensor require, without duplicates.
+    fn required(&self, sensor: &Sensor) -> Vec<&str> {
+        let all = &self.ruleset.typed().fuses;
+        let original = self.ruleset.typed().sensors.iter().filter(|one| one.name == sensor.name);
+        let rules = original.flat_map(|original| &original.rules);
+        let rules = rules.filter(|rule| sensor.rules.iter().any(|own| own.name == rule.name));
+        let mut fuses: Vec<&str> = rules
+            .flat_map(|rule| &rule.requires)
+            .filter_map(|fuse| Some(all.get(*fuse)?.name.as_str()))
+            .collect();
+        fuses.sort_unstable();
+        fuses.dedup();
+        fuses
+    }
+
+    /// The event as a test would send it, decided by the original rules.
+    fn witnessed<'t>(
+        &self,
+        sensor: &'t Sensor,
+        witness: &'t Witness,
+        body: &'t str,
+        fuses: Fuses,
+    ) -> Option<SentEvent<'t>> {
+        let event = Event::new(sensor.source.as_str(), sensor.event.as_str(), body.as_bytes());
+        let mut event = event.ok()?.received(witness.received);
+        for (name, value) in &witness.query {
+            event = event.query(name, value);
+        }
+        let headers: Vec<(String, String)> =
+            witness.headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+        let event = self.identified(event, &headers, 0).ok()?;
+        let mut evaluation = self.plan.evaluate_all(&event, &fuses);
+        self.apply_backends(&mut evaluation, &event);
+        Some(SentEvent { event, fuses, evaluation })
+    }
+
+    /// An expectation that the original decisions meet, and the decisions of the mutant do not.
+    fn expectation(
+        &self,
+        sensor: &Sensor,
+        sent: &SentEvent<'_>,
+        mut mutated: Evaluation,
+    ) -> Option<String> {
+        self.apply_backends(&mut mutated, &sent.event);
+        let is_of = |decision: &&Decision| sensor.rules.iter().any(|r| r.name == decision.rule);
+        let fired = |decision: &&Decision| decision.outcome == Outcome::Fired;
+        let original: Vec<&Decision> = sent.evaluation.decisions.iter().filter(is_of).collect();
+        let mutated: Vec<&Decision> = mutated.decisions.iter().filter(is_of).collect();
+        let alike = |decision: &Decision, decisions: &[&Decision]| {
+            decisions.iter().any(|other| {
+                (&other.rule, &other.element, other.outcome)
+                    == (&decision.rule, &decision.element, decision.outcome)
+            })
+        };
+        // Another outcome is a clearer difference than other fields.
+        let outcome = original.iter().find(|decision| !alike(decision, &mutated));
+        let mut text = String::new();
+        if let Some(decision) = outcome {
+            let of_rule = |other: &&&Decision| other.rule == decision.rule;
+            let quiet = !original.iter().filter(of_rule).any(|other| fired(other));
+            if quiet && mutated.iter().filter(of_rule).any(|other| fired(other)) {
+                return Some(format!("expect no {}\n", self.short_name(&decision.rule)));
+            }
+            self.write_decision(decision, decision.element.as_deref(), None, &mut text);
+            return Some(text);
+        }
+        let differs = |decision: &&&Decision| {
+            fired(decision) && !mutated.iter().any(|other| other.action == decision.action)
+        };
+        let decision = original.iter().find(differs)?;
+        let fields = decision.action.as_ref().map(|action| &action.fields);
+        self.write_decision(decision, decision.element.as_deref(), fields, &mut text);
+        Some(text)
+    }
+}
+
+/// Writes the value of a body as a literal; `None` if rules cannot write it.
+fn literal(value: &Value<'_>, text: &mut String) -> Option<()> {
+    match value {
+        Value::String(string) => text.push_str(&quoted(string)),
+        Value::List(items) => {
+            text.push('[');
+            for (i, item) in items.iter().enumerate() {
+                text.push_str(if i > 0 { ", " } else { "" });
+                literal(item, text)?;
+            }
+            text.push(']');
+        }
+        Value::Map(map) => {
+            text.push('{');
+            for (i, (name, value)) in map.iter().enumerate() {
+                text.push_str(if i > 0 { ", " } else { " " });
+                text.push_str(&key(name));
+                text.push_str(" = ");
+                literal(value, text)?;
+            }
+            text.push_str(if map.is_empty() { "}" } else { " }" });
+        }
+        scalar => text.push_str(&scalar.to_json_text().ok()?),
+    }
+    Some(())
+}
