@@ -21,6 +21,9 @@ const CALLS: [&str; 8] = [
     "parse-json(string({}))",
 ];
 
+/// A table with some of the texts as keys.
+const TABLE: &str = "({ x = 1, prod = { a = \"x\" }, y = [1, 2], \"12\" = \"prod\", \"\" = null })";
+
 /// A path from one of these names: mostly to values that bodies and elements have.
 fn path(roots: Vec<String>) -> impl Strategy<Value = String> {
     let step = prop_oneof![
@@ -102,6 +105,11 @@ fn value(roots: Vec<String>, depth: u32) -> BoxedStrategy<String> {
                 let first = format!("first(t{depth} in {l}: t{depth}{test})");
                 if rest.starts_with('.') { format!("{first}{rest}") } else { format!("({first}{rest})") }
             }),
+        1 => (path(roots.clone()), path(roots.clone()), prop::sample::select(&["", ".a", "[0]"][..]))
+            .prop_map(|(base, key, rest)| format!("({base}[{key}]{rest} ?? 1)")),
+        1 => (path(roots.clone()), prop::sample::select(&["TABLE[{}]", "TABLE[{}].a", "TABLE[string({})] ?? 2", "[\"x\", 1, \"prod\"][{}]", "({ a = 1, b? = {} }).b"][..]))
+            .prop_map(|(path, lookup)| format!("({})", lookup.replace("{}", &path).replace("TABLE", TABLE))),
+        1 => (path(roots.clone()), path(roots.clone())).prop_map(|(a, b)| format!("json({{ a = [{{ x? = {a} }}], b = {b} }})")),
         1 => elements(roots).prop_map(move |l| format!("len({l})")),
     ]
     .boxed()
