@@ -156,9 +156,9 @@ impl<'a> Units<'a> {
         }
     }
 
-    /// Whether this is one plain field, which can share the line of its braces.
+    /// Whether this is one plain field or condition, which can share the line of its braces.
     pub(super) fn is_one_field(&self) -> bool {
-        matches!(self.list.as_slice(), [Unit { rule: Rule::field, .. }])
+        matches!(self.list.as_slice(), [Unit { rule: Rule::field | Rule::when_clause, .. }])
     }
 
     /// The units in brackets; `docs` is everything up to and including the opening one.
@@ -237,6 +237,13 @@ pub(super) fn spelling<'a>(piece: &Pair<'a, Rule>) -> &'a str {
         Rule::assign => "=",
         Rule::optional => "?",
         Rule::op_not_in => "not in",
+        Rule::op_not_text => match piece.clone().into_inner().last().map(|word| word.as_str()) {
+            Some("matches") => "not matches",
+            Some("contains") => "not contains",
+            Some("starts-with") => "not starts-with",
+            Some("ends-with") => "not ends-with",
+            _ => "not like",
+        },
         _ => piece.as_str(),
     }
 }

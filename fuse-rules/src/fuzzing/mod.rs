@@ -26,7 +26,7 @@ use crate::eval::Plan;
 use crate::event::{Event, InvalidBody};
 use crate::fuses::Fuses;
 use crate::ruleset::Ruleset;
-use crate::testing::{Backends, Tests, guarded_atoms};
+use crate::testing::{Admission, Backends, Tests, guarded_atoms};
 use crate::typed::{Rule, Sensor};
 use baseline::Baseline;
 pub use finding::{Finding, FindingKind, FoundEvent};
@@ -67,6 +67,7 @@ pub struct Fuzzer<'r> {
     rng: Rng,
     fuses: Fuses,
     backends: Option<Backends<'r>>,
+    admission: Option<&'r dyn Admission>,
     /// The targets, which are fuzzed in turn.
     targets: Vec<Target<'r>>,
     /// The covered features.
@@ -126,7 +127,8 @@ impl<'r> Fuzzer<'r> {
         for target in &mut targets {
             let declared = typed.sources.iter().filter(|source| source.name == target.source);
             let declared = declared.flat_map(|source| &source.events);
-            let ty = declared.filter(|event| event.name == target.name).find_map(|e| e.ty.clone());
+            let body = declared.filter(|event| event.name == target.name).map(|event| &event.body);
+            let ty = body.filter(|ty| !ty.is_any()).next().cloned();
             target.points = MutationPoints::collect(&target.rules, ty);
         }
         let fuses = typed.fuses.iter().fold(Fuses::default(), |fuses, f| fuses.set(&f.name, true));
@@ -136,6 +138,7 @@ impl<'r> Fuzzer<'r> {
             rng: Rng::with_seed(seed),
             fuses,
             backends: None,
+            admission: None,
             targets,
             features: FxHashSet::default(),
             found: BTreeMap::new(),
@@ -168,6 +171,12 @@ impl<'r> Fuzzer<'r> {
         Self { backends: Some(backends), ..self }
     }
 
+    /// Reports nothing about events that their source refuses.
+    #[must_use]
+    pub fn admission(self, admission: &'r dyn Admission) -> Self {
+        Self { admission: Some(admission), ..self }
+    }
+
     /// Uses the tests of the rules: an outcome that a test expects is not a finding, and the events of the
     /// tests become seed inputs.
     #[must_use]
@@ -186,7 +195,7 @@ impl<'r> Fuzzer<'r> {
     /// The body is not JSON.
     pub fn seed(&mut self, source: &str, name: &str, body: &[u8]) -> Result<bool, InvalidBody> {
         let event = Event::new(source, name, body)?;
-        let input = Input::parse(event.body());
+        let input = self.plan.seen(&event, |seen| Input::parse(seen.ok()?.body()));
         let usable = input.is_some();
         if let Some(input) = input {
             self.add_input(source, name, input);

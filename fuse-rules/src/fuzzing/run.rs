@@ -16,6 +16,7 @@ use crate::reference;
 use crate::schema::Schema;
 use crate::semantics::ops::Truth;
 use crate::span::Span;
+use crate::testing::Admission;
 use crate::typed::Expr;
 
 /// The most fired decisions that are counted for one input. Larger inputs show nothing new.
@@ -78,15 +79,20 @@ impl<'r> Fuzzer<'r> {
             seen.borrow_mut().insert(Feature::Truth(expr.span, truth.as_ref().ok().copied()));
         };
         let typed = self.ruleset.typed();
-        let (expected, disagreement) = input.with_event(target.source, target.name, |event| {
-            let expected = reference::evaluate(typed, event, &self.fuses, Some(&watch));
-            let mut reference = expected.clone();
-            if let Some(backends) = self.backends {
-                reference.decisions.iter_mut().for_each(|decision| backends(decision, event));
-            }
-            let planned = self.plan.evaluate_all(event, &self.fuses);
-            (reference, disagreement(&expected, &planned))
-        })?;
+        let (expected, disagreement) =
+            input.with_event(target.source, target.name, |event| {
+                // No such request is this event, so that no test could send it.
+                if !self.plan.may_be(event) {
+                    return None;
+                }
+                let expected = reference::evaluate(typed, event, &self.fuses, Some(&watch));
+                let mut reference = expected.clone();
+                if let Some(backends) = self.backends {
+                    reference.decisions.iter_mut().for_each(|decision| backends(decision, event));
+                }
+                let planned = self.plan.evaluate_all(event, &self.fuses);
+                Some((reference, disagreement(&expected, &planned)))
+            })??;
         let mut keys = Vec::new();
         let of_target = |rule: &str| target.rules.iter().any(|(_, own)| own.name == rule);
         if let Some(rule) = disagreement {
@@ -118,6 +124,13 @@ impl<'r> Fuzzer<'r> {
             }
         }
         keys.retain(|key| !self.baseline.contains(key));
+        let is_refused = |admission: &dyn Admission| {
+            !input.is_admitted(target.source, target.name, &self.plan, admission)
+        };
+        // No rule ever sees an event that its source refuses.
+        if !keys.is_empty() && self.admission.is_some_and(is_refused) {
+            keys.retain(|key| key.kind == FindingKind::Disagreement);
+        }
         features.extend(keys.iter().cloned().map(Feature::Found));
         Some(Run { decisions, features, keys })
     }

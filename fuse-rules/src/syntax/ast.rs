@@ -140,6 +140,8 @@ pub(crate) struct EventDecl {
     pub(crate) doc: Option<String>,
     pub(crate) name: Text,
     pub(crate) ty: Option<Type>,
+    /// The conditions that a request must meet to be this event.
+    pub(crate) when: Vec<Expr>,
     pub(crate) block: Option<Block>,
 }
 
@@ -257,6 +259,11 @@ pub(crate) enum ExprKind {
     Access {
         base: Box<Expr>,
         steps: Vec<PathStep>,
+    },
+    /// A computed key: `channels[body.team]`.
+    Lookup {
+        base: Box<Expr>,
+        key: Box<Expr>,
     },
     Call {
         function: Text,

@@ -113,6 +113,12 @@ fn precedence() {
         ("split(x, \",\")[0] == \"a\"", r#"(== (get (split x ",") /0) "a")"#),
         ("(a ?? b).c", "(get (paren (?? a b)) /c)"),
         ("a[-1].b[\"c.d\"]", "a/-1/b/c.d"),
+        ("a[b.c].d == e", "(== (get (lookup a b/c) /d) e)"),
+        ("a[b[0]][\"x-${c}\"]", r#"(lookup (lookup a b/0) (text "x-" c))"#),
+        ("f({ a = b }, [{ c? = d }])", "(f (record a = b) (list (record c? = d)))"),
+        ("({ a = 1 })[b] == c", "(== (lookup (paren (record a = 1)) b) c)"),
+        ("a not contains b and c", "(and (not (contains a b)) c)"),
+        ("not a not like \"x\"", r#"(not (not (like a "x")))"#),
         ("a-b", "a-b"),
         ("a - b", "(- a b)"),
         ("body.when.rule.in", "body/when/rule/in"),
@@ -370,6 +376,8 @@ fn types_constants_and_conditions() {
         source s webhook {
           event pushed : push { path = "/p" }
           event plain
+          event part { when headers.x == "a", path = "/q"
+            when body.y or not body.z }
           event inline : { a: string, ... }
         }
         sensor x on s.pushed { rule r {
@@ -394,6 +402,13 @@ fn a_fault_in_a_type_is_one_problem_at_its_place() {
         ("type a = { b = int }", "E0101 1:14"),
         ("source s webhook { event a : { b: } }", "E0101 1:33"),
         ("source s webhook { event a: string, event b : }", "E0101 1:45"),
+        ("source s webhook { event a { when } }", "E0101 1:30"),
+        ("source s webhook { event a { when body.x = 1 } }", "E0102 1:42"),
+        ("source s webhook { event a { when body.x == 1 path = \"/a\" } }", "E0104 1:47"),
+        (
+            "source s webhook { event a { path = \"/a\", when headers.x == }\nevent b }",
+            "E0101 1:58",
+        ),
         ("condition c = 1", "E0101 1:13"),
         ("condition c(a: ) = a", "E0101 1:16"),
         ("const = 1", "E0101 1:7"),

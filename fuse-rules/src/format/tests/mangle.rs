@@ -51,7 +51,9 @@ impl<'a> Mangle<'a, '_> {
     fn piece(&mut self, pair: Pair<'a, Rule>) -> String {
         let rule = pair.as_rule();
         let parts: Vec<_> = pair.clone().into_inner().collect();
-        if parts.is_empty() || matches!(rule, Rule::op_not_in | Rule::raw_string) {
+        if parts.is_empty()
+            || matches!(rule, Rule::op_not_in | Rule::op_not_text | Rule::raw_string)
+        {
             let piece = spelling(&pair);
             self.at = pair.as_span().start() + piece.len();
             return piece.to_owned();
@@ -139,12 +141,24 @@ impl<'a> Mangle<'a, '_> {
 fn has_items(rule: Rule) -> bool {
     matches!(
         rule,
-        Rule::block | Rule::record | Rule::from_pick | Rule::source_decl | Rule::type_record
+        Rule::block
+            | Rule::event_block
+            | Rule::record
+            | Rule::from_pick
+            | Rule::source_decl
+            | Rule::type_record
     )
 }
 
 fn is_ordered(rule: Rule) -> bool {
-    matches!(rule, Rule::source_decl | Rule::sensor_decl | Rule::rule_decl | Rule::type_record)
+    matches!(
+        rule,
+        Rule::source_decl
+            | Rule::event_block
+            | Rule::sensor_decl
+            | Rule::rule_decl
+            | Rule::type_record
+    )
 }
 
 /// Whether white space is allowed between its parts.
@@ -156,6 +170,7 @@ fn may_have_white(rule: Rule) -> bool {
             | Rule::arguments
             | Rule::quantifier_body
             | Rule::index
+            | Rule::lookup
             | Rule::interpolation
             | Rule::generic_body
             | Rule::type_paren

@@ -22,7 +22,7 @@ impl Compiler<'_> {
             .collect()
     }
 
-    fn exprs(&mut self, exprs: &[Expr]) -> Vec<Expr<Slot>> {
+    pub(in crate::plan) fn exprs(&mut self, exprs: &[Expr]) -> Vec<Expr<Slot>> {
         exprs.iter().map(|expr| self.expr(expr)).collect()
     }
 
@@ -32,7 +32,7 @@ impl Compiler<'_> {
 
     /// The same expression, with slots in place of paths. A use of a `let` is evaluated once per
     /// frame. In conditions, only values are: the parts of conditions are shared anyway.
-    pub(super) fn expr(&mut self, expr: &Expr) -> Expr<Slot> {
+    pub(in crate::plan) fn expr(&mut self, expr: &Expr) -> Expr<Slot> {
         let compiled = self.without_name(expr);
         let rules = self.rules;
         let (Some(name), Some(value)) = (rules.lets.get(&expr.span), rules.calls.get(&expr.span))
@@ -75,6 +75,11 @@ impl Compiler<'_> {
             ExprKind::Access { base, segments } => {
                 ExprKind::Access { base: self.boxed(base), segments: segments.clone() }
             }
+            ExprKind::Lookup { base, key, table } => ExprKind::Lookup {
+                base: self.boxed(base),
+                key: self.boxed(key),
+                table: table.clone(),
+            },
             ExprKind::Concat(parts) => ExprKind::Concat(self.exprs(parts)),
             ExprKind::List(items) => ExprKind::List(self.exprs(items)),
             ExprKind::Record(fields) => ExprKind::Record(
