@@ -4,6 +4,7 @@
 mod definitions;
 mod files;
 mod functions;
+mod helps;
 mod lets;
 mod secrets;
 mod sources;
