@@ -98,6 +98,10 @@ impl<'s, 'e> Stack<'s, 'e> {
                 true => self.truth(chosen),
                 false => self.truth(otherwise),
             },
+            // The reason for an unknown truth names the branch, not the conditional.
+            ExprKind::Named { value, .. } if matches!(value.kind, ExprKind::If { .. }) => {
+                self.truth(value)
+            }
             _ => ops::condition(expr, self.value(expr)?.as_ref()),
         }
     }

@@ -259,7 +259,7 @@ fn is_in_range(function: &str, result: &Value<'_>) -> bool {
 fn the_ranges_of_texts_hold_for_every_character() {
     let context = CallContext::new(Timestamp::UNIX_EPOCH);
     let all: Vec<char> = (0..=u32::from(char::MAX)).filter_map(char::from_u32).collect();
-    for name in ["lower", "upper", "trim"] {
+    for name in ["lower", "upper", "capitalize", "trim"] {
         let range = ranges::find(name, None).unwrap();
         let call = |text: &str| {
             let arguments = [Value::text(text.to_owned())];

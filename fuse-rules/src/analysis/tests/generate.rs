@@ -204,6 +204,18 @@ fn computed(random: &mut Random, theme: &Theme, path: &str) -> String {
             format!("replace({string}, \"{}\", \"_\") {test} \"{text}\"", random.pick(&["-", "od"]))
         }
         11 => format!("\"{}${{{path}}}\" {test} \"{cased}\"", random.pick(&["prod-", "x", ""])),
+        12 if random.one_in(2) => {
+            let computed = random.pick(&[
+                "slice(PATH, 0, 4)",
+                "slice(PATH, -2)",
+                "strip-prefix(PATH, \"prod-\")",
+                "capitalize(PATH)",
+                "trim(lower(PATH))",
+                "split(upper(PATH), \"-\")[0]",
+                "(if PATH == \"prod\" then lower(PATH) else \"dev\")",
+            ]);
+            format!("{} {test} \"{cased}\"", computed.replace("PATH", &string))
+        }
         12 => format!("({path} ?? \"{}\") {test} \"{text}\"", random.pick(&theme.texts)),
         _ => format!("weekday(event.time, \"UTC\") {} \"thu\"", random.pick(&["==", "!="])),
     }

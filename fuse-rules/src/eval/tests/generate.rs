@@ -163,10 +163,10 @@ pub(crate) fn condition(roots: Vec<String>, depth: u32) -> BoxedStrategy<String>
     bound.extend([name.clone(), name.clone(), name.clone()]);
     let body = condition(bound, depth - 1);
     prop_oneof![
-        4 => leaf,
+        6 => leaf,
         2 => (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("({a} and {b})")),
         2 => (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("({a} or {b})")),
-        2 => (inner.clone(), inner.clone(), inner.clone())
+        1 => (inner.clone(), inner.clone(), inner.clone())
             .prop_map(|(a, b, c)| format!("(if {a} then {b} else {c})")),
         2 => inner.prop_map(|a| format!("not ({a})")),
         2 => (prop::sample::select(&["any", "all", "none"][..]), elements(roots), body)
@@ -184,7 +184,7 @@ pub(crate) fn bound_condition(names: Vec<String>) -> BoxedStrategy<String> {
 fn named(roots: Vec<String>, name: &'static str) -> impl Strategy<Value = String> {
     let one = path(roots.clone()).boxed();
     let value = prop_oneof![
-        8 => prop::sample::select(roots.clone()),
+        24 => prop::sample::select(roots.clone()),
         1 => one.clone(),
         1 => (one.clone(), prop::sample::select(roots.clone()))
             .prop_map(|(a, b)| format!("{a} ?? {b}")),
@@ -209,7 +209,7 @@ fn used(roots: Vec<String>) -> impl Strategy<Value = String> {
     ];
     let value = (value(roots, 1), prop::sample::select(uses.to_vec()))
         .prop_map(|(value, uses)| format!("let used = {value}\n{uses}"));
-    prop_oneof![1 => condition, 1 => value, 6 => Just("let used = body.b\n".to_owned())]
+    prop_oneof![1 => condition, 1 => value, 10 => Just("let used = body.b\n".to_owned())]
 }
 
 /// A sensor with one to three rules. With `each`, most paths start at its element.
