@@ -325,6 +325,14 @@ impl<'w, 'e> Env<'w, 'e> {
                     None => return Err(Fault::Absent(Shown(expr).to_string().into())),
                 }
             }
+            ExprKind::Lookup { base, key, .. } => {
+                let value = self.value(base)?;
+                let segment = ops::segment(key, self.value(key)?.as_ref())?;
+                match Self::navigate(Some(&value), &[segment]) {
+                    Some(part) => part.clone(),
+                    None => return Err(Fault::Absent(Shown(expr).to_string().into())),
+                }
+            }
             ExprKind::Concat(parts) => {
                 let mut text = String::new();
                 for part in parts {

@@ -30,7 +30,7 @@ pub(crate) fn run(arguments: &Fuzz) -> Ended {
     let admission = TestAdmission(&ruleset);
     let tests = Tests::new(&ruleset, &Disk).backends(&backends).admission(&admission);
     let seed = arguments.seed.unwrap_or_else(any_seed);
-    let mut fuzzer = Fuzzer::new(&ruleset, seed).backends(&backends);
+    let mut fuzzer = Fuzzer::new(&ruleset, seed).backends(&backends).admission(&admission);
     if let Some(rule) = &arguments.rule {
         fuzzer = fuzzer.only(rule).map_err(|names| {
             format!("there is no rule `{rule}`; {}", super::explain::there_are(&names))

@@ -116,6 +116,7 @@ impl CanonicalText<'_> {
             ExprKind::Access { segments, .. } => {
                 self.parts(&format!("get {segments:?}"), &children)
             }
+            ExprKind::Lookup { .. } => self.parts("lookup", &children),
             ExprKind::Concat(_) => self.parts("text", &children),
             ExprKind::List(_) => self.parts("list", &children),
             ExprKind::Record(fields) => {

@@ -1,7 +1,6 @@
 //! Expressions: resolves names, and checks types against what operators and fields accept.
 
 use super::operands::{absence_of, absence_of_operand};
-use super::paths::segments;
 use super::scope::{Binding, Scope};
 use super::value_keys::ValueKey;
 use super::{Checker, fold};
@@ -126,14 +125,8 @@ impl Checker<'_> {
             ast::ExprKind::List(items) => self.list_literal(items, scope),
             ast::ExprKind::Record(block) => return self.record(block, scope),
             ast::ExprKind::Path { root, steps } => return self.path(root, steps, span, scope),
-            ast::ExprKind::Access { base, steps } => {
-                let (base, known) = self.expr(base, scope);
-                let shown = |_| Shown(&base).to_string().into();
-                let Some(known) = self.steps(known, steps, 0, &shown) else {
-                    return unchecked(span);
-                };
-                (ExprKind::Access { base: Box::new(base), segments: segments(steps) }, known)
-            }
+            ast::ExprKind::Access { base, steps } => return self.access(base, steps, span, scope),
+            ast::ExprKind::Lookup { base, key } => return self.lookup(base, key, span, scope),
             ast::ExprKind::Call { function, arguments } => {
                 return self.call(function, arguments, span, scope);
             }

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::fold;
+use super::{fold, lookups};
 use crate::path::path_text;
 use crate::semantics;
 use crate::span::Span;
@@ -96,6 +96,21 @@ fn substitute(expr: &mut Expr, call: &Call<'_>, inner: usize) {
             substitute(body, call, inner + 1);
         }
         _ => expr.children_mut().into_iter().for_each(|child| substitute(child, call, inner)),
+    }
+    // With a constant argument, a computed key may become a step of a path.
+    if let ExprKind::Lookup { base, key, .. } = &expr.kind
+        && let ExprKind::Const(value) = &key.kind
+        && let Ok(segment) = semantics::ops::segment(key, value)
+    {
+        let constant = match &base.kind {
+            ExprKind::Const(value) => lookups::constant_part(value, &segment),
+            _ => None,
+        };
+        expr.kind = match (constant, base.kind.clone()) {
+            (Some(part), _) => ExprKind::Const(part),
+            (None, ExprKind::Path(path)) => ExprKind::Path(extended(path, &[segment])),
+            (None, _) => ExprKind::Access { base: base.clone(), segments: vec![segment] },
+        };
     }
     // With constant arguments, an interpolation may become a constant.
     if let ExprKind::Concat(parts) = &mut expr.kind {

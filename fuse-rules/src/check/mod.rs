@@ -15,6 +15,7 @@ mod foreign_functions;
 mod inclusions;
 mod inline;
 mod lets;
+mod lookups;
 mod names;
 mod narrowing;
 mod operands;

@@ -169,6 +169,10 @@ impl Scope {
     fn assume_operands(&mut self, expr: &Expr) {
         match &expr.kind {
             ExprKind::Access { base: one, .. } | ExprKind::Neg(one) => self.assume_present(one),
+            ExprKind::Lookup { base, key, .. } => {
+                self.assume_present(base);
+                self.assume_present(key);
+            }
             ExprKind::Concat(all) => all.iter().for_each(|part| self.assume_present(part)),
             ExprKind::Arith { left, right, .. } => {
                 self.assume_present(left);

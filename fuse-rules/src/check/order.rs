@@ -194,6 +194,7 @@ fn walk<'a>(
         | ExprKind::In { item: left, list: right, .. }
         | ExprKind::TextTest { left, right, .. }
         | ExprKind::Coalesce { left, right }
+        | ExprKind::Lookup { base: left, key: right }
         | ExprKind::Arith { left, right, .. } => {
             walk(left, bound, visit);
             walk(right, bound, visit);

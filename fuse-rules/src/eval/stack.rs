@@ -10,6 +10,9 @@ use crate::typed::Shown;
 use crate::typed::{Expr, ExprKind, QuantifierKind};
 use crate::value::Value;
 
+/// How many keys of a map are compared at the cost of one value.
+const KEYS_PER_VALUE: usize = 16;
+
 /// The frames at one site: the innermost, with those around it. The event's frame is the outermost,
 /// at level 0.
 pub(super) struct Stack<'s, 'e> {
@@ -95,6 +98,10 @@ impl<'s, 'e> Stack<'s, 'e> {
                 true => self.truth(chosen),
                 false => self.truth(otherwise),
             },
+            // The reason for an unknown truth names the branch, not the conditional.
+            ExprKind::Named { value, .. } if matches!(value.kind, ExprKind::If { .. }) => {
+                self.truth(value)
+            }
             _ => ops::condition(expr, self.value(expr)?.as_ref()),
         }
     }
@@ -130,6 +137,20 @@ impl<'s, 'e> Stack<'s, 'e> {
                     at = at.and_then(|value| value.step(segment).ok().flatten());
                 }
                 match at {
+                    Some(part) => {
+                        self.work.spend_on(part)?;
+                        part.clone()
+                    }
+                    None => return Err(absent(expr)),
+                }
+            }
+            ExprKind::Lookup { base, key, .. } => {
+                let value = self.value(base)?;
+                let segment = ops::segment(key, self.value(key)?.as_ref())?;
+                if let Value::Map(entries) = &*value {
+                    self.work.spend(entries.len() / KEYS_PER_VALUE, 0)?;
+                }
+                match value.step(&segment).ok().flatten() {
                     Some(part) => {
                         self.work.spend_on(part)?;
                         part.clone()

@@ -10,6 +10,7 @@ mod generate;
 mod large;
 mod lets;
 mod limit;
+mod lookups;
 pub(crate) mod many;
 mod mismatch;
 mod page;

@@ -23,7 +23,9 @@ pub(super) fn tightness(rule: Rule) -> Option<u8> {
     match rule {
         Rule::op_or => Some(1),
         Rule::op_and => Some(2),
-        Rule::op_compare | Rule::op_in | Rule::op_not_in | Rule::op_text => Some(COMPARISON),
+        Rule::op_compare | Rule::op_in | Rule::op_not_in | Rule::op_text | Rule::op_not_text => {
+            Some(COMPARISON)
+        }
         Rule::op_coalesce => Some(4),
         Rule::op_add | Rule::op_sub => Some(5),
         Rule::op_mul | Rule::op_div | Rule::op_rem => Some(6),
@@ -154,6 +156,7 @@ impl<'a> Layout<'a> {
                 Rule::index => docs.extend(self.touching(part)),
                 Rule::string => docs.push(self.string(part)),
                 Rule::list => docs.push(self.elements(part, "]")),
+                Rule::lookup => docs.push(self.paren(part)),
                 Rule::paren => docs.push(self.paren(part)),
                 Rule::quantifier => docs.extend(self.quantifier(part)),
                 Rule::call => {
@@ -221,7 +224,11 @@ impl<'a> Layout<'a> {
                     inner.extend(self.comments(part.as_span().start()));
                     inner.push(self.expr(part, OperandPosition::Alone));
                 }
-                Rule::paren_close => {
+                Rule::value => {
+                    inner.extend(self.comments(part.as_span().start()));
+                    inner.push(self.value(part, OperandPosition::Alone));
+                }
+                Rule::paren_close | Rule::bracket_close => {
                     inner.extend(self.comments(part.as_span().start()));
                     close = Some(self.token(&part));
                 }

@@ -237,6 +237,13 @@ pub(super) fn spelling<'a>(piece: &Pair<'a, Rule>) -> &'a str {
         Rule::assign => "=",
         Rule::optional => "?",
         Rule::op_not_in => "not in",
+        Rule::op_not_text => match piece.clone().into_inner().last().map(|word| word.as_str()) {
+            Some("matches") => "not matches",
+            Some("contains") => "not contains",
+            Some("starts-with") => "not starts-with",
+            Some("ends-with") => "not ends-with",
+            _ => "not like",
+        },
         _ => piece.as_str(),
     }
 }

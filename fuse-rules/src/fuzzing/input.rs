@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use crate::analysis::Witness;
+use crate::eval::Plan;
 use crate::event::Event;
+use crate::testing::Admission;
 use crate::value::Value;
 
 /// The default time of receipt: 2026-01-01T00:00:00Z.
@@ -70,6 +72,23 @@ impl Input {
     pub(super) fn size(&self) -> usize {
         let texts = self.headers.iter().chain(&self.query);
         self.text().len() + texts.map(|(k, v)| k.len() + v.len() + 8).sum::<usize>()
+    }
+
+    /// Whether a source accepts the event.
+    pub(super) fn is_admitted(
+        &self,
+        source: &str,
+        name: &str,
+        plan: &Plan,
+        admission: &dyn Admission,
+    ) -> bool {
+        let text = self.text();
+        let Ok(event) = Event::new(source, name, text.as_bytes()) else { return false };
+        let query = self.query.iter();
+        let event = query.fold(event, |event, (name, value)| event.query(name, value));
+        let headers: Vec<(String, String)> =
+            self.headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+        admission.admit(plan, event.received(self.received), &headers).is_ok()
     }
 
     /// Calls `then` with the event.

@@ -26,7 +26,7 @@ use crate::eval::Plan;
 use crate::event::{Event, InvalidBody};
 use crate::fuses::Fuses;
 use crate::ruleset::Ruleset;
-use crate::testing::{Backends, Tests, guarded_atoms};
+use crate::testing::{Admission, Backends, Tests, guarded_atoms};
 use crate::typed::{Rule, Sensor};
 use baseline::Baseline;
 pub use finding::{Finding, FindingKind, FoundEvent};
@@ -67,6 +67,7 @@ pub struct Fuzzer<'r> {
     rng: Rng,
     fuses: Fuses,
     backends: Option<Backends<'r>>,
+    admission: Option<&'r dyn Admission>,
     /// The targets, which are fuzzed in turn.
     targets: Vec<Target<'r>>,
     /// The covered features.
@@ -136,6 +137,7 @@ impl<'r> Fuzzer<'r> {
             rng: Rng::with_seed(seed),
             fuses,
             backends: None,
+            admission: None,
             targets,
             features: FxHashSet::default(),
             found: BTreeMap::new(),
@@ -166,6 +168,12 @@ impl<'r> Fuzzer<'r> {
     #[must_use]
     pub fn backends(self, backends: Backends<'r>) -> Self {
         Self { backends: Some(backends), ..self }
+    }
+
+    /// Reports nothing about events that their source refuses.
+    #[must_use]
+    pub fn admission(self, admission: &'r dyn Admission) -> Self {
+        Self { admission: Some(admission), ..self }
     }
 
     /// Uses the tests of the rules: an outcome that a test expects is not a finding, and the events of the

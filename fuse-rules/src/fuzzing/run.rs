@@ -16,6 +16,7 @@ use crate::reference;
 use crate::schema::Schema;
 use crate::semantics::ops::Truth;
 use crate::span::Span;
+use crate::testing::Admission;
 use crate::typed::Expr;
 
 /// The most fired decisions that are counted for one input. Larger inputs show nothing new.
@@ -118,6 +119,13 @@ impl<'r> Fuzzer<'r> {
             }
         }
         keys.retain(|key| !self.baseline.contains(key));
+        let is_refused = |admission: &dyn Admission| {
+            !input.is_admitted(target.source, target.name, &self.plan, admission)
+        };
+        // No rule ever sees an event that its source refuses.
+        if !keys.is_empty() && self.admission.is_some_and(is_refused) {
+            keys.retain(|key| key.kind == FindingKind::Disagreement);
+        }
         features.extend(keys.iter().cloned().map(Feature::Found));
         Some(Run { decisions, features, keys })
     }

@@ -1,9 +1,11 @@
 use std::collections::BTreeMap;
 
+use crate::eval::Plan;
+use crate::event::Event;
 use crate::fuzzing::{FindingKind, Fuzzer};
 use crate::ruleset::Ruleset;
 use crate::schema::{Field, FieldType, Registry, Schema, SourceSchema};
-use crate::testing::Tests;
+use crate::testing::{Admission, Admitted, Tests};
 
 fn registry() -> Registry {
     Registry::new()
@@ -34,6 +36,34 @@ fn found(text: &str, runs: usize) -> Vec<String> {
 }
 
 const SOURCE: &str = "source q queue { event e, event typed : { kind: string, size: int, note?: string, tags: list<string>, ... } }\n";
+
+/// A source that accepts only bodies with a short `team`.
+struct ShortTeams;
+
+impl Admission for ShortTeams {
+    fn admit<'e>(&self, _: &Plan, event: Event<'e>, _: &[(String, String)]) -> Admitted<'e> {
+        let body: serde_json::Value = serde_json::from_str(event.body())?;
+        match body["team"].as_str() {
+            Some(team) if team.len() < 5 => Ok((event, None)),
+            _ => Err("the team is too long".into()),
+        }
+    }
+}
+
+#[test]
+fn events_that_a_source_refuses_are_no_findings() {
+    let rule = "sensor s on q.e { rule r { when body.a == 1  trigger page { team = body.team } } }";
+    let ruleset = load(&format!("{SOURCE}{rule}"));
+    let kinds = |fuzzer: &mut Fuzzer<'_>| -> Vec<FindingKind> {
+        (0..2_000).for_each(|_| fuzzer.step());
+        fuzzer.findings().into_iter().map(|finding| finding.kind).collect()
+    };
+    let all = kinds(&mut Fuzzer::new(&ruleset, 7));
+    assert!(all.contains(&FindingKind::Rejected) && all.contains(&FindingKind::Hostile), "{all:?}");
+    let admitted = kinds(&mut Fuzzer::new(&ruleset, 7).admission(&ShortTeams));
+    let only_unknown = admitted.iter().all(|kind| *kind == FindingKind::Unknown);
+    assert!(!admitted.is_empty() && only_unknown, "{admitted:?}");
+}
 
 #[test]
 fn planted_faults_are_found_with_small_events() {

@@ -94,6 +94,7 @@ pub(crate) fn children<'a>(expr: &'a Expr, visit: &mut impl FnMut(&'a Expr)) {
         | ExprKind::In { item: left, list: right, .. }
         | ExprKind::TextTest { left, right, .. }
         | ExprKind::Coalesce { left, right }
+        | ExprKind::Lookup { base: left, key: right }
         | ExprKind::Arith { left, right, .. }
         | ExprKind::Quantifier { list: left, body: right, .. } => {
             visit(left);

@@ -3,6 +3,7 @@
 //! A [`Cost`] is a formula over the lengths of the event's lists. With assumed lengths it gives the
 //! cost that `fuse check` prints; with those of an event, the bound that rejects a rule.
 
+use super::work::weight;
 use crate::functions::{MAX_RANGE, MAX_SEARCHED_BYTES};
 use crate::typed::{
     Each, Expr, ExprKind, Mapped, MappedValue, Path, QuantifierKind, Root, Rule, Sensor,
@@ -104,6 +105,17 @@ impl Cost {
             }
             ExprKind::Pattern { .. } | ExprKind::TextTest { .. } => {
                 Self::Sum(parts(true).chain([Self::Fixed(CALL_COST)]).collect())
+            }
+            // The keys are compared, and the part is copied.
+            ExprKind::Lookup { base, key, .. } => {
+                let part = match &base.kind {
+                    ExprKind::Const(value) => {
+                        let (values, bytes) = weight(value);
+                        Self::Fixed(u64::try_from(values.saturating_add(bytes)).unwrap_or(u64::MAX))
+                    }
+                    _ => Self::of(base, true),
+                };
+                Self::Sum(vec![Self::of(base, true), part, Self::of(key, true)])
             }
             ExprKind::Coalesce { .. } => Self::Sum(parts(whole).collect()),
             ExprKind::If { condition, chosen, otherwise } => Self::Sum(vec![

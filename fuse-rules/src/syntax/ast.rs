@@ -258,6 +258,11 @@ pub(crate) enum ExprKind {
         base: Box<Expr>,
         steps: Vec<PathStep>,
     },
+    /// A computed key: `channels[body.team]`.
+    Lookup {
+        base: Box<Expr>,
+        key: Box<Expr>,
+    },
     Call {
         function: Text,
         arguments: Vec<Expr>,

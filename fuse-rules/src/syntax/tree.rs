@@ -244,6 +244,7 @@ pub(super) fn expr(e: &Expr) -> String {
         }
         ExprKind::Path { root, steps } => format!("{}{}", root.text, segments(steps)),
         ExprKind::Access { base, steps } => format!("(get {} {})", expr(base), segments(steps)),
+        ExprKind::Lookup { base, key } => format!("(lookup {} {})", expr(base), expr(key)),
         ExprKind::Call { function, arguments } => list(&function.text, arguments),
         ExprKind::Quantifier { kind, name, list, body } => {
             format!("({} {} {} {})", kind.as_str(), name.text, expr(list), expr(body))

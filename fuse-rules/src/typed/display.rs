@@ -88,6 +88,16 @@ impl<P: Reference> Display for Printed<'_, P> {
             ExprKind::Access { base, segments } => {
                 write!(f, "{}{}", one(base), path_text("", segments))
             }
+            // The name of a constant is shorter than its value, and means it everywhere.
+            ExprKind::Lookup { key, table: Some(table), .. } if !conceals => {
+                write!(f, "{table}[{}]", one(key))
+            }
+            ExprKind::Lookup { base, key, .. } => match &base.kind {
+                ExprKind::Record(_) | ExprKind::Const(Value::Map(_)) => {
+                    write!(f, "({})[{}]", one(base), one(key))
+                }
+                _ => write!(f, "{}[{}]", one(base), one(key)),
+            },
             ExprKind::Concat(parts) => {
                 f.write_char('"')?;
                 for part in parts {

@@ -230,6 +230,13 @@ pub(crate) enum ExprKind<P: Reference = Path> {
         base: Box<Expr<P>>,
         segments: Vec<Segment>,
     },
+    /// A part under a computed key.
+    Lookup {
+        base: Box<Expr<P>>,
+        key: Box<Expr<P>>,
+        /// The name of the constant that the base is.
+        table: Option<Arc<str>>,
+    },
     /// The value of a `let`, which a plan evaluates once per frame.
     Named {
         value: Box<Expr<P>>,
@@ -376,6 +383,7 @@ impl<P: Reference> Expr<P> {
             | ExprKind::Call { arguments: all, .. } => all.iter().collect(),
             ExprKind::Record(fields) => fields.iter().map(|field| &field.value).collect(),
             ExprKind::Arith { left, right, .. }
+            | ExprKind::Lookup { base: left, key: right, .. }
             | ExprKind::Coalesce { left, right }
             | ExprKind::Compare { left, right, .. }
             | ExprKind::In { item: left, list: right }
@@ -402,6 +410,7 @@ impl<P: Reference> Expr<P> {
             | ExprKind::Call { arguments: all, .. } => all.iter_mut().collect(),
             ExprKind::Record(fields) => fields.iter_mut().map(|field| &mut field.value).collect(),
             ExprKind::Arith { left, right, .. }
+            | ExprKind::Lookup { base: left, key: right, .. }
             | ExprKind::Coalesce { left, right }
             | ExprKind::Compare { left, right, .. }
             | ExprKind::In { item: left, list: right }

@@ -48,7 +48,7 @@ impl Theme {
             // At least one sensor has no `each`.
             atoms: [
                 vec![random.below(20)],
-                (0..random.below(8)).map(|_| random.below(36)).collect(),
+                (0..random.below(8)).map(|_| random.below(37)).collect(),
             ]
             .concat(),
         }
@@ -149,6 +149,18 @@ pub(crate) fn condition(
         26 => format!("{path} {} 5m", random.pick(&["==", "<", ">="])),
         27 => format!("({path} ?? {number}) == {number}"),
         28..36 => computed(random, theme, &path),
+        36 => {
+            let table = "({ prod = \"dev\", dev = 1, \"1\" = null })";
+            let lookup = random.pick(&["{t}[{p}]", "body.o[{p}]", "({t}[{p}] ?? \"prod\")"]);
+            let test = random.pick(&[
+                "== \"dev\"",
+                "!= 1",
+                "is missing",
+                "is present",
+                "not contains \"d\"",
+            ]);
+            format!("{} {test}", lookup.replace("{t}", table).replace("{p}", &path))
+        }
         _ => format!("({path} ?? {number}) == {number}"),
     };
     if random.one_in(8) { format!("not ({atom})") } else { atom }

@@ -31,8 +31,8 @@ fn a_branch_is_checked_under_its_condition() {
         ),
         ("when (if body.kind == \"a\" then true else body.name == \"x\") ?? true", ""),
         (
-            "when (if body.kind == \"a\" then body.size == 1 else body.name == \"x\") ?? true",
-            "E0304 `(if body.kind == \"a\" then body.size == 1 else body.name == \"x\")`",
+            "when (if body.kind == \"a\" then body.name == \"y\" else body.name == \"x\") ?? true",
+            "E0304 `(if body.kind == \"a\" then body.name == \"y\" else body.name == \"x\")`",
         ),
         // What both branches imply holds afterwards.
         (

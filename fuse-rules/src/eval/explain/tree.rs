@@ -268,7 +268,10 @@ impl Values<'_, '_, '_> {
                 }
                 self.inputs(expr);
             }
-            ExprKind::Named { .. } | ExprKind::Path(_) | ExprKind::Const(_) => self.inputs(expr),
+            ExprKind::Lookup { .. }
+            | ExprKind::Named { .. }
+            | ExprKind::Path(_)
+            | ExprKind::Const(_) => self.inputs(expr),
             // The values of the other branch are not read.
             ExprKind::If { condition, chosen, otherwise } => {
                 self.collect(condition);
@@ -303,6 +306,21 @@ impl Values<'_, '_, '_> {
                 }
             }
             ExprKind::Quantifier { list, .. } => self.inputs(list),
+            // What was found, and the key. All of a table would hide both.
+            ExprKind::Lookup { base, key, .. } => {
+                let value = self.stack.value(expr);
+                if value.as_ref().err().is_none_or(Fault::is_absence) {
+                    let text = match self.hides {
+                        true => Concealed(expr).to_string(),
+                        false => self.tree.text(expr, expr.span),
+                    };
+                    self.add(&text, value.as_deref().ok());
+                }
+                self.inputs(key);
+                if !matches!(base.kind, ExprKind::Path(_) | ExprKind::Const(_)) {
+                    self.inputs(base);
+                }
+            }
             _ => expr.children().into_iter().for_each(|child| self.inputs(child)),
         }
     }

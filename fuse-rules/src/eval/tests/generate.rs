@@ -21,6 +21,9 @@ const CALLS: [&str; 8] = [
     "parse-json(string({}))",
 ];
 
+/// A table with some of the texts as keys.
+const TABLE: &str = "({ x = 1, prod = { a = \"x\" }, y = [1, 2], \"12\" = \"prod\", \"\" = null })";
+
 /// A path from one of these names: mostly to values that bodies and elements have.
 fn path(roots: Vec<String>) -> impl Strategy<Value = String> {
     let step = prop_oneof![
@@ -102,6 +105,11 @@ fn value(roots: Vec<String>, depth: u32) -> BoxedStrategy<String> {
                 let first = format!("first(t{depth} in {l}: t{depth}{test})");
                 if rest.starts_with('.') { format!("{first}{rest}") } else { format!("({first}{rest})") }
             }),
+        1 => (path(roots.clone()), path(roots.clone()), prop::sample::select(&["", ".a", "[0]"][..]))
+            .prop_map(|(base, key, rest)| format!("({base}[{key}]{rest} ?? 1)")),
+        1 => (path(roots.clone()), prop::sample::select(&["TABLE[{}]", "TABLE[{}].a", "TABLE[string({})] ?? 2", "[\"x\", 1, \"prod\"][{}]", "({ a = 1, b? = {} }).b"][..]))
+            .prop_map(|(path, lookup)| format!("({})", lookup.replace("{}", &path).replace("TABLE", TABLE))),
+        1 => (path(roots.clone()), path(roots.clone())).prop_map(|(a, b)| format!("json({{ a = [{{ x? = {a} }}], b = {b} }})")),
         1 => elements(roots).prop_map(move |l| format!("len({l})")),
     ]
     .boxed()
@@ -155,10 +163,10 @@ pub(crate) fn condition(roots: Vec<String>, depth: u32) -> BoxedStrategy<String>
     bound.extend([name.clone(), name.clone(), name.clone()]);
     let body = condition(bound, depth - 1);
     prop_oneof![
-        4 => leaf,
+        6 => leaf,
         2 => (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("({a} and {b})")),
         2 => (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("({a} or {b})")),
-        2 => (inner.clone(), inner.clone(), inner.clone())
+        1 => (inner.clone(), inner.clone(), inner.clone())
             .prop_map(|(a, b, c)| format!("(if {a} then {b} else {c})")),
         2 => inner.prop_map(|a| format!("not ({a})")),
         2 => (prop::sample::select(&["any", "all", "none"][..]), elements(roots), body)
@@ -176,7 +184,7 @@ pub(crate) fn bound_condition(names: Vec<String>) -> BoxedStrategy<String> {
 fn named(roots: Vec<String>, name: &'static str) -> impl Strategy<Value = String> {
     let one = path(roots.clone()).boxed();
     let value = prop_oneof![
-        8 => prop::sample::select(roots.clone()),
+        24 => prop::sample::select(roots.clone()),
         1 => one.clone(),
         1 => (one.clone(), prop::sample::select(roots.clone()))
             .prop_map(|(a, b)| format!("{a} ?? {b}")),
@@ -201,7 +209,7 @@ fn used(roots: Vec<String>) -> impl Strategy<Value = String> {
     ];
     let value = (value(roots, 1), prop::sample::select(uses.to_vec()))
         .prop_map(|(value, uses)| format!("let used = {value}\n{uses}"));
-    prop_oneof![1 => condition, 1 => value, 6 => Just("let used = body.b\n".to_owned())]
+    prop_oneof![1 => condition, 1 => value, 10 => Just("let used = body.b\n".to_owned())]
 }
 
 /// A sensor with one to three rules. With `each`, most paths start at its element.

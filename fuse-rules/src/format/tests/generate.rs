@@ -288,6 +288,10 @@ impl Generator<'_> {
                     self.t("and");
                     self.operand();
                     match n {
+                        5 if self.choose(2) == 1 => {
+                            self.t("not");
+                            self.one_of(&["contains", "like", "matches"]);
+                        }
                         5 => self.all(&["not", "in"]),
                         6 => self.one_of(&["==", "<", ">=", "matches", "starts-with"]),
                         _ => {
@@ -306,7 +310,7 @@ impl Generator<'_> {
 
     fn operand(&mut self) {
         self.depth += 1;
-        match self.choose(if self.depth > 6 { 8 } else { 16 }) {
+        match self.choose(if self.depth > 6 { 8 } else { 17 }) {
             0 => self.t("x"),
             1 => self.t("-12.50"),
             2 => self.t("\"te#xt \\\"\""),
@@ -334,8 +338,14 @@ impl Generator<'_> {
             }
             11 => {
                 self.t("f(");
-                self.several(Self::expr);
+                self.several(Self::value);
                 self.t(")");
+            }
+            15 => {
+                self.t("body.a[");
+                self.expr();
+                self.t("]");
+                self.out.push_str("[\"k\"]");
             }
             12 => {
                 self.one_of(&["any(", "filter(", "map("]);
@@ -357,7 +367,7 @@ impl Generator<'_> {
             }
             _ => {
                 self.t("(");
-                self.expr();
+                self.value();
                 self.t(")");
             }
         }

@@ -51,7 +51,9 @@ impl<'a> Mangle<'a, '_> {
     fn piece(&mut self, pair: Pair<'a, Rule>) -> String {
         let rule = pair.as_rule();
         let parts: Vec<_> = pair.clone().into_inner().collect();
-        if parts.is_empty() || matches!(rule, Rule::op_not_in | Rule::raw_string) {
+        if parts.is_empty()
+            || matches!(rule, Rule::op_not_in | Rule::op_not_text | Rule::raw_string)
+        {
             let piece = spelling(&pair);
             self.at = pair.as_span().start() + piece.len();
             return piece.to_owned();
@@ -156,6 +158,7 @@ fn may_have_white(rule: Rule) -> bool {
             | Rule::arguments
             | Rule::quantifier_body
             | Rule::index
+            | Rule::lookup
             | Rule::interpolation
             | Rule::generic_body
             | Rule::type_paren

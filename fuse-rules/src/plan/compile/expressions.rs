@@ -75,6 +75,11 @@ impl Compiler<'_> {
             ExprKind::Access { base, segments } => {
                 ExprKind::Access { base: self.boxed(base), segments: segments.clone() }
             }
+            ExprKind::Lookup { base, key, table } => ExprKind::Lookup {
+                base: self.boxed(base),
+                key: self.boxed(key),
+                table: table.clone(),
+            },
             ExprKind::Concat(parts) => ExprKind::Concat(self.exprs(parts)),
             ExprKind::List(items) => ExprKind::List(self.exprs(items)),
             ExprKind::Record(fields) => ExprKind::Record(
