@@ -31,8 +31,10 @@ pub(super) fn ty(function: &Function, arguments: &[Known], pattern: Option<&Sear
 fn argument(function: &Function, arguments: &[Known], index: usize) -> Ty {
     let known = arguments.get(index).map_or_else(Ty::any, |known| known.ty.clone());
     let wanted = function.params.get(index).map_or(Kinds::ANY, |(_, wanted)| *wanted);
-    // The kinds that the function accepts are known even if the argument has no type.
-    if known.is_any() { Ty::from_kinds(known.kinds().and(wanted)) } else { known }
+    // The kind that the function accepts is known even if the argument has no type. If it accepts
+    // several, the type remains unknown, so that it can be used without a test.
+    let kinds = known.kinds().and(wanted);
+    if known.is_any() && Kinds::SINGLE.contains(&kinds) { Ty::from_kinds(kinds) } else { known }
 }
 
 fn returned(

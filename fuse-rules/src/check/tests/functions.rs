@@ -49,6 +49,8 @@ const CONDITIONS: &[(&str, &str)] = &[
     (r#"slice(body.text, 1, 2) == "1""#, ""),
     ("len(slice(body.names, 1, -1)) == 1", ""),
     ("slice(body.names, 1)[0] == 1", "E0301 `slice(body.names, 1)[0] == 1`"),
+    ("slice(body.free, 1) == \"x\"", ""),
+    ("slice(body.free, 1)[0].a == \"x\"", ""),
     (r#"slice(body.text) == "1""#, "E0303 `slice(body.text)`"),
     (r#"slice(body.text, 1, 2, 3) == "1""#, "E0303 `slice(body.text, 1, 2, 3)`"),
     (r#"slice(body.text, "1") == "1""#, "E0303 `\"1\"`"),
