@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use fuse_rules::inventory::EventInfo;
-use fuse_rules::testing::{Admission, Admitted};
+use fuse_rules::testing::{EventAdmission, Admitted};
 use fuse_rules::{Event, Plan, Ruleset};
 use fuse_runtime::sources::{admitted_id, read_headers, read_query, within_body_limit};
 
@@ -63,7 +63,7 @@ pub(super) fn admit(
 /// Admits the events of tests.
 pub(super) struct TestAdmission<'r>(pub(super) &'r Ruleset);
 
-impl Admission for TestAdmission<'_> {
+impl EventAdmission for TestAdmission<'_> {
     fn admit<'e>(
         &self,
         plan: &Plan,
