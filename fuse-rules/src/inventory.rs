@@ -81,6 +81,8 @@ pub struct SensorInfo<'a> {
     pub event: &'a str,
     /// Its own `each`.
     pub each: Option<EachInfo<'a>>,
+    /// Its own `let` clauses, in their order.
+    pub lets: Vec<LetInfo<'a>>,
     /// Its own conditions, all of which must be true.
     pub when: Vec<String>,
     /// Its rules, in their order.
@@ -102,6 +104,8 @@ pub struct RuleInfo<'a> {
     pub requires: Vec<&'a str>,
     /// Its own `each`.
     pub each: Option<EachInfo<'a>>,
+    /// Its own `let` clauses, in their order.
+    pub lets: Vec<LetInfo<'a>>,
     /// Its own conditions, all of which must be true.
     pub when: Vec<String>,
     /// Its `once` clause.
@@ -121,6 +125,15 @@ pub struct EachInfo<'a> {
     pub list: String,
     /// The maximum number of elements.
     pub max: usize,
+}
+
+/// `let NAME = VALUE`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LetInfo<'a> {
+    /// The name.
+    pub name: &'a str,
+    /// The value, as an expression.
+    pub value: String,
 }
 
 /// `once per KEY, … within D`.
@@ -203,6 +216,7 @@ impl Ruleset {
             source: &sensor.source,
             event: &sensor.event,
             each: sensor.each.as_ref().map(|each| self.each(each)),
+            lets: self.lets(&sensor.lets),
             when: self.texts(&sensor.when),
             rules: sensor.rules.iter().map(|rule| self.rule(sensor, rule)).collect(),
         })
@@ -248,6 +262,7 @@ impl Ruleset {
             event: &sensor.event,
             requires: fuses.map(|fuse| fuse.name.as_str()).collect(),
             each: rule.each.as_ref().map(|each| self.each(each)),
+            lets: self.lets(&rule.lets),
             when: self.texts(&rule.when),
             once: rule.once.as_ref().map(|once| OnceInfo {
                 keys: self.texts(&once.keys),
@@ -260,6 +275,14 @@ impl Ruleset {
 
     fn each<'a>(&self, each: &'a typed::Each) -> EachInfo<'a> {
         EachInfo { name: &each.name, list: text(self.files(), &each.list), max: each.max }
+    }
+
+    fn lets<'a>(&self, lets: &'a [typed::Let]) -> Vec<LetInfo<'a>> {
+        let info = |own: &'a typed::Let| LetInfo {
+            name: &own.name,
+            value: text(self.files(), &own.value),
+        };
+        lets.iter().map(info).collect()
     }
 
     fn texts(&self, exprs: &[Expr]) -> Vec<String> {

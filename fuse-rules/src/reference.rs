@@ -278,6 +278,10 @@ impl<'w, 'e> Env<'w, 'e> {
                     _ => ops::any(&mut each),
                 }
             }
+            ExprKind::If { condition, chosen, otherwise } => match self.truth(condition)? {
+                true => self.truth(chosen),
+                false => self.truth(otherwise),
+            },
             _ => ops::condition(expr, self.value(expr)?.as_ref()),
         }
     }
@@ -313,9 +317,18 @@ impl<'w, 'e> Env<'w, 'e> {
         Ok(Cow::Owned(match &expr.kind {
             ExprKind::Const(value) => value.clone(),
             ExprKind::Path(path) => return self.path(path),
+            ExprKind::Named { memo, .. } => match *memo {},
             ExprKind::Access { base, segments } => {
                 let value = self.value(base)?;
                 match Self::navigate(Some(&value), segments) {
+                    Some(part) => part.clone(),
+                    None => return Err(Fault::Absent(Shown(expr).to_string().into())),
+                }
+            }
+            ExprKind::Lookup { base, key, .. } => {
+                let value = self.value(base)?;
+                let segment = ops::segment(key, self.value(key)?.as_ref())?;
+                match Self::navigate(Some(&value), &[segment]) {
                     Some(part) => part.clone(),
                     None => return Err(Fault::Absent(Shown(expr).to_string().into())),
                 }
@@ -343,11 +356,14 @@ impl<'w, 'e> Env<'w, 'e> {
                 }
                 Value::Map(map)
             }
-            ExprKind::Call { function, arguments } => {
+            ExprKind::Call { function, arguments, pattern } => {
                 let values =
                     arguments.iter().map(|argument| self.value(argument).map(Cow::into_owned));
                 let values: Vec<_> = values.collect::<Result<_, _>>()?;
-                ops::call(function, arguments, &values, &self.world.context)?
+                let context = &self.world.context;
+                let result = ops::call(function, arguments, pattern.as_deref(), &values, context);
+                self.world.spend_searched()?;
+                result?
             }
             ExprKind::Neg(inner) => ops::negate(inner, self.value(inner)?.as_ref())?,
             ExprKind::Arith { op, left, right } => {
@@ -359,6 +375,12 @@ impl<'w, 'e> Env<'w, 'e> {
                 Err(fault) if !fault.is_absence() => return Err(fault),
                 _ => return self.value(right),
             },
+            ExprKind::If { condition, chosen, otherwise } => {
+                return match self.truth(condition).map_err(Fault::of_condition)? {
+                    true => self.value(chosen),
+                    false => self.value(otherwise),
+                };
+            }
             ExprKind::Quantifier { kind: QuantifierKind::Count, list, body, .. } => {
                 let elements =
                     self.elements(QuantifierKind::Count, list).map_err(Fault::of_condition)?;

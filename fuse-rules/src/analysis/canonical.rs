@@ -112,9 +112,11 @@ impl CanonicalText<'_> {
             // The text of a constant includes its kind.
             ExprKind::Const(value) => self.push_text(format_args!("{value:?}")),
             ExprKind::Path(path) => self.path(path),
+            ExprKind::Named { memo, .. } => match *memo {},
             ExprKind::Access { segments, .. } => {
                 self.parts(&format!("get {segments:?}"), &children)
             }
+            ExprKind::Lookup { .. } => self.parts("lookup", &children),
             ExprKind::Concat(_) => self.parts("text", &children),
             ExprKind::List(_) => self.parts("list", &children),
             ExprKind::Record(fields) => {
@@ -128,6 +130,7 @@ impl CanonicalText<'_> {
             ExprKind::Neg(_) => self.parts("-", &children),
             ExprKind::Arith { op, .. } => self.parts(&format!("{op:?}"), &children),
             ExprKind::Coalesce { .. } => self.parts("??", &children),
+            ExprKind::If { .. } => self.parts("if", &children),
             ExprKind::Not(_) => self.parts("not", &children),
             ExprKind::And(_) => self.parts("and", &children),
             ExprKind::Or(_) => self.parts("or", &children),

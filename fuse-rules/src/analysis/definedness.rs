@@ -32,7 +32,9 @@ pub(super) fn required(
         }
         ExprKind::Pattern { value, .. } => strict.value(value, Kinds::STRING),
         ExprKind::Quantifier { list, .. } => strict.value(list, Kinds::LIST),
-        ExprKind::Call { .. } | ExprKind::Access { .. } => strict.value(expr, Kinds::BOOL),
+        ExprKind::Call { .. } | ExprKind::Access { .. } | ExprKind::Lookup { .. } => {
+            strict.value(expr, Kinds::BOOL)
+        }
         _ => {}
     }
     strict.found
@@ -62,12 +64,16 @@ impl Definedness<'_> {
                     self.found.push((id, domain));
                 }
             }
-            ExprKind::Call { function, arguments } => {
+            ExprKind::Call { function, arguments, .. } => {
                 for (argument, (_, kinds)) in arguments.iter().zip(function.params) {
                     self.value(argument, *kinds);
                 }
             }
             ExprKind::Access { base, .. } => self.there(base),
+            ExprKind::Lookup { base, key, .. } => {
+                self.value(base, Kinds::LIST.or(Kinds::MAP));
+                self.value(key, Kinds::STRING.or(Kinds::NUMBER));
+            }
             ExprKind::Concat(parts) => {
                 parts.iter().for_each(|part| self.value(part, Kinds::SCALAR));
             }

@@ -123,6 +123,18 @@ impl<'r> SearchState<'r> {
             }
             ExprKind::And(parts) => self.all(parts.iter(), &scope, want, false, open),
             ExprKind::Or(parts) => self.all(parts.iter(), &scope, want.negated(), true, open),
+            ExprKind::If { condition, chosen, otherwise } => {
+                let goal =
+                    |expr, want| Goal::Truth(Constraint { expr, scope: scope.clone(), want });
+                let mut alternatives = vec![
+                    vec![goal(condition, Truths::TRUE), goal(chosen, want)],
+                    vec![goal(condition, Truths::FALSE), goal(otherwise, want)],
+                ];
+                if want.has(Truths::UNKNOWN) {
+                    alternatives.push(vec![goal(condition, Truths::UNKNOWN)]);
+                }
+                self.disjunctions.push(Rc::new(Disjunction { alternatives, exact: true }));
+            }
             _ => match atom::from_expr(expr) {
                 Some(Atom::Constant(truth)) if want.has(truth) => {}
                 Some(Atom::Constant(_)) => return Err(Contradiction),

@@ -291,11 +291,12 @@ fn count<'r>(
         ExprKind::Quantifier { kind: QuantifierKind::Count, list, body, .. } => {
             (&**list, vec![(&**body, Truths::TRUE)])
         }
-        ExprKind::Call { function, arguments } if function.name == "len" => match arguments.first()
-        {
-            Some(list) => (list, Vec::new()),
-            None => return,
-        },
+        ExprKind::Call { function, arguments, .. } if function.name == "len" => {
+            match arguments.first() {
+                Some(list) => (list, Vec::new()),
+                None => return,
+            }
+        }
         _ => return,
     };
     let Some((list, mut filters)) = source(list, &constraint.scope, &mut state.variables) else {

@@ -42,13 +42,16 @@ impl Ranges<'_> {
             ExprKind::Concat(parts) => failing(text(parts)),
             ExprKind::List(_) => failing(Domain::bits(Bits::LIST)),
             ExprKind::Record(_) => failing(Domain::bits(Bits::MAP)),
-            ExprKind::Call { function, arguments } => self.of_call(function, arguments),
+            ExprKind::Call { function, arguments, .. } => self.of_call(function, arguments),
             ExprKind::Arith { op: ArithOp::Rem, right, .. } => remainder(right),
             ExprKind::Coalesce { left, right } => {
                 let mut left = self.of(left);
                 let is_lacking = left.may_be(Bits::ABSENT.or(Bits::NULL));
                 left.bits = left.bits.and(Bits::ABSENT.or(Bits::NULL).not().or(Bits::FAILED));
                 if is_lacking { left.or(&self.of(right)) } else { left }
+            }
+            ExprKind::If { chosen, otherwise, .. } => {
+                failing(self.of(chosen).or(&self.of(otherwise)))
             }
             ExprKind::Quantifier { kind: QuantifierKind::Count, .. } => {
                 failing(Domain::numbers(NumberSet::WHOLE.and(&not_negative())))
@@ -72,19 +75,32 @@ impl Ranges<'_> {
                 .iter()
                 .map(|item| self.of(item))
                 .fold(Domain::bits(Bits::NONE), |all, item| all.or(&item)),
-            ExprKind::Call { function, arguments } => match (function.name, arguments.as_slice()) {
-                ("split", [_, separator]) => match &separator.kind {
-                    ExprKind::Const(Value::String(separator)) => Domain::texts(lacking(separator)),
-                    _ => Domain::texts(TextSet::all()),
-                },
-                ("sort" | "unique", [list]) => self.of_elements(list),
-                _ => match &function.returns {
-                    Returns::ListOf(kinds) => of_kinds(*kinds),
-                    _ => Domain::computed(),
-                },
-            },
+            ExprKind::Call { function, arguments, .. } => {
+                match (function.name, arguments.as_slice()) {
+                    ("split", [value, separator]) => {
+                        let parts = self.of(value).texts.parts();
+                        Domain::texts(match &separator.kind {
+                            ExprKind::Const(Value::String(separator)) => {
+                                parts.and(&lacking(separator))
+                            }
+                            _ => parts,
+                        })
+                    }
+                    ("concat", [first, second]) => {
+                        self.of_elements(first).or(&self.of_elements(second))
+                    }
+                    ("sort" | "unique" | "slice", [list, ..]) => self.of_elements(list),
+                    _ => match &function.returns {
+                        Returns::ListOf(kinds) => of_kinds(*kinds),
+                        _ => Domain::computed(),
+                    },
+                }
+            }
             ExprKind::Quantifier { kind: QuantifierKind::Filter, list, .. } => {
                 self.of_elements(list)
+            }
+            ExprKind::If { chosen, otherwise, .. } => {
+                self.of_elements(chosen).or(&self.of_elements(otherwise))
             }
             _ => Domain::computed(),
         }
@@ -96,6 +112,18 @@ impl Ranges<'_> {
         }
         let range = match (function.name, arguments) {
             ("replace", [_, from, to]) => Some(Domain::texts(replaced(from, to))),
+            ("slice", [value, from, ..]) => {
+                let texts = self.of(value).texts.parts().and(&sliced(from, arguments.get(2)));
+                Some(Domain { texts, ..Domain::bits(Bits::LIST) })
+            }
+            ("trim" | "strip-prefix" | "strip-suffix", [value, ..]) => {
+                let parts = Domain::texts(self.of(value).texts.parts());
+                Some(
+                    ranges::find(function.name, None)
+                        .map_or_else(Domain::computed, domain)
+                        .and(&parts),
+                )
+            }
             _ => ranges::find(function.name, None).map(domain),
         };
         let results = match &function.returns {
@@ -190,8 +218,13 @@ fn returned(returns: &Returns) -> Domain {
             Domain::texts(TextSet::only(words.iter().map(|word| (*word).into())))
         }
         Returns::Int => Domain::numbers(NumberSet::WHOLE),
-        Returns::ListOf(_) | Returns::ElementsOf(_) => Domain::bits(Bits::LIST),
-        Returns::Record(_) => Domain::bits(Bits::MAP),
+        Returns::ListOf(_)
+        | Returns::ElementsOf(_)
+        | Returns::Ints
+        | Returns::EntriesOf(_)
+        | Returns::Joined
+        | Returns::Flattened(_) => Domain::bits(Bits::LIST),
+        Returns::Record(_) | Returns::MapOfEntries(_) | Returns::Merged => Domain::bits(Bits::MAP),
         Returns::Maybe(returns) => returned(returns),
         _ => Domain::computed(),
     }
@@ -209,6 +242,23 @@ fn lacking(text: &str) -> TextSet {
     match text.is_empty() {
         true => TextSet::all(),
         false => TextSet::all().tested(StringTest::Contains(text.into()), false),
+    }
+}
+
+/// The texts that are not longer than a slice can be.
+fn sliced(from: &Expr, to: Option<&Expr>) -> TextSet {
+    let whole = |expr: &Expr| match &expr.kind {
+        ExprKind::Const(Value::Number(number)) => number.to_i64(),
+        _ => None,
+    };
+    let most = match (whole(from), to.map(whole)) {
+        (Some(from), Some(Some(to))) if (from < 0) == (to < 0) => to.checked_sub(from),
+        (Some(from), None) if from < 0 => from.checked_neg(),
+        _ => None,
+    };
+    match most.map(|most| usize::try_from(most).unwrap_or(0)) {
+        Some(most) => TextSet::all().tested(StringTest::AtMost(most), true),
+        None => TextSet::all(),
     }
 }
 

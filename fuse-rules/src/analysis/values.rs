@@ -41,10 +41,19 @@ impl<'r> Analysis<'r> {
 
     /// Whether it is proven that a chain of defaults has a value when the rule matches: the last
     /// value is present, possibly null, or one before it is present and not null.
-    pub(crate) fn is_one_there(&mut self, placed: Placed<'r>, paths: &[&'r Path]) -> bool {
+    /// `guards` are conditions in the value, with their truths.
+    pub(crate) fn is_one_there(
+        &mut self,
+        placed: Placed<'r>,
+        paths: &[&'r Path],
+        guards: &[(&'r Expr, Truths)],
+    ) -> bool {
         let Some((last, before)) = paths.split_last() else { return false };
         let all: Vec<_> = lacked(before).chain([(*last, Domain::bits(Bits::ABSENT))]).collect();
-        self.is_never(placed, placed.eachs().len(), &all, &matched(placed))
+        let around = placed.eachs().len();
+        let guards = guards.iter().map(|(expr, truth)| (ScopedExpr { around, expr }, *truth));
+        let given: Vec<_> = matched(placed).into_iter().chain(guards).collect();
+        self.is_never(placed, around, &all, &given)
     }
 
     /// Whether it is proven that a value contains no shell metacharacters when the rule matches and
@@ -74,11 +83,15 @@ impl<'r> Analysis<'r> {
                 }
                 self.is_plain(placed, left, stands_in) && self.is_plain(placed, right, &all)
             }
+            ExprKind::If { chosen, otherwise, .. } => {
+                self.is_plain(placed, chosen, stands_in)
+                    && self.is_plain(placed, otherwise, stands_in)
+            }
             ExprKind::Concat(parts) => {
                 parts.iter().all(|part| self.is_plain(placed, part, stands_in))
             }
             // A field that does not accept lists cannot contain texts inside one.
-            ExprKind::Call { function, arguments } => {
+            ExprKind::Call { function, arguments, .. } => {
                 function.params.iter().all(|(_, taken)| taken.within(Kinds::SCALAR))
                     && arguments.iter().all(|argument| self.is_plain(placed, argument, stands_in))
             }
@@ -169,7 +182,7 @@ fn of_value(expr: &Expr, taken: Kinds) -> Option<Needs<'_>> {
         // If the left side is missing, the right side is used.
         ExprKind::Coalesce { right, .. } => of_value(right, taken),
         ExprKind::Neg(inner) => of_value(inner, Kinds::NUMBER.or(Kinds::DURATION)),
-        ExprKind::Call { function, arguments }
+        ExprKind::Call { function, arguments, .. }
             if function.takes_elements().is_none() && !function.returns.may_be_absent() =>
         {
             all(arguments.iter().zip(function.params).map(|(part, (_, taken))| (part, *taken)))

@@ -2,20 +2,22 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use super::expressions::unchecked;
 use super::names::DeclarationKind;
 use super::operands::absence_of_operand;
 use super::scope::Scope;
-use super::{Checker, foreign_functions, secrets};
+use super::{Checker, foreign_functions, results, secrets};
 use crate::diagnostic::{Code, Diagnostic, Fix, Severity, suggest};
-use crate::functions::{self, Call, Function, NoResult, Returns};
+use crate::functions::{self, CallContext, Function, NoResult, SearchPattern};
 use crate::semantics::ops;
 use crate::span::Span;
 use crate::stdlib;
 use crate::syntax::ast::{self, Text};
 use crate::typed::Shown;
 use crate::typed::{Expr, ExprKind};
-use crate::types::{Absence, Known, Missing, Record, RecordMember, Rest, Ty};
+use crate::types::{Absence, Known, Ty};
 use crate::value::{Kinds, Value};
 
 impl Checker<'_> {
@@ -55,7 +57,13 @@ impl Checker<'_> {
             return unchecked(span);
         };
         let (arguments, known): (Vec<_>, Vec<_>) = arguments.into_iter().unzip();
-        if arguments.len() != function.params.len() {
+        let joins_texts = function.name == "concat"
+            && known
+                .iter()
+                .take(function.params.len())
+                .any(|known| !known.ty.is_any() && known.kinds() == Kinds::STRING);
+        if !joins_texts && !(function.required()..=function.params.len()).contains(&arguments.len())
+        {
             self.report(wrong_count(function, arguments.len(), span));
             return unchecked(span);
         }
@@ -68,6 +76,7 @@ impl Checker<'_> {
                 false => absence_of_operand(argument, known),
             });
             let (signature, kinds) = (function.signature(), known.kinds());
+            let param = param.trim_end_matches('?');
             if !kinds.meets(*wanted) && !known.ty.is_nothing() {
                 self.report(
                     Diagnostic::error(
@@ -75,7 +84,8 @@ impl Checker<'_> {
                         argument.span,
                         format!("`{param}` of `{signature}` must be {wanted}"),
                     )
-                    .label(format!("this is {kinds}")),
+                    .label(format!("this is {kinds}"))
+                    .maybe_help(kind_help(function.name, kinds)),
                 );
             } else if let Some(why) = constant(argument).and_then(|it| function.fault(param, it)) {
                 self.report(
@@ -95,7 +105,11 @@ impl Checker<'_> {
         if self.is_faulty(span) {
             return unchecked(span);
         }
-        match folded(function, &arguments) {
+        let Ok(pattern) = self.search_pattern(function, &arguments) else {
+            return unchecked(span);
+        };
+        let pattern = pattern.map(Arc::new);
+        match folded(function, &arguments, pattern.as_deref()) {
             Some(Ok(value)) => {
                 let known = Known::present(Ty::from_value(&value));
                 (Expr { kind: ExprKind::Const(value), span }, known)
@@ -108,9 +122,10 @@ impl Checker<'_> {
                 unchecked(span)
             }
             Some(Err(NoResult::Absent)) | None => {
-                let absence = absence.max(own_absence(function, &known));
-                let known = Known { ty: returned(&function.returns, function, &known), absence };
-                (Expr { kind: ExprKind::Call { function, arguments }, span }, known)
+                let absence = absence.max(results::absence(function, &arguments, &known));
+                let ty = results::ty(function, &known, pattern.as_deref());
+                let kind = ExprKind::Call { function, arguments, pattern };
+                (Expr { kind, span }, Known { ty, absence })
             }
         }
     }
@@ -158,66 +173,21 @@ impl Checker<'_> {
     }
 }
 
-/// Whether the result may be absent although the arguments are present. As for elements and fields,
-/// nothing is declared if the first argument has no type.
-fn own_absence(function: &Function, arguments: &[Known]) -> Absence {
-    if !function.returns.may_be_absent() {
-        return Absence::NEVER;
-    }
-    Absence::absent(match arguments.first() {
-        Some(known) if !known.ty.is_any() => {
-            Missing::Declared(format!("{}(…)", function.name).into())
-        }
-        _ => Missing::Open,
-    })
-}
-
-/// The type of a function's result for these arguments.
-fn returned(returns: &Returns, function: &Function, arguments: &[Known]) -> Ty {
-    let argument = |index: usize| {
-        let known = arguments.get(index).map_or_else(Ty::any, |known| known.ty.clone());
-        let wanted = function.params.get(index).map_or(Kinds::ANY, |(_, wanted)| *wanted);
-        // The kinds that the function accepts are known even if the argument has no type.
-        if known.is_any() { Ty::from_kinds(known.kinds().and(wanted)) } else { known }
-    };
-    match returns {
-        Returns::Of(kinds) => Ty::from_kinds(*kinds),
-        Returns::Words(words) => {
-            let word = |word: &&'static str| Ty::from_value(&Value::text(*word));
-            words.iter().map(word).fold(Ty::nothing(), Ty::or)
-        }
-        Returns::Int => Ty::int(),
-        Returns::ListOf(kinds) => Ty::list(Ty::from_kinds(*kinds)),
-        Returns::Argument(index) => argument(*index).widened(),
-        // A null element has no order, so there is no result.
-        Returns::Element(index) => argument(*index).element().not_null(),
-        Returns::ElementsOf(index) => Ty::list(argument(*index).map_values()),
-        Returns::Record(fields) => {
-            let field = |(name, kinds, optional): &(&str, Kinds, bool)| {
-                let ty = Ty::from_kinds(*kinds);
-                (Arc::from(*name), RecordMember { ty, optional: *optional })
-            };
-            let fields = fields.iter().map(field).collect();
-            Ty::record(Record { fields, rest: Rest::Nothing })
-        }
-        Returns::Maybe(present) => returned(present, function, arguments),
-    }
-}
-
 /// The result of a call that does not depend on an event. `raw` remains a call, because it marks
 /// its argument.
-fn folded(function: &Function, arguments: &[Expr]) -> Option<functions::CallResult> {
-    let Call::Pure(call) = function.call else {
-        return None;
-    };
-    if function.name == "raw" {
+fn folded(
+    function: &Function,
+    arguments: &[Expr],
+    pattern: Option<&SearchPattern>,
+) -> Option<functions::CallResult> {
+    if function.reads_clock() || function.name == "raw" {
         return None;
     }
     let values: Option<Vec<_>> = arguments.iter().map(|it| constant(it).cloned()).collect();
-    Some(call(&values?))
+    Some(function.call(&values?, pattern, &CallContext::new(Timestamp::UNIX_EPOCH)))
 }
 
-fn constant(expr: &Expr) -> Option<&Value<'static>> {
+pub(super) fn constant(expr: &Expr) -> Option<&Value<'static>> {
     match &expr.kind {
         ExprKind::Const(value) => Some(value),
         _ => None,
@@ -231,10 +201,28 @@ fn callable<'n>(conditions: &'n [&'n str]) -> impl Iterator<Item = &'n str> + Cl
 
 /// A suggestion for a function that does not exist.
 fn suggestion(name: &Text, conditions: &[&str]) -> (Option<String>, Option<Fix>) {
-    let known = callable(conditions);
-    match foreign_functions::suggestion_for(&name.text) {
-        Some(instead) => (Some(instead.to_owned()), None),
-        None => (None, suggest::fix(&name.text, name.span, known)),
+    let plain = foreign_functions::plain(&name.text);
+    let same = callable(conditions).find(|known| foreign_functions::plain(known) == plain);
+    match (same, foreign_functions::suggestion_for(&name.text)) {
+        (None, Some(instead)) => (Some(instead.to_owned()), None),
+        (same, _) => {
+            let near = same.or_else(|| suggest::slip(&name.text, callable(conditions)));
+            let fix = near.map(|near| Fix::new(format!("did you mean `{near}`?"), name.span, near));
+            (None, fix)
+        }
+    }
+}
+
+/// What is probably meant where an argument has the wrong kind.
+fn kind_help(function: &str, kinds: Kinds) -> Option<String> {
+    match function {
+        "concat" if kinds == Kinds::STRING => {
+            Some("`concat` joins lists; fill values into a text: `\"${a}-${b}\"`".into())
+        }
+        "string" if kinds.meets(Kinds::LIST.or(Kinds::MAP)) => {
+            Some("write `text(…)`, which gives lists and maps as JSON".into())
+        }
+        _ => None,
     }
 }
 
@@ -267,7 +255,11 @@ pub(super) fn counted(count: usize, what: &str) -> String {
 }
 
 fn wrong_count(function: &Function, given: usize, span: Span) -> Diagnostic {
-    let wanted = counted(function.params.len(), "argument");
+    let (least, most) = (function.required(), function.params.len());
+    let wanted = match least == most {
+        true => counted(most, "argument"),
+        false => format!("{least} to {most} arguments"),
+    };
     Diagnostic::error(Code::E0303, span, format!("`{}` takes {wanted}, not {given}", function.name))
         .label("wrong number of arguments")
         .help(format!("call it as `{}`", function.signature()))

@@ -15,9 +15,9 @@ use crate::typed::Expr;
 use crate::types::{Absence, Known, Missing, Ty};
 
 /// The maximum number of nodes of a condition after the conditions that it uses are inlined.
-const MAX_CONDITION_SIZE: usize = 10_000;
+pub(super) const MAX_CONDITION_SIZE: usize = 10_000;
 /// The maximum depth after inlining, the same as for source text.
-const MAX_CONDITION_DEPTH: usize = 64;
+pub(super) const MAX_CONDITION_DEPTH: usize = 64;
 /// The maximum number of nodes of all calls of all rules after inlining.
 pub(super) const MAX_INLINED_SIZE: usize = 500_000;
 

@@ -1,7 +1,6 @@
 //! Expressions: resolves names, and checks types against what operators and fields accept.
 
 use super::operands::{absence_of, absence_of_operand};
-use super::paths::segments;
 use super::scope::{Binding, Scope};
 use super::value_keys::ValueKey;
 use super::{Checker, fold};
@@ -74,19 +73,7 @@ impl Checker<'_> {
 
     /// Binds a name for the rest of the scope.
     pub(super) fn bind(&mut self, name: &Text, element: Ty, scope: &mut Scope) {
-        if let Some(first) = scope.bound.iter().find(|first| first.name.text == name.text) {
-            let problem = Diagnostic::error(
-                Code::E0207,
-                name.span,
-                format!("`{}` already names an element here", name.text),
-            )
-            .label("bound again")
-            .related(first.name.span, "first bound here")
-            .help("choose another name");
-            self.report(problem);
-        } else {
-            self.check_not_taken(name);
-        }
+        self.check_new(name, scope);
         scope.bound.push(Binding { name: name.clone(), element: Known::present(element) });
     }
 
@@ -115,6 +102,9 @@ impl Checker<'_> {
                 if let Some(body) = self.calls.get(&inner.span).copied() {
                     self.calls.insert(span, body);
                 }
+                if let Some(name) = self.lets.get(&inner.span).cloned() {
+                    self.lets.insert(span, name);
+                }
                 return (Expr { span, ..inner }, known);
             }
             ast::ExprKind::Null => constant(Value::Null),
@@ -135,14 +125,8 @@ impl Checker<'_> {
             ast::ExprKind::List(items) => self.list_literal(items, scope),
             ast::ExprKind::Record(block) => return self.record(block, scope),
             ast::ExprKind::Path { root, steps } => return self.path(root, steps, span, scope),
-            ast::ExprKind::Access { base, steps } => {
-                let (base, known) = self.expr(base, scope);
-                let shown = |_| Shown(&base).to_string().into();
-                let Some(known) = self.steps(known, steps, 0, &shown) else {
-                    return unchecked(span);
-                };
-                (ExprKind::Access { base: Box::new(base), segments: segments(steps) }, known)
-            }
+            ast::ExprKind::Access { base, steps } => return self.access(base, steps, span, scope),
+            ast::ExprKind::Lookup { base, key } => return self.lookup(base, key, span, scope),
             ast::ExprKind::Call { function, arguments } => {
                 return self.call(function, arguments, span, scope);
             }
@@ -217,6 +201,9 @@ impl Checker<'_> {
                     known
                 };
                 (ExprKind::Coalesce { left: Box::new(left), right: Box::new(right) }, known)
+            }
+            ast::ExprKind::If { condition, chosen, otherwise } => {
+                self.conditional(condition, chosen, otherwise, scope)
             }
             ast::ExprKind::Neg(inner) => self.negated(inner, span, scope),
             ast::ExprKind::Arith { op, left, right } => {

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::fold;
+use super::{fold, lookups};
 use crate::path::path_text;
 use crate::semantics;
 use crate::span::Span;
@@ -97,6 +97,21 @@ fn substitute(expr: &mut Expr, call: &Call<'_>, inner: usize) {
         }
         _ => expr.children_mut().into_iter().for_each(|child| substitute(child, call, inner)),
     }
+    // With a constant argument, a computed key may become a step of a path.
+    if let ExprKind::Lookup { base, key, .. } = &expr.kind
+        && let ExprKind::Const(value) = &key.kind
+        && let Ok(segment) = semantics::ops::segment(key, value)
+    {
+        let constant = match &base.kind {
+            ExprKind::Const(value) => lookups::constant_part(value, &segment),
+            _ => None,
+        };
+        expr.kind = match (constant, base.kind.clone()) {
+            (Some(part), _) => ExprKind::Const(part),
+            (None, ExprKind::Path(path)) => ExprKind::Path(extended(path, &[segment])),
+            (None, _) => ExprKind::Access { base: base.clone(), segments: vec![segment] },
+        };
+    }
     // With constant arguments, an interpolation may become a constant.
     if let ExprKind::Concat(parts) = &mut expr.kind {
         expr.kind = fold::interpolation(std::mem::take(parts));
@@ -120,7 +135,7 @@ impl Call<'_> {
 }
 
 /// Shifts the levels of elements that an argument binds by the binders of the condition around it.
-fn shift(expr: &mut Expr, bound: usize, inner: usize) {
+pub(super) fn shift(expr: &mut Expr, bound: usize, inner: usize) {
     if let ExprKind::Path(path) = &mut expr.kind
         && let Some(level) = level(path).filter(|level| *level >= bound)
     {
@@ -129,7 +144,7 @@ fn shift(expr: &mut Expr, bound: usize, inner: usize) {
     expr.children_mut().into_iter().for_each(|child| shift(child, bound, inner));
 }
 
-fn extended(path: Path, more: &[Segment]) -> Path {
+pub(super) fn extended(path: Path, more: &[Segment]) -> Path {
     let mut more = more.to_vec();
     // Header names are case-insensitive.
     if path.root == Root::Headers

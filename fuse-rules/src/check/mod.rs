@@ -4,6 +4,7 @@
 mod bindings;
 mod blocks;
 mod calls;
+mod conditionals;
 mod conditions;
 mod constants;
 mod definitions;
@@ -13,6 +14,8 @@ mod fold;
 mod foreign_functions;
 mod inclusions;
 mod inline;
+mod lets;
+mod lookups;
 mod names;
 mod narrowing;
 mod operands;
@@ -20,6 +23,7 @@ mod order;
 mod paths;
 mod patterns;
 mod required_values;
+mod results;
 mod scope;
 mod secrets;
 mod sensors;
@@ -30,6 +34,8 @@ mod test_blocks;
 mod tests;
 mod type_names;
 mod value_keys;
+
+use std::sync::Arc;
 
 use crate::diagnostic::{Code, Diagnostic, Severity};
 use crate::loader::Loader;
@@ -87,6 +93,8 @@ pub(crate) fn check(
         keep,
         known: FxHashMap::default(),
         calls: FxHashMap::default(),
+        lets: FxHashMap::default(),
+        uses_invalid_let: false,
         inline_budget: Some(conditions::MAX_INLINED_SIZE),
     };
     checker.resolve_types();
@@ -100,6 +108,7 @@ pub(crate) fn check(
         tests: Vec::new(),
         known: FxHashMap::default(),
         calls: FxHashMap::default(),
+        lets: FxHashMap::default(),
     };
     for file in parsed {
         checker.file = file.id;
@@ -125,6 +134,7 @@ pub(crate) fn check(
     }
     rules.known = std::mem::take(&mut checker.known);
     rules.calls = std::mem::take(&mut checker.calls);
+    rules.lets = std::mem::take(&mut checker.lets);
     // These include the files of fields, so that a change of one is a change of the rules.
     rules.files = checker.included_files.into_files();
     Checked { rules, references: names.into_references() }
@@ -149,8 +159,13 @@ pub(super) struct Checker<'a> {
     /// Whether to keep what is known about each expression.
     keep: bool,
     known: FxHashMap<Span, Known>,
-    /// The spans of the bodies of conditions, by the spans of their calls.
+    /// The spans of the bodies of conditions, by the spans of their calls; and of the values of `let`s,
+    /// by the spans of their uses.
     calls: FxHashMap<Span, Span>,
+    /// The names of `let`s, by the spans of their uses.
+    lets: FxHashMap<Span, Arc<str>>,
+    /// Whether an invalid `let` was used since this was last reset.
+    uses_invalid_let: bool,
     /// How many more nodes calls of conditions may add; `None` once the limit is reported.
     inline_budget: Option<usize>,
 }

@@ -21,6 +21,12 @@ impl Scope {
             ExprKind::And(parts) | ExprKind::Or(parts) => {
                 self.assume_one_of(parts, &|scope, part| scope.assume(part, holds));
             }
+            ExprKind::If { condition, chosen, otherwise } => {
+                self.assume_one_of([(true, chosen), (false, otherwise)], &|scope, (is, branch)| {
+                    scope.assume(condition, is);
+                    scope.assume(branch, holds);
+                });
+            }
             ExprKind::Compare { op, left, right } => {
                 self.assume_compared(left, right);
                 self.assume_compared(right, left);
@@ -91,6 +97,10 @@ impl Scope {
     /// Whether an elementary condition is obviously never unknown.
     fn is_decided(&self, condition: &Expr) -> bool {
         let of_kind = |expr: &Expr| {
+            // Computing a value may fail, even if nothing is missing.
+            if !matches!(expr.kind, ExprKind::Path(_) | ExprKind::Const(_)) {
+                return None;
+            }
             let known = self.known_of(expr).filter(|known| known.absence == Absence::NEVER)?;
             Kinds::SINGLE.into_iter().find(|kind| known.ty.kinds().within(*kind))
         };
@@ -106,7 +116,7 @@ impl Scope {
     }
 
     /// Assumes that at least one of the conditions holds: keeps the facts that all of them imply.
-    fn assume_one_of(&mut self, parts: &[Expr], so: &dyn Fn(&mut Self, &Expr)) {
+    fn assume_one_of<T>(&mut self, parts: impl IntoIterator<Item = T>, so: &dyn Fn(&mut Self, T)) {
         let mut common: Option<FxHashMap<ValueKey, Known>> = None;
         for part in parts {
             let mark = self.mark();
@@ -159,12 +169,16 @@ impl Scope {
     fn assume_operands(&mut self, expr: &Expr) {
         match &expr.kind {
             ExprKind::Access { base: one, .. } | ExprKind::Neg(one) => self.assume_present(one),
+            ExprKind::Lookup { base, key, .. } => {
+                self.assume_present(base);
+                self.assume_present(key);
+            }
             ExprKind::Concat(all) => all.iter().for_each(|part| self.assume_present(part)),
             ExprKind::Arith { left, right, .. } => {
                 self.assume_present(left);
                 self.assume_present(right);
             }
-            ExprKind::Call { function, arguments } => {
+            ExprKind::Call { function, arguments, .. } => {
                 for (argument, (_, takes)) in arguments.iter().zip(function.params) {
                     if !takes.meets(Kinds::NULL) {
                         self.assume_present(argument);
@@ -172,6 +186,12 @@ impl Scope {
                 }
             }
             ExprKind::Quantifier { list, .. } => self.assume_kind(list, Kinds::LIST),
+            ExprKind::If { condition, chosen, otherwise } => {
+                self.assume_one_of([(true, chosen), (false, otherwise)], &|scope, (is, branch)| {
+                    scope.assume(condition, is);
+                    scope.assume_operands(branch);
+                });
+            }
             _ => {}
         }
     }

@@ -280,6 +280,9 @@ impl Checker<'_> {
             .label("cannot be computed");
             if op == "+" && left_kinds.or(right_kinds).meets(Kinds::STRING) {
                 problem = problem.help("join texts by interpolation: \"${a}-${b}\"");
+            } else if op == "+" && left_kinds.or(right_kinds).meets(Kinds::LIST) {
+                let (left, right) = (self.text(left.0.span), self.text(right.0.span));
+                problem = problem.help(format!("join lists with `concat({left}, {right})`"));
             }
             self.report(problem);
             // Report an impossible operation only once.

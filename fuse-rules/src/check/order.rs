@@ -194,9 +194,15 @@ fn walk<'a>(
         | ExprKind::In { item: left, list: right, .. }
         | ExprKind::TextTest { left, right, .. }
         | ExprKind::Coalesce { left, right }
+        | ExprKind::Lookup { base: left, key: right }
         | ExprKind::Arith { left, right, .. } => {
             walk(left, bound, visit);
             walk(right, bound, visit);
+        }
+        ExprKind::If { condition, chosen, otherwise } => {
+            walk(condition, bound, visit);
+            walk(chosen, bound, visit);
+            walk(otherwise, bound, visit);
         }
         ExprKind::Null
         | ExprKind::Bool(_)

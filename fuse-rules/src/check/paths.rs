@@ -24,6 +24,9 @@ impl Checker<'_> {
         span: Span,
         scope: &Scope,
     ) -> (Expr, Known) {
+        if let Some(index) = scope.let_index(&root.text) {
+            return self.let_path(index, root, steps, span, scope);
+        }
         let mut segments = segments(steps);
         let bound = scope.level(&root.text).is_some();
         if !bound && ROOTS.contains(&root.text.as_str()) && self.report_missing_event(root, scope) {
@@ -111,10 +114,23 @@ impl Checker<'_> {
     }
 
     fn unknown_root(&mut self, root: &Text, alone: bool, scope: &Scope) {
+        if let Some(later) = scope.later.iter().find(|later| later.text == root.text) {
+            return self.report(
+                Diagnostic::error(
+                    Code::E0201,
+                    root.span,
+                    format!("`{}` has no value yet", root.text),
+                )
+                .label("used before its `let`")
+                .related(later.span, "defined here")
+                .help("move the `let` above the clauses that use it"),
+            );
+        }
         let roots = if matches!(scope.kind, ScopeKind::Rule) { &ROOTS[..] } else { &[] };
         let consts = self.names.all_seen(DeclarationKind::Const, root.span.file);
         let bound = scope.bound.iter().map(|bound| bound.name.text.as_str());
-        let known = bound.chain(roots.iter().copied()).chain(consts);
+        let lets = scope.lets.iter().map(|own| own.name.text.as_str());
+        let known = bound.chain(lets).chain(roots.iter().copied()).chain(consts);
         let name = &root.text;
         let fields = scope.known(&ValueKey::Event(Root::Body, Vec::new()));
         let of_body = matches!(scope.kind, ScopeKind::Rule)
@@ -155,7 +171,12 @@ impl Checker<'_> {
 }
 
 /// A misuse of `event`, a header or a parameter that is apparent from the path alone.
-fn misused(resolved: Root, root: &Text, segments: &[Segment], span: Span) -> Option<Diagnostic> {
+pub(super) fn misused(
+    resolved: Root,
+    root: &Text,
+    segments: &[Segment],
+    span: Span,
+) -> Option<Diagnostic> {
     match (resolved, segments) {
         (Root::Event, [Segment::Key(key)]) if EVENT_FIELDS.contains(&key.as_str()) => None,
         (Root::Event, _) => {

@@ -2,21 +2,18 @@
 
 use std::sync::Arc;
 
-use regex::RegexBuilder;
-
 use super::Checker;
+use super::calls::constant;
 use super::expressions::unchecked;
 use super::operands::text_truth;
 use super::scope::Scope;
 use crate::diagnostic::{Code, Diagnostic};
+use crate::functions::{self, Call, Function, PatternError, SearchPattern};
 use crate::span::Span;
 use crate::syntax::ast;
 use crate::typed::{Expr, ExprKind, Pattern, TextOp};
 use crate::types::Known;
 use crate::value::{Kinds, Value};
-
-/// The maximum size of a compiled pattern. No reasonable pattern reaches it, but an attack would.
-const MAX_PATTERN_BYTES: usize = 1 << 20;
 
 impl Checker<'_> {
     pub(super) fn text_test(
@@ -70,11 +67,7 @@ impl Checker<'_> {
                 (Expr { kind: ExprKind::Pattern { value, pattern }, span }, truth)
             }
             Err(why) => {
-                self.report(
-                    Diagnostic::error(Code::E0305, right.span, format!("this pattern cannot be compiled: {why}"))
-                        .label("not a pattern")
-                        .help("patterns have no look-around and no back-references; a raw string r\"…\" needs no doubled backslashes"),
-                );
+                self.report(malformed(right.span, &why));
                 unchecked(span)
             }
         }
@@ -106,20 +99,81 @@ impl Checker<'_> {
     }
 }
 
+impl Checker<'_> {
+    /// The compiled pattern of a call whose function takes one: the second argument, with the third
+    /// as its replacement. If it cannot be used, that is reported.
+    pub(super) fn search_pattern(
+        &mut self,
+        function: &Function,
+        arguments: &[Expr],
+    ) -> Result<Option<SearchPattern>, Reported> {
+        if !matches!(function.call, Call::Pattern(_)) {
+            return Ok(None);
+        }
+        let mut literals = Vec::new();
+        for (argument, (param, _)) in arguments.iter().zip(function.params).skip(1) {
+            let Some(Value::String(text)) = constant(argument) else {
+                let message = format!("`{}` takes a literal {param}", function.name);
+                self.report(
+                    Diagnostic::error(Code::E0306, argument.span, message)
+                        .label("not a literal")
+                        .help("write it here, as in r\"v[0-9]+\", or name a constant; for a value of the event use `replace` or `split`"),
+                );
+                return Err(Reported);
+            };
+            literals.push((text.as_ref(), argument.span));
+        }
+        let (pattern, place) = match *literals.as_slice() {
+            [(source, place)] => (SearchPattern::to_capture(source), place),
+            [(source, place), (replacement, other)] => {
+                let pattern = SearchPattern::to_replace(source, replacement);
+                let malformed = matches!(pattern, Err(PatternError::Malformed(_)));
+                (pattern, if malformed { place } else { other })
+            }
+            _ => return Ok(None),
+        };
+        pattern.map(Some).map_err(|error| {
+            self.report(unusable(place, error));
+            Reported
+        })
+    }
+}
+
+/// A problem was reported.
+pub(super) struct Reported;
+
+fn malformed(span: Span, why: &str) -> Diagnostic {
+    Diagnostic::error(Code::E0305, span, format!("this pattern cannot be compiled: {why}"))
+        .label("not a pattern")
+        .help("patterns have no look-around and no back-references; a raw string r\"…\" needs no doubled backslashes")
+}
+
+fn unusable(span: Span, error: PatternError) -> Diagnostic {
+    let problem = |message: String| Diagnostic::error(Code::E0303, span, message);
+    match error {
+        PatternError::Malformed(why) => malformed(span, &why),
+        PatternError::SeveralGroups(count) => {
+            problem(format!("this pattern has {count} groups without names"))
+                .label("which one is meant?")
+                .help("name what you need, as in `(?<name>…)`, and read it as `capture(…).name`; write `(?:…)` for a group that only groups")
+        }
+        PatternError::UnknownGroup(name) => problem(format!("the pattern has no group `{name}`"))
+            .label("refers to a group")
+            .help("`$1` is the first group in parentheses, `$name` the group `(?<name>…)`; write `$$` for a dollar sign"),
+        PatternError::Backslash(digit) => {
+            problem(format!("`\\{digit}` is not a group here"))
+                .label("would be inserted as it is")
+                .help(format!("write `${digit}`"))
+        }
+    }
+}
+
 /// A pattern that matches the whole text.
 fn compile(op: TextOp, source: &str) -> Result<regex::Regex, String> {
     let body = if op == TextOp::Like { glob(source) } else { source.to_owned() };
     // Parsed separately first, so that the pattern cannot interact with the group around it.
-    let body = regex_syntax::parse(&body).map_err(|error| match error {
-        regex_syntax::Error::Parse(error) => error.kind().to_string(),
-        regex_syntax::Error::Translate(error) => error.kind().to_string(),
-        other => other.to_string(),
-    })?;
-    RegexBuilder::new(&format!(r"\A(?:{body})\z"))
-        .size_limit(MAX_PATTERN_BYTES)
-        .dfa_size_limit(MAX_PATTERN_BYTES)
-        .build()
-        .map_err(|_| "it is too large once compiled".to_owned())
+    let body = functions::parse(&body)?;
+    functions::compile(&format!(r"\A(?:{body})\z"))
 }
 
 /// `*` matches any text, `?` any character; `\\` escapes the next character.

@@ -45,10 +45,10 @@ impl Checker<'_> {
             ExprKind::Concat(parts) => parts,
             _ => &[],
         };
-        let missing = parts.iter().map(|part| Shown(part).to_string());
-        let shown = missing.into_iter().find(|part| part.contains(&**path));
-        let shown = shown.unwrap_or_else(|| Shown(expr).to_string());
-        let help = match (missing_part(expr, known, path, scope), ty) {
+        let part = parts.iter().find(|part| Shown(part).to_string().contains(&**path));
+        let shown = self.written(part.unwrap_or(expr));
+        let whole = self.written(expr);
+        let help = match (missing_part(expr, known, path, &whole, scope), ty) {
             (MissingPart::Element, _) => {
                 format!("give the part of the element a default: `({path} ?? {default})`")
             }
@@ -70,9 +70,18 @@ impl Checker<'_> {
             .help(help),
         );
     }
+
+    /// An expression as its author wrote it, if that is one line.
+    fn written(&self, expr: &Expr) -> String {
+        match self.text(expr.span) {
+            text if text.is_empty() || text.contains('\n') => Shown(expr).to_string(),
+            text => text.to_owned(),
+        }
+    }
 }
 
-fn missing_part(expr: &Expr, known: &Known, path: &str, scope: &Scope) -> MissingPart {
+/// The part of an expression that may be missing at this path. `whole` is the expression as written.
+fn missing_part(expr: &Expr, known: &Known, path: &str, whole: &str, scope: &Scope) -> MissingPart {
     let of_event = match value_at(expr, path) {
         Some((Root::Element(level), _)) if level as usize >= scope.bound.len() => {
             return MissingPart::Element;
@@ -89,13 +98,12 @@ fn missing_part(expr: &Expr, known: &Known, path: &str, scope: &Scope) -> Missin
             None => format!("{name} is present and {name} is not null"),
         }
     };
-    let whole = Shown(expr).to_string();
     MissingPart::Testable(match of_event {
         Some(value) if value.absence != Absence::NEVER || value.ty.may_be_null() => {
             tested(path, &value)
         }
         // Something inside of the value may be null. If there is a result, nothing is.
-        _ if !expr.is_condition() => tested(&whole, known),
+        _ if !expr.is_condition() => tested(whole, known),
         _ => format!("{path} is present and {path} is not null"),
     })
 }

@@ -26,6 +26,10 @@ pub(super) enum ScopeKind {
 pub(super) struct Scope {
     /// The bindings of the binders, outermost first.
     pub(super) bound: Vec<Binding>,
+    /// The `let`s that are visible.
+    pub(super) lets: Vec<LetBinding>,
+    /// The names of `let`s further down.
+    pub(super) later: Vec<Text>,
     /// The type of the event's body.
     body: Ty,
     pub(super) kind: ScopeKind,
@@ -44,6 +48,19 @@ pub(super) struct Binding {
     pub(super) element: Known,
 }
 
+/// A `let`.
+#[derive(Clone)]
+pub(super) struct LetBinding {
+    pub(super) name: Text,
+    /// Its value; `None` if it is invalid, which is reported.
+    pub(super) value: Option<Expr>,
+    pub(super) known: Known,
+    /// The number of nodes of the value.
+    pub(super) size: usize,
+    /// The number of binders around the `let`.
+    pub(super) bound: usize,
+}
+
 /// A point in time to which the facts can be restored.
 #[derive(Clone, Copy)]
 pub(super) struct Mark(usize);
@@ -58,12 +75,19 @@ impl Scope {
     pub(super) fn without_event(kind: ScopeKind) -> Self {
         Self {
             bound: Vec::new(),
+            lets: Vec::new(),
+            later: Vec::new(),
             body: Ty::any(),
             kind,
             facts: FxHashMap::default(),
             before: Vec::new(),
             computed: 0,
         }
+    }
+
+    /// The index of a `let`.
+    pub(super) fn let_index(&self, name: &str) -> Option<usize> {
+        self.lets.iter().position(|own| own.name.text == name)
     }
 
     /// The level at which a name is bound.

@@ -22,6 +22,7 @@ const MAX_ELEMENTS: u32 = 100_000;
 struct Shared {
     requires: Vec<usize>,
     each: Option<typed::Each>,
+    lets: Vec<typed::Let>,
     when: Vec<Expr>,
 }
 
@@ -49,10 +50,11 @@ impl Checker<'_> {
                 Some(first) => self.report(names::declared_twice("rule", &rule.name, first)),
                 None => drop(seen.entry(name).or_insert(&rule.name)),
             }
-            let (mark, bound) = (scope.mark(), scope.bound.len());
+            let (mark, bound, lets) = (scope.mark(), scope.bound.len(), scope.lets.len());
             rules.push(self.rule(sensor, rule, &shared.requires, &mut scope));
             scope.restore(mark);
             scope.bound.truncate(bound);
+            scope.lets.truncate(lets);
         }
         typed::Sensor {
             name: sensor.name.text.clone(),
@@ -61,6 +63,7 @@ impl Checker<'_> {
             source: sensor.source.text.clone(),
             event: sensor.event.text.clone(),
             each: shared.each,
+            lets: shared.lets,
             when: shared.when,
             rules,
         }
@@ -128,6 +131,7 @@ impl Checker<'_> {
             doc: rule.doc.clone(),
             requires: all_requires,
             each: shared.each,
+            lets: shared.lets,
             when: shared.when,
             once,
             triggers,
@@ -145,9 +149,28 @@ impl Checker<'_> {
         if let [first, second, ..] = shared.each.as_slice() {
             self.report(repeated_clause("each", second.span, first.span));
         }
-        let each = shared.each.first().map(|each| self.each(each, scope));
-        let when = shared.when.iter().map(|expr| self.assumed(expr, scope).0).collect();
-        Shared { requires, each, when }
+        let mut lets = Vec::new();
+        let first = shared.each.first();
+        // As in the canonical order: an `each` stands before the conditions.
+        let is_outside = |own: &&ast::Let| first.is_some_and(|each| own.span < each.span);
+        scope.later = shared.lets.iter().map(|own| own.name.clone()).collect();
+        for own in shared.lets.iter().filter(is_outside) {
+            lets.push(self.let_clause(own, scope));
+        }
+        let each = first.map(|each| self.each(each, scope));
+        let mut inside = shared.lets.iter().filter(|own| !is_outside(own)).peekable();
+        let mut when = Vec::new();
+        for condition in &shared.when {
+            while let Some(own) = inside.next_if(|own| own.span < condition.span) {
+                lets.push(self.let_clause(own, scope));
+            }
+            when.push(self.assumed(condition, scope).0);
+        }
+        for own in inside {
+            lets.push(self.let_clause(own, scope));
+        }
+        scope.later.clear();
+        Shared { requires, each, lets, when }
     }
 
     fn each(&mut self, each: &ast::Each, scope: &mut Scope) -> typed::Each {

@@ -3,6 +3,8 @@
 
 mod definitions;
 mod files;
+mod functions;
+mod lets;
 mod secrets;
 mod sources;
 mod types;

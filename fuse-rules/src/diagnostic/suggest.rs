@@ -38,6 +38,18 @@ pub(crate) fn misspelt<'a>(
         .map(|(_, candidate)| candidate)
 }
 
+/// The candidate that this name is probably a typing slip of: fewer letters may be off than in
+/// `misspelt`, and in very short names none, so that it is not the name of another thing.
+pub(crate) fn slip<'a>(
+    name: &str,
+    candidates: impl IntoIterator<Item = &'a str>,
+) -> Option<&'a str> {
+    const MIN_LENGTH: usize = 4;
+    let len = name.chars().count();
+    misspelt(name, candidates)
+        .filter(|near| len >= MIN_LENGTH && distance(name, near) <= (len / 4).max(1))
+}
+
 /// Whether one contains the other, or both start the same way.
 fn shares_a_part(name: &str, candidate: &str) -> bool {
     const MIN_SHARED_BYTES: usize = 4;

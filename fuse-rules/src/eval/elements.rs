@@ -53,14 +53,14 @@ impl<'e> List<'_, 'e> {
     pub(super) fn frame(&self, stack: &Stack<'_, 'e>, index: usize, group: usize) -> Frame<'e> {
         match self {
             Self::Rows { extract, body, first, .. } => {
-                Frame::Row { extract, body, group, row: first + index }
+                Frame::from_row(extract, body, group, first + index)
             }
             Self::Values(value) => match value.as_ref() {
                 Value::List(values) => match values.get(index) {
                     Some(value) => Frame::from_value(stack.frames, group, value),
-                    None => Frame::Made(Vec::new()),
+                    None => Frame::without_values(),
                 },
-                _ => Frame::Made(Vec::new()),
+                _ => Frame::without_values(),
             },
         }
     }
@@ -77,8 +77,9 @@ impl<'e> Stack<'_, 'e> {
             ops::mismatch(format!("`{what}` iterates over a list, but {} is {kind}", name(expr)))
         };
         if let ExprKind::Path(slot) = &expr.kind
-            && let Some(Frame::Row { extract, body, .. }) = self.level(slot.level)
-            && let Some(entry) = self.level(slot.level).and_then(|frame| frame.entry(slot.index))
+            && let Some(frame) = self.level(slot.level)
+            && let Some((extract, body)) = frame.extract()
+            && let Some(entry) = frame.entry(slot.index)
             && entry.kind == EntryKind::List
         {
             let raw = extract.text(entry, body);

@@ -3,14 +3,20 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use super::memo::FrameMemo;
 use crate::event::Event;
 use crate::plan::{Frames, Origin};
 use crate::scan::{Entry, Extract, ExtractError, find};
 use crate::typed::Segment;
 use crate::value::Value;
 
-/// The values of a frame's slots.
-pub(crate) enum Frame<'e> {
+/// The values of a frame's slots, and of the `let`s that depend on them.
+pub(crate) struct Frame<'e> {
+    slots: FrameSlots<'e>,
+    pub(super) lets: FrameMemo<'e>,
+}
+
+enum FrameSlots<'e> {
     /// Values that were extracted from the body.
     Row { extract: &'e Extract, body: &'e str, group: usize, row: usize },
     /// Values of a computed element.
@@ -20,7 +26,13 @@ pub(crate) enum Frame<'e> {
 impl<'e> Frame<'e> {
     /// The frame of the event itself.
     pub(crate) fn from_event(extract: &'e Extract, body: &'e str) -> Self {
-        Self::Row { extract, body, group: 0, row: 0 }
+        Self::from_row(extract, body, 0, 0)
+    }
+
+    /// A frame whose values were extracted from the body.
+    pub(crate) fn from_row(extract: &'e Extract, body: &'e str, group: usize, row: usize) -> Self {
+        let slots = FrameSlots::Row { extract, body, group, row };
+        Self { slots, lets: FrameMemo::default() }
     }
 
     /// The frame of a computed element.
@@ -28,14 +40,27 @@ impl<'e> Frame<'e> {
         let mut slots = Vec::new();
         let start = frames.groups.get(group).map_or(0, |group| group.start);
         frames.trie.fill(start, value, &mut |slot, part| slots.push((slot, part.clone())));
-        Self::Made(slots)
+        Self { slots: FrameSlots::Made(slots), lets: FrameMemo::default() }
+    }
+
+    /// A frame in which every value is absent.
+    pub(crate) fn without_values() -> Self {
+        Self { slots: FrameSlots::Made(Vec::new()), lets: FrameMemo::default() }
+    }
+
+    /// The extracted values and the body that they come from.
+    pub(super) fn extract(&self) -> Option<(&'e Extract, &'e str)> {
+        match &self.slots {
+            FrameSlots::Row { extract, body, .. } => Some((extract, body)),
+            FrameSlots::Made(_) => None,
+        }
     }
 
     /// The value of a slot; `None` if it is absent.
     pub(crate) fn value<'v>(&'v self, slot: u32) -> Option<Cow<'v, Value<'e>>> {
-        match self {
-            Self::Row { extract, body, .. } => Some(extract.value(self.entry(slot)?, body)),
-            Self::Made(slots) => {
+        match &self.slots {
+            FrameSlots::Row { extract, body, .. } => Some(extract.value(self.entry(slot)?, body)),
+            FrameSlots::Made(slots) => {
                 let found = slots.iter().find(|(place, _)| *place == slot);
                 found.map(|(_, value)| Cow::Borrowed(value))
             }
@@ -44,9 +69,9 @@ impl<'e> Frame<'e> {
 
     /// The entry that was extracted from the body for a slot.
     pub(crate) fn entry(&self, slot: u32) -> Option<&'e Entry> {
-        match self {
-            Self::Row { extract, group, row, .. } => find(extract.row(*group, *row), slot),
-            Self::Made(_) => None,
+        match &self.slots {
+            FrameSlots::Row { extract, group, row, .. } => find(extract.row(*group, *row), slot),
+            FrameSlots::Made(_) => None,
         }
     }
 }

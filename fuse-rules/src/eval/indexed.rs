@@ -110,6 +110,7 @@ fn decide(
         around,
         memory,
         rows: [Row::default(); MAX_LEVELS],
+        kept: std::array::from_fn(|_| Frame::without_values()),
         decisions: Vec::new(),
     };
     decider.enter(0);
@@ -161,6 +162,8 @@ pub(super) struct Decider<'d> {
     around: &'d mut Vec<[Around; MAX_LEVELS]>,
     memory: &'d mut Memory,
     pub(super) rows: [Row; MAX_LEVELS],
+    /// The frames of the rows, if they keep values of `let`s.
+    pub(super) kept: [Frame<'d>; MAX_LEVELS],
     decisions: Vec<(usize, Decision)>,
 }
 
@@ -174,6 +177,11 @@ impl<'d> Decider<'d> {
         *self.frames += 1;
         if let Some(row) = self.rows.get_mut(level) {
             row.number = *self.frames;
+            if self.event_plan.frames.has_lets
+                && let Some(kept) = self.kept.get_mut(level)
+            {
+                *kept = Frame::from_row(self.extract, self.body, row.group, row.row);
+            }
         }
     }
 
@@ -413,13 +421,16 @@ impl<'d> Decider<'d> {
         level: usize,
         body: &mut dyn FnMut(&Stack<'_, '_>, &'d Pooled, &Fuses),
     ) {
-        let frames: [Frame<'_>; MAX_LEVELS] = self.rows.map(|row| Frame::Row {
-            extract: self.extract,
-            body: self.body,
-            group: row.group,
-            row: row.row,
-        });
-        let [event, inner @ ..] = &frames;
+        let frames;
+        let [event, inner @ ..] = match self.event_plan.frames.has_lets {
+            true => &self.kept,
+            false => {
+                let of_row =
+                    |row: Row| Frame::from_row(self.extract, self.body, row.group, row.row);
+                frames = self.rows.map(of_row);
+                &frames
+            }
+        };
         let stack = Stack::new(event, &self.event_plan.frames, self.work);
         let inner = inner.get(..level).unwrap_or_default();
         nested(&stack, inner, &mut |stack| body(stack, self.plan, self.fuses));

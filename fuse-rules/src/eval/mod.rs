@@ -7,6 +7,7 @@ pub(crate) mod explain;
 pub(crate) mod frame;
 pub(crate) mod indexed;
 pub(crate) mod limit;
+mod memo;
 mod missing;
 mod plan;
 mod programs;

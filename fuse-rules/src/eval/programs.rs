@@ -1,9 +1,10 @@
 //! Evaluates parts of programs in Kleene's logic. Returns only the truth, not the reason.
 
 use super::atoms::{self, Values};
+use super::frame::Frame;
 use super::indexed::{Decider, Row};
 use super::scratch::MAX_LEVELS;
-use crate::plan::{Among, AtomTest, NodeKind, PartRef};
+use crate::plan::{Among, AtomTest, Choice, NodeKind, PartRef};
 use crate::scan::{EntryKind, find};
 
 impl Decider<'_> {
@@ -19,6 +20,7 @@ impl Decider<'_> {
                 let truth = match &node.kind {
                     NodeKind::All(parts) => self.all(parts, true),
                     NodeKind::Any(parts) => self.all(parts, false).map(|truth| !truth),
+                    NodeKind::Choice(choice) => self.choice(choice),
                     NodeKind::Test(test) => self.test(test),
                     NodeKind::Among(among) => self.among(among),
                 };
@@ -44,6 +46,14 @@ impl Decider<'_> {
         all
     }
 
+    /// A conditional. Only the branch that its condition chooses is evaluated.
+    fn choice(&mut self, choice: &Choice) -> Option<bool> {
+        match self.holds(choice.condition)? {
+            true => self.holds(choice.chosen),
+            false => self.holds(choice.otherwise),
+        }
+    }
+
     /// Whether a part holds for any element: Kleene's `or`.
     fn among(&mut self, among: &Among) -> Option<bool> {
         let row = self.row(among.list.level as usize);
@@ -57,6 +67,8 @@ impl Decider<'_> {
         };
         // A rule further inside has its own frame at this level.
         let own = self.row(level);
+        let own_kept =
+            self.kept.get_mut(level).map(|kept| std::mem::replace(kept, Frame::without_values()));
         let mut any = Some(false);
         for index in 0..len {
             // Past the limit the event is refused anyway.
@@ -78,6 +90,9 @@ impl Decider<'_> {
         }
         if let Some(row) = self.rows.get_mut(level) {
             *row = own;
+        }
+        if let (Some(kept), Some(own)) = (self.kept.get_mut(level), own_kept) {
+            *kept = own;
         }
         any
     }

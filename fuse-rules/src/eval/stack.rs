@@ -10,6 +10,9 @@ use crate::typed::Shown;
 use crate::typed::{Expr, ExprKind, QuantifierKind};
 use crate::value::Value;
 
+/// How many keys of a map are compared at the cost of one value.
+const KEYS_PER_VALUE: usize = 16;
+
 /// The frames at one site: the innermost, with those around it. The event's frame is the outermost,
 /// at level 0.
 pub(super) struct Stack<'s, 'e> {
@@ -91,6 +94,14 @@ impl<'s, 'e> Stack<'s, 'e> {
                     _ => ops::any(truths),
                 }
             }
+            ExprKind::If { condition, chosen, otherwise } => match self.truth(condition)? {
+                true => self.truth(chosen),
+                false => self.truth(otherwise),
+            },
+            // The reason for an unknown truth names the branch, not the conditional.
+            ExprKind::Named { value, .. } if matches!(value.kind, ExprKind::If { .. }) => {
+                self.truth(value)
+            }
             _ => ops::condition(expr, self.value(expr)?.as_ref()),
         }
     }
@@ -104,6 +115,21 @@ impl<'s, 'e> Stack<'s, 'e> {
                 let value = frame.and_then(|frame| frame.value(slot.index));
                 return value.ok_or_else(|| Fault::Absent(slot.text.clone()));
             }
+            ExprKind::Named { value, memo } => {
+                let kept = self.level(memo.level).and_then(|frame| {
+                    let compute = || {
+                        let value = self.value(value).map(Cow::into_owned);
+                        // Another evaluation may have work left.
+                        self.work.exceeded().is_none().then_some(value)
+                    };
+                    frame.lets.value(memo.number, compute)
+                });
+                return match kept {
+                    Some(Ok(value)) => Ok(Cow::Borrowed(value)),
+                    Some(Err(fault)) => Err(fault.clone()),
+                    None => self.value(value),
+                };
+            }
             ExprKind::Access { base, segments } => {
                 let value = self.value(base)?;
                 let mut at = Some(value.as_ref());
@@ -111,6 +137,20 @@ impl<'s, 'e> Stack<'s, 'e> {
                     at = at.and_then(|value| value.step(segment).ok().flatten());
                 }
                 match at {
+                    Some(part) => {
+                        self.work.spend_on(part)?;
+                        part.clone()
+                    }
+                    None => return Err(absent(expr)),
+                }
+            }
+            ExprKind::Lookup { base, key, .. } => {
+                let value = self.value(base)?;
+                let segment = ops::segment(key, self.value(key)?.as_ref())?;
+                if let Value::Map(entries) = &*value {
+                    self.work.spend(entries.len() / KEYS_PER_VALUE, 0)?;
+                }
+                match value.step(&segment).ok().flatten() {
                     Some(part) => {
                         self.work.spend_on(part)?;
                         part.clone()
@@ -142,9 +182,12 @@ impl<'s, 'e> Stack<'s, 'e> {
                 }
                 Value::Map(map)
             }
-            ExprKind::Call { function, arguments } => {
+            ExprKind::Call { function, arguments, pattern } => {
                 let values = self.values(arguments)?;
-                let result = ops::call(function, arguments, &values, self.work.context())?;
+                let context = self.work.context();
+                let result = ops::call(function, arguments, pattern.as_deref(), &values, context);
+                self.work.spend(0, context.take_searched())?;
+                let result = result?;
                 self.work.spend_on(&result)?;
                 result
             }
@@ -158,6 +201,12 @@ impl<'s, 'e> Stack<'s, 'e> {
                 Err(fault) if !fault.is_absence() => return Err(fault),
                 _ => return self.value(right),
             },
+            ExprKind::If { condition, chosen, otherwise } => {
+                return match self.truth(condition).map_err(Fault::of_condition)? {
+                    true => self.value(chosen),
+                    false => self.value(otherwise),
+                };
+            }
             ExprKind::Quantifier { kind: QuantifierKind::Count, list, body, frame, .. } => {
                 let list = self.list(list, QuantifierKind::Count.as_str());
                 let list = list.map_err(Fault::of_condition)?;

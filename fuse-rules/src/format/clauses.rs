@@ -76,6 +76,7 @@ impl<'a> Layout<'a> {
     fn clause_part(&mut self, pair: Pair<'a, Rule>) -> Doc<'a> {
         match pair.as_rule() {
             Rule::expr => self.expr(pair, OperandPosition::Behind),
+            Rule::value => self.value(pair, OperandPosition::Behind),
             Rule::block => self.block(pair, Separation::Lines),
             _ => self.token(&pair),
         }

@@ -23,7 +23,9 @@ pub(super) fn tightness(rule: Rule) -> Option<u8> {
     match rule {
         Rule::op_or => Some(1),
         Rule::op_and => Some(2),
-        Rule::op_compare | Rule::op_in | Rule::op_not_in | Rule::op_text => Some(COMPARISON),
+        Rule::op_compare | Rule::op_in | Rule::op_not_in | Rule::op_text | Rule::op_not_text => {
+            Some(COMPARISON)
+        }
         Rule::op_coalesce => Some(4),
         Rule::op_add | Rule::op_sub => Some(5),
         Rule::op_mul | Rule::op_div | Rule::op_rem => Some(6),
@@ -43,7 +45,59 @@ impl<'a> Layout<'a> {
 
     pub(super) fn expr(&mut self, pair: Pair<'a, Rule>, place: OperandPosition) -> Doc<'a> {
         let parts: Vec<_> = pair.into_inner().collect();
-        self.chain(&parts, place)
+        match parts.as_slice() {
+            [only] if only.as_rule() == Rule::conditional => self.conditional(only, place),
+            parts => self.chain(parts, place),
+        }
+    }
+
+    /// `if … then … else …`. Lines break before each `else` first, and then before each `then`.
+    fn conditional(&mut self, pair: &Pair<'a, Rule>, place: OperandPosition) -> Doc<'a> {
+        let mut docs = Vec::new();
+        // The words after an `else`, which are a group of their own.
+        let mut arm = Vec::new();
+        let mut branch = Vec::new();
+        for part in pair.clone().into_inner() {
+            match part.as_rule() {
+                Rule::kw_else => {
+                    docs.push(group(std::mem::take(&mut arm)));
+                    docs.push(Doc::Line);
+                    docs.extend(self.comments(part.as_span().start()));
+                    docs.extend([self.token(&part), Doc::Space]);
+                }
+                Rule::kw_then => {
+                    branch.push(Doc::Line);
+                    branch.extend(self.comments(part.as_span().start()));
+                    branch.extend([self.token(&part), Doc::Space]);
+                }
+                Rule::if_branch => {
+                    branch.push(self.branch(part));
+                    arm.push(Doc::Nest(std::mem::take(&mut branch)));
+                }
+                Rule::if_condition => arm.push(self.expr(part, OperandPosition::Behind)),
+                _ => arm.extend([self.token(&part), Doc::Space]),
+            }
+        }
+        let mut docs = docs.into_iter();
+        let first = docs.next();
+        let mut rest: Vec<_> = docs.collect();
+        rest.push(group(arm));
+        let mut whole: Vec<_> = first.into_iter().collect();
+        match place {
+            OperandPosition::Behind => whole.push(Doc::Nest(rest)),
+            OperandPosition::Alone => whole.extend(rest),
+        }
+        group(whole)
+    }
+
+    /// A record, or an expression.
+    fn branch(&mut self, pair: Pair<'a, Rule>) -> Doc<'a> {
+        match pair.clone().into_inner().next() {
+            Some(record) if record.as_rule() == Rule::record => {
+                self.block(record, Separation::Record)
+            }
+            _ => self.expr(pair, OperandPosition::Behind),
+        }
     }
 
     /// A chain of operators. Lines break before operators, the loosest first.
@@ -102,6 +156,7 @@ impl<'a> Layout<'a> {
                 Rule::index => docs.extend(self.touching(part)),
                 Rule::string => docs.push(self.string(part)),
                 Rule::list => docs.push(self.elements(part, "]")),
+                Rule::lookup => docs.push(self.paren(part)),
                 Rule::paren => docs.push(self.paren(part)),
                 Rule::quantifier => docs.extend(self.quantifier(part)),
                 Rule::call => {
@@ -169,7 +224,11 @@ impl<'a> Layout<'a> {
                     inner.extend(self.comments(part.as_span().start()));
                     inner.push(self.expr(part, OperandPosition::Alone));
                 }
-                Rule::paren_close => {
+                Rule::value => {
+                    inner.extend(self.comments(part.as_span().start()));
+                    inner.push(self.value(part, OperandPosition::Alone));
+                }
+                Rule::paren_close | Rule::bracket_close => {
                     inner.extend(self.comments(part.as_span().start()));
                     close = Some(self.token(&part));
                 }
@@ -216,7 +275,8 @@ impl<'a> Layout<'a> {
 
 /// Whether a line can break at the operators of an expression.
 pub(super) fn is_split(expr: &Pair<'_, Rule>) -> bool {
-    expr.clone().into_inner().any(|part| matches!(part.as_rule(), Rule::op_or | Rule::op_and))
+    let mut parts = expr.clone().into_inner();
+    parts.any(|part| matches!(part.as_rule(), Rule::op_or | Rule::op_and | Rule::conditional))
 }
 
 /// Whether this is a record, or one operand that ends in a bracket.

@@ -7,7 +7,7 @@ use pest::iterators::Pair;
 
 use super::doc::{Doc, group, if_broken, text};
 use super::gap::{Gap, GapComment};
-use super::order::rank;
+use super::order::ranks;
 use crate::syntax::Rule;
 
 /// Visits the tokens of a file in order.
@@ -103,7 +103,8 @@ impl<'a> Layout<'a> {
         mut unit: impl FnMut(&mut Self, Pair<'a, Rule>) -> UnitBody<'a>,
     ) -> Units<'a> {
         let mut units = Units { opening: None, list: Vec::new(), closing: Vec::new() };
-        for pair in pairs {
+        let pairs: Vec<_> = pairs.collect();
+        for (rank, pair) in ranks(&pairs).into_iter().zip(pairs) {
             let rule = pair.as_rule();
             if matches!(rule, Rule::comma) {
                 continue;
@@ -118,7 +119,6 @@ impl<'a> Layout<'a> {
                 units.closing = gap.own;
                 continue;
             }
-            let rank = rank(&pair);
             let body = unit(self, pair);
             units.list.push(Unit { lead: gap.own, rule, rank, body, trailing: None });
         }
@@ -237,6 +237,13 @@ pub(super) fn spelling<'a>(piece: &Pair<'a, Rule>) -> &'a str {
         Rule::assign => "=",
         Rule::optional => "?",
         Rule::op_not_in => "not in",
+        Rule::op_not_text => match piece.clone().into_inner().last().map(|word| word.as_str()) {
+            Some("matches") => "not matches",
+            Some("contains") => "not contains",
+            Some("starts-with") => "not starts-with",
+            Some("ends-with") => "not ends-with",
+            _ => "not like",
+        },
         _ => piece.as_str(),
     }
 }

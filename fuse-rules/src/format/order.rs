@@ -4,21 +4,33 @@ use pest::iterators::Pair;
 
 use crate::syntax::Rule;
 
-/// The rank of a part of a file, source, sensor, rule or record type among its siblings. Parts of
-/// the same rank keep the author's order.
-pub(super) fn rank(pair: &Pair<'_, Rule>) -> u8 {
+/// The ranks of the parts of a file, source, sensor, rule or record type. Parts of the same rank keep
+/// the author's order. So do a `let` and an `each`, because each can use the name of the other.
+pub(super) fn ranks(siblings: &[Pair<'_, Rule>]) -> Vec<u8> {
+    let each = siblings.iter().position(|pair| pair.as_rule() == Rule::each_clause);
+    let is_outside = |at: usize| each.is_some_and(|each| at < each);
+    let ranks = siblings.iter().enumerate().map(|(at, pair)| match pair.as_rule() {
+        Rule::let_clause if is_outside(at) => OUTSIDE_EACH,
+        _ => rank(pair),
+    });
+    ranks.collect()
+}
+
+const OUTSIDE_EACH: u8 = 1;
+
+fn rank(pair: &Pair<'_, Rule>) -> u8 {
     match pair.as_rule() {
         Rule::use_decl => {
             let std = pair.clone().into_inner().any(|part| part.as_rule() == Rule::kw_std);
             if std { 0 } else { 1 }
         }
         Rule::requires_clause => 0,
-        Rule::each_clause => 1,
-        Rule::when_clause => 2,
-        Rule::once_clause => 3,
-        Rule::trigger_clause | Rule::rule_decl => 4,
+        Rule::each_clause => 2,
+        Rule::let_clause | Rule::when_clause => 3,
+        Rule::once_clause => 4,
+        Rule::trigger_clause | Rule::rule_decl => 5,
         // After the fields of a source or type.
-        Rule::event_decl | Rule::type_rest => 3,
-        _ => 2,
+        Rule::event_decl | Rule::type_rest => 4,
+        _ => 3,
     }
 }

@@ -8,7 +8,7 @@ use super::declarations::header;
 use super::expressions::tightness;
 use super::gap::Gap;
 use super::layout::spelling;
-use super::order::rank;
+use super::order::ranks;
 use crate::span::FileId;
 use crate::syntax::{self, Rule};
 
@@ -80,7 +80,8 @@ impl<'a> Walk<'a, '_> {
                 self.at = comment.end;
             }
         }
-        let mut parts = pair.into_inner().filter(|part| !is_separator(part)).peekable();
+        let parts: Vec<_> = pair.into_inner().filter(|part| !is_separator(part)).collect();
+        let mut parts = ranks(&parts).into_iter().zip(parts).peekable();
         if parts.peek().is_none() || rule == Rule::raw_string {
             let piece = spelling(&whole);
             self.at = start + piece.len();
@@ -90,16 +91,17 @@ impl<'a> Walk<'a, '_> {
         // The tokens before the brace, the parts that can be in any order, and the closing brace.
         let mut chunks: Vec<((u8, u8), Vec<Piece<'a>>)> = Vec::new();
         let mut opened = rule == Rule::file;
-        while let Some(part) = parts.next() {
+        while let Some((rank, part)) = parts.next() {
             let order = match part.as_rule() {
                 Rule::close | Rule::EOI => (2, 0),
-                _ if opened && is_ordered(rule) => (1, rank(&part)),
+                _ if opened && is_ordered(rule) => (1, rank),
                 _ => (0, 0),
             };
             opened |= part.as_rule() == Rule::brace_open;
             let operator = tightness(part.as_rule()).is_some();
             // Comments after an operator count as before it.
-            let next = if operator { parts.peek().unwrap_or(&part) } else { &part };
+            let after = parts.peek().filter(|_| operator).map(|(_, next)| next);
+            let next = after.unwrap_or(&part);
             let to = start_of(next);
             let gap = Gap::read(self.text, self.at, to);
             self.at = to;

@@ -3,10 +3,10 @@
 
 use std::sync::LazyLock;
 
-use jiff::Zoned;
 use jiff::civil::{Time, Weekday};
-use jiff::fmt::strtime;
+use jiff::fmt::strtime::{self, BrokenDownTime, Meridiem};
 use jiff::tz::{TimeZone, TimeZoneDatabase};
+use jiff::{SignedDuration, Zoned};
 
 use super::time::{INSTANT, instant};
 use super::{Call, CallResult, Function, Returns, string};
@@ -63,13 +63,24 @@ pub(super) const FUNCTIONS: &[Function] = &[
         name: "parse-time",
         params: &[("text", Kinds::STRING), ("format", Kinds::STRING)],
         returns: Returns::Of(Kinds::TIME),
-        doc: "The instant that a text describes in an strptime format. The format must contain a date, a time and an offset (`%z`), or seconds since 1970 (`%s`).",
+        doc: "The instant that a text describes in an strptime format. The format must contain a date, a time and an offset (`%z`) or zone (`%Q`), or seconds since 1970 (`%s`), with a fraction (`%s%.f`) or without.",
         examples: &[
             (
                 r#"string(parse-time("01/Aug/2026:12:30:00 +0200", "%d/%b/%Y:%H:%M:%S %z"))"#,
                 Some(r#""2026-08-01T10:30:00Z""#),
             ),
             (r#"string(parse-time("1785580200", "%s"))"#, Some(r#""2026-08-01T10:30:00Z""#)),
+            (
+                r#"string(parse-time("1503435956.000247", "%s%.f"))"#,
+                Some(r#""2017-08-22T21:05:56.000247Z""#),
+            ),
+            (
+                r#"string(parse-time("2026-08-01 12:30 Europe/Madrid", "%F %R %Q"))"#,
+                Some(r#""2026-08-01T10:30:00Z""#),
+            ),
+            // A Saturday, and contradictory parts.
+            (r#"parse-time("Mon 2026-08-01 10:30 +0000", "%a %F %R %z")"#, None),
+            (r#"parse-time("1785580200 2025", "%s %Y")"#, None),
             (r#"parse-time("2026-08-01 10:30", "%Y-%m-%d %H:%M")"#, None),
             (r#"parse-time("noon", "%H:%M %z")"#, None),
         ],
@@ -120,14 +131,73 @@ fn parse_time(arguments: &[Value<'_>]) -> CallResult {
     let Ok(parsed) = strtime::parse(format, text) else {
         return Err(format!("`{}` does not match the format `{}`", cut(text), cut(format)).into());
     };
-    parsed.to_timestamp().map(Value::Time).map_err(|_| {
-        format!(
+    let Some(zoned) = instant_of(&parsed, text) else {
+        return Err(format!(
             "`{}`, read as `{}`, does not contain a date, a time and an offset (`%z`)",
             cut(text),
             cut(format)
         )
-        .into()
-    })
+        .into());
+    };
+    let uses = |directives: &[&str]| directives.iter().any(|one| format.contains(one));
+    match parsed.meridiem() {
+        Some(_) if uses(&["%H", "%k", "%R", "%T"]) => {
+            return Err("`%p` is for hours from 1 to 12, which `%I` reads".into());
+        }
+        None if uses(&["%I", "%l"]) => {
+            return Err("hours from 1 to 12 (`%I`) need AM or PM (`%p`)".into());
+        }
+        _ => {}
+    }
+    if !agrees(&parsed, &zoned) {
+        return Err(format!("the parts of `{}` contradict each other", cut(text)).into());
+    }
+    Ok(Value::Time(zoned.timestamp()))
+}
+
+/// The instant that the parts of a text describe.
+fn instant_of(parsed: &BrokenDownTime, text: &str) -> Option<Zoned> {
+    let zoned = parsed.to_zoned_with(&ZONES).ok()?;
+    let (Some(whole), Some(fraction)) = (parsed.timestamp(), parsed.subsec_nanosecond()) else {
+        return Some(zoned);
+    };
+    let fraction = SignedDuration::from_nanos(fraction.into());
+    match whole.as_second() {
+        // The sign of `-0.5` is lost.
+        0 if text.contains("-0") => None,
+        0.. => zoned.checked_add(fraction).ok(),
+        _ => zoned.checked_sub(fraction).ok(),
+    }
+}
+
+/// Whether the instant has every part that was read, so that no part is ignored.
+fn agrees(parsed: &BrokenDownTime, zoned: &Zoned) -> bool {
+    /// Whether a part is what it should be, if it was read at all.
+    fn same<T: PartialEq>(read: Option<T>, actual: T) -> bool {
+        read.is_none_or(|read| read == actual)
+    }
+    let (date, time) = (zoned.date(), zoned.time());
+    let iso = date.iso_week_date();
+    // As strftime counts weeks: from the first Sunday, or the first Monday, of the year.
+    let week = |days_into: i8| i8::try_from((date.day_of_year() + 6 - i16::from(days_into)) / 7);
+    let (sunday, monday) =
+        (date.weekday().to_sunday_zero_offset(), date.weekday().to_monday_zero_offset());
+    let afternoon = if time.hour() < 12 { Meridiem::AM } else { Meridiem::PM };
+    let dated = same(parsed.year(), date.year())
+        && same(parsed.month(), date.month())
+        && same(parsed.day(), date.day())
+        && same(parsed.weekday(), date.weekday())
+        && same(parsed.day_of_year(), date.day_of_year())
+        && same(parsed.iso_week_year(), iso.year())
+        && same(parsed.iso_week(), iso.week())
+        && week(sunday).is_ok_and(|week| same(parsed.sunday_based_week(), week))
+        && week(monday).is_ok_and(|week| same(parsed.monday_based_week(), week));
+    dated
+        && same(parsed.hour(), time.hour())
+        && same(parsed.minute(), time.minute())
+        && same(parsed.second(), time.second())
+        && same(parsed.meridiem(), afternoon)
+        && same(parsed.offset(), zoned.offset())
 }
 
 /// The format: the second argument.

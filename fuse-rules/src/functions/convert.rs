@@ -1,9 +1,12 @@
-//! Conversions, all explicit: `int`, `float`, `string`, `duration`, `json`, `raw`.
+//! Conversions, all explicit: `int`, `float`, `string`, `text`, `duration`, `json`, `parse-json`,
+//! `raw`.
 
-use super::{Call, CallResult, Function, Returns};
+use super::{Call, CallResult, Function, Returns, fits, string};
+use crate::event::json_fault;
 use crate::literals::parse_duration;
 use crate::number::Number;
-use crate::value::{Kinds, Value, cut};
+use crate::scan;
+use crate::value::{DuplicateKey, Kinds, Value, cut};
 
 pub(super) const FUNCTIONS: &[Function] = &[
     Function {
@@ -54,6 +57,22 @@ pub(super) const FUNCTIONS: &[Function] = &[
         }),
     },
     Function {
+        name: "text",
+        params: &[("value", Kinds::SCALAR.or(Kinds::LIST).or(Kinds::MAP))],
+        returns: Returns::Of(Kinds::STRING),
+        doc: "The value as text: a list or a map as compact JSON, anything else as `string` gives it.",
+        examples: &[
+            (r#"text(["a", 1.50])"#, Some(r#""[\"a\",1.5]""#)),
+            (r#"text("x")"#, Some(r#""x""#)),
+            ("text(90s)", Some(r#""1m30s""#)),
+            ("text(null)", None),
+        ],
+        call: Call::Pure(|arguments| match arguments.first().and_then(Value::canonical) {
+            Some(text) => Ok(Value::text(text.into_owned())),
+            None => json(arguments),
+        }),
+    },
+    Function {
         name: "duration",
         params: &[("value", Kinds::STRING.or(Kinds::DURATION))],
         returns: Returns::Of(Kinds::DURATION),
@@ -78,6 +97,20 @@ pub(super) const FUNCTIONS: &[Function] = &[
         call: Call::Pure(json),
     },
     Function {
+        name: "parse-json",
+        params: &[("text", Kinds::STRING)],
+        returns: Returns::Of(Kinds::JSON),
+        doc: "The value that a JSON text describes. There is no result for a text that a JSON body could not be, nor for a key that occurs twice in one object.",
+        examples: &[
+            (r#"parse-json("{\"percent\": 10}").percent"#, Some("10")),
+            (r#"parse-json("[1.0, null]")"#, Some("[1,null]")),
+            (r#"parse-json("{percent: 10}")"#, None),
+            (r#"parse-json("")"#, None),
+            (r#"parse-json("{\"a\": 1, \"a\": 2}")"#, None),
+        ],
+        call: Call::Pure(parse_json),
+    },
+    Function {
         name: "raw",
         params: &[("value", Kinds::ANY)],
         returns: Returns::Argument(0),
@@ -94,7 +127,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
 ];
 
 /// The first argument as a number, or parsed from a string in JSON's format.
-fn number(arguments: &[Value<'_>]) -> Result<Number, String> {
+pub(super) fn number(arguments: &[Value<'_>]) -> Result<Number, String> {
     match arguments.first() {
         Some(Value::Number(number)) => Ok(*number),
         Some(Value::String(text)) => {
@@ -111,6 +144,25 @@ fn duration(arguments: &[Value<'_>]) -> CallResult {
             .map(Value::Duration)
             .ok_or_else(|| format!("`{}` is not a duration such as `1h30m`", cut(text)).into()),
         _ => Err("it is not a duration".into()),
+    }
+}
+
+fn parse_json(arguments: &[Value<'_>]) -> CallResult {
+    let text = string(arguments, 0);
+    fits(text.len())?;
+    if !scan::is_valid(text) {
+        return Err(match json_fault(text) {
+            Some((place, why)) => {
+                format!("line {}, column {}: {why}", place.line, place.column).into()
+            }
+            None => "not JSON".into(),
+        });
+    }
+    match Value::read(text) {
+        Ok(value) => Ok(value.into_owned()),
+        Err(DuplicateKey(key)) => {
+            Err(format!("the key `{}` occurs twice in one object", cut(&key)).into())
+        }
     }
 }
 

@@ -1,10 +1,13 @@
-//! Lists: `len`, `sort`, `unique`.
+//! Lists: `len`, `slice`, `concat`, `flatten`, `range`, `sort`, `unique`.
 
 use std::cmp::Ordering;
 
 use super::{Call, CallResult, Function, Returns, check_same_kind, elements, list};
 use crate::number::Number;
 use crate::value::{Kinds, Value};
+
+/// The maximum number of elements of a `range`.
+pub(crate) const MAX_RANGE: i64 = 1_000;
 
 pub(super) const FUNCTIONS: &[Function] = &[
     Function {
@@ -18,6 +21,61 @@ pub(super) const FUNCTIONS: &[Function] = &[
             (r#"len("")"#, Some("0")),
         ],
         call: Call::Pure(len),
+    },
+    Function {
+        name: "slice",
+        params: &[
+            ("value", Kinds::STRING.or(Kinds::LIST)),
+            ("from", Kinds::NUMBER),
+            ("to?", Kinds::NUMBER),
+        ],
+        returns: Returns::Argument(0),
+        doc: "The characters of a string, or the elements of a list, from `from` to before `to`, or to the end. The first one is 0; negative positions count from the end, and positions outside are moved to the nearest end.",
+        examples: &[
+            (r#"slice("f95f852bd8fca8fc", 0, 7)"#, Some(r#""f95f852""#)),
+            (r#"slice("release.tar.gz", -3)"#, Some(r#"".gz""#)),
+            ("slice([1, 2, 3, 4], 1, -1)", Some("[2,3]")),
+            (r#"slice("é!", 1, 9)"#, Some(r#""!""#)),
+            (r#"slice("abc", 2, 1)"#, Some(r#""""#)),
+            (r#"slice("abc", 0.5)"#, None),
+        ],
+        call: Call::Pure(slice),
+    },
+    Function {
+        name: "concat",
+        params: &[("first", Kinds::LIST), ("second", Kinds::LIST)],
+        returns: Returns::Joined,
+        doc: "The elements of both lists, in order.",
+        examples: &[("concat([1, 2], [2, 3])", Some("[1,2,2,3]")), ("concat([], [])", Some("[]"))],
+        call: Call::Pure(|arguments| {
+            let both = list(arguments, 0).iter().chain(list(arguments, 1));
+            Ok(Value::List(both.map(|value| value.clone().into_owned()).collect()))
+        }),
+    },
+    Function {
+        name: "flatten",
+        params: &[("list", Kinds::LIST)],
+        returns: Returns::Flattened(0),
+        doc: "The elements of the lists in a list, in order; lists inside them stay as they are.",
+        examples: &[
+            ("flatten([[1, 2], [], [3, [4]]])", Some("[1,2,3,[4]]")),
+            ("flatten([])", Some("[]")),
+            ("flatten([[1], 2])", None),
+        ],
+        call: Call::Pure(flatten),
+    },
+    Function {
+        name: "range",
+        params: &[("count", Kinds::NUMBER)],
+        returns: Returns::Ints,
+        doc: "The whole numbers from 0 to before `count`, which must be between 0 and 1000.",
+        examples: &[
+            ("range(3)", Some("[0,1,2]")),
+            ("range(0)", Some("[]")),
+            ("range(-1)", None),
+            ("range(1001)", None),
+        ],
+        call: Call::Pure(range),
     },
     Function {
         name: "sort",
@@ -54,6 +112,67 @@ fn len(arguments: &[Value<'_>]) -> CallResult {
         _ => 0,
     };
     Ok(Value::Number(Number::from(i64::try_from(count).unwrap_or(i64::MAX))))
+}
+
+fn slice(arguments: &[Value<'_>]) -> CallResult {
+    let (from, to) = (whole(arguments, 1)?, whole(arguments, 2)?);
+    Ok(match arguments.first() {
+        Some(Value::String(text)) => {
+            // One position per character, and the end.
+            let starts: Vec<usize> =
+                text.char_indices().map(|(at, _)| at).chain([text.len()]).collect();
+            let (from, to) = bounds(from, to, starts.len().saturating_sub(1));
+            let at = |position: usize| starts.get(position).copied().unwrap_or(text.len());
+            Value::text(text.get(at(from)..at(to)).unwrap_or_default().to_owned())
+        }
+        _ => {
+            let list = list(arguments, 0);
+            let (from, to) = bounds(from, to, list.len());
+            let kept = list.get(from..to).unwrap_or_default();
+            Value::List(kept.iter().map(|value| value.clone().into_owned()).collect())
+        }
+    })
+}
+
+/// A whole number argument; `None` if it is left out.
+fn whole(arguments: &[Value<'_>], index: usize) -> Result<Option<i64>, String> {
+    let Some(Value::Number(number)) = arguments.get(index) else { return Ok(None) };
+    if !number.is_integral() {
+        return Err(format!("`{number}` is not a whole number"));
+    }
+    // A larger number is as far outside.
+    let far = if *number < Number::ZERO { i64::MIN } else { i64::MAX };
+    Ok(Some(number.to_i64().unwrap_or(far)))
+}
+
+/// The positions from which and to which something of that length is kept.
+fn bounds(from: Option<i64>, to: Option<i64>, len: usize) -> (usize, usize) {
+    let clamped = |position: i64| {
+        let length = i64::try_from(len).unwrap_or(i64::MAX);
+        let at = if position < 0 { position.saturating_add(length) } else { position };
+        usize::try_from(at.clamp(0, length)).unwrap_or(len)
+    };
+    let from = clamped(from.unwrap_or(0));
+    (from, to.map_or(len, clamped).max(from))
+}
+
+fn flatten(arguments: &[Value<'_>]) -> CallResult {
+    let lists = list(arguments, 0);
+    elements(lists, Kinds::LIST)?;
+    let inner = lists.iter().flat_map(|one| match one {
+        Value::List(inner) => inner.as_slice(),
+        _ => &[],
+    });
+    Ok(Value::List(inner.map(|value| value.clone().into_owned()).collect()))
+}
+
+fn range(arguments: &[Value<'_>]) -> CallResult {
+    match whole(arguments, 0)? {
+        Some(count @ 0..=MAX_RANGE) => {
+            Ok(Value::List((0..count).map(|one| Value::Number(one.into())).collect()))
+        }
+        _ => Err(format!("the count is not between 0 and {MAX_RANGE}").into()),
+    }
 }
 
 fn sort(arguments: &[Value<'_>]) -> CallResult {

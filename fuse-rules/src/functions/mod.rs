@@ -8,8 +8,10 @@ mod lists;
 mod maps;
 mod net;
 mod numbers;
+mod pattern;
 pub(crate) mod ranges;
 mod returns;
+mod search;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -17,10 +19,16 @@ mod time;
 mod url;
 mod version;
 
+use std::cell::Cell;
+
 use jiff::Timestamp;
 
 use crate::value::{Kinds, Value};
 
+pub(crate) use lists::MAX_RANGE;
+pub(crate) use pattern::{
+    Captured, MAX_SEARCHED_BYTES, PatternError, SearchPattern, compile, parse,
+};
 pub(crate) use returns::Returns;
 
 /// The context of a call, besides its arguments.
@@ -28,6 +36,24 @@ pub(crate) use returns::Returns;
 pub(crate) struct CallContext {
     /// The time at which the event was received. There is no other clock.
     pub(crate) received: Timestamp,
+    /// The bytes that calls have examined repeatedly.
+    searched: Cell<usize>,
+}
+
+impl CallContext {
+    pub(crate) fn new(received: Timestamp) -> Self {
+        Self { received, searched: Cell::new(0) }
+    }
+
+    /// Counts bytes that a call examines in addition to reading its arguments once.
+    fn search(&self, bytes: usize) {
+        self.searched.set(self.searched.get().saturating_add(bytes));
+    }
+
+    /// The bytes counted since the last time.
+    pub(crate) fn take_searched(&self) -> usize {
+        self.searched.take()
+    }
 }
 
 /// The result of a call.
@@ -57,7 +83,8 @@ impl From<&str> for NoResult {
 /// One function.
 pub(crate) struct Function {
     pub(crate) name: &'static str,
-    /// The names of the parameters, and the kinds that they accept.
+    /// The names of the parameters, and the kinds that they accept. The names of optional ones,
+    /// which are the last ones, end in `?`.
     pub(crate) params: &'static [(&'static str, Kinds)],
     pub(crate) returns: Returns,
     /// One sentence.
@@ -67,12 +94,15 @@ pub(crate) struct Function {
     pub(crate) call: Call,
 }
 
-/// The code of a function. It is called with one argument per parameter, each of an accepted kind.
+/// The code of a function. It is called with one argument per parameter, each of an accepted kind;
+/// optional ones may be left out from the end.
 pub(crate) enum Call {
     /// The result depends only on the arguments.
     Pure(fn(&[Value<'_>]) -> CallResult),
     /// The result also depends on the time at which the event was received.
     Clock(fn(&[Value<'_>], &CallContext) -> CallResult),
+    /// The result depends on the arguments, of which the second is a compiled literal pattern.
+    Pattern(fn(&[Value<'_>], &SearchPattern, &CallContext) -> CallResult),
 }
 
 impl std::fmt::Debug for Function {
@@ -82,12 +112,26 @@ impl std::fmt::Debug for Function {
 }
 
 impl Function {
-    /// The result of a call.
-    pub(crate) fn call(&self, arguments: &[Value<'_>], context: &CallContext) -> CallResult {
+    /// The result of a call. A function that takes a pattern needs the compiled one.
+    pub(crate) fn call(
+        &self,
+        arguments: &[Value<'_>],
+        pattern: Option<&SearchPattern>,
+        context: &CallContext,
+    ) -> CallResult {
         match self.call {
             Call::Pure(call) => call(arguments),
             Call::Clock(call) => call(arguments, context),
+            Call::Pattern(call) => match pattern {
+                Some(pattern) => call(arguments, pattern, context),
+                None => Err("there is no pattern".into()),
+            },
         }
+    }
+
+    /// The number of arguments without the optional ones.
+    pub(crate) fn required(&self) -> usize {
+        self.params.iter().take_while(|(name, _)| !name.ends_with('?')).count()
     }
 
     /// Whether the result depends on the time at which the event was received.
@@ -110,6 +154,7 @@ impl Function {
             (_, "zone") => calendar::zone(text).err(),
             (_, "network") => net::network(text).err(),
             ("split", "separator") | ("replace", "from") => not_empty(param, text).err(),
+            ("from-epoch", "unit") => time::unit(text).err(),
             _ => None,
         }
     }
@@ -123,6 +168,8 @@ impl Function {
             "min" | "max" => (Kinds::ORDERED, true),
             "sort" => (Kinds::ORDERED.or(Kinds::STRING), true),
             "unique" => (Kinds::SCALAR.or(Kinds::NULL), false),
+            "flatten" => (Kinds::LIST, false),
+            "from-entries" => (Kinds::MAP, false),
             _ => return None,
         })
     }
@@ -137,6 +184,7 @@ impl Function {
 pub(crate) fn all() -> impl Iterator<Item = &'static Function> + Clone {
     [
         text::FUNCTIONS,
+        search::FUNCTIONS,
         lists::FUNCTIONS,
         maps::FUNCTIONS,
         numbers::FUNCTIONS,

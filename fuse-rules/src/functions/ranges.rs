@@ -39,9 +39,14 @@ pub(crate) enum Results {
 /// The hours of a day on the clock, also on a day with a change of the clock.
 pub(crate) const CLOCK: SignedDuration = SignedDuration::from_hours(24);
 
-static RANGES: [Range; 14] = [
+static RANGES: [Range; 15] = [
     texts("lower", r"[^\p{Changes_When_Lowercased}]*", "has no upper-case letters"),
     texts("upper", r"[^\p{Changes_When_Uppercased}]*", "has no lower-case letters"),
+    texts(
+        "capitalize",
+        r"(?s)(?:[^\p{Changes_When_Uppercased}].*)?",
+        "does not begin with a lower-case letter",
+    ),
     texts("trim", r"(?s)(?:\S(?:.*\S)?)?", "has no white space at its ends"),
     texts("base64", r"[A-Za-z0-9+/]*={0,2}", "has only the characters of Base64"),
     texts("hex", r"(?:[0-9a-f]{2})*", "has pairs of digits from 0 to 9 and a to f"),
@@ -86,6 +91,11 @@ impl Range {
             }
             _ => false,
         }
+    }
+
+    /// Whether it contains all parts of its texts.
+    pub(crate) fn has_parts(&self) -> bool {
+        matches!(self.function, "lower" | "upper")
     }
 
     /// Whether it contains a text.

@@ -19,6 +19,21 @@ pub(crate) enum Returns {
     Element(usize),
     /// A list of the values of this argument, which is a map.
     ElementsOf(usize),
+    /// A list of whole numbers.
+    Ints,
+    /// A list of maps with the `key` and the `value` of each entry of this argument, which is a
+    /// map.
+    EntriesOf(usize),
+    /// A map of the values in the entries in this argument, which is a list.
+    MapOfEntries(usize),
+    /// A map with the entries of both arguments.
+    Merged,
+    /// A list of the elements of both arguments.
+    Joined,
+    /// A list of the elements of the elements of this argument.
+    Flattened(usize),
+    /// What the groups of the pattern say.
+    Captured,
     /// A map with these keys: the kinds of each value, and whether it may be missing.
     Record(&'static [(&'static str, Kinds, bool)]),
     /// This, or nothing: the result may be absent.
@@ -42,6 +57,15 @@ impl Returns {
             Self::Argument(index) => format!("the type of `{}`", param(index)),
             Self::Element(index) => format!("the element type of `{}`", param(index)),
             Self::ElementsOf(index) => format!("a list of the value type of `{}`", param(index)),
+            Self::Ints => "a list of whole numbers".into(),
+            Self::EntriesOf(index) => {
+                format!("a list of maps with `key` and the value type of `{}`", param(index))
+            }
+            Self::MapOfEntries(_) => "a map of the types of `value`".into(),
+            Self::Merged => "a map with the types of both".into(),
+            Self::Joined => "a list of both element types".into(),
+            Self::Flattened(index) => format!("a list of the types in `{}`", param(index)),
+            Self::Captured => "a string, or a map of strings".into(),
             Self::Record(fields) => {
                 let all: Vec<_> = fields
                     .iter()

@@ -84,6 +84,17 @@ fn text() -> impl Strategy<Value = String> {
         "_-",
         "c3a9",
         "é",
+        "(?<n>[0-9]+)?.",
+        "[a-z]+",
+        "(.)(.)",
+        "<$0>",
+        r#"{"a":[1,{"b":null}]}"#,
+        r#"[1e999,"\ud800"]"#,
+        "ms",
+        "1785580200.5",
+        "%s%.f",
+        "%a %F %T%.f %z",
+        "Sat 2026-08-01 10:00:00.5 +0000",
     ];
     prop_oneof![
         3 => prop::sample::select(known.to_vec()).prop_map(str::to_owned),
@@ -133,7 +144,12 @@ fn value() -> BoxedStrategy<Value<'static>> {
     let map = entries.prop_map(|map| {
         Value::Map(map.into_iter().map(|(key, value)| (key.into(), value)).collect())
     });
-    prop_oneof![6 => single(), 1 => list(single()), 1 => alike, 1 => numbers, 1 => map].boxed()
+    let nested = list(list(single()).boxed());
+    let entry = (text(), single()).prop_map(|(key, value)| {
+        Value::Map(vec![("key".into(), Value::text(key)), ("value".into(), value)])
+    });
+    let plain = prop_oneof![6 => single(), 1 => list(single()), 1 => alike, 1 => numbers, 1 => map];
+    prop_oneof![10 => plain, 1 => nested, 1 => list(entry.boxed())].boxed()
 }
 
 /// Whether a result has the type that the function declares.
@@ -156,6 +172,60 @@ fn holds(returns: &Returns, arguments: &[Value<'_>], result: &Value<'_>) -> bool
         }
         Returns::ElementsOf(index) => match &arguments[*index] {
             Value::Map(map) => each(result, &|value| map.iter().any(|(_, held)| held == value)),
+            _ => false,
+        },
+        Returns::Ints => {
+            each(result, &|value| matches!(value, Value::Number(number) if number.is_integral()))
+        }
+        Returns::EntriesOf(index) => match &arguments[*index] {
+            Value::Map(map) => each(result, &|entry| match entry {
+                Value::Map(entry) => {
+                    let [(first, Value::String(key)), (second, value)] = entry.as_slice() else {
+                        return false;
+                    };
+                    (first.as_ref(), second.as_ref()) == ("key", "value")
+                        && map.iter().any(|(name, held)| name == key && held == value)
+                }
+                _ => false,
+            }),
+            _ => false,
+        },
+        Returns::MapOfEntries(index) => match result {
+            Value::Map(map) => map.iter().all(|(key, value)| {
+                let entry =
+                    [("key".into(), Value::String(key.clone())), ("value".into(), value.clone())];
+                let has = |element: &Value<'_>| match element {
+                    Value::Map(fields) => entry.iter().all(|field| fields.contains(field)),
+                    _ => false,
+                };
+                list(arguments, *index).iter().any(has)
+            }),
+            _ => false,
+        },
+        Returns::Merged => match (result, arguments) {
+            (Value::Map(map), [Value::Map(first), Value::Map(second)]) => {
+                second.iter().all(|entry| map.contains(entry))
+                    && first.iter().all(|(key, _)| map.iter().any(|(known, _)| known == key))
+                    && map.iter().all(|entry| first.contains(entry) || second.contains(entry))
+            }
+            _ => false,
+        },
+        Returns::Joined => match result {
+            Value::List(both) => {
+                both.len() == list(arguments, 0).len() + list(arguments, 1).len()
+                    && both.starts_with(list(arguments, 0))
+                    && both.ends_with(list(arguments, 1))
+            }
+            _ => false,
+        },
+        Returns::Flattened(index) => each(result, &|value| {
+            let inside =
+                |inner: &Value<'_>| matches!(inner, Value::List(inner) if inner.contains(value));
+            list(arguments, *index).iter().any(inside)
+        }),
+        Returns::Captured => match result {
+            Value::String(_) => true,
+            Value::Map(map) => map.iter().all(|(_, text)| text.kind() == Kinds::STRING),
             _ => false,
         },
         Returns::Maybe(present) => holds(present, arguments, result),
@@ -187,13 +257,13 @@ fn is_in_range(function: &str, result: &Value<'_>) -> bool {
 
 #[test]
 fn the_ranges_of_texts_hold_for_every_character() {
-    let context = CallContext { received: Timestamp::UNIX_EPOCH };
+    let context = CallContext::new(Timestamp::UNIX_EPOCH);
     let all: Vec<char> = (0..=u32::from(char::MAX)).filter_map(char::from_u32).collect();
-    for name in ["lower", "upper", "trim"] {
+    for name in ["lower", "upper", "capitalize", "trim"] {
         let range = ranges::find(name, None).unwrap();
         let call = |text: &str| {
             let arguments = [Value::text(text.to_owned())];
-            find(name).unwrap().call(&arguments, &context).unwrap()
+            find(name).unwrap().call(&arguments, None, &context).unwrap()
         };
         for some in all.chunks(64) {
             let result = call(&some.iter().collect::<String>());
@@ -236,7 +306,7 @@ proptest! {
     /// Total, of the declared type, and deterministic.
     #[test]
     fn every_function_takes_whatever_its_signature_says(values in prop::collection::vec(value(), 32)) {
-        let context = CallContext { received: Timestamp::UNIX_EPOCH };
+        let context = CallContext::new(Timestamp::UNIX_EPOCH);
         for function in all() {
             let mut values = values.iter();
             let fitting = function.params.iter().map_while(|(_, wanted)| {
@@ -245,11 +315,19 @@ proptest! {
                 })
             });
             let arguments: Vec<Value<'_>> = fitting.cloned().collect();
-            if arguments.len() < function.params.len() {
+            if arguments.len() < function.required() {
                 continue;
             }
             let arguments = arguments.as_slice();
-            let result = function.call(arguments, &context);
+            let pattern = match (&function.call, arguments) {
+                (Call::Pattern(_), [_, Value::String(source)]) => SearchPattern::to_capture(source),
+                (Call::Pattern(_), [_, Value::String(source), Value::String(replacement)]) => {
+                    SearchPattern::to_replace(source, replacement)
+                }
+                _ => SearchPattern::to_capture(""),
+            };
+            let Ok(pattern) = pattern else { continue };
+            let result = function.call(arguments, Some(&pattern), &context);
             match &result {
                 Err(NoResult::Absent) => {
                     prop_assert!(function.returns.may_be_absent(), "{}", function.name);
@@ -260,35 +338,35 @@ proptest! {
                     "{} of {arguments:?} gives {value:?}", function.name
                 ),
             }
-            prop_assert_eq!(&result, &function.call(arguments, &context), "{}", function.name);
+            prop_assert_eq!(&result, &function.call(arguments, Some(&pattern), &context), "{}", function.name);
         }
     }
 
     #[test]
     fn the_parts_of_urls_are_in_their_ranges(text in url_text()) {
-        let context = CallContext { received: Timestamp::UNIX_EPOCH };
-        if let Ok(result) = find("url").unwrap().call(&[Value::text(text.clone())], &context) {
+        let context = CallContext::new(Timestamp::UNIX_EPOCH);
+        if let Ok(result) = find("url").unwrap().call(&[Value::text(text.clone())], None, &context) {
             prop_assert!(is_in_range("url", &result), "{text:?} gives {result:?}");
         }
     }
 
     #[test]
     fn what_is_encoded_decodes(text in ".{0,40}") {
-        let context = CallContext { received: Timestamp::UNIX_EPOCH };
+        let context = CallContext::new(Timestamp::UNIX_EPOCH);
         for (encode, decode) in [("base64", "base64-decode"), ("hex", "hex-decode")] {
-            let encoded = find(encode).unwrap().call(&[Value::text(text.clone())], &context).unwrap();
-            let decoded = find(decode).unwrap().call(&[encoded], &context).unwrap();
+            let encoded = find(encode).unwrap().call(&[Value::text(text.clone())], None, &context).unwrap();
+            let decoded = find(decode).unwrap().call(&[encoded], None, &context).unwrap();
             prop_assert_eq!(decoded, Value::text(text.clone()));
         }
     }
 
     #[test]
     fn what_is_sorted_is_in_order(numbers in prop::collection::vec(number(), 0..6)) {
-        let context = CallContext { received: Timestamp::UNIX_EPOCH };
+        let context = CallContext::new(Timestamp::UNIX_EPOCH);
         let given = Value::List(numbers.iter().copied().map(Value::Number).collect());
         let mut expected = numbers;
         expected.sort_unstable();
         let expected = Value::List(expected.into_iter().map(Value::Number).collect());
-        prop_assert_eq!(find("sort").unwrap().call(&[given], &context).unwrap(), expected);
+        prop_assert_eq!(find("sort").unwrap().call(&[given], None, &context).unwrap(), expected);
     }
 }

@@ -1,4 +1,5 @@
-//! Text: `lower`, `upper`, `trim`, `replace`, `split`, `join`.
+//! Text: `lower`, `upper`, `capitalize`, `trim`, `strip-prefix`, `strip-suffix`, `replace`, `split`,
+//! `join`.
 
 use super::{Call, CallResult, Function, Returns, fits, not_empty, string};
 use crate::value::{Kinds, Value};
@@ -24,12 +25,58 @@ pub(super) const FUNCTIONS: &[Function] = &[
         call: Call::Pure(|arguments| Ok(Value::text(string(arguments, 0).to_uppercase()))),
     },
     Function {
+        name: "capitalize",
+        params: &[("text", Kinds::STRING)],
+        returns: Returns::Of(Kinds::STRING),
+        doc: "The text with its first character in upper case; the others stay as they are.",
+        examples: &[
+            (r#"capitalize("firing")"#, Some(r#""Firing""#)),
+            (r#"capitalize("ölKanne")"#, Some(r#""ÖlKanne""#)),
+            (r#"capitalize("")"#, Some(r#""""#)),
+        ],
+        call: Call::Pure(|arguments| {
+            let mut characters = string(arguments, 0).chars();
+            let first = characters.next().map(char::to_uppercase);
+            let mut text: String = first.into_iter().flatten().collect();
+            text.push_str(characters.as_str());
+            Ok(Value::text(text))
+        }),
+    },
+    Function {
         name: "trim",
         params: &[("text", Kinds::STRING)],
         returns: Returns::Of(Kinds::STRING),
         doc: "The text without white space at both ends.",
         examples: &[(r#"trim("  x y ")"#, Some(r#""x y""#)), (r#"trim("\n")"#, Some(r#""""#))],
         call: Call::Pure(|arguments| Ok(Value::text(string(arguments, 0).trim().to_owned()))),
+    },
+    Function {
+        name: "strip-prefix",
+        params: &[("text", Kinds::STRING), ("prefix", Kinds::STRING)],
+        returns: Returns::Of(Kinds::STRING),
+        doc: "The text without this beginning; the same text if it begins otherwise.",
+        examples: &[
+            (r#"strip-prefix("refs/heads/main", "refs/heads/")"#, Some(r#""main""#)),
+            (r#"strip-prefix("main", "refs/heads/")"#, Some(r#""main""#)),
+        ],
+        call: Call::Pure(|arguments| {
+            let text = string(arguments, 0);
+            Ok(Value::text(text.strip_prefix(string(arguments, 1)).unwrap_or(text).to_owned()))
+        }),
+    },
+    Function {
+        name: "strip-suffix",
+        params: &[("text", Kinds::STRING), ("suffix", Kinds::STRING)],
+        returns: Returns::Of(Kinds::STRING),
+        doc: "The text without this end; the same text if it ends otherwise.",
+        examples: &[
+            (r#"strip-suffix("app.git", ".git")"#, Some(r#""app""#)),
+            (r#"strip-suffix("app", ".git")"#, Some(r#""app""#)),
+        ],
+        call: Call::Pure(|arguments| {
+            let text = string(arguments, 0);
+            Ok(Value::text(text.strip_suffix(string(arguments, 1)).unwrap_or(text).to_owned()))
+        }),
     },
     Function {
         name: "replace",

@@ -81,7 +81,10 @@ impl MutationPoints {
         }
         // Logical operators compare no values.
         if !expr.is_condition()
-            || matches!(expr.kind, ExprKind::And(_) | ExprKind::Or(_) | ExprKind::Not(_))
+            || matches!(
+                expr.kind,
+                ExprKind::And(_) | ExprKind::Or(_) | ExprKind::Not(_) | ExprKind::If { .. }
+            )
         {
             return;
         }

@@ -174,6 +174,7 @@ fn targets(text: &str) -> Vec<Range<usize>> {
                 | Rule::test_decl
                 | Rule::requires_clause
                 | Rule::each_clause
+                | Rule::let_clause
                 | Rule::when_clause
                 | Rule::once_clause
                 | Rule::trigger_clause

@@ -73,7 +73,7 @@ fn fixed(range: &Range, tested: &Expr) -> Option<Fix> {
     for expr in texts {
         let ExprKind::String(text) = &inner(expr).kind else { return None };
         let returned = match (range.function, range.part) {
-            ("lower" | "upper" | "trim", None) => applied(range.function, text)?,
+            ("lower" | "upper" | "capitalize" | "trim", None) => applied(range.function, text)?,
             ("url", Some("host" | "scheme")) => applied("lower", text)?,
             _ => return None,
         };

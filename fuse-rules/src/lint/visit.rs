@@ -1,7 +1,8 @@
 //! Visitors for the syntax tree of a file.
 
 use crate::syntax::ast::{
-    Block, Expect, Expected, Expr, ExprKind, FieldValue, File, Shared, TestStep, TextPart,
+    Block, Expect, Expected, Expr, ExprKind, FieldValue, File, Rule, Sensor, Shared, TestStep,
+    TextPart,
 };
 
 /// Calls `visit` for every expression of a file, outer expressions before inner ones.
@@ -18,14 +19,7 @@ pub(crate) fn roots<'a>(file: &'a File, visit: &mut impl FnMut(&'a Expr)) {
         block(&source.block, visit);
         source.events.iter().filter_map(|event| event.block.as_ref()).for_each(|b| block(b, visit));
     }
-    for sensor in &file.sensors {
-        shared(&sensor.shared, visit);
-        for rule in &sensor.rules {
-            shared(&rule.shared, visit);
-            rule.once.iter().flat_map(|once| &once.keys).for_each(&mut *visit);
-            rule.triggers.iter().for_each(|trigger| block(&trigger.block, visit));
-        }
-    }
+    file.sensors.iter().for_each(|sensor| of_sensor(sensor, visit));
     for step in file.tests.iter().flat_map(|test| &test.steps) {
         match step {
             TestStep::Send(send) => {
@@ -41,8 +35,22 @@ pub(crate) fn roots<'a>(file: &'a File, visit: &mut impl FnMut(&'a Expr)) {
     }
 }
 
+/// Calls `visit` for every outermost expression of a sensor and its rules.
+pub(crate) fn of_sensor<'a>(sensor: &'a Sensor, visit: &mut impl FnMut(&'a Expr)) {
+    shared(&sensor.shared, visit);
+    sensor.rules.iter().for_each(|rule| of_rule(rule, visit));
+}
+
+/// The same for a rule.
+pub(crate) fn of_rule<'a>(rule: &'a Rule, visit: &mut impl FnMut(&'a Expr)) {
+    shared(&rule.shared, visit);
+    rule.once.iter().flat_map(|once| &once.keys).for_each(&mut *visit);
+    rule.triggers.iter().for_each(|trigger| block(&trigger.block, visit));
+}
+
 fn shared<'a>(shared: &'a Shared, visit: &mut impl FnMut(&'a Expr)) {
     shared.each.iter().for_each(|each| visit(&each.list));
+    shared.lets.iter().for_each(|declared| visit(&declared.value));
     shared.when.iter().for_each(visit);
 }
 
@@ -86,10 +94,16 @@ pub(crate) fn children<'a>(expr: &'a Expr, visit: &mut impl FnMut(&'a Expr)) {
         | ExprKind::In { item: left, list: right, .. }
         | ExprKind::TextTest { left, right, .. }
         | ExprKind::Coalesce { left, right }
+        | ExprKind::Lookup { base: left, key: right }
         | ExprKind::Arith { left, right, .. }
         | ExprKind::Quantifier { list: left, body: right, .. } => {
             visit(left);
             visit(right);
+        }
+        ExprKind::If { condition, chosen, otherwise } => {
+            visit(condition);
+            visit(chosen);
+            visit(otherwise);
         }
         ExprKind::Null
         | ExprKind::Bool(_)

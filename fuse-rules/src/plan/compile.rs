@@ -1,22 +1,22 @@
 //! Compiles checked rules to a plan.
 
+mod expressions;
+
 use rustc_hash::FxHashMap;
 
 use super::Conceal;
 use super::atom::SlotRef;
 use super::index::{self, Candidate};
-use super::program::{PartRef, ProgramBuilder, QuantifiedElements};
+use super::program::{Choice, PartRef, ProgramBuilder, QuantifiedElements};
 use super::{
-    Compiled, EachPlan, EventPlan, Frames, Group, RuleAt, RulePlan, SensorPlan, Slot, SlotSpec,
-    origin,
+    Compiled, EachPlan, EventPlan, Frames, Group, LetPlan, Memo, RuleAt, RulePlan, SensorPlan,
+    Slot, SlotSpec, origin,
 };
 use crate::scan::Trie;
 use crate::semantics::{Growth, RuleBound};
 use crate::sensitive::root_is_sensitive;
-use crate::typed::{
-    self, Each, Expr, ExprKind, Mapped, MappedValue, Path, QuantifierKind, RecordField, Root,
-    Rules, Segment,
-};
+use crate::span::Span;
+use crate::typed::{self, Each, Expr, ExprKind, Path, QuantifierKind, Root, Rules, Segment};
 
 pub(crate) fn compile(rules: &Rules) -> Compiled {
     let mut sensors: FxHashMap<(&str, &str), Vec<&typed::Sensor>> = FxHashMap::default();
@@ -27,7 +27,7 @@ pub(crate) fn compile(rules: &Rules) -> Compiled {
     for source in &rules.sources {
         for event in &source.events {
             let sensors = sensors.remove(&(&*source.name, &*event.name)).unwrap_or_default();
-            let plan = event_plan(event, &sensors);
+            let plan = event_plan(rules, event, &sensors);
             events.entry(source.name.clone()).or_default().insert(event.name.clone(), plan);
         }
     }
@@ -41,14 +41,20 @@ pub(crate) fn compile(rules: &Rules) -> Compiled {
             default_on: fuse.default_on,
         })
         .collect();
-    Compiled { files: rules.files.clone(), fuses, calls: rules.calls.clone(), events }
+    Compiled {
+        files: rules.files.clone(),
+        fuses,
+        calls: rules.calls.clone(),
+        lets: rules.lets.clone(),
+        events,
+    }
 }
 
-fn event_plan(event: &typed::EventDecl, sensors: &[&typed::Sensor]) -> EventPlan {
-    let mut arrival = Compiler::new();
+fn event_plan(rules: &Rules, event: &typed::EventDecl, sensors: &[&typed::Sensor]) -> EventPlan {
+    let mut arrival = Compiler::new(rules);
     let expressions =
         event.expressions.iter().map(|(name, expr)| (name.clone(), arrival.expr(expr))).collect();
-    let mut compiler = Compiler::new();
+    let mut compiler = Compiler::new(rules);
     let bounds = sensors
         .iter()
         .flat_map(|sensor| sensor.rules.iter().map(|rule| RuleBound::new(sensor, rule)));
@@ -80,6 +86,7 @@ fn event_plan(event: &typed::EventDecl, sensors: &[&typed::Sensor]) -> EventPlan
         rejects: event.rejects(),
         frames: compiler.frames,
         sensors,
+        lets: compiler.lets,
         programs,
         rules,
         sites,
@@ -94,7 +101,8 @@ fn event_plan(event: &typed::EventDecl, sensors: &[&typed::Sensor]) -> EventPlan
 type SlotKey = (Option<Root>, Vec<Segment>);
 
 /// Compiles expressions at one site.
-struct Compiler {
+struct Compiler<'r> {
+    rules: &'r Rules,
     frames: Frames,
     /// The slots of each group.
     slots: Vec<FxHashMap<SlotKey, u32>>,
@@ -106,11 +114,18 @@ struct Compiler {
     /// The rules that the index can find.
     candidates: Vec<Candidate>,
     walked: Vec<RuleAt>,
+    /// The `let`s whose values are kept.
+    lets: Vec<LetPlan>,
+    /// The number of each, by the span of its value.
+    numbers: FxHashMap<Span, u32>,
+    /// Whether the expressions are those of keys and fields, and not of conditions.
+    in_values: bool,
 }
 
-impl Compiler {
-    fn new() -> Self {
+impl<'r> Compiler<'r> {
+    fn new(rules: &'r Rules) -> Self {
         let mut compiler = Self {
+            rules,
             frames: Frames::default(),
             slots: Vec::new(),
             lists: FxHashMap::default(),
@@ -118,6 +133,9 @@ impl Compiler {
             programs: ProgramBuilder::default(),
             candidates: Vec::new(),
             walked: Vec::new(),
+            lets: Vec::new(),
+            numbers: FxHashMap::default(),
+            in_values: false,
         };
         // The trie always has a node for the body.
         let event = compiler.group(Trie::BODY, None);
@@ -173,6 +191,7 @@ impl Compiler {
             let groups = self.stack.clone();
             self.candidates.push(Candidate { at, groups, lists, outer, condition });
         }
+        self.in_values = true;
         let once = rule.once.as_ref().map(|once| {
             let keys = once.keys.iter().map(|key| self.expr(key)).collect();
             Box::new(typed::Once { keys, within: once.within })
@@ -186,6 +205,7 @@ impl Compiler {
                 fields: self.mapped(&trigger.fields),
             })
             .collect();
+        self.in_values = false;
         self.close(each.as_ref());
         RulePlan {
             name: rule.name.clone(),
@@ -309,8 +329,17 @@ impl Compiler {
                     parts.iter().map(|part| self.condition(part, negated)).collect();
                 self.programs.join(all, parts)
             }
+            ExprKind::If { condition, chosen, otherwise } => {
+                let choice = Choice {
+                    condition: self.condition(condition, false),
+                    negation: self.condition(condition, true),
+                    chosen: self.condition(chosen, negated),
+                    otherwise: self.condition(otherwise, negated),
+                };
+                self.programs.choice(choice)
+            }
             ExprKind::Quantifier { kind, list, body, .. } if kind.is_condition() => {
-                let whole = self.expr(expr);
+                let whole = self.without_name(expr);
                 // `all` means that the condition is false for no element.
                 let all = *kind == QuantifierKind::All;
                 let (bound, group) = self.bind(list);
@@ -331,7 +360,7 @@ impl Compiler {
                 PartRef { negated: atom.negated != negated, ..atom }
             }
             _ => {
-                let expr = self.expr(expr);
+                let expr = self.without_name(expr);
                 let atom = self.programs.atom(&expr, &self.frames_around());
                 PartRef { negated: atom.negated != negated, ..atom }
             }
@@ -341,92 +370,6 @@ impl Compiler {
     /// The groups of the frames around the site, for the programs.
     fn frames_around(&self) -> Vec<u32> {
         self.stack.iter().map(|group| u32::try_from(*group).unwrap_or(u32::MAX)).collect()
-    }
-
-    fn mapped(&mut self, fields: &[Mapped]) -> Vec<Mapped<Slot>> {
-        fields
-            .iter()
-            .map(|field| Mapped {
-                name: field.name.clone(),
-                key: field.key.clone(),
-                optional: field.optional,
-                value: match &field.value {
-                    MappedValue::Expr(expr, ty) => MappedValue::Expr(self.expr(expr), ty.clone()),
-                    MappedValue::Block(inner) => MappedValue::Block(self.mapped(inner)),
-                },
-            })
-            .collect()
-    }
-
-    fn exprs(&mut self, exprs: &[Expr]) -> Vec<Expr<Slot>> {
-        exprs.iter().map(|expr| self.expr(expr)).collect()
-    }
-
-    fn boxed(&mut self, expr: &Expr) -> Box<Expr<Slot>> {
-        Box::new(self.expr(expr))
-    }
-
-    /// The same expression, with slots in place of paths.
-    fn expr(&mut self, expr: &Expr) -> Expr<Slot> {
-        let kind = match &expr.kind {
-            ExprKind::Const(value) => ExprKind::Const(value.clone()),
-            ExprKind::Path(path) => ExprKind::Path(self.slot(path, true)),
-            ExprKind::Access { base, segments } => {
-                ExprKind::Access { base: self.boxed(base), segments: segments.clone() }
-            }
-            ExprKind::Concat(parts) => ExprKind::Concat(self.exprs(parts)),
-            ExprKind::List(items) => ExprKind::List(self.exprs(items)),
-            ExprKind::Record(fields) => ExprKind::Record(
-                fields
-                    .iter()
-                    .map(|field| RecordField {
-                        key: field.key.clone(),
-                        optional: field.optional,
-                        value: self.expr(&field.value),
-                    })
-                    .collect(),
-            ),
-            ExprKind::Call { function, arguments } => {
-                ExprKind::Call { function, arguments: self.exprs(arguments) }
-            }
-            ExprKind::Neg(inner) => ExprKind::Neg(self.boxed(inner)),
-            ExprKind::Arith { op, left, right } => {
-                ExprKind::Arith { op: *op, left: self.boxed(left), right: self.boxed(right) }
-            }
-            ExprKind::Coalesce { left, right } => {
-                ExprKind::Coalesce { left: self.boxed(left), right: self.boxed(right) }
-            }
-            ExprKind::Not(inner) => ExprKind::Not(self.boxed(inner)),
-            ExprKind::And(parts) => ExprKind::And(self.exprs(parts)),
-            ExprKind::Or(parts) => ExprKind::Or(self.exprs(parts)),
-            ExprKind::Compare { op, left, right } => {
-                ExprKind::Compare { op: *op, left: self.boxed(left), right: self.boxed(right) }
-            }
-            ExprKind::In { item, list } => {
-                ExprKind::In { item: self.boxed(item), list: self.boxed(list) }
-            }
-            ExprKind::TextTest { op, left, right } => {
-                ExprKind::TextTest { op: *op, left: self.boxed(left), right: self.boxed(right) }
-            }
-            ExprKind::Pattern { value, pattern } => {
-                ExprKind::Pattern { value: self.boxed(value), pattern: pattern.clone() }
-            }
-            ExprKind::Is { value, negated, test } => {
-                ExprKind::Is { value: self.boxed(value), negated: *negated, test: *test }
-            }
-            ExprKind::Quantifier { kind, name, list, body, frame: () } => {
-                let (list, frame) = self.bind(list);
-                if kind.keeps_elements() {
-                    let start = self.frames.groups.get(frame).map_or(0, |group| group.start);
-                    self.frames.trie.change(start, |node| node.whole = true);
-                }
-                let body = self.boxed(body);
-                self.stack.pop();
-                let list = Box::new(list);
-                ExprKind::Quantifier { kind: *kind, name: name.clone(), list, body, frame }
-            }
-        };
-        Expr { kind, span: expr.span }
     }
 }
 

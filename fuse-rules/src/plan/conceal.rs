@@ -57,8 +57,8 @@ impl Conceal {
         }
         if plan.calls.contains_key(&span) {
             let text = plan.files.text(span);
-            let name = text.split('(').next().unwrap_or_default();
-            return out.push((span, format!("{name}(…)")));
+            let shown = text.split_once('(').map(|(name, _)| format!("{name}(…)"));
+            return out.push((span, shown.unwrap_or_else(|| text.to_owned())));
         }
         match &expr.kind {
             ExprKind::Not(inner) => self.replaced(plan, inner, inner.span, out),

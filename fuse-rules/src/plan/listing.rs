@@ -7,7 +7,7 @@ use rustc_hash::FxHashMap;
 use super::atom::{AtomTest, Constant, SlotRef};
 use super::index::{self, Access};
 use super::program::{NodeKind, PartRef, Programs};
-use super::{Compiled, EachPlan, EventPlan, Frames, RuleAt};
+use super::{Compiled, EachPlan, EventPlan, Frames, LetPlan, RuleAt};
 use crate::typed::{Mapped, MappedValue, Reference, Shown, joined};
 use crate::value::Value;
 
@@ -27,6 +27,10 @@ pub(crate) fn listing(plan: &Compiled) -> String {
             let _ok = writeln!(out, "  {field} = {}", Shown(expr));
         }
         frames(&mut out, &event.frames);
+        for own in &event.lets {
+            let LetPlan { name, level, value } = own;
+            let _ok = writeln!(out, "  let {name} = {value}, once per f{level}");
+        }
         programs(&mut out, &event.programs);
         let found = Found::new(event);
         for (number, sensor) in (0..).zip(&event.sensors) {
@@ -84,6 +88,12 @@ fn programs(out: &mut String, programs: &Programs) {
             NodeKind::All(parts) if parts.is_empty() => "always".into(),
             NodeKind::All(parts) => format!("all({})", list(parts)),
             NodeKind::Any(parts) => format!("any({})", list(parts)),
+            NodeKind::Choice(choice) => format!(
+                "if {} then {} else {}",
+                part(choice.condition),
+                part(choice.chosen),
+                part(choice.otherwise)
+            ),
             NodeKind::Test(test) => shown_test(test),
             NodeKind::Among(among) => format!(
                 "any element of {}, as f{}, has {}",

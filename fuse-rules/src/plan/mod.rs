@@ -24,7 +24,7 @@ pub(crate) use compile::compile;
 pub(crate) use conceal::{Conceal, Show};
 pub(crate) use index::{Lookup, Memory, Site, dedup};
 pub(crate) use listing::listing;
-pub(crate) use program::{Among, NodeKind, PartRef, Programs};
+pub(crate) use program::{Among, Choice, NodeKind, PartRef, Programs};
 pub use reads::BodyField;
 pub(crate) use reads::body_fields;
 
@@ -32,8 +32,11 @@ pub(crate) use reads::body_fields;
 pub(crate) struct Compiled {
     pub(crate) files: Files,
     pub(crate) fuses: Vec<typed::Fuse>,
-    /// The spans of the bodies of named conditions, by the span of the call.
+    /// The spans of the bodies of named conditions, by the span of the call; and of the values of
+    /// `let`s, by the span of the use.
     pub(crate) calls: FxHashMap<Span, Span>,
+    /// The names of the `let`s, by the spans of their uses.
+    pub(crate) lets: FxHashMap<Span, Arc<str>>,
     /// By source, then by event.
     pub(crate) events: FxHashMap<String, FxHashMap<String, EventPlan>>,
 }
@@ -46,6 +49,8 @@ pub(crate) struct EventPlan {
     pub(crate) rejects: bool,
     pub(crate) frames: Frames,
     pub(crate) sensors: Vec<SensorPlan>,
+    /// The `let`s whose values are kept, by their numbers.
+    pub(crate) lets: Vec<LetPlan>,
     /// The conditions of all rules. Shared parts occur once.
     pub(crate) programs: Programs,
     /// The rules that the sites refer to, as sensor and index within it.
@@ -64,6 +69,15 @@ pub(crate) struct EventPlan {
     pub(crate) total_growth: Growth,
     /// The values to hide in explanations, if there are any.
     pub(crate) conceal: Option<Conceal>,
+}
+
+/// A `let` that is evaluated once per frame.
+pub(crate) struct LetPlan {
+    pub(crate) name: Arc<str>,
+    /// The level of the innermost frame that it reads.
+    pub(crate) level: u32,
+    /// Its expression as text.
+    pub(crate) value: String,
 }
 
 /// A rule, as sensor and index within it.
@@ -110,6 +124,8 @@ pub(crate) struct Frames {
     pub(crate) groups: Vec<Group>,
     /// The slots of the event's frame that do not come from its body.
     pub(crate) outside: Vec<u32>,
+    /// Whether frames keep the values of `let`s.
+    pub(crate) has_lets: bool,
 }
 
 /// Frames of one shape: the event, or the elements of a list that rules iterate over.
@@ -153,8 +169,16 @@ pub(crate) struct Slot {
     pub(crate) sensitive: bool,
 }
 
+/// Where the value of a `let` is kept: in the innermost frame that it reads, under this number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Memo {
+    pub(crate) level: u32,
+    pub(crate) number: u32,
+}
+
 impl Reference for Slot {
     type Frame = usize;
+    type Memo = Memo;
 
     fn text(&self) -> &Arc<str> {
         &self.text

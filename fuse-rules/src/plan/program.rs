@@ -39,8 +39,20 @@ pub(crate) struct ProgramNode {
 pub(crate) enum NodeKind {
     All(Box<[PartRef]>),
     Any(Box<[PartRef]>),
+    Choice(Box<Choice>),
     Test(AtomTest),
     Among(Box<Among>),
+}
+
+/// A conditional: `chosen` if the condition is true, `otherwise` if it is false, and unknown if it is
+/// unknown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Choice {
+    pub(crate) condition: PartRef,
+    /// The condition's negation, by which the index finds rules.
+    pub(crate) negation: PartRef,
+    pub(crate) chosen: PartRef,
+    pub(crate) otherwise: PartRef,
 }
 
 /// Whether a part is true for any element of a list. `any`, `all` and `none` are this, or its
@@ -91,6 +103,7 @@ const ELEMENTS_COST: u32 = 60;
 enum Known {
     All(Box<[PartRef]>),
     Any(Box<[PartRef]>),
+    Choice(Choice),
     Equal(Box<[u32]>, SlotRef, Constant),
     /// The text, and the slots that its names refer to.
     Atom(Box<[u32]>, String, Vec<(u32, u32)>),
@@ -180,6 +193,17 @@ impl ProgramBuilder {
             (Known::Any(parts.clone()), NodeKind::Any(parts))
         };
         PartRef { node: self.node(known, kind, level, cost), negated: false }
+    }
+
+    /// A conditional.
+    pub(super) fn choice(&mut self, choice: Choice) -> PartRef {
+        let parts = [choice.condition, choice.chosen, choice.otherwise];
+        let levels = parts.iter().filter_map(|part| self.programs.node(part.node));
+        let level = levels.map(|node| node.level).max().unwrap_or(0);
+        let [condition, chosen, otherwise] = parts.map(|part| self.cost_of(part));
+        let cost = condition.saturating_add(chosen.max(otherwise)).saturating_add(1);
+        let kind = NodeKind::Choice(Box::new(choice));
+        PartRef { node: self.node(Known::Choice(choice), kind, level, cost), negated: false }
     }
 
     fn cost_of(&self, part: PartRef) -> u32 {

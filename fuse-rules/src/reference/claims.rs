@@ -95,6 +95,14 @@ impl ClaimChecker<'_> {
                     _ => self.check(right, env),
                 }
             }
+            ExprKind::If { condition, chosen, otherwise } => {
+                self.check(condition, env);
+                match env.truth(condition) {
+                    Ok(true) => self.check(chosen, env),
+                    Ok(false) => self.check(otherwise, env),
+                    Err(_) => {}
+                }
+            }
             ExprKind::Quantifier { list, body, kind, .. } => {
                 self.check(list, env);
                 let items = env.value(list).map(std::borrow::Cow::into_owned);

@@ -70,7 +70,7 @@ impl<'e> World<'e> {
             headers: texts(event.headers()),
             query: texts(event.queries()),
             event: Value::Map(fields.collect()),
-            context: CallContext { received: event.received_at() },
+            context: CallContext::new(event.received_at()),
             watch,
             budget: None,
         }
@@ -84,7 +84,7 @@ impl<'e> World<'e> {
             headers: nothing(),
             query: nothing(),
             event: nothing(),
-            context: CallContext { received: Timestamp::UNIX_EPOCH },
+            context: CallContext::new(Timestamp::UNIX_EPOCH),
             watch: None,
             budget: Some(budget),
         }
@@ -94,6 +94,17 @@ impl<'e> World<'e> {
     /// condition true or false that is not.
     pub(crate) fn within(event: &Event<'e>, budget: Option<&'e WorkBudget>) -> Self {
         Self { budget, ..Self::new(event, None) }
+    }
+
+    /// Deducts the bytes that a call examined, if there is a budget.
+    pub(super) fn spend_searched(&self) -> Result<(), Fault> {
+        let values = self.context.take_searched() / 64;
+        match self.budget {
+            Some(budget) if values > 0 && !budget.spend(values) => {
+                ops::error("it would take too long to evaluate")
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Deducts the cost of a value, if there is a budget.

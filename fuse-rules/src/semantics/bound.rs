@@ -4,7 +4,7 @@
 //! rules are loaded. Most rules cannot exceed the limit: [`Growth`] shows that without reading the
 //! event again.
 
-use super::cost::{Cost, Count, DECISION_COST, Elements, PerElementCost};
+use super::cost::{Cost, Count, DECISION_COST, Elements, PerElementCost, SEARCH_COST};
 use super::weight;
 use crate::path::{Root, Segment};
 use crate::typed::{Path, Rule, Sensor};
@@ -67,6 +67,7 @@ impl<'m> Meter<'m> {
         match cost {
             Cost::Fixed(cost) => *cost,
             Cost::Decision => DECISION_COST,
+            Cost::Search => SEARCH_COST,
             Cost::Whole { path, bytes_per_value } => {
                 if !matches!(path.root, Root::Body | Root::Element(_)) {
                     return 1 + self.event.bytes / u64::from(*bytes_per_value);
@@ -238,6 +239,7 @@ fn grow(cost: &Cost, binders: &mut Vec<Binder>, growth: &mut Growth) {
     match cost {
         Cost::Fixed(cost) => add(*cost, None, binders, growth),
         Cost::Decision => add(DECISION_COST, None, binders, growth),
+        Cost::Search => add(SEARCH_COST, None, binders, growth),
         // A value has at most one value per byte, and at most that much text.
         Cost::Whole { path, .. } => {
             add(2, Some(path), binders, growth);

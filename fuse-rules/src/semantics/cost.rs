@@ -3,6 +3,8 @@
 //! A [`Cost`] is a formula over the lengths of the event's lists. With assumed lengths it gives the
 //! cost that `fuse check` prints; with those of an event, the bound that rejects a rule.
 
+use super::work::weight;
+use crate::functions::{MAX_RANGE, MAX_SEARCHED_BYTES};
 use crate::typed::{
     Each, Expr, ExprKind, Mapped, MappedValue, Path, QuantifierKind, Root, Rule, Sensor,
 };
@@ -18,6 +20,8 @@ const BYTES_PER_VALUE: u32 = 64;
 const RENDERED_BYTES_PER_VALUE: u32 = 1;
 /// The cost of keeping a decision. It does not count while lengths are only assumed.
 pub(super) const DECISION_COST: u64 = 16;
+/// The maximum cost of examining parts of a text again.
+pub(super) const SEARCH_COST: u64 = MAX_SEARCHED_BYTES as u64 / BYTES_PER_VALUE as u64;
 
 /// The cost of a part of a rule.
 #[derive(Clone, Debug)]
@@ -26,6 +30,9 @@ pub(crate) enum Cost {
     Fixed(u64),
     /// A decision.
     Decision,
+    /// A call that examines parts of a text again. It does not count while lengths are only
+    /// assumed.
+    Search,
     /// All of a value, whose text counts by its bytes.
     Whole {
         path: Path,
@@ -89,10 +96,33 @@ impl Cost {
                 Self::of(list, true),
                 Self::Length(Count::of(list)),
             ]),
-            ExprKind::Call { .. } | ExprKind::Pattern { .. } | ExprKind::TextTest { .. } => {
+            ExprKind::Call { function, pattern, .. } => {
+                let made = if function.name == "range" { MAX_RANGE.unsigned_abs() } else { 0 };
+                let call = [Self::Fixed(CALL_COST.saturating_add(made))];
+                let again = pattern.as_ref().is_some_and(|pattern| pattern.searches_again());
+                let again = again.then_some(Self::Search);
+                Self::Sum(parts(true).chain(call).chain(again).collect())
+            }
+            ExprKind::Pattern { .. } | ExprKind::TextTest { .. } => {
                 Self::Sum(parts(true).chain([Self::Fixed(CALL_COST)]).collect())
             }
+            // The keys are compared, and the part is copied.
+            ExprKind::Lookup { base, key, .. } => {
+                let part = match &base.kind {
+                    ExprKind::Const(value) => {
+                        let (values, bytes) = weight(value);
+                        Self::Fixed(u64::try_from(values.saturating_add(bytes)).unwrap_or(u64::MAX))
+                    }
+                    _ => Self::of(base, true),
+                };
+                Self::Sum(vec![Self::of(base, true), part, Self::of(key, true)])
+            }
             ExprKind::Coalesce { .. } => Self::Sum(parts(whole).collect()),
+            ExprKind::If { condition, chosen, otherwise } => Self::Sum(vec![
+                Self::of(condition, false),
+                Self::of(chosen, whole),
+                Self::of(otherwise, whole),
+            ]),
             ExprKind::Compare { .. }
             | ExprKind::Arith { .. }
             | ExprKind::Is { .. }
@@ -163,7 +193,7 @@ impl Cost {
 
     fn count_bytes(&mut self, per_value: u32) {
         match self {
-            Self::Fixed(_) | Self::Decision | Self::Length(_) => {}
+            Self::Fixed(_) | Self::Decision | Self::Search | Self::Length(_) => {}
             Self::Whole { bytes_per_value, .. } => *bytes_per_value = per_value,
             Self::Sum(parts) => parts.iter_mut().for_each(|part| part.count_bytes(per_value)),
             Self::PerElement(each) => each.body.count_bytes(per_value),
@@ -174,7 +204,7 @@ impl Cost {
     fn reads_elements(&self) -> bool {
         let is_element = |path: &Path| matches!(path.root, Root::Element(_));
         match self {
-            Self::Fixed(_) | Self::Decision => false,
+            Self::Fixed(_) | Self::Decision | Self::Search => false,
             Self::Whole { path, .. } => is_element(path),
             Self::Sum(parts) => parts.iter().any(Self::reads_elements),
             Self::Length(count) => count.reads_elements(),
@@ -186,7 +216,7 @@ impl Cost {
     pub(crate) fn assumed(&self) -> u64 {
         match self {
             Self::Fixed(cost) => *cost,
-            Self::Decision => 0,
+            Self::Decision | Self::Search => 0,
             Self::Whole { .. } => 1,
             Self::Sum(parts) => parts.iter().map(Self::assumed).fold(0, u64::saturating_add),
             Self::Length(count) => count.assumed(None),
@@ -207,7 +237,8 @@ impl Count {
                 list,
                 ..
             } => Self::of(list),
-            ExprKind::Coalesce { left, right } => {
+            ExprKind::Coalesce { left, right }
+            | ExprKind::If { chosen: left, otherwise: right, .. } => {
                 Self::Longest(vec![Self::of(left), Self::of(right)])
             }
             ExprKind::Path(path) if matches!(path.root, Root::Body | Root::Element(_)) => {

@@ -117,7 +117,15 @@ fn smuggles<'e, P: Reference>(
                 !trusted.iter().any(|range| range.start <= from && to <= range.end)
             })
         }
+        ExprKind::Named { value, .. } => smuggles(value, json, marker, evaluate),
+        // Only the branch that provides the value is checked.
+        ExprKind::If { condition, chosen, otherwise } => match evaluate(condition) {
+            Ok(Value::Bool(true)) => smuggles(chosen, json, marker, evaluate),
+            Ok(Value::Bool(false)) => smuggles(otherwise, json, marker, evaluate),
+            _ => true,
+        },
         ExprKind::Const(_) => false,
+        ExprKind::Lookup { base, .. } | ExprKind::Access { base, .. } => !is_constant(base),
         // Keys are written in the rules; each value is checked separately.
         ExprKind::Record(fields) => fields.iter().any(|field| {
             json.get(&field.key).is_some_and(|json| smuggles(&field.value, json, marker, evaluate))
@@ -130,6 +138,15 @@ fn smuggles<'e, P: Reference>(
         },
         ExprKind::Call { function, .. } => function.name != "raw",
         _ => true,
+    }
+}
+
+/// Whether a value is a part of a constant, which the rules contain.
+fn is_constant<P: Reference>(expr: &Expr<P>) -> bool {
+    match &expr.kind {
+        ExprKind::Const(_) => true,
+        ExprKind::Lookup { base, .. } | ExprKind::Access { base, .. } => is_constant(base),
+        _ => false,
     }
 }
 

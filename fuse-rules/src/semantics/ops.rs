@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::functions::{CallContext, Function, NoResult};
+use crate::functions::{CallContext, Function, NoResult, SearchPattern};
 use crate::number::Number;
+use crate::path::Segment;
 use crate::typed::Shown;
 use crate::typed::{ArithOp, CompareOp, Expr, ExprKind, IsTest, Pattern, Reference, TextOp};
 use crate::value::{Kinds, Unrepresentable, Value};
@@ -85,10 +86,14 @@ pub(crate) fn name<P: Reference>(expr: &Expr<P>) -> String {
         ExprKind::Path(path) => format!("`{}`", path.text()),
         ExprKind::Const(value) => format!("`{}`", value.show()),
         ExprKind::Call { function, .. } => format!("the result of `{}`", function.name),
-        ExprKind::Access { base, .. } => format!("a part of {}", name(base)),
+        ExprKind::Access { base, .. } | ExprKind::Lookup { base, .. } => {
+            format!("a part of {}", name(base))
+        }
+        ExprKind::Named { value, .. } => name(value),
         ExprKind::Coalesce { left, .. } => name(left),
         ExprKind::Arith { op, .. } => format!("the result of `{}`", op.as_str()),
         ExprKind::Quantifier { kind, .. } => format!("the result of `{}`", kind.as_str()),
+        ExprKind::If { .. } => "the result of `if`".into(),
         ExprKind::Concat(_) => "the text".into(),
         _ => "the value".into(),
     }
@@ -241,10 +246,37 @@ pub(crate) fn part<P: Reference>(expr: &Expr<P>, value: &Value<'_>) -> Result<St
     }
 }
 
+/// The step of a path to which a computed key leads. Without a key, there is no value.
+pub(crate) fn segment<P: Reference>(key: &Expr<P>, value: &Value<'_>) -> Result<Segment, Fault> {
+    match value {
+        Value::String(text) => Ok(Segment::Key(text.clone().into_owned())),
+        Value::Number(number) if number.is_integral() => {
+            // No list is that long.
+            let index = number.truncated().and_then(|index| i64::try_from(index).ok());
+            Ok(Segment::Index(index.unwrap_or(i64::MAX)))
+        }
+        Value::Null => Err(Fault::Null(Shown(key).to_string().into())),
+        Value::Unrepresentable(unrepresentable) => {
+            error(format!("{} is {unrepresentable}", name(key)))
+        }
+        Value::Number(_) => mismatch(format!(
+            "a key in brackets is a string or a whole number, but {} is {}",
+            name(key),
+            value.show()
+        )),
+        other => mismatch(format!(
+            "a key in brackets is a string or a whole number, but {} is {}",
+            name(key),
+            other.kind()
+        )),
+    }
+}
+
 /// Calls a function with arguments that are all present.
 pub(crate) fn call<P: Reference>(
     function: &Function,
     exprs: &[Expr<P>],
+    pattern: Option<&SearchPattern>,
     arguments: &[Value<'_>],
     context: &CallContext,
 ) -> Result<Value<'static>, Fault> {
@@ -261,7 +293,7 @@ pub(crate) fn call<P: Reference>(
             ));
         }
     }
-    function.call(arguments, context).map_err(|why| match why {
+    function.call(arguments, pattern, context).map_err(|why| match why {
         NoResult::Absent => Fault::Absent(call_text(function, exprs).into()),
         NoResult::Fault(why) => Fault::Error(no_result(function, exprs, &why)),
     })

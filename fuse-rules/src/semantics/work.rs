@@ -31,7 +31,7 @@ pub(crate) struct Work {
 impl Work {
     pub(crate) fn new(received: Timestamp) -> Self {
         Self {
-            context: CallContext { received },
+            context: CallContext::new(received),
             done: Cell::new(0),
             limit: Cell::new(MAX_WORK),
             rendered: Cell::new(0),

@@ -162,7 +162,16 @@ pub(crate) struct Sensor {
 pub(crate) struct Shared {
     pub(crate) requires: Vec<Text>,
     pub(crate) each: Vec<Each>,
+    pub(crate) lets: Vec<Let>,
     pub(crate) when: Vec<Expr>,
+}
+
+/// `let NAME = …`. Its position among the other clauses determines which of them see the name.
+#[derive(Debug)]
+pub(crate) struct Let {
+    pub(crate) name: Text,
+    pub(crate) value: Expr,
+    pub(crate) span: Span,
 }
 
 #[derive(Debug)]
@@ -249,6 +258,11 @@ pub(crate) enum ExprKind {
         base: Box<Expr>,
         steps: Vec<PathStep>,
     },
+    /// A computed key: `channels[body.team]`.
+    Lookup {
+        base: Box<Expr>,
+        key: Box<Expr>,
+    },
     Call {
         function: Text,
         arguments: Vec<Expr>,
@@ -291,6 +305,12 @@ pub(crate) enum ExprKind {
         op: ArithOp,
         left: Box<Expr>,
         right: Box<Expr>,
+    },
+    /// `if condition then chosen else otherwise`; `else if` is a conditional in `otherwise`.
+    If {
+        condition: Box<Expr>,
+        chosen: Box<Expr>,
+        otherwise: Box<Expr>,
     },
     Paren(Box<Expr>),
     /// Could not be parsed; the problem is already reported.

@@ -67,8 +67,7 @@ impl Lower<'_> {
                     self.alien_gap(span, name);
                 }
                 _ => {
-                    let exprs = part.into_inner().filter(|p| p.as_rule() == Rule::expr);
-                    arguments.extend(exprs.map(|p| self.expr(p, depth)).collect::<Vec<_>>());
+                    arguments = self.values(part, depth);
                 }
             }
         }

@@ -3,7 +3,7 @@
 use pest::iterators::Pair;
 
 use super::Rule;
-use super::ast::{Each, Once, Shared, Trigger};
+use super::ast::{Each, Let, Once, Shared, Trigger};
 use super::lower::Lower;
 use crate::literals;
 use crate::span::Span;
@@ -22,6 +22,7 @@ impl Lower<'_> {
                 }
             }
             Rule::each_clause => shared.each.extend(self.each(pair, span)),
+            Rule::let_clause => shared.lets.extend(self.let_clause(pair, span)),
             Rule::when_clause => {
                 for part in pair.into_inner() {
                     match part.as_rule() {
@@ -54,6 +55,20 @@ impl Lower<'_> {
             }
         }
         Some(Each { name: name?, list: list?, max, span })
+    }
+
+    fn let_clause(&mut self, pair: Pair<'_, Rule>, span: Span) -> Option<Let> {
+        let mut name = None;
+        let mut value = None;
+        for part in pair.into_inner() {
+            match part.as_rule() {
+                Rule::ident => name = Some(self.name(&part)),
+                Rule::alien_colon => self.alien_colon(&part),
+                Rule::value => value = part.into_inner().next().map(|part| self.value(part, 0)),
+                _ => {}
+            }
+        }
+        Some(Let { name: name?, value: value?, span })
     }
 
     pub(super) fn once(&mut self, pair: Pair<'_, Rule>) -> Option<Once> {

@@ -26,6 +26,7 @@ static PRECEDENCE: LazyLock<PrattParser<Rule>> = LazyLock::new(|| {
             | left(Rule::op_in)
             | left(Rule::op_not_in)
             | left(Rule::op_text)
+            | left(Rule::op_not_text)
             | Op::postfix(Rule::is_test))
         .op(left(Rule::op_coalesce))
         .op(left(Rule::op_add) | left(Rule::op_sub))
@@ -40,6 +41,11 @@ impl Lower<'_> {
     /// An expression at nesting depth `depth`.
     pub(super) fn expr(&mut self, pair: Pair<'_, Rule>, depth: usize) -> Expr {
         let span = self.span(&pair);
+        if let Some(conditional) =
+            pair.clone().into_inner().find(|part| part.as_rule() == Rule::conditional)
+        {
+            return self.conditional(conditional, depth);
+        }
         // A chain of operators nests like brackets do. `and` and `or` are exceptions: they become
         // lists.
         let (mut operators, mut most) = (0, 0);
@@ -99,7 +105,7 @@ impl Lower<'_> {
         let op_span = self.span(op);
         let comparison = matches!(
             op.as_rule(),
-            Rule::op_compare | Rule::op_in | Rule::op_not_in | Rule::op_text
+            Rule::op_compare | Rule::op_in | Rule::op_not_in | Rule::op_text | Rule::op_not_text
         );
         if comparison && is_comparison(&left) {
             return self.chained(op_span, span);
@@ -155,16 +161,25 @@ impl Lower<'_> {
                 let (item, list) = boxed(left, right);
                 ExprKind::In { negated, item, list }
             }
-            Rule::op_text => {
-                let op = match op.as_str() {
-                    "matches" => TextOp::Matches,
-                    "contains" => TextOp::Contains,
-                    "starts-with" => TextOp::StartsWith,
-                    "ends-with" => TextOp::EndsWith,
+            Rule::op_text | Rule::op_not_text => {
+                let negated = op.as_rule() == Rule::op_not_text;
+                let word = op.as_str().rsplit(|c: char| c.is_whitespace() || c == '!').next();
+                if op.as_str().starts_with('!') {
+                    self.alien(op_span, &format!("not {}", word.unwrap_or_default()));
+                }
+                let op = match word {
+                    Some("matches") => TextOp::Matches,
+                    Some("contains") => TextOp::Contains,
+                    Some("starts-with") => TextOp::StartsWith,
+                    Some("ends-with") => TextOp::EndsWith,
                     _ => TextOp::Like,
                 };
                 let (left, right) = boxed(left, right);
-                ExprKind::TextTest { op, left, right }
+                let test = ExprKind::TextTest { op, left, right };
+                match negated {
+                    true => ExprKind::Not(Box::new(Expr { kind: test, span })),
+                    false => test,
+                }
             }
             Rule::op_coalesce => {
                 let (left, right) = boxed(left, right);
@@ -213,22 +228,35 @@ impl Lower<'_> {
         };
         let alone = parts.peek().is_none();
         let base = self.primary(primary, depth, alone);
-        let more: Vec<PathStep> = parts.filter_map(|p| self.step(p)).collect();
         // No event is deeper, and code that follows paths is recursive.
-        if more.len() > MAX_DEPTH {
+        if parts.len() > MAX_DEPTH {
             let message = format!("a path has at most {MAX_DEPTH} steps");
             self.report(Diagnostic::error(Code::E0108, span, message).label("too long"));
             return Expr { kind: ExprKind::Error, span };
         }
-        if more.is_empty() {
-            return base;
-        }
-        let kind = match base.kind {
-            ExprKind::Path { root, .. } => ExprKind::Path { root, steps: more },
-            ExprKind::Error => ExprKind::Error,
-            _ => ExprKind::Access { base: Box::new(base), steps: more },
-        };
-        Expr { kind, span }
+        let mut lookups = 0;
+        parts.fold(base, |base, part| {
+            let span = base.span.to(self.span(&part));
+            if part.as_rule() != Rule::lookup {
+                let step = self.step(part);
+                return step
+                    .map_or(Expr { kind: ExprKind::Error, span }, |it| after(base, it, span));
+            }
+            lookups += 1;
+            if depth + lookups > MAX_NESTING {
+                self.report(nesting::problem(span));
+                return Expr { kind: ExprKind::Error, span };
+            }
+            let key = part.into_inner().find(|part| part.as_rule() == Rule::expr);
+            let kind = match (base.kind, key.map(|key| self.expr(key, depth + lookups))) {
+                (ExprKind::Error, _) | (_, None) => ExprKind::Error,
+                (kind, Some(key)) => {
+                    let base = Expr { kind, span: base.span };
+                    ExprKind::Lookup { base: Box::new(base), key: Box::new(key) }
+                }
+            };
+            Expr { kind, span }
+        })
     }
 
     /// One step of a path: `.name`, `["key"]`, `[0]`.
@@ -315,20 +343,22 @@ impl Lower<'_> {
             Rule::kw_false => ExprKind::Bool(false),
             Rule::kw_null => ExprKind::Null,
             Rule::root => ExprKind::Path { root: self.text_of(&pair), steps: Vec::new() },
-            Rule::paren => match pair.into_inner().find(|p| p.as_rule() == Rule::expr) {
-                Some(inner) => ExprKind::Paren(Box::new(self.expr(inner, depth))),
+            Rule::paren => match self.values(pair, depth).into_iter().next() {
+                Some(inner) => ExprKind::Paren(Box::new(inner)),
                 None => ExprKind::Error,
             },
-            Rule::list => {
-                let values = pair.into_inner().filter(|p| p.as_rule() == Rule::value);
-                let values = values.filter_map(|p| p.into_inner().next());
-                ExprKind::List(values.map(|p| self.value(p, depth)).collect())
-            }
+            Rule::list => ExprKind::List(self.values(pair, depth)),
             Rule::quantifier => self.quantifier(pair, depth),
             Rule::call => self.call(pair, depth),
             _ => ExprKind::Error,
         };
         Expr { kind, span }
+    }
+
+    /// The values in brackets.
+    pub(super) fn values(&mut self, pair: Pair<'_, Rule>, depth: usize) -> Vec<Expr> {
+        let values = pair.into_inner().filter(|part| part.as_rule() == Rule::value);
+        values.flat_map(Pair::into_inner).map(|value| self.value(value, depth)).collect()
     }
 
     pub(super) fn bad_number(&mut self, span: Span, error: Option<NumberError>) -> ExprKind {
@@ -355,6 +385,26 @@ impl Lower<'_> {
     }
 }
 
+/// A value and a step after it.
+fn after(base: Expr, step: PathStep, span: Span) -> Expr {
+    let kind = match base.kind {
+        ExprKind::Error => ExprKind::Error,
+        ExprKind::Path { root, mut steps } => {
+            steps.push(step);
+            ExprKind::Path { root, steps }
+        }
+        ExprKind::Access { base, mut steps } => {
+            steps.push(step);
+            ExprKind::Access { base, steps }
+        }
+        kind => {
+            let base = Expr { kind, span: base.span };
+            ExprKind::Access { base: Box::new(base), steps: vec![step] }
+        }
+    };
+    Expr { kind, span }
+}
+
 /// Whether the value can never be a condition.
 fn is_literal(expr: &Expr) -> bool {
     use ExprKind::{Duration, Interpolated, List, Number, Size, String};
@@ -363,11 +413,12 @@ fn is_literal(expr: &Expr) -> bool {
 
 /// Whether the expression is a condition by its form.
 fn is_condition(expr: &Expr) -> bool {
-    use ExprKind::{And, Not, Or};
-    is_comparison(expr) || matches!(expr.kind, And(_) | Or(_) | Not(_))
+    use ExprKind::{And, Or};
+    is_comparison(expr) || matches!(expr.kind, And(_) | Or(_))
 }
 
 pub(super) fn is_comparison(expr: &Expr) -> bool {
-    use ExprKind::{Compare, In, Is, TextTest};
-    matches!(expr.kind, Compare { .. } | In { .. } | TextTest { .. } | Is { .. })
+    use ExprKind::{Compare, In, Is, Not, TextTest};
+    // A `not` that is an operand of an operator is that of `not contains`.
+    matches!(expr.kind, Compare { .. } | In { .. } | TextTest { .. } | Is { .. } | Not(_))
 }

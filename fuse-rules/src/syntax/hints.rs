@@ -38,9 +38,9 @@ impl Hint {
 }
 
 /// The keywords that start a declaration or a clause.
-pub(super) const WORDS: [&str; 13] = [
-    "use", "fuse", "defaults", "source", "sensor", "rule", "requires", "each", "when", "once",
-    "trigger", "event", "test",
+pub(super) const WORDS: [&str; 14] = [
+    "use", "fuse", "defaults", "source", "sensor", "rule", "requires", "each", "let", "when",
+    "once", "trigger", "event", "test",
 ];
 const TEXT_TESTS: [&str; 5] = ["matches", "contains", "starts-with", "ends-with", "like"];
 const UNITS: [&str; 5] = ["ms", "s", "m", "h", "d"];
@@ -58,6 +58,9 @@ pub(super) fn hint(stop: Stop<'_>) -> Hint {
         && let Some(place) = misplaced(found, stop.probe)
     {
         return Hint::help(place);
+    }
+    if found == "if" && !stop.at_start {
+        return Hint::help("put this conditional in parentheses: `(if … then … else …)`");
     }
     if let Some((spelling, fix)) = foreign(found) {
         let title = format!("write {spelling}");
@@ -166,7 +169,7 @@ fn misplaced(word: &str, probe: Rule) -> Option<&'static str> {
         ("rule", Rule::probe_declaration) => {
             "a rule must be inside a sensor: `sensor NAME on SOURCE.EVENT { rule … }`"
         }
-        ("requires" | "each" | "when", Rule::probe_declaration) => {
+        ("requires" | "each" | "let" | "when", Rule::probe_declaration) => {
             "a clause must be inside a sensor or rule"
         }
         ("once" | "trigger", _) => "this clause must be inside a rule: `rule NAME { … }`",
@@ -200,6 +203,7 @@ fn foreign(word: &str) -> Option<(&'static str, Option<&'static str>)> {
         "IN" => ("`in`", Some("in")),
         "for" | "foreach" | "loop" => ("`each x in …`", None),
         "if" | "where" | "match" => ("`when …`", None),
+        "var" | "val" | "def" | "set" => ("`let NAME = …`", None),
         "dedupe" | "unique" | "throttle" => ("`once per … within …`", None),
         "action" | "then" | "do" => ("`trigger …`", None),
         "import" | "include" => ("`use \"file.rules\"`", None),

@@ -110,7 +110,7 @@ impl<'a> Lower<'a> {
 
     /// The name of a declaration. A reserved name is reported, and still names the declaration.
     fn declared(&mut self, name: Text) -> Text {
-        const RESERVED: [&str; 25] = [
+        const RESERVED: [&str; 29] = [
             "use",
             "fuse",
             "defaults",
@@ -119,6 +119,7 @@ impl<'a> Lower<'a> {
             "rule",
             "requires",
             "each",
+            "let",
             "when",
             "once",
             "trigger",
@@ -136,6 +137,9 @@ impl<'a> Lower<'a> {
             "like",
             "starts-with",
             "ends-with",
+            "if",
+            "then",
+            "else",
         ];
         if RESERVED.contains(&name.text.as_str()) {
             self.report(

@@ -6,6 +6,7 @@ pub(crate) mod ast;
 mod blocks;
 mod calls;
 mod clauses;
+mod conditionals;
 mod docs;
 mod expressions;
 mod hints;

@@ -41,6 +41,7 @@ fn nests(rule: Rule) -> bool {
         rule,
         Rule::paren
             | Rule::list
+            | Rule::lookup
             | Rule::quantifier_body
             | Rule::arguments
             | Rule::interpolation

@@ -245,12 +245,14 @@ fn describe(rule: Rule) -> Option<&'static str> {
         Rule::kw_rule => "`rule`",
         Rule::kw_requires => "`requires`",
         Rule::kw_each => "`each`",
+        Rule::kw_let | Rule::let_clause => "`let`",
         Rule::kw_when => "`when`",
         Rule::kw_once => "`once`",
         Rule::kw_per => "`per`",
         Rule::kw_within => "`within`",
         Rule::kw_trigger => "`trigger`",
         Rule::kw_in => "`in`",
+        Rule::kw_then => "`then`",
         Rule::switch => "`on` or `off`",
         Rule::brace_open => "`{`",
         Rule::brace_close | Rule::close => "`}`",
@@ -264,7 +266,15 @@ fn describe(rule: Rule) -> Option<&'static str> {
         Rule::string | Rule::plain_string | Rule::quote => "a string",
         Rule::integer => "a whole number",
         Rule::duration | Rule::alien_duration => "a duration such as `10m`",
-        Rule::expr | Rule::term | Rule::root | Rule::value | Rule::function => AN_EXPRESSION,
+        Rule::expr
+        | Rule::conditional
+        | Rule::kw_if
+        | Rule::if_condition
+        | Rule::if_branch
+        | Rule::term
+        | Rule::root
+        | Rule::value
+        | Rule::function => AN_EXPRESSION,
         Rule::block => "`{`",
         Rule::use_decl => "`use`",
         Rule::fuse_decl => "`fuse`",

@@ -113,6 +113,12 @@ fn precedence() {
         ("split(x, \",\")[0] == \"a\"", r#"(== (get (split x ",") /0) "a")"#),
         ("(a ?? b).c", "(get (paren (?? a b)) /c)"),
         ("a[-1].b[\"c.d\"]", "a/-1/b/c.d"),
+        ("a[b.c].d == e", "(== (get (lookup a b/c) /d) e)"),
+        ("a[b[0]][\"x-${c}\"]", r#"(lookup (lookup a b/0) (text "x-" c))"#),
+        ("f({ a = b }, [{ c? = d }])", "(f (record a = b) (list (record c? = d)))"),
+        ("({ a = 1 })[b] == c", "(== (lookup (paren (record a = 1)) b) c)"),
+        ("a not contains b and c", "(and (not (contains a b)) c)"),
+        ("not a not like \"x\"", r#"(not (not (like a "x")))"#),
         ("a-b", "a-b"),
         ("a - b", "(- a b)"),
         ("body.when.rule.in", "body/when/rule/in"),
@@ -120,6 +126,12 @@ fn precedence() {
         ("\"a${b}c${d + 1}\" == e", r#"(== (text "a" b "c" (+ d 1)) e)"#),
         ("\"$x \\${y} {{z}}\" == e", r#"(== "$x ${y} {{z}}" e)"#),
         ("1.50e2 == 150", "(== 150 150)"),
+        ("if a or b then c == 1 else not d", "(if (or a b) (== c 1) (not d))"),
+        ("if a then b else if c then d else e + 1", "(if a b (if c d (+ e 1)))"),
+        ("(if a then b else c) ?? d", "(?? (paren (if a b c)) d)"),
+        ("if (if a then b else c) then d else e", "(if (paren (if a b c)) d e)"),
+        ("f(if a then [if b then c else d] else e)", "(f (if a (list (if b c d)) e))"),
+        ("x.if == y.then.else", "(== x/if y/then/else)"),
     ] {
         assert_eq!(condition(text), expected, "{text}");
     }
@@ -217,6 +229,17 @@ fn each_slip_costs_one_error_at_its_place() {
         ("trigger log { \"a${b}\" = 1 }", vec!["E0405 2:15"]),
         ("trigger log { \"\\${a} ${b}\" = 1 }", vec!["E0405 2:15"]),
         ("when any(x in y x)", vec!["E0101 2:17"]),
+        ("when if a then b", vec!["E0101 2:16"]),
+        ("when if a else b", vec!["E0101 2:11"]),
+        ("when if then b else c", vec!["E0101 2:9"]),
+        ("when if a then b else if c then d", vec!["E0101 2:33"]),
+        ("when if if a then b else c then d else e", vec!["E0101 2:9"]),
+        ("when 1 + if a then b else c", vec!["E0101 2:10"]),
+        ("each if in a", vec!["E0109 2:6"]),
+        (
+            "trigger log { a = if b then { c = 1 } else { d = 2 }\n if = 1, then? = 2, else { x = 3 } }",
+            vec![],
+        ),
     ] {
         assert_eq!(codes(&rule(body)), expected, "{body}");
     }
@@ -262,6 +285,10 @@ pub(crate) fn hostile_texts() -> Vec<String> {
         "not ".repeat(5_000),
         "a + ".repeat(5_000),
         "a == 1 or ".repeat(5_000) + "b",
+        "if ".repeat(5_000),
+        "if a then b else ".repeat(5_000) + "c",
+        "if a then ".repeat(5_000),
+        "if (a) then (b) else ".repeat(5_000),
         "[".repeat(60),
         "any(x in ".repeat(50),
         "\"${".repeat(50),

@@ -160,6 +160,9 @@ impl Tree {
             let max = each.max.map(|(max, _)| format!(" max {max}")).unwrap_or_default();
             self.line(depth, &format!("each {} in {}{max}", each.name.text, expr(&each.list)));
         }
+        for declared in &shared.lets {
+            self.line(depth, &format!("let {} = {}", declared.name.text, expr(&declared.value)));
+        }
         for when in &shared.when {
             self.line(depth, &format!("when {}", expr(when)));
         }
@@ -241,6 +244,7 @@ pub(super) fn expr(e: &Expr) -> String {
         }
         ExprKind::Path { root, steps } => format!("{}{}", root.text, segments(steps)),
         ExprKind::Access { base, steps } => format!("(get {} {})", expr(base), segments(steps)),
+        ExprKind::Lookup { base, key } => format!("(lookup {} {})", expr(base), expr(key)),
         ExprKind::Call { function, arguments } => list(&function.text, arguments),
         ExprKind::Quantifier { kind, name, list, body } => {
             format!("({} {} {} {})", kind.as_str(), name.text, expr(list), expr(body))
@@ -266,6 +270,9 @@ pub(super) fn expr(e: &Expr) -> String {
         ExprKind::Coalesce { left, right } => format!("(?? {} {})", expr(left), expr(right)),
         ExprKind::Arith { op, left, right } => {
             format!("({} {} {})", op.as_str(), expr(left), expr(right))
+        }
+        ExprKind::If { condition, chosen, otherwise } => {
+            format!("(if {} {} {})", expr(condition), expr(chosen), expr(otherwise))
         }
         ExprKind::Paren(inner) => format!("(paren {})", expr(inner)),
         ExprKind::Error => "(error)".into(),

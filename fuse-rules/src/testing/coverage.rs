@@ -286,6 +286,9 @@ fn condition<'r>(expr: &'r Expr, found: &mut Vec<&'r Expr>) {
     match &expr.kind {
         ExprKind::And(parts) | ExprKind::Or(parts) => conditions(parts, found),
         ExprKind::Not(inner) => condition(inner, found),
+        ExprKind::If { condition: choice, chosen, otherwise } => {
+            [choice, chosen, otherwise].into_iter().for_each(|part| condition(part, found));
+        }
         ExprKind::Const(_) => {}
         _ => {
             found.push(expr);
@@ -303,6 +306,12 @@ fn inside<'r>(expr: &'r Expr, found: &mut Vec<&'r Expr>) {
                 QuantifierKind::Map => inside(body, found),
                 _ => condition(body, found),
             }
+        }
+        // The condition is covered if each branch is.
+        ExprKind::If { condition: choice, chosen, otherwise } => {
+            condition(choice, found);
+            inside(chosen, found);
+            inside(otherwise, found);
         }
         _ => expr.children().into_iter().for_each(|child| inside(child, found)),
     }

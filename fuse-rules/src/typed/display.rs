@@ -37,7 +37,7 @@ struct Operand<'a, P: Reference>(Printed<'a, P>);
 
 impl<P: Reference> Display for Operand<'_, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0.expr.kind {
+        match &self.0.expr.unnamed().kind {
             ExprKind::Compare { .. }
             | ExprKind::In { .. }
             | ExprKind::TextTest { .. }
@@ -84,9 +84,20 @@ impl<P: Reference> Display for Printed<'_, P> {
             }
             ExprKind::Const(value) => constant(value, f),
             ExprKind::Path(path) => f.write_str(path.text()),
+            ExprKind::Named { value, .. } => one(value).fmt(f),
             ExprKind::Access { base, segments } => {
                 write!(f, "{}{}", one(base), path_text("", segments))
             }
+            // The name of a constant is shorter than its value, and means it everywhere.
+            ExprKind::Lookup { key, table: Some(table), .. } if !conceals => {
+                write!(f, "{table}[{}]", one(key))
+            }
+            ExprKind::Lookup { base, key, .. } => match &base.kind {
+                ExprKind::Record(_) | ExprKind::Const(Value::Map(_)) => {
+                    write!(f, "({})[{}]", one(base), one(key))
+                }
+                _ => write!(f, "{}[{}]", one(base), one(key)),
+            },
             ExprKind::Concat(parts) => {
                 f.write_char('"')?;
                 for part in parts {
@@ -108,7 +119,7 @@ impl<P: Reference> Display for Printed<'_, P> {
                 }
                 f.write_str("}")
             }
-            ExprKind::Call { function, arguments } => {
+            ExprKind::Call { function, arguments, .. } => {
                 write!(f, "{}({})", function.name, many(arguments, ", "))
             }
             ExprKind::Neg(inner) => write!(f, "-({})", one(inner)),
@@ -116,6 +127,10 @@ impl<P: Reference> Display for Printed<'_, P> {
                 write!(f, "({} {} {})", one(left), op.as_str(), one(right))
             }
             ExprKind::Coalesce { left, right } => write!(f, "({} ?? {})", one(left), one(right)),
+            ExprKind::If { condition, chosen, otherwise } => {
+                let (condition, chosen) = (one(condition), one(chosen));
+                write!(f, "(if {condition} then {chosen} else {})", one(otherwise))
+            }
             ExprKind::Not(inner) => write!(f, "not ({})", one(inner)),
             ExprKind::And(parts) => write!(f, "({})", many(parts, " and ")),
             ExprKind::Or(parts) => write!(f, "({})", many(parts, " or ")),

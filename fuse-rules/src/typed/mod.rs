@@ -7,13 +7,14 @@ mod references;
 mod sensitive;
 mod test_blocks;
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use jiff::SignedDuration;
 use regex::Regex;
 use rustc_hash::FxHashMap;
 
-use crate::functions::Function;
+use crate::functions::{Function, SearchPattern};
 pub(crate) use crate::path::{Root, Segment};
 use crate::schema::FieldType;
 use crate::sensitive::root_is_sensitive;
@@ -39,8 +40,11 @@ pub(crate) struct Rules {
     pub(crate) tests: Vec<Test>,
     /// What the checker knows about each expression, if it was asked to keep that.
     pub(crate) known: FxHashMap<Span, Known>,
-    /// The span of the body of the called condition, by the span of the call.
+    /// The span of the body of the called condition, by the span of the call; and of the value of a
+    /// `let`, by the span of its use.
     pub(crate) calls: FxHashMap<Span, Span>,
+    /// The names of the `let`s, by the spans of their uses.
+    pub(crate) lets: FxHashMap<Span, Arc<str>>,
 }
 
 /// The kind of a definition.
@@ -115,8 +119,16 @@ pub(crate) struct Sensor {
     pub(crate) source: String,
     pub(crate) event: String,
     pub(crate) each: Option<Each>,
+    pub(crate) lets: Vec<Let>,
     pub(crate) when: Vec<Expr>,
     pub(crate) rules: Vec<Rule>,
+}
+
+/// A `let`, for tools. Its uses are inlined.
+#[derive(Clone, Debug)]
+pub(crate) struct Let {
+    pub(crate) name: String,
+    pub(crate) value: Expr,
 }
 
 #[derive(Clone, Debug)]
@@ -136,6 +148,7 @@ pub(crate) struct Rule {
     /// The fuses of the sensor and of the rule, as indices into `Rules::fuses`.
     pub(crate) requires: Vec<usize>,
     pub(crate) each: Option<Each>,
+    pub(crate) lets: Vec<Let>,
     pub(crate) when: Vec<Expr>,
     pub(crate) once: Option<Once>,
     pub(crate) triggers: Vec<Trigger>,
@@ -175,6 +188,8 @@ pub(crate) enum MappedValue<P: Reference = Path> {
 pub(crate) trait Reference: Clone + std::fmt::Debug {
     /// The data that a binder has for the elements that it binds.
     type Frame: Clone + std::fmt::Debug;
+    /// Where the value of a `let` is kept.
+    type Memo: Clone + std::fmt::Debug;
 
     /// The path as an author would write it.
     fn text(&self) -> &Arc<str>;
@@ -186,6 +201,8 @@ pub(crate) trait Reference: Clone + std::fmt::Debug {
 
 impl Reference for Path {
     type Frame = ();
+    /// Checked rules have the value itself in place of each use.
+    type Memo = Infallible;
 
     fn text(&self) -> &Arc<str> {
         &self.text
@@ -213,6 +230,18 @@ pub(crate) enum ExprKind<P: Reference = Path> {
         base: Box<Expr<P>>,
         segments: Vec<Segment>,
     },
+    /// A part under a computed key.
+    Lookup {
+        base: Box<Expr<P>>,
+        key: Box<Expr<P>>,
+        /// The name of the constant that the base is.
+        table: Option<Arc<str>>,
+    },
+    /// The value of a `let`, which a plan evaluates once per frame.
+    Named {
+        value: Box<Expr<P>>,
+        memo: P::Memo,
+    },
     /// Interpolation: the concatenated texts of all parts.
     Concat(Vec<Expr<P>>),
     List(Vec<Expr<P>>),
@@ -220,6 +249,8 @@ pub(crate) enum ExprKind<P: Reference = Path> {
     Call {
         function: &'static Function,
         arguments: Vec<Expr<P>>,
+        /// The pattern that the function searches for.
+        pattern: Option<Arc<SearchPattern>>,
     },
     Neg(Box<Expr<P>>),
     Arith {
@@ -230,6 +261,12 @@ pub(crate) enum ExprKind<P: Reference = Path> {
     Coalesce {
         left: Box<Expr<P>>,
         right: Box<Expr<P>>,
+    },
+    /// Evaluates the condition, and then only the branch that it chooses.
+    If {
+        condition: Box<Expr<P>>,
+        chosen: Box<Expr<P>>,
+        otherwise: Box<Expr<P>>,
     },
     Not(Box<Expr<P>>),
     And(Vec<Expr<P>>),
@@ -313,7 +350,19 @@ impl<P: Reference> Expr<P> {
             | ExprKind::Pattern { .. }
             | ExprKind::Is { .. } => true,
             ExprKind::Quantifier { kind, .. } => kind.is_condition(),
+            ExprKind::Named { value, .. } => value.is_condition(),
+            ExprKind::If { chosen, otherwise, .. } => {
+                chosen.is_condition() && otherwise.is_condition()
+            }
             _ => false,
+        }
+    }
+
+    /// The expression itself, or the value of a `let`.
+    pub(crate) fn unnamed(&self) -> &Self {
+        match &self.kind {
+            ExprKind::Named { value, .. } => value.unnamed(),
+            _ => self,
         }
     }
 
@@ -322,6 +371,7 @@ impl<P: Reference> Expr<P> {
         match &self.kind {
             ExprKind::Const(_) | ExprKind::Path(_) => Vec::new(),
             ExprKind::Access { base: one, .. }
+            | ExprKind::Named { value: one, .. }
             | ExprKind::Neg(one)
             | ExprKind::Not(one)
             | ExprKind::Pattern { value: one, .. }
@@ -333,11 +383,13 @@ impl<P: Reference> Expr<P> {
             | ExprKind::Call { arguments: all, .. } => all.iter().collect(),
             ExprKind::Record(fields) => fields.iter().map(|field| &field.value).collect(),
             ExprKind::Arith { left, right, .. }
+            | ExprKind::Lookup { base: left, key: right, .. }
             | ExprKind::Coalesce { left, right }
             | ExprKind::Compare { left, right, .. }
             | ExprKind::In { item: left, list: right }
             | ExprKind::TextTest { left, right, .. }
             | ExprKind::Quantifier { list: left, body: right, .. } => vec![left, right],
+            ExprKind::If { condition, chosen, otherwise } => vec![condition, chosen, otherwise],
         }
     }
 
@@ -346,6 +398,7 @@ impl<P: Reference> Expr<P> {
         match &mut self.kind {
             ExprKind::Const(_) | ExprKind::Path(_) => Vec::new(),
             ExprKind::Access { base: one, .. }
+            | ExprKind::Named { value: one, .. }
             | ExprKind::Neg(one)
             | ExprKind::Not(one)
             | ExprKind::Pattern { value: one, .. }
@@ -357,11 +410,13 @@ impl<P: Reference> Expr<P> {
             | ExprKind::Call { arguments: all, .. } => all.iter_mut().collect(),
             ExprKind::Record(fields) => fields.iter_mut().map(|field| &mut field.value).collect(),
             ExprKind::Arith { left, right, .. }
+            | ExprKind::Lookup { base: left, key: right, .. }
             | ExprKind::Coalesce { left, right }
             | ExprKind::Compare { left, right, .. }
             | ExprKind::In { item: left, list: right }
             | ExprKind::TextTest { left, right, .. }
             | ExprKind::Quantifier { list: left, body: right, .. } => vec![left, right],
+            ExprKind::If { condition, chosen, otherwise } => vec![condition, chosen, otherwise],
         }
     }
 

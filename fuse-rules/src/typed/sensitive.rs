@@ -47,6 +47,9 @@ fn compares(expr: &Expr, bound: &mut Vec<bool>) -> bool {
         ExprKind::And(parts) | ExprKind::Or(parts) => {
             parts.iter().any(|part| compares(part, bound))
         }
+        ExprKind::If { condition, chosen, otherwise } => {
+            [condition, chosen, otherwise].into_iter().any(|part| compares(part, bound))
+        }
         ExprKind::Quantifier { kind, list, body, .. } if kind.is_condition() => {
             let list = reads(list, bound);
             bound.push(list.sensitive);

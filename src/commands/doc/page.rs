@@ -2,7 +2,7 @@
 
 use fuse_rules::Ruleset;
 use fuse_rules::inventory::{
-    DefinitionInfo, DefinitionKind, EachInfo, EventInfo, FuseInfo, RuleInfo, SensorInfo,
+    DefinitionInfo, DefinitionKind, EachInfo, EventInfo, FuseInfo, LetInfo, RuleInfo, SensorInfo,
     SourceInfo, Written,
 };
 
@@ -154,7 +154,7 @@ fn an_event(
 fn a_sensor(sensor: &SensorInfo<'_>) -> String {
     let mut parts = heading(3, "sensor", sensor.name, sensor.name, sensor.doc);
     parts.push(format!("On {}\n", event_link(sensor.source, sensor.event)));
-    parts.extend(clauses(sensor.each.as_ref(), &sensor.when));
+    parts.extend(clauses(sensor.each.as_ref(), &sensor.lets, &sensor.when));
     parts.extend(sensor.rules.iter().map(a_rule));
     parts.join("\n")
 }
@@ -165,7 +165,7 @@ fn a_rule(rule: &RuleInfo<'_>) -> String {
         let fuses: Vec<_> = rule.requires.iter().map(|fuse| link("fuse", fuse)).collect();
         parts.push(format!("Requires: {}\n", fuses.join(", ")));
     }
-    parts.extend(clauses(rule.each.as_ref(), &rule.when));
+    parts.extend(clauses(rule.each.as_ref(), &rule.lets, &rule.when));
     if let Some(once) = &rule.once {
         let keys: Vec<_> = once.keys.iter().map(|key| code(key)).collect();
         parts.push(format!("Once per {} within {}\n", keys.join(", "), code(&once.within)));
@@ -180,11 +180,15 @@ fn a_rule(rule: &RuleInfo<'_>) -> String {
     parts.join("\n")
 }
 
-fn clauses(each: Option<&EachInfo<'_>>, when: &[String]) -> Vec<String> {
+fn clauses(each: Option<&EachInfo<'_>>, lets: &[LetInfo<'_>], when: &[String]) -> Vec<String> {
     let mut parts = Vec::new();
     if let Some(each) = each {
         let (name, list) = (code(each.name), code(&each.list));
         parts.push(format!("Each {name} in {list}, at most {}\n", each.max));
+    }
+    if !lets.is_empty() {
+        let lines = lets.iter().map(|own| format!("{} = {}", own.name, own.value));
+        parts.push(format!("Let\n\n{}", block(&lines.collect::<Vec<_>>())));
     }
     if !when.is_empty() {
         parts.push(format!("When\n\n{}", block(when)));

@@ -12,6 +12,9 @@ use crate::value::Value;
 /// The text that is used if any text will do.
 pub(crate) const ANY_TEXT: &str = "x";
 
+/// Up to how many characters an automaton counts.
+const MAX_COUNTED_CHARACTERS: usize = 100;
+
 /// A test of a text.
 #[derive(Clone, Debug)]
 pub(crate) enum StringTest {
@@ -19,6 +22,8 @@ pub(crate) enum StringTest {
     End(Arc<str>),
     Contains(Arc<str>),
     Pattern(Arc<Pattern>),
+    /// Whether it has at most this many characters.
+    AtMost(usize),
     /// Whether a function can return it.
     Range(&'static Range),
     /// Whether it has a format of this type. Formats are not regular.
@@ -32,6 +37,7 @@ impl PartialEq for StringTest {
             | (Self::End(a), Self::End(b))
             | (Self::Contains(a), Self::Contains(b)) => a == b,
             (Self::Pattern(a), Self::Pattern(b)) => a.op == b.op && a.source == b.source,
+            (Self::AtMost(a), Self::AtMost(b)) => a == b,
             (Self::Range(a), Self::Range(b)) => std::ptr::eq(*a, *b),
             (Self::Type(a), Self::Type(b)) => a == b,
             _ => false,
@@ -46,6 +52,7 @@ impl StringTest {
             Self::End(end) => text.ends_with(&**end),
             Self::Contains(inside) => text.contains(&**inside),
             Self::Pattern(pattern) => pattern.regex.is_match(text),
+            Self::AtMost(most) => text.chars().nth(*most).is_none(),
             Self::Range(range) => range.has_text(text),
             Self::Type(ty) => ty.mismatch(&Value::text(text)).is_none(),
         }
@@ -59,6 +66,10 @@ impl StringTest {
             Self::End(text) => format!(r"\A{any}{}\z", regex::escape(text)),
             Self::Contains(text) => format!(r"\A{any}{}{any}\z", regex::escape(text)),
             Self::Pattern(pattern) => pattern.regex.as_str().to_owned(),
+            Self::AtMost(most) if *most <= MAX_COUNTED_CHARACTERS => {
+                format!(r"\A(?s:.{{0,{most}}})\z")
+            }
+            Self::AtMost(_) => return None,
             Self::Range(range) => return range.regex(),
             Self::Type(_) => return None,
         })
@@ -150,6 +161,18 @@ impl TextSet {
         matches!(self, Self::Only(some) if some.is_empty())
     }
 
+    /// The texts of which all parts of its texts are members, as far as that is known.
+    pub(crate) fn parts(&self) -> Self {
+        let Self::But(_, tests) = self else { return Self::all() };
+        let kept = tests.iter().filter(|(test, passes)| match test {
+            StringTest::Range(range) => *passes && range.has_parts(),
+            StringTest::Contains(_) => !passes,
+            StringTest::AtMost(_) => *passes,
+            _ => false,
+        });
+        Self::But(Arc::default(), kept.cloned().collect())
+    }
+
     /// Its texts, if it lists them.
     pub(crate) fn finite(&self) -> Option<&BTreeSet<Arc<str>>> {
         match self {
@@ -196,7 +219,7 @@ fn likely_texts(tests: &[(StringTest, bool)]) -> Vec<String> {
             StringTest::Pattern(pattern) => {
                 found.push(pattern.source.replace(['\\', '*', '?'], ""))
             }
-            StringTest::Range(_) => {}
+            StringTest::AtMost(_) | StringTest::Range(_) => {}
             StringTest::Type(_) => {
                 found.extend(Format::ALL.map(|format| format.example().to_owned()))
             }

@@ -48,7 +48,7 @@ impl Theme {
             // At least one sensor has no `each`.
             atoms: [
                 vec![random.below(20)],
-                (0..random.below(8)).map(|_| random.below(36)).collect(),
+                (0..random.below(8)).map(|_| random.below(37)).collect(),
             ]
             .concat(),
         }
@@ -85,6 +85,11 @@ pub(crate) fn condition(
         let whole = format!("({})", parts.join(word));
         return if random.one_in(3) { format!("not {whole}") } else { whole };
     }
+    if depth > 0 && random.one_in(8) {
+        let parts: Vec<String> =
+            (0..3).map(|_| condition(random, theme, roots, depth - 1)).collect();
+        return format!("(if {} then {} else {})", parts[0], parts[1], parts[2]);
+    }
     let root = roots[random.below(roots.len())];
     let path = path(random, theme, root);
     let (text, number) = (random.pick(&theme.texts), random.pick(&theme.numbers));
@@ -110,6 +115,17 @@ pub(crate) fn condition(
             let body = condition(random, theme, &["q"], 0).replace("(q in", "(p in");
             format!("{quantifier}(q in {list}: {body})")
         }
+        22 if random.one_in(2) => match random.below(4) {
+            0 => format!("capture({path}, r\"{}\") == \"{text}\"", random.pick(&PATTERNS)),
+            1 => format!("capture({path}, r\"{}\") is missing", random.pick(&PATTERNS)),
+            2 => format!("replace-match({path}, r\"[a-z]\", \"\") != \"{text}\""),
+            _ => format!("lower(string({path})) == \"{text}\""),
+        },
+        22 if random.one_in(2) => {
+            let other = self::path(random, theme, root);
+            let test = random.pick(&["is present", "is string", "== 1"]);
+            format!("(if {path} {test} then {path} else {other}) == \"{text}\"")
+        }
         22 => format!("lower(string({path})) == \"{text}\""),
         23 => {
             format!(
@@ -133,6 +149,18 @@ pub(crate) fn condition(
         26 => format!("{path} {} 5m", random.pick(&["==", "<", ">="])),
         27 => format!("({path} ?? {number}) == {number}"),
         28..36 => computed(random, theme, &path),
+        36 => {
+            let table = "({ prod = \"dev\", dev = 1, \"1\" = null })";
+            let lookup = random.pick(&["{t}[{p}]", "body.o[{p}]", "({t}[{p}] ?? \"prod\")"]);
+            let test = random.pick(&[
+                "== \"dev\"",
+                "!= 1",
+                "is missing",
+                "is present",
+                "not contains \"d\"",
+            ]);
+            format!("{} {test}", lookup.replace("{t}", table).replace("{p}", &path))
+        }
         _ => format!("({path} ?? {number}) == {number}"),
     };
     if random.one_in(8) { format!("not ({atom})") } else { atom }
@@ -176,6 +204,18 @@ fn computed(random: &mut Random, theme: &Theme, path: &str) -> String {
             format!("replace({string}, \"{}\", \"_\") {test} \"{text}\"", random.pick(&["-", "od"]))
         }
         11 => format!("\"{}${{{path}}}\" {test} \"{cased}\"", random.pick(&["prod-", "x", ""])),
+        12 if random.one_in(2) => {
+            let computed = random.pick(&[
+                "slice(PATH, 0, 4)",
+                "slice(PATH, -2)",
+                "strip-prefix(PATH, \"prod-\")",
+                "capitalize(PATH)",
+                "trim(lower(PATH))",
+                "split(upper(PATH), \"-\")[0]",
+                "(if PATH == \"prod\" then lower(PATH) else \"dev\")",
+            ]);
+            format!("{} {test} \"{cased}\"", computed.replace("PATH", &string))
+        }
         12 => format!("({path} ?? \"{}\") {test} \"{text}\"", random.pick(&theme.texts)),
         _ => format!("weekday(event.time, \"UTC\") {} \"thu\"", random.pick(&["==", "!="])),
     }

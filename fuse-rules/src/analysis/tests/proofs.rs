@@ -44,11 +44,12 @@ impl<'r> Proofs<'r> {
             before.push(when);
         }
         let pairs = paths.windows(2);
-        let either = pairs.filter(|pair| analysis.is_one_there(target, &[pair[0].1, pair[1].1]));
+        let either =
+            pairs.filter(|pair| analysis.is_one_there(target, &[pair[0].1, pair[1].1], &[]));
         Self {
             target,
             either: either.map(|pair| [pair[0].0, pair[1].0]).collect(),
-            there: proven(&mut |_, path| analysis.is_one_there(target, &[path])),
+            there: proven(&mut |_, path| analysis.is_one_there(target, &[path], &[])),
             values: proven(&mut |expr, _| analysis.has_values(target, expr)),
             filled: proven(&mut |expr, _| analysis.is_filled(target, expr)),
             plain: proven(&mut |expr, _| analysis.is_plain(target, expr, &[])),

@@ -117,6 +117,28 @@ const CASES: &[(&str, &str)] = &[
     ("age(body.replicas) > 1m", "E0313 `body.replicas`"),
     ("weekday(body.at, \"UTC\") in [\"sat\", \"sunday\"]", "E0311 `[\"sat\", \"sunday\"]`"),
     ("weekday(body.at, \"UTC\") in [\"sat\", \"sun\"]", ""),
+    // Computed keys.
+    ("body.labels[body.status] == \"x\"", ""),
+    ("body.labels[body.count] == \"x\"", "E0301 `body.count`"),
+    ("body.labels[string(body.count)] == \"x\"", ""),
+    ("body.labels[body.flag] == \"x\"", "E0301 `body.flag`"),
+    ("body.labels[body.replicas] == \"x\"", "E0313 `body.replicas`"),
+    ("body.labels[body.status] == 5", "E0301 `body.labels[body.status] == 5`"),
+    ("body.users[body.status].name == \"x\"", "E0301 `body.status`"),
+    ("body.users[body.count].name == \"x\"", ""),
+    ("body.users[body.count].nam == \"x\"", "E0203 `nam`"),
+    ("body.count[body.status] == \"x\"", "E0203 `body.count`"),
+    ("body.free[body.free] == \"x\"", ""),
+    ("({ firing = 1, resolved = 2 })[body.status] == 1", ""),
+    ("({ firing = 1, resolved = 2 })[body.status] == 3", "E0311 `3`"),
+    ("({ firing = 1, resolved = 2 })[body.note] == 1", ""),
+    ("({ firing = { a = 1 } })[body.status].b == 1", "E0203 `b`"),
+    ("body[\"stats\"] == \"x\"", ""),
+    ("body.owner[\"na${\"m\"}\"] == \"x\"", "E0203 `\"na${\"m\"}\"`"),
+    ("headers[body.status] == \"x\"", ""),
+    ("headers[body.status].x == \"x\"", "E0203 `x`"),
+    ("event[body.status] == \"x\"", "E0211 `event`"),
+    ("body.status not contains \"x\" and body.count not like \"x\"", "E0301 `body.count`"),
     // Narrowing by conditions.
     ("body.shape.kind == \"circle\" and body.shape.radius > 1", ""),
     ("body.shape.kind == \"circle\" and body.shape.side > 1", "E0203 `side`"),
@@ -197,6 +219,26 @@ const FIELDS: &[(&str, &str, &str)] = &[
     ("each u in body.status", "parameters { a = u.mail }", "E0310 `body.status`"),
     ("once per body.owner.name within 1h", "", "E0312 `body.owner.name`"),
     ("once per body.labels.x within 1h", "", ""),
+    // Computed keys.
+    ("", "parameters { a = body.labels[body.status] }", ""),
+    ("", "parameters { a = body.labels[body.note] }", "E0312 `body.labels[body.note]`"),
+    ("", "parameters { a = ({ firing = \"x\", resolved = \"y\" })[body.status] }", ""),
+    (
+        "",
+        "parameters { a = ({ firing = \"x\" })[body.status] }",
+        "E0312 `({ firing = \"x\" })[body.status]`",
+    ),
+    ("when body.status == \"firing\"", "parameters { a = ({ firing = \"x\" })[body.status] }", ""),
+    (
+        "when ({ x = \"x\" })[body.labels.a] is present",
+        "parameters { a = ({ x = \"x\" })[body.labels.a] }",
+        "",
+    ),
+    (
+        "when body.labels.a in keys({ x = 1, y = 2 })",
+        "parameters { a = string(({ x = 1, y = 2 })[body.labels.a]) }",
+        "",
+    ),
     // Conditions about computed values.
     (
         "when first(u in body.users: u.name == \"x\") is present",
@@ -300,6 +342,8 @@ const HELPS: &[&str] = &[
     "join(map(u in body.users: u.mail), \",\")",
     "split(body.owner.name, \"-\")[1]",
     "join(body.mails, \",\")",
+    "({ x = \"x\" })[body.labels.a]",
+    "body.labels[body.note]",
 ];
 
 #[test]

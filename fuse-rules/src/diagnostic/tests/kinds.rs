@@ -5,13 +5,16 @@ use crate::schema::{Field, FieldType, Registry, Schema, SourceSchema, Templates}
 
 pub(crate) fn registry() -> Registry {
     let path = || Field::optional("path", FieldType::UrlPath, "");
+    let id = || Field::optional("id", FieldType::Expression, "");
     let method = || Field::optional("method", one_of(&["GET", "POST"]), "");
     let source = Schema::new("webhook", "")
         .field(Field::required("port", FieldType::Int(1, 65_535), ""))
         .field(path())
+        .field(id())
         .field(method().default("POST"));
     let event = Schema::new("event", "")
         .field(Field::required("path", FieldType::UrlPath, ""))
+        .field(id())
         .field(method());
     let texts = || FieldType::Map(Box::new(FieldType::Text(Templates::Refused)));
     let texts_list = || FieldType::List(Box::new(FieldType::Text(Templates::Refused)));

@@ -26,7 +26,7 @@ pub struct Part {
     pub reason: Option<String>,
     /// Whether this is one of the few parts that caused the decision. If they are true or false,
     /// the result is the same for any values of the others. If they are unknown, the result is
-    /// known once they are.
+    /// known once they are; if one is the condition of a conditional, its branch counts too.
     pub deciding: bool,
     /// The values that this part reads itself, not through its parts.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -51,6 +51,9 @@ pub enum Form {
     And,
     /// `… or …`
     Or,
+    /// `if … then … else …`. The parts are the condition and the branch that it chooses; only the
+    /// condition if it is unknown.
+    If,
     /// A call of a named condition. Its only part is the body of the condition.
     Call,
     /// `any(… in …: …)`; the parts are its elements.
@@ -81,6 +84,11 @@ impl Part {
     /// Marks this part as deciding, and the parts that decide it.
     pub(super) fn decide(&mut self) {
         self.deciding = true;
+        if self.form == Form::If {
+            let known = self.truth.is_some();
+            let parts = self.parts.iter_mut().filter(|part| known || part.truth.is_none());
+            return parts.for_each(Self::decide);
+        }
         let (truth, most) = self.form.deciders(self.truth);
         let parts = self.parts.iter_mut().filter(|part| part.truth == truth);
         parts.take(most).for_each(Self::decide);
@@ -97,6 +105,7 @@ impl Form {
             Self::And | Self::All => (truth, !truth),
             Self::Or | Self::Any => (truth, truth),
             Self::None => (!truth, !truth),
+            Self::If => (truth, false),
         };
         (Some(of_parts), if one_is_enough { 1 } else { usize::MAX })
     }

@@ -26,7 +26,7 @@ fn because(part: &Part) -> String {
     match (part.form, deciding.as_slice()) {
         (Form::Not, [inner]) if inner.form == Form::Test => with_values(statement, &inner.found),
         (Form::Not | Form::Call, [inner]) => format!("{statement}, since {}", because(inner)),
-        (Form::And | Form::Or, [_, ..]) => {
+        (Form::And | Form::Or | Form::If, [_, ..]) => {
             let told = deciding.iter().take(MAX_SENTENCE_PARTS).map(|part| because(part));
             let more = deciding.len().saturating_sub(MAX_SENTENCE_PARTS) + left_out(part);
             let more = (more > 0).then(|| format!("likewise {more} more"));

@@ -86,6 +86,7 @@ impl<'x> Tree<'x> {
             }
             return self.finished(part, 1, stack, expr);
         }
+        let expr = expr.unnamed();
         match &expr.kind {
             // Expansion wraps a body that is not a condition by its form in an `and` of one part.
             ExprKind::And(parts) if let [only] = parts.as_slice() => {
@@ -102,6 +103,14 @@ impl<'x> Tree<'x> {
             ExprKind::Or(parts) => {
                 part.form = Form::Or;
                 self.with_parts(part, stack, expr, parts, depth)
+            }
+            ExprKind::If { condition, chosen, otherwise } => {
+                part.form = Form::If;
+                let mut parts: Vec<&Expr<Slot>> = vec![condition];
+                if let Ok(holds) = stack.truth(condition) {
+                    parts.push(if holds { chosen } else { otherwise });
+                }
+                self.with_parts(part, stack, expr, &parts, depth)
             }
             ExprKind::Quantifier { kind, .. } if kind.is_condition() => {
                 part.form = match kind {
@@ -259,7 +268,17 @@ impl Values<'_, '_, '_> {
                 }
                 self.inputs(expr);
             }
-            ExprKind::Path(_) | ExprKind::Const(_) => self.inputs(expr),
+            ExprKind::Lookup { .. }
+            | ExprKind::Named { .. }
+            | ExprKind::Path(_)
+            | ExprKind::Const(_) => self.inputs(expr),
+            // The values of the other branch are not read.
+            ExprKind::If { condition, chosen, otherwise } => {
+                self.collect(condition);
+                if let Ok(holds) = self.stack.truth(condition) {
+                    self.collect(if holds { chosen } else { otherwise });
+                }
+            }
             _ => expr.children().into_iter().for_each(|child| self.collect(child)),
         }
     }
@@ -267,6 +286,13 @@ impl Values<'_, '_, '_> {
     /// Adds the values of the paths in an expression, without duplicates and without elements that
     /// are bound inside it, and the values of named constants.
     fn inputs(&mut self, expr: &Expr<Slot>) {
+        if let Some(name) = self.tree.plan.lets.get(&expr.span) {
+            match self.stack.value(expr) {
+                Ok(value) => self.add(name, Some(&value)),
+                Err(fault) if fault.is_absence() => self.add(name, None),
+                Err(_) => {}
+            }
+        }
         match &expr.kind {
             ExprKind::Path(slot) => match self.stack.value(expr) {
                 Ok(value) => self.add(&slot.text, Some(&value)),
@@ -280,6 +306,21 @@ impl Values<'_, '_, '_> {
                 }
             }
             ExprKind::Quantifier { list, .. } => self.inputs(list),
+            // What was found, and the key. All of a table would hide both.
+            ExprKind::Lookup { base, key, .. } => {
+                let value = self.stack.value(expr);
+                if value.as_ref().err().is_none_or(Fault::is_absence) {
+                    let text = match self.hides {
+                        true => Concealed(expr).to_string(),
+                        false => self.tree.text(expr, expr.span),
+                    };
+                    self.add(&text, value.as_deref().ok());
+                }
+                self.inputs(key);
+                if !matches!(base.kind, ExprKind::Path(_) | ExprKind::Const(_)) {
+                    self.inputs(base);
+                }
+            }
             _ => expr.children().into_iter().for_each(|child| self.inputs(child)),
         }
     }

@@ -235,3 +235,36 @@ fn what_is_told_is_bounded() {
     assert_eq!(alone.decisions.len(), 1_000);
     assert_eq!(alone.decisions.last().unwrap().conditions.last().unwrap().parts.len(), 1);
 }
+
+#[test]
+fn a_conditional_and_the_branch_it_chooses() {
+    insta::assert_snapshot!(explained(
+        "",
+        "when if body.env == \"prod\" then body.approved else body.size < 5 or body.force\n  \
+         when (if body.env == \"prod\" then lower(body.team) else \"dev\") != \"\"",
+        &[
+            r#"{"env":"prod","approved":false,"team":"A"}"#,
+            r#"{"env":"prod","approved":true,"team":"A"}"#,
+            r#"{"env":"dev","size":9,"force":false}"#,
+            r#"{"env":"dev","size":9}"#,
+            r#"{"size":1}"#,
+        ],
+    ));
+}
+
+#[test]
+fn a_let_by_its_name_and_value() {
+    insta::assert_snapshot!(explained(
+        "condition is-prod(env) = env == \"prod\"",
+        "let env = body.labels.env\n  let name = lower(body.name)\n  let urgent = body.level > 3 and is-prod(env)\n  \
+         let parts = split(name, \"-\")\n  \
+         when env != \"dev\" and name starts-with \"a\"\n  when urgent or any(part in parts: part == name)\n  \
+         when parts[0] == \"a\"",
+        &[
+            r#"{"labels":{"env":"prod"},"name":"A-b","level":4}"#,
+            r#"{"labels":{"env":"prod"},"name":"A-b","level":1}"#,
+            r#"{"labels":{},"name":1,"level":1}"#,
+            r#"{"labels":{"env":"prod"}}"#,
+        ],
+    ));
+}

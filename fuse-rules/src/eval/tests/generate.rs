@@ -7,7 +7,22 @@ use proptest::prelude::*;
 const KEYS: [&str; 5] = ["a", "b", "c", "list", "items"];
 const TEXTS: [&str; 6] = ["x", "y", "prod", "", "12", "é\\n"];
 /// Functions with one argument and one scalar result.
-const FUNCTIONS: [&str; 7] = ["lower", "int", "len", "string", "json", "trim", "sha256"];
+const FUNCTIONS: [&str; 9] =
+    ["lower", "int", "len", "string", "json", "trim", "sha256", "text", "parse-json"];
+/// Calls with an argument, some of which are absent for some texts.
+const CALLS: [&str; 8] = [
+    "capture({}, r\"[a-z]+\")",
+    "capture({}, r\"(x)?y\")",
+    "capture({}, r\"(?<n>[xp])|(?<m>1)\").n",
+    "replace-match({}, r\"[a-z]\", \"<$0>\")",
+    "slice({}, 1)",
+    "strip-prefix({}, \"p\")",
+    "from-epoch({}, \"ms\")",
+    "parse-json(string({}))",
+];
+
+/// A table with some of the texts as keys.
+const TABLE: &str = "({ x = 1, prod = { a = \"x\" }, y = [1, 2], \"12\" = \"prod\", \"\" = null })";
 
 /// A path from one of these names: mostly to values that bodies and elements have.
 fn path(roots: Vec<String>) -> impl Strategy<Value = String> {
@@ -35,6 +50,11 @@ fn elements(roots: Vec<String>) -> BoxedStrategy<String> {
             Just("sort(map(m in {}: m.a))".to_owned()),
             Just("unique({})".to_owned()),
             Just("values(first(m in {}: true))".to_owned()),
+            Just("slice({}, -2)".to_owned()),
+            Just("concat({}, range(2))".to_owned()),
+            Just("entries(merge(first(m in {}: true), body))".to_owned()),
+            Just("flatten(map(m in {}: [m, m.a]))".to_owned()),
+            Just("values(from-entries(map(m in {}: { key = text(m.a), value = m })))".to_owned()),
         ];
         (body, list(roots)).prop_map(|(body, list)| body.replacen("{}", &list, 1))
     };
@@ -73,14 +93,23 @@ fn value(roots: Vec<String>, depth: u32) -> BoxedStrategy<String> {
         1 => (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("({a} ?? {b})")),
         1 => (path(roots.clone()), path(roots.clone())).prop_map(|(a, b)| format!("({a} + {b})")),
         1 => path(roots.clone()).prop_map(|a| format!("\"t-${{{a}}}\"")),
+        1 => (path(roots.clone()), prop::sample::select(&["", " == 1", " is present", " != \"x\""][..]), inner.clone(), inner.clone())
+            .prop_map(|(c, test, a, b)| format!("(if {c}{test} then {a} else {b})")),
         1 => (prop::sample::select(&FUNCTIONS[..]), path(roots.clone()))
             .prop_map(|(f, p)| format!("{f}({p})")),
+        1 => (prop::sample::select(&CALLS[..]), path(roots.clone()), prop::sample::select(&["", " ?? \"x\""][..]))
+            .prop_map(|(call, path, rest)| format!("({}{rest})", call.replacen("{}", &path, 1))),
         1 => list.prop_map(move |l| format!("count(n{depth} in {l}: n{depth}.a == 1)")),
         1 => (elements(roots.clone()), prop::sample::select(&[".a == 1", ".b is present", " != \"x\"", ".c == body.c"][..]), prop::sample::select(&["", " ?? body.a", ".a"][..]))
             .prop_map(move |(l, test, rest)| {
                 let first = format!("first(t{depth} in {l}: t{depth}{test})");
                 if rest.starts_with('.') { format!("{first}{rest}") } else { format!("({first}{rest})") }
             }),
+        1 => (path(roots.clone()), path(roots.clone()), prop::sample::select(&["", ".a", "[0]"][..]))
+            .prop_map(|(base, key, rest)| format!("({base}[{key}]{rest} ?? 1)")),
+        1 => (path(roots.clone()), prop::sample::select(&["TABLE[{}]", "TABLE[{}].a", "TABLE[string({})] ?? 2", "[\"x\", 1, \"prod\"][{}]", "({ a = 1, b? = {} }).b"][..]))
+            .prop_map(|(path, lookup)| format!("({})", lookup.replace("{}", &path).replace("TABLE", TABLE))),
+        1 => (path(roots.clone()), path(roots.clone())).prop_map(|(a, b)| format!("json({{ a = [{{ x? = {a} }}], b = {b} }})")),
         1 => elements(roots).prop_map(move |l| format!("len({l})")),
     ]
     .boxed()
@@ -134,9 +163,11 @@ pub(crate) fn condition(roots: Vec<String>, depth: u32) -> BoxedStrategy<String>
     bound.extend([name.clone(), name.clone(), name.clone()]);
     let body = condition(bound, depth - 1);
     prop_oneof![
-        4 => leaf,
+        6 => leaf,
         2 => (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("({a} and {b})")),
         2 => (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("({a} or {b})")),
+        1 => (inner.clone(), inner.clone(), inner.clone())
+            .prop_map(|(a, b, c)| format!("(if {a} then {b} else {c})")),
         2 => inner.prop_map(|a| format!("not ({a})")),
         2 => (prop::sample::select(&["any", "all", "none"][..]), elements(roots), body)
             .prop_map(move |(kind, list, body)| format!("{kind}({name} in {list}: {body})")),
@@ -149,6 +180,38 @@ pub(crate) fn bound_condition(names: Vec<String>) -> BoxedStrategy<String> {
     condition(names, 2).prop_filter("reads the event itself", |text| !text.contains("body")).boxed()
 }
 
+/// A `let` of a value without a known type, so that paths can start with its name.
+fn named(roots: Vec<String>, name: &'static str) -> impl Strategy<Value = String> {
+    let one = path(roots.clone()).boxed();
+    let value = prop_oneof![
+        24 => prop::sample::select(roots.clone()),
+        1 => one.clone(),
+        1 => (one.clone(), prop::sample::select(roots.clone()))
+            .prop_map(|(a, b)| format!("{a} ?? {b}")),
+        2 => (one.clone(), prop::sample::select(roots.clone()), one)
+            .prop_map(|(a, b, c)| format!("if {a} == 1 then {b} else {c}")),
+        1 => elements(roots)
+            .prop_map(|list| format!("first(t in {list}: t.a == 1 or t.b is present)")),
+    ];
+    value.prop_map(move |value| format!("let {name} = {value}\n"))
+}
+
+/// A `let` of a condition or value of any type, and clauses that use it.
+fn used(roots: Vec<String>) -> impl Strategy<Value = String> {
+    let when = prop::sample::select(&["", "when used or body.a == 1\n", "when not used\n"][..]);
+    let condition = (condition(roots.clone(), 1), when)
+        .prop_map(|(condition, when)| format!("let used = {condition}\n{when}"));
+    let uses = [
+        "",
+        "",
+        "when none(z in body.list: z.a == used)\n",
+        "let other = [used, used]\nwhen len(other) == 2 or body.a == 1\n",
+    ];
+    let value = (value(roots, 1), prop::sample::select(uses.to_vec()))
+        .prop_map(|(value, uses)| format!("let used = {value}\n{uses}"));
+    prop_oneof![1 => condition, 1 => value, 10 => Just("let used = body.b\n".to_owned())]
+}
+
 /// A sensor with one to three rules. With `each`, most paths start at its element.
 fn sensor(number: usize) -> impl Strategy<Value = String> {
     let sensor_each = prop::option::weighted(0.6, elements(vec!["body".into()]));
@@ -158,10 +221,16 @@ fn sensor(number: usize) -> impl Strategy<Value = String> {
             roots.extend(["alert".to_owned(), "alert".to_owned()]);
             format!("each alert in {list} max 3\n")
         });
-        let when = prop::option::of(condition(roots.clone(), 1));
-        let rules = prop::collection::vec(rule(roots), 1..4);
-        (when, rules).prop_map(move |(when, rules)| {
+        let own = prop::option::weighted(0.4, named(roots.clone(), "named"));
+        let mut inner = roots.clone();
+        inner.push("named".into());
+        let when = prop::option::of(condition(inner.clone(), 1));
+        let rules = prop::collection::vec(rule(inner), 1..4);
+        (own, when, rules).prop_map(move |(own, when, rules)| {
             let when = when.map_or_else(String::new, |when| format!("when {when}\n"));
+            // Without a `let`, the name is another word for the body.
+            let own = own.unwrap_or_else(|| "let named = body\n".into());
+            let when = format!("{own}{when}");
             let rules: String = rules
                 .iter()
                 .enumerate()
@@ -180,19 +249,27 @@ fn rule(roots: Vec<String>) -> impl Strategy<Value = String> {
             roots.push("item".into());
             format!("each item in {list}\n")
         });
+        let own = (named(roots.clone(), "own"), used(roots.clone()))
+            .prop_map(|(own, used)| format!("{own}{used}"));
+        roots.push("own".into());
         let requires = prop::bool::weighted(0.2);
         let once = prop::option::weighted(0.2, path(roots.clone()));
         let whens = prop::collection::vec(condition(roots.clone(), 2), 0..3);
-        let mapping = prop_oneof![4 => value(roots.clone(), 1), 1 => elements(roots)];
-        (requires, once, whens, mapping, prop::bool::weighted(0.75)).prop_map(
-            move |(requires, once, whens, mapping, optional)| {
+        let mapping = prop_oneof![
+            4 => value(roots.clone(), 1),
+            1 => elements(roots),
+            1 => Just("used".to_owned()),
+            1 => Just("[used, \"${used}\", if body.a == 1 then used else 1]".to_owned()),
+        ];
+        (requires, own, once, whens, mapping, prop::bool::weighted(0.75)).prop_map(
+            move |(requires, own, once, whens, mapping, optional)| {
                 let requires = if requires { "requires gate\n" } else { "" };
                 let once =
                     once.map_or_else(String::new, |key| format!("once per {key} within 1h\n"));
                 let whens: String = whens.iter().map(|when| format!("when {when}\n")).collect();
                 let mark = if optional { "?" } else { "" };
                 format!(
-                    "{requires}{each}{whens}{once}trigger note {{ value{mark} = {mapping}\n }}\n"
+                    "{requires}{each}{own}{whens}{once}trigger note {{ value{mark} = {mapping}\n }}\n"
                 )
             },
         )

@@ -44,6 +44,11 @@ fn the_bound_counts_the_real_elements() {
     assert!((40..60).contains(&once), "{once}");
     let thrice = bound("each s in few\n when any(x in body.l: any(y in x.m: y == 2))", nested);
     assert!((3 * once - 60..3 * once + 60).contains(&thrice), "{thrice}");
+    // A replacement may examine a text again, and a small number may make a long list.
+    let text = r#"{"t":"AAAA","n":3}"#;
+    assert!(bound(r#"when replace-match(body.t, r"A|(?:b[cd])+", "") == "x""#, text) > 65_536);
+    assert!(bound(r#"when replace-match(body.t, r"[^a-z]+", "") == "x""#, text) < 100);
+    assert!(bound("when len(range(body.n)) == 1", text) > 1_000);
     // A text counts by its bytes.
     let text = format!("{{\"t\":\"{}\"}}", "x".repeat(64_000));
     assert_eq!(bound("when body.t contains \"y\"", &text), 16 + 10 + 1 + 1_000);

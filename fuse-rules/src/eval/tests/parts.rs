@@ -40,6 +40,7 @@ impl Obvious<'_> {
             doc: None,
             requires: Vec::new(),
             each: inner,
+            lets: Vec::new(),
             when: vec![expr.clone()],
             once: None,
             triggers: rule.triggers.clone(),
@@ -51,6 +52,7 @@ impl Obvious<'_> {
             source: named(&sensor.source),
             event: named(&sensor.event),
             each: outer,
+            lets: Vec::new(),
             when: Vec::new(),
             rules: Vec::new(),
         };
@@ -90,6 +92,16 @@ impl Obvious<'_> {
                 assert_eq!((part.form, part.parts.len()), (Form::Not, 1));
                 self.agrees(&part.parts[0], inner, lists, element);
             }
+            ExprKind::If { condition, chosen, otherwise } => {
+                assert_eq!(part.form, Form::If);
+                self.agrees(&part.parts[0], condition, lists, element);
+                let branch =
+                    part.parts[0].truth.map(|holds| if holds { chosen } else { otherwise });
+                assert_eq!(part.parts.len(), 1 + branch.iter().count());
+                if let Some(branch) = branch {
+                    self.agrees(&part.parts[1], branch, lists, element);
+                }
+            }
             ExprKind::And(parts) | ExprKind::Or(parts) => {
                 assert_eq!(parts.len(), part.parts.len());
                 for (part, expr) in part.parts.iter().zip(parts) {
@@ -122,6 +134,8 @@ fn combined(part: &Part, leaf: &dyn Fn(&Part) -> Option<bool>) -> Option<bool> {
     match part.form {
         Form::Not => truths[0].map(|truth| !truth),
         Form::Test | Form::Call => truths[0],
+        // Once its condition is known, a branch decides.
+        Form::If => truths[0].and(truths.get(1).copied().unwrap_or(truths[0])),
         Form::And | Form::All => any(false),
         Form::Or | Form::Any => any(true),
         Form::None => any(true).map(|truth| !truth),

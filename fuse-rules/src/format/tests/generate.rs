@@ -163,10 +163,16 @@ impl Generator<'_> {
     }
 
     fn shared(&mut self) {
-        match self.choose(3) {
+        match self.choose(4) {
             0 => {
                 self.t("when");
                 self.expr();
+            }
+            3 => {
+                self.t("let");
+                self.name();
+                self.t("=");
+                self.value();
             }
             1 => {
                 self.t("requires");
@@ -235,6 +241,33 @@ impl Generator<'_> {
     }
 
     fn expr(&mut self) {
+        if self.depth < 6 && self.choose(8) == 1 {
+            return self.conditional();
+        }
+        self.chain();
+    }
+
+    fn conditional(&mut self) {
+        self.depth += 2;
+        loop {
+            self.t("if");
+            self.chain();
+            self.t("then");
+            self.branch();
+            self.t("else");
+            if self.choose(3) != 1 {
+                break;
+            }
+        }
+        self.branch();
+        self.depth -= 2;
+    }
+
+    fn branch(&mut self) {
+        if self.choose(4) == 1 { self.braces(Self::field) } else { self.chain() }
+    }
+
+    fn chain(&mut self) {
         self.depth += 1;
         self.operand();
         for _ in 0..self.choose(3) {
@@ -255,6 +288,10 @@ impl Generator<'_> {
                     self.t("and");
                     self.operand();
                     match n {
+                        5 if self.choose(2) == 1 => {
+                            self.t("not");
+                            self.one_of(&["contains", "like", "matches"]);
+                        }
                         5 => self.all(&["not", "in"]),
                         6 => self.one_of(&["==", "<", ">=", "matches", "starts-with"]),
                         _ => {
@@ -273,7 +310,7 @@ impl Generator<'_> {
 
     fn operand(&mut self) {
         self.depth += 1;
-        match self.choose(if self.depth > 6 { 8 } else { 16 }) {
+        match self.choose(if self.depth > 6 { 8 } else { 17 }) {
             0 => self.t("x"),
             1 => self.t("-12.50"),
             2 => self.t("\"te#xt \\\"\""),
@@ -301,8 +338,14 @@ impl Generator<'_> {
             }
             11 => {
                 self.t("f(");
-                self.several(Self::expr);
+                self.several(Self::value);
                 self.t(")");
+            }
+            15 => {
+                self.t("body.a[");
+                self.expr();
+                self.t("]");
+                self.out.push_str("[\"k\"]");
             }
             12 => {
                 self.one_of(&["any(", "filter(", "map("]);
@@ -319,12 +362,12 @@ impl Generator<'_> {
             }
             14 => {
                 self.t("(not");
-                self.expr();
+                self.chain();
                 self.t(")");
             }
             _ => {
                 self.t("(");
-                self.expr();
+                self.value();
                 self.t(")");
             }
         }

@@ -5,7 +5,7 @@ use pest::iterators::Pair;
 
 use crate::format::gap::Gap;
 use crate::format::layout::spelling;
-use crate::format::order::rank;
+use crate::format::order::ranks;
 use crate::syntax::{self, Rule};
 
 /// A mangled copy. `bytes` control the changes and are reused in a cycle.
@@ -51,7 +51,9 @@ impl<'a> Mangle<'a, '_> {
     fn piece(&mut self, pair: Pair<'a, Rule>) -> String {
         let rule = pair.as_rule();
         let parts: Vec<_> = pair.clone().into_inner().collect();
-        if parts.is_empty() || matches!(rule, Rule::op_not_in | Rule::raw_string) {
+        if parts.is_empty()
+            || matches!(rule, Rule::op_not_in | Rule::op_not_text | Rule::raw_string)
+        {
             let piece = spelling(&pair);
             self.at = pair.as_span().start() + piece.len();
             return piece.to_owned();
@@ -60,7 +62,9 @@ impl<'a> Mangle<'a, '_> {
         let mut chunks: Vec<(u8, String)> = Vec::new();
         let mut opened = rule == Rule::file;
         let mut items = 0;
-        for (i, part) in parts.into_iter().enumerate() {
+        let has_lets = parts.iter().any(|part| part.as_rule() == Rule::let_clause);
+        let ranks = ranks(&parts);
+        for (i, (part, rank)) in parts.into_iter().zip(ranks).enumerate() {
             let of = part.as_rule();
             if of == Rule::comma && has_items(rule) {
                 continue;
@@ -110,7 +114,7 @@ impl<'a> Mangle<'a, '_> {
             }
             let order = match of {
                 Rule::close | Rule::EOI => u8::MAX,
-                _ if is_item && is_ordered(rule) => 1 + rank(&part),
+                _ if is_item && is_ordered(rule) => 1 + rank,
                 _ => 0,
             };
             opened |= of == Rule::brace_open;
@@ -124,6 +128,8 @@ impl<'a> Mangle<'a, '_> {
             chunks.sort_by_key(|(order, _)| match *order {
                 0 => (0, 0, 0),
                 u8::MAX => (2, 0, 0),
+                // Among a `let`, an `each` and a condition, the order has a meaning.
+                order @ 2..=4 if has_lets => (1, keys[2], order),
                 order => (1, keys[usize::from(order)], order),
             });
         }
@@ -152,6 +158,7 @@ fn may_have_white(rule: Rule) -> bool {
             | Rule::arguments
             | Rule::quantifier_body
             | Rule::index
+            | Rule::lookup
             | Rule::interpolation
             | Rule::generic_body
             | Rule::type_paren

@@ -105,7 +105,7 @@ fn non_empty_list<'a>(expr: &'a Expr, bindings: &Bindings<'a>) -> Option<EventPa
         ExprKind::Quantifier {
             kind: QuantifierKind::Any | QuantifierKind::Count, list, ..
         } => bindings.resolve(list),
-        ExprKind::Call { function, arguments } if function.name == "len" => {
+        ExprKind::Call { function, arguments, .. } if function.name == "len" => {
             bindings.resolve(arguments.first()?)
         }
         ExprKind::Path(_) => {

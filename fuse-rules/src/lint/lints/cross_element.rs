@@ -87,7 +87,7 @@ fn indexed<'a>(expr: &'a Expr, bindings: &Bindings<'a>) -> Option<Selected<'a>> 
 /// The list whose length an expression reads.
 fn counted_list<'a>(expr: &'a Expr, bindings: &Bindings<'a>) -> Option<EventPath<'a>> {
     match &expr.kind {
-        ExprKind::Call { function, arguments } if function.name == "len" => {
+        ExprKind::Call { function, arguments, .. } if function.name == "len" => {
             bindings.resolve(arguments.first()?)
         }
         _ => None,

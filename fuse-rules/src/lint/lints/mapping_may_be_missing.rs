@@ -1,6 +1,6 @@
 //! `mapping-may-be-missing`
 
-use crate::analysis::Placed;
+use crate::analysis::{Placed, Truths};
 use crate::lint::context::{Findings, LintContext};
 use crate::lint::event_paths;
 use crate::lint::{Level, Lint, Pass};
@@ -33,7 +33,7 @@ fn check(context: &LintContext<'_>, out: &mut Findings) {
                 let mut may_be_missing = || {
                     missing_sets(expr, context)
                         .iter()
-                        .any(|paths| !facts.analysis.is_one_there(placed, paths))
+                        .any(|set| !facts.analysis.is_one_there(placed, &set.paths, &set.guards))
                 };
                 if !field.optional && may_be_missing() {
                     places.push((field, expr.span));
@@ -60,28 +60,59 @@ fn check(context: &LintContext<'_>, out: &mut Findings) {
     }
 }
 
-/// Sets of paths of unknown type. The expression has no value if all paths of one set are missing, or are null and have
-/// a default.
-fn missing_sets<'a>(expr: &'a Expr, context: &LintContext<'_>) -> Vec<Vec<&'a Path>> {
+/// A set of paths of unknown type. An expression has no value if all of them are missing, or are null and have a
+/// default.
+#[derive(Clone, Default)]
+struct MissingSet<'a> {
+    paths: Vec<&'a Path>,
+    /// The conditions that choose the branches in which the paths are, with their truths.
+    guards: Vec<(&'a Expr, Truths)>,
+}
+
+impl<'a> MissingSet<'a> {
+    fn from_path(path: &'a Path) -> Self {
+        Self { paths: vec![path], guards: Vec::new() }
+    }
+
+    fn and(&self, other: &Self) -> Self {
+        Self {
+            paths: [self.paths.as_slice(), &other.paths].concat(),
+            guards: [self.guards.as_slice(), &other.guards].concat(),
+        }
+    }
+}
+
+fn missing_sets<'a>(expr: &'a Expr, context: &LintContext<'_>) -> Vec<MissingSet<'a>> {
     let Some(known) = context.known(expr.span) else { return Vec::new() };
     if known.absence.absent != Missing::Open {
         return Vec::new();
     }
     match &expr.kind {
-        ExprKind::Path(path) if known.ty.is_any() => vec![vec![path]],
+        ExprKind::Path(path) if known.ty.is_any() => vec![MissingSet::from_path(path)],
         ExprKind::Coalesce { left, right } => {
             let rights = missing_sets(right, context);
             let lefts = match &left.kind {
-                ExprKind::Path(path) => vec![vec![path]],
+                ExprKind::Path(path) => vec![MissingSet::from_path(path)],
                 _ => missing_sets(left, context),
             };
             // The left side may be missing for another reason. Assume that it is.
-            let lefts = if lefts.is_empty() { vec![Vec::new()] } else { lefts };
-            let with = |left: &Vec<&'a Path>| {
+            let lefts = if lefts.is_empty() { vec![MissingSet::default()] } else { lefts };
+            let with = |left: &MissingSet<'a>| {
                 let left = left.clone();
-                rights.iter().map(move |right| [left.as_slice(), right].concat())
+                rights.iter().map(move |right| left.and(right))
             };
             lefts.iter().flat_map(with).take(MAX_MISSING_SETS).collect()
+        }
+        ExprKind::If { condition, chosen, otherwise } => {
+            let branches = [(chosen, Truths::TRUE), (otherwise, Truths::FALSE)];
+            let mut all = missing_sets(condition, context);
+            for (branch, truth) in branches {
+                all.extend(missing_sets(branch, context).into_iter().map(|mut set| {
+                    set.guards.push((condition, truth));
+                    set
+                }));
+            }
+            all
         }
         _ => expr.children().into_iter().flat_map(|child| missing_sets(child, context)).collect(),
     }

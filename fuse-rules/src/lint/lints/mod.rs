@@ -19,6 +19,7 @@ mod pattern_in_plain_text;
 mod redundant_condition;
 mod rule_without_test;
 mod shadowed_rule;
+mod source_without_id;
 mod unanchored_match;
 mod undocumented_rule;
 mod unknown_parameter;
@@ -30,6 +31,7 @@ mod unused_condition;
 mod unused_const;
 mod unused_event;
 mod unused_fuse;
+mod unused_let;
 mod unused_source;
 mod unused_type;
 mod unused_use;
@@ -57,6 +59,7 @@ pub(super) static ALL: &[&Pass] = &[
     &redundant_condition::PASS,
     &rule_without_test::PASS,
     &shadowed_rule::PASS,
+    &source_without_id::PASS,
     &unanchored_match::PASS,
     &undocumented_rule::PASS,
     &unknown_parameter::PASS,
@@ -67,6 +70,7 @@ pub(super) static ALL: &[&Pass] = &[
     &unused_const::PASS,
     &unused_event::PASS,
     &unused_fuse::PASS,
+    &unused_let::PASS,
     &unused_source::PASS,
     &unused_type::PASS,
     &unused_use::PASS,

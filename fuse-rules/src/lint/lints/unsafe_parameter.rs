@@ -62,6 +62,9 @@ fn is_harmless(value: &Expr, context: &LintContext<'_>) -> bool {
         ExprKind::Const(_) => true,
         ExprKind::Call { function, .. } => matches!(function.name, "sha256" | "hex" | "base64"),
         ExprKind::Concat(parts) => parts.iter().all(|part| is_harmless(part, context)),
+        ExprKind::If { chosen, otherwise, .. } => {
+            is_harmless(chosen, context) && is_harmless(otherwise, context)
+        }
         _ => value.is_condition(),
     };
     by_type || by_form

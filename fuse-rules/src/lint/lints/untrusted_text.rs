@@ -116,6 +116,10 @@ fn flows<'a>(
             flows(right, bindings, default_for, visit);
             default_for.truncate(outer);
         }
+        ExprKind::If { chosen, otherwise, .. } => {
+            flows(chosen, bindings, default_for, visit);
+            flows(otherwise, bindings, default_for, visit);
+        }
         _ if expr.is_condition() => {}
         _ => {
             expr.children()

@@ -78,6 +78,10 @@ impl Counts {
             Some(NodeKind::Test(AtomTest::OneOf(at, list))) if !part.negated => {
                 list.iter().for_each(|value| self.one(*at, value));
             }
+            Some(NodeKind::Choice(choice)) => {
+                let parts = [choice.condition, choice.chosen, choice.negation, choice.otherwise];
+                parts.iter().for_each(|part| self.add(programs, *part));
+            }
             Some(NodeKind::Among(among)) if !part.negated => self.add(programs, among.part),
             _ => {}
         }
@@ -104,13 +108,14 @@ impl Counts {
             NodeKind::All(parts) => self.choose_for_all(programs, parts),
             // One access per branch.
             NodeKind::Any(parts) => {
-                let mut all = AccessChoice { likely: 0.0, accesses: Vec::new() };
-                for part in parts {
-                    let one = self.choose(programs, *part)?;
-                    all.likely += one.likely;
-                    all.accesses.extend(one.accesses);
-                }
-                Some(all)
+                self.choose_for_one(parts.iter().map(|part| self.choose(programs, *part)))
+            }
+            NodeKind::Choice(choice) => {
+                let branches =
+                    [[choice.condition, choice.chosen], [choice.negation, choice.otherwise]];
+                self.choose_for_one(
+                    branches.iter().map(|parts| self.choose_for_all(programs, parts)),
+                )
             }
             NodeKind::Test(test) => self.choose_for_test(test, part.negated),
             // If it is true for no element, the list is present.
@@ -129,6 +134,20 @@ impl Counts {
                 Some(choice)
             }
         }
+    }
+
+    /// The accesses of all branches, one of which must be true.
+    fn choose_for_one(
+        &self,
+        branches: impl Iterator<Item = Option<AccessChoice>>,
+    ) -> Option<AccessChoice> {
+        let mut all = AccessChoice { likely: 0.0, accesses: Vec::new() };
+        for branch in branches {
+            let one = branch?;
+            all.likely += one.likely;
+            all.accesses.extend(one.accesses);
+        }
+        Some(all)
     }
 
     /// The best accesses for parts that must all be true.

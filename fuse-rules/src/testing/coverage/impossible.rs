@@ -7,7 +7,7 @@ use crate::analysis::{Analysis, Placed, Truths};
 use crate::decision::Outcome;
 use crate::span::Span;
 use crate::testing::Tests;
-use crate::typed::{Expr, ExprKind, Rule, Sensor};
+use crate::typed::{Expr, ExprKind, Mapped, MappedValue, Rule, Sensor};
 
 impl Tests<'_> {
     /// Removes the outcomes and truth values that provably no event can produce, such as a condition that is
@@ -96,7 +96,49 @@ pub(crate) fn guarded_atoms<'r>(sensor: &'r Sensor, rule: &'r Rule) -> Vec<Guard
             guards.iter_mut().for_each(|(_, truths)| *truths = Truths::TRUE);
         }
     }
+    // Keys and fields are evaluated if all conditions are true.
+    guards.iter_mut().for_each(|(_, truths)| *truths = Truths::TRUE);
+    let keys = rule.once.iter().flat_map(|once| &once.keys);
+    keys.for_each(|key| collect_choices(key, &mut guards, &mut found));
+    for trigger in &rule.triggers {
+        collect_in_fields(&trigger.fields, &mut guards, &mut found);
+    }
     found
+}
+
+fn collect_in_fields<'r>(
+    fields: &'r [Mapped],
+    guards: &mut Vec<(&'r Expr, Truths)>,
+    found: &mut Vec<GuardedAtom<'r>>,
+) {
+    for field in fields {
+        match &field.value {
+            MappedValue::Expr(expr, _) => collect_choices(expr, guards, found),
+            MappedValue::Block(fields) => collect_in_fields(fields, guards, found),
+        }
+    }
+}
+
+/// Collects the elementary conditions of the conditionals in a value.
+fn collect_choices<'r>(
+    expr: &'r Expr,
+    guards: &mut Vec<(&'r Expr, Truths)>,
+    found: &mut Vec<GuardedAtom<'r>>,
+) {
+    match &expr.kind {
+        ExprKind::If { condition, chosen, otherwise } => {
+            collect_atoms(condition, guards, found);
+            for (branch, truth) in [(chosen, Truths::TRUE), (otherwise, Truths::FALSE)] {
+                guards.push((condition, truth));
+                collect_choices(branch, guards, found);
+                guards.pop();
+            }
+        }
+        ExprKind::Quantifier { list, .. } => collect_choices(list, guards, found),
+        _ => {
+            expr.children().into_iter().for_each(|child| collect_choices(child, guards, found));
+        }
+    }
 }
 
 /// Collects the elementary conditions of a condition.
@@ -118,7 +160,18 @@ fn collect_atoms<'r>(
             }
         }
         ExprKind::Not(inner) => collect_atoms(inner, guards, found),
-        _ => found.push((expr, guards.clone())),
+        ExprKind::If { condition, chosen, otherwise } => {
+            collect_atoms(condition, guards, found);
+            for (branch, truth) in [(chosen, Truths::TRUE), (otherwise, Truths::FALSE)] {
+                guards.push((condition, truth));
+                collect_atoms(branch, guards, found);
+                guards.pop();
+            }
+        }
+        _ => {
+            found.push((expr, guards.clone()));
+            collect_choices(expr, guards, found);
+        }
     }
     guards.truncate(before);
 }

@@ -1,6 +1,6 @@
 //! Detects equivalent mutants: whether any event distinguishes a mutant from the original rules.
 
-use super::mutations::Mutation;
+use super::mutations::{ChangedPart, Mutation};
 use crate::analysis::{Analysis, Answer, Events, Placed, Witness};
 use crate::typed::{Rules, Sensor};
 
@@ -17,7 +17,7 @@ pub(super) fn equivalence<'m>(rules: &Rules, mutation: &'m Mutation) -> Equivale
     let mut analysis = Analysis::new(rules);
     let mut equivalent = true;
     for mutant in &mutation.sensors {
-        match sensor_equivalence(&mut analysis, rules, mutant, mutation.of_condition) {
+        match sensor_equivalence(&mut analysis, rules, mutant, mutation.changed) {
             Equivalence::Equivalent => {}
             found @ Equivalence::DistinguishedBy(..) => return found,
             Equivalence::Unknown => equivalent = false,
@@ -30,7 +30,7 @@ fn sensor_equivalence<'r, 'm: 'r>(
     analysis: &mut Analysis<'r>,
     rules: &'r Rules,
     mutated: &'m Sensor,
-    of_condition: bool,
+    changed: ChangedPart,
 ) -> Equivalence<'m> {
     let named = |sensor: &&Sensor| sensor.name == mutated.name;
     let Some(sensor) = rules.sensors.iter().find(named) else { return Equivalence::Unknown };
@@ -43,12 +43,15 @@ fn sensor_equivalence<'r, 'm: 'r>(
             return Equivalence::Unknown;
         };
         let original = Placed { sensor, rule };
-        if !of_condition {
-            // The rule matches the same events, but its action differs.
-            return match analysis.matching(original) {
-                Answer::Found(witness) => Equivalence::DistinguishedBy(mutated, witness),
-                _ => Equivalence::Unknown,
-            };
+        match changed {
+            ChangedPart::Condition => {}
+            ChangedPart::Action => {
+                return match analysis.matching(original) {
+                    Answer::Found(witness) => Equivalence::DistinguishedBy(mutated, witness),
+                    _ => Equivalence::Unknown,
+                };
+            }
+            ChangedPart::Value => return Equivalence::Unknown,
         }
         let mutant = Placed { sensor: mutated, rule: mutant };
         for (a, b) in [(original, mutant), (mutant, original)] {

@@ -13,8 +13,18 @@ pub(super) struct Mutation {
     pub(super) span: Span,
     pub(super) what: String,
     pub(super) sensors: Vec<Sensor>,
-    /// Whether a condition is changed. Otherwise, the rule matches the same events as before.
-    pub(super) of_condition: bool,
+    pub(super) changed: ChangedPart,
+}
+
+/// The part of a rule that a mutation changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ChangedPart {
+    /// A condition, which determines the events that the rule matches.
+    Condition,
+    /// The action, for every event that the rule matches.
+    Action,
+    /// The value of a field, for some of the events that the rule matches.
+    Value,
 }
 
 impl Mutation {
@@ -52,15 +62,17 @@ fn blocks(ruleset: &Ruleset) -> FxHashMap<Span, Span> {
 /// A mutation, built or still to be built.
 enum Planned {
     Ready(Mutation),
-    /// A mutation of the text of conditions, with all conditions that contain the text.
-    OfCondition {
+    /// A mutation of the text of conditions, or of conditionals in fields, with all places that
+    /// contain the text.
+    OfText {
         change: ConditionMutation,
         span: Span,
         places: Vec<Place>,
+        changed: ChangedPart,
     },
 }
 
-/// The conditions of a sensor, given by index, or of one of its rules.
+/// The conditions of a sensor, given by index, or the conditions and fields of one of its rules.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Place {
     sensor: usize,
@@ -69,9 +81,9 @@ struct Place {
 
 impl Planned {
     fn mutation(self, mutator: ConditionMutator<'_>) -> Mutation {
-        let (change, span, places) = match self {
+        let (change, span, places, changed) = match self {
             Self::Ready(mutation) => return mutation,
-            Self::OfCondition { change, span, places } => (change, span, places),
+            Self::OfText { change, span, places, changed } => (change, span, places, changed),
         };
         let mutated = |whens: &[Expr]| {
             let mut whens = whens.to_vec();
@@ -92,14 +104,19 @@ impl Planned {
             for (at, rule) in own.rules.iter().enumerate() {
                 let in_rule = places.iter().any(|place| place.rule == Some(at));
                 if in_rule {
-                    sensor.rules.push(Rule { when: mutated(&rule.when), ..rule.clone() });
+                    let mut rule = Rule { when: mutated(&rule.when), ..rule.clone() };
+                    let apply = &mut |value: &mut Expr| mutator.apply(&change, value);
+                    for trigger in &mut rule.triggers {
+                        values_mut(&mut trigger.fields, apply);
+                    }
+                    sensor.rules.push(rule);
                 } else if in_sensor {
                     sensor.rules.push(rule.clone());
                 }
             }
             sensors.push(sensor);
         }
-        Mutation { span, what: change.what, sensors, of_condition: true }
+        Mutation { span, what: change.what, sensors, changed }
     }
 }
 
@@ -117,7 +134,8 @@ impl Planner<'_> {
             let mut when = sensor.when.clone();
             when.remove(i);
             let what = "this `when` is removed".into();
-            self.add(Sensor { when, ..sensor.clone() }, what, clause.span, true);
+            let changed = Sensor { when, ..sensor.clone() };
+            self.add(changed, what, clause.span, ChangedPart::Condition);
             self.condition(clause, Place { sensor: at, rule: None });
         }
         for (i, rule) in sensor.rules.iter().enumerate() {
@@ -131,7 +149,8 @@ impl Planner<'_> {
             let mut when = rule.when.clone();
             when.remove(i);
             let what = "this `when` is removed".into();
-            self.add(of_rule(Rule { when, ..rule.clone() }), what, clause.span, true);
+            let changed = of_rule(Rule { when, ..rule.clone() });
+            self.add(changed, what, clause.span, ChangedPart::Condition);
             self.condition(clause, place);
         }
         let mut mutated = Vec::new();
@@ -165,30 +184,72 @@ impl Planner<'_> {
             }
         }
         for (rule, what, span) in mutated {
-            self.add(of_rule(rule), what, span, false);
+            self.add(of_rule(rule), what, span, ChangedPart::Action);
+        }
+        for trigger in &rule.triggers {
+            values(&trigger.fields, &mut |value| self.choices(value, place));
         }
     }
 
-    fn add(&mut self, sensor: Sensor, what: String, span: Span, of_condition: bool) {
+    fn add(&mut self, sensor: Sensor, what: String, span: Span, changed: ChangedPart) {
         let sensors = vec![sensor];
-        self.planned.push(Planned::Ready(Mutation { span, what, sensors, of_condition }));
+        self.planned.push(Planned::Ready(Mutation { span, what, sensors, changed }));
     }
 
-    /// Plans all mutations of a condition. A mutation that is already planned also affects this place.
+    /// Plans all mutations of a condition.
     fn condition(&mut self, expr: &Expr, place: Place) {
-        let Self { mutator, planned, changes, .. } = self;
+        let mutator = self.mutator;
         mutator.mutations(expr, &mut |change, span| {
-            let at = *changes.entry(change.clone()).or_insert(planned.len());
-            match planned.get_mut(at) {
-                Some(Planned::OfCondition { places, .. }) if places.last() != Some(&place) => {
+            self.plan(change, span, place, ChangedPart::Condition);
+        });
+    }
+
+    /// Plans the mutations of the conditionals in the value of a field.
+    fn choices(&mut self, value: &Expr, place: Place) {
+        let mutator = self.mutator;
+        mutator.choices(value, &mut |change, span| {
+            self.plan(change, span, place, ChangedPart::Value);
+        });
+    }
+
+    /// Plans a mutation. One that is already planned also affects this place.
+    fn plan(&mut self, change: ConditionMutation, span: Span, place: Place, part: ChangedPart) {
+        let at = *self.changes.entry(change.clone()).or_insert(self.planned.len());
+        match self.planned.get_mut(at) {
+            Some(Planned::OfText { places, changed, .. }) => {
+                if places.last() != Some(&place) {
                     places.push(place);
                 }
-                Some(_) => {}
-                None => {
-                    planned.push(Planned::OfCondition { change, span, places: vec![place] });
+                if part == ChangedPart::Condition {
+                    *changed = part;
                 }
             }
-        });
+            Some(Planned::Ready(_)) => {}
+            None => {
+                let places = vec![place];
+                self.planned.push(Planned::OfText { change, span, places, changed: part });
+            }
+        }
+    }
+}
+
+/// Calls `visit` with the value of each field, also of nested blocks.
+fn values(fields: &[Mapped], visit: &mut dyn FnMut(&Expr)) {
+    for field in fields {
+        match &field.value {
+            MappedValue::Block(inner) => values(inner, visit),
+            MappedValue::Expr(expr, _) => visit(expr),
+        }
+    }
+}
+
+/// The same, mutable.
+fn values_mut(fields: &mut [Mapped], visit: &mut dyn FnMut(&mut Expr)) {
+    for field in fields {
+        match &mut field.value {
+            MappedValue::Block(inner) => values_mut(inner, visit),
+            MappedValue::Expr(expr, _) => visit(expr),
+        }
     }
 }
 
@@ -226,6 +287,7 @@ fn without_rules(sensor: &Sensor) -> Sensor {
         source: sensor.source.clone(),
         event: sensor.event.clone(),
         each: sensor.each.clone(),
+        lets: Vec::new(),
         when: sensor.when.clone(),
         rules: Vec::new(),
     }

@@ -36,11 +36,26 @@ pub(super) struct ConditionMutator<'r> {
 impl ConditionMutator<'_> {
     /// Calls `each` with every mutation of a condition and the span to report.
     pub(super) fn mutations(self, expr: &Expr, each: &mut dyn FnMut(ConditionMutation, Span)) {
+        self.own(expr, each);
+        expr.children().into_iter().for_each(|child| self.mutations(child, each));
+    }
+
+    /// Calls `each` with every mutation of the conditionals in a value: of their conditions, and of
+    /// the choice between their branches.
+    pub(super) fn choices(self, value: &Expr, each: &mut dyn FnMut(ConditionMutation, Span)) {
+        if let ExprKind::If { condition, .. } = &value.kind {
+            self.own(value, each);
+            self.mutations(condition, each);
+        }
+        value.children().into_iter().for_each(|child| self.choices(child, each));
+    }
+
+    /// The mutations of an expression without those of its operands.
+    fn own(self, expr: &Expr, each: &mut dyn FnMut(ConditionMutation, Span)) {
         let at = self.at(expr);
         for (index, variant) in self.variants(expr).into_iter().enumerate() {
             each(ConditionMutation { at, what: variant.what, index }, variant.reported);
         }
-        expr.children().into_iter().for_each(|child| self.mutations(child, each));
     }
 
     /// Applies a mutation everywhere in an expression.
@@ -159,6 +174,12 @@ impl ConditionMutator<'_> {
                 let what = becomes(kind.as_str(), to.as_str());
                 let (name, list, body) = (name.clone(), list.clone(), body.clone());
                 vec![(ExprKind::Quantifier { kind: to, name, list, body, frame: *frame }, what)]
+            }
+            ExprKind::If { chosen, otherwise, .. } => {
+                let branch = |branch: &Expr, word| {
+                    (branch.kind.clone(), format!("only the branch after `{word}` is kept"))
+                };
+                vec![branch(chosen, "then"), branch(otherwise, "else")]
             }
             ExprKind::Coalesce { left, .. } => {
                 vec![(left.kind.clone(), "the default after `??` is removed".into())]

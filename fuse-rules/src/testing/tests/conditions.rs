@@ -110,3 +110,59 @@ sensor s on q.e {{ rule r {{ when {call} trigger page {{ team = \"x\" }} }} }}"
         assert_eq!(asks, unknown, "{condition}, {call}: {found:?}");
     }
 }
+
+/// Each branch of a conditional is something to test: in a condition, in a field, and in a `let`.
+#[test]
+fn faults_in_conditionals_and_lets_are_found() {
+    let rules = "source q queue { event e, event f }
+sensor s on q.e {
+  let level = if body.severity == \"high\" then \"P1\" else \"P2\"
+  let urgent = level == \"P1\" and body.open
+  rule r {
+    when if body.env == \"prod\" then urgent else body.y == 1
+    trigger page { team = if body.ok then \"a\" else \"b\" }
+  }
+  rule t { when not urgent  trigger page { team = level } }
+}
+test \"high\" { send q.e body { env = \"prod\", severity = \"high\", open = true, ok = true } expect r { team = \"a\" } }
+";
+    insta::assert_snapshot!(faults(rules).join("\n"));
+}
+
+#[test]
+fn the_condition_of_a_conditional_is_covered_in_both_ways() {
+    for (rule, expected) in [
+        (
+            "when if body.x == 1 then body.y == 1 else body.y == 2 trigger page { team = \"x\" }",
+            vec![
+                "body.x == 1: true false unknown",
+                "body.y == 1: true false unknown",
+                "body.y == 2: true false unknown",
+            ],
+        ),
+        (
+            "trigger page { team = if body.x == 1 then \"a\" else \"b\" }",
+            vec!["body.x == 1: true false unknown"],
+        ),
+        // The conditions of the rule rule out some cases.
+        (
+            "when body.x in [1, 2] trigger page { team = if body.x == 1 then \"a\" else if body.x == 2 then \"b\" else \"c\" }",
+            vec![
+                "body.x in [1, 2]: true false unknown",
+                "body.x == 1: true false",
+                "body.x == 2: true",
+            ],
+        ),
+        (
+            "let a = body.x == 1 when a or body.y == 2 trigger page { team = if a then \"a\" else \"b\" }",
+            vec![
+                "a: true false unknown",
+                "body.y == 2: true false unknown",
+                "a: true false unknown",
+            ],
+        ),
+    ] {
+        let found = to_cover(&format!("sensor s on q.f {{ rule r {{ {rule} }} }}"));
+        assert_eq!(found, expected, "{rule}");
+    }
+}

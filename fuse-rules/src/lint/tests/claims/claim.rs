@@ -180,8 +180,14 @@ pub(super) fn claims(text: &str, finding: &Finding) -> Vec<Claim> {
             let end = (line..).find(|at| lines.all()[*at] == "}").unwrap();
             assert!(is_same(text, &lines.without(line..end + 1)), "{}", shown());
         }
-        "unused-const" | "unused-condition" | "unused-event" | "unused-fuse" | "unused-type"
-        | "unused-use" => assert!(is_same(text, &lines.without(line..line + 1)), "{}", shown()),
+        "unused-const" | "unused-condition" | "unused-event" | "unused-fuse" | "unused-let"
+        | "unused-type" | "unused-use" => {
+            assert!(is_same(text, &lines.without(line..line + 1)), "{}", shown())
+        }
+        "source-without-id" => {
+            let sent = own == "hook" && lines.all()[line].ends_with("gitlab.push");
+            assert!(sent && !text.contains("\nid = "), "{}", shown());
+        }
         "rule-without-test" => {
             let expected = format!("expect {own}");
             assert!(!lines.all().contains(&expected.as_str()), "{}", shown());

@@ -62,7 +62,8 @@ impl Set {
         let head = head(random, ty);
         let mut text = head.clone();
         // No `use`: every check would load the other files again.
-        let bare = head.replace("use std \"github\"\n", "");
+        let unused = ["use std \"github\"\n", "use std \"gitlab\"\n", " : gitlab.push"];
+        let bare = unused.into_iter().fold(head.clone(), |head, text| head.replace(text, ""));
         let checks = |sensor: &str, rule: &str| {
             let text = format!("{bare}{sensor}{rule}}}\n");
             Ruleset::parse("a.rules", &text, &registry()).is_ok()
@@ -99,6 +100,11 @@ fn head(random: &mut Random, ty: &str) -> String {
     };
     maybe(random, "use std \"github\"\n");
     maybe(random, "source ci webhook {\nport = 12002\npath = \"/ci\"\nevent run\n}\n");
+    let id = random.pick(&["", "id = headers.x-id\n"]);
+    let hook = format!(
+        "source scm webhook {{\nport = 12003\npath = \"/scm\"\n{id}event hook : gitlab.push\n}}\n"
+    );
+    maybe(random, &format!("use std \"gitlab\"\n{hook}"));
     maybe(random, "fuse spare default off\n");
     maybe(random, "type spare = string\n");
     let release = random.pick(&["", "", "", "event release { path = \"/release\" }\n"]);
@@ -252,6 +258,8 @@ fn of_alerts(random: &mut Random, each: bool) -> String {
         "body.issue.title == \"deploy\"",
         "body.issue.title is present",
         "lower(string(body.issue.title)) == \"deploy\"",
+        "capture(body.name, \"prod-(.+)\") is present",
+        "capture(body.issue.title, \"deploy (.+)\") == \"deploy\"",
         "body.checks is list",
     ];
     let all = if each && random.one_in(2) { &own[..] } else { &group[..] };
@@ -267,15 +275,22 @@ fn trigger(random: &mut Random, event: &Event) -> String {
             "body.o.a",
             "string(body.a)",
             "body.a ?? body.b",
+            "if body.a == \"prod\" then body.b else \"x\"",
+            "if body.b is string then body.b else body.a",
         ]),
         Event::Alerts { each: true } => random.pick(&[
             "alert.labels.severity",
             "body.issue.title",
             "\"${alert.labels.severity ?? \"x\"}\"",
+            "if body.issue.title is present then body.issue.title else \"x\"",
         ]),
-        Event::Alerts { each: false } => {
-            random.pick(&["body.issue.title", "\"${body.name}\"", "lower(body.issue.title)"])
-        }
+        Event::Alerts { each: false } => random.pick(&[
+            "body.issue.title",
+            "\"${body.name}\"",
+            "lower(body.issue.title)",
+            "capture(body.issue.title, \"deploy (.+)\") ?? \"x\"",
+            "capture(body.issue.title, \"(.)\")",
+        ]),
     };
     match random.below(8) {
         0 | 1 => "trigger log { message = \"x\" }\n".into(),
