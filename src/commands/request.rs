@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use fuse_rules::inventory::EventInfo;
-use fuse_rules::testing::{EventAdmission, Admitted};
+use fuse_rules::testing::{Admitted, EventAdmission};
 use fuse_rules::{Event, Plan, Ruleset};
 use fuse_runtime::sources::{admitted_id, read_headers, read_query, within_body_limit};
 

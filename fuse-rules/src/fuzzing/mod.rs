@@ -26,7 +26,7 @@ use crate::eval::Plan;
 use crate::event::{Event, InvalidBody};
 use crate::fuses::Fuses;
 use crate::ruleset::Ruleset;
-use crate::testing::{EventAdmission, Backends, Tests, guarded_atoms};
+use crate::testing::{Backends, EventAdmission, Tests, guarded_atoms};
 use crate::typed::{Rule, Sensor};
 use baseline::Baseline;
 pub use finding::{Finding, FindingKind, FoundEvent};

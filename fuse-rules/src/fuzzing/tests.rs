@@ -5,7 +5,7 @@ use crate::event::Event;
 use crate::fuzzing::{FindingKind, Fuzzer};
 use crate::ruleset::Ruleset;
 use crate::schema::{Field, FieldType, Registry, Schema, SourceSchema};
-use crate::testing::{EventAdmission, Admitted, Tests};
+use crate::testing::{Admitted, EventAdmission, Tests};
 
 fn registry() -> Registry {
     Registry::new()
