@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use fuse_rules::inventory::EventInfo;
 use fuse_rules::schema::PathPattern;
-use fuse_rules::testing::{Admission, Admitted};
+use fuse_rules::testing::{Admitted, EventAdmission};
 use fuse_rules::{Event, Plan, Ruleset};
 use fuse_runtime::sources::{
     admitted_id, path_parameters, read_headers, read_query, within_body_limit,
@@ -105,7 +105,7 @@ pub(super) fn admit(
 /// Admits the events of tests.
 pub(super) struct TestAdmission<'r>(pub(super) &'r Ruleset);
 
-impl Admission for TestAdmission<'_> {
+impl EventAdmission for TestAdmission<'_> {
     fn admit<'e>(
         &self,
         plan: &Plan,

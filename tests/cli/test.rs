@@ -170,5 +170,8 @@ fn fields_that_differ_have_a_line_each() {
     insta::assert_snapshot!(output(&folder, &["test", "."]));
     assert!(output(&folder, &["test", ".", "--update"]).starts_with("exit 0"));
     let updated = std::fs::read_to_string(folder.path().join("b.rules")).unwrap();
-    assert!(updated.contains("ttl = 4h") && updated.contains("env { LEVEL = \"5\" }"), "{updated}");
+    assert!(
+        updated.contains("ttl   = 4h") && updated.contains("env { LEVEL = \"5\" }"),
+        "{updated}"
+    );
 }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use crate::analysis::Witness;
 use crate::eval::Plan;
 use crate::event::Event;
-use crate::testing::Admission;
+use crate::testing::EventAdmission;
 use crate::value::Value;
 
 /// The default time of receipt: 2026-01-01T00:00:00Z.
@@ -80,7 +80,7 @@ impl Input {
         source: &str,
         name: &str,
         plan: &Plan,
-        admission: &dyn Admission,
+        admission: &dyn EventAdmission,
     ) -> bool {
         let text = self.text();
         let Ok(event) = Event::new(source, name, text.as_bytes()) else { return false };

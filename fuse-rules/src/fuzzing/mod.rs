@@ -26,7 +26,7 @@ use crate::eval::Plan;
 use crate::event::{Event, InvalidBody};
 use crate::fuses::Fuses;
 use crate::ruleset::Ruleset;
-use crate::testing::{Admission, Backends, Tests, guarded_atoms};
+use crate::testing::{Backends, EventAdmission, Tests, guarded_atoms};
 use crate::typed::{Rule, Sensor};
 use baseline::Baseline;
 pub use finding::{Finding, FindingKind, FoundEvent};
@@ -67,7 +67,7 @@ pub struct Fuzzer<'r> {
     rng: Rng,
     fuses: Fuses,
     backends: Option<Backends<'r>>,
-    admission: Option<&'r dyn Admission>,
+    admission: Option<&'r dyn EventAdmission>,
     /// The targets, which are fuzzed in turn.
     targets: Vec<Target<'r>>,
     /// The covered features.
@@ -174,7 +174,7 @@ impl<'r> Fuzzer<'r> {
 
     /// Reports nothing about events that their source refuses.
     #[must_use]
-    pub fn admission(self, admission: &'r dyn Admission) -> Self {
+    pub fn admission(self, admission: &'r dyn EventAdmission) -> Self {
         Self { admission: Some(admission), ..self }
     }
 

@@ -16,7 +16,7 @@ use crate::reference;
 use crate::schema::Schema;
 use crate::semantics::ops::Truth;
 use crate::span::Span;
-use crate::testing::Admission;
+use crate::testing::EventAdmission;
 use crate::typed::Expr;
 
 /// The most fired decisions that are counted for one input. Larger inputs show nothing new.
@@ -124,7 +124,7 @@ impl<'r> Fuzzer<'r> {
             }
         }
         keys.retain(|key| !self.baseline.contains(key));
-        let is_refused = |admission: &dyn Admission| {
+        let is_refused = |admission: &dyn EventAdmission| {
             !input.is_admitted(target.source, target.name, &self.plan, admission)
         };
         // No rule ever sees an event that its source refuses.

@@ -5,7 +5,7 @@ use crate::event::Event;
 use crate::fuzzing::{FindingKind, Fuzzer};
 use crate::ruleset::Ruleset;
 use crate::schema::{Field, FieldType, Registry, Schema, SourceSchema};
-use crate::testing::{Admission, Admitted, Tests};
+use crate::testing::{Admitted, EventAdmission, Tests};
 
 fn registry() -> Registry {
     Registry::new()
@@ -40,7 +40,7 @@ const SOURCE: &str = "source q queue { event e, event typed : { kind: string, si
 /// A source that accepts only bodies with a short `team`.
 struct ShortTeams;
 
-impl Admission for ShortTeams {
+impl EventAdmission for ShortTeams {
     fn admit<'e>(&self, _: &Plan, event: Event<'e>, _: &[(String, String)]) -> Admitted<'e> {
         let body: serde_json::Value = serde_json::from_str(event.body())?;
         match body["team"].as_str() {

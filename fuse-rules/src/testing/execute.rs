@@ -62,7 +62,7 @@ impl<'r> Tests<'r> {
             return;
         }
         let explained = self.plan.explain_rules(&sent.event, &sent.fuses, rules).decisions;
-        let mut reasons: FxHashMap<Place<'_>, &str> = FxHashMap::default();
+        let mut reasons: FxHashMap<DecisionKey<'_>, &str> = FxHashMap::default();
         for explained in &explained {
             reasons.insert(place(&explained.decision), explained.decision.reason.as_str());
         }
@@ -194,9 +194,9 @@ impl<'r> Tests<'r> {
 }
 
 /// The rule, the element and the outcome of a decision.
-pub(super) type Place<'d> = (&'d str, Option<&'d [u32]>, Outcome);
+pub(super) type DecisionKey<'d> = (&'d str, Option<&'d [u32]>, Outcome);
 
-pub(super) fn place(decision: &Decision) -> Place<'_> {
+pub(super) fn place(decision: &Decision) -> DecisionKey<'_> {
     (&decision.rule, decision.element.as_deref(), decision.outcome)
 }
 

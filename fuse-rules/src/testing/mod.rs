@@ -40,7 +40,7 @@ use scope::{TestScope, Visibility};
 pub type Backends<'a> = &'a (dyn Fn(&mut Decision, &Event<'_>) + Sync);
 
 /// What a source does with an event before any rule sees it.
-pub trait Admission: Sync {
+pub trait EventAdmission: Sync {
     /// Adds the headers, which a test gives as the sender would send them, and finds the sender's id.
     ///
     /// # Errors
@@ -89,7 +89,7 @@ pub struct Tests<'r> {
     /// The events that their sources change before rules see them, by the span of the `send`.
     seen: FxHashMap<Span, OnceLock<SeenParts>>,
     backends: Option<Backends<'r>>,
-    admission: Option<&'r dyn Admission>,
+    admission: Option<&'r dyn EventAdmission>,
     /// The sensors that listen to each event, by source and name.
     listening: FxHashMap<(&'r str, &'r str), Vec<&'r typed::Sensor>>,
     visibility: Visibility<'r>,
@@ -138,7 +138,7 @@ impl<'r> Tests<'r> {
     /// Passes every event to its source, which may refuse it: the test then fails. Without this, every event
     /// that is JSON is accepted.
     #[must_use]
-    pub fn admission(self, admission: &'r dyn Admission) -> Self {
+    pub fn admission(self, admission: &'r dyn EventAdmission) -> Self {
         Self { admission: Some(admission), ..self }
     }
 

@@ -120,8 +120,8 @@ impl Tests<'_> {
         let mut text = String::new();
         if let Some(decision) = outcome {
             let of_rule = |other: &&&Decision| other.rule == decision.rule;
-            let quiet = !original.iter().filter(of_rule).any(|other| fired(other));
-            if quiet && mutated.iter().filter(of_rule).any(|other| fired(other)) {
+            let quiet = !original.iter().filter(of_rule).any(&fired);
+            if quiet && mutated.iter().filter(of_rule).any(&fired) {
                 return Some(format!("expect no {}\n", self.short_name(&decision.rule)));
             }
             self.write_decision(decision, decision.element.as_deref(), None, &mut text);
