@@ -1,5 +1,7 @@
 //! An event in the form that rules see: valid JSON, headers, the query, and its source.
 
+mod cloud_event;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -29,14 +31,19 @@ pub struct Event<'a> {
     received: Timestamp,
     headers: BTreeMap<String, String>,
     query: BTreeMap<String, String>,
+    path: BTreeMap<String, String>,
     body: &'a str,
     /// Whether the body is already validated.
     is_read: bool,
+    /// Whether the body is the one that rules see, so that it must not be decoded again.
+    is_decoded: bool,
 }
 
 impl<'a> Event<'a> {
     /// An event of a source, with the names of the rules for both. Until `id` and `received` set
     /// them, the id is empty and the time is the Unix epoch.
+    ///
+    /// A byte order mark before the body is skipped.
     ///
     /// # Errors
     /// The body is not UTF-8, not JSON (RFC 8259), or nested more than 128 deep.
@@ -79,8 +86,10 @@ impl<'a> Event<'a> {
             received: Timestamp::UNIX_EPOCH,
             headers: BTreeMap::new(),
             query: BTreeMap::new(),
-            body: utf8(body)?,
+            path: BTreeMap::new(),
+            body: utf8(without_bom(body))?,
             is_read: false,
+            is_decoded: false,
         })
     }
 
@@ -116,6 +125,13 @@ impl<'a> Event<'a> {
         self
     }
 
+    /// Sets a parameter of the path, which rules read as `event.path.NAME`.
+    #[must_use]
+    pub fn path_parameter(mut self, name: &str, value: &str) -> Self {
+        self.path.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
     /// The source's name.
     pub fn source(&self) -> &str {
         &self.source
@@ -146,6 +162,50 @@ impl<'a> Event<'a> {
         self.headers.get(&name.to_ascii_lowercase()).map(String::as_str)
     }
 
+    /// The same event with another body, which is not validated yet.
+    pub(crate) fn with_body<'b>(&self, body: &'b str) -> Event<'b> {
+        Event {
+            source: Cow::Owned(self.source.clone().into_owned()),
+            name: Cow::Owned(self.name.clone().into_owned()),
+            id: Cow::Owned(self.id.clone().into_owned()),
+            received: self.received,
+            headers: self.headers.clone(),
+            query: self.query.clone(),
+            path: self.path.clone(),
+            body,
+            is_read: false,
+            is_decoded: false,
+        }
+    }
+
+    /// The same event with another body, which is valid, and other headers.
+    pub(crate) fn with_parts(self, body: &'a str, headers: &BTreeMap<String, String>) -> Self {
+        Self { body, headers: headers.clone(), ..self }
+    }
+
+    /// Declares that the body is the one that rules see.
+    pub(crate) fn decoded(self) -> Self {
+        Self { is_decoded: true, ..self }
+    }
+
+    pub(crate) fn is_decoded(&self) -> bool {
+        self.is_decoded
+    }
+
+    /// The same event under another name of its source.
+    #[must_use]
+    pub fn named(self, name: impl Into<Cow<'a, str>>) -> Self {
+        Self { name: name.into(), ..self }
+    }
+
+    /// Validates the body of an event that is [unread](Self::unread).
+    ///
+    /// # Errors
+    /// It is not JSON (RFC 8259), or nested more than 128 deep.
+    pub fn validate(&self) -> Result<(), InvalidBody> {
+        self.fault().map_or(Ok(()), Err)
+    }
+
     /// Why the body is not valid, if it is not.
     pub(crate) fn fault(&self) -> Option<InvalidBody> {
         if self.is_read || scan::is_valid(self.body) {
@@ -162,6 +222,10 @@ impl<'a> Event<'a> {
 
     pub(crate) fn queries(&self) -> &BTreeMap<String, String> {
         &self.query
+    }
+
+    pub(crate) fn path_parameters(&self) -> &BTreeMap<String, String> {
+        &self.path
     }
 
     /// A field of the root `event`. `type` and `subject` are those of CloudEvents, if present.
@@ -206,6 +270,8 @@ pub enum UnreadableBody {
     /// A key that the rules read occurs twice in one object, so it has two values. The sentence
     /// names the key.
     DuplicateKey(String),
+    /// The `decode` of the event has no value. The sentence says why.
+    Undecodable(String),
     /// A bug in fuse.
     Internal,
 }
@@ -214,7 +280,7 @@ impl fmt::Display for UnreadableBody {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Invalid(fault) => fault.fmt(f),
-            Self::DuplicateKey(why) => f.write_str(why),
+            Self::DuplicateKey(why) | Self::Undecodable(why) => f.write_str(why),
             Self::Internal => {
                 f.write_str("the body cannot be read; this is a bug in fuse, please report it")
             }
@@ -232,15 +298,53 @@ impl std::error::Error for UnreadableBody {
 }
 
 fn utf8(body: &[u8]) -> Result<&str, InvalidBody> {
-    std::str::from_utf8(body).map_err(|error| InvalidBody {
-        place: place(body, error.valid_up_to()),
-        message: "the body is not UTF-8".into(),
+    std::str::from_utf8(body).map_err(|error| match foreign_encoding(body) {
+        Some(encoding) => InvalidBody {
+            place: place(body, 0),
+            message: format!("the body is {encoding}, not UTF-8"),
+        },
+        None => InvalidBody {
+            place: place(body, error.valid_up_to()),
+            message: "the body is not UTF-8".into(),
+        },
     })
+}
+
+/// The bytes without a byte order mark (U+FEFF) before them. Some senders add one, and RFC 8259 allows to ignore it.
+///
+/// ```
+/// assert_eq!(fuse_rules::without_bom(b"\xef\xbb\xbf{}"), b"{}");
+/// assert_eq!(fuse_rules::without_bom(b"{}"), b"{}");
+/// ```
+pub fn without_bom(bytes: &[u8]) -> &[u8] {
+    bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes)
+}
+
+/// The encoding of bytes that begin like text in another encoding, or like compressed data.
+///
+/// ```
+/// assert_eq!(fuse_rules::foreign_encoding(&[0x1f, 0x8b, 8]), Some("compressed with gzip"));
+/// assert_eq!(fuse_rules::foreign_encoding(b"{\0\"\0"), Some("UTF-16"));
+/// assert_eq!(fuse_rules::foreign_encoding(b"{}"), None);
+/// ```
+pub fn foreign_encoding(bytes: &[u8]) -> Option<&'static str> {
+    match bytes {
+        [0x1f, 0x8b, ..] => Some("compressed with gzip"),
+        [0xff, 0xfe, 0, 0, ..] | [0, 0, 0xfe, 0xff, ..] => Some("UTF-32"),
+        // JSON begins with an ASCII character, which has one zero byte in UTF-16.
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => Some("UTF-16"),
+        [first, second, ..] if (*first == 0) != (*second == 0) => Some("UTF-16"),
+        _ => None,
+    }
 }
 
 /// The reason why a text is not JSON that fuse can read, such as `not JSON: …`, and the position.
 pub(crate) fn json_fault(text: &str) -> Option<(Place, String)> {
     if let Err(error) = serde_json::from_str::<serde::de::IgnoredAny>(text) {
+        // ASCII in UTF-16 is also UTF-8, with zero bytes.
+        if let Some(encoding) = foreign_encoding(text.as_bytes()) {
+            return Some((Place { line: 1, column: 1 }, format!("{encoding}, not UTF-8")));
+        }
         let shown = error.to_string();
         let message = shown.rsplit_once(" at line ").map_or(shown.as_str(), |(message, _)| message);
         let place = Place { line: error.line().max(1), column: error.column().max(1) };
@@ -296,7 +400,7 @@ mod tests {
 
     #[test]
     fn validity_is_the_grammars_and_says_where_it_ends() {
-        for valid in ["1e999", "\"\\ud800\"", "{\"a\":1,\"a\":2}", " [ ] ", "null"] {
+        for valid in ["\u{feff}1", "1e999", "\"\\ud800\"", "{\"a\":1,\"a\":2}", " [ ] ", "null"] {
             assert!(Event::new("s", "e", valid.as_bytes()).is_ok(), "{valid}");
         }
         assert_eq!(fault(b"\xff"), "the body is not UTF-8 at line 1, column 1");
@@ -304,8 +408,24 @@ mod tests {
             fault(b"{\"message\":\n\"it's \"broken\"\"}"),
             "the body is not JSON: expected `,` or `}` at line 2, column 8"
         );
-        for invalid in ["", "{", "[1,]", "01", "\u{feff}1", "1 2", "\"\t\"", "NaN", "'a'"] {
+        for invalid in ["", "{", "[1,]", "01", "1\u{feff}", "1 2", "\"\t\"", "NaN", "'a'"] {
             assert!(Event::new("s", "e", invalid.as_bytes()).is_err(), "{invalid}");
+        }
+    }
+
+    #[test]
+    fn other_encodings_are_named() {
+        let utf16 = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>();
+        for (body, encoding) in [
+            (utf16("{\"a\": 1}"), "UTF-16"),
+            (utf16("\u{feff}{}"), "UTF-16"),
+            (b"\xfe\xff\0{\0}".to_vec(), "UTF-16"),
+            (b"\0{\0}".to_vec(), "UTF-16"),
+            (b"\xff\xfe\0\0{\0\0\0".to_vec(), "UTF-32"),
+            (b"\x1f\x8b\x08\0".to_vec(), "compressed with gzip"),
+        ] {
+            let expected = format!("the body is {encoding}, not UTF-8 at line 1, column 1");
+            assert_eq!(fault(&body), expected, "{body:?}");
         }
     }
 

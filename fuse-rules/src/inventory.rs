@@ -61,6 +61,10 @@ pub struct EventInfo<'a> {
     pub doc: Option<&'a str>,
     /// The declared type of its body, as written: a name or a whole type.
     pub ty: Option<&'a str>,
+    /// The conditions that a request must meet to be this event, all of which must be true.
+    pub when: Vec<String>,
+    /// The expression that makes the body that rules see.
+    pub decode: Option<String>,
     /// The fields of the source's block, overridden by those of the event, with defaults, checked
     /// against the schema. For the fields with expressions, see `Plan::source_field`.
     pub fields: &'a Map<String, Json>,
@@ -244,6 +248,8 @@ impl Ruleset {
             doc: event.doc.as_deref(),
             ty: event.ty_span.map(|span| self.files().text(span)),
             fields: &event.fields,
+            when: self.texts(&event.when),
+            decode: event.decode.as_ref().map(|expr| text(self.files(), expr)),
             expressions: event.expressions.iter().map(expression).collect(),
         }
     }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use regex::Regex;
 
 /// All rooms, each after those that it may import from.
-const LAYERS: [&[&str]; 9] = [
+const LAYERS: [&[&str]; 10] = [
     // Small values that everything else uses.
     &["span", "number", "fuses", "path", "sensitive", "literals", "value"],
     // Events as bytes, decisions as data.
@@ -20,10 +20,12 @@ const LAYERS: [&[&str]; 9] = [
     // The checked form, its meaning, and the obvious evaluator.
     &["typed", "semantics", "reference"],
     &["check"],
+    // What conditions imply, without an event.
+    &["analysis"],
     // The compiled form and the fast evaluators.
     &["plan", "eval", "ruleset"],
     // What looks at rules as a whole.
-    &["cost", "inventory", "analysis", "counterfactual", "lint", "autofix", "testing", "fuzzing"],
+    &["cost", "inventory", "counterfactual", "lint", "autofix", "testing", "fuzzing"],
 ];
 
 /// One import: the file, the room that it is in, and the room that it names.

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 /// The fields of `event`.
 pub(crate) const EVENT_FIELDS: [&str; 6] = ["id", "source", "name", "time", "type", "subject"];
+/// The field of `event` with the parameters of the path.
+pub(crate) const PATH_FIELD: &str = "path";
 /// The roots that every rule can read.
 pub(crate) const ROOTS: [&str; 4] = ["body", "headers", "query", "event"];
 

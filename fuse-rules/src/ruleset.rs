@@ -2,13 +2,14 @@
 
 mod examined;
 mod reader;
+mod routes;
 
 use std::collections::BTreeMap;
 
 pub use examined::Examined;
 
 use crate::check::{self, Checked, ParsedFile};
-use crate::diagnostic::{Diagnostics, Severity};
+use crate::diagnostic::{Diagnostic, Diagnostics, Severity};
 use crate::eval::Plan;
 use crate::loader::{Loader, normalized, resolved};
 use crate::schema::Registry;
@@ -119,7 +120,13 @@ impl Ruleset {
         let FileReader { files, mut problems, parsed, .. } = reader;
         let Checked { rules, references } =
             check::check(files, &parsed, registry, loader, keep, &mut problems);
-        let failed = problems.iter().any(|problem| problem.severity == Severity::Error);
+        let failed = |problems: &[Diagnostic]| {
+            problems.iter().any(|problem| problem.severity == Severity::Error)
+        };
+        if !failed(&problems) {
+            problems.extend(routes::problems(&rules));
+        }
+        let failed = failed(&problems);
         let problems = Diagnostics::new(rules.files.clone(), problems);
         let rules = if failed {
             Err(Box::new(rules))
@@ -196,7 +203,12 @@ impl Ruleset {
         event: &crate::event::Event<'_>,
         fuses: &crate::fuses::Fuses,
     ) -> crate::decision::Evaluation {
-        crate::reference::evaluate_within(&self.rules, event, fuses, None, self.max_work)
+        self.plan().seen(event, |seen| match seen {
+            Ok(event) => {
+                crate::reference::evaluate_within(&self.rules, event, fuses, None, self.max_work)
+            }
+            Err(why) => crate::decision::Evaluation::refused(&why.to_string(), std::iter::empty()),
+        })
     }
 
     /// The syntax trees; empty unless the rules were loaded in detail.

@@ -30,6 +30,9 @@ pub struct Envelope {
     /// The query parameters that came with it.
     #[serde(default)]
     pub query: BTreeMap<String, String>,
+    /// The parameters of the path that it was sent to.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub path: BTreeMap<String, String>,
     /// Why the source rejected it, if it did. Such an event is recorded and never decided.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rejected: Option<String>,
@@ -62,6 +65,7 @@ impl Envelope {
             received,
             headers: BTreeMap::new(),
             query: BTreeMap::new(),
+            path: BTreeMap::new(),
             rejected: None,
             body: body.into(),
         }
@@ -174,6 +178,7 @@ mod tests {
             received: "2026-08-01T10:00:00Z".parse().unwrap(),
             headers: BTreeMap::from([("x-github-event".into(), "push".into())]),
             query: BTreeMap::from([("dry".into(), "1".into())]),
+            path: BTreeMap::from([("tenant".into(), "acme".into())]),
             rejected: None,
             body: Bytes::from(body),
         }

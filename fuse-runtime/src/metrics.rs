@@ -37,6 +37,11 @@ struct EventName {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct SourceName {
+    source: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Acted {
     trigger: String,
     result: String,
@@ -81,6 +86,7 @@ pub(crate) struct Metrics {
     missing: Family<Missing, Counter>,
     decided: Family<EventName, Counter>,
     mismatched: Family<EventName, Counter>,
+    unrouted: Family<SourceName, Counter>,
     actions: Family<Acted, Counter>,
     held: Family<TriggerKind, Gauge>,
     fuses: Family<FuseName, Gauge>,
@@ -108,6 +114,7 @@ impl Metrics {
         let missing = Family::default();
         let decided = Family::default();
         let mismatched = Family::default();
+        let unrouted = Family::default();
         let actions = Family::default();
         let held = Family::default();
         let fuses = Family::default();
@@ -137,6 +144,11 @@ impl Metrics {
             "events_mismatched",
             "Events that are not of their declared type",
             mismatched.clone(),
+        );
+        registry.register(
+            "events_unrouted",
+            "Requests that the conditions of no event take",
+            unrouted.clone(),
         );
         registry.register("actions", "Actions, by trigger and result", actions.clone());
         registry.register(
@@ -216,6 +228,7 @@ impl Metrics {
             missing,
             decided,
             mismatched,
+            unrouted,
             actions,
             held,
             fuses,
@@ -239,6 +252,10 @@ impl Metrics {
     pub(crate) fn received(&self, source: &str, event: &str, result: &'static str) {
         let labels = Received { source: source.into(), event: event.into(), result };
         self.received.get_or_create(&labels).inc();
+    }
+
+    pub(crate) fn unrouted(&self, source: &str) {
+        self.unrouted.get_or_create(&SourceName { source: source.into() }).inc();
     }
 
     pub(crate) fn decided(&self, rule: &str, outcome: &'static str) {

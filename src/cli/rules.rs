@@ -126,6 +126,10 @@ pub(crate) struct Explain {
     #[arg(long, value_name = "NAME=VALUE")]
     pub(crate) query: Vec<String>,
 
+    /// The path of the request, as in `/hooks/acme`, for an event whose path has parameters
+    #[arg(long, value_name = "PATH")]
+    pub(crate) path: Option<String>,
+
     /// Show everything about this rule, and no other rule; can be repeated
     ///
     /// The full name is `SENSOR/RULE`. The last part is enough if no other rule of the event has it.

@@ -3,9 +3,12 @@
 use std::collections::BTreeMap;
 
 use fuse_rules::inventory::EventInfo;
+use fuse_rules::schema::PathPattern;
 use fuse_rules::testing::{Admitted, EventAdmission};
 use fuse_rules::{Event, Plan, Ruleset};
-use fuse_runtime::sources::{admitted_id, read_headers, read_query, within_body_limit};
+use fuse_runtime::sources::{
+    admitted_id, path_parameters, read_headers, read_query, within_body_limit,
+};
 
 /// Headers or parameters of a query, by name.
 pub(super) type Texts = BTreeMap<String, String>;
@@ -44,6 +47,45 @@ pub(super) fn with_headers<'e>(event: Event<'e>, headers: &Texts) -> Event<'e> {
 /// Adds a query to an event.
 pub(super) fn with_query<'e>(event: Event<'e>, query: &Texts) -> Event<'e> {
     query.iter().fold(event, |event, (name, value)| event.query(name, value))
+}
+
+/// Adds the parameters of the path that an event is sent to.
+pub(super) fn with_path<'e>(
+    ruleset: &Ruleset,
+    event: Event<'e>,
+    path: Option<&str>,
+) -> Result<Event<'e>, String> {
+    let Some(path) = path else { return Ok(event) };
+    let declared = declared(ruleset, event.source(), event.name());
+    let Some(declared) =
+        declared.and_then(|one| one.fields.get("path")?.as_str().map(str::to_owned))
+    else {
+        return Err("the event has no path".into());
+    };
+    let pattern = PathPattern::parse(&declared).map_err(|why| format!("`{declared}` {why}"))?;
+    match path_parameters(&pattern, path).map_err(|why| why.to_string())? {
+        Some(parameters) => Ok(parameters
+            .iter()
+            .fold(event, |event, (name, value)| event.path_parameter(name, value))),
+        None => {
+            Err(format!("the path of the event is `{declared}`, which `{path}` does not match"))
+        }
+    }
+}
+
+/// Why a request is not the event that it is explained as, if another event of its address takes it.
+pub(super) fn check_route(plan: &Plan, event: &Event<'_>) -> Result<(), String> {
+    let source = event.source();
+    match plan.route(event).map_err(|why| format!("is not an event: {why}"))? {
+        Some(taken) if taken == event.name() => Ok(()),
+        Some(taken) => {
+            Err(format!("is `{source}.{taken}`: the conditions of that event are true for it"))
+        }
+        None => Err(format!(
+            "is no event of `{source}`: the conditions of no event are true for it; \
+             give the headers that it is sent with by `--header`"
+        )),
+    }
 }
 
 /// The id of an event, or why a running fuse would refuse the event.

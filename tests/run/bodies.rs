@@ -167,11 +167,12 @@ sensor fields on forms.filled {
 "#;
 
 #[tokio::test]
-async fn text_and_forms_are_read_as_the_source_says_whatever_the_sender_calls_them() {
+async fn text_and_forms_are_read_as_the_source_says() {
     let fuse = Setup::rules(FORMATS).start().await;
-    let json = [("content-type", "application/json")];
-    let send = async |door, body: &'static str| {
-        fuse.request(reqwest::Method::POST, door, &json, body).await
+    let send = async |door: (u16, &'static str), body: &'static str| {
+        // Every text is a text, whatever the sender calls it.
+        let ty = if door.1 == "/plain" { "application/json" } else { FORM };
+        fuse.request(reqwest::Method::POST, door, &[("content-type", ty)], body).await
     };
     let id = send((12_000, "/plain"), "down & out \"7\"").await.event(202);
     let report = fuse.settled(&id).await;
@@ -191,4 +192,63 @@ async fn text_and_forms_are_read_as_the_source_says_whatever_the_sender_calls_th
 
     let reply = fuse.post((12_000, "/plain"), vec![0xff]).await;
     assert!(reply.error(400).contains("not UTF-8"));
+}
+
+const FORM: &str = "application/x-www-form-urlencoded";
+
+/// Bodies that are not what the source reads: the answer names what arrived, and what to set.
+#[tokio::test]
+async fn a_body_of_another_format_is_named() {
+    let json = "source j webhook { port = 12002, path = \"/json\", event e }\n\
+                sensor all on j.e { rule r { when body.n == 1\n trigger log { message = \"n\" } } }";
+    let fuse = Setup::rules(&format!("{FORMATS}{json}")).start().await;
+    let send = async |door: (u16, &'static str), headers: &[(&str, &str)], body: &[u8]| {
+        fuse.request(reqwest::Method::POST, door, headers, body.to_vec()).await
+    };
+    let (forms, json) = ((12_001, "/forms"), (12_002, "/json"));
+
+    let typed = async |door, ty: &str, body: &[u8]| send(door, &[("content-type", ty)], body).await;
+    let expected = format!(
+        "the source takes forms (`{FORM}`), but the content type is `application/json`; \
+         let the sender send `{FORM}`, or set `format = \"json\"` in the source"
+    );
+    assert_eq!(typed(forms, "application/json", b"{\"n\":1}").await.error(415), expected);
+    for (ty, words) in [
+        ("multipart/form-data; boundary=x", "fuse does not read multipart bodies"),
+        ("text/plain", "format = \"text\""),
+        ("application/vnd.api+json", "format = \"json\""),
+        ("", "the content type is ``"),
+    ] {
+        let why = typed(forms, ty, b"a=1").await.error(415);
+        assert!(why.contains(words), "{ty}: {why}");
+    }
+    assert!(typed(forms, FORM, b"a=%ff").await.error(400).contains("not UTF-8"));
+    assert!(typed(forms, FORM, b"a=\xff").await.error(400).contains("not UTF-8"));
+    let accepted = "application/X-WWW-Form-urlencoded; charset=UTF-8";
+    // A byte order mark is not part of the first name.
+    let id = typed(forms, accepted, b"\xef\xbb\xbfstate=red+hot&who=me").await.event(202);
+    assert_eq!(decision(&fuse.settled(&id).await, "fill", None)["outcome"], "fired");
+
+    let why = typed(json, FORM, b"payload=%7B%7D").await.error(400);
+    let hint = format!(
+        "; the content type is `{FORM}`: set `format = \"form\"` in the source, or let the sender send JSON"
+    );
+    assert!(why.starts_with("the body is not JSON: ") && why.ends_with(&hint), "{why}");
+    let why = typed(json, "text/plain", b"hello").await.error(400);
+    assert!(why.contains("format = \"text\""), "{why}");
+    // Valid JSON is JSON, whatever the sender calls it.
+    typed(json, "text/plain", b"{\"n\":1}").await.event(202);
+    let id = typed(json, "application/json", b"\xef\xbb\xbf{\"n\":1}").await.event(202);
+    assert_eq!(decision(&fuse.settled(&id).await, "r", None)["outcome"], "fired");
+
+    let utf16: Vec<u8> = "{\"n\":1}".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    for (body, words) in [(utf16, "UTF-16"), (vec![0x1f, 0x8b, 8, 0], "compressed with gzip")] {
+        for (door, ty) in [(json, "x/y"), ((12_000, "/plain"), "x/y"), (forms, FORM)] {
+            let why = typed(door, ty, &body).await.error(400);
+            assert!(why.contains(words), "{door:?}: {why}");
+        }
+    }
+    let why = send(json, &[("content-encoding", "gzip")], b"x").await.error(415);
+    assert!(why.contains("`Content-Encoding: gzip`"), "{why}");
+    send(json, &[("content-encoding", "identity")], b"{}").await.event(202);
 }

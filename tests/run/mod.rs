@@ -6,6 +6,8 @@ mod answers;
 mod bodies;
 /// Pages of `/decisions`, how large they are at most, and what they do not show.
 mod decisions;
+/// Which event a request is, and the body that its rules see.
+mod events;
 /// Faults of what fuse works with: full disks, a log that nobody reads, damaged records.
 mod faults;
 /// What is sent to do harm, and does none.

@@ -34,8 +34,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::reference::World;
+use crate::schema::BodyShape;
 use crate::typed;
-use crate::typed::{Each, Expr, Pattern, Rule, Rules, Sensor};
+use crate::typed::{Each, EventDecl, Expr, Pattern, Rule, Rules, Sensor};
 pub(crate) use clauses::{Clause, ClauseFinding};
 pub(crate) use domain::ANY_TEXT;
 use domain::{Automata, Pick, StringTest, TextSet};
@@ -282,7 +283,25 @@ impl<'r> Analysis<'r> {
             .flat_map(|source| &source.events)
             .find(|event| event.name == event_name.1);
         let ty = declared.and_then(|event| event.ty.as_ref()).filter(|ty| !ty.is_any());
-        Query { event_name, ty, automata: &mut self.automata }
+        // Conditions of the event read the body that arrives. If it is decoded, rules see another one.
+        let is_decoded = declared.is_some_and(|event| event.decode.is_some());
+        let when = declared.into_iter().flat_map(|event| &event.when);
+        let when = when.filter(|when| !is_decoded || !query::reads_body(when)).collect();
+        Query { event_name, ty, when, automata: &mut self.automata }
+    }
+
+    /// Whether some request meets the conditions of two events of one source.
+    pub(crate) fn taken_by_both(
+        &mut self,
+        source: &'r str,
+        a: &'r EventDecl,
+        b: &'r EventDecl,
+    ) -> Answer {
+        let ty = Some(&a.arrives).filter(|ty| a.shape != BodyShape::Any && !ty.is_any());
+        let when = a.when.iter().chain(&b.when).collect();
+        let event_name = (source, a.name.as_str());
+        let mut query = Query { event_name, ty, when, automata: &mut self.automata };
+        query.answer(&|_| Ok(Vec::new()), &|_| Some(Vec::new()))
     }
 }
 

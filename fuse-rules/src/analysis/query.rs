@@ -15,7 +15,7 @@ use super::variables::{BoundElements, VariableId, VariableStep, Variables};
 use super::witness::{MadeEvent, Witness};
 use super::{Answer, Events, Placed, ScopedExpr};
 use crate::reference::{self, World};
-use crate::typed::{Each, Expr};
+use crate::typed::{Each, Expr, Root};
 use crate::types::Ty;
 use crate::value::Value;
 
@@ -28,6 +28,8 @@ const MAX_TRIES: usize = 200;
 pub(super) struct Query<'a, 'r> {
     pub(super) event_name: (&'r str, &'r str),
     pub(super) ty: Option<&'r Ty>,
+    /// The conditions that a request must meet to be this event.
+    pub(super) when: Vec<&'r Expr>,
     pub(super) automata: &'a mut Automata,
 }
 
@@ -109,10 +111,13 @@ impl<'r> Query<'_, 'r> {
     ) -> SearchOutcome {
         let variables = Variables::new(ty, self.event_name.0, self.event_name.1);
         let mut state = SearchState::new(variables, ElementSource::New(0));
-        let goals = match make_goals(&mut state) {
+        let mut goals = match make_goals(&mut state) {
             Ok(goals) => goals,
             Err(outcome) => return outcome,
         };
+        let whens = self.when.iter().map(|expr| ScopedExpr { around: 0, expr });
+        let nothing: BoundElements = Rc::new([]);
+        goals.extend(all_true(whens, &nothing));
         let leaf = &mut |state: &SearchState<'r>| {
             if state.terms.have_no_value(&state.variables, self.automata) {
                 return SearchOutcome::Never;
@@ -134,7 +139,10 @@ impl<'r> Query<'_, 'r> {
         if self.ty.is_some_and(|ty| ty.mismatch(&witness.body).is_some()) {
             return None;
         }
-        witness.element = witness.world(self.event_name, None, |world| verify(world))??;
+        witness.element = witness.world(self.event_name, None, |world| {
+            let holds = |when: &&Expr| reference::truth(world, Vec::new(), when) == Ok(true);
+            self.when.iter().all(holds).then(|| verify(world)).flatten()
+        })??;
         Some(witness)
     }
 }
@@ -211,6 +219,13 @@ pub(super) fn constraint<'r>(
 ) -> Goal<'r> {
     let scope = scope.iter().copied().take(when.around).collect();
     Goal::Truth(Constraint { expr: when.expr, scope, want })
+}
+
+/// Whether an expression reads the body.
+pub(super) fn reads_body(expr: &Expr) -> bool {
+    let mut reads = false;
+    expr.references(&mut |path| reads |= path.root == Root::Body);
+    reads
 }
 
 /// Whether an expression is this one or a part of it.

@@ -118,7 +118,7 @@ impl Witness {
         then: impl FnOnce(&Event<'_>) -> T,
     ) -> Option<T> {
         let text = self.text()?;
-        let mut event = Event::new(source, name, text.as_bytes()).ok()?;
+        let mut event = Event::new(source, name, text.as_bytes()).ok()?.decoded();
         event = event.id(self.id.clone()).received(self.received);
         for (name, value) in &self.headers {
             event = event.header(name, value);

@@ -101,7 +101,7 @@ impl Checker<'_> {
     ) -> (Expr, Known) {
         let (subject, inner) = (path.root, path.segments.len());
         let path = extended(path, &segments(steps));
-        if let Some(problem) = misused(subject, root, &path.segments, span) {
+        if let Some(problem) = misused(subject, root, &path.segments, span, scope) {
             self.report(problem);
             return unchecked(span);
         }

@@ -1,13 +1,17 @@
 //! Checks syntax trees and produces checked rules: names, kinds of values, schemas of blocks. It
 //! reports all problems at once; an error in one rule does not hide those of the next.
 
+mod addresses;
 mod bindings;
 mod blocks;
+mod bodies;
 mod calls;
 mod conditionals;
 mod conditions;
 mod constants;
+mod conversions;
 mod definitions;
+mod event_parts;
 mod expected_fields;
 mod expressions;
 mod fold;
@@ -47,7 +51,8 @@ use crate::value::Value;
 
 use rustc_hash::FxHashMap;
 
-use crate::types::{Known, Ty};
+use crate::types::Known;
+use event_parts::EventView;
 use inclusions::IncludedFiles;
 use inline::ConditionTemplate;
 use names::{DeclarationKind, Names};
@@ -116,7 +121,7 @@ pub(crate) fn check(
         checker.check_defaults();
         rules.sources.extend(file.tree.sources.iter().map(|source| checker.source(source)));
     }
-    checker.addresses(parsed, &rules.sources);
+    checker.addresses(&rules.sources);
     for file in parsed {
         checker.file = file.id;
         checker.defaults = &file.tree.defaults;
@@ -150,8 +155,8 @@ pub(super) struct Checker<'a> {
     defaults: &'a [ast::Defaults],
     included_files: IncludedFiles<'a>,
     types: Types,
-    /// The types of event bodies, by source and event.
-    bodies: FxHashMap<(String, String), Ty>,
+    /// The events as sensors see them, by source and event.
+    bodies: FxHashMap<(String, String), EventView>,
     /// The values of constants; `None` for an invalid one.
     constants: Vec<Option<Value<'static>>>,
     /// The bodies of conditions; `None` for an invalid one.

@@ -1,6 +1,7 @@
 //! The operands of operators: which values can be compared or computed with, and the result.
 
 use super::Checker;
+use super::conversions::number_of_text;
 use super::expressions::{condition_known, unchecked};
 use super::scope::Scope;
 use crate::diagnostic::{Code, Diagnostic, Fix, suggest};
@@ -42,7 +43,9 @@ impl Checker<'_> {
                 format!("{left_kinds} and {right_kinds} cannot be compared with `{}`", op.as_str()),
             )
             .label("this can never be true");
-            if left_kinds.or(right_kinds).meets(Kinds::STRING) {
+            if let Some(converted) = number_of_text(left, right) {
+                problem = problem.help(format!("convert it: `{converted}`"));
+            } else if left_kinds.or(right_kinds).meets(Kinds::STRING) {
                 problem = problem.help(
                     "convert one side: `int(…)`, `float(…)`, `time(…)`, `semver(…)` or `string(…)`",
                 );

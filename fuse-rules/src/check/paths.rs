@@ -2,13 +2,15 @@
 
 use std::sync::{Arc, LazyLock};
 
+use indexmap::IndexMap;
+
 use super::Checker;
 use super::expressions::unchecked;
 use super::names::DeclarationKind;
 use super::scope::{Scope, ScopeKind};
 use super::value_keys::ValueKey;
 use crate::diagnostic::{Code, Diagnostic, Fix, suggest};
-use crate::path::{EVENT_FIELDS, ROOTS, path_text};
+use crate::path::{EVENT_FIELDS, PATH_FIELD, ROOTS, path_text};
 use crate::span::Span;
 use crate::syntax::ast::{PathStep, Text};
 use crate::syntax::is_name;
@@ -51,7 +53,7 @@ impl Checker<'_> {
                 return unchecked(span);
             }
         };
-        if let Some(problem) = misused(resolved, root, &segments, span) {
+        if let Some(problem) = misused(resolved, root, &segments, span, scope) {
             self.report(problem);
             return unchecked(span);
         }
@@ -176,8 +178,13 @@ pub(super) fn misused(
     root: &Text,
     segments: &[Segment],
     span: Span,
+    scope: &Scope,
 ) -> Option<Diagnostic> {
     match (resolved, segments) {
+        (Root::Event, [Segment::Key(path), Segment::Key(name)]) if path == PATH_FIELD => {
+            let known = scope.parameters();
+            (!known.contains(name)).then(|| unknown_parameter(name, known, span))
+        }
         (Root::Event, [Segment::Key(key)]) if EVENT_FIELDS.contains(&key.as_str()) => None,
         (Root::Event, _) => {
             let field = match segments {
@@ -205,6 +212,21 @@ pub(super) fn misused(
         }
         _ => None,
     }
+}
+
+/// A parameter that the event's path does not have.
+pub(super) fn unknown_parameter(name: &str, known: &[String], span: Span) -> Diagnostic {
+    let names = known.iter().map(String::as_str);
+    let help = match known {
+        [] => {
+            format!("its path has no parameters; declare one, as in `path = \"/hooks/{{{name}}}\"`")
+        }
+        _ => suggest::help(name, names.clone(), "its parameters are").unwrap_or_default(),
+    };
+    Diagnostic::error(Code::E0211, span, format!("the event's path has no parameter `{name}`"))
+        .label("not known")
+        .help(help)
+        .candidates(name, names)
 }
 
 /// The problem of a step that leads nowhere.
@@ -262,18 +284,30 @@ fn no_such_step(step: &PathStep, from: &Known, base: &str, wrong: StepError) -> 
         .maybe_fix(fix)
 }
 
-/// The type of `event`.
-pub(super) fn event_type() -> Ty {
-    static TYPE: LazyLock<Ty> = LazyLock::new(|| {
-        let field = |name: &str| {
-            let ty = if name == "time" { Ty::format(Format::Timestamp) } else { Ty::string() };
-            (Arc::from(name), RecordMember { ty, optional: false })
-        };
-        // `type` and `subject` depend on the sender, because they are CloudEvents headers.
-        let fields = ["id", "source", "name", "time"].into_iter().map(field).collect();
-        Ty::record(Record { fields, rest: Rest::Each(Ty::string()) })
-    });
-    TYPE.clone()
+/// The type of `event`, for an event whose path has these parameters.
+pub(super) fn event_type(parameters: &[String]) -> Ty {
+    static PLAIN: LazyLock<Ty> = LazyLock::new(|| typed_event(&[]));
+    match parameters {
+        [] => PLAIN.clone(),
+        parameters => typed_event(parameters),
+    }
+}
+
+fn typed_event(parameters: &[String]) -> Ty {
+    let text = || RecordMember { ty: Ty::string(), optional: false };
+    let field = |name: &str| {
+        let ty = if name == "time" { Ty::format(Format::Timestamp) } else { Ty::string() };
+        (Arc::from(name), RecordMember { ty, optional: false })
+    };
+    // `type` and `subject` depend on the sender, because they are CloudEvents headers.
+    let mut fields: IndexMap<_, _> =
+        ["id", "source", "name", "time"].into_iter().map(field).collect();
+    if !parameters.is_empty() {
+        let of_path = parameters.iter().map(|name| (Arc::from(name.as_str()), text())).collect();
+        let ty = Ty::record(Record { fields: of_path, rest: Rest::Nothing });
+        fields.insert(Arc::from(PATH_FIELD), RecordMember { ty, optional: false });
+    }
+    Ty::record(Record { fields, rest: Rest::Each(Ty::string()) })
 }
 
 /// The steps in the form for evaluation.

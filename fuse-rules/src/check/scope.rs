@@ -32,6 +32,8 @@ pub(super) struct Scope {
     pub(super) later: Vec<Text>,
     /// The type of the event's body.
     body: Ty,
+    /// The parameters of the event's path.
+    parameters: Vec<String>,
     pub(super) kind: ScopeKind,
     /// Facts about values that go beyond their types.
     facts: FxHashMap<ValueKey, Known>,
@@ -68,7 +70,17 @@ pub(super) struct Mark(usize);
 impl Scope {
     /// The scope of an event whose body has this type, outside of any binder.
     pub(super) fn with_body(body: Ty) -> Self {
-        Self { body, ..Self::without_event(ScopeKind::Rule) }
+        Self::with_event(body, Vec::new())
+    }
+
+    /// The same for an event whose path has these parameters.
+    pub(super) fn with_event(body: Ty, parameters: Vec<String>) -> Self {
+        Self { body, parameters, ..Self::without_event(ScopeKind::Rule) }
+    }
+
+    /// The parameters of the event's path.
+    pub(super) fn parameters(&self) -> &[String] {
+        &self.parameters
     }
 
     /// A scope without an event.
@@ -78,6 +90,7 @@ impl Scope {
             lets: Vec::new(),
             later: Vec::new(),
             body: Ty::any(),
+            parameters: Vec::new(),
             kind,
             facts: FxHashMap::default(),
             before: Vec::new(),
@@ -203,7 +216,7 @@ impl Scope {
         let known = match root {
             Root::Body => Known::present(self.body.clone()),
             Root::Headers | Root::Query => Known::present(Ty::map(Ty::string())),
-            Root::Event => Known::present(super::paths::event_type()),
+            Root::Event => Known::present(super::paths::event_type(&self.parameters)),
             Root::Element(level) => {
                 let bound = self.bound.get(level as usize);
                 bound.map_or_else(Known::any, |bound| bound.element.clone())

@@ -3,6 +3,7 @@
 use rustc_hash::FxHashMap;
 
 use super::blocks::merged;
+use super::event_parts::EventView;
 use super::operands::absence_of;
 use super::scope::Scope;
 use super::{Checker, names};
@@ -28,8 +29,11 @@ struct Shared {
 
 impl Checker<'_> {
     pub(super) fn sensor(&mut self, sensor: &ast::Sensor) -> typed::Sensor {
-        let body = if sensor.broken { Ty::any() } else { self.event_of(sensor) };
-        let mut scope = Scope::with_body(body);
+        let event = if sensor.broken { None } else { self.event_of(sensor) };
+        let mut scope = match event {
+            Some(event) => Scope::with_event(event.body, event.parameters),
+            None => Scope::with_body(Ty::any()),
+        };
         let shared = self.shared(&sensor.shared, &mut scope);
         if sensor.rules.is_empty() && !sensor.incomplete && !sensor.broken {
             self.report(
@@ -69,19 +73,19 @@ impl Checker<'_> {
         }
     }
 
-    /// The type of the body of the sensor's event.
-    fn event_of(&mut self, sensor: &ast::Sensor) -> Ty {
+    /// The sensor's event.
+    fn event_of(&mut self, sensor: &ast::Sensor) -> Option<EventView> {
         let source = match self.names.source(&sensor.source) {
             Ok(source) => source,
             Err(problem) => {
                 self.report(*problem);
-                return Ty::any();
+                return None;
             }
         };
         let known = source.events.iter().map(|event| event.name.text.as_str());
         if known.clone().any(|name| name == sensor.event.text) {
             let key = (source.name.text.clone(), sensor.event.text.clone());
-            return self.bodies.get(&key).cloned().unwrap_or_else(Ty::any);
+            return self.bodies.get(&key).cloned();
         }
         self.report(
             Diagnostic::error(
@@ -93,7 +97,7 @@ impl Checker<'_> {
             .related(source.name.span, "the source is declared here")
             .suggest(&sensor.event, known, "its events are"),
         );
-        Ty::any()
+        None
     }
 
     fn rule(

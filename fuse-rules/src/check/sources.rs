@@ -1,12 +1,12 @@
-//! Sources: checks their blocks against the schemas of their kinds, their events, and their
-//! addresses.
+//! Sources: checks their blocks against the schemas of their kinds, and their events.
 
-use rustc_hash::FxHashMap;
 use serde_json::{Map, Value as Json};
 
 use super::blocks::merged;
+use super::bodies::divided;
+use super::event_parts::{DECODE, EventParts, EventView};
 use super::scope::Scope;
-use super::{Checker, ParsedFile, names};
+use super::{Checker, names};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::schema::{Field, FieldType, Schema};
 use crate::span::Span;
@@ -16,9 +16,25 @@ use crate::types::Ty;
 
 /// The fields of a source or event: those with fixed values, and those with expressions.
 #[derive(Clone, Default)]
-struct Fields {
-    fixed: Map<String, Json>,
-    expressions: Vec<(String, Expr)>,
+pub(super) struct Fields {
+    pub(super) fixed: Map<String, Json>,
+    pub(super) expressions: Vec<(String, Expr)>,
+    /// Whether the source decodes the bodies of its events.
+    pub(super) is_decoded: bool,
+}
+
+impl Fields {
+    fn add(&mut self, more: Self) {
+        self.fixed.extend(more.fixed);
+        self.expressions.extend(more.expressions);
+    }
+
+    /// Puts an event's own fields over those of its source.
+    pub(super) fn replace(&mut self, own: Self) {
+        merge_over(&mut self.fixed, own.fixed);
+        self.expressions.retain(|(n, _)| !own.expressions.iter().any(|(m, _)| m == n));
+        self.expressions.extend(own.expressions);
+    }
 }
 
 impl Checker<'_> {
@@ -47,12 +63,17 @@ impl Checker<'_> {
             return typed;
         };
         let block = merged(&source.block, self.defaults_of(&source.kind.text));
-        let bodies: Vec<_> =
-            source.events.iter().map(|e| e.ty.as_ref().map(|ty| self.resolve(ty))).collect();
+        // These come first, since the other fields may read the body and the path.
+        let (first, rest) = divided(&block, &schema.first_fields());
+        let (decode, rest) = divided(&rest, &[DECODE]);
+        let mut own = self.source_fields(&schema.source, &first, &mut Scope::with_body(Ty::any()));
+        own.is_decoded = !decode.fields.is_empty();
+        let events: Vec<EventParts> =
+            source.events.iter().map(|event| self.event_parts(event, schema, &own)).collect();
         // Fields of the source apply to all of its events.
-        let any_body = bodies.iter().map(|body| body.clone().unwrap_or_else(Ty::any));
-        let any_body = any_body.reduce(Ty::or).unwrap_or_else(Ty::any);
-        let own = self.source_fields(&schema.source, &block, any_body);
+        let mut scope = EventParts::common_scope(&events);
+        own.add(self.source_fields(&schema.source, &rest, &mut scope));
+        let decode = self.decode(&decode, &mut scope);
         if source.events.is_empty() && !block.incomplete {
             self.report(
                 Diagnostic::error(
@@ -65,24 +86,27 @@ impl Checker<'_> {
             );
         }
         let mut seen: Vec<&Text> = Vec::new();
-        for (event, body) in source.events.iter().zip(bodies) {
+        for (event, parts) in source.events.iter().zip(events) {
             if let Some(first) = seen.iter().find(|first| first.text == event.name.text) {
                 self.report(names::declared_twice("event", &event.name, first));
                 continue;
             }
             seen.push(&event.name);
             let mut fields = own.clone();
-            if let Some(ty) = &body {
-                let key = (source.name.text.clone(), event.name.text.clone());
-                self.bodies.insert(key, ty.clone());
+            fields.replace(parts.fields.clone());
+            let mut scope = parts.scope();
+            if let Some(block) = &parts.rest {
+                fields.replace(self.source_fields(&schema.event, block, &mut scope));
             }
-            if let Some(block) = &event.block {
-                let ty = body.clone().unwrap_or_else(Ty::any);
-                let more = self.source_fields(&schema.event, block, ty);
-                merge_over(&mut fields.fixed, more.fixed);
-                fields.expressions.retain(|(n, _)| !more.expressions.iter().any(|(m, _)| m == n));
-                fields.expressions.extend(more.expressions);
-            }
+            let own_decode = parts.decode.as_ref().map(|block| self.decode(block, &mut scope));
+            let decode = own_decode.flatten().or_else(|| decode.clone());
+            let body = self.decoded(&parts, decode.as_ref());
+            let key = (source.name.text.clone(), event.name.text.clone());
+            self.bodies.insert(
+                key,
+                EventView { body: body.clone(), parameters: parts.parameters.clone() },
+            );
+            let when = self.event_conditions(event, &parts);
             let incomplete = block.incomplete || event.block.as_ref().is_some_and(|b| b.incomplete);
             for field in schema.source.fields().iter().chain(schema.event.fields()) {
                 self.complete(field, &mut fields, incomplete, event, source);
@@ -91,8 +115,14 @@ impl Checker<'_> {
                 name: event.name.text.clone(),
                 span: event.name.span,
                 doc: event.doc.clone(),
-                ty: body,
+                ty: parts.declared,
                 ty_span: event.ty.as_ref().map(|ty| ty.span),
+                body,
+                shape: parts.shape,
+                arrives: parts.arrives,
+                when,
+                decode: decode.map(|(expr, _)| expr),
+                address: parts.address,
                 fields: fields.fixed,
                 expressions: fields.expressions,
             });
@@ -130,15 +160,19 @@ impl Checker<'_> {
     }
 
     /// The fields that a source's block contains, each checked against its type.
-    fn source_fields(&mut self, schema: &Schema, block: &Block, body: Ty) -> Fields {
-        let mut scope = Scope::with_body(body);
+    pub(super) fn source_fields(
+        &mut self,
+        schema: &Schema,
+        block: &Block,
+        scope: &mut Scope,
+    ) -> Fields {
         let mut fields = Fields::default();
         let optional_all: Vec<Field> = schema
             .fields()
             .iter()
             .map(|field| Field { required: false, default: None, ..field.clone() })
             .collect();
-        for mapped in self.block(&optional_all, block, &mut scope, "") {
+        for mapped in self.block(&optional_all, block, scope, "") {
             let key = mapped.key.clone();
             if let Some(value) = self.fixed_value(mapped, &mut fields.expressions) {
                 fields.fixed.insert(key, value);
@@ -177,51 +211,6 @@ impl Checker<'_> {
             _ => {
                 self.report(depends_on_event(expr.span, &mapped.name));
                 Some(Json::Null)
-            }
-        }
-    }
-
-    /// Reports events with the same address.
-    pub(super) fn addresses(&mut self, parsed: &[ParsedFile], sources: &[typed::Source]) {
-        let mut taken: FxHashMap<(String, String), Span> = FxHashMap::default();
-        let trees = parsed.iter().flat_map(|file| &file.tree.sources);
-        for (tree, source) in trees.zip(sources) {
-            let Some(schema) = self.registry.find_source(&source.kind) else {
-                continue;
-            };
-            if schema.address.is_empty() {
-                continue;
-            }
-            for event in &source.events {
-                let at = tree.events.iter().find(|e| e.name.text == event.name);
-                let Some(span) = at.map(|e| e.name.span) else {
-                    continue;
-                };
-                let values = schema.address.iter().map(|name| event.fields.get(name));
-                // An incomplete address is reported as a missing field.
-                let Some(values) = values.collect::<Option<Vec<_>>>() else {
-                    continue;
-                };
-                let shown: Vec<String> = schema
-                    .address
-                    .iter()
-                    .zip(&values)
-                    .map(|(name, value)| format!("{name} {value}"))
-                    .collect();
-                let key = (source.kind.clone(), shown.join(", "));
-                if let Some(first) = taken.get(&key) {
-                    let problem = Diagnostic::error(
-                        Code::E0407,
-                        span,
-                        format!("two events have the same address: {}", key.1),
-                    )
-                    .label("this event has the same address")
-                    .related(*first, "as this one")
-                    .help("give one of them another path");
-                    self.report(problem);
-                } else {
-                    taken.insert(key, span);
-                }
             }
         }
     }

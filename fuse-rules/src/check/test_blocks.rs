@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use rustc_hash::FxHashMap;
 use serde_json::Value as Json;
 
+use super::paths::unknown_parameter;
 use super::scope::{Scope, ScopeKind};
 use super::{Checker, ParsedFile, names};
 use crate::decision::Outcome;
@@ -144,8 +145,22 @@ impl Checker<'_> {
             body,
             headers: send.headers.iter().flat_map(|block| self.texts(block)).collect(),
             query: send.queries.iter().flat_map(|block| self.texts(block)).collect(),
+            path: self.path_parameters(send),
             span: send.span,
         })
+    }
+
+    /// The parameters of the path that a test sends an event to.
+    fn path_parameters(&mut self, send: &ast::Send) -> Vec<(String, String)> {
+        let key = (send.source.text.clone(), send.event.text.clone());
+        let known = self.bodies.get(&key).map(|view| view.parameters.clone()).unwrap_or_default();
+        for field in send.paths.iter().flat_map(|block| &block.fields) {
+            if !known.contains(&field.key.text) {
+                let name = &field.key.text;
+                self.report(unknown_parameter(name, &known, field.key.span));
+            }
+        }
+        send.paths.iter().flat_map(|block| self.texts(block)).collect()
     }
 
     /// A block whose fields are texts.

@@ -1,7 +1,9 @@
 //! The problems that the checker reports: for each code a case, and a similar one without a
 //! problem.
 
+mod bodies;
 mod definitions;
+mod events;
 mod files;
 mod functions;
 mod lets;

@@ -21,8 +21,8 @@ use crate::semantics::Verdict;
 use crate::semantics::Work;
 use crate::semantics::decision;
 use crate::typed::Expr;
-pub(crate) use page::explain_page;
 pub use page::{ExplainedPage, PageRequest};
+pub(crate) use page::{explain_page, refused_page};
 pub use part::{Form, Found, Part};
 use tree::{PartBudget, Tree};
 
@@ -99,15 +99,10 @@ pub(crate) fn explain(
     fuses: &Fuses,
     asked: &dyn Fn(&str) -> bool,
 ) -> Explanation {
-    let unexplained = |decisions: Vec<Decision>| {
-        let decisions = decisions.into_iter().filter(|decision| asked(&decision.rule));
-        decisions.map(unexplained).collect()
-    };
     let mismatch = exhaustive::mismatch(plan, event);
     let decided = indexed::evaluate(plan, event, fuses);
     if let Some(why) = decided.refused {
-        let decisions = unexplained(exhaustive::refused(plan, event, &why).decisions);
-        return Explanation { refused: Some(why), mismatch, decisions, cut: false };
+        return Explanation { mismatch, ..refused(plan, event, asked, why) };
     }
     let mut decisions = Vec::new();
     let event_plan = plan.event(event.source(), event.name());
@@ -120,12 +115,28 @@ pub(crate) fn explain(
     });
     if walked.is_err() {
         // The indexed evaluator only evaluates candidates, so it may stay within the limit.
-        let decisions = unexplained(decided.decisions);
+        let decisions = all_unexplained(decided.decisions, asked);
         return Explanation { refused: None, mismatch, decisions, cut: true };
     }
     decisions.sort_by_key(|(order, _)| *order);
     let decisions = decisions.into_iter().map(|(_, d)| d).collect();
     Explanation { refused: None, mismatch, decisions, cut: false }
+}
+
+/// The explanation of an event that is refused.
+pub(crate) fn refused(
+    plan: &Pooled,
+    event: &Event<'_>,
+    asked: &dyn Fn(&str) -> bool,
+    why: String,
+) -> Explanation {
+    let decisions = all_unexplained(exhaustive::refused(plan, event, &why).decisions, asked);
+    Explanation { refused: Some(why), mismatch: None, decisions, cut: false }
+}
+
+fn all_unexplained(decisions: Vec<Decision>, asked: &dyn Fn(&str) -> bool) -> Vec<Explained> {
+    let decisions = decisions.into_iter().filter(|decision| asked(&decision.rule));
+    decisions.map(unexplained).collect()
 }
 
 /// Explains a rule's verdict at a site, whose conditions are evaluated with this stack.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use super::memo::FrameMemo;
 use crate::event::Event;
+use crate::path::PATH_FIELD;
 use crate::plan::{Frames, Origin};
 use crate::scan::{Entry, Extract, ExtractError, find};
 use crate::typed::Segment;
@@ -96,9 +97,14 @@ pub(crate) fn read(
                 text_map(extract, slot, path, event.queries());
             }
             Origin::Event(path) => {
-                if let [Segment::Key(name)] = path.as_slice()
-                    && let Some(text) = event.field(name)
-                {
+                let text = match path.as_slice() {
+                    [Segment::Key(name)] => event.field(name),
+                    [Segment::Key(field), Segment::Key(name)] if field == PATH_FIELD => {
+                        event.path_parameters().get(name).map(|text| Cow::Borrowed(text.as_str()))
+                    }
+                    _ => None,
+                };
+                if let Some(text) = text {
                     extract.add_text(slot, text);
                 }
             }

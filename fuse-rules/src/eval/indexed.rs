@@ -69,7 +69,7 @@ pub(crate) fn decide_event(
 }
 
 /// A refused event gets only one reason: decisions would grow with the number of rules.
-fn refused(why: String) -> Evaluation {
+pub(crate) fn refused(why: String) -> Evaluation {
     Evaluation { refused: Some(why), ..Evaluation::new(Vec::new()) }
 }
 

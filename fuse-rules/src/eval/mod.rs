@@ -1,5 +1,6 @@
 //! Evaluates events to decisions: the evaluators of plans, and explanations.
 
+mod arrival;
 mod atoms;
 mod elements;
 pub(crate) mod exhaustive;
@@ -20,6 +21,7 @@ use crate::event::{self, Event, UnreadableBody};
 use crate::scan::ExtractError;
 use crate::semantics::duplicate_key;
 use crate::span::Place;
+pub(crate) use arrival::SeenParts;
 pub use explain::{Explained, ExplainedPage, Explanation, Form, Found, PageRequest, Part};
 pub use plan::Plan;
 pub(crate) use plan::Pooled;

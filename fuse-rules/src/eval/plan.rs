@@ -53,11 +53,18 @@ impl Plan {
         Self::with(Arc::clone(&self.inner.compiled), max_work)
     }
 
+    pub(super) fn compiled(&self) -> &Compiled {
+        &self.inner
+    }
+
     /// Decides an event. Returns the decisions that fired, and those that would have fired but were
     /// gated or rejected, in the order of sensors, rules and elements. The cost depends on these,
     /// not on the number of rules. [`explain`](Self::explain) shows why the others did not fire.
     pub fn evaluate(&self, event: &Event<'_>, fuses: &Fuses) -> Evaluation {
-        indexed::evaluate(&self.inner, event, fuses)
+        self.seen(event, |event| match event {
+            Ok(event) => indexed::evaluate(&self.inner, event, fuses),
+            Err(why) => indexed::refused(why.to_string()),
+        })
     }
 
     /// Decides an event like [`evaluate`](Self::evaluate), and reports a [mismatch](Self::mismatch)
@@ -80,19 +87,28 @@ impl Plan {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn decide(&self, event: &Event<'_>, fuses: &Fuses) -> Decided {
-        indexed::decide_event(&self.inner, event, fuses, true)
+        self.seen(event, |event| match event {
+            Ok(event) => indexed::decide_event(&self.inner, event, fuses, true),
+            Err(why) => {
+                let evaluation = indexed::refused(why.to_string());
+                Decided { evaluation, missing: Vec::new() }
+            }
+        })
     }
 
     /// Decides an event and returns one decision per rule and element (and trigger, if it fired),
     /// including those that did not match or are unknown. The cost grows with the number of rules.
     pub fn evaluate_all(&self, event: &Event<'_>, fuses: &Fuses) -> Evaluation {
-        exhaustive::evaluate(&self.inner, event, fuses)
+        self.seen(event, |seen| match seen {
+            Ok(event) => exhaustive::evaluate(&self.inner, event, fuses),
+            Err(why) => exhaustive::refused(&self.inner, event, &why.to_string()),
+        })
     }
 
     /// Decides an event and explains every decision, condition by condition, for every rule and
     /// element. Slower than `evaluate`, with the same decisions.
     pub fn explain(&self, event: &Event<'_>, fuses: &Fuses) -> Explanation {
-        explain::explain(&self.inner, event, fuses, &|_| true)
+        self.explain_asked(event, fuses, &|_| true)
     }
 
     /// Explains an event like [`explain`](Self::explain), but only for the rules with these full
@@ -105,7 +121,19 @@ impl Plan {
         rules: &[S],
     ) -> Explanation {
         let asked = |name: &str| rules.iter().any(|rule| rule.as_ref() == name);
-        explain::explain(&self.inner, event, fuses, &asked)
+        self.explain_asked(event, fuses, &asked)
+    }
+
+    fn explain_asked(
+        &self,
+        event: &Event<'_>,
+        fuses: &Fuses,
+        asked: &dyn Fn(&str) -> bool,
+    ) -> Explanation {
+        self.seen(event, |seen| match seen {
+            Ok(event) => explain::explain(&self.inner, event, fuses, asked),
+            Err(why) => explain::refused(&self.inner, event, asked, why.to_string()),
+        })
     }
 
     /// Explains some of the decisions that [`explain`](Self::explain) would explain, in the same
@@ -138,7 +166,10 @@ impl Plan {
         fuses: &Fuses,
         request: &PageRequest<'_>,
     ) -> ExplainedPage {
-        explain::explain_page(&self.inner, event, fuses, request)
+        self.seen(event, |seen| match seen {
+            Ok(event) => explain::explain_page(&self.inner, event, fuses, request),
+            Err(why) => explain::refused_page(&self.inner, event, request, why.to_string()),
+        })
     }
 
     /// The paths that an event lacks and that a rule needs in order to fire, without duplicates:
@@ -160,13 +191,15 @@ impl Plan {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn missing(&self, event: &Event<'_>) -> Vec<String> {
-        missing::missing(&self.inner, event)
+        self.seen(event, |event| {
+            event.map(|event| missing::missing(&self.inner, event)).unwrap_or_default()
+        })
     }
 
     /// How an event differs from the type that its rules declare: the value, its kind, and what the
     /// type requires, in one sentence. `None` if it conforms, or if no type is declared.
     pub fn mismatch(&self, event: &Event<'_>) -> Option<String> {
-        exhaustive::mismatch(&self.inner, event)
+        self.seen(event, |event| exhaustive::mismatch(&self.inner, event.ok()?))
     }
 
     /// The value of a source's field that is an expression over the event, such as `id`, as
@@ -179,7 +212,12 @@ impl Plan {
         event: &Event<'_>,
         field: &str,
     ) -> Result<Option<String>, UnreadableBody> {
-        exhaustive::source_field(&self.inner, event, field)
+        self.arrived(event, |event| exhaustive::source_field(&self.inner, event?, field))
+    }
+
+    /// Whether the rules declare this event.
+    pub fn declares(&self, event: &Event<'_>) -> bool {
+        self.inner.event(event.source(), event.name()).is_some()
     }
 
     /// Whether the event's source sets this field to an expression.

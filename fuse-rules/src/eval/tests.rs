@@ -1,6 +1,7 @@
 //! The meaning of expressions, as tables. The plan and the reference evaluate each row.
 
 mod agreement;
+mod arrival;
 mod comprehensions;
 mod definitions;
 mod events;

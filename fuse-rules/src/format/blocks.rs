@@ -16,7 +16,7 @@ impl<'a> Layout<'a> {
         units.bracketed(vec![open], "}", style)
     }
 
-    /// A block that stays on one line if it has at most one field.
+    /// A block that stays on one line if it has at most one field or condition.
     pub(super) fn small_block(&mut self, pair: Pair<'a, Rule>) -> Doc<'a> {
         let mut parts = pair.into_inner();
         let open = parts.next().map_or(text(""), |open| self.token(&open));
@@ -25,11 +25,12 @@ impl<'a> Layout<'a> {
         units.bracketed(vec![open], "}", style)
     }
 
-    /// A field, nested block or `from`.
+    /// A field, nested block, `from` or condition.
     pub(super) fn item(&mut self, pair: Pair<'a, Rule>) -> UnitBody<'a> {
         match pair.as_rule() {
             Rule::field => self.field(pair),
             Rule::from_pick => UnitBody::Plain(vec![self.picks(pair)]),
+            Rule::when_clause => self.clause(pair),
             _ => {
                 let mut docs = Vec::new();
                 for part in pair.into_inner() {

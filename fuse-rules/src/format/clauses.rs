@@ -49,6 +49,7 @@ impl<'a> Layout<'a> {
                 | Rule::send_body
                 | Rule::send_headers
                 | Rule::send_query
+                | Rule::send_path
                 | Rule::expect_nothing
                 | Rule::expect_no
                 | Rule::expect_rule

@@ -156,9 +156,9 @@ impl<'a> Units<'a> {
         }
     }
 
-    /// Whether this is one plain field, which can share the line of its braces.
+    /// Whether this is one plain field or condition, which can share the line of its braces.
     pub(super) fn is_one_field(&self) -> bool {
-        matches!(self.list.as_slice(), [Unit { rule: Rule::field, .. }])
+        matches!(self.list.as_slice(), [Unit { rule: Rule::field | Rule::when_clause, .. }])
     }
 
     /// The units in brackets; `docs` is everything up to and including the opening one.

@@ -28,9 +28,9 @@ fn rank(pair: &Pair<'_, Rule>) -> u8 {
         Rule::each_clause => 2,
         Rule::let_clause | Rule::when_clause => 3,
         Rule::once_clause => 4,
-        Rule::trigger_clause | Rule::rule_decl => 5,
-        // After the fields of a source or type.
-        Rule::event_decl | Rule::type_rest => 4,
-        _ => 3,
+        // Events and `...` come after the fields of a source or type.
+        Rule::trigger_clause | Rule::rule_decl | Rule::event_decl | Rule::type_rest => 5,
+        // After the conditions of an event.
+        _ => 4,
     }
 }

@@ -143,7 +143,12 @@ fn is_documented(rule: Rule) -> bool {
 fn is_ordered(rule: Rule) -> bool {
     matches!(
         rule,
-        Rule::file | Rule::source_decl | Rule::sensor_decl | Rule::rule_decl | Rule::type_record
+        Rule::file
+            | Rule::source_decl
+            | Rule::event_block
+            | Rule::sensor_decl
+            | Rule::rule_decl
+            | Rule::type_record
     )
 }
 

@@ -99,7 +99,7 @@ impl Input {
         then: impl FnOnce(&Event<'_>) -> T,
     ) -> Option<T> {
         let text = self.text();
-        let mut event = Event::new(source, name, text.as_bytes()).ok()?;
+        let mut event = Event::new(source, name, text.as_bytes()).ok()?.decoded();
         for (name, value) in &self.headers {
             event = event.header(name, value);
         }

@@ -127,7 +127,8 @@ impl<'r> Fuzzer<'r> {
         for target in &mut targets {
             let declared = typed.sources.iter().filter(|source| source.name == target.source);
             let declared = declared.flat_map(|source| &source.events);
-            let ty = declared.filter(|event| event.name == target.name).find_map(|e| e.ty.clone());
+            let body = declared.filter(|event| event.name == target.name).map(|event| &event.body);
+            let ty = body.filter(|ty| !ty.is_any()).next().cloned();
             target.points = MutationPoints::collect(&target.rules, ty);
         }
         let fuses = typed.fuses.iter().fold(Fuses::default(), |fuses, f| fuses.set(&f.name, true));
@@ -194,7 +195,7 @@ impl<'r> Fuzzer<'r> {
     /// The body is not JSON.
     pub fn seed(&mut self, source: &str, name: &str, body: &[u8]) -> Result<bool, InvalidBody> {
         let event = Event::new(source, name, body)?;
-        let input = Input::parse(event.body());
+        let input = self.plan.seen(&event, |seen| Input::parse(seen.ok()?.body()));
         let usable = input.is_some();
         if let Some(input) = input {
             self.add_input(source, name, input);

@@ -17,14 +17,17 @@ pub(crate) fn roots<'a>(file: &'a File, visit: &mut impl FnMut(&'a Expr)) {
     file.defaults.iter().for_each(|defaults| block(&defaults.block, visit));
     for source in &file.sources {
         block(&source.block, visit);
-        source.events.iter().filter_map(|event| event.block.as_ref()).for_each(|b| block(b, visit));
+        for event in &source.events {
+            event.when.iter().for_each(&mut *visit);
+            event.block.iter().for_each(|fields| block(fields, visit));
+        }
     }
     file.sensors.iter().for_each(|sensor| of_sensor(sensor, visit));
     for step in file.tests.iter().flat_map(|test| &test.steps) {
         match step {
             TestStep::Send(send) => {
                 send.bodies.iter().for_each(&mut *visit);
-                let blocks = send.headers.iter().chain(&send.queries);
+                let blocks = send.headers.iter().chain(&send.queries).chain(&send.paths);
                 blocks.for_each(|fields| block(fields, visit));
             }
             TestStep::Expect(Expect { what: Expected::Rule(rule), .. }) => {

@@ -1,121 +1,39 @@
-//! Compiles checked rules to a plan.
+//! Compiles the conditions and expressions of one event.
 
 mod expressions;
 
 use rustc_hash::FxHashMap;
 
-use super::Conceal;
 use super::atom::SlotRef;
-use super::index::{self, Candidate};
+use super::index::Candidate;
 use super::program::{Choice, PartRef, ProgramBuilder, QuantifiedElements};
 use super::{
-    Compiled, EachPlan, EventPlan, Frames, Group, LetPlan, Memo, RuleAt, RulePlan, SensorPlan,
-    Slot, SlotSpec, origin,
+    EachPlan, Frames, Group, LetPlan, Memo, RuleAt, RulePlan, SensorPlan, Slot, SlotSpec, origin,
 };
 use crate::scan::Trie;
-use crate::semantics::{Growth, RuleBound};
 use crate::sensitive::root_is_sensitive;
 use crate::span::Span;
 use crate::typed::{self, Each, Expr, ExprKind, Path, QuantifierKind, Root, Rules, Segment};
-
-pub(crate) fn compile(rules: &Rules) -> Compiled {
-    let mut sensors: FxHashMap<(&str, &str), Vec<&typed::Sensor>> = FxHashMap::default();
-    for sensor in &rules.sensors {
-        sensors.entry((&sensor.source, &sensor.event)).or_default().push(sensor);
-    }
-    let mut events: FxHashMap<String, FxHashMap<String, EventPlan>> = FxHashMap::default();
-    for source in &rules.sources {
-        for event in &source.events {
-            let sensors = sensors.remove(&(&*source.name, &*event.name)).unwrap_or_default();
-            let plan = event_plan(rules, event, &sensors);
-            events.entry(source.name.clone()).or_default().insert(event.name.clone(), plan);
-        }
-    }
-    let fuses = rules
-        .fuses
-        .iter()
-        .map(|fuse| typed::Fuse {
-            name: fuse.name.clone(),
-            span: fuse.span,
-            doc: fuse.doc.clone(),
-            default_on: fuse.default_on,
-        })
-        .collect();
-    Compiled {
-        files: rules.files.clone(),
-        fuses,
-        calls: rules.calls.clone(),
-        lets: rules.lets.clone(),
-        events,
-    }
-}
-
-fn event_plan(rules: &Rules, event: &typed::EventDecl, sensors: &[&typed::Sensor]) -> EventPlan {
-    let mut arrival = Compiler::new(rules);
-    let expressions =
-        event.expressions.iter().map(|(name, expr)| (name.clone(), arrival.expr(expr))).collect();
-    let mut compiler = Compiler::new(rules);
-    let bounds = sensors
-        .iter()
-        .flat_map(|sensor| sensor.rules.iter().map(|rule| RuleBound::new(sensor, rule)));
-    let mut first = 0;
-    let sensors: Vec<SensorPlan> = (0..)
-        .zip(sensors)
-        .map(|(number, sensor)| {
-            let plan = compiler.sensor(number, first, sensor);
-            first += plan.rules.len();
-            plan
-        })
-        .collect();
-    let programs = compiler.programs.finish();
-    let rules = sensors.iter().flat_map(|sensor| &sensor.rules).flat_map(|rule| &rule.clauses);
-    let conceal =
-        Conceal::from_conditions(sensors.iter().flat_map(|sensor| &sensor.clauses).chain(rules));
-    let (rules, sites) = index::build(compiler.candidates, &programs, &compiler.frames);
-    let bounds: Vec<RuleBound> = bounds.collect();
-    let (mut growth, mut total_growth) = (Growth::default(), Growth::default());
-    for bound in &bounds {
-        growth.or(&bound.growth);
-        total_growth.and(&bound.growth);
-    }
-    EventPlan {
-        bounds,
-        growth,
-        total_growth,
-        ty: event.ty.clone(),
-        rejects: event.rejects(),
-        frames: compiler.frames,
-        sensors,
-        lets: compiler.lets,
-        programs,
-        rules,
-        sites,
-        walked: compiler.walked,
-        arrival: arrival.frames,
-        expressions,
-        conceal,
-    }
-}
 
 /// Identifies a slot within a group: the root and the steps after it.
 type SlotKey = (Option<Root>, Vec<Segment>);
 
 /// Compiles expressions at one site.
-struct Compiler<'r> {
+pub(super) struct Compiler<'r> {
     rules: &'r Rules,
-    frames: Frames,
+    pub(super) frames: Frames,
     /// The slots of each group.
     slots: Vec<FxHashMap<SlotKey, u32>>,
     /// The groups of lists in the body, by the group and slot of the list.
     lists: FxHashMap<(usize, u32), usize>,
     /// The groups of the frames around the site, the event's first.
     stack: Vec<usize>,
-    programs: ProgramBuilder,
+    pub(super) programs: ProgramBuilder,
     /// The rules that the index can find.
-    candidates: Vec<Candidate>,
-    walked: Vec<RuleAt>,
+    pub(super) candidates: Vec<Candidate>,
+    pub(super) walked: Vec<RuleAt>,
     /// The `let`s whose values are kept.
-    lets: Vec<LetPlan>,
+    pub(super) lets: Vec<LetPlan>,
     /// The number of each, by the span of its value.
     numbers: FxHashMap<Span, u32>,
     /// Whether the expressions are those of keys and fields, and not of conditions.
@@ -123,7 +41,7 @@ struct Compiler<'r> {
 }
 
 impl<'r> Compiler<'r> {
-    fn new(rules: &'r Rules) -> Self {
+    pub(super) fn new(rules: &'r Rules) -> Self {
         let mut compiler = Self {
             rules,
             frames: Frames::default(),
@@ -156,7 +74,12 @@ impl<'r> Compiler<'r> {
         self.frames.groups.len() - 1
     }
 
-    fn sensor(&mut self, number: u32, first: usize, sensor: &typed::Sensor) -> SensorPlan {
+    pub(super) fn sensor(
+        &mut self,
+        number: u32,
+        first: usize,
+        sensor: &typed::Sensor,
+    ) -> SensorPlan {
         let each = self.open(sensor.each.as_ref());
         let condition = self.conditions(&sensor.when);
         if sensor.rules.len() > 1 {
@@ -370,6 +293,10 @@ impl<'r> Compiler<'r> {
     /// The groups of the frames around the site, for the programs.
     fn frames_around(&self) -> Vec<u32> {
         self.stack.iter().map(|group| u32::try_from(*group).unwrap_or(u32::MAX)).collect()
+    }
+
+    pub(super) fn into_frames(self) -> Frames {
+        self.frames
     }
 }
 

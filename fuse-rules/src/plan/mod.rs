@@ -4,10 +4,12 @@
 mod atom;
 mod compile;
 mod conceal;
+mod events;
 mod index;
 mod listing;
 mod program;
 mod reads;
+mod routes;
 
 use std::sync::Arc;
 
@@ -20,13 +22,14 @@ use crate::typed::{self, Expr, Path, Reference, Segment};
 use crate::types::Ty;
 
 pub(crate) use atom::{AtomTest, Constant};
-pub(crate) use compile::compile;
 pub(crate) use conceal::{Conceal, Show};
+pub(crate) use events::compile;
 pub(crate) use index::{Lookup, Memory, Site, dedup};
 pub(crate) use listing::listing;
 pub(crate) use program::{Among, Choice, NodeKind, PartRef, Programs};
 pub use reads::BodyField;
 pub(crate) use reads::body_fields;
+pub(crate) use routes::RoutePlan;
 
 /// The content of a plan.
 pub(crate) struct Compiled {
@@ -39,6 +42,8 @@ pub(crate) struct Compiled {
     pub(crate) lets: FxHashMap<Span, Arc<str>>,
     /// By source, then by event.
     pub(crate) events: FxHashMap<String, FxHashMap<String, EventPlan>>,
+    /// The addresses whose events have conditions.
+    pub(crate) routes: Vec<RoutePlan>,
 }
 
 /// The compiled rules of one event.
@@ -59,6 +64,12 @@ pub(crate) struct EventPlan {
     pub(crate) sites: Vec<Site>,
     /// Rules that iterate over a computed list, which no index can find.
     pub(crate) walked: Vec<RuleAt>,
+    /// The address of the event among the routes, if its events have conditions.
+    pub(crate) route: Option<usize>,
+    /// Whether a body that arrives may be a structured cloud event.
+    pub(crate) takes_cloud_events: bool,
+    /// Makes the body that rules see from the body that arrives.
+    pub(crate) decode: Option<DecodePlan>,
     /// The expressions of the event's source, which are evaluated when the event arrives.
     pub(crate) arrival: Frames,
     pub(crate) expressions: Vec<(String, Expr<Slot>)>,
@@ -69,6 +80,12 @@ pub(crate) struct EventPlan {
     pub(crate) total_growth: Growth,
     /// The values to hide in explanations, if there are any.
     pub(crate) conceal: Option<Conceal>,
+}
+
+/// The `decode` of an event.
+pub(crate) struct DecodePlan {
+    pub(crate) frames: Frames,
+    pub(crate) expr: Expr<Slot>,
 }
 
 /// A `let` that is evaluated once per frame.
@@ -203,6 +220,12 @@ impl Compiled {
         let mut names: Vec<&str> = names.collect();
         names.sort_unstable();
         names
+    }
+
+    /// An event and its name.
+    pub(crate) fn named_event(&self, source: &str, name: &str) -> Option<(&str, &EventPlan)> {
+        let (name, plan) = self.events.get(source)?.get_key_value(name)?;
+        Some((name, plan))
     }
 
     pub(crate) fn event(&self, source: &str, name: &str) -> Option<&EventPlan> {

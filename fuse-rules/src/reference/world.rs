@@ -4,6 +4,7 @@ use std::cell::Cell;
 
 use crate::event::Event;
 use crate::functions::CallContext;
+use crate::path::PATH_FIELD;
 use jiff::Timestamp;
 
 use crate::semantics::ops::{self, Fault, Truth};
@@ -65,6 +66,9 @@ impl<'e> World<'e> {
             let value = event.field(name)?.into_owned();
             Some(((*name).into(), Value::text(value)))
         });
+        let path = (PATH_FIELD.into(), texts(event.path_parameters()));
+        let has_path = !event.path_parameters().is_empty();
+        let fields = fields.chain(has_path.then_some(path));
         Self {
             body: Value::read_lenient(event.body()),
             headers: texts(event.headers()),

@@ -4,11 +4,15 @@
 //! Blocks of that kind are then checked, filled in and documented based on the schema, for built-in
 //! kinds and for those of an embedding service.
 
+mod path_pattern;
+mod source;
 mod trigger_info;
 mod types;
 
 use indexmap::IndexMap;
 
+pub use path_pattern::{PathPattern, PathPatternError};
+pub use source::{BodyShape, SourceSchema};
 pub use trigger_info::{Outline, OutlineField, TriggerInfo};
 pub use types::{FieldType, Templates};
 
@@ -200,43 +204,6 @@ pub(crate) struct TemplateField {
     pub(crate) kind: String,
     /// The field whose keys are the template's parameters.
     pub(crate) parameters: String,
-}
-
-/// The schema of a kind of source: its own fields, and those of its events.
-#[derive(Clone, Debug)]
-pub struct SourceSchema {
-    pub(crate) source: Schema,
-    pub(crate) event: Schema,
-    pub(crate) address: Vec<String>,
-}
-
-impl SourceSchema {
-    /// A kind of source. A field that is in both `event` and `source` overrides the source's value
-    /// for that event.
-    ///
-    /// Every source also has the field `mismatch`, for events that do not conform to their declared
-    /// type. `accept`, the default, decides such an event anyway; `reject` makes all its decisions
-    /// `rejected`.
-    pub fn new(source: Schema, event: Schema) -> Self {
-        let policies = FieldType::OneOf(vec!["accept".to_owned(), "reject".to_owned()]);
-        let doc = "How to handle an event that does not conform to its type.";
-        let mismatch = Field::optional("mismatch", policies, doc);
-        let source = source.field(mismatch.clone().default("accept"));
-        Self { source, event: event.field(mismatch), address: Vec::new() }
-    }
-
-    /// The fields of the source itself.
-    pub fn source(&self) -> &Schema {
-        &self.source
-    }
-
-    /// Sets the fields that together are the address of an event. No two events may have the same
-    /// address.
-    #[must_use]
-    pub fn address(mut self, fields: &[&str]) -> Self {
-        self.address = fields.iter().map(|name| (*name).to_owned()).collect();
-        self
-    }
 }
 
 /// The kinds that rules can use. An embedding service can add its own.

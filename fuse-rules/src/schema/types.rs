@@ -2,6 +2,7 @@
 
 use serde_json::Value as Json;
 
+use super::{PathPattern, PathPatternError};
 use crate::value::{Kinds, Value};
 
 /// The type of a field.
@@ -30,7 +31,7 @@ pub enum FieldType {
     NamePrefix(usize),
     /// The value of a Kubernetes label: letters, digits, `-`, `_` and `.`, at most 63 characters.
     LabelValue,
-    /// The path of a URL, starting with `/`.
+    /// The path of a URL, starting with `/`. A segment in braces is a parameter; see [`PathPattern`].
     UrlPath,
     /// A block or record with any keys, whose values all have this type.
     Map(Box<FieldType>),
@@ -196,6 +197,11 @@ impl FieldType {
                 .map(|value| ty.accept(value).map_err(|why| format!("has an element that {why}")))
                 .collect::<Result<_, _>>()
                 .map(Json::Array),
+            (Self::UrlPath, Value::String(text)) => match PathPattern::parse(text) {
+                Ok(_) => Ok(Json::String(text.clone().into_owned())),
+                Err(PathPatternError::Relative | PathPatternError::Character) => refuse(),
+                Err(why) => Err(why.to_string()),
+            },
             (_, Value::String(text)) if self.accepts_text(text) => {
                 Ok(Json::String(text.clone().into_owned()))
             }
@@ -224,10 +230,7 @@ impl FieldType {
                     && outer(bytes.first())
                     && outer(bytes.last())
             }
-            Self::UrlPath => {
-                text.starts_with('/')
-                    && text.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'?' | b'#'))
-            }
+            Self::UrlPath => PathPattern::parse(text).is_ok(),
             _ => false,
         }
     }

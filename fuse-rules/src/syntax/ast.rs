@@ -140,6 +140,8 @@ pub(crate) struct EventDecl {
     pub(crate) doc: Option<String>,
     pub(crate) name: Text,
     pub(crate) ty: Option<Type>,
+    /// The conditions that a request must meet to be this event.
+    pub(crate) when: Vec<Expr>,
     pub(crate) block: Option<Block>,
 }
 

@@ -3,7 +3,9 @@
 use pest::iterators::Pair;
 
 use super::Rule;
-use super::ast::{Block, BlockField, Expr, ExprKind, FieldValue, PathStep, Segment, Text};
+use super::ast::{
+    Block, BlockField, EventDecl, Expr, ExprKind, FieldValue, PathStep, Segment, Text,
+};
 use super::lower::Lower;
 use crate::diagnostic::{Code, Diagnostic, Fix};
 use crate::span::Span;
@@ -17,10 +19,28 @@ impl Lower<'_> {
             match part.as_rule() {
                 Rule::brace_open => items.open = Some(self.span(&part)),
                 Rule::close => self.close(&part, items.open, "this block"),
-                _ => self.block_item(part, &mut block, &mut items),
+                _ => self.block_item(part, &mut block, &mut items, Rule::probe_field),
             }
         }
         block
+    }
+
+    /// The block of an event: fields, and conditions.
+    pub(super) fn event_block(&mut self, pair: Pair<'_, Rule>, event: &mut EventDecl) {
+        let mut block = Block { fields: Vec::new(), span: self.span(&pair), incomplete: false };
+        let mut items = Items::default();
+        for part in pair.into_inner() {
+            match part.as_rule() {
+                Rule::brace_open => items.open = Some(self.span(&part)),
+                Rule::close => self.close(&part, items.open, "this block"),
+                Rule::when_clause => {
+                    items.separate(self, &part);
+                    event.when.extend(self.when_clause(part));
+                }
+                _ => self.block_item(part, &mut block, &mut items, Rule::probe_event_item),
+            }
+        }
+        event.block = Some(block);
     }
 
     pub(super) fn block_item(
@@ -28,6 +48,7 @@ impl Lower<'_> {
         pair: Pair<'_, Rule>,
         block: &mut Block,
         items: &mut Items,
+        probe: Rule,
     ) {
         match pair.as_rule() {
             Rule::comma => items.comma(self, &pair),
@@ -56,7 +77,7 @@ impl Lower<'_> {
             Rule::bad_field => {
                 block.incomplete = true;
                 if !items.yaml(self, &pair) {
-                    items.bad(self, &pair, Rule::probe_field);
+                    items.bad(self, &pair, probe);
                 }
             }
             _ => {}

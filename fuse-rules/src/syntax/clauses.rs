@@ -3,7 +3,7 @@
 use pest::iterators::Pair;
 
 use super::Rule;
-use super::ast::{Each, Let, Once, Shared, Trigger};
+use super::ast::{Each, Expr, Let, Once, Shared, Trigger};
 use super::lower::Lower;
 use crate::literals;
 use crate::span::Span;
@@ -23,17 +23,21 @@ impl Lower<'_> {
             }
             Rule::each_clause => shared.each.extend(self.each(pair, span)),
             Rule::let_clause => shared.lets.extend(self.let_clause(pair, span)),
-            Rule::when_clause => {
-                for part in pair.into_inner() {
-                    match part.as_rule() {
-                        Rule::alien_colon => self.alien_colon(&part),
-                        Rule::expr => shared.when.push(self.expr(part, 0)),
-                        _ => {}
-                    }
-                }
-            }
+            Rule::when_clause => shared.when.extend(self.when_clause(pair)),
             _ => {}
         }
+    }
+
+    pub(super) fn when_clause(&mut self, pair: Pair<'_, Rule>) -> Option<Expr> {
+        let mut condition = None;
+        for part in pair.into_inner() {
+            match part.as_rule() {
+                Rule::alien_colon => self.alien_colon(&part),
+                Rule::expr => condition = Some(self.expr(part, 0)),
+                _ => {}
+            }
+        }
+        condition
     }
 
     fn each(&mut self, pair: Pair<'_, Rule>, span: Span) -> Option<Each> {

@@ -317,7 +317,7 @@ impl<'a> Lower<'a> {
                     source.events.extend(self.event(part));
                 }
                 Rule::close => self.close(&part, items.open, "this source"),
-                _ => self.block_item(part, &mut source.block, &mut items),
+                _ => self.block_item(part, &mut source.block, &mut items, Rule::probe_field),
             }
         }
         source
@@ -325,10 +325,25 @@ impl<'a> Lower<'a> {
 
     fn event(&mut self, pair: Pair<'_, Rule>) -> Option<EventDecl> {
         let doc = self.doc(&pair);
-        let ty = pair.clone().into_inner().find(|p| p.as_rule() == Rule::type_expr);
-        let ty = ty.map(|ty| self.type_expr(ty, 0));
-        let (name, block) = self.name_and_block(pair);
-        Some(EventDecl { doc, name: self.declared(name?), ty, block })
+        let mut event = None;
+        for part in pair.into_inner() {
+            match (part.as_rule(), &mut event) {
+                (Rule::ident, _) => {
+                    let name = self.name(&part);
+                    event = Some(EventDecl {
+                        doc: doc.clone(),
+                        name,
+                        ty: None,
+                        when: Vec::new(),
+                        block: None,
+                    });
+                }
+                (Rule::type_expr, Some(event)) => event.ty = Some(self.type_expr(part, 0)),
+                (Rule::event_block, Some(event)) => self.event_block(part, event),
+                _ => {}
+            }
+        }
+        event
     }
 
     pub(super) fn bad_duration(&mut self, span: Span) {

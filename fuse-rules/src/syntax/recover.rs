@@ -275,7 +275,7 @@ fn describe(rule: Rule) -> Option<&'static str> {
         | Rule::root
         | Rule::value
         | Rule::function => AN_EXPRESSION,
-        Rule::block => "`{`",
+        Rule::block | Rule::event_block => "`{`",
         Rule::use_decl => "`use`",
         Rule::fuse_decl => "`fuse`",
         Rule::defaults_decl => "`defaults`",
@@ -299,6 +299,7 @@ fn describe(rule: Rule) -> Option<&'static str> {
         Rule::kw_body | Rule::send_body => "`body`",
         Rule::kw_headers | Rule::send_headers => "`headers`",
         Rule::kw_query | Rule::send_query => "`query`",
+        Rule::kw_path | Rule::send_path => "`path`",
         Rule::kw_no | Rule::expect_no => "`no`",
         Rule::kw_nothing | Rule::expect_nothing => "`nothing else`",
         Rule::kw_else => "`else`",

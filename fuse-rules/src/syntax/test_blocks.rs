@@ -83,6 +83,7 @@ impl Lower<'_> {
             bodies: Vec::new(),
             headers: Vec::new(),
             queries: Vec::new(),
+            paths: Vec::new(),
             span: self.span(&pair),
         };
         for part in pair.into_inner() {
@@ -96,11 +97,12 @@ impl Lower<'_> {
                 }
                 Rule::send_file => send.files.push(self.string_in(part).ok_or(Dropped)?),
                 Rule::send_body => send.bodies.extend(self.body(part)),
-                rule @ (Rule::send_headers | Rule::send_query) => {
+                rule @ (Rule::send_headers | Rule::send_query | Rule::send_path) => {
                     let block = part.into_inner().find(|p| p.as_rule() == Rule::block);
                     let block = block.map(|block| self.block(block));
                     match rule {
                         Rule::send_headers => send.headers.extend(block),
+                        Rule::send_path => send.paths.extend(block),
                         _ => send.queries.extend(block),
                     }
                 }

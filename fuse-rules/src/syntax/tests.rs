@@ -376,6 +376,8 @@ fn types_constants_and_conditions() {
         source s webhook {
           event pushed : push { path = "/p" }
           event plain
+          event part { when headers.x == "a", path = "/q"
+            when body.y or not body.z }
           event inline : { a: string, ... }
         }
         sensor x on s.pushed { rule r {
@@ -400,6 +402,13 @@ fn a_fault_in_a_type_is_one_problem_at_its_place() {
         ("type a = { b = int }", "E0101 1:14"),
         ("source s webhook { event a : { b: } }", "E0101 1:33"),
         ("source s webhook { event a: string, event b : }", "E0101 1:45"),
+        ("source s webhook { event a { when } }", "E0101 1:30"),
+        ("source s webhook { event a { when body.x = 1 } }", "E0102 1:42"),
+        ("source s webhook { event a { when body.x == 1 path = \"/a\" } }", "E0104 1:47"),
+        (
+            "source s webhook { event a { path = \"/a\", when headers.x == }\nevent b }",
+            "E0101 1:58",
+        ),
         ("condition c = 1", "E0101 1:13"),
         ("condition c(a: ) = a", "E0101 1:16"),
         ("const = 1", "E0101 1:7"),

@@ -59,6 +59,9 @@ pub(super) fn tree(file: &File) -> String {
             out.doc(1, event.doc.as_deref());
             let ty = event.ty.as_ref().map(|ty| format!(" : {}", type_text(ty)));
             out.line(1, &format!("event {}{}", event.name.text, ty.unwrap_or_default()));
+            for when in &event.when {
+                out.line(2, &format!("when {}", expr(when)));
+            }
             if let Some(block) = &event.block {
                 out.block(2, block);
             }
@@ -119,7 +122,9 @@ impl Tree {
                 for body in &send.bodies {
                     self.line(depth + 1, &format!("body {}", expr(body)));
                 }
-                for (what, blocks) in [("headers", &send.headers), ("query", &send.queries)] {
+                let blocks =
+                    [("headers", &send.headers), ("query", &send.queries), ("path", &send.paths)];
+                for (what, blocks) in blocks {
                     for block in blocks {
                         self.line(depth + 1, what);
                         self.block(depth + 2, block);

@@ -10,6 +10,7 @@ use crate::diagnostic::Diagnostic;
 use crate::event::Event;
 use crate::fuses::Fuses;
 use crate::once::{Admission, Claims};
+use crate::span::Span;
 use crate::typed::{Body, Expect, Expected, Send, Test, TestStep};
 
 /// The time of receipt unless a test sets it: 2026-01-01T00:00:00Z.
@@ -97,21 +98,7 @@ impl<'r> Tests<'r> {
     }
 
     fn event<'t>(&'t self, send: &'t Send, number: usize) -> Result<Event<'t>, Box<Diagnostic>> {
-        let (body, span) = match &send.body {
-            Body::Json(text) => (text.as_str(), send.span),
-            Body::File { name, span } => match self.files.get(name) {
-                Some(Ok(text)) => (text.as_str(), *span),
-                Some(Err(why)) => {
-                    let message = format!("`{name}` cannot be read: {why}");
-                    return Err(Box::new(
-                        failed(*span, message)
-                            .label("sent here")
-                            .help("the path is relative to the file that contains the test"),
-                    ));
-                }
-                None => ("null", *span),
-            },
-        };
+        let (body, span) = self.body(send)?;
         let event = Event::new(send.source.as_str(), send.event.as_str(), body.as_bytes());
         let mut event = event.map_err(|error| {
             Box::new(failed(span, format!("this is not an event: {error}")).label("sent here"))
@@ -119,10 +106,60 @@ impl<'r> Tests<'r> {
         for (name, value) in &send.query {
             event = event.query(name, value);
         }
-        self.identified(event, &send.headers, number).map_err(|why| {
+        for (name, value) in &send.path {
+            event = event.path_parameter(name, value);
+        }
+        let refused = |why: &str| {
             let message = format!("fuse would refuse this event: {why}");
             Box::new(failed(span, message).label("no rule would see it"))
-        })
+        };
+        let event = self
+            .identified(event, &send.headers, number)
+            .map_err(|why| refused(&why.to_string()))?;
+        self.check_route(send, &event)?;
+        match (self.plan.seen_parts(&event), self.seen.get(&send.span)) {
+            (Some(Err(why)), _) => Err(refused(&why)),
+            (Some(Ok(parts)), Some(seen)) => {
+                let seen = seen.get_or_init(|| parts);
+                Ok(event.with_parts(&seen.body, &seen.headers).decoded())
+            }
+            _ => Ok(event.decoded()),
+        }
+    }
+
+    /// The body that a test sends, and where it is named.
+    fn body<'t>(&'t self, send: &'t Send) -> Result<(&'t str, Span), Box<Diagnostic>> {
+        match &send.body {
+            Body::Json(text) => Ok((text.as_str(), send.span)),
+            Body::File { name, span } => match self.files.get(name) {
+                Some(Ok(text)) => Ok((text.as_str(), *span)),
+                Some(Err(why)) => {
+                    let message = format!("`{name}` cannot be read: {why}");
+                    Err(Box::new(
+                        failed(*span, message)
+                            .label("sent here")
+                            .help("the path is relative to the file that contains the test"),
+                    ))
+                }
+                None => Ok(("null", *span)),
+            },
+        }
+    }
+
+    /// Reports a request that is not the event that the test sends.
+    fn check_route(&self, send: &Send, event: &Event<'_>) -> Result<(), Box<Diagnostic>> {
+        let routed = self.plan.route(event).unwrap_or(None);
+        if routed == Some(send.event.as_str()) {
+            return Ok(());
+        }
+        let Send { source, event, .. } = send;
+        let help = match routed {
+            Some(other) => format!("it is `{source}.{other}`; send that, or change the request"),
+            None => "no event takes it: fuse answers it with 202 and does nothing".to_owned(),
+        };
+        let message =
+            format!("this request is not `{source}.{event}`: its conditions are not true for it");
+        Err(Box::new(failed(send.span, message).label("sent here").help(help)))
     }
 
     /// Adds headers and the id to an event of a test, given by number, as its source does.

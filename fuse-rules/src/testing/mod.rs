@@ -15,6 +15,7 @@ mod update;
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::sync::OnceLock;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -22,6 +23,7 @@ use crate::decision::Decision;
 use crate::decision::Outcome;
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::eval::Plan;
+use crate::eval::SeenParts;
 use crate::event::Event;
 use crate::loader::{Loader, normalized};
 use crate::ruleset::Ruleset;
@@ -84,6 +86,8 @@ pub struct Tests<'r> {
     ruleset: &'r Ruleset,
     plan: Plan,
     files: BTreeMap<String, Result<String, String>>,
+    /// The events that their sources change before rules see them, by the span of the `send`.
+    seen: FxHashMap<Span, OnceLock<SeenParts>>,
     backends: Option<Backends<'r>>,
     admission: Option<&'r dyn EventAdmission>,
     /// The sensors that listen to each event, by source and name.
@@ -116,8 +120,13 @@ impl<'r> Tests<'r> {
             let key = (sensor.source.as_str(), sensor.event.as_str());
             listening.entry(key).or_default().push(sensor);
         }
-        let (plan, visibility) = (ruleset.plan(), Visibility::new(ruleset));
-        Self { ruleset, plan, files, backends: None, admission: None, listening, visibility }
+        let steps = ruleset.typed().tests.iter().flat_map(|test| &test.steps);
+        let sends = steps.filter_map(|step| match step {
+            TestStep::Send(send) => Some((send.span, OnceLock::new())),
+            _ => None,
+        });
+        let (plan, visibility, seen) = (ruleset.plan(), Visibility::new(ruleset), sends.collect());
+        Self { ruleset, plan, files, seen, backends: None, admission: None, listening, visibility }
     }
 
     /// Passes every fired decision to a backend, which may reject it.

@@ -1,6 +1,7 @@
 //! Checked rules: every name is resolved, every literal is parsed, every block is complete. Only
 //! the checker creates them, so nothing has to be checked again.
 
+mod address;
 mod display;
 mod outline;
 mod references;
@@ -16,13 +17,14 @@ use rustc_hash::FxHashMap;
 
 use crate::functions::{Function, SearchPattern};
 pub(crate) use crate::path::{Root, Segment};
-use crate::schema::FieldType;
+use crate::schema::{BodyShape, FieldType};
 use crate::sensitive::root_is_sensitive;
 use crate::span::{Files, Span};
 pub(crate) use crate::syntax::ast::{ArithOp, CompareOp, QuantifierKind, TextOp};
 pub(crate) use crate::types::IsTest;
 use crate::types::{Known, Ty};
 use crate::value::Value;
+pub(crate) use address::Address;
 pub(crate) use display::{Concealed, Shown, joined};
 pub use references::NameReference;
 pub(crate) use sensitive::is_compared_with_others;
@@ -98,6 +100,18 @@ pub(crate) struct EventDecl {
     pub(crate) ty: Option<Ty>,
     /// The span of this type.
     pub(crate) ty_span: Option<Span>,
+    /// The type of its body as rules see it: by its declaration and its format.
+    pub(crate) body: Ty,
+    /// What its body is when it arrives, by its format.
+    pub(crate) shape: BodyShape,
+    /// The type of its body as it arrives.
+    pub(crate) arrives: Ty,
+    /// The conditions that a request must meet to be this event; they read the body as it arrives.
+    pub(crate) when: Vec<Expr>,
+    /// Makes the body that rules see from the body that arrives.
+    pub(crate) decode: Option<Expr>,
+    /// The address, if the kind of its source has one.
+    pub(crate) address: Option<Address>,
     pub(crate) fields: serde_json::Map<String, serde_json::Value>,
     /// Fields with an expression over the event as their value.
     pub(crate) expressions: Vec<(String, Expr)>,

@@ -30,6 +30,8 @@ pub(crate) struct Send {
     pub(crate) body: Body,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) query: Vec<(String, String)>,
+    /// The parameters of the path.
+    pub(crate) path: Vec<(String, String)>,
     pub(crate) span: Span,
 }
 

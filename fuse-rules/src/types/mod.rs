@@ -9,6 +9,7 @@ mod narrow;
 mod projection;
 mod sample;
 mod scalars;
+mod shaped;
 mod subtype;
 #[cfg(test)]
 mod tests;

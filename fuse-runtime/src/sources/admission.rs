@@ -4,12 +4,12 @@
 use std::collections::BTreeMap;
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
-use fuse_rules::{Event, Plan, UnreadableBody};
+use fuse_rules::{Event, Plan};
 use serde_json::{Map, Value};
 
 use super::cloud_events::{HeaderError, decode_header};
 use super::format::{FormatError, parameters};
-use super::intake::{AcceptError, is_usable, sender_id};
+use super::intake::{AcceptError, is_usable, sender_id, unreadable};
 
 /// The id of an event: the given one, or else the sender's; none if the event has none.
 ///
@@ -22,10 +22,7 @@ pub fn admitted_id(
 ) -> Result<Option<String>, AcceptError> {
     let id = match given {
         Some(id) => Some(id),
-        None => sender_id(plan, event).map_err(|why| match why {
-            UnreadableBody::Invalid(why) => AcceptError::Invalid(why),
-            why => AcceptError::BadId(why.to_string()),
-        })?,
+        None => plan.arrived(event, |event| sender_id(plan, event?)).map_err(unreadable)?,
     };
     id.map(|id| is_usable(&id).map(|()| id)).transpose()
 }

@@ -1,8 +1,11 @@
-//! CloudEvents in headers: the binary mode of the HTTP binding.
+//! CloudEvents over HTTP: the headers of the binary mode, and batches.
 
 use std::borrow::Cow;
 
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use serde_json::value::RawValue;
+
+use super::{BodyFormat, Incoming};
 
 /// Why a header cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -96,6 +99,42 @@ fn unquote(value: &str) -> Cow<'_, str> {
         }
     }
     Cow::Owned(text)
+}
+
+/// The content type of a batch, and of one event in it.
+const BATCH: &str = "application/cloudevents-batch+json";
+const STRUCTURED: &str = "application/cloudevents+json";
+
+/// A batch that is not one.
+#[derive(Debug, thiserror::Error)]
+#[error("the body is not a batch of CloudEvents: {0}")]
+pub(super) struct BatchError(serde_json::Error);
+
+/// The events of a batch in JSON, each in the structured mode; `None` for any other request.
+///
+/// # Errors
+/// The body is not a list.
+pub(super) fn batch(
+    format: BodyFormat,
+    incoming: &Incoming,
+) -> Result<Option<Vec<Incoming>>, BatchError> {
+    let content_type = incoming.headers.get("content-type").map_or("", String::as_str);
+    let essence = content_type.split(';').next().unwrap_or_default().trim();
+    if format != BodyFormat::Json || !essence.eq_ignore_ascii_case(BATCH) {
+        return Ok(None);
+    }
+    let events: Vec<&RawValue> =
+        serde_json::from_slice(fuse_rules::without_bom(&incoming.body)).map_err(BatchError)?;
+    let event = |event: &RawValue| {
+        let mut headers = incoming.headers.clone();
+        headers.insert("content-type".to_owned(), STRUCTURED.to_owned());
+        Incoming {
+            headers,
+            body: incoming.body.slice_ref(event.get().as_bytes()),
+            ..incoming.clone()
+        }
+    };
+    Ok(Some(events.into_iter().map(event).collect()))
 }
 
 /// The id of a cloud event: its source, in which `%`, spaces and control characters are percent-encoded, a space,

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
-use fuse_rules::schema::FieldType;
+use fuse_rules::schema::{FieldType, PathPattern};
+use fuse_rules::{foreign_encoding, without_bom};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -20,6 +21,7 @@ const MAX_PARAMETERS: usize = 1_000;
 /// assert_eq!(BodyFormat::Form.to_json("a=1&b=x+y".into())?, r#"{"a":"1","b":"x y"}"#);
 /// assert_eq!(BodyFormat::Text.to_json("hello".into())?, r#""hello""#);
 /// assert!(BodyFormat::Form.to_json("a=1&a=2".into()).is_err());
+/// assert!(BodyFormat::Form.accepts("application/json").is_err());
 /// # Ok::<(), fuse_runtime::sources::FormatError>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -42,10 +44,25 @@ pub enum FormatError {
     /// The body is not UTF-8.
     #[error("the body is not UTF-8")]
     NotUtf8,
+    /// The body is in another encoding, or compressed.
+    #[error("the body is {encoding}, not UTF-8")]
+    Encoding {
+        /// The encoding, as in `UTF-16`.
+        encoding: &'static str,
+    },
+    /// The sender declares a content type that is not a form's.
+    #[error(
+        "the source takes forms (`{FORM_TYPE}`), but the content type is `{given}`; {}",
+        other_format(.given)
+    )]
+    ContentType {
+        /// The content type, shortened.
+        given: String,
+    },
     /// A query or form is not UTF-8 after percent-decoding.
     #[error("the {what} is not UTF-8 once it is percent-decoded")]
     NotUtf8Decoded {
-        /// `query` or `form`.
+        /// `query`, `form` or `path`.
         what: &'static str,
     },
     /// The body is larger than its source accepts.
@@ -68,25 +85,80 @@ pub enum FormatError {
     },
 }
 
+/// The content type of a form.
+const FORM_TYPE: &str = "application/x-www-form-urlencoded";
+
+/// What to do about a content type that is not a form's.
+fn other_format(given: &str) -> String {
+    let sender = format!("let the sender send `{FORM_TYPE}`");
+    let format = match essence(given).as_str() {
+        "multipart/form-data" => return format!("fuse does not read multipart bodies: {sender}"),
+        ty if is_json(ty) => "json",
+        ty if ty.starts_with("text/") => "text",
+        _ => return sender,
+    };
+    format!("{sender}, or set `format = \"{format}\"` in the source")
+}
+
+/// A content type without its parameters, in lower case.
+fn essence(content_type: &str) -> String {
+    content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
+fn is_json(essence: &str) -> bool {
+    essence.ends_with("/json") || essence.ends_with("+json")
+}
+
 impl BodyFormat {
     /// The type of a field `format`, for the schema of a source.
     pub fn field_type() -> FieldType {
         FieldType::OneOf(vec!["json".into(), "text".into(), "form".into()])
     }
 
-    /// The body as JSON.
+    /// Checks the content type that a sender declares. Only forms need theirs: almost every text is a form in some
+    /// way, so a wrong body would not be noticed.
+    ///
+    /// # Errors
+    /// The format is a form, and the content type is another one.
+    pub fn accepts(self, content_type: &str) -> Result<(), FormatError> {
+        match self == Self::Form && essence(content_type) != FORM_TYPE {
+            true => Err(FormatError::ContentType { given: shorten(content_type).to_string() }),
+            false => Ok(()),
+        }
+    }
+
+    /// What to set if a body of this content type does not have the format.
+    pub(super) fn hint(self, content_type: &str) -> Option<String> {
+        let given = essence(content_type);
+        let setting = match given.as_str() {
+            _ if self != Self::Json || given.is_empty() || is_json(&given) => return None,
+            FORM_TYPE => "set `format = \"form\"` in the source, or let the sender send JSON",
+            ty if ty.starts_with("text/") => {
+                "let the sender send JSON, or set `format = \"text\"` in the source"
+            }
+            _ => "let the sender send JSON",
+        };
+        Some(format!("the content type is `{}`: {setting}", shorten(content_type)))
+    }
+
+    /// The body as JSON. A byte order mark before a text or form is dropped.
     ///
     /// # Errors
     /// The body does not have this format.
     pub fn to_json(self, body: Bytes) -> Result<Bytes, FormatError> {
         match self {
             Self::Json => Ok(body),
-            Self::Form => parameters_to_json(&body, "form"),
-            Self::Text => match std::str::from_utf8(&body) {
-                Ok(text) => Ok(Value::from(text).to_string().into()),
-                Err(_) => Err(FormatError::NotUtf8),
-            },
+            Self::Form => parameters_to_json(utf8(&body)?.as_bytes(), "form"),
+            Self::Text => Ok(Value::from(utf8(&body)?).to_string().into()),
         }
+    }
+}
+
+fn utf8(body: &[u8]) -> Result<&str, FormatError> {
+    // ASCII in UTF-16 is also UTF-8, with zero bytes.
+    match foreign_encoding(body) {
+        Some(encoding) => Err(FormatError::Encoding { encoding }),
+        None => std::str::from_utf8(without_bom(body)).map_err(|_| FormatError::NotUtf8),
     }
 }
 
@@ -107,6 +179,32 @@ pub(super) fn parameters(
         parameters.entry(name.into_owned()).or_insert_with(|| value.into_owned());
     }
     Ok(parameters)
+}
+
+/// The parameters of the path of a request, percent-decoded; `None` if the path does not match.
+///
+/// ```
+/// use fuse_rules::schema::PathPattern;
+///
+/// let pattern = PathPattern::parse("/hooks/{tenant}")?;
+/// let parameters = fuse_runtime::sources::path_parameters(&pattern, "/hooks/a%20b")?;
+/// assert_eq!(parameters.unwrap()["tenant"], "a b");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+/// A parameter is not UTF-8 once it is decoded.
+pub fn path_parameters(
+    pattern: &PathPattern,
+    path: &str,
+) -> Result<Option<BTreeMap<String, String>>, FormatError> {
+    let Some(found) = pattern.matches(path) else { return Ok(None) };
+    let decoded = |(name, text): (&str, &str)| {
+        let text = percent_encoding::percent_decode_str(text).decode_utf8();
+        let text = text.map_err(|_| FormatError::NotUtf8Decoded { what: "path" })?;
+        Ok((name.to_owned(), text.into_owned()))
+    };
+    found.into_iter().map(decoded).collect::<Result<_, _>>().map(Some)
 }
 
 /// A query or form as a body. Two parameters of one name are refused: rules and sender could each

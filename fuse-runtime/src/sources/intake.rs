@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use fuse_rules::{Event, InvalidBody, Plan, UnreadableBody};
+use bytes::Buf as _;
+use fuse_rules::{Event, InvalidBody, Plan, UnreadableBody, without_bom};
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
@@ -78,6 +79,8 @@ pub enum AcceptOutcome {
     Duplicate,
     /// It is not an event: it is recorded as a dead letter.
     DeadLetter,
+    /// The conditions of no event are true for it: it is not stored, and has no id.
+    Unrouted,
 }
 
 /// Why an event was not accepted.
@@ -90,6 +93,9 @@ pub enum AcceptError {
     /// The sender's id cannot be used; why.
     #[error("{0}")]
     BadId(String),
+    /// The body has no value for the `decode` of its event; why.
+    #[error("{0}")]
+    Undecodable(String),
     /// The sender's id is too long.
     #[error("the event's id is longer than {MAX_ID_BYTES} bytes")]
     LongId,
@@ -116,7 +122,7 @@ impl AcceptError {
     fn label(&self) -> &'static str {
         match self {
             Self::Conflict { .. } => "conflict",
-            Self::Invalid(_) | Self::LongId | Self::BadId(_) => "invalid",
+            Self::Invalid(_) | Self::LongId | Self::BadId(_) | Self::Undecodable(_) => "invalid",
             Self::Unavailable(_) => "unavailable",
         }
     }
@@ -168,8 +174,8 @@ impl Intake {
         events: Vec<Incoming>,
     ) -> Vec<Result<Accepted, AcceptError>> {
         let prepare = |incoming| match self.envelope(incoming) {
-            Ok(envelope) => envelope,
-            Err((incoming, error)) => self.rejected(*incoming, error.to_string()),
+            Ok(prepared) => prepared,
+            Err((incoming, error)) => Prepared::Store(self.rejected(*incoming, error.to_string())),
         };
         self.publish(events.into_iter().map(|one| (labels(&one), Ok(prepare(one)))).collect()).await
     }
@@ -187,24 +193,26 @@ impl Intake {
     ) -> Result<Accepted, AcceptError> {
         let labels = labels(&incoming);
         let envelope = self.rejected(incoming, reason.into());
-        let accepted = self.publish(vec![(labels, Ok(envelope))]).await.pop();
+        let accepted = self.publish(vec![(labels, Ok(Prepared::Store(envelope)))]).await.pop();
         accepted.unwrap_or_else(|| Err(no_answer()))
     }
 
     async fn publish(
         &self,
-        prepared: Vec<(Labels, Result<Envelope, AcceptError>)>,
+        prepared: Vec<(Labels, Result<Prepared, AcceptError>)>,
     ) -> Vec<Result<Accepted, AcceptError>> {
         let (mut waiting, mut envelopes) = (Vec::with_capacity(prepared.len()), Vec::new());
-        for (labels, envelope) in prepared {
-            waiting.push((
-                labels,
-                envelope.map(|envelope| {
+        for ((source, mut name), prepared) in prepared {
+            let known = prepared.map(|prepared| match prepared {
+                Prepared::Store(envelope) => {
+                    name.clone_from(&envelope.name);
                     let known = (envelope.id.clone(), envelope.rejected.is_some());
                     envelopes.push(envelope);
-                    known
-                }),
-            ));
+                    Some(known)
+                }
+                Prepared::Unrouted => None,
+            });
+            waiting.push(((source, name), known));
         }
         let mut published = match envelopes.is_empty() {
             true => Vec::new(),
@@ -212,7 +220,10 @@ impl Intake {
         }
         .into_iter();
         let results = waiting.into_iter().map(|((source, name), prepared)| {
-            let result = prepared.and_then(|(id, is_rejected)| {
+            let result = prepared.and_then(|known| {
+                let Some((id, is_rejected)) = known else {
+                    return Ok(Accepted { id: String::new(), outcome: AcceptOutcome::Unrouted });
+                };
                 let published = published.next().ok_or_else(no_answer)?;
                 let outcome = match published.map_err(AcceptError::Unavailable)? {
                     Published::Accepted if is_rejected => AcceptOutcome::DeadLetter,
@@ -227,6 +238,11 @@ impl Intake {
                     AcceptOutcome::New => "accepted",
                     AcceptOutcome::Duplicate => "known",
                     AcceptOutcome::DeadLetter => "rejected",
+                    AcceptOutcome::Unrouted => {
+                        tracing::debug!(source, "no event takes this request");
+                        self.metrics.unrouted(&source);
+                        return result;
+                    }
                 },
                 Err(error) => error.label(),
             };
@@ -236,10 +252,15 @@ impl Intake {
         results.collect()
     }
 
-    fn envelope(&self, incoming: Incoming) -> Result<Envelope, (Box<Incoming>, AcceptError)> {
+    /// The event to store, unless no event takes the request.
+    fn envelope(&self, mut incoming: Incoming) -> Result<Prepared, (Box<Incoming>, AcceptError)> {
         let received = self.clock.now();
         match self.id(&incoming, received) {
-            Ok(id) => Ok(envelope(incoming, id, received)),
+            Ok(Some((name, id))) => {
+                incoming.name = name;
+                Ok(Prepared::Store(envelope(incoming, id, received)))
+            }
+            Ok(None) => Ok(Prepared::Unrouted),
             Err(error) => Err((Box::new(incoming), error)),
         }
     }
@@ -253,29 +274,58 @@ impl Intake {
         Envelope { rejected: Some(reason), ..envelope(incoming, id, self.clock.now()) }
     }
 
-    /// The sender's id if there is one, else a new one that sorts by time. Validates the body on the way,
-    /// in one pass over it.
-    fn id(&self, incoming: &Incoming, received: Timestamp) -> Result<String, AcceptError> {
+    /// The name and the id of the event; `None` if no event takes the request. The id is the sender's if there is one,
+    /// else a new one that sorts by time. Validates the body on the way.
+    fn id(
+        &self,
+        incoming: &Incoming,
+        received: Timestamp,
+    ) -> Result<Option<(String, String)>, AcceptError> {
         let Incoming { source, name, body, .. } = incoming;
         let event =
             Event::unread(source.as_str(), name.as_str(), body).map_err(AcceptError::Invalid)?;
-        let has_expression = self.plan.has_source_field(&event, "id");
-        // Reading the expression validates, too.
-        let event = if has_expression && incoming.id.is_none() {
-            event
-        } else {
-            Event::new(source.as_str(), name.as_str(), body).map_err(AcceptError::Invalid)?
+        let event = with_parts(event, incoming).received(received);
+        let routed = self.plan.route(&event).map_err(unreadable)?;
+        let is_declared = self.plan.declares(&event);
+        let event = match routed {
+            Some(routed) => event.named(routed.to_owned()),
+            None if is_declared => return Ok(None),
+            // A source of an embedding service may send events that no rules declare.
+            None => event,
         };
-        let event = with_parts(event, &incoming.headers, &incoming.query).received(received);
+        let has_expression = self.plan.has_source_field(&event, "id");
         let id = admitted_id(&self.plan, &event, incoming.id.clone())?;
+        // Reading the expression validates the body, too.
+        if !has_expression || incoming.id.is_some() {
+            self.plan.arrived(&event, |event| {
+                event.map_err(unreadable)?.validate().map_err(AcceptError::Invalid)
+            })?;
+        }
+        self.plan.seen(&event, |event| event.map(drop).map_err(unreadable))?;
         if id.is_none() && has_expression {
             tracing::warn!(
                 source = incoming.source,
-                name = incoming.name,
+                name = event.name(),
                 "the source's `id` has no value for this event: fuse will not recognize a repetition of it"
             );
         }
-        Ok(id.unwrap_or_else(|| Uuid::now_v7().to_string()))
+        Ok(Some((event.name().to_owned(), id.unwrap_or_else(|| Uuid::now_v7().to_string()))))
+    }
+}
+
+/// What becomes of an event that arrives.
+enum Prepared {
+    Store(Envelope),
+    /// No event takes it.
+    Unrouted,
+}
+
+/// Why an event whose body cannot be read is refused.
+pub(super) fn unreadable(why: UnreadableBody) -> AcceptError {
+    match why {
+        UnreadableBody::Invalid(why) => AcceptError::Invalid(why),
+        UnreadableBody::Undecodable(why) => AcceptError::Undecodable(why),
+        why => AcceptError::BadId(why.to_string()),
     }
 }
 
@@ -304,14 +354,16 @@ pub(super) fn is_usable(id: &str) -> Result<(), AcceptError> {
 }
 
 fn envelope(incoming: Incoming, id: String, received: Timestamp) -> Envelope {
-    let Incoming { source, name, id: _, headers, query, body } = incoming;
-    Envelope { id, source, name, received, headers, query, rejected: None, body }
+    let Incoming { source, name, id: _, headers, query, path, mut body } = incoming;
+    let bom = body.len() - without_bom(&body).len();
+    body.advance(bom);
+    Envelope { id, source, name, received, headers, query, path, rejected: None, body }
 }
 
 /// The sender's id of an event: by the `id` of its source, else by the headers that GitHub
 /// (`X-GitHub-Delivery`) and CloudEvents (`ce-source` and `ce-id`) send. The id of a cloud event is
 /// its source, in which `%`, spaces and control characters are percent-encoded, a space, and its id;
-/// the event's headers are [decoded](super::decode_header).
+/// the event's headers are [decoded](super::decode_header). The event is as [`Plan::arrived`] gives it.
 ///
 /// # Errors
 /// The body is not JSON, or a key that the `id` reads is in one object twice, so that there are two ids.
@@ -325,14 +377,21 @@ pub(super) fn sender_id(plan: &Plan, event: &Event<'_>) -> Result<Option<String>
         .or_else(cloud_event))
 }
 
+fn with_parts<'a>(event: Event<'a>, incoming: &Incoming) -> Event<'a> {
+    with_texts(event, &incoming.headers, &incoming.query, &incoming.path)
+}
+
 type Texts = BTreeMap<String, String>;
 
-fn with_parts<'a>(mut event: Event<'a>, headers: &Texts, query: &Texts) -> Event<'a> {
+fn with_texts<'a>(mut event: Event<'a>, headers: &Texts, query: &Texts, path: &Texts) -> Event<'a> {
     for (name, value) in headers {
         event = event.header(name, value);
     }
     for (name, value) in query {
         event = event.query(name, value);
+    }
+    for (name, value) in path {
+        event = event.path_parameter(name, value);
     }
     event
 }
@@ -352,7 +411,7 @@ impl Envelope {
     }
 
     fn with_rest<'a>(&'a self, event: Event<'a>) -> Event<'a> {
-        let event = with_parts(event, &self.headers, &self.query);
+        let event = with_texts(event, &self.headers, &self.query, &self.path);
         event.id(self.id.as_str()).received(self.received)
     }
 }

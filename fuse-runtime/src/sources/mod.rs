@@ -81,7 +81,7 @@ pub use binding::{EventBinding, milliseconds};
 pub use cloud_events::{HeaderError, decode_header};
 pub use context::{SourceContext, SourceHealth};
 pub use error::SourceError;
-pub use format::{BodyFormat, FormatError};
+pub use format::{BodyFormat, FormatError, path_parameters};
 pub use intake::{AcceptError, AcceptOutcome, Accepted, Intake};
 pub use webhook::Webhook;
 
@@ -90,7 +90,8 @@ pub use webhook::Webhook;
 pub struct Incoming {
     /// The source's name.
     pub source: String,
-    /// The event's name.
+    /// The event's name. If conditions tell the events of its address apart, any of their names: the
+    /// [`Intake`] finds the event.
     pub name: String,
     /// The sender's id, where the source knows one. Otherwise it is taken from the source's `id`
     /// expression or from well-known headers, or made up.
@@ -99,6 +100,8 @@ pub struct Incoming {
     pub headers: BTreeMap<String, String>,
     /// Parameters of the query.
     pub query: BTreeMap<String, String>,
+    /// Parameters of the path.
+    pub path: BTreeMap<String, String>,
     /// The body: JSON. [`BodyFormat`] makes it of other formats.
     pub body: Bytes,
 }

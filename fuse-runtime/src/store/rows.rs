@@ -57,6 +57,8 @@ struct HeadRef<'a> {
     received: Timestamp,
     headers: &'a BTreeMap<String, String>,
     query: &'a BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    path: &'a BTreeMap<String, String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     rejected: Option<&'a str>,
 }
@@ -70,6 +72,8 @@ struct Head {
     received: Timestamp,
     headers: BTreeMap<String, String>,
     query: BTreeMap<String, String>,
+    #[serde(default)]
+    path: BTreeMap<String, String>,
     #[serde(default)]
     rejected: Option<String>,
 }
@@ -92,6 +96,7 @@ pub(crate) fn encode_envelope(event: &Envelope) -> Result<Vec<u8>, StoreError> {
         received: event.received,
         headers: &event.headers,
         query: &event.query,
+        path: &event.path,
         rejected: event.rejected.as_deref(),
     })?;
     let length = u32::try_from(head.len())
@@ -158,6 +163,7 @@ pub(crate) fn decode_envelope(seq: u64, row: &[u8]) -> Result<Envelope, StoreErr
         received: head.received,
         headers: head.headers,
         query: head.query,
+        path: head.path,
         rejected: head.rejected,
         body: Bytes::copy_from_slice(body),
     })
@@ -219,6 +225,7 @@ mod tests {
             received: Timestamp::UNIX_EPOCH,
             headers: BTreeMap::from([("h".into(), value)]),
             query: BTreeMap::new(),
+            path: BTreeMap::from([("tenant".into(), "acme".into())]),
             rejected: None,
             body: Bytes::from(body),
         }

@@ -135,7 +135,10 @@ fn an_event(
         });
     }
     let fixed = event.fields.iter().map(|(key, value)| format!("{key} = {value}"));
-    let lines: Vec<String> = fixed.chain(event.expressions.iter().map(written)).collect();
+    let when = event.when.iter().map(|condition| format!("when {condition}"));
+    let decode = event.decode.iter().map(|expression| format!("decode = {expression}"));
+    let expressions = event.expressions.iter().map(written);
+    let lines: Vec<String> = when.chain(fixed).chain(decode).chain(expressions).collect();
     if !lines.is_empty() {
         parts.push(block(&lines));
     }

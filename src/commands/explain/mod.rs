@@ -36,10 +36,12 @@ pub(crate) fn run(arguments: &Explain) -> Ended {
         .map_err(|invalid| format!("`{shown}` is not an event: {invalid}"))?
         .received(arguments.at.unwrap_or_else(jiff::Timestamp::now));
     let event = request::with_query(request::with_headers(event, &headers), &query);
+    let event = request::with_path(&ruleset, event, arguments.path.as_deref())?;
     let plan = ruleset.plan();
     let id = request::admit(&ruleset, &plan, &event, arguments.id.clone())
         .map_err(|why| format!("fuse would refuse this event: {why}"))?
         .unwrap_or_else(|| "example".to_owned());
+    request::check_route(&plan, &event).map_err(|why| format!("`{shown}` {why}"))?;
     let event = event.id(id.as_str());
     let mut explanation = match asked.rules() {
         Some(rules) => plan.explain_rules(&event, &fuses, rules),
@@ -55,7 +57,10 @@ pub(crate) fn run(arguments: &Explain) -> Ended {
     }
     hold_back(&mut explanation);
     asked.sort(&mut explanation.decisions);
-    let closest = ruleset.would_match(&event, &explanation.decisions).rules;
+    let closest = plan.seen(&event, |event| match event {
+        Ok(event) => ruleset.would_match(event, &explanation.decisions).rules,
+        Err(_refused) => BTreeMap::new(),
+    });
     output::print(&match arguments.format {
         Format::Json => json_text(&explanation, &objects, &closest),
         Format::Text => text::text(&explanation, &asked, &objects, &shown, &closest),

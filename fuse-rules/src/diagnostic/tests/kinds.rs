@@ -1,21 +1,30 @@
 //! Kinds of sources and triggers like those of the runtime, as far as the pages use them.
 
 use crate::schema::TriggerInfo;
-use crate::schema::{Field, FieldType, Registry, Schema, SourceSchema, Templates};
+use crate::schema::{BodyShape, Field, FieldType, Registry, Schema, SourceSchema, Templates};
 
 pub(crate) fn registry() -> Registry {
     let path = || Field::optional("path", FieldType::UrlPath, "");
-    let id = || Field::optional("id", FieldType::Expression, "");
     let method = || Field::optional("method", one_of(&["GET", "POST"]), "");
+    let format = || Field::optional("format", one_of(&["json", "text", "form"]), "");
+    let id = || Field::optional("id", FieldType::Expression, "");
     let source = Schema::new("webhook", "")
         .field(Field::required("port", FieldType::Int(1, 65_535), ""))
         .field(path())
-        .field(id())
-        .field(method().default("POST"));
+        .field(method().default("POST"))
+        .field(format().default("json"))
+        .field(id());
     let event = Schema::new("event", "")
         .field(Field::required("path", FieldType::UrlPath, ""))
-        .field(id())
-        .field(method());
+        .field(method())
+        .field(format())
+        .field(id());
+    let webhook = SourceSchema::new(source, event)
+        .address(&["port", "path", "method"])
+        .same_at_address(&["format"])
+        .body("method", "GET", BodyShape::Strings)
+        .body("format", "form", BodyShape::Strings)
+        .body("format", "text", BodyShape::Text);
     let texts = || FieldType::Map(Box::new(FieldType::Text(Templates::Refused)));
     let texts_list = || FieldType::List(Box::new(FieldType::Text(Templates::Refused)));
     let prefix = |from: &[&str]| {
@@ -25,7 +34,7 @@ pub(crate) fn registry() -> Registry {
     let namespace = || Field::required("namespace", FieldType::DnsLabel, "");
     let string = |name| Field::optional(name, FieldType::String, "");
     Registry::new()
-        .source(SourceSchema::new(source, event).address(&["port", "path", "method"]))
+        .source(webhook)
         .trigger(
             Schema::new("workflow", "")
                 .field(Field::optional("template", FieldType::DnsSubdomain, ""))

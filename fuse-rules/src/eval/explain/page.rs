@@ -65,9 +65,8 @@ pub(crate) fn explain_page(
     let asked = |name: &str| request.rule.is_none_or(|rule| rule == name);
     let mismatch = exhaustive::mismatch(plan, event);
     if let Some(why) = indexed::evaluate(plan, event, fuses).refused {
-        let decisions = exhaustive::refused(plan, event, &why).decisions;
-        let page = listed(decisions, &asked, request);
-        let explanation = Explanation { refused: Some(why), mismatch, ..page.explanation };
+        let page = refused_page(plan, event, request, why);
+        let explanation = Explanation { mismatch, ..page.explanation };
         return ExplainedPage { explanation, ..page };
     }
     let Some(event_plan) = plan.event(event.source(), event.name()) else {
@@ -137,6 +136,19 @@ pub(crate) fn explain_page(
     let Page { decisions, same_before, .. } = page;
     let explanation = Explanation { refused: None, mismatch, decisions, cut: false };
     ExplainedPage { explanation, total: first, same_before, missed }
+}
+
+/// A page of the decisions on an event that is refused.
+pub(crate) fn refused_page(
+    plan: &Pooled,
+    event: &Event<'_>,
+    request: &PageRequest<'_>,
+    why: String,
+) -> ExplainedPage {
+    let asked = |name: &str| request.rule.is_none_or(|rule| rule == name);
+    let page = listed(exhaustive::refused(plan, event, &why).decisions, &asked, request);
+    let explanation = Explanation { refused: Some(why), ..page.explanation };
+    ExplainedPage { explanation, ..page }
 }
 
 /// The rules of an event with their sensors, in the order of their decisions.

@@ -130,7 +130,17 @@ impl Generator<'_> {
                 make.ty();
             }
             if make.choose(2) == 1 {
-                make.block();
+                make.event_block();
+            }
+        });
+    }
+
+    fn event_block(&mut self) {
+        self.braces(|make| match make.choose(2) {
+            0 => make.item(),
+            _ => {
+                make.t("when");
+                make.expr();
             }
         });
     }

@@ -141,12 +141,24 @@ impl<'a> Mangle<'a, '_> {
 fn has_items(rule: Rule) -> bool {
     matches!(
         rule,
-        Rule::block | Rule::record | Rule::from_pick | Rule::source_decl | Rule::type_record
+        Rule::block
+            | Rule::event_block
+            | Rule::record
+            | Rule::from_pick
+            | Rule::source_decl
+            | Rule::type_record
     )
 }
 
 fn is_ordered(rule: Rule) -> bool {
-    matches!(rule, Rule::source_decl | Rule::sensor_decl | Rule::rule_decl | Rule::type_record)
+    matches!(
+        rule,
+        Rule::source_decl
+            | Rule::event_block
+            | Rule::sensor_decl
+            | Rule::rule_decl
+            | Rule::type_record
+    )
 }
 
 /// Whether white space is allowed between its parts.

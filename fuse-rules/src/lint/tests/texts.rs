@@ -36,7 +36,7 @@ fn a_finding_says_what_a_function_returns() {
         &lints,
         &[
             r#"when lower(body.level) == "ERROR""#,
-            r#"when "Dev" == trim(lower(body.level)) or lower(body.level) == "Dev""#,
+            r#"when body.size > 1 or lower(body.level) == "Dev""#,
             r#"when lower(body.level) in ["Error", "warn", "FATAL"] and body.size is int"#,
             r#"when upper(body.level) starts-with "err""#,
             r#"when (trim(body.text)) == (" a")"#,

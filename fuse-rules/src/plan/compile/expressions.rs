@@ -22,7 +22,7 @@ impl Compiler<'_> {
             .collect()
     }
 
-    fn exprs(&mut self, exprs: &[Expr]) -> Vec<Expr<Slot>> {
+    pub(in crate::plan) fn exprs(&mut self, exprs: &[Expr]) -> Vec<Expr<Slot>> {
         exprs.iter().map(|expr| self.expr(expr)).collect()
     }
 
@@ -32,7 +32,7 @@ impl Compiler<'_> {
 
     /// The same expression, with slots in place of paths. A use of a `let` is evaluated once per
     /// frame. In conditions, only values are: the parts of conditions are shared anyway.
-    pub(super) fn expr(&mut self, expr: &Expr) -> Expr<Slot> {
+    pub(in crate::plan) fn expr(&mut self, expr: &Expr) -> Expr<Slot> {
         let compiled = self.without_name(expr);
         let rules = self.rules;
         let (Some(name), Some(value)) = (rules.lets.get(&expr.span), rules.calls.get(&expr.span))

@@ -38,6 +38,8 @@ pub(crate) struct Send {
     pub(crate) bodies: Vec<Expr>,
     pub(crate) headers: Vec<Block>,
     pub(crate) queries: Vec<Block>,
+    /// The parameters of the path.
+    pub(crate) paths: Vec<Block>,
     pub(crate) span: Span,
 }
 

@@ -90,6 +90,8 @@ impl Tests<'_> {
         let headers: Vec<(String, String)> =
             witness.headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
         let event = self.identified(event, &headers, 0).ok()?;
+        // A request that is another event cannot be sent.
+        (self.plan.route(&event) == Ok(Some(event.name()))).then_some(())?;
         let mut evaluation = self.plan.evaluate_all(&event, &fuses);
         self.apply_backends(&mut evaluation, &event);
         Some(SentEvent { event, fuses, evaluation })

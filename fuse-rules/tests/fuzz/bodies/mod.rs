@@ -99,6 +99,7 @@ fn evaluate(ruleset: &Ruleset, body: &str) {
             reference(ruleset, &event, &fuses, &evaluation);
         }
         let _id = plan.source_field(&event, "id");
+        let _routed = plan.route(&event);
     }
 }
 
@@ -125,6 +126,8 @@ pub(crate) fn event(bytes: &[u8]) {
     let text = std::str::from_utf8(bytes).ok();
     assert_eq!(unread.is_ok(), text.is_some());
     let (Ok(unread), Some(text)) = (unread, text) else { return };
+    // A byte order mark is skipped.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let is_json = serde_json::from_str::<IgnoredAny>(text).is_ok();
     for fuses in [Fuses::default(), Fuses::default().set("f", true)] {
         let evaluation = PLAN.evaluate(&unread, &fuses);

@@ -60,6 +60,7 @@ fn record(body: &'static str) -> EventRecord {
             received: Timestamp::UNIX_EPOCH,
             headers: BTreeMap::new(),
             query: BTreeMap::new(),
+            path: BTreeMap::new(),
             rejected: None,
             body: body.into(),
         },

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use axum::Router;
-use fuse_rules::schema::{Field, FieldType, Schema, SourceSchema};
+use fuse_rules::schema::{BodyShape, Field, FieldType, PathPattern, Schema, SourceSchema};
 use serde::Deserialize;
 use tokio::net::TcpListener;
 
@@ -33,8 +33,13 @@ impl Webhook {
 #[async_trait]
 impl Source for Webhook {
     fn schema(&self) -> SourceSchema {
-        let path =
-            || Field::optional("path", FieldType::UrlPath, "The path that events are sent to.");
+        let path = || {
+            Field::optional(
+                "path",
+                FieldType::UrlPath,
+                "The path that events are sent to; `{name}` is a parameter.",
+            )
+        };
         let id = || {
             Field::optional(
                 "id",
@@ -44,7 +49,7 @@ impl Source for Webhook {
         };
         let method = || FieldType::OneOf(vec!["POST".into(), "PUT".into(), "GET".into()]);
         let method_doc = "The method; with `GET` the query becomes the body.";
-        let format_doc = "The format of the body; the sender's Content-Type does not matter.";
+        let format_doc = "The format of the body; only a form needs the sender's Content-Type.";
         let limit_doc = "The largest body that is accepted.";
         let source = Schema::new("webhook", "Accepts events over HTTP.")
             .field(Field::required("port", FieldType::Int(1, 65_535), "The port to listen on."))
@@ -63,7 +68,12 @@ impl Source for Webhook {
             .field(Field::optional("format", BodyFormat::field_type(), format_doc))
             .field(id())
             .field(Field::optional("body-limit", FieldType::Size, limit_doc));
-        SourceSchema::new(source, event).address(&["port", "path", "method"])
+        SourceSchema::new(source, event)
+            .address(&["port", "path", "method"])
+            .same_at_address(&["format", "body-limit"])
+            .body("method", "GET", BodyShape::Strings)
+            .body("format", "form", BodyShape::Strings)
+            .body("format", "text", BodyShape::Text)
     }
 
     async fn bind(
@@ -75,7 +85,10 @@ impl Source for Webhook {
         for event in events {
             let config: Config = event.config()?;
             let EventBinding { source, name, .. } = event;
-            ports.entry(config.port).or_default().push(Route { source, event: name, config });
+            let path = PathPattern::parse(&config.path).map_err(|why| {
+                SourceError::with_source(format!("cannot listen on `{}`", config.path), why)
+            })?;
+            ports.entry(config.port).or_default().push(Route { source, event: name, path, config });
         }
         let mut servers = Vec::new();
         for (port, routes) in ports {
@@ -103,11 +116,12 @@ struct Config {
     body_limit: usize,
 }
 
-/// Where one event arrives.
+/// Where one event arrives. Several events may have the same address: conditions tell them apart.
 #[derive(Clone, Debug)]
 struct Route {
     source: String,
     event: String,
+    path: PathPattern,
     config: Config,
 }
 
@@ -126,7 +140,7 @@ struct Listening {
 impl BoundSource for Listening {
     fn listening(&self) -> Vec<String> {
         let line = |server: &PortServer, route: &Route| {
-            let Route { source, event, config } = route;
+            let Route { source, event, config, .. } = route;
             let (method, address, path) = (&config.method, server.address, &config.path);
             format!("{source}.{event} at {method} http://{address}{path}")
         };

@@ -1,5 +1,6 @@
 //! Handles one request to a webhook: checks it, turns it into an event, and answers it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Extension;
@@ -15,8 +16,11 @@ use super::Route;
 use crate::http::{BodyBuffer, BodyError, InWork, shorten};
 use crate::log_limit::LogLimit;
 use crate::sources::admission::by_name;
-use crate::sources::format::{parameters, parameters_to_json};
-use crate::sources::{AcceptError, Accepted, FormatError, Incoming, Intake};
+use crate::sources::cloud_events;
+use crate::sources::format::{parameters, parameters_to_json, path_parameters};
+use crate::sources::{
+    AcceptError, AcceptOutcome, Accepted, BodyFormat, FormatError, Incoming, Intake,
+};
 
 /// `Retry-After`, in seconds, where the queue is full, and where there is no room in memory.
 const RETRY_AFTER_QUEUE: &str = "5";
@@ -39,7 +43,8 @@ pub(super) async fn receive(
     request: Request<Body>,
 ) -> Response {
     let path = request.uri().path();
-    let here: Vec<&Route> = port.routes.iter().filter(|route| route.config.path == path).collect();
+    let here: Vec<&Route> =
+        port.routes.iter().filter(|route| route.path.matches(path).is_some()).collect();
     if here.is_empty() {
         return nothing_here(&port, path);
     }
@@ -51,16 +56,25 @@ pub(super) async fn receive(
         Ok(incoming) => incoming,
         Err(response) => return *response,
     };
+    let content_type = incoming.headers.get("content-type");
+    let hint = content_type.and_then(|ty| route.config.format.hint(ty));
+    let batch = match cloud_events::batch(route.config.format, &incoming) {
+        Ok(batch) => batch,
+        Err(why) => return refuse(StatusCode::BAD_REQUEST, &why.to_string()),
+    };
     // This continues if the sender disconnects: the body counts in the budget until the store has dropped
     // it.
     let storing = tokio::spawn(async move {
         let _turn = in_work.turn_to_store(incoming.body.len()).await;
-        let taken = port.intake.accept(incoming).await;
+        let answer = match batch {
+            Some(events) => answer_batch(port.intake.accept_many(events).await),
+            None => answer(port.intake.accept(incoming).await, hint.as_deref()),
+        };
         drop(in_work);
-        taken
+        answer
     });
     match storing.await {
-        Ok(taken) => answer(taken),
+        Ok(answer) => answer,
         Err(_panic) => {
             let why = "accepting this event failed inside fuse; please report it";
             refuse(StatusCode::INTERNAL_SERVER_ERROR, why)
@@ -103,16 +117,22 @@ async fn incoming(
         return Err(too_large(route.config.body_limit));
     }
     let headers = by_name(&parts.headers).map_err(|why| bad_request(&why.to_string()))?;
+    let has_body = route.config.method != "GET";
+    if has_body {
+        check_type(route.config.format, &headers)?;
+    }
     let encoded = parts.uri.query().unwrap_or("").as_bytes();
     let query = parameters(encoded, "query").map_err(bad_format)?;
-    let body = if route.config.method == "GET" {
-        parameters_to_json(encoded, "query").map_err(bad_format)?
-    } else {
+    let path =
+        path_parameters(&route.path, parts.uri.path()).map_err(bad_format)?.unwrap_or_default();
+    let body = if has_body {
         let bytes = read(body, route.config.body_limit).await?;
         let read = bytes.len();
         let body = route.config.format.to_json(bytes).map_err(bad_format)?;
         in_work.take(body.len().saturating_sub(read)).map_err(not_arrived)?;
         body
+    } else {
+        parameters_to_json(encoded, "query").map_err(bad_format)?
     };
     Ok(Incoming {
         source: route.source.clone(),
@@ -120,8 +140,24 @@ async fn incoming(
         id: None,
         headers,
         query,
+        path,
         body,
     })
+}
+
+/// Refuses a body by its headers, before it is read.
+fn check_type(format: BodyFormat, headers: &BTreeMap<String, String>) -> Result<(), RefusedWith> {
+    let unsupported = |why: &str| Box::new(refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, why));
+    let coding = headers.get("content-encoding").map(|coding| coding.trim());
+    if let Some(coding) = coding.filter(|coding| !coding.eq_ignore_ascii_case("identity")) {
+        let coding = shorten(coding);
+        return Err(unsupported(&format!(
+            "the body is compressed (`Content-Encoding: {coding}`), which fuse does not read; \
+             let the sender send it uncompressed"
+        )));
+    }
+    let Some(content_type) = headers.get("content-type") else { return Ok(()) };
+    format.accepts(content_type).map_err(|why| unsupported(&why.to_string()))
 }
 
 async fn read(mut body: Body, limit: usize) -> Result<Bytes, RefusedWith> {
@@ -169,16 +205,26 @@ fn bad_format(error: FormatError) -> RefusedWith {
     bad_request(&error.to_string())
 }
 
-fn answer(accepted: Result<Accepted, AcceptError>) -> Response {
+/// The answer to an event. The hint says what to set if its body is not JSON.
+fn answer(accepted: Result<Accepted, AcceptError>, hint: Option<&str>) -> Response {
     match accepted {
+        Ok(Accepted { outcome: AcceptOutcome::Unrouted, .. }) => {
+            let why = "no event takes this request: fuse does nothing";
+            (StatusCode::ACCEPTED, axum::Json(json!({ "event": null, "note": why })))
+                .into_response()
+        }
         Ok(accepted) => {
             let status =
                 if accepted.is_duplicate() { StatusCode::OK } else { StatusCode::ACCEPTED };
             (status, axum::Json(json!({ "event": accepted.id }))).into_response()
         }
         Err(AcceptError::Invalid(invalid)) => {
+            let error = match hint {
+                Some(hint) => format!("{invalid}; {hint}"),
+                None => invalid.to_string(),
+            };
             let why = json!({
-                "error": invalid.to_string(),
+                "error": error,
                 "line": invalid.place.line,
                 "column": invalid.place.column,
             });
@@ -192,6 +238,33 @@ fn answer(accepted: Result<Accepted, AcceptError>) -> Response {
         }
         Err(error) => refuse(StatusCode::BAD_REQUEST, &error.to_string()),
     }
+}
+
+/// The answer to a batch. A sender repeats the whole batch if it cannot be stored now. Events that are refused for
+/// good are named; the others are accepted.
+fn answer_batch(results: Vec<Result<Accepted, AcceptError>>) -> Response {
+    let count = results.len();
+    let errors =
+        results.iter().zip(1..).filter_map(|(result, at)| Some((result.as_ref().err()?, at)));
+    let worst = errors.min_by_key(|(error, _)| !error.is_retryable());
+    if let Some((error, at)) = worst {
+        let why = format!("event {at} of {count}: {error}");
+        return match error {
+            AcceptError::Unavailable(_) => unavailable(&why, RETRY_AFTER_QUEUE),
+            AcceptError::Conflict { .. } => refuse(StatusCode::CONFLICT, &why),
+            _ => refuse(StatusCode::BAD_REQUEST, &why),
+        };
+    }
+    let accepted = || results.iter().flatten();
+    let status = match accepted().all(Accepted::is_duplicate) {
+        true => StatusCode::OK,
+        false => StatusCode::ACCEPTED,
+    };
+    let ids = accepted().map(|one| match one.outcome {
+        AcceptOutcome::Unrouted => None,
+        _ => Some(one.id.as_str()),
+    });
+    (status, axum::Json(json!({ "events": ids.collect::<Vec<_>>() }))).into_response()
 }
 
 fn unavailable(why: &str, retry_after: &'static str) -> Response {

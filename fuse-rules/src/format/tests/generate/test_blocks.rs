@@ -18,7 +18,7 @@ impl Generator<'_> {
             2 => {
                 self.all(&["send", "a.b"]);
                 for _ in 0..self.choose(3) {
-                    match self.choose(4) {
+                    match self.choose(5) {
                         0 => self.all(&["from", "\"x.json\""]),
                         1 => {
                             self.t("body");
@@ -26,6 +26,10 @@ impl Generator<'_> {
                         }
                         2 => {
                             self.t("headers");
+                            self.block();
+                        }
+                        3 => {
+                            self.t("path");
                             self.block();
                         }
                         _ => {

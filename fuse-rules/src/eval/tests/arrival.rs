@@ -1,0 +1,221 @@
+//! What happens to an event before rules see it: routing, cloud events, decoding, and the parameters of its path.
+
+use proptest::prelude::*;
+use proptest::test_runner::Config;
+
+use super::generate::{body, condition};
+use super::{RECEIVED, registry};
+use crate::diagnostic::tests::kinds;
+use crate::reference::{self, World};
+use crate::ruleset::Ruleset;
+use crate::{Event, Fuses, Plan};
+
+fn load(text: &str) -> Ruleset {
+    Ruleset::parse("a.rules", text, &kinds::registry())
+        .unwrap_or_else(|why| panic!("{why}\n{text}"))
+}
+
+/// The event that takes a request with these headers and this body: its name, `-`, or why there is none.
+fn routed(plan: &Plan, headers: &[(&str, &str)], body: &str) -> String {
+    let event = Event::unread("s", "rest", body.as_bytes()).unwrap();
+    let event = headers.iter().fold(event, |event, (name, value)| event.header(name, value));
+    match plan.route(&event) {
+        Ok(name) => name.unwrap_or("-").to_owned(),
+        Err(why) => why.to_string(),
+    }
+}
+
+#[test]
+fn a_request_is_the_event_whose_conditions_are_true() {
+    let rules = |rest: &str| {
+        format!(
+            r#"source s webhook {{
+                port = 1, path = "/x"
+                event push {{ when headers.x-event == "push" }}
+                event opened {{
+                  when headers.x-event == "pull_request"
+                  when body.action == "opened"
+                }}
+                event other-path {{ path = "/y" }}
+                {rest}
+            }}"#
+        )
+    };
+    let plan = load(&rules("event rest")).plan();
+    let pull = [("X-Event", "pull_request")];
+    assert_eq!(routed(&plan, &[("X-Event", "push")], "{}"), "push");
+    assert_eq!(routed(&plan, &pull, r#"{"action": "opened"}"#), "opened");
+    assert_eq!(routed(&plan, &pull, r#"{"action": "closed"}"#), "rest");
+    // A condition that is unknown does not take the event.
+    assert_eq!(routed(&plan, &pull, "{}"), "rest");
+    assert_eq!(routed(&plan, &[], "[]"), "rest");
+    // Two values of the key that a condition reads could be two events.
+    let twice = routed(&plan, &pull, r#"{"action": "opened", "action": "x"}"#);
+    assert!(twice.contains("twice"), "{twice}");
+    assert!(routed(&plan, &pull, "{").contains("not JSON"));
+
+    let plan = load(&rules("event rest { when headers.x-event == \"rest\" }")).plan();
+    assert_eq!(routed(&plan, &pull, "{}"), "-");
+    assert_eq!(routed(&plan, &[("X-Event", "rest")], "{}"), "rest");
+    let elsewhere = Event::new("s", "other-path", b"{}").unwrap().header("x-event", "push");
+    assert_eq!(plan.route(&elsewhere), Ok(Some("other-path")));
+}
+
+#[test]
+fn conditions_on_headers_alone_do_not_read_the_body() {
+    let rules = "source s webhook { port = 1, path = \"/x\"
+        event a { when headers.x == \"a\" }
+        event rest }";
+    let plan = load(rules).plan();
+    assert_eq!(routed(&plan, &[("x", "a")], "not JSON"), "a");
+    assert_eq!(routed(&plan, &[], "not JSON"), "rest");
+}
+
+/// The message of the rule's action, or why there is none.
+fn message(plan: &Plan, event: &Event<'_>) -> String {
+    let evaluation = plan.evaluate(event, &Fuses::default());
+    if let Some(why) = evaluation.refused {
+        let all = plan.evaluate_all(event, &Fuses::default());
+        assert_eq!(all.refused.as_ref(), Some(&why));
+        assert_eq!(plan.explain(event, &Fuses::default()).refused.as_ref(), Some(&why));
+        assert!(plan.missing(event).is_empty());
+        return why;
+    }
+    let action = evaluation.decisions.first().and_then(|decision| decision.action.as_ref());
+    action.map_or("-".into(), |action| action.fields["message"].as_str().unwrap().to_owned())
+}
+
+fn decoding(source: &str, message: &str) -> Plan {
+    let rules = format!(
+        "source s webhook {{ port = 1, path = \"/x\"\n{source}\n event rest }}
+         sensor z on s.rest {{ rule r {{ trigger log {{ message = {message} }} }} }}"
+    );
+    load(&rules).plan()
+}
+
+#[test]
+fn rules_see_the_decoded_body() {
+    let event = |body| Event::new("s", "rest", body).unwrap();
+    let plan = decoding("decode = body.inner", "string(body.a)");
+    assert_eq!(message(&plan, &event(br#"{"a": 1, "inner": {"a": 2.0}}"#)), "2");
+    let missing = "the body cannot be decoded: `body.inner` is missing";
+    assert_eq!(message(&plan, &event(br#"{"a": 1}"#)), missing);
+    let plan = decoding("decode = base64-decode(body)\n format = \"text\"", "body");
+    assert_eq!(message(&plan, &event(b"\"aGVsbG8=\"")), "hello");
+    let bad = message(&plan, &event(b"\"?\""));
+    assert!(bad.starts_with("the body cannot be decoded: "), "{bad}");
+    // The id is that of the body that arrives.
+    let plan = decoding("decode = body.inner\n id = body.id", "event.id");
+    let event = event(br#"{"id": "outer", "inner": {"id": "inner"}}"#);
+    assert_eq!(plan.source_field(&event, "id"), Ok(Some("outer".into())));
+}
+
+#[test]
+fn a_structured_cloud_event_is_one_in_the_binary_mode() {
+    let plan = decoding("id = headers.ce-id", "\"${event.type} ${headers.ce-source} ${body.a}\"");
+    let body =
+        br#"{"specversion": "1.0", "id": "7", "source": "/s", "type": "t", "data": {"a": "x"}}"#;
+    let structured = Event::new("s", "rest", body)
+        .unwrap()
+        .header("Content-Type", "application/cloudevents+json");
+    let binary = Event::new("s", "rest", br#"{"a": "x"}"#).unwrap();
+    let attributes = [("ce-id", "7"), ("ce-source", "/s"), ("ce-type", "t")];
+    let binary =
+        attributes.into_iter().fold(binary, |event, (name, value)| event.header(name, value));
+    for event in [structured, binary] {
+        assert_eq!(message(&plan, &event), "t /s x");
+        assert_eq!(plan.source_field(&event, "id"), Ok(Some("7".into())));
+    }
+    let other = Event::new("s", "rest", body).unwrap().header("Content-Type", "application/json");
+    assert_eq!(message(&plan, &other), "-", "its attributes are not in its headers");
+    // A text is not read as JSON.
+    let plan = decoding("format = \"text\"", "body");
+    let text = Event::new("s", "rest", b"\"{}\"").unwrap();
+    assert_eq!(message(&plan, &text.header("content-type", "application/cloudevents+json")), "{}");
+}
+
+#[test]
+fn parameters_of_the_path_are_values_of_the_event() {
+    let rules = "source s webhook { port = 1, path = \"/hooks/{tenant}\", id = event.path.tenant, event rest }
+        sensor z on s.rest { rule r {
+          when event.path.tenant == \"acme\"
+          trigger log { message = \"for ${event.path.tenant}\" } } }";
+    let ruleset = load(rules);
+    let plan = ruleset.plan();
+    let event = Event::new("s", "rest", b"{}").unwrap().path_parameter("tenant", "acme");
+    assert_eq!(message(&plan, &event), "for acme");
+    assert_eq!(plan.source_field(&event, "id"), Ok(Some("acme".into())));
+    super::decide(&ruleset, &event, &Fuses::default());
+    let without = Event::new("s", "rest", b"{}").unwrap();
+    super::decide(&ruleset, &without, &Fuses::default());
+    assert_eq!(plan.missing(&without), ["event.path.tenant"]);
+}
+
+proptest! {
+    #![proptest_config(Config { cases: 600, ..Config::default() })]
+
+    /// Conditions that are proven to exclude each other are never both true, and the plan finds the event whose
+    /// condition the reference finds true.
+    #[test]
+    fn at_most_one_event_takes_a_request(
+        conditions in prop::collection::vec(condition(vec!["body".into()], 1), 2),
+        excluded in any::<bool>(),
+        bodies in prop::collection::vec(body(), 8),
+    ) {
+        // Independent conditions hardly ever exclude each other.
+        let second = match excluded {
+            true => format!("not ({}) and ({})", conditions[0], conditions[1]),
+            false => conditions[1].clone(),
+        };
+        let text = format!(
+            "source s webhook {{ port = 1, path = \"/x\"\n event a {{ when {}\n }}\n event b {{ when {second}\n }}\n event rest }}",
+            conditions[0]
+        );
+        let Ok(ruleset) = Ruleset::parse("a.rules", &text, &kinds::registry()) else { return Ok(()) };
+        let plan = ruleset.plan();
+        for body in bodies {
+            let event = Event::new("s", "rest", body.as_bytes()).unwrap();
+            let world = World::new(&event, None);
+            let events = &ruleset.typed().sources[0].events;
+            let is_true = |condition| reference::truth(&world, Vec::new(), condition) == Ok(true);
+            let taken: Vec<&str> = events
+                .iter()
+                .filter(|event| !event.when.is_empty() && event.when.iter().all(is_true))
+                .map(|event| event.name.as_str())
+                .collect();
+            prop_assert!(taken.len() < 2, "{body}\n{text}");
+            // A key that occurs twice is refused.
+            if let Ok(routed) = plan.route(&event) {
+                prop_assert_eq!(routed, Some(taken.first().copied().unwrap_or("rest")), "{}\n{}", body, text);
+            }
+        }
+    }
+
+    /// A body that is decoded is decided like the decoded body itself.
+    #[test]
+    fn decoding_is_the_same_as_sending_the_decoded_body(
+        condition in condition(vec!["body".into()], 2),
+        inner in body(),
+    ) {
+        let rules = |decode: &str| format!(
+            "source q queue {{ {decode}\n event e }}
+             sensor s on q.e {{ rule r {{ when {condition}\n trigger note {{}} }} }}"
+        );
+        let Ok(plain) = Ruleset::parse("a.rules", &rules(""), &registry()) else { return Ok(()) };
+        let decoded = Ruleset::parse("a.rules", &rules("decode = body.inner"), &registry()).unwrap();
+        let outer = format!("{{\"inner\": {inner}}}");
+        let event = |body| {
+            Event::new("q", "e", body).unwrap().received(RECEIVED.parse().unwrap())
+        };
+        let (outer, inner) = (event(outer.as_bytes()), event(inner.as_bytes()));
+        let fuses = Fuses::default();
+        let expected = plain.plan().evaluate_all(&inner, &fuses);
+        let found = decoded.plan().evaluate_all(&outer, &fuses);
+        // What cannot be written as JSON again, and keys that occur twice, are refused.
+        if found.refused.is_none() && expected.refused.is_none() {
+            prop_assert_eq!(&found, &expected);
+            let acting = decoded.plan().evaluate(&outer, &fuses);
+            prop_assert_eq!(acting, plain.plan().evaluate(&inner, &fuses));
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! CloudEvents in a body: the structured mode of the HTTP binding, as the binary mode has them.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use data_encoding::BASE64;
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::{Event, InvalidBody};
+use crate::span::Place;
+
+/// The content type of one event in the structured mode.
+const STRUCTURED: &str = "application/cloudevents+json";
+/// The attributes that each event has.
+const REQUIRED: [&str; 4] = ["specversion", "id", "source", "type"];
+
+/// The members of an object, in order.
+struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+
+impl<'de> Deserialize<'de> for Members<'de> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Object;
+        impl<'de> Visitor<'de> for Object {
+            type Value = Members<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut members = Vec::new();
+                while let Some(member) = map.next_entry()? {
+                    members.push(member);
+                }
+                Ok(Members(members))
+            }
+        }
+        from.deserialize_map(Object)
+    }
+}
+
+impl<'a> Event<'a> {
+    /// Calls `then` with the event as its source would send it in the binary mode: attributes as headers
+    /// `ce-…`, and the data as the body. Any other event is passed on as it is.
+    pub(crate) fn unwrapped<T>(
+        &self,
+        then: impl FnOnce(Result<&Event<'_>, InvalidBody>) -> T,
+    ) -> T {
+        let is_structured = self.header_value("content-type").is_some_and(|content_type| {
+            let essence = content_type.split(';').next().unwrap_or_default();
+            essence.trim().eq_ignore_ascii_case(STRUCTURED)
+        });
+        if !is_structured || self.is_decoded {
+            return then(Ok(self));
+        }
+        match unwrap(self.body) {
+            Ok(Unwrapped { attributes, content_type, data }) => {
+                let mut event = self.with_body(&data);
+                // A header of the request must not pass for an attribute.
+                event.headers.retain(|name, _| !name.starts_with("ce-"));
+                event.headers.extend(attributes);
+                event.headers.insert("content-type".to_owned(), content_type);
+                then(Ok(&event))
+            }
+            Err(why) => {
+                let place = Place { line: 1, column: 1 };
+                let message = format!("the body is not a CloudEvent: {why}");
+                then(Err(InvalidBody { place, message }))
+            }
+        }
+    }
+}
+
+/// A cloud event as the binary mode has it.
+struct Unwrapped<'a> {
+    /// The attributes, by the names of their headers.
+    attributes: Vec<(String, String)>,
+    content_type: String,
+    data: Cow<'a, str>,
+}
+
+/// Reads an event in the structured mode.
+fn unwrap(body: &str) -> Result<Unwrapped<'_>, String> {
+    let Members(members) = serde_json::from_str(body).map_err(|error| error.to_string())?;
+    let mut attributes: Vec<(String, String)> = Vec::new();
+    let (mut data, mut encoded, mut content_type) = (None, None, None);
+    for (name, value) in members {
+        match &*name {
+            "data" if data.is_some() => return Err("`data` is there twice".into()),
+            "data" => data = Some(value.get()),
+            "data_base64" if encoded.is_some() => return Err("`data_base64` is there twice".into()),
+            "data_base64" => encoded = text(value),
+            _ => {
+                let header = format!("ce-{}", name.to_ascii_lowercase());
+                let is_repeated = attributes.iter().any(|(known, _)| *known == header);
+                if is_repeated || name == "datacontenttype" && content_type.is_some() {
+                    return Err(format!("`{name}` is there twice"));
+                }
+                match text(value) {
+                    Some(text) if name == "datacontenttype" => content_type = Some(text),
+                    Some(text) => attributes.push((header, text)),
+                    None => {}
+                }
+            }
+        }
+    }
+    for name in REQUIRED {
+        let is_given = |(header, value): &(String, String)| {
+            header.strip_prefix("ce-") == Some(name) && !value.is_empty()
+        };
+        if !attributes.iter().any(is_given) {
+            return Err(format!("it has no `{name}`"));
+        }
+    }
+    let content_type = content_type.unwrap_or_else(|| "application/json".to_owned());
+    let data = match (data, encoded) {
+        (Some(_), Some(_)) => return Err("it has both `data` and `data_base64`".into()),
+        (Some(data), None) => Cow::Borrowed(data),
+        (None, Some(encoded)) => Cow::Owned(decoded(&encoded, &content_type)?),
+        (None, None) => Cow::Borrowed("null"),
+    };
+    Ok(Unwrapped { attributes, content_type, data })
+}
+
+/// The text of an attribute: its string, or a number or boolean as it is written. `None` for null, lists and
+/// objects, which no attribute is.
+fn text(value: &RawValue) -> Option<String> {
+    match value.get() {
+        "null" => None,
+        text if text.starts_with(['{', '[']) => None,
+        text if text.starts_with('"') => serde_json::from_str(text).ok(),
+        text => Some(text.to_owned()),
+    }
+}
+
+/// The data that a base64 text encodes: JSON, or else a text as a JSON string.
+fn decoded(encoded: &str, content_type: &str) -> Result<String, String> {
+    let bytes = BASE64
+        .decode(encoded.as_bytes())
+        .map_err(|_| "its `data_base64` is not base64".to_owned())?;
+    let text = String::from_utf8(bytes)
+        .map_err(|_| "the text in its `data_base64` is not UTF-8".to_owned())?;
+    let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    match essence.ends_with("/json") || essence.ends_with("+json") {
+        true => Ok(text),
+        false => Ok(serde_json::Value::from(text).to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::Event;
+
+    /// The body, and the attributes in the order of their names.
+    fn unwrapped(body: &str) -> Result<(String, Vec<String>), String> {
+        let event = Event::unread("s", "e", body.as_bytes()).unwrap();
+        let event = event
+            .header("Content-Type", "application/CloudEvents+json; charset=utf-8")
+            .header("ce-subject", "of the request");
+        event.unwrapped(|event| {
+            let event = event.map_err(|why| why.message)?;
+            let attributes = event.headers().iter().map(|(name, value)| format!("{name}: {value}"));
+            Ok((event.body().to_owned(), attributes.collect()))
+        })
+    }
+
+    const HEAD: &str = r#""specversion": "1.0", "id": "7", "source": "/a b", "type": "t""#;
+
+    #[test]
+    fn attributes_become_headers_and_the_data_the_body() {
+        let (body, headers) = unwrapped(&format!(
+            r#"{{{HEAD}, "subject": "é", "sequence": 5, "sampled": true, "none": null, "data": {{"a": 1.0}}}}"#
+        ))
+        .unwrap();
+        assert_eq!(body, r#"{"a": 1.0}"#);
+        let expected = [
+            "ce-id: 7",
+            "ce-sampled: true",
+            "ce-sequence: 5",
+            "ce-source: /a b",
+            "ce-specversion: 1.0",
+            "ce-subject: é",
+            "ce-type: t",
+            "content-type: application/json",
+        ];
+        assert_eq!(headers, expected);
+    }
+
+    #[test]
+    fn data_is_json_or_a_text() {
+        for (data, body) in [
+            (r#""data": "x""#, r#""x""#),
+            (r#""data": null"#, "null"),
+            (r#""data_base64": "eyJhIjoxfQ==""#, r#"{"a":1}"#),
+            (r#""datacontenttype": "application/x+json; a=b", "data_base64": "WzFd""#, "[1]"),
+            (r#""datacontenttype": "text/plain", "data_base64": "YSJi""#, r#""a\"b""#),
+            (r#""data_base64": null"#, "null"),
+        ] {
+            assert_eq!(unwrapped(&format!("{{{HEAD}, {data}}}")).unwrap().0, body, "{data}");
+        }
+        assert_eq!(unwrapped(&format!("{{{HEAD}}}")).unwrap().0, "null");
+    }
+
+    #[test]
+    fn what_is_not_a_cloud_event_is_refused() {
+        let body = |rest: &str| format!("{{{HEAD}, {rest}}}");
+        for (body, why) in [
+            ("{}".to_owned(), "it has no `specversion`"),
+            (
+                r#"{"specversion": "1.0", "id": "", "source": "s", "type": "t"}"#.into(),
+                "it has no `id`",
+            ),
+            (
+                r#"{"specversion": "1.0", "id": "1", "source": {}, "type": "t"}"#.into(),
+                "it has no `source`",
+            ),
+            ("[]".into(), "invalid type: sequence, expected an object at line 1 column 0"),
+            (body(r#""data": 1, "data_base64": "WzFd""#), "it has both `data` and `data_base64`"),
+            (body(r#""data_base64": "WzF""#), "its `data_base64` is not base64"),
+            (body(r#""data_base64": "/w==""#), "the text in its `data_base64` is not UTF-8"),
+            (body(r#""id": "8""#), "`id` is there twice"),
+            (body(r#""data": 1, "data": 2"#), "`data` is there twice"),
+        ] {
+            let expected = format!("the body is not a CloudEvent: {why}");
+            assert_eq!(unwrapped(&body).unwrap_err(), expected, "{body}");
+        }
+    }
+
+    #[test]
+    fn other_content_types_are_left_alone() {
+        let event =
+            Event::unread("s", "e", b"{}").unwrap().header("content-type", "application/json");
+        event.unwrapped(|event| assert_eq!(event.unwrap().body(), "{}"));
+    }
+}

@@ -1,0 +1,108 @@
+//! Compiles checked rules to a plan, event by event.
+
+use rustc_hash::FxHashMap;
+
+use super::compile::Compiler;
+use super::index;
+use super::routes::routes_of;
+use super::{Compiled, Conceal, DecodePlan, EventPlan, SensorPlan};
+use crate::schema::BodyShape;
+use crate::semantics::{Growth, RuleBound};
+use crate::typed::{self, Expr, Rules};
+
+pub(crate) fn compile(rules: &Rules) -> Compiled {
+    let mut sensors: FxHashMap<(&str, &str), Vec<&typed::Sensor>> = FxHashMap::default();
+    for sensor in &rules.sensors {
+        sensors.entry((&sensor.source, &sensor.event)).or_default().push(sensor);
+    }
+    let mut events: FxHashMap<String, FxHashMap<String, EventPlan>> = FxHashMap::default();
+    let mut routes = Vec::new();
+    for source in &rules.sources {
+        let routes = routes_of(rules, source, &mut routes);
+        for (event, route) in source.events.iter().zip(routes) {
+            let sensors = sensors.remove(&(&*source.name, &*event.name)).unwrap_or_default();
+            let plan = event_plan(rules, event, route, &sensors);
+            events.entry(source.name.clone()).or_default().insert(event.name.clone(), plan);
+        }
+    }
+    let fuses = rules
+        .fuses
+        .iter()
+        .map(|fuse| typed::Fuse {
+            name: fuse.name.clone(),
+            span: fuse.span,
+            doc: fuse.doc.clone(),
+            default_on: fuse.default_on,
+        })
+        .collect();
+    Compiled {
+        files: rules.files.clone(),
+        fuses,
+        calls: rules.calls.clone(),
+        lets: rules.lets.clone(),
+        events,
+        routes,
+    }
+}
+
+fn event_plan(
+    rules: &Rules,
+    event: &typed::EventDecl,
+    route: Option<usize>,
+    sensors: &[&typed::Sensor],
+) -> EventPlan {
+    let mut arrival = Compiler::new(rules);
+    let expressions =
+        event.expressions.iter().map(|(name, expr)| (name.clone(), arrival.expr(expr))).collect();
+    let decode = event.decode.as_ref().map(|expr| decode_plan(rules, expr));
+    let mut compiler = Compiler::new(rules);
+    let bounds = sensors
+        .iter()
+        .flat_map(|sensor| sensor.rules.iter().map(|rule| RuleBound::new(sensor, rule)));
+    let mut first = 0;
+    let sensors: Vec<SensorPlan> = (0..)
+        .zip(sensors)
+        .map(|(number, sensor)| {
+            let plan = compiler.sensor(number, first, sensor);
+            first += plan.rules.len();
+            plan
+        })
+        .collect();
+    let programs = compiler.programs.finish();
+    let rules = sensors.iter().flat_map(|sensor| &sensor.rules).flat_map(|rule| &rule.clauses);
+    let conceal =
+        Conceal::from_conditions(sensors.iter().flat_map(|sensor| &sensor.clauses).chain(rules));
+    let (rules, sites) = index::build(compiler.candidates, &programs, &compiler.frames);
+    let bounds: Vec<RuleBound> = bounds.collect();
+    let (mut growth, mut total_growth) = (Growth::default(), Growth::default());
+    for bound in &bounds {
+        growth.or(&bound.growth);
+        total_growth.and(&bound.growth);
+    }
+    EventPlan {
+        bounds,
+        growth,
+        total_growth,
+        ty: event.ty.clone(),
+        rejects: event.rejects(),
+        frames: compiler.frames,
+        sensors,
+        lets: compiler.lets,
+        programs,
+        rules,
+        sites,
+        walked: compiler.walked,
+        route,
+        takes_cloud_events: event.shape == BodyShape::Any,
+        decode,
+        arrival: arrival.frames,
+        expressions,
+        conceal,
+    }
+}
+
+fn decode_plan(rules: &Rules, expr: &Expr) -> DecodePlan {
+    let mut compiler = Compiler::new(rules);
+    let expr = compiler.expr(expr);
+    DecodePlan { frames: compiler.frames, expr }
+}

@@ -1,0 +1,117 @@
+//! The schemas of sources: their fields, the address of an event, and the shape of its body.
+
+use serde_json::{Map, Value as Json};
+
+use super::{Field, FieldType, Schema};
+
+/// The schema of a kind of source: its own fields, and those of its events.
+#[derive(Clone, Debug)]
+pub struct SourceSchema {
+    pub(crate) source: Schema,
+    pub(crate) event: Schema,
+    pub(crate) address: Vec<String>,
+    pub(crate) same_at_address: Vec<String>,
+    shapes: Vec<ShapeRule>,
+}
+
+/// What the body of an event always is, before it is decoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BodyShape {
+    /// Any JSON value.
+    Any,
+    /// A string.
+    Text,
+    /// A map of strings, such as a form.
+    Strings,
+}
+
+/// The shape of bodies if a field has this value.
+#[derive(Clone, Debug)]
+struct ShapeRule {
+    field: String,
+    value: String,
+    shape: BodyShape,
+}
+
+impl SourceSchema {
+    /// A kind of source. A field that is in both `event` and `source` overrides the source's value
+    /// for that event.
+    ///
+    /// Every source also has the field `mismatch`, for events that do not conform to their declared
+    /// type. `accept`, the default, decides such an event anyway; `reject` makes all its decisions
+    /// `rejected`.
+    ///
+    /// And it has the field `decode`, an expression over a body that arrives. Its value is the body that rules see.
+    pub fn new(source: Schema, event: Schema) -> Self {
+        let policies = FieldType::OneOf(vec!["accept".to_owned(), "reject".to_owned()]);
+        let doc = "How to handle an event that does not conform to its type.";
+        let mismatch = Field::optional("mismatch", policies, doc);
+        let doc =
+            "The body that rules see, made from the body that arrives: `parse-json(body.payload)`.";
+        let decode = Field::optional("decode", FieldType::Expression, doc);
+        let source = source.field(mismatch.clone().default("accept")).field(decode.clone());
+        let event = event.field(mismatch).field(decode);
+        Self { source, event, address: Vec::new(), same_at_address: Vec::new(), shapes: Vec::new() }
+    }
+
+    /// The fields of the source itself.
+    pub fn source(&self) -> &Schema {
+        &self.source
+    }
+
+    /// Sets the fields that together are the address of an event. Events of one source may share an address if
+    /// their conditions tell them apart: [`Plan::route`](crate::Plan::route) then finds the event of a request.
+    #[must_use]
+    pub fn address(mut self, fields: &[&str]) -> Self {
+        self.address = fields.iter().map(|name| (*name).to_owned()).collect();
+        self
+    }
+
+    /// Declares fields that events of one address must agree on, because they determine how a request is read before
+    /// its event is known.
+    #[must_use]
+    pub fn same_at_address(mut self, fields: &[&str]) -> Self {
+        self.same_at_address = fields.iter().map(|name| (*name).to_owned()).collect();
+        self
+    }
+
+    /// Declares that bodies have this shape if a field of the event has this value. The first declaration that
+    /// applies counts. The checker then knows the types of their values.
+    ///
+    /// ```
+    /// use fuse_rules::{Registry, Ruleset};
+    /// use fuse_rules::schema::{BodyShape, Field, FieldType, Schema, SourceSchema};
+    ///
+    /// let format = FieldType::OneOf(vec!["json".into(), "lines".into()]);
+    /// let source = Schema::new("queue", "").field(Field::optional("format", format, ""));
+    /// let schema = SourceSchema::new(source, Schema::new("event", ""));
+    /// let registry = Registry::new()
+    ///     .source(schema.body("format", "lines", BodyShape::Text))
+    ///     .trigger(Schema::new("page", "Calls a human."));
+    /// let rules = r#"source q queue { format = "lines", event e }
+    ///                sensor s on q.e { rule r { when body.severity == 5  trigger page {} } }"#;
+    /// let problem = Ruleset::parse("a.rules", rules, &registry).unwrap_err();
+    /// assert!(problem.to_string().contains("`body` is a string, which has no fields"));
+    /// ```
+    #[must_use]
+    pub fn body(mut self, field: &str, value: &str, shape: BodyShape) -> Self {
+        self.shapes.push(ShapeRule { field: field.to_owned(), value: value.to_owned(), shape });
+        self
+    }
+
+    /// The fields that determine the address and the shape of a body, so that expressions may depend on them.
+    pub(crate) fn first_fields(&self) -> Vec<&str> {
+        let shaping = self.shapes.iter().map(|rule| rule.field.as_str());
+        shaping.chain(self.address.iter().map(String::as_str)).collect()
+    }
+
+    /// The shape of the bodies of an event with these fields, and the field that determines it, as written.
+    pub(crate) fn shape(&self, fields: &Map<String, Json>) -> (BodyShape, String) {
+        let applies = |rule: &&ShapeRule| fields.get(&rule.field).is_some_and(|v| *v == rule.value);
+        match self.shapes.iter().find(applies) {
+            Some(rule) => (rule.shape, format!("{} = \"{}\"", rule.field, rule.value)),
+            None => (BodyShape::Any, String::new()),
+        }
+    }
+}
