@@ -32,7 +32,7 @@ fn load(names: &[String]) -> Ruleset {
 #[test]
 fn all_load_together() {
     let names = recipes();
-    assert!(names.len() >= 29, "{names:?}");
+    assert!(names.len() >= 35, "{names:?}");
     load(&names);
 }
 

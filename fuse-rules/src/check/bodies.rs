@@ -40,7 +40,7 @@ impl Checker<'_> {
                 Err(Some((field, found))) => {
                     let message = format!(
                         "field `{field}` is {}, but with `{because}` all values are strings",
-                        found.kinds()
+                        found
                     );
                     let help = format!(
                         "declare it as `string`, and convert it where you use it, as in `int(body.{field})`"

@@ -6,6 +6,7 @@ mod definitions;
 mod events;
 mod files;
 mod functions;
+mod helps;
 mod lets;
 mod secrets;
 mod sources;

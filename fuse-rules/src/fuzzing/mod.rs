@@ -127,8 +127,9 @@ impl<'r> Fuzzer<'r> {
         for target in &mut targets {
             let declared = typed.sources.iter().filter(|source| source.name == target.source);
             let declared = declared.flat_map(|source| &source.events);
-            let body = declared.filter(|event| event.name == target.name).map(|event| &event.body);
-            let ty = body.filter(|ty| !ty.is_any()).next().cloned();
+            let mut body =
+                declared.filter(|event| event.name == target.name).map(|event| &event.body);
+            let ty = body.find(|ty| !ty.is_any()).cloned();
             target.points = MutationPoints::collect(&target.rules, ty);
         }
         let fuses = typed.fuses.iter().fold(Fuses::default(), |fuses, f| fuses.set(&f.name, true));

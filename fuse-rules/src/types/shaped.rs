@@ -5,6 +5,7 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 
 use super::{Record, RecordMember, Rest, Ty};
+use crate::value::Kinds;
 
 impl Ty {
     /// Its strings.
@@ -18,8 +19,8 @@ impl Ty {
     /// Its maps of strings.
     ///
     /// # Errors
-    /// It has none. Names a field that is never a string, with its type, if this is why.
-    pub(crate) fn string_maps_only(&self) -> Result<Self, Option<(Arc<str>, Self)>> {
+    /// It has none. Names a field that is never a string, with its kinds, if this is why.
+    pub(crate) fn string_maps_only(&self) -> Result<Self, Option<(Arc<str>, Kinds)>> {
         if self.any {
             return Ok(Self::map(Self::string()));
         }
@@ -36,12 +37,12 @@ impl Ty {
 }
 
 /// A record with the strings of each field, or a field that is never one.
-fn strings_of(map: &Record) -> Result<Record, (Arc<str>, Ty)> {
+fn strings_of(map: &Record) -> Result<Record, (Arc<str>, Kinds)> {
     let mut fields = IndexMap::new();
     for (name, field) in &map.fields {
         let ty = field.ty.strings_only();
         if ty.is_nothing() {
-            return Err((name.clone(), field.ty.clone()));
+            return Err((name.clone(), field.ty.kinds()));
         }
         fields.insert(name.clone(), RecordMember { ty, optional: field.optional });
     }

@@ -314,6 +314,7 @@ impl Intake {
 }
 
 /// What becomes of an event that arrives.
+#[expect(clippy::large_enum_variant, reason = "almost every event is stored")]
 enum Prepared {
     Store(Envelope),
     /// No event takes it.

@@ -104,6 +104,13 @@ fn rules_see_the_decoded_body() {
     assert_eq!(message(&plan, &event(b"\"aGVsbG8=\"")), "hello");
     let bad = message(&plan, &event(b"\"?\""));
     assert!(bad.starts_with("the body cannot be decoded: "), "{bad}");
+    // A text is taken over as it is, so that even numbers that fuse cannot represent survive.
+    let plan = decoding("decode = parse-json(body.payload)", "string(body.a)");
+    assert_eq!(message(&plan, &event(br#"{"payload": "{\"a\": 2.50, \"b\": 1e999}"}"#)), "2.5");
+    let bad = message(&plan, &event(br#"{"payload": "{"}"#));
+    assert!(bad.starts_with("the body cannot be decoded: the text is not JSON"), "{bad}");
+    let bad = message(&plan, &event(br#"{"payload": 1}"#));
+    assert_eq!(bad, "the body cannot be decoded: 1 is not a text");
     // The id is that of the body that arrives.
     let plan = decoding("decode = body.inner\n id = body.id", "event.id");
     let event = event(br#"{"id": "outer", "inner": {"id": "inner"}}"#);

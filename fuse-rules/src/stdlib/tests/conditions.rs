@@ -7,6 +7,9 @@ use crate::decision::Outcome;
 use crate::schema::{Schema, SourceSchema};
 use crate::{Event, Fuses, Registry, Ruleset};
 
+/// The type of an event, a condition, an example event, changes to it, and the outcome.
+type Case<'a> = (&'a str, &'a str, &'a str, &'a [(&'a str, Json)], Outcome);
+
 /// What a condition decides about an event, or about the first of its alerts.
 fn decided(ty: &str, condition: &str, event: &Json) -> Outcome {
     let (module, _) = ty.split_once('.').unwrap();
@@ -29,7 +32,7 @@ fn conditions_decide() {
     use Outcome::{Fired, NotMatched, Unknown};
     let missing = Json::String("missing".into());
     let main = json!("refs/heads/main");
-    let cases: &[(&str, &str, &str, &[(&str, Json)], Outcome)] = &[
+    let cases: &[Case<'_>] = &[
         ("alertmanager.v4", "alertmanager.firing(alert)", "alertmanager-both", &[], Fired),
         (
             "alertmanager.v4",
