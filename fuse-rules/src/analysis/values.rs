@@ -15,6 +15,9 @@ use crate::value::Kinds;
 const SHELL_CHARACTERS: [&str; 14] =
     ["$", "`", "\"", "'", "\\", ";", "|", "&", "<", ">", "(", "*", " ", "\n"];
 
+/// Functions whose result can contain characters that no argument contains.
+const DECODING: [&str; 5] = ["base64-decode", "hex-decode", "parse-json", "format-time", "url"];
+
 /// The values that an expression reads, each with the kinds that it accepts.
 type Needs<'r> = Vec<(&'r Path, Kinds)>;
 
@@ -92,7 +95,8 @@ impl<'r> Analysis<'r> {
             }
             // A field that does not accept lists cannot contain texts inside one.
             ExprKind::Call { function, arguments, .. } => {
-                function.params.iter().all(|(_, taken)| taken.within(Kinds::SCALAR))
+                !DECODING.contains(&function.name)
+                    && function.params.iter().all(|(_, taken)| taken.within(Kinds::SCALAR))
                     && arguments.iter().all(|argument| self.is_plain(placed, argument, stands_in))
             }
             _ => false,

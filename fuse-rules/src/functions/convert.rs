@@ -149,7 +149,9 @@ fn duration(arguments: &[Value<'_>]) -> CallResult {
 
 fn parse_json(arguments: &[Value<'_>]) -> CallResult {
     let text = string(arguments, 0);
-    fits(text.len())?;
+    if fits(text.len()).is_err() {
+        return Err("the text is too long".into());
+    }
     if !scan::is_valid(text) {
         return Err(match json_fault(text) {
             Some((place, why)) => {

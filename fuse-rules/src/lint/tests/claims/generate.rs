@@ -185,6 +185,13 @@ fn rule(random: &mut Random, number: usize, event: &Event) -> String {
         let (one, other) = (atom(random, &event), atom(random, &event));
         writeln!(text, "when {one} or {other}\nwhen not ({one})\nwhen not ({other})").unwrap();
     }
+    if random.one_in(8) {
+        text.push_str(random.pick(&[
+            "let own = body.a\n",
+            "let own = body.a\nwhen own == \"prod\"\n",
+            "let own = if body.a is string then body.a else \"x\"\nwhen own == \"prod\"\n",
+        ]));
+    }
     for _ in 0..1 + random.below(3) {
         text.push_str(allow(random));
         writeln!(text, "when {}", condition(random, &event)).unwrap();
