@@ -49,7 +49,7 @@ fn files_are_laid_out_in_place_and_the_others_are_left() {
     1 problem
     for more about one of them: fuse explain-code E0101
     would format DIR/messy.rules
-    1 would change, 1 unchanged
+    1 would change, 1 unchanged, 1 does not parse
     ");
     insta::assert_snapshot!(ran_in(folder.path(), &["fmt", "--diff", "DIR/messy.rules"]), @"
     exit 0
