@@ -4,11 +4,11 @@
 mod address;
 mod display;
 mod outline;
+mod path;
 mod references;
 mod sensitive;
 mod test_blocks;
 
-use std::convert::Infallible;
 use std::sync::Arc;
 
 use jiff::SignedDuration;
@@ -18,7 +18,6 @@ use rustc_hash::FxHashMap;
 use crate::functions::{Function, SearchPattern};
 pub(crate) use crate::path::{Root, Segment};
 use crate::schema::{BodyShape, FieldType};
-use crate::sensitive::root_is_sensitive;
 use crate::span::{Files, Span};
 pub(crate) use crate::syntax::ast::{ArithOp, CompareOp, QuantifierKind, TextOp};
 pub(crate) use crate::types::IsTest;
@@ -26,6 +25,7 @@ use crate::types::{Known, Ty};
 use crate::value::Value;
 pub(crate) use address::Address;
 pub(crate) use display::{Concealed, Shown, joined};
+pub(crate) use path::{Path, Reference};
 pub use references::NameReference;
 pub(crate) use sensitive::is_compared_with_others;
 pub(crate) use test_blocks::{Body, Expect, Expected, ExpectedRule, Send, Test, TestStep};
@@ -198,37 +198,6 @@ pub(crate) enum MappedValue<P: Reference = Path> {
     Block(Vec<Mapped<P>>),
 }
 
-/// How an expression refers to values of the event.
-pub(crate) trait Reference: Clone + std::fmt::Debug {
-    /// The data that a binder has for the elements that it binds.
-    type Frame: Clone + std::fmt::Debug;
-    /// Where the value of a `let` is kept.
-    type Memo: Clone + std::fmt::Debug;
-
-    /// The path as an author would write it.
-    fn text(&self) -> &Arc<str>;
-
-    /// Whether it is, or is inside, the value of a header or parameter that usually contains a
-    /// secret.
-    fn is_sensitive(&self) -> bool;
-}
-
-impl Reference for Path {
-    type Frame = ();
-    /// Checked rules have the value itself in place of each use.
-    type Memo = Infallible;
-
-    fn text(&self) -> &Arc<str> {
-        &self.text
-    }
-
-    /// This does not consider elements of a sensitive value: only a plan knows the list of each
-    /// element.
-    fn is_sensitive(&self) -> bool {
-        root_is_sensitive(self.root, &self.segments).unwrap_or(false)
-    }
-}
-
 /// An expression. `P` is how it refers to values of the event: by path here, by slot in a plan.
 #[derive(Clone, Debug)]
 pub(crate) struct Expr<P: Reference = Path> {
@@ -333,15 +302,6 @@ pub(crate) struct Pattern {
     pub(crate) op: TextOp,
     pub(crate) source: String,
     pub(crate) regex: Regex,
-}
-
-/// A path to a value of the event: its root and its segments.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Path {
-    pub(crate) root: Root,
-    pub(crate) segments: Vec<Segment>,
-    /// As the author would write it.
-    pub(crate) text: Arc<str>,
 }
 
 impl<P: Reference> Once<P> {
