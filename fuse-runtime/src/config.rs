@@ -67,17 +67,15 @@ impl<'de> Deserialize<'de> for LintName {
 #[serde(deny_unknown_fields, default)]
 pub struct RulesConfig {
     /// How many values a rule may examine of one event, with the lengths that [`Ruleset::costs`] assumes: 10 billion.
-    /// Rules that could examine more are refused when they are loaded.
+    /// Rules above are not loaded.
     pub max_cost: u64,
-    /// How many values a rule may examine of one event, with the real lengths of its lists: 50,000,000. A rule that
-    /// would have to examine more of an event is rejected for this event.
+    /// The same with the real lengths of the event's lists: 50,000,000. Above, the rule is rejected for this event.
     pub max_work: u64,
 }
 
 impl Default for RulesConfig {
     fn default() -> Self {
-        // Three lists of any length in each other, but not four. `max_work` limits what they really cost: about a
-        // second of CPU time.
+        // Three lists of any length in each other, but not four; `max_work` limits what they really cost.
         Self { max_cost: 10_000_000_000, max_work: 50_000_000 }
     }
 }
