@@ -66,8 +66,7 @@ impl<'de> Deserialize<'de> for LintName {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RulesConfig {
-    /// How many values a rule may examine of one event, with the lengths that [`Ruleset::costs`] assumes: 10 billion.
-    /// Rules above are not loaded.
+    /// The cost that [`Ruleset::costs`] computes from assumed lengths: 10 billion. Rules above are not loaded.
     pub max_cost: u64,
     /// The same with the real lengths of the event's lists: 50,000,000. Above, the rule is rejected for this event.
     pub max_work: u64,

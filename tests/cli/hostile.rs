@@ -130,9 +130,12 @@ fn an_event_that_takes_too_long_to_explain() {
     let elements: Vec<String> = (0..400).map(|i| format!("\"{i}\"")).collect();
     let body = format!("{{\"l\":[{}]}}", elements.join(","));
     fs::write(folder.path().join("e.json"), body).unwrap();
+    fs::write(folder.path().join("fuse.toml"), "[rules]\nmax_work = 2000000\n").unwrap();
     let arguments = [
         "explain",
         "a.rules",
+        "--config",
+        "fuse.toml",
         "--source",
         "q.e",
         "--event",

@@ -221,14 +221,16 @@ impl Growth {
 /// A binder around a part.
 #[derive(Clone, Copy)]
 enum Binder {
-    /// So many elements, and at most so many in a list inside of one.
-    Fixed { count: u64, inner: u64 },
+    /// So many elements, and at most so many in a list inside of one. `None` if they are computed.
+    Fixed { count: u64, inner: Option<u64> },
     /// The elements of a list in the event, which may be in an element of an outer binder.
     List {
         within: Option<usize>,
         /// Whether its elements are counted when an event is read. If not, it has at most as many
         /// as the event has bytes.
         is_counted: bool,
+        /// Whether its elements are those of the list in the event, and not computed from them.
+        is_original: bool,
     },
     /// At most as many elements as the event has bytes.
     Computed,
@@ -249,14 +251,7 @@ fn grow(cost: &Cost, binders: &mut Vec<Binder>, growth: &mut Growth) {
         Cost::Length(count) => grow_length(count, binders, growth),
         Cost::PerElement(each) => {
             add(1, None, binders, growth);
-            let inner = match &each.elements {
-                Elements::Constant(items) => {
-                    let values = items.iter().map(|item| weight(item).0).max().unwrap_or(0);
-                    u64::try_from(values).unwrap_or(u64::MAX)
-                }
-                _ => 0,
-            };
-            grow_each(&each.count, true, inner, &each.body, binders, growth);
+            grow_each(&each.count, true, &each.elements, &each.body, binders, growth);
         }
     }
 }
@@ -275,26 +270,29 @@ fn grow_length(count: &Count, binders: &mut Vec<Binder>, growth: &mut Growth) {
 fn grow_each(
     count: &Count,
     is_counted: bool,
-    inner: u64,
+    elements: &Elements,
     body: &Cost,
     binders: &mut Vec<Binder>,
     growth: &mut Growth,
 ) {
+    // The other side of `??` may have the elements.
+    let is_original = is_counted && matches!(elements, Elements::Event(_));
+    let list = |within| Binder::List { within, is_counted, is_original };
     let binder = match count {
-        Count::Fixed(count) => Binder::Fixed { count: *count, inner },
+        Count::Fixed(count) => Binder::Fixed { count: *count, inner: longest_inside(elements) },
         Count::Path(path) => match path.root {
             Root::Element(level) => match binders.get(level as usize) {
-                Some(Binder::Fixed { inner, .. }) => Binder::Fixed { count: *inner, inner: *inner },
-                Some(Binder::List { .. }) => {
-                    Binder::List { within: Some(level as usize), is_counted }
+                Some(Binder::Fixed { inner: Some(inner), .. }) => {
+                    Binder::Fixed { count: *inner, inner: Some(*inner) }
                 }
+                Some(Binder::List { is_original: true, .. }) => list(Some(level as usize)),
                 _ => Binder::Computed,
             },
-            _ => Binder::List { within: None, is_counted },
+            _ => list(None),
         },
         Count::Longest(counts) => {
             for count in counts {
-                grow_each(count, false, inner, body, binders, growth);
+                grow_each(count, false, elements, body, binders, growth);
             }
             return;
         }
@@ -306,6 +304,13 @@ fn grow_each(
     binders.push(binder);
     grow(body, binders, growth);
     binders.pop();
+}
+
+/// A bound on the length of a list inside of a constant.
+fn longest_inside(elements: &Elements) -> Option<u64> {
+    let Elements::Constant(items) = elements else { return None };
+    let values = items.iter().map(|item| weight(item).0).max().unwrap_or(0);
+    Some(u64::try_from(values).unwrap_or(u64::MAX))
 }
 
 /// Adds a number of values inside of these binders. With a path, the number is multiplied by the
