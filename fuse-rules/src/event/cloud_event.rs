@@ -47,7 +47,7 @@ impl<'a> Event<'a> {
         &self,
         then: impl FnOnce(Result<&Event<'_>, InvalidBody>) -> T,
     ) -> T {
-        let is_structured = self.header_value("content-type").is_some_and(|content_type| {
+        let is_structured = self.headers.get("content-type").map(String::as_str).is_some_and(|content_type| {
             let essence = content_type.split(';').next().unwrap_or_default();
             essence.trim().eq_ignore_ascii_case(STRUCTURED)
         });

@@ -89,7 +89,7 @@ fn value(roots: Vec<String>, depth: u32) -> BoxedStrategy<String> {
     let inner = value(roots.clone(), depth - 1);
     let list = list(roots.clone());
     prop_oneof![
-        6 => leaf,
+        12 => leaf,
         1 => (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("({a} ?? {b})")),
         1 => (path(roots.clone()), path(roots.clone())).prop_map(|(a, b)| format!("({a} + {b})")),
         1 => path(roots.clone()).prop_map(|a| format!("\"t-${{{a}}}\"")),
