@@ -166,8 +166,7 @@ impl Ruleset {
     /// and on the lengths of the event's lists and texts.
     ///
     /// ```
-    /// use fuse_rules::{Event, Fuses, Registry, Ruleset};
-    /// use fuse_rules::decision::Outcome;
+    /// use fuse_rules::{Event, Fuses, Outcome, Registry, Ruleset};
     /// use fuse_rules::schema::{Schema, SourceSchema};
     ///
     /// let registry = Registry::new()
@@ -178,7 +177,7 @@ impl Ruleset {
     ///                  rule expensive { when any(x in body.list: x == 1)  trigger page {} }
     ///                  rule cheap { when body.first == 0  trigger page {} }
     ///                }"#;
-    /// let plan = Ruleset::parse("a.rules", rules, &registry)?.with_max_work(50).plan();
+    /// let plan = Ruleset::parse("a.rules", rules, &registry)?.with_max_work(40).plan();
     /// let event = Event::new("q", "e", br#"{"first": 0, "list": [0, 0, 0, 0, 0, 0, 0, 0, 0, 0]}"#)?;
     /// let decisions = plan.evaluate(&event, &Fuses::default()).decisions;
     /// let outcomes: Vec<_> = decisions.iter().map(|decision| &decision.outcome).collect();
