@@ -249,6 +249,9 @@ fn no_such_step(step: &PathStep, from: &Known, base: &str, wrong: StepError) -> 
                 problem.help(format!(
                     "iterate over its elements: `each x in {base}`, or `any(x in {base}: x.{key} …)`"
                 ))
+            } else if let Some(written) = base.strip_prefix("json(") {
+                problem
+                    .help(format!("`json` writes JSON; to read it, write `parse-json({written}`"))
             } else {
                 problem
             };

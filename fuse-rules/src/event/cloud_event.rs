@@ -47,10 +47,11 @@ impl<'a> Event<'a> {
         &self,
         then: impl FnOnce(Result<&Event<'_>, InvalidBody>) -> T,
     ) -> T {
-        let is_structured = self.headers.get("content-type").map(String::as_str).is_some_and(|content_type| {
-            let essence = content_type.split(';').next().unwrap_or_default();
-            essence.trim().eq_ignore_ascii_case(STRUCTURED)
-        });
+        let is_structured =
+            self.headers.get("content-type").map(String::as_str).is_some_and(|content_type| {
+                let essence = content_type.split(';').next().unwrap_or_default();
+                essence.trim().eq_ignore_ascii_case(STRUCTURED)
+            });
         if !is_structured || self.is_decoded {
             return then(Ok(self));
         }

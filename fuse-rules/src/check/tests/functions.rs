@@ -1,6 +1,6 @@
 //! The types of the results of functions, and the arguments that they accept.
 
-use super::codes;
+use super::{codes, problems_of};
 
 /// A rule over an event with many types. The fields are read after the condition.
 fn typed(when: &str, field: &str) -> String {
@@ -106,6 +106,13 @@ fn results_have_types() {
     for (field, expected) in FIELDS {
         check(&typed("true", field), expected);
     }
+}
+
+#[test]
+fn reading_json_is_another_function_than_writing_it() {
+    let rules = typed("json(body.text).a == 1", "1");
+    let problems = problems_of(&[("test.rules", &rules)]).unwrap().to_string();
+    assert!(problems.contains("to read it, write `parse-json(body.text)`"), "{problems}");
 }
 
 fn check(rules: &str, expected: &str) {
