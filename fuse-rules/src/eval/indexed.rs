@@ -404,6 +404,9 @@ impl<'d> Decider<'d> {
     /// Decides the rules that are too expensive for the event.
     fn too_expensive(&mut self) {
         let (event_plan, too_expensive) = (self.event_plan, self.too_expensive);
+        if too_expensive.is_empty() {
+            return;
+        }
         let mut decided = Vec::new();
         self.with_stack(0, &mut |stack, _, _| {
             too_expensive.each(event_plan, stack, &mut |order, _, rule, verdict| {

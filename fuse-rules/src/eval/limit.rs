@@ -36,7 +36,9 @@ impl TooExpensive {
         let elements = size(extract.element_count().unwrap_or(body.len() / 2 + 1));
         let bytes = size(body.len() + texts(event.headers()) + texts(event.queries()));
         let mut rules = Vec::new();
-        if event_plan.growth.at(elements, bytes) > most {
+        // No rule exceeds a limit that all of them together stay within.
+        let together = event_plan.total_growth.at(elements, bytes);
+        if together > most && event_plan.growth.at(elements, bytes) > most {
             let body = Value::read_lenient(body);
             let event = EventSize { body: &body, bytes };
             let bounds = event_plan.bounds.iter().enumerate();
@@ -45,8 +47,11 @@ impl TooExpensive {
             rules.extend(found.map(|(order, _)| order));
         }
         let all = size(event_plan.bounds.len()).saturating_mul(most);
-        let rest = event_plan.total_growth.at(elements, bytes).min(all);
-        Self { rules, max_work: most, rest }
+        Self { rules, max_work: most, rest: together.min(all) }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.rules.is_empty()
     }
 
     pub(super) fn contains(&self, rule: usize) -> bool {
