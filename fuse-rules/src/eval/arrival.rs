@@ -34,6 +34,9 @@ impl Plan {
         event: &Event<'_>,
         then: impl FnOnce(Result<&Event<'_>, UnreadableBody>) -> T,
     ) -> T {
+        if !event.is_structured() {
+            return then(Ok(event));
+        }
         let event_plan = self.compiled().event(event.source(), event.name());
         if event_plan.is_none_or(|event_plan| !event_plan.takes_cloud_events) {
             return then(Ok(event));

@@ -5,7 +5,9 @@ use super::stack::Stack;
 use crate::event::Event;
 use crate::plan::{EventPlan, RulePlan, SensorPlan, Slot};
 use crate::scan::Extract;
-use crate::semantics::{EventSize, FALSE_FOR_EVENT, Verdict, too_expensive};
+use crate::semantics::{
+    DEFAULT_MAX_WORK, EventSize, FALSE_FOR_EVENT, Verdict, most_elements, too_expensive,
+};
 use crate::typed::{Expr, ExprKind};
 use crate::value::Value;
 
@@ -32,9 +34,11 @@ impl TooExpensive {
         };
         let size = |size: usize| u64::try_from(size).unwrap_or(u64::MAX);
         let body = event.body();
-        // An element takes at least a byte and a comma.
-        let elements = size(extract.element_count().unwrap_or(body.len() / 2 + 1));
         let bytes = size(body.len() + texts(event.headers()) + texts(event.queries()));
+        if bytes <= event_plan.cheap_bytes && most >= DEFAULT_MAX_WORK {
+            return Self { rules: Vec::new(), max_work: most, rest: DEFAULT_MAX_WORK };
+        }
+        let elements = extract.element_count().map_or_else(|| most_elements(bytes), size);
         let mut rules = Vec::new();
         // No rule exceeds a limit that all of them together stay within.
         let together = event_plan.total_growth.at(elements, bytes);

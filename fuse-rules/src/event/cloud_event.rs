@@ -41,18 +41,21 @@ impl<'de> Deserialize<'de> for Members<'de> {
 }
 
 impl<'a> Event<'a> {
+    /// Whether its content type is that of a cloud event in the structured mode.
+    pub(crate) fn is_structured(&self) -> bool {
+        self.headers.get("content-type").is_some_and(|content_type| {
+            let essence = content_type.split(';').next().unwrap_or_default();
+            essence.trim().eq_ignore_ascii_case(STRUCTURED)
+        })
+    }
+
     /// Calls `then` with the event as its source would send it in the binary mode: attributes as headers
     /// `ce-…`, and the data as the body. Any other event is passed on as it is.
     pub(crate) fn unwrapped<T>(
         &self,
         then: impl FnOnce(Result<&Event<'_>, InvalidBody>) -> T,
     ) -> T {
-        let is_structured =
-            self.headers.get("content-type").map(String::as_str).is_some_and(|content_type| {
-                let essence = content_type.split(';').next().unwrap_or_default();
-                essence.trim().eq_ignore_ascii_case(STRUCTURED)
-            });
-        if !is_structured || self.is_decoded {
+        if !self.is_structured() || self.is_decoded {
             return then(Ok(self));
         }
         match unwrap(self.body) {

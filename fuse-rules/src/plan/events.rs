@@ -82,6 +82,7 @@ fn event_plan(
     EventPlan {
         bounds,
         growth,
+        cheap_bytes: total_growth.cheap_bytes(),
         total_growth,
         ty: event.ty.clone(),
         rejects: event.rejects(),

@@ -78,6 +78,8 @@ pub(crate) struct EventPlan {
     /// A bound on each of them, and one on all together.
     pub(crate) growth: Growth,
     pub(crate) total_growth: Growth,
+    /// The bytes of an event within which all rules together stay within the default limit.
+    pub(crate) cheap_bytes: u64,
     /// The values to hide in explanations, if there are any.
     pub(crate) conceal: Option<Conceal>,
 }

@@ -161,6 +161,11 @@ impl<'m> Meter<'m> {
     }
 }
 
+/// The maximum number of elements in a body: each takes at least a byte and a comma.
+pub(crate) fn most_elements(bytes: u64) -> u64 {
+    bytes / 2 + 1
+}
+
 /// The highest powers of the number of elements, and of the number of bytes, that are told apart.
 const ELEMENT_POWERS: usize = 4;
 const BYTE_POWERS: usize = 3;
@@ -188,6 +193,13 @@ impl Growth {
             sum = sum.saturating_mul(elements).saturating_add(row);
         }
         sum
+    }
+
+    /// A size in bytes within which events cannot exceed the default limit.
+    pub(crate) fn cheap_bytes(&self) -> u64 {
+        let mut sizes = (0..32).rev().map(|power| 1_u64 << power);
+        let is_cheap = |bytes: &u64| self.at(most_elements(*bytes), *bytes) <= DEFAULT_MAX_WORK;
+        sizes.find(is_cheap).unwrap_or(0)
     }
 
     fn add(&mut self, times: u64, elements: usize, bytes: usize) {

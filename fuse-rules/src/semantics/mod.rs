@@ -9,7 +9,7 @@ mod verdict;
 mod work;
 
 pub(crate) use bound::{
-    DEFAULT_MAX_WORK, EventSize, FALSE_FOR_EVENT, Growth, RuleBound, too_expensive,
+    DEFAULT_MAX_WORK, EventSize, FALSE_FOR_EVENT, Growth, RuleBound, most_elements, too_expensive,
 };
 pub(crate) use cost::{Cost, Count};
 pub(crate) use verdict::{Verdict, decision, duplicate_key, gated};
