@@ -76,11 +76,15 @@ pub(crate) fn source_field(
         .and_then(|plan| Some((plan, plan.expressions.iter().find(|(name, _)| name == field)?)));
     let Some((plan, (_, expr))) = found else { return Ok(None) };
     let mut extract = Extract::default();
-    frame::read(&mut extract, &plan.arrival, event).map_err(|why| unreadable(why, event))?;
+    frame::read(&mut extract, &plan.arrival, event, event.body())
+        .map_err(|why| unreadable(why, event))?;
     let work = Work::new(event.received_at());
     let frame = Frame::from_event(&extract, event.body());
     let stack = Stack::new(&frame, &plan.arrival, &work);
     let value = stack.value(expr).ok();
+    if let Some(why) = work.exceeded() {
+        return Err(UnreadableBody::TooExpensive(why));
+    }
     Ok(value.and_then(|value| value.canonical().map(Cow::into_owned)))
 }
 
@@ -150,13 +154,13 @@ pub(super) fn read(
         return event.fault().map_or(Ok(()), |fault| Err(fault.to_string()));
     };
     let mut scratch = plan.pool.take();
-    let read = frame::read(&mut scratch.extract, &event_plan.frames, event);
+    let read = frame::read(&mut scratch.extract, &event_plan.frames, event, event.body());
     if let Err(why) = read {
         return Err(refusal(why, event));
     }
     let frame = Frame::from_event(&scratch.extract, event.body());
-    let too_expensive = TooExpensive::find(plan, event_plan, event, &scratch.extract);
-    work.allow(too_expensive.rest);
+    let too_expensive = TooExpensive::for_event(plan, event_plan, event, &scratch.extract);
+    work.allow(too_expensive.allowed_work);
     body(event_plan, &Stack::new(&frame, &event_plan.frames, work), &too_expensive);
     plan.pool.put(scratch);
     Ok(())
