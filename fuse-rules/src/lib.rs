@@ -51,6 +51,7 @@ mod layers;
 pub mod lint;
 pub mod literals;
 mod loader;
+pub mod media_type;
 mod number;
 pub mod once;
 mod path;
