@@ -160,7 +160,25 @@ impl Checker<'_> {
                 self.report(unknown_parameter(name, &known, field.key.span));
             }
         }
-        send.paths.iter().flat_map(|block| self.texts(block)).collect()
+        let given: Vec<_> = send.paths.iter().flat_map(|block| self.texts(block)).collect();
+        // A value that is not known has its own problem.
+        let is_given = |name: &String| {
+            let fields = send.paths.iter().flat_map(|block| &block.fields);
+            let mut fields = fields.filter(|field| field.key.text == *name);
+            fields.next().is_some() && !given.contains(&(name.clone(), String::new()))
+        };
+        for name in known.iter().filter(|name| !is_given(name)) {
+            self.report(
+                Diagnostic::error(
+                    Code::E0602,
+                    send.span,
+                    format!("this event needs the parameter `{name}` of its path"),
+                )
+                .label("no request is without it")
+                .help(format!("add `path {{ {name} = \"…\" }}`")),
+            );
+        }
+        given
     }
 
     /// A block whose fields are texts.
