@@ -7,7 +7,7 @@ use data_encoding::BASE64;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::{Event, InvalidBody};
+use super::{Event, InvalidBody, Stage};
 use crate::media_type::{self, CLOUD_EVENT};
 use crate::span::Place;
 
@@ -46,30 +46,26 @@ impl<'a> Event<'a> {
         content_type.is_some_and(|content_type| media_type::essence(content_type) == CLOUD_EVENT)
     }
 
-    /// Calls `then` with the event as its source would send it in the binary mode: attributes as headers
-    /// `ce-…`, and the data as the body. Any other event is passed on as it is.
-    pub(crate) fn unwrapped<T>(
-        &self,
-        then: impl FnOnce(Result<&Event<'_>, InvalidBody>) -> T,
-    ) -> T {
-        if !self.is_structured() || self.is_decoded {
-            return then(Ok(self));
+    /// The event as its source would send it in the binary mode: attributes as headers `ce-…`, and the data as the
+    /// body. Any other event is left as it is.
+    pub(crate) fn unwrapped(self) -> Result<Self, InvalidBody> {
+        if !self.is_structured() || self.stage != Stage::Received {
+            return Ok(self);
         }
-        match unwrap(self.body) {
-            Ok(Unwrapped { attributes, content_type, data }) => {
-                let mut event = self.with_body(&data);
-                // A header of the request must not pass for an attribute.
-                event.headers.retain(|name, _| !name.starts_with("ce-"));
-                event.headers.extend(attributes);
-                event.headers.insert("content-type".to_owned(), content_type);
-                then(Ok(&event))
-            }
-            Err(why) => {
-                let place = Place { line: 1, column: 1 };
-                let message = format!("the body is not a CloudEvent: {why}");
-                then(Err(InvalidBody { place, message }))
-            }
-        }
+        let unwrapped = match &self.body {
+            Cow::Borrowed(body) => unwrap(body),
+            Cow::Owned(body) => unwrap(body).map(Unwrapped::into_owned),
+        };
+        let Unwrapped { attributes, content_type, data } = unwrapped.map_err(|why| {
+            let place = Place { line: 1, column: 1 };
+            InvalidBody { place, message: format!("the body is not a CloudEvent: {why}") }
+        })?;
+        let mut event = self.with_body(data).at(Stage::Unwrapped);
+        // A header of the request must not pass for an attribute.
+        event.headers.retain(|name, _| !name.starts_with("ce-"));
+        event.headers.extend(attributes);
+        event.headers.insert("content-type".to_owned(), content_type);
+        Ok(event)
     }
 }
 
@@ -79,6 +75,13 @@ struct Unwrapped<'a> {
     attributes: Vec<(String, String)>,
     content_type: String,
     data: Cow<'a, str>,
+}
+
+impl Unwrapped<'_> {
+    fn into_owned<'b>(self) -> Unwrapped<'b> {
+        let Self { attributes, content_type, data } = self;
+        Unwrapped { attributes, content_type, data: Cow::Owned(data.into_owned()) }
+    }
 }
 
 /// Reads an event in the structured mode.
@@ -161,11 +164,9 @@ mod tests {
         let event = event
             .header("Content-Type", "application/CloudEvents+json; charset=utf-8")
             .header("ce-subject", "of the request");
-        event.unwrapped(|event| {
-            let event = event.map_err(|why| why.message)?;
-            let attributes = event.headers().iter().map(|(name, value)| format!("{name}: {value}"));
-            Ok((event.body().to_owned(), attributes.collect()))
-        })
+        let event = event.unwrapped().map_err(|why| why.message)?;
+        let attributes = event.headers().iter().map(|(name, value)| format!("{name}: {value}"));
+        Ok((event.body().to_owned(), attributes.collect()))
     }
 
     const HEAD: &str = r#""specversion": "1.0", "id": "7", "source": "/a b", "type": "t""#;
@@ -237,6 +238,6 @@ mod tests {
     fn other_content_types_are_left_alone() {
         let event =
             Event::unread("s", "e", b"{}").unwrap().header("content-type", "application/json");
-        event.unwrapped(|event| assert_eq!(event.unwrap().body(), "{}"));
+        assert_eq!(event.unwrapped().unwrap().body(), "{}");
     }
 }

@@ -4,25 +4,46 @@
 use std::collections::BTreeMap;
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
-use fuse_rules::{Event, Plan};
+use fuse_rules::{ArrivedEvent, Event, Plan, UnreadableBody};
 
-use super::cloud_events::{HeaderError, decode_header};
-use super::intake::{AcceptError, is_usable, sender_id, unreadable};
+use super::cloud_events::{self, HeaderError, decode_header};
+use super::intake::{AcceptError, is_usable, unreadable};
 
-/// The id of an event: the given one, or else the sender's; none if the event has none.
+/// Admits an event: unwraps and routes it, and sets its id, which is the given one or else the sender's. The id is empty
+/// if there is none. `None` if no event takes the request. The intake also refuses an event whose body is not valid, for
+/// which [`ArrivedEvent::seen`] gives the reason.
 ///
 /// # Errors
-/// The intake refuses the event: its body is not JSON, or its id cannot be used.
-pub fn admitted_id(
-    plan: &Plan,
-    event: &Event<'_>,
+/// The intake refuses the event.
+pub fn admit<'e>(
+    plan: &'e Plan,
+    event: Event<'e>,
     given: Option<String>,
-) -> Result<Option<String>, AcceptError> {
+) -> Result<Option<ArrivedEvent<'e>>, AcceptError> {
+    let Some(mut arrived) = plan.arrive(event).map_err(unreadable)? else { return Ok(None) };
     let id = match given {
         Some(id) => Some(id),
-        None => plan.arrived(event, |event| sender_id(plan, event?)).map_err(unreadable)?,
+        None => sender_id(&mut arrived).map_err(unreadable)?,
     };
-    id.map(|id| is_usable(&id).map(|()| id)).transpose()
+    if let Some(id) = &id {
+        is_usable(id)?;
+    }
+    Ok(Some(arrived.with_id(id.unwrap_or_default())))
+}
+
+/// The sender's id of an event: by the `id` of its source, else by the headers that GitHub
+/// (`X-GitHub-Delivery`) and CloudEvents (`ce-source` and `ce-id`) send. The id of a cloud event is
+/// its source, in which `%`, spaces and control characters are percent-encoded, a space, and its id;
+/// the event's headers are [decoded](super::decode_header).
+///
+/// # Errors
+/// The body is not JSON, or a key that the `id` reads is in one object twice, so that there are two ids.
+fn sender_id(arrived: &mut ArrivedEvent<'_>) -> Result<Option<String>, UnreadableBody> {
+    let id = arrived.source_field("id")?.filter(|id| !id.is_empty());
+    let event = arrived.event();
+    let header = |name: &str| event.header_value(name).filter(|value| !value.is_empty());
+    let cloud_event = || Some(cloud_events::event_id(header("ce-source")?, header("ce-id")?));
+    Ok(id.or_else(|| header("x-github-delivery").map(str::to_owned)).or_else(cloud_event))
 }
 
 /// The headers of a request by name, as rules see them. Several values with one name are joined with `, `.

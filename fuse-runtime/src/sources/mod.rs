@@ -76,7 +76,7 @@ use bytes::Bytes;
 use fuse_rules::Ruleset;
 use fuse_rules::schema::SourceSchema;
 
-pub use admission::{admitted_id, read_headers};
+pub use admission::{admit, read_headers};
 pub use binding::{EventBinding, milliseconds};
 pub use cloud_events::{HeaderError, decode_header};
 pub use context::{SourceContext, SourceHealth};
