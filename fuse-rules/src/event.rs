@@ -12,6 +12,9 @@ use crate::scan;
 pub use crate::scan::MAX_DEPTH;
 use crate::span::Place;
 
+/// When an event that a tool makes was received, by default: 2026-01-01T00:00:00Z.
+pub(crate) const DEFAULT_RECEIVED: Timestamp = Timestamp::constant(1_767_225_600, 0);
+
 /// An event with a valid body.
 ///
 /// ```
@@ -433,10 +436,8 @@ mod tests {
     fn depth_is_limited_but_brackets_in_strings_are_text() {
         let nested = |n: usize| format!("{}{}", "[".repeat(n), "]".repeat(n));
         assert!(Event::new("s", "e", nested(MAX_DEPTH).as_bytes()).is_ok());
-        assert_eq!(
-            fault(nested(MAX_DEPTH + 1).as_bytes()),
-            "the body is nested more than 128 deep at line 1, column 129"
-        );
+        let deeper = fault(nested(MAX_DEPTH + 1).as_bytes());
+        assert_eq!(deeper, "the body is nested more than 128 deep at line 1, column 129");
         let text = format!("\"\\\"{}\"", "[".repeat(500));
         assert!(Event::new("s", "e", text.as_bytes()).is_ok());
         assert!(Event::new("s", "e", nested(100_000).as_bytes()).is_err());
