@@ -435,12 +435,12 @@ mod tests {
     #[test]
     fn depth_is_limited_but_brackets_in_strings_are_text() {
         let nested = |n: usize| format!("{}{}", "[".repeat(n), "]".repeat(n));
-        assert!(Event::new("s", "e", nested(MAX_DEPTH).as_bytes()).is_ok());
+        let is_event = |text: &str| Event::new("s", "e", text.as_bytes()).is_ok();
+        assert!(is_event(&nested(MAX_DEPTH)));
         let deeper = fault(nested(MAX_DEPTH + 1).as_bytes());
         assert_eq!(deeper, "the body is nested more than 128 deep at line 1, column 129");
-        let text = format!("\"\\\"{}\"", "[".repeat(500));
-        assert!(Event::new("s", "e", text.as_bytes()).is_ok());
-        assert!(Event::new("s", "e", nested(100_000).as_bytes()).is_err());
+        assert!(is_event(&format!("\"\\\"{}\"", "[".repeat(500))));
+        assert!(!is_event(&nested(100_000)));
     }
 
     #[test]

@@ -138,7 +138,7 @@ fn findings_about_paths_and_decoded_bodies_become_tests() {
     let arguments = ["fuzz", ".", "--seed", "1", "--runs", "2000", "--save", "found"];
     assert!(ran_in(folder.path(), &arguments).starts_with("exit 1"));
     let saved = std::fs::read_to_string(folder.path().join("found/found.rules")).unwrap();
-    assert!(saved.contains("path { tenant = \"acme\" }"), "{saved}");
+    assert!(saved.contains("path { \"tenant\" = \"acme\" }"), "{saved}");
     let tested = ran_in(folder.path(), &["test", "found"]);
     assert!(tested.starts_with("exit 0"), "{tested}");
 }

@@ -7,6 +7,7 @@ use std::path::Path;
 use fuse_rules::Ruleset;
 use fuse_rules::fuzzing::{Finding, FindingKind, FoundEvent};
 use fuse_rules::literals::quoted;
+use fuse_runtime::read_error;
 
 use crate::commands::test_file::add_uses;
 use crate::output;
@@ -22,7 +23,7 @@ pub(super) fn save(folder: &Path, ruleset: &Ruleset, findings: &[Finding]) -> Re
     let mut text = match std::fs::read_to_string(&path) {
         Ok(before) => before,
         Err(error) if error.kind() == ErrorKind::NotFound => HEAD.to_owned(),
-        Err(error) => return Err(format!("`{}` cannot be read: {error}", path.display())),
+        Err(error) => return Err(read_error(&path, &error)),
     };
     add_uses(&mut text, &path, ruleset)?;
     let first = next_number(folder).map_err(|error| failed(folder, error))?;
