@@ -94,7 +94,35 @@ async fn a_body_is_decoded_at_the_door_and_the_path_has_parameters() {
     for path in ["/sns", "/sns/", "/sns/a/b"] {
         send(&fuse, (12_001, path), &[], &body("4", 1)).await.error(404);
     }
-    send(&fuse, (12_001, "/sns/%ff"), &[], &body("5", 1)).await.error(400);
+    for path in ["/sns/%ff", "/sns/a%00", "/sns/a%0Ab"] {
+        send(&fuse, (12_001, path), &[], &body("5", 1)).await.error(400);
+    }
+}
+
+/// A batch must not multiply its headers in memory.
+#[tokio::test]
+async fn a_batch_is_limited_and_only_where_there_is_a_body() {
+    let rules = "source cloud webhook {
+          port = 12000
+          event posted { path = \"/post\" }
+          event asked { path = \"/get\", method = \"GET\" }
+        }";
+    let fuse = Setup::rules(rules).toml("[listen]\nmax_buffered = \"4MiB\"\n").start().await;
+    let batch = ("content-type", "application/cloudevents-batch+json");
+    let numbers = |count: usize| json!(vec![1; count]);
+    let why = send(&fuse, (12_000, "/post"), &[batch], &numbers(1_001)).await.error(400);
+    assert!(why.starts_with("the batch has 1001 events"), "{why}");
+    let reply = send(&fuse, (12_000, "/post"), &[batch], &numbers(1_000)).await;
+    assert_eq!(reply.json()["refused"], 1_000);
+    assert_eq!(reply.json()["errors"].as_array().unwrap().len(), 10);
+
+    let large = "x".repeat(6_000);
+    let reply =
+        send(&fuse, (12_000, "/post"), &[batch, ("x-large", &large)], &numbers(1_000)).await;
+    assert!(reply.error(503).contains("in memory"), "{reply:?}");
+
+    let reply = fuse.request(Method::GET, (12_000, "/get?a=1"), &[batch], String::new()).await;
+    reply.event(202);
 }
 
 #[tokio::test]
@@ -134,9 +162,16 @@ async fn cloud_events_are_the_same_in_each_mode() {
     fires("/here 4".into(), "/here 4").await;
     assert_eq!(send(&fuse, door, &batch, &all).await.status, 200);
 
-    let broken = json!([structured("5", ("data", json!({}))), { "id": "6" }]);
-    let why = send(&fuse, door, &batch, &broken).await.error(400);
-    assert!(why.starts_with("event 2 of 2: the body is not a CloudEvent: it has no `"), "{why}");
+    let broken = json!([structured("5", ("data", json!({}))), { "id": "6" }, 7]);
+    let reply = send(&fuse, door, &batch, &broken).await;
+    let why = reply.error(400);
+    assert!(why.starts_with("event 2 of 3: the body is not a CloudEvent: it has no `"), "{why}");
+    let (all, refused) = (reply.json()["errors"].clone(), reply.json()["refused"].clone());
+    assert_eq!(
+        (refused, all[0]["event"].clone(), all[1]["event"].clone()),
+        (json!(2), json!(2), json!(3))
+    );
+    assert!(all[1]["error"].as_str().unwrap().contains("not a CloudEvent"), "{all}");
     assert!(send(&fuse, door, &batch, &json!({})).await.error(400).contains("not a batch"));
     let why = send(&fuse, door, &[event], &json!({ "n": 1 })).await.error(400);
     assert!(why.contains("it has no `specversion`"), "{why}");

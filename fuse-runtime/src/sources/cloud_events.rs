@@ -1,8 +1,11 @@
 //! CloudEvents over HTTP: the headers of the binary mode, and batches.
 
 use std::borrow::Cow;
+use std::fmt;
 
+use bytes::Bytes;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use serde::de::{Deserialize, Deserializer, IgnoredAny, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::{BodyFormat, Incoming};
@@ -104,37 +107,96 @@ fn unquote(value: &str) -> Cow<'_, str> {
 /// The content type of a batch, and of one event in it.
 const BATCH: &str = "application/cloudevents-batch+json";
 const STRUCTURED: &str = "application/cloudevents+json";
+/// The most events of a batch.
+const MAX_BATCH_EVENTS: usize = 1_000;
 
-/// A batch that is not one.
+/// A batch that cannot be accepted.
 #[derive(Debug, thiserror::Error)]
-#[error("the body is not a batch of CloudEvents: {0}")]
-pub(super) struct BatchError(serde_json::Error);
+pub(super) enum BatchError {
+    /// The body is not a list.
+    #[error("the body is not a batch of CloudEvents: {0}")]
+    NotAList(serde_json::Error),
+    /// It has too many events.
+    #[error(
+        "the batch has {count} events, which is more than {MAX_BATCH_EVENTS}; send it in parts"
+    )]
+    TooMany {
+        /// How many there are.
+        count: usize,
+    },
+}
 
-/// The events of a batch in JSON, each in the structured mode; `None` for any other request.
+/// The JSON text of each event of a batch.
+pub(super) struct Batch(Vec<Bytes>);
+
+/// The events of a batch up to [`MAX_BATCH_EVENTS`], and the number of all of them.
+struct Elements<'a> {
+    first: Vec<&'a RawValue>,
+    count: usize,
+}
+
+impl<'de> Deserialize<'de> for Elements<'de> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct List;
+        impl<'de> Visitor<'de> for List {
+            type Value = Elements<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+                let mut first = Vec::new();
+                while first.len() < MAX_BATCH_EVENTS {
+                    let Some(event) = list.next_element()? else { break };
+                    first.push(event);
+                }
+                let mut count = first.len();
+                while list.next_element::<IgnoredAny>()?.is_some() {
+                    count += 1;
+                }
+                Ok(Elements { first, count })
+            }
+        }
+        from.deserialize_seq(List)
+    }
+}
+
+/// The events of a batch in JSON; `None` for any other request.
 ///
 /// # Errors
-/// The body is not a list.
-pub(super) fn batch(
-    format: BodyFormat,
-    incoming: &Incoming,
-) -> Result<Option<Vec<Incoming>>, BatchError> {
+/// The body is not a list, or has too many events.
+pub(super) fn batch(format: BodyFormat, incoming: &Incoming) -> Result<Option<Batch>, BatchError> {
     let content_type = incoming.headers.get("content-type").map_or("", String::as_str);
     let essence = content_type.split(';').next().unwrap_or_default().trim();
     if format != BodyFormat::Json || !essence.eq_ignore_ascii_case(BATCH) {
         return Ok(None);
     }
-    let events: Vec<&RawValue> =
-        serde_json::from_slice(fuse_rules::without_bom(&incoming.body)).map_err(BatchError)?;
-    let event = |event: &RawValue| {
-        let mut headers = incoming.headers.clone();
-        headers.insert("content-type".to_owned(), STRUCTURED.to_owned());
-        Incoming {
-            headers,
-            body: incoming.body.slice_ref(event.get().as_bytes()),
-            ..incoming.clone()
-        }
-    };
-    Ok(Some(events.into_iter().map(event).collect()))
+    let body = fuse_rules::without_bom(&incoming.body);
+    let Elements { first, count } = serde_json::from_slice(body).map_err(BatchError::NotAList)?;
+    if count > MAX_BATCH_EVENTS {
+        return Err(BatchError::TooMany { count });
+    }
+    let text = |event: &RawValue| incoming.body.slice_ref(event.get().as_bytes());
+    Ok(Some(Batch(first.into_iter().map(text).collect())))
+}
+
+impl Batch {
+    /// An estimate of the memory, in bytes, that its events take beyond the body.
+    pub(super) fn size(&self, incoming: &Incoming) -> usize {
+        let Incoming { source, name, id: _, headers, query, path, body: _ } = incoming;
+        let texts = headers.iter().chain(query).chain(path);
+        let texts = texts.map(|(name, value)| 2 * size_of::<String>() + name.len() + value.len());
+        let one = size_of::<Incoming>() + source.len() + name.len() + texts.sum::<usize>();
+        self.0.len().saturating_mul(one)
+    }
+
+    /// Its events, each in the structured mode, with everything but the body from the request.
+    pub(super) fn into_events(self, request: Incoming) -> Vec<Incoming> {
+        let mut request = Incoming { body: Bytes::new(), ..request };
+        request.headers.insert("content-type".to_owned(), STRUCTURED.to_owned());
+        self.0.into_iter().map(|body| Incoming { body, ..request.clone() }).collect()
+    }
 }
 
 /// The id of a cloud event: its source, in which `%`, spaces and control characters are percent-encoded, a space,

@@ -65,6 +65,12 @@ pub enum FormatError {
         /// `query`, `form` or `path`.
         what: &'static str,
     },
+    /// A parameter of the path has a control character after percent-decoding.
+    #[error("the parameter `{name}` of the path contains a control character")]
+    Control {
+        /// The name of the parameter.
+        name: String,
+    },
     /// The body is larger than its source accepts.
     #[error("the body is larger than {limit} bytes, which is this source's `body-limit`")]
     TooLarge {
@@ -193,7 +199,7 @@ pub(super) fn parameters(
 /// ```
 ///
 /// # Errors
-/// A parameter is not UTF-8 once it is decoded.
+/// Once it is decoded, a parameter is not UTF-8, or contains a control character.
 pub fn path_parameters(
     pattern: &PathPattern,
     path: &str,
@@ -202,6 +208,9 @@ pub fn path_parameters(
     let decoded = |(name, text): (&str, &str)| {
         let text = percent_encoding::percent_decode_str(text).decode_utf8();
         let text = text.map_err(|_| FormatError::NotUtf8Decoded { what: "path" })?;
+        if text.contains(char::is_control) {
+            return Err(FormatError::Control { name: name.to_owned() });
+        }
         Ok((name.to_owned(), text.into_owned()))
     };
     found.into_iter().map(decoded).collect::<Result<_, _>>().map(Some)

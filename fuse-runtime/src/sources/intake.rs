@@ -15,6 +15,7 @@ use super::{Incoming, cloud_events};
 use crate::bus::{Bus, BusError, Health, Published};
 use crate::clock::Clock;
 use crate::event::Envelope;
+use crate::log_limit::LogLimit;
 use crate::metrics::Metrics;
 
 /// The longest id of a sender, in bytes.
@@ -303,13 +304,21 @@ impl Intake {
         }
         self.plan.seen(&event, |event| event.map(drop).map_err(unreadable))?;
         if id.is_none() && has_expression {
-            tracing::warn!(
-                source = incoming.source,
-                name = event.name(),
-                "the source's `id` has no value for this event: fuse will not recognize a repetition of it"
-            );
+            warn_of_missing_id(&incoming.source, event.name());
         }
         Ok(Some((event.name().to_owned(), id.unwrap_or_else(|| Uuid::now_v7().to_string()))))
+    }
+}
+
+fn warn_of_missing_id(source: &str, name: &str) {
+    static LIMIT: LogLimit = LogLimit::new();
+    if let Some(left_out) = LIMIT.pass() {
+        tracing::warn!(
+            left_out,
+            source,
+            name,
+            "the source's `id` has no value for this event: fuse will not recognize a repetition of it"
+        );
     }
 }
 

@@ -1,6 +1,6 @@
 //! Handles one request to a webhook: checks it, turns it into an event, and answers it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use axum::Extension;
@@ -16,7 +16,7 @@ use super::Route;
 use crate::http::{BodyBuffer, BodyError, InWork, shorten};
 use crate::log_limit::LogLimit;
 use crate::sources::admission::by_name;
-use crate::sources::cloud_events;
+use crate::sources::cloud_events::{self, Batch};
 use crate::sources::format::{parameters, parameters_to_json, path_parameters};
 use crate::sources::{
     AcceptError, AcceptOutcome, Accepted, BodyFormat, FormatError, Incoming, Intake,
@@ -25,6 +25,9 @@ use crate::sources::{
 /// `Retry-After`, in seconds, where the queue is full, and where there is no room in memory.
 const RETRY_AFTER_QUEUE: &str = "5";
 const RETRY_AFTER_MEMORY: &str = "1";
+
+/// The most refused events of a batch that the answer lists.
+const MAX_LISTED_ERRORS: usize = 10;
 
 /// The routes of one port.
 pub(super) struct WebhookPort {
@@ -58,16 +61,16 @@ pub(super) async fn receive(
     };
     let content_type = incoming.headers.get("content-type");
     let hint = content_type.and_then(|ty| route.config.format.hint(ty));
-    let batch = match cloud_events::batch(route.config.format, &incoming) {
+    let (batch, size) = match batch(route, &in_work, &incoming) {
         Ok(batch) => batch,
-        Err(why) => return refuse(StatusCode::BAD_REQUEST, &why.to_string()),
+        Err(response) => return *response,
     };
     // This continues if the sender disconnects: the body counts in the budget until the store has dropped
     // it.
     let storing = tokio::spawn(async move {
-        let _turn = in_work.turn_to_store(incoming.body.len()).await;
+        let _turn = in_work.turn_to_store(size).await;
         let answer = match batch {
-            Some(events) => answer_batch(port.intake.accept_many(events).await),
+            Some(batch) => answer_batch(port.intake.accept_many(batch.into_events(incoming)).await),
             None => answer(port.intake.accept(incoming).await, hint.as_deref()),
         };
         drop(in_work);
@@ -82,11 +85,32 @@ pub(super) async fn receive(
     }
 }
 
+/// The events of a batch, or `None` for any other request; and the bytes to store, for which there is room in memory.
+fn batch(
+    route: &Route,
+    in_work: &InWork,
+    incoming: &Incoming,
+) -> Result<(Option<Batch>, usize), RefusedWith> {
+    let size = incoming.body.len();
+    // The body of a GET request is its query, whatever its content type.
+    if route.config.method == "GET" {
+        return Ok((None, size));
+    }
+    let batch = cloud_events::batch(route.config.format, incoming);
+    let batch = batch.map_err(|why| bad_request(&why.to_string()))?;
+    let more = batch.as_ref().map_or(0, |batch| batch.size(incoming));
+    in_work.take(more).map_err(not_arrived)?;
+    Ok((batch, size.saturating_add(more)))
+}
+
 fn nothing_here(port: &WebhookPort, path: &str) -> Response {
     if let Some(left_out) = port.unknown.pass() {
-        let known: Vec<_> = port.routes.iter().map(|route| route.config.path.as_str()).collect();
+        // Several events may have the same path.
+        let known: BTreeSet<&str> =
+            port.routes.iter().map(|route| route.config.path.as_str()).collect();
+        let known = known.into_iter().collect::<Vec<_>>().join(", ");
         // The log omits the requested path, which may be somebody's secret.
-        tracing::info!(left_out, known = known.join(", "), "a request to a path that no event has");
+        tracing::info!(left_out, known, "a request to a path that no event has");
     }
     refuse(StatusCode::NOT_FOUND, &format!("no event is sent to `{}` here", shorten(path)))
 }
@@ -240,19 +264,27 @@ fn answer(accepted: Result<Accepted, AcceptError>, hint: Option<&str>) -> Respon
     }
 }
 
-/// The answer to a batch. A sender repeats the whole batch if it cannot be stored now. Events that are refused for
-/// good are named; the others are accepted.
+/// The answer to a batch. A sender repeats the whole batch if it cannot be stored now. Otherwise, the events that
+/// are not refused are accepted.
 fn answer_batch(results: Vec<Result<Accepted, AcceptError>>) -> Response {
     let count = results.len();
-    let errors =
-        results.iter().zip(1..).filter_map(|(result, at)| Some((result.as_ref().err()?, at)));
-    let worst = errors.min_by_key(|(error, _)| !error.is_retryable());
-    if let Some((error, at)) = worst {
-        let why = format!("event {at} of {count}: {error}");
+    let errors = || {
+        results.iter().zip(1_usize..).filter_map(|(result, at)| Some((result.as_ref().err()?, at)))
+    };
+    if let Some((error, at)) = errors().min_by_key(|(error, _)| !error.is_retryable()) {
+        let listed = errors().take(MAX_LISTED_ERRORS);
+        let listed = listed.map(|(error, at)| json!({ "event": at, "error": error.to_string() }));
+        let why = json!({
+            "error": format!("event {at} of {count}: {error}"),
+            "errors": listed.collect::<Vec<_>>(),
+            "refused": errors().count(),
+        });
         return match error {
-            AcceptError::Unavailable(_) => unavailable(&why, RETRY_AFTER_QUEUE),
-            AcceptError::Conflict { .. } => refuse(StatusCode::CONFLICT, &why),
-            _ => refuse(StatusCode::BAD_REQUEST, &why),
+            AcceptError::Unavailable(_) => {
+                retry_after(refuse_with(UNAVAILABLE, why), RETRY_AFTER_QUEUE)
+            }
+            AcceptError::Conflict { .. } => refuse_with(StatusCode::CONFLICT, why),
+            _ => refuse_with(StatusCode::BAD_REQUEST, why),
         };
     }
     let accepted = || results.iter().flatten();
@@ -267,12 +299,21 @@ fn answer_batch(results: Vec<Result<Accepted, AcceptError>>) -> Response {
     (status, axum::Json(json!({ "events": ids.collect::<Vec<_>>() }))).into_response()
 }
 
-fn unavailable(why: &str, retry_after: &'static str) -> Response {
-    let mut response = refuse(StatusCode::SERVICE_UNAVAILABLE, why);
-    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(retry_after));
+const UNAVAILABLE: StatusCode = StatusCode::SERVICE_UNAVAILABLE;
+
+fn unavailable(why: &str, seconds: &'static str) -> Response {
+    retry_after(refuse(UNAVAILABLE, why), seconds)
+}
+
+fn retry_after(mut response: Response, seconds: &'static str) -> Response {
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(seconds));
     response
 }
 
 fn refuse(status: StatusCode, why: &str) -> Response {
-    (status, axum::Json(json!({ "error": why }))).into_response()
+    refuse_with(status, json!({ "error": why }))
+}
+
+fn refuse_with(status: StatusCode, why: serde_json::Value) -> Response {
+    (status, axum::Json(why)).into_response()
 }
