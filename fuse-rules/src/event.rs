@@ -1,6 +1,8 @@
 //! An event in the form that rules see: valid JSON, headers, the query, and its source.
 
 mod cloud_event;
+#[cfg(test)]
+mod tests;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -35,11 +37,21 @@ pub struct Event<'a> {
     headers: BTreeMap<String, String>,
     query: BTreeMap<String, String>,
     path: BTreeMap<String, String>,
-    body: &'a str,
+    body: Cow<'a, str>,
     /// Whether the body is already validated.
     is_read: bool,
-    /// Whether the body is the one that rules see, so that it must not be decoded again.
-    is_decoded: bool,
+    stage: Stage,
+}
+
+/// What the source of an event has done with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Stage {
+    /// Nothing: it is as it arrived.
+    Received,
+    /// The attributes of a structured cloud event are headers.
+    Unwrapped,
+    /// The body is decoded: it is the event that rules see.
+    Seen,
 }
 
 impl<'a> Event<'a> {
@@ -90,9 +102,9 @@ impl<'a> Event<'a> {
             headers: BTreeMap::new(),
             query: BTreeMap::new(),
             path: BTreeMap::new(),
-            body: utf8(without_bom(body))?,
+            body: Cow::Borrowed(utf8(without_bom(body))?),
             is_read: false,
-            is_decoded: false,
+            stage: Stage::Received,
         })
     }
 
@@ -156,8 +168,8 @@ impl<'a> Event<'a> {
     }
 
     /// The body: JSON text, which is valid unless the event is [unread](Self::unread).
-    pub fn body(&self) -> &'a str {
-        self.body
+    pub fn body(&self) -> &str {
+        &self.body
     }
 
     /// The value of a header; case does not matter.
@@ -165,34 +177,37 @@ impl<'a> Event<'a> {
         self.headers.get(&name.to_ascii_lowercase()).map(String::as_str)
     }
 
-    /// The same event with another body, which is not validated yet.
-    pub(crate) fn with_body<'b>(&self, body: &'b str) -> Event<'b> {
+    /// The same event, with texts that are borrowed from this one.
+    pub(crate) fn borrowed(&self) -> Event<'_> {
         Event {
-            source: Cow::Owned(self.source.clone().into_owned()),
-            name: Cow::Owned(self.name.clone().into_owned()),
-            id: Cow::Owned(self.id.clone().into_owned()),
-            received: self.received,
+            source: Cow::Borrowed(&self.source),
+            name: Cow::Borrowed(&self.name),
+            id: Cow::Borrowed(&self.id),
             headers: self.headers.clone(),
             query: self.query.clone(),
             path: self.path.clone(),
-            body,
-            is_read: false,
-            is_decoded: false,
+            body: Cow::Borrowed(&self.body),
+            ..*self
         }
     }
 
-    /// The same event with another body, which is valid, and other headers.
-    pub(crate) fn with_parts(self, body: &'a str, headers: &BTreeMap<String, String>) -> Self {
-        Self { body, headers: headers.clone(), ..self }
+    /// The same event with another body, which is not validated yet.
+    pub(crate) fn with_body(self, body: impl Into<Cow<'a, str>>) -> Self {
+        Self { body: body.into(), is_read: false, ..self }
     }
 
-    /// Declares that the body is the one that rules see.
-    pub(crate) fn decoded(self) -> Self {
-        Self { is_decoded: true, ..self }
+    /// Declares that the body is valid.
+    pub(crate) fn set_read(&mut self) {
+        self.is_read = true;
     }
 
-    pub(crate) fn is_decoded(&self) -> bool {
-        self.is_decoded
+    /// Declares what its source has done with the event.
+    pub(crate) fn at(self, stage: Stage) -> Self {
+        Self { stage, ..self }
+    }
+
+    pub(crate) fn stage(&self) -> Stage {
+        self.stage
     }
 
     /// The same event under another name of its source.
@@ -211,11 +226,11 @@ impl<'a> Event<'a> {
 
     /// Why the body is not valid, if it is not.
     pub(crate) fn fault(&self) -> Option<InvalidBody> {
-        if self.is_read || scan::is_valid(self.body) {
+        if self.is_read || scan::is_valid(&self.body) {
             return None;
         }
         // Slower, but gives the position.
-        let (place, fault) = json_fault(self.body)?;
+        let (place, fault) = json_fault(&self.body)?;
         Some(InvalidBody { place, message: format!("the body is {fault}") })
     }
 
@@ -391,60 +406,4 @@ pub(crate) fn place(body: &[u8], at: usize) -> Place {
     let line = before.iter().filter(|b| **b == b'\n').count() + 1;
     let column = before.iter().rev().take_while(|b| **b != b'\n').count() + 1;
     Place { line, column }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn fault(body: &[u8]) -> String {
-        Event::new("s", "e", body).unwrap_err().to_string()
-    }
-
-    #[test]
-    fn validity_is_the_grammars_and_says_where_it_ends() {
-        for valid in ["\u{feff}1", "1e999", "\"\\ud800\"", "{\"a\":1,\"a\":2}", " [ ] ", "null"] {
-            assert!(Event::new("s", "e", valid.as_bytes()).is_ok(), "{valid}");
-        }
-        assert_eq!(fault(b"\xff"), "the body is not UTF-8 at line 1, column 1");
-        assert_eq!(
-            fault(b"{\"message\":\n\"it's \"broken\"\"}"),
-            "the body is not JSON: expected `,` or `}` at line 2, column 8"
-        );
-        for invalid in ["", "{", "[1,]", "01", "1\u{feff}", "1 2", "\"\t\"", "NaN", "'a'"] {
-            assert!(Event::new("s", "e", invalid.as_bytes()).is_err(), "{invalid}");
-        }
-    }
-
-    #[test]
-    fn other_encodings_are_named() {
-        let utf16 = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>();
-        for (body, encoding) in [
-            (utf16("{\"a\": 1}"), "UTF-16"),
-            (utf16("\u{feff}{}"), "UTF-16"),
-            (b"\xfe\xff\0{\0}".to_vec(), "UTF-16"),
-            (b"\0{\0}".to_vec(), "UTF-16"),
-            (b"\xff\xfe\0\0{\0\0\0".to_vec(), "UTF-32"),
-            (b"\x1f\x8b\x08\0".to_vec(), "compressed with gzip"),
-        ] {
-            let expected = format!("the body is {encoding}, not UTF-8 at line 1, column 1");
-            assert_eq!(fault(&body), expected, "{body:?}");
-        }
-    }
-
-    #[test]
-    fn depth_is_limited_but_brackets_in_strings_are_text() {
-        let nested = |n: usize| format!("{}{}", "[".repeat(n), "]".repeat(n));
-        let is_event = |text: &str| Event::new("s", "e", text.as_bytes()).is_ok();
-        assert!(is_event(&nested(MAX_DEPTH)));
-        let deeper = fault(nested(MAX_DEPTH + 1).as_bytes());
-        assert_eq!(deeper, "the body is nested more than 128 deep at line 1, column 129");
-        assert!(is_event(&format!("\"\\\"{}\"", "[".repeat(500))) && !is_event(&nested(100_000)));
-    }
-
-    #[test]
-    fn headers_of_one_name_are_joined_whatever_their_case() {
-        let event = Event::new("s", "e", b"1").unwrap().header("X-A", "1").header("x-a", "2");
-        assert_eq!(event.headers().get("x-a").map(String::as_str), Some("1, 2"));
-    }
 }

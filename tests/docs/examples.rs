@@ -77,16 +77,21 @@ fn rules(files: &BTreeMap<&str, &str>, example: &Example) -> Result<(), String> 
     same.then_some(()).ok_or_else(|| format!("`fuse fmt` lays this out as\n{laid_out}"))
 }
 
-/// `EXPRESSION  # => RESULT`, line by line.
+/// `EXPRESSION  # => RESULT`, line by line. A text block has several lines.
 fn expressions(files: &BTreeMap<&str, &str>, example: &Example, event: &str) -> Result<(), String> {
+    let mut above = String::new();
     for line in example.text.lines() {
-        let (text, expected) = line.split_once("# => ").ok_or("there is no result")?;
-        let found = value(files, example.file(), text.trim(), event)?;
+        let Some((text, expected)) = line.split_once("# => ") else {
+            above.push_str(&format!("{line}\n"));
+            continue;
+        };
+        let expression = std::mem::take(&mut above) + text.trim_end();
+        let found = value(files, example.file(), &expression, event)?;
         if found != expected {
             return Err(format!("{line}\nis {found}"));
         }
     }
-    Ok(())
+    if above.is_empty() { Ok(()) } else { Err("there is no result".to_owned()) }
 }
 
 /// The clauses as the one layout has them.

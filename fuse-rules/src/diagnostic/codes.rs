@@ -61,6 +61,7 @@ codes! {
     E0108 = "nested too deeply",
     E0109 = "a reserved word used as a name",
     E0110 = "text that looks like interpolation and is not",
+    E0111 = "the layout of a text on several lines",
     E0201 = "a path starts with an unknown name",
     E0202 = "an unknown function",
     E0203 = "a field that the event's type does not have",

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 /// A node of a layout.
 #[derive(Debug)]
 pub(super) enum Doc<'a> {
-    /// Literal text. Only raw strings contain line ends.
+    /// Literal text without line ends.
     Text(Cow<'a, str>),
     /// One text if the enclosing group is broken, another if it is on one line.
     Either { broken: Cow<'a, str>, flat: &'static str },
@@ -26,6 +26,11 @@ pub(super) enum Doc<'a> {
     Group { docs: Vec<Doc<'a>>, broken: bool },
     /// Never broken to fit the line: the content of a string.
     Tight(Vec<Doc<'a>>),
+    /// A text block: never broken to fit the line, and indented relative to its first line.
+    TextBlock(Vec<Doc<'a>>),
+    /// A line break in a text block, with the white space that the next line has beyond the
+    /// indentation; `None` before an empty line.
+    BlockBreak(Option<&'a str>),
     /// One or more comments on their own lines.
     Comment(&'a str),
     /// A comment at the end of the current line.
@@ -52,7 +57,12 @@ fn needs_lines(doc: &Doc<'_>) -> bool {
     match doc {
         Doc::Hard | Doc::Blank | Doc::Comment(_) | Doc::Trailing(_) => true,
         Doc::Group { broken, .. } => *broken,
-        Doc::Nest(docs) | Doc::Tight(docs) => docs.iter().any(needs_lines),
-        Doc::Text(_) | Doc::Either { .. } | Doc::Space | Doc::Line | Doc::Soft => false,
+        Doc::Nest(docs) | Doc::Tight(docs) | Doc::TextBlock(docs) => docs.iter().any(needs_lines),
+        Doc::Text(_)
+        | Doc::Either { .. }
+        | Doc::Space
+        | Doc::Line
+        | Doc::Soft
+        | Doc::BlockBreak(_) => false,
     }
 }

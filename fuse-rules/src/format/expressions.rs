@@ -155,6 +155,8 @@ impl<'a> Layout<'a> {
             match part.as_rule() {
                 Rule::index => docs.extend(self.touching(part)),
                 Rule::string => docs.push(self.string(part)),
+                Rule::text_block => docs.push(self.text_block(part)),
+                Rule::raw_string => docs.push(self.raw_string(&part)),
                 Rule::list => docs.push(self.elements(part, "]")),
                 Rule::lookup => docs.push(self.paren(part)),
                 Rule::paren => docs.push(self.paren(part)),
@@ -176,23 +178,6 @@ impl<'a> Layout<'a> {
     /// Tokens without space between them: `[-1]`.
     pub(super) fn touching(&mut self, pair: Pair<'a, Rule>) -> Vec<Doc<'a>> {
         pair.into_inner().map(|part| self.token(&part)).collect()
-    }
-
-    fn string(&mut self, pair: Pair<'a, Rule>) -> Doc<'a> {
-        let mut docs = Vec::new();
-        for part in pair.into_inner() {
-            if part.as_rule() != Rule::interpolation {
-                docs.push(self.token(&part));
-                continue;
-            }
-            for part in part.into_inner() {
-                docs.push(match part.as_rule() {
-                    Rule::expr => self.expr(part, OperandPosition::Behind),
-                    _ => self.token(&part),
-                });
-            }
-        }
-        Doc::Tight(docs)
     }
 
     /// A list or arguments. A single element with its own brackets shares the lines of the outer

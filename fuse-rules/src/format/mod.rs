@@ -12,6 +12,7 @@ mod order;
 mod print;
 #[cfg(test)]
 mod tests;
+mod texts;
 mod types;
 mod verify;
 

@@ -8,7 +8,7 @@ const INDENT: usize = 2;
 
 /// Prints a layout that starts at the start of a line, without a line end after it.
 pub(super) fn print(docs: &[Doc<'_>]) -> String {
-    let mut printer = Printer { out: String::new(), column: 0, line_end: None };
+    let mut printer = Printer { out: String::new(), column: 0, line_indent: 0, line_end: None };
     let mut stack = Vec::new();
     push(&mut stack, 0, Mode::Broken, docs);
     while let Some(task) = stack.pop() {
@@ -46,6 +46,8 @@ struct LineEnd {
 struct Printer {
     out: String,
     column: usize,
+    /// The indentation of the current line.
+    line_indent: usize,
     line_end: Option<LineEnd>,
 }
 
@@ -63,6 +65,11 @@ impl Printer {
             (Doc::Blank, _) => self.line(indent, true),
             (Doc::Nest(docs), _) => push(stack, indent + INDENT, mode, docs),
             (Doc::Tight(docs), _) => push(stack, indent, Mode::Tight, docs),
+            (Doc::TextBlock(docs), _) => {
+                let line = self.line_end.as_ref().map_or(self.line_indent, |end| end.indent);
+                push(stack, line + INDENT, Mode::Tight, docs);
+            }
+            (Doc::BlockBreak(next), _) => self.block_break(indent, *next),
             (Doc::Group { docs, broken: true }, _) => push(stack, indent, Mode::Broken, docs),
             (Doc::Group { docs, .. }, Mode::Broken) if !self.fits(indent, docs, stack) => {
                 push(stack, indent, Mode::Broken, docs);
@@ -94,14 +101,24 @@ impl Printer {
             if !self.out.is_empty() {
                 self.out.push_str(if line_end.blank { "\n\n" } else { "\n" });
             }
-            self.out.push_str(&" ".repeat(line_end.indent));
-            self.column = line_end.indent;
+            self.start_line(line_end.indent);
         }
         self.out.push_str(text);
-        self.column = match text.rsplit_once('\n') {
-            Some((_, last)) => width(last),
-            None => self.column + width(text),
-        };
+        self.column += width(text);
+    }
+
+    fn start_line(&mut self, indent: usize) {
+        self.out.push_str(&" ".repeat(indent));
+        self.column = indent;
+        self.line_indent = indent;
+    }
+
+    fn block_break(&mut self, indent: usize, next: Option<&str>) {
+        self.out.push('\n');
+        if let Some(kept) = next {
+            self.start_line(indent);
+            self.text(kept);
+        }
     }
 
     fn space(&mut self) {
@@ -133,23 +150,27 @@ impl Printer {
                 (Doc::Text(text), _) | (Doc::Either { broken: text, .. }, Mode::Broken) => text,
                 (Doc::Either { flat, .. }, _) => flat,
                 (Doc::Line | Doc::Soft, Mode::Broken)
-                | (Doc::Hard | Doc::Blank | Doc::Comment(_) | Doc::Trailing(_), _) => return true,
+                | (
+                    Doc::Hard
+                    | Doc::Blank
+                    | Doc::Comment(_)
+                    | Doc::Trailing(_)
+                    | Doc::BlockBreak(_),
+                    _,
+                ) => return true,
                 (Doc::Space | Doc::Line, _) => " ",
                 (Doc::Soft, _) => "",
                 (Doc::Nest(docs) | Doc::Group { docs, .. }, mode) => {
                     push(&mut stack, indent, mode, docs);
                     continue;
                 }
-                (Doc::Tight(docs), _) => {
+                (Doc::Tight(docs) | Doc::TextBlock(docs), _) => {
                     push(&mut stack, indent, Mode::Tight, docs);
                     continue;
                 }
             };
-            let (text, ends) =
-                text.split_once('\n').map_or((text, false), |(first, _)| (first, true));
             match left.checked_sub(width(text)) {
                 None => return false,
-                Some(_) if ends => return true,
                 Some(less) => left = less,
             }
         }

@@ -109,10 +109,15 @@ fn a_file_with_a_fault_is_refused_with_its_problems() {
 }
 
 #[test]
-fn line_ends_and_marks_are_made_one_but_not_in_raw_strings() {
-    let text = "\u{feff}# Doc.\r\nfuse a default on\r# B.\rfuse b default off\r\nconst c = r#\"x\r\n# y\"#\r\nfuse d default on";
-    let wanted = "# Doc.\nfuse a default on\n\n# B.\nfuse b default off\n\nconst c = r#\"x\r\n# y\"#\n\nfuse d default on\n";
+fn line_ends_and_marks_are_made_one() {
+    let text = "\u{feff}# Doc.\r\nfuse a default on\r# B.\rfuse b default off\r\nconst c = r#\"\r\n x\r\n\r\n# y\r\n\"#\r\nfuse d default on";
+    let wanted = "# Doc.\nfuse a default on\n\n# B.\nfuse b default off\n\nconst c = r#\"\n   x\n\n  # y\n  \"#\n\nfuse d default on\n";
     assert_eq!(laid_out(text), wanted);
+}
+
+#[test]
+fn text_blocks() {
+    insta::assert_snapshot!(laid_out(include_str!("tests/text-blocks.txt")));
 }
 
 #[test]
@@ -162,6 +167,9 @@ fn a_layout_that_says_something_else_is_found() {
         ("${", "$ {"),
         ("...\n", ""),
         ("list<int>", "map<int>"),
+        ("block\n", " block\n"),
+        (" raw\n", "raw\n"),
+        ("block\n", "block\n\n"),
     ] {
         assert!(out.contains(right), "{right}\n{out}");
         let wrong = out.replacen(right, wrong, 1);

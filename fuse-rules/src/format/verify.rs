@@ -31,6 +31,8 @@ struct Read<'a> {
 enum Piece<'a> {
     Start(Rule),
     Text(&'a str),
+    /// A line break in a text block, with the white space that belongs to the text.
+    Break(&'a str),
     End,
     Doc(String),
     Comment(&'a str),
@@ -80,6 +82,11 @@ impl<'a> Walk<'a, '_> {
                 self.at = comment.end;
             }
         }
+        if matches!(rule, Rule::raw_string | Rule::text_block)
+            && spelling(&whole).contains(['\n', '\r'])
+        {
+            return self.text_block(&whole, out);
+        }
         let parts: Vec<_> = pair.into_inner().filter(|part| !is_separator(part)).collect();
         let mut parts = ranks(&parts).into_iter().zip(parts).peekable();
         if parts.peek().is_none() || rule == Rule::raw_string {
@@ -119,6 +126,43 @@ impl<'a> Walk<'a, '_> {
         }
         chunks.sort_by_key(|(order, _)| *order);
         out.extend(chunks.into_iter().flat_map(|(_, chunk)| chunk));
+        out.push(Piece::End);
+    }
+}
+
+impl<'a> Walk<'a, '_> {
+    /// The lines of a text block without the indentation of the closing quotes.
+    fn text_block(&mut self, block: &Pair<'a, Rule>, out: &mut Vec<Piece<'a>>) {
+        let mut parts: Vec<_> = block.clone().into_inner().collect();
+        let closing = syntax::closing_indent(block);
+        self.at = block.as_span().start();
+        if block.as_rule() == Rule::raw_string {
+            let lines = syntax::raw_lines(spelling(block));
+            let closing = lines.last().map_or("", |last| last.trim_end_matches(['"', '#']));
+            for (i, line) in lines.iter().enumerate() {
+                let is_blank = line.trim_matches([' ', '\t']).is_empty();
+                let line = if i == 0 { line.trim_end_matches([' ', '\t']) } else { line };
+                let kept = if i == 0 { Some(line) } else { line.strip_prefix(closing) };
+                out.push(Piece::Break(kept.filter(|_| !is_blank).unwrap_or("")));
+            }
+            parts.clear();
+        }
+        let mut parts = parts.into_iter().enumerate().peekable();
+        while let Some((i, part)) = parts.next() {
+            let next = parts.peek().map(|(_, next)| next.as_rule());
+            self.at = part.as_span().start();
+            match part.as_rule() {
+                Rule::block_break if next == Some(Rule::block_break) => out.push(Piece::Break("")),
+                Rule::block_break => {
+                    let indent = syntax::indent_of(part.as_str());
+                    out.push(Piece::Break(indent.strip_prefix(closing).unwrap_or("")));
+                }
+                // White space after the opening quotes.
+                Rule::block_text if i == 1 => {}
+                _ => self.pieces(part, out),
+            }
+        }
+        self.at = block.as_span().start() + spelling(block).len();
         out.push(Piece::End);
     }
 }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::analysis::Witness;
 use crate::eval::Plan;
-use crate::event::{DEFAULT_RECEIVED, Event};
+use crate::event::{DEFAULT_RECEIVED, Event, Stage};
 use crate::testing::EventAdmission;
 use crate::value::Value;
 
@@ -114,7 +114,7 @@ impl Input {
         then: impl FnOnce(&Event<'_>) -> T,
     ) -> Option<T> {
         let text = self.text();
-        let mut event = Event::new(source, name, text.as_bytes()).ok()?.decoded();
+        let mut event = Event::new(source, name, text.as_bytes()).ok()?.at(Stage::Seen);
         for (name, value) in &self.headers {
             event = event.header(name, value);
         }

@@ -315,6 +315,7 @@ impl Lower<'_> {
         let span = self.span(&pair);
         let kind = match pair.as_rule() {
             Rule::string => return self.string(pair, depth),
+            Rule::text_block => return self.text_block(pair, depth),
             Rule::raw_string => return self.raw_string(pair),
             Rule::alien_string => ExprKind::String(self.alien_string(&pair).text),
             Rule::number => match Number::parse(pair.as_str()) {

@@ -18,6 +18,7 @@ mod suggest;
 mod test_blocks;
 #[cfg(test)]
 pub(crate) mod tests;
+mod text_blocks;
 mod texts;
 #[cfg(test)]
 mod tree;
@@ -30,6 +31,7 @@ use pest::iterators::Pair;
 
 pub(crate) use docs::{BLANK, directive, doc, is_alone, is_one_line_end};
 pub(crate) use suggest::as_key;
+pub(crate) use text_blocks::{closing_indent, indent_of, raw_lines};
 #[cfg(test)]
 pub(crate) use tree::type_text;
 

@@ -63,25 +63,36 @@ pub(super) struct Scan {
     pub(super) comments: Vec<Range<usize>>,
 }
 
+/// The quotes of a string.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Quotes {
+    One,
+    Three,
+}
+
 pub(super) fn scan(text: &str) -> Scan {
     let mut scan = Scan::default();
     let bytes = text.as_bytes();
     let mut depth = 0_usize;
-    // The depth to return to at the end of each open string.
-    let mut strings: Vec<usize> = Vec::new();
-    let mut in_string = false;
+    // For each open `${`, the depth before it and the quotes of its string.
+    let mut strings: Vec<(usize, Quotes)> = Vec::new();
+    let mut open: Option<Quotes> = None;
     // Brackets of `list<…>` and `map<…>`. They are counted separately, since `<` and `>` are
     // comparisons as well.
     let mut angles = 0_usize;
     let mut at = 0;
     while let Some(&byte) = bytes.get(at) {
-        if in_string {
+        if let Some(quotes) = open {
             match byte {
                 b'\\' => at += 1,
-                b'"' | b'\n' => in_string = false,
+                b'"' | b'\n' if quotes == Quotes::One => open = None,
+                b'"' if is_block_quote(bytes, at) => {
+                    open = None;
+                    at += 2;
+                }
                 b'$' if bytes.get(at + 1) == Some(&b'{') => {
-                    strings.push(depth);
-                    in_string = false;
+                    strings.push((depth, quotes));
+                    open = None;
                     depth += 1;
                     at += 1;
                 }
@@ -99,7 +110,15 @@ pub(super) fn scan(text: &str) -> Scan {
                         at = raw_end(bytes, at + 1 + hashes, hashes);
                     }
                 }
-                b'"' => in_string = true,
+                b'"' if is_block_quote(bytes, at) => {
+                    at += 2;
+                    if closes_block(bytes, at + 1) {
+                        open = Some(Quotes::Three);
+                    } else {
+                        at = line_end(bytes, at);
+                    }
+                }
+                b'"' => open = Some(Quotes::One),
                 b'\'' => at = quote_end(bytes, at, byte, true),
                 b'`' => at = quote_end(bytes, at, byte, false),
                 b'<' if is_generic(bytes, at) => angles += 1,
@@ -108,9 +127,8 @@ pub(super) fn scan(text: &str) -> Scan {
                 b')' | b']' => depth = depth.saturating_sub(1),
                 b'}' => {
                     depth = depth.saturating_sub(1);
-                    if strings.last() == Some(&depth) {
-                        strings.pop();
-                        in_string = true;
+                    if let Some((_, quotes)) = strings.pop_if(|(before, _)| *before == depth) {
+                        open = Some(quotes);
                     }
                 }
                 _ => {}
@@ -123,6 +141,15 @@ pub(super) fn scan(text: &str) -> Scan {
         at += 1;
     }
     scan
+}
+
+fn is_block_quote(bytes: &[u8], at: usize) -> bool {
+    bytes.get(at..).is_some_and(|rest| rest.starts_with(b"\"\"\""))
+}
+
+/// Whether the text block whose content starts at `from` may be closed, as in the grammar.
+fn closes_block(bytes: &[u8], from: usize) -> bool {
+    bytes.get(from..).is_some_and(|rest| rest.windows(3).any(|three| three == b"\"\"\""))
 }
 
 /// Whether the `<` at `at` directly follows the word `list` or `map`.
@@ -192,9 +219,11 @@ mod tests {
     #[test]
     fn comments_are_told_from_strings() {
         let text = "a # b\r\n# c\n\"# d ${ e # f\n} # g\" # h\nr\"# i\" r#\"\n# \"#j\n#";
-        let comments = scan(text).comments;
+        let block = "\n\"\"\"\n# \" k \\\"\"\" ${ l # m\n} # n\n\"\"\" # o\n\"\"\" # p\n# q";
+        let text = text.to_owned() + block;
+        let comments = scan(&text).comments;
         let found: Vec<_> = comments.into_iter().map(|range| &text[range]).collect();
-        assert_eq!(found, ["# b", "# c", "# f", "# h", "#"]);
+        assert_eq!(found, ["# b", "# c", "# f", "# h", "#", "# m", "# o", "# q"]);
     }
 
     #[test]
@@ -212,7 +241,7 @@ mod tests {
         assert_eq!(too_deep("\"\\"), None);
         let text = "'a\\'' ";
         assert!(too_deep(&format!("{text}{deep}'")).is_some(), "the escaped quote closes nothing");
-        for text in ["r\"", "r#\"", "r#\"\"", "'", "`"] {
+        for text in ["r\"", "r#\"", "r#\"\"", "'", "`", "\"\"\""] {
             assert!(too_deep(&format!("{text}\n{deep}")).is_some(), "{text} is never closed");
         }
         for text in ["x matches r#\"a\"# and ", "x == '#' and ", "x == '\"' and ", "# c\r"] {

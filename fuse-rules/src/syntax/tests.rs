@@ -2,6 +2,7 @@
 
 mod recovery;
 mod test_blocks;
+mod text_blocks;
 
 use super::*;
 use crate::diagnostic::Diagnostics;
@@ -13,7 +14,14 @@ fn read(text: &str) -> (String, String) {
     let id = files.add("test.rules".into(), text.to_owned());
     let mut problems = Vec::new();
     let file = parse(id, text, &mut problems);
-    (tree::tree(&file), Diagnostics::new(files, problems).to_string())
+    (super::tree::tree(&file), Diagnostics::new(files, problems).to_string())
+}
+
+/// The tree of a text without problems.
+pub(crate) fn tree(text: &str) -> String {
+    let (tree, problems) = read(text);
+    assert_eq!(problems, "", "{text}");
+    tree
 }
 
 /// The tree of one condition.
@@ -292,6 +300,11 @@ pub(crate) fn hostile_texts() -> Vec<String> {
         "[".repeat(60),
         "any(x in ".repeat(50),
         "\"${".repeat(50),
+        "\"\"\"${".repeat(50),
+        "\"\"\"\n${".repeat(50),
+        "\"\"\"\n".repeat(5_001),
+        "\"\"\"\\".repeat(5_000),
+        "r#\"\n".repeat(500),
         "{ a { ".repeat(25),
         "[".repeat(100_000),
         "\"${".repeat(100_000),
@@ -329,7 +342,7 @@ mod laws {
             pieces in prop::collection::vec(prop::sample::select(vec![
                 "sensor s on a.b {", "rule r {", "}", "when", "a == ", "\"x", "\"", "${", "(", ")", "[", "]",
                 "trigger log {", "b = ", "from body {", "each x in ", "once per ", "within 4h", "\n", ",", "#",
-                "not ", " and ", " or ", "-", "1", "10m", "r\"", "use \"f\"", "fuse f default on", "?", "any(x in ",
+                "not ", " and ", " or ", "-", "1", "10m", "r\"", "\"\"\"", "r#\"", "\"#", "use \"f\"", "fuse f default on", "?", "any(x in ",
             ]), 0..40),
         ) {
             let _read = read(&pieces.concat());
@@ -344,7 +357,8 @@ fn the_comment_straight_above_is_the_documentation() {
         ("# a\r# b\r\n\tfuse f default on", Some("a\nb")),
         ("# a\n\nfuse f default on", None),
         ("fuse g default on # a\nfuse f default on", None),
-        ("const c = r#\"\n# a\"#\nfuse f default on", None),
+        ("const c = r#\"\n# a\n\"#\nfuse f default on", None),
+        ("const c = \"\"\"\n# a\n\"\"\"\nfuse f default on", None),
         ("# a\n\n# b\nfuse f default on", Some("b")),
     ] {
         let (tree, problems) = read(text);

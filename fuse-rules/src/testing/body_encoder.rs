@@ -4,7 +4,7 @@ use data_encoding::BASE64;
 
 use crate::analysis::{Analysis, Answer};
 use crate::eval::Plan;
-use crate::event::Event;
+use crate::event::{Event, Stage};
 use crate::path::{Root, Segment};
 use crate::typed::{EventDecl, Expr, ExprKind, Path};
 use crate::value::Value;
@@ -77,11 +77,10 @@ impl BodyEncoder {
         let mut sent = self.base.clone();
         set(&mut sent, &self.path, value);
         let text = sent.to_json_text().ok()?;
-        let sent = seen.with_body(&text);
-        let is_event = plan.route(&sent) == Ok(Some(seen.name()));
-        let decoded = plan
-            .seen(&sent, |decoded| Some(Value::read_lenient(decoded.ok()?.body()).into_owned()));
-        (is_event && decoded == Some(body)).then_some(text)
+        let sent = seen.borrowed().with_body(text.as_str()).at(Stage::Received);
+        let arrived = plan.arrive(sent).ok()??;
+        let decoded = arrived.seen().ok().filter(|event| event.name() == seen.name())?;
+        (Value::read_lenient(decoded.body()) == body).then_some(text)
     }
 }
 

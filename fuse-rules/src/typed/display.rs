@@ -3,6 +3,7 @@
 use std::fmt::{self, Display, Write as _};
 
 use super::{Expr, ExprKind, Reference, TextOp};
+use crate::literals::quoted;
 use crate::path::path_text;
 use crate::sensitive::HIDDEN;
 use crate::value::Value;
@@ -159,9 +160,12 @@ impl<P: Reference> Display for Printed<'_, P> {
     }
 }
 
-/// A pattern as a raw string.
+/// A pattern as a raw string on one line, if it has one.
 fn raw_text(text: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    let hashes = match text.contains(['"', '\n', '\r']) {
+    if text.contains(['\n', '\r']) {
+        return f.write_str(&quoted(text));
+    }
+    let hashes = match text.contains('"') {
         true => (1..).map(|count| "#".repeat(count)).find(|it| !text.contains(&format!("\"{it}"))),
         false => None,
     };

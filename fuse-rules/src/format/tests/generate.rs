@@ -2,6 +2,7 @@
 //! wherever they are allowed.
 
 mod test_blocks;
+mod text_blocks;
 
 /// Generates texts from bytes. When the bytes run out, everything is as short as possible.
 pub(super) struct Generator<'a> {
@@ -10,6 +11,8 @@ pub(super) struct Generator<'a> {
     comments: usize,
     depth: usize,
 }
+
+pub(super) use text_blocks::value;
 
 /// A rules file.
 pub(super) fn file(bytes: &[u8]) -> String {
@@ -325,7 +328,7 @@ impl Generator<'_> {
             1 => self.t("-12.50"),
             2 => self.t("\"te#xt \\\"\""),
             3 => self.t("r#\"ra\"w # \\\"#"),
-            4 => self.t("r#\"two\n # lines\"#"),
+            4 => self.text_block(),
             5 => self.t("body.a-b[\"c\"]"),
             6 => self.one_of(&["null", "true", "1h30m", "2KiB", "1e3"]),
             7 => self.t("a-name-that-is-rather-long-so-that-lines-are.broken"),

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::{files, generate, laid_out, mangle, same};
+use crate::syntax::tests::tree;
 
 fn bytes() -> impl Strategy<Value = Vec<u8>> {
     prop::collection::vec(any::<u8>(), 0..600)
@@ -18,6 +19,12 @@ proptest! {
             prop_assert!(!(above.ends_with('{') && line.is_empty()), "{out}");
             prop_assert!(!(above.is_empty() && line.trim_start() == "}"), "{out}");
         }
+    }
+
+    #[test]
+    fn a_layout_keeps_each_value(bytes in bytes()) {
+        let text = generate::value(&bytes);
+        same(&tree(&laid_out(&text)), &tree(&text));
     }
 
     #[test]

@@ -52,7 +52,10 @@ impl<'a> Mangle<'a, '_> {
         let rule = pair.as_rule();
         let parts: Vec<_> = pair.clone().into_inner().collect();
         if parts.is_empty()
-            || matches!(rule, Rule::op_not_in | Rule::op_not_text | Rule::raw_string)
+            || matches!(
+                rule,
+                Rule::op_not_in | Rule::op_not_text | Rule::raw_string | Rule::text_block
+            )
         {
             let piece = spelling(&pair);
             self.at = pair.as_span().start() + piece.len();

@@ -232,5 +232,5 @@ fn is_ended(pattern: &str) -> bool {
 
 /// A pattern as a literal.
 fn raw(pattern: &str) -> String {
-    if pattern.contains('"') { quoted(pattern) } else { format!("r\"{pattern}\"") }
+    if pattern.contains(['"', '\n', '\r']) { quoted(pattern) } else { format!("r\"{pattern}\"") }
 }
