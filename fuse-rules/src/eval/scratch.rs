@@ -50,14 +50,14 @@ const MAX_POOLED: usize = 64;
 
 /// The scratches that are currently unused.
 #[derive(Debug, Default)]
-pub(crate) struct Pool(Mutex<Vec<Scratch>>);
+pub(crate) struct Pool(Mutex<Vec<Box<Scratch>>>);
 
 impl Pool {
-    pub(crate) fn take(&self) -> Scratch {
+    pub(crate) fn take(&self) -> Box<Scratch> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
     }
 
-    pub(crate) fn put(&self, mut scratch: Scratch) {
+    pub(crate) fn put(&self, mut scratch: Box<Scratch>) {
         // Do not keep the memory of one large event forever.
         if scratch.memory() > MAX_KEPT_BYTES {
             return;
