@@ -117,8 +117,9 @@ impl<'r> Tests<'r> {
         }
         let mut listening: FxHashMap<_, Vec<_>> = FxHashMap::default();
         for sensor in &ruleset.typed().sensors {
-            let key = (sensor.source.as_str(), sensor.event.as_str());
-            listening.entry(key).or_default().push(sensor);
+            for event in &sensor.events {
+                listening.entry(event.as_pair()).or_default().push(sensor);
+            }
         }
         let steps = ruleset.typed().tests.iter().flat_map(|test| &test.steps);
         let sends = steps.filter_map(|step| match step {

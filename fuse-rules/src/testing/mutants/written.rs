@@ -30,7 +30,7 @@ impl Tests<'_> {
         [true, false].into_iter().find_map(|on| {
             let fuses = self.required(sensor);
             let state = fuses.iter().fold(Fuses::default(), |state, fuse| state.set(fuse, on));
-            let sent = self.witnessed(sensor, witness, &body, state)?;
+            let sent = self.witnessed(witness, &body, state)?;
             let mutated = self.with_mutant(sensor, &sent, sent.evaluation.clone());
             let expectation = self.expectation(sensor, &sent, mutated)?;
             let mut text =
@@ -42,7 +42,7 @@ impl Tests<'_> {
             if witness.received != DEFAULT_TIME {
                 let _ok = writeln!(text, "at {}", quoted(&witness.received.to_string()));
             }
-            let _ok = write!(text, "send {}.{} body ", sensor.source, sensor.event);
+            let _ok = write!(text, "send {} body ", witness.name);
             literal(&witness.body, &mut text)?;
             for (what, fields) in [("headers", &witness.headers), ("query", &witness.query)] {
                 if !fields.is_empty() {
@@ -77,12 +77,12 @@ impl Tests<'_> {
     /// The event as a test would send it, decided by the original rules.
     fn witnessed<'t>(
         &self,
-        sensor: &'t Sensor,
         witness: &'t Witness,
         body: &'t str,
         fuses: Fuses,
     ) -> Option<SentEvent<'t>> {
-        let event = Event::new(sensor.source.as_str(), sensor.event.as_str(), body.as_bytes());
+        let (source, name) = witness.name.as_pair();
+        let event = Event::new(source, name, body.as_bytes());
         let mut event = event.ok()?.received(witness.received);
         for (name, value) in &witness.query {
             event = event.query(name, value);
