@@ -32,11 +32,21 @@ pub struct Event<'a> {
     headers: BTreeMap<String, String>,
     query: BTreeMap<String, String>,
     path: BTreeMap<String, String>,
-    body: &'a str,
+    body: Cow<'a, str>,
     /// Whether the body is already validated.
     is_read: bool,
-    /// Whether the body is the one that rules see, so that it must not be decoded again.
-    is_decoded: bool,
+    stage: Stage,
+}
+
+/// What the source of an event has done with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Stage {
+    /// Nothing: it is as it arrived.
+    Received,
+    /// The attributes of a structured cloud event are headers.
+    Unwrapped,
+    /// The body is decoded: it is the event that rules see.
+    Seen,
 }
 
 impl<'a> Event<'a> {
@@ -87,9 +97,9 @@ impl<'a> Event<'a> {
             headers: BTreeMap::new(),
             query: BTreeMap::new(),
             path: BTreeMap::new(),
-            body: utf8(without_bom(body))?,
+            body: Cow::Borrowed(utf8(without_bom(body))?),
             is_read: false,
-            is_decoded: false,
+            stage: Stage::Received,
         })
     }
 
@@ -153,8 +163,8 @@ impl<'a> Event<'a> {
     }
 
     /// The body: JSON text, which is valid unless the event is [unread](Self::unread).
-    pub fn body(&self) -> &'a str {
-        self.body
+    pub fn body(&self) -> &str {
+        &self.body
     }
 
     /// The value of a header; case does not matter.
@@ -162,34 +172,37 @@ impl<'a> Event<'a> {
         self.headers.get(&name.to_ascii_lowercase()).map(String::as_str)
     }
 
-    /// The same event with another body, which is not validated yet.
-    pub(crate) fn with_body<'b>(&self, body: &'b str) -> Event<'b> {
+    /// The same event, with texts that are borrowed from this one.
+    pub(crate) fn borrowed(&self) -> Event<'_> {
         Event {
-            source: Cow::Owned(self.source.clone().into_owned()),
-            name: Cow::Owned(self.name.clone().into_owned()),
-            id: Cow::Owned(self.id.clone().into_owned()),
-            received: self.received,
+            source: Cow::Borrowed(&self.source),
+            name: Cow::Borrowed(&self.name),
+            id: Cow::Borrowed(&self.id),
             headers: self.headers.clone(),
             query: self.query.clone(),
             path: self.path.clone(),
-            body,
-            is_read: false,
-            is_decoded: false,
+            body: Cow::Borrowed(&self.body),
+            ..*self
         }
     }
 
-    /// The same event with another body, which is valid, and other headers.
-    pub(crate) fn with_parts(self, body: &'a str, headers: &BTreeMap<String, String>) -> Self {
-        Self { body, headers: headers.clone(), ..self }
+    /// The same event with another body, which is not validated yet.
+    pub(crate) fn with_body(self, body: impl Into<Cow<'a, str>>) -> Self {
+        Self { body: body.into(), is_read: false, ..self }
     }
 
-    /// Declares that the body is the one that rules see.
-    pub(crate) fn decoded(self) -> Self {
-        Self { is_decoded: true, ..self }
+    /// Declares that the body is valid.
+    pub(crate) fn set_read(&mut self) {
+        self.is_read = true;
     }
 
-    pub(crate) fn is_decoded(&self) -> bool {
-        self.is_decoded
+    /// Declares what its source has done with the event.
+    pub(crate) fn at(self, stage: Stage) -> Self {
+        Self { stage, ..self }
+    }
+
+    pub(crate) fn stage(&self) -> Stage {
+        self.stage
     }
 
     /// The same event under another name of its source.
@@ -208,11 +221,11 @@ impl<'a> Event<'a> {
 
     /// Why the body is not valid, if it is not.
     pub(crate) fn fault(&self) -> Option<InvalidBody> {
-        if self.is_read || scan::is_valid(self.body) {
+        if self.is_read || scan::is_valid(&self.body) {
             return None;
         }
         // Slower, but gives the position.
-        let (place, fault) = json_fault(self.body)?;
+        let (place, fault) = json_fault(&self.body)?;
         Some(InvalidBody { place, message: format!("the body is {fault}") })
     }
 

@@ -56,7 +56,8 @@ impl TypeInference {
     /// # Errors
     /// The body is not valid for an event: see [`Event::new`](crate::Event::new).
     pub fn add(&mut self, body: &[u8]) -> Result<(), InvalidBody> {
-        let value = Value::read_lenient(Event::new("", "", body)?.body());
+        let event = Event::new("", "", body)?;
+        let value = Value::read_lenient(event.body());
         self.events += 1;
         self.shape.add(&value, self.events);
         Ok(())

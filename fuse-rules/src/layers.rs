@@ -9,7 +9,7 @@ use regex::Regex;
 /// All rooms, each after those that it may import from.
 const LAYERS: [&[&str]; 10] = [
     // Small values that everything else uses.
-    &["span", "number", "fuses", "path", "sensitive", "literals", "value"],
+    &["span", "number", "fuses", "path", "sensitive", "media_type", "literals", "value"],
     // Events as bytes, decisions as data.
     &["scan", "event", "decision", "once"],
     &["diagnostic"],

@@ -51,6 +51,7 @@ mod layers;
 pub mod lint;
 pub mod literals;
 mod loader;
+pub mod media_type;
 mod number;
 pub mod once;
 mod path;
@@ -71,7 +72,7 @@ mod value;
 
 pub use decision::{Action, Decided, Decision, Element, Evaluation, OnceKey, Outcome};
 pub use diagnostic::{Diagnostic, Diagnostics};
-pub use eval::Plan;
+pub use eval::{ArrivedEvent, Plan};
 pub use event::{Event, InvalidBody, MAX_DEPTH, UnreadableBody, foreign_encoding, without_bom};
 pub use format::format;
 pub use fuses::Fuses;

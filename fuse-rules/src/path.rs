@@ -48,7 +48,8 @@ pub(crate) fn path_text(root: &str, segments: &[Segment]) -> Arc<str> {
     text.into()
 }
 
-fn is_name(key: &str) -> bool {
+/// Whether a key needs no quotes.
+pub(crate) fn is_name(key: &str) -> bool {
     key.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
         && key.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'))
         && !key.ends_with('-')

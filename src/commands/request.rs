@@ -5,10 +5,8 @@ use std::collections::BTreeMap;
 use fuse_rules::inventory::EventInfo;
 use fuse_rules::schema::PathPattern;
 use fuse_rules::testing::{Admitted, EventAdmission};
-use fuse_rules::{Event, Plan, Ruleset};
-use fuse_runtime::sources::{
-    admitted_id, path_parameters, read_headers, read_query, within_body_limit,
-};
+use fuse_rules::{ArrivedEvent, Event, Plan, Ruleset};
+use fuse_runtime::sources::{self, path_parameters, read_headers, read_query, within_body_limit};
 
 /// Headers or parameters of a query, by name.
 pub(super) type Texts = BTreeMap<String, String>;
@@ -55,14 +53,26 @@ pub(super) fn with_path<'e>(
     event: Event<'e>,
     path: Option<&str>,
 ) -> Result<Event<'e>, String> {
-    let Some(path) = path else { return Ok(event) };
     let declared = declared(ruleset, event.source(), event.name());
-    let Some(declared) =
-        declared.and_then(|one| one.fields.get("path")?.as_str().map(str::to_owned))
-    else {
-        return Err("the event has no path".into());
+    let declared = declared.and_then(|one| one.fields.get("path")?.as_str().map(str::to_owned));
+    let Some(declared) = declared else {
+        return match path {
+            None => Ok(event),
+            Some(_) => Err("the event has no path".into()),
+        };
     };
     let pattern = PathPattern::parse(&declared).map_err(|why| format!("`{declared}` {why}"))?;
+    let Some(path) = path else {
+        let mut parameters = pattern.parameters().peekable();
+        if parameters.peek().is_none() {
+            return Ok(event);
+        }
+        let path = parameters
+            .fold(declared.clone(), |path, name| path.replace(&format!("{{{name}}}"), "acme"));
+        return Err(format!(
+            "the path of the event has parameters; give it with `--path`, as in `--path {path}`"
+        ));
+    };
     match path_parameters(&pattern, path).map_err(|why| why.to_string())? {
         Some(parameters) => Ok(parameters
             .iter()
@@ -73,33 +83,18 @@ pub(super) fn with_path<'e>(
     }
 }
 
-/// Why a request is not the event that it is explained as, if another event of its address takes it.
-pub(super) fn check_route(plan: &Plan, event: &Event<'_>) -> Result<(), String> {
-    let source = event.source();
-    match plan.route(event).map_err(|why| format!("is not an event: {why}"))? {
-        Some(taken) if taken == event.name() => Ok(()),
-        Some(taken) => {
-            Err(format!("is `{source}.{taken}`: the conditions of that event are true for it"))
-        }
-        None => Err(format!(
-            "is no event of `{source}`: the conditions of no event are true for it; \
-             give the headers that it is sent with by `--header`"
-        )),
-    }
-}
-
-/// The id of an event, or why a running fuse would refuse the event.
-pub(super) fn admit(
+/// The event as a running fuse admits it, or why it would refuse it. `None` if no event takes the request.
+pub(super) fn admit<'e>(
     ruleset: &Ruleset,
-    plan: &Plan,
-    event: &Event<'_>,
+    plan: &'e Plan,
+    event: Event<'e>,
     id: Option<String>,
-) -> Result<Option<String>, String> {
+) -> Result<Option<ArrivedEvent<'e>>, String> {
     if let Some(declared) = declared(ruleset, event.source(), event.name()) {
         within_body_limit(declared.fields, event.body().as_bytes())
             .map_err(|error| error.to_string())?;
     }
-    admitted_id(plan, event, id).map_err(|error| error.to_string())
+    sources::admit(plan, event, id).map_err(|error| error.to_string())
 }
 
 /// Admits the events of tests.
@@ -108,13 +103,12 @@ pub(super) struct TestAdmission<'r>(pub(super) &'r Ruleset);
 impl EventAdmission for TestAdmission<'_> {
     fn admit<'e>(
         &self,
-        plan: &Plan,
+        plan: &'e Plan,
         event: Event<'e>,
         headers: &[(String, String)],
     ) -> Admitted<'e> {
         let event = with_headers(event, &read_headers(pairs(headers))?);
-        let id = admit(self.0, plan, &event, None)?;
-        Ok((event, id))
+        Ok(admit(self.0, plan, event, None)?)
     }
 }
 

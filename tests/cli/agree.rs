@@ -152,6 +152,50 @@ fn events() {
     assert!(accepted.starts_with("exit 0\n"), "{accepted}");
 }
 
+/// `fuse explain` and `fuse test` refuse the events that a running fuse answers with 400.
+#[test]
+fn requests() {
+    let folder = folder();
+    let rules = "source q webhook {
+  port = 12000
+  path = \"/{tenant}/q\"
+  event e {
+    when body.kind == \"a\"
+    decode = body.payload
+  }
+  event other { when body.kind == \"b\" }
+}
+";
+    std::fs::write(folder.path().join("rules/a.rules"), rules).unwrap();
+    let path = &["--path", "/acme/q"];
+    for (body, why) in [
+        (
+            r#"{"kind": "a"}"#,
+            "refuse this event: the body cannot be decoded: `body.payload` is missing",
+        ),
+        (
+            r#"{"kind": "a", "kind": "b", "payload": 1}"#,
+            "refuse this event: the key `kind` occurs twice",
+        ),
+        (r#"{"kind": "b"}"#, "is `q.other`"),
+    ] {
+        let output = explained(folder.path(), body, path);
+        assert!(output.starts_with("exit 2\n") && output.contains(why), "{why}: {output}");
+        let test = "test \"t\" {\n  send q.e from \"e.json\" path { tenant = \"acme\" }\n}\n";
+        std::fs::write(folder.path().join("rules/a.rules"), format!("{rules}{test}")).unwrap();
+        std::fs::write(folder.path().join("rules/e.json"), body).unwrap();
+        let tested = ran_in(folder.path(), &["test", "rules"]);
+        assert!(tested.starts_with("exit 1\n") && tested.contains(why), "{why}: {tested}");
+        std::fs::write(folder.path().join("rules/a.rules"), rules).unwrap();
+    }
+    let body = r#"{"kind": "a", "payload": 1}"#;
+    assert!(explained(folder.path(), body, path).starts_with("exit 0\n"));
+    let without = explained(folder.path(), body, &[]);
+    assert!(without.starts_with("exit 2\n"), "{without}");
+    let why = "the path of the event has parameters; give it with `--path`, as in `--path /acme/q`";
+    assert!(without.contains(why), "{without}");
+}
+
 /// The events of tests have the ids and headers that they have in a running fuse.
 #[test]
 fn events_of_tests_are_read_like_those_of_senders() {

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::domain::Automata;
 use super::model::{BuiltValue, ModelBuilder};
 use super::variables::{BODY, EVENT, HEADERS, QUERY, VariableId, VariableStep, Variables};
-use crate::event::Event;
+use crate::event::{Event, Stage};
 use crate::reference::{WorkBudget, World, size};
 use crate::typed::EventName;
 use crate::types::Ty;
@@ -123,7 +123,7 @@ impl Witness {
         then: impl FnOnce(&Event<'_>) -> T,
     ) -> Option<T> {
         let text = self.text()?;
-        let mut event = Event::new(source, name, text.as_bytes()).ok()?.decoded();
+        let mut event = Event::new(source, name, text.as_bytes()).ok()?.at(Stage::Seen);
         event = event.id(self.id.clone()).received(self.received);
         for (name, value) in &self.headers {
             event = event.header(name, value);

@@ -154,13 +154,27 @@ impl Checker<'_> {
     fn path_parameters(&mut self, send: &ast::Send) -> Vec<(String, String)> {
         let key = (send.source.text.clone(), send.event.text.clone());
         let known = self.bodies.get(&key).map(|view| view.parameters.clone()).unwrap_or_default();
-        for field in send.paths.iter().flat_map(|block| &block.fields) {
-            if !known.contains(&field.key.text) {
-                let name = &field.key.text;
-                self.report(unknown_parameter(name, &known, field.key.span));
-            }
+        let fields: Vec<_> = send.paths.iter().flat_map(|block| &block.fields).collect();
+        let unknown: Vec<_> =
+            fields.iter().filter(|field| !known.contains(&field.key.text)).collect();
+        for field in &unknown {
+            self.report(unknown_parameter(&field.key.text, &known, field.key.span));
         }
-        send.paths.iter().flat_map(|block| self.texts(block)).collect()
+        let given: Vec<_> = send.paths.iter().flat_map(|block| self.texts(block)).collect();
+        let is_missing = |name: &&String| {
+            !fields.iter().any(|field| field.key.text == **name)
+                || given.contains(&((*name).clone(), String::new()))
+        };
+        // A parameter that is not known is probably meant to be the missing one.
+        for name in known.iter().filter(is_missing).filter(|_| unknown.is_empty()) {
+            let message = format!("this event needs the parameter `{name}` of its path");
+            self.report(
+                Diagnostic::error(Code::E0602, send.span, message)
+                    .label("no request is without it")
+                    .help(format!("add `path {{ {name} = \"…\" }}`")),
+            );
+        }
+        given
     }
 
     /// A block whose fields are texts.

@@ -1,118 +1,83 @@
 //! What happens to an event before rules see it: which event it is, and its decoded body.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::fmt;
 
 use super::frame::{self, Frame};
 use super::stack::Stack;
-use super::{Plan, unreadable};
-use crate::event::{Event, UnreadableBody};
-use crate::plan::{DecodePlan, Frames, RoutePlan};
+use super::{Plan, exhaustive, unreadable};
+use crate::event::{Event, Stage, UnreadableBody};
+use crate::plan::{DecodePlan, EventPlan, Frames, RoutePlan};
 use crate::scan::Extract;
 use crate::semantics::Work;
 use crate::typed::{Expr, ExprKind};
 use crate::value::Value;
 
-/// The parts of an event that its source changes before rules see it.
-#[derive(Debug)]
-pub(crate) struct SeenParts {
-    pub(crate) body: String,
-    pub(crate) headers: BTreeMap<String, String>,
-}
-
 /// The function whose text can be taken over as it is.
 const PARSE_JSON: &str = "parse-json";
 
+/// An event that arrived, which its source has unwrapped and routed.
+pub struct ArrivedEvent<'e> {
+    /// The plan of the event; `None` if no rules declare it.
+    event_plan: Option<&'e EventPlan>,
+    event: Event<'e>,
+}
+
+impl fmt::Debug for ArrivedEvent<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ArrivedEvent").field("event", &self.event).finish_non_exhaustive()
+    }
+}
+
+impl<'e> ArrivedEvent<'e> {
+    /// The event as the expressions of its source read it, under its own name.
+    pub fn event(&self) -> &Event<'e> {
+        &self.event
+    }
+
+    /// The same with the sender's id.
+    #[must_use]
+    pub fn with_id(self, id: impl Into<Cow<'e, str>>) -> Self {
+        Self { event: self.event.id(id), ..self }
+    }
+
+    /// The value of a source's field that is an expression over the event; see [`Plan::source_field`].
+    ///
+    /// # Errors
+    /// The body is not JSON, or a key that the expression reads occurs twice in one object.
+    pub fn source_field(&mut self, field: &str) -> Result<Option<String>, UnreadableBody> {
+        let expression = self.event_plan.and_then(|plan| plan.expression(field));
+        let Some((frames, expr)) = expression else { return Ok(None) };
+        let value = exhaustive::source_field(frames, expr, &self.event)?;
+        self.event.set_read();
+        Ok(value)
+    }
+
+    /// The event as rules see it.
+    ///
+    /// # Errors
+    /// The body is not JSON, or cannot be decoded.
+    pub fn seen(self) -> Result<Event<'e>, UnreadableBody> {
+        let Self { event_plan, mut event } = self;
+        match event_plan.and_then(|plan| plan.decode.as_ref()) {
+            Some(decode) if event.stage() < Stage::Seen => {
+                let text = decoded(decode, &event)?;
+                Ok(event.with_body(text).at(Stage::Seen))
+            }
+            _ => {
+                event.validate().map_err(UnreadableBody::Invalid)?;
+                event.set_read();
+                Ok(event.at(Stage::Seen))
+            }
+        }
+    }
+}
+
 impl Plan {
-    /// Calls `then` with the event as the conditions and expressions of its source read it. A cloud event in the
-    /// structured mode, which its content type declares, is unwrapped: attributes become headers `ce-…`, and the data
-    /// becomes the body.
-    ///
-    /// # Errors
-    /// `then` gets the reason why the body is not a cloud event.
-    pub fn arrived<T>(
-        &self,
-        event: &Event<'_>,
-        then: impl FnOnce(Result<&Event<'_>, UnreadableBody>) -> T,
-    ) -> T {
-        if !event.is_structured() {
-            return then(Ok(event));
-        }
-        let event_plan = self.compiled().event(event.source(), event.name());
-        if event_plan.is_none_or(|event_plan| !event_plan.takes_cloud_events) {
-            return then(Ok(event));
-        }
-        event.unwrapped(|event| then(event.map_err(UnreadableBody::Invalid)))
-    }
-
-    /// Calls `then` with the event as rules see it: with its body decoded, if its source has a `decode`. All other
-    /// methods take an event as it arrives, and do this themselves.
-    ///
-    /// ```
-    /// use fuse_rules::{Event, Registry, Ruleset};
-    /// use fuse_rules::schema::{Schema, SourceSchema};
-    ///
-    /// let queue = SourceSchema::new(Schema::new("queue", "A queue."), Schema::new("event", ""));
-    /// let rules = "source q queue { decode = body.payload, event e }";
-    /// let plan = Ruleset::parse("a.rules", rules, &Registry::new().source(queue))?.plan();
-    /// let event = Event::new("q", "e", br#"{"payload": {"a": 1}}"#)?;
-    /// plan.seen(&event, |event| assert_eq!(event.unwrap().body(), r#"{"a":1}"#));
-    /// let event = Event::new("q", "e", b"{}")?;
-    /// let why = plan.seen(&event, |event| event.unwrap_err().to_string());
-    /// assert_eq!(why, "the body cannot be decoded: `body.payload` is missing");
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    ///
-    /// # Errors
-    /// `then` gets the reason why the body cannot be decoded.
-    pub fn seen<T>(
-        &self,
-        event: &Event<'_>,
-        then: impl FnOnce(Result<&Event<'_>, UnreadableBody>) -> T,
-    ) -> T {
-        self.arrived(event, |event| {
-            let event = match event {
-                Ok(event) => event,
-                Err(why) => return then(Err(why)),
-            };
-            let event_plan = self.compiled().event(event.source(), event.name());
-            let decode = event_plan.and_then(|event_plan| event_plan.decode.as_ref());
-            let Some(decode) = decode.filter(|_| !event.is_decoded()) else {
-                return then(Ok(event));
-            };
-            match decoded(decode, event) {
-                Ok(text) => then(Ok(&event.with_body(&text).decoded())),
-                Err(why) => then(Err(why)),
-            }
-        })
-    }
-
-    /// Whether a request can be this event, given the event as rules see it. If it is decoded, the conditions on the
-    /// body that arrived are not known to be false.
-    pub(crate) fn may_be(&self, event: &Event<'_>) -> bool {
-        let plan = self.compiled();
-        let Some(event_plan) = plan.event(event.source(), event.name()) else { return true };
-        match event_plan.route.and_then(|route| plan.routes.get(route)) {
-            Some(route) if event_plan.decode.is_none() || !route.reads_body => {
-                taken(route, event) == Ok(Some(event.name()))
-            }
-            _ => true,
-        }
-    }
-
-    /// The body and the headers as rules see them, if they are not those that arrived.
-    pub(crate) fn seen_parts(&self, event: &Event<'_>) -> Option<Result<SeenParts, String>> {
-        self.seen(event, |seen| match seen {
-            Ok(seen) if std::ptr::eq(seen.body(), event.body()) => None,
-            Ok(seen) => Some(Ok(SeenParts {
-                body: seen.body().to_owned(),
-                headers: seen.headers().clone(),
-            })),
-            Err(why) => Some(Err(why.to_string())),
-        })
-    }
-
-    /// The name of the event that a request is: of the events at the address of `event`, the one whose conditions are
-    /// true, or else the one without conditions. `None` if there is none.
+    /// Does with an event what its source does when it arrives. A cloud event in the structured mode, which its content
+    /// type declares, is unwrapped: attributes become headers `ce-…`, and the data becomes the body. Of the events at the
+    /// address of `event`, it is the one whose conditions are true, or else the one without conditions. `None` if
+    /// there is none. An event that no rules declare is itself.
     ///
     /// ```
     /// use fuse_rules::{Event, Registry, Ruleset};
@@ -129,22 +94,126 @@ impl Plan {
     ///     }
     /// "#;
     /// let plan = Ruleset::parse("a.rules", rules, &Registry::new().source(hook))?.plan();
-    /// let event = Event::new("hub", "other", b"{}")?;
-    /// assert_eq!(plan.route(&event), Ok(Some("other")));
-    /// assert_eq!(plan.route(&event.header("X-Event", "push")), Ok(Some("push")));
+    /// let event = Event::unread("hub", "other", b"{}")?.header("X-Event", "push");
+    /// let arrived = plan.arrive(event)?.ok_or("no event takes it")?;
+    /// assert_eq!(arrived.event().name(), "push");
+    /// assert_eq!(arrived.seen()?.body(), "{}");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
     /// # Errors
-    /// The conditions read the body, and it is not JSON, or a key that they read occurs twice in one object.
-    pub fn route(&self, event: &Event<'_>) -> Result<Option<&str>, UnreadableBody> {
+    /// The body is not a cloud event. Or the conditions read the body, and it is not JSON, or a key that they read occurs
+    /// twice in one object.
+    pub fn arrive<'e>(
+        &'e self,
+        event: Event<'e>,
+    ) -> Result<Option<ArrivedEvent<'e>>, UnreadableBody> {
         let plan = self.compiled();
-        let Some((name, event_plan)) = plan.named_event(event.source(), event.name()) else {
-            return Ok(None);
+        let Some(event_plan) = plan.event(event.source(), event.name()) else {
+            return Ok(Some(ArrivedEvent { event_plan: None, event }));
         };
+        let mut event = match event_plan.takes_cloud_events {
+            true => event.unwrapped().map_err(UnreadableBody::Invalid)?,
+            false => event,
+        };
+        let Some(route) = event_plan.route.and_then(|route| plan.routes.get(route)) else {
+            return Ok(Some(ArrivedEvent { event_plan: Some(event_plan), event }));
+        };
+        let Some(name) = taken(route, &event)? else { return Ok(None) };
+        if route.reads_body {
+            event.set_read();
+        }
+        if name == event.name() {
+            return Ok(Some(ArrivedEvent { event_plan: Some(event_plan), event }));
+        }
+        let event_plan = plan.event(event.source(), name);
+        Ok(Some(ArrivedEvent { event_plan, event: event.named(name) }))
+    }
+
+    /// An event as the expressions of its source read it.
+    fn unwrapped<'e>(&self, event: &'e Event<'_>) -> Result<Cow<'e, Event<'e>>, UnreadableBody> {
+        if event.stage() > Stage::Received || !event.is_structured() {
+            return Ok(Cow::Borrowed(event));
+        }
+        let event_plan = self.compiled().event(event.source(), event.name());
+        if event_plan.is_none_or(|event_plan| !event_plan.takes_cloud_events) {
+            return Ok(Cow::Borrowed(event));
+        }
+        event.borrowed().unwrapped().map(Cow::Owned).map_err(UnreadableBody::Invalid)
+    }
+
+    /// An event as rules see it: with its body decoded, if its source has a `decode`. All other methods take an event as
+    /// it arrives, and do this themselves.
+    ///
+    /// ```
+    /// use fuse_rules::{Event, Registry, Ruleset};
+    /// use fuse_rules::schema::{Schema, SourceSchema};
+    ///
+    /// let queue = SourceSchema::new(Schema::new("queue", "A queue."), Schema::new("event", ""));
+    /// let rules = "source q queue { decode = body.payload, event e }";
+    /// let plan = Ruleset::parse("a.rules", rules, &Registry::new().source(queue))?.plan();
+    /// let event = Event::new("q", "e", br#"{"payload": {"a": 1}}"#)?;
+    /// assert_eq!(plan.seen(&event)?.body(), r#"{"a":1}"#);
+    /// let event = Event::new("q", "e", b"{}")?;
+    /// let why = plan.seen(&event).unwrap_err().to_string();
+    /// assert_eq!(why, "the body cannot be decoded: `body.payload` is missing");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The body is not a cloud event, although its content type says so, or cannot be decoded.
+    pub fn seen<'e>(&self, event: &'e Event<'_>) -> Result<Cow<'e, Event<'e>>, UnreadableBody> {
+        if event.stage() == Stage::Seen {
+            return Ok(Cow::Borrowed(event));
+        }
+        let event = self.unwrapped(event)?;
+        let event_plan = self.compiled().event(event.source(), event.name());
+        let Some(decode) = event_plan.and_then(|event_plan| event_plan.decode.as_ref()) else {
+            return Ok(event);
+        };
+        let text = decoded(decode, &event)?;
+        let event = match event {
+            Cow::Borrowed(event) => event.borrowed(),
+            Cow::Owned(event) => event,
+        };
+        Ok(Cow::Owned(event.with_body(text).at(Stage::Seen)))
+    }
+
+    /// The value of a source's field that is an expression over the event, such as `id`, as
+    /// canonical text. `None` if there is no such field, or if it has no value for this event.
+    ///
+    /// # Errors
+    /// The body is not JSON, or a key that the expression reads occurs twice in one object.
+    pub fn source_field(
+        &self,
+        event: &Event<'_>,
+        field: &str,
+    ) -> Result<Option<String>, UnreadableBody> {
+        let event_plan = self.compiled().event(event.source(), event.name());
+        match event_plan.and_then(|event_plan| event_plan.expression(field)) {
+            Some((frames, expr)) => {
+                exhaustive::source_field(frames, expr, &*self.unwrapped(event)?)
+            }
+            None => Ok(None),
+        }
+    }
+
+    /// Whether the event's source sets this field to an expression.
+    pub fn has_source_field(&self, event: &Event<'_>, field: &str) -> bool {
+        let event_plan = self.compiled().event(event.source(), event.name());
+        event_plan.is_some_and(|event_plan| event_plan.expression(field).is_some())
+    }
+
+    /// Whether a request can be this event, given the event as rules see it. If it is decoded, the conditions on the
+    /// body that arrived are not known to be false.
+    pub(crate) fn may_be(&self, event: &Event<'_>) -> bool {
+        let plan = self.compiled();
+        let Some(event_plan) = plan.event(event.source(), event.name()) else { return true };
         match event_plan.route.and_then(|route| plan.routes.get(route)) {
-            Some(route) => self.arrived(event, |event| taken(route, event?)),
-            None => Ok(Some(name)),
+            Some(route) if event_plan.decode.is_none() || !route.reads_body => {
+                taken(route, event) == Ok(Some(event.name()))
+            }
+            _ => true,
         }
     }
 }
@@ -202,7 +271,7 @@ fn read<T>(
     let mut extract = Extract::default();
     let read = match reads_body {
         true => frame::read(&mut extract, frames, event),
-        false => frame::read(&mut extract, frames, &event.with_body("null")),
+        false => frame::read(&mut extract, frames, &event.borrowed().with_body("null")),
     };
     read.map_err(|why| unreadable(why, event))?;
     let work = Work::new(event.received_at());

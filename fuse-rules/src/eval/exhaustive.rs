@@ -10,7 +10,7 @@ use crate::decision::Evaluation;
 use crate::eval::Pooled;
 use crate::event::{Event, UnreadableBody};
 use crate::fuses::Fuses;
-use crate::plan::{EachPlan, EventPlan, RulePlan, SensorPlan, Slot};
+use crate::plan::{EachPlan, EventPlan, Frames, RulePlan, SensorPlan, Slot};
 use crate::scan::Extract;
 use crate::semantics::Verdict;
 use crate::semantics::Work;
@@ -66,20 +66,17 @@ pub(super) fn refused(plan: &Pooled, event: &Event<'_>, why: &str) -> Evaluation
     Evaluation::refused(why, rules.map(|rule| rule.name.as_str()))
 }
 
-pub(crate) fn source_field(
-    plan: &Pooled,
+/// The value of an expression of the event's source, as canonical text.
+pub(super) fn source_field(
+    frames: &Frames,
+    expr: &Expr<Slot>,
     event: &Event<'_>,
-    field: &str,
 ) -> Result<Option<String>, UnreadableBody> {
-    let found = plan
-        .event(event.source(), event.name())
-        .and_then(|plan| Some((plan, plan.expressions.iter().find(|(name, _)| name == field)?)));
-    let Some((plan, (_, expr))) = found else { return Ok(None) };
     let mut extract = Extract::default();
-    frame::read(&mut extract, &plan.arrival, event).map_err(|why| unreadable(why, event))?;
+    frame::read(&mut extract, frames, event).map_err(|why| unreadable(why, event))?;
     let work = Work::new(event.received_at());
     let frame = Frame::from_event(&extract, event.body());
-    let stack = Stack::new(&frame, &plan.arrival, &work);
+    let stack = Stack::new(&frame, frames, &work);
     let value = stack.value(expr).ok();
     Ok(value.and_then(|value| value.canonical().map(Cow::into_owned)))
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::explain::{self, ExplainedPage, Explanation, PageRequest};
 use super::{Pool, exhaustive, indexed, missing};
 use crate::decision::{Decided, Evaluation};
-use crate::event::{Event, UnreadableBody};
+use crate::event::Event;
 use crate::fuses::Fuses;
 use crate::plan::{self, BodyField, Compiled};
 use crate::semantics::DEFAULT_MAX_WORK;
@@ -61,10 +61,10 @@ impl Plan {
     /// gated or rejected, in the order of sensors, rules and elements. The cost depends on these,
     /// not on the number of rules. [`explain`](Self::explain) shows why the others did not fire.
     pub fn evaluate(&self, event: &Event<'_>, fuses: &Fuses) -> Evaluation {
-        self.seen(event, |event| match event {
-            Ok(event) => indexed::evaluate(&self.inner, event, fuses),
+        match self.seen(event) {
+            Ok(event) => indexed::evaluate(&self.inner, &event, fuses),
             Err(why) => indexed::refused(why.to_string()),
-        })
+        }
     }
 
     /// Decides an event like [`evaluate`](Self::evaluate), and reports a [mismatch](Self::mismatch)
@@ -87,22 +87,22 @@ impl Plan {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn decide(&self, event: &Event<'_>, fuses: &Fuses) -> Decided {
-        self.seen(event, |event| match event {
-            Ok(event) => indexed::decide_event(&self.inner, event, fuses, true),
+        match self.seen(event) {
+            Ok(event) => indexed::decide_event(&self.inner, &event, fuses, true),
             Err(why) => {
                 let evaluation = indexed::refused(why.to_string());
                 Decided { evaluation, missing: Vec::new() }
             }
-        })
+        }
     }
 
     /// Decides an event and returns one decision per rule and element (and trigger, if it fired),
     /// including those that did not match or are unknown. The cost grows with the number of rules.
     pub fn evaluate_all(&self, event: &Event<'_>, fuses: &Fuses) -> Evaluation {
-        self.seen(event, |seen| match seen {
-            Ok(event) => exhaustive::evaluate(&self.inner, event, fuses),
+        match self.seen(event) {
+            Ok(event) => exhaustive::evaluate(&self.inner, &event, fuses),
             Err(why) => exhaustive::refused(&self.inner, event, &why.to_string()),
-        })
+        }
     }
 
     /// Decides an event and explains every decision, condition by condition, for every rule and
@@ -130,10 +130,10 @@ impl Plan {
         fuses: &Fuses,
         asked: &dyn Fn(&str) -> bool,
     ) -> Explanation {
-        self.seen(event, |seen| match seen {
-            Ok(event) => explain::explain(&self.inner, event, fuses, asked),
+        match self.seen(event) {
+            Ok(event) => explain::explain(&self.inner, &event, fuses, asked),
             Err(why) => explain::refused(&self.inner, event, asked, why.to_string()),
-        })
+        }
     }
 
     /// Explains some of the decisions that [`explain`](Self::explain) would explain, in the same
@@ -166,10 +166,10 @@ impl Plan {
         fuses: &Fuses,
         request: &PageRequest<'_>,
     ) -> ExplainedPage {
-        self.seen(event, |seen| match seen {
-            Ok(event) => explain::explain_page(&self.inner, event, fuses, request),
+        match self.seen(event) {
+            Ok(event) => explain::explain_page(&self.inner, &event, fuses, request),
             Err(why) => explain::refused_page(&self.inner, event, request, why.to_string()),
-        })
+        }
     }
 
     /// The paths that an event lacks and that a rule needs in order to fire, without duplicates:
@@ -191,39 +191,14 @@ impl Plan {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn missing(&self, event: &Event<'_>) -> Vec<String> {
-        self.seen(event, |event| {
-            event.map(|event| missing::missing(&self.inner, event)).unwrap_or_default()
-        })
+        let event = self.seen(event);
+        event.map(|event| missing::missing(&self.inner, &event)).unwrap_or_default()
     }
 
     /// How an event differs from the type that its rules declare: the value, its kind, and what the
     /// type requires, in one sentence. `None` if it conforms, or if no type is declared.
     pub fn mismatch(&self, event: &Event<'_>) -> Option<String> {
-        self.seen(event, |event| exhaustive::mismatch(&self.inner, event.ok()?))
-    }
-
-    /// The value of a source's field that is an expression over the event, such as `id`, as
-    /// canonical text. `None` if there is no such field, or if it has no value for this event.
-    ///
-    /// # Errors
-    /// The body is not JSON, or a key that the expression reads occurs twice in one object.
-    pub fn source_field(
-        &self,
-        event: &Event<'_>,
-        field: &str,
-    ) -> Result<Option<String>, UnreadableBody> {
-        self.arrived(event, |event| exhaustive::source_field(&self.inner, event?, field))
-    }
-
-    /// Whether the rules declare this event.
-    pub fn declares(&self, event: &Event<'_>) -> bool {
-        self.inner.event(event.source(), event.name()).is_some()
-    }
-
-    /// Whether the event's source sets this field to an expression.
-    pub fn has_source_field(&self, event: &Event<'_>, field: &str) -> bool {
-        let event = self.inner.event(event.source(), event.name());
-        event.is_some_and(|event| event.expressions.iter().any(|(name, _)| name == field))
+        exhaustive::mismatch(&self.inner, &*self.seen(event).ok()?)
     }
 
     /// The paths that the rules read from the body of an event, in the order of their first use:

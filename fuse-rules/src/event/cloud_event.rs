@@ -7,11 +7,10 @@ use data_encoding::BASE64;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::{Event, InvalidBody};
+use super::{Event, InvalidBody, Stage};
+use crate::media_type::{self, CLOUD_EVENT};
 use crate::span::Place;
 
-/// The content type of one event in the structured mode.
-const STRUCTURED: &str = "application/cloudevents+json";
 /// The attributes that each event has.
 const REQUIRED: [&str; 4] = ["specversion", "id", "source", "type"];
 
@@ -43,36 +42,30 @@ impl<'de> Deserialize<'de> for Members<'de> {
 impl<'a> Event<'a> {
     /// Whether its content type is that of a cloud event in the structured mode.
     pub(crate) fn is_structured(&self) -> bool {
-        self.headers.get("content-type").is_some_and(|content_type| {
-            let essence = content_type.split(';').next().unwrap_or_default();
-            essence.trim().eq_ignore_ascii_case(STRUCTURED)
-        })
+        let content_type = self.headers.get("content-type");
+        content_type.is_some_and(|content_type| media_type::essence(content_type) == CLOUD_EVENT)
     }
 
-    /// Calls `then` with the event as its source would send it in the binary mode: attributes as headers
-    /// `ce-…`, and the data as the body. Any other event is passed on as it is.
-    pub(crate) fn unwrapped<T>(
-        &self,
-        then: impl FnOnce(Result<&Event<'_>, InvalidBody>) -> T,
-    ) -> T {
-        if !self.is_structured() || self.is_decoded {
-            return then(Ok(self));
+    /// The event as its source would send it in the binary mode: attributes as headers `ce-…`, and the data as the
+    /// body. Any other event is left as it is.
+    pub(crate) fn unwrapped(self) -> Result<Self, InvalidBody> {
+        if !self.is_structured() || self.stage != Stage::Received {
+            return Ok(self);
         }
-        match unwrap(self.body) {
-            Ok(Unwrapped { attributes, content_type, data }) => {
-                let mut event = self.with_body(&data);
-                // A header of the request must not pass for an attribute.
-                event.headers.retain(|name, _| !name.starts_with("ce-"));
-                event.headers.extend(attributes);
-                event.headers.insert("content-type".to_owned(), content_type);
-                then(Ok(&event))
-            }
-            Err(why) => {
-                let place = Place { line: 1, column: 1 };
-                let message = format!("the body is not a CloudEvent: {why}");
-                then(Err(InvalidBody { place, message }))
-            }
-        }
+        let unwrapped = match &self.body {
+            Cow::Borrowed(body) => unwrap(body),
+            Cow::Owned(body) => unwrap(body).map(Unwrapped::into_owned),
+        };
+        let Unwrapped { attributes, content_type, data } = unwrapped.map_err(|why| {
+            let place = Place { line: 1, column: 1 };
+            InvalidBody { place, message: format!("the body is not a CloudEvent: {why}") }
+        })?;
+        let mut event = self.with_body(data).at(Stage::Unwrapped);
+        // A header of the request must not pass for an attribute.
+        event.headers.retain(|name, _| !name.starts_with("ce-"));
+        event.headers.extend(attributes);
+        event.headers.insert("content-type".to_owned(), content_type);
+        Ok(event)
     }
 }
 
@@ -82,6 +75,13 @@ struct Unwrapped<'a> {
     attributes: Vec<(String, String)>,
     content_type: String,
     data: Cow<'a, str>,
+}
+
+impl Unwrapped<'_> {
+    fn into_owned<'b>(self) -> Unwrapped<'b> {
+        let Self { attributes, content_type, data } = self;
+        Unwrapped { attributes, content_type, data: Cow::Owned(data.into_owned()) }
+    }
 }
 
 /// Reads an event in the structured mode.
@@ -94,14 +94,14 @@ fn unwrap(body: &str) -> Result<Unwrapped<'_>, String> {
             "data" if data.is_some() => return Err("`data` is there twice".into()),
             "data" => data = Some(value.get()),
             "data_base64" if encoded.is_some() => return Err("`data_base64` is there twice".into()),
-            "data_base64" => encoded = text(value),
+            "data_base64" => encoded = text(&name, value)?,
             _ => {
                 let header = format!("ce-{}", name.to_ascii_lowercase());
                 let is_repeated = attributes.iter().any(|(known, _)| *known == header);
                 if is_repeated || name == "datacontenttype" && content_type.is_some() {
                     return Err(format!("`{name}` is there twice"));
                 }
-                match text(value) {
+                match text(&name, value)? {
                     Some(text) if name == "datacontenttype" => content_type = Some(text),
                     Some(text) => attributes.push((header, text)),
                     None => {}
@@ -127,14 +127,17 @@ fn unwrap(body: &str) -> Result<Unwrapped<'_>, String> {
     Ok(Unwrapped { attributes, content_type, data })
 }
 
-/// The text of an attribute: its string, or a number or boolean as it is written. `None` for null, lists and
-/// objects, which no attribute is.
-fn text(value: &RawValue) -> Option<String> {
+/// The text of a member: its string, or a number or boolean as it is written. `None` for null, which is a member
+/// without a value.
+fn text(name: &str, value: &RawValue) -> Result<Option<String>, String> {
+    let not_text = || format!("`{name}` is not a text");
     match value.get() {
-        "null" => None,
-        text if text.starts_with(['{', '[']) => None,
-        text if text.starts_with('"') => serde_json::from_str(text).ok(),
-        text => Some(text.to_owned()),
+        "null" => Ok(None),
+        text if text.starts_with(['{', '[']) => Err(not_text()),
+        text if text.starts_with('"') => {
+            serde_json::from_str(text).map(Some).map_err(|_lone_surrogate| not_text())
+        }
+        text => Ok(Some(text.to_owned())),
     }
 }
 
@@ -145,8 +148,7 @@ fn decoded(encoded: &str, content_type: &str) -> Result<String, String> {
         .map_err(|_| "its `data_base64` is not base64".to_owned())?;
     let text = String::from_utf8(bytes)
         .map_err(|_| "the text in its `data_base64` is not UTF-8".to_owned())?;
-    let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    match essence.ends_with("/json") || essence.ends_with("+json") {
+    match media_type::is_json(content_type) {
         true => Ok(text),
         false => Ok(serde_json::Value::from(text).to_string()),
     }
@@ -162,11 +164,9 @@ mod tests {
         let event = event
             .header("Content-Type", "application/CloudEvents+json; charset=utf-8")
             .header("ce-subject", "of the request");
-        event.unwrapped(|event| {
-            let event = event.map_err(|why| why.message)?;
-            let attributes = event.headers().iter().map(|(name, value)| format!("{name}: {value}"));
-            Ok((event.body().to_owned(), attributes.collect()))
-        })
+        let event = event.unwrapped().map_err(|why| why.message)?;
+        let attributes = event.headers().iter().map(|(name, value)| format!("{name}: {value}"));
+        Ok((event.body().to_owned(), attributes.collect()))
     }
 
     const HEAD: &str = r#""specversion": "1.0", "id": "7", "source": "/a b", "type": "t""#;
@@ -217,12 +217,15 @@ mod tests {
             ),
             (
                 r#"{"specversion": "1.0", "id": "1", "source": {}, "type": "t"}"#.into(),
-                "it has no `source`",
+                "`source` is not a text",
             ),
             ("[]".into(), "invalid type: sequence, expected an object at line 1 column 0"),
             (body(r#""data": 1, "data_base64": "WzFd""#), "it has both `data` and `data_base64`"),
             (body(r#""data_base64": "WzF""#), "its `data_base64` is not base64"),
             (body(r#""data_base64": "/w==""#), "the text in its `data_base64` is not UTF-8"),
+            (body(r#""data_base64": {}"#), "`data_base64` is not a text"),
+            (body(r#""data_base64": ["WzFd"]"#), "`data_base64` is not a text"),
+            (body(r#""subject": "\ud800""#), "`subject` is not a text"),
             (body(r#""id": "8""#), "`id` is there twice"),
             (body(r#""data": 1, "data": 2"#), "`data` is there twice"),
         ] {
@@ -235,6 +238,6 @@ mod tests {
     fn other_content_types_are_left_alone() {
         let event =
             Event::unread("s", "e", b"{}").unwrap().header("content-type", "application/json");
-        event.unwrapped(|event| assert_eq!(event.unwrap().body(), "{}"));
+        assert_eq!(event.unwrapped().unwrap().body(), "{}");
     }
 }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::analysis::Witness;
 use crate::eval::Plan;
-use crate::event::Event;
+use crate::event::{Event, Stage};
 use crate::testing::EventAdmission;
 use crate::value::Value;
 
@@ -99,7 +99,7 @@ impl Input {
         then: impl FnOnce(&Event<'_>) -> T,
     ) -> Option<T> {
         let text = self.text();
-        let mut event = Event::new(source, name, text.as_bytes()).ok()?.decoded();
+        let mut event = Event::new(source, name, text.as_bytes()).ok()?.at(Stage::Seen);
         for (name, value) in &self.headers {
             event = event.header(name, value);
         }

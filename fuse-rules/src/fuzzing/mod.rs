@@ -199,7 +199,7 @@ impl<'r> Fuzzer<'r> {
     /// The body is not JSON.
     pub fn seed(&mut self, source: &str, name: &str, body: &[u8]) -> Result<bool, InvalidBody> {
         let event = Event::new(source, name, body)?;
-        let input = self.plan.seen(&event, |seen| Input::parse(seen.ok()?.body()));
+        let input = self.plan.seen(&event).ok().and_then(|seen| Input::parse(seen.body()));
         let usable = input.is_some();
         if let Some(input) = input {
             self.add_input(source, name, input);

@@ -46,8 +46,12 @@ fn has_team(body: &str) -> bool {
 }
 
 impl EventAdmission for WithTeam {
-    fn admit<'e>(&self, _: &Plan, event: Event<'e>, _: &[(String, String)]) -> Admitted<'e> {
-        if has_team(event.body()) { Ok((event, None)) } else { Err("there is no team".into()) }
+    fn admit<'e>(&self, plan: &'e Plan, event: Event<'e>, _: &[(String, String)]) -> Admitted<'e> {
+        if has_team(event.body()) {
+            Ok(plan.arrive(event)?)
+        } else {
+            Err("there is no team".into())
+        }
     }
 }
 

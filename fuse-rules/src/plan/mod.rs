@@ -227,17 +227,18 @@ impl Compiled {
     }
 
     /// An event and its name.
-    pub(crate) fn named_event(&self, source: &str, name: &str) -> Option<(&str, &EventPlan)> {
-        let (name, plan) = self.events.get(source)?.get_key_value(name)?;
-        Some((name, plan))
-    }
-
     pub(crate) fn event(&self, source: &str, name: &str) -> Option<&EventPlan> {
         self.events.get(source)?.get(name)
     }
 }
 
 impl EventPlan {
+    /// The expression that its source sets a field to, and the values that it reads.
+    pub(crate) fn expression(&self, field: &str) -> Option<(&Frames, &Expr<Slot>)> {
+        let (_, expr) = self.expressions.iter().find(|(name, _)| name == field)?;
+        Some((&self.arrival, expr))
+    }
+
     /// The number of rules for the event.
     pub(crate) fn rule_count(&self) -> usize {
         self.sensors.iter().map(|sensor| sensor.rules.len()).sum()

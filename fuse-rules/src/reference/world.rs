@@ -57,7 +57,7 @@ pub(crate) struct World<'e> {
 }
 
 impl<'e> World<'e> {
-    pub(crate) fn new(event: &Event<'e>, watch: Option<Watch<'e>>) -> Self {
+    pub(crate) fn new(event: &'e Event<'_>, watch: Option<Watch<'e>>) -> Self {
         let texts = |map: &std::collections::BTreeMap<String, String>| {
             let entry = |(k, v): (&String, &String)| (k.clone().into(), Value::text(v.clone()));
             Value::Map(map.iter().map(entry).collect())
@@ -96,7 +96,7 @@ impl<'e> World<'e> {
 
     /// An event with a work budget. An expression that exceeds it is unknown, which never makes a
     /// condition true or false that is not.
-    pub(crate) fn within(event: &Event<'e>, budget: Option<&'e WorkBudget>) -> Self {
+    pub(crate) fn within(event: &'e Event<'_>, budget: Option<&'e WorkBudget>) -> Self {
         Self { budget, ..Self::new(event, None) }
     }
 

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::path::is_name;
+
 /// The path of a URL. A segment in braces is a parameter: `/hooks/{tenant}` matches `/hooks/acme`, and `tenant` is
 /// then `acme`.
 ///
@@ -130,12 +132,6 @@ impl PathPattern {
     }
 }
 
-fn is_name(text: &str) -> bool {
-    text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-        && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'))
-        && !text.ends_with('-')
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -154,6 +150,7 @@ mod tests {
             ("/a/x{y}", PathPatternError::Brace),
             ("/{}", PathPatternError::Brace),
             ("/{a.b}", PathPatternError::Brace),
+            ("/{a--b}", PathPatternError::Brace),
             ("/{a}/{b}/{a}", PathPatternError::Repeated),
         ] {
             assert_eq!(PathPattern::parse(text), Err(error), "{text}");

@@ -113,17 +113,12 @@ impl<'r> Tests<'r> {
             let message = format!("fuse would refuse this event: {why}");
             Box::new(failed(span, message).label("no rule would see it"))
         };
-        let event = self
-            .identified(event, &send.headers, number)
-            .map_err(|why| refused(&why.to_string()))?;
-        self.check_route(send, &event)?;
-        match (self.plan.seen_parts(&event), self.seen.get(&send.span)) {
-            (Some(Err(why)), _) => Err(refused(&why)),
-            (Some(Ok(parts)), Some(seen)) => {
-                let seen = seen.get_or_init(|| parts);
-                Ok(event.with_parts(&seen.body, &seen.headers).decoded())
-            }
-            _ => Ok(event.decoded()),
+        let admitted =
+            self.admitted(event, &send.headers, number).map_err(|why| refused(&why.to_string()))?;
+        let routed = admitted.as_ref().map(|arrived| arrived.event().name().to_owned());
+        match admitted.filter(|arrived| arrived.event().name() == send.event) {
+            Some(arrived) => arrived.seen().map_err(|why| refused(&why.to_string())),
+            None => Err(not_this_event(send, routed.as_deref())),
         }
     }
 
@@ -146,41 +141,27 @@ impl<'r> Tests<'r> {
         }
     }
 
-    /// Reports a request that is not the event that the test sends.
-    fn check_route(&self, send: &Send, event: &Event<'_>) -> Result<(), Box<Diagnostic>> {
-        let routed = self.plan.route(event).unwrap_or(None);
-        if routed == Some(send.event.as_str()) {
-            return Ok(());
-        }
-        let Send { source, event, .. } = send;
-        let help = match routed {
-            Some(other) => format!("it is `{source}.{other}`; send that, or change the request"),
-            None => "no event takes it: fuse answers it with 202 and does nothing".to_owned(),
-        };
-        let message =
-            format!("this request is not `{source}.{event}`: its conditions are not true for it");
-        Err(Box::new(failed(send.span, message).label("sent here").help(help)))
-    }
-
-    /// Adds headers and the id to an event of a test, given by number, as its source does.
-    pub(super) fn identified<'t>(
-        &self,
+    /// Passes an event of a test, given by number, to its source. `None` if no event takes the request.
+    pub(super) fn admitted<'t>(
+        &'t self,
         event: Event<'t>,
         headers: &[(String, String)],
         number: usize,
-    ) -> Result<Event<'t>, Box<dyn std::error::Error>> {
-        let (event, id) = self.admitted(event, headers)?;
-        Ok(event.id(id.unwrap_or_else(|| format!("test-{}", number + 1))))
-    }
-
-    /// Passes an event to its source.
-    fn admitted<'t>(&self, event: Event<'t>, headers: &[(String, String)]) -> Admitted<'t> {
-        if let Some(admission) = self.admission {
-            return admission.admit(&self.plan, event, headers);
-        }
-        let event = headers.iter().fold(event, |event, (name, value)| event.header(name, value));
-        let id = self.plan.source_field(&event, "id").ok().flatten().filter(|id| !id.is_empty());
-        Ok((event, id))
+    ) -> Admitted<'t> {
+        let admitted = match self.admission {
+            Some(admission) => admission.admit(&self.plan, event, headers)?,
+            None => {
+                let headers = headers.iter();
+                let event = headers.fold(event, |event, (name, value)| event.header(name, value));
+                let Some(mut arrived) = self.plan.arrive(event)? else { return Ok(None) };
+                let id = arrived.source_field("id")?.unwrap_or_default();
+                Some(arrived.with_id(id))
+            }
+        };
+        Ok(admitted.map(|arrived| match arrived.event().event_id() {
+            "" => arrived.with_id(format!("test-{}", number + 1)),
+            _ => arrived,
+        }))
     }
 
     /// Passes the decisions to the backend.
@@ -191,6 +172,18 @@ impl<'r> Tests<'r> {
             }
         }
     }
+}
+
+/// Reports a request that is not the event that the test sends, but another one or none.
+fn not_this_event(send: &Send, routed: Option<&str>) -> Box<Diagnostic> {
+    let Send { source, event, .. } = send;
+    let help = match routed {
+        Some(other) => format!("it is `{source}.{other}`; send that, or change the request"),
+        None => "no event takes it: fuse answers it with 202 and does nothing".to_owned(),
+    };
+    let message =
+        format!("this request is not `{source}.{event}`: its conditions are not true for it");
+    Box::new(failed(send.span, message).label("sent here").help(help))
 }
 
 /// The rule, the element and the outcome of a decision.

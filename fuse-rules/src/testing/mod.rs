@@ -15,15 +15,13 @@ mod update;
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
-use std::sync::OnceLock;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::decision::Decision;
 use crate::decision::Outcome;
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
-use crate::eval::Plan;
-use crate::eval::SeenParts;
+use crate::eval::{ArrivedEvent, Plan};
 use crate::event::Event;
 use crate::loader::{Loader, normalized};
 use crate::ruleset::Ruleset;
@@ -39,22 +37,22 @@ use scope::{TestScope, Visibility};
 /// rejected one.
 pub type Backends<'a> = &'a (dyn Fn(&mut Decision, &Event<'_>) + Sync);
 
-/// What a source does with an event before any rule sees it.
+/// What a source does with an event before any rule sees it, except for decoding its body.
 pub trait EventAdmission: Sync {
-    /// Adds the headers, which a test gives as the sender would send them, and finds the sender's id.
+    /// Adds the headers, which a test gives as the sender would send them, and the sender's id.
     ///
     /// # Errors
     /// Why the source refuses the event.
     fn admit<'e>(
         &self,
-        plan: &Plan,
+        plan: &'e Plan,
         event: Event<'e>,
         headers: &[(String, String)],
     ) -> Admitted<'e>;
 }
 
-/// An event with its headers, and its id if it has one; or why its source refuses it.
-pub type Admitted<'e> = Result<(Event<'e>, Option<String>), Box<dyn std::error::Error>>;
+/// The event that a source admits; `None` if no event takes the request; or why the source refuses it.
+pub type Admitted<'e> = Result<Option<ArrivedEvent<'e>>, Box<dyn std::error::Error>>;
 
 /// The tests of a rule set, with their events loaded.
 ///
@@ -86,8 +84,6 @@ pub struct Tests<'r> {
     ruleset: &'r Ruleset,
     plan: Plan,
     files: BTreeMap<String, Result<String, String>>,
-    /// The events that their sources change before rules see them, by the span of the `send`.
-    seen: FxHashMap<Span, OnceLock<SeenParts>>,
     backends: Option<Backends<'r>>,
     admission: Option<&'r dyn EventAdmission>,
     /// The sensors that listen to each event, by source and name.
@@ -121,13 +117,8 @@ impl<'r> Tests<'r> {
                 listening.entry(event.as_pair()).or_default().push(sensor);
             }
         }
-        let steps = ruleset.typed().tests.iter().flat_map(|test| &test.steps);
-        let sends = steps.filter_map(|step| match step {
-            TestStep::Send(send) => Some((send.span, OnceLock::new())),
-            _ => None,
-        });
-        let (plan, visibility, seen) = (ruleset.plan(), Visibility::new(ruleset), sends.collect());
-        Self { ruleset, plan, files, seen, backends: None, admission: None, listening, visibility }
+        let (plan, visibility) = (ruleset.plan(), Visibility::new(ruleset));
+        Self { ruleset, plan, files, backends: None, admission: None, listening, visibility }
     }
 
     /// Passes every fired decision to a backend, which may reject it.

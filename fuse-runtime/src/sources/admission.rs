@@ -4,45 +4,46 @@
 use std::collections::BTreeMap;
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
-use fuse_rules::{Event, Plan};
-use serde_json::{Map, Value};
+use fuse_rules::{ArrivedEvent, Event, Plan, UnreadableBody};
 
-use super::cloud_events::{HeaderError, decode_header};
-use super::format::{FormatError, parameters};
-use super::intake::{AcceptError, is_usable, sender_id, unreadable};
+use super::cloud_events::{self, HeaderError, decode_header};
+use super::intake::{AcceptError, is_usable, unreadable};
 
-/// The id of an event: the given one, or else the sender's; none if the event has none.
+/// Admits an event: unwraps and routes it, and sets its id, which is the given one or else the sender's. The id is empty
+/// if there is none. `None` if no event takes the request. The intake also refuses an event whose body is not valid, for
+/// which [`ArrivedEvent::seen`] gives the reason.
 ///
 /// # Errors
-/// The intake refuses the event: its body is not JSON, or its id cannot be used.
-pub fn admitted_id(
-    plan: &Plan,
-    event: &Event<'_>,
+/// The intake refuses the event.
+pub fn admit<'e>(
+    plan: &'e Plan,
+    event: Event<'e>,
     given: Option<String>,
-) -> Result<Option<String>, AcceptError> {
+) -> Result<Option<ArrivedEvent<'e>>, AcceptError> {
+    let Some(mut arrived) = plan.arrive(event).map_err(unreadable)? else { return Ok(None) };
     let id = match given {
         Some(id) => Some(id),
-        None => plan.arrived(event, |event| sender_id(plan, event?)).map_err(unreadable)?,
+        None => sender_id(&mut arrived).map_err(unreadable)?,
     };
-    id.map(|id| is_usable(&id).map(|()| id)).transpose()
+    if let Some(id) = &id {
+        is_usable(id)?;
+    }
+    Ok(Some(arrived.with_id(id.unwrap_or_default())))
 }
 
-/// Checks the length of a JSON body against the `body-limit` of its source, where it has one. `fields` are those
-/// of the event.
+/// The sender's id of an event: by the `id` of its source, else by the headers that GitHub
+/// (`X-GitHub-Delivery`) and CloudEvents (`ce-source` and `ce-id`) send. The id of a cloud event is
+/// its source, in which `%`, spaces and control characters are percent-encoded, a space, and its id;
+/// the event's headers are [decoded](super::decode_header).
 ///
 /// # Errors
-/// The webhook refuses the body.
-pub fn within_body_limit(fields: &Map<String, Value>, body: &[u8]) -> Result<(), FormatError> {
-    let text = |name: &str| fields.get(name).and_then(Value::as_str);
-    // Other formats arrive as other bytes.
-    if text("format") != Some("json") || text("method") == Some("GET") {
-        return Ok(());
-    }
-    let limit = fields.get("body-limit").and_then(Value::as_u64);
-    match limit.map(|limit| usize::try_from(limit).unwrap_or(usize::MAX)) {
-        Some(limit) if body.len() > limit => Err(FormatError::TooLarge { limit }),
-        _ => Ok(()),
-    }
+/// The body is not JSON, or a key that the `id` reads is in one object twice, so that there are two ids.
+fn sender_id(arrived: &mut ArrivedEvent<'_>) -> Result<Option<String>, UnreadableBody> {
+    let id = arrived.source_field("id")?.filter(|id| !id.is_empty());
+    let event = arrived.event();
+    let header = |name: &str| event.header_value(name).filter(|value| !value.is_empty());
+    let cloud_event = || Some(cloud_events::event_id(header("ce-source")?, header("ce-id")?));
+    Ok(id.or_else(|| header("x-github-delivery").map(str::to_owned)).or_else(cloud_event))
 }
 
 /// The headers of a request by name, as rules see them. Several values with one name are joined with `, `.
@@ -93,52 +94,4 @@ pub(super) fn by_name(map: &HeaderMap) -> Result<BTreeMap<String, String>, Heade
             .or_insert_with(|| value.into_owned());
     }
     Ok(headers)
-}
-
-/// The parameters of a query, given as names and decoded values, as rules see them. Of several with one name, the
-/// first one counts.
-///
-/// # Errors
-/// There are too many.
-pub fn read_query<'a>(
-    given: impl IntoIterator<Item = (&'a str, &'a str)>,
-) -> Result<BTreeMap<String, String>, FormatError> {
-    let mut encoded = form_urlencoded::Serializer::new(String::new());
-    encoded.extend_pairs(given);
-    parameters(encoded.finish().as_bytes(), "query")
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn a_body_is_measured_where_its_bytes_are_those_of_the_request() {
-        let refused = |fields: Value| {
-            within_body_limit(fields.as_object().unwrap(), b"[1, 2]").map_err(|why| why.to_string())
-        };
-        let limited = |format: &str, method: &str| {
-            refused(json!({ "format": format, "method": method, "body-limit": 5 }))
-        };
-        assert_eq!(
-            limited("json", "POST").unwrap_err(),
-            "the body is larger than 5 bytes, which is this source's `body-limit`"
-        );
-        assert!(limited("form", "POST").is_ok() && limited("json", "GET").is_ok());
-        assert!(refused(json!({ "format": "json", "body-limit": 6 })).is_ok());
-        assert!(refused(json!({})).is_ok(), "a source of another kind");
-    }
-
-    #[test]
-    fn a_query_is_read_as_from_a_request() {
-        let read = read_query([("a", "1 &2=é"), ("a", "3"), ("b c", "")]).unwrap();
-        assert_eq!(
-            read,
-            BTreeMap::from([("a".into(), "1 &2=é".into()), ("b c".into(), String::new())])
-        );
-        assert!(read_query(std::iter::repeat_n(("a", "b"), 1_001)).is_err());
-        assert_eq!(read_query([]).unwrap(), BTreeMap::new());
-    }
 }

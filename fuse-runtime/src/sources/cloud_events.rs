@@ -4,7 +4,8 @@ use std::borrow::Cow;
 use std::fmt;
 
 use bytes::Bytes;
-use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use fuse_rules::media_type::{self, CLOUD_EVENT};
+use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 use serde::de::{Deserialize, Deserializer, IgnoredAny, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
@@ -69,22 +70,16 @@ pub fn decode_header<'a>(name: &str, value: &'a str) -> Result<Cow<'a, str>, Hea
         return Ok(Cow::Borrowed(value));
     }
     let text = unquote(value);
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        if byte != b'%' {
-            bytes.push(byte);
-            continue;
-        }
-        let mut digit = || rest.next().and_then(|byte| char::from(byte).to_digit(16));
-        let (Some(high), Some(low)) = (digit(), digit()) else {
-            return Err(HeaderError::Percent { name: name.to_owned() });
-        };
-        bytes.push(u8::try_from(high * 16 + low).unwrap_or(b'%'));
+    let is_escape = |after: &str| {
+        after.as_bytes().get(..2).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+    };
+    if !text.split('%').skip(1).all(is_escape) {
+        return Err(HeaderError::Percent { name: name.to_owned() });
     }
-    String::from_utf8(bytes)
-        .map(Cow::Owned)
-        .map_err(|_| HeaderError::NotUtf8 { name: name.to_owned() })
+    match percent_decode_str(&text).decode_utf8() {
+        Ok(decoded) => Ok(Cow::Owned(decoded.into_owned())),
+        Err(_) => Err(HeaderError::NotUtf8 { name: name.to_owned() }),
+    }
 }
 
 /// Removes quotes and escapes from a value that is one quoted string.
@@ -104,9 +99,8 @@ fn unquote(value: &str) -> Cow<'_, str> {
     Cow::Owned(text)
 }
 
-/// The content type of a batch, and of one event in it.
+/// The content type of a batch.
 const BATCH: &str = "application/cloudevents-batch+json";
-const STRUCTURED: &str = "application/cloudevents+json";
 /// The most events of a batch.
 const MAX_BATCH_EVENTS: usize = 1_000;
 
@@ -168,8 +162,7 @@ impl<'de> Deserialize<'de> for Elements<'de> {
 /// The body is not a list, or has too many events.
 pub(super) fn batch(format: BodyFormat, incoming: &Incoming) -> Result<Option<Batch>, BatchError> {
     let content_type = incoming.headers.get("content-type").map_or("", String::as_str);
-    let essence = content_type.split(';').next().unwrap_or_default().trim();
-    if format != BodyFormat::Json || !essence.eq_ignore_ascii_case(BATCH) {
+    if format != BodyFormat::Json || media_type::essence(content_type) != BATCH {
         return Ok(None);
     }
     let body = fuse_rules::without_bom(&incoming.body);
@@ -194,7 +187,7 @@ impl Batch {
     /// Its events, each in the structured mode, with everything but the body from the request.
     pub(super) fn into_events(self, request: Incoming) -> Vec<Incoming> {
         let mut request = Incoming { body: Bytes::new(), ..request };
-        request.headers.insert("content-type".to_owned(), STRUCTURED.to_owned());
+        request.headers.insert("content-type".to_owned(), CLOUD_EVENT.to_owned());
         self.0.into_iter().map(|body| Incoming { body, ..request.clone() }).collect()
     }
 }

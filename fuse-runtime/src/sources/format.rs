@@ -1,8 +1,10 @@
 //! Body formats: how a source turns the bytes that it receives into the JSON body of an event.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
+use fuse_rules::media_type::{essence, is_json};
 use fuse_rules::schema::{FieldType, PathPattern};
 use fuse_rules::{foreign_encoding, without_bom};
 use serde::Deserialize;
@@ -97,22 +99,13 @@ const FORM_TYPE: &str = "application/x-www-form-urlencoded";
 /// What to do about a content type that is not a form's.
 fn other_format(given: &str) -> String {
     let sender = format!("let the sender send `{FORM_TYPE}`");
-    let format = match essence(given).as_str() {
+    let format = match &*essence(given) {
         "multipart/form-data" => return format!("fuse does not read multipart bodies: {sender}"),
         ty if is_json(ty) => "json",
         ty if ty.starts_with("text/") => "text",
         _ => return sender,
     };
     format!("{sender}, or set `format = \"{format}\"` in the source")
-}
-
-/// A content type without its parameters, in lower case.
-fn essence(content_type: &str) -> String {
-    content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
-}
-
-fn is_json(essence: &str) -> bool {
-    essence.ends_with("/json") || essence.ends_with("+json")
 }
 
 impl BodyFormat {
@@ -136,7 +129,7 @@ impl BodyFormat {
     /// What to set if a body of this content type does not have the format.
     pub(super) fn hint(self, content_type: &str) -> Option<String> {
         let given = essence(content_type);
-        let setting = match given.as_str() {
+        let setting = match &*given {
             _ if self != Self::Json || given.is_empty() || is_json(&given) => return None,
             FORM_TYPE => "set `format = \"form\"` in the source, or let the sender send JSON",
             ty if ty.starts_with("text/") => {
@@ -177,14 +170,41 @@ pub(super) fn parameters(
     if percent_encoding::percent_decode(encoded).decode_utf8().is_err() {
         return Err(FormatError::NotUtf8Decoded { what });
     }
-    if encoded.iter().filter(|byte| **byte == b'&').count() >= MAX_PARAMETERS {
-        return Err(FormatError::TooManyParameters { what });
-    }
+    first_of_each(form_urlencoded::parse(encoded), what)
+}
+
+/// Decoded parameters by name. Of several with one name the first one counts.
+fn first_of_each<'a>(
+    pairs: impl Iterator<Item = (Cow<'a, str>, Cow<'a, str>)>,
+    what: &'static str,
+) -> Result<BTreeMap<String, String>, FormatError> {
     let mut parameters = BTreeMap::new();
-    for (name, value) in form_urlencoded::parse(encoded) {
+    for (at, (name, value)) in pairs.enumerate() {
+        if at >= MAX_PARAMETERS {
+            return Err(FormatError::TooManyParameters { what });
+        }
         parameters.entry(name.into_owned()).or_insert_with(|| value.into_owned());
     }
     Ok(parameters)
+}
+
+/// The parameters of a query, given as names and decoded values, as rules see them. Of several with one name, the
+/// first one counts.
+///
+/// ```
+/// use fuse_runtime::sources::read_query;
+///
+/// assert_eq!(read_query([("tenant", "a b"), ("tenant", "c")])?["tenant"], "a b");
+/// # Ok::<(), fuse_runtime::sources::FormatError>(())
+/// ```
+///
+/// # Errors
+/// There are too many.
+pub fn read_query<'a>(
+    given: impl IntoIterator<Item = (&'a str, &'a str)>,
+) -> Result<BTreeMap<String, String>, FormatError> {
+    let pairs = given.into_iter().map(|(name, value)| (name.into(), value.into()));
+    first_of_each(pairs, "query")
 }
 
 /// The parameters of the path of a request, percent-decoded; `None` if the path does not match.
@@ -227,4 +247,24 @@ pub(super) fn parameters_to_json(encoded: &[u8], what: &'static str) -> Result<B
         }
     }
     Ok(json!(parameters).to_string().into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_query_is_read_as_from_a_request() {
+        let pairs = [("a", "1 &2=é"), ("a", "3"), ("b c", "")];
+        let read = read_query(pairs).unwrap();
+        assert_eq!(
+            read,
+            BTreeMap::from([("a".into(), "1 &2=é".into()), ("b c".into(), String::new())])
+        );
+        let encoded = form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
+        assert_eq!(parameters(encoded.as_bytes(), "query").unwrap(), read);
+        assert!(read_query(std::iter::repeat_n(("a", "b"), 1_000)).is_ok());
+        assert!(read_query(std::iter::repeat_n(("a", "b"), 1_001)).is_err());
+        assert_eq!(read_query([]).unwrap(), BTreeMap::new());
+    }
 }

@@ -10,8 +10,8 @@ use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-use super::admission::admitted_id;
-use super::{Incoming, cloud_events};
+use super::Incoming;
+use super::admission::admit;
 use crate::bus::{Bus, BusError, Health, Published};
 use crate::clock::Clock;
 use crate::event::Envelope;
@@ -257,8 +257,10 @@ impl Intake {
     fn envelope(&self, mut incoming: Incoming) -> Result<Prepared, (Box<Incoming>, AcceptError)> {
         let received = self.clock.now();
         match self.id(&incoming, received) {
-            Ok(Some((name, id))) => {
-                incoming.name = name;
+            Ok(Some((id, other_name))) => {
+                if let Some(name) = other_name {
+                    incoming.name = name;
+                }
                 Ok(Prepared::Store(envelope(incoming, id, received)))
             }
             Ok(None) => Ok(Prepared::Unrouted),
@@ -275,38 +277,31 @@ impl Intake {
         Envelope { rejected: Some(reason), ..envelope(incoming, id, self.clock.now()) }
     }
 
-    /// The name and the id of the event; `None` if no event takes the request. The id is the sender's if there is one,
-    /// else a new one that sorts by time. Validates the body on the way.
+    /// The id of the event, and its name if it is another one; `None` if no event takes the request. The id is the
+    /// sender's if there is one, else a new one that sorts by time.
     fn id(
         &self,
         incoming: &Incoming,
         received: Timestamp,
-    ) -> Result<Option<(String, String)>, AcceptError> {
+    ) -> Result<Option<(String, Option<String>)>, AcceptError> {
         let Incoming { source, name, body, .. } = incoming;
         let event =
             Event::unread(source.as_str(), name.as_str(), body).map_err(AcceptError::Invalid)?;
         let event = with_parts(event, incoming).received(received);
-        let routed = self.plan.route(&event).map_err(unreadable)?;
-        let is_declared = self.plan.declares(&event);
-        let event = match routed {
-            Some(routed) => event.named(routed.to_owned()),
-            None if is_declared => return Ok(None),
-            // A source of an embedding service may send events that no rules declare.
-            None => event,
+        let arrived = admit(&self.plan, event, incoming.id.clone())?;
+        let Some(arrived) = arrived else { return Ok(None) };
+        let event = arrived.seen().map_err(unreadable)?;
+        let other_name = (event.name() != name).then(|| event.name().to_owned());
+        let id = match event.event_id() {
+            "" => {
+                if self.plan.has_source_field(&event, "id") {
+                    warn_of_missing_id(source, event.name());
+                }
+                Uuid::now_v7().to_string()
+            }
+            id => id.to_owned(),
         };
-        let has_expression = self.plan.has_source_field(&event, "id");
-        let id = admitted_id(&self.plan, &event, incoming.id.clone())?;
-        // Reading the expression validates the body, too.
-        if !has_expression || incoming.id.is_some() {
-            self.plan.arrived(&event, |event| {
-                event.map_err(unreadable)?.validate().map_err(AcceptError::Invalid)
-            })?;
-        }
-        self.plan.seen(&event, |event| event.map(drop).map_err(unreadable))?;
-        if id.is_none() && has_expression {
-            warn_of_missing_id(&incoming.source, event.name());
-        }
-        Ok(Some((event.name().to_owned(), id.unwrap_or_else(|| Uuid::now_v7().to_string()))))
+        Ok(Some((id, other_name)))
     }
 }
 
@@ -368,23 +363,6 @@ fn envelope(incoming: Incoming, id: String, received: Timestamp) -> Envelope {
     let bom = body.len() - without_bom(&body).len();
     body.advance(bom);
     Envelope { id, source, name, received, headers, query, path, rejected: None, body }
-}
-
-/// The sender's id of an event: by the `id` of its source, else by the headers that GitHub
-/// (`X-GitHub-Delivery`) and CloudEvents (`ce-source` and `ce-id`) send. The id of a cloud event is
-/// its source, in which `%`, spaces and control characters are percent-encoded, a space, and its id;
-/// the event's headers are [decoded](super::decode_header). The event is as [`Plan::arrived`] gives it.
-///
-/// # Errors
-/// The body is not JSON, or a key that the `id` reads is in one object twice, so that there are two ids.
-pub(super) fn sender_id(plan: &Plan, event: &Event<'_>) -> Result<Option<String>, UnreadableBody> {
-    let header = |name: &str| event.header_value(name).filter(|value| !value.is_empty());
-    let cloud_event = || Some(cloud_events::event_id(header("ce-source")?, header("ce-id")?));
-    Ok(plan
-        .source_field(event, "id")?
-        .filter(|id| !id.is_empty())
-        .or_else(|| header("x-github-delivery").map(str::to_owned))
-        .or_else(cloud_event))
 }
 
 fn with_parts<'a>(event: Event<'a>, incoming: &Incoming) -> Event<'a> {

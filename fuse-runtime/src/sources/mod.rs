@@ -76,14 +76,14 @@ use bytes::Bytes;
 use fuse_rules::Ruleset;
 use fuse_rules::schema::SourceSchema;
 
-pub use admission::{admitted_id, read_headers, read_query, within_body_limit};
+pub use admission::{admit, read_headers};
 pub use binding::{EventBinding, milliseconds};
 pub use cloud_events::{HeaderError, decode_header};
 pub use context::{SourceContext, SourceHealth};
 pub use error::SourceError;
-pub use format::{BodyFormat, FormatError, path_parameters};
+pub use format::{BodyFormat, FormatError, path_parameters, read_query};
 pub use intake::{AcceptError, AcceptOutcome, Accepted, Intake};
-pub use webhook::Webhook;
+pub use webhook::{Webhook, within_body_limit};
 
 /// What arrived at a source, before it is an event.
 #[derive(Clone, Debug, Default)]

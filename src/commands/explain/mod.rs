@@ -10,7 +10,7 @@ use asked::Asked;
 use fuse_rules::explain::{Counterfactual, Explained, Explanation};
 use fuse_rules::literals::parse_switch;
 use fuse_rules::once::{Admission, Claims};
-use fuse_rules::{Event, Fuses, Outcome, Ruleset};
+use fuse_rules::{ArrivedEvent, Event, Fuses, Outcome, Ruleset};
 use fuse_runtime::engine::reject_unrenderable;
 use fuse_runtime::event::EventKey;
 use fuse_runtime::triggers::{ActionRequest, Triggers};
@@ -38,11 +38,15 @@ pub(crate) fn run(arguments: &Explain) -> Ended {
     let event = request::with_query(request::with_headers(event, &headers), &query);
     let event = request::with_path(&ruleset, event, arguments.path.as_deref())?;
     let plan = ruleset.plan();
-    let id = request::admit(&ruleset, &plan, &event, arguments.id.clone())
-        .map_err(|why| format!("fuse would refuse this event: {why}"))?
-        .unwrap_or_else(|| "example".to_owned());
-    request::check_route(&plan, &event).map_err(|why| format!("`{shown}` {why}"))?;
-    let event = event.id(id.as_str());
+    let admitted = request::admit(&ruleset, &plan, event, arguments.id.clone())
+        .map_err(|why| format!("fuse would refuse this event: {why}"))?;
+    let arrived = taken(admitted, (&source, &name)).map_err(|why| format!("`{shown}` {why}"))?;
+    let arrived = match arrived.event().event_id() {
+        "" => arrived.with_id("example"),
+        _ => arrived,
+    };
+    let event = arrived.seen().map_err(|why| format!("fuse would refuse this event: {why}"))?;
+    let id = event.event_id().to_owned();
     let mut explanation = match asked.rules() {
         Some(rules) => plan.explain_rules(&event, &fuses, rules),
         None => plan.explain(&event, &fuses),
@@ -57,15 +61,30 @@ pub(crate) fn run(arguments: &Explain) -> Ended {
     }
     hold_back(&mut explanation);
     asked.sort(&mut explanation.decisions);
-    let closest = plan.seen(&event, |event| match event {
-        Ok(event) => ruleset.would_match(event, &explanation.decisions).rules,
-        Err(_refused) => BTreeMap::new(),
-    });
+    let closest = ruleset.would_match(&event, &explanation.decisions).rules;
     output::print(&match arguments.format {
         Format::Json => json_text(&explanation, &objects, &closest),
         Format::Text => text::text(&explanation, &asked, &objects, &shown, &closest),
     });
     Ok(Exit::Clean)
+}
+
+/// The event that is explained, or which event of its address takes the request instead.
+fn taken<'e>(
+    admitted: Option<ArrivedEvent<'e>>,
+    (source, name): (&str, &str),
+) -> Result<ArrivedEvent<'e>, String> {
+    match admitted {
+        Some(arrived) if arrived.event().name() == name => Ok(arrived),
+        Some(arrived) => {
+            let taken = arrived.event().name();
+            Err(format!("is `{source}.{taken}`: the conditions of that event are true for it"))
+        }
+        None => Err(format!(
+            "is no event of `{source}`: the conditions of no event are true for it; \
+             give the headers that it is sent with by `--header`"
+        )),
+    }
 }
 
 /// Applies `once` within the event like the ledger: of several decisions with one key, the first

@@ -136,6 +136,18 @@ fn paths_may_have_parameters_and_must_not_overlap() {
     assert_eq!(sensor("event.path.tenant"), [""; 0]);
     assert_eq!(sensor("event.path.tenat"), ["E0211 the event's path has no parameter `tenat`"]);
     assert_eq!(sensor("event.path"), ["E0211 `event` has no such field"]);
+
+    let test = |path: &str| {
+        reported(&format!(
+            "source s webhook {{ port = 1, path = \"/h/{{tenant}}\", event e }}
+             sensor z on s.e {{ rule r {{ trigger log {{ message = \"x\" }} }} }}
+             test \"t\" {{ send s.e body {{}} {path} expect r once }}"
+        ))
+    };
+    assert_eq!(test("path { tenant = \"a\" }"), [""; 0]);
+    let missing = ["E0602 this event needs the parameter `tenant` of its path"];
+    assert_eq!(test(""), missing);
+    assert_eq!(test("path { tenant = \"\" }"), missing);
 }
 
 #[test]

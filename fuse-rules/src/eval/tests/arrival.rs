@@ -19,8 +19,8 @@ fn load(text: &str) -> Ruleset {
 fn routed(plan: &Plan, headers: &[(&str, &str)], body: &str) -> String {
     let event = Event::unread("s", "rest", body.as_bytes()).unwrap();
     let event = headers.iter().fold(event, |event, (name, value)| event.header(name, value));
-    match plan.route(&event) {
-        Ok(name) => name.unwrap_or("-").to_owned(),
+    match plan.arrive(event) {
+        Ok(arrived) => arrived.map_or("-".into(), |arrived| arrived.event().name().to_owned()),
         Err(why) => why.to_string(),
     }
 }
@@ -58,7 +58,7 @@ fn a_request_is_the_event_whose_conditions_are_true() {
     assert_eq!(routed(&plan, &pull, "{}"), "-");
     assert_eq!(routed(&plan, &[("X-Event", "rest")], "{}"), "rest");
     let elsewhere = Event::new("s", "other-path", b"{}").unwrap().header("x-event", "push");
-    assert_eq!(plan.route(&elsewhere), Ok(Some("other-path")));
+    assert_eq!(plan.arrive(elsewhere).unwrap().unwrap().event().name(), "other-path");
 }
 
 #[test]
@@ -141,6 +141,45 @@ fn a_structured_cloud_event_is_one_in_the_binary_mode() {
     assert_eq!(message(&plan, &text.header("content-type", "application/cloudevents+json")), "{}");
 }
 
+/// The data of a cloud event may be one, too.
+#[test]
+fn a_cloud_event_is_unwrapped_once() {
+    let plan = decoding("id = headers.ce-id", "\"${event.type} ${body.type}\"");
+    let body = br#"{"specversion": "1.0", "id": "7", "source": "/s", "type": "outer",
+        "datacontenttype": "application/cloudevents+json",
+        "data": {"specversion": "1.0", "id": "8", "source": "/s", "type": "inner"}}"#;
+    let event = Event::unread("s", "rest", body).unwrap();
+    let event = event.header("Content-Type", "application/cloudevents+json");
+    assert_eq!(message(&plan, &event), "outer inner");
+    assert_eq!(plan.source_field(&event, "id"), Ok(Some("7".into())));
+    let mut arrived = plan.arrive(event).unwrap().unwrap();
+    assert_eq!(arrived.source_field("id"), Ok(Some("7".into())));
+    assert_eq!(plan.source_field(arrived.event(), "id"), Ok(Some("7".into())));
+    let seen = arrived.seen().unwrap();
+    assert_eq!(message(&plan, &seen), "outer inner");
+    assert_eq!(plan.seen(&seen).unwrap().body(), seen.body());
+}
+
+#[test]
+fn a_body_is_validated_wherever_it_is_read_first() {
+    for (source, body) in [
+        ("", "{"),
+        ("id = body.id", "{"),
+        ("id = headers.x-id", "{"),
+        ("decode = body.inner", "{"),
+        ("format = \"text\"\n decode = parse-json(body)", "\"{\""),
+    ] {
+        let plan = decoding(source, "\"x\"");
+        let event = Event::unread("s", "rest", body.as_bytes()).unwrap().header("x-id", "1");
+        let seen = plan.arrive(event).and_then(|arrived| {
+            let mut arrived = arrived.unwrap();
+            arrived.source_field("id")?;
+            arrived.seen()
+        });
+        assert!(seen.unwrap_err().to_string().contains("not JSON"), "{source}");
+    }
+}
+
 #[test]
 fn parameters_of_the_path_are_values_of_the_event() {
     let rules = "source s webhook { port = 1, path = \"/hooks/{tenant}\", id = event.path.tenant, event rest }
@@ -192,8 +231,9 @@ proptest! {
                 .collect();
             prop_assert!(taken.len() < 2, "{body}\n{text}");
             // A key that occurs twice is refused.
-            if let Ok(routed) = plan.route(&event) {
-                prop_assert_eq!(routed, Some(taken.first().copied().unwrap_or("rest")), "{}\n{}", body, text);
+            if let Ok(arrived) = plan.arrive(event.clone()) {
+                let name = arrived.as_ref().map(|arrived| arrived.event().name());
+                prop_assert_eq!(name, Some(taken.first().copied().unwrap_or("rest")), "{}\n{}", body, text);
             }
         }
     }

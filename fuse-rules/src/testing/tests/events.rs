@@ -77,6 +77,10 @@ fn a_test_sends_what_the_sender_sends() {
             "send hooks.called body { } path { tenat = \"acme\" } expect c once".to_owned(),
             "the event's path has no parameter `tenat`; did you mean `tenant`?",
         ),
+        (
+            "send hooks.called body { } expect c once".to_owned(),
+            "this event needs the parameter `tenant` of its path; add `path { tenant = \"…\" }`",
+        ),
     ] {
         assert_eq!(outcome(&steps), expected, "{steps}");
     }

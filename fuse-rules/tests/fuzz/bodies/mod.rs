@@ -99,7 +99,10 @@ fn evaluate(ruleset: &Ruleset, body: &str) {
             reference(ruleset, &event, &fuses, &evaluation);
         }
         let _id = plan.source_field(&event, "id");
-        let _routed = plan.route(&event);
+        if let Ok(Some(mut arrived)) = plan.arrive(event.clone()) {
+            let _id = arrived.source_field("id");
+            let _seen = arrived.seen();
+        }
     }
 }
 

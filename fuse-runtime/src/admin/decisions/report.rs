@@ -97,10 +97,10 @@ fn would_match(
         return shown;
     };
     let names = missed.iter().map(String::as_str);
-    let found = admin.plan.seen(&event, |event| match event {
-        Ok(event) => admin.ruleset.would_match_rules(event, names),
+    let found = match admin.plan.seen(&event) {
+        Ok(event) => admin.ruleset.would_match_rules(&event, names),
         Err(_refused) => WouldMatch::default(),
-    });
+    };
     if found.left_out > 0 {
         notes.push(format!(
             "the changes that would make {} of the rules match were not computed: ask for one rule with &rule=SENSOR/RULE",

@@ -1,5 +1,6 @@
 //! The source `webhook`: one HTTP server per port, with any number of paths.
 
+mod limit;
 mod request;
 
 use std::collections::BTreeMap;
@@ -15,6 +16,7 @@ use tokio::net::TcpListener;
 use super::{BodyFormat, BoundSource, EventBinding, Source, SourceContext, SourceError};
 use crate::http::PortKind;
 use crate::log_limit::LogLimit;
+pub use limit::within_body_limit;
 use request::{WebhookPort, receive};
 
 /// Accepts events over HTTP.
