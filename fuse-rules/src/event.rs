@@ -1,6 +1,8 @@
 //! An event in the form that rules see: valid JSON, headers, the query, and its source.
 
 mod cloud_event;
+#[cfg(test)]
+mod tests;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -11,6 +13,9 @@ use jiff::Timestamp;
 use crate::scan;
 pub use crate::scan::MAX_DEPTH;
 use crate::span::Place;
+
+/// When an event that a tool makes was received, by default: 2026-01-01T00:00:00Z.
+pub(crate) const DEFAULT_RECEIVED: Timestamp = Timestamp::constant(1_767_225_600, 0);
 
 /// An event with a valid body.
 ///
@@ -152,6 +157,13 @@ impl<'a> Event<'a> {
         &self.name
     }
 
+    /// The bytes of all parts that rules can read.
+    pub(crate) fn bytes(&self) -> u64 {
+        let texts = self.headers.iter().chain(&self.query).chain(&self.path);
+        let texts = texts.map(|(key, value)| key.len() + value.len()).sum::<usize>();
+        (texts + self.id.len() + self.body.len()) as u64
+    }
+
     /// The event's id; empty until `id` sets it.
     pub fn event_id(&self) -> &str {
         &self.id
@@ -285,6 +297,9 @@ pub enum UnreadableBody {
     DuplicateKey(String),
     /// The `decode` of the event has no value. The sentence says why.
     Undecodable(String),
+    /// The conditions or the `id` of the event's source would examine too many values. The sentence
+    /// has the limit.
+    TooExpensive(String),
     /// A bug in fuse.
     Internal,
 }
@@ -293,7 +308,9 @@ impl fmt::Display for UnreadableBody {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Invalid(fault) => fault.fmt(f),
-            Self::DuplicateKey(why) | Self::Undecodable(why) => f.write_str(why),
+            Self::DuplicateKey(why) | Self::Undecodable(why) | Self::TooExpensive(why) => {
+                f.write_str(why)
+            }
             Self::Internal => {
                 f.write_str("the body cannot be read; this is a bug in fuse, please report it")
             }
@@ -401,63 +418,4 @@ pub(crate) fn place(body: &[u8], at: usize) -> Place {
     let line = before.iter().filter(|b| **b == b'\n').count() + 1;
     let column = before.iter().rev().take_while(|b| **b != b'\n').count() + 1;
     Place { line, column }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn fault(body: &[u8]) -> String {
-        Event::new("s", "e", body).unwrap_err().to_string()
-    }
-
-    #[test]
-    fn validity_is_the_grammars_and_says_where_it_ends() {
-        for valid in ["\u{feff}1", "1e999", "\"\\ud800\"", "{\"a\":1,\"a\":2}", " [ ] ", "null"] {
-            assert!(Event::new("s", "e", valid.as_bytes()).is_ok(), "{valid}");
-        }
-        assert_eq!(fault(b"\xff"), "the body is not UTF-8 at line 1, column 1");
-        assert_eq!(
-            fault(b"{\"message\":\n\"it's \"broken\"\"}"),
-            "the body is not JSON: expected `,` or `}` at line 2, column 8"
-        );
-        for invalid in ["", "{", "[1,]", "01", "1\u{feff}", "1 2", "\"\t\"", "NaN", "'a'"] {
-            assert!(Event::new("s", "e", invalid.as_bytes()).is_err(), "{invalid}");
-        }
-    }
-
-    #[test]
-    fn other_encodings_are_named() {
-        let utf16 = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>();
-        for (body, encoding) in [
-            (utf16("{\"a\": 1}"), "UTF-16"),
-            (utf16("\u{feff}{}"), "UTF-16"),
-            (b"\xfe\xff\0{\0}".to_vec(), "UTF-16"),
-            (b"\0{\0}".to_vec(), "UTF-16"),
-            (b"\xff\xfe\0\0{\0\0\0".to_vec(), "UTF-32"),
-            (b"\x1f\x8b\x08\0".to_vec(), "compressed with gzip"),
-        ] {
-            let expected = format!("the body is {encoding}, not UTF-8 at line 1, column 1");
-            assert_eq!(fault(&body), expected, "{body:?}");
-        }
-    }
-
-    #[test]
-    fn depth_is_limited_but_brackets_in_strings_are_text() {
-        let nested = |n: usize| format!("{}{}", "[".repeat(n), "]".repeat(n));
-        assert!(Event::new("s", "e", nested(MAX_DEPTH).as_bytes()).is_ok());
-        assert_eq!(
-            fault(nested(MAX_DEPTH + 1).as_bytes()),
-            "the body is nested more than 128 deep at line 1, column 129"
-        );
-        let text = format!("\"\\\"{}\"", "[".repeat(500));
-        assert!(Event::new("s", "e", text.as_bytes()).is_ok());
-        assert!(Event::new("s", "e", nested(100_000).as_bytes()).is_err());
-    }
-
-    #[test]
-    fn headers_of_one_name_are_joined_whatever_their_case() {
-        let event = Event::new("s", "e", b"1").unwrap().header("X-A", "1").header("x-a", "2");
-        assert_eq!(event.headers().get("x-a").map(String::as_str), Some("1, 2"));
-    }
 }

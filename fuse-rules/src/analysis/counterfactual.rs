@@ -60,6 +60,7 @@ impl<'r> Analysis<'r> {
         let mut counterfactual = CounterfactualSearch {
             placed,
             event_name: event_name.as_pair(),
+            parameters: query.parameters,
             ty,
             size: size(&current.body),
             body: Rc::new(current.body.clone()),
@@ -86,6 +87,8 @@ impl<'r> Analysis<'r> {
 struct CounterfactualSearch<'a, 'r> {
     placed: Placed<'r>,
     event_name: (&'r str, &'r str),
+    /// The parameters of the event's path.
+    parameters: Vec<&'r str>,
     /// The type that the changed event must have, because the original event has it.
     ty: Option<&'r Ty>,
     current: Witness,
@@ -156,9 +159,8 @@ impl<'r> CounterfactualSearch<'_, 'r> {
     }
 
     fn state(&self) -> SearchState<'r> {
-        let (source, name) = self.event_name;
-        let elements = ElementSource::Of(Rc::clone(&self.body));
-        SearchState::new(Variables::new(self.ty, source, name), elements)
+        let variables = Variables::new(self.ty, self.event_name, &self.parameters);
+        SearchState::new(variables, ElementSource::Of(Rc::clone(&self.body)))
     }
 
     /// Binds the elements with these indices.

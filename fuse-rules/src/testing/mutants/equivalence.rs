@@ -38,14 +38,15 @@ fn sensor_equivalence<'r, 'm: 'r>(
         source.events.iter().filter(|event| sensor.listens_to(&source.name, &event.name))
     });
     let rejects = declared.into_iter().all(typed::EventDecl::rejects);
-    let mut equivalent = true;
+    // The comparison below is about the events that the rules match, and not about their actions.
+    let mut equivalent = changed == ChangedPart::Condition;
     for mutant in &mutated.rules {
         let Some(rule) = sensor.rules.iter().find(|rule| rule.name == mutant.name) else {
             return Equivalence::Unknown;
         };
         let original = Placed { sensor, rule };
         match changed {
-            ChangedPart::Condition => {}
+            ChangedPart::Condition | ChangedPart::ConditionAndValue => {}
             ChangedPart::Action => {
                 return match analysis.matching(original) {
                     Answer::Found(witness) => Equivalence::DistinguishedBy(mutated, witness),
