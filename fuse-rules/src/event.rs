@@ -156,6 +156,13 @@ impl<'a> Event<'a> {
         &self.name
     }
 
+    /// The bytes of all parts that rules can read.
+    pub(crate) fn bytes(&self) -> u64 {
+        let texts = self.headers.iter().chain(&self.query).chain(&self.path);
+        let texts = texts.map(|(key, value)| key.len() + value.len()).sum::<usize>();
+        (texts + self.id.len() + self.body.len()) as u64
+    }
+
     /// The event's id; empty until `id` sets it.
     pub fn event_id(&self) -> &str {
         &self.id
@@ -289,6 +296,9 @@ pub enum UnreadableBody {
     DuplicateKey(String),
     /// The `decode` of the event has no value. The sentence says why.
     Undecodable(String),
+    /// The conditions or the `id` of the event's source would examine too many values. The sentence
+    /// has the limit.
+    TooExpensive(String),
     /// A bug in fuse.
     Internal,
 }
@@ -297,7 +307,9 @@ impl fmt::Display for UnreadableBody {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Invalid(fault) => fault.fmt(f),
-            Self::DuplicateKey(why) | Self::Undecodable(why) => f.write_str(why),
+            Self::DuplicateKey(why) | Self::Undecodable(why) | Self::TooExpensive(why) => {
+                f.write_str(why)
+            }
             Self::Internal => {
                 f.write_str("the body cannot be read; this is a bug in fuse, please report it")
             }

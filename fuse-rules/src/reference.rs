@@ -101,7 +101,7 @@ pub(crate) fn evaluate_within<'e>(
             };
         }
     }
-    let size = EventSize { body: &world.body, bytes: bytes(event) };
+    let size = EventSize { body: &world.body, bytes: event.bytes() };
     for sensor in sensors {
         for rule in &sensor.rules {
             if RuleBound::new(sensor, rule).exceeds(max_work, &size) {
@@ -118,12 +118,6 @@ pub(crate) fn evaluate_within<'e>(
         }
     }
     Evaluation { mismatch, ..Evaluation::new(decisions) }
-}
-
-fn bytes(event: &Event<'_>) -> u64 {
-    let texts = event.headers().iter().chain(event.queries());
-    let bytes = texts.map(|(key, value)| key.len() + value.len()).sum::<usize>();
-    u64::try_from(bytes + event.body().len()).unwrap_or(u64::MAX)
 }
 
 /// The decisions of one rule for an event that is not refused.

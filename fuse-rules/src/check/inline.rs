@@ -97,6 +97,9 @@ fn substitute(expr: &mut Expr, call: &Call<'_>, inner: usize) {
         }
         _ => expr.children_mut().into_iter().for_each(|child| substitute(child, call, inner)),
     }
+    if let ExprKind::Lookup { base, key, .. } = &mut expr.kind {
+        **key = lookups::key_of(base, key.as_ref().clone());
+    }
     // With a constant argument, a computed key may become a step of a path.
     if let ExprKind::Lookup { base, key, .. } = &expr.kind
         && let ExprKind::Const(value) = &key.kind

@@ -17,6 +17,9 @@ use crate::typed::{Expr, ExprKind, Shown};
 use crate::types::{Absence, Known, Missing, Rest, Ty};
 use crate::value::{Kinds, Value};
 
+/// The function for names of headers.
+const LOWER: &str = "lower";
+
 impl Checker<'_> {
     pub(super) fn lookup(
         &mut self,
@@ -46,17 +49,8 @@ impl Checker<'_> {
         if self.is_wrong_key(&base, &known, &key) {
             return unchecked(span);
         }
-        let mut key_expr = key.0.clone();
-        // The names of headers are in lower case, however the sender wrote them.
-        if let ExprKind::Path(path) = &base.kind
-            && path.root == Root::Headers
-            && let Some(lower) = functions::find("lower")
-        {
-            let arguments = vec![key_expr];
-            let kind = ExprKind::Call { function: lower, arguments, pattern: None };
-            key_expr = Expr { kind, span: key.0.span };
-        }
-        let (key_expr, table) = (Box::new(key_expr), table_name(written, &base));
+        let key_expr = key_of(&base, key.0.clone());
+        let (key_expr, table) = (Box::new(key_expr), table_name(written, &base, scope));
         let kind = ExprKind::Lookup { base: Box::new(base.clone()), key: key_expr, table };
         let expr = Expr { kind, span };
         let found = found(&expr, &base, &known, &key.1);
@@ -119,10 +113,29 @@ impl Checker<'_> {
     }
 }
 
-/// The name of a constant that is a table.
-fn table_name(written: &ast::Expr, base: &Expr) -> Option<Arc<str>> {
+/// The key into a value. The names of headers are in lower case, however the sender wrote them.
+pub(super) fn key_of(base: &Expr, key: Expr) -> Expr {
+    let is_lower = match &key.kind {
+        ExprKind::Call { function, .. } => function.name == LOWER,
+        ExprKind::Const(_) => true,
+        _ => false,
+    };
+    match (&base.kind, functions::find(LOWER)) {
+        (ExprKind::Path(path), Some(function)) if path.root == Root::Headers && !is_lower => {
+            let span = key.span;
+            Expr { kind: ExprKind::Call { function, arguments: vec![key], pattern: None }, span }
+        }
+        _ => key,
+    }
+}
+
+/// The name of a constant that is a table. A `let` has no such name, since it means something else
+/// in another rule.
+fn table_name(written: &ast::Expr, base: &Expr, scope: &Scope) -> Option<Arc<str>> {
     match (&written.kind, &base.kind) {
-        (ast::ExprKind::Path { root, steps }, ExprKind::Const(_)) => {
+        (ast::ExprKind::Path { root, steps }, ExprKind::Const(_))
+            if scope.let_index(&root.text).is_none() =>
+        {
             Some(path_text(&root.text, &segments(steps)))
         }
         _ => None,

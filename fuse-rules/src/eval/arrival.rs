@@ -252,11 +252,15 @@ fn decoded(decode: &DecodePlan, event: &Event<'_>) -> Result<String, UnreadableB
 }
 
 fn taken<'p>(route: &'p RoutePlan, event: &Event<'_>) -> Result<Option<&'p str>, UnreadableBody> {
-    let found = read(&route.frames, event, route.reads_body, |stack, _| {
+    let found = read(&route.frames, event, route.reads_body, |stack, work| {
         let holds = |condition: &Expr<_>| stack.truth(condition) == Ok(true);
         let taken = route.events.iter().find(|(_, conditions)| conditions.iter().all(holds));
-        taken.map(|(name, _)| name.as_str())
-    })?;
+        // Beyond the limit, a condition that is true is unknown.
+        match work.exceeded() {
+            Some(why) => Err(UnreadableBody::TooExpensive(why)),
+            None => Ok(taken.map(|(name, _)| name.as_str())),
+        }
+    })??;
     Ok(found.or(route.rest.as_deref()))
 }
 
@@ -269,13 +273,10 @@ fn read<T>(
     then: impl FnOnce(&Stack<'_, '_>, &Work) -> T,
 ) -> Result<T, UnreadableBody> {
     let mut extract = Extract::default();
-    let read = match reads_body {
-        true => frame::read(&mut extract, frames, event),
-        false => frame::read(&mut extract, frames, &event.borrowed().with_body("null")),
-    };
-    read.map_err(|why| unreadable(why, event))?;
+    let body = if reads_body { event.body() } else { "null" };
+    frame::read(&mut extract, frames, event, body).map_err(|why| unreadable(why, event))?;
     let work = Work::new(event.received_at());
-    let frame = Frame::from_event(&extract, event.body());
+    let frame = Frame::from_event(&extract, body);
     let stack = Stack::new(&frame, frames, &work);
     Ok(then(&stack, &work))
 }

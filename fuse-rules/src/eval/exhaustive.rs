@@ -73,11 +73,14 @@ pub(super) fn source_field(
     event: &Event<'_>,
 ) -> Result<Option<String>, UnreadableBody> {
     let mut extract = Extract::default();
-    frame::read(&mut extract, frames, event).map_err(|why| unreadable(why, event))?;
+    frame::read(&mut extract, frames, event, event.body()).map_err(|why| unreadable(why, event))?;
     let work = Work::new(event.received_at());
     let frame = Frame::from_event(&extract, event.body());
     let stack = Stack::new(&frame, frames, &work);
     let value = stack.value(expr).ok();
+    if let Some(why) = work.exceeded() {
+        return Err(UnreadableBody::TooExpensive(why));
+    }
     Ok(value.and_then(|value| value.canonical().map(Cow::into_owned)))
 }
 
@@ -147,13 +150,13 @@ pub(super) fn read(
         return event.fault().map_or(Ok(()), |fault| Err(fault.to_string()));
     };
     let mut scratch = plan.pool.take();
-    let read = frame::read(&mut scratch.extract, &event_plan.frames, event);
+    let read = frame::read(&mut scratch.extract, &event_plan.frames, event, event.body());
     if let Err(why) = read {
         return Err(refusal(why, event));
     }
     let frame = Frame::from_event(&scratch.extract, event.body());
-    let too_expensive = TooExpensive::find(plan, event_plan, event, &scratch.extract);
-    work.allow(too_expensive.rest);
+    let too_expensive = TooExpensive::for_event(plan, event_plan, event, &scratch.extract);
+    work.allow(too_expensive.allowed_work);
     body(event_plan, &Stack::new(&frame, &event_plan.frames, work), &too_expensive);
     plan.pool.put(scratch);
     Ok(())

@@ -77,14 +77,15 @@ impl<'e> Frame<'e> {
     }
 }
 
-/// Reads an event for its rules: its body, and the headers and other fields that they use.
+/// Reads an event for its rules: this body, and the headers and other fields that they use.
 pub(crate) fn read(
     extract: &mut Extract,
     frames: &Frames,
     event: &Event<'_>,
+    body: &str,
 ) -> Result<(), ExtractError> {
     let most = |group: usize| frames.groups.get(group).map_or(0, |group| group.max_elements);
-    extract.read(&frames.trie, frames.groups.len(), &most, event.body())?;
+    extract.read(&frames.trie, frames.groups.len(), &most, body)?;
     let Some(group) = frames.groups.first() else { return Ok(()) };
     for slot in frames.outside.iter().copied() {
         let Some(spec) = group.slots.get(slot as usize) else { continue };

@@ -16,9 +16,7 @@ use crate::event::Event;
 use crate::fuses::Fuses;
 use crate::plan::{EachPlan, EventPlan, Lookup, Memory, RulePlan, SensorPlan, Site, dedup};
 use crate::scan::{EntryKind, Extract, ExtractError, find};
-use crate::semantics::Verdict;
-use crate::semantics::Work;
-use crate::semantics::decision;
+use crate::semantics::{DECISION_WORK, Verdict, Work, decision};
 
 pub(crate) fn evaluate(plan: &Pooled, event: &Event<'_>, fuses: &Fuses) -> Evaluation {
     decide_event(plan, event, fuses, false).evaluation
@@ -40,7 +38,7 @@ pub(crate) fn decide_event(
         });
     };
     let mut scratch = plan.pool.take();
-    let read = frame::read(&mut scratch.extract, &event_plan.frames, event);
+    let read = frame::read(&mut scratch.extract, &event_plan.frames, event, event.body());
     let is_json = !matches!(read, Err(ExtractError::Invalid));
     let mismatch = if is_json && (observe || event_plan.rejects) {
         exhaustive::mismatch_of_valid(event_plan, event)
@@ -93,9 +91,9 @@ fn decide(
     if around.len() < event_plan.sites.len() {
         around.resize_with(event_plan.sites.len(), Default::default);
     }
-    let too_expensive = TooExpensive::find(plan, event_plan, event, extract);
+    let too_expensive = TooExpensive::for_event(plan, event_plan, event, extract);
     let work = Work::new(event.received_at());
-    work.allow(too_expensive.rest);
+    work.allow(too_expensive.allowed_work);
     let mut decider = Decider {
         plan,
         event_plan,
@@ -139,9 +137,6 @@ pub(super) struct Row {
     /// A unique number of the frame.
     pub(super) number: u32,
 }
-
-/// The number of values that a decision counts as.
-const DECISION_WORK: usize = 16;
 
 /// The maximum number of decisions with consequences on one event, which are kept in memory and on
 /// disk.
@@ -424,26 +419,33 @@ impl<'d> Decider<'d> {
         level: usize,
         body: &mut dyn FnMut(&Stack<'_, '_>, &'d Pooled, &Fuses),
     ) {
-        let frames;
-        let [event, inner @ ..] = match self.event_plan.frames.has_lets {
-            true => &self.kept,
-            false => {
-                let of_row =
-                    |row: Row| Frame::from_row(self.extract, self.body, row.group, row.row);
-                frames = self.rows.map(of_row);
-                &frames
+        self.nested(None, 0, level, body);
+    }
+
+    /// The same, with the frames of the levels before `at` on the stack.
+    fn nested(
+        &self,
+        outer: Option<&Stack<'_, 'd>>,
+        at: usize,
+        level: usize,
+        body: &mut dyn FnMut(&Stack<'_, '_>, &'d Pooled, &Fuses),
+    ) {
+        let made;
+        let frame = match self.kept.get(at).filter(|_| self.event_plan.frames.has_lets) {
+            Some(kept) => kept,
+            None => {
+                let row = self.row(at);
+                made = Frame::from_row(self.extract, self.body, row.group, row.row);
+                &made
             }
         };
-        let stack = Stack::new(event, &self.event_plan.frames, self.work);
-        let inner = inner.get(..level).unwrap_or_default();
-        nested(&stack, inner, &mut |stack| body(stack, self.plan, self.fuses));
-    }
-}
-
-/// Calls `body` with these frames on the stack.
-fn nested<'e>(stack: &Stack<'_, 'e>, frames: &[Frame<'e>], body: &mut dyn FnMut(&Stack<'_, 'e>)) {
-    match frames.split_first() {
-        None => body(stack),
-        Some((first, rest)) => nested(&stack.with(first), rest, body),
+        let stack = match outer {
+            Some(outer) => outer.with(frame),
+            None => Stack::new(frame, &self.event_plan.frames, self.work),
+        };
+        match at < level {
+            true => self.nested(Some(&stack), at + 1, level, body),
+            false => body(&stack, self.plan, self.fuses),
+        }
     }
 }

@@ -17,33 +17,29 @@ pub(super) struct TooExpensive {
     rules: Vec<usize>,
     max_work: u64,
     /// A bound on the work of the others.
-    pub(super) rest: u64,
+    pub(super) allowed_work: u64,
 }
 
 impl TooExpensive {
     /// The rules of an event that would examine too many of its values.
-    pub(super) fn find(
+    pub(super) fn for_event(
         plan: &Pooled,
         event_plan: &EventPlan,
         event: &Event<'_>,
         extract: &Extract,
     ) -> Self {
         let most = plan.max_work;
-        let texts = |map: &std::collections::BTreeMap<String, String>| {
-            map.iter().map(|(key, value)| key.len() + value.len()).sum::<usize>()
-        };
-        let size = |size: usize| u64::try_from(size).unwrap_or(u64::MAX);
-        let body = event.body();
-        let bytes = size(body.len() + texts(event.headers()) + texts(event.queries()));
+        let bytes = event.bytes();
         if bytes <= event_plan.cheap_bytes && most >= DEFAULT_MAX_WORK {
-            return Self { rules: Vec::new(), max_work: most, rest: DEFAULT_MAX_WORK };
+            return Self { rules: Vec::new(), max_work: most, allowed_work: DEFAULT_MAX_WORK };
         }
+        let size = |size: usize| u64::try_from(size).unwrap_or(u64::MAX);
         let elements = extract.element_count().map_or_else(|| most_elements(bytes), size);
         let mut rules = Vec::new();
         // No rule exceeds a limit that all of them together stay within.
         let together = event_plan.total_growth.at(elements, bytes);
-        if together > most && event_plan.growth.at(elements, bytes) > most {
-            let body = Value::read_lenient(body);
+        if together > most {
+            let body = Value::read_lenient(event.body());
             let event = EventSize { body: &body, bytes };
             let bounds = event_plan.bounds.iter().enumerate();
             let suspects = bounds.filter(|(_, bound)| bound.growth.at(elements, bytes) > most);
@@ -51,7 +47,7 @@ impl TooExpensive {
             rules.extend(found.map(|(order, _)| order));
         }
         let all = size(event_plan.bounds.len()).saturating_mul(most);
-        Self { rules, max_work: most, rest: together.min(all) }
+        Self { rules, max_work: most, allowed_work: together.min(all) }
     }
 
     pub(super) fn is_empty(&self) -> bool {

@@ -13,7 +13,7 @@ use crate::semantics::Work;
 pub(crate) fn missing(plan: &Pooled, event: &Event<'_>) -> Vec<String> {
     let Some(event_plan) = plan.event(event.source(), event.name()) else { return Vec::new() };
     let mut scratch = plan.pool.take();
-    let missing = match frame::read(&mut scratch.extract, &event_plan.frames, event) {
+    let missing = match frame::read(&mut scratch.extract, &event_plan.frames, event, event.body()) {
         Ok(()) => search(event_plan, &scratch.extract, event),
         Err(_) => Vec::new(),
     };

@@ -53,6 +53,11 @@ impl Plan {
         Self::with(Arc::clone(&self.inner.compiled), max_work)
     }
 
+    #[cfg(test)]
+    pub(super) fn pooled(&self) -> &Pooled {
+        &self.inner
+    }
+
     pub(super) fn compiled(&self) -> &Compiled {
         &self.inner
     }

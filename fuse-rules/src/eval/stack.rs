@@ -98,9 +98,12 @@ impl<'s, 'e> Stack<'s, 'e> {
                 true => self.truth(chosen),
                 false => self.truth(otherwise),
             },
-            // The reason for an unknown truth names the branch, not the conditional.
-            ExprKind::Named { value, .. } if matches!(value.kind, ExprKind::If { .. }) => {
-                self.truth(value)
+            ExprKind::Named { value: named, .. } if matches!(named.kind, ExprKind::If { .. }) => {
+                match self.value(expr)?.as_ref() {
+                    Value::Bool(truth) => Ok(*truth),
+                    // The reason names the branch, not the conditional.
+                    _ => self.truth(named),
+                }
             }
             _ => ops::condition(expr, self.value(expr)?.as_ref()),
         }
@@ -120,14 +123,17 @@ impl<'s, 'e> Stack<'s, 'e> {
                     let compute = || {
                         let value = self.value(value).map(Cow::into_owned);
                         // Another evaluation may have work left.
-                        self.work.exceeded().is_none().then_some(value)
+                        (!self.work.is_exceeded()).then_some(value)
                     };
                     frame.lets.value(memo.number, compute)
                 });
                 return match kept {
                     Some(Ok(value)) => Ok(Cow::Borrowed(value)),
                     Some(Err(fault)) => Err(fault.clone()),
-                    None => self.value(value),
+                    None => {
+                        self.work.spend(0, 0)?;
+                        self.value(value)
+                    }
                 };
             }
             ExprKind::Access { base, segments } => {

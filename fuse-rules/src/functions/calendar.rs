@@ -9,7 +9,7 @@ use jiff::tz::{TimeZone, TimeZoneDatabase};
 use jiff::{SignedDuration, Zoned};
 
 use super::time::{INSTANT, instant};
-use super::{Call, CallResult, Function, Returns, string};
+use super::{Call, CallResult, Function, ResultSize, Returns, string};
 use crate::value::{Kinds, Value, cut};
 
 pub(super) const FUNCTIONS: &[Function] = &[
@@ -17,6 +17,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         name: "time-of-day",
         params: &[("time", INSTANT), ("zone", Kinds::STRING)],
         returns: Returns::Of(Kinds::DURATION),
+        size: ResultSize::AtMost(1),
         doc: "The local time on the clock in a time zone, as a duration since 00:00.",
         examples: &[
             (r#"time-of-day("2026-08-01T10:30:00Z", "Europe/Madrid") == 12h30m"#, Some("true")),
@@ -33,6 +34,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         name: "weekday",
         params: &[("time", INSTANT), ("zone", Kinds::STRING)],
         returns: Returns::Words(&["mon", "tue", "wed", "thu", "fri", "sat", "sun"]),
+        size: ResultSize::AtMost(1),
         doc: "The day of the week in a time zone: `mon`, `tue`, `wed`, `thu`, `fri`, `sat` or `sun`.",
         examples: &[
             (r#"weekday("2026-08-01T10:00:00Z", "UTC")"#, Some(r#""sat""#)),
@@ -48,6 +50,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         name: "format-time",
         params: &[("time", INSTANT), ("format", Kinds::STRING), ("zone", Kinds::STRING)],
         returns: Returns::Of(Kinds::STRING),
+        size: ResultSize::Longer(16),
         doc: "The instant as text in a time zone, in an strftime format such as `%Y-%m-%d %H:%M`.",
         examples: &[
             (
@@ -63,6 +66,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         name: "parse-time",
         params: &[("text", Kinds::STRING), ("format", Kinds::STRING)],
         returns: Returns::Of(Kinds::TIME),
+        size: ResultSize::AtMost(1),
         doc: "The instant that a text describes in an strptime format. The format must contain a date, a time and an offset (`%z`) or zone (`%Q`), or seconds since 1970 (`%s`), with a fraction (`%s%.f`) or without.",
         examples: &[
             (
@@ -139,12 +143,12 @@ fn parse_time(arguments: &[Value<'_>]) -> CallResult {
         )
         .into());
     };
-    let uses = |directives: &[&str]| directives.iter().any(|one| format.contains(one));
+    let uses = |wanted: &[char]| directives(format).any(|one| wanted.contains(&one));
     match parsed.meridiem() {
-        Some(_) if uses(&["%H", "%k", "%R", "%T"]) => {
+        Some(_) if uses(&['H', 'k', 'R', 'T']) => {
             return Err("`%p` is for hours from 1 to 12, which `%I` reads".into());
         }
-        None if uses(&["%I", "%l"]) => {
+        None if uses(&['I', 'l']) => {
             return Err("hours from 1 to 12 (`%I`) need AM or PM (`%p`)".into());
         }
         _ => {}
@@ -153,6 +157,22 @@ fn parse_time(arguments: &[Value<'_>]) -> CallResult {
         return Err(format!("the parts of `{}` contradict each other", cut(text)).into());
     }
     Ok(Value::Time(zoned.timestamp()))
+}
+
+/// The letters of the directives of a format, without flags and widths: `H` for `%-H` and `%02H`.
+fn directives(format: &str) -> impl Iterator<Item = char> {
+    let mut letters = format.chars();
+    std::iter::from_fn(move || {
+        letters.find(|letter| *letter == '%')?;
+        letters.find(|letter| !matches!(letter, '-' | '_' | '^' | '#' | ':' | '.' | '0'..='9'))
+    })
+}
+
+/// Whether a text contains a number such as `-0.5`.
+fn has_negative_zero(text: &str) -> bool {
+    text.split('-')
+        .skip(1)
+        .any(|rest| rest.starts_with('0') && rest.trim_start_matches('0').starts_with('.'))
 }
 
 /// The instant that the parts of a text describe.
@@ -164,7 +184,7 @@ fn instant_of(parsed: &BrokenDownTime, text: &str) -> Option<Zoned> {
     let fraction = SignedDuration::from_nanos(fraction.into());
     match whole.as_second() {
         // The sign of `-0.5` is lost.
-        0 if text.contains("-0") => None,
+        0 if has_negative_zero(text) => None,
         0.. => zoned.checked_add(fraction).ok(),
         _ => zoned.checked_sub(fraction).ok(),
     }

@@ -1,7 +1,7 @@
 //! Conversions, all explicit: `int`, `float`, `string`, `text`, `duration`, `json`, `parse-json`,
 //! `raw`.
 
-use super::{Call, CallResult, Function, Returns, fits, string};
+use super::{Call, CallResult, Function, ResultSize, Returns, fits, string};
 use crate::event::json_fault;
 use crate::literals::parse_duration;
 use crate::number::Number;
@@ -13,6 +13,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         name: "int",
         params: &[("value", Kinds::NUMBER.or(Kinds::STRING))],
         returns: Returns::Int,
+        size: ResultSize::AtMost(1),
         doc: "A number or decimal text as a whole number; it is not rounded.",
         examples: &[
             (r#"int("42")"#, Some("42")),
@@ -33,6 +34,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         name: "float",
         params: &[("value", Kinds::NUMBER.or(Kinds::STRING))],
         returns: Returns::Of(Kinds::NUMBER),
+        size: ResultSize::AtMost(1),
         doc: "A number or decimal text as a number.",
         examples: &[
             (r#"float("2.50")"#, Some("2.5")),
@@ -45,6 +47,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         name: "string",
         params: &[("value", Kinds::SCALAR)],
         returns: Returns::Of(Kinds::STRING),
+        size: ResultSize::Longer(6),
         doc: "The canonical text of a string, number, boolean, time, duration or version.",
         examples: &[
             ("string(1.50)", Some(r#""1.5""#)),
@@ -60,6 +63,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         name: "text",
         params: &[("value", Kinds::SCALAR.or(Kinds::LIST).or(Kinds::MAP))],
         returns: Returns::Of(Kinds::STRING),
+        size: ResultSize::Longer(6),
         doc: "The value as text: a list or a map as compact JSON, anything else as `string` gives it.",
         examples: &[
             (r#"text(["a", 1.50])"#, Some(r#""[\"a\",1.5]""#)),
@@ -76,6 +80,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         name: "duration",
         params: &[("value", Kinds::STRING.or(Kinds::DURATION))],
         returns: Returns::Of(Kinds::DURATION),
+        size: ResultSize::AtMost(1),
         doc: "A duration, or a text such as `1h30m`, as a duration.",
         examples: &[
             (r#"duration("1h30m") == 90m"#, Some("true")),
@@ -89,6 +94,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         name: "json",
         params: &[("value", Kinds::ANY)],
         returns: Returns::Of(Kinds::STRING),
+        size: ResultSize::Longer(6),
         doc: "The value as compact JSON text.",
         examples: &[
             (r#"json(["a", 1.0, null])"#, Some(r#""[\"a\",1,null]""#)),
@@ -100,6 +106,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         name: "parse-json",
         params: &[("text", Kinds::STRING)],
         returns: Returns::Of(Kinds::JSON),
+        size: ResultSize::Bytes,
         doc: "The value that a JSON text describes. There is no result for a text that a JSON body could not be, nor for a key that occurs twice in one object.",
         examples: &[
             (r#"parse-json("{\"percent\": 10}").percent"#, Some("10")),
@@ -114,6 +121,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         name: "raw",
         params: &[("value", Kinds::ANY)],
         returns: Returns::Argument(0),
+        size: ResultSize::Arguments,
         doc: "The value itself, marked as allowed to contain the templates that backends expand, `{{` and `$(`.",
         examples: &[(r#"raw("{{x}}")"#, Some(r#""{{x}}""#)), ("raw(1)", Some("1"))],
         call: Call::Pure(|arguments| {

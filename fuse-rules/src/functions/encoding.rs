@@ -3,7 +3,7 @@
 use data_encoding::{BASE64, BASE64_NOPAD, HEXLOWER, HEXLOWER_PERMISSIVE};
 use sha2::{Digest as _, Sha256};
 
-use super::{Call, CallResult, Function, Returns, fits, string};
+use super::{Call, CallResult, Function, ResultSize, Returns, fits, string};
 use crate::value::{Kinds, Value, cut};
 
 pub(super) const FUNCTIONS: &[Function] = &[
@@ -11,6 +11,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         name: "base64",
         params: &[("text", Kinds::STRING)],
         returns: Returns::Of(Kinds::STRING),
+        size: ResultSize::Longer(2),
         doc: "The UTF-8 bytes of the text as padded base64.",
         examples: &[
             (r#"base64("fuse")"#, Some(r#""ZnVzZQ==""#)),
@@ -22,6 +23,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         name: "base64-decode",
         params: &[("text", Kinds::STRING)],
         returns: Returns::Of(Kinds::STRING),
+        size: ResultSize::Arguments,
         doc: "The text that is encoded as base64, in either alphabet, with or without padding; it must be UTF-8.",
         examples: &[
             (r#"base64-decode("ZnVzZQ==")"#, Some(r#""fuse""#)),
@@ -35,6 +37,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         name: "hex",
         params: &[("text", Kinds::STRING)],
         returns: Returns::Of(Kinds::STRING),
+        size: ResultSize::Longer(2),
         doc: "The UTF-8 bytes of the text as lower-case hexadecimal digits.",
         examples: &[(r#"hex("é!")"#, Some(r#""c3a921""#)), (r#"hex("")"#, Some(r#""""#))],
         call: Call::Pure(|arguments| encoded(arguments, &HEXLOWER)),
@@ -43,6 +46,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         name: "hex-decode",
         params: &[("text", Kinds::STRING)],
         returns: Returns::Of(Kinds::STRING),
+        size: ResultSize::Arguments,
         doc: "The text that is encoded as hexadecimal digits; it must be UTF-8.",
         examples: &[
             (r#"hex-decode("66757365")"#, Some(r#""fuse""#)),
@@ -65,6 +69,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         name: "sha256",
         params: &[("text", Kinds::STRING)],
         returns: Returns::Of(Kinds::STRING),
+        size: ResultSize::AtMost(2),
         doc: "The SHA-256 digest of the text's UTF-8 bytes, as 64 hexadecimal digits.",
         examples: &[
             (

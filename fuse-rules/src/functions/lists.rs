@@ -2,18 +2,19 @@
 
 use std::cmp::Ordering;
 
-use super::{Call, CallResult, Function, Returns, check_same_kind, elements, list};
+use super::{Call, CallResult, Function, ResultSize, Returns, check_same_kind, elements, list};
 use crate::number::Number;
 use crate::value::{Kinds, Value};
 
 /// The maximum number of elements of a `range`.
-pub(crate) const MAX_RANGE: i64 = 1_000;
+const MAX_RANGE: i64 = 1_000;
 
 pub(super) const FUNCTIONS: &[Function] = &[
     Function {
         name: "len",
         params: &[("value", Kinds::STRING.or(Kinds::LIST).or(Kinds::MAP))],
         returns: Returns::Int,
+        size: ResultSize::AtMost(1),
         doc: "The number of characters in a string, elements in a list, or entries in a map.",
         examples: &[
             (r#"len("é!")"#, Some("2")),
@@ -30,6 +31,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
             ("to?", Kinds::NUMBER),
         ],
         returns: Returns::Argument(0),
+        size: ResultSize::Arguments,
         doc: "The characters of a string, or the elements of a list, from `from` to before `to`, or to the end. The first one is 0; negative positions count from the end, and positions outside are moved to the nearest end.",
         examples: &[
             (r#"slice("f95f852bd8fca8fc", 0, 7)"#, Some(r#""f95f852""#)),
@@ -45,6 +47,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         name: "concat",
         params: &[("first", Kinds::LIST), ("second", Kinds::LIST)],
         returns: Returns::Joined,
+        size: ResultSize::Arguments,
         doc: "The elements of both lists, in order.",
         examples: &[("concat([1, 2], [2, 3])", Some("[1,2,2,3]")), ("concat([], [])", Some("[]"))],
         call: Call::Pure(|arguments| {
@@ -56,6 +59,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         name: "flatten",
         params: &[("list", Kinds::LIST)],
         returns: Returns::Flattened(0),
+        size: ResultSize::Arguments,
         doc: "The elements of the lists in a list, in order; lists inside them stay as they are.",
         examples: &[
             ("flatten([[1, 2], [], [3, [4]]])", Some("[1,2,3,[4]]")),
@@ -68,6 +72,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         name: "range",
         params: &[("count", Kinds::NUMBER)],
         returns: Returns::Ints,
+        size: ResultSize::AtMost(1 + MAX_RANGE.unsigned_abs()),
         doc: "The whole numbers from 0 to before `count`, which must be between 0 and 1000.",
         examples: &[
             ("range(3)", Some("[0,1,2]")),
@@ -81,6 +86,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         name: "sort",
         params: &[("list", Kinds::LIST)],
         returns: Returns::Argument(0),
+        size: ResultSize::Arguments,
         doc: "The elements in ascending order: numbers, durations, times, versions, or strings (by code point), all of one kind.",
         examples: &[
             ("sort([10, 9, 1.5])", Some("[1.5,9,10]")),
@@ -94,6 +100,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         name: "unique",
         params: &[("list", Kinds::LIST)],
         returns: Returns::Argument(0),
+        size: ResultSize::Arguments,
         doc: "The elements without duplicates, in the order of their first occurrence; elements must not be lists or maps.",
         examples: &[
             (r#"unique(["b", "a", "b"])"#, Some(r#"["b","a"]"#)),

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use rustc_hash::FxHashMap;
 
-use super::{Call, CallResult, Function, Returns, elements, list};
+use super::{Call, CallResult, Function, ResultSize, Returns, elements, list};
 use crate::value::{Kinds, Value};
 
 pub(super) const FUNCTIONS: &[Function] = &[
@@ -12,6 +12,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         name: "keys",
         params: &[("map", Kinds::MAP)],
         returns: Returns::ListOf(Kinds::STRING),
+        size: ResultSize::Arguments,
         doc: "The keys of a map, sorted.",
         examples: &[
             (r#"keys(url("https://acme.dev/?b=1&a=2").query)"#, Some(r#"["a","b"]"#)),
@@ -26,6 +27,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         name: "values",
         params: &[("map", Kinds::MAP)],
         returns: Returns::ElementsOf(0),
+        size: ResultSize::Arguments,
         doc: "The values of a map, in the order of its sorted keys.",
         examples: &[
             (r#"values(url("https://acme.dev/?b=1&a=2").query)"#, Some(r#"["2","1"]"#)),
@@ -40,6 +42,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         name: "entries",
         params: &[("map", Kinds::MAP)],
         returns: Returns::EntriesOf(0),
+        size: ResultSize::Longer(12),
         doc: "The entries of a map as a list of `{ key, value }`, in the order of its sorted keys.",
         examples: &[
             (
@@ -60,6 +63,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         name: "from-entries",
         params: &[("list", Kinds::LIST)],
         returns: Returns::MapOfEntries(0),
+        size: ResultSize::Arguments,
         doc: "The map with the `value` of each element of a list at its `key`, which is a string. A later element with the same key wins.",
         examples: &[
             (
@@ -76,6 +80,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         name: "merge",
         params: &[("first", Kinds::MAP), ("second", Kinds::MAP)],
         returns: Returns::Merged,
+        size: ResultSize::Arguments,
         doc: "A map with the entries of both; if both have a key, the value of the second is taken as a whole.",
         examples: &[
             (

@@ -12,6 +12,7 @@ mod pattern;
 pub(crate) mod ranges;
 mod returns;
 mod search;
+mod size;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -25,11 +26,11 @@ use jiff::Timestamp;
 
 use crate::value::{Kinds, Value};
 
-pub(crate) use lists::MAX_RANGE;
 pub(crate) use pattern::{
     Captured, MAX_SEARCHED_BYTES, PatternError, SearchPattern, compile, parse,
 };
 pub(crate) use returns::Returns;
+pub(crate) use size::{MAX_RESULT_BYTES, ResultSize};
 
 /// The context of a call, besides its arguments.
 #[derive(Debug)]
@@ -87,6 +88,7 @@ pub(crate) struct Function {
     /// which are the last ones, end in `?`.
     pub(crate) params: &'static [(&'static str, Kinds)],
     pub(crate) returns: Returns,
+    pub(crate) size: ResultSize,
     /// One sentence.
     pub(crate) doc: &'static str,
     /// Expressions and their results as JSON; `None` if there is no result.
@@ -296,7 +298,6 @@ fn check_same_kind(list: &[Value<'_>], kinds: Kinds) -> Result<(), String> {
 /// Rejects a result that exceeds the maximum length, so that no function can multiply a text
 /// without limit.
 fn fits(bytes: usize) -> Result<(), String> {
-    const MAX_RESULT_BYTES: usize = 4 << 20;
     if bytes > MAX_RESULT_BYTES {
         return Err(format!("the result would be longer than {MAX_RESULT_BYTES} bytes"));
     }

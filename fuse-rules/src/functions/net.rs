@@ -4,13 +4,14 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::{Call, CallResult, Function, Returns, string};
+use super::{Call, CallResult, Function, ResultSize, Returns, string};
 use crate::value::{Kinds, Value, cut};
 
 pub(super) const FUNCTIONS: &[Function] = &[Function {
     name: "cidr-contains",
     params: &[("network", Kinds::STRING), ("address", Kinds::STRING)],
     returns: Returns::Of(Kinds::BOOL),
+    size: ResultSize::AtMost(1),
     doc: "Whether a network such as `10.0.0.0/8` contains an IP address or another network.",
     examples: &[
         (r#"cidr-contains("10.0.0.0/8", "10.1.2.3")"#, Some("true")),

@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use super::{Call, CallResult, Function, Returns, check_same_kind, list};
+use super::{Call, CallResult, Function, ResultSize, Returns, check_same_kind, list};
 use crate::number::Number;
 use crate::value::{Kinds, Value};
 
@@ -11,6 +11,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         name: "abs",
         params: &[("value", Kinds::NUMBER.or(Kinds::DURATION))],
         returns: Returns::Argument(0),
+        size: ResultSize::AtMost(1),
         doc: "A number or duration without its sign.",
         examples: &[
             ("abs(-1.5)", Some("1.5")),
@@ -23,6 +24,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         name: "round",
         params: &[("number", Kinds::NUMBER)],
         returns: Returns::Int,
+        size: ResultSize::AtMost(1),
         doc: "The nearest whole number; halfway cases are rounded away from zero.",
         examples: &[
             ("round(2.4)", Some("2")),
@@ -38,6 +40,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         name: "min",
         params: &[("list", Kinds::LIST)],
         returns: Returns::Element(0),
+        size: ResultSize::AtMost(1),
         doc: "The smallest element of a list of numbers, durations, times or versions; the list must not be empty.",
         examples: &[
             ("min([3, 1.5, 2])", Some("1.5")),
@@ -51,6 +54,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         name: "max",
         params: &[("list", Kinds::LIST)],
         returns: Returns::Element(0),
+        size: ResultSize::AtMost(1),
         doc: "The largest element of a list of numbers, durations, times or versions; the list must not be empty.",
         examples: &[
             ("max([3, 1.5, 2])", Some("3")),
@@ -63,6 +67,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         name: "sum",
         params: &[("list", Kinds::LIST)],
         returns: Returns::Of(Kinds::NUMBER),
+        size: ResultSize::AtMost(1),
         doc: "The sum of a list of numbers; 0 for an empty list.",
         examples: &[
             ("sum([0.1, 0.2])", Some("0.3")),

@@ -124,6 +124,11 @@ impl SearchPattern {
     }
 
     /// The text with all matches replaced, from left to right.
+    /// The number of groups, with the whole match.
+    pub(crate) fn group_count(&self) -> usize {
+        self.regex.captures_len()
+    }
+
     pub(super) fn replace(&self, text: &str, context: &CallContext) -> Result<String, String> {
         let mut out = String::new();
         let mut rest = 0;

@@ -1,6 +1,6 @@
 //! Parts of a text by pattern: `capture`, `replace-match`.
 
-use super::{Call, Function, NoResult, Returns, string};
+use super::{Call, Function, NoResult, ResultSize, Returns, string};
 use crate::value::{Kinds, Value};
 
 pub(super) const FUNCTIONS: &[Function] = &[
@@ -8,6 +8,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         name: "capture",
         params: &[("text", Kinds::STRING), ("pattern", Kinds::STRING)],
         returns: Returns::Maybe(&Returns::Captured),
+        size: ResultSize::Groups,
         doc: "The first match of a literal pattern anywhere in the text, absent if there is none. With one group, it is the text of the group; with named groups, a map of their texts.",
         examples: &[
             (r#"capture("feature/SDK-12-login", r"[A-Z]+-\d+")"#, Some(r#""SDK-12""#)),
@@ -32,6 +33,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
             ("replacement", Kinds::STRING),
         ],
         returns: Returns::Of(Kinds::STRING),
+        size: ResultSize::Product,
         doc: "The text with every match of a literal pattern replaced. In the literal replacement, `$1`, `$name` and `${name}` are the texts of groups, `$0` is the match and `$$` a dollar sign.",
         examples: &[
             (

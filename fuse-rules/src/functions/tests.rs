@@ -8,6 +8,7 @@ use semver::Version;
 
 use super::*;
 use crate::number::Number;
+use crate::semantics::weight;
 use crate::value::Unrepresentable;
 
 #[test]
@@ -300,6 +301,25 @@ fn url_text() -> impl Strategy<Value = String> {
     (scheme, host, "[ -~éÉ\\t/?#]{0,12}").prop_map(|(a, b, c)| format!("{a}:{b}{c}"))
 }
 
+fn size(value: &Value<'_>, bytes_per_value: u64) -> u64 {
+    let (values, bytes) = weight(value);
+    values as u64 + bytes as u64 / bytes_per_value
+}
+
+/// The maximum size of a result.
+fn most_of(function: &Function, arguments: &[Value<'_>], pattern: &SearchPattern) -> u64 {
+    let all = |values: &[Value<'_>], bytes| values.iter().map(|one| size(one, bytes)).sum::<u64>();
+    let (last, others) = arguments.split_last().unwrap();
+    match function.size {
+        ResultSize::AtMost(values) => values,
+        ResultSize::Arguments => 1 + all(arguments, 64),
+        ResultSize::Longer(times) => (1 + all(arguments, 64)) * times,
+        ResultSize::Bytes => 1 + all(arguments, 1),
+        ResultSize::Product => (1 + all(others, 64)) * (1 + size(last, 1)),
+        ResultSize::Groups => (1 + all(&arguments[..1], 64)) * pattern.group_count() as u64,
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 1_000, ..ProptestConfig::default() })]
 
@@ -337,6 +357,10 @@ proptest! {
                     holds(&function.returns, arguments, value) && is_in_range(function.name, value),
                     "{} of {arguments:?} gives {value:?}", function.name
                 ),
+            }
+            if let Ok(value) = &result {
+                let (size, most) = (size(value, 64), most_of(function, arguments, &pattern));
+                prop_assert!(size <= most, "{} of {arguments:?}: {size} > {most}", function.name);
             }
             prop_assert_eq!(&result, &function.call(arguments, Some(&pattern), &context), "{}", function.name);
         }

@@ -1,7 +1,7 @@
 //! Text: `lower`, `upper`, `capitalize`, `trim`, `strip-prefix`, `strip-suffix`, `replace`, `split`,
 //! `join`.
 
-use super::{Call, CallResult, Function, Returns, fits, not_empty, string};
+use super::{Call, CallResult, Function, ResultSize, Returns, fits, not_empty, string};
 use crate::value::{Kinds, Value};
 
 pub(super) const FUNCTIONS: &[Function] = &[
@@ -9,6 +9,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         name: "lower",
         params: &[("text", Kinds::STRING)],
         returns: Returns::Of(Kinds::STRING),
+        size: ResultSize::Longer(3),
         doc: "The text in lower case.",
         examples: &[
             (r#"lower("Pay-API")"#, Some(r#""pay-api""#)),
@@ -20,6 +21,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         name: "upper",
         params: &[("text", Kinds::STRING)],
         returns: Returns::Of(Kinds::STRING),
+        size: ResultSize::Longer(3),
         doc: "The text in upper case.",
         examples: &[(r#"upper("dev")"#, Some(r#""DEV""#)), (r#"upper("")"#, Some(r#""""#))],
         call: Call::Pure(|arguments| Ok(Value::text(string(arguments, 0).to_uppercase()))),
@@ -28,6 +30,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         name: "capitalize",
         params: &[("text", Kinds::STRING)],
         returns: Returns::Of(Kinds::STRING),
+        size: ResultSize::Longer(3),
         doc: "The text with its first character in upper case; the others stay as they are.",
         examples: &[
             (r#"capitalize("firing")"#, Some(r#""Firing""#)),
@@ -46,6 +49,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         name: "trim",
         params: &[("text", Kinds::STRING)],
         returns: Returns::Of(Kinds::STRING),
+        size: ResultSize::Arguments,
         doc: "The text without white space at both ends.",
         examples: &[(r#"trim("  x y ")"#, Some(r#""x y""#)), (r#"trim("\n")"#, Some(r#""""#))],
         call: Call::Pure(|arguments| Ok(Value::text(string(arguments, 0).trim().to_owned()))),
@@ -54,6 +58,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         name: "strip-prefix",
         params: &[("text", Kinds::STRING), ("prefix", Kinds::STRING)],
         returns: Returns::Of(Kinds::STRING),
+        size: ResultSize::Arguments,
         doc: "The text without this beginning; the same text if it begins otherwise.",
         examples: &[
             (r#"strip-prefix("refs/heads/main", "refs/heads/")"#, Some(r#""main""#)),
@@ -68,6 +73,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         name: "strip-suffix",
         params: &[("text", Kinds::STRING), ("suffix", Kinds::STRING)],
         returns: Returns::Of(Kinds::STRING),
+        size: ResultSize::Arguments,
         doc: "The text without this end; the same text if it ends otherwise.",
         examples: &[
             (r#"strip-suffix("app.git", ".git")"#, Some(r#""app""#)),
@@ -82,6 +88,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         name: "replace",
         params: &[("text", Kinds::STRING), ("from", Kinds::STRING), ("to", Kinds::STRING)],
         returns: Returns::Of(Kinds::STRING),
+        size: ResultSize::Product,
         doc: "The text with every `from` replaced by `to`, from left to right; `from` must not be empty.",
         examples: &[
             (r#"replace("a/b/c", "/", "-")"#, Some(r#""a-b-c""#)),
@@ -94,6 +101,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         name: "split",
         params: &[("text", Kinds::STRING), ("separator", Kinds::STRING)],
         returns: Returns::ListOf(Kinds::STRING),
+        size: ResultSize::Bytes,
         doc: "The parts of the text between separators; the separator must not be empty.",
         examples: &[
             (r#"split("a,b,,c", ",")"#, Some(r#"["a","b","","c"]"#)),
@@ -106,6 +114,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         name: "join",
         params: &[("list", Kinds::LIST), ("separator", Kinds::STRING)],
         returns: Returns::Of(Kinds::STRING),
+        size: ResultSize::Product,
         doc: "The texts of the elements, joined with the separator; elements must be strings, numbers or booleans.",
         examples: &[
             (r#"join(["a", 1, true], "-")"#, Some(r#""a-1-true""#)),

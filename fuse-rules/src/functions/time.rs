@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::convert::number;
-use super::{Call, CallContext, CallResult, Function, Returns};
+use super::{Call, CallContext, CallResult, Function, ResultSize, Returns};
 use crate::number::Number;
 use crate::value::{Kinds, Value, cut};
 
@@ -15,6 +15,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         name: "time",
         params: &[("value", INSTANT)],
         returns: Returns::Of(Kinds::TIME),
+        size: ResultSize::AtMost(1),
         doc: "The instant of an RFC 3339 text such as `2026-08-01T10:00:00Z`.",
         examples: &[
             (r#"string(time("2026-08-01T12:00:00+02:00"))"#, Some(r#""2026-08-01T10:00:00Z""#)),
@@ -28,6 +29,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         name: "from-epoch",
         params: &[("value", Kinds::NUMBER.or(Kinds::STRING)), ("unit?", Kinds::STRING)],
         returns: Returns::Of(Kinds::TIME),
+        size: ResultSize::AtMost(1),
         doc: "The instant that a number, or its text, counts from 1970-01-01T00:00:00Z, in seconds (`s`), or in the unit `ms`, `us` or `ns`. Fractions are exact.",
         examples: &[
             (r#"string(from-epoch(1785580200123, "ms"))"#, Some(r#""2026-08-01T10:30:00.123Z""#)),
@@ -47,6 +49,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         name: "age",
         params: &[("value", INSTANT)],
         returns: Returns::Of(Kinds::DURATION),
+        size: ResultSize::AtMost(1),
         doc: "The time from that instant until the event was received; negative if the instant is later.",
         // The event of the examples was received at 2026-08-01T10:10:00Z.
         examples: &[

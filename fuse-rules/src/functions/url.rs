@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use url::{Host, Url};
 
-use super::{Call, CallResult, Function, Returns, fits, string};
+use super::{Call, CallResult, Function, ResultSize, Returns, fits, string};
 use crate::number::Number;
 use crate::value::{Kinds, Value, cut};
 
@@ -21,6 +21,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
             ("query", Kinds::MAP, false),
             ("fragment", Kinds::STRING, true),
         ]),
+        size: ResultSize::Bytes,
         doc: "The parts of an absolute URL: `scheme`, `path`, `query` (a map of strings with the first value of each name), and if present, `host` (in lower case), `port` (or the default port of the scheme) and `fragment`.",
         examples: &[
             (r#"url("https://git.acme.dev/pay/api?ref=main").host"#, Some(r#""git.acme.dev""#)),
@@ -36,6 +37,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         name: "url-encode",
         params: &[("text", Kinds::STRING)],
         returns: Returns::Of(Kinds::STRING),
+        size: ResultSize::Longer(3),
         doc: "The text percent-encoded for use in a URL: everything except letters, digits and `-_.~`.",
         examples: &[
             (r#"url-encode("a b/ç&d")"#, Some(r#""a%20b%2F%C3%A7%26d""#)),

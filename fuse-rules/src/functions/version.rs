@@ -2,13 +2,14 @@
 
 use semver::Version;
 
-use super::{Call, CallResult, Function, Returns};
+use super::{Call, CallResult, Function, ResultSize, Returns};
 use crate::value::{Kinds, Value, cut};
 
 pub(super) const FUNCTIONS: &[Function] = &[Function {
     name: "semver",
     params: &[("value", Kinds::STRING.or(Kinds::VERSION))],
     returns: Returns::Of(Kinds::VERSION),
+    size: ResultSize::AtMost(1),
     doc: "The semantic version in a text, with or without a leading `v`; versions compare by precedence.",
     examples: &[
         (r#"semver("v1.10.0") > semver("1.9.3")"#, Some("true")),

@@ -74,14 +74,10 @@ fn event_plan(
         Conceal::from_conditions(sensors.iter().flat_map(|sensor| &sensor.clauses).chain(rules));
     let (rules, sites) = index::build(compiler.candidates, &programs, &compiler.frames);
     let bounds: Vec<RuleBound> = bounds.collect();
-    let (mut growth, mut total_growth) = (Growth::default(), Growth::default());
-    for bound in &bounds {
-        growth.or(&bound.growth);
-        total_growth.and(&bound.growth);
-    }
+    let mut total_growth = Growth::default();
+    bounds.iter().for_each(|bound| total_growth.add_all(&bound.growth));
     EventPlan {
         bounds,
-        growth,
         cheap_bytes: total_growth.cheap_bytes(),
         total_growth,
         ty: event.ty.clone(),

@@ -75,8 +75,7 @@ pub(crate) struct EventPlan {
     pub(crate) expressions: Vec<(String, Expr<Slot>)>,
     /// The bound on the cost of each rule, in the order of the rules.
     pub(crate) bounds: Vec<RuleBound>,
-    /// A bound on each of them, and one on all together.
-    pub(crate) growth: Growth,
+    /// A bound on all of them together.
     pub(crate) total_growth: Growth,
     /// The bytes of an event within which all rules together stay within the default limit.
     pub(crate) cheap_bytes: u64,

@@ -1,10 +1,11 @@
 //! What parts of rules cost: the number of values of an event that they examine.
 //!
 //! A [`Cost`] is a formula over the lengths of the event's lists. With assumed lengths it gives the
-//! cost that `fuse check` prints; with those of an event, the bound that rejects a rule.
+//! cost that `fuse check` prints; with those of an event, the bound that rejects a rule. It is never
+//! less than the [`Work`](super::Work) of evaluating the part.
 
-use super::work::weight;
-use crate::functions::{MAX_RANGE, MAX_SEARCHED_BYTES};
+use super::work::{BYTES_PER_VALUE, DECISION_WORK, weight};
+use crate::functions::{MAX_RESULT_BYTES, MAX_SEARCHED_BYTES, ResultSize};
 use crate::typed::{
     Each, Expr, ExprKind, Mapped, MappedValue, Path, QuantifierKind, Root, Rule, Sensor,
 };
@@ -14,12 +15,11 @@ use crate::value::Value;
 const ASSUMED_LIST_LENGTH: u64 = 1_000;
 /// The cost of a pattern match, a test of text or a function call.
 const CALL_COST: u64 = 10;
-/// How much text counts as one value.
-const BYTES_PER_VALUE: u32 = 64;
-/// The same for text that becomes part of an action, which is kept in memory and on disk.
-const RENDERED_BYTES_PER_VALUE: u32 = 1;
+/// How much text counts as one value, if it becomes part of an action, which is kept in memory and
+/// on disk.
+const RENDERED_BYTES_PER_VALUE: u64 = 1;
 /// The cost of keeping a decision. It does not count while lengths are only assumed.
-pub(super) const DECISION_COST: u64 = 16;
+pub(super) const DECISION_COST: u64 = DECISION_WORK as u64;
 /// The maximum cost of examining parts of a text again.
 pub(super) const SEARCH_COST: u64 = MAX_SEARCHED_BYTES as u64 / BYTES_PER_VALUE as u64;
 
@@ -36,11 +36,27 @@ pub(crate) enum Cost {
     /// All of a value, whose text counts by its bytes.
     Whole {
         path: Path,
-        bytes_per_value: u32,
+        bytes_per_value: u64,
+    },
+    /// All of a value that the rules contain.
+    Constant {
+        values: u64,
+        bytes: u64,
+        bytes_per_value: u64,
     },
     Sum(Vec<Cost>),
+    /// The result of a call, which can be longer than its arguments, up to a maximum.
+    Product {
+        of: Box<Cost>,
+        times: Box<Cost>,
+        max_bytes: u64,
+        bytes_per_value: u64,
+    },
     /// One for each element of a list.
-    Length(Count),
+    Length {
+        count: Count,
+        list: Box<Cost>,
+    },
     /// A cost for each element of a list.
     PerElement(Box<PerElementCost>),
 }
@@ -52,6 +68,8 @@ pub(crate) struct PerElementCost {
     /// The `max` of an `each`. A longer list is not iterated over.
     pub(crate) max: Option<u64>,
     pub(crate) elements: Elements,
+    /// The size of the list, with every byte of text.
+    pub(crate) list: Cost,
     pub(crate) body: Cost,
     /// Whether the body reads the element.
     pub(crate) reads_element: bool,
@@ -72,78 +90,164 @@ pub(crate) enum Count {
     Fixed(u64),
     /// The length of the list at this path.
     Path(Path),
+    /// At most as many as this list has elements.
+    AtMost(Box<Count>),
     Longest(Vec<Count>),
-    /// At most as many as the values of the expression have values and bytes.
-    Computed(Box<Cost>),
+    /// At most the size of the list.
+    Size,
 }
 
 impl Cost {
-    /// The cost of an expression. `whole` is whether its user examines all of its value.
-    pub(crate) fn of(expr: &Expr, whole: bool) -> Self {
-        let parts = |whole| expr.children().into_iter().map(move |part| Self::of(part, whole));
+    /// The cost of an expression whose value is not examined.
+    pub(crate) fn of(expr: &Expr) -> Self {
+        let sum = |part: fn(&Expr) -> Self| {
+            let parts = expr.children().into_iter().map(part);
+            Self::Sum(parts.collect())
+        };
         match &expr.kind {
             ExprKind::Const(_) => Self::Fixed(0),
-            ExprKind::Path(path) if whole => Self::whole(path),
             ExprKind::Path(_) => Self::Fixed(1),
             ExprKind::Quantifier { kind, list, body, .. } => {
+                let mut each = vec![Self::of(body), Self::Fixed(1)];
                 // The results of `map` are kept.
-                let body = Self::of(body, *kind == QuantifierKind::Map);
-                let each = Self::per_element(list, None, Self::Sum(vec![body, Self::Fixed(1)]));
-                Self::Sum(vec![Self::of(list, true), each])
+                if *kind == QuantifierKind::Map {
+                    each.push(Self::size(body));
+                }
+                let each = Self::per_element(list, None, Self::Sum(each));
+                let kept = match kind {
+                    QuantifierKind::Filter | QuantifierKind::First => Self::size(list),
+                    _ => Self::Fixed(0),
+                };
+                Self::Sum(vec![Self::iterated(list), each, kept])
             }
-            ExprKind::In { item, list } => Self::Sum(vec![
-                Self::of(item, false),
-                Self::of(list, true),
-                Self::Length(Count::of(list)),
-            ]),
-            ExprKind::Call { function, pattern, .. } => {
-                let made = if function.name == "range" { MAX_RANGE.unsigned_abs() } else { 0 };
-                let call = [Self::Fixed(CALL_COST.saturating_add(made))];
+            ExprKind::In { item, list } => {
+                // The size of a constant includes its length.
+                let length = match &list.unnamed().kind {
+                    ExprKind::Const(_) => Self::Fixed(0),
+                    _ => Self::length(list),
+                };
+                Self::Sum(vec![Self::of(item), Self::examined(list), length])
+            }
+            ExprKind::Call { pattern, .. } => {
                 let again = pattern.as_ref().is_some_and(|pattern| pattern.searches_again());
-                let again = again.then_some(Self::Search);
-                Self::Sum(parts(true).chain(call).chain(again).collect())
+                let again = if again { Self::Search } else { Self::Fixed(0) };
+                let call = Self::Fixed(CALL_COST);
+                Self::Sum(vec![sum(Self::examined), call, again, Self::size(expr)])
             }
             ExprKind::Pattern { .. } | ExprKind::TextTest { .. } => {
-                Self::Sum(parts(true).chain([Self::Fixed(CALL_COST)]).collect())
+                Self::Sum(vec![sum(Self::examined), Self::Fixed(CALL_COST)])
             }
             // The keys are compared, and the part is copied.
             ExprKind::Lookup { base, key, .. } => {
-                let part = match &base.kind {
-                    ExprKind::Const(value) => {
-                        let (values, bytes) = weight(value);
-                        Self::Fixed(u64::try_from(values.saturating_add(bytes)).unwrap_or(u64::MAX))
-                    }
-                    _ => Self::of(base, true),
-                };
-                Self::Sum(vec![Self::of(base, true), part, Self::of(key, true)])
+                Self::Sum(vec![Self::examined(base), Self::of(key)])
             }
-            ExprKind::Coalesce { .. } => Self::Sum(parts(whole).collect()),
-            ExprKind::If { condition, chosen, otherwise } => Self::Sum(vec![
-                Self::of(condition, false),
-                Self::of(chosen, whole),
-                Self::of(otherwise, whole),
-            ]),
-            ExprKind::Compare { .. }
-            | ExprKind::Arith { .. }
-            | ExprKind::Is { .. }
-            | ExprKind::Neg(_)
-            | ExprKind::Not(_)
-            | ExprKind::And(_)
-            | ExprKind::Or(_) => Self::Sum(parts(false).collect()),
-            _ => Self::Sum(parts(true).collect()),
+            ExprKind::Concat(_) | ExprKind::Record(_) => {
+                Self::Sum(vec![sum(Self::examined), Self::Fixed(1)])
+            }
+            ExprKind::List(_) | ExprKind::Access { .. } => sum(Self::examined),
+            _ => sum(Self::of),
         }
     }
 
-    fn whole(path: &Path) -> Self {
-        Self::Whole { path: path.clone(), bytes_per_value: BYTES_PER_VALUE }
+    /// The cost of an expression whose value is examined as a whole.
+    pub(crate) fn examined(expr: &Expr) -> Self {
+        match &expr.unnamed().kind {
+            ExprKind::Path(_) | ExprKind::Const(_) => Self::size(expr),
+            _ => Self::Sum(vec![Self::of(expr), Self::size(expr)]),
+        }
+    }
+
+    /// The size of an expression's value.
+    fn size(expr: &Expr) -> Self {
+        let parts = || expr.children().into_iter().map(Self::size);
+        match &expr.kind {
+            ExprKind::Const(value) => Self::constant(weight(value)),
+            ExprKind::Path(path) => {
+                Self::Whole { path: path.clone(), bytes_per_value: BYTES_PER_VALUE as u64 }
+            }
+            ExprKind::Named { value, .. } => Self::size(value),
+            ExprKind::Access { base, .. } | ExprKind::Lookup { base, .. } => Self::size(base),
+            ExprKind::Concat(_) | ExprKind::List(_) => {
+                Self::Sum(parts().chain([Self::Fixed(1)]).collect())
+            }
+            ExprKind::Record(fields) => {
+                let keys = fields.iter().map(|field| field.key.len()).sum();
+                Self::Sum(parts().chain([Self::constant((1, keys))]).collect())
+            }
+            ExprKind::Coalesce { left, right }
+            | ExprKind::If { chosen: left, otherwise: right, .. } => {
+                Self::Sum(vec![Self::size(left), Self::size(right)])
+            }
+            ExprKind::Quantifier { kind, list, body, .. } => match kind {
+                QuantifierKind::Map => {
+                    let each = Self::per_element(list, None, Self::size(body));
+                    Self::Sum(vec![each, Self::Fixed(1)])
+                }
+                QuantifierKind::Filter | QuantifierKind::First => Self::size(list),
+                _ => Self::Fixed(1),
+            },
+            ExprKind::Call { function, arguments, pattern } => match function.size {
+                ResultSize::AtMost(values) => Self::Fixed(values),
+                ResultSize::Arguments => Self::Sum(parts().chain([Self::Fixed(1)]).collect()),
+                ResultSize::Longer(times) => Self::product(parts(), Self::Fixed(times), u64::MAX),
+                ResultSize::Bytes => {
+                    let mut size = Self::Sum(parts().chain([Self::Fixed(1)]).collect());
+                    size.count_bytes(RENDERED_BYTES_PER_VALUE);
+                    size
+                }
+                ResultSize::Groups => {
+                    let groups = pattern.as_ref().map_or(1, |pattern| pattern.group_count());
+                    let times = Self::Fixed(groups as u64);
+                    Self::product(parts().take(1), times, MAX_RESULT_BYTES as u64)
+                }
+                ResultSize::Product => {
+                    let last = arguments.len().saturating_sub(1);
+                    let mut times = Self::Sum(parts().skip(last).chain([Self::Fixed(1)]).collect());
+                    times.count_bytes(RENDERED_BYTES_PER_VALUE);
+                    Self::product(parts().take(last), times, MAX_RESULT_BYTES as u64)
+                }
+            },
+            _ => Self::Fixed(1),
+        }
+    }
+
+    fn constant((values, bytes): (usize, usize)) -> Self {
+        let bytes_per_value = BYTES_PER_VALUE as u64;
+        Self::Constant { values: values as u64, bytes: bytes as u64, bytes_per_value }
+    }
+
+    fn product(of: impl Iterator<Item = Self>, times: Self, max_bytes: u64) -> Self {
+        let of = Box::new(Self::Sum(of.chain([Self::Fixed(1)]).collect()));
+        let (times, bytes_per_value) = (Box::new(times), BYTES_PER_VALUE as u64);
+        Self::Product { of, times, max_bytes, bytes_per_value }
+    }
+
+    /// The cost of reading a list to iterate over it.
+    fn iterated(list: &Expr) -> Self {
+        match &list.unnamed().kind {
+            ExprKind::Const(_) => Self::Fixed(0),
+            _ => Self::examined(list),
+        }
+    }
+
+    /// The size of a value, with every byte of its texts.
+    fn size_in_bytes(expr: &Expr) -> Self {
+        let mut size = Self::size(expr);
+        size.count_bytes(RENDERED_BYTES_PER_VALUE);
+        size
+    }
+
+    fn length(list: &Expr) -> Self {
+        Self::Length { count: Count::of(list), list: Box::new(Self::size_in_bytes(list)) }
     }
 
     fn per_element(list: &Expr, max: Option<usize>, body: Self) -> Self {
         let reads_element = body.reads_elements();
         Self::PerElement(Box::new(PerElementCost {
             count: Count::of(list),
-            max: max.map(|max| u64::try_from(max).unwrap_or(u64::MAX)),
+            max: max.map(|max| max as u64),
             elements: Elements::of(list),
+            list: Self::size_in_bytes(list),
             body,
             reads_element,
         }))
@@ -153,22 +257,20 @@ impl Cost {
     pub(crate) fn each(each: Option<&Each>, body: Self) -> Self {
         let Some(each) = each else { return body };
         let body = Self::Sum(vec![Self::Fixed(1), body]);
-        let list = Self::of(&each.list, true);
-        Self::Sum(vec![list, Self::per_element(&each.list, Some(each.max), body)])
+        let elements = Self::per_element(&each.list, Some(each.max), body);
+        Self::Sum(vec![Self::iterated(&each.list), elements])
     }
 
     /// The cost of a whole rule, with the clauses of its sensor.
     pub(crate) fn of_rule(sensor: &Sensor, rule: &Rule) -> Self {
-        let clauses = |clauses: &[Expr]| {
-            clauses.iter().map(|clause| Self::of(clause, false)).collect::<Vec<_>>()
-        };
+        let clauses = |clauses: &[Expr]| clauses.iter().map(Self::of).collect::<Vec<_>>();
         let mut inner = clauses(&rule.when);
         if let Some(once) = &rule.once {
-            inner.extend(once.keys.iter().map(|key| Self::of(key, true).rendered()));
+            inner.extend(once.keys.iter().map(Self::rendered));
         }
         for trigger in &rule.triggers {
             inner.push(Self::Decision);
-            Self::mapped(&trigger.fields, &mut |expr| inner.push(Self::of(expr, true).rendered()));
+            Self::mapped(&trigger.fields, &mut |expr| inner.push(Self::rendered(expr)));
         }
         let mut outer = clauses(&sensor.when);
         outer.push(Self::each(rule.each.as_ref(), Self::Sum(inner)));
@@ -185,16 +287,23 @@ impl Cost {
         }
     }
 
-    /// The same for a value that becomes part of an action.
-    fn rendered(mut self) -> Self {
-        self.count_bytes(RENDERED_BYTES_PER_VALUE);
-        self
+    /// The cost of an expression whose value becomes part of an action.
+    fn rendered(expr: &Expr) -> Self {
+        let mut cost = Self::examined(expr);
+        cost.count_bytes(RENDERED_BYTES_PER_VALUE);
+        cost
     }
 
-    fn count_bytes(&mut self, per_value: u32) {
+    fn count_bytes(&mut self, per_value: u64) {
         match self {
-            Self::Fixed(_) | Self::Decision | Self::Search | Self::Length(_) => {}
-            Self::Whole { bytes_per_value, .. } => *bytes_per_value = per_value,
+            Self::Fixed(_) | Self::Decision | Self::Search | Self::Length { .. } => {}
+            Self::Whole { bytes_per_value, .. } | Self::Constant { bytes_per_value, .. } => {
+                *bytes_per_value = per_value;
+            }
+            Self::Product { of, bytes_per_value, .. } => {
+                *bytes_per_value = per_value;
+                of.count_bytes(per_value);
+            }
             Self::Sum(parts) => parts.iter_mut().for_each(|part| part.count_bytes(per_value)),
             Self::PerElement(each) => each.body.count_bytes(per_value),
         }
@@ -202,13 +311,13 @@ impl Cost {
 
     /// Whether it depends on an element that is bound around it.
     fn reads_elements(&self) -> bool {
-        let is_element = |path: &Path| matches!(path.root, Root::Element(_));
         match self {
-            Self::Fixed(_) | Self::Decision | Self::Search => false,
-            Self::Whole { path, .. } => is_element(path),
+            Self::Fixed(_) | Self::Decision | Self::Search | Self::Constant { .. } => false,
+            Self::Whole { path, .. } => matches!(path.root, Root::Element(_)),
             Self::Sum(parts) => parts.iter().any(Self::reads_elements),
-            Self::Length(count) => count.reads_elements(),
-            Self::PerElement(each) => each.count.reads_elements() || each.body.reads_elements(),
+            Self::Product { of, times, .. } => of.reads_elements() || times.reads_elements(),
+            Self::Length { list, .. } => list.reads_elements(),
+            Self::PerElement(each) => each.list.reads_elements() || each.body.reads_elements(),
         }
     }
 
@@ -218,8 +327,13 @@ impl Cost {
             Self::Fixed(cost) => *cost,
             Self::Decision | Self::Search => 0,
             Self::Whole { .. } => 1,
+            // A short text costs nothing.
+            Self::Constant { values, bytes, .. } => {
+                values.saturating_sub(1).saturating_add(bytes / BYTES_PER_VALUE as u64)
+            }
             Self::Sum(parts) => parts.iter().map(Self::assumed).fold(0, u64::saturating_add),
-            Self::Length(count) => count.assumed(None),
+            Self::Product { of, .. } => of.assumed(),
+            Self::Length { count, .. } => count.assumed(None),
             Self::PerElement(each) => {
                 each.count.assumed(each.max).saturating_mul(each.body.assumed())
             }
@@ -230,13 +344,13 @@ impl Cost {
 impl Count {
     pub(crate) fn of(list: &Expr) -> Self {
         match &list.kind {
-            ExprKind::Const(Value::List(items)) => Self::fixed(items.len()),
-            ExprKind::List(items) => Self::fixed(items.len()),
-            ExprKind::Quantifier {
-                kind: QuantifierKind::Filter | QuantifierKind::Map,
-                list,
-                ..
-            } => Self::of(list),
+            ExprKind::Named { value, .. } => Self::of(value),
+            ExprKind::Const(Value::List(items)) => Self::Fixed(items.len() as u64),
+            ExprKind::List(items) => Self::Fixed(items.len() as u64),
+            ExprKind::Quantifier { kind: QuantifierKind::Map, list, .. } => Self::of(list),
+            ExprKind::Quantifier { kind: QuantifierKind::Filter, list, .. } => {
+                Self::AtMost(Box::new(Self::of(list)))
+            }
             ExprKind::Coalesce { left, right }
             | ExprKind::If { chosen: left, otherwise: right, .. } => {
                 Self::Longest(vec![Self::of(left), Self::of(right)])
@@ -244,24 +358,15 @@ impl Count {
             ExprKind::Path(path) if matches!(path.root, Root::Body | Root::Element(_)) => {
                 Self::Path(path.clone())
             }
-            _ => {
-                let mut cost = Cost::of(list, true);
-                cost.count_bytes(1);
-                Self::Computed(Box::new(cost))
-            }
+            _ => Self::Size,
         }
     }
 
-    fn fixed(len: usize) -> Self {
-        Self::Fixed(u64::try_from(len).unwrap_or(u64::MAX))
-    }
-
-    fn reads_elements(&self) -> bool {
+    /// The length of the list that is filtered, if it is.
+    pub(super) fn without_filter(&self) -> &Self {
         match self {
-            Self::Fixed(_) => false,
-            Self::Path(path) => matches!(path.root, Root::Element(_)),
-            Self::Longest(counts) => counts.iter().any(Self::reads_elements),
-            Self::Computed(cost) => cost.reads_elements(),
+            Self::AtMost(count) => count.without_filter(),
+            _ => self,
         }
     }
 
@@ -269,10 +374,11 @@ impl Count {
     pub(crate) fn assumed(&self, max: Option<u64>) -> u64 {
         match self {
             Self::Fixed(count) => (*count).min(max.unwrap_or(u64::MAX)),
+            Self::AtMost(count) => count.assumed(max),
             Self::Longest(counts) => {
                 counts.iter().map(|count| count.assumed(max)).max().unwrap_or(0)
             }
-            Self::Path(_) | Self::Computed(_) => max.unwrap_or(ASSUMED_LIST_LENGTH),
+            Self::Path(_) | Self::Size => max.unwrap_or(ASSUMED_LIST_LENGTH),
         }
     }
 }
@@ -280,6 +386,7 @@ impl Count {
 impl Elements {
     fn of(list: &Expr) -> Self {
         match &list.kind {
+            ExprKind::Named { value, .. } => Self::of(value),
             ExprKind::Path(path) if matches!(path.root, Root::Body | Root::Element(_)) => {
                 Self::Event(path.clone())
             }

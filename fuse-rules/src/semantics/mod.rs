@@ -3,14 +3,14 @@
 
 mod bound;
 mod cost;
+mod growth;
 pub(crate) mod mapping;
 pub(crate) mod ops;
 mod verdict;
 mod work;
 
-pub(crate) use bound::{
-    DEFAULT_MAX_WORK, EventSize, FALSE_FOR_EVENT, Growth, RuleBound, most_elements, too_expensive,
-};
+pub(crate) use bound::{DEFAULT_MAX_WORK, EventSize, FALSE_FOR_EVENT, RuleBound, too_expensive};
 pub(crate) use cost::{Cost, Count};
+pub(crate) use growth::{Growth, most_elements};
 pub(crate) use verdict::{Verdict, decision, duplicate_key, gated};
-pub(crate) use work::{Work, weight};
+pub(crate) use work::{DECISION_WORK, Work, weight};

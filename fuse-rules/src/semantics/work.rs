@@ -11,7 +11,10 @@ use crate::value::Value;
 /// The maximum work besides that of rules, in values that are examined. Reading or copying 64 bytes
 /// counts as one value.
 const MAX_WORK: u64 = 2_000_000;
-const BYTES_PER_VALUE: usize = 64;
+/// How much text counts as one value.
+pub(super) const BYTES_PER_VALUE: usize = 64;
+/// The number of values that a decision counts as.
+pub(crate) const DECISION_WORK: usize = 16;
 /// The maximum size of all actions of an event.
 const MAX_RENDERED_BYTES: usize = 64 << 20;
 /// The additional work per rule for explanations.
@@ -62,18 +65,26 @@ impl Work {
     /// Why the event is refused, if a limit was exceeded. The event is refused as a whole, so
     /// that no decision depends on the work of previous ones.
     pub(crate) fn exceeded(&self) -> Option<String> {
-        if self.rendered.get() > MAX_RENDERED_BYTES {
-            return Some(format!(
-                "the actions of this event would have more than {} MiB",
-                MAX_RENDERED_BYTES >> 20
-            ));
+        if !self.is_exceeded() {
+            return None;
         }
-        (self.done.get() > self.limit.get()).then(|| {
-            format!(
-                "the rules would have to examine more than {} values of this event",
-                self.limit.get()
-            )
+        Some(if self.rendered.get() > MAX_RENDERED_BYTES {
+            let most = MAX_RENDERED_BYTES >> 20;
+            format!("the actions of this event would have more than {most} MiB")
+        } else {
+            let most = self.limit.get();
+            format!("the rules would have to examine more than {most} values of this event")
         })
+    }
+
+    pub(crate) fn is_exceeded(&self) -> bool {
+        self.done.get() > self.limit.get() || self.rendered.get() > MAX_RENDERED_BYTES
+    }
+
+    /// The work so far.
+    #[cfg(test)]
+    pub(crate) fn done(&self) -> u64 {
+        self.done.get()
     }
 
     /// Adds the work for a value that becomes part of an action. It is kept in memory and on disk.

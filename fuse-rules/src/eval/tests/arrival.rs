@@ -54,6 +54,19 @@ fn a_request_is_the_event_whose_conditions_are_true() {
     assert!(twice.contains("twice"), "{twice}");
     assert!(routed(&plan, &pull, "{").contains("not JSON"));
 
+    // Beyond the limit on work it is not known which event it is, so it must not be another one.
+    let dear = r#"source s webhook {
+        port = 1, path = "/x"
+        event dear { when any(x in body.a: any(y in body.b: x == y)) }
+        event rest
+    }"#;
+    let plan = load(dear).plan();
+    let long = |one: &str| vec![one; 2_000].join(",");
+    let expensive = format!(r#"{{"a": [{},2], "b": [{}]}}"#, long("1"), long("2"));
+    let refused = routed(&plan, &[], &expensive);
+    assert!(refused.contains("examine more than 2000000 values"), "{refused}");
+    assert_eq!(routed(&plan, &[], r#"{"a": [1], "b": [1]}"#), "dear");
+
     let plan = load(&rules("event rest { when headers.x-event == \"rest\" }")).plan();
     assert_eq!(routed(&plan, &pull, "{}"), "-");
     assert_eq!(routed(&plan, &[("X-Event", "rest")], "{}"), "rest");

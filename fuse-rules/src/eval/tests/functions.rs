@@ -83,6 +83,11 @@ fn texts_inside_of_texts() {
             r#""1969-12-31T23:59:58.75Z""#,
         ),
         (
+            r#"string(parse-time(body.ts, "%s%.f (%%H)"))"#,
+            r#"{"ts":"0.5 (%H)"}"#,
+            r#""1970-01-01T00:00:00.5Z""#,
+        ),
+        (
             r#"string(from-epoch(body.ts))"#,
             r#"{"ts":1503435956.000247}"#,
             r#""2017-08-22T21:05:56.000247Z""#,
@@ -165,6 +170,16 @@ fn faults_say_where_and_why() {
             r#"parse-time(body.a, "%F %I:%M %z")"#,
             r#"{"a":"2026-08-01 03:00 +0000"}"#,
             "need AM or PM",
+        ),
+        (
+            r#"parse-time(body.a, "%F %-I:%M %z")"#,
+            r#"{"a":"2026-08-01 3:00 +0000"}"#,
+            "need AM or PM",
+        ),
+        (
+            r#"parse-time(body.a, "%F %-H:%M %p %z")"#,
+            r#"{"a":"2026-08-01 3:00 AM +0000"}"#,
+            "`%p` is for hours from 1 to 12",
         ),
         (
             r#"parse-time(body.a, "%F %U %R %z")"#,

@@ -1,6 +1,7 @@
 //! `let`s are evaluated at most once per event and element.
 
 use super::{decide, event, load};
+use crate::decision::Outcome;
 use crate::eval::memo::tests::COMPUTED;
 use crate::fuses::Fuses;
 
@@ -99,4 +100,31 @@ fn a_path_with_a_name_is_a_path() {
     assert!(named.contains("found by f0.s"), "{named}");
     let kept = listing(&format!("let n = lower(body.name)\n{}", rule("body.env", "n")));
     assert!(kept.contains("  let n = lower(body.name), once per f0\n"), "{kept}");
+}
+
+/// Two rules may give the same name to different values.
+#[test]
+fn lets_of_the_same_name_are_different_values() {
+    let ruleset = load(
+        "source q queue { event e }
+         sensor s on q.e {
+           rule a { let t = { x = \"1\" }  when t[body.k] == body.v  trigger note {} }
+           rule b { let t = { x = \"2\" }  when t[body.k] == body.v  trigger note {} }
+           rule c { let t = { x = \"1\" }  when t[body.k] == body.v  trigger note {} }
+         }",
+    );
+    let evaluation = decide(&ruleset, &event(r#"{"k": "x", "v": "1"}"#), &Fuses::default());
+    let outcomes: Vec<_> = evaluation.decisions.iter().map(|one| one.outcome).collect();
+    assert_eq!(outcomes, [Outcome::Fired, Outcome::NotMatched, Outcome::Fired]);
+}
+
+/// A conditional that is used as a condition is evaluated once, too.
+#[test]
+fn a_conditional_is_computed_once() {
+    let [indexed, all] = computed(
+        "let c = if len(filter(i in body.list: i > 1)) > 2 then body.a == 1 else false
+         rule a { when c and (c or body.a == 2)  trigger note {} }
+         rule b { when c or c  trigger note {} }",
+    );
+    assert_eq!((indexed, all), (0, 1), "the index shares its parts");
 }

@@ -5,10 +5,25 @@ use proptest::prelude::*;
 use super::generate::{body, rules};
 use super::{decide_within, event, load, registry};
 use crate::decision::{Decision, Outcome};
+use crate::eval::exhaustive::walk;
 use crate::fuses::Fuses;
 use crate::ruleset::Ruleset;
-use crate::semantics::{EventSize, RuleBound};
+use crate::semantics::{EventSize, RuleBound, Work};
+use crate::typed::{Rule, Sensor};
 use crate::value::Value;
+
+/// The bound of a rule for a body.
+fn bound_of(sensor: &Sensor, rule: &Rule, body: &str) -> u64 {
+    let bound = RuleBound::new(sensor, rule);
+    let value = Value::read_lenient(body);
+    let size = EventSize { body: &value, bytes: event(body).bytes() };
+    let (mut low, mut high) = (0, 1 << 40);
+    while low < high {
+        let middle = (low + high) / 2;
+        if bound.exceeds(middle, &size) { low = middle + 1 } else { high = middle }
+    }
+    low
+}
 
 /// The only rule's bound for a body.
 fn bound(rule: &str, body: &str) -> u64 {
@@ -16,15 +31,26 @@ fn bound(rule: &str, body: &str) -> u64 {
         "source q queue {{ event e }}\nconst few = [\"a\", \"b\", \"c\"]\nsensor s on q.e {{ rule r {{ {rule}\n trigger note {{}} }} }}"
     ));
     let sensor = &ruleset.typed().sensors[0];
-    let bound = RuleBound::new(sensor, &sensor.rules[0]);
-    let value = Value::read(body).unwrap();
-    let size = EventSize { body: &value, bytes: u64::try_from(body.len()).unwrap() };
-    let (mut low, mut high) = (0, 1 << 40);
-    while low < high {
-        let middle = (low + high) / 2;
-        if bound.exceeds(middle, &size) { low = middle + 1 } else { high = middle }
-    }
-    low
+    bound_of(sensor, &sensor.rules[0], body)
+}
+
+/// The work of evaluating all rules for a body, without the index.
+fn work(ruleset: &Ruleset, body: &str) -> Option<u64> {
+    let (plan, event) = (ruleset.plan(), event(body));
+    let work = Work::new(event.received_at());
+    let (plan, fuses) = (plan.pooled(), Fuses::default());
+    let walked = walk(plan, &event, &fuses, &work, &|_| true, &mut |_, _| {});
+    walked.is_ok().then(|| work.done())
+}
+
+/// Checks that evaluating rules takes no more work than the sum of their bounds.
+fn check_work(ruleset: &Ruleset, body: &str) -> u64 {
+    let Some(work) = work(ruleset, body) else { return 0 };
+    let rules = ruleset.typed().sensors.iter();
+    let rules = rules.flat_map(|sensor| sensor.rules.iter().map(move |rule| (sensor, rule)));
+    let bounds: u64 = rules.map(|(sensor, rule)| bound_of(sensor, rule, body)).sum();
+    assert!(work <= bounds, "{work} > {bounds} for {body}");
+    work
 }
 
 #[test]
@@ -51,7 +77,54 @@ fn the_bound_counts_the_real_elements() {
     assert!(bound("when len(range(body.n)) == 1", text) > 1_000);
     // A text counts by its bytes.
     let text = format!("{{\"t\":\"{}\"}}", "x".repeat(64_000));
-    assert_eq!(bound("when body.t contains \"y\"", &text), 16 + 10 + 1 + 1_000);
+    // The constant is the last one.
+    assert_eq!(bound("when body.t contains \"y\"", &text), 16 + 10 + 1 + 1_000 + 1);
+}
+
+/// Long texts and lists that are computed: from constants, from each other, and by calls.
+#[test]
+fn work_stays_within_the_bound_of_computed_values() {
+    let words = format!("[{}]", vec!["\"word\""; 100].join(", "));
+    let text = "a,b c.".repeat(200);
+    let list = vec![format!("\"{text}\""); 20].join(",");
+    let bodies = [
+        format!(r#"{{"t":"{text}","l":[{list}],"n":900,"m":{{"k":"{text}","o":1}}}}"#),
+        r#"{"t":"a","l":["b"],"n":900,"m":{"k":"a,b"}}"#.to_owned(),
+    ];
+    let mut worked = 0;
+    for clause in [
+        "when any(x in range(body.n): any(y in range(body.n): x == y + 5000))",
+        "when any(x in [WORDS, body.l]: any(y in x: y == body.m.k))",
+        "when any(x in map(i in body.l: WORDS): any(y in x: y == body.m.k))",
+        "when any(x in map(i in body.l: { t = body.t, w = WORDS }): len(x.w) == 0 or x.t contains \"zz\")",
+        "when any(x in (body.none ?? body.l): x contains \"zz\")",
+        "when any(x in (if body.n == 1 then body.none else body.l): x contains \"zz\")",
+        "when any(x in split(body.t, \",\"): any(y in split(x, \" \"): any(z in split(y, \".\"): z == \"zz\")))",
+        "when any(x in split(body.t, \",\"): any(y in split(body.t, \" \"): lower(x) == y))",
+        "when replace(body.t, \"a\", \"aaaaaaaaaa\") contains \"zz\"",
+        "when replace(replace(body.t, \"a\", body.t), \"b\", \"c\") contains \"zz\"",
+        "when replace-match(body.t, r\"(a)\", \"$1$1$1$1\") contains \"zz\"",
+        "when join(body.l, body.t) contains \"zz\"",
+        "when len(split(join(WORDS, body.t), \"a\")) == 0",
+        "when capture(body.t, r\"(?<a>((?<b>.*)))\").b contains \"zz\"",
+        "when len(entries(body.m)) == 0 or len(values(body.m)) == 0 or body.m[body.t] == 1",
+        "when json([body, body, body.l]) contains \"zz\"",
+        "when len(parse-json(json(body.l))) == 0",
+        "each x in filter(w in body.l: w != \"\") max 5\n when x contains \"zz\"",
+        "each x in filter(w in body.l: w == \"b\") max 1\n when json([x, body.l]) == \"\"",
+        "let w = WORDS\n when any(x in body.l: x in w) or w[body.n] == body.m.k",
+        "let t = { a = WORDS, b = body.t }\n when any(x in body.l: t[x] == body.m.o or t.b == x)",
+        "each x in range(body.n) max 1000\n when \"${body.t}${x}\" contains \"zz\"",
+    ] {
+        let clause = clause.replace("WORDS", &words);
+        let ruleset = load(&format!(
+            "source q queue {{ event e }}\nsensor s on q.e {{ rule r {{ {clause}\n trigger note {{ value = [body.t, {words}, \"${{body.t}}-${{body.t}}\"] }} }} }}"
+        ));
+        for body in &bodies {
+            worked += check_work(&ruleset, body);
+        }
+    }
+    assert!(worked > 100_000, "{worked}");
 }
 
 #[test]
@@ -129,6 +202,18 @@ fn a_push_of_4_mb_to_a_monorepo_is_decided() {
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 1_000, ..ProptestConfig::default() })]
+
+    /// No rule takes more work than its bound, so that an event is not refused because of it.
+    #[test]
+    fn work_stays_within_the_bound(
+        text in rules(), bodies in prop::collection::vec(body(), 4),
+    ) {
+        if let Ok(ruleset) = Ruleset::parse("test.rules", &text, &registry()) {
+            for body in bodies {
+                check_work(&ruleset, &body);
+            }
+        }
+    }
 
     /// The plan shows for most rules that they cannot exceed the limit, without their bound. The
     /// reference always computes the bound.

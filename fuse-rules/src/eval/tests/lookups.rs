@@ -2,6 +2,7 @@
 
 use super::tables::{F, T, U, check};
 use super::{condition, decide, event, load, value};
+use crate::decision::Outcome;
 use crate::fuses::Fuses;
 
 const BODY: &str = r##"{
@@ -55,6 +56,24 @@ fn a_computed_key_is_a_step_of_a_path() {
             ("query[\"pa${\"ge\"}\"] == \"2\"", T),
         ],
     );
+}
+
+/// Also those that a condition gets as an argument.
+#[test]
+fn names_of_headers_are_in_lower_case() {
+    let ruleset = load(
+        "condition has(table, name) = table[name] == \"push\"
+         source q queue { event e }
+         sensor s on q.e {
+           rule computed { when has(headers, body.name)  trigger note {} }
+           rule constant { when has(headers, \"X-Kind\")  trigger note {} }
+           rule other { when has(body.table, body.name)  trigger note {} }
+         }",
+    );
+    let body = r#"{"name": "X-Kind", "table": {"x-kind": "push"}}"#;
+    let evaluation = decide(&ruleset, &event(body), &Fuses::default());
+    let outcomes: Vec<_> = evaluation.decisions.iter().map(|one| one.outcome).collect();
+    assert_eq!(outcomes, [Outcome::Fired, Outcome::Fired, Outcome::Unknown]);
 }
 
 #[test]
