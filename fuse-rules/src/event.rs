@@ -2,6 +2,8 @@
 
 mod body;
 mod cloud_event;
+#[cfg(test)]
+mod tests;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -15,6 +17,9 @@ use crate::span::Place;
 use body::utf8;
 pub use body::{foreign_encoding, without_bom};
 pub(crate) use body::{json_fault, place};
+
+/// When an event that a tool makes was received, by default: 2026-01-01T00:00:00Z.
+pub(crate) const DEFAULT_RECEIVED: Timestamp = Timestamp::constant(1_767_225_600, 0);
 
 /// An event with a valid body.
 ///
@@ -323,64 +328,5 @@ impl std::error::Error for UnreadableBody {
             Self::Invalid(fault) => Some(fault),
             _ => None,
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn fault(body: &[u8]) -> String {
-        Event::new("s", "e", body).unwrap_err().to_string()
-    }
-
-    #[test]
-    fn validity_is_the_grammars_and_says_where_it_ends() {
-        for valid in ["\u{feff}1", "1e999", "\"\\ud800\"", "{\"a\":1,\"a\":2}", " [ ] ", "null"] {
-            assert!(Event::new("s", "e", valid.as_bytes()).is_ok(), "{valid}");
-        }
-        assert_eq!(fault(b"\xff"), "the body is not UTF-8 at line 1, column 1");
-        assert_eq!(
-            fault(b"{\"message\":\n\"it's \"broken\"\"}"),
-            "the body is not JSON: expected `,` or `}` at line 2, column 8"
-        );
-        for invalid in ["", "{", "[1,]", "01", "1\u{feff}", "1 2", "\"\t\"", "NaN", "'a'"] {
-            assert!(Event::new("s", "e", invalid.as_bytes()).is_err(), "{invalid}");
-        }
-    }
-
-    #[test]
-    fn other_encodings_are_named() {
-        let utf16 = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>();
-        for (body, encoding) in [
-            (utf16("{\"a\": 1}"), "UTF-16"),
-            (utf16("\u{feff}{}"), "UTF-16"),
-            (b"\xfe\xff\0{\0}".to_vec(), "UTF-16"),
-            (b"\0{\0}".to_vec(), "UTF-16"),
-            (b"\xff\xfe\0\0{\0\0\0".to_vec(), "UTF-32"),
-            (b"\x1f\x8b\x08\0".to_vec(), "compressed with gzip"),
-        ] {
-            let expected = format!("the body is {encoding}, not UTF-8 at line 1, column 1");
-            assert_eq!(fault(&body), expected, "{body:?}");
-        }
-    }
-
-    #[test]
-    fn depth_is_limited_but_brackets_in_strings_are_text() {
-        let nested = |n: usize| format!("{}{}", "[".repeat(n), "]".repeat(n));
-        assert!(Event::new("s", "e", nested(MAX_DEPTH).as_bytes()).is_ok());
-        assert_eq!(
-            fault(nested(MAX_DEPTH + 1).as_bytes()),
-            "the body is nested more than 128 deep at line 1, column 129"
-        );
-        let text = format!("\"\\\"{}\"", "[".repeat(500));
-        assert!(Event::new("s", "e", text.as_bytes()).is_ok());
-        assert!(Event::new("s", "e", nested(100_000).as_bytes()).is_err());
-    }
-
-    #[test]
-    fn headers_of_one_name_are_joined_whatever_their_case() {
-        let event = Event::new("s", "e", b"1").unwrap().header("X-A", "1").header("x-a", "2");
-        assert_eq!(event.headers().get("x-a").map(String::as_str), Some("1, 2"));
     }
 }

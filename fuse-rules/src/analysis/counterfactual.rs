@@ -57,6 +57,7 @@ impl<'r> Analysis<'r> {
         let ty = query.ty.filter(|ty| ty.mismatch(&current.body).is_none());
         let mut counterfactual = CounterfactualSearch {
             placed,
+            parameters: query.parameters,
             ty,
             size: size(&current.body),
             body: Rc::new(current.body.clone()),
@@ -82,6 +83,8 @@ impl<'r> Analysis<'r> {
 
 struct CounterfactualSearch<'a, 'r> {
     placed: Placed<'r>,
+    /// The parameters of the event's path.
+    parameters: Vec<&'r str>,
     /// The type that the changed event must have, because the original event has it.
     ty: Option<&'r Ty>,
     current: Witness,
@@ -152,9 +155,8 @@ impl<'r> CounterfactualSearch<'_, 'r> {
     }
 
     fn state(&self) -> SearchState<'r> {
-        let (source, name) = self.placed.event();
-        let elements = ElementSource::Of(Rc::clone(&self.body));
-        SearchState::new(Variables::new(self.ty, source, name), elements)
+        let variables = Variables::new(self.ty, self.placed.event(), &self.parameters);
+        SearchState::new(variables, ElementSource::Of(Rc::clone(&self.body)))
     }
 
     /// Binds the elements with these indices.

@@ -43,7 +43,7 @@ use domain::{Automata, Pick, StringTest, TextSet};
 use goal::Goal;
 use query::{Query, all_true, none_true};
 pub(crate) use truths::Truths;
-pub(crate) use witness::{RECEIVED, Witness};
+pub(crate) use witness::Witness;
 
 /// A rule together with its sensor.
 #[derive(Clone, Copy, Debug)]
@@ -287,7 +287,8 @@ impl<'r> Analysis<'r> {
         let is_decoded = declared.is_some_and(|event| event.decode.is_some());
         let when = declared.into_iter().flat_map(|event| &event.when);
         let when = when.filter(|when| !is_decoded || !query::reads_body(when)).collect();
-        Query { event_name, ty, when, automata: &mut self.automata }
+        let parameters = declared.into_iter().flat_map(EventDecl::parameters).collect();
+        Query { event_name, parameters, ty, when, automata: &mut self.automata }
     }
 
     /// Whether some request meets the conditions of two events of one source.
@@ -300,7 +301,9 @@ impl<'r> Analysis<'r> {
         let ty = Some(&a.arrives).filter(|ty| a.shape != BodyShape::Any && !ty.is_any());
         let when = a.when.iter().chain(&b.when).collect();
         let event_name = (source, a.name.as_str());
-        let mut query = Query { event_name, ty, when, automata: &mut self.automata };
+        let parameters = a.parameters().collect();
+        let automata = &mut self.automata;
+        let mut query = Query { event_name, parameters, ty, when, automata };
         query.answer(&|_| Ok(Vec::new()), &|_| Some(Vec::new()))
     }
 }

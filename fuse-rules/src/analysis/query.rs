@@ -27,6 +27,8 @@ const MAX_TRIES: usize = 200;
 /// A query about the events of one name.
 pub(super) struct Query<'a, 'r> {
     pub(super) event_name: (&'r str, &'r str),
+    /// The parameters of its path.
+    pub(super) parameters: Vec<&'r str>,
     pub(super) ty: Option<&'r Ty>,
     /// The conditions that a request must meet to be this event.
     pub(super) when: Vec<&'r Expr>,
@@ -109,7 +111,7 @@ impl<'r> Query<'_, 'r> {
         make_goals: MakeGoals<'_, 'r>,
         accept: &mut dyn FnMut(&mut Self, &SearchState<'r>, Box<Witness>) -> bool,
     ) -> SearchOutcome {
-        let variables = Variables::new(ty, self.event_name.0, self.event_name.1);
+        let variables = Variables::new(ty, self.event_name, &self.parameters);
         let mut state = SearchState::new(variables, ElementSource::New(0));
         let mut goals = match make_goals(&mut state) {
             Ok(goals) => goals,

@@ -5,10 +5,9 @@ use std::fmt::Write as _;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::analysis::{
-    ANY_TEXT, Analysis, Answer, Clause, ClauseFinding, Placed, RECEIVED, Witness,
-};
+use crate::analysis::{ANY_TEXT, Analysis, Answer, Clause, ClauseFinding, Placed, Witness};
 use crate::eval::Plan;
+use crate::event::DEFAULT_RECEIVED;
 use crate::fuses::Fuses;
 use crate::span::Span;
 use crate::typed::Shown;
@@ -170,7 +169,9 @@ pub(crate) fn shown(witness: &Witness, placed: Placed<'_>) -> String {
     let (sensor, body) = (placed.sensor, cut_at(&body, MAX_EVENT_CHARS));
     let mut out = format!("{}.{} {body}", sensor.source, sensor.event);
     // Writing to a string cannot fail.
-    for (what, texts) in [("headers", &witness.headers), ("query", &witness.query)] {
+    for (what, texts) in
+        [("headers", &witness.headers), ("query", &witness.query), ("path", &witness.path)]
+    {
         if !texts.is_empty() {
             let _ok = write!(out, " with {what} {}", serde_json::json!(texts));
         }
@@ -179,7 +180,7 @@ pub(crate) fn shown(witness: &Witness, placed: Placed<'_>) -> String {
     if witness.id != ANY_TEXT {
         let _ok = write!(out, " with id {}", serde_json::json!(witness.id));
     }
-    if witness.received.to_string() != RECEIVED {
+    if witness.received != DEFAULT_RECEIVED {
         let _ok = write!(out, " received at {}", witness.received);
     }
     out

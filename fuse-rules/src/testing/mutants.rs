@@ -20,6 +20,7 @@ use crate::span::Span;
 use crate::typed::{Sensor, TestStep};
 use equivalence::Equivalence;
 use mutations::Mutation;
+use written::SentBody;
 
 /// A change to a rule, to a clause of a sensor, or to a named condition and thereby all its calls.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -38,6 +39,8 @@ pub struct Mutant {
     /// For a surviving mutant, the JSON body of an event for which the change makes a difference, if fuse
     /// found one.
     pub event: Option<String>,
+    /// Whether `event` is the body after `decode`, because fuse does not know how to encode it.
+    pub is_decoded: bool,
     /// For a surviving mutant, a test in the syntax of the rules that sends such an event and detects the mutant, if
     /// one event is enough.
     pub test: Option<String>,
@@ -70,19 +73,25 @@ impl Tests<'_> {
             let killed_by =
                 self.killer(&mutation, &baseline).map(|test| self.name(test).to_owned());
             let place = self.ruleset.files().locate(mutation.span);
-            let (event, test) = match killed_by {
+            let (shown, test) = match killed_by {
                 Some(_) => (None, None),
                 None => match equivalence::equivalence(self.ruleset.typed(), &mutation) {
                     // An equivalent mutant: no test can detect it.
                     Equivalence::Equivalent => continue,
-                    Equivalence::DistinguishedBy(sensor, witness) => {
-                        (witness.text(), self.written_test(&mutation, sensor, &witness, &place))
-                    }
+                    Equivalence::DistinguishedBy(sensor, witness) => (
+                        self.sent_body(sensor, &witness),
+                        self.written_test(&mutation, sensor, &witness, &place),
+                    ),
                     Equivalence::Unknown => (None, None),
                 },
             };
+            let (event, is_decoded) = match shown {
+                Some(SentBody { text, is_decoded }) => (Some(text), is_decoded),
+                None => (None, false),
+            };
             mutants.push(Mutant {
                 event,
+                is_decoded,
                 test,
                 rules: mutation.rules().map(|rule| rule.name.clone()).collect(),
                 span: mutation.span,

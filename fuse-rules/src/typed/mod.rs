@@ -17,7 +17,7 @@ use rustc_hash::FxHashMap;
 
 use crate::functions::{Function, SearchPattern};
 pub(crate) use crate::path::{Root, Segment};
-use crate::schema::{BodyShape, FieldType};
+use crate::schema::{BodyShape, FieldType, PathPattern};
 use crate::span::{Files, Span};
 pub(crate) use crate::syntax::ast::{ArithOp, CompareOp, QuantifierKind, TextOp};
 pub(crate) use crate::types::IsTest;
@@ -121,6 +121,12 @@ impl EventDecl {
     /// Whether an event that does not conform to its type is refused.
     pub(crate) fn rejects(&self) -> bool {
         self.fields.get("mismatch").is_some_and(|policy| policy == "reject")
+    }
+
+    /// The parameters of its path. Each request has all of them, and none is empty.
+    pub(crate) fn parameters(&self) -> impl Iterator<Item = &str> {
+        let path = self.address.iter().filter_map(|address| address.path.as_ref());
+        path.flat_map(PathPattern::parameters)
     }
 }
 

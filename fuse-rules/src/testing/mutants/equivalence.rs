@@ -37,14 +37,15 @@ fn sensor_equivalence<'r, 'm: 'r>(
     let declared = rules.sources.iter().filter(|source| source.name == sensor.source);
     let declared = declared.flat_map(|source| &source.events);
     let rejects = declared.into_iter().any(|event| event.name == sensor.event && event.rejects());
-    let mut equivalent = true;
+    // The comparison below is about the events that the rules match, and not about their actions.
+    let mut equivalent = changed == ChangedPart::Condition;
     for mutant in &mutated.rules {
         let Some(rule) = sensor.rules.iter().find(|rule| rule.name == mutant.name) else {
             return Equivalence::Unknown;
         };
         let original = Placed { sensor, rule };
         match changed {
-            ChangedPart::Condition => {}
+            ChangedPart::Condition | ChangedPart::ConditionAndValue => {}
             ChangedPart::Action => {
                 return match analysis.matching(original) {
                     Answer::Found(witness) => Equivalence::DistinguishedBy(mutated, witness),

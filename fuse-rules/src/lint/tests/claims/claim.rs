@@ -7,10 +7,10 @@ use super::super::{load, try_load};
 use super::generate::TEMPLATES;
 use super::text::{Lines, is_same};
 use super::{Finding, findings};
-use crate::analysis::{ANY_TEXT, Analysis, Answer, Placed, RECEIVED};
+use crate::analysis::{ANY_TEXT, Analysis, Answer, Placed};
 use crate::diagnostic::fix::Edits;
 use crate::eval::Plan;
-use crate::event::Event;
+use crate::event::{DEFAULT_RECEIVED, Event};
 use crate::fuses::Fuses;
 use crate::lint::Lint;
 use crate::ruleset::Ruleset;
@@ -308,7 +308,7 @@ fn both_match(text: &str, finding: &Finding, rules: &[String]) -> Vec<Vec<String
     let body = parts.next().unwrap().unwrap().get();
     let mut event = Event::new(source, name, body.as_bytes()).unwrap();
     let mut rest = &rest[body.len()..];
-    event = event.id(ANY_TEXT).received(RECEIVED.parse().unwrap());
+    event = event.id(ANY_TEXT).received(DEFAULT_RECEIVED);
     while let Some((what, after)) =
         rest.strip_prefix(" with ").and_then(|with| with.split_once(' '))
     {
