@@ -50,14 +50,14 @@ const MAX_POOLED: usize = 64;
 
 /// The scratches that are currently unused.
 #[derive(Debug, Default)]
-pub(crate) struct Pool(Mutex<Vec<Box<Scratch>>>);
+pub(crate) struct Pool(Mutex<Vec<Scratch>>);
 
 impl Pool {
-    pub(crate) fn take(&self) -> Box<Scratch> {
+    pub(crate) fn take(&self) -> Scratch {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
     }
 
-    pub(crate) fn put(&self, mut scratch: Box<Scratch>) {
+    pub(crate) fn put(&self, mut scratch: Scratch) {
         // Do not keep the memory of one large event forever.
         if scratch.memory() > MAX_KEPT_BYTES {
             return;
